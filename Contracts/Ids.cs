@@ -1,0 +1,49 @@
+using System.Buffers.Binary;
+using System.Security.Cryptography;
+using System.Text;
+
+namespace LlmGateway.Contracts;
+
+/// <summary>
+/// Where every id comes from. In tables and messages an id is a version 7 uuid, so that rows of one time lie together;
+/// towards callers it is <c>prefix_</c> and 32 hexadecimal digits.
+/// </summary>
+public static class Ids
+{
+    public const string Customer = "cus", Wallet = "wal", Session = "ses", Key = "key", Request = "req", Project = "prj", Transfer = "txn";
+
+    public static Guid New() => Guid.CreateVersion7();
+
+    /// <summary>The same id for the same name in the same scope, for ever: what makes a repeated command recognisable.</summary>
+    public static Guid Derive(Guid scope, string name)
+    {
+        var input = new byte[16 + Encoding.UTF8.GetByteCount(name)];
+        scope.TryWriteBytes(input, bigEndian: true, out _);
+        Encoding.UTF8.GetBytes(name, input.AsSpan(16));
+        Span<byte> hash = stackalloc byte[32];
+        SHA256.HashData(input, hash);
+        hash[6] = (byte)((hash[6] & 0x0F) | 0x80); // version 8: custom
+        hash[8] = (byte)((hash[8] & 0x3F) | 0x80);
+        return new Guid(hash[..16], bigEndian: true);
+    }
+
+    public static string Show(string prefix, Guid id) => $"{prefix}_{id:N}";
+
+    public static bool TryParse(string prefix, ReadOnlySpan<char> text, out Guid id)
+    {
+        id = default;
+        return text.Length == prefix.Length + 33
+            && text.StartsWith(prefix, StringComparison.Ordinal)
+            && text[prefix.Length] == '_'
+            && Guid.TryParseExact(text[(prefix.Length + 1)..], "N", out id);
+    }
+
+    /// <summary>Orders ids as PostgreSQL does (big-endian bytes), so that every writer locks rows in the same order.</summary>
+    public static int Compare(Guid a, Guid b)
+    {
+        Span<byte> x = stackalloc byte[16], y = stackalloc byte[16];
+        a.TryWriteBytes(x, bigEndian: true, out _);
+        b.TryWriteBytes(y, bigEndian: true, out _);
+        return BinaryPrimitives.ReadUInt128BigEndian(x).CompareTo(BinaryPrimitives.ReadUInt128BigEndian(y));
+    }
+}

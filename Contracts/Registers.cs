@@ -1,0 +1,57 @@
+namespace LlmGateway.Contracts;
+
+/// <summary>What an account in the ledger is for. Stored by number; never renumber. Registers (a customer's balances and limits) come first.</summary>
+public enum AccountKind
+{
+    /// <summary>A customer's prepaid money.</summary>
+    Wallet = 0,
+    /// <summary>What a family of sessions may still spend.</summary>
+    SessionCap = 1,
+
+    /// <summary>Credit that an organization has granted; goes below zero by what it gave away.</summary>
+    Grant = 100,
+    /// <summary>What providers are owed for served requests.</summary>
+    ProviderCost = 101,
+    /// <summary>What the operator bears: cost beyond what a register could pay.</summary>
+    Absorbed = 102,
+    /// <summary>The other side of limits such as session caps.</summary>
+    Limits = 103,
+}
+
+/// <summary>The unit of an account; transfers never mix units. Amounts of <see cref="Usd"/> and <see cref="UsdLimit"/> are nano-dollars.</summary>
+public enum Unit
+{
+    Usd = 0,
+    /// <summary>Permission to spend, not money.</summary>
+    UsdLimit = 1,
+    Tokens = 2,
+    Requests = 3,
+    Sessions = 4,
+}
+
+/// <summary>One register of a charge vector.</summary>
+public sealed record RegisterRef(Guid Id, AccountKind Kind, Unit Unit);
+
+/// <summary>Ledger entry types as callers see them. Stored by number; never renumber.</summary>
+public enum EntryType { Usage = 0, Grant = 1, Adjustment = 2, TopUp = 3, Bonus = 4, Refund = 5, Dispute = 6, Reversal = 7, Expiry = 8, Limit = 9, Absorbed = 10 }
+
+/// <summary>
+/// <c>POST /internal/registers</c>: opens the registers that do not exist yet, each with its first amount; opening one again changes nothing.
+/// </summary>
+public sealed record OpenRegisters(IReadOnlyList<OpenRegister> Registers);
+
+/// <param name="Owner">The customer.</param>
+/// <param name="Initial">First amount, from the organization's grant account (<see cref="Unit.Usd"/>) or the project's limits account.</param>
+public sealed record OpenRegister(Guid Id, AccountKind Kind, Unit Unit, Guid Organization, Guid Project, Guid Owner, bool Test, long Initial);
+
+/// <summary><c>POST /internal/wallets/summaries</c>: balances of many customers at once, at most <see cref="MaxIds"/>.</summary>
+public sealed record WalletSummariesQuery(IReadOnlyList<Guid> Wallets, bool WithLedger = false)
+{
+    public const int MaxIds = 200;
+}
+
+/// <param name="Spent">Lifetime usage; <paramref name="ToppedUp"/>: lifetime top-ups; nano-dollars.</param>
+public sealed record WalletSummary(Guid Id, Money Balance, bool Frozen, Money Spent, Money ToppedUp, IReadOnlyList<LedgerLine>? RecentLedger);
+
+/// <summary>One line of a register's statement.</summary>
+public sealed record LedgerLine(string Id, string Type, Money Amount, Money BalanceAfter, DateTimeOffset CreatedAt, string? Description);

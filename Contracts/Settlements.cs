@@ -1,0 +1,41 @@
+namespace LlmGateway.Contracts;
+
+/// <summary>A batch of finished requests on its way from a proxy's spool to the ledger, over RabbitMQ.</summary>
+public sealed record SettlementBatch(IReadOnlyList<Settlement> Settlements)
+{
+    /// <summary>Settlements in one message, at most.</summary>
+    public const int MaxSettlements = 500;
+
+    public const string Queue = "wallet-settlements";
+}
+
+/// <summary>
+/// What a finished request really used. Exactly once by <see cref="RequestId"/>: a repetition changes nothing.
+/// </summary>
+/// <param name="Lease">The lease that holds the request's reservation; null when nothing was to be charged.</param>
+/// <param name="Charges">Actual amount per register of the lease; the rest of the hold stays with the lease until it is returned.</param>
+public sealed record Settlement(Guid RequestId, Guid? Lease, IReadOnlyList<Amount> Charges, UsageRecord Usage);
+
+/// <summary>How a request ended.</summary>
+public enum RequestOutcome
+{
+    /// <summary>Answered to its end.</summary>
+    Completed = 0,
+    /// <summary>The caller left, or its credential was revoked; charged for what was delivered.</summary>
+    Aborted = 1,
+    /// <summary>The provider broke off after content had been delivered; charged for that.</summary>
+    Interrupted = 2,
+    /// <summary>No content was delivered; not charged.</summary>
+    Failed = 3,
+}
+
+/// <summary>The durable record of one request, one row for each, failures included.</summary>
+/// <param name="Cost">Computed from meters and price version, nano-dollars; what is charged may be less, never more.</param>
+/// <param name="Estimated">The counts are ours because the provider's were missing or impossible.</param>
+/// <param name="Reason">Why estimated, capped or failed; null when there is nothing to say.</param>
+/// <param name="RawUsage">The provider's usage object as received, at most 4 KB.</param>
+public sealed record UsageRecord(
+    Guid Organization, Guid Project, Guid? Customer, Guid Credential, Guid? Family, bool Test,
+    string Endpoint, string Model, string Provider, string UpstreamModel, Guid? PriceVersion, bool Stream,
+    DateTimeOffset StartedAt, int DurationMs, int? FirstByteMs, int Status, RequestOutcome Outcome,
+    IReadOnlyList<long> Meters, Money Cost, bool Estimated, string? Reason, string? RawUsage);

@@ -1,0 +1,75 @@
+using System.Security.Cryptography;
+using System.Text;
+
+namespace LlmGateway.Contracts;
+
+/// <summary>What a secret string is, told by its prefix.</summary>
+public enum CredentialKind { SecretKey, Session, CustomerKey }
+
+/// <summary>
+/// Secrets as callers hold them: a prefix, 32 random bytes in base 62 and six characters of checksum, so that a typing error is
+/// refused without a look-up. The gateway stores only a keyed hash of the fingerprint.
+/// </summary>
+public static class Token
+{
+    public const string LiveSecret = "sk_live_", TestSecret = "sk_test_", Session = "es_", TestSession = "es_test_", CustomerKey = "llm_gw_", Publishable = "pk_";
+
+    /// <summary>Shortest secret part of a literal key, in characters; operators may bring keys of their own in a seed file.</summary>
+    public const int MinSecret = 32;
+
+    /// <summary>Longest credential that is looked at; longer ones are refused unread.</summary>
+    public const int MaxLength = 200;
+
+    const int RandomChars = 43, ChecksumChars = 6;
+    const string Alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+    public static string New(string prefix)
+    {
+        var body = prefix + RandomNumberGenerator.GetString(Alphabet, RandomChars);
+        return body + Checksum(body);
+    }
+
+    /// <summary>Kind and mode of a credential, or false when it cannot be one: unknown prefix, wrong length, wrong characters, wrong checksum.</summary>
+    public static bool TryRead(ReadOnlySpan<char> token, out CredentialKind kind, out bool test)
+    {
+        kind = default;
+        test = false;
+        if (token.Length > MaxLength)
+            return false;
+        string prefix;
+        if (token.StartsWith(LiveSecret, StringComparison.Ordinal)) { prefix = LiveSecret; kind = CredentialKind.SecretKey; }
+        else if (token.StartsWith(TestSecret, StringComparison.Ordinal)) { prefix = TestSecret; kind = CredentialKind.SecretKey; test = true; }
+        else if (token.StartsWith(TestSession, StringComparison.Ordinal)) { prefix = TestSession; kind = CredentialKind.Session; test = true; }
+        else if (token.StartsWith(Session, StringComparison.Ordinal)) { prefix = Session; kind = CredentialKind.Session; }
+        else if (token.StartsWith(CustomerKey, StringComparison.Ordinal)) { prefix = CustomerKey; kind = CredentialKind.CustomerKey; }
+        else return false;
+
+        var secret = token[prefix.Length..];
+        if (secret.Length < MinSecret || secret.ContainsAnyExceptInRange('!', '~'))
+            return false;
+        // Only generated secrets have exactly this shape, and they carry their checksum.
+        return secret.Length != RandomChars + ChecksumChars || token[^ChecksumChars..].SequenceEqual(Checksum(token[..^ChecksumChars]));
+    }
+
+    /// <summary>SHA-256 of the credential in lower-case hexadecimal: the name under which caches know it. The secret itself is never stored.</summary>
+    public static string Fingerprint(ReadOnlySpan<char> token)
+    {
+        Span<byte> bytes = stackalloc byte[MaxLength * 3];
+        Span<byte> hash = stackalloc byte[32];
+        SHA256.HashData(bytes[..Encoding.UTF8.GetBytes(token, bytes)], hash);
+        return Convert.ToHexStringLower(hash);
+    }
+
+    static string Checksum(ReadOnlySpan<char> body)
+    {
+        Span<byte> bytes = stackalloc byte[MaxLength * 3];
+        Span<byte> hash = stackalloc byte[32];
+        SHA256.HashData(bytes[..Encoding.UTF8.GetBytes(body, bytes)], hash);
+        var value = BitConverter.ToUInt32(hash);
+        return string.Create(ChecksumChars, value, static (chars, rest) =>
+        {
+            for (var i = chars.Length - 1; i >= 0; i--, rest /= 62)
+                chars[i] = Alphabet[(int)(rest % 62)];
+        });
+    }
+}

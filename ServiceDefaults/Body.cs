@@ -1,0 +1,63 @@
+using System.Text.Json;
+using Microsoft.AspNetCore.Http;
+
+namespace LlmGateway.ServiceDefaults;
+
+/// <summary>Reads JSON bodies of management calls strictly: duplicates, wrong types and unknown enums are refused, and the answer names the field.</summary>
+public static class Body
+{
+    /// <summary>Largest body that any route takes.</summary>
+    public const int MaxBytes = 20 * 1024 * 1024;
+
+    /// <summary>Largest body of a management call.</summary>
+    public const int MaxManagementBytes = 1024 * 1024;
+
+    /// <summary>Throws <see cref="ProblemException"/> with a 400, 413 or 415.</summary>
+    public static async Task<T> ReadAsync<T>(HttpContext http)
+    {
+        if (!http.Request.HasJsonContentType())
+            throw new ProblemException(Problems.NotJson);
+        if (http.Request.ContentLength > MaxManagementBytes)
+            throw new ProblemException(Problems.TooLarge(MaxManagementBytes));
+        using var buffer = new MemoryStream();
+        var chunk = new byte[16 * 1024];
+        for (int read; (read = await http.Request.Body.ReadAsync(chunk, http.RequestAborted)) > 0;)
+        {
+            buffer.Write(chunk, 0, read);
+            if (buffer.Length > MaxManagementBytes)
+                throw new ProblemException(Problems.TooLarge(MaxManagementBytes));
+        }
+        return Parse<T>(buffer.GetBuffer().AsSpan(0, (int)buffer.Length));
+    }
+
+    public static T Parse<T>(ReadOnlySpan<byte> json)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize<T>(json, Defaults.Json) ?? throw new ProblemException(Problems.Malformed("The body must be a JSON object."));
+        }
+        catch (JsonException e)
+        {
+            throw new ProblemException(Describe(e));
+        }
+    }
+
+    /// <summary>Turns the serializer's complaint into an answer that names the field in the caller's notation: <c>scope.maxSpend</c>, <c>lines[2].amount</c>.</summary>
+    public static Problem Describe(JsonException e)
+    {
+        var path = e.Path is { Length: > 2 } full ? full[2..] : null;
+        // The serializer appends its own path to messages of converters; ours are the part before.
+        var message = e.Message.Split(" Path: ")[0].TrimEnd('.');
+        if (message.Contains("duplicate", StringComparison.OrdinalIgnoreCase))
+            return Problems.Malformed("The body has the same member twice.") with { Param = path };
+        if (message.Contains("missing required properties", StringComparison.Ordinal))
+            return Problems.Missing(Join(path, message.Split('\'') is [.., var field, _] ? field : "?"));
+        if (path is null)
+            return Problems.Malformed("The body is not valid JSON.");
+        return Problems.Invalid(path, message.StartsWith("must ", StringComparison.Ordinal) || message.StartsWith("is ", StringComparison.Ordinal)
+            ? $"'{path}' {message}."
+            : $"'{path}' has the wrong type or form.");
+    }
+
+    static string Join(string? path, string field) => path is null ? field : $"{path}.{field}";
+}

@@ -1,0 +1,94 @@
+using System.Diagnostics.CodeAnalysis;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+
+namespace LlmGateway.ServiceDefaults;
+
+/// <summary>Each service owns one database: it creates and migrates it at start, and waits for the server with back-off.</summary>
+public static class Database
+{
+    static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(100), MaxDelay = TimeSpan.FromSeconds(5);
+
+    public static void AddOwnDatabase<TContext>(this WebApplicationBuilder builder, string name)
+        where TContext : DbContext
+    {
+        var connection = builder.Configuration.Connection(name);
+        builder.Services.AddSingleton(_ => new NpgsqlDataSourceBuilder(connection) { Name = name }.Build());
+        builder.Services.AddDbContextPool<TContext>((services, options) => options.UseNpgsql(services.GetRequiredService<NpgsqlDataSource>()));
+        builder.Services.AddSingleton<DatabaseReady>();
+        builder.Services.AddHostedService<Migrator<TContext>>();
+        builder.Services.AddReadiness("database", async (services, token) =>
+        {
+            if (!services.GetRequiredService<DatabaseReady>().Task.IsCompletedSuccessfully)
+                return false;
+            await using var command = services.GetRequiredService<NpgsqlDataSource>().CreateCommand("select 1");
+            return await command.ExecuteScalarAsync(token) is 1;
+        });
+    }
+
+    /// <summary>A command with positional parameters: <c>$1</c> is the first value.</summary>
+    public static NpgsqlCommand Sql(this NpgsqlDataSource database, [StringSyntax("sql")] string text, params object[] values) => database.CreateCommand(text).With(values);
+
+    /// <inheritdoc cref="Sql(NpgsqlDataSource, string, object[])"/>
+    public static NpgsqlCommand Sql(this NpgsqlConnection connection, [StringSyntax("sql")] string text, params object[] values) => new NpgsqlCommand(text, connection).With(values);
+
+    static NpgsqlCommand With(this NpgsqlCommand command, object[] values)
+    {
+        foreach (var value in values)
+            command.Parameters.Add(new NpgsqlParameter { Value = value });
+        return command;
+    }
+
+    /// <summary>Names tables and columns in snake_case; the EF package for it is too old.</summary>
+    public static void UseSnakeCase(this ModelBuilder model)
+    {
+        foreach (var entity in model.Model.GetEntityTypes())
+        {
+            entity.SetTableName(SnakeCase(entity.ClrType.Name));
+            foreach (var property in entity.GetProperties())
+                property.SetColumnName(SnakeCase(property.Name));
+        }
+    }
+
+    static string SnakeCase(string name) =>
+        string.Concat(name.Select((c, i) => char.IsUpper(c) ? (i > 0 && !char.IsUpper(name[i - 1]) ? "_" : "") + char.ToLowerInvariant(c) : c.ToString()));
+
+    /// <summary>Runs until it has succeeded once: the server may come later than we do.</summary>
+    sealed class Migrator<TContext>(IServiceProvider services, DatabaseReady ready, ILogger<Migrator<TContext>> log) : BackgroundService
+        where TContext : DbContext
+    {
+        protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+        {
+            for (var delay = FirstDelay; ; delay = delay * 2 < MaxDelay ? delay * 2 : MaxDelay)
+            {
+                try
+                {
+                    await using var scope = services.CreateAsyncScope();
+                    // Creates the database when it is missing; EF takes a lock, so that several instances may start at once.
+                    await scope.ServiceProvider.GetRequiredService<TContext>().Database.MigrateAsync(stoppingToken);
+                    ready.Set();
+                    return;
+                }
+                catch (Exception e) when (Problems.IsOutage(e) && !stoppingToken.IsCancellationRequested)
+                {
+                    log.LogWarning("the database is not reachable yet ({Message}); trying again in {Delay} ms", e.Message, delay.TotalMilliseconds);
+                    await Task.Delay(delay, stoppingToken);
+                }
+            }
+        }
+    }
+}
+
+/// <summary>Completes when the schema is in place; background work waits for it.</summary>
+public sealed class DatabaseReady
+{
+    readonly TaskCompletionSource _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public Task Task => _done.Task;
+
+    internal void Set() => _done.TrySetResult();
+}

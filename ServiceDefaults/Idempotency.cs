@@ -1,0 +1,167 @@
+using System.Security.Cryptography;
+using System.Text;
+using LlmGateway.Contracts;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+using Npgsql;
+
+namespace LlmGateway.ServiceDefaults;
+
+/// <summary>A stored execution of a management POST. The body is sealed, because some answers show a secret once.</summary>
+public sealed class IdempotentCall
+{
+    /// <summary>Project and mode: keys of different callers never meet.</summary>
+    public required string Scope { get; init; }
+    public required string Key { get; init; }
+    public required byte[] InputHash { get; init; }
+    public int? Status { get; set; }
+    public string? SealedBody { get; set; }
+    public DateTimeOffset StartedAt { get; init; }
+
+    public static void Configure(ModelBuilder model) => model.Entity<IdempotentCall>(call =>
+    {
+        call.HasKey(c => new { c.Scope, c.Key });
+        call.HasIndex(c => c.StartedAt);
+    });
+}
+
+/// <summary>
+/// <c>Idempotency-Key</c> on management POSTs: a repetition is answered from the stored result, with <c>Idempotent-Replayed: true</c>;
+/// another body under the same key is refused (422), a concurrent one too (409). Stored for <see cref="Retention"/>.
+/// Effects on money are protected for ever besides, by ids derived from the key (<see cref="EffectId"/>).
+/// </summary>
+public static class Idempotency
+{
+    public const string HeaderName = "Idempotency-Key";
+    public const int MaxKeyLength = 255;
+    public static readonly TimeSpan Retention = TimeSpan.FromHours(72);
+
+    /// <summary>An execution that has not finished by then died; the next one with the key takes over.</summary>
+    static readonly TimeSpan Abandoned = TimeSpan.FromSeconds(60);
+
+    public static RouteHandlerBuilder WithIdempotency(this RouteHandlerBuilder route) => route.AddEndpointFilter(async (context, next) =>
+    {
+        var http = context.HttpContext;
+        if (http.Request.Headers[HeaderName].ToString() is not { Length: > 0 } key)
+            return await next(context);
+        if (key.Length > MaxKeyLength)
+            return Problems.Invalid(HeaderName, $"'{HeaderName}' may have at most {MaxKeyLength} characters.");
+        return await RunAsync(http, key, async () => (IResult)(await next(context))!);
+    });
+
+    /// <summary>The id of the effect of this call: the same for every repetition under one key, new without a key.</summary>
+    public static Guid EffectId(HttpContext http, Principal principal) =>
+        http.Request.Headers[HeaderName].ToString() is { Length: > 0 } key
+            ? Ids.Derive(principal.Project, $"{http.Request.Method} {http.Request.Path} {principal.Test} {key}")
+            : Ids.New();
+
+    static async Task<IResult> RunAsync(HttpContext http, string key, Func<Task<IResult>> execute)
+    {
+        var principal = http.Principal();
+        var scope = $"{principal.Project:N}:{(principal.Test ? "test" : "live")}";
+        var hash = await HashAsync(http);
+        var database = http.RequestServices.GetRequiredService<NpgsqlDataSource>();
+        var envelope = http.RequestServices.GetRequiredService<Envelope>();
+
+        if (!await ClaimAsync(database, scope, key, hash, http.RequestAborted))
+            return await ReplayAsync(database, envelope, scope, key, hash, http);
+
+        var done = false;
+        try
+        {
+            var (status, body) = await CaptureAsync(http, await execute());
+            // Refusals are not stored: the caller may mend the cause and use the same key again.
+            if (status < 400)
+            {
+                await FinishAsync(database, scope, key, status, envelope.Seal(Encoding.UTF8.GetString(body), Owner(scope, key)));
+                done = true;
+            }
+            return new Stored(status, body);
+        }
+        finally
+        {
+            if (!done)
+                await ForgetAsync(database, scope, key);
+        }
+    }
+
+    static string Owner(string scope, string key) => $"idempotency:{scope}:{key}";
+
+    static async Task<byte[]> HashAsync(HttpContext http)
+    {
+        http.Request.EnableBuffering(bufferThreshold: Body.MaxManagementBytes, bufferLimit: Body.MaxManagementBytes + 1);
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        hash.AppendData(Encoding.UTF8.GetBytes($"{http.Request.Method} {http.Request.Path}{http.Request.QueryString}\n"));
+        var chunk = new byte[16 * 1024];
+        for (int read; (read = await http.Request.Body.ReadAsync(chunk, http.RequestAborted)) > 0;)
+            hash.AppendData(chunk, 0, read);
+        http.Request.Body.Position = 0;
+        return hash.GetHashAndReset();
+    }
+
+    static async Task<bool> ClaimAsync(NpgsqlDataSource database, string scope, string key, byte[] hash, CancellationToken token)
+    {
+        await using var claim = database.Sql("""
+            insert into idempotent_call (scope, key, input_hash, started_at) values ($1, $2, $3, now())
+            on conflict (scope, key) do update set started_at = now()
+            where idempotent_call.status is null and idempotent_call.started_at < now() - $4 and idempotent_call.input_hash = $3
+            """, scope, key, hash, Abandoned);
+        return await claim.ExecuteNonQueryAsync(token) == 1;
+    }
+
+    static async Task<IResult> ReplayAsync(NpgsqlDataSource database, Envelope envelope, string scope, string key, byte[] hash, HttpContext http)
+    {
+        await using var read = database.Sql("select input_hash, status, sealed_body from idempotent_call where scope = $1 and key = $2", scope, key);
+        await using var row = await read.ExecuteReaderAsync(http.RequestAborted);
+        if (!await row.ReadAsync(http.RequestAborted))
+            return Problems.IdempotencyInUse;
+        if (!row.GetFieldValue<byte[]>(0).AsSpan().SequenceEqual(hash))
+            return Problems.IdempotencyReused;
+        if (row.IsDBNull(1))
+            return Problems.IdempotencyInUse;
+        http.Response.Headers["Idempotent-Replayed"] = "true";
+        return new Stored(row.GetInt32(1), Encoding.UTF8.GetBytes(envelope.Open(row.GetString(2), Owner(scope, key))));
+    }
+
+    static async Task FinishAsync(NpgsqlDataSource database, string scope, string key, int status, string sealedBody)
+    {
+        await using var finish = database.Sql("update idempotent_call set status = $3, sealed_body = $4 where scope = $1 and key = $2", scope, key, status, sealedBody);
+        await finish.ExecuteNonQueryAsync();
+    }
+
+    static async Task ForgetAsync(NpgsqlDataSource database, string scope, string key)
+    {
+        await using var forget = database.Sql("delete from idempotent_call where scope = $1 and key = $2 and status is null", scope, key);
+        await forget.ExecuteNonQueryAsync();
+    }
+
+    static async Task<(int Status, byte[] Body)> CaptureAsync(HttpContext http, IResult result)
+    {
+        var target = http.Response.Body;
+        using var captured = new MemoryStream();
+        http.Response.Body = captured;
+        try
+        {
+            await result.ExecuteAsync(http);
+            return (http.Response.StatusCode, captured.ToArray());
+        }
+        finally
+        {
+            http.Response.Body = target;
+        }
+    }
+
+    sealed class Stored(int status, byte[] body) : IResult
+    {
+        public async Task ExecuteAsync(HttpContext httpContext)
+        {
+            httpContext.Response.StatusCode = status;
+            if (body.Length == 0)
+                return;
+            httpContext.Response.ContentType = "application/json; charset=utf-8";
+            await httpContext.Response.Body.WriteAsync(body, httpContext.RequestAborted);
+        }
+    }
+}

@@ -1,0 +1,90 @@
+using LlmGateway.Contracts;
+
+namespace LlmGateway.Wallet;
+
+/// <summary>
+/// The part of the ledger that one batch of commands touches, in memory, with everything that the commands added to it.
+/// <see cref="Ledger"/> is the only code that changes it.
+/// </summary>
+public sealed class Book(DateTimeOffset now)
+{
+    /// <summary>The database's clock when the batch was locked.</summary>
+    public DateTimeOffset Now => now;
+
+    public Dictionary<Guid, Account> Accounts { get; } = [];
+    public Dictionary<Guid, Lease> Leases { get; } = [];
+
+    /// <summary>Ids of transfers and requests that are in the ledger already.</summary>
+    public HashSet<Guid> Known { get; } = [];
+
+    public List<Entry> Entries { get; } = [];
+    public List<Transfer> Transfers { get; } = [];
+    public List<UsageRow> Usages { get; } = [];
+}
+
+/// <summary>An account: what the transfers say (<see cref="Posted"/>) and what open leases hold of it (<see cref="Reserved"/>).</summary>
+public sealed class Account
+{
+    public required Guid Id { get; init; }
+    public required AccountKind Kind { get; init; }
+    public required Unit Unit { get; init; }
+    public required Guid Organization { get; init; }
+    public required Guid Project { get; init; }
+    public Guid? Owner { get; init; }
+    public bool Test { get; init; }
+    public long Posted { get; set; }
+    public long Reserved { get; set; }
+    /// <summary>Number of entries; the next one gets the next number.</summary>
+    public long Version { get; set; }
+    /// <summary>Lifetime usage and top-ups, cached for statements.</summary>
+    public long Spent { get; set; }
+    public long ToppedUp { get; set; }
+    public bool Frozen { get; set; }
+
+    public long Available => Posted - Reserved;
+
+    /// <summary>Registers belong to customers and never go below zero; the house's own accounts may.</summary>
+    public bool IsRegister => Kind < AccountKind.Grant;
+}
+
+/// <summary>Amounts that a proxy holds of one charge vector.</summary>
+public sealed class Lease
+{
+    public required Guid Id { get; init; }
+    public required string Holder { get; init; }
+    public long Fence { get; set; }
+    public DateTimeOffset ExpiresAt { get; set; }
+    public bool Expired { get; set; }
+    public Dictionary<Guid, LeaseHold> Lines { get; } = [];
+}
+
+/// <summary>One register's part of a lease. <see cref="Outstanding"/> is what the account's reserve still contains for it.</summary>
+public sealed class LeaseHold
+{
+    public long Granted { get; set; }
+    public long Consumed { get; set; }
+    public long Returned { get; set; }
+    public long LastGranted { get; set; }
+
+    public long Outstanding => Granted - Consumed - Returned;
+}
+
+/// <summary>One side of a transfer. The entries of a transfer sum to zero in each unit.</summary>
+public sealed record Entry(Guid Account, long Version, Guid Transfer, EntryType Type, long Amount, long Balance);
+
+/// <summary>Header of a movement that is not usage.</summary>
+public sealed record Transfer(Guid Id, EntryType Type, string? Description);
+
+/// <summary>Header of a usage movement: the request's record, what its wallet paid and what the house bore.</summary>
+public sealed record UsageRow(Guid RequestId, UsageRecord Record, long Charged, long Absorbed);
+
+/// <summary>The house's own accounts, one of each per project (grants: per organization) and mode; their ids follow from whose they are.</summary>
+public static class HouseAccounts
+{
+    public static Guid Grant(Guid organization, bool test) => Ids.Derive(organization, $"grant:{Mode(test)}");
+    public static Guid ProviderCost(Guid project, bool test) => Ids.Derive(project, $"provider-cost:{Mode(test)}");
+    public static Guid Absorbed(Guid project, bool test) => Ids.Derive(project, $"absorbed:{Mode(test)}");
+    public static Guid Limits(Guid project, Unit unit, bool test) => Ids.Derive(project, $"limits:{unit}:{Mode(test)}");
+
+    static string Mode(bool test) => test ? "test" : "live";
+}

@@ -1,0 +1,106 @@
+using LlmGateway.Contracts;
+
+namespace LlmGateway.Wallet;
+
+/// <summary>Something that the ledger is asked to do. Says which accounts and leases it needs, so that they can be locked before it runs.</summary>
+public abstract record Command
+{
+    /// <summary>Accounts that must exist already; missing ones are the caller's mistake.</summary>
+    public virtual IEnumerable<Guid> Accounts => [];
+
+    /// <summary>Accounts that are created when they are missing: the house's own, and a register that is being opened.</summary>
+    public virtual IEnumerable<Account> Ensures => [];
+
+    public virtual Guid? Lease => null;
+
+    /// <summary>Unique id of the movement, when the command makes one.</summary>
+    public virtual Guid? Movement => null;
+
+    protected static Account House(Guid id, AccountKind kind, Unit unit, Guid organization, Guid project, bool test) =>
+        new() { Id = id, Kind = kind, Unit = unit, Organization = organization, Project = project, Test = test };
+}
+
+/// <summary>Opens a register with its first amount; a register that is open already is left as it is.</summary>
+public sealed record Open(OpenRegister Register) : Command
+{
+    public override IEnumerable<Account> Ensures =>
+    [
+        new()
+        {
+            Id = Register.Id, Kind = Register.Kind, Unit = Register.Unit,
+            Organization = Register.Organization, Project = Register.Project, Owner = Register.Owner, Test = Register.Test,
+        },
+        Source,
+    ];
+
+    public override Guid? Movement => Ids.Derive(Register.Id, "initial");
+
+    /// <summary>Money comes from the organization's grant account, limits from the project's.</summary>
+    public Account Source => Register.Unit == Unit.Usd
+        ? House(HouseAccounts.Grant(Register.Organization, Register.Test), AccountKind.Grant, Unit.Usd, Register.Organization, Guid.Empty, Register.Test)
+        : House(HouseAccounts.Limits(Register.Project, Register.Unit, Register.Test), AccountKind.Limits, Register.Unit, Register.Organization, Register.Project, Register.Test);
+}
+
+/// <summary>Moves an amount between a wallet and its organization's grant account: positive credits the wallet, negative debits it.</summary>
+public sealed record Adjust(Guid Id, Guid Wallet, Guid Organization, bool Test, long Amount, EntryType Type, string? Description) : Command
+{
+    public override IEnumerable<Guid> Accounts => [Wallet];
+    public override IEnumerable<Account> Ensures => [House(HouseAccounts.Grant(Organization, Test), AccountKind.Grant, Unit.Usd, Organization, Guid.Empty, Test)];
+    public override Guid? Movement => Id;
+}
+
+public sealed record Freeze(Guid Wallet, bool Frozen) : Command
+{
+    public override IEnumerable<Guid> Accounts => [Wallet];
+}
+
+public sealed record Extend(LeaseRequest Request) : Command
+{
+    public override IEnumerable<Guid> Accounts => Request.Lines.Select(line => line.Register);
+    public override Guid? Lease => Request.Lease;
+}
+
+public sealed record GiveBack(LeaseReturn Return) : Command
+{
+    public override IEnumerable<Guid> Accounts => Return.Lines.Select(line => line.Register);
+    public override Guid? Lease => Return.Lease;
+}
+
+/// <summary>Ends a lease whose time has run out on the database's clock.</summary>
+public sealed record Expire(Guid LeaseId, IReadOnlyList<Guid> Registers) : Command
+{
+    public override IEnumerable<Guid> Accounts => Registers;
+    public override Guid? Lease => LeaseId;
+}
+
+public sealed record Settle(Settlement Settlement) : Command
+{
+    public override IEnumerable<Guid> Accounts => Settlement.Charges.Select(charge => charge.Register);
+    public override Guid? Lease => Settlement.Lease;
+    public override Guid? Movement => Settlement.RequestId;
+
+    public override IEnumerable<Account> Ensures
+    {
+        get
+        {
+            if (Settlement.Charges.Count == 0)
+                yield break;
+            var usage = Settlement.Usage;
+            yield return House(HouseAccounts.ProviderCost(usage.Project, usage.Test), AccountKind.ProviderCost, Unit.Usd, usage.Organization, usage.Project, usage.Test);
+            yield return House(HouseAccounts.Absorbed(usage.Project, usage.Test), AccountKind.Absorbed, Unit.Usd, usage.Organization, usage.Project, usage.Test);
+            yield return House(HouseAccounts.Limits(usage.Project, Unit.UsdLimit, usage.Test), AccountKind.Limits, Unit.UsdLimit, usage.Organization, usage.Project, usage.Test);
+        }
+    }
+}
+
+/// <summary>What the ledger says to a command.</summary>
+public abstract record Answer
+{
+    /// <summary>Done now, or known to be done already.</summary>
+    public sealed record Done(bool Repeated = false) : Answer;
+
+    public sealed record Granted(IReadOnlyList<long> Amounts) : Answer;
+
+    /// <summary>Nothing was changed.</summary>
+    public sealed record Refused(Guid Register, LeaseRefusalReason Reason, long Available) : Answer;
+}

@@ -1,0 +1,66 @@
+using LlmGateway.Contracts;
+using LlmGateway.ServiceDefaults;
+using Npgsql;
+
+namespace LlmGateway.Wallet;
+
+/// <summary>What proxies do with leases: <c>POST /internal/leases</c>, <c>/internal/leases/return</c>, <c>/internal/leases/renew</c>.</summary>
+public static class Leases
+{
+    const int MaxRenewals = 10_000;
+
+    public static void MapLeases(this WebApplication app)
+    {
+        app.MapPost("/internal/leases", async (HttpContext http, Writer writer) =>
+        {
+            var request = await Body.ReadAsync<LeaseRequest>(http);
+            return Check(request) ?? Show(await writer.RunAsync(new Extend(request)));
+        });
+        app.MapPost("/internal/leases/return", async (HttpContext http, Writer writer) =>
+        {
+            await writer.RunAsync(new GiveBack(await Body.ReadAsync<LeaseReturn>(http)));
+            return Results.NoContent();
+        });
+        app.MapPost("/internal/leases/renew", async (HttpContext http, NpgsqlDataSource database) =>
+        {
+            var renewal = await Body.ReadAsync<LeaseRenewal>(http);
+            return renewal.Leases.Count > MaxRenewals
+                ? Problems.Invalid("leases", $"at most {MaxRenewals} leases at once")
+                : Results.Json(await RenewAsync(database, renewal, http.RequestAborted), Defaults.Json);
+        });
+    }
+
+    static Problem? Check(LeaseRequest request)
+    {
+        if (request.Lines.Count is 0 or > LeaseRequest.MaxLines)
+            return Problems.Invalid("lines", $"a lease has 1 to {LeaseRequest.MaxLines} lines");
+        if (request.Fence < 1)
+            return Problems.Invalid("fence", "must be 1 or more");
+        if (request.Lines.DistinctBy(line => line.Register).Count() != request.Lines.Count)
+            return Problems.Invalid("lines", "each register once");
+        return request.Lines.Any(line => line.Minimum < 0 || line.Full < line.Minimum || line.Wanted < line.Full)
+            ? Problems.Invalid("lines", "0 ≤ minimum ≤ full ≤ wanted must hold")
+            : null;
+    }
+
+    static IResult Show(Answer answer) => Results.Json(answer switch
+    {
+        Answer.Granted granted => new LeaseAnswer(granted.Amounts, null),
+        Answer.Refused refused => new LeaseAnswer(null, new(refused.Register, refused.Reason, refused.Available)),
+        _ => throw new InvalidOperationException($"a lease request was answered with {answer}"),
+    }, Defaults.Json);
+
+    /// <summary>Locks leases in id order like the writer does, so that the two never wait for each other in a circle.</summary>
+    static async Task<List<Guid>> RenewAsync(NpgsqlDataSource database, LeaseRenewal renewal, CancellationToken token)
+    {
+        await using var renew = database.Sql("""
+            with alive as (select id from lease where id = any($1) and holder = $2 and not expired order by id for update)
+            update lease set expires_at = now() + $3 * interval '1 second' from alive where lease.id = alive.id returning lease.id
+            """, renewal.Leases.ToArray(), renewal.Holder, LeaseRequest.TtlSeconds);
+        var renewed = new List<Guid>(renewal.Leases.Count);
+        await using var reader = await renew.ExecuteReaderAsync(token);
+        while (await reader.ReadAsync(token))
+            renewed.Add(reader.GetGuid(0));
+        return renewed;
+    }
+}

@@ -1,0 +1,211 @@
+using LlmGateway.Contracts;
+
+namespace LlmGateway.Wallet;
+
+/// <summary>
+/// The heart of the product: what a command does to the ledger. No I/O, no clock, no randomness; the same book and command always give the same
+/// result. A command that is refused changes nothing. Invariants that every call keeps, and whose breach throws:
+/// the entries of a movement sum to zero per unit; a register never falls below what is reserved of it; a lease never gives back more than it holds.
+/// </summary>
+public static class Ledger
+{
+    /// <summary>Beyond what is needed now, a lease gets at most this part of what is left, so that the other holders find something too.</summary>
+    const int PlentyDivisor = 16;
+
+    public static Answer Apply(Book book, Command command) => command switch
+    {
+        Open open => Apply(book, open),
+        Adjust adjust => Apply(book, adjust),
+        Freeze freeze => Apply(book, freeze),
+        Extend extend => Apply(book, extend),
+        GiveBack giveBack => Apply(book, giveBack),
+        Expire expire => Apply(book, expire),
+        Settle settle => Apply(book, settle),
+        _ => throw new InvalidOperationException($"unknown command {command.GetType().Name}"),
+    };
+
+    static Answer.Done Apply(Book book, Open open)
+    {
+        var id = open.Movement!.Value;
+        if (open.Register.Initial <= 0 || !book.Known.Add(id))
+            return new Answer.Done(Repeated: true);
+        var type = open.Register.Unit == Unit.Usd ? EntryType.Grant : EntryType.Limit;
+        book.Transfers.Add(new(id, type, "initial amount"));
+        Move(book, id, type, from: book.Accounts[open.Source.Id], to: book.Accounts[open.Register.Id], open.Register.Initial);
+        return new Answer.Done();
+    }
+
+    static Answer Apply(Book book, Adjust adjust)
+    {
+        if (book.Known.Contains(adjust.Id))
+            return new Answer.Done(Repeated: true);
+        if (!book.Accounts.TryGetValue(adjust.Wallet, out var wallet) || wallet.Kind != AccountKind.Wallet)
+            return new Answer.Refused(adjust.Wallet, LeaseRefusalReason.Unknown, 0);
+        if (wallet.Available + adjust.Amount < 0)
+            return new Answer.Refused(adjust.Wallet, LeaseRefusalReason.Exhausted, wallet.Available);
+        book.Known.Add(adjust.Id);
+        book.Transfers.Add(new(adjust.Id, adjust.Type, adjust.Description));
+        var grant = book.Accounts[HouseAccounts.Grant(adjust.Organization, adjust.Test)];
+        if (adjust.Amount > 0)
+            Move(book, adjust.Id, adjust.Type, from: grant, to: wallet, adjust.Amount);
+        else
+            Move(book, adjust.Id, adjust.Type, from: wallet, to: grant, -adjust.Amount);
+        return new Answer.Done();
+    }
+
+    static Answer Apply(Book book, Freeze freeze)
+    {
+        if (!book.Accounts.TryGetValue(freeze.Wallet, out var wallet) || wallet.Kind != AccountKind.Wallet)
+            return new Answer.Refused(freeze.Wallet, LeaseRefusalReason.Unknown, 0);
+        var repeated = wallet.Frozen == freeze.Frozen;
+        wallet.Frozen = freeze.Frozen;
+        return new Answer.Done(repeated);
+    }
+
+    static Answer Apply(Book book, Extend extend)
+    {
+        var request = extend.Request;
+        var lease = book.Leases.GetValueOrDefault(request.Lease);
+        if (lease is not null && request.Fence == lease.Fence)
+            return new Answer.Granted([.. request.Lines.Select(line => lease.Lines.GetValueOrDefault(line.Register)?.LastGranted ?? 0)]);
+        if (lease is not null && (lease.Expired || request.Fence < lease.Fence))
+            return new Answer.Refused(request.Lines[0].Register, LeaseRefusalReason.LeaseClosed, 0);
+
+        var all = true;
+        foreach (var line in request.Lines)
+        {
+            if (!book.Accounts.TryGetValue(line.Register, out var account) || !account.IsRegister)
+                return new Answer.Refused(line.Register, LeaseRefusalReason.Unknown, 0);
+            if (account.Frozen)
+                return new Answer.Refused(line.Register, LeaseRefusalReason.Frozen, account.Available);
+            if (account.Available < line.Minimum)
+                return new Answer.Refused(line.Register, LeaseRefusalReason.Exhausted, account.Available);
+            all &= account.Available >= line.Full;
+        }
+
+        if (lease is null)
+            book.Leases.Add(request.Lease, lease = new() { Id = request.Lease, Holder = request.Holder });
+        lease.Fence = request.Fence;
+        lease.ExpiresAt = book.Now.AddSeconds(LeaseRequest.TtlSeconds);
+        var granted = new long[request.Lines.Count];
+        for (var i = 0; i < granted.Length; i++)
+        {
+            var line = request.Lines[i];
+            var account = book.Accounts[line.Register];
+            granted[i] = all
+                ? line.Full + Math.Clamp(line.Wanted - line.Full, 0, (account.Available - line.Full) / PlentyDivisor)
+                : Math.Min(line.Full, account.Available);
+            if (!lease.Lines.TryGetValue(line.Register, out var hold))
+                lease.Lines.Add(line.Register, hold = new());
+            hold.Granted += granted[i];
+            hold.LastGranted = granted[i];
+            Reserve(account, granted[i]);
+        }
+        return new Answer.Granted(granted);
+    }
+
+    static Answer.Done Apply(Book book, GiveBack giveBack)
+    {
+        var request = giveBack.Return;
+        if (!book.Leases.TryGetValue(request.Lease, out var lease) || lease.Expired || request.Fence <= lease.Fence)
+            return new Answer.Done(Repeated: true);
+        foreach (var line in request.Lines)
+            if (line.Value < 0 || line.Value > (lease.Lines.GetValueOrDefault(line.Register)?.Outstanding ?? 0))
+                throw new InvalidOperationException($"lease {request.Lease:N} gives back {line.Value} of {line.Register:N}, more than it holds");
+        lease.Fence = request.Fence;
+        foreach (var line in request.Lines)
+        {
+            lease.Lines[line.Register].Returned += line.Value;
+            Reserve(book.Accounts[line.Register], -line.Value);
+        }
+        return new Answer.Done();
+    }
+
+    static Answer.Done Apply(Book book, Expire expire)
+    {
+        if (!book.Leases.TryGetValue(expire.LeaseId, out var lease) || lease.Expired || lease.ExpiresAt > book.Now)
+            return new Answer.Done(Repeated: true);
+        lease.Expired = true;
+        foreach (var (register, hold) in lease.Lines)
+        {
+            Reserve(book.Accounts[register], -hold.Outstanding);
+            hold.Returned += hold.Outstanding;
+        }
+        return new Answer.Done();
+    }
+
+    static Answer.Done Apply(Book book, Settle settle)
+    {
+        var settlement = settle.Settlement;
+        var usage = settlement.Usage;
+        if (!book.Known.Add(settlement.RequestId))
+            return new Answer.Done(Repeated: true);
+        var lease = settlement.Lease is { } leaseId ? book.Leases.GetValueOrDefault(leaseId) : null;
+        long charged = 0, absorbed = 0;
+        foreach (var charge in settlement.Charges)
+        {
+            var account = book.Accounts.GetValueOrDefault(charge.Register);
+            var paid = account is null ? 0 : Pay(account, lease?.Lines.GetValueOrDefault(charge.Register), charge.Value);
+            if (account is { Unit: not Unit.Usd })
+            {
+                Move(book, settlement.RequestId, EntryType.Limit, account, book.Accounts[HouseAccounts.Limits(usage.Project, account.Unit, usage.Test)], paid);
+                continue;
+            }
+            var cost = book.Accounts[HouseAccounts.ProviderCost(usage.Project, usage.Test)];
+            if (account is not null)
+            {
+                Move(book, settlement.RequestId, EntryType.Usage, account, cost, paid);
+                account.Spent += paid;
+            }
+            // Above the request's hold, or the lease was lost and the register is empty by now: the provider is owed all the same, and the house bears it.
+            var borne = usage.Cost.Nanos - charged - paid;
+            Move(book, settlement.RequestId, EntryType.Absorbed, book.Accounts[HouseAccounts.Absorbed(usage.Project, usage.Test)], cost, borne);
+            charged += paid;
+            absorbed += borne;
+        }
+        book.Usages.Add(new(settlement.RequestId, usage, charged, absorbed));
+        return new Answer.Done();
+    }
+
+    /// <summary>Takes from the lease's hold first, then from what the register has free; returns what could be paid.</summary>
+    static long Pay(Account account, LeaseHold? hold, long amount)
+    {
+        var held = Math.Min(amount, hold?.Outstanding ?? 0);
+        if (hold is not null)
+            hold.Consumed += held;
+        account.Reserved -= held;
+        return held + Math.Min(amount - held, Math.Max(0, account.Available - held));
+    }
+
+    static void Reserve(Account account, long amount)
+    {
+        account.Reserved += amount;
+        Check(account);
+    }
+
+    static void Move(Book book, Guid movement, EntryType type, Account from, Account to, long amount)
+    {
+        if (amount == 0)
+            return;
+        if (amount < 0 || from.Unit != to.Unit)
+            throw new InvalidOperationException($"movement {movement:N} of {amount} from {from.Unit} to {to.Unit}");
+        Post(book, movement, type, from, -amount);
+        Post(book, movement, type, to, amount);
+    }
+
+    static void Post(Book book, Guid movement, EntryType type, Account account, long amount)
+    {
+        account.Posted += amount;
+        account.Version++;
+        if (type == EntryType.TopUp)
+            account.ToppedUp += amount;
+        Check(account);
+        book.Entries.Add(new(account.Id, account.Version, movement, type, amount, account.Posted));
+    }
+
+    static void Check(Account account)
+    {
+        if (account.Reserved < 0 || (account.IsRegister && account.Available < 0))
+            throw new InvalidOperationException($"account {account.Id:N} would have {account.Posted} posted and {account.Reserved} reserved");
+    }
+}

@@ -1,0 +1,29 @@
+using LlmGateway.Contracts;
+using LlmGateway.ServiceDefaults;
+using LlmGateway.Wallet;
+using MassTransit;
+
+var builder = WebApplication.CreateBuilder(args);
+builder.AddServiceDefaults(Configuration.Needs);
+builder.AddOwnDatabase<WalletDb>("wallet");
+builder.AddRedis();
+builder.Services.AddSingleton<Envelope>();
+builder.Services.AddSingleton<Writer>();
+builder.Services.AddHostedService(services => services.GetRequiredService<Writer>());
+builder.Services.AddHostedService<LeaseSweeper>();
+builder.AddMessaging(
+    bus => bus.AddConsumer<SettlementConsumer>(),
+    (rabbit, context) => rabbit.DurableQueue(SettlementBatch.Queue, queue => queue.ConfigureConsumer<SettlementConsumer>(context)));
+
+var app = builder.Build();
+app.UseServiceDefaults();
+app.UseInternalOnly();
+
+app.MapRegisters();
+app.MapLeases();
+app.MapWallets();
+app.MapOwnWallet();
+app.MapSummaries();
+app.MapVerify();
+
+await app.RunAsync();

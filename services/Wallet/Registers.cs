@@ -1,0 +1,21 @@
+using LlmGateway.Contracts;
+using LlmGateway.ServiceDefaults;
+
+namespace LlmGateway.Wallet;
+
+/// <summary><c>POST /internal/registers</c>: opens what is missing, with its first amount, once.</summary>
+public static class Registers
+{
+    const int MaxAtOnce = 200;
+
+    public static void MapRegisters(this WebApplication app) => app.MapPost("/internal/registers", async (HttpContext http, Writer writer) =>
+    {
+        var request = await Body.ReadAsync<OpenRegisters>(http);
+        if (request.Registers.Count > MaxAtOnce)
+            return Problems.Invalid("registers", $"at most {MaxAtOnce} registers at once");
+        if (request.Registers.Any(register => register.Initial < 0 || register.Kind >= AccountKind.Grant))
+            return Problems.Invalid("registers", "a register is a customer's, and its first amount is 0 or more");
+        await Task.WhenAll(request.Registers.Select(register => writer.RunAsync(new Open(register))));
+        return Results.Json(new { }, Defaults.Json);
+    });
+}

@@ -1,0 +1,86 @@
+using LlmGateway.ServiceDefaults;
+using Npgsql;
+
+namespace LlmGateway.Wallet;
+
+/// <summary>
+/// <c>GET /internal/verify</c>: proves from the rows that the books are right. Each check is a query that returns what breaks it.
+/// Open holds are normal while requests run; at rest there must be none.
+/// </summary>
+public static class Verify
+{
+    const int MaxExamples = 3;
+
+    public sealed record Check(string Name, bool Ok, string Detail);
+
+    static readonly (string Name, string Breaches)[] Checks =
+    [
+        ("the entries of every unit sum to 0",
+            "select format('unit %s sums to %s', unit, sum(amount)) from entry join account on account.id = entry.account group by unit having sum(amount) <> 0"),
+        ("the entries of every transfer sum to 0",
+            "select format('transfer %s', transfer) from entry join account on account.id = entry.account group by transfer, unit having sum(amount) <> 0"),
+        ("every transfer that has entries has a header",
+            "select format('transfer %s', e.transfer) from (select distinct transfer from entry) e left join transfer t on t.id = e.transfer left join usage_record u on u.request_id = e.transfer where t.id is null and u.request_id is null"),
+        ("every account equals its entries, with none missing",
+            """
+            select format('account %s has %s posted, its %s entries say %s', a.id, a.posted, coalesce(e.n, 0), coalesce(e.total, 0))
+            from account a left join (select account, count(*) n, max(version) last, sum(amount) total from entry group by account) e on e.account = a.id
+            where a.posted <> coalesce(e.total, 0) or a.version <> coalesce(e.n, 0) or a.version <> coalesce(e.last, 0)
+            """),
+        ("the balance after each entry follows from the one before",
+            "select format('account %s entry %s', account, version) from (select *, sum(amount) over (partition by account order by version) running from entry) e where balance <> running"),
+        ("no register is below zero or below what is reserved of it",
+            "select format('account %s: %s posted, %s reserved', id, posted, reserved) from account where kind < 100 and (posted < 0 or reserved < 0 or posted < reserved)"),
+        ("what is reserved of every register equals the open holds on it",
+            """
+            select format('account %s: %s reserved, holds are %s', a.id, a.reserved, coalesce(h.held, 0))
+            from account a left join (select account, sum(granted - consumed - returned) held from lease_line group by account) h on h.account = a.id
+            where a.reserved <> coalesce(h.held, 0)
+            """),
+        ("usage rows and debits agree to the nano-dollar",
+            """
+            select format('request %s: charged %s, debited %s', u.request_id, u.charged, coalesce(d.debited, 0))
+            from usage_record u left join (
+                select transfer, -sum(amount) debited from entry join account on account.id = entry.account where entry.type = 0 and account.kind = 0 group by transfer) d on d.transfer = u.request_id
+            where u.charged <> coalesce(d.debited, 0)
+            """),
+        ("what providers are owed equals what was charged and absorbed",
+            """
+            select format('provider cost %s, usage rows %s', c.posted, u.total)
+            from (select coalesce(sum(posted), 0) posted from account where kind = 101) c, (select coalesce(sum(charged + absorbed), 0) total from usage_record) u where c.posted <> u.total
+            """),
+        ("lifetime figures equal the entries",
+            """
+            select format('account %s: spent %s, entries say %s', a.id, a.spent, coalesce(e.spent, 0))
+            from account a left join (select account, -sum(amount) filter (where type = 0) spent, sum(amount) filter (where type = 3) topped_up from entry group by account) e on e.account = a.id
+            where a.kind = 0 and (a.spent <> coalesce(e.spent, 0) or a.topped_up <> coalesce(e.topped_up, 0))
+            """),
+        ("every hold is closed",
+            "select format('lease %s of %s still holds %s of %s', lease, holder, granted - consumed - returned, account) from lease_line join lease on lease.id = lease_line.lease where granted - consumed - returned <> 0"),
+    ];
+
+    public static void MapVerify(this WebApplication app) => app.MapGet("/internal/verify", async (NpgsqlDataSource database, CancellationToken token) =>
+    {
+        // One snapshot for all checks: money may move meanwhile.
+        await using var connection = await database.OpenConnectionAsync(token);
+        await using var transaction = await connection.BeginTransactionAsync(System.Data.IsolationLevel.RepeatableRead, token);
+        var results = new List<Check>(Checks.Length);
+        foreach (var (name, breaches) in Checks)
+            results.Add(await RunAsync(connection, name, breaches, token));
+        return Results.Json(new { ok = results.TrueForAll(check => check.Ok), checks = results }, Defaults.Json);
+    });
+
+    static async Task<Check> RunAsync(NpgsqlConnection connection, string name, string breaches, CancellationToken token)
+    {
+        await using var query = connection.Sql($"select breach, count(*) over () from ({breaches}) as found (breach) limit {MaxExamples}");
+        await using var reader = await query.ExecuteReaderAsync(token);
+        var examples = new List<string>();
+        var count = 0L;
+        while (await reader.ReadAsync(token))
+        {
+            examples.Add(reader.GetString(0));
+            count = reader.GetInt64(1);
+        }
+        return new(name, count == 0, count == 0 ? "" : $"{count} breaches, e.g. {string.Join("; ", examples)}");
+    }
+}

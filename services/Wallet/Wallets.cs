@@ -1,0 +1,132 @@
+using System.Globalization;
+using System.Text;
+using LlmGateway.Contracts;
+using LlmGateway.ServiceDefaults;
+using Npgsql;
+
+namespace LlmGateway.Wallet;
+
+/// <summary>What a backend does with one wallet: <c>/v1/wallets/{id}</c>, <c>/credit</c>, <c>/debit</c>, <c>/freeze</c>, <c>/unfreeze</c>, <c>/ledger</c>.</summary>
+public static class Wallets
+{
+    /// <summary>A grant above this is a typing error (10 million dollars).</summary>
+    static readonly Money MaxAmount = Money.Usd(10_000_000);
+
+    const int DefaultPage = 50, MaxPage = 200, MaxReason = 500, MaxCsvRows = 100_000;
+
+    public sealed record Adjustment(Money Amount, string? Reason = null);
+
+    public sealed record View(string Id, string EndCustomerId, Money Balance, string Currency, string Status);
+
+    public static void MapWallets(this WebApplication app)
+    {
+        var wallets = app.MapGroup("/v1/wallets/{id}");
+        wallets.MapGet("", async (string id, HttpContext http, NpgsqlDataSource database) => await ShowAsync(id, http, database));
+        wallets.MapPost("/credit", (string id, HttpContext http, NpgsqlDataSource database, Writer writer) => AdjustAsync(id, +1, http, database, writer)).WithIdempotency();
+        wallets.MapPost("/debit", (string id, HttpContext http, NpgsqlDataSource database, Writer writer) => AdjustAsync(id, -1, http, database, writer)).WithIdempotency();
+        wallets.MapPost("/freeze", (string id, HttpContext http, NpgsqlDataSource database, Writer writer, Redis redis) => FreezeAsync(id, true, http, database, writer, redis)).WithIdempotency();
+        wallets.MapPost("/unfreeze", (string id, HttpContext http, NpgsqlDataSource database, Writer writer, Redis redis) => FreezeAsync(id, false, http, database, writer, redis)).WithIdempotency();
+        wallets.MapGet("/ledger", LedgerAsync);
+    }
+
+    static async Task<IResult> ShowAsync(string id, HttpContext http, NpgsqlDataSource database) =>
+        await FindAsync(id, http, database) is { } wallet ? Results.Json(wallet, Defaults.Json) : Problems.NotFound("wallet");
+
+    static async Task<IResult> AdjustAsync(string id, int sign, HttpContext http, NpgsqlDataSource database, Writer writer)
+    {
+        var input = await Body.ReadAsync<Adjustment>(http);
+        if (input.Amount.Nanos <= 0 || input.Amount.Nanos > MaxAmount.Nanos)
+            return Problems.Invalid("amount", $"'amount' must be above 0 and at most {MaxAmount} USD.");
+        if (input.Reason is { Length: > MaxReason })
+            return Problems.Invalid("reason", $"'reason' may have at most {MaxReason} characters.");
+        if (await FindAsync(id, http, database) is null)
+            return Problems.NotFound("wallet");
+
+        var principal = http.Backend();
+        Ids.TryParse(Ids.Wallet, id, out var wallet);
+        var type = sign > 0 ? EntryType.Grant : EntryType.Adjustment;
+        var answer = await writer.RunAsync(new Adjust(
+            Idempotency.EffectId(http, principal), wallet, principal.Organization, principal.Test, sign * input.Amount.Nanos, type, input.Reason));
+        return answer is Answer.Refused refused
+            ? Problems.WalletExhausted($"The wallet has {new Money(refused.Available)} USD available; {input.Amount} USD cannot be taken from it.") with { Param = "amount" }
+            : await ShowAsync(id, http, database);
+    }
+
+    static async Task<IResult> FreezeAsync(string id, bool frozen, HttpContext http, NpgsqlDataSource database, Writer writer, Redis redis)
+    {
+        if (await FindAsync(id, http, database) is null)
+            return Problems.NotFound("wallet");
+        Ids.TryParse(Ids.Wallet, id, out var wallet);
+        await writer.RunAsync(new Freeze(wallet, frozen));
+        if (frozen)
+            await redis.PublishAsync(Invalidation.Channel, new Invalidation(Invalidation.RegisterFrozen, wallet.ToString("N")));
+        return await ShowAsync(id, http, database);
+    }
+
+    static async Task<IResult> LedgerAsync(string id, HttpContext http, NpgsqlDataSource database, string? cursor, string? from, string? to, string? limit, string? format)
+    {
+        if (await FindAsync(id, http, database) is null)
+            return Problems.NotFound("wallet");
+        Ids.TryParse(Ids.Wallet, id, out var wallet);
+        if (!TryTime(from, out var start))
+            return Problems.Invalid("from", "'from' must be an ISO 8601 time.");
+        if (!TryTime(to, out var end))
+            return Problems.Invalid("to", "'to' must be an ISO 8601 time.");
+        var before = long.MaxValue;
+        if (cursor is not null && !long.TryParse(cursor, NumberStyles.None, CultureInfo.InvariantCulture, out before))
+            return Problems.Invalid("cursor", "'cursor' is not one of ours.");
+        var page = DefaultPage;
+        if (limit is not null && (!int.TryParse(limit, NumberStyles.None, CultureInfo.InvariantCulture, out page) || page is < 1 or > MaxPage))
+            return Problems.Invalid("limit", $"'limit' must be from 1 to {MaxPage}.");
+        if (format is not (null or "json" or "csv"))
+            return Problems.Invalid("format", "'format' must be json or csv.");
+
+        if (format == "csv")
+            return Results.Text(Csv(await Statement.ReadAsync(database, wallet, MaxCsvRows, before, start, end, http.RequestAborted)), "text/csv", Encoding.UTF8);
+        var lines = await Statement.ReadAsync(database, wallet, page, before, start, end, http.RequestAborted);
+        var next = lines.Count == page ? lines[^1].Version.ToString(CultureInfo.InvariantCulture) : null;
+        return Results.Json(new { entries = lines.Select(line => line.Line), nextCursor = next }, Defaults.Json);
+    }
+
+    /// <summary>The wallet as its owner's backend sees it; null when it is not there or not theirs, which must look the same.</summary>
+    static async Task<View?> FindAsync(string id, HttpContext http, NpgsqlDataSource database)
+    {
+        var principal = http.Backend();
+        if (!Ids.TryParse(Ids.Wallet, id, out var wallet))
+            return null;
+        await using var query = database.Sql("select owner, posted, frozen from account where id = $1 and kind = $2 and project = $3 and test = $4",
+            wallet, (short)AccountKind.Wallet, principal.Project, principal.Test);
+        await using var row = await query.ExecuteReaderAsync(http.RequestAborted);
+        return await row.ReadAsync(http.RequestAborted)
+            ? new(id, Ids.Show(Ids.Customer, row.GetGuid(0)), new Money(row.GetInt64(1)), "USD", row.GetBoolean(2) ? "frozen" : "active")
+            : null;
+    }
+
+    static string Csv(List<(long Version, LedgerLine Line)> lines)
+    {
+        var csv = new StringBuilder("id,type,amount,balanceAfter,createdAt,description\n");
+        foreach (var (_, line) in lines)
+            csv.Append(CultureInfo.InvariantCulture, $"{line.Id},{line.Type},{line.Amount},{line.BalanceAfter},{line.CreatedAt:O},{Field(line.Description)}\n");
+        return csv.ToString();
+    }
+
+    /// <summary>Quoted, and with an apostrophe before what a spreadsheet would run as a formula.</summary>
+    static string Field(string? text)
+    {
+        if (string.IsNullOrEmpty(text))
+            return "";
+        var safe = text[0] is '=' or '+' or '-' or '@' or '\t' or '\r' ? "'" + text : text;
+        return $"\"{safe.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
+    }
+
+    static bool TryTime(string? text, out DateTimeOffset? time)
+    {
+        time = null;
+        if (text is null)
+            return true;
+        if (!DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out var parsed))
+            return false;
+        time = parsed;
+        return true;
+    }
+}
