@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
 namespace LlmGateway.ServiceDefaults;
@@ -35,12 +36,21 @@ public static class Defaults
         });
         builder.Logging.AddSimpleConsole(console => { console.SingleLine = true; console.UseUtcTimestamp = true; console.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ "; });
         builder.Logging.AddFilter("Microsoft.AspNetCore", LogLevel.Warning);
-        builder.Logging.AddFilter("Microsoft.EntityFrameworkCore", LogLevel.Warning);
+        // What fails there surfaces as an exception, and many of those are expected: a database that is not created yet, a lost race for a unique value.
+        builder.Logging.AddFilter("Microsoft.EntityFrameworkCore", LogLevel.Critical);
         builder.Logging.AddFilter("System.Net.Http", LogLevel.Warning);
         builder.Logging.AddFilter("Yarp", LogLevel.Warning);
         builder.AddTelemetry(needs.Name);
         builder.Services.AddHealth();
         return builder;
+    }
+
+    /// <summary>A service that runs in the background and that others call, too: one instance for both.</summary>
+    public static void AddHostedSingleton<TService>(this IServiceCollection services)
+        where TService : class, IHostedService
+    {
+        services.AddSingleton<TService>();
+        services.AddHostedService(provider => provider.GetRequiredService<TService>());
     }
 
     /// <summary>Health, named spans and the one place where failures become HTTP. Call before mapping routes.</summary>

@@ -1,6 +1,7 @@
 using MassTransit;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
 
 namespace LlmGateway.ServiceDefaults;
 
@@ -16,6 +17,8 @@ public static class Messaging
         builder.Services.AddMassTransit(bus =>
         {
             bus.SetKebabCaseEndpointNameFormatter();
+            // With the broker away requests are still served, and settlements wait on disk: no reason to be taken out of service.
+            bus.ConfigureHealthCheckOptions(options => options.MinimalFailureStatus = HealthStatus.Degraded);
             consumers?.Invoke(bus);
             bus.UsingRabbitMq((context, rabbit) =>
             {

@@ -8,8 +8,7 @@ builder.AddServiceDefaults(Configuration.Needs);
 builder.AddOwnDatabase<WalletDb>("wallet");
 builder.AddRedis();
 builder.Services.AddSingleton<Envelope>();
-builder.Services.AddSingleton<Writer>();
-builder.Services.AddHostedService(services => services.GetRequiredService<Writer>());
+builder.Services.AddHostedSingleton<Writer>();
 builder.Services.AddHostedService<LeaseSweeper>();
 builder.AddMessaging(
     bus => bus.AddConsumer<SettlementConsumer>(),

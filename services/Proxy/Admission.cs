@@ -1,0 +1,54 @@
+using LlmGateway.Contracts;
+using LlmGateway.ServiceDefaults;
+
+namespace LlmGateway.Proxy;
+
+/// <summary>The rules of stage 5 as pure functions: what a request must hold, what it gets for what it holds, and why it is refused.</summary>
+public static class Admission
+{
+    /// <summary>
+    /// When a wallet cannot pay for all the output that a request may make, the output is limited to what it can pay, but never to less than this
+    /// (or to less than was asked): an answer of three words helps nobody.
+    /// </summary>
+    public const long MinOutput = 16;
+
+    /// <summary>The smaller of what was asked and what the model can do; output tokens per answer.</summary>
+    public static long OutputLimit(long? asked, ModelOffer model) => Math.Min(asked ?? model.MaxOutputTokens, model.MaxOutputTokens);
+
+    /// <summary>What each register must hold at least, and what it should hold.</summary>
+    public static (long[] Minimum, long[] Full) Vector(IReadOnlyList<RegisterRef> registers, UpperBound bound, long outputLimit)
+    {
+        var minimum = bound.Cost(Math.Min(outputLimit, MinOutput));
+        var full = bound.Cost(outputLimit);
+        var (minimums, fulls) = (new long[registers.Count], new long[registers.Count]);
+        for (var i = 0; i < registers.Count; i++)
+        {
+            if (registers[i].Unit is not (Unit.Usd or Unit.UsdLimit))
+                throw new InvalidOperationException($"register {registers[i].Id:N} has unit {registers[i].Unit}, which requests are not charged in");
+            (minimums[i], fulls[i]) = (minimum, full);
+        }
+        return (minimums, fulls);
+    }
+
+    /// <summary>The output that every register of the hold can pay for.</summary>
+    public static long Affordable(Hold hold, UpperBound bound, long outputLimit)
+    {
+        foreach (var amount in hold.Amounts)
+            outputLimit = Math.Min(outputLimit, bound.AffordableOutput(amount));
+        return outputLimit;
+    }
+
+    public static Problem Refusal(LeaseRefusal refusal, IReadOnlyList<RegisterRef> registers, long needed)
+    {
+        var kind = registers.First(register => register.Id == refusal.Register).Kind;
+        return refusal.Reason switch
+        {
+            LeaseRefusalReason.Frozen => Problems.WalletFrozen,
+            LeaseRefusalReason.Exhausted when kind == AccountKind.SessionCap =>
+                Problems.SessionCap($"This request may cost {new Money(needed)} USD and the session may still spend {new Money(refusal.Available)} USD."),
+            LeaseRefusalReason.Exhausted =>
+                Problems.WalletExhausted($"This request may cost {new Money(needed)} USD and the wallet has {new Money(refusal.Available)} USD available."),
+            _ => Problems.Unavailable,
+        };
+    }
+}

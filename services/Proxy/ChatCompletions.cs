@@ -1,0 +1,317 @@
+using System.Buffers;
+using System.Globalization;
+using System.IO.Pipelines;
+using LlmGateway.Contracts;
+using LlmGateway.Proxy.OpenAi;
+using LlmGateway.ServiceDefaults;
+
+namespace LlmGateway.Proxy;
+
+/// <summary>
+/// <c>POST /v1/chat/completions</c> on the OpenAI wire, stage by stage:
+/// <code>
+///   1 identify ─ 2 permit ─ 3 read ─ 4 limit ─ 5 reserve ─ 6 forward ─ 7 meter ─ 8 settle ─ 9 tell
+///   └── refused: nothing was reserved ──────┘   └── from here on the request ends in exactly one settlement ──┘
+/// </code>
+/// </summary>
+public sealed class ChatCompletions(
+    Identity identity, Running running, Rates rates, Slices slices, Forwarding forwarding, SpoolPublisher spool, TimeProvider time, ILogger<ChatCompletions> log)
+{
+    const string Path = "/v1/chat/completions";
+
+    /// <summary>Largest answer that is not a stream: it is read whole, so that its cost can stand in its headers.</summary>
+    const int MaxAnswerBytes = 32 * 1024 * 1024;
+
+    const int MaxErrorBytes = 64 * 1024;
+
+    public async Task HandleAsync(HttpContext http)
+    {
+        var id = Ids.New();
+        http.SetRequestId(id);
+        var exchange = new Exchange(http, id, Path, time);
+
+        // :: 1 Identify, 2 Permit
+        var (caller, problem) = await identity.IdentifyAsync(http);
+        problem ??= Permit.CheckInference(caller!.Credential);
+        if (problem is not null)
+        {
+            await problem.ExecuteAsync(http);
+            return;
+        }
+        exchange.Caller = caller!;
+
+        // :: 3 Read
+        using var body = await RequestBody.ReadAsync(http);
+        if (!ChatRequest.TryRead(body.Memory.Span, out var request, out problem) || !TryRoute(exchange, request, out var bound, out problem))
+        {
+            await problem.ExecuteAsync(http);
+            return;
+        }
+
+        // :: 4 Limit
+        var outputLimit = Admission.OutputLimit(request.MaxTokens, exchange.Route.Model);
+        problem = await LimitAsync(exchange, request, outputLimit);
+        if (problem is not null)
+        {
+            await problem.ExecuteAsync(http);
+            return;
+        }
+
+        // :: 5 Reserve
+        (outputLimit, problem) = await ReserveAsync(exchange, bound, outputLimit);
+        if (problem is not null)
+        {
+            rates.Correct(exchange.Caller.Credential, -exchange.RatedTokens);
+            await problem.ExecuteAsync(http);
+            return;
+        }
+        using var run = running.Start(caller!.Credential, caller.Fingerprint, http.RequestAborted);
+        var meter = request.Stream ? null : new ChatMeter();
+        using var relay = request.Stream ? new ChatRelay(request) : null;
+        try
+        {
+            // :: 6 Forward
+            run.LimitSilence(exchange.Route.Upstream.Timeout);
+            using var response = await ForwardAsync(exchange, request, body.Memory, outputLimit, run);
+            if (response is null)
+                return;
+
+            // :: 7 Meter, 8 Settle, 9 Tell
+            if (relay is not null)
+                await RelayStreamAsync(exchange, relay, body.Memory, response, run);
+            else
+                await RelayWholeAsync(exchange, meter!, body.Memory, response, run);
+        }
+        catch (Exception e)
+        {
+            await EndBrokenAsync(exchange, relay, relay?.Meter ?? meter!, body.Memory, run, e);
+        }
+    }
+
+    static bool TryRoute(Exchange exchange, ChatRequest request, out UpperBound bound, [System.Diagnostics.CodeAnalysis.NotNullWhen(false)] out Problem? problem)
+    {
+        bound = default;
+        if (exchange.Caller.Project.Find(request.Model) is not { } route)
+        {
+            problem = Problems.UnknownModel(request.Model);
+            return false;
+        }
+        exchange.Route = route;
+        exchange.Stream = request.Stream;
+        problem = Permit.Check(exchange.Caller.Credential, route, request.Model);
+        if (problem is null && route.Model.Kind != "chat")
+            problem = Problems.Invalid("model", $"The model '{request.Model}' is not a chat model.");
+        if (problem is null && !UpperBound.TryOf(route.Model.Prices, request.InputBound(route.Model.ContextTokens), request.Choices, request.Images > 0, out bound))
+            problem = Problems.Unpriced(request.Model);
+        return problem is null;
+    }
+
+    async ValueTask<Problem?> LimitAsync(Exchange exchange, ChatRequest request, long outputLimit)
+    {
+        exchange.RatedTokens = Rates.Estimate(request.BodyBytes, outputLimit * request.Choices);
+        var taken = await rates.TakeAsync(exchange.Caller.Credential, exchange.RatedTokens);
+        Rates.WriteHeaders(taken, exchange.Http.Response.Headers);
+        return taken.Exceeded is { } exceeded ? Rates.Refusal(exceeded) : null;
+    }
+
+    async ValueTask<(long OutputLimit, Problem? Problem)> ReserveAsync(Exchange exchange, UpperBound bound, long outputLimit)
+    {
+        var registers = exchange.Caller.Credential.Registers;
+        if (registers.Count == 0)
+            return (outputLimit, null);
+        var (minimum, full) = Admission.Vector(registers, bound, outputLimit);
+        var reservation = await slices.ReserveAsync(registers, minimum, full, exchange.Http.RequestAborted);
+        if (reservation.Hold is not { } hold)
+            return (0, Admission.Refusal(reservation.Refusal!, registers, minimum[0]));
+        exchange.Hold = hold;
+        return (Admission.Affordable(hold, bound, outputLimit), null);
+    }
+
+    /// <summary>The head of a good answer; null when the provider failed and the caller has been told.</summary>
+    async Task<HttpResponseMessage?> ForwardAsync(Exchange exchange, ChatRequest request, ReadOnlyMemory<byte> body, long outputLimit, Running.Request run)
+    {
+        var upstream = exchange.Route.Upstream;
+        var (sent, injectUsage) = (body, true);
+        for (; ; )
+        {
+            sent = request.Rewrite(body, exchange.Route.Model.UpstreamModel, outputLimit, injectUsage);
+            var (response, problem) = await forwarding.SendAsync(upstream, () => upstream.Post(Path, sent, request.Stream), run.Ended);
+            if (response is { IsSuccessStatusCode: true })
+                return response;
+            if (response is not null)
+            {
+                using (response)
+                {
+                    var answer = await ReadAsync(response, MaxErrorBytes, truncate: true, run);
+                    if (injectUsage && request.Stream && !request.WantsUsage && UpstreamErrors.RefusesStreamOptions((int)response.StatusCode, answer))
+                    {
+                        injectUsage = false;
+                        continue;
+                    }
+                    problem = UpstreamErrors.Map((int)response.StatusCode, answer, (int?)response.Headers.RetryAfter?.Delta?.TotalSeconds);
+                }
+            }
+            exchange.End(spool, rates, RequestOutcome.Failed, problem!.Status, null, problem.Code);
+            await problem.ExecuteAsync(exchange.Http);
+            return null;
+        }
+    }
+
+    async Task RelayWholeAsync(Exchange exchange, ChatMeter meter, ReadOnlyMemory<byte> body, HttpResponseMessage response, Running.Request run)
+    {
+        var answer = await ReadAsync(response, MaxAnswerBytes, truncate: false, run);
+        exchange.FirstByte();
+        if (!meter.See(answer).IsJson)
+        {
+            await EndFailedAsync(exchange, Problems.Upstream(502, "upstream_malformed", "The provider's answer is not JSON."));
+            return;
+        }
+        var cost = exchange.End(spool, rates, RequestOutcome.Completed, StatusCodes.Status200OK, meter.Settle(body.Span));
+
+        Tell(exchange);
+        exchange.Http.Response.Headers["X-LLMGateway-Cost"] = cost.ToString();
+        exchange.Http.Response.ContentType = "application/json";
+        exchange.Http.Response.ContentLength = answer.Length;
+        await exchange.Http.Response.Body.WriteAsync(answer, exchange.Http.RequestAborted);
+    }
+
+    async Task RelayStreamAsync(Exchange exchange, ChatRelay relay, ReadOnlyMemory<byte> body, HttpResponseMessage response, Running.Request run)
+    {
+        if (response.Content.Headers.ContentType?.MediaType is not "text/event-stream")
+        {
+            await EndFailedAsync(exchange, Problems.Upstream(502, "upstream_malformed", "The provider's answer is not a stream of events."));
+            return;
+        }
+        var toCaller = exchange.Http.Response.BodyWriter;
+        await using var upstream = await response.Content.ReadAsStreamAsync(run.Ended);
+        var buffer = ArrayPool<byte>.Shared.Rent(32 * 1024);
+        try
+        {
+            for (int read; (read = await upstream.ReadAsync(buffer, run.Ended)) > 0 && !relay.IsDone;)
+            {
+                BeginStream(exchange);
+                run.LimitSilence(exchange.Route.Upstream.Timeout);
+                relay.Push(buffer.AsSpan(0, read), toCaller);
+                if (toCaller.UnflushedBytes > 0)
+                    await toCaller.FlushAsync(run.Ended);
+            }
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+        BeginStream(exchange);
+        relay.End(toCaller);
+        if (!relay.IsWhole)
+            throw new IOException("the provider ended its stream early");
+
+        var metered = relay.Meter.Settle(body.Span);
+        var cost = exchange.End(spool, rates, RequestOutcome.Completed, StatusCodes.Status200OK, metered);
+        relay.WriteTail(toCaller, metered.Usage, cost);
+        await toCaller.FlushAsync(exchange.Http.RequestAborted);
+    }
+
+    /// <summary>
+    /// The caller left, its credential was revoked, or the provider broke off or fell silent. Whoever left pays for the input and what was
+    /// delivered; for a provider's failure before the first content nobody pays.
+    /// </summary>
+    async Task EndBrokenAsync(Exchange exchange, ChatRelay? relay, ChatMeter meter, ReadOnlyMemory<byte> body, Running.Request run, Exception e)
+    {
+        var http = exchange.Http;
+        if (exchange.Ended)
+        {
+            if (!http.RequestAborted.IsCancellationRequested)
+                log.LogError(e, "request {RequestId} failed after it was settled", http.RequestId());
+            http.Abort();
+            return;
+        }
+        if (http.RequestAborted.IsCancellationRequested || run.Revoked)
+        {
+            var reason = run.Revoked ? "revoked" : "aborted";
+            exchange.End(spool, rates, RequestOutcome.Aborted, 499, meter.Estimate(body.Span, reason));
+            await FinishAsync(exchange, relay, Problems.RevokedCredential);
+            return;
+        }
+        if (e is not (IOException or HttpRequestException or OperationCanceledException or ProblemException))
+            log.LogError(e, "request {RequestId} failed", http.RequestId());
+        var problem = e is OperationCanceledException
+            ? Problems.Upstream(504, "upstream_timeout", "The provider did not answer in time.")
+            : Problems.Upstream(502, "upstream_interrupted", "The provider broke off its answer.");
+        if (meter.ContentSeen && http.Response.HasStarted)
+            exchange.End(spool, rates, RequestOutcome.Interrupted, problem.Status, meter.Estimate(body.Span, problem.Code));
+        else
+            exchange.End(spool, rates, RequestOutcome.Failed, problem.Status, null, problem.Code);
+        await FinishAsync(exchange, relay, problem);
+    }
+
+    async Task EndFailedAsync(Exchange exchange, Problem problem)
+    {
+        exchange.End(spool, rates, RequestOutcome.Failed, problem.Status, null, problem.Code);
+        await problem.ExecuteAsync(exchange.Http);
+    }
+
+    /// <summary>Tells a caller who is still there, in the form that the answer has taken so far.</summary>
+    static async Task FinishAsync(Exchange exchange, ChatRelay? relay, Problem problem)
+    {
+        var http = exchange.Http;
+        if (http.RequestAborted.IsCancellationRequested)
+            return;
+        if (!http.Response.HasStarted)
+        {
+            await problem.ExecuteAsync(http);
+            return;
+        }
+        if (relay is null)
+        {
+            http.Abort();
+            return;
+        }
+        relay.WriteFailure(http.Response.BodyWriter, problem, http.RequestId());
+        await http.Response.BodyWriter.FlushAsync(http.RequestAborted);
+    }
+
+    static void BeginStream(Exchange exchange)
+    {
+        var response = exchange.Http.Response;
+        if (response.HasStarted || response.ContentType is not null)
+            return;
+        exchange.FirstByte();
+        Tell(exchange);
+        response.ContentType = "text/event-stream; charset=utf-8";
+        response.Headers.CacheControl = "no-cache";
+        response.Headers["X-Accel-Buffering"] = "no";
+    }
+
+    static void Tell(Exchange exchange)
+    {
+        var headers = exchange.Http.Response.Headers;
+        headers["X-Request-Id"] = exchange.Http.RequestId();
+        headers["X-LLMGateway-Model"] = exchange.Route.Model.Id;
+        headers["X-LLMGateway-Provider"] = exchange.Route.Model.Provider;
+    }
+
+    static async Task<byte[]> ReadAsync(HttpResponseMessage response, int maxBytes, bool truncate, Running.Request run)
+    {
+        await using var stream = await response.Content.ReadAsStreamAsync(run.Ended);
+        var pipe = PipeReader.Create(stream);
+        for (; ; )
+        {
+            var read = await pipe.ReadAsync(run.Ended);
+            if (read.IsCompleted || (truncate && read.Buffer.Length >= maxBytes))
+                return read.Buffer.Slice(0, Math.Min(read.Buffer.Length, maxBytes)).ToArray();
+            if (read.Buffer.Length > maxBytes)
+                throw new IOException(string.Create(CultureInfo.InvariantCulture, $"the provider's answer is larger than {maxBytes} bytes"));
+            pipe.AdvanceTo(read.Buffer.Start, read.Buffer.End);
+        }
+    }
+}
+
+public static class ChatRoutes
+{
+    public static void MapChatCompletions(this WebApplication app)
+    {
+        var chat = app.Services.GetRequiredService<ChatCompletions>();
+        foreach (var root in (string[])["/v1", ""])
+            app.MapPost($"{root}/chat/completions", chat.HandleAsync);
+    }
+}

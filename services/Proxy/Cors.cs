@@ -1,0 +1,76 @@
+using LlmGateway.ServiceDefaults;
+
+namespace LlmGateway.Proxy;
+
+/// <summary>
+/// Cross-origin rules. A preflight carries no credential, so it is answered by the union of all projects' lists; the real request is held against
+/// its own project's list (Permit). Credentials travel in headers, never in cookies, so none are allowed.
+/// </summary>
+public sealed class Cors(SessionsClient sessions, TimeProvider time)
+{
+    const string ExposedHeaders = "X-Request-Id, X-LLMGateway-Cost, X-LLMGateway-Model, X-LLMGateway-Provider, X-Query-Type, Retry-After, "
+        + "X-RateLimit-Limit-Requests, X-RateLimit-Remaining-Requests, X-RateLimit-Reset-Requests, X-RateLimit-Limit-Tokens, X-RateLimit-Remaining-Tokens, X-RateLimit-Reset-Tokens";
+
+    static readonly TimeSpan MaxAge = TimeSpan.FromSeconds(5);
+
+    sealed record Known(SessionsClient.Origins Origins, long At);
+
+    Known? _known;
+
+    public async Task InvokeAsync(HttpContext http, Func<Task> next)
+    {
+        var origin = http.Request.Headers.Origin.ToString();
+        if (origin.Length == 0)
+        {
+            await next();
+            return;
+        }
+        var headers = http.Response.Headers;
+        headers.Vary = "Origin";
+        if (HttpMethods.IsOptions(http.Request.Method) && http.Request.Headers.ContainsKey("Access-Control-Request-Method"))
+        {
+            if (!await IsAllowedAsync(origin))
+            {
+                await Problems.WriteAsync(http, Problems.ForbiddenOrigin);
+                return;
+            }
+            headers.AccessControlAllowOrigin = origin;
+            headers.AccessControlAllowMethods = "GET, POST, PATCH, PUT, DELETE";
+            headers.AccessControlAllowHeaders = http.Request.Headers["Access-Control-Request-Headers"].ToString() is { Length: > 0 } asked ? asked : "Authorization, Content-Type";
+            headers.AccessControlMaxAge = "600";
+            http.Response.StatusCode = StatusCodes.Status204NoContent;
+            return;
+        }
+        // Refusals are readable too: a page must be able to show why. Only a forbidden origin learns nothing.
+        http.Response.OnStarting(() =>
+        {
+            if (!http.Items.ContainsKey(nameof(Problems.ForbiddenOrigin)))
+            {
+                headers.AccessControlAllowOrigin = origin;
+                headers.AccessControlExposeHeaders = ExposedHeaders;
+            }
+            return Task.CompletedTask;
+        });
+        await next();
+    }
+
+    /// <summary>Marks the answer as one that a page of another origin may not read.</summary>
+    public static void Forbid(HttpContext http) => http.Items[nameof(Problems.ForbiddenOrigin)] = true;
+
+    async Task<bool> IsAllowedAsync(string origin)
+    {
+        var known = Volatile.Read(ref _known);
+        if (known is null || time.GetElapsedTime(known.At) > MaxAge)
+            Volatile.Write(ref _known, known = new(await sessions.OriginsAsync() ?? new(false, []), time.GetTimestamp()));
+        return known.Origins.Any || known.Origins.List.Contains(origin, StringComparer.Ordinal);
+    }
+}
+
+public static class CrossOrigin
+{
+    public static void UseCrossOrigin(this WebApplication app)
+    {
+        var cors = app.Services.GetRequiredService<Cors>();
+        app.Use(cors.InvokeAsync);
+    }
+}

@@ -1,0 +1,48 @@
+using System.Net;
+using LlmGateway.ServiceDefaults;
+
+namespace LlmGateway.Proxy;
+
+/// <summary>
+/// Stage 6: sends a request to its provider and waits for the head of the answer. Tried again only where the provider certainly did no billable
+/// work: it could not be reached, or said itself that it failed. Never after a time-out, whose outcome nobody knows.
+/// </summary>
+public sealed class Forwarding(HttpMessageInvoker http, ILogger<Forwarding> log)
+{
+    /// <summary>Attempts per request at most, whatever a provider connection asks for.</summary>
+    public const int MaxAttempts = 4;
+
+    static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>The answer's head (any status), or why there is none. Throws <see cref="OperationCanceledException"/> when the caller left first.</summary>
+    /// <param name="ended">The caller's patience, and the provider's time-out.</param>
+    public async Task<(HttpResponseMessage? Response, Problem? Problem)> SendAsync(Upstream upstream, Func<HttpRequestMessage> request, CancellationToken ended)
+    {
+        var attempts = Math.Min(upstream.Provider.Retries + 1, MaxAttempts);
+        for (var attempt = 1; ; attempt++)
+        {
+            HttpResponseMessage? response = null;
+            try
+            {
+                response = await http.SendAsync(request(), ended);
+                if (attempt == attempts || !MayTryAgain(response.StatusCode))
+                    return (response, null);
+            }
+            catch (HttpRequestException e) when (attempt == attempts || e.HttpRequestError is not (HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError or HttpRequestError.ResponseEnded))
+            {
+                log.LogWarning("provider {Provider} could not be reached: {Message}", upstream.Provider.Id, e.Message);
+                return (null, Problems.Upstream(502, "upstream_unreachable", "The provider could not be reached."));
+            }
+            catch (HttpRequestException e)
+            {
+                log.LogInformation("provider {Provider} failed at attempt {Attempt}: {Message}", upstream.Provider.Id, attempt, e.Message);
+            }
+            response?.Dispose();
+            var delay = FirstDelay * (1 << (attempt - 1));
+            await Task.Delay(delay + delay * Random.Shared.NextDouble(), ended);
+        }
+    }
+
+    static bool MayTryAgain(HttpStatusCode status) =>
+        status is HttpStatusCode.InternalServerError or HttpStatusCode.BadGateway or HttpStatusCode.ServiceUnavailable || (int)status == 529;
+}

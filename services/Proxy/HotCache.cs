@@ -1,0 +1,110 @@
+using System.Collections.Concurrent;
+using LlmGateway.Contracts;
+
+namespace LlmGateway.Proxy;
+
+/// <summary>
+/// What the edge remembers for a few seconds: memory first, then Redis, then the service that owns it. A value is never used longer than
+/// <see cref="Credential.MaxAge"/> after its owner read it from the database; a value that is in use is read again in the background before that,
+/// so that callers do not wait. One fetch per key at a time.
+/// </summary>
+/// <param name="fetch">Asks Redis and the owner, or the owner alone when told to skip Redis. Null means that there is no such thing; throws when nobody answers.</param>
+/// <param name="readAt">When the owner read the value.</param>
+public sealed class HotCache<TKey, TValue>(Func<TKey, bool, Task<TValue?>> fetch, Func<TValue, DateTimeOffset> readAt, TimeProvider time)
+    where TKey : notnull
+    where TValue : class
+{
+    /// <summary>Keys remembered at most, unknown ones included: guessing credentials must not fill the memory.</summary>
+    const int MaxEntries = 100_000;
+
+    static readonly TimeSpan RefreshAfter = TimeSpan.FromSeconds(3), UnknownFor = TimeSpan.FromSeconds(1);
+
+    readonly ConcurrentDictionary<TKey, Entry> _entries = new();
+
+    /// <summary>The value, or null when there is none. Throws what <c>fetch</c> throws when there is nothing young enough to fall back on.</summary>
+    public ValueTask<TValue?> GetAsync(TKey key)
+    {
+        if (_entries.TryGetValue(key, out var entry) && entry.Fetched)
+        {
+            var age = time.GetUtcNow() - entry.ReadAt;
+            if (age < (entry.Value is null ? UnknownFor : Credential.MaxAge) && age > -Credential.MaxAge)
+            {
+                if (entry.Value is not null && age > RefreshAfter)
+                    _ = RefreshAsync(key, entry);
+                return new(entry.Value);
+            }
+        }
+        return new(WaitAsync(key));
+    }
+
+    /// <summary>Forgets a value that its owner has changed. A copy in Redis may be older than the change for as long as copies live there.</summary>
+    public void Invalidate(TKey key) => _entries[key] = new Entry { SkipRedisUntil = time.GetUtcNow() + Credential.MaxAge };
+
+    public void InvalidateWhere(Func<TValue, bool> matches)
+    {
+        foreach (var (key, entry) in _entries)
+            if (entry.Value is { } value && matches(value))
+                Invalidate(key);
+    }
+
+    async Task<TValue?> WaitAsync(TKey key)
+    {
+        if (_entries.Count >= MaxEntries)
+            Evict();
+        var entry = _entries.GetOrAdd(key, static _ => new Entry());
+        return await entry.FetchOnceAsync(() => FetchAsync(key, entry));
+    }
+
+    async Task RefreshAsync(TKey key, Entry entry)
+    {
+        try
+        {
+            await entry.FetchOnceAsync(() => FetchAsync(key, entry));
+        }
+        catch (Exception)
+        {
+            // The value in hand is still young enough; the next caller that needs a new one learns of the outage.
+        }
+    }
+
+    async Task<TValue?> FetchAsync(TKey key, Entry old)
+    {
+        var now = time.GetUtcNow();
+        var value = await fetch(key, now < old.SkipRedisUntil);
+        var fresh = new Entry { Fetched = true, Value = value, ReadAt = value is null ? now : readAt(value), SkipRedisUntil = old.SkipRedisUntil };
+        // If it was invalidated meanwhile, what we read may be from before the change: leave the newer entry alone.
+        _entries.TryUpdate(key, fresh, old);
+        return value;
+    }
+
+    void Evict()
+    {
+        var now = time.GetUtcNow();
+        foreach (var (key, entry) in _entries)
+            if (now - entry.ReadAt > Credential.MaxAge && now > entry.SkipRedisUntil)
+                _entries.TryRemove(key, out _);
+        if (_entries.Count >= MaxEntries)
+            _entries.Clear();
+    }
+
+    sealed class Entry
+    {
+        readonly Lock _lock = new();
+        Task<TValue?>? _running;
+
+        public bool Fetched { get; init; }
+        public TValue? Value { get; init; }
+        public DateTimeOffset ReadAt { get; init; }
+        public DateTimeOffset SkipRedisUntil { get; init; }
+
+        public Task<TValue?> FetchOnceAsync(Func<Task<TValue?>> run)
+        {
+            lock (_lock)
+            {
+                if (_running is null or { IsCompleted: true })
+                    _running = run();
+                return _running;
+            }
+        }
+    }
+}

@@ -1,0 +1,66 @@
+using LlmGateway.Contracts;
+using LlmGateway.ServiceDefaults;
+
+namespace LlmGateway.Proxy;
+
+/// <summary>Who is calling, and the project that they call.</summary>
+/// <param name="Fingerprint">Of the credential; how caches and pushes name it.</param>
+public sealed record Caller(Credential Credential, Project Project, string Fingerprint);
+
+/// <summary>Stages 1 and 2 of every call: from a credential in a header to a caller who may proceed. A store that does not answer throws an outage (503), never a 401.</summary>
+public sealed class Identity
+{
+    readonly HotCache<string, Credential> _credentials;
+    readonly HotCache<Guid, Project> _projects;
+    readonly TimeProvider _time;
+
+    public Identity(SessionsClient sessions, Envelope envelope, TimeProvider time)
+    {
+        _time = time;
+        _credentials = new(sessions.CredentialAsync, credential => credential.ReadAt, time);
+        _projects = new(
+            async (id, skipRedis) => await sessions.ProjectAsync(id, skipRedis) is { } catalog ? new Project(catalog, envelope) : null,
+            project => project.Catalog.ReadAt, time);
+    }
+
+    /// <summary>The caller, or why there is none. Status, expiry and origin have been checked.</summary>
+    public async ValueTask<(Caller? Caller, Problem? Problem)> IdentifyAsync(HttpContext http)
+    {
+        if (Permit.FindCredential(http.Request.Headers) is not { } token)
+            return (null, Problems.NoCredential);
+        if (!Token.TryRead(token, out _, out _))
+            return (null, Problems.BadCredential);
+        var fingerprint = Token.Fingerprint(token);
+        if (await _credentials.GetAsync(fingerprint) is not { } credential)
+            return (null, Problems.BadCredential);
+        if (Permit.Check(credential, _time.GetUtcNow()) is { } refused)
+            return (null, refused);
+        if (await _projects.GetAsync(credential.Project) is not { } project)
+            return (null, Problems.ProjectInactive);
+        var forbidden = Permit.Check(credential, project, http.Request.Headers.Origin.ToString());
+        if (forbidden == Problems.ForbiddenOrigin)
+            Cors.Forbid(http);
+        return forbidden is null ? (new Caller(credential, project, fingerprint), null) : (null, forbidden);
+    }
+
+    /// <summary>What a push from another service makes us forget.</summary>
+    public void Forget(Invalidation invalidation)
+    {
+        switch (invalidation.Kind)
+        {
+            case Invalidation.CredentialChanged:
+                _credentials.Invalidate(invalidation.Value);
+                break;
+            case Invalidation.CustomerChanged when Guid.TryParseExact(invalidation.Value, "N", out var customer):
+                _credentials.InvalidateWhere(credential => credential.Customer == customer);
+                break;
+            case Invalidation.ProjectChanged when Guid.TryParseExact(invalidation.Value, "N", out var project):
+                _projects.Invalidate(project);
+                _credentials.InvalidateWhere(credential => credential.Project == project);
+                break;
+        }
+    }
+
+    /// <summary>The credential as it is now, for requests that are running on it.</summary>
+    public ValueTask<Credential?> CurrentAsync(string fingerprint) => _credentials.GetAsync(fingerprint);
+}

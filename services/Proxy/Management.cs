@@ -1,0 +1,62 @@
+using LlmGateway.Contracts;
+using LlmGateway.ServiceDefaults;
+using Yarp.ReverseProxy.Forwarder;
+using Yarp.ReverseProxy.Transforms;
+using Yarp.ReverseProxy.Transforms.Builder;
+
+namespace LlmGateway.Proxy;
+
+/// <summary>
+/// Management calls: the edge says who is calling, the services behind it do the rest. Callers' credentials stop here; what goes on is the
+/// principal, under the internal key.
+/// </summary>
+public static class Management
+{
+    static readonly (string Path, string Service)[] Routes =
+    [
+        ("/v1/sessions/{**rest}", "sessions"),
+        ("/v1/customers/{**rest}", "sessions"),
+        ("/v1/wallets/{**rest}", "wallet"),
+        ("/v1/wallet/{**rest}", "wallet"),
+    ];
+
+    /// <summary>Headers that carry credentials or claim an identity; they never go further than this.</summary>
+    static readonly string[] Stripped = ["Authorization", "X-API-Key", "x-goog-api-key", InternalCalls.KeyHeader, Principal.Header];
+
+    public static void MapManagement(this WebApplication app)
+    {
+        var forwarder = app.Services.GetRequiredService<IHttpForwarder>();
+        var client = new HttpMessageInvoker(new SocketsHttpHandler { UseProxy = false, UseCookies = false, AllowAutoRedirect = false });
+        var options = new ForwarderRequestConfig { ActivityTimeout = TimeSpan.FromSeconds(30) };
+        var key = app.Configuration.Setting(InternalCalls.KeySetting);
+        var transformer = app.Services.GetRequiredService<ITransformBuilder>().Create(transforms =>
+        {
+            transforms.AddRequestTransform(context =>
+            {
+                foreach (var header in Stripped)
+                    context.ProxyRequest.Headers.Remove(header);
+                context.ProxyRequest.Headers.Add(InternalCalls.KeyHeader, key);
+                context.ProxyRequest.Headers.Add(Principal.Header, (string)context.HttpContext.Items[Principal.Header]!);
+                return default;
+            });
+        });
+
+        foreach (var (path, service) in Routes)
+        {
+            var address = app.Configuration.Service(service).ToString();
+            app.Map(path, async (HttpContext http, Identity identity) =>
+            {
+                var (caller, problem) = await identity.IdentifyAsync(http);
+                if (problem is not null)
+                {
+                    await problem.ExecuteAsync(http);
+                    return;
+                }
+                http.Items[Principal.Header] = InternalCalls.Encode(Principal.Of(caller!.Credential));
+                var error = await forwarder.SendAsync(http, address, client, options, transformer);
+                if (error != ForwarderError.None && !http.Response.HasStarted)
+                    await Problems.WriteAsync(http, Problems.Unavailable);
+            });
+        }
+    }
+}

@@ -1,0 +1,38 @@
+using LlmGateway.Contracts;
+
+namespace LlmGateway.Proxy;
+
+/// <summary>What a request is settled with.</summary>
+/// <param name="Estimated">The counts are ours.</param>
+/// <param name="Reason">What was odd about the provider's counts, null when nothing was.</param>
+/// <param name="RawUsage">The provider's usage object as received.</param>
+public sealed record MeterReading(Usage Usage, bool Estimated, string? Reason, string? RawUsage)
+{
+    /// <summary>Our own counts of a request that was answered at least in part.</summary>
+    public static MeterReading OfCounts(long inputTokens, long outputTokens, string reason, string? rawUsage)
+    {
+        var usage = new Usage { [Meter.Input] = inputTokens, [Meter.Output] = outputTokens, [Meter.Request] = 1 };
+        return new(usage, true, reason, rawUsage);
+    }
+
+    /// <summary>
+    /// The same counts on meters that have a price. A provider may break its counts down further than the price book does (audio tokens of a text
+    /// model, say); what has no rate of its own is then plain input or output, and <see cref="Cost.Of"/> cannot fail on it.
+    /// </summary>
+    public MeterReading OnPricedMeters(Prices prices)
+    {
+        var inputTokens = Usage[Meter.Input] + Usage[Meter.CachedInput] + Usage[Meter.CacheWrite5m] + Usage[Meter.CacheWrite1h]
+            + Usage[Meter.AudioInput] + Usage[Meter.ImageInput];
+        var applicable = prices.ForInput(inputTokens);
+        Usage? moved = null;
+        foreach (var meter in (ReadOnlySpan<Meter>)[Meter.AudioInput, Meter.ImageInput, Meter.AudioOutput, Meter.ImageOutput])
+        {
+            if (Usage[meter] == 0 || applicable.RateOf(meter) is not null)
+                continue;
+            moved ??= Usage.From(Usage.ToArray());
+            moved[meter is Meter.AudioInput or Meter.ImageInput ? Meter.Input : Meter.Output] += Usage[meter];
+            moved[meter] = 0;
+        }
+        return moved is null ? this : this with { Usage = moved };
+    }
+}

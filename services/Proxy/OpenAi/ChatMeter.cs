@@ -1,0 +1,241 @@
+using System.Text.Json;
+using LlmGateway.Contracts;
+
+namespace LlmGateway.Proxy.OpenAi;
+
+/// <summary>
+/// Reads answers of the OpenAI chat wire, a whole one or the chunks of a stream, and keeps what settling needs: the provider's usage, and our own count
+/// of what went by in case that is missing. Never throws, whatever the bytes.
+/// </summary>
+public sealed class ChatMeter
+{
+    // Names of the strings in a message or delta that are the model's words.
+    static readonly byte[][] Texts =
+    [
+        "content"u8.ToArray(), "text"u8.ToArray(), "refusal"u8.ToArray(), "reasoning_content"u8.ToArray(), "reasoning"u8.ToArray(), "thinking"u8.ToArray(),
+        "name"u8.ToArray(), "arguments"u8.ToArray(),
+    ];
+
+    Track[] _tracks = new Track[1];
+    UInt128 _finished;
+
+    /// <summary>Something that the user can read or run was delivered, or thought that the provider bills.</summary>
+    public bool ContentSeen { get; private set; }
+
+    /// <summary>The last usage object that was seen.</summary>
+    public ChatUsage? Usage { get; private set; }
+
+    /// <summary>The last finish reason that was seen.</summary>
+    public string? FinishReason { get; private set; }
+
+    /// <summary>How many answers have a finish reason.</summary>
+    public int FinishedChoices => (int)UInt128.PopCount(_finished);
+
+    /// <summary>An error object was seen.</summary>
+    public bool ErrorSeen { get; private set; }
+
+    /// <summary>Something was seen that is no JSON.</summary>
+    public bool MalformedSeen { get; private set; }
+
+    /// <summary>Our count of the output that went by, over all answers.</summary>
+    public long DeliveredTokens
+    {
+        get
+        {
+            var sum = 0L;
+            foreach (var track in _tracks)
+                sum += track.Estimate.Tokens;
+            return sum;
+        }
+    }
+
+    /// <summary>
+    /// What to settle with: the provider's counts when they can be believed, else ours of the request's texts and of what was delivered, marked estimated.
+    /// </summary>
+    /// <param name="requestBody">As the caller sent it.</param>
+    public MeterReading Settle(ReadOnlySpan<byte> requestBody)
+    {
+        var believed = Usage?.Usage;
+        var zero = believed is not null && ContentSeen && OutputOf(believed) == 0;
+        return believed is not null && !zero
+            ? new(believed, false, Usage!.Reason, Usage.Raw)
+            : Estimate(requestBody, zero ? ChatUsage.Zero : Usage?.Reason ?? ChatUsage.Missing);
+    }
+
+    /// <summary>Our own counts, whatever the provider said: for a request that was ended before its usage came.</summary>
+    public MeterReading Estimate(ReadOnlySpan<byte> requestBody, string reason) =>
+        MeterReading.OfCounts(TokenEstimate.OfRequest(requestBody), DeliveredTokens, reason, Usage?.Raw);
+
+    /// <summary>Reads one JSON text: a chunk's data or a whole answer.</summary>
+    internal ChatPiece See(ReadOnlySpan<byte> json)
+    {
+        var piece = default(ChatPiece);
+        try
+        {
+            var reader = new Utf8JsonReader(json);
+            if (reader.Read() && reader.TokenType == JsonTokenType.StartObject)
+                SeeMembers(ref reader, ref piece);
+            piece.IsJson = !reader.Read();
+        }
+        catch (JsonException)
+        {
+            // What was read before the defect stays counted.
+        }
+        MalformedSeen |= !piece.IsJson;
+        if (piece.IsJson && piece.Usage.Length > 0 && !piece.UsageIsNull)
+            Usage = ChatUsage.Read(json.Slice(piece.Usage.Start, piece.Usage.Length));
+        return piece;
+    }
+
+    /// <summary>Counts what is too large to be read as the text that it mostly is.</summary>
+    internal void SeeUnread(ReadOnlySpan<byte> bytes)
+    {
+        ContentSeen = true;
+        _tracks[0].Estimate.Add(bytes);
+    }
+
+    void SeeMembers(ref Utf8JsonReader reader, ref ChatPiece piece)
+    {
+        for (var end = (int)reader.BytesConsumed; reader.NextMember(); end = (int)reader.BytesConsumed)
+        {
+            var start = (int)reader.TokenStartIndex;
+            if (piece.Usage.Length > 0 && piece.AfterUsage == 0)
+                piece.AfterUsage = start;
+            if (reader.Has("choices"u8))
+            {
+                reader.Read();
+                piece.HasChoices = SeeChoices(ref reader);
+            }
+            else if (reader.Has("usage"u8))
+            {
+                reader.Read();
+                var value = (int)reader.TokenStartIndex;
+                piece.UsageIsNull = reader.TokenType == JsonTokenType.Null;
+                piece.UsageIsObject = reader.TokenType == JsonTokenType.StartObject;
+                reader.StepOver();
+                (piece.BeforeUsage, piece.UsageName, piece.AfterUsage) = (end, start, 0);
+                piece.Usage = (value, (int)reader.BytesConsumed - value);
+            }
+            else
+            {
+                var isError = reader.Has("error"u8);
+                reader.Read();
+                ErrorSeen |= isError && reader.TokenType != JsonTokenType.Null;
+                reader.StepOver();
+            }
+        }
+    }
+
+    bool SeeChoices(ref Utf8JsonReader reader)
+    {
+        if (reader.TokenType != JsonTokenType.StartArray)
+        {
+            reader.StepOver();
+            return false;
+        }
+        var count = 0;
+        for (; reader.Read() && reader.TokenType != JsonTokenType.EndArray; count++)
+        {
+            if (reader.TokenType == JsonTokenType.StartObject)
+                SeeChoice(ref reader, count);
+            else
+                reader.StepOver();
+        }
+        return count > 0;
+    }
+
+    /// <summary>One answer's part. Its index stands before its words in every provider's chunks; otherwise its place in the array counts.</summary>
+    void SeeChoice(ref Utf8JsonReader reader, int index)
+    {
+        while (reader.NextMember())
+        {
+            var (isIndex, isFinish, isMessage) = (reader.Has("index"u8), reader.Has("finish_reason"u8), reader.Has("delta"u8) || reader.Has("message"u8));
+            reader.Read();
+            if (isIndex && reader.TokenType == JsonTokenType.Number && reader.TryGetInt32(out var given))
+                index = given;
+            else if (isFinish && reader.TokenType == JsonTokenType.String)
+                Finish(ref reader, index);
+            else if (isMessage && reader.TokenType == JsonTokenType.StartObject)
+                SeeMessage(ref reader, index);
+            else
+                reader.StepOver();
+        }
+    }
+
+    void Finish(ref Utf8JsonReader reader, int index)
+    {
+        FinishReason = reader.Has("stop"u8) ? "stop" : reader.Has("length"u8) ? "length" : reader.Has("tool_calls"u8) ? "tool_calls"
+            : System.Text.Encoding.UTF8.GetString(reader.ValueSpan[..Math.Min(reader.ValueSpan.Length, 64)]);
+        _finished |= UInt128.One << (index & (ChatRequest.MaxChoices - 1));
+    }
+
+    void SeeMessage(ref Utf8JsonReader reader, int index)
+    {
+        // More answers than can be asked for share tracks.
+        index &= ChatRequest.MaxChoices - 1;
+        if (index >= _tracks.Length)
+            Array.Resize(ref _tracks, index + 1);
+        ref var track = ref _tracks[index];
+        var depth = reader.CurrentDepth;
+        var kind = -1;
+        while (reader.Read() && reader.CurrentDepth > depth)
+        {
+            if (reader.TokenType == JsonTokenType.PropertyName)
+            {
+                // OpenRouter says the same words again there.
+                if (reader.Has("reasoning_details"u8))
+                    reader.Skip();
+                kind = KindOf(ref reader);
+            }
+            else if (reader.TokenType == JsonTokenType.String && kind >= 0 && reader.ValueSpan.Length > 0)
+            {
+                ContentSeen = true;
+                if (kind != track.Kind)
+                    track.Estimate.Break();
+                track.Kind = kind;
+                track.Estimate.AddJson(reader.ValueSpan);
+            }
+        }
+    }
+
+    static int KindOf(ref Utf8JsonReader reader)
+    {
+        if (reader.TokenType == JsonTokenType.PropertyName)
+            for (var kind = 0; kind < Texts.Length; kind++)
+                if (reader.Has(Texts[kind]))
+                    return kind;
+        return -1;
+    }
+
+    static long OutputOf(Usage usage) => usage[Meter.Output] + usage[Meter.Reasoning] + usage[Meter.AudioOutput] + usage[Meter.ImageOutput];
+
+    /// <summary>The words of one answer so far; a change of kind (content, arguments of a tool …) ends a word.</summary>
+    struct Track
+    {
+        public TokenEstimate Estimate;
+        public int Kind;
+    }
+}
+
+/// <summary>What one JSON text looked like. Offsets are those of the text.</summary>
+struct ChatPiece
+{
+    public bool IsJson;
+
+    /// <summary><c>choices</c> has an element.</summary>
+    public bool HasChoices;
+
+    /// <summary>The value of <c>usage</c>; empty when the member is absent.</summary>
+    public (int Start, int Length) Usage;
+    public bool UsageIsNull, UsageIsObject;
+
+    /// <summary>Ends of the value before the member, start of its name, start of the next member's name or 0.</summary>
+    public int BeforeUsage, UsageName, AfterUsage;
+
+    /// <summary>The bytes to cut so that the member is gone and the commas are right.</summary>
+    public readonly (int Start, int End) Cut(ReadOnlySpan<byte> json)
+    {
+        var isFirst = json[..BeforeUsage].TrimStart(" \t\r\n"u8) is [(byte)'{'];
+        return isFirst && AfterUsage > 0 ? (UsageName, AfterUsage) : (BeforeUsage, Usage.Start + Usage.Length);
+    }
+}

@@ -1,0 +1,104 @@
+using System.Text;
+using System.Text.Json;
+using LlmGateway.ServiceDefaults;
+
+namespace LlmGateway.Proxy.OpenAi;
+
+/// <summary>
+/// The members of a chat request that cost money in a way that no price of ours covers, in one place. They are refused, because a request whose
+/// upper bound is unknown could overspend a wallet. Members that are neither here nor read by <see cref="ChatRequestReader"/> pass through.
+/// </summary>
+static class ChatParameters
+{
+    /// <summary>Top-level members that are refused unless they are null or false.</summary>
+    static readonly Unpriced[] Top =
+    [
+        new("audio", "spoken answers have rates of their own"),
+        new("prediction", "rejected predicted tokens are billed beyond the output limit"),
+        new("web_search_options", "searches are billed apart, and the pages found become input of unknown size"),
+        new("web_search", "searches are billed apart, and the pages found become input of unknown size"),
+        new("search_parameters", "searches are billed by source"),
+        new("enable_search", "searches are billed apart"),
+        new("plugins", "plugins are billed apart"),
+        new("best_of", "answers that are thrown away are billed too; use 'n'"),
+        new("models", "each fallback has its own price, and fallbacks are the project's to choose"),
+        new("fallbacks", "each fallback has its own price, and fallbacks are the project's to choose"),
+        new("route", "the route is the project's to choose"),
+        new("provider", "the provider is the project's to choose"),
+        new("api_base", "the provider's address is the project's to choose"),
+        new("base_url", "the provider's address is the project's to choose"),
+        new("api_key", "the provider's credentials are the project's"),
+    ];
+
+    /// <summary>Members of a message or content part that bring in input of unknown size; refused unless they are null.</summary>
+    static readonly Unpriced[] Content =
+    [
+        new("audio", "what an earlier spoken answer costs as input is unknown"),
+        new("input_audio", "audio has rates of its own"),
+        new("file", "what a file costs as input is unknown"),
+        new("video_url", "what a video costs as input is unknown"),
+    ];
+
+    /// <summary>Members that decide the cost and are read; no other spelling of them may pass.</summary>
+    static readonly byte[][] Read =
+        [.. "model messages stream stream_options max_tokens max_completion_tokens n tools functions service_tier modalities".Split(' ').Select(Encoding.UTF8.GetBytes)];
+
+    /// <summary>Refuses a top-level member whose cost has no price.</summary>
+    public static void CheckTop(ReadOnlySpan<byte> name, JsonTokenType value)
+    {
+        if (value is not (JsonTokenType.Null or JsonTokenType.False) && ReasonAgainst(name, Top) is { } reason)
+            throw Unpriceable(Encoding.UTF8.GetString(name), reason);
+        RefuseLookAlike(name);
+    }
+
+    /// <summary>Why a member of a message or part cannot be priced, or null.</summary>
+    public static string? ReasonAgainstContent(ReadOnlySpan<byte> name, JsonTokenType value) =>
+        value == JsonTokenType.Null ? null : ReasonAgainst(name, Content);
+
+    /// <summary>Other tiers have other prices; what <c>auto</c> means is a setting of the provider's account.</summary>
+    public static void CheckServiceTier(ref StrictJson json)
+    {
+        if (json.Token != JsonTokenType.Null && !json.IsString("auto"u8) && !json.IsString("default"u8))
+            throw Unpriceable("service_tier", "only the tiers 'auto' and 'default' have a price");
+    }
+
+    public static void CheckModalities(ref StrictJson json)
+    {
+        if (json.Token == JsonTokenType.Null)
+            return;
+        if (json.Token != JsonTokenType.StartArray)
+            throw Invalid("modalities", "must be an array of strings");
+        while (json.NextElement())
+            if (!json.IsString("text"u8))
+                throw Unpriceable("modalities", "only 'text' has a price");
+    }
+
+    public static ProblemException Invalid(string path, string message) => new(Problems.Invalid(path, $"'{path}' {message}."));
+
+    public static ProblemException Unpriceable(string path, string reason) => new(Problems.Unpriceable(path, $"'{path}' cannot be priced: {reason}."));
+
+    /// <summary>Some servers match names without regard to case, the last one winning: <c>"MAX_TOKENS": 100000</c> must not undo the limit that we set.</summary>
+    static void RefuseLookAlike(ReadOnlySpan<byte> name)
+    {
+        foreach (var known in Read)
+            if (Ascii.EqualsIgnoreCase(name, known))
+                throw Invalid(Encoding.UTF8.GetString(name), $"must be written '{Encoding.UTF8.GetString(known)}'");
+        foreach (var unpriced in Top)
+            if (Ascii.EqualsIgnoreCase(name, unpriced.Name) && !name.SequenceEqual(unpriced.Name))
+                throw Unpriceable(Encoding.UTF8.GetString(name), unpriced.Reason);
+    }
+
+    static string? ReasonAgainst(ReadOnlySpan<byte> name, Unpriced[] table)
+    {
+        foreach (var unpriced in table)
+            if (name.SequenceEqual(unpriced.Name))
+                return unpriced.Reason;
+        return null;
+    }
+
+    sealed class Unpriced(string name, string reason)
+    {
+        public readonly byte[] Name = Encoding.UTF8.GetBytes(name);
+        public readonly string Reason = reason;
+    }
+}

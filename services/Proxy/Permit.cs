@@ -1,0 +1,54 @@
+using LlmGateway.Contracts;
+using LlmGateway.ServiceDefaults;
+
+namespace LlmGateway.Proxy;
+
+/// <summary>The rules of who may do what, as pure functions: credential positions, status, origin, model scope.</summary>
+public static class Permit
+{
+    /// <summary>The credential of a request, wherever its SDK puts it; null when there is none.</summary>
+    public static string? FindCredential(IHeaderDictionary headers)
+    {
+        var authorization = headers.Authorization.ToString();
+        if (authorization.StartsWith("Bearer ", StringComparison.OrdinalIgnoreCase))
+            return authorization[7..].Trim();
+        if (headers["X-API-Key"].ToString() is { Length: > 0 } key)
+            return key;
+        return headers["x-goog-api-key"].ToString() is { Length: > 0 } google ? google : null;
+    }
+
+    public static Problem? Check(Credential credential, DateTimeOffset now) => credential.Status switch
+    {
+        CredentialStatus.Revoked => Problems.RevokedCredential,
+        CredentialStatus.Expired => Problems.ExpiredCredential,
+        CredentialStatus.CustomerDeleted => Problems.RevokedCredential,
+        CredentialStatus.CustomerBlocked => Problems.CustomerStatus("blocked"),
+        CredentialStatus.CustomerSuspended => Problems.CustomerStatus("suspended"),
+        CredentialStatus.ProjectInactive => Problems.ProjectInactive,
+        _ => credential.ExpiresAt <= now ? Problems.ExpiredCredential : null,
+    };
+
+    /// <summary>Origins stop browsers, not scripts: a request without the header is allowed; the spend cap and the short life are the real limits.</summary>
+    public static Problem? Check(Credential credential, Project project, string origin)
+    {
+        if (!project.Catalog.Active)
+            return Problems.ProjectInactive;
+        if (credential.Kind == CredentialKind.Session && !project.Catalog.EndUserSessions)
+            return Problems.SessionsDisabled;
+        return origin.Length > 0 && project.Origins.Count > 0 && !project.Origins.Contains(origin) ? Problems.ForbiddenOrigin : null;
+    }
+
+    /// <summary>Only customers' credentials call models, and only models in their scope.</summary>
+    public static Problem? Check(Credential credential, Route route, string model)
+    {
+        if (credential.Models is { } scope && !route.IsIn(scope))
+            return Problems.ModelOutOfScope(model);
+        if (route.Model.Prices is null)
+            return Problems.Unpriced(model);
+        return credential.Test && !route.Upstream.Provider.Sandbox && !route.Model.Prices.IsFree ? Problems.LiveOnly : null;
+    }
+
+    /// <summary>Platform secrets manage; they never call models.</summary>
+    public static Problem? CheckInference(Credential credential) =>
+        credential.Kind == CredentialKind.SecretKey ? Problems.WrongCredential("a session token (es_…) or a customer key (llm_gw_…)") : null;
+}

@@ -1,0 +1,33 @@
+using LlmGateway.Proxy;
+using LlmGateway.ServiceDefaults;
+
+var builder = WebApplication.CreateBuilder(args);
+builder.AddServiceDefaults(Configuration.Needs);
+builder.AddRedis();
+builder.AddMessaging();
+builder.Services.AddReverseProxy();
+builder.Services.AddServiceClient<SessionsClient>(builder.Configuration, "sessions", SessionsClient.AttemptTimeout);
+builder.Services.AddServiceClient<WalletClient>(builder.Configuration, "wallet", WalletClient.AttemptTimeout);
+builder.Services.AddSingleton<Envelope>();
+builder.Services.AddSingleton(Upstream.NewClient());
+builder.Services.AddSingleton<Identity>();
+builder.Services.AddSingleton<Rates>();
+builder.Services.AddSingleton<Spool>();
+builder.Services.AddSingleton<Cors>();
+builder.Services.AddSingleton<Forwarding>();
+builder.Services.AddSingleton<ChatCompletions>();
+builder.Services.AddHostedSingleton<Slices>();
+builder.Services.AddHostedSingleton<SpoolPublisher>();
+builder.Services.AddHostedSingleton<Running>();
+builder.Services.AddHostedService<Pushes>();
+
+var app = builder.Build();
+app.UseServiceDefaults();
+app.UseCrossOrigin();
+
+app.MapChatCompletions();
+app.MapModels();
+app.MapManagement();
+app.MapRoot();
+
+await app.RunAsync();

@@ -1,0 +1,60 @@
+using System.Collections.Frozen;
+using LlmGateway.Contracts;
+using LlmGateway.ServiceDefaults;
+
+namespace LlmGateway.Proxy;
+
+/// <summary>A project's catalog, prepared for the hot path: models by every name that callers may use, provider secrets opened.</summary>
+public sealed class Project
+{
+    readonly FrozenDictionary<string, Route> _routes;
+
+    public Project(ProjectCatalog catalog, Envelope envelope)
+    {
+        Catalog = catalog;
+        Origins = catalog.AllowedOrigins.ToFrozenSet(StringComparer.Ordinal);
+        var providers = catalog.Providers.ToDictionary(provider => provider.Id, provider => new Upstream(provider, OpenSecret(catalog, provider, envelope)));
+        var routes = new Dictionary<string, Route>(StringComparer.Ordinal);
+        foreach (var model in catalog.Models)
+        {
+            if (!providers.TryGetValue(model.Provider, out var upstream))
+                continue;
+            var route = new Route(model, upstream);
+            routes.TryAdd(model.Id, route);
+            routes[$"{model.Provider}/{model.Id}"] = route;
+        }
+        _routes = routes.ToFrozenDictionary(StringComparer.Ordinal);
+    }
+
+    public ProjectCatalog Catalog { get; }
+
+    /// <summary>Exact origins; empty allows all.</summary>
+    public FrozenSet<string> Origins { get; }
+
+    /// <summary>Resolves <c>model</c> or <c>provider/model</c>, exactly as written; null when the project does not offer it.</summary>
+    public Route? Find(string model) => _routes.GetValueOrDefault(model);
+
+    static string? OpenSecret(ProjectCatalog catalog, ProviderConnection provider, Envelope envelope) =>
+        provider.SealedSecret is { } secret ? envelope.Open(secret, SecretOwner(catalog.Id, provider.Id)) : null;
+
+    /// <summary>What a provider's secret is sealed for; Sessions seals with the same words.</summary>
+    public static string SecretOwner(Guid project, string provider) => $"provider:{project:N}:{provider}";
+}
+
+/// <summary>A model and the provider that answers for it.</summary>
+public sealed record Route(ModelOffer Model, Upstream Upstream)
+{
+    /// <summary>True when a model scope names this route, bare or with its provider.</summary>
+    public bool IsIn(IReadOnlyList<string> scope)
+    {
+        foreach (var allowed in scope)
+        {
+            if (string.Equals(allowed, Model.Id, StringComparison.Ordinal))
+                return true;
+            if (allowed.Length == Model.Provider.Length + 1 + Model.Id.Length && allowed[Model.Provider.Length] == '/'
+                && allowed.StartsWith(Model.Provider, StringComparison.Ordinal) && allowed.EndsWith(Model.Id, StringComparison.Ordinal))
+                return true;
+        }
+        return false;
+    }
+}

@@ -1,0 +1,26 @@
+using LlmGateway.Contracts;
+using LlmGateway.ServiceDefaults;
+
+namespace LlmGateway.Proxy;
+
+/// <summary>Hears what other services push over Redis: revocations, changed projects, frozen wallets. Lost pushes cost seconds, never money.</summary>
+public sealed class Pushes(Redis redis, Identity identity, Running running, Slices slices) : IHostedService
+{
+    public Task StartAsync(CancellationToken cancellationToken)
+    {
+        redis.Subscribe<Invalidation>(Invalidation.Channel, push =>
+        {
+            if (push.Kind == Invalidation.RegisterFrozen)
+            {
+                if (Guid.TryParseExact(push.Value, "N", out var register))
+                    slices.GiveBack(register);
+                return;
+            }
+            identity.Forget(push);
+            _ = running.EndRevokedAsync();
+        });
+        return Task.CompletedTask;
+    }
+
+    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+}

@@ -1,0 +1,49 @@
+using System.Buffers;
+using LlmGateway.ServiceDefaults;
+
+namespace LlmGateway.Proxy;
+
+/// <summary>A request's body in one rented buffer, kept until the request ends: it may be sent more than once, and counted when usage is missing.</summary>
+public sealed class RequestBody : IDisposable
+{
+    byte[]? _buffer;
+
+    RequestBody(byte[] buffer, int length)
+    {
+        _buffer = buffer;
+        Memory = buffer.AsMemory(0, length);
+    }
+
+    public ReadOnlyMemory<byte> Memory { get; }
+
+    /// <summary>Throws <see cref="ProblemException"/> with 413 or 415.</summary>
+    public static async ValueTask<RequestBody> ReadAsync(HttpContext http)
+    {
+        if (!http.Request.HasJsonContentType())
+            throw new ProblemException(Problems.NotJson);
+        if (http.Request.ContentLength > Body.MaxBytes)
+            throw new ProblemException(Problems.TooLarge(Body.MaxBytes));
+        var reader = http.Request.BodyReader;
+        for (; ; )
+        {
+            var read = await reader.ReadAsync(http.RequestAborted);
+            if (read.Buffer.Length > Body.MaxBytes)
+                throw new ProblemException(Problems.TooLarge(Body.MaxBytes));
+            if (read.IsCompleted)
+            {
+                var length = (int)read.Buffer.Length;
+                var buffer = ArrayPool<byte>.Shared.Rent(length);
+                read.Buffer.CopyTo(buffer);
+                reader.AdvanceTo(read.Buffer.End);
+                return new(buffer, length);
+            }
+            reader.AdvanceTo(read.Buffer.Start, read.Buffer.End);
+        }
+    }
+
+    public void Dispose()
+    {
+        if (Interlocked.Exchange(ref _buffer, null) is { } buffer)
+            ArrayPool<byte>.Shared.Return(buffer);
+    }
+}

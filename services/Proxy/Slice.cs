@@ -1,0 +1,348 @@
+using LlmGateway.Contracts;
+using LlmGateway.ServiceDefaults;
+
+namespace LlmGateway.Proxy;
+
+/// <summary>A lease as its holder sees it. Guarded by its slice's lock.</summary>
+public sealed class HeldLease(int registers, TimeProvider time)
+{
+    /// <summary>Admission ends this long before the lease would, so that a slow clock or a long pause never admits on a dead lease.</summary>
+    static readonly TimeSpan UseFor = TimeSpan.FromSeconds(LeaseRequest.TtlSeconds - 20);
+
+    long _confirmedAt;
+
+    public Guid Id { get; } = Ids.New();
+    public long Fence { get; set; }
+    /// <summary>Reserved in the ledger and not promised to any request.</summary>
+    public long[] Idle { get; } = new long[registers];
+    /// <summary>Requests that run on it, or whose settlement has not been delivered.</summary>
+    public int Dependents { get; set; }
+    /// <summary>The ledger has ended it, or may have: nothing more is admitted on it.</summary>
+    public bool Lost { get; set; }
+
+    public bool Usable => !Lost && Fence > 0 && time.GetElapsedTime(_confirmedAt) < UseFor;
+
+    /// <param name="asked">When the question left, on the monotonic clock: the ledger's answer cannot be older.</param>
+    public void Renewed(bool alive, long asked)
+    {
+        if (alive)
+            _confirmedAt = asked;
+        else
+            Lost = true;
+    }
+}
+
+/// <summary>
+/// What this proxy holds of one charge vector. Requests are admitted from memory while it lasts; when it does not, one call to the ledger at a time
+/// asks for what all waiting requests need, and for more when the last call was just now.
+/// </summary>
+public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, WalletClient wallet, TimeProvider time)
+{
+    /// <summary>Requests that may wait for one call to the ledger; more are told to come back.</summary>
+    const int MaxWaiting = 10_000;
+
+    /// <summary>A slice grows to at most so many times the typical request.</summary>
+    const int MaxBoost = 256;
+
+    static readonly TimeSpan BusyWithin = TimeSpan.FromSeconds(1);
+
+    readonly Lock _lock = new();
+    readonly LinkedList<Waiter> _waiting = [];
+    readonly List<HeldLease> _retired = [];
+    HeldLease _lease = new(registers.Count, time);
+    bool _calling, _closed;
+    int _boost;
+    long _lastExtension, _lastUse = time.GetTimestamp();
+
+    public IReadOnlyList<RegisterRef> Registers => registers;
+
+    /// <summary>False when the slice has been closed for good.</summary>
+    public bool TryReserve(long[] minimum, long[] full, CancellationToken token, out ValueTask<Reservation> reservation)
+    {
+        Waiter waiter;
+        lock (_lock)
+        {
+            reservation = default;
+            if (_closed)
+                return false;
+            _lastUse = time.GetTimestamp();
+            if (_waiting.Count == 0 && _lease.Usable && Covers(_lease.Idle, full))
+            {
+                reservation = new(new Reservation(Take(full), null));
+                return true;
+            }
+            if (_waiting.Count >= MaxWaiting)
+                throw new ProblemException(Problems.Unavailable);
+            waiter = new(minimum, full);
+            _waiting.AddLast(waiter);
+            StartCalling();
+        }
+        reservation = new(WaitAsync(waiter, token));
+        return true;
+    }
+
+    public void Release(HeldLease lease, long[] amounts, long[] used)
+    {
+        lock (_lock)
+        {
+            for (var i = 0; i < amounts.Length; i++)
+            {
+                if (used[i] < 0 || used[i] > amounts[i])
+                    throw new InvalidOperationException($"settling {used[i]} of a hold of {amounts[i]}");
+                lease.Idle[i] += amounts[i] - used[i];
+            }
+            _lastUse = time.GetTimestamp();
+        }
+    }
+
+    public void Delivered(HeldLease lease)
+    {
+        lock (_lock)
+            lease.Dependents--;
+    }
+
+    /// <summary>Gives back what is idle when the slice has not been used for <paramref name="idleTime"/>, and what retired leases still hold.</summary>
+    public async Task GiveBackIdleAsync(TimeSpan idleTime)
+    {
+        for (; ; )
+        {
+            HeldLease lease;
+            LeaseReturn give;
+            lock (_lock)
+            {
+                if (_calling)
+                    return;
+                _retired.RemoveAll(old => old.Lost || (old.Dependents == 0 && IsEmpty(old.Idle)));
+                var unused = _waiting.Count == 0 && time.GetElapsedTime(_lastUse) >= idleTime;
+                var candidate = _retired.Find(old => !IsEmpty(old.Idle)) ?? (unused && !_lease.Lost && !IsEmpty(_lease.Idle) ? _lease : null);
+                if (candidate is null)
+                    return;
+                lease = candidate;
+                give = new(lease.Id, ++lease.Fence, [.. registers.Select((register, i) => new Amount(register.Id, lease.Idle[i]))]);
+                Array.Clear(lease.Idle);
+                _calling = true;
+                _boost = 0;
+            }
+            try
+            {
+                await wallet.ReturnAsync(give);
+            }
+            catch
+            {
+                // Whether it went back is not known: admit nothing more on the lease; what it still holds expires in the ledger.
+                lock (_lock)
+                    Retire(lease);
+                throw;
+            }
+            finally
+            {
+                lock (_lock)
+                {
+                    _calling = false;
+                    if (_waiting.Count > 0)
+                        StartCalling();
+                }
+            }
+        }
+    }
+
+    /// <summary>Admits nothing more on what is held now: the ledger decides about every new request.</summary>
+    public void Retire()
+    {
+        lock (_lock)
+            Retire(_lease);
+    }
+
+    /// <summary>Leases that something depends on.</summary>
+    public IReadOnlyList<HeldLease> LiveLeases()
+    {
+        lock (_lock)
+            return [.. _retired.Append(_lease).Where(lease => !lease.Lost && lease.Fence > 0 && (lease.Dependents > 0 || !IsEmpty(lease.Idle)))];
+    }
+
+    /// <summary>Closes the slice when nothing is left in it.</summary>
+    public bool TryClose()
+    {
+        lock (_lock)
+            return _closed = _closed || (!_calling && _waiting.Count == 0 && _retired.Count == 0 && (_lease.Lost || (_lease.Dependents == 0 && IsEmpty(_lease.Idle))));
+    }
+
+    static async Task<Reservation> WaitAsync(Waiter waiter, CancellationToken token)
+    {
+        await using var cancelled = token.UnsafeRegister(static state => ((Waiter)state!).Answer.TrySetCanceled(), waiter);
+        return await waiter.Answer.Task;
+    }
+
+    /// <summary>One call at a time; the caller holds the lock.</summary>
+    void StartCalling()
+    {
+        if (_calling)
+            return;
+        _calling = true;
+        _ = Task.Run(CallUntilServedAsync);
+    }
+
+    /// <summary>Asks the ledger until every waiting request is served or refused. Each round ends at least the first of them.</summary>
+    async Task CallUntilServedAsync()
+    {
+        for (; ; )
+        {
+            LeaseRequest request;
+            HeldLease lease;
+            lock (_lock)
+            {
+                Serve();
+                if (_waiting.Count == 0)
+                {
+                    _calling = false;
+                    return;
+                }
+                request = NextRequest();
+                lease = _lease;
+            }
+            try
+            {
+                var asked = time.GetTimestamp();
+                var answer = await wallet.ExtendAsync(request);
+                lock (_lock)
+                    Accept(lease, answer, asked);
+            }
+            catch (Exception e)
+            {
+                lock (_lock)
+                {
+                    // The ledger may have granted what we never heard of: leave that to the lease's expiry.
+                    Retire(lease);
+                    foreach (var waiter in _waiting)
+                        waiter.Answer.TrySetException(e);
+                    _waiting.Clear();
+                    _calling = false;
+                }
+                return;
+            }
+        }
+    }
+
+    LeaseRequest NextRequest()
+    {
+        if (_lease.Fence > 0 && !_lease.Usable)
+            Retire(_lease);
+        var head = _waiting.First!.Value;
+        var lines = new LeaseLine[registers.Count];
+        _boost = time.GetElapsedTime(_lastExtension) < BusyWithin ? Math.Min(MaxBoost, Math.Max(4, _boost * 2)) : 0;
+        for (var i = 0; i < lines.Length; i++)
+        {
+            var needed = _waiting.Aggregate((Int128)0, (sum, waiter) => sum + waiter.Full[i]);
+            var idle = _lease.Idle[i];
+            var minimum = Math.Max(0, head.Minimum[i] - idle);
+            var full = (long)Int128.Clamp(needed - idle, minimum, long.MaxValue / 4);
+            var wanted = (long)Int128.Min((Int128)full + (Int128)head.Full[i] * _boost, long.MaxValue / 2);
+            lines[i] = new(registers[i].Id, minimum, full, wanted);
+        }
+        return new(_lease.Id, ++_lease.Fence, holder, lines);
+    }
+
+    void Accept(HeldLease lease, LeaseAnswer answer, long asked)
+    {
+        if (answer.Granted is { } granted)
+        {
+            for (var i = 0; i < granted.Count; i++)
+                lease.Idle[i] += granted[i];
+            lease.Renewed(alive: true, asked);
+            _lastExtension = time.GetTimestamp();
+            // Retired while the call was under way: what it brought goes back, and the next call asks anew.
+            if (lease == _lease)
+                ServeFirst();
+            return;
+        }
+        var refusal = answer.Refusal!;
+        if (refusal.Reason == LeaseRefusalReason.LeaseClosed)
+        {
+            lease.Lost = true;
+            return;
+        }
+        // A refused extension leaves the lease as the ledger knew it, one fence back.
+        lease.Fence--;
+        var index = registers.Select((register, i) => (register.Id, i)).First(pair => pair.Id == refusal.Register).i;
+        var first = true;
+        for (var node = _waiting.First; node is not null;)
+        {
+            var next = node.Next;
+            // Those who need more than everything that is left are told now, without a call each.
+            if (first || refusal.Reason != LeaseRefusalReason.Exhausted || node.Value.Minimum[index] - _lease.Idle[index] > refusal.Available)
+            {
+                node.Value.Answer.TrySetResult(new(null, refusal with { Available = refusal.Available + _lease.Idle[index] }));
+                _waiting.Remove(node);
+            }
+            first = false;
+            node = next;
+        }
+    }
+
+    /// <summary>Serves waiting requests in order, as long as each can have all it may need.</summary>
+    void Serve()
+    {
+        while (_waiting.First is { } node)
+        {
+            if (!node.Value.Answer.Task.IsCompleted)
+            {
+                if (!_lease.Usable || !Covers(_lease.Idle, node.Value.Full))
+                    return;
+                Give(node.Value, node.Value.Full);
+            }
+            _waiting.RemoveFirst();
+        }
+    }
+
+    /// <summary>After a grant the first one in line gets at least its minimum, even when that is all there is.</summary>
+    void ServeFirst()
+    {
+        if (_waiting.First is not { } node || !Covers(_lease.Idle, node.Value.Minimum))
+            return;
+        if (!node.Value.Answer.Task.IsCompleted)
+            Give(node.Value, [.. node.Value.Full.Select((full, i) => Math.Min(full, _lease.Idle[i]))]);
+        _waiting.RemoveFirst();
+    }
+
+    void Give(Waiter waiter, long[] amounts)
+    {
+        var hold = Take(amounts);
+        // The caller may have left this very moment: then nothing was taken after all.
+        if (!waiter.Answer.TrySetResult(new(hold, null)))
+            hold.Void();
+    }
+
+    Hold Take(long[] amounts)
+    {
+        for (var i = 0; i < amounts.Length; i++)
+            _lease.Idle[i] -= amounts[i];
+        _lease.Dependents++;
+        return new(this, _lease, amounts);
+    }
+
+    /// <summary>Admits nothing more on a lease; it stays alive for what depends on it, and its idle part goes back.</summary>
+    void Retire(HeldLease lease)
+    {
+        if (lease != _lease)
+            return;
+        _retired.Add(lease);
+        _lease = new(registers.Count, time);
+    }
+
+    static bool Covers(long[] idle, long[] needed)
+    {
+        for (var i = 0; i < idle.Length; i++)
+            if (idle[i] < needed[i])
+                return false;
+        return true;
+    }
+
+    static bool IsEmpty(long[] amounts) => Array.TrueForAll(amounts, amount => amount == 0);
+
+    sealed class Waiter(long[] minimum, long[] full)
+    {
+        public long[] Minimum => minimum;
+        public long[] Full => full;
+        public TaskCompletionSource<Reservation> Answer { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    }
+}

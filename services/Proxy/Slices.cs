@@ -1,0 +1,140 @@
+using System.Collections.Concurrent;
+using LlmGateway.Contracts;
+using LlmGateway.ServiceDefaults;
+
+namespace LlmGateway.Proxy;
+
+/// <summary>
+/// Stage 5: what this proxy holds of customers' registers, one <see cref="Slice"/> per charge vector. A background loop keeps leases alive while
+/// something depends on them, and gives back what lies idle, so that another proxy, or the customer's last request, finds it.
+/// </summary>
+public sealed class Slices(WalletClient wallet, TimeProvider time, ILogger<Slices> log) : BackgroundService
+{
+    /// <summary>A slice that nobody used for this long goes back to the ledger.</summary>
+    static readonly TimeSpan IdleTime = TimeSpan.FromSeconds(2);
+
+    static readonly TimeSpan Tick = TimeSpan.FromMilliseconds(500), RenewEvery = TimeSpan.FromSeconds(15);
+
+    /// <summary>This process in the ledger's eyes; a restarted proxy is another holder.</summary>
+    readonly string _holder = $"{Environment.MachineName}:{Environment.ProcessId}:{Ids.New():N}";
+
+    readonly ConcurrentDictionary<string, Slice> _slices = new(StringComparer.Ordinal);
+    long _lastRenewal;
+
+    /// <summary>
+    /// Reserves <paramref name="full"/> of every register, or, when some register is short, as much as it can give down to <paramref name="minimum"/>.
+    /// All registers or none. Throws when the ledger does not answer and memory does not suffice.
+    /// </summary>
+    public ValueTask<Reservation> ReserveAsync(IReadOnlyList<RegisterRef> registers, long[] minimum, long[] full, CancellationToken token)
+    {
+        var key = Key(registers);
+        for (; ; )
+        {
+            var slice = _slices.GetOrAdd(key, _ => new Slice(registers, _holder, wallet, time));
+            // A slice that was just given back for good takes no one; the next one does.
+            if (slice.TryReserve(minimum, full, token, out var reservation))
+                return reservation;
+            _slices.TryRemove(new(key, slice));
+        }
+    }
+
+    /// <summary>A register was frozen: what is held of it goes back now, and the ledger decides about each new request.</summary>
+    public void GiveBack(Guid register)
+    {
+        foreach (var slice in _slices.Values)
+            if (slice.Registers.Any(own => own.Id == register))
+            {
+                slice.Retire();
+                _ = TendAsync(slice, IdleTime);
+            }
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        using var timer = new PeriodicTimer(Tick, time);
+        while (await timer.WaitForNextTickAsync(stoppingToken))
+        {
+            await Task.WhenAll(_slices.Values.Select(slice => TendAsync(slice, IdleTime)));
+            foreach (var (key, slice) in _slices)
+                if (slice.TryClose())
+                    _slices.TryRemove(new(key, slice));
+            if (time.GetElapsedTime(_lastRenewal) > RenewEvery)
+                await RenewAsync();
+        }
+    }
+
+    /// <summary>An orderly stop leaves nothing reserved.</summary>
+    public override async Task StopAsync(CancellationToken cancellationToken)
+    {
+        await base.StopAsync(cancellationToken);
+        await Task.WhenAll(_slices.Values.Select(slice => TendAsync(slice, TimeSpan.Zero)));
+    }
+
+    async Task TendAsync(Slice slice, TimeSpan idleTime)
+    {
+        try
+        {
+            await slice.GiveBackIdleAsync(idleTime);
+        }
+        catch (Exception e) when (Problems.IsOutage(e))
+        {
+            log.LogWarning("an idle slice could not be given back and will expire with its lease: {Message}", e.Message);
+        }
+    }
+
+    async Task RenewAsync()
+    {
+        _lastRenewal = time.GetTimestamp();
+        var leases = _slices.Values.SelectMany(slice => slice.LiveLeases()).ToDictionary(lease => lease.Id);
+        if (leases.Count == 0)
+            return;
+        try
+        {
+            var asked = time.GetTimestamp();
+            var alive = (await wallet.RenewAsync(new(_holder, [.. leases.Keys]))).ToHashSet();
+            foreach (var (id, lease) in leases)
+                lease.Renewed(alive.Contains(id), asked);
+        }
+        catch (Exception e) when (Problems.IsOutage(e))
+        {
+            log.LogWarning("leases could not be renewed: {Message}", e.Message);
+        }
+    }
+
+    static string Key(IReadOnlyList<RegisterRef> registers) =>
+        registers.Count == 1 ? registers[0].Id.ToString("N") : string.Join(',', registers.Select(register => register.Id.ToString("N")));
+}
+
+/// <summary>A reservation, or the reason why there is none.</summary>
+public readonly record struct Reservation(Hold? Hold, LeaseRefusal? Refusal);
+
+/// <summary>What one running request holds: an amount of each register of its vector. Must be ended by <see cref="Settle"/> exactly once.</summary>
+public sealed class Hold(Slice slice, HeldLease lease, long[] amounts)
+{
+    int _settled;
+
+    public Guid Lease => lease.Id;
+
+    public IReadOnlyList<RegisterRef> Registers => slice.Registers;
+
+    /// <summary>Reserved per register, in the order of <see cref="Registers"/>.</summary>
+    public long[] Amounts => amounts;
+
+    /// <summary>Ends the hold: <paramref name="used"/> goes to the ledger with the settlement, the rest is free for the next request. Never above what was held.</summary>
+    public void Settle(long[] used)
+    {
+        if (Interlocked.Exchange(ref _settled, 1) != 0)
+            throw new InvalidOperationException($"a hold on lease {lease.Id:N} was settled twice");
+        slice.Release(lease, amounts, used);
+    }
+
+    /// <summary>The settlement has left this process for good: the lease need not be kept alive for it any longer.</summary>
+    public void Delivered() => slice.Delivered(lease);
+
+    /// <summary>Ends the hold of a request that costs nothing.</summary>
+    public void Void()
+    {
+        Settle(new long[amounts.Length]);
+        Delivered();
+    }
+}

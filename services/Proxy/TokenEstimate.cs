@@ -1,0 +1,149 @@
+using System.Buffers.Text;
+using System.Text.Json;
+
+namespace LlmGateway.Proxy;
+
+/// <summary>
+/// Our own count of tokens, used only where a provider's count is missing or impossible. The rule can be checked by hand: a word is what stands between
+/// white space; it costs one token for each six units or part of six. A Latin letter, digit or sign is one unit, a letter of another alphabet
+/// (Greek, Cyrillic, Arabic) two, any other character (Chinese, Japanese, emoji) six. So a text of short words costs one token a word, and no text
+/// costs more tokens than it has UTF-8 bytes. Takes the text in pieces that may end inside a character.
+/// </summary>
+public struct TokenEstimate
+{
+    const int UnitsPerToken = 6;
+
+    // Units that the last token of the word still has room for.
+    int _room;
+
+    // A character that is not complete yet: its bits so far and how many bytes are missing.
+    int _bits, _missing;
+
+    public long Tokens { get; private set; }
+
+    /// <summary>Counts UTF-8 text.</summary>
+    public void Add(ReadOnlySpan<byte> utf8)
+    {
+        foreach (var value in utf8)
+            AddByte(value);
+    }
+
+    /// <summary>Counts the inside of a JSON string, escapes and all, without building the text. Takes whole escapes, but each half of a surrogate pair may come alone.</summary>
+    public void AddJson(ReadOnlySpan<byte> escaped)
+    {
+        for (int backslash; (backslash = escaped.IndexOf((byte)'\\')) >= 0 && backslash + 1 < escaped.Length;)
+        {
+            Add(escaped[..backslash]);
+            escaped = escaped[(backslash + 1)..];
+            if (escaped[0] == 'u' && escaped.Length >= 5 && Utf8Parser.TryParse(escaped[1..5], out ushort unit, out _, 'X'))
+            {
+                // The second half counts for the pair.
+                if (!char.IsHighSurrogate((char)unit))
+                    AddCharacter(unit);
+                escaped = escaped[5..];
+            }
+            else
+            {
+                AddCharacter(escaped[0] is (byte)'n' or (byte)'r' or (byte)'t' or (byte)'f' ? ' ' : 'x');
+                escaped = escaped[1..];
+            }
+        }
+        Add(escaped);
+    }
+
+    /// <summary>Ends the word: what follows is another text.</summary>
+    public void Break() => (_room, _missing) = (0, 0);
+
+    /// <summary>The texts of a chat-like request: every string under <c>messages</c> that is content, whatever the wire calls it. Never throws.</summary>
+    public static long OfRequest(ReadOnlySpan<byte> body)
+    {
+        var estimate = new TokenEstimate();
+        try
+        {
+            var reader = new Utf8JsonReader(body);
+            while (reader.Read())
+            {
+                if (reader.TokenType != JsonTokenType.PropertyName)
+                    continue;
+                var isMessages = reader.CurrentDepth == 1 && reader.ValueTextEquals("messages"u8);
+                reader.Read();
+                if (isMessages)
+                    AddTexts(ref reader, ref estimate);
+                else if (reader.CurrentDepth > 0)
+                    reader.Skip();
+            }
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            // Only accepted requests are counted, and those are valid; of anything else what was read so far counts.
+        }
+        return estimate.Tokens;
+    }
+
+    static void AddTexts(ref Utf8JsonReader reader, ref TokenEstimate estimate)
+    {
+        var depth = reader.CurrentDepth;
+        var isText = false;
+        while (reader.Read() && reader.CurrentDepth > depth)
+        {
+            if (reader.TokenType == JsonTokenType.PropertyName)
+                isText = reader.ValueTextEquals("content"u8) || reader.ValueTextEquals("text"u8) || reader.ValueTextEquals("refusal"u8)
+                    || reader.ValueTextEquals("arguments"u8) || reader.ValueTextEquals("reasoning_content"u8);
+            else if (reader.TokenType == JsonTokenType.String && isText)
+            {
+                estimate.AddJson(reader.ValueSpan);
+                estimate.Break();
+            }
+        }
+    }
+
+    void AddByte(byte value)
+    {
+        if (_missing > 0 && (value & 0xC0) == 0x80)
+        {
+            _bits = (_bits << 6) | (value & 0x3F);
+            if (--_missing == 0)
+                AddCharacter(_bits);
+            return;
+        }
+        if (_missing > 0)
+        {
+            // Broken off: the stump was a character too.
+            _missing = 0;
+            AddCharacter('x');
+        }
+        switch (value)
+        {
+            case < 0x80: AddCharacter(value); break;
+            case >= 0xC2 and < 0xE0: (_bits, _missing) = (value & 0x1F, 1); break;
+            case >= 0xE0 and < 0xF0: (_bits, _missing) = (value & 0x0F, 2); break;
+            case >= 0xF0 and < 0xF5: (_bits, _missing) = (value & 0x07, 3); break;
+            default: AddCharacter('x'); break;
+        }
+    }
+
+    void AddCharacter(int character)
+    {
+        if (character <= char.MaxValue && char.IsWhiteSpace((char)character))
+        {
+            _room = 0;
+            return;
+        }
+        var units = Units(character);
+        if (units > _room)
+        {
+            Tokens++;
+            _room += UnitsPerToken;
+        }
+        _room -= units;
+    }
+
+    static int Units(int character) => character switch
+    {
+        < 0x0370 => 1,                  // Latin with all its accents
+        < 0x0800 => 2,                  // the other alphabets of two bytes
+        >= 0x1E00 and < 0x1F00 => 1,    // Latin of Vietnamese
+        >= 0x2000 and < 0x2070 => 1,    // curly quotes, dashes
+        _ => UnitsPerToken,
+    };
+}

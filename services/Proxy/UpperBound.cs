@@ -1,0 +1,72 @@
+using LlmGateway.Contracts;
+
+namespace LlmGateway.Proxy;
+
+/// <summary>
+/// What a request can cost at most, as a function of its output limit. The dearest rate of every meter and long-context tier that the request could
+/// fall into is used, so that whatever the provider reports within the bounds costs no more. Amounts are nano-dollars, rounded up once, as in <see cref="Cost"/>.
+/// </summary>
+public readonly struct UpperBound
+{
+    const long AttosPerNano = 1_000_000_000;
+
+    // In 10^-18 dollars: what the input and the request cost, and each output token of all answers together.
+    readonly Int128 _fixed, _perOutputToken;
+
+    UpperBound(Int128 @fixed, Int128 perOutputToken) => (_fixed, _perOutputToken) = (@fixed, perOutputToken);
+
+    /// <summary>False when a meter that the request will use has no price; then it must be refused.</summary>
+    /// <param name="inputTokens">Upper bound of all input together.</param>
+    /// <param name="choices">Answers, each with its own output limit.</param>
+    /// <param name="hasImages">Some of the input may be billed as image tokens.</param>
+    public static bool TryOf(Prices? prices, long inputTokens, int choices, bool hasImages, out UpperBound bound)
+    {
+        bound = default;
+        if (prices is null || !TryDearest(prices, hasImages, out var input, out var output, out var request))
+            return false;
+        foreach (var tier in prices.Tiers ?? [])
+        {
+            if (inputTokens <= tier.AboveInput)
+                continue;
+            if (!TryDearest(tier.Prices, hasImages, out var tierInput, out var tierOutput, out var tierRequest))
+                return false;
+            (input, output, request) = (Math.Max(input, tierInput), Math.Max(output, tierOutput), Math.Max(request, tierRequest));
+        }
+        bound = new(((Int128)inputTokens * input) + request, (Int128)choices * output);
+        return true;
+    }
+
+    /// <summary>Output tokens per answer before money is looked at: what the caller asked, no more than the model can do (0: unknown).</summary>
+    public static long OutputLimit(int? asked, long modelMaxOutput) =>
+        Math.Min(asked ?? int.MaxValue, modelMaxOutput > 0 ? modelMaxOutput : int.MaxValue);
+
+    /// <summary>The most that the request can cost with so many output tokens per answer; <see cref="long.MaxValue"/> when it is more than any wallet holds.</summary>
+    public long Cost(long outputLimit)
+    {
+        var nanos = (_fixed + (_perOutputToken * outputLimit) + (AttosPerNano - 1)) / AttosPerNano;
+        return nanos > long.MaxValue ? long.MaxValue : (long)nanos;
+    }
+
+    /// <summary>The largest output limit whose cost is within <paramref name="granted"/>; 0 when not even one token per answer is.</summary>
+    public long AffordableOutput(long granted)
+    {
+        var left = ((Int128)granted * AttosPerNano) - _fixed;
+        if (left < 0)
+            return 0;
+        return _perOutputToken == 0 ? int.MaxValue : (long)Int128.Min(left / _perOutputToken, int.MaxValue);
+    }
+
+    static bool TryDearest(Prices prices, bool hasImages, out long input, out long output, out long request)
+    {
+        (input, output, request) = (0, 0, 0);
+        if (prices.RateOf(Meter.Input) is null || prices.RateOf(Meter.Output) is null)
+            return false;
+        foreach (var meter in (ReadOnlySpan<Meter>)[Meter.Input, Meter.CachedInput, Meter.CacheWrite5m, Meter.CacheWrite1h])
+            input = Math.Max(input, prices.RateOf(meter)!.Value.Picos);
+        if (hasImages)
+            input = Math.Max(input, prices.RateOf(Meter.ImageInput)!.Value.Picos);
+        output = Math.Max(prices.RateOf(Meter.Output)!.Value.Picos, prices.RateOf(Meter.Reasoning)!.Value.Picos);
+        request = prices.RateOf(Meter.Request)!.Value.Picos;
+        return true;
+    }
+}

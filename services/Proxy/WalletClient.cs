@@ -1,0 +1,31 @@
+using LlmGateway.Contracts;
+using LlmGateway.ServiceDefaults;
+
+namespace LlmGateway.Proxy;
+
+/// <summary>What the edge asks the ledger. Every call may be repeated: leases count their calls.</summary>
+public sealed class WalletClient(HttpClient http)
+{
+    public static readonly TimeSpan AttemptTimeout = TimeSpan.FromSeconds(3);
+
+    public async Task<LeaseAnswer> ExtendAsync(LeaseRequest request)
+    {
+        using var response = await http.PostAsJsonAsync("/internal/leases", request, Defaults.Json);
+        response.EnsureSuccessStatusCode();
+        return (await response.Content.ReadFromJsonAsync<LeaseAnswer>(Defaults.Json))!;
+    }
+
+    public async Task ReturnAsync(LeaseReturn give)
+    {
+        using var response = await http.PostAsJsonAsync("/internal/leases/return", give, Defaults.Json);
+        response.EnsureSuccessStatusCode();
+    }
+
+    /// <summary>Leases that are still alive afterwards.</summary>
+    public async Task<IReadOnlyList<Guid>> RenewAsync(LeaseRenewal renewal)
+    {
+        using var response = await http.PostAsJsonAsync("/internal/leases/renew", renewal, Defaults.Json);
+        response.EnsureSuccessStatusCode();
+        return (await response.Content.ReadFromJsonAsync<IReadOnlyList<Guid>>(Defaults.Json))!;
+    }
+}

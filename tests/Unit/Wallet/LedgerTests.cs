@@ -1,0 +1,233 @@
+using LlmGateway.Contracts;
+using LlmGateway.Wallet;
+using Xunit;
+
+namespace LlmGateway.Unit.Wallet;
+
+/// <summary>The ledger core, command by command. Every test ends with the invariants that no command may break.</summary>
+public sealed class LedgerTests : IDisposable
+{
+    static readonly DateTimeOffset Noon = new(2026, 11, 21, 12, 0, 0, TimeSpan.Zero);
+    static readonly Guid Organization = Ids.New(), Project = Ids.New(), Wallet = Ids.New(), Cap = Ids.New(), LeaseId = Ids.New();
+
+    readonly Book _book = new(Noon);
+
+    [Fact]
+    public void Opening_a_wallet_moves_its_first_amount_out_of_the_grant_account_once()
+    {
+        Open(Wallet, AccountKind.Wallet, 500);
+        Open(Wallet, AccountKind.Wallet, 500);
+
+        Assert.Equal(500, _book.Accounts[Wallet].Posted);
+        Assert.Equal(-500, _book.Accounts[HouseAccounts.Grant(Organization, false)].Posted);
+    }
+
+    [Fact]
+    public void A_credit_repeated_under_its_id_counts_once()
+    {
+        Open(Wallet, AccountKind.Wallet, 0);
+        var id = Ids.New();
+
+        Adjust(id, 70);
+        var again = Adjust(id, 70);
+
+        Assert.Equal(new Answer.Done(Repeated: true), again);
+        Assert.Equal(70, _book.Accounts[Wallet].Posted);
+    }
+
+    [Fact]
+    public void A_debit_beyond_what_is_available_is_refused_and_changes_nothing()
+    {
+        Open(Wallet, AccountKind.Wallet, 100);
+        Lease(fence: 1, new LeaseLine(Wallet, 60, 60, 60));
+
+        var answer = Adjust(Ids.New(), -41);
+
+        Assert.Equal(new Answer.Refused(Wallet, LeaseRefusalReason.Exhausted, 40), answer);
+        Assert.Equal(100, _book.Accounts[Wallet].Posted);
+    }
+
+    [Fact]
+    public void A_lease_reserves_and_a_repeated_call_reserves_once()
+    {
+        Open(Wallet, AccountKind.Wallet, 100);
+
+        var first = Lease(fence: 1, new LeaseLine(Wallet, 10, 30, 30));
+        var repeated = Lease(fence: 1, new LeaseLine(Wallet, 10, 30, 30));
+
+        Assert.Equal([30], Granted(first));
+        Assert.Equal([30], Granted(repeated));
+        Assert.Equal(30, _book.Accounts[Wallet].Reserved);
+    }
+
+    [Fact]
+    public void A_vector_is_leased_from_all_of_its_registers_or_from_none()
+    {
+        Open(Wallet, AccountKind.Wallet, 100);
+        Open(Cap, AccountKind.SessionCap, 5);
+
+        var answer = Lease(fence: 1, new LeaseLine(Wallet, 10, 10, 10), new LeaseLine(Cap, 10, 10, 10));
+
+        Assert.Equal(new Answer.Refused(Cap, LeaseRefusalReason.Exhausted, 5), answer);
+        Assert.Equal(0, _book.Accounts[Wallet].Reserved);
+        Assert.Empty(_book.Leases);
+    }
+
+    [Fact]
+    public void A_nearly_empty_register_gives_what_it_has_down_to_the_minimum()
+    {
+        Open(Wallet, AccountKind.Wallet, 25);
+
+        Assert.Equal([25], Granted(Lease(fence: 1, new LeaseLine(Wallet, 10, 30, 300))));
+        Assert.IsType<Answer.Refused>(Lease(fence: 2, new LeaseLine(Wallet, 1, 30, 300)));
+    }
+
+    [Fact]
+    public void More_than_is_needed_comes_only_from_plenty()
+    {
+        Open(Wallet, AccountKind.Wallet, 1_010);
+
+        Assert.Equal([10 + 1_000 / 16], Granted(Lease(fence: 1, new LeaseLine(Wallet, 10, 10, 900))));
+    }
+
+    [Fact]
+    public void A_frozen_wallet_leases_nothing_but_still_pays_for_what_runs()
+    {
+        Open(Wallet, AccountKind.Wallet, 100);
+        Lease(fence: 1, new LeaseLine(Wallet, 40, 40, 40));
+        Apply(new Freeze(Wallet, true));
+
+        Assert.Equal(LeaseRefusalReason.Frozen, Assert.IsType<Answer.Refused>(Lease(fence: 2, new LeaseLine(Wallet, 1, 1, 1))).Reason);
+        Settle(Ids.New(), cost: 25);
+
+        Assert.Equal(75, _book.Accounts[Wallet].Posted);
+    }
+
+    [Fact]
+    public void A_settlement_takes_from_the_hold_and_repeats_without_effect()
+    {
+        Open(Wallet, AccountKind.Wallet, 100);
+        Lease(fence: 1, new LeaseLine(Wallet, 40, 40, 40));
+        var request = Ids.New();
+
+        Settle(request, cost: 25);
+        Settle(request, cost: 25);
+
+        Assert.Equal((75, 15), (_book.Accounts[Wallet].Posted, _book.Accounts[Wallet].Reserved));
+        Assert.Equal(25, _book.Accounts[HouseAccounts.ProviderCost(Project, false)].Posted);
+        Assert.Equal((25, 0), (Assert.Single(_book.Usages).Charged, _book.Usages[0].Absorbed));
+    }
+
+    [Fact]
+    public void A_settlement_after_the_lease_expired_is_paid_from_what_is_free_and_the_rest_is_absorbed()
+    {
+        Open(Wallet, AccountKind.Wallet, 40);
+        Lease(fence: 1, new LeaseLine(Wallet, 40, 40, 40));
+        _book.Leases[LeaseId].ExpiresAt = Noon.AddSeconds(-1);
+        Apply(new Expire(LeaseId, [Wallet]));
+        Adjust(Ids.New(), -30);
+
+        Settle(Ids.New(), cost: 25);
+
+        Assert.Equal(0, _book.Accounts[Wallet].Posted);
+        Assert.Equal((10, 15), (_book.Usages[0].Charged, _book.Usages[0].Absorbed));
+        Assert.Equal(-15, _book.Accounts[HouseAccounts.Absorbed(Project, false)].Posted);
+        Assert.Equal(25, _book.Accounts[HouseAccounts.ProviderCost(Project, false)].Posted);
+    }
+
+    [Fact]
+    public void What_a_request_cost_beyond_its_hold_is_absorbed()
+    {
+        Open(Wallet, AccountKind.Wallet, 100);
+        Lease(fence: 1, new LeaseLine(Wallet, 10, 10, 10));
+
+        Settle(Ids.New(), cost: 25, charge: 10);
+
+        Assert.Equal(90, _book.Accounts[Wallet].Posted);
+        Assert.Equal((10, 15), (_book.Usages[0].Charged, _book.Usages[0].Absorbed));
+    }
+
+    [Fact]
+    public void A_lease_gives_back_exactly_what_it_is_told_and_ignores_an_old_fence()
+    {
+        Open(Wallet, AccountKind.Wallet, 100);
+        Lease(fence: 1, new LeaseLine(Wallet, 40, 40, 40));
+
+        GiveBack(fence: 2, 15);
+        GiveBack(fence: 2, 15);
+
+        Assert.Equal(25, _book.Accounts[Wallet].Reserved);
+    }
+
+    [Fact]
+    public void Giving_back_more_than_is_held_is_a_broken_invariant()
+    {
+        Open(Wallet, AccountKind.Wallet, 100);
+        Lease(fence: 1, new LeaseLine(Wallet, 40, 40, 40));
+
+        Assert.Throws<InvalidOperationException>(() => GiveBack(fence: 2, 41));
+    }
+
+    [Fact]
+    public void An_expired_lease_frees_what_it_held_and_cannot_be_extended()
+    {
+        Open(Wallet, AccountKind.Wallet, 100);
+        Lease(fence: 1, new LeaseLine(Wallet, 40, 40, 40));
+        Apply(new Expire(LeaseId, [Wallet]));
+        Assert.Equal(40, _book.Accounts[Wallet].Reserved);
+
+        _book.Leases[LeaseId].ExpiresAt = Noon;
+        Apply(new Expire(LeaseId, [Wallet]));
+
+        Assert.Equal(0, _book.Accounts[Wallet].Reserved);
+        Assert.Equal(LeaseRefusalReason.LeaseClosed, Assert.IsType<Answer.Refused>(Lease(fence: 2, new LeaseLine(Wallet, 1, 1, 1))).Reason);
+    }
+
+    [Fact]
+    public void A_session_cap_is_spent_beside_the_wallet_in_its_own_unit()
+    {
+        Open(Wallet, AccountKind.Wallet, 100);
+        Open(Cap, AccountKind.SessionCap, 30);
+        Lease(fence: 1, new LeaseLine(Wallet, 20, 20, 20), new LeaseLine(Cap, 20, 20, 20));
+
+        Settle(Ids.New(), cost: 12, charge: 12, Wallet, Cap);
+
+        Assert.Equal((88, 18), (_book.Accounts[Wallet].Posted, _book.Accounts[Cap].Posted));
+        Assert.Equal(12, _book.Usages[0].Charged);
+    }
+
+    public void Dispose()
+    {
+        var unit = _book.Accounts.ToDictionary(pair => pair.Key, pair => pair.Value.Unit);
+        Assert.All(_book.Entries.GroupBy(entry => (entry.Transfer, unit[entry.Account])), movement => Assert.Equal(0, movement.Sum(entry => entry.Amount)));
+        Assert.All(_book.Accounts.Values, account =>
+        {
+            Assert.Equal(_book.Entries.Where(entry => entry.Account == account.Id).Sum(entry => entry.Amount), account.Posted);
+            Assert.Equal(_book.Leases.Values.Sum(lease => lease.Lines.GetValueOrDefault(account.Id)?.Outstanding ?? 0), account.Reserved);
+            Assert.True(!account.IsRegister || account.Available >= 0);
+        });
+    }
+
+    Answer Apply(Command command)
+    {
+        foreach (var account in command.Ensures)
+            _book.Accounts.TryAdd(account.Id, account);
+        return Ledger.Apply(_book, command);
+    }
+
+    void Open(Guid id, AccountKind kind, long initial) =>
+        Apply(new Open(new(id, kind, kind == AccountKind.Wallet ? Unit.Usd : Unit.UsdLimit, Organization, Project, Ids.New(), false, initial)));
+
+    Answer Adjust(Guid id, long amount) => Apply(new Adjust(id, Wallet, Organization, false, amount, EntryType.Grant, null));
+
+    Answer Lease(long fence, params LeaseLine[] lines) => Apply(new Extend(new(LeaseId, fence, "proxy", lines)));
+
+    void GiveBack(long fence, long amount) => Apply(new GiveBack(new(LeaseId, fence, [new(Wallet, amount)])));
+
+    void Settle(Guid request, long cost, long? charge = null, params Guid[] registers) => Apply(new Settle(new(
+        request, LeaseId, [.. (registers.Length == 0 ? [Wallet] : registers).Select(register => new Amount(register, charge ?? cost))],
+        new(Organization, Project, null, Ids.New(), null, false, "/v1/chat/completions", "m", "p", "m", null, false, Noon, 1, null, 200, RequestOutcome.Completed,
+            new Usage().ToArray(), new Money(cost), false, null, null))));
+
+    static IReadOnlyList<long> Granted(Answer answer) => Assert.IsType<Answer.Granted>(answer).Amounts;
+}
