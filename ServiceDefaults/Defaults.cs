@@ -10,6 +10,9 @@ namespace LlmGateway.ServiceDefaults;
 /// <summary>What every process of the gateway needs: telemetry, health, errors, strict JSON. Knows nothing about money.</summary>
 public static class Defaults
 {
+    /// <summary>Enums on the wire are names in camel case, never numbers.</summary>
+    public static readonly JsonStringEnumConverter EnumsByName = new(JsonNamingPolicy.CamelCase, allowIntegerValues: false);
+
     /// <summary>The JSON of every internal call, message and management answer.</summary>
     public static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web)
     {
@@ -18,7 +21,7 @@ public static class Defaults
         RespectNullableAnnotations = true,
         RespectRequiredConstructorParameters = true,
         NumberHandling = JsonNumberHandling.Strict,
-        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.CamelCase, allowIntegerValues: false) },
+        Converters = { EnumsByName },
     };
 
     public static WebApplicationBuilder AddServiceDefaults(this WebApplicationBuilder builder, ServiceNeeds needs)
@@ -30,10 +33,6 @@ public static class Defaults
         builder.WebHost.UseKestrelDefaults();
         builder.Services.AddSingleton(needs);
         builder.Services.AddSingleton(TimeProvider.System);
-        builder.Services.ConfigureHttpJsonOptions(options =>
-        {
-            options.SerializerOptions.Converters.Insert(0, new JsonStringEnumConverter(JsonNamingPolicy.CamelCase, allowIntegerValues: false));
-        });
         builder.Logging.AddSimpleConsole(console => { console.SingleLine = true; console.UseUtcTimestamp = true; console.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ "; });
         builder.Logging.AddFilter("Microsoft.AspNetCore", LogLevel.Warning);
         // What fails there surfaces as an exception, and many of those are expected: a database that is not created yet, a lost race for a unique value.

@@ -12,7 +12,7 @@ namespace LlmGateway.ServiceDefaults;
 /// <summary>A stored execution of a management POST. The body is sealed, because some answers show a secret once.</summary>
 public sealed class IdempotentCall
 {
-    /// <summary>Project and mode: keys of different callers never meet.</summary>
+    /// <summary>Project and mode, and the end user where one calls: keys of different callers never meet.</summary>
     public required string Scope { get; init; }
     public required string Key { get; init; }
     public required byte[] InputHash { get; init; }
@@ -54,13 +54,13 @@ public static class Idempotency
     /// <summary>The id of the effect of this call: the same for every repetition under one key, new without a key.</summary>
     public static Guid EffectId(HttpContext http, Principal principal) =>
         http.Request.Headers[HeaderName].ToString() is { Length: > 0 } key
-            ? Ids.Derive(principal.Project, $"{http.Request.Method} {http.Request.Path} {principal.Test} {key}")
+            ? Ids.Derive(principal.Project, $"{http.Request.Method} {http.Request.Path} {Scope(principal)} {key}")
             : Ids.New();
 
     static async Task<IResult> RunAsync(HttpContext http, string key, Func<Task<IResult>> execute)
     {
         var principal = http.Principal();
-        var scope = $"{principal.Project:N}:{(principal.Test ? "test" : "live")}";
+        var scope = Scope(principal);
         var hash = await HashAsync(http);
         var database = http.RequestServices.GetRequiredService<NpgsqlDataSource>();
         var envelope = http.RequestServices.GetRequiredService<Envelope>();
@@ -87,16 +87,24 @@ public static class Idempotency
         }
     }
 
+    /// <summary>An end user must never be answered with what another one got, a fresh session token least of all.</summary>
+    static string Scope(Principal principal) =>
+        $"{principal.Project:N}:{(principal.Test ? "test" : "live")}{(principal.Kind == CredentialKind.SecretKey ? "" : $":{principal.Customer:N}")}";
+
     static string Owner(string scope, string key) => $"idempotency:{scope}:{key}";
 
     static async Task<byte[]> HashAsync(HttpContext http)
     {
-        http.Request.EnableBuffering(bufferThreshold: Body.MaxManagementBytes, bufferLimit: Body.MaxManagementBytes + 1);
+        http.Request.EnableBuffering(bufferThreshold: Body.MaxManagementBytes);
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         hash.AppendData(Encoding.UTF8.GetBytes($"{http.Request.Method} {http.Request.Path}{http.Request.QueryString}\n"));
         var chunk = new byte[16 * 1024];
         for (int read; (read = await http.Request.Body.ReadAsync(chunk, http.RequestAborted)) > 0;)
+        {
             hash.AppendData(chunk, 0, read);
+            if (http.Request.Body.Position > Body.MaxManagementBytes)
+                throw new ProblemException(Problems.TooLarge(Body.MaxManagementBytes));
+        }
         http.Request.Body.Position = 0;
         return hash.GetHashAndReset();
     }

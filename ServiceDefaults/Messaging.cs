@@ -23,7 +23,12 @@ public static class Messaging
             bus.UsingRabbitMq((context, rabbit) =>
             {
                 rabbit.Host(address, host => host.PublisherConfirmation = true);
-                rabbit.ConfigureJsonSerializerOptions(_ => Defaults.Json);
+                // The library's own options, because its envelopes have members that our strict ones refuse.
+                rabbit.ConfigureJsonSerializerOptions(options =>
+                {
+                    options.Converters.Add(Defaults.EnumsByName);
+                    return options;
+                });
                 endpoints?.Invoke(rabbit, context);
             });
         });

@@ -32,7 +32,8 @@ public sealed class SpoolPublisher(Spool spool, ISendEndpointProvider bus, ILogg
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        var endpoint = await bus.GetSendEndpoint(new Uri($"queue:{SettlementBatch.Queue}?type=quorum"));
+        // The queue is the ledger's to declare; we only name the exchange in front of it.
+        var endpoint = await bus.GetSendEndpoint(new Uri($"exchange:{SettlementBatch.Queue}"));
         while (!stoppingToken.IsCancellationRequested)
         {
             await spool.WaitAsync(stoppingToken);
@@ -72,7 +73,8 @@ public sealed class SpoolPublisher(Spool spool, ISendEndpointProvider bus, ILogg
             {
                 using var limit = CancellationTokenSource.CreateLinkedTokenSource(token);
                 limit.CancelAfter(SendTimeout);
-                await endpoint.Send(batch, limit.Token);
+                // Without a queue behind the exchange the broker returns the message instead of dropping it.
+                await endpoint.Send(batch, context => context.GetPayload<RabbitMqSendContext>().Mandatory = true, limit.Token);
                 return;
             }
             catch (Exception e) when (!token.IsCancellationRequested)

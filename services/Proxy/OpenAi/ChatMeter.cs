@@ -67,7 +67,7 @@ public sealed class ChatMeter
         MeterReading.OfCounts(TokenEstimate.OfRequest(requestBody), DeliveredTokens, reason, Usage?.Raw);
 
     /// <summary>Reads one JSON text: a chunk's data or a whole answer.</summary>
-    internal ChatPiece See(ReadOnlySpan<byte> json)
+    public ChatPiece See(ReadOnlySpan<byte> json)
     {
         var piece = default(ChatPiece);
         try
@@ -218,22 +218,25 @@ public sealed class ChatMeter
 }
 
 /// <summary>What one JSON text looked like. Offsets are those of the text.</summary>
-struct ChatPiece
+public struct ChatPiece
 {
-    public bool IsJson;
+    public bool IsJson { get; internal set; }
 
     /// <summary><c>choices</c> has an element.</summary>
-    public bool HasChoices;
+    public bool HasChoices { get; internal set; }
 
     /// <summary>The value of <c>usage</c>; empty when the member is absent.</summary>
-    public (int Start, int Length) Usage;
-    public bool UsageIsNull, UsageIsObject;
+    internal (int Start, int Length) Usage { get; set; }
+    internal bool UsageIsNull { get; set; }
+    internal bool UsageIsObject { get; set; }
 
-    /// <summary>Ends of the value before the member, start of its name, start of the next member's name or 0.</summary>
-    public int BeforeUsage, UsageName, AfterUsage;
+    /// <summary>End of what stands before the member, start of its name, start of the next member's name or 0.</summary>
+    internal int BeforeUsage { get; set; }
+    internal int UsageName { get; set; }
+    internal int AfterUsage { get; set; }
 
     /// <summary>The bytes to cut so that the member is gone and the commas are right.</summary>
-    public readonly (int Start, int End) Cut(ReadOnlySpan<byte> json)
+    internal readonly (int Start, int End) Cut(ReadOnlySpan<byte> json)
     {
         var isFirst = json[..BeforeUsage].TrimStart(" \t\r\n"u8) is [(byte)'{'];
         return isFirst && AfterUsage > 0 ? (UsageName, AfterUsage) : (BeforeUsage, Usage.Start + Usage.Length);

@@ -34,8 +34,8 @@ public sealed class ChatRelay(ChatRequest request, int maxEventBytes = SseReader
     /// <summary><c>[DONE]</c> was seen. What follows it is ignored.</summary>
     public bool IsDone { get; private set; }
 
-    /// <summary>The provider finished every answer; a stream that breaks off after that is complete.</summary>
-    public bool IsWhole => IsDone || Meter.FinishedChoices >= request.Choices;
+    /// <summary>The provider finished every answer, without an error on the way; a stream that breaks off after that is complete.</summary>
+    public bool IsWhole => !Meter.ErrorSeen && (IsDone || Meter.FinishedChoices >= request.Choices);
 
     /// <summary>Takes bytes of the provider in any pieces and writes what may go to the caller at once.</summary>
     public void Push(ReadOnlySpan<byte> upstream, IBufferWriter<byte> toCaller)
@@ -70,10 +70,21 @@ public sealed class ChatRelay(ChatRequest request, int maxEventBytes = SseReader
         toCaller.Write("data: [DONE]\n\n"u8);
     }
 
-    /// <summary>Ends a stream that broke off: an error event, which OpenAI's clients raise, then <c>[DONE]</c>.</summary>
+    /// <summary>Ends a stream that broke off: an error event, which OpenAI's clients raise, unless the provider sent one; then <c>[DONE]</c>.</summary>
     public void WriteFailure(IBufferWriter<byte> toCaller, Problem problem, string requestId)
     {
         ReleaseHeld(toCaller);
+        if (!Meter.ErrorSeen)
+            WriteError(toCaller, problem, requestId);
+        toCaller.Write("data: [DONE]\n\n"u8);
+    }
+
+    public void Dispose() => _events.Dispose();
+
+    static readonly JsonWriterOptions Relaxed = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    static void WriteError(IBufferWriter<byte> toCaller, Problem problem, string requestId)
+    {
         toCaller.Write("data: "u8);
         using (var json = new Utf8JsonWriter(toCaller, Relaxed))
         {
@@ -88,12 +99,8 @@ public sealed class ChatRelay(ChatRequest request, int maxEventBytes = SseReader
             json.WriteString("requestId", requestId);
             json.WriteEndObject();
         }
-        toCaller.Write("\n\ndata: [DONE]\n\n"u8);
+        toCaller.Write("\n\n"u8);
     }
-
-    public void Dispose() => _events.Dispose();
-
-    static readonly JsonWriterOptions Relaxed = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     void Pass(SseEvent e, IBufferWriter<byte> toCaller)
     {

@@ -1,0 +1,78 @@
+namespace LlmGateway.Sandbox;
+
+/// <summary>Where calls to <c>*-barrier</c> models wait, by group, until a test lets them go. The number of waiting calls is bounded by the
+/// server's connections; a group exists only while someone waits in it. A release lets go who waits now; who comes later waits for the next
+/// one.</summary>
+public sealed class Barriers
+{
+    readonly Lock @lock = new();
+    readonly Dictionary<string, Gate> gates = [];
+
+    public async Task WaitAsync(string group, CancellationToken callerLeft)
+    {
+        Gate gate;
+        lock (@lock)
+        {
+            if (!gates.TryGetValue(group, out gate!))
+            {
+                gates[group] = gate = new();
+            }
+            gate.Waiting++;
+        }
+        try
+        {
+            await gate.Opened.Task.WaitAsync(callerLeft);
+        }
+        catch (OperationCanceledException)
+        {
+            Leave(group, gate);
+            throw;
+        }
+    }
+
+    /// <summary>How many calls wait in a group, or in all groups for null.</summary>
+    public int Waiting(string? group)
+    {
+        lock (@lock)
+        {
+            return Chosen(group).Sum(chosen => chosen.Value.Waiting);
+        }
+    }
+
+    /// <summary>Lets everyone go who waits in a group, or in any group for null; returns how many.</summary>
+    public int Release(string? group)
+    {
+        lock (@lock)
+        {
+            var released = 0;
+            foreach (var (name, gate) in Chosen(group))
+            {
+                released += gate.Waiting;
+                gates.Remove(name);
+                gate.Opened.SetResult();
+            }
+            return released;
+        }
+    }
+
+    void Leave(string group, Gate gate)
+    {
+        lock (@lock)
+        {
+            gate.Waiting--;
+            if (gate.Waiting == 0 && gates.GetValueOrDefault(group) == gate)
+            {
+                gates.Remove(group);
+            }
+        }
+    }
+
+    KeyValuePair<string, Gate>[] Chosen(string? group) => [.. gates.Where(gate => group is null || gate.Key == group)];
+
+    sealed class Gate
+    {
+        public TaskCompletionSource Opened { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public int Waiting { get; set; }
+    }
+}

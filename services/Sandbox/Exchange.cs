@@ -1,0 +1,106 @@
+using System.Text;
+
+namespace LlmGateway.Sandbox;
+
+/// <summary>One inference call and its answer, whatever the wire: receives it, logs it and ends it as its model's name demands.</summary>
+public sealed class Exchange
+{
+    readonly RequestLog log;
+    LoggedRequest record;
+
+    Exchange(HttpContext context, byte[] body, RequestLog log, TimeProvider time)
+    {
+        Context = context;
+        Body = body;
+        this.log = log;
+        Time = time;
+        var headers = context.Request.Headers;
+        record = new(
+            log.NextId(),
+            Markers.Tag(body),
+            context.Request.Path,
+            headers.Authorization.Count > 0,
+            headers.ToDictionary(header => header.Key, header => header.Value.ToString()),
+            Encoding.UTF8.GetString(body),
+            time.GetUtcNow());
+        log.Add(record);
+    }
+
+    public HttpContext Context { get; }
+
+    public byte[] Body { get; }
+
+    public TimeProvider Time { get; }
+
+    /// <summary>Cancelled when the caller has left.</summary>
+    public CancellationToken CallerLeft => Context.RequestAborted;
+
+    /// <summary>True tokens generated so far.</summary>
+    public int TokensOut { get; set; }
+
+    /// <summary>Reads the request, has it answered and logs how it ended. The server's own 413 and 400 of an unreadable body pass through,
+    /// unlogged.</summary>
+    public static async Task HandleAsync(HttpContext context, RequestLog log, TimeProvider time, Func<Exchange, Task> answer)
+    {
+        using var body = new MemoryStream();
+        await context.Request.Body.CopyToAsync(body, context.RequestAborted);
+        var exchange = new Exchange(context, body.ToArray(), log, time);
+        context.Response.Headers["x-request-id"] = exchange.record.Id;
+        try
+        {
+            await answer(exchange);
+            exchange.End(Outcome.Completed);
+        }
+        catch (OperationCanceledException) when (exchange.CallerLeft.IsCancellationRequested)
+        {
+            exchange.End(Outcome.Aborted);
+        }
+    }
+
+    /// <summary>Notes what the wire has understood.</summary>
+    public void Understood(Question question) =>
+        log.Update(record = record with { Model = question.Model, TokensIn = question.PromptTokens });
+
+    /// <summary>Drops the connection, without a proper end of the HTTP response.</summary>
+    public void Drop()
+    {
+        End(Outcome.Cut);
+        Context.Abort();
+    }
+
+    /// <summary>Does what happens before the first byte of an answer: waits, hangs, cuts, shows a web page. True when that was
+    /// all.</summary>
+    public async Task<bool> IsOverBeforeAnswerAsync(Behaviour behaviour, Barriers barriers, string group)
+    {
+        if (behaviour.WaitsAtBarrier)
+        {
+            await barriers.WaitAsync(group, CallerLeft);
+        }
+        if (behaviour.Hangs)
+        {
+            await Task.Delay(Timeout.InfiniteTimeSpan, Time, CallerLeft);
+        }
+        if (behaviour.Cut == Cut.BeforeFirstByte)
+        {
+            Drop();
+            return true;
+        }
+        if (behaviour.AnswersHtml)
+        {
+            Context.Response.ContentType = "text/html; charset=utf-8";
+            await Context.Response.WriteAsync("<!DOCTYPE html><html><body><h1>Please sign in to continue</h1></body></html>", CallerLeft);
+            return true;
+        }
+        return false;
+    }
+
+    void End(Outcome outcome)
+    {
+        if (record.Outcome != Outcome.Running)
+        {
+            return;
+        }
+        var status = Context.Response.HasStarted ? Context.Response.StatusCode : 0;
+        log.Update(record = record with { Outcome = outcome, Status = status, TokensOut = TokensOut, Finished = Time.GetUtcNow() });
+    }
+}

@@ -1,0 +1,81 @@
+using System.Globalization;
+using System.Text;
+
+namespace LlmGateway.Sandbox;
+
+/// <summary>
+/// What the caller orders in the last user message: <c>[[tokens:N]]</c>, <c>[[say:TEXT]]</c>, <c>[[cached:N]]</c>, <c>[[group:NAME]]</c>
+/// and any number of <c>[[tool:NAME {json}]]</c>. The first of a kind counts. What cannot be read as a marker is ordinary text, as it would
+/// be for a real model.
+/// </summary>
+/// <param name="Tokens">Wished length of the answer in tokens, at most <see cref="Answer.MaxTokens"/>.</param>
+/// <param name="Say">The answer itself; ends at the first <c>]]</c>.</param>
+/// <param name="Cached">How many of the prompt's tokens are reported as read from a cache.</param>
+/// <param name="Group">Where the call waits when its model has a barrier.</param>
+/// <param name="Tools">Calls to answer with; the arguments end at the first <c>}]]</c> and need not be valid JSON, as with real
+/// models.</param>
+public sealed record Markers(int? Tokens, string? Say, int Cached, string Group, IReadOnlyList<(string Name, string Arguments)> Tools)
+{
+    const string Closing = "]]";
+    const int MaxTools = 128;
+
+    public static Markers Read(string text) => new(
+        Number(Find(text, "tokens")),
+        Find(text, "say"),
+        Number(Find(text, "cached")) ?? 0,
+        Find(text, "group") ?? "",
+        ReadTools(text));
+
+    /// <summary>The <c>[[tag:NAME]]</c> of a request in whatever wire, even of one that is not JSON; null when there is none.</summary>
+    public static string? Tag(ReadOnlySpan<byte> body)
+    {
+        var start = body.IndexOf("[[tag:"u8);
+        if (start < 0)
+        {
+            return null;
+        }
+        var name = body[(start + "[[tag:".Length)..];
+        var end = name.IndexOf("]]"u8);
+        return end < 0 ? null : Encoding.UTF8.GetString(name[..end]);
+    }
+
+    static string? Find(string text, string kind)
+    {
+        var opening = $"[[{kind}:";
+        var start = text.IndexOf(opening, StringComparison.Ordinal);
+        if (start < 0)
+        {
+            return null;
+        }
+        start += opening.Length;
+        var end = text.IndexOf(Closing, start, StringComparison.Ordinal);
+        return end < 0 ? null : text[start..end];
+    }
+
+    static int? Number(string? text) =>
+        int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? Math.Min(number, Answer.MaxTokens) : null;
+
+    static List<(string, string)> ReadTools(string text)
+    {
+        const string opening = "[[tool:";
+        var tools = new List<(string, string)>();
+        var position = 0;
+        while (tools.Count < MaxTools)
+        {
+            var start = text.IndexOf(opening, position, StringComparison.Ordinal);
+            var end = start < 0 ? -1 : text.IndexOf("}" + Closing, start, StringComparison.Ordinal);
+            if (end < 0)
+            {
+                break;
+            }
+            position = end + 1;
+            var call = text[(start + opening.Length)..position];
+            var brace = call.IndexOf('{', StringComparison.Ordinal);
+            if (brace > 0)
+            {
+                tools.Add((call[..brace].Trim(), call[brace..]));
+            }
+        }
+        return tools;
+    }
+}

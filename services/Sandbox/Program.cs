@@ -1,0 +1,41 @@
+using LlmGateway.Sandbox;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+
+// A dropped connection ends with FIN: a reset could overtake bytes that were sent before, and a test could not tell how much of a cut
+// answer arrived.
+AppContext.SetSwitch("Microsoft.AspNetCore.Server.Kestrel.FinOnError", true);
+
+var builder = WebApplication.CreateSlimBuilder(args);
+builder.Logging.AddFilter("Microsoft.AspNetCore", LogLevel.Warning);
+builder.WebHost.ConfigureKestrel(kestrel =>
+{
+    kestrel.AddServerHeader = false;
+    kestrel.Limits.MaxRequestBodySize = 32 * 1024 * 1024;
+    // One call is one connection (HTTP/1.1 only), so this also bounds the calls that wait at a barrier or hang.
+    kestrel.Limits.MaxConcurrentConnections = 10_000;
+    kestrel.ConfigureEndpointDefaults(endpoint => endpoint.Protocols = HttpProtocols.Http1);
+    // Slow callers are what tests are about; the sandbox never ends them.
+    kestrel.Limits.MinResponseDataRate = null;
+    kestrel.Limits.MinRequestBodyDataRate = null;
+});
+// One byte of buffer: a write ends only when the socket has taken it. So pieces stay pieces, a cut loses nothing that was written before
+// it, and a caller who stops reading stops the generation.
+builder.WebHost.UseSockets(sockets => sockets.MaxWriteBufferSize = 1);
+builder.Services.AddHealthChecks();
+builder.Services.AddSingleton(TimeProvider.System);
+builder.Services.AddSingleton<RequestLog>();
+builder.Services.AddSingleton<Barriers>();
+
+var app = builder.Build();
+app.MapHealthChecks("/alive");
+app.MapHealthChecks("/health");
+
+// OpenAI wire
+app.MapModels();
+app.MapChatCompletions();
+
+// What tests ask and order
+app.MapControl();
+
+app.MapFallback(OpenAIError.NoSuchRoute);
+app.Run();

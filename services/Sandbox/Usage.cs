@@ -1,0 +1,28 @@
+namespace LlmGateway.Sandbox;
+
+/// <summary>How a model reports its usage.</summary>
+public enum UsageReport { True, None, Negative, Zero, Huge, WrongSum, Twice }
+
+/// <summary>Tokens of one answer.</summary>
+/// <param name="Cached">Part of <paramref name="Prompt"/> that was read from a cache.</param>
+/// <param name="Completion">Tokens of all choices.</param>
+/// <param name="Excess">What the reported total has beyond prompt + completion: 0 unless the model lies.</param>
+public sealed record Usage(long Prompt, long Cached, long Completion, long Excess = 0)
+{
+    // Far beyond any answer, and too much for a naive product with a price in 64 bits, while the total still fits.
+    const long HugeTokens = 1_000_000_000_000_000_000;
+
+    public long Total => Prompt + Completion + Excess;
+
+    /// <summary>What is reported instead of the truth, in the order of the reports; a wire with room for one takes the last.</summary>
+    public IReadOnlyList<Usage> As(UsageReport report) => report switch
+    {
+        UsageReport.None => [],
+        UsageReport.Negative => [new(-Prompt, 0, -Completion)],
+        UsageReport.Zero => [new(0, 0, 0)],
+        UsageReport.Huge => [new(HugeTokens, 0, HugeTokens)],
+        UsageReport.WrongSum => [this with { Excess = 7 }],
+        UsageReport.Twice => [this with { Completion = Completion / 2 }, this],
+        _ => [this],
+    };
+}

@@ -1,0 +1,40 @@
+using LlmGateway.Contracts;
+using LlmGateway.ServiceDefaults;
+using Microsoft.EntityFrameworkCore;
+
+namespace LlmGateway.Sessions;
+
+/// <summary>
+/// <c>DELETE /v1/customers/{id}</c> → 204, also when repeated. Sessions and keys are revoked; the customer, its wallet and its ledger stay readable,
+/// and its external id stays taken.
+/// </summary>
+public static class DeleteCustomer
+{
+    public static void MapDeleteCustomer(this WebApplication app) => app.MapDelete("/v1/customers/{id}", HandleAsync);
+
+    static async Task<IResult> HandleAsync(string id, HttpContext http, SessionsDb db, HotCopies copies, OutboxSignal outbox, TimeProvider time, CancellationToken token)
+    {
+        if (await CustomerView.FindAsync(db, http.Backend(), id, token) is not { } customer)
+            return CustomerView.NotFound;
+        if (customer.Status == CustomerStatus.Deleted)
+            return Results.NoContent();
+
+        var now = time.GetUtcNow();
+        customer.Status = CustomerStatus.Deleted;
+        foreach (var key in await db.CustomerKeys.Where(key => key.CustomerId == customer.Id && key.RevokedAt == null).ToListAsync(token))
+        {
+            key.RevokedAt = now;
+            db.Tell(new KeyRevoked(key.Id, customer.Id, customer.Project.OrganizationId, customer.ProjectId, customer.Test, now), now);
+        }
+        await using (var transaction = await db.Database.BeginTransactionAsync(token))
+        {
+            await db.Families.Where(family => family.CustomerId == customer.Id && family.RevokedAt == null)
+                .ExecuteUpdateAsync(family => family.SetProperty(f => f.RevokedAt, now), token);
+            await db.SaveChangesAsync(token);
+            await transaction.CommitAsync(token);
+        }
+        outbox.Raise();
+        await copies.CustomerChangedAsync(customer.Id, db);
+        return Results.NoContent();
+    }
+}

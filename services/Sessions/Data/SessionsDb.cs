@@ -1,0 +1,58 @@
+using LlmGateway.ServiceDefaults;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Infrastructure;
+using Microsoft.EntityFrameworkCore.Metadata;
+using Microsoft.EntityFrameworkCore.Migrations;
+using Npgsql;
+
+namespace LlmGateway.Sessions;
+
+/// <summary>The service's own database. Tables, indexes and constraints are in <c>Migrations/*.sql</c>; the classes in Tables.cs map onto them.</summary>
+public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext(options)
+{
+    public DbSet<Organization> Organizations => Set<Organization>();
+    public DbSet<Project> Projects => Set<Project>();
+    public DbSet<SecretKey> SecretKeys => Set<SecretKey>();
+    public DbSet<Customer> Customers => Set<Customer>();
+    public DbSet<SessionFamily> Families => Set<SessionFamily>();
+    public DbSet<Session> Sessions => Set<Session>();
+    public DbSet<CustomerKey> CustomerKeys => Set<CustomerKey>();
+    public DbSet<Provider> Providers => Set<Provider>();
+    public DbSet<Model> Models => Set<Model>();
+    public DbSet<PriceVersion> PriceVersions => Set<PriceVersion>();
+
+    protected override void OnModelCreating(ModelBuilder modelBuilder)
+    {
+        modelBuilder.Entity<Customer>().Property(customer => customer.Status).HasConversion<string>();
+        modelBuilder.Entity<Provider>().HasKey(provider => new { provider.ProjectId, provider.Id });
+        modelBuilder.Entity<Model>().HasKey(model => new { model.ProjectId, model.Id });
+        modelBuilder.Entity<PriceVersion>().Property(version => version.Prices).HasColumnType("jsonb");
+        // References without a navigation: EF must know them to write rows in the right order.
+        modelBuilder.Entity<Project>().HasOne<Organization>().WithMany().HasForeignKey(project => project.OrganizationId);
+        modelBuilder.Entity<Provider>().HasOne<Project>().WithMany().HasForeignKey(provider => provider.ProjectId);
+        modelBuilder.Entity<Model>().HasOne<Provider>().WithMany().HasForeignKey(model => new { model.ProjectId, model.ProviderId });
+        modelBuilder.Entity<PriceVersion>().HasOne<Model>().WithMany().HasForeignKey(version => new { version.ProjectId, version.ModelId });
+        foreach (var entity in modelBuilder.Model.GetEntityTypes())
+            foreach (var id in entity.GetProperties().Where(property => property.Name == "Id"))
+                id.ValueGenerated = ValueGenerated.Never; // ids are ours, never the database's
+        OutboxMessage.Configure(modelBuilder);
+        modelBuilder.UseSnakeCase();
+    }
+
+    /// <summary>Adds an event to the transaction that <c>SaveChanges</c> will commit.</summary>
+    public void Tell<TEvent>(TEvent message, DateTimeOffset now)
+        where TEvent : class => Add(OutboxMessage.Of(message, now));
+
+    /// <summary>True when a row with the same unique value came first.</summary>
+    public static bool IsDuplicate(DbUpdateException e) => e.InnerException is PostgresException { SqlState: PostgresErrorCodes.UniqueViolation };
+
+    [DbContext(typeof(SessionsDb)), Migration("0001_sessions")]
+    sealed class Sessions0001 : Migration
+    {
+        protected override void Up(MigrationBuilder migrationBuilder)
+        {
+            using var script = new StreamReader(typeof(SessionsDb).Assembly.GetManifestResourceStream("0001_sessions.sql")!);
+            migrationBuilder.Sql(script.ReadToEnd());
+        }
+    }
+}

@@ -1,0 +1,152 @@
+namespace LlmGateway.Sessions;
+
+/// <summary>A company that runs projects and grants credit.</summary>
+public sealed class Organization
+{
+    public required Guid Id { get; init; }
+    public required string Name { get; init; }
+    public required DateTimeOffset CreatedAt { get; init; }
+}
+
+/// <summary>One product: its own keys, customers, providers, models and prices.</summary>
+public sealed class Project
+{
+    public required Guid Id { get; init; }
+    public required Guid OrganizationId { get; init; }
+    public required string Name { get; init; }
+    /// <summary>A test project has test keys and test customers only; a live one may have both.</summary>
+    public required bool Test { get; set; }
+    public required bool Active { get; set; }
+    public required long MarkupPpm { get; set; }
+    public required long PlatformFeePpm { get; set; }
+    public required bool EndUserSessions { get; set; }
+    public required List<string> AllowedOrigins { get; set; }
+    public long? LowBalanceNanos { get; set; }
+    public required string PublishableKey { get; init; }
+    public required DateTimeOffset CreatedAt { get; init; }
+}
+
+/// <summary>A backend's credential. Its prefix decides between live and test.</summary>
+public sealed class SecretKey
+{
+    public required Guid Id { get; init; }
+    public required Guid ProjectId { get; init; }
+    public Project Project { get; init; } = null!;
+    public required bool Test { get; init; }
+    public required string Name { get; init; }
+    public required byte[] Hash { get; init; }
+    public required string SealedFingerprint { get; init; }
+    public required string Last4 { get; init; }
+    public required DateTimeOffset CreatedAt { get; init; }
+    public DateTimeOffset? RevokedAt { get; set; }
+}
+
+public enum CustomerStatus { Active, Suspended, Blocked, Deleted }
+
+/// <summary>A billable party: end user, client or subscriber. Never removed, because the ledger refers to it.</summary>
+public sealed class Customer
+{
+    public required Guid Id { get; init; }
+    public required Guid ProjectId { get; init; }
+    public Project Project { get; init; } = null!;
+    public required bool Test { get; init; }
+    /// <summary>The backend's own name for it, unique per project and mode for ever.</summary>
+    public required string ExternalId { get; init; }
+    public string? Email { get; set; }
+    public string? Name { get; set; }
+    public string? Company { get; set; }
+    public string? Phone { get; set; }
+    public required CustomerStatus Status { get; set; }
+    /// <summary>Null: limited perhaps, but not charged in USD.</summary>
+    public Guid? WalletId { get; set; }
+    public int? RequestsPerMinute { get; set; }
+    public int? TokensPerMinute { get; set; }
+    public required DateTimeOffset CreatedAt { get; init; }
+}
+
+/// <summary>A session and everything it was refreshed into: one scope, one lifetime, one spend cap, revoked together.</summary>
+public sealed class SessionFamily
+{
+    public required Guid Id { get; init; }
+    public required Guid CustomerId { get; init; }
+    public Customer Customer { get; init; } = null!;
+    /// <summary>Null allows what the project allows, empty allows nothing.</summary>
+    public List<string>? Models { get; init; }
+    public required int TtlSeconds { get; init; }
+    public long? CapNanos { get; init; }
+    public required DateTimeOffset CreatedAt { get; init; }
+    public DateTimeOffset? RevokedAt { get; set; }
+}
+
+/// <summary>One token of a family.</summary>
+public sealed class Session
+{
+    public required Guid Id { get; init; }
+    public required Guid FamilyId { get; init; }
+    public SessionFamily Family { get; init; } = null!;
+    public required byte[] Hash { get; init; }
+    public required string SealedFingerprint { get; init; }
+    /// <summary>How often this token was refreshed; bounded.</summary>
+    public int Successors { get; set; }
+    public required DateTimeOffset CreatedAt { get; init; }
+    /// <summary>Moves forward when the token is refreshed, never back.</summary>
+    public required DateTimeOffset ExpiresAt { get; set; }
+}
+
+/// <summary>A customer's long-lived credential.</summary>
+public sealed class CustomerKey
+{
+    public required Guid Id { get; init; }
+    public required Guid CustomerId { get; init; }
+    public Customer Customer { get; init; } = null!;
+    public required string Name { get; init; }
+    public required byte[] Hash { get; init; }
+    public required string SealedFingerprint { get; init; }
+    public required string Last4 { get; init; }
+    public List<string>? Models { get; init; }
+    public required DateTimeOffset CreatedAt { get; init; }
+    public DateTimeOffset? ExpiresAt { get; init; }
+    public DateTimeOffset? LastUsedAt { get; init; }
+    public DateTimeOffset? RevokedAt { get; set; }
+}
+
+/// <summary>A connection to a provider; the secret is sealed for <see cref="SecretOwner"/>.</summary>
+public sealed class Provider
+{
+    public required Guid ProjectId { get; init; }
+    public required string Id { get; init; }
+    public required string Wire { get; set; }
+    public required string BaseUrl { get; set; }
+    public required string AuthType { get; set; }
+    public string? AuthName { get; set; }
+    public string? SealedSecret { get; set; }
+    public required int TimeoutSeconds { get; set; }
+    public required int Retries { get; set; }
+    public required string OnAbort { get; set; }
+    public string? QueryType { get; set; }
+
+    public static string SecretOwner(Guid project, string id) => $"provider:{project:N}:{id}";
+}
+
+/// <summary>A model on offer in a project.</summary>
+public sealed class Model
+{
+    public required Guid ProjectId { get; init; }
+    public required string Id { get; init; }
+    public required string ProviderId { get; set; }
+    public required string UpstreamModel { get; set; }
+    public required string Kind { get; set; }
+    public required long ContextTokens { get; set; }
+    public required long MaxOutputTokens { get; set; }
+}
+
+/// <summary>What a model costs from an instant on. Immutable: usage rows refer to it.</summary>
+public sealed class PriceVersion
+{
+    public required Guid Id { get; init; }
+    public required Guid ProjectId { get; init; }
+    public required string ModelId { get; init; }
+    /// <summary><see cref="Contracts.Prices"/> as JSON.</summary>
+    public required string Prices { get; init; }
+    public required DateTimeOffset ValidFrom { get; init; }
+}

@@ -1,0 +1,40 @@
+using System.Security.Cryptography;
+using System.Text;
+using LlmGateway.ServiceDefaults;
+
+namespace LlmGateway.Sessions;
+
+/// <summary>
+/// What is kept of a secret: a hash keyed with the pepper, so that whoever reads or writes the table can neither guess nor forge one, and the sealed
+/// fingerprint, because caches know a credential by its fingerprint and must be told when it changes.
+/// </summary>
+public sealed class CredentialSeal
+{
+    public const string PepperSetting = "Gateway:Pepper";
+    const int PepperSize = 32;
+
+    readonly byte[] _pepper;
+    readonly Envelope _envelope;
+
+    public CredentialSeal(IConfiguration configuration, Envelope envelope)
+    {
+        _pepper = Convert.FromBase64String(configuration.Setting(PepperSetting));
+        if (_pepper.Length != PepperSize)
+            throw new InvalidOperationException($"configuration '{PepperSetting}' must be {PepperSize} bytes in base64");
+        _envelope = envelope;
+    }
+
+    public byte[] Hash(string fingerprint) => HMACSHA256.HashData(_pepper, Encoding.ASCII.GetBytes(fingerprint));
+
+    /// <param name="id">The credential's own id; the fingerprint opens only with it.</param>
+    public string Seal(string fingerprint, Guid id) => _envelope.Seal(fingerprint, Owner(id));
+
+    public string Fingerprint(KnownCredential credential) => _envelope.Open(credential.SealedFingerprint, Owner(credential.Id));
+
+    public static string Last4(string token) => token[^4..];
+
+    static string Owner(Guid id) => $"credential:{id:N}";
+}
+
+/// <summary>A stored credential, as far as the caches need it named.</summary>
+public readonly record struct KnownCredential(Guid Id, string SealedFingerprint);

@@ -1,0 +1,73 @@
+using System.Text.Json;
+using LlmGateway.Contracts;
+using LlmGateway.ServiceDefaults;
+using Microsoft.EntityFrameworkCore;
+using StackExchange.Redis;
+using Redis = LlmGateway.ServiceDefaults.Redis;
+
+namespace LlmGateway.Sessions;
+
+/// <summary>
+/// The copies that proxies share in Redis, and the pushes that make them forget. A forgotten copy leaves an empty entry for as long as a copy may
+/// live: a reader that was slower than the change finds the place taken and cannot bring the old copy back. With Redis away nothing here fails;
+/// what proxies hold then ends with <see cref="Credential.MaxAge"/>.
+/// </summary>
+public sealed class HotCopies(Redis redis, CredentialSeal seal, TimeProvider time)
+{
+    /// <summary>Longest that a change waits for Redis before it is answered.</summary>
+    static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
+
+    /// <summary>Entries forgotten in one go.</summary>
+    const int BatchSize = 100;
+
+    public Task KeepAsync<T>(string key, T copy) =>
+        Quietly(() => redis.Database.StringSetAsync(key, JsonSerializer.SerializeToUtf8Bytes(copy, Defaults.Json), Credential.MaxAge, When.NotExists));
+
+    /// <summary>To be called after the change was committed.</summary>
+    public async Task CredentialsChangedAsync(IEnumerable<KnownCredential> credentials)
+    {
+        foreach (var batch in credentials.Chunk(BatchSize))
+            await Task.WhenAll(batch.Select(async credential =>
+            {
+                var fingerprint = seal.Fingerprint(credential);
+                await ForgetAsync(Invalidation.CredentialKey(fingerprint));
+                await TellAsync(Invalidation.CredentialChanged, fingerprint);
+            }));
+    }
+
+    /// <summary>Forgets every credential of a customer that could still be used. To be called after the change was committed.</summary>
+    public async Task CustomerChangedAsync(Guid customer, SessionsDb db)
+    {
+        var now = time.GetUtcNow();
+        var sessions = await db.Sessions.Where(session => session.Family.CustomerId == customer && session.ExpiresAt > now)
+            .Select(session => new KnownCredential(session.Id, session.SealedFingerprint)).ToListAsync();
+        var keys = await db.CustomerKeys.Where(key => key.CustomerId == customer && (key.ExpiresAt == null || key.ExpiresAt > now))
+            .Select(key => new KnownCredential(key.Id, key.SealedFingerprint)).ToListAsync();
+        foreach (var batch in sessions.Concat(keys).Chunk(BatchSize))
+            await Task.WhenAll(batch.Select(credential => ForgetAsync(Invalidation.CredentialKey(seal.Fingerprint(credential)))));
+        await TellAsync(Invalidation.CustomerChanged, customer.ToString("N"));
+    }
+
+    /// <summary>To be called after the change was committed.</summary>
+    public async Task ProjectChangedAsync(Guid project)
+    {
+        await ForgetAsync(Invalidation.ProjectKey(project));
+        await TellAsync(Invalidation.ProjectChanged, project.ToString("N"));
+    }
+
+    Task ForgetAsync(string key) => Quietly(() => redis.Database.StringSetAsync(key, RedisValue.EmptyString, Credential.MaxAge));
+
+    Task TellAsync(string kind, string value) => Quietly(() => redis.PublishAsync(Invalidation.Channel, new Invalidation(kind, value)));
+
+    static async Task Quietly(Func<Task> operation)
+    {
+        try
+        {
+            await operation().WaitAsync(Patience);
+        }
+        catch (Exception e) when (Redis.IsAway(e))
+        {
+            // Copies age by themselves; the truth is committed.
+        }
+    }
+}

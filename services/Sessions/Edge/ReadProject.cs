@@ -1,0 +1,62 @@
+using System.Text.Json;
+using LlmGateway.Contracts;
+using LlmGateway.ServiceDefaults;
+using Microsoft.EntityFrameworkCore;
+
+namespace LlmGateway.Sessions;
+
+/// <summary>
+/// What a project sells and where it may be called from: <c>GET /internal/projects/{id}</c>, and <c>GET /internal/origins</c> for preflights,
+/// which carry no credential and hence no project.
+/// </summary>
+public static class ReadProject
+{
+    public static void MapProjects(this WebApplication app)
+    {
+        app.MapGet("/internal/projects/{id:guid}", async (Guid id, SessionsDb db, HotCopies copies, IConfiguration configuration, TimeProvider time, CancellationToken token) =>
+        {
+            var catalog = await ReadAsync(db, id, configuration[Configuration.SandboxSetting], time.GetUtcNow(), token);
+            if (catalog is null)
+                return Problems.NotFound("project");
+            _ = copies.KeepAsync(Invalidation.ProjectKey(id), catalog); // the answer does not wait for Redis
+            return Results.Json(catalog, Defaults.Json);
+        });
+
+        app.MapGet("/internal/origins", async (SessionsDb db, CancellationToken token) =>
+        {
+            var lists = await db.Projects.Where(project => project.Active).Select(project => project.AllowedOrigins).ToListAsync(token);
+            return Results.Json(new { any = lists.Any(list => list.Count == 0), origins = lists.SelectMany(list => list).Distinct() }, Defaults.Json);
+        });
+    }
+
+    /// <summary>True when <paramref name="baseUrl"/> is the sandbox or lies under it.</summary>
+    public static bool IsSandbox(string baseUrl, string? sandbox) =>
+        !string.IsNullOrEmpty(sandbox) && $"{baseUrl}/".StartsWith($"{sandbox.TrimEnd('/')}/", StringComparison.OrdinalIgnoreCase);
+
+    static async Task<ProjectCatalog?> ReadAsync(SessionsDb db, Guid id, string? sandbox, DateTimeOffset now, CancellationToken token)
+    {
+        if (await db.Projects.AsNoTracking().SingleOrDefaultAsync(project => project.Id == id, token) is not { } project)
+            return null;
+        var providers = await db.Providers.AsNoTracking().Where(provider => provider.ProjectId == id).OrderBy(provider => provider.Id).ToListAsync(token);
+        var models = await db.Models.AsNoTracking().Where(model => model.ProjectId == id).OrderBy(model => model.Id).ToListAsync(token);
+        var prices = await db.CurrentPricesAsync(id, now, token);
+        return new(
+            project.Id, project.OrganizationId, project.Name, project.Active, project.EndUserSessions, project.AllowedOrigins,
+            [.. providers.Select(provider => new ProviderConnection(
+                provider.Id, provider.Wire, provider.BaseUrl, provider.AuthType, provider.AuthName, provider.SealedSecret,
+                provider.TimeoutSeconds, provider.Retries, provider.OnAbort, IsSandbox(provider.BaseUrl, sandbox)))],
+            [.. models.Select(model => Offer(model, prices.GetValueOrDefault(model.Id)))],
+            now);
+    }
+
+    static ModelOffer Offer(Model model, PriceVersion? price) => new(
+        model.Id, model.Kind, model.ProviderId, model.UpstreamModel, model.ContextTokens, model.MaxOutputTokens, price?.Id,
+        price is null ? null : JsonSerializer.Deserialize<Prices>(price.Prices, Defaults.Json));
+
+    /// <summary>The newest version of each model's price that is valid by now.</summary>
+    public static Task<Dictionary<string, PriceVersion>> CurrentPricesAsync(this SessionsDb db, Guid project, DateTimeOffset now, CancellationToken token) =>
+        db.PriceVersions.AsNoTracking().Where(version => version.ProjectId == project && version.ValidFrom <= now)
+            .GroupBy(version => version.ModelId)
+            .Select(versions => versions.OrderByDescending(version => version.ValidFrom).ThenByDescending(version => version.Id).First())
+            .ToDictionaryAsync(version => version.ModelId, token);
+}

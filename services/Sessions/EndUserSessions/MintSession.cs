@@ -1,0 +1,115 @@
+using System.Text.Json;
+using LlmGateway.Contracts;
+using LlmGateway.ServiceDefaults;
+using Microsoft.EntityFrameworkCore;
+
+namespace LlmGateway.Sessions;
+
+/// <summary>
+/// <c>POST /v1/sessions</c>: a backend gets a short-lived token for one end user, who is created on first sight, with a wallet.
+/// What Wallet has to know is opened before the session exists: with Wallet down nothing half-usable is left behind.
+/// </summary>
+public static class MintSession
+{
+    public const int MinTtlSeconds = 60, MaxTtlSeconds = 3600, DefaultTtlSeconds = 900;
+
+    /// <summary>A first try, and another after losing a race for a new customer, which can be lost only once.</summary>
+    const int MaxAttempts = 2;
+
+    /// <param name="Customer">The external id, or an object with it.</param>
+    public sealed record Request(JsonElement Customer, Scope? Scope = null, int? TtlSeconds = null);
+
+    public sealed record Scope(IReadOnlyList<string>? Models = null, Money? MaxSpend = null);
+
+    /// <summary>A request that has been checked.</summary>
+    public sealed record Terms(string ExternalId, string? Email, string? Name, List<string>? Models, Money? Cap, int TtlSeconds);
+
+    public static void MapMintSession(this WebApplication app) => app.MapPost("/v1/sessions", HandleAsync).WithIdempotency();
+
+    static async Task<IResult> HandleAsync(
+        HttpContext http, SessionsDb db, WalletClient wallet, SessionTokens tokens, HotCopies copies, OutboxSignal outbox, TimeProvider time, CancellationToken token)
+    {
+        var caller = http.Backend();
+        var terms = Read(await Body.ReadAsync<Request>(http));
+        var project = await db.Projects.AsNoTracking().SingleAsync(p => p.Id == caller.Project, token);
+        if (!project.Active)
+            return Problems.ProjectInactive;
+        if (!project.EndUserSessions)
+            return Problems.SessionsDisabled;
+
+        var family = Ids.New();
+        for (var attempt = 1; ; attempt++)
+        {
+            var now = time.GetUtcNow();
+            var known = await Enrolment.FindAsync(db, project.Id, caller.Test, terms.ExternalId, token);
+            if (known is not null && Standing.Refusal(known.Status) is { } refusal)
+                return refusal;
+            var customer = known ?? Enrolment.Add(db, project, caller.Test, terms.ExternalId, now);
+            customer.Email = terms.Email ?? customer.Email;
+            customer.Name = terms.Name ?? customer.Name;
+
+            var newWallet = customer.WalletId is null;
+            await wallet.OpenAsync(Registers(customer.Id, newWallet, family, terms.Cap, project, caller.Test), token);
+            customer.WalletId = Enrolment.WalletId(customer.Id);
+
+            db.Add(new SessionFamily
+            {
+                Id = family, CustomerId = customer.Id, Models = terms.Models, TtlSeconds = terms.TtlSeconds, CapNanos = terms.Cap?.Nanos, CreatedAt = now,
+            });
+            var (session, secret) = tokens.New(family, caller.Test, now, terms.TtlSeconds);
+            db.Add(session);
+            try
+            {
+                await db.SaveChangesAsync(token);
+            }
+            catch (DbUpdateException e) when (SessionsDb.IsDuplicate(e) && attempt < MaxAttempts)
+            {
+                db.ChangeTracker.Clear();
+                continue;
+            }
+            outbox.Raise();
+            if (known is not null && newWallet)
+                await copies.CustomerChangedAsync(customer.Id, db); // its keys are charged from now on
+            return Results.Json(new
+            {
+                sessionId = Ids.Show(Ids.Session, session.Id),
+                sessionToken = secret,
+                publishableKey = project.PublishableKey,
+                walletId = Ids.Show(Ids.Wallet, customer.WalletId.Value),
+                endCustomerId = Ids.Show(Ids.Customer, customer.Id),
+                expiresAt = session.ExpiresAt,
+            }, Defaults.Json, statusCode: 201);
+        }
+    }
+
+    static IEnumerable<OpenRegister> Registers(Guid customer, bool newWallet, Guid family, Money? cap, Project project, bool test)
+    {
+        if (newWallet)
+            yield return Enrolment.Wallet(customer, project, test);
+        if (cap is { } amount)
+            yield return new(family, AccountKind.SessionCap, Unit.UsdLimit, project.OrganizationId, project.Id, customer, test, amount.Nanos);
+    }
+
+    /// <summary>The rules of the request; throws a 400 that names the field.</summary>
+    public static Terms Read(Request request)
+    {
+        var (externalId, email, name) = ReadCustomer(request.Customer);
+        if (request.TtlSeconds is < MinTtlSeconds or > MaxTtlSeconds)
+            throw Fields.Invalid("ttlSeconds", $"must be from {MinTtlSeconds} to {MaxTtlSeconds}");
+        if (request.Scope?.MaxSpend is { Nanos: <= 0 })
+            throw Fields.Invalid("scope.maxSpend", "must be above 0");
+        return new(externalId, email, name, Fields.Models(request.Scope?.Models, "scope.models"), request.Scope?.MaxSpend, request.TtlSeconds ?? DefaultTtlSeconds);
+    }
+
+    static (string ExternalId, string? Email, string? Name) ReadCustomer(JsonElement customer)
+    {
+        if (customer.ValueKind != JsonValueKind.Object)
+            return (Fields.Text(customer, "customer") ?? throw new ProblemException(Problems.Missing("customer")), null, null);
+        return (
+            Fields.Text(Member(customer, "externalId"), "customer.externalId") ?? throw new ProblemException(Problems.Missing("customer.externalId")),
+            Fields.Email(Member(customer, "email"), "customer.email"),
+            Fields.Text(Member(customer, "name"), "customer.name"));
+    }
+
+    static JsonElement? Member(JsonElement json, string name) => json.TryGetProperty(name, out var value) ? value : null;
+}

@@ -1,0 +1,30 @@
+using LlmGateway.Contracts;
+using LlmGateway.ServiceDefaults;
+using Microsoft.EntityFrameworkCore;
+
+namespace LlmGateway.Sessions;
+
+/// <summary><c>DELETE /v1/customers/{id}/keys/{keyId}</c> → 204, also when repeated: the key is refused everywhere within a second.</summary>
+public static class RevokeKey
+{
+    public static void MapRevokeKey(this WebApplication app) => app.MapDelete("/v1/customers/{id}/keys/{keyId}", HandleAsync);
+
+    static async Task<IResult> HandleAsync(
+        string id, string keyId, HttpContext http, SessionsDb db, HotCopies copies, OutboxSignal outbox, TimeProvider time, CancellationToken token)
+    {
+        if (await CustomerView.FindAsync(db, http.Backend(), id, token) is not { } customer)
+            return CustomerView.NotFound;
+        if (!Ids.TryParse(Ids.Key, keyId, out var wanted) || await db.CustomerKeys.SingleOrDefaultAsync(k => k.Id == wanted && k.CustomerId == customer.Id, token) is not { } key)
+            return Problems.NotFound("key");
+        if (key.RevokedAt is not null)
+            return Results.NoContent();
+
+        var now = time.GetUtcNow();
+        key.RevokedAt = now;
+        db.Tell(new KeyRevoked(key.Id, customer.Id, customer.Project.OrganizationId, customer.ProjectId, customer.Test, now), now);
+        await db.SaveChangesAsync(token);
+        outbox.Raise();
+        await copies.CredentialsChangedAsync([new(key.Id, key.SealedFingerprint)]);
+        return Results.NoContent();
+    }
+}

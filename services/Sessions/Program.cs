@@ -1,0 +1,45 @@
+using LlmGateway.ServiceDefaults;
+using LlmGateway.Sessions;
+
+var builder = WebApplication.CreateBuilder(args);
+builder.AddServiceDefaults(Configuration.Needs);
+builder.AddOwnDatabase<SessionsDb>("sessions");
+builder.AddRedis();
+builder.AddMessaging();
+builder.AddOutbox();
+builder.AddSeed();
+builder.Services.AddServiceClient<WalletClient>(builder.Configuration, "wallet", WalletClient.AttemptTimeout);
+builder.Services.AddSingleton<Envelope>();
+builder.Services.AddSingleton<CredentialSeal>();
+builder.Services.AddSingleton<SessionTokens>();
+builder.Services.AddSingleton<CustomerKeys>();
+builder.Services.AddSingleton<HotCopies>();
+
+var app = builder.Build();
+app.UseServiceDefaults();
+app.UseInternalOnly();
+
+// For the edge
+app.MapCredentials();
+app.MapProjects();
+app.MapRecordKeyUse();
+
+// End-user sessions
+app.MapMintSession();
+app.MapRefreshSession();
+app.MapListSessions();
+app.MapRevokeSession();
+
+// Customers
+app.MapListCustomers();
+app.MapCreateCustomer();
+app.MapGetCustomer();
+app.MapChangeCustomer();
+app.MapDeleteCustomer();
+
+// Their keys
+app.MapListKeys();
+app.MapCreateKey();
+app.MapRevokeKey();
+
+await app.RunAsync();

@@ -1,0 +1,80 @@
+using LlmGateway.Contracts;
+
+namespace LlmGateway.Sessions;
+
+// The seed file, contract §11. A project's absent members stay as they are (or take their default when it is new); providers and models are
+// written whole. Nothing is ever removed because it is not in the file.
+
+public sealed record SeedFile(IReadOnlyList<SeedOrganization> Organizations);
+
+public sealed record SeedOrganization(string Name)
+{
+    public IReadOnlyList<SeedProject>? Projects { get; init; }
+}
+
+public sealed record SeedProject(string Name)
+{
+    /// <summary><c>live</c> or <c>test</c>.</summary>
+    public string? Mode { get; init; }
+    public Percent? MarkupPercent { get; init; }
+    public Percent? PlatformFeePercent { get; init; }
+    public bool? EndUserSessions { get; init; }
+    public IReadOnlyList<string>? AllowedOrigins { get; init; }
+    public Money? LowBalance { get; init; }
+    public IReadOnlyList<SeedSecretKey>? SecretKeys { get; init; }
+    public IReadOnlyList<SeedProvider>? Providers { get; init; }
+    public IReadOnlyList<SeedModel>? Models { get; init; }
+    public IReadOnlyList<SeedCustomer>? Customers { get; init; }
+    public IReadOnlyList<Unsupported>? Routes { get; init; }
+    public IReadOnlyList<Unsupported>? Plans { get; init; }
+    public IReadOnlyList<Unsupported>? Webhooks { get; init; }
+}
+
+/// <param name="Key">A literal key; null makes one and prints it once.</param>
+public sealed record SeedSecretKey(string Name, string? Key = null);
+
+public sealed record SeedProvider(string Id, string Wire, string BaseUrl)
+{
+    public SeedAuth Auth { get; init; } = new("none");
+    public int TimeoutSeconds { get; init; } = 60;
+    public int Retries { get; init; } = 2;
+    public string OnAbort { get; init; } = "cancel";
+    /// <summary>Kept for call credits.</summary>
+    public string? QueryType { get; init; }
+}
+
+/// <param name="Type"><c>bearer</c>, <c>header</c>, <c>query</c>, <c>basic</c> or <c>none</c>.</param>
+/// <param name="Name">Header or query parameter, for the types that need one.</param>
+/// <param name="Value">The secret; for <c>basic</c> user and password with a colon between.</param>
+public sealed record SeedAuth(string Type, string? Name = null, string? Value = null);
+
+public sealed record SeedModel(string Id, string Provider, long ContextTokens)
+{
+    public string Kind { get; init; } = "chat";
+    /// <summary>What the provider calls it; the same id when absent.</summary>
+    public string? UpstreamModel { get; init; }
+    public long MaxOutputTokens { get; init; }
+    /// <summary>Absent: the model keeps the price it has; without any it cannot be called.</summary>
+    public Prices? Prices { get; init; }
+}
+
+public sealed record SeedCustomer(string ExternalId)
+{
+    public string? Name { get; init; }
+    public string? Email { get; init; }
+    public string? Company { get; init; }
+    public string? Phone { get; init; }
+    public SeedWallet? Wallet { get; init; }
+    public SeedRates? Rates { get; init; }
+    public IReadOnlyList<SeedCustomerKey>? Keys { get; init; }
+    public string? Plan { get; init; }
+    public IReadOnlyDictionary<string, Unsupported>? Balances { get; init; }
+    public IReadOnlyList<Unsupported>? Limits { get; init; }
+}
+
+/// <param name="Credit">Granted when the wallet is opened, never again.</param>
+public sealed record SeedWallet(Money Credit = default);
+
+public sealed record SeedRates(int? RequestsPerMinute = null, int? TokensPerMinute = null);
+
+public sealed record SeedCustomerKey(string Name, string? Key = null, IReadOnlyList<string>? Models = null, DateTimeOffset? ExpiresAt = null);

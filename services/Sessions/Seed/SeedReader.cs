@@ -1,0 +1,130 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using System.Text.RegularExpressions;
+using LlmGateway.ServiceDefaults;
+
+namespace LlmGateway.Sessions;
+
+/// <summary>The operator's mistake in a seed file, in one line that names the file and the JSON path.</summary>
+public sealed class SeedException(string message) : Exception(message);
+
+/// <summary>Reads seed files: expands <c>${NAME}</c>, refuses what it does not know, and checks every rule. Throws <see cref="SeedException"/>.</summary>
+public static partial class SeedReader
+{
+    static readonly JsonSerializerOptions Json = new(Defaults.Json) { UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow, PropertyNameCaseInsensitive = false };
+
+    [GeneratedRegex(@"\$\{(\w*)\}")]
+    private static partial Regex Variable { get; }
+
+    /// <param name="paths">One or several paths, separated by colons.</param>
+    public static IReadOnlyList<SeedFile> ReadAll(string paths, Func<string, string?> environment) =>
+        [.. paths.Split(':', StringSplitOptions.RemoveEmptyEntries).Select(path => ReadFile(path, environment))];
+
+    static SeedFile ReadFile(string path, Func<string, string?> environment)
+    {
+        try
+        {
+            return Read(File.ReadAllBytes(path), environment);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new SeedException($"seed file {path} cannot be read: {e.Message}");
+        }
+        catch (SeedException e)
+        {
+            throw new SeedException($"seed file {path}: {e.Message}");
+        }
+    }
+
+    /// <summary>A seed that obeys every rule that can be checked without the database.</summary>
+    public static SeedFile Read(byte[] json, Func<string, string?> environment)
+    {
+        var file = Deserialize(Expand(json, environment));
+        return SeedRules.FirstError(file) is { } error ? throw new SeedException(error) : file;
+    }
+
+    static byte[] Expand(byte[] json, Func<string, string?> environment)
+    {
+        try
+        {
+            using var document = JsonDocument.Parse(json, new() { MaxDepth = Json.MaxDepth });
+            using var expanded = new MemoryStream();
+            using (var writer = new Utf8JsonWriter(expanded))
+                Expand(document.RootElement, "", writer, environment);
+            return expanded.ToArray();
+        }
+        catch (JsonException e)
+        {
+            throw new SeedException($"line {e.LineNumber + 1} is not valid JSON");
+        }
+    }
+
+    /// <summary>Copies a value with its variables replaced. Numbers are copied as written, so that no digit is lost.</summary>
+    static void Expand(JsonElement value, string path, Utf8JsonWriter writer, Func<string, string?> environment)
+    {
+        switch (value.ValueKind)
+        {
+            case JsonValueKind.Object:
+                writer.WriteStartObject();
+                foreach (var member in value.EnumerateObject())
+                {
+                    writer.WritePropertyName(member.Name);
+                    Expand(member.Value, path.Length == 0 ? member.Name : $"{path}.{member.Name}", writer, environment);
+                }
+                writer.WriteEndObject();
+                break;
+            case JsonValueKind.Array:
+                writer.WriteStartArray();
+                foreach (var (i, item) in value.EnumerateArray().Index())
+                {
+                    if (item.ValueKind == JsonValueKind.Null)
+                        throw new SeedException($"{path}[{i}] must not be null");
+                    Expand(item, $"{path}[{i}]", writer, environment);
+                }
+                writer.WriteEndArray();
+                break;
+            case JsonValueKind.String:
+                writer.WriteStringValue(Variable.Replace(value.GetString()!, match => Lookup(match.Groups[1].Value, path, environment)));
+                break;
+            default:
+                writer.WriteRawValue(value.GetRawText());
+                break;
+        }
+    }
+
+    static string Lookup(string name, string path, Func<string, string?> environment) => environment(name) is { Length: > 0 } value
+        ? value
+        : throw new SeedException($"{path} needs the environment variable {name}, which is not set");
+
+    static SeedFile Deserialize(byte[] json)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize<SeedFile>(json, Json) ?? throw new SeedException("the file must be a JSON object");
+        }
+        catch (JsonException e)
+        {
+            throw new SeedException(Describe(e));
+        }
+    }
+
+    /// <summary>The serializer's complaint in our words. Messages of our own converters come first in its text and begin with "must" or "is".</summary>
+    static string Describe(JsonException e)
+    {
+        var path = e.Path is { Length: > 2 } full ? full[2..] : null;
+        var message = e.Message.Split(" Path: ")[0].TrimEnd('.');
+        if (message.Contains("missing required properties", StringComparison.Ordinal))
+            return $"{(path is null ? "" : $"{path}.")}{message.Split('\'')[^2]} is required";
+        if (path is null)
+            return "the file must be a JSON object";
+        if (message.Contains("could not be mapped", StringComparison.Ordinal))
+            return $"{path} is not a member that seed files have";
+        if (message.StartsWith("Duplicate", StringComparison.Ordinal))
+            return $"{path} is there twice";
+        if (message.Contains("allow null", StringComparison.Ordinal))
+            return $"{path} must not be null";
+        return message.StartsWith("must ", StringComparison.Ordinal) || message.StartsWith("is ", StringComparison.Ordinal)
+            ? $"{path} {message}"
+            : $"{path} has the wrong type or form";
+    }
+}

@@ -1,0 +1,186 @@
+using System.Text.RegularExpressions;
+using LlmGateway.Contracts;
+
+namespace LlmGateway.Sessions;
+
+/// <summary>The rules of a seed file. Each broken one is a line that begins with the JSON path. Pure: no database, no environment.</summary>
+public static partial class SeedRules
+{
+    const int MaxTimeoutSeconds = 600, MaxRetries = 5;
+
+    static readonly string[] Wires = ["openai"];
+    static readonly string[] AuthTypes = ["bearer", "header", "query", "basic", "none"];
+    static readonly string[] Kinds = ["chat", "embedding", "image", "audio", "moderation"];
+
+    [GeneratedRegex("^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+    private static partial Regex ProviderId { get; }
+
+    [GeneratedRegex(@"^[a-z][a-z0-9+.-]*://[a-z0-9._\-\[\]:]+$")]
+    private static partial Regex Origin { get; }
+
+    [GeneratedRegex("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
+    private static partial Regex HeaderName { get; }
+
+    /// <summary>The first broken rule, or null.</summary>
+    public static string? FirstError(SeedFile file) => Each(file.Organizations, "organizations", Organization)
+        .Concat(Duplicates(file.Organizations, "organizations", organization => organization.Name, "name"))
+        .Concat(KeysAreUsedOnce(file))
+        .FirstOrDefault();
+
+    static IEnumerable<string> Organization(SeedOrganization organization, string path) =>
+    [
+        .. Text(organization.Name, $"{path}.name"),
+        .. Each(organization.Projects, $"{path}.projects", Project),
+        .. Duplicates(organization.Projects, $"{path}.projects", project => project.Name, "name"),
+    ];
+
+    static IEnumerable<string> Project(SeedProject project, string path)
+    {
+        var providers = (project.Providers ?? []).Select(provider => provider.Id).ToHashSet();
+        return
+        [
+            .. Text(project.Name, $"{path}.name"),
+            .. Must(project.Mode is null or "live" or "test", $"{path}.mode", "must be live or test"),
+            .. NotYet(project.Routes?.Count, $"{path}.routes"),
+            .. NotYet(project.Plans?.Count, $"{path}.plans"),
+            .. NotYet(project.Webhooks?.Count, $"{path}.webhooks"),
+            .. Must(project.LowBalance is null or { Nanos: >= 0 }, $"{path}.lowBalance", "must not be negative"),
+            .. Each(project.AllowedOrigins, $"{path}.allowedOrigins", (origin, at) =>
+                Must(Origin.IsMatch(origin), at, "must be an exact origin in lower case, such as https://app.example.com, without path")),
+            .. Each(project.SecretKeys, $"{path}.secretKeys", (key, at) => SecretKey(key, at, project.Mode)),
+            .. Duplicates(project.SecretKeys, $"{path}.secretKeys", key => key.Name, "name"),
+            .. Each(project.Providers, $"{path}.providers", Provider),
+            .. Duplicates(project.Providers, $"{path}.providers", provider => provider.Id, "id"),
+            .. Each(project.Models, $"{path}.models", (model, at) => Model(model, at, providers)),
+            .. Duplicates(project.Models, $"{path}.models", model => model.Id, "id"),
+            .. Each(project.Customers, $"{path}.customers", Customer),
+            .. Duplicates(project.Customers, $"{path}.customers", customer => customer.ExternalId, "externalId"),
+        ];
+    }
+
+    static IEnumerable<string> SecretKey(SeedSecretKey key, string path, string? mode) =>
+    [
+        .. Text(key.Name, $"{path}.name"),
+        .. LiteralKey(key.Key, $"{path}.key", mode == "test" ? [Token.TestSecret] : [Token.LiveSecret, Token.TestSecret]),
+    ];
+
+    static IEnumerable<string> Provider(SeedProvider provider, string path) =>
+    [
+        .. Must(ProviderId.IsMatch(provider.Id), $"{path}.id", "must be 1 to 64 letters, digits, dots, dashes or underscores"),
+        .. Must(Wires.Contains(provider.Wire), $"{path}.wire", $"'{provider.Wire}' is not supported yet; use {string.Join(", ", Wires)}"),
+        .. Must(BaseUrls.TryRead(provider.BaseUrl, out _), $"{path}.baseUrl", "must be an http or https address without user, query and fragment"),
+        .. Must(provider.TimeoutSeconds is > 0 and <= MaxTimeoutSeconds, $"{path}.timeoutSeconds", $"must be from 1 to {MaxTimeoutSeconds}"),
+        .. Must(provider.Retries is >= 0 and <= MaxRetries, $"{path}.retries", $"must be from 0 to {MaxRetries}"),
+        .. Must(provider.OnAbort is "cancel" or "drain", $"{path}.onAbort", "must be cancel or drain"),
+        .. Optional(provider.QueryType, $"{path}.queryType"),
+        .. Auth(provider.Auth, $"{path}.auth"),
+    ];
+
+    static IEnumerable<string> Auth(SeedAuth auth, string path)
+    {
+        var named = auth.Type is "header" or "query";
+        return
+        [
+            .. Must(AuthTypes.Contains(auth.Type), $"{path}.type", $"must be one of {string.Join(", ", AuthTypes)}"),
+            .. Must(named == auth.Name is not null, $"{path}.name", named ? "is required" : $"is not used by the type {auth.Type}"),
+            .. Must(auth.Name is null || HeaderName.IsMatch(auth.Name), $"{path}.name", "must be a plain name"),
+            .. Must(auth.Type == "none" == auth.Value is null, $"{path}.value", auth.Type == "none" ? "is not used by the type none" : "is required"),
+            .. Must(auth.Value?.Length != 0 && auth.Value?.Any(char.IsControl) != true, $"{path}.value", "must not be empty and must not have control characters"),
+            .. Must(auth.Type != "basic" || auth.Value is null || auth.Value.Contains(':', StringComparison.Ordinal), $"{path}.value", "must be user:password"),
+        ];
+    }
+
+    static IEnumerable<string> Model(SeedModel model, string path, HashSet<string> providers) =>
+    [
+        .. Text(model.Id, $"{path}.id"),
+        .. Optional(model.UpstreamModel, $"{path}.upstreamModel"),
+        .. Must(providers.Contains(model.Provider), $"{path}.provider", $"names '{model.Provider}', which is not among the project's providers"),
+        .. Must(Kinds.Contains(model.Kind), $"{path}.kind", $"must be one of {string.Join(", ", Kinds)}"),
+        .. Must(model.ContextTokens > 0, $"{path}.contextTokens", "must be above 0"),
+        .. Must(model.MaxOutputTokens >= 0, $"{path}.maxOutputTokens", "must not be negative"),
+        .. Must(model.Kind != "chat" || model.MaxOutputTokens != 0, $"{path}.maxOutputTokens", "is required for chat and must be above 0"),
+        .. Each(model.Prices?.Tiers, $"{path}.prices.tiers", (tier, at) => Must(tier.AboveInput > 0, $"{at}.aboveInput", "must be above 0")),
+        .. Each(model.Prices?.Tiers, $"{path}.prices.tiers", (tier, at) => Must(tier.Prices.Tiers is null, $"{at}.prices.tiers", "must not be nested")),
+        .. Duplicates(model.Prices?.Tiers, $"{path}.prices.tiers", tier => $"{tier.AboveInput}", "aboveInput"),
+    ];
+
+    static IEnumerable<string> Customer(SeedCustomer customer, string path) =>
+    [
+        .. Text(customer.ExternalId, $"{path}.externalId"),
+        .. Optional(customer.Name, $"{path}.name"),
+        .. Optional(customer.Company, $"{path}.company"),
+        .. Optional(customer.Phone, $"{path}.phone"),
+        .. Must(customer.Email is null || Fields.IsEmail(customer.Email), $"{path}.email", "must be an e-mail address"),
+        .. NotYet(customer.Plan is null ? 0 : 1, $"{path}.plan"),
+        .. NotYet(customer.Balances?.Count, $"{path}.balances"),
+        .. NotYet(customer.Limits?.Count, $"{path}.limits"),
+        .. Must(customer.Wallet is null or { Credit.Nanos: >= 0 }, $"{path}.wallet.credit", "must not be negative"),
+        .. Must(customer.Rates?.RequestsPerMinute is null or > 0, $"{path}.rates.requestsPerMinute", "must be above 0"),
+        .. Must(customer.Rates?.TokensPerMinute is null or > 0, $"{path}.rates.tokensPerMinute", "must be above 0"),
+        .. Each(customer.Keys, $"{path}.keys", CustomerKey),
+        .. Duplicates(customer.Keys, $"{path}.keys", key => key.Name, "name"),
+    ];
+
+    static IEnumerable<string> CustomerKey(SeedCustomerKey key, string path) =>
+    [
+        .. Text(key.Name, $"{path}.name"),
+        .. LiteralKey(key.Key, $"{path}.key", [Token.CustomerKey]),
+        .. Must(key.Models is not { Count: > Fields.MaxModels }, $"{path}.models", $"may have at most {Fields.MaxModels} models"),
+        .. Each(key.Models, $"{path}.models", Text),
+    ];
+
+    /// <summary>What is wrong with a key that the operator brought, without ever repeating the key.</summary>
+    static IEnumerable<string> LiteralKey(string? key, string path, string[] prefixes)
+    {
+        if (key is null)
+            yield break;
+        if (prefixes.FirstOrDefault(p => key.StartsWith(p, StringComparison.Ordinal)) is not { } prefix)
+            yield return $"{path} must begin with {string.Join(" or ", prefixes)}";
+        else if (key.Length < prefix.Length + Token.MinSecret)
+            yield return $"{path} must have at least {Token.MinSecret} characters after {prefix}";
+        else if (key.Length > Token.MaxLength)
+            yield return $"{path} may have at most {Token.MaxLength} characters";
+        else if (key.AsSpan().ContainsAnyExceptInRange('!', '~'))
+            yield return $"{path} may have only visible ASCII characters, no spaces";
+        else if (!Token.TryRead(key, out _, out _))
+            yield return $"{path} has the length of a generated key but not its checksum: it was mistyped, or use another length";
+    }
+
+    /// <summary>A secret that stands twice would have two owners.</summary>
+    static IEnumerable<string> KeysAreUsedOnce(SeedFile file)
+    {
+        var seen = new HashSet<string>(StringComparer.Ordinal);
+        return Keys(file).Where(key => key.Literal is not null && !seen.Add(key.Literal)).Select(key => $"{key.Path} is used a second time");
+    }
+
+    static IEnumerable<(string? Literal, string Path)> Keys(SeedFile file)
+    {
+        foreach (var (o, organization) in file.Organizations.Index())
+            foreach (var (p, project) in (organization.Projects ?? []).Index())
+            {
+                var path = $"organizations[{o}].projects[{p}]";
+                foreach (var (k, key) in (project.SecretKeys ?? []).Index())
+                    yield return (key.Key, $"{path}.secretKeys[{k}].key");
+                foreach (var (c, customer) in (project.Customers ?? []).Index())
+                    foreach (var (k, key) in (customer.Keys ?? []).Index())
+                        yield return (key.Key, $"{path}.customers[{c}].keys[{k}].key");
+            }
+    }
+
+    static IEnumerable<string> Each<T>(IReadOnlyList<T>? items, string path, Func<T, string, IEnumerable<string>> rule) =>
+        (items ?? []).Index().SelectMany(item => rule(item.Item, $"{path}[{item.Index}]"));
+
+    static IEnumerable<string> Duplicates<T>(IReadOnlyList<T>? items, string path, Func<T, string> identity, string member)
+    {
+        var seen = new HashSet<string>(StringComparer.Ordinal);
+        return (items ?? []).Index().Where(item => !seen.Add(identity(item.Item))).Select(item => $"{path}[{item.Index}].{member} '{identity(item.Item)}' is there twice");
+    }
+
+    static IEnumerable<string> Text(string value, string path) => Fields.TextError(value) is { } reason ? [$"{path} {reason}"] : [];
+
+    static IEnumerable<string> Optional(string? value, string path) => value is null ? [] : Text(value, path);
+
+    static IEnumerable<string> Must(bool holds, string path, string reason) => holds ? [] : [$"{path} {reason}"];
+
+    static IEnumerable<string> NotYet(int? entries, string path) => Must(entries is null or 0, path, "is not supported yet");
+}

@@ -1,0 +1,212 @@
+using System.Security.Cryptography;
+using System.Text.Json;
+using LlmGateway.Contracts;
+using LlmGateway.ServiceDefaults;
+using Microsoft.EntityFrameworkCore;
+
+namespace LlmGateway.Sessions;
+
+/// <summary>
+/// Writes valid seed files in one transaction. Ids follow from names, so that whoever applies a file again, or after a crash half-way, means the same
+/// rows and the same wallets; wallets are opened just before the commit. One instance at a time; an instance is for one attempt.
+/// </summary>
+public sealed class SeedWriter(SessionsDb db, WalletClient wallet, CredentialSeal seal, CustomerKeys customerKeys, Envelope envelope, HotCopies copies, OutboxSignal outbox, TimeProvider time)
+{
+    /// <summary>Any number that nobody else locks in this database.</summary>
+    const long SeedLock = 4011;
+
+    readonly DateTimeOffset _now = time.GetUtcNow();
+    readonly List<OpenRegister> _wallets = [];
+    readonly List<Guid> _projects = [];
+    readonly List<MadeKey> _made = [];
+
+    /// <summary>A key that the seed asked for without bringing one. Nothing else will ever show it.</summary>
+    public sealed record MadeKey(string Owner, string Name, string Secret);
+
+    /// <summary>Returns the keys that were made. Throws <see cref="SeedException"/> when a file contradicts what is stored.</summary>
+    public async Task<IReadOnlyList<MadeKey>> ApplyAsync(IReadOnlyList<SeedFile> files, CancellationToken token)
+    {
+        await using var transaction = await db.Database.BeginTransactionAsync(token);
+        await db.Database.ExecuteSqlAsync($"select pg_advisory_xact_lock({SeedLock})", token);
+        foreach (var file in files)
+        {
+            foreach (var (i, seed) in file.Organizations.Index())
+                await OrganizationAsync(seed, $"organizations[{i}]", token);
+            await db.SaveChangesAsync(token); // the next file may go on with what this one made
+        }
+        await wallet.OpenAsync(_wallets, token);
+        await transaction.CommitAsync(token);
+        outbox.Raise();
+        foreach (var project in _projects)
+            await copies.ProjectChangedAsync(project);
+        return _made;
+    }
+
+    async Task OrganizationAsync(SeedOrganization seed, string path, CancellationToken token)
+    {
+        var organization = await db.Organizations.SingleOrDefaultAsync(o => o.Name == seed.Name, token);
+        if (organization is null)
+            db.Add(organization = new() { Id = Ids.Derive(Guid.Empty, $"organization:{seed.Name}"), Name = seed.Name, CreatedAt = _now });
+        foreach (var (i, project) in (seed.Projects ?? []).Index())
+            await ProjectAsync(organization, project, $"{path}.projects[{i}]", token);
+    }
+
+    async Task ProjectAsync(Organization organization, SeedProject seed, string path, CancellationToken token)
+    {
+        var project = await db.Projects.SingleOrDefaultAsync(p => p.OrganizationId == organization.Id && p.Name == seed.Name, token);
+        if (project is null)
+            db.Add(project = NewProject(organization, seed.Name));
+        project.Test = seed.Mode is null ? project.Test : seed.Mode == "test";
+        project.MarkupPpm = seed.MarkupPercent?.Ppm ?? project.MarkupPpm;
+        project.PlatformFeePpm = seed.PlatformFeePercent?.Ppm ?? project.PlatformFeePpm;
+        project.EndUserSessions = seed.EndUserSessions ?? project.EndUserSessions;
+        project.AllowedOrigins = seed.AllowedOrigins?.ToList() ?? project.AllowedOrigins;
+        project.LowBalanceNanos = seed.LowBalance?.Nanos ?? project.LowBalanceNanos;
+        _projects.Add(project.Id);
+
+        foreach (var (i, key) in (seed.SecretKeys ?? []).Index())
+            await SecretKeyAsync(project, key, $"{path}.secretKeys[{i}]", token);
+        await ProvidersAsync(project.Id, seed.Providers ?? [], token);
+        await ModelsAsync(project.Id, seed.Models ?? [], token);
+        foreach (var (i, customer) in (seed.Customers ?? []).Index())
+            await CustomerAsync(project, customer, $"{path}.customers[{i}]", token);
+    }
+
+    Project NewProject(Organization organization, string name) => new()
+    {
+        Id = Ids.Derive(organization.Id, $"project:{name}"), OrganizationId = organization.Id, Name = name, CreatedAt = _now,
+        Test = false, Active = true, MarkupPpm = 0, PlatformFeePpm = 50_000, EndUserSessions = false, AllowedOrigins = [], PublishableKey = Token.New(Token.Publishable),
+    };
+
+    async Task SecretKeyAsync(Project project, SeedSecretKey seed, string path, CancellationToken token)
+    {
+        var secret = seed.Key;
+        if (secret is null)
+        {
+            if (await db.SecretKeys.AnyAsync(key => key.ProjectId == project.Id && key.Name == seed.Name, token))
+                return;
+            secret = Token.New(project.Test ? Token.TestSecret : Token.LiveSecret);
+            _made.Add(new($"project '{project.Name}'", seed.Name, secret));
+        }
+        Token.TryRead(secret, out _, out var test);
+        if (project.Test && !test)
+            throw new SeedException($"{path}.key must begin with {Token.TestSecret}: the project is a test project");
+
+        var fingerprint = Token.Fingerprint(secret);
+        var hash = seal.Hash(fingerprint);
+        if (await db.SecretKeys.SingleOrDefaultAsync(key => key.Hash == hash, token) is { } known)
+        {
+            if (known.ProjectId != project.Id)
+                throw new SeedException($"{path}.key belongs to another project");
+            return;
+        }
+        var id = Ids.New();
+        db.Add(new SecretKey
+        {
+            Id = id, ProjectId = project.Id, Test = test, Name = seed.Name, Hash = hash, SealedFingerprint = seal.Seal(fingerprint, id),
+            Last4 = CredentialSeal.Last4(secret), CreatedAt = _now,
+        });
+    }
+
+    async Task ProvidersAsync(Guid project, IReadOnlyList<SeedProvider> seeds, CancellationToken token)
+    {
+        var known = await db.Providers.Where(provider => provider.ProjectId == project).ToDictionaryAsync(provider => provider.Id, token);
+        foreach (var seed in seeds)
+        {
+            BaseUrls.TryRead(seed.BaseUrl, out var baseUrl);
+            var owner = Provider.SecretOwner(project, seed.Id);
+            if (!known.TryGetValue(seed.Id, out var provider))
+            {
+                db.Add(provider = new()
+                {
+                    ProjectId = project, Id = seed.Id, Wire = "", BaseUrl = "", AuthType = "", TimeoutSeconds = 0, Retries = 0, OnAbort = "",
+                });
+            }
+            provider.Wire = seed.Wire;
+            provider.BaseUrl = baseUrl;
+            provider.AuthType = seed.Auth.Type;
+            provider.AuthName = seed.Auth.Name;
+            provider.TimeoutSeconds = seed.TimeoutSeconds;
+            provider.Retries = seed.Retries;
+            provider.OnAbort = seed.OnAbort;
+            provider.QueryType = seed.QueryType;
+            if (!Opens(provider.SealedSecret, owner, seed.Auth.Value))
+                provider.SealedSecret = seed.Auth.Value is { } secret ? envelope.Seal(secret, owner) : null;
+        }
+    }
+
+    /// <summary>True when the stored secret is the given one. Sealed by another master key counts as different: it is of no use any more.</summary>
+    bool Opens(string? sealedSecret, string owner, string? secret)
+    {
+        try
+        {
+            return (sealedSecret is null ? null : envelope.Open(sealedSecret, owner)) == secret;
+        }
+        catch (CryptographicException)
+        {
+            return false;
+        }
+    }
+
+    async Task ModelsAsync(Guid project, IReadOnlyList<SeedModel> seeds, CancellationToken token)
+    {
+        var known = await db.Models.Where(model => model.ProjectId == project).ToDictionaryAsync(model => model.Id, token);
+        var prices = await db.CurrentPricesAsync(project, _now, token);
+        foreach (var seed in seeds)
+        {
+            if (!known.TryGetValue(seed.Id, out var model))
+                db.Add(model = new() { ProjectId = project, Id = seed.Id, ProviderId = "", UpstreamModel = "", Kind = "", ContextTokens = 0, MaxOutputTokens = 0 });
+            model.ProviderId = seed.Provider;
+            model.UpstreamModel = seed.UpstreamModel ?? seed.Id;
+            model.Kind = seed.Kind;
+            model.ContextTokens = seed.ContextTokens;
+            model.MaxOutputTokens = seed.MaxOutputTokens;
+            if (seed.Prices is { } price && !IsSame(price, prices.GetValueOrDefault(seed.Id)?.Prices))
+                db.Add(new PriceVersion { Id = Ids.New(), ProjectId = project, ModelId = seed.Id, Prices = Text(price), ValidFrom = _now });
+        }
+    }
+
+    /// <summary>Compares what prices say, not how the database spells them.</summary>
+    static bool IsSame(Prices prices, string? stored) =>
+        stored is not null && Text(JsonSerializer.Deserialize<Prices>(stored, Defaults.Json)!) == Text(prices);
+
+    static string Text(Prices prices) => JsonSerializer.Serialize(prices, Defaults.Json);
+
+    async Task CustomerAsync(Project project, SeedCustomer seed, string path, CancellationToken token)
+    {
+        var customer = await Enrolment.FindAsync(db, project.Id, project.Test, seed.ExternalId, token)
+            ?? Enrolment.Add(db, project, project.Test, seed.ExternalId, _now);
+        if (customer.Status == CustomerStatus.Deleted)
+            return; // a seed does not bring back what was deleted
+        customer.Name = seed.Name ?? customer.Name;
+        customer.Email = seed.Email ?? customer.Email;
+        customer.Company = seed.Company ?? customer.Company;
+        customer.Phone = seed.Phone ?? customer.Phone;
+        if (seed.Rates is { } rates)
+            (customer.RequestsPerMinute, customer.TokensPerMinute) = (rates.RequestsPerMinute, rates.TokensPerMinute);
+        if (seed.Wallet is { Credit: var credit })
+        {
+            _wallets.Add(Enrolment.Wallet(customer.Id, project, project.Test, credit));
+            customer.WalletId = Enrolment.WalletId(customer.Id);
+        }
+        foreach (var (i, key) in (seed.Keys ?? []).Index())
+            await CustomerKeyAsync(project, customer, key, $"{path}.keys[{i}]", token);
+    }
+
+    async Task CustomerKeyAsync(Project project, Customer customer, SeedCustomerKey seed, string path, CancellationToken token)
+    {
+        var secret = seed.Key;
+        if (secret is null)
+        {
+            if (await db.CustomerKeys.AnyAsync(key => key.CustomerId == customer.Id && key.Name == seed.Name, token))
+                return;
+            secret = Token.New(Token.CustomerKey);
+            _made.Add(new($"customer '{customer.ExternalId}' of project '{project.Name}'", seed.Name, secret));
+        }
+        var hash = seal.Hash(Token.Fingerprint(secret));
+        if (await db.CustomerKeys.SingleOrDefaultAsync(key => key.Hash == hash, token) is not { } known)
+            customerKeys.Add(db, customer, project, seed.Name, secret, seed.Models?.ToList(), seed.ExpiresAt, _now);
+        else if (known.CustomerId != customer.Id)
+            throw new SeedException($"{path}.key belongs to another customer");
+    }
+}

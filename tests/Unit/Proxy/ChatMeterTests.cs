@@ -1,0 +1,93 @@
+using System.Text;
+using LlmGateway.Contracts;
+using LlmGateway.Proxy.OpenAi;
+using Xunit;
+
+namespace LlmGateway.Unit.Proxy;
+
+public sealed class ChatMeterTests
+{
+    static readonly byte[] TwoWords = """{"messages":[{"content":"hi you"}]}"""u8.ToArray();
+
+    [Fact]
+    public void The_providers_counts_settle_a_whole_answer()
+    {
+        var meter = Seen("""{"choices":[{"index":0,"message":{"content":"one two"},"finish_reason":"stop"}],"usage":{"prompt_tokens":30,"completion_tokens":20}}""");
+        var reading = meter.Settle(TwoWords);
+        Assert.Equal((false, null, 30, 20, 1), (reading.Estimated, reading.Reason, reading.Usage[Meter.Input], reading.Usage[Meter.Output], reading.Usage[Meter.Request]));
+        Assert.Equal("""{"prompt_tokens":30,"completion_tokens":20}""", reading.RawUsage);
+    }
+
+    [Theory]
+    [InlineData("", ChatUsage.Missing)]
+    [InlineData(""","usage":null""", ChatUsage.Missing)]
+    [InlineData(""","usage":{"prompt_tokens":-2,"completion_tokens":-2}""", ChatUsage.Negative)]
+    [InlineData(""","usage":{"prompt_tokens":0,"completion_tokens":0}""", ChatUsage.Zero)]
+    [InlineData(""","usage":{"prompt_tokens":5,"completion_tokens":0}""", ChatUsage.Zero)]
+    [InlineData(""","usage":{"prompt_tokens":5000000000000,"completion_tokens":1}""", ChatUsage.Absurd)]
+    [InlineData(""","usage":"lots" """, ChatUsage.Malformed)]
+    public void Counts_that_are_missing_or_impossible_are_replaced_by_ours(string usage, string reason)
+    {
+        var reading = Seen($$$"""{"choices":[{"index":0,"message":{"content":"one two three"},"finish_reason":"stop"}]{{{usage}}}}""").Settle(TwoWords);
+        Assert.Equal((true, reason, 2, 3, 1), (reading.Estimated, reading.Reason, reading.Usage[Meter.Input], reading.Usage[Meter.Output], reading.Usage[Meter.Request]));
+    }
+
+    [Fact]
+    public void No_output_is_believed_where_no_content_was_seen()
+    {
+        var reading = Seen("""{"choices":[{"message":{"content":null,"role":"assistant"}}],"usage":{"prompt_tokens":5,"completion_tokens":0}}""").Settle(TwoWords);
+        Assert.Equal((false, 5, 0), (reading.Estimated, reading.Usage[Meter.Input], reading.Usage[Meter.Output]));
+    }
+
+    [Fact]
+    public void Words_are_counted_per_answer_and_kind()
+    {
+        var meter = new ChatMeter();
+        foreach (var delta in (string[])
+        [
+            """{"index":0,"delta":{"role":"assistant","content":"ab"}},{"index":1,"delta":{"content":"xy"}}""",
+            """{"index":0,"delta":{"content":"cd ef"}},{"index":1,"delta":{"reasoning_content":"z"}}""",
+            """{"index":0,"delta":{"tool_calls":[{"index":0,"id":"call_1","type":"function","function":{"name":"look","arguments":""}}]}}""",
+            """{"index":0,"delta":{"tool_calls":[{"index":0,"function":{"arguments":"a b"}}]},"finish_reason":"tool_calls"}""",
+            """{"index":1,"delta":{"refusal":"no"},"finish_reason":"stop"}""",
+        ])
+            meter.See(Encoding.UTF8.GetBytes($$$"""{"choices":[{{{delta}}}]}"""));
+
+        // Answer 0: "abcd ef", look, "a b"; answer 1: "xy", "z", "no".
+        Assert.Equal(2 + 1 + 2 + 3, meter.DeliveredTokens);
+        Assert.Equal((2, "stop", true), (meter.FinishedChoices, meter.FinishReason, meter.ContentSeen));
+    }
+
+    [Theory]
+    [InlineData("""{"choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}""")]
+    [InlineData("""{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}""")]
+    [InlineData("""{"choices":[],"usage":{"prompt_tokens":1}}""")]
+    [InlineData("""{"error":{"message":"overloaded","content":"x"}}""")]
+    public void A_chunk_without_words_is_no_content(string chunk) => Assert.False(Seen(chunk).ContentSeen);
+
+    [Fact]
+    public void An_error_in_the_stream_is_noticed()
+    {
+        Assert.True(Seen("""{"error":{"message":"overloaded"}}""").ErrorSeen);
+        Assert.False(Seen("""{"error":null,"choices":[]}""").ErrorSeen);
+    }
+
+    [Fact]
+    public void No_bytes_make_the_meter_throw() => Seeds.ForEach(20_000, random =>
+    {
+        var json = Encoding.UTF8.GetBytes("""{"id":"\u00e9","choices":[{"index":1,"delta":{"content":[{"type":"text","text":"a\n"}],"reasoning_details":[{}]},"finish_reason":"odd"}],"usage":{"prompt_tokens":3}}""");
+        for (var i = random.Next(1, 5); i > 0; i--)
+            json[random.Next(json.Length)] = random.Next(2) == 0 ? (byte)random.Next(256) : json[random.Next(json.Length)];
+        var meter = new ChatMeter();
+        meter.See(json.AsSpan(0, random.Next(3) == 0 ? random.Next(json.Length) : json.Length));
+        Assert.InRange(meter.DeliveredTokens, 0, json.Length);
+        Assert.NotNull(meter.Settle(TwoWords));
+    });
+
+    static ChatMeter Seen(string json)
+    {
+        var meter = new ChatMeter();
+        meter.See(Encoding.UTF8.GetBytes(json));
+        return meter;
+    }
+}

@@ -1,0 +1,97 @@
+using System.Text;
+using System.Text.Json;
+using LlmGateway.Proxy;
+using Xunit;
+
+namespace LlmGateway.Unit.Proxy;
+
+public sealed class TokenEstimateTests
+{
+    [Theory]
+    [InlineData("", 0)]
+    [InlineData(" \n\t ", 0)]
+    [InlineData("one two  three\nfour", 4)]
+    [InlineData("größer naïve Đặng don’t", 4)]
+    [InlineData("sixsix", 1)]
+    [InlineData("sevenxx", 2)]
+    [InlineData("extraordinary", 3)]
+    [InlineData("привет", 2)]
+    [InlineData("日本語", 3)]
+    [InlineData("日本語 text", 4)]
+    [InlineData("😀😀", 2)]
+    [InlineData("a\u00a0b\u3000c", 3)]
+    public void Counts_as_the_rule_says(string text, long expected) => Assert.Equal(expected, Count(Encoding.UTF8.GetBytes(text)));
+
+    [Fact]
+    public void A_text_of_short_words_costs_one_token_a_word() => Seeds.ForEach(500, random =>
+    {
+        var words = Enumerable.Range(0, random.Next(50)).Select(_ => new string((char)random.Next('a', 'z'), random.Next(1, 7))).ToArray();
+        Assert.Equal(words.Length, Count(Encoding.UTF8.GetBytes(string.Join(random.Next(2) == 0 ? " " : " \n", words))));
+    });
+
+    [Fact]
+    public void No_bytes_cost_more_tokens_than_they_are_and_pieces_do_not_matter() => Seeds.ForEach(5000, random =>
+    {
+        var bytes = random.Next(2) == 0 ? RandomBytes(random) : Encoding.UTF8.GetBytes(RandomText(random));
+        var whole = Count(bytes);
+        Assert.InRange(whole, 0, bytes.Length);
+
+        var pieces = new TokenEstimate();
+        for (var start = 0; start < bytes.Length;)
+        {
+            var length = Math.Min(random.Next(1, 5), bytes.Length - start);
+            pieces.Add(bytes.AsSpan(start, length));
+            start += length;
+        }
+        Assert.Equal(whole, pieces.Tokens);
+    });
+
+    [Fact]
+    public void An_escaped_text_counts_like_the_text() => Seeds.ForEach(3000, random =>
+    {
+        var text = RandomText(random);
+        var escaped = JsonSerializer.SerializeToUtf8Bytes(text);
+        var estimate = new TokenEstimate();
+        estimate.AddJson(escaped.AsSpan(1, escaped.Length - 2));
+        Assert.Equal(Count(Encoding.UTF8.GetBytes(text)), estimate.Tokens);
+    });
+
+    [Fact]
+    public void A_request_costs_its_texts_and_not_its_wrapping()
+    {
+        const string Body = """
+            {"model":"one two three","messages":[{"role":"system","content":"be kind"},{"role":"user","name":"x","content":[{"type":"text","text":"hi\nall 日本"},
+             {"type":"image_url","image_url":{"url":"https://a b c"}}]},{"role":"assistant","tool_calls":[{"function":{"name":"f","arguments":"1 2"}}]}],"user":"a b"}
+            """;
+        Assert.Equal(2 + 4 + 2, TokenEstimate.OfRequest(Encoding.UTF8.GetBytes(Body)));
+    }
+
+    [Fact]
+    public void No_bytes_make_a_request_count_throw() => Seeds.ForEach(5000, random =>
+    {
+        var body = Encoding.UTF8.GetBytes("""{"messages":[{"content":"a \ud83d\ude00 b"},{"content":[{"text":"c"}]}],"x":[1,{}]}""");
+        for (var i = random.Next(1, 5); i > 0; i--)
+            body[random.Next(body.Length)] = (byte)random.Next(256);
+        Assert.InRange(TokenEstimate.OfRequest(body), 0, body.Length);
+    });
+
+    static long Count(ReadOnlySpan<byte> text)
+    {
+        var estimate = new TokenEstimate();
+        estimate.Add(text);
+        return estimate.Tokens;
+    }
+
+    static byte[] RandomBytes(Random random)
+    {
+        var bytes = new byte[random.Next(60)];
+        random.NextBytes(bytes);
+        return bytes;
+    }
+
+    static string RandomText(Random random)
+    {
+        string[] letters = ["a", "bc", " ", "\n", "é", "я", "日", "😀", "\"", "\\", "/", "\t", "\u0001", "’", "&"];
+        return string.Concat(Enumerable.Range(0, random.Next(40)).Select(_ => letters[random.Next(letters.Length)]));
+    }
+}

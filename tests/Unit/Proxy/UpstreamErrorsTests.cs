@@ -1,0 +1,65 @@
+using System.Text;
+using LlmGateway.Proxy.OpenAi;
+using Xunit;
+
+namespace LlmGateway.Unit.Proxy;
+
+public sealed class UpstreamErrorsTests
+{
+    [Theory]
+    [InlineData(401, 502, "upstream_auth", null)]
+    [InlineData(403, 502, "upstream_auth", null)]
+    [InlineData(402, 502, "upstream_quota", null)]
+    [InlineData(408, 504, "upstream_timeout", null)]
+    [InlineData(504, 504, "upstream_timeout", null)]
+    [InlineData(429, 429, "upstream_rate_limited", 17)]
+    [InlineData(503, 503, "upstream_error", 17)]
+    [InlineData(529, 503, "upstream_error", 17)]
+    [InlineData(500, 502, "upstream_error", null)]
+    [InlineData(502, 502, "upstream_error", null)]
+    [InlineData(302, 502, "upstream_error", null)]
+    [InlineData(418, 502, "upstream_error", null)]
+    public void A_failure_of_ours_or_the_providers_shows_nothing_of_the_providers_answer(int status, int expected, string code, int? retryAfter)
+    {
+        var problem = UpstreamErrors.Map(status, """{"error":{"message":"Incorrect API key provided: sk-abc***xyz"}}"""u8, 17);
+        Assert.Equal((expected, "upstream_error", code, retryAfter), (problem.Status, problem.Type, problem.Code, problem.RetryAfterSeconds));
+        Assert.DoesNotContain("sk-", problem.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(400)]
+    [InlineData(404)]
+    [InlineData(413)]
+    [InlineData(422)]
+    public void A_mistake_of_the_caller_is_told_in_the_providers_words(int status)
+    {
+        var problem = UpstreamErrors.Map(status, """{"error":{"message":"Unknown parameter: 'foo'.","type":"invalid_request_error","param":"foo","code":"unknown_parameter"}}"""u8, null);
+        Assert.Equal((status, "invalid_request_error", "unknown_parameter", "Unknown parameter: 'foo'.", "foo"), (problem.Status, problem.Type, problem.Code, problem.Message, problem.Param));
+    }
+
+    [Theory]
+    [InlineData("""{"error":"no such model"}""", "no such model")]
+    [InlineData("""{"message":"no such model"}""", "no such model")]
+    [InlineData("""{"error":{"message":null,"code":7}}""", "The provider refused the request (400).")]
+    [InlineData("<html>", "The provider refused the request (400).")]
+    [InlineData("[1]", "The provider refused the request (400).")]
+    [InlineData("", "The provider refused the request (400).")]
+    [InlineData("{\"error\":\"\\ud83d\"}", "The provider refused the request (400).")]
+    public void Other_shapes_of_errors_are_read_as_far_as_they_go(string body, string message) =>
+        Assert.Equal((message, "upstream_invalid_request"), (UpstreamErrors.Map(400, Encoding.UTF8.GetBytes(body), null) is var p ? p.Message : "", p.Code));
+
+    [Fact]
+    public void A_providers_message_is_cut_and_its_wait_is_bounded()
+    {
+        Assert.Equal(UpstreamErrors.MaxMessage, UpstreamErrors.Map(400, Encoding.UTF8.GetBytes($$$"""{"error":{"message":"{{{new string('x', 5000)}}}"}}"""), null).Message.Length);
+        Assert.Equal((1, 3600, 0), (UpstreamErrors.Map(429, default, null).RetryAfterSeconds, UpstreamErrors.Map(429, default, 999_999).RetryAfterSeconds, UpstreamErrors.Map(429, default, -5).RetryAfterSeconds));
+    }
+
+    [Fact]
+    public void A_provider_that_does_not_know_stream_options_is_recognised()
+    {
+        Assert.True(UpstreamErrors.RefusesStreamOptions(400, """{"error":{"message":"Unrecognized request argument: stream_options"}}"""u8));
+        Assert.False(UpstreamErrors.RefusesStreamOptions(400, """{"error":{"message":"bad"}}"""u8));
+        Assert.False(UpstreamErrors.RefusesStreamOptions(500, """stream_options"""u8));
+    }
+}
