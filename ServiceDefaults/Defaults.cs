@@ -38,6 +38,7 @@ public static class Defaults
         // What fails there surfaces as an exception, and many of those are expected: a database that is not created yet, a lost race for a unique value.
         builder.Logging.AddFilter("Microsoft.EntityFrameworkCore", LogLevel.Critical);
         builder.Logging.AddFilter("System.Net.Http", LogLevel.Warning);
+        builder.Logging.AddFilter("Microsoft.Extensions.Diagnostics.HealthChecks", LogLevel.None); // who asks gets the answer
         builder.Logging.AddFilter("Yarp", LogLevel.Warning);
         builder.AddTelemetry(needs.Name);
         builder.Services.AddHealth();

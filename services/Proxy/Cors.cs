@@ -13,7 +13,7 @@ public sealed class Cors(SessionsClient sessions, TimeProvider time)
 
     static readonly TimeSpan MaxAge = TimeSpan.FromSeconds(5);
 
-    sealed record Known(SessionsClient.Origins Origins, long At);
+    sealed record Known(SessionsClient.AllowedOrigins Allowed, long At);
 
     Known? _known;
 
@@ -62,7 +62,7 @@ public sealed class Cors(SessionsClient sessions, TimeProvider time)
         var known = Volatile.Read(ref _known);
         if (known is null || time.GetElapsedTime(known.At) > MaxAge)
             Volatile.Write(ref _known, known = new(await sessions.OriginsAsync() ?? new(false, []), time.GetTimestamp()));
-        return known.Origins.Any || known.Origins.List.Contains(origin, StringComparer.Ordinal);
+        return known.Allowed.Any || known.Allowed.Origins.Contains(origin, StringComparer.Ordinal);
     }
 }
 

@@ -19,6 +19,7 @@ public sealed class Pushes(Redis redis, Identity identity, Running running, Slic
             identity.Forget(push);
             _ = running.EndRevokedAsync();
         });
+        redis.Subscribe<Recall>(Recall.Channel, recall => _ = slices.RecallAsync(recall));
         return Task.CompletedTask;
     }
 

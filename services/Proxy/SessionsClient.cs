@@ -9,7 +9,8 @@ public sealed class SessionsClient(HttpClient http, Redis redis)
 {
     public static readonly TimeSpan AttemptTimeout = TimeSpan.FromSeconds(2);
 
-    public sealed record Origins(bool Any, IReadOnlyList<string> List);
+    /// <param name="Any">Some project allows every origin.</param>
+    public sealed record AllowedOrigins(bool Any, IReadOnlyList<string> Origins);
 
     public Task<Credential?> CredentialAsync(string fingerprint, bool skipRedis) =>
         FindAsync<Credential>(Invalidation.CredentialKey(fingerprint), $"/internal/credentials/{fingerprint}", skipRedis);
@@ -17,7 +18,7 @@ public sealed class SessionsClient(HttpClient http, Redis redis)
     public Task<ProjectCatalog?> ProjectAsync(Guid project, bool skipRedis) =>
         FindAsync<ProjectCatalog>(Invalidation.ProjectKey(project), $"/internal/projects/{project:N}", skipRedis);
 
-    public Task<Origins?> OriginsAsync() => GetAsync<Origins>("/internal/origins");
+    public Task<AllowedOrigins?> OriginsAsync() => GetAsync<AllowedOrigins>("/internal/origins");
 
     async Task<T?> FindAsync<T>(string key, string path, bool skipRedis)
         where T : class =>

@@ -13,6 +13,7 @@ public sealed class HeldLease(int registers, TimeProvider time)
 
     public Guid Id { get; } = Ids.New();
     public long Fence { get; set; }
+    public long ReturnFence { get; set; }
     /// <summary>Reserved in the ledger and not promised to any request.</summary>
     public long[] Idle { get; } = new long[registers];
     /// <summary>Requests that run on it, or whose settlement has not been delivered.</summary>
@@ -47,10 +48,14 @@ public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, W
     static readonly TimeSpan BusyWithin = TimeSpan.FromSeconds(1);
 
     readonly Lock _lock = new();
+    /// <summary>Returns of a lease are counted, so they must arrive in order: each waits for the one before.</summary>
+    Task _returns = Task.CompletedTask;
     readonly LinkedList<Waiter> _waiting = [];
     readonly List<HeldLease> _retired = [];
     HeldLease _lease = new(registers.Count, time);
     bool _calling, _closed;
+    /// <summary>Idle amounts went back while a call was under way: its answer counted on them and is not final.</summary>
+    bool _gaveWhileCalling;
     int _boost;
     long _lastExtension, _lastUse = time.GetTimestamp();
 
@@ -102,27 +107,19 @@ public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, W
     }
 
     /// <summary>Gives back what is idle when the slice has not been used for <paramref name="idleTime"/>, and what retired leases still hold.</summary>
-    public async Task GiveBackIdleAsync(TimeSpan idleTime)
+    /// <param name="except">A lease that asks for more itself right now.</param>
+    public Task GiveBackIdleAsync(TimeSpan idleTime, Guid except = default)
     {
-        for (; ; )
+        lock (_lock)
+            return _returns = GiveBackAfterAsync(_returns, idleTime, except);
+    }
+
+    async Task GiveBackAfterAsync(Task before, TimeSpan idleTime, Guid except)
+    {
+        await Task.Yield(); // out of the caller's lock
+        await before.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        while (NextReturn(idleTime, except) is var (lease, give))
         {
-            HeldLease lease;
-            LeaseReturn give;
-            lock (_lock)
-            {
-                if (_calling)
-                    return;
-                _retired.RemoveAll(old => old.Lost || (old.Dependents == 0 && IsEmpty(old.Idle)));
-                var unused = _waiting.Count == 0 && time.GetElapsedTime(_lastUse) >= idleTime;
-                var candidate = _retired.Find(old => !IsEmpty(old.Idle)) ?? (unused && !_lease.Lost && !IsEmpty(_lease.Idle) ? _lease : null);
-                if (candidate is null)
-                    return;
-                lease = candidate;
-                give = new(lease.Id, ++lease.Fence, [.. registers.Select((register, i) => new Amount(register.Id, lease.Idle[i]))]);
-                Array.Clear(lease.Idle);
-                _calling = true;
-                _boost = 0;
-            }
             try
             {
                 await wallet.ReturnAsync(give);
@@ -134,15 +131,23 @@ public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, W
                     Retire(lease);
                 throw;
             }
-            finally
-            {
-                lock (_lock)
-                {
-                    _calling = false;
-                    if (_waiting.Count > 0)
-                        StartCalling();
-                }
-            }
+        }
+    }
+
+    (HeldLease Lease, LeaseReturn Return)? NextReturn(TimeSpan idleTime, Guid except)
+    {
+        lock (_lock)
+        {
+            _retired.RemoveAll(old => old.Lost || (old.Dependents == 0 && IsEmpty(old.Idle)));
+            var unused = time.GetElapsedTime(_lastUse) >= idleTime && !_lease.Lost && _lease.Id != except && !IsEmpty(_lease.Idle);
+            var lease = _retired.Find(old => !IsEmpty(old.Idle)) ?? (unused ? _lease : null);
+            if (lease is null)
+                return null;
+            var give = new LeaseReturn(lease.Id, ++lease.ReturnFence, [.. registers.Select((register, i) => new Amount(register.Id, lease.Idle[i]))]);
+            Array.Clear(lease.Idle);
+            _gaveWhileCalling = _calling;
+            _boost = 0;
+            return (lease, give);
         }
     }
 
@@ -164,7 +169,7 @@ public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, W
     public bool TryClose()
     {
         lock (_lock)
-            return _closed = _closed || (!_calling && _waiting.Count == 0 && _retired.Count == 0 && (_lease.Lost || (_lease.Dependents == 0 && IsEmpty(_lease.Idle))));
+            return _closed = _closed || (!_calling && _returns.IsCompleted && _waiting.Count == 0 && _retired.Count == 0 && (_lease.Lost || (_lease.Dependents == 0 && IsEmpty(_lease.Idle))));
     }
 
     static async Task<Reservation> WaitAsync(Waiter waiter, CancellationToken token)
@@ -199,6 +204,7 @@ public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, W
                 }
                 request = NextRequest();
                 lease = _lease;
+                _gaveWhileCalling = false;
             }
             try
             {
@@ -234,10 +240,10 @@ public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, W
         {
             var needed = _waiting.Aggregate((Int128)0, (sum, waiter) => sum + waiter.Full[i]);
             var idle = _lease.Idle[i];
-            var minimum = Math.Max(0, head.Minimum[i] - idle);
-            var full = (long)Int128.Clamp(needed - idle, minimum, long.MaxValue / 4);
-            var wanted = (long)Int128.Min((Int128)full + (Int128)head.Full[i] * _boost, long.MaxValue / 2);
-            lines[i] = new(registers[i].Id, minimum, full, wanted);
+            var first = Math.Max(0, head.Full[i] - idle);
+            var all = (long)Int128.Clamp(needed - idle, first, long.MaxValue / 2);
+            var wanted = (long)Int128.Min((Int128)all + (Int128)head.Full[i] * _boost, long.MaxValue);
+            lines[i] = new(registers[i].Id, Math.Max(0, head.Minimum[i] - idle), first, all, wanted);
         }
         return new(_lease.Id, ++_lease.Fence, holder, lines);
     }
@@ -251,7 +257,7 @@ public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, W
             lease.Renewed(alive: true, asked);
             _lastExtension = time.GetTimestamp();
             // Retired while the call was under way: what it brought goes back, and the next call asks anew.
-            if (lease == _lease)
+            if (lease == _lease && !_gaveWhileCalling)
                 ServeFirst();
             return;
         }
@@ -263,6 +269,8 @@ public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, W
         }
         // A refused extension leaves the lease as the ledger knew it, one fence back.
         lease.Fence--;
+        if (_gaveWhileCalling)
+            return;
         var index = registers.Select((register, i) => (register.Id, i)).First(pair => pair.Id == refusal.Register).i;
         var first = true;
         for (var node = _waiting.First; node is not null;)

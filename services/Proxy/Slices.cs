@@ -49,6 +49,21 @@ public sealed class Slices(WalletClient wallet, TimeProvider time, ILogger<Slice
             }
     }
 
+    /// <summary>Another request, here or at another proxy, needs what lies idle of a register.</summary>
+    public async Task RecallAsync(Recall recall)
+    {
+        var holding = _slices.Values.Where(slice => slice.Registers.Any(own => own.Id == recall.Register));
+        await Task.WhenAll(holding.Select(slice => TendAsync(slice, TimeSpan.Zero, recall.Except)));
+        try
+        {
+            await wallet.AnswerAsync(new(recall.Id, _holder));
+        }
+        catch (Exception e) when (Problems.IsOutage(e))
+        {
+            log.LogDebug("a recall could not be answered: {Message}", e.Message);
+        }
+    }
+
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         using var timer = new PeriodicTimer(Tick, time);
@@ -70,11 +85,11 @@ public sealed class Slices(WalletClient wallet, TimeProvider time, ILogger<Slice
         await Task.WhenAll(_slices.Values.Select(slice => TendAsync(slice, TimeSpan.Zero)));
     }
 
-    async Task TendAsync(Slice slice, TimeSpan idleTime)
+    async Task TendAsync(Slice slice, TimeSpan idleTime, Guid except = default)
     {
         try
         {
-            await slice.GiveBackIdleAsync(idleTime);
+            await slice.GiveBackIdleAsync(idleTime, except);
         }
         catch (Exception e) when (Problems.IsOutage(e))
         {

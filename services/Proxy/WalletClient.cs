@@ -21,6 +21,12 @@ public sealed class WalletClient(HttpClient http)
         response.EnsureSuccessStatusCode();
     }
 
+    public async Task AnswerAsync(RecallAnswer answer)
+    {
+        using var response = await http.PostAsJsonAsync("/internal/recalls", answer, Defaults.Json);
+        response.EnsureSuccessStatusCode();
+    }
+
     /// <summary>Leases that are still alive afterwards.</summary>
     public async Task<IReadOnlyList<Guid>> RenewAsync(LeaseRenewal renewal)
     {

@@ -53,6 +53,7 @@ public sealed class Lease
     public required Guid Id { get; init; }
     public required string Holder { get; init; }
     public long Fence { get; set; }
+    public long ReturnFence { get; set; }
     public DateTimeOffset ExpiresAt { get; set; }
     public bool Expired { get; set; }
     public Dictionary<Guid, LeaseHold> Lines { get; } = [];

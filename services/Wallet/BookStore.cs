@@ -27,7 +27,7 @@ public static class BookStore
                 ensures.Select(a => a.Organization).ToArray(), ensures.Select(a => a.Project).ToArray(), ensures.Select(a => a.Owner).ToArray(), ensures.Select(a => a.Test).ToArray());
         Add(batch, "select clock_timestamp()");
         Add(batch, "select id, kind, unit, organization, project, owner, test, posted, reserved, version, spent, topped_up, frozen from account where id = any($1) order by id for update", accounts);
-        Add(batch, "select id, holder, fence, expires_at, expired from lease where id = any($1) order by id for update", leases);
+        Add(batch, "select id, holder, fence, return_fence, expires_at, expired from lease where id = any($1) order by id for update", leases);
         Add(batch, "select lease, account, granted, consumed, returned, last_granted from lease_line where lease = any($1)", leases);
         Add(batch, "select id from transfer where id = any($1) union all select request_id from usage_record where request_id = any($1)", movements);
 
@@ -63,7 +63,7 @@ public static class BookStore
     {
         while (await reader.ReadAsync(token))
         {
-            var lease = new Lease { Id = reader.GetGuid(0), Holder = reader.GetString(1), Fence = reader.GetInt64(2), ExpiresAt = reader.GetFieldValue<DateTimeOffset>(3), Expired = reader.GetBoolean(4) };
+            var lease = new Lease { Id = reader.GetGuid(0), Holder = reader.GetString(1), Fence = reader.GetInt64(2), ReturnFence = reader.GetInt64(3), ExpiresAt = reader.GetFieldValue<DateTimeOffset>(4), Expired = reader.GetBoolean(5) };
             book.Leases.Add(lease.Id, lease);
         }
         await reader.NextResultAsync(token);
@@ -103,10 +103,10 @@ public static class BookStore
     static void AddLeases(NpgsqlBatch batch, Lease[] leases)
     {
         Add(batch, """
-            insert into lease (id, holder, fence, expires_at, expired) select * from unnest($1::uuid[], $2::text[], $3::bigint[], $4::timestamptz[], $5::boolean[])
-            on conflict (id) do update set fence = excluded.fence, expires_at = greatest(lease.expires_at, excluded.expires_at), expired = excluded.expired
+            insert into lease (id, holder, fence, return_fence, expires_at, expired) select * from unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::timestamptz[], $6::boolean[])
+            on conflict (id) do update set fence = excluded.fence, return_fence = excluded.return_fence, expires_at = greatest(lease.expires_at, excluded.expires_at), expired = excluded.expired
             """,
-            leases.Select(l => l.Id).ToArray(), leases.Select(l => l.Holder).ToArray(), leases.Select(l => l.Fence).ToArray(), leases.Select(l => l.ExpiresAt).ToArray(), leases.Select(l => l.Expired).ToArray());
+            leases.Select(l => l.Id).ToArray(), leases.Select(l => l.Holder).ToArray(), leases.Select(l => l.Fence).ToArray(), leases.Select(l => l.ReturnFence).ToArray(), leases.Select(l => l.ExpiresAt).ToArray(), leases.Select(l => l.Expired).ToArray());
         var lines = leases.SelectMany(lease => lease.Lines.Select(line => (Lease: lease.Id, Account: line.Key, Hold: line.Value))).ToArray();
         Add(batch, """
             insert into lease_line (lease, account, granted, consumed, returned, last_granted)

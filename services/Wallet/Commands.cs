@@ -54,7 +54,8 @@ public sealed record Freeze(Guid Wallet, bool Frozen) : Command
     public override IEnumerable<Guid> Accounts => [Wallet];
 }
 
-public sealed record Extend(LeaseRequest Request) : Command
+/// <param name="Final">Decide now; otherwise a shortage that other holders could mend is reported instead.</param>
+public sealed record Extend(LeaseRequest Request, bool Final = false) : Command
 {
     public override IEnumerable<Guid> Accounts => Request.Lines.Select(line => line.Register);
     public override Guid? Lease => Request.Lease;
@@ -100,6 +101,9 @@ public abstract record Answer
     public sealed record Done(bool Repeated = false) : Answer;
 
     public sealed record Granted(IReadOnlyList<long> Amounts) : Answer;
+
+    /// <summary>Nothing was changed: the register cannot give all that is needed, but others hold some of it.</summary>
+    public sealed record Shortage(Guid Register) : Answer;
 
     /// <summary>Nothing was changed.</summary>
     public sealed record Refused(Guid Register, LeaseRefusalReason Reason, long Available) : Answer;

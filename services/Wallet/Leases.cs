@@ -11,14 +11,19 @@ public static class Leases
 
     public static void MapLeases(this WebApplication app)
     {
-        app.MapPost("/internal/leases", async (HttpContext http, Writer writer) =>
+        app.MapPost("/internal/leases", async (HttpContext http, Writer writer, Recalls recalls) =>
         {
             var request = await Body.ReadAsync<LeaseRequest>(http);
-            return Check(request) ?? Show(await writer.RunAsync(new Extend(request)));
+            return Check(request) ?? Show(await ExtendAsync(request, writer, recalls, http.RequestAborted));
         });
         app.MapPost("/internal/leases/return", async (HttpContext http, Writer writer) =>
         {
             await writer.RunAsync(new GiveBack(await Body.ReadAsync<LeaseReturn>(http)));
+            return Results.NoContent();
+        });
+        app.MapPost("/internal/recalls", async (HttpContext http, Recalls recalls) =>
+        {
+            recalls.Answered(await Body.ReadAsync<RecallAnswer>(http));
             return Results.NoContent();
         });
         app.MapPost("/internal/leases/renew", async (HttpContext http, NpgsqlDataSource database) =>
@@ -30,6 +35,23 @@ public static class Leases
         });
     }
 
+    /// <summary>
+    /// Gives less than the first request needs only after everyone else has given back what lies idle. One such recall per register at a
+    /// time: two that ran at once would take from each other what together is enough for one.
+    /// </summary>
+    static async Task<Answer> ExtendAsync(LeaseRequest request, Writer writer, Recalls recalls, CancellationToken token)
+    {
+        var answer = await writer.RunAsync(new Extend(request));
+        if (answer is not Answer.Shortage { Register: var register })
+            return answer;
+        using var turn = await recalls.TurnAsync(register, token);
+        answer = await writer.RunAsync(new Extend(request));
+        if (answer is not Answer.Shortage shortage)
+            return answer;
+        await recalls.CallBackAsync(shortage.Register, request.Lease, token);
+        return await writer.RunAsync(new Extend(request, Final: true));
+    }
+
     static Problem? Check(LeaseRequest request)
     {
         if (request.Lines.Count is 0 or > LeaseRequest.MaxLines)
@@ -38,8 +60,8 @@ public static class Leases
             return Problems.Invalid("fence", "must be 1 or more");
         if (request.Lines.DistinctBy(line => line.Register).Count() != request.Lines.Count)
             return Problems.Invalid("lines", "each register once");
-        return request.Lines.Any(line => line.Minimum < 0 || line.Full < line.Minimum || line.Wanted < line.Full)
-            ? Problems.Invalid("lines", "0 ≤ minimum ≤ full ≤ wanted must hold")
+        return request.Lines.Any(line => line.Minimum < 0 || line.First < line.Minimum || line.All < line.First || line.Wanted < line.All)
+            ? Problems.Invalid("lines", "0 ≤ minimum ≤ first ≤ all ≤ wanted must hold")
             : null;
     }
 

@@ -71,18 +71,8 @@ public static class Ledger
         if (lease is not null && (lease.Expired || request.Fence < lease.Fence))
             return new Answer.Refused(request.Lines[0].Register, LeaseRefusalReason.LeaseClosed, 0);
 
-        var all = true;
-        foreach (var line in request.Lines)
-        {
-            if (!book.Accounts.TryGetValue(line.Register, out var account) || !account.IsRegister)
-                return new Answer.Refused(line.Register, LeaseRefusalReason.Unknown, 0);
-            if (account.Frozen)
-                return new Answer.Refused(line.Register, LeaseRefusalReason.Frozen, account.Available);
-            if (account.Available < line.Minimum)
-                return new Answer.Refused(line.Register, LeaseRefusalReason.Exhausted, account.Available);
-            all &= account.Available >= line.Full;
-        }
-
+        if (Obstacle(book, extend, lease) is { } obstacle)
+            return obstacle;
         if (lease is null)
             book.Leases.Add(request.Lease, lease = new() { Id = request.Lease, Holder = request.Holder });
         lease.Fence = request.Fence;
@@ -92,9 +82,9 @@ public static class Ledger
         {
             var line = request.Lines[i];
             var account = book.Accounts[line.Register];
-            granted[i] = all
-                ? line.Full + Math.Clamp(line.Wanted - line.Full, 0, (account.Available - line.Full) / PlentyDivisor)
-                : Math.Min(line.Full, account.Available);
+            granted[i] = account.Available >= line.All
+                ? line.All + Math.Clamp(line.Wanted - line.All, 0, (account.Available - line.All) / PlentyDivisor)
+                : account.Available;
             if (!lease.Lines.TryGetValue(line.Register, out var hold))
                 lease.Lines.Add(line.Register, hold = new());
             hold.Granted += granted[i];
@@ -104,15 +94,34 @@ public static class Ledger
         return new Answer.Granted(granted);
     }
 
+    /// <summary>Why a lease cannot be extended, if it cannot: all registers or none.</summary>
+    static Answer? Obstacle(Book book, Extend extend, Lease? lease)
+    {
+        Answer? shortage = null;
+        foreach (var line in extend.Request.Lines)
+        {
+            if (!book.Accounts.TryGetValue(line.Register, out var account) || !account.IsRegister)
+                return new Answer.Refused(line.Register, LeaseRefusalReason.Unknown, 0);
+            if (account.Frozen)
+                return new Answer.Refused(line.Register, LeaseRefusalReason.Frozen, account.Available);
+            var others = account.Reserved - (lease?.Lines.GetValueOrDefault(line.Register)?.Outstanding ?? 0);
+            if (account.Available < line.First && !extend.Final && others > 0)
+                shortage ??= new Answer.Shortage(line.Register);
+            else if (account.Available < line.Minimum)
+                return new Answer.Refused(line.Register, LeaseRefusalReason.Exhausted, account.Available);
+        }
+        return shortage;
+    }
+
     static Answer.Done Apply(Book book, GiveBack giveBack)
     {
         var request = giveBack.Return;
-        if (!book.Leases.TryGetValue(request.Lease, out var lease) || lease.Expired || request.Fence <= lease.Fence)
+        if (!book.Leases.TryGetValue(request.Lease, out var lease) || lease.Expired || request.Fence <= lease.ReturnFence)
             return new Answer.Done(Repeated: true);
         foreach (var line in request.Lines)
             if (line.Value < 0 || line.Value > (lease.Lines.GetValueOrDefault(line.Register)?.Outstanding ?? 0))
                 throw new InvalidOperationException($"lease {request.Lease:N} gives back {line.Value} of {line.Register:N}, more than it holds");
-        lease.Fence = request.Fence;
+        lease.ReturnFence = request.Fence;
         foreach (var line in request.Lines)
         {
             lease.Lines[line.Register].Returned += line.Value;

@@ -9,6 +9,7 @@ builder.AddOwnDatabase<WalletDb>("wallet");
 builder.AddRedis();
 builder.Services.AddSingleton<Envelope>();
 builder.Services.AddHostedSingleton<Writer>();
+builder.Services.AddSingleton<Recalls>();
 builder.Services.AddHostedService<LeaseSweeper>();
 builder.AddMessaging(
     bus => bus.AddConsumer<SettlementConsumer>(),

@@ -1,4 +1,4 @@
-namespace LlmGateway.Unit;
+namespace LlmGateway.UnitTests;
 
 /// <summary>Random cases that can be replayed: a failure names the seed, and <c>SEED=n</c> in the environment runs that one alone.</summary>
 static class Seeds

@@ -25,6 +25,9 @@ public sealed class ChatMeter
     /// <summary>The last usage object that was seen.</summary>
     public ChatUsage? Usage { get; private set; }
 
+    /// <summary>There is usage, it is possible, and it does not deny what was seen.</summary>
+    public bool UsageIsBelieved => Usage?.Usage is { } usage && !(ContentSeen && OutputOf(usage) == 0);
+
     /// <summary>The last finish reason that was seen.</summary>
     public string? FinishReason { get; private set; }
 
@@ -55,11 +58,9 @@ public sealed class ChatMeter
     /// <param name="requestBody">As the caller sent it.</param>
     public MeterReading Settle(ReadOnlySpan<byte> requestBody)
     {
-        var believed = Usage?.Usage;
-        var zero = believed is not null && ContentSeen && OutputOf(believed) == 0;
-        return believed is not null && !zero
-            ? new(believed, false, Usage!.Reason, Usage.Raw)
-            : Estimate(requestBody, zero ? ChatUsage.Zero : Usage?.Reason ?? ChatUsage.Missing);
+        if (UsageIsBelieved)
+            return new(Usage!.Usage!, false, Usage.Reason, Usage.Raw);
+        return Estimate(requestBody, Usage switch { null => ChatUsage.Missing, { Usage: null } => Usage.Reason!, _ => ChatUsage.Zero });
     }
 
     /// <summary>Our own counts, whatever the provider said: for a request that was ended before its usage came.</summary>

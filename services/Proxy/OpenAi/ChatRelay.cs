@@ -56,7 +56,8 @@ public sealed class ChatRelay(ChatRequest request, int maxEventBytes = SseReader
     /// <summary>Ends the stream after the request has been settled: usage with its cost for callers who asked for it, then <c>[DONE]</c>.</summary>
     public void WriteTail(IBufferWriter<byte> toCaller, Usage settled, Money cost)
     {
-        if (request.WantsUsage && _held is null)
+        // The counts that a caller sees are those that were charged.
+        if (request.WantsUsage && (_held is null || !(_heldHasChoices || Meter.UsageIsBelieved)))
             HoldOwnUsage(settled);
         if (_held is not null)
         {
@@ -174,6 +175,7 @@ public sealed class ChatRelay(ChatRequest request, int maxEventBytes = SseReader
             $"\"choices\":[],\"usage\":{{\"prompt_tokens\":{input},\"completion_tokens\":{output},\"total_tokens\":{input + output}")));
         _costAt = _held.WrittenCount;
         _held.Write("}}\n\n"u8);
+        _heldUsageIsEmpty = false;
     }
 
     static long Sum(Usage usage, params ReadOnlySpan<Meter> meters)

@@ -17,8 +17,8 @@ public static partial class SeedReader
     private static partial Regex Variable { get; }
 
     /// <param name="paths">One or several paths, separated by colons.</param>
-    public static IReadOnlyList<SeedFile> ReadAll(string paths, Func<string, string?> environment) =>
-        [.. paths.Split(':', StringSplitOptions.RemoveEmptyEntries).Select(path => ReadFile(path, environment))];
+    public static IReadOnlyList<(string Path, SeedFile File)> ReadAll(string paths, Func<string, string?> environment) =>
+        [.. paths.Split(':', StringSplitOptions.RemoveEmptyEntries).Select(path => (path, ReadFile(path, environment)))];
 
     static SeedFile ReadFile(string path, Func<string, string?> environment)
     {
@@ -56,6 +56,10 @@ public static partial class SeedReader
         catch (JsonException e)
         {
             throw new SeedException($"line {e.LineNumber + 1} is not valid JSON");
+        }
+        catch (InvalidOperationException)
+        {
+            throw new SeedException("a text in it is not valid Unicode"); // half a surrogate pair
         }
     }
 

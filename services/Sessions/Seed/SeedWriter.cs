@@ -24,14 +24,14 @@ public sealed class SeedWriter(SessionsDb db, WalletClient wallet, CredentialSea
     public sealed record MadeKey(string Owner, string Name, string Secret);
 
     /// <summary>Returns the keys that were made. Throws <see cref="SeedException"/> when a file contradicts what is stored.</summary>
-    public async Task<IReadOnlyList<MadeKey>> ApplyAsync(IReadOnlyList<SeedFile> files, CancellationToken token)
+    public async Task<IReadOnlyList<MadeKey>> ApplyAsync(IReadOnlyList<(string Path, SeedFile File)> files, CancellationToken token)
     {
         await using var transaction = await db.Database.BeginTransactionAsync(token);
         await db.Database.ExecuteSqlAsync($"select pg_advisory_xact_lock({SeedLock})", token);
-        foreach (var file in files)
+        foreach (var (path, file) in files)
         {
             foreach (var (i, seed) in file.Organizations.Index())
-                await OrganizationAsync(seed, $"organizations[{i}]", token);
+                await OrganizationAsync(seed, $"seed file {path}: organizations[{i}]", token);
             await db.SaveChangesAsync(token); // the next file may go on with what this one made
         }
         await wallet.OpenAsync(_wallets, token);

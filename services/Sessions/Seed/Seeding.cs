@@ -21,15 +21,15 @@ public sealed class Seeding(
                 await ApplyAsync(files, stoppingToken);
             applied.Set();
         }
-        catch (SeedException e)
+        catch (Exception e) when (e is not OperationCanceledException)
         {
-            log.LogCritical("{Message}", e.Message);
+            log.LogCritical(e is SeedException ? null : e, "{Message}", e.Message);
             Environment.ExitCode = 1;
             host.StopApplication();
         }
     }
 
-    async Task ApplyAsync(IReadOnlyList<SeedFile> files, CancellationToken token)
+    async Task ApplyAsync(IReadOnlyList<(string Path, SeedFile File)> files, CancellationToken token)
     {
         for (var delay = FirstDelay; ; delay = delay * 2 < MaxDelay ? delay * 2 : MaxDelay)
         {

@@ -71,11 +71,12 @@ create table entry (
 create index entry_by_transfer on entry (transfer);
 
 create table lease (
-    id         uuid primary key,
-    holder     text        not null,
-    fence      bigint      not null,
-    expires_at timestamptz not null,
-    expired    boolean     not null
+    id           uuid primary key,
+    holder       text        not null,
+    fence        bigint      not null, -- latest extension
+    return_fence bigint      not null, -- latest return
+    expires_at   timestamptz not null,
+    expired      boolean     not null
 ) with (fillfactor = 70);
 create index lease_by_expiry on lease (expires_at) where not expired;
 
@@ -89,6 +90,8 @@ create table lease_line (
     primary key (lease, account),
     constraint never_more_than_granted check (granted >= 0 and consumed >= 0 and returned >= 0 and consumed + returned <= granted)
 ) with (fillfactor = 70);
+
+create index lease_line_by_account on lease_line (account) where granted > consumed + returned;
 
 create table idempotent_call (
     scope       text        not null,

@@ -3,7 +3,7 @@ using LlmGateway.Contracts;
 using LlmGateway.Proxy.OpenAi;
 using Xunit;
 
-namespace LlmGateway.Unit.Proxy;
+namespace LlmGateway.UnitTests.Proxy;
 
 public sealed class ChatMeterTests
 {

@@ -7,7 +7,7 @@ using LlmGateway.Proxy.OpenAi;
 using LlmGateway.ServiceDefaults;
 using Xunit;
 
-namespace LlmGateway.Unit.Proxy;
+namespace LlmGateway.UnitTests.Proxy;
 
 public sealed class ChatRelayTests
 {
@@ -107,6 +107,28 @@ public sealed class ChatRelayTests
             relayed.Sent);
         var reading = relayed.Meter.Settle(RequestBody(true));
         Assert.Equal((true, ChatUsage.Missing), (reading.Estimated, reading.Reason));
+    }
+
+    [Fact]
+    public void Counts_that_are_not_believed_are_not_shown_either()
+    {
+        var relayed = Relay(Chunk("one two", "") + Finish("") + UsageChunk("""{"prompt_tokens":-9,"completion_tokens":-9}""") + "data: [DONE]\n\n", new Random(1), wantsUsage: true);
+        Assert.Contains("""{"prompt_tokens":2,"completion_tokens":2,"total_tokens":4,"cost":"0.00000123"}""", relayed.Sent, StringComparison.Ordinal);
+        Assert.DoesNotContain("-9", relayed.Sent, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void An_error_event_of_the_provider_is_passed_and_is_the_only_one()
+    {
+        using var relay = new ChatRelay(Request(wantsUsage: false));
+        var sent = new ArrayBufferWriter<byte>();
+        var stream = Chunk("hi", "") + "data: {\"error\":{\"message\":\"overloaded\"}}\n\n";
+        relay.Push(Encoding.UTF8.GetBytes(stream + "data: [DONE]\n\n"), sent);
+        relay.End(sent);
+
+        Assert.False(relay.IsWhole);
+        relay.WriteFailure(sent, Problems.Upstream(502, "upstream_error", "broke off"), "req_1");
+        Assert.Equal(stream + "data: [DONE]\n\n", Text(sent));
     }
 
     [Theory]

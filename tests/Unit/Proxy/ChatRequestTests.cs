@@ -2,7 +2,7 @@ using System.Text;
 using LlmGateway.Proxy.OpenAi;
 using Xunit;
 
-namespace LlmGateway.Unit.Proxy;
+namespace LlmGateway.UnitTests.Proxy;
 
 public sealed class ChatRequestTests
 {

@@ -1,7 +1,7 @@
 using System.Text;
 using Xunit;
 
-namespace LlmGateway.Unit.Proxy;
+namespace LlmGateway.UnitTests.Proxy;
 
 public sealed class ChatRewriteTests
 {

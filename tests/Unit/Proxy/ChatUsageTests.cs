@@ -4,7 +4,7 @@ using LlmGateway.Proxy;
 using LlmGateway.Proxy.OpenAi;
 using Xunit;
 
-namespace LlmGateway.Unit.Proxy;
+namespace LlmGateway.UnitTests.Proxy;
 
 public sealed class ChatUsageTests
 {

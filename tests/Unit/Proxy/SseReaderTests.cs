@@ -2,7 +2,7 @@ using System.Text;
 using LlmGateway.Proxy;
 using Xunit;
 
-namespace LlmGateway.Unit.Proxy;
+namespace LlmGateway.UnitTests.Proxy;
 
 public sealed class SseReaderTests
 {

@@ -3,7 +3,7 @@ using System.Text.Json;
 using LlmGateway.Proxy;
 using Xunit;
 
-namespace LlmGateway.Unit.Proxy;
+namespace LlmGateway.UnitTests.Proxy;
 
 public sealed class TokenEstimateTests
 {

@@ -39,7 +39,7 @@ public sealed class LedgerTests : IDisposable
     public void A_debit_beyond_what_is_available_is_refused_and_changes_nothing()
     {
         Open(Wallet, AccountKind.Wallet, 100);
-        Lease(fence: 1, new LeaseLine(Wallet, 60, 60, 60));
+        Lease(fence: 1, new LeaseLine(Wallet, 60, 60, 60, 60));
 
         var answer = Adjust(Ids.New(), -41);
 
@@ -52,8 +52,8 @@ public sealed class LedgerTests : IDisposable
     {
         Open(Wallet, AccountKind.Wallet, 100);
 
-        var first = Lease(fence: 1, new LeaseLine(Wallet, 10, 30, 30));
-        var repeated = Lease(fence: 1, new LeaseLine(Wallet, 10, 30, 30));
+        var first = Lease(fence: 1, new LeaseLine(Wallet, 10, 30, 30, 30));
+        var repeated = Lease(fence: 1, new LeaseLine(Wallet, 10, 30, 30, 30));
 
         Assert.Equal([30], Granted(first));
         Assert.Equal([30], Granted(repeated));
@@ -66,7 +66,7 @@ public sealed class LedgerTests : IDisposable
         Open(Wallet, AccountKind.Wallet, 100);
         Open(Cap, AccountKind.SessionCap, 5);
 
-        var answer = Lease(fence: 1, new LeaseLine(Wallet, 10, 10, 10), new LeaseLine(Cap, 10, 10, 10));
+        var answer = Lease(fence: 1, new LeaseLine(Wallet, 10, 10, 10, 10), new LeaseLine(Cap, 10, 10, 10, 10));
 
         Assert.Equal(new Answer.Refused(Cap, LeaseRefusalReason.Exhausted, 5), answer);
         Assert.Equal(0, _book.Accounts[Wallet].Reserved);
@@ -78,8 +78,8 @@ public sealed class LedgerTests : IDisposable
     {
         Open(Wallet, AccountKind.Wallet, 25);
 
-        Assert.Equal([25], Granted(Lease(fence: 1, new LeaseLine(Wallet, 10, 30, 300))));
-        Assert.IsType<Answer.Refused>(Lease(fence: 2, new LeaseLine(Wallet, 1, 30, 300)));
+        Assert.Equal([25], Granted(Lease(fence: 1, new LeaseLine(Wallet, 10, 30, 30, 300))));
+        Assert.IsType<Answer.Refused>(Lease(fence: 2, new LeaseLine(Wallet, 1, 30, 30, 300)));
     }
 
     [Fact]
@@ -87,17 +87,17 @@ public sealed class LedgerTests : IDisposable
     {
         Open(Wallet, AccountKind.Wallet, 1_010);
 
-        Assert.Equal([10 + 1_000 / 16], Granted(Lease(fence: 1, new LeaseLine(Wallet, 10, 10, 900))));
+        Assert.Equal([10 + 1_000 / 16], Granted(Lease(fence: 1, new LeaseLine(Wallet, 10, 10, 10, 900))));
     }
 
     [Fact]
     public void A_frozen_wallet_leases_nothing_but_still_pays_for_what_runs()
     {
         Open(Wallet, AccountKind.Wallet, 100);
-        Lease(fence: 1, new LeaseLine(Wallet, 40, 40, 40));
+        Lease(fence: 1, new LeaseLine(Wallet, 40, 40, 40, 40));
         Apply(new Freeze(Wallet, true));
 
-        Assert.Equal(LeaseRefusalReason.Frozen, Assert.IsType<Answer.Refused>(Lease(fence: 2, new LeaseLine(Wallet, 1, 1, 1))).Reason);
+        Assert.Equal(LeaseRefusalReason.Frozen, Assert.IsType<Answer.Refused>(Lease(fence: 2, new LeaseLine(Wallet, 1, 1, 1, 1))).Reason);
         Settle(Ids.New(), cost: 25);
 
         Assert.Equal(75, _book.Accounts[Wallet].Posted);
@@ -107,7 +107,7 @@ public sealed class LedgerTests : IDisposable
     public void A_settlement_takes_from_the_hold_and_repeats_without_effect()
     {
         Open(Wallet, AccountKind.Wallet, 100);
-        Lease(fence: 1, new LeaseLine(Wallet, 40, 40, 40));
+        Lease(fence: 1, new LeaseLine(Wallet, 40, 40, 40, 40));
         var request = Ids.New();
 
         Settle(request, cost: 25);
@@ -122,7 +122,7 @@ public sealed class LedgerTests : IDisposable
     public void A_settlement_after_the_lease_expired_is_paid_from_what_is_free_and_the_rest_is_absorbed()
     {
         Open(Wallet, AccountKind.Wallet, 40);
-        Lease(fence: 1, new LeaseLine(Wallet, 40, 40, 40));
+        Lease(fence: 1, new LeaseLine(Wallet, 40, 40, 40, 40));
         _book.Leases[LeaseId].ExpiresAt = Noon.AddSeconds(-1);
         Apply(new Expire(LeaseId, [Wallet]));
         Adjust(Ids.New(), -30);
@@ -139,7 +139,7 @@ public sealed class LedgerTests : IDisposable
     public void What_a_request_cost_beyond_its_hold_is_absorbed()
     {
         Open(Wallet, AccountKind.Wallet, 100);
-        Lease(fence: 1, new LeaseLine(Wallet, 10, 10, 10));
+        Lease(fence: 1, new LeaseLine(Wallet, 10, 10, 10, 10));
 
         Settle(Ids.New(), cost: 25, charge: 10);
 
@@ -151,7 +151,7 @@ public sealed class LedgerTests : IDisposable
     public void A_lease_gives_back_exactly_what_it_is_told_and_ignores_an_old_fence()
     {
         Open(Wallet, AccountKind.Wallet, 100);
-        Lease(fence: 1, new LeaseLine(Wallet, 40, 40, 40));
+        Lease(fence: 1, new LeaseLine(Wallet, 40, 40, 40, 40));
 
         GiveBack(fence: 2, 15);
         GiveBack(fence: 2, 15);
@@ -163,7 +163,7 @@ public sealed class LedgerTests : IDisposable
     public void Giving_back_more_than_is_held_is_a_broken_invariant()
     {
         Open(Wallet, AccountKind.Wallet, 100);
-        Lease(fence: 1, new LeaseLine(Wallet, 40, 40, 40));
+        Lease(fence: 1, new LeaseLine(Wallet, 40, 40, 40, 40));
 
         Assert.Throws<InvalidOperationException>(() => GiveBack(fence: 2, 41));
     }
@@ -172,7 +172,7 @@ public sealed class LedgerTests : IDisposable
     public void An_expired_lease_frees_what_it_held_and_cannot_be_extended()
     {
         Open(Wallet, AccountKind.Wallet, 100);
-        Lease(fence: 1, new LeaseLine(Wallet, 40, 40, 40));
+        Lease(fence: 1, new LeaseLine(Wallet, 40, 40, 40, 40));
         Apply(new Expire(LeaseId, [Wallet]));
         Assert.Equal(40, _book.Accounts[Wallet].Reserved);
 
@@ -180,7 +180,7 @@ public sealed class LedgerTests : IDisposable
         Apply(new Expire(LeaseId, [Wallet]));
 
         Assert.Equal(0, _book.Accounts[Wallet].Reserved);
-        Assert.Equal(LeaseRefusalReason.LeaseClosed, Assert.IsType<Answer.Refused>(Lease(fence: 2, new LeaseLine(Wallet, 1, 1, 1))).Reason);
+        Assert.Equal(LeaseRefusalReason.LeaseClosed, Assert.IsType<Answer.Refused>(Lease(fence: 2, new LeaseLine(Wallet, 1, 1, 1, 1))).Reason);
     }
 
     [Fact]
@@ -188,7 +188,7 @@ public sealed class LedgerTests : IDisposable
     {
         Open(Wallet, AccountKind.Wallet, 100);
         Open(Cap, AccountKind.SessionCap, 30);
-        Lease(fence: 1, new LeaseLine(Wallet, 20, 20, 20), new LeaseLine(Cap, 20, 20, 20));
+        Lease(fence: 1, new LeaseLine(Wallet, 20, 20, 20, 20), new LeaseLine(Cap, 20, 20, 20, 20));
 
         Settle(Ids.New(), cost: 12, charge: 12, Wallet, Cap);
 

@@ -1,0 +1,127 @@
+using System.Collections.Concurrent;
+using LlmGateway.Contracts;
+using LlmGateway.ServiceDefaults;
+using Npgsql;
+
+namespace LlmGateway.Wallet;
+
+/// <summary>
+/// Asks the proxies for what lies idle with them of a register that has run short. Best effort: who does not answer in time keeps what it has,
+/// and the request is decided on what there is.
+/// </summary>
+public sealed class Recalls(NpgsqlDataSource database, Redis redis)
+{
+    /// <summary>A proxy answers within milliseconds; one that is paused or gone must not hold up a refusal for longer than this.</summary>
+    static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(500);
+
+    readonly ConcurrentDictionary<Guid, Waiting> _waiting = new();
+    readonly Turns _turns = new();
+
+    /// <summary>Waits until no other recall of the register runs in this process; dispose to let the next one go.</summary>
+    public Task<IDisposable> TurnAsync(Guid register, CancellationToken token) => _turns.TakeAsync(register, token);
+
+    /// <summary>Returns when every other holder has answered, or patience has run out.</summary>
+    public async Task CallBackAsync(Guid register, Guid except, CancellationToken token)
+    {
+        var holders = await HoldersAsync(register, except, token);
+        if (holders.Count == 0 || !redis.IsConnected)
+            return;
+        var recall = new Recall(Ids.New(), register, except);
+        var waiting = _waiting[recall.Id] = new Waiting(holders);
+        try
+        {
+            await redis.PublishAsync(Recall.Channel, recall);
+            await waiting.Done.Task.WaitAsync(Patience, token);
+        }
+        catch (TimeoutException)
+        {
+            // Decided on what there is.
+        }
+        finally
+        {
+            _waiting.TryRemove(recall.Id, out _);
+        }
+    }
+
+    public void Answered(RecallAnswer answer)
+    {
+        if (_waiting.TryGetValue(answer.Recall, out var waiting))
+            waiting.Answered(answer.Holder);
+    }
+
+    async Task<HashSet<string>> HoldersAsync(Guid register, Guid except, CancellationToken token)
+    {
+        await using var query = database.Sql("""
+            select distinct lease.holder from lease_line line join lease on lease.id = line.lease
+            where line.account = $1 and line.granted > line.consumed + line.returned and line.lease <> $2 and not lease.expired
+            """, register, except);
+        var holders = new HashSet<string>(StringComparer.Ordinal);
+        await using var reader = await query.ExecuteReaderAsync(token);
+        while (await reader.ReadAsync(token))
+            holders.Add(reader.GetString(0));
+        return holders;
+    }
+
+    sealed class Waiting(HashSet<string> holders)
+    {
+        public TaskCompletionSource Done { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public void Answered(string holder)
+        {
+            lock (holders)
+            {
+                holders.Remove(holder);
+                if (holders.Count == 0)
+                    Done.TrySetResult();
+            }
+        }
+    }
+
+    /// <summary>A lock per register that exists only while someone holds or wants it.</summary>
+    sealed class Turns
+    {
+        readonly Dictionary<Guid, (SemaphoreSlim Gate, int Users)> _gates = [];
+
+        public async Task<IDisposable> TakeAsync(Guid register, CancellationToken token)
+        {
+            SemaphoreSlim gate;
+            lock (_gates)
+            {
+                var entry = _gates.TryGetValue(register, out var existing) ? existing : (Gate: new SemaphoreSlim(1), Users: 0);
+                gate = entry.Gate;
+                _gates[register] = (gate, entry.Users + 1);
+            }
+            try
+            {
+                await gate.WaitAsync(token);
+            }
+            catch
+            {
+                Leave(register);
+                throw;
+            }
+            return new Turn(this, register, gate);
+        }
+
+        void Leave(Guid register)
+        {
+            lock (_gates)
+            {
+                var (gate, users) = _gates[register];
+                if (users == 1)
+                    _gates.Remove(register);
+                else
+                    _gates[register] = (gate, users - 1);
+            }
+        }
+
+        sealed class Turn(Turns turns, Guid register, SemaphoreSlim gate) : IDisposable
+        {
+            public void Dispose()
+            {
+                gate.Release();
+                turns.Leave(register);
+            }
+        }
+    }
+}

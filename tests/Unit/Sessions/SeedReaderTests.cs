@@ -1,0 +1,100 @@
+using System.Text;
+using LlmGateway.Contracts;
+using LlmGateway.Sessions;
+using Xunit;
+
+namespace LlmGateway.Unit.Sessions;
+
+/// <summary>Seed files as operators write them: what is understood, and that a mistake is named by its JSON path.</summary>
+public sealed class SeedReaderTests
+{
+    const string Valid = """
+        {"organizations": [{"name": "Acme", "projects": [{
+          "name": "app", "mode": "live", "markupPercent": 12.5, "endUserSessions": true, "lowBalance": "1.00",
+          "secretKeys": [{"name": "backend", "key": "sk_live_an-operator-made-this-one-up-himself"}, {"name": "made"}],
+          "providers": [{"id": "openai", "wire": "openai", "baseUrl": "https://api.example.com/v1", "auth": {"type": "bearer", "value": "${PROVIDER_KEY}"}}],
+          "models": [{"id": "small", "provider": "openai", "contextTokens": 128000, "maxOutputTokens": 16384, "prices": {"input": "0.15", "output": 0.000000000001}}],
+          "customers": [{"externalId": "client-1", "plan": null, "wallet": {"credit": "10"}, "rates": {"requestsPerMinute": 60},
+                         "keys": [{"name": "n8n", "key": "llm_gw_an-operator-made-this-one-up-himself", "models": ["small"], "expiresAt": null}]}],
+          "routes": [], "plans": [], "webhooks": []
+        }]}]}
+        """;
+
+    static readonly Dictionary<string, string> Variables = new() { ["PROVIDER_KEY"] = "sk-secret", ["PRICE"] = "0.25", ["EMPTY"] = "" };
+
+    [Fact]
+    public void A_valid_file_is_read_to_the_last_digit()
+    {
+        var project = Read(Valid).Organizations[0].Projects![0];
+
+        Assert.Equal(new Percent(125_000), project.MarkupPercent);
+        Assert.Equal("sk-secret", project.Providers![0].Auth.Value);
+        Assert.Equal(new Rate(150_000_000_000), project.Models![0].Prices!.Input);
+        Assert.Equal(new Rate(1), project.Models![0].Prices!.Output);
+        Assert.Equal(Money.Usd(10), project.Customers![0].Wallet!.Credit);
+    }
+
+    [Fact]
+    public void A_variable_may_stand_for_a_number_too() =>
+        Assert.Equal(new Rate(250_000_000_000), Read(Valid.Replace("\"0.15\"", "\"${PRICE}\"")).Organizations[0].Projects![0].Models![0].Prices!.Input);
+
+    [Theory]
+    [InlineData("\"0.15\"", "\"-1\"", "organizations[0].projects[0].models[0].prices.input must not be negative")]
+    [InlineData("\"0.15\"", "1e400", "organizations[0].projects[0].models[0].prices.input is too large")]
+    [InlineData("\"0.15\"", "\"0.0000000000001\"", "organizations[0].projects[0].models[0].prices.input must have at most 12 decimals")]
+    [InlineData("\"input\"", "\"inptu\"", "organizations[0].projects[0].models[0].prices.inptu is not a member that seed files have")]
+    [InlineData("\"contextTokens\": 128000,", "", "organizations[0].projects[0].models[0].contextTokens is required")]
+    [InlineData("\"maxOutputTokens\": 16384", "\"maxOutputTokens\": 0", "organizations[0].projects[0].models[0].maxOutputTokens is required for chat and must be above 0")]
+    [InlineData("\"provider\": \"openai\"", "\"provider\": \"other\"", "organizations[0].projects[0].models[0].provider names 'other', which is not among the project's providers")]
+    [InlineData("\"live\"", "\"prod\"", "organizations[0].projects[0].mode must be live or test")]
+    [InlineData("\"live\"", "\"test\"", "organizations[0].projects[0].secretKeys[0].key must begin with sk_test_")]
+    [InlineData("12.5", "12.34567", "organizations[0].projects[0].markupPercent must have at most 4 decimals")]
+    [InlineData("12.5", "1000.1", "organizations[0].projects[0].markupPercent must be from 0 to 1000")]
+    [InlineData("true", "\"yes\"", "organizations[0].projects[0].endUserSessions has the wrong type or form")]
+    [InlineData("${PROVIDER_KEY}", "${NOT_SET}", "organizations[0].projects[0].providers[0].auth.value needs the environment variable NOT_SET, which is not set")]
+    [InlineData("${PROVIDER_KEY}", "${EMPTY}", "organizations[0].projects[0].providers[0].auth.value needs the environment variable EMPTY, which is not set")]
+    [InlineData("\"wire\": \"openai\"", "\"wire\": \"smoke\"", "organizations[0].projects[0].providers[0].wire 'smoke' is not supported yet; use openai")]
+    [InlineData("https://api.example.com/v1", "file:///etc/passwd", "organizations[0].projects[0].providers[0].baseUrl must be an http or https address without user, query and fragment")]
+    [InlineData("\"bearer\"", "\"header\"", "organizations[0].projects[0].providers[0].auth.name is required")]
+    [InlineData("\"bearer\"", "\"none\"", "organizations[0].projects[0].providers[0].auth.value is not used by the type none")]
+    [InlineData("\"routes\": []", "\"routes\": [{\"path\": \"/v1/weather\"}]", "organizations[0].projects[0].routes is not supported yet")]
+    [InlineData("\"webhooks\": []", "\"webhooks\": [{\"url\": \"https://a.example\"}]", "organizations[0].projects[0].webhooks is not supported yet")]
+    [InlineData("\"plan\": null", "\"plan\": \"starter\"", "organizations[0].projects[0].customers[0].plan is not supported yet")]
+    [InlineData("\"plan\": null", "\"balances\": {\"standard\": 100}", "organizations[0].projects[0].customers[0].balances is not supported yet")]
+    [InlineData("\"plan\": null", "\"email\": \"nobody\"", "organizations[0].projects[0].customers[0].email must be an e-mail address")]
+    [InlineData("\"plan\": null", "\"plan\": null, \"plan\": null", "organizations[0].projects[0].customers[0].plan is there twice")]
+    [InlineData("\"requestsPerMinute\": 60", "\"requestsPerMinute\": 0", "organizations[0].projects[0].customers[0].rates.requestsPerMinute must be above 0")]
+    [InlineData("[\"small\"]", "[null]", "organizations[0].projects[0].customers[0].keys[0].models[0] must not be null")]
+    [InlineData("\"made\"", "\"backend\"", "organizations[0].projects[0].secretKeys[1].name 'backend' is there twice")]
+    [InlineData("{\"name\": \"made\"}", "{\"name\": \"made\", \"key\": \"sk_live_an-operator-made-this-one-up-himself\"}", "organizations[0].projects[0].secretKeys[1].key is used a second time")]
+    public void A_mistake_is_named_by_its_path(string original, string mistake, string message)
+    {
+        Assert.Contains(original, Valid, StringComparison.Ordinal);
+        Assert.Equal(message, ErrorOf(Valid.Replace(original, mistake)));
+    }
+
+    [Theory]
+    [InlineData("llm_gw_too-short", "must have at least 32 characters after llm_gw_")]
+    [InlineData("sk_live_an-operator-made-this-one-up-himself", "must begin with llm_gw_")]
+    [InlineData("llm_gw_with a space in it, which no header would carry well", "may have only visible ASCII characters, no spaces")]
+    [InlineData("llm_gw_0000000000000000000000000000000000000000000000000", "has the length of a generated key but not its checksum: it was mistyped, or use another length")]
+    public void A_literal_key_that_the_edge_would_refuse_is_explained_and_never_repeated(string key, string reason)
+    {
+        var error = ErrorOf(Valid.Replace("llm_gw_an-operator-made-this-one-up-himself", key));
+
+        Assert.Equal($"organizations[0].projects[0].customers[0].keys[0].key {reason}", error);
+        Assert.DoesNotContain(key, error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("{\"organizations\": [\n{\"name\": }]}", "line 2 is not valid JSON")]
+    [InlineData("[]", "the file must be a JSON object")]
+    [InlineData("null", "the file must be a JSON object")]
+    [InlineData("{}", "organizations is required")]
+    [InlineData("{\"organizations\": [{\"name\": \"\\ud800\"}]}", "a text in it is not valid Unicode")]
+    public void What_is_no_seed_file_is_refused(string json, string message) => Assert.Equal(message, ErrorOf(json));
+
+    static SeedFile Read(string json) => SeedReader.Read(Encoding.UTF8.GetBytes(json), Variables.GetValueOrDefault);
+
+    static string ErrorOf(string json) => Assert.Throws<SeedException>(() => Read(json)).Message;
+}
