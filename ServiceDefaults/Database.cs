@@ -78,6 +78,13 @@ public static class Database
                     log.LogWarning("the database is not reachable yet ({Message}); trying again in {Delay} ms", e.Message, delay.TotalMilliseconds);
                     await Task.Delay(delay, stoppingToken);
                 }
+                catch (Exception e) when (!stoppingToken.IsCancellationRequested)
+                {
+                    // Whoever runs us must see that we failed, not that we had finished.
+                    log.LogCritical(e, "the database could not be migrated");
+                    Environment.ExitCode = 1;
+                    throw;
+                }
             }
         }
     }

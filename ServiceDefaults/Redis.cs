@@ -11,31 +11,52 @@ namespace LlmGateway.ServiceDefaults;
 /// </summary>
 public sealed class Redis(ConnectionMultiplexer connection)
 {
+    /// <summary>Longest wait for one answer: the client library itself waits for ever on a server that accepts and says nothing.</summary>
+    static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(250);
+
+    /// <summary>After a missed answer Redis counts as away for so long, so that not every caller waits to find out.</summary>
+    static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
+
+    long _awayUntil;
+
     public IDatabase Database => connection.GetDatabase();
 
-    public bool IsConnected => connection.IsConnected;
+    public bool IsConnected => connection.IsConnected && Environment.TickCount64 >= Volatile.Read(ref _awayUntil);
+
+    /// <summary>The operation's result, or not answered when Redis is away.</summary>
+    public async Task<(bool Answered, T? Value)> TryAsync<T>(Func<IDatabase, Task<T>> operation)
+    {
+        if (!IsConnected)
+            return (false, default);
+        try
+        {
+            return (true, await operation(Database).WaitAsync(Patience));
+        }
+        catch (Exception e) when (IsAway(e))
+        {
+            Volatile.Write(ref _awayUntil, Environment.TickCount64 + (long)Pause.TotalMilliseconds);
+            return (false, default);
+        }
+    }
 
     public async Task<T?> GetAsync<T>(string key)
         where T : class
     {
+        var (_, value) = await TryAsync(redis => redis.StringGetAsync(key));
         try
         {
-            var value = await Database.StringGetAsync(key);
             return value.IsNullOrEmpty ? null : JsonSerializer.Deserialize<T>((byte[])value!, Defaults.Json);
         }
-        catch (Exception e) when (IsAway(e) || e is JsonException)
+        catch (JsonException)
         {
+            // Written by another version of us: the owner knows.
             return null;
         }
     }
 
-    public Task SetAsync<T>(string key, T value, TimeSpan lifetime) =>
-        Quietly(() => Database.StringSetAsync(key, JsonSerializer.SerializeToUtf8Bytes(value, Defaults.Json), lifetime));
-
-    public Task RemoveAsync(string key) => Quietly(() => Database.KeyDeleteAsync(key));
-
+    /// <summary>Reaches whoever listens now, at most once; nobody when Redis is away.</summary>
     public Task PublishAsync<T>(string channel, T message) =>
-        Quietly(() => connection.GetSubscriber().PublishAsync(channel, JsonSerializer.SerializeToUtf8Bytes(message, Defaults.Json)));
+        TryAsync(redis => redis.PublishAsync(channel, JsonSerializer.SerializeToUtf8Bytes(message, Defaults.Json)));
 
     /// <summary>Messages may be lost (at most once). The client library subscribes again after a reconnection.</summary>
     public void Subscribe<T>(string channel, Action<T> handle)
@@ -47,18 +68,6 @@ public sealed class Redis(ConnectionMultiplexer connection)
         });
 
     public static bool IsAway(Exception e) => e is RedisException or TimeoutException or ObjectDisposedException;
-
-    static async Task Quietly(Func<Task> operation)
-    {
-        try
-        {
-            await operation();
-        }
-        catch (Exception e) when (IsAway(e))
-        {
-            // Redis is away: the caller's truth is elsewhere, and readers bound the age of what they hold.
-        }
-    }
 }
 
 public static class RedisRegistration

@@ -12,9 +12,6 @@ public static class Admission
     /// </summary>
     public const long MinOutput = 16;
 
-    /// <summary>The smaller of what was asked and what the model can do; output tokens per answer.</summary>
-    public static long OutputLimit(long? asked, ModelOffer model) => Math.Min(asked ?? model.MaxOutputTokens, model.MaxOutputTokens);
-
     /// <summary>What each register must hold at least, and what it should hold.</summary>
     public static (long[] Minimum, long[] Full) Vector(IReadOnlyList<RegisterRef> registers, UpperBound bound, long outputLimit)
     {

@@ -49,7 +49,7 @@ public sealed class ChatCompletions(
         }
 
         // :: 4 Limit
-        var outputLimit = Admission.OutputLimit(request.MaxTokens, exchange.Route.Model);
+        var outputLimit = UpperBound.OutputLimit(request.MaxTokens, exchange.Route.Model.MaxOutputTokens);
         problem = await LimitAsync(exchange, request, outputLimit);
         if (problem is not null)
         {
@@ -161,9 +161,9 @@ public sealed class ChatCompletions(
     {
         var answer = await ReadAsync(response, MaxAnswerBytes, truncate: false, run);
         exchange.FirstByte();
-        if (!meter.See(answer).IsJson)
+        if (!meter.See(answer).IsJson || IsEmpty(meter))
         {
-            await EndFailedAsync(exchange, Problems.Upstream(502, "upstream_malformed", "The provider's answer is not JSON."));
+            await EndFailedAsync(exchange, Problems.Upstream(502, "upstream_malformed", "The provider's answer is not a completion."));
             return;
         }
         var cost = exchange.End(spool, rates, RequestOutcome.Completed, StatusCodes.Status200OK, meter.Settle(body.Span));
@@ -202,7 +202,7 @@ public sealed class ChatCompletions(
         }
         BeginStream(exchange);
         relay.End(toCaller);
-        if (!relay.IsWhole)
+        if (!relay.IsWhole || IsEmpty(relay.Meter))
             throw new IOException("the provider ended its stream early");
 
         var metered = relay.Meter.Settle(body.Span);
@@ -210,6 +210,9 @@ public sealed class ChatCompletions(
         relay.WriteTail(toCaller, metered.Usage, cost);
         await toCaller.FlushAsync(exchange.Http.RequestAborted);
     }
+
+    /// <summary>Nothing was delivered and nothing was used: no completion, whatever its status says.</summary>
+    static bool IsEmpty(ChatMeter meter) => !meter.ContentSeen && !meter.UsageIsBelieved;
 
     /// <summary>
     /// The caller left, its credential was revoked, or the provider broke off or fell silent. Whoever left pays for the input and what was
@@ -228,7 +231,9 @@ public sealed class ChatCompletions(
         if (http.RequestAborted.IsCancellationRequested || run.Revoked)
         {
             var reason = run.Revoked ? "revoked" : "aborted";
-            exchange.End(spool, rates, RequestOutcome.Aborted, 499, meter.Estimate(body.Span, reason));
+            // The provider's own count, if it came before the caller left.
+            var metered = meter.UsageIsBelieved ? meter.Settle(body.Span) : meter.Estimate(body.Span, reason);
+            exchange.End(spool, rates, RequestOutcome.Aborted, StatusCodes.Status499ClientClosedRequest, metered, reason);
             await FinishAsync(exchange, relay, Problems.RevokedCredential);
             return;
         }

@@ -15,15 +15,20 @@ public sealed record MeterReading(Usage Usage, bool Estimated, string? Reason, s
         return new(usage, true, reason, rawUsage);
     }
 
+    /// <summary>All tokens that went in.</summary>
+    public static long InputOf(Usage usage) =>
+        usage[Meter.Input] + usage[Meter.CachedInput] + usage[Meter.CacheWrite5m] + usage[Meter.CacheWrite1h] + usage[Meter.AudioInput] + usage[Meter.ImageInput];
+
+    /// <summary>All tokens that came out, those of reasoning included.</summary>
+    public static long OutputOf(Usage usage) => usage[Meter.Output] + usage[Meter.Reasoning] + usage[Meter.AudioOutput] + usage[Meter.ImageOutput];
+
     /// <summary>
     /// The same counts on meters that have a price. A provider may break its counts down further than the price book does (audio tokens of a text
     /// model, say); what has no rate of its own is then plain input or output, and <see cref="Cost.Of"/> cannot fail on it.
     /// </summary>
     public MeterReading OnPricedMeters(Prices prices)
     {
-        var inputTokens = Usage[Meter.Input] + Usage[Meter.CachedInput] + Usage[Meter.CacheWrite5m] + Usage[Meter.CacheWrite1h]
-            + Usage[Meter.AudioInput] + Usage[Meter.ImageInput];
-        var applicable = prices.ForInput(inputTokens);
+        var applicable = prices.ForInput(InputOf(Usage));
         Usage? moved = null;
         foreach (var meter in (ReadOnlySpan<Meter>)[Meter.AudioInput, Meter.ImageInput, Meter.AudioOutput, Meter.ImageOutput])
         {

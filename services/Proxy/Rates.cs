@@ -11,7 +11,7 @@ namespace LlmGateway.Proxy;
 /// "theoretical arrival time" ahead by its share of a minute, and is refused when that lies more than a minute ahead.
 /// The only limits that may be approximate: tokens are taken by estimate and corrected at the end, and with Redis away nobody is refused.
 /// </summary>
-public sealed class Rates(Redis redis, ILogger<Rates> log)
+public sealed class Rates(Redis redis)
 {
     /// <summary>Answers of one limit.</summary>
     public readonly record struct Window(string Unit, long Limit, long Remaining, int ResetSeconds, int RetryAfterSeconds);
@@ -56,20 +56,15 @@ public sealed class Rates(Redis redis, ILogger<Rates> log)
         if (credential is not { Rates: { } rates, Customer: { } customer } || rates is { RequestsPerMinute: null, TokensPerMinute: null })
             return Unlimited;
         var (units, keys, values) = Arguments(rates, customer, requests: 1, tokens);
-        try
-        {
-            var answer = (RedisValue[])(await redis.Database.ScriptEvaluateAsync(Script, keys, [.. values, "take"]))!;
-            var windows = new Window[units.Count];
-            for (var i = 0; i < windows.Length; i++)
-                windows[i] = new(units[i].Name, units[i].Limit, (long)answer[3 * i + 1], Seconds(answer[3 * i + 2]), Math.Max(1, Seconds(answer[3 * i])));
-            Window? exceeded = (int)answer[^1] == 1 ? null : windows[Enumerable.Range(0, windows.Length).First(i => (long)answer[3 * i] > 0)];
-            return new(windows, exceeded);
-        }
-        catch (Exception e) when (Redis.IsAway(e))
-        {
-            log.LogDebug("rates are not limited while Redis is away: {Message}", e.Message);
+        var (answered, result) = await redis.TryAsync(database => database.ScriptEvaluateAsync(Script, keys, [.. values, "take"]));
+        if (!answered)
             return Unlimited;
-        }
+        var answer = (RedisValue[])result!;
+        var windows = new Window[units.Count];
+        for (var i = 0; i < windows.Length; i++)
+            windows[i] = new(units[i].Name, units[i].Limit, (long)answer[3 * i + 1], Seconds(answer[3 * i + 2]), Math.Max(1, Seconds(answer[3 * i])));
+        Window? exceeded = (int)answer[^1] == 1 ? null : windows[Enumerable.Range(0, windows.Length).First(i => (long)answer[3 * i] > 0)];
+        return new(windows, exceeded);
     }
 
     /// <summary>Corrects the tokens taken at admission to those really used; never refuses.</summary>
@@ -78,14 +73,8 @@ public sealed class Rates(Redis redis, ILogger<Rates> log)
         if (difference == 0 || credential is not { Rates.TokensPerMinute: not null, Customer: { } customer })
             return;
         var (_, keys, values) = Arguments(credential.Rates with { RequestsPerMinute = null }, customer, requests: 0, difference);
-        try
-        {
-            redis.Database.ScriptEvaluate(Script, keys, [.. values, "correct"], CommandFlags.FireAndForget);
-        }
-        catch (Exception e) when (Redis.IsAway(e))
-        {
-            log.LogDebug("a token count was not corrected: {Message}", e.Message);
-        }
+        // Nobody waits for it, and a correction that is lost leaves an estimate.
+        _ = redis.TryAsync(database => database.ScriptEvaluateAsync(Script, keys, [.. values, "correct"]));
     }
 
     static (List<(string Name, long Limit)> Units, RedisKey[] Keys, List<RedisValue> Values) Arguments(Contracts.Rates rates, Guid customer, long requests, long tokens)

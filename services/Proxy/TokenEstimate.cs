@@ -28,7 +28,9 @@ public struct TokenEstimate
             AddByte(value);
     }
 
-    /// <summary>Counts the inside of a JSON string, escapes and all, without building the text. Takes whole escapes, but each half of a surrogate pair may come alone.</summary>
+    /// <summary>
+    /// Counts the inside of a JSON string without building the text. Escapes must be whole, but the halves of a surrogate pair may come apart.
+    /// </summary>
     public void AddJson(ReadOnlySpan<byte> escaped)
     {
         for (int backslash; (backslash = escaped.IndexOf((byte)'\\')) >= 0 && backslash + 1 < escaped.Length;)

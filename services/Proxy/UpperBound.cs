@@ -4,7 +4,8 @@ namespace LlmGateway.Proxy;
 
 /// <summary>
 /// What a request can cost at most, as a function of its output limit. The dearest rate of every meter and long-context tier that the request could
-/// fall into is used, so that whatever the provider reports within the bounds costs no more. Amounts are nano-dollars, rounded up once, as in <see cref="Cost"/>.
+/// fall into is used, so that whatever the provider reports within the bounds costs no more. Amounts are nano-dollars, rounded up once, as
+/// <see cref="Contracts.Cost.Of"/> does.
 /// </summary>
 public readonly struct UpperBound
 {
@@ -40,7 +41,7 @@ public readonly struct UpperBound
     public static long OutputLimit(int? asked, long modelMaxOutput) =>
         Math.Min(asked ?? int.MaxValue, modelMaxOutput > 0 ? modelMaxOutput : int.MaxValue);
 
-    /// <summary>The most that the request can cost with so many output tokens per answer; <see cref="long.MaxValue"/> when it is more than any wallet holds.</summary>
+    /// <summary>The most that the request can cost with so many output tokens per answer; <see cref="long.MaxValue"/> stands for all that is beyond it.</summary>
     public long Cost(long outputLimit)
     {
         var nanos = (_fixed + (_perOutputToken * outputLimit) + (AttosPerNano - 1)) / AttosPerNano;

@@ -1,5 +1,5 @@
+using System.Text;
 using System.Text.Json;
-using LlmGateway.Contracts;
 
 namespace LlmGateway.Proxy.OpenAi;
 
@@ -12,7 +12,8 @@ public sealed class ChatMeter
     // Names of the strings in a message or delta that are the model's words.
     static readonly byte[][] Texts =
     [
-        "content"u8.ToArray(), "text"u8.ToArray(), "refusal"u8.ToArray(), "reasoning_content"u8.ToArray(), "reasoning"u8.ToArray(), "thinking"u8.ToArray(),
+        "content"u8.ToArray(), "text"u8.ToArray(), "refusal"u8.ToArray(),
+        "reasoning_content"u8.ToArray(), "reasoning"u8.ToArray(), "thinking"u8.ToArray(),
         "name"u8.ToArray(), "arguments"u8.ToArray(),
     ];
 
@@ -26,7 +27,7 @@ public sealed class ChatMeter
     public ChatUsage? Usage { get; private set; }
 
     /// <summary>There is usage, it is possible, and it does not deny what was seen.</summary>
-    public bool UsageIsBelieved => Usage?.Usage is { } usage && !(ContentSeen && OutputOf(usage) == 0);
+    public bool UsageIsBelieved => Usage?.Usage is { } usage && !(ContentSeen && MeterReading.OutputOf(usage) == 0);
 
     /// <summary>The last finish reason that was seen.</summary>
     public string? FinishReason { get; private set; }
@@ -53,7 +54,8 @@ public sealed class ChatMeter
     }
 
     /// <summary>
-    /// What to settle with: the provider's counts when they can be believed, else ours of the request's texts and of what was delivered, marked estimated.
+    /// What to settle with: the provider's counts when they can be believed, else ours of the request's texts and of what was delivered, marked
+    /// estimated.
     /// </summary>
     /// <param name="requestBody">As the caller sent it.</param>
     public MeterReading Settle(ReadOnlySpan<byte> requestBody)
@@ -150,7 +152,8 @@ public sealed class ChatMeter
     {
         while (reader.NextMember())
         {
-            var (isIndex, isFinish, isMessage) = (reader.Has("index"u8), reader.Has("finish_reason"u8), reader.Has("delta"u8) || reader.Has("message"u8));
+            var (isIndex, isFinish) = (reader.Has("index"u8), reader.Has("finish_reason"u8));
+            var isMessage = reader.Has("delta"u8) || reader.Has("message"u8);
             reader.Read();
             if (isIndex && reader.TokenType == JsonTokenType.Number && reader.TryGetInt32(out var given))
                 index = given;
@@ -166,7 +169,7 @@ public sealed class ChatMeter
     void Finish(ref Utf8JsonReader reader, int index)
     {
         FinishReason = reader.Has("stop"u8) ? "stop" : reader.Has("length"u8) ? "length" : reader.Has("tool_calls"u8) ? "tool_calls"
-            : System.Text.Encoding.UTF8.GetString(reader.ValueSpan[..Math.Min(reader.ValueSpan.Length, 64)]);
+            : Encoding.UTF8.GetString(reader.ValueSpan[..Math.Min(reader.ValueSpan.Length, 64)]);
         _finished |= UInt128.One << (index & (ChatRequest.MaxChoices - 1));
     }
 
@@ -207,8 +210,6 @@ public sealed class ChatMeter
                     return kind;
         return -1;
     }
-
-    static long OutputOf(Usage usage) => usage[Meter.Output] + usage[Meter.Reasoning] + usage[Meter.AudioOutput] + usage[Meter.ImageOutput];
 
     /// <summary>The words of one answer so far; a change of kind (content, arguments of a tool …) ends a word.</summary>
     struct Track

@@ -41,7 +41,10 @@ static class ChatParameters
 
     /// <summary>Members that decide the cost and are read; no other spelling of them may pass.</summary>
     static readonly byte[][] Read =
-        [.. "model messages stream stream_options max_tokens max_completion_tokens n tools functions service_tier modalities".Split(' ').Select(Encoding.UTF8.GetBytes)];
+    [
+        "model"u8.ToArray(), "messages"u8.ToArray(), "n"u8.ToArray(), "max_tokens"u8.ToArray(), "max_completion_tokens"u8.ToArray(),
+        "stream"u8.ToArray(), "stream_options"u8.ToArray(), "tools"u8.ToArray(), "functions"u8.ToArray(), "service_tier"u8.ToArray(), "modalities"u8.ToArray(),
+    ];
 
     /// <summary>Refuses a top-level member whose cost has no price.</summary>
     public static void CheckTop(ReadOnlySpan<byte> name, JsonTokenType value)
@@ -75,9 +78,12 @@ static class ChatParameters
 
     public static ProblemException Invalid(string path, string message) => new(Problems.Invalid(path, $"'{path}' {message}."));
 
-    public static ProblemException Unpriceable(string path, string reason) => new(Problems.Unpriceable(path, $"'{path}' cannot be priced: {reason}."));
+    public static ProblemException Unpriceable(string path, string reason) =>
+        new(Problems.Unpriceable(path, $"'{path}' cannot be priced: {reason}."));
 
-    /// <summary>Some servers match names without regard to case, the last one winning: <c>"MAX_TOKENS": 100000</c> must not undo the limit that we set.</summary>
+    /// <summary>
+    /// Some servers match names without regard to case, the last one winning: <c>"MAX_TOKENS": 100000</c> must not undo the limit that we set.
+    /// </summary>
     static void RefuseLookAlike(ReadOnlySpan<byte> name)
     {
         foreach (var known in Read)

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Globalization;
+using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using LlmGateway.Contracts;
@@ -64,14 +65,14 @@ public sealed class ChatRelay(ChatRequest request, int maxEventBytes = SseReader
             toCaller.Write(_held.WrittenSpan[.._costAt]);
             toCaller.Write(_heldUsageIsEmpty ? "\"cost\":\""u8 : ",\"cost\":\""u8);
             Span<byte> amount = stackalloc byte[32];
-            toCaller.Write(amount[..System.Text.Encoding.UTF8.GetBytes(cost.ToString(), amount)]);
+            toCaller.Write(amount[..Encoding.UTF8.GetBytes(cost.ToString(), amount)]);
             toCaller.Write("\""u8);
             toCaller.Write(_held.WrittenSpan[_costAt..]);
         }
         toCaller.Write("data: [DONE]\n\n"u8);
     }
 
-    /// <summary>Ends a stream that broke off: an error event, which OpenAI's clients raise, unless the provider sent one; then <c>[DONE]</c>.</summary>
+    /// <summary>Ends a stream that broke off: an error event, which OpenAI's clients raise, if the provider sent none; then <c>[DONE]</c>.</summary>
     public void WriteFailure(IBufferWriter<byte> toCaller, Problem problem, string requestId)
     {
         ReleaseHeld(toCaller);
@@ -167,23 +168,14 @@ public sealed class ChatRelay(ChatRequest request, int maxEventBytes = SseReader
     void HoldOwnUsage(Usage settled)
     {
         _held = new ArrayBufferWriter<byte>();
-        var input = Sum(settled, Contracts.Meter.Input, Contracts.Meter.CachedInput, Contracts.Meter.CacheWrite5m, Contracts.Meter.CacheWrite1h, Contracts.Meter.AudioInput, Contracts.Meter.ImageInput);
-        var output = Sum(settled, Contracts.Meter.Output, Contracts.Meter.Reasoning, Contracts.Meter.AudioOutput, Contracts.Meter.ImageOutput);
+        var (input, output) = (MeterReading.InputOf(settled), MeterReading.OutputOf(settled));
         _held.Write("data: {"u8);
         CopyIdentity(_first ?? "{}"u8.ToArray(), _held);
-        _held.Write(System.Text.Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture,
+        _held.Write(Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture,
             $"\"choices\":[],\"usage\":{{\"prompt_tokens\":{input},\"completion_tokens\":{output},\"total_tokens\":{input + output}")));
         _costAt = _held.WrittenCount;
         _held.Write("}}\n\n"u8);
         _heldUsageIsEmpty = false;
-    }
-
-    static long Sum(Usage usage, params ReadOnlySpan<Meter> meters)
-    {
-        var sum = 0L;
-        foreach (var meter in meters)
-            sum += usage[meter];
-        return sum;
     }
 
     static void CopyIdentity(ReadOnlySpan<byte> chunk, ArrayBufferWriter<byte> to)

@@ -31,9 +31,12 @@ public sealed class ChatRequest
     /// <summary>The caller asked for usage in the stream (<c>stream_options.include_usage</c>).</summary>
     public bool WantsUsage { get; internal set; }
 
-    /// <summary>Limit of output tokens per answer that the caller asked for: the smaller of <c>max_tokens</c> and <c>max_completion_tokens</c>.</summary>
-    public int? MaxTokens =>
-        (MaxTokensMember.Value, MaxCompletionTokensMember.Value) is ({ } a, { } b) ? Math.Min(a, b) : MaxTokensMember.Value ?? MaxCompletionTokensMember.Value;
+    /// <summary>Output tokens per answer that the caller asked for at most: the smaller of <c>max_tokens</c> and <c>max_completion_tokens</c>.</summary>
+    public int? MaxTokens => (MaxTokensMember.Value, MaxCompletionTokensMember.Value) switch
+    {
+        ({ } a, { } b) => Math.Min(a, b),
+        var (a, b) => a ?? b,
+    };
 
     /// <summary>How many answers (<c>n</c>), from 1.</summary>
     public int Choices { get; internal set; } = 1;
@@ -87,7 +90,7 @@ public sealed class ChatRequest
     /// <param name="contextTokens">The model's context, 0 when unknown.</param>
     public long InputBound(long contextTokens)
     {
-        var bound = BodyBytes + ((long)Messages * TokensPerMessage) + (HasTools ? TokensForTools : 0) + TokensForFrame + ((long)Images * TokensPerImage);
+        var bound = BodyBytes + ((long)Messages * TokensPerMessage) + ((long)Images * TokensPerImage) + (HasTools ? TokensForTools : 0) + TokensForFrame;
         return contextTokens > 0 ? Math.Min(bound, contextTokens) : bound;
     }
 
@@ -107,7 +110,7 @@ public sealed class ChatRequest
     {
         var edits = new ByteEdits();
         if (Model != upstreamModel)
-            edits.Replace(ModelValue.Start, ModelValue.Length, Encoding.UTF8.GetBytes($"\"{JsonEncodedText.Encode(upstreamModel, JavaScriptEncoder.UnsafeRelaxedJsonEscaping)}\""));
+            edits.Replace(ModelValue.Start, ModelValue.Length, Quoted(upstreamModel));
         SetLimit(edits, outputLimit);
         if (injectUsage && Stream && !WantsUsage)
             AskForUsage(edits);
@@ -134,12 +137,14 @@ public sealed class ChatRequest
         if (IncludeUsage.Length > 0)
             edits.Replace(IncludeUsage.Start, IncludeUsage.Length, "true"u8.ToArray());
         else if (StreamOptionsIsObject)
-            edits.Insert(StreamOptions.Start + 1, StreamOptionsIsEmpty ? "\"include_usage\":true"u8.ToArray() : "\"include_usage\":true,"u8.ToArray());
+            edits.Insert(StreamOptions.Start + 1, (StreamOptionsIsEmpty ? "\"include_usage\":true"u8 : "\"include_usage\":true,"u8).ToArray());
         else if (StreamOptions.Length > 0)
             edits.Replace(StreamOptions.Start, StreamOptions.Length, "{\"include_usage\":true}"u8.ToArray());
         else
             edits.Insert(Closing, ",\"stream_options\":{\"include_usage\":true}"u8.ToArray());
     }
+
+    static byte[] Quoted(string text) => Encoding.UTF8.GetBytes($"\"{JsonEncodedText.Encode(text, JavaScriptEncoder.UnsafeRelaxedJsonEscaping)}\"");
 
     /// <summary>Where a value stands in the body; empty when the member is absent.</summary>
     internal readonly record struct Place(int Start, int Length);

@@ -217,7 +217,8 @@ ref struct ChatRequestReader
     {
         if (_json.Token == JsonTokenType.Null)
             return null;
-        if (_json.Token == JsonTokenType.Number && Utf8Parser.TryParse(_json.Raw, out int count, out var read) && read == _json.Raw.Length && count >= 1 && count <= max)
+        var isCount = Utf8Parser.TryParse(_json.Raw, out int count, out var read) && read == _json.Raw.Length && count >= 1 && count <= max;
+        if (isCount && _json.Token == JsonTokenType.Number)
             return count;
         throw Invalid(path, $"must be an integer from 1 to {max}, written in digits");
     }

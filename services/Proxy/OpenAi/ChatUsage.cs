@@ -91,7 +91,7 @@ public sealed record ChatUsage(Usage? Usage, string? Reason, string? Raw)
             return false;
         while (reader.NextMember())
         {
-            var details = section.Length > 0 ? null : reader.Has("prompt_tokens_details"u8) ? InputDetails : reader.Has("completion_tokens_details"u8) ? OutputDetails : null;
+            var details = section.Length > 0 ? null : DetailsAt(ref reader);
             var field = details is null ? Find(ref reader, section) : -1;
             reader.Read();
             if (reader.TokenType == JsonTokenType.Null)
@@ -105,6 +105,9 @@ public sealed record ChatUsage(Usage? Usage, string? Reason, string? Raw)
         }
         return true;
     }
+
+    static string? DetailsAt(ref Utf8JsonReader reader) =>
+        reader.Has("prompt_tokens_details"u8) ? InputDetails : reader.Has("completion_tokens_details"u8) ? OutputDetails : null;
 
     static int Find(ref Utf8JsonReader reader, string section)
     {

@@ -3,13 +3,17 @@ using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Proxy.OpenAi;
 
-/// <summary>What a caller is told when a provider of the OpenAI wire refuses or fails: their mistake in the provider's words, ours without its secrets.</summary>
+/// <summary>
+/// What a caller is told when a provider of the OpenAI wire refuses or fails: their mistake in the provider's words, ours without its secrets.
+/// </summary>
 public static class UpstreamErrors
 {
     /// <summary>Characters of a provider's message that are passed on.</summary>
     public const int MaxMessage = 2000;
 
     const int MaxRetryAfter = 3600;
+
+    const string AskOperator = "Ask the operator to check the provider connection.";
 
     /// <param name="status">The provider's status, any but 2xx.</param>
     /// <param name="body">The beginning of its answer, JSON or not.</param>
@@ -21,8 +25,8 @@ public static class UpstreamErrors
         {
             400 or 404 or 413 or 422 => Pass(status, body),
             // The body may show parts of the provider key.
-            401 or 403 => Problems.Upstream(502, "upstream_auth", "The provider refused the gateway's credentials. Ask the operator to check the provider connection."),
-            402 => Problems.Upstream(502, "upstream_quota", "The gateway's account at the provider has no credit. Ask the operator to check the provider connection."),
+            401 or 403 => Problems.Upstream(502, "upstream_auth", "The provider refused the gateway's credentials. " + AskOperator),
+            402 => Problems.Upstream(502, "upstream_quota", "The gateway's account at the provider has no credit. " + AskOperator),
             429 => Problems.Upstream(429, "upstream_rate_limited", "The provider's rate limit is reached. Try again later.", wait ?? 1),
             408 or 504 => Problems.Upstream(504, "upstream_timeout", "The provider did not answer in time."),
             503 or 529 => Problems.Upstream(503, "upstream_error", $"The provider is overloaded or down ({status}).", wait ?? 1),
@@ -37,7 +41,8 @@ public static class UpstreamErrors
     static Problem Pass(int status, ReadOnlySpan<byte> body)
     {
         var (message, code, param) = Read(body);
-        return new(status, "invalid_request_error", code ?? "upstream_invalid_request", message ?? $"The provider refused the request ({status}).", param);
+        message ??= $"The provider refused the request ({status}).";
+        return new(status, "invalid_request_error", code ?? "upstream_invalid_request", message, param);
     }
 
     /// <summary>Reads <c>error.message</c>, <c>code</c> and <c>param</c>; other shapes in use are a bare <c>error</c> or <c>message</c> string.</summary>
@@ -61,7 +66,9 @@ public static class UpstreamErrors
     }
 
     static string? Text(JsonElement error, string name) =>
-        error.ValueKind == JsonValueKind.Object && error.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? Cut(value.GetString()) : null;
+        error.ValueKind == JsonValueKind.Object && error.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String
+            ? Cut(value.GetString())
+            : null;
 
     static string? Cut(string? text) => text is { Length: > MaxMessage } ? text[..MaxMessage] : text is "" ? null : text;
 }

@@ -16,7 +16,8 @@ public sealed record CustomerView(
     public sealed record WalletView(string Id, Money Balance, string Currency, string Status);
 
     public static CustomerView Of(Customer customer, WalletSummary? wallet) => new(
-        Ids.Show(Ids.Customer, customer.Id), customer.ExternalId, customer.Email, customer.Name, customer.Company, customer.Phone, customer.Status, customer.CreatedAt,
+        Ids.Show(Ids.Customer, customer.Id), customer.ExternalId, customer.Email, customer.Name, customer.Company, customer.Phone,
+        customer.Status, customer.CreatedAt,
         wallet is null ? null : new(Ids.Show(Ids.Wallet, wallet.Id), wallet.Balance, "USD", wallet.Frozen ? "frozen" : "active"),
         wallet?.Spent ?? Money.Zero, wallet?.ToppedUp ?? Money.Zero, wallet?.RecentLedger);
 

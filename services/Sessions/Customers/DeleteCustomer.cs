@@ -12,7 +12,8 @@ public static class DeleteCustomer
 {
     public static void MapDeleteCustomer(this WebApplication app) => app.MapDelete("/v1/customers/{id}", HandleAsync);
 
-    static async Task<IResult> HandleAsync(string id, HttpContext http, SessionsDb db, HotCopies copies, OutboxSignal outbox, TimeProvider time, CancellationToken token)
+    static async Task<IResult> HandleAsync(
+        string id, HttpContext http, SessionsDb db, HotCopies copies, OutboxSignal outbox, TimeProvider time, CancellationToken token)
     {
         if (await CustomerView.FindAsync(db, http.Backend(), id, token) is not { } customer)
             return CustomerView.NotFound;

@@ -25,7 +25,8 @@ public static class Enrolment
     {
         var customer = new Customer
         {
-            Id = CustomerId(project.Id, test, externalId), ProjectId = project.Id, Test = test, ExternalId = externalId, Status = CustomerStatus.Active, CreatedAt = now,
+            Id = CustomerId(project.Id, test, externalId), ProjectId = project.Id, Test = test, ExternalId = externalId,
+            Status = CustomerStatus.Active, CreatedAt = now,
         };
         db.Add(customer);
         db.Tell(new CustomerCreated(customer.Id, externalId, project.OrganizationId, project.Id, test, now), now);

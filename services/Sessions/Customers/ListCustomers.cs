@@ -15,7 +15,9 @@ public static class ListCustomers
 {
     const int DefaultPage = 50, MaxPage = 200, MaxOffset = 1_000_000;
 
-    public static void MapListCustomers(this WebApplication app) => app.MapGet("/v1/customers", async (HttpContext http, SessionsDb db, WalletClient wallet, CancellationToken token) =>
+    public static void MapListCustomers(this WebApplication app) => app.MapGet("/v1/customers", HandleAsync);
+
+    static async Task<IResult> HandleAsync(HttpContext http, SessionsDb db, WalletClient wallet, CancellationToken token)
     {
         var caller = http.Backend();
         var query = http.Request.Query;
@@ -31,7 +33,8 @@ public static class ListCustomers
             customers = customers.Where(After(cursor));
 
         // One more than asked for tells whether there is a next page.
-        var page = await customers.OrderByDescending(customer => customer.CreatedAt).ThenByDescending(customer => customer.Id).Skip(offset).Take(limit + 1).ToListAsync(token);
+        var page = await customers.OrderByDescending(customer => customer.CreatedAt).ThenByDescending(customer => customer.Id)
+            .Skip(offset).Take(limit + 1).ToListAsync(token);
         var shown = page.Take(limit).ToList();
         var summaries = await wallet.SummariesAsync([.. shown.Select(customer => customer.WalletId).OfType<Guid>()], withLedger: false, token);
         return Results.Json(new
@@ -39,7 +42,7 @@ public static class ListCustomers
             customers = shown.Select(customer => CustomerView.Of(customer, customer.WalletId is { } id ? summaries[id] : null)),
             nextCursor = page.Count > limit ? Cursor(shown[^1]) : null,
         }, Defaults.Json);
-    });
+    }
 
     static Expression<Func<Customer, bool>> Status(string text)
     {
@@ -53,7 +56,8 @@ public static class ListCustomers
     {
         var pattern = LikePattern(search);
         return customer => EF.Functions.ILike(customer.ExternalId, pattern, @"\") || EF.Functions.ILike(customer.Name!, pattern, @"\")
-            || EF.Functions.ILike(customer.Email!, pattern, @"\") || EF.Functions.ILike(customer.Company!, pattern, @"\") || EF.Functions.ILike(customer.Phone!, pattern, @"\");
+            || EF.Functions.ILike(customer.Email!, pattern, @"\") || EF.Functions.ILike(customer.Company!, pattern, @"\")
+            || EF.Functions.ILike(customer.Phone!, pattern, @"\");
     }
 
     static Expression<Func<Customer, bool>> After(string cursor)

@@ -12,7 +12,9 @@ public static class ReadCredential
         {
             var now = time.GetUtcNow();
             var hash = seal.Hash(fingerprint);
-            var credential = await FindSessionAsync(db, hash, now, token) ?? await FindCustomerKeyAsync(db, hash, now, token) ?? await FindSecretKeyAsync(db, hash, now, token);
+            var credential = await FindSessionAsync(db, hash, now, token)
+                ?? await FindCustomerKeyAsync(db, hash, now, token)
+                ?? await FindSecretKeyAsync(db, hash, now, token);
             if (credential is null)
                 return Problems.NotFound("credential");
             _ = copies.KeepAsync(Invalidation.CredentialKey(fingerprint), credential); // the answer does not wait for Redis

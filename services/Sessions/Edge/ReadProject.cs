@@ -13,20 +13,22 @@ public static class ReadProject
 {
     public static void MapProjects(this WebApplication app)
     {
-        app.MapGet("/internal/projects/{id:guid}", async (Guid id, SessionsDb db, HotCopies copies, IConfiguration configuration, TimeProvider time, CancellationToken token) =>
-        {
-            var catalog = await ReadAsync(db, id, configuration[Configuration.SandboxSetting], time.GetUtcNow(), token);
-            if (catalog is null)
-                return Problems.NotFound("project");
-            _ = copies.KeepAsync(Invalidation.ProjectKey(id), catalog); // the answer does not wait for Redis
-            return Results.Json(catalog, Defaults.Json);
-        });
+        app.MapGet("/internal/projects/{id:guid}", CatalogAsync);
+        app.MapGet("/internal/origins", OriginsAsync);
+    }
 
-        app.MapGet("/internal/origins", async (SessionsDb db, CancellationToken token) =>
-        {
-            var lists = await db.Projects.Where(project => project.Active).Select(project => project.AllowedOrigins).ToListAsync(token);
-            return Results.Json(new { any = lists.Any(list => list.Count == 0), origins = lists.SelectMany(list => list).Distinct() }, Defaults.Json);
-        });
+    static async Task<IResult> CatalogAsync(Guid id, SessionsDb db, HotCopies copies, IConfiguration configuration, TimeProvider time, CancellationToken token)
+    {
+        if (await ReadAsync(db, id, configuration[Configuration.SandboxSetting], time.GetUtcNow(), token) is not { } catalog)
+            return Problems.NotFound("project");
+        _ = copies.KeepAsync(Invalidation.ProjectKey(id), catalog); // the answer does not wait for Redis
+        return Results.Json(catalog, Defaults.Json);
+    }
+
+    static async Task<IResult> OriginsAsync(SessionsDb db, CancellationToken token)
+    {
+        var lists = await db.Projects.Where(project => project.Active).Select(project => project.AllowedOrigins).ToListAsync(token);
+        return Results.Json(new { any = lists.Any(list => list.Count == 0), origins = lists.SelectMany(list => list).Distinct() }, Defaults.Json);
     }
 
     /// <summary>True when <paramref name="baseUrl"/> is the sandbox or lies under it.</summary>

@@ -38,5 +38,6 @@ public static class Standing
     };
 
     /// <summary>Null for an active customer.</summary>
-    public static Problem? Refusal(CustomerStatus status) => status == CustomerStatus.Active ? null : Problems.CustomerStatus(status.ToString().ToLowerInvariant());
+    public static Problem? Refusal(CustomerStatus status) =>
+        status == CustomerStatus.Active ? null : Problems.CustomerStatus(status.ToString().ToLowerInvariant());
 }

@@ -9,7 +9,9 @@ public static class ListSessions
 {
     const int DefaultPage = 50, MaxPage = 200;
 
-    public static void MapListSessions(this WebApplication app) => app.MapGet("/v1/sessions", async (HttpContext http, SessionsDb db, TimeProvider time, CancellationToken token) =>
+    public static void MapListSessions(this WebApplication app) => app.MapGet("/v1/sessions", HandleAsync);
+
+    static async Task<IResult> HandleAsync(HttpContext http, SessionsDb db, TimeProvider time, CancellationToken token)
     {
         var caller = http.Backend();
         var query = http.Request.Query;
@@ -36,7 +38,7 @@ public static class ListSessions
             sessions = page.Take(limit).Select(session => Show(session, customer, now)),
             nextCursor = page.Count > limit ? Ids.Show(Ids.Session, page[limit - 1].Id) : null,
         }, Defaults.Json);
-    });
+    }
 
     static object Show(Session session, Customer customer, DateTimeOffset now) => new
     {

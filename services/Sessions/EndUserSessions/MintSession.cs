@@ -27,7 +27,8 @@ public static class MintSession
     public static void MapMintSession(this WebApplication app) => app.MapPost("/v1/sessions", HandleAsync).WithIdempotency();
 
     static async Task<IResult> HandleAsync(
-        HttpContext http, SessionsDb db, WalletClient wallet, SessionTokens tokens, HotCopies copies, OutboxSignal outbox, TimeProvider time, CancellationToken token)
+        HttpContext http, SessionsDb db, WalletClient wallet, SessionTokens tokens, HotCopies copies, OutboxSignal outbox, TimeProvider time,
+        CancellationToken token)
     {
         var caller = http.Backend();
         var terms = Read(await Body.ReadAsync<Request>(http));
@@ -98,7 +99,8 @@ public static class MintSession
             throw Fields.Invalid("ttlSeconds", $"must be from {MinTtlSeconds} to {MaxTtlSeconds}");
         if (request.Scope?.MaxSpend is { Nanos: <= 0 })
             throw Fields.Invalid("scope.maxSpend", "must be above 0");
-        return new(externalId, email, name, Fields.Models(request.Scope?.Models, "scope.models"), request.Scope?.MaxSpend, request.TtlSeconds ?? DefaultTtlSeconds);
+        var models = Fields.Models(request.Scope?.Models, "scope.models");
+        return new(externalId, email, name, models, request.Scope?.MaxSpend, request.TtlSeconds ?? DefaultTtlSeconds);
     }
 
     static (string ExternalId, string? Email, string? Name) ReadCustomer(JsonElement customer)

@@ -17,7 +17,8 @@ public static class RefreshSession
 
     public static void MapRefreshSession(this WebApplication app) => app.MapPost("/v1/sessions/refresh", HandleAsync).WithIdempotency();
 
-    static async Task<IResult> HandleAsync(HttpContext http, SessionsDb db, SessionTokens tokens, HotCopies copies, TimeProvider time, CancellationToken token)
+    static async Task<IResult> HandleAsync(
+        HttpContext http, SessionsDb db, SessionTokens tokens, HotCopies copies, TimeProvider time, CancellationToken token)
     {
         var caller = http.EndUser();
         var now = time.GetUtcNow();
@@ -36,7 +37,10 @@ public static class RefreshSession
             .SetProperty(s => s.Successors, s => s.Successors + 1)
             .SetProperty(s => s.ExpiresAt, s => s.ExpiresAt < graceEnd ? s.ExpiresAt : graceEnd), token) == 1;
         if (!mayRefresh)
-            return Problems.Conflict("refreshed_too_often", $"This session was refreshed {MaxSuccessors} times already. Use one of the tokens that it was refreshed into.");
+        {
+            return Problems.Conflict(
+                "refreshed_too_often", $"This session was refreshed {MaxSuccessors} times already. Use one of the tokens that it was refreshed into.");
+        }
         var (session, secret) = tokens.New(family.Id, customer.Test, now, family.TtlSeconds);
         db.Add(session);
         await db.SaveChangesAsync(token);

@@ -4,7 +4,9 @@ using Microsoft.EntityFrameworkCore;
 
 namespace LlmGateway.Sessions;
 
-/// <summary><c>DELETE /v1/sessions/{id}</c> → 204, also when repeated: ends the session and everything of its family, within a second, running streams included.</summary>
+/// <summary>
+/// <c>DELETE /v1/sessions/{id}</c> → 204, also when repeated: ends the session and everything of its family, within a second, running streams included.
+/// </summary>
 public static class RevokeSession
 {
     public static void MapRevokeSession(this WebApplication app) => app.MapDelete("/v1/sessions/{id}", HandleAsync);
@@ -23,7 +25,8 @@ public static class RevokeSession
         family.RevokedAt ??= now;
         await db.SaveChangesAsync(token);
         // Read after the commit: a token that a parallel refresh adds later is looked up later, and found revoked.
-        var members = await db.Sessions.Where(s => s.FamilyId == family.Id && s.ExpiresAt > now).Select(s => new KnownCredential(s.Id, s.SealedFingerprint)).ToListAsync(token);
+        var members = await db.Sessions.Where(s => s.FamilyId == family.Id && s.ExpiresAt > now)
+            .Select(s => new KnownCredential(s.Id, s.SealedFingerprint)).ToListAsync(token);
         await copies.CredentialsChangedAsync(members);
         return Results.NoContent();
     }

@@ -13,7 +13,8 @@ public sealed class SessionTokens(CredentialSeal seal)
         var id = Ids.New();
         return (new()
         {
-            Id = id, FamilyId = family, Hash = seal.Hash(fingerprint), SealedFingerprint = seal.Seal(fingerprint, id), CreatedAt = now, ExpiresAt = now.AddSeconds(ttlSeconds),
+            Id = id, FamilyId = family, Hash = seal.Hash(fingerprint), SealedFingerprint = seal.Seal(fingerprint, id),
+            CreatedAt = now, ExpiresAt = now.AddSeconds(ttlSeconds),
         }, secret);
     }
 }

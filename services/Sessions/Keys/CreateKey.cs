@@ -14,7 +14,8 @@ public static class CreateKey
 
     public static void MapCreateKey(this WebApplication app) => app.MapPost("/v1/customers/{id}/keys", HandleAsync).WithIdempotency();
 
-    static async Task<IResult> HandleAsync(string id, HttpContext http, SessionsDb db, CustomerKeys keys, OutboxSignal outbox, TimeProvider time, CancellationToken token)
+    static async Task<IResult> HandleAsync(
+        string id, HttpContext http, SessionsDb db, CustomerKeys keys, OutboxSignal outbox, TimeProvider time, CancellationToken token)
     {
         var caller = http.Backend();
         var request = await Body.ReadAsync<Request>(http);

@@ -13,8 +13,8 @@ public sealed class CustomerKeys(CredentialSeal seal)
         var id = Ids.New();
         var key = new CustomerKey
         {
-            Id = id, CustomerId = customer.Id, Name = name, Hash = seal.Hash(fingerprint), SealedFingerprint = seal.Seal(fingerprint, id), Last4 = CredentialSeal.Last4(secret),
-            Models = models, CreatedAt = now, ExpiresAt = expiresAt?.ToUniversalTime(),
+            Id = id, CustomerId = customer.Id, Name = name, Hash = seal.Hash(fingerprint), SealedFingerprint = seal.Seal(fingerprint, id),
+            Last4 = CredentialSeal.Last4(secret), Models = models, CreatedAt = now, ExpiresAt = expiresAt?.ToUniversalTime(),
         };
         db.Add(key);
         db.Tell(new KeyCreated(id, customer.Id, project.OrganizationId, project.Id, customer.Test, now), now);

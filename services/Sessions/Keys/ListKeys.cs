@@ -9,7 +9,8 @@ namespace LlmGateway.Sessions;
 /// <param name="LastUsedAt">Within a minute or so; the edge reports uses in batches.</param>
 /// <param name="Key">The secret, only in the answer that creates it.</param>
 public sealed record KeyView(
-    string Id, string Name, string Prefix, string Last4, DateTimeOffset CreatedAt, DateTimeOffset? ExpiresAt, DateTimeOffset? LastUsedAt, KeyView.ScopeView Scope,
+    string Id, string Name, string Prefix, string Last4, DateTimeOffset CreatedAt, DateTimeOffset? ExpiresAt, DateTimeOffset? LastUsedAt,
+    KeyView.ScopeView Scope,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Key = null)
 {
     /// <param name="Models">Null: all that the project allows.</param>
@@ -22,11 +23,14 @@ public sealed record KeyView(
 /// <summary><c>GET /v1/customers/{id}/keys</c>: the keys that are not revoked, newest first.</summary>
 public static class ListKeys
 {
-    public static void MapListKeys(this WebApplication app) => app.MapGet("/v1/customers/{id}/keys", async (string id, HttpContext http, SessionsDb db, CancellationToken token) =>
+    public static void MapListKeys(this WebApplication app) => app.MapGet("/v1/customers/{id}/keys", HandleAsync);
+
+    static async Task<IResult> HandleAsync(string id, HttpContext http, SessionsDb db, CancellationToken token)
     {
         if (await CustomerView.FindAsync(db, http.Backend(), id, token) is not { } customer)
             return CustomerView.NotFound;
-        var keys = await db.CustomerKeys.AsNoTracking().Where(key => key.CustomerId == customer.Id && key.RevokedAt == null).OrderByDescending(key => key.Id).ToListAsync(token);
+        var keys = await db.CustomerKeys.AsNoTracking().Where(key => key.CustomerId == customer.Id && key.RevokedAt == null)
+            .OrderByDescending(key => key.Id).ToListAsync(token);
         return Results.Json(new { keys = keys.Select(KeyView.Of) }, Defaults.Json);
-    });
+    }
 }

@@ -12,7 +12,9 @@ public static class RecordKeyUse
 
     public sealed record Use(Guid Id, DateTimeOffset At);
 
-    public static void MapRecordKeyUse(this WebApplication app) => app.MapPost("/internal/keys/used", async (HttpContext http, NpgsqlDataSource database, CancellationToken token) =>
+    public static void MapRecordKeyUse(this WebApplication app) => app.MapPost("/internal/keys/used", HandleAsync);
+
+    static async Task<IResult> HandleAsync(HttpContext http, NpgsqlDataSource database, CancellationToken token)
     {
         var uses = (await Body.ReadAsync<Request>(http)).Credentials;
         if (uses.Count > MaxAtOnce)
@@ -24,5 +26,5 @@ public static class RecordKeyUse
             """, uses.Select(use => use.Id).ToArray(), uses.Select(use => use.At.UtcDateTime).ToArray());
         await update.ExecuteNonQueryAsync(token);
         return Results.NoContent();
-    });
+    }
 }

@@ -14,8 +14,11 @@ public static class RevokeKey
     {
         if (await CustomerView.FindAsync(db, http.Backend(), id, token) is not { } customer)
             return CustomerView.NotFound;
-        if (!Ids.TryParse(Ids.Key, keyId, out var wanted) || await db.CustomerKeys.SingleOrDefaultAsync(k => k.Id == wanted && k.CustomerId == customer.Id, token) is not { } key)
+        if (!Ids.TryParse(Ids.Key, keyId, out var wanted)
+            || await db.CustomerKeys.SingleOrDefaultAsync(k => k.Id == wanted && k.CustomerId == customer.Id, token) is not { } key)
+        {
             return Problems.NotFound("key");
+        }
         if (key.RevokedAt is not null)
             return Results.NoContent();
 

@@ -11,7 +11,11 @@ public sealed class SeedException(string message) : Exception(message);
 /// <summary>Reads seed files: expands <c>${NAME}</c>, refuses what it does not know, and checks every rule. Throws <see cref="SeedException"/>.</summary>
 public static partial class SeedReader
 {
-    static readonly JsonSerializerOptions Json = new(Defaults.Json) { UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow, PropertyNameCaseInsensitive = false };
+    static readonly JsonSerializerOptions Json = new(Defaults.Json)
+    {
+        UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
+        PropertyNameCaseInsensitive = false,
+    };
 
     [GeneratedRegex(@"\$\{(\w*)\}")]
     private static partial Regex Variable { get; }

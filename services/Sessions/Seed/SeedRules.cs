@@ -173,7 +173,8 @@ public static partial class SeedRules
     static IEnumerable<string> Duplicates<T>(IReadOnlyList<T>? items, string path, Func<T, string> identity, string member)
     {
         var seen = new HashSet<string>(StringComparer.Ordinal);
-        return (items ?? []).Index().Where(item => !seen.Add(identity(item.Item))).Select(item => $"{path}[{item.Index}].{member} '{identity(item.Item)}' is there twice");
+        return (items ?? []).Index().Where(item => !seen.Add(identity(item.Item)))
+            .Select(item => $"{path}[{item.Index}].{member} '{identity(item.Item)}' is there twice");
     }
 
     static IEnumerable<string> Text(string value, string path) => Fields.TextError(value) is { } reason ? [$"{path} {reason}"] : [];

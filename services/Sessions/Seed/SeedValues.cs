@@ -36,5 +36,6 @@ public sealed class UnsupportedJson : JsonConverter<Unsupported>
         return default;
     }
 
-    public override void Write(Utf8JsonWriter writer, Unsupported value, JsonSerializerOptions options) => throw new NotSupportedException("seed files are only read");
+    public override void Write(Utf8JsonWriter writer, Unsupported value, JsonSerializerOptions options) =>
+        throw new NotSupportedException("seed files are only read");
 }

@@ -10,7 +10,8 @@ namespace LlmGateway.Sessions;
 /// Writes valid seed files in one transaction. Ids follow from names, so that whoever applies a file again, or after a crash half-way, means the same
 /// rows and the same wallets; wallets are opened just before the commit. One instance at a time; an instance is for one attempt.
 /// </summary>
-public sealed class SeedWriter(SessionsDb db, WalletClient wallet, CredentialSeal seal, CustomerKeys customerKeys, Envelope envelope, HotCopies copies, OutboxSignal outbox, TimeProvider time)
+public sealed class SeedWriter(
+    SessionsDb db, WalletClient wallet, CredentialSeal seal, CustomerKeys customerKeys, Envelope envelope, HotCopies copies, OutboxSignal outbox, TimeProvider time)
 {
     /// <summary>Any number that nobody else locks in this database.</summary>
     const long SeedLock = 4011;
@@ -75,7 +76,8 @@ public sealed class SeedWriter(SessionsDb db, WalletClient wallet, CredentialSea
     Project NewProject(Organization organization, string name) => new()
     {
         Id = Ids.Derive(organization.Id, $"project:{name}"), OrganizationId = organization.Id, Name = name, CreatedAt = _now,
-        Test = false, Active = true, MarkupPpm = 0, PlatformFeePpm = 50_000, EndUserSessions = false, AllowedOrigins = [], PublishableKey = Token.New(Token.Publishable),
+        Test = false, Active = true, MarkupPpm = 0, PlatformFeePpm = 50_000, EndUserSessions = false, AllowedOrigins = [],
+        PublishableKey = Token.New(Token.Publishable),
     };
 
     async Task SecretKeyAsync(Project project, SeedSecretKey seed, string path, CancellationToken token)

@@ -7,7 +7,8 @@ namespace LlmGateway.Sessions;
 /// a dependency that is not there yet is waited for.
 /// </summary>
 public sealed class Seeding(
-    IServiceProvider services, DatabaseReady database, SeedApplied applied, IConfiguration configuration, IHostApplicationLifetime host, ILogger<Seeding> log) : BackgroundService
+    IServiceProvider services, DatabaseReady database, SeedApplied applied, IConfiguration configuration, IHostApplicationLifetime host, ILogger<Seeding> log)
+    : BackgroundService
 {
     static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(200), MaxDelay = TimeSpan.FromSeconds(5);
 

@@ -4,7 +4,7 @@ using LlmGateway.ServiceDefaults;
 using LlmGateway.Sessions;
 using Xunit;
 
-namespace LlmGateway.Unit.Sessions;
+namespace LlmGateway.UnitTests;
 
 public sealed class CustomerRulesTests
 {

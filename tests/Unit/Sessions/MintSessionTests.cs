@@ -4,7 +4,7 @@ using LlmGateway.ServiceDefaults;
 using LlmGateway.Sessions;
 using Xunit;
 
-namespace LlmGateway.Unit.Sessions;
+namespace LlmGateway.UnitTests;
 
 /// <summary>The rules of <c>POST /v1/sessions</c>, from the bytes of the body on.</summary>
 public sealed class MintSessionTests

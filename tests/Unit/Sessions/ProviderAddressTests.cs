@@ -1,7 +1,7 @@
 using LlmGateway.Sessions;
 using Xunit;
 
-namespace LlmGateway.Unit.Sessions;
+namespace LlmGateway.UnitTests;
 
 public sealed class ProviderAddressTests
 {

@@ -3,7 +3,7 @@ using LlmGateway.Contracts;
 using LlmGateway.Sessions;
 using Xunit;
 
-namespace LlmGateway.Unit.Sessions;
+namespace LlmGateway.UnitTests;
 
 /// <summary>Seed files as operators write them: what is understood, and that a mistake is named by its JSON path.</summary>
 public sealed class SeedReaderTests

@@ -2,7 +2,7 @@ using LlmGateway.Contracts;
 using LlmGateway.Sessions;
 using Xunit;
 
-namespace LlmGateway.Unit.Sessions;
+namespace LlmGateway.UnitTests;
 
 public sealed class StandingTests
 {

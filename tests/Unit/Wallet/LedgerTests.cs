@@ -2,7 +2,7 @@ using LlmGateway.Contracts;
 using LlmGateway.Wallet;
 using Xunit;
 
-namespace LlmGateway.Unit.Wallet;
+namespace LlmGateway.UnitTests;
 
 /// <summary>The ledger core, command by command. Every test ends with the invariants that no command may break.</summary>
 public sealed class LedgerTests : IDisposable
@@ -80,6 +80,29 @@ public sealed class LedgerTests : IDisposable
 
         Assert.Equal([25], Granted(Lease(fence: 1, new LeaseLine(Wallet, 10, 30, 30, 300))));
         Assert.IsType<Answer.Refused>(Lease(fence: 2, new LeaseLine(Wallet, 1, 30, 30, 300)));
+    }
+
+    [Fact]
+    public void A_shortage_that_other_holders_could_mend_is_reported_before_it_is_decided()
+    {
+        Open(Wallet, AccountKind.Wallet, 50);
+        Lease(fence: 1, new LeaseLine(Wallet, 30, 30, 30, 30));
+        var request = new LeaseRequest(Ids.New(), 1, "another proxy", [new(Wallet, 10, 30, 30, 30)]);
+
+        Assert.Equal(new Answer.Shortage(Wallet), Apply(new Extend(request)));
+        Assert.Equal([20], Granted(Apply(new Extend(request, Final: true))));
+    }
+
+    [Fact]
+    public void Extensions_and_returns_of_a_lease_may_cross_on_the_way()
+    {
+        Open(Wallet, AccountKind.Wallet, 100);
+        Lease(fence: 1, new LeaseLine(Wallet, 40, 40, 40, 40));
+
+        GiveBack(fence: 1, 30);
+        Lease(fence: 2, new LeaseLine(Wallet, 5, 5, 5, 5));
+
+        Assert.Equal(15, _book.Accounts[Wallet].Reserved);
     }
 
     [Fact]
