@@ -49,7 +49,7 @@ public static class Body
         // The serializer appends its own path to messages of converters; ours are the part before.
         var message = e.Message.Split(" Path: ")[0].TrimEnd('.');
         if (message.Contains("duplicate", StringComparison.OrdinalIgnoreCase))
-            return Problems.Malformed("The body has the same member twice.") with { Param = path };
+            return Problems.Malformed(path is null ? "The body has the same member twice." : $"The body has the member '{path}' twice in one object.") with { Param = path };
         if (message.Contains("missing required properties", StringComparison.Ordinal))
             return Problems.Missing(Join(path, message.Split('\'') is [.., var field, _] ? field : "?"));
         if (path is null)

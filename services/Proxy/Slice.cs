@@ -111,7 +111,11 @@ public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, W
     public Task GiveBackIdleAsync(TimeSpan idleTime, Guid except = default)
     {
         lock (_lock)
-            return _returns = GiveBackAfterAsync(_returns, idleTime, except);
+        {
+            return _returns.IsCompleted && FindIdle(idleTime, except) is null
+                ? Task.CompletedTask
+                : _returns = GiveBackAfterAsync(_returns, idleTime, except);
+        }
     }
 
     async Task GiveBackAfterAsync(Task before, TimeSpan idleTime, Guid except)
@@ -138,10 +142,7 @@ public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, W
     {
         lock (_lock)
         {
-            _retired.RemoveAll(old => old.Lost || (old.Dependents == 0 && IsEmpty(old.Idle)));
-            var unused = time.GetElapsedTime(_lastUse) >= idleTime && !_lease.Lost && _lease.Id != except && !IsEmpty(_lease.Idle);
-            var lease = _retired.Find(old => !IsEmpty(old.Idle)) ?? (unused ? _lease : null);
-            if (lease is null)
+            if (FindIdle(idleTime, except) is not { } lease)
                 return null;
             var give = new LeaseReturn(lease.Id, ++lease.ReturnFence, [.. registers.Select((register, i) => new Amount(register.Id, lease.Idle[i]))]);
             Array.Clear(lease.Idle);
@@ -149,6 +150,14 @@ public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, W
             _boost = 0;
             return (lease, give);
         }
+    }
+
+    /// <summary>A lease with something to give back; the caller holds the lock.</summary>
+    HeldLease? FindIdle(TimeSpan idleTime, Guid except)
+    {
+        _retired.RemoveAll(old => old.Lost || (old.Dependents == 0 && IsEmpty(old.Idle)));
+        var unused = time.GetElapsedTime(_lastUse) >= idleTime && !_lease.Lost && _lease.Id != except && !IsEmpty(_lease.Idle);
+        return _retired.Find(old => !IsEmpty(old.Idle)) ?? (unused ? _lease : null);
     }
 
     /// <summary>Admits nothing more on what is held now: the ledger decides about every new request.</summary>

@@ -10,6 +10,7 @@ builder.AddOutbox();
 builder.AddSeed();
 builder.Services.AddServiceClient<WalletClient>(builder.Configuration, "wallet", WalletClient.AttemptTimeout);
 builder.Services.AddSingleton<Envelope>();
+builder.Services.AddHostedService<IdempotencyRetention>();
 builder.Services.AddSingleton<CredentialSeal>();
 builder.Services.AddSingleton<SessionTokens>();
 builder.Services.AddSingleton<CustomerKeys>();

@@ -8,6 +8,7 @@ builder.AddServiceDefaults(Configuration.Needs);
 builder.AddOwnDatabase<WalletDb>("wallet");
 builder.AddRedis();
 builder.Services.AddSingleton<Envelope>();
+builder.Services.AddHostedService<IdempotencyRetention>();
 builder.Services.AddHostedSingleton<Writer>();
 builder.Services.AddSingleton<Recalls>();
 builder.Services.AddHostedService<LeaseSweeper>();

@@ -1,0 +1,136 @@
+using System.Text.Json;
+
+namespace LlmGateway.EndToEnd;
+
+/// <summary>Customers, their keys and the models that a credential may use.</summary>
+public sealed class CustomerTests
+{
+    [Fact]
+    public async Task A_customer_is_created_changed_found_and_deleted()
+    {
+        var externalId = $"client-{Guid.NewGuid():N}";
+        var created = (await Backend.App.PostAsync("/v1/customers", $$"""{"externalId":"{{externalId}}","email":"a@example.com","company":"100% & Co_"}""")).MustBe(201).Json;
+        var id = Text(created, "id");
+        (await Backend.App.PostAsync("/v1/customers", $$"""{"externalId":"{{externalId}}"}""")).MustBe(409);
+
+        var changed = (await Backend.App.PatchAsync($"/v1/customers/{id}", """{"email":null,"name":"Ada","phone":"+49 30 1"}""")).MustBe(200).Json;
+        Assert.Equal((null, "Ada", "100% & Co_", "+49 30 1"), (changed.GetProperty("email").GetString(), Text(changed, "name"), Text(changed, "company"), Text(changed, "phone")));
+        (await Backend.App.PatchAsync($"/v1/customers/{id}", """{"balance":"1000000"}""")).MustBeProblem(400, "invalid_value", "balance");
+        (await Backend.App.PatchAsync($"/v1/customers/{id}", """{"status":"gone"}""")).MustBeProblem(400, "invalid_value", "status");
+
+        Assert.Equal([id], await FoundAsync($"search={externalId[7..]}"));
+        Assert.Contains(id, await FoundAsync("search=100%25+%26+Co_"));
+        Assert.Empty(await FoundAsync($"search={externalId[7..]}&status=blocked"));
+
+        (await Backend.App.DeleteAsync($"/v1/customers/{id}")).MustBe(204);
+        (await Backend.App.DeleteAsync($"/v1/customers/{id}")).MustBe(204);
+        Assert.Equal("deleted", Text((await Backend.App.GetAsync($"/v1/customers/{id}")).MustBe(200).Json, "status"));
+        (await Backend.App.PostAsync("/v1/sessions", $$"""{"customer":"{{externalId}}"}""")).MustBeProblem(403, "customer_deleted");
+    }
+
+    [Fact]
+    public async Task The_detail_shows_wallet_lifetime_spend_and_recent_ledger()
+    {
+        var user = await Backend.App.NewUserAsync("2");
+        await user.ChatAsync("small", Price.Question);
+        await user.BalanceAfterAsync(1);
+
+        var customer = (await Backend.App.GetAsync($"/v1/customers/{user.CustomerId}")).MustBe(200).Json;
+
+        var wallet = customer.GetProperty("wallet");
+        Assert.Equal((user.WalletId, "1.999957", "USD", "active"), (Text(wallet, "id"), Text(wallet, "balance"), Text(wallet, "currency"), Text(wallet, "status")));
+        Assert.Equal(("0.000043", "0"), (Text(customer, "lifetimeSpend"), Text(customer, "lifetimeToppedUp")));
+        Assert.Equal(["usage", "grant"], customer.GetProperty("recentLedger").EnumerateArray().Select(entry => Text(entry, "type")));
+    }
+
+    [Fact]
+    public async Task Pages_by_cursor_show_every_customer_once()
+    {
+        var mark = Guid.NewGuid().ToString("N");
+        for (var i = 0; i < 5; i++)
+            (await Backend.App.PostAsync("/v1/customers", $$"""{"externalId":"{{mark}}-{{i}}"}""")).MustBe(201);
+
+        var seen = new List<string>();
+        for (string? cursor = null, next = ""; next is not null; cursor = next)
+        {
+            var page = (await Backend.App.GetAsync($"/v1/customers?search={mark}&limit=2{(cursor is null ? "" : $"&cursor={cursor}")}")).MustBe(200).Json;
+            seen.AddRange(page.GetProperty("customers").EnumerateArray().Select(customer => Text(customer, "externalId")));
+            next = page.GetProperty("nextCursor").GetString();
+        }
+
+        Assert.Equal(Enumerable.Range(0, 5).Reverse().Select(i => $"{mark}-{i}"), seen);
+        var byOffset = (await Backend.App.GetAsync($"/v1/customers?search={mark}&limit=2&offset=3")).MustBe(200).Json.GetProperty("customers");
+        Assert.Equal([$"{mark}-1", $"{mark}-0"], byOffset.EnumerateArray().Select(customer => Text(customer, "externalId")));
+    }
+
+    [Theory]
+    [InlineData("limit=0", "limit")]
+    [InlineData("limit=201", "limit")]
+    [InlineData("limit=ten", "limit")]
+    [InlineData("offset=-1", "offset")]
+    [InlineData("cursor=x", "cursor")]
+    [InlineData("status=happy", "status")]
+    public async Task A_bad_query_is_refused_by_name(string query, string param) =>
+        (await Backend.App.GetAsync($"/v1/customers?{query}")).MustBeProblem(400, "invalid_value", param);
+
+    [Fact]
+    public async Task A_key_is_shown_once_and_listed_by_its_end()
+    {
+        var user = await Backend.App.NewUserAsync();
+
+        var (id, secret) = await Backend.App.NewKeyAsync(user.CustomerId, "\"models\":[\"small\"],\"expiresAt\":\"2999-01-01T00:00:00Z\"");
+
+        var list = (await Backend.App.GetAsync($"/v1/customers/{user.CustomerId}/keys")).MustBe(200);
+        var key = Assert.Single(list.Json.GetProperty("keys").EnumerateArray());
+        Assert.Equal((id, "n8n", "llm_gw_", secret[^4..]), (Text(key, "id"), Text(key, "name"), Text(key, "prefix"), Text(key, "last4")));
+        Assert.DoesNotContain(secret, list.Text);
+        (await Chat.AskAsync(secret, "small", Price.Question)).MustBe(200);
+        (await Chat.AskAsync(secret, "odd", Price.Question)).MustBeProblem(403, "model_not_allowed", "model");
+        (await Gateway.SendAsync("GET", "/v1/wallet/balance", secret)).MustBeProblem(401, "wrong_credential_kind");
+    }
+
+    [Fact]
+    public async Task A_key_that_would_be_expired_from_the_start_is_refused()
+    {
+        var user = await Backend.App.NewUserAsync();
+        (await Backend.App.PostAsync($"/v1/customers/{user.CustomerId}/keys", """{"name":"old","expiresAt":"2020-01-01T00:00:00Z"}""")).MustBeProblem(400, "invalid_value", "expiresAt");
+        (await Backend.App.PostAsync($"/v1/customers/{user.CustomerId}/keys", "{}")).MustBeProblem(400, "missing_field", "name");
+    }
+
+    [Fact]
+    public async Task The_model_list_shows_what_this_credential_may_call_and_nothing_else()
+    {
+        var user = await Backend.App.NewUserAsync("1", "\"scope\":{\"models\":[\"small\",\"sandbox/odd\",\"unpriced\"]}");
+
+        var list = (await Gateway.SendAsync("GET", "/v1/models", user.Token)).MustBe(200).Json;
+
+        Assert.Equal("list", Text(list, "object"));
+        Assert.Equal(["odd", "small"], list.GetProperty("data").EnumerateArray().Select(model => Text(model, "id")).Order());
+        var one = (await Gateway.SendAsync("GET", "/v1/models/small", user.Token)).MustBe(200).Json;
+        Assert.Equal(("small", "model", "sandbox"), (Text(one, "id"), Text(one, "object"), Text(one, "owned_by")));
+        (await Gateway.SendAsync("GET", "/v1/models/sandbox/small", user.Token)).MustBe(200);
+        foreach (var hidden in (string[])["slow", "unpriced", "no-such-model"])
+            (await Gateway.SendAsync("GET", $"/v1/models/{hidden}", user.Token)).MustBeProblem(404, "not_found");
+    }
+
+    [Fact]
+    public async Task The_seed_file_s_customer_has_its_wallet_key_scope_and_rates()
+    {
+        const string key = "llm_gw_seeded0000000000000000000000000000000000";
+
+        var reply = (await Chat.AskAsync(key, "small", Price.Question)).MustBe(200);
+
+        Assert.Equal(("600", "1000000"), (reply["X-RateLimit-Limit-Requests"], reply["X-RateLimit-Limit-Tokens"]));
+        (await Chat.AskAsync(key, "odd", Price.Question)).MustBeProblem(403, "model_not_allowed", "model");
+        var found = (await Backend.App.GetAsync("/v1/customers?search=seeded@example.com")).MustBe(200).Json.GetProperty("customers");
+        var customer = Assert.Single(found.EnumerateArray());
+        Assert.Equal(("seeded", "Seeded Customer"), (Text(customer, "externalId"), Text(customer, "name")));
+        // Granted once, however often the seed is applied: what was spent is gone.
+        Assert.True(Gateway.Nanos(customer.GetProperty("wallet").GetProperty("balance")) <= 12_500_000_000);
+    }
+
+    static async Task<List<string>> FoundAsync(string query) =>
+        [.. (await Backend.App.GetAsync($"/v1/customers?{query}")).MustBe(200).Json.GetProperty("customers").EnumerateArray().Select(customer => Text(customer, "id"))];
+
+    static string Text(JsonElement json, string name) => json.GetProperty(name).GetString()!;
+}

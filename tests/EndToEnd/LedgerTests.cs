@@ -1,0 +1,74 @@
+using System.Text.Json;
+
+namespace LlmGateway.EndToEnd;
+
+/// <summary>A wallet's statement, as JSON and as CSV.</summary>
+public sealed class LedgerTests
+{
+    [Fact]
+    public async Task Pages_show_every_entry_once_newest_first_and_every_balance_follows_from_the_one_before()
+    {
+        var user = await Backend.App.NewUserAsync(null);
+        for (var i = 1; i <= 5; i++)
+            await Backend.App.CreditAsync(user.WalletId, $"{i}");
+        (await Backend.App.PostAsync($"/v1/wallets/{user.WalletId}/debit", """{"amount":"2.5","reason":"mistake"}""")).MustBe(200);
+        (await user.ChatAsync("small", Price.Question)).MustBe(200);
+        await user.BalanceAfterAsync(1);
+
+        var entries = new List<JsonElement>();
+        for (string? cursor = null, next = ""; next is not null; cursor = next)
+        {
+            var page = (await Backend.App.GetAsync($"/v1/wallets/{user.WalletId}/ledger?limit=3{(cursor is null ? "" : $"&cursor={cursor}")}")).MustBe(200).Json;
+            entries.AddRange(page.GetProperty("entries").EnumerateArray());
+            next = page.GetProperty("nextCursor").GetString();
+        }
+
+        Assert.Equal(["usage", "adjustment", "grant", "grant", "grant", "grant", "grant"], entries.Select(entry => entry.GetProperty("type").GetString()));
+        Assert.Equal([-43_000, -2_500_000_000, 5_000_000_000, 4_000_000_000, 3_000_000_000, 2_000_000_000, 1_000_000_000], entries.Select(entry => Gateway.Nanos(entry.GetProperty("amount"))));
+        var balance = 0L;
+        foreach (var entry in Enumerable.Reverse(entries))
+            Assert.Equal(balance += Gateway.Nanos(entry.GetProperty("amount")), Gateway.Nanos(entry.GetProperty("balanceAfter")));
+        Assert.Equal(balance, await user.BalanceAsync());
+        Assert.Equal(("small", "mistake"), (entries[0].GetProperty("description").GetString(), entries[1].GetProperty("description").GetString()));
+    }
+
+    [Fact]
+    public async Task A_time_range_cuts_the_statement()
+    {
+        var user = await Backend.App.NewUserAsync("1");
+        foreach (var (range, count) in (IEnumerable<(string, int)>)[("from=2020-01-01", 1), ("to=2020-01-01", 0), ("from=2999-01-01T00:00:00Z", 0), ("from=2020-01-01&to=2999-01-01", 1)])
+            Assert.Equal(count, (await Backend.App.GetAsync($"/v1/wallets/{user.WalletId}/ledger?{range}")).MustBe(200).Json.GetProperty("entries").GetArrayLength());
+    }
+
+    [Fact]
+    public async Task The_CSV_has_plain_decimals_and_nothing_that_a_spreadsheet_would_run()
+    {
+        var user = await Backend.App.NewUserAsync(null);
+        (await Backend.App.PostAsync($"/v1/wallets/{user.WalletId}/credit", """{"amount":"0.000000001","reason":"=HYPERLINK(\"x\")"}""")).MustBe(200);
+
+        var reply = (await Backend.App.GetAsync($"/v1/wallets/{user.WalletId}/ledger?format=csv")).MustBe(200);
+
+        Assert.StartsWith("text/csv", reply["Content-Type"]);
+        var lines = reply.Text.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        Assert.Equal("id,type,amount,balanceAfter,createdAt,description", lines[0]);
+        var line = Assert.Single(lines[1..]);
+        Assert.Contains(",grant,0.000000001,0.000000001,", line);
+        Assert.EndsWith("""
+            ,"'=HYPERLINK(""x"")"
+            """, line);
+    }
+
+    [Theory]
+    [InlineData("limit=0", "limit")]
+    [InlineData("limit=201", "limit")]
+    [InlineData("cursor=-1", "cursor")]
+    [InlineData("cursor=x", "cursor")]
+    [InlineData("from=yesterday", "from")]
+    [InlineData("to=2020-13-01", "to")]
+    [InlineData("format=pdf", "format")]
+    public async Task A_bad_query_is_refused_by_name(string query, string param)
+    {
+        var user = await Backend.App.NewUserAsync(null);
+        (await Backend.App.GetAsync($"/v1/wallets/{user.WalletId}/ledger?{query}")).MustBeProblem(400, "invalid_value", param);
+    }
+}

@@ -1,0 +1,116 @@
+using System.Diagnostics;
+using System.Text.Json;
+
+namespace LlmGateway.EndToEnd;
+
+/// <summary>What is withdrawn is refused at every proxy within a second, and running streams end.</summary>
+public sealed class RevocationTests
+{
+    static readonly TimeSpan Bound = TimeSpan.FromSeconds(1);
+
+    [Fact]
+    public async Task A_revoked_session_is_refused_within_a_second_with_everything_it_was_refreshed_into()
+    {
+        var user = await Backend.App.NewUserAsync();
+        var refreshed = (await Gateway.SendAsync("POST", "/v1/sessions/refresh", user.Token)).MustBe(200).Json.GetProperty("sessionToken").GetString()!;
+        await UseAsync(user.Token, refreshed);
+
+        (await Backend.App.DeleteAsync($"/v1/sessions/{user.SessionId}")).MustBe(204);
+
+        await MustBeRefusedAsync(user.Token, 401, "revoked");
+        await MustBeRefusedAsync(refreshed, 401, "revoked");
+        (await Backend.App.DeleteAsync($"/v1/sessions/{user.SessionId}")).MustBe(204);
+        var listed = (await Backend.App.GetAsync($"/v1/sessions?customer={user.CustomerId}")).Json.GetProperty("sessions");
+        Assert.All(listed.EnumerateArray(), session => Assert.Equal("revoked", session.GetProperty("status").GetString()));
+    }
+
+    [Fact]
+    public async Task A_revoked_key_is_refused_within_a_second()
+    {
+        var user = await Backend.App.NewUserAsync();
+        var (id, key) = await Backend.App.NewKeyAsync(user.CustomerId);
+        await UseAsync(key);
+
+        (await Backend.App.DeleteAsync($"/v1/customers/{user.CustomerId}/keys/{id}")).MustBe(204);
+
+        await MustBeRefusedAsync(key, 401, "revoked");
+        await UseAsync(user.Token);
+    }
+
+    [Theory]
+    [InlineData("blocked")]
+    [InlineData("suspended")]
+    public async Task A_blocked_customer_is_refused_within_a_second_and_let_in_again_as_soon(string status)
+    {
+        var user = await Backend.App.NewUserAsync();
+        var (_, key) = await Backend.App.NewKeyAsync(user.CustomerId);
+        await UseAsync(user.Token, key);
+
+        (await Backend.App.PatchAsync($"/v1/customers/{user.CustomerId}", $$"""{"status":"{{status}}"}""")).MustBe(200);
+        await MustBeRefusedAsync(user.Token, 403, $"customer_{status}");
+        await MustBeRefusedAsync(key, 403, $"customer_{status}");
+        (await Backend.App.PostAsync("/v1/sessions", $$"""{"customer":"{{user.ExternalId}}"}""")).MustBeProblem(403, $"customer_{status}");
+
+        (await Backend.App.PatchAsync($"/v1/customers/{user.CustomerId}", """{"status":"active"}""")).MustBe(200);
+        foreach (var proxy in (Uri[])[Stack.Proxy, Stack.Proxy2])
+            await Eventually.HoldsAsync(async () => (await Chat.AskAsync(key, "small", Price.Question, at: proxy)).Status == 200, "an answer", Bound);
+    }
+
+    [Fact]
+    public async Task A_deleted_customer_s_credentials_are_refused_within_a_second()
+    {
+        var user = await Backend.App.NewUserAsync();
+        var (_, key) = await Backend.App.NewKeyAsync(user.CustomerId);
+        await UseAsync(user.Token, key);
+
+        (await Backend.App.DeleteAsync($"/v1/customers/{user.CustomerId}")).MustBe(204);
+
+        await MustBeRefusedAsync(user.Token, 401, "revoked");
+        await MustBeRefusedAsync(key, 401, "revoked");
+    }
+
+    [Theory]
+    [InlineData("session", "revoked")]
+    [InlineData("key", "revoked")]
+    [InlineData("block", "revoked")]
+    public async Task A_running_stream_ends_within_a_second_and_is_charged_for_what_was_delivered(string what, string code)
+    {
+        var user = await Backend.App.NewUserAsync();
+        var (keyId, key) = await Backend.App.NewKeyAsync(user.CustomerId);
+        var tag = Sandbox.NewTag();
+        using var stream = await OpenStream.StartAsync(what == "key" ? key : user.Token, "slow", "[[tokens:500]] one two", Sandbox.Tagged(tag), Stack.Proxy2);
+        await stream.ReadWordsAsync(3);
+
+        var started = Stopwatch.GetTimestamp();
+        (what switch
+        {
+            "session" => await Backend.App.DeleteAsync($"/v1/sessions/{user.SessionId}"),
+            "key" => await Backend.App.DeleteAsync($"/v1/customers/{user.CustomerId}/keys/{keyId}"),
+            _ => await Backend.App.PatchAsync($"/v1/customers/{user.CustomerId}", """{"status":"blocked"}"""),
+        }).MustBe(what == "block" ? 200 : 204);
+        var rest = await stream.RestAsync();
+
+        Assert.InRange(Stopwatch.GetElapsedTime(started), TimeSpan.Zero, Bound);
+        Assert.Equal("[DONE]", rest[^1]);
+        Assert.Equal(code, JsonSerializer.Deserialize<JsonElement>(rest[^2]).GetProperty("error").GetProperty("code").GetString());
+        var call = await Sandbox.CallAsync(tag, seen => seen.Outcome == "aborted", "the abort at the provider");
+        var row = await Books.OnlyUsageAsync(user);
+        Assert.Equal((Outcome.Aborted, "revoked"), (row.Outcome, row.Reason));
+        Assert.InRange(row.OutputTokens, 3, call.TokensOut);
+        Assert.Equal(5 * Price.Input + row.OutputTokens * Price.Output, row.Charged);
+    }
+
+    /// <summary>Makes both proxies know the credentials as good.</summary>
+    static async Task UseAsync(params string[] credentials)
+    {
+        foreach (var credential in credentials)
+            foreach (var proxy in (Uri[])[Stack.Proxy, Stack.Proxy2])
+                (await Chat.AskAsync(credential, "small", Price.Question, at: proxy)).MustBe(200);
+    }
+
+    static async Task MustBeRefusedAsync(string credential, int status, string code)
+    {
+        foreach (var proxy in (Uri[])[Stack.Proxy, Stack.Proxy2])
+            (await Eventually.GetAsync(() => Chat.AskAsync(credential, "small", Price.Question, at: proxy), reply => reply.Status != 200, "the refusal", Bound)).MustBeProblem(status, code);
+    }
+}

@@ -1,0 +1,158 @@
+using System.Globalization;
+using System.Text.Json;
+
+namespace LlmGateway.EndToEnd;
+
+/// <summary>Minting, refreshing, listing and scoping of end-user sessions.</summary>
+public sealed class SessionTests
+{
+    [Fact]
+    public async Task Minting_finds_or_creates_the_customer_and_updates_what_is_given()
+    {
+        var externalId = $"user-{Guid.NewGuid():N}";
+
+        var first = await Backend.App.MintAsync(externalId);
+        var again = await Backend.App.PostAsync("/v1/sessions", $$"""{"customer":{"externalId":"{{externalId}}","email":"ada@example.com","name":"Ada"} }""");
+
+        var json = again.MustBe(201).Json;
+        Assert.Equal((first.CustomerId, first.WalletId), (json.GetProperty("endCustomerId").GetString(), json.GetProperty("walletId").GetString()));
+        Assert.NotEqual(first.Token, json.GetProperty("sessionToken").GetString());
+        Assert.StartsWith("pk_", json.GetProperty("publishableKey").GetString());
+        var customer = (await Backend.App.GetAsync($"/v1/customers/{first.CustomerId}")).MustBe(200).Json;
+        Assert.Equal((externalId, "ada@example.com", "Ada", "active"), (Text(customer, "externalId"), Text(customer, "email"), Text(customer, "name"), Text(customer, "status")));
+    }
+
+    [Fact]
+    public async Task Twenty_parallel_mints_of_a_new_customer_make_one_customer_with_one_wallet()
+    {
+        var externalId = $"user-{Guid.NewGuid():N}";
+
+        var users = await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => Backend.App.MintAsync(externalId)));
+
+        Assert.Single(users.Select(user => (user.CustomerId, user.WalletId)).Distinct());
+        Assert.Distinct(users.Select(user => user.Token));
+        Assert.Equal(1, await Books.CustomersAsync(externalId));
+    }
+
+    [Theory]
+    [InlineData(null, 900)]
+    [InlineData("\"ttlSeconds\":60", 60)]
+    [InlineData("\"ttlSeconds\":3600", 3600)]
+    public async Task A_session_lives_as_long_as_asked_and_so_does_what_it_is_refreshed_into(string? terms, int seconds)
+    {
+        var before = DateTimeOffset.UtcNow;
+        var reply = await Backend.App.PostAsync("/v1/sessions", $$"""{"customer":"user-{{Guid.NewGuid():N}}"{{(terms is null ? "" : "," + terms)}}}""");
+        MustExpireIn(reply.MustBe(201).Json, before, seconds);
+
+        before = DateTimeOffset.UtcNow;
+        var refreshed = await Gateway.SendAsync("POST", "/v1/sessions/refresh", Text(reply.Json, "sessionToken"));
+        MustExpireIn(refreshed.MustBe(200).Json, before, seconds);
+        Assert.Equal(Text(reply.Json, "walletId"), Text(refreshed.Json, "walletId"));
+    }
+
+    [Fact]
+    public async Task The_old_token_of_a_refresh_has_a_grace_of_ten_seconds()
+    {
+        var user = await Backend.App.NewUserAsync();
+        var before = DateTimeOffset.UtcNow;
+
+        (await Gateway.SendAsync("POST", "/v1/sessions/refresh", user.Token)).MustBe(200);
+
+        (await user.ChatAsync("small", Price.Question)).MustBe(200);
+        var sessions = (await Backend.App.GetAsync($"/v1/sessions?customer={user.ExternalId}")).MustBe(200).Json.GetProperty("sessions");
+        var old = sessions.EnumerateArray().Single(session => Text(session, "id") == user.SessionId);
+        Assert.InRange(old.GetProperty("expiresAt").GetDateTimeOffset() - before, TimeSpan.FromSeconds(9), TimeSpan.FromSeconds(12));
+    }
+
+    [Theory]
+    [InlineData("[\"small\"]", "small", 200)]
+    [InlineData("[\"small\"]", "sandbox/small", 200)]
+    [InlineData("[\"sandbox/small\"]", "small", 200)]
+    [InlineData("[\"small\"]", "odd", 403)]
+    [InlineData("[\"retrying/small\"]", "small", 403)]
+    [InlineData("[\"smal\"]", "small", 403)]
+    [InlineData("[\"*\"]", "small", 403)]
+    [InlineData("[]", "small", 403)]
+    public async Task A_scope_names_models_exactly_and_an_empty_one_none(string scope, string model, int status)
+    {
+        var user = await Backend.App.NewUserAsync("1", $$"""
+            "scope":{"models":{{scope}}}
+            """);
+
+        var reply = (await user.ChatAsync(model, Price.Question)).MustBe(status);
+
+        if (status == 403)
+        {
+            reply.MustBeProblem(403, "model_not_allowed", "model");
+            Assert.Equal(1_000_000_000, await user.BalanceAsync());
+        }
+    }
+
+    [Fact]
+    public async Task A_refreshed_session_keeps_its_scope()
+    {
+        var user = await Backend.App.NewUserAsync("1", "\"scope\":{\"models\":[\"small\"]}");
+
+        var refreshed = (await Gateway.SendAsync("POST", "/v1/sessions/refresh", user.Token)).MustBe(200);
+
+        var token = Text(refreshed.Json, "sessionToken");
+        (await Chat.AskAsync(token, "small", Price.Question)).MustBe(200);
+        (await Chat.AskAsync(token, "odd", Price.Question)).MustBeProblem(403, "model_not_allowed", "model");
+    }
+
+    [Fact]
+    public async Task Sessions_are_listed_newest_first_page_by_page()
+    {
+        var first = await Backend.App.NewUserAsync(null);
+        var second = await Backend.App.MintAsync(first.ExternalId);
+        var third = await Backend.App.MintAsync(first.ExternalId);
+
+        var page = (await Backend.App.GetAsync($"/v1/sessions?customer={first.CustomerId}&limit=2")).MustBe(200).Json;
+        var rest = (await Backend.App.GetAsync($"/v1/sessions?customer={first.ExternalId}&limit=2&cursor={Text(page, "nextCursor")}")).MustBe(200).Json;
+
+        Assert.Equal([third.SessionId, second.SessionId], page.GetProperty("sessions").EnumerateArray().Select(session => Text(session, "id")));
+        Assert.Equal([first.SessionId], rest.GetProperty("sessions").EnumerateArray().Select(session => Text(session, "id")));
+        Assert.Equal(JsonValueKind.Null, rest.GetProperty("nextCursor").ValueKind);
+        Assert.DoesNotContain(first.Token, page.GetRawText() + rest.GetRawText());
+    }
+
+    [Fact]
+    public async Task The_credential_is_found_wherever_an_SDK_puts_it()
+    {
+        var user = await Backend.App.NewUserAsync();
+        foreach (var header in (string[])["X-API-Key", "x-goog-api-key"])
+            (await Gateway.SendAsync("POST", Chat.Path, null, Chat.Body("small", Price.Question), headers: [(header, user.Token)])).MustBe(200);
+    }
+
+    [Fact]
+    public async Task Without_the_version_the_routes_are_the_same()
+    {
+        var user = await Backend.App.NewUserAsync();
+        (await Gateway.SendAsync("POST", "/chat/completions", user.Token, Chat.Body("small", Price.Question))).MustBe(200);
+        (await Gateway.SendAsync("GET", "/models", user.Token)).MustBe(200);
+        Assert.Equal("LLM Gateway", Text((await Gateway.SendAsync("GET", "/")).MustBe(200).Json, "name"));
+    }
+
+    [Fact]
+    public async Task The_test_world_has_customers_and_tokens_of_its_own_and_calls_only_what_costs_nothing_real()
+    {
+        var live = await Backend.App.NewUserAsync();
+        var test = await Backend.AppTest.MintAsync(live.ExternalId);
+        Assert.StartsWith("es_test_", test.Token);
+        Assert.NotEqual((live.CustomerId, live.WalletId), (test.CustomerId, test.WalletId));
+        Assert.Equal(0, await test.BalanceAsync());
+
+        var user = await Backend.TestWorld.NewUserAsync();
+        (await user.ChatAsync("small", Price.Question)).MustBe(200);
+        (await user.ChatAsync("real", Price.Question)).MustBeProblem(403, "live_only", "model");
+        (await user.ChatAsync("real-free", Price.Question)).MustBeProblem(502, "upstream_unreachable");
+    }
+
+    static void MustExpireIn(JsonElement session, DateTimeOffset before, int seconds)
+    {
+        var expires = DateTimeOffset.Parse(Text(session, "expiresAt"), CultureInfo.InvariantCulture);
+        Assert.InRange(expires, before.AddSeconds(seconds - 1), DateTimeOffset.UtcNow.AddSeconds(seconds + 1));
+    }
+
+    static string Text(JsonElement json, string name) => json.GetProperty(name).GetString()!;
+}
