@@ -58,3 +58,11 @@ public sealed record Invalidation(string Kind, string Value)
 
     public static string ProjectKey(Guid project) => $"llmgw:project:{project:N}";
 }
+
+/// <summary><c>POST /internal/keys/used</c>: when keys were last used. Late and repeated reports do no harm.</summary>
+public sealed record KeyUses(IReadOnlyList<KeyUsed> Credentials)
+{
+    public const int MaxAtOnce = 1000;
+}
+
+public sealed record KeyUsed(Guid Id, DateTimeOffset At);

@@ -15,7 +15,7 @@ namespace LlmGateway.Proxy;
 /// </code>
 /// </summary>
 public sealed class ChatCompletions(
-    Identity identity, Running running, Rates rates, Slices slices, Forwarding forwarding, SpoolPublisher spool, TimeProvider time, ILogger<ChatCompletions> log)
+    Identity identity, Running running, KeyUse keys, Rates rates, Slices slices, Forwarding forwarding, SpoolPublisher spool, TimeProvider time, ILogger<ChatCompletions> log)
 {
     const string Path = "/v1/chat/completions";
 
@@ -39,6 +39,7 @@ public sealed class ChatCompletions(
             return;
         }
         exchange.Caller = caller!;
+        keys.Record(caller!.Credential);
 
         // :: 3 Read
         using var body = await RequestBody.ReadAsync(http);
@@ -65,7 +66,7 @@ public sealed class ChatCompletions(
             await problem.ExecuteAsync(http);
             return;
         }
-        using var run = running.Start(caller!.Credential, caller.Fingerprint, http.RequestAborted);
+        using var run = running.Start(caller.Credential, caller.Fingerprint, http.RequestAborted);
         var meter = request.Stream ? null : new ChatMeter();
         using var relay = request.Stream ? new ChatRelay(request) : null;
         try
@@ -233,7 +234,7 @@ public sealed class ChatCompletions(
             var reason = run.Revoked ? "revoked" : "aborted";
             // The provider's own count, if it came before the caller left.
             var metered = meter.UsageIsBelieved ? meter.Settle(body.Span) : meter.Estimate(body.Span, reason);
-            exchange.End(spool, rates, RequestOutcome.Aborted, StatusCodes.Status499ClientClosedRequest, metered, reason);
+            exchange.End(spool, rates, RequestOutcome.Aborted, StatusCodes.Status499ClientClosedRequest, metered, metered.Estimated ? null : reason);
             await FinishAsync(exchange, relay, Problems.RevokedCredential);
             return;
         }

@@ -19,6 +19,7 @@ builder.Services.AddSingleton<ChatCompletions>();
 builder.Services.AddHostedSingleton<Slices>();
 builder.Services.AddHostedSingleton<SpoolPublisher>();
 builder.Services.AddHostedSingleton<Running>();
+builder.Services.AddHostedSingleton<KeyUse>();
 builder.Services.AddHostedService<Pushes>();
 
 var app = builder.Build();

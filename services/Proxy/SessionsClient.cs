@@ -20,6 +20,12 @@ public sealed class SessionsClient(HttpClient http, Redis redis)
 
     public Task<AllowedOrigins?> OriginsAsync() => GetAsync<AllowedOrigins>("/internal/origins");
 
+    public async Task RecordUseAsync(KeyUses uses)
+    {
+        using var response = await http.PostAsJsonAsync("/internal/keys/used", uses, Defaults.Json);
+        response.EnsureSuccessStatusCode();
+    }
+
     async Task<T?> FindAsync<T>(string key, string path, bool skipRedis)
         where T : class =>
         (skipRedis ? null : await redis.GetAsync<T>(key)) ?? await GetAsync<T>(path);

@@ -1,3 +1,4 @@
+using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 using Npgsql;
 
@@ -6,19 +7,13 @@ namespace LlmGateway.Sessions;
 /// <summary><c>POST /internal/keys/used</c>: proxies say now and then which keys were used when. Late and repeated reports do no harm.</summary>
 public static class RecordKeyUse
 {
-    const int MaxAtOnce = 1000;
-
-    public sealed record Request(IReadOnlyList<Use> Credentials);
-
-    public sealed record Use(Guid Id, DateTimeOffset At);
-
     public static void MapRecordKeyUse(this WebApplication app) => app.MapPost("/internal/keys/used", HandleAsync);
 
     static async Task<IResult> HandleAsync(HttpContext http, NpgsqlDataSource database, CancellationToken token)
     {
-        var uses = (await Body.ReadAsync<Request>(http)).Credentials;
-        if (uses.Count > MaxAtOnce)
-            return Problems.Invalid("credentials", $"'credentials' may have at most {MaxAtOnce} entries.");
+        var uses = (await Body.ReadAsync<KeyUses>(http)).Credentials;
+        if (uses.Count > KeyUses.MaxAtOnce)
+            return Problems.Invalid("credentials", $"'credentials' may have at most {KeyUses.MaxAtOnce} entries.");
         await using var update = database.Sql("""
             update customer_key set last_used_at = used.at
             from (select id, max(at) as at from unnest($1, $2) as report (id, at) group by id) as used
