@@ -120,6 +120,8 @@ public sealed class ChatCompletions(
         var registers = exchange.Caller.Credential.Registers;
         if (registers.Count == 0)
             return (outputLimit, null);
+        if (!spool.CanAccept)
+            return (0, Problems.Unavailable);
         var (minimum, full) = Admission.Vector(registers, bound, outputLimit);
         var reservation = await slices.ReserveAsync(registers, minimum, full, exchange.Http.RequestAborted);
         if (reservation.Hold is not { } hold)

@@ -43,13 +43,13 @@ public sealed class Exchange(HttpContext http, Guid id, string endpoint, TimePro
         for (var i = 0; i < used.Length; i++)
             if (used[i] > 0)
                 charges.Add(new(Hold!.Registers[i].Id, used[i]));
+        Hold?.Settle(used);
         var credential = Caller.Credential;
         spool.Add(new(id, charges.Count > 0 ? Hold!.Lease : null, charges, new(
             credential.Organization, credential.Project, credential.Customer, credential.Id, credential.Family, credential.Test,
             endpoint, Route.Model.Id, Route.Model.Provider, Route.Model.UpstreamModel, Route.Model.PriceVersion, Stream,
             _startedAt, (int)time.GetElapsedTime(_started).TotalMilliseconds, _firstByteMs, status, outcome,
             usage.ToArray(), new Money(cost), metered?.Estimated ?? false, Join(metered?.Reason, reason), metered?.RawUsage)), Hold);
-        Hold?.Settle(used);
         rates.Correct(credential, Tokens(usage) - RatedTokens);
         return new Money(cost);
     }

@@ -64,11 +64,14 @@ public sealed class Spool : IDisposable
                 throw;
             }
         }
-        _news.Writer.TryWrite(true);
+        Wake();
     }
 
     /// <summary>Waits until something may have been appended.</summary>
     public ValueTask<bool> WaitAsync(CancellationToken token) => _news.Reader.ReadAsync(token);
+
+    /// <summary>Ends <see cref="WaitAsync"/> for another reason.</summary>
+    public void Wake() => _news.Writer.TryWrite(true);
 
     /// <summary>The oldest file, and whether more will be appended to it.</summary>
     public (string Path, bool Growing) Oldest()

@@ -19,15 +19,30 @@ public sealed class SpoolPublisher(Spool spool, ISendEndpointProvider bus, ILogg
     /// <summary>Holds that wait for their settlement's delivery; entries leave with the confirm.</summary>
     readonly ConcurrentDictionary<Guid, Hold> _undelivered = new();
 
+    /// <summary>Settlements that the disk refused: they go to the broker from memory, and no new paid request is admitted until they are there.</summary>
+    readonly ConcurrentQueue<Settlement> _unwritten = new();
+
     string _path = "";
     long _confirmed;
+
+    /// <summary>False while a finished request is neither on disk nor at the broker.</summary>
+    public bool CanAccept => _unwritten.IsEmpty;
 
     /// <summary>Spools a settlement; its lease stays alive until the broker has it.</summary>
     public void Add(Settlement settlement, Hold? hold)
     {
         if (hold is not null)
             _undelivered[settlement.RequestId] = hold;
-        spool.Append(settlement);
+        try
+        {
+            spool.Append(settlement);
+        }
+        catch (IOException e)
+        {
+            log.LogCritical(e, "the spool cannot be written; new paid requests are refused until what has finished is delivered");
+            _unwritten.Enqueue(settlement);
+            spool.Wake();
+        }
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -46,6 +61,13 @@ public sealed class SpoolPublisher(Spool spool, ISendEndpointProvider bus, ILogg
     /// <summary>Publishes the next batch; false when everything appended so far is confirmed.</summary>
     async Task<bool> DeliverNextAsync(ISendEndpoint endpoint, CancellationToken token)
     {
+        if (_unwritten.TryPeek(out var unwritten))
+        {
+            await SendAsync(endpoint, new SettlementBatch([unwritten]), token);
+            Delivered(unwritten);
+            _unwritten.TryDequeue(out _);
+            return true;
+        }
         var (path, growing) = spool.Oldest();
         if (path != _path)
             (_path, _confirmed) = (path, 0);
@@ -54,14 +76,19 @@ public sealed class SpoolPublisher(Spool spool, ISendEndpointProvider bus, ILogg
             await SendAsync(endpoint, new SettlementBatch(settlements), token);
         _confirmed = end;
         foreach (var settlement in settlements)
-            if (_undelivered.TryRemove(settlement.RequestId, out var hold))
-                hold.Delivered();
+            Delivered(settlement);
         if (settlements.Count > 0)
             return true;
         if (growing)
             return false;
         spool.Delete(path);
         return true;
+    }
+
+    void Delivered(Settlement settlement)
+    {
+        if (_undelivered.TryRemove(settlement.RequestId, out var hold))
+            hold.Delivered();
     }
 
     /// <summary>Repeats until confirmed: a batch that arrives twice is settled once.</summary>
