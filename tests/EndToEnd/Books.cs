@@ -15,6 +15,13 @@ static class Books
     static readonly NpgsqlDataSource Wallet = NpgsqlDataSource.Create(Stack.Connection("wallet"));
     static readonly NpgsqlDataSource Sessions = NpgsqlDataSource.Create(Stack.Connection("sessions"));
 
+    /// <summary>To be called when PostgreSQL was stopped: pooled connections to it are dead.</summary>
+    public static void ForgetConnections()
+    {
+        Wallet.Clear();
+        Sessions.Clear();
+    }
+
     /// <summary>The rows of a customer's requests, oldest first.</summary>
     public static async Task<IReadOnlyList<UsageRow>> UsageAsync(User user)
     {
@@ -37,6 +44,22 @@ static class Books
 
     /// <summary>The row of a customer's only request.</summary>
     public static async Task<UsageRow> OnlyUsageAsync(User user) => Assert.Single(await UsageAsync(user, 1));
+
+    /// <summary>Waits until the ledger itself proves that its books are right and that nothing is held.</summary>
+    public static Task WaitUntilRightAsync() => Eventually.GetAsync(
+        () => Gateway.SendAsync("GET", "/internal/verify", at: Stack.Wallet, headers: [("X-Gateway-Internal", Stack.InternalKey)]), reply => reply.MustBe(200).Json.GetProperty("ok").GetBoolean(), "right books");
+
+    /// <summary>Ends the time of the leases on a user's wallet, as if a minute had passed without a word from who holds them.</summary>
+    public static async Task EndLeasesAsync(User user)
+    {
+        await using var command = Wallet.CreateCommand("""
+            update lease set expires_at = now() - interval '1 second' where not expired and id in
+                (select lease from lease_line join account on account.id = lease_line.account where owner = $1)
+            """);
+        command.Parameters.Add(new() { Value = user.Customer });
+        await command.ExecuteNonQueryAsync();
+        await Eventually.HoldsAsync(async () => await NumberAsync(Wallet, "select sum(reserved)::bigint from account where owner = $1", user.Customer) == 0, "the end of the leases");
+    }
 
     /// <summary>Ends a session's time, as if it had run out.</summary>
     public static Task ExpireAsync(User user) => RunAsync("update session set expires_at = now() - interval '1 second' where id = $1", Guid.ParseExact(user.SessionId["ses_".Length..], "N"));

@@ -1,0 +1,75 @@
+using System.Diagnostics;
+using LlmGateway.AppHost.Native;
+
+namespace LlmGateway.AppHost.Commands;
+
+/// <summary><c>./dev test</c>: rules without servers, then everything against a fresh stack of real servers, then the books.</summary>
+static class Test
+{
+    const int Base = 4400;
+    const string Unit = "Unit", EndToEnd = "EndToEnd", Books = "verify";
+
+    static readonly Folders Stack = new(Path.Combine(Folders.DefaultData, "test"));
+    static readonly string Clients = Path.Combine(Folders.Repository, "tests", EndToEnd, "clients");
+
+    public static async Task<ExitCode> ExecuteAsync(Arguments arguments)
+    {
+        using var interrupt = new Interrupt();
+        var filter = arguments.Operand;
+        var total = await RunAsync(filter, interrupt.Token);
+        Console.WriteLine();
+        foreach (var failure in total.Failures)
+            Console.WriteLine($"FAILED {failure}");
+        Console.WriteLine($"{total.Passed} passed, {total.Failed} failed");
+        return total is { Passed: > 0, Failed: 0 } ? ExitCode.Ok : ExitCode.Failed;
+    }
+
+    static async Task<TestRun> RunAsync(string? filter, CancellationToken token)
+    {
+        var total = await PhaseAsync("unit tests", () => TestRun.OfAsync(Unit, filter, [], token));
+        if (filter is not null && filter != Books && await TestRun.CountAsync(EndToEnd, filter) == 0)
+            return total;
+
+        await PhaseAsync("install", () => InstallAsync(token));
+        await using var stack = await PhaseAsync("start", () => StartAsync(token));
+        total += await PhaseAsync("end-to-end tests", () => TestRun.OfAsync(EndToEnd, filter, new() { ["LLMGATEWAY_STATE"] = Stack.State }, token));
+        total += await PhaseAsync(Books, () => VerifyAsync(stack.State));
+        return total;
+    }
+
+    static async Task<bool> InstallAsync(CancellationToken token)
+    {
+        await Prerequisites.EnsureServersAsync(token);
+        if (!File.Exists(Path.Combine(Clients, "package.json")))
+            return false;
+        await Prerequisites.EnsureNpmAsync(token);
+        // npm writes this file last; it is older than the lock file when dependencies have changed since.
+        if (File.GetLastWriteTimeUtc(Path.Combine(Clients, "node_modules", ".package-lock.json")) < File.GetLastWriteTimeUtc(Path.Combine(Clients, "package-lock.json"))
+            && await OneShot.RunVisiblyAsync("npm", ["ci", "--no-audit", "--no-fund"], token, folder: Clients) != 0)
+            throw new Failure(ExitCode.Unavailable, $"npm ci failed in {Clients}");
+        return true;
+    }
+
+    static Task<Stack> StartAsync(CancellationToken token)
+    {
+        if (StackState.ReadRunning(Stack) is not null)
+            throw Native.Stack.AlreadyRuns(Stack);
+        Postgres.Delete(Stack);
+        if (Directory.Exists(Stack.Data))
+            Directory.Delete(Stack.Data, recursive: true);
+        var seed = Path.Combine(Folders.Repository, "tests", EndToEnd, "test.seed.json");
+        return Native.Stack.StartAsync(new(Stack, new(Base), Run.Seeds(seed), Dashboard: false), token);
+    }
+
+    static async Task<TestRun> VerifyAsync(StackState state) =>
+        await Verify.VerifyAsync(state) == ExitCode.Ok ? new(1, 0, []) : new(0, 1, [Books]);
+
+    static async Task<T> PhaseAsync<T>(string name, Func<Task<T>> work)
+    {
+        Console.WriteLine($"== {name}");
+        var clock = Stopwatch.StartNew();
+        var result = await work();
+        Console.WriteLine($"== {name}: {clock.Elapsed.TotalSeconds:F1} s\n");
+        return result;
+    }
+}

@@ -1,0 +1,51 @@
+using System.Globalization;
+using System.Xml.Linq;
+using LlmGateway.AppHost.Native;
+
+namespace LlmGateway.AppHost.Commands;
+
+/// <summary>The outcome of test projects. They are xunit.v3 programs, so that no test host is needed.</summary>
+sealed record TestRun(int Passed, int Failed, string[] Failures)
+{
+    static readonly TimeSpan Limit = TimeSpan.FromMinutes(20);
+
+    public static TestRun operator +(TestRun left, TestRun right) => new(left.Passed + right.Passed, left.Failed + right.Failed, [.. left.Failures, .. right.Failures]);
+
+    /// <summary>Runs a project's tests, its output on the terminal; a project that crashes or hangs counts as one more failure.</summary>
+    public static async Task<TestRun> OfAsync(string project, string? filter, Dictionary<string, string> environment, CancellationToken token)
+    {
+        var report = Path.Combine(Path.GetTempPath(), $"llmgateway-{project}-{Environment.ProcessId}.xml");
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(token);
+        limit.CancelAfter(Limit);
+        try
+        {
+            var code = await OneShot.RunVisiblyAsync(Environment.ProcessPath!, [Folders.Assembly(project), "-noLogo", "-noColor", "-xml", report, .. Filter(filter)], limit.Token, environment);
+            token.ThrowIfCancellationRequested();
+            var run = File.Exists(report) ? Read(XDocument.Load(report)) : new(0, 0, []);
+            return code == 0 || run.Failed > 0 ? run : run + new TestRun(0, 1, [$"{project}: {(code is null ? $"not done after {Limit.TotalMinutes} minutes" : $"ended with code {code}")}"]);
+        }
+        finally
+        {
+            File.Delete(report);
+        }
+    }
+
+    public static async Task<int> CountAsync(string project, string filter)
+    {
+        var (_, output) = await OneShot.RunAsync(Environment.ProcessPath!, [Folders.Assembly(project), "-noColor", "-list", "methods", .. Filter(filter)], Limit);
+        return output.Split('\n').Count(line => line.Contains(filter, StringComparison.OrdinalIgnoreCase));
+    }
+
+    static string[] Filter(string? filter) => filter is null ? [] : ["-method", $"*{filter}*"];
+
+    static TestRun Read(XDocument report)
+    {
+        var assemblies = report.Root!.Elements("assembly").ToList();
+        string[] failures = [.. report.Descendants("test").Where(test => (string?)test.Attribute("result") == "Fail").Select(test =>
+            $"{(string?)test.Attribute("name")}: {test.Descendants("message").FirstOrDefault()?.Value.Trim().Replace("\n", "\n    ", StringComparison.Ordinal)}")];
+        string[] errors = [.. report.Descendants("error").Select(error => $"{(string?)error.Attribute("name")}: {error.Descendants("message").FirstOrDefault()?.Value.Trim()}")];
+        return new(Sum("passed"), Sum("failed") + Sum("errors"), [.. failures, .. errors]);
+
+        int Sum(string name) => assemblies.Sum(assembly => int.Parse(assembly.Attribute(name)!.Value, CultureInfo.InvariantCulture));
+    }
+}

@@ -1,0 +1,46 @@
+namespace LlmGateway.AppHost.Native;
+
+/// <summary>Programs of this machine that a stack or its tests need, installed from the distribution when they are missing.</summary>
+static class Prerequisites
+{
+    sealed record Program(string Package, string Purpose, Func<bool> IsThere);
+
+    static readonly Program[] Servers =
+    [
+        new("postgresql", "the ledger and all other durable data", () => Postgres.Programs() is not null),
+        new("redis-server", "hot credentials and rate limits", () => OneShot.Exists(Redis.Program)),
+        new("rabbitmq-server", "usage and events between services", () => File.Exists(RabbitMq.Program) && OneShot.Exists(RabbitMq.NameServer)),
+    ];
+
+    static readonly Program[] JavaScript = [new("npm", "the JavaScript clients of the end-to-end tests", () => OneShot.Exists("npm"))];
+
+    public static Task EnsureServersAsync(CancellationToken token) => EnsureAsync(Servers, token);
+
+    public static Task EnsureNpmAsync(CancellationToken token) => EnsureAsync(JavaScript, token);
+
+    static async Task EnsureAsync(Program[] programs, CancellationToken token)
+    {
+        var missing = programs.Where(program => !program.IsThere()).ToList();
+        if (missing.Count == 0)
+            return;
+        var packages = missing.Select(program => program.Package).ToArray();
+        if (!OneShot.Exists("apt-get"))
+            throw new Failure(ExitCode.Unavailable, $"missing: {string.Join(", ", packages)}; this machine has no apt-get, so install them yourself and try again");
+
+        Console.WriteLine($"Installing with apt-get: {string.Join("; ", missing.Select(program => $"{program.Package} ({program.Purpose})"))}");
+        await AptGetAsync(["update", "-qq"], token);
+        await AptGetAsync(["install", "-qq", "-y", "--no-install-recommends", .. packages], token);
+        if (missing.Find(program => !program.IsThere()) is { } still)
+            throw new Failure(ExitCode.Unavailable, $"{still.Package} was installed, but its programs are not where Debian and Ubuntu put them");
+    }
+
+    /// <summary>On the terminal, because sudo may ask for a password.</summary>
+    static async Task AptGetAsync(string[] arguments, CancellationToken token)
+    {
+        string[] command = [.. Environment.IsPrivilegedProcess ? Array.Empty<string>() : ["sudo"], "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", .. arguments];
+        if (!OneShot.Exists(command[0]))
+            throw new Failure(ExitCode.Unavailable, $"only root can run apt-get and there is no sudo; run this as root: apt-get {string.Join(' ', arguments)}");
+        if (await OneShot.RunVisiblyAsync(command[0], command[1..], token) != 0)
+            throw new Failure(ExitCode.Unavailable, $"apt-get {arguments[0]} failed");
+    }
+}

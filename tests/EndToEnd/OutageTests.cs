@@ -1,0 +1,192 @@
+using System.Diagnostics;
+
+namespace LlmGateway.EndToEnd;
+
+/// <summary>Runs when everything else is through, and alone: what is stopped here is missed by everyone.</summary>
+[CollectionDefinition(nameof(Outages), DisableParallelization = true)]
+public sealed class Outages;
+
+/// <summary>What callers get and what is charged while a server or a service of the stack is down. Afterwards the books must be right.</summary>
+[Collection(nameof(Outages))]
+public sealed class OutageTests : IAsyncLifetime
+{
+    const long Start = 1_000_000_000, Cost = Price.OfQuestion + Price.OfAnswer;
+
+    static readonly Uri[] Proxies = [Stack.Proxy, Stack.Proxy2];
+
+    static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    public async ValueTask InitializeAsync() => await Books.WaitUntilRightAsync();
+
+    public async ValueTask DisposeAsync() => await Books.WaitUntilRightAsync();
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Without_Redis_calls_are_served_and_charged_and_limits_of_money_hold(bool frozen)
+    {
+        var user = await Backend.App.NewUserAsync();
+        var limited = await Backend.App.NewUserAsync(Gateway.Usd(132_000));
+        await Books.LimitAsync(user, requestsPerMinute: 1, tokensPerMinute: null);
+
+        await using (await (frozen ? Outage.FreezeAsync("redis") : Outage.StopAsync("redis")))
+        {
+            foreach (var proxy in Proxies)
+            {
+                var started = Stopwatch.GetTimestamp();
+                // Rates may be approximate, and without Redis nobody is refused for them.
+                (await user.ChatAsync("small", Price.Question, at: proxy)).MustBe(200);
+                (await user.StreamAsync("small", Price.Question, at: proxy)).MustBe(200);
+                Assert.InRange(Stopwatch.GetElapsedTime(started), TimeSpan.Zero, TimeSpan.FromSeconds(5));
+            }
+            (await limited.ChatAsync("narrow", Price.Question)).MustBe(200);
+            (await limited.ChatAsync("narrow", Price.Question)).MustBeProblem(402, "wallet_exhausted");
+            (await Backend.App.MintAsync($"user-{Guid.NewGuid():N}")).ToString();
+            Assert.Equal(Start - 4 * Cost, await user.BalanceAfterAsync(4));
+        }
+
+        // Limited again as soon as Redis is back.
+        await Eventually.HoldsAsync(async () => (await user.ChatAsync("small", Price.Question)).Status == 429, "a refusal", TimeSpan.FromSeconds(10));
+    }
+
+    [Fact]
+    public async Task Without_Redis_a_revocation_takes_five_seconds_at_most()
+    {
+        var user = await Backend.App.NewUserAsync();
+        foreach (var proxy in Proxies)
+            (await user.ChatAsync("small", Price.Question, at: proxy)).MustBe(200);
+
+        await using var outage = await Outage.StopAsync("redis");
+        (await Backend.App.DeleteAsync($"/v1/sessions/{user.SessionId}")).MustBe(204);
+
+        foreach (var proxy in Proxies)
+            (await Eventually.GetAsync(() => user.ChatAsync("small", Price.Question, at: proxy), reply => reply.Status != 200, "the refusal", TimeSpan.FromSeconds(5))).MustBeProblem(401, "revoked");
+    }
+
+    [Fact]
+    public async Task Without_RabbitMQ_calls_are_served_and_charged_when_it_is_back()
+    {
+        var user = await Backend.App.NewUserAsync();
+
+        await using (await Outage.StopAsync("rabbitmq"))
+        {
+            for (var i = 0; i < 6; i++)
+                (await user.ChatAsync("small", Price.Question, at: Proxies[i % 2])).MustBe(200);
+            (await Backend.App.MintAsync($"user-{Guid.NewGuid():N}")).ToString();
+            Assert.Equal(Start, await user.BalanceAsync());
+        }
+
+        Assert.Equal(Start - 6 * Cost, await user.BalanceAfterAsync(6));
+    }
+
+    [Fact]
+    public async Task Without_PostgreSQL_callers_get_503_never_401_and_nothing_is_charged()
+    {
+        var (known, unknown, streaming) = (await Backend.App.NewUserAsync(), await Backend.App.NewUserAsync(), await Backend.App.NewUserAsync());
+        foreach (var proxy in Proxies)
+            (await Gateway.SendAsync("GET", "/v1/models", known.Token, at: proxy)).MustBe(200);
+        using var stream = await OpenStream.StartAsync(streaming.Token, "slow", "[[tokens:60]] one two");
+        await stream.ReadWordsAsync(1);
+
+        await using (await Outage.StopAsync("postgres"))
+        {
+            foreach (var proxy in Proxies)
+                MustBeUnavailable(await known.ChatAsync("small", Price.Question, at: proxy));
+            MustBeUnavailable(await unknown.ChatAsync("small", Price.Question));
+            MustBeUnavailable(await unknown.StreamAsync("small", Price.Question));
+            MustBeUnavailable(await unknown.OwnBalanceAsync());
+            MustBeUnavailable(await Gateway.SendAsync("POST", "/v1/sessions/refresh", unknown.Token));
+            MustBeUnavailable(await Backend.App.PostAsync("/v1/sessions", """{"customer":"x"}"""));
+            MustBeUnavailable(await Backend.App.PostAsync($"/v1/wallets/{known.WalletId}/credit", """{"amount":"1"}"""));
+            // A credential that cannot be one needs no database to be refused.
+            (await Chat.AskAsync("garbage", "small", Price.Question)).MustBeProblem(401, "invalid_api_key");
+            // What runs is not disturbed.
+            Assert.Equal("[DONE]", (await stream.RestAsync())[^1]);
+        }
+
+        foreach (var user in (User[])[known, unknown])
+        {
+            (await user.ChatAsync("small", Price.Question)).MustBe(200);
+            Assert.Equal(Start - Cost, await user.BalanceAfterAsync(1));
+        }
+        // The stream reported 60 tokens and three words.
+        Assert.Equal(Start - 3 * Price.Input - 60 * Price.Output, await streaming.BalanceAfterAsync(1));
+    }
+
+    [Fact]
+    public async Task A_proxy_that_is_killed_after_its_answers_loses_no_charge_and_doubles_none()
+    {
+        var user = await Backend.App.NewUserAsync();
+
+        for (var i = 0; i < 5; i++)
+            (await user.ChatAsync("small", Price.Question, at: Stack.Proxy2)).MustBe(200);
+        await Outage.KillAsync("proxy2");
+
+        Assert.Equal(Start - 5 * Cost, await user.BalanceAfterAsync(5));
+        await Books.EndLeasesAsync(user);
+    }
+
+    [Fact]
+    public async Task Charges_that_only_the_dead_proxy_knew_arrive_once_although_their_lease_is_over()
+    {
+        var user = await Backend.App.NewUserAsync();
+
+        await using (await Outage.StopAsync("rabbitmq"))
+        {
+            for (var i = 0; i < 5; i++)
+                (await user.ChatAsync("small", Price.Question, at: Stack.Proxy2)).MustBe(200);
+            await Outage.KillAsync("proxy2");
+            await Books.EndLeasesAsync(user);
+            Assert.Equal(Start, await user.BalanceAsync());
+        }
+
+        Assert.Equal(Start - 5 * Cost, await user.BalanceAfterAsync(5));
+    }
+
+    [Fact]
+    public async Task While_the_wallet_service_dies_every_answer_is_charged_once_and_no_refusal_is()
+    {
+        var user = await Backend.App.NewUserAsync();
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(Token);
+
+        var callers = Enumerable.Range(0, 8).Select(i => CallUntilAsync(user, Proxies[i % 2], stop.Token)).ToArray();
+        await Outage.KillAsync("wallet");
+        await stop.CancelAsync();
+        var replies = (await Task.WhenAll(callers)).SelectMany(reply => reply).ToList();
+
+        Assert.All(replies.Where(reply => reply.Status != 200), MustBeUnavailable);
+        var answered = replies.Count(reply => reply.Status == 200);
+        Assert.NotEqual(0, answered);
+        Assert.Equal(Start - answered * Cost, await user.BalanceAfterAsync(answered));
+        // Leases that the dead service may have granted without its answer being heard.
+        await Books.EndLeasesAsync(user);
+    }
+
+    [Fact]
+    public async Task A_caller_whose_proxy_dies_in_the_middle_of_a_stream_is_not_charged_for_what_nobody_knows()
+    {
+        var user = await Backend.App.NewUserAsync();
+        using var stream = await OpenStream.StartAsync(user.Token, "slow", "[[tokens:500]] one two", at: Stack.Proxy2);
+        await stream.ReadWordsAsync(1);
+
+        await Outage.KillAsync("proxy2");
+        await Books.EndLeasesAsync(user);
+
+        (await user.ChatAsync("small", Price.Question, at: Stack.Proxy2)).MustBe(200);
+        Assert.Equal(Start - Cost, await user.BalanceAfterAsync(1));
+    }
+
+    static async Task<List<Reply>> CallUntilAsync(User user, Uri proxy, CancellationToken stop)
+    {
+        var replies = new List<Reply>();
+        while (!stop.IsCancellationRequested)
+            replies.Add(await user.ChatAsync("small", Price.Question, at: proxy));
+        return replies;
+    }
+
+    static void MustBeUnavailable(Reply reply)
+    {
+        reply.MustBeProblem(503, "dependency_unavailable");
+        Assert.NotNull(reply["Retry-After"]);
+    }
+}
