@@ -67,17 +67,19 @@ public sealed class BadInputTests
         await MustHaveCostNothingAsync(user);
     }
 
-    [Fact]
-    public async Task A_body_of_21_MB_is_refused_with_its_length_announced_or_not()
+    [Theory]
+    [InlineData("/v1/chat/completions", 21)]
+    [InlineData("/v1/sessions", 21)]
+    [InlineData("/v1/sessions", 2)]
+    public async Task A_body_that_is_too_large_is_refused_with_its_length_announced_or_not(string path, int megabytes)
     {
         var user = await Backend.App.NewUserAsync();
-        var body = Encoding.UTF8.GetBytes(Chat.Body("small", new string('a', 21 * 1024 * 1024)));
+        var body = Encoding.UTF8.GetBytes(Chat.Body("small", new string('a', megabytes * 1024 * 1024)));
         foreach (var chunked in (bool[])[false, true])
         {
-            var request = Gateway.Request("POST", Chat.Path, user.Token);
+            var request = Gateway.Request("POST", path, path == Chat.Path ? user.Token : user.Backend.Key);
             request.Content = new ByteArrayContent(body) { Headers = { ContentType = new("application/json") } };
             request.Headers.TransferEncodingChunked = chunked;
-            request.Headers.ExpectContinue = true; // whoever is refused need not send it all
             (await Gateway.SendAsync(request)).MustBeProblem(413, "body_too_large");
         }
         await MustHaveCostNothingAsync(user);

@@ -90,6 +90,16 @@ public sealed class CustomerTests
     }
 
     [Fact]
+    public async Task A_key_ends_when_it_said_it_would()
+    {
+        var user = await Backend.App.NewUserAsync();
+        var (_, key) = await Backend.App.NewKeyAsync(user.CustomerId, $"\"expiresAt\":\"{DateTimeOffset.UtcNow.AddSeconds(2):O}\"");
+        (await Chat.AskAsync(key, "small", Price.Question)).MustBe(200);
+
+        (await Eventually.GetAsync(() => Chat.AskAsync(key, "small", Price.Question), reply => reply.Status != 200, "the end of the key", TimeSpan.FromSeconds(4))).MustBeProblem(401, "expired");
+    }
+
+    [Fact]
     public async Task A_key_that_would_be_expired_from_the_start_is_refused()
     {
         var user = await Backend.App.NewUserAsync();

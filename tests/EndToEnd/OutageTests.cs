@@ -163,6 +163,27 @@ public sealed class OutageTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task While_the_sessions_service_restarts_known_callers_are_served_and_its_seed_changes_nothing()
+    {
+        var user = await Backend.App.NewUserAsync();
+        foreach (var proxy in Proxies)
+            (await user.ChatAsync("small", Price.Question, at: proxy)).MustBe(200);
+        var before = await SeededAsync();
+
+        await using (await Outage.StopAsync("sessions"))
+        {
+            foreach (var proxy in Proxies)
+                (await user.ChatAsync("small", Price.Question, at: proxy)).MustBe(200);
+            MustBeUnavailable(await Backend.App.PostAsync("/v1/sessions", """{"customer":"x"}"""));
+        }
+
+        Assert.Equal(before, await SeededAsync());
+        Assert.Equal(Start - 4 * Cost, await user.BalanceAfterAsync(4));
+
+        static async Task<string> SeededAsync() => (await Backend.App.GetAsync("/v1/customers?search=seeded@example.com")).MustBe(200).Text;
+    }
+
+    [Fact]
     public async Task A_caller_whose_proxy_dies_in_the_middle_of_a_stream_is_not_charged_for_what_nobody_knows()
     {
         var user = await Backend.App.NewUserAsync();

@@ -144,7 +144,7 @@ public sealed class LedgerModelTests
 
         T Pick<T>(IReadOnlyList<T> from) => from[random.Next(from.Count)];
 
-        void Same(Answer expected, Answer actual, Command command)
+        static void Same(Answer expected, Answer actual, Command command)
         {
             var same = (expected, actual) switch
             {
