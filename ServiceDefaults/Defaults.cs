@@ -65,7 +65,8 @@ public static class Defaults
     static void UseKestrelDefaults(this Microsoft.AspNetCore.Hosting.IWebHostBuilder web) => Microsoft.AspNetCore.Hosting.WebHostBuilderKestrelExtensions.ConfigureKestrel(web, kestrel =>
     {
         kestrel.AddServerHeader = false;
-        kestrel.Limits.MaxRequestBodySize = Body.MaxBytes;
+        // Readers refuse earlier. Up to here the rest of a refused body is still taken in, so that clients that write before they read learn why.
+        kestrel.Limits.MaxRequestBodySize = 4 * Body.MaxBytes;
         kestrel.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(10);
     });
 }

@@ -27,7 +27,7 @@ public static class Telemetry
         // .NET 10 leaves the server span empty unless told otherwise.
         AppContext.SetSwitch("Microsoft.AspNetCore.Hosting.SuppressActivityOpenTelemetryData", false);
         var resource = ResourceBuilder.CreateDefault().AddService(service).AddEnvironmentVariableDetector();
-        builder.Services.AddSingleton(_ => Sdk.CreateTracerProviderBuilder().SetResourceBuilder(resource).AddSource(Sources).AddOtlpExporter().Build());
+        builder.Services.AddSingleton(_ => Sdk.CreateTracerProviderBuilder().SetResourceBuilder(resource).AddSource(Sources).SetSampler(new ParentBasedSampler(new NoChatter())).AddOtlpExporter().Build());
         builder.Services.AddSingleton(_ => Sdk.CreateMeterProviderBuilder().SetResourceBuilder(resource).AddMeter(Meters).AddOtlpExporter().Build());
         builder.Logging.AddOpenTelemetry(logging =>
         {
@@ -56,6 +56,17 @@ public static class Telemetry
             if (http.Response.StatusCode >= 500)
                 span.SetStatus(ActivityStatusCode.Error);
         });
+    }
+
+    /// <summary>Drops what would bury the rest: health probes, and the polls of background loops (calls that nobody asked for).</summary>
+    sealed class NoChatter : Sampler
+    {
+        public override SamplingResult ShouldSample(in SamplingParameters samplingParameters)
+        {
+            var isPoll = samplingParameters.Kind == ActivityKind.Client;
+            var isProbe = samplingParameters.Tags?.Any(tag => tag is { Key: "url.path", Value: "/health" or "/alive" }) ?? false;
+            return new(isPoll || isProbe ? SamplingDecision.Drop : SamplingDecision.RecordAndSample);
+        }
     }
 
     /// <summary>The providers listen only once they are built; the container disposes them, which flushes the last batch.</summary>

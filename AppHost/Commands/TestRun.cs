@@ -30,10 +30,12 @@ sealed record TestRun(int Passed, int Failed, string[] Failures)
         }
     }
 
+    /// <summary>How many test methods a filter selects, without running them.</summary>
     public static async Task<int> CountAsync(string project, string filter)
     {
-        var (_, output) = await OneShot.RunAsync(Environment.ProcessPath!, [Folders.Assembly(project), "-noColor", "-list", "methods", .. Filter(filter)], Limit);
-        return output.Split('\n').Count(line => line.Contains(filter, StringComparison.OrdinalIgnoreCase));
+        var (_, output) = await OneShot.RunAsync(Environment.ProcessPath!, [Folders.Assembly(project), "-list", "methods", .. Filter(filter)], Limit);
+        // Methods one a line by their full names, below a banner.
+        return output.Split('\n').Count(line => line.StartsWith("LlmGateway.", StringComparison.Ordinal));
     }
 
     static string[] Filter(string? filter) => filter is null ? [] : ["-method", $"*{filter}*"];

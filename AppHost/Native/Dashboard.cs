@@ -11,7 +11,9 @@ static class Dashboard
     const string Version = "13.5.4";
     static readonly TimeSpan FetchLimit = TimeSpan.FromMinutes(5);
     static readonly string Folder = Path.Combine(Folders.Repository, ".tools", "aspire-" + Version);
-    static readonly string Program = Path.Combine(Folder, "home", "bundle", "managed", "aspire-managed");
+    static readonly string Package = $"aspire-cli-linux-{RuntimeInformation.OSArchitecture.ToString().ToLowerInvariant()}";
+    static readonly string Installed = Path.Combine(Folder, "node_modules", "@microsoft", Package);
+    static readonly string Program = Path.Combine(Installed, "bundle", "managed", "aspire-managed");
 
     /// <summary>True when it can be started; says in one line why not otherwise.</summary>
     public static async Task<bool> FetchAsync()
@@ -20,14 +22,13 @@ static class Dashboard
             return true;
         if (!OneShot.Exists("npm"))
             return Skip("npm is not installed");
-        var package = $"aspire-cli-linux-{RuntimeInformation.OSArchitecture.ToString().ToLowerInvariant()}";
         Console.WriteLine("Fetching the Aspire dashboard (150 MB, once; --no-dashboard does without)…");
         Directory.CreateDirectory(Folder);
-        var (code, output) = await OneShot.RunAsync("npm", ["install", "--prefix", Folder, "--no-audit", "--no-fund", $"@microsoft/{package}@{Version}"], FetchLimit);
+        var (code, output) = await OneShot.RunAsync("npm", ["install", "--prefix", Folder, "--no-audit", "--no-fund", $"@microsoft/{Package}@{Version}"], FetchLimit);
         if (code != 0)
             return Skip(LastLine(output));
-        // The CLI unpacks what it carries.
-        (code, output) = await OneShot.RunAsync(Path.Combine(Folder, "node_modules", "@microsoft", package, "bin", "aspire"), ["setup", "--non-interactive", "--nologo"], FetchLimit,
+        // The CLI unpacks what it carries, beside itself; its own state must not land in the user's home.
+        (code, output) = await OneShot.RunAsync(Path.Combine(Installed, "bin", "aspire"), ["setup", "--non-interactive", "--nologo"], FetchLimit,
             environment: new() { ["ASPIRE_HOME"] = Path.Combine(Folder, "home"), ["ASPIRE_CLI_TELEMETRY_OPTOUT"] = "true" });
         return code == 0 && File.Exists(Program) || Skip(LastLine(output));
     }

@@ -3,6 +3,8 @@ namespace LlmGateway.AppHost.Native;
 /// <summary>Programs of this machine that a stack or its tests need, installed from the distribution when they are missing.</summary>
 static class Prerequisites
 {
+    static readonly TimeSpan Limit = TimeSpan.FromMinutes(15);
+
     sealed record Program(string Package, string Purpose, Func<bool> IsThere);
 
     static readonly Program[] Servers =
@@ -28,19 +30,22 @@ static class Prerequisites
             throw new Failure(ExitCode.Unavailable, $"missing: {string.Join(", ", packages)}; this machine has no apt-get, so install them yourself and try again");
 
         Console.WriteLine($"Installing with apt-get: {string.Join("; ", missing.Select(program => $"{program.Package} ({program.Purpose})"))}");
-        await AptGetAsync(["update", "-qq"], token);
-        await AptGetAsync(["install", "-qq", "-y", "--no-install-recommends", .. packages], token);
+        token.ThrowIfCancellationRequested();
+        await AptGetAsync(["update", "-qq"]);
+        token.ThrowIfCancellationRequested();
+        await AptGetAsync(["install", "-qq", "-y", "--no-install-recommends", .. packages]);
         if (missing.Find(program => !program.IsThere()) is { } still)
             throw new Failure(ExitCode.Unavailable, $"{still.Package} was installed, but its programs are not where Debian and Ubuntu put them");
     }
 
-    /// <summary>On the terminal, because sudo may ask for a password.</summary>
-    static async Task AptGetAsync(string[] arguments, CancellationToken token)
+    /// <summary>Silent unless it fails; sudo asks for a password on the terminal itself.</summary>
+    static async Task AptGetAsync(string[] arguments)
     {
         string[] command = [.. Environment.IsPrivilegedProcess ? Array.Empty<string>() : ["sudo"], "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", .. arguments];
         if (!OneShot.Exists(command[0]))
-            throw new Failure(ExitCode.Unavailable, $"only root can run apt-get and there is no sudo; run this as root: apt-get {string.Join(' ', arguments)}");
-        if (await OneShot.RunVisiblyAsync(command[0], command[1..], token) != 0)
-            throw new Failure(ExitCode.Unavailable, $"apt-get {arguments[0]} failed");
+            throw new Failure(ExitCode.Unavailable, $"only root can install packages and there is no sudo; run this as root: apt-get {string.Join(' ', arguments)}");
+        var (code, output) = await OneShot.RunAsync(command[0], command[1..], Limit);
+        if (code != 0)
+            throw new Failure(ExitCode.Unavailable, $"apt-get {arguments[0]} failed: {output.Trim().Split('\n').Last()}");
     }
 }

@@ -20,6 +20,8 @@ static partial class ServiceProcess
         {
             environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = ports.Url(Topology.Ports.OtlpGrpc);
             environment["OTEL_EXPORTER_OTLP_PROTOCOL"] = "grpc";
+            // As Aspire does on a developer's machine: whoever looks wants to see what they have just done.
+            environment["OTEL_BSP_SCHEDULE_DELAY"] = environment["OTEL_BLRP_SCHEDULE_DELAY"] = environment["OTEL_METRIC_EXPORT_INTERVAL"] = "1000";
         }
         var connections = Connections(ports, secrets);
         foreach (var name in service.Connections)

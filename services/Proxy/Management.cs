@@ -1,6 +1,5 @@
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
-using Microsoft.AspNetCore.Http.Features;
 using Yarp.ReverseProxy.Forwarder;
 using Yarp.ReverseProxy.Transforms;
 using Yarp.ReverseProxy.Transforms.Builder;
@@ -53,16 +52,11 @@ public static class Management
                     await problem.ExecuteAsync(http);
                     return;
                 }
-                // The service behind would refuse it too, but in the middle of being sent it, which looks like an outage.
-                http.Features.GetRequiredFeature<IHttpMaxRequestBodySizeFeature>().MaxRequestBodySize = Body.MaxManagementBytes;
                 http.Items[Principal.Header] = InternalCalls.Encode(Principal.Of(caller!.Credential));
                 var error = await forwarder.SendAsync(http, address, client, options, transformer);
                 if (error != ForwarderError.None && !http.Response.HasStarted)
-                    await Problems.WriteAsync(http, Explain(http));
+                    await Problems.WriteAsync(http, Problems.Unavailable);
             });
         }
     }
-
-    static Problem Explain(HttpContext http) =>
-        http.GetForwarderErrorFeature()?.Exception is BadHttpRequestException { StatusCode: StatusCodes.Status413PayloadTooLarge } ? Problems.TooLarge(Body.MaxManagementBytes) : Problems.Unavailable;
 }

@@ -28,7 +28,11 @@ public sealed class RequestBody : IDisposable
         {
             var read = await reader.ReadAsync(http.RequestAborted);
             if (read.Buffer.Length > Body.MaxBytes)
+            {
+                // Given back, so that the server can take in the rest.
+                reader.AdvanceTo(read.Buffer.End);
                 throw new ProblemException(Problems.TooLarge(Body.MaxBytes));
+            }
             if (read.IsCompleted)
             {
                 var length = (int)read.Buffer.Length;

@@ -1,4 +1,5 @@
 using LlmGateway.Sandbox;
+using LlmGateway.ServiceDefaults;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 
 // A dropped connection ends with FIN: a reset could overtake bytes that were sent before, and a test could not tell how much of a cut
@@ -7,6 +8,7 @@ AppContext.SetSwitch("Microsoft.AspNetCore.Server.Kestrel.FinOnError", true);
 
 var builder = WebApplication.CreateSlimBuilder(args);
 builder.Logging.AddFilter("Microsoft.AspNetCore", LogLevel.Warning);
+builder.AddTelemetry("sandbox");
 builder.WebHost.ConfigureKestrel(kestrel =>
 {
     kestrel.AddServerHeader = false;
@@ -27,6 +29,7 @@ builder.Services.AddSingleton<RequestLog>();
 builder.Services.AddSingleton<Barriers>();
 
 var app = builder.Build();
+app.UseServerSpans();
 app.MapHealthChecks("/alive");
 app.MapHealthChecks("/health");
 

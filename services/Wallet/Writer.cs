@@ -19,6 +19,7 @@ public sealed class Writer(NpgsqlDataSource database, DatabaseReady ready, ILogg
     /// <summary>Commands that may wait; beyond it callers are told to come back (503), so that memory stays bounded.</summary>
     public const int MaxWaiting = 20_000;
 
+    static readonly ActivitySource Source = new("LlmGateway.Wallet");
     static readonly Meter Metrics = new("LlmGateway.Wallet");
     static readonly Histogram<int> BatchSizes = Metrics.CreateHistogram<int>("gateway.ledger.batch_size", "{command}", "Commands per ledger transaction");
     static readonly Histogram<double> BatchTimes = Metrics.CreateHistogram<double>("gateway.ledger.batch_duration", "s", "Duration of a ledger transaction");
@@ -51,6 +52,8 @@ public sealed class Writer(NpgsqlDataSource database, DatabaseReady ready, ILogg
     async Task CommitAsync(List<Pending> batch, CancellationToken token)
     {
         var started = Stopwatch.GetTimestamp();
+        using var span = Source.StartActivity("ledger commit");
+        span?.SetTag("llmgateway.commands", batch.Count);
         try
         {
             var answers = await RunBatchAsync(batch, token);

@@ -6,7 +6,7 @@ namespace LlmGateway.EndToEnd;
 /// <summary>A process that is down, or hangs, until this is disposed; then it is back and everything is healthy.</summary>
 sealed class Outage : IAsyncDisposable
 {
-    static readonly TimeSpan Recovery = TimeSpan.FromSeconds(60);
+    static readonly TimeSpan Recovery = TimeSpan.FromSeconds(90);
 
     readonly Func<Task> _end;
 
@@ -38,13 +38,13 @@ sealed class Outage : IAsyncDisposable
         return new(() => SignalAsync("CONT", process));
     }
 
-    /// <summary>Ends a process without a word of warning, and waits for the one that takes its place.</summary>
+    /// <summary>Ends a service without a word of warning, and waits until the one that takes its place serves.</summary>
     public static async Task KillAsync(string name)
     {
         var process = Stack.ProcessId(name)!.Value;
         await SignalAsync("KILL", process);
         await WaitForAnotherAsync(name, process);
-        await WaitUntilAllIsHealthyAsync();
+        await Eventually.HoldsAsync(async () => await HealthAsync(Stack.Url(name)) is { Status: 200 }, $"the readiness of {name}", Recovery);
     }
 
     public async ValueTask DisposeAsync()
@@ -53,24 +53,25 @@ sealed class Outage : IAsyncDisposable
         await WaitUntilAllIsHealthyAsync();
     }
 
-    public static async Task WaitUntilAllIsHealthyAsync()
+    /// <summary>A service that waits for the broker serves, too, but says "Degraded".</summary>
+    static async Task WaitUntilAllIsHealthyAsync()
     {
         foreach (var service in Stack.Services)
-            await Eventually.HoldsAsync(() => IsHealthyAsync(service), $"the health of {service}", Recovery);
+            await Eventually.HoldsAsync(async () => (await HealthAsync(service))?.Text.Contains("Healthy", StringComparison.Ordinal) == true, $"the health of {service}", Recovery);
     }
 
     static Task WaitForAnotherAsync(string name, int process) =>
         Eventually.HoldsAsync(() => Task.FromResult(Stack.ProcessId(name) is { } now && now != process), $"another process for {name}", Recovery);
 
-    static async Task<bool> IsHealthyAsync(Uri service)
+    static async Task<Reply?> HealthAsync(Uri service)
     {
         try
         {
-            return (await Gateway.SendAsync("GET", "/health", at: service)).Status == 200;
+            return await Gateway.SendAsync("GET", "/health", at: service);
         }
         catch (HttpRequestException)
         {
-            return false;
+            return null;
         }
     }
 

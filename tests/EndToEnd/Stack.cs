@@ -28,7 +28,7 @@ static class Stack
     /// <summary>A file of a process's name in here keeps that process from being started again.</summary>
     public static string Held => Path.Combine(State.Value.GetProperty("data").GetString()!, "held");
 
-    static Uri Url(string name) => new(Named(State.Value, name).GetProperty("url").GetString()!);
+    public static Uri Url(string name) => new(Named(State.Value, name).GetProperty("url").GetString()!);
 
     static JsonElement Named(JsonElement state, string name) => state.GetProperty("services").EnumerateArray().Single(process => process.GetProperty("name").GetString() == name);
 

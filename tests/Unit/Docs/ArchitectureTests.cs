@@ -1,0 +1,37 @@
+using System.Text.RegularExpressions;
+using Xunit;
+
+namespace LlmGateway.UnitTests.Docs;
+
+/// <summary>The documents that show the way through the code name files; a file that moves must move there too.</summary>
+public sealed partial class ArchitectureTests
+{
+    static readonly string Repository = Root(AppContext.BaseDirectory);
+
+    [Theory]
+    [InlineData("docs/architecture.md")]
+    [InlineData("README.md")]
+    [InlineData("services/Proxy/README.md")]
+    [InlineData("services/Sessions/README.md")]
+    [InlineData("services/Wallet/README.md")]
+    [InlineData("services/Sandbox/README.md")]
+    public void Every_file_that_a_document_names_exists(string document)
+    {
+        var text = File.ReadAllText(Path.Combine(Repository, document));
+        var known = Directory.EnumerateFiles(Repository, "*", new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.Hidden })
+            .Where(path => !path.Contains("/artifacts/", StringComparison.Ordinal) && !path.Contains("/node_modules/", StringComparison.Ordinal)).ToArray();
+
+        var named = FileName().Matches(text).Select(match => match.Groups["file"].Value).Distinct().ToArray();
+
+        Assert.All(named, name => Assert.True(Array.Exists(known, path => path.EndsWith("/" + name, StringComparison.Ordinal)), $"{document} names {name}"));
+    }
+
+    [Fact]
+    public void The_architecture_names_the_files_of_every_stage() =>
+        Assert.True(FileName().Count(File.ReadAllText(Path.Combine(Repository, "docs/architecture.md"))) > 30);
+
+    [GeneratedRegex(@"`(?<file>[\w./-]+\.(cs|sql))`")]
+    private static partial Regex FileName();
+
+    static string Root(string folder) => File.Exists(Path.Combine(folder, "LlmGateway.sln")) ? folder : Root(Path.GetDirectoryName(folder)!);
+}
