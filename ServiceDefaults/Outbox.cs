@@ -75,71 +75,98 @@ public static class OutboxRegistration
 }
 
 /// <summary>
-/// Claims rows, commits the claim (no lock is held while publishing), publishes with confirms, deletes. A row that fails waits twice as long
-/// each time, up to five minutes, and never stops the others.
+/// Claims rows, commits the claim (no lock is held while publishing), publishes with confirms, deletes. While the broker is away the rows wait unclaimed;
+/// a row that cannot be published for its own sake waits twice as long each time, up to five minutes, and never stops the others.
 /// </summary>
 public sealed class OutboxRelay(NpgsqlDataSource database, IBus bus, OutboxSignal signal, DatabaseReady ready, ILogger<OutboxRelay> log) : BackgroundService
 {
     const int BatchSize = 200;
-    static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(250), ClaimTime = TimeSpan.FromSeconds(30);
+    static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(250), AwayInterval = TimeSpan.FromSeconds(2);
+    static readonly TimeSpan ClaimTime = TimeSpan.FromSeconds(30), PublishTimeout = TimeSpan.FromSeconds(5);
+
+    sealed record Row(Guid Id, string Type, string Body);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         await ready.Task.WaitAsync(stoppingToken);
         while (!stoppingToken.IsCancellationRequested)
         {
-            var relayed = 0;
             try
             {
-                relayed = await RelayAsync(stoppingToken);
+                if (await RelayAsync(stoppingToken) < BatchSize)
+                    await signal.WaitAsync(PollInterval, stoppingToken);
             }
-            catch (Exception e) when (Problems.IsOutage(e))
+            catch (Exception e) when (IsAway(e, stoppingToken))
             {
                 log.LogWarning("the outbox waits: {Message}", e.Message);
+                await Task.Delay(AwayInterval, stoppingToken);
             }
-            if (relayed < BatchSize)
-                await signal.WaitAsync(PollInterval, stoppingToken);
         }
     }
 
+    /// <summary>Publishes one batch and returns its size. Throws when the broker or the database is away; what was not published is claimable again.</summary>
     async Task<int> RelayAsync(CancellationToken token)
     {
         var rows = await ClaimAsync(token);
-        var sent = new List<Guid>(rows.Count);
-        foreach (var (id, type, body) in rows)
+        var (sent, waiting) = (new List<Guid>(rows.Count), rows.Select(row => row.Id).ToHashSet());
+        try
         {
-            try
+            foreach (var row in rows)
             {
-                var clrType = typeof(Ids).Assembly.GetType(type) ?? throw new InvalidOperationException($"event type {type} is not in Contracts");
-                using var limit = CancellationTokenSource.CreateLinkedTokenSource(token);
-                limit.CancelAfter(ClaimTime / 2);
-                await bus.Publish(JsonSerializer.Deserialize(body, clrType, Defaults.Json)!, clrType, context => context.MessageId = id, limit.Token);
-                sent.Add(id);
-            }
-            catch (Exception e) when (!token.IsCancellationRequested)
-            {
-                log.LogWarning(e, "event {Id} of type {Type} could not be published; it stays in the outbox", id, type);
+                if (await TryPublishAsync(row, token))
+                    sent.Add(row.Id);
+                waiting.Remove(row.Id);
             }
         }
-        if (sent.Count > 0)
+        finally
         {
-            await using var delete = database.Sql("delete from outbox_message where id = any($1)", sent.ToArray());
-            await delete.ExecuteNonQueryAsync(token);
+            await FinishAsync(sent, waiting, CancellationToken.None);
         }
-        return sent.Count;
+        return rows.Count;
     }
 
-    async Task<List<(Guid Id, string Type, string Body)>> ClaimAsync(CancellationToken token)
+    /// <summary>False when the row itself is at fault; throws when the broker is away.</summary>
+    async Task<bool> TryPublishAsync(Row row, CancellationToken token)
+    {
+        try
+        {
+            var type = typeof(Ids).Assembly.GetType(row.Type) ?? throw new InvalidOperationException($"event type {row.Type} is not in Contracts");
+            using var limit = CancellationTokenSource.CreateLinkedTokenSource(token);
+            limit.CancelAfter(PublishTimeout);
+            await bus.Publish(JsonSerializer.Deserialize(row.Body, type, Defaults.Json)!, type, context => context.MessageId = row.Id, limit.Token);
+            return true;
+        }
+        catch (Exception e) when (!IsAway(e, token) && !token.IsCancellationRequested)
+        {
+            log.LogError(e, "event {Id} of type {Type} cannot be published; it stays in the outbox", row.Id, row.Type);
+            return false;
+        }
+    }
+
+    async Task<List<Row>> ClaimAsync(CancellationToken token)
     {
         await using var claim = database.Sql("""
             update outbox_message set attempts = attempts + 1, claimed_until = now() + least(interval '5 minutes', $2 * power(2, least(attempts, 10)))
             where id in (select id from outbox_message where claimed_until < now() order by id limit $1 for update skip locked)
             returning id, type, body
             """, BatchSize, ClaimTime);
-        var rows = new List<(Guid, string, string)>();
+        var rows = new List<Row>();
         await using var reader = await claim.ExecuteReaderAsync(token);
         while (await reader.ReadAsync(token))
-            rows.Add((reader.GetGuid(0), reader.GetString(1), reader.GetString(2)));
+            rows.Add(new(reader.GetGuid(0), reader.GetString(1), reader.GetString(2)));
         return rows;
     }
+
+    async Task FinishAsync(List<Guid> sent, HashSet<Guid> waiting, CancellationToken token)
+    {
+        if (sent.Count + waiting.Count == 0)
+            return;
+        await using var finish = database.Sql("""
+            with told as (delete from outbox_message where id = any($1))
+            update outbox_message set attempts = attempts - 1, claimed_until = now() where id = any($2)
+            """, sent.ToArray(), waiting.ToArray());
+        await finish.ExecuteNonQueryAsync(token);
+    }
+
+    static bool IsAway(Exception e, CancellationToken stopping) => Problems.IsOutage(e) || (e is OperationCanceledException && !stopping.IsCancellationRequested);
 }

@@ -34,7 +34,7 @@ sealed class Child(ProcessPlan plan, Folders folders, Launcher launcher, Action 
         {
             token.ThrowIfCancellationRequested();
             var what = process!.HasExited ? $"ended with code {process.ExitCode}" : $"is not healthy after {StartLimit.TotalSeconds} s";
-            throw new Failure(ExitCode.Unavailable, $"{plan.Name} {what}: {log.LastLine() ?? "it printed nothing"} (log: {folders.Log(plan.Name)})");
+            throw new Failure(ExitCode.Unavailable, $"{plan.Name} {what}: {log.LastWord() ?? "it printed nothing"} (log: {folders.Log(plan.Name)})");
         }
         supervision = SuperviseAsync();
     }

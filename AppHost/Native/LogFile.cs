@@ -20,11 +20,13 @@ sealed class LogFile(string path) : IDisposable
 
     public void Note(string line) => Write(Encoding.UTF8.GetBytes($"--- {line}\n"));
 
-    public string? LastLine()
+    /// <summary>Why the process most likely ended: the last thing that it called critical, or else the last that it said.</summary>
+    public string? LastWord()
     {
         lock (gate)
             file.Flush();
-        return LastLines(path, 1).FirstOrDefault();
+        var lines = LastLines(path, 100).ToArray();
+        return lines.LastOrDefault(line => line.Contains(" crit: ", StringComparison.Ordinal)) ?? lines.LastOrDefault();
     }
 
     /// <summary>The end of a log; empty lines do not count.</summary>

@@ -47,8 +47,9 @@ public sealed class AdmissionTests
         var calls = await RunIntoBarrierAsync(50, 10, (i, prompt) => user.ChatAsync("barrier", prompt, at: i % 2 == 0 ? Stack.Proxy : Stack.Proxy2));
         Assert.All(calls.Where(call => call.Status != 200), call => call.MustBeProblem(402, "session_cap"));
 
-        var refreshed = await Task.WhenAll(Enumerable.Range(0, 4).Select(i => Gateway.SendAsync("POST", "/v1/sessions/refresh", user.Token, at: i % 2 == 0 ? Stack.Proxy : Stack.Proxy2)));
-        var tokens = refreshed.Select(reply => reply.MustBe(200).Json.GetProperty("sessionToken").GetString()!).ToArray();
+        var refreshed = await Task.WhenAll(Enumerable.Range(0, 4).Select(i =>
+            Gateway.SendAsync("POST", "/v1/sessions/refresh", user.Token, at: i % 2 == 0 ? Stack.Proxy : Stack.Proxy2)));
+        var tokens = refreshed.Select(reply => reply.MustBe(200).Json.Text("sessionToken")).ToArray();
         Assert.Distinct(tokens);
 
         // 1 320 000 − 140 000 = 1 180 000: enough for 30 calls (1 180 000 − 29 × 35 000 = 165 000), not for one more (130 000).
@@ -80,7 +81,7 @@ public sealed class AdmissionTests
         var reply = (await Gateway.SendAsync("POST", Chat.Path, user.Token, body)).MustBe(200);
 
         Assert.Equal(50, reply.Content.Split(' ').Length);
-        Assert.Equal("length", reply.Json.GetProperty("choices")[0].GetProperty("finish_reason").GetString());
+        Assert.Equal("length", reply.Json.GetProperty("choices")[0].Text("finish_reason"));
         Assert.Equal(input + 50 * Price.Output - 3 * Price.Input - 50 * Price.Output, await user.BalanceAfterAsync(1));
     }
 
@@ -113,7 +114,8 @@ public sealed class AdmissionTests
         var group = Sandbox.NewTag();
         var calls = Enumerable.Range(0, count).Select(i => call(i, $"[[group:{group}]] [[tokens:5]] one two")).ToArray();
         await Eventually.GetAsync(
-            async () => (Waiting: await Sandbox.WaitingAsync(group), Refused: calls.Count(c => c.IsCompleted)), seen => seen.Waiting + seen.Refused == count, "a decision about every call", TimeSpan.FromSeconds(30));
+            async () => (Waiting: await Sandbox.WaitingAsync(group), Refused: calls.Count(c => c.IsCompleted)),
+            seen => seen.Waiting + seen.Refused == count, "a decision about every call", TimeSpan.FromSeconds(30));
         Assert.Equal(admitted, await Sandbox.ReleaseAsync(group));
         return await Task.WhenAll(calls);
     }

@@ -1,5 +1,3 @@
-using System.Text.Json;
-
 namespace LlmGateway.EndToEnd;
 
 /// <summary>A developer's backend with the platform secret of one project of <c>test.seed.json</c>.</summary>
@@ -57,43 +55,6 @@ sealed class Backend(string key)
     {
         var reply = await PostAsync($"/v1/customers/{customer}/keys", $$"""{"name":"n8n"{{(more is null ? "" : "," + more)}}}""");
         var json = reply.MustBe(201).Json;
-        return (json.GetProperty("id").GetString()!, json.GetProperty("key").GetString()!);
+        return (json.Text("id"), json.Text("key"));
     }
-}
-
-/// <summary>An end user with a session.</summary>
-sealed record User(Backend Backend, string ExternalId, string Token, string SessionId, string CustomerId, string WalletId)
-{
-    public Guid Customer => Guid.ParseExact(CustomerId["cus_".Length..], "N");
-
-    public Task<Reply> ChatAsync(string model, string prompt, string? more = null, Uri? at = null) => Chat.AskAsync(Token, model, prompt, more, at);
-
-    public Task<Reply> StreamAsync(string model, string prompt, string? more = null, Uri? at = null) =>
-        Chat.AskAsync(Token, model, prompt, "\"stream\":true" + (more is null ? "" : "," + more), at);
-
-    /// <summary>What the backend sees; nano-dollars.</summary>
-    public async Task<long> BalanceAsync() =>
-        Gateway.Nanos((await Backend.GetAsync($"/v1/wallets/{WalletId}")).MustBe(200).Json.GetProperty("balance"));
-
-    public async Task<Reply> OwnBalanceAsync() => await Gateway.SendAsync("GET", "/v1/wallet/balance", Token, at: Stack.Proxy2);
-
-    /// <summary>The balance when so many requests have been settled.</summary>
-    public async Task<long> BalanceAfterAsync(int requests)
-    {
-        Assert.Equal(requests, (await Books.UsageAsync(this, requests)).Count);
-        return await BalanceAsync();
-    }
-}
-
-/// <summary>Requests on the OpenAI chat wire.</summary>
-static class Chat
-{
-    public const string Path = "/v1/chat/completions";
-
-    /// <param name="more">More members of the request.</param>
-    public static string Body(string model, string prompt, string? more = null) =>
-        $$"""{"model":"{{model}}","messages":[{"role":"user","content":{{JsonSerializer.Serialize(prompt)}}}]{{(more is null ? "" : "," + more)}}}""";
-
-    public static Task<Reply> AskAsync(string credential, string model, string prompt, string? more = null, Uri? at = null) =>
-        Gateway.SendAsync("POST", Path, credential, Body(model, prompt, more), at);
 }

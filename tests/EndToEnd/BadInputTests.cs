@@ -307,11 +307,11 @@ public sealed class BadInputTests
             (await user.ChatAsync("small", Price.Question, at: proxy)).MustBe(200);
 
         var frozen = (await user.Backend.PostAsync($"/v1/wallets/{user.WalletId}/freeze", "{}")).MustBe(200);
-        Assert.Equal("frozen", frozen.Json.GetProperty("status").GetString());
+        Assert.Equal("frozen", frozen.Json.Text("status"));
         foreach (var proxy in (Uri[])[Stack.Proxy, Stack.Proxy2])
             (await Eventually.GetAsync(() => user.ChatAsync("small", Price.Question, at: proxy), reply => reply.Status != 200, "the refusal", TimeSpan.FromSeconds(1)))
                 .MustBeProblem(402, "wallet_frozen");
-        Assert.NotEqual("0", (await user.OwnBalanceAsync()).MustBe(200).Json.GetProperty("balance").GetString());
+        Assert.NotEqual("0", (await user.OwnBalanceAsync()).MustBe(200).Json.Text("balance"));
 
         (await user.Backend.PostAsync($"/v1/wallets/{user.WalletId}/unfreeze", "{}")).MustBe(200);
         (await user.ChatAsync("small", Price.Question)).MustBe(200);
@@ -340,7 +340,8 @@ public sealed class BadInputTests
     [InlineData("GET", "/internal/verify")]
     [InlineData("POST", "/internal/leases")]
     public async Task What_does_not_exist_is_404_and_internal_routes_do_not_exist_outside(string method, string path) =>
-        (await Gateway.SendAsync(method, path, Backend.App.Key, method == "POST" ? "{}" : null, headers: [("X-Gateway-Internal", Stack.InternalKey)])).MustBeProblem(404, "not_found");
+        (await Gateway.SendAsync(method, path, Backend.App.Key, method == "POST" ? "{}" : null, headers: [("X-Gateway-Internal", Stack.InternalKey)]))
+            .MustBeProblem(404, "not_found");
 
     [Fact]
     public async Task Nobody_can_claim_to_be_someone_else_by_a_header()
@@ -348,13 +349,13 @@ public sealed class BadInputTests
         var user = await Backend.App.NewUserAsync();
         var principal = Convert.ToBase64String(Encoding.UTF8.GetBytes(JsonSerializer.Serialize(new { kind = "secretKey" })));
 
-        (await Gateway.SendAsync("GET", $"/v1/wallets/{user.WalletId}", user.Token, headers: [("X-Gateway-Principal", principal), ("X-Gateway-Internal", Stack.InternalKey)]))
-            .MustBeProblem(401, "wrong_credential_kind");
+        (await Gateway.SendAsync("GET", $"/v1/wallets/{user.WalletId}", user.Token,
+            headers: [("X-Gateway-Principal", principal), ("X-Gateway-Internal", Stack.InternalKey)])).MustBeProblem(401, "wrong_credential_kind");
     }
 
     static string With(string member) => $$"""{"model":"small",{{Hello}},{{member}}}""";
 
-    static string WithoutId(Reply reply) => reply.Text.Replace(reply.Json.GetProperty("requestId").GetString()!, "", StringComparison.Ordinal);
+    static string WithoutId(Reply reply) => reply.Text.Replace(reply.Json.Text("requestId"), "", StringComparison.Ordinal);
 
     /// <summary>Makes one good call: when the ledger has that, it would have every call before it, too.</summary>
     static async Task MustHaveCostNothingAsync(User user)
@@ -362,6 +363,6 @@ public sealed class BadInputTests
         (await user.ChatAsync("small", Price.Question)).MustBe(200);
         Assert.Equal(1_000_000_000 - 43_000, await user.BalanceAfterAsync(1));
         var ledger = (await user.Backend.GetAsync($"/v1/wallets/{user.WalletId}/ledger")).MustBe(200).Json;
-        Assert.Equal(["usage", "grant"], ledger.GetProperty("entries").EnumerateArray().Select(entry => entry.GetProperty("type").GetString()));
+        Assert.Equal(["usage", "grant"], ledger.Items("entries").Select(entry => entry.Text("type")));
     }
 }

@@ -7,7 +7,7 @@ enum Outcome { Completed, Aborted, Interrupted, Failed }
 
 /// <summary>What the ledger has of a request. Amounts are nano-dollars.</summary>
 sealed record UsageRow(
-    Guid RequestId, Outcome Outcome, int Status, long InputTokens, long CachedTokens, long OutputTokens, long Cost, long Charged, long Absorbed, bool Estimated, string? Reason, string? RawUsage);
+    Guid RequestId, Outcome Outcome, int Status, long InputTokens, long OutputTokens, long Cost, long Charged, long Absorbed, bool Estimated, string? Reason);
 
 /// <summary>The ledger's tables, read directly: what must be true whatever the API shows.</summary>
 static class Books
@@ -26,15 +26,15 @@ static class Books
     public static async Task<IReadOnlyList<UsageRow>> UsageAsync(User user)
     {
         await using var query = Wallet.CreateCommand("""
-            select request_id, outcome, status, meters[1], meters[2], meters[5] + meters[6], cost, charged, absorbed, estimated, reason, raw_usage
+            select request_id, outcome, status, meters[1], meters[5] + meters[6], cost, charged, absorbed, estimated, reason
             from usage_record where customer = $1 order by started_at, request_id
             """);
         query.Parameters.Add(new() { Value = user.Customer });
         await using var row = await query.ExecuteReaderAsync();
         var rows = new List<UsageRow>();
         while (await row.ReadAsync())
-            rows.Add(new(row.GetGuid(0), (Outcome)row.GetInt16(1), row.GetInt16(2), row.GetInt64(3), row.GetInt64(4), row.GetInt64(5), row.GetInt64(6), row.GetInt64(7), row.GetInt64(8),
-                row.GetBoolean(9), row.IsDBNull(10) ? null : row.GetString(10), row.IsDBNull(11) ? null : row.GetString(11)));
+            rows.Add(new(row.GetGuid(0), (Outcome)row.GetInt16(1), row.GetInt16(2), row.GetInt64(3), row.GetInt64(4),
+                row.GetInt64(5), row.GetInt64(6), row.GetInt64(7), row.GetBoolean(8), row.IsDBNull(9) ? null : row.GetString(9)));
         return rows;
     }
 
@@ -47,7 +47,8 @@ static class Books
 
     /// <summary>Waits until the ledger itself proves that its books are right and that nothing is held.</summary>
     public static Task WaitUntilRightAsync() => Eventually.GetAsync(
-        () => Gateway.SendAsync("GET", "/internal/verify", at: Stack.Wallet, headers: [("X-Gateway-Internal", Stack.InternalKey)]), reply => reply.MustBe(200).Json.GetProperty("ok").GetBoolean(), "right books");
+        () => Gateway.SendAsync("GET", "/internal/verify", at: Stack.Wallet, headers: [("X-Gateway-Internal", Stack.InternalKey)]),
+        reply => reply.MustBe(200).Json.GetProperty("ok").GetBoolean(), "right books");
 
     /// <summary>Ends the time of the leases on a user's wallet, as if a minute had passed without a word from who holds them.</summary>
     public static async Task EndLeasesAsync(User user)
@@ -58,15 +59,18 @@ static class Books
             """);
         command.Parameters.Add(new() { Value = user.Customer });
         await command.ExecuteNonQueryAsync();
-        await Eventually.HoldsAsync(async () => await NumberAsync(Wallet, "select sum(reserved)::bigint from account where owner = $1", user.Customer) == 0, "the end of the leases");
+        const string held = "select sum(reserved)::bigint from account where owner = $1";
+        await Eventually.HoldsAsync(async () => await NumberAsync(Wallet, held, user.Customer) == 0, "the end of the leases");
     }
 
     /// <summary>Ends a session's time, as if it had run out.</summary>
-    public static Task ExpireAsync(User user) => RunAsync("update session set expires_at = now() - interval '1 second' where id = $1", Guid.ParseExact(user.SessionId["ses_".Length..], "N"));
+    public static Task ExpireAsync(User user) =>
+        RunAsync("update session set expires_at = now() - interval '1 second' where id = $1", Guid.ParseExact(user.SessionId["ses_".Length..], "N"));
 
     /// <summary>Limits a customer; until there is a route for it, only the seed file can.</summary>
-    public static Task LimitAsync(User user, int? requestsPerMinute, int? tokensPerMinute) =>
-        RunAsync("update customer set requests_per_minute = $2, tokens_per_minute = $3 where id = $1", user.Customer, (object?)requestsPerMinute ?? DBNull.Value, (object?)tokensPerMinute ?? DBNull.Value);
+    public static Task LimitAsync(User user, int? requestsPerMinute, int? tokensPerMinute) => RunAsync(
+        "update customer set requests_per_minute = $2, tokens_per_minute = $3 where id = $1",
+        user.Customer, (object?)requestsPerMinute ?? DBNull.Value, (object?)tokensPerMinute ?? DBNull.Value);
 
     public static Task<long> CustomersAsync(string externalId) => NumberAsync(Sessions, "select count(*) from customer where external_id = $1", externalId);
 

@@ -12,13 +12,13 @@ public sealed class ClientPackageTests
 
         var answer = await RunAsync("chat", user);
 
-        Assert.Equal(20, Text(answer, "content").Split(' ').Length);
-        Assert.Equal(("stop", 23), (Text(answer, "finishReason"), answer.GetProperty("usage").GetProperty("total_tokens").GetInt32()));
+        Assert.Equal(20, answer.Text("content").Split(' ').Length);
+        Assert.Equal(("stop", 23), (answer.Text("finishReason"), answer.GetProperty("usage").Int("total_tokens")));
         await user.BalanceAfterAsync(1);
         var balance = await RunAsync("balance", user);
         // $0.5 − (3 × $1 + 20 × $2) per million.
-        Assert.Equal(("0.499957", "USD"), (Text(balance, "balance"), Text(balance, "currency")));
-        Assert.Equal(["-0.000043", "0.5"], balance.GetProperty("recentLedger").EnumerateArray().Select(entry => Text(entry, "amount")));
+        Assert.Equal(("0.499957", "USD"), (balance.Text("balance"), balance.Text("currency")));
+        Assert.Equal(["-0.000043", "0.5"], balance.Items("recentLedger").Select(entry => entry.Text("amount")));
     }
 
     [Fact]
@@ -28,7 +28,7 @@ public sealed class ClientPackageTests
 
         var streamed = await RunAsync("stream", user);
 
-        Assert.Equal(Text(await RunAsync("chat", user), "content"), streamed.GetString());
+        Assert.Equal((await RunAsync("chat", user)).Text("content"), streamed.GetString());
         Assert.Equal(1_000_000_000 - 2 * 43_000, await user.BalanceAfterAsync(2));
     }
 
@@ -39,9 +39,9 @@ public sealed class ClientPackageTests
 
         var result = await RunAsync("refresh", user);
 
-        Assert.StartsWith("es_", Text(result.GetProperty("session"), "token"));
-        Assert.NotEqual(user.Token, Text(result.GetProperty("session"), "token"));
-        Assert.NotEmpty(Text(result, "content"));
+        Assert.StartsWith("es_", result.GetProperty("session").Text("token"));
+        Assert.NotEqual(user.Token, result.GetProperty("session").Text("token"));
+        Assert.NotEmpty(result.Text("content"));
     }
 
     [Fact]
@@ -51,8 +51,8 @@ public sealed class ClientPackageTests
 
         var result = await RunAsync("refreshesItself", user, expiresAt: DateTimeOffset.UtcNow.AddSeconds(59));
 
-        Assert.NotEqual(user.Token, Text(result, "token"));
-        Assert.NotEmpty(Text(result, "content"));
+        Assert.NotEqual(user.Token, result.Text("token"));
+        Assert.NotEmpty(result.Text("content"));
     }
 
     [Fact]
@@ -64,8 +64,8 @@ public sealed class ClientPackageTests
 
         var result = await RunAsync("asksItsBackend", user, fresh: new { token = fresh.Token, expiresAt = DateTimeOffset.UtcNow.AddSeconds(900) });
 
-        Assert.Equal(1, result.GetProperty("asked").GetInt32());
-        Assert.NotEmpty(Text(result, "content"));
+        Assert.Equal(1, result.Int("asked"));
+        Assert.NotEmpty(result.Text("content"));
     }
 
     [Theory]
@@ -81,8 +81,8 @@ public sealed class ClientPackageTests
 
         foreach (var error in (JsonElement[])[errors.GetProperty("chat"), errors.GetProperty("stream")])
         {
-            Assert.Equal(("LLMGatewayError", status), (Text(error, "name"), error.GetProperty("status").GetInt32()));
-            Assert.Contains(message, Text(error, "message"));
+            Assert.Equal(("LLMGatewayError", status), (error.Text("name"), error.Int("status")));
+            Assert.Contains(message, error.Text("message"));
         }
     }
 
@@ -96,14 +96,15 @@ public sealed class ClientPackageTests
         foreach (var (user, message) in (IEnumerable<(User, string)>)[(expired, "has expired"), (revoked, "was revoked")])
         {
             var balance = await RunAsync("balanceFails", user);
-            Assert.Equal(401, balance.GetProperty("status").GetInt32());
-            Assert.Contains(message, Text(balance, "message"));
-            Assert.Contains(message, Text((await RunAsync("fails", user, "small")).GetProperty("stream"), "message"));
+            Assert.Equal(401, balance.Int("status"));
+            Assert.Contains(message, balance.Text("message"));
+            Assert.Contains(message, (await RunAsync("fails", user, "small")).GetProperty("stream").Text("message"));
         }
     }
 
-    static Task<JsonElement> RunAsync(string scenario, User user, string? model = null, DateTimeOffset? expiresAt = null, object? fresh = null) => Node.RunAsync("client.mjs", scenario,
-        new { gatewayUrl = Stack.Proxy, apiUrl = Stack.Proxy2, token = user.Token, expiresAt = expiresAt ?? DateTimeOffset.UtcNow.AddSeconds(890), model, fresh });
-
-    static string Text(JsonElement json, string name) => json.GetProperty(name).GetString()!;
+    static Task<JsonElement> RunAsync(string scenario, User user, string? model = null, DateTimeOffset? expiresAt = null, object? fresh = null) =>
+        Node.RunAsync("client.mjs", scenario, new
+        {
+            gatewayUrl = Stack.Proxy, apiUrl = Stack.Proxy2, token = user.Token, expiresAt = expiresAt ?? DateTimeOffset.UtcNow.AddSeconds(890), model, fresh,
+        });
 }

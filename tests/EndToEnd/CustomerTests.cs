@@ -9,12 +9,12 @@ public sealed class CustomerTests
     public async Task A_customer_is_created_changed_found_and_deleted()
     {
         var externalId = $"client-{Guid.NewGuid():N}";
-        var created = (await Backend.App.PostAsync("/v1/customers", $$"""{"externalId":"{{externalId}}","email":"a@example.com","company":"100% & Co_"}""")).MustBe(201).Json;
-        var id = Text(created, "id");
+        var body = $$"""{"externalId":"{{externalId}}","email":"a@example.com","company":"100% & Co_"}""";
+        var id = (await Backend.App.PostAsync("/v1/customers", body)).MustBe(201).Json.Text("id");
         (await Backend.App.PostAsync("/v1/customers", $$"""{"externalId":"{{externalId}}"}""")).MustBe(409);
 
         var changed = (await Backend.App.PatchAsync($"/v1/customers/{id}", """{"email":null,"name":"Ada","phone":"+49 30 1"}""")).MustBe(200).Json;
-        Assert.Equal((null, "Ada", "100% & Co_", "+49 30 1"), (changed.GetProperty("email").GetString(), Text(changed, "name"), Text(changed, "company"), Text(changed, "phone")));
+        Assert.Equal((null, "Ada", "100% & Co_", "+49 30 1"), (changed.Text("email"), changed.Text("name"), changed.Text("company"), changed.Text("phone")));
         (await Backend.App.PatchAsync($"/v1/customers/{id}", """{"balance":"1000000"}""")).MustBeProblem(400, "invalid_value", "balance");
         (await Backend.App.PatchAsync($"/v1/customers/{id}", """{"status":"gone"}""")).MustBeProblem(400, "invalid_value", "status");
 
@@ -24,7 +24,7 @@ public sealed class CustomerTests
 
         (await Backend.App.DeleteAsync($"/v1/customers/{id}")).MustBe(204);
         (await Backend.App.DeleteAsync($"/v1/customers/{id}")).MustBe(204);
-        Assert.Equal("deleted", Text((await Backend.App.GetAsync($"/v1/customers/{id}")).MustBe(200).Json, "status"));
+        Assert.Equal("deleted", (await Backend.App.GetAsync($"/v1/customers/{id}")).MustBe(200).Json.Text("status"));
         (await Backend.App.PostAsync("/v1/sessions", $$"""{"customer":"{{externalId}}"}""")).MustBeProblem(403, "customer_deleted");
     }
 
@@ -38,9 +38,9 @@ public sealed class CustomerTests
         var customer = (await Backend.App.GetAsync($"/v1/customers/{user.CustomerId}")).MustBe(200).Json;
 
         var wallet = customer.GetProperty("wallet");
-        Assert.Equal((user.WalletId, "1.999957", "USD", "active"), (Text(wallet, "id"), Text(wallet, "balance"), Text(wallet, "currency"), Text(wallet, "status")));
-        Assert.Equal(("0.000043", "0"), (Text(customer, "lifetimeSpend"), Text(customer, "lifetimeToppedUp")));
-        Assert.Equal(["usage", "grant"], customer.GetProperty("recentLedger").EnumerateArray().Select(entry => Text(entry, "type")));
+        Assert.Equal((user.WalletId, "1.999957", "USD", "active"), (wallet.Text("id"), wallet.Text("balance"), wallet.Text("currency"), wallet.Text("status")));
+        Assert.Equal(("0.000043", "0"), (customer.Text("lifetimeSpend"), customer.Text("lifetimeToppedUp")));
+        Assert.Equal(["usage", "grant"], customer.Items("recentLedger").Select(entry => entry.Text("type")));
     }
 
     [Fact]
@@ -54,13 +54,13 @@ public sealed class CustomerTests
         for (string? cursor = null, next = ""; next is not null; cursor = next)
         {
             var page = (await Backend.App.GetAsync($"/v1/customers?search={mark}&limit=2{(cursor is null ? "" : $"&cursor={cursor}")}")).MustBe(200).Json;
-            seen.AddRange(page.GetProperty("customers").EnumerateArray().Select(customer => Text(customer, "externalId")));
-            next = page.GetProperty("nextCursor").GetString();
+            seen.AddRange(page.Items("customers").Select(customer => customer.Text("externalId")));
+            next = page.Text("nextCursor");
         }
 
         Assert.Equal(Enumerable.Range(0, 5).Reverse().Select(i => $"{mark}-{i}"), seen);
         var byOffset = (await Backend.App.GetAsync($"/v1/customers?search={mark}&limit=2&offset=3")).MustBe(200).Json.GetProperty("customers");
-        Assert.Equal([$"{mark}-1", $"{mark}-0"], byOffset.EnumerateArray().Select(customer => Text(customer, "externalId")));
+        Assert.Equal([$"{mark}-1", $"{mark}-0"], byOffset.EnumerateArray().Select(customer => customer.Text("externalId")));
     }
 
     [Theory]
@@ -81,8 +81,8 @@ public sealed class CustomerTests
         var (id, secret) = await Backend.App.NewKeyAsync(user.CustomerId, "\"models\":[\"small\"],\"expiresAt\":\"2999-01-01T00:00:00Z\"");
 
         var list = (await Backend.App.GetAsync($"/v1/customers/{user.CustomerId}/keys")).MustBe(200);
-        var key = Assert.Single(list.Json.GetProperty("keys").EnumerateArray());
-        Assert.Equal((id, "n8n", "llm_gw_", secret[^4..]), (Text(key, "id"), Text(key, "name"), Text(key, "prefix"), Text(key, "last4")));
+        var key = Assert.Single(list.Json.Items("keys"));
+        Assert.Equal((id, "n8n", "llm_gw_", secret[^4..]), (key.Text("id"), key.Text("name"), key.Text("prefix"), key.Text("last4")));
         Assert.DoesNotContain(secret, list.Text);
         (await Chat.AskAsync(secret, "small", Price.Question)).MustBe(200);
         (await Chat.AskAsync(secret, "odd", Price.Question)).MustBeProblem(403, "model_not_allowed", "model");
@@ -96,15 +96,17 @@ public sealed class CustomerTests
         var (_, key) = await Backend.App.NewKeyAsync(user.CustomerId, $"\"expiresAt\":\"{DateTimeOffset.UtcNow.AddSeconds(2):O}\"");
         (await Chat.AskAsync(key, "small", Price.Question)).MustBe(200);
 
-        (await Eventually.GetAsync(() => Chat.AskAsync(key, "small", Price.Question), reply => reply.Status != 200, "the end of the key", TimeSpan.FromSeconds(4))).MustBeProblem(401, "expired");
+        var refused = await Eventually.GetAsync(() => Chat.AskAsync(key, "small", Price.Question), reply => reply.Status != 200, "the end of the key", TimeSpan.FromSeconds(4));
+        refused.MustBeProblem(401, "expired");
     }
 
     [Fact]
     public async Task A_key_that_would_be_expired_from_the_start_is_refused()
     {
         var user = await Backend.App.NewUserAsync();
-        (await Backend.App.PostAsync($"/v1/customers/{user.CustomerId}/keys", """{"name":"old","expiresAt":"2020-01-01T00:00:00Z"}""")).MustBeProblem(400, "invalid_value", "expiresAt");
-        (await Backend.App.PostAsync($"/v1/customers/{user.CustomerId}/keys", "{}")).MustBeProblem(400, "missing_field", "name");
+        var path = $"/v1/customers/{user.CustomerId}/keys";
+        (await Backend.App.PostAsync(path, """{"name":"old","expiresAt":"2020-01-01T00:00:00Z"}""")).MustBeProblem(400, "invalid_value", "expiresAt");
+        (await Backend.App.PostAsync(path, "{}")).MustBeProblem(400, "missing_field", "name");
     }
 
     [Fact]
@@ -114,10 +116,10 @@ public sealed class CustomerTests
 
         var list = (await Gateway.SendAsync("GET", "/v1/models", user.Token)).MustBe(200).Json;
 
-        Assert.Equal("list", Text(list, "object"));
-        Assert.Equal(["odd", "small"], list.GetProperty("data").EnumerateArray().Select(model => Text(model, "id")).Order());
+        Assert.Equal("list", list.Text("object"));
+        Assert.Equal(["odd", "small"], list.Items("data").Select(model => model.Text("id")).Order());
         var one = (await Gateway.SendAsync("GET", "/v1/models/small", user.Token)).MustBe(200).Json;
-        Assert.Equal(("small", "model", "sandbox"), (Text(one, "id"), Text(one, "object"), Text(one, "owned_by")));
+        Assert.Equal(("small", "model", "sandbox"), (one.Text("id"), one.Text("object"), one.Text("owned_by")));
         (await Gateway.SendAsync("GET", "/v1/models/sandbox/small", user.Token)).MustBe(200);
         foreach (var hidden in (string[])["slow", "unpriced", "no-such-model"])
             (await Gateway.SendAsync("GET", $"/v1/models/{hidden}", user.Token)).MustBeProblem(404, "not_found");
@@ -134,13 +136,11 @@ public sealed class CustomerTests
         (await Chat.AskAsync(key, "odd", Price.Question)).MustBeProblem(403, "model_not_allowed", "model");
         var found = (await Backend.App.GetAsync("/v1/customers?search=seeded@example.com")).MustBe(200).Json.GetProperty("customers");
         var customer = Assert.Single(found.EnumerateArray());
-        Assert.Equal(("seeded", "Seeded Customer"), (Text(customer, "externalId"), Text(customer, "name")));
+        Assert.Equal(("seeded", "Seeded Customer"), (customer.Text("externalId"), customer.Text("name")));
         // Granted once, however often the seed is applied: what was spent is gone.
         Assert.True(Gateway.Nanos(customer.GetProperty("wallet").GetProperty("balance")) <= 12_500_000_000);
     }
 
     static async Task<List<string>> FoundAsync(string query) =>
-        [.. (await Backend.App.GetAsync($"/v1/customers?{query}")).MustBe(200).Json.GetProperty("customers").EnumerateArray().Select(customer => Text(customer, "id"))];
-
-    static string Text(JsonElement json, string name) => json.GetProperty(name).GetString()!;
+        [.. (await Backend.App.GetAsync($"/v1/customers?{query}")).MustBe(200).Json.Items("customers").Select(customer => customer.Text("id"))];
 }

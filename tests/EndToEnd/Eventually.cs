@@ -1,3 +1,4 @@
+using System.Collections;
 using System.Diagnostics;
 
 namespace LlmGateway.EndToEnd;
@@ -19,10 +20,13 @@ static class Eventually
             if (isGood(answer))
                 return answer;
             if (Stopwatch.GetElapsedTime(started) > bound)
-                Assert.Fail($"{what} did not happen within {bound.TotalSeconds} s; the last answer was: {answer}");
+                Assert.Fail($"{what} did not happen within {bound.TotalSeconds} s; the last answer was: {Show(answer)}");
             await Task.Delay(Pause);
         }
     }
 
     public static Task HoldsAsync(Func<Task<bool>> holds, string what, TimeSpan? atMost = null) => GetAsync(holds, answer => answer, what, atMost);
+
+    static string? Show(object? answer) =>
+        answer is IEnumerable items and not string ? $"[{string.Join(", ", items.Cast<object>())}]" : answer?.ToString();
 }

@@ -72,7 +72,9 @@ public sealed class FaultTests
         var reply = (await user.StreamAsync("nostreamoptions", Price.Question, Sandbox.Tagged(tag))).MustBe(200);
 
         Assert.Equal(20, reply.Content.Split(' ').Length);
-        Assert.Collection(await Sandbox.CallsAsync(tag), first => Assert.Contains("stream_options", first.Body), second => Assert.DoesNotContain("stream_options", second.Body));
+        Assert.Collection(await Sandbox.CallsAsync(tag),
+            first => Assert.Contains("stream_options", first.Body),
+            second => Assert.DoesNotContain("stream_options", second.Body));
         var row = await Books.OnlyUsageAsync(user);
         Assert.Equal((43_000, true, "usage_missing"), (row.Charged, row.Estimated, row.Reason));
     }
@@ -87,8 +89,8 @@ public sealed class FaultTests
         var events = reply.Events.ToList();
         Assert.Equal("[DONE]", events[^1]);
         var error = JsonSerializer.Deserialize<JsonElement>(events[^2]);
-        Assert.Equal("upstream_interrupted", error.GetProperty("error").GetProperty("code").GetString());
-        Assert.Equal(reply["X-Request-Id"], error.GetProperty("requestId").GetString());
+        Assert.Equal("upstream_interrupted", error.GetProperty("error").Text("code"));
+        Assert.Equal(reply["X-Request-Id"], error.Text("requestId"));
         Assert.Equal(10, reply.Content.Split(' ').Length);
 
         var row = await Books.OnlyUsageAsync(user);
@@ -137,7 +139,7 @@ public sealed class FaultTests
         var reply = (await user.ChatAsync(model, Price.Question)).MustBe(status);
 
         var direct = await Sandbox.AskAsync(Chat.Body($"sandbox-small-{model}", Price.Question));
-        Assert.Equal(direct.Json.GetProperty("error").GetProperty("message").GetString(), reply.Json.GetProperty("message").GetString());
+        Assert.Equal(direct.Json.GetProperty("error").Text("message"), reply.Json.Text("message"));
         Assert.Equal(0, (await Books.OnlyUsageAsync(user)).Charged);
     }
 

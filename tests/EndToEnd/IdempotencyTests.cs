@@ -81,6 +81,7 @@ public sealed class IdempotencyTests
     public async Task A_key_that_is_too_long_is_refused()
     {
         var user = await Backend.App.NewUserAsync(null);
-        (await Backend.App.PostAsync($"/v1/wallets/{user.WalletId}/credit", """{"amount":"5"}""", new string('k', 256))).MustBeProblem(400, "invalid_value", "Idempotency-Key");
+        var reply = await Backend.App.PostAsync($"/v1/wallets/{user.WalletId}/credit", """{"amount":"5"}""", new string('k', 256));
+        reply.MustBeProblem(400, "invalid_value", "Idempotency-Key");
     }
 }

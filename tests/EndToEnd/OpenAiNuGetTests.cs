@@ -68,7 +68,8 @@ public sealed class OpenAiNuGetTests
     {
         var user = await Backend.App.NewUserAsync(credit);
 
-        var error = await Assert.ThrowsAsync<ClientResultException>(() => Client(user, model).CompleteChatAsync([new UserChatMessage(Price.Question)], cancellationToken: Token));
+        var error = await Assert.ThrowsAsync<ClientResultException>(() =>
+            Client(user, model).CompleteChatAsync([new UserChatMessage(Price.Question)], cancellationToken: Token));
 
         Assert.Equal(status, error.Status);
         Assert.Contains(message, error.Message);

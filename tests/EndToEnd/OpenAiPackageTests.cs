@@ -12,8 +12,8 @@ public sealed class OpenAiPackageTests
 
         var result = await RunAsync("models", user.Token);
 
-        Assert.Equal(["odd", "small"], result.GetProperty("list").EnumerateArray().Select(id => id.GetString()).Order());
-        Assert.Equal("sandbox", Text(result.GetProperty("one"), "owned_by"));
+        Assert.Equal(["odd", "small"], result.Items("list").Select(id => id.GetString()).Order());
+        Assert.Equal("sandbox", result.GetProperty("one").Text("owned_by"));
     }
 
     [Fact]
@@ -24,8 +24,8 @@ public sealed class OpenAiPackageTests
 
         var result = await RunAsync("chat", key);
 
-        Assert.Equal(20, Text(result.GetProperty("answer").GetProperty("choices")[0].GetProperty("message"), "content").Split(' ').Length);
-        Assert.Equal($"req_{(await Books.OnlyUsageAsync(user)).RequestId:N}", Text(result, "requestId"));
+        Assert.Equal(20, result.GetProperty("answer").GetProperty("choices")[0].GetProperty("message").Text("content").Split(' ').Length);
+        Assert.Equal($"req_{(await Books.OnlyUsageAsync(user)).RequestId:N}", result.Text("requestId"));
     }
 
     [Fact]
@@ -35,7 +35,7 @@ public sealed class OpenAiPackageTests
 
         var result = await RunAsync("stream", user.Token);
 
-        Assert.Equal((20, 0, 0), (Text(result, "text").Split(' ').Length, result.GetProperty("usageChunks").GetInt32(), result.GetProperty("emptyChunks").GetInt32()));
+        Assert.Equal((20, 0, 0), (result.Text("text").Split(' ').Length, result.Int("usageChunks"), result.Int("emptyChunks")));
         Assert.Equal((43_000, false), ((await Books.OnlyUsageAsync(user)).Charged, (await Books.OnlyUsageAsync(user)).Estimated));
     }
 
@@ -47,8 +47,8 @@ public sealed class OpenAiPackageTests
         var result = await RunAsync("streamWithUsage", user.Token);
 
         var usage = result.GetProperty("usage");
-        Assert.Equal((3, 20, 23, "0.000043"), (usage.GetProperty("prompt_tokens").GetInt32(), usage.GetProperty("completion_tokens").GetInt32(), usage.GetProperty("total_tokens").GetInt32(), Text(usage, "cost")));
-        Assert.Equal((20, 0), (Text(result, "text").Split(' ').Length, result.GetProperty("choicesOfLast").GetInt32()));
+        Assert.Equal((3, 20, 23, "0.000043"), (usage.Int("prompt_tokens"), usage.Int("completion_tokens"), usage.Int("total_tokens"), usage.Text("cost")));
+        Assert.Equal((20, 0), (result.Text("text").Split(' ').Length, result.Int("choicesOfLast")));
     }
 
     [Theory]
@@ -60,8 +60,8 @@ public sealed class OpenAiPackageTests
 
         var result = await RunAsync(scenario, user.Token);
 
-        Assert.Equal("tool_calls", Text(result, "finish"));
-        Assert.Equal(("weather", """{"city": "Rome"}"""), (Text(result.GetProperty("call"), "name"), Text(result.GetProperty("call"), "arguments")));
+        Assert.Equal("tool_calls", result.Text("finish"));
+        Assert.Equal(("weather", """{"city": "Rome"}"""), (result.GetProperty("call").Text("name"), result.GetProperty("call").Text("arguments")));
         // call [[tool:weather {"city": "Rome"}]] is four words; name and two words of arguments are three tokens.
         Assert.Equal(4 * Price.Input + 3 * Price.Output, (await Books.OnlyUsageAsync(user)).Charged);
     }
@@ -79,9 +79,9 @@ public sealed class OpenAiPackageTests
 
         var error = await RunAsync("fails", user.Token, model, JsonSerializer.Deserialize<JsonElement>(more));
 
-        Assert.Equal((name, status, code, param), (Text(error, "name"), error.GetProperty("status").GetInt32(), Text(error, "code"), error.GetProperty("param").GetString()));
-        Assert.StartsWith("req_", Text(error, "requestId"));
-        Assert.StartsWith($"{status} ", Text(error, "message"));
+        Assert.Equal((name, status, code, param), (error.Text("name"), error.Int("status"), error.Text("code"), error.Text("param")));
+        Assert.StartsWith("req_", error.Text("requestId"));
+        Assert.StartsWith($"{status} ", error.Text("message"));
     }
 
     [Fact]
@@ -93,7 +93,7 @@ public sealed class OpenAiPackageTests
         Assert.Equal(("AuthenticationError", 401, "wrong_credential_kind"), Seen(await RunAsync("fails", Backend.App.Key, "small")));
         Assert.Equal(("NotFoundError", 404, "not_found"), Seen(await RunAsync("modelFails", poor.Token)));
 
-        static (string, int, string) Seen(JsonElement error) => (Text(error, "name"), error.GetProperty("status").GetInt32(), Text(error, "code"));
+        static (string, int, string) Seen(JsonElement error) => (error.Text("name"), error.Int("status"), error.Text("code"));
     }
 
     [Fact]
@@ -103,8 +103,8 @@ public sealed class OpenAiPackageTests
 
         var result = await RunAsync("streamFails", user.Token, "cut");
 
-        Assert.Equal(10, Text(result, "text").Split(' ').Length);
-        Assert.Equal(("APIError", "The provider broke off its answer."), (Text(result.GetProperty("error"), "name"), Text(result.GetProperty("error"), "message")));
+        Assert.Equal(10, result.Text("text").Split(' ').Length);
+        Assert.Equal(("APIError", "The provider broke off its answer."), (result.GetProperty("error").Text("name"), result.GetProperty("error").Text("message")));
     }
 
     [Fact]
@@ -115,13 +115,11 @@ public sealed class OpenAiPackageTests
 
         var result = await Node.RunAsync("openai.mjs", "abort", new { url = Stack.Proxy, key = user.Token, user = $"[[tag:{tag}]]" });
 
-        Assert.Equal(3, result.GetProperty("words").GetInt32());
+        Assert.Equal(3, result.Int("words"));
         var call = await Sandbox.CallAsync(tag, call => call.Outcome == "aborted", "the abort at the provider");
         Assert.InRange((await Books.OnlyUsageAsync(user)).OutputTokens, 3, call.TokensOut);
     }
 
     static Task<JsonElement> RunAsync(string scenario, string key, string? model = null, JsonElement? more = null) =>
         Node.RunAsync("openai.mjs", scenario, new { url = Stack.Proxy.ToString().TrimEnd('/'), key, model, more });
-
-    static string Text(JsonElement json, string name) => json.GetProperty(name).GetString()!;
 }

@@ -57,7 +57,8 @@ sealed class Outage : IAsyncDisposable
     static async Task WaitUntilAllIsHealthyAsync()
     {
         foreach (var service in Stack.Services)
-            await Eventually.HoldsAsync(async () => (await HealthAsync(service))?.Text.Contains("Healthy", StringComparison.Ordinal) == true, $"the health of {service}", Recovery);
+            await Eventually.HoldsAsync(
+                async () => (await HealthAsync(service))?.Text.Contains("Healthy", StringComparison.Ordinal) == true, $"the health of {service}", Recovery);
     }
 
     static Task WaitForAnotherAsync(string name, int process) =>

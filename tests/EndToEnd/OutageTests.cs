@@ -37,7 +37,7 @@ public sealed class OutageTests : IAsyncLifetime
             }
             (await limited.ChatAsync("narrow", Price.Question)).MustBe(200);
             (await limited.ChatAsync("narrow", Price.Question)).MustBeProblem(402, "wallet_exhausted");
-            (await Backend.App.MintAsync($"user-{Guid.NewGuid():N}")).ToString();
+            await Backend.App.MintAsync($"user-{Guid.NewGuid():N}");
             Assert.Equal(Start - 4 * Cost, await user.BalanceAfterAsync(4));
         }
 
@@ -56,7 +56,10 @@ public sealed class OutageTests : IAsyncLifetime
         (await Backend.App.DeleteAsync($"/v1/sessions/{user.SessionId}")).MustBe(204);
 
         foreach (var proxy in Proxies)
-            (await Eventually.GetAsync(() => user.ChatAsync("small", Price.Question, at: proxy), reply => reply.Status != 200, "the refusal", TimeSpan.FromSeconds(5))).MustBeProblem(401, "revoked");
+        {
+            var refused = await Eventually.GetAsync(() => user.ChatAsync("small", Price.Question, at: proxy), reply => reply.Status != 200, "the refusal", TimeSpan.FromSeconds(5));
+            refused.MustBeProblem(401, "revoked");
+        }
     }
 
     [Fact]
@@ -68,7 +71,7 @@ public sealed class OutageTests : IAsyncLifetime
         {
             for (var i = 0; i < 6; i++)
                 (await user.ChatAsync("small", Price.Question, at: Proxies[i % 2])).MustBe(200);
-            (await Backend.App.MintAsync($"user-{Guid.NewGuid():N}")).ToString();
+            await Backend.App.MintAsync($"user-{Guid.NewGuid():N}");
             Assert.Equal(Start, await user.BalanceAsync());
         }
 

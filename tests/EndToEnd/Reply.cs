@@ -60,7 +60,7 @@ sealed record Reply(int Status, HttpResponseHeaders Headers, HttpContentHeaders 
         if (param is not null)
             Assert.Contains(param, message);
         Assert.Equal(message, Json.GetProperty("message").GetString());
-        Assert.Equal(status, Json.GetProperty("status").GetInt32());
+        Assert.Equal(status, Json.Int("status"));
         Assert.Equal(this["X-Request-Id"], Json.GetProperty("requestId").GetString());
         Assert.StartsWith("req_", this["X-Request-Id"]);
         return this;

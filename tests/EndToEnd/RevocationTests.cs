@@ -12,7 +12,7 @@ public sealed class RevocationTests
     public async Task A_revoked_session_is_refused_within_a_second_with_everything_it_was_refreshed_into()
     {
         var user = await Backend.App.NewUserAsync();
-        var refreshed = (await Gateway.SendAsync("POST", "/v1/sessions/refresh", user.Token)).MustBe(200).Json.GetProperty("sessionToken").GetString()!;
+        var refreshed = (await Gateway.SendAsync("POST", "/v1/sessions/refresh", user.Token)).MustBe(200).Json.Text("sessionToken");
         await UseAsync(user.Token, refreshed);
 
         (await Backend.App.DeleteAsync($"/v1/sessions/{user.SessionId}")).MustBe(204);
@@ -21,7 +21,7 @@ public sealed class RevocationTests
         await MustBeRefusedAsync(refreshed, 401, "revoked");
         (await Backend.App.DeleteAsync($"/v1/sessions/{user.SessionId}")).MustBe(204);
         var listed = (await Backend.App.GetAsync($"/v1/sessions?customer={user.CustomerId}")).Json.GetProperty("sessions");
-        Assert.All(listed.EnumerateArray(), session => Assert.Equal("revoked", session.GetProperty("status").GetString()));
+        Assert.All(listed.EnumerateArray(), session => Assert.Equal("revoked", session.Text("status")));
     }
 
     [Fact]
@@ -92,7 +92,7 @@ public sealed class RevocationTests
 
         Assert.InRange(Stopwatch.GetElapsedTime(started), TimeSpan.Zero, Bound);
         Assert.Equal("[DONE]", rest[^1]);
-        Assert.Equal(code, JsonSerializer.Deserialize<JsonElement>(rest[^2]).GetProperty("error").GetProperty("code").GetString());
+        Assert.Equal(code, JsonSerializer.Deserialize<JsonElement>(rest[^2]).GetProperty("error").Text("code"));
         var call = await Sandbox.CallAsync(tag, seen => seen.Outcome == "aborted", "the abort at the provider");
         var row = await Books.OnlyUsageAsync(user);
         Assert.Equal((Outcome.Aborted, "revoked"), (row.Outcome, row.Reason));
@@ -111,6 +111,9 @@ public sealed class RevocationTests
     static async Task MustBeRefusedAsync(string credential, int status, string code)
     {
         foreach (var proxy in (Uri[])[Stack.Proxy, Stack.Proxy2])
-            (await Eventually.GetAsync(() => Chat.AskAsync(credential, "small", Price.Question, at: proxy), reply => reply.Status != 200, "the refusal", Bound)).MustBeProblem(status, code);
+        {
+            var refused = await Eventually.GetAsync(() => Chat.AskAsync(credential, "small", Price.Question, at: proxy), reply => reply.Status != 200, "the refusal", Bound);
+            refused.MustBeProblem(status, code);
+        }
     }
 }

@@ -31,10 +31,10 @@ static class Sandbox
     }
 
     public static async Task<int> WaitingAsync(string group) =>
-        (await Gateway.SendAsync("GET", $"/sandbox/waiting?group={group}", at: Stack.Sandbox)).Json.GetProperty("waiting").GetInt32();
+        (await Gateway.SendAsync("GET", $"/sandbox/waiting?group={group}", at: Stack.Sandbox)).Json.Int("waiting");
 
     public static async Task<int> ReleaseAsync(string group) =>
-        (await Gateway.SendAsync("POST", $"/sandbox/release?group={group}", at: Stack.Sandbox)).Json.GetProperty("released").GetInt32();
+        (await Gateway.SendAsync("POST", $"/sandbox/release?group={group}", at: Stack.Sandbox)).Json.Int("released");
 
     /// <summary>The same question without the gateway in between.</summary>
     public static Task<Reply> AskAsync(string body) => Gateway.SendAsync("POST", Chat.Path, "sk-sandbox", body, Stack.Sandbox);

@@ -15,11 +15,11 @@ public sealed class SessionTests
         var again = await Backend.App.PostAsync("/v1/sessions", $$"""{"customer":{"externalId":"{{externalId}}","email":"ada@example.com","name":"Ada"} }""");
 
         var json = again.MustBe(201).Json;
-        Assert.Equal((first.CustomerId, first.WalletId), (json.GetProperty("endCustomerId").GetString(), json.GetProperty("walletId").GetString()));
-        Assert.NotEqual(first.Token, json.GetProperty("sessionToken").GetString());
-        Assert.StartsWith("pk_", json.GetProperty("publishableKey").GetString());
+        Assert.Equal((first.CustomerId, first.WalletId), (json.Text("endCustomerId"), json.Text("walletId")));
+        Assert.NotEqual(first.Token, json.Text("sessionToken"));
+        Assert.StartsWith("pk_", json.Text("publishableKey"));
         var customer = (await Backend.App.GetAsync($"/v1/customers/{first.CustomerId}")).MustBe(200).Json;
-        Assert.Equal((externalId, "ada@example.com", "Ada", "active"), (Text(customer, "externalId"), Text(customer, "email"), Text(customer, "name"), Text(customer, "status")));
+        Assert.Equal((externalId, "ada@example.com", "Ada", "active"), (customer.Text("externalId"), customer.Text("email"), customer.Text("name"), customer.Text("status")));
     }
 
     [Fact]
@@ -45,9 +45,9 @@ public sealed class SessionTests
         MustExpireIn(reply.MustBe(201).Json, before, seconds);
 
         before = DateTimeOffset.UtcNow;
-        var refreshed = await Gateway.SendAsync("POST", "/v1/sessions/refresh", Text(reply.Json, "sessionToken"));
+        var refreshed = await Gateway.SendAsync("POST", "/v1/sessions/refresh", reply.Json.Text("sessionToken"));
         MustExpireIn(refreshed.MustBe(200).Json, before, seconds);
-        Assert.Equal(Text(reply.Json, "walletId"), Text(refreshed.Json, "walletId"));
+        Assert.Equal(reply.Json.Text("walletId"), refreshed.Json.Text("walletId"));
     }
 
     [Fact]
@@ -60,7 +60,7 @@ public sealed class SessionTests
 
         (await user.ChatAsync("small", Price.Question)).MustBe(200);
         var sessions = (await Backend.App.GetAsync($"/v1/sessions?customer={user.ExternalId}")).MustBe(200).Json.GetProperty("sessions");
-        var old = sessions.EnumerateArray().Single(session => Text(session, "id") == user.SessionId);
+        var old = sessions.EnumerateArray().Single(session => session.Text("id") == user.SessionId);
         Assert.InRange(old.GetProperty("expiresAt").GetDateTimeOffset() - before, TimeSpan.FromSeconds(9), TimeSpan.FromSeconds(12));
     }
 
@@ -95,7 +95,7 @@ public sealed class SessionTests
 
         var refreshed = (await Gateway.SendAsync("POST", "/v1/sessions/refresh", user.Token)).MustBe(200);
 
-        var token = Text(refreshed.Json, "sessionToken");
+        var token = refreshed.Json.Text("sessionToken");
         (await Chat.AskAsync(token, "small", Price.Question)).MustBe(200);
         (await Chat.AskAsync(token, "odd", Price.Question)).MustBeProblem(403, "model_not_allowed", "model");
     }
@@ -108,10 +108,10 @@ public sealed class SessionTests
         var third = await Backend.App.MintAsync(first.ExternalId);
 
         var page = (await Backend.App.GetAsync($"/v1/sessions?customer={first.CustomerId}&limit=2")).MustBe(200).Json;
-        var rest = (await Backend.App.GetAsync($"/v1/sessions?customer={first.ExternalId}&limit=2&cursor={Text(page, "nextCursor")}")).MustBe(200).Json;
+        var rest = (await Backend.App.GetAsync($"/v1/sessions?customer={first.ExternalId}&limit=2&cursor={page.Text("nextCursor")}")).MustBe(200).Json;
 
-        Assert.Equal([third.SessionId, second.SessionId], page.GetProperty("sessions").EnumerateArray().Select(session => Text(session, "id")));
-        Assert.Equal([first.SessionId], rest.GetProperty("sessions").EnumerateArray().Select(session => Text(session, "id")));
+        Assert.Equal([third.SessionId, second.SessionId], page.Items("sessions").Select(session => session.Text("id")));
+        Assert.Equal([first.SessionId], rest.Items("sessions").Select(session => session.Text("id")));
         Assert.Equal(JsonValueKind.Null, rest.GetProperty("nextCursor").ValueKind);
         Assert.DoesNotContain(first.Token, page.GetRawText() + rest.GetRawText());
     }
@@ -130,7 +130,7 @@ public sealed class SessionTests
         var user = await Backend.App.NewUserAsync();
         (await Gateway.SendAsync("POST", "/chat/completions", user.Token, Chat.Body("small", Price.Question))).MustBe(200);
         (await Gateway.SendAsync("GET", "/models", user.Token)).MustBe(200);
-        Assert.Equal("LLM Gateway", Text((await Gateway.SendAsync("GET", "/")).MustBe(200).Json, "name"));
+        Assert.Equal("LLM Gateway", (await Gateway.SendAsync("GET", "/")).MustBe(200).Json.Text("name"));
     }
 
     [Fact]
@@ -150,9 +150,7 @@ public sealed class SessionTests
 
     static void MustExpireIn(JsonElement session, DateTimeOffset before, int seconds)
     {
-        var expires = DateTimeOffset.Parse(Text(session, "expiresAt"), CultureInfo.InvariantCulture);
+        var expires = DateTimeOffset.Parse(session.Text("expiresAt"), CultureInfo.InvariantCulture);
         Assert.InRange(expires, before.AddSeconds(seconds - 1), DateTimeOffset.UtcNow.AddSeconds(seconds + 1));
     }
-
-    static string Text(JsonElement json, string name) => json.GetProperty(name).GetString()!;
 }

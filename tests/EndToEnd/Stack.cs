@@ -30,7 +30,8 @@ static class Stack
 
     public static Uri Url(string name) => new(Named(State.Value, name).GetProperty("url").GetString()!);
 
-    static JsonElement Named(JsonElement state, string name) => state.GetProperty("services").EnumerateArray().Single(process => process.GetProperty("name").GetString() == name);
+    static JsonElement Named(JsonElement state, string name) =>
+        state.GetProperty("services").EnumerateArray().Single(process => process.GetProperty("name").GetString() == name);
 
     static JsonElement Read() => Environment.GetEnvironmentVariable("LLMGATEWAY_STATE") is { Length: > 0 } path
         ? JsonSerializer.Deserialize<JsonElement>(File.ReadAllBytes(path))

@@ -1,0 +1,111 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+using System.Text.Json;
+
+namespace LlmGateway.EndToEnd;
+
+/// <summary><c>./dev</c> as a newcomer uses it, beside the stack that the other tests run on.</summary>
+[Collection(nameof(Outages))]
+public sealed class DevTests : IDisposable
+{
+    static readonly string Tool = Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "..", "..", "AppHost", "release", "LlmGateway.AppHost.dll"));
+
+    readonly string _data = Directory.CreateTempSubdirectory("llmgateway-dev-").FullName;
+
+    [Fact]
+    public async Task A_second_stack_runs_beside_this_one_and_its_printed_lines_work()
+    {
+        var (code, screen) = await DevAsync("run", "--ports", "5400", "--data", _data, "--no-dashboard", "--detach");
+        Assert.True(code == 0, screen);
+        try
+        {
+            Assert.Contains("http://127.0.0.1:5401", screen);
+            var curl = screen[screen.IndexOf("curl http", StringComparison.Ordinal)..];
+            curl = curl[..curl.IndexOf("\n\n", StringComparison.Ordinal)];
+            var answer = await RunAsync("bash", ["-c", curl]);
+            Assert.Contains("chat.completion", answer.Output);
+
+            var status = JsonSerializer.Deserialize<JsonElement>((await DevAsync("status", "--data", _data, "--json")).Output);
+            Assert.All(status.GetProperty("services").EnumerateArray(), service =>
+            {
+                Assert.Equal("healthy", service.GetProperty("health").GetString());
+                Assert.True(service.GetProperty("pid").GetInt32() > 0);
+            });
+
+            var again = await DevAsync("run", "--ports", "5600", "--data", _data, "--no-dashboard", "--detach");
+            Assert.NotEqual(0, again.Code);
+            Assert.Contains("already runs", again.Output);
+            Assert.Equal(0, (await DevAsync("verify", "--data", _data)).Code);
+            Assert.Contains("listening on", (await DevAsync("logs", "wallet", "--data", _data, "--lines", "200")).Output, StringComparison.OrdinalIgnoreCase);
+        }
+        finally
+        {
+            Assert.Equal(0, (await DevAsync("stop", "--data", _data)).Code);
+        }
+        // Nothing is left: the same ports can be had again.
+        foreach (var port in (int[])[5401, 5402, 5411, 5412, 5420, 5440, 5441, 5442])
+            Listen(port).Dispose();
+    }
+
+    [Fact]
+    public async Task A_taken_port_is_one_clear_line_and_leaves_nothing_running()
+    {
+        using var taken = Listen(5512);
+
+        var (code, output) = await DevAsync("run", "--ports", "5500", "--data", _data, "--no-dashboard", "--detach");
+
+        Assert.NotEqual(0, code);
+        Assert.Contains("5512", output.TrimEnd().Split('\n')[^1]);
+        Listen(5540).Dispose();
+        Assert.NotEqual(0, (await DevAsync("status", "--data", _data)).Code);
+    }
+
+    [Theory]
+    [InlineData("run", "--ports", "abc")]
+    [InlineData("run", "--seed")]
+    [InlineData("fly")]
+    [InlineData("stop", "--nonsense")]
+    public async Task A_wrong_command_line_is_explained_with_its_own_exit_code(params string[] line)
+    {
+        var (code, output) = await DevAsync(line);
+
+        Assert.Equal(2, code);
+        Assert.Contains("./dev", output);
+    }
+
+    [Fact]
+    public async Task A_broken_seed_stops_the_start_and_names_the_path()
+    {
+        var seed = Path.Combine(_data, "seed.json");
+        await File.WriteAllTextAsync(seed, """{"organizations": [{"name": "x", "projects": [{"name": "p", "plans": [{"id": "pro"}]}]}]}""", TestContext.Current.CancellationToken);
+
+        var (code, output) = await DevAsync("run", "--ports", "5500", "--data", Path.Combine(_data, "d"), "--seed", seed, "--no-dashboard", "--detach");
+
+        Assert.NotEqual(0, code);
+        Assert.Contains("organizations[0].projects[0].plans", output);
+        Listen(5540).Dispose();
+    }
+
+    public void Dispose() => Directory.Delete(_data, recursive: true);
+
+    static TcpListener Listen(int port)
+    {
+        var listener = new TcpListener(IPAddress.Loopback, port);
+        listener.Server.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.ReuseAddress, true);
+        listener.Start();
+        return listener;
+    }
+
+    static Task<(int Code, string Output)> DevAsync(params string[] arguments) => RunAsync("dotnet", [Tool, .. arguments]);
+
+    static async Task<(int Code, string Output)> RunAsync(string program, string[] arguments)
+    {
+        var start = new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
+        using var process = Process.Start(start)!;
+        var token = TestContext.Current.CancellationToken;
+        var (output, errors) = (process.StandardOutput.ReadToEndAsync(token), process.StandardError.ReadToEndAsync(token));
+        await process.WaitForExitAsync(token).WaitAsync(TimeSpan.FromMinutes(3), token);
+        return (process.ExitCode, await output + await errors);
+    }
+}

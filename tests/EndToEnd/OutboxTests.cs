@@ -1,0 +1,28 @@
+using Npgsql;
+
+namespace LlmGateway.EndToEnd;
+
+/// <summary>Events are decided with their cause and told when the broker listens.</summary>
+[Collection(nameof(Outages))]
+public sealed class OutboxTests
+{
+    [Fact]
+    public async Task An_event_waits_in_the_outbox_while_the_broker_is_away_and_leaves_when_it_is_back()
+    {
+        var name = $"outbox-{Guid.NewGuid():N}";
+        await using (await Outage.StopAsync("rabbitmq"))
+        {
+            (await Backend.App.PostAsync("/v1/customers", $$"""{"externalId":"{{name}}"}""")).MustBe(201);
+            Assert.Equal(1, await CountAsync());
+        }
+
+        await Eventually.GetAsync(CountAsync, count => count == 0, "the event's departure", TimeSpan.FromSeconds(90));
+    }
+
+    static async Task<long> CountAsync()
+    {
+        await using var database = NpgsqlDataSource.Create(Stack.Connection("sessions"));
+        await using var count = database.CreateCommand("select count(*) from outbox_message where type like '%CustomerCreated'");
+        return (long)(await count.ExecuteScalarAsync())!;
+    }
+}
