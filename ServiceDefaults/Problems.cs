@@ -64,8 +64,8 @@ public static class Problems
     public static readonly Problem InternalOnly = new(401, "authentication_error", "internal_only", "This route is for the gateway's own services.");
 
     public static Problem Upstream(int status, string code, string message, int? retryAfterSeconds = null) => new(status, "upstream_error", code, message, null, retryAfterSeconds);
-    public static readonly Problem Unavailable = new(503, "service_unavailable", "dependency_unavailable", "A part of the gateway is not available right now. Nothing was charged.", null, 2);
-    static readonly Problem Bug = new(500, "internal_error", "internal_error", "Something went wrong on our side. Nothing was charged.");
+    public static readonly Problem Unavailable = new(503, "service_unavailable", "dependency_unavailable", "A part of the gateway is not available right now. Try again in a moment.", null, 2);
+    static readonly Problem Bug = new(500, "internal_error", "internal_error", "Something went wrong on our side.");
 
     /// <summary>Request id of this exchange, as in the header <c>X-Request-Id</c>.</summary>
     public static string RequestId(this HttpContext http) =>

@@ -25,7 +25,7 @@ public sealed class Exchange(HttpContext http, Guid id, string endpoint, TimePro
 
     public void FirstByte() => _firstByteMs ??= (int)time.GetElapsedTime(_started).TotalMilliseconds;
 
-    /// <summary>Settles: what was used is charged, at most what was held; the rest of the hold is free again. Returns the request's cost.</summary>
+    /// <summary>Settles: what was used is charged, at most what was held; the rest of the hold is free again. Returns what the caller pays.</summary>
     /// <param name="metered">Null when nothing is charged: the provider failed before the first content.</param>
     public Money End(SpoolPublisher spool, Rates rates, RequestOutcome outcome, int status, MeterReading? metered, string? reason = null)
     {
@@ -39,10 +39,15 @@ public sealed class Exchange(HttpContext http, Guid id, string endpoint, TimePro
         if (Array.Exists(used, amount => amount < cost))
             reason = reason is null ? "capped" : $"{reason}, capped";
 
+        var paid = cost;
         var charges = new List<Amount>(used.Length);
         for (var i = 0; i < used.Length; i++)
+        {
+            if (Hold!.Registers[i].Unit == Unit.Usd)
+                paid = used[i];
             if (used[i] > 0)
-                charges.Add(new(Hold!.Registers[i].Id, used[i]));
+                charges.Add(new(Hold.Registers[i].Id, used[i]));
+        }
         Hold?.Settle(used);
         var credential = Caller.Credential;
         spool.Add(new(id, charges.Count > 0 ? Hold!.Lease : null, charges, new(
@@ -51,7 +56,7 @@ public sealed class Exchange(HttpContext http, Guid id, string endpoint, TimePro
             _startedAt, (int)time.GetElapsedTime(_started).TotalMilliseconds, _firstByteMs, status, outcome,
             usage.ToArray(), new Money(cost), metered?.Estimated ?? false, Join(metered?.Reason, reason), metered?.RawUsage)), Hold);
         rates.Correct(credential, Tokens(usage) - RatedTokens);
-        return new Money(cost);
+        return new Money(paid);
     }
 
     static long Tokens(Usage usage)
