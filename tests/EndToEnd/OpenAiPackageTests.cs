@@ -115,7 +115,8 @@ public sealed class OpenAiPackageTests
 
         var result = await Node.RunAsync("openai.mjs", "abort", new { url = Stack.Proxy, key = user.Token, user = $"[[tag:{tag}]]" });
 
-        Assert.Equal(3, result.Int("words"));
+        // It aborts at the third word; a few more may lie in its buffers already.
+        Assert.InRange(result.Int("words"), 3, 499);
         var call = await Sandbox.CallAsync(tag, call => call.Outcome == "aborted", "the abort at the provider");
         Assert.InRange((await Books.OnlyUsageAsync(user)).OutputTokens, 3, call.TokensOut);
     }
