@@ -10,7 +10,7 @@ namespace LlmGateway.Contracts;
 /// </summary>
 public static class Ids
 {
-    public const string Customer = "cus", Wallet = "wal", Session = "ses", Key = "key", Request = "req", Project = "prj", Transfer = "txn";
+    public const string Customer = "cus", Wallet = "wal", Session = "ses", Key = "key", Request = "req", Transfer = "txn";
 
     public static Guid New() => Guid.CreateVersion7();
 

@@ -3,34 +3,15 @@ using System.Text;
 using LlmGateway.Contracts;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
-using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 
 namespace LlmGateway.ServiceDefaults;
 
-/// <summary>A stored execution of a management POST. The body is sealed, because some answers show a secret once.</summary>
-public sealed class IdempotentCall
-{
-    /// <summary>Project and mode, and the end user where one calls: keys of different callers never meet.</summary>
-    public required string Scope { get; init; }
-    public required string Key { get; init; }
-    public required byte[] InputHash { get; init; }
-    public int? Status { get; set; }
-    public string? SealedBody { get; set; }
-    public DateTimeOffset StartedAt { get; init; }
-
-    public static void Configure(ModelBuilder model) => model.Entity<IdempotentCall>(call =>
-    {
-        call.HasKey(c => new { c.Scope, c.Key });
-        call.HasIndex(c => c.StartedAt);
-    });
-}
-
 /// <summary>
 /// <c>Idempotency-Key</c> on management POSTs: a repetition is answered from the stored result, with <c>Idempotent-Replayed: true</c>;
 /// another body under the same key is refused (422), a concurrent one too (409). Stored for <see cref="Retention"/>.
-/// Effects on money are protected for ever besides, by ids derived from the key (<see cref="EffectId"/>).
+/// The table is <c>idempotent_call</c>; answers in it are sealed, because some show a secret once. Effects on money are protected for ever besides, by ids derived from the key (<see cref="EffectId"/>).
 /// </summary>
 public static class Idempotency
 {

@@ -1,21 +1,14 @@
-using Microsoft.EntityFrameworkCore;
 using Npgsql;
 
 namespace LlmGateway.ServiceDefaults;
 
-/// <summary>A message that a consumer has acted on, written in the transaction of the effect: a redelivery finds the row and does nothing.</summary>
-public sealed class InboxMessage
+/// <summary>
+/// Messages that a consumer has acted on, in the table <c>inbox_message (consumer text, message_id uuid, received_at timestamptz, primary key (consumer,
+/// message_id))</c> of the consumer's database: written in the transaction of the effect, so that a redelivery finds the row and does nothing. For effects
+/// that have no id of their own; a settlement, for instance, is recognised by its request.
+/// </summary>
+public static class Inbox
 {
-    public required string Consumer { get; init; }
-    public required Guid MessageId { get; init; }
-    public DateTimeOffset ReceivedAt { get; init; }
-
-    public static void Configure(ModelBuilder model) => model.Entity<InboxMessage>(message =>
-    {
-        message.HasKey(m => new { m.Consumer, m.MessageId });
-        message.HasIndex(m => m.ReceivedAt);
-    });
-
     /// <summary>True the first time, inside the caller's transaction; false for a repetition.</summary>
     public static async Task<bool> FirstTimeAsync(NpgsqlConnection connection, NpgsqlTransaction transaction, string consumer, Guid messageId, CancellationToken token)
     {

@@ -26,7 +26,7 @@ public sealed class InboxTests
         async Task<bool> ReceiveAsync(bool commit)
         {
             await using var transaction = await connection.BeginTransactionAsync(token);
-            var first = await InboxMessage.FirstTimeAsync(connection, transaction, "test", message, token);
+            var first = await Inbox.FirstTimeAsync(connection, transaction, "test", message, token);
             await (commit ? transaction.CommitAsync(token) : transaction.RollbackAsync(token));
             return first;
         }
