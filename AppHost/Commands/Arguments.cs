@@ -20,6 +20,7 @@ sealed class Arguments
         ("--json", null, "for programs; the tests find the stack with it"),
         ("--follow", null, "go on until Ctrl-C"),
         ("--lines", "N", "how many per process (default: 50)"),
+        ("--quick", null, "short runs: for development, not for figures"),
         ("--wait", "SECONDS", "how long it may take until work in flight is booked (default: 90)"),
     ];
 

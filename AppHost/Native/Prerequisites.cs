@@ -16,9 +16,13 @@ static class Prerequisites
 
     static readonly Program[] JavaScript = [new("npm", "the JavaScript clients of the end-to-end tests", () => OneShot.Exists("npm"))];
 
+    static readonly Program[] Load = [new("wrk", "the load of ./dev bench", () => OneShot.Exists("wrk"))];
+
     public static Task EnsureServersAsync(CancellationToken token) => EnsureAsync(Servers, token);
 
     public static Task EnsureNpmAsync(CancellationToken token) => EnsureAsync(JavaScript, token);
+
+    public static Task EnsureLoadAsync(CancellationToken token) => EnsureAsync(Load, token);
 
     static async Task EnsureAsync(Program[] programs, CancellationToken token)
     {

@@ -1,0 +1,91 @@
+using System.Diagnostics;
+using LlmGateway.ServiceDefaults;
+using LlmGateway.Wallet;
+using Npgsql;
+
+namespace LlmGateway.Ledgers;
+
+/// <summary>Rates per second of the real writer on a real PostgreSQL with its default durability; every answer that is counted is committed.</summary>
+sealed class Measure(NpgsqlDataSource database, Writer writer, TimeSpan duration)
+{
+    const int Connections = 32, LeasesAtOnce = 256;
+
+    /// <summary>Messages that the queue has in delivery at once, each as large as a proxy makes them.</summary>
+    const int Messages = 4, PerMessage = Writer.MaxBatch;
+
+    public Task<double> BatchedAsync(World world) => RateAsync(Messages, async () =>
+    {
+        await Task.WhenAll(Enumerable.Range(0, PerMessage).Select(_ => writer.RunAsync(world.Settlement())));
+        return PerMessage;
+    });
+
+    /// <summary>The same statements for one settlement at a time: lock, write, commit.</summary>
+    public Task<double> SingleAsync(World world) => RateAsync(Connections, async () =>
+    {
+        Command command = world.Settlement();
+        await using var connection = await database.OpenConnectionAsync();
+        await using var transaction = await connection.BeginTransactionAsync();
+        var book = await BookStore.LockAsync(connection, transaction, [command], CancellationToken.None);
+        Ledger.Apply(book, command);
+        await BookStore.WriteAsync(connection, transaction, book, CancellationToken.None);
+        await transaction.CommitAsync();
+        return 1;
+    });
+
+    public Task<double> LeasesAsync(World world) => RateAsync(LeasesAtOnce, async () =>
+    {
+        await writer.RunAsync(world.Extension());
+        return 1;
+    });
+
+    /// <summary>From handing a settlement to the writer until it is durable, when settlements come evenly.</summary>
+    public async Task<(TimeSpan P50, TimeSpan P99)> DelayAsync(World world, double perSecond)
+    {
+        var delays = new List<Task<TimeSpan>>((int)(perSecond * duration.TotalSeconds) + 1);
+        for (var clock = Stopwatch.StartNew(); clock.Elapsed < duration; await Task.Delay(1))
+            while (delays.Count < perSecond * clock.Elapsed.TotalSeconds)
+                delays.Add(DelayAsync(world.Settlement()));
+        var sorted = (await Task.WhenAll(delays)).Order().ToArray();
+        return (sorted[sorted.Length / 2], sorted[sorted.Length * 99 / 100]);
+    }
+
+    /// <summary>Years of business: entries of other accounts, two to a transfer, with ids that grow as real ones do.</summary>
+    public async Task FillAsync(int rows)
+    {
+        await using var entries = database.Sql("""
+            insert into entry (account, version, transfer, type, amount, balance, created_at)
+            select lpad(to_hex(n % 1000), 32, '0')::uuid, n / 1000 + 1, lpad(to_hex(n / 2), 32, '0')::uuid, 0, 1, n, now() from generate_series(1, $1) n
+            """, rows);
+        entries.CommandTimeout = 0;
+        await entries.ExecuteNonQueryAsync();
+        await TidyAsync();
+    }
+
+    /// <summary>What the server does by itself once a minute: tables without statistics are read from end to end.</summary>
+    public async Task TidyAsync()
+    {
+        await using var tidy = database.Sql("vacuum (analyze)");
+        tidy.CommandTimeout = 0;
+        await tidy.ExecuteNonQueryAsync();
+    }
+
+    async Task<TimeSpan> DelayAsync(Command command)
+    {
+        var clock = Stopwatch.GetTimestamp();
+        await writer.RunAsync(command);
+        return Stopwatch.GetElapsedTime(clock);
+    }
+
+    async Task<double> RateAsync(int atOnce, Func<Task<int>> work)
+    {
+        var clock = Stopwatch.StartNew();
+        var done = await Task.WhenAll(Enumerable.Range(0, atOnce).Select(_ => Task.Run(async () =>
+        {
+            var count = 0L;
+            while (clock.Elapsed < duration)
+                count += await work();
+            return count;
+        })));
+        return done.Sum() / clock.Elapsed.TotalSeconds;
+    }
+}
