@@ -20,7 +20,11 @@ public sealed record ProjectCatalog(
 /// <param name="Sandbox">True when it is the sandbox: test credentials may call it.</param>
 public sealed record ProviderConnection(
     string Id, string Wire, string BaseUrl, string AuthType, string? AuthName, string? SealedSecret,
-    int TimeoutSeconds, int Retries, string OnAbort, bool Sandbox);
+    int TimeoutSeconds, int Retries, string OnAbort, bool Sandbox)
+{
+    /// <summary>What a provider's secret is sealed for, and must be opened with: it opens in no other project and for no other provider.</summary>
+    public static string SecretOwner(Guid project, string id) => $"provider:{project:N}:{id}";
+}
 
 /// <summary>A model on offer.</summary>
 /// <param name="Id">What callers name, also as <c>provider/id</c>.</param>

@@ -35,10 +35,7 @@ public sealed class Project
     public Route? Find(string model) => _routes.GetValueOrDefault(model);
 
     static string? OpenSecret(ProjectCatalog catalog, ProviderConnection provider, Envelope envelope) =>
-        provider.SealedSecret is { } secret ? envelope.Open(secret, SecretOwner(catalog.Id, provider.Id)) : null;
-
-    /// <summary>What a provider's secret is sealed for; Sessions seals with the same words.</summary>
-    public static string SecretOwner(Guid project, string provider) => $"provider:{project:N}:{provider}";
+        provider.SealedSecret is { } secret ? envelope.Open(secret, ProviderConnection.SecretOwner(catalog.Id, provider.Id)) : null;
 }
 
 /// <summary>A model and the provider that answers for it.</summary>

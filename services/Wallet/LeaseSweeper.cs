@@ -7,31 +7,45 @@ namespace LlmGateway.Wallet;
 /// Ends leases whose holder has not been heard of for their whole life, on the database's clock, so that what a dead proxy held is spendable
 /// again. Forgets leases that were emptied long ago.
 /// </summary>
-public sealed class LeaseSweeper(NpgsqlDataSource database, DatabaseReady ready, Writer writer, ILogger<LeaseSweeper> log) : BackgroundService
+public sealed class LeaseSweeper(NpgsqlDataSource database, DatabaseReady ready, Writer writer, TimeProvider time, ILogger<LeaseSweeper> log) : BackgroundService
 {
-    static readonly TimeSpan Interval = TimeSpan.FromSeconds(2);
-    const int MaxPerRound = 200;
+    /// <summary>After a start or an outage of the database, renewals and settlements that waited meanwhile come first: leases they belong to must not end before.</summary>
+    static readonly TimeSpan Grace = TimeSpan.FromSeconds(15);
+
+    static readonly TimeSpan Interval = TimeSpan.FromSeconds(2), ForgetInterval = TimeSpan.FromMinutes(10);
+    const int MaxPerRound = 200, MaxForgotten = 10_000;
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         await ready.Task.WaitAsync(stoppingToken);
-        using var timer = new PeriodicTimer(Interval);
+        await Task.Delay(Grace, time, stoppingToken);
+        var forgotten = time.GetTimestamp();
+        using var timer = new PeriodicTimer(Interval, time);
         while (await timer.WaitForNextTickAsync(stoppingToken))
         {
             try
             {
                 await Task.WhenAll((await ExpiredAsync(stoppingToken)).Select(writer.RunAsync));
-                await using var forget = database.Sql("""
-                    with old as (delete from lease where expired and expires_at < now() - interval '1 day' returning id)
-                    delete from lease_line using old where lease_line.lease = old.id
-                    """);
-                await forget.ExecuteNonQueryAsync(stoppingToken);
+                if (time.GetElapsedTime(forgotten) < ForgetInterval)
+                    continue;
+                await ForgetAsync(stoppingToken);
+                forgotten = time.GetTimestamp();
             }
             catch (Exception e) when (Problems.IsOutage(e))
             {
                 log.LogWarning("expired leases wait for the database: {Message}", e.Message);
+                await Task.Delay(Grace, time, stoppingToken);
             }
         }
+    }
+
+    async Task ForgetAsync(CancellationToken token)
+    {
+        await using var forget = database.Sql("""
+            with old as (delete from lease where id in (select id from lease where expired and expires_at < now() - interval '1 day' limit $1) returning id)
+            delete from lease_line using old where lease_line.lease = old.id
+            """, MaxForgotten);
+        await forget.ExecuteNonQueryAsync(token);
     }
 
     async Task<List<Expire>> ExpiredAsync(CancellationToken token)

@@ -110,7 +110,7 @@ public sealed class CustomerKey
     public DateTimeOffset? RevokedAt { get; set; }
 }
 
-/// <summary>A connection to a provider; the secret is sealed for <see cref="SecretOwner"/>.</summary>
+/// <summary>A connection to a provider; the secret is sealed for <see cref="Contracts.ProviderConnection.SecretOwner"/>.</summary>
 public sealed class Provider
 {
     public required Guid ProjectId { get; init; }
@@ -124,8 +124,6 @@ public sealed class Provider
     public required int Retries { get; set; }
     public required string OnAbort { get; set; }
     public string? QueryType { get; set; }
-
-    public static string SecretOwner(Guid project, string id) => $"provider:{project:N}:{id}";
 }
 
 /// <summary>A model on offer in a project.</summary>

@@ -116,7 +116,7 @@ public sealed class SeedWriter(
         foreach (var seed in seeds)
         {
             BaseUrls.TryRead(seed.BaseUrl, out var baseUrl);
-            var owner = Provider.SecretOwner(project, seed.Id);
+            var owner = ProviderConnection.SecretOwner(project, seed.Id);
             if (!known.TryGetValue(seed.Id, out var provider))
             {
                 db.Add(provider = new()
