@@ -99,7 +99,6 @@ public sealed class Slices(WalletClient wallet, TimeProvider time, ILogger<Slice
 
     async Task RenewAsync()
     {
-        _lastRenewal = time.GetTimestamp();
         var leases = _slices.Values.SelectMany(slice => slice.LiveLeases()).ToDictionary(lease => lease.Id);
         if (leases.Count == 0)
             return;
@@ -109,6 +108,7 @@ public sealed class Slices(WalletClient wallet, TimeProvider time, ILogger<Slice
             var alive = (await wallet.RenewAsync(new(_holder, [.. leases.Keys]))).ToHashSet();
             foreach (var (id, lease) in leases)
                 lease.Renewed(alive.Contains(id), asked);
+            _lastRenewal = asked; // a failed renewal is repeated at the next tick, so that the ledger hears of us as soon as it is back
         }
         catch (Exception e) when (Problems.IsOutage(e))
         {

@@ -10,7 +10,7 @@ namespace LlmGateway.Wallet;
 public sealed class LeaseSweeper(NpgsqlDataSource database, DatabaseReady ready, Writer writer, TimeProvider time, ILogger<LeaseSweeper> log) : BackgroundService
 {
     /// <summary>After a start or an outage of the database, renewals and settlements that waited meanwhile come first: leases they belong to must not end before.</summary>
-    static readonly TimeSpan Grace = TimeSpan.FromSeconds(15);
+    static readonly TimeSpan Grace = TimeSpan.FromSeconds(8);
 
     static readonly TimeSpan Interval = TimeSpan.FromSeconds(2), ForgetInterval = TimeSpan.FromMinutes(10);
     const int MaxPerRound = 200, MaxForgotten = 10_000;
