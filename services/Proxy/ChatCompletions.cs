@@ -15,7 +15,7 @@ namespace LlmGateway.Proxy;
 /// </code>
 /// </summary>
 public sealed class ChatCompletions(
-    Identity identity, Running running, KeyUse keys, Rates rates, Slices slices, Forwarding forwarding, SpoolPublisher spool, TimeProvider time, ILogger<ChatCompletions> log)
+    Identity identity, Running running, KeyUse keys, Rates rates, Slices slices, Forwarding forwarding, Spool spool, SpoolPublisher publisher, TimeProvider time, ILogger<ChatCompletions> log)
 {
     const string Path = "/v1/chat/completions";
 
@@ -66,8 +66,8 @@ public sealed class ChatCompletions(
             await problem.ExecuteAsync(http);
             return;
         }
-        using var run = running.Start(caller.Credential, caller.Fingerprint, http.RequestAborted);
-        var meter = request.Stream ? null : new ChatMeter();
+        using var run = running.Start(caller, exchange.Route.Upstream, http.RequestAborted);
+        var meter = request.Stream ? null : new ChatMeter(counts: false);
         using var relay = request.Stream ? new ChatRelay(request) : null;
         try
         {
@@ -119,15 +119,18 @@ public sealed class ChatCompletions(
     {
         var registers = exchange.Caller.Credential.Registers;
         if (registers.Count == 0)
-            return (outputLimit, null);
-        if (!spool.CanAccept)
+            return (outputLimit, exchange.TryBegin(spool.InFlight) ? null : Problems.Unavailable);
+        if (!publisher.CanAccept)
             return (0, Problems.Unavailable);
         var (minimum, full) = Admission.Vector(registers, bound, outputLimit);
         var reservation = await slices.ReserveAsync(registers, minimum, full, exchange.Http.RequestAborted);
         if (reservation.Hold is not { } hold)
             return (0, Admission.Refusal(reservation.Refusal!, registers, minimum[0]));
         exchange.Hold = hold;
-        return (Admission.Affordable(hold, bound, outputLimit), null);
+        if (exchange.TryBegin(spool.InFlight))
+            return (Admission.Affordable(hold, bound, outputLimit), null);
+        hold.Void();
+        return (0, Problems.Unavailable);
     }
 
     /// <summary>The head of a good answer; null when the provider failed and the caller has been told.</summary>
@@ -154,7 +157,7 @@ public sealed class ChatCompletions(
                     problem = UpstreamErrors.Map((int)response.StatusCode, answer, (int?)response.Headers.RetryAfter?.Delta?.TotalSeconds);
                 }
             }
-            exchange.End(spool, rates, RequestOutcome.Failed, problem!.Status, null, problem.Code);
+            exchange.End(publisher, rates, RequestOutcome.Failed, problem!.Status, null, problem.Code);
             await problem.ExecuteAsync(exchange.Http);
             return null;
         }
@@ -169,7 +172,12 @@ public sealed class ChatCompletions(
             await EndFailedAsync(exchange, Problems.Upstream(502, "upstream_malformed", "The provider's answer is not a completion."));
             return;
         }
-        var cost = exchange.End(spool, rates, RequestOutcome.Completed, StatusCodes.Status200OK, meter.Settle(body.Span));
+        if (!meter.UsageIsBelieved)
+        {
+            meter = new ChatMeter();
+            meter.See(answer);
+        }
+        var cost = EndAnswered(exchange, run, meter.Settle(body.Span));
 
         Tell(exchange);
         exchange.Http.Response.Headers["X-LLMGateway-Cost"] = cost.ToString();
@@ -197,6 +205,8 @@ public sealed class ChatCompletions(
                 relay.Push(buffer.AsSpan(0, read), toCaller);
                 if (toCaller.UnflushedBytes > 0)
                     await toCaller.FlushAsync(run.Ended);
+                if (relay.Meter.ContentSeen)
+                    exchange.Checkpoint(relay.Meter.DeliveredTokens, reason => relay.Meter.Estimate(body.Span, reason));
             }
         }
         finally
@@ -209,10 +219,15 @@ public sealed class ChatCompletions(
             throw new IOException("the provider ended its stream early");
 
         var metered = relay.Meter.Settle(body.Span);
-        var cost = exchange.End(spool, rates, RequestOutcome.Completed, StatusCodes.Status200OK, metered);
+        var cost = EndAnswered(exchange, run, metered);
         relay.WriteTail(toCaller, metered.Usage, cost);
         await toCaller.FlushAsync(exchange.Http.RequestAborted);
     }
+
+    /// <summary>The provider answered to its end; the caller may have left before that, and the connection drained.</summary>
+    Money EndAnswered(Exchange exchange, Running.Request run, MeterReading metered) => run.Draining
+        ? exchange.End(publisher, rates, RequestOutcome.Aborted, StatusCodes.Status499ClientClosedRequest, metered, "drained")
+        : exchange.End(publisher, rates, RequestOutcome.Completed, StatusCodes.Status200OK, metered);
 
     /// <summary>Nothing was delivered and nothing was used: no completion, whatever its status says.</summary>
     static bool IsEmpty(ChatMeter meter) => !meter.ContentSeen && !meter.UsageIsBelieved;
@@ -236,7 +251,7 @@ public sealed class ChatCompletions(
             var reason = run.Revoked ? "revoked" : "aborted";
             // The provider's own count, if it came before the caller left.
             var metered = meter.UsageIsBelieved ? meter.Settle(body.Span) : meter.Estimate(body.Span, reason);
-            exchange.End(spool, rates, RequestOutcome.Aborted, StatusCodes.Status499ClientClosedRequest, metered, metered.Estimated ? null : reason);
+            exchange.End(publisher, rates, RequestOutcome.Aborted, StatusCodes.Status499ClientClosedRequest, metered, metered.Estimated ? null : reason);
             await FinishAsync(exchange, relay, Problems.RevokedCredential);
             return;
         }
@@ -246,15 +261,15 @@ public sealed class ChatCompletions(
             ? Problems.Upstream(504, "upstream_timeout", "The provider did not answer in time.")
             : Problems.Upstream(502, "upstream_interrupted", "The provider broke off its answer.");
         if (meter.ContentSeen && http.Response.HasStarted)
-            exchange.End(spool, rates, RequestOutcome.Interrupted, problem.Status, meter.Estimate(body.Span, problem.Code));
+            exchange.End(publisher, rates, RequestOutcome.Interrupted, problem.Status, meter.Estimate(body.Span, problem.Code));
         else
-            exchange.End(spool, rates, RequestOutcome.Failed, problem.Status, null, problem.Code);
+            exchange.End(publisher, rates, RequestOutcome.Failed, problem.Status, null, problem.Code);
         await FinishAsync(exchange, relay, problem);
     }
 
     async Task EndFailedAsync(Exchange exchange, Problem problem)
     {
-        exchange.End(spool, rates, RequestOutcome.Failed, problem.Status, null, problem.Code);
+        exchange.End(publisher, rates, RequestOutcome.Failed, problem.Status, null, problem.Code);
         await problem.ExecuteAsync(exchange.Http);
     }
 

@@ -1,16 +1,27 @@
+using System.Buffers;
 using LlmGateway.Contracts;
 
 namespace LlmGateway.Proxy;
 
 /// <summary>
 /// One request's way through the stages: what was decided about it, and its end. <see cref="End"/> is called exactly once, whatever happens,
-/// before the caller sees the last byte; it turns the hold into a settlement and puts that on the spool.
+/// before the caller sees the last byte; it turns the hold into a settlement and puts that on the spool. From <see cref="TryBegin"/> on, what the request
+/// would be settled with stands in <see cref="InFlight"/>, so that it also ends when this process does.
 /// </summary>
 public sealed class Exchange(HttpContext http, Guid id, string endpoint, TimeProvider time)
 {
+    /// <summary>A running stream is written down when so much time has passed, or so many tokens, whichever comes first.</summary>
+    static readonly TimeSpan CheckpointEvery = TimeSpan.FromSeconds(2);
+    const long CheckpointTokens = 256;
+
+    /// <summary>The process that ran the request died.</summary>
+    const string Crashed = "crashed";
+
     readonly long _started = time.GetTimestamp();
     readonly DateTimeOffset _startedAt = time.GetUtcNow();
     int? _firstByteMs;
+    InFlight.Slot? _slot;
+    long _checkpointAt, _checkpointTokens;
 
     public HttpContext Http => http;
     public Caller Caller { get; set; } = null!;
@@ -25,6 +36,36 @@ public sealed class Exchange(HttpContext http, Guid id, string endpoint, TimePro
 
     public void FirstByte() => _firstByteMs ??= (int)time.GetElapsedTime(_started).TotalMilliseconds;
 
+    /// <summary>Writes the request down as one that has delivered nothing; false when there is no room for it.</summary>
+    public bool TryBegin(InFlight inFlight)
+    {
+        _slot = inFlight.Take();
+        if (_slot is null)
+            return false;
+        _checkpointAt = time.GetTimestamp();
+        Put(RequestOutcome.Failed, null);
+        return true;
+    }
+
+    /// <summary>Writes down what has been delivered by now, from time to time.</summary>
+    /// <param name="delivered">Output tokens so far.</param>
+    /// <param name="reading">What the request would be settled with if it ended now.</param>
+    public void Checkpoint(long delivered, Func<string, MeterReading> reading)
+    {
+        if (delivered - _checkpointTokens < CheckpointTokens && (delivered == _checkpointTokens || time.GetElapsedTime(_checkpointAt) < CheckpointEvery))
+            return;
+        (_checkpointAt, _checkpointTokens) = (time.GetTimestamp(), delivered);
+        Put(RequestOutcome.Interrupted, reading(Crashed));
+    }
+
+    void Put(RequestOutcome outcome, MeterReading? metered)
+    {
+        var buffer = Line;
+        buffer.ResetWrittenCount();
+        Settle(outcome, StatusCodes.Status500InternalServerError, metered, metered is null ? Crashed : null).Settlement.WriteLine(buffer);
+        _slot!.Put(buffer.WrittenSpan);
+    }
+
     /// <summary>Settles: what was used is charged, at most what was held; the rest of the hold is free again. Returns what the caller pays.</summary>
     /// <param name="metered">Null when nothing is charged: the provider failed before the first content.</param>
     public Money End(SpoolPublisher spool, Rates rates, RequestOutcome outcome, int status, MeterReading? metered, string? reason = null)
@@ -32,9 +73,21 @@ public sealed class Exchange(HttpContext http, Guid id, string endpoint, TimePro
         if (Ended)
             throw new InvalidOperationException("a request was ended twice");
         Ended = true;
+        var (settlement, used, paid, tokens) = Settle(outcome, status, metered, reason);
+        var buffer = Line;
+        buffer.ResetWrittenCount();
+        settlement.WriteLine(buffer);
+        Hold?.Settle(used);
+        spool.Add(buffer.WrittenSpan, Hold, _slot);
+        rates.Correct(Caller.Credential, tokens - RatedTokens);
+        return new Money(paid);
+    }
+
+    (Settlement Settlement, long[] Used, long Paid, long Tokens) Settle(RequestOutcome outcome, int status, MeterReading? metered, string? reason)
+    {
         metered = metered?.OnPricedMeters(Route.Model.Prices!);
-        var usage = metered?.Usage ?? new Usage();
-        var cost = Cost.Of(usage, Route.Model.Prices!);
+        var usage = metered?.Usage ?? Unused;
+        var cost = metered is null ? 0 : Cost.Of(usage, Route.Model.Prices!);
         var used = Array.ConvertAll(Hold?.Amounts ?? [], held => Math.Min(cost, held));
         if (Array.Exists(used, amount => amount < cost))
             reason = reason is null ? "capped" : $"{reason}, capped";
@@ -48,16 +101,21 @@ public sealed class Exchange(HttpContext http, Guid id, string endpoint, TimePro
             if (used[i] > 0)
                 charges.Add(new(Hold.Registers[i].Id, used[i]));
         }
-        Hold?.Settle(used);
         var credential = Caller.Credential;
-        spool.Add(new(id, charges.Count > 0 ? Hold!.Lease : null, charges, new(
+        return (new(id, charges.Count > 0 ? Hold!.Lease : null, charges, new(
             credential.Organization, credential.Project, credential.Customer, credential.Id, credential.Family, credential.Test,
             endpoint, Route.Model.Id, Route.Model.Provider, Route.Model.UpstreamModel, Route.Model.PriceVersion, Stream,
             _startedAt, (int)time.GetElapsedTime(_started).TotalMilliseconds, _firstByteMs, status, outcome,
-            usage.ToArray(), new Money(cost), metered?.Estimated ?? false, Join(metered?.Reason, reason), metered?.RawUsage)), Hold);
-        rates.Correct(credential, Tokens(usage) - RatedTokens);
-        return new Money(paid);
+            usage.ToArray(), new Money(cost), metered?.Estimated ?? false, Join(metered?.Reason, reason), metered?.RawUsage)), used, paid, Tokens(usage));
     }
+
+    static readonly Usage Unused = new();
+
+    /// <summary>Where lines are written before they are copied away; nothing awaits in between.</summary>
+    static ArrayBufferWriter<byte> Line => t_line ??= new(4096);
+
+    [ThreadStatic]
+    static ArrayBufferWriter<byte>? t_line;
 
     static long Tokens(Usage usage)
     {

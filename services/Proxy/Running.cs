@@ -7,17 +7,23 @@ namespace LlmGateway.Proxy;
 /// Requests that are running now, by credential, so that a revocation ends their streams too. Pushed revocations act at once; with pushes lost, a
 /// periodic look at each credential acts within <see cref="Credential.MaxAge"/>.
 /// </summary>
-public sealed class Running(Identity identity, ILogger<Running> log) : BackgroundService
+public sealed class Running(Identity identity, TimeProvider time, ILogger<Running> log) : BackgroundService
 {
     static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(1);
 
+    /// <summary>Answers that are read to their end for callers who have left, at most, and for how long; beyond it they are cancelled like any other.</summary>
+    const int MaxDrains = 256;
+    static readonly TimeSpan MaxDrain = TimeSpan.FromMinutes(2);
+
     readonly ConcurrentDictionary<Request, bool> _requests = new();
+    int _drains;
 
     /// <summary>Registers a request; dispose to end its registration.</summary>
-    public Request Start(Credential credential, string fingerprint, CancellationToken callerGone)
+    public Request Start(Caller caller, Upstream upstream, CancellationToken callerGone)
     {
-        var request = new Request(this, credential, fingerprint, callerGone);
+        var request = new Request(this, caller.Fingerprint, upstream.Provider.OnAbort == "drain");
         _requests[request] = true;
+        request.Watch(callerGone);
         return request;
     }
 
@@ -51,38 +57,71 @@ public sealed class Running(Identity identity, ILogger<Running> log) : Backgroun
     public sealed class Request : IDisposable
     {
         readonly Running _owner;
-        readonly CancellationTokenSource _ended;
+        readonly bool _mayDrain;
+        readonly CancellationTokenSource _ended = new();
+        CancellationTokenRegistration _watch;
+        long _drainStarted;
 
-        internal Request(Running owner, Credential credential, string fingerprint, CancellationToken callerGone)
-        {
-            _owner = owner;
-            Credential = credential;
-            Fingerprint = fingerprint;
-            _ended = CancellationTokenSource.CreateLinkedTokenSource(callerGone);
-        }
+        internal Request(Running owner, string fingerprint, bool mayDrain) => (_owner, Fingerprint, _mayDrain) = (owner, fingerprint, mayDrain);
 
-        public Credential Credential { get; }
         public string Fingerprint { get; }
 
-        /// <summary>Fires when the caller has left, the credential was revoked, or the provider has been silent for too long.</summary>
+        /// <summary>Fires when the caller has left and nobody drains the answer, the credential was revoked, or the provider has been silent for too long.</summary>
         public CancellationToken Ended => _ended.Token;
 
         public bool Revoked { get; private set; }
 
+        /// <summary>The caller has left, and the answer is read to its end all the same: its provider bills it anyway, and now says how much.</summary>
+        public bool Draining { get; private set; }
+
         /// <summary>Fires <see cref="Ended"/> when the provider says nothing for so long from now on.</summary>
-        public void LimitSilence(TimeSpan silence) => _ended.CancelAfter(silence);
+        public void LimitSilence(TimeSpan silence)
+        {
+            if (Draining)
+                silence = TimeSpan.FromTicks(Math.Clamp((MaxDrain - _owner.DrainedFor(this)).Ticks, 0, silence.Ticks));
+            _ended.CancelAfter(silence);
+        }
+
+        internal void Watch(CancellationToken callerGone) => _watch = callerGone.UnsafeRegister(static request => ((Request)request!).LeaveAlone(), this);
 
         internal void Revoke()
         {
             Revoked = true;
-            try { _ended.Cancel(); }
-            catch (ObjectDisposedException) { /* it has just ended by itself */ }
+            Cancel();
         }
 
         public void Dispose()
         {
+            _watch.Dispose();
             _owner._requests.TryRemove(this, out _);
+            if (Draining)
+                Interlocked.Decrement(ref _owner._drains);
             _ended.Dispose();
         }
+
+        internal long DrainStarted => _drainStarted;
+
+        void LeaveAlone()
+        {
+            if (_mayDrain && Interlocked.Increment(ref _owner._drains) <= MaxDrains)
+            {
+                _drainStarted = _owner.Now;
+                Draining = true;
+                return;
+            }
+            if (_mayDrain)
+                Interlocked.Decrement(ref _owner._drains);
+            Cancel();
+        }
+
+        void Cancel()
+        {
+            try { _ended.Cancel(); }
+            catch (ObjectDisposedException) { /* it has just ended by itself */ }
+        }
     }
+
+    long Now => time.GetTimestamp();
+
+    TimeSpan DrainedFor(Request request) => time.GetElapsedTime(request.DrainStarted);
 }

@@ -8,15 +8,12 @@ namespace LlmGateway.Proxy;
 /// Stage 5: what this proxy holds of customers' registers, one <see cref="Slice"/> per charge vector. A background loop keeps leases alive while
 /// something depends on them, and gives back what lies idle, so that another proxy, or the customer's last request, finds it.
 /// </summary>
-public sealed class Slices(WalletClient wallet, TimeProvider time, ILogger<Slices> log) : BackgroundService
+public sealed class Slices(Spool spool, WalletClient wallet, TimeProvider time, ILogger<Slices> log) : BackgroundService
 {
     /// <summary>A slice that nobody used for this long goes back to the ledger.</summary>
     static readonly TimeSpan IdleTime = TimeSpan.FromSeconds(2);
 
     static readonly TimeSpan Tick = TimeSpan.FromMilliseconds(500), RenewEvery = TimeSpan.FromSeconds(15);
-
-    /// <summary>This process in the ledger's eyes; a restarted proxy is another holder.</summary>
-    readonly string _holder = $"{Environment.MachineName}:{Environment.ProcessId}:{Ids.New():N}";
 
     readonly ConcurrentDictionary<string, Slice> _slices = new(StringComparer.Ordinal);
     long _lastRenewal;
@@ -30,7 +27,7 @@ public sealed class Slices(WalletClient wallet, TimeProvider time, ILogger<Slice
         var key = Key(registers);
         for (; ; )
         {
-            var slice = _slices.GetOrAdd(key, _ => new Slice(registers, _holder, wallet, time));
+            var slice = _slices.GetOrAdd(key, _ => new Slice(registers, spool.Holder, wallet, time));
             // A slice that was just given back for good takes no one; the next one does.
             if (slice.TryReserve(minimum, full, token, out var reservation))
                 return reservation;
@@ -56,7 +53,7 @@ public sealed class Slices(WalletClient wallet, TimeProvider time, ILogger<Slice
         await Task.WhenAll(holding.Select(slice => TendAsync(slice, TimeSpan.Zero, recall.Except)));
         try
         {
-            await wallet.AnswerAsync(new(recall.Id, _holder));
+            await wallet.AnswerAsync(new(recall.Id, spool.Holder));
         }
         catch (Exception e) when (Problems.IsOutage(e))
         {
@@ -105,7 +102,7 @@ public sealed class Slices(WalletClient wallet, TimeProvider time, ILogger<Slice
         try
         {
             var asked = time.GetTimestamp();
-            var alive = (await wallet.RenewAsync(new(_holder, [.. leases.Keys]))).ToHashSet();
+            var alive = (await wallet.RenewAsync(new(spool.Holder, [.. leases.Keys]))).ToHashSet();
             foreach (var (id, lease) in leases)
                 lease.Renewed(alive.Contains(id), asked);
             _lastRenewal = asked; // a failed renewal is repeated at the next tick, so that the ledger hears of us as soon as it is back

@@ -1,4 +1,4 @@
-using System.Text.Json;
+using System.Globalization;
 using System.Threading.Channels;
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
@@ -8,7 +8,8 @@ namespace LlmGateway.Proxy;
 /// <summary>
 /// Finished requests on disk until the broker has confirmed them: a line of JSON each, appended before the answer's last byte is released. An append
 /// has reached the operating system when it returns, so it survives the death of this process; what a dead process left is read again at the next
-/// start, and repetitions are harmless. One folder per process.
+/// start, and repetitions are harmless. One folder per process. Requests that were running when a process died stand in <see cref="InFlight"/>; they
+/// are appended here first.
 /// </summary>
 public sealed class Spool : IDisposable
 {
@@ -21,9 +22,9 @@ public sealed class Spool : IDisposable
     readonly Queue<string> _files;
     readonly Channel<bool> _news = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
     FileStream _current;
-    long _sequence;
+    long _sequence, _length;
 
-    public Spool(IConfiguration configuration)
+    public Spool(IConfiguration configuration, ILogger<Spool> log)
     {
         _folder = Directory.CreateDirectory(configuration.Setting(Configuration.SpoolSetting)).FullName;
         try
@@ -34,43 +35,62 @@ public sealed class Spool : IDisposable
         {
             throw new InvalidOperationException($"the spool folder '{_folder}' belongs to another running proxy", e);
         }
+        GoneHolders = ReadOwners();
+        WriteOwners([.. GoneHolders, Holder]);
+
         var left = Directory.GetFiles(_folder, "*.jsonl").Order(StringComparer.Ordinal).ToArray();
-        _sequence = left.Length == 0 ? 0 : long.Parse(Path.GetFileNameWithoutExtension(left[^1]), System.Globalization.CultureInfo.InvariantCulture);
+        _sequence = left.Length == 0 ? 0 : long.Parse(Path.GetFileNameWithoutExtension(left[^1]), CultureInfo.InvariantCulture);
         _files = new(left);
         _current = Begin();
-        _news.Writer.TryWrite(true);
+        InFlight = new(_folder);
+        foreach (var line in InFlight.Left)
+            Append(line);
+        if (InFlight.Left.Count > 0)
+            log.LogWarning("{Count} requests were running when this proxy's predecessor died; they are settled with what was delivered by their last checkpoint", InFlight.Left.Count);
+        InFlight.ForgetLeft();
+        LinesLeft = left.Sum(CountLines) + InFlight.Left.Count;
+        Wake();
     }
 
-    /// <summary>Throws <see cref="IOException"/> when the disk is full or gone.</summary>
-    public void Append(Settlement settlement)
+    /// <summary>This process in the ledger's eyes; a restarted proxy is another holder.</summary>
+    public string Holder { get; } = $"{Environment.MachineName}:{Environment.ProcessId}:{Ids.New():N}";
+
+    /// <summary>Processes that had this folder before and did not end in order. What their leases hold can go back once their lines are delivered.</summary>
+    public IReadOnlyList<string> GoneHolders { get; private set; }
+
+    /// <summary>How many lines stood here before this process's own.</summary>
+    public long LinesLeft { get; }
+
+    public InFlight InFlight { get; }
+
+    /// <summary>Appends a line, its line feed included. Throws <see cref="IOException"/> when the disk is full or gone.</summary>
+    public void Append(ReadOnlySpan<byte> line)
     {
-        byte[] line = [.. JsonSerializer.SerializeToUtf8Bytes(settlement, Defaults.Json), (byte)'\n'];
         lock (_lock)
         {
-            if (_current.Length + line.Length > MaxFileBytes)
+            if (_length + line.Length > MaxFileBytes)
             {
                 _current.Dispose();
                 _current = Begin();
             }
-            var end = _current.Length;
             try
             {
-                _current.Write(line);
+                RandomAccess.Write(_current.SafeFileHandle, line, _length);
+                _length += line.Length;
             }
             catch (IOException)
             {
                 // Half a line would spoil the next one.
-                _current.SetLength(end);
+                RandomAccess.SetLength(_current.SafeFileHandle, _length);
                 throw;
             }
         }
-        Wake();
     }
 
     /// <summary>Waits until something may have been appended.</summary>
     public ValueTask<bool> WaitAsync(CancellationToken token) => _news.Reader.ReadAsync(token);
 
-    /// <summary>Ends <see cref="WaitAsync"/> for another reason.</summary>
+    /// <summary>Ends <see cref="WaitAsync"/>.</summary>
     public void Wake() => _news.Writer.TryWrite(true);
 
     /// <summary>The oldest file, and whether more will be appended to it.</summary>
@@ -92,10 +112,43 @@ public sealed class Spool : IDisposable
         File.Delete(path);
     }
 
+    /// <summary>The ledger knows that they are gone.</summary>
+    public void ForgetGoneHolders()
+    {
+        GoneHolders = [];
+        WriteOwners([Holder]);
+    }
+
     public void Dispose()
     {
+        InFlight.Dispose();
         _current.Dispose();
+        WriteOwners(GoneHolders);
         _owner.Dispose();
+    }
+
+    string[] ReadOwners()
+    {
+        using var reader = new StreamReader(_owner, leaveOpen: true);
+        return reader.ReadToEnd().Split('\n', StringSplitOptions.RemoveEmptyEntries);
+    }
+
+    void WriteOwners(IReadOnlyList<string> holders)
+    {
+        _owner.SetLength(0);
+        using var writer = new StreamWriter(_owner, leaveOpen: true) { NewLine = "\n" };
+        foreach (var holder in holders)
+            writer.WriteLine(holder);
+    }
+
+    static long CountLines(string path)
+    {
+        using var file = File.OpenRead(path);
+        var buffer = new byte[64 * 1024];
+        var lines = 0L;
+        for (int read; (read = file.Read(buffer)) > 0;)
+            lines += buffer.AsSpan(0, read).Count((byte)'\n');
+        return lines;
     }
 
     FileStream Begin()
@@ -104,6 +157,7 @@ public sealed class Spool : IDisposable
         // No buffer of our own: what Append has written must not die with this process.
         var file = new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.Read | FileShare.Delete, bufferSize: 0);
         _files.Enqueue(path);
+        _length = 0;
         return file;
     }
 }

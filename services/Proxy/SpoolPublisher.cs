@@ -1,7 +1,5 @@
 using System.Collections.Concurrent;
-using System.Text.Json;
 using LlmGateway.Contracts;
-using LlmGateway.ServiceDefaults;
 using MassTransit;
 
 namespace LlmGateway.Proxy;
@@ -14,35 +12,55 @@ public sealed class SpoolPublisher(Spool spool, ISendEndpointProvider bus, ILogg
 {
     static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(100), MaxDelay = TimeSpan.FromSeconds(5), SendTimeout = TimeSpan.FromSeconds(10);
 
+    /// <summary>Lines gather for so long, so that the ledger gets batches and not single requests.</summary>
+    static readonly TimeSpan Gather = TimeSpan.FromMilliseconds(10);
+
     const int MaxRead = 1024 * 1024;
 
-    /// <summary>Holds that wait for their settlement's delivery; entries leave with the confirm.</summary>
-    readonly ConcurrentDictionary<Guid, Hold> _undelivered = new();
+    readonly Lock _order = new();
+
+    /// <summary>What this process's own lines settle, in the order of the lines; entries leave with the confirm.</summary>
+    readonly ConcurrentQueue<Ended> _undelivered = new();
 
     /// <summary>Settlements that the disk refused: they go to the broker from memory, and no new paid request is admitted until they are there.</summary>
-    readonly ConcurrentQueue<Settlement> _unwritten = new();
+    readonly ConcurrentQueue<(byte[] Line, Ended Ended)> _unwritten = new();
 
     string _path = "";
-    long _confirmed;
+    long _confirmed, _linesLeft = spool.LinesLeft;
+
+    /// <summary>What the end of a request leaves to be done once its line is delivered.</summary>
+    readonly record struct Ended(Hold? Hold, InFlight.Slot? Slot)
+    {
+        public void Delivered()
+        {
+            Hold?.Delivered();
+            Slot?.Free();
+        }
+    }
 
     /// <summary>False while a finished request is neither on disk nor at the broker.</summary>
     public bool CanAccept => _unwritten.IsEmpty;
 
-    /// <summary>Spools a settlement; its lease stays alive until the broker has it.</summary>
-    public void Add(Settlement settlement, Hold? hold)
+    /// <summary>Spools a settlement's line; its lease stays alive until the broker has it. Frees the slot as soon as that is not the only copy on disk.</summary>
+    public void Add(ReadOnlySpan<byte> line, Hold? hold, InFlight.Slot? slot)
     {
-        if (hold is not null)
-            _undelivered[settlement.RequestId] = hold;
-        try
+        slot?.Put(line);
+        lock (_order)
         {
-            spool.Append(settlement);
+            try
+            {
+                spool.Append(line);
+                _undelivered.Enqueue(new(hold, null));
+            }
+            catch (IOException e)
+            {
+                log.LogCritical(e, "the spool cannot be written; new paid requests are refused until what has finished is delivered");
+                _unwritten.Enqueue((line.ToArray(), new(hold, slot)));
+                slot = null;
+            }
         }
-        catch (IOException e)
-        {
-            log.LogCritical(e, "the spool cannot be written; new paid requests are refused until what has finished is delivered");
-            _unwritten.Enqueue(settlement);
-            spool.Wake();
-        }
+        slot?.Free();
+        spool.Wake();
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -51,10 +69,12 @@ public sealed class SpoolPublisher(Spool spool, ISendEndpointProvider bus, ILogg
         var endpoint = await bus.GetSendEndpoint(new Uri($"exchange:{SettlementBatch.Queue}"));
         while (!stoppingToken.IsCancellationRequested)
         {
-            await spool.WaitAsync(stoppingToken);
             while (await DeliverNextAsync(endpoint, stoppingToken))
             {
             }
+            await TellGoneAsync(endpoint, stoppingToken);
+            await spool.WaitAsync(stoppingToken);
+            await Task.Delay(Gather, stoppingToken);
         }
     }
 
@@ -63,32 +83,47 @@ public sealed class SpoolPublisher(Spool spool, ISendEndpointProvider bus, ILogg
     {
         if (_unwritten.TryPeek(out var unwritten))
         {
-            await SendAsync(endpoint, new SettlementBatch([unwritten]), token);
-            Delivered(unwritten);
+            await SendAsync(endpoint, new(unwritten.Line), token);
+            unwritten.Ended.Delivered();
             _unwritten.TryDequeue(out _);
             return true;
         }
         var (path, growing) = spool.Oldest();
         if (path != _path)
             (_path, _confirmed) = (path, 0);
-        var (settlements, end) = Read(path, _confirmed);
-        if (settlements.Count > 0)
-            await SendAsync(endpoint, new SettlementBatch(settlements), token);
-        _confirmed = end;
-        foreach (var settlement in settlements)
-            Delivered(settlement);
-        if (settlements.Count > 0)
+        var (lines, count) = Read(path, _confirmed);
+        if (count > 0)
+        {
+            await SendAsync(endpoint, new(lines), token);
+            _confirmed += lines.Length;
+            Delivered(count);
             return true;
+        }
         if (growing)
             return false;
         spool.Delete(path);
         return true;
     }
 
-    void Delivered(Settlement settlement)
+    void Delivered(int lines)
     {
-        if (_undelivered.TryRemove(settlement.RequestId, out var hold))
-            hold.Delivered();
+        for (; lines > 0; lines--)
+            if (_linesLeft > 0)
+                _linesLeft--;
+            else if (_undelivered.TryDequeue(out var ended))
+                ended.Delivered();
+            else
+                throw new InvalidOperationException("a line was delivered that nobody appended");
+    }
+
+    /// <summary>The last lines of this folder's earlier processes are delivered: what they held can be spent again.</summary>
+    async Task TellGoneAsync(ISendEndpoint endpoint, CancellationToken token)
+    {
+        if (spool.GoneHolders.Count == 0)
+            return;
+        foreach (var holder in spool.GoneHolders)
+            await SendAsync(endpoint, new([], holder), token);
+        spool.ForgetGoneHolders();
     }
 
     /// <summary>Repeats until confirmed: a batch that arrives twice is settled once.</summary>
@@ -106,32 +141,21 @@ public sealed class SpoolPublisher(Spool spool, ISendEndpointProvider bus, ILogg
             }
             catch (Exception e) when (!token.IsCancellationRequested)
             {
-                log.LogWarning("{Count} settlements wait for the broker: {Message}", batch.Settlements.Count, e.Message);
+                log.LogWarning("{Bytes} bytes of settlements wait for the broker: {Message}", batch.Lines.Length, e.Message);
                 await Task.Delay(delay, token);
             }
         }
     }
 
-    /// <summary>Whole lines from <paramref name="start"/>, and where they end. A last line without its end was cut by a crash before the answer was released; nothing follows it.</summary>
-    (List<Settlement> Settlements, long End) Read(string path, long start)
+    /// <summary>Whole lines from <paramref name="start"/>. A last line without its end was cut by a crash before the answer was released; nothing follows it.</summary>
+    static (byte[] Lines, int Count) Read(string path, long start)
     {
-        using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
-        file.Position = start;
-        var buffer = new byte[Math.Min(MaxRead, Math.Max(0, file.Length - start))];
-        var bytes = buffer.AsSpan(0, file.ReadAtLeast(buffer, buffer.Length, throwOnEndOfStream: false));
-        var settlements = new List<Settlement>();
-        for (int end; settlements.Count < SettlementBatch.MaxSettlements && (end = bytes.IndexOf((byte)'\n')) >= 0; bytes = bytes[(end + 1)..])
-        {
-            start += end + 1;
-            try
-            {
-                settlements.Add(JsonSerializer.Deserialize<Settlement>(bytes[..end], Defaults.Json)!);
-            }
-            catch (JsonException e)
-            {
-                log.LogCritical(e, "a line of {Path} is not a settlement and was skipped", path);
-            }
-        }
-        return (settlements, start);
+        using var file = File.OpenHandle(path, share: FileShare.ReadWrite | FileShare.Delete);
+        var buffer = new byte[Math.Min(MaxRead, Math.Max(0, RandomAccess.GetLength(file) - start))];
+        var rest = buffer.AsSpan(0, RandomAccess.Read(file, buffer, start));
+        var (length, count) = (0, 0);
+        for (int end; count < SettlementBatch.MaxSettlements && (end = rest[length..].IndexOf((byte)'\n')) >= 0; count++)
+            length += end + 1;
+        return (buffer[..length], count);
     }
 }

@@ -67,8 +67,8 @@ public sealed record GiveBack(LeaseReturn Return) : Command
     public override Guid? Lease => Return.Lease;
 }
 
-/// <summary>Ends a lease whose time has run out on the database's clock.</summary>
-public sealed record Expire(Guid LeaseId, IReadOnlyList<Guid> Registers) : Command
+/// <summary>Ends a lease whose time has run out on the database's clock, or whose holder is known to be gone.</summary>
+public sealed record Expire(Guid LeaseId, IReadOnlyList<Guid> Registers, bool HolderIsGone = false) : Command
 {
     public override IEnumerable<Guid> Accounts => Registers;
     public override Guid? Lease => LeaseId;

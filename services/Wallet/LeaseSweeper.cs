@@ -25,7 +25,7 @@ public sealed class LeaseSweeper(NpgsqlDataSource database, DatabaseReady ready,
         {
             try
             {
-                await Task.WhenAll((await ExpiredAsync(stoppingToken)).Select(writer.RunAsync));
+                await EndAsync("expires_at < now()", [], gone: false, stoppingToken);
                 if (time.GetElapsedTime(forgotten) < ForgetInterval)
                     continue;
                 await ForgetAsync(stoppingToken);
@@ -39,6 +39,14 @@ public sealed class LeaseSweeper(NpgsqlDataSource database, DatabaseReady ready,
         }
     }
 
+    /// <summary>A proxy is known to be dead and its settlements are posted: what its leases still hold is spendable at once.</summary>
+    public async Task EndHolderAsync(string holder, CancellationToken token)
+    {
+        while (await EndAsync("holder = $2", [holder], gone: true, token) == MaxPerRound)
+        {
+        }
+    }
+
     async Task ForgetAsync(CancellationToken token)
     {
         await using var forget = database.Sql("""
@@ -48,16 +56,17 @@ public sealed class LeaseSweeper(NpgsqlDataSource database, DatabaseReady ready,
         await forget.ExecuteNonQueryAsync(token);
     }
 
-    async Task<List<Expire>> ExpiredAsync(CancellationToken token)
+    async Task<int> EndAsync(string which, object[] values, bool gone, CancellationToken token)
     {
-        await using var query = database.Sql("""
+        await using var query = database.Sql($"""
             select lease.id, array_agg(line.account) from lease join lease_line line on line.lease = lease.id
-            where not expired and expires_at < now() group by lease.id limit $1
-            """, MaxPerRound);
-        var expired = new List<Expire>();
-        await using var reader = await query.ExecuteReaderAsync(token);
-        while (await reader.ReadAsync(token))
-            expired.Add(new Expire(reader.GetGuid(0), reader.GetFieldValue<Guid[]>(1)));
-        return expired;
+            where not expired and {which} group by lease.id limit $1
+            """, [MaxPerRound, .. values]);
+        var leases = new List<Expire>();
+        await using (var reader = await query.ExecuteReaderAsync(token))
+            while (await reader.ReadAsync(token))
+                leases.Add(new Expire(reader.GetGuid(0), reader.GetFieldValue<Guid[]>(1), gone));
+        await Task.WhenAll(leases.Select(writer.RunAsync));
+        return leases.Count;
     }
 }

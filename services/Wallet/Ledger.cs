@@ -132,7 +132,7 @@ public static class Ledger
 
     static Answer.Done Apply(Book book, Expire expire)
     {
-        if (!book.Leases.TryGetValue(expire.LeaseId, out var lease) || lease.Expired || lease.ExpiresAt > book.Now)
+        if (!book.Leases.TryGetValue(expire.LeaseId, out var lease) || lease.Expired || (lease.ExpiresAt > book.Now && !expire.HolderIsGone))
             return new Answer.Done(Repeated: true);
         lease.Expired = true;
         foreach (var (register, hold) in lease.Lines)

@@ -11,7 +11,7 @@ builder.Services.AddSingleton<Envelope>();
 builder.Services.AddHostedService<IdempotencyRetention>();
 builder.Services.AddHostedSingleton<Writer>();
 builder.Services.AddSingleton<Recalls>();
-builder.Services.AddHostedService<LeaseSweeper>();
+builder.Services.AddHostedSingleton<LeaseSweeper>();
 builder.AddMessaging(
     bus => bus.AddConsumer<SettlementConsumer>(),
     (rabbit, context) => rabbit.DurableQueue(SettlementBatch.Queue, queue => queue.ConfigureConsumer<SettlementConsumer>(context)));

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 using MassTransit;
@@ -9,24 +10,45 @@ namespace LlmGateway.Wallet;
 /// request id. While the database is away the batch waits here, unacknowledged; one that the ledger refuses for another reason
 /// ends in the queue's error queue for a person to look at.
 /// </summary>
-public sealed class SettlementConsumer(Writer writer, ILogger<SettlementConsumer> log) : IConsumer<SettlementBatch>
+public sealed class SettlementConsumer(Writer writer, LeaseSweeper sweeper, ILogger<SettlementConsumer> log) : IConsumer<SettlementBatch>
 {
     static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(100), MaxDelay = TimeSpan.FromSeconds(5);
 
     public async Task Consume(ConsumeContext<SettlementBatch> context)
     {
+        var settlements = Read(context.Message.Lines);
         for (var delay = FirstDelay; ; delay = delay * 2 < MaxDelay ? delay * 2 : MaxDelay)
         {
             try
             {
-                await Task.WhenAll(context.Message.Settlements.Select(settlement => writer.RunAsync(new Settle(settlement))));
+                await Task.WhenAll(settlements.Select(settlement => writer.RunAsync(new Settle(settlement))));
+                if (context.Message.GoneHolder is { } holder)
+                    await sweeper.EndHolderAsync(holder, context.CancellationToken);
                 return;
             }
             catch (Exception e) when (Problems.IsOutage(e))
             {
-                log.LogWarning("{Count} settlements wait for the database: {Message}", context.Message.Settlements.Count, e.Message);
+                log.LogWarning("{Count} settlements wait for the database: {Message}", settlements.Count, e.Message);
                 await Task.Delay(delay, context.CancellationToken);
             }
         }
+    }
+
+    /// <summary>A line that is no settlement must not hold up the others: it is logged whole, for a person to look at.</summary>
+    List<Settlement> Read(ReadOnlySpan<byte> lines)
+    {
+        var settlements = new List<Settlement>(SettlementBatch.MaxSettlements);
+        for (int end; (end = lines.IndexOf((byte)'\n')) >= 0; lines = lines[(end + 1)..])
+        {
+            try
+            {
+                settlements.Add(Settlement.ReadLine(lines[..end]));
+            }
+            catch (JsonException e)
+            {
+                log.LogCritical(e, "not a settlement, and skipped: {Line}", System.Text.Encoding.UTF8.GetString(lines[..end]));
+            }
+        }
+        return settlements;
     }
 }

@@ -214,6 +214,27 @@ public sealed class FaultTests
         Assert.Equal(Start - row.Charged, await user.BalanceAfterAsync(1));
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_provider_that_bills_whole_answers_anyway_is_drained_for_who_leaves_and_its_own_count_is_charged(bool stream)
+    {
+        var user = await Backend.App.NewUserAsync();
+        var tag = Sandbox.NewTag();
+        var body = Chat.Body("drained-slow", Price.Question, (stream ? "\"stream\":true," : "") + Sandbox.Tagged(tag));
+        using var leaves = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+
+        var call = Gateway.OpenAsync(Gateway.Request("POST", Chat.Path, user.Token, body), leaves.Token);
+        await Sandbox.CallAsync(tag, seen => seen.Outcome == "running", "the provider's call");
+        await leaves.CancelAsync();
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => call);
+        await Sandbox.CallAsync(tag, seen => seen.Outcome == "completed", "the whole answer of the provider");
+        var row = await Books.OnlyUsageAsync(user);
+        Assert.Equal((Outcome.Aborted, 3L, 20L, false, "drained"), (row.Outcome, row.InputTokens, row.OutputTokens, row.Estimated, row.Reason));
+        Assert.Equal(Start - Price.OfQuestion - Price.OfAnswer, await user.BalanceAfterAsync(1));
+    }
+
     [Fact]
     public async Task Dropping_the_usage_event_saves_nothing()
     {

@@ -183,17 +183,53 @@ public sealed class OutageTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_caller_whose_proxy_dies_in_the_middle_of_a_stream_is_not_charged_for_what_nobody_knows()
+    public async Task A_stream_whose_proxy_dies_before_its_first_checkpoint_ends_uncharged()
     {
         var user = await Backend.App.NewUserAsync();
         using var stream = await OpenStream.StartAsync(user.Token, "slow", "[[tokens:500]] one two", at: Stack.Proxy2);
         await stream.ReadWordsAsync(1);
 
         await Outage.KillAsync("proxy2");
-        await Books.EndLeasesAsync(user);
 
+        var row = await Books.OnlyUsageAsync(user);
+        Assert.Equal((Outcome.Failed, 0L, 0L, "crashed"), (row.Outcome, row.Cost, row.Charged, row.Reason));
         (await user.ChatAsync("small", Price.Question, at: Stack.Proxy2)).MustBe(200);
-        Assert.Equal(Start - Cost, await user.BalanceAfterAsync(1));
+        Assert.Equal(Start - Cost, await user.BalanceAfterAsync(2));
+    }
+
+    [Fact]
+    public async Task A_stream_whose_proxy_dies_is_charged_for_what_had_been_delivered_by_its_last_checkpoint()
+    {
+        var user = await Backend.App.NewUserAsync();
+        var tag = Sandbox.NewTag();
+        using var stream = await OpenStream.StartAsync(user.Token, "slow", "[[tokens:500]] one two", Sandbox.Tagged(tag), at: Stack.Proxy2);
+        // At 20 words a second, a checkpoint every two seconds.
+        await stream.ReadWordsAsync(50);
+
+        await Outage.KillAsync("proxy2");
+
+        var row = await Books.OnlyUsageAsync(user);
+        var call = await Sandbox.CallAsync(tag, seen => seen.Outcome == "aborted", "the abort at the provider");
+        Assert.Equal((Outcome.Interrupted, true, "crashed"), (row.Outcome, row.Estimated, row.Reason));
+        Assert.InRange(row.OutputTokens, 10, call.TokensOut);
+        Assert.Equal((3 + 2) * Price.Input + row.OutputTokens * Price.Output, row.Charged);
+        Assert.Equal(Start - row.Charged, await user.BalanceAfterAsync(1));
+    }
+
+    [Fact]
+    public async Task What_a_dead_proxy_held_can_be_spent_as_soon_as_it_is_back()
+    {
+        // All that the wallet has is held by the request that hangs.
+        var user = await Backend.App.NewUserAsync("0.002");
+        var tag = Sandbox.NewTag();
+        var hanging = Gateway.OpenAsync(Gateway.Request("POST", Chat.Path, user.Token, Chat.Body("hang", Price.Question, Sandbox.Tagged(tag)), Stack.Proxy2));
+        await Sandbox.CallAsync(tag, seen => seen.Outcome == "running", "the provider's call");
+        (await user.ChatAsync("small", Price.Question)).MustBe(402);
+
+        await Outage.KillAsync("proxy2");
+
+        await Assert.ThrowsAsync<HttpRequestException>(() => hanging);
+        await Eventually.GetAsync(() => user.ChatAsync("small", Price.Question), reply => reply.Status == 200, "the end of the hold");
     }
 
     static async Task<List<Reply>> CallUntilAsync(User user, Uri proxy, CancellationToken stop)

@@ -7,7 +7,8 @@ namespace LlmGateway.Proxy.OpenAi;
 /// Reads answers of the OpenAI chat wire, a whole one or the chunks of a stream, and keeps what settling needs: the provider's usage, and our own count
 /// of what went by in case that is missing. Never throws, whatever the bytes.
 /// </summary>
-public sealed class ChatMeter
+/// <param name="counts">False leaves out our own count, which is most of the work: for a whole answer, which can be read again should its usage be missing.</param>
+public sealed class ChatMeter(bool counts = true)
 {
     // Names of the strings in a message or delta that are the model's words.
     static readonly byte[][] Texts =
@@ -194,6 +195,8 @@ public sealed class ChatMeter
             else if (reader.TokenType == JsonTokenType.String && kind >= 0 && reader.ValueSpan.Length > 0)
             {
                 ContentSeen = true;
+                if (!counts)
+                    continue;
                 if (kind != track.Kind)
                     track.Estimate.Break();
                 track.Kind = kind;

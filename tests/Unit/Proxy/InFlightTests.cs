@@ -1,0 +1,81 @@
+using System.Text;
+using LlmGateway.Proxy;
+using Xunit;
+
+namespace LlmGateway.UnitTests.Proxy;
+
+/// <summary>What the next process finds of requests that were running. Opening the folder again stands for that process: both see the same pages.</summary>
+public sealed class InFlightTests : IDisposable
+{
+    readonly string _folder = Directory.CreateTempSubdirectory("llmgateway-inflight-").FullName;
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    [Fact]
+    public void The_last_line_of_every_request_that_has_not_ended_is_found()
+    {
+        var inFlight = new InFlight(_folder);
+        var (first, second, ended) = (inFlight.Take()!, inFlight.Take()!, inFlight.Take()!);
+        foreach (var line in (string[])["one", "two, longer", "three"])
+            first.Put(Bytes(line));
+        second.Put(Bytes("other"));
+        ended.Put(Bytes("ended"));
+        ended.Free();
+
+        Assert.Equal(["other", "three"], Left());
+    }
+
+    [Fact]
+    public void A_line_that_is_too_long_leaves_the_one_before()
+    {
+        var slot = new InFlight(_folder).Take()!;
+        slot.Put(Bytes("short"));
+        slot.Put(new byte[5000]);
+
+        Assert.Equal(["short"], Left());
+    }
+
+    [Fact]
+    public void A_slot_that_is_used_again_shows_nothing_of_its_last_request()
+    {
+        var inFlight = new InFlight(_folder);
+        var slot = inFlight.Take()!;
+        slot.Put(Bytes("last"));
+        slot.Free();
+
+        Assert.Same(slot, inFlight.Take());
+        Assert.Empty(Left());
+    }
+
+    [Fact]
+    public void More_requests_than_a_file_has_room_for_take_another_file()
+    {
+        var inFlight = new InFlight(_folder);
+        var lines = Enumerable.Range(0, 1200).Select(i => $"{i:D4}").ToArray();
+        foreach (var line in lines)
+            inFlight.Take()!.Put(Bytes(line));
+
+        Assert.Equal(lines, Left());
+    }
+
+    [Fact]
+    public void After_an_orderly_stop_no_file_remains_unless_a_request_was_left()
+    {
+        var inFlight = new InFlight(_folder);
+        inFlight.Take()!.Free();
+        inFlight.Dispose();
+        Assert.Empty(Directory.GetFiles(_folder));
+
+        var broken = new InFlight(_folder);
+        broken.Take()!.Put(Bytes("left"));
+        broken.Dispose();
+        Assert.Equal(["left"], Left());
+
+        new InFlight(_folder).ForgetLeft();
+        Assert.Empty(Left());
+    }
+
+    IEnumerable<string> Left() => new InFlight(_folder).Left.Select(Encoding.UTF8.GetString).Order(StringComparer.Ordinal);
+
+    static byte[] Bytes(string text) => Encoding.UTF8.GetBytes(text);
+}
