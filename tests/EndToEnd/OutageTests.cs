@@ -222,7 +222,7 @@ public sealed class OutageTests : IAsyncLifetime
         // All that the wallet has is held by the request that hangs.
         var user = await Backend.App.NewUserAsync("0.002");
         var tag = Sandbox.NewTag();
-        var hanging = Gateway.OpenAsync(Gateway.Request("POST", Chat.Path, user.Token, Chat.Body("hang", Price.Question, Sandbox.Tagged(tag)), Stack.Proxy2));
+        var hanging = Gateway.OpenAsync(Gateway.Request("POST", Chat.Path, user.Token, Chat.Body("hang", Price.Question, Sandbox.Tagged(tag)), Stack.Proxy2), Token);
         await Sandbox.CallAsync(tag, seen => seen.Outcome == "running", "the provider's call");
         (await user.ChatAsync("small", Price.Question)).MustBe(402);
 
