@@ -110,7 +110,7 @@ public sealed class ChatCompletions(
     async ValueTask<Problem?> LimitAsync(Exchange exchange, ChatRequest request, long outputLimit)
     {
         exchange.RatedTokens = Rates.Estimate(request.BodyBytes, outputLimit * request.Choices);
-        var taken = await rates.TakeAsync(exchange.Caller.Credential, exchange.RatedTokens);
+        var taken = await rates.TakeAsync(exchange.Caller.Credential, exchange.RatedTokens, exchange.Http.RequestAborted);
         Rates.WriteHeaders(taken, exchange.Http.Response.Headers);
         return taken.Exceeded is { } exceeded ? Rates.Refusal(exceeded) : null;
     }
@@ -123,7 +123,15 @@ public sealed class ChatCompletions(
         if (!publisher.CanAccept)
             return (0, Problems.Unavailable);
         var (minimum, full) = Admission.Vector(registers, bound, outputLimit);
-        var reservation = await slices.ReserveAsync(registers, minimum, full, exchange.Http.RequestAborted);
+        Reservation reservation;
+        try
+        {
+            reservation = await slices.ReserveAsync(registers, minimum, full, exchange.Http.RequestAborted);
+        }
+        catch (Exception e) when (Problems.IsOutage(e))
+        {
+            return (0, Problems.Unavailable);
+        }
         if (reservation.Hold is not { } hold)
             return (0, Admission.Refusal(reservation.Refusal!, registers, minimum[0]));
         exchange.Hold = hold;

@@ -11,7 +11,7 @@ builder.Services.AddServiceClient<WalletClient>(builder.Configuration, "wallet",
 builder.Services.AddSingleton<Envelope>();
 builder.Services.AddSingleton(Upstream.NewClient());
 builder.Services.AddSingleton<Identity>();
-builder.Services.AddSingleton<Rates>();
+builder.Services.AddHostedSingleton<Rates>();
 builder.Services.AddSingleton<Spool>();
 builder.Services.AddSingleton<Cors>();
 builder.Services.AddSingleton<Forwarding>();
