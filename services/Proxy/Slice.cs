@@ -35,7 +35,7 @@ public sealed class HeldLease(int registers, TimeProvider time)
 
 /// <summary>
 /// What this proxy holds of one charge vector. Requests are admitted from memory while it lasts; when it does not, one call to the ledger at a time
-/// asks for what all waiting requests need, and for more when the last call was just now.
+/// asks for what all waiting requests need, and for more when the last call was just now. A busy slice is refilled before it is empty, so that nobody waits.
 /// </summary>
 public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, WalletClient wallet, TimeProvider time)
 {
@@ -53,10 +53,15 @@ public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, W
     readonly LinkedList<Waiter> _waiting = [];
     readonly List<HeldLease> _retired = [];
     HeldLease _lease = new(registers.Count, time);
+    readonly Waiter _nobody = new(new long[registers.Count], new long[registers.Count]);
+    /// <summary>What the last request that had to wait asked for.</summary>
+    long[] _usual = new long[registers.Count];
     bool _calling, _closed;
     /// <summary>Idle amounts went back while a call was under way: its answer counted on them and is not final.</summary>
     bool _gaveWhileCalling;
     int _boost;
+    /// <summary>The next call is for what comes, not for who waits.</summary>
+    bool _ahead;
     long _lastExtension, _lastUse = time.GetTimestamp();
 
     public IReadOnlyList<RegisterRef> Registers => registers;
@@ -74,6 +79,7 @@ public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, W
             if (_waiting.Count == 0 && _lease.Usable && Covers(_lease.Idle, full))
             {
                 reservation = new(new Reservation(Take(full), null));
+                RefillAhead(full);
                 return true;
             }
             if (_waiting.Count >= MaxWaiting)
@@ -187,6 +193,17 @@ public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, W
         return await waiter.Answer.Task;
     }
 
+    /// <summary>The caller holds the lock.</summary>
+    void RefillAhead(long[] full)
+    {
+        if (_calling || _boost == 0)
+            return;
+        for (var i = 0; i < full.Length; i++)
+            _ahead |= _lease.Idle[i] / (_boost / 2) < full[i];
+        if (_ahead)
+            StartCalling();
+    }
+
     /// <summary>One call at a time; the caller holds the lock.</summary>
     void StartCalling()
     {
@@ -206,7 +223,7 @@ public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, W
             lock (_lock)
             {
                 Serve();
-                if (_waiting.Count == 0)
+                if (_waiting.Count == 0 && !_ahead)
                 {
                     _calling = false;
                     return;
@@ -226,6 +243,12 @@ public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, W
             {
                 lock (_lock)
                 {
+                    if (Problems.IsOutage(e) && _waiting.Count == 0 && lease == _lease)
+                    {
+                        // Nobody needs it yet. The same question again, by its fence, gets the answer that was not heard.
+                        (lease.Fence, _boost, _calling) = (lease.Fence - 1, 0, false);
+                        return;
+                    }
                     // The ledger may have granted what we never heard of: leave that to the lease's expiry.
                     Retire(lease);
                     foreach (var waiter in _waiting)
@@ -242,8 +265,11 @@ public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, W
     {
         if (_lease.Fence > 0 && !_lease.Usable)
             Retire(_lease);
-        var head = _waiting.First!.Value;
+        _ahead = false;
+        var head = _waiting.First?.Value ?? _nobody;
         var lines = new LeaseLine[registers.Count];
+        if (head != _nobody)
+            _usual = head.Full;
         _boost = time.GetElapsedTime(_lastExtension) < BusyWithin ? Math.Min(MaxBoost, Math.Max(4, _boost * 2)) : 0;
         for (var i = 0; i < lines.Length; i++)
         {
@@ -251,7 +277,7 @@ public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, W
             var idle = _lease.Idle[i];
             var first = Math.Max(0, head.Full[i] - idle);
             var all = (long)Int128.Clamp(needed - idle, first, long.MaxValue / 2);
-            var wanted = (long)Int128.Min((Int128)all + (Int128)head.Full[i] * _boost, long.MaxValue);
+            var wanted = (long)Int128.Min((Int128)all + (Int128)_usual[i] * _boost, long.MaxValue);
             lines[i] = new(registers[i].Id, Math.Max(0, head.Minimum[i] - idle), first, all, wanted);
         }
         return new(_lease.Id, ++_lease.Fence, holder, lines);
