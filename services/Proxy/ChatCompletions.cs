@@ -1,6 +1,4 @@
 using System.Buffers;
-using System.Globalization;
-using System.IO.Pipelines;
 using LlmGateway.Contracts;
 using LlmGateway.Proxy.OpenAi;
 using LlmGateway.ServiceDefaults;
@@ -156,13 +154,13 @@ public sealed class ChatCompletions(
             {
                 using (response)
                 {
-                    var answer = await ReadAsync(response, MaxErrorBytes, truncate: true, run);
-                    if (injectUsage && request.Stream && !request.WantsUsage && UpstreamErrors.RefusesStreamOptions((int)response.StatusCode, answer))
+                    using var answer = await AnswerBody.ReadAsync(response, MaxErrorBytes, truncate: true, run.Ended);
+                    if (injectUsage && request.Stream && !request.WantsUsage && UpstreamErrors.RefusesStreamOptions((int)response.StatusCode, answer.Memory.Span))
                     {
                         injectUsage = false;
                         continue;
                     }
-                    problem = UpstreamErrors.Map((int)response.StatusCode, answer, (int?)response.Headers.RetryAfter?.Delta?.TotalSeconds);
+                    problem = UpstreamErrors.Map((int)response.StatusCode, answer.Memory.Span, (int?)response.Headers.RetryAfter?.Delta?.TotalSeconds);
                 }
             }
             exchange.End(publisher, rates, RequestOutcome.Failed, problem!.Status, null, problem.Code);
@@ -173,9 +171,9 @@ public sealed class ChatCompletions(
 
     async Task RelayWholeAsync(Exchange exchange, ChatMeter meter, ReadOnlyMemory<byte> body, HttpResponseMessage response, Running.Request run)
     {
-        var answer = await ReadAsync(response, MaxAnswerBytes, truncate: false, run);
+        using var answer = await AnswerBody.ReadAsync(response, MaxAnswerBytes, truncate: false, run.Ended);
         exchange.FirstByte();
-        if (!meter.See(answer).IsJson || IsEmpty(meter))
+        if (!meter.See(answer.Memory.Span).IsJson || IsEmpty(meter))
         {
             await EndFailedAsync(exchange, Problems.Upstream(502, "upstream_malformed", "The provider's answer is not a completion."));
             return;
@@ -183,15 +181,15 @@ public sealed class ChatCompletions(
         if (!meter.UsageIsBelieved)
         {
             meter = new ChatMeter();
-            meter.See(answer);
+            meter.See(answer.Memory.Span);
         }
         var cost = EndAnswered(exchange, run, meter.Settle(body.Span));
 
         Tell(exchange);
         exchange.Http.Response.Headers["X-LLMGateway-Cost"] = cost.ToString();
         exchange.Http.Response.ContentType = "application/json";
-        exchange.Http.Response.ContentLength = answer.Length;
-        await exchange.Http.Response.Body.WriteAsync(answer, exchange.Http.RequestAborted);
+        exchange.Http.Response.ContentLength = answer.Memory.Length;
+        await exchange.Http.Response.BodyWriter.WriteAsync(answer.Memory, exchange.Http.RequestAborted);
     }
 
     async Task RelayStreamAsync(Exchange exchange, ChatRelay relay, ReadOnlyMemory<byte> body, HttpResponseMessage response, Running.Request run)
@@ -213,8 +211,8 @@ public sealed class ChatCompletions(
                 relay.Push(buffer.AsSpan(0, read), toCaller);
                 if (toCaller.UnflushedBytes > 0)
                     await toCaller.FlushAsync(run.Ended);
-                if (relay.Meter.ContentSeen)
-                    exchange.Checkpoint(relay.Meter.DeliveredTokens, reason => relay.Meter.Estimate(body.Span, reason));
+                if (relay.Meter.DeliveredTokens is var delivered && exchange.IsCheckpointDue(delivered))
+                    exchange.Checkpoint(delivered, relay.Meter.Estimate(body.Span, ""));
             }
         }
         finally
@@ -320,29 +318,20 @@ public sealed class ChatCompletions(
         headers["X-LLMGateway-Model"] = exchange.Route.Model.Id;
         headers["X-LLMGateway-Provider"] = exchange.Route.Model.Provider;
     }
-
-    static async Task<byte[]> ReadAsync(HttpResponseMessage response, int maxBytes, bool truncate, Running.Request run)
-    {
-        await using var stream = await response.Content.ReadAsStreamAsync(run.Ended);
-        var pipe = PipeReader.Create(stream);
-        for (; ; )
-        {
-            var read = await pipe.ReadAsync(run.Ended);
-            if (read.IsCompleted || (truncate && read.Buffer.Length >= maxBytes))
-                return read.Buffer.Slice(0, Math.Min(read.Buffer.Length, maxBytes)).ToArray();
-            if (read.Buffer.Length > maxBytes)
-                throw new IOException(string.Create(CultureInfo.InvariantCulture, $"the provider's answer is larger than {maxBytes} bytes"));
-            pipe.AdvanceTo(read.Buffer.Start, read.Buffer.End);
-        }
-    }
 }
 
 public static class ChatRoutes
 {
-    public static void MapChatCompletions(this WebApplication app)
+    static readonly string[] Paths = ["/v1/chat/completions", "/chat/completions"];
+
+    /// <summary>The hot path does not pass through routing and what comes with it; call before <c>UseRouting</c>. Other methods on these paths do.</summary>
+    public static void UseChatCompletions(this WebApplication app)
     {
         var chat = app.Services.GetRequiredService<ChatCompletions>();
-        foreach (var root in (string[])["/v1", ""])
-            app.MapPost($"{root}/chat/completions", chat.HandleAsync);
+        app.Use(next => http => HttpMethods.IsPost(http.Request.Method) && http.Request.Path.Value is { } path && (path == Paths[0] || path == Paths[1])
+            ? chat.HandleAsync(http)
+            : next(http));
+        foreach (var path in Paths)
+            app.MapPost(path, chat.HandleAsync);
     }
 }

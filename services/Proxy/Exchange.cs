@@ -47,15 +47,16 @@ public sealed class Exchange(HttpContext http, Guid id, string endpoint, TimePro
         return true;
     }
 
-    /// <summary>Writes down what has been delivered by now, from time to time.</summary>
     /// <param name="delivered">Output tokens so far.</param>
-    /// <param name="reading">What the request would be settled with if it ended now.</param>
-    public void Checkpoint(long delivered, Func<string, MeterReading> reading)
+    public bool IsCheckpointDue(long delivered) =>
+        delivered - _checkpointTokens >= CheckpointTokens || (delivered > _checkpointTokens && time.GetElapsedTime(_checkpointAt) >= CheckpointEvery);
+
+    /// <summary>Writes down what has been delivered by now.</summary>
+    /// <param name="reading">Our own counts.</param>
+    public void Checkpoint(long delivered, MeterReading reading)
     {
-        if (delivered - _checkpointTokens < CheckpointTokens && (delivered == _checkpointTokens || time.GetElapsedTime(_checkpointAt) < CheckpointEvery))
-            return;
         (_checkpointAt, _checkpointTokens) = (time.GetTimestamp(), delivered);
-        Put(RequestOutcome.Interrupted, reading(Crashed));
+        Put(RequestOutcome.Interrupted, reading with { Reason = Crashed });
     }
 
     void Put(RequestOutcome outcome, MeterReading? metered)

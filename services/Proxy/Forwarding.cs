@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using LlmGateway.ServiceDefaults;
 
@@ -14,6 +15,8 @@ public sealed class Forwarding(HttpMessageInvoker http, ILogger<Forwarding> log)
 
     static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(100);
 
+    static readonly ActivitySource Source = new("LlmGateway.Proxy");
+
     /// <summary>The answer's head (any status), or why there is none. Throws <see cref="OperationCanceledException"/> when the caller left first.</summary>
     /// <param name="ended">The caller's patience, and the provider's time-out.</param>
     public async Task<(HttpResponseMessage? Response, Problem? Problem)> SendAsync(Upstream upstream, Func<HttpRequestMessage> request, CancellationToken ended)
@@ -22,9 +25,12 @@ public sealed class Forwarding(HttpMessageInvoker http, ILogger<Forwarding> log)
         for (var attempt = 1; ; attempt++)
         {
             HttpResponseMessage? response = null;
+            using var span = Source.StartActivity("forward", ActivityKind.Client);
+            span?.SetTag("llmgateway.provider", upstream.Provider.Id).SetTag("llmgateway.attempt", attempt);
             try
             {
                 response = await http.SendAsync(request(), ended);
+                span?.SetTag("http.response.status_code", (int)response.StatusCode);
                 if (attempt == attempts || !MayTryAgain(response.StatusCode))
                     return (response, null);
             }

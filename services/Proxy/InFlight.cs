@@ -1,4 +1,4 @@
-using System.IO.MemoryMappedFiles;
+using System.Buffers.Binary;
 using LlmGateway.Contracts;
 
 namespace LlmGateway.Proxy;
@@ -22,7 +22,7 @@ public sealed class InFlight : IDisposable
     readonly Lock _lock = new();
     readonly string _folder;
     readonly string[] _leftFiles;
-    readonly List<(string Path, MemoryMappedViewAccessor View)> _files = [];
+    readonly List<MappedFile> _files = [];
 
     // The slot that was freed last is used next, so that few pages are touched when few requests run.
     readonly Stack<Slot> _free = new();
@@ -54,34 +54,25 @@ public sealed class InFlight : IDisposable
     /// <summary>After an orderly stop no slot is in use and no file remains. The mapping stays: a request that is still ending may write.</summary>
     public void Dispose()
     {
-        foreach (var (path, _) in _files)
-            if (!Lines(path).Any())
-                File.Delete(path);
+        foreach (var file in _files)
+            if (!Lines(file.Path).Any())
+                File.Delete(file.Path);
     }
 
     bool Grow()
     {
         if (_files.Count == MaxFiles)
             return false;
-        var path = Path.Combine(_folder, $"{Ids.New():N}.inflight");
         try
         {
-            // The space is taken at once: a mapped page that the disk has no room for would kill the process when it is written.
-            using var file = new FileStream(path, new FileStreamOptions
-            {
-                Mode = FileMode.CreateNew, Access = FileAccess.ReadWrite, Share = FileShare.ReadWrite | FileShare.Delete, PreallocationSize = FileSlots * SlotBytes,
-            });
-            file.SetLength(FileSlots * SlotBytes);
-            using var mapping = MemoryMappedFile.CreateFromFile(file, null, 0, MemoryMappedFileAccess.ReadWrite, HandleInheritability.None, leaveOpen: true);
-            var view = mapping.CreateViewAccessor();
-            _files.Add((path, view));
+            var file = MappedFile.Create(Path.Combine(_folder, $"{Ids.New():N}.inflight"), FileSlots * SlotBytes);
+            _files.Add(file);
             for (var slot = FileSlots - 1; slot >= 0; slot--)
-                _free.Push(new Slot(this, view, slot * SlotBytes));
+                _free.Push(new Slot(this, file, slot * SlotBytes));
             return true;
         }
         catch (IOException)
         {
-            File.Delete(path);
             return false;
         }
     }
@@ -91,9 +82,9 @@ public sealed class InFlight : IDisposable
         var bytes = File.ReadAllBytes(path);
         for (var at = 0; at + SlotBytes <= bytes.Length; at += SlotBytes)
         {
-            var half = BitConverter.ToInt32(bytes, at);
+            var half = BinaryPrimitives.ReadInt32LittleEndian(bytes.AsSpan(at));
             if (half is 1 or 2)
-                yield return bytes.AsSpan(at + HeadBytes + (half - 1) * HalfBytes, Math.Clamp(BitConverter.ToInt32(bytes, at + 4 * half), 0, HalfBytes)).ToArray();
+                yield return bytes.AsSpan(at + HeadBytes + (half - 1) * HalfBytes, Math.Clamp(BinaryPrimitives.ReadInt32LittleEndian(bytes.AsSpan(at + 4 * half)), 0, HalfBytes)).ToArray();
         }
     }
 
@@ -101,11 +92,11 @@ public sealed class InFlight : IDisposable
     public sealed class Slot
     {
         readonly InFlight _owner;
-        readonly MemoryMappedViewAccessor _view;
+        readonly MappedFile _file;
         readonly int _at;
         int _half;
 
-        internal Slot(InFlight owner, MemoryMappedViewAccessor view, int at) => (_owner, _view, _at) = (owner, view, at);
+        internal Slot(InFlight owner, MappedFile file, int at) => (_owner, _file, _at) = (owner, file, at);
 
         /// <summary>Replaces the line. One that is too long is not taken: then the line before stands, which charges no more.</summary>
         public void Put(ReadOnlySpan<byte> line)
@@ -113,8 +104,9 @@ public sealed class InFlight : IDisposable
             if (line.Length > HalfBytes)
                 return;
             var half = _half == 1 ? 2 : 1;
-            _view.SafeMemoryMappedViewHandle.WriteSpan((ulong)(_at + HeadBytes + (half - 1) * HalfBytes), line);
-            _view.Write(_at + 4 * half, line.Length);
+            var slot = _file.Bytes.Slice(_at, SlotBytes);
+            line.CopyTo(slot[(HeadBytes + (half - 1) * HalfBytes)..]);
+            BinaryPrimitives.WriteInt32LittleEndian(slot[(4 * half)..], line.Length);
             Turn(half);
         }
 
@@ -128,8 +120,9 @@ public sealed class InFlight : IDisposable
 
         void Turn(int half)
         {
+            // Not before what it points to.
             Interlocked.MemoryBarrier();
-            _view.Write(_at, half);
+            BinaryPrimitives.WriteInt32LittleEndian(_file.Bytes[_at..], half);
             _half = half;
         }
     }

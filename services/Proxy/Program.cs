@@ -3,6 +3,8 @@ using LlmGateway.ServiceDefaults;
 
 var builder = WebApplication.CreateBuilder(args);
 builder.AddServiceDefaults(Configuration.Needs);
+// What follows a read or a write runs where it was noticed, without a change of threads; so nothing on a request's way may block.
+builder.WebHost.UseSockets(sockets => sockets.UnsafePreferInlineScheduling = true);
 builder.AddRedis();
 builder.AddMessaging();
 builder.Services.AddReverseProxy();
@@ -25,8 +27,10 @@ builder.Services.AddHostedService<Pushes>();
 var app = builder.Build();
 app.UseServiceDefaults();
 app.UseCrossOrigin();
+app.UseChatCompletions();
+app.UseRouting();
+app.UseAuthorization();
 
-app.MapChatCompletions();
 app.MapModels();
 app.MapManagement();
 app.MapRoot();

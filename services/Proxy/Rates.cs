@@ -153,11 +153,16 @@ public sealed class Rates(Redis redis, TimeProvider time) : BackgroundService
     {
         foreach (var window in taken.Windows)
         {
-            headers[$"X-RateLimit-Limit-{window.Unit}"] = window.Limit.ToString(CultureInfo.InvariantCulture);
-            headers[$"X-RateLimit-Remaining-{window.Unit}"] = window.Remaining.ToString(CultureInfo.InvariantCulture);
-            headers[$"X-RateLimit-Reset-{window.Unit}"] = $"{window.ResetSeconds}s";
+            var (limit, remaining, reset) = window.Unit == "requests" ? RequestHeaders : TokenHeaders;
+            headers[limit] = window.Limit.ToString(CultureInfo.InvariantCulture);
+            headers[remaining] = window.Remaining.ToString(CultureInfo.InvariantCulture);
+            headers[reset] = $"{window.ResetSeconds}s";
         }
     }
+
+    static readonly (string Limit, string Remaining, string Reset)
+        RequestHeaders = ("X-RateLimit-Limit-Requests", "X-RateLimit-Remaining-Requests", "X-RateLimit-Reset-Requests"),
+        TokenHeaders = ("X-RateLimit-Limit-Tokens", "X-RateLimit-Remaining-Tokens", "X-RateLimit-Reset-Tokens");
 
     public static Problem Refusal(Window exceeded) => Problems.RateLimited(
         $"The customer's limit of {exceeded.Limit} {exceeded.Unit} per minute is reached. Try again in {exceeded.RetryAfterSeconds} s.", exceeded.RetryAfterSeconds);

@@ -42,10 +42,11 @@ public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, W
     /// <summary>Requests that may wait for one call to the ledger; more are told to come back.</summary>
     const int MaxWaiting = 10_000;
 
-    /// <summary>A slice grows to at most so many times the typical request.</summary>
-    const int MaxBoost = 256;
+    /// <summary>A slice grows to at most so many times the usual request, as long as the ledger has plenty.</summary>
+    const int MaxBoost = 16 * 1024;
 
-    static readonly TimeSpan BusyWithin = TimeSpan.FromSeconds(1);
+    /// <summary>A slice that lasts less than <see cref="TooShort"/> grows, so that a pause of the ledger is not felt; one that lasts longer than <see cref="Quiet"/> starts small again.</summary>
+    static readonly TimeSpan TooShort = TimeSpan.FromMilliseconds(500), Quiet = TimeSpan.FromSeconds(2);
 
     readonly Lock _lock = new();
     /// <summary>Returns of a lease are counted, so they must arrive in order: each waits for the one before.</summary>
@@ -270,7 +271,8 @@ public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, W
         var lines = new LeaseLine[registers.Count];
         if (head != _nobody)
             _usual = head.Full;
-        _boost = time.GetElapsedTime(_lastExtension) < BusyWithin ? Math.Min(MaxBoost, Math.Max(4, _boost * 2)) : 0;
+        var lasted = time.GetElapsedTime(_lastExtension);
+        _boost = lasted > Quiet ? 0 : lasted > TooShort ? _boost : Math.Clamp(_boost * 2, 4, MaxBoost);
         for (var i = 0; i < lines.Length; i++)
         {
             var needed = _waiting.Aggregate((Int128)0, (sum, waiter) => sum + waiter.Full[i]);

@@ -6,23 +6,23 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Proxy;
 
 /// <summary>
-/// Finished requests on disk until the broker has confirmed them: a line of JSON each, appended before the answer's last byte is released. An append
-/// has reached the operating system when it returns, so it survives the death of this process; what a dead process left is read again at the next
-/// start, and repetitions are harmless. One folder per process. Requests that were running when a process died stand in <see cref="InFlight"/>; they
-/// are appended here first.
+/// Finished requests on disk until the broker has confirmed them: a line of JSON each, appended before the answer's last byte is released. Files are
+/// mapped, so that a line survives the death of this process as soon as it is written; what a dead process left is read again at the next start, and
+/// repetitions are harmless. One folder per process. Requests that were running when a process died stand in <see cref="InFlight"/>; they are appended
+/// here first.
 /// </summary>
 public sealed class Spool : IDisposable
 {
-    /// <summary>A new file is begun beyond this size, so that confirmed ones can be deleted.</summary>
-    const long MaxFileBytes = 4 * 1024 * 1024;
+    /// <summary>Size of a file. Another one is begun when it is full, so that confirmed ones can be deleted. The rest of the last one is zeros.</summary>
+    const int FileBytes = 4 * 1024 * 1024;
 
     readonly Lock _lock = new();
     readonly string _folder;
     readonly FileStream _owner;
-    readonly Queue<string> _files;
+    readonly Queue<SpoolFile> _files;
     readonly Channel<bool> _news = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
-    FileStream _current;
-    long _sequence, _length;
+    SpoolFile _current;
+    long _sequence;
 
     public Spool(IConfiguration configuration, ILogger<Spool> log)
     {
@@ -40,7 +40,8 @@ public sealed class Spool : IDisposable
 
         var left = Directory.GetFiles(_folder, "*.jsonl").Order(StringComparer.Ordinal).ToArray();
         _sequence = left.Length == 0 ? 0 : long.Parse(Path.GetFileNameWithoutExtension(left[^1]), CultureInfo.InvariantCulture);
-        _files = new(left);
+        _files = new(left.Select(path => new SpoolFile(path)));
+        LinesLeft = left.Sum(path => File.ReadAllBytes(path).Count(value => value == '\n'));
         _current = Begin();
         InFlight = new(_folder);
         foreach (var line in InFlight.Left)
@@ -48,7 +49,7 @@ public sealed class Spool : IDisposable
         if (InFlight.Left.Count > 0)
             log.LogWarning("{Count} requests were running when this proxy's predecessor died; they are settled with what was delivered by their last checkpoint", InFlight.Left.Count);
         InFlight.ForgetLeft();
-        LinesLeft = left.Sum(CountLines) + InFlight.Left.Count;
+        LinesLeft += InFlight.Left.Count;
         Wake();
     }
 
@@ -68,22 +69,9 @@ public sealed class Spool : IDisposable
     {
         lock (_lock)
         {
-            if (_length + line.Length > MaxFileBytes)
-            {
-                _current.Dispose();
+            if (!_current.HasRoomFor(line.Length))
                 _current = Begin();
-            }
-            try
-            {
-                RandomAccess.Write(_current.SafeFileHandle, line, _length);
-                _length += line.Length;
-            }
-            catch (IOException)
-            {
-                // Half a line would spoil the next one.
-                RandomAccess.SetLength(_current.SafeFileHandle, _length);
-                throw;
-            }
+            _current.Append(line);
         }
     }
 
@@ -93,23 +81,24 @@ public sealed class Spool : IDisposable
     /// <summary>Ends <see cref="WaitAsync"/>.</summary>
     public void Wake() => _news.Writer.TryWrite(true);
 
-    /// <summary>The oldest file, and whether more will be appended to it.</summary>
-    public (string Path, bool Growing) Oldest()
+    /// <summary>The oldest file that has not been delivered, and whether more will be appended to it.</summary>
+    public (SpoolFile File, bool Growing) Oldest()
     {
         lock (_lock)
             return (_files.Peek(), _files.Count == 1);
     }
 
     /// <summary>Everything in the oldest file is confirmed, and nothing more will be appended.</summary>
-    public void Delete(string path)
+    public void Delete(SpoolFile file)
     {
         lock (_lock)
         {
-            if (_files.Peek() != path || _files.Count == 1)
-                throw new InvalidOperationException($"'{path}' is not the oldest finished spool file");
+            if (_files.Peek() != file || _files.Count == 1)
+                throw new InvalidOperationException($"'{file.Path}' is not the oldest finished spool file");
             _files.Dequeue();
         }
-        File.Delete(path);
+        file.Dispose();
+        File.Delete(file.Path);
     }
 
     /// <summary>The ledger knows that they are gone.</summary>
@@ -122,7 +111,6 @@ public sealed class Spool : IDisposable
     public void Dispose()
     {
         InFlight.Dispose();
-        _current.Dispose();
         WriteOwners(GoneHolders);
         _owner.Dispose();
     }
@@ -141,23 +129,50 @@ public sealed class Spool : IDisposable
             writer.WriteLine(holder);
     }
 
-    static long CountLines(string path)
+    SpoolFile Begin()
     {
-        using var file = File.OpenRead(path);
-        var buffer = new byte[64 * 1024];
-        var lines = 0L;
-        for (int read; (read = file.Read(buffer)) > 0;)
-            lines += buffer.AsSpan(0, read).Count((byte)'\n');
-        return lines;
+        var file = new SpoolFile(MappedFile.Create(Path.Combine(_folder, $"{_sequence + 1:D12}.jsonl"), FileBytes));
+        _sequence++;
+        _files.Enqueue(file);
+        return file;
+    }
+}
+
+/// <summary>One file of the spool: this process's own, which grows, or one that an earlier process left. One writer, one reader.</summary>
+public sealed class SpoolFile : IDisposable
+{
+    readonly MappedFile? _own;
+    byte[]? _left;
+    int _written, _confirmed;
+
+    internal SpoolFile(MappedFile own) => (_own, Path) = (own, own.Path);
+
+    internal SpoolFile(string path) => Path = path;
+
+    public string Path { get; }
+
+    /// <summary>Whole lines that have not been confirmed. A last line without its end was cut by a crash before its answer was released: nothing is lost with it.</summary>
+    public ReadOnlySpan<byte> Unread
+    {
+        get
+        {
+            if (_own is not null)
+                return _own.Bytes[_confirmed..Volatile.Read(ref _written)];
+            // Read when its turn comes: after a long outage of the broker there may be many.
+            _left ??= File.ReadAllBytes(Path);
+            return _left.AsSpan(_confirmed, _left.AsSpan().LastIndexOf((byte)'\n') + 1 - _confirmed);
+        }
     }
 
-    FileStream Begin()
+    public void Dispose() => _own?.Dispose();
+
+    public void Confirm(int bytes) => _confirmed += bytes;
+
+    internal bool HasRoomFor(int bytes) => _own is not null && _own.Bytes.Length - _written >= bytes;
+
+    internal void Append(ReadOnlySpan<byte> line)
     {
-        var path = Path.Combine(_folder, $"{++_sequence:D12}.jsonl");
-        // No buffer of our own: what Append has written must not die with this process.
-        var file = new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.Read | FileShare.Delete, bufferSize: 0);
-        _files.Enqueue(path);
-        _length = 0;
-        return file;
+        line.CopyTo(_own!.Bytes[_written..]);
+        Volatile.Write(ref _written, _written + line.Length);
     }
 }

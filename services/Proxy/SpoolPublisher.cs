@@ -13,9 +13,7 @@ public sealed class SpoolPublisher(Spool spool, ISendEndpointProvider bus, ILogg
     static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(100), MaxDelay = TimeSpan.FromSeconds(5), SendTimeout = TimeSpan.FromSeconds(10);
 
     /// <summary>Lines gather for so long, so that the ledger gets batches and not single requests.</summary>
-    static readonly TimeSpan Gather = TimeSpan.FromMilliseconds(10);
-
-    const int MaxRead = 1024 * 1024;
+    static readonly TimeSpan Gather = TimeSpan.FromMilliseconds(20);
 
     readonly Lock _order = new();
 
@@ -25,8 +23,7 @@ public sealed class SpoolPublisher(Spool spool, ISendEndpointProvider bus, ILogg
     /// <summary>Settlements that the disk refused: they go to the broker from memory, and no new paid request is admitted until they are there.</summary>
     readonly ConcurrentQueue<(byte[] Line, Ended Ended)> _unwritten = new();
 
-    string _path = "";
-    long _confirmed, _linesLeft = spool.LinesLeft;
+    long _linesLeft = spool.LinesLeft;
 
     /// <summary>What the end of a request leaves to be done once its line is delivered.</summary>
     readonly record struct Ended(Hold? Hold, InFlight.Slot? Slot)
@@ -88,20 +85,18 @@ public sealed class SpoolPublisher(Spool spool, ISendEndpointProvider bus, ILogg
             _unwritten.TryDequeue(out _);
             return true;
         }
-        var (path, growing) = spool.Oldest();
-        if (path != _path)
-            (_path, _confirmed) = (path, 0);
-        var (lines, count) = Read(path, _confirmed);
+        var (file, growing) = spool.Oldest();
+        var (lines, count) = Take(file.Unread);
         if (count > 0)
         {
             await SendAsync(endpoint, new(lines), token);
-            _confirmed += lines.Length;
+            file.Confirm(lines.Length);
             Delivered(count);
             return true;
         }
         if (growing)
             return false;
-        spool.Delete(path);
+        spool.Delete(file);
         return true;
     }
 
@@ -147,15 +142,11 @@ public sealed class SpoolPublisher(Spool spool, ISendEndpointProvider bus, ILogg
         }
     }
 
-    /// <summary>Whole lines from <paramref name="start"/>. A last line without its end was cut by a crash before the answer was released; nothing follows it.</summary>
-    static (byte[] Lines, int Count) Read(string path, long start)
+    static (byte[] Lines, int Count) Take(ReadOnlySpan<byte> unread)
     {
-        using var file = File.OpenHandle(path, share: FileShare.ReadWrite | FileShare.Delete);
-        var buffer = new byte[Math.Min(MaxRead, Math.Max(0, RandomAccess.GetLength(file) - start))];
-        var rest = buffer.AsSpan(0, RandomAccess.Read(file, buffer, start));
         var (length, count) = (0, 0);
-        for (int end; count < SettlementBatch.MaxSettlements && (end = rest[length..].IndexOf((byte)'\n')) >= 0; count++)
+        for (int end; count < SettlementBatch.MaxSettlements && (end = unread[length..].IndexOf((byte)'\n')) >= 0; count++)
             length += end + 1;
-        return (buffer[..length], count);
+        return (unread[..length].ToArray(), count);
     }
 }

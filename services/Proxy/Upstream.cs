@@ -51,6 +51,8 @@ public sealed class Upstream
     /// <summary>One pool of connections for all providers. No redirects, no cookies, no proxy of the environment: a call goes where the configuration says, or fails.</summary>
     public static HttpMessageInvoker NewClient() => new(new SocketsHttpHandler
     {
+        // Providers get no trace headers of ours, and requests no activity: Forwarding makes the span that says something.
+        ActivityHeadersPropagator = null,
         AllowAutoRedirect = false,
         AutomaticDecompression = DecompressionMethods.None,
         ConnectTimeout = TimeSpan.FromSeconds(5),

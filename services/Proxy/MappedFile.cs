@@ -1,0 +1,52 @@
+using System.IO.MemoryMappedFiles;
+
+namespace LlmGateway.Proxy;
+
+/// <summary>
+/// A new file of fixed size whose bytes are memory: what is written there survives the death of this process without a call to the operating system.
+/// </summary>
+public sealed unsafe class MappedFile : IDisposable
+{
+    readonly MemoryMappedViewAccessor _view;
+    byte* _start;
+    readonly int _length;
+
+    MappedFile(string path, MemoryMappedViewAccessor view, int length)
+    {
+        (Path, _view, _length) = (path, view, length);
+        _view.SafeMemoryMappedViewHandle.AcquirePointer(ref _start);
+    }
+
+    public string Path { get; }
+
+    public Span<byte> Bytes => _start is null ? throw new ObjectDisposedException(Path) : new(_start, _length);
+
+    /// <summary>Throws <see cref="IOException"/> when the disk has no room for it; later writes cannot fail any more.</summary>
+    public static MappedFile Create(string path, int length)
+    {
+        try
+        {
+            // The space is taken at once: a mapped page that the disk has no room for would kill the process when it is written.
+            using var file = new FileStream(path, new FileStreamOptions
+            {
+                Mode = FileMode.CreateNew, Access = FileAccess.ReadWrite, Share = FileShare.ReadWrite | FileShare.Delete, PreallocationSize = length,
+            });
+            file.SetLength(length);
+            using var mapping = MemoryMappedFile.CreateFromFile(file, null, 0, MemoryMappedFileAccess.ReadWrite, HandleInheritability.None, leaveOpen: true);
+            return new(path, mapping.CreateViewAccessor(), length);
+        }
+        catch (IOException)
+        {
+            File.Delete(path);
+            throw;
+        }
+    }
+
+    /// <summary>Gives the memory back; nobody may be reading or writing it. The file stays.</summary>
+    public void Dispose()
+    {
+        _start = null;
+        _view.SafeMemoryMappedViewHandle.ReleasePointer();
+        _view.Dispose();
+    }
+}
