@@ -52,6 +52,8 @@ static class Goals
         foreach (var goal in goals)
             Console.WriteLine(goal.Row);
         Console.WriteLine("\n✓✓ reached, ✓ at least, ✗ missed; * the proxy was not the limit (cores below 0.95), so the machine was.");
+        if (results.MostForeign > Comparison.MostForeign)
+            Console.WriteLine($"Disturbed: other processes took up to {Report.Text(results.MostForeign)} of a proxy's core. These are hints, not figures.");
 
         Goal Throughput(string figure, double atLeast, double reachFor, string other, Scenario[] loads) =>
             Ratio(figure, atLeast, reachFor, more: true, other, loads, sample => sample.PerSecond) with { Limited = loads.All(load => results.Of(load, full).IsLimit) };

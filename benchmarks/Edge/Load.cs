@@ -29,6 +29,9 @@ sealed record Sample(double PerSecond, double CpuPerRequest, double P50, double 
     }
 }
 
+/// <summary>A run that says nothing, because requests failed in it.</summary>
+sealed class LoadFailedException(string message) : Exception(message);
+
 /// <summary>The load, on the core that the proxies do not have.</summary>
 static class Load
 {
@@ -55,6 +58,7 @@ static class Load
             target.Behind is null ? double.NaN : Stopwatch.GetElapsedTime(end).TotalSeconds, result.Events, result.Events == 0 ? double.NaN : total / result.Events, result.Lost);
     }
 
+    /// <summary>Throws <see cref="LoadFailedException"/> when any answer was not a 2xx, or there was none.</summary>
     public static async Task<LoadResult> RunAsync(Target target, Scenario scenario, int seconds)
     {
         var info = new ProcessStartInfo("taskset", ["-c", $"{Cores.OfTheRest}", .. scenario.Paced ? Paced(target, scenario, seconds) : Wrk(target, scenario, seconds)]) { RedirectStandardOutput = true };
@@ -63,11 +67,11 @@ static class Load
         var output = await load.StandardOutput.ReadToEndAsync();
         await load.WaitForExitAsync();
         var line = output.Split('\n').FirstOrDefault(line => line.StartsWith("RESULT ", StringComparison.Ordinal))
-            ?? throw new InvalidOperationException($"{target.Name}, {scenario.Name}: the load printed no result: {output}; the proxy last said: {target.LastWords}");
+            ?? throw new LoadFailedException($"{target.Name}, {scenario.Name}: the load printed no result: {output}; the proxy last said: {target.LastWords}");
         long[] numbers = [.. line.Split(' ').Skip(1).Select(number => long.Parse(number, CultureInfo.InvariantCulture))];
         // A proxy that refuses looks fast.
         if (numbers is not [> 0, _, _, _, 0, ..])
-            throw new InvalidOperationException($"{target.Name}, {scenario.Name}, {scenario.Connections} connections: {numbers[0]} requests answered, {numbers[4]} failed; it last said: {target.LastWords}");
+            throw new LoadFailedException($"{target.Name}, {scenario.Name}, {scenario.Connections} connections: {numbers[0]} requests answered, {numbers[4]} failed; it last said: {target.LastWords}");
         return numbers is [_, _, _, _, _, var events, var lost]
             ? new(numbers[0], numbers[1], numbers[2], numbers[3], events, lost)
             : new(numbers[0], numbers[1], numbers[2], numbers[3], 0, 0);

@@ -19,8 +19,9 @@ sealed class RedisTraffic : IDisposable
     public static async Task<long> CountAsync(string connection, Func<Task> during)
     {
         var (endpoint, password) = connection.Split(",password=") is [var server, var secret] ? (IPEndPoint.Parse(server), secret) : throw new FormatException("the Redis connection string has another form");
-        using var traffic = new RedisTraffic(new TcpClient());
-        await traffic._client.ConnectAsync(endpoint);
+        var client = new TcpClient();
+        await client.ConnectAsync(endpoint);
+        using var traffic = new RedisTraffic(client);
         await traffic.AskAsync($"AUTH {password}");
         await traffic.AskAsync("MONITOR");
         var counting = traffic.CountAsync();

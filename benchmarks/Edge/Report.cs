@@ -13,6 +13,9 @@ sealed class Results
     public Sample? Find(Scenario scenario, string target) => _samples.GetValueOrDefault((scenario, target));
 
     public Sample Of(Scenario scenario, string target) => _samples[(scenario, target)];
+
+    /// <summary>Largest part of a proxy's core that others took, with one connection left out: a proxy that waits leaves its core to them.</summary>
+    public double MostForeign => _samples.Where(row => row.Key.Scenario.Connections > 1 && !double.IsNaN(row.Value.Foreign)).Max(row => row.Value.Foreign);
 }
 
 /// <summary>Everything that was measured, as Markdown, ratios last.</summary>
@@ -25,15 +28,16 @@ static class Report
         |---|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|
         """);
 
-    public static void Print(Results results, Scenario scenario, IReadOnlyList<Target> targets)
+    public static void Print(Results results, Scenario scenario)
     {
         var (yarp, nginx) = (results.Of(scenario, Rig.Yarp), results.Find(scenario, Rig.Nginx));
-        foreach (var target in targets)
+        foreach (var name in scenario.Targets)
         {
-            var sample = results.Of(scenario, target.Name);
+            if (results.Find(scenario, name) is not { } sample)
+                continue;
             // Of a proxy that is not the limit the CPU ratio says something, its throughput does not.
-            var mark = sample.IsLimit || target.Name == Rig.Direct || scenario.Connections == 1 ? "" : "*";
-            Console.WriteLine($"| {scenario.Name} | {scenario.Connections} | {target.Name} | {Text(sample.PerSecond, "F0")}{mark} | {Text(sample.CpuPerRequest, "F1")} | {Text(sample.P50 / 1e3)} | {Text(sample.P99 / 1e3)} "
+            var mark = sample.IsLimit || name == Rig.Direct || scenario.Connections == 1 ? "" : "*";
+            Console.WriteLine($"| {scenario.Name} | {scenario.Connections} | {name} | {Text(sample.PerSecond, "F0")}{mark} | {Text(sample.CpuPerRequest, "F1")} | {Text(sample.P50 / 1e3)} | {Text(sample.P99 / 1e3)} "
                 + $"| {Text(sample.Cores)} | {Text(sample.Foreign)} | {Text(sample.Megabytes, "F0")} | {Text(sample.DrainSeconds, "F1")} "
                 + $"| {Text(sample.PerSecond / yarp.PerSecond)}{mark} | {Text(sample.CpuPerRequest / yarp.CpuPerRequest)} | {Text(sample.P50 / yarp.P50)} | {Text(sample.PerSecond / nginx?.PerSecond)}{(nginx is null ? "" : mark)} |");
         }
