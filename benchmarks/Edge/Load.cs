@@ -3,81 +3,97 @@ using System.Globalization;
 
 namespace LlmGateway.Edge;
 
-/// <summary>What is posted, over how many connections.</summary>
-sealed record Scenario(string Name, string BodyFile, int Connections)
-{
-    /// <summary>Writes the bodies that the scenarios post.</summary>
-    public static IReadOnlyList<Scenario> Prepare(string folder)
-    {
-        var json = Write("json", "", "Say something short about proxies.");
-        var stream = Write("stream", "\"stream\":true,\"stream_options\":{\"include_usage\":true},", "Say something short about proxies.");
-        var large = Write("large", "", string.Join(' ', Enumerable.Repeat("a document that is summarised", 256 * 1024 / 30)));
-        return [new("1 KB JSON", json, 1), new("1 KB JSON", json, 32), new("1 KB JSON", json, 256), new("256 KB request", large, 32), new("SSE burst", stream, 32)];
+/// <summary>What one run of a load reports. Times are microseconds; latencies are a closed loop's, without correction for coordinated omission, and of paced streams those of the first event.</summary>
+/// <param name="Events">Of paced streams: received as they were sent.</param>
+/// <param name="Lost">Of paced streams: events that were not.</param>
+sealed record LoadResult(long Requests, long Micros, long P50, long P99, long Events, long Lost);
 
-        string Write(string name, string options, string prompt)
-        {
-            var path = Path.Combine(folder, $"{name}.json");
-            File.WriteAllText(path, $$"""{"model":"bench",{{options}}"max_tokens":256,"messages":[{"role":"user","content":"{{prompt}}"}]}""");
-            return path;
-        }
+/// <summary>One measured run, or the medians of several.</summary>
+/// <param name="CpuPerRequest">Microseconds of user and system time of the proxy, until it was at rest again: what it does after its answers belongs to them.</param>
+/// <param name="Cores">Of the proxy during the run; below <see cref="IsLimit"/>'s bound something else was the limit.</param>
+/// <param name="Foreign">Part of the proxy's core that other processes took; NaN where the load shares the core.</param>
+/// <param name="DrainSeconds">From the end of the load until the ledger behind the proxy was at rest; NaN when there is none.</param>
+sealed record Sample(double PerSecond, double CpuPerRequest, double P50, double P99, double Cores, double Foreign, double Megabytes, double DrainSeconds, double Events, double CpuPerEvent, double Lost)
+{
+    /// <summary>Whether the proxy itself was the limit of its throughput.</summary>
+    public bool IsLimit => Cores >= 0.95;
+
+    /// <summary>Each figure's own median; of lost events the sum, for none may be.</summary>
+    public static Sample Median(IReadOnlyList<Sample> samples)
+    {
+        return new(
+            Of(sample => sample.PerSecond), Of(sample => sample.CpuPerRequest), Of(sample => sample.P50), Of(sample => sample.P99), Of(sample => sample.Cores), Of(sample => sample.Foreign),
+            Of(sample => sample.Megabytes), Of(sample => sample.DrainSeconds), Of(sample => sample.Events), Of(sample => sample.CpuPerEvent), samples.Sum(sample => sample.Lost));
+
+        double Of(Func<Sample, double> figure) => samples.Select(figure).Order().ElementAt(samples.Count / 2);
     }
 }
 
-/// <summary>One run. Times are microseconds; latencies are a closed loop's, without correction for coordinated omission.</summary>
-/// <param name="CpuPerRequest">User and system time of the proxy, until it was at rest again: what it does after its answers belongs to them.</param>
-/// <param name="Cores">Of the proxy during the run; below 0.95 something else was the limit.</param>
-/// <param name="Foreign">Part of the proxy's core that other processes took.</param>
-sealed record Sample(double PerSecond, double CpuPerRequest, long P50, long P99, double Cores, double Foreign, long ResidentBytes);
+/// <summary>A run that says nothing, because requests failed in it.</summary>
+sealed class LoadFailedException(string message) : Exception(message);
 
-/// <summary><c>wrk</c> on the core that the proxies do not have.</summary>
+/// <summary>The load, on the core that the proxies do not have.</summary>
 static class Load
 {
     static readonly TimeSpan RestWithin = TimeSpan.FromSeconds(60), RestWindow = TimeSpan.FromMilliseconds(300);
+
+    /// <summary>Idle processes of ours use less.</summary>
     const double RestCores = 0.08;
 
     public static async Task<Sample> MeasureAsync(Target target, Scenario scenario, int seconds)
     {
+        if (target.Behind is not null)
+            await target.Behind.YieldAsync();
         var (cpu, core, clock) = (target.Cpu(), Cores.Busy(Cores.UnderTest), Stopwatch.GetTimestamp());
-        var (requests, micros, p50, p99) = await RunAsync(target, scenario, seconds);
-        var elapsed = Stopwatch.GetElapsedTime(clock);
+        var result = await RunAsync(target, scenario, seconds);
+        var (elapsed, end) = (Stopwatch.GetElapsedTime(clock), Stopwatch.GetTimestamp());
         var (during, coreDuring) = (target.Cpu() - cpu, Cores.Busy(Cores.UnderTest) - core);
-        await RestAsync(target);
-        return new(requests / (micros / 1e6), (target.Cpu() - cpu).TotalMicroseconds / requests, p50, p99,
-            during / elapsed, (coreDuring - during) / elapsed, target.ResidentBytes());
+        await RestAsync(target.Cpu);
+        var total = (target.Cpu() - cpu).TotalMicroseconds;
+        if (target.Behind is not null)
+            await RestAsync(target.Behind.Cpu);
+        return new(
+            result.Requests / (result.Micros / 1e6), total / result.Requests, result.P50, result.P99, during / elapsed,
+            target.Core == Cores.UnderTest ? (coreDuring - during) / elapsed : double.NaN, target.ResidentBytes() / 1e6,
+            target.Behind is null ? double.NaN : Stopwatch.GetElapsedTime(end).TotalSeconds, result.Events, result.Events == 0 ? double.NaN : total / result.Events, result.Lost);
     }
 
-    /// <returns>Requests, duration and latencies in microseconds.</returns>
-    public static async Task<(long Requests, long Micros, long P50, long P99)> RunAsync(Target target, Scenario scenario, int seconds)
+    /// <summary>Throws <see cref="LoadFailedException"/> when any answer was not a 2xx, or there was none.</summary>
+    public static async Task<LoadResult> RunAsync(Target target, Scenario scenario, int seconds)
     {
-        var info = new ProcessStartInfo("taskset",
-        [
-            "-c", $"{Cores.OfTheRest}", "wrk", "-t1", $"-c{scenario.Connections}", $"-d{seconds}s", "--timeout", "10s",
-            "-s", Path.Combine(AppContext.BaseDirectory, "post.lua"), $"http://127.0.0.1:{target.Port}/v1/chat/completions",
-        ])
-        { RedirectStandardOutput = true };
-        info.Environment["BODY"] = scenario.BodyFile;
-        info.Environment["KEY"] = target.Key;
-        using var wrk = Process.Start(info)!;
-        var output = await wrk.StandardOutput.ReadToEndAsync();
-        await wrk.WaitForExitAsync();
-        var result = output.Split('\n').FirstOrDefault(line => line.StartsWith("RESULT ", StringComparison.Ordinal))
-            ?? throw new InvalidOperationException($"wrk printed no result: {output}");
-        long[] numbers = [.. result.Split(' ').Skip(1).Select(number => long.Parse(number, CultureInfo.InvariantCulture))];
+        var info = new ProcessStartInfo("taskset", ["-c", $"{Cores.OfTheRest}", .. scenario.Paced ? Paced(target, scenario, seconds) : Wrk(target, scenario, seconds)]) { RedirectStandardOutput = true };
+        (info.Environment["BODY"], info.Environment["KEY"], info.Environment["HEADERS"]) = (scenario.BodyFile, target.Key, target.Headers);
+        using var load = Process.Start(info)!;
+        var output = await load.StandardOutput.ReadToEndAsync();
+        await load.WaitForExitAsync();
+        var line = output.Split('\n').FirstOrDefault(line => line.StartsWith("RESULT ", StringComparison.Ordinal))
+            ?? throw new LoadFailedException($"{target.Name}, {scenario.Name}: the load printed no result: {output}; the proxy last said: {target.LastWords}");
+        long[] numbers = [.. line.Split(' ').Skip(1).Select(number => long.Parse(number, CultureInfo.InvariantCulture))];
         // A proxy that refuses looks fast.
-        if (numbers is not [> 0, _, _, _, 0])
-            throw new InvalidOperationException($"{target.Name}, {scenario.Name}, {scenario.Connections} connections: {numbers[4]} of {numbers[0]} requests failed");
-        return (numbers[0], numbers[1], numbers[2], numbers[3]);
+        if (numbers is not [> 0, _, _, _, 0, ..])
+            throw new LoadFailedException($"{target.Name}, {scenario.Name}, {scenario.Connections} connections: {numbers[0]} requests answered, {numbers[4]} failed; it last said: {target.LastWords}");
+        return numbers is [_, _, _, _, _, var events, var lost]
+            ? new(numbers[0], numbers[1], numbers[2], numbers[3], events, lost)
+            : new(numbers[0], numbers[1], numbers[2], numbers[3], 0, 0);
     }
 
-    /// <summary>Waits until what a proxy does in the background is done, so that it does not slow the next one.</summary>
-    public static async Task RestAsync(Target target)
+    /// <summary>Waits until what goes on in the background is done, so that it does not slow the next one.</summary>
+    /// <param name="cpu">Time used so far.</param>
+    public static async Task RestAsync(Func<TimeSpan> cpu)
     {
         for (var end = DateTime.UtcNow + RestWithin; DateTime.UtcNow < end;)
         {
-            var (cpu, clock) = (target.Cpu(), Stopwatch.GetTimestamp());
+            var (before, clock) = (cpu(), Stopwatch.GetTimestamp());
             await Task.Delay(RestWindow);
-            if ((target.Cpu() - cpu) / Stopwatch.GetElapsedTime(clock) < RestCores)
+            if ((cpu() - before) / Stopwatch.GetElapsedTime(clock) < RestCores)
                 return;
         }
     }
+
+    static string[] Wrk(Target target, Scenario scenario, int seconds) =>
+    [
+        "wrk", "-t1", $"-c{scenario.Connections}", $"-d{seconds}s", "--timeout", "10s", "-s", Path.Combine(AppContext.BaseDirectory, "post.lua"), $"http://127.0.0.1:{target.Port}/v1/chat/completions",
+    ];
+
+    static string[] Paced(Target target, Scenario scenario, int seconds) => ["dotnet", Rig.Self, "paced", $"{target.Port}", $"{scenario.Connections}", $"{seconds}"];
 }

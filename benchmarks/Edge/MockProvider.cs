@@ -1,63 +1,164 @@
 using System.Buffers.Text;
+using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
-using System.Text;
 
 namespace LlmGateway.Edge;
 
 /// <summary>
-/// A provider that costs as little as C# allows, so that the proxies are the bottleneck: sockets without a web server, completions run inline by the
-/// one thread that polls (the parent sets the variable for that), answers made once. Understands requests with a Content-Length, which is what proxies send.
+/// A provider that costs as little as C# allows, so that the proxies are the bottleneck: one thread, no web server, answers made once. Understands requests
+/// with a Content-Length, one at a time per connection, which is what proxies send. A stream is a burst, or one event every 20 ms when the request says so.
 /// </summary>
 static class MockProvider
 {
+    public static readonly TimeSpan Pace = TimeSpan.FromMilliseconds(20);
+
     /// <summary>Largest request, head included. Pages of the buffer that a connection never reaches cost nothing.</summary>
     const int MaxRequest = 320 * 1024;
 
-    /// <summary>Where <c>"stream":true</c> may stand in a body: near its start, so that large bodies are not searched.</summary>
-    const int StreamFlagWithin = 512;
+    /// <summary>Where the wish for a stream may stand in a body: near its start, so that large bodies are not searched.</summary>
+    const int WishesWithin = 512;
 
-    const int Events = 100, AnswerBytes = 1024;
+    const int MaxSockets = 16 * 1024;
 
-    static readonly byte[] Whole = WholeAnswer();
-    static readonly byte[][] Stream = [.. StreamedAnswer()];
+    static readonly long Gap = (long)(Pace.TotalSeconds * Stopwatch.Frequency);
+    static readonly Epoll Sockets = new();
+    static readonly Connection?[] Connections = new Connection?[MaxSockets];
 
-    public static async Task RunAsync(int port)
+    /// <summary>Paced streams by the time of their next event: all have the same pace, so who was served last waits longest.</summary>
+    static readonly Queue<(Connection Connection, long Due)> Waiting = new();
+
+    sealed class Connection(int socket)
     {
-        using var listener = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        listener.Bind(new IPEndPoint(IPAddress.Loopback, port));
-        listener.Listen(1024);
-        for (; ; )
-            _ = ServeAsync(await listener.AcceptAsync());
+        public readonly int Socket = socket;
+        public readonly byte[] Request = GC.AllocateUninitializedArray<byte>(MaxRequest);
+        public int Received;
+        public byte[][] Pieces = [];
+
+        // What of the answer is sent: whole pieces, bytes of the next one; and what may be sent now.
+        public int Piece, Offset, Released;
+
+        public bool WaitsForRoom, Closed;
     }
 
-    static async Task ServeAsync(Socket connection)
+    public static void Run(int port)
     {
-        using var socket = connection;
-        socket.NoDelay = true;
-        var buffer = GC.AllocateUninitializedArray<byte>(MaxRequest);
-        try
+        using var listening = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { Blocking = false };
+        listening.Bind(new IPEndPoint(IPAddress.Loopback, port));
+        listening.Listen(1024);
+        var listener = (int)listening.Handle;
+        Sockets.Watch(listener);
+        Span<int> ready = stackalloc int[256];
+        for (; ; )
         {
-            for (var received = 0; ;)
-            {
-                var read = await socket.ReceiveAsync(buffer.AsMemory(received));
-                if (read == 0)
-                    return;
-                received += read;
-                if (!IsWhole(buffer.AsSpan(0, received), out var body))
-                    continue;
-                received = 0;
-                if (body[..Math.Min(body.Length, StreamFlagWithin)].IndexOf("\"stream\":true"u8) < 0)
-                    socket.Send(Whole);
+            var count = Sockets.Wait(ready, SendWhatIsDue());
+            foreach (var socket in ready[..count])
+                if (socket == listener)
+                    Accept(listener);
                 else
-                    foreach (var piece in Stream)
-                        socket.Send(piece);
-            }
+                    Serve(Connections[socket]!);
         }
-        catch (SocketException)
+    }
+
+    static void Accept(int listener)
+    {
+        for (int socket; (socket = Epoll.Accept(listener)) != Epoll.TryAgain;)
         {
-            // The proxy under test was stopped.
+            Connections[socket] = new(socket);
+            Sockets.Watch(socket);
         }
+    }
+
+    static void Serve(Connection connection)
+    {
+        if (connection.WaitsForRoom)
+            Send(connection);
+        for (; !connection.Closed;)
+        {
+            var read = Epoll.Receive(connection.Socket, connection.Request.AsSpan(connection.Received));
+            if (read == Epoll.TryAgain)
+                return;
+            if (read <= 0)
+            {
+                Close(connection);
+                return;
+            }
+            connection.Received += read;
+            if (!IsWhole(connection.Request.AsSpan(0, connection.Received), out var body))
+                continue;
+            connection.Received = 0;
+            Answer(connection, body[..Math.Min(body.Length, WishesWithin)]);
+            return;
+        }
+    }
+
+    static void Answer(Connection connection, ReadOnlySpan<byte> wishes)
+    {
+        var stream = wishes.IndexOf("\"stream\":true"u8) >= 0;
+        var paced = stream && wishes.IndexOf("\"user\":\"paced\""u8) >= 0;
+        connection.Pieces = stream ? Answers.Stream : Answers.Whole;
+        (connection.Piece, connection.Offset, connection.Released) = (0, 0, paced ? 1 : connection.Pieces.Length);
+        if (paced)
+            Waiting.Enqueue((connection, Stopwatch.GetTimestamp() + Gap));
+        Send(connection);
+    }
+
+    /// <returns>Milliseconds until the next event of a paced stream; -1 when there is none.</returns>
+    static int SendWhatIsDue()
+    {
+        while (Waiting.TryPeek(out var next))
+        {
+            var wait = next.Due - Stopwatch.GetTimestamp();
+            if (wait > 0)
+                return (int)(wait * 1000 / Stopwatch.Frequency) + 1;
+            Waiting.Dequeue();
+            if (next.Connection.Closed)
+                continue;
+            next.Connection.Released++;
+            if (next.Connection.Released < next.Connection.Pieces.Length)
+                Waiting.Enqueue((next.Connection, next.Due + Gap));
+            Send(next.Connection);
+        }
+        return -1;
+    }
+
+    /// <summary>A reader that is slower than its stream is not waited for; the rest follows when there is room.</summary>
+    static void Send(Connection connection)
+    {
+        while (connection.Piece < connection.Released)
+        {
+            var piece = connection.Pieces[connection.Piece];
+            var sent = Epoll.Send(connection.Socket, piece.AsSpan(connection.Offset));
+            if (sent == Epoll.Broken)
+            {
+                Close(connection);
+                return;
+            }
+            if (sent == Epoll.TryAgain)
+            {
+                Expect(connection, room: true);
+                return;
+            }
+            connection.Offset += sent;
+            if (connection.Offset == piece.Length)
+                (connection.Piece, connection.Offset) = (connection.Piece + 1, 0);
+        }
+        Expect(connection, room: false);
+    }
+
+    static void Expect(Connection connection, bool room)
+    {
+        if (connection.WaitsForRoom == room)
+            return;
+        connection.WaitsForRoom = room;
+        Sockets.WatchWrites(connection.Socket, room);
+    }
+
+    static void Close(Connection connection)
+    {
+        connection.Closed = true;
+        Connections[connection.Socket] = null;
+        Epoll.Close(connection.Socket);
     }
 
     static bool IsWhole(ReadOnlySpan<byte> request, out ReadOnlySpan<byte> body)
@@ -83,25 +184,4 @@ static class MockProvider
         }
         return 0;
     }
-
-    static byte[] WholeAnswer()
-    {
-        const string start = """{"id":"chatcmpl-bench","object":"chat.completion","created":1700000000,"model":"bench","choices":[{"index":0,"message":{"role":"assistant","content":" """;
-        const string end = """ "},"finish_reason":"stop"}],"usage":{"prompt_tokens":14,"completion_tokens":200,"total_tokens":214}}""";
-        var json = start + new string('x', AnswerBytes - start.Length - end.Length) + end;
-        return Encoding.ASCII.GetBytes($"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {json.Length}\r\n\r\n{json}");
-    }
-
-    /// <summary>A burst: every event in a send of its own, as providers write them.</summary>
-    static IEnumerable<byte[]> StreamedAnswer()
-    {
-        yield return "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"u8.ToArray();
-        for (var i = 0; i < Events; i++)
-            yield return Chunk("""{"id":"chatcmpl-bench","object":"chat.completion.chunk","created":1700000000,"model":"bench","choices":[{"index":0,"delta":{"content":"word "},"finish_reason":null}]}""");
-        yield return Chunk("""{"id":"chatcmpl-bench","object":"chat.completion.chunk","created":1700000000,"model":"bench","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}""");
-        yield return Chunk("""{"id":"chatcmpl-bench","object":"chat.completion.chunk","created":1700000000,"model":"bench","choices":[],"usage":{"prompt_tokens":14,"completion_tokens":100,"total_tokens":114}}""");
-        yield return [.. Chunk("[DONE]"), .. "0\r\n\r\n"u8];
-    }
-
-    static byte[] Chunk(string data) => Encoding.ASCII.GetBytes($"{data.Length + "data: \n\n".Length:x}\r\ndata: {data}\n\n\r\n");
 }

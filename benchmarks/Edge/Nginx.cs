@@ -28,6 +28,6 @@ static class Nginx
               }
             }
             """);
-        return Target.StartAsync("nginx", Cores.UnderTest, port, key, [Program, "-e", "stderr", "-p", folder, "-c", configuration]);
+        return Target.StartAsync(Rig.Nginx, Cores.UnderTest, port, key, [Program, "-e", "stderr", "-p", folder, "-c", configuration]);
     }
 }

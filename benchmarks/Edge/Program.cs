@@ -1,15 +1,24 @@
 using LlmGateway.Edge;
 
-// One program in three parts, each in a process of its own: what is called, what we are compared with, and the measurement.
+// One program in several parts, each in a process of its own: what is called, what we are compared with, one of the loads, and the measurements.
 switch (args)
 {
     case ["mock", var port]:
-        await MockProvider.RunAsync(int.Parse(port));
+        MockProvider.Run(int.Parse(port));
         break;
     case ["yarp", var port, var upstream]:
         await BareYarp.RunAsync(int.Parse(port), int.Parse(upstream));
         break;
+    case ["ungoverned", var port, var upstream]:
+        await Ungoverned.RunAsync(int.Parse(port), int.Parse(upstream));
+        break;
+    case ["paced", var port, var connections, var seconds]:
+        PacedLoad.Run(int.Parse(port), int.Parse(connections), int.Parse(seconds), Environment.GetEnvironmentVariable("BODY")!, Environment.GetEnvironmentVariable("KEY")!);
+        break;
+    case ["soak", ..]:
+        await Soak.RunAsync(Gateway.Given(), minutes: args.Contains("--quick") ? 2 : 10);
+        break;
     default:
-        await Comparison.RunAsync(quick: args.Contains("--quick"));
+        await Comparison.RunAsync(Gateway.Given(), quick: args.Contains("--quick"));
         break;
 }

@@ -10,13 +10,16 @@ static class Cores
     public const int UnderTest = 0, OfTheRest = 1;
 
     /// <summary>Clock ticks of /proc are hundredths of a second on every Linux that .NET supports.</summary>
-    public static TimeSpan Ticks(string field) => TimeSpan.FromMilliseconds(10 * long.Parse(field, CultureInfo.InvariantCulture));
+    public static TimeSpan Ticks(long count) => TimeSpan.FromMilliseconds(10 * count);
 
-    /// <summary>User, nice, system, interrupts of one core since the machine was started.</summary>
+    /// <summary>User, nice, system, interrupts.</summary>
+    static readonly int[] BusyFields = [1, 2, 3, 6, 7];
+
+    /// <summary>Time that one core has worked since the machine was started.</summary>
     public static TimeSpan Busy(int core)
     {
         var fields = File.ReadLines("/proc/stat").First(line => line.StartsWith($"cpu{core} ", StringComparison.Ordinal)).Split(' ');
-        return Ticks(fields[1]) + Ticks(fields[2]) + Ticks(fields[3]) + Ticks(fields[6]) + Ticks(fields[7]);
+        return Ticks(BusyFields.Sum(field => long.Parse(fields[field], CultureInfo.InvariantCulture)));
     }
 }
 
@@ -27,40 +30,44 @@ sealed class Target : IAsyncDisposable
 
     readonly Process _process;
 
-    Target(string name, int port, string key, Process process) => (Name, Port, Key, _process) = (name, port, key, process);
+    Target(string name, int core, int port, Process process) => (Name, Core, Port, _process) = (name, core, port, process);
 
     public string Name { get; }
+    public int Core { get; }
     public int Port { get; }
 
     /// <summary>What callers send as their credential.</summary>
-    public string Key { get; }
+    public string Key { get; private init; } = "";
 
-    /// <summary>The same process for callers with another credential.</summary>
-    public Target For(string name, string key) => new(name, Port, key, _process);
+    /// <summary>What callers send beside it, a line each.</summary>
+    public string Headers { get; private init; } = "";
 
-    public static async Task<Target> StartAsync(string name, int core, int port, string key, string[] command, params (string Name, string Value)[] environment)
+    /// <summary>The last line of its log; all is read, because a full pipe would stop its writer.</summary>
+    public string LastWords { get; private set; } = "nothing";
+
+    /// <summary>What is still at work when it has answered.</summary>
+    public Ledger? Behind { get; private init; }
+
+    public static async Task<Target> StartAsync(
+        string name, int core, int port, string key, string[] command, Dictionary<string, string>? environment = null, string headers = "", Ledger? behind = null)
     {
+        if (await ListensAsync(port))
+            throw new InvalidOperationException($"port {port} ({name}) is taken; stop what listens there");
         var info = new ProcessStartInfo("taskset", ["-c", $"{core}", .. command]) { RedirectStandardOutput = true };
-        foreach (var (variable, value) in environment)
+        foreach (var (variable, value) in environment ?? [])
             info.Environment[variable] = value;
         var process = Process.Start(info)!;
-        // Read and dropped: nobody's log may fill a pipe and stop its writer.
-        process.OutputDataReceived += (_, _) => { };
+        var target = new Target(name, core, port, process) { Key = key, Headers = headers, Behind = behind };
+        process.OutputDataReceived += (_, line) => target.LastWords = line.Data ?? target.LastWords;
         process.BeginOutputReadLine();
-        var target = new Target(name, port, key, process);
         for (var end = DateTime.UtcNow + StartLimit; DateTime.UtcNow < end && !process.HasExited; await Task.Delay(100))
             if (await ListensAsync(port))
                 return target;
         await target.DisposeAsync();
-        throw new InvalidOperationException($"{name} does not listen on port {port}");
+        throw new InvalidOperationException($"{name} does not listen on port {port}; it last said: {target.LastWords}");
     }
 
-    public TimeSpan Cpu()
-    {
-        var stat = File.ReadAllText($"/proc/{_process.Id}/stat");
-        var fields = stat[(stat.LastIndexOf(')') + 2)..].Split(' ');
-        return Cores.Ticks(fields[11]) + Cores.Ticks(fields[12]);
-    }
+    public TimeSpan Cpu() => Cores.Ticks(Stat.Read(_process.Id)?.Ticks ?? throw new InvalidOperationException($"{Name} has ended"));
 
     public long ResidentBytes()
     {

@@ -1,9 +1,12 @@
--- wrk script: posts BODY (a file) with KEY, and prints in one line what wrk's own report leaves out.
+-- wrk script: posts BODY (a file) with KEY and HEADERS (lines), and prints in one line what wrk's own report leaves out.
 local file = assert(io.open(os.getenv("BODY"), "rb"))
 wrk.method, wrk.body = "POST", file:read("*a")
 file:close()
 wrk.headers["Content-Type"] = "application/json"
 wrk.headers["Authorization"] = "Bearer " .. os.getenv("KEY")
+for name, value in os.getenv("HEADERS"):gmatch("([^:\n]+): ([^\n]+)") do
+  wrk.headers[name] = value
+end
 
 done = function(summary, latency)
   local errors = summary.errors

@@ -1,0 +1,31 @@
+namespace LlmGateway.Edge;
+
+/// <summary>What is posted, over how many connections, and to whom. Paced streams have a client of their own, everything else is <c>wrk</c>'s.</summary>
+sealed record Scenario(string Name, string BodyFile, int Connections, string[] Targets)
+{
+    public bool Paced { get; init; }
+
+    /// <summary>The rows of the comparison.</summary>
+    public sealed record Set(Scenario Json1, Scenario Json32, Scenario Json256, Scenario Large, Scenario Burst, Scenario Paced);
+
+    /// <summary>Writes the bodies that the scenarios post.</summary>
+    public static Set Prepare(string folder)
+    {
+        const string prompt = "Say something short about proxies.", stream = "\"stream\":true,\"stream_options\":{\"include_usage\":true},";
+        var json = Write("json", "", prompt);
+        var large = Write("large", "", string.Join(' ', Enumerable.Repeat("a document that is summarised", 256 * 1024 / 30)));
+        var burst = Write("burst", stream, prompt);
+        var paced = Write("paced", stream + "\"user\":\"paced\",", prompt);
+        string[] some = [Rig.Nginx, Rig.Yarp, Rig.Full], more = [Rig.Nginx, Rig.Yarp, Rig.Ungoverned, Rig.Full], all = [Rig.Direct, Rig.Nginx, Rig.Yarp, Rig.Portkey, Rig.Ungoverned, Rig.Full];
+        return new(
+            new("1 KB JSON", json, 1, more), new("1 KB JSON", json, 32, all), new("1 KB JSON", json, 256, all),
+            new("256 KB request", large, 32, some), new("SSE burst", burst, 32, [Rig.Direct, .. more]), new("SSE paced", paced, 512, some) { Paced = true });
+
+        string Write(string name, string options, string text)
+        {
+            var path = Path.Combine(folder, $"{name}.json");
+            File.WriteAllText(path, $$"""{"model":"bench",{{options}}"max_tokens":256,"messages":[{"role":"user","content":"{{text}}"}]}""");
+            return path;
+        }
+    }
+}
