@@ -16,6 +16,7 @@ static class Ungoverned
     public static async Task RunAsync(int port, int upstream)
     {
         var builder = WebApplication.CreateBuilder();
+        builder.UseInlineSockets();
         builder.WebHost.UseUrls($"http://127.0.0.1:{port}");
         builder.AddServiceDefaults(new ServiceNeeds("ungoverned", Connections: [], Services: [], Settings: [], OptionalSettings: []));
         builder.Services.AddSingleton(Upstream.NewClient());
@@ -25,7 +26,8 @@ static class Ungoverned
         var provider = new Upstream(
             new ProviderConnection("mock", "openai", $"http://127.0.0.1:{upstream}/v1", "bearer", null, null, TimeoutSeconds: 60, Retries: 0, OnAbort: "cancel", Sandbox: false), "mock-accepts-any-key");
         var forwarding = app.Services.GetRequiredService<Forwarding>();
-        app.MapPost(Path, http => ForwardAsync(http, provider, forwarding));
+        app.Use(next => http => http.Request.Path.Value == Path ? ForwardAsync(http, provider, forwarding) : next(http));
+        app.UseRouting();
         await app.RunAsync();
     }
 

@@ -3,8 +3,7 @@ using LlmGateway.ServiceDefaults;
 
 var builder = WebApplication.CreateBuilder(args);
 builder.AddServiceDefaults(Configuration.Needs);
-// What follows a read or a write runs where it was noticed, without a change of threads; so nothing on a request's way may block.
-builder.WebHost.UseSockets(sockets => sockets.UnsafePreferInlineScheduling = true);
+builder.UseInlineSockets();
 builder.AddRedis();
 builder.AddMessaging();
 builder.Services.AddReverseProxy();

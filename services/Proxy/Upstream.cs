@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Http.Headers;
 using System.Text;
@@ -11,6 +12,7 @@ public sealed class Upstream
     readonly string _base;
     readonly string? _query;
     readonly (string Name, string Value)? _header;
+    readonly ConcurrentDictionary<string, Uri> _addresses = new();
 
     public Upstream(ProviderConnection provider, string? secret)
     {
@@ -44,7 +46,8 @@ public sealed class Upstream
         return request;
     }
 
-    Uri Address(string path) => new(_query is null ? _base + path : $"{_base}{path}?{_query}");
+    /// <summary>A provider has few paths, and making an address of a text is a good part of making a request.</summary>
+    Uri Address(string path) => _addresses.GetOrAdd(path, static (path, self) => new(self._query is null ? self._base + path : $"{self._base}{path}?{self._query}"), this);
 
     static readonly MediaTypeHeaderValue Json = new("application/json");
 
