@@ -1,13 +1,9 @@
-using System.Buffers;
-using System.Text.Json;
-using System.Text.Json.Serialization;
-
 namespace LlmGateway.Contracts;
 
 /// <summary>A batch of finished requests on its way from a proxy's spool to the ledger, over RabbitMQ.</summary>
-/// <param name="Lines">One <see cref="Settlement"/> a line, the bytes as they stand in the spool: what was written once is not written again to be sent.</param>
+/// <param name="Records">Settlements as they stand in the spool, see <see cref="SettlementRecord"/>: what was written once is not written again to be sent.</param>
 /// <param name="GoneHolder">A proxy that died: these are its last settlements, and what its leases still hold goes back to the registers after them.</param>
-public sealed record SettlementBatch(byte[] Lines, string? GoneHolder = null)
+public sealed record SettlementBatch(byte[] Records, string? GoneHolder = null)
 {
     /// <summary>Settlements in one message, at most.</summary>
     public const int MaxSettlements = 500;
@@ -20,27 +16,7 @@ public sealed record SettlementBatch(byte[] Lines, string? GoneHolder = null)
 /// </summary>
 /// <param name="Lease">The lease that holds the request's reservation; null when nothing was to be charged.</param>
 /// <param name="Charges">Actual amount per register of the lease; the rest of the hold stays with the lease until it is returned.</param>
-public sealed record Settlement(Guid RequestId, Guid? Lease, IReadOnlyList<Amount> Charges, UsageRecord Usage)
-{
-    /// <summary>As one line of JSON, its line feed included.</summary>
-    public void WriteLine(IBufferWriter<byte> to)
-    {
-        using (var json = new Utf8JsonWriter(to))
-            JsonSerializer.Serialize(json, this, SettlementJson.Default.Settlement);
-        to.Write("\n"u8);
-    }
-
-    /// <summary>Throws <see cref="JsonException"/> when the line is no settlement.</summary>
-    public static Settlement ReadLine(ReadOnlySpan<byte> line) =>
-        JsonSerializer.Deserialize(line, SettlementJson.Default.Settlement) ?? throw new JsonException("null is no settlement");
-}
-
-/// <summary>Generated, because every request passes through it; what is null is left out.</summary>
-[JsonSourceGenerationOptions(
-    JsonSerializerDefaults.Web, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, UseStringEnumConverter = true,
-    RespectNullableAnnotations = true, NumberHandling = JsonNumberHandling.Strict)]
-[JsonSerializable(typeof(Settlement))]
-sealed partial class SettlementJson : JsonSerializerContext;
+public sealed record Settlement(Guid RequestId, Guid? Lease, IReadOnlyList<Amount> Charges, UsageRecord Usage);
 
 /// <summary>How a request ended.</summary>
 public enum RequestOutcome

@@ -69,12 +69,12 @@ public static class Problems
 
     /// <summary>Request id of this exchange, as in the header <c>X-Request-Id</c>.</summary>
     public static string RequestId(this HttpContext http) =>
-        http.Items.TryGetValue(nameof(RequestId), out var id) && id is string text ? text : http.SetRequestId(Ids.New());
+        http.TraceIdentifier is { } id && id.StartsWith(Ids.Request, StringComparison.Ordinal) ? id : http.SetRequestId(Ids.New());
 
     public static string SetRequestId(this HttpContext http, Guid id)
     {
         var text = Ids.Show(Ids.Request, id);
-        http.Items[nameof(RequestId)] = text;
+        http.TraceIdentifier = text;
         return text;
     }
 

@@ -1,4 +1,3 @@
-using System.Buffers;
 using LlmGateway.Contracts;
 
 namespace LlmGateway.Proxy;
@@ -61,10 +60,8 @@ public sealed class Exchange(HttpContext http, Guid id, string endpoint, TimePro
 
     void Put(RequestOutcome outcome, MeterReading? metered)
     {
-        var buffer = Line;
-        buffer.ResetWrittenCount();
-        Settle(outcome, StatusCodes.Status500InternalServerError, metered, metered is null ? Crashed : null).Settlement.WriteLine(buffer);
-        _slot!.Put(buffer.WrittenSpan);
+        var (settlement, _, _, _) = Settle(outcome, StatusCodes.Status500InternalServerError, metered, metered is null ? Crashed : null);
+        _slot!.Put(SettlementRecord.Encode(settlement));
     }
 
     /// <summary>Settles: what was used is charged, at most what was held; the rest of the hold is free again. Returns what the caller pays.</summary>
@@ -75,11 +72,8 @@ public sealed class Exchange(HttpContext http, Guid id, string endpoint, TimePro
             throw new InvalidOperationException("a request was ended twice");
         Ended = true;
         var (settlement, used, paid, tokens) = Settle(outcome, status, metered, reason);
-        var buffer = Line;
-        buffer.ResetWrittenCount();
-        settlement.WriteLine(buffer);
         Hold?.Settle(used);
-        spool.Add(buffer.WrittenSpan, Hold, _slot);
+        spool.Add(SettlementRecord.Encode(settlement), Hold, _slot);
         rates.Correct(Caller.Credential, tokens - RatedTokens);
         return new Money(paid);
     }
@@ -111,12 +105,6 @@ public sealed class Exchange(HttpContext http, Guid id, string endpoint, TimePro
     }
 
     static readonly Usage Unused = new();
-
-    /// <summary>Where lines are written before they are copied away; nothing awaits in between.</summary>
-    static ArrayBufferWriter<byte> Line => t_line ??= new(4096);
-
-    [ThreadStatic]
-    static ArrayBufferWriter<byte>? t_line;
 
     static long Tokens(Usage usage)
     {

@@ -4,13 +4,13 @@ using LlmGateway.Contracts;
 namespace LlmGateway.Proxy;
 
 /// <summary>
-/// For each running request, the line that it is to be settled with should this process die now: at first that nothing was delivered, then what had
-/// been at the last checkpoint, at last what it really used. The lines stand in files that are mapped into memory, so keeping them up to date costs
+/// For each running request, the record that it is to be settled with should this process die now: at first that nothing was delivered, then what had
+/// been at the last checkpoint, at last what it really used. The records stand in files that are mapped into memory, so keeping them up to date costs
 /// no call to the operating system, and <c>kill -9</c> leaves them all: the next process with this folder finds them in <see cref="Left"/>.
 /// <code>
 ///   file ── slot (8 KB) ── which half counts, 0 for none │ length 1 │ length 2 │ half 1 │ half 2
 /// </code>
-/// A line is written into the half that does not count, then the slot turns to it: a death between two bytes leaves a whole line.
+/// A record is written into the half that does not count, then the slot turns to it: a death between two bytes leaves a whole record.
 /// </summary>
 public sealed class InFlight : IDisposable
 {
@@ -31,10 +31,10 @@ public sealed class InFlight : IDisposable
     {
         _folder = folder;
         _leftFiles = Directory.GetFiles(folder, "*.inflight");
-        Left = [.. _leftFiles.SelectMany(Lines)];
+        Left = [.. _leftFiles.SelectMany(Records)];
     }
 
-    /// <summary>Lines of requests that died with an earlier process.</summary>
+    /// <summary>Records of requests that died with an earlier process.</summary>
     public IReadOnlyList<byte[]> Left { get; }
 
     /// <summary>What was left is safe elsewhere now.</summary>
@@ -55,7 +55,7 @@ public sealed class InFlight : IDisposable
     public void Dispose()
     {
         foreach (var file in _files)
-            if (!Lines(file.Path).Any())
+            if (!Records(file.Path).Any())
                 File.Delete(file.Path);
     }
 
@@ -77,7 +77,7 @@ public sealed class InFlight : IDisposable
         }
     }
 
-    static IEnumerable<byte[]> Lines(string path)
+    static IEnumerable<byte[]> Records(string path)
     {
         var bytes = File.ReadAllBytes(path);
         for (var at = 0; at + SlotBytes <= bytes.Length; at += SlotBytes)
@@ -98,15 +98,15 @@ public sealed class InFlight : IDisposable
 
         internal Slot(InFlight owner, MappedFile file, int at) => (_owner, _file, _at) = (owner, file, at);
 
-        /// <summary>Replaces the line. One that is too long is not taken: then the line before stands, which charges no more.</summary>
-        public void Put(ReadOnlySpan<byte> line)
+        /// <summary>Replaces the record. One that is too long is not taken: then the one before stands, which charges no more.</summary>
+        public void Put(ReadOnlySpan<byte> record)
         {
-            if (line.Length > HalfBytes)
+            if (record.Length > HalfBytes)
                 return;
             var half = _half == 1 ? 2 : 1;
             var slot = _file.Bytes.Slice(_at, SlotBytes);
-            line.CopyTo(slot[(HeadBytes + (half - 1) * HalfBytes)..]);
-            BinaryPrimitives.WriteInt32LittleEndian(slot[(4 * half)..], line.Length);
+            record.CopyTo(slot[(HeadBytes + (half - 1) * HalfBytes)..]);
+            BinaryPrimitives.WriteInt32LittleEndian(slot[(4 * half)..], record.Length);
             Turn(half);
         }
 

@@ -9,7 +9,7 @@ namespace LlmGateway.Proxy;
 /// </summary>
 public sealed class Running(Identity identity, TimeProvider time, ILogger<Running> log) : BackgroundService
 {
-    static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(1);
+    static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(1), LookForSilenceEvery = TimeSpan.FromMilliseconds(250);
 
     /// <summary>Answers that are read to their end for callers who have left, at most, and for how long; beyond it they are cancelled like any other.</summary>
     const int MaxDrains = 256;
@@ -29,9 +29,18 @@ public sealed class Running(Identity identity, TimeProvider time, ILogger<Runnin
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        using var timer = new PeriodicTimer(LookEvery);
-        while (await timer.WaitForNextTickAsync(stoppingToken))
+        using var timer = new PeriodicTimer(LookForSilenceEvery);
+        for (var looked = time.GetTimestamp(); await timer.WaitForNextTickAsync(stoppingToken);)
+        {
+            // One look at all of them instead of a timer for each: timers would be a part of every request's cost, and of every event's.
+            var now = time.GetTimestamp();
+            foreach (var (request, _) in _requests)
+                request.EndIfSilent(now);
+            if (time.GetElapsedTime(looked, now) < LookEvery)
+                continue;
+            looked = now;
             await EndRevokedAsync();
+        }
     }
 
     /// <summary>Looks at every credential that has requests running; called after a push, too.</summary>
@@ -60,7 +69,7 @@ public sealed class Running(Identity identity, TimeProvider time, ILogger<Runnin
         readonly bool _mayDrain;
         readonly CancellationTokenSource _ended = new();
         CancellationTokenRegistration _watch;
-        long _drainStarted;
+        long _silentAt = long.MaxValue, _drainEnds = long.MaxValue;
 
         internal Request(Running owner, string fingerprint, bool mayDrain) => (_owner, Fingerprint, _mayDrain) = (owner, fingerprint, mayDrain);
 
@@ -74,12 +83,13 @@ public sealed class Running(Identity identity, TimeProvider time, ILogger<Runnin
         /// <summary>The caller has left, and the answer is read to its end all the same: its provider bills it anyway, and now says how much.</summary>
         public bool Draining { get; private set; }
 
-        /// <summary>Fires <see cref="Ended"/> when the provider says nothing for so long from now on.</summary>
-        public void LimitSilence(TimeSpan silence)
+        /// <summary>Fires <see cref="Ended"/> when the provider says nothing for so long from now on, or a little longer.</summary>
+        public void LimitSilence(TimeSpan silence) => Volatile.Write(ref _silentAt, _owner.After(silence));
+
+        internal void EndIfSilent(long now)
         {
-            if (Draining)
-                silence = TimeSpan.FromTicks(Math.Clamp((MaxDrain - _owner.DrainedFor(this)).Ticks, 0, silence.Ticks));
-            _ended.CancelAfter(silence);
+            if (now > Volatile.Read(ref _silentAt) || now > Volatile.Read(ref _drainEnds))
+                Cancel();
         }
 
         internal void Watch(CancellationToken callerGone) => _watch = callerGone.UnsafeRegister(static request => ((Request)request!).LeaveAlone(), this);
@@ -99,13 +109,11 @@ public sealed class Running(Identity identity, TimeProvider time, ILogger<Runnin
             _ended.Dispose();
         }
 
-        internal long DrainStarted => _drainStarted;
-
         void LeaveAlone()
         {
             if (_mayDrain && Interlocked.Increment(ref _owner._drains) <= MaxDrains)
             {
-                _drainStarted = _owner.Now;
+                Volatile.Write(ref _drainEnds, _owner.After(MaxDrain));
                 Draining = true;
                 return;
             }
@@ -121,7 +129,5 @@ public sealed class Running(Identity identity, TimeProvider time, ILogger<Runnin
         }
     }
 
-    long Now => time.GetTimestamp();
-
-    TimeSpan DrainedFor(Request request) => time.GetElapsedTime(request.DrainStarted);
+    long After(TimeSpan span) => time.GetTimestamp() + (long)(span.TotalSeconds * time.TimestampFrequency);
 }

@@ -6,8 +6,8 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Proxy;
 
 /// <summary>
-/// Finished requests on disk until the broker has confirmed them: a line of JSON each, appended before the answer's last byte is released. Files are
-/// mapped, so that a line survives the death of this process as soon as it is written; what a dead process left is read again at the next start, and
+/// Finished requests on disk until the broker has confirmed them: a record each, appended before the answer's last byte is released. Files are
+/// mapped, so that a record survives the death of this process as soon as it is written; what a dead process left is read again at the next start, and
 /// repetitions are harmless. One folder per process. Requests that were running when a process died stand in <see cref="InFlight"/>; they are appended
 /// here first.
 /// </summary>
@@ -38,40 +38,40 @@ public sealed class Spool : IDisposable
         GoneHolders = ReadOwners();
         WriteOwners([.. GoneHolders, Holder]);
 
-        var left = Directory.GetFiles(_folder, "*.jsonl").Order(StringComparer.Ordinal).ToArray();
+        var left = Directory.GetFiles(_folder, "*.spool").Order(StringComparer.Ordinal).ToArray();
         _sequence = left.Length == 0 ? 0 : long.Parse(Path.GetFileNameWithoutExtension(left[^1]), CultureInfo.InvariantCulture);
         _files = new(left.Select(path => new SpoolFile(path)));
-        LinesLeft = left.Sum(path => File.ReadAllBytes(path).Count(value => value == '\n'));
+        RecordsLeft = left.Sum(path => new SpoolFile(path).Take(int.MaxValue).Count);
         _current = Begin();
         InFlight = new(_folder);
-        foreach (var line in InFlight.Left)
-            Append(line);
+        foreach (var record in InFlight.Left)
+            Append(record);
         if (InFlight.Left.Count > 0)
             log.LogWarning("{Count} requests were running when this proxy's predecessor died; they are settled with what was delivered by their last checkpoint", InFlight.Left.Count);
         InFlight.ForgetLeft();
-        LinesLeft += InFlight.Left.Count;
+        RecordsLeft += InFlight.Left.Count;
         Wake();
     }
 
     /// <summary>This process in the ledger's eyes; a restarted proxy is another holder.</summary>
     public string Holder { get; } = $"{Environment.MachineName}:{Environment.ProcessId}:{Ids.New():N}";
 
-    /// <summary>Processes that had this folder before and did not end in order. What their leases hold can go back once their lines are delivered.</summary>
+    /// <summary>Processes that had this folder before and did not end in order. What their leases hold can go back once their records are delivered.</summary>
     public IReadOnlyList<string> GoneHolders { get; private set; }
 
-    /// <summary>How many lines stood here before this process's own.</summary>
-    public long LinesLeft { get; }
+    /// <summary>How many records stood here before this process's own.</summary>
+    public long RecordsLeft { get; }
 
     public InFlight InFlight { get; }
 
-    /// <summary>Appends a line, its line feed included. Throws <see cref="IOException"/> when the disk is full or gone.</summary>
-    public void Append(ReadOnlySpan<byte> line)
+    /// <summary>Throws <see cref="IOException"/> when the disk is full or gone.</summary>
+    public void Append(ReadOnlySpan<byte> record)
     {
         lock (_lock)
         {
-            if (!_current.HasRoomFor(line.Length))
+            if (!_current.HasRoomFor(record.Length))
                 _current = Begin();
-            _current.Append(line);
+            _current.Append(record);
         }
     }
 
@@ -131,7 +131,7 @@ public sealed class Spool : IDisposable
 
     SpoolFile Begin()
     {
-        var file = new SpoolFile(MappedFile.Create(Path.Combine(_folder, $"{_sequence + 1:D12}.jsonl"), FileBytes));
+        var file = new SpoolFile(MappedFile.Create(Path.Combine(_folder, $"{_sequence + 1:D12}.spool"), FileBytes));
         _sequence++;
         _files.Enqueue(file);
         return file;
@@ -151,28 +151,30 @@ public sealed class SpoolFile : IDisposable
 
     public string Path { get; }
 
-    /// <summary>Whole lines that have not been confirmed. A last line without its end was cut by a crash before its answer was released: nothing is lost with it.</summary>
-    public ReadOnlySpan<byte> Unread
+    /// <summary>The next whole records that have not been confirmed, at most <paramref name="most"/>. One without its end was cut by a crash before its answer was released.</summary>
+    public (byte[] Records, int Count) Take(int most)
     {
-        get
-        {
-            if (_own is not null)
-                return _own.Bytes[_confirmed..Volatile.Read(ref _written)];
-            // Read when its turn comes: after a long outage of the broker there may be many.
-            _left ??= File.ReadAllBytes(Path);
-            return _left.AsSpan(_confirmed, _left.AsSpan().LastIndexOf((byte)'\n') + 1 - _confirmed);
-        }
+        // What an earlier process left is read when its turn comes: after a long outage of the broker there may be many files.
+        var unread = _own is null ? (_left ??= File.ReadAllBytes(Path)).AsSpan(_confirmed) : _own.Bytes[_confirmed..Volatile.Read(ref _written)];
+        var (length, count) = (0, 0);
+        for (int record; count < most && (record = SettlementRecord.LengthOf(unread[length..])) > 0; count++)
+            length += record;
+        return (unread[..length].ToArray(), count);
     }
-
-    public void Dispose() => _own?.Dispose();
 
     public void Confirm(int bytes) => _confirmed += bytes;
 
+    public void Dispose() => _own?.Dispose();
+
     internal bool HasRoomFor(int bytes) => _own is not null && _own.Bytes.Length - _written >= bytes;
 
-    internal void Append(ReadOnlySpan<byte> line)
+    /// <summary>The length last: until it stands there, the rest is zeros to whoever reads the file after a crash.</summary>
+    internal void Append(ReadOnlySpan<byte> record)
     {
-        line.CopyTo(_own!.Bytes[_written..]);
-        Volatile.Write(ref _written, _written + line.Length);
+        var place = _own!.Bytes.Slice(_written, record.Length);
+        record[SettlementRecord.HeadBytes..].CopyTo(place[SettlementRecord.HeadBytes..]);
+        Interlocked.MemoryBarrier();
+        record[..SettlementRecord.HeadBytes].CopyTo(place);
+        Volatile.Write(ref _written, _written + record.Length);
     }
 }

@@ -12,20 +12,20 @@ public sealed class SpoolPublisher(Spool spool, ISendEndpointProvider bus, ILogg
 {
     static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(100), MaxDelay = TimeSpan.FromSeconds(5), SendTimeout = TimeSpan.FromSeconds(10);
 
-    /// <summary>Lines gather for so long, so that the ledger gets batches and not single requests.</summary>
+    /// <summary>Records gather for so long, so that the ledger gets batches and not single requests.</summary>
     static readonly TimeSpan Gather = TimeSpan.FromMilliseconds(20);
 
     readonly Lock _order = new();
 
-    /// <summary>What this process's own lines settle, in the order of the lines; entries leave with the confirm.</summary>
+    /// <summary>What this process's own records settle, in their order; entries leave with the confirm.</summary>
     readonly ConcurrentQueue<Ended> _undelivered = new();
 
     /// <summary>Settlements that the disk refused: they go to the broker from memory, and no new paid request is admitted until they are there.</summary>
-    readonly ConcurrentQueue<(byte[] Line, Ended Ended)> _unwritten = new();
+    readonly ConcurrentQueue<(byte[] Record, Ended Ended)> _unwritten = new();
 
-    long _linesLeft = spool.LinesLeft;
+    long _left = spool.RecordsLeft;
 
-    /// <summary>What the end of a request leaves to be done once its line is delivered.</summary>
+    /// <summary>What the end of a request leaves to be done once its record is delivered.</summary>
     readonly record struct Ended(Hold? Hold, InFlight.Slot? Slot)
     {
         public void Delivered()
@@ -38,21 +38,21 @@ public sealed class SpoolPublisher(Spool spool, ISendEndpointProvider bus, ILogg
     /// <summary>False while a finished request is neither on disk nor at the broker.</summary>
     public bool CanAccept => _unwritten.IsEmpty;
 
-    /// <summary>Spools a settlement's line; its lease stays alive until the broker has it. Frees the slot as soon as that is not the only copy on disk.</summary>
-    public void Add(ReadOnlySpan<byte> line, Hold? hold, InFlight.Slot? slot)
+    /// <summary>Spools a settlement; its lease stays alive until the broker has it. Frees the slot as soon as that is not the only copy on disk.</summary>
+    public void Add(ReadOnlySpan<byte> record, Hold? hold, InFlight.Slot? slot)
     {
-        slot?.Put(line);
+        slot?.Put(record);
         lock (_order)
         {
             try
             {
-                spool.Append(line);
+                spool.Append(record);
                 _undelivered.Enqueue(new(hold, null));
             }
             catch (IOException e)
             {
                 log.LogCritical(e, "the spool cannot be written; new paid requests are refused until what has finished is delivered");
-                _unwritten.Enqueue((line.ToArray(), new(hold, slot)));
+                _unwritten.Enqueue((record.ToArray(), new(hold, slot)));
                 slot = null;
             }
         }
@@ -80,17 +80,17 @@ public sealed class SpoolPublisher(Spool spool, ISendEndpointProvider bus, ILogg
     {
         if (_unwritten.TryPeek(out var unwritten))
         {
-            await SendAsync(endpoint, new(unwritten.Line), token);
+            await SendAsync(endpoint, new(unwritten.Record), token);
             unwritten.Ended.Delivered();
             _unwritten.TryDequeue(out _);
             return true;
         }
         var (file, growing) = spool.Oldest();
-        var (lines, count) = Take(file.Unread);
+        var (records, count) = file.Take(SettlementBatch.MaxSettlements);
         if (count > 0)
         {
-            await SendAsync(endpoint, new(lines), token);
-            file.Confirm(lines.Length);
+            await SendAsync(endpoint, new(records), token);
+            file.Confirm(records.Length);
             Delivered(count);
             return true;
         }
@@ -100,18 +100,18 @@ public sealed class SpoolPublisher(Spool spool, ISendEndpointProvider bus, ILogg
         return true;
     }
 
-    void Delivered(int lines)
+    void Delivered(int records)
     {
-        for (; lines > 0; lines--)
-            if (_linesLeft > 0)
-                _linesLeft--;
+        for (; records > 0; records--)
+            if (_left > 0)
+                _left--;
             else if (_undelivered.TryDequeue(out var ended))
                 ended.Delivered();
             else
-                throw new InvalidOperationException("a line was delivered that nobody appended");
+                throw new InvalidOperationException("a record was delivered that nobody appended");
     }
 
-    /// <summary>The last lines of this folder's earlier processes are delivered: what they held can be spent again.</summary>
+    /// <summary>The last records of this folder's earlier processes are delivered: what they held can be spent again.</summary>
     async Task TellGoneAsync(ISendEndpoint endpoint, CancellationToken token)
     {
         if (spool.GoneHolders.Count == 0)
@@ -136,17 +136,9 @@ public sealed class SpoolPublisher(Spool spool, ISendEndpointProvider bus, ILogg
             }
             catch (Exception e) when (!token.IsCancellationRequested)
             {
-                log.LogWarning("{Bytes} bytes of settlements wait for the broker: {Message}", batch.Lines.Length, e.Message);
+                log.LogWarning("{Bytes} bytes of settlements wait for the broker: {Message}", batch.Records.Length, e.Message);
                 await Task.Delay(delay, token);
             }
         }
-    }
-
-    static (byte[] Lines, int Count) Take(ReadOnlySpan<byte> unread)
-    {
-        var (length, count) = (0, 0);
-        for (int end; count < SettlementBatch.MaxSettlements && (end = unread[length..].IndexOf((byte)'\n')) >= 0; count++)
-            length += end + 1;
-        return (unread[..length].ToArray(), count);
     }
 }

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 using MassTransit;
@@ -16,7 +15,7 @@ public sealed class SettlementConsumer(Writer writer, LeaseSweeper sweeper, ILog
 
     public async Task Consume(ConsumeContext<SettlementBatch> context)
     {
-        var settlements = Read(context.Message.Lines);
+        var settlements = Read(context.Message.Records);
         for (var delay = FirstDelay; ; delay = delay * 2 < MaxDelay ? delay * 2 : MaxDelay)
         {
             try
@@ -34,19 +33,19 @@ public sealed class SettlementConsumer(Writer writer, LeaseSweeper sweeper, ILog
         }
     }
 
-    /// <summary>A line that is no settlement must not hold up the others: it is logged whole, for a person to look at.</summary>
-    List<Settlement> Read(ReadOnlySpan<byte> lines)
+    /// <summary>A record that is no settlement must not hold up the others: it is logged whole, for a person to look at.</summary>
+    List<Settlement> Read(byte[] records)
     {
         var settlements = new List<Settlement>(SettlementBatch.MaxSettlements);
-        for (int end; (end = lines.IndexOf((byte)'\n')) >= 0; lines = lines[(end + 1)..])
+        for (int start = 0, length; (length = SettlementRecord.LengthOf(records.AsSpan(start))) > 0; start += length)
         {
             try
             {
-                settlements.Add(Settlement.ReadLine(lines[..end]));
+                settlements.Add(SettlementRecord.Decode(records, start, length));
             }
-            catch (JsonException e)
+            catch (InvalidDataException e)
             {
-                log.LogCritical(e, "not a settlement, and skipped: {Line}", System.Text.Encoding.UTF8.GetString(lines[..end]));
+                log.LogCritical(e, "not a settlement, and skipped: {Record}", Convert.ToBase64String(records, start, length));
             }
         }
         return settlements;
