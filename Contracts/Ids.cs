@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using System.Security.Cryptography;
 using System.Text;
 
@@ -36,14 +35,5 @@ public static class Ids
             && text.StartsWith(prefix, StringComparison.Ordinal)
             && text[prefix.Length] == '_'
             && Guid.TryParseExact(text[(prefix.Length + 1)..], "N", out id);
-    }
-
-    /// <summary>Orders ids as PostgreSQL does (big-endian bytes), so that every writer locks rows in the same order.</summary>
-    public static int Compare(Guid a, Guid b)
-    {
-        Span<byte> x = stackalloc byte[16], y = stackalloc byte[16];
-        a.TryWriteBytes(x, bigEndian: true, out _);
-        b.TryWriteBytes(y, bigEndian: true, out _);
-        return BinaryPrimitives.ReadUInt128BigEndian(x).CompareTo(BinaryPrimitives.ReadUInt128BigEndian(y));
     }
 }

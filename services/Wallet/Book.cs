@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using LlmGateway.Contracts;
 
 namespace LlmGateway.Wallet;
@@ -43,6 +44,12 @@ public sealed class Account
 
     public long Available => Posted - Reserved;
 
+    /// <summary>What is written when it differs from <see cref="Stored"/>.</summary>
+    public (long, long, long, long, long, bool) Figures => (Posted, Reserved, Version, Spent, ToppedUp, Frozen);
+
+    /// <summary>The figures as they were read: most accounts that a batch locks are not changed by it.</summary>
+    public (long, long, long, long, long, bool) Stored { get; set; }
+
     /// <summary>Registers belong to customers and never go below zero; the house's own accounts may.</summary>
     public bool IsRegister => Kind < AccountKind.Grant;
 }
@@ -57,6 +64,11 @@ public sealed class Lease
     public DateTimeOffset ExpiresAt { get; set; }
     public bool Expired { get; set; }
     public Dictionary<Guid, LeaseHold> Lines { get; } = [];
+
+    public (long, long, DateTimeOffset, bool) Figures => (Fence, ReturnFence, ExpiresAt, Expired);
+
+    /// <summary>The figures as they were read; null for a lease that is new.</summary>
+    public (long, long, DateTimeOffset, bool)? Stored { get; set; }
 }
 
 /// <summary>One register's part of a lease. <see cref="Outstanding"/> is what the account's reserve still contains for it.</summary>
@@ -68,6 +80,11 @@ public sealed class LeaseHold
     public long LastGranted { get; set; }
 
     public long Outstanding => Granted - Consumed - Returned;
+
+    public (long, long, long, long) Figures => (Granted, Consumed, Returned, LastGranted);
+
+    /// <summary>The figures as they were read; null for a line that is new.</summary>
+    public (long, long, long, long)? Stored { get; set; }
 }
 
 /// <summary>One side of a transfer. The entries of a transfer sum to zero in each unit.</summary>
@@ -82,10 +99,31 @@ public sealed record UsageRow(Guid RequestId, UsageRecord Record, long Charged, 
 /// <summary>The house's own accounts, one of each per project (grants: per organization) and mode; their ids follow from whose they are.</summary>
 public static class HouseAccounts
 {
-    public static Guid Grant(Guid organization, bool test) => Ids.Derive(organization, $"grant:{Mode(test)}");
-    public static Guid ProviderCost(Guid project, bool test) => Ids.Derive(project, $"provider-cost:{Mode(test)}");
-    public static Guid Absorbed(Guid project, bool test) => Ids.Derive(project, $"absorbed:{Mode(test)}");
-    public static Guid Limits(Guid project, Unit unit, bool test) => Ids.Derive(project, $"limits:{unit}:{Mode(test)}");
+    /// <summary>Every settlement needs three of them, and a hash costs as much as the rest of it: they are remembered, and forgotten when they are too many.</summary>
+    const int MaxRemembered = 50_000;
 
-    static string Mode(bool test) => test ? "test" : "live";
+    static readonly ConcurrentDictionary<(Guid Scope, AccountKind Kind, Unit Unit, bool Test), Guid> Remembered = new();
+
+    public static Guid Grant(Guid organization, bool test) => Id(organization, AccountKind.Grant, Unit.Usd, test);
+    public static Guid ProviderCost(Guid project, bool test) => Id(project, AccountKind.ProviderCost, Unit.Usd, test);
+    public static Guid Absorbed(Guid project, bool test) => Id(project, AccountKind.Absorbed, Unit.Usd, test);
+    public static Guid Limits(Guid project, Unit unit, bool test) => Id(project, AccountKind.Limits, unit, test);
+
+    static Guid Id(Guid scope, AccountKind kind, Unit unit, bool test)
+    {
+        if (Remembered.TryGetValue((scope, kind, unit, test), out var id))
+            return id;
+        if (Remembered.Count >= MaxRemembered)
+            Remembered.Clear();
+        return Remembered[(scope, kind, unit, test)] = Ids.Derive(scope, $"{Name(kind, unit)}:{(test ? "test" : "live")}");
+    }
+
+    static string Name(AccountKind kind, Unit unit) => kind switch
+    {
+        AccountKind.Grant => "grant",
+        AccountKind.ProviderCost => "provider-cost",
+        AccountKind.Absorbed => "absorbed",
+        AccountKind.Limits => $"limits:{unit}",
+        _ => throw new InvalidOperationException($"{kind} is not the house's own"),
+    };
 }

@@ -13,6 +13,9 @@ public abstract record Command
 
     public virtual Guid? Lease => null;
 
+    /// <summary>The lease's own row may change, not only what it holds. What it holds of an account is guarded by the account's lock.</summary>
+    public virtual bool ChangesLease => true;
+
     /// <summary>Unique id of the movement, when the command makes one.</summary>
     public virtual Guid? Movement => null;
 
@@ -78,6 +81,7 @@ public sealed record Settle(Settlement Settlement) : Command
 {
     public override IEnumerable<Guid> Accounts => Settlement.Charges.Select(charge => charge.Register);
     public override Guid? Lease => Settlement.Lease;
+    public override bool ChangesLease => false;
     public override Guid? Movement => Settlement.RequestId;
 
     public override IEnumerable<Account> Ensures

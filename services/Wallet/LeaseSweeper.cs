@@ -25,7 +25,7 @@ public sealed class LeaseSweeper(NpgsqlDataSource database, DatabaseReady ready,
         {
             try
             {
-                await Task.WhenAll((await ExpiredAsync(stoppingToken)).Select(writer.RunAsync));
+                await writer.RunAsync(await ExpiredAsync(stoppingToken));
                 if (time.GetElapsedTime(forgotten) < ForgetInterval)
                     continue;
                 await ForgetAsync(stoppingToken);

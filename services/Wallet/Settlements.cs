@@ -19,7 +19,7 @@ public sealed class SettlementConsumer(Writer writer, ILogger<SettlementConsumer
         {
             try
             {
-                await Task.WhenAll(context.Message.Settlements.Select(settlement => writer.RunAsync(new Settle(settlement))));
+                await writer.RunAsync([.. context.Message.Settlements.Select(settlement => new Settle(settlement))]);
                 return;
             }
             catch (Exception e) when (Problems.IsOutage(e))
