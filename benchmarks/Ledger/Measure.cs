@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 using LlmGateway.Wallet;
 using Npgsql;
@@ -13,13 +14,16 @@ sealed class Measure(NpgsqlDataSource database, Writer writer, PostgresTime post
 {
     const int Connections = 32, LeasesAtOnce = 256;
 
-    /// <summary>Messages that the queue has in delivery at once, each as large as a proxy makes them.</summary>
-    const int Messages = 4, PerMessage = Writer.MaxBatch;
+    /// <summary>Messages that the queue has in delivery at once.</summary>
+    const int Messages = 4;
 
-    public Task<Figures> BatchedAsync(World world) => RateAsync(Messages, async () =>
+    /// <summary>As the queue delivers a backlog: messages as large as a proxy makes them.</summary>
+    public Task<Figures> BatchedAsync(World world) => BatchedAsync(world, Messages, SettlementBatch.MaxSettlements);
+
+    public Task<Figures> BatchedAsync(World world, int messages, int perMessage) => RateAsync(messages, async () =>
     {
-        await writer.RunAsync([.. Enumerable.Range(0, PerMessage).Select(_ => world.Settlement())]);
-        return PerMessage;
+        await writer.RunAsync([.. Enumerable.Range(0, perMessage).Select(_ => world.Settlement())]);
+        return perMessage;
     });
 
     /// <summary>The same statements for one settlement at a time: lock, write, commit.</summary>

@@ -26,6 +26,8 @@ await measure.TidyAsync();
 var single = await measure.SingleAsync(many);
 var batched = await measure.BatchedAsync(many);
 var oneProject = await measure.BatchedAsync(shop);
+var fifty = await measure.BatchedAsync(shop, messages: 1, perMessage: 50);
+var fiveHundred = await measure.BatchedAsync(shop, messages: 1, perMessage: 500);
 var hotSingle = await measure.SingleAsync(hot);
 var hotBatched = await measure.BatchedAsync(hot);
 var leases = await measure.LeasesAsync(many);
@@ -35,6 +37,8 @@ Console.WriteLine("| what | per second | PostgreSQL, CPU µs each | Wallet, CPU 
 Row("settlements, one commit each, 32 connections, 1 000 wallets of 1 000 projects", single);
 Row("settlements, one writer in batches, the same wallets", batched, batched.PerSecond / single.PerSecond, "one commit each");
 Row("settlements in batches, 1 000 wallets of one project", oneProject, oneProject.PerSecond / batched.PerSecond, "1 000 projects");
+Row("the same, in messages of 500, one at a time", fiveHundred, fiveHundred.PerSecond / oneProject.PerSecond, "four at a time");
+Row("the same, in messages of 50, one at a time", fifty, fifty.PerSecond / fiveHundred.PerSecond, "messages of 500");
 Row("settlements, one commit each, 32 connections, one hot wallet", hotSingle);
 Row("settlements in batches, one hot wallet", hotBatched, hotBatched.PerSecond / oneProject.PerSecond, "1 000 wallets of one project");
 Row("the same", hotBatched, hotBatched.PerSecond / hotSingle.PerSecond, "one commit each");
