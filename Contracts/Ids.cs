@@ -26,6 +26,9 @@ public static class Ids
         return new Guid(hash[..16], bigEndian: true);
     }
 
+    /// <summary>A customer's wallet, whether there is one or not.</summary>
+    public static Guid WalletOf(Guid customer) => Derive(customer, "wallet");
+
     public static string Show(string prefix, Guid id) => $"{prefix}_{id:N}";
 
     public static bool TryParse(string prefix, ReadOnlySpan<char> text, out Guid id)

@@ -18,9 +18,13 @@ public sealed class Book(DateTimeOffset now)
     /// <summary>Ids of transfers and requests that are in the ledger already.</summary>
     public HashSet<Guid> Known { get; } = [];
 
+    /// <summary>Requests that are to be re-rated, as they stand: the usage row and all corrections of it.</summary>
+    public Dictionary<Guid, Rated> Rated { get; } = [];
+
     public List<Entry> Entries { get; } = [];
     public List<Transfer> Transfers { get; } = [];
     public List<UsageRow> Usages { get; } = [];
+    public List<Correction> Corrections { get; } = [];
 }
 
 /// <summary>An account: what the transfers say (<see cref="Posted"/>) and what open leases hold of it (<see cref="Reserved"/>).</summary>
@@ -95,6 +99,12 @@ public sealed record Transfer(Guid Id, EntryType Type, string? Description);
 
 /// <summary>Header of a usage movement: the request's record, what its wallet paid and what the house bore.</summary>
 public sealed record UsageRow(Guid RequestId, UsageRecord Record, long Charged, long Absorbed);
+
+/// <summary>What a request cost, what its wallet paid of it and what the house bore; nothing of either when its customer has no wallet. Nano-dollars.</summary>
+public readonly record struct Rated(long Cost, long Charged, long Absorbed);
+
+/// <summary>A request's cost after a re-rating. <paramref name="Charged"/> and <paramref name="Absorbed"/> are differences: negative is given back.</summary>
+public sealed record Correction(Guid Transfer, Guid Rerating, Guid RequestId, Guid PriceVersion, long OldCost, long NewCost, long Charged, long Absorbed);
 
 /// <summary>The house's own accounts, one of each per project (grants: per organization) and mode; their ids follow from whose they are.</summary>
 public static class HouseAccounts

@@ -11,7 +11,7 @@ public static class BookStore
     {
         var (missing, accounts) = (new Dictionary<Guid, Account>(), new HashSet<Guid>());
         var (changing, paying) = (new HashSet<Guid>(), new HashSet<Guid>());
-        var (requests, transfers) = (new List<Guid>(commands.Count), new List<Guid>());
+        var (requests, transfers, rerated) = (new List<Guid>(commands.Count), new List<Guid>(), new HashSet<Guid>());
         foreach (var command in commands)
         {
             accounts.UnionWith(command.Accounts);
@@ -25,6 +25,8 @@ public static class BookStore
                 (command.ChangesLease ? changing : paying).Add(lease);
             if (command.Movement is { } movement)
                 (command is Settle ? requests : transfers).Add(movement);
+            if (command is Rerate { RequestId: var request })
+                rerated.Add(request);
         }
         paying.ExceptWith(changing);
 
@@ -41,6 +43,11 @@ public static class BookStore
         Add(batch, "select id, holder, fence, return_fence, expires_at, expired from lease where id = any($1)", paying.ToArray());
         Add(batch, "select lease, account, granted, consumed, returned, last_granted from lease_line where lease = any($1)", (Guid[])[.. changing, .. paying]);
         Add(batch, "select request_id from usage_record where request_id = any($1) union all select id from transfer where id = any($2)", requests.ToArray(), transfers.ToArray());
+        if (rerated.Count > 0)
+            Add(batch, """
+                select request_id, cost, charged, absorbed from usage_record where request_id = any($1)
+                union all select request_id, new_cost - old_cost, charged, absorbed from correction where request_id = any($1)
+                """, rerated.ToArray());
 
         await using var reader = await batch.ExecuteReaderAsync(token);
         await reader.ReadAsync(token);
@@ -56,6 +63,8 @@ public static class BookStore
         await reader.NextResultAsync(token);
         while (await reader.ReadAsync(token))
             book.Known.Add(reader.GetGuid(0));
+        if (rerated.Count > 0 && await reader.NextResultAsync(token))
+            await ReadRatedAsync(reader, book, token);
         return book;
     }
 
@@ -104,6 +113,15 @@ public static class BookStore
         }
     }
 
+    static async Task ReadRatedAsync(NpgsqlDataReader reader, Book book, CancellationToken token)
+    {
+        while (await reader.ReadAsync(token))
+        {
+            var rated = book.Rated.GetValueOrDefault(reader.GetGuid(0));
+            book.Rated[reader.GetGuid(0)] = new(rated.Cost + reader.GetInt64(1), rated.Charged + reader.GetInt64(2), rated.Absorbed + reader.GetInt64(3));
+        }
+    }
+
     /// <summary>Writes what differs from what was read, and what is new.</summary>
     public static async Task WriteAsync(NpgsqlConnection connection, NpgsqlTransaction transaction, Book book, CancellationToken token)
     {
@@ -113,6 +131,7 @@ public static class BookStore
         AddLines(batch, [.. book.Leases.Values.SelectMany(lease => lease.Lines.Where(line => line.Value.Figures != line.Value.Stored).Select(line => (lease.Id, line.Key, line.Value)))]);
         AddTransfers(batch, book.Transfers, book.Now);
         AddUsages(batch, book.Usages, book.Now);
+        AddCorrections(batch, book.Corrections, book.Now);
         AddEntries(batch, book.Entries, book.Now);
         if (batch.BatchCommands.Count > 0)
             await batch.ExecuteNonQueryAsync(token);
@@ -156,6 +175,17 @@ public static class BookStore
         if (transfers.Count > 0)
             Add(batch, "insert into transfer (id, type, description, created_at) select t.id, t.type, t.description, $4 from unnest($1::uuid[], $2::smallint[], $3::text[]) as t (id, type, description)",
                 Column(transfers, t => t.Id), Column(transfers, t => (short)t.Type), Column(transfers, t => t.Description), now);
+    }
+
+    static void AddCorrections(NpgsqlBatch batch, List<Correction> corrections, DateTimeOffset now)
+    {
+        if (corrections.Count > 0)
+            Add(batch, """
+                insert into correction (rerating, request_id, transfer, price_version, old_cost, new_cost, charged, absorbed, created_at)
+                select c.*, $9 from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[]) as c
+                """,
+                Column(corrections, c => c.Rerating), Column(corrections, c => c.RequestId), Column(corrections, c => c.Transfer), Column(corrections, c => c.PriceVersion),
+                Column(corrections, c => c.OldCost), Column(corrections, c => c.NewCost), Column(corrections, c => c.Charged), Column(corrections, c => c.Absorbed), now);
     }
 
     static void AddEntries(NpgsqlBatch batch, List<Entry> entries, DateTimeOffset now)

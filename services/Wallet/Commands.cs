@@ -98,6 +98,21 @@ public sealed record Settle(Settlement Settlement) : Command
     }
 }
 
+/// <summary>Corrects what one past request cost, once per re-rating; see <see cref="Reratings"/>.</summary>
+/// <param name="Wallet">The customer's, which may not exist.</param>
+/// <param name="Cost">By the new prices, nano-dollars.</param>
+public sealed record Rerate(Guid Rerating, Guid RequestId, Guid? Wallet, Guid Organization, Guid Project, bool Test, Guid PriceVersion, long Cost) : Command
+{
+    public override IEnumerable<Guid> Accounts => Wallet is { } wallet ? [wallet] : [];
+    public override Guid? Movement => Ids.Derive(Rerating, RequestId.ToString("N"));
+
+    public override IEnumerable<Account> Ensures =>
+    [
+        House(HouseAccounts.ProviderCost(Project, Test), AccountKind.ProviderCost, Unit.Usd, Organization, Project, Test),
+        House(HouseAccounts.Absorbed(Project, Test), AccountKind.Absorbed, Unit.Usd, Organization, Project, Test),
+    ];
+}
+
 /// <summary>What the ledger says to a command.</summary>
 public abstract record Answer
 {
