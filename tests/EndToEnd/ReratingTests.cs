@@ -57,7 +57,7 @@ public sealed class ReratingTests
 
     static async Task<string> RequestAsync(User user, DateTimeOffset from, string input, string output, DateTimeOffset? to = null) => $$"""
         {"id":"{{Guid.NewGuid()}}","project":"{{await Books.ProjectAsync(user)}}","test":false,"model":"small","from":"{{from:O}}","to":"{{to ?? DateTimeOffset.UtcNow:O}}",
-        "priceVersion":"{{Guid.NewGuid()}}","prices":{"input":"{{input}}","output":"{{output}}"}}
+        "priceVersion":"{{Guid.NewGuid()}}","prices":{"input":"{{input}}","output":"{{output}}"} }
         """;
 
     static Task<Reply> RerateAsync(string request, bool dryRun = false) => Gateway.SendAsync("POST", "/internal/reratings",
