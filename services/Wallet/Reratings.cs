@@ -48,7 +48,7 @@ public static class Reratings
         {
             plan = Add(plan, page);
             if (plan.Requests > MaxRequests)
-                throw new ProblemException(Problems.Invalid("from", $"The period has more than {MaxRequests} requests: do it in parts."));
+                throw new ProblemException(Problems.Invalid("from", $"The period from 'from' has more than {MaxRequests} requests: do it in parts."));
         }
         if (request.DryRun)
             return new(request.Id, true, plan, null);
@@ -82,7 +82,7 @@ public static class Reratings
             where (id, project, test, model, starts_at, ends_at, price_version, prices) = ($1, $2, $3, $4, $5, $6, $7, $8)
             """, values);
         return await query.ExecuteScalarAsync(token) as bool?
-            ?? throw new ProblemException(Problems.Conflict("rerating_differs", "This id belongs to a re-rating of another period, model or price.", "id"));
+            ?? throw new ProblemException(Problems.Conflict("rerating_differs", "This 'id' belongs to a re-rating of another period, model or price.", "id"));
     }
 
     /// <summary>The requests of the period in the order of booking, with what they cost by now and what they should. Failed ones were free and stay so.</summary>
@@ -122,7 +122,7 @@ public static class Reratings
         }
         catch (InvalidOperationException e)
         {
-            throw new ProblemException(Problems.Invalid("prices", $"A request of the period cannot be priced: {e.Message}."));
+            throw new ProblemException(Problems.Invalid("prices", $"'prices' are not enough for a request of the period: {e.Message}."));
         }
     }
 

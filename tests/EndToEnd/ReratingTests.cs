@@ -29,7 +29,7 @@ public sealed class ReratingTests
             Assert.Equal((2, 9 * Cost + 157_000, 9 * Cost - 157_000), (booked.Int("requests"), Gateway.Nanos(booked.GetProperty("charged")), Gateway.Nanos(booked.GetProperty("absorbed"))));
         }
         Assert.Equal((1_000_000_000 - 10 * Cost, 0), (await rich.BalanceAsync(), await poor.BalanceAsync()));
-        (await RerateAsync(dearer.Replace("\"10\"", "\"11\"", StringComparison.Ordinal))).MustBeProblem(409, "rerating_differs");
+        (await RerateAsync(dearer.Replace("\"10\"", "\"11\"", StringComparison.Ordinal))).MustBeProblem(409, "rerating_differs", "id");
 
         // Half the first price: the house gets back what it bore before the wallet gets back what it paid.
         (await RerateAsync(await RequestAsync(rich, from, "0.5", "1"))).MustBe(200);
