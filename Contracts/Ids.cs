@@ -43,6 +43,9 @@ public static class Ids
         return new Guid(hash[..16], bigEndian: true);
     }
 
+    /// <summary>A customer's wallet, whether there is one or not.</summary>
+    public static Guid WalletOf(Guid customer) => Derive(customer, "wallet");
+
     public static string Show(string prefix, Guid id) => $"{prefix}_{id:N}";
 
     public static bool TryParse(string prefix, ReadOnlySpan<char> text, out Guid id)
@@ -52,14 +55,5 @@ public static class Ids
             && text.StartsWith(prefix, StringComparison.Ordinal)
             && text[prefix.Length] == '_'
             && Guid.TryParseExact(text[(prefix.Length + 1)..], "N", out id);
-    }
-
-    /// <summary>Orders ids as PostgreSQL does (big-endian bytes), so that every writer locks rows in the same order.</summary>
-    public static int Compare(Guid a, Guid b)
-    {
-        Span<byte> x = stackalloc byte[16], y = stackalloc byte[16];
-        a.TryWriteBytes(x, bigEndian: true, out _);
-        b.TryWriteBytes(y, bigEndian: true, out _);
-        return BinaryPrimitives.ReadUInt128BigEndian(x).CompareTo(BinaryPrimitives.ReadUInt128BigEndian(y));
     }
 }

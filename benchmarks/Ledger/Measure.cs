@@ -1,38 +1,50 @@
 using System.Diagnostics;
+using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 using LlmGateway.Wallet;
 using Npgsql;
 
 namespace LlmGateway.Ledgers;
 
+/// <param name="Postgres">CPU time of all of PostgreSQL's processes per piece of work, microseconds; <paramref name="Wallet"/>: of this process.</param>
+readonly record struct Figures(double PerSecond, double Postgres, double Wallet)
+{
+    /// <summary>CPU time of both, microseconds: says the same on a busy machine.</summary>
+    public double Cost => Postgres + Wallet;
+}
+
 /// <summary>Rates per second of the real writer on a real PostgreSQL with its default durability; every answer that is counted is committed.</summary>
-sealed class Measure(NpgsqlDataSource database, Writer writer, TimeSpan duration)
+sealed class Measure(NpgsqlDataSource database, Writer writer, PostgresTime postgres, TimeSpan duration)
 {
     const int Connections = 32, LeasesAtOnce = 256;
 
-    /// <summary>Messages that the queue has in delivery at once, each as large as a proxy makes them.</summary>
-    const int Messages = 4, PerMessage = Writer.MaxBatch;
+    /// <summary>Messages that the queue has in delivery at once.</summary>
+    const int Messages = 4;
 
-    public Task<double> BatchedAsync(World world) => RateAsync(Messages, async () =>
+    /// <summary>As the queue delivers a backlog: messages as large as a proxy makes them.</summary>
+    public Task<Figures> BatchedAsync(World world) => BatchedAsync(world, Messages, SettlementBatch.MaxSettlements);
+
+    public Task<Figures> BatchedAsync(World world, int messages, int perMessage) => RateAsync(messages, async () =>
     {
-        await Task.WhenAll(Enumerable.Range(0, PerMessage).Select(_ => writer.RunAsync(world.Settlement())));
-        return PerMessage;
+        await writer.RunAsync([.. Enumerable.Range(0, perMessage).Select(_ => world.Settlement())]);
+        return perMessage;
     });
 
     /// <summary>The same statements for one settlement at a time: lock, write, commit.</summary>
-    public Task<double> SingleAsync(World world) => RateAsync(Connections, async () =>
+    public Task<Figures> SingleAsync(World world) => RateAsync(Enumerable.Range(0, Connections).Select(_ => new ExistingAccounts()), async existing =>
     {
         Command command = world.Settlement();
         await using var connection = await database.OpenConnectionAsync();
         await using var transaction = await connection.BeginTransactionAsync();
-        var book = await BookStore.LockAsync(connection, transaction, [command], CancellationToken.None);
+        var book = await BookStore.LockAsync(connection, transaction, [command], existing, CancellationToken.None);
         Ledger.Apply(book, command);
         await BookStore.WriteAsync(connection, transaction, book, CancellationToken.None);
         await transaction.CommitAsync();
+        existing.Remember(book);
         return 1;
     });
 
-    public Task<double> LeasesAsync(World world) => RateAsync(LeasesAtOnce, async () =>
+    public Task<Figures> LeasesAsync(World world) => RateAsync(LeasesAtOnce, async () =>
     {
         await writer.RunAsync(world.Extension());
         return 1;
@@ -76,16 +88,19 @@ sealed class Measure(NpgsqlDataSource database, Writer writer, TimeSpan duration
         return Stopwatch.GetElapsedTime(clock);
     }
 
-    async Task<double> RateAsync(int atOnce, Func<Task<int>> work)
+    Task<Figures> RateAsync(int atOnce, Func<Task<int>> work) => RateAsync(Enumerable.Range(0, atOnce), _ => work());
+
+    async Task<Figures> RateAsync<T>(IEnumerable<T> workers, Func<T, Task<int>> work)
     {
-        var clock = Stopwatch.StartNew();
-        var done = await Task.WhenAll(Enumerable.Range(0, atOnce).Select(_ => Task.Run(async () =>
+        var (own, servers, clock) = (Environment.CpuUsage.TotalTime, postgres.Read(), Stopwatch.StartNew());
+        var counts = await Task.WhenAll(workers.Select(worker => Task.Run(async () =>
         {
             var count = 0L;
             while (clock.Elapsed < duration)
-                count += await work();
+                count += await work(worker);
             return count;
         })));
-        return done.Sum() / clock.Elapsed.TotalSeconds;
+        var done = (double)counts.Sum();
+        return new(done / clock.Elapsed.TotalSeconds, (postgres.Read() - servers).TotalMicroseconds / done, (Environment.CpuUsage.TotalTime - own).TotalMicroseconds / done);
     }
 }

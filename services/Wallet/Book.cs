@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using LlmGateway.Contracts;
 
 namespace LlmGateway.Wallet;
@@ -17,9 +18,13 @@ public sealed class Book(DateTimeOffset now)
     /// <summary>Ids of transfers and requests that are in the ledger already.</summary>
     public HashSet<Guid> Known { get; } = [];
 
+    /// <summary>Requests that are to be re-rated, as they stand: the usage row and all corrections of it.</summary>
+    public Dictionary<Guid, Rated> Rated { get; } = [];
+
     public List<Entry> Entries { get; } = [];
     public List<Transfer> Transfers { get; } = [];
     public List<UsageRow> Usages { get; } = [];
+    public List<Correction> Corrections { get; } = [];
 }
 
 /// <summary>An account: what the transfers say (<see cref="Posted"/>) and what open leases hold of it (<see cref="Reserved"/>).</summary>
@@ -43,6 +48,12 @@ public sealed class Account
 
     public long Available => Posted - Reserved;
 
+    /// <summary>What is written when it differs from <see cref="Stored"/>.</summary>
+    public (long, long, long, long, long, bool) Figures => (Posted, Reserved, Version, Spent, ToppedUp, Frozen);
+
+    /// <summary>The figures as they were read: most accounts that a batch locks are not changed by it.</summary>
+    public (long, long, long, long, long, bool) Stored { get; set; }
+
     /// <summary>Registers belong to customers and never go below zero; the house's own accounts may.</summary>
     public bool IsRegister => Kind < AccountKind.Grant;
 }
@@ -57,6 +68,11 @@ public sealed class Lease
     public DateTimeOffset ExpiresAt { get; set; }
     public bool Expired { get; set; }
     public Dictionary<Guid, LeaseHold> Lines { get; } = [];
+
+    public (long, long, DateTimeOffset, bool) Figures => (Fence, ReturnFence, ExpiresAt, Expired);
+
+    /// <summary>The figures as they were read; null for a lease that is new.</summary>
+    public (long, long, DateTimeOffset, bool)? Stored { get; set; }
 }
 
 /// <summary>One register's part of a lease. <see cref="Outstanding"/> is what the account's reserve still contains for it.</summary>
@@ -68,6 +84,11 @@ public sealed class LeaseHold
     public long LastGranted { get; set; }
 
     public long Outstanding => Granted - Consumed - Returned;
+
+    public (long, long, long, long) Figures => (Granted, Consumed, Returned, LastGranted);
+
+    /// <summary>The figures as they were read; null for a line that is new.</summary>
+    public (long, long, long, long)? Stored { get; set; }
 }
 
 /// <summary>One side of a transfer. The entries of a transfer sum to zero in each unit.</summary>
@@ -79,13 +100,40 @@ public sealed record Transfer(Guid Id, EntryType Type, string? Description);
 /// <summary>Header of a usage movement: the request's record, what its wallet paid and what the house bore.</summary>
 public sealed record UsageRow(Guid RequestId, UsageRecord Record, long Charged, long Absorbed);
 
+/// <summary>What a request cost, what its wallet paid of it and what the house bore; nothing of either when its customer has no wallet. Nano-dollars.</summary>
+public readonly record struct Rated(long Cost, long Charged, long Absorbed);
+
+/// <summary>A request's cost after a re-rating. <paramref name="Charged"/> and <paramref name="Absorbed"/> are differences: negative is given back.</summary>
+public sealed record Correction(Guid Transfer, Guid Rerating, Guid RequestId, Guid PriceVersion, long OldCost, long NewCost, long Charged, long Absorbed);
+
 /// <summary>The house's own accounts, one of each per project (grants: per organization) and mode; their ids follow from whose they are.</summary>
 public static class HouseAccounts
 {
-    public static Guid Grant(Guid organization, bool test) => Ids.Derive(organization, $"grant:{Mode(test)}");
-    public static Guid ProviderCost(Guid project, bool test) => Ids.Derive(project, $"provider-cost:{Mode(test)}");
-    public static Guid Absorbed(Guid project, bool test) => Ids.Derive(project, $"absorbed:{Mode(test)}");
-    public static Guid Limits(Guid project, Unit unit, bool test) => Ids.Derive(project, $"limits:{unit}:{Mode(test)}");
+    /// <summary>Every settlement needs three of them, and a hash costs as much as the rest of it: they are remembered, and forgotten when they are too many.</summary>
+    const int MaxRemembered = 50_000;
 
-    static string Mode(bool test) => test ? "test" : "live";
+    static readonly ConcurrentDictionary<(Guid Scope, AccountKind Kind, Unit Unit, bool Test), Guid> Remembered = new();
+
+    public static Guid Grant(Guid organization, bool test) => Id(organization, AccountKind.Grant, Unit.Usd, test);
+    public static Guid ProviderCost(Guid project, bool test) => Id(project, AccountKind.ProviderCost, Unit.Usd, test);
+    public static Guid Absorbed(Guid project, bool test) => Id(project, AccountKind.Absorbed, Unit.Usd, test);
+    public static Guid Limits(Guid project, Unit unit, bool test) => Id(project, AccountKind.Limits, unit, test);
+
+    static Guid Id(Guid scope, AccountKind kind, Unit unit, bool test)
+    {
+        if (Remembered.TryGetValue((scope, kind, unit, test), out var id))
+            return id;
+        if (Remembered.Count >= MaxRemembered)
+            Remembered.Clear();
+        return Remembered[(scope, kind, unit, test)] = Ids.Derive(scope, $"{Name(kind, unit)}:{(test ? "test" : "live")}");
+    }
+
+    static string Name(AccountKind kind, Unit unit) => kind switch
+    {
+        AccountKind.Grant => "grant",
+        AccountKind.ProviderCost => "provider-cost",
+        AccountKind.Absorbed => "absorbed",
+        AccountKind.Limits => $"limits:{unit}",
+        _ => throw new InvalidOperationException($"{kind} is not the house's own"),
+    };
 }

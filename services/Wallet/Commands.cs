@@ -13,6 +13,9 @@ public abstract record Command
 
     public virtual Guid? Lease => null;
 
+    /// <summary>The lease's own row may change, not only what it holds. What it holds of an account is guarded by the account's lock.</summary>
+    public virtual bool ChangesLease => true;
+
     /// <summary>Unique id of the movement, when the command makes one.</summary>
     public virtual Guid? Movement => null;
 
@@ -78,6 +81,7 @@ public sealed record Settle(Settlement Settlement) : Command
 {
     public override IEnumerable<Guid> Accounts => Settlement.Charges.Select(charge => charge.Register);
     public override Guid? Lease => Settlement.Lease;
+    public override bool ChangesLease => false;
     public override Guid? Movement => Settlement.RequestId;
 
     public override IEnumerable<Account> Ensures
@@ -92,6 +96,21 @@ public sealed record Settle(Settlement Settlement) : Command
             yield return House(HouseAccounts.Limits(usage.Project, Unit.UsdLimit, usage.Test), AccountKind.Limits, Unit.UsdLimit, usage.Organization, usage.Project, usage.Test);
         }
     }
+}
+
+/// <summary>Corrects what one past request cost, once per re-rating; see <see cref="Reratings"/>.</summary>
+/// <param name="Wallet">The customer's, which may not exist.</param>
+/// <param name="Cost">By the new prices, nano-dollars.</param>
+public sealed record Rerate(Guid Rerating, Guid RequestId, Guid? Wallet, Guid Organization, Guid Project, bool Test, Guid PriceVersion, long Cost) : Command
+{
+    public override IEnumerable<Guid> Accounts => Wallet is { } wallet ? [wallet] : [];
+    public override Guid? Movement => Ids.Derive(Rerating, RequestId.ToString("N"));
+
+    public override IEnumerable<Account> Ensures =>
+    [
+        House(HouseAccounts.ProviderCost(Project, Test), AccountKind.ProviderCost, Unit.Usd, Organization, Project, Test),
+        House(HouseAccounts.Absorbed(Project, Test), AccountKind.Absorbed, Unit.Usd, Organization, Project, Test),
+    ];
 }
 
 /// <summary>What the ledger says to a command.</summary>

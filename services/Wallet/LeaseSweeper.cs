@@ -66,7 +66,7 @@ public sealed class LeaseSweeper(NpgsqlDataSource database, DatabaseReady ready,
         await using (var reader = await query.ExecuteReaderAsync(token))
             while (await reader.ReadAsync(token))
                 leases.Add(new Expire(reader.GetGuid(0), reader.GetFieldValue<Guid[]>(1), gone));
-        await Task.WhenAll(leases.Select(writer.RunAsync));
+        await writer.RunAsync(leases);
         return leases.Count;
     }
 }

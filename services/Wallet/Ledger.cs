@@ -21,6 +21,7 @@ public static class Ledger
         GiveBack giveBack => Apply(book, giveBack),
         Expire expire => Apply(book, expire),
         Settle settle => Apply(book, settle),
+        Rerate rerate => Apply(book, rerate),
         _ => throw new InvalidOperationException($"unknown command {command.GetType().Name}"),
     };
 
@@ -45,11 +46,7 @@ public static class Ledger
             return new Answer.Refused(adjust.Wallet, LeaseRefusalReason.Exhausted, wallet.Available);
         book.Known.Add(adjust.Id);
         book.Transfers.Add(new(adjust.Id, adjust.Type, adjust.Description));
-        var grant = book.Accounts[HouseAccounts.Grant(adjust.Organization, adjust.Test)];
-        if (adjust.Amount > 0)
-            Move(book, adjust.Id, adjust.Type, from: grant, to: wallet, adjust.Amount);
-        else
-            Move(book, adjust.Id, adjust.Type, from: wallet, to: grant, -adjust.Amount);
+        MoveEitherWay(book, adjust.Id, adjust.Type, book.Accounts[HouseAccounts.Grant(adjust.Organization, adjust.Test)], wallet, adjust.Amount);
         return new Answer.Done();
     }
 
@@ -176,6 +173,40 @@ public static class Ledger
         return new Answer.Done();
     }
 
+    /// <summary>
+    /// Moves the difference between what a request cost so far and what it costs now. What is more is the wallet's as far as it can pay, the rest is the house's; what is less goes
+    /// back first to who bore it in the wallet's place. A request that no wallet paid for has only its record corrected. Limits are not touched: they said what might be spent then.
+    /// </summary>
+    static Answer.Done Apply(Book book, Rerate rerate)
+    {
+        var id = rerate.Movement!.Value;
+        if (book.Known.Contains(id))
+            return new Answer.Done(Repeated: true);
+        var (oldCost, paid, borne) = book.Rated[rerate.RequestId];
+        var difference = rerate.Cost - oldCost;
+        if (difference == 0)
+            return new Answer.Done();
+        var wallet = rerate.Wallet is { } walletId ? book.Accounts.GetValueOrDefault(walletId) : null;
+        long charged = 0, absorbed = 0;
+        if (paid + borne == oldCost && (wallet is not null || oldCost > 0))
+        {
+            charged = difference > 0 ? Math.Min(difference, wallet?.Available ?? 0) : Math.Min(0, difference + borne);
+            absorbed = difference - charged;
+        }
+        book.Known.Add(id);
+        book.Transfers.Add(new(id, EntryType.Adjustment, $"new price of {Ids.Show(Ids.Request, rerate.RequestId)}"));
+        var cost = book.Accounts[HouseAccounts.ProviderCost(rerate.Project, rerate.Test)];
+        MoveEitherWay(book, id, EntryType.Absorbed, book.Accounts[HouseAccounts.Absorbed(rerate.Project, rerate.Test)], cost, absorbed);
+        if (charged != 0)
+        {
+            MoveEitherWay(book, id, EntryType.Adjustment, wallet!, cost, charged);
+            wallet!.Spent += charged;
+        }
+        book.Corrections.Add(new(id, rerate.Rerating, rerate.RequestId, rerate.PriceVersion, oldCost, rerate.Cost, charged, absorbed));
+        book.Rated[rerate.RequestId] = new(rerate.Cost, paid + charged, borne + absorbed);
+        return new Answer.Done();
+    }
+
     /// <summary>Takes from the lease's hold first, then from what the register has free; returns what could be paid.</summary>
     static long Pay(Account account, LeaseHold? hold, long amount)
     {
@@ -200,6 +231,15 @@ public static class Ledger
             throw new InvalidOperationException($"movement {movement:N} of {amount} from {from.Unit} to {to.Unit}");
         Post(book, movement, type, from, -amount);
         Post(book, movement, type, to, amount);
+    }
+
+    /// <summary>A negative amount moves back.</summary>
+    static void MoveEitherWay(Book book, Guid movement, EntryType type, Account from, Account to, long amount)
+    {
+        if (amount >= 0)
+            Move(book, movement, type, from, to, amount);
+        else
+            Move(book, movement, type, to, from, -amount);
     }
 
     static void Post(Book book, Guid movement, EntryType type, Account account, long amount)

@@ -25,6 +25,7 @@ app.MapLeases();
 app.MapWallets();
 app.MapOwnWallet();
 app.MapSummaries();
+app.MapReratings();
 app.MapVerify();
 
 await app.RunAsync();

@@ -15,7 +15,7 @@ public static class Registers
             return Problems.Invalid("registers", $"at most {MaxAtOnce} registers at once");
         if (request.Registers.Any(register => register.Initial < 0 || register.Kind >= AccountKind.Grant))
             return Problems.Invalid("registers", "a register is a customer's, and its first amount is 0 or more");
-        await Task.WhenAll(request.Registers.Select(register => writer.RunAsync(new Open(register))));
+        await writer.RunAsync([.. request.Registers.Select(register => new Open(register))]);
         return Results.Json(new { }, Defaults.Json);
     });
 }

@@ -20,7 +20,7 @@ public sealed class SettlementConsumer(Writer writer, LeaseSweeper sweeper, ILog
         {
             try
             {
-                await Task.WhenAll(settlements.Select(settlement => writer.RunAsync(new Settle(settlement))));
+                await writer.RunAsync(settlements);
                 if (context.Message.GoneHolder is { } holder)
                     await sweeper.EndHolderAsync(holder, context.CancellationToken);
                 return;
@@ -34,14 +34,14 @@ public sealed class SettlementConsumer(Writer writer, LeaseSweeper sweeper, ILog
     }
 
     /// <summary>A record that is no settlement must not hold up the others: it is logged whole, for a person to look at.</summary>
-    List<Settlement> Read(byte[] records)
+    List<Settle> Read(byte[] records)
     {
-        var settlements = new List<Settlement>(SettlementBatch.MaxSettlements);
+        var settlements = new List<Settle>(SettlementBatch.MaxSettlements);
         for (int start = 0, length; (length = SettlementRecord.LengthOf(records.AsSpan(start))) > 0; start += length)
         {
             try
             {
-                settlements.Add(SettlementRecord.Decode(records, start, length));
+                settlements.Add(new(SettlementRecord.Decode(records, start, length)));
             }
             catch (InvalidDataException e)
             {

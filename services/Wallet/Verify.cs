@@ -44,15 +44,34 @@ public static class Verify
                 select transfer, -sum(amount) debited from entry join account on account.id = entry.account where entry.type = 0 and account.kind = 0 group by transfer) d on d.transfer = u.request_id
             where u.charged <> coalesce(d.debited, 0)
             """),
+        ("corrections and their entries agree to the nano-dollar",
+            """
+            select format('correction %s: charged %s and absorbed %s, entries say %s and %s', c.transfer, c.charged, c.absorbed, coalesce(e.charged, 0), coalesce(e.absorbed, 0))
+            from correction c left join (
+                select transfer, -sum(amount) filter (where account.kind = 0) charged, -sum(amount) filter (where account.kind = 102) absorbed
+                from entry join account on account.id = entry.account group by transfer) e on e.transfer = c.transfer
+            where c.charged <> coalesce(e.charged, 0) or c.absorbed <> coalesce(e.absorbed, 0)
+            """),
+        ("every correction starts at the cost that the one before has left",
+            """
+            select format('request %s: %s after all corrections', u.request_id, u.cost)
+            from usage_record u join (select request_id, sum(new_cost - old_cost) difference, sum(charged) charged, sum(absorbed) absorbed from correction group by request_id) c on c.request_id = u.request_id
+            where u.cost + c.difference < 0 or u.charged + c.charged < 0 or u.absorbed + c.absorbed < 0
+                or not exists (select 1 from correction last where last.request_id = u.request_id and last.new_cost = u.cost + c.difference)
+            """),
         ("what providers are owed equals what was charged and absorbed",
             """
             select format('provider cost %s, usage rows %s', c.posted, u.total)
-            from (select coalesce(sum(posted), 0) posted from account where kind = 101) c, (select coalesce(sum(charged + absorbed), 0) total from usage_record) u where c.posted <> u.total
+            from (select coalesce(sum(posted), 0) posted from account where kind = 101) c,
+                (select coalesce(sum(total), 0) total from (select charged + absorbed total from usage_record union all select charged + absorbed from correction) x) u
+            where c.posted <> u.total
             """),
         ("lifetime figures equal the entries",
             """
             select format('account %s: spent %s, entries say %s', a.id, a.spent, coalesce(e.spent, 0))
-            from account a left join (select account, -sum(amount) filter (where type = 0) spent, sum(amount) filter (where type = 3) topped_up from entry group by account) e on e.account = a.id
+            from account a left join (
+                select account, -sum(amount) filter (where type = 0 or correction.transfer is not null) spent, sum(amount) filter (where type = 3) topped_up
+                from entry left join correction on correction.transfer = entry.transfer group by account) e on e.account = a.id
             where a.kind = 0 and (a.spent <> coalesce(e.spent, 0) or a.topped_up <> coalesce(e.topped_up, 0))
             """),
         ("every hold is closed",

@@ -13,7 +13,7 @@ namespace LlmGateway.Wallet;
 /// </summary>
 public sealed class Writer(NpgsqlDataSource database, DatabaseReady ready, ILogger<Writer> log) : BackgroundService
 {
-    /// <summary>Commands in one transaction: past some hundreds the gain per command is small and the wait grows.</summary>
+    /// <summary>Commands in one transaction, and in one message: past some hundreds the gain per command is small and the wait grows.</summary>
     public const int MaxBatch = 500;
 
     /// <summary>Commands that may wait; beyond it callers are told to come back (503), so that memory stays bounded.</summary>
@@ -24,32 +24,45 @@ public sealed class Writer(NpgsqlDataSource database, DatabaseReady ready, ILogg
     static readonly Histogram<int> BatchSizes = Metrics.CreateHistogram<int>("gateway.ledger.batch_size", "{command}", "Commands per ledger transaction");
     static readonly Histogram<double> BatchTimes = Metrics.CreateHistogram<double>("gateway.ledger.batch_duration", "s", "Duration of a ledger transaction");
 
+    // As many as there may be commands, so that only their number limits.
     readonly Channel<Pending> _waiting = Channel.CreateBounded<Pending>(new BoundedChannelOptions(MaxWaiting) { SingleReader = true });
+    readonly ExistingAccounts _existing = new();
+    int _commands;
 
     /// <summary>Completes when the command's effect is durable. Throws when the ledger could not be written; the command may then be repeated by id.</summary>
-    public Task<Answer> RunAsync(Command command)
+    public async Task<Answer> RunAsync(Command command) => (await RunAsync([command]))[0];
+
+    /// <summary>The same for many that arrive together and are answered together; they need not share a transaction.</summary>
+    public Task<Answer[]> RunAsync(IReadOnlyList<Command> commands)
     {
-        var pending = new Pending(command);
-        if (!_waiting.Writer.TryWrite(pending))
+        if (commands.Count == 0)
+            return Task.FromResult<Answer[]>([]);
+        var pending = new Pending(commands);
+        if (Interlocked.Add(ref _commands, commands.Count) > MaxWaiting || !_waiting.Writer.TryWrite(pending))
+        {
+            Interlocked.Add(ref _commands, -commands.Count);
             throw new ProblemException(Problems.Unavailable);
+        }
         return pending.Done.Task;
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         await ready.Task.WaitAsync(stoppingToken);
-        var batch = new List<Pending>(MaxBatch);
+        var batch = new List<Waiting>(2 * MaxBatch);
         while (await _waiting.Reader.WaitToReadAsync(stoppingToken))
         {
             batch.Clear();
             while (batch.Count < MaxBatch && _waiting.Reader.TryRead(out var pending))
-                batch.Add(pending);
+                for (var i = 0; i < pending.Commands.Count; i++)
+                    batch.Add(new(pending, i));
+            Interlocked.Add(ref _commands, -batch.Count);
             await CommitAsync(batch, stoppingToken);
         }
     }
 
     /// <summary>One command that cannot be applied must not take others with it: a failed batch is halved until the culprit stands alone.</summary>
-    async Task CommitAsync(List<Pending> batch, CancellationToken token)
+    async Task CommitAsync(List<Waiting> batch, CancellationToken token)
     {
         var started = Stopwatch.GetTimestamp();
         using var span = Source.StartActivity("ledger commit");
@@ -58,19 +71,21 @@ public sealed class Writer(NpgsqlDataSource database, DatabaseReady ready, ILogg
         {
             var answers = await RunBatchAsync(batch, token);
             for (var i = 0; i < batch.Count; i++)
-                batch[i].Done.TrySetResult(answers[i]);
+                batch[i].Answer(answers[i]);
             BatchSizes.Record(batch.Count);
             BatchTimes.Record(Stopwatch.GetElapsedTime(started).TotalSeconds);
         }
         catch (Exception e) when (batch.Count == 1 || Problems.IsOutage(e) || token.IsCancellationRequested)
         {
+            _existing.Forget();
             if (!Problems.IsOutage(e))
                 log.LogCritical(e, "the ledger refuses {Command}", batch[0].Command);
-            foreach (var pending in batch)
-                pending.Done.TrySetException(e);
+            foreach (var waiting in batch)
+                waiting.Fail(e);
         }
         catch (Exception e)
         {
+            _existing.Forget();
             log.LogError(e, "a batch of {Count} commands failed; looking for the culprit", batch.Count);
             var half = batch.Count / 2;
             await CommitAsync(batch[..half], token);
@@ -78,21 +93,58 @@ public sealed class Writer(NpgsqlDataSource database, DatabaseReady ready, ILogg
         }
     }
 
-    async Task<Answer[]> RunBatchAsync(List<Pending> batch, CancellationToken token)
+    async Task<Answer[]> RunBatchAsync(List<Waiting> batch, CancellationToken token)
     {
+        var commands = batch.ConvertAll(waiting => waiting.Command);
         await using var connection = await database.OpenConnectionAsync(token);
         await using var transaction = await connection.BeginTransactionAsync(token);
-        var book = await BookStore.LockAsync(connection, transaction, batch.ConvertAll(pending => pending.Command), token);
-        var answers = batch.ConvertAll(pending => Ledger.Apply(book, pending.Command)).ToArray();
+        var book = await BookStore.LockAsync(connection, transaction, commands, _existing, token);
+        var answers = new Answer[commands.Count];
+        for (var i = 0; i < answers.Length; i++)
+            answers[i] = Ledger.Apply(book, commands[i]);
         await BookStore.WriteAsync(connection, transaction, book, token);
         await transaction.CommitAsync(token);
+        _existing.Remember(book);
         return answers;
     }
 
-    sealed class Pending(Command command)
+    /// <summary>Commands that arrived together. Only the writer's loop touches it until it is done.</summary>
+    sealed class Pending(IReadOnlyList<Command> commands)
     {
-        public Command Command => command;
+        public IReadOnlyList<Command> Commands => commands;
+        public Answer[] Answers { get; } = new Answer[commands.Count];
+        public int Left { get; set; } = commands.Count;
+        public Exception? Failure { get; set; }
 
-        public TaskCompletionSource<Answer> Done { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        public TaskCompletionSource<Answer[]> Done { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    }
+
+    /// <summary>One command of those that arrived together.</summary>
+    readonly record struct Waiting(Pending Of, int Index)
+    {
+        public Command Command => Of.Commands[Index];
+
+        public void Answer(Answer answer)
+        {
+            Of.Answers[Index] = answer;
+            Decided();
+        }
+
+        public void Fail(Exception e)
+        {
+            Of.Failure = e;
+            Decided();
+        }
+
+        /// <summary>Tells nobody before all are decided, so that whoever repeats a failed message does not meet itself.</summary>
+        void Decided()
+        {
+            if (--Of.Left > 0)
+                return;
+            if (Of.Failure is { } failure)
+                Of.Done.TrySetException(failure);
+            else
+                Of.Done.TrySetResult(Of.Answers);
+        }
     }
 }

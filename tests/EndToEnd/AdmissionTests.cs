@@ -6,7 +6,7 @@ namespace LlmGateway.EndToEnd;
 public sealed class AdmissionTests
 {
     // The models "barrier" and "narrow" read 100 tokens at most and answer 16 at most, whatever is asked.
-    const long UpperBound = 100 * Price.Input + 16 * Price.Output; // 132 000
+    internal const long UpperBound = 100 * Price.Input + 16 * Price.Output; // 132 000
 
     // Three words in, 16 of the usual 20 out.
     const long NarrowCost = 3 * Price.Input + 16 * Price.Output; // 35 000
@@ -18,7 +18,7 @@ public sealed class AdmissionTests
     {
         var user = await Backend.App.NewUserAsync(Gateway.Usd(10 * UpperBound));
 
-        var calls = await RunIntoBarrierAsync(200, 10, (i, prompt) => user.ChatAsync("barrier", prompt, at: i % proxies == 0 ? Stack.Proxy : Stack.Proxy2));
+        var calls = await Barrier.RunIntoAsync(200, 10, (i, prompt) => user.ChatAsync("barrier", prompt, at: i % proxies == 0 ? Stack.Proxy : Stack.Proxy2));
 
         Assert.Equal(10, calls.Count(call => call.Status == 200));
         Assert.All(calls.Where(call => call.Status != 200), call => call.MustBeProblem(402, "wallet_exhausted"));
@@ -44,7 +44,7 @@ public sealed class AdmissionTests
             "scope":{"maxSpend":"{{Gateway.Usd(10 * UpperBound)}}"}
             """);
 
-        var calls = await RunIntoBarrierAsync(50, 10, (i, prompt) => user.ChatAsync("barrier", prompt, at: i % 2 == 0 ? Stack.Proxy : Stack.Proxy2));
+        var calls = await Barrier.RunIntoAsync(50, 10, (i, prompt) => user.ChatAsync("barrier", prompt, at: i % 2 == 0 ? Stack.Proxy : Stack.Proxy2));
         Assert.All(calls.Where(call => call.Status != 200), call => call.MustBeProblem(402, "session_cap"));
 
         var refreshed = await Task.WhenAll(Enumerable.Range(0, 4).Select(i =>
@@ -106,18 +106,6 @@ public sealed class AdmissionTests
         (await user.ChatAsync("narrow", Price.Question)).MustBe(200);
 
         Assert.Equal(UpperBound - NarrowCost, await user.BalanceAfterAsync(1));
-    }
-
-    /// <summary>Sends calls at once and releases the provider when each has been admitted or refused.</summary>
-    static async Task<Reply[]> RunIntoBarrierAsync(int count, int admitted, Func<int, string, Task<Reply>> call)
-    {
-        var group = Sandbox.NewTag();
-        var calls = Enumerable.Range(0, count).Select(i => call(i, $"[[group:{group}]] [[tokens:5]] one two")).ToArray();
-        await Eventually.GetAsync(
-            async () => (Waiting: await Sandbox.WaitingAsync(group), Refused: calls.Count(c => c.IsCompleted)),
-            seen => seen.Waiting + seen.Refused == count, "a decision about every call", TimeSpan.FromSeconds(30));
-        Assert.Equal(admitted, await Sandbox.ReleaseAsync(group));
-        return await Task.WhenAll(calls);
     }
 
     /// <summary>Calls one by one, at either proxy in turn, until refused; exactly <paramref name="count"/> must be answered.</summary>

@@ -59,8 +59,19 @@ static class Books
             """);
         command.Parameters.Add(new() { Value = user.Customer });
         await command.ExecuteNonQueryAsync();
-        const string held = "select sum(reserved)::bigint from account where owner = $1";
-        await Eventually.HoldsAsync(async () => await NumberAsync(Wallet, held, user.Customer) == 0, "the end of the leases");
+        await Eventually.HoldsAsync(async () => await HeldAsync([user]) == 0, "the end of the leases");
+    }
+
+    /// <summary>What leases hold of the users' registers, nano-dollars.</summary>
+    public static Task<long> HeldAsync(IEnumerable<User> users) =>
+        NumberAsync(Wallet, "select sum(reserved)::bigint from account where owner = any($1)", users.Select(user => user.Customer).ToArray());
+
+    /// <summary>The project that a user belongs to, as the ledger knows it.</summary>
+    public static async Task<Guid> ProjectAsync(User user)
+    {
+        await using var query = Wallet.CreateCommand("select project from account where owner = $1 and kind = 0");
+        query.Parameters.Add(new() { Value = user.Customer });
+        return (Guid)(await query.ExecuteScalarAsync())!;
     }
 
     /// <summary>Ends a session's time, as if it had run out.</summary>

@@ -1,3 +1,4 @@
+using LlmGateway.Contracts;
 using System.Text.Json;
 using LlmGateway.ServiceDefaults;
 using Microsoft.EntityFrameworkCore;
@@ -29,7 +30,7 @@ public static class CreateCustomer
         if (withWallet)
         {
             await wallet.OpenAsync([Enrolment.Wallet(customer.Id, project, caller.Test)], token);
-            customer.WalletId = Enrolment.WalletId(customer.Id);
+            customer.WalletId = Ids.WalletOf(customer.Id);
         }
         try
         {

@@ -11,11 +11,9 @@ public static class Enrolment
 {
     public static Guid CustomerId(Guid project, bool test, string externalId) => Ids.Derive(project, $"customer:{(test ? "test" : "live")}:{externalId}");
 
-    public static Guid WalletId(Guid customer) => Ids.Derive(customer, "wallet");
-
     /// <param name="credit">First balance, granted by the organization; has no effect on a wallet that is open already.</param>
     public static OpenRegister Wallet(Guid customer, Project project, bool test, Money credit = default) =>
-        new(WalletId(customer), AccountKind.Wallet, Unit.Usd, project.OrganizationId, project.Id, customer, test, credit.Nanos);
+        new(Ids.WalletOf(customer), AccountKind.Wallet, Unit.Usd, project.OrganizationId, project.Id, customer, test, credit.Nanos);
 
     public static Task<Customer?> FindAsync(SessionsDb db, Guid project, bool test, string externalId, CancellationToken token) =>
         db.Customers.SingleOrDefaultAsync(customer => customer.ProjectId == project && customer.Test == test && customer.ExternalId == externalId, token);

@@ -51,7 +51,7 @@ public static class MintSession
 
             var newWallet = customer.WalletId is null;
             await wallet.OpenAsync(Registers(customer.Id, newWallet, family, terms.Cap, project, caller.Test), token);
-            customer.WalletId = Enrolment.WalletId(customer.Id);
+            customer.WalletId = Ids.WalletOf(customer.Id);
 
             db.Add(new SessionFamily
             {

@@ -189,7 +189,7 @@ public sealed class SeedWriter(
         if (seed.Wallet is { Credit: var credit })
         {
             _wallets.Add(Enrolment.Wallet(customer.Id, project, project.Test, credit));
-            customer.WalletId = Enrolment.WalletId(customer.Id);
+            customer.WalletId = Ids.WalletOf(customer.Id);
         }
         foreach (var (i, key) in (seed.Keys ?? []).Index())
             await CustomerKeyAsync(project, customer, key, $"{path}.keys[{i}]", token);

@@ -1,5 +1,5 @@
 -- The ledger. Amounts are nano-dollars (units usd, usd_limit) or counts; never a floating point number.
--- Rows of entry, transfer and usage_record are only ever inserted; account and lease_line hold the cached sums.
+-- Rows of entry, transfer, usage_record and correction are only ever inserted; account and lease_line hold the cached sums.
 
 create table account (
     id           uuid primary key,
@@ -68,7 +68,37 @@ create table entry (
     created_at timestamptz not null,
     primary key (account, version)
 );
-create index entry_by_transfer on entry (transfer);
+-- Entries come in the order of time, at the time of their transfer's header: the block ranges of that moment hold all of them. A b-tree over transfers would cost every settlement two insertions.
+create index entry_by_time on entry using brin (created_at) with (autosummarize = on);
+
+-- A past period priced anew. Not final: it is finished when every request of it has been looked at.
+create table rerating (
+    id            uuid primary key,
+    project       uuid        not null,
+    test          boolean     not null,
+    model         text        not null,
+    starts_at     timestamptz not null,
+    ends_at       timestamptz not null,
+    price_version uuid        not null,
+    prices        text        not null,
+    started_at    timestamptz not null default now(),
+    finished_at   timestamptz
+);
+
+create table correction (
+    rerating      uuid        not null,
+    request_id    uuid        not null,
+    transfer      uuid        not null, -- derived from the two
+    price_version uuid        not null,
+    old_cost      bigint      not null,
+    new_cost      bigint      not null check (new_cost >= 0 and new_cost <> old_cost),
+    charged       bigint      not null, -- differences: negative was given back
+    absorbed      bigint      not null,
+    created_at    timestamptz not null,
+    primary key (rerating, request_id),
+    constraint borne_by_wallet_or_house check (charged + absorbed in (0, new_cost - old_cost))
+);
+create index correction_by_request on correction (request_id);
 
 create table lease (
     id           uuid primary key,
@@ -112,3 +142,4 @@ end $$;
 create trigger final before update or delete or truncate on entry        execute function ledger_rows_are_final();
 create trigger final before update or delete or truncate on transfer     execute function ledger_rows_are_final();
 create trigger final before update or delete or truncate on usage_record execute function ledger_rows_are_final();
+create trigger final before update or delete or truncate on correction   execute function ledger_rows_are_final();

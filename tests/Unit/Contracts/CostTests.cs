@@ -27,7 +27,7 @@ public sealed class CostTests
     }
 
     [Fact]
-    public void Every_cost_is_the_exact_one_rounded_up() => Seeds.ForEach(100_000, random =>
+    public void Every_cost_is_the_exact_one_rounded_up() => Seeds.ForEach(1_000_000, random =>
     {
         var usage = new Usage();
         for (var meter = 0; meter < Usage.Meters; meter++)

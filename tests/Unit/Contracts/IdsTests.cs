@@ -43,15 +43,4 @@ public sealed class IdsTests
         Assert.NotEqual(Ids.Derive(scope, "wallet"), Ids.Derive(Guid.Empty, "wallet"));
         Assert.Equal(8, Ids.Derive(scope, "größe").Version);
     }
-
-    [Fact]
-    public void The_order_of_ids_is_that_of_their_text_as_in_postgresql() => Seeds.ForEach(5000, random =>
-    {
-        var bytes = new byte[16];
-        random.NextBytes(bytes);
-        var a = new Guid(bytes);
-        bytes[random.Next(16)] ^= (byte)random.Next(256);
-        var b = new Guid(bytes);
-        Assert.Equal(Math.Sign(string.CompareOrdinal(a.ToString("N"), b.ToString("N"))), Math.Sign(Ids.Compare(a, b)));
-    });
 }

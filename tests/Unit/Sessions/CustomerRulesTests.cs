@@ -17,7 +17,7 @@ public sealed class CustomerRulesTests
         Assert.Equal(id, Enrolment.CustomerId(project, test: false, "user-1"));
         Assert.NotEqual(id, Enrolment.CustomerId(project, test: true, "user-1"));
         Assert.NotEqual(id, Enrolment.CustomerId(Ids.New(), test: false, "user-1"));
-        Assert.NotEqual(id, Enrolment.WalletId(id));
+        Assert.NotEqual(id, Ids.WalletOf(id));
     }
 
     [Fact]

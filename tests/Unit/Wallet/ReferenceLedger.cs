@@ -26,6 +26,9 @@ sealed class ReferenceLedger
 
     readonly HashSet<Guid> _done = [];
 
+    /// <summary>Settled requests: what they cost by now, and of it what the wallet paid; null when no wallet was asked.</summary>
+    readonly Dictionary<Guid, (long Cost, long? Paid)> _requests = [];
+
     public long Reserved(Guid register) => Leases.Values.Sum(lease => lease.Held.GetValueOrDefault(register));
 
     long Available(Guid register) => Registers[register].Posted - Reserved(register);
@@ -39,6 +42,7 @@ sealed class ReferenceLedger
         GiveBack giveBack => Apply(giveBack.Return),
         Expire expire => Apply(expire, now),
         Settle settle => Apply(settle.Settlement),
+        Rerate rerate => Apply(rerate),
         _ => throw new ArgumentException(command.ToString()),
     };
 
@@ -135,6 +139,7 @@ sealed class ReferenceLedger
         if (!_done.Add(settlement.RequestId))
             return new(Repeated: true);
         var lease = settlement.Lease is { } id ? Leases.GetValueOrDefault(id) : null;
+        _requests[settlement.RequestId] = (settlement.Usage.Cost.Nanos, null);
         foreach (var charge in settlement.Charges)
         {
             var held = Math.Min(charge.Value, lease?.Held.GetValueOrDefault(charge.Register) ?? 0);
@@ -146,7 +151,32 @@ sealed class ReferenceLedger
                 continue;
             Charged += held + free;
             Absorbed += settlement.Usage.Cost.Nanos - held - free;
+            _requests[settlement.RequestId] = (settlement.Usage.Cost.Nanos, held + free);
         }
+        return new();
+    }
+
+    /// <summary>The wallet ends up with having paid the new cost, but no more than it can and not less than that.</summary>
+    Answer.Done Apply(Rerate rerate)
+    {
+        if (_done.Contains(rerate.Movement!.Value))
+            return new(Repeated: true);
+        var (cost, paid) = _requests[rerate.RequestId];
+        if (cost == rerate.Cost)
+            return new();
+        _done.Add(rerate.Movement!.Value);
+        var hasWallet = rerate.Wallet is { } id && Registers.ContainsKey(id);
+        if (paid is null && cost == 0 && hasWallet)
+            paid = 0; // a request that was free by mistake
+        _requests[rerate.RequestId] = (rerate.Cost, paid);
+        if (paid is not { } before)
+            return new();
+        var after = rerate.Cost < cost ? Math.Min(before, rerate.Cost) : before + (hasWallet ? Math.Min(rerate.Cost - cost, Available(rerate.Wallet!.Value)) : 0);
+        if (after != before)
+            Add(rerate.Wallet!.Value, before - after);
+        Charged += after - before;
+        Absorbed += rerate.Cost - cost - (after - before);
+        _requests[rerate.RequestId] = (rerate.Cost, after);
         return new();
     }
 

@@ -1,0 +1,66 @@
+namespace LlmGateway.EndToEnd;
+
+/// <summary>A price that was wrong, corrected afterwards.</summary>
+[Collection(nameof(Alone))]
+public sealed class ReratingTests
+{
+    const long Cost = Price.OfQuestion + Price.OfAnswer; // 43 000
+
+    [Fact]
+    public async Task A_period_is_priced_anew_by_corrections_that_happen_once_and_stop_at_what_the_wallet_has()
+    {
+        var from = DateTimeOffset.UtcNow;
+        var (rich, poor) = (await Backend.App.NewUserAsync("1"), await Backend.App.NewUserAsync(Gateway.Usd(200_000)));
+        foreach (var user in (User[])[rich, poor])
+            (await user.ChatAsync("small", Price.Question)).MustBe(200);
+        await rich.BalanceAfterAsync(1);
+        await Books.UsageAsync(poor, 1);
+        await Books.WaitUntilRightAsync();
+        // Ten times the price: 387 000 more for each, of which the poor one has 157 000.
+        var dearer = await RequestAsync(rich, from, "10", "20");
+
+        var plan = (await RerateAsync(dearer, dryRun: true)).MustBe(200).Json.GetProperty("planned");
+        Assert.Equal((2, 2 * Cost, 20 * Cost), (plan.Int("changed"), Gateway.Nanos(plan.GetProperty("costBefore")), Gateway.Nanos(plan.GetProperty("costAfter"))));
+        Assert.Equal(1_000_000_000 - Cost, await rich.BalanceAsync());
+
+        for (var call = 0; call < 2; call++)
+        {
+            var booked = (await RerateAsync(dearer)).MustBe(200).Json.GetProperty("booked");
+            Assert.Equal((2, 9 * Cost + 157_000, 9 * Cost - 157_000), (booked.Int("requests"), Gateway.Nanos(booked.GetProperty("charged")), Gateway.Nanos(booked.GetProperty("absorbed"))));
+        }
+        Assert.Equal((1_000_000_000 - 10 * Cost, 0), (await rich.BalanceAsync(), await poor.BalanceAsync()));
+        (await RerateAsync(dearer.Replace("\"10\"", "\"11\"", StringComparison.Ordinal))).MustBeProblem(409, "rerating_differs", "id");
+
+        // Half the first price: the house gets back what it bore before the wallet gets back what it paid.
+        (await RerateAsync(await RequestAsync(rich, from, "0.5", "1"))).MustBe(200);
+        Assert.Equal((1_000_000_000 - Cost / 2, 200_000 - Cost / 2), (await rich.BalanceAsync(), await poor.BalanceAsync()));
+        Assert.Equal(Cost, (await Books.OnlyUsageAsync(rich)).Charged);
+        var entries = (await Backend.App.GetAsync($"/v1/wallets/{rich.WalletId}/ledger")).MustBe(200).Json.Items("entries").ToArray();
+        Assert.Equal(["adjustment", "adjustment", "usage", "grant"], entries.Select(entry => entry.Text("type")));
+        Assert.StartsWith("new price of req_", entries[0].Text("description"));
+        await Books.WaitUntilRightAsync();
+    }
+
+    [Fact]
+    public async Task A_period_that_cannot_be_priced_or_is_not_over_is_refused_before_anything_moves()
+    {
+        var from = DateTimeOffset.UtcNow;
+        var user = await Backend.App.NewUserAsync("1");
+        (await user.ChatAsync("small", Price.Question)).MustBe(200);
+        var balance = await user.BalanceAfterAsync(1);
+
+        (await RerateAsync((await RequestAsync(user, from, "1", "1")).Replace("\"output\"", "\"reasoning\"", StringComparison.Ordinal))).MustBeProblem(400, "invalid_value", "prices");
+        (await RerateAsync(await RequestAsync(user, from, "1", "1", DateTimeOffset.UtcNow.AddHours(1)))).MustBeProblem(400, "invalid_value", "to");
+
+        Assert.Equal(balance, await user.BalanceAsync());
+    }
+
+    static async Task<string> RequestAsync(User user, DateTimeOffset from, string input, string output, DateTimeOffset? to = null) => $$"""
+        {"id":"{{Guid.NewGuid()}}","project":"{{await Books.ProjectAsync(user)}}","test":false,"model":"small","from":"{{from:O}}","to":"{{to ?? DateTimeOffset.UtcNow:O}}",
+        "priceVersion":"{{Guid.NewGuid()}}","prices":{"input":"{{input}}","output":"{{output}}"} }
+        """;
+
+    static Task<Reply> RerateAsync(string request, bool dryRun = false) => Gateway.SendAsync("POST", "/internal/reratings",
+        json: dryRun ? request.Replace("\"test\":false", "\"test\":false,\"dryRun\":true", StringComparison.Ordinal) : request,
+        at: Stack.Wallet, headers: [("X-Gateway-Internal", Stack.InternalKey)]);
+}

@@ -1,0 +1,188 @@
+using LlmGateway.Contracts;
+using LlmGateway.Wallet;
+using Xunit;
+
+namespace LlmGateway.UnitTests.Wallet;
+
+/// <summary>
+/// Runs a history through the real ledger, the way the writer does it (only what the commands name is loaded), and through the model. Commands are repeated because their answer
+/// was lost, late and out of order; a crash loses a batch before it is written, and its commands come again later, or never.
+/// </summary>
+sealed class LedgerRun
+{
+    /// <summary>How far back a repeated command was sent first.</summary>
+    const int Memory = 60;
+
+    static readonly Guid Organization = Ids.New(), Project = Ids.New();
+
+    readonly ReferenceLedger _model = new();
+    readonly MemoryStore _store = new();
+    readonly Guid[] _wallets = [Ids.New(), Ids.New(), Ids.New()];
+    readonly Guid[] _caps = [Ids.New(), Ids.New()];
+    readonly List<Guid> _leases = [Ids.New(), Ids.New()], _reratings = [Ids.New()];
+    readonly List<Command> _sent = [], _waiting = [];
+    readonly List<(Guid Request, Guid? Wallet)> _settled = [];
+    DateTimeOffset _now = new(2026, 11, 21, 12, 0, 0, TimeSpan.Zero);
+
+    /// <summary>Returns how many commands were committed.</summary>
+    public static int Of(LedgerHistory history)
+    {
+        var run = new LedgerRun();
+        return history.Steps.Sum(run.Take) + run.Commit();
+    }
+
+    int Take(Step step)
+    {
+        var dice = new Dice(step.Choices);
+        switch (step.Kind)
+        {
+            case StepKind.Commit:
+                _now = _now.AddSeconds(dice.Next(20));
+                return Commit();
+            case StepKind.Crash:
+                Crash();
+                return 0;
+            case StepKind.Repeat when _sent.Count > 0:
+                _waiting.Add(_sent[^(1 + dice.Next(Math.Min(Memory, _sent.Count)))]);
+                return 0;
+            default:
+                if (Make(step.Kind, dice) is { } command)
+                {
+                    _sent.Add(command);
+                    _waiting.Add(command);
+                }
+                return 0;
+        }
+    }
+
+    int Commit()
+    {
+        var book = _store.Lock(_waiting, _now);
+        // Locking a batch creates what it opens, empty, before its first command runs.
+        foreach (var open in _waiting.OfType<Open>())
+            _model.Exists(open.Register);
+        foreach (var command in _waiting)
+        {
+            if (command is GiveBack { Return: var give } && !IsSound(give))
+                continue; // a proxy never gives back more than it holds; that breach has a test of its own
+            Same(_model.Apply(command, _now), Ledger.Apply(book, command), command);
+            if (command is Settle { Settlement: var settlement } && !_settled.Exists(known => known.Request == settlement.RequestId))
+                Settled(settlement);
+        }
+        _store.Write(book);
+        Compare();
+        var count = _waiting.Count;
+        _waiting.Clear();
+        return count;
+    }
+
+    void Crash()
+    {
+        var lost = _store.Lock(_waiting, _now);
+        foreach (var command in _waiting)
+            if (command is not GiveBack)
+                Ledger.Apply(lost, command);
+        _waiting.Clear();
+    }
+
+    void Settled(Settlement settlement)
+    {
+        var wallet = settlement.Charges.FirstOrDefault(charge => _wallets.Contains(charge.Register))?.Register;
+        _settled.Add((settlement.RequestId, wallet));
+        if (_settled.Count > Memory)
+            _settled.RemoveAt(0);
+    }
+
+    bool IsSound(LeaseReturn give) => !_model.Leases.TryGetValue(give.Lease, out var lease) || lease.Expired || give.Fence <= lease.ReturnFence
+        || give.Lines.All(line => line.Value <= lease.Held.GetValueOrDefault(line.Register));
+
+    /// <summary>Null when there is nothing yet that the step could be about.</summary>
+    Command? Make(StepKind kind, Dice dice) => kind switch
+    {
+        StepKind.Open => OpenOne(dice),
+        StepKind.Adjust => new Adjust(Ids.New(), dice.Pick(_wallets), Organization, false, FromMinus60To120(dice.Next(180)), EntryType.Grant, null),
+        StepKind.Freeze => new Freeze(dice.Pick(_wallets), dice.Next(4) == 1),
+        StepKind.Expire => new Expire(dice.Pick(_leases), [.. _wallets, .. _caps]),
+        StepKind.Extend => MakeExtend(dice),
+        StepKind.Return => MakeReturn(dice),
+        StepKind.Settle => MakeSettlement(dice),
+        StepKind.Rerate when _settled.Count > 0 => MakeRerating(dice),
+        _ => null,
+    };
+
+    /// <summary>Never zero.</summary>
+    static long FromMinus60To120(int choice) => choice < 120 ? choice + 1 : 119 - choice;
+
+    Open OpenOne(Dice dice) => dice.Next(3) < 2
+        ? new(new(dice.Pick(_wallets), AccountKind.Wallet, Unit.Usd, Organization, Project, Organization, false, 500))
+        : new(new(dice.Pick(_caps), AccountKind.SessionCap, Unit.UsdLimit, Organization, Project, Organization, false, 80));
+
+    Extend MakeExtend(Dice dice)
+    {
+        if (dice.Next(12) == 11)
+            _leases.Add(Ids.New());
+        var lease = dice.Pick(_leases);
+        var fence = (_model.Leases.GetValueOrDefault(lease)?.Fence ?? 0) + dice.Next(4) - 1;
+        var final = dice.Next(2) == 1;
+        var lines = Vector(dice).Select(register =>
+        {
+            var minimum = dice.Next(20);
+            var first = minimum + dice.Next(20);
+            var all = first + dice.Next(40);
+            return new LeaseLine(register, minimum, first, all, all + dice.Next(100));
+        });
+        return new(new(lease, Math.Max(1, fence), "proxy", [.. lines]), final);
+    }
+
+    GiveBack MakeReturn(Dice dice)
+    {
+        var lease = dice.Pick(_leases);
+        var fence = (_model.Leases.GetValueOrDefault(lease)?.ReturnFence ?? 0) + dice.Next(3);
+        var held = _model.Leases.GetValueOrDefault(lease)?.Held ?? [];
+        return new(new(lease, fence, [.. held.Select(line => new Amount(line.Key, dice.Next((int)line.Value + 1)))]));
+    }
+
+    Settle MakeSettlement(Dice dice)
+    {
+        var cost = dice.Next(50);
+        Guid? lease = dice.Next(8) == 7 ? null : dice.Pick(_leases);
+        var opened = Vector(dice).Where(_model.Registers.ContainsKey).ToArray();
+        return new(new(Ids.New(), lease, [.. opened.Select(register => new Amount(register, cost - dice.Next(cost + 1)))],
+            new(Organization, Project, null, Organization, null, false, "/", "m", "p", "m", null, false, _now, 1, null, 200, RequestOutcome.Completed,
+                new Usage().ToArray(), new Money(cost), false, null, null)));
+    }
+
+    /// <summary>Of the wallet that was asked then, or of one that has been opened since, or not.</summary>
+    Rerate MakeRerating(Dice dice)
+    {
+        if (dice.Next(8) == 7)
+            _reratings.Add(Ids.New());
+        var (request, wallet) = dice.Pick(_settled);
+        return new(dice.Pick(_reratings), request, wallet ?? dice.Pick(_wallets), Organization, Project, false, Organization, dice.Next(80));
+    }
+
+    /// <summary>One wallet, often with a cap: a request is never charged to two wallets.</summary>
+    Guid[] Vector(Dice dice) => dice.Next(3) == 2 ? [dice.Pick(_wallets), dice.Pick(_caps)] : [dice.Pick(_wallets)];
+
+    static void Same(Answer expected, Answer actual, Command command)
+    {
+        var same = (expected, actual) switch
+        {
+            (Answer.Granted a, Answer.Granted b) => a.Amounts.SequenceEqual(b.Amounts),
+            _ => expected == actual,
+        };
+        Assert.True(same, $"{command} gave {actual}, the model says {expected}");
+    }
+
+    void Compare()
+    {
+        foreach (var (id, register) in _model.Registers)
+        {
+            var account = _store.Accounts[id];
+            Assert.True((account.Posted, account.Reserved) == (register.Posted, _model.Reserved(id)),
+                $"register {id} is {account.Posted}/{account.Reserved}, the model says {register.Posted}/{_model.Reserved(id)}");
+        }
+        Assert.True(_store.Charged == _model.Charged && _store.Absorbed == _model.Absorbed, $"charged {_store.Charged}, absorbed {_store.Absorbed}, the model says {_model.Charged}, {_model.Absorbed}");
+        Assert.True(_store.SumsOfUnits.Values.All(sum => sum == 0), "entries do not sum to zero");
+    }
+}

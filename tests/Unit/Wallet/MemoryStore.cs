@@ -1,0 +1,82 @@
+using LlmGateway.Contracts;
+using LlmGateway.Wallet;
+using Xunit;
+
+namespace LlmGateway.UnitTests.Wallet;
+
+/// <summary>What PostgreSQL is to the writer: gives out copies of the rows that a batch names, and takes them back whole.</summary>
+sealed class MemoryStore
+{
+    public Dictionary<Guid, Account> Accounts { get; private set; } = [];
+    public long Charged { get; private set; }
+    public long Absorbed { get; private set; }
+    public Dictionary<Unit, long> SumsOfUnits { get; } = [];
+
+    readonly Dictionary<Guid, Lease> _leases = [];
+    readonly HashSet<Guid> _known = [];
+    readonly Dictionary<Guid, Rated> _rated = [];
+
+    public Book Lock(List<Command> commands, DateTimeOffset now)
+    {
+        var book = new Book(now);
+        foreach (var ensured in commands.SelectMany(command => command.Ensures))
+            book.Accounts.TryAdd(ensured.Id, Copy(Accounts.GetValueOrDefault(ensured.Id) ?? ensured));
+        foreach (var id in commands.SelectMany(command => command.Accounts))
+            if (Accounts.TryGetValue(id, out var account))
+                book.Accounts.TryAdd(id, Copy(account));
+        foreach (var command in commands)
+        {
+            if (command.Lease is { } lease && _leases.TryGetValue(lease, out var known))
+                book.Leases.TryAdd(lease, Copy(known));
+            if (command is Rerate { RequestId: var request })
+                book.Rated[request] = _rated[request];
+            if (command.Movement is { } movement && _known.Contains(movement))
+                book.Known.Add(movement);
+        }
+        return book;
+    }
+
+    public void Write(Book book)
+    {
+        foreach (var (id, account) in book.Accounts)
+            Accounts[id] = account;
+        foreach (var (id, lease) in book.Leases)
+            _leases[id] = lease;
+        foreach (var transfer in book.Transfers)
+            Assert.True(_known.Add(transfer.Id), "a movement was written twice");
+        foreach (var usage in book.Usages)
+        {
+            Assert.True(_known.Add(usage.RequestId), "a request was written twice");
+            Charged += usage.Charged;
+            Absorbed += usage.Absorbed;
+            _rated.Add(usage.RequestId, new(usage.Record.Cost.Nanos, usage.Charged, usage.Absorbed));
+        }
+        foreach (var correction in book.Corrections)
+        {
+            var (cost, charged, absorbed) = _rated[correction.RequestId];
+            Assert.Equal(correction.OldCost, cost);
+            Charged += correction.Charged;
+            Absorbed += correction.Absorbed;
+            _rated[correction.RequestId] = new(correction.NewCost, charged + correction.Charged, absorbed + correction.Absorbed);
+        }
+        foreach (var entry in book.Entries)
+        {
+            var unit = Accounts[entry.Account].Unit;
+            SumsOfUnits[unit] = SumsOfUnits.GetValueOrDefault(unit) + entry.Amount;
+        }
+    }
+
+    static Account Copy(Account account) => new()
+    {
+        Id = account.Id, Kind = account.Kind, Unit = account.Unit, Organization = account.Organization, Project = account.Project, Owner = account.Owner,
+        Posted = account.Posted, Reserved = account.Reserved, Version = account.Version, Spent = account.Spent, ToppedUp = account.ToppedUp, Frozen = account.Frozen,
+    };
+
+    static Lease Copy(Lease lease)
+    {
+        var copy = new Lease { Id = lease.Id, Holder = lease.Holder, Fence = lease.Fence, ReturnFence = lease.ReturnFence, ExpiresAt = lease.ExpiresAt, Expired = lease.Expired };
+        foreach (var (register, hold) in lease.Lines)
+            copy.Lines.Add(register, new() { Granted = hold.Granted, Consumed = hold.Consumed, Returned = hold.Returned, LastGranted = hold.LastGranted });
+        return copy;
+    }
+}
