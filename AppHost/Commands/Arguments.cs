@@ -21,6 +21,7 @@ sealed class Arguments
         ("--follow", null, "go on until Ctrl-C"),
         ("--lines", "N", "how many per process (default: 50)"),
         ("--quick", null, "short runs: for development, not for figures"),
+        ("--once", "NAME=VALUE", "a change of its environment for this start only, e.g. FAILPOINTS=proxy.end.spooled:1:kill"),
         ("--wait", "SECONDS", "how long it may take until work in flight is booked (default: 90)"),
     ];
 

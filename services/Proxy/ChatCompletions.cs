@@ -40,6 +40,7 @@ public sealed class ChatCompletions(
         }
         exchange.Caller = caller!;
         keys.Record(caller!.Credential);
+        Failpoint.Hit("proxy.request.identified");
 
         // :: 3 Read
         using var body = await RequestBody.ReadAsync(http);
@@ -49,6 +50,7 @@ public sealed class ChatCompletions(
             return;
         }
 
+        Failpoint.Hit("proxy.request.read");
         // :: 4 Limit
         var outputLimit = UpperBound.OutputLimit(request.MaxTokens, exchange.Route.Model.MaxOutputTokens);
         problem = await LimitAsync(exchange, request, outputLimit);
@@ -58,6 +60,7 @@ public sealed class ChatCompletions(
             return;
         }
 
+        Failpoint.Hit("proxy.request.limited");
         // :: 5 Reserve
         (outputLimit, problem) = await ReserveAsync(exchange, bound, outputLimit);
         if (problem is not null)
@@ -66,6 +69,7 @@ public sealed class ChatCompletions(
             await problem.ExecuteAsync(http);
             return;
         }
+        Failpoint.Hit("proxy.request.reserved");
         using var run = running.Start(caller.Credential, caller.Fingerprint, http.RequestAborted);
         var meter = request.Stream ? null : new ChatMeter();
         using var relay = request.Stream ? new ChatRelay(request) : null;
@@ -77,6 +81,7 @@ public sealed class ChatCompletions(
             if (response is null)
                 return;
 
+            Failpoint.Hit("proxy.forward.answered");
             // :: 7 Meter, 8 Settle, 9 Tell
             if (relay is not null)
                 await RelayStreamAsync(exchange, relay, body.Memory, response, run);
@@ -169,7 +174,9 @@ public sealed class ChatCompletions(
             await EndFailedAsync(exchange, Problems.Upstream(502, "upstream_malformed", "The provider's answer is not a completion."));
             return;
         }
+        Failpoint.Hit("proxy.whole.read");
         var cost = exchange.End(spool, rates, RequestOutcome.Completed, StatusCodes.Status200OK, meter.Settle(body.Span));
+        Failpoint.Hit("proxy.whole.settled");
 
         Tell(exchange);
         exchange.Http.Response.Headers["X-LLMGateway-Cost"] = cost.ToString();
@@ -197,6 +204,7 @@ public sealed class ChatCompletions(
                 relay.Push(buffer.AsSpan(0, read), toCaller);
                 if (toCaller.UnflushedBytes > 0)
                     await toCaller.FlushAsync(run.Ended);
+                Failpoint.Hit("proxy.stream.piece");
             }
         }
         finally
@@ -209,7 +217,9 @@ public sealed class ChatCompletions(
             throw new IOException("the provider ended its stream early");
 
         var metered = relay.Meter.Settle(body.Span);
+        Failpoint.Hit("proxy.stream.ended");
         var cost = exchange.End(spool, rates, RequestOutcome.Completed, StatusCodes.Status200OK, metered);
+        Failpoint.Hit("proxy.stream.settled");
         relay.WriteTail(toCaller, metered.Usage, cost);
         await toCaller.FlushAsync(exchange.Http.RequestAborted);
     }
@@ -231,6 +241,7 @@ public sealed class ChatCompletions(
             http.Abort();
             return;
         }
+        Failpoint.Hit("proxy.broken.ending");
         if (http.RequestAborted.IsCancellationRequested || run.Revoked)
         {
             var reason = run.Revoked ? "revoked" : "aborted";

@@ -1,4 +1,5 @@
 using LlmGateway.Contracts;
+using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Proxy;
 
@@ -48,13 +49,16 @@ public sealed class Exchange(HttpContext http, Guid id, string endpoint, TimePro
             if (used[i] > 0)
                 charges.Add(new(Hold.Registers[i].Id, used[i]));
         }
+        Failpoint.Hit("proxy.end.priced");
         Hold?.Settle(used);
+        Failpoint.Hit("proxy.end.released");
         var credential = Caller.Credential;
         spool.Add(new(id, charges.Count > 0 ? Hold!.Lease : null, charges, new(
             credential.Organization, credential.Project, credential.Customer, credential.Id, credential.Family, credential.Test,
             endpoint, Route.Model.Id, Route.Model.Provider, Route.Model.UpstreamModel, Route.Model.PriceVersion, Stream,
             _startedAt, (int)time.GetElapsedTime(_started).TotalMilliseconds, _firstByteMs, status, outcome,
             usage.ToArray(), new Money(cost), metered?.Estimated ?? false, Join(metered?.Reason, reason), metered?.RawUsage)), Hold);
+        Failpoint.Hit("proxy.end.spooled");
         rates.Correct(credential, Tokens(usage) - RatedTokens);
         return new Money(paid);
     }

@@ -52,6 +52,7 @@ public sealed class Spool : IDisposable
                 _current.Dispose();
                 _current = Begin();
             }
+            Failpoint.Hit("proxy.spool.append");
             var end = _current.Length;
             try
             {
@@ -64,6 +65,7 @@ public sealed class Spool : IDisposable
                 throw;
             }
         }
+        Failpoint.Hit("proxy.spool.appended");
         Wake();
     }
 
@@ -89,7 +91,9 @@ public sealed class Spool : IDisposable
                 throw new InvalidOperationException($"'{path}' is not the oldest finished spool file");
             _files.Dequeue();
         }
+        Failpoint.Hit("proxy.spool.delete");
         File.Delete(path);
+        Failpoint.Hit("proxy.spool.deleted");
     }
 
     public void Dispose()
@@ -101,6 +105,7 @@ public sealed class Spool : IDisposable
     FileStream Begin()
     {
         var path = Path.Combine(_folder, $"{++_sequence:D12}.jsonl");
+        Failpoint.Hit("proxy.spool.begin");
         // No buffer of our own: what Append has written must not die with this process.
         var file = new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.Read | FileShare.Delete, bufferSize: 0);
         _files.Enqueue(path);

@@ -73,12 +73,19 @@ public sealed class SpoolPublisher(Spool spool, ISendEndpointProvider bus, ILogg
             (_path, _confirmed) = (path, 0);
         var (settlements, end) = Read(path, _confirmed);
         if (settlements.Count > 0)
+        {
+            Failpoint.Hit("proxy.publish.read");
             await SendAsync(endpoint, new SettlementBatch(settlements), token);
+            Failpoint.Hit("proxy.publish.confirmed");
+        }
         _confirmed = end;
         foreach (var settlement in settlements)
             Delivered(settlement);
         if (settlements.Count > 0)
+        {
+            Failpoint.Hit("proxy.publish.noted");
             return true;
+        }
         if (growing)
             return false;
         spool.Delete(path);

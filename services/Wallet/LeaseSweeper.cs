@@ -25,7 +25,12 @@ public sealed class LeaseSweeper(NpgsqlDataSource database, DatabaseReady ready,
         {
             try
             {
-                await Task.WhenAll((await ExpiredAsync(stoppingToken)).Select(writer.RunAsync));
+                if (await ExpiredAsync(stoppingToken) is { Count: > 0 } expired)
+                {
+                    Failpoint.Hit("wallet.sweeper.found");
+                    await Task.WhenAll(expired.Select(writer.RunAsync));
+                    Failpoint.Hit("wallet.sweeper.ended");
+                }
                 if (time.GetElapsedTime(forgotten) < ForgetInterval)
                     continue;
                 await ForgetAsync(stoppingToken);

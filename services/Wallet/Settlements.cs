@@ -15,11 +15,13 @@ public sealed class SettlementConsumer(Writer writer, ILogger<SettlementConsumer
 
     public async Task Consume(ConsumeContext<SettlementBatch> context)
     {
+        Failpoint.Hit("wallet.settlements.received");
         for (var delay = FirstDelay; ; delay = delay * 2 < MaxDelay ? delay * 2 : MaxDelay)
         {
             try
             {
                 await Task.WhenAll(context.Message.Settlements.Select(settlement => writer.RunAsync(new Settle(settlement))));
+                Failpoint.Hit("wallet.settlements.settled");
                 return;
             }
             catch (Exception e) when (Problems.IsOutage(e))

@@ -59,6 +59,7 @@ public sealed class Writer(NpgsqlDataSource database, DatabaseReady ready, ILogg
             var answers = await RunBatchAsync(batch, token);
             for (var i = 0; i < batch.Count; i++)
                 batch[i].Done.TrySetResult(answers[i]);
+            Failpoint.Hit("wallet.writer.answered");
             BatchSizes.Record(batch.Count);
             BatchTimes.Record(Stopwatch.GetElapsedTime(started).TotalSeconds);
         }
@@ -82,10 +83,15 @@ public sealed class Writer(NpgsqlDataSource database, DatabaseReady ready, ILogg
     {
         await using var connection = await database.OpenConnectionAsync(token);
         await using var transaction = await connection.BeginTransactionAsync(token);
+        Failpoint.Hit("wallet.writer.begun");
         var book = await BookStore.LockAsync(connection, transaction, batch.ConvertAll(pending => pending.Command), token);
+        Failpoint.Hit("wallet.writer.locked");
         var answers = batch.ConvertAll(pending => Ledger.Apply(book, pending.Command)).ToArray();
+        Failpoint.Hit("wallet.writer.applied");
         await BookStore.WriteAsync(connection, transaction, book, token);
+        Failpoint.Hit("wallet.writer.written");
         await transaction.CommitAsync(token);
+        Failpoint.Hit("wallet.writer.committed");
         return answers;
     }
 

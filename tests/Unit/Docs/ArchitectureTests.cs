@@ -6,7 +6,7 @@ namespace LlmGateway.UnitTests.Docs;
 /// <summary>The documents that show the way through the code name files; a file that moves must move there too.</summary>
 public sealed partial class ArchitectureTests
 {
-    static readonly string Repository = Root(AppContext.BaseDirectory);
+    internal static readonly string Repository = Root(AppContext.BaseDirectory);
 
     [Theory]
     [InlineData("docs/architecture.md")]
