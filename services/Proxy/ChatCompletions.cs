@@ -197,7 +197,7 @@ public sealed class ChatCompletions(
         var buffer = ArrayPool<byte>.Shared.Rent(32 * 1024);
         try
         {
-            for (int read; (read = await upstream.ReadAsync(buffer, run.Ended)) > 0 && !relay.IsDone;)
+            for (int read; !relay.IsDone && (read = await upstream.ReadAsync(buffer, run.Ended)) > 0;)
             {
                 BeginStream(exchange);
                 run.LimitSilence(exchange.Route.Upstream.Timeout);
