@@ -10,6 +10,7 @@ Command[] commands =
     new("logs", "[NAME]", "the last lines of one process or of all", ["--data", "--follow", "--lines"], Logs.ExecuteAsync),
     new("verify", "", "check that the books balance to the nano-dollar", ["--data", "--wait"], Verify.ExecuteAsync),
     new("test", "[FILTER]", "run every test, or those whose full name contains FILTER", [], Test.ExecuteAsync),
+    new("chaos", "", "kill everything at random under load, and see that the books stay right", ["--minutes", "--seed", "--failpoints", "--seeds", "--ports"], Chaos.ExecuteAsync),
     new("bench", "[NAME]", "what the gateway costs, side by side: edge, ledger, or both", ["--quick"], Bench.ExecuteAsync),
 ];
 

@@ -43,7 +43,7 @@ static class Test
             return total;
 
         await PhaseAsync("install", () => InstallAsync(token));
-        await using var stack = await PhaseAsync("start", () => StartAsync(token));
+        await using var stack = await PhaseAsync("start", () => StartAsync(Stack, new(Base), token));
         // Last comes what leaves no process alive.
         foreach (var project in chosen)
             total += await PhaseAsync($"{project} tests", () => TestRun.OfAsync(project, filter, new() { ["LLMGATEWAY_STATE"] = Stack.State }, token));
@@ -64,17 +64,17 @@ static class Test
         return true;
     }
 
-    static Task<Stack> StartAsync(CancellationToken token)
+    /// <summary>A fresh stack with what the tests expect in it.</summary>
+    public static Task<Stack> StartAsync(Folders folders, PortBlock ports, CancellationToken token)
     {
-        if (StackState.ReadRunning(Stack) is not null)
-            throw Native.Stack.AlreadyRuns(Stack);
-        Postgres.Delete(Stack);
-        if (Directory.Exists(Stack.Data))
-            Directory.Delete(Stack.Data, recursive: true);
-        var ports = new PortBlock(Base);
+        if (StackState.ReadRunning(folders) is not null)
+            throw Native.Stack.AlreadyRuns(folders);
+        Postgres.Delete(folders);
+        if (Directory.Exists(folders.Data))
+            Directory.Delete(folders.Data, recursive: true);
         Environment.SetEnvironmentVariable("FAULTS_URL", ports.Url(Topology.Ports.Faults)); // a seed file names it
         string[] seeds = [Path.Combine(Folders.Repository, "tests", EndToEnd, "test.seed.json"), Path.Combine(Folders.Repository, "tests", Faults, "faults.seed.json")];
-        return Native.Stack.StartAsync(new(Stack, ports, seeds, Dashboard: false), token);
+        return Native.Stack.StartAsync(new(folders, ports, seeds, Dashboard: false), token);
     }
 
     static async Task<TestRun> VerifyAsync(StackState state) =>

@@ -16,7 +16,7 @@ sealed class Backoffice
     static readonly TimeSpan Abandoned = TimeSpan.FromSeconds(3), Patience = TimeSpan.FromSeconds(120);
 
     readonly ConcurrentQueue<Account> _accounts = [];
-    readonly ConcurrentQueue<string> _revoked = [];
+    readonly ConcurrentQueue<(Account Account, string Secret)> _revoked = [];
 
     public IEnumerable<Account> Accounts => _accounts;
 
@@ -37,7 +37,7 @@ sealed class Backoffice
         (await DoAsync("DELETE", $"/v1/customers/{user.CustomerId}/keys/{created.Text("id")}")).MustBe(204);
         (await DoAsync("DELETE", $"/v1/sessions/{user.SessionId}")).MustBe(204);
         foreach (var secret in (string[])[account.Key, user.Token, refreshed])
-            _revoked.Enqueue(secret);
+            _revoked.Enqueue((account, secret));
     }
 
     public static async Task CreditAsync(Account account, long nanos)
@@ -46,16 +46,19 @@ sealed class Backoffice
         account.Credited(nanos);
     }
 
-    /// <summary>What was revoked is refused, now that everything runs again.</summary>
+    /// <summary>What was revoked is refused, now that everything runs again; what is answered until then is charged.</summary>
     public async Task FinishAsync()
     {
-        foreach (var secret in _revoked.TakeLast(12))
+        foreach (var (account, secret) in _revoked.TakeLast(12))
             foreach (var proxy in Stack.Proxies)
-            {
-                var reply = await Eventually.GetAsync(
-                    () => Chat.AskAsync(secret, "small", Price.Question, at: proxy), reply => reply.Status is not (200 or 503), "the refusal of what was revoked", TimeSpan.FromSeconds(6));
-                reply.MustBeProblem(401, "revoked");
-            }
+                await Eventually.GetAsync(() => AskAsync(account, secret, proxy), fate => fate.Status == 401, "the refusal of what was revoked", TimeSpan.FromSeconds(6));
+
+        static async Task<Fate> AskAsync(Account account, string secret, Uri proxy)
+        {
+            var fate = await Fate.OfAsync(secret, "small", 3, 20, stream: false, null, proxy);
+            account.Add(fate);
+            return fate;
+        }
     }
 
     static async Task CallAsync(Account account, string credential, Random random) =>

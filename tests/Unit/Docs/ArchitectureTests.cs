@@ -15,6 +15,7 @@ public sealed partial class ArchitectureTests
     [InlineData("services/Sessions/README.md")]
     [InlineData("services/Wallet/README.md")]
     [InlineData("services/Sandbox/README.md")]
+    [InlineData("tests/Faults/README.md")]
     public void Every_file_that_a_document_names_exists(string document)
     {
         var text = File.ReadAllText(Path.Combine(Repository, document));
