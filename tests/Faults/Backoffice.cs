@@ -32,11 +32,18 @@ sealed class Backoffice
 
         await CallAsync(account, user.Token, random);
         await CallAsync(account, account.Key, random);
-        var refreshed = (await DoAsync("POST", "/v1/sessions/refresh", null, user.Token)).MustBe(200).Json.Text("sessionToken");
-        await CallAsync(account, refreshed, random);
+        var secrets = new List<string> { account.Key, user.Token };
+        var refresh = await DoAsync("POST", "/v1/sessions/refresh", null, user.Token);
+        if (refresh.Status == 401)
+            refresh.MustBeProblem(401, "expired"); // the answer was lost, and the old token's grace of ten seconds was over before the service was back
+        else
+        {
+            secrets.Add(refresh.MustBe(200).Json.Text("sessionToken"));
+            await CallAsync(account, secrets[^1], random);
+        }
         (await DoAsync("DELETE", $"/v1/customers/{user.CustomerId}/keys/{created.Text("id")}")).MustBe(204);
         (await DoAsync("DELETE", $"/v1/sessions/{user.SessionId}")).MustBe(204);
-        foreach (var secret in (string[])[account.Key, user.Token, refreshed])
+        foreach (var secret in secrets)
             _revoked.Enqueue((account, secret));
     }
 
