@@ -35,17 +35,18 @@ static class Processes
         await Outage.KillAsync(name);
     }
 
-    /// <summary>How often a process has said that it dies at a failpoint.</summary>
-    public static int Deaths(string name, string failpoint)
+    /// <summary>How long a process's log is now.</summary>
+    public static long LogEnd(string name) => new FileInfo(Log(name)).Length;
+
+    /// <summary>Whether a process has said, since its log was so long, that it dies at a failpoint.</summary>
+    public static bool HasDied(string name, string failpoint, long since)
     {
-        var log = Path.Combine(Stack.Data, "logs", $"{name}.log");
-        using var reader = new StreamReader(new FileStream(log, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete));
-        var count = 0;
-        while (reader.ReadLine() is { } line)
-            if (line.Contains($"failpoint {failpoint}: kill", StringComparison.Ordinal)) // the end of another line may stand before it
-                count++;
-        return count;
+        using var log = new FileStream(Log(name), FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+        log.Position = Math.Min(since, log.Length);
+        return new StreamReader(log).ReadToEnd().Contains($"failpoint {failpoint}: kill", StringComparison.Ordinal);
     }
+
+    static string Log(string name) => Path.Combine(Stack.Data, "logs", $"{name}.log");
 
     /// <summary>Ends a process as if the power had failed, and does not wait.</summary>
     public static async Task KillAsync(string name)
