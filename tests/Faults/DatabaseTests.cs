@@ -75,11 +75,19 @@ public sealed class DatabaseTests : IAsyncLifetime
         foreach (var proxy in Stack.Proxies)
             (await Gateway.SendAsync("GET", "/v1/models", user.Token, at: proxy)).MustBe(200);
         var crowd = new List<NpgsqlConnection>();
+        var answered = 0;
         try
         {
-            await CrowdAsync(crowd);
+            // A place that someone else gives up may be the ledger's before it is ours.
+            var reply = await Eventually.GetAsync(
+                async () =>
+                {
+                    await CrowdAsync(crowd);
+                    return await user.ChatAsync("small", Price.Question);
+                },
+                reply => reply.Status != 200 || ++answered == MaxWaves, "a refusal", TimeSpan.FromSeconds(30));
+            reply.MustBeProblem(503, "dependency_unavailable");
             Books.ForgetConnections();
-            (await user.ChatAsync("small", Price.Question)).MustBeProblem(503, "dependency_unavailable");
         }
         finally
         {
@@ -88,7 +96,7 @@ public sealed class DatabaseTests : IAsyncLifetime
         }
 
         await ServedAsync(user);
-        Assert.Equal(Start - Cost, await user.BalanceAfterAsync(1));
+        Assert.Equal(Start - (answered + 1) * Cost, await user.BalanceAfterAsync(answered + 1));
     }
 
     /// <summary>Takes every connection that there is, those of the services first.</summary>
