@@ -70,6 +70,9 @@ public static class Topology
     {
         public const int Dashboard = 30, OtlpGrpc = 31, OtlpHttp = 32, Postgres = 40, Redis = 41, RabbitMq = 42, ErlangDistribution = 43, Epmd = 44;
 
+        /// <summary>Where the fault tests put a faulty network in front of the sandbox.</summary>
+        public const int Faults = 70;
+
         /// <summary>Highest offset in use, the product dashboard's.</summary>
         public const int Last = 80;
     }

@@ -26,6 +26,7 @@ public static class Defaults
 
     public static WebApplicationBuilder AddServiceDefaults(this WebApplicationBuilder builder, ServiceNeeds needs)
     {
+        Failpoint.RequireKnown();
         var missing = needs.MissingFrom(builder.Configuration);
         if (missing.Count > 0)
             throw new InvalidOperationException($"{needs.Name}: configuration is missing {string.Join(", ", missing)}");

@@ -49,15 +49,18 @@ public static class Idempotency
         if (!await ClaimAsync(database, scope, key, hash, http.RequestAborted))
             return await ReplayAsync(database, envelope, scope, key, hash, http);
 
+        Failpoint.Hit("idempotency.claimed");
         var done = false;
         try
         {
             var (status, body) = await CaptureAsync(http, await execute());
+            Failpoint.Hit("idempotency.executed");
             // Refusals are not stored: the caller may mend the cause and use the same key again.
             if (status < 400)
             {
                 await FinishAsync(database, scope, key, status, envelope.Seal(Encoding.UTF8.GetString(body), Owner(scope, key)));
                 done = true;
+                Failpoint.Hit("idempotency.finished");
             }
             return new Stored(status, body);
         }

@@ -113,8 +113,10 @@ public sealed class OutboxRelay(NpgsqlDataSource database, IBus bus, OutboxSigna
         {
             foreach (var row in rows)
             {
+                Failpoint.Hit("outbox.claimed");
                 if (await TryPublishAsync(row, token))
                     sent.Add(row.Id);
+                Failpoint.Hit("outbox.published");
                 waiting.Remove(row.Id);
             }
         }
@@ -166,6 +168,7 @@ public sealed class OutboxRelay(NpgsqlDataSource database, IBus bus, OutboxSigna
             update outbox_message set attempts = attempts - 1, claimed_until = now() where id = any($2)
             """, sent.ToArray(), waiting.ToArray());
         await finish.ExecuteNonQueryAsync(token);
+        Failpoint.Hit("outbox.finished");
     }
 
     static bool IsAway(Exception e, CancellationToken stopping) => Problems.IsOutage(e) || (e is OperationCanceledException && !stopping.IsCancellationRequested);

@@ -12,7 +12,7 @@ sealed class Arguments
     /// <summary>Every option there is; those without a value name are switches.</summary>
     static readonly (string Name, string? Value, string Purpose)[] Known =
     [
-        ("--seed", "FILE", "organizations, models, customers, keys (default: AppHost/demo.seed.json)"),
+        ("--seed", "FILE", "organizations, models, customers, keys (default: AppHost/demo.seed.json); for chaos the number that all its choices follow from"),
         ("--ports", "BASE", $"gateway on BASE+1 and BASE+2, everything else moves along (default: {Topology.DefaultBase})"),
         ("--data", "DIR", "where the stack keeps its data, logs and state (default: .data)"),
         ("--detach", null, "return when everything is healthy"),
@@ -21,6 +21,10 @@ sealed class Arguments
         ("--follow", null, "go on until Ctrl-C"),
         ("--lines", "N", "how many per process (default: 50)"),
         ("--quick", null, "short runs: for development, not for figures"),
+        ("--minutes", "N", "how long to go on (default: 5)"),
+        ("--failpoints", null, "every service dies at every failpoint, instead of anything anywhere"),
+        ("--seeds", "N", "with --failpoints: how often, each time in another order (default: 20)"),
+        ("--once", "NAME=VALUE", "a change of its environment for this start only, e.g. FAILPOINTS=proxy.end.spooled:1:kill"),
         ("--wait", "SECONDS", "how long it may take until work in flight is booked (default: 90)"),
     ];
 

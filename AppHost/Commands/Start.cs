@@ -2,7 +2,7 @@ using LlmGateway.AppHost.Native;
 
 namespace LlmGateway.AppHost.Commands;
 
-/// <summary><c>./dev start NAME</c>: undoes <c>./dev stop NAME</c>.</summary>
+/// <summary><c>./dev start NAME</c>: undoes <c>./dev stop NAME</c>; with <c>--once NAME=VALUE</c> the environment is another one until the process ends.</summary>
 static class Start
 {
     static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
@@ -10,6 +10,11 @@ static class Start
     public static Task<ExitCode> ExecuteAsync(Arguments arguments)
     {
         var name = StackState.RequireRunning(arguments.Folders).Require(arguments.Operand!).Name;
+        if (arguments.Value("--once") is { } change)
+        {
+            Directory.CreateDirectory(arguments.Folders.Once);
+            File.WriteAllText(Path.Combine(arguments.Folders.Once, name), change);
+        }
         File.Delete(Path.Combine(arguments.Folders.Held, name));
         return UntilAsync(arguments.Folders, name, Health.Healthy);
     }

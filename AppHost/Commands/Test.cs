@@ -7,7 +7,7 @@ namespace LlmGateway.AppHost.Commands;
 static class Test
 {
     const int Base = 4400;
-    const string Unit = "Unit", EndToEnd = "EndToEnd", Books = "verify";
+    const string Unit = "Unit", EndToEnd = "EndToEnd", Faults = "Faults", Books = "verify";
 
     static readonly Folders Stack = new(Path.Combine(Folders.DefaultData, "test"));
     static readonly string Clients = Path.Combine(Folders.Repository, "tests", EndToEnd, "clients");
@@ -35,12 +35,18 @@ static class Test
     static async Task<TestRun> RunAsync(string? filter, CancellationToken token)
     {
         var total = await PhaseAsync("unit tests", () => TestRun.OfAsync(Unit, filter, [], token));
-        if (filter is not null && filter != Books && await TestRun.CountAsync(EndToEnd, filter) == 0)
+        var chosen = new List<string>();
+        foreach (var project in (string[])[EndToEnd, Faults])
+            if (filter is null || await TestRun.CountAsync(project, filter) > 0)
+                chosen.Add(project);
+        if (chosen.Count == 0 && filter != Books)
             return total;
 
         await PhaseAsync("install", () => InstallAsync(token));
-        await using var stack = await PhaseAsync("start", () => StartAsync(token));
-        total += await PhaseAsync("end-to-end tests", () => TestRun.OfAsync(EndToEnd, filter, new() { ["LLMGATEWAY_STATE"] = Stack.State }, token));
+        await using var stack = await PhaseAsync("start", () => StartAsync(Stack, new(Base), token));
+        // Last comes what leaves no process alive.
+        foreach (var project in chosen)
+            total += await PhaseAsync($"{project} tests", () => TestRun.OfAsync(project, filter, new() { ["LLMGATEWAY_STATE"] = Stack.State }, token));
         total += await PhaseAsync(Books, () => VerifyAsync(stack.State));
         return total;
     }
@@ -58,15 +64,17 @@ static class Test
         return true;
     }
 
-    static Task<Stack> StartAsync(CancellationToken token)
+    /// <summary>A fresh stack with what the tests expect in it.</summary>
+    public static Task<Stack> StartAsync(Folders folders, PortBlock ports, CancellationToken token)
     {
-        if (StackState.ReadRunning(Stack) is not null)
-            throw Native.Stack.AlreadyRuns(Stack);
-        Postgres.Delete(Stack);
-        if (Directory.Exists(Stack.Data))
-            Directory.Delete(Stack.Data, recursive: true);
-        var seed = Path.Combine(Folders.Repository, "tests", EndToEnd, "test.seed.json");
-        return Native.Stack.StartAsync(new(Stack, new(Base), Run.Seeds(seed), Dashboard: false), token);
+        if (StackState.ReadRunning(folders) is not null)
+            throw Native.Stack.AlreadyRuns(folders);
+        Postgres.Delete(folders);
+        if (Directory.Exists(folders.Data))
+            Directory.Delete(folders.Data, recursive: true);
+        Environment.SetEnvironmentVariable("FAULTS_URL", ports.Url(Topology.Ports.Faults)); // a seed file names it
+        string[] seeds = [Path.Combine(Folders.Repository, "tests", EndToEnd, "test.seed.json"), Path.Combine(Folders.Repository, "tests", Faults, "faults.seed.json")];
+        return Native.Stack.StartAsync(new(folders, ports, seeds, Dashboard: false), token);
     }
 
     static async Task<TestRun> VerifyAsync(StackState state) =>

@@ -12,17 +12,21 @@ sealed record TestRun(int Passed, int Failed, string[] Failures)
     public static TestRun operator +(TestRun left, TestRun right) => new(left.Passed + right.Passed, left.Failed + right.Failed, [.. left.Failures, .. right.Failures]);
 
     /// <summary>Runs a project's tests, its output on the terminal; a project that crashes or hangs counts as one more failure.</summary>
-    public static async Task<TestRun> OfAsync(string project, string? filter, Dictionary<string, string> environment, CancellationToken token)
+    /// <param name="explicitly">Runs those that run only when asked for.</param>
+    /// <param name="limit">Twenty minutes when nothing is said.</param>
+    public static async Task<TestRun> OfAsync(
+        string project, string? filter, Dictionary<string, string> environment, CancellationToken token, bool explicitly = false, TimeSpan? limit = null)
     {
+        var longest = limit ?? Limit;
         var report = Path.Combine(Path.GetTempPath(), $"llmgateway-{project}-{Environment.ProcessId}.xml");
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(token);
-        limit.CancelAfter(Limit);
+        using var end = CancellationTokenSource.CreateLinkedTokenSource(token);
+        end.CancelAfter(longest);
         try
         {
-            var code = await OneShot.RunVisiblyAsync(Environment.ProcessPath!, [Folders.Assembly(project), "-noLogo", "-noColor", "-xml", report, .. Filter(filter)], limit.Token, environment);
+            var code = await OneShot.RunVisiblyAsync(Environment.ProcessPath!, [Folders.Assembly(project), "-noLogo", "-noColor", "-xml", report, "-explicit", explicitly ? "only" : "off", .. Filter(filter)], end.Token, environment);
             token.ThrowIfCancellationRequested();
             var run = File.Exists(report) ? Read(XDocument.Load(report)) : new(0, 0, []);
-            return code == 0 || run.Failed > 0 ? run : run + new TestRun(0, 1, [$"{project}: {(code is null ? $"not done after {Limit.TotalMinutes} minutes" : $"ended with code {code}")}"]);
+            return code == 0 || run.Failed > 0 ? run : run + new TestRun(0, 1, [$"{project}: {(code is null ? $"not done after {longest.TotalMinutes} minutes" : $"ended with code {code}")}"]);
         }
         finally
         {

@@ -95,9 +95,23 @@ sealed class Child(ProcessPlan plan, Folders folders, Launcher launcher, Action 
     async Task LaunchAsync()
     {
         process?.Dispose();
-        process = await launcher.StartAsync(plan);
+        process = await launcher.StartAsync(plan with { Environment = OnceChanged(plan.Environment) });
         log.Follow(process);
         Become(Health.Starting, ProcessIdentity.Of(process.Id));
+    }
+
+    /// <summary>What a test wants different at one start: failpoints, or another way to a server. The start after that is an ordinary one.</summary>
+    Dictionary<string, string> OnceChanged(Dictionary<string, string> environment)
+    {
+        var once = Path.Combine(folders.Once, plan.Name);
+        if (!File.Exists(once))
+            return environment;
+        var changed = new Dictionary<string, string>(environment);
+        foreach (var line in File.ReadAllLines(once))
+            if (line.Split('=', 2) is [var name, var value])
+                changed[name] = value;
+        File.Delete(once);
+        return changed;
     }
 
     /// <returns>False when the process ended or the token was cancelled first.</returns>

@@ -16,6 +16,9 @@ sealed class Folders(string data)
     /// <summary>A file of a process's name in here keeps that process stopped (<c>./dev stop redis</c>).</summary>
     public string Held => Path.Combine(Data, "held");
 
+    /// <summary>A file of a process's name in here, with lines <c>NAME=VALUE</c>, changes its environment at its next start, and only then.</summary>
+    public string Once => Path.Combine(Data, "once");
+
     public string Log(string name) => Path.Combine(Logs, name + ".log");
 
     /// <summary>Creates the folder of one process.</summary>

@@ -63,8 +63,9 @@ sealed class Stack : IAsyncDisposable
     async Task StartAsync(CancellationToken token)
     {
         await StopLeftoversAsync();
-        if (Directory.Exists(options.Folders.Held))
-            Directory.Delete(options.Folders.Held, recursive: true);
+        foreach (var orders in (string[])[options.Folders.Held, options.Folders.Once])
+            if (Directory.Exists(orders))
+                Directory.Delete(orders, recursive: true);
 
         var (folders, ports) = (options.Folders, options.Ports);
         ProcessPlan[] servers = [await Postgres.PrepareAsync(folders, ports, secrets), Redis.Prepare(folders, ports, secrets), RabbitMq.Prepare(folders, ports, secrets)];

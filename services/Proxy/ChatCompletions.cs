@@ -38,6 +38,7 @@ public sealed class ChatCompletions(
         }
         exchange.Caller = caller!;
         keys.Record(caller!.Credential);
+        Failpoint.Hit("proxy.request.identified");
 
         // :: 3 Read
         using var body = await RequestBody.ReadAsync(http);
@@ -47,6 +48,7 @@ public sealed class ChatCompletions(
             return;
         }
 
+        Failpoint.Hit("proxy.request.read");
         // :: 4 Limit
         var outputLimit = UpperBound.OutputLimit(request.MaxTokens, exchange.Route.Model.MaxOutputTokens);
         problem = await LimitAsync(exchange, request, outputLimit);
@@ -56,6 +58,7 @@ public sealed class ChatCompletions(
             return;
         }
 
+        Failpoint.Hit("proxy.request.limited");
         // :: 5 Reserve
         (outputLimit, problem) = await ReserveAsync(exchange, bound, outputLimit);
         if (problem is not null)
@@ -64,6 +67,7 @@ public sealed class ChatCompletions(
             await problem.ExecuteAsync(http);
             return;
         }
+        Failpoint.Hit("proxy.request.reserved");
         using var run = running.Start(caller, exchange.Route.Upstream, http.RequestAborted);
         var meter = request.Stream ? null : new ChatMeter(counts: false);
         using var relay = request.Stream ? new ChatRelay(request) : null;
@@ -75,6 +79,7 @@ public sealed class ChatCompletions(
             if (response is null)
                 return;
 
+            Failpoint.Hit("proxy.forward.answered");
             // :: 7 Meter, 8 Settle, 9 Tell
             if (relay is not null)
                 await RelayStreamAsync(exchange, relay, body.Memory, response, run);
@@ -183,7 +188,9 @@ public sealed class ChatCompletions(
             meter = new ChatMeter();
             meter.See(answer.Memory.Span);
         }
+        Failpoint.Hit("proxy.whole.read");
         var cost = EndAnswered(exchange, run, meter.Settle(body.Span));
+        Failpoint.Hit("proxy.whole.settled");
 
         Tell(exchange);
         exchange.Http.Response.Headers["X-LLMGateway-Cost"] = cost.ToString();
@@ -204,13 +211,14 @@ public sealed class ChatCompletions(
         var buffer = ArrayPool<byte>.Shared.Rent(32 * 1024);
         try
         {
-            for (int read; (read = await upstream.ReadAsync(buffer, run.Ended)) > 0 && !relay.IsDone;)
+            for (int read; !relay.IsDone && (read = await upstream.ReadAsync(buffer, run.Ended)) > 0;)
             {
                 BeginStream(exchange);
                 run.LimitSilence(exchange.Route.Upstream.Timeout);
                 relay.Push(buffer.AsSpan(0, read), toCaller);
                 if (toCaller.UnflushedBytes > 0)
                     await toCaller.FlushAsync(run.Ended);
+                Failpoint.Hit("proxy.stream.piece");
                 if (relay.Meter.DeliveredTokens is var delivered && exchange.IsCheckpointDue(delivered))
                     exchange.Checkpoint(delivered, relay.Meter.Estimate(body.Span, ""));
             }
@@ -225,7 +233,9 @@ public sealed class ChatCompletions(
             throw new IOException("the provider ended its stream early");
 
         var metered = relay.Meter.Settle(body.Span);
+        Failpoint.Hit("proxy.stream.ended");
         var cost = EndAnswered(exchange, run, metered);
+        Failpoint.Hit("proxy.stream.settled");
         relay.WriteTail(toCaller, metered.Usage, cost);
         await toCaller.FlushAsync(exchange.Http.RequestAborted);
     }
@@ -252,6 +262,7 @@ public sealed class ChatCompletions(
             http.Abort();
             return;
         }
+        Failpoint.Hit("proxy.broken.ending");
         if (http.RequestAborted.IsCancellationRequested || run.Revoked)
         {
             var reason = run.Revoked ? "revoked" : "aborted";

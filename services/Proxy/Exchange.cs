@@ -1,4 +1,5 @@
 using LlmGateway.Contracts;
+using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Proxy;
 
@@ -43,6 +44,7 @@ public sealed class Exchange(HttpContext http, Guid id, string endpoint, TimePro
             return false;
         _checkpointAt = time.GetTimestamp();
         Put(RequestOutcome.Failed, null);
+        Failpoint.Hit("proxy.inflight.begun");
         return true;
     }
 
@@ -56,6 +58,7 @@ public sealed class Exchange(HttpContext http, Guid id, string endpoint, TimePro
     {
         (_checkpointAt, _checkpointTokens) = (time.GetTimestamp(), delivered);
         Put(RequestOutcome.Interrupted, reading with { Reason = Crashed });
+        Failpoint.Hit("proxy.inflight.checkpoint");
     }
 
     void Put(RequestOutcome outcome, MeterReading? metered)
@@ -72,8 +75,11 @@ public sealed class Exchange(HttpContext http, Guid id, string endpoint, TimePro
             throw new InvalidOperationException("a request was ended twice");
         Ended = true;
         var (settlement, used, paid, tokens) = Settle(outcome, status, metered, reason);
+        Failpoint.Hit("proxy.end.priced");
         Hold?.Settle(used);
+        Failpoint.Hit("proxy.end.released");
         spool.Add(SettlementRecord.Encode(settlement), Hold, _slot);
+        Failpoint.Hit("proxy.end.spooled");
         rates.Correct(Caller.Credential, tokens - RatedTokens);
         return new Money(paid);
     }

@@ -133,7 +133,9 @@ public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, W
         {
             try
             {
+                Failpoint.Hit("proxy.slice.return");
                 await wallet.ReturnAsync(give);
+                Failpoint.Hit("proxy.slice.returned");
             }
             catch
             {
@@ -235,8 +237,10 @@ public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, W
             }
             try
             {
+                Failpoint.Hit("proxy.slice.extend");
                 var asked = time.GetTimestamp();
                 var answer = await wallet.ExtendAsync(request);
+                Failpoint.Hit("proxy.slice.extended");
                 lock (_lock)
                     Accept(lease, answer, asked);
             }

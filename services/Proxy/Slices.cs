@@ -49,10 +49,12 @@ public sealed class Slices(Spool spool, WalletClient wallet, TimeProvider time, 
     /// <summary>Another request, here or at another proxy, needs what lies idle of a register.</summary>
     public async Task RecallAsync(Recall recall)
     {
+        Failpoint.Hit("proxy.recall.received");
         var holding = _slices.Values.Where(slice => slice.Registers.Any(own => own.Id == recall.Register));
         await Task.WhenAll(holding.Select(slice => TendAsync(slice, TimeSpan.Zero, recall.Except)));
         try
         {
+            Failpoint.Hit("proxy.recall.returned");
             await wallet.AnswerAsync(new(recall.Id, spool.Holder));
         }
         catch (Exception e) when (Problems.IsOutage(e))
@@ -102,7 +104,9 @@ public sealed class Slices(Spool spool, WalletClient wallet, TimeProvider time, 
         try
         {
             var asked = time.GetTimestamp();
+            Failpoint.Hit("proxy.slice.renew");
             var alive = (await wallet.RenewAsync(new(spool.Holder, [.. leases.Keys]))).ToHashSet();
+            Failpoint.Hit("proxy.slice.renewed");
             foreach (var (id, lease) in leases)
                 lease.Renewed(alive.Contains(id), asked);
             _lastRenewal = asked; // a failed renewal is repeated at the next tick, so that the ledger hears of us as soon as it is back

@@ -48,6 +48,7 @@ public sealed class Spool : IDisposable
             Append(record);
         if (InFlight.Left.Count > 0)
             log.LogWarning("{Count} requests were running when this proxy's predecessor died; they are settled with what was delivered by their last checkpoint", InFlight.Left.Count);
+        Failpoint.Hit("proxy.inflight.recovered");
         InFlight.ForgetLeft();
         RecordsLeft += InFlight.Left.Count;
         Wake();
@@ -71,8 +72,10 @@ public sealed class Spool : IDisposable
         {
             if (!_current.HasRoomFor(record.Length))
                 _current = Begin();
+            Failpoint.Hit("proxy.spool.append");
             _current.Append(record);
         }
+        Failpoint.Hit("proxy.spool.appended");
     }
 
     /// <summary>Waits until something may have been appended.</summary>
@@ -97,8 +100,10 @@ public sealed class Spool : IDisposable
                 throw new InvalidOperationException($"'{file.Path}' is not the oldest finished spool file");
             _files.Dequeue();
         }
+        Failpoint.Hit("proxy.spool.delete");
         file.Dispose();
         File.Delete(file.Path);
+        Failpoint.Hit("proxy.spool.deleted");
     }
 
     /// <summary>The ledger knows that they are gone.</summary>
@@ -131,6 +136,7 @@ public sealed class Spool : IDisposable
 
     SpoolFile Begin()
     {
+        Failpoint.Hit("proxy.spool.begin");
         var file = new SpoolFile(MappedFile.Create(Path.Combine(_folder, $"{_sequence + 1:D12}.spool"), FileBytes));
         _sequence++;
         _files.Enqueue(file);

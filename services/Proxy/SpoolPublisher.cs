@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using LlmGateway.Contracts;
+using LlmGateway.ServiceDefaults;
 using MassTransit;
 
 namespace LlmGateway.Proxy;
@@ -89,9 +90,12 @@ public sealed class SpoolPublisher(Spool spool, ISendEndpointProvider bus, ILogg
         var (records, count) = file.Take(SettlementBatch.MaxSettlements);
         if (count > 0)
         {
+            Failpoint.Hit("proxy.publish.read");
             await SendAsync(endpoint, new(records), token);
+            Failpoint.Hit("proxy.publish.confirmed");
             file.Confirm(records.Length);
             Delivered(count);
+            Failpoint.Hit("proxy.publish.noted");
             return true;
         }
         if (growing)
@@ -118,6 +122,7 @@ public sealed class SpoolPublisher(Spool spool, ISendEndpointProvider bus, ILogg
             return;
         foreach (var holder in spool.GoneHolders)
             await SendAsync(endpoint, new([], holder), token);
+        Failpoint.Hit("proxy.gone.told");
         spool.ForgetGoneHolders();
     }
 

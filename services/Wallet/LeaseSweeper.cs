@@ -66,7 +66,11 @@ public sealed class LeaseSweeper(NpgsqlDataSource database, DatabaseReady ready,
         await using (var reader = await query.ExecuteReaderAsync(token))
             while (await reader.ReadAsync(token))
                 leases.Add(new Expire(reader.GetGuid(0), reader.GetFieldValue<Guid[]>(1), gone));
+        if (leases.Count == 0)
+            return 0;
+        Failpoint.Hit("wallet.sweeper.found");
         await writer.RunAsync(leases);
+        Failpoint.Hit("wallet.sweeper.ended");
         return leases.Count;
     }
 }

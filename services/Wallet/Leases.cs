@@ -19,6 +19,7 @@ public static class Leases
         app.MapPost("/internal/leases/return", async (HttpContext http, Writer writer) =>
         {
             await writer.RunAsync(new GiveBack(await Body.ReadAsync<LeaseReturn>(http)));
+            Failpoint.Hit("wallet.lease.returned");
             return Results.NoContent();
         });
         app.MapPost("/internal/recalls", async (HttpContext http, Recalls recalls) =>
@@ -44,11 +45,13 @@ public static class Leases
         var answer = await writer.RunAsync(new Extend(request));
         if (answer is not Answer.Shortage { Register: var register })
             return answer;
+        Failpoint.Hit("wallet.lease.shortage");
         using var turn = await recalls.TurnAsync(register, token);
         answer = await writer.RunAsync(new Extend(request));
         if (answer is not Answer.Shortage shortage)
             return answer;
         await recalls.CallBackAsync(shortage.Register, request.Lease, token);
+        Failpoint.Hit("wallet.lease.recalled");
         return await writer.RunAsync(new Extend(request, Final: true));
     }
 
@@ -83,6 +86,7 @@ public static class Leases
         await using var reader = await renew.ExecuteReaderAsync(token);
         while (await reader.ReadAsync(token))
             renewed.Add(reader.GetGuid(0));
+        Failpoint.Hit("wallet.lease.renewed");
         return renewed;
     }
 }

@@ -30,6 +30,7 @@ public sealed class Recalls(NpgsqlDataSource database, Redis redis)
         var waiting = _waiting[recall.Id] = new Waiting(holders);
         try
         {
+            Failpoint.Hit("wallet.recall.publish");
             await redis.PublishAsync(Recall.Channel, recall);
             await waiting.Done.Task.WaitAsync(Patience, token);
         }

@@ -16,6 +16,7 @@ public static class Registers
         if (request.Registers.Any(register => register.Initial < 0 || register.Kind >= AccountKind.Grant))
             return Problems.Invalid("registers", "a register is a customer's, and its first amount is 0 or more");
         await writer.RunAsync([.. request.Registers.Select(register => new Open(register))]);
+        Failpoint.Hit("wallet.register.opened");
         return Results.Json(new { }, Defaults.Json);
     });
 }

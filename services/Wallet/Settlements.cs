@@ -16,11 +16,13 @@ public sealed class SettlementConsumer(Writer writer, LeaseSweeper sweeper, ILog
     public async Task Consume(ConsumeContext<SettlementBatch> context)
     {
         var settlements = Read(context.Message.Records);
+        Failpoint.Hit("wallet.settlements.received");
         for (var delay = FirstDelay; ; delay = delay * 2 < MaxDelay ? delay * 2 : MaxDelay)
         {
             try
             {
                 await writer.RunAsync(settlements);
+                Failpoint.Hit("wallet.settlements.settled");
                 if (context.Message.GoneHolder is { } holder)
                     await sweeper.EndHolderAsync(holder, context.CancellationToken);
                 return;

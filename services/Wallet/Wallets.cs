@@ -47,6 +47,7 @@ public static class Wallets
         var type = sign > 0 ? EntryType.Grant : EntryType.Adjustment;
         var answer = await writer.RunAsync(new Adjust(
             Idempotency.EffectId(http, principal), wallet, principal.Organization, principal.Test, sign * input.Amount.Nanos, type, input.Reason));
+        Failpoint.Hit("wallet.adjusted");
         return answer is Answer.Refused refused
             ? Problems.WalletExhausted($"The wallet has {new Money(refused.Available)} USD available; {input.Amount} USD cannot be taken from it.") with { Param = "amount" }
             : await ShowAsync(id, http, database);

@@ -72,6 +72,7 @@ public sealed class Writer(NpgsqlDataSource database, DatabaseReady ready, ILogg
             var answers = await RunBatchAsync(batch, token);
             for (var i = 0; i < batch.Count; i++)
                 batch[i].Answer(answers[i]);
+            Failpoint.Hit("wallet.writer.answered");
             BatchSizes.Record(batch.Count);
             BatchTimes.Record(Stopwatch.GetElapsedTime(started).TotalSeconds);
         }
@@ -98,12 +99,17 @@ public sealed class Writer(NpgsqlDataSource database, DatabaseReady ready, ILogg
         var commands = batch.ConvertAll(waiting => waiting.Command);
         await using var connection = await database.OpenConnectionAsync(token);
         await using var transaction = await connection.BeginTransactionAsync(token);
+        Failpoint.Hit("wallet.writer.begun");
         var book = await BookStore.LockAsync(connection, transaction, commands, _existing, token);
+        Failpoint.Hit("wallet.writer.locked");
         var answers = new Answer[commands.Count];
         for (var i = 0; i < answers.Length; i++)
             answers[i] = Ledger.Apply(book, commands[i]);
+        Failpoint.Hit("wallet.writer.applied");
         await BookStore.WriteAsync(connection, transaction, book, token);
+        Failpoint.Hit("wallet.writer.written");
         await transaction.CommitAsync(token);
+        Failpoint.Hit("wallet.writer.committed");
         _existing.Remember(book);
         return answers;
     }

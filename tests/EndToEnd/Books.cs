@@ -12,8 +12,8 @@ sealed record UsageRow(
 /// <summary>The ledger's tables, read directly: what must be true whatever the API shows.</summary>
 static class Books
 {
-    static readonly NpgsqlDataSource Wallet = NpgsqlDataSource.Create(Stack.Connection("wallet"));
-    static readonly NpgsqlDataSource Sessions = NpgsqlDataSource.Create(Stack.Connection("sessions"));
+    public static readonly NpgsqlDataSource Wallet = NpgsqlDataSource.Create(Stack.Connection("wallet"));
+    public static readonly NpgsqlDataSource Sessions = NpgsqlDataSource.Create(Stack.Connection("sessions"));
 
     /// <summary>To be called when PostgreSQL was stopped: pooled connections to it are dead.</summary>
     public static void ForgetConnections()

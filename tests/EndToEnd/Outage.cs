@@ -54,7 +54,7 @@ sealed class Outage : IAsyncDisposable
     }
 
     /// <summary>A service that waits for the broker serves, too, but says "Degraded".</summary>
-    static async Task WaitUntilAllIsHealthyAsync()
+    public static async Task WaitUntilAllIsHealthyAsync()
     {
         foreach (var service in Stack.Services)
             await Eventually.HoldsAsync(
@@ -64,7 +64,7 @@ sealed class Outage : IAsyncDisposable
     static Task WaitForAnotherAsync(string name, int process) =>
         Eventually.HoldsAsync(() => Task.FromResult(Stack.ProcessId(name) is { } now && now != process), $"another process for {name}", Recovery);
 
-    static async Task<Reply?> HealthAsync(Uri service)
+    public static async Task<Reply?> HealthAsync(Uri service)
     {
         try
         {
@@ -89,12 +89,15 @@ sealed class Outage : IAsyncDisposable
         }
     }
 
-    /// <summary>To the process and what it has started: each leads a group of its own.</summary>
-    static async Task SignalAsync(string signal, int process)
+    static async Task SignalAsync(string signal, int process) => Assert.True(await TrySignalAsync(signal, process));
+
+    /// <summary>To the process and what it has started: each leads a group of its own. False when it is gone.</summary>
+    public static async Task<bool> TrySignalAsync(string signal, int process)
     {
-        var group = signal == "INT" ? "" : "-";
-        using var kill = Process.Start("kill", [$"-{signal}", "--", group + process.ToString(CultureInfo.InvariantCulture)]);
+        var group = signal is "INT" or "TERM" ? "" : "-";
+        var order = new ProcessStartInfo("kill", [$"-{signal}", "--", group + process.ToString(CultureInfo.InvariantCulture)]) { RedirectStandardError = true };
+        using var kill = Process.Start(order)!;
         await kill.WaitForExitAsync();
-        Assert.Equal(0, kill.ExitCode);
+        return kill.ExitCode == 0;
     }
 }

@@ -16,6 +16,8 @@ static class Stack
 
     public static Uri Wallet => Url("wallet");
 
+    public static Uri[] Proxies => [Proxy, Proxy2];
+
     public static IEnumerable<Uri> Services => [Wallet, Url("sessions"), Sandbox, Proxy, Proxy2];
 
     public static string InternalKey => State.Value.GetProperty("internalKey").GetString()!;
@@ -26,7 +28,9 @@ static class Stack
     public static int? ProcessId(string name) => Named(Read(), name).GetProperty("pid") is { ValueKind: JsonValueKind.Number } pid ? pid.GetInt32() : null;
 
     /// <summary>A file of a process's name in here keeps that process from being started again.</summary>
-    public static string Held => Path.Combine(State.Value.GetProperty("data").GetString()!, "held");
+    public static string Held => Path.Combine(Data, "held");
+
+    public static string Data => State.Value.GetProperty("data").GetString()!;
 
     public static Uri Url(string name) => new(Named(State.Value, name).GetProperty("url").GetString()!);
 

@@ -31,7 +31,9 @@ public sealed class HotCopies(Redis redis, CredentialSeal seal, TimeProvider tim
             {
                 var fingerprint = seal.Fingerprint(credential);
                 await ForgetAsync(Invalidation.CredentialKey(fingerprint));
+                Failpoint.Hit("sessions.copies.forgotten");
                 await TellAsync(Invalidation.CredentialChanged, fingerprint);
+                Failpoint.Hit("sessions.copies.told");
             }));
     }
 

@@ -17,6 +17,7 @@ public static class ReadCredential
                 ?? await FindSecretKeyAsync(db, hash, now, token);
             if (credential is null)
                 return Problems.NotFound("credential");
+            Failpoint.Hit("sessions.credential.read");
             _ = copies.KeepAsync(Invalidation.CredentialKey(fingerprint), credential); // the answer does not wait for Redis
             return Results.Json(credential, Defaults.Json);
         });

@@ -50,7 +50,9 @@ public static class MintSession
             customer.Name = terms.Name ?? customer.Name;
 
             var newWallet = customer.WalletId is null;
+            Failpoint.Hit("sessions.mint.checked");
             await wallet.OpenAsync(Registers(customer.Id, newWallet, family, terms.Cap, project, caller.Test), token);
+            Failpoint.Hit("sessions.mint.opened");
             customer.WalletId = Ids.WalletOf(customer.Id);
 
             db.Add(new SessionFamily
@@ -68,6 +70,7 @@ public static class MintSession
                 db.ChangeTracker.Clear();
                 continue;
             }
+            Failpoint.Hit("sessions.mint.saved");
             outbox.Raise();
             if (known is not null && newWallet)
                 await copies.CustomerChangedAsync(customer.Id, db); // its keys are charged from now on

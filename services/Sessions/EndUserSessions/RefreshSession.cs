@@ -41,10 +41,12 @@ public static class RefreshSession
             return Problems.Conflict(
                 "refreshed_too_often", $"This session was refreshed {MaxSuccessors} times already. Use one of the tokens that it was refreshed into.");
         }
+        Failpoint.Hit("sessions.refresh.counted");
         var (session, secret) = tokens.New(family.Id, customer.Test, now, family.TtlSeconds);
         db.Add(session);
         await db.SaveChangesAsync(token);
         await transaction.CommitAsync(token);
+        Failpoint.Hit("sessions.refresh.committed");
 
         await copies.CredentialsChangedAsync([new(old.Id, old.SealedFingerprint)]);
         return Results.Json(new

@@ -35,6 +35,7 @@ public static class CreateKey
         var secret = Token.New(Token.CustomerKey);
         var key = keys.Add(db, customer, customer.Project, name, secret, models, request.ExpiresAt, now);
         await db.SaveChangesAsync(token);
+        Failpoint.Hit("sessions.key.created");
         outbox.Raise();
         return Results.Json(KeyView.Of(key) with { Key = secret }, Defaults.Json, statusCode: 201);
     }

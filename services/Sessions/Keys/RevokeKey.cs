@@ -26,6 +26,7 @@ public static class RevokeKey
         key.RevokedAt = now;
         db.Tell(new KeyRevoked(key.Id, customer.Id, customer.Project.OrganizationId, customer.ProjectId, customer.Test, now), now);
         await db.SaveChangesAsync(token);
+        Failpoint.Hit("sessions.key.revoked");
         outbox.Raise();
         await copies.CredentialsChangedAsync([new(key.Id, key.SealedFingerprint)]);
         return Results.NoContent();

@@ -6,7 +6,7 @@ namespace LlmGateway.UnitTests.Docs;
 /// <summary>The documents that show the way through the code name files; a file that moves must move there too.</summary>
 public sealed partial class ArchitectureTests
 {
-    static readonly string Repository = Root(AppContext.BaseDirectory);
+    internal static readonly string Repository = Root(AppContext.BaseDirectory);
 
     [Theory]
     [InlineData("docs/architecture.md")]
@@ -15,6 +15,7 @@ public sealed partial class ArchitectureTests
     [InlineData("services/Sessions/README.md")]
     [InlineData("services/Wallet/README.md")]
     [InlineData("services/Sandbox/README.md")]
+    [InlineData("tests/Faults/README.md")]
     public void Every_file_that_a_document_names_exists(string document)
     {
         var text = File.ReadAllText(Path.Combine(Repository, document));

@@ -1,0 +1,108 @@
+using System.Globalization;
+using LlmGateway.ServiceDefaults;
+
+namespace LlmGateway.Faults;
+
+/// <summary>
+/// Every service dies by SIGKILL at every failpoint, under load, and starts again: nothing that a caller was given is lost, nothing is charged twice, no
+/// wallet falls below zero, and everything serves again. Several services die side by side, each going through its own points.
+/// </summary>
+public sealed class CrashTests
+{
+    /// <summary>Rounds that the points are dealt out to; after each the books are held against what callers know.</summary>
+    const int Rounds = 2;
+
+    static readonly TimeSpan PointLimit = TimeSpan.FromSeconds(180);
+
+    /// <summary>Passed once in a life: at the start, or when the leases of the dead end.</summary>
+    static readonly HashSet<string> OnceInALife = ["proxy.spool.begin", "proxy.spool.delete", "proxy.spool.deleted", "wallet.sweeper.found", "wallet.sweeper.ended"];
+
+    static readonly string[] NeedsCalm = ["recall", "shortage", "sweeper"];
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    public Task A_service_that_is_killed_at_any_point_loses_nothing_and_doubles_nothing(int round) => RunAsync(seed: 1, round);
+
+    /// <summary><c>./dev chaos --failpoints --seeds N</c>: the same with other passages and in another order each time.</summary>
+    [Fact(Explicit = true)]
+    public async Task Failpoints()
+    {
+        var (first, count) = (Order.Number("CHAOS_SEED", 2), Order.Number("CHAOS_SEEDS", 1));
+        for (var seed = first; seed < first + count; seed++)
+            for (var round = 0; round < Rounds; round++)
+                await RunAsync(seed, round);
+    }
+
+    static async Task RunAsync(int seed, int round)
+    {
+        Processes.ForgetOrders();
+        await Processes.HealthyAsync();
+        var lives = Lives(seed, round);
+        var load = await Load.StartAsync(seed * Rounds + round);
+        try
+        {
+            await Task.WhenAll(lives.Select(life => GoThroughAsync(life.Name, life.Points)));
+        }
+        finally
+        {
+            await load.StopAsync();
+        }
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"seed {seed}, round {round}: {lives.Sum(life => life.Points.Count)} kills; calls: {load}"));
+        await load.CheckAsync();
+        if (round == Rounds - 1)
+            await Invariants.HoldAtRestAsync();
+    }
+
+    /// <summary>What each process dies of in this round. Seed 1 dies at the first passage, others at a random one.</summary>
+    static List<(string Name, List<string> Points)> Lives(int seed, int round)
+    {
+        var random = new Random(seed);
+        var points = Failpoint.All.Keys.ToArray();
+        random.Shuffle(points);
+        var lives = new List<(string, List<string>)>();
+        foreach (var group in points.GroupBy(Owner))
+        {
+            // Points that are passed only when others live for a while come last.
+            var ordered = group.OrderBy(point => NeedsCalm.Any(part => point.Contains(part, StringComparison.Ordinal))).ToList();
+            var armed = ordered.ConvertAll(point => string.Create(CultureInfo.InvariantCulture, $"{point}:{(seed == 1 || OnceInALife.Contains(point) ? 1 : random.Next(1, 5))}:kill"));
+            var mine = armed.Where((_, i) => i % Rounds == round).ToList();
+            if (group.Key != "proxy")
+                lives.Add((group.Key, mine));
+            else
+                for (var i = 0; i < 2; i++)
+                    lives.Add((Processes.Proxies[i], mine.Where((_, n) => n % 2 == i).ToList()));
+        }
+        return lives;
+    }
+
+    /// <summary>Idempotent calls and the outbox are Sessions' at least.</summary>
+    static string Owner(string point) => point[..point.IndexOf('.', StringComparison.Ordinal)] is var owner && owner is "idempotency" or "outbox" ? "sessions" : owner;
+
+    /// <summary>Each death arms the next: the process is started for it with its next point, and after the last one as usual.</summary>
+    static async Task GoThroughAsync(string name, List<string> points)
+    {
+        var before = Processes.LogEnd(name);
+        Processes.Once(name, Failpoint.Variable, points[0]);
+        var process = Stack.ProcessId(name)!.Value;
+        await Processes.KillAsync(name);
+        for (var i = 0; i < points.Count; i++)
+        {
+            var point = Point(points[i]);
+            await Eventually.HoldsAsync(() => Task.FromResult(!Processes.IsOrdered(name)), $"the start of {name} with {point}", PointLimit);
+            if (i + 1 < points.Count)
+                Processes.Once(name, Failpoint.Variable, points[i + 1]);
+            await Eventually.HoldsAsync(() => DiedAsync(name, point, before), $"the passage of {name} through {point}", PointLimit);
+        }
+        await Processes.BackAsync(name, process);
+    }
+
+    static string Point(string armed) => armed[..armed.IndexOf(':', StringComparison.Ordinal)];
+
+    static async Task<bool> DiedAsync(string name, string point, long before)
+    {
+        if (point.StartsWith("wallet.sweeper", StringComparison.Ordinal))
+            await Invariants.EndLeasesOfTheDeadAsync();
+        return Processes.HasDied(name, point, before);
+    }
+}

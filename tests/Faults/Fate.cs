@@ -1,0 +1,63 @@
+namespace LlmGateway.Faults;
+
+/// <summary>How a call ended for its caller.</summary>
+enum Seen
+{
+    /// <summary>The whole answer came.</summary>
+    Completed,
+
+    /// <summary>The gateway said no, with a reason, before the first word.</summary>
+    Refused,
+
+    /// <summary>Anything else: the connection broke, the answer ended early, or the caller left.</summary>
+    Broken,
+}
+
+/// <summary>One paid call as its caller knows it.</summary>
+/// <param name="Id">The request's id, when the caller has got to know it.</param>
+/// <param name="Cost">Of the whole answer, in nano-dollars.</param>
+sealed record Fate(Seen Seen, int Status, Guid? Id, long Cost)
+{
+    /// <summary>
+    /// One call with an answer of <paramref name="tokens"/> words; its caller leaves after <paramref name="leaveAfter"/> of them.
+    /// The prompt's words are such that our own count, for what was broken off, is the provider's.
+    /// </summary>
+    public static async Task<Fate> OfAsync(string credential, string model, int words, int tokens, bool stream, int? leaveAfter, Uri at)
+    {
+        var cost = words * Price.Input + tokens * Price.Output;
+        var more = $"\"max_tokens\":{tokens}" + (stream ? ",\"stream\":true" : "");
+        var body = Chat.Body(model, string.Join(' ', Enumerable.Repeat("word", words)), more);
+        Guid? id = null;
+        try
+        {
+            using var response = await Gateway.OpenAsync(Gateway.Request("POST", Chat.Path, credential, body, at));
+            id = response.Headers.TryGetValues("X-Request-Id", out var ids) ? Guid.ParseExact(ids.Single()["req_".Length..], "N") : null;
+            var status = (int)response.StatusCode;
+            if (status != 200)
+                return new(status is 502 or 504 ? Seen.Broken : Seen.Refused, status, id, cost);
+            if (leaveAfter is { } last)
+            {
+                await LeaveAsync(response, last);
+                return new(Seen.Broken, status, id, cost);
+            }
+            var reply = await Reply.ReadAsync(response);
+            var whole = !stream || reply.Text.EndsWith("data: [DONE]\n\n", StringComparison.Ordinal) && !reply.Text.Contains("\"error\"", StringComparison.Ordinal);
+            if (whole && reply.Content.Split(' ').Length != tokens)
+                throw new InvalidDataException($"{tokens} words were expected: {reply.Text}");
+            return new(whole ? Seen.Completed : Seen.Broken, status, id, cost);
+        }
+        catch (Exception e) when (e is HttpRequestException or IOException)
+        {
+            return new(Seen.Broken, 0, id, cost);
+        }
+    }
+
+    /// <summary>Reads so many events and goes.</summary>
+    static async Task LeaveAsync(HttpResponseMessage response, int events)
+    {
+        using var reader = new StreamReader(await response.Content.ReadAsStreamAsync());
+        for (var seen = 0; seen < events && await reader.ReadLineAsync() is { } line;)
+            if (line.StartsWith("data: ", StringComparison.Ordinal))
+                seen++;
+    }
+}
