@@ -26,7 +26,9 @@ sealed record Fate(Seen Seen, int Status, Guid? Id, long Cost)
     {
         var cost = words * Price.Input + tokens * Price.Output;
         var more = $"\"max_tokens\":{tokens}" + (stream ? ",\"stream\":true" : "");
-        var body = Chat.Body(model, string.Join(' ', Enumerable.Repeat("word", words)), more);
+        var prompt = Enumerable.Repeat("word", words);
+        // The sandbox answers in twenty words unless the prompt asks for more.
+        var body = Chat.Body(model, string.Join(' ', tokens <= Price.AnswerTokens ? prompt : prompt.Skip(1).Prepend($"[[tokens:{tokens}]]")), more);
         Guid? id = null;
         try
         {

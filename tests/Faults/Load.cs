@@ -12,6 +12,9 @@ sealed class Load
     const int Wallets = 4, Callers = 4, MaxTold = 5;
     const long Roomy = 100_000_000_000, UpperBoundOfNarrow = 100 * Price.Input + 16 * Price.Output, NarrowCost = 3 * Price.Input + 16 * Price.Output;
 
+    /// <summary>Words of a stream that is long enough for a checkpoint.</summary>
+    const int LongAnswer = 300;
+
     /// <summary>After every process has come back.</summary>
     static readonly TimeSpan ServesAgainWithin = TimeSpan.FromSeconds(5);
 
@@ -96,6 +99,11 @@ sealed class Load
     {
         var account = _wallets[random.Next(Wallets)];
         var (words, tokens, stream) = (random.Next(1, 9), random.Next(1, 21), random.Next(2) == 0);
+        if (stream && random.Next(4) == 0)
+        {
+            account.Add(Expected(await Fate.OfAsync(account.Key, "small", words, LongAnswer, stream, null, Either(random))));
+            return;
+        }
         int? leaveAfter = stream && random.Next(5) == 0 ? random.Next(1, tokens + 1) : null;
         var model = stream && random.Next(3) == 0 ? "slow" : "small";
         account.Add(Expected(await Fate.OfAsync(account.Key, model, words, tokens, stream, leaveAfter, Either(random))));
