@@ -17,6 +17,8 @@ public static class Messaging
         builder.Services.AddMassTransit(bus =>
         {
             bus.SetKebabCaseEndpointNameFormatter();
+            // A self-hosted gateway reports to nobody.
+            bus.DisableUsageTelemetry();
             // With the broker away requests are still served, and settlements wait on disk: no reason to be taken out of service.
             bus.ConfigureHealthCheckOptions(options => options.MinimalFailureStatus = HealthStatus.Degraded);
             consumers?.Invoke(bus);

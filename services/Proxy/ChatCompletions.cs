@@ -216,8 +216,10 @@ public sealed class ChatCompletions(
                 BeginStream(exchange);
                 run.LimitSilence(exchange.Route.Upstream.Timeout);
                 relay.Push(buffer.AsSpan(0, read), toCaller);
+                run.CallerStalls = true;
                 if (toCaller.UnflushedBytes > 0)
                     await toCaller.FlushAsync(run.Ended);
+                run.CallerStalls = false;
                 Failpoint.Hit("proxy.stream.piece");
                 if (relay.Meter.DeliveredTokens is var delivered && exchange.IsCheckpointDue(delivered))
                     exchange.Checkpoint(delivered, relay.Meter.Estimate(body.Span, ""));
@@ -249,7 +251,7 @@ public sealed class ChatCompletions(
     static bool IsEmpty(ChatMeter meter) => !meter.ContentSeen && !meter.UsageIsBelieved;
 
     /// <summary>
-    /// The caller left, its credential was revoked, or the provider broke off or fell silent. Whoever left pays for the input and what was
+    /// The caller left or takes nothing any more, its credential was revoked, or the provider broke off or fell silent. Whoever left pays for the input and what was
     /// delivered; for a provider's failure before the first content nobody pays.
     /// </summary>
     async Task EndBrokenAsync(Exchange exchange, ChatRelay? relay, ChatMeter meter, ReadOnlyMemory<byte> body, Running.Request run, Exception e)
@@ -263,13 +265,16 @@ public sealed class ChatCompletions(
             return;
         }
         Failpoint.Hit("proxy.broken.ending");
-        if (http.RequestAborted.IsCancellationRequested || run.Revoked)
+        if (http.RequestAborted.IsCancellationRequested || run.Revoked || run.CallerStalls)
         {
-            var reason = run.Revoked ? "revoked" : "aborted";
+            var reason = run.Revoked ? "revoked" : http.RequestAborted.IsCancellationRequested ? "aborted" : "stalled";
             // The provider's own count, if it came before the caller left.
             var metered = meter.UsageIsBelieved ? meter.Settle(body.Span) : meter.Estimate(body.Span, reason);
             exchange.End(publisher, rates, RequestOutcome.Aborted, StatusCodes.Status499ClientClosedRequest, metered, metered.Estimated ? null : reason);
-            await FinishAsync(exchange, relay, Problems.RevokedCredential);
+            if (run.Revoked)
+                await FinishAsync(exchange, relay, Problems.RevokedCredential);
+            else
+                http.Abort();
             return;
         }
         if (e is not (IOException or HttpRequestException or OperationCanceledException or ProblemException))

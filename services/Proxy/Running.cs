@@ -83,6 +83,9 @@ public sealed class Running(Identity identity, TimeProvider time, ILogger<Runnin
         /// <summary>The caller has left, and the answer is read to its end all the same: its provider bills it anyway, and now says how much.</summary>
         public bool Draining { get; private set; }
 
+        /// <summary>It is the caller who is waited for, to take what it was sent.</summary>
+        public bool CallerStalls { get; set; }
+
         /// <summary>Fires <see cref="Ended"/> when the provider says nothing for so long from now on, or a little longer.</summary>
         public void LimitSilence(TimeSpan silence) => Volatile.Write(ref _silentAt, _owner.After(silence));
 

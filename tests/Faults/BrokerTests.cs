@@ -53,10 +53,10 @@ public sealed class BrokerTests : IAsyncLifetime
         await using (await Outage.StopAsync("proxy2"))
         {
             var spool = Path.Combine(Stack.Data, "spool", "proxy2");
-            var newest = Directory.GetFiles(spool, "*.jsonl").Order(StringComparer.Ordinal).Last();
+            var newest = Directory.GetFiles(spool, "*.spool").Order(StringComparer.Ordinal).Last();
             var number = long.Parse(Path.GetFileNameWithoutExtension(newest), System.Globalization.CultureInfo.InvariantCulture);
             for (var copy = 1; copy < copies; copy++)
-                File.Copy(newest, Path.Combine(spool, $"{number + copy:D12}.jsonl"));
+                File.Copy(newest, Path.Combine(spool, $"{number + copy:D12}.spool"));
         }
 
         // Sent before everything that comes later: when this is settled they have arrived.

@@ -1,0 +1,57 @@
+using LlmGateway.Contracts;
+using Xunit;
+
+namespace LlmGateway.UnitTests.Contracts;
+
+/// <summary>What a proxy writes the ledger reads: no field may be lost on the way.</summary>
+public sealed class SettlementRecordTests
+{
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_settlement_reads_back_as_it_was_written(bool full)
+    {
+        var settlement = full ? Full() : Sparse();
+        var record = SettlementRecord.Encode(settlement).ToArray();
+
+        var read = SettlementRecord.Decode(record, 0, record.Length);
+
+        Assert.Equal(settlement.Charges, read.Charges);
+        Assert.Equal(settlement.Usage.Meters, read.Usage.Meters);
+        Assert.Equal(settlement with { Charges = [], Usage = settlement.Usage with { Meters = [] } }, read with { Charges = [], Usage = read.Usage with { Meters = [] } });
+    }
+
+    [Fact]
+    public void Of_records_that_were_cut_anywhere_only_whole_ones_are_read()
+    {
+        var record = SettlementRecord.Encode(Full()).ToArray();
+        byte[] two = [.. record, .. record];
+        for (var length = 0; length < record.Length; length++)
+        {
+            Assert.Equal(0, SettlementRecord.LengthOf(two.AsSpan(0, length)));
+            Assert.Equal(record.Length, SettlementRecord.LengthOf(two.AsSpan(0, record.Length + length)));
+        }
+        Assert.Equal(0, SettlementRecord.LengthOf(new byte[100]));
+    }
+
+    [Fact]
+    public void What_is_no_settlement_is_refused_and_never_read_as_another()
+    {
+        var record = SettlementRecord.Encode(Full()).ToArray();
+        for (var length = SettlementRecord.HeadBytes; length < record.Length; length++)
+            Assert.Throws<InvalidDataException>(() => SettlementRecord.Decode(record, 0, length));
+        record[SettlementRecord.HeadBytes] = 0;
+        Assert.Throws<InvalidDataException>(() => SettlementRecord.Decode(record, 0, record.Length));
+    }
+
+    static Settlement Full() => new(
+        Ids.New(), Ids.New(), [new(Ids.New(), 123), new(Ids.New(), long.MaxValue)], new(
+            Ids.New(), Ids.New(), Ids.New(), Ids.New(), Ids.New(), true, "/v1/chat/completions", "modèle", "provider", "upstream", Ids.New(), true,
+            new DateTimeOffset(2026, 11, 21, 1, 2, 3, 456, TimeSpan.Zero), 1234, 56, 200, RequestOutcome.Aborted,
+            [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, long.MaxValue], new Money(987_654_321), true, "aborted, capped", """{"prompt_tokens":1}"""));
+
+    static Settlement Sparse() => new(
+        Ids.New(), null, [], new(
+            Ids.New(), Ids.New(), null, Ids.New(), null, false, "", "", "", "", null, false, DateTimeOffset.UnixEpoch, 0, null, 0, RequestOutcome.Completed,
+            new long[Usage.Meters], Money.Zero, false, null, null));
+}
