@@ -35,6 +35,12 @@ public static class Admission
         return outputLimit;
     }
 
+    /// <summary>
+    /// What a request that cost so much takes from each register of its hold: from all the same, and no more than the one that holds least. So a provider that
+    /// exceeds its limit takes a session neither beyond its wallet's hold nor beyond its cap.
+    /// </summary>
+    public static long Payable(long[] held, long cost) => held.Length == 0 ? cost : Math.Min(cost, held.Min());
+
     public static Problem Refusal(LeaseRefusal refusal, IReadOnlyList<RegisterRef> registers, long needed)
     {
         var kind = registers.First(register => register.Id == refusal.Register).Kind;

@@ -89,18 +89,16 @@ public sealed class Exchange(HttpContext http, Guid id, string endpoint, TimePro
         metered = metered?.OnPricedMeters(Route.Model.Prices!);
         var usage = metered?.Usage ?? Unused;
         var cost = metered is null ? 0 : Cost.Of(usage, Route.Model.Prices!);
-        var used = Array.ConvertAll(Hold?.Amounts ?? [], held => Math.Min(cost, held));
-        if (Array.Exists(used, amount => amount < cost))
+        var paid = Admission.Payable(Hold?.Amounts ?? [], cost);
+        var used = Array.ConvertAll(Hold?.Amounts ?? [], _ => paid);
+        if (paid < cost)
             reason = reason is null ? "capped" : $"{reason}, capped";
 
-        var paid = cost;
         var charges = new List<Amount>(used.Length);
         for (var i = 0; i < used.Length; i++)
         {
-            if (Hold!.Registers[i].Unit == Unit.Usd)
-                paid = used[i];
             if (used[i] > 0)
-                charges.Add(new(Hold.Registers[i].Id, used[i]));
+                charges.Add(new(Hold!.Registers[i].Id, used[i]));
         }
         var credential = Caller.Credential;
         return (new(id, charges.Count > 0 ? Hold!.Lease : null, charges, new(

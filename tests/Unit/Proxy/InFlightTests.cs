@@ -59,6 +59,16 @@ public sealed class InFlightTests : IDisposable
     }
 
     [Fact]
+    public void Without_a_disk_there_is_no_place_for_a_request()
+    {
+        var inFlight = new InFlight(_folder);
+        Directory.Delete(_folder);
+
+        Assert.Null(inFlight.Take());
+        Directory.CreateDirectory(_folder);
+    }
+
+    [Fact]
     public void After_an_orderly_stop_no_file_remains_unless_a_request_was_left()
     {
         var inFlight = new InFlight(_folder);

@@ -127,6 +127,18 @@ public sealed class LedgerTests : IDisposable
     }
 
     [Fact]
+    public void A_frozen_wallet_can_be_credited_and_debited()
+    {
+        Open(Wallet, AccountKind.Wallet, 100);
+        Apply(new Freeze(Wallet, true));
+
+        Adjust(Ids.New(), 50);
+        Adjust(Ids.New(), -120);
+
+        Assert.Equal(30, _book.Accounts[Wallet].Posted);
+    }
+
+    [Fact]
     public void A_settlement_takes_from_the_hold_and_repeats_without_effect()
     {
         Open(Wallet, AccountKind.Wallet, 100);

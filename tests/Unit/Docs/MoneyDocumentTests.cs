@@ -1,0 +1,25 @@
+using System.Text.RegularExpressions;
+using Xunit;
+
+namespace LlmGateway.UnitTests.Docs;
+
+/// <summary>What docs/money.md says is held by tests, and its invariants are those that the ledger proves.</summary>
+public sealed partial class MoneyDocumentTests
+{
+    static readonly string Text = File.ReadAllText(Path.Combine(ArchitectureTests.Repository, "docs/money.md"));
+
+    [Fact]
+    public void Every_test_that_it_names_exists() => Assert.True(NamedTests.MustExist(Text) > 60);
+
+    [Fact]
+    public void It_tells_of_every_check_of_the_books()
+    {
+        var checks = Check().Matches(File.ReadAllText(Path.Combine(ArchitectureTests.Repository, "services/Wallet/Verify.cs"))).Select(check => check.Groups["name"].Value).ToArray();
+
+        Assert.True(checks.Length >= 13, $"only {checks.Length} checks were found");
+        Assert.All(checks, name => Assert.Contains($"“{name}”", Text));
+    }
+
+    [GeneratedRegex("""^ {8}\("(?<name>[^"]+)",\r?$""", RegexOptions.Multiline)]
+    private static partial Regex Check();
+}
