@@ -18,6 +18,7 @@ sealed class FaultProxy : IAsyncDisposable
     TcpListener? _listener;
     Fault _fault = Fault.None;
     int _breaks, _accepted;
+    long _swallowed;
 
     /// <param name="port">Where to listen; 0 for any free port.</param>
     public FaultProxy(int target, int port = 0)
@@ -31,6 +32,9 @@ sealed class FaultProxy : IAsyncDisposable
 
     /// <summary>Connections that came in so far.</summary>
     public int Accepted => Volatile.Read(ref _accepted);
+
+    /// <summary>Bytes that were taken and not passed on.</summary>
+    public long Swallowed => Interlocked.Read(ref _swallowed);
 
     /// <summary>Connections that this fault has broken.</summary>
     public int Breaks => Volatile.Read(ref _breaks);
@@ -164,6 +168,7 @@ sealed class FaultProxy : IAsyncDisposable
                 if (_broken || fault.Swallows.HasFlag(progress.Way))
                 {
                     progress.Swallowed = true;
+                    Interlocked.Add(ref owner._swallowed, read);
                     continue;
                 }
                 if (progress.Swallowed)

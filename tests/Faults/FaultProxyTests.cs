@@ -96,7 +96,7 @@ public sealed class FaultProxyTests : IAsyncLifetime
         _proxy.Fault = Fault.BlackHole;
         using var client = await ConnectAsync();
         await client.SendAsync("lost"u8.ToArray(), Token);
-        await Eventually.HoldsAsync(() => Task.FromResult(_proxy.Accepted == 1), "the connection");
+        await Eventually.HoldsAsync(() => Task.FromResult(_proxy.Swallowed == 4), "the loss");
         _proxy.Fault = Fault.None;
         Assert.Equal(("hello", "end"), await SayAsync("hello"));
         await client.SendAsync("lost too"u8.ToArray(), Token);
