@@ -145,7 +145,7 @@ sealed class FaultProxy : IAsyncDisposable
     {
         readonly Socket _server = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         readonly Progress _toServer = new(Way.ToServer), _toClient = new(Way.ToClient);
-        volatile bool _broken;
+        volatile bool _breaking, _broken;
 
         public async Task RunAsync(int target, CancellationToken token)
         {
@@ -165,7 +165,7 @@ sealed class FaultProxy : IAsyncDisposable
             for (int read; (read = await from.ReceiveAsync(buffer, token)) > 0;)
             {
                 var fault = owner.Fault;
-                if (_broken || fault.Swallows.HasFlag(progress.Way))
+                if (_breaking || fault.Swallows.HasFlag(progress.Way))
                 {
                     progress.Swallowed = true;
                     Interlocked.Add(ref owner._swallowed, read);
@@ -179,6 +179,8 @@ sealed class FaultProxy : IAsyncDisposable
                 }
                 var (passes, breaks) = progress.Count(fault, buffer.AsSpan(0, read));
                 breaks = breaks && owner.TryTakeBreak(fault);
+                if (breaks)
+                    _breaking = true; // before the server hears it: what it answers must not get past the break
                 await SendAsync(to, buffer.AsMemory(0, breaks ? passes : read), fault, token);
                 if (!breaks)
                     continue;
@@ -205,7 +207,7 @@ sealed class FaultProxy : IAsyncDisposable
         {
             if (_broken)
                 return;
-            _broken = true;
+            _breaking = _broken = true;
             try
             {
                 if (reset)
