@@ -1,4 +1,6 @@
+using System.Buffers;
 using System.Net.Sockets;
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using LlmGateway.Contracts;
 using Microsoft.AspNetCore.Builder;
@@ -27,6 +29,9 @@ public sealed class ProblemException(Problem problem) : Exception(problem.Messag
     public Problem Problem => problem;
 }
 
+/// <summary>Writes a problem's body.</summary>
+public delegate void ProblemBody(IBufferWriter<byte> to, Problem problem, string requestId);
+
 /// <summary>The error table: every code that a caller can meet, and the one mapping to HTTP (contract §3).</summary>
 public static class Problems
 {
@@ -36,6 +41,8 @@ public static class Problems
     public static Problem UnknownModel(string model) => new(400, "invalid_request_error", "model_not_found", $"The model '{model}' does not exist in this project.", "model");
     public static Problem Unpriced(string model) => new(400, "invalid_request_error", "model_unpriced", $"The model '{model}' has no price yet and cannot be called.", "model");
     public static Problem Unpriceable(string param, string message) => new(400, "invalid_request_error", "unpriceable_parameter", message, param);
+
+    public static Problem Untranslatable(string param, string message) => new(400, "invalid_request_error", "untranslatable_parameter", message, param);
 
     public static readonly Problem NoCredential = new(401, "authentication_error", "missing_api_key", "No API key or session token was sent. Use the header 'Authorization: Bearer …'.");
     public static readonly Problem BadCredential = new(401, "authentication_error", "invalid_api_key", "The API key or session token is not valid.");
@@ -86,15 +93,33 @@ public static class Problems
         http.Response.Headers["X-Request-Id"] = requestId;
         if (problem.RetryAfterSeconds is { } seconds)
             http.Response.Headers.RetryAfter = seconds.ToString(System.Globalization.CultureInfo.InvariantCulture);
-        var body = new
-        {
-            error = new { message = problem.Message, type = problem.Type, code = problem.Code, param = problem.Param },
-            message = problem.Message,
-            status = problem.Status,
-            requestId,
-        };
-        await http.Response.WriteAsJsonAsync(body, Defaults.Json, http.RequestAborted);
+        http.Response.ContentType = "application/json; charset=utf-8";
+        var body = http.Items.TryGetValue(typeof(ProblemBody), out var chosen) ? (ProblemBody)chosen! : WriteBody;
+        body(http.Response.BodyWriter, problem, requestId);
+        await http.Response.BodyWriter.FlushAsync(http.RequestAborted);
     }
+
+    /// <summary>From here on problems of this exchange have another body: that of the wire which the caller's client speaks.</summary>
+    public static void SetProblemBody(this HttpContext http, ProblemBody body) => http.Items[typeof(ProblemBody)] = body;
+
+    /// <summary>The body of a problem everywhere but on wires that have their own.</summary>
+    public static void WriteBody(IBufferWriter<byte> to, Problem problem, string requestId)
+    {
+        using var json = new Utf8JsonWriter(to, Relaxed);
+        json.WriteStartObject();
+        json.WriteStartObject("error");
+        json.WriteString("message", problem.Message);
+        json.WriteString("type", problem.Type);
+        json.WriteString("code", problem.Code);
+        json.WriteString("param", problem.Param);
+        json.WriteEndObject();
+        json.WriteString("message", problem.Message);
+        json.WriteNumber("status", problem.Status);
+        json.WriteString("requestId", requestId);
+        json.WriteEndObject();
+    }
+
+    static readonly JsonWriterOptions Relaxed = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     /// <summary>Outages become 503 with Retry-After, everything else unexpected a logged 500; never a stack trace, never a 401.</summary>
     public static void UseProblems(this WebApplication app) => app.Use(async (http, next) =>

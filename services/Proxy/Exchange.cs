@@ -28,6 +28,7 @@ public sealed class Exchange(HttpContext http, Guid id, string endpoint, TimePro
     public Route Route { get; set; } = null!;
     public Hold? Hold { get; set; }
     public bool Stream { get; set; }
+    public DateTimeOffset StartedAt => _startedAt;
 
     /// <summary>Tokens that the rate limit has counted so far.</summary>
     public long RatedTokens { get; set; }

@@ -20,4 +20,19 @@ static class LenientJson
         if (reader.TokenType is JsonTokenType.StartObject or JsonTokenType.StartArray)
             reader.Skip();
     }
+
+    public static bool IsJson(ReadOnlySpan<byte> text)
+    {
+        try
+        {
+            var reader = new Utf8JsonReader(text);
+            while (reader.Read())
+                reader.StepOver();
+            return true;
+        }
+        catch (JsonException)
+        {
+            return false;
+        }
+    }
 }

@@ -16,7 +16,7 @@ builder.Services.AddHostedSingleton<Rates>();
 builder.Services.AddSingleton<Spool>();
 builder.Services.AddSingleton<Cors>();
 builder.Services.AddSingleton<Forwarding>();
-builder.Services.AddSingleton<ChatCompletions>();
+builder.Services.AddSingleton<Inference>();
 builder.Services.AddHostedSingleton<Slices>();
 builder.Services.AddHostedSingleton<SpoolPublisher>();
 builder.Services.AddHostedSingleton<Running>();
@@ -26,7 +26,7 @@ builder.Services.AddHostedService<Pushes>();
 var app = builder.Build();
 app.UseServiceDefaults();
 app.UseCrossOrigin();
-app.UseChatCompletions();
+app.UseInference();
 app.UseRouting();
 app.UseAuthorization();
 

@@ -15,7 +15,7 @@ public sealed class CrashTests
     static readonly TimeSpan PointLimit = TimeSpan.FromSeconds(180);
 
     /// <summary>Passed once in a life: at the start, or when the leases of the dead end.</summary>
-    static readonly HashSet<string> OnceInALife = ["proxy.spool.begin", "proxy.spool.delete", "proxy.spool.deleted", "wallet.sweeper.found", "wallet.sweeper.ended"];
+    static readonly HashSet<string> OnceInALife = ["proxy.inflight.recovered", "proxy.gone.told", "proxy.spool.begin", "proxy.spool.delete", "proxy.spool.deleted", "wallet.sweeper.found", "wallet.sweeper.ended"];
 
     static readonly string[] NeedsCalm = ["recall", "shortage", "sweeper"];
 

@@ -8,7 +8,7 @@ namespace LlmGateway.Proxy.OpenAi;
 /// of what went by in case that is missing. Never throws, whatever the bytes.
 /// </summary>
 /// <param name="counts">False leaves out our own count, which is most of the work: for a whole answer, which can be read again should its usage be missing.</param>
-public sealed class ChatMeter(bool counts = true)
+public sealed class ChatMeter(bool counts = true) : WholeMeter
 {
     // Names of the strings in a message or delta that are the model's words.
     static readonly byte[][] Texts =
@@ -21,29 +21,16 @@ public sealed class ChatMeter(bool counts = true)
     Track[] _tracks = new Track[1];
     UInt128 _finished;
 
-    /// <summary>Something that the user can read or run was delivered, or thought that the provider bills.</summary>
-    public bool ContentSeen { get; private set; }
-
-    /// <summary>The last usage object that was seen.</summary>
-    public ChatUsage? Usage { get; private set; }
-
-    /// <summary>There is usage, it is possible, and it does not deny what was seen.</summary>
-    public bool UsageIsBelieved => Usage?.Usage is { } usage && !(ContentSeen && MeterReading.OutputOf(usage) == 0);
-
     /// <summary>The last finish reason that was seen.</summary>
     public string? FinishReason { get; private set; }
 
     /// <summary>How many answers have a finish reason.</summary>
     public int FinishedChoices => (int)UInt128.PopCount(_finished);
 
-    /// <summary>An error object was seen.</summary>
-    public bool ErrorSeen { get; private set; }
-
     /// <summary>Something was seen that is no JSON.</summary>
     public bool MalformedSeen { get; private set; }
 
-    /// <summary>Our count of the output that went by, over all answers.</summary>
-    public long DeliveredTokens
+    public override long DeliveredTokens
     {
         get
         {
@@ -54,24 +41,10 @@ public sealed class ChatMeter(bool counts = true)
         }
     }
 
-    /// <summary>
-    /// What to settle with: the provider's counts when they can be believed, else ours of the request's texts and of what was delivered, marked
-    /// estimated.
-    /// </summary>
-    /// <param name="requestBody">As the caller sent it.</param>
-    public MeterReading Settle(ReadOnlySpan<byte> requestBody)
-    {
-        if (UsageIsBelieved)
-            return new(Usage!.Usage!, false, Usage.Reason, Usage.Raw);
-        return Estimate(requestBody, Usage switch { null => ChatUsage.Missing, { Usage: null } => Usage.Reason!, _ => ChatUsage.Zero });
-    }
-
-    /// <summary>Our own counts, whatever the provider said: for a request that was ended before its usage came.</summary>
-    public MeterReading Estimate(ReadOnlySpan<byte> requestBody, string reason) =>
-        MeterReading.OfCounts(TokenEstimate.OfRequest(requestBody), DeliveredTokens, reason, Usage?.Raw);
+    public override bool See(ReadOnlySpan<byte> answer) => Read(answer).IsJson;
 
     /// <summary>Reads one JSON text: a chunk's data or a whole answer.</summary>
-    public ChatPiece See(ReadOnlySpan<byte> json)
+    public ChatPiece Read(ReadOnlySpan<byte> json)
     {
         var piece = default(ChatPiece);
         try
@@ -171,13 +144,13 @@ public sealed class ChatMeter(bool counts = true)
     {
         FinishReason = reader.Has("stop"u8) ? "stop" : reader.Has("length"u8) ? "length" : reader.Has("tool_calls"u8) ? "tool_calls"
             : Encoding.UTF8.GetString(reader.ValueSpan[..Math.Min(reader.ValueSpan.Length, 64)]);
-        _finished |= UInt128.One << (index & (ChatRequest.MaxChoices - 1));
+        _finished |= UInt128.One << (index & (ModelRequest.MaxChoices - 1));
     }
 
     void SeeMessage(ref Utf8JsonReader reader, int index)
     {
         // More answers than can be asked for share tracks.
-        index &= ChatRequest.MaxChoices - 1;
+        index &= ModelRequest.MaxChoices - 1;
         if (index >= _tracks.Length)
             Array.Resize(ref _tracks, index + 1);
         ref var track = ref _tracks[index];

@@ -1,6 +1,6 @@
 using System.Text;
 using System.Text.Json;
-using LlmGateway.ServiceDefaults;
+using static LlmGateway.Proxy.Refusals;
 
 namespace LlmGateway.Proxy.OpenAi;
 
@@ -75,11 +75,6 @@ static class ChatParameters
             if (!json.IsString("text"u8))
                 throw Unpriceable("modalities", "only 'text' has a price");
     }
-
-    public static ProblemException Invalid(string path, string message) => new(Problems.Invalid(path, $"'{path}' {message}."));
-
-    public static ProblemException Unpriceable(string path, string reason) =>
-        new(Problems.Unpriceable(path, $"'{path}' cannot be priced: {reason}."));
 
     /// <summary>
     /// Some servers match names without regard to case, the last one winning: <c>"MAX_TOKENS": 100000</c> must not undo the limit that we set.

@@ -1,7 +1,6 @@
 using System.Buffers;
 using System.Globalization;
 using System.Text;
-using System.Text.Encodings.Web;
 using System.Text.Json;
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
@@ -9,15 +8,10 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Proxy.OpenAi;
 
 /// <summary>
-/// A stream of chat chunks on its way from provider to caller. Bytes pass through untouched but for what we must change: usage that only we asked for is
-/// hidden, usage that the caller asked for gets its cost, CRLF becomes LF. The end of the stream (last usage and <c>[DONE]</c>) is withheld until
-/// <see cref="WriteTail"/>, so that no caller sees an end that has not been settled.
+/// A stream of chat chunks between a caller and a provider of this wire. Bytes pass through untouched but for what we must change: usage that only we asked for is
+/// hidden, usage that the caller asked for gets its cost, CRLF becomes LF. Withheld is the last usage and <c>[DONE]</c>.
 /// </summary>
-/// <remarks>
-/// Order of calls: <see cref="Push"/> for what the provider sends, <see cref="End"/> when it has sent all or broke off, then <see cref="WriteTail"/> if
-/// <see cref="IsWhole"/> holds, else <see cref="WriteFailure"/>. Memory is bounded by one event, see <see cref="SseReader.MaxEventBytes"/>.
-/// </remarks>
-public sealed class ChatRelay(ChatRequest request, int maxEventBytes = SseReader.MaxEventBytes) : IDisposable
+public sealed class ChatRelay(ChatRequest request, int maxEventBytes = SseReader.MaxEventBytes) : Relay
 {
     readonly SseReader _events = new(maxEventBytes);
 
@@ -29,36 +23,33 @@ public sealed class ChatRelay(ChatRequest request, int maxEventBytes = SseReader
     // Of the first chunk, for a usage chunk of our own.
     byte[]? _first;
 
-    /// <summary>What was learned from the chunks so far.</summary>
-    public ChatMeter Meter { get; } = new();
+    readonly ChatMeter _meter = new();
+    bool _isDone;
 
-    /// <summary><c>[DONE]</c> was seen. What follows it is ignored.</summary>
-    public bool IsDone { get; private set; }
+    public override AnswerMeter Meter => _meter;
 
-    /// <summary>The provider finished every answer, without an error on the way; a stream that breaks off after that is complete.</summary>
-    public bool IsWhole => !Meter.ErrorSeen && (IsDone || Meter.FinishedChoices >= request.Choices);
+    public override bool IsDone => _isDone;
 
-    /// <summary>Takes bytes of the provider in any pieces and writes what may go to the caller at once.</summary>
-    public void Push(ReadOnlySpan<byte> upstream, IBufferWriter<byte> toCaller)
+    public override bool IsWhole => !_meter.ErrorSeen && (_isDone || _meter.FinishedChoices >= request.Choices);
+
+    public override void Push(ReadOnlySpan<byte> upstream, IBufferWriter<byte> toCaller)
     {
         while (!IsDone && _events.TryRead(ref upstream, out var e))
             Pass(e, toCaller);
     }
 
-    /// <summary>The provider's side has ended. A last event without its blank line is passed if it can be read; half an event is dropped.</summary>
-    public void End(IBufferWriter<byte> toCaller)
+    public override void End(IBufferWriter<byte> toCaller)
     {
         if (IsDone || !_events.TryReadRest(out var rest) || !rest.HasData)
             return;
-        if (IsDoneMark(rest.Data) || IsJson(rest.Data))
+        if (IsDoneMark(rest.Data) || LenientJson.IsJson(rest.Data))
             Pass(rest, toCaller);
     }
 
-    /// <summary>Ends the stream after the request has been settled: usage with its cost for callers who asked for it, then <c>[DONE]</c>.</summary>
-    public void WriteTail(IBufferWriter<byte> toCaller, Usage settled, Money cost)
+    public override void WriteTail(IBufferWriter<byte> toCaller, Usage settled, Money cost)
     {
         // The counts that a caller sees are those that were charged.
-        if (request.WantsUsage && (_held is null || !(_heldHasChoices || Meter.UsageIsBelieved)))
+        if (request.WantsUsage && (_held is null || !(_heldHasChoices || _meter.UsageIsBelieved)))
             HoldOwnUsage(settled);
         if (_held is not null)
         {
@@ -72,56 +63,36 @@ public sealed class ChatRelay(ChatRequest request, int maxEventBytes = SseReader
         toCaller.Write("data: [DONE]\n\n"u8);
     }
 
-    /// <summary>Ends a stream that broke off: an error event, which OpenAI's clients raise, if the provider sent none; then <c>[DONE]</c>.</summary>
-    public void WriteFailure(IBufferWriter<byte> toCaller, Problem problem, string requestId)
+    /// <summary>An error event, which OpenAI's clients raise, if the provider sent none; then <c>[DONE]</c>.</summary>
+    public override void WriteFailure(IBufferWriter<byte> toCaller, Problem problem, string requestId)
     {
         ReleaseHeld(toCaller);
-        if (!Meter.ErrorSeen)
-            WriteError(toCaller, problem, requestId);
-        toCaller.Write("data: [DONE]\n\n"u8);
+        if (_meter.ErrorSeen)
+            toCaller.Write("data: [DONE]\n\n"u8);
+        else
+            Wires.Chat.WriteStreamError(toCaller, problem, requestId);
     }
 
-    public void Dispose() => _events.Dispose();
-
-    static readonly JsonWriterOptions Relaxed = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
-
-    static void WriteError(IBufferWriter<byte> toCaller, Problem problem, string requestId)
-    {
-        toCaller.Write("data: "u8);
-        using (var json = new Utf8JsonWriter(toCaller, Relaxed))
-        {
-            json.WriteStartObject();
-            json.WriteStartObject("error");
-            json.WriteString("message", problem.Message);
-            json.WriteString("type", problem.Type);
-            json.WriteString("code", problem.Code);
-            json.WriteString("param", problem.Param);
-            json.WriteEndObject();
-            json.WriteNumber("status", problem.Status);
-            json.WriteString("requestId", requestId);
-            json.WriteEndObject();
-        }
-        toCaller.Write("\n\n"u8);
-    }
+    public override void Dispose() => _events.Dispose();
 
     void Pass(SseEvent e, IBufferWriter<byte> toCaller)
     {
         if (e.IsOversize)
         {
-            Meter.SeeUnread(e.Raw);
+            _meter.SeeUnread(e.Raw);
             toCaller.Write(e.Raw);
             return;
         }
         if (!e.HasData)
         {
-            Write(toCaller, e, default, default);
+            SseWriting.Write(toCaller, e, default, default);
             return;
         }
-        IsDone = IsDoneMark(e.Data);
-        if (IsDone)
+        _isDone = IsDoneMark(e.Data);
+        if (_isDone)
             return;
 
-        var piece = Meter.See(e.Data);
+        var piece = _meter.Read(e.Data);
         if (_heldHasChoices)
             ReleaseHeld(toCaller);
         if (request.WantsUsage && _first is null && piece.IsJson)
@@ -133,13 +104,13 @@ public sealed class ChatRelay(ChatRequest request, int maxEventBytes = SseReader
     {
         var hasUsage = piece.IsJson && piece.Usage.Length > 0;
         if (!hasUsage || (request.WantsUsage && !piece.UsageIsObject))
-            Write(toCaller, e, e.Data, default);
+            SseWriting.Write(toCaller, e, e.Data, default);
         else if (request.WantsUsage)
             Hold(e, piece);
         else if (piece.HasChoices || piece.UsageIsNull)
         {
             var (start, end) = piece.Cut(e.Data);
-            Write(toCaller, e, e.Data[..start], e.Data[end..]);
+            SseWriting.Write(toCaller, e, e.Data[..start], e.Data[end..]);
         }
     }
 
@@ -149,9 +120,9 @@ public sealed class ChatRelay(ChatRequest request, int maxEventBytes = SseReader
         _held ??= new ArrayBufferWriter<byte>();
         _held.ResetWrittenCount();
         var brace = piece.Usage.Start + piece.Usage.Length - 1;
-        WriteHead(_held, e, e.Data[..brace]);
+        SseWriting.WriteHead(_held, e, e.Data[..brace]);
         _costAt = _held.WrittenCount;
-        WriteRest(_held, e, e.Data[brace..]);
+        SseWriting.WriteRest(_held, e, e.Data[brace..]);
         _heldHasChoices = piece.HasChoices;
         _heldUsageIsEmpty = e.Data[piece.Usage.Start..brace].TrimEnd(" \t\r\n"u8) is [(byte)'{'];
     }
@@ -196,70 +167,4 @@ public sealed class ChatRelay(ChatRequest request, int maxEventBytes = SseReader
     }
 
     static bool IsDoneMark(ReadOnlySpan<byte> data) => data.Trim(" \t"u8).SequenceEqual("[DONE]"u8);
-
-    static bool IsJson(ReadOnlySpan<byte> data)
-    {
-        try
-        {
-            var reader = new Utf8JsonReader(data);
-            while (reader.Read())
-                reader.StepOver();
-            return true;
-        }
-        catch (JsonException)
-        {
-            return false;
-        }
-    }
-
-    /// <summary>Writes an event with its data given in two parts.</summary>
-    static void Write(IBufferWriter<byte> to, SseEvent e, ReadOnlySpan<byte> head, ReadOnlySpan<byte> rest)
-    {
-        // The fast path: most events go out as they came.
-        if (e.IsComplete && head.Length == e.Data.Length && !e.Raw.Contains((byte)'\r'))
-        {
-            to.Write(e.Raw);
-            return;
-        }
-        WriteHead(to, e, head);
-        WriteRest(to, e, rest);
-    }
-
-    static void WriteHead(IBufferWriter<byte> to, SseEvent e, ReadOnlySpan<byte> data)
-    {
-        if (e.DataStart >= 0)
-            WriteWithLf(to, e.Raw[..e.DataStart]);
-        else if (e.HasData)
-            to.Write("data: "u8);
-        WriteLines(to, data);
-    }
-
-    static void WriteRest(IBufferWriter<byte> to, SseEvent e, ReadOnlySpan<byte> data)
-    {
-        WriteLines(to, data);
-        if (!e.HasData)
-            WriteWithLf(to, e.Raw);
-        else if (e.DataStart >= 0 && e.IsComplete)
-            WriteWithLf(to, e.Raw[(e.DataStart + e.Data.Length)..]);
-        else
-            to.Write("\n\n"u8);
-    }
-
-    /// <summary>Data that was joined from several lines takes several lines again.</summary>
-    static void WriteLines(IBufferWriter<byte> to, ReadOnlySpan<byte> data)
-    {
-        for (int feed; (feed = data.IndexOf((byte)'\n')) >= 0; data = data[(feed + 1)..])
-        {
-            to.Write(data[..feed]);
-            to.Write("\ndata: "u8);
-        }
-        to.Write(data);
-    }
-
-    static void WriteWithLf(IBufferWriter<byte> to, ReadOnlySpan<byte> lines)
-    {
-        for (int carriage; (carriage = lines.IndexOf("\r\n"u8)) >= 0; lines = lines[(carriage + 1)..])
-            to.Write(lines[..carriage]);
-        to.Write(lines);
-    }
 }

@@ -1,8 +1,8 @@
-using System.Buffers.Text;
 using System.Text;
 using System.Text.Json;
 using LlmGateway.ServiceDefaults;
 using static LlmGateway.Proxy.OpenAi.ChatParameters;
+using static LlmGateway.Proxy.Refusals;
 
 namespace LlmGateway.Proxy.OpenAi;
 
@@ -53,21 +53,21 @@ ref struct ChatRequestReader
         else if (name.SequenceEqual("model"u8))
             ReadModel();
         else if (name.SequenceEqual("stream"u8))
-            _request.Stream = ReadBool("stream");
+            _request.Stream = _json.ReadBool("stream");
         else if (name.SequenceEqual("stream_options"u8))
             ReadStreamOptions();
         else if (name.SequenceEqual("max_tokens"u8))
-            _request.MaxTokensMember = new(Here, ReadCount("max_tokens", int.MaxValue));
+            _request.MaxTokensMember = new(Here, _json.ReadCount("max_tokens", int.MaxValue));
         else if (name.SequenceEqual("max_completion_tokens"u8))
-            _request.MaxCompletionTokensMember = new(Here, ReadCount("max_completion_tokens", int.MaxValue));
+            _request.MaxCompletionTokensMember = new(Here, _json.ReadCount("max_completion_tokens", int.MaxValue));
         else if (name.SequenceEqual("n"u8))
-            _request.Choices = ReadCount("n", ChatRequest.MaxChoices) ?? 1;
+            _request.Choices = _json.ReadCount("n", ModelRequest.MaxChoices) ?? 1;
         else if (name.SequenceEqual("tools"u8))
             ReadTools();
         else if (name.SequenceEqual("functions"u8))
             _request.HasTools |= _json.Token != JsonTokenType.Null;
         else if (name.SequenceEqual("user"u8))
-            _request.User = ReadText("user");
+            _request.User = _json.ReadText("user");
         else if (name.SequenceEqual("metadata"u8))
             ReadMetadata();
         else if (name.SequenceEqual("service_tier"u8))
@@ -78,14 +78,11 @@ ref struct ChatRequestReader
             CheckTop(name, _json.Token);
     }
 
-    readonly ChatRequest.Place Here => new(_json.Start, _json.End - _json.Start);
+    readonly ModelRequest.Place Here => new(_json.Start, _json.End - _json.Start);
 
     void ReadModel()
     {
-        var model = ReadText("model");
-        if (model is not { Length: > 0 and <= ChatRequest.MaxModelName })
-            throw Invalid("model", $"must be a string of 1 to {ChatRequest.MaxModelName} characters");
-        _request.Model = model;
+        _request.Model = _json.ReadModel("model");
         _request.ModelValue = Here;
     }
 
@@ -103,7 +100,7 @@ ref struct ChatRequestReader
             _request.StreamOptionsIsEmpty = false;
             if (name.SequenceEqual("include_usage"u8))
             {
-                _request.WantsUsage = ReadBool("stream_options.include_usage");
+                _request.AsksForUsage = _json.ReadBool("stream_options.include_usage");
                 _request.IncludeUsage = Here;
             }
             _json.Skip();
@@ -118,7 +115,7 @@ ref struct ChatRequestReader
         while (_json.NextMember(ref name))
         {
             if (name.SequenceEqual("session_id"u8))
-                _request.SessionId = ReadText("metadata.session_id");
+                _request.SessionId = _json.ReadText("metadata.session_id");
             _json.Skip();
         }
     }
@@ -197,29 +194,4 @@ ref struct ChatRequestReader
     }
 
     readonly string Path() => $"messages[{_request.Messages}]";
-
-    readonly bool ReadBool(string path) => _json.Token switch
-    {
-        JsonTokenType.True => true,
-        JsonTokenType.False or JsonTokenType.Null => false,
-        _ => throw Invalid(path, "must be true or false"),
-    };
-
-    readonly string? ReadText(string path) => _json.Token switch
-    {
-        JsonTokenType.String => _json.GetString(),
-        JsonTokenType.Null => null,
-        _ => throw Invalid(path, "must be a string"),
-    };
-
-    /// <summary>Digits only: what is written <c>1e3</c>, <c>10.0</c> or <c>"10"</c> is read differently by different servers.</summary>
-    readonly int? ReadCount(string path, int max)
-    {
-        if (_json.Token == JsonTokenType.Null)
-            return null;
-        var isCount = Utf8Parser.TryParse(_json.Raw, out int count, out var read) && read == _json.Raw.Length && count >= 1 && count <= max;
-        if (isCount && _json.Token == JsonTokenType.Number)
-            return count;
-        throw Invalid(path, $"must be an integer from 1 to {max}, written in digits");
-    }
 }

@@ -1,5 +1,6 @@
 using System.Text;
 using LlmGateway.Contracts;
+using LlmGateway.Proxy;
 using LlmGateway.Proxy.OpenAi;
 using Xunit;
 
@@ -19,13 +20,13 @@ public sealed class ChatMeterTests
     }
 
     [Theory]
-    [InlineData("", ChatUsage.Missing)]
-    [InlineData(""","usage":null""", ChatUsage.Missing)]
-    [InlineData(""","usage":{"prompt_tokens":-2,"completion_tokens":-2}""", ChatUsage.Negative)]
-    [InlineData(""","usage":{"prompt_tokens":0,"completion_tokens":0}""", ChatUsage.Zero)]
-    [InlineData(""","usage":{"prompt_tokens":5,"completion_tokens":0}""", ChatUsage.Zero)]
-    [InlineData(""","usage":{"prompt_tokens":5000000000000,"completion_tokens":1}""", ChatUsage.Absurd)]
-    [InlineData(""","usage":"lots" """, ChatUsage.Malformed)]
+    [InlineData("", ProviderUsage.Missing)]
+    [InlineData(""","usage":null""", ProviderUsage.Missing)]
+    [InlineData(""","usage":{"prompt_tokens":-2,"completion_tokens":-2}""", ProviderUsage.Negative)]
+    [InlineData(""","usage":{"prompt_tokens":0,"completion_tokens":0}""", ProviderUsage.Zero)]
+    [InlineData(""","usage":{"prompt_tokens":5,"completion_tokens":0}""", ProviderUsage.Zero)]
+    [InlineData(""","usage":{"prompt_tokens":5000000000000,"completion_tokens":1}""", ProviderUsage.Absurd)]
+    [InlineData(""","usage":"lots" """, ProviderUsage.Malformed)]
     public void Counts_that_are_missing_or_impossible_are_replaced_by_ours(string usage, string reason)
     {
         var reading = Seen($$$"""{"choices":[{"index":0,"message":{"content":"one two three"},"finish_reason":"stop"}]{{{usage}}}}""").Settle(TwoWords);

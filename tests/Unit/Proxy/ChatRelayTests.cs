@@ -106,7 +106,7 @@ public sealed class ChatRelayTests
                 + "\n\ndata: [DONE]\n\n",
             relayed.Sent);
         var reading = relayed.Meter.Settle(RequestBody(true));
-        Assert.Equal((true, ChatUsage.Missing), (reading.Estimated, reading.Reason));
+        Assert.Equal((true, ProviderUsage.Missing), (reading.Estimated, reading.Reason));
     }
 
     [Fact]
@@ -232,13 +232,13 @@ public sealed class ChatRelayTests
     static string UsageChunk(string usage) =>
         $$$"""data: {"id":"c1","object":"chat.completion.chunk","created":1,"model":"m","choices":[],"usage":{{{usage}}}}""" + "\n\n";
 
-    static (string Sent, ChatMeter Meter, bool Whole) Relay(string stream, Random random, bool wantsUsage, int maxEventBytes = SseReader.MaxEventBytes, bool expectUsage = true)
+    static (string Sent, AnswerMeter Meter, bool Whole) Relay(string stream, Random random, bool wantsUsage, int maxEventBytes = SseReader.MaxEventBytes, bool expectUsage = true)
     {
         var relayed = RelayBytes(Encoding.UTF8.GetBytes(stream), random, wantsUsage, maxEventBytes, expectUsage);
         return (Encoding.UTF8.GetString(relayed.Sent), relayed.Meter, relayed.Whole);
     }
 
-    static (byte[] Sent, ChatMeter Meter, bool Whole) RelayBytes(byte[] stream, Random random, bool wantsUsage, int maxEventBytes = SseReader.MaxEventBytes, bool expectUsage = true)
+    static (byte[] Sent, AnswerMeter Meter, bool Whole) RelayBytes(byte[] stream, Random random, bool wantsUsage, int maxEventBytes = SseReader.MaxEventBytes, bool expectUsage = true)
     {
         using var relay = new ChatRelay(Request(wantsUsage), maxEventBytes);
         var sent = new ArrayBufferWriter<byte>();

@@ -1,4 +1,5 @@
 using System.Text;
+using LlmGateway.Proxy;
 using LlmGateway.Proxy.OpenAi;
 using Xunit;
 
@@ -136,7 +137,7 @@ public sealed class ChatRequestTests
         foreach (var bytes in (byte[][])[[0xFF], [0xC0, 0xAF], [0xED, 0xA0, 0x80], [0xE4, 0xB8]])
         {
             byte[] broken = [.. body.AsSpan(0, body.Length - 3), .. bytes, (byte)'"', (byte)'}'];
-            Assert.False(ChatRequest.TryRead(broken, out _, out var problem));
+            Assert.False(Wires.Chat.TryRead(broken, default, out _, out var problem));
             Assert.Equal((400, "malformed_json"), (problem.Status, problem.Code));
         }
     }
@@ -183,7 +184,7 @@ public sealed class ChatRequestTests
         for (var i = random.Next(1, 4); i > 0; i--)
             body[random.Next(body.Length)] = random.Next(3) == 0 ? (byte)random.Next(256) : body[random.Next(body.Length)];
         var length = random.Next(3) == 0 ? random.Next(body.Length) : body.Length;
-        if (ChatRequest.TryRead(body.AsSpan(0, length), out var request, out var problem))
+        if (Wires.Chat.TryRead(body.AsSpan(0, length), default, out var request, out var problem))
             Accepted(Encoding.UTF8.GetString(request.Rewrite(body.AsMemory(0, length), "up", 5, true).Span));
         else
             Assert.Equal(400, problem.Status);
@@ -191,13 +192,13 @@ public sealed class ChatRequestTests
 
     internal static ChatRequest Accepted(string body)
     {
-        Assert.True(ChatRequest.TryRead(Encoding.UTF8.GetBytes(body), out var request, out var problem), problem?.Message);
-        return request;
+        Assert.True(Wires.Chat.TryRead(Encoding.UTF8.GetBytes(body), default, out var request, out var problem), problem?.Message);
+        return (ChatRequest)request;
     }
 
     static void Refused(string body, string code, string? param, bool anyParam = false)
     {
-        Assert.False(ChatRequest.TryRead(Encoding.UTF8.GetBytes(body), out _, out var problem));
+        Assert.False(Wires.Chat.TryRead(Encoding.UTF8.GetBytes(body), default, out _, out var problem));
         Assert.Equal((400, code), (problem.Status, problem.Code));
         if (!anyParam)
             Assert.Equal(param, problem.Param);

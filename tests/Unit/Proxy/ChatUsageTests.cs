@@ -38,7 +38,7 @@ public sealed class ChatUsageTests
     public void A_total_beyond_its_parts_is_reasoning_output()
     {
         var read = Read("""{"prompt_tokens":10,"completion_tokens":5,"total_tokens":40}""");
-        Assert.Equal(ChatUsage.TotalExceedsParts, read.Reason);
+        Assert.Equal(ProviderUsage.TotalExceedsParts, read.Reason);
         AssertMeters(read, (Meter.Input, 10), (Meter.Output, 5), (Meter.Reasoning, 25));
     }
 
@@ -54,7 +54,7 @@ public sealed class ChatUsageTests
     public void A_total_below_its_parts_is_not_used()
     {
         var read = Read("""{"prompt_tokens":10,"completion_tokens":5,"total_tokens":3}""");
-        Assert.Equal(ChatUsage.TotalBelowParts, read.Reason);
+        Assert.Equal(ProviderUsage.TotalBelowParts, read.Reason);
         AssertMeters(read, (Meter.Input, 10), (Meter.Output, 5));
     }
 
@@ -62,25 +62,25 @@ public sealed class ChatUsageTests
     public void A_detail_larger_than_the_whole_costs_the_plain_rate()
     {
         var read = Read("""{"prompt_tokens":10,"completion_tokens":5,"prompt_tokens_details":{"cached_tokens":11},"completion_tokens_details":{"reasoning_tokens":6}}""");
-        Assert.Equal(ChatUsage.DetailsExceedWhole, read.Reason);
+        Assert.Equal(ProviderUsage.DetailsExceedWhole, read.Reason);
         AssertMeters(read, (Meter.Input, 10), (Meter.Output, 5));
     }
 
     [Theory]
-    [InlineData("""{"prompt_tokens":-1,"completion_tokens":5}""", ChatUsage.Negative)]
-    [InlineData("""{"prompt_tokens":1,"completion_tokens":5,"prompt_tokens_details":{"cached_tokens":-5}}""", ChatUsage.Negative)]
-    [InlineData("""{"prompt_tokens":1000000000000000000,"completion_tokens":1000000000000000000,"total_tokens":2000000000000000000}""", ChatUsage.Absurd)]
-    [InlineData("""{"prompt_tokens":99999999999999999999,"completion_tokens":5}""", ChatUsage.Malformed)]
-    [InlineData("""{"prompt_tokens":1.5,"completion_tokens":5}""", ChatUsage.Malformed)]
-    [InlineData("""{"prompt_tokens":"1","completion_tokens":5}""", ChatUsage.Malformed)]
-    [InlineData("""{"prompt_tokens":1,"completion_tokens":5,"prompt_tokens_details":[]}""", ChatUsage.Malformed)]
-    [InlineData("""{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0}""", ChatUsage.Zero)]
-    [InlineData("""{"completion_tokens":5}""", ChatUsage.Zero)]
-    [InlineData("{}", ChatUsage.Zero)]
-    [InlineData("[]", ChatUsage.Malformed)]
-    [InlineData("12", ChatUsage.Malformed)]
-    [InlineData("{", ChatUsage.Malformed)]
-    [InlineData("", ChatUsage.Malformed)]
+    [InlineData("""{"prompt_tokens":-1,"completion_tokens":5}""", ProviderUsage.Negative)]
+    [InlineData("""{"prompt_tokens":1,"completion_tokens":5,"prompt_tokens_details":{"cached_tokens":-5}}""", ProviderUsage.Negative)]
+    [InlineData("""{"prompt_tokens":1000000000000000000,"completion_tokens":1000000000000000000,"total_tokens":2000000000000000000}""", ProviderUsage.Absurd)]
+    [InlineData("""{"prompt_tokens":99999999999999999999,"completion_tokens":5}""", ProviderUsage.Malformed)]
+    [InlineData("""{"prompt_tokens":1.5,"completion_tokens":5}""", ProviderUsage.Malformed)]
+    [InlineData("""{"prompt_tokens":"1","completion_tokens":5}""", ProviderUsage.Malformed)]
+    [InlineData("""{"prompt_tokens":1,"completion_tokens":5,"prompt_tokens_details":[]}""", ProviderUsage.Malformed)]
+    [InlineData("""{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0}""", ProviderUsage.Zero)]
+    [InlineData("""{"completion_tokens":5}""", ProviderUsage.Zero)]
+    [InlineData("{}", ProviderUsage.Zero)]
+    [InlineData("[]", ProviderUsage.Malformed)]
+    [InlineData("12", ProviderUsage.Malformed)]
+    [InlineData("{", ProviderUsage.Malformed)]
+    [InlineData("", ProviderUsage.Malformed)]
     public void Impossible_counts_are_not_believed(string json, string reason)
     {
         var read = Read(json);
@@ -90,8 +90,8 @@ public sealed class ChatUsageTests
     [Fact]
     public void The_raw_object_is_kept_up_to_a_bound()
     {
-        Assert.Null(Read($$"""{"prompt_tokens":1,"x":"{{new string('x', ChatUsage.MaxRawBytes)}}"}""").Raw);
-        Assert.NotNull(Read($$"""{"prompt_tokens":1,"x":"{{new string('x', ChatUsage.MaxRawBytes - 100)}}"}""").Raw);
+        Assert.Null(Read($$"""{"prompt_tokens":1,"x":"{{new string('x', ProviderUsage.MaxRawBytes)}}"}""").Raw);
+        Assert.NotNull(Read($$"""{"prompt_tokens":1,"x":"{{new string('x', ProviderUsage.MaxRawBytes - 100)}}"}""").Raw);
     }
 
     [Fact]
@@ -136,9 +136,9 @@ public sealed class ChatUsageTests
 
     internal static long Output(Usage usage) => usage[Meter.Output] + usage[Meter.Reasoning] + usage[Meter.AudioOutput] + usage[Meter.ImageOutput];
 
-    static ChatUsage Read(string json) => ChatUsage.Read(Encoding.UTF8.GetBytes(json));
+    static ProviderUsage Read(string json) => ChatUsage.Read(Encoding.UTF8.GetBytes(json));
 
-    static void AssertMeters(ChatUsage read, params (Meter Meter, long Units)[] expected)
+    static void AssertMeters(ProviderUsage read, params (Meter Meter, long Units)[] expected)
     {
         var usage = new Usage { [Meter.Request] = 1 };
         foreach (var (meter, units) in expected)

@@ -6,27 +6,27 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Proxy;
 
 /// <summary>
-/// <c>POST /v1/chat/completions</c> on the OpenAI wire, stage by stage:
+/// A call to a model, on any wire, stage by stage:
 /// <code>
 ///   1 identify ─ 2 permit ─ 3 read ─ 4 limit ─ 5 reserve ─ 6 forward ─ 7 meter ─ 8 settle ─ 9 tell
 ///   └── refused: nothing was reserved ──────┘   └── from here on the request ends in exactly one settlement ──┘
 /// </code>
 /// </summary>
-public sealed class ChatCompletions(
-    Identity identity, Running running, KeyUse keys, Rates rates, Slices slices, Forwarding forwarding, Spool spool, SpoolPublisher publisher, TimeProvider time, ILogger<ChatCompletions> log)
+public sealed class Inference(
+    Identity identity, Running running, KeyUse keys, Rates rates, Slices slices, Forwarding forwarding, Spool spool, SpoolPublisher publisher, TimeProvider time, ILogger<Inference> log)
 {
-    const string Path = "/v1/chat/completions";
-
     /// <summary>Largest answer that is not a stream: it is read whole, so that its cost can stand in its headers.</summary>
     const int MaxAnswerBytes = 32 * 1024 * 1024;
 
     const int MaxErrorBytes = 64 * 1024;
 
-    public async Task HandleAsync(HttpContext http)
+    /// <param name="wire">What the caller speaks.</param>
+    /// <param name="endpoint">The route, for the usage record.</param>
+    public async Task HandleAsync(HttpContext http, Wire wire, RequestTarget target, string endpoint)
     {
         var id = Ids.New();
         http.SetRequestId(id);
-        var exchange = new Exchange(http, id, Path, time);
+        var exchange = new Exchange(http, id, endpoint, time);
 
         // :: 1 Identify, 2 Permit
         var (caller, problem) = await identity.IdentifyAsync(http);
@@ -42,7 +42,7 @@ public sealed class ChatCompletions(
 
         // :: 3 Read
         using var body = await RequestBody.ReadAsync(http);
-        if (!ChatRequest.TryRead(body.Memory.Span, out var request, out problem) || !TryRoute(exchange, request, out var bound, out problem))
+        if (!wire.TryRead(body.Memory.Span, target, out var request, out problem) || !TryRoute(exchange, request, out var bound, out problem))
         {
             await problem.ExecuteAsync(http);
             return;
@@ -69,30 +69,29 @@ public sealed class ChatCompletions(
         }
         Failpoint.Hit("proxy.request.reserved");
         using var run = running.Start(caller, exchange.Route.Upstream, http.RequestAborted);
-        var meter = request.Stream ? null : new ChatMeter(counts: false);
-        using var relay = request.Stream ? new ChatRelay(request) : null;
+        using var passage = new Passage(wire, exchange, request, body.Memory);
         try
         {
             // :: 6 Forward
             run.LimitSilence(exchange.Route.Upstream.Timeout);
-            using var response = await ForwardAsync(exchange, request, body.Memory, outputLimit, run);
+            using var response = await ForwardAsync(exchange, passage, outputLimit, run);
             if (response is null)
                 return;
 
             Failpoint.Hit("proxy.forward.answered");
             // :: 7 Meter, 8 Settle, 9 Tell
-            if (relay is not null)
-                await RelayStreamAsync(exchange, relay, body.Memory, response, run);
+            if (passage.Relay is not null)
+                await RelayStreamAsync(exchange, passage, response, run);
             else
-                await RelayWholeAsync(exchange, meter!, body.Memory, response, run);
+                await RelayWholeAsync(exchange, passage, response, run);
         }
         catch (Exception e)
         {
-            await EndBrokenAsync(exchange, relay, relay?.Meter ?? meter!, body.Memory, run, e);
+            await EndBrokenAsync(exchange, passage, run, e);
         }
     }
 
-    static bool TryRoute(Exchange exchange, ChatRequest request, out UpperBound bound, [System.Diagnostics.CodeAnalysis.NotNullWhen(false)] out Problem? problem)
+    static bool TryRoute(Exchange exchange, ModelRequest request, out UpperBound bound, [System.Diagnostics.CodeAnalysis.NotNullWhen(false)] out Problem? problem)
     {
         bound = default;
         if (exchange.Caller.Project.Find(request.Model) is not { } route)
@@ -110,7 +109,7 @@ public sealed class ChatCompletions(
         return problem is null;
     }
 
-    async ValueTask<Problem?> LimitAsync(Exchange exchange, ChatRequest request, long outputLimit)
+    async ValueTask<Problem?> LimitAsync(Exchange exchange, ModelRequest request, long outputLimit)
     {
         exchange.RatedTokens = Rates.Estimate(request.BodyBytes, outputLimit * request.Choices);
         var taken = await rates.TakeAsync(exchange.Caller.Credential, exchange.RatedTokens, exchange.Http.RequestAborted);
@@ -145,14 +144,12 @@ public sealed class ChatCompletions(
     }
 
     /// <summary>The head of a good answer; null when the provider failed and the caller has been told.</summary>
-    async Task<HttpResponseMessage?> ForwardAsync(Exchange exchange, ChatRequest request, ReadOnlyMemory<byte> body, long outputLimit, Running.Request run)
+    async Task<HttpResponseMessage?> ForwardAsync(Exchange exchange, Passage passage, long outputLimit, Running.Request run)
     {
-        var upstream = exchange.Route.Upstream;
-        var (sent, injectUsage) = (body, true);
-        for (; ; )
+        for (var injectUsage = true; ;)
         {
-            sent = request.Rewrite(body, exchange.Route.Model.UpstreamModel, outputLimit, injectUsage);
-            var (response, problem) = await forwarding.SendAsync(upstream, () => upstream.Post(Path, sent, request.Stream), run.Ended);
+            var sent = passage.Compose(outputLimit, injectUsage);
+            var (response, problem) = await forwarding.SendAsync(exchange.Route.Upstream, () => passage.Post(sent), run.Ended);
             if (response is { IsSuccessStatusCode: true })
                 return response;
             if (response is not null)
@@ -160,7 +157,7 @@ public sealed class ChatCompletions(
                 using (response)
                 {
                     using var answer = await AnswerBody.ReadAsync(response, MaxErrorBytes, truncate: true, run.Ended);
-                    if (injectUsage && request.Stream && !request.WantsUsage && UpstreamErrors.RefusesStreamOptions((int)response.StatusCode, answer.Memory.Span))
+                    if (injectUsage && passage.AskedForUsage && UpstreamErrors.RefusesStreamOptions((int)response.StatusCode, answer.Memory.Span))
                     {
                         injectUsage = false;
                         continue;
@@ -168,44 +165,41 @@ public sealed class ChatCompletions(
                     problem = UpstreamErrors.Map((int)response.StatusCode, answer.Memory.Span, (int?)response.Headers.RetryAfter?.Delta?.TotalSeconds);
                 }
             }
-            exchange.End(publisher, rates, RequestOutcome.Failed, problem!.Status, null, problem.Code);
-            await problem.ExecuteAsync(exchange.Http);
+            await EndFailedAsync(exchange, problem!);
             return null;
         }
     }
 
-    async Task RelayWholeAsync(Exchange exchange, ChatMeter meter, ReadOnlyMemory<byte> body, HttpResponseMessage response, Running.Request run)
+    async Task RelayWholeAsync(Exchange exchange, Passage passage, HttpResponseMessage response, Running.Request run)
     {
         using var answer = await AnswerBody.ReadAsync(response, MaxAnswerBytes, truncate: false, run.Ended);
         exchange.FirstByte();
-        if (!meter.See(answer.Memory.Span).IsJson || IsEmpty(meter))
+        if (!passage.SeeWhole(answer.Memory.Span) || IsEmpty(passage.Meter))
         {
             await EndFailedAsync(exchange, Problems.Upstream(502, "upstream_malformed", "The provider's answer is not a completion."));
             return;
         }
-        if (!meter.UsageIsBelieved)
-        {
-            meter = new ChatMeter();
-            meter.See(answer.Memory.Span);
-        }
         Failpoint.Hit("proxy.whole.read");
-        var cost = EndAnswered(exchange, run, meter.Settle(body.Span));
+        var metered = passage.Meter.Settle(passage.Body.Span);
+        var cost = EndAnswered(exchange, run, metered);
         Failpoint.Hit("proxy.whole.settled");
 
+        var told = passage.Retell(answer.Memory, metered.Usage, cost);
         Tell(exchange);
         exchange.Http.Response.Headers["X-LLMGateway-Cost"] = cost.ToString();
         exchange.Http.Response.ContentType = "application/json";
-        exchange.Http.Response.ContentLength = answer.Memory.Length;
-        await exchange.Http.Response.BodyWriter.WriteAsync(answer.Memory, exchange.Http.RequestAborted);
+        exchange.Http.Response.ContentLength = told.Length;
+        await exchange.Http.Response.BodyWriter.WriteAsync(told, exchange.Http.RequestAborted);
     }
 
-    async Task RelayStreamAsync(Exchange exchange, ChatRelay relay, ReadOnlyMemory<byte> body, HttpResponseMessage response, Running.Request run)
+    async Task RelayStreamAsync(Exchange exchange, Passage passage, HttpResponseMessage response, Running.Request run)
     {
         if (response.Content.Headers.ContentType?.MediaType is not "text/event-stream")
         {
             await EndFailedAsync(exchange, Problems.Upstream(502, "upstream_malformed", "The provider's answer is not a stream of events."));
             return;
         }
+        var relay = passage.Relay!;
         var toCaller = exchange.Http.Response.BodyWriter;
         await using var upstream = await response.Content.ReadAsStreamAsync(run.Ended);
         var buffer = ArrayPool<byte>.Shared.Rent(32 * 1024);
@@ -213,7 +207,7 @@ public sealed class ChatCompletions(
         {
             for (int read; !relay.IsDone && (read = await upstream.ReadAsync(buffer, run.Ended)) > 0;)
             {
-                BeginStream(exchange);
+                BeginStream(exchange, passage);
                 run.LimitSilence(exchange.Route.Upstream.Timeout);
                 relay.Push(buffer.AsSpan(0, read), toCaller);
                 run.CallerStalls = true;
@@ -222,19 +216,19 @@ public sealed class ChatCompletions(
                 run.CallerStalls = false;
                 Failpoint.Hit("proxy.stream.piece");
                 if (relay.Meter.DeliveredTokens is var delivered && exchange.IsCheckpointDue(delivered))
-                    exchange.Checkpoint(delivered, relay.Meter.Estimate(body.Span, ""));
+                    exchange.Checkpoint(delivered, relay.Meter.Estimate(passage.Body.Span, ""));
             }
         }
         finally
         {
             ArrayPool<byte>.Shared.Return(buffer);
         }
-        BeginStream(exchange);
+        BeginStream(exchange, passage);
         relay.End(toCaller);
         if (!relay.IsWhole || IsEmpty(relay.Meter))
             throw new IOException("the provider ended its stream early");
 
-        var metered = relay.Meter.Settle(body.Span);
+        var metered = relay.Meter.Settle(passage.Body.Span);
         Failpoint.Hit("proxy.stream.ended");
         var cost = EndAnswered(exchange, run, metered);
         Failpoint.Hit("proxy.stream.settled");
@@ -248,15 +242,15 @@ public sealed class ChatCompletions(
         : exchange.End(publisher, rates, RequestOutcome.Completed, StatusCodes.Status200OK, metered);
 
     /// <summary>Nothing was delivered and nothing was used: no completion, whatever its status says.</summary>
-    static bool IsEmpty(ChatMeter meter) => !meter.ContentSeen && !meter.UsageIsBelieved;
+    static bool IsEmpty(AnswerMeter meter) => !meter.ContentSeen && !meter.UsageIsBelieved;
 
     /// <summary>
     /// The caller left or takes nothing any more, its credential was revoked, or the provider broke off or fell silent. Whoever left pays for the input and what was
     /// delivered; for a provider's failure before the first content nobody pays.
     /// </summary>
-    async Task EndBrokenAsync(Exchange exchange, ChatRelay? relay, ChatMeter meter, ReadOnlyMemory<byte> body, Running.Request run, Exception e)
+    async Task EndBrokenAsync(Exchange exchange, Passage passage, Running.Request run, Exception e)
     {
-        var http = exchange.Http;
+        var (http, meter, body) = (exchange.Http, passage.Meter, passage.Body);
         if (exchange.Ended)
         {
             if (!http.RequestAborted.IsCancellationRequested)
@@ -272,21 +266,24 @@ public sealed class ChatCompletions(
             var metered = meter.UsageIsBelieved ? meter.Settle(body.Span) : meter.Estimate(body.Span, reason);
             exchange.End(publisher, rates, RequestOutcome.Aborted, StatusCodes.Status499ClientClosedRequest, metered, metered.Estimated ? null : reason);
             if (run.Revoked)
-                await FinishAsync(exchange, relay, Problems.RevokedCredential);
+                await FinishAsync(exchange, passage.Relay, Problems.RevokedCredential);
             else
                 http.Abort();
             return;
         }
         if (e is not (IOException or HttpRequestException or OperationCanceledException or ProblemException))
             log.LogError(e, "request {RequestId} failed", http.RequestId());
-        var problem = e is OperationCanceledException
-            ? Problems.Upstream(504, "upstream_timeout", "The provider did not answer in time.")
-            : Problems.Upstream(502, "upstream_interrupted", "The provider broke off its answer.");
+        var problem = e switch
+        {
+            ProblemException refused => refused.Problem,
+            OperationCanceledException => Problems.Upstream(504, "upstream_timeout", "The provider did not answer in time."),
+            _ => Problems.Upstream(502, "upstream_interrupted", "The provider broke off its answer."),
+        };
         if (meter.ContentSeen && http.Response.HasStarted)
             exchange.End(publisher, rates, RequestOutcome.Interrupted, problem.Status, meter.Estimate(body.Span, problem.Code));
         else
             exchange.End(publisher, rates, RequestOutcome.Failed, problem.Status, null, problem.Code);
-        await FinishAsync(exchange, relay, problem);
+        await FinishAsync(exchange, passage.Relay, problem);
     }
 
     async Task EndFailedAsync(Exchange exchange, Problem problem)
@@ -296,7 +293,7 @@ public sealed class ChatCompletions(
     }
 
     /// <summary>Tells a caller who is still there, in the form that the answer has taken so far.</summary>
-    static async Task FinishAsync(Exchange exchange, ChatRelay? relay, Problem problem)
+    static async Task FinishAsync(Exchange exchange, Relay? relay, Problem problem)
     {
         var http = exchange.Http;
         if (http.RequestAborted.IsCancellationRequested)
@@ -315,14 +312,14 @@ public sealed class ChatCompletions(
         await http.Response.BodyWriter.FlushAsync(http.RequestAborted);
     }
 
-    static void BeginStream(Exchange exchange)
+    static void BeginStream(Exchange exchange, Passage passage)
     {
         var response = exchange.Http.Response;
         if (response.HasStarted || response.ContentType is not null)
             return;
         exchange.FirstByte();
         Tell(exchange);
-        response.ContentType = "text/event-stream; charset=utf-8";
+        response.ContentType = passage.Request.StreamsAsArray ? "application/json" : "text/event-stream; charset=utf-8";
         response.Headers.CacheControl = "no-cache";
         response.Headers["X-Accel-Buffering"] = "no";
     }
@@ -336,18 +333,18 @@ public sealed class ChatCompletions(
     }
 }
 
-public static class ChatRoutes
+public static class InferenceRoutes
 {
-    static readonly string[] Paths = ["/v1/chat/completions", "/chat/completions"];
+    static readonly string[] Chat = ["/v1/chat/completions", "/chat/completions"];
 
     /// <summary>The hot path does not pass through routing and what comes with it; call before <c>UseRouting</c>. Other methods on these paths do.</summary>
-    public static void UseChatCompletions(this WebApplication app)
+    public static void UseInference(this WebApplication app)
     {
-        var chat = app.Services.GetRequiredService<ChatCompletions>();
-        app.Use(next => http => HttpMethods.IsPost(http.Request.Method) && http.Request.Path.Value is { } path && (path == Paths[0] || path == Paths[1])
-            ? chat.HandleAsync(http)
+        var inference = app.Services.GetRequiredService<Inference>();
+        app.Use(next => http => HttpMethods.IsPost(http.Request.Method) && http.Request.Path.Value is { } path && (path == Chat[0] || path == Chat[1])
+            ? inference.HandleAsync(http, Wires.Chat, default, Chat[0])
             : next(http));
-        foreach (var path in Paths)
-            app.MapPost(path, chat.HandleAsync);
+        foreach (var path in Chat)
+            app.MapPost(path, http => inference.HandleAsync(http, Wires.Chat, default, Chat[0]));
     }
 }

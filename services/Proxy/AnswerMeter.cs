@@ -1,0 +1,38 @@
+namespace LlmGateway.Proxy;
+
+/// <summary>
+/// Watches an answer go by and keeps what settling needs: the provider's usage, and our own count in case that is missing. Never throws, whatever the bytes.
+/// </summary>
+public abstract class AnswerMeter
+{
+    /// <summary>Something that the user can read or run was delivered, or thought that the provider bills.</summary>
+    public bool ContentSeen { get; protected set; }
+
+    /// <summary>The last usage object that was seen.</summary>
+    public ProviderUsage? Usage { get; protected set; }
+
+    /// <summary>There is usage, it is possible, and it does not deny what was seen.</summary>
+    public bool UsageIsBelieved => Usage?.Usage is { } usage && !(ContentSeen && MeterReading.OutputOf(usage) == 0);
+
+    /// <summary>An error object was seen.</summary>
+    public bool ErrorSeen { get; protected set; }
+
+    /// <summary>Our count of the output that went by, over all answers.</summary>
+    public abstract long DeliveredTokens { get; }
+
+    /// <summary>
+    /// What to settle with: the provider's counts when they can be believed, else ours of the request's texts and of what was delivered, marked
+    /// estimated.
+    /// </summary>
+    /// <param name="requestBody">As the caller sent it.</param>
+    public MeterReading Settle(ReadOnlySpan<byte> requestBody)
+    {
+        if (UsageIsBelieved)
+            return new(Usage!.Usage!, false, Usage.Reason, Usage.Raw);
+        return Estimate(requestBody, Usage switch { null => ProviderUsage.Missing, { Usage: null } => Usage.Reason!, _ => ProviderUsage.Zero });
+    }
+
+    /// <summary>Our own counts, whatever the provider said: for a request that was ended before its usage came.</summary>
+    public MeterReading Estimate(ReadOnlySpan<byte> requestBody, string reason) =>
+        MeterReading.OfCounts(TokenEstimate.OfRequest(requestBody), DeliveredTokens, reason, Usage?.Raw);
+}

@@ -1,0 +1,76 @@
+using System.Buffers;
+using LlmGateway.Contracts;
+using LlmGateway.Proxy.Translation;
+using LlmGateway.ServiceDefaults;
+
+namespace LlmGateway.Proxy;
+
+/// <summary>One request on its way to one provider and back: in the caller's wire all the way, or translated.</summary>
+public sealed class Passage(Wire caller, Exchange exchange, ModelRequest request, ReadOnlyMemory<byte> body) : IDisposable
+{
+    readonly Wire _provider = Wires.Of(exchange.Route.Upstream.Provider.Wire, caller);
+
+    Relay? _relay;
+    WholeMeter? _whole;
+
+    public ModelRequest Request => request;
+
+    /// <summary>As the caller sent it.</summary>
+    public ReadOnlyMemory<byte> Body => body;
+
+    /// <summary>Null for an answer that is no stream.</summary>
+    public Relay? Relay => request.Stream ? _relay ??= Translates ? new TranslatedRelay(_provider, caller, Head) : caller.NewRelay(request) : null;
+
+    public AnswerMeter Meter => Relay?.Meter ?? (_whole ??= _provider.NewWholeMeter(counts: Translates));
+
+    /// <summary>Only we asked for usage in the stream, and a provider may not know how to.</summary>
+    public bool AskedForUsage => request.Stream && (Translates || !request.WantsUsage);
+
+    bool Translates => _provider != caller;
+
+    AnswerHead Head => new(exchange.Http.RequestId(), exchange.Route.Model.Id, exchange.StartedAt, request);
+
+    /// <summary>The body for the provider.</summary>
+    public ReadOnlyMemory<byte> Compose(long outputLimit, bool injectUsage)
+    {
+        var model = exchange.Route.Model.UpstreamModel;
+        return Translates
+            ? _provider.Compose(caller.Understand(body.Span, request), model, outputLimit, request.Stream)
+            : request.Rewrite(body, model, outputLimit, injectUsage);
+    }
+
+    public HttpRequestMessage Post(ReadOnlyMemory<byte> sent)
+    {
+        var message = exchange.Route.Upstream.Post(_provider.Path(exchange.Route.Model.UpstreamModel, request.Stream), sent, request.Stream);
+        foreach (var (name, standard) in _provider.PassedHeaders)
+        {
+            var given = Translates ? "" : exchange.Http.Request.Headers[name].ToString();
+            if (given.Length > 0 || standard is not null)
+                message.Headers.TryAddWithoutValidation(name, given.Length > 0 ? given : standard);
+        }
+        return message;
+    }
+
+    /// <summary>Meters an answer that is no stream; false when it is none of the provider's wire.</summary>
+    public bool SeeWhole(ReadOnlySpan<byte> answer)
+    {
+        if (!((WholeMeter)Meter).See(answer))
+            return false;
+        if (_whole!.UsageIsBelieved || Translates)
+            return true;
+        _whole = _provider.NewWholeMeter(counts: true);
+        return _whole.See(answer);
+    }
+
+    /// <summary>An answer that is no stream, as the caller gets it.</summary>
+    public ReadOnlyMemory<byte> Retell(ReadOnlyMemory<byte> answer, Usage settled, Money cost)
+    {
+        if (!Translates)
+            return answer;
+        var told = new ArrayBufferWriter<byte>(answer.Length);
+        caller.NewWriter(Head).WriteWhole(((EventMeter)_whole!).Whole, settled, cost, told);
+        return told.WrittenMemory;
+    }
+
+    public void Dispose() => _relay?.Dispose();
+}

@@ -1,0 +1,124 @@
+using System.Text;
+using System.Text.Json;
+using LlmGateway.Contracts;
+
+namespace LlmGateway.Proxy;
+
+/// <summary>
+/// A provider's usage object as disjoint meters. Providers report overlapping counts and sometimes nonsense: what is impossible is not used, what is merely
+/// odd is used by a written rule and named.
+/// </summary>
+/// <param name="Usage">Null when the object cannot be believed; then the request is counted locally.</param>
+/// <param name="Reason">One of the constants, or null when the object is sound.</param>
+/// <param name="Raw">The object as received; null when it is longer than <see cref="MaxRawBytes"/>.</param>
+public sealed record ProviderUsage(Usage? Usage, string? Reason, string? Raw)
+{
+    /// <summary>Usage objects have about 300 bytes.</summary>
+    public const int MaxRawBytes = 4096;
+
+    /// <summary>No context is near this many tokens, and no price below a dollar a token overflows on it.</summary>
+    public const long MaxTokens = 1_000_000_000;
+
+    /// <summary>Not believed: a count that is no integer, or no object at all.</summary>
+    public const string Malformed = "usage_malformed";
+    /// <summary>Not believed: a count below zero.</summary>
+    public const string Negative = "usage_negative";
+    /// <summary>Not believed: a count above <see cref="MaxTokens"/>.</summary>
+    public const string Absurd = "usage_absurd";
+    /// <summary>Not believed: no input, though every request has some, or no output where content was seen.</summary>
+    public const string Zero = "usage_zero";
+    /// <summary>There was no usage object.</summary>
+    public const string Missing = "usage_missing";
+    /// <summary>Used: a detail larger than the whole it is part of is ignored, so that its tokens cost the plain rate.</summary>
+    public const string DetailsExceedWhole = "usage_details_exceed_whole";
+    /// <summary>Used: what the total has beyond its parts is reasoning output ("OpenAI compatible" Gemini).</summary>
+    public const string TotalExceedsParts = "usage_total_exceeds_parts";
+    /// <summary>Used: the parts count, the smaller total does not.</summary>
+    public const string TotalBelowParts = "usage_total_below_parts";
+
+    /// <summary>Reads the counts that a wire's table names into <paramref name="counts"/>, which the wire then splits into meters. Never throws.</summary>
+    /// <param name="fields">Where each count stands; a count that has several places takes the last that is present.</param>
+    /// <returns>Null when the counts are possible, else what to settle with.</returns>
+    internal static ProviderUsage? ReadCounts(ReadOnlySpan<byte> json, UsageField[] fields, Span<long> counts, out string? raw)
+    {
+        raw = json.Length <= MaxRawBytes ? Encoding.UTF8.GetString(json) : null;
+        counts.Clear();
+        try
+        {
+            var reader = new Utf8JsonReader(json);
+            reader.Read();
+            if (!TryRead(ref reader, "", fields, counts) || reader.Read())
+                return new(null, Malformed, raw);
+        }
+        catch (JsonException)
+        {
+            return new(null, Malformed, raw);
+        }
+        foreach (var count in counts)
+        {
+            if (count < 0)
+                return new(null, Negative, raw);
+            if (count > MaxTokens)
+                return new(null, Absurd, raw);
+        }
+        return null;
+    }
+
+    /// <summary>Moves a detail from the meter of its whole to its own; details may overlap each other, the first one keeps the tokens.</summary>
+    /// <param name="whole">What the detail is part of.</param>
+    /// <param name="reason">Set to <see cref="DetailsExceedWhole"/> when it is still null and the detail is larger than its whole; then nothing is moved.</param>
+    internal static void Move(Usage usage, Meter from, Meter to, long count, long whole, ref string? reason)
+    {
+        if (count > whole)
+        {
+            reason ??= DetailsExceedWhole;
+            return;
+        }
+        var moved = Math.Min(count, usage[from]);
+        usage[from] -= moved;
+        usage[to] += moved;
+    }
+
+    /// <summary>False when this is no object or a known count is no integer.</summary>
+    static bool TryRead(ref Utf8JsonReader reader, string section, UsageField[] fields, scoped Span<long> counts)
+    {
+        if (reader.TokenType != JsonTokenType.StartObject)
+            return false;
+        while (reader.NextMember())
+        {
+            var (details, field) = Find(ref reader, section, fields);
+            reader.Read();
+            if (reader.TokenType == JsonTokenType.Null)
+                continue;
+            if (details is not null && !TryRead(ref reader, details, fields, counts))
+                return false;
+            if (field >= 0 && (reader.TokenType != JsonTokenType.Number || !reader.TryGetInt64(out counts[field])))
+                return false;
+            if (details is null)
+                reader.StepOver();
+        }
+        return true;
+    }
+
+    /// <summary>Sections stand in the object itself; nothing of ours is deeper.</summary>
+    static (string? Details, int Count) Find(ref Utf8JsonReader reader, string section, UsageField[] fields)
+    {
+        foreach (var field in fields)
+        {
+            if (field.Section == section && reader.Has(field.Name))
+                return (null, field.Count);
+            if (section.Length == 0 && field.Section.Length > 0 && reader.Has(field.SectionName))
+                return (field.Section, -1);
+        }
+        return (null, -1);
+    }
+}
+
+/// <summary>Where a count stands in a usage object: in the object itself (no section) or in one of its details.</summary>
+sealed class UsageField(string section, string name, int count)
+{
+    public readonly string Section = section;
+    public readonly byte[] SectionName = Encoding.UTF8.GetBytes(section);
+    public readonly byte[] Name = Encoding.UTF8.GetBytes(name);
+    public readonly int Count = count;
+}

@@ -1,0 +1,84 @@
+using System.Runtime.InteropServices;
+using System.Text;
+
+namespace LlmGateway.Proxy.Translation;
+
+/// <summary>Meters an answer by its <see cref="AnswerEvent"/>s: of every wire but the OpenAI chat wire when that is passed through, whose meter reads bytes.</summary>
+/// <param name="reader">Of the provider's wire.</param>
+public sealed class EventMeter(AnswerReader reader) : WholeMeter
+{
+    readonly List<AnswerEvent> _whole = [];
+
+    TokenEstimate _estimate;
+    AnswerEventKind _kind;
+    int _index;
+
+    public override long DeliveredTokens => _estimate.Tokens;
+
+    /// <summary>What the provider said was wrong.</summary>
+    public string? ErrorMessage { get; private set; }
+
+    /// <summary>The last <c>Finish</c> that was seen.</summary>
+    public AnswerEvent Finish { get; private set; } = AnswerEvent.Finished(StopReason.End);
+
+    /// <summary>The events of the answer that <see cref="See(ReadOnlySpan{byte})"/> read.</summary>
+    public IReadOnlyList<AnswerEvent> Whole => _whole;
+
+    public override bool See(ReadOnlySpan<byte> answer)
+    {
+        if (!reader.ReadWhole(answer, _whole))
+            return false;
+        See(_whole);
+        return true;
+    }
+
+    public void See(List<AnswerEvent> events)
+    {
+        foreach (ref readonly var e in CollectionsMarshal.AsSpan(events))
+            See(e);
+    }
+
+    /// <summary>Counts bytes that are too large to be read as the text that they mostly are.</summary>
+    public void SeeUnread(ReadOnlySpan<byte> bytes)
+    {
+        ContentSeen = true;
+        _estimate.Add(bytes);
+    }
+
+    void See(in AnswerEvent e)
+    {
+        switch (e.Kind)
+        {
+            case AnswerEventKind.Text or AnswerEventKind.Reasoning or AnswerEventKind.Refusal or AnswerEventKind.ToolCall or AnswerEventKind.ToolArguments when e.Text is { Length: > 0 }:
+                Count(e);
+                break;
+            case AnswerEventKind.Usage:
+                Usage = e.Usage;
+                break;
+            case AnswerEventKind.Finish:
+                Finish = e;
+                break;
+            case AnswerEventKind.Error:
+                ErrorSeen = true;
+                ErrorMessage = e.Text;
+                break;
+        }
+    }
+
+    /// <summary>A change of kind (text, arguments of a tool …) ends a word.</summary>
+    void Count(in AnswerEvent e)
+    {
+        ContentSeen = true;
+        if (e.Kind != _kind || e.Index != _index)
+            _estimate.Break();
+        (_kind, _index) = (e.Kind, e.Index);
+        Span<byte> utf8 = stackalloc byte[512];
+        for (var rest = e.Text.AsSpan(); rest.Length > 0;)
+        {
+            // A character has at most three bytes for each of its UTF-16 units; halves of pairs may come apart and are counted all the same.
+            var piece = rest[..Math.Min(rest.Length, utf8.Length / 3)];
+            _estimate.Add(utf8[..Encoding.UTF8.GetBytes(piece, utf8)]);
+            rest = rest[piece.Length..];
+        }
+    }
+}

@@ -1,0 +1,163 @@
+using System.Buffers;
+using System.Text;
+using LlmGateway.Contracts;
+using LlmGateway.ServiceDefaults;
+
+namespace LlmGateway.Proxy.Translation;
+
+/// <summary>
+/// A stream between a caller and a provider of the same wire: bytes pass through untouched, but the events of the end are withheld until the request is settled,
+/// and the last usage object gets its cost.
+/// </summary>
+/// <param name="asArray">The caller wants one JSON array instead of server-sent events (the Gemini wire without <c>alt=sse</c>).</param>
+public sealed class PassRelay(Wire wire, bool asArray = false, int maxEventBytes = SseReader.MaxEventBytes) : Relay
+{
+    readonly SseReader _events = new(maxEventBytes);
+    readonly AnswerReader _reader = wire.NewReader();
+    readonly List<AnswerEvent> _seen = [];
+    EventMeter? _meter;
+
+    // The events of the end so far, and where the cost goes: behind the last usage.
+    readonly ArrayBufferWriter<byte> _tail = new(512);
+    int _costAt = -1;
+    bool _usageIsEmpty, _arrayBegun;
+
+    public override AnswerMeter Meter => EventMeter;
+
+    EventMeter EventMeter => _meter ??= new(_reader);
+
+    public override bool IsDone => _reader.IsDone;
+
+    public override bool IsWhole => !Meter.ErrorSeen && (_reader.IsFinished || _reader.IsDone);
+
+    public override void Push(ReadOnlySpan<byte> upstream, IBufferWriter<byte> toCaller)
+    {
+        while (!IsDone && _events.TryRead(ref upstream, out var e))
+            Pass(e, toCaller);
+    }
+
+    public override void End(IBufferWriter<byte> toCaller)
+    {
+        if (!IsDone && _events.TryReadRest(out var rest) && rest.HasData && LenientJson.IsJson(rest.Data))
+            Pass(rest, toCaller);
+    }
+
+    public override void WriteTail(IBufferWriter<byte> toCaller, Usage settled, Money cost)
+    {
+        var tail = _tail.WrittenSpan;
+        if (_costAt >= 0)
+        {
+            toCaller.Write(tail[.._costAt]);
+            toCaller.Write(_usageIsEmpty ? "\"cost\":\""u8 : ",\"cost\":\""u8);
+            Span<byte> amount = stackalloc byte[32];
+            toCaller.Write(amount[..Encoding.UTF8.GetBytes(cost.ToString(), amount)]);
+            toCaller.Write("\""u8);
+            tail = tail[_costAt..];
+        }
+        toCaller.Write(tail);
+        if (asArray)
+            toCaller.Write(_arrayBegun ? "]"u8 : "[]"u8);
+    }
+
+    public override void WriteFailure(IBufferWriter<byte> toCaller, Problem problem, string requestId)
+    {
+        if (!Meter.ErrorSeen && !asArray)
+            wire.WriteStreamError(toCaller, problem, requestId);
+        if (!asArray)
+            return;
+        if (!Meter.ErrorSeen)
+        {
+            toCaller.Write(Separator());
+            wire.WriteError(toCaller, problem, requestId);
+        }
+        toCaller.Write("]"u8);
+    }
+
+    public override void Dispose() => _events.Dispose();
+
+    void Pass(scoped SseEvent e, IBufferWriter<byte> toCaller)
+    {
+        if (e.IsOversize)
+        {
+            EventMeter.SeeUnread(e.Raw);
+            toCaller.Write(e.Raw);
+            return;
+        }
+        var piece = StreamPiece.Plain;
+        if (e.HasData)
+        {
+            _seen.Clear();
+            piece = _reader.Read(e, _seen);
+            EventMeter.See(_seen);
+        }
+        if (piece.IsTail)
+            Hold(e, piece);
+        else
+        {
+            // What was taken for the end was not: words follow it.
+            if (_tail.WrittenCount > 0 && e.HasData)
+                Release(toCaller);
+            Write(toCaller, e, e.Data, default);
+        }
+    }
+
+    void Hold(scoped SseEvent e, StreamPiece piece)
+    {
+        if (piece.UsageEnd < 0)
+        {
+            Write(_tail, e, e.Data, default);
+            return;
+        }
+        var head = e.Data[..piece.UsageEnd];
+        WriteHead(_tail, e, head);
+        _costAt = _tail.WrittenCount;
+        WriteRest(_tail, e, e.Data[piece.UsageEnd..]);
+        _usageIsEmpty = head.TrimEnd(" \t\r\n"u8) is [.., (byte)'{'];
+    }
+
+    void Release(IBufferWriter<byte> toCaller)
+    {
+        toCaller.Write(_tail.WrittenSpan);
+        _tail.ResetWrittenCount();
+        _costAt = -1;
+    }
+
+    void Write(IBufferWriter<byte> to, scoped SseEvent e, ReadOnlySpan<byte> head, ReadOnlySpan<byte> rest)
+    {
+        if (!asArray)
+        {
+            SseWriting.Write(to, e, head, rest);
+            return;
+        }
+        if (!e.HasData)
+            return;
+        WriteHead(to, e, head);
+        WriteRest(to, e, rest);
+    }
+
+    void WriteHead(IBufferWriter<byte> to, scoped SseEvent e, ReadOnlySpan<byte> head)
+    {
+        if (asArray)
+        {
+            to.Write(Separator());
+            to.Write(head);
+        }
+        else
+            SseWriting.WriteHead(to, e, head);
+    }
+
+    void WriteRest(IBufferWriter<byte> to, scoped SseEvent e, ReadOnlySpan<byte> rest)
+    {
+        if (asArray)
+            to.Write(rest);
+        else
+            SseWriting.WriteRest(to, e, rest);
+    }
+
+    ReadOnlySpan<byte> Separator()
+    {
+        var first = !_arrayBegun;
+        _arrayBegun = true;
+        return first ? "["u8 : ",\n"u8;
+    }
+}

@@ -1,0 +1,65 @@
+using System.Buffers;
+using System.Runtime.InteropServices;
+using LlmGateway.Contracts;
+using LlmGateway.ServiceDefaults;
+
+namespace LlmGateway.Proxy.Translation;
+
+/// <summary>A stream from a provider of one wire to a caller of another, event by event; nothing of it is kept but the event in hand.</summary>
+public sealed class TranslatedRelay : Relay
+{
+    readonly SseReader _events;
+    readonly AnswerReader _reader;
+    readonly AnswerWriter _writer;
+    readonly Wire _to;
+    readonly EventMeter _meter;
+    readonly List<AnswerEvent> _seen = [];
+
+    public TranslatedRelay(Wire from, Wire to, AnswerHead head, int maxEventBytes = SseReader.MaxEventBytes)
+    {
+        _events = new(maxEventBytes);
+        _reader = from.NewReader();
+        _writer = to.NewWriter(head);
+        _to = to;
+        _meter = new(_reader);
+    }
+
+    public override AnswerMeter Meter => _meter;
+
+    public override bool IsDone => _reader.IsDone;
+
+    public override bool IsWhole => !_meter.ErrorSeen && (_reader.IsFinished || _reader.IsDone);
+
+    public override void Push(ReadOnlySpan<byte> upstream, IBufferWriter<byte> toCaller)
+    {
+        while (!IsDone && _events.TryRead(ref upstream, out var e))
+            Pass(e, toCaller);
+    }
+
+    public override void End(IBufferWriter<byte> toCaller)
+    {
+        if (!IsDone && _events.TryReadRest(out var rest) && rest.HasData)
+            Pass(rest, toCaller);
+    }
+
+    public override void WriteTail(IBufferWriter<byte> toCaller, Usage settled, Money cost) => _writer.WriteEnd(_meter.Finish, settled, cost, toCaller);
+
+    public override void WriteFailure(IBufferWriter<byte> toCaller, Problem problem, string requestId) =>
+        _to.WriteStreamError(toCaller, _meter.ErrorMessage is { } message ? problem with { Message = message } : problem, requestId);
+
+    public override void Dispose() => _events.Dispose();
+
+    void Pass(scoped SseEvent e, IBufferWriter<byte> toCaller)
+    {
+        if (e.IsOversize)
+            throw new IOException("the provider sent an event that is too large to be translated");
+        if (!e.HasData)
+            return;
+        _seen.Clear();
+        _reader.Read(e, _seen);
+        _meter.See(_seen);
+        foreach (ref readonly var seen in CollectionsMarshal.AsSpan(_seen))
+            if (seen.Kind is not (AnswerEventKind.Finish or AnswerEventKind.Usage or AnswerEventKind.Error))
+                _writer.Write(seen, toCaller);
+    }
+}

@@ -1,0 +1,94 @@
+using System.Buffers;
+using System.Diagnostics.CodeAnalysis;
+using System.Text.Json;
+using LlmGateway.Proxy.Translation;
+using LlmGateway.ServiceDefaults;
+
+namespace LlmGateway.Proxy;
+
+/// <summary>
+/// A way in which clients and providers speak of models: how a request is read, where it goes, how its answer is metered and passed on, what an error looks like; and how
+/// all that is said in no wire's words, so that any wire can stand before any other. One instance each, in <see cref="Wires"/>.
+/// </summary>
+public abstract class Wire
+{
+    /// <summary>The name in logs and messages: <c>OpenAI chat</c>.</summary>
+    public abstract string Name { get; }
+
+    /// <summary>Headers of the caller that are passed on to a provider of this wire; with their default, or null when they are only sent if the caller does.</summary>
+    public virtual IReadOnlyList<(string Name, string? Default)> PassedHeaders => [];
+
+    /// <summary>The response header in which this wire's clients look for the request's id, besides <c>X-Request-Id</c>.</summary>
+    public virtual string? RequestIdHeader => null;
+
+    /// <summary>Reads a request strictly; refusals name the field.</summary>
+    /// <param name="target">What the address says, for wires that name the model there.</param>
+    /// <exception cref="ProblemException">The request is refused.</exception>
+    /// <exception cref="JsonException">The body is no JSON.</exception>
+    public abstract ModelRequest Read(ReadOnlySpan<byte> body, RequestTarget target);
+
+    /// <inheritdoc cref="Read"/>
+    public bool TryRead(ReadOnlySpan<byte> body, RequestTarget target, [NotNullWhen(true)] out ModelRequest? request, [NotNullWhen(false)] out Problem? problem)
+    {
+        (request, problem) = (null, null);
+        try
+        {
+            request = Read(body, target);
+            return true;
+        }
+        catch (ProblemException e)
+        {
+            problem = e.Problem;
+        }
+        catch (JsonException e)
+        {
+            problem = Problems.Malformed($"The body is not valid JSON (line {e.LineNumber + 1}, byte {e.BytePositionInLine + 1}).");
+        }
+        return false;
+    }
+
+    /// <summary>From the provider's root, with version and query.</summary>
+    public abstract string Path(string upstreamModel, bool stream);
+
+    /// <summary>A meter for an answer of this wire that is not a stream and is passed on.</summary>
+    /// <param name="counts">False may leave out our own count: the answer can be read again should its usage be missing.</param>
+    public virtual WholeMeter NewWholeMeter(bool counts) => new EventMeter(NewReader());
+
+    /// <summary>A stream between a caller and a provider that both speak this wire.</summary>
+    public abstract Relay NewRelay(ModelRequest request);
+
+    /// <summary>Says in no wire's words what a request asks for.</summary>
+    /// <param name="request">The same body as <see cref="Read"/> gave it.</param>
+    /// <exception cref="ProblemException">It asks for something that only this wire can say; the message names the field.</exception>
+    public abstract Conversation Understand(ReadOnlySpan<byte> body, ModelRequest request);
+
+    /// <summary>Says in this wire's words what a caller of another wire asked for.</summary>
+    /// <param name="outputLimit">Output tokens that are reserved.</param>
+    /// <exception cref="ProblemException">This wire cannot say it; the message names the caller's field.</exception>
+    public abstract byte[] Compose(Conversation conversation, string upstreamModel, long outputLimit, bool stream);
+
+    /// <summary>Reads an answer of this wire into no wire's words.</summary>
+    public abstract AnswerReader NewReader();
+
+    /// <summary>Says an answer of another wire in this one's words.</summary>
+    public abstract AnswerWriter NewWriter(AnswerHead head);
+
+    /// <summary>An error as a whole answer's body.</summary>
+    public abstract void WriteError(IBufferWriter<byte> to, Problem problem, string requestId);
+
+    /// <summary>An error that ends a stream, with what must follow it.</summary>
+    public abstract void WriteStreamError(IBufferWriter<byte> to, Problem problem, string requestId);
+}
+
+/// <summary>What the address of a request says.</summary>
+/// <param name="Model">Null on wires that name the model in the body.</param>
+/// <param name="Stream">The address asks for a stream.</param>
+/// <param name="Sse">The stream is wanted as server-sent events; false where <c>alt=sse</c> is missing on the Gemini wire.</param>
+public readonly record struct RequestTarget(string? Model, bool Stream, bool Sse);
+
+/// <summary>Meters an answer that is read whole.</summary>
+public abstract class WholeMeter : AnswerMeter
+{
+    /// <summary>Reads the answer; false when it is none of the wire.</summary>
+    public abstract bool See(ReadOnlySpan<byte> answer);
+}
