@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json;
 using LlmGateway.Contracts;
 using LlmGateway.Proxy;
+using LlmGateway.Proxy;
 using LlmGateway.Proxy.OpenAi;
 using LlmGateway.ServiceDefaults;
 using Xunit;
@@ -232,13 +233,13 @@ public sealed class ChatRelayTests
     static string UsageChunk(string usage) =>
         $$$"""data: {"id":"c1","object":"chat.completion.chunk","created":1,"model":"m","choices":[],"usage":{{{usage}}}}""" + "\n\n";
 
-    static (string Sent, AnswerMeter Meter, bool Whole) Relay(string stream, Random random, bool wantsUsage, int maxEventBytes = SseReader.MaxEventBytes, bool expectUsage = true)
+    static (string Sent, ChatMeter Meter, bool Whole) Relay(string stream, Random random, bool wantsUsage, int maxEventBytes = SseReader.MaxEventBytes, bool expectUsage = true)
     {
         var relayed = RelayBytes(Encoding.UTF8.GetBytes(stream), random, wantsUsage, maxEventBytes, expectUsage);
         return (Encoding.UTF8.GetString(relayed.Sent), relayed.Meter, relayed.Whole);
     }
 
-    static (byte[] Sent, AnswerMeter Meter, bool Whole) RelayBytes(byte[] stream, Random random, bool wantsUsage, int maxEventBytes = SseReader.MaxEventBytes, bool expectUsage = true)
+    static (byte[] Sent, ChatMeter Meter, bool Whole) RelayBytes(byte[] stream, Random random, bool wantsUsage, int maxEventBytes = SseReader.MaxEventBytes, bool expectUsage = true)
     {
         using var relay = new ChatRelay(Request(wantsUsage), maxEventBytes);
         var sent = new ArrayBufferWriter<byte>();
@@ -253,7 +254,7 @@ public sealed class ChatRelayTests
             relay.WriteTail(sent, relay.Meter.Settle(RequestBody(wantsUsage)).Usage, new Money(1230));
         else
             sent.Write("data: [DONE]\n\n"u8);
-        return (sent.WrittenSpan.ToArray(), relay.Meter, relay.IsWhole);
+        return (sent.WrittenSpan.ToArray(), (ChatMeter)relay.Meter, relay.IsWhole);
     }
 
     static ChatRequest Request(bool wantsUsage) => ChatRequestTests.Accepted(Encoding.UTF8.GetString(RequestBody(wantsUsage)));
