@@ -3,7 +3,6 @@ using System.Text;
 using System.Text.Json;
 using LlmGateway.Contracts;
 using LlmGateway.Proxy;
-using LlmGateway.Proxy;
 using LlmGateway.Proxy.OpenAi;
 using LlmGateway.ServiceDefaults;
 using Xunit;
