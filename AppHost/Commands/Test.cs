@@ -73,7 +73,7 @@ static class Test
         if (Directory.Exists(folders.Data))
             Directory.Delete(folders.Data, recursive: true);
         Environment.SetEnvironmentVariable("FAULTS_URL", ports.Url(Topology.Ports.Faults)); // a seed file names it
-        string[] seeds = [Path.Combine(Folders.Repository, "tests", EndToEnd, "test.seed.json"), Path.Combine(Folders.Repository, "tests", Faults, "faults.seed.json")];
+        string[] seeds = [.. new[] { (EndToEnd, "test"), (EndToEnd, "wires"), (Faults, "faults") }.Select(seed => Path.Combine(Folders.Repository, "tests", seed.Item1, $"{seed.Item2}.seed.json"))];
         return Native.Stack.StartAsync(new(folders, ports, seeds, Dashboard: false), token);
     }
 

@@ -12,7 +12,10 @@ public abstract class AnswerMeter
     public ProviderUsage? Usage { get; protected set; }
 
     /// <summary>There is usage, it is possible, and it does not deny what was seen.</summary>
-    public bool UsageIsBelieved => Usage?.Usage is { } usage && !(ContentSeen && MeterReading.OutputOf(usage) == 0);
+    public virtual bool UsageIsBelieved => Usage?.Usage is { } usage && !(ContentSeen && MeterReading.OutputOf(usage) == 0);
+
+    /// <summary>Nothing was delivered and nothing was used: no answer, whatever its status says.</summary>
+    public virtual bool IsEmpty => !ContentSeen && !UsageIsBelieved;
 
     /// <summary>An error object was seen.</summary>
     public bool ErrorSeen { get; protected set; }

@@ -42,7 +42,7 @@ public sealed class Inference(
 
         // :: 3 Read
         using var body = await RequestBody.ReadAsync(http);
-        if (!wire.TryRead(body.Memory.Span, target, out var request, out problem) || !TryRoute(exchange, request, out var bound, out problem))
+        if (!wire.TryRead(body.Memory.Span, target, out var request, out problem) || !TryRoute(exchange, wire, request, out var bound, out problem))
         {
             await problem.ExecuteAsync(http);
             return;
@@ -91,7 +91,7 @@ public sealed class Inference(
         }
     }
 
-    static bool TryRoute(Exchange exchange, ModelRequest request, out UpperBound bound, [System.Diagnostics.CodeAnalysis.NotNullWhen(false)] out Problem? problem)
+    static bool TryRoute(Exchange exchange, Wire wire, ModelRequest request, out UpperBound bound, [System.Diagnostics.CodeAnalysis.NotNullWhen(false)] out Problem? problem)
     {
         bound = default;
         if (exchange.Caller.Project.Find(request.Model) is not { } route)
@@ -102,9 +102,9 @@ public sealed class Inference(
         exchange.Route = route;
         exchange.Stream = request.Stream;
         problem = Permit.Check(exchange.Caller.Credential, route, request.Model);
-        if (problem is null && route.Model.Kind != "chat")
-            problem = Problems.Invalid("model", $"The model '{request.Model}' is not a chat model.");
-        if (problem is null && !UpperBound.TryOf(route.Model.Prices, request.InputBound(route.Model.ContextTokens), request.Choices, request.Images > 0, out bound))
+        if (problem is null && route.Model.Kind != wire.Kind)
+            problem = Problems.Invalid("model", $"The model '{request.Model}' is of the kind '{route.Model.Kind}' and cannot be called here.");
+        if (problem is null && !UpperBound.TryOf(route.Model, request, out bound))
             problem = Problems.Unpriced(request.Model);
         return problem is null;
     }
@@ -174,9 +174,9 @@ public sealed class Inference(
     {
         using var answer = await AnswerBody.ReadAsync(response, MaxAnswerBytes, truncate: false, run.Ended);
         exchange.FirstByte();
-        if (!passage.SeeWhole(answer.Memory.Span) || IsEmpty(passage.Meter))
+        if (passage.AnswerType(response) is not { } type || !passage.SeeWhole(answer.Memory.Span) || passage.Meter.IsEmpty)
         {
-            await EndFailedAsync(exchange, Problems.Upstream(502, "upstream_malformed", "The provider's answer is not a completion."));
+            await EndFailedAsync(exchange, Problems.Upstream(502, "upstream_malformed", "The provider's answer is not what was asked for."));
             return;
         }
         Failpoint.Hit("proxy.whole.read");
@@ -187,7 +187,7 @@ public sealed class Inference(
         var told = passage.Retell(answer.Memory, metered.Usage, cost);
         Tell(exchange);
         exchange.Http.Response.Headers["X-LLMGateway-Cost"] = cost.ToString();
-        exchange.Http.Response.ContentType = "application/json";
+        exchange.Http.Response.ContentType = type;
         exchange.Http.Response.ContentLength = told.Length;
         await exchange.Http.Response.BodyWriter.WriteAsync(told, exchange.Http.RequestAborted);
     }
@@ -225,7 +225,7 @@ public sealed class Inference(
         }
         BeginStream(exchange, passage);
         relay.End(toCaller);
-        if (!relay.IsWhole || IsEmpty(relay.Meter))
+        if (!relay.IsWhole || relay.Meter.IsEmpty)
             throw new IOException("the provider ended its stream early");
 
         var metered = relay.Meter.Settle(passage.Body.Span);
@@ -240,9 +240,6 @@ public sealed class Inference(
     Money EndAnswered(Exchange exchange, Running.Request run, MeterReading metered) => run.Draining
         ? exchange.End(publisher, rates, RequestOutcome.Aborted, StatusCodes.Status499ClientClosedRequest, metered, "drained")
         : exchange.End(publisher, rates, RequestOutcome.Completed, StatusCodes.Status200OK, metered);
-
-    /// <summary>Nothing was delivered and nothing was used: no completion, whatever its status says.</summary>
-    static bool IsEmpty(AnswerMeter meter) => !meter.ContentSeen && !meter.UsageIsBelieved;
 
     /// <summary>
     /// The caller left or takes nothing any more, its credential was revoked, or the provider broke off or fell silent. Whoever left pays for the input and what was
@@ -335,16 +332,27 @@ public sealed class Inference(
 
 public static class InferenceRoutes
 {
-    static readonly string[] Chat = ["/v1/chat/completions", "/chat/completions"];
+    /// <summary>Where each wire is served, also without the version: people paste base URLs with and without it.</summary>
+    static readonly (string Path, Wire Wire)[] Routes =
+    [
+        ("/v1/chat/completions", Wires.Chat),
+        ("/v1/embeddings", Wires.Embeddings),
+        ("/v1/moderations", Wires.Moderations),
+        ("/v1/images/generations", Wires.Images),
+        ("/v1/audio/speech", Wires.Speech),
+    ];
 
     /// <summary>The hot path does not pass through routing and what comes with it; call before <c>UseRouting</c>. Other methods on these paths do.</summary>
     public static void UseInference(this WebApplication app)
     {
         var inference = app.Services.GetRequiredService<Inference>();
-        app.Use(next => http => HttpMethods.IsPost(http.Request.Method) && http.Request.Path.Value is { } path && (path == Chat[0] || path == Chat[1])
-            ? inference.HandleAsync(http, Wires.Chat, default, Chat[0])
+        var (path, wire) = Routes[0];
+        app.Use(next => http => HttpMethods.IsPost(http.Request.Method) && http.Request.Path.Value is { } asked && asked.EndsWith("/chat/completions", StringComparison.Ordinal)
+            && (asked.Length == path.Length ? asked == path : asked.Length == path.Length - 3)
+            ? inference.HandleAsync(http, wire, default, path)
             : next(http));
-        foreach (var path in Chat)
-            app.MapPost(path, http => inference.HandleAsync(http, Wires.Chat, default, Chat[0]));
+        foreach (var (route, spoken) in Routes)
+            foreach (var spelling in (string[])[route, route[3..]])
+                app.MapPost(spelling, http => inference.HandleAsync(http, spoken, default, route));
     }
 }

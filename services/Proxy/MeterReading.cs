@@ -24,7 +24,8 @@ public sealed record MeterReading(Usage Usage, bool Estimated, string? Reason, s
 
     /// <summary>
     /// The same counts on meters that have a price. A provider may break its counts down further than the price book does (audio tokens of a text
-    /// model, say); what has no rate of its own is then plain input or output, and <see cref="Cost.Of"/> cannot fail on it.
+    /// model, say); what has no rate of its own is then plain input or output. What has no rate even there is not what the model is paid for: the tokens of an image that is
+    /// paid by the image. <see cref="Cost.Of"/> cannot fail on what is left.
     /// </summary>
     public MeterReading OnPricedMeters(Prices prices)
     {
@@ -36,6 +37,13 @@ public sealed record MeterReading(Usage Usage, bool Estimated, string? Reason, s
                 continue;
             moved ??= Usage.From(Usage.ToArray());
             moved[meter is Meter.AudioInput or Meter.ImageInput ? Meter.Input : Meter.Output] += Usage[meter];
+            moved[meter] = 0;
+        }
+        for (var meter = Meter.Input; meter < (Meter)Usage.Meters; meter++)
+        {
+            if ((moved ?? Usage)[meter] == 0 || applicable.RateOf(meter) is not null)
+                continue;
+            moved ??= Usage.From(Usage.ToArray());
             moved[meter] = 0;
         }
         return moved is null ? this : this with { Usage = moved };

@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using LlmGateway.Contracts;
 
 namespace LlmGateway.Proxy;
 
@@ -48,6 +49,12 @@ public abstract class ModelRequest
     public int Images { get; internal set; }
     public bool HasTools { get; internal set; }
     public int BodyBytes { get; internal set; }
+
+    /// <summary>
+    /// The most that can be used by a call whose use is known before it is made; null for one whose output grows until its limit, which <see cref="UpperBound"/> prices by
+    /// <see cref="InputBound"/> and that limit.
+    /// </summary>
+    public virtual Usage? MostUsage(ModelOffer model) => null;
 
     /// <summary>
     /// An upper bound of the input tokens: no byte-level tokenizer makes more tokens than bytes, and no provider reads more than the model's context.

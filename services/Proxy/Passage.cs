@@ -19,9 +19,9 @@ public sealed class Passage(Wire caller, Exchange exchange, ModelRequest request
     public ReadOnlyMemory<byte> Body => body;
 
     /// <summary>Null for an answer that is no stream.</summary>
-    public Relay? Relay => request.Stream ? _relay ??= Translates ? new TranslatedRelay(_provider, caller, Head) : caller.NewRelay(request) : null;
+    public Relay? Relay => request.Stream ? _relay ??= Translates ? new TranslatedRelay(Translatable(_provider), Translatable(caller), Head) : caller.NewRelay(request) : null;
 
-    public AnswerMeter Meter => Relay?.Meter ?? (_whole ??= _provider.NewWholeMeter(counts: Translates));
+    public AnswerMeter Meter => Relay?.Meter ?? (_whole ??= _provider.NewWholeMeter(request, counts: Translates));
 
     /// <summary>Only we asked for usage in the stream, and a provider may not know how to.</summary>
     public bool AskedForUsage => request.Stream && (Translates || !request.WantsUsage);
@@ -30,12 +30,15 @@ public sealed class Passage(Wire caller, Exchange exchange, ModelRequest request
 
     AnswerHead Head => new(exchange.Http.RequestId(), exchange.Route.Model.Id, exchange.StartedAt, request);
 
+    /// <summary>Only conversations go to providers of another wire, see <see cref="Wires.Of"/>.</summary>
+    static ConversationWire Translatable(Wire wire) => (ConversationWire)wire;
+
     /// <summary>The body for the provider.</summary>
     public ReadOnlyMemory<byte> Compose(long outputLimit, bool injectUsage)
     {
         var model = exchange.Route.Model.UpstreamModel;
         return Translates
-            ? _provider.Compose(caller.Understand(body.Span, request), model, outputLimit, request.Stream)
+            ? Translatable(_provider).Compose(Translatable(caller).Understand(body.Span, request), model, outputLimit, request.Stream)
             : request.Rewrite(body, model, outputLimit, injectUsage);
     }
 
@@ -51,6 +54,9 @@ public sealed class Passage(Wire caller, Exchange exchange, ModelRequest request
         return message;
     }
 
+    /// <summary>The content type for the caller; null when the provider's answer is none of its wire.</summary>
+    public string? AnswerType(HttpResponseMessage response) => caller.AnswerType(response.Content.Headers.ContentType?.ToString());
+
     /// <summary>Meters an answer that is no stream; false when it is none of the provider's wire.</summary>
     public bool SeeWhole(ReadOnlySpan<byte> answer)
     {
@@ -58,7 +64,7 @@ public sealed class Passage(Wire caller, Exchange exchange, ModelRequest request
             return false;
         if (_whole!.UsageIsBelieved || Translates)
             return true;
-        _whole = _provider.NewWholeMeter(counts: true);
+        _whole = _provider.NewWholeMeter(request, counts: true);
         return _whole.See(answer);
     }
 
@@ -68,7 +74,7 @@ public sealed class Passage(Wire caller, Exchange exchange, ModelRequest request
         if (!Translates)
             return answer;
         var told = new ArrayBufferWriter<byte>(answer.Length);
-        caller.NewWriter(Head).WriteWhole(((EventMeter)_whole!).Whole, settled, cost, told);
+        Translatable(caller).NewWriter(Head).WriteWhole(((EventMeter)_whole!).Whole, settled, cost, told);
         return told.WrittenMemory;
     }
 

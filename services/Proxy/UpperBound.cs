@@ -16,6 +16,36 @@ public readonly struct UpperBound
 
     UpperBound(Int128 @fixed, Int128 perOutputToken) => (_fixed, _perOutputToken) = (@fixed, perOutputToken);
 
+    /// <summary>False when the request could use something that has no price; then it must be refused.</summary>
+    public static bool TryOf(ModelOffer model, ModelRequest request, out UpperBound bound) => request.MostUsage(model) is { } most
+        ? TryOf(model.Prices, most, out bound)
+        : TryOf(model.Prices, request.InputBound(model.ContextTokens), request.Choices, request.Images > 0, out bound);
+
+    /// <summary>
+    /// Of a use that is known before the call. A model is paid by the meters that it has prices for, an image model by the image or by tokens, say; false when it has none
+    /// for anything that the call uses.
+    /// </summary>
+    public static bool TryOf(Prices? prices, Usage most, out UpperBound bound)
+    {
+        bound = default;
+        if (prices is null)
+            return false;
+        Int128 attos = 0;
+        var priced = false;
+        for (var meter = Meter.Input; meter < (Meter)Usage.Meters; meter++)
+        {
+            if (most[meter] == 0)
+                continue;
+            long dearest = -1;
+            foreach (var rates in (IEnumerable<Prices>)[prices, .. (prices.Tiers ?? []).Select(tier => tier.Prices)])
+                dearest = Math.Max(dearest, rates.RateOf(meter)?.Picos ?? -1);
+            priced |= dearest >= 0 && (meter != Meter.Request || dearest > 0);
+            attos += (Int128)most[meter] * Math.Max(dearest, 0);
+        }
+        bound = new(attos, 0);
+        return priced;
+    }
+
     /// <summary>False when a meter that the request will use has no price; then it must be refused.</summary>
     /// <param name="inputTokens">Upper bound of all input together.</param>
     /// <param name="choices">Answers, each with its own output limit.</param>

@@ -7,13 +7,16 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Proxy;
 
 /// <summary>
-/// A way in which clients and providers speak of models: how a request is read, where it goes, how its answer is metered and passed on, what an error looks like; and how
-/// all that is said in no wire's words, so that any wire can stand before any other. One instance each, in <see cref="Wires"/>.
+/// A way in which clients and providers speak of models: how a request is read, where it goes, how its answer is metered and passed on, what an error looks like.
+/// One instance each, in <see cref="Wires"/>.
 /// </summary>
 public abstract class Wire
 {
     /// <summary>The name in logs and messages: <c>OpenAI chat</c>.</summary>
     public abstract string Name { get; }
+
+    /// <summary>The kind of models that it calls: <c>chat</c>, <c>embedding</c>, <c>image</c>, <c>audio</c>, <c>moderation</c>.</summary>
+    public virtual string Kind => "chat";
 
     /// <summary>Headers of the caller that are passed on to a provider of this wire; with their default, or null when they are only sent if the caller does.</summary>
     public virtual IReadOnlyList<(string Name, string? Default)> PassedHeaders => [];
@@ -50,15 +53,28 @@ public abstract class Wire
     /// <summary>From the provider's root, with version and query.</summary>
     public abstract string Path(string upstreamModel, bool stream);
 
+    /// <summary>The content type of an answer that is no stream, by the one that the provider gave; null when that is no answer of this wire.</summary>
+    public virtual string? AnswerType(string? provided) => "application/json";
+
     /// <summary>A meter for an answer of this wire that is not a stream and is passed on.</summary>
     /// <param name="counts">False may leave out our own count: the answer can be read again should its usage be missing.</param>
-    public virtual WholeMeter NewWholeMeter(bool counts) => new EventMeter(NewReader());
+    public abstract WholeMeter NewWholeMeter(ModelRequest request, bool counts);
 
     /// <summary>A stream between a caller and a provider that both speak this wire.</summary>
-    public abstract Relay NewRelay(ModelRequest request);
+    public virtual Relay NewRelay(ModelRequest request) => throw new NotSupportedException($"{Name} has no streams");
 
+    /// <summary>An error as a whole answer's body.</summary>
+    public virtual void WriteError(IBufferWriter<byte> to, Problem problem, string requestId) => Problems.WriteBody(to, problem, requestId);
+
+    /// <summary>An error that ends a stream, with what must follow it.</summary>
+    public virtual void WriteStreamError(IBufferWriter<byte> to, Problem problem, string requestId) => throw new NotSupportedException($"{Name} has no streams");
+}
+
+/// <summary>A wire of conversations, which can be said in no wire's words, so that any of them can stand before any other.</summary>
+public abstract class ConversationWire : Wire
+{
     /// <summary>Says in no wire's words what a request asks for.</summary>
-    /// <param name="request">The same body as <see cref="Read"/> gave it.</param>
+    /// <param name="request">The same body as <see cref="Wire.Read"/> gave it.</param>
     /// <exception cref="ProblemException">It asks for something that only this wire can say; the message names the field.</exception>
     public abstract Conversation Understand(ReadOnlySpan<byte> body, ModelRequest request);
 
@@ -73,11 +89,7 @@ public abstract class Wire
     /// <summary>Says an answer of another wire in this one's words.</summary>
     public abstract AnswerWriter NewWriter(AnswerHead head);
 
-    /// <summary>An error as a whole answer's body.</summary>
-    public abstract void WriteError(IBufferWriter<byte> to, Problem problem, string requestId);
-
-    /// <summary>An error that ends a stream, with what must follow it.</summary>
-    public abstract void WriteStreamError(IBufferWriter<byte> to, Problem problem, string requestId);
+    public override WholeMeter NewWholeMeter(ModelRequest request, bool counts) => new EventMeter(NewReader());
 }
 
 /// <summary>What the address of a request says.</summary>

@@ -9,13 +9,15 @@ static class Node
 {
     static readonly string Folder = typeof(Node).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().Single(item => item.Key == "Clients").Value!;
 
-    static readonly TimeSpan Limit = TimeSpan.FromSeconds(30);
+    static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
 
     /// <summary>What the scenario returns; fails with what the script said on its error output.</summary>
-    public static async Task<JsonElement> RunAsync(string script, string scenario, object input)
+    public static Task<JsonElement> RunAsync(string script, string scenario, object input) => RunAsync(script, scenario, JsonSerializer.Serialize(input));
+
+    public static async Task<JsonElement> RunAsync(string script, params string[] arguments)
     {
         Assert.True(Directory.Exists(Path.Combine(Folder, "node_modules")), $"The npm packages are missing: use './dev test', or run 'npm ci' in {Folder}.");
-        using var process = Process.Start(new ProcessStartInfo("node", [script, scenario, JsonSerializer.Serialize(input)])
+        using var process = Process.Start(new ProcessStartInfo("node", [script, .. arguments])
         {
             WorkingDirectory = Folder, RedirectStandardOutput = true, RedirectStandardError = true,
         })!;
@@ -28,9 +30,9 @@ static class Node
         catch (OperationCanceledException)
         {
             process.Kill(entireProcessTree: true);
-            Assert.Fail($"{script} {scenario} did not end within {Limit.TotalSeconds} s: {await errors}");
+            Assert.Fail($"{script} {arguments[0]} did not end within {Limit.TotalSeconds} s: {await errors}");
         }
-        Assert.True(process.ExitCode == 0, $"{script} {scenario} failed: {await errors}");
+        Assert.True(process.ExitCode == 0, $"{script} {arguments[0]} failed: {await errors}");
         return JsonSerializer.Deserialize<JsonElement>(await output);
     }
 }

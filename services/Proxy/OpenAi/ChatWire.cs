@@ -5,7 +5,7 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Proxy.OpenAi;
 
 /// <summary><c>POST /v1/chat/completions</c>, OpenAI's and everybody's.</summary>
-public sealed class ChatWire : Wire
+public sealed class ChatWire : ConversationWire
 {
     public override string Name => "OpenAI chat";
 
@@ -13,7 +13,7 @@ public sealed class ChatWire : Wire
 
     public override string Path(string upstreamModel, bool stream) => "/v1/chat/completions";
 
-    public override WholeMeter NewWholeMeter(bool counts) => new ChatMeter(counts);
+    public override WholeMeter NewWholeMeter(ModelRequest request, bool counts) => new ChatMeter(counts);
 
     public override Relay NewRelay(ModelRequest request) => new ChatRelay((ChatRequest)request);
 
@@ -24,8 +24,6 @@ public sealed class ChatWire : Wire
     public override AnswerReader NewReader() => throw new NotSupportedException();
 
     public override AnswerWriter NewWriter(AnswerHead head) => throw new NotSupportedException();
-
-    public override void WriteError(IBufferWriter<byte> to, Problem problem, string requestId) => Problems.WriteBody(to, problem, requestId);
 
     public override void WriteStreamError(IBufferWriter<byte> to, Problem problem, string requestId)
     {

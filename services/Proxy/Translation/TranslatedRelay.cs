@@ -11,11 +11,11 @@ public sealed class TranslatedRelay : Relay
     readonly SseReader _events;
     readonly AnswerReader _reader;
     readonly AnswerWriter _writer;
-    readonly Wire _to;
+    readonly ConversationWire _to;
     readonly EventMeter _meter;
     readonly List<AnswerEvent> _seen = [];
 
-    public TranslatedRelay(Wire from, Wire to, AnswerHead head, int maxEventBytes = SseReader.MaxEventBytes)
+    public TranslatedRelay(ConversationWire from, ConversationWire to, AnswerHead head, int maxEventBytes = SseReader.MaxEventBytes)
     {
         _events = new(maxEventBytes);
         _reader = from.NewReader();
