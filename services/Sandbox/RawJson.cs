@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 
 namespace LlmGateway.Sandbox;
 
@@ -7,6 +8,24 @@ namespace LlmGateway.Sandbox;
 /// and then nothing would be left to split inside a character.</summary>
 public static class RawJson
 {
+    static readonly JsonSerializerOptions Options = new()
+    {
+        Converters = { new RawText() },
+        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    };
+
+    /// <summary>A member that is there and null; one that is <c>null</c> in C# is left out.</summary>
+    public static object Null { get; } = JsonElement.Parse("null");
+
+    /// <summary>An object whose members are written as they are named.</summary>
+    public static byte[] Of(object value) => JsonSerializer.SerializeToUtf8Bytes(value, Options);
+
+    /// <summary>A server-sent event without a name.</summary>
+    public static byte[] Event(object data) => [.. "data: "u8, .. Of(data), .. "\n\n"u8];
+
+    /// <summary>A server-sent event.</summary>
+    public static byte[] Event(string name, object data) => [.. Encoding.UTF8.GetBytes($"event: {name}\n"), .. Event(data)];
+
     public static void WriteText(this Utf8JsonWriter json, string name, string text)
     {
         json.WritePropertyName(name);
@@ -29,5 +48,13 @@ public static class RawJson
             };
         }
         return quoted.Append('"').ToString();
+    }
+
+    sealed class RawText : JsonConverter<string>
+    {
+        public override string? Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) => reader.GetString();
+
+        public override void Write(Utf8JsonWriter writer, string value, JsonSerializerOptions options) =>
+            writer.WriteRawValue(Quote(value), skipInputValidation: true);
     }
 }
