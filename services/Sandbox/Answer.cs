@@ -51,7 +51,21 @@ public sealed record Question(string Model, string Fingerprint, int PromptTokens
 public enum Finish { Stop, Length, ToolCalls, StopSequence }
 
 /// <summary>A call of a tool. It costs one token for the name and one for each word of the arguments.</summary>
-public sealed record ToolCall(string Id, string Name, IReadOnlyList<string> Arguments);
+public sealed record ToolCall(string Id, string Name, IReadOnlyList<string> Arguments)
+{
+    /// <summary>The arguments for a wire that sends them as an object; empty when they are cut short or no JSON.</summary>
+    public object ParsedArguments()
+    {
+        try
+        {
+            return JsonElement.Parse(string.Concat(Arguments));
+        }
+        catch (JsonException)
+        {
+            return new { };
+        }
+    }
+}
 
 /// <summary>One of the answers: thoughts, then text or tool calls; thoughts and text as tokens.</summary>
 /// <param name="StoppedAt">The caller's text that ended it, for <see cref="Finish.StopSequence"/>.</param>
@@ -186,24 +200,12 @@ public sealed record Answer(string Fingerprint, IReadOnlyList<Choice> Choices, U
         var tokens = new string[count];
         for (var i = 0; i < count; i++)
         {
-            var word = (int)(Mix(seed, (ulong)i) % (ulong)Vocabulary.Length);
+            var word = (int)(Noise.At(seed, (ulong)i) % (ulong)Vocabulary.Length);
             tokens[i] = i == 0 ? Vocabulary[word] : SpacedVocabulary[word];
         }
         return tokens;
     }
 
     static ulong Seed(string fingerprint, int index) =>
-        Mix(ulong.Parse(fingerprint.AsSpan(0, 16), NumberStyles.HexNumber, CultureInfo.InvariantCulture), unchecked((ulong)index));
-
-    /// <summary>SplitMix64: the value at a place of a seed's sequence.</summary>
-    static ulong Mix(ulong seed, ulong place)
-    {
-        unchecked
-        {
-            var z = seed + ((place + 1) * 0x9E3779B97F4A7C15);
-            z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
-            z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
-            return z ^ (z >> 31);
-        }
-    }
+        Noise.At(ulong.Parse(fingerprint.AsSpan(0, 16), NumberStyles.HexNumber, CultureInfo.InvariantCulture), unchecked((ulong)index));
 }

@@ -1,7 +1,7 @@
 namespace LlmGateway.Sandbox;
 
 /// <summary>One event of a streamed answer, in the bytes of its wire.</summary>
-/// <param name="Tokens">How many tokens of the answer it completes: 0 or 1.</param>
+/// <param name="Tokens">How many tokens of the answer it completes: 0, 1, or all of a call that comes whole.</param>
 public readonly record struct StreamEvent(byte[] Bytes, int Tokens);
 
 /// <summary>Sends an answer that is ready in the bytes of its wire, at the pace, in the pieces and as far as the model's behaviour

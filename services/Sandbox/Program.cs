@@ -33,9 +33,10 @@ app.UseServerSpans();
 app.MapHealthChecks("/alive");
 app.MapHealthChecks("/health");
 
-// OpenAI wire
 app.MapModels();
 app.MapChatCompletions();
+app.MapMessages();
+app.MapGemini();
 
 // What tests ask and order
 app.MapControl();

@@ -5,9 +5,6 @@ public sealed record OpenAIError(int Status, string Type, string Message, string
 {
     const string InvalidRequest = "invalid_request_error";
 
-    /// <summary>The key that is always refused.</summary>
-    const string BadKey = "sk-bad";
-
     public async Task ExecuteAsync(HttpContext httpContext)
     {
         var response = httpContext.Response;
@@ -42,18 +39,12 @@ public sealed record OpenAIError(int Status, string Type, string Message, string
         new(StatusCodes.Status404NotFound, InvalidRequest, $"Invalid URL ({request.Method} {request.Path})");
 
     /// <summary>Why a request may not pass; null when its bearer key is good, as every key is but one.</summary>
-    public static OpenAIError? OfCredential(HttpRequest request)
+    public static OpenAIError? OfCredential(HttpRequest request) => ProviderKey.Bearer(request) switch
     {
-        const string scheme = "Bearer ";
-        var header = request.Headers.Authorization.ToString();
-        var key = header.StartsWith(scheme, StringComparison.OrdinalIgnoreCase) ? header[scheme.Length..].Trim() : "";
-        return key switch
-        {
-            "" => new(StatusCodes.Status401Unauthorized, InvalidRequest, "You didn't provide an API key (Authorization: Bearer …)."),
-            BadKey => OfStatus(StatusCodes.Status401Unauthorized, ""),
-            _ => null,
-        };
-    }
+        "" => new(StatusCodes.Status401Unauthorized, InvalidRequest, "You didn't provide an API key (Authorization: Bearer …)."),
+        ProviderKey.Bad => OfStatus(StatusCodes.Status401Unauthorized, ""),
+        _ => null,
+    };
 
     /// <summary>What a model says that does not know <c>stream_options</c>; null from any other.</summary>
     public static OpenAIError? OfStreamOptions(Behaviour behaviour, bool hasStreamOptions) =>
