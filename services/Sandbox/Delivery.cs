@@ -54,7 +54,7 @@ public static class Delivery
             var isMiddle = !isFirst && exchange.TokensOut >= answer.Usage.Completion / 2;
             if (isMiddle && behaviour.FailsInTheMiddle)
             {
-                await pieces.WriteAsync(reply.Failure, exchange.CallerLeft);
+                await pieces.WriteAsync(reply.Failure(), exchange.CallerLeft);
                 break;
             }
             if (isMiddle && behaviour.Cut == Cut.InTheMiddle)

@@ -35,6 +35,13 @@ app.MapHealthChecks("/health");
 
 app.MapModels();
 app.MapChatCompletions();
+app.MapResponses();
+app.MapCompletions();
+app.MapEmbeddings();
+app.MapModerations();
+app.MapImages();
+app.MapSpeech();
+app.MapTranscriptions();
 app.MapMessages();
 app.MapGemini();
 

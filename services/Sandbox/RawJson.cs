@@ -14,6 +14,8 @@ public static class RawJson
         DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
     };
 
+    static ReadOnlySpan<byte> EndOfEvent => "\n\n"u8;
+
     /// <summary>A member that is there and null; one that is <c>null</c> in C# is left out.</summary>
     public static object Null { get; } = JsonElement.Parse("null");
 
@@ -21,10 +23,13 @@ public static class RawJson
     public static byte[] Of(object value) => JsonSerializer.SerializeToUtf8Bytes(value, Options);
 
     /// <summary>A server-sent event without a name.</summary>
-    public static byte[] Event(object data) => [.. "data: "u8, .. Of(data), .. "\n\n"u8];
+    public static byte[] Event(object data) => [.. "data: "u8, .. Of(data), .. EndOfEvent];
 
     /// <summary>A server-sent event.</summary>
-    public static byte[] Event(string name, object data) => [.. Encoding.UTF8.GetBytes($"event: {name}\n"), .. Event(data)];
+    public static byte[] Event(string name, object data) => Frame(name, Of(data));
+
+    /// <summary>A server-sent event whose data are JSON already.</summary>
+    public static byte[] Frame(string name, ReadOnlySpan<byte> data) => [.. Encoding.UTF8.GetBytes($"event: {name}\ndata: "), .. data, .. EndOfEvent];
 
     public static void WriteText(this Utf8JsonWriter json, string name, string text)
     {

@@ -13,7 +13,7 @@ public static class Messages
     {
         var request = MessageRequest.Read(fields);
         return new(request.Question, status => AnthropicError.OfStatus(status, request.Question.Model), (answer, behaviour) => request.Streams
-            ? new StreamReply(MessageShapes.Stream(request, answer, behaviour), AnthropicError.InStream())
+            ? new StreamReply(MessageShapes.Stream(request, answer, behaviour), AnthropicError.InStream)
             : new WholeReply(MessageShapes.Whole(request, answer, behaviour)));
     }
 

@@ -39,12 +39,12 @@ public static class GenerateShapes
 
     /// <summary>Chunks as server-sent events, with the line ends that Google sends.</summary>
     public static StreamReply Events(IEnumerable<(object Chunk, int Tokens)> chunks) => new(
-        chunks.Select(chunk => new StreamEvent(Event(chunk.Chunk), chunk.Tokens)), Event(GeminiError.InStream()), "text/event-stream");
+        chunks.Select(chunk => new StreamEvent(Event(chunk.Chunk), chunk.Tokens)), () => Event(GeminiError.InStream()), "text/event-stream");
 
     /// <summary>Chunks as the elements of one JSON array. An array without end marker is not closed.</summary>
     public static StreamReply Elements(IEnumerable<(object Chunk, int Tokens)> chunks, Behaviour behaviour)
     {
-        return new(Array(), [.. ",\r\n"u8, .. RawJson.Of(GeminiError.InStream()), .. "]"u8], "application/json; charset=UTF-8");
+        return new(Array(), () => [.. ",\r\n"u8, .. RawJson.Of(GeminiError.InStream()), .. "]"u8], "application/json; charset=UTF-8");
 
         IEnumerable<StreamEvent> Array()
         {

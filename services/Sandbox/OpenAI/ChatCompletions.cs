@@ -11,7 +11,7 @@ public static class ChatCompletions
         var request = ChatRequest.Read(fields);
         var question = request.Question;
         return new(question, status => OpenAIError.OfStatus(status, question.Model), (answer, behaviour) => request.Streams
-            ? new StreamReply(ChatShapes.Stream(request, answer, behaviour), OpenAIError.InStream())
+            ? new StreamReply(ChatShapes.Stream(request, answer, behaviour), OpenAIError.InStream)
             : new WholeReply(ChatShapes.Whole(question.Model, answer, behaviour)))
         {
             Refusal = behaviour => OpenAIError.OfStreamOptions(behaviour, request.HasStreamOptions),
