@@ -1,4 +1,8 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
 
 namespace LlmGateway.Sandbox;
 
@@ -7,22 +11,68 @@ namespace LlmGateway.Sandbox;
 /// <param name="Fingerprint">64 lower-case hex digits over model and messages. Everything else (limits, stream options, sampling) is left
 /// out, so that a gateway that sets or adds such fields gets the same answer as a direct call.</param>
 /// <param name="PromptTokens">Tokens of all messages.</param>
-/// <param name="Choices">How many answers, from 1.</param>
-/// <param name="MaxTokens">The caller's limit for each answer, from 1; null for none.</param>
-/// <param name="OffersTools">Whether a tool call is allowed.</param>
-/// <param name="WantsJson">Whether the answer must be a JSON object.</param>
-public sealed record Question(
-    string Model, string Fingerprint, int PromptTokens, Markers Markers, int Choices, int? MaxTokens, bool OffersTools, bool WantsJson);
+public sealed record Question(string Model, string Fingerprint, int PromptTokens, Markers Markers)
+{
+    /// <summary>What the model thinks when the caller turns thinking on and does not order how much.</summary>
+    public const int DefaultThoughts = 5;
 
-public enum Finish { Stop, Length, ToolCalls }
+    /// <summary>How many answers, from 1.</summary>
+    public int Choices { get; init; } = 1;
+
+    /// <summary>The caller's limit for each answer, from 1; null for none.</summary>
+    public int? MaxTokens { get; init; }
+
+    /// <summary>Texts at which an answer ends.</summary>
+    public IReadOnlyList<string> Stops { get; init; } = [];
+
+    /// <summary>Whether a tool call is allowed.</summary>
+    public bool OffersTools { get; init; }
+
+    /// <summary>Whether the answer must be a JSON object.</summary>
+    public bool WantsJson { get; init; }
+
+    /// <summary>Whether the caller turned thinking on.</summary>
+    public bool WantsThoughts { get; init; }
+
+    public int Thoughts => Markers.Thinks ?? (WantsThoughts ? DefaultThoughts : 0);
+
+    public static string FingerprintOf(string model, params ReadOnlySpan<JsonElement?> said)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        hash.AppendData(Encoding.UTF8.GetBytes(model));
+        foreach (var element in said)
+        {
+            hash.AppendData(element is { } some ? JsonMarshal.GetRawUtf8Value(some) : default);
+        }
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
+    }
+}
+
+public enum Finish { Stop, Length, ToolCalls, StopSequence }
 
 /// <summary>A call of a tool. It costs one token for the name and one for each word of the arguments.</summary>
-public sealed record ToolCall(string Id, string Name, IReadOnlyList<string> Arguments);
-
-/// <summary>One of the answers: text as tokens, or tool calls.</summary>
-public sealed record Choice(IReadOnlyList<string> Text, IReadOnlyList<ToolCall> ToolCalls, Finish Finish)
+public sealed record ToolCall(string Id, string Name, IReadOnlyList<string> Arguments)
 {
-    public int Tokens { get; } = Text.Count + ToolCalls.Sum(call => 1 + call.Arguments.Count);
+    /// <summary>The arguments for a wire that sends them as an object; empty when they are cut short or no JSON.</summary>
+    public object ParsedArguments()
+    {
+        try
+        {
+            return JsonElement.Parse(string.Concat(Arguments));
+        }
+        catch (JsonException)
+        {
+            return new { };
+        }
+    }
+}
+
+/// <summary>One of the answers: thoughts, then text or tool calls; thoughts and text as tokens.</summary>
+/// <param name="StoppedAt">The caller's text that ended it, for <see cref="Finish.StopSequence"/>.</param>
+public sealed record Choice(
+    IReadOnlyList<string> Thoughts, IReadOnlyList<string> Text, IReadOnlyList<ToolCall> ToolCalls, Finish Finish, string? StoppedAt = null)
+{
+    public int Tokens { get; } = Thoughts.Count + Text.Count + ToolCalls.Sum(call => 1 + call.Arguments.Count);
 }
 
 /// <summary>What the model says: a pure function of the question, so that the same request gets the same bytes.</summary>
@@ -54,16 +104,36 @@ public sealed record Answer(string Fingerprint, IReadOnlyList<Choice> Choices, U
         var askedLimit = behaviour.Overruns ? null : question.MaxTokens;
         var limit = Math.Min(MaxTokensOfAllChoices / question.Choices, askedLimit ?? int.MaxValue);
         var choices = Enumerable.Range(0, question.Choices).Select(index => Choose(question, behaviour, index, limit)).ToArray();
+        return new(question.Fingerprint, choices, Cost(question, choices.Sum(choice => choice.Tokens)) with
+        {
+            Thoughts = choices.Sum(choice => choice.Thoughts.Count),
+        });
+    }
+
+    /// <summary>An answer that is not words (vectors, an image) and costs a number of tokens.</summary>
+    public static Answer OfTokens(Question question, int completion) => new(question.Fingerprint, [], Cost(question, completion));
+
+    static Usage Cost(Question question, int completion)
+    {
         var cached = Math.Min(question.Markers.Cached, question.PromptTokens);
-        return new(question.Fingerprint, choices, new(question.PromptTokens, cached, choices.Sum(choice => choice.Tokens)));
+        var written = Math.Min(question.Markers.CacheWrite, question.PromptTokens - cached);
+        return new(question.PromptTokens, cached, completion) { CacheWritten = written };
     }
 
     static Choice Choose(Question question, Behaviour behaviour, int index, int limit)
     {
-        if (question.OffersTools && question.Markers.Tools.Count > 0)
-        {
-            return CallTools(question, index, limit);
-        }
+        // No choice has a negative index, so thoughts have a place of their own in the sequence.
+        var thoughts = Babble(Seed(question.Fingerprint, -1 - index), Math.Min(question.Thoughts, limit));
+        limit -= thoughts.Length;
+        var (text, calls, finish) = question.OffersTools && question.Markers.Tools.Count > 0
+            ? CallTools(question, index, limit)
+            : Speak(question, behaviour, index, limit);
+        var (kept, stoppedAt) = StopAt(question.Stops, text);
+        return new(thoughts, kept, calls, stoppedAt is null ? finish : Finish.StopSequence, stoppedAt);
+    }
+
+    static (string[] Text, ToolCall[] Calls, Finish Finish) Speak(Question question, Behaviour behaviour, int index, int limit)
+    {
         var said = question.Markers.Say is { } say ? Words.Split(say) : null;
         var wanted = said?.Count ?? BabbleLength(question, behaviour);
         var count = Math.Min(wanted, limit);
@@ -78,14 +148,31 @@ public sealed record Answer(string Fingerprint, IReadOnlyList<Choice> Choices, U
         {
             text[0] = new string('x', BigWordLetters);
         }
-        return new(text, [], count < wanted ? Finish.Length : Finish.Stop);
+        return (text, [], count < wanted ? Finish.Length : Finish.Stop);
+    }
+
+    /// <summary>The text before the first place where one of the stops begins.</summary>
+    static (IReadOnlyList<string> Text, string? StoppedAt) StopAt(IReadOnlyList<string> stops, string[] text)
+    {
+        if (stops.Count == 0)
+        {
+            return (text, null);
+        }
+        var whole = string.Concat(text);
+        var found = stops.Select(stop => (Stop: stop, Start: whole.IndexOf(stop, StringComparison.Ordinal))).Where(found => found.Start >= 0).ToArray();
+        if (found.Length == 0)
+        {
+            return (text, null);
+        }
+        var (stop, end) = found.MinBy(found => found.Start);
+        return (Words.Split(whole[..end]), stop);
     }
 
     static int BabbleLength(Question question, Behaviour behaviour) => behaviour.Overruns && question.MaxTokens is { } asked
-        ? 2 * Math.Min(asked, MaxTokens)
+        ? Math.Max(0, (2 * Math.Min(asked, MaxTokens)) - question.Thoughts)
         : question.Markers.Tokens ?? DefaultTokens;
 
-    static Choice CallTools(Question question, int index, int limit)
+    static (string[] Text, ToolCall[] Calls, Finish Finish) CallTools(Question question, int index, int limit)
     {
         var calls = new List<ToolCall>();
         var left = limit;
@@ -93,7 +180,7 @@ public sealed record Answer(string Fingerprint, IReadOnlyList<Choice> Choices, U
         {
             if (left == 0)
             {
-                return new([], calls, Finish.Length);
+                return ([], [.. calls], Finish.Length);
             }
             var words = Words.Split(arguments);
             var kept = words.Take(left - 1).ToArray();
@@ -102,10 +189,10 @@ public sealed record Answer(string Fingerprint, IReadOnlyList<Choice> Choices, U
             left -= 1 + kept.Length;
             if (kept.Length < words.Count)
             {
-                return new([], calls, Finish.Length);
+                return ([], [.. calls], Finish.Length);
             }
         }
-        return new([], calls, Finish.ToolCalls);
+        return ([], [.. calls], Finish.ToolCalls);
     }
 
     static string[] Babble(ulong seed, int count)
@@ -113,24 +200,12 @@ public sealed record Answer(string Fingerprint, IReadOnlyList<Choice> Choices, U
         var tokens = new string[count];
         for (var i = 0; i < count; i++)
         {
-            var word = (int)(Mix(seed, (ulong)i) % (ulong)Vocabulary.Length);
+            var word = (int)(Noise.At(seed, (ulong)i) % (ulong)Vocabulary.Length);
             tokens[i] = i == 0 ? Vocabulary[word] : SpacedVocabulary[word];
         }
         return tokens;
     }
 
     static ulong Seed(string fingerprint, int index) =>
-        Mix(ulong.Parse(fingerprint.AsSpan(0, 16), NumberStyles.HexNumber, CultureInfo.InvariantCulture), (ulong)index);
-
-    /// <summary>SplitMix64: the value at a place of a seed's sequence.</summary>
-    static ulong Mix(ulong seed, ulong place)
-    {
-        unchecked
-        {
-            var z = seed + ((place + 1) * 0x9E3779B97F4A7C15);
-            z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
-            z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
-            return z ^ (z >> 31);
-        }
-    }
+        Noise.At(ulong.Parse(fingerprint.AsSpan(0, 16), NumberStyles.HexNumber, CultureInfo.InvariantCulture), unchecked((ulong)index));
 }

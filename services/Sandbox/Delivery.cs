@@ -1,7 +1,7 @@
 namespace LlmGateway.Sandbox;
 
 /// <summary>One event of a streamed answer, in the bytes of its wire.</summary>
-/// <param name="Tokens">How many tokens of the answer it completes: 0 or 1.</param>
+/// <param name="Tokens">How many tokens of the answer it completes: 0, 1, or all of a call that comes whole.</param>
 public readonly record struct StreamEvent(byte[] Bytes, int Tokens);
 
 /// <summary>Sends an answer that is ready in the bytes of its wire, at the pace, in the pieces and as far as the model's behaviour
@@ -13,15 +13,16 @@ public static class Delivery
     static readonly TimeSpan Beat = TimeSpan.FromMilliseconds(50);
 
     /// <summary>Sends a whole body. A slow model takes as long as for a stream; a cut leaves half of the bytes.</summary>
-    public static async Task SendWholeAsync(Exchange exchange, Behaviour behaviour, Answer answer, byte[] body)
+    public static async Task SendWholeAsync(Exchange exchange, Behaviour behaviour, Answer answer, WholeReply reply)
     {
         using var timer = behaviour.Slow ? new PeriodicTimer(Beat, exchange.Time) : null;
         for (; exchange.TokensOut < answer.Usage.Completion; exchange.TokensOut++)
         {
             await WaitForTokenAsync(timer, exchange);
         }
+        var body = reply.Body;
         var response = exchange.Context.Response;
-        response.ContentType = "application/json";
+        response.ContentType = reply.ContentType;
         response.ContentLength = body.Length;
         var pieces = new OddPieces(response.BodyWriter, behaviour.Pieces == Pieces.Bytes ? Pieces.Bytes : Pieces.Frames, 0);
         if (behaviour.Cut == Cut.InTheMiddle)
@@ -33,24 +34,30 @@ public static class Delivery
         await pieces.WriteAsync(body, exchange.CallerLeft);
     }
 
-    /// <summary>Sends server-sent events. A cut comes when half of the tokens (rounded down) are out, in the middle of the event that
-    /// follows.</summary>
-    public static async Task SendStreamAsync(Exchange exchange, Behaviour behaviour, Answer answer, IEnumerable<StreamEvent> events)
+    /// <summary>Sends a stream. A cut comes when half of the tokens (rounded down) are out, in the middle of the event that follows; a
+    /// failure comes in place of that event.</summary>
+    public static async Task SendStreamAsync(Exchange exchange, Behaviour behaviour, Answer answer, StreamReply reply)
     {
         var response = exchange.Context.Response;
-        response.ContentType = "text/event-stream; charset=utf-8";
+        response.ContentType = reply.ContentType;
         response.Headers.CacheControl = "no-cache";
         using var timer = behaviour.Slow ? new PeriodicTimer(Beat, exchange.Time) : null;
         var pieces = new OddPieces(response.BodyWriter, behaviour.Pieces, answer.Variation);
         var isFirst = true;
-        foreach (var (bytes, tokens) in events)
+        foreach (var (bytes, tokens) in reply.Events)
         {
             if (timer is not null && (isFirst || (tokens > 0 && exchange.TokensOut > 0)))
             {
                 await pieces.FlushAsync(exchange.CallerLeft);
                 await WaitForTokenAsync(timer, exchange);
             }
-            if (behaviour.Cut == Cut.InTheMiddle && !isFirst && exchange.TokensOut >= answer.Usage.Completion / 2)
+            var isMiddle = !isFirst && exchange.TokensOut >= answer.Usage.Completion / 2;
+            if (isMiddle && behaviour.FailsInTheMiddle)
+            {
+                await pieces.WriteAsync(reply.Failure(), exchange.CallerLeft);
+                break;
+            }
+            if (isMiddle && behaviour.Cut == Cut.InTheMiddle)
             {
                 await pieces.WriteAsync(bytes[..(bytes.Length / 2)], exchange.CallerLeft);
                 await pieces.FlushAsync(exchange.CallerLeft);

@@ -19,6 +19,7 @@ public sealed class Exchange
             log.NextId(),
             Markers.Tag(body),
             context.Request.Path,
+            context.Request.QueryString.Value ?? "",
             headers.Authorization.Count > 0,
             headers.ToDictionary(header => header.Key, header => header.Value.ToString()),
             Encoding.UTF8.GetString(body),
@@ -27,6 +28,8 @@ public sealed class Exchange
     }
 
     public HttpContext Context { get; }
+
+    public string Id => record.Id;
 
     public byte[] Body { get; }
 
@@ -57,9 +60,37 @@ public sealed class Exchange
         }
     }
 
-    /// <summary>Notes what the wire has understood.</summary>
-    public void Understood(Question question) =>
+    /// <summary>Answers as the model's name demands; what could not be read is refused with <paramref name="refusal"/>.</summary>
+    public async Task AnswerAsync(Turn? turn, IResult? refusal, Barriers barriers)
+    {
+        if (turn is null)
+        {
+            await refusal!.ExecuteAsync(Context);
+            return;
+        }
+        var question = turn.Question;
         log.Update(record = record with { Model = question.Model, TokensIn = question.PromptTokens });
+
+        var behaviour = Faults.Of(question.Model);
+        if (await IsOverBeforeAnswerAsync(behaviour, barriers, question.Markers.Group))
+        {
+            return;
+        }
+        if ((behaviour.ErrorStatus > 0 ? turn.Error(behaviour.ErrorStatus) : turn.Refusal(behaviour)) is { } error)
+        {
+            await error.ExecuteAsync(Context);
+            return;
+        }
+
+        var answer = turn.Answer(question, behaviour);
+        await (turn.Reply(answer, behaviour) switch
+        {
+            StreamReply stream => Delivery.SendStreamAsync(this, behaviour, answer, stream),
+            WholeReply when behaviour.FailsInTheMiddle => turn.Error(StatusCodes.Status500InternalServerError).ExecuteAsync(Context),
+            WholeReply whole => Delivery.SendWholeAsync(this, behaviour, answer, whole),
+            _ => throw new InvalidOperationException("A reply is whole or a stream."),
+        });
+    }
 
     /// <summary>Drops the connection, without a proper end of the HTTP response.</summary>
     public void Drop()
@@ -70,7 +101,7 @@ public sealed class Exchange
 
     /// <summary>Does what happens before the first byte of an answer: waits, hangs, cuts, shows a web page. True when that was
     /// all.</summary>
-    public async Task<bool> IsOverBeforeAnswerAsync(Behaviour behaviour, Barriers barriers, string group)
+    async Task<bool> IsOverBeforeAnswerAsync(Behaviour behaviour, Barriers barriers, string group)
     {
         if (behaviour.WaitsAtBarrier)
         {
@@ -103,4 +134,20 @@ public sealed class Exchange
         var status = Context.Response.HasStarted ? Context.Response.StatusCode : 0;
         log.Update(record = record with { Outcome = outcome, Status = status, TokensOut = TokensOut, Finished = Time.GetUtcNow() });
     }
+}
+
+/// <summary>Where the wires hang their inference calls.</summary>
+public static class Exchanges
+{
+    /// <summary>A call whose body a wire reads into a turn, or into the refusal of what it cannot read; one of the two is null.</summary>
+    public static void MapTurn(this IEndpointRouteBuilder routes, string path, Func<Exchange, (Turn? Turn, IResult? Refusal)> read) =>
+        routes.MapTurn(path, exchange => Task.FromResult(read(exchange)));
+
+    public static void MapTurn(this IEndpointRouteBuilder routes, string path, Func<Exchange, Task<(Turn? Turn, IResult? Refusal)>> read) =>
+        routes.MapPost(path, (HttpContext context, RequestLog log, Barriers barriers, TimeProvider time) =>
+            Exchange.HandleAsync(context, log, time, async exchange =>
+            {
+                var (turn, refusal) = await read(exchange);
+                await exchange.AnswerAsync(turn, refusal, barriers);
+            }));
 }

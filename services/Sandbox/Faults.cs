@@ -18,6 +18,12 @@ public sealed record Behaviour
 
     public UsageReport Usage { get; init; }
 
+    /// <summary>Fails in the middle of a stream, in the wire's own form; what is not a stream fails as a whole.</summary>
+    public bool FailsInTheMiddle { get; init; }
+
+    /// <summary>Streams the arguments of parallel tool calls in turn instead of one call after the other.</summary>
+    public bool Interleaves { get; init; }
+
     public bool WaitsAtBarrier { get; init; }
 
     public bool Hangs { get; init; }
@@ -50,6 +56,7 @@ public static class Faults
         Error(500, "a bug at the provider"),
         Error(503, "an overloaded provider"),
         Error(529, "an overloaded provider, in Anthropic's manner"),
+        new("-error-mid", "an error event in the middle of a stream, which then ends; 500 where there is no stream", b => b with { FailsInTheMiddle = true }),
         new("-cut", "drops the connection in the middle of the answer", b => b with { Cut = Cut.InTheMiddle }),
         new("-cut-early", "drops the connection before the first byte", b => b with { Cut = Cut.BeforeFirstByte }),
         new("-slow", "first token after 300 ms, then one each 50 ms", b => b with { Slow = true }),
@@ -67,6 +74,7 @@ public static class Faults
         new("-nodone", "ends a stream without its end marker", b => b with { OmitsDone = true }),
         new("-bigline", "begins its answer with one word of 70 000 letters, in one line", b => b with { BigLine = true }),
         new("-overrun", "produces twice the tokens that the caller allowed", b => b with { Overruns = true }),
+        new("-interleaved", "streams the arguments of parallel tool calls in turn", b => b with { Interleaves = true }),
         new("-nostreamoptions", "400 when stream_options is present", b => b with { RefusesStreamOptions = true }),
     ];
 

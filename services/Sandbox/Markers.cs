@@ -4,17 +4,28 @@ using System.Text;
 namespace LlmGateway.Sandbox;
 
 /// <summary>
-/// What the caller orders in the last user message: <c>[[tokens:N]]</c>, <c>[[say:TEXT]]</c>, <c>[[cached:N]]</c>, <c>[[group:NAME]]</c>
-/// and any number of <c>[[tool:NAME {json}]]</c>. The first of a kind counts. What cannot be read as a marker is ordinary text, as it would
+/// What the caller orders in the last user message: <c>[[tokens:N]]</c>, <c>[[say:TEXT]]</c>, <c>[[thinks:N]]</c>, <c>[[cached:N]]</c>,
+/// <c>[[cachewrite:N]]</c>, <c>[[flag:CATEGORY]]</c>, <c>[[group:NAME]]</c> and any number of <c>[[tool:NAME {json}]]</c>. The first of a kind counts. What cannot be read as a marker is ordinary text, as it would
 /// be for a real model.
 /// </summary>
 /// <param name="Tokens">Wished length of the answer in tokens, at most <see cref="Answer.MaxTokens"/>.</param>
 /// <param name="Say">The answer itself; ends at the first <c>]]</c>.</param>
 /// <param name="Cached">How many of the prompt's tokens are reported as read from a cache.</param>
+/// <param name="CacheWrite">How many of the prompt's other tokens are reported as written to a cache, where the wire can say so.</param>
+/// <param name="Thinks">How many tokens the model thinks before it answers; null when not ordered.</param>
+/// <param name="Flag">The category that a moderation finds.</param>
 /// <param name="Group">Where the call waits when its model has a barrier.</param>
 /// <param name="Tools">Calls to answer with; the arguments end at the first <c>}]]</c> and need not be valid JSON, as with real
 /// models.</param>
-public sealed record Markers(int? Tokens, string? Say, int Cached, string Group, IReadOnlyList<(string Name, string Arguments)> Tools)
+public sealed record Markers(
+    int? Tokens,
+    string? Say,
+    int? Thinks,
+    int Cached,
+    int CacheWrite,
+    string? Flag,
+    string Group,
+    IReadOnlyList<(string Name, string Arguments)> Tools)
 {
     const string Closing = "]]";
     const int MaxTools = 128;
@@ -22,7 +33,10 @@ public sealed record Markers(int? Tokens, string? Say, int Cached, string Group,
     public static Markers Read(string text) => new(
         Number(Find(text, "tokens")),
         Find(text, "say"),
+        Number(Find(text, "thinks")),
         Number(Find(text, "cached")) ?? 0,
+        Number(Find(text, "cachewrite")) ?? 0,
+        Find(text, "flag"),
         Find(text, "group") ?? "",
         ReadTools(text));
 

@@ -33,9 +33,17 @@ app.UseServerSpans();
 app.MapHealthChecks("/alive");
 app.MapHealthChecks("/health");
 
-// OpenAI wire
 app.MapModels();
 app.MapChatCompletions();
+app.MapResponses();
+app.MapCompletions();
+app.MapEmbeddings();
+app.MapModerations();
+app.MapImages();
+app.MapSpeech();
+app.MapTranscriptions();
+app.MapMessages();
+app.MapGemini();
 
 // What tests ask and order
 app.MapControl();

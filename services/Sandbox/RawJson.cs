@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 
 namespace LlmGateway.Sandbox;
 
@@ -7,6 +8,29 @@ namespace LlmGateway.Sandbox;
 /// and then nothing would be left to split inside a character.</summary>
 public static class RawJson
 {
+    static readonly JsonSerializerOptions Options = new()
+    {
+        Converters = { new RawText() },
+        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    };
+
+    static ReadOnlySpan<byte> EndOfEvent => "\n\n"u8;
+
+    /// <summary>A member that is there and null; one that is <c>null</c> in C# is left out.</summary>
+    public static object Null { get; } = JsonElement.Parse("null");
+
+    /// <summary>An object whose members are written as they are named.</summary>
+    public static byte[] Of(object value) => JsonSerializer.SerializeToUtf8Bytes(value, Options);
+
+    /// <summary>A server-sent event without a name.</summary>
+    public static byte[] Event(object data) => [.. "data: "u8, .. Of(data), .. EndOfEvent];
+
+    /// <summary>A server-sent event.</summary>
+    public static byte[] Event(string name, object data) => Frame(name, Of(data));
+
+    /// <summary>A server-sent event whose data are JSON already.</summary>
+    public static byte[] Frame(string name, ReadOnlySpan<byte> data) => [.. Encoding.UTF8.GetBytes($"event: {name}\ndata: "), .. data, .. EndOfEvent];
+
     public static void WriteText(this Utf8JsonWriter json, string name, string text)
     {
         json.WritePropertyName(name);
@@ -29,5 +53,13 @@ public static class RawJson
             };
         }
         return quoted.Append('"').ToString();
+    }
+
+    sealed class RawText : JsonConverter<string>
+    {
+        public override string? Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) => reader.GetString();
+
+        public override void Write(Utf8JsonWriter writer, string value, JsonSerializerOptions options) =>
+            writer.WriteRawValue(Quote(value), skipInputValidation: true);
     }
 }

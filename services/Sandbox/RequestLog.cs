@@ -7,11 +7,13 @@ public enum Outcome { Running, Completed, Aborted, Cut }
 /// <summary>One inference call as the provider received it.</summary>
 /// <param name="Id">Also sent as <c>x-request-id</c>.</param>
 /// <param name="Tag">From <c>[[tag:NAME]]</c> in the body.</param>
+/// <param name="Query">With its question mark; empty when there is none.</param>
 /// <param name="Body">The body's text, as it came.</param>
 public sealed record LoggedRequest(
     string Id,
     string? Tag,
     string Path,
+    string Query,
     bool HasAuthorization,
     IReadOnlyDictionary<string, string> Headers,
     string Body,

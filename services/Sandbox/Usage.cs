@@ -5,12 +5,18 @@ public enum UsageReport { True, None, Negative, Zero, Huge, WrongSum, Twice }
 
 /// <summary>Tokens of one answer.</summary>
 /// <param name="Cached">Part of <paramref name="Prompt"/> that was read from a cache.</param>
-/// <param name="Completion">Tokens of all choices.</param>
+/// <param name="Completion">Tokens of all choices, with what the model thought.</param>
 /// <param name="Excess">What the reported total has beyond prompt + completion: 0 unless the model lies.</param>
 public sealed record Usage(long Prompt, long Cached, long Completion, long Excess = 0)
 {
     // Far beyond any answer, and too much for a naive product with a price in 64 bits, while the total still fits.
     const long HugeTokens = 1_000_000_000_000_000_000;
+
+    /// <summary>Part of <see cref="Prompt"/>, beside <see cref="Cached"/>, that was written to a cache.</summary>
+    public long CacheWritten { get; init; }
+
+    /// <summary>Part of <see cref="Completion"/> that the model thought.</summary>
+    public long Thoughts { get; init; }
 
     public long Total => Prompt + Completion + Excess;
 
@@ -22,7 +28,7 @@ public sealed record Usage(long Prompt, long Cached, long Completion, long Exces
         UsageReport.Zero => [new(0, 0, 0)],
         UsageReport.Huge => [new(HugeTokens, 0, HugeTokens)],
         UsageReport.WrongSum => [this with { Excess = 7 }],
-        UsageReport.Twice => [this with { Completion = Completion / 2 }, this],
+        UsageReport.Twice => [this with { Completion = Completion / 2, Thoughts = Thoughts / 2 }, this],
         _ => [this],
     };
 }

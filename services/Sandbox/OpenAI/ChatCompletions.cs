@@ -4,45 +4,17 @@ namespace LlmGateway.Sandbox;
 public static class ChatCompletions
 {
     public static void MapChatCompletions(this IEndpointRouteBuilder routes) =>
-        routes.MapPost("/v1/chat/completions", (HttpContext context, RequestLog log, Barriers barriers, TimeProvider time) =>
-            Exchange.HandleAsync(context, log, time, exchange => AnswerAsync(exchange, barriers)));
+        routes.MapTurn("/v1/chat/completions", exchange => OpenAIError.Read(exchange, ReadTurn));
 
-    static async Task AnswerAsync(Exchange exchange, Barriers barriers)
+    static Turn ReadTurn(RequestFields fields)
     {
-        var (request, error) = Read(exchange);
-        if (request is null)
-        {
-            await error!.ExecuteAsync(exchange.Context);
-            return;
-        }
+        var request = ChatRequest.Read(fields);
         var question = request.Question;
-        exchange.Understood(question);
-
-        var behaviour = Faults.Of(question.Model);
-        if (await exchange.IsOverBeforeAnswerAsync(behaviour, barriers, question.Markers.Group))
+        return new(question, status => OpenAIError.OfStatus(status, question.Model), (answer, behaviour) => request.Streams
+            ? new StreamReply(ChatShapes.Stream(request, answer, behaviour), OpenAIError.InStream)
+            : new WholeReply(ChatShapes.Whole(question.Model, answer, behaviour)))
         {
-            return;
-        }
-        if (Refusal(request, behaviour) is { } refusal)
-        {
-            await refusal.ExecuteAsync(exchange.Context);
-            return;
-        }
-
-        var answer = Answer.To(question, behaviour);
-        await (request.Streams
-            ? Delivery.SendStreamAsync(exchange, behaviour, answer, ChatShapes.Stream(request, answer, behaviour))
-            : Delivery.SendWholeAsync(exchange, behaviour, answer, ChatShapes.Whole(question.Model, answer, behaviour)));
+            Refusal = behaviour => OpenAIError.OfStreamOptions(behaviour, request.HasStreamOptions),
+        };
     }
-
-    static (ChatRequest? Request, OpenAIError? Error) Read(Exchange exchange) =>
-        OpenAIError.OfCredential(exchange.Context.Request) is { } error ? (null, error) : ChatRequest.Parse(exchange.Body);
-
-    static OpenAIError? Refusal(ChatRequest request, Behaviour behaviour) => behaviour switch
-    {
-        { ErrorStatus: > 0 } => OpenAIError.OfStatus(behaviour.ErrorStatus, request.Question.Model),
-        { RefusesStreamOptions: true } when request.HasStreamOptions =>
-            OpenAIError.Invalid("Unrecognized request argument supplied: stream_options"),
-        _ => null,
-    };
 }

@@ -1,6 +1,3 @@
-using System.Runtime.InteropServices;
-using System.Security.Cryptography;
-using System.Text;
 using System.Text.Json;
 
 namespace LlmGateway.Sandbox;
@@ -10,52 +7,32 @@ namespace LlmGateway.Sandbox;
 /// <param name="IncludesUsage">Whether the stream is to end with the usage.</param>
 public sealed record ChatRequest(Question Question, bool Streams, bool HasStreamOptions, bool IncludesUsage)
 {
-    /// <summary>What any part of a message costs that is not text, such as an image.</summary>
-    public const int TokensOfOtherParts = 85;
-
     const int MaxChoices = 128;
 
-    /// <summary>Reads a body; exactly one of the two is null.</summary>
-    public static (ChatRequest? Request, OpenAIError? Error) Parse(ReadOnlyMemory<byte> body)
-    {
-        try
-        {
-            using var document = JsonDocument.Parse(body);
-            var fields = new ChatFields(document.RootElement);
-            var request = Parse(fields);
-            return fields.Error is null ? (request, null) : (null, fields.Error);
-        }
-        // A lone surrogate or broken UTF-8 inside a string shows only when the string is read, as InvalidOperationException.
-        catch (Exception exception) when (exception is JsonException or InvalidOperationException)
-        {
-            return (null, OpenAIError.Invalid("We could not parse the JSON body of your request. The OpenAI API expects a JSON payload."));
-        }
-    }
-
-    static ChatRequest Parse(ChatFields fields)
+    public static ChatRequest Read(RequestFields fields)
     {
         var model = fields.RequiredText("model");
         var messages = fields.RequiredArray("messages");
-        var (promptTokens, lastUserText) = ReadMessages(messages, fields);
+        var (promptTokens, lastUserText, lastRole) = ReadMessages(messages, fields);
 
         var streams = fields.Flag("stream");
         if (fields.Has("stream_options") && !streams)
         {
             fields.Fail("The 'stream_options' parameter is only allowed when 'stream' is enabled.", "stream_options");
         }
-        var question = new Question(
-            model,
-            Fingerprint(model, messages),
-            promptTokens,
-            Markers.Read(lastUserText),
-            fields.WholeNumber("n", 1, MaxChoices) ?? 1,
-            ReadLimit(fields),
-            fields.Array("tools")?.GetArrayLength() > 0 && fields.Text("tool_choice") != "none",
-            fields.Text("response_format.type") is "json_object" or "json_schema");
+        var question = new Question(model, Question.FingerprintOf(model, messages), promptTokens, Markers.Read(lastUserText))
+        {
+            Choices = fields.WholeNumber("n", 1, MaxChoices) ?? 1,
+            MaxTokens = ReadLimit(fields),
+            Stops = fields.Texts("stop"),
+            // Once the results are there, the call that the user's message orders has been made.
+            OffersTools = fields.Array("tools")?.GetArrayLength() > 0 && fields.Text("tool_choice") != "none" && lastRole != "tool",
+            WantsJson = fields.Text("response_format.type") is "json_object" or "json_schema",
+        };
         return new(question, streams, fields.Has("stream_options"), fields.Flag("stream_options.include_usage"));
     }
 
-    static int? ReadLimit(ChatFields fields)
+    static int? ReadLimit(RequestFields fields)
     {
         var maxTokens = fields.WholeNumber("max_tokens", 1, int.MaxValue);
         var maxCompletionTokens = fields.WholeNumber("max_completion_tokens", 1, int.MaxValue);
@@ -67,52 +44,22 @@ public sealed record ChatRequest(Question Question, bool Streams, bool HasStream
         return maxCompletionTokens ?? maxTokens;
     }
 
-    static (int Tokens, string LastUserText) ReadMessages(JsonElement messages, ChatFields fields)
+    static (int Tokens, string LastUserText, string LastRole) ReadMessages(JsonElement messages, RequestFields fields)
     {
         var tokens = 0;
-        var lastUserText = "";
+        var (lastUserText, lastRole) = ("", "");
         foreach (var (index, message) in messages.EnumerateArray().Index())
         {
-            if (TextMember(message, "role") is not { } role)
+            if (message.TextMember("role") is not { } role)
             {
-                var path = $"messages[{index}].role";
-                fields.Fail($"Missing required parameter: '{path}'.", path, "missing_required_parameter");
+                fields.Miss($"messages[{index}].role");
                 break;
             }
-            var (messageTokens, text) = ReadContent(message);
-            tokens += messageTokens;
-            lastUserText = role == "user" ? text : lastUserText;
+            var said = Said.Of(message.AnyMember("content"));
+            tokens += said.Tokens;
+            lastUserText = role == "user" ? said.Text : lastUserText;
+            lastRole = role;
         }
-        return (tokens, lastUserText);
-    }
-
-    static (int Tokens, string Text) ReadContent(JsonElement message)
-    {
-        if (TextMember(message, "content") is { } whole)
-        {
-            return (Words.Count(whole), whole);
-        }
-        if (!message.TryGetProperty("content", out var content) || content.ValueKind != JsonValueKind.Array)
-        {
-            return (0, "");
-        }
-        var texts = content.EnumerateArray().Select(part => TextMember(part, "text")).ToArray();
-        var tokens = texts.Sum(text => text is null ? TokensOfOtherParts : Words.Count(text));
-        return (tokens, string.Join('\n', texts.OfType<string>()));
-    }
-
-    static string? TextMember(JsonElement element, string name) =>
-        element.ValueKind == JsonValueKind.Object
-        && element.TryGetProperty(name, out var member)
-        && member.ValueKind == JsonValueKind.String
-            ? member.GetString()
-            : null;
-
-    static string Fingerprint(string model, JsonElement messages)
-    {
-        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        hash.AppendData(Encoding.UTF8.GetBytes(model));
-        hash.AppendData(JsonMarshal.GetRawUtf8Value(messages));
-        return Convert.ToHexStringLower(hash.GetHashAndReset());
+        return (tokens, lastUserText, lastRole);
     }
 }

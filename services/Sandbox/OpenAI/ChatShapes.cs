@@ -9,9 +9,6 @@ public static class ChatShapes
     /// <summary>2025-01-01, in Unix seconds: fixed, so that the same request gets the same bytes.</summary>
     public const long Created = 1_735_689_600;
 
-    /// <summary>Longest piece of a tool call's arguments in a stream, in characters.</summary>
-    const int ArgumentPiece = 6;
-
     /// <summary>The body of an answer that is not streamed.</summary>
     public static byte[] Whole(string model, Answer answer, Behaviour behaviour) => Write(json =>
     {
@@ -41,7 +38,7 @@ public static class ChatShapes
         {
             yield return Chunk(index, null, 0, delta => WriteRole(delta, choice));
         }
-        foreach (var (index, tokens, delta) in InTurn([.. answer.Choices.Select(Deltas)]))
+        foreach (var (index, (tokens, delta)) in InTurn.Of([.. answer.Choices.Select(choice => Deltas(choice, behaviour))]))
         {
             yield return Chunk(index, null, tokens, delta);
         }
@@ -63,52 +60,20 @@ public static class ChatShapes
     }
 
     /// <summary>What a choice adds, step by step, and whether a step completes a token.</summary>
-    static IEnumerable<(int Tokens, Action<Utf8JsonWriter> Delta)> Deltas(Choice choice)
+    static IEnumerable<(int Tokens, Action<Utf8JsonWriter> Delta)> Deltas(Choice choice, Behaviour behaviour)
     {
+        foreach (var thought in choice.Thoughts)
+        {
+            yield return (1, delta => delta.WriteText("reasoning_content", thought));
+        }
         foreach (var token in choice.Text)
         {
             yield return (1, delta => delta.WriteText("content", token));
         }
-        for (var i = 0; i < choice.ToolCalls.Count; i++)
+        foreach (var (index, piece) in InTurn.OfCalls(choice.ToolCalls, behaviour.Interleaves))
         {
-            var (index, call) = (i, choice.ToolCalls[i]);
-            yield return (1, delta => WriteToolDelta(delta, index, call, ""));
-            foreach (var word in call.Arguments)
-            {
-                for (var start = 0; start < word.Length;)
-                {
-                    var piece = TextPiece(word, start);
-                    start += piece.Length;
-                    yield return (start == word.Length ? 1 : 0, delta => WriteToolDelta(delta, index, null, piece));
-                }
-            }
+            yield return (piece.Tokens, delta => WriteToolDelta(delta, index, piece.Begins, piece.Arguments));
         }
-    }
-
-    /// <summary>One step of each choice in turn, until all are through.</summary>
-    static IEnumerable<(int Index, int Tokens, Action<Utf8JsonWriter> Delta)> InTurn(IEnumerable<(int, Action<Utf8JsonWriter>)>[] choices)
-    {
-        var steps = choices.Select(choice => choice.GetEnumerator()).ToArray();
-        for (var moved = true; moved;)
-        {
-            moved = false;
-            for (var index = 0; index < steps.Length; index++)
-            {
-                if (steps[index].MoveNext())
-                {
-                    moved = true;
-                    var (tokens, delta) = steps[index].Current;
-                    yield return (index, tokens, delta);
-                }
-            }
-        }
-    }
-
-    static string TextPiece(string word, int start)
-    {
-        var length = Math.Min(ArgumentPiece, word.Length - start);
-        // A surrogate pair stays together: half of it has no UTF-8.
-        return word.Substring(start, char.IsHighSurrogate(word[start + length - 1]) && start + length < word.Length ? length + 1 : length);
     }
 
     static void WriteChoice(Utf8JsonWriter json, int index, Choice choice)
@@ -118,6 +83,10 @@ public static class ChatShapes
         json.WriteStartObject("message");
         json.WriteString("role", "assistant");
         WriteContent(json, choice, string.Concat(choice.Text));
+        if (choice.Thoughts.Count > 0)
+        {
+            json.WriteText("reasoning_content", string.Concat(choice.Thoughts));
+        }
         if (choice.ToolCalls.Count > 0)
         {
             json.WriteStartArray("tool_calls");
@@ -235,7 +204,7 @@ public static class ChatShapes
         json.WriteNumber("audio_tokens", 0);
         json.WriteEndObject();
         json.WriteStartObject("completion_tokens_details");
-        json.WriteNumber("reasoning_tokens", 0);
+        json.WriteNumber("reasoning_tokens", usage.Thoughts);
         json.WriteNumber("audio_tokens", 0);
         json.WriteNumber("accepted_prediction_tokens", 0);
         json.WriteNumber("rejected_prediction_tokens", 0);

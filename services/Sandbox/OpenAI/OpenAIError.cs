@@ -5,9 +5,6 @@ public sealed record OpenAIError(int Status, string Type, string Message, string
 {
     const string InvalidRequest = "invalid_request_error";
 
-    /// <summary>The key that is always refused.</summary>
-    const string BadKey = "sk-bad";
-
     public async Task ExecuteAsync(HttpContext httpContext)
     {
         var response = httpContext.Response;
@@ -16,29 +13,42 @@ public sealed record OpenAIError(int Status, string Type, string Message, string
         {
             response.Headers.RetryAfter = "1";
         }
-        var error = new { message = Message, type = Type, param = Param, code = Code };
-        await response.WriteAsJsonAsync(new { error }, httpContext.RequestAborted);
+        await response.WriteAsJsonAsync(new { error = Body }, httpContext.RequestAborted);
     }
+
+    object Body => new { message = Message, type = Type, param = Param ?? RawJson.Null, code = Code ?? RawJson.Null };
 
     public static OpenAIError Invalid(string message, string? param = null, string? code = null) =>
         new(StatusCodes.Status400BadRequest, InvalidRequest, message, param, code);
+
+    /// <summary>The event of a stream that has failed.</summary>
+    public static byte[] InStream() => RawJson.Event(new { error = OfStatus(StatusCodes.Status500InternalServerError, "").Body });
+
+    /// <summary>Reads a JSON call with its credential.</summary>
+    public static (Turn? Turn, IResult? Refusal) Read(Exchange exchange, Func<RequestFields, Turn> read)
+    {
+        if (OfCredential(exchange.Context.Request) is { } error)
+        {
+            return (null, error);
+        }
+        var (turn, bad) = RequestFields.Read(exchange.Body, read);
+        return (turn, bad is null ? null : Invalid(bad.Message, bad.Param, bad.Code));
+    }
 
     public static OpenAIError NoSuchRoute(HttpRequest request) =>
         new(StatusCodes.Status404NotFound, InvalidRequest, $"Invalid URL ({request.Method} {request.Path})");
 
     /// <summary>Why a request may not pass; null when its bearer key is good, as every key is but one.</summary>
-    public static OpenAIError? OfCredential(HttpRequest request)
+    public static OpenAIError? OfCredential(HttpRequest request) => ProviderKey.Bearer(request) switch
     {
-        const string scheme = "Bearer ";
-        var header = request.Headers.Authorization.ToString();
-        var key = header.StartsWith(scheme, StringComparison.OrdinalIgnoreCase) ? header[scheme.Length..].Trim() : "";
-        return key switch
-        {
-            "" => new(StatusCodes.Status401Unauthorized, InvalidRequest, "You didn't provide an API key (Authorization: Bearer …)."),
-            BadKey => OfStatus(StatusCodes.Status401Unauthorized, ""),
-            _ => null,
-        };
-    }
+        "" => new(StatusCodes.Status401Unauthorized, InvalidRequest, "You didn't provide an API key (Authorization: Bearer …)."),
+        ProviderKey.Bad => OfStatus(StatusCodes.Status401Unauthorized, ""),
+        _ => null,
+    };
+
+    /// <summary>What a model says that does not know <c>stream_options</c>; null from any other.</summary>
+    public static OpenAIError? OfStreamOptions(Behaviour behaviour, bool hasStreamOptions) =>
+        behaviour.RefusesStreamOptions && hasStreamOptions ? Invalid("Unrecognized request argument supplied: stream_options") : null;
 
     /// <summary>What OpenAI says with a status.</summary>
     public static OpenAIError OfStatus(int status, string model) => status switch

@@ -2,17 +2,43 @@ using System.Text.Json;
 
 namespace LlmGateway.Sandbox;
 
-/// <summary>Reads members of a request by their path (<c>stream_options.include_usage</c>), with OpenAI's messages. A member that is null
-/// is absent. The first failure is kept, and reading goes on with harmless values.</summary>
-public sealed class ChatFields(JsonElement root)
+/// <summary>Why a request cannot be answered, in OpenAI's words; each wire puts it into its own error.</summary>
+/// <param name="Param">The path of the member at fault; null when it is the body.</param>
+public sealed record BadField(string Message, string? Param, string? Code = null);
+
+/// <summary>Reads members of a request by their path (<c>stream_options.include_usage</c>). A member that is null is absent. The first
+/// failure is kept, and reading goes on with harmless values.</summary>
+public sealed class RequestFields(JsonElement root)
 {
     static readonly JsonElement EmptyArray = JsonElement.Parse("[]");
 
-    public OpenAIError? Error { get; private set; }
+    public BadField? Bad { get; private set; }
 
-    public void Fail(string message, string? param, string? code = null) => Error ??= OpenAIError.Invalid(message, param, code);
+    /// <summary>Reads a body; one of the two is null. Nothing of the fields may outlive the reading.</summary>
+    public static (T? Request, BadField? Bad) Read<T>(ReadOnlyMemory<byte> body, Func<RequestFields, T> read) where T : class
+    {
+        try
+        {
+            using var document = JsonDocument.Parse(body);
+            var fields = new RequestFields(document.RootElement);
+            var request = read(fields);
+            return fields.Bad is null ? (request, null) : (null, fields.Bad);
+        }
+        // A lone surrogate or broken UTF-8 inside a string shows only when the string is read, as InvalidOperationException.
+        catch (Exception exception) when (exception is JsonException or InvalidOperationException)
+        {
+            return (null, new("We could not parse the JSON body of your request. The API expects a JSON payload.", null));
+        }
+    }
+
+    public void Fail(string message, string? param, string? code = null) => Bad ??= new(message, param, code);
+
+    public void Miss(string path) => Fail($"Missing required parameter: '{path}'.", path, "missing_required_parameter");
 
     public bool Has(string path) => Find(path) is not null;
+
+    /// <summary>A member of any kind.</summary>
+    public JsonElement? Any(string path) => Find(path);
 
     public string RequiredText(string path)
     {
@@ -20,7 +46,7 @@ public sealed class ChatFields(JsonElement root)
         {
             return text;
         }
-        Fail($"Missing required parameter: '{path}'.", path, "missing_required_parameter");
+        Miss(path);
         return "";
     }
 
@@ -31,7 +57,7 @@ public sealed class ChatFields(JsonElement root)
         {
             return array;
         }
-        Fail($"Missing required parameter: '{path}'.", path, "missing_required_parameter");
+        Miss(path);
         return EmptyArray;
     }
 
@@ -39,6 +65,18 @@ public sealed class ChatFields(JsonElement root)
 
     /// <summary>A text, or null for anything else: some members may be text or object, such as <c>tool_choice</c>.</summary>
     public string? Text(string path) => Find(path) is { ValueKind: JsonValueKind.String } text ? text.GetString() : null;
+
+    /// <summary>One text or an array of texts, without the empty ones.</summary>
+    public IReadOnlyList<string> Texts(string path)
+    {
+        string?[] texts = Find(path) switch
+        {
+            { ValueKind: JsonValueKind.String } text => [text.GetString()],
+            { ValueKind: JsonValueKind.Array } array => [.. array.EnumerateArray().Where(item => item.ValueKind == JsonValueKind.String).Select(item => item.GetString())],
+            _ => [],
+        };
+        return [.. texts.OfType<string>().Where(text => text.Length > 0)];
+    }
 
     public bool Flag(string path) => OfType(path, "a boolean", JsonValueKind.True, JsonValueKind.False)?.GetBoolean() ?? false;
 

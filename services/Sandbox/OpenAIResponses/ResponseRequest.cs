@@ -1,0 +1,51 @@
+namespace LlmGateway.Sandbox;
+
+/// <summary>A request of OpenAI's responses.</summary>
+public sealed record ResponseRequest(Question Question, bool Streams, bool HasStreamOptions, string? Instructions)
+{
+    /// <summary>OpenAI refuses less.</summary>
+    const int LeastLimit = 16;
+
+    public static ResponseRequest Read(RequestFields fields)
+    {
+        var model = fields.RequiredText("model");
+        var instructions = fields.Text("instructions");
+        var (promptTokens, lastUserText, endsWithResult) = ReadInput(fields);
+        if (fields.Text("previous_response_id") is { } previous)
+        {
+            fields.Fail($"Previous response with id '{previous}' not found.", "previous_response_id", "previous_response_not_found");
+        }
+        var fingerprint = Question.FingerprintOf(model, fields.Any("instructions"), fields.Any("input"));
+        var question = new Question(model, fingerprint, Words.Count(instructions) + promptTokens, Markers.Read(lastUserText))
+        {
+            MaxTokens = fields.WholeNumber("max_output_tokens", LeastLimit, int.MaxValue),
+            OffersTools = fields.Array("tools")?.GetArrayLength() > 0 && fields.Text("tool_choice") != "none" && !endsWithResult,
+            WantsJson = fields.Text("text.format.type") is "json_object" or "json_schema",
+            WantsThoughts = fields.Has("reasoning.summary"),
+        };
+        return new(question, fields.Flag("stream"), fields.Has("stream_options"), instructions);
+    }
+
+    static (int Tokens, string LastUserText, bool EndsWithResult) ReadInput(RequestFields fields)
+    {
+        if (fields.Text("input") is { } whole)
+        {
+            return (Words.Count(whole), whole, false);
+        }
+        var tokens = 0;
+        var (lastUserText, lastKind) = ("", "");
+        foreach (var item in fields.RequiredArray("input").EnumerateArray())
+        {
+            lastKind = item.TextMember("type") ?? "message";
+            var said = lastKind switch
+            {
+                "message" => Said.Of(item.AnyMember("content")),
+                "function_call_output" => Said.Of(item.AnyMember("output")),
+                _ => Said.Nothing,
+            };
+            tokens += said.Tokens;
+            lastUserText = item.TextMember("role") == "user" ? said.Text : lastUserText;
+        }
+        return (tokens, lastUserText, lastKind == "function_call_output");
+    }
+}
