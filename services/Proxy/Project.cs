@@ -13,7 +13,7 @@ public sealed class Project
     {
         Catalog = catalog;
         Origins = catalog.AllowedOrigins.ToFrozenSet(StringComparer.Ordinal);
-        var providers = catalog.Providers.ToDictionary(provider => provider.Id, provider => new Upstream(provider, OpenSecret(catalog, provider, envelope)));
+        var providers = catalog.Providers.ToDictionary(provider => provider.Id, provider => new Upstream(provider, OpenSecrets(catalog, provider, envelope)));
         var routes = new Dictionary<string, Route>(StringComparer.Ordinal);
         foreach (var model in catalog.Models)
         {
@@ -34,8 +34,8 @@ public sealed class Project
     /// <summary>Resolves <c>model</c> or <c>provider/model</c>, exactly as written; null when the project does not offer it.</summary>
     public Route? Find(string model) => _routes.GetValueOrDefault(model);
 
-    static string? OpenSecret(ProjectCatalog catalog, ProviderConnection provider, Envelope envelope) =>
-        provider.SealedSecret is { } secret ? envelope.Open(secret, ProviderConnection.SecretOwner(catalog.Id, provider.Id)) : null;
+    static string[] OpenSecrets(ProjectCatalog catalog, ProviderConnection provider, Envelope envelope) =>
+        [.. provider.Keys.Select(key => envelope.Open(key.SealedSecret, ProviderConnection.SecretOwner(catalog.Id, provider.Id)))];
 }
 
 /// <summary>A model and the provider that answers for it.</summary>

@@ -25,6 +25,8 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
     {
         modelBuilder.Entity<Customer>().Property(customer => customer.Status).HasConversion<string>();
         modelBuilder.Entity<Provider>().HasKey(provider => new { provider.ProjectId, provider.Id });
+        modelBuilder.Entity<ProviderKey>().HasKey(key => new { key.ProjectId, key.ProviderId, key.Position });
+        modelBuilder.Entity<Provider>().HasMany(provider => provider.Keys).WithOne().HasForeignKey(key => new { key.ProjectId, key.ProviderId });
         modelBuilder.Entity<Model>().HasKey(model => new { model.ProjectId, model.Id });
         modelBuilder.Entity<PriceVersion>().Property(version => version.Prices).HasColumnType("jsonb");
         // References without a navigation: EF must know them to write rows in the right order.
@@ -46,13 +48,21 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
     /// <summary>True when a row with the same unique value came first.</summary>
     public static bool IsDuplicate(DbUpdateException e) => e.InnerException is PostgresException { SqlState: PostgresErrorCodes.UniqueViolation };
 
+    static void Run(MigrationBuilder migration, string name)
+    {
+        using var script = new StreamReader(typeof(SessionsDb).Assembly.GetManifestResourceStream($"{name}.sql")!);
+        migration.Sql(script.ReadToEnd());
+    }
+
     [DbContext(typeof(SessionsDb)), Migration("0001_sessions")]
     sealed class Sessions0001 : Migration
     {
-        protected override void Up(MigrationBuilder migrationBuilder)
-        {
-            using var script = new StreamReader(typeof(SessionsDb).Assembly.GetManifestResourceStream("0001_sessions.sql")!);
-            migrationBuilder.Sql(script.ReadToEnd());
-        }
+        protected override void Up(MigrationBuilder migrationBuilder) => Run(migrationBuilder, "0001_sessions");
+    }
+
+    [DbContext(typeof(SessionsDb)), Migration("0002_provider_keys")]
+    sealed class ProviderKeys0002 : Migration
+    {
+        protected override void Up(MigrationBuilder migrationBuilder) => Run(migrationBuilder, "0002_provider_keys");
     }
 }

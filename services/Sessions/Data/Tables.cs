@@ -110,7 +110,7 @@ public sealed class CustomerKey
     public DateTimeOffset? RevokedAt { get; set; }
 }
 
-/// <summary>A connection to a provider; the secret is sealed for <see cref="Contracts.ProviderConnection.SecretOwner"/>.</summary>
+/// <summary>A connection to a provider.</summary>
 public sealed class Provider
 {
     public required Guid ProjectId { get; init; }
@@ -119,11 +119,23 @@ public sealed class Provider
     public required string BaseUrl { get; set; }
     public required string AuthType { get; set; }
     public string? AuthName { get; set; }
-    public string? SealedSecret { get; set; }
+    public List<ProviderKey> Keys { get; init; } = [];
     public required int TimeoutSeconds { get; set; }
     public required int Retries { get; set; }
     public required string OnAbort { get; set; }
     public string? QueryType { get; set; }
+    /// <summary>A tenant set the address: it must be a public one.</summary>
+    public bool Tenant { get; init; }
+}
+
+/// <summary>One of a provider's secrets, sealed for <see cref="Contracts.ProviderConnection.SecretOwner"/>.</summary>
+public sealed class ProviderKey
+{
+    public required Guid ProjectId { get; init; }
+    public required string ProviderId { get; init; }
+    public required int Position { get; init; }
+    public required string SealedSecret { get; set; }
+    public required int Weight { get; set; }
 }
 
 /// <summary>A model on offer in a project.</summary>

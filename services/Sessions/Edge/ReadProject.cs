@@ -39,17 +39,20 @@ public static class ReadProject
     {
         if (await db.Projects.AsNoTracking().SingleOrDefaultAsync(project => project.Id == id, token) is not { } project)
             return null;
-        var providers = await db.Providers.AsNoTracking().Where(provider => provider.ProjectId == id).OrderBy(provider => provider.Id).ToListAsync(token);
+        var providers = await db.Providers.AsNoTracking().Include(provider => provider.Keys).Where(provider => provider.ProjectId == id).OrderBy(provider => provider.Id).ToListAsync(token);
         var models = await db.Models.AsNoTracking().Where(model => model.ProjectId == id).OrderBy(model => model.Id).ToListAsync(token);
         var prices = await db.CurrentPricesAsync(id, now, token);
         return new(
             project.Id, project.OrganizationId, project.Name, project.Active, project.EndUserSessions, project.AllowedOrigins,
-            [.. providers.Select(provider => new ProviderConnection(
-                provider.Id, provider.Wire, provider.BaseUrl, provider.AuthType, provider.AuthName, provider.SealedSecret,
-                provider.TimeoutSeconds, provider.Retries, provider.OnAbort, IsSandbox(provider.BaseUrl, sandbox)))],
+            [.. providers.Select(provider => Connection(provider, sandbox))],
             [.. models.Select(model => Offer(model, prices.GetValueOrDefault(model.Id)))],
             now);
     }
+
+    static ProviderConnection Connection(Provider provider, string? sandbox) => new(
+        provider.Id, provider.Wire, provider.BaseUrl, provider.AuthType, provider.AuthName,
+        [.. provider.Keys.OrderBy(key => key.Position).Select(key => new Contracts.ProviderKey(key.SealedSecret, key.Weight))],
+        provider.TimeoutSeconds, provider.Retries, provider.OnAbort, IsSandbox(provider.BaseUrl, sandbox)) { Tenant = provider.Tenant };
 
     static ModelOffer Offer(Model model, PriceVersion? price) => new(
         model.Id, model.Kind, model.ProviderId, model.UpstreamModel, model.ContextTokens, model.MaxOutputTokens, price?.Id,

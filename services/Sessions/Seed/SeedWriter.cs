@@ -112,11 +112,10 @@ public sealed class SeedWriter(
 
     async Task ProvidersAsync(Guid project, IReadOnlyList<SeedProvider> seeds, CancellationToken token)
     {
-        var known = await db.Providers.Where(provider => provider.ProjectId == project).ToDictionaryAsync(provider => provider.Id, token);
+        var known = await db.Providers.Include(provider => provider.Keys).Where(provider => provider.ProjectId == project).ToDictionaryAsync(provider => provider.Id, token);
         foreach (var seed in seeds)
         {
-            BaseUrls.TryRead(seed.BaseUrl, out var baseUrl);
-            var owner = ProviderConnection.SecretOwner(project, seed.Id);
+            BaseUrls.TryRead(seed.Wire, seed.BaseUrl, out var baseUrl);
             if (!known.TryGetValue(seed.Id, out var provider))
             {
                 db.Add(provider = new()
@@ -126,23 +125,36 @@ public sealed class SeedWriter(
             }
             provider.Wire = seed.Wire;
             provider.BaseUrl = baseUrl;
-            provider.AuthType = seed.Auth.Type;
-            provider.AuthName = seed.Auth.Name;
+            (provider.AuthType, provider.AuthName) = seed.Authentication;
             provider.TimeoutSeconds = seed.TimeoutSeconds;
             provider.Retries = seed.Retries;
             provider.OnAbort = seed.OnAbort;
             provider.QueryType = seed.QueryType;
-            if (!Opens(provider.SealedSecret, owner, seed.Auth.Value))
-                provider.SealedSecret = seed.Auth.Value is { } secret ? envelope.Seal(secret, owner) : null;
+            WriteKeys(provider, seed.Secrets);
+        }
+    }
+
+    void WriteKeys(Provider provider, IReadOnlyList<SeedProviderKey> seeds)
+    {
+        var owner = ProviderConnection.SecretOwner(provider.ProjectId, provider.Id);
+        var known = provider.Keys.ToDictionary(key => key.Position);
+        provider.Keys.RemoveAll(key => key.Position >= seeds.Count);
+        foreach (var (i, seed) in seeds.Index())
+        {
+            if (!known.TryGetValue(i, out var key))
+                provider.Keys.Add(key = new() { ProjectId = provider.ProjectId, ProviderId = provider.Id, Position = i, SealedSecret = "", Weight = 0 });
+            key.Weight = seed.Weight;
+            if (!Opens(key.SealedSecret, owner, seed.Value))
+                key.SealedSecret = envelope.Seal(seed.Value, owner);
         }
     }
 
     /// <summary>True when the stored secret is the given one. Sealed by another master key counts as different: it is of no use any more.</summary>
-    bool Opens(string? sealedSecret, string owner, string? secret)
+    bool Opens(string sealedSecret, string owner, string secret)
     {
         try
         {
-            return (sealedSecret is null ? null : envelope.Open(sealedSecret, owner)) == secret;
+            return sealedSecret.Length > 0 && envelope.Open(sealedSecret, owner) == secret;
         }
         catch (CryptographicException)
         {
