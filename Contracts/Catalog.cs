@@ -53,10 +53,14 @@ public static class ProviderWire
     public static readonly IReadOnlyList<string> All = [OpenAi, OpenAiCompatible, Responses, Anthropic, Gemini];
 }
 
-/// <summary>A model on offer.</summary>
+/// <summary>A model on offer from one provider.</summary>
 /// <param name="Id">What callers name, also as <c>provider/id</c>.</param>
 /// <param name="Kind"><c>chat</c>, <c>embedding</c>, <c>image</c>, <c>audio</c>, <c>moderation</c>.</param>
 /// <param name="Prices">Null: unpriced, refused.</param>
 /// <param name="PriceVersion">The immutable price row that applies to requests admitted now.</param>
 public sealed record ModelOffer(
-    string Id, string Kind, string Provider, string UpstreamModel, long ContextTokens, long MaxOutputTokens, Guid? PriceVersion, Prices? Prices);
+    string Id, string Kind, string Provider, string UpstreamModel, long ContextTokens, long MaxOutputTokens, Guid? PriceVersion, Prices? Prices)
+{
+    /// <summary>The same model at further providers, in the order in which they are tried when this one fails; they have no fallbacks of their own.</summary>
+    public IReadOnlyList<ModelOffer> Fallbacks { get; init; } = [];
+}

@@ -28,11 +28,14 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
         modelBuilder.Entity<ProviderKey>().HasKey(key => new { key.ProjectId, key.ProviderId, key.Position });
         modelBuilder.Entity<Provider>().HasMany(provider => provider.Keys).WithOne().HasForeignKey(key => new { key.ProjectId, key.ProviderId });
         modelBuilder.Entity<Model>().HasKey(model => new { model.ProjectId, model.Id });
+        modelBuilder.Entity<ModelProvider>().HasKey(offer => new { offer.ProjectId, offer.ModelId, offer.ProviderId });
+        modelBuilder.Entity<Model>().HasMany(model => model.Providers).WithOne().HasForeignKey(offer => new { offer.ProjectId, offer.ModelId });
         modelBuilder.Entity<PriceVersion>().Property(version => version.Prices).HasColumnType("jsonb");
         // References without a navigation: EF must know them to write rows in the right order.
         modelBuilder.Entity<Project>().HasOne<Organization>().WithMany().HasForeignKey(project => project.OrganizationId);
         modelBuilder.Entity<Provider>().HasOne<Project>().WithMany().HasForeignKey(provider => provider.ProjectId);
-        modelBuilder.Entity<Model>().HasOne<Provider>().WithMany().HasForeignKey(model => new { model.ProjectId, model.ProviderId });
+        modelBuilder.Entity<ModelProvider>().HasOne<Provider>().WithMany().HasForeignKey(offer => new { offer.ProjectId, offer.ProviderId });
+        modelBuilder.Entity<Model>().HasOne<Project>().WithMany().HasForeignKey(model => model.ProjectId);
         modelBuilder.Entity<PriceVersion>().HasOne<Model>().WithMany().HasForeignKey(version => new { version.ProjectId, version.ModelId });
         foreach (var entity in modelBuilder.Model.GetEntityTypes())
             foreach (var id in entity.GetProperties().Where(property => property.Name == "Id"))
@@ -64,5 +67,11 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
     sealed class ProviderKeys0002 : Migration
     {
         protected override void Up(MigrationBuilder migrationBuilder) => Run(migrationBuilder, "0002_provider_keys");
+    }
+
+    [DbContext(typeof(SessionsDb)), Migration("0003_model_providers")]
+    sealed class ModelProviders0003 : Migration
+    {
+        protected override void Up(MigrationBuilder migrationBuilder) => Run(migrationBuilder, "0003_model_providers");
     }
 }

@@ -143,11 +143,23 @@ public sealed class Model
 {
     public required Guid ProjectId { get; init; }
     public required string Id { get; init; }
-    public required string ProviderId { get; set; }
-    public required string UpstreamModel { get; set; }
+    public List<ModelProvider> Providers { get; init; } = [];
     public required string Kind { get; set; }
     public required long ContextTokens { get; set; }
     public required long MaxOutputTokens { get; set; }
+}
+
+/// <summary>Where a model can be had.</summary>
+public sealed class ModelProvider
+{
+    public required Guid ProjectId { get; init; }
+    public required string ModelId { get; init; }
+    public required string ProviderId { get; init; }
+    /// <summary>From 0 on; lower ones are tried first.</summary>
+    public required int Position { get; set; }
+    public required string UpstreamModel { get; set; }
+    /// <summary>False: the model's prices apply.</summary>
+    public required bool OwnPrices { get; set; }
 }
 
 /// <summary>What a model costs from an instant on. Immutable: usage rows refer to it.</summary>
@@ -156,6 +168,8 @@ public sealed class PriceVersion
     public required Guid Id { get; init; }
     public required Guid ProjectId { get; init; }
     public required string ModelId { get; init; }
+    /// <summary>The provider whose own price it is; null for the model's.</summary>
+    public string? ProviderId { get; init; }
     /// <summary><see cref="Contracts.Prices"/> as JSON.</summary>
     public required string Prices { get; init; }
     public required DateTimeOffset ValidFrom { get; init; }

@@ -40,12 +40,12 @@ public static class ReadProject
         if (await db.Projects.AsNoTracking().SingleOrDefaultAsync(project => project.Id == id, token) is not { } project)
             return null;
         var providers = await db.Providers.AsNoTracking().Include(provider => provider.Keys).Where(provider => provider.ProjectId == id).OrderBy(provider => provider.Id).ToListAsync(token);
-        var models = await db.Models.AsNoTracking().Where(model => model.ProjectId == id).OrderBy(model => model.Id).ToListAsync(token);
+        var models = await db.Models.AsNoTracking().Include(model => model.Providers).Where(model => model.ProjectId == id).OrderBy(model => model.Id).ToListAsync(token);
         var prices = await db.CurrentPricesAsync(id, now, token);
         return new(
             project.Id, project.OrganizationId, project.Name, project.Active, project.EndUserSessions, project.AllowedOrigins,
             [.. providers.Select(provider => Connection(provider, sandbox))],
-            [.. models.Select(model => Offer(model, prices.GetValueOrDefault(model.Id)))],
+            [.. models.Where(model => model.Providers.Count > 0).Select(model => Offer(model, prices))],
             now);
     }
 
@@ -54,14 +54,21 @@ public static class ReadProject
         [.. provider.Keys.OrderBy(key => key.Position).Select(key => new Contracts.ProviderKey(key.SealedSecret, key.Weight))],
         provider.TimeoutSeconds, provider.Retries, provider.OnAbort, IsSandbox(provider.BaseUrl, sandbox)) { Tenant = provider.Tenant };
 
-    static ModelOffer Offer(Model model, PriceVersion? price) => new(
-        model.Id, model.Kind, model.ProviderId, model.UpstreamModel, model.ContextTokens, model.MaxOutputTokens, price?.Id,
+    /// <summary>The first provider's offer, with those of the others to fall back on.</summary>
+    static ModelOffer Offer(Model model, Dictionary<(string Model, string? Provider), PriceVersion> prices)
+    {
+        ModelOffer[] offers = [.. model.Providers.OrderBy(offer => offer.Position).Select(offer => Offer(model, offer, prices.GetValueOrDefault((model.Id, offer.OwnPrices ? offer.ProviderId : null))))];
+        return offers[0] with { Fallbacks = offers[1..] };
+    }
+
+    static ModelOffer Offer(Model model, ModelProvider offer, PriceVersion? price) => new(
+        model.Id, model.Kind, offer.ProviderId, offer.UpstreamModel, model.ContextTokens, model.MaxOutputTokens, price?.Id,
         price is null ? null : JsonSerializer.Deserialize<Prices>(price.Prices, Defaults.Json));
 
-    /// <summary>The newest version of each model's price that is valid by now.</summary>
-    public static Task<Dictionary<string, PriceVersion>> CurrentPricesAsync(this SessionsDb db, Guid project, DateTimeOffset now, CancellationToken token) =>
+    /// <summary>The newest version of each price that is valid by now: of models, and of models at a provider with a price of its own.</summary>
+    public static Task<Dictionary<(string Model, string? Provider), PriceVersion>> CurrentPricesAsync(this SessionsDb db, Guid project, DateTimeOffset now, CancellationToken token) =>
         db.PriceVersions.AsNoTracking().Where(version => version.ProjectId == project && version.ValidFrom <= now)
-            .GroupBy(version => version.ModelId)
+            .GroupBy(version => new { version.ModelId, version.ProviderId })
             .Select(versions => versions.OrderByDescending(version => version.ValidFrom).ThenByDescending(version => version.Id).First())
-            .ToDictionaryAsync(version => version.ModelId, token);
+            .ToDictionaryAsync(version => (version.ModelId, version.ProviderId), token);
 }

@@ -67,15 +67,27 @@ public sealed record SeedAuth(string? Type = null, string? Name = null, string? 
 /// <param name="Weight">Its share of the calls, against the weights of the other keys.</param>
 public sealed record SeedProviderKey(string Value, int Weight = 1);
 
-public sealed record SeedModel(string Id, string Provider, long ContextTokens)
+/// <param name="Provider">The one provider that it is had from; several are <see cref="Providers"/>.</param>
+public sealed record SeedModel(string Id, long ContextTokens, string? Provider = null)
 {
+    /// <summary>In the order in which they are tried.</summary>
+    public IReadOnlyList<SeedModelProvider>? Providers { get; init; }
     public string Kind { get; init; } = "chat";
     /// <summary>What the provider calls it; the same id when absent.</summary>
     public string? UpstreamModel { get; init; }
     public long MaxOutputTokens { get; init; }
     /// <summary>Absent: the model keeps the price it has; without any it cannot be called.</summary>
     public Prices? Prices { get; init; }
+
+    /// <summary>Every provider with its name for the model, however the file says it.</summary>
+    public IReadOnlyList<SeedModelProvider> Offers =>
+        [.. (Providers ?? [new(Provider!)]).Select(offer => offer with { UpstreamModel = offer.UpstreamModel ?? UpstreamModel ?? Id })];
 }
+
+/// <summary>A plain text in the file is the id alone.</summary>
+/// <param name="UpstreamModel">The model's when absent.</param>
+/// <param name="Prices">The model's when absent.</param>
+public sealed record SeedModelProvider(string Id, string? UpstreamModel = null, Prices? Prices = null);
 
 public sealed record SeedCustomer(string ExternalId)
 {

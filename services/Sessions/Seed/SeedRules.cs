@@ -6,7 +6,7 @@ namespace LlmGateway.Sessions;
 /// <summary>The rules of a seed file. Each broken one is a line that begins with the JSON path. Pure: no database, no environment.</summary>
 public static partial class SeedRules
 {
-    const int MaxTimeoutSeconds = 600, MaxRetries = 5, MaxProviderKeys = 100, MaxWeight = 1000;
+    const int MaxTimeoutSeconds = 600, MaxRetries = 5, MaxProviderKeys = 100, MaxWeight = 1000, MaxModelProviders = 10;
 
     static readonly string[] AuthTypes = ["bearer", "header", "query", "basic", "none"];
     static readonly string[] Kinds = ["chat", "embedding", "image", "audio", "moderation"];
@@ -106,14 +106,32 @@ public static partial class SeedRules
     [
         .. Text(model.Id, $"{path}.id"),
         .. Optional(model.UpstreamModel, $"{path}.upstreamModel"),
-        .. Must(providers.Contains(model.Provider), $"{path}.provider", $"names '{model.Provider}', which is not among the project's providers"),
+        .. Must(model.Provider is null != model.Providers is null, $"{path}.provider", model.Provider is null ? "is required" : "stands instead of providers, not beside it"),
+        .. Must(model.Provider is null || providers.Contains(model.Provider), $"{path}.provider", NotThere(model.Provider)),
+        .. Must(model.Providers is not { Count: 0 or > MaxModelProviders }, $"{path}.providers", $"must have from 1 to {MaxModelProviders} providers"),
+        .. Each(model.Providers, $"{path}.providers", (offer, at) => ModelProvider(offer, at, providers)),
+        .. Duplicates(model.Providers, $"{path}.providers", offer => offer.Id, "id"),
         .. Must(Kinds.Contains(model.Kind), $"{path}.kind", $"must be one of {string.Join(", ", Kinds)}"),
         .. Must(model.ContextTokens > 0, $"{path}.contextTokens", "must be above 0"),
         .. Must(model.MaxOutputTokens >= 0, $"{path}.maxOutputTokens", "must not be negative"),
         .. Must(model.Kind != "chat" || model.MaxOutputTokens != 0, $"{path}.maxOutputTokens", "is required for chat and must be above 0"),
-        .. Each(model.Prices?.Tiers, $"{path}.prices.tiers", (tier, at) => Must(tier.AboveInput > 0, $"{at}.aboveInput", "must be above 0")),
-        .. Each(model.Prices?.Tiers, $"{path}.prices.tiers", (tier, at) => Must(tier.Prices.Tiers is null, $"{at}.prices.tiers", "must not be nested")),
-        .. Duplicates(model.Prices?.Tiers, $"{path}.prices.tiers", tier => $"{tier.AboveInput}", "aboveInput"),
+        .. Prices(model.Prices, $"{path}.prices"),
+    ];
+
+    static IEnumerable<string> ModelProvider(SeedModelProvider offer, string path, HashSet<string> providers) =>
+    [
+        .. Must(providers.Contains(offer.Id), $"{path}.id", NotThere(offer.Id)),
+        .. Optional(offer.UpstreamModel, $"{path}.upstreamModel"),
+        .. Prices(offer.Prices, $"{path}.prices"),
+    ];
+
+    static string NotThere(string? provider) => $"names '{provider}', which is not among the project's providers";
+
+    static IEnumerable<string> Prices(Prices? prices, string path) =>
+    [
+        .. Each(prices?.Tiers, $"{path}.tiers", (tier, at) => Must(tier.AboveInput > 0, $"{at}.aboveInput", "must be above 0")),
+        .. Each(prices?.Tiers, $"{path}.tiers", (tier, at) => Must(tier.Prices.Tiers is null, $"{at}.prices.tiers", "must not be nested")),
+        .. Duplicates(prices?.Tiers, $"{path}.tiers", tier => $"{tier.AboveInput}", "aboveInput"),
     ];
 
     static IEnumerable<string> Customer(SeedCustomer customer, string path) =>

@@ -164,20 +164,41 @@ public sealed class SeedWriter(
 
     async Task ModelsAsync(Guid project, IReadOnlyList<SeedModel> seeds, CancellationToken token)
     {
-        var known = await db.Models.Where(model => model.ProjectId == project).ToDictionaryAsync(model => model.Id, token);
+        var known = await db.Models.Include(model => model.Providers).Where(model => model.ProjectId == project).ToDictionaryAsync(model => model.Id, token);
         var prices = await db.CurrentPricesAsync(project, _now, token);
         foreach (var seed in seeds)
         {
             if (!known.TryGetValue(seed.Id, out var model))
-                db.Add(model = new() { ProjectId = project, Id = seed.Id, ProviderId = "", UpstreamModel = "", Kind = "", ContextTokens = 0, MaxOutputTokens = 0 });
-            model.ProviderId = seed.Provider;
-            model.UpstreamModel = seed.UpstreamModel ?? seed.Id;
+                db.Add(model = new() { ProjectId = project, Id = seed.Id, Kind = "", ContextTokens = 0, MaxOutputTokens = 0 });
             model.Kind = seed.Kind;
             model.ContextTokens = seed.ContextTokens;
             model.MaxOutputTokens = seed.MaxOutputTokens;
-            if (seed.Prices is { } price && !IsSame(price, prices.GetValueOrDefault(seed.Id)?.Prices))
-                db.Add(new PriceVersion { Id = Ids.New(), ProjectId = project, ModelId = seed.Id, Prices = Text(price), ValidFrom = _now });
+            WriteProviders(model, seed.Offers);
+            WritePrice(model, null, seed.Prices, prices);
+            foreach (var offer in seed.Offers)
+                WritePrice(model, offer.Id, offer.Prices, prices);
         }
+    }
+
+    static void WriteProviders(Model model, IReadOnlyList<SeedModelProvider> seeds)
+    {
+        var known = model.Providers.ToDictionary(offer => offer.ProviderId);
+        model.Providers.RemoveAll(offer => seeds.All(seed => seed.Id != offer.ProviderId));
+        foreach (var (i, seed) in seeds.Index())
+        {
+            if (!known.TryGetValue(seed.Id, out var offer))
+                model.Providers.Add(offer = new() { ProjectId = model.ProjectId, ModelId = model.Id, ProviderId = seed.Id, Position = i, UpstreamModel = "", OwnPrices = false });
+            offer.Position = i;
+            offer.UpstreamModel = seed.UpstreamModel!;
+            offer.OwnPrices = seed.Prices is not null;
+        }
+    }
+
+    /// <param name="provider">Null for the model's own price.</param>
+    void WritePrice(Model model, string? provider, Prices? price, Dictionary<(string Model, string? Provider), PriceVersion> current)
+    {
+        if (price is not null && !IsSame(price, current.GetValueOrDefault((model.Id, provider))?.Prices))
+            db.Add(new PriceVersion { Id = Ids.New(), ProjectId = model.ProjectId, ModelId = model.Id, ProviderId = provider, Prices = Text(price), ValidFrom = _now });
     }
 
     /// <summary>Compares what prices say, not how the database spells them.</summary>

@@ -20,7 +20,7 @@ public sealed partial class ProvidersDocumentTests
     }
 
     [Fact]
-    public void Every_wire_has_its_row() => Assert.All(Contracts.ProviderWire.All, wire => Assert.Contains($"\n| `{wire}` |", Text, StringComparison.Ordinal));
+    public void Every_wire_has_its_row() => Assert.All(LlmGateway.Contracts.ProviderWire.All, wire => Assert.Contains($"\n| `{wire}` |", Text, StringComparison.Ordinal));
 
     [Fact]
     public void Every_test_that_it_names_exists() => Assert.True(NamedTests.MustExist(Text) > 0);

@@ -20,7 +20,7 @@ public sealed class SeedReaderTests
         }]}]}
         """;
 
-    static readonly Dictionary<string, string> Variables = new() { ["PROVIDER_KEY"] = "sk-secret", ["PRICE"] = "0.25", ["EMPTY"] = "" };
+    static readonly Dictionary<string, string> Variables = new() { ["PROVIDER_KEY"] = "sk-secret", ["PRICE"] = "0.25", ["EMPTY"] = "", ["FIRST"] = "openai" };
 
     [Fact]
     public void A_valid_file_is_read_to_the_last_digit()
@@ -46,6 +46,14 @@ public sealed class SeedReaderTests
     [InlineData("\"contextTokens\": 128000,", "", "organizations[0].projects[0].models[0].contextTokens is required")]
     [InlineData("\"maxOutputTokens\": 16384", "\"maxOutputTokens\": 0", "organizations[0].projects[0].models[0].maxOutputTokens is required for chat and must be above 0")]
     [InlineData("\"provider\": \"openai\"", "\"provider\": \"other\"", "organizations[0].projects[0].models[0].provider names 'other', which is not among the project's providers")]
+    [InlineData("\"provider\": \"openai\"", "\"provider\": \"openai\", \"providers\": [\"openai\"]", "organizations[0].projects[0].models[0].provider stands instead of providers, not beside it")]
+    [InlineData("\"provider\": \"openai\",", "", "organizations[0].projects[0].models[0].provider is required")]
+    [InlineData("\"provider\": \"openai\"", "\"providers\": []", "organizations[0].projects[0].models[0].providers must have from 1 to 10 providers")]
+    [InlineData("\"provider\": \"openai\"", "\"providers\": [\"openai\", \"other\"]", "organizations[0].projects[0].models[0].providers[1].id names 'other', which is not among the project's providers")]
+    [InlineData("\"provider\": \"openai\"", "\"providers\": [\"openai\", {\"id\": \"openai\"}]", "organizations[0].projects[0].models[0].providers[1].id 'openai' is there twice")]
+    [InlineData("\"provider\": \"openai\"", "\"providers\": [{\"id\": \"openai\", \"prices\": {\"input\": -1}}]", "organizations[0].projects[0].models[0].providers[0].prices.input must not be negative")]
+    [InlineData("\"provider\": \"openai\"", "\"providers\": [{\"upstreamModel\": \"x\"}]", "organizations[0].projects[0].models[0].providers[0].id is required")]
+    [InlineData("\"provider\": \"openai\"", "\"providers\": [7]", "organizations[0].projects[0].models[0].providers[0] has the wrong type or form")]
     [InlineData("\"live\"", "\"prod\"", "organizations[0].projects[0].mode must be live or test")]
     [InlineData("\"live\"", "\"test\"", "organizations[0].projects[0].secretKeys[0].key must begin with sk_test_")]
     [InlineData("12.5", "12.34567", "organizations[0].projects[0].markupPercent must have at most 4 decimals")]
@@ -77,6 +85,20 @@ public sealed class SeedReaderTests
     {
         Assert.Contains(original, Valid, StringComparison.Ordinal);
         Assert.Equal(message, ErrorOf(Valid.Replace(original, mistake)));
+    }
+
+    [Fact]
+    public void A_model_may_be_had_from_several_providers_each_with_its_own_name_and_prices()
+    {
+        var several = """
+            "upstreamModel": "small-1", "providers": ["${FIRST}", {"id": "azure", "upstreamModel": "my-deployment", "prices": {"input": "0.16"}}]
+            """;
+        var json = Valid.Replace("\"provider\": \"openai\"", several)
+            .Replace("\"providers\": [{\"id\": \"openai\"", "\"providers\": [{\"id\": \"azure\", \"wire\": \"openai\", \"baseUrl\": \"https://a.example.com\"}, {\"id\": \"openai\"");
+
+        var model = Read(json).Organizations[0].Projects![0].Models![0];
+
+        Assert.Equal([new("openai", "small-1"), new("azure", "my-deployment", new Prices { Input = new(160_000_000_000) })], model.Offers);
     }
 
     [Theory]
