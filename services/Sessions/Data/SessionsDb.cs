@@ -10,6 +10,9 @@ namespace LlmGateway.Sessions;
 /// <summary>The service's own database. Tables, indexes and constraints are in <c>Migrations/*.sql</c>; the classes in Tables.cs map onto them.</summary>
 public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext(options)
 {
+    /// <summary>Any number that nobody else locks in this database.</summary>
+    const long WriterLock = 4011;
+
     public DbSet<Organization> Organizations => Set<Organization>();
     public DbSet<Project> Projects => Set<Project>();
     public DbSet<SecretKey> SecretKeys => Set<SecretKey>();
@@ -20,6 +23,8 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
     public DbSet<Provider> Providers => Set<Provider>();
     public DbSet<Model> Models => Set<Model>();
     public DbSet<PriceVersion> PriceVersions => Set<PriceVersion>();
+    public DbSet<CatalogueModel> CatalogueModels => Set<CatalogueModel>();
+    public DbSet<CataloguePrice> CataloguePrices => Set<CataloguePrice>();
 
     protected override void OnModelCreating(ModelBuilder modelBuilder)
     {
@@ -30,6 +35,9 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
         modelBuilder.Entity<Model>().HasKey(model => new { model.ProjectId, model.Id });
         modelBuilder.Entity<ModelProvider>().HasKey(offer => new { offer.ProjectId, offer.ModelId, offer.ProviderId });
         modelBuilder.Entity<Model>().HasMany(model => model.Providers).WithOne().HasForeignKey(offer => new { offer.ProjectId, offer.ModelId });
+        modelBuilder.Entity<CatalogueModel>().HasKey(model => new { model.Vendor, model.Id });
+        modelBuilder.Entity<CataloguePrice>().HasOne<CatalogueModel>().WithMany().HasForeignKey(price => new { price.Vendor, price.ModelId });
+        modelBuilder.Entity<CataloguePrice>().Property(price => price.Prices).HasColumnType("jsonb");
         modelBuilder.Entity<PriceVersion>().Property(version => version.Prices).HasColumnType("jsonb");
         // References without a navigation: EF must know them to write rows in the right order.
         modelBuilder.Entity<Project>().HasOne<Organization>().WithMany().HasForeignKey(project => project.OrganizationId);
@@ -47,6 +55,9 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
     /// <summary>Adds an event to the transaction that <c>SaveChanges</c> will commit.</summary>
     public void Tell<TEvent>(TEvent message, DateTimeOffset now)
         where TEvent : class => Add(OutboxMessage.Of(message, now));
+
+    /// <summary>Until the transaction ends, no other instance writes seeds or the catalogue.</summary>
+    public Task LockAsync(CancellationToken token) => Database.ExecuteSqlAsync($"select pg_advisory_xact_lock({WriterLock})", token);
 
     /// <summary>True when a row with the same unique value came first.</summary>
     public static bool IsDuplicate(DbUpdateException e) => e.InnerException is PostgresException { SqlState: PostgresErrorCodes.UniqueViolation };
@@ -73,5 +84,11 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
     sealed class ModelProviders0003 : Migration
     {
         protected override void Up(MigrationBuilder migrationBuilder) => Run(migrationBuilder, "0003_model_providers");
+    }
+
+    [DbContext(typeof(SessionsDb)), Migration("0004_catalogue")]
+    sealed class Catalogue0004 : Migration
+    {
+        protected override void Up(MigrationBuilder migrationBuilder) => Run(migrationBuilder, "0004_catalogue");
     }
 }

@@ -144,9 +144,10 @@ public sealed class Model
     public required Guid ProjectId { get; init; }
     public required string Id { get; init; }
     public List<ModelProvider> Providers { get; init; } = [];
-    public required string Kind { get; set; }
-    public required long ContextTokens { get; set; }
-    public required long MaxOutputTokens { get; set; }
+    /// <summary>Null, as for the limits: what the catalogue says.</summary>
+    public string? Kind { get; set; }
+    public long? ContextTokens { get; set; }
+    public long? MaxOutputTokens { get; set; }
 }
 
 /// <summary>Where a model can be had.</summary>
@@ -173,4 +174,30 @@ public sealed class PriceVersion
     /// <summary><see cref="Contracts.Prices"/> as JSON.</summary>
     public required string Prices { get; init; }
     public required DateTimeOffset ValidFrom { get; init; }
+}
+
+/// <summary>A vendor's model, whoever sells it.</summary>
+public sealed class CatalogueModel
+{
+    public required string Vendor { get; init; }
+    public required string Id { get; init; }
+    public required string Kind { get; set; }
+    /// <summary>Null: not stated.</summary>
+    public long? ContextTokens { get; set; }
+    public required long MaxOutputTokens { get; set; }
+}
+
+/// <summary>What a vendor's model costs from an instant on. Immutable: usage rows refer to it.</summary>
+public sealed class CataloguePrice
+{
+    public required Guid Id { get; init; }
+    public required string Vendor { get; init; }
+    public required string ModelId { get; init; }
+    /// <summary><see cref="Contracts.Prices"/> as JSON.</summary>
+    public required string Prices { get; init; }
+    public required DateTimeOffset ValidFrom { get; init; }
+    /// <summary>False: it came with the gateway.</summary>
+    public required bool Imported { get; init; }
+    public required string Source { get; init; }
+    public required DateOnly CheckedOn { get; init; }
 }

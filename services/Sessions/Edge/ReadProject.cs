@@ -1,4 +1,3 @@
-using System.Text.Json;
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 using Microsoft.EntityFrameworkCore;
@@ -42,10 +41,12 @@ public static class ReadProject
         var providers = await db.Providers.AsNoTracking().Include(provider => provider.Keys).Where(provider => provider.ProjectId == id).OrderBy(provider => provider.Id).ToListAsync(token);
         var models = await db.Models.AsNoTracking().Include(model => model.Providers).Where(model => model.ProjectId == id).OrderBy(model => model.Id).ToListAsync(token);
         var prices = await db.CurrentPricesAsync(id, now, token);
+        var catalogue = await Catalogue.ReadAsync(db, [.. models.SelectMany(model => model.Providers).Select(offer => offer.UpstreamModel)], now, token);
+        var byId = providers.ToDictionary(provider => provider.Id);
         return new(
             project.Id, project.OrganizationId, project.Name, project.Active, project.EndUserSessions, project.AllowedOrigins,
             [.. providers.Select(provider => Connection(provider, sandbox))],
-            [.. models.Where(model => model.Providers.Count > 0).Select(model => Offer(model, prices))],
+            [.. models.Select(model => Offer(model, byId, prices, catalogue)).OfType<ModelOffer>()],
             now);
     }
 
@@ -54,16 +55,22 @@ public static class ReadProject
         [.. provider.Keys.OrderBy(key => key.Position).Select(key => new Contracts.ProviderKey(key.SealedSecret, key.Weight))],
         provider.TimeoutSeconds, provider.Retries, provider.OnAbort, IsSandbox(provider.BaseUrl, sandbox)) { Tenant = provider.Tenant };
 
-    /// <summary>The first provider's offer, with those of the others to fall back on.</summary>
-    static ModelOffer Offer(Model model, Dictionary<(string Model, string? Provider), PriceVersion> prices)
+    /// <summary>The first provider's offer, with those of the others to fall back on; null while nobody has said what the model can do.</summary>
+    static ModelOffer? Offer(Model model, Dictionary<string, Provider> providers, Dictionary<(string Model, string? Provider), PriceVersion> prices, Catalogue catalogue)
     {
-        ModelOffer[] offers = [.. model.Providers.OrderBy(offer => offer.Position).Select(offer => Offer(model, offer, prices.GetValueOrDefault((model.Id, offer.OwnPrices ? offer.ProviderId : null))))];
-        return offers[0] with { Fallbacks = offers[1..] };
-    }
+        if (ModelLimits.Of(model, providers, catalogue).Limits is not { } limits)
+            return null;
+        ModelOffer[] offers = [.. model.Providers.OrderBy(offer => offer.Position).Select(Offered)];
+        return offers is [var first, .. var others] ? first with { Fallbacks = others } : null;
 
-    static ModelOffer Offer(Model model, ModelProvider offer, PriceVersion? price) => new(
-        model.Id, model.Kind, offer.ProviderId, offer.UpstreamModel, model.ContextTokens, model.MaxOutputTokens, price?.Id,
-        price is null ? null : JsonSerializer.Deserialize<Prices>(price.Prices, Defaults.Json));
+        ModelOffer Offered(ModelProvider offer)
+        {
+            var price = prices.GetValueOrDefault((model.Id, offer.OwnPrices ? offer.ProviderId : null)) is { } own ? (own.Id, own.Prices)
+                : catalogue.Find(providers[offer.ProviderId], offer.UpstreamModel)?.Price is { } listed ? (listed.Id, listed.Prices)
+                : ((Guid Id, string Prices)?)null;
+            return new(model.Id, limits.Kind, offer.ProviderId, offer.UpstreamModel, limits.ContextTokens, limits.MaxOutputTokens, price?.Id, price is null ? null : StoredPrices.Read(price.Value.Prices));
+        }
+    }
 
     /// <summary>The newest version of each price that is valid by now: of models, and of models at a provider with a price of its own.</summary>
     public static Task<Dictionary<(string Model, string? Provider), PriceVersion>> CurrentPricesAsync(this SessionsDb db, Guid project, DateTimeOffset now, CancellationToken token) =>

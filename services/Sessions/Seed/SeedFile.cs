@@ -68,15 +68,17 @@ public sealed record SeedAuth(string? Type = null, string? Name = null, string? 
 public sealed record SeedProviderKey(string Value, int Weight = 1);
 
 /// <param name="Provider">The one provider that it is had from; several are <see cref="Providers"/>.</param>
-public sealed record SeedModel(string Id, long ContextTokens, string? Provider = null)
+public sealed record SeedModel(string Id, string? Provider = null)
 {
     /// <summary>In the order in which they are tried.</summary>
     public IReadOnlyList<SeedModelProvider>? Providers { get; init; }
-    public string Kind { get; init; } = "chat";
     /// <summary>What the provider calls it; the same id when absent.</summary>
     public string? UpstreamModel { get; init; }
-    public long MaxOutputTokens { get; init; }
-    /// <summary>Absent: the model keeps the price it has; without any it cannot be called.</summary>
+    /// <summary>Absent, as for the limits: what the catalogue says.</summary>
+    public string? Kind { get; init; }
+    public long? ContextTokens { get; init; }
+    public long? MaxOutputTokens { get; init; }
+    /// <summary>Absent: the model keeps the price it has, or else has the catalogue's; without any it cannot be called.</summary>
     public Prices? Prices { get; init; }
 
     /// <summary>Every provider with its name for the model, however the file says it.</summary>

@@ -111,10 +111,10 @@ public static partial class SeedRules
         .. Must(model.Providers is not { Count: 0 or > MaxModelProviders }, $"{path}.providers", $"must have from 1 to {MaxModelProviders} providers"),
         .. Each(model.Providers, $"{path}.providers", (offer, at) => ModelProvider(offer, at, providers)),
         .. Duplicates(model.Providers, $"{path}.providers", offer => offer.Id, "id"),
-        .. Must(Kinds.Contains(model.Kind), $"{path}.kind", $"must be one of {string.Join(", ", Kinds)}"),
-        .. Must(model.ContextTokens > 0, $"{path}.contextTokens", "must be above 0"),
-        .. Must(model.MaxOutputTokens >= 0, $"{path}.maxOutputTokens", "must not be negative"),
-        .. Must(model.Kind != "chat" || model.MaxOutputTokens != 0, $"{path}.maxOutputTokens", "is required for chat and must be above 0"),
+        .. Must(model.Kind is null || Kinds.Contains(model.Kind), $"{path}.kind", $"must be one of {string.Join(", ", Kinds)}"),
+        .. Must(model.ContextTokens is null or > 0, $"{path}.contextTokens", "must be above 0"),
+        .. Must(model.MaxOutputTokens is null or >= 0, $"{path}.maxOutputTokens", "must not be negative"),
+        .. Must(model.Kind is not (null or "chat") || model.MaxOutputTokens != 0, $"{path}.maxOutputTokens", "must be above 0 for chat"),
         .. Prices(model.Prices, $"{path}.prices"),
     ];
 
