@@ -12,24 +12,55 @@ public sealed record ProjectCatalog(
 
 /// <summary>How to reach a provider.</summary>
 /// <param name="Id">The name in the seed file, unique in the project.</param>
-/// <param name="Wire">Which API it speaks: <c>openai</c>.</param>
+/// <param name="Wire">Which API it speaks, one of <see cref="ProviderWire"/>.</param>
 /// <param name="AuthType"><c>bearer</c>, <c>header</c>, <c>query</c>, <c>basic</c> or <c>none</c>.</param>
 /// <param name="AuthName">Header or query name where the type needs one.</param>
-/// <param name="SealedSecret">AES-256-GCM envelope of the secret (see ServiceDefaults/Envelope.cs), null for <c>none</c>.</param>
+/// <param name="Keys">Any of them may be used, in proportion to their weights; empty for <c>none</c>.</param>
 /// <param name="OnAbort"><c>cancel</c> or <c>drain</c>.</param>
 /// <param name="Sandbox">True when it is the sandbox: test credentials may call it.</param>
 public sealed record ProviderConnection(
-    string Id, string Wire, string BaseUrl, string AuthType, string? AuthName, string? SealedSecret,
+    string Id, string Wire, string BaseUrl, string AuthType, string? AuthName, IReadOnlyList<ProviderKey> Keys,
     int TimeoutSeconds, int Retries, string OnAbort, bool Sandbox)
 {
+    /// <summary>A tenant set the address: it is called only where it leads to a public one. What the operator's seed file sets may be private.</summary>
+    public bool Tenant { get; init; }
+
     /// <summary>What a provider's secret is sealed for, and must be opened with: it opens in no other project and for no other provider.</summary>
     public static string SecretOwner(Guid project, string id) => $"provider:{project:N}:{id}";
 }
 
-/// <summary>A model on offer.</summary>
+/// <summary>One secret of a provider.</summary>
+/// <param name="SealedSecret">AES-256-GCM envelope (see ServiceDefaults/Envelope.cs) for <see cref="ProviderConnection.SecretOwner"/>.</param>
+/// <param name="Weight">From 1 to 1000.</param>
+public sealed record ProviderKey(string SealedSecret, int Weight);
+
+/// <summary>The APIs that a provider may speak.</summary>
+public static class ProviderWire
+{
+    /// <summary>Chat completions and responses, embeddings and the rest: OpenAI itself, Azure OpenAI under its v1 address.</summary>
+    public const string OpenAi = "openai";
+
+    /// <summary>Chat completions and what belongs to them, but no responses.</summary>
+    public const string OpenAiCompatible = "openai-compatible";
+
+    /// <summary>OpenAI's responses only.</summary>
+    public const string Responses = "responses";
+
+    public const string Anthropic = "anthropic";
+
+    public const string Gemini = "gemini";
+
+    public static readonly IReadOnlyList<string> All = [OpenAi, OpenAiCompatible, Responses, Anthropic, Gemini];
+}
+
+/// <summary>A model on offer from one provider.</summary>
 /// <param name="Id">What callers name, also as <c>provider/id</c>.</param>
 /// <param name="Kind"><c>chat</c>, <c>embedding</c>, <c>image</c>, <c>audio</c>, <c>moderation</c>.</param>
 /// <param name="Prices">Null: unpriced, refused.</param>
 /// <param name="PriceVersion">The immutable price row that applies to requests admitted now.</param>
 public sealed record ModelOffer(
-    string Id, string Kind, string Provider, string UpstreamModel, long ContextTokens, long MaxOutputTokens, Guid? PriceVersion, Prices? Prices);
+    string Id, string Kind, string Provider, string UpstreamModel, long ContextTokens, long MaxOutputTokens, Guid? PriceVersion, Prices? Prices)
+{
+    /// <summary>The same model at further providers, in the order in which they are tried when this one fails; they have no fallbacks of their own.</summary>
+    public IReadOnlyList<ModelOffer> Fallbacks { get; init; } = [];
+}

@@ -52,9 +52,11 @@ sealed class Arguments
 
     public static Arguments Parse(string[] args, Command[] commands)
     {
-        var command = commands.FirstOrDefault(command => command.Name == args[0]) ?? throw Wrong($"there is no command '{args[0]}'");
+        // Some names are of two words.
+        var command = commands.FirstOrDefault(command => command.Name.Split(' ') is var words && words.SequenceEqual(args.Take(words.Length)))
+            ?? throw Wrong($"there is no command '{args[0]}'");
         var arguments = new Arguments(command);
-        for (var i = 1; i < args.Length; i++)
+        for (var i = command.Name.Split(' ').Length; i < args.Length; i++)
         {
             var arg = args[i];
             if (!arg.StartsWith('-'))
@@ -80,10 +82,10 @@ sealed class Arguments
     {
         Console.WriteLine("usage: ./dev COMMAND [OPTIONS]\n");
         foreach (var command in commands)
-            Console.WriteLine($"  {command.Name + " " + command.Operand,-16}{command.Purpose}{(command.Options.Length == 0 ? "" : $"\n{"",-18}{string.Join(' ', command.Options)}")}");
+            Console.WriteLine($"  {command.Name + " " + command.Operand,-20}{command.Purpose}{(command.Options.Length == 0 ? "" : $"\n{"",-22}{string.Join(' ', command.Options)}")}");
         Console.WriteLine();
         foreach (var (name, value, purpose) in Known)
-            Console.WriteLine($"  {name + " " + value,-16}{purpose}");
+            Console.WriteLine($"  {name + " " + value,-20}{purpose}");
         Console.WriteLine("\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 no such stack or process, 5 something that is needed is not available.");
         return (int)ExitCode.Ok;
     }

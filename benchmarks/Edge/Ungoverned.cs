@@ -24,7 +24,7 @@ static class Ungoverned
         var app = builder.Build();
         app.UseServiceDefaults();
         var provider = new Upstream(
-            new ProviderConnection("mock", "openai", $"http://127.0.0.1:{upstream}/v1", "bearer", null, null, TimeoutSeconds: 60, Retries: 0, OnAbort: "cancel", Sandbox: false), "mock-accepts-any-key");
+            new ProviderConnection("mock", "openai", $"http://127.0.0.1:{upstream}/v1", "bearer", null, [], TimeoutSeconds: 60, Retries: 0, OnAbort: "cancel", Sandbox: false), ["mock-accepts-any-key"]);
         var forwarding = app.Services.GetRequiredService<Forwarding>();
         app.Use(next => http => http.Request.Path.Value == Path ? ForwardAsync(http, provider, forwarding) : next(http));
         app.UseRouting();

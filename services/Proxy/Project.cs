@@ -13,15 +13,20 @@ public sealed class Project
     {
         Catalog = catalog;
         Origins = catalog.AllowedOrigins.ToFrozenSet(StringComparer.Ordinal);
-        var providers = catalog.Providers.ToDictionary(provider => provider.Id, provider => new Upstream(provider, OpenSecret(catalog, provider, envelope)));
+        var providers = catalog.Providers.ToDictionary(provider => provider.Id, provider => new Upstream(provider, OpenSecrets(catalog, provider, envelope)));
         var routes = new Dictionary<string, Route>(StringComparer.Ordinal);
         foreach (var model in catalog.Models)
         {
-            if (!providers.TryGetValue(model.Provider, out var upstream))
-                continue;
-            var route = new Route(model, upstream);
-            routes.TryAdd(model.Id, route);
-            routes[$"{model.Provider}/{model.Id}"] = route;
+            Route? first = null;
+            foreach (var offer in model.Fallbacks.Prepend(model).Reverse())
+            {
+                if (!providers.TryGetValue(offer.Provider, out var upstream))
+                    continue;
+                routes[$"{offer.Provider}/{offer.Id}"] = new Route(offer, upstream);
+                first = new Route(offer, upstream) { Next = first };
+            }
+            if (first is not null)
+                routes.TryAdd(model.Id, first);
         }
         _routes = routes.ToFrozenDictionary(StringComparer.Ordinal);
     }
@@ -31,16 +36,22 @@ public sealed class Project
     /// <summary>Exact origins; empty allows all.</summary>
     public FrozenSet<string> Origins { get; }
 
-    /// <summary>Resolves <c>model</c> or <c>provider/model</c>, exactly as written; null when the project does not offer it.</summary>
+    /// <summary>
+    /// Resolves <c>model</c> or <c>provider/model</c>, exactly as written; null when the project does not offer it. The bare name gives the first provider, with the others in
+    /// <see cref="Route.Next"/>; the name with a provider pins to that one.
+    /// </summary>
     public Route? Find(string model) => _routes.GetValueOrDefault(model);
 
-    static string? OpenSecret(ProjectCatalog catalog, ProviderConnection provider, Envelope envelope) =>
-        provider.SealedSecret is { } secret ? envelope.Open(secret, ProviderConnection.SecretOwner(catalog.Id, provider.Id)) : null;
+    static string[] OpenSecrets(ProjectCatalog catalog, ProviderConnection provider, Envelope envelope) =>
+        [.. provider.Keys.Select(key => envelope.Open(key.SealedSecret, ProviderConnection.SecretOwner(catalog.Id, provider.Id)))];
 }
 
 /// <summary>A model and the provider that answers for it.</summary>
 public sealed record Route(ModelOffer Model, Upstream Upstream)
 {
+    /// <summary>Where to go when this provider fails before the first content; null when there is nowhere else. What a caller may use is asked anew for each.</summary>
+    public Route? Next { get; init; }
+
     /// <summary>True when a model scope names this route, bare or with its provider.</summary>
     public bool IsIn(IReadOnlyList<string> scope)
     {

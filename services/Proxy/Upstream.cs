@@ -1,33 +1,28 @@
-using System.Collections.Concurrent;
-using System.Net;
 using System.Net.Http.Headers;
-using System.Text;
 using LlmGateway.Contracts;
+using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Proxy;
 
 /// <summary>A provider ready to be called: addresses joined, credentials in place. Callers' headers never reach it, nor can they steer where a call goes.</summary>
 public sealed class Upstream
 {
-    readonly string _base;
-    readonly string? _query;
-    readonly (string Name, string Value)? _header;
-    readonly ConcurrentDictionary<string, Uri> _addresses = new();
+    /// <summary>Outlives every copy of a catalog.</summary>
+    static readonly Rests Rests = new();
 
-    public Upstream(ProviderConnection provider, string? secret)
+    readonly KeyRing _keys;
+
+    /// <param name="secrets">In the order of the provider's keys.</param>
+    public Upstream(ProviderConnection provider, IReadOnlyList<string> secrets)
     {
         Provider = provider;
-        var address = provider.BaseUrl.TrimEnd('/');
-        // People paste the address with and without the version; the wire's paths below carry it.
-        _base = address.EndsWith("/v1", StringComparison.Ordinal) ? address[..^3] : address;
-        secret ??= "";
-        switch (provider.AuthType)
+        UpstreamKey[] keys = secrets.Count switch
         {
-            case "bearer": _header = ("Authorization", $"Bearer {secret}"); break;
-            case "header": _header = (provider.AuthName!, secret); break;
-            case "query": _query = $"{Uri.EscapeDataString(provider.AuthName!)}={Uri.EscapeDataString(secret)}"; break;
-            case "basic": _header = ("Authorization", $"Basic {Convert.ToBase64String(Encoding.UTF8.GetBytes(secret))}"); break;
-        }
+            0 => [new(provider, "", weight: 1)],
+            1 => [new(provider, secrets[0], weight: 1)],
+            _ => [.. secrets.Index().Select(secret => new UpstreamKey(provider, secret.Item, provider.Keys[secret.Index].Weight, Rests))],
+        };
+        _keys = new(keys, TimeProvider.System, Random.Shared);
     }
 
     public ProviderConnection Provider { get; }
@@ -35,35 +30,32 @@ public sealed class Upstream
     /// <summary>Time until the headers of an answer, and longest silence within it.</summary>
     public TimeSpan Timeout => TimeSpan.FromSeconds(Provider.TimeoutSeconds);
 
+    /// <summary>False when the provider has several keys and has just held back or refused all of them. One key alone is always worth a try.</summary>
+    public bool HasFreeKey => _keys.HasFree;
+
     /// <param name="path">From the root, with the version: <c>/v1/chat/completions</c>.</param>
     public HttpRequestMessage Post(string path, ReadOnlyMemory<byte> json, bool stream)
     {
-        var request = new HttpRequestMessage(HttpMethod.Post, Address(path)) { Content = new ReadOnlyMemoryContent(json) };
+        var request = Request(HttpMethod.Post, path);
+        request.Content = new ReadOnlyMemoryContent(json);
         request.Content.Headers.ContentType = Json;
         request.Headers.TryAddWithoutValidation("Accept", stream ? "text/event-stream" : "application/json");
-        if (_header is { } header)
+        return request;
+    }
+
+    /// <summary>A request with nothing but our credential. Throws <see cref="ProblemException"/> (400) for a path that <see cref="UpstreamPath"/> refuses.</summary>
+    /// <param name="path">From the root, with the version, escaped; a query may follow.</param>
+    public HttpRequestMessage Request(HttpMethod method, string path)
+    {
+        var key = _keys.Next();
+        var address = key.Address(path) ?? throw new ProblemException(Problems.Invalid(null, "The path of the request is not one that can be sent to a provider."));
+        var request = new UpstreamRequest(method, address) { Key = _keys.IsSingle ? null : (_keys, key) };
+        if (key.Header is { } header)
             request.Headers.TryAddWithoutValidation(header.Name, header.Value);
         return request;
     }
 
-    /// <summary>A provider has few paths, and making an address of a text is a good part of making a request.</summary>
-    Uri Address(string path) => _addresses.GetOrAdd(path, static (path, self) => new(self._query is null ? self._base + path : $"{self._base}{path}?{self._query}"), this);
-
     static readonly MediaTypeHeaderValue Json = new("application/json");
 
-    /// <summary>One pool of connections for all providers. No redirects, no cookies, no proxy of the environment: a call goes where the configuration says, or fails.</summary>
-    public static HttpMessageInvoker NewClient() => new(new SocketsHttpHandler
-    {
-        // Providers get no trace headers of ours, and requests no activity: Forwarding makes the span that says something.
-        ActivityHeadersPropagator = null,
-        AllowAutoRedirect = false,
-        AutomaticDecompression = DecompressionMethods.None,
-        ConnectTimeout = TimeSpan.FromSeconds(5),
-        EnableMultipleHttp2Connections = true,
-        PooledConnectionIdleTimeout = TimeSpan.FromSeconds(60),
-        PooledConnectionLifetime = TimeSpan.FromMinutes(10),
-        MaxResponseHeadersLength = 64,
-        UseCookies = false,
-        UseProxy = false,
-    });
+    public static HttpMessageInvoker NewClient() => UpstreamClient.New();
 }

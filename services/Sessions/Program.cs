@@ -25,6 +25,10 @@ app.MapCredentials();
 app.MapProjects();
 app.MapRecordKeyUse();
 
+// The catalogue of models
+app.MapListCatalogue();
+app.MapImportModels();
+
 // End-user sessions
 app.MapMintSession();
 app.MapRefreshSession();

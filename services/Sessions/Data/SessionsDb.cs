@@ -10,6 +10,9 @@ namespace LlmGateway.Sessions;
 /// <summary>The service's own database. Tables, indexes and constraints are in <c>Migrations/*.sql</c>; the classes in Tables.cs map onto them.</summary>
 public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext(options)
 {
+    /// <summary>Any number that nobody else locks in this database.</summary>
+    const long WriterLock = 4011;
+
     public DbSet<Organization> Organizations => Set<Organization>();
     public DbSet<Project> Projects => Set<Project>();
     public DbSet<SecretKey> SecretKeys => Set<SecretKey>();
@@ -20,17 +23,27 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
     public DbSet<Provider> Providers => Set<Provider>();
     public DbSet<Model> Models => Set<Model>();
     public DbSet<PriceVersion> PriceVersions => Set<PriceVersion>();
+    public DbSet<CatalogueModel> CatalogueModels => Set<CatalogueModel>();
+    public DbSet<CataloguePrice> CataloguePrices => Set<CataloguePrice>();
 
     protected override void OnModelCreating(ModelBuilder modelBuilder)
     {
         modelBuilder.Entity<Customer>().Property(customer => customer.Status).HasConversion<string>();
         modelBuilder.Entity<Provider>().HasKey(provider => new { provider.ProjectId, provider.Id });
+        modelBuilder.Entity<ProviderKey>().HasKey(key => new { key.ProjectId, key.ProviderId, key.Position });
+        modelBuilder.Entity<Provider>().HasMany(provider => provider.Keys).WithOne().HasForeignKey(key => new { key.ProjectId, key.ProviderId });
         modelBuilder.Entity<Model>().HasKey(model => new { model.ProjectId, model.Id });
+        modelBuilder.Entity<ModelProvider>().HasKey(offer => new { offer.ProjectId, offer.ModelId, offer.ProviderId });
+        modelBuilder.Entity<Model>().HasMany(model => model.Providers).WithOne().HasForeignKey(offer => new { offer.ProjectId, offer.ModelId });
+        modelBuilder.Entity<CatalogueModel>().HasKey(model => new { model.Vendor, model.Id });
+        modelBuilder.Entity<CataloguePrice>().HasOne<CatalogueModel>().WithMany().HasForeignKey(price => new { price.Vendor, price.ModelId });
+        modelBuilder.Entity<CataloguePrice>().Property(price => price.Prices).HasColumnType("jsonb");
         modelBuilder.Entity<PriceVersion>().Property(version => version.Prices).HasColumnType("jsonb");
         // References without a navigation: EF must know them to write rows in the right order.
         modelBuilder.Entity<Project>().HasOne<Organization>().WithMany().HasForeignKey(project => project.OrganizationId);
         modelBuilder.Entity<Provider>().HasOne<Project>().WithMany().HasForeignKey(provider => provider.ProjectId);
-        modelBuilder.Entity<Model>().HasOne<Provider>().WithMany().HasForeignKey(model => new { model.ProjectId, model.ProviderId });
+        modelBuilder.Entity<ModelProvider>().HasOne<Provider>().WithMany().HasForeignKey(offer => new { offer.ProjectId, offer.ProviderId });
+        modelBuilder.Entity<Model>().HasOne<Project>().WithMany().HasForeignKey(model => model.ProjectId);
         modelBuilder.Entity<PriceVersion>().HasOne<Model>().WithMany().HasForeignKey(version => new { version.ProjectId, version.ModelId });
         foreach (var entity in modelBuilder.Model.GetEntityTypes())
             foreach (var id in entity.GetProperties().Where(property => property.Name == "Id"))
@@ -43,16 +56,39 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
     public void Tell<TEvent>(TEvent message, DateTimeOffset now)
         where TEvent : class => Add(OutboxMessage.Of(message, now));
 
+    /// <summary>Until the transaction ends, no other instance writes seeds or the catalogue.</summary>
+    public Task LockAsync(CancellationToken token) => Database.ExecuteSqlAsync($"select pg_advisory_xact_lock({WriterLock})", token);
+
     /// <summary>True when a row with the same unique value came first.</summary>
     public static bool IsDuplicate(DbUpdateException e) => e.InnerException is PostgresException { SqlState: PostgresErrorCodes.UniqueViolation };
+
+    static void Run(MigrationBuilder migration, string name)
+    {
+        using var script = new StreamReader(typeof(SessionsDb).Assembly.GetManifestResourceStream($"{name}.sql")!);
+        migration.Sql(script.ReadToEnd());
+    }
 
     [DbContext(typeof(SessionsDb)), Migration("0001_sessions")]
     sealed class Sessions0001 : Migration
     {
-        protected override void Up(MigrationBuilder migrationBuilder)
-        {
-            using var script = new StreamReader(typeof(SessionsDb).Assembly.GetManifestResourceStream("0001_sessions.sql")!);
-            migrationBuilder.Sql(script.ReadToEnd());
-        }
+        protected override void Up(MigrationBuilder migrationBuilder) => Run(migrationBuilder, "0001_sessions");
+    }
+
+    [DbContext(typeof(SessionsDb)), Migration("0002_provider_keys")]
+    sealed class ProviderKeys0002 : Migration
+    {
+        protected override void Up(MigrationBuilder migrationBuilder) => Run(migrationBuilder, "0002_provider_keys");
+    }
+
+    [DbContext(typeof(SessionsDb)), Migration("0003_model_providers")]
+    sealed class ModelProviders0003 : Migration
+    {
+        protected override void Up(MigrationBuilder migrationBuilder) => Run(migrationBuilder, "0003_model_providers");
+    }
+
+    [DbContext(typeof(SessionsDb)), Migration("0004_catalogue")]
+    sealed class Catalogue0004 : Migration
+    {
+        protected override void Up(MigrationBuilder migrationBuilder) => Run(migrationBuilder, "0004_catalogue");
     }
 }

@@ -110,7 +110,7 @@ public sealed class CustomerKey
     public DateTimeOffset? RevokedAt { get; set; }
 }
 
-/// <summary>A connection to a provider; the secret is sealed for <see cref="Contracts.ProviderConnection.SecretOwner"/>.</summary>
+/// <summary>A connection to a provider.</summary>
 public sealed class Provider
 {
     public required Guid ProjectId { get; init; }
@@ -119,11 +119,23 @@ public sealed class Provider
     public required string BaseUrl { get; set; }
     public required string AuthType { get; set; }
     public string? AuthName { get; set; }
-    public string? SealedSecret { get; set; }
+    public List<ProviderKey> Keys { get; init; } = [];
     public required int TimeoutSeconds { get; set; }
     public required int Retries { get; set; }
     public required string OnAbort { get; set; }
     public string? QueryType { get; set; }
+    /// <summary>A tenant set the address: it must be a public one.</summary>
+    public bool Tenant { get; init; }
+}
+
+/// <summary>One of a provider's secrets, sealed for <see cref="Contracts.ProviderConnection.SecretOwner"/>.</summary>
+public sealed class ProviderKey
+{
+    public required Guid ProjectId { get; init; }
+    public required string ProviderId { get; init; }
+    public required int Position { get; init; }
+    public required string SealedSecret { get; set; }
+    public required int Weight { get; set; }
 }
 
 /// <summary>A model on offer in a project.</summary>
@@ -131,11 +143,24 @@ public sealed class Model
 {
     public required Guid ProjectId { get; init; }
     public required string Id { get; init; }
-    public required string ProviderId { get; set; }
+    public List<ModelProvider> Providers { get; init; } = [];
+    /// <summary>Null, as for the limits: what the catalogue says.</summary>
+    public string? Kind { get; set; }
+    public long? ContextTokens { get; set; }
+    public long? MaxOutputTokens { get; set; }
+}
+
+/// <summary>Where a model can be had.</summary>
+public sealed class ModelProvider
+{
+    public required Guid ProjectId { get; init; }
+    public required string ModelId { get; init; }
+    public required string ProviderId { get; init; }
+    /// <summary>From 0 on; lower ones are tried first.</summary>
+    public required int Position { get; set; }
     public required string UpstreamModel { get; set; }
-    public required string Kind { get; set; }
-    public required long ContextTokens { get; set; }
-    public required long MaxOutputTokens { get; set; }
+    /// <summary>False: the model's prices apply.</summary>
+    public required bool OwnPrices { get; set; }
 }
 
 /// <summary>What a model costs from an instant on. Immutable: usage rows refer to it.</summary>
@@ -144,7 +169,35 @@ public sealed class PriceVersion
     public required Guid Id { get; init; }
     public required Guid ProjectId { get; init; }
     public required string ModelId { get; init; }
+    /// <summary>The provider whose own price it is; null for the model's.</summary>
+    public string? ProviderId { get; init; }
     /// <summary><see cref="Contracts.Prices"/> as JSON.</summary>
     public required string Prices { get; init; }
     public required DateTimeOffset ValidFrom { get; init; }
+}
+
+/// <summary>A vendor's model, whoever sells it.</summary>
+public sealed class CatalogueModel
+{
+    public required string Vendor { get; init; }
+    public required string Id { get; init; }
+    public required string Kind { get; set; }
+    /// <summary>Null: not stated.</summary>
+    public long? ContextTokens { get; set; }
+    public required long MaxOutputTokens { get; set; }
+}
+
+/// <summary>What a vendor's model costs from an instant on. Immutable: usage rows refer to it.</summary>
+public sealed class CataloguePrice
+{
+    public required Guid Id { get; init; }
+    public required string Vendor { get; init; }
+    public required string ModelId { get; init; }
+    /// <summary><see cref="Contracts.Prices"/> as JSON.</summary>
+    public required string Prices { get; init; }
+    public required DateTimeOffset ValidFrom { get; init; }
+    /// <summary>False: it came with the gateway.</summary>
+    public required bool Imported { get; init; }
+    public required string Source { get; init; }
+    public required DateOnly CheckedOn { get; init; }
 }

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 using Microsoft.EntityFrameworkCore;
@@ -39,26 +38,44 @@ public static class ReadProject
     {
         if (await db.Projects.AsNoTracking().SingleOrDefaultAsync(project => project.Id == id, token) is not { } project)
             return null;
-        var providers = await db.Providers.AsNoTracking().Where(provider => provider.ProjectId == id).OrderBy(provider => provider.Id).ToListAsync(token);
-        var models = await db.Models.AsNoTracking().Where(model => model.ProjectId == id).OrderBy(model => model.Id).ToListAsync(token);
+        var providers = await db.Providers.AsNoTracking().Include(provider => provider.Keys).Where(provider => provider.ProjectId == id).OrderBy(provider => provider.Id).ToListAsync(token);
+        var models = await db.Models.AsNoTracking().Include(model => model.Providers).Where(model => model.ProjectId == id).OrderBy(model => model.Id).ToListAsync(token);
         var prices = await db.CurrentPricesAsync(id, now, token);
+        var catalogue = await Catalogue.ReadAsync(db, [.. models.SelectMany(model => model.Providers).Select(offer => offer.UpstreamModel)], now, token);
+        var byId = providers.ToDictionary(provider => provider.Id);
         return new(
             project.Id, project.OrganizationId, project.Name, project.Active, project.EndUserSessions, project.AllowedOrigins,
-            [.. providers.Select(provider => new ProviderConnection(
-                provider.Id, provider.Wire, provider.BaseUrl, provider.AuthType, provider.AuthName, provider.SealedSecret,
-                provider.TimeoutSeconds, provider.Retries, provider.OnAbort, IsSandbox(provider.BaseUrl, sandbox)))],
-            [.. models.Select(model => Offer(model, prices.GetValueOrDefault(model.Id)))],
+            [.. providers.Select(provider => Connection(provider, sandbox))],
+            [.. models.Select(model => Offer(model, byId, prices, catalogue)).OfType<ModelOffer>()],
             now);
     }
 
-    static ModelOffer Offer(Model model, PriceVersion? price) => new(
-        model.Id, model.Kind, model.ProviderId, model.UpstreamModel, model.ContextTokens, model.MaxOutputTokens, price?.Id,
-        price is null ? null : JsonSerializer.Deserialize<Prices>(price.Prices, Defaults.Json));
+    static ProviderConnection Connection(Provider provider, string? sandbox) => new(
+        provider.Id, provider.Wire, provider.BaseUrl, provider.AuthType, provider.AuthName,
+        [.. provider.Keys.OrderBy(key => key.Position).Select(key => new Contracts.ProviderKey(key.SealedSecret, key.Weight))],
+        provider.TimeoutSeconds, provider.Retries, provider.OnAbort, IsSandbox(provider.BaseUrl, sandbox)) { Tenant = provider.Tenant };
 
-    /// <summary>The newest version of each model's price that is valid by now.</summary>
-    public static Task<Dictionary<string, PriceVersion>> CurrentPricesAsync(this SessionsDb db, Guid project, DateTimeOffset now, CancellationToken token) =>
+    /// <summary>The first provider's offer, with those of the others to fall back on; null while nobody has said what the model can do.</summary>
+    static ModelOffer? Offer(Model model, Dictionary<string, Provider> providers, Dictionary<(string Model, string? Provider), PriceVersion> prices, Catalogue catalogue)
+    {
+        if (ModelLimits.Of(model, providers, catalogue).Limits is not { } limits)
+            return null;
+        ModelOffer[] offers = [.. model.Providers.OrderBy(offer => offer.Position).Select(Offered)];
+        return offers is [var first, .. var others] ? first with { Fallbacks = others } : null;
+
+        ModelOffer Offered(ModelProvider offer)
+        {
+            var price = prices.GetValueOrDefault((model.Id, offer.OwnPrices ? offer.ProviderId : null)) is { } own ? (own.Id, own.Prices)
+                : catalogue.Find(providers[offer.ProviderId], offer.UpstreamModel)?.Price is { } listed ? (listed.Id, listed.Prices)
+                : ((Guid Id, string Prices)?)null;
+            return new(model.Id, limits.Kind, offer.ProviderId, offer.UpstreamModel, limits.ContextTokens, limits.MaxOutputTokens, price?.Id, price is null ? null : StoredPrices.Read(price.Value.Prices));
+        }
+    }
+
+    /// <summary>The newest version of each price that is valid by now: of models, and of models at a provider with a price of its own.</summary>
+    public static Task<Dictionary<(string Model, string? Provider), PriceVersion>> CurrentPricesAsync(this SessionsDb db, Guid project, DateTimeOffset now, CancellationToken token) =>
         db.PriceVersions.AsNoTracking().Where(version => version.ProjectId == project && version.ValidFrom <= now)
-            .GroupBy(version => version.ModelId)
+            .GroupBy(version => new { version.ModelId, version.ProviderId })
             .Select(versions => versions.OrderByDescending(version => version.ValidFrom).ThenByDescending(version => version.Id).First())
-            .ToDictionaryAsync(version => version.ModelId, token);
+            .ToDictionaryAsync(version => (version.ModelId, version.ProviderId), token);
 }

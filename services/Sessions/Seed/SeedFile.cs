@@ -35,28 +35,61 @@ public sealed record SeedSecretKey(string Name, string? Key = null);
 
 public sealed record SeedProvider(string Id, string Wire, string BaseUrl)
 {
-    public SeedAuth Auth { get; init; } = new("none");
+    public SeedAuth? Auth { get; init; }
+    /// <summary>Instead of the one <c>auth.value</c>.</summary>
+    public IReadOnlyList<SeedProviderKey>? Keys { get; init; }
     public int TimeoutSeconds { get; init; } = 60;
     public int Retries { get; init; } = 2;
     public string OnAbort { get; init; } = "cancel";
     /// <summary>Kept for call credits.</summary>
     public string? QueryType { get; init; }
+
+    /// <summary>How it authenticates, after what its wire makes usual. Without <c>auth</c> and <c>keys</c>: not at all.</summary>
+    public (string Type, string? Name) Authentication => (Auth?.Type, Wire) switch
+    {
+        ({ } type, _) => (type, Auth.Name),
+        _ when Auth is null && Keys is null => ("none", null),
+        (_, ProviderWire.Anthropic) => ("header", Auth?.Name ?? "x-api-key"),
+        (_, ProviderWire.Gemini) => ("header", Auth?.Name ?? "x-goog-api-key"),
+        _ => ("bearer", Auth?.Name),
+    };
+
+    /// <summary>Every secret with its weight, wherever the file has them.</summary>
+    public IReadOnlyList<SeedProviderKey> Secrets => Keys ?? (Auth?.Value is { } value ? [new(value)] : []);
 }
 
-/// <param name="Type"><c>bearer</c>, <c>header</c>, <c>query</c>, <c>basic</c> or <c>none</c>.</param>
+/// <param name="Type"><c>bearer</c>, <c>header</c>, <c>query</c>, <c>basic</c> or <c>none</c>; null is what the wire makes usual.</param>
 /// <param name="Name">Header or query parameter, for the types that need one.</param>
 /// <param name="Value">The secret; for <c>basic</c> user and password with a colon between.</param>
-public sealed record SeedAuth(string Type, string? Name = null, string? Value = null);
+public sealed record SeedAuth(string? Type = null, string? Name = null, string? Value = null);
 
-public sealed record SeedModel(string Id, string Provider, long ContextTokens)
+/// <param name="Value">As in <see cref="SeedAuth"/>.</param>
+/// <param name="Weight">Its share of the calls, against the weights of the other keys.</param>
+public sealed record SeedProviderKey(string Value, int Weight = 1);
+
+/// <param name="Provider">The one provider that it is had from; several are <see cref="Providers"/>.</param>
+public sealed record SeedModel(string Id, string? Provider = null)
 {
-    public string Kind { get; init; } = "chat";
+    /// <summary>In the order in which they are tried.</summary>
+    public IReadOnlyList<SeedModelProvider>? Providers { get; init; }
     /// <summary>What the provider calls it; the same id when absent.</summary>
     public string? UpstreamModel { get; init; }
-    public long MaxOutputTokens { get; init; }
-    /// <summary>Absent: the model keeps the price it has; without any it cannot be called.</summary>
+    /// <summary>Absent, as for the limits: what the catalogue says.</summary>
+    public string? Kind { get; init; }
+    public long? ContextTokens { get; init; }
+    public long? MaxOutputTokens { get; init; }
+    /// <summary>Absent: the model keeps the price it has, or else has the catalogue's; without any it cannot be called.</summary>
     public Prices? Prices { get; init; }
+
+    /// <summary>Every provider with its name for the model, however the file says it.</summary>
+    public IReadOnlyList<SeedModelProvider> Offers =>
+        [.. (Providers ?? [new(Provider!)]).Select(offer => offer with { UpstreamModel = offer.UpstreamModel ?? UpstreamModel ?? Id })];
 }
+
+/// <summary>A plain text in the file is the id alone.</summary>
+/// <param name="UpstreamModel">The model's when absent.</param>
+/// <param name="Prices">The model's when absent.</param>
+public sealed record SeedModelProvider(string Id, string? UpstreamModel = null, Prices? Prices = null);
 
 public sealed record SeedCustomer(string ExternalId)
 {

@@ -20,6 +20,9 @@ public static partial class SeedReader
     [GeneratedRegex(@"\$\{(\w*)\}")]
     private static partial Regex Variable { get; }
 
+    [GeneratedRegex(@"\.models\[\d+\]\.providers\[\d+\]$")]
+    private static partial Regex ModelProviderPath { get; }
+
     /// <param name="paths">One or several paths, separated by colons.</param>
     public static IReadOnlyList<(string Path, SeedFile File)> ReadAll(string paths, Func<string, string?> environment) =>
         [.. paths.Split(':', StringSplitOptions.RemoveEmptyEntries).Select(path => (path, ReadFile(path, environment)))];
@@ -92,12 +95,24 @@ public static partial class SeedReader
                 writer.WriteEndArray();
                 break;
             case JsonValueKind.String:
-                writer.WriteStringValue(Variable.Replace(value.GetString()!, match => Lookup(match.Groups[1].Value, path, environment)));
+                var text = Variable.Replace(value.GetString()!, match => Lookup(match.Groups[1].Value, path, environment));
+                if (ModelProviderPath.IsMatch(path))
+                    WriteModelProvider(text, writer);
+                else
+                    writer.WriteStringValue(text);
                 break;
             default:
                 writer.WriteRawValue(value.GetRawText());
                 break;
         }
+    }
+
+    /// <summary>The short form of a member that is an object: what is read afterwards has one form, and its mistakes one path.</summary>
+    static void WriteModelProvider(string id, Utf8JsonWriter writer)
+    {
+        writer.WriteStartObject();
+        writer.WriteString("id", id);
+        writer.WriteEndObject();
     }
 
     static string Lookup(string name, string path, Func<string, string?> environment) => environment(name) is { Length: > 0 } value

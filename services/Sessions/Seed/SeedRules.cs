@@ -6,9 +6,8 @@ namespace LlmGateway.Sessions;
 /// <summary>The rules of a seed file. Each broken one is a line that begins with the JSON path. Pure: no database, no environment.</summary>
 public static partial class SeedRules
 {
-    const int MaxTimeoutSeconds = 600, MaxRetries = 5;
+    const int MaxTimeoutSeconds = 600, MaxRetries = 5, MaxProviderKeys = 100, MaxWeight = 1000, MaxModelProviders = 10;
 
-    static readonly string[] Wires = ["openai"];
     static readonly string[] AuthTypes = ["bearer", "header", "query", "basic", "none"];
     static readonly string[] Kinds = ["chat", "embedding", "image", "audio", "moderation"];
 
@@ -67,41 +66,72 @@ public static partial class SeedRules
     static IEnumerable<string> Provider(SeedProvider provider, string path) =>
     [
         .. Must(ProviderId.IsMatch(provider.Id), $"{path}.id", "must be 1 to 64 letters, digits, dots, dashes or underscores"),
-        .. Must(Wires.Contains(provider.Wire), $"{path}.wire", $"'{provider.Wire}' is not supported yet; use {string.Join(", ", Wires)}"),
-        .. Must(BaseUrls.TryRead(provider.BaseUrl, out _), $"{path}.baseUrl", "must be an http or https address without user, query and fragment"),
+        .. Must(ProviderWire.All.Contains(provider.Wire), $"{path}.wire", $"must be one of {string.Join(", ", ProviderWire.All)}"),
+        .. Must(BaseUrls.TryRead(provider.Wire, provider.BaseUrl, out _), $"{path}.baseUrl", "must be an http or https address without user, query and fragment"),
         .. Must(provider.TimeoutSeconds is > 0 and <= MaxTimeoutSeconds, $"{path}.timeoutSeconds", $"must be from 1 to {MaxTimeoutSeconds}"),
         .. Must(provider.Retries is >= 0 and <= MaxRetries, $"{path}.retries", $"must be from 0 to {MaxRetries}"),
         .. Must(provider.OnAbort is "cancel" or "drain", $"{path}.onAbort", "must be cancel or drain"),
         .. Optional(provider.QueryType, $"{path}.queryType"),
-        .. Auth(provider.Auth, $"{path}.auth"),
+        .. Authentication(provider, path),
     ];
 
-    static IEnumerable<string> Auth(SeedAuth auth, string path)
+    static IEnumerable<string> Authentication(SeedProvider provider, string path)
     {
-        var named = auth.Type is "header" or "query";
+        var (type, name) = provider.Authentication;
+        var named = type is "header" or "query";
         return
         [
-            .. Must(AuthTypes.Contains(auth.Type), $"{path}.type", $"must be one of {string.Join(", ", AuthTypes)}"),
-            .. Must(named == auth.Name is not null, $"{path}.name", named ? "is required" : $"is not used by the type {auth.Type}"),
-            .. Must(auth.Name is null || HeaderName.IsMatch(auth.Name), $"{path}.name", "must be a plain name"),
-            .. Must(auth.Type == "none" == auth.Value is null, $"{path}.value", auth.Type == "none" ? "is not used by the type none" : "is required"),
-            .. Must(auth.Value?.Length != 0 && auth.Value?.Any(char.IsControl) != true, $"{path}.value", "must not be empty and must not have control characters"),
-            .. Must(auth.Type != "basic" || auth.Value is null || auth.Value.Contains(':', StringComparison.Ordinal), $"{path}.value", "must be user:password"),
+            .. Must(AuthTypes.Contains(type), $"{path}.auth.type", $"must be one of {string.Join(", ", AuthTypes)}"),
+            .. Must(named == name is not null, $"{path}.auth.name", named ? "is required" : $"is not used by the type {type}"),
+            .. Must(name is null || HeaderName.IsMatch(name), $"{path}.auth.name", "must be a plain name"),
+            .. Must(provider.Keys is null || provider.Auth?.Value is null, $"{path}.keys", "stands instead of auth.value, not beside it"),
+            .. Must(provider.Keys is not { Count: 0 or > MaxProviderKeys }, $"{path}.keys", $"must have from 1 to {MaxProviderKeys} keys"),
+            .. Must(type != "none" || provider.Secrets.Count == 0, provider.Keys is null ? $"{path}.auth.value" : $"{path}.keys", "is not used by the type none"),
+            .. Must(type == "none" || provider.Secrets.Count > 0, $"{path}.auth.value", "is required"),
+            .. provider.Keys is null
+                ? Each(provider.Secrets, "", (key, _) => ProviderKey(key, type, $"{path}.auth"))
+                : Each(provider.Secrets, $"{path}.keys", (key, at) => ProviderKey(key, type, at)),
+            .. Must(provider.Secrets.DistinctBy(key => key.Value).Count() == provider.Secrets.Count, $"{path}.keys", "has one key twice"),
         ];
     }
+
+    static IEnumerable<string> ProviderKey(SeedProviderKey key, string authType, string path) =>
+    [
+        .. Must(key.Value.Length != 0 && !key.Value.Any(char.IsControl), $"{path}.value", "must not be empty and must not have control characters"),
+        .. Must(authType != "basic" || key.Value.Contains(':', StringComparison.Ordinal), $"{path}.value", "must be user:password"),
+        .. Must(key.Weight is > 0 and <= MaxWeight, $"{path}.weight", $"must be from 1 to {MaxWeight}"),
+    ];
 
     static IEnumerable<string> Model(SeedModel model, string path, HashSet<string> providers) =>
     [
         .. Text(model.Id, $"{path}.id"),
         .. Optional(model.UpstreamModel, $"{path}.upstreamModel"),
-        .. Must(providers.Contains(model.Provider), $"{path}.provider", $"names '{model.Provider}', which is not among the project's providers"),
-        .. Must(Kinds.Contains(model.Kind), $"{path}.kind", $"must be one of {string.Join(", ", Kinds)}"),
-        .. Must(model.ContextTokens > 0, $"{path}.contextTokens", "must be above 0"),
-        .. Must(model.MaxOutputTokens >= 0, $"{path}.maxOutputTokens", "must not be negative"),
-        .. Must(model.Kind != "chat" || model.MaxOutputTokens != 0, $"{path}.maxOutputTokens", "is required for chat and must be above 0"),
-        .. Each(model.Prices?.Tiers, $"{path}.prices.tiers", (tier, at) => Must(tier.AboveInput > 0, $"{at}.aboveInput", "must be above 0")),
-        .. Each(model.Prices?.Tiers, $"{path}.prices.tiers", (tier, at) => Must(tier.Prices.Tiers is null, $"{at}.prices.tiers", "must not be nested")),
-        .. Duplicates(model.Prices?.Tiers, $"{path}.prices.tiers", tier => $"{tier.AboveInput}", "aboveInput"),
+        .. Must(model.Provider is null != model.Providers is null, $"{path}.provider", model.Provider is null ? "is required" : "stands instead of providers, not beside it"),
+        .. Must(model.Provider is null || providers.Contains(model.Provider), $"{path}.provider", NotThere(model.Provider)),
+        .. Must(model.Providers is not { Count: 0 or > MaxModelProviders }, $"{path}.providers", $"must have from 1 to {MaxModelProviders} providers"),
+        .. Each(model.Providers, $"{path}.providers", (offer, at) => ModelProvider(offer, at, providers)),
+        .. Duplicates(model.Providers, $"{path}.providers", offer => offer.Id, "id"),
+        .. Must(model.Kind is null || Kinds.Contains(model.Kind), $"{path}.kind", $"must be one of {string.Join(", ", Kinds)}"),
+        .. Must(model.ContextTokens is null or > 0, $"{path}.contextTokens", "must be above 0"),
+        .. Must(model.MaxOutputTokens is null or >= 0, $"{path}.maxOutputTokens", "must not be negative"),
+        .. Must(model.Kind is not (null or "chat") || model.MaxOutputTokens != 0, $"{path}.maxOutputTokens", "must be above 0 for chat"),
+        .. Prices(model.Prices, $"{path}.prices"),
+    ];
+
+    static IEnumerable<string> ModelProvider(SeedModelProvider offer, string path, HashSet<string> providers) =>
+    [
+        .. Must(providers.Contains(offer.Id), $"{path}.id", NotThere(offer.Id)),
+        .. Optional(offer.UpstreamModel, $"{path}.upstreamModel"),
+        .. Prices(offer.Prices, $"{path}.prices"),
+    ];
+
+    static string NotThere(string? provider) => $"names '{provider}', which is not among the project's providers";
+
+    static IEnumerable<string> Prices(Prices? prices, string path) =>
+    [
+        .. Each(prices?.Tiers, $"{path}.tiers", (tier, at) => Must(tier.AboveInput > 0, $"{at}.aboveInput", "must be above 0")),
+        .. Each(prices?.Tiers, $"{path}.tiers", (tier, at) => Must(tier.Prices.Tiers is null, $"{at}.prices.tiers", "must not be nested")),
+        .. Duplicates(prices?.Tiers, $"{path}.tiers", tier => $"{tier.AboveInput}", "aboveInput"),
     ];
 
     static IEnumerable<string> Customer(SeedCustomer customer, string path) =>

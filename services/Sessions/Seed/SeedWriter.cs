@@ -1,5 +1,4 @@
 using System.Security.Cryptography;
-using System.Text.Json;
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 using Microsoft.EntityFrameworkCore;
@@ -13,9 +12,6 @@ namespace LlmGateway.Sessions;
 public sealed class SeedWriter(
     SessionsDb db, WalletClient wallet, CredentialSeal seal, CustomerKeys customerKeys, Envelope envelope, HotCopies copies, OutboxSignal outbox, TimeProvider time)
 {
-    /// <summary>Any number that nobody else locks in this database.</summary>
-    const long SeedLock = 4011;
-
     readonly DateTimeOffset _now = time.GetUtcNow();
     readonly List<OpenRegister> _wallets = [];
     readonly List<Guid> _projects = [];
@@ -28,7 +24,7 @@ public sealed class SeedWriter(
     public async Task<IReadOnlyList<MadeKey>> ApplyAsync(IReadOnlyList<(string Path, SeedFile File)> files, CancellationToken token)
     {
         await using var transaction = await db.Database.BeginTransactionAsync(token);
-        await db.Database.ExecuteSqlAsync($"select pg_advisory_xact_lock({SeedLock})", token);
+        await CatalogueWriter.WriteAsync(db, CuratedModels.Read(), imported: false, _now, token);
         foreach (var (path, file) in files)
         {
             foreach (var (i, seed) in file.Organizations.Index())
@@ -67,8 +63,8 @@ public sealed class SeedWriter(
 
         foreach (var (i, key) in (seed.SecretKeys ?? []).Index())
             await SecretKeyAsync(project, key, $"{path}.secretKeys[{i}]", token);
-        await ProvidersAsync(project.Id, seed.Providers ?? [], token);
-        await ModelsAsync(project.Id, seed.Models ?? [], token);
+        var providers = await ProvidersAsync(project.Id, seed.Providers ?? [], token);
+        await ModelsAsync(project.Id, seed.Models ?? [], providers, path, token);
         foreach (var (i, customer) in (seed.Customers ?? []).Index())
             await CustomerAsync(project, customer, $"{path}.customers[{i}]", token);
     }
@@ -110,39 +106,52 @@ public sealed class SeedWriter(
         });
     }
 
-    async Task ProvidersAsync(Guid project, IReadOnlyList<SeedProvider> seeds, CancellationToken token)
+    async Task<Dictionary<string, Provider>> ProvidersAsync(Guid project, IReadOnlyList<SeedProvider> seeds, CancellationToken token)
     {
-        var known = await db.Providers.Where(provider => provider.ProjectId == project).ToDictionaryAsync(provider => provider.Id, token);
+        var known = await db.Providers.Include(provider => provider.Keys).Where(provider => provider.ProjectId == project).ToDictionaryAsync(provider => provider.Id, token);
         foreach (var seed in seeds)
         {
-            BaseUrls.TryRead(seed.BaseUrl, out var baseUrl);
-            var owner = ProviderConnection.SecretOwner(project, seed.Id);
+            BaseUrls.TryRead(seed.Wire, seed.BaseUrl, out var baseUrl);
             if (!known.TryGetValue(seed.Id, out var provider))
             {
-                db.Add(provider = new()
+                db.Add(known[seed.Id] = provider = new()
                 {
                     ProjectId = project, Id = seed.Id, Wire = "", BaseUrl = "", AuthType = "", TimeoutSeconds = 0, Retries = 0, OnAbort = "",
                 });
             }
             provider.Wire = seed.Wire;
             provider.BaseUrl = baseUrl;
-            provider.AuthType = seed.Auth.Type;
-            provider.AuthName = seed.Auth.Name;
+            (provider.AuthType, provider.AuthName) = seed.Authentication;
             provider.TimeoutSeconds = seed.TimeoutSeconds;
             provider.Retries = seed.Retries;
             provider.OnAbort = seed.OnAbort;
             provider.QueryType = seed.QueryType;
-            if (!Opens(provider.SealedSecret, owner, seed.Auth.Value))
-                provider.SealedSecret = seed.Auth.Value is { } secret ? envelope.Seal(secret, owner) : null;
+            WriteKeys(provider, seed.Secrets);
+        }
+        return known;
+    }
+
+    void WriteKeys(Provider provider, IReadOnlyList<SeedProviderKey> seeds)
+    {
+        var owner = ProviderConnection.SecretOwner(provider.ProjectId, provider.Id);
+        var known = provider.Keys.ToDictionary(key => key.Position);
+        provider.Keys.RemoveAll(key => key.Position >= seeds.Count);
+        foreach (var (i, seed) in seeds.Index())
+        {
+            if (!known.TryGetValue(i, out var key))
+                provider.Keys.Add(key = new() { ProjectId = provider.ProjectId, ProviderId = provider.Id, Position = i, SealedSecret = "", Weight = 0 });
+            key.Weight = seed.Weight;
+            if (!Opens(key.SealedSecret, owner, seed.Value))
+                key.SealedSecret = envelope.Seal(seed.Value, owner);
         }
     }
 
     /// <summary>True when the stored secret is the given one. Sealed by another master key counts as different: it is of no use any more.</summary>
-    bool Opens(string? sealedSecret, string owner, string? secret)
+    bool Opens(string sealedSecret, string owner, string secret)
     {
         try
         {
-            return (sealedSecret is null ? null : envelope.Open(sealedSecret, owner)) == secret;
+            return sealedSecret.Length > 0 && envelope.Open(sealedSecret, owner) == secret;
         }
         catch (CryptographicException)
         {
@@ -150,29 +159,47 @@ public sealed class SeedWriter(
         }
     }
 
-    async Task ModelsAsync(Guid project, IReadOnlyList<SeedModel> seeds, CancellationToken token)
+    async Task ModelsAsync(Guid project, IReadOnlyList<SeedModel> seeds, Dictionary<string, Provider> providers, string path, CancellationToken token)
     {
-        var known = await db.Models.Where(model => model.ProjectId == project).ToDictionaryAsync(model => model.Id, token);
+        var known = await db.Models.Include(model => model.Providers).Where(model => model.ProjectId == project).ToDictionaryAsync(model => model.Id, token);
         var prices = await db.CurrentPricesAsync(project, _now, token);
-        foreach (var seed in seeds)
+        var catalogue = await Catalogue.ReadAsync(db, [.. seeds.SelectMany(seed => seed.Offers).Select(offer => offer.UpstreamModel!)], _now, token);
+        foreach (var (i, seed) in seeds.Index())
         {
             if (!known.TryGetValue(seed.Id, out var model))
-                db.Add(model = new() { ProjectId = project, Id = seed.Id, ProviderId = "", UpstreamModel = "", Kind = "", ContextTokens = 0, MaxOutputTokens = 0 });
-            model.ProviderId = seed.Provider;
-            model.UpstreamModel = seed.UpstreamModel ?? seed.Id;
+                db.Add(model = new() { ProjectId = project, Id = seed.Id });
             model.Kind = seed.Kind;
             model.ContextTokens = seed.ContextTokens;
             model.MaxOutputTokens = seed.MaxOutputTokens;
-            if (seed.Prices is { } price && !IsSame(price, prices.GetValueOrDefault(seed.Id)?.Prices))
-                db.Add(new PriceVersion { Id = Ids.New(), ProjectId = project, ModelId = seed.Id, Prices = Text(price), ValidFrom = _now });
+            WriteProviders(model, seed.Offers);
+            WritePrice(model, null, seed.Prices, prices);
+            foreach (var offer in seed.Offers)
+                WritePrice(model, offer.Id, offer.Prices, prices);
+            if (ModelLimits.Of(model, providers, catalogue) is (_, var missing) && missing is not null)
+                throw new SeedException($"{path}.models[{i}].{missing} is required: the catalogue does not know '{model.Providers[0].UpstreamModel}' of {providers[model.Providers[0].ProviderId].Id}");
         }
     }
 
-    /// <summary>Compares what prices say, not how the database spells them.</summary>
-    static bool IsSame(Prices prices, string? stored) =>
-        stored is not null && Text(JsonSerializer.Deserialize<Prices>(stored, Defaults.Json)!) == Text(prices);
+    static void WriteProviders(Model model, IReadOnlyList<SeedModelProvider> seeds)
+    {
+        var known = model.Providers.ToDictionary(offer => offer.ProviderId);
+        model.Providers.RemoveAll(offer => seeds.All(seed => seed.Id != offer.ProviderId));
+        foreach (var (i, seed) in seeds.Index())
+        {
+            if (!known.TryGetValue(seed.Id, out var offer))
+                model.Providers.Add(offer = new() { ProjectId = model.ProjectId, ModelId = model.Id, ProviderId = seed.Id, Position = i, UpstreamModel = "", OwnPrices = false });
+            offer.Position = i;
+            offer.UpstreamModel = seed.UpstreamModel!;
+            offer.OwnPrices = seed.Prices is not null;
+        }
+    }
 
-    static string Text(Prices prices) => JsonSerializer.Serialize(prices, Defaults.Json);
+    /// <param name="provider">Null for the model's own price.</param>
+    void WritePrice(Model model, string? provider, Prices? price, Dictionary<(string Model, string? Provider), PriceVersion> current)
+    {
+        if (price is not null && !StoredPrices.IsSame(price, current.GetValueOrDefault((model.Id, provider))?.Prices))
+            db.Add(new PriceVersion { Id = Ids.New(), ProjectId = model.ProjectId, ModelId = model.Id, ProviderId = provider, Prices = StoredPrices.Text(price), ValidFrom = _now });
+    }
 
     async Task CustomerAsync(Project project, SeedCustomer seed, string path, CancellationToken token)
     {

@@ -3,7 +3,7 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Sessions;
 
 /// <summary>
-/// Applies the seed files at start. The service is not ready before that is done; a mistake in a file ends the process with one line and exit code 1,
+/// Applies the catalogue that comes with the gateway, and then the seed files, at start. The service is not ready before that is done; a mistake in a file ends the process with one line and exit code 1,
 /// a dependency that is not there yet is waited for.
 /// </summary>
 public sealed class Seeding(
@@ -18,8 +18,7 @@ public sealed class Seeding(
         {
             var files = SeedReader.ReadAll(configuration[Configuration.SeedSetting] ?? "", Environment.GetEnvironmentVariable);
             await database.Task.WaitAsync(stoppingToken);
-            if (files.Count > 0)
-                await ApplyAsync(files, stoppingToken);
+            await ApplyAsync(files, stoppingToken);
             applied.Set();
         }
         catch (Exception e) when (e is not OperationCanceledException)

@@ -11,6 +11,7 @@ public sealed partial class ArchitectureTests
     [Theory]
     [InlineData("docs/architecture.md")]
     [InlineData("docs/money.md")]
+    [InlineData("docs/providers.md")]
     [InlineData("README.md")]
     [InlineData("services/Proxy/README.md")]
     [InlineData("services/Sessions/README.md")]

@@ -20,7 +20,7 @@ public sealed class SeedReaderTests
         }]}]}
         """;
 
-    static readonly Dictionary<string, string> Variables = new() { ["PROVIDER_KEY"] = "sk-secret", ["PRICE"] = "0.25", ["EMPTY"] = "" };
+    static readonly Dictionary<string, string> Variables = new() { ["PROVIDER_KEY"] = "sk-secret", ["PRICE"] = "0.25", ["EMPTY"] = "", ["FIRST"] = "openai" };
 
     [Fact]
     public void A_valid_file_is_read_to_the_last_digit()
@@ -28,7 +28,7 @@ public sealed class SeedReaderTests
         var project = Read(Valid).Organizations[0].Projects![0];
 
         Assert.Equal(new Percent(125_000), project.MarkupPercent);
-        Assert.Equal("sk-secret", project.Providers![0].Auth.Value);
+        Assert.Equal("sk-secret", project.Providers![0].Auth!.Value);
         Assert.Equal(new Rate(150_000_000_000), project.Models![0].Prices!.Input);
         Assert.Equal(new Rate(1), project.Models![0].Prices!.Output);
         Assert.Equal(Money.Usd(10), project.Customers![0].Wallet!.Credit);
@@ -43,9 +43,17 @@ public sealed class SeedReaderTests
     [InlineData("\"0.15\"", "1e400", "organizations[0].projects[0].models[0].prices.input is too large")]
     [InlineData("\"0.15\"", "\"0.0000000000001\"", "organizations[0].projects[0].models[0].prices.input must have at most 12 decimals")]
     [InlineData("\"input\"", "\"inptu\"", "organizations[0].projects[0].models[0].prices.inptu is not a member that seed files have")]
-    [InlineData("\"contextTokens\": 128000,", "", "organizations[0].projects[0].models[0].contextTokens is required")]
-    [InlineData("\"maxOutputTokens\": 16384", "\"maxOutputTokens\": 0", "organizations[0].projects[0].models[0].maxOutputTokens is required for chat and must be above 0")]
+    [InlineData("\"contextTokens\": 128000", "\"contextTokens\": 0", "organizations[0].projects[0].models[0].contextTokens must be above 0")]
+    [InlineData("\"maxOutputTokens\": 16384", "\"maxOutputTokens\": 0", "organizations[0].projects[0].models[0].maxOutputTokens must be above 0 for chat")]
     [InlineData("\"provider\": \"openai\"", "\"provider\": \"other\"", "organizations[0].projects[0].models[0].provider names 'other', which is not among the project's providers")]
+    [InlineData("\"provider\": \"openai\"", "\"provider\": \"openai\", \"providers\": [\"openai\"]", "organizations[0].projects[0].models[0].provider stands instead of providers, not beside it")]
+    [InlineData("\"provider\": \"openai\",", "", "organizations[0].projects[0].models[0].provider is required")]
+    [InlineData("\"provider\": \"openai\"", "\"providers\": []", "organizations[0].projects[0].models[0].providers must have from 1 to 10 providers")]
+    [InlineData("\"provider\": \"openai\"", "\"providers\": [\"openai\", \"other\"]", "organizations[0].projects[0].models[0].providers[1].id names 'other', which is not among the project's providers")]
+    [InlineData("\"provider\": \"openai\"", "\"providers\": [\"openai\", {\"id\": \"openai\"}]", "organizations[0].projects[0].models[0].providers[1].id 'openai' is there twice")]
+    [InlineData("\"provider\": \"openai\"", "\"providers\": [{\"id\": \"openai\", \"prices\": {\"input\": -1}}]", "organizations[0].projects[0].models[0].providers[0].prices.input must not be negative")]
+    [InlineData("\"provider\": \"openai\"", "\"providers\": [{\"upstreamModel\": \"x\"}]", "organizations[0].projects[0].models[0].providers[0].id is required")]
+    [InlineData("\"provider\": \"openai\"", "\"providers\": [7]", "organizations[0].projects[0].models[0].providers[0] has the wrong type or form")]
     [InlineData("\"live\"", "\"prod\"", "organizations[0].projects[0].mode must be live or test")]
     [InlineData("\"live\"", "\"test\"", "organizations[0].projects[0].secretKeys[0].key must begin with sk_test_")]
     [InlineData("12.5", "12.34567", "organizations[0].projects[0].markupPercent must have at most 4 decimals")]
@@ -53,10 +61,16 @@ public sealed class SeedReaderTests
     [InlineData("true", "\"yes\"", "organizations[0].projects[0].endUserSessions has the wrong type or form")]
     [InlineData("${PROVIDER_KEY}", "${NOT_SET}", "organizations[0].projects[0].providers[0].auth.value needs the environment variable NOT_SET, which is not set")]
     [InlineData("${PROVIDER_KEY}", "${EMPTY}", "organizations[0].projects[0].providers[0].auth.value needs the environment variable EMPTY, which is not set")]
-    [InlineData("\"wire\": \"openai\"", "\"wire\": \"smoke\"", "organizations[0].projects[0].providers[0].wire 'smoke' is not supported yet; use openai")]
+    [InlineData("\"wire\": \"openai\"", "\"wire\": \"smoke\"", "organizations[0].projects[0].providers[0].wire must be one of openai, openai-compatible, responses, anthropic, gemini")]
     [InlineData("https://api.example.com/v1", "file:///etc/passwd", "organizations[0].projects[0].providers[0].baseUrl must be an http or https address without user, query and fragment")]
     [InlineData("\"bearer\"", "\"header\"", "organizations[0].projects[0].providers[0].auth.name is required")]
     [InlineData("\"bearer\"", "\"none\"", "organizations[0].projects[0].providers[0].auth.value is not used by the type none")]
+    [InlineData("{\"type\": \"bearer\", \"value\": \"${PROVIDER_KEY}\"}", "{}", "organizations[0].projects[0].providers[0].auth.value is required")]
+    [InlineData("{\"type\": \"bearer\", \"value\": \"${PROVIDER_KEY}\"}", "{\"type\": \"bearer\"}, \"keys\": []", "organizations[0].projects[0].providers[0].keys must have from 1 to 100 keys")]
+    [InlineData("${PROVIDER_KEY}\"}", "x\"}, \"keys\": [{\"value\": \"y\"}]", "organizations[0].projects[0].providers[0].keys stands instead of auth.value, not beside it")]
+    [InlineData("\"value\": \"${PROVIDER_KEY}\"}", "\"name\": null}, \"keys\": [{\"value\": \"a\", \"weight\": 0}]", "organizations[0].projects[0].providers[0].keys[0].weight must be from 1 to 1000")]
+    [InlineData("\"value\": \"${PROVIDER_KEY}\"}", "\"name\": null}, \"keys\": [{\"value\": \"a\"}, {\"value\": \"a\"}]", "organizations[0].projects[0].providers[0].keys has one key twice")]
+    [InlineData("\"bearer\"", "\"basic\"", "organizations[0].projects[0].providers[0].auth.value must be user:password")]
     [InlineData("\"routes\": []", "\"routes\": [{\"path\": \"/v1/weather\"}]", "organizations[0].projects[0].routes is not supported yet")]
     [InlineData("\"webhooks\": []", "\"webhooks\": [{\"url\": \"https://a.example\"}]", "organizations[0].projects[0].webhooks is not supported yet")]
     [InlineData("\"plan\": null", "\"plan\": \"starter\"", "organizations[0].projects[0].customers[0].plan is not supported yet")]
@@ -72,6 +86,52 @@ public sealed class SeedReaderTests
         Assert.Contains(original, Valid, StringComparison.Ordinal);
         Assert.Equal(message, ErrorOf(Valid.Replace(original, mistake)));
     }
+
+    [Fact]
+    public void A_model_may_be_had_from_several_providers_each_with_its_own_name_and_prices()
+    {
+        var several = """
+            "upstreamModel": "small-1", "providers": ["${FIRST}", {"id": "azure", "upstreamModel": "my-deployment", "prices": {"input": "0.16"}}]
+            """;
+        var json = Valid.Replace("\"provider\": \"openai\"", several)
+            .Replace("\"providers\": [{\"id\": \"openai\"", "\"providers\": [{\"id\": \"azure\", \"wire\": \"openai\", \"baseUrl\": \"https://a.example.com\"}, {\"id\": \"openai\"");
+
+        var model = Read(json).Organizations[0].Projects![0].Models![0];
+
+        Assert.Equal([new("openai", "small-1"), new("azure", "my-deployment", new Prices { Input = new(160_000_000_000) })], model.Offers);
+    }
+
+    [Theory]
+    [InlineData("openai", "{}", "bearer", null)]
+    [InlineData("openai-compatible", "{}", "bearer", null)]
+    [InlineData("responses", "{}", "bearer", null)]
+    [InlineData("anthropic", "{}", "header", "x-api-key")]
+    [InlineData("gemini", "{}", "header", "x-goog-api-key")]
+    [InlineData("anthropic", "{\"type\": \"bearer\"}", "bearer", null)]
+    [InlineData("gemini", "{\"type\": \"query\", \"name\": \"key\"}", "query", "key")]
+    [InlineData("openai", "{\"type\": \"header\", \"name\": \"api-key\"}", "header", "api-key")]
+    public void A_wire_has_its_usual_authentication(string wire, string auth, string type, string? name)
+    {
+        var provider = ProviderOf($$"""{"id": "x", "wire": "{{wire}}", "baseUrl": "https://api.example.com", "auth": {{auth}}, "keys": [{"value": "${PROVIDER_KEY}", "weight": 3}, {"value": "b"}]}""");
+
+        Assert.Equal((type, name), provider.Authentication);
+        Assert.Equal([new("sk-secret", 3), new("b", 1)], provider.Secrets);
+    }
+
+    [Fact]
+    public void Azure_is_the_openai_wire_under_its_v1_address_with_its_own_header()
+    {
+        var provider = ProviderOf("""
+            {"id": "azure", "wire": "openai", "baseUrl": "https://NAME.openai.azure.com/openai/v1", "auth": {"type": "header", "name": "api-key", "value": "${PROVIDER_KEY}"}}
+            """);
+
+        Assert.Equal(("header", "api-key"), provider.Authentication);
+        Assert.Equal("sk-secret", Assert.Single(provider.Secrets).Value);
+    }
+
+    [Fact]
+    public void A_provider_may_need_no_authentication() =>
+        Assert.Equal(("none", null), ProviderOf("""{"id": "x", "wire": "anthropic", "baseUrl": "https://api.example.com"}""").Authentication);
 
     [Theory]
     [InlineData("llm_gw_too-short", "must have at least 32 characters after llm_gw_")]
@@ -95,6 +155,9 @@ public sealed class SeedReaderTests
     public void What_is_no_seed_file_is_refused(string json, string message) => Assert.Equal(message, ErrorOf(json));
 
     static SeedFile Read(string json) => SeedReader.Read(Encoding.UTF8.GetBytes(json), Variables.GetValueOrDefault);
+
+    static SeedProvider ProviderOf(string json) =>
+        Read($$"""{"organizations": [{"name": "x", "projects": [{"name": "p", "providers": [{{json}}]}]}]}""").Organizations[0].Projects![0].Providers![0];
 
     static string ErrorOf(string json) => Assert.Throws<SeedException>(() => Read(json)).Message;
 }

@@ -1,0 +1,34 @@
+using System.Text.Json;
+using LlmGateway.ServiceDefaults;
+
+namespace LlmGateway.Sessions;
+
+/// <summary><c>POST /internal/catalogue/import?source=</c> with LiteLLM's file as the body: its models and prices become the catalogue's, as far as they are exact.</summary>
+public static class ImportModels
+{
+    const int MaxSource = 200;
+
+    public sealed record Report(int Added, int Changed, int Unchanged, IReadOnlyList<LiteLlmFile.Refusal> Refused);
+
+    public static void MapImportModels(this WebApplication app) => app.MapPost("/internal/catalogue/import",
+        async (string source, HttpContext http, SessionsDb db, TimeProvider time, CancellationToken token) =>
+        {
+            if (source.Length > MaxSource || Fields.TextError(source) is not null)
+                return Problems.Invalid("source", $"'source' must be a text of at most {MaxSource} characters.");
+            using var body = new MemoryStream();
+            await http.Request.Body.CopyToAsync(body, token); // the server refuses what is above Body.MaxBytes
+            try
+            {
+                var now = time.GetUtcNow();
+                var file = LiteLlmFile.Read(body.GetBuffer().AsMemory(0, (int)body.Length), source, DateOnly.FromDateTime(now.UtcDateTime));
+                await using var transaction = await db.Database.BeginTransactionAsync(token);
+                var summary = await CatalogueWriter.WriteAsync(db, file.Entries, imported: true, now, token);
+                await transaction.CommitAsync(token);
+                return Results.Json(new Report(summary.Added, summary.Changed, summary.Unchanged, file.Refused), Defaults.Json);
+            }
+            catch (JsonException e)
+            {
+                return Problems.Malformed($"This is not LiteLLM's model file: {e.Message}");
+            }
+        });
+}
