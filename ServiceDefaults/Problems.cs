@@ -42,7 +42,8 @@ public static class Problems
     public static Problem Unpriced(string model) => new(400, "invalid_request_error", "model_unpriced", $"The model '{model}' has no price yet and cannot be called.", "model");
     public static Problem Unpriceable(string param, string message) => new(400, "invalid_request_error", "unpriceable_parameter", message, param);
 
-    public static Problem Untranslatable(string param, string message) => new(400, "invalid_request_error", "untranslatable_parameter", message, param);
+    public static Problem Untranslatable(string param, string message) => new(400, "invalid_request_error", UntranslatableCode, message, param);
+    public const string UntranslatableCode = "untranslatable_parameter";
 
     public static readonly Problem NoCredential = new(401, "authentication_error", "missing_api_key", "No API key or session token was sent. Use the header 'Authorization: Bearer …'.");
     public static readonly Problem BadCredential = new(401, "authentication_error", "invalid_api_key", "The API key or session token is not valid.");

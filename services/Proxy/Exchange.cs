@@ -85,6 +85,13 @@ public sealed class Exchange(HttpContext http, Guid id, string endpoint, TimePro
         return new Money(paid);
     }
 
+    /// <summary>Writes down that a provider failed and another takes over: a record of its own, that nobody pays for.</summary>
+    public void EndAttempt(SpoolPublisher spool, Problem problem)
+    {
+        var (settlement, _, _, _) = Settle(RequestOutcome.Failed, problem.Status, null, problem.Code);
+        spool.Add(SettlementRecord.Encode(settlement with { RequestId = Ids.New() }), null, null);
+    }
+
     (Settlement Settlement, long[] Used, long Paid, long Tokens) Settle(RequestOutcome outcome, int status, MeterReading? metered, string? reason)
     {
         metered = metered?.OnPricedMeters(Route.Model.Prices!);

@@ -8,7 +8,7 @@ namespace LlmGateway.Proxy;
 /// <summary>One request on its way to one provider and back: in the caller's wire all the way, or translated.</summary>
 public sealed class Passage(Wire caller, Exchange exchange, ModelRequest request, ReadOnlyMemory<byte> body) : IDisposable
 {
-    readonly Wire _provider = Wires.Of(exchange.Route.Upstream.Provider.Wire, caller);
+    readonly Wire _provider = Wires.Of(exchange.Route.Upstream.Provider.Wire, caller)!;
 
     Relay? _relay;
     WholeMeter? _whole;
@@ -36,7 +36,9 @@ public sealed class Passage(Wire caller, Exchange exchange, ModelRequest request
     /// <summary>The body for the provider.</summary>
     public ReadOnlyMemory<byte> Compose(long outputLimit, bool injectUsage)
     {
-        var model = exchange.Route.Model.UpstreamModel;
+        var (model, most) = (exchange.Route.Model.UpstreamModel, exchange.Route.Model.MaxOutputTokens);
+        if (most > 0)
+            outputLimit = Math.Min(outputLimit, most); // a provider that takes over may be able to say less
         return Translates
             ? Translatable(_provider).Compose(Translatable(caller).Understand(body.Span, request), model, outputLimit, request.Stream)
             : request.Rewrite(body, model, outputLimit, injectUsage);

@@ -16,6 +16,7 @@ builder.Services.AddHostedSingleton<Rates>();
 builder.Services.AddSingleton<Spool>();
 builder.Services.AddSingleton<Cors>();
 builder.Services.AddSingleton<Forwarding>();
+builder.Services.AddSingleton<Answering>();
 builder.Services.AddSingleton<Inference>();
 builder.Services.AddHostedSingleton<Slices>();
 builder.Services.AddHostedSingleton<SpoolPublisher>();

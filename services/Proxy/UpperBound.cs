@@ -67,6 +67,9 @@ public readonly struct UpperBound
         return true;
     }
 
+    /// <summary>What either of two providers can cost at most.</summary>
+    public static UpperBound Dearest(UpperBound a, UpperBound b) => new(Int128.Max(a._fixed, b._fixed), Int128.Max(a._perOutputToken, b._perOutputToken));
+
     /// <summary>Output tokens per answer before money is looked at: what the caller asked, no more than the model can do (0: unknown).</summary>
     public static long OutputLimit(int? asked, long modelMaxOutput) =>
         Math.Min(asked ?? int.MaxValue, modelMaxOutput > 0 ? modelMaxOutput : int.MaxValue);

@@ -1,3 +1,4 @@
+using LlmGateway.Contracts;
 using LlmGateway.Proxy.OpenAi;
 
 namespace LlmGateway.Proxy;
@@ -11,10 +12,14 @@ public static class Wires
     public static readonly Wire Images = new ImagesWire();
     public static readonly Wire Speech = new SpeechWire();
 
-    /// <summary>The wire for a provider: the caller's own where the provider speaks it, so that bytes pass through.</summary>
-    /// <param name="provider">The connection's <c>wire</c>.</param>
-    public static Wire Of(string provider, Wire caller) => provider switch
+    /// <summary>
+    /// The wire for a provider: the caller's own where the provider speaks it, so that bytes pass through; another that the conversation is translated into; or null when neither is
+    /// possible.
+    /// </summary>
+    /// <param name="provider">One of <see cref="ProviderWire"/>.</param>
+    public static Wire? Of(string provider, Wire caller) => provider switch
     {
-        _ => caller,
+        ProviderWire.OpenAi or ProviderWire.OpenAiCompatible => caller,
+        _ => null,
     };
 }

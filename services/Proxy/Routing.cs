@@ -1,0 +1,48 @@
+using LlmGateway.Contracts;
+using LlmGateway.ServiceDefaults;
+
+namespace LlmGateway.Proxy;
+
+/// <summary>The rules of which provider answers: the model's providers in order, as far as the caller may use them.</summary>
+public static class Routing
+{
+    /// <summary>Why the request cannot be sent anywhere, or null. Every provider that it may end at is permitted, priced and within the bound.</summary>
+    /// <param name="route">The first provider.</param>
+    /// <param name="bound">The dearest of all, whichever of them answers.</param>
+    public static Problem? TryRoute(Caller caller, Wire wire, ModelRequest request, out Route route, out UpperBound bound)
+    {
+        bound = default;
+        route = caller.Project.Find(request.Model)!;
+        if (route is null)
+            return Problems.UnknownModel(request.Model);
+        if (Check(caller.Credential, wire, request, route, out bound) is { } problem)
+            return problem;
+        for (var next = route.Next; next is not null; next = next.Next)
+            if (Check(caller.Credential, wire, request, next, out var other) is null)
+                bound = UpperBound.Dearest(bound, other);
+        return null;
+    }
+
+    /// <summary>Where to go when a provider has failed and the caller has seen nothing of its answer; null when there is nowhere else, or no other provider would do better.</summary>
+    public static Route? Fallback(Caller caller, Wire wire, ModelRequest request, Route failed, Problem problem)
+    {
+        if (problem.Status is 400 or 413 or 422 && problem.Code != Problems.UntranslatableCode)
+            return null;
+        for (var next = failed.Next; next is not null; next = next.Next)
+            if (Check(caller.Credential, wire, request, next, out _) is null && next.Upstream.HasFreeKey)
+                return next;
+        return null;
+    }
+
+    static Problem? Check(Credential credential, Wire wire, ModelRequest request, Route route, out UpperBound bound)
+    {
+        bound = default;
+        if (Permit.Check(credential, route, request.Model) is { } problem)
+            return problem;
+        if (route.Model.Kind != wire.Kind)
+            return Problems.Invalid("model", $"The model '{request.Model}' is of the kind '{route.Model.Kind}' and cannot be called here.");
+        if (Wires.Of(route.Upstream.Provider.Wire, wire) is null)
+            return Problems.Untranslatable("model", $"The model '{request.Model}' cannot be called here: its provider does not speak {wire.Name}.");
+        return UpperBound.TryOf(route.Model, request, out bound) ? null : Problems.Unpriced(request.Model);
+    }
+}
