@@ -1,0 +1,60 @@
+using LlmGateway.ServiceDefaults;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+
+namespace LlmGateway.Sandbox;
+
+/// <summary>The whole program but its start, so that a test can have one in its own process.</summary>
+public static class Server
+{
+    public static WebApplication Build(string[] args)
+    {
+        // A dropped connection ends with FIN: a reset could overtake bytes that were sent before, and a test could not tell how much of a cut
+        // answer arrived.
+        AppContext.SetSwitch("Microsoft.AspNetCore.Server.Kestrel.FinOnError", true);
+
+        var builder = WebApplication.CreateSlimBuilder(args);
+        builder.Logging.AddFilter("Microsoft.AspNetCore", LogLevel.Warning);
+        builder.AddTelemetry("sandbox");
+        builder.WebHost.ConfigureKestrel(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+            kestrel.Limits.MaxRequestBodySize = 32 * 1024 * 1024;
+            // One call is one connection (HTTP/1.1 only), so this also bounds the calls that wait at a barrier or hang.
+            kestrel.Limits.MaxConcurrentConnections = 10_000;
+            kestrel.ConfigureEndpointDefaults(endpoint => endpoint.Protocols = HttpProtocols.Http1);
+            // Slow callers are what tests are about; the sandbox never ends them.
+            kestrel.Limits.MinResponseDataRate = null;
+            kestrel.Limits.MinRequestBodyDataRate = null;
+        });
+        // One byte of buffer: a write ends only when the socket has taken it. So pieces stay pieces, a cut loses nothing that was written before
+        // it, and a caller who stops reading stops the generation.
+        builder.WebHost.UseSockets(sockets => sockets.MaxWriteBufferSize = 1);
+        builder.Services.AddHealthChecks();
+        builder.Services.AddSingleton(TimeProvider.System);
+        builder.Services.AddSingleton<RequestLog>();
+        builder.Services.AddSingleton<Barriers>();
+
+        var app = builder.Build();
+        app.UseServerSpans();
+        app.MapHealthChecks("/alive");
+        app.MapHealthChecks("/health");
+
+        app.MapModels();
+        app.MapChatCompletions();
+        app.MapResponses();
+        app.MapCompletions();
+        app.MapEmbeddings();
+        app.MapModerations();
+        app.MapImages();
+        app.MapSpeech();
+        app.MapTranscriptions();
+        app.MapMessages();
+        app.MapGemini();
+
+        // What tests ask and order
+        app.MapControl();
+
+        app.MapFallback(OpenAIError.NoSuchRoute);
+        return app;
+    }
+}
