@@ -33,6 +33,7 @@ public static class Server
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton<RequestLog>();
         builder.Services.AddSingleton<Barriers>();
+        builder.Services.AddSingleton<MessageBatches>();
 
         var app = builder.Build();
         app.UseServerSpans();
@@ -49,6 +50,7 @@ public static class Server
         app.MapSpeech();
         app.MapTranscriptions();
         app.MapMessages();
+        MessageBatches.Map(app);
         app.MapGemini();
 
         // What tests ask and order

@@ -1,0 +1,149 @@
+using System.Text.Json;
+
+namespace LlmGateway.Sandbox;
+
+/// <summary>
+/// <c>/v1/messages/batches</c>: a batch is in progress when it is created and has ended when it is looked at next. Its results are answered
+/// as <c>POST /v1/messages</c> would, but never slow, cut or late: a model that fails gives an errored result.
+/// </summary>
+public sealed class MessageBatches
+{
+    const int MaxBatches = 20;
+    const int MaxRequests = 1_000;
+    const int MaxResultBytes = 16 * 1024 * 1024;
+    const string Created = "2025-01-01T00:00:00Z";
+    const string Expires = "2025-01-02T00:00:00Z";
+
+    readonly Lock @lock = new();
+    readonly List<Batch> batches = [];
+    int sequence;
+
+    /// <param name="Results">A line of JSON for each request.</param>
+    sealed record Batch(string Id, IReadOnlyList<byte[]> Results, int Succeeded)
+    {
+        public bool HasEnded { get; set; }
+    }
+
+    public static void Map(IEndpointRouteBuilder routes)
+    {
+        routes.MapTurn("/v1/messages/batches", exchange =>
+            AnthropicError.Read(exchange, fields => exchange.Context.RequestServices.GetRequiredService<MessageBatches>().Create(fields, exchange.Context.Request)));
+        var group = routes.MapGroup("/v1/messages/batches").AddEndpointFilter(async (context, next) =>
+            AnthropicError.OfHeaders(context.HttpContext.Request) is { } error ? error : await next(context));
+        group.MapGet("", (MessageBatches all, HttpRequest request) => all.List(request));
+        group.MapGet("/{id}", (string id, MessageBatches all, HttpRequest request) => all.Find(id) is { } batch ? Results.Json(Describe(batch, request)) : NoSuch(id));
+        group.MapGet("/{id}/results", (string id, MessageBatches all) => all.Find(id) is { } batch
+            ? Results.Bytes([.. batch.Results.SelectMany(line => line.Append((byte)'\n'))], "application/x-jsonl")
+            : NoSuch(id));
+    }
+
+    /// <summary>Has every request answered at once. The oldest of too many batches is forgotten.</summary>
+    Turn Create(RequestFields fields, HttpRequest request)
+    {
+        var requests = fields.RequiredArray("requests");
+        if (requests.GetArrayLength() > MaxRequests)
+        {
+            fields.Fail($"at most {MaxRequests} requests", "requests");
+        }
+        var (results, tokens, bytes) = (new List<(byte[] Line, bool Succeeded)>(), 0, 0);
+        foreach (var (index, item) in requests.EnumerateArray().Take(MaxRequests).Index())
+        {
+            if (Read(item, index, fields) is not ({ } id, { } one) || bytes > MaxResultBytes)
+            {
+                fields.Fail($"the results have more than {MaxResultBytes} bytes", "requests");
+                break;
+            }
+            results.Add(Answered(id, one));
+            tokens += one.Question.PromptTokens;
+            bytes += results[^1].Line.Length;
+        }
+        var question = new Question("batch", Question.FingerprintOf("batch", requests), tokens, Markers.Read(""));
+        return new(question, status => AnthropicError.OfStatus(status, ""), (_, _) =>
+        {
+            Batch batch;
+            lock (@lock)
+            {
+                batch = new($"msgbatch_{++sequence:d12}", [.. results.Select(result => result.Line)], results.Count(result => result.Succeeded));
+                batches.Add(batch);
+                batches.RemoveRange(0, Math.Max(0, batches.Count - MaxBatches));
+            }
+            var reply = new WholeReply(Describe(batch, request));
+            batch.HasEnded = true;
+            return reply;
+        })
+        {
+            Answer = (_, _) => Answer.OfTokens(question, 0),
+        };
+    }
+
+    static (string? Id, MessageRequest? Request) Read(JsonElement item, int index, RequestFields fields)
+    {
+        if (item.TextMember("custom_id") is not { Length: > 0 } id || item.AnyMember("params") is not { } parameters)
+        {
+            fields.Miss($"requests.{index}.custom_id");
+            return (null, null);
+        }
+        var inner = new RequestFields(parameters);
+        var request = MessageRequest.Read(inner);
+        if (inner.Bad is { } bad)
+        {
+            fields.Fail(bad.Message, $"requests.{index}.params.{bad.Param}", bad.Code);
+        }
+        return fields.Bad is null ? (id, request) : (null, null);
+    }
+
+    static (byte[] Line, bool Succeeded) Answered(string custom_id, MessageRequest request)
+    {
+        var behaviour = Faults.Of(request.Question.Model);
+        var status = behaviour is { ErrorStatus: 0, FailsInTheMiddle: true } ? StatusCodes.Status500InternalServerError : behaviour.ErrorStatus;
+        if (status > 0)
+        {
+            var error = AnthropicError.OfStatus(status, request.Question.Model);
+            return (RawJson.Of(new { custom_id, result = new { type = "errored", error = new { type = "error", error = new { type = error.Type, message = error.Message }, request_id = RawJson.Null } } }), false);
+        }
+        var message = MessageShapes.Whole(request, Answer.To(request.Question, behaviour), behaviour);
+        return (RawJson.Of(new { custom_id, result = new { type = "succeeded", message } }), true);
+    }
+
+    IResult List(HttpRequest request)
+    {
+        lock (@lock)
+        {
+            var data = batches.AsEnumerable().Reverse().Select(batch => Describe(batch, request)).ToArray();
+            return Results.Json(new { data, has_more = false, first_id = batches.LastOrDefault()?.Id, last_id = batches.FirstOrDefault()?.Id });
+        }
+    }
+
+    Batch? Find(string id)
+    {
+        lock (@lock)
+        {
+            return batches.Find(batch => batch.Id == id);
+        }
+    }
+
+    static AnthropicError NoSuch(string id) => new(StatusCodes.Status404NotFound, "not_found_error", $"batch: {id}");
+
+    /// <summary>The results are linked to with the sandbox's own address, as Anthropic does: who passes the link on leads callers past
+    /// the gateway.</summary>
+    static object Describe(Batch batch, HttpRequest request) => new
+    {
+        id = batch.Id,
+        type = "message_batch",
+        processing_status = batch.HasEnded ? "ended" : "in_progress",
+        request_counts = new
+        {
+            processing = batch.HasEnded ? 0 : batch.Results.Count,
+            succeeded = batch.HasEnded ? batch.Succeeded : 0,
+            errored = batch.HasEnded ? batch.Results.Count - batch.Succeeded : 0,
+            canceled = 0,
+            expired = 0,
+        },
+        created_at = Created,
+        expires_at = Expires,
+        ended_at = batch.HasEnded ? Created : RawJson.Null,
+        archived_at = RawJson.Null,
+        cancel_initiated_at = RawJson.Null,
+        results_url = batch.HasEnded ? $"{request.Scheme}://{request.Host}/v1/messages/batches/{batch.Id}/results" : RawJson.Null,
+    };
+}
