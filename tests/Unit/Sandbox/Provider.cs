@@ -12,7 +12,7 @@ public sealed class Provider : IAsyncLifetime
 {
     static readonly TimeSpan Bound = TimeSpan.FromSeconds(60);
 
-    readonly WebApplication _app = Server.Build(["--urls=http://127.0.0.1:0"]);
+    readonly WebApplication _app = Server.Build(["--urls=http://127.0.0.1:0", "--Logging:LogLevel:Default=Warning"]);
 
     public HttpClient Http { get; } = new() { Timeout = Bound };
 
