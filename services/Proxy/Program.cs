@@ -10,7 +10,7 @@ builder.Services.AddReverseProxy();
 builder.Services.AddServiceClient<SessionsClient>(builder.Configuration, "sessions", SessionsClient.AttemptTimeout);
 builder.Services.AddServiceClient<WalletClient>(builder.Configuration, "wallet", WalletClient.AttemptTimeout);
 builder.Services.AddSingleton<Envelope>();
-builder.Services.AddSingleton(Upstream.NewClient());
+builder.Services.AddSingleton(Upstream.NewClient(new(builder.Configuration[PrivateHosts.Setting])));
 builder.Services.AddSingleton<Identity>();
 builder.Services.AddHostedSingleton<Rates>();
 builder.Services.AddSingleton<Spool>();

@@ -49,7 +49,7 @@ public sealed class Upstream
     {
         var key = _keys.Next();
         var address = key.Address(path) ?? throw new ProblemException(Problems.Invalid(null, "The path of the request is not one that can be sent to a provider."));
-        var request = new UpstreamRequest(method, address) { Key = _keys.IsSingle ? null : (_keys, key) };
+        var request = new UpstreamRequest(method, address) { Key = _keys.IsSingle ? null : (_keys, key), Trusted = !Provider.Tenant };
         if (key.Header is { } header)
             request.Headers.TryAddWithoutValidation(header.Name, header.Value);
         return request;
@@ -57,5 +57,5 @@ public sealed class Upstream
 
     static readonly MediaTypeHeaderValue Json = new("application/json");
 
-    public static HttpMessageInvoker NewClient() => UpstreamClient.New();
+    public static HttpMessageInvoker NewClient(PrivateHosts? allowed = null) => UpstreamClient.New(allowed ?? PrivateHosts.None);
 }

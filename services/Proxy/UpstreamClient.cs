@@ -1,4 +1,5 @@
 using System.Net;
+using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Proxy;
 
@@ -7,18 +8,38 @@ public sealed class UpstreamRequest(HttpMethod method, Uri address) : HttpReques
 {
     /// <summary>The provider and the key that the request goes out with; null when the provider has only one, which never rests.</summary>
     public (KeyRing Ring, UpstreamKey Key)? Key { get; init; }
+
+    /// <summary>The operator set the address: it may be a private one.</summary>
+    public bool Trusted { get; init; }
 }
 
-/// <summary>The way out to all providers. It sees every answer, so that no caller can forget to let a refused key rest.</summary>
-public sealed class UpstreamClient() : DelegatingHandler(NewSockets())
+/// <summary>
+/// The way out to all providers. It sees every answer, so that no caller can forget to let a refused key rest. Addresses that tenants set have a pool of connections of
+/// their own, which leads only to public ones: a connection that an operator's provider opened is not theirs to use. What says nothing of where it comes from is a tenant's.
+/// </summary>
+public sealed class UpstreamClient(HttpMessageHandler trusted, HttpMessageHandler guarded) : HttpMessageHandler
 {
-    /// <summary>One pool of connections for all providers.</summary>
-    public static HttpMessageInvoker New() => new(new UpstreamClient());
+    readonly HttpMessageInvoker _trusted = new(trusted), _guarded = new(guarded);
+
+    public static HttpMessageInvoker New(PrivateHosts allowed)
+    {
+        var guarded = NewSockets();
+        guarded.ConnectCallback = new GuardedConnections(allowed).ConnectAsync;
+        return new(new UpstreamClient(NewSockets(), guarded));
+    }
 
     protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
     {
-        var answer = base.SendAsync(request, cancellationToken);
-        return request is UpstreamRequest { Key: { } used } ? ListenAsync(used.Ring, used.Key, answer) : answer;
+        var upstream = request as UpstreamRequest;
+        var answer = (upstream is { Trusted: true } ? _trusted : _guarded).SendAsync(request, cancellationToken);
+        return upstream is { Key: { } used } ? ListenAsync(used.Ring, used.Key, answer) : answer;
+    }
+
+    protected override void Dispose(bool disposing)
+    {
+        _trusted.Dispose();
+        _guarded.Dispose();
+        base.Dispose(disposing);
     }
 
     static async Task<HttpResponseMessage> ListenAsync(KeyRing ring, UpstreamKey key, Task<HttpResponseMessage> answer)

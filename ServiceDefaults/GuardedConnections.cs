@@ -1,0 +1,43 @@
+using System.Net;
+using System.Net.Sockets;
+
+namespace LlmGateway.ServiceDefaults;
+
+/// <summary>
+/// Connections to addresses that tenants choose. A name is resolved once, every answer must be public (a mix of both is an attack), and the connection goes to an address
+/// that was checked: a name that changes its answer meanwhile gains nothing. TLS still asks for the name. A redirect, a proxy or a shared pool would go round this:
+/// whoever uses it has none of them.
+/// </summary>
+/// <param name="allowed">Hosts that may be private.</param>
+/// <param name="resolve">Null asks the system's resolver.</param>
+public sealed class GuardedConnections(PrivateHosts allowed, Func<string, CancellationToken, Task<IPAddress[]>>? resolve = null)
+{
+    readonly Func<string, CancellationToken, Task<IPAddress[]>> _resolve = resolve ?? Dns.GetHostAddressesAsync;
+
+    /// <summary>For <see cref="SocketsHttpHandler.ConnectCallback"/>. Throws <see cref="HttpRequestException"/> when the name leads anywhere but to the public internet.</summary>
+    public async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken token)
+    {
+        var (host, port) = (context.DnsEndPoint.Host, context.DnsEndPoint.Port);
+        var addresses = await CheckedAsync(host, port, token);
+        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        try
+        {
+            await socket.ConnectAsync(addresses, port, token);
+            return new NetworkStream(socket, ownsSocket: true);
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Where a connection to the host may go. Throws as <see cref="ConnectAsync"/>.</summary>
+    public async Task<IPAddress[]> CheckedAsync(string host, int port, CancellationToken token)
+    {
+        var addresses = IPAddress.TryParse(host, out var literal) ? [literal] : await _resolve(host, token);
+        if (addresses.Length == 0 || (!allowed.Contains(host.Trim('[', ']'), port) && !Array.TrueForAll(addresses, PublicAddress.IsPublic)))
+            throw new HttpRequestException(HttpRequestError.ConnectionError, "the address is not a public one");
+        return addresses;
+    }
+}
