@@ -26,6 +26,10 @@ public sealed class Inference(
     {
         var id = Ids.New();
         http.SetRequestId(id);
+        if (wire != Wires.Chat)
+            http.SetProblemBody(wire.WriteError);
+        if (wire.RequestIdHeader is { } header)
+            http.Response.Headers[header] = http.RequestId();
         var exchange = new Exchange(http, id, endpoint, time);
 
         // :: 1 Identify, 2 Permit
@@ -336,6 +340,7 @@ public sealed class Inference(
 public static class InferenceRoutes
 {
     static readonly string[] Chat = ["/v1/chat/completions", "/chat/completions"];
+    const string Messages = "/v1/messages";
 
     /// <summary>The hot path does not pass through routing and what comes with it; call before <c>UseRouting</c>. Other methods on these paths do.</summary>
     public static void UseInference(this WebApplication app)
@@ -344,7 +349,9 @@ public static class InferenceRoutes
         app.Use(next => http => HttpMethods.IsPost(http.Request.Method) && http.Request.Path.Value is { } path && (path == Chat[0] || path == Chat[1])
             ? inference.HandleAsync(http, Wires.Chat, default, Chat[0])
             : next(http));
+        app.Use(next => http => HttpMethods.IsPost(http.Request.Method) && http.Request.Path.Value == Messages ? inference.HandleAsync(http, Wires.Messages, default, Messages) : next(http));
         foreach (var path in Chat)
             app.MapPost(path, http => inference.HandleAsync(http, Wires.Chat, default, Chat[0]));
+        app.MapPost(Messages, http => inference.HandleAsync(http, Wires.Messages, default, Messages));
     }
 }

@@ -1,4 +1,5 @@
 using LlmGateway.Proxy;
+using LlmGateway.Proxy.Anthropic;
 using LlmGateway.ServiceDefaults;
 
 var builder = WebApplication.CreateBuilder(args);
@@ -17,6 +18,7 @@ builder.Services.AddSingleton<Spool>();
 builder.Services.AddSingleton<Cors>();
 builder.Services.AddSingleton<Forwarding>();
 builder.Services.AddSingleton<Inference>();
+builder.Services.AddSingleton<CountTokens>();
 builder.Services.AddHostedSingleton<Slices>();
 builder.Services.AddHostedSingleton<SpoolPublisher>();
 builder.Services.AddHostedSingleton<Running>();
@@ -30,6 +32,7 @@ app.UseInference();
 app.UseRouting();
 app.UseAuthorization();
 
+app.MapCountTokens();
 app.MapModels();
 app.MapManagement();
 app.MapRoot();
