@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Diagnostics.CodeAnalysis;
 using System.Text.Json;
+using LlmGateway.Contracts;
 using LlmGateway.Proxy.Translation;
 using LlmGateway.ServiceDefaults;
 
@@ -17,6 +18,9 @@ public abstract class Wire
 
     /// <summary>The kind of models that it calls: <c>chat</c>, <c>embedding</c>, <c>image</c>, <c>audio</c>, <c>moderation</c>.</summary>
     public virtual string Kind => "chat";
+
+    /// <summary>Whether providers with this <c>wire</c> (one of <see cref="ProviderWire"/>) speak it.</summary>
+    public virtual bool Speaks(string provider) => provider is ProviderWire.OpenAi or ProviderWire.OpenAiCompatible;
 
     /// <summary>Headers of the caller that are passed on to a provider of this wire; with their default, or null when they are only sent if the caller does.</summary>
     public virtual IReadOnlyList<(string Name, string? Default)> PassedHeaders => [];
