@@ -5,12 +5,17 @@ namespace LlmGateway.Proxy;
 /// <summary>The wires that the gateway speaks, and which of them a provider is spoken to in.</summary>
 public static class Wires
 {
-    public static readonly Wire Chat = new ChatWire();
+    public static readonly Wire Chat = new ChatWire("max_completion_tokens");
+
+    /// <summary>The same wire at providers that imitate OpenAI; only requests that are translated differ.</summary>
+    static readonly Wire CompatibleChat = new ChatWire("max_tokens");
 
     /// <summary>The wire for a provider: the caller's own where the provider speaks it, so that bytes pass through.</summary>
     /// <param name="provider">The connection's <c>wire</c>.</param>
     public static Wire Of(string provider, Wire caller) => provider switch
     {
+        "openai" => Chat,
+        "openai-compatible" => caller == Chat ? Chat : CompatibleChat,
         _ => caller,
     };
 }
