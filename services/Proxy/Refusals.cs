@@ -17,6 +17,9 @@ static class Refusals
     public static ProblemException Untranslatable(string path, string wire, string? why = null) =>
         new(Problems.Untranslatable(path, $"'{path}' cannot be translated for this model, whose provider speaks {wire}{(why is null ? "" : $": {why}")}."));
 
+    /// <summary>The field has no counterpart in any other wire, whatever the provider's.</summary>
+    public static ProblemException Untranslatable(string path) => Untranslatable(path, "another wire");
+
     public static bool ReadBool(this in StrictJson json, string path) => json.Token switch
     {
         JsonTokenType.True => true,

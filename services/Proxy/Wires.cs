@@ -7,7 +7,11 @@ namespace LlmGateway.Proxy;
 /// <summary>The wires that the gateway speaks, and which of them a provider is spoken to in.</summary>
 public static class Wires
 {
-    public static readonly ConversationWire Chat = new ChatWire();
+    public static readonly ConversationWire Chat = new ChatWire("max_completion_tokens");
+
+    /// <summary>The same wire at providers that imitate OpenAI; only requests that are translated differ.</summary>
+    static readonly ConversationWire CompatibleChat = new ChatWire("max_tokens");
+
     public static readonly ConversationWire Messages = new AnthropicWire();
     public static readonly Wire Embeddings = new EmbeddingsWire();
     public static readonly Wire Moderations = new ModerationsWire();
@@ -25,7 +29,8 @@ public static class Wires
             return caller;
         return caller is not ConversationWire ? null : provider switch
         {
-            ProviderWire.OpenAi or ProviderWire.OpenAiCompatible => Chat,
+            ProviderWire.OpenAi => Chat,
+            ProviderWire.OpenAiCompatible => CompatibleChat,
             ProviderWire.Anthropic => Messages,
             _ => null,
         };

@@ -166,5 +166,5 @@ public sealed class ChatRelay(ChatRequest request, int maxEventBytes = SseReader
         }
     }
 
-    static bool IsDoneMark(ReadOnlySpan<byte> data) => data.Trim(" \t"u8).SequenceEqual("[DONE]"u8);
+    internal static bool IsDoneMark(ReadOnlySpan<byte> data) => data.Trim(" \t"u8).SequenceEqual("[DONE]"u8);
 }

@@ -5,7 +5,11 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Proxy.OpenAi;
 
 /// <summary><c>POST /v1/chat/completions</c>, OpenAI's and everybody's.</summary>
-public sealed class ChatWire : ConversationWire
+/// <param name="limitMember">
+/// What a provider calls the output limit when a request is translated for it. OpenAI's reasoning models refuse <c>max_tokens</c>; many imitators know nothing else and
+/// pass over <c>max_completion_tokens</c> in silence, so that an answer could outgrow what was reserved.
+/// </param>
+public sealed class ChatWire(string limitMember) : ConversationWire
 {
     public override string Name => "OpenAI chat";
 
@@ -17,13 +21,14 @@ public sealed class ChatWire : ConversationWire
 
     public override Relay NewRelay(ModelRequest request) => new ChatRelay((ChatRequest)request);
 
-    public override Conversation Understand(ReadOnlySpan<byte> body, ModelRequest request) => throw new NotSupportedException();
+    public override Conversation Understand(ReadOnlySpan<byte> body, ModelRequest request) => ChatUnderstanding.Read(body);
 
-    public override byte[] Compose(Conversation conversation, string upstreamModel, long outputLimit, bool stream) => throw new NotSupportedException();
+    public override byte[] Compose(Conversation conversation, string upstreamModel, long outputLimit, bool stream) =>
+        JsonPen.Write(json => new ChatComposer(conversation, Name, json).WriteBody(upstreamModel, outputLimit, limitMember, stream));
 
-    public override AnswerReader NewReader() => throw new NotSupportedException();
+    public override AnswerReader NewReader() => new ChatReader();
 
-    public override AnswerWriter NewWriter(AnswerHead head) => throw new NotSupportedException();
+    public override AnswerWriter NewWriter(AnswerHead head) => new ChatWriter(head);
 
     public override void WriteStreamError(IBufferWriter<byte> to, Problem problem, string requestId)
     {

@@ -1,0 +1,74 @@
+using System.Text.Json;
+using static LlmGateway.Proxy.Refusals;
+
+namespace LlmGateway.Proxy.Translation;
+
+/// <summary>Reads the fields of a caller's body that its wire's strict reader has been through, for translation; refusals name the field.</summary>
+static class FieldReading
+{
+    public static JsonElement Parse(ReadOnlySpan<byte> body)
+    {
+        var reader = new Utf8JsonReader(body);
+        return JsonElement.ParseValue(ref reader);
+    }
+
+    /// <summary>The member's value; null when it is absent or null.</summary>
+    public static JsonElement? Find(this JsonElement owner, string name) =>
+        owner.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
+
+    public static string Text(this JsonElement value, string path) =>
+        value.ValueKind == JsonValueKind.String ? value.GetString()! : throw Invalid(path, "must be a string");
+
+    /// <summary>A text that must be there.</summary>
+    public static string Text(this JsonElement owner, string name, string path) => (owner.Find(name) ?? throw Invalid($"{path}.{name}", "is required")).Text($"{path}.{name}");
+
+    public static bool IsText(this JsonElement value, string text) => value.ValueKind == JsonValueKind.String && value.ValueEquals(text);
+
+    public static bool Flag(this JsonElement value, string path) => value.ValueKind switch
+    {
+        JsonValueKind.True => true,
+        JsonValueKind.False => false,
+        _ => throw Invalid(path, "must be true or false"),
+    };
+
+    public static Given<decimal> Decimal(this JsonElement value, string path) =>
+        value.ValueKind == JsonValueKind.Number && value.TryGetDecimal(out var number) ? new(number, path) : throw Invalid(path, "must be a number");
+
+    public static Given<long> Integer(this JsonElement value, string path) =>
+        value.ValueKind == JsonValueKind.Number && value.TryGetInt64(out var number) ? new(number, path) : throw Invalid(path, "must be an integer");
+
+    public static JsonElement Object(this JsonElement value, string path) => value.ValueKind == JsonValueKind.Object ? value : throw Invalid(path, "must be an object");
+
+    /// <summary>The elements of an array, each with its path.</summary>
+    public static IEnumerable<(JsonElement Value, string Path)> Elements(this JsonElement value, string path)
+    {
+        if (value.ValueKind != JsonValueKind.Array)
+            throw Invalid(path, "must be an array");
+        var index = 0;
+        foreach (var element in value.EnumerateArray())
+            yield return (element, $"{path}[{index++}]");
+    }
+
+    /// <summary>Refuses every member that is neither null nor named here: nothing is dropped in silence.</summary>
+    public static void RefuseOthers(this JsonElement owner, string path, params ReadOnlySpan<string> known)
+    {
+        foreach (var member in owner.Object(path).EnumerateObject())
+            if (member.Value.ValueKind != JsonValueKind.Null && !known.Contains(member.Name))
+                throw Untranslatable($"{path}.{member.Name}");
+    }
+
+    /// <summary>An image at an address or, inlined, in a data URL.</summary>
+    public static ImagePart Image(string url, string path)
+    {
+        if (url.StartsWith("https://", StringComparison.OrdinalIgnoreCase) || url.StartsWith("http://", StringComparison.OrdinalIgnoreCase))
+            return new(null, null, url, path);
+        const string Scheme = "data:", Encoding = ";base64,";
+        var data = url.IndexOf(Encoding, StringComparison.OrdinalIgnoreCase);
+        return url.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase) && data > Scheme.Length
+            ? new(url[Scheme.Length..data], url[(data + Encoding.Length)..], null, path)
+            : throw Invalid(path, "must be an address or a data URL in base64");
+    }
+
+    /// <summary>The image as the OpenAI wires say it: one address, whatever its kind.</summary>
+    public static string Address(this ImagePart image) => image.Url ?? $"data:{image.MediaType};base64,{image.Base64}";
+}

@@ -1,0 +1,50 @@
+using System.Text;
+
+namespace LlmGateway.Proxy.Translation;
+
+/// <summary>An answer put together from its events, for wires whose whole answers have one place for all of the text.</summary>
+/// <param name="Id">The provider's; null when it gave none.</param>
+/// <param name="Text">Null when there is none, like the other texts.</param>
+sealed record WholeAnswer(string? Id, string? Text, string? Reasoning, string? Seal, string? Refusal, IReadOnlyList<ToolCallPart> Calls, StopReason Stop)
+{
+    public static WholeAnswer Of(IReadOnlyList<AnswerEvent> events)
+    {
+        var (text, reasoning, seal, refusal) = (new StringBuilder(), new StringBuilder(), new StringBuilder(), new StringBuilder());
+        var calls = new List<(string Id, string Name, StringBuilder Arguments)>();
+        var (id, stop) = ((string?)null, StopReason.End);
+        foreach (var e in events)
+        {
+            switch (e.Kind)
+            {
+                case AnswerEventKind.Start:
+                    id = e.Id;
+                    break;
+                case AnswerEventKind.Text:
+                    text.Append(e.Text);
+                    break;
+                case AnswerEventKind.Reasoning:
+                    reasoning.Append(e.Text);
+                    break;
+                case AnswerEventKind.Signature:
+                    seal.Clear().Append(e.Text);
+                    break;
+                case AnswerEventKind.Refusal:
+                    refusal.Append(e.Text);
+                    break;
+                case AnswerEventKind.ToolCall:
+                    calls.Add((e.Id ?? "", e.Text ?? "", new()));
+                    break;
+                case AnswerEventKind.ToolArguments:
+                    calls[e.Index].Arguments.Append(e.Text);
+                    break;
+                case AnswerEventKind.Finish:
+                    stop = e.Stop;
+                    break;
+            }
+        }
+        return new(id, TextOf(text), TextOf(reasoning), TextOf(seal), TextOf(refusal),
+            calls.ConvertAll(call => new ToolCallPart(call.Id, call.Name, call.Arguments.Length > 0 ? call.Arguments.ToString() : "{}")), stop);
+    }
+
+    static string? TextOf(StringBuilder text) => text.Length > 0 ? text.ToString() : null;
+}
