@@ -1,4 +1,5 @@
 using LlmGateway.Proxy;
+using LlmGateway.Proxy.Gemini;
 using LlmGateway.ServiceDefaults;
 
 var builder = WebApplication.CreateBuilder(args);
@@ -17,6 +18,7 @@ builder.Services.AddSingleton<Spool>();
 builder.Services.AddSingleton<Cors>();
 builder.Services.AddSingleton<Forwarding>();
 builder.Services.AddSingleton<Inference>();
+builder.Services.AddSingleton<CountTokens>();
 builder.Services.AddHostedSingleton<Slices>();
 builder.Services.AddHostedSingleton<SpoolPublisher>();
 builder.Services.AddHostedSingleton<Running>();
@@ -27,6 +29,8 @@ var app = builder.Build();
 app.UseServiceDefaults();
 app.UseCrossOrigin();
 app.UseInference();
+app.UseGemini();
+app.UseModelAddresses();
 app.UseRouting();
 app.UseAuthorization();
 

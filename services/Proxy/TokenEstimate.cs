@@ -56,7 +56,7 @@ public struct TokenEstimate
     /// <summary>Ends the word: what follows is another text.</summary>
     public void Break() => (_room, _missing) = (0, 0);
 
-    /// <summary>The texts of a chat-like request: every string under <c>messages</c> that is content, whatever the wire calls it. Never throws.</summary>
+    /// <summary>The texts of a chat-like request: every string under <c>messages</c>, or <c>contents</c> on the Gemini wire, that is content, whatever the wire calls it. Never throws.</summary>
     public static long OfRequest(ReadOnlySpan<byte> body)
     {
         var estimate = new TokenEstimate();
@@ -67,7 +67,8 @@ public struct TokenEstimate
             {
                 if (reader.TokenType != JsonTokenType.PropertyName)
                     continue;
-                var isMessages = reader.CurrentDepth == 1 && reader.ValueTextEquals("messages"u8);
+                var isMessages = reader.CurrentDepth == 1 && (reader.ValueTextEquals("messages"u8) || reader.ValueTextEquals("contents"u8)
+                    || reader.ValueTextEquals("systemInstruction"u8) || reader.ValueTextEquals("system_instruction"u8));
                 reader.Read();
                 if (isMessages)
                     AddTexts(ref reader, ref estimate);
