@@ -38,6 +38,7 @@ public static class Problems
     public static Problem Invalid(string? param, string message) => new(400, "invalid_request_error", "invalid_value", message, param);
     public static Problem Missing(string param) => new(400, "invalid_request_error", "missing_field", $"'{param}' is required.", param);
     public static Problem Malformed(string message) => new(400, "invalid_request_error", "malformed_json", message);
+    public static Problem NotValidJson(JsonException e) => Malformed($"The body is not valid JSON (line {e.LineNumber + 1}, byte {e.BytePositionInLine + 1}).");
     public static Problem UnknownModel(string model) => new(400, "invalid_request_error", "model_not_found", $"The model '{model}' does not exist in this project.", "model");
     public static Problem Unpriced(string model) => new(400, "invalid_request_error", "model_unpriced", $"The model '{model}' has no price yet and cannot be called.", "model");
     public static Problem Unpriceable(string param, string message) => new(400, "invalid_request_error", "unpriceable_parameter", message, param);

@@ -19,10 +19,7 @@ public sealed class Inference(
     {
         var id = Ids.New();
         http.SetRequestId(id);
-        if (wire != Wires.Chat)
-            http.SetProblemBody(wire.WriteError);
-        if (wire.RequestIdHeader is { } header)
-            http.Response.Headers[header] = http.RequestId();
+        http.Speak(wire);
         var exchange = new Exchange(http, id, endpoint, time);
 
         // :: 1 Identify, 2 Permit

@@ -44,17 +44,8 @@ public sealed class Passage(Wire caller, Exchange exchange, ModelRequest request
             : request.Rewrite(body, model, outputLimit, injectUsage);
     }
 
-    public HttpRequestMessage Post(ReadOnlyMemory<byte> sent)
-    {
-        var message = exchange.Route.Upstream.Post(_provider.Path(exchange.Route.Model.UpstreamModel, request.Stream), sent, request.Stream);
-        foreach (var (name, standard) in _provider.PassedHeaders)
-        {
-            var given = Translates ? "" : exchange.Http.Request.Headers[name].ToString();
-            if (given.Length > 0 || standard is not null)
-                message.Headers.TryAddWithoutValidation(name, given.Length > 0 ? given : standard);
-        }
-        return message;
-    }
+    public HttpRequestMessage Post(ReadOnlyMemory<byte> sent) => _provider.Post(
+        Translates ? null : exchange.Http, exchange.Route.Upstream, _provider.Path(exchange.Route.Model.UpstreamModel, request.Stream), sent, request.Stream);
 
     /// <summary>The content type for the caller; null when the provider's answer is none of its wire.</summary>
     public string? AnswerType(HttpResponseMessage response) => caller.AnswerType(response.Content.Headers.ContentType?.ToString());

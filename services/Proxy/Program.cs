@@ -1,5 +1,6 @@
 using LlmGateway.Proxy;
 using LlmGateway.Proxy.Anthropic;
+using LlmGateway.Proxy.Gemini;
 using LlmGateway.ServiceDefaults;
 
 var builder = WebApplication.CreateBuilder(args);
@@ -30,10 +31,12 @@ var app = builder.Build();
 app.UseServiceDefaults();
 app.UseCrossOrigin();
 app.UseInference();
+app.UseGemini();
+app.UseModelAddresses();
 app.UseRouting();
 app.UseAuthorization();
 
-app.MapCountTokens();
+app.MapMessageCount();
 app.MapModels();
 app.MapManagement();
 app.MapRoot();

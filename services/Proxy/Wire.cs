@@ -49,9 +49,23 @@ public abstract class Wire
         }
         catch (JsonException e)
         {
-            problem = Problems.Malformed($"The body is not valid JSON (line {e.LineNumber + 1}, byte {e.BytePositionInLine + 1}).");
+            problem = Problems.NotValidJson(e);
         }
         return false;
+    }
+
+    /// <summary>A request to a provider of this wire.</summary>
+    /// <param name="caller">Who speaks the same wire and whose <see cref="PassedHeaders"/> are passed on; null when the request is translated.</param>
+    public HttpRequestMessage Post(HttpContext? caller, Upstream upstream, string path, ReadOnlyMemory<byte> body, bool stream)
+    {
+        var message = upstream.Post(path, body, stream);
+        foreach (var (name, standard) in PassedHeaders)
+        {
+            var given = caller?.Request.Headers[name].ToString();
+            if (given is { Length: > 0 } || standard is not null)
+                message.Headers.TryAddWithoutValidation(name, given is { Length: > 0 } ? given : standard);
+        }
+        return message;
     }
 
     /// <summary>From the provider's root, with version and query.</summary>
@@ -94,6 +108,18 @@ public abstract class ConversationWire : Wire
     public abstract AnswerWriter NewWriter(AnswerHead head);
 
     public override WholeMeter NewWholeMeter(ModelRequest request, bool counts) => new EventMeter(NewReader());
+}
+
+public static class WireAnswers
+{
+    /// <summary>From here on every answer to this caller, problems included, is one that its wire's clients understand. The request's id is set already.</summary>
+    public static void Speak(this HttpContext http, Wire wire)
+    {
+        if (wire != Wires.Chat)
+            http.SetProblemBody(wire.WriteError);
+        if (wire.RequestIdHeader is { } header)
+            http.Response.Headers[header] = http.RequestId();
+    }
 }
 
 /// <summary>What the address of a request says.</summary>

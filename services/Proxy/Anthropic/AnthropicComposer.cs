@@ -280,7 +280,7 @@ static partial class AnthropicComposer
     /// <summary>Thoughts are part of the output limit: a budget that leaves nothing to say is cut, and one that is too small for the wire is none.</summary>
     static void WriteBudget(Utf8JsonWriter json, Effort effort, long outputLimit)
     {
-        var budget = Math.Min(EffortBudgets.BudgetOf(effort) ?? long.MaxValue, outputLimit - 1);
+        var budget = Math.Min(EffortBudgets.BudgetOf(effort) is { } tokens and >= 0 ? tokens : long.MaxValue, outputLimit - 1);
         if (effort.BudgetTokens < 0)
             budget = Math.Min(budget, EffortBudgets.BudgetOf(effort with { BudgetTokens = null, Level = "high" })!.Value);
         if (budget < AnthropicRequest.MinThinking)

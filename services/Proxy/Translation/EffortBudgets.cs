@@ -1,29 +1,27 @@
 namespace LlmGateway.Proxy.Translation;
 
-/// <summary>The one table between levels of thinking and tokens of it, for wires that have only the other.</summary>
+/// <summary>Levels of thinking as tokens and back, for wires that have only one of the two. A level and its budget mean each other; a budget between two takes the higher level.</summary>
 public static class EffortBudgets
 {
     const int Low = 1024, Medium = 8192, High = 24_576;
 
-    /// <summary>Tokens: 0 for none, null for as many as the model likes.</summary>
-    public static int? BudgetOf(Effort effort) => effort switch
+    /// <summary>Tokens; 0 for none, -1 for as much as the model likes, null for a level that the table does not know.</summary>
+    public static int? BudgetOf(Effort effort) => effort.BudgetTokens ?? effort.Level switch
     {
-        { BudgetTokens: < 0 } => null,
-        { BudgetTokens: { } tokens } => tokens,
-        { Level: "none" or "minimal" } => 0,
-        { Level: "low" } => Low,
-        { Level: "medium" } => Medium,
-        _ => High,
+        "none" or "minimal" => 0,
+        "low" => Low,
+        "medium" => Medium,
+        "high" => High,
+        _ => null,
     };
 
-    /// <summary>The lowest level that has the budget; <c>medium</c> for as much as the model likes.</summary>
-    public static string LevelOf(Effort effort) => effort switch
+    /// <summary>One of the levels of <see cref="Effort.Level"/>; what the model likes is what OpenAI's models do when they are not told.</summary>
+    public static string LevelOf(Effort effort) => effort.Level ?? effort.BudgetTokens switch
     {
-        { Level: { } level } => level,
-        { BudgetTokens: 0 } => "none",
-        { BudgetTokens: < 0 } => "medium",
-        { BudgetTokens: <= Low } => "low",
-        { BudgetTokens: <= Medium } => "medium",
+        0 => "none",
+        null or < 0 => "medium",
+        <= Low => "low",
+        <= Medium => "medium",
         _ => "high",
     };
 }
