@@ -19,6 +19,10 @@ public sealed class Inference(
     {
         var id = Ids.New();
         http.SetRequestId(id);
+        if (wire != Wires.Chat)
+            http.SetProblemBody(wire.WriteError);
+        if (wire.RequestIdHeader is { } header)
+            http.Response.Headers[header] = http.RequestId();
         var exchange = new Exchange(http, id, endpoint, time);
 
         // :: 1 Identify, 2 Permit
@@ -131,6 +135,7 @@ public static class InferenceRoutes
     static readonly (string Path, Wire Wire)[] Routes =
     [
         ("/v1/chat/completions", Wires.Chat),
+        ("/v1/messages", Wires.Messages),
         ("/v1/embeddings", Wires.Embeddings),
         ("/v1/moderations", Wires.Moderations),
         ("/v1/images/generations", Wires.Images),

@@ -1,10 +1,13 @@
+using System.Buffers;
+using System.Buffers.Text;
+using System.Text;
 using System.Text.Json;
 
 namespace LlmGateway.Proxy;
 
 /// <summary>
-/// Steps over a provider's JSON. Only <see cref="JsonException"/> can come out of it, whatever the bytes: escapes are never resolved, so half a
-/// character or invalid UTF-8 inside a string is nobody's problem. Callers' JSON goes through <see cref="StrictJson"/>.
+/// Steps over a provider's JSON. Only <see cref="JsonException"/> can come out of it, whatever the bytes: half a character or invalid UTF-8 inside a string is
+/// nobody's problem. Callers' JSON goes through <see cref="StrictJson"/>.
 /// </summary>
 static class LenientJson
 {
@@ -21,6 +24,14 @@ static class LenientJson
             reader.Skip();
     }
 
+    /// <summary>The text of a string: half a character stays half, invalid UTF-8 becomes U+FFFD. Empty at any other token.</summary>
+    public static string Text(this ref Utf8JsonReader reader)
+    {
+        if (reader.TokenType != JsonTokenType.String)
+            return "";
+        return reader.ValueIsEscaped ? Unescape(reader.ValueSpan) : Encoding.UTF8.GetString(reader.ValueSpan);
+    }
+
     public static bool IsJson(ReadOnlySpan<byte> text)
     {
         try
@@ -34,5 +45,25 @@ static class LenientJson
         {
             return false;
         }
+    }
+
+    /// <param name="rest">The reader has seen that its escapes are whole.</param>
+    static string Unescape(ReadOnlySpan<byte> rest)
+    {
+        // No byte becomes more than one UTF-16 unit.
+        var text = ArrayPool<char>.Shared.Rent(rest.Length);
+        var length = 0;
+        for (int backslash; (backslash = rest.IndexOf((byte)'\\')) >= 0;)
+        {
+            length += Encoding.UTF8.GetChars(rest[..backslash], text.AsSpan(length));
+            var escape = rest[(backslash + 1)..];
+            var unit = escape[0] == 'u' && Utf8Parser.TryParse(escape[1..5], out ushort given, out _, 'X') ? (char)given : '\0';
+            text[length++] = escape[0] switch { (byte)'u' => unit, (byte)'n' => '\n', (byte)'r' => '\r', (byte)'t' => '\t', (byte)'b' => '\b', (byte)'f' => '\f', var same => (char)same };
+            rest = escape[(escape[0] == 'u' ? 5 : 1)..];
+        }
+        length += Encoding.UTF8.GetChars(rest, text.AsSpan(length));
+        var unescaped = new string(text, 0, length);
+        ArrayPool<char>.Shared.Return(text);
+        return unescaped;
     }
 }

@@ -23,8 +23,8 @@ public abstract class ModelRequest
     /// </summary>
     public const int TokensPerImage = 50_000;
 
-    // What providers add around the texts: role and separators of a message, the frame of tool definitions, the frame of the whole.
-    const int TokensPerMessage = 16, TokensForTools = 512, TokensForFrame = 64;
+    // What providers add around the texts: role and separators of a message, the frame of tool definitions (Anthropic's has up to 935), the frame of the whole.
+    const int TokensPerMessage = 16, TokensForTools = 1024, TokensForFrame = 64;
 
     /// <summary>As the caller named it.</summary>
     public string Model { get; internal set; } = "";

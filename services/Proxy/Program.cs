@@ -1,4 +1,5 @@
 using LlmGateway.Proxy;
+using LlmGateway.Proxy.Anthropic;
 using LlmGateway.ServiceDefaults;
 
 var builder = WebApplication.CreateBuilder(args);
@@ -18,6 +19,7 @@ builder.Services.AddSingleton<Cors>();
 builder.Services.AddSingleton<Forwarding>();
 builder.Services.AddSingleton<Answering>();
 builder.Services.AddSingleton<Inference>();
+builder.Services.AddSingleton<CountTokens>();
 builder.Services.AddHostedSingleton<Slices>();
 builder.Services.AddHostedSingleton<SpoolPublisher>();
 builder.Services.AddHostedSingleton<Running>();
@@ -31,6 +33,7 @@ app.UseInference();
 app.UseRouting();
 app.UseAuthorization();
 
+app.MapCountTokens();
 app.MapModels();
 app.MapManagement();
 app.MapRoot();

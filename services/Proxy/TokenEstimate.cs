@@ -56,7 +56,23 @@ public struct TokenEstimate
     /// <summary>Ends the word: what follows is another text.</summary>
     public void Break() => (_room, _missing) = (0, 0);
 
-    /// <summary>The texts of a chat-like request: every string under <c>messages</c> that is content, whatever the wire calls it. Never throws.</summary>
+    // The members of a body that are given to the model, in all wires.
+    static readonly byte[][] Roots =
+    [
+        "messages"u8.ToArray(), "system"u8.ToArray(), "contents"u8.ToArray(), "systemInstruction"u8.ToArray(), "system_instruction"u8.ToArray(),
+        "input"u8.ToArray(), "instructions"u8.ToArray(), "prompt"u8.ToArray(),
+    ];
+
+    // Members under those that are text.
+    static readonly byte[][] Texts =
+    [
+        "content"u8.ToArray(), "text"u8.ToArray(), "refusal"u8.ToArray(), "arguments"u8.ToArray(), "reasoning_content"u8.ToArray(), "thinking"u8.ToArray(), "output"u8.ToArray(),
+    ];
+
+    // Members under those that are JSON written or read by the model: every string in them counts.
+    static readonly byte[][] Objects = ["input"u8.ToArray(), "args"u8.ToArray(), "response"u8.ToArray()];
+
+    /// <summary>The texts of a request of any wire: every string that is content, whatever the wire calls it. Never throws.</summary>
     public static long OfRequest(ReadOnlySpan<byte> body)
     {
         var estimate = new TokenEstimate();
@@ -67,9 +83,9 @@ public struct TokenEstimate
             {
                 if (reader.TokenType != JsonTokenType.PropertyName)
                     continue;
-                var isMessages = reader.CurrentDepth == 1 && reader.ValueTextEquals("messages"u8);
+                var isRoot = reader.CurrentDepth == 1 && IsOne(ref reader, Roots);
                 reader.Read();
-                if (isMessages)
+                if (isRoot)
                     AddTexts(ref reader, ref estimate);
                 else if (reader.CurrentDepth > 0)
                     reader.Skip();
@@ -82,21 +98,34 @@ public struct TokenEstimate
         return estimate.Tokens;
     }
 
-    static void AddTexts(ref Utf8JsonReader reader, ref TokenEstimate estimate)
+    /// <summary>A string counts itself, and so do the strings of an array; in an object those members that are text.</summary>
+    /// <param name="all">Every member is.</param>
+    static void AddTexts(ref Utf8JsonReader reader, ref TokenEstimate estimate, bool all = false)
     {
-        var depth = reader.CurrentDepth;
-        var isText = false;
-        while (reader.Read() && reader.CurrentDepth > depth)
+        if (reader.TokenType == JsonTokenType.String)
         {
-            if (reader.TokenType == JsonTokenType.PropertyName)
-                isText = reader.ValueTextEquals("content"u8) || reader.ValueTextEquals("text"u8) || reader.ValueTextEquals("refusal"u8)
-                    || reader.ValueTextEquals("arguments"u8) || reader.ValueTextEquals("reasoning_content"u8);
-            else if (reader.TokenType == JsonTokenType.String && isText)
-            {
-                estimate.AddJson(reader.ValueSpan);
-                estimate.Break();
-            }
+            estimate.AddJson(reader.ValueSpan);
+            estimate.Break();
         }
+        else if (reader.TokenType == JsonTokenType.StartArray)
+            while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
+                AddTexts(ref reader, ref estimate, all);
+        else if (reader.TokenType == JsonTokenType.StartObject)
+            while (reader.NextMember())
+            {
+                var (isText, isObject) = (all || IsOne(ref reader, Texts), all || IsOne(ref reader, Objects));
+                reader.Read();
+                if (isText || isObject || reader.TokenType != JsonTokenType.String)
+                    AddTexts(ref reader, ref estimate, isObject);
+            }
+    }
+
+    static bool IsOne(ref Utf8JsonReader reader, byte[][] names)
+    {
+        foreach (var name in names)
+            if (reader.ValueTextEquals(name))
+                return true;
+        return false;
     }
 
     void AddByte(byte value)

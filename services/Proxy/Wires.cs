@@ -1,4 +1,5 @@
 using LlmGateway.Contracts;
+using LlmGateway.Proxy.Anthropic;
 using LlmGateway.Proxy.OpenAi;
 
 namespace LlmGateway.Proxy;
@@ -7,6 +8,7 @@ namespace LlmGateway.Proxy;
 public static class Wires
 {
     public static readonly ConversationWire Chat = new ChatWire();
+    public static readonly ConversationWire Messages = new AnthropicWire();
     public static readonly Wire Embeddings = new EmbeddingsWire();
     public static readonly Wire Moderations = new ModerationsWire();
     public static readonly Wire Images = new ImagesWire();
@@ -19,7 +21,8 @@ public static class Wires
     /// <param name="provider">One of <see cref="ProviderWire"/>.</param>
     public static Wire? Of(string provider, Wire caller) => provider switch
     {
-        ProviderWire.OpenAi or ProviderWire.OpenAiCompatible => caller,
+        ProviderWire.OpenAi or ProviderWire.OpenAiCompatible => caller is ConversationWire ? Chat : caller,
+        ProviderWire.Anthropic => caller is ConversationWire ? Messages : null,
         _ => null,
     };
 }

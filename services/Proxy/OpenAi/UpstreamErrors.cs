@@ -4,7 +4,7 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Proxy.OpenAi;
 
 /// <summary>
-/// What a caller is told when a provider of the OpenAI wire refuses or fails: their mistake in the provider's words, ours without its secrets.
+/// What a caller is told when a provider refuses or fails, on any wire: their mistake in the provider's words, ours without its secrets.
 /// </summary>
 public static class UpstreamErrors
 {
@@ -15,6 +15,8 @@ public static class UpstreamErrors
 
     const string AskOperator = "Ask the operator to check the provider connection.";
 
+    static readonly Problem NoCredit = Problems.Upstream(502, "upstream_quota", "The gateway's account at the provider has no credit. " + AskOperator);
+
     /// <param name="status">The provider's status, any but 2xx.</param>
     /// <param name="body">The beginning of its answer, JSON or not.</param>
     /// <param name="retryAfterSeconds">Its <c>Retry-After</c>, if it sent one in seconds.</param>
@@ -23,10 +25,12 @@ public static class UpstreamErrors
         var wait = retryAfterSeconds is { } seconds ? Math.Clamp(seconds, 0, MaxRetryAfter) : (int?)null;
         return status switch
         {
+            // Anthropic's way to say 402.
+            400 when body.IndexOf("credit balance is too low"u8) >= 0 => NoCredit,
             400 or 404 or 413 or 422 => Pass(status, body),
             // The body may show parts of the provider key.
             401 or 403 => Problems.Upstream(502, "upstream_auth", "The provider refused the gateway's credentials. " + AskOperator),
-            402 => Problems.Upstream(502, "upstream_quota", "The gateway's account at the provider has no credit. " + AskOperator),
+            402 => NoCredit,
             429 => Problems.Upstream(429, "upstream_rate_limited", "The provider's rate limit is reached. Try again later.", wait ?? 1),
             408 or 504 => Problems.Upstream(504, "upstream_timeout", "The provider did not answer in time."),
             503 or 529 => Problems.Upstream(503, "upstream_error", $"The provider is overloaded or down ({status}).", wait ?? 1),

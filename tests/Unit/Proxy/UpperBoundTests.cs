@@ -13,7 +13,7 @@ public sealed class UpperBoundTests
         const string Plain = """{"model":"m","messages":[{"content":"é"},{"content":"b"}]}""";
         Assert.Equal(Encoding.UTF8.GetByteCount(Plain) + (2 * 16) + 64, Bound(Plain));
         const string Tools = """{"model":"m","messages":[{"content":"a"}],"tools":[]}""";
-        Assert.Equal(Tools.Length + 16 + 64 + 512, Bound(Tools));
+        Assert.Equal(Tools.Length + 16 + 64 + 1024, Bound(Tools));
         const string Image = """{"model":"m","messages":[{"content":[{"type":"image_url","image_url":{"url":"https://x"}}]}]}""";
         Assert.Equal(Image.Length + 16 + 64 + 50_000, Bound(Image));
         Assert.Equal(1000, ChatRequestTests.Accepted(Image).InputBound(1000));

@@ -37,6 +37,15 @@ public sealed class UpstreamErrorsTests
         Assert.Equal((status, "invalid_request_error", "unknown_parameter", "Unknown parameter: 'foo'.", "foo"), (problem.Status, problem.Type, problem.Code, problem.Message, problem.Param));
     }
 
+    [Fact]
+    public void Anthropics_errors_are_read_and_its_want_of_credit_is_no_mistake_of_the_caller()
+    {
+        var problem = UpstreamErrors.Map(400, """{"type":"error","error":{"type":"invalid_request_error","message":"max_tokens: 9 > 8"},"request_id":"req_x"}"""u8, null);
+        Assert.Equal((400, "upstream_invalid_request", "max_tokens: 9 > 8"), (problem.Status, problem.Code, problem.Message));
+        var poor = UpstreamErrors.Map(400, """{"type":"error","error":{"type":"invalid_request_error","message":"Your credit balance is too low to access the Anthropic API."}}"""u8, null);
+        Assert.Equal((502, "upstream_quota"), (poor.Status, poor.Code));
+    }
+
     [Theory]
     [InlineData("""{"error":"no such model"}""", "no such model")]
     [InlineData("""{"message":"no such model"}""", "no such model")]

@@ -1,0 +1,46 @@
+using System.Buffers;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using LlmGateway.ServiceDefaults;
+
+namespace LlmGateway.Proxy.Anthropic;
+
+/// <summary>Errors as this wire's clients read them, with the gateway's own members beside theirs, which they ignore.</summary>
+public static class AnthropicErrors
+{
+    static readonly JsonWriterOptions Relaxed = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    public static void Write(IBufferWriter<byte> to, Problem problem, string requestId)
+    {
+        using var json = new Utf8JsonWriter(to, Relaxed);
+        json.WriteStartObject();
+        json.WriteString("type", "error");
+        json.WriteStartObject("error");
+        json.WriteString("type", TypeOf(problem.Status));
+        json.WriteString("message", problem.Message);
+        json.WriteString("code", problem.Code);
+        json.WriteString("param", problem.Param);
+        json.WriteEndObject();
+        json.WriteString("request_id", requestId);
+        json.WriteString("message", problem.Message);
+        json.WriteNumber("status", problem.Status);
+        json.WriteString("requestId", requestId);
+        json.WriteEndObject();
+    }
+
+    /// <summary>The wire has one type for each status; programs that need more read <c>code</c>.</summary>
+    public static string TypeOf(int status) => status switch
+    {
+        401 => "authentication_error",
+        402 => "billing_error",
+        403 => "permission_error",
+        404 => "not_found_error",
+        408 or 504 => "timeout_error",
+        409 => "conflict_error",
+        413 => "request_too_large",
+        429 => "rate_limit_error",
+        503 or 529 => "overloaded_error",
+        >= 500 => "api_error",
+        _ => "invalid_request_error",
+    };
+}

@@ -1,0 +1,91 @@
+using System.Text;
+using System.Text.Json;
+using static LlmGateway.Proxy.Refusals;
+
+namespace LlmGateway.Proxy.Anthropic;
+
+/// <summary>
+/// The members of a Messages request that cost money in a way that no price of ours covers, in one place. They are refused, because a request whose upper bound is
+/// unknown could overspend a wallet. Members that are neither here nor read by <see cref="AnthropicRequestReader"/> pass through.
+/// </summary>
+static class AnthropicParameters
+{
+    /// <summary>Refused unless they are null, false or an empty array.</summary>
+    static readonly (byte[] Name, string Reason)[] Unpriced =
+    [
+        ("mcp_servers"u8.ToArray(), "what tools of remote servers bring in is input of unknown size"),
+        ("container"u8.ToArray(), "containers are billed by the hour"),
+        ("fallbacks"u8.ToArray(), "each fallback has its own price, and fallbacks are the project's to choose"),
+        ("models"u8.ToArray(), "each fallback has its own price, and fallbacks are the project's to choose"),
+        ("plugins"u8.ToArray(), "plugins are billed apart"),
+        ("route"u8.ToArray(), "the route is the project's to choose"),
+        ("provider"u8.ToArray(), "the provider is the project's to choose"),
+        ("workspace_id"u8.ToArray(), "the provider's workspace is the project's to choose"),
+        ("api_base"u8.ToArray(), "the provider's address is the project's to choose"),
+        ("base_url"u8.ToArray(), "the provider's address is the project's to choose"),
+        ("api_key"u8.ToArray(), "the provider's credentials are the project's"),
+    ];
+
+    /// <summary>Members that decide the cost and are read; no other spelling of them may pass.</summary>
+    static readonly byte[][] Read =
+    [
+        "model"u8.ToArray(), "messages"u8.ToArray(), "max_tokens"u8.ToArray(), "stream"u8.ToArray(), "system"u8.ToArray(), "tools"u8.ToArray(), "thinking"u8.ToArray(),
+        "service_tier"u8.ToArray(), "speed"u8.ToArray(), "inference_geo"u8.ToArray(), "context_management"u8.ToArray(),
+    ];
+
+    /// <summary>Refuses a top-level member whose cost has no price, and other spellings of those that decide the cost: some servers match names without regard to case.</summary>
+    public static void CheckTop(ReadOnlySpan<byte> name, ref StrictJson json)
+    {
+        foreach (var known in Read)
+            if (Ascii.EqualsIgnoreCase(name, known))
+                throw Invalid(Encoding.UTF8.GetString(name), $"must be written '{Encoding.UTF8.GetString(known)}'");
+        foreach (var (unpriced, reason) in Unpriced)
+            if (Ascii.EqualsIgnoreCase(name, unpriced) && !IsNothing(ref json))
+                throw Unpriceable(Encoding.UTF8.GetString(name), reason);
+    }
+
+    /// <summary>A choice of which only the plain values have our prices; null is the plain one.</summary>
+    public static void CheckPlain(ref StrictJson json, string path, string reason, ReadOnlySpan<byte> plain, ReadOnlySpan<byte> orPlain)
+    {
+        if (json.Token != JsonTokenType.Null && !json.IsString(plain) && !json.IsString(orPlain))
+            throw Unpriceable(path, reason);
+    }
+
+    /// <summary>Leaving out what is old costs nothing; whatever else the provider may do to a conversation is work of the model, and billed.</summary>
+    public static void CheckContextManagement(ref StrictJson json)
+    {
+        if (json.Token == JsonTokenType.Null)
+            return;
+        if (json.Token != JsonTokenType.StartObject)
+            throw Invalid("context_management", "must be an object");
+        ReadOnlySpan<byte> name = default;
+        while (json.NextMember(ref name))
+        {
+            if (!name.SequenceEqual("edits"u8) || json.Token != JsonTokenType.StartArray)
+                throw Unpriceable($"context_management.{Encoding.UTF8.GetString(name)}", "only 'edits' that clear something have a price");
+            for (var index = 0; json.NextElement(); index++)
+                CheckEdit(ref json, index);
+        }
+    }
+
+    static void CheckEdit(ref StrictJson json, int index)
+    {
+        var clears = false;
+        ReadOnlySpan<byte> name = default;
+        if (json.Token == JsonTokenType.StartObject)
+            while (json.NextMember(ref name))
+            {
+                clears |= name.SequenceEqual("type"u8) && json.Token == JsonTokenType.String && json.GetString().StartsWith("clear_", StringComparison.Ordinal);
+                json.Skip();
+            }
+        if (!clears)
+            throw Unpriceable($"context_management.edits[{index}]", "only edits that clear something have a price");
+    }
+
+    static bool IsNothing(ref StrictJson json)
+    {
+        if (json.Token is JsonTokenType.Null or JsonTokenType.False)
+            return true;
+        return json.Token == JsonTokenType.StartArray && !json.NextElement();
+    }
+}

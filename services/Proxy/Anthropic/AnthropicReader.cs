@@ -1,0 +1,318 @@
+using System.Text;
+using System.Text.Json;
+using LlmGateway.Proxy.Translation;
+
+namespace LlmGateway.Proxy.Anthropic;
+
+/// <summary>
+/// Reads answers of this wire. A stream's content comes in numbered blocks, each with a start, pieces and a stop; the reason why it ended and what it used come after all
+/// of them. What the provider says it has used before that is not reported: a caller who leaves early pays for what was delivered, not for a placeholder.
+/// </summary>
+public sealed class AnthropicReader : AnswerReader
+{
+    /// <summary>Tool calls of one answer that are read; a model makes a few.</summary>
+    const int MaxCalls = 1024;
+
+    readonly AnthropicUsage _usage = new();
+
+    // The tool calls by the numbers of their blocks, and whether any argument was seen.
+    readonly Dictionary<int, (int Call, bool HasArguments)> _calls = [];
+    int _callCount;
+
+    enum Kind
+    {
+        Other,
+        // Events
+        MessageStart, BlockStart, BlockDelta, BlockStop, MessageDelta, MessageStop, Error,
+        // Blocks and their pieces
+        Text, Thinking, ToolUse, Arguments, Signature,
+    }
+
+    /// <summary>What one event, or one block of a whole answer, says, whatever the order of its members.</summary>
+    struct Said
+    {
+        public Kind Event, Inner;
+        public int Index;
+        public string? Id, Name, Words, Seal, Stop, Sequence, Message;
+        public Place Input, Usage;
+    }
+
+    /// <summary>Where a value stands in the JSON.</summary>
+    readonly record struct Place(int Start, int Length)
+    {
+        public ReadOnlySpan<byte> Of(ReadOnlySpan<byte> json) => json.Slice(Start, Length);
+    }
+
+    public override StreamPiece Read(scoped SseEvent e, List<AnswerEvent> to)
+    {
+        var said = new Said();
+        try
+        {
+            var reader = new Utf8JsonReader(e.Data);
+            reader.Read();
+            ReadEvent(ref reader, ref said);
+        }
+        catch (JsonException)
+        {
+            MalformedSeen = true;
+            return new(IsFinished, -1);
+        }
+        Tell(said, e.Data, to);
+        var isTail = IsFinished && said.Event is not (Kind.BlockStart or Kind.BlockDelta or Kind.BlockStop or Kind.Error);
+        return new(isTail, isTail && said.Event == Kind.MessageDelta && said.Usage.Length > 0 ? said.Usage.Start + said.Usage.Length - 1 : -1);
+    }
+
+    public override bool ReadWhole(ReadOnlySpan<byte> json, List<AnswerEvent> to)
+    {
+        try
+        {
+            var reader = new Utf8JsonReader(json);
+            return reader.Read() && reader.TokenType == JsonTokenType.StartObject && ReadMessage(ref reader, json, to) && !reader.Read();
+        }
+        catch (JsonException)
+        {
+            MalformedSeen = true;
+            return false;
+        }
+    }
+
+    void Tell(in Said said, ReadOnlySpan<byte> json, List<AnswerEvent> to)
+    {
+        switch (said.Event)
+        {
+            case Kind.MessageStart:
+                to.Add(new(AnswerEventKind.Start, Id: said.Id));
+                if (said.Usage.Length > 0)
+                    _usage.Add(said.Usage.Of(json));
+                break;
+            case Kind.BlockStart or Kind.BlockDelta:
+                TellBlock(said, json, to);
+                break;
+            case Kind.BlockStop:
+                if (_calls.Remove(said.Index, out var call) && !call.HasArguments)
+                    to.Add(AnswerEvent.Arguments(call.Call, "{}"));
+                break;
+            case Kind.MessageDelta:
+                if (said.Stop is not null)
+                    TellStop(said.Stop, said.Sequence, to);
+                if (IsFinished && said.Usage.Length > 0)
+                    to.Add(AnswerEvent.Used(_usage.Add(said.Usage.Of(json))));
+                break;
+            case Kind.MessageStop:
+                IsDone = true;
+                break;
+            case Kind.Error:
+                to.Add(new(AnswerEventKind.Error, said.Message));
+                break;
+        }
+    }
+
+    /// <summary>A block that begins, with all of its content or none, or a piece of one.</summary>
+    void TellBlock(in Said said, ReadOnlySpan<byte> json, List<AnswerEvent> to)
+    {
+        switch (said.Inner)
+        {
+            case Kind.Text when said.Words is { Length: > 0 }:
+                to.Add(AnswerEvent.Words(said.Words));
+                break;
+            case Kind.Thinking or Kind.Signature:
+                if (said.Words is { Length: > 0 })
+                    to.Add(new(AnswerEventKind.Reasoning, said.Words));
+                if (said.Seal is { Length: > 0 })
+                    to.Add(new(AnswerEventKind.Signature, said.Seal));
+                break;
+            case Kind.ToolUse when _callCount < MaxCalls && said.Event == Kind.BlockStart:
+                to.Add(AnswerEvent.Call(_callCount, said.Id ?? "", said.Name ?? ""));
+                // Most servers begin with {} and send the pieces after it; some send all at once.
+                var isWhole = said.Input.Length > 2;
+                if (isWhole)
+                    to.Add(AnswerEvent.Arguments(_callCount, Encoding.UTF8.GetString(said.Input.Of(json))));
+                _calls[said.Index] = (_callCount++, isWhole);
+                break;
+            case Kind.Arguments when said.Words is { Length: > 0 } && _calls.TryGetValue(said.Index, out var call):
+                _calls[said.Index] = (call.Call, true);
+                to.Add(AnswerEvent.Arguments(call.Call, said.Words));
+                break;
+        }
+    }
+
+    void TellStop(string reason, string? sequence, List<AnswerEvent> to)
+    {
+        IsFinished = true;
+        to.Add(AnswerEvent.Finished(reason switch
+        {
+            "max_tokens" or "model_context_window_exceeded" => StopReason.Length,
+            "tool_use" => StopReason.ToolCalls,
+            "stop_sequence" => StopReason.StopSequence,
+            "refusal" => StopReason.Filtered,
+            _ => StopReason.End,
+        }, sequence));
+    }
+
+    static void ReadEvent(ref Utf8JsonReader reader, ref Said said)
+    {
+        if (reader.TokenType != JsonTokenType.StartObject)
+            throw new JsonException();
+        while (reader.NextMember())
+        {
+            if (reader.Has("type"u8))
+                said.Event = KindOf(ref reader);
+            else if (reader.Has("index"u8))
+            {
+                reader.Read();
+                if (reader.TokenType != JsonTokenType.Number || !reader.TryGetInt32(out said.Index))
+                    reader.StepOver();
+            }
+            else if (reader.Has("delta"u8) || reader.Has("content_block"u8) || reader.Has("message"u8) || reader.Has("error"u8))
+                ReadInner(ref reader, ref said);
+            else if (reader.Has("usage"u8))
+                ReadUsage(ref reader, ref said);
+            else
+            {
+                reader.Read();
+                reader.StepOver();
+            }
+        }
+        if (reader.Read())
+            throw new JsonException();
+    }
+
+    /// <summary>The object inside an event; no two of them have a member of one name in two meanings.</summary>
+    static void ReadInner(ref Utf8JsonReader reader, ref Said said)
+    {
+        reader.Read();
+        if (reader.TokenType == JsonTokenType.StartObject)
+            while (reader.NextMember())
+                ReadInnerMember(ref reader, ref said);
+        else
+            reader.StepOver();
+    }
+
+    static void ReadInnerMember(ref Utf8JsonReader reader, ref Said said)
+    {
+        if (reader.Has("type"u8))
+            said.Inner = KindOf(ref reader);
+        else if (reader.Has("text"u8) || reader.Has("thinking"u8) || reader.Has("partial_json"u8))
+            said.Words = ReadText(ref reader);
+        else if (reader.Has("id"u8))
+            said.Id = ReadText(ref reader);
+        else if (reader.Has("name"u8))
+            said.Name = ReadText(ref reader);
+        else if (reader.Has("signature"u8))
+            said.Seal = ReadText(ref reader);
+        else if (reader.Has("stop_reason"u8))
+            said.Stop = ReadText(ref reader);
+        else if (reader.Has("stop_sequence"u8))
+            said.Sequence = ReadText(ref reader);
+        else if (reader.Has("message"u8))
+            said.Message = ReadText(ref reader);
+        else if (reader.Has("input"u8))
+            said.Input = ReadRaw(ref reader);
+        else if (reader.Has("usage"u8))
+            ReadUsage(ref reader, ref said);
+        else
+        {
+            reader.Read();
+            reader.StepOver();
+        }
+    }
+
+    /// <summary>The members of a whole answer; false when it has neither content nor an error.</summary>
+    bool ReadMessage(ref Utf8JsonReader reader, ReadOnlySpan<byte> json, List<AnswerEvent> to)
+    {
+        var said = new Said();
+        var (isAnswer, start) = (false, to.Count);
+        while (reader.NextMember())
+        {
+            if (reader.Has("content"u8))
+            {
+                reader.Read();
+                isAnswer |= ReadContent(ref reader, json, to);
+            }
+            else if (reader.Has("error"u8))
+            {
+                ReadInner(ref reader, ref said);
+                to.Add(new(AnswerEventKind.Error, said.Message));
+                isAnswer = true;
+            }
+            else
+                ReadInnerMember(ref reader, ref said);
+        }
+        to.Insert(start, new(AnswerEventKind.Start, Id: said.Id));
+        if (said.Stop is not null)
+            TellStop(said.Stop, said.Sequence, to);
+        if (said.Usage.Length > 0)
+            to.Add(AnswerEvent.Used(_usage.Add(said.Usage.Of(json))));
+        return isAnswer;
+    }
+
+    bool ReadContent(ref Utf8JsonReader reader, ReadOnlySpan<byte> json, List<AnswerEvent> to)
+    {
+        if (reader.TokenType != JsonTokenType.StartArray)
+        {
+            reader.StepOver();
+            return false;
+        }
+        for (var index = 0; reader.Read() && reader.TokenType != JsonTokenType.EndArray; index++)
+        {
+            if (reader.TokenType != JsonTokenType.StartObject)
+            {
+                reader.StepOver();
+                continue;
+            }
+            var block = new Said { Event = Kind.BlockStart, Index = index };
+            while (reader.NextMember())
+                ReadInnerMember(ref reader, ref block);
+            TellBlock(block, json, to);
+            Tell(new Said { Event = Kind.BlockStop, Index = index }, json, to);
+        }
+        return true;
+    }
+
+    static void ReadUsage(ref Utf8JsonReader reader, ref Said said)
+    {
+        var value = ReadRaw(ref reader);
+        if (reader.TokenType == JsonTokenType.EndObject)
+            said.Usage = value;
+    }
+
+    /// <summary>Steps to the value and over it.</summary>
+    static Place ReadRaw(ref Utf8JsonReader reader)
+    {
+        reader.Read();
+        var start = (int)reader.TokenStartIndex;
+        reader.StepOver();
+        return new(start, (int)reader.BytesConsumed - start);
+    }
+
+    /// <summary>Null for what is no string.</summary>
+    static string? ReadText(ref Utf8JsonReader reader)
+    {
+        reader.Read();
+        if (reader.TokenType == JsonTokenType.String)
+            return reader.Text();
+        reader.StepOver();
+        return null;
+    }
+
+    static Kind KindOf(ref Utf8JsonReader reader)
+    {
+        reader.Read();
+        var kind = reader.TokenType != JsonTokenType.String ? Kind.Other
+            : reader.Has("content_block_delta"u8) ? Kind.BlockDelta
+            : reader.Has("text_delta"u8) || reader.Has("text"u8) ? Kind.Text
+            : reader.Has("input_json_delta"u8) ? Kind.Arguments
+            : reader.Has("thinking_delta"u8) || reader.Has("thinking"u8) ? Kind.Thinking
+            : reader.Has("signature_delta"u8) ? Kind.Signature
+            : reader.Has("tool_use"u8) ? Kind.ToolUse
+            : reader.Has("message_start"u8) ? Kind.MessageStart
+            : reader.Has("content_block_start"u8) ? Kind.BlockStart
+            : reader.Has("content_block_stop"u8) ? Kind.BlockStop
+            : reader.Has("message_delta"u8) ? Kind.MessageDelta
+            : reader.Has("message_stop"u8) ? Kind.MessageStop
+            : reader.Has("error"u8) ? Kind.Error
+            : Kind.Other;
+        reader.StepOver();
+        return kind;
+    }
+}
