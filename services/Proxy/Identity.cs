@@ -26,7 +26,7 @@ public sealed class Identity
     /// <summary>The caller, or why there is none. Status, expiry and origin have been checked.</summary>
     public async ValueTask<(Caller? Caller, Problem? Problem)> IdentifyAsync(HttpContext http)
     {
-        if (Permit.FindCredential(http.Request.Headers) is not { } token)
+        if (Permit.FindCredential(http.Request) is not { } token)
             return (null, Problems.NoCredential);
         if (!Token.TryRead(token, out _, out _))
             return (null, Problems.BadCredential);

@@ -1,39 +1,97 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using System.Text.RegularExpressions;
+using LlmGateway.Proxy.Gemini;
 using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Proxy;
 
-/// <summary><c>GET /v1/models</c> and <c>/v1/models/{id}</c> on the OpenAI wire: what this credential may call, nothing else.</summary>
-public static class Models
+/// <summary>
+/// <c>GET /v1/models</c>, <c>/v1/models/{id}</c>, and both under <c>/v1beta</c> or nothing: what this credential may call, nothing else. Three wires share the address; a client's
+/// headers tell which it speaks: <c>anthropic-version</c>, a key in Google's manner, else OpenAI's.
+/// </summary>
+public static partial class Models
 {
+    static readonly JsonSerializerOptions WithoutNulls = new(JsonSerializerDefaults.Web) { DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull };
+
+    enum Shape { OpenAi, Anthropic, Gemini }
+
     public static void MapModels(this WebApplication app)
     {
-        foreach (var root in (string[])["/v1", ""])
+        foreach (var root in (string[])["/v1", "", "/v1beta"])
         {
-            app.MapGet($"{root}/models", async (HttpContext http, Identity identity) =>
-            {
-                var (caller, problem) = await IdentifyAsync(http, identity);
-                return problem ?? Results.Json(new { @object = "list", data = Allowed(caller!).Select(Show) });
-            });
-            app.MapGet($"{root}/models/{{**id}}", async (string id, HttpContext http, Identity identity) =>
-            {
-                var (caller, problem) = await IdentifyAsync(http, identity);
-                if (problem is not null)
-                    return problem;
-                var route = caller!.Project.Find(id);
-                return route is not null && Permit.Check(caller.Credential, route, id) is null ? Results.Json(Show(route)) : Problems.NotFound("model");
-            });
+            app.MapGet($"{root}/models", (HttpContext http, Identity identity) => AnswerAsync(http, identity, null));
+            app.MapGet($"{root}/models/{{**id}}", (string id, HttpContext http, Identity identity) => AnswerAsync(http, identity, id));
         }
     }
 
-    static async Task<(Caller? Caller, IResult? Problem)> IdentifyAsync(HttpContext http, Identity identity)
+    /// <summary>Base URLs are pasted with a slash at their end, and clients join them as they are: <c>/v1//models</c>. Call before <c>UseRouting</c>.</summary>
+    public static void UseModelAddresses(this WebApplication app) => app.Use(next => http =>
     {
+        if (HttpMethods.IsGet(http.Request.Method) && http.Request.Path.Value is { } path && path.Contains("//", StringComparison.Ordinal))
+            http.Request.Path = Slashes().Replace(path, "/");
+        return next(http);
+    });
+
+    static async Task<IResult> AnswerAsync(HttpContext http, Identity identity, string? id)
+    {
+        // Before the key is taken out of the query.
+        var shape = ShapeOf(http.Request);
+        if (shape != Shape.OpenAi)
+            http.SetProblemBody(shape == Shape.Gemini ? Wires.Gemini.WriteError : Wires.Messages.WriteError);
         var (caller, problem) = await identity.IdentifyAsync(http);
-        return (caller, problem ?? Permit.CheckInference(caller!.Credential));
+        problem ??= Permit.CheckInference(caller!.Credential);
+        if (problem is not null)
+            return problem;
+        if (id is null)
+            return Results.Json(List(shape, [.. Allowed(caller!)]), WithoutNulls);
+        var name = shape == Shape.Gemini ? GeminiTarget.ModelOf(id) : id;
+        var route = caller!.Project.Find(name);
+        return route is not null && Permit.Check(caller.Credential, route, name) is null ? Results.Json(Show(shape, route), WithoutNulls) : Problems.NotFound("model");
+    }
+
+    static Shape ShapeOf(HttpRequest request)
+    {
+        if (request.Path.StartsWithSegments("/v1beta"))
+            return Shape.Gemini;
+        if (request.Headers.ContainsKey("anthropic-version"))
+            return Shape.Anthropic;
+        return request.Headers.ContainsKey("x-goog-api-key") || request.Query.ContainsKey("key") ? Shape.Gemini : Shape.OpenAi;
     }
 
     static IEnumerable<Route> Allowed(Caller caller) => caller.Project.Catalog.Models
         .Select(model => caller.Project.Find($"{model.Provider}/{model.Id}"))
         .Where(route => route is not null && Permit.Check(caller.Credential, route, route.Model.Id) is null)!;
 
-    static object Show(Route route) => new { id = route.Model.Id, @object = "model", created = 0, owned_by = route.Model.Provider };
+    /// <summary>All on one page: a project offers some dozens.</summary>
+    static object List(Shape shape, Route[] routes)
+    {
+        var models = routes.Select(route => Show(shape, route));
+        return shape switch
+        {
+            Shape.Anthropic => new { data = models, has_more = false, first_id = routes.FirstOrDefault()?.Model.Id, last_id = routes.LastOrDefault()?.Model.Id },
+            Shape.Gemini => new { models },
+            _ => new { @object = "list", data = models },
+        };
+    }
+
+    /// <summary>When a model was made is not known here; the beginning of time is what vendors say then.</summary>
+    static object Show(Shape shape, Route route) => shape switch
+    {
+        Shape.Anthropic => new { type = "model", id = route.Model.Id, display_name = route.Model.Id, created_at = "1970-01-01T00:00:00Z" },
+        Shape.Gemini => new
+        {
+            name = $"models/{route.Model.Id}",
+            displayName = route.Model.Id,
+            inputTokenLimit = Known(route.Model.ContextTokens),
+            outputTokenLimit = Known(route.Model.MaxOutputTokens),
+            supportedGenerationMethods = route.Model.Kind == "chat" ? (string[])[GeminiTarget.Generate, GeminiTarget.Stream, GeminiTarget.CountTokens] : [],
+        },
+        _ => new { id = route.Model.Id, @object = "model", created = 0, owned_by = route.Model.Provider },
+    };
+
+    static long? Known(long tokens) => tokens > 0 ? tokens : null;
+
+    [GeneratedRegex("/{2,}")]
+    private static partial Regex Slashes();
 }

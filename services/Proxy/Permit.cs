@@ -1,4 +1,5 @@
 using LlmGateway.Contracts;
+using LlmGateway.Proxy.Gemini;
 using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Proxy;
@@ -6,15 +7,26 @@ namespace LlmGateway.Proxy;
 /// <summary>The rules of who may do what, as pure functions: credential positions, status, origin, model scope.</summary>
 public static class Permit
 {
-    /// <summary>The credential of a request, wherever its SDK puts it; null when there is none.</summary>
-    public static string? FindCredential(IHeaderDictionary headers)
+    /// <summary>The credential of a request, wherever its SDK puts it; null when there is none. One in the query is taken out of it, so that nothing that comes later can show it.</summary>
+    public static string? FindCredential(HttpRequest request)
     {
+        var headers = request.Headers;
         var authorization = headers.Authorization.ToString();
         if (authorization.StartsWith("Bearer ", StringComparison.OrdinalIgnoreCase))
             return authorization[7..].Trim();
         if (headers["X-API-Key"].ToString() is { Length: > 0 } key)
             return key;
-        return headers["x-goog-api-key"].ToString() is { Length: > 0 } google ? google : null;
+        if (headers["x-goog-api-key"].ToString() is { Length: > 0 } google)
+            return google;
+        return request.QueryString.HasValue && GeminiTarget.MayHoldKey(request.Path.Value ?? "") ? TakeFromQuery(request) : null;
+    }
+
+    static string? TakeFromQuery(HttpRequest request)
+    {
+        if (request.Query["key"].ToString() is not { Length: > 0 } key)
+            return null;
+        request.QueryString = QueryString.Create(request.Query.Where(pair => pair.Key != "key"));
+        return key;
     }
 
     public static Problem? Check(Credential credential, DateTimeOffset now) => credential.Status switch

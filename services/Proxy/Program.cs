@@ -1,5 +1,6 @@
 using LlmGateway.Proxy;
 using LlmGateway.Proxy.Anthropic;
+using LlmGateway.Proxy.Gemini;
 using LlmGateway.ServiceDefaults;
 
 var builder = WebApplication.CreateBuilder(args);
@@ -20,6 +21,7 @@ builder.Services.AddSingleton<Forwarding>();
 builder.Services.AddSingleton<Answering>();
 builder.Services.AddSingleton<Inference>();
 builder.Services.AddSingleton<CountTokens>();
+builder.Services.AddSingleton<GeminiTokens>();
 builder.Services.AddHostedSingleton<Slices>();
 builder.Services.AddHostedSingleton<SpoolPublisher>();
 builder.Services.AddHostedSingleton<Running>();
@@ -30,6 +32,8 @@ var app = builder.Build();
 app.UseServiceDefaults();
 app.UseCrossOrigin();
 app.UseInference();
+app.UseGemini();
+app.UseModelAddresses();
 app.UseRouting();
 app.UseAuthorization();
 

@@ -1,5 +1,6 @@
 using LlmGateway.Contracts;
 using LlmGateway.Proxy.Anthropic;
+using LlmGateway.Proxy.Gemini;
 using LlmGateway.Proxy.OpenAi;
 
 namespace LlmGateway.Proxy;
@@ -13,6 +14,7 @@ public static class Wires
     static readonly ConversationWire CompatibleChat = new ChatWire("max_tokens");
 
     public static readonly ConversationWire Messages = new AnthropicWire();
+    public static readonly ConversationWire Gemini = new GeminiWire();
     public static readonly Wire Embeddings = new EmbeddingsWire();
     public static readonly Wire Moderations = new ModerationsWire();
     public static readonly Wire Images = new ImagesWire();
@@ -32,6 +34,7 @@ public static class Wires
             ProviderWire.OpenAi => Chat,
             ProviderWire.OpenAiCompatible => CompatibleChat,
             ProviderWire.Anthropic => Messages,
+            ProviderWire.Gemini => Gemini,
             _ => null,
         };
     }

@@ -17,6 +17,8 @@ public static class UpstreamErrors
 
     static readonly Problem NoCredit = Problems.Upstream(502, "upstream_quota", "The gateway's account at the provider has no credit. " + AskOperator);
 
+    static readonly Problem RefusedKey = Problems.Upstream(502, "upstream_auth", "The provider refused the gateway's credentials. " + AskOperator);
+
     /// <param name="status">The provider's status, any but 2xx.</param>
     /// <param name="body">The beginning of its answer, JSON or not.</param>
     /// <param name="retryAfterSeconds">Its <c>Retry-After</c>, if it sent one in seconds.</param>
@@ -27,9 +29,11 @@ public static class UpstreamErrors
         {
             // Anthropic's way to say 402.
             400 when body.IndexOf("credit balance is too low"u8) >= 0 => NoCredit,
+            // Google's way to say 401.
+            400 when body.IndexOf("API_KEY_INVALID"u8) >= 0 => RefusedKey,
             400 or 404 or 413 or 422 => Pass(status, body),
             // The body may show parts of the provider key.
-            401 or 403 => Problems.Upstream(502, "upstream_auth", "The provider refused the gateway's credentials. " + AskOperator),
+            401 or 403 => RefusedKey,
             402 => NoCredit,
             429 => Problems.Upstream(429, "upstream_rate_limited", "The provider's rate limit is reached. Try again later.", wait ?? 1),
             408 or 504 => Problems.Upstream(504, "upstream_timeout", "The provider did not answer in time."),

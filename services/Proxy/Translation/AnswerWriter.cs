@@ -1,5 +1,6 @@
 using System.Buffers;
 using LlmGateway.Contracts;
+using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Proxy.Translation;
 
@@ -12,6 +13,10 @@ public abstract class AnswerWriter
     /// <summary>The end of a stream that was settled: closes what is open, says why it ended, what was used and what it cost, and the wire's end mark.</summary>
     /// <param name="stop">The last <c>Finish</c> event.</param>
     public abstract void WriteEnd(in AnswerEvent stop, Usage settled, Money cost, IBufferWriter<byte> to);
+
+    /// <summary>The end of a stream that broke off, in a way that the wire's clients raise.</summary>
+    /// <param name="wire">The writer's own.</param>
+    public virtual void WriteFailure(Wire wire, Problem problem, string requestId, IBufferWriter<byte> to) => wire.WriteStreamError(to, problem, requestId);
 
     /// <summary>A whole answer.</summary>
     /// <param name="events">All of it, <c>Finish</c> included.</param>

@@ -79,6 +79,8 @@ public sealed class PassRelay(ConversationWire wire, bool asArray = false, int m
     {
         if (e.IsOversize)
         {
+            if (asArray)
+                throw new IOException("the provider sent an event that is too large to become an element of an array");
             EventMeter.SeeUnread(e.Raw);
             toCaller.Write(e.Raw);
             return;

@@ -45,7 +45,7 @@ public sealed class TranslatedRelay : Relay
     public override void WriteTail(IBufferWriter<byte> toCaller, Usage settled, Money cost) => _writer.WriteEnd(_meter.Finish, settled, cost, toCaller);
 
     public override void WriteFailure(IBufferWriter<byte> toCaller, Problem problem, string requestId) =>
-        _to.WriteStreamError(toCaller, _meter.ErrorMessage is { } message ? problem with { Message = message } : problem, requestId);
+        _writer.WriteFailure(_to, _meter.ErrorMessage is { } message ? problem with { Message = message } : problem, requestId, toCaller);
 
     public override void Dispose() => _events.Dispose();
 

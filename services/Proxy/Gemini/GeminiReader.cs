@@ -1,0 +1,269 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using LlmGateway.Proxy.Translation;
+
+namespace LlmGateway.Proxy.Gemini;
+
+/// <summary>
+/// Reads <c>generateContent</c>'s answer, whole or chunk by chunk: each chunk is such an answer with what is new in it and the usage so far. The wire has no end mark; an answer is
+/// finished when every candidate that was seen has its <c>finishReason</c>.
+/// </summary>
+public sealed class GeminiReader : AnswerReader
+{
+    /// <summary>Longest part of a function's name that goes into an id that we make.</summary>
+    const int MaxNameInId = 40;
+
+    // One bit for each candidate; Google gives 8 at most.
+    ulong _seen, _finished;
+
+    int _calls;
+    bool _started;
+
+    public override StreamPiece Read(scoped SseEvent e, List<AnswerEvent> to)
+    {
+        var first = to.Count;
+        var usageEnd = Read(e.Data, to, out var hasFinish, out var isAnswer);
+        MalformedSeen |= !isAnswer;
+        // Words after the end belong to no end: they pass, and what was withheld before them too.
+        return new(hasFinish || (IsFinished && isAnswer && !HasWords(to, first)), usageEnd);
+    }
+
+    public override bool ReadWhole(ReadOnlySpan<byte> json, List<AnswerEvent> to)
+    {
+        Read(json, to, out _, out var isAnswer);
+        return isAnswer && !MalformedSeen && to.TrueForAll(e => e.Kind != AnswerEventKind.Error);
+    }
+
+    static bool HasWords(List<AnswerEvent> events, int from)
+    {
+        for (; from < events.Count; from++)
+            if (events[from].Kind is AnswerEventKind.Text or AnswerEventKind.Reasoning or AnswerEventKind.ToolCall)
+                return true;
+        return false;
+    }
+
+    /// <summary>Offset of the brace that closes the usage, or -1.</summary>
+    /// <param name="hasFinish">The last open candidate ends here, or the prompt was refused.</param>
+    /// <param name="isAnswer">This is an answer or a piece of one, or an error.</param>
+    int Read(ReadOnlySpan<byte> data, List<AnswerEvent> to, out bool hasFinish, out bool isAnswer)
+    {
+        var (first, usageEnd, wasFinished) = (to.Count, -1, IsFinished);
+        string? id = null;
+        isAnswer = false;
+        try
+        {
+            var reader = new Utf8JsonReader(data);
+            if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject)
+                throw new JsonException();
+            while (reader.NextMember())
+                isAnswer |= ReadMember(ref reader, data, to, ref id, ref usageEnd);
+            if (reader.Read())
+                throw new JsonException();
+        }
+        catch (JsonException)
+        {
+            MalformedSeen = true;
+        }
+        if (!_started && (isAnswer || to.Count > first))
+        {
+            _started = true;
+            to.Insert(first, new(AnswerEventKind.Start, Id: id));
+        }
+        hasFinish = IsFinished && !wasFinished;
+        return usageEnd;
+    }
+
+    /// <summary>True for members that make an answer.</summary>
+    bool ReadMember(ref Utf8JsonReader reader, ReadOnlySpan<byte> data, List<AnswerEvent> to, ref string? id, ref int usageEnd)
+    {
+        var (isCandidates, isUsage, isFeedback) = (reader.Has("candidates"u8), reader.Has("usageMetadata"u8), reader.Has("promptFeedback"u8));
+        var (isId, isError) = (reader.Has("responseId"u8), reader.Has("error"u8));
+        reader.Read();
+        if (isCandidates && reader.TokenType == JsonTokenType.StartArray)
+        {
+            while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
+                ReadCandidate(ref reader, data, to);
+        }
+        else if (isUsage && reader.TokenType == JsonTokenType.StartObject)
+        {
+            var start = (int)reader.TokenStartIndex;
+            reader.StepOver();
+            usageEnd = (int)reader.TokenStartIndex;
+            to.Add(AnswerEvent.Used(GeminiUsage.Read(data[start..(usageEnd + 1)])));
+        }
+        else if (isFeedback && reader.TokenType == JsonTokenType.StartObject)
+            ReadFeedback(ref reader, to);
+        else if (isError && reader.TokenType == JsonTokenType.StartObject)
+            ReadError(ref reader, to);
+        else
+        {
+            id = isId ? Text(ref reader) : id;
+            reader.StepOver();
+            return false;
+        }
+        return true;
+    }
+
+    void ReadCandidate(ref Utf8JsonReader reader, ReadOnlySpan<byte> data, List<AnswerEvent> to)
+    {
+        if (reader.TokenType != JsonTokenType.StartObject)
+        {
+            reader.StepOver();
+            return;
+        }
+        var index = 0;
+        var (finished, stop) = (false, StopReason.End);
+        while (reader.NextMember())
+        {
+            var (isContent, isFinish, isIndex) = (reader.Has("content"u8), reader.Has("finishReason"u8), reader.Has("index"u8));
+            reader.Read();
+            if (isContent && reader.TokenType == JsonTokenType.StartObject)
+                ReadContent(ref reader, data, to);
+            else if (isFinish && reader.TokenType == JsonTokenType.String)
+                (finished, stop) = (true, StopOf(ref reader));
+            else if (isIndex && reader.TokenType == JsonTokenType.Number && reader.TryGetInt32(out var value))
+                index = Math.Clamp(value, 0, 63);
+            reader.StepOver();
+        }
+        _seen |= 1UL << index;
+        if (finished)
+        {
+            _finished |= 1UL << index;
+            to.Add(AnswerEvent.Finished(stop == StopReason.End && _calls > 0 ? StopReason.ToolCalls : stop));
+        }
+        IsFinished = _finished == _seen;
+    }
+
+    void ReadContent(ref Utf8JsonReader reader, ReadOnlySpan<byte> data, List<AnswerEvent> to)
+    {
+        while (reader.NextMember())
+        {
+            var isParts = reader.Has("parts"u8);
+            reader.Read();
+            if (isParts && reader.TokenType == JsonTokenType.StartArray)
+            {
+                while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
+                    ReadPart(ref reader, data, to);
+            }
+            else
+                reader.StepOver();
+        }
+    }
+
+    /// <summary>The members of a part come in any order, so what they mean is known at its end.</summary>
+    void ReadPart(ref Utf8JsonReader reader, ReadOnlySpan<byte> data, List<AnswerEvent> to)
+    {
+        if (reader.TokenType != JsonTokenType.StartObject)
+        {
+            reader.StepOver();
+            return;
+        }
+        string? text = null, signature = null;
+        var (isThought, call) = (false, default(Call));
+        while (reader.NextMember())
+        {
+            var (isText, isThoughtFlag, isSignature, isCall) =
+                (reader.Has("text"u8), reader.Has("thought"u8), reader.Has("thoughtSignature"u8), reader.Has("functionCall"u8));
+            reader.Read();
+            if (isText)
+                text = Text(ref reader);
+            else if (isThoughtFlag)
+                isThought = reader.TokenType == JsonTokenType.True;
+            else if (isSignature)
+                signature = Text(ref reader);
+            else if (isCall && reader.TokenType == JsonTokenType.StartObject)
+                call = ReadCall(ref reader, data);
+            reader.StepOver();
+        }
+        if (call.Name is { } name)
+        {
+            to.Add(AnswerEvent.Call(_calls, call.Id ?? MadeUpId(_calls, name), name, signature));
+            to.Add(AnswerEvent.Arguments(_calls++, call.Arguments ?? "{}"));
+            return;
+        }
+        if (text is { Length: > 0 })
+            to.Add(new(isThought ? AnswerEventKind.Reasoning : AnswerEventKind.Text, text));
+        if (isThought && signature is { Length: > 0 })
+            to.Add(new(AnswerEventKind.Signature, signature));
+    }
+
+    readonly record struct Call(string? Id, string? Name, string? Arguments);
+
+    static Call ReadCall(ref Utf8JsonReader reader, ReadOnlySpan<byte> data)
+    {
+        var call = default(Call);
+        while (reader.NextMember())
+        {
+            var (isId, isName, isArguments) = (reader.Has("id"u8), reader.Has("name"u8), reader.Has("args"u8));
+            reader.Read();
+            if (isId)
+                call = call with { Id = Text(ref reader) is { Length: > 0 } id ? id : null };
+            else if (isName)
+                call = call with { Name = Text(ref reader) };
+            else if (isArguments && reader.TokenType == JsonTokenType.StartObject)
+            {
+                var start = (int)reader.TokenStartIndex;
+                reader.StepOver();
+                call = call with { Arguments = Encoding.UTF8.GetString(data[start..(int)reader.BytesConsumed]) };
+            }
+            reader.StepOver();
+        }
+        return call;
+    }
+
+    /// <summary>
+    /// Older models give calls no id. Ours is the same however often the answer is read, and tells calls of several turns apart wherever their functions differ.
+    /// </summary>
+    internal static string MadeUpId(int position, string function)
+    {
+        var id = new StringBuilder("call_").Append(position.ToString(CultureInfo.InvariantCulture)).Append('_');
+        foreach (var letter in function.AsSpan(0, Math.Min(function.Length, MaxNameInId)))
+            id.Append(char.IsAsciiLetterOrDigit(letter) || letter is '_' or '-' ? letter : '_');
+        return id.ToString();
+    }
+
+    void ReadFeedback(ref Utf8JsonReader reader, List<AnswerEvent> to)
+    {
+        while (reader.NextMember())
+        {
+            var isBlock = reader.Has("blockReason"u8);
+            reader.Read();
+            if (isBlock && reader.TokenType == JsonTokenType.String && !reader.Has("BLOCK_REASON_UNSPECIFIED"u8))
+            {
+                to.Add(AnswerEvent.Finished(StopReason.Filtered));
+                IsFinished = true;
+            }
+            reader.StepOver();
+        }
+    }
+
+    static void ReadError(ref Utf8JsonReader reader, List<AnswerEvent> to)
+    {
+        var message = "The provider failed.";
+        while (reader.NextMember())
+        {
+            var isMessage = reader.Has("message"u8);
+            reader.Read();
+            if (isMessage && Text(ref reader) is { Length: > 0 } text)
+                message = text;
+            reader.StepOver();
+        }
+        to.Add(new(AnswerEventKind.Error, message));
+    }
+
+    static StopReason StopOf(ref Utf8JsonReader reader)
+    {
+        if (reader.Has("STOP"u8))
+            return StopReason.End;
+        if (reader.Has("MAX_TOKENS"u8))
+            return StopReason.Length;
+        var isOurs = reader.Has("OTHER"u8) || reader.Has("FINISH_REASON_UNSPECIFIED"u8) || reader.Has("MALFORMED_FUNCTION_CALL"u8)
+            || reader.Has("UNEXPECTED_TOOL_CALL"u8) || reader.Has("TOO_MANY_TOOL_CALLS"u8);
+        // SAFETY, RECITATION, LANGUAGE, BLOCKLIST, PROHIBITED_CONTENT, SPII, IMAGE_… and what may be added to them.
+        return isOurs ? StopReason.End : StopReason.Filtered;
+    }
+
+    /// <summary>Null when the value is no string.</summary>
+    static string? Text(ref Utf8JsonReader reader) => reader.TokenType == JsonTokenType.String ? reader.Text() : null;
+}

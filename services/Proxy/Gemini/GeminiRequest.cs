@@ -1,0 +1,48 @@
+using System.Globalization;
+using System.Text;
+
+namespace LlmGateway.Proxy.Gemini;
+
+/// <summary>What the gateway needs to know of a <c>:generateContent</c> or <c>:streamGenerateContent</c>, and where in the body it stands. The model stands in the address.</summary>
+public sealed class GeminiRequest : ModelRequest
+{
+    /// <summary>The stream is wanted as server-sent events (<c>alt=sse</c>).</summary>
+    internal bool Sse { get; set; }
+
+    public override bool StreamsAsArray => Stream && !Sse;
+
+    /// <summary>
+    /// <c>generationConfig.maxOutputTokens</c>. It bounds thoughts and answer together: googleapis/python-genai issue 2062 measures with limits of 1 024 to 32 768 that
+    /// their sum ends exactly there, with <c>MAX_TOKENS</c>. So thoughts need no bound of their own.
+    /// </summary>
+    public override int? MaxTokens => MaxOutputTokens.Value;
+
+    internal Limit MaxOutputTokens { get; set; }
+
+    /// <summary>The value of <c>generationConfig</c>, an object or null.</summary>
+    internal Place Config { get; set; }
+    internal bool ConfigIsObject { get; set; }
+    internal bool ConfigIsEmpty { get; set; }
+
+    /// <summary>Offset of the brace that ends the body.</summary>
+    internal int Closing { get; set; }
+
+    public override ReadOnlyMemory<byte> Rewrite(ReadOnlyMemory<byte> body, string upstreamModel, long outputLimit, bool injectUsage)
+    {
+        if (MaxTokens == outputLimit)
+            return body;
+        var digits = Encoding.UTF8.GetBytes(outputLimit.ToString(CultureInfo.InvariantCulture));
+        byte[] member = [.. "\"maxOutputTokens\":"u8, .. digits];
+        var edits = new ByteEdits();
+        // An explicit null is a value to replace: the member must not stand there twice.
+        if (MaxOutputTokens.Place.Length > 0)
+            edits.Replace(MaxOutputTokens.Place.Start, MaxOutputTokens.Place.Length, digits);
+        else if (ConfigIsObject)
+            edits.Insert(Config.Start + 1, ConfigIsEmpty ? member : [.. member, (byte)',']);
+        else if (Config.Length > 0)
+            edits.Replace(Config.Start, Config.Length, (byte[])[(byte)'{', .. member, (byte)'}']);
+        else
+            edits.Insert(Closing, (byte[])[.. ",\"generationConfig\":{"u8, .. member, (byte)'}']);
+        return edits.Apply(body.Span);
+    }
+}

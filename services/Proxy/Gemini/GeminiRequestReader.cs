@@ -1,0 +1,278 @@
+using System.Text;
+using System.Text.Json;
+using LlmGateway.ServiceDefaults;
+using static LlmGateway.Proxy.Refusals;
+
+namespace LlmGateway.Proxy.Gemini;
+
+/// <summary>
+/// The one pass over a Gemini request's body. Throws what <see cref="StrictJson"/> throws; the message names the field. Where Google takes a list it also takes its only
+/// element without the brackets, and its own examples are written so.
+/// </summary>
+ref struct GeminiRequestReader
+{
+    const int MaxCandidates = 8;
+
+    StrictJson _json;
+    readonly GeminiRequest _request;
+    bool _hasContents;
+
+    // Where we are, for messages: contents[_content].parts[_part]; below zero there is no such list.
+    string _section = "";
+    int _content = -1, _part = -1;
+
+    GeminiRequestReader(ReadOnlySpan<byte> body)
+    {
+        _json = new StrictJson(body);
+        _request = new GeminiRequest { BodyBytes = body.Length };
+    }
+
+    public static GeminiRequest Read(ReadOnlySpan<byte> body)
+    {
+        var reader = new GeminiRequestReader(body);
+        reader.ReadBody();
+        return reader._request;
+    }
+
+    void ReadBody()
+    {
+        _json.Step();
+        if (_json.Token != JsonTokenType.StartObject)
+            throw new ProblemException(Problems.Malformed("The body must be a JSON object."));
+        ReadOnlySpan<byte> name = default;
+        for (ulong seen = 0; _json.NextMember(ref name); _json.Skip())
+        {
+            switch (Known(GeminiParameters.Top, name, ref seen))
+            {
+                case "contents": ReadContents(); break;
+                case "systemInstruction": ReadSystem(); break;
+                case "tools": ReadTools(); break;
+                case "generationConfig": ReadConfig(); break;
+                case "serviceTier": CheckServiceTier(); break;
+                case "model" when _json.Token != JsonTokenType.Null: throw Invalid("model", "stands in the address, not in the body");
+            }
+        }
+        _request.Closing = _json.Start;
+        _json.Step();
+        if (!_hasContents)
+            throw new ProblemException(Problems.Missing("contents"));
+    }
+
+    void ReadContents()
+    {
+        _section = "contents";
+        var isList = _json.Token == JsonTokenType.StartArray;
+        for (_content = 0; !isList || _json.NextElement(); _content++)
+        {
+            ReadContent();
+            if (!isList)
+                break;
+        }
+        _hasContents = isList ? _content > 0 : true;
+        if (!_hasContents)
+            throw Invalid("contents", "must have at least one content");
+        (_section, _content) = ("", -1);
+    }
+
+    void ReadSystem()
+    {
+        _section = "systemInstruction";
+        if (_json.Token != JsonTokenType.Null)
+            ReadContent();
+        _section = "";
+    }
+
+    void ReadContent()
+    {
+        RequireObject();
+        _request.Messages++;
+        ReadOnlySpan<byte> name = default;
+        for (ulong seen = 0; _json.NextMember(ref name); _json.Skip())
+            if (Known(GeminiParameters.Content, name, ref seen) == "parts")
+                ReadParts();
+    }
+
+    void ReadParts()
+    {
+        if (_json.Token == JsonTokenType.Null)
+            return;
+        var isList = _json.Token == JsonTokenType.StartArray;
+        for (_part = 0; !isList || _json.NextElement(); _part++)
+        {
+            ReadPart();
+            if (!isList)
+                break;
+        }
+        _part = -1;
+    }
+
+    void ReadPart()
+    {
+        RequireObject();
+        ReadOnlySpan<byte> name = default;
+        for (ulong seen = 0; _json.NextMember(ref name); _json.Skip())
+        {
+            switch (Known(GeminiParameters.Part, name, ref seen))
+            {
+                case null: throw Unpriceable(At(name), "only texts, images, function calls and their responses have a price");
+                case "inlineData" or "fileData": ReadMedia(name); break;
+                case "functionResponse": ReadFunctionResponse(); break;
+                case "mediaResolution": CheckMediaResolution(); break;
+            }
+        }
+    }
+
+    /// <summary>Only images have a bound that needs no look inside.</summary>
+    void ReadMedia(ReadOnlySpan<byte> of)
+    {
+        if (_json.Token == JsonTokenType.Null)
+            return;
+        if (_json.Token != JsonTokenType.StartObject)
+            throw Invalid(At(of), "must be an object");
+        var isImage = false;
+        ReadOnlySpan<byte> name = default;
+        for (ulong seen = 0; _json.NextMember(ref name); _json.Skip())
+            if (Known(GeminiParameters.Media, name, ref seen) == "mimeType")
+                isImage = _json.ReadText(At(name))?.StartsWith("image/", StringComparison.OrdinalIgnoreCase) ?? false;
+        if (!isImage)
+            throw Unpriceable(At(of), "only media whose 'mimeType' says 'image/…' have a price");
+        _request.Images++;
+    }
+
+    /// <summary>A function may answer with images, too.</summary>
+    void ReadFunctionResponse()
+    {
+        if (_json.Token != JsonTokenType.StartObject)
+            return;
+        ReadOnlySpan<byte> name = default;
+        for (ulong seen = 0; _json.NextMember(ref name); _json.Skip())
+        {
+            if (Known(GeminiParameters.FunctionResponse, name, ref seen) != "parts" || _json.Token == JsonTokenType.Null)
+                continue;
+            if (_json.Token != JsonTokenType.StartArray)
+                throw Invalid(At("functionResponse.parts"u8), "must be an array");
+            while (_json.NextElement())
+                ReadFunctionResponsePart();
+        }
+    }
+
+    void ReadFunctionResponsePart()
+    {
+        RequireObject();
+        ReadOnlySpan<byte> name = default;
+        for (ulong seen = 0; _json.NextMember(ref name); _json.Skip())
+        {
+            if (Known(GeminiParameters.FunctionResponsePart, name, ref seen) is null)
+                throw Unpriceable(At(name), "only images have a price");
+            ReadMedia(name);
+        }
+    }
+
+    void CheckMediaResolution()
+    {
+        if (_json.Token != JsonTokenType.StartObject)
+            return;
+        ReadOnlySpan<byte> name = default;
+        for (ulong seen = 0; _json.NextMember(ref name); _json.Skip())
+            Known(GeminiParameters.MediaResolution, name, ref seen);
+    }
+
+    /// <summary>Functions are text of known size; tools that Google runs itself are billed apart or bring in text of unknown size.</summary>
+    void ReadTools()
+    {
+        _request.HasTools |= _json.Token != JsonTokenType.Null;
+        if (_json.Token == JsonTokenType.Null)
+            return;
+        _section = "tools";
+        var isList = _json.Token == JsonTokenType.StartArray;
+        for (_content = 0; !isList || _json.NextElement(); _content++)
+        {
+            RequireObject();
+            ReadOnlySpan<byte> name = default;
+            for (ulong seen = 0; _json.NextMember(ref name); _json.Skip())
+                if (Known(GeminiParameters.Tool, name, ref seen) is null)
+                    throw Unpriceable(At(name), "only 'functionDeclarations' cost nothing beyond their tokens");
+            if (!isList)
+                break;
+        }
+        (_section, _content) = ("", -1);
+    }
+
+    void ReadConfig()
+    {
+        _request.Config = Here;
+        if (_json.Token == JsonTokenType.Null)
+            return;
+        if (_json.Token != JsonTokenType.StartObject)
+            throw Invalid("generationConfig", "must be an object");
+        _section = "generationConfig";
+        _request.ConfigIsObject = _request.ConfigIsEmpty = true;
+        ReadOnlySpan<byte> name = default;
+        for (ulong seen = 0; _json.NextMember(ref name); _json.Skip())
+        {
+            _request.ConfigIsEmpty = false;
+            switch (Known(GeminiParameters.Config, name, ref seen))
+            {
+                case "maxOutputTokens": _request.MaxOutputTokens = new(Here, _json.ReadCount(At(name), int.MaxValue)); break;
+                case "candidateCount": _request.Choices = _json.ReadCount(At(name), MaxCandidates) ?? 1; break;
+                case "responseModalities": CheckModalities(name); break;
+            }
+        }
+        _section = "";
+    }
+
+    void CheckModalities(ReadOnlySpan<byte> name)
+    {
+        if (_json.Token == JsonTokenType.Null || _json.IsString("TEXT"u8))
+            return;
+        if (_json.Token != JsonTokenType.StartArray)
+            throw Unpriceable(At(name), "only 'TEXT' has a price");
+        while (_json.NextElement())
+            if (!_json.IsString("TEXT"u8))
+                throw Unpriceable(At(name), "only 'TEXT' has a price");
+    }
+
+    /// <summary>Other tiers have other prices.</summary>
+    readonly void CheckServiceTier()
+    {
+        var isStandard = _json.Token == JsonTokenType.Null || _json.IsString("standard"u8) || _json.IsString("unspecified"u8)
+            || _json.IsString("SERVICE_TIER_STANDARD"u8) || _json.IsString("SERVICE_TIER_UNSPECIFIED"u8);
+        if (!isStandard)
+            throw Unpriceable("serviceTier", "only the tier 'standard' has a price");
+    }
+
+    /// <summary>The field's name in camel case; null when it is none of this object's. Refuses what has no price, other spellings, and both spellings at once.</summary>
+    readonly string? Known(GeminiFields fields, ReadOnlySpan<byte> name, ref ulong seen)
+    {
+        if (fields.Find(name) is not { } field)
+            return null;
+        if (!field.IsSpelt(name))
+            throw Invalid(At(name), $"must be written '{field.Name}'");
+        if ((seen & fields.BitOf(field)) != 0)
+            throw Invalid(At(name), "stands there in both of its spellings");
+        seen |= fields.BitOf(field);
+        if (field.Unpriced is { } reason && _json.Token is not (JsonTokenType.Null or JsonTokenType.False))
+            throw Unpriceable(At(name), reason);
+        return field.Name;
+    }
+
+    readonly ModelRequest.Place Here => new(_json.Start, _json.End - _json.Start);
+
+    readonly void RequireObject()
+    {
+        if (_json.Token != JsonTokenType.StartObject)
+            throw Invalid(At(default), "must be an object");
+    }
+
+    readonly string At(ReadOnlySpan<byte> name)
+    {
+        var path = new StringBuilder(_section);
+        if (_content >= 0)
+            path.Append('[').Append(_content).Append(']');
+        if (_part >= 0)
+            path.Append(".parts[").Append(_part).Append(']');
+        if (name.Length > 0)
+            path.Append(path.Length > 0 ? "." : "").Append(Encoding.UTF8.GetString(name));
+        return path.ToString();
+    }
+}

@@ -1,0 +1,96 @@
+using System.Text.Json;
+using LlmGateway.Contracts;
+
+namespace LlmGateway.Proxy.Gemini;
+
+/// <summary>
+/// <c>usageMetadata</c>: what came from the cache is part of the prompt, thoughts stand beside the candidates' tokens, and what Google's own tools brought in stands beside
+/// the prompt. The total is the sum of the four.
+/// </summary>
+public static class GeminiUsage
+{
+    enum Count { Prompt, ToolPrompt, Candidates, Thoughts, Total, Cached, AudioInput, ImageInput, AudioOutput, ImageOutput }
+
+    static readonly UsageField[] Fields =
+    [
+        new("", "promptTokenCount", (int)Count.Prompt),
+        new("", "toolUsePromptTokenCount", (int)Count.ToolPrompt),
+        new("", "candidatesTokenCount", (int)Count.Candidates),
+        new("", "thoughtsTokenCount", (int)Count.Thoughts),
+        new("", "totalTokenCount", (int)Count.Total),
+        new("", "cachedContentTokenCount", (int)Count.Cached),
+    ];
+
+    /// <summary>Reads the text of a usage object. Never throws.</summary>
+    public static ProviderUsage Read(ReadOnlySpan<byte> json)
+    {
+        Span<long> counts = stackalloc long[(int)Count.ImageOutput + 1];
+        if (ProviderUsage.ReadCounts(json, Fields, counts, out var raw) is { } unusable)
+            return unusable;
+        if (counts[(int)Count.Prompt] == 0)
+            return new(null, ProviderUsage.Zero, raw);
+        ReadDetails(json, counts);
+        return Split(counts, raw);
+    }
+
+    static ProviderUsage Split(ReadOnlySpan<long> counts, string? raw)
+    {
+        var input = counts[(int)Count.Prompt] + counts[(int)Count.ToolPrompt];
+        var parts = input + counts[(int)Count.Candidates] + counts[(int)Count.Thoughts];
+        var total = counts[(int)Count.Total];
+        var beyond = Math.Max(total - parts, 0);
+        var thoughts = counts[(int)Count.Thoughts] + beyond;
+        var output = counts[(int)Count.Candidates] + thoughts;
+        var reason = beyond > 0 ? ProviderUsage.TotalExceedsParts : total > 0 && total < parts ? ProviderUsage.TotalBelowParts : null;
+
+        var usage = new Usage { [Meter.Request] = 1, [Meter.Input] = input, [Meter.Output] = output };
+        ProviderUsage.Move(usage, Meter.Input, Meter.CachedInput, counts[(int)Count.Cached], input, ref reason);
+        ProviderUsage.Move(usage, Meter.Input, Meter.AudioInput, counts[(int)Count.AudioInput], input, ref reason);
+        ProviderUsage.Move(usage, Meter.Input, Meter.ImageInput, counts[(int)Count.ImageInput], input, ref reason);
+        ProviderUsage.Move(usage, Meter.Output, Meter.Reasoning, thoughts, output, ref reason);
+        ProviderUsage.Move(usage, Meter.Output, Meter.AudioOutput, counts[(int)Count.AudioOutput], output, ref reason);
+        ProviderUsage.Move(usage, Meter.Output, Meter.ImageOutput, counts[(int)Count.ImageOutput], output, ref reason);
+        return new(usage, reason, raw);
+    }
+
+    /// <summary>Lists of <c>{"modality": "IMAGE", "tokenCount": 258}</c>; what cannot be read there stays text. The object is known to be JSON.</summary>
+    static void ReadDetails(ReadOnlySpan<byte> json, Span<long> counts)
+    {
+        var reader = new Utf8JsonReader(json);
+        reader.Read();
+        while (reader.NextMember())
+        {
+            var (audio, image) = reader.Has("promptTokensDetails"u8) ? (Count.AudioInput, Count.ImageInput)
+                : reader.Has("candidatesTokensDetails"u8) ? (Count.AudioOutput, Count.ImageOutput)
+                : default;
+            reader.Read();
+            if (audio != default && reader.TokenType == JsonTokenType.StartArray)
+                while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
+                    ReadDetail(ref reader, counts, (int)audio, (int)image);
+            else
+                reader.StepOver();
+        }
+    }
+
+    static void ReadDetail(ref Utf8JsonReader reader, Span<long> counts, int audio, int image)
+    {
+        if (reader.TokenType != JsonTokenType.StartObject)
+        {
+            reader.StepOver();
+            return;
+        }
+        var (count, tokens) = (-1, 0L);
+        while (reader.NextMember())
+        {
+            var (isModality, isCount) = (reader.Has("modality"u8), reader.Has("tokenCount"u8));
+            reader.Read();
+            if (isModality && reader.TokenType == JsonTokenType.String)
+                count = reader.Has("AUDIO"u8) ? audio : reader.Has("IMAGE"u8) ? image : -1;
+            if (isCount && (reader.TokenType != JsonTokenType.Number || !reader.TryGetInt64(out tokens) || tokens is < 0 or > ProviderUsage.MaxTokens))
+                tokens = 0;
+            reader.StepOver();
+        }
+        if (count >= 0)
+            counts[count] = Math.Max(counts[count], tokens);
+    }
+}

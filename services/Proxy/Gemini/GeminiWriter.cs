@@ -1,0 +1,251 @@
+using System.Buffers;
+using System.Diagnostics.CodeAnalysis;
+using System.Text;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using LlmGateway.Contracts;
+using LlmGateway.Proxy.Translation;
+using LlmGateway.ServiceDefaults;
+
+namespace LlmGateway.Proxy.Gemini;
+
+/// <summary>
+/// Says an answer as <c>generateContent</c> does: chunks as server-sent events or as the elements of one array, or whole. Function calls are whole on this wire, so those that come in
+/// pieces are kept until the end.
+/// </summary>
+[SuppressMessage("Design", "CA1001", Justification = "A writer that stands on a buffer holds nothing that must be given back.")]
+public sealed class GeminiWriter(AnswerHead head) : AnswerWriter
+{
+    /// <summary>Characters of arguments that are kept, of all calls together.</summary>
+    public const int MaxArguments = 1024 * 1024;
+
+    static readonly JsonWriterOptions Relaxed = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    readonly bool _asArray = head.Request.StreamsAsArray;
+    readonly JsonEncodedText _model = JsonEncodedText.Encode(head.Model, JavaScriptEncoder.UnsafeRelaxedJsonEscaping);
+    readonly List<Call> _calls = [];
+    Utf8JsonWriter? _json;
+    JsonEncodedText _id;
+    int _kept;
+    bool _begun;
+
+    sealed class Call(int index, string id, string name, string? signature)
+    {
+        public int Index => index;
+        public string Id => id;
+        public string Name => name;
+        public string? Signature => signature;
+        public StringBuilder Arguments { get; } = new();
+    }
+
+    public override void Write(in AnswerEvent e, IBufferWriter<byte> to)
+    {
+        switch (e.Kind)
+        {
+            case AnswerEventKind.Start:
+                NameAnswer(e.Id);
+                break;
+            case AnswerEventKind.ToolCall or AnswerEventKind.ToolArguments:
+                Keep(e);
+                break;
+            case AnswerEventKind.Text or AnswerEventKind.Refusal or AnswerEventKind.Reasoning or AnswerEventKind.Signature when e.Text is { Length: > 0 }:
+                var json = BeginChunk(to);
+                WritePart(json, e.Kind, e.Text);
+                EndCandidate(json, null);
+                EndChunk(json, to);
+                break;
+        }
+    }
+
+    public override void WriteEnd(in AnswerEvent stop, Usage settled, Money cost, IBufferWriter<byte> to)
+    {
+        var json = BeginChunk(to);
+        var whole = WriteCalls(json);
+        if (_calls.Count == 0)
+            WritePart(json, AnswerEventKind.Text, "");
+        EndCandidate(json, ReasonOf(stop.Stop, whole));
+        WriteUsage(json, settled, cost);
+        EndChunk(json, to);
+        if (_asArray)
+            to.Write("]"u8);
+    }
+
+    public override void WriteFailure(Wire wire, Problem problem, string requestId, IBufferWriter<byte> to)
+    {
+        if (!_asArray)
+        {
+            wire.WriteStreamError(to, problem, requestId);
+            return;
+        }
+        to.Write(_begun ? ",\n"u8 : "["u8);
+        wire.WriteError(to, problem, requestId);
+        to.Write("]"u8);
+    }
+
+    public override void WriteWhole(IReadOnlyList<AnswerEvent> events, Usage settled, Money cost, IBufferWriter<byte> to)
+    {
+        var json = Begin(to);
+        var stop = AnswerEvent.Finished(StopReason.End);
+        var (kind, words) = (AnswerEventKind.Start, new StringBuilder());
+        foreach (var e in events)
+        {
+            if (e.Kind is AnswerEventKind.Start)
+                NameAnswer(e.Id);
+            else if (e.Kind is AnswerEventKind.Finish)
+                stop = e;
+            else if (e.Kind is AnswerEventKind.ToolCall or AnswerEventKind.ToolArguments)
+                Keep(e);
+            else if (e.Kind is AnswerEventKind.Text or AnswerEventKind.Refusal or AnswerEventKind.Reasoning or AnswerEventKind.Signature)
+            {
+                if (e.Kind != kind)
+                    EndWords(json, kind, words);
+                kind = e.Kind;
+                words.Append(e.Text);
+            }
+        }
+        EndWords(json, kind, words);
+        EndCandidate(json, ReasonOf(stop.Stop, WriteCalls(json)));
+        WriteUsage(json, settled, cost);
+        End(json);
+    }
+
+    static void EndWords(Utf8JsonWriter json, AnswerEventKind kind, StringBuilder words)
+    {
+        if (words.Length > 0)
+            WritePart(json, kind, words.ToString());
+        words.Clear();
+    }
+
+    void Keep(in AnswerEvent e)
+    {
+        if (e.Kind == AnswerEventKind.ToolCall)
+        {
+            _calls.Add(new(e.Index, e.Id ?? GeminiReader.MadeUpId(e.Index, e.Text!), e.Text!, e.Signature));
+            return;
+        }
+        if ((_kept += e.Text!.Length) > MaxArguments)
+            throw new IOException("the provider's function calls are too long to be translated");
+        for (var i = _calls.Count - 1; i >= 0; i--)
+        {
+            if (_calls[i].Index != e.Index)
+                continue;
+            _calls[i].Arguments.Append(e.Text);
+            return;
+        }
+    }
+
+    /// <summary>False when a call broke off: a function must not run on half of its arguments, so it is left out.</summary>
+    bool WriteCalls(Utf8JsonWriter json)
+    {
+        var whole = true;
+        foreach (var call in _calls)
+        {
+            var arguments = call.Arguments.Length == 0 ? "{}"u8.ToArray() : Encoding.UTF8.GetBytes(call.Arguments.ToString());
+            if (!IsObject(arguments))
+            {
+                whole = false;
+                continue;
+            }
+            json.WriteStartObject();
+            json.WriteStartObject("functionCall");
+            json.WriteString("id", call.Id);
+            json.WriteString("name", call.Name);
+            json.WritePropertyName("args");
+            json.WriteRawValue(arguments, skipInputValidation: true);
+            json.WriteEndObject();
+            if (call.Signature is { } signature)
+                json.WriteString("thoughtSignature", signature);
+            json.WriteEndObject();
+        }
+        return whole;
+    }
+
+    static bool IsObject(ReadOnlySpan<byte> json) => json.TrimStart(" \t\r\n"u8) is [(byte)'{', ..] && LenientJson.IsJson(json);
+
+    static string ReasonOf(StopReason stop, bool callsAreWhole) => stop switch
+    {
+        StopReason.Length => "MAX_TOKENS",
+        StopReason.Filtered => "SAFETY",
+        _ => callsAreWhole ? "STOP" : "MALFORMED_FUNCTION_CALL",
+    };
+
+    /// <summary>Puts the disjoint counts back where this wire counts them.</summary>
+    static void WriteUsage(Utf8JsonWriter json, Usage settled, Money cost)
+    {
+        var (input, output, thoughts) = (MeterReading.InputOf(settled), MeterReading.OutputOf(settled), settled[Meter.Reasoning]);
+        json.WriteStartObject("usageMetadata");
+        json.WriteNumber("promptTokenCount", input);
+        json.WriteNumber("candidatesTokenCount", output - thoughts);
+        json.WriteNumber("totalTokenCount", input + output);
+        if (settled[Meter.CachedInput] > 0)
+            json.WriteNumber("cachedContentTokenCount", settled[Meter.CachedInput]);
+        if (thoughts > 0)
+            json.WriteNumber("thoughtsTokenCount", thoughts);
+        json.WriteString("cost", cost.ToString());
+        json.WriteEndObject();
+    }
+
+    static void WritePart(Utf8JsonWriter json, AnswerEventKind kind, string text)
+    {
+        json.WriteStartObject();
+        json.WriteString("text"u8, kind == AnswerEventKind.Signature ? "" : text);
+        if (kind is AnswerEventKind.Reasoning or AnswerEventKind.Signature)
+            json.WriteBoolean("thought"u8, true);
+        if (kind == AnswerEventKind.Signature)
+            json.WriteString("thoughtSignature"u8, text);
+        json.WriteEndObject();
+    }
+
+    Utf8JsonWriter BeginChunk(IBufferWriter<byte> to)
+    {
+        to.Write(!_asArray ? "data: "u8 : _begun ? ",\n"u8 : "["u8);
+        _begun = true;
+        return Begin(to);
+    }
+
+    /// <summary>Up to the parts of the only candidate.</summary>
+    Utf8JsonWriter Begin(IBufferWriter<byte> to)
+    {
+        if (_json is null)
+            _json = new(to, Relaxed);
+        else
+            _json.Reset(to);
+        _json.WriteStartObject();
+        _json.WriteStartArray("candidates"u8);
+        _json.WriteStartObject();
+        _json.WriteStartObject("content"u8);
+        _json.WriteStartArray("parts"u8);
+        return _json;
+    }
+
+    static void EndCandidate(Utf8JsonWriter json, string? finishReason)
+    {
+        json.WriteEndArray();
+        json.WriteString("role"u8, "model"u8);
+        json.WriteEndObject();
+        if (finishReason is not null)
+            json.WriteString("finishReason"u8, finishReason);
+        json.WriteNumber("index"u8, 0);
+        json.WriteEndObject();
+        json.WriteEndArray();
+    }
+
+    void EndChunk(Utf8JsonWriter json, IBufferWriter<byte> to)
+    {
+        End(json);
+        if (!_asArray)
+            to.Write("\n\n"u8);
+    }
+
+    void End(Utf8JsonWriter json)
+    {
+        json.WriteString("modelVersion"u8, _model);
+        if (_id.EncodedUtf8Bytes.IsEmpty)
+            NameAnswer(null);
+        json.WriteString("responseId"u8, _id);
+        json.WriteEndObject();
+        json.Flush();
+    }
+
+    void NameAnswer(string? id) => _id = JsonEncodedText.Encode(id is { Length: > 0 } ? id : head.RequestId, JavaScriptEncoder.UnsafeRelaxedJsonEscaping);
+}
