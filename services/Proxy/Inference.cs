@@ -335,16 +335,28 @@ public sealed class Inference(
 
 public static class InferenceRoutes
 {
-    static readonly string[] Chat = ["/v1/chat/completions", "/chat/completions"];
+    /// <summary>Without <c>/v1</c> too: people paste either base address. The endpoint is what the usage record says.</summary>
+    static readonly (string Path, Wire Wire, string Endpoint)[] Routes =
+    [
+        ("/v1/chat/completions", Wires.Chat, "/v1/chat/completions"),
+        ("/chat/completions", Wires.Chat, "/v1/chat/completions"),
+        ("/v1/responses", Wires.Responses, "/v1/responses"),
+        ("/responses", Wires.Responses, "/v1/responses"),
+    ];
 
     /// <summary>The hot path does not pass through routing and what comes with it; call before <c>UseRouting</c>. Other methods on these paths do.</summary>
     public static void UseInference(this WebApplication app)
     {
         var inference = app.Services.GetRequiredService<Inference>();
-        app.Use(next => http => HttpMethods.IsPost(http.Request.Method) && http.Request.Path.Value is { } path && (path == Chat[0] || path == Chat[1])
-            ? inference.HandleAsync(http, Wires.Chat, default, Chat[0])
-            : next(http));
-        foreach (var path in Chat)
-            app.MapPost(path, http => inference.HandleAsync(http, Wires.Chat, default, Chat[0]));
+        app.Use(next => http =>
+        {
+            if (HttpMethods.IsPost(http.Request.Method))
+                foreach (var (path, wire, endpoint) in Routes)
+                    if (http.Request.Path.Value == path)
+                        return inference.HandleAsync(http, wire, default, endpoint);
+            return next(http);
+        });
+        foreach (var (path, wire, endpoint) in Routes)
+            app.MapPost(path, http => inference.HandleAsync(http, wire, default, endpoint));
     }
 }

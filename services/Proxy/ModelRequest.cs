@@ -49,13 +49,16 @@ public abstract class ModelRequest
     public bool HasTools { get; internal set; }
     public int BodyBytes { get; internal set; }
 
+    /// <summary>Input tokens at most that the body stands for and does not contain: what the provider keeps from an earlier answer.</summary>
+    protected virtual long KeptTokens => 0;
+
     /// <summary>
     /// An upper bound of the input tokens: no byte-level tokenizer makes more tokens than bytes, and no provider reads more than the model's context.
     /// </summary>
     /// <param name="contextTokens">The model's context, 0 when unknown.</param>
     public long InputBound(long contextTokens)
     {
-        var bound = BodyBytes + ((long)Messages * TokensPerMessage) + ((long)Images * TokensPerImage) + (HasTools ? TokensForTools : 0) + TokensForFrame;
+        var bound = BodyBytes + ((long)Messages * TokensPerMessage) + ((long)Images * TokensPerImage) + (HasTools ? TokensForTools : 0) + TokensForFrame + KeptTokens;
         return contextTokens > 0 ? Math.Min(bound, contextTokens) : bound;
     }
 

@@ -56,7 +56,7 @@ public struct TokenEstimate
     /// <summary>Ends the word: what follows is another text.</summary>
     public void Break() => (_room, _missing) = (0, 0);
 
-    /// <summary>The texts of a chat-like request: every string under <c>messages</c> that is content, whatever the wire calls it. Never throws.</summary>
+    /// <summary>The texts of a request: every string that is content, whatever the wire calls it. Never throws.</summary>
     public static long OfRequest(ReadOnlySpan<byte> body)
     {
         var estimate = new TokenEstimate();
@@ -67,9 +67,9 @@ public struct TokenEstimate
             {
                 if (reader.TokenType != JsonTokenType.PropertyName)
                     continue;
-                var isMessages = reader.CurrentDepth == 1 && reader.ValueTextEquals("messages"u8);
+                var isContent = reader.CurrentDepth == 1 && (reader.ValueTextEquals("messages"u8) || reader.ValueTextEquals("input"u8) || reader.ValueTextEquals("instructions"u8));
                 reader.Read();
-                if (isMessages)
+                if (isContent)
                     AddTexts(ref reader, ref estimate);
                 else if (reader.CurrentDepth > 0)
                     reader.Skip();
@@ -86,11 +86,18 @@ public struct TokenEstimate
     {
         var depth = reader.CurrentDepth;
         var isText = false;
+        if (reader.TokenType == JsonTokenType.String)
+        {
+            estimate.AddJson(reader.ValueSpan);
+            estimate.Break();
+        }
+        if (reader.TokenType is not (JsonTokenType.StartObject or JsonTokenType.StartArray))
+            return;
         while (reader.Read() && reader.CurrentDepth > depth)
         {
             if (reader.TokenType == JsonTokenType.PropertyName)
                 isText = reader.ValueTextEquals("content"u8) || reader.ValueTextEquals("text"u8) || reader.ValueTextEquals("refusal"u8)
-                    || reader.ValueTextEquals("arguments"u8) || reader.ValueTextEquals("reasoning_content"u8);
+                    || reader.ValueTextEquals("arguments"u8) || reader.ValueTextEquals("reasoning_content"u8) || reader.ValueTextEquals("output"u8);
             else if (reader.TokenType == JsonTokenType.String && isText)
             {
                 estimate.AddJson(reader.ValueSpan);
