@@ -132,6 +132,7 @@ public static class InferenceRoutes
     static readonly (string Path, Wire Wire)[] Routes =
     [
         ("/v1/chat/completions", Wires.Chat),
+        ("/v1/responses", Wires.Responses),
         ("/v1/messages", Wires.Messages),
         ("/v1/embeddings", Wires.Embeddings),
         ("/v1/moderations", Wires.Moderations),
@@ -139,17 +140,23 @@ public static class InferenceRoutes
         ("/v1/audio/speech", Wires.Speech),
     ];
 
+    /// <summary>Of <c>/v1</c>.</summary>
+    const int Version = 3;
+
     /// <summary>The hot path does not pass through routing and what comes with it; call before <c>UseRouting</c>. Other methods on these paths do.</summary>
     public static void UseInference(this WebApplication app)
     {
         var inference = app.Services.GetRequiredService<Inference>();
-        var (path, wire) = Routes[0];
-        app.Use(next => http => HttpMethods.IsPost(http.Request.Method) && http.Request.Path.Value is { } asked && asked.EndsWith("/chat/completions", StringComparison.Ordinal)
-            && (asked.Length == path.Length ? asked == path : asked.Length == path.Length - 3)
-            ? inference.HandleAsync(http, wire, default, path)
-            : next(http));
+        app.Use(next => http =>
+        {
+            if (HttpMethods.IsPost(http.Request.Method) && http.Request.Path.Value is { } asked)
+                foreach (var (path, wire) in Routes)
+                    if (asked.Length == path.Length ? asked == path : asked.Length == path.Length - Version && asked.AsSpan().SequenceEqual(path.AsSpan(Version)))
+                        return inference.HandleAsync(http, wire, default, path);
+            return next(http);
+        });
         foreach (var (route, spoken) in Routes)
-            foreach (var spelling in (string[])[route, route[3..]])
+            foreach (var spelling in (string[])[route, route[Version..]])
                 app.MapPost(spelling, http => inference.HandleAsync(http, spoken, default, route));
     }
 }

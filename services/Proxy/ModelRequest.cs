@@ -50,6 +50,9 @@ public abstract class ModelRequest
     public bool HasTools { get; internal set; }
     public int BodyBytes { get; internal set; }
 
+    /// <summary>Input tokens at most that the body stands for and does not contain: what the provider keeps from an earlier answer.</summary>
+    protected virtual long KeptTokens => 0;
+
     /// <summary>
     /// The most that can be used by a call whose use is known before it is made; null for one whose output grows until its limit, which <see cref="UpperBound"/> prices by
     /// <see cref="InputBound"/> and that limit.
@@ -62,7 +65,7 @@ public abstract class ModelRequest
     /// <param name="contextTokens">The model's context, 0 when unknown.</param>
     public long InputBound(long contextTokens)
     {
-        var bound = BodyBytes + ((long)Messages * TokensPerMessage) + ((long)Images * TokensPerImage) + (HasTools ? TokensForTools : 0) + TokensForFrame;
+        var bound = BodyBytes + ((long)Messages * TokensPerMessage) + ((long)Images * TokensPerImage) + (HasTools ? TokensForTools : 0) + TokensForFrame + KeptTokens;
         return contextTokens > 0 ? Math.Min(bound, contextTokens) : bound;
     }
 

@@ -37,8 +37,8 @@ public static partial class Models
     {
         // Before the key is taken out of the query.
         var shape = ShapeOf(http.Request);
-        if (shape == Shape.Gemini)
-            http.SetProblemBody(Wires.Gemini.WriteError);
+        if (shape != Shape.OpenAi)
+            http.SetProblemBody(shape == Shape.Gemini ? Wires.Gemini.WriteError : Wires.Messages.WriteError);
         var (caller, problem) = await identity.IdentifyAsync(http);
         problem ??= Permit.CheckInference(caller!.Credential);
         if (problem is not null)

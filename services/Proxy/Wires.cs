@@ -2,6 +2,7 @@ using LlmGateway.Contracts;
 using LlmGateway.Proxy.Anthropic;
 using LlmGateway.Proxy.Gemini;
 using LlmGateway.Proxy.OpenAi;
+using LlmGateway.Proxy.Responses;
 
 namespace LlmGateway.Proxy;
 
@@ -13,6 +14,7 @@ public static class Wires
     /// <summary>The same wire at providers that imitate OpenAI; only requests that are translated differ.</summary>
     static readonly ConversationWire CompatibleChat = new ChatWire("max_tokens");
 
+    public static readonly ConversationWire Responses = new ResponsesWire();
     public static readonly ConversationWire Messages = new AnthropicWire();
     public static readonly ConversationWire Gemini = new GeminiWire();
     public static readonly Wire Embeddings = new EmbeddingsWire();
@@ -33,6 +35,7 @@ public static class Wires
         {
             ProviderWire.OpenAi => Chat,
             ProviderWire.OpenAiCompatible => CompatibleChat,
+            ProviderWire.Responses => Responses,
             ProviderWire.Anthropic => Messages,
             ProviderWire.Gemini => Gemini,
             _ => null,

@@ -264,18 +264,6 @@ public sealed class GeminiReader : AnswerReader
         return isOurs ? StopReason.End : StopReason.Filtered;
     }
 
-    /// <summary>Null when the value is no string. Half a character or invalid UTF-8 becomes a replacement character or stays escaped; it is nobody's failure.</summary>
-    static string? Text(ref Utf8JsonReader reader)
-    {
-        if (reader.TokenType != JsonTokenType.String)
-            return null;
-        try
-        {
-            return reader.GetString();
-        }
-        catch (InvalidOperationException)
-        {
-            return Encoding.UTF8.GetString(reader.ValueSpan);
-        }
-    }
+    /// <summary>Null when the value is no string.</summary>
+    static string? Text(ref Utf8JsonReader reader) => reader.TokenType == JsonTokenType.String ? reader.Text() : null;
 }

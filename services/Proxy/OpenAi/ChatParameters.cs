@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.Json;
 using static LlmGateway.Proxy.Refusals;
 
@@ -11,7 +10,7 @@ namespace LlmGateway.Proxy.OpenAi;
 static class ChatParameters
 {
     /// <summary>Top-level members that are refused unless they are null or false.</summary>
-    static readonly Unpriced[] Top =
+    static readonly UnpricedMember[] Top =
     [
         new("audio", "spoken answers have rates of their own"),
         new("prediction", "rejected predicted tokens are billed beyond the output limit"),
@@ -31,7 +30,7 @@ static class ChatParameters
     ];
 
     /// <summary>Members of a message or content part that bring in input of unknown size; refused unless they are null.</summary>
-    static readonly Unpriced[] Content =
+    static readonly UnpricedMember[] Content =
     [
         new("audio", "what an earlier spoken answer costs as input is unknown"),
         new("input_audio", "audio has rates of its own"),
@@ -49,14 +48,13 @@ static class ChatParameters
     /// <summary>Refuses a top-level member whose cost has no price.</summary>
     public static void CheckTop(ReadOnlySpan<byte> name, JsonTokenType value)
     {
-        if (value is not (JsonTokenType.Null or JsonTokenType.False) && ReasonAgainst(name, Top) is { } reason)
-            throw Unpriceable(Encoding.UTF8.GetString(name), reason);
-        RefuseLookAlike(name);
+        UnpricedMember.Refuse(name, value, Top);
+        UnpricedMember.RefuseLookAlike(name, Read, Top);
     }
 
     /// <summary>Why a member of a message or part cannot be priced, or null.</summary>
     public static string? ReasonAgainstContent(ReadOnlySpan<byte> name, JsonTokenType value) =>
-        value == JsonTokenType.Null ? null : ReasonAgainst(name, Content);
+        value == JsonTokenType.Null ? null : UnpricedMember.ReasonAgainst(name, Content);
 
     /// <summary>Other tiers have other prices; what <c>auto</c> means is a setting of the provider's account.</summary>
     public static void CheckServiceTier(ref StrictJson json)
@@ -74,32 +72,5 @@ static class ChatParameters
         while (json.NextElement())
             if (!json.IsString("text"u8))
                 throw Unpriceable("modalities", "only 'text' has a price");
-    }
-
-    /// <summary>
-    /// Some servers match names without regard to case, the last one winning: <c>"MAX_TOKENS": 100000</c> must not undo the limit that we set.
-    /// </summary>
-    static void RefuseLookAlike(ReadOnlySpan<byte> name)
-    {
-        foreach (var known in Read)
-            if (Ascii.EqualsIgnoreCase(name, known))
-                throw Invalid(Encoding.UTF8.GetString(name), $"must be written '{Encoding.UTF8.GetString(known)}'");
-        foreach (var unpriced in Top)
-            if (Ascii.EqualsIgnoreCase(name, unpriced.Name) && !name.SequenceEqual(unpriced.Name))
-                throw Unpriceable(Encoding.UTF8.GetString(name), unpriced.Reason);
-    }
-
-    static string? ReasonAgainst(ReadOnlySpan<byte> name, Unpriced[] table)
-    {
-        foreach (var unpriced in table)
-            if (name.SequenceEqual(unpriced.Name))
-                return unpriced.Reason;
-        return null;
-    }
-
-    sealed class Unpriced(string name, string reason)
-    {
-        public readonly byte[] Name = Encoding.UTF8.GetBytes(name);
-        public readonly string Reason = reason;
     }
 }

@@ -5,7 +5,8 @@ namespace LlmGateway.Proxy.OpenAi;
 /// <summary>The usage object of the OpenAI chat wire: cached is part of prompt, reasoning part of completion, or beside it.</summary>
 public static class ChatUsage
 {
-    enum Count { Prompt, Completion, Total, Cached, CacheWrite, AudioInput, ImageInput, Reasoning, AudioOutput, ImageOutput }
+    /// <summary>What the tables of this wire and of the Responses wire name.</summary>
+    internal enum Count { Prompt, Completion, Total, Cached, CacheWrite, AudioInput, ImageInput, Reasoning, AudioOutput, ImageOutput }
 
     const string InputDetails = "prompt_tokens_details", OutputDetails = "completion_tokens_details";
 
@@ -26,10 +27,13 @@ public static class ChatUsage
     ];
 
     /// <summary>Reads the text of a usage object. Never throws.</summary>
-    public static ProviderUsage Read(ReadOnlySpan<byte> json)
+    public static ProviderUsage Read(ReadOnlySpan<byte> json) => Read(json, Fields);
+
+    /// <param name="fields">Where the counts stand in the wire at hand.</param>
+    internal static ProviderUsage Read(ReadOnlySpan<byte> json, UsageField[] fields)
     {
         Span<long> counts = stackalloc long[(int)Count.ImageOutput + 1];
-        if (ProviderUsage.ReadCounts(json, Fields, counts, out var raw) is { } unusable)
+        if (ProviderUsage.ReadCounts(json, fields, counts, out var raw) is { } unusable)
             return unusable;
         return counts[(int)Count.Prompt] == 0 ? new(null, ProviderUsage.Zero, raw) : Split(counts, raw);
     }

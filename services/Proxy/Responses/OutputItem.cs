@@ -1,0 +1,135 @@
+using System.Buffers;
+using System.Text;
+using System.Text.Json;
+
+namespace LlmGateway.Proxy.Responses;
+
+enum OutputKind { Text, Refusal, Reasoning, Call }
+
+/// <summary>One item of the output that is being told, with its one text as far as it came, and the words of the wire around it.</summary>
+sealed class OutputItem
+{
+    // A JSON string whose closing quote is still to come.
+    readonly ArrayBufferWriter<byte> _text = new(256);
+
+    readonly string? _callId, _name;
+
+    public OutputItem(OutputKind kind, string responseId, int index, string? callId, string? name)
+    {
+        (Kind, Index, _callId, _name) = (kind, index, callId, name);
+        var prefix = kind switch { OutputKind.Reasoning => "rs", OutputKind.Call => "fc", _ => "msg" };
+        Id = $"{prefix}_{responseId["resp_".Length..]}_{index}";
+        _text.Write("\""u8);
+        var delta = kind switch
+        {
+            OutputKind.Text => "response.output_text.delta",
+            OutputKind.Refusal => "response.refusal.delta",
+            OutputKind.Reasoning => "response.reasoning_summary_text.delta",
+            _ => "response.function_call_arguments.delta",
+        };
+        var part = PartIndexMember is { } member ? $"\"{member}\":0," : "";
+        BeforeSequence = Encoding.UTF8.GetBytes($"event: {delta}\ndata: {{\"type\":\"{delta}\",\"sequence_number\":");
+        BeforeDelta = Encoding.UTF8.GetBytes($",\"item_id\":{JsonSerializer.Serialize(Id)},\"output_index\":{index},{part}\"delta\":");
+        AfterDelta = (kind == OutputKind.Text ? ",\"logprobs\":[]}\n\n"u8 : "}\n\n"u8).ToArray();
+    }
+
+    public OutputKind Kind { get; }
+
+    /// <summary>Place in the output.</summary>
+    public int Index { get; }
+
+    public string Id { get; }
+
+    /// <summary>The provider's seal under thoughts; the caller sends it back unread.</summary>
+    public string? Seal { get; set; }
+
+    public bool HasNoText => _text.WrittenCount == 1;
+
+    /// <summary>What stands around a piece of the text: to the sequence number, from there to the piece, behind it.</summary>
+    public byte[] BeforeSequence { get; }
+    public byte[] BeforeDelta { get; }
+    public byte[] AfterDelta { get; }
+
+    /// <summary>Null where texts do not stand in parts.</summary>
+    public string? PartIndexMember => Kind switch { OutputKind.Call => null, OutputKind.Reasoning => "summary_index", _ => "content_index" };
+
+    public string? PartAdded => Kind switch { OutputKind.Call => null, OutputKind.Reasoning => "response.reasoning_summary_part.added", _ => "response.content_part.added" };
+    public string? PartDone => Kind switch { OutputKind.Call => null, OutputKind.Reasoning => "response.reasoning_summary_part.done", _ => "response.content_part.done" };
+
+    public string TextDone => Kind switch
+    {
+        OutputKind.Text => "response.output_text.done",
+        OutputKind.Refusal => "response.refusal.done",
+        OutputKind.Reasoning => "response.reasoning_summary_text.done",
+        _ => "response.function_call_arguments.done",
+    };
+
+    public string TextMember => Kind switch { OutputKind.Refusal => "refusal", OutputKind.Call => "arguments", _ => "text" };
+
+    /// <param name="escaped">As it stands between the quotes of a JSON string.</param>
+    public void Add(ReadOnlySpan<byte> escaped) => _text.Write(escaped);
+
+    /// <summary>The text so far as a JSON string.</summary>
+    public void WriteText(Utf8JsonWriter json)
+    {
+        var quoted = _text.WrittenSpan;
+        var whole = ArrayPool<byte>.Shared.Rent(quoted.Length + 1);
+        quoted.CopyTo(whole);
+        whole[quoted.Length] = (byte)'"';
+        json.WriteRawValue(whole.AsSpan(0, quoted.Length + 1), skipInputValidation: true);
+        ArrayPool<byte>.Shared.Return(whole);
+    }
+
+    public void WritePart(Utf8JsonWriter json)
+    {
+        json.WriteStartObject();
+        json.WriteString("type", Kind switch { OutputKind.Refusal => "refusal", OutputKind.Reasoning => "summary_text", _ => "output_text" });
+        if (Kind == OutputKind.Text)
+        {
+            json.WriteStartArray("annotations");
+            json.WriteEndArray();
+            json.WriteStartArray("logprobs");
+            json.WriteEndArray();
+        }
+        json.WritePropertyName(TextMember);
+        WriteText(json);
+        json.WriteEndObject();
+    }
+
+    /// <param name="isDone">With its text; before that an item is an empty frame.</param>
+    public void Write(Utf8JsonWriter json, bool isDone)
+    {
+        json.WriteStartObject();
+        json.WriteString("id", Id);
+        json.WriteString("type", Kind switch { OutputKind.Reasoning => "reasoning", OutputKind.Call => "function_call", _ => "message" });
+        if (Kind != OutputKind.Reasoning)
+            json.WriteString("status", isDone ? "completed" : "in_progress");
+        switch (Kind)
+        {
+            case OutputKind.Call:
+                json.WritePropertyName("arguments");
+                WriteText(json);
+                json.WriteString("call_id", _callId);
+                json.WriteString("name", _name);
+                break;
+            case OutputKind.Reasoning:
+                WriteParts(json, "summary", isDone);
+                if (isDone && Seal is { } seal)
+                    json.WriteString("encrypted_content", seal);
+                break;
+            default:
+                WriteParts(json, "content", isDone);
+                json.WriteString("role", "assistant");
+                break;
+        }
+        json.WriteEndObject();
+    }
+
+    void WriteParts(Utf8JsonWriter json, string member, bool isDone)
+    {
+        json.WriteStartArray(member);
+        if (isDone && !HasNoText)
+            WritePart(json);
+        json.WriteEndArray();
+    }
+}

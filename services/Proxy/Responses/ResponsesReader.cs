@@ -1,0 +1,294 @@
+using System.Text.Json;
+using LlmGateway.Proxy.Translation;
+
+namespace LlmGateway.Proxy.Responses;
+
+/// <summary>Reads answers of the Responses wire. The stream says everything several times: pieces are taken from the deltas, what no delta told from the item's end.</summary>
+public sealed class ResponsesReader : AnswerReader
+{
+    /// <summary>Calls in one answer that are followed; what is beyond is left out.</summary>
+    const int MaxCalls = 1024;
+
+    // Calls in the order of their beginning; the place in the list is the event's index.
+    readonly List<Call> _calls = [];
+
+    bool _started;
+
+    public override StreamPiece Read(scoped SseEvent e, List<AnswerEvent> to)
+    {
+        try
+        {
+            var found = ResponsesEvent.Find(e.Data);
+            return Read(e.Data, found, to);
+        }
+        catch (JsonException)
+        {
+            MalformedSeen = true;
+            return StreamPiece.Plain;
+        }
+    }
+
+    public override bool ReadWhole(ReadOnlySpan<byte> json, List<AnswerEvent> to)
+    {
+        try
+        {
+            var reader = new Utf8JsonReader(json);
+            reader.Read();
+            if (reader.TokenType != JsonTokenType.StartObject)
+                return false;
+            var answer = ReadAnswer(ref reader, json, withOutput: true, to);
+            return answer.HasOutput && !reader.Read();
+        }
+        catch (JsonException)
+        {
+            MalformedSeen = true;
+            return false;
+        }
+    }
+
+    StreamPiece Read(ReadOnlySpan<byte> json, in ResponsesEvent e, List<AnswerEvent> to)
+    {
+        var type = e.Type.Of(json);
+        if (type.SequenceEqual("response.output_text.delta"u8))
+            Add(AnswerEventKind.Text, e.Delta.TextOf(json), to);
+        else if (type.SequenceEqual("response.function_call_arguments.delta"u8))
+            AddArguments(e.OutputIndex, e.Delta.TextOf(json), to);
+        else if (type.SequenceEqual("response.reasoning_summary_text.delta"u8) || type.SequenceEqual("response.reasoning_text.delta"u8))
+            Add(AnswerEventKind.Reasoning, e.Delta.TextOf(json), to);
+        else if (type.SequenceEqual("response.refusal.delta"u8))
+            Add(AnswerEventKind.Refusal, e.Delta.TextOf(json), to);
+        else if (type.SequenceEqual("response.reasoning_summary_part.added"u8) && e.SummaryIndex > 0)
+            Add(AnswerEventKind.Reasoning, "\n\n", to);
+        else if (type.SequenceEqual("response.function_call_arguments.done"u8))
+            AddRest(e.OutputIndex, e.Arguments.TextOf(json), to);
+        else if (type.SequenceEqual("response.output_item.added"u8) || type.SequenceEqual("response.output_item.done"u8))
+            ReadStreamedItem(e.Item.Of(json), e.OutputIndex, type.EndsWith("done"u8), to);
+        else if (type.SequenceEqual("error"u8))
+            to.Add(new(AnswerEventKind.Error, e.Message.TextOf(json) ?? MessageOf(e.Error.Of(json))));
+        else if (e.Response.Length > 0)
+            return ReadResponse(json, e, type, to);
+        return StreamPiece.Plain;
+    }
+
+    /// <summary>The answer as a whole, at its beginning and at its end. A failure is passed at once, since nothing is settled on it.</summary>
+    StreamPiece ReadResponse(ReadOnlySpan<byte> json, in ResponsesEvent e, ReadOnlySpan<byte> type, List<AnswerEvent> to)
+    {
+        var isEnd = type.SequenceEqual("response.completed"u8) || type.SequenceEqual("response.incomplete"u8);
+        var isFailure = type.SequenceEqual("response.failed"u8);
+        var text = e.Response.Of(json);
+        var reader = new Utf8JsonReader(text);
+        reader.Read();
+        if (reader.TokenType != JsonTokenType.StartObject)
+        {
+            MalformedSeen = true;
+            return StreamPiece.Plain;
+        }
+        if (!isEnd && !isFailure)
+        {
+            // Usage is null and the status says no more than the event does until the end.
+            var beginning = new List<AnswerEvent>();
+            ReadAnswer(ref reader, text, withOutput: false, beginning);
+            to.AddRange(beginning.FindAll(seen => seen.Kind == AnswerEventKind.Start));
+            return StreamPiece.Plain;
+        }
+        var answer = ReadAnswer(ref reader, text, withOutput: false, to);
+        IsDone = true;
+        IsFinished |= isEnd;
+        if (isFailure && !answer.HasError)
+            to.Add(new(AnswerEventKind.Error));
+        return isEnd ? new(true, answer.UsageEnd < 0 ? -1 : e.Response.Start + answer.UsageEnd) : StreamPiece.Plain;
+    }
+
+    /// <param name="withOutput">Tell the items too; a stream has told them already.</param>
+    (bool HasOutput, bool HasError, int UsageEnd) ReadAnswer(ref Utf8JsonReader reader, ReadOnlySpan<byte> json, bool withOutput, List<AnswerEvent> to)
+    {
+        var (hasOutput, hasError, usageEnd, isIncomplete, isFiltered) = (false, false, -1, false, false);
+        while (reader.NextMember())
+        {
+            if (reader.Has("id"u8))
+                Start(ReadText(ref reader), to);
+            else if (reader.Has("output"u8) && withOutput)
+            {
+                Start(null, to);
+                hasOutput = ReadOutput(ref reader, json, to);
+            }
+            else if (reader.Has("usage"u8))
+            {
+                reader.Read();
+                var (start, isObject) = ((int)reader.TokenStartIndex, reader.TokenType == JsonTokenType.StartObject);
+                reader.StepOver();
+                usageEnd = isObject ? (int)reader.BytesConsumed - 1 : -1;
+                if (isObject)
+                    to.Add(AnswerEvent.Used(ResponsesUsage.Read(json[start..(int)reader.BytesConsumed])));
+            }
+            else if (reader.Has("incomplete_details"u8))
+            {
+                reader.Read();
+                isFiltered = ReadReason(ref reader);
+            }
+            else if (reader.Has("status"u8))
+            {
+                reader.Read();
+                isIncomplete = reader.TokenType == JsonTokenType.String && reader.Has("incomplete"u8);
+                reader.StepOver();
+            }
+            else if (reader.Has("error"u8))
+            {
+                reader.Read();
+                var start = (int)reader.TokenStartIndex;
+                var isNull = reader.TokenType == JsonTokenType.Null;
+                reader.StepOver();
+                hasError |= !isNull;
+                if (!isNull)
+                    to.Add(new(AnswerEventKind.Error, MessageOf(json[start..(int)reader.BytesConsumed])));
+            }
+            else
+            {
+                reader.Read();
+                reader.StepOver();
+            }
+        }
+        if (!hasError)
+            to.Add(AnswerEvent.Finished(
+                isIncomplete ? isFiltered ? StopReason.Filtered : StopReason.Length : _calls.Count > 0 ? StopReason.ToolCalls : StopReason.End));
+        return (hasOutput, hasError, usageEnd);
+    }
+
+    /// <summary>True when the provider withheld the rest.</summary>
+    static bool ReadReason(ref Utf8JsonReader reader)
+    {
+        var isFiltered = false;
+        if (reader.TokenType != JsonTokenType.StartObject)
+            reader.StepOver();
+        else
+            while (reader.NextMember())
+            {
+                var isReason = reader.Has("reason"u8);
+                reader.Read();
+                isFiltered |= isReason && reader.TokenType == JsonTokenType.String && reader.Has("content_filter"u8);
+                reader.StepOver();
+            }
+        return isFiltered;
+    }
+
+    bool ReadOutput(ref Utf8JsonReader reader, ReadOnlySpan<byte> json, List<AnswerEvent> to)
+    {
+        reader.Read();
+        if (reader.TokenType != JsonTokenType.StartArray)
+        {
+            reader.StepOver();
+            return false;
+        }
+        for (var index = 0; reader.Read() && reader.TokenType != JsonTokenType.EndArray; index++)
+        {
+            var start = (int)reader.TokenStartIndex;
+            var isObject = reader.TokenType == JsonTokenType.StartObject;
+            reader.StepOver();
+            if (!isObject)
+                continue;
+            var item = ResponsesItem.Read(json[start..(int)reader.BytesConsumed]);
+            foreach (var (kind, text) in item.Texts)
+                Add(kind, text, to);
+            AddEnd(item, index, to);
+        }
+        return true;
+    }
+
+    /// <summary>An item that begins or ends in a stream; its texts were told by deltas.</summary>
+    void ReadStreamedItem(ReadOnlySpan<byte> json, int index, bool isDone, List<AnswerEvent> to)
+    {
+        if (json.IsEmpty || json[0] != '{')
+        {
+            MalformedSeen = true;
+            return;
+        }
+        var item = ResponsesItem.Read(json);
+        if (isDone)
+            AddEnd(item, index, to);
+        else if (item.IsCall)
+            Begin(item, index, to);
+    }
+
+    void AddEnd(ResponsesItem item, int index, List<AnswerEvent> to)
+    {
+        if (item.IsCall)
+        {
+            Begin(item, index, to);
+            AddRest(index, item.Arguments, to);
+        }
+        else if (item.Seal is { Length: > 0 })
+            to.Add(new(AnswerEventKind.Signature, item.Seal));
+    }
+
+    void Start(string? id, List<AnswerEvent> to)
+    {
+        if (!_started)
+            to.Add(new(AnswerEventKind.Start, Id: id));
+        _started = true;
+    }
+
+    static void Add(AnswerEventKind kind, string? text, List<AnswerEvent> to)
+    {
+        if (text is { Length: > 0 })
+            to.Add(new(kind, text));
+    }
+
+    void Begin(ResponsesItem item, int outputIndex, List<AnswerEvent> to)
+    {
+        if (_calls.Exists(call => call.OutputIndex == outputIndex))
+            return;
+        if (_calls.Count == MaxCalls || item.Name is not { Length: > 0 })
+        {
+            MalformedSeen = true;
+            return;
+        }
+        _calls.Add(new(outputIndex));
+        to.Add(AnswerEvent.Call(_calls.Count - 1, item.CallId is { Length: > 0 } id ? id : $"call_{outputIndex}", item.Name));
+    }
+
+    void AddArguments(int outputIndex, string? piece, List<AnswerEvent> to)
+    {
+        var index = _calls.FindLastIndex(call => call.OutputIndex == outputIndex);
+        MalformedSeen |= index < 0;
+        if (index < 0 || piece is not { Length: > 0 })
+            return;
+        _calls[index].HasArguments = true;
+        to.Add(AnswerEvent.Arguments(index, piece));
+    }
+
+    /// <summary>The arguments as a whole, for a provider that did not send them in pieces.</summary>
+    void AddRest(int outputIndex, string? arguments, List<AnswerEvent> to)
+    {
+        if (_calls.Find(call => call.OutputIndex == outputIndex) is { HasArguments: false })
+            AddArguments(outputIndex, arguments, to);
+    }
+
+    static string? ReadText(ref Utf8JsonReader reader)
+    {
+        reader.Read();
+        if (reader.TokenType == JsonTokenType.String)
+            return reader.Text();
+        reader.StepOver();
+        return null;
+    }
+
+    /// <summary>The message of an error object.</summary>
+    static string? MessageOf(ReadOnlySpan<byte> error)
+    {
+        var reader = new Utf8JsonReader(error);
+        string? message = null;
+        if (error.Length > 0 && reader.Read() && reader.TokenType == JsonTokenType.StartObject)
+            while (reader.NextMember())
+            {
+                var isMessage = reader.Has("message"u8);
+                message = ReadText(ref reader) is { } text && isMessage ? text : message;
+            }
+        return message;
+    }
+
+    sealed class Call(int outputIndex)
+    {
+        public readonly int OutputIndex = outputIndex;
+        public bool HasArguments;
+    }
+}

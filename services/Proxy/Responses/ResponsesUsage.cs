@@ -1,0 +1,23 @@
+using LlmGateway.Proxy.OpenAi;
+using static LlmGateway.Proxy.OpenAi.ChatUsage;
+
+namespace LlmGateway.Proxy.Responses;
+
+/// <summary>The usage object of the Responses wire: that of the chat wire with other names. Cached is part of input, reasoning part of output.</summary>
+public static class ResponsesUsage
+{
+    const string InputDetails = "input_tokens_details", OutputDetails = "output_tokens_details";
+
+    static readonly UsageField[] Fields =
+    [
+        new("", "input_tokens", (int)Count.Prompt),
+        new("", "output_tokens", (int)Count.Completion),
+        new("", "total_tokens", (int)Count.Total),
+        new(InputDetails, "cached_tokens", (int)Count.Cached),
+        new(InputDetails, "cache_write_tokens", (int)Count.CacheWrite),
+        new(OutputDetails, "reasoning_tokens", (int)Count.Reasoning),
+    ];
+
+    /// <summary>Reads the text of a usage object. Never throws.</summary>
+    public static ProviderUsage Read(ReadOnlySpan<byte> json) => ChatUsage.Read(json, Fields);
+}

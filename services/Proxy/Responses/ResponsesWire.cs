@@ -1,0 +1,55 @@
+using System.Buffers;
+using LlmGateway.Contracts;
+using LlmGateway.Proxy.Translation;
+using LlmGateway.ServiceDefaults;
+
+namespace LlmGateway.Proxy.Responses;
+
+/// <summary><c>POST /v1/responses</c>, OpenAI's newer wire.</summary>
+public sealed class ResponsesWire : ConversationWire
+{
+    public override string Name => "OpenAI Responses";
+
+    public override bool Speaks(string provider) => provider is ProviderWire.OpenAi or ProviderWire.Responses;
+
+    public override ModelRequest Read(ReadOnlySpan<byte> body, RequestTarget target) => ResponsesRequestReader.Read(body);
+
+    public override string Path(string upstreamModel, bool stream) => "/v1/responses";
+
+    public override Relay NewRelay(ModelRequest request) => new PassRelay(this);
+
+    public override Conversation Understand(ReadOnlySpan<byte> body, ModelRequest request) => ResponsesUnderstanding.Read(body);
+
+    public override byte[] Compose(Conversation conversation, string upstreamModel, long outputLimit, bool stream) =>
+        JsonPen.Write(json => new ResponsesComposer(conversation, Name, json).WriteBody(upstreamModel, outputLimit, stream));
+
+    public override AnswerReader NewReader() => new ResponsesReader();
+
+    public override AnswerWriter NewWriter(AnswerHead head) => new ResponsesWriter(head);
+
+    public override void WriteError(IBufferWriter<byte> to, Problem problem, string requestId) => Problems.WriteBody(to, problem, requestId);
+
+    /// <summary>Clients differ in where they look for the reason: beside the type, or in an error object.</summary>
+    public override void WriteStreamError(IBufferWriter<byte> to, Problem problem, string requestId)
+    {
+        to.Write("event: error\ndata: "u8);
+        var json = new JsonPen().On(to);
+        json.WriteStartObject();
+        json.WriteString("type", "error");
+        // The stream is over: what number its last event would have had is of no use to anyone.
+        json.WriteNumber("sequence_number", 0);
+        json.WriteString("code", problem.Code);
+        json.WriteString("message", problem.Message);
+        json.WriteString("param", problem.Param);
+        json.WriteStartObject("error");
+        json.WriteString("type", problem.Type);
+        json.WriteString("code", problem.Code);
+        json.WriteString("message", problem.Message);
+        json.WriteString("param", problem.Param);
+        json.WriteEndObject();
+        json.WriteString("requestId", requestId);
+        json.WriteEndObject();
+        json.Flush();
+        to.Write("\n\n"u8);
+    }
+}
