@@ -86,7 +86,7 @@ public sealed class AnthropicNuGetTests
 
     static AnthropicClient Client(User user) => new() { ApiKey = user.Token, BaseUrl = Stack.Proxy.ToString().TrimEnd('/'), MaxRetries = 0 };
 
-    static MessageCreateParams Ask(string model, string question) => new() { Model = model, MaxTokens = 500, Messages = [new() { Role = Role.User, Content = question }] };
+    static MessageCreateParams Ask(string model, string question) => new() { Model = model, MaxTokens = 500, Messages = [new UserMessageParam { Content = question }] };
 
     static string Text(Message message) => string.Concat(message.Content.Select(block => block.TryPickText(out var text) ? text.Text : ""));
 

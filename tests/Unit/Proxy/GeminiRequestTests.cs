@@ -135,7 +135,7 @@ public sealed class GeminiRequestTests
         var body = Encoding.UTF8.GetBytes("""{"generateContentRequest":{"contents":[{"parts":[{"text":"one two"}]}],"model":"models/mine"}}""");
         var request = CountRequest.Read(body);
 
-        Assert.Equal(2, TokenEstimate.OfRequest(request.Counted(body)));
+        Assert.Equal(2, TokenEstimate.OfRequest(request.Counted(body).Span));
         Assert.Equal("models/theirs", JsonDocument.Parse(request.Rewrite(body, "theirs")).RootElement.GetProperty("generateContentRequest").GetProperty("model").GetString());
     }
 

@@ -192,7 +192,7 @@ public sealed class ResponsesTranslationTests
         Assert.Same(Wires.Chat, Wires.Of("openai", Wires.Chat));
         Assert.Same(Wires.Responses, Wires.Of("responses", Wires.Chat));
         Assert.Same(Wires.Chat, Wires.Of("openai-compatible", Wires.Chat));
-        Assert.Equal("OpenAI chat", Wires.Of("openai-compatible", Wires.Responses).Name);
+        Assert.Equal("OpenAI chat", Wires.Of("openai-compatible", Wires.Responses)!.Name);
     }
 
     /// <summary>As OpenAI sends it: two paragraphs of thoughts with their seal, text with an escaped pair, a call in pieces and one whole, usage at the end.</summary>

@@ -149,7 +149,7 @@ static class TranslationCases
     }
 
     /// <summary>What the wire's writer says, as a stream.</summary>
-    public static byte[] WriteStream(Wire wire, AnswerHead head, List<AnswerEvent> events)
+    public static byte[] WriteStream(ConversationWire wire, AnswerHead head, List<AnswerEvent> events)
     {
         var (writer, sent) = (wire.NewWriter(head), new ArrayBufferWriter<byte>());
         foreach (var e in events)
@@ -159,7 +159,7 @@ static class TranslationCases
         return sent.WrittenSpan.ToArray();
     }
 
-    public static byte[] WriteWhole(Wire wire, AnswerHead head, List<AnswerEvent> events)
+    public static byte[] WriteWhole(ConversationWire wire, AnswerHead head, List<AnswerEvent> events)
     {
         var sent = new ArrayBufferWriter<byte>();
         wire.NewWriter(head).WriteWhole(events, Usage.Usage!, new Money(1230), sent);
@@ -167,7 +167,7 @@ static class TranslationCases
     }
 
     /// <summary>Reads a stream that arrives in pieces of random size.</summary>
-    public static (List<AnswerEvent> Events, AnswerReader Reader) ReadStream(Wire wire, byte[] stream, Random random)
+    public static (List<AnswerEvent> Events, AnswerReader Reader) ReadStream(ConversationWire wire, byte[] stream, Random random)
     {
         var (reader, events) = (wire.NewReader(), new List<AnswerEvent>());
         using var sse = new SseReader();
