@@ -22,8 +22,12 @@ public sealed class HotCache<TKey, TValue>(Func<TKey, bool, Task<TValue?>> fetch
     readonly ConcurrentDictionary<TKey, Entry> _entries = new();
 
     /// <summary>The value, or null when there is none. Throws what <c>fetch</c> throws when there is nothing young enough to fall back on.</summary>
-    public ValueTask<TValue?> GetAsync(TKey key)
+    public ValueTask<TValue?> GetAsync(TKey key) => TryGet(key, out var value) ? new(value) : new(WaitAsync(key));
+
+    /// <summary>What is known without asking, which may be that there is no such thing.</summary>
+    public bool TryGet(TKey key, out TValue? value)
     {
+        value = null;
         if (_entries.TryGetValue(key, out var entry) && entry.Fetched)
         {
             var age = time.GetUtcNow() - entry.ReadAt;
@@ -31,10 +35,11 @@ public sealed class HotCache<TKey, TValue>(Func<TKey, bool, Task<TValue?>> fetch
             {
                 if (entry.Value is not null && age > RefreshAfter && !entry.IsFetching)
                     _ = RefreshAsync(key, entry);
-                return new(entry.Value);
+                value = entry.Value;
+                return true;
             }
         }
-        return new(WaitAsync(key));
+        return false;
     }
 
     /// <summary>Forgets a value that its owner has changed. A copy in Redis may be older than the change for as long as copies live there.</summary>

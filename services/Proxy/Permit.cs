@@ -6,15 +6,19 @@ namespace LlmGateway.Proxy;
 /// <summary>The rules of who may do what, as pure functions: credential positions, status, origin, model scope.</summary>
 public static class Permit
 {
-    /// <summary>The credential of a request, wherever its SDK puts it; null when there is none.</summary>
-    public static string? FindCredential(IHeaderDictionary headers)
+    /// <summary>The credential of a request, wherever its SDK puts it.</summary>
+    public static bool TryFindCredential(IHeaderDictionary headers, out ReadOnlySpan<char> credential)
     {
         var authorization = headers.Authorization.ToString();
         if (authorization.StartsWith("Bearer ", StringComparison.OrdinalIgnoreCase))
-            return authorization[7..].Trim();
-        if (headers["X-API-Key"].ToString() is { Length: > 0 } key)
-            return key;
-        return headers["x-goog-api-key"].ToString() is { Length: > 0 } google ? google : null;
+        {
+            credential = authorization.AsSpan(7).Trim();
+            return true;
+        }
+        credential = headers["X-API-Key"].ToString();
+        if (credential.IsEmpty)
+            credential = headers["x-goog-api-key"].ToString();
+        return !credential.IsEmpty;
     }
 
     public static Problem? Check(Credential credential, DateTimeOffset now) => credential.Status switch
