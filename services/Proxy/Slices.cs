@@ -121,8 +121,15 @@ public sealed class Slices(Spool spool, WalletClient wallet, TimeProvider time, 
     /// <summary>Vectors of the same registers in the same order are one.</summary>
     sealed class SameRegisters : IEqualityComparer<IReadOnlyList<RegisterRef>>
     {
-        public bool Equals(IReadOnlyList<RegisterRef>? a, IReadOnlyList<RegisterRef>? b) =>
-            ReferenceEquals(a, b) || (a is not null && b is not null && a.Count == b.Count && a.Zip(b).All(pair => pair.First.Id == pair.Second.Id));
+        public bool Equals(IReadOnlyList<RegisterRef>? a, IReadOnlyList<RegisterRef>? b)
+        {
+            if (a?.Count != b?.Count)
+                return false;
+            for (var i = 0; i < a?.Count; i++)
+                if (a[i].Id != b![i].Id)
+                    return false;
+            return true;
+        }
 
         public int GetHashCode(IReadOnlyList<RegisterRef> registers) => registers[0].Id.GetHashCode();
     }
