@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Text;
 
 namespace LlmGateway.Contracts;
 
@@ -12,19 +13,14 @@ public static class SettlementRecord
 
     public const int HeadBytes = 4;
 
-    [ThreadStatic] static BinaryWriter? t_writer;
-
     /// <summary>The record, valid until the next call on this thread.</summary>
     public static ReadOnlySpan<byte> Encode(Settlement settlement)
     {
-        var writer = t_writer ??= new BinaryWriter(new MemoryStream(1024));
-        var stream = (MemoryStream)writer.BaseStream;
-        stream.SetLength(HeadBytes);
-        stream.Position = HeadBytes;
-        Write(writer, settlement);
-        var record = stream.GetBuffer().AsSpan(0, (int)stream.Length);
-        BinaryPrimitives.WriteInt32LittleEndian(record, record.Length - HeadBytes);
-        return record;
+        var writer = new Writer();
+        writer.Next(HeadBytes);
+        Write(ref writer, settlement);
+        BinaryPrimitives.WriteInt32LittleEndian(writer.Written, writer.Written.Length - HeadBytes);
+        return writer.Written;
     }
 
     /// <summary>Length of the record that <paramref name="bytes"/> begin with, its head included; 0 when no whole record stands there.</summary>
@@ -50,42 +46,42 @@ public static class SettlementRecord
         }
     }
 
-    static void Write(BinaryWriter to, Settlement settlement)
+    static void Write(ref Writer to, Settlement settlement)
     {
         var usage = settlement.Usage;
         to.Write(Version);
-        Write(to, settlement.RequestId);
-        Write(to, settlement.Lease);
-        to.Write7BitEncodedInt(settlement.Charges.Count);
-        foreach (var charge in settlement.Charges)
+        to.Write(settlement.RequestId);
+        to.Write(settlement.Lease);
+        to.Write7Bit(settlement.Charges.Count);
+        for (var i = 0; i < settlement.Charges.Count; i++)
         {
-            Write(to, charge.Register);
-            to.Write(charge.Value);
+            to.Write(settlement.Charges[i].Register);
+            to.Write(settlement.Charges[i].Value);
         }
-        Write(to, usage.Organization);
-        Write(to, usage.Project);
-        Write(to, usage.Customer);
-        Write(to, usage.Credential);
-        Write(to, usage.Family);
+        to.Write(usage.Organization);
+        to.Write(usage.Project);
+        to.Write(usage.Customer);
+        to.Write(usage.Credential);
+        to.Write(usage.Family);
         to.Write(usage.Test);
-        to.Write(usage.Endpoint);
-        to.Write(usage.Model);
-        to.Write(usage.Provider);
-        to.Write(usage.UpstreamModel);
-        Write(to, usage.PriceVersion);
+        to.WriteText(usage.Endpoint);
+        to.WriteText(usage.Model);
+        to.WriteText(usage.Provider);
+        to.WriteText(usage.UpstreamModel);
+        to.Write(usage.PriceVersion);
         to.Write(usage.Stream);
         to.Write(usage.StartedAt.UtcTicks);
         to.Write(usage.DurationMs);
         to.Write(usage.FirstByteMs ?? -1);
         to.Write((short)usage.Status);
         to.Write((byte)usage.Outcome);
-        to.Write7BitEncodedInt(usage.Meters.Count);
-        foreach (var units in usage.Meters)
-            to.Write7BitEncodedInt64(units);
+        to.Write7Bit(usage.Meters.Count);
+        for (var i = 0; i < usage.Meters.Count; i++)
+            to.Write7Bit(usage.Meters[i]);
         to.Write(usage.Cost.Nanos);
         to.Write(usage.Estimated);
-        Write(to, usage.Reason);
-        Write(to, usage.RawUsage);
+        to.Write(usage.Reason);
+        to.Write(usage.RawUsage);
     }
 
     static Settlement Read(BinaryReader from) => new(
@@ -105,14 +101,6 @@ public static class SettlementRecord
         return meters;
     }
 
-    /// <summary>An id that is absent is written as zeros, which no id is.</summary>
-    static void Write(BinaryWriter to, Guid? id)
-    {
-        Span<byte> bytes = stackalloc byte[16];
-        id.GetValueOrDefault().TryWriteBytes(bytes);
-        to.Write(bytes);
-    }
-
     static Guid ReadId(BinaryReader from)
     {
         Span<byte> bytes = stackalloc byte[16];
@@ -122,12 +110,62 @@ public static class SettlementRecord
 
     static Guid? ReadOptionalId(BinaryReader from) => ReadId(from) is var id && id == Guid.Empty ? null : id;
 
-    static void Write(BinaryWriter to, string? text)
-    {
-        to.Write(text is not null);
-        if (text is not null)
-            to.Write(text);
-    }
-
     static string? ReadText(BinaryReader from) => from.ReadBoolean() ? from.ReadString() : null;
+
+    /// <summary>Writes what <see cref="BinaryReader"/> reads. Each request makes two records: hence no stream in between, and one buffer for each thread.</summary>
+    ref struct Writer()
+    {
+        [ThreadStatic] static byte[]? t_buffer;
+
+        byte[] _buffer = t_buffer ??= new byte[1024];
+        int _length;
+
+        public readonly Span<byte> Written => _buffer.AsSpan(0, _length);
+
+        public Span<byte> Next(int bytes)
+        {
+            if (_buffer.Length - _length < bytes)
+            {
+                Array.Resize(ref _buffer, 2 * (_length + bytes));
+                t_buffer = _buffer;
+            }
+            _length += bytes;
+            return _buffer.AsSpan(_length - bytes, bytes);
+        }
+
+        public void Write(byte value) => Next(1)[0] = value;
+
+        public void Write(bool value) => Write((byte)(value ? 1 : 0));
+
+        public void Write(short value) => BinaryPrimitives.WriteInt16LittleEndian(Next(2), value);
+
+        public void Write(int value) => BinaryPrimitives.WriteInt32LittleEndian(Next(4), value);
+
+        public void Write(long value) => BinaryPrimitives.WriteInt64LittleEndian(Next(8), value);
+
+        /// <summary>An id that is absent is written as zeros, which no id is.</summary>
+        public void Write(Guid? id) => id.GetValueOrDefault().TryWriteBytes(Next(16));
+
+        public void Write7Bit(long value)
+        {
+            var rest = (ulong)value;
+            for (; rest > 0x7F; rest >>= 7)
+                Write((byte)(rest & 0x7F | 0x80));
+            Write((byte)rest);
+        }
+
+        public void WriteText(string text)
+        {
+            var bytes = Encoding.UTF8.GetByteCount(text);
+            Write7Bit(bytes);
+            Encoding.UTF8.GetBytes(text, Next(bytes));
+        }
+
+        public void Write(string? text)
+        {
+            Write(text is not null);
+            if (text is not null)
+                WriteText(text);
+        }
+    }
 }

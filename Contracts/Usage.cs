@@ -25,6 +25,9 @@ public sealed class Usage
     }
 
     /// <summary>The counts in the order of <see cref="Meter"/>, as stored and sent.</summary>
+    public IReadOnlyList<long> Units => _units;
+
+    /// <inheritdoc cref="Units"/>
     public long[] ToArray() => [.. _units];
 
     public static Usage From(ReadOnlySpan<long> units)

@@ -17,14 +17,11 @@ public sealed class Cors(SessionsClient sessions, TimeProvider time)
 
     Known? _known;
 
-    public async Task InvokeAsync(HttpContext http, Func<Task> next)
+    public Task InvokeAsync(HttpContext http, RequestDelegate next) =>
+        http.Request.Headers.Origin.ToString() is { Length: > 0 } origin ? InvokeAsync(http, origin, next) : next(http);
+
+    async Task InvokeAsync(HttpContext http, string origin, RequestDelegate next)
     {
-        var origin = http.Request.Headers.Origin.ToString();
-        if (origin.Length == 0)
-        {
-            await next();
-            return;
-        }
         var headers = http.Response.Headers;
         headers.Vary = "Origin";
         if (HttpMethods.IsOptions(http.Request.Method) && http.Request.Headers.ContainsKey("Access-Control-Request-Method"))
@@ -51,7 +48,7 @@ public sealed class Cors(SessionsClient sessions, TimeProvider time)
             }
             return Task.CompletedTask;
         });
-        await next();
+        await next(http);
     }
 
     /// <summary>Marks the answer as one that a page of another origin may not read.</summary>
@@ -71,6 +68,6 @@ public static class CrossOrigin
     public static void UseCrossOrigin(this WebApplication app)
     {
         var cors = app.Services.GetRequiredService<Cors>();
-        app.Use(cors.InvokeAsync);
+        app.Use(next => http => cors.InvokeAsync(http, next));
     }
 }

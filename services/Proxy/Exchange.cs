@@ -64,7 +64,7 @@ public sealed class Exchange(HttpContext http, Guid id, string endpoint, TimePro
 
     void Put(RequestOutcome outcome, MeterReading? metered)
     {
-        var (settlement, _, _, _) = Settle(outcome, StatusCodes.Status500InternalServerError, metered, metered is null ? Crashed : null);
+        var (settlement, _, _) = Settle(outcome, StatusCodes.Status500InternalServerError, metered, metered is null ? Crashed : null);
         _slot!.Put(SettlementRecord.Encode(settlement));
     }
 
@@ -75,9 +75,9 @@ public sealed class Exchange(HttpContext http, Guid id, string endpoint, TimePro
         if (Ended)
             throw new InvalidOperationException("a request was ended twice");
         Ended = true;
-        var (settlement, used, paid, tokens) = Settle(outcome, status, metered, reason);
+        var (settlement, paid, tokens) = Settle(outcome, status, metered, reason);
         Failpoint.Hit("proxy.end.priced");
-        Hold?.Settle(used);
+        Hold?.Settle(paid);
         Failpoint.Hit("proxy.end.released");
         spool.Add(SettlementRecord.Encode(settlement), Hold, _slot);
         Failpoint.Hit("proxy.end.spooled");
@@ -88,32 +88,28 @@ public sealed class Exchange(HttpContext http, Guid id, string endpoint, TimePro
     /// <summary>Writes down that a provider failed and another takes over: a record of its own, that nobody pays for.</summary>
     public void EndAttempt(SpoolPublisher spool, Problem problem)
     {
-        var (settlement, _, _, _) = Settle(RequestOutcome.Failed, problem.Status, null, problem.Code);
+        var (settlement, _, _) = Settle(RequestOutcome.Failed, problem.Status, null, problem.Code);
         spool.Add(SettlementRecord.Encode(settlement with { RequestId = Ids.New() }), null, null);
     }
 
-    (Settlement Settlement, long[] Used, long Paid, long Tokens) Settle(RequestOutcome outcome, int status, MeterReading? metered, string? reason)
+    (Settlement Settlement, long Paid, long Tokens) Settle(RequestOutcome outcome, int status, MeterReading? metered, string? reason)
     {
         metered = metered?.OnPricedMeters(Route.Model.Prices!);
         var usage = metered?.Usage ?? Unused;
         var cost = metered is null ? 0 : Cost.Of(usage, Route.Model.Prices!);
         var paid = Admission.Payable(Hold?.Amounts ?? [], cost);
-        var used = Array.ConvertAll(Hold?.Amounts ?? [], _ => paid);
         if (paid < cost)
             reason = reason is null ? "capped" : $"{reason}, capped";
 
-        var charges = new List<Amount>(used.Length);
-        for (var i = 0; i < used.Length; i++)
-        {
-            if (used[i] > 0)
-                charges.Add(new(Hold!.Registers[i].Id, used[i]));
-        }
+        var charges = Hold is null || paid == 0 ? [] : new Amount[Hold.Registers.Count];
+        for (var i = 0; i < charges.Length; i++)
+            charges[i] = new(Hold!.Registers[i].Id, paid);
         var credential = Caller.Credential;
-        return (new(id, charges.Count > 0 ? Hold!.Lease : null, charges, new(
+        return (new(id, charges.Length > 0 ? Hold!.Lease : null, charges, new(
             credential.Organization, credential.Project, credential.Customer, credential.Id, credential.Family, credential.Test,
             endpoint, Route.Model.Id, Route.Model.Provider, Route.Model.UpstreamModel, Route.Model.PriceVersion, Stream,
             _startedAt, (int)time.GetElapsedTime(_started).TotalMilliseconds, _firstByteMs, status, outcome,
-            usage.ToArray(), new Money(cost), metered?.Estimated ?? false, Join(metered?.Reason, reason), metered?.RawUsage)), used, paid, Tokens(usage));
+            usage.Units, new Money(cost), metered?.Estimated ?? false, Join(metered?.Reason, reason), metered?.RawUsage)), paid, Tokens(usage));
     }
 
     static readonly Usage Unused = new();

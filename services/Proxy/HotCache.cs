@@ -6,7 +6,7 @@ namespace LlmGateway.Proxy;
 /// <summary>
 /// What the edge remembers for a few seconds: memory first, then Redis, then the service that owns it. A value is never used longer than
 /// <see cref="Credential.MaxAge"/> after its owner read it from the database; a value that is in use is read again in the background before that,
-/// so that callers do not wait. One fetch per key at a time.
+/// so that callers do not wait: by its owner, because the copy in Redis is as old as this one. One fetch per key at a time.
 /// </summary>
 /// <param name="fetch">Asks Redis and the owner, or the owner alone when told to skip Redis. Null means that there is no such thing; throws when nobody answers.</param>
 /// <param name="readAt">When the owner read the value.</param>
@@ -22,19 +22,24 @@ public sealed class HotCache<TKey, TValue>(Func<TKey, bool, Task<TValue?>> fetch
     readonly ConcurrentDictionary<TKey, Entry> _entries = new();
 
     /// <summary>The value, or null when there is none. Throws what <c>fetch</c> throws when there is nothing young enough to fall back on.</summary>
-    public ValueTask<TValue?> GetAsync(TKey key)
+    public ValueTask<TValue?> GetAsync(TKey key) => TryGet(key, out var value) ? new(value) : new(WaitAsync(key));
+
+    /// <summary>What is known without asking, which may be that there is no such thing.</summary>
+    public bool TryGet(TKey key, out TValue? value)
     {
+        value = null;
         if (_entries.TryGetValue(key, out var entry) && entry.Fetched)
         {
             var age = time.GetUtcNow() - entry.ReadAt;
             if (age < (entry.Value is null ? UnknownFor : Credential.MaxAge) && age > -Credential.MaxAge)
             {
-                if (entry.Value is not null && age > RefreshAfter)
+                if (entry.Value is not null && age > RefreshAfter && !entry.IsFetching)
                     _ = RefreshAsync(key, entry);
-                return new(entry.Value);
+                value = entry.Value;
+                return true;
             }
         }
-        return new(WaitAsync(key));
+        return false;
     }
 
     /// <summary>Forgets a value that its owner has changed. A copy in Redis may be older than the change for as long as copies live there.</summary>
@@ -52,14 +57,14 @@ public sealed class HotCache<TKey, TValue>(Func<TKey, bool, Task<TValue?>> fetch
         if (_entries.Count >= MaxEntries)
             Evict();
         var entry = _entries.GetOrAdd(key, static _ => new Entry());
-        return await entry.FetchOnceAsync(() => FetchAsync(key, entry));
+        return await entry.FetchOnceAsync(() => FetchAsync(key, entry, time.GetUtcNow() < entry.SkipRedisUntil));
     }
 
     async Task RefreshAsync(TKey key, Entry entry)
     {
         try
         {
-            await entry.FetchOnceAsync(() => FetchAsync(key, entry));
+            await entry.FetchOnceAsync(() => FetchAsync(key, entry, skipRedis: true));
         }
         catch (Exception)
         {
@@ -67,10 +72,10 @@ public sealed class HotCache<TKey, TValue>(Func<TKey, bool, Task<TValue?>> fetch
         }
     }
 
-    async Task<TValue?> FetchAsync(TKey key, Entry old)
+    async Task<TValue?> FetchAsync(TKey key, Entry old, bool skipRedis)
     {
         var now = time.GetUtcNow();
-        var value = await fetch(key, now < old.SkipRedisUntil);
+        var value = await fetch(key, skipRedis);
         var fresh = new Entry { Fetched = true, Value = value, ReadAt = value is null ? now : readAt(value), SkipRedisUntil = old.SkipRedisUntil };
         // If it was invalidated meanwhile, what we read may be from before the change: leave the newer entry alone.
         _entries.TryUpdate(key, fresh, old);
@@ -96,6 +101,7 @@ public sealed class HotCache<TKey, TValue>(Func<TKey, bool, Task<TValue?>> fetch
         public TValue? Value { get; init; }
         public DateTimeOffset ReadAt { get; init; }
         public DateTimeOffset SkipRedisUntil { get; init; }
+        public bool IsFetching => _running is { IsCompleted: false };
 
         public Task<TValue?> FetchOnceAsync(Func<Task<TValue?>> run)
         {

@@ -26,12 +26,15 @@ public sealed class Identity
     /// <summary>The caller, or why there is none. Status, expiry and origin have been checked.</summary>
     public async ValueTask<(Caller? Caller, Problem? Problem)> IdentifyAsync(HttpContext http)
     {
-        if (Permit.FindCredential(http.Request) is not { } token)
+        if (!Permit.TryFindCredential(http.Request, out var token))
             return (null, Problems.NoCredential);
-        if (!Token.TryRead(token, out _, out _))
+        if (token.Length > Token.MaxLength)
             return (null, Problems.BadCredential);
         var fingerprint = Token.Fingerprint(token);
-        if (await _credentials.GetAsync(fingerprint) is not { } credential)
+        // Most are known; only of others the form is looked at, before anybody is asked about them.
+        if (!_credentials.TryGet(fingerprint, out var credential) && Token.TryRead(token, out _, out _))
+            credential = await _credentials.GetAsync(fingerprint);
+        if (credential is null)
             return (null, Problems.BadCredential);
         if (Permit.Check(credential, _time.GetUtcNow()) is { } refused)
             return (null, refused);

@@ -7,18 +7,22 @@ namespace LlmGateway.Proxy;
 /// <summary>The rules of who may do what, as pure functions: credential positions, status, origin, model scope.</summary>
 public static class Permit
 {
-    /// <summary>The credential of a request, wherever its SDK puts it; null when there is none. One in the query is taken out of it, so that nothing that comes later can show it.</summary>
-    public static string? FindCredential(HttpRequest request)
+    /// <summary>The credential of a request, wherever its SDK puts it. One in the query is taken out of it, so that nothing that comes later can show it.</summary>
+    public static bool TryFindCredential(HttpRequest request, out ReadOnlySpan<char> credential)
     {
         var headers = request.Headers;
         var authorization = headers.Authorization.ToString();
         if (authorization.StartsWith("Bearer ", StringComparison.OrdinalIgnoreCase))
-            return authorization[7..].Trim();
-        if (headers["X-API-Key"].ToString() is { Length: > 0 } key)
-            return key;
-        if (headers["x-goog-api-key"].ToString() is { Length: > 0 } google)
-            return google;
-        return request.QueryString.HasValue && GeminiTarget.MayHoldKey(request.Path.Value ?? "") ? TakeFromQuery(request) : null;
+        {
+            credential = authorization.AsSpan(7).Trim();
+            return true;
+        }
+        credential = headers["X-API-Key"].ToString();
+        if (credential.IsEmpty)
+            credential = headers["x-goog-api-key"].ToString();
+        if (credential.IsEmpty && request.QueryString.HasValue && GeminiTarget.MayHoldKey(request.Path.Value ?? ""))
+            credential = TakeFromQuery(request);
+        return !credential.IsEmpty;
     }
 
     static string? TakeFromQuery(HttpRequest request)

@@ -3,7 +3,8 @@ using LlmGateway.Proxy.Anthropic;
 using LlmGateway.Proxy.Gemini;
 using LlmGateway.ServiceDefaults;
 
-var builder = WebApplication.CreateBuilder(args);
+// Nothing here changes while it runs, and watching for it means hearing of every write in every folder below this one.
+var builder = WebApplication.CreateBuilder([.. args, "--hostBuilder:reloadConfigOnChange=false"]);
 builder.AddServiceDefaults(Configuration.Needs);
 builder.UseInlineSockets();
 builder.AddRedis();

@@ -171,7 +171,7 @@ public sealed class Rates(Redis redis, TimeProvider time) : BackgroundService
     public readonly record struct Window(string Unit, long Limit, long Remaining, int ResetSeconds, int RetryAfterSeconds);
 
     /// <summary>The limits after a request, for headers, and the one that refuses it.</summary>
-    public sealed record Taken(IReadOnlyList<Window> Windows, Window? Exceeded);
+    public sealed record Taken(Window[] Windows, Window? Exceeded);
 
     static readonly Taken Unlimited = new([], null);
 
@@ -247,7 +247,10 @@ public sealed class Rates(Redis redis, TimeProvider time) : BackgroundService
                 return null;
             _requests -= rates.RequestsPerMinute is null ? 0 : 1;
             _tokens -= rates.TokensPerMinute is null ? 0 : tokens;
-            return new(Array.ConvertAll(_windows, window => window with { Remaining = Math.Clamp(window.Remaining + (window.Unit == "requests" ? _requests : _tokens), 0, window.Limit) }), null);
+            var windows = (Window[])_windows.Clone();
+            foreach (ref var window in windows.AsSpan())
+                window = window with { Remaining = Math.Clamp(window.Remaining + (window.Unit == "requests" ? _requests : _tokens), 0, window.Limit) };
+            return new(windows, null);
         }
     }
 }

@@ -93,15 +93,15 @@ public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, W
         return true;
     }
 
-    public void Release(HeldLease lease, long[] amounts, long[] used)
+    public void Release(HeldLease lease, long[] amounts, long used)
     {
         lock (_lock)
         {
             for (var i = 0; i < amounts.Length; i++)
             {
-                if (used[i] < 0 || used[i] > amounts[i])
-                    throw new InvalidOperationException($"settling {used[i]} of a hold of {amounts[i]}");
-                lease.Idle[i] += amounts[i] - used[i];
+                if (used < 0 || used > amounts[i])
+                    throw new InvalidOperationException($"settling {used} of a hold of {amounts[i]}");
+                lease.Idle[i] += amounts[i] - used;
             }
             _lastUse = time.GetTimestamp();
         }

@@ -15,7 +15,7 @@ public sealed class Slices(Spool spool, WalletClient wallet, TimeProvider time, 
 
     static readonly TimeSpan Tick = TimeSpan.FromMilliseconds(500), RenewEvery = TimeSpan.FromSeconds(15);
 
-    readonly ConcurrentDictionary<string, Slice> _slices = new(StringComparer.Ordinal);
+    readonly ConcurrentDictionary<IReadOnlyList<RegisterRef>, Slice> _slices = new(new SameRegisters());
     long _lastRenewal;
 
     /// <summary>
@@ -24,14 +24,13 @@ public sealed class Slices(Spool spool, WalletClient wallet, TimeProvider time, 
     /// </summary>
     public ValueTask<Reservation> ReserveAsync(IReadOnlyList<RegisterRef> registers, long[] minimum, long[] full, CancellationToken token)
     {
-        var key = Key(registers);
         for (; ; )
         {
-            var slice = _slices.GetOrAdd(key, _ => new Slice(registers, spool.Holder, wallet, time));
+            var slice = _slices.GetOrAdd(registers, static (registers, self) => self.New(registers), this);
             // A slice that was just given back for good takes no one; the next one does.
             if (slice.TryReserve(minimum, full, token, out var reservation))
                 return reservation;
-            _slices.TryRemove(new(key, slice));
+            _slices.TryRemove(new(registers, slice));
         }
     }
 
@@ -117,8 +116,23 @@ public sealed class Slices(Spool spool, WalletClient wallet, TimeProvider time, 
         }
     }
 
-    static string Key(IReadOnlyList<RegisterRef> registers) =>
-        registers.Count == 1 ? registers[0].Id.ToString("N") : string.Join(',', registers.Select(register => register.Id.ToString("N")));
+    Slice New(IReadOnlyList<RegisterRef> registers) => new(registers, spool.Holder, wallet, time);
+
+    /// <summary>Vectors of the same registers in the same order are one.</summary>
+    sealed class SameRegisters : IEqualityComparer<IReadOnlyList<RegisterRef>>
+    {
+        public bool Equals(IReadOnlyList<RegisterRef>? a, IReadOnlyList<RegisterRef>? b)
+        {
+            if (a?.Count != b?.Count)
+                return false;
+            for (var i = 0; i < a?.Count; i++)
+                if (a[i].Id != b![i].Id)
+                    return false;
+            return true;
+        }
+
+        public int GetHashCode(IReadOnlyList<RegisterRef> registers) => registers[0].Id.GetHashCode();
+    }
 }
 
 /// <summary>A reservation, or the reason why there is none.</summary>
@@ -136,8 +150,8 @@ public sealed class Hold(Slice slice, HeldLease lease, long[] amounts)
     /// <summary>Reserved per register, in the order of <see cref="Registers"/>.</summary>
     public long[] Amounts => amounts;
 
-    /// <summary>Ends the hold: <paramref name="used"/> goes to the ledger with the settlement, the rest is free for the next request. Never above what was held.</summary>
-    public void Settle(long[] used)
+    /// <summary>Ends the hold: <paramref name="used"/> of each register goes to the ledger with the settlement, the rest is free for the next request. Never above what was held.</summary>
+    public void Settle(long used)
     {
         if (Interlocked.Exchange(ref _settled, 1) != 0)
             throw new InvalidOperationException($"a hold on lease {lease.Id:N} was settled twice");
@@ -150,7 +164,7 @@ public sealed class Hold(Slice slice, HeldLease lease, long[] amounts)
     /// <summary>Ends the hold of a request that costs nothing.</summary>
     public void Void()
     {
-        Settle(new long[amounts.Length]);
+        Settle(0);
         Delivered();
     }
 }
