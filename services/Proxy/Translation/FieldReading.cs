@@ -12,9 +12,9 @@ static class FieldReading
         return JsonElement.ParseValue(ref reader);
     }
 
-    /// <summary>The member's value; null when it is absent or null.</summary>
+    /// <summary>The member's value; null when it is absent or null, or its owner is no object.</summary>
     public static JsonElement? Find(this JsonElement owner, string name) =>
-        owner.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
+        owner.ValueKind == JsonValueKind.Object && owner.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
 
     public static string Text(this JsonElement value, string path) =>
         value.ValueKind == JsonValueKind.String ? value.GetString()! : throw Invalid(path, "must be a string");

@@ -40,6 +40,17 @@ public sealed class ChatTranslationTests
         Assert.Equal(new Effort("high", null, false, "reasoning_effort"), conversation.Effort);
     }
 
+    /// <summary>Recorded from @ai-sdk/openai-compatible 2.0 and @langchain/openai 1.5 after a tool was called.</summary>
+    [Theory]
+    [InlineData("""{"model":"m","messages":[{"role":"user","content":"a"},{"role":"assistant","content":"Hi","reasoning_content":"Hm","tool_calls":[{"id":"c0","type":"function","function":{"name":"f","arguments":"{}"}}]},{"role":"tool","tool_call_id":"c0","content":"ok"}],"tools":[{"type":"function","function":{"name":"f","parameters":{"type":"object"}}}],"tool_choice":"auto"}""")]
+    [InlineData("""{"model":"m","stream":false,"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"Hi","tool_calls":[{"id":"c0","type":"function","function":{"name":"f","arguments":"{}"}}]},{"role":"tool","content":"ok","tool_call_id":"c0"}]}""")]
+    public void What_clients_send_back_after_a_call_is_understood(string body)
+    {
+        var parts = Understand(body).Turns.SelectMany(turn => turn.Parts).Where(part => part is not ReasoningPart).ToList();
+        Assert.Equal([new TextPart("a"), new TextPart("Hi"), new ToolCallPart("c0", "f", "{}")], parts.Take(3));
+        Assert.Equal([new TextPart("ok")], Assert.IsType<ToolResultPart>(parts[3]).Content);
+    }
+
     [Theory]
     [InlineData(""" "n":2 """, "n")]
     [InlineData(""" "functions":[] """, "functions")]

@@ -40,6 +40,28 @@ public sealed class ResponsesTranslationTests
     public void An_input_that_is_a_text_is_what_the_user_said() =>
         Assert.Equal([new TextPart("hello")], Assert.Single(Understand("""{"model":"m","input":"hello"}""").Turns).Parts);
 
+    /// <summary>Recorded from @ai-sdk/openai 3.0 (with <c>store: false</c>) and @langchain/openai 1.5 after a tool was called.</summary>
+    [Theory]
+    [InlineData("""{"model":"m","input":[{"role":"user","content":[{"type":"input_text","text":"a"}]},{"type":"reasoning","id":"rs_1_0","encrypted_content":"seal","summary":[{"type":"summary_text","text":"Hm"}]},{"role":"assistant","content":[{"type":"output_text","text":"Hi"}],"id":"msg_1_1"},{"type":"function_call","call_id":"c0","name":"f","arguments":"{}"},{"type":"function_call_output","call_id":"c0","output":"ok"}],"store":false,"tools":[{"type":"function","name":"f","parameters":{"type":"object"}}],"tool_choice":"auto"}""")]
+    [InlineData("""{"input":[{"type":"message","role":"user","content":"a"},{"id":"rs_1_0","type":"reasoning","summary":[{"type":"summary_text","text":"Hm"}],"encrypted_content":"seal"},{"id":"msg_1_1","type":"message","status":"completed","content":[{"type":"output_text","annotations":[],"logprobs":[],"text":"Hi"}],"role":"assistant"},{"id":"fc_1_2","type":"function_call","status":"completed","arguments":"{}","call_id":"c0","name":"f"},{"type":"function_call_output","call_id":"c0","output":"ok"}],"model":"m","stream":false,"text":{}}""")]
+    public void What_clients_send_back_after_a_call_is_understood(string body)
+    {
+        var parts = Understand(body).Turns.SelectMany(turn => turn.Parts).ToList();
+        Assert.Equal([new TextPart("a"), new ReasoningPart("Hm", "seal"), new TextPart("Hi"), new ToolCallPart("c0", "f", "{}")], parts.Take(4));
+        Assert.Equal([new TextPart("ok")], Assert.IsType<ToolResultPart>(parts[4]).Content);
+    }
+
+    [Theory]
+    [InlineData("""{"type":"reasoning","summary":["x"],"encrypted_content":"s"}""", "input[0].summary[0].text")]
+    [InlineData("""{"role":"king","content":"a"}""", "input[0].role")]
+    [InlineData("""{"type":"function_call","call_id":7,"name":"f","arguments":"{}"}""", "input[0].call_id")]
+    [InlineData("""{"role":"user","content":[{"type":"input_image","image_url":{"url":"https://x"}}]}""", "input[0].content[0].image_url")]
+    public void What_is_no_item_is_refused_by_name(string item, string param)
+    {
+        var problem = Assert.Throws<ProblemException>(() => Understand($$"""{"model":"m","input":[{{item}}]}""")).Problem;
+        Assert.Equal(("invalid_value", param), (problem.Code, problem.Param));
+    }
+
     [Theory]
     [InlineData(""" "store":true """, "store")]
     [InlineData(""" "truncation":"auto" """, "truncation")]
@@ -121,7 +143,6 @@ public sealed class ResponsesTranslationTests
     public void What_is_written_is_read_as_the_same_events() => Seeds.ForEach(500, random =>
     {
         var events = TranslationCases.Answer(random);
-        // A shortened answer is that, calls or not.
         var expected = TranslationCases.Show(events);
         var stream = TranslationCases.WriteStream(Wires.Responses, Head(), events);
         var (read, reader) = TranslationCases.ReadStream(Wires.Responses, stream, random);
