@@ -6,6 +6,13 @@ namespace LlmGateway.UnitTests.Proxy;
 
 public sealed class UpstreamErrorsTests
 {
+    [Fact]
+    public void Google_says_with_400_that_it_does_not_know_our_key()
+    {
+        var problem = UpstreamErrors.Map(400, """{"error":{"code":400,"message":"API key not valid.","status":"INVALID_ARGUMENT","details":[{"reason":"API_KEY_INVALID"}]}}"""u8, null);
+        Assert.Equal((502, "upstream_auth"), (problem.Status, problem.Code));
+    }
+
     [Theory]
     [InlineData(401, 502, "upstream_auth", null)]
     [InlineData(403, 502, "upstream_auth", null)]

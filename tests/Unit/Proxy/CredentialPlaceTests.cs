@@ -1,0 +1,39 @@
+using LlmGateway.Proxy;
+using Microsoft.AspNetCore.Http;
+using Xunit;
+
+namespace LlmGateway.UnitTests.Proxy;
+
+public sealed class CredentialPlaceTests
+{
+    [Theory]
+    [InlineData("/v1beta/models/m:generateContent")]
+    [InlineData("/v1beta/models")]
+    [InlineData("/v1/models/m:streamGenerateContent")]
+    [InlineData("/v1/models")]
+    public void A_key_in_the_query_is_read_where_Googles_clients_put_it_and_stays_there_for_nobody(string path)
+    {
+        var request = Request(path, "?alt=sse&key=llm_gw_1");
+
+        Assert.Equal("llm_gw_1", Find(request));
+        Assert.Equal(("?alt=sse", ""), (request.QueryString.Value, request.Query["key"].ToString()));
+    }
+
+    [Theory]
+    [InlineData("/v1/chat/completions")]
+    [InlineData("/v1/wallets/1")]
+    [InlineData("/v1/messages")]
+    public void Elsewhere_it_is_none(string path) => Assert.Null(Find(Request(path, "?key=llm_gw_1")));
+
+    [Fact]
+    public void A_header_comes_first()
+    {
+        var request = Request("/v1beta/models", "?key=llm_gw_1");
+        request.Headers["x-goog-api-key"] = "llm_gw_2";
+        Assert.Equal("llm_gw_2", Find(request));
+    }
+
+    static string? Find(HttpRequest request) => Permit.TryFindCredential(request, out var credential) ? credential.ToString() : null;
+
+    static HttpRequest Request(string path, string query) => new DefaultHttpContext { Request = { Path = path, QueryString = new(query) } }.Request;
+}
