@@ -21,7 +21,7 @@ public sealed class Passage(Wire caller, Exchange exchange, ModelRequest request
     /// <summary>Null for an answer that is no stream.</summary>
     public Relay? Relay => request.Stream ? _relay ??= Translates ? new TranslatedRelay(Translatable(_provider), Translatable(caller), Head) : caller.NewRelay(request) : null;
 
-    public AnswerMeter Meter => Relay?.Meter ?? (_whole ??= _provider.NewWholeMeter(request, counts: Translates));
+    public AnswerMeter Meter => Relay?.Meter ?? (_whole ??= Translates ? new EventMeter(Translatable(_provider).NewReader()) : _provider.NewWholeMeter(request, counts: false));
 
     /// <summary>Only we asked for usage in the stream, and a provider may not know how to.</summary>
     public bool AskedForUsage => request.Stream && (Translates || !request.WantsUsage);

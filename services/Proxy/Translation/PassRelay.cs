@@ -105,6 +105,8 @@ public sealed class PassRelay(ConversationWire wire, bool asArray = false, int m
 
     void Hold(scoped SseEvent e, StreamPiece piece)
     {
+        if (_tail.WrittenCount > maxEventBytes)
+            throw new IOException("the provider does not come to an end");
         if (piece.UsageEnd < 0)
         {
             Write(_tail, e, e.Data, default);
