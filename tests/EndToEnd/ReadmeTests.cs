@@ -8,10 +8,10 @@ using OpenAI;
 
 namespace LlmGateway.EndToEnd;
 
-/// <summary>Each row of the README's table of clients, executed as it stands there with this stack's address and a customer's key in place of its own.</summary>
+/// <summary>Each row of the README's table of clients, executed as it stands there with this stack's address, model and a customer's key in place of its own.</summary>
 public sealed partial class ReadmeTests
 {
-    const string Address = "http://127.0.0.1:4001", Key = "YOUR_KEY", Model = "chat-small";
+    const string Address = "http://127.0.0.1:4001", Key = "YOUR_KEY", DemoModel = "gpt-4o-mini", Model = "chat-small";
 
     /// <summary>Asks <see cref="Price.Question"/> with what a row says, in each of the client's ways; returns the answers.</summary>
     delegate Task<string[]> Ask(string line, string url, string key);
@@ -29,6 +29,7 @@ public sealed partial class ReadmeTests
         ["n8n, OpenAI credential"] = N8nOpenAiAsync,
         ["n8n, Anthropic credential"] = N8nAnthropicAsync,
         ["n8n, Google Gemini credential"] = N8nGeminiAsync,
+        ["Anything else that takes an OpenAI base URL"] = AnythingElseAsync,
         ["curl"] = CurlAsync,
     };
 
@@ -59,7 +60,7 @@ public sealed partial class ReadmeTests
 
     static Ask InNode(params string[] packages) => async (line, url, key) =>
     {
-        var expression = line.Trim('`').Replace(Address, url, StringComparison.Ordinal).Replace(Key, key, StringComparison.Ordinal);
+        var expression = Filled(line.Trim('`'), url, key);
         var answers = new List<string>();
         foreach (var package in packages)
         {
@@ -123,10 +124,19 @@ public sealed partial class ReadmeTests
         return [answer.Json.Items("candidates").Single().GetProperty("content").Items("parts").Single().Text("text")];
     }
 
+    /// <summary>What chat programs do: they list the models, and stream.</summary>
+    static async Task<string[]> AnythingElseAsync(string line, string url, string key)
+    {
+        var fields = Fields(line, url, key);
+        var authorization = ("Authorization", $"Bearer {fields["API Key"]}");
+
+        await ListsAsync($"{fields["Base URL"]}/models", "data", "id", Model, authorization);
+        return [(await PostAsync($"{fields["Base URL"]}/chat/completions", Chat.Body(Model, Price.Question, "\"stream\":true"), authorization)).Content];
+    }
+
     static async Task<string[]> CurlAsync(string line, string url, string key)
     {
-        var (code, output) = await Shell.RunAsync("bash", "-c", line.Trim('`').Replace("curl ", "curl --silent ", StringComparison.Ordinal)
-            .Replace(Address, url, StringComparison.Ordinal).Replace(Key, key, StringComparison.Ordinal));
+        var (code, output) = await Shell.RunAsync("bash", "-c", Filled(line.Trim('`'), url, key).Replace("curl ", "curl --silent ", StringComparison.Ordinal));
         Assert.Equal(0, code);
         Assert.Contains(Model, JsonSerializer.Deserialize<JsonElement>(output).Items("data").Select(model => model.Text("id")));
         return [];
@@ -134,7 +144,10 @@ public sealed partial class ReadmeTests
 
     /// <summary>The fields of a form with what to enter.</summary>
     static Dictionary<string, string> Fields(string line, string url, string key) =>
-        Field().Matches(line).ToDictionary(match => match.Groups["name"].Value, match => match.Groups["value"].Value.Replace(Address, url, StringComparison.Ordinal).Replace(Key, key, StringComparison.Ordinal));
+        Field().Matches(line).ToDictionary(match => match.Groups["name"].Value, match => Filled(match.Groups["value"].Value, url, key));
+
+    static string Filled(string line, string url, string key) =>
+        line.Replace(Address, url, StringComparison.Ordinal).Replace(Key, key, StringComparison.Ordinal).Replace(DemoModel, Model, StringComparison.Ordinal);
 
     static async Task ListsAsync(string address, string list, string id, string model, params (string, string)[] headers) =>
         Assert.Contains(model, (await Gateway.SendAsync("GET", address, headers: headers)).MustBe(200).Json.Items(list).Select(item => item.Text(id)));

@@ -17,9 +17,6 @@ const ask = {
   GoogleGenAI: async () => [(await client.models.generateContent({ model, contents: question })).text],
   createOpenAI: generate,
   createOpenAICompatible: generate,
-  async ChatOpenAI() {
-    client.model = model;
-    return [(await client.invoke(question)).content];
-  },
+  ChatOpenAI: async () => [(await client.invoke(question)).content],
 };
 console.log(JSON.stringify(await ask[name]()));
