@@ -15,7 +15,8 @@ public sealed class DevTests : IDisposable
     [Fact]
     public async Task A_second_stack_runs_beside_this_one_and_the_lines_that_it_and_the_README_print_work()
     {
-        var (code, screen) = await DevAsync("run", "--ports", "5400", "--data", _data, "--no-dashboard", "--detach");
+        var (code, screen) = await Shell.RunAsync("env", ["OPENAI_API_KEY=of-nobody", "ANTHROPIC_API_KEY=of-nobody", "GOOGLE_API_KEY=of-nobody",
+            "dotnet", Tool, "run", "--ports", "5400", "--data", _data, "--no-dashboard", "--detach"]);
         Assert.True(code == 0, screen);
         try
         {
@@ -23,8 +24,13 @@ public sealed class DevTests : IDisposable
             var curl = screen[screen.IndexOf("curl http", StringComparison.Ordinal)..];
             curl = curl[..curl.IndexOf("\n\n", StringComparison.Ordinal)];
             Assert.Contains("chat.completion", (await Shell.RunAsync("bash", "-c", curl)).Output);
+            Assert.Equal(2, Readme.Curls.Length);
             foreach (var (command, expected) in Readme.Curls.Zip(["chat.completion", "sessionToken"]))
                 Assert.Contains(expected, (await Shell.RunAsync("bash", "-c", command.Replace("127.0.0.1:400", "127.0.0.1:540", StringComparison.Ordinal))).Output);
+
+            var key = screen.Split("Customer key")[1].Split('\n')[0].Trim();
+            var models = (await Gateway.SendAsync("GET", "http://127.0.0.1:5401/v1/models", key)).MustBe(200).Json;
+            Assert.Equal(["anthropic", "google", "openai", "sandbox"], models.Items("data").Select(model => model.Text("owned_by")).Distinct().Order());
 
             var status = JsonSerializer.Deserialize<JsonElement>((await DevAsync("status", "--data", _data, "--json")).Output);
             Assert.All(status.GetProperty("services").EnumerateArray(), service =>
