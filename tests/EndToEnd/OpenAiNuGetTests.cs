@@ -115,7 +115,7 @@ public sealed class OpenAiNuGetTests
     [Theory]
     [InlineData("1", "no-such-model", 400, "does not exist in this project")]
     [InlineData(null, "chat-small", 402, "wallet_exhausted")]
-    [InlineData("1", "chat-error-404", 404, "does not know")]
+    [InlineData("1", "chat-error-404", 404, "model_not_found")]
     [InlineData("1", "chat-error-429", 429, "rate")]
     [InlineData("1", "chat-error-500", 502, "failed")]
     [InlineData("1", "messages-error-500", 502, "failed")]
