@@ -6,9 +6,9 @@ public readonly record struct GeminiTarget(string Model, string Method, string E
 {
     const string Beta = "/v1beta/", Stable = "/v1/", Collection = "models/";
 
-    public const string Generate = "generateContent", Stream = "streamGenerateContent", CountTokens = "countTokens";
+    public const string Generate = "generateContent", Stream = "streamGenerateContent", CountTokens = "countTokens", Embed = "embedContent", EmbedBatch = "batchEmbedContents";
 
-    static readonly string[] Methods = [Generate, Stream, CountTokens];
+    static readonly string[] Methods = [Generate, Stream, CountTokens, Embed, EmbedBatch];
 
     /// <summary>
     /// The path of a request's first line, decoded once and nothing else. The server's own path has its dot segments resolved and its <c>%2F</c> left: in it,
