@@ -17,7 +17,7 @@ public sealed class AttackTests
 
     static readonly string[] CallerHeaders =
     [
-        "Cookie", "Forwarded", "Via", "Referer", "Origin", "User-Agent", "Proxy-Authorization", "x-api-key", "x-goog-api-key", "X-Original-URL", "X-Rewrite-URL", "X-HTTP-Method-Override",
+        "Cookie", "Forwarded", "Via", "Referer", "User-Agent", "Proxy-Authorization", "x-api-key", "x-goog-api-key", "X-Original-URL", "X-Rewrite-URL", "X-HTTP-Method-Override",
         "X-User-ID", "X-Plan-ID", "X-Key-ID", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Prefix", "X-Real-IP", "X-Gateway-Principal", "X-Client-Session",
         "x-goog-user-project", "x-goog-api-client", "openai-organization", "openai-project", "openai-beta", "anthropic-dangerous-direct-browser-access", "anthropic-workspace-id",
         "X-Provider", "X-Api-Base", "X-Base-Url", "X-LiteLLM-Api-Base", "x-portkey-custom-host", "Helicone-Target-Url", "X-Upstream", "X-LLMGateway-Cost", "X-LLMGateway-Provider",
@@ -48,7 +48,7 @@ public sealed class AttackTests
         var path = speaker.Path($"{provider}-small", stream: true);
         path += $"{(path.Contains('?') ? '&' : '?')}key={canary}&api_base=http://{canary}&api-version={canary}";
         var request = Gateway.Request("POST", path, user.Token, speaker.Body($"{provider}-small", $"[[tag:{tag}]] hello", stream: true), headers:
-            [("Host", $"{canary}.example"), ("Connection", $"X-User-ID, Authorization, Content-Type, {canary}"), ("TE", "trailers"), .. CallerHeaders.Select(name => (name, canary))]);
+            [("Host", $"{canary}.example"), ("Connection", $"X-User-ID, Authorization, Content-Type, {canary}"), ("TE", "trailers"), ("Origin", "https://wires.example.com"), .. CallerHeaders.Select(name => (name, canary))]);
 
         (await Gateway.SendAsync(request)).MustBe(200);
 
@@ -81,6 +81,8 @@ public sealed class AttackTests
     [InlineData("/v1/images/generations", """{"model":"image","prompt":"x"}""")]
     [InlineData("/v1/audio/speech", """{"model":"speech","input":"x","voice":"alloy"}""")]
     [InlineData("/v1beta/models/gemini-small:countTokens", """{"contents":[{"parts":[{"text":"x"}]}]}""")]
+    [InlineData("/v1beta/models/gemini-embedding:embedContent", """{"content":{"parts":[{"text":"x"}]}}""")]
+    [InlineData("/v1beta/models/gemini-embedding:batchEmbedContents", """{"requests":[{"model":"models/gemini-embedding","content":{"parts":[{"text":"x"}]}}]}""")]
     [InlineData("/v1/messages/count_tokens", """{"model":"messages-small","messages":[{"role":"user","content":"x"}]}""")]
     public async Task Nor_on_the_other_routes(string path, string body)
     {
@@ -99,7 +101,8 @@ public sealed class AttackTests
         string[] names = [" chat-small", "chat-small ", "chat-small\t", "chat-small\n", "Chat-Small", "ｃhat-small", "chat-smaⅼl", "chat-small\u200b", "chat\u00adsmall", "chat‐small", "chat-small\0",
             "chat%2Dsmall", "./chat-small", "openai/../chat-small", "chat/../chat/chat-small", "chat/%2e%2e/chat-small", "chat//chat-small", "chat\\chat-small", "chat%2Fchat-small", "chat%252Fchat-small",
             "//127.0.0.1/chat-small", "http://127.0.0.1:9/chat-small", "chat-small?key=1", "chat-small#x", "chat-small:free", "CHAT/chat-small", "messages/chat-small", "*", "../../x"];
-        foreach (var name in names.Where(name => caller != "gemini" || !name.Contains("%2F", StringComparison.Ordinal)))
+        // A zero in an address is refused before anybody reads it, with 400 and no words; an escaped slash is one, there.
+        foreach (var name in names.Where(name => caller != "gemini" || !(name.Contains("%2F", StringComparison.Ordinal) || name.Contains('\0'))))
         {
             // In an address a name is escaped, in a body it is JSON.
             var path = speaker.Path(Uri.EscapeDataString(name), stream: false);
@@ -151,18 +154,6 @@ public sealed class AttackTests
             Assert.Equal((Forgery, speaker.Stopped, asked, answered, null), (said.Text, said.Stop, said.Input, said.Output, said.Error));
         foreach (var row in await Books.UsageAsync(user, 2))
             Assert.Equal((asked * Price.Input + answered * Price.Output, false), (row.Charged, row.Estimated));
-    }
-
-    [Theory, MemberData(nameof(Callers))]
-    public async Task What_a_provider_says_of_an_error_is_text_and_never_an_event(string caller)
-    {
-        var (speaker, user) = (Of(caller), await Backend.Wires.NewUserAsync());
-        foreach (var provider in (string[])["chat", "responses", "messages"])
-        {
-            var reply = (await speaker.AskAsync(user.Token, $"{provider}-forged", Price.Question, stream: true)).MustBe(404);
-            Assert.Contains("\n\ndata: [DONE]\n\nevent: message_stop\n", speaker.ReadError(404, reply.Json));
-            Assert.DoesNotContain('\n', reply.Text);
-        }
     }
 
     [Theory, MemberData(nameof(Pairs))]
