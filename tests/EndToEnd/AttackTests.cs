@@ -1,5 +1,8 @@
+using System.Net;
+using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 
 namespace LlmGateway.EndToEnd;
 
@@ -7,7 +10,7 @@ namespace LlmGateway.EndToEnd;
 /// What gateways for models have been attacked with, tried on every wire of callers and, where it matters, before every wire of providers: nothing reaches a provider that the
 /// configuration does not say, nobody pays less than what was used, and who is refused is told so in the words of their wire.
 /// </summary>
-public sealed class AttackTests
+public sealed partial class AttackTests
 {
     static readonly string[] Providers = ["chat", "responses", "messages", "gemini"];
 
@@ -300,14 +303,86 @@ public sealed class AttackTests
 
         var calls = await Eventually.GetAsync(() => Sandbox.CallsAsync(tag), calls => calls.Count >= 7, "seven calls");
         Assert.All(calls, call => Assert.DoesNotContain(user.Token, string.Join('\n', [call.Path, call.Query, call.Body, .. call.Headers.Values])));
-        var logs = Directory.GetFiles(Path.Combine(Stack.Data, "logs"), "*.log");
-        Assert.NotEmpty(logs);
-        foreach (var log in logs)
+        foreach (var (log, text) in await LogsAsync())
+            Assert.False(text.Contains(user.Token, StringComparison.Ordinal), $"the key stands in {log}");
+    }
+
+    [Fact]
+    public async Task Where_a_project_takes_no_keys_in_the_query_a_good_one_is_told_nothing_that_a_bad_one_is_not()
+    {
+        var (user, revoked) = (await Backend.App.NewUserAsync(), await Backend.App.NewUserAsync());
+        (await Backend.App.DeleteAsync($"/v1/sessions/{revoked.SessionId}")).MustBe(204);
+        string[] keys = [user.Token, revoked.Token, $"{user.Token[..^1]}{(user.Token[^1] == 'x' ? 'y' : 'x')}", "llm_gw_unknown000000000000000000000000000000000", Backend.App.Key, "x", new('x', 5000)];
+        const string Body = """{"contents":[{"role":"user","parts":[{"text":"hello"}]}]}""";
+        foreach (var (method, path, body) in ((string, string, string?)[])[("GET", "/v1beta/models", null), ("POST", "/v1beta/models/small:generateContent", Body), ("POST", "/v1beta/models/small:countTokens", Body)])
+        {
+            (await Gateway.SendAsync(method, path, null, body, headers: ("x-goog-api-key", user.Token))).MustBe(200);
+            var answers = new HashSet<string>();
+            foreach (var key in keys)
+                answers.Add(RequestId().Replace((await Gateway.SendAsync(method, $"{path}?key={key}", null, body)).MustBe(401).Text, ""));
+            Assert.Contains("x-goog-api-key", Assert.Single(answers));
+        }
+        Assert.Equal(1_000_000_000 - await ChargedAsync(user), await user.BalanceAfterAsync(1));
+    }
+
+    [Theory, MemberData(nameof(Pairs))]
+    public async Task The_gateway_fetches_no_address_that_stands_in_a_request(string caller, string provider)
+    {
+        var (speaker, user) = (Of(caller), await Backend.Wires.NewUserAsync());
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        var url = $"http://127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}/cat.png";
+        var body = speaker.Body($"{provider}-small", "what is this", stream: false, image: "iVBORw0KGgo=");
+        var addressed = caller switch
+        {
+            "messages" => body.Replace("\"type\":\"base64\",\"media_type\":\"image/png\",\"data\":\"iVBORw0KGgo=\"", $"\"type\":\"url\",\"url\":\"{url}\"", StringComparison.Ordinal),
+            "gemini" => body.Replace("\"inlineData\":{\"mimeType\":\"image/png\",\"data\":\"iVBORw0KGgo=\"", $"\"fileData\":{{\"mimeType\":\"image/png\",\"fileUri\":\"{url}\"", StringComparison.Ordinal),
+            _ => body.Replace("data:image/png;base64,iVBORw0KGgo=", url, StringComparison.Ordinal),
+        };
+        Assert.Contains(url, addressed);
+
+        var reply = await PostAsync(speaker, user.Token, $"{provider}-small", addressed);
+
+        // It is the provider's to fetch, or refused.
+        Assert.True(reply.Status is 200 or 400, reply.ToString());
+        Assert.False(listener.Pending());
+    }
+
+    [Fact]
+    public async Task What_looks_like_SQL_or_like_a_log_line_is_text()
+    {
+        var user = await Backend.App.NewUserAsync();
+        foreach (var text in (string[])["' or 1=1 --", "'; drop table customer; --", "%", "_", "\\", "$1", "{0}"])
+        {
+            Assert.Empty((await Backend.App.GetAsync($"/v1/customers?search={Uri.EscapeDataString($"{user.ExternalId}{text}")}")).MustBe(200).Json.GetProperty("customers").EnumerateArray());
+            (await Backend.App.GetAsync($"/v1/sessions?customer={Uri.EscapeDataString(text)}")).MustBe(404);
+        }
+        var line = $"2026-01-01 crit: forged {Guid.NewGuid():N}";
+        foreach (var start in (string[])["x\n", "x\r\n", "x\u2028", "x\u001b[2J"])
+        {
+            (await user.ChatAsync(JsonEncodedText.Encode(start + line).ToString(), "hello")).MustBe(400);
+            (await Gateway.SendAsync("POST", $"/v1/{Uri.EscapeDataString(start + line)}", user.Token, "{}")).MustBe(404);
+        }
+        foreach (var (log, text) in await LogsAsync())
+            Assert.False(text.Split('\n').Any(logged => logged.StartsWith(line, StringComparison.Ordinal)) || text.Contains('\u001b'), $"a caller wrote a line of {log}");
+    }
+
+    static async Task<long> ChargedAsync(User user) => (await Books.OnlyUsageAsync(user)).Charged;
+
+    static async Task<(string File, string Text)[]> LogsAsync()
+    {
+        var logs = new List<(string, string)>();
+        foreach (var log in Directory.GetFiles(Path.Combine(Stack.Data, "logs"), "*.log"))
         {
             using var reader = new StreamReader(new FileStream(log, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete));
-            Assert.False((await reader.ReadToEndAsync(TestContext.Current.CancellationToken)).Contains(user.Token, StringComparison.Ordinal), $"the key stands in {log}");
+            logs.Add((log, await reader.ReadToEndAsync(TestContext.Current.CancellationToken)));
         }
+        Assert.NotEmpty(logs);
+        return [.. logs];
     }
+
+    [GeneratedRegex("req_[0-9a-z]+")]
+    private static partial Regex RequestId();
 
     static Speaker Of(string name) => Speaker.All.Single(speaker => speaker.Name == name);
 
