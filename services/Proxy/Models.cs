@@ -47,8 +47,7 @@ public static partial class Models
             return Results.Json(List(shape, [.. Allowed(caller!)]), WithoutNulls);
         // The server leaves this one escape to us.
         var name = shape == Shape.Gemini ? GeminiTarget.ModelOf(id).Replace("%2F", "/", StringComparison.OrdinalIgnoreCase) : id;
-        var route = caller!.Project.Find(name);
-        return route is not null && Permit.Check(caller.Credential, route, name) is null ? Results.Json(Show(shape, route), WithoutNulls) : Problems.NotFound("model");
+        return FirstAllowed(caller!, name) is { } route ? Results.Json(Show(shape, route), WithoutNulls) : Problems.NotFound("model");
     }
 
     static Shape ShapeOf(HttpRequest request)
@@ -60,9 +59,16 @@ public static partial class Models
         return request.Headers.ContainsKey("x-goog-api-key") || request.Query.ContainsKey("key") ? Shape.Gemini : Shape.OpenAi;
     }
 
-    static IEnumerable<Route> Allowed(Caller caller) => caller.Project.Catalog.Models
-        .Select(model => caller.Project.Find($"{model.Provider}/{model.Id}"))
-        .Where(route => route is not null && Permit.Check(caller.Credential, route, route.Model.Id) is null)!;
+    static IEnumerable<Route> Allowed(Caller caller) => caller.Project.Catalog.Models.Select(model => FirstAllowed(caller, model.Id)).OfType<Route>();
+
+    /// <summary>By the first provider that the caller may use.</summary>
+    static Route? FirstAllowed(Caller caller, string name)
+    {
+        for (var route = caller.Project.Find(name); route is not null; route = route.Next)
+            if (Permit.Check(caller.Credential, route, name) is null)
+                return route;
+        return null;
+    }
 
     /// <summary>All on one page: a project offers some dozens.</summary>
     static object List(Shape shape, Route[] routes)

@@ -7,20 +7,23 @@ namespace LlmGateway.Proxy;
 public static class Routing
 {
     /// <summary>Why the request cannot be sent anywhere, or null. Every provider that it may end at is permitted, priced and within the bound.</summary>
-    /// <param name="route">The first provider.</param>
+    /// <param name="route">The first provider of those.</param>
     /// <param name="bound">The dearest of all, whichever of them answers.</param>
     public static Problem? TryRoute(Caller caller, Wire wire, ModelRequest request, out Route route, out UpperBound bound)
     {
-        bound = default;
-        route = caller.Project.Find(request.Model)!;
-        if (route is null)
-            return Problems.UnknownModel(request.Model);
-        if (Check(caller.Credential, wire, request, route, out bound) is { } problem)
-            return problem;
-        for (var next = route.Next; next is not null; next = next.Next)
-            if (Check(caller.Credential, wire, request, next, out var other) is null)
-                bound = UpperBound.Dearest(bound, other);
-        return null;
+        (bound, route) = (default, null!);
+        Problem? first = null;
+        for (var next = caller.Project.Find(request.Model); next is not null; next = next.Next)
+        {
+            if (Check(caller.Credential, wire, request, next, out var other) is { } problem)
+            {
+                first ??= problem;
+                continue;
+            }
+            bound = route is null ? other : UpperBound.Dearest(bound, other);
+            route ??= next;
+        }
+        return route is null ? first ?? Problems.UnknownModel(request.Model) : null;
     }
 
     /// <summary>Where to go when a provider has failed and the caller has seen nothing of its answer; null when there is nowhere else, or no other provider would do better.</summary>

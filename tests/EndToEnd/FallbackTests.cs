@@ -77,4 +77,13 @@ public sealed class FallbackTests
         (await Chat.AskAsync(user.Token, "fallback", Price.Question)).MustBe(502);
         Assert.Equal(1_000_000_000, await user.BalanceAfterAsync(1));
     }
+
+    [Fact]
+    public async Task A_scope_that_names_the_second_provider_s_model_goes_there_at_once()
+    {
+        var user = await Backend.Wires.NewUserAsync("1", "\"scope\":{\"models\":[\"messages/fallback\"]}");
+        Assert.Equal("messages", (await Chat.AskAsync(user.Token, "fallback", Price.Question)).MustBe(200)["X-LLMGateway-Provider"]);
+        Assert.Equal(AtSecond, (await Books.OnlyUsageAsync(user)).Charged);
+        Assert.Equal(["fallback"], (await Gateway.SendAsync("GET", "/v1/models", user.Token)).MustBe(200).Json.Items("data").Select(model => model.Text("id")));
+    }
 }
