@@ -134,6 +134,7 @@ public static class InferenceRoutes
         ("/v1/chat/completions", Wires.Chat),
         ("/v1/responses", Wires.Responses),
         ("/v1/messages", Wires.Messages),
+        ("/v1/completions", Wires.Completions),
         ("/v1/embeddings", Wires.Embeddings),
         ("/v1/moderations", Wires.Moderations),
         ("/v1/images/generations", Wires.Images),

@@ -17,6 +17,7 @@ public static class Wires
     public static readonly ConversationWire Responses = new ResponsesWire();
     public static readonly ConversationWire Messages = new AnthropicWire();
     public static readonly ConversationWire Gemini = new GeminiWire();
+    public static readonly Wire Completions = new CompletionsWire();
     public static readonly Wire Embeddings = new EmbeddingsWire();
     public static readonly Wire Moderations = new ModerationsWire();
     public static readonly Wire Images = new ImagesWire();
