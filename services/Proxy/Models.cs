@@ -85,7 +85,12 @@ public static partial class Models
             displayName = route.Model.Id,
             inputTokenLimit = Known(route.Model.ContextTokens),
             outputTokenLimit = Known(route.Model.MaxOutputTokens),
-            supportedGenerationMethods = route.Model.Kind == "chat" ? (string[])[GeminiTarget.Generate, GeminiTarget.Stream, GeminiTarget.CountTokens] : [],
+            supportedGenerationMethods = route.Model.Kind switch
+            {
+                "chat" => (string[])[GeminiTarget.Generate, GeminiTarget.Stream, GeminiTarget.CountTokens],
+                "embedding" => [GeminiTarget.Embed, GeminiTarget.EmbedBatch],
+                _ => [],
+            },
         },
         _ => new { id = route.Model.Id, @object = "model", created = 0, owned_by = route.Model.Provider },
     };

@@ -60,7 +60,7 @@ public struct TokenEstimate
     static readonly byte[][] Roots =
     [
         "messages"u8.ToArray(), "system"u8.ToArray(), "contents"u8.ToArray(), "systemInstruction"u8.ToArray(), "system_instruction"u8.ToArray(),
-        "input"u8.ToArray(), "instructions"u8.ToArray(), "prompt"u8.ToArray(), "suffix"u8.ToArray(),
+        "input"u8.ToArray(), "instructions"u8.ToArray(), "prompt"u8.ToArray(), "suffix"u8.ToArray(), "content"u8.ToArray(), "requests"u8.ToArray(),
     ];
 
     // Members under those that are text.

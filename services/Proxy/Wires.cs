@@ -19,6 +19,8 @@ public static class Wires
     public static readonly ConversationWire Gemini = new GeminiWire();
     public static readonly Wire Completions = new CompletionsWire();
     public static readonly Wire Embeddings = new EmbeddingsWire();
+    public static readonly Wire GeminiEmbedding = new GeminiEmbeddingsWire(GeminiTarget.Embed);
+    public static readonly Wire GeminiEmbeddings = new GeminiEmbeddingsWire(GeminiTarget.EmbedBatch);
     public static readonly Wire Moderations = new ModerationsWire();
     public static readonly Wire Images = new ImagesWire();
     public static readonly Wire Speech = new SpeechWire();

@@ -17,6 +17,17 @@ public sealed class OneShotTests
         Assert.Equal((4 * Price.Input, false), ((await Books.OnlyUsageAsync(user)).Charged, (await Books.OnlyUsageAsync(user)).Estimated));
     }
 
+    [Theory]
+    [InlineData("embedContent", """{"content":{"parts":[{"text":"one two three four"}]}}""")]
+    [InlineData("batchEmbedContents", """{"requests":[{"model":"models/gemini-embedding","content":{"parts":[{"text":"one two three"}]}},{"model":"models/gemini-embedding","content":{"parts":[{"text":"four"}]}}]}""")]
+    public async Task Gemini_s_embeddings_are_paid_by_the_input(string method, string body)
+    {
+        var user = await Backend.Wires.NewUserAsync();
+        var reply = (await PostAsync(user, $"/v1beta/models/gemini-embedding:{method}", body)).MustBe(200);
+        Assert.Equal("0.000004", reply["X-LLMGateway-Cost"]);
+        Assert.Equal(4 * Price.Input, (await Books.OnlyUsageAsync(user)).Charged);
+    }
+
     [Fact]
     public async Task Images_are_paid_by_the_image()
     {

@@ -15,7 +15,8 @@ public static class GeminiRoutes
             if (target.Method == GeminiTarget.CountTokens)
                 return counting.HandleAsync(http, Wires.Gemini, body => Count(target.Model, body));
             var stream = target.Method == GeminiTarget.Stream;
-            return inference.HandleAsync(http, Wires.Gemini, new(target.Model, stream, Sse: stream && http.Request.Query["alt"] == "sse"), target.Endpoint);
+            var wire = target.Method switch { GeminiTarget.Embed => Wires.GeminiEmbedding, GeminiTarget.EmbedBatch => Wires.GeminiEmbeddings, _ => Wires.Gemini };
+            return inference.HandleAsync(http, wire, new(target.Model, stream, Sse: stream && http.Request.Query["alt"] == "sse"), target.Endpoint);
         });
     }
 

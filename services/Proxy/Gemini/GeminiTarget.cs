@@ -6,9 +6,9 @@ public readonly record struct GeminiTarget(string Model, string Method, string E
 {
     const string Beta = "/v1beta/", Stable = "/v1/", Collection = "models/";
 
-    public const string Generate = "generateContent", Stream = "streamGenerateContent", CountTokens = "countTokens";
+    public const string Generate = "generateContent", Stream = "streamGenerateContent", CountTokens = "countTokens", Embed = "embedContent", EmbedBatch = "batchEmbedContents";
 
-    static readonly string[] Methods = [Generate, Stream, CountTokens];
+    static readonly string[] Methods = [Generate, Stream, CountTokens, Embed, EmbedBatch];
 
     /// <summary>False for other addresses. Under <c>/v1beta</c> the collection may be missing: the AI SDK leaves it out where the model's name has a slash.</summary>
     public static bool TryRead(string path, out GeminiTarget target)

@@ -64,6 +64,8 @@ ref struct CompletionRequestReader
     {
         if (name.SequenceEqual("prompt"u8))
             ReadPrompt();
+        else if (name.SequenceEqual("suffix"u8))
+            _json.ReadText("suffix");
         else if (name.SequenceEqual("model"u8))
             (_request.Model, _request.ModelValue) = (_json.ReadModel("model"), Here);
         else if (name.SequenceEqual("stream"u8))

@@ -63,8 +63,14 @@ public abstract class OneShotRequest : ModelRequest
 
 /// <summary>Reads the usage of a JSON answer that has nothing else to count.</summary>
 /// <param name="units">What providers do not count, and what the request therefore is settled with: images made, for instance.</param>
-public sealed class OneShotMeter(Usage units) : WholeMeter
+/// <param name="member">Where the usage stands, and how it is read: as OpenAI's unless told.</param>
+public sealed class OneShotMeter(Usage units, byte[]? member = null, OneShotMeter.UsageReader? read = null) : WholeMeter
 {
+    public delegate ProviderUsage UsageReader(ReadOnlySpan<byte> json, Usage units);
+
+    readonly byte[] _member = member ?? "usage"u8.ToArray();
+    readonly UsageReader _read = read ?? OneShotUsage.Read;
+
     public override long DeliveredTokens => 0;
 
     public override bool IsEmpty => false;
@@ -79,13 +85,13 @@ public sealed class OneShotMeter(Usage units) : WholeMeter
                 return false;
             while (reader.NextMember())
             {
-                var (isUsage, isError) = (reader.Has("usage"u8), reader.Has("error"u8));
+                var (isUsage, isError) = (reader.Has(_member), reader.Has("error"u8));
                 reader.Read();
                 var start = (int)reader.TokenStartIndex;
                 ErrorSeen |= isError && reader.TokenType != JsonTokenType.Null;
                 reader.StepOver();
                 if (isUsage)
-                    reported = OneShotUsage.Read(answer[start..(int)reader.BytesConsumed], units);
+                    reported = _read(answer[start..(int)reader.BytesConsumed], units);
             }
             if (reader.Read() || ErrorSeen)
                 return false;

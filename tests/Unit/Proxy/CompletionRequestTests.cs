@@ -49,6 +49,7 @@ public sealed class CompletionRequestTests
     [InlineData("""{"model":"m","prompt":"x","n":0}""", "invalid_value", "n")]
     [InlineData("""{"model":"m","prompt":"x","max_tokens":-1}""", "invalid_value", "max_tokens")]
     [InlineData("""{"model":"m","prompt":"x","Max_Tokens":9}""", "invalid_value", "Max_Tokens")]
+    [InlineData("""{"model":"m","prompt":"x","suffix":["y"]}""", "invalid_value", "suffix")]
     [InlineData("""{"best_of":3,"model":"m","prompt":"x","n":2}""", "unpriceable_parameter", "best_of")]
     [InlineData("""{"model":"m","prompt":"x","service_tier":"priority"}""", "unpriceable_parameter", "service_tier")]
     [InlineData("""{"model":"m","prompt":"x","api_base":"http://127.0.0.1:1"}""", "unpriceable_parameter", "api_base")]

@@ -84,7 +84,7 @@ public sealed class TokenEstimateTests
     [InlineData("""{"instructions":"be kind","input":"a b c"}""", 5)]
     [InlineData("""{"input":["a b","c"]}""", 3)]
     [InlineData("""{"input":[{"role":"user","content":[{"type":"input_text","text":"a b"}]},{"type":"function_call","arguments":"c","name":"n"},{"type":"function_call_output","call_id":"i","output":"d e"}]}""", 5)]
-    [InlineData("""{"prompt":["a b","c"],"suffix":"d"}""", 3)]
+    [InlineData("""{"prompt":["a b","c"],"suffix":"d"}""", 4)]
     [InlineData("""{"metadata":{"messages":"a b","input":"c"},"tools":[{"description":"d"}]}""", 0)]
     public void The_texts_of_every_wire_count(string body, long expected) => Assert.Equal(expected, TokenEstimate.OfRequest(Encoding.UTF8.GetBytes(body)));
 
