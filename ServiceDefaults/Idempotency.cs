@@ -129,11 +129,16 @@ public static class Idempotency
         await forget.ExecuteNonQueryAsync();
     }
 
-    static async Task<(int Status, byte[] Body)> CaptureAsync(HttpContext http, IResult result)
+    /// <summary>
+    /// What <paramref name="result"/> would send. A caller who has gone changes nothing of it: results that write JSON stop in silence when the
+    /// request is aborted, and an answer without its body would be stored for every repetition.
+    /// </summary>
+    public static async Task<(int Status, byte[] Body)> CaptureAsync(HttpContext http, IResult result)
     {
-        var target = http.Response.Body;
+        var (target, aborted) = (http.Response.Body, http.RequestAborted);
         using var captured = new MemoryStream();
         http.Response.Body = captured;
+        http.RequestAborted = CancellationToken.None;
         try
         {
             await result.ExecuteAsync(http);
@@ -141,7 +146,7 @@ public static class Idempotency
         }
         finally
         {
-            http.Response.Body = target;
+            (http.Response.Body, http.RequestAborted) = (target, aborted);
         }
     }
 
