@@ -43,6 +43,14 @@ await run({
     return { finish: answer.choices[0].finish_reason, call: answer.choices[0].message.tool_calls[0].function };
   },
 
+  async completions(input) {
+    const ask = { model: "small", prompt: ["one two three", "four"], max_tokens: 6 };
+    const whole = await openai(input).completions.create(ask);
+    const chunks = await collect(await openai(input).completions.create({ ...ask, stream: true, stream_options: { include_usage: true } }));
+    const streamed = [0, 1].map((index) => chunks.flatMap((chunk) => chunk.choices).filter((choice) => choice.index === index).map((choice) => choice.text).join(""));
+    return { whole: whole.choices.map((choice) => choice.text), streamed, usage: chunks.at(-1).usage };
+  },
+
   fails: (input) => failure(() => openai(input).chat.completions.create({ model: input.model, messages, ...input.more })),
 
   modelFails: (input) => failure(() => openai(input).models.retrieve("no-such-model")),
