@@ -24,6 +24,8 @@ public static class Wires
     public static readonly Wire Moderations = new ModerationsWire();
     public static readonly Wire Images = new ImagesWire();
     public static readonly Wire Speech = new SpeechWire();
+    public static readonly Wire Transcriptions = new TranscriptionsWire("/v1/audio/transcriptions");
+    public static readonly Wire Translations = new TranscriptionsWire("/v1/audio/translations");
 
     /// <summary>
     /// The wire for a provider: the caller's own where the provider speaks it, so that bytes pass through; another that the conversation is translated into; or null when neither is

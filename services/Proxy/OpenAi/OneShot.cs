@@ -16,6 +16,8 @@ public abstract class OneShotRequest : ModelRequest
 
     public override int? MaxTokens => 0;
 
+    internal static bool IsNotTheCallers(string member) => NotTheCallers.Contains(member, StringComparer.OrdinalIgnoreCase);
+
     internal Place ModelValue { get; set; }
 
     internal delegate void MemberReader<T>(T request, ref StrictJson json, ReadOnlySpan<byte> name);
@@ -48,7 +50,7 @@ public abstract class OneShotRequest : ModelRequest
                 (request.Model, request.ModelValue) = (json.ReadModel("model"), new(json.Start, json.End - json.Start));
             else if (text is "stream" && json.Token == JsonTokenType.True)
                 throw Invalid("stream", "is not offered here");
-            else if (NotTheCallers.Contains(text, StringComparer.OrdinalIgnoreCase))
+            else if (IsNotTheCallers(text))
                 throw Unpriceable(text, "which provider answers is the project's to choose");
             else
                 readMember(request, ref json, name);
