@@ -21,7 +21,7 @@ sealed class TranscriptionMeter(TranscriptionRequest request) : WholeMeter
     ];
 
     TokenEstimate _words;
-    Usage _counted = new();
+    Usage? _counted;
 
     public override long DeliveredTokens => _words.Tokens;
 
@@ -29,7 +29,9 @@ sealed class TranscriptionMeter(TranscriptionRequest request) : WholeMeter
 
     public override bool IsEmpty => false;
 
-    public override MeterReading Estimate(ReadOnlySpan<byte> requestBody, string reason) => new(_counted, true, reason, Usage?.Raw);
+    /// <inheritdoc/>
+    /// <remarks>Who leaves before the answer pays for the sound.</remarks>
+    public override MeterReading Estimate(ReadOnlySpan<byte> requestBody, string reason) => new(_counted ?? Counted(request.Length.Likely), true, reason, Usage?.Raw);
 
     public override bool See(ReadOnlySpan<byte> answer)
     {

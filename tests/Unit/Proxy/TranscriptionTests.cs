@@ -149,6 +149,14 @@ public sealed class TranscriptionTests
         Assert.False(Wires.Transcriptions.NewWholeMeter(Accepted(Form("x"u8)), counts: true).See(Encoding.UTF8.GetBytes(answer)));
 
     [Fact]
+    public void Who_leaves_before_the_answer_pays_for_the_sound()
+    {
+        var form = Form(Wav(16_000, 5));
+        var usage = Wires.Transcriptions.NewWholeMeter(Accepted(form), counts: false).Estimate(form, "aborted").Usage;
+        Assert.Equal((5, 50, 0), (usage[Meter.Second], usage[Meter.AudioInput], usage[Meter.Output]));
+    }
+
+    [Fact]
     public void A_text_alone_is_taken_as_it_is()
     {
         var form = Form(Wav(16_000, 5), "response_format=text");
