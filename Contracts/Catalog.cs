@@ -8,7 +8,11 @@ namespace LlmGateway.Contracts;
 /// <param name="EndUserSessions">False: sessions of this project are refused.</param>
 public sealed record ProjectCatalog(
     Guid Id, Guid Organization, string Name, bool Active, bool EndUserSessions, IReadOnlyList<string> AllowedOrigins,
-    IReadOnlyList<ProviderConnection> Providers, IReadOnlyList<ModelOffer> Models, DateTimeOffset ReadAt);
+    IReadOnlyList<ProviderConnection> Providers, IReadOnlyList<ModelOffer> Models, DateTimeOffset ReadAt)
+{
+    /// <summary>Callers may put their credential into the query on the Gemini wire. Addresses are logged and remembered where headers are not, so a project must ask for it.</summary>
+    public bool KeysInQuery { get; init; }
+}
 
 /// <summary>How to reach a provider.</summary>
 /// <param name="Id">The name in the seed file, unique in the project.</param>

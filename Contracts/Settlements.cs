@@ -36,8 +36,9 @@ public enum RequestOutcome
 /// <param name="Estimated">The counts are ours because the provider's were missing or impossible.</param>
 /// <param name="Reason">Why estimated, capped or failed; null when there is nothing to say.</param>
 /// <param name="RawUsage">The provider's usage object as received, at most 4 KB.</param>
+/// <param name="AttemptOf">The request that another provider went on with after this one failed: the id that the caller knows. Null for a request's last attempt.</param>
 public sealed record UsageRecord(
     Guid Organization, Guid Project, Guid? Customer, Guid Credential, Guid? Family, bool Test,
     string Endpoint, string Model, string Provider, string UpstreamModel, Guid? PriceVersion, bool Stream,
     DateTimeOffset StartedAt, int DurationMs, int? FirstByteMs, int Status, RequestOutcome Outcome,
-    IReadOnlyList<long> Meters, Money Cost, bool Estimated, string? Reason, string? RawUsage);
+    IReadOnlyList<long> Meters, Money Cost, bool Estimated, string? Reason, string? RawUsage, Guid? AttemptOf = null);

@@ -68,6 +68,8 @@ public static class Defaults
     static void UseKestrelDefaults(this Microsoft.AspNetCore.Hosting.IWebHostBuilder web) => Microsoft.AspNetCore.Hosting.WebHostBuilderKestrelExtensions.ConfigureKestrel(web, kestrel =>
     {
         kestrel.AddServerHeader = false;
+        // A head's lines end in CR LF and nothing else: what is in front of us may read on where we stop.
+        AppContext.SetSwitch("Microsoft.AspNetCore.Server.Kestrel.DisableHttp1LineFeedTerminators", true);
         // Readers refuse earlier. Up to here the rest of a refused body is still taken in, so that clients that write before they read learn why.
         kestrel.Limits.MaxRequestBodySize = 4 * Body.MaxBytes;
         kestrel.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(10);

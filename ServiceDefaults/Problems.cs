@@ -48,6 +48,7 @@ public static class Problems
 
     public static readonly Problem NoCredential = new(401, "authentication_error", "missing_api_key", "No API key or session token was sent. Use the header 'Authorization: Bearer …'.");
     public static readonly Problem BadCredential = new(401, "authentication_error", "invalid_api_key", "The API key or session token is not valid.");
+    public static readonly Problem BadKeyInQuery = new(401, "authentication_error", "invalid_api_key", "The API key in the query is not valid, or its project accepts none there. Use the header 'x-goog-api-key'.", "key");
     public static readonly Problem ExpiredCredential = new(401, "authentication_error", "expired", "The API key or session token has expired.");
     public static readonly Problem RevokedCredential = new(401, "authentication_error", "revoked", "The API key or session token was revoked.");
     public static Problem WrongCredential(string wanted) => new(401, "authentication_error", "wrong_credential_kind", $"This kind of credential is not accepted here. Use {wanted}.");

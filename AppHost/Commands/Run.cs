@@ -26,13 +26,11 @@ static class Run
         return ExitCode.Ok;
     }
 
-    /// <summary>The demo by default, with the real OpenAI beside the sandbox when there is a key for it.</summary>
-    public static string[] Seeds(string? given)
+    static string[] Seeds(string? given)
     {
-        if (given is not null)
-            return File.Exists(given) ? [Path.GetFullPath(given)] : throw new Failure(ExitCode.NotFound, $"there is no seed file {given}");
-        var demo = Path.Combine(Folders.Repository, "AppHost", "demo.seed.json");
-        return string.IsNullOrEmpty(Environment.GetEnvironmentVariable("OPENAI_API_KEY")) ? [demo] : [demo, Path.Combine(Folders.Repository, "AppHost", "openai.seed.json")];
+        if (given is null)
+            return DemoSeeds.Paths(Folders.Repository, Environment.GetEnvironmentVariable);
+        return File.Exists(given) ? [Path.GetFullPath(given)] : throw new Failure(ExitCode.NotFound, $"there is no seed file {given}");
     }
 
     static PortBlock Ports(Arguments arguments) => new(arguments.Number("--ports", Topology.DefaultBase, PortBlock.MinBase, PortBlock.MaxBase));

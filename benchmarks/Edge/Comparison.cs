@@ -54,10 +54,10 @@ static class Comparison
     /// </summary>
     static async Task WarmAsync(List<Target> targets, Scenario.Set scenarios, int seconds)
     {
-        (Scenario Scenario, int Tenths)[] mix = [(scenarios.Json32, 6), (scenarios.Large, 1), (scenarios.Burst, 3)];
+        (Scenario Scenario, int Tenths)[] mix = [(scenarios.Json32, 6), (scenarios.Large, 1), (scenarios.Burst, 3), (scenarios.Translated, 2)];
         foreach (var target in targets.Where(target => target.Name is Rig.Full or Rig.Ungoverned or Rig.Yarp).OrderByDescending(target => target.Behind is not null))
         {
-            foreach (var (scenario, tenths) in mix)
+            foreach (var (scenario, tenths) in mix.Where(part => part.Scenario.Targets.Contains(target.Name)))
                 await Load.RunAsync(target, scenario, Math.Max(1, seconds * tenths / 10));
             await Load.RestAsync(target.Cpu);
         }
@@ -71,7 +71,7 @@ static class Comparison
     {
         var results = new Results();
         Report.PrintHead();
-        foreach (var scenario in (Scenario[])[scenarios.Json1, scenarios.Json32, scenarios.Json256, scenarios.Large, scenarios.Burst, scenarios.Paced])
+        foreach (var scenario in (Scenario[])[scenarios.Json1, scenarios.Json32, scenarios.Json256, scenarios.Large, scenarios.Burst, scenarios.Translated, scenarios.Paced])
         {
             var taking = targets.Where(target => scenario.Targets.Contains(target.Name)).ToList();
             var samples = await MeasureAsync(taking, scenario, plan);

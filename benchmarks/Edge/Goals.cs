@@ -45,6 +45,7 @@ static class Goals
             Throughput("SSE bursts: streams/s ÷ YARP", 0.85, 1.0, yarp, [scenarios.Burst]),
             Ratio("SSE paced, 512 streams: CPU per event ÷ YARP", 1.15, 0.95, more: false, yarp, [paced], sample => sample.CpuPerEvent),
             new("SSE paced: events lost", 0, 0, More: false, [results.Of(paced, full).Lost]),
+            new("SSE bursts translated to another wire: CPU ÷ passed on", 3, 1.5, More: false, [results.Of(scenarios.Translated, full).CpuPerRequest / results.Of(scenarios.Burst, full).CpuPerRequest]),
             Ratio("memory after 256 connections ÷ YARP", 1.2, 1.0, more: false, yarp, [scenarios.Json256], sample => sample.Megabytes),
             Throughput("256 KB requests: requests/s ÷ YARP", 0.7, 0.95, yarp, [scenarios.Large]),
         ];

@@ -92,7 +92,7 @@ static class Load
 
     static string[] Wrk(Target target, Scenario scenario, int seconds) =>
     [
-        "wrk", "-t1", $"-c{scenario.Connections}", $"-d{seconds}s", "--timeout", "10s", "-s", Path.Combine(AppContext.BaseDirectory, "post.lua"), $"http://127.0.0.1:{target.Port}/v1/chat/completions",
+        "wrk", "-t1", $"-c{scenario.Connections}", $"-d{seconds}s", "--timeout", "10s", "-s", Path.Combine(AppContext.BaseDirectory, "post.lua"), $"http://127.0.0.1:{target.Port}{scenario.Path}",
     ];
 
     static string[] Paced(Target target, Scenario scenario, int seconds) => ["dotnet", Rig.Self, "paced", $"{target.Port}", $"{scenario.Connections}", $"{seconds}"];

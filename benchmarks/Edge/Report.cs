@@ -30,7 +30,7 @@ static class Report
 
     public static void Print(Results results, Scenario scenario)
     {
-        var (yarp, nginx) = (results.Of(scenario, Rig.Yarp), results.Find(scenario, Rig.Nginx));
+        var (yarp, nginx) = (results.Find(scenario, Rig.Yarp), results.Find(scenario, Rig.Nginx));
         foreach (var name in scenario.Targets)
         {
             if (results.Find(scenario, name) is not { } sample)
@@ -39,7 +39,7 @@ static class Report
             var mark = sample.IsLimit || name == Rig.Direct || scenario.Connections == 1 ? "" : "*";
             Console.WriteLine($"| {scenario.Name} | {scenario.Connections} | {name} | {Text(sample.PerSecond, "F0")}{mark} | {Text(sample.CpuPerRequest, "F1")} | {Text(sample.P50 / 1e3)} | {Text(sample.P99 / 1e3)} "
                 + $"| {Text(sample.Cores)} | {Text(sample.Foreign)} | {Text(sample.Megabytes, "F0")} | {Text(sample.DrainSeconds, "F1")} "
-                + $"| {Text(sample.PerSecond / yarp.PerSecond)}{mark} | {Text(sample.CpuPerRequest / yarp.CpuPerRequest)} | {Text(sample.P50 / yarp.P50)} | {Text(sample.PerSecond / nginx?.PerSecond)}{(nginx is null ? "" : mark)} |");
+                + $"| {Text(sample.PerSecond / yarp?.PerSecond)}{(yarp is null ? "" : mark)} | {Text(sample.CpuPerRequest / yarp?.CpuPerRequest)} | {Text(sample.P50 / yarp?.P50)} | {Text(sample.PerSecond / nginx?.PerSecond)}{(nginx is null ? "" : mark)} |");
         }
     }
 

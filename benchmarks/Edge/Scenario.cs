@@ -5,8 +5,10 @@ sealed record Scenario(string Name, string BodyFile, int Connections, string[] T
 {
     public bool Paced { get; init; }
 
+    public string Path { get; init; } = "/v1/chat/completions";
+
     /// <summary>The rows of the comparison.</summary>
-    public sealed record Set(Scenario Json1, Scenario Json32, Scenario Json256, Scenario Large, Scenario Burst, Scenario Paced);
+    public sealed record Set(Scenario Json1, Scenario Json32, Scenario Json256, Scenario Large, Scenario Burst, Scenario Translated, Scenario Paced);
 
     /// <summary>Writes the bodies that the scenarios post.</summary>
     public static Set Prepare(string folder)
@@ -16,14 +18,16 @@ sealed record Scenario(string Name, string BodyFile, int Connections, string[] T
         var large = Write("large", "", string.Join(' ', Enumerable.Repeat("a document that is summarised", 256 * 1024 / 30)));
         var burst = Write("burst", stream, prompt);
         var paced = Write("paced", stream + "\"user\":\"paced\",", prompt);
+        var translated = Write("translated", "\"stream\":true,", prompt); // as Anthropic's clients ask, of a provider that speaks chat
         string[] some = [Rig.Nginx, Rig.Yarp, Rig.Full], more = [Rig.Nginx, Rig.Yarp, Rig.Ungoverned, Rig.Full], all = [Rig.Direct, Rig.Nginx, Rig.Yarp, Rig.Portkey, Rig.Ungoverned, Rig.Full];
         return new(
             new("1 KB JSON", json, 1, more), new("1 KB JSON", json, 32, all), new("1 KB JSON", json, 256, all),
-            new("256 KB request", large, 32, some), new("SSE burst", burst, 32, [Rig.Direct, .. more]), new("SSE paced", paced, 512, some) { Paced = true });
+            new("256 KB request", large, 32, some), new("SSE burst", burst, 32, [Rig.Direct, .. more]),
+            new("SSE burst, translated", translated, 32, [Rig.Full]) { Path = "/v1/messages" }, new("SSE paced", paced, 512, some) { Paced = true });
 
         string Write(string name, string options, string text)
         {
-            var path = Path.Combine(folder, $"{name}.json");
+            var path = System.IO.Path.Combine(folder, $"{name}.json");
             File.WriteAllText(path, $$"""{"model":"bench",{{options}}"max_tokens":256,"messages":[{"role":"user","content":"{{text}}"}]}""");
             return path;
         }

@@ -8,7 +8,7 @@ namespace LlmGateway.Proxy;
 /// </summary>
 public sealed class Cors(SessionsClient sessions, TimeProvider time)
 {
-    const string ExposedHeaders = "X-Request-Id, X-LLMGateway-Cost, X-LLMGateway-Model, X-LLMGateway-Provider, X-Query-Type, Retry-After, "
+    const string ExposedHeaders = "X-Request-Id, request-id, X-LLMGateway-Cost, X-LLMGateway-Model, X-LLMGateway-Provider, X-Query-Type, Retry-After, "
         + "X-RateLimit-Limit-Requests, X-RateLimit-Remaining-Requests, X-RateLimit-Reset-Requests, X-RateLimit-Limit-Tokens, X-RateLimit-Remaining-Tokens, X-RateLimit-Reset-Tokens";
 
     static readonly TimeSpan MaxAge = TimeSpan.FromSeconds(5);

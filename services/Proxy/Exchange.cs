@@ -89,7 +89,7 @@ public sealed class Exchange(HttpContext http, Guid id, string endpoint, TimePro
     public void EndAttempt(SpoolPublisher spool, Problem problem)
     {
         var (settlement, _, _) = Settle(RequestOutcome.Failed, problem.Status, null, problem.Code);
-        spool.Add(SettlementRecord.Encode(settlement with { RequestId = Ids.New() }), null, null);
+        spool.Add(SettlementRecord.Encode(settlement with { RequestId = Ids.New(), Usage = settlement.Usage with { AttemptOf = id } }), null, null);
     }
 
     (Settlement Settlement, long Paid, long Tokens) Settle(RequestOutcome outcome, int status, MeterReading? metered, string? reason)

@@ -26,16 +26,18 @@ public sealed class Identity
     /// <summary>The caller, or why there is none. Status, expiry and origin have been checked.</summary>
     public async ValueTask<(Caller? Caller, Problem? Problem)> IdentifyAsync(HttpContext http)
     {
-        if (!Permit.TryFindCredential(http.Request, out var token))
+        if (!Permit.TryFindCredential(http.Request, out var token, out var inQuery))
             return (null, Problems.NoCredential);
+        var unknown = inQuery ? Problems.BadKeyInQuery : Problems.BadCredential;
         if (token.Length > Token.MaxLength)
-            return (null, Problems.BadCredential);
+            return (null, unknown);
         var fingerprint = Token.Fingerprint(token);
         // Most are known; only of others the form is looked at, before anybody is asked about them.
         if (!_credentials.TryGet(fingerprint, out var credential) && Token.TryRead(token, out _, out _))
             credential = await _credentials.GetAsync(fingerprint);
-        if (credential is null)
-            return (null, Problems.BadCredential);
+        // Where the project takes none there, a good key in the query is told nothing that a bad one is not.
+        if (credential is null || (inQuery && await _projects.GetAsync(credential.Project) is not { Catalog.KeysInQuery: true }))
+            return (null, unknown);
         if (Permit.Check(credential, _time.GetUtcNow()) is { } refused)
             return (null, refused);
         if (await _projects.GetAsync(credential.Project) is not { } project)

@@ -45,7 +45,8 @@ public static partial class Models
             return problem;
         if (id is null)
             return Results.Json(List(shape, [.. Allowed(caller!)]), WithoutNulls);
-        var name = shape == Shape.Gemini ? GeminiTarget.ModelOf(id) : id;
+        // The server leaves this one escape to us.
+        var name = shape == Shape.Gemini ? GeminiTarget.ModelOf(id).Replace("%2F", "/", StringComparison.OrdinalIgnoreCase) : id;
         var route = caller!.Project.Find(name);
         return route is not null && Permit.Check(caller.Credential, route, name) is null ? Results.Json(Show(shape, route), WithoutNulls) : Problems.NotFound("model");
     }

@@ -8,8 +8,10 @@ namespace LlmGateway.Proxy;
 public static class Permit
 {
     /// <summary>The credential of a request, wherever its SDK puts it. One in the query is taken out of it, so that nothing that comes later can show it.</summary>
-    public static bool TryFindCredential(HttpRequest request, out ReadOnlySpan<char> credential)
+    /// <param name="inQuery">Only some projects accept it there; which project it is, the credential says.</param>
+    public static bool TryFindCredential(HttpRequest request, out ReadOnlySpan<char> credential, out bool inQuery)
     {
+        inQuery = false;
         var headers = request.Headers;
         var authorization = headers.Authorization.ToString();
         if (authorization.StartsWith("Bearer ", StringComparison.OrdinalIgnoreCase))
@@ -21,7 +23,10 @@ public static class Permit
         if (credential.IsEmpty)
             credential = headers["x-goog-api-key"].ToString();
         if (credential.IsEmpty && request.QueryString.HasValue && GeminiTarget.MayHoldKey(request.Path.Value ?? ""))
+        {
             credential = TakeFromQuery(request);
+            inQuery = true;
+        }
         return !credential.IsEmpty;
     }
 

@@ -40,13 +40,13 @@ static class Refusals
             : throw Invalid(path, $"must be a string of 1 to {ModelRequest.MaxModelName} characters");
 
     /// <summary>Digits only: what is written <c>1e3</c>, <c>10.0</c> or <c>"10"</c> is read differently by different servers.</summary>
-    public static int? ReadCount(this in StrictJson json, string path, int max, int least = 1)
+    public static int? ReadCount(this in StrictJson json, string path, int max, int min = 1)
     {
         if (json.Token == JsonTokenType.Null)
             return null;
-        var isCount = Utf8Parser.TryParse(json.Raw, out int count, out var read) && read == json.Raw.Length && count >= least && count <= max;
+        var isCount = Utf8Parser.TryParse(json.Raw, out int count, out var read) && read == json.Raw.Length && count >= min && count <= max;
         if (isCount && json.Token == JsonTokenType.Number)
             return count;
-        throw Invalid(path, $"must be an integer from {least} to {max}, written in digits");
+        throw Invalid(path, $"must be an integer from {min} to {max}, written in digits");
     }
 }

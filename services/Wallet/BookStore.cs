@@ -203,20 +203,20 @@ public static class BookStore
         if (rows.Count > 0)
             Add(batch, """
                 insert into usage_record (request_id, organization, project, customer, credential, family, test, endpoint, model, provider, upstream_model, price_version, stream,
-                    started_at, duration_ms, first_byte_ms, status, outcome, meters, cost, charged, absorbed, estimated, reason, raw_usage, created_at)
+                    started_at, duration_ms, first_byte_ms, status, outcome, meters, cost, charged, absorbed, estimated, reason, raw_usage, created_at, attempt_of)
                 select u.id, u.organization, u.project, u.customer, u.credential, u.family, u.test, u.endpoint, u.model, u.provider, u.upstream_model, u.price_version, u.stream,
-                    u.started_at, u.duration_ms, u.first_byte_ms, u.status, u.outcome, ($19::bigint[])[(u.n - 1) * $27 + 1 : u.n * $27], u.cost, u.charged, u.absorbed, u.estimated, u.reason, u.raw_usage, $26
+                    u.started_at, u.duration_ms, u.first_byte_ms, u.status, u.outcome, ($19::bigint[])[(u.n - 1) * $27 + 1 : u.n * $27], u.cost, u.charged, u.absorbed, u.estimated, u.reason, u.raw_usage, $26, u.attempt_of
                 from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::boolean[], $8::text[], $9::text[], $10::text[], $11::text[], $12::uuid[], $13::boolean[],
-                    $14::timestamptz[], $15::integer[], $16::integer[], $17::smallint[], $18::smallint[], $20::bigint[], $21::bigint[], $22::bigint[], $23::boolean[], $24::text[], $25::text[])
+                    $14::timestamptz[], $15::integer[], $16::integer[], $17::smallint[], $18::smallint[], $20::bigint[], $21::bigint[], $22::bigint[], $23::boolean[], $24::text[], $25::text[], $28::uuid[])
                     with ordinality as u (id, organization, project, customer, credential, family, test, endpoint, model, provider, upstream_model, price_version, stream,
-                    started_at, duration_ms, first_byte_ms, status, outcome, cost, charged, absorbed, estimated, reason, raw_usage, n)
+                    started_at, duration_ms, first_byte_ms, status, outcome, cost, charged, absorbed, estimated, reason, raw_usage, attempt_of, n)
                 """,
                 Column(rows, r => r.RequestId), Column(rows, r => r.Record.Organization), Column(rows, r => r.Record.Project), Column(rows, r => r.Record.Customer), Column(rows, r => r.Record.Credential),
                 Column(rows, r => r.Record.Family), Column(rows, r => r.Record.Test), Column(rows, r => r.Record.Endpoint), Column(rows, r => r.Record.Model), Column(rows, r => r.Record.Provider),
                 Column(rows, r => r.Record.UpstreamModel), Column(rows, r => r.Record.PriceVersion), Column(rows, r => r.Record.Stream), Column(rows, r => r.Record.StartedAt), Column(rows, r => r.Record.DurationMs),
                 Column(rows, r => r.Record.FirstByteMs), Column(rows, r => (short)r.Record.Status), Column(rows, r => (short)r.Record.Outcome), Meters(rows),
                 Column(rows, r => r.Record.Cost.Nanos), Column(rows, r => r.Charged), Column(rows, r => r.Absorbed), Column(rows, r => r.Record.Estimated), Column(rows, r => r.Record.Reason), Column(rows, r => r.Record.RawUsage),
-                now, Usage.Meters);
+                now, Usage.Meters, Column(rows, r => r.Record.AttemptOf));
     }
 
     /// <summary>The meters of all rows one after the other: an array of arrays cannot be unnested row by row.</summary>

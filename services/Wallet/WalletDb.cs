@@ -13,10 +13,18 @@ public sealed class WalletDb(DbContextOptions<WalletDb> options) : DbContext(opt
     [DbContext(typeof(WalletDb)), Migration("0001_ledger")]
     sealed class Ledger0001 : Migration
     {
-        protected override void Up(MigrationBuilder migrationBuilder)
-        {
-            using var script = new StreamReader(typeof(WalletDb).Assembly.GetManifestResourceStream("0001_ledger.sql")!);
-            migrationBuilder.Sql(script.ReadToEnd());
-        }
+        protected override void Up(MigrationBuilder migrationBuilder) => Run(migrationBuilder, "0001_ledger");
+    }
+
+    [DbContext(typeof(WalletDb)), Migration("0002_attempts")]
+    sealed class Attempts0002 : Migration
+    {
+        protected override void Up(MigrationBuilder migrationBuilder) => Run(migrationBuilder, "0002_attempts");
+    }
+
+    static void Run(MigrationBuilder migration, string name)
+    {
+        using var script = new StreamReader(typeof(WalletDb).Assembly.GetManifestResourceStream($"{name}.sql")!);
+        migration.Sql(script.ReadToEnd());
     }
 }

@@ -20,6 +20,9 @@ sealed class Backend(string key)
     /// <summary>The project of <c>wires.seed.json</c>: the same models from providers of every wire.</summary>
     public static readonly Backend Wires = new("sk_live_wires00000000000000000000000000000000000");
 
+    /// <summary>The same project, test world.</summary>
+    public static readonly Backend WiresTest = new("sk_test_wires00000000000000000000000000000000000");
+
     public string Key => key;
 
     public Task<Reply> GetAsync(string path, Uri? at = null) => Gateway.SendAsync("GET", path, key, at: at);

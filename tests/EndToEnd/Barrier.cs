@@ -5,6 +5,15 @@ static class Barrier
 {
     static readonly TimeSpan DecisionLimit = TimeSpan.FromSeconds(60);
 
+    /// <summary>Sends one call and returns when it waits at the provider; whoever releases the group lets it go on.</summary>
+    public static async Task<(Task<Reply> Running, string Group)> StartAsync(Func<string, Task<Reply>> call)
+    {
+        var group = Sandbox.NewTag();
+        var running = call($"[[group:{group}]] [[tokens:5]] one two");
+        await Eventually.GetAsync(() => Sandbox.WaitingAsync(group), waiting => waiting == 1, "the call at the provider", DecisionLimit);
+        return (running, group);
+    }
+
     /// <summary>Sends calls at once and releases the provider when each has been admitted or refused.</summary>
     public static async Task<Reply[]> RunIntoAsync(int count, int admitted, Func<int, string, Task<Reply>> call)
     {

@@ -7,7 +7,7 @@ enum Outcome { Completed, Aborted, Interrupted, Failed }
 
 /// <summary>What the ledger has of a request. Amounts are nano-dollars.</summary>
 sealed record UsageRow(
-    Guid RequestId, Outcome Outcome, int Status, long InputTokens, long OutputTokens, long Cost, long Charged, long Absorbed, bool Estimated, string? Reason);
+    Guid RequestId, Outcome Outcome, int Status, long InputTokens, long OutputTokens, long Cost, long Charged, long Absorbed, bool Estimated, string? Reason, Guid? AttemptOf = null);
 
 /// <summary>The ledger's tables, read directly: what must be true whatever the API shows.</summary>
 static class Books
@@ -26,7 +26,7 @@ static class Books
     public static async Task<IReadOnlyList<UsageRow>> UsageAsync(User user)
     {
         await using var query = Wallet.CreateCommand("""
-            select request_id, outcome, status, meters[1], meters[5] + meters[6], cost, charged, absorbed, estimated, reason
+            select request_id, outcome, status, meters[1], meters[5] + meters[6], cost, charged, absorbed, estimated, reason, attempt_of
             from usage_record where customer = $1 order by started_at, request_id
             """);
         query.Parameters.Add(new() { Value = user.Customer });
@@ -34,7 +34,7 @@ static class Books
         var rows = new List<UsageRow>();
         while (await row.ReadAsync())
             rows.Add(new(row.GetGuid(0), (Outcome)row.GetInt16(1), row.GetInt16(2), row.GetInt64(3), row.GetInt64(4),
-                row.GetInt64(5), row.GetInt64(6), row.GetInt64(7), row.GetBoolean(8), row.IsDBNull(9) ? null : row.GetString(9)));
+                row.GetInt64(5), row.GetInt64(6), row.GetInt64(7), row.GetBoolean(8), row.IsDBNull(9) ? null : row.GetString(9), row.IsDBNull(10) ? null : row.GetGuid(10)));
         return rows;
     }
 

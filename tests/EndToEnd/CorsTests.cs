@@ -35,7 +35,7 @@ public sealed class CorsTests
         var reply = (await AskAsync(user.Token, Allowed)).MustBe(200);
 
         Assert.Equal(Allowed, reply["Access-Control-Allow-Origin"]);
-        string[] exposed = ["X-Request-Id", "X-LLMGateway-Cost", "X-LLMGateway-Model", "X-LLMGateway-Provider", "Retry-After", "X-RateLimit-Limit-Requests"];
+        string[] exposed = ["X-Request-Id", "request-id", "X-LLMGateway-Cost", "X-LLMGateway-Model", "X-LLMGateway-Provider", "Retry-After", "X-RateLimit-Limit-Requests"];
         foreach (var header in exposed)
             Assert.Contains(header, reply["Access-Control-Expose-Headers"]);
     }

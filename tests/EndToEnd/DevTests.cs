@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using System.Text.Json;
@@ -14,17 +13,24 @@ public sealed class DevTests : IDisposable
     readonly string _data = Directory.CreateTempSubdirectory("llmgateway-dev-").FullName;
 
     [Fact]
-    public async Task A_second_stack_runs_beside_this_one_and_its_printed_lines_work()
+    public async Task A_second_stack_runs_beside_this_one_and_the_lines_that_it_and_the_README_print_work()
     {
-        var (code, screen) = await DevAsync("run", "--ports", "5400", "--data", _data, "--no-dashboard", "--detach");
+        var (code, screen) = await Shell.RunAsync("env", ["OPENAI_API_KEY=of-nobody", "ANTHROPIC_API_KEY=of-nobody", "GOOGLE_API_KEY=of-nobody",
+            "dotnet", Tool, "run", "--ports", "5400", "--data", _data, "--no-dashboard", "--detach"]);
         Assert.True(code == 0, screen);
         try
         {
             Assert.Contains("http://127.0.0.1:5401", screen);
             var curl = screen[screen.IndexOf("curl http", StringComparison.Ordinal)..];
             curl = curl[..curl.IndexOf("\n\n", StringComparison.Ordinal)];
-            var answer = await RunAsync("bash", ["-c", curl]);
-            Assert.Contains("chat.completion", answer.Output);
+            Assert.Contains("chat.completion", (await Shell.RunAsync("bash", "-c", curl)).Output);
+            Assert.Equal(2, Readme.Curls.Length);
+            foreach (var (command, expected) in Readme.Curls.Zip(["chat.completion", "sessionToken"]))
+                Assert.Contains(expected, (await Shell.RunAsync("bash", "-c", command.Replace("127.0.0.1:400", "127.0.0.1:540", StringComparison.Ordinal))).Output);
+
+            var key = screen.Split("Customer key")[1].Split('\n')[0].Trim();
+            var models = (await Gateway.SendAsync("GET", "http://127.0.0.1:5401/v1/models", key)).MustBe(200).Json;
+            Assert.Equal(["anthropic", "google", "openai", "sandbox"], models.Items("data").Select(model => model.Text("owned_by")).Distinct().Order());
 
             var status = JsonSerializer.Deserialize<JsonElement>((await DevAsync("status", "--data", _data, "--json")).Output);
             Assert.All(status.GetProperty("services").EnumerateArray(), service =>
@@ -97,15 +103,5 @@ public sealed class DevTests : IDisposable
         return listener;
     }
 
-    static Task<(int Code, string Output)> DevAsync(params string[] arguments) => RunAsync("dotnet", [Tool, .. arguments]);
-
-    static async Task<(int Code, string Output)> RunAsync(string program, string[] arguments)
-    {
-        var start = new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
-        using var process = Process.Start(start)!;
-        var token = TestContext.Current.CancellationToken;
-        var (output, errors) = (process.StandardOutput.ReadToEndAsync(token), process.StandardError.ReadToEndAsync(token));
-        await process.WaitForExitAsync(token).WaitAsync(TimeSpan.FromMinutes(3), token);
-        return (process.ExitCode, await output + await errors);
-    }
+    static Task<(int Code, string Output)> DevAsync(params string[] arguments) => Shell.RunAsync("dotnet", [Tool, .. arguments]);
 }

@@ -25,8 +25,8 @@ public sealed class FallbackTests
             var rows = await Books.UsageAsync(user, 2);
             var first = Assert.Single(rows, row => row.RequestId != reply.RequestId);
             var second = Assert.Single(rows, row => row.RequestId == reply.RequestId);
-            Assert.Equal((Outcome.Failed, failed, 0), (first.Outcome, first.Status, first.Charged));
-            Assert.Equal((Outcome.Completed, 200, AtSecond), (second.Outcome, second.Status, second.Charged));
+            Assert.Equal((Outcome.Failed, failed, 0, reply.RequestId), (first.Outcome, first.Status, first.Charged, first.AttemptOf));
+            Assert.Equal((Outcome.Completed, 200, AtSecond, null), (second.Outcome, second.Status, second.Charged, second.AttemptOf));
             Assert.Equal(1_000_000_000 - AtSecond, await user.BalanceAfterAsync(2));
         }
     }

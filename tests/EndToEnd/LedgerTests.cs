@@ -45,6 +45,21 @@ public sealed class LedgerTests
         Assert.Equal(count, (await Backend.App.GetAsync($"/v1/wallets/{user.WalletId}/ledger?{range}")).MustBe(200).Json.GetProperty("entries").GetArrayLength());
     }
 
+    [Theory]
+    [InlineData("entry")]
+    [InlineData("transfer")]
+    [InlineData("usage_record")]
+    [InlineData("correction")]
+    public async Task What_is_booked_cannot_be_changed_even_with_the_ledger_s_own_password(string table)
+    {
+        foreach (var attempt in (string[])[$"update {table} set created_at = now()", $"delete from {table}", $"truncate {table} cascade"])
+        {
+            await using var command = Books.Wallet.CreateCommand(attempt);
+            var refused = await Assert.ThrowsAsync<Npgsql.PostgresException>(() => command.ExecuteNonQueryAsync(TestContext.Current.CancellationToken));
+            Assert.Contains("are never changed or deleted", refused.MessageText);
+        }
+    }
+
     [Fact]
     public async Task The_CSV_has_plain_decimals_and_nothing_that_a_spreadsheet_would_run()
     {

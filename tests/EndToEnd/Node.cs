@@ -7,7 +7,7 @@ namespace LlmGateway.EndToEnd;
 /// <summary>Runs the scripts of <c>clients/</c>, which call the gateway with published npm packages. Needs node 20 and npm.</summary>
 static class Node
 {
-    static readonly string Folder = typeof(Node).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().Single(item => item.Key == "Clients").Value!;
+    public static readonly string Folder = typeof(Node).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().Single(item => item.Key == "Clients").Value!;
 
     static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
 

@@ -63,6 +63,24 @@ public sealed class OutageTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Without_Redis_a_revoked_session_s_stream_still_ends_and_is_charged_for_what_was_delivered()
+    {
+        var user = await Backend.App.NewUserAsync();
+        using var stream = await OpenStream.StartAsync(user.Token, "slow", "[[tokens:900]] one two"); // 45 seconds, unless it is ended
+        await stream.ReadWordsAsync(3);
+
+        await using var outage = await Outage.StopAsync("redis");
+        (await Backend.App.DeleteAsync($"/v1/sessions/{user.SessionId}")).MustBe(204);
+        var rest = await stream.RestAsync();
+
+        Assert.Contains("\"revoked\"", rest[^2]);
+        var row = await Books.OnlyUsageAsync(user);
+        Assert.Equal((Outcome.Aborted, "revoked"), (row.Outcome, row.Reason));
+        Assert.InRange(row.OutputTokens, 3, 899);
+        Assert.Equal(5 * Price.Input + row.OutputTokens * Price.Output, row.Charged);
+    }
+
+    [Fact]
     public async Task Without_RabbitMQ_calls_are_served_and_charged_when_it_is_back()
     {
         var user = await Backend.App.NewUserAsync();

@@ -61,6 +61,35 @@ public sealed class ProviderTests
         Assert.True(await versions.ExecuteScalarAsync(TestContext.Current.CancellationToken) is >= 2L);
     }
 
+    [Fact]
+    public async Task What_runs_when_its_price_changes_costs_what_it_was_admitted_at()
+    {
+        var user = await Backend.App.NewUserAsync();
+        await Import("5.46875e-06", "1e-05", "sandbox-repriced-barrier");
+        var (running, group) = await Eventually.GetAsync(StartAsync, call => !call.Running.IsCompleted, "the first price");
+
+        await Import("0.000002", "3e-06", "sandbox-repriced-barrier");
+        await Eventually.GetAsync(StartAndEndAsync, cost => cost == "0.000023", "the second price");
+        await Sandbox.ReleaseAsync(group);
+
+        Assert.Equal("0.000071875", (await running).MustBe(200)["X-LLMGateway-Cost"]);
+
+        async Task<(Task<Reply> Running, string Group)> StartAsync()
+        {
+            var group = Sandbox.NewTag();
+            var running = user.ChatAsync("repriced", $"[[group:{group}]] [[tokens:5]] one two");
+            await Eventually.HoldsAsync(async () => running.IsCompleted || await Sandbox.WaitingAsync(group) == 1, "a refusal, or the call at the provider");
+            return (running, group);
+        }
+
+        async Task<string?> StartAndEndAsync()
+        {
+            var (running, group) = await StartAsync();
+            await Sandbox.ReleaseAsync(group);
+            return (await running)["X-LLMGateway-Cost"];
+        }
+    }
+
     [Theory]
     [InlineData("[]")]
     [InlineData("not json")]
@@ -70,9 +99,9 @@ public sealed class ProviderTests
     static async Task CostsAsync(User user, long cost) => await Eventually.GetAsync(
         () => user.ChatAsync("listed", Price.Question), reply => reply["X-LLMGateway-Cost"] is { } shown && decimal.Parse(shown, System.Globalization.CultureInfo.InvariantCulture) * 1_000_000_000 == cost, $"a cost of {cost}");
 
-    static async Task<JsonElement> Import(string input, string output) => (await ImportAsync($$$"""
+    static async Task<JsonElement> Import(string input, string output, string model = "sandbox-listed") => (await ImportAsync($$$"""
         {
-          "compatible/sandbox-listed": {"litellm_provider": "compatible", "mode": "chat", "max_tokens": 1000, "input_cost_per_token": {{{input}}}, "output_cost_per_token": {{{output}}}},
+          "compatible/{{{model}}}": {"litellm_provider": "compatible", "mode": "chat", "max_tokens": 1000, "input_cost_per_token": {{{input}}}, "output_cost_per_token": {{{output}}}},
           "unusable": {"litellm_provider": "compatible", "mode": "chat", "max_tokens": 1000, "input_cost_per_token": 1e-30, "output_cost_per_token": 1e-06}
         }
         """)).MustBe(200).Json;

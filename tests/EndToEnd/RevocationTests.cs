@@ -100,6 +100,22 @@ public sealed class RevocationTests
         Assert.Equal(5 * Price.Input + row.OutputTokens * Price.Output, row.Charged);
     }
 
+    [Fact]
+    public async Task What_runs_when_its_session_expires_runs_to_its_end_and_is_charged()
+    {
+        var user = await Backend.App.NewUserAsync();
+        var (running, group) = await Barrier.StartAsync(prompt => user.ChatAsync("barrier", prompt));
+
+        await Books.ExpireAsync(user);
+        var refused = await Eventually.GetAsync(() => user.ChatAsync("small", Price.Question), reply => reply.Status != 200, "the refusal");
+        Assert.Equal(1, await Sandbox.ReleaseAsync(group));
+
+        refused.MustBeProblem(401, "expired");
+        (await running).MustBe(200);
+        var row = Assert.Single(await Books.UsageAsync(user, 1), row => row.RequestId == running.Result.RequestId);
+        Assert.Equal((Outcome.Completed, 4 * Price.Input + 5 * Price.Output), (row.Outcome, row.Charged));
+    }
+
     /// <summary>Makes both proxies know the credentials as good.</summary>
     static async Task UseAsync(params string[] credentials)
     {

@@ -8,8 +8,6 @@ namespace LlmGateway.EndToEnd;
 /// </summary>
 public sealed class WireMatrixTests
 {
-    const string Png = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==";
-
     const string ToolQuestion = """call [[tool:weather {"city":"Rome"}]] [[tool:clock {"zone":"CET"}]]""";
 
     /// <summary>Where each provider is called, and a member that only its wire has.</summary>
@@ -73,7 +71,7 @@ public sealed class WireMatrixTests
         var speaker = Of(caller);
         var user = await Backend.Wires.NewUserAsync();
 
-        var said = speaker.ReadWhole((await speaker.AskAsync(user.Token, $"{provider}-small", Price.Question, stream: false, image: Png)).MustBe(200).Json);
+        var said = speaker.ReadWhole((await speaker.AskAsync(user.Token, $"{provider}-small", Price.Question, stream: false, image: Chat.Png)).MustBe(200).Json);
 
         Assert.Equal(3 + 85, said.Input);
         await AssertChargedAsync(user, 1, (3 + 85) * Price.Input + Price.OfAnswer, estimated: false);

@@ -15,15 +15,8 @@ static class AnthropicParameters
     [
         ("mcp_servers"u8.ToArray(), "what tools of remote servers bring in is input of unknown size"),
         ("container"u8.ToArray(), "containers are billed by the hour"),
-        ("fallbacks"u8.ToArray(), "each fallback has its own price, and fallbacks are the project's to choose"),
-        ("models"u8.ToArray(), "each fallback has its own price, and fallbacks are the project's to choose"),
         ("plugins"u8.ToArray(), "plugins are billed apart"),
-        ("route"u8.ToArray(), "the route is the project's to choose"),
-        ("provider"u8.ToArray(), "the provider is the project's to choose"),
         ("workspace_id"u8.ToArray(), "the provider's workspace is the project's to choose"),
-        ("api_base"u8.ToArray(), "the provider's address is the project's to choose"),
-        ("base_url"u8.ToArray(), "the provider's address is the project's to choose"),
-        ("api_key"u8.ToArray(), "the provider's credentials are the project's"),
     ];
 
     /// <summary>Members that decide the cost and are read; no other spelling of them may pass.</summary>
@@ -42,6 +35,7 @@ static class AnthropicParameters
         foreach (var (unpriced, reason) in Unpriced)
             if (Ascii.EqualsIgnoreCase(name, unpriced) && !IsNothing(ref json))
                 throw Unpriceable(Encoding.UTF8.GetString(name), reason);
+        Steering.Refuse(name, json.Token);
     }
 
     /// <summary>A choice of which only the plain values have our prices; null is the plain one.</summary>

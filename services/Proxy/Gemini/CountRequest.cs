@@ -1,6 +1,8 @@
+using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using LlmGateway.ServiceDefaults;
+using static LlmGateway.Proxy.Refusals;
 
 namespace LlmGateway.Proxy.Gemini;
 
@@ -10,6 +12,9 @@ namespace LlmGateway.Proxy.Gemini;
 /// </summary>
 public sealed class CountRequest
 {
+    /// <summary>In two spellings it could name two models, of which we replace one.</summary>
+    static readonly GeminiFields Fields = new(new GeminiField("generateContentRequest"));
+
     (int Start, int Length) _inner, _model;
 
     /// <exception cref="ProblemException">The request is refused.</exception>
@@ -22,9 +27,15 @@ public sealed class CountRequest
         if (json.Token != JsonTokenType.StartObject)
             throw new ProblemException(Problems.Malformed("The body must be a JSON object."));
         ReadOnlySpan<byte> name = default;
-        for (; json.NextMember(ref name); json.Skip())
-            if (json.Token == JsonTokenType.StartObject && (name.SequenceEqual("generateContentRequest"u8) || name.SequenceEqual("generate_content_request"u8)))
+        for (var seen = 0; json.NextMember(ref name); json.Skip())
+        {
+            if (Fields.Find(name) is null)
+                Steering.Refuse(name, json.Token);
+            else if (seen++ > 0)
+                throw Invalid(Encoding.UTF8.GetString(name), "stands there in more than one spelling");
+            else if (json.Token == JsonTokenType.StartObject)
                 request.ReadInner(ref json);
+        }
         json.Step();
         return request;
     }
@@ -49,6 +60,7 @@ public sealed class CountRequest
         ReadOnlySpan<byte> name = default;
         for (; json.NextMember(ref name); json.Skip())
         {
+            Steering.Refuse(name, json.Token, "generateContentRequest.");
             if (!name.SequenceEqual("model"u8))
                 continue;
             json.ReadText("generateContentRequest.model");

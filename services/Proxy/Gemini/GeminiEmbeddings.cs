@@ -41,6 +41,7 @@ public sealed class GeminiEmbeddingsWire(string method) : Wire
             ReadOnlySpan<byte> name = default;
             for (; json.NextMember(ref name); json.Skip())
             {
+                Steering.Refuse(name, json.Token);
                 if (!name.SequenceEqual("requests"u8))
                     continue;
                 if (json.Token != JsonTokenType.StartArray)
@@ -64,6 +65,7 @@ public sealed class GeminiEmbeddingsWire(string method) : Wire
         ReadOnlySpan<byte> name = default;
         for (; json.NextMember(ref name); json.Skip())
         {
+            Steering.Refuse(name, json.Token, path);
             if (name.SequenceEqual("model"u8))
             {
                 json.ReadText($"{path}model");

@@ -16,12 +16,14 @@ static class GeminiParameters
         new("continuationToken", UnknownInput));
 
     public static readonly GeminiFields Config = new(
-        new("maxOutputTokens"), new("candidateCount"), new("responseModalities"),
+        new("maxOutputTokens"), new("candidateCount"), new("responseModalities"), new("thinkingConfig"),
         new("speechConfig", Spoken), new("translationConfig", Spoken), new("audioTranscriptionConfig", Spoken), new("enableAffectiveDialog", Spoken),
         new("imageConfig", "images have rates of their own"),
         new("responseFormat", "it can ask for sound and images, which have rates of their own; use 'responseMimeType'"),
         new("routingConfig", "the route is the project's to choose"),
         new("modelSelectionConfig", "the model is in the address"));
+
+    public static readonly GeminiFields Thinking = new(new GeminiField("thinkingBudget"));
 
     public static readonly GeminiFields Content = new(new("role"), new("parts"));
 

@@ -50,6 +50,7 @@ ref struct GeminiRequestReader
                 case "generationConfig": ReadConfig(); break;
                 case "serviceTier": CheckServiceTier(); break;
                 case "model" when _json.Token != JsonTokenType.Null: throw Invalid("model", "stands in the address, not in the body");
+                case null: Steering.Refuse(name, _json.Token); break;
             }
         }
         _request.Closing = _json.Start;
@@ -216,9 +217,25 @@ ref struct GeminiRequestReader
                 case "maxOutputTokens": _request.MaxOutputTokens = new(Here, _json.ReadCount(At(name), int.MaxValue)); break;
                 case "candidateCount": _request.Choices = _json.ReadCount(At(name), MaxCandidates) ?? 1; break;
                 case "responseModalities": CheckModalities(name); break;
+                case "thinkingConfig": CheckThinking(); break;
             }
         }
         _section = "";
+    }
+
+    /// <summary>Thoughts are part of the output limit; yet a budget that servers read differently is no budget. 0 is none, -1 is as many as the model likes.</summary>
+    void CheckThinking()
+    {
+        if (_json.Token == JsonTokenType.Null)
+            return;
+        if (_json.Token != JsonTokenType.StartObject)
+            throw Invalid("generationConfig.thinkingConfig", "must be an object");
+        _section = "generationConfig.thinkingConfig";
+        ReadOnlySpan<byte> name = default;
+        for (ulong seen = 0; _json.NextMember(ref name); _json.Skip())
+            if (Known(GeminiParameters.Thinking, name, ref seen) == "thinkingBudget")
+                _json.ReadCount(At(name), int.MaxValue, min: -1);
+        _section = "generationConfig";
     }
 
     void CheckModalities(ReadOnlySpan<byte> name)

@@ -1,3 +1,5 @@
+using Microsoft.AspNetCore.Http.Features;
+
 namespace LlmGateway.Proxy.Gemini;
 
 /// <summary>The calls of the Gemini wire. They go around routing, whose patterns cannot say a model with slashes before a colon.</summary>
@@ -10,7 +12,8 @@ public static class GeminiRoutes
         var counting = app.Services.GetRequiredService<CountTokens>();
         app.Use(next => http =>
         {
-            if (!HttpMethods.IsPost(http.Request.Method) || http.Request.Path.Value is not { } path || !GeminiTarget.TryRead(path, out var target))
+            if (!HttpMethods.IsPost(http.Request.Method) || http.Request.Path.Value is not { } path || !GeminiTarget.TryRead(path, out _)
+                || !GeminiTarget.TryRead(GeminiTarget.PathOf(http.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget), out var target))
                 return next(http);
             if (target.Method == GeminiTarget.CountTokens)
                 return counting.HandleAsync(http, Wires.Gemini, body => Count(target.Model, body));

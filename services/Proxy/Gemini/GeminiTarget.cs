@@ -10,6 +10,19 @@ public readonly record struct GeminiTarget(string Model, string Method, string E
 
     static readonly string[] Methods = [Generate, Stream, CountTokens, Embed, EmbedBatch];
 
+    /// <summary>
+    /// The path of a request's first line, decoded once and nothing else. The server's own path has its dot segments resolved and its <c>%2F</c> left: in it,
+    /// <c>x/../small</c> would be <c>small</c>, and <c>p%252Fsmall</c> the same as <c>p%2Fsmall</c>.
+    /// </summary>
+    /// <param name="sent">The first line's target; absolute in requests to a proxy.</param>
+    public static string PathOf(string sent)
+    {
+        var path = sent.Split('?', 2)[0];
+        if (!path.StartsWith('/') && path.IndexOf("://", StringComparison.Ordinal) is var scheme and > 0)
+            path = path.IndexOf('/', scheme + 3) is var root and > 0 ? path[root..] : "/";
+        return Uri.UnescapeDataString(path);
+    }
+
     /// <summary>False for other addresses. Under <c>/v1beta</c> the collection may be missing: the AI SDK leaves it out where the model's name has a slash.</summary>
     public static bool TryRead(string path, out GeminiTarget target)
     {
@@ -30,8 +43,7 @@ public readonly record struct GeminiTarget(string Model, string Method, string E
     {
         while (name.StartsWith(Collection, StringComparison.Ordinal))
             name = name[Collection.Length..];
-        // The server leaves this one escape to us.
-        return name.Replace("%2F", "/", StringComparison.OrdinalIgnoreCase);
+        return name;
     }
 
     /// <summary>Addresses where clients of this wire may put their key into the query: its own, and the list of models.</summary>

@@ -20,13 +20,6 @@ static class ChatParameters
         new("enable_search", "searches are billed apart"),
         new("plugins", "plugins are billed apart"),
         new("best_of", "answers that are thrown away are billed too; use 'n'"),
-        new("models", "each fallback has its own price, and fallbacks are the project's to choose"),
-        new("fallbacks", "each fallback has its own price, and fallbacks are the project's to choose"),
-        new("route", "the route is the project's to choose"),
-        new("provider", "the provider is the project's to choose"),
-        new("api_base", "the provider's address is the project's to choose"),
-        new("base_url", "the provider's address is the project's to choose"),
-        new("api_key", "the provider's credentials are the project's"),
     ];
 
     /// <summary>Members of a message or content part that bring in input of unknown size; refused unless they are null.</summary>
@@ -54,6 +47,7 @@ static class ChatParameters
     {
         UnpricedMember.Refuse(name, value, Top);
         UnpricedMember.RefuseLookAlike(name, read, Top);
+        Steering.Refuse(name, value);
     }
 
     /// <summary>Why a member of a message or part cannot be priced, or null.</summary>

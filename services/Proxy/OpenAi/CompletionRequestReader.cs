@@ -73,11 +73,11 @@ ref struct CompletionRequestReader
         else if (name.SequenceEqual("stream_options"u8))
             _request.StreamOptions = StreamOptions.Read(ref _json);
         else if (name.SequenceEqual("max_tokens"u8))
-            _request.MaxTokensMember = new(Here, _json.ReadCount("max_tokens", int.MaxValue, least: 0));
+            _request.MaxTokensMember = new(Here, _json.ReadCount("max_tokens", int.MaxValue, min: 0));
         else if (name.SequenceEqual("n"u8))
             _each = _json.ReadCount("n", ModelRequest.MaxChoices) ?? 1;
         else if (name.SequenceEqual("best_of"u8))
-            _bestOf = _json.ReadCount("best_of", int.MaxValue, least: 0);
+            _bestOf = _json.ReadCount("best_of", int.MaxValue, min: 0);
         else if (name.SequenceEqual("echo"u8))
             _echoes = _json.ReadBool("echo");
         else if (name.SequenceEqual("service_tier"u8))

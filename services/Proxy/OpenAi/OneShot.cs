@@ -11,12 +11,10 @@ namespace LlmGateway.Proxy.OpenAi;
 /// </summary>
 public abstract class OneShotRequest : ModelRequest
 {
-    /// <summary>Members that steer where a call goes or whose bill it is.</summary>
-    static readonly string[] NotTheCallers = ["api_base", "base_url", "api_key", "provider", "models", "fallbacks", "route"];
+    /// <summary>Members of any of these wires that decide the cost; no other spelling of them may pass.</summary>
+    static readonly string[] Costly = ["model", "input", "prompt", "n", "size", "quality", "stream", "stream_format"];
 
     public override int? MaxTokens => 0;
-
-    internal static bool IsNotTheCallers(string member) => NotTheCallers.Contains(member, StringComparer.OrdinalIgnoreCase);
 
     internal Place ModelValue { get; set; }
 
@@ -50,10 +48,13 @@ public abstract class OneShotRequest : ModelRequest
                 (request.Model, request.ModelValue) = (json.ReadModel("model"), new(json.Start, json.End - json.Start));
             else if (text is "stream" && json.Token == JsonTokenType.True)
                 throw Invalid("stream", "is not offered here");
-            else if (IsNotTheCallers(text))
-                throw Unpriceable(text, "which provider answers is the project's to choose");
             else
+            {
+                if (Array.Find(Costly, costly => costly.Equals(text, StringComparison.OrdinalIgnoreCase)) is { } known && known != text)
+                    throw Invalid(text, $"must be written '{known}'");
+                Steering.Refuse(name, json.Token);
                 readMember(request, ref json, name);
+            }
             json.Skip();
         }
         json.Step();

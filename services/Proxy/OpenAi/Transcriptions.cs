@@ -1,4 +1,5 @@
 using System.Text;
+using System.Text.Json;
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 using static LlmGateway.Proxy.Refusals;
@@ -35,7 +36,7 @@ public sealed class TranscriptionsWire(string path) : Wire
         while (form.Next())
         {
             var part = form.Name;
-            if (Decisive.FirstOrDefault(known => known.Equals(part, StringComparison.OrdinalIgnoreCase)) is { } name)
+            if (Decisive.FirstOrDefault(known => known.Equals(Field(part), StringComparison.OrdinalIgnoreCase)) is { } name)
             {
                 if (name != part)
                     throw Invalid(part, $"must be written '{name}'");
@@ -50,6 +51,9 @@ public sealed class TranscriptionsWire(string path) : Wire
             throw new ProblemException(Problems.Missing("model"));
         return seen.Contains("file") ? request : throw new ProblemException(Problems.Missing("file"));
     }
+
+    /// <summary>Some servers take <c>model[]</c> for <c>model</c>.</summary>
+    static string Field(string part) => part.Split('[')[0];
 
     static void ReadPart(TranscriptionRequest request, FormReader form)
     {
@@ -80,8 +84,7 @@ public sealed class TranscriptionsWire(string path) : Wire
                 request.IsChunked = true;
                 break;
             default:
-                if (OneShotRequest.IsNotTheCallers(form.Name))
-                    throw Unpriceable(form.Name, "which provider answers is the project's to choose");
+                Steering.Refuse(Encoding.UTF8.GetBytes(Field(form.Name)), JsonTokenType.String);
                 break;
         }
     }

@@ -22,13 +22,6 @@ static class ResponsesParameters
         new("web_search_options", "searches are billed apart, and the pages found become input of unknown size"),
         new("search_parameters", "searches are billed by source"),
         new("plugins", "plugins are billed apart"),
-        new("models", "each fallback has its own price, and fallbacks are the project's to choose"),
-        new("fallbacks", "each fallback has its own price, and fallbacks are the project's to choose"),
-        new("route", "the route is the project's to choose"),
-        new("provider", "the provider is the project's to choose"),
-        new("api_base", "the provider's address is the project's to choose"),
-        new("base_url", "the provider's address is the project's to choose"),
-        new("api_key", "the provider's credentials are the project's"),
     ];
 
     /// <summary>Members of an item or content part that bring in input of unknown size; refused unless they are null.</summary>
@@ -52,6 +45,7 @@ static class ResponsesParameters
     {
         UnpricedMember.Refuse(name, value, Top);
         UnpricedMember.RefuseLookAlike(name, Read, Top);
+        Steering.Refuse(name, value);
     }
 
     /// <summary>Why a member of an item or part cannot be priced, or null.</summary>

@@ -91,4 +91,10 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
     {
         protected override void Up(MigrationBuilder migrationBuilder) => Run(migrationBuilder, "0004_catalogue");
     }
+
+    [DbContext(typeof(SessionsDb)), Migration("0005_keys_in_query")]
+    sealed class KeysInQuery0005 : Migration
+    {
+        protected override void Up(MigrationBuilder migrationBuilder) => Run(migrationBuilder, "0005_keys_in_query");
+    }
 }

@@ -20,6 +20,8 @@ public sealed class Project
     public required long MarkupPpm { get; set; }
     public required long PlatformFeePpm { get; set; }
     public required bool EndUserSessions { get; set; }
+    /// <summary>Callers may put their credential into the query, <c>key=</c>, on the Gemini wire.</summary>
+    public required bool KeysInQuery { get; set; }
     public required List<string> AllowedOrigins { get; set; }
     public long? LowBalanceNanos { get; set; }
     public required string PublishableKey { get; init; }

@@ -47,7 +47,7 @@ public static class ReadProject
             project.Id, project.OrganizationId, project.Name, project.Active, project.EndUserSessions, project.AllowedOrigins,
             [.. providers.Select(provider => Connection(provider, sandbox))],
             [.. models.Select(model => Offer(model, byId, prices, catalogue)).OfType<ModelOffer>()],
-            now);
+            now) { KeysInQuery = project.KeysInQuery };
     }
 
     static ProviderConnection Connection(Provider provider, string? sandbox) => new(

@@ -19,6 +19,8 @@ public sealed record SeedProject(string Name)
     public Percent? MarkupPercent { get; init; }
     public Percent? PlatformFeePercent { get; init; }
     public bool? EndUserSessions { get; init; }
+    /// <summary>True: callers may put their credential into the query, <c>key=</c>, on the Gemini wire.</summary>
+    public bool? KeysInQuery { get; init; }
     public IReadOnlyList<string>? AllowedOrigins { get; init; }
     public Money? LowBalance { get; init; }
     public IReadOnlyList<SeedSecretKey>? SecretKeys { get; init; }

@@ -57,6 +57,7 @@ public sealed class SeedWriter(
         project.MarkupPpm = seed.MarkupPercent?.Ppm ?? project.MarkupPpm;
         project.PlatformFeePpm = seed.PlatformFeePercent?.Ppm ?? project.PlatformFeePpm;
         project.EndUserSessions = seed.EndUserSessions ?? project.EndUserSessions;
+        project.KeysInQuery = seed.KeysInQuery ?? project.KeysInQuery;
         project.AllowedOrigins = seed.AllowedOrigins?.ToList() ?? project.AllowedOrigins;
         project.LowBalanceNanos = seed.LowBalance?.Nanos ?? project.LowBalanceNanos;
         _projects.Add(project.Id);
@@ -72,7 +73,7 @@ public sealed class SeedWriter(
     Project NewProject(Organization organization, string name) => new()
     {
         Id = Ids.Derive(organization.Id, $"project:{name}"), OrganizationId = organization.Id, Name = name, CreatedAt = _now,
-        Test = false, Active = true, MarkupPpm = 0, PlatformFeePpm = 50_000, EndUserSessions = false, AllowedOrigins = [],
+        Test = false, Active = true, MarkupPpm = 0, PlatformFeePpm = 50_000, EndUserSessions = false, KeysInQuery = false, AllowedOrigins = [],
         PublishableKey = Token.New(Token.Publishable),
     };
 

@@ -44,11 +44,21 @@ public sealed class SettlementRecordTests
         Assert.Throws<InvalidDataException>(() => SettlementRecord.Decode(record, 0, record.Length));
     }
 
+    [Fact]
+    public void A_record_that_waited_through_an_update_is_still_read()
+    {
+        var settlement = Sparse();
+        var record = SettlementRecord.Encode(settlement).ToArray()[..^16]; // version 1 ended before the last id
+        record[0] -= 16;
+        record[SettlementRecord.HeadBytes] = 1;
+        Assert.Equal(settlement.RequestId, SettlementRecord.Decode(record, 0, record.Length).RequestId);
+    }
+
     static Settlement Full() => new(
         Ids.New(), Ids.New(), [new(Ids.New(), 123), new(Ids.New(), long.MaxValue)], new(
             Ids.New(), Ids.New(), Ids.New(), Ids.New(), Ids.New(), true, "/v1/chat/completions", "modèle", "provider", "upstream", Ids.New(), true,
             new DateTimeOffset(2026, 11, 21, 1, 2, 3, 456, TimeSpan.Zero), 1234, 56, 200, RequestOutcome.Aborted,
-            [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, long.MaxValue], new Money(987_654_321), true, "aborted, capped", """{"prompt_tokens":1}"""));
+            [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, long.MaxValue], new Money(987_654_321), true, "aborted, capped", """{"prompt_tokens":1}""", Ids.New()));
 
     static Settlement Sparse() => new(
         Ids.New(), null, [], new(

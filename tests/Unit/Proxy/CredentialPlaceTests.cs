@@ -33,7 +33,20 @@ public sealed class CredentialPlaceTests
         Assert.Equal("llm_gw_2", Find(request));
     }
 
-    static string? Find(HttpRequest request) => Permit.TryFindCredential(request, out var credential) ? credential.ToString() : null;
+    [Theory]
+    [InlineData("Authorization", "Bearer llm_gw_2", false)]
+    [InlineData("X-API-Key", "llm_gw_2", false)]
+    [InlineData("x-goog-api-key", "llm_gw_2", false)]
+    [InlineData("x-other", "llm_gw_2", true)]
+    public void Only_a_key_from_the_query_is_marked_as_one(string header, string value, bool expected)
+    {
+        var request = Request("/v1beta/models", "?key=llm_gw_1");
+        request.Headers[header] = value;
+        Assert.True(Permit.TryFindCredential(request, out _, out var inQuery));
+        Assert.Equal(expected, inQuery);
+    }
+
+    static string? Find(HttpRequest request) => Permit.TryFindCredential(request, out var credential, out _) ? credential.ToString() : null;
 
     static HttpRequest Request(string path, string query) => new DefaultHttpContext { Request = { Path = path, QueryString = new(query) } }.Request;
 }

@@ -113,14 +113,20 @@ public sealed class GeminiRequestTests
     [InlineData("/v1beta/p/gemini-x:generateContent", "p/gemini-x", "generateContent")]
     [InlineData("/v1beta/models/p%2Fgemini:8b:generateContent", "p/gemini:8b", "generateContent")]
     [InlineData("/v1beta/tunedModels/a:generateContent", "tunedModels/a", "generateContent")]
+    [InlineData("/v1beta/models/p%252Fgemini:generateContent?alt=sse", "p%2Fgemini", "generateContent")]
+    [InlineData("/v1beta/models/p/../gemini-x:generateContent", "p/../gemini-x", "generateContent")]
+    [InlineData("/v1beta/models/%2e%2e/gemini-x:generateContent", "../gemini-x", "generateContent")]
+    [InlineData("http://elsewhere/v1beta/models/gemini-x:generateContent?key=k", "gemini-x", "generateContent")]
+    [InlineData("http://elsewhere", null, null)]
     [InlineData("/v1beta/models/gemini-x:embedContent", "gemini-x", "embedContent")]
-    [InlineData("/v1beta/models/gemini-x:tuneModel", null, null)]
+    [InlineData("/v1beta/models/gemini-x:batchEmbedContents", "gemini-x", "batchEmbedContents")]
+    [InlineData("/v1beta/models/gemini-x:predict", null, null)]
     [InlineData("/v1/chat/completions", null, null)]
     [InlineData("/v1/c:generateContent", null, null)]
     [InlineData("/v1beta/models", null, null)]
     public void The_address_names_model_and_method(string path, string? model, string? method)
     {
-        Assert.Equal(model is not null, GeminiTarget.TryRead(path, out var target));
+        Assert.Equal(model is not null, GeminiTarget.TryRead(GeminiTarget.PathOf(path), out var target));
         Assert.Equal((model, method), (target.Model, target.Method));
     }
 

@@ -46,6 +46,8 @@ public sealed class TranscriptionTests
     [InlineData(File + Model + "--b\r\nContent-Disposition: form-data; name=\"stream\"\r\n\r\ntrue\r\n" + End, "invalid_value", "stream")]
     [InlineData(File + Model + "--b\r\nContent-Disposition: form-data; name=\"response_format\"\r\n\r\nxml\r\n" + End, "invalid_value", "response_format")]
     [InlineData(File + Model + "--b\r\nContent-Disposition: form-data; name=\"api_base\"\r\n\r\nhttp://127.0.0.1\r\n" + End, "unpriceable_parameter", "api_base")]
+    [InlineData(File + Model + "--b\r\nContent-Disposition: form-data; name=\"extra_body[x]\"\r\n\r\ny\r\n" + End, "unpriceable_parameter", "extra_body")]
+    [InlineData(File + Model + "--b\r\nContent-Disposition: form-data; name=\"model[]\"\r\n\r\nx\r\n" + End, "invalid_value", "model[]")]
     // What two servers could read differently
     [InlineData("", "malformed_json", null)]
     [InlineData("{}", "malformed_json", null)]

@@ -1,0 +1,15 @@
+namespace LlmGateway.AppHost;
+
+/// <summary>What a stack offers that was given no seed file: the demo, and beside its sandbox every vendor whose key is in the environment.</summary>
+public static class DemoSeeds
+{
+    /// <summary>The variable of a vendor's key, and its seed file's name.</summary>
+    public static readonly (string Key, string Name)[] Vendors = [("OPENAI_API_KEY", "openai"), ("ANTHROPIC_API_KEY", "anthropic"), ("GOOGLE_API_KEY", "google")];
+
+    /// <param name="repository">Its folder.</param>
+    public static string[] Paths(string repository, Func<string, string?> environment)
+    {
+        var vendors = Vendors.Where(vendor => !string.IsNullOrEmpty(environment(vendor.Key))).Select(vendor => vendor.Name);
+        return [.. vendors.Prepend("demo").Select(name => Path.Combine(repository, "AppHost", $"{name}.seed.json"))];
+    }
+}
