@@ -80,7 +80,7 @@ public sealed record Prices
         Meter.Characters => Characters,
         Meter.Request => PerRequest ?? new Rate(0),
         Meter.Image => PerImage,
-        Meter.Minute => PerMinute,
+        Meter.Second => PerMinute is { } minute ? new Rate((minute.Picos + 59) / 60) : null,
         Meter.WebSearch => PerWebSearch,
         _ => null,
     };

@@ -8,7 +8,7 @@ public enum Meter
 {
     Input = 0, CachedInput = 1, CacheWrite5m = 2, CacheWrite1h = 3, Output = 4, Reasoning = 5,
     AudioInput = 6, AudioOutput = 7, ImageInput = 8, ImageOutput = 9, Characters = 10,
-    Request = 11, Image = 12, Minute = 13, WebSearch = 14,
+    Request = 11, Image = 12, Second = 13, WebSearch = 14,
 }
 
 /// <summary>Counts by meter. All counts are zero or more; a reader of provider answers refuses negative ones before they get here.</summary>

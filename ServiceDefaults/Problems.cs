@@ -70,6 +70,7 @@ public static class Problems
     public static readonly Problem IdempotencyReused = new(422, "idempotency_error", "idempotency_key_reused", "This Idempotency-Key was used with another request.", "Idempotency-Key");
     public static Problem TooLarge(long maxBytes) => new(413, "invalid_request_error", "body_too_large", $"The request body may have at most {maxBytes} bytes.");
     public static readonly Problem NotJson = new(415, "invalid_request_error", "unsupported_media_type", "Send 'Content-Type: application/json'.", "Content-Type");
+    public static readonly Problem NotForm = NotJson with { Message = "Send 'Content-Type: multipart/form-data'." };
     public static Problem RateLimited(string message, int retryAfterSeconds) => new(429, "rate_limit_error", "rate_limit_exceeded", message, null, retryAfterSeconds);
     public static readonly Problem InternalOnly = new(401, "authentication_error", "internal_only", "This route is for the gateway's own services.");
 

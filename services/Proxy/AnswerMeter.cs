@@ -36,6 +36,6 @@ public abstract class AnswerMeter
     }
 
     /// <summary>Our own counts, whatever the provider said: for a request that was ended before its usage came.</summary>
-    public MeterReading Estimate(ReadOnlySpan<byte> requestBody, string reason) =>
+    public virtual MeterReading Estimate(ReadOnlySpan<byte> requestBody, string reason) =>
         MeterReading.OfCounts(TokenEstimate.OfRequest(requestBody), DeliveredTokens, reason, Usage?.Raw);
 }

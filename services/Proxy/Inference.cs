@@ -35,7 +35,7 @@ public sealed class Inference(
         Failpoint.Hit("proxy.request.identified");
 
         // :: 3 Read
-        using var body = await RequestBody.ReadAsync(http);
+        using var body = await RequestBody.ReadAsync(http, wire.TakesForm);
         if (!wire.TryRead(body.Memory.Span, target, out var request, out problem))
         {
             await problem.ExecuteAsync(http);
@@ -134,10 +134,13 @@ public static class InferenceRoutes
         ("/v1/chat/completions", Wires.Chat),
         ("/v1/responses", Wires.Responses),
         ("/v1/messages", Wires.Messages),
+        ("/v1/completions", Wires.Completions),
         ("/v1/embeddings", Wires.Embeddings),
         ("/v1/moderations", Wires.Moderations),
         ("/v1/images/generations", Wires.Images),
         ("/v1/audio/speech", Wires.Speech),
+        ("/v1/audio/transcriptions", Wires.Transcriptions),
+        ("/v1/audio/translations", Wires.Translations),
     ];
 
     /// <summary>Of <c>/v1</c>.</summary>

@@ -53,6 +53,9 @@ public abstract class ModelRequest
     /// <summary>Input tokens at most that the body stands for and does not contain: what the provider keeps from an earlier answer.</summary>
     protected virtual long KeptTokens => 0;
 
+    /// <summary>How many questions are asked, each of which may fill the model's context.</summary>
+    protected virtual int Contexts => 1;
+
     /// <summary>
     /// The most that can be used by a call whose use is known before it is made; null for one whose output grows until its limit, which <see cref="UpperBound"/> prices by
     /// <see cref="InputBound"/> and that limit.
@@ -66,7 +69,7 @@ public abstract class ModelRequest
     public long InputBound(long contextTokens)
     {
         var bound = BodyBytes + ((long)Messages * TokensPerMessage) + ((long)Images * TokensPerImage) + (HasTools ? TokensForTools : 0) + TokensForFrame + KeptTokens;
-        return contextTokens > 0 ? Math.Min(bound, contextTokens) : bound;
+        return contextTokens > 0 ? Math.Min(bound, Contexts * contextTokens) : bound;
     }
 
     /// <summary>The body for a provider of the same wire, with what must differ; the same memory when nothing has to.</summary>

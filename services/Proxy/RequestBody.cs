@@ -17,9 +17,12 @@ public sealed class RequestBody : IDisposable
     public ReadOnlyMemory<byte> Memory { get; }
 
     /// <summary>Throws <see cref="ProblemException"/> with 413 or 415.</summary>
-    public static async ValueTask<RequestBody> ReadAsync(HttpContext http)
+    /// <param name="form">It must be a form instead of JSON.</param>
+    public static async ValueTask<RequestBody> ReadAsync(HttpContext http, bool form = false)
     {
-        if (!http.Request.HasJsonContentType())
+        if (form && http.Request.ContentType?.StartsWith("multipart/form-data", StringComparison.OrdinalIgnoreCase) != true)
+            throw new ProblemException(Problems.NotForm);
+        if (!form && !http.Request.HasJsonContentType())
             throw new ProblemException(Problems.NotJson);
         if (http.Request.ContentLength > Body.MaxBytes)
             throw new ProblemException(Problems.TooLarge(Body.MaxBytes));

@@ -60,7 +60,7 @@ public struct TokenEstimate
     static readonly byte[][] Roots =
     [
         "messages"u8.ToArray(), "system"u8.ToArray(), "contents"u8.ToArray(), "systemInstruction"u8.ToArray(), "system_instruction"u8.ToArray(),
-        "input"u8.ToArray(), "instructions"u8.ToArray(), "prompt"u8.ToArray(), "content"u8.ToArray(), "requests"u8.ToArray(),
+        "input"u8.ToArray(), "instructions"u8.ToArray(), "prompt"u8.ToArray(), "suffix"u8.ToArray(), "content"u8.ToArray(), "requests"u8.ToArray(),
     ];
 
     // Members under those that are text.
@@ -98,7 +98,7 @@ public struct TokenEstimate
         return estimate.Tokens;
     }
 
-    /// <summary>A string counts itself, and so do the strings of an array; in an object those members that are text.</summary>
+    /// <summary>A string counts itself, and so do the strings of an array, whose numbers are tokens already; in an object those members that are text.</summary>
     /// <param name="all">Every member is.</param>
     static void AddTexts(ref Utf8JsonReader reader, ref TokenEstimate estimate, bool all = false)
     {
@@ -109,7 +109,10 @@ public struct TokenEstimate
         }
         else if (reader.TokenType == JsonTokenType.StartArray)
             while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
+            {
+                estimate.Tokens += reader.TokenType == JsonTokenType.Number && !all ? 1 : 0;
                 AddTexts(ref reader, ref estimate, all);
+            }
         else if (reader.TokenType == JsonTokenType.StartObject)
             while (reader.NextMember())
             {

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Diagnostics.CodeAnalysis;
+using System.Net.Http.Headers;
 using System.Text.Json;
 using LlmGateway.Contracts;
 using LlmGateway.Proxy.Translation;
@@ -21,6 +22,9 @@ public abstract class Wire
 
     /// <summary>Whether providers with this <c>wire</c> (one of <see cref="ProviderWire"/>) speak it.</summary>
     public virtual bool Speaks(string provider) => provider is ProviderWire.OpenAi or ProviderWire.OpenAiCompatible;
+
+    /// <summary>Requests are forms (<c>multipart/form-data</c>) instead of JSON.</summary>
+    public virtual bool TakesForm => false;
 
     /// <summary>Headers of the caller that are passed on to a provider of this wire; with their default, or null when they are only sent if the caller does.</summary>
     public virtual IReadOnlyList<(string Name, string? Default)> PassedHeaders => [];
@@ -59,6 +63,8 @@ public abstract class Wire
     public HttpRequestMessage Post(HttpContext? caller, Upstream upstream, string path, ReadOnlyMemory<byte> body, bool stream)
     {
         var message = upstream.Post(path, body, stream);
+        if (TakesForm)
+            message.Content!.Headers.ContentType = MediaTypeHeaderValue.Parse(new FormReader(body.Span).ContentType);
         foreach (var (name, standard) in PassedHeaders)
         {
             var given = caller?.Request.Headers[name].ToString();

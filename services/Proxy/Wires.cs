@@ -17,12 +17,15 @@ public static class Wires
     public static readonly ConversationWire Responses = new ResponsesWire();
     public static readonly ConversationWire Messages = new AnthropicWire();
     public static readonly ConversationWire Gemini = new GeminiWire();
+    public static readonly Wire Completions = new CompletionsWire();
     public static readonly Wire Embeddings = new EmbeddingsWire();
     public static readonly Wire GeminiEmbedding = new GeminiEmbeddingsWire(GeminiTarget.Embed);
     public static readonly Wire GeminiEmbeddings = new GeminiEmbeddingsWire(GeminiTarget.EmbedBatch);
     public static readonly Wire Moderations = new ModerationsWire();
     public static readonly Wire Images = new ImagesWire();
     public static readonly Wire Speech = new SpeechWire();
+    public static readonly Wire Transcriptions = new TranscriptionsWire("/v1/audio/transcriptions");
+    public static readonly Wire Translations = new TranscriptionsWire("/v1/audio/translations");
 
     /// <summary>
     /// The wire for a provider: the caller's own where the provider speaks it, so that bytes pass through; another that the conversation is translated into; or null when neither is

@@ -66,6 +66,20 @@ public sealed class OpenAiPackageTests
         Assert.Equal(4 * Price.Input + 3 * Price.Output, (await Books.OnlyUsageAsync(user)).Charged);
     }
 
+    [Fact]
+    public async Task Continues_texts_whole_and_in_pieces()
+    {
+        var user = await Backend.App.NewUserAsync();
+
+        var result = await RunAsync("completions", user.Token);
+
+        var whole = result.Items("whole").Select(text => text.GetString()!).ToArray();
+        Assert.Equal([6, 6], whole.Select(text => text.Split(' ').Length));
+        Assert.Equal(whole, result.Items("streamed").Select(text => text.GetString()!));
+        Assert.Equal((4, 12, "0.000028"), (result.GetProperty("usage").Int("prompt_tokens"), result.GetProperty("usage").Int("completion_tokens"), result.GetProperty("usage").Text("cost")));
+        Assert.Equal([28_000, 28_000], (await Books.UsageAsync(user, 2)).Select(row => row.Charged));
+    }
+
     [Theory]
     [InlineData("small", "{\"max_tokens\":-1}", "BadRequestError", 400, "invalid_value", "max_tokens")]
     [InlineData("no-such-model", "{}", "BadRequestError", 400, "model_not_found", "model")]

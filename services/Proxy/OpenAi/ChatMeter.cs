@@ -8,7 +8,8 @@ namespace LlmGateway.Proxy.OpenAi;
 /// of what went by in case that is missing. Never throws, whatever the bytes.
 /// </summary>
 /// <param name="counts">False leaves out our own count, which is most of the work: for a whole answer, which can be read again should its usage be missing.</param>
-public sealed class ChatMeter(bool counts = true) : WholeMeter
+/// <param name="completion">The request on the wire before chat, where a choice has its words in <c>text</c>. Some chat servers say their words there once more, so chat does not read it.</param>
+public sealed class ChatMeter(bool counts = true, CompletionRequest? completion = null) : WholeMeter
 {
     // Names of the strings in a message or delta that are the model's words.
     static readonly byte[][] Texts =
@@ -17,6 +18,9 @@ public sealed class ChatMeter(bool counts = true) : WholeMeter
         "reasoning_content"u8.ToArray(), "reasoning"u8.ToArray(), "thinking"u8.ToArray(),
         "name"u8.ToArray(), "arguments"u8.ToArray(),
     ];
+
+    /// <summary>Of a choice that has no message around its words.</summary>
+    const int TextKind = 1;
 
     Track[] _tracks = new Track[1];
     UInt128 _finished;
@@ -37,9 +41,12 @@ public sealed class ChatMeter(bool counts = true) : WholeMeter
             var sum = 0L;
             foreach (var track in _tracks)
                 sum += track.Estimate.Tokens;
-            return sum;
+            return Math.Max(0, sum - (completion?.EchoedTokens ?? 0));
         }
     }
+
+    /// <summary>Where the prompt is said once more, words are no sign of output.</summary>
+    public override bool UsageIsBelieved => completion?.EchoedTokens is null ? base.UsageIsBelieved : Usage?.Usage is not null;
 
     public override bool See(ReadOnlySpan<byte> answer) => Read(answer).IsJson;
 
@@ -128,6 +135,7 @@ public sealed class ChatMeter(bool counts = true) : WholeMeter
         {
             var (isIndex, isFinish) = (reader.Has("index"u8), reader.Has("finish_reason"u8));
             var isMessage = reader.Has("delta"u8) || reader.Has("message"u8);
+            var isText = completion is not null && reader.Has("text"u8);
             reader.Read();
             if (isIndex && reader.TokenType == JsonTokenType.Number && reader.TryGetInt32(out var given))
                 index = given;
@@ -135,6 +143,8 @@ public sealed class ChatMeter(bool counts = true) : WholeMeter
                 Finish(ref reader, index);
             else if (isMessage && reader.TokenType == JsonTokenType.StartObject)
                 SeeMessage(ref reader, index);
+            else if (isText && reader.TokenType == JsonTokenType.String)
+                SeeWords(ref reader, ref TrackOf(index), TextKind);
             else
                 reader.StepOver();
         }
@@ -149,11 +159,7 @@ public sealed class ChatMeter(bool counts = true) : WholeMeter
 
     void SeeMessage(ref Utf8JsonReader reader, int index)
     {
-        // More answers than can be asked for share tracks.
-        index &= ModelRequest.MaxChoices - 1;
-        if (index >= _tracks.Length)
-            Array.Resize(ref _tracks, index + 1);
-        ref var track = ref _tracks[index];
+        ref var track = ref TrackOf(index);
         var depth = reader.CurrentDepth;
         var kind = -1;
         while (reader.Read() && reader.CurrentDepth > depth)
@@ -165,17 +171,31 @@ public sealed class ChatMeter(bool counts = true) : WholeMeter
                     reader.Skip();
                 kind = KindOf(ref reader);
             }
-            else if (reader.TokenType == JsonTokenType.String && kind >= 0 && reader.ValueSpan.Length > 0)
-            {
-                ContentSeen = true;
-                if (!counts)
-                    continue;
-                if (kind != track.Kind)
-                    track.Estimate.Break();
-                track.Kind = kind;
-                track.Estimate.AddJson(reader.ValueSpan);
-            }
+            else if (reader.TokenType == JsonTokenType.String && kind >= 0)
+                SeeWords(ref reader, ref track, kind);
         }
+    }
+
+    void SeeWords(ref Utf8JsonReader reader, ref Track track, int kind)
+    {
+        if (reader.ValueSpan.Length == 0)
+            return;
+        ContentSeen = true;
+        if (!counts)
+            return;
+        if (kind != track.Kind)
+            track.Estimate.Break();
+        track.Kind = kind;
+        track.Estimate.AddJson(reader.ValueSpan);
+    }
+
+    ref Track TrackOf(int index)
+    {
+        // More answers than can be asked for share tracks.
+        index &= ModelRequest.MaxChoices - 1;
+        if (index >= _tracks.Length)
+            Array.Resize(ref _tracks, index + 1);
+        return ref _tracks[index];
     }
 
     static int KindOf(ref Utf8JsonReader reader)

@@ -39,10 +39,14 @@ static class ChatParameters
     ];
 
     /// <summary>Refuses a top-level member whose cost has no price.</summary>
-    public static void CheckTop(ReadOnlySpan<byte> name, JsonTokenType value)
+    public static void CheckTop(ReadOnlySpan<byte> name, JsonTokenType value) => CheckTop(name, value, Read);
+
+    /// <inheritdoc cref="CheckTop(ReadOnlySpan{byte}, JsonTokenType)"/>
+    /// <param name="read">Members that decide the cost on the wire at hand, and are read.</param>
+    public static void CheckTop(ReadOnlySpan<byte> name, JsonTokenType value, byte[][] read)
     {
         UnpricedMember.Refuse(name, value, Top);
-        UnpricedMember.RefuseLookAlike(name, Read, Top);
+        UnpricedMember.RefuseLookAlike(name, read, Top);
         Steering.Refuse(name, value);
     }
 

@@ -8,10 +8,11 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Proxy.OpenAi;
 
 /// <summary>
-/// A stream of chat chunks between a caller and a provider of this wire. Bytes pass through untouched but for what we must change: usage that only we asked for is
+/// A stream of chunks between a caller and a provider that both speak OpenAI's chat, or the wire before it. Bytes pass through untouched but for what we must change: usage that only we asked for is
 /// hidden, usage that the caller asked for gets its cost, CRLF becomes LF. Withheld is the last usage and <c>[DONE]</c>.
 /// </summary>
-public sealed class ChatRelay(ChatRequest request, int maxEventBytes = SseReader.MaxEventBytes) : Relay
+/// <param name="meter">One of its own, which reads the words of the wire at hand: chat or the one before it.</param>
+public sealed class ChatRelay(ModelRequest request, ChatMeter meter, int maxEventBytes = SseReader.MaxEventBytes) : Relay
 {
     readonly SseReader _events = new(maxEventBytes);
 
@@ -23,14 +24,13 @@ public sealed class ChatRelay(ChatRequest request, int maxEventBytes = SseReader
     // Of the first chunk, for a usage chunk of our own.
     byte[]? _first;
 
-    readonly ChatMeter _meter = new();
     bool _isDone;
 
-    public override AnswerMeter Meter => _meter;
+    public override AnswerMeter Meter => meter;
 
     public override bool IsDone => _isDone;
 
-    public override bool IsWhole => !_meter.ErrorSeen && (_isDone || _meter.FinishedChoices >= request.Choices);
+    public override bool IsWhole => !meter.ErrorSeen && (_isDone || meter.FinishedChoices >= request.Choices);
 
     public override void Push(ReadOnlySpan<byte> upstream, IBufferWriter<byte> toCaller)
     {
@@ -49,7 +49,7 @@ public sealed class ChatRelay(ChatRequest request, int maxEventBytes = SseReader
     public override void WriteTail(IBufferWriter<byte> toCaller, Usage settled, Money cost)
     {
         // The counts that a caller sees are those that were charged.
-        if (request.WantsUsage && (_held is null || !(_heldHasChoices || _meter.UsageIsBelieved)))
+        if (request.WantsUsage && (_held is null || !(_heldHasChoices || meter.UsageIsBelieved)))
             HoldOwnUsage(settled);
         if (_held is not null)
         {
@@ -67,7 +67,7 @@ public sealed class ChatRelay(ChatRequest request, int maxEventBytes = SseReader
     public override void WriteFailure(IBufferWriter<byte> toCaller, Problem problem, string requestId)
     {
         ReleaseHeld(toCaller);
-        if (_meter.ErrorSeen)
+        if (meter.ErrorSeen)
             toCaller.Write("data: [DONE]\n\n"u8);
         else
             Wires.Chat.WriteStreamError(toCaller, problem, requestId);
@@ -79,7 +79,7 @@ public sealed class ChatRelay(ChatRequest request, int maxEventBytes = SseReader
     {
         if (e.IsOversize)
         {
-            _meter.SeeUnread(e.Raw);
+            meter.SeeUnread(e.Raw);
             toCaller.Write(e.Raw);
             return;
         }
@@ -92,7 +92,7 @@ public sealed class ChatRelay(ChatRequest request, int maxEventBytes = SseReader
         if (_isDone)
             return;
 
-        var piece = _meter.Read(e.Data);
+        var piece = meter.Read(e.Data);
         if (_heldHasChoices)
             ReleaseHeld(toCaller);
         if (request.WantsUsage && _first is null && piece.IsJson)

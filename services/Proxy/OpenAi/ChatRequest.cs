@@ -7,8 +7,7 @@ namespace LlmGateway.Proxy.OpenAi;
 public sealed class ChatRequest : ModelRequest
 {
     /// <summary>The caller asked for usage in the stream (<c>stream_options.include_usage</c>).</summary>
-    public override bool WantsUsage => AsksForUsage;
-    internal bool AsksForUsage { get; set; }
+    public override bool WantsUsage => StreamOptions.AsksForUsage;
 
     /// <summary>Output tokens per answer that the caller asked for at most: the smaller of <c>max_tokens</c> and <c>max_completion_tokens</c>.</summary>
     public override int? MaxTokens => (MaxTokensMember.Value, MaxCompletionTokensMember.Value) switch
@@ -26,11 +25,7 @@ public sealed class ChatRequest : ModelRequest
     internal Limit MaxTokensMember { get; set; }
     internal Limit MaxCompletionTokensMember { get; set; }
 
-    /// <summary>The value of <c>stream_options</c>, an object or null.</summary>
-    internal Place StreamOptions { get; set; }
-    internal bool StreamOptionsIsObject { get; set; }
-    internal bool StreamOptionsIsEmpty { get; set; }
-    internal Place IncludeUsage { get; set; }
+    internal StreamOptions StreamOptions { get; set; }
 
     /// <summary>Offset of the brace that ends the body.</summary>
     internal int Closing { get; set; }
@@ -50,7 +45,7 @@ public sealed class ChatRequest : ModelRequest
             edits.Replace(ModelValue.Start, ModelValue.Length, Quoted(upstreamModel));
         SetLimit(edits, outputLimit);
         if (injectUsage && Stream && !WantsUsage)
-            AskForUsage(edits);
+            StreamOptions.AskForUsage(edits, Closing);
         return edits;
     }
 
@@ -67,17 +62,5 @@ public sealed class ChatRequest : ModelRequest
             edits.Replace(MaxCompletionTokensMember.Place.Start, MaxCompletionTokensMember.Place.Length, digits);
         else
             edits.Insert(Closing, (byte[])[.. ",\"max_completion_tokens\":"u8, .. digits]);
-    }
-
-    void AskForUsage(ByteEdits edits)
-    {
-        if (IncludeUsage.Length > 0)
-            edits.Replace(IncludeUsage.Start, IncludeUsage.Length, "true"u8.ToArray());
-        else if (StreamOptionsIsObject)
-            edits.Insert(StreamOptions.Start + 1, (StreamOptionsIsEmpty ? "\"include_usage\":true"u8 : "\"include_usage\":true,"u8).ToArray());
-        else if (StreamOptions.Length > 0)
-            edits.Replace(StreamOptions.Start, StreamOptions.Length, "{\"include_usage\":true}"u8.ToArray());
-        else
-            edits.Insert(Closing, ",\"stream_options\":{\"include_usage\":true}"u8.ToArray());
     }
 }

@@ -55,7 +55,7 @@ ref struct ChatRequestReader
         else if (name.SequenceEqual("stream"u8))
             _request.Stream = _json.ReadBool("stream");
         else if (name.SequenceEqual("stream_options"u8))
-            ReadStreamOptions();
+            _request.StreamOptions = StreamOptions.Read(ref _json);
         else if (name.SequenceEqual("max_tokens"u8))
             _request.MaxTokensMember = new(Here, _json.ReadCount("max_tokens", int.MaxValue));
         else if (name.SequenceEqual("max_completion_tokens"u8))
@@ -84,27 +84,6 @@ ref struct ChatRequestReader
     {
         _request.Model = _json.ReadModel("model");
         _request.ModelValue = Here;
-    }
-
-    void ReadStreamOptions()
-    {
-        _request.StreamOptions = Here;
-        if (_json.Token == JsonTokenType.Null)
-            return;
-        if (_json.Token != JsonTokenType.StartObject)
-            throw Invalid("stream_options", "must be an object");
-        _request.StreamOptionsIsObject = _request.StreamOptionsIsEmpty = true;
-        ReadOnlySpan<byte> name = default;
-        while (_json.NextMember(ref name))
-        {
-            _request.StreamOptionsIsEmpty = false;
-            if (name.SequenceEqual("include_usage"u8))
-            {
-                _request.AsksForUsage = _json.ReadBool("stream_options.include_usage");
-                _request.IncludeUsage = Here;
-            }
-            _json.Skip();
-        }
     }
 
     void ReadMetadata()

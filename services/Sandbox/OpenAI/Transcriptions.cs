@@ -6,7 +6,7 @@ using System.Text.Json;
 namespace LlmGateway.Sandbox;
 
 /// <summary>
-/// <c>POST /v1/audio/transcriptions</c>: the form's <c>prompt</c> orders the text, as a user's message would. Whisper models are billed by
+/// <c>POST /v1/audio/transcriptions</c> and <c>/v1/audio/translations</c>: the form's <c>prompt</c> orders the text, as a user's message would. Whisper models are billed by
 /// the second, others by tokens, ten for a second begun.
 /// </summary>
 public static class Transcriptions
@@ -16,7 +16,11 @@ public static class Transcriptions
     /// <summary>A file that is not WAV is taken for this many bytes a second.</summary>
     const int BytesPerSecond = 16_000;
 
-    public static void MapTranscriptions(this IEndpointRouteBuilder routes) => routes.MapTurn("/v1/audio/transcriptions", ReadAsync);
+    public static void MapTranscriptions(this IEndpointRouteBuilder routes)
+    {
+        routes.MapTurn("/v1/audio/transcriptions", ReadAsync);
+        routes.MapTurn("/v1/audio/translations", ReadAsync);
+    }
 
     static async Task<(Turn? Turn, IResult? Refusal)> ReadAsync(Exchange exchange)
     {

@@ -1,5 +1,5 @@
 // Any program that uses OpenAI's own package and knows only a base URL and a key.
-import OpenAI from "openai";
+import OpenAI, { toFile } from "openai";
 import { collect, failure, run } from "./scenario.mjs";
 
 const openai = ({ url, key }) => new OpenAI({ baseURL: `${url}/v1`, apiKey: key, maxRetries: 0 });
@@ -41,6 +41,24 @@ await run({
   async toolsStreamed(input) {
     const answer = await openai(input).chat.completions.stream(toolQuestion).finalChatCompletion();
     return { finish: answer.choices[0].finish_reason, call: answer.choices[0].message.tool_calls[0].function };
+  },
+
+  async completions(input) {
+    const ask = { model: "small", prompt: ["one two three", "four"], max_tokens: 6 };
+    const whole = await openai(input).completions.create(ask);
+    const chunks = await collect(await openai(input).completions.create({ ...ask, stream: true, stream_options: { include_usage: true } }));
+    const streamed = [0, 1].map((index) => chunks.flatMap((chunk) => chunk.choices).filter((choice) => choice.index === index).map((choice) => choice.text).join(""));
+    return { whole: whole.choices.map((choice) => choice.text), streamed, usage: chunks.at(-1).usage };
+  },
+
+  async transcriptions({ sound, ...input }) {
+    const file = () => toFile(Buffer.from(sound, "base64"), "said.wav");
+    const { audio } = openai(input);
+    return {
+      transcription: await audio.transcriptions.create({ model: input.model, file: await file(), prompt: "one two" }),
+      translation: await audio.translations.create({ model: input.model, file: await file(), prompt: "one two" }),
+      text: await audio.transcriptions.create({ model: "whisper", file: await file(), response_format: "text" }),
+    };
   },
 
   fails: (input) => failure(() => openai(input).chat.completions.create({ model: input.model, messages, ...input.more })),

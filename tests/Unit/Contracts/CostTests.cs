@@ -93,7 +93,7 @@ public sealed class CostTests
         Meter.ImageOutput => prices.ImageOutput,
         Meter.Characters => prices.Characters,
         Meter.Image => prices.PerImage,
-        Meter.Minute => prices.PerMinute,
+        Meter.Second => new Rate((prices.PerMinute!.Value.Picos + 59) / 60),
         _ => prices.PerWebSearch,
     })!.Value.Picos;
 

@@ -67,6 +67,33 @@ public sealed class ChatMeterTests
     public void A_chunk_without_words_is_no_content(string chunk) => Assert.False(Seen(chunk).ContentSeen);
 
     [Fact]
+    public void A_choice_has_its_words_in_its_text_on_the_wire_before_chat_alone()
+    {
+        // Some chat servers say them in both places.
+        var both = """{"choices":[{"index":0,"text":"one two","delta":{"content":"one two"}}]}"""u8;
+        var chat = new ChatMeter();
+        chat.See(both);
+        Assert.Equal(2, chat.DeliveredTokens);
+
+        var completion = new ChatMeter(completion: CompletionRequestTests.Accepted("""{"model":"m","prompt":"x","n":2}"""));
+        completion.See("""{"choices":[{"text":"one tw","index":0,"logprobs":{"tokens":["one"," tw"]}},{"text":"three","index":1}]}"""u8);
+        completion.See("""{"choices":[{"text":"o four","index":0,"finish_reason":"stop"}]}"""u8);
+        Assert.Equal((4, true, 1), (completion.DeliveredTokens, completion.ContentSeen, completion.FinishedChoices));
+    }
+
+    [Fact]
+    public void A_prompt_that_is_said_once_more_is_no_output()
+    {
+        const string Body = """{"model":"m","prompt":["one two three","four"],"n":2,"echo":true}""";
+        var meter = new ChatMeter(completion: CompletionRequestTests.Accepted(Body));
+        meter.See("""{"choices":[{"index":0,"text":"one two three a b"},{"index":1,"text":"one two three"},{"index":2,"text":"four c"},{"index":3,"text":"four"}]}"""u8);
+        Assert.Equal((4, 3), (meter.Settle(Encoding.UTF8.GetBytes(Body)).Usage[Meter.Input], meter.DeliveredTokens));
+
+        meter.See("""{"choices":[],"usage":{"prompt_tokens":5,"completion_tokens":0}}"""u8);
+        Assert.True(meter.UsageIsBelieved);
+    }
+
+    [Fact]
     public void An_error_in_the_stream_is_noticed()
     {
         Assert.True(Seen("""{"error":{"message":"overloaded"}}""").ErrorSeen);

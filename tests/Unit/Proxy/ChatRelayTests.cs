@@ -47,7 +47,7 @@ public sealed class ChatRelayTests
     [Fact]
     public void The_end_is_withheld_until_the_request_is_settled()
     {
-        using var relay = new ChatRelay(Request(wantsUsage: true));
+        using var relay = new ChatRelay(Request(wantsUsage: true), new ChatMeter());
         var sent = new ArrayBufferWriter<byte>();
         relay.Push(Encoding.UTF8.GetBytes(Chunk("hi", ",\"usage\":null") + UsageChunk(Usage) + "data: [DONE]\n\n"), sent);
 
@@ -120,7 +120,7 @@ public sealed class ChatRelayTests
     [Fact]
     public void An_error_event_of_the_provider_is_passed_and_is_the_only_one()
     {
-        using var relay = new ChatRelay(Request(wantsUsage: false));
+        using var relay = new ChatRelay(Request(wantsUsage: false), new ChatMeter());
         var sent = new ArrayBufferWriter<byte>();
         var stream = Chunk("hi", "") + "data: {\"error\":{\"message\":\"overloaded\"}}\n\n";
         relay.Push(Encoding.UTF8.GetBytes(stream + "data: [DONE]\n\n"), sent);
@@ -148,7 +148,7 @@ public sealed class ChatRelayTests
         var whole = Encoding.UTF8.GetBytes(Chunk("hello", ",\"usage\":null") + Chunk(" wörld 😀", ",\"usage\":null") + Finish(",\"usage\":null"));
         for (var length = 0; length < whole.Length - Finish(",\"usage\":null").Length; length++)
         {
-            using var relay = new ChatRelay(Request(wantsUsage: length % 2 == 0));
+            using var relay = new ChatRelay(Request(wantsUsage: length % 2 == 0), new ChatMeter());
             var sent = new ArrayBufferWriter<byte>();
             relay.Push(whole.AsSpan(0, length), sent);
             relay.End(sent);
@@ -240,7 +240,7 @@ public sealed class ChatRelayTests
 
     static (byte[] Sent, ChatMeter Meter, bool Whole) RelayBytes(byte[] stream, Random random, bool wantsUsage, int maxEventBytes = SseReader.MaxEventBytes, bool expectUsage = true)
     {
-        using var relay = new ChatRelay(Request(wantsUsage), maxEventBytes);
+        using var relay = new ChatRelay(Request(wantsUsage), new ChatMeter(), maxEventBytes);
         var sent = new ArrayBufferWriter<byte>();
         for (var start = 0; start < stream.Length;)
         {

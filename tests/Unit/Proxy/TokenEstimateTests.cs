@@ -56,6 +56,13 @@ public sealed class TokenEstimateTests
         Assert.Equal(Count(Encoding.UTF8.GetBytes(text)), estimate.Tokens);
     });
 
+    [Theory]
+    [InlineData("""{"prompt":[1,22,333]}""", 3)]
+    [InlineData("""{"input":[[1,2],[3]]}""", 3)]
+    [InlineData("""{"prompt":"one two","suffix":"three","max_tokens":7}""", 3)]
+    [InlineData("""{"prompt":["one two","three"],"n":7}""", 3)]
+    public void A_prompt_may_be_tokens_already(string body, long expected) => Assert.Equal(expected, TokenEstimate.OfRequest(Encoding.UTF8.GetBytes(body)));
+
     [Fact]
     public void A_request_costs_its_texts_and_not_its_wrapping()
     {
@@ -77,7 +84,7 @@ public sealed class TokenEstimateTests
     [InlineData("""{"instructions":"be kind","input":"a b c"}""", 5)]
     [InlineData("""{"input":["a b","c"]}""", 3)]
     [InlineData("""{"input":[{"role":"user","content":[{"type":"input_text","text":"a b"}]},{"type":"function_call","arguments":"c","name":"n"},{"type":"function_call_output","call_id":"i","output":"d e"}]}""", 5)]
-    [InlineData("""{"prompt":["a b","c"],"suffix":"d"}""", 3)]
+    [InlineData("""{"prompt":["a b","c"],"suffix":"d"}""", 4)]
     [InlineData("""{"metadata":{"messages":"a b","input":"c"},"tools":[{"description":"d"}]}""", 0)]
     public void The_texts_of_every_wire_count(string body, long expected) => Assert.Equal(expected, TokenEstimate.OfRequest(Encoding.UTF8.GetBytes(body)));
 
