@@ -111,8 +111,9 @@ public sealed class RevocationTests
         Assert.Equal(1, await Sandbox.ReleaseAsync(group));
 
         refused.MustBeProblem(401, "expired");
-        (await running).MustBe(200);
-        var row = Assert.Single(await Books.UsageAsync(user, 1), row => row.RequestId == running.Result.RequestId);
+        var id = (await running).MustBe(200).RequestId;
+        var rows = await Eventually.GetAsync(() => Books.UsageAsync(user), rows => rows.Any(row => row.RequestId == id), "the answer's row");
+        var row = rows.Single(row => row.RequestId == id);
         Assert.Equal((Outcome.Completed, 4 * Price.Input + 5 * Price.Output), (row.Outcome, row.Charged));
     }
 
