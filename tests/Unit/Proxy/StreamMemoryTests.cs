@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Runtime.CompilerServices;
 using System.Text;
 using LlmGateway.Contracts;
 using LlmGateway.Proxy;
@@ -32,27 +33,45 @@ public sealed class StreamMemoryTests
     public void A_translated_stream_keeps_nothing_of_what_it_has_passed_on(string provider, string caller)
     {
         var (from, to) = (All.Single(wire => wire.Name == provider), All.Single(wire => wire.Name == caller));
-        var head = new AnswerHead("req_1", "m", DateTimeOffset.UnixEpoch, Request(to));
-        var stream = TranslationCases.WriteStream(from, head with { Request = Request(from) },
-        [
-            new(AnswerEventKind.Start, Id: "a1"), .. Enumerable.Repeat(AnswerEvent.Words(Piece), Pieces), AnswerEvent.Finished(StopReason.End), AnswerEvent.Used(TranslationCases.Usage),
-        ]);
-        // The Responses wire ends with an event that says everything again, so its stream has to be remembered.
-        var most = MostBytes + (to == Wires.Responses ? 4 * Piece.Length * Pieces : 0);
-        var middle = stream.Length / 10 * 9;
+        var (stream, head) = (Stream(from), Head(to));
         Relay[] relays = [.. Enumerable.Range(0, Streams).Select(_ => new TranslatedRelay(from, to, head))];
-        var sent = new ArrayBufferWriter<byte>(1024 * 1024);
+        var (early, late) = (stream.Length / 10, stream.Length / 10 * 8); // what follows may be the Responses wire saying it all again
 
+        Push(relays, stream.AsSpan(0, early));
         var before = GC.GetTotalMemory(forceFullCollection: true);
-        foreach (var relay in relays)
-            for (var start = 0; start < middle; start += 4096, sent.ResetWrittenCount())
-                relay.Push(stream.AsSpan(start, Math.Min(4096, middle - start)), sent);
+        Push(relays, stream.AsSpan(early, late - early));
         var kept = (GC.GetTotalMemory(forceFullCollection: true) - before) / Streams;
 
-        Assert.InRange(kept, long.MinValue, most);
+        // The Responses wire ends with an event that says everything again: its stream has to be remembered.
+        if (to == Wires.Responses)
+            Assert.InRange(kept, Pieces * Piece.Length / 2, 4 * Pieces * Piece.Length);
+        else
+            Assert.InRange(kept, long.MinValue, MostBytes);
         foreach (var relay in relays)
             relay.Dispose();
     }
+
+    /// <summary>Apart from the measuring, whose frame would keep alive what stands here.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    static void Push(Relay[] relays, ReadOnlySpan<byte> stream)
+    {
+        var sent = new ArrayBufferWriter<byte>();
+        foreach (var relay in relays)
+            for (var rest = stream; rest.Length > 0; sent.ResetWrittenCount())
+            {
+                var piece = rest[..Math.Min(4096, rest.Length)];
+                relay.Push(piece, sent);
+                rest = rest[piece.Length..];
+            }
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    static byte[] Stream(ConversationWire from) => TranslationCases.WriteStream(from, Head(from),
+    [
+        new(AnswerEventKind.Start, Id: "a1"), .. Enumerable.Repeat(AnswerEvent.Words(Piece), Pieces), AnswerEvent.Finished(StopReason.End), AnswerEvent.Used(TranslationCases.Usage),
+    ]);
+
+    static AnswerHead Head(ConversationWire wire) => new("req_1", "m", DateTimeOffset.UnixEpoch, Request(wire));
 
     static ModelRequest Request(ConversationWire wire) => wire.Read(Encoding.UTF8.GetBytes(wire == Wires.Gemini
         ? """{"contents":[{"parts":[{"text":"a"}]}]}"""
