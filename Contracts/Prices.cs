@@ -64,6 +64,13 @@ public sealed record Prices
     /// <summary>Long-context rates: when the input is above a tier's border, the whole request is priced by that tier.</summary>
     public IReadOnlyList<PriceTier>? Tiers { get; init; }
 
+    /// <summary>What the same costs in a batch; absent: as much as outside of one.</summary>
+    public Prices? Batch { get; init; }
+
+    /// <summary>The rates of a request in a batch.</summary>
+    [JsonIgnore]
+    public Prices InBatches => Batch ?? this;
+
     /// <summary>The rate of a meter after fall-backs, or null when the meter has no price.</summary>
     public Rate? RateOf(Meter meter) => meter switch
     {
@@ -97,7 +104,7 @@ public sealed record Prices
 
     /// <summary>True when the model costs nothing at all, so that test credentials may call it.</summary>
     [JsonIgnore]
-    public bool IsFree => Enum.GetValues<Meter>().All(meter => RateOf(meter) is null or { Picos: 0 }) && (Tiers ?? []).All(tier => tier.Prices.IsFree);
+    public bool IsFree => Enum.GetValues<Meter>().All(meter => RateOf(meter) is null or { Picos: 0 }) && (Tiers ?? []).All(tier => tier.Prices.IsFree) && Batch is null or { IsFree: true };
 }
 
 /// <summary>Rates for requests whose input is above <paramref name="AboveInput"/> tokens.</summary>

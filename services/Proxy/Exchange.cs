@@ -24,6 +24,7 @@ public sealed class Exchange(HttpContext http, Guid id, string endpoint, TimePro
     long _checkpointAt, _checkpointTokens;
 
     public HttpContext Http => http;
+    public Guid Id => id;
     public Caller Caller { get; set; } = null!;
     public Route Route { get; set; } = null!;
     public Hold? Hold { get; set; }
@@ -96,7 +97,7 @@ public sealed class Exchange(HttpContext http, Guid id, string endpoint, TimePro
     {
         metered = metered?.OnPricedMeters(Route.Model.Prices!);
         var usage = metered?.Usage ?? Unused;
-        var cost = metered is null ? 0 : Cost.Of(usage, Route.Model.Prices!);
+        var cost = metered is null ? 0 : metered.Bound ?? Cost.Of(usage, Route.Model.Prices!);
         var paid = Admission.Payable(Hold?.Amounts ?? [], cost);
         if (paid < cost)
             reason = reason is null ? "capped" : $"{reason}, capped";

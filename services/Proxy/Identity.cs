@@ -48,6 +48,9 @@ public sealed class Identity
         return forbidden is null ? (new Caller(credential, project, fingerprint), null) : (null, forbidden);
     }
 
+    /// <summary>A project, for work that nobody is waiting for; null when it is gone.</summary>
+    public ValueTask<Project?> ProjectAsync(Guid id) => _projects.GetAsync(id);
+
     /// <summary>What a push from another service makes us forget.</summary>
     public void Forget(Invalidation invalidation)
     {

@@ -99,7 +99,9 @@ public sealed class Inference(
         return taken.Exceeded is { } exceeded ? Rates.Refusal(exceeded) : null;
     }
 
-    async ValueTask<(long OutputLimit, Problem? Problem)> ReserveAsync(Exchange exchange, UpperBound bound, long outputLimit)
+    /// <summary>Stage 5, for whatever is paid for. Without a problem the request has begun, and must be ended.</summary>
+    /// <returns>The output that the caller can pay for.</returns>
+    public async ValueTask<(long OutputLimit, Problem? Problem)> ReserveAsync(Exchange exchange, UpperBound bound, long outputLimit)
     {
         var registers = exchange.Caller.Credential.Registers;
         if (registers.Count == 0)

@@ -20,6 +20,9 @@ public sealed class KeyRing(UpstreamKey[] keys, TimeProvider time, Random random
     /// <summary>True when a call now would not go out with a resting key.</summary>
     public bool HasFree => IsSingle || FreeWeight(time.GetTimestamp()) > 0;
 
+    /// <summary>The key of this name. When it is not configured any more, another one: of the same account it finds the same objects.</summary>
+    public UpstreamKey Named(string name) => Array.Find(keys, key => key.Name == name) ?? Next();
+
     public UpstreamKey Next() => IsSingle ? keys[0] : Choose(time.GetTimestamp());
 
     /// <summary>To be called with every answer; <paramref name="key"/> is the one that the request went out with.</summary>
@@ -75,12 +78,14 @@ public sealed class UpstreamKey
     readonly string _cut;
     readonly string? _query;
     readonly Rest _rest;
+    readonly Lazy<string> _name;
     readonly ConcurrentDictionary<string, Uri> _addresses = new();
 
     public UpstreamKey(ProviderConnection provider, string secret, int weight, Rests? rests = null)
     {
         (_root, _cut) = UpstreamPath.RootOf(provider.Wire, provider.BaseUrl);
         _rest = rests?.Of(provider.BaseUrl, secret) ?? new Rest();
+        _name = new(() => Rests.Name(provider.BaseUrl, secret)[..16]);
         Weight = weight;
         switch (provider.AuthType)
         {
@@ -92,6 +97,9 @@ public sealed class UpstreamKey
     }
 
     public int Weight { get; }
+
+    /// <summary>Tells it from the provider's other keys, and nothing about the secret; the same for ever.</summary>
+    public string Name => _name.Value;
 
     public (string Name, string Value)? Header { get; }
 
@@ -140,6 +148,8 @@ public sealed class Rests
     {
         if (_known.Count >= MaxKeys)
             _known.Clear();
-        return _known.GetOrAdd(Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes($"{baseUrl}\n{secret}"))), static _ => new Rest());
+        return _known.GetOrAdd(Name(baseUrl, secret), static _ => new Rest());
     }
+
+    internal static string Name(string baseUrl, string secret) => Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes($"{baseUrl}\n{secret}")));
 }

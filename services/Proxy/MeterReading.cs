@@ -8,6 +8,9 @@ namespace LlmGateway.Proxy;
 /// <param name="RawUsage">The provider's usage object as received.</param>
 public sealed record MeterReading(Usage Usage, bool Estimated, string? Reason, string? RawUsage)
 {
+    /// <summary>What it costs when that does not follow from the counts, nano-dollars: a batch is charged the most that it can cost.</summary>
+    public long? Bound { get; init; }
+
     /// <summary>Our own counts of a request that was answered at least in part.</summary>
     public static MeterReading OfCounts(long inputTokens, long outputTokens, string reason, string? rawUsage)
     {

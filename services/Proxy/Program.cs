@@ -1,5 +1,6 @@
 using LlmGateway.Proxy;
 using LlmGateway.Proxy.Anthropic;
+using LlmGateway.Proxy.Batches;
 using LlmGateway.Proxy.Gemini;
 using LlmGateway.ServiceDefaults;
 
@@ -22,6 +23,11 @@ builder.Services.AddSingleton<Forwarding>();
 builder.Services.AddSingleton<Answering>();
 builder.Services.AddSingleton<Inference>();
 builder.Services.AddSingleton<CountTokens>();
+builder.Services.AddSingleton<ProviderCalls>();
+builder.Services.AddSingleton<ObjectCallers>();
+builder.Services.AddSingleton<BatchCreation>();
+builder.Services.AddHostedSingleton<BatchSettling>();
+builder.Services.AddSingleton<MessageBatches>();
 builder.Services.AddHostedSingleton<Slices>();
 builder.Services.AddHostedSingleton<SpoolPublisher>();
 builder.Services.AddHostedSingleton<Running>();
@@ -38,6 +44,7 @@ app.UseRouting();
 app.UseAuthorization();
 
 app.MapMessageCount();
+MessageBatches.Map(app);
 app.MapModels();
 app.MapManagement();
 app.MapRoot();

@@ -8,6 +8,7 @@ namespace LlmGateway.Proxy;
 public sealed class Project
 {
     readonly FrozenDictionary<string, Route> _routes;
+    readonly FrozenDictionary<string, Upstream> _providers;
 
     public Project(ProjectCatalog catalog, Envelope envelope)
     {
@@ -29,6 +30,7 @@ public sealed class Project
                 routes.TryAdd(model.Id, first);
         }
         _routes = routes.ToFrozenDictionary(StringComparer.Ordinal);
+        _providers = providers.ToFrozenDictionary(StringComparer.Ordinal);
     }
 
     public ProjectCatalog Catalog { get; }
@@ -41,6 +43,8 @@ public sealed class Project
     /// <see cref="Route.Next"/>; the name with a provider pins to that one.
     /// </summary>
     public Route? Find(string model) => _routes.GetValueOrDefault(model);
+
+    public Upstream? FindProvider(string id) => _providers.GetValueOrDefault(id);
 
     static string[] OpenSecrets(ProjectCatalog catalog, ProviderConnection provider, Envelope envelope) =>
         [.. provider.Keys.Select(key => envelope.Open(key.SealedSecret, ProviderConnection.SecretOwner(catalog.Id, provider.Id)))];

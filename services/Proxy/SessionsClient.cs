@@ -26,6 +26,39 @@ public sealed class SessionsClient(HttpClient http, Redis redis)
         response.EnsureSuccessStatusCode();
     }
 
+    public async Task RegisterAsync(ProviderObject made)
+    {
+        using var response = await http.PostAsJsonAsync("/internal/provider-objects", made, Defaults.Json);
+        response.EnsureSuccessStatusCode();
+    }
+
+    /// <summary>Null when the customer has no such object.</summary>
+    public Task<ProviderObject?> ObjectAsync(Guid customer, string id) => GetAsync<ProviderObject>($"/internal/provider-objects/{customer:N}/{Uri.EscapeDataString(id)}");
+
+    /// <summary>Newest first.</summary>
+    /// <param name="after">The last object of the page before.</param>
+    public async Task<IReadOnlyList<ProviderObject>> ObjectsAsync(Guid customer, string kind, int limit, string? after) =>
+        await GetAsync<IReadOnlyList<ProviderObject>>($"/internal/provider-objects/{customer:N}?kind={kind}&limit={limit}&after={Uri.EscapeDataString(after ?? "")}") ?? [];
+
+    public async Task DeleteAsync(ProviderObject gone)
+    {
+        using var response = await http.DeleteAsync($"/internal/provider-objects/{gone.Customer:N}/{gone.Id}");
+        response.EnsureSuccessStatusCode();
+    }
+
+    public async Task<IReadOnlyList<ProviderObject>> ClaimAsync(ClaimBatches claim)
+    {
+        using var response = await http.PostAsJsonAsync("/internal/provider-objects/claim", claim, Defaults.Json);
+        response.EnsureSuccessStatusCode();
+        return (await response.Content.ReadFromJsonAsync<IReadOnlyList<ProviderObject>>(Defaults.Json))!;
+    }
+
+    public async Task SettledAsync(string batch, BatchSettled settled)
+    {
+        using var response = await http.PostAsJsonAsync($"/internal/provider-objects/{batch}/settled", settled, Defaults.Json);
+        response.EnsureSuccessStatusCode();
+    }
+
     async Task<T?> FindAsync<T>(string key, string path, bool skipRedis)
         where T : class =>
         (skipRedis ? null : await redis.GetAsync<T>(key)) ?? await GetAsync<T>(path);

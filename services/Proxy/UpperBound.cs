@@ -67,6 +67,9 @@ public readonly struct UpperBound
         return true;
     }
 
+    /// <summary>Of what can cost so much, whatever its output.</summary>
+    public static UpperBound OfCost(long nanos) => new((Int128)nanos * AttosPerNano, 0);
+
     /// <summary>What either of two providers can cost at most.</summary>
     public static UpperBound Dearest(UpperBound a, UpperBound b) => new(Int128.Max(a._fixed, b._fixed), Int128.Max(a._perOutputToken, b._perOutputToken));
 

@@ -43,11 +43,15 @@ public sealed class Upstream
         return request;
     }
 
+    /// <summary>The name of the key that a call now would go out with.</summary>
+    public string NextKey() => _keys.Next().Name;
+
     /// <summary>A request with nothing but our credential. Throws <see cref="ProblemException"/> (400) for a path that <see cref="UpstreamPath"/> refuses.</summary>
     /// <param name="path">From the root, with the version, escaped; a query may follow.</param>
-    public HttpRequestMessage Request(HttpMethod method, string path)
+    /// <param name="keyName">The key that must be used; null for the one whose turn it is.</param>
+    public HttpRequestMessage Request(HttpMethod method, string path, string? keyName = null)
     {
-        var key = _keys.Next();
+        var key = keyName is null ? _keys.Next() : _keys.Named(keyName);
         var address = key.Address(path) ?? throw new ProblemException(Problems.Invalid(null, "The path of the request is not one that can be sent to a provider."));
         var request = new UpstreamRequest(method, address) { Key = _keys.IsSingle ? null : (_keys, key), Trusted = !Provider.Tenant };
         if (key.Header is { } header)

@@ -1,3 +1,4 @@
+using System.Net;
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 
@@ -25,6 +26,16 @@ public sealed class WalletClient(HttpClient http)
     {
         using var response = await http.PostAsJsonAsync("/internal/recalls", answer, Defaults.Json);
         response.EnsureSuccessStatusCode();
+    }
+
+    /// <summary>Books what a batch really cost. False when the ledger does not know the batch yet: its own settlement is still on its way.</summary>
+    public async Task<bool> BookAsync(BatchCost cost)
+    {
+        using var response = await http.PostAsJsonAsync("/internal/batch-costs", cost, Defaults.Json);
+        if (response.StatusCode == HttpStatusCode.NotFound)
+            return false;
+        response.EnsureSuccessStatusCode();
+        return true;
     }
 
     /// <summary>Leases that are still alive afterwards.</summary>

@@ -65,13 +65,19 @@ public abstract class Wire
         var message = upstream.Post(path, body, stream);
         if (TakesForm)
             message.Content!.Headers.ContentType = MediaTypeHeaderValue.Parse(new FormReader(body.Span).ContentType);
+        PassHeaders(caller, message);
+        return message;
+    }
+
+    /// <summary>Adds what a provider of this wire expects in every request, as the caller said it or as is usual.</summary>
+    public void PassHeaders(HttpContext? caller, HttpRequestMessage message)
+    {
         foreach (var (name, standard) in PassedHeaders)
         {
             var given = caller?.Request.Headers[name].ToString();
             if (given is { Length: > 0 } || standard is not null)
                 message.Headers.TryAddWithoutValidation(name, given is { Length: > 0 } ? given : standard);
         }
-        return message;
     }
 
     /// <summary>From the provider's root, with version and query.</summary>

@@ -39,6 +39,9 @@ public sealed record Behaviour
     public bool Overruns { get; init; }
 
     public bool RefusesStreamOptions { get; init; }
+
+    /// <summary>Does not get on with a batch before it is cancelled.</summary>
+    public bool LeavesBatches { get; init; }
 }
 
 /// <summary>One way to misbehave, and the end of the model names that do so.</summary>
@@ -76,6 +79,7 @@ public static class Faults
         new("-overrun", "produces twice the tokens that the caller allowed", b => b with { Overruns = true }),
         new("-interleaved", "streams the arguments of parallel tool calls in turn", b => b with { Interleaves = true }),
         new("-nostreamoptions", "400 when stream_options is present", b => b with { RefusesStreamOptions = true }),
+        new("-pending", "leaves a batch in progress until it is cancelled", b => b with { LeavesBatches = true }),
     ];
 
     /// <summary>The behaviour that a model's name asks for; a name without suffix asks for none.</summary>

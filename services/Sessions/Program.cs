@@ -25,6 +25,13 @@ app.MapCredentials();
 app.MapProjects();
 app.MapRecordKeyUse();
 
+// What providers keep for customers: files and batches
+app.MapRegisterObject();
+app.MapFindObjects();
+app.MapDeleteObject();
+app.MapClaimBatches();
+app.MapSettleBatch();
+
 // The catalogue of models
 app.MapListCatalogue();
 app.MapImportModels();

@@ -98,11 +98,14 @@ public sealed record Settle(Settlement Settlement) : Command
     }
 }
 
-/// <summary>Corrects what one past request cost, once per re-rating; see <see cref="Reratings"/>.</summary>
+/// <summary>Corrects what one past request cost, once per re-rating; see <see cref="Reratings"/> and <see cref="BatchCosts"/>.</summary>
 /// <param name="Wallet">The customer's, which may not exist.</param>
-/// <param name="Cost">By the new prices, nano-dollars.</param>
+/// <param name="Cost">What it costs now, nano-dollars.</param>
 public sealed record Rerate(Guid Rerating, Guid RequestId, Guid? Wallet, Guid Organization, Guid Project, bool Test, Guid PriceVersion, long Cost) : Command
 {
+    /// <summary>The request was a batch, charged its upper bound; what it cost beyond that is the house's.</summary>
+    public bool OfBatch { get; init; }
+
     public override IEnumerable<Guid> Accounts => Wallet is { } wallet ? [wallet] : [];
     public override Guid? Movement => Ids.Derive(Rerating, RequestId.ToString("N"));
 

@@ -190,11 +190,11 @@ public static class Ledger
         long charged = 0, absorbed = 0;
         if (paid + borne == oldCost && (wallet is not null || oldCost > 0))
         {
-            charged = difference > 0 ? Math.Min(difference, wallet?.Available ?? 0) : Math.Min(0, difference + borne);
+            charged = difference > 0 ? Math.Min(difference, rerate.OfBatch ? 0 : wallet?.Available ?? 0) : Math.Min(0, difference + borne);
             absorbed = difference - charged;
         }
         book.Known.Add(id);
-        book.Transfers.Add(new(id, EntryType.Adjustment, $"new price of {Ids.Show(Ids.Request, rerate.RequestId)}"));
+        book.Transfers.Add(new(id, EntryType.Adjustment, $"{(rerate.OfBatch ? "actual cost" : "new price")} of {Ids.Show(Ids.Request, rerate.RequestId)}"));
         var cost = book.Accounts[HouseAccounts.ProviderCost(rerate.Project, rerate.Test)];
         MoveEitherWay(book, id, EntryType.Absorbed, book.Accounts[HouseAccounts.Absorbed(rerate.Project, rerate.Test)], cost, absorbed);
         if (charged != 0)

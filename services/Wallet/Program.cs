@@ -26,6 +26,7 @@ app.MapWallets();
 app.MapOwnWallet();
 app.MapSummaries();
 app.MapReratings();
+app.MapBatchCosts();
 app.MapVerify();
 
 await app.RunAsync();

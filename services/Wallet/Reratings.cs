@@ -85,7 +85,10 @@ public static class Reratings
             ?? throw new ProblemException(Problems.Conflict("rerating_differs", "This 'id' belongs to a re-rating of another period, model or price.", "id"));
     }
 
-    /// <summary>The requests of the period in the order of booking, with what they cost by now and what they should. Failed ones were free and stay so.</summary>
+    /// <summary>
+    /// The requests of the period in the order of booking, with what they cost by now and what they should. Failed ones were free and stay so. Batches are left out: their record has a
+    /// bound and no counts that could be priced.
+    /// </summary>
     static async IAsyncEnumerable<List<Row>> PagesAsync(Request request, NpgsqlDataSource database, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken token)
     {
         var (at, last) = (request.From, Guid.Empty);
@@ -94,9 +97,9 @@ public static class Reratings
             await using (var query = database.Sql("""
                 select u.request_id, u.created_at, u.organization, u.customer, u.meters, u.cost + coalesce(c.difference, 0)::bigint, coalesce(c.done, false)
                 from usage_record u, lateral (select sum(new_cost - old_cost) difference, bool_or(rerating = $8) done from correction where request_id = u.request_id) c
-                where u.project = $1 and u.created_at >= $2 and (u.created_at, u.request_id) > ($2, $3) and u.created_at < $4 and u.test = $5 and u.model = $6 and u.outcome <> $7
+                where u.project = $1 and u.created_at >= $2 and (u.created_at, u.request_id) > ($2, $3) and u.created_at < $4 and u.test = $5 and u.model = $6 and u.outcome <> $7 and u.reason is distinct from $10
                 order by u.created_at, u.request_id limit $9
-                """, request.Project, at, last, request.To, request.Test, request.Model, (short)RequestOutcome.Failed, request.Id, PageSize))
+                """, request.Project, at, last, request.To, request.Test, request.Model, (short)RequestOutcome.Failed, request.Id, PageSize, BatchCost.Reason))
             await using (var row = await query.ExecuteReaderAsync(token))
             {
                 while (await row.ReadAsync(token))

@@ -3,8 +3,9 @@ using System.Text.Json;
 namespace LlmGateway.Sandbox;
 
 /// <summary>
-/// <c>/v1/messages/batches</c>: a batch is in progress when it is created and has ended when it is looked at next. Its results are answered
-/// as <c>POST /v1/messages</c> would, but never slow, cut or late: a model that fails gives an errored result.
+/// <c>/v1/messages/batches</c>: a batch is in progress when it is created and has ended when it is looked at next, unless its model leaves it; then it
+/// ends after it has been cancelled. Its results are answered as <c>POST /v1/messages</c> would, but never slow, cut or late: a model that fails gives an
+/// errored result.
 /// </summary>
 public sealed class MessageBatches
 {
@@ -19,9 +20,17 @@ public sealed class MessageBatches
     int sequence;
 
     /// <param name="Results">A line of JSON for each request.</param>
-    sealed record Batch(string Id, IReadOnlyList<byte[]> Results, int Succeeded)
+    /// <param name="Succeeded">How many of them are answers.</param>
+    /// <param name="Canceled">The same lines when nothing came of them; null when the batch ends by itself.</param>
+    sealed record Batch(string Id, IReadOnlyList<byte[]> Results, int Succeeded, IReadOnlyList<byte[]>? Canceled)
     {
         public bool HasEnded { get; set; }
+
+        public bool IsCanceled { get; set; }
+
+        public IReadOnlyList<byte[]> Shown => IsCanceled && Canceled is not null ? Canceled : Results;
+
+        public int CountOf(int ended) => HasEnded ? ended : 0;
     }
 
     public static void Map(IEndpointRouteBuilder routes)
@@ -32,8 +41,10 @@ public sealed class MessageBatches
             AnthropicError.OfHeaders(context.HttpContext.Request) is { } error ? error : await next(context));
         group.MapGet("", (MessageBatches all, HttpRequest request) => all.List(request));
         group.MapGet("/{id}", (string id, MessageBatches all, HttpRequest request) => all.Find(id) is { } batch ? Results.Json(Describe(batch, request)) : NoSuch(id));
-        group.MapGet("/{id}/results", (string id, MessageBatches all) => all.Find(id) is { } batch
-            ? Results.Bytes([.. batch.Results.SelectMany(line => line.Append((byte)'\n'))], "application/x-jsonl")
+        group.MapPost("/{id}/cancel", (string id, MessageBatches all, HttpRequest request) => all.Cancel(id, request));
+        group.MapDelete("/{id}", (string id, MessageBatches all) => all.Delete(id));
+        group.MapGet("/{id}/results", (string id, MessageBatches all) => all.Find(id) is { HasEnded: true } batch
+            ? Results.Bytes([.. batch.Shown.SelectMany(line => line.Append((byte)'\n'))], "application/x-jsonl")
             : NoSuch(id));
     }
 
@@ -45,7 +56,8 @@ public sealed class MessageBatches
         {
             fields.Fail($"at most {MaxRequests} requests", "requests");
         }
-        var (results, tokens, bytes) = (new List<(byte[] Line, bool Succeeded)>(), 0, 0);
+        var (results, tokens, bytes, leaves) = (new List<(byte[] Line, bool Succeeded)>(), 0, 0, false);
+        var canceled = new List<byte[]>();
         foreach (var (index, item) in requests.EnumerateArray().Take(MaxRequests).Index())
         {
             if (Read(item, index, fields) is not ({ } id, { } one) || bytes > MaxResultBytes)
@@ -54,6 +66,8 @@ public sealed class MessageBatches
                 break;
             }
             results.Add(Answered(id, one));
+            canceled.Add(RawJson.Of(new { custom_id = id, result = new { type = "canceled" } }));
+            leaves |= Faults.Of(one.Question.Model).LeavesBatches;
             tokens += one.Question.PromptTokens;
             bytes += results[^1].Line.Length;
         }
@@ -63,12 +77,12 @@ public sealed class MessageBatches
             Batch batch;
             lock (@lock)
             {
-                batch = new($"msgbatch_{++sequence:d12}", [.. results.Select(result => result.Line)], results.Count(result => result.Succeeded));
+                batch = new($"msgbatch_{++sequence:d12}", [.. results.Select(result => result.Line)], results.Count(result => result.Succeeded), leaves ? canceled : null);
                 batches.Add(batch);
                 batches.RemoveRange(0, Math.Max(0, batches.Count - MaxBatches));
             }
             var reply = new WholeReply(Describe(batch, request));
-            batch.HasEnded = true;
+            batch.HasEnded = !leaves;
             return reply;
         })
         {
@@ -114,6 +128,35 @@ public sealed class MessageBatches
         }
     }
 
+    IResult Cancel(string id, HttpRequest request)
+    {
+        if (Find(id) is not { } batch)
+        {
+            return NoSuch(id);
+        }
+        batch.IsCanceled |= !batch.HasEnded;
+        var reply = Results.Json(Describe(batch, request));
+        batch.HasEnded = true;
+        return reply;
+    }
+
+    IResult Delete(string id)
+    {
+        if (Find(id) is not { } batch)
+        {
+            return NoSuch(id);
+        }
+        if (!batch.HasEnded)
+        {
+            return AnthropicError.Invalid($"Message Batch {id} cannot be deleted while it is in progress");
+        }
+        lock (@lock)
+        {
+            batches.Remove(batch);
+        }
+        return Results.Json(new { id, type = "message_batch_deleted" });
+    }
+
     Batch? Find(string id)
     {
         lock (@lock)
@@ -130,20 +173,20 @@ public sealed class MessageBatches
     {
         id = batch.Id,
         type = "message_batch",
-        processing_status = batch.HasEnded ? "ended" : "in_progress",
+        processing_status = batch.HasEnded ? "ended" : batch.IsCanceled ? "canceling" : "in_progress",
         request_counts = new
         {
             processing = batch.HasEnded ? 0 : batch.Results.Count,
-            succeeded = batch.HasEnded ? batch.Succeeded : 0,
-            errored = batch.HasEnded ? batch.Results.Count - batch.Succeeded : 0,
-            canceled = 0,
+            succeeded = batch.CountOf(batch.IsCanceled ? 0 : batch.Succeeded),
+            errored = batch.CountOf(batch.IsCanceled ? 0 : batch.Results.Count - batch.Succeeded),
+            canceled = batch.CountOf(batch.IsCanceled ? batch.Results.Count : 0),
             expired = 0,
         },
         created_at = Created,
         expires_at = Expires,
         ended_at = batch.HasEnded ? Created : RawJson.Null,
         archived_at = RawJson.Null,
-        cancel_initiated_at = RawJson.Null,
+        cancel_initiated_at = batch.IsCanceled ? Created : RawJson.Null,
         results_url = batch.HasEnded ? $"{request.Scheme}://{request.Host}/v1/messages/batches/{batch.Id}/results" : RawJson.Null,
     };
 }

@@ -7,7 +7,7 @@ namespace LlmGateway.Sessions;
 
 /// <summary>
 /// LiteLLM's price map (<c>model_prices_and_context_window.json</c>): USD per single token as JSON numbers, read from their digits, never as floats.
-/// A model is taken whole or refused with a reason; costs that the gateway has no meter for (batch, flex and priority tiers, sessions, storage) are left out,
+/// A model is taken whole or refused with a reason; costs that the gateway has no meter for (flex and priority tiers, sessions, storage) are left out,
 /// because what has no price cannot be used. Pure.
 /// </summary>
 public static partial class LiteLlmFile
@@ -93,6 +93,9 @@ public static partial class LiteLlmFile
             .Select(thousands => Tier(costs, kind, thousands)).OfType<PriceTier>().OrderBy(tier => tier.AboveInput).ToArray();
         if (tiers.Length > 0)
             prices = prices with { Tiers = tiers };
+        // What the file does not say of batches (its cache, its long contexts) costs as much as outside of them.
+        if (PerToken(costs, "input_cost_per_token_batches") is { } input && PerToken(costs, "output_cost_per_token_batches") is { } output)
+            prices = prices with { Batch = prices with { Input = input, Output = output } };
         // Zero is what maps say of prices that nobody has looked up; moderation is really free.
         return kind != "moderation" && prices.IsFree ? throw new RefusedException("costs nothing in that file; give a model that is free its price in the seed file") : prices;
     }

@@ -97,4 +97,10 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
     {
         protected override void Up(MigrationBuilder migrationBuilder) => Run(migrationBuilder, "0005_keys_in_query");
     }
+
+    [DbContext(typeof(SessionsDb)), Migration("0006_provider_objects")]
+    sealed class ProviderObjects0006 : Migration
+    {
+        protected override void Up(MigrationBuilder migrationBuilder) => Run(migrationBuilder, "0006_provider_objects");
+    }
 }

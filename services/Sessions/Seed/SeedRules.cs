@@ -129,6 +129,9 @@ public static partial class SeedRules
 
     static IEnumerable<string> Prices(Prices? prices, string path) =>
     [
+        .. Must(prices?.Batch?.Batch is null, $"{path}.batch.batch", "must not be nested"),
+        .. prices?.Batch is { } batch ? Prices(batch, $"{path}.batch") : [],
+        .. Each(prices?.Tiers, $"{path}.tiers", (tier, at) => Must(tier.Prices.Batch is null, $"{at}.prices.batch", "stands beside the tiers, and has its own")),
         .. Each(prices?.Tiers, $"{path}.tiers", (tier, at) => Must(tier.AboveInput > 0, $"{at}.aboveInput", "must be above 0")),
         .. Each(prices?.Tiers, $"{path}.tiers", (tier, at) => Must(tier.Prices.Tiers is null, $"{at}.prices.tiers", "must not be nested")),
         .. Duplicates(prices?.Tiers, $"{path}.tiers", tier => $"{tier.AboveInput}", "aboveInput"),

@@ -1,0 +1,90 @@
+using System.Text.Json.Nodes;
+using LlmGateway.Contracts;
+using LlmGateway.ServiceDefaults;
+
+namespace LlmGateway.Proxy.Batches;
+
+/// <summary>A batch that is to be created.</summary>
+/// <param name="Prefix">Of our id.</param>
+/// <param name="Create">The call that creates it; its answer has the provider's id.</param>
+/// <param name="Cancel">The call that ends it, should nobody be able to know of it; by the provider's id.</param>
+public sealed record NewBatch(string Kind, string Prefix, BatchTerms Terms, ProviderCall Create, Func<string, ProviderCall> Cancel)
+{
+    public string? InputFile { get; init; }
+}
+
+/// <summary>
+/// Stages 5 to 8 of the paid request that a batch is: the most that its lines can cost together is held, the batch is created, and the request is settled at that bound. What it really cost is
+/// found by <see cref="BatchSettling"/> when it has ended, and the rest goes back. A death between the provider's answer and our note of it is the house's loss: the customer pays nothing for a
+/// batch that it cannot reach.
+/// </summary>
+public sealed class BatchCreation(Inference inference, ProviderCalls calls, SessionsClient sessions, SpoolPublisher publisher, Rates rates, TimeProvider time, ILogger<BatchCreation> log)
+{
+    /// <summary>The batch and the provider's description of it.</summary>
+    /// <param name="exchange">Its caller and route are known.</param>
+    /// <exception cref="ProblemException">It was not created; the request has ended and cost nothing.</exception>
+    public async Task<(ProviderObject Made, JsonObject Answer)> CreateAsync(Exchange exchange, NewBatch batch)
+    {
+        var (_, refusal) = await inference.ReserveAsync(exchange, UpperBound.OfCost(batch.Terms.Bound.Nanos), 0);
+        if (refusal is not null)
+            throw new ProblemException(refusal);
+        try
+        {
+            // Not given up when the caller leaves: a batch that was created is paid for, and its customer must find it.
+            var answer = await calls.AskAsync(batch.Create, CancellationToken.None);
+            var made = await RegisterAsync(exchange, batch, (string)answer["id"]!);
+            exchange.End(publisher, rates, RequestOutcome.Completed, StatusCodes.Status200OK, AtBound(batch.Terms));
+            return (made, answer);
+        }
+        catch (Exception e) when (!exchange.Ended)
+        {
+            var problem = e switch
+            {
+                ProblemException refused => refused.Problem,
+                _ when Problems.IsOutage(e) => Problems.Unavailable,
+                _ => Problems.Upstream(502, "upstream_interrupted", "The batch could not be created."),
+            };
+            if (e is not ProblemException)
+                log.LogError(e, "a batch of {RequestId} could not be created", exchange.Http.RequestId());
+            exchange.End(publisher, rates, RequestOutcome.Failed, problem.Status, null, problem.Code);
+            throw new ProblemException(problem);
+        }
+    }
+
+    /// <summary>Provisional: the counts are not known, the cost is the most that it can be.</summary>
+    static MeterReading AtBound(BatchTerms terms) => new(new Usage { [Meter.Request] = terms.Lines }, true, BatchCost.Reason, null) { Bound = terms.Bound.Nanos };
+
+    async Task<ProviderObject> RegisterAsync(Exchange exchange, NewBatch batch, string providerId)
+    {
+        var (credential, provider, request) = (exchange.Caller.Credential, exchange.Route.Model.Provider, exchange.Id);
+        var made = new ProviderObject(
+            $"{batch.Prefix}{request:N}", batch.Kind, credential.Project, credential.Test, credential.Customer!.Value, provider, batch.Create.Key, providerId, time.GetUtcNow())
+        {
+            Terms = batch.Terms,
+            InputFile = batch.InputFile,
+            RequestId = request,
+        };
+        try
+        {
+            await sessions.RegisterAsync(made);
+            return made;
+        }
+        catch
+        {
+            await CancelAsync(batch.Cancel(providerId));
+            throw;
+        }
+    }
+
+    async Task CancelAsync(ProviderCall cancel)
+    {
+        try
+        {
+            (await calls.SendAsync(cancel, CancellationToken.None)).Dispose();
+        }
+        catch (Exception e)
+        {
+            log.LogError("a batch that nobody can reach could not be cancelled at {Provider}: {Message}", cancel.Upstream.Provider.Id, e.Message);
+        }
+    }
+}

@@ -1,0 +1,123 @@
+using System.Collections.Concurrent;
+using System.Text.Json.Nodes;
+using LlmGateway.Contracts;
+using LlmGateway.ServiceDefaults;
+
+namespace LlmGateway.Proxy.Batches;
+
+/// <summary>
+/// Looks for batches that have ended, sums up what they cost and has the ledger move back what was held beyond it. Every proxy does; who claims a batch has it for a while, and whatever is done
+/// twice is booked once. What fails is tried again until providers forget results; then the batch stays at its bound.
+/// </summary>
+public sealed class BatchSettling(Identity identity, SessionsClient sessions, WalletClient wallet, ProviderCalls calls, TimeProvider time, ILogger<BatchSettling> log) : BackgroundService
+{
+    /// <summary>As long as Anthropic keeps results; OpenAI keeps them for a day longer.</summary>
+    static readonly TimeSpan ResultsAreKept = TimeSpan.FromDays(29);
+
+    static readonly TimeSpan Tick = TimeSpan.FromSeconds(2), Patience = TimeSpan.FromMinutes(10);
+
+    const int AtOnce = 4, MaxHints = 1000;
+
+    readonly ConcurrentQueue<string> _ended = new();
+    readonly SemaphoreSlim _wake = new(0);
+
+    /// <summary>A caller has just seen that this batch has ended.</summary>
+    public void Hint(ProviderObject batch)
+    {
+        if (batch.Settled || _ended.Count >= MaxHints)
+            return;
+        _ended.Enqueue(batch.Id);
+        _wake.Release();
+    }
+
+    /// <summary>False when it has not ended, or what it cost cannot be booked yet.</summary>
+    /// <exception cref="Exception">The provider, Sessions or the ledger did not answer.</exception>
+    public async Task<bool> SettleAsync(ProviderObject batch, CancellationToken token)
+    {
+        if (await identity.ProjectAsync(batch.Project) is not { } project || project.FindProvider(batch.Provider) is not { } upstream)
+            return false;
+        ProviderCall Get(string path) => new(null, BatchWires.Of(batch.Terms!.Endpoint)!, upstream, batch.ProviderKey, HttpMethod.Get, path) { About = batch };
+        var state = BatchState.Of(batch, await calls.AskAsync(Get(BatchState.PathOf(batch)), token));
+        if (!state.HasEnded)
+            return false;
+        var tally = new BatchTally(batch.Terms!);
+        if (state.ResultsPath is { } path)
+        {
+            using var response = await calls.SendAsync(Get(path), token);
+            await using var results = await response.Content.ReadAsStreamAsync(token);
+            await ResultLines.ReadAsync(results, tally.Add, token);
+        }
+        if (tally.Answered < state.Answered)
+            throw new IOException($"{state.Answered} requests were answered and {tally.Answered} are in the results");
+        // Its own settlement comes through the broker and may be later than this.
+        if (!await wallet.BookAsync(new(batch.RequestId!.Value, new(tally.Cost))))
+            return false;
+        await sessions.SettledAsync(batch.Id, new(new(tally.Cost), tally.Usage.Units));
+        return true;
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        for (; ; )
+        {
+            await _wake.WaitAsync(Tick, stoppingToken);
+            try
+            {
+                var claimed = new List<ProviderObject>(AtOnce);
+                while (claimed.Count < AtOnce && _ended.TryDequeue(out var id))
+                    claimed.AddRange(await sessions.ClaimAsync(new(id)));
+                if (claimed.Count < AtOnce)
+                    claimed.AddRange(await sessions.ClaimAsync(new(Limit: AtOnce - claimed.Count)));
+                await Task.WhenAll(claimed.Select(batch => TryAsync(batch, stoppingToken)));
+            }
+            catch (Exception e) when (Problems.IsOutage(e))
+            {
+                log.LogDebug("batches could not be claimed: {Message}", e.Message);
+            }
+        }
+    }
+
+    async Task TryAsync(ProviderObject batch, CancellationToken stopping)
+    {
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(stopping);
+        patience.CancelAfter(Patience);
+        try
+        {
+            if (await SettleAsync(batch, patience.Token))
+                return;
+        }
+        catch (Exception e) when (!stopping.IsCancellationRequested)
+        {
+            log.LogWarning("batch {Batch} could not be settled yet: {Message}", batch.Id, e.Message);
+        }
+        if (time.GetUtcNow() - batch.CreatedAt > ResultsAreKept)
+            await GiveUpAsync(batch);
+    }
+
+    async Task GiveUpAsync(ProviderObject batch)
+    {
+        log.LogError("the results of batch {Batch} were never found: it stays charged at its bound of {Bound} USD", batch.Id, batch.Terms!.Bound);
+        await sessions.SettledAsync(batch.Id, new(null, []));
+    }
+}
+
+/// <summary>What a provider says of a batch, as far as settling goes.</summary>
+/// <param name="Answered">Requests that were answered; each is in the results.</param>
+/// <param name="ResultsPath">Null when there are none.</param>
+public sealed record BatchState(bool HasEnded, int Answered, string? ResultsPath)
+{
+    /// <summary>From the provider's root.</summary>
+    public static string PathOf(ProviderObject batch) => $"{(batch.Kind == ProviderObject.MessageBatch ? "/v1/messages/batches" : "/v1/batches")}/{Uri.EscapeDataString(batch.ProviderId)}";
+
+    public static BatchState Of(ProviderObject batch, JsonObject said)
+    {
+        if (batch.Kind == ProviderObject.MessageBatch)
+            return new(Text(said, "processing_status") == "ended", Count(said, "succeeded"), $"{PathOf(batch)}/results");
+        var output = Text(said, "output_file_id");
+        return new(Text(said, "status") is "completed" or "failed" or "expired" or "cancelled", Count(said, "completed"), output is null ? null : $"/v1/files/{Uri.EscapeDataString(output)}/content");
+    }
+
+    static string? Text(JsonObject said, string member) => said[member] is JsonValue value && value.TryGetValue(out string? text) ? text : null;
+
+    static int Count(JsonObject said, string member) => said["request_counts"] is JsonObject counts && counts[member] is JsonValue value && value.TryGetValue(out int count) ? count : 0;
+}

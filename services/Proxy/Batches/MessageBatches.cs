@@ -1,0 +1,107 @@
+using System.Net.Http.Headers;
+using System.Text.Json.Nodes;
+using LlmGateway.Contracts;
+using LlmGateway.ServiceDefaults;
+
+namespace LlmGateway.Proxy.Batches;
+
+/// <summary><c>/v1/messages/batches</c>: Anthropic's batches, see <see cref="BatchCreation"/> for what they cost.</summary>
+public sealed class MessageBatches(ObjectCallers callers, BatchCreation creation, BatchSettling settling, ProviderCalls calls, SessionsClient sessions, TimeProvider time)
+{
+    const string Path = "/v1/messages/batches", Kind = ProviderObject.MessageBatch;
+
+    /// <summary>Of a description; the rest is the provider's.</summary>
+    const string Id = "id", ResultsUrl = "results_url";
+
+    public static void Map(WebApplication app)
+    {
+        var batches = app.Services.GetRequiredService<MessageBatches>();
+        app.MapPost(Path, (Delegate)batches.CreateAsync);
+        app.MapGet(Path, (Delegate)batches.ListAsync);
+        app.MapGet($"{Path}/{{id}}", (string id, HttpContext http) => batches.DescribeAsync(http, id, HttpMethod.Get, ""));
+        app.MapPost($"{Path}/{{id}}/cancel", (string id, HttpContext http) => batches.DescribeAsync(http, id, HttpMethod.Post, "/cancel"));
+        app.MapGet($"{Path}/{{id}}/results", (string id, HttpContext http) => batches.ResultsAsync(http, id));
+        app.MapDelete($"{Path}/{{id}}", (string id, HttpContext http) => batches.DeleteAsync(http, id));
+    }
+
+    async Task<IResult> CreateAsync(HttpContext http)
+    {
+        var exchange = new Exchange(http, Ids.New(), Path, time);
+        exchange.Caller = await callers.EnterAsync(http, Wires.Messages, exchange.Id);
+        using var body = await RequestBody.ReadAsync(http);
+        var plan = new BatchPlan(exchange.Caller, "/v1/messages");
+        var sent = MessageBatchBody.Read(body.Memory, plan);
+        exchange.Route = plan.Route!;
+        var upstream = exchange.Route.Upstream;
+        var create = new ProviderCall(http, Wires.Messages, upstream, upstream.NextKey(), HttpMethod.Post, Path) { Content = () => Json(sent) };
+        var (made, answer) = await creation.CreateAsync(exchange, new(Kind, "msgbatch_", plan.Terms, create,
+            providerId => create with { Path = $"{Path}/{Uri.EscapeDataString(providerId)}/cancel", Content = null }));
+        return ProviderCalls.Answer(Shown(http, made, answer));
+    }
+
+    async Task<IResult> ListAsync(HttpContext http)
+    {
+        var caller = await callers.EnterAsync(http, Wires.Messages);
+        if (http.Request.Query.ContainsKey("before_id"))
+            throw Refusals.Invalid("before_id", "is not offered here; go on with 'after_id'");
+        var (page, hasMore) = await callers.ListAsync(http, caller, Kind, "after_id", batch => AskAsync(http, caller, batch, HttpMethod.Get, ""));
+        return ProviderCalls.Answer(new JsonObject
+        {
+            ["data"] = new JsonArray([.. page]),
+            ["has_more"] = hasMore,
+            ["first_id"] = (string?)page.FirstOrDefault()?[Id],
+            ["last_id"] = (string?)page.LastOrDefault()?[Id],
+        });
+    }
+
+    async Task<IResult> DescribeAsync(HttpContext http, string id, HttpMethod method, string action)
+    {
+        var caller = await callers.EnterAsync(http, Wires.Messages);
+        return ProviderCalls.Answer(await AskAsync(http, caller, await callers.FindAsync(caller, Kind, id), method, action));
+    }
+
+    async Task ResultsAsync(HttpContext http, string id)
+    {
+        var caller = await callers.EnterAsync(http, Wires.Messages);
+        var batch = await callers.FindAsync(caller, Kind, id);
+        await calls.PassAsync(http, Call(http, caller, batch, HttpMethod.Get, "/results"), "application/x-jsonl");
+    }
+
+    /// <summary>With the batch its results are gone: what it cost is booked before.</summary>
+    async Task<IResult> DeleteAsync(HttpContext http, string id)
+    {
+        var caller = await callers.EnterAsync(http, Wires.Messages);
+        var batch = await callers.FindAsync(caller, Kind, id);
+        if (!batch.Settled && !await settling.SettleAsync(batch, http.RequestAborted))
+            throw new ProblemException(Problems.Conflict("batch_not_settled", "A batch can be deleted when it has ended and its cost is booked. Try again in a moment."));
+        var answer = await calls.AskAsync(Call(http, caller, batch, HttpMethod.Delete, ""), http.RequestAborted);
+        await sessions.DeleteAsync(batch);
+        answer[Id] = batch.Id;
+        return ProviderCalls.Answer(answer);
+    }
+
+    async Task<JsonObject> AskAsync(HttpContext http, Caller caller, ProviderObject batch, HttpMethod method, string action)
+    {
+        var answer = await calls.AskAsync(Call(http, caller, batch, method, action), http.RequestAborted);
+        if (BatchState.Of(batch, answer).HasEnded)
+            settling.Hint(batch);
+        return Shown(http, batch, answer);
+    }
+
+    static ProviderCall Call(HttpContext http, Caller caller, ProviderObject batch, HttpMethod method, string action) =>
+        new(http, Wires.Messages, ObjectCallers.ProviderOf(caller.Project, batch), batch.ProviderKey, method, $"{BatchState.PathOf(batch)}{action}") { About = batch };
+
+    static ReadOnlyMemoryContent Json(ReadOnlyMemory<byte> json) => new(json) { Headers = { ContentType = new MediaTypeHeaderValue("application/json") } };
+
+    /// <summary>As the provider describes it, under our id. The SDK follows the link with the caller's key: it must lead here.</summary>
+    static JsonObject Shown(HttpContext http, ProviderObject batch, JsonObject answer)
+    {
+        answer[Id] = batch.Id;
+        if (answer[ResultsUrl] is not null)
+            answer[ResultsUrl] = $"{SchemeOf(http.Request)}://{http.Request.Host}{Path}/{batch.Id}/results";
+        return answer;
+    }
+
+    /// <summary>Whoever ends TLS before us says so; never the other way round.</summary>
+    static string SchemeOf(HttpRequest request) => request.Headers["X-Forwarded-Proto"] == "https" ? "https" : request.Scheme;
+}

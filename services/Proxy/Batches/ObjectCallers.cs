@@ -1,0 +1,65 @@
+using LlmGateway.Contracts;
+using LlmGateway.ServiceDefaults;
+
+namespace LlmGateway.Proxy.Batches;
+
+/// <summary>Stages 1, 2 and 4 of every route of files and batches, and which of the caller's own objects is meant.</summary>
+public sealed class ObjectCallers(Identity identity, KeyUse keys, Rates rates, SessionsClient sessions)
+{
+    const int DefaultPage = 20, MaxPage = 100;
+
+    /// <summary>Providers asked at once for one page of a list.</summary>
+    const int AskedAtOnce = 8;
+
+    /// <summary>Who calls. Counts as a request where requests per minute are limited; the tokens of a batch are not of this minute.</summary>
+    /// <exception cref="ProblemException">The caller may not.</exception>
+    public async Task<Caller> EnterAsync(HttpContext http, Wire wire, Guid? request = null)
+    {
+        http.SetRequestId(request ?? Ids.New());
+        http.Speak(wire);
+        http.Response.Headers["X-Request-Id"] = http.RequestId();
+        var (caller, problem) = await identity.IdentifyAsync(http);
+        problem ??= Permit.CheckInference(caller!.Credential);
+        if (problem is not null)
+            throw new ProblemException(problem);
+        keys.Record(caller!.Credential);
+        var taken = await rates.TakeAsync(caller.Credential, 0, http.RequestAborted);
+        Rates.WriteHeaders(taken, http.Response.Headers);
+        return taken.Exceeded is { } exceeded ? throw new ProblemException(Rates.Refusal(exceeded)) : caller;
+    }
+
+    /// <exception cref="ProblemException">The caller's customer has no such object (404); others' are not there.</exception>
+    public async Task<ProviderObject> FindAsync(Caller caller, string kind, string id) =>
+        await sessions.ObjectAsync(caller.Credential.Customer!.Value, id) is { } found && found.Kind == kind ? found : throw NotFound(kind);
+
+    /// <exception cref="ProblemException">The provider that keeps it is no longer there (404).</exception>
+    public static Upstream ProviderOf(Project project, ProviderObject of) => project.FindProvider(of.Provider) ?? throw NotFound(of.Kind);
+
+    /// <summary>A page of the customer's own, newest first, each as its provider describes it now; what that has forgotten is left out.</summary>
+    /// <param name="cursor">The query parameter that names the last one of the page before.</param>
+    public async Task<(T[] Page, bool HasMore)> ListAsync<T>(HttpContext http, Caller caller, string kind, string cursor, Func<ProviderObject, Task<T>> describe)
+        where T : class
+    {
+        var asked = http.Request.Query["limit"].ToString();
+        if (asked.Length == 0 || !int.TryParse(asked, out var limit))
+            limit = asked.Length == 0 ? DefaultPage : throw Refusals.Invalid("limit", "must be a whole number");
+        limit = Math.Clamp(limit, 1, MaxPage);
+        var found = await sessions.ObjectsAsync(caller.Credential.Customer!.Value, kind, limit + 1, http.Request.Query[cursor].ToString());
+        var page = new T?[Math.Min(limit, found.Count)];
+        var options = new ParallelOptions { MaxDegreeOfParallelism = AskedAtOnce, CancellationToken = http.RequestAborted };
+        await Parallel.ForAsync(0, page.Length, options, async (i, _) =>
+        {
+            try
+            {
+                page[i] = await describe(found[i]);
+            }
+            catch (ProblemException e) when (e.Problem.Status == StatusCodes.Status404NotFound)
+            {
+                page[i] = null;
+            }
+        });
+        return ([.. page.OfType<T>()], found.Count > limit);
+    }
+
+    static ProblemException NotFound(string kind) => new(Problems.NotFound(kind == ProviderObject.File ? "file" : "batch"));
+}

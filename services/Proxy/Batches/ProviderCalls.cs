@@ -1,0 +1,139 @@
+using System.Buffers;
+using System.Net;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using LlmGateway.Contracts;
+using LlmGateway.Proxy.OpenAi;
+using LlmGateway.ServiceDefaults;
+
+namespace LlmGateway.Proxy.Batches;
+
+/// <summary>A call about something that a provider keeps, with the key that it was made with.</summary>
+/// <param name="Http">The caller, whose headers of the wire are passed on; null for work that nobody waits for.</param>
+/// <param name="Path">From the provider's root.</param>
+public sealed record ProviderCall(HttpContext? Http, Wire Wire, Upstream Upstream, string Key, HttpMethod Method, string Path)
+{
+    /// <summary>Called for each attempt; null for a call without a body.</summary>
+    public Func<HttpContent>? Content { get; init; }
+
+    /// <summary>What callers know by another name: replaced in what the provider says of it when it refuses.</summary>
+    public ProviderObject? About { get; init; }
+}
+
+/// <summary>Calls providers about files and batches. What they refuse, or fail at, becomes a problem.</summary>
+public sealed class ProviderCalls(Forwarding forwarding)
+{
+    const int MaxErrorBytes = 64 * 1024;
+
+    /// <summary>Largest description of a file or batch. They have about 2 KB.</summary>
+    const int MaxAnswerBytes = 1024 * 1024;
+
+    const int PieceBytes = 64 * 1024;
+
+    static readonly JsonSerializerOptions Relaxed = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    /// <summary>A good answer's head; its body is the caller's to read and dispose.</summary>
+    /// <exception cref="ProblemException">There is none.</exception>
+    public async Task<HttpResponseMessage> SendAsync(ProviderCall call, CancellationToken token)
+    {
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(token);
+        patience.CancelAfter(call.Upstream.Timeout);
+        try
+        {
+            var (response, problem) = await forwarding.SendAsync(call.Upstream, () => Request(call), patience.Token);
+            if (response is null)
+                throw new ProblemException(problem!);
+            if (response.IsSuccessStatusCode)
+                return response;
+            using (response)
+            {
+                using var answer = await AnswerBody.ReadAsync(response, MaxErrorBytes, truncate: true, patience.Token);
+                throw new ProblemException(Refused(call, response, answer.Memory.Span));
+            }
+        }
+        catch (OperationCanceledException) when (!token.IsCancellationRequested)
+        {
+            throw new ProblemException(Problems.Upstream(504, "upstream_timeout", "The provider did not answer in time."));
+        }
+    }
+
+    /// <summary>An answer that is one JSON object.</summary>
+    /// <inheritdoc cref="SendAsync"/>
+    public async Task<JsonObject> AskAsync(ProviderCall call, CancellationToken token)
+    {
+        using var response = await SendAsync(call, token);
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(token);
+        patience.CancelAfter(call.Upstream.Timeout);
+        try
+        {
+            using var answer = await AnswerBody.ReadAsync(response, MaxAnswerBytes, truncate: false, patience.Token);
+            var json = JsonNode.Parse(answer.Memory.Span) as JsonObject;
+            return json?["id"]?.GetValueKind() == JsonValueKind.String ? json : throw Malformed();
+        }
+        // A member that is there twice is an ArgumentException.
+        catch (Exception e) when (e is JsonException or ArgumentException or InvalidOperationException)
+        {
+            throw Malformed();
+        }
+        catch (Exception e) when (e is IOException || (e is OperationCanceledException && !token.IsCancellationRequested))
+        {
+            throw new ProblemException(Problems.Upstream(502, "upstream_interrupted", "The provider broke off its answer."));
+        }
+    }
+
+    /// <summary>Passes on what the provider keeps, byte for byte, however large it is.</summary>
+    /// <inheritdoc cref="SendAsync"/>
+    public async Task PassAsync(HttpContext http, ProviderCall call, string contentType)
+    {
+        using var response = await SendAsync(call, http.RequestAborted);
+        http.Response.ContentType = contentType;
+        http.Response.ContentLength = response.Content.Headers.ContentLength;
+        await using var kept = await response.Content.ReadAsStreamAsync(http.RequestAborted);
+        var buffer = ArrayPool<byte>.Shared.Rent(PieceBytes);
+        using var silence = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted);
+        try
+        {
+            for (; ; )
+            {
+                silence.CancelAfter(call.Upstream.Timeout);
+                var read = await kept.ReadAsync(buffer, silence.Token);
+                if (read == 0)
+                    return;
+                await http.Response.Body.WriteAsync(buffer.AsMemory(0, read), silence.Token);
+            }
+        }
+        catch (Exception e) when (e is IOException or OperationCanceledException)
+        {
+            http.Abort(); // half of it must not look like all of it
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+
+    public static IResult Answer(JsonNode json) => Results.Text(json.ToJsonString(Relaxed), "application/json");
+
+    static ProblemException Malformed() => new(Problems.Upstream(502, "upstream_malformed", "The provider's answer is not what was asked for."));
+
+    static HttpRequestMessage Request(ProviderCall call)
+    {
+        var request = call.Upstream.Request(call.Method, call.Path, call.Key);
+        request.Content = call.Content?.Invoke();
+        call.Wire.PassHeaders(call.Http, request);
+        return request;
+    }
+
+    static Problem Refused(ProviderCall call, HttpResponseMessage response, ReadOnlySpan<byte> body)
+    {
+        if (response.StatusCode == HttpStatusCode.Conflict)
+            return Problems.Conflict("upstream_conflict", "The provider does not do this in the state that it is in.");
+        var problem = UpstreamErrors.Map((int)response.StatusCode, body, (int?)response.Headers.RetryAfter?.Delta?.TotalSeconds);
+        if (call.About is not { } known)
+            return problem;
+        return problem.Status == StatusCodes.Status404NotFound
+            ? Problems.NotFound(known.Kind == ProviderObject.File ? "file" : "batch")
+            : problem with { Message = problem.Message.Replace(known.ProviderId, known.Id, StringComparison.Ordinal) };
+    }
+}
