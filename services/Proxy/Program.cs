@@ -28,6 +28,8 @@ builder.Services.AddSingleton<ObjectCallers>();
 builder.Services.AddSingleton<BatchCreation>();
 builder.Services.AddHostedSingleton<BatchSettling>();
 builder.Services.AddSingleton<MessageBatches>();
+builder.Services.AddSingleton<Files>();
+builder.Services.AddSingleton<FileBatches>();
 builder.Services.AddHostedSingleton<Slices>();
 builder.Services.AddHostedSingleton<SpoolPublisher>();
 builder.Services.AddHostedSingleton<Running>();
@@ -45,6 +47,8 @@ app.UseAuthorization();
 
 app.MapMessageCount();
 MessageBatches.Map(app);
+Files.Map(app);
+FileBatches.Map(app);
 app.MapModels();
 app.MapManagement();
 app.MapRoot();

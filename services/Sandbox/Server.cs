@@ -34,6 +34,8 @@ public static class Server
         builder.Services.AddSingleton<RequestLog>();
         builder.Services.AddSingleton<Barriers>();
         builder.Services.AddSingleton<MessageBatches>();
+        builder.Services.AddSingleton<Files>();
+        builder.Services.AddSingleton<Batches>();
 
         var app = builder.Build();
         app.UseServerSpans();
@@ -49,6 +51,8 @@ public static class Server
         app.MapImages();
         app.MapSpeech();
         app.MapTranscriptions();
+        Files.Map(app);
+        Batches.Map(app);
         app.MapMessages();
         MessageBatches.Map(app);
         app.MapGemini();

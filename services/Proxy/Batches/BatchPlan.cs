@@ -46,7 +46,7 @@ public sealed class BatchPlan(Caller caller, string endpoint)
         }
         catch (ProblemException e)
         {
-            throw new ProblemException(Within($"{at}{body}", e.Problem));
+            throw new ProblemException(Within($"{at}{body}", ".", e.Problem));
         }
     }
 
@@ -89,10 +89,13 @@ public sealed class BatchPlan(Caller caller, string endpoint)
         throw new ProblemException(refusal!);
     }
 
-    /// <summary>A problem of one line, said of the whole: <c>requests[3].params.max_tokens</c>.</summary>
-    static Problem Within(string place, Problem problem) => problem.Param is { } param
-        ? problem with { Param = $"{place}.{param}", Message = problem.Message.Replace($"'{param}'", $"'{place}.{param}'", StringComparison.Ordinal) }
-        : problem with { Param = place, Message = $"'{place}': {problem.Message}" };
+    /// <summary>A problem of one place, said of the whole: <c>requests[3].params.max_tokens</c>.</summary>
+    public static Problem Within(string place, string separator, Problem problem)
+    {
+        var field = problem.Param is { } param ? $"{place}{separator}{param}" : place;
+        var message = problem.Message.Replace($"'{problem.Param}'", $"'{field}'", StringComparison.Ordinal);
+        return problem with { Param = field, Message = message.Contains(field, StringComparison.Ordinal) ? message : $"'{field}': {message}" };
+    }
 }
 
 /// <summary>What can stand in a batch, by the address that it would have outside of one.</summary>

@@ -107,7 +107,14 @@ public sealed class BatchSettling(Identity identity, SessionsClient sessions, Wa
 public sealed record BatchState(bool HasEnded, int Answered, string? ResultsPath)
 {
     /// <summary>From the provider's root.</summary>
-    public static string PathOf(ProviderObject batch) => $"{(batch.Kind == ProviderObject.MessageBatch ? "/v1/messages/batches" : "/v1/batches")}/{Uri.EscapeDataString(batch.ProviderId)}";
+    public static string PathOf(ProviderObject of) => $"{RootOf(of.Kind)}/{Uri.EscapeDataString(of.ProviderId)}";
+
+    static string RootOf(string kind) => kind switch
+    {
+        ProviderObject.MessageBatch => "/v1/messages/batches",
+        ProviderObject.Batch => "/v1/batches",
+        _ => "/v1/files",
+    };
 
     public static BatchState Of(ProviderObject batch, JsonObject said)
     {

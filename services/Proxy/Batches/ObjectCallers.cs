@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 
@@ -60,6 +61,16 @@ public sealed class ObjectCallers(Identity identity, KeyUse keys, Rates rates, S
         });
         return ([.. page.OfType<T>()], found.Count > limit);
     }
+
+    /// <summary>A page as OpenAI shows it.</summary>
+    public static JsonObject List(JsonObject[] page, bool hasMore) => new()
+    {
+        ["object"] = "list",
+        ["data"] = new JsonArray([.. page]),
+        ["first_id"] = (string?)page.FirstOrDefault()?["id"],
+        ["last_id"] = (string?)page.LastOrDefault()?["id"],
+        ["has_more"] = hasMore,
+    };
 
     static ProblemException NotFound(string kind) => new(Problems.NotFound(kind == ProviderObject.File ? "file" : "batch"));
 }

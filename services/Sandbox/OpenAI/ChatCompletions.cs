@@ -6,7 +6,7 @@ public static class ChatCompletions
     public static void MapChatCompletions(this IEndpointRouteBuilder routes) =>
         routes.MapTurn("/v1/chat/completions", exchange => OpenAIError.Read(exchange, ReadTurn));
 
-    static Turn ReadTurn(RequestFields fields)
+    public static Turn ReadTurn(RequestFields fields)
     {
         var request = ChatRequest.Read(fields);
         var question = request.Question;

@@ -13,7 +13,7 @@ public static class Embeddings
     public static void MapEmbeddings(this IEndpointRouteBuilder routes) =>
         routes.MapTurn("/v1/embeddings", exchange => OpenAIError.Read(exchange, ReadTurn));
 
-    static Turn ReadTurn(RequestFields fields)
+    public static Turn ReadTurn(RequestFields fields)
     {
         var model = fields.RequiredText("model");
         var inputs = ReadInputs(fields);

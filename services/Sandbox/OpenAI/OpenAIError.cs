@@ -3,7 +3,7 @@ namespace LlmGateway.Sandbox;
 /// <summary>A failure in OpenAI's shape.</summary>
 public sealed record OpenAIError(int Status, string Type, string Message, string? Param = null, string? Code = null) : IResult
 {
-    const string InvalidRequest = "invalid_request_error";
+    public const string InvalidRequest = "invalid_request_error";
 
     public async Task ExecuteAsync(HttpContext httpContext)
     {
@@ -16,7 +16,7 @@ public sealed record OpenAIError(int Status, string Type, string Message, string
         await response.WriteAsJsonAsync(new { error = Body }, httpContext.RequestAborted);
     }
 
-    object Body => new { message = Message, type = Type, param = Param ?? RawJson.Null, code = Code ?? RawJson.Null };
+    public object Body => new { message = Message, type = Type, param = Param ?? RawJson.Null, code = Code ?? RawJson.Null };
 
     public static OpenAIError Invalid(string message, string? param = null, string? code = null) =>
         new(StatusCodes.Status400BadRequest, InvalidRequest, message, param, code);

@@ -6,7 +6,7 @@ public static class Responses
     public static void MapResponses(this IEndpointRouteBuilder routes) =>
         routes.MapTurn("/v1/responses", exchange => OpenAIError.Read(exchange, ReadTurn));
 
-    static Turn ReadTurn(RequestFields fields)
+    public static Turn ReadTurn(RequestFields fields)
     {
         var request = ResponseRequest.Read(fields);
         return new(request.Question, status => OpenAIError.OfStatus(status, request.Question.Model), (answer, behaviour) =>

@@ -3,7 +3,7 @@ using System.Text.Json;
 namespace LlmGateway.EndToEnd;
 
 /// <summary>Anthropic's batches: prepaid like everything else, charged to the nano-dollar, and nobody else's. Prices in batches are half of the usual ones.</summary>
-public sealed class BatchTests
+public sealed class MessageBatchTests
 {
     const string Path = "/v1/messages/batches";
 

@@ -1,0 +1,152 @@
+using System.Net.Http.Headers;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using LlmGateway.Contracts;
+using LlmGateway.ServiceDefaults;
+using static LlmGateway.Proxy.Refusals;
+
+namespace LlmGateway.Proxy.Batches;
+
+/// <summary><c>/v1/batches</c>: OpenAI's batches, of files that were uploaded here. See <see cref="BatchCreation"/> for what they cost.</summary>
+public sealed class FileBatches(ObjectCallers callers, BatchCreation creation, BatchSettling settling, ProviderCalls calls, SessionsClient sessions, TimeProvider time)
+{
+    const string Path = "/v1/batches", Kind = ProviderObject.Batch, OnlyWindow = "24h";
+
+    /// <summary>Of a description; the rest is the provider's.</summary>
+    const string Id = "id", InputFile = "input_file_id";
+
+    static readonly string[] MadeFiles = ["output_file_id", "error_file_id"];
+
+    sealed record Asked(string File, string Endpoint, JsonNode? Metadata);
+
+    public static void Map(WebApplication app)
+    {
+        var batches = app.Services.GetRequiredService<FileBatches>();
+        foreach (var root in (string[])[Path, "/batches"])
+        {
+            app.MapPost(root, (Delegate)batches.CreateAsync);
+            app.MapGet(root, (Delegate)batches.ListAsync);
+            app.MapGet($"{root}/{{id}}", (string id, HttpContext http) => batches.DescribeAsync(http, id, HttpMethod.Get, ""));
+            app.MapPost($"{root}/{{id}}/cancel", (string id, HttpContext http) => batches.DescribeAsync(http, id, HttpMethod.Post, "/cancel"));
+        }
+    }
+
+    async Task<IResult> CreateAsync(HttpContext http)
+    {
+        var exchange = new Exchange(http, Ids.New(), Path, time);
+        var caller = exchange.Caller = await callers.EnterAsync(http, Wires.Chat, exchange.Id);
+        var asked = await ReadAsync(http);
+        var file = await callers.FindAsync(caller, ProviderObject.File, asked.File);
+        var terms = file.Terms ?? throw Invalid(InputFile, "must be a file that was uploaded");
+        if (asked.Endpoint != terms.Endpoint)
+            throw Invalid("endpoint", $"must be '{terms.Endpoint}' like the 'url' of the file's lines");
+        exchange.Route = RouteOf(caller, file, terms);
+        var create = new ProviderCall(http, Wires.Chat, exchange.Route.Upstream, file.ProviderKey, HttpMethod.Post, Path) { Content = () => Body(file, asked) };
+        var (made, answer) = await creation.CreateAsync(exchange, new(Kind, "batch_", terms, create,
+            providerId => create with { Path = $"{Path}/{Uri.EscapeDataString(providerId)}/cancel", Content = null }) { InputFile = file.Id });
+        return ProviderCalls.Answer(await ShownAsync(made, answer));
+    }
+
+    async Task<IResult> ListAsync(HttpContext http)
+    {
+        var caller = await callers.EnterAsync(http, Wires.Chat);
+        var (page, hasMore) = await callers.ListAsync(http, caller, Kind, "after", batch => AskAsync(http, caller, batch, HttpMethod.Get, ""));
+        return ProviderCalls.Answer(ObjectCallers.List(page, hasMore));
+    }
+
+    async Task<IResult> DescribeAsync(HttpContext http, string id, HttpMethod method, string action)
+    {
+        var caller = await callers.EnterAsync(http, Wires.Chat);
+        return ProviderCalls.Answer(await AskAsync(http, caller, await callers.FindAsync(caller, Kind, id), method, action));
+    }
+
+    async Task<JsonObject> AskAsync(HttpContext http, Caller caller, ProviderObject batch, HttpMethod method, string action)
+    {
+        var call = new ProviderCall(http, Wires.Chat, ObjectCallers.ProviderOf(caller.Project, batch), batch.ProviderKey, method, $"{BatchState.PathOf(batch)}{action}") { About = batch };
+        var answer = await calls.AskAsync(call, http.RequestAborted);
+        if (BatchState.Of(batch, answer).HasEnded)
+            settling.Hint(batch);
+        return await ShownAsync(batch, answer);
+    }
+
+    /// <summary>As the provider describes it, under our ids: the files that it made get theirs when they are first seen, always the same.</summary>
+    async Task<JsonObject> ShownAsync(ProviderObject batch, JsonObject answer)
+    {
+        answer[Id] = batch.Id;
+        answer[InputFile] = batch.InputFile;
+        foreach (var member in MadeFiles)
+        {
+            if (answer[member] is not JsonValue value || !value.TryGetValue(out string? providerId))
+                continue;
+            var file = new ProviderObject(
+                $"file-{Ids.Derive(batch.RequestId!.Value, providerId):N}", ProviderObject.File, batch.Project, batch.Test, batch.Customer, batch.Provider, batch.ProviderKey, providerId, time.GetUtcNow());
+            await sessions.RegisterAsync(file);
+            answer[member] = file.Id;
+        }
+        return answer;
+    }
+
+    /// <summary>The bound was found with the prices of the upload: they must still be those of today, and the caller may have lost the model.</summary>
+    static Route RouteOf(Caller caller, ProviderObject file, BatchTerms terms)
+    {
+        var route = caller.Project.Find($"{file.Provider}/{terms.Model}") ?? throw new ProblemException(Problems.UnknownModel(terms.Model));
+        if (Permit.Check(caller.Credential, route, terms.Model) is { } refused)
+            throw new ProblemException(refused);
+        return route.Model.PriceVersion == terms.PriceVersion
+            ? route
+            : throw new ProblemException(Problems.Conflict("prices_changed", $"The price of the model '{terms.Model}' has changed since the file was uploaded. Upload it again.", InputFile));
+    }
+
+    static ByteArrayContent Body(ProviderObject file, Asked asked)
+    {
+        var json = new JsonObject { [InputFile] = file.ProviderId, ["endpoint"] = asked.Endpoint, ["completion_window"] = OnlyWindow };
+        if (asked.Metadata is not null)
+            json["metadata"] = asked.Metadata.DeepClone();
+        return new(JsonSerializer.SerializeToUtf8Bytes(json)) { Headers = { ContentType = new MediaTypeHeaderValue("application/json") } };
+    }
+
+    static async Task<Asked> ReadAsync(HttpContext http)
+    {
+        using var body = await RequestBody.ReadAsync(http);
+        try
+        {
+            return Read(body.Memory.Span);
+        }
+        catch (JsonException e)
+        {
+            throw new ProblemException(Problems.NotValidJson(e));
+        }
+    }
+
+    static Asked Read(ReadOnlySpan<byte> body)
+    {
+        var json = new StrictJson(body);
+        json.Step();
+        if (json.Token != JsonTokenType.StartObject)
+            throw new ProblemException(Problems.Malformed("The body must be a JSON object."));
+        var (file, endpoint, window, metadata) = ((string?)null, (string?)null, (string?)null, (JsonNode?)null);
+        ReadOnlySpan<byte> name = default;
+        while (json.NextMember(ref name))
+        {
+            if (name.SequenceEqual("input_file_id"u8))
+                file = json.ReadText(InputFile);
+            else if (name.SequenceEqual("endpoint"u8))
+                endpoint = json.ReadText("endpoint");
+            else if (name.SequenceEqual("completion_window"u8))
+                window = json.ReadText("completion_window");
+            else if (name.SequenceEqual("metadata"u8))
+            {
+                var start = json.Start;
+                json.Skip();
+                metadata = JsonNode.Parse(body[start..json.End]);
+            }
+            else
+                throw Invalid(Encoding.UTF8.GetString(name), "is not offered here");
+        }
+        json.Step();
+        if (window != OnlyWindow)
+            throw Invalid("completion_window", $"must be '{OnlyWindow}'");
+        return new(file ?? throw new ProblemException(Problems.Missing(InputFile)), endpoint ?? throw new ProblemException(Problems.Missing("endpoint")), metadata);
+    }
+}
