@@ -94,8 +94,9 @@ public static partial class LiteLlmFile
         if (tiers.Length > 0)
             prices = prices with { Tiers = tiers };
         // What the file does not say of batches (its cache, its long contexts) costs as much as outside of them.
-        if (PerToken(costs, "input_cost_per_token_batches") is { } input && PerToken(costs, "output_cost_per_token_batches") is { } output)
-            prices = prices with { Batch = prices with { Input = input, Output = output } };
+        var (input, output) = (PerToken(costs, "input_cost_per_token_batches"), PerToken(costs, "output_cost_per_token_batches"));
+        if (input is not null || output is not null)
+            prices = prices with { Batch = prices with { Input = input ?? prices.Input, Output = output ?? prices.Output } };
         // Zero is what maps say of prices that nobody has looked up; moderation is really free.
         return kind != "moderation" && prices.IsFree ? throw new RefusedException("costs nothing in that file; give a model that is free its price in the seed file") : prices;
     }

@@ -20,7 +20,7 @@ public sealed class LiteLlmFileTests
               "input_cost_per_token": 3e-06, "output_cost_per_token": 1.5e-05, "cache_read_input_token_cost": 3e-07, "cache_creation_input_token_cost": 3.75e-06,
               "cache_creation_input_token_cost_above_1hr": 6e-06, "output_cost_per_reasoning_token": 2e-05,
               "input_cost_per_token_above_200k_tokens": 6e-06, "output_cost_per_token_above_200k_tokens": 2.25e-05, "cache_read_input_token_cost_above_200k_tokens": 6e-07,
-              "input_cost_per_token_batches": 1.5e-06, "supports_vision": true, "search_context_cost_per_query": {"search_context_size_low": 0.01}
+              "input_cost_per_token_priority": 1.5e-05, "supports_vision": true, "search_context_cost_per_query": {"search_context_size_low": 0.01}
             }}
             """);
 
@@ -31,6 +31,17 @@ public sealed class LiteLlmFileTests
             {"input":"3","cachedInput":"0.3","cacheWrite5m":"3.75","cacheWrite1h":"6","output":"15","reasoning":"20",
             "tiers":[{"aboveInput":200000,"prices":{"input":"6","cachedInput":"0.6","cacheWrite5m":"3.75","cacheWrite1h":"6","output":"22.5","reasoning":"20"}}]}
             """.ReplaceLineEndings(""), Show(entry.Prices));
+    }
+
+    [Fact]
+    public void What_the_file_says_of_batches_is_taken_and_the_rest_costs_as_much_as_outside_of_them()
+    {
+        const string tier = "\"input_cost_per_token_above_200k_tokens\": 4e-06";
+        var prices = Only(Chat($"\"input_cost_per_token\": 2e-06, \"output_cost_per_token\": 8e-06, \"cache_read_input_token_cost\": 5e-07, {tier}, \"input_cost_per_token_batches\": 1e-06, \"output_cost_per_token_batches\": 4e-06")).Prices;
+
+        Assert.Equal(("1", "4", "0.5"), (prices.Batch!.Input.ToString(), prices.Batch.Output.ToString(), prices.Batch.CachedInput.ToString()));
+        Assert.Equal(prices.Tiers, prices.Batch.Tiers);
+        Assert.Null(Only(Chat("\"input_cost_per_token\": 2e-06, \"output_cost_per_token\": 8e-06")).Prices.Batch);
     }
 
     /// <summary>As a double, the first of them is 5.4687499999999995e-07.</summary>

@@ -158,7 +158,7 @@ sealed class LedgerRun
         if (dice.Next(8) == 7)
             _reratings.Add(Ids.New());
         var (request, wallet) = dice.Pick(_settled);
-        return new(dice.Pick(_reratings), request, wallet ?? dice.Pick(_wallets), Organization, Project, false, Organization, dice.Next(80));
+        return new(dice.Pick(_reratings), request, wallet ?? dice.Pick(_wallets), Organization, Project, false, Organization, dice.Next(80)) { OfBatch = dice.Next(3) == 2 };
     }
 
     /// <summary>One wallet, often with a cap: a request is never charged to two wallets.</summary>

@@ -231,6 +231,29 @@ public sealed class LedgerTests : IDisposable
         Assert.Equal(12, _book.Usages[0].Charged);
     }
 
+    [Theory]
+    // Of 40 that were charged, 25 go back.
+    [InlineData(15, 85, 0)]
+    [InlineData(0, 100, 0)]
+    // What nobody could foresee is not the customer's, however much it has.
+    [InlineData(50, 60, 10)]
+    public void A_batch_gets_back_what_it_did_not_cost_and_never_costs_its_wallet_more_than_its_bound(long cost, long left, long borne)
+    {
+        Open(Wallet, AccountKind.Wallet, 100);
+        Lease(fence: 1, new LeaseLine(Wallet, 40, 40, 40, 40));
+        var request = Ids.New();
+        Settle(request, cost: 40);
+        _book.Rated[request] = new(40, 40, 0);
+        var correction = new Rerate(Ids.New(), request, Wallet, Organization, Project, false, Ids.New(), cost) { OfBatch = true };
+
+        Apply(correction);
+        var again = Apply(correction with { Cost = 1 });
+
+        Assert.Equal(new Answer.Done(Repeated: true), again);
+        Assert.Equal((left, -borne), (_book.Accounts[Wallet].Posted, _book.Accounts[HouseAccounts.Absorbed(Project, false)].Posted));
+        Assert.Equal(cost, _book.Accounts[HouseAccounts.ProviderCost(Project, false)].Posted);
+    }
+
     public void Dispose()
     {
         var unit = _book.Accounts.ToDictionary(pair => pair.Key, pair => pair.Value.Unit);

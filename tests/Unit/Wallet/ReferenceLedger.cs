@@ -156,7 +156,7 @@ sealed class ReferenceLedger
         return new();
     }
 
-    /// <summary>The wallet ends up with having paid the new cost, but no more than it can and not less than that.</summary>
+    /// <summary>The wallet ends up with having paid the new cost, but no more than it can and not less than that; of a batch no more than it has paid.</summary>
     Answer.Done Apply(Rerate rerate)
     {
         if (_done.Contains(rerate.Movement!.Value))
@@ -171,7 +171,7 @@ sealed class ReferenceLedger
         _requests[rerate.RequestId] = (rerate.Cost, paid);
         if (paid is not { } before)
             return new();
-        var after = rerate.Cost < cost ? Math.Min(before, rerate.Cost) : before + (hasWallet ? Math.Min(rerate.Cost - cost, Available(rerate.Wallet!.Value)) : 0);
+        var after = rerate.Cost < cost ? Math.Min(before, rerate.Cost) : before + (hasWallet && !rerate.OfBatch ? Math.Min(rerate.Cost - cost, Available(rerate.Wallet!.Value)) : 0);
         if (after != before)
             Add(rerate.Wallet!.Value, before - after);
         Charged += after - before;
