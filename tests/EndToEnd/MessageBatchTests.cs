@@ -27,6 +27,7 @@ public sealed class MessageBatchTests
         var row = await Books.OnlyUsageAsync(user);
         var bound = BoundOf("messages-batch", tag, Usual);
         Assert.Equal((made.RequestId, Outcome.Completed, bound, bound, 0, true, "batch"), (row.RequestId, row.Outcome, row.Cost, row.Charged, row.Absorbed, row.Estimated, row.Reason));
+        Assert.Equal(Gateway.Usd(bound), made["X-LLMGateway-Cost"]);
         Assert.Equal(["adjustment", "usage"], (await user.OwnBalanceAsync()).Json.Items("recentLedger").Take(2).Select(entry => entry.Text("type")));
 
         var batch = (await GetAsync(user, id)).MustBe(200).Json;

@@ -144,6 +144,21 @@ public sealed class OutageTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_batch_whose_proxy_dies_is_settled_by_another_and_the_rest_of_its_bound_goes_back()
+    {
+        var user = await Backend.Wires.NewUserAsync();
+        const string body = """{"requests":[{"custom_id":"a","params":{"model":"messages-batch-pending","max_tokens":500,"messages":[{"role":"user","content":"hello"}]}}]}""";
+
+        var id = (await Gateway.SendAsync("POST", "/v1/messages/batches", user.Token, body, Stack.Proxy2)).MustBe(200).Json.GetProperty("id").GetString();
+        await Outage.KillAsync("proxy2");
+
+        Assert.True(await user.BalanceAfterAsync(1) < Start);
+        (await Gateway.SendAsync("POST", $"/v1/messages/batches/{id}/cancel", user.Token)).MustBe(200);
+        await Eventually.GetAsync(user.BalanceAsync, balance => balance == Start, "the money of the cancelled batch", TimeSpan.FromSeconds(60));
+        await Books.EndLeasesAsync(user);
+    }
+
+    [Fact]
     public async Task Charges_that_only_the_dead_proxy_knew_arrive_once_although_their_lease_is_over()
     {
         var user = await Backend.App.NewUserAsync();

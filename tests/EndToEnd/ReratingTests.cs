@@ -42,6 +42,21 @@ public sealed class ReratingTests
     }
 
     [Fact]
+    public async Task Batches_of_the_period_keep_what_they_cost()
+    {
+        var from = DateTimeOffset.UtcNow;
+        var user = await Backend.Wires.NewUserAsync("1");
+        (await Gateway.SendAsync("POST", "/v1/messages/batches", user.Token, """{"requests":[{"custom_id":"a","params":{"model":"messages-batch-pending","max_tokens":500,"messages":[{"role":"user","content":"hello"}]}}]}""")).MustBe(200);
+        var balance = await user.BalanceAfterAsync(1);
+
+        var dearer = (await RequestAsync(user, from, "10", "20")).Replace("\"model\":\"small\"", "\"model\":\"messages-batch-pending\"", StringComparison.Ordinal);
+        var report = (await RerateAsync(dearer)).MustBe(200).Json;
+
+        Assert.Equal((0, 0), (report.GetProperty("planned").Int("changed"), report.GetProperty("booked").Int("requests")));
+        Assert.Equal(balance, await user.BalanceAsync());
+    }
+
+    [Fact]
     public async Task A_period_that_cannot_be_priced_or_is_not_over_is_refused_before_anything_moves()
     {
         var from = DateTimeOffset.UtcNow;

@@ -33,7 +33,8 @@ public sealed class BatchCreation(Inference inference, ProviderCalls calls, Sess
             // Not given up when the caller leaves: a batch that was created is paid for, and its customer must find it.
             var answer = await calls.AskAsync(batch.Create, CancellationToken.None);
             var made = await RegisterAsync(exchange, batch, (string)answer["id"]!);
-            exchange.End(publisher, rates, RequestOutcome.Completed, StatusCodes.Status200OK, AtBound(batch.Terms));
+            var paid = exchange.End(publisher, rates, RequestOutcome.Completed, StatusCodes.Status200OK, AtBound(batch.Terms));
+            exchange.Http.Response.Headers["X-LLMGateway-Cost"] = paid.ToString();
             return (made, answer);
         }
         catch (Exception e) when (!exchange.Ended)

@@ -70,9 +70,9 @@ public sealed class BatchSettling(Identity identity, SessionsClient sessions, Wa
                     claimed.AddRange(await sessions.ClaimAsync(new(Limit: AtOnce - claimed.Count)));
                 await Task.WhenAll(claimed.Select(batch => TryAsync(batch, stoppingToken)));
             }
-            catch (Exception e) when (Problems.IsOutage(e))
+            catch (Exception e) when (!stoppingToken.IsCancellationRequested)
             {
-                log.LogDebug("batches could not be claimed: {Message}", e.Message);
+                log.Log(Problems.IsOutage(e) ? LogLevel.Debug : LogLevel.Error, e, "batches could not be claimed");
             }
         }
     }

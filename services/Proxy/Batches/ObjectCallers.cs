@@ -1,11 +1,12 @@
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Proxy.Batches;
 
 /// <summary>Stages 1, 2 and 4 of every route of files and batches, and which of the caller's own objects is meant.</summary>
-public sealed class ObjectCallers(Identity identity, KeyUse keys, Rates rates, SessionsClient sessions)
+public sealed partial class ObjectCallers(Identity identity, KeyUse keys, Rates rates, SessionsClient sessions)
 {
     const int DefaultPage = 20, MaxPage = 100;
 
@@ -31,7 +32,7 @@ public sealed class ObjectCallers(Identity identity, KeyUse keys, Rates rates, S
 
     /// <exception cref="ProblemException">The caller's customer has no such object (404); others' are not there.</exception>
     public async Task<ProviderObject> FindAsync(Caller caller, string kind, string id) =>
-        await sessions.ObjectAsync(caller.Credential.Customer!.Value, id) is { } found && found.Kind == kind ? found : throw NotFound(kind);
+        Id().IsMatch(id) && await sessions.ObjectAsync(caller.Credential.Customer!.Value, id) is { } found && found.Kind == kind ? found : throw NotFound(kind);
 
     /// <exception cref="ProblemException">The provider that keeps it is no longer there (404).</exception>
     public static Upstream ProviderOf(Project project, ProviderObject of) => project.FindProvider(of.Provider) ?? throw NotFound(of.Kind);
@@ -71,6 +72,10 @@ public sealed class ObjectCallers(Identity identity, KeyUse keys, Rates rates, S
         ["last_id"] = (string?)page.LastOrDefault()?["id"],
         ["has_more"] = hasMore,
     };
+
+    /// <summary>Nothing else is worth a look, and a dot segment would lead it elsewhere.</summary>
+    [GeneratedRegex("^[a-z]{1,10}[_-][0-9a-f]{32}$")]
+    private static partial Regex Id();
 
     static ProblemException NotFound(string kind) => new(Problems.NotFound(kind == ProviderObject.File ? "file" : "batch"));
 }

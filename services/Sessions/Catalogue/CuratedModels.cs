@@ -10,7 +10,8 @@ public static class CuratedModels
 {
     sealed record CuratedFile(IReadOnlyList<CuratedVendor> Vendors);
 
-    sealed record CuratedVendor(string Id, string Source, DateOnly CheckedOn, IReadOnlyList<CuratedModel> Models);
+    /// <param name="HalfInBatches">The vendor's documentation says that every token costs half in a batch.</param>
+    sealed record CuratedVendor(string Id, string Source, DateOnly CheckedOn, IReadOnlyList<CuratedModel> Models, bool HalfInBatches = false);
 
     /// <param name="Source">When it is not the vendor's.</param>
     sealed record CuratedModel(
@@ -25,7 +26,20 @@ public static class CuratedModels
         return
         [
             .. curated.Vendors.SelectMany(vendor => vendor.Models.Select(model => new CatalogueEntry(
-                vendor.Id, model.Id, model.Kind, model.ContextTokens, model.MaxOutputTokens, model.Prices, model.Source ?? vendor.Source, model.CheckedOn ?? vendor.CheckedOn))),
+                vendor.Id, model.Id, model.Kind, model.ContextTokens, model.MaxOutputTokens, vendor.HalfInBatches ? model.Prices with { Batch = Half(model.Prices) } : model.Prices, model.Source ?? vendor.Source, model.CheckedOn ?? vendor.CheckedOn))),
         ];
     }
+
+    static Prices Half(Prices prices) => prices with
+    {
+        Input = Half(prices.Input),
+        CachedInput = Half(prices.CachedInput),
+        CacheWrite5m = Half(prices.CacheWrite5m),
+        CacheWrite1h = Half(prices.CacheWrite1h),
+        Output = Half(prices.Output),
+        Reasoning = Half(prices.Reasoning),
+        Tiers = prices.Tiers?.Select(tier => tier with { Prices = Half(tier.Prices) }).ToArray(),
+    };
+
+    static Rate? Half(Rate? rate) => rate is { } whole ? new((whole.Picos + 1) / 2) : null;
 }

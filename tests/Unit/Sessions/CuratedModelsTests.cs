@@ -50,6 +50,16 @@ public sealed class CuratedModelsTests
         Assert.True(prices is not { Input: { } input, Output: { } output } || (output.Picos > input.Picos && output.Picos <= input.Picos * 20), id);
     });
 
+    [Theory]
+    [InlineData("claude-haiku-4-5", "0.5", "0.05", "2.5")]
+    [InlineData("gpt-4o-mini", "0.075", "0.0375", "0.3")]
+    public void In_batches_every_token_costs_half(string model, string input, string cached, string output)
+    {
+        var batch = Entries.Single(entry => entry.Id == model).Prices.Batch!;
+
+        Assert.Equal((input, cached, output), (batch.Input.ToString(), batch.CachedInput.ToString(), batch.Output.ToString()));
+    }
+
     [Fact]
     public void A_tier_is_never_cheaper_than_what_lies_below_it() => Assert.All(Entries.Where(entry => entry.Prices.Tiers is not null), entry => Assert.All(entry.Prices.Tiers!, tier =>
     {
