@@ -40,6 +40,9 @@ public ref struct FormReader
     /// <summary>The current part has a file's name.</summary>
     public bool IsFile { get; private set; }
 
+    /// <summary>As it stands there; null when it is only given in the extended notation.</summary>
+    public string? FileName { get; private set; }
+
     /// <summary>Where the current part's content stands in the body.</summary>
     public int Start { get; private set; }
     public int Length { get; private set; }
@@ -100,7 +103,7 @@ public ref struct FormReader
         const string Kind = "form-data";
         if (!value.StartsWith(Kind, StringComparison.OrdinalIgnoreCase))
             throw Malformed("must have parts of form data");
-        (IsFile, var hasWideName) = (false, false);
+        (FileName, var hasWideName) = (null, false);
         for (var rest = value.AsSpan(Kind.Length).TrimStart(); !rest.IsEmpty; rest = rest.TrimStart())
         {
             var equals = rest.IndexOf('=');
@@ -117,14 +120,14 @@ public ref struct FormReader
                 throw Malformed("has a part whose name cannot be read");
             if (key.Equals("name", StringComparison.OrdinalIgnoreCase) && Name.Length == 0 && !text.IsEmpty)
                 Name = text.ToString();
-            else if (key.Equals("filename", StringComparison.OrdinalIgnoreCase) && !IsFile)
-                IsFile = true;
+            else if (key.Equals("filename", StringComparison.OrdinalIgnoreCase) && FileName is null)
+                FileName = text.ToString();
             else if (key.Equals("filename*", StringComparison.OrdinalIgnoreCase) && !hasWideName)
                 hasWideName = true;
             else
                 throw Malformed("has a part whose name cannot be read");
         }
-        IsFile |= hasWideName;
+        IsFile = FileName is not null || hasWideName;
     }
 
     static void CheckCharset(string type)

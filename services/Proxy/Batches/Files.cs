@@ -29,7 +29,8 @@ public sealed class Files(ObjectCallers callers, ProviderCalls calls, SessionsCl
     async Task<IResult> UploadAsync(HttpContext http)
     {
         var caller = await callers.EnterAsync(http, Wires.Chat);
-        var upload = await FileUpload.ReadAsync(http);
+        using var body = await RequestBody.ReadAsync(http, form: true);
+        var upload = FileUpload.Read(body.Memory);
         var (plan, sent) = BatchFile.Read(upload.Bytes, caller);
         var credential = caller.Credential;
         if ((await sessions.ObjectsAsync(credential.Customer!.Value, Kind, MaxFiles, null)).Count >= MaxFiles)
