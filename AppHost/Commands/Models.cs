@@ -42,9 +42,12 @@ static class Models
     }
 
     /// <summary>Meters and their rates, as in a seed file.</summary>
-    static string Prices(JsonElement prices) => string.Join(", ", prices.EnumerateObject().Where(meter => meter.Value.ValueKind != JsonValueKind.Null).Select(meter =>
-        meter.Value.ValueKind == JsonValueKind.String ? $"{meter.Name} {meter.Value}" : string.Join(", ", meter.Value.EnumerateArray().Select(tier =>
-            $"above {tier.GetProperty("aboveInput")}: {Prices(tier.GetProperty("prices"))}"))));
+    static string Prices(JsonElement prices) => string.Join(", ", prices.EnumerateObject().Where(meter => meter.Value.ValueKind != JsonValueKind.Null).Select(meter => meter.Value.ValueKind switch
+    {
+        JsonValueKind.String => $"{meter.Name} {meter.Value}",
+        JsonValueKind.Object => $"in a {meter.Name}: {Prices(meter.Value)}",
+        _ => string.Join(", ", meter.Value.EnumerateArray().Select(tier => $"above {tier.GetProperty("aboveInput")}: {Prices(tier.GetProperty("prices"))}")),
+    }));
 
     static HttpClient Sessions(Arguments arguments)
     {

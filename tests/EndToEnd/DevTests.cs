@@ -32,6 +32,10 @@ public sealed class DevTests : IDisposable
             var models = (await Gateway.SendAsync("GET", "http://127.0.0.1:5401/v1/models", key)).MustBe(200).Json;
             Assert.Equal(["anthropic", "google", "openai", "sandbox"], models.Items("data").Select(model => model.Text("owned_by")).Distinct().Order());
 
+            var (listed, catalogue) = await DevAsync("models", "list", "--data", _data);
+            Assert.True(listed == 0, catalogue);
+            Assert.All(["openai/gpt-4o-mini ", "anthropic/claude-", "google/gemini-", "above 200000: input", "in a batch: input"], known => Assert.Contains(known, catalogue));
+
             var status = JsonSerializer.Deserialize<JsonElement>((await DevAsync("status", "--data", _data, "--json")).Output);
             Assert.All(status.GetProperty("services").EnumerateArray(), service =>
             {

@@ -11,8 +11,11 @@ public static class ClaimBatches
 {
     static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(5), LongestPause = TimeSpan.FromMinutes(10);
 
-    public static void MapClaimBatches(this WebApplication app) => app.MapPost("/internal/provider-objects/claim", async (HttpContext http, NpgsqlDataSource database) =>
+    public static void MapClaimBatches(this WebApplication app) => app.MapPost("/internal/provider-objects/claim", async (HttpContext http, NpgsqlDataSource database, DatabaseReady ready) =>
     {
+        // Proxies ask from their first moment on, which can be before the tables are there.
+        if (!ready.Task.IsCompletedSuccessfully)
+            return Problems.Unavailable;
         var claim = await Body.ReadAsync<Contracts.ClaimBatches>(http);
         if (claim.Limit is < 1 or > Contracts.ClaimBatches.MaxLimit)
             return Problems.Invalid("limit", $"'limit' must be from 1 to {Contracts.ClaimBatches.MaxLimit}.");
