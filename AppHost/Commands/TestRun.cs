@@ -7,6 +7,9 @@ namespace LlmGateway.AppHost.Commands;
 /// <summary>The outcome of test projects. They are xunit.v3 programs, so that no test host is needed.</summary>
 sealed record TestRun(int Passed, int Failed, string[] Failures)
 {
+    /// <summary>Methods that take longer, in seconds, are told of; so many at most.</summary>
+    const int Slow = 5, MostSlow = 10;
+
     static readonly TimeSpan Limit = TimeSpan.FromMinutes(20);
 
     public static TestRun operator +(TestRun left, TestRun right) => new(left.Passed + right.Passed, left.Failed + right.Failed, [.. left.Failures, .. right.Failures]);
@@ -46,6 +49,7 @@ sealed record TestRun(int Passed, int Failed, string[] Failures)
 
     static TestRun Read(XDocument report)
     {
+        PrintSlowest(report);
         var assemblies = report.Root!.Elements("assembly").ToList();
         string[] failures = [.. report.Descendants("test").Where(test => (string?)test.Attribute("result") == "Fail").Select(test =>
             $"{(string?)test.Attribute("name")}: {test.Descendants("message").FirstOrDefault()?.Value.Trim().Replace("\n", "\n    ", StringComparison.Ordinal)}")];
@@ -53,5 +57,14 @@ sealed record TestRun(int Passed, int Failed, string[] Failures)
         return new(Sum("passed"), Sum("failed") + Sum("errors"), [.. failures, .. errors]);
 
         int Sum(string name) => assemblies.Sum(assembly => int.Parse(assembly.Attribute(name)!.Value, CultureInfo.InvariantCulture));
+    }
+
+    /// <summary>The whole has to stay below fifteen minutes: where they go.</summary>
+    static void PrintSlowest(XDocument report)
+    {
+        var methods = report.Descendants("test").GroupBy(test => $"{(string?)test.Attribute("type")}.{(string?)test.Attribute("method")}")
+            .Select(tests => (Name: tests.Key, Seconds: tests.Sum(test => double.Parse(test.Attribute("time")!.Value, CultureInfo.InvariantCulture))));
+        foreach (var (name, seconds) in methods.OrderByDescending(method => method.Seconds).TakeWhile(method => method.Seconds >= Slow).Take(MostSlow))
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{seconds,7:F1} s  {name}"));
     }
 }
