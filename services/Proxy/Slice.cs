@@ -45,6 +45,9 @@ public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, W
     /// <summary>A slice grows to at most so many times the usual request, as long as the ledger has plenty.</summary>
     const int MaxBoost = 16 * 1024;
 
+    /// <summary>What a slice grows by: what it lasted too short by, within bounds. Only doubled, a busy wallet would take a dozen calls to the ledger, and wait for each.</summary>
+    const int MinGrowth = 2, MaxGrowth = 16;
+
     /// <summary>A slice that lasts less than <see cref="TooShort"/> grows, so that a pause of the ledger is not felt; one that lasts longer than <see cref="Quiet"/> starts small again.</summary>
     static readonly TimeSpan TooShort = TimeSpan.FromMilliseconds(500), Quiet = TimeSpan.FromSeconds(2);
 
@@ -276,7 +279,7 @@ public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, W
         if (head != _nobody)
             _usual = head.Full;
         var lasted = time.GetElapsedTime(_lastExtension);
-        _boost = lasted > Quiet ? 0 : lasted > TooShort ? _boost : Math.Clamp(_boost * 2, 4, MaxBoost);
+        _boost = lasted > Quiet ? 0 : lasted > TooShort ? _boost : Math.Clamp(_boost * (int)Math.Clamp(TooShort / lasted, MinGrowth, MaxGrowth), Math.Max(4, _waiting.Count), MaxBoost);
         for (var i = 0; i < lines.Length; i++)
         {
             var needed = _waiting.Aggregate((Int128)0, (sum, waiter) => sum + waiter.Full[i]);

@@ -13,7 +13,10 @@ public sealed class SpoolPublisher(Spool spool, ISendEndpointProvider bus, ILogg
 {
     static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(100), MaxDelay = TimeSpan.FromSeconds(5), SendTimeout = TimeSpan.FromSeconds(10);
 
-    /// <summary>Records gather for so long, so that the ledger gets batches and not single requests.</summary>
+    /// <summary>
+    /// Records gather for so long, also under load: what the broker, the ledger and its database do, they do per batch, and a batch of what came in while the
+    /// one before was confirmed is a small one.
+    /// </summary>
     static readonly TimeSpan Gather = TimeSpan.FromMilliseconds(20);
 
     readonly Lock _order = new();
@@ -76,7 +79,7 @@ public sealed class SpoolPublisher(Spool spool, ISendEndpointProvider bus, ILogg
         }
     }
 
-    /// <summary>Publishes the next batch; false when everything appended so far is confirmed.</summary>
+    /// <summary>Publishes the next batch; false when it is time to let records gather again.</summary>
     async Task<bool> DeliverNextAsync(ISendEndpoint endpoint, CancellationToken token)
     {
         if (_unwritten.TryPeek(out var unwritten))
@@ -96,7 +99,7 @@ public sealed class SpoolPublisher(Spool spool, ISendEndpointProvider bus, ILogg
             file.Confirm(records.Length);
             Delivered(count);
             Failpoint.Hit("proxy.publish.noted");
-            return true;
+            return !growing || count == SettlementBatch.MaxSettlements;
         }
         if (growing)
             return false;
