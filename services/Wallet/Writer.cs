@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using System.Threading.Channels;
@@ -24,8 +25,9 @@ public sealed class Writer(NpgsqlDataSource database, DatabaseReady ready, ILogg
     static readonly Histogram<int> BatchSizes = Metrics.CreateHistogram<int>("gateway.ledger.batch_size", "{command}", "Commands per ledger transaction");
     static readonly Histogram<double> BatchTimes = Metrics.CreateHistogram<double>("gateway.ledger.batch_duration", "s", "Duration of a ledger transaction");
 
-    // As many as there may be commands, so that only their number limits.
-    readonly Channel<Pending> _waiting = Channel.CreateBounded<Pending>(new BoundedChannelOptions(MaxWaiting) { SingleReader = true });
+    /// <summary>What somebody waits for, a caller's lease above all, and what only has to be done. Both are bounded by <see cref="MaxWaiting"/> together.</summary>
+    readonly ConcurrentQueue<Pending> _awaited = new(), _deferred = new();
+    readonly Channel<bool> _news = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
     readonly ExistingAccounts _existing = new();
     int _commands;
 
@@ -37,12 +39,14 @@ public sealed class Writer(NpgsqlDataSource database, DatabaseReady ready, ILogg
     {
         if (commands.Count == 0)
             return Task.FromResult<Answer[]>([]);
-        var pending = new Pending(commands);
-        if (Interlocked.Add(ref _commands, commands.Count) > MaxWaiting || !_waiting.Writer.TryWrite(pending))
+        if (Interlocked.Add(ref _commands, commands.Count) > MaxWaiting)
         {
             Interlocked.Add(ref _commands, -commands.Count);
             throw new ProblemException(Problems.Unavailable);
         }
+        var pending = new Pending(commands);
+        (commands[0] is Settle or Expire or Rerate ? _deferred : _awaited).Enqueue(pending);
+        _news.Writer.TryWrite(true);
         return pending.Done.Task;
     }
 
@@ -50,14 +54,29 @@ public sealed class Writer(NpgsqlDataSource database, DatabaseReady ready, ILogg
     {
         await ready.Task.WaitAsync(stoppingToken);
         var batch = new List<Waiting>(2 * MaxBatch);
-        while (await _waiting.Reader.WaitToReadAsync(stoppingToken))
+        for (; ; )
         {
-            batch.Clear();
-            while (batch.Count < MaxBatch && _waiting.Reader.TryRead(out var pending))
+            await _news.Reader.ReadAsync(stoppingToken);
+            while (TakeNext(batch))
+                await CommitAsync(batch, stoppingToken);
+        }
+    }
+
+    /// <summary>The next batch: what is awaited first, so that nobody waits for a backlog of settlements; a part is always theirs, so that it does not grow for ever.</summary>
+    bool TakeNext(List<Waiting> batch)
+    {
+        batch.Clear();
+        Take(_awaited, MaxBatch / 2);
+        Take(_deferred, MaxBatch);
+        Take(_awaited, MaxBatch);
+        Interlocked.Add(ref _commands, -batch.Count);
+        return batch.Count > 0;
+
+        void Take(ConcurrentQueue<Pending> queue, int upTo)
+        {
+            while (batch.Count < upTo && queue.TryDequeue(out var pending))
                 for (var i = 0; i < pending.Commands.Count; i++)
                     batch.Add(new(pending, i));
-            Interlocked.Add(ref _commands, -batch.Count);
-            await CommitAsync(batch, stoppingToken);
         }
     }
 
