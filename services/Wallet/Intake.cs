@@ -1,0 +1,99 @@
+using System.Collections.Concurrent;
+using System.Threading.Channels;
+using LlmGateway.ServiceDefaults;
+
+namespace LlmGateway.Wallet;
+
+/// <summary>
+/// Commands on their way to <see cref="Writer"/>. What somebody waits for, a caller's lease above all, goes before what only has to be done, so that nobody stands behind
+/// a backlog of settlements; a part of each batch is theirs all the same, so that it does not grow for ever. Many may add, one takes.
+/// </summary>
+public sealed class Intake
+{
+    /// <summary>Commands in one transaction, and in one message: past some hundreds the gain per command is small and the wait grows.</summary>
+    public const int MaxBatch = 500;
+
+    /// <summary>Commands that may wait; beyond it callers are told to come back (503), so that memory stays bounded.</summary>
+    public const int MaxWaiting = 20_000;
+
+    readonly ConcurrentQueue<Pending> _awaited = new(), _deferred = new();
+    readonly Channel<bool> _news = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+    int _count;
+
+    /// <summary>Completes when all have been decided: they arrived together and are answered together, but need not share a batch. Throws <see cref="ProblemException"/> when too many wait.</summary>
+    public Task<Answer[]> Add(IReadOnlyList<Command> commands)
+    {
+        if (commands.Count == 0)
+            return Task.FromResult<Answer[]>([]);
+        if (Interlocked.Add(ref _count, commands.Count) > MaxWaiting)
+        {
+            Interlocked.Add(ref _count, -commands.Count);
+            throw new ProblemException(Problems.Unavailable);
+        }
+        var pending = new Pending(commands);
+        (commands[0] is Settle or Expire or Rerate ? _deferred : _awaited).Enqueue(pending);
+        _news.Writer.TryWrite(true);
+        return pending.Done.Task;
+    }
+
+    /// <summary>Waits until there may be something to take.</summary>
+    public ValueTask<bool> WaitAsync(CancellationToken token) => _news.Reader.ReadAsync(token);
+
+    /// <summary>Fills <paramref name="batch"/> with what comes next; false when nothing waits. Commands that arrived together stay together, so that it may be longer than <see cref="MaxBatch"/>.</summary>
+    public bool Take(List<Waiting> batch)
+    {
+        batch.Clear();
+        TakeFrom(_awaited, MaxBatch / 2);
+        TakeFrom(_deferred, MaxBatch);
+        TakeFrom(_awaited, MaxBatch);
+        Interlocked.Add(ref _count, -batch.Count);
+        return batch.Count > 0;
+
+        void TakeFrom(ConcurrentQueue<Pending> queue, int upTo)
+        {
+            while (batch.Count < upTo && queue.TryDequeue(out var pending))
+                for (var i = 0; i < pending.Commands.Count; i++)
+                    batch.Add(new(pending, i));
+        }
+    }
+
+    /// <summary>Commands that arrived together. Only the writer's loop touches it until it is done.</summary>
+    public sealed class Pending(IReadOnlyList<Command> commands)
+    {
+        public IReadOnlyList<Command> Commands => commands;
+        public Answer[] Answers { get; } = new Answer[commands.Count];
+        public int Left { get; set; } = commands.Count;
+        public Exception? Failure { get; set; }
+
+        public TaskCompletionSource<Answer[]> Done { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    }
+
+    /// <summary>One command of those that arrived together.</summary>
+    public readonly record struct Waiting(Pending Of, int Index)
+    {
+        public Command Command => Of.Commands[Index];
+
+        public void Answer(Answer answer)
+        {
+            Of.Answers[Index] = answer;
+            Decided();
+        }
+
+        public void Fail(Exception e)
+        {
+            Of.Failure = e;
+            Decided();
+        }
+
+        /// <summary>Tells nobody before all are decided, so that whoever repeats a failed message does not meet itself.</summary>
+        void Decided()
+        {
+            if (--Of.Left > 0)
+                return;
+            if (Of.Failure is { } failure)
+                Of.Done.TrySetException(failure);
+            else
+                Of.Done.TrySetResult(Of.Answers);
+        }
+    }
+}
