@@ -79,6 +79,7 @@ public static class RedisRegistration
         options.ConnectTimeout = 2000;
         options.SyncTimeout = 1000;
         options.ReconnectRetryPolicy = new LinearRetry(500);
-        builder.Services.AddSingleton(_ => new Redis(ConnectionMultiplexer.Connect(options)));
+        // Now, and not when a request first wants it: connecting blocks its thread while it needs others, and with requests waiting for it the pool has none to give for many seconds.
+        builder.Services.AddSingleton(new Redis(ConnectionMultiplexer.Connect(options)));
     }
 }
