@@ -28,7 +28,13 @@ sealed record TestRun(int Passed, int Failed, string[] Failures)
         {
             var code = await OneShot.RunVisiblyAsync(Environment.ProcessPath!, [Folders.Assembly(project), "-noLogo", "-noColor", "-xml", report, "-explicit", explicitly ? "only" : "off", .. Filter(filter)], end.Token, environment);
             token.ThrowIfCancellationRequested();
-            var run = File.Exists(report) ? Read(XDocument.Load(report)) : new(0, 0, []);
+            var run = new TestRun(0, 0, []);
+            if (File.Exists(report))
+            {
+                var results = XDocument.Load(report);
+                PrintSlowest(results);
+                run = Read(results);
+            }
             return code == 0 || run.Failed > 0 ? run : run + new TestRun(0, 1, [$"{project}: {(code is null ? $"not done after {longest.TotalMinutes} minutes" : $"ended with code {code}")}"]);
         }
         finally
@@ -49,7 +55,6 @@ sealed record TestRun(int Passed, int Failed, string[] Failures)
 
     static TestRun Read(XDocument report)
     {
-        PrintSlowest(report);
         var assemblies = report.Root!.Elements("assembly").ToList();
         string[] failures = [.. report.Descendants("test").Where(test => (string?)test.Attribute("result") == "Fail").Select(test =>
             $"{(string?)test.Attribute("name")}: {test.Descendants("message").FirstOrDefault()?.Value.Trim().Replace("\n", "\n    ", StringComparison.Ordinal)}")];

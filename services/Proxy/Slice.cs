@@ -12,8 +12,8 @@ public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, W
     /// <summary>Requests that may wait for one call to the ledger; more are told to come back.</summary>
     const int MaxWaiting = 10_000;
 
-    /// <summary>A slice grows to at most so many times the usual request, as long as the ledger has plenty.</summary>
-    const int MaxBoost = 16 * 1024;
+    /// <summary>A busy slice grows from and to so many times the usual request, as long as the ledger has plenty.</summary>
+    const int LeastBoost = 4, MaxBoost = 16 * 1024;
 
     /// <summary>What a slice grows by: what it lasted too short by, within bounds. Only doubled, a busy wallet would take a dozen calls to the ledger, and wait for each.</summary>
     const int MinGrowth = 2, MaxGrowth = 16;
@@ -239,6 +239,11 @@ public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, W
         }
     }
 
+    /// <summary>How many usual requests the next call asks for beyond those that wait.</summary>
+    /// <param name="lasted">Since the last call was answered.</param>
+    public static int NextBoost(int boost, TimeSpan lasted, int waiting) =>
+        lasted > Quiet ? 0 : lasted > TooShort ? boost : Math.Clamp(boost * (int)Math.Clamp(TooShort / lasted, MinGrowth, MaxGrowth), Math.Max(LeastBoost, waiting), MaxBoost);
+
     LeaseRequest NextRequest()
     {
         if (_lease.Fence > 0 && !_lease.Usable)
@@ -248,8 +253,7 @@ public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, W
         var lines = new LeaseLine[registers.Count];
         if (head != _nobody)
             _usual = head.Full;
-        var lasted = time.GetElapsedTime(_lastExtension);
-        _boost = lasted > Quiet ? 0 : lasted > TooShort ? _boost : Math.Clamp(_boost * (int)Math.Clamp(TooShort / lasted, MinGrowth, MaxGrowth), Math.Max(4, _waiting.Count), MaxBoost);
+        _boost = NextBoost(_boost, time.GetElapsedTime(_lastExtension), _waiting.Count);
         for (var i = 0; i < lines.Length; i++)
         {
             var needed = _waiting.Aggregate((Int128)0, (sum, waiter) => sum + waiter.Full[i]);

@@ -10,7 +10,7 @@ namespace LlmGateway.Faults;
 public sealed class CrashTests
 {
     /// <summary>Rounds that the points are dealt out to; after each the books are held against what callers know. The short form goes one of its rounds.</summary>
-    const int Rounds = 2, ShortRounds = 4;
+    const int Rounds = 2, ShortRounds = 3;
 
     static readonly TimeSpan PointLimit = TimeSpan.FromSeconds(180);
 
@@ -20,7 +20,7 @@ public sealed class CrashTests
     /// <summary>Points that are passed only when others live for a while; and those whose death leaves a key claimed for a minute, in which its owner passes nothing else.</summary>
     static readonly string[] Last = ["recall", "shortage", "sweeper", "idempotency"];
 
-    /// <summary>Every fourth point, in a good minute.</summary>
+    /// <summary>Every third point, in a good minute.</summary>
     [Fact]
     public Task A_service_that_is_killed_at_any_point_loses_nothing_and_doubles_nothing() => RunAsync(seed: 1, round: ShortRounds - 1, ShortRounds);
 
