@@ -53,7 +53,7 @@ sealed class Target : IAsyncDisposable
     {
         if (await ListensAsync(port))
             throw new InvalidOperationException($"port {port} ({name}) is taken; stop what listens there");
-        var info = new ProcessStartInfo("taskset", ["-c", $"{core}", .. command]) { RedirectStandardOutput = true };
+        var info = new ProcessStartInfo("taskset", ["-c", $"{core}", .. command]) { RedirectStandardOutput = true, WorkingDirectory = AppContext.BaseDirectory };
         foreach (var (variable, value) in environment ?? [])
             info.Environment[variable] = value;
         var process = Process.Start(info)!;

@@ -36,6 +36,9 @@ public sealed class Exchange(HttpContext http, Guid id, string endpoint, TimePro
 
     public bool Ended { get; private set; }
 
+    /// <summary>The request has begun and not ended.</summary>
+    public bool IsOpen => !Ended && (Hold is not null || _slot is not null);
+
     public void FirstByte() => _firstByteMs ??= (int)time.GetElapsedTime(_started).TotalMilliseconds;
 
     /// <summary>Writes the request down as one that has delivered nothing; false when there is no room for it.</summary>
@@ -75,9 +78,9 @@ public sealed class Exchange(HttpContext http, Guid id, string endpoint, TimePro
     {
         if (Ended)
             throw new InvalidOperationException("a request was ended twice");
-        Ended = true;
         var (settlement, paid, tokens) = Settle(outcome, status, metered, reason);
         Failpoint.Hit("proxy.end.priced");
+        Ended = true;
         Hold?.Settle(paid);
         Failpoint.Hit("proxy.end.released");
         spool.Add(SettlementRecord.Encode(settlement), Hold, _slot);

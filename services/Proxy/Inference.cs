@@ -22,14 +22,28 @@ public sealed class Inference(
         http.Speak(wire);
         var exchange = new Exchange(http, id, endpoint, time);
 
+        try
+        {
+            if (await RunAsync(exchange, wire, target) is { } refused)
+                await refused.ExecuteAsync(http);
+        }
+        catch (Exception) when (exchange.IsOpen)
+        {
+            // Whatever it was: what is held must not stay held.
+            exchange.End(publisher, rates, RequestOutcome.Failed, StatusCodes.Status500InternalServerError, null, "internal");
+            throw;
+        }
+    }
+
+    /// <summary>Why the request is refused, or null when it has been answered.</summary>
+    async Task<Problem?> RunAsync(Exchange exchange, Wire wire, RequestTarget target)
+    {
         // :: 1 Identify, 2 Permit
+        var http = exchange.Http;
         var (caller, problem) = await identity.IdentifyAsync(http);
         problem ??= Permit.CheckInference(caller!.Credential);
         if (problem is not null)
-        {
-            await problem.ExecuteAsync(http);
-            return;
-        }
+            return problem;
         exchange.Caller = caller!;
         keys.Record(caller!.Credential);
         Failpoint.Hit("proxy.request.identified");
@@ -37,38 +51,29 @@ public sealed class Inference(
         // :: 3 Read
         using var body = await RequestBody.ReadAsync(http, wire.TakesForm);
         if (!wire.TryRead(body.Memory.Span, target, out var request, out problem))
-        {
-            await problem.ExecuteAsync(http);
-            return;
-        }
+            return problem;
         problem = Routing.TryRoute(caller, wire, request, out var route, out var bound);
         if (problem is not null)
-        {
-            await problem.ExecuteAsync(http);
-            return;
-        }
+            return problem;
         (exchange.Route, exchange.Stream) = (route, request.Stream);
-
         Failpoint.Hit("proxy.request.read");
+
         // :: 4 Limit
         var outputLimit = UpperBound.OutputLimit(request.MaxTokens, exchange.Route.Model.MaxOutputTokens);
         problem = await LimitAsync(exchange, request, outputLimit);
         if (problem is not null)
-        {
-            await problem.ExecuteAsync(http);
-            return;
-        }
-
+            return problem;
         Failpoint.Hit("proxy.request.limited");
+
         // :: 5 Reserve
         (outputLimit, problem) = await ReserveAsync(exchange, bound, outputLimit);
         if (problem is not null)
         {
-            rates.Correct(exchange.Caller.Credential, -exchange.RatedTokens);
-            await problem.ExecuteAsync(http);
-            return;
+            rates.Correct(caller.Credential, -exchange.RatedTokens);
+            return problem;
         }
         Failpoint.Hit("proxy.request.reserved");
+
         // :: 6 Forward, 7 Meter, 8 Settle, 9 Tell: by the first provider that can
         do
         {
@@ -79,6 +84,7 @@ public sealed class Inference(
         while (problem is not null && TryFallBack(exchange, wire, request, problem));
         if (problem is not null)
             await answering.FailAsync(exchange, problem);
+        return null;
     }
 
     /// <summary>Another provider takes over while the caller has seen nothing; the failed attempt keeps a record of its own.</summary>
@@ -123,6 +129,7 @@ public sealed class Inference(
         exchange.Hold = hold;
         if (exchange.TryBegin(spool.InFlight))
             return (Admission.Affordable(hold, bound, outputLimit), null);
+        exchange.Hold = null;
         hold.Void();
         return (0, Problems.Unavailable);
     }

@@ -22,7 +22,7 @@ public sealed class SpoolPublisher(Spool spool, ISendEndpointProvider bus, ILogg
     readonly Lock _order = new();
 
     /// <summary>What this process's own records settle, in their order; entries leave with the confirm.</summary>
-    readonly ConcurrentQueue<Ended> _undelivered = new();
+    readonly Queue<Ended> _undelivered = new();
 
     /// <summary>Settlements that the disk refused: they go to the broker from memory, and no new paid request is admitted until they are there.</summary>
     readonly ConcurrentQueue<(byte[] Record, Ended Ended)> _unwritten = new();
@@ -70,12 +70,21 @@ public sealed class SpoolPublisher(Spool spool, ISendEndpointProvider bus, ILogg
         var endpoint = await bus.GetSendEndpoint(new Uri($"exchange:{SettlementBatch.Queue}"));
         while (!stoppingToken.IsCancellationRequested)
         {
-            while (await DeliverNextAsync(endpoint, stoppingToken))
+            try
             {
+                while (await DeliverNextAsync(endpoint, stoppingToken))
+                {
+                }
+                await TellGoneAsync(endpoint, stoppingToken);
+                await spool.WaitAsync(stoppingToken);
+                await Task.Delay(Gather, stoppingToken);
             }
-            await TellGoneAsync(endpoint, stoppingToken);
-            await spool.WaitAsync(stoppingToken);
-            await Task.Delay(Gather, stoppingToken);
+            catch (IOException e)
+            {
+                // A disk that is full or gone may be back in a moment. What was sent and could not be noted is sent again, and counts once.
+                log.LogError(e, "the spool cannot be read");
+                await Task.Delay(MaxDelay, stoppingToken);
+            }
         }
     }
 
@@ -112,10 +121,17 @@ public sealed class SpoolPublisher(Spool spool, ISendEndpointProvider bus, ILogg
         for (; records > 0; records--)
             if (_left > 0)
                 _left--;
-            else if (_undelivered.TryDequeue(out var ended))
+            else if (TryDequeue(out var ended))
                 ended.Delivered();
             else
                 throw new InvalidOperationException("a record was delivered that nobody appended");
+    }
+
+    bool TryDequeue(out Ended ended)
+    {
+        // A record can be read, and even be confirmed, a moment before it stands in the queue; who appends it holds the lock until it does.
+        lock (_order)
+            return _undelivered.TryDequeue(out ended);
     }
 
     /// <summary>The last records of this folder's earlier processes are delivered: what they held can be spent again.</summary>

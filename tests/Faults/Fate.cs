@@ -15,9 +15,12 @@ enum Seen
 
 /// <summary>One paid call as its caller knows it.</summary>
 /// <param name="Id">The request's id, when the caller has got to know it.</param>
-/// <param name="Cost">Of the whole answer, in nano-dollars.</param>
+/// <param name="Cost">Of the whole answer, in nano-dollars; by our own count when it broke off.</param>
 sealed record Fate(Seen Seen, int Status, Guid? Id, long Cost)
 {
+    /// <summary>Tokens that our own count finds in <c>[[tokens:N]]</c>, which is one word to the sandbox, beyond that one.</summary>
+    const int MoreInRequest = 2;
+
     /// <summary>
     /// One call with an answer of <paramref name="tokens"/> words; its caller leaves after <paramref name="leaveAfter"/> of them.
     /// The prompt's words are such that our own count, for what was broken off, is the provider's.
@@ -25,10 +28,12 @@ sealed record Fate(Seen Seen, int Status, Guid? Id, long Cost)
     public static async Task<Fate> OfAsync(string credential, string model, int words, int tokens, bool stream, int? leaveAfter, Uri at)
     {
         var cost = words * Price.Input + tokens * Price.Output;
+        var asks = tokens > Price.AnswerTokens;
+        var brokenCost = cost + (asks ? MoreInRequest * Price.Input : 0);
         var more = $"\"max_tokens\":{tokens}" + (stream ? ",\"stream\":true" : "");
         var prompt = Enumerable.Repeat("word", words);
         // The sandbox answers in twenty words unless the prompt asks for more.
-        var body = Chat.Body(model, string.Join(' ', tokens <= Price.AnswerTokens ? prompt : prompt.Skip(1).Prepend($"[[tokens:{tokens}]]")), more);
+        var body = Chat.Body(model, string.Join(' ', !asks ? prompt : prompt.Skip(1).Prepend($"[[tokens:{tokens}]]")), more);
         Guid? id = null;
         try
         {
@@ -36,16 +41,16 @@ sealed record Fate(Seen Seen, int Status, Guid? Id, long Cost)
             id = response.Headers.TryGetValues("X-Request-Id", out var ids) ? Guid.ParseExact(ids.Single()["req_".Length..], "N") : null;
             var status = (int)response.StatusCode;
             if (status != 200)
-                return new(status is 502 or 504 ? Seen.Broken : Seen.Refused, status, id, cost);
+                return new(status is 502 or 504 ? Seen.Broken : Seen.Refused, status, id, brokenCost);
             if (leaveAfter is { } last)
             {
                 await LeaveAsync(response, last);
-                return new(Seen.Broken, status, id, cost);
+                return new(Seen.Broken, status, id, brokenCost);
             }
             var reply = await Reply.ReadAsync(response);
             var whole = !stream || reply.Text.EndsWith("data: [DONE]\n\n", StringComparison.Ordinal) && !reply.Text.Contains("\"error\"", StringComparison.Ordinal);
             if (!whole)
-                return new(Seen.Broken, status, id, cost);
+                return new(Seen.Broken, status, id, brokenCost);
             // While leases of the dead hold a wallet, what is left of it can pay for fewer words than were asked for.
             var said = reply.Content.Split(' ').Length;
             if (said > tokens)
@@ -54,7 +59,7 @@ sealed record Fate(Seen Seen, int Status, Guid? Id, long Cost)
         }
         catch (Exception e) when (e is HttpRequestException or IOException)
         {
-            return new(Seen.Broken, 0, id, cost);
+            return new(Seen.Broken, 0, id, brokenCost);
         }
     }
 

@@ -38,12 +38,13 @@ static class Processes
     /// <summary>How long a process's log is now.</summary>
     public static long LogEnd(string name) => new FileInfo(Log(name)).Length;
 
-    /// <summary>Whether a process has said, since its log was so long, that it dies at a failpoint.</summary>
-    public static bool HasDied(string name, string failpoint, long since)
+    /// <summary>What a process has said, since its log was so long, that it does at failpoints: <c>point: action</c>.</summary>
+    public static HashSet<string> Passages(string name, long since)
     {
+        const string saying = "failpoint ";
         using var log = new FileStream(Log(name), FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
         log.Position = Math.Min(since, log.Length);
-        return new StreamReader(log).ReadToEnd().Contains($"failpoint {failpoint}: kill", StringComparison.Ordinal);
+        return [.. new StreamReader(log).ReadToEnd().Split('\n').Where(line => line.StartsWith(saying, StringComparison.Ordinal)).Select(line => line[saying.Length..].TrimEnd())];
     }
 
     static string Log(string name) => Path.Combine(Stack.Data, "logs", $"{name}.log");
