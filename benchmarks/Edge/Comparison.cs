@@ -6,7 +6,7 @@ namespace LlmGateway.Edge;
 /// <param name="RepeatMinutes">How long disturbed runs are repeated: on a busy machine the end must come, too.</param>
 sealed record Plan(int WarmSeconds, int Runs, int Seconds, int PacedSeconds, int RepeatMinutes)
 {
-    public static readonly Plan Thorough = new(60, 3, 3, 6, RepeatMinutes: 8), Quick = new(8, 1, 3, 3, RepeatMinutes: 0);
+    public static readonly Plan Thorough = new(60, 3, 5, 6, RepeatMinutes: 12), Quick = new(8, 1, 3, 3, RepeatMinutes: 0);
 }
 
 /// <summary>
@@ -71,7 +71,7 @@ static class Comparison
     {
         var results = new Results();
         Report.PrintHead();
-        foreach (var scenario in (Scenario[])[scenarios.Json1, scenarios.Json32, scenarios.Json256, scenarios.Large, scenarios.Burst, scenarios.Translated, scenarios.Paced])
+        foreach (var scenario in (Scenario[])[scenarios.Json1, scenarios.Json32, scenarios.Json256, scenarios.Beside32, scenarios.Beside256, scenarios.Large, scenarios.Burst, scenarios.Translated, scenarios.Paced])
         {
             var taking = targets.Where(target => scenario.Targets.Contains(target.Name)).ToList();
             var samples = await MeasureAsync(taking, scenario, plan);

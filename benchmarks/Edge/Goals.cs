@@ -31,7 +31,7 @@ static class Goals
 {
     public static void Print(Results results, Scenario.Set scenarios, double redisPerRequest)
     {
-        Scenario[] json = [scenarios.Json32, scenarios.Json256];
+        Scenario[] json = [scenarios.Json32, scenarios.Json256], beside = [scenarios.Beside32, scenarios.Beside256];
         var (full, yarp, paced) = (Rig.Full, Rig.Yarp, scenarios.Paced);
         Goal[] goals =
         [
@@ -40,6 +40,9 @@ static class Goals
             Throughput("requests/s ÷ Portkey, 32 / 256", 15, 25, Rig.Portkey, json),
             Throughput("requests/s ÷ the same without governance, 32 / 256", 0.80, 0.90, Rig.Ungoverned, json),
             Ratio("CPU per request ÷ YARP, 32 / 256", 1.0, 0.65, more: false, yarp, json, sample => sample.CpuPerRequest),
+            Throughput("requests/s ÷ YARP, beside as much work, 32 / 256", 1.0, 1.5, yarp, beside),
+            Throughput("requests/s ÷ the same without governance, beside as much work, 32 / 256", 0.80, 0.90, Rig.Ungoverned, beside),
+            Ratio("CPU per request ÷ YARP, beside as much work, 32 / 256", 1.0, 0.65, more: false, yarp, beside, sample => sample.CpuPerRequest),
             Ratio("p50 ÷ YARP, 1 connection", 1.5, 1.0, more: false, yarp, [scenarios.Json1], sample => sample.P50),
             new("Redis round trips per request", 0.2, 0.02, More: false, [redisPerRequest]),
             Throughput("SSE bursts: streams/s ÷ YARP", 0.85, 1.0, yarp, [scenarios.Burst]),

@@ -10,7 +10,7 @@ namespace LlmGateway.Edge;
 sealed class Ledger(IReadOnlyList<int> roots)
 {
     /// <summary>About a tenth of the share of what has the usual priority.</summary>
-    const int Nice = 10;
+    public const int Nice = 10;
 
     const int Attempts = 5;
 

@@ -44,6 +44,7 @@ static class Load
     {
         if (target.Behind is not null)
             await target.Behind.YieldAsync();
+        using var neighbour = scenario.Beside && target.Behind is null ? new Neighbour() : null;
         var (cpu, core, clock) = (target.Cpu(), Cores.Busy(Cores.UnderTest), Stopwatch.GetTimestamp());
         var result = await RunAsync(target, scenario, seconds);
         var (elapsed, end) = (Stopwatch.GetElapsedTime(clock), Stopwatch.GetTimestamp());

@@ -5,10 +5,15 @@ sealed record Scenario(string Name, string BodyFile, int Connections, string[] T
 {
     public bool Paced { get; init; }
 
+    /// <summary>
+    /// The core of the load has other work for everybody, see <see cref="Neighbour"/>: beside ours that is the ledger, and a proxy whose callers and provider are slower does more for each request.
+    /// </summary>
+    public bool Beside { get; init; }
+
     public string Path { get; init; } = "/v1/chat/completions";
 
     /// <summary>The rows of the comparison.</summary>
-    public sealed record Set(Scenario Json1, Scenario Json32, Scenario Json256, Scenario Large, Scenario Burst, Scenario Translated, Scenario Paced);
+    public sealed record Set(Scenario Json1, Scenario Json32, Scenario Json256, Scenario Beside32, Scenario Beside256, Scenario Large, Scenario Burst, Scenario Translated, Scenario Paced);
 
     /// <summary>Writes the bodies that the scenarios post.</summary>
     public static Set Prepare(string folder)
@@ -22,6 +27,7 @@ sealed record Scenario(string Name, string BodyFile, int Connections, string[] T
         string[] some = [Rig.Nginx, Rig.Yarp, Rig.Full], more = [Rig.Nginx, Rig.Yarp, Rig.Ungoverned, Rig.Full], all = [Rig.Direct, Rig.Nginx, Rig.Yarp, Rig.Portkey, Rig.Ungoverned, Rig.Full];
         return new(
             new("1 KB JSON", json, 1, more), new("1 KB JSON", json, 32, all), new("1 KB JSON", json, 256, all),
+            new("1 KB JSON, beside work", json, 32, more) { Beside = true }, new("1 KB JSON, beside work", json, 256, more) { Beside = true },
             new("256 KB request", large, 32, some), new("SSE burst", burst, 32, [Rig.Direct, .. more]),
             new("SSE burst, translated", translated, 32, [Rig.Full]) { Path = "/v1/messages" }, new("SSE paced", paced, 512, some) { Paced = true });
 

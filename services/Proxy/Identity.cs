@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 
@@ -14,6 +15,12 @@ public sealed class Identity
     readonly HotCache<Guid, Project> _projects;
     readonly TimeProvider _time;
 
+    /// <summary>
+    /// Fingerprints of known credentials by the very string (not its text) that they came in, which the server keeps while a connection sends the same: so its credential is hashed once.
+    /// Entries go with their strings.
+    /// </summary>
+    readonly ConditionalWeakTable<string, string> _fingerprints = [];
+
     public Identity(SessionsClient sessions, Envelope envelope, TimeProvider time)
     {
         _time = time;
@@ -26,18 +33,22 @@ public sealed class Identity
     /// <summary>The caller, or why there is none. Status, expiry and origin have been checked.</summary>
     public async ValueTask<(Caller? Caller, Problem? Problem)> IdentifyAsync(HttpContext http)
     {
-        if (!Permit.TryFindCredential(http.Request, out var token, out var inQuery))
+        if (!Permit.TryFindCredential(http.Request, out var token, out var kept, out var inQuery))
             return (null, Problems.NoCredential);
         var unknown = inQuery ? Problems.BadKeyInQuery : Problems.BadCredential;
         if (token.Length > Token.MaxLength)
             return (null, unknown);
-        var fingerprint = Token.Fingerprint(token);
+        string? fingerprint = null;
+        var isNew = kept is not null && !_fingerprints.TryGetValue(kept, out fingerprint);
+        fingerprint ??= Token.Fingerprint(token);
         // Most are known; only of others the form is looked at, before anybody is asked about them.
         if (!_credentials.TryGet(fingerprint, out var credential) && Token.TryRead(token, out _, out _))
             credential = await _credentials.GetAsync(fingerprint);
         // Where the project takes none there, a good key in the query is told nothing that a bad one is not.
         if (credential is null || (inQuery && await _projects.GetAsync(credential.Project) is not { Catalog.KeysInQuery: true }))
             return (null, unknown);
+        if (isNew)
+            _fingerprints.AddOrUpdate(kept!, fingerprint);
         if (Permit.Check(credential, _time.GetUtcNow()) is { } refused)
             return (null, refused);
         if (await _projects.GetAsync(credential.Project) is not { } project)

@@ -8,14 +8,16 @@ namespace LlmGateway.Proxy;
 public static class Permit
 {
     /// <summary>The credential of a request, wherever its SDK puts it. One in the query is taken out of it, so that nothing that comes later can show it.</summary>
+    /// <param name="kept">The header that it stands in, if it is one whose string the server keeps for the connection as long as it comes again unchanged; else null.</param>
     /// <param name="inQuery">Only some projects accept it there; which project it is, the credential says.</param>
-    public static bool TryFindCredential(HttpRequest request, out ReadOnlySpan<char> credential, out bool inQuery)
+    public static bool TryFindCredential(HttpRequest request, out ReadOnlySpan<char> credential, out string? kept, out bool inQuery)
     {
-        inQuery = false;
+        (kept, inQuery) = (null, false);
         var headers = request.Headers;
         var authorization = headers.Authorization.ToString();
         if (authorization.StartsWith("Bearer ", StringComparison.OrdinalIgnoreCase))
         {
+            kept = authorization;
             credential = authorization.AsSpan(7).Trim();
             return true;
         }

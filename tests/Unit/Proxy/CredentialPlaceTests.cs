@@ -42,11 +42,11 @@ public sealed class CredentialPlaceTests
     {
         var request = Request("/v1beta/models", "?key=llm_gw_1");
         request.Headers[header] = value;
-        Assert.True(Permit.TryFindCredential(request, out _, out var inQuery));
+        Assert.True(Permit.TryFindCredential(request, out _, out _, out var inQuery));
         Assert.Equal(expected, inQuery);
     }
 
-    static string? Find(HttpRequest request) => Permit.TryFindCredential(request, out var credential, out _) ? credential.ToString() : null;
+    static string? Find(HttpRequest request) => Permit.TryFindCredential(request, out var credential, out _, out _) ? credential.ToString() : null;
 
     static HttpRequest Request(string path, string query) => new DefaultHttpContext { Request = { Path = path, QueryString = new(query) } }.Request;
 }

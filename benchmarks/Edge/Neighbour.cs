@@ -1,0 +1,16 @@
+using System.Diagnostics;
+using System.Globalization;
+
+namespace LlmGateway.Edge;
+
+/// <summary>Work on the core of the load without end, as low in priority as the <see cref="Ledger"/>: what the others are measured beside where ours is measured beside its ledger.</summary>
+sealed class Neighbour : IDisposable
+{
+    readonly Process _process = Process.Start("taskset", ["-c", $"{Cores.OfTheRest}", "nice", "-n", Ledger.Nice.ToString(CultureInfo.InvariantCulture), "sh", "-c", "while :; do :; done"]);
+
+    public void Dispose()
+    {
+        _process.Kill();
+        _process.Dispose();
+    }
+}
