@@ -143,7 +143,7 @@ public sealed class Answering(Forwarding forwarding, SpoolPublisher publisher, R
     /// </summary>
     async Task<Problem?> EndBrokenAsync(Exchange exchange, Passage passage, Running.Request run, Exception e)
     {
-        var (http, meter) = (exchange.Http, passage.Meter);
+        var (http, meter, body) = (exchange.Http, passage.Meter, passage.Body);
         if (exchange.Ended)
         {
             if (!http.RequestAborted.IsCancellationRequested)
@@ -155,7 +155,9 @@ public sealed class Answering(Forwarding forwarding, SpoolPublisher publisher, R
         if (http.RequestAborted.IsCancellationRequested || run.Revoked || run.CallerStalls)
         {
             var reason = run.Revoked ? "revoked" : http.RequestAborted.IsCancellationRequested ? "aborted" : "stalled";
-            EndBroken(exchange, passage, RequestOutcome.Aborted, StatusCodes.Status499ClientClosedRequest, reason);
+            // The provider's own count, if it came before the caller left.
+            var metered = meter.UsageIsBelieved ? meter.Settle(body.Span) : meter.Estimate(body.Span, reason);
+            exchange.End(publisher, rates, RequestOutcome.Aborted, StatusCodes.Status499ClientClosedRequest, metered, metered.Estimated ? null : reason);
             if (run.Revoked)
                 await FinishAsync(exchange, passage.Relay, Problems.RevokedCredential);
             else
@@ -173,18 +175,11 @@ public sealed class Answering(Forwarding forwarding, SpoolPublisher publisher, R
         if (!HasBegun(http.Response))
             return problem;
         if (meter.ContentSeen)
-            EndBroken(exchange, passage, RequestOutcome.Interrupted, problem.Status, problem.Code);
+            exchange.End(publisher, rates, RequestOutcome.Interrupted, problem.Status, meter.Estimate(body.Span, problem.Code));
         else
             exchange.End(publisher, rates, RequestOutcome.Failed, problem.Status, null, problem.Code);
         await FinishAsync(exchange, passage.Relay, problem);
         return null;
-    }
-
-    /// <summary>What was delivered is paid for: by the provider's own count if it came, else by ours.</summary>
-    void EndBroken(Exchange exchange, Passage passage, RequestOutcome outcome, int status, string reason)
-    {
-        var metered = passage.Meter.UsageIsBelieved ? passage.Meter.Settle(passage.Body.Span) : passage.Meter.Estimate(passage.Body.Span, reason);
-        exchange.End(publisher, rates, outcome, status, metered, metered.Estimated ? null : reason);
     }
 
     /// <summary>Tells a caller who is still there, in the form that the answer has taken so far.</summary>
