@@ -82,7 +82,7 @@ public sealed class SpoolPublisher(Spool spool, ISendEndpointProvider bus, ILogg
             catch (IOException e)
             {
                 // A disk that is full or gone may be back in a moment. What was sent and could not be noted is sent again, and counts once.
-                log.LogError(e, "the spool cannot be read");
+                log.LogError(e, "the spool's disk failed; settlements are delivered when it works again");
                 await Task.Delay(MaxDelay, stoppingToken);
             }
         }

@@ -14,7 +14,7 @@ public sealed class ChaosTests
     const int MinEvents = 4, MaxEvents = 9;
 
     static readonly TimeSpan LongestBrokerStop = TimeSpan.FromSeconds(60), LongestServerStop = TimeSpan.FromSeconds(8), LongestPause = TimeSpan.FromSeconds(6);
-    static readonly string[] Killable = ["wallet", "sessions", .. Processes.Proxies], Pausable = [.. Killable, .. Processes.Servers];
+    static readonly string[] Pausable = [.. Processes.Gateway, .. Processes.Servers];
 
     readonly Dictionary<string, int> _events = [];
 
@@ -81,7 +81,7 @@ public sealed class ChaosTests
     static (string Kind, string What, Func<Task> Act) Next(Random random)
     {
         var (choice, part) = (random.Next(100), random.NextDouble());
-        var service = Killable[random.Next(Killable.Length)];
+        var service = Processes.Gateway[random.Next(Processes.Gateway.Length)];
         var anyone = Pausable[random.Next(Pausable.Length)];
         var points = Failpoint.All.Keys.Where(point => point.StartsWith(service.TrimEnd('2'), StringComparison.Ordinal)).ToArray();
         var point = string.Create(CultureInfo.InvariantCulture, $"{points[random.Next(points.Length)]}:{random.Next(1, 20)}:kill");

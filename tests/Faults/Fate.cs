@@ -33,7 +33,7 @@ sealed record Fate(Seen Seen, int Status, Guid? Id, long Cost)
         var more = $"\"max_tokens\":{tokens}" + (stream ? ",\"stream\":true" : "");
         var prompt = Enumerable.Repeat("word", words);
         // The sandbox answers in twenty words unless the prompt asks for more.
-        var body = Chat.Body(model, string.Join(' ', !asks ? prompt : prompt.Skip(1).Prepend($"[[tokens:{tokens}]]")), more);
+        var body = Chat.Body(model, string.Join(' ', asks ? prompt.Skip(1).Prepend($"[[tokens:{tokens}]]") : prompt), more);
         Guid? id = null;
         try
         {

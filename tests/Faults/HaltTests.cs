@@ -11,8 +11,6 @@ public sealed class HaltTests
 {
     const string Delay = "delay", Error = "throw";
 
-    static readonly string[] Names = ["wallet", "sessions", .. Processes.Proxies];
-
     /// <summary>An error here would deny what has been done: between the record in memory that is a file, and its place in the queue, nothing can fail.</summary>
     const string NeverFails = "proxy.spool.appended";
 
@@ -27,7 +25,7 @@ public sealed class HaltTests
         int[] lives;
         try
         {
-            lives = await Task.WhenAll(Names.Select(GoThroughAsync));
+            lives = await Task.WhenAll(Processes.Gateway.Select(GoThroughAsync));
         }
         finally
         {
@@ -35,7 +33,7 @@ public sealed class HaltTests
         }
         await load.CheckAsync();
         await Invariants.HoldAtRestAsync();
-        Assert.Equal(lives, Names.Select(name => Stack.ProcessId(name)!.Value));
+        Assert.Equal(lives, Processes.Gateway.Select(name => Stack.ProcessId(name)!.Value));
     }
 
     /// <summary>The process that has passed all its points.</summary>

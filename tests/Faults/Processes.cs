@@ -5,7 +5,7 @@ namespace LlmGateway.Faults;
 /// <summary>The processes of the running stack: ended, paused, and started in another environment. The stack's own supervisor starts what has died again.</summary>
 static class Processes
 {
-    public static readonly string[] Proxies = ["proxy", "proxy2"], Services = ["sandbox", "wallet", "sessions", .. Proxies], Servers = ["postgres", "redis", "rabbitmq"];
+    public static readonly string[] Proxies = ["proxy", "proxy2"], Gateway = ["wallet", "sessions", .. Proxies], Services = ["sandbox", .. Gateway], Servers = ["postgres", "redis", "rabbitmq"];
 
     static readonly TimeSpan Recovery = TimeSpan.FromSeconds(90);
 
