@@ -1,6 +1,6 @@
 using System.Text.Json;
 using LlmGateway.Contracts;
-using LlmGateway.Proxy.OpenAi;
+using LlmGateway.Proxy.OneShots;
 using LlmGateway.Proxy.Translation;
 
 namespace LlmGateway.Proxy.Batches;

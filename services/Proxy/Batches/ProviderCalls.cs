@@ -4,7 +4,6 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using LlmGateway.Contracts;
-using LlmGateway.Proxy.OpenAi;
 using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Proxy.Batches;

@@ -2,7 +2,7 @@ using System.Buffers;
 using System.Text;
 using System.Text.Json;
 using LlmGateway.Contracts;
-using LlmGateway.Proxy.OpenAi;
+using LlmGateway.Proxy.OneShots;
 using LlmGateway.ServiceDefaults;
 using static LlmGateway.Proxy.Refusals;
 

@@ -1,6 +1,6 @@
 using System.Text;
 using System.Text.Json;
-using LlmGateway.Proxy.OpenAi;
+using LlmGateway.Proxy.Chat;
 using LlmGateway.ServiceDefaults;
 using static LlmGateway.Proxy.Refusals;
 using static LlmGateway.Proxy.Responses.ResponsesParameters;

@@ -1,5 +1,5 @@
 using System.Text.Json;
-using LlmGateway.Proxy.OpenAi;
+using LlmGateway.Proxy.Chat;
 using LlmGateway.Proxy.Translation;
 using static LlmGateway.Proxy.Refusals;
 

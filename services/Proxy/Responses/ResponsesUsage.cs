@@ -1,5 +1,5 @@
-using LlmGateway.Proxy.OpenAi;
-using static LlmGateway.Proxy.OpenAi.ChatUsage;
+using LlmGateway.Proxy.Chat;
+using static LlmGateway.Proxy.Chat.ChatUsage;
 
 namespace LlmGateway.Proxy.Responses;
 

@@ -3,7 +3,8 @@ using System.Text;
 using System.Text.Json;
 using LlmGateway.Contracts;
 using LlmGateway.Proxy;
-using LlmGateway.Proxy.OpenAi;
+using LlmGateway.Proxy.Chat;
+using LlmGateway.Proxy.OneShots;
 using LlmGateway.ServiceDefaults;
 using Xunit;
 

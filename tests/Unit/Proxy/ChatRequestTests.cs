@@ -1,6 +1,7 @@
 using System.Text;
 using LlmGateway.Proxy;
-using LlmGateway.Proxy.OpenAi;
+using LlmGateway.Proxy.Chat;
+using LlmGateway.Proxy.OneShots;
 using Xunit;
 
 namespace LlmGateway.UnitTests.Proxy;

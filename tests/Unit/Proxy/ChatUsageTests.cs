@@ -1,7 +1,8 @@
 using System.Text;
 using LlmGateway.Contracts;
 using LlmGateway.Proxy;
-using LlmGateway.Proxy.OpenAi;
+using LlmGateway.Proxy.Chat;
+using LlmGateway.Proxy.OneShots;
 using Xunit;
 
 namespace LlmGateway.UnitTests.Proxy;

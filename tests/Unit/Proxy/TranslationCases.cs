@@ -3,7 +3,8 @@ using System.Globalization;
 using System.Text;
 using LlmGateway.Contracts;
 using LlmGateway.Proxy;
-using LlmGateway.Proxy.OpenAi;
+using LlmGateway.Proxy.Chat;
+using LlmGateway.Proxy.OneShots;
 using LlmGateway.Proxy.Translation;
 using LlmGateway.ServiceDefaults;
 

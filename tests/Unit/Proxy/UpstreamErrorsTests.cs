@@ -1,5 +1,7 @@
+using LlmGateway.Proxy;
 using System.Text;
-using LlmGateway.Proxy.OpenAi;
+using LlmGateway.Proxy.Chat;
+using LlmGateway.Proxy.OneShots;
 using Xunit;
 
 namespace LlmGateway.UnitTests.Proxy;

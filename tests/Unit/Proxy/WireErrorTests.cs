@@ -2,7 +2,8 @@ using System.Buffers;
 using System.Text;
 using System.Text.Json;
 using LlmGateway.Proxy;
-using LlmGateway.Proxy.OpenAi;
+using LlmGateway.Proxy.Chat;
+using LlmGateway.Proxy.OneShots;
 using LlmGateway.ServiceDefaults;
 using Xunit;
 

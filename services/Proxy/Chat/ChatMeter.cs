@@ -1,0 +1,243 @@
+using LlmGateway.Proxy.OneShots;
+using System.Text;
+using System.Text.Json;
+
+namespace LlmGateway.Proxy.Chat;
+
+/// <summary>
+/// Reads answers of the OpenAI chat wire, a whole one or the chunks of a stream, and keeps what settling needs: the provider's usage, and our own count
+/// of what went by in case that is missing. Never throws, whatever the bytes.
+/// </summary>
+/// <param name="counts">False leaves out our own count, which is most of the work: for a whole answer, which can be read again should its usage be missing.</param>
+/// <param name="completion">The request on the wire before chat, where a choice has its words in <c>text</c>. Some chat servers say their words there once more, so chat does not read it.</param>
+public sealed class ChatMeter(bool counts = true, CompletionRequest? completion = null) : WholeMeter
+{
+    // Names of the strings in a message or delta that are the model's words.
+    static readonly byte[][] Texts =
+    [
+        "content"u8.ToArray(), "text"u8.ToArray(), "refusal"u8.ToArray(),
+        "reasoning_content"u8.ToArray(), "reasoning"u8.ToArray(), "thinking"u8.ToArray(),
+        "name"u8.ToArray(), "arguments"u8.ToArray(),
+    ];
+
+    /// <summary>Of a choice that has no message around its words.</summary>
+    const int TextKind = 1;
+
+    Track[] _tracks = new Track[1];
+    UInt128 _finished;
+
+    /// <summary>The last finish reason that was seen.</summary>
+    public string? FinishReason { get; private set; }
+
+    /// <summary>How many answers have a finish reason.</summary>
+    public int FinishedChoices => (int)UInt128.PopCount(_finished);
+
+    /// <summary>Something was seen that is no JSON.</summary>
+    public bool MalformedSeen { get; private set; }
+
+    public override long DeliveredTokens
+    {
+        get
+        {
+            var sum = 0L;
+            foreach (var track in _tracks)
+                sum += track.Estimate.Tokens;
+            return Math.Max(0, sum - (completion?.EchoedTokens ?? 0));
+        }
+    }
+
+    /// <summary>Where the prompt is said once more, words are no sign of output.</summary>
+    public override bool UsageIsBelieved => completion?.EchoedTokens is null ? base.UsageIsBelieved : Usage?.Usage is not null;
+
+    public override bool See(ReadOnlySpan<byte> answer) => Read(answer).IsJson;
+
+    /// <summary>Reads one JSON text: a chunk's data or a whole answer.</summary>
+    public ChatPiece Read(ReadOnlySpan<byte> json)
+    {
+        var piece = default(ChatPiece);
+        try
+        {
+            var reader = new Utf8JsonReader(json);
+            if (reader.Read() && reader.TokenType == JsonTokenType.StartObject)
+                SeeMembers(ref reader, ref piece);
+            piece.IsJson = !reader.Read();
+        }
+        catch (JsonException)
+        {
+            // What was read before the defect stays counted.
+        }
+        MalformedSeen |= !piece.IsJson;
+        if (piece.IsJson && piece.Usage.Length > 0 && !piece.UsageIsNull)
+            Usage = ChatUsage.Read(json.Slice(piece.Usage.Start, piece.Usage.Length));
+        return piece;
+    }
+
+    /// <summary>Counts what is too large to be read as the text that it mostly is.</summary>
+    internal void SeeUnread(ReadOnlySpan<byte> bytes)
+    {
+        ContentSeen = true;
+        _tracks[0].Estimate.Add(bytes);
+    }
+
+    void SeeMembers(ref Utf8JsonReader reader, ref ChatPiece piece)
+    {
+        for (var end = (int)reader.BytesConsumed; reader.NextMember(); end = (int)reader.BytesConsumed)
+        {
+            var start = (int)reader.TokenStartIndex;
+            if (piece.Usage.Length > 0 && piece.AfterUsage == 0)
+                piece.AfterUsage = start;
+            if (reader.Has("choices"u8))
+            {
+                reader.Read();
+                piece.HasChoices = SeeChoices(ref reader);
+            }
+            else if (reader.Has("usage"u8))
+            {
+                reader.Read();
+                var value = (int)reader.TokenStartIndex;
+                piece.UsageIsNull = reader.TokenType == JsonTokenType.Null;
+                piece.UsageIsObject = reader.TokenType == JsonTokenType.StartObject;
+                reader.StepOver();
+                (piece.BeforeUsage, piece.UsageName, piece.AfterUsage) = (end, start, 0);
+                piece.Usage = (value, (int)reader.BytesConsumed - value);
+            }
+            else
+            {
+                var isError = reader.Has("error"u8);
+                reader.Read();
+                ErrorSeen |= isError && reader.TokenType != JsonTokenType.Null;
+                reader.StepOver();
+            }
+        }
+    }
+
+    bool SeeChoices(ref Utf8JsonReader reader)
+    {
+        if (reader.TokenType != JsonTokenType.StartArray)
+        {
+            reader.StepOver();
+            return false;
+        }
+        var count = 0;
+        for (; reader.Read() && reader.TokenType != JsonTokenType.EndArray; count++)
+        {
+            if (reader.TokenType == JsonTokenType.StartObject)
+                SeeChoice(ref reader, count);
+            else
+                reader.StepOver();
+        }
+        return count > 0;
+    }
+
+    /// <summary>One answer's part. Its index stands before its words in every provider's chunks; otherwise its place in the array counts.</summary>
+    void SeeChoice(ref Utf8JsonReader reader, int index)
+    {
+        while (reader.NextMember())
+        {
+            var (isIndex, isFinish) = (reader.Has("index"u8), reader.Has("finish_reason"u8));
+            var isMessage = reader.Has("delta"u8) || reader.Has("message"u8);
+            var isText = completion is not null && reader.Has("text"u8);
+            reader.Read();
+            if (isIndex && reader.TokenType == JsonTokenType.Number && reader.TryGetInt32(out var given))
+                index = given;
+            else if (isFinish && reader.TokenType == JsonTokenType.String)
+                Finish(ref reader, index);
+            else if (isMessage && reader.TokenType == JsonTokenType.StartObject)
+                SeeMessage(ref reader, index);
+            else if (isText && reader.TokenType == JsonTokenType.String)
+                SeeWords(ref reader, ref TrackOf(index), TextKind);
+            else
+                reader.StepOver();
+        }
+    }
+
+    void Finish(ref Utf8JsonReader reader, int index)
+    {
+        FinishReason = reader.Has("stop"u8) ? "stop" : reader.Has("length"u8) ? "length" : reader.Has("tool_calls"u8) ? "tool_calls"
+            : Encoding.UTF8.GetString(reader.ValueSpan[..Math.Min(reader.ValueSpan.Length, 64)]);
+        _finished |= UInt128.One << (index & (ModelRequest.MaxChoices - 1));
+    }
+
+    void SeeMessage(ref Utf8JsonReader reader, int index)
+    {
+        ref var track = ref TrackOf(index);
+        var depth = reader.CurrentDepth;
+        var kind = -1;
+        while (reader.Read() && reader.CurrentDepth > depth)
+        {
+            if (reader.TokenType == JsonTokenType.PropertyName)
+            {
+                // OpenRouter says the same words again there.
+                if (reader.Has("reasoning_details"u8))
+                    reader.Skip();
+                kind = KindOf(ref reader);
+            }
+            else if (reader.TokenType == JsonTokenType.String && kind >= 0)
+                SeeWords(ref reader, ref track, kind);
+        }
+    }
+
+    void SeeWords(ref Utf8JsonReader reader, ref Track track, int kind)
+    {
+        if (reader.ValueSpan.Length == 0)
+            return;
+        ContentSeen = true;
+        if (!counts)
+            return;
+        if (kind != track.Kind)
+            track.Estimate.Break();
+        track.Kind = kind;
+        track.Estimate.AddJson(reader.ValueSpan);
+    }
+
+    ref Track TrackOf(int index)
+    {
+        // More answers than can be asked for share tracks.
+        index &= ModelRequest.MaxChoices - 1;
+        if (index >= _tracks.Length)
+            Array.Resize(ref _tracks, index + 1);
+        return ref _tracks[index];
+    }
+
+    static int KindOf(ref Utf8JsonReader reader)
+    {
+        if (reader.TokenType == JsonTokenType.PropertyName)
+            for (var kind = 0; kind < Texts.Length; kind++)
+                if (reader.Has(Texts[kind]))
+                    return kind;
+        return -1;
+    }
+
+    /// <summary>The words of one answer so far; a change of kind (content, arguments of a tool …) ends a word.</summary>
+    struct Track
+    {
+        public TokenEstimate Estimate;
+        public int Kind;
+    }
+}
+
+/// <summary>What one JSON text looked like. Offsets are those of the text.</summary>
+public struct ChatPiece
+{
+    public bool IsJson { get; internal set; }
+
+    /// <summary><c>choices</c> has an element.</summary>
+    public bool HasChoices { get; internal set; }
+
+    /// <summary>The value of <c>usage</c>; empty when the member is absent.</summary>
+    internal (int Start, int Length) Usage { get; set; }
+    internal bool UsageIsNull { get; set; }
+    internal bool UsageIsObject { get; set; }
+
+    /// <summary>End of what stands before the member, start of its name, start of the next member's name or 0.</summary>
+    internal int BeforeUsage { get; set; }
+    internal int UsageName { get; set; }
+    internal int AfterUsage { get; set; }
+
+    /// <summary>The bytes to cut so that the member is gone and the commas are right.</summary>
+    internal readonly (int Start, int End) Cut(ReadOnlySpan<byte> json)
+    {
+        var isFirst = json[..BeforeUsage].TrimStart(" \t\r\n"u8) is [(byte)'{'];
+        return isFirst && AfterUsage > 0 ? (UsageName, AfterUsage) : (BeforeUsage, Usage.Start + Usage.Length);
+    }
+}

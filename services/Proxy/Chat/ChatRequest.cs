@@ -1,0 +1,66 @@
+using System.Globalization;
+using System.Text;
+
+namespace LlmGateway.Proxy.Chat;
+
+/// <summary>What the gateway needs to know of a <c>POST /v1/chat/completions</c>, and where in the body it stands. The rest stays bytes.</summary>
+public sealed class ChatRequest : ModelRequest
+{
+    /// <summary>The caller asked for usage in the stream (<c>stream_options.include_usage</c>).</summary>
+    public override bool WantsUsage => StreamOptions.AsksForUsage;
+
+    /// <summary>Output tokens per answer that the caller asked for at most: the smaller of <c>max_tokens</c> and <c>max_completion_tokens</c>.</summary>
+    public override int? MaxTokens => (MaxTokensMember.Value, MaxCompletionTokensMember.Value) switch
+    {
+        ({ } a, { } b) => Math.Min(a, b),
+        var (a, b) => a ?? b,
+    };
+
+    public string? User { get; internal set; }
+
+    /// <summary><c>metadata.session_id</c>.</summary>
+    public string? SessionId { get; internal set; }
+
+    internal Place ModelValue { get; set; }
+    internal Limit MaxTokensMember { get; set; }
+    internal Limit MaxCompletionTokensMember { get; set; }
+
+    internal StreamOptions StreamOptions { get; set; }
+
+    /// <summary>Offset of the brace that ends the body.</summary>
+    internal int Closing { get; set; }
+
+    public override ReadOnlyMemory<byte> Rewrite(ReadOnlyMemory<byte> body, string upstreamModel, long outputLimit, bool injectUsage)
+    {
+        var edits = Edits(upstreamModel, outputLimit, injectUsage);
+        return edits.IsEmpty ? body : edits.Apply(body.Span);
+    }
+
+    /// <summary>What must differ in the body that the provider gets.</summary>
+    /// <inheritdoc cref="Rewrite"/>
+    public ByteEdits Edits(string upstreamModel, long outputLimit, bool injectUsage)
+    {
+        var edits = new ByteEdits();
+        if (Model != upstreamModel)
+            edits.Replace(ModelValue.Start, ModelValue.Length, Quoted(upstreamModel));
+        SetLimit(edits, outputLimit);
+        if (injectUsage && Stream && !WantsUsage)
+            StreamOptions.AskForUsage(edits, Closing);
+        return edits;
+    }
+
+    void SetLimit(ByteEdits edits, long outputLimit)
+    {
+        var digits = Encoding.UTF8.GetBytes(outputLimit.ToString(CultureInfo.InvariantCulture));
+        foreach (var member in (ReadOnlySpan<Limit>)[MaxTokensMember, MaxCompletionTokensMember])
+            if (member.Value is { } value && value != outputLimit)
+                edits.Replace(member.Place.Start, member.Place.Length, digits);
+        if (MaxTokens is not null)
+            return;
+        // An explicit null is a value to replace: the member must not stand there twice.
+        if (MaxCompletionTokensMember.Place.Length > 0)
+            edits.Replace(MaxCompletionTokensMember.Place.Start, MaxCompletionTokensMember.Place.Length, digits);
+        else
+            edits.Insert(Closing, (byte[])[.. ",\"max_completion_tokens\":"u8, .. digits]);
+    }
+}

@@ -1,0 +1,24 @@
+using LlmGateway.Proxy.Chat;
+using System.Buffers;
+using LlmGateway.ServiceDefaults;
+
+namespace LlmGateway.Proxy.OneShots;
+
+/// <summary>
+/// <c>POST /v1/completions</c>, the wire before chat: a text is continued. Its answers and streams are those of chat but for <c>choices[].text</c>; it is not translated, because a text
+/// that is to be continued is no turn of a conversation.
+/// </summary>
+public sealed class CompletionsWire : Wire
+{
+    public override string Name => "OpenAI completions";
+
+    public override ModelRequest Read(ReadOnlySpan<byte> body, RequestTarget target) => CompletionRequestReader.Read(body);
+
+    public override string Path(string upstreamModel, bool stream) => "/v1/completions";
+
+    public override WholeMeter NewWholeMeter(ModelRequest request, bool counts) => new ChatMeter(counts, (CompletionRequest)request);
+
+    public override Relay NewRelay(ModelRequest request) => new ChatRelay(request, new ChatMeter(completion: (CompletionRequest)request));
+
+    public override void WriteStreamError(IBufferWriter<byte> to, Problem problem, string requestId) => Wires.Chat.WriteStreamError(to, problem, requestId);
+}

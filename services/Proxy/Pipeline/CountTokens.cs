@@ -1,0 +1,89 @@
+using System.Text.Json;
+using LlmGateway.Contracts;
+using LlmGateway.ServiceDefaults;
+
+namespace LlmGateway.Proxy;
+
+/// <summary>How much input a request would be, in one wire's words.</summary>
+/// <param name="Model">As the caller named it.</param>
+/// <param name="ForProvider">Path and body for a provider of the same wire.</param>
+/// <param name="Counted">The request whose texts are counted here, when the provider speaks another wire.</param>
+/// <param name="Answer">Our own count as an answer.</param>
+public sealed record CountCall(string Model, Func<ModelOffer, (string Path, ReadOnlyMemory<byte> Body)> ForProvider, ReadOnlyMemory<byte> Counted, Func<long, object> Answer);
+
+/// <summary>
+/// <c>POST /v1/messages/count_tokens</c> and <c>:countTokens</c>. Free, and nothing is reserved; it counts as a request where requests per minute are limited.
+/// Providers of the caller's wire are asked; for others it is our own estimate.
+/// </summary>
+public sealed class CountTokens(Identity identity, KeyUse keys, Rates rates, Forwarding forwarding)
+{
+    const int MaxAnswerBytes = 64 * 1024;
+
+    /// <exception cref="ProblemException">The request is refused, or the provider failed.</exception>
+    public async Task HandleAsync(HttpContext http, Wire wire, Func<ReadOnlyMemory<byte>, CountCall> read)
+    {
+        http.SetRequestId(Ids.New());
+        http.Speak(wire);
+        var (caller, problem) = await identity.IdentifyAsync(http);
+        problem ??= Permit.CheckInference(caller!.Credential);
+        if (problem is not null)
+            throw new ProblemException(problem);
+        keys.Record(caller!.Credential);
+        using var body = await RequestBody.ReadAsync(http);
+        var call = Read(read, body.Memory);
+        var taken = await rates.TakeAsync(caller.Credential, 0, http.RequestAborted);
+        Rates.WriteHeaders(taken, http.Response.Headers);
+        if (taken.Exceeded is { } exceeded)
+            throw new ProblemException(Rates.Refusal(exceeded));
+        var route = caller.Project.Find(call.Model) ?? throw new ProblemException(Problems.UnknownModel(call.Model));
+        if (Permit.Check(caller.Credential, route, call.Model) is { } refused)
+            throw new ProblemException(refused);
+        var answer = wire.Speaks(route.Upstream.Provider.Wire)
+            ? await AskAsync(http, wire, route, call)
+            : JsonSerializer.SerializeToUtf8Bytes(call.Answer(TokenEstimate.OfRequest(call.Counted.Span)));
+        http.Response.Headers["X-Request-Id"] = http.RequestId();
+        http.Response.ContentType = "application/json";
+        http.Response.ContentLength = answer.Length;
+        await http.Response.BodyWriter.WriteAsync(answer, http.RequestAborted);
+    }
+
+    static CountCall Read(Func<ReadOnlyMemory<byte>, CountCall> read, ReadOnlyMemory<byte> body)
+    {
+        try
+        {
+            return read(body);
+        }
+        catch (JsonException e)
+        {
+            throw new ProblemException(Problems.NotValidJson(e));
+        }
+    }
+
+    async Task<byte[]> AskAsync(HttpContext http, Wire wire, Route route, CountCall call)
+    {
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted);
+        patience.CancelAfter(route.Upstream.Timeout);
+        var (path, sent) = call.ForProvider(route.Model);
+        try
+        {
+            var (response, problem) = await forwarding.SendAsync(route.Upstream, () => wire.Post(http, route.Upstream, path, sent, stream: false), patience.Token);
+            using (response)
+            {
+                if (response is null)
+                    throw new ProblemException(problem!);
+                using var answer = await AnswerBody.ReadAsync(response, MaxAnswerBytes, truncate: true, patience.Token);
+                if (response.IsSuccessStatusCode)
+                    return answer.Memory.ToArray();
+                throw new ProblemException(UpstreamErrors.Map((int)response.StatusCode, answer.Memory.Span, (int?)response.Headers.RetryAfter?.Delta?.TotalSeconds));
+            }
+        }
+        catch (OperationCanceledException) when (!http.RequestAborted.IsCancellationRequested)
+        {
+            throw new ProblemException(Problems.Upstream(504, "upstream_timeout", "The provider did not answer in time."));
+        }
+        catch (IOException)
+        {
+            throw new ProblemException(Problems.Upstream(502, "upstream_interrupted", "The provider broke off its answer."));
+        }
+    }
+}

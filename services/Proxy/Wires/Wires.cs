@@ -1,0 +1,50 @@
+using LlmGateway.Contracts;
+using LlmGateway.Proxy.Anthropic;
+using LlmGateway.Proxy.Gemini;
+using LlmGateway.Proxy.Chat;
+using LlmGateway.Proxy.OneShots;
+using LlmGateway.Proxy.Responses;
+
+namespace LlmGateway.Proxy;
+
+/// <summary>The wires that the gateway speaks, and which of them a provider is spoken to in.</summary>
+public static class Wires
+{
+    public static readonly ConversationWire Chat = new ChatWire("max_completion_tokens");
+
+    /// <summary>The same wire at providers that imitate OpenAI; only requests that are translated differ.</summary>
+    static readonly ConversationWire CompatibleChat = new ChatWire("max_tokens");
+
+    public static readonly ConversationWire Responses = new ResponsesWire();
+    public static readonly ConversationWire Messages = new AnthropicWire();
+    public static readonly ConversationWire Gemini = new GeminiWire();
+    public static readonly Wire Completions = new CompletionsWire();
+    public static readonly Wire Embeddings = new EmbeddingsWire();
+    public static readonly Wire GeminiEmbedding = new GeminiEmbeddingsWire(GeminiTarget.Embed);
+    public static readonly Wire GeminiEmbeddings = new GeminiEmbeddingsWire(GeminiTarget.EmbedBatch);
+    public static readonly Wire Moderations = new ModerationsWire();
+    public static readonly Wire Images = new ImagesWire();
+    public static readonly Wire Speech = new SpeechWire();
+    public static readonly Wire Transcriptions = new TranscriptionsWire("/v1/audio/transcriptions");
+    public static readonly Wire Translations = new TranscriptionsWire("/v1/audio/translations");
+
+    /// <summary>
+    /// The wire for a provider: the caller's own where the provider speaks it, so that bytes pass through; another that the conversation is translated into; or null when neither is
+    /// possible.
+    /// </summary>
+    /// <param name="provider">One of <see cref="ProviderWire"/>.</param>
+    public static Wire? Of(string provider, Wire caller)
+    {
+        if (caller.Speaks(provider))
+            return caller;
+        return caller is not ConversationWire ? null : provider switch
+        {
+            ProviderWire.OpenAi => Chat,
+            ProviderWire.OpenAiCompatible => CompatibleChat,
+            ProviderWire.Responses => Responses,
+            ProviderWire.Anthropic => Messages,
+            ProviderWire.Gemini => Gemini,
+            _ => null,
+        };
+    }
+}
