@@ -16,12 +16,7 @@ public sealed class Envelope
 
     readonly byte[] _master;
 
-    public Envelope(IConfiguration configuration)
-    {
-        _master = Convert.FromBase64String(configuration.Setting("Gateway:MasterKey"));
-        if (_master.Length != KeySize)
-            throw new InvalidOperationException("configuration 'Gateway:MasterKey' must be 32 bytes in base64");
-    }
+    public Envelope(IConfiguration configuration) => _master = configuration.Key("Gateway:MasterKey");
 
     /// <param name="owner">What the secret belongs to, e.g. <c>provider:{id}</c>; needed again to open.</param>
     public string Seal(string secret, string owner)

@@ -11,16 +11,13 @@ namespace LlmGateway.Sessions;
 public sealed class CredentialSeal
 {
     public const string PepperSetting = "Gateway:Pepper";
-    const int PepperSize = 32;
 
     readonly byte[] _pepper;
     readonly Envelope _envelope;
 
     public CredentialSeal(IConfiguration configuration, Envelope envelope)
     {
-        _pepper = Convert.FromBase64String(configuration.Setting(PepperSetting));
-        if (_pepper.Length != PepperSize)
-            throw new InvalidOperationException($"configuration '{PepperSetting}' must be {PepperSize} bytes in base64");
+        _pepper = configuration.Key(PepperSetting);
         _envelope = envelope;
     }
 
