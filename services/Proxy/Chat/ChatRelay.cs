@@ -12,7 +12,7 @@ namespace LlmGateway.Proxy.Chat;
 /// hidden, usage that the caller asked for gets its cost, CRLF becomes LF. Withheld is the last usage and <c>[DONE]</c>.
 /// </summary>
 /// <param name="meter">One of its own, which reads the words of the wire at hand: chat or the one before it.</param>
-public sealed class ChatRelay(ModelRequest request, ChatMeter meter, int maxEventBytes = SseReader.MaxEventBytes) : Relay
+public sealed class ChatRelay(ModelRequest request, ChatMeter meter, int maxEventBytes = SseReader.MaxEventBytes) : StreamRelay
 {
     readonly SseReader _events = new(maxEventBytes);
 

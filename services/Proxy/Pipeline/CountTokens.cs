@@ -15,7 +15,7 @@ public sealed record CountCall(string Model, Func<ModelOffer, (string Path, Read
 /// <c>POST /v1/messages/count_tokens</c> and <c>:countTokens</c>. Free, and nothing is reserved; it counts as a request where requests per minute are limited.
 /// Providers of the caller's wire are asked; for others it is our own estimate.
 /// </summary>
-public sealed class CountTokens(Identity identity, KeyUse keys, Rates rates, Forwarding forwarding)
+public sealed class CountTokens(Identity identity, KeyUse keys, RateLimits rateLimits, Forwarding forwarding)
 {
     const int MaxAnswerBytes = 64 * 1024;
 
@@ -31,10 +31,10 @@ public sealed class CountTokens(Identity identity, KeyUse keys, Rates rates, For
         keys.Record(caller!.Credential);
         using var body = await RequestBody.ReadAsync(http);
         var call = Read(read, body.Memory);
-        var taken = await rates.TakeAsync(caller.Credential, 0, http.RequestAborted);
-        Rates.WriteHeaders(taken, http.Response.Headers);
-        if (taken.Exceeded is { } exceeded)
-            throw new ProblemException(Rates.Refusal(exceeded));
+        var taken = await rateLimits.TakeAsync(caller.Credential, 0, http.RequestAborted);
+        RateHeaders.Write(taken, http.Response.Headers);
+        if (taken.Problem is { } limited)
+            throw new ProblemException(limited);
         var route = caller.Project.Find(call.Model) ?? throw new ProblemException(Problems.UnknownModel(call.Model));
         if (Permit.Check(caller.Credential, route, call.Model) is { } refused)
             throw new ProblemException(refused);

@@ -30,7 +30,7 @@ public sealed class SpoolPublisher(Spool spool, ISendEndpointProvider bus, ILogg
     long _left = spool.RecordsLeft;
 
     /// <summary>What the end of a request leaves to be done once its record is delivered.</summary>
-    readonly record struct Ended(Hold? Hold, InFlight.Slot? Slot)
+    readonly record struct Ended(Hold? Hold, CrashJournal.Slot? Slot)
     {
         public void Delivered()
         {
@@ -43,7 +43,7 @@ public sealed class SpoolPublisher(Spool spool, ISendEndpointProvider bus, ILogg
     public bool CanAccept => _unwritten.IsEmpty;
 
     /// <summary>Spools a settlement; its lease stays alive until the broker has it. Frees the slot as soon as that is not the only copy on disk.</summary>
-    public void Add(ReadOnlySpan<byte> record, Hold? hold, InFlight.Slot? slot)
+    public void Add(ReadOnlySpan<byte> record, Hold? hold, CrashJournal.Slot? slot)
     {
         slot?.Put(record);
         lock (_order)

@@ -10,7 +10,7 @@ namespace LlmGateway.Proxy.Translation;
 /// and the last usage object gets its cost.
 /// </summary>
 /// <param name="asArray">The caller wants one JSON array instead of server-sent events (the Gemini wire without <c>alt=sse</c>).</param>
-public sealed class PassRelay(ConversationWire wire, bool asArray = false, int maxEventBytes = SseReader.MaxEventBytes) : Relay
+public sealed class PassRelay(ConversationWire wire, bool asArray = false, int maxEventBytes = SseReader.MaxEventBytes) : StreamRelay
 {
     readonly SseReader _events = new(maxEventBytes);
     readonly AnswerReader _reader = wire.NewReader();

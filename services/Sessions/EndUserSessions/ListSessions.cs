@@ -19,7 +19,7 @@ public static class ListSessions
         if (query["customer"].ToString() is not { Length: > 0 } named)
             return Problems.Missing("customer");
         var externalId = Fields.Text(named, "customer");
-        var customer = await CustomerView.FindAsync(db, caller, named, token) ?? await Enrolment.FindAsync(db, caller.Project, caller.Test, externalId, token);
+        var customer = await CustomerView.FindAsync(db, caller, named, token) ?? await CustomerCreation.FindAsync(db, caller.Project, caller.Test, externalId, token);
         if (customer is null)
             return CustomerView.NotFound;
 

@@ -107,7 +107,7 @@ public static class BookStore
     {
         while (await reader.ReadAsync(token))
         {
-            var hold = new LeaseHold { Granted = reader.GetInt64(2), Consumed = reader.GetInt64(3), Returned = reader.GetInt64(4), LastGranted = reader.GetInt64(5) };
+            var hold = new LeaseLine { Granted = reader.GetInt64(2), Consumed = reader.GetInt64(3), Returned = reader.GetInt64(4), LastGranted = reader.GetInt64(5) };
             hold.Stored = hold.Figures;
             book.Leases[reader.GetGuid(0)].Lines.Add(reader.GetGuid(1), hold);
         }
@@ -159,7 +159,7 @@ public static class BookStore
                 Column(leases, l => l.Id), Column(leases, l => l.Holder), Column(leases, l => l.Fence), Column(leases, l => l.ReturnFence), Column(leases, l => l.ExpiresAt), Column(leases, l => l.Expired));
     }
 
-    static void AddLines(NpgsqlBatch batch, (Guid Lease, Guid Account, LeaseHold Hold)[] lines)
+    static void AddLines(NpgsqlBatch batch, (Guid Lease, Guid Account, LeaseLine Hold)[] lines)
     {
         if (lines.Length > 0)
             Add(batch, """

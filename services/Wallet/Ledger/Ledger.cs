@@ -208,7 +208,7 @@ public static class Ledger
     }
 
     /// <summary>Takes from the lease's hold first, then from what the register has free; returns what could be paid.</summary>
-    static long Pay(Account account, LeaseHold? hold, long amount)
+    static long Pay(Account account, LeaseLine? hold, long amount)
     {
         var held = Math.Min(amount, hold?.Outstanding ?? 0);
         if (hold is not null)
