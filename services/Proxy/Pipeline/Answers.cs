@@ -70,7 +70,7 @@ public sealed class Answers(Forwarding forwarding, SpoolPublisher publisher, Rat
         using var answer = await AnswerBody.ReadAsync(response, MaxAnswerBytes, truncate: false, run.Ended);
         call.FirstByte();
         if (attempt.AnswerType(response) is not { } type || !attempt.SeeWhole(answer.Memory.Span) || attempt.Meter.IsEmpty)
-            return Problems.Upstream(502, "upstream_malformed", "The provider's answer is not what was asked for.");
+            return UpstreamErrors.Malformed;
         Failpoint.Hit("proxy.whole.read");
         var metered = attempt.Meter.Settle(attempt.Body.Span);
         var cost = EndAnswered(call, run, metered);
@@ -168,8 +168,8 @@ public sealed class Answers(Forwarding forwarding, SpoolPublisher publisher, Rat
         var problem = e switch
         {
             ProblemException refused => refused.Problem,
-            OperationCanceledException => Problems.Upstream(504, "upstream_timeout", "The provider did not answer in time."),
-            _ => Problems.Upstream(502, "upstream_interrupted", "The provider broke off its answer."),
+            OperationCanceledException => UpstreamErrors.TimedOut,
+            _ => UpstreamErrors.Interrupted,
         };
         if (!HasBegun(http.Response))
             return problem;

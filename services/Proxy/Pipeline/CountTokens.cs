@@ -61,8 +61,7 @@ public sealed class CountTokens(Identity identity, KeyUse keys, RateLimits rateL
 
     async Task<byte[]> AskAsync(HttpContext http, Wire wire, Route route, CountCall call)
     {
-        using var patience = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted);
-        patience.CancelAfter(route.Upstream.Timeout);
+        using var patience = http.RequestAborted.WithTimeout(route.Upstream.Timeout);
         var (path, sent) = call.ForProvider(route.Model);
         try
         {
@@ -79,11 +78,11 @@ public sealed class CountTokens(Identity identity, KeyUse keys, RateLimits rateL
         }
         catch (OperationCanceledException) when (!http.RequestAborted.IsCancellationRequested)
         {
-            throw new ProblemException(Problems.Upstream(504, "upstream_timeout", "The provider did not answer in time."));
+            throw new ProblemException(UpstreamErrors.TimedOut);
         }
         catch (IOException)
         {
-            throw new ProblemException(Problems.Upstream(502, "upstream_interrupted", "The provider broke off its answer."));
+            throw new ProblemException(UpstreamErrors.Interrupted);
         }
     }
 }

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Threading.Channels;
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 
@@ -20,7 +19,7 @@ public sealed class Spool : IDisposable
     readonly string _folder;
     readonly FileStream _owner;
     readonly Queue<SpoolFile> _files;
-    readonly Channel<bool> _news = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+    readonly WakeSignal _appended = new();
     SpoolFile _current;
     long _sequence;
 
@@ -79,10 +78,10 @@ public sealed class Spool : IDisposable
     }
 
     /// <summary>Waits until something may have been appended.</summary>
-    public ValueTask<bool> WaitAsync(CancellationToken token) => _news.Reader.ReadAsync(token);
+    public ValueTask<bool> WaitAsync(CancellationToken token) => _appended.WaitAsync(token);
 
     /// <summary>Ends <see cref="WaitAsync"/>.</summary>
-    public void Wake() => _news.Writer.TryWrite(true);
+    public void Wake() => _appended.Raise();
 
     /// <summary>The oldest file that has not been delivered, and whether more will be appended to it.</summary>
     public (SpoolFile File, bool Growing) Oldest()
