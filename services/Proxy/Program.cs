@@ -16,11 +16,11 @@ builder.Services.AddServiceClient<WalletClient>(builder.Configuration, "wallet",
 builder.Services.AddSingleton<Envelope>();
 builder.Services.AddSingleton(Upstream.NewClient(new(builder.Configuration[PrivateHosts.Setting])));
 builder.Services.AddSingleton<Identity>();
-builder.Services.AddHostedSingleton<Rates>();
+builder.Services.AddHostedSingleton<RateLimits>();
 builder.Services.AddSingleton<Spool>();
 builder.Services.AddSingleton<Cors>();
 builder.Services.AddSingleton<Forwarding>();
-builder.Services.AddSingleton<Answering>();
+builder.Services.AddSingleton<Answers>();
 builder.Services.AddSingleton<Inference>();
 builder.Services.AddSingleton<CountTokens>();
 builder.Services.AddSingleton<ProviderCalls>();
@@ -32,9 +32,9 @@ builder.Services.AddSingleton<Files>();
 builder.Services.AddSingleton<FileBatches>();
 builder.Services.AddHostedSingleton<Slices>();
 builder.Services.AddHostedSingleton<SpoolPublisher>();
-builder.Services.AddHostedSingleton<Running>();
+builder.Services.AddHostedSingleton<RunningCalls>();
 builder.Services.AddHostedSingleton<KeyUse>();
-builder.Services.AddHostedService<Pushes>();
+builder.Services.AddHostedService<Invalidations>();
 
 var app = builder.Build();
 app.UseServiceDefaults();

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text.Json;
 using LlmGateway.ServiceDefaults;
 
@@ -57,18 +56,6 @@ public static class Fields
         if (models?.Count > MaxModels)
             throw Invalid(path, $"may have at most {MaxModels} models");
         return models?.Select((model, i) => Text(model, $"{path}[{i}]")).Distinct().ToList();
-    }
-
-    /// <summary>The <c>limit</c> of a list, from 1 to <paramref name="max"/>.</summary>
-    public static int Limit(IQueryCollection query, int fallback, int max) => Number(query, "limit", fallback, 1, max);
-
-    public static int Number(IQueryCollection query, string name, int fallback, int min, int max)
-    {
-        if (query[name].ToString() is not { Length: > 0 } text)
-            return fallback;
-        return int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number >= min && number <= max
-            ? number
-            : throw Invalid(name, $"must be a whole number from {min} to {max}");
     }
 
     public static ProblemException Invalid(string path, string reason) => new(Problems.Invalid(path, $"'{path}' {reason}."));

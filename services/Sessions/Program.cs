@@ -8,7 +8,7 @@ builder.AddRedis();
 builder.AddMessaging();
 builder.AddOutbox();
 builder.AddSeed();
-builder.Services.AddServiceClient<WalletClient>(builder.Configuration, "wallet", WalletClient.AttemptTimeout);
+builder.Services.AddServiceClient<RegistersClient>(builder.Configuration, "wallet", RegistersClient.AttemptTimeout);
 builder.Services.AddSingleton<Envelope>();
 builder.Services.AddHostedService<IdempotencyRetention>();
 builder.Services.AddSingleton<CredentialSeal>();

@@ -17,19 +17,19 @@ public static class ListCustomers
 
     public static void MapListCustomers(this WebApplication app) => app.MapGet("/v1/customers", HandleAsync);
 
-    static async Task<IResult> HandleAsync(HttpContext http, SessionsDb db, WalletClient wallet, CancellationToken token)
+    static async Task<IResult> HandleAsync(HttpContext http, SessionsDb db, RegistersClient wallet, CancellationToken token)
     {
         var caller = http.Backend();
-        var query = http.Request.Query;
-        var limit = Fields.Limit(query, DefaultPage, MaxPage);
-        var offset = Fields.Number(query, "offset", 0, 0, MaxOffset);
+        var query = new ListQuery(http.Request.Query);
+        var limit = query.Limit(DefaultPage, MaxPage);
+        var offset = query.Number("offset", 0, 0, MaxOffset);
         var customers = db.Customers.AsNoTracking().Where(customer => customer.ProjectId == caller.Project && customer.Test == caller.Test);
 
-        if (query["status"].ToString() is { Length: > 0 } status)
+        if (query.Text("status") is { } status)
             customers = customers.Where(Status(status));
-        if (query["search"].ToString() is { Length: > 0 } search)
+        if (query.Text("search") is { } search)
             customers = customers.Where(Matches(Fields.Text(search, "search")));
-        if (query["cursor"].ToString() is { Length: > 0 } cursor)
+        if (query.Text("cursor") is { } cursor)
             customers = customers.Where(After(cursor));
 
         // One more than asked for tells whether there is a next page.

@@ -62,45 +62,21 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
     /// <summary>True when a row with the same unique value came first.</summary>
     public static bool IsDuplicate(DbUpdateException e) => e.InnerException is PostgresException { SqlState: PostgresErrorCodes.UniqueViolation };
 
-    static void Run(MigrationBuilder migration, string name)
-    {
-        using var script = new StreamReader(typeof(SessionsDb).Assembly.GetManifestResourceStream($"{name}.sql")!);
-        migration.Sql(script.ReadToEnd());
-    }
-
     [DbContext(typeof(SessionsDb)), Migration("0001_sessions")]
-    sealed class Sessions0001 : Migration
-    {
-        protected override void Up(MigrationBuilder migrationBuilder) => Run(migrationBuilder, "0001_sessions");
-    }
+    sealed class Sessions0001 : SqlMigration;
 
     [DbContext(typeof(SessionsDb)), Migration("0002_provider_keys")]
-    sealed class ProviderKeys0002 : Migration
-    {
-        protected override void Up(MigrationBuilder migrationBuilder) => Run(migrationBuilder, "0002_provider_keys");
-    }
+    sealed class ProviderKeys0002 : SqlMigration;
 
     [DbContext(typeof(SessionsDb)), Migration("0003_model_providers")]
-    sealed class ModelProviders0003 : Migration
-    {
-        protected override void Up(MigrationBuilder migrationBuilder) => Run(migrationBuilder, "0003_model_providers");
-    }
+    sealed class ModelProviders0003 : SqlMigration;
 
     [DbContext(typeof(SessionsDb)), Migration("0004_catalogue")]
-    sealed class Catalogue0004 : Migration
-    {
-        protected override void Up(MigrationBuilder migrationBuilder) => Run(migrationBuilder, "0004_catalogue");
-    }
+    sealed class Catalogue0004 : SqlMigration;
 
     [DbContext(typeof(SessionsDb)), Migration("0005_keys_in_query")]
-    sealed class KeysInQuery0005 : Migration
-    {
-        protected override void Up(MigrationBuilder migrationBuilder) => Run(migrationBuilder, "0005_keys_in_query");
-    }
+    sealed class KeysInQuery0005 : SqlMigration;
 
     [DbContext(typeof(SessionsDb)), Migration("0006_provider_objects")]
-    sealed class ProviderObjects0006 : Migration
-    {
-        protected override void Up(MigrationBuilder migrationBuilder) => Run(migrationBuilder, "0006_provider_objects");
-    }
+    sealed class ProviderObjects0006 : SqlMigration;
 }

@@ -29,7 +29,7 @@ public static class ReadCredential
             return null;
         var cap = new RegisterRef(family.Id, AccountKind.SessionCap, Unit.UsdLimit);
         return new(
-            session.Id, CredentialKind.Session, customer.Test, Standing.Of(family.RevokedAt, session.ExpiresAt, customer.Status, project.Active, now),
+            session.Id, CredentialKind.Session, customer.Test, CredentialStatuses.Of(family.RevokedAt, session.ExpiresAt, customer.Status, project.Active, now),
             project.OrganizationId, project.Id, customer.Id, family.Id, customer.WalletId, session.ExpiresAt, family.Models,
             family.CapNanos is null ? WalletOf(customer) : [.. WalletOf(customer), cap], RatesOf(customer), now);
     }
@@ -40,7 +40,7 @@ public static class ReadCredential
         if (key is not { Customer: { Project: var project } customer })
             return null;
         return new(
-            key.Id, CredentialKind.CustomerKey, customer.Test, Standing.Of(key.RevokedAt, key.ExpiresAt, customer.Status, project.Active, now),
+            key.Id, CredentialKind.CustomerKey, customer.Test, CredentialStatuses.Of(key.RevokedAt, key.ExpiresAt, customer.Status, project.Active, now),
             project.OrganizationId, project.Id, customer.Id, null, customer.WalletId, key.ExpiresAt, key.Models, WalletOf(customer), RatesOf(customer), now);
     }
 
@@ -48,7 +48,7 @@ public static class ReadCredential
     {
         var key = await db.SecretKeys.AsNoTracking().Include(k => k.Project).SingleOrDefaultAsync(k => k.Hash == hash, token);
         return key is null ? null : new(
-            key.Id, CredentialKind.SecretKey, key.Test, Standing.Of(key.RevokedAt, null, null, key.Project.Active, now),
+            key.Id, CredentialKind.SecretKey, key.Test, CredentialStatuses.Of(key.RevokedAt, null, null, key.Project.Active, now),
             key.Project.OrganizationId, key.ProjectId, null, null, null, null, null, [], null, now);
     }
 

@@ -52,7 +52,7 @@ public static class ReadProject
 
     static ProviderConnection Connection(Provider provider, string? sandbox) => new(
         provider.Id, provider.Wire, provider.BaseUrl, provider.AuthType, provider.AuthName,
-        [.. provider.Keys.OrderBy(key => key.Position).Select(key => new Contracts.ProviderKey(key.SealedSecret, key.Weight))],
+        [.. provider.Keys.OrderBy(key => key.Position).Select(key => new SealedKey(key.SealedSecret, key.Weight))],
         provider.TimeoutSeconds, provider.Retries, provider.OnAbort, IsSandbox(provider.BaseUrl, sandbox)) { Tenant = provider.Tenant };
 
     /// <summary>The first provider's offer, with those of the others to fall back on; null while nobody has said what the model can do.</summary>

@@ -27,7 +27,7 @@ public static class MintSession
     public static void MapMintSession(this WebApplication app) => app.MapPost("/v1/sessions", HandleAsync).WithIdempotency();
 
     static async Task<IResult> HandleAsync(
-        HttpContext http, SessionsDb db, WalletClient wallet, SessionTokens tokens, HotCopies copies, OutboxSignal outbox, TimeProvider time,
+        HttpContext http, SessionsDb db, RegistersClient wallet, SessionTokens tokens, HotCopies copies, OutboxSignal outbox, TimeProvider time,
         CancellationToken token)
     {
         var caller = http.Backend();
@@ -42,10 +42,10 @@ public static class MintSession
         for (var attempt = 1; ; attempt++)
         {
             var now = time.GetUtcNow();
-            var known = await Enrolment.FindAsync(db, project.Id, caller.Test, terms.ExternalId, token);
-            if (known is not null && Standing.Refusal(known.Status) is { } refusal)
+            var known = await CustomerCreation.FindAsync(db, project.Id, caller.Test, terms.ExternalId, token);
+            if (known is not null && CredentialStatuses.ProblemOf(known.Status) is { } refusal)
                 return refusal;
-            var customer = known ?? Enrolment.Add(db, project, caller.Test, terms.ExternalId, now);
+            var customer = known ?? CustomerCreation.Add(db, project, caller.Test, terms.ExternalId, now);
             customer.Email = terms.Email ?? customer.Email;
             customer.Name = terms.Name ?? customer.Name;
 
@@ -89,7 +89,7 @@ public static class MintSession
     static IEnumerable<OpenRegister> Registers(Guid customer, bool newWallet, Guid family, Money? cap, Project project, bool test)
     {
         if (newWallet)
-            yield return Enrolment.Wallet(customer, project, test);
+            yield return CustomerCreation.Wallet(customer, project, test);
         if (cap is { } amount)
             yield return new(family, AccountKind.SessionCap, Unit.UsdLimit, project.OrganizationId, project.Id, customer, test, amount.Nanos);
     }

@@ -25,7 +25,7 @@ public static class RefreshSession
         var old = await db.Sessions.AsNoTracking().Include(s => s.Family.Customer.Project).SingleOrDefaultAsync(s => s.Id == caller.Credential, token);
         if (old is not { Family: { Customer: { Project: var project } customer } family })
             return Problems.BadCredential;
-        if (Standing.Refusal(Standing.Of(family.RevokedAt, old.ExpiresAt, customer.Status, project.Active, now)) is { } refusal)
+        if (CredentialStatuses.ProblemOf(CredentialStatuses.Of(family.RevokedAt, old.ExpiresAt, customer.Status, project.Active, now)) is { } refusal)
             return refusal;
         if (!project.EndUserSessions)
             return Problems.SessionsDisabled;

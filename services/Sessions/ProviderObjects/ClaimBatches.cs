@@ -1,3 +1,4 @@
+using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 using Npgsql;
 
@@ -16,9 +17,9 @@ public static class ClaimBatches
         // Proxies ask from their first moment on, which can be before the tables are there.
         if (!ready.Task.IsCompletedSuccessfully)
             return Problems.Unavailable;
-        var claim = await Body.ReadAsync<Contracts.ClaimBatches>(http);
-        if (claim.Limit is < 1 or > Contracts.ClaimBatches.MaxLimit)
-            return Problems.Invalid("limit", $"'limit' must be from 1 to {Contracts.ClaimBatches.MaxLimit}.");
+        var claim = await Body.ReadAsync<BatchClaim>(http);
+        if (claim.Limit is < 1 or > BatchClaim.MaxLimit)
+            return Problems.Invalid("limit", $"'limit' must be from 1 to {BatchClaim.MaxLimit}.");
         await using var update = database.Sql($"""
             update provider_object set next_check_at = now() + least($1 * power(2, least(checks, 20)), $2), checks = checks + 1
             where id in (

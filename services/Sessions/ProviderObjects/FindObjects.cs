@@ -24,7 +24,7 @@ public static class FindObjects
 
     static async Task<IResult> ListAsync(Guid customer, string kind, string? after, HttpContext http, NpgsqlDataSource database, CancellationToken token)
     {
-        var limit = Fields.Limit(http.Request.Query, DefaultPage, MaxPage);
+        var limit = new ListQuery(http.Request.Query).Limit(DefaultPage, MaxPage);
         await using var query = database.Sql($"""
             select {StoredObjects.Columns} from provider_object o
             where customer_id = $1 and kind = $2 and deleted_at is null

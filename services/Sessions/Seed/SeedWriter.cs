@@ -10,7 +10,7 @@ namespace LlmGateway.Sessions;
 /// rows and the same wallets; wallets are opened just before the commit. One instance at a time; an instance is for one attempt.
 /// </summary>
 public sealed class SeedWriter(
-    SessionsDb db, WalletClient wallet, CredentialSeal seal, CustomerKeys customerKeys, Envelope envelope, HotCopies copies, OutboxSignal outbox, TimeProvider time)
+    SessionsDb db, RegistersClient wallet, CredentialSeal seal, CustomerKeys customerKeys, Envelope envelope, HotCopies copies, OutboxSignal outbox, TimeProvider time)
 {
     readonly DateTimeOffset _now = time.GetUtcNow();
     readonly List<OpenRegister> _wallets = [];
@@ -204,8 +204,8 @@ public sealed class SeedWriter(
 
     async Task CustomerAsync(Project project, SeedCustomer seed, string path, CancellationToken token)
     {
-        var customer = await Enrolment.FindAsync(db, project.Id, project.Test, seed.ExternalId, token)
-            ?? Enrolment.Add(db, project, project.Test, seed.ExternalId, _now);
+        var customer = await CustomerCreation.FindAsync(db, project.Id, project.Test, seed.ExternalId, token)
+            ?? CustomerCreation.Add(db, project, project.Test, seed.ExternalId, _now);
         if (customer.Status == CustomerStatus.Deleted)
             return; // a seed does not bring back what was deleted
         customer.Name = seed.Name ?? customer.Name;
@@ -216,7 +216,7 @@ public sealed class SeedWriter(
             (customer.RequestsPerMinute, customer.TokensPerMinute) = (rates.RequestsPerMinute, rates.TokensPerMinute);
         if (seed.Wallet is { Credit: var credit })
         {
-            _wallets.Add(Enrolment.Wallet(customer.Id, project, project.Test, credit));
+            _wallets.Add(CustomerCreation.Wallet(customer.Id, project, project.Test, credit));
             customer.WalletId = Ids.WalletOf(customer.Id);
         }
         foreach (var (i, key) in (seed.Keys ?? []).Index())

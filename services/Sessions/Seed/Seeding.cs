@@ -10,8 +10,6 @@ public sealed class Seeding(
     IServiceProvider services, DatabaseReady database, SeedApplied applied, IConfiguration configuration, IHostApplicationLifetime host, ILogger<Seeding> log)
     : BackgroundService
 {
-    static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(200), MaxDelay = TimeSpan.FromSeconds(5);
-
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         try
@@ -29,24 +27,16 @@ public sealed class Seeding(
         }
     }
 
-    async Task ApplyAsync(IReadOnlyList<(string Path, SeedFile File)> files, CancellationToken token)
-    {
-        for (var delay = FirstDelay; ; delay = delay * 2 < MaxDelay ? delay * 2 : MaxDelay)
+    Task ApplyAsync(IReadOnlyList<(string Path, SeedFile File)> files, CancellationToken token) => Backoff.UntilDoneAsync(
+        async () =>
         {
-            try
-            {
-                await using var scope = services.CreateAsyncScope();
-                foreach (var key in await ActivatorUtilities.CreateInstance<SeedWriter>(scope.ServiceProvider).ApplyAsync(files, token))
-                    log.LogInformation("made the key '{Name}' of {Owner}, shown only now: {Secret}", key.Name, key.Owner, key.Secret);
-                return;
-            }
-            catch (Exception e) when (Problems.IsOutage(e) && !token.IsCancellationRequested)
-            {
-                log.LogWarning("the seed waits ({Message}); trying again in {Delay} ms", e.Message, delay.TotalMilliseconds);
-                await Task.Delay(delay, token);
-            }
-        }
-    }
+            await using var scope = services.CreateAsyncScope();
+            foreach (var key in await ActivatorUtilities.CreateInstance<SeedWriter>(scope.ServiceProvider).ApplyAsync(files, token))
+                log.LogInformation("made the key '{Name}' of {Owner}, shown only now: {Secret}", key.Name, key.Owner, key.Secret);
+        },
+        Problems.IsOutage,
+        (e, pause) => log.LogWarning("the seed waits ({Message}); trying again in {Delay} ms", e.Message, pause.TotalMilliseconds),
+        token);
 }
 
 /// <summary>Set when every seed file has been applied.</summary>

@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Threading.Channels;
 using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Wallet;
@@ -17,7 +16,7 @@ public sealed class Intake
     public const int MaxWaiting = 20_000;
 
     readonly ConcurrentQueue<Pending> _awaited = new(), _deferred = new();
-    readonly Channel<bool> _news = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+    readonly WakeSignal _added = new();
     int _count;
 
     /// <summary>Completes when all have been decided: they arrived together and are answered together, but need not share a batch. Throws <see cref="ProblemException"/> when too many wait.</summary>
@@ -32,12 +31,12 @@ public sealed class Intake
         }
         var pending = new Pending(commands);
         (commands[0] is Settle or Expire or Rerate ? _deferred : _awaited).Enqueue(pending);
-        _news.Writer.TryWrite(true);
+        _added.Raise();
         return pending.Done.Task;
     }
 
     /// <summary>Waits until there may be something to take.</summary>
-    public ValueTask<bool> WaitAsync(CancellationToken token) => _news.Reader.ReadAsync(token);
+    public ValueTask<bool> WaitAsync(CancellationToken token) => _added.WaitAsync(token);
 
     /// <summary>Fills <paramref name="batch"/> with what comes next; false when nothing waits. Commands that arrived together stay together, so that it may be longer than <see cref="MaxBatch"/>.</summary>
     public bool Take(List<Waiting> batch)

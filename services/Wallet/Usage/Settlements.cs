@@ -11,28 +11,21 @@ namespace LlmGateway.Wallet;
 /// </summary>
 public sealed class SettlementConsumer(Writer writer, LeaseSweeper sweeper, ILogger<SettlementConsumer> log) : IConsumer<SettlementBatch>
 {
-    static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(100), MaxDelay = TimeSpan.FromSeconds(5);
-
     public async Task Consume(ConsumeContext<SettlementBatch> context)
     {
         var settlements = Read(context.Message.Records);
         Failpoint.Hit("wallet.settlements.received");
-        for (var delay = FirstDelay; ; delay = delay * 2 < MaxDelay ? delay * 2 : MaxDelay)
-        {
-            try
+        await Backoff.UntilDoneAsync(
+            async () =>
             {
                 await writer.RunAsync(settlements);
                 Failpoint.Hit("wallet.settlements.settled");
                 if (context.Message.GoneHolder is { } holder)
                     await sweeper.EndHolderAsync(holder, context.CancellationToken);
-                return;
-            }
-            catch (Exception e) when (Problems.IsOutage(e))
-            {
-                log.LogWarning("{Count} settlements wait for the database: {Message}", settlements.Count, e.Message);
-                await Task.Delay(delay, context.CancellationToken);
-            }
-        }
+            },
+            Problems.IsOutage,
+            (e, _) => log.LogWarning("{Count} settlements wait for the database: {Message}", settlements.Count, e.Message),
+            context.CancellationToken);
     }
 
     /// <summary>A record that is no settlement must not hold up the others: it is logged whole, for a person to look at.</summary>

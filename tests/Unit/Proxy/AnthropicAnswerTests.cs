@@ -193,7 +193,7 @@ public sealed class AnthropicAnswerTests
         var stream = Encoding.UTF8.GetBytes(Recorded);
         for (var i = random.Next(1, 12); i > 0; i--)
             stream[random.Next(stream.Length)] = random.Next(3) == 0 ? (byte)random.Next(256) : stream[random.Next(stream.Length)];
-        foreach (var relay in (Relay[])[new PassRelay(Wires.Messages), new TranslatedRelay(Wires.Messages, Wires.Messages, Head)])
+        foreach (var relay in (StreamRelay[])[new PassRelay(Wires.Messages), new TranslatedRelay(Wires.Messages, Wires.Messages, Head)])
             using (relay)
             {
                 var sent = Push(relay, stream, random);
@@ -364,9 +364,9 @@ public sealed class AnthropicAnswerTests
         return events;
     }
 
-    static ArrayBufferWriter<byte> Push(Relay relay, string stream, Random random) => Push(relay, Encoding.UTF8.GetBytes(stream), random);
+    static ArrayBufferWriter<byte> Push(StreamRelay relay, string stream, Random random) => Push(relay, Encoding.UTF8.GetBytes(stream), random);
 
-    static ArrayBufferWriter<byte> Push(Relay relay, byte[] stream, Random random)
+    static ArrayBufferWriter<byte> Push(StreamRelay relay, byte[] stream, Random random)
     {
         var sent = new ArrayBufferWriter<byte>();
         foreach (var piece in Split(stream, random))

@@ -52,7 +52,7 @@ public sealed class GeminiStreamTests
     [Fact]
     public void A_stream_that_is_passed_differs_in_nothing_but_the_cost_in_its_last_usage() => Seeds.ForEach(300, random =>
     {
-        var sent = Relay(Wires.Gemini.NewRelay(Request(sse: true)), Recorded, random);
+        var sent = StreamRelay(Wires.Gemini.NewRelay(Request(sse: true)), Recorded, random);
         var last = Recorded.LastIndexOf("\"thoughtsTokenCount\": 4}", StringComparison.Ordinal) + "\"thoughtsTokenCount\": 4".Length;
         Assert.Equal(Recorded.Insert(last, ",\"cost\":\"0.00000123\""), sent);
     });
@@ -71,7 +71,7 @@ public sealed class GeminiStreamTests
     [Fact]
     public void Without_events_the_stream_is_one_array() => Seeds.ForEach(300, random =>
     {
-        var array = JsonDocument.Parse(Relay(Wires.Gemini.NewRelay(Request(sse: false)), Recorded, random)).RootElement;
+        var array = JsonDocument.Parse(StreamRelay(Wires.Gemini.NewRelay(Request(sse: false)), Recorded, random)).RootElement;
         Assert.Equal(5, array.GetArrayLength());
         Assert.Equal("0.00000123", array[4].GetProperty("usageMetadata").GetProperty("cost").GetString());
     });
@@ -127,7 +127,7 @@ public sealed class GeminiStreamTests
 
         using var passed = Wires.Gemini.NewRelay(Request(sse: false));
         using var translated = new TranslatedRelay(Wires.Gemini, Wires.Gemini, Head(sse: false));
-        foreach (var relay in (Relay[])[passed, translated])
+        foreach (var relay in (StreamRelay[])[passed, translated])
         {
             sent = new();
             Push(relay, """{"candidates":[{"content":{"parts":[{"text":"a"}]}}]}""", sent);
@@ -148,7 +148,7 @@ public sealed class GeminiStreamTests
 
         var (events, _) = Read(bytes, random);
         new GeminiReader().ReadWhole(bytes, []);
-        foreach (var relay in (Relay[])[Wires.Gemini.NewRelay(Request(sse: random.Next(2) == 0)), new TranslatedRelay(Wires.Gemini, Wires.Gemini, Head(sse: true))])
+        foreach (var relay in (StreamRelay[])[Wires.Gemini.NewRelay(Request(sse: random.Next(2) == 0)), new TranslatedRelay(Wires.Gemini, Wires.Gemini, Head(sse: true))])
             using (relay)
             {
                 var sent = new ArrayBufferWriter<byte>();
@@ -262,7 +262,7 @@ public sealed class GeminiStreamTests
         return events;
     }
 
-    static string Relay(Relay relay, string stream, Random random)
+    static string StreamRelay(StreamRelay relay, string stream, Random random)
     {
         using (relay)
         {
@@ -275,7 +275,7 @@ public sealed class GeminiStreamTests
         }
     }
 
-    static void Push(Relay relay, string chunk, ArrayBufferWriter<byte> sent) => relay.Push(Encoding.UTF8.GetBytes($"data: {chunk}\r\n\r\n"), sent);
+    static void Push(StreamRelay relay, string chunk, ArrayBufferWriter<byte> sent) => relay.Push(Encoding.UTF8.GetBytes($"data: {chunk}\r\n\r\n"), sent);
 
     static void Pieces(ReadOnlyMemory<byte> bytes, Random random, Action<ReadOnlyMemory<byte>> take)
     {

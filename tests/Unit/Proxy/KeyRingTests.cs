@@ -95,7 +95,7 @@ public sealed class KeyRingTests
     [Fact]
     public void A_rest_outlives_the_copy_of_the_key_and_belongs_to_its_address()
     {
-        var rests = new Rests();
+        var rests = new KeyRests();
         var key = new UpstreamKey(Provider, "a", 1, rests);
 
         key.RestUntil(1000);

@@ -201,7 +201,7 @@ public sealed class ResponsesTranslationTests
         Assert.Equal(TranslationCases.Push(one, stream, new Random(1)), TranslationCases.Push(two, stream, random));
         Assert.Equal(one.Meter.DeliveredTokens, two.Meter.DeliveredTokens);
 
-        Relay NewRelay() => translates
+        StreamRelay NewRelay() => translates
             ? new TranslatedRelay(Wires.Responses, Wires.Responses, Head())
             : Wires.Responses.NewRelay(ResponsesRequestTests.Accepted("""{"model":"m","stream":true,"input":"a"}"""));
     });

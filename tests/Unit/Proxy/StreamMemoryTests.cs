@@ -34,7 +34,7 @@ public sealed class StreamMemoryTests
     {
         var (from, to) = (All.Single(wire => wire.Name == provider), All.Single(wire => wire.Name == caller));
         var (stream, head) = (Stream(from), Head(to));
-        Relay[] relays = [.. Enumerable.Range(0, Streams).Select(_ => new TranslatedRelay(from, to, head))];
+        StreamRelay[] relays = [.. Enumerable.Range(0, Streams).Select(_ => new TranslatedRelay(from, to, head))];
         var (early, late) = (stream.Length / 10, stream.Length / 10 * 8); // what follows may be the Responses wire saying it all again
 
         Push(relays, stream.AsSpan(0, early));
@@ -77,7 +77,7 @@ public sealed class StreamMemoryTests
 
     /// <summary>Apart from the measuring, whose frame would keep alive what stands here.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    static void Push(Relay[] relays, ReadOnlySpan<byte> stream)
+    static void Push(StreamRelay[] relays, ReadOnlySpan<byte> stream)
     {
         var sent = new ArrayBufferWriter<byte>();
         foreach (var relay in relays)

@@ -180,7 +180,7 @@ static class TranslationCases
     }
 
     /// <summary>A relay that is fed random pieces and then ended as <see cref="Inference"/> would.</summary>
-    public static byte[] Push(Relay relay, byte[] stream, Random random)
+    public static byte[] Push(StreamRelay relay, byte[] stream, Random random)
     {
         var sent = new ArrayBufferWriter<byte>();
         foreach (var piece in Pieces(stream, random))

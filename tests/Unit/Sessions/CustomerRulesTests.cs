@@ -12,11 +12,11 @@ public sealed class CustomerRulesTests
     public void Whoever_creates_the_same_customer_means_the_same_ids()
     {
         var project = Ids.New();
-        var id = Enrolment.CustomerId(project, test: false, "user-1");
+        var id = CustomerCreation.CustomerId(project, test: false, "user-1");
 
-        Assert.Equal(id, Enrolment.CustomerId(project, test: false, "user-1"));
-        Assert.NotEqual(id, Enrolment.CustomerId(project, test: true, "user-1"));
-        Assert.NotEqual(id, Enrolment.CustomerId(Ids.New(), test: false, "user-1"));
+        Assert.Equal(id, CustomerCreation.CustomerId(project, test: false, "user-1"));
+        Assert.NotEqual(id, CustomerCreation.CustomerId(project, test: true, "user-1"));
+        Assert.NotEqual(id, CustomerCreation.CustomerId(Ids.New(), test: false, "user-1"));
         Assert.NotEqual(id, Ids.WalletOf(id));
     }
 

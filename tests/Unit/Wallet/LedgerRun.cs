@@ -129,7 +129,7 @@ sealed class LedgerRun
             var minimum = dice.Next(20);
             var first = minimum + dice.Next(20);
             var all = first + dice.Next(40);
-            return new LeaseLine(register, minimum, first, all, all + dice.Next(100));
+            return new LeaseDemand(register, minimum, first, all, all + dice.Next(100));
         });
         return new(new(lease, Math.Max(1, fence), "proxy", [.. lines]), final);
     }

@@ -6,11 +6,11 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Proxy;
 
 /// <summary>One request on its way to one provider and back: in the caller's wire all the way, or translated.</summary>
-public sealed class Passage(Wire caller, Exchange exchange, ModelRequest request, ReadOnlyMemory<byte> body) : IDisposable
+public sealed class ProviderAttempt(Wire caller, ModelCall call, ModelRequest request, ReadOnlyMemory<byte> body) : IDisposable
 {
-    readonly Wire _provider = Wires.Of(exchange.Route.Upstream.Provider.Wire, caller)!;
+    readonly Wire _provider = Wires.Of(call.Route.Upstream.Provider.Wire, caller)!;
 
-    Relay? _relay;
+    StreamRelay? _relay;
     WholeMeter? _whole;
 
     public ModelRequest Request => request;
@@ -19,7 +19,7 @@ public sealed class Passage(Wire caller, Exchange exchange, ModelRequest request
     public ReadOnlyMemory<byte> Body => body;
 
     /// <summary>Null for an answer that is no stream.</summary>
-    public Relay? Relay => request.Stream ? _relay ??= Translates ? new TranslatedRelay(Translatable(_provider), Translatable(caller), Head) : caller.NewRelay(request) : null;
+    public StreamRelay? Relay => request.Stream ? _relay ??= Translates ? new TranslatedRelay(Translatable(_provider), Translatable(caller), Head) : caller.NewRelay(request) : null;
 
     public AnswerMeter Meter => Relay?.Meter ?? (_whole ??= Translates ? new EventMeter(Translatable(_provider).NewReader()) : _provider.NewWholeMeter(request, counts: false));
 
@@ -28,7 +28,7 @@ public sealed class Passage(Wire caller, Exchange exchange, ModelRequest request
 
     bool Translates => _provider != caller;
 
-    AnswerHead Head => new(exchange.Http.RequestId(), exchange.Route.Model.Id, exchange.StartedAt, request);
+    AnswerHead Head => new(call.Http.RequestId(), call.Route.Model.Id, call.StartedAt, request);
 
     /// <summary>Only conversations go to providers of another wire, see <see cref="Wires.Of"/>.</summary>
     static ConversationWire Translatable(Wire wire) => (ConversationWire)wire;
@@ -36,7 +36,7 @@ public sealed class Passage(Wire caller, Exchange exchange, ModelRequest request
     /// <summary>The body for the provider.</summary>
     public ReadOnlyMemory<byte> Compose(long outputLimit, bool injectUsage)
     {
-        var (model, most) = (exchange.Route.Model.UpstreamModel, exchange.Route.Model.MaxOutputTokens);
+        var (model, most) = (call.Route.Model.UpstreamModel, call.Route.Model.MaxOutputTokens);
         if (most > 0)
             outputLimit = Math.Min(outputLimit, most); // a provider that takes over may be able to say less
         return Translates
@@ -45,7 +45,7 @@ public sealed class Passage(Wire caller, Exchange exchange, ModelRequest request
     }
 
     public HttpRequestMessage Post(ReadOnlyMemory<byte> sent) => _provider.Post(
-        Translates ? null : exchange.Http, exchange.Route.Upstream, _provider.Path(exchange.Route.Model.UpstreamModel, request.Stream), sent, request.Stream);
+        Translates ? null : call.Http, call.Route.Upstream, _provider.Path(call.Route.Model.UpstreamModel, request.Stream), sent, request.Stream);
 
     /// <summary>The content type for the caller; null when the provider's answer is none of its wire.</summary>
     public string? AnswerType(HttpResponseMessage response) => caller.AnswerType(response.Content.Headers.ContentType?.ToString());

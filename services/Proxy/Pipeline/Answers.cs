@@ -4,8 +4,8 @@ using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Proxy;
 
-/// <summary>Stages 6 to 9: gets one provider's answer to the caller, and ends the request in one settlement. What it does with it is <see cref="Passage"/>'s.</summary>
-public sealed class Answering(Forwarding forwarding, SpoolPublisher publisher, Rates rates, ILogger<Answering> log)
+/// <summary>Stages 6 to 9: gets one provider's answer to the caller, and ends the request in one settlement. What it does with it is <see cref="ProviderAttempt"/>'s.</summary>
+public sealed class Answers(Forwarding forwarding, SpoolPublisher publisher, RateLimits rateLimits, ILogger<Answers> log)
 {
     /// <summary>Largest answer that is not a stream: it is read whole, so that its cost can stand in its headers.</summary>
     const int MaxAnswerBytes = 32 * 1024 * 1024;
@@ -13,13 +13,13 @@ public sealed class Answering(Forwarding forwarding, SpoolPublisher publisher, R
     const int MaxErrorBytes = 64 * 1024;
 
     /// <summary>Null when the request has ended and the caller has been told; else why this provider failed, before the caller saw anything of its answer: another may be tried.</summary>
-    public async Task<Problem?> AnswerAsync(Exchange exchange, Passage passage, long outputLimit, Running.Request run)
+    public async Task<Problem?> AnswerAsync(ModelCall call, ProviderAttempt attempt, long outputLimit, RunningCalls.Run run)
     {
         try
         {
             // :: 6 Forward
-            run.LimitSilence(exchange.Route.Upstream.Timeout);
-            var (response, problem) = await ForwardAsync(exchange, passage, outputLimit, run);
+            run.LimitSilence(call.Route.Upstream.Timeout);
+            var (response, problem) = await ForwardAsync(call, attempt, outputLimit, run);
             using (response)
             {
                 if (response is null)
@@ -27,90 +27,90 @@ public sealed class Answering(Forwarding forwarding, SpoolPublisher publisher, R
 
                 Failpoint.Hit("proxy.forward.answered");
                 // :: 7 Meter, 8 Settle, 9 Tell
-                return passage.Relay is not null
-                    ? await RelayStreamAsync(exchange, passage, response, run)
-                    : await RelayWholeAsync(exchange, passage, response, run);
+                return attempt.Relay is not null
+                    ? await RelayStreamAsync(call, attempt, response, run)
+                    : await RelayWholeAsync(call, attempt, response, run);
             }
         }
         catch (Exception e)
         {
-            return await EndBrokenAsync(exchange, passage, run, e);
+            return await EndBrokenAsync(call, attempt, run, e);
         }
     }
 
     /// <summary>The last provider has failed.</summary>
-    public async Task FailAsync(Exchange exchange, Problem problem)
+    public async Task FailAsync(ModelCall call, Problem problem)
     {
-        exchange.End(publisher, rates, RequestOutcome.Failed, problem.Status, null, problem.Code);
-        if (!exchange.Http.RequestAborted.IsCancellationRequested)
-            await problem.ExecuteAsync(exchange.Http);
+        call.End(publisher, rateLimits, RequestOutcome.Failed, problem.Status, null, problem.Code);
+        if (!call.Http.RequestAborted.IsCancellationRequested)
+            await problem.ExecuteAsync(call.Http);
     }
 
     /// <summary>The head of a good answer, or why there is none.</summary>
-    async Task<(HttpResponseMessage? Response, Problem? Problem)> ForwardAsync(Exchange exchange, Passage passage, long outputLimit, Running.Request run)
+    async Task<(HttpResponseMessage? Response, Problem? Problem)> ForwardAsync(ModelCall call, ProviderAttempt attempt, long outputLimit, RunningCalls.Run run)
     {
         for (var injectUsage = true; ;)
         {
-            var sent = passage.Compose(outputLimit, injectUsage);
-            var (response, problem) = await forwarding.SendAsync(exchange.Route.Upstream, () => passage.Post(sent), run.Ended);
+            var sent = attempt.Compose(outputLimit, injectUsage);
+            var (response, problem) = await forwarding.SendAsync(call.Route.Upstream, () => attempt.Post(sent), run.Ended);
             if (response is null or { IsSuccessStatusCode: true })
                 return (response, problem);
             using (response)
             {
                 using var answer = await AnswerBody.ReadAsync(response, MaxErrorBytes, truncate: true, run.Ended);
-                if (!injectUsage || !passage.AskedForUsage || !UpstreamErrors.RefusesStreamOptions((int)response.StatusCode, answer.Memory.Span))
+                if (!injectUsage || !attempt.AskedForUsage || !UpstreamErrors.RefusesStreamOptions((int)response.StatusCode, answer.Memory.Span))
                     return (null, UpstreamErrors.Map((int)response.StatusCode, answer.Memory.Span, (int?)response.Headers.RetryAfter?.Delta?.TotalSeconds));
             }
             injectUsage = false;
         }
     }
 
-    async Task<Problem?> RelayWholeAsync(Exchange exchange, Passage passage, HttpResponseMessage response, Running.Request run)
+    async Task<Problem?> RelayWholeAsync(ModelCall call, ProviderAttempt attempt, HttpResponseMessage response, RunningCalls.Run run)
     {
         using var answer = await AnswerBody.ReadAsync(response, MaxAnswerBytes, truncate: false, run.Ended);
-        exchange.FirstByte();
-        if (passage.AnswerType(response) is not { } type || !passage.SeeWhole(answer.Memory.Span) || passage.Meter.IsEmpty)
-            return Problems.Upstream(502, "upstream_malformed", "The provider's answer is not what was asked for.");
+        call.FirstByte();
+        if (attempt.AnswerType(response) is not { } type || !attempt.SeeWhole(answer.Memory.Span) || attempt.Meter.IsEmpty)
+            return UpstreamErrors.Malformed;
         Failpoint.Hit("proxy.whole.read");
-        var metered = passage.Meter.Settle(passage.Body.Span);
-        var cost = EndAnswered(exchange, run, metered);
+        var metered = attempt.Meter.Settle(attempt.Body.Span);
+        var cost = EndAnswered(call, run, metered);
         Failpoint.Hit("proxy.whole.settled");
 
-        var told = passage.Retell(answer.Memory, metered.Usage, cost);
-        Tell(exchange);
-        exchange.Http.Response.Headers["X-LLMGateway-Cost"] = cost.ToString();
-        exchange.Http.Response.ContentType = type;
-        exchange.Http.Response.ContentLength = told.Length;
-        await exchange.Http.Response.BodyWriter.WriteAsync(told, exchange.Http.RequestAborted);
+        var told = attempt.Retell(answer.Memory, metered.Usage, cost);
+        Tell(call);
+        call.Http.Response.Headers["X-LLMGateway-Cost"] = cost.ToString();
+        call.Http.Response.ContentType = type;
+        call.Http.Response.ContentLength = told.Length;
+        await call.Http.Response.BodyWriter.WriteAsync(told, call.Http.RequestAborted);
         return null;
     }
 
-    async Task<Problem?> RelayStreamAsync(Exchange exchange, Passage passage, HttpResponseMessage response, Running.Request run)
+    async Task<Problem?> RelayStreamAsync(ModelCall call, ProviderAttempt attempt, HttpResponseMessage response, RunningCalls.Run run)
     {
         if (response.Content.Headers.ContentType?.MediaType is not "text/event-stream")
             return Problems.Upstream(502, "upstream_malformed", "The provider's answer is not a stream of events.");
-        var relay = passage.Relay!;
-        var toCaller = exchange.Http.Response.BodyWriter;
+        var relay = attempt.Relay!;
+        var toCaller = call.Http.Response.BodyWriter;
         // While another provider could take over, the caller gets nothing that is not content yet.
-        var early = exchange.Route.Next is null ? null : new ArrayBufferWriter<byte>();
+        var early = call.Route.Next is null ? null : new ArrayBufferWriter<byte>();
         await using var upstream = await response.Content.ReadAsStreamAsync(run.Ended);
         var buffer = ArrayPool<byte>.Shared.Rent(32 * 1024);
         try
         {
             for (int read; !relay.IsDone && (read = await upstream.ReadAsync(buffer, run.Ended)) > 0;)
             {
-                run.LimitSilence(exchange.Route.Upstream.Timeout);
+                run.LimitSilence(call.Route.Upstream.Timeout);
                 relay.Push(buffer.AsSpan(0, read), early ?? (IBufferWriter<byte>)toCaller);
                 if (early is not null && !relay.Meter.ContentSeen)
                     continue;
-                BeginStream(exchange, passage, ref early);
+                BeginStream(call, attempt, ref early);
                 run.CallerStalls = true;
                 if (toCaller.UnflushedBytes > 0)
                     await toCaller.FlushAsync(run.Ended);
                 run.CallerStalls = false;
                 Failpoint.Hit("proxy.stream.piece");
-                if (relay.Meter.DeliveredTokens is var delivered && exchange.IsCheckpointDue(delivered))
-                    exchange.Checkpoint(delivered, relay.Meter.Estimate(passage.Body.Span, ""));
+                if (relay.Meter.DeliveredTokens is var delivered && call.IsCheckpointDue(delivered))
+                    call.Checkpoint(delivered, relay.Meter.Estimate(attempt.Body.Span, ""));
             }
         }
         finally
@@ -120,30 +120,30 @@ public sealed class Answering(Forwarding forwarding, SpoolPublisher publisher, R
         relay.End(early ?? (IBufferWriter<byte>)toCaller);
         if (!relay.IsWhole || relay.Meter.IsEmpty)
             throw new IOException("the provider ended its stream early");
-        BeginStream(exchange, passage, ref early);
+        BeginStream(call, attempt, ref early);
 
-        var metered = relay.Meter.Settle(passage.Body.Span);
+        var metered = relay.Meter.Settle(attempt.Body.Span);
         Failpoint.Hit("proxy.stream.ended");
-        var cost = EndAnswered(exchange, run, metered);
+        var cost = EndAnswered(call, run, metered);
         Failpoint.Hit("proxy.stream.settled");
         relay.WriteTail(toCaller, metered.Usage, cost);
-        await toCaller.FlushAsync(exchange.Http.RequestAborted);
+        await toCaller.FlushAsync(call.Http.RequestAborted);
         return null;
     }
 
     /// <summary>The provider answered to its end; the caller may have left before that, and the connection drained.</summary>
-    Money EndAnswered(Exchange exchange, Running.Request run, MeterReading metered) => run.Draining
-        ? exchange.End(publisher, rates, RequestOutcome.Aborted, StatusCodes.Status499ClientClosedRequest, metered, "drained")
-        : exchange.End(publisher, rates, RequestOutcome.Completed, StatusCodes.Status200OK, metered);
+    Money EndAnswered(ModelCall call, RunningCalls.Run run, MeterReading metered) => run.Draining
+        ? call.End(publisher, rateLimits, RequestOutcome.Aborted, StatusCodes.Status499ClientClosedRequest, metered, "drained")
+        : call.End(publisher, rateLimits, RequestOutcome.Completed, StatusCodes.Status200OK, metered);
 
     /// <summary>
     /// The caller left or takes nothing any more, its credential was revoked, or the provider broke off or fell silent. Whoever left pays for the input and what was
     /// delivered; for a provider's failure before the first content nobody pays, and another may be tried while the caller has seen nothing.
     /// </summary>
-    async Task<Problem?> EndBrokenAsync(Exchange exchange, Passage passage, Running.Request run, Exception e)
+    async Task<Problem?> EndBrokenAsync(ModelCall call, ProviderAttempt attempt, RunningCalls.Run run, Exception e)
     {
-        var (http, meter, body) = (exchange.Http, passage.Meter, passage.Body);
-        if (exchange.Ended)
+        var (http, meter, body) = (call.Http, attempt.Meter, attempt.Body);
+        if (call.Ended)
         {
             if (!http.RequestAborted.IsCancellationRequested)
                 log.LogError(e, "request {RequestId} failed after it was settled", http.RequestId());
@@ -156,9 +156,9 @@ public sealed class Answering(Forwarding forwarding, SpoolPublisher publisher, R
             var reason = run.Revoked ? "revoked" : http.RequestAborted.IsCancellationRequested ? "aborted" : "stalled";
             // The provider's own count, if it came before the caller left.
             var metered = meter.UsageIsBelieved ? meter.Settle(body.Span) : meter.Estimate(body.Span, reason);
-            exchange.End(publisher, rates, RequestOutcome.Aborted, StatusCodes.Status499ClientClosedRequest, metered, metered.Estimated ? null : reason);
+            call.End(publisher, rateLimits, RequestOutcome.Aborted, StatusCodes.Status499ClientClosedRequest, metered, metered.Estimated ? null : reason);
             if (run.Revoked)
-                await FinishAsync(exchange, passage.Relay, Problems.RevokedCredential);
+                await FinishAsync(call, attempt.Relay, Problems.RevokedCredential);
             else
                 http.Abort();
             return null;
@@ -168,23 +168,23 @@ public sealed class Answering(Forwarding forwarding, SpoolPublisher publisher, R
         var problem = e switch
         {
             ProblemException refused => refused.Problem,
-            OperationCanceledException => Problems.Upstream(504, "upstream_timeout", "The provider did not answer in time."),
-            _ => Problems.Upstream(502, "upstream_interrupted", "The provider broke off its answer."),
+            OperationCanceledException => UpstreamErrors.TimedOut,
+            _ => UpstreamErrors.Interrupted,
         };
         if (!HasBegun(http.Response))
             return problem;
         if (meter.ContentSeen)
-            exchange.End(publisher, rates, RequestOutcome.Interrupted, problem.Status, meter.Estimate(body.Span, problem.Code));
+            call.End(publisher, rateLimits, RequestOutcome.Interrupted, problem.Status, meter.Estimate(body.Span, problem.Code));
         else
-            exchange.End(publisher, rates, RequestOutcome.Failed, problem.Status, null, problem.Code);
-        await FinishAsync(exchange, passage.Relay, problem);
+            call.End(publisher, rateLimits, RequestOutcome.Failed, problem.Status, null, problem.Code);
+        await FinishAsync(call, attempt.Relay, problem);
         return null;
     }
 
     /// <summary>Tells a caller who is still there, in the form that the answer has taken so far.</summary>
-    static async Task FinishAsync(Exchange exchange, Relay? relay, Problem problem)
+    static async Task FinishAsync(ModelCall call, StreamRelay? relay, Problem problem)
     {
-        var http = exchange.Http;
+        var http = call.Http;
         if (http.RequestAborted.IsCancellationRequested)
             return;
         if (!HasBegun(http.Response))
@@ -201,14 +201,14 @@ public sealed class Answering(Forwarding forwarding, SpoolPublisher publisher, R
         await http.Response.BodyWriter.FlushAsync(http.RequestAborted);
     }
 
-    static void BeginStream(Exchange exchange, Passage passage, ref ArrayBufferWriter<byte>? early)
+    static void BeginStream(ModelCall call, ProviderAttempt attempt, ref ArrayBufferWriter<byte>? early)
     {
-        var response = exchange.Http.Response;
+        var response = call.Http.Response;
         if (HasBegun(response))
             return;
-        exchange.FirstByte();
-        Tell(exchange);
-        response.ContentType = passage.Request.StreamsAsArray ? "application/json" : "text/event-stream; charset=utf-8";
+        call.FirstByte();
+        Tell(call);
+        response.ContentType = attempt.Request.StreamsAsArray ? "application/json" : "text/event-stream; charset=utf-8";
         response.Headers.CacheControl = "no-cache";
         response.Headers["X-Accel-Buffering"] = "no";
         if (early is not null)
@@ -219,11 +219,11 @@ public sealed class Answering(Forwarding forwarding, SpoolPublisher publisher, R
     /// <summary>Its head is decided, even if it has not left yet.</summary>
     static bool HasBegun(HttpResponse response) => response.HasStarted || response.ContentType is not null;
 
-    static void Tell(Exchange exchange)
+    static void Tell(ModelCall call)
     {
-        var headers = exchange.Http.Response.Headers;
-        headers["X-Request-Id"] = exchange.Http.RequestId();
-        headers["X-LLMGateway-Model"] = exchange.Route.Model.Id;
-        headers["X-LLMGateway-Provider"] = exchange.Route.Model.Provider;
+        var headers = call.Http.Response.Headers;
+        headers["X-Request-Id"] = call.Http.RequestId();
+        headers["X-LLMGateway-Model"] = call.Route.Model.Id;
+        headers["X-LLMGateway-Provider"] = call.Route.Model.Provider;
     }
 }

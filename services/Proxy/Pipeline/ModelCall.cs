@@ -6,9 +6,9 @@ namespace LlmGateway.Proxy;
 /// <summary>
 /// One request's way through the stages: what was decided about it, and its end. <see cref="End"/> is called exactly once, whatever happens,
 /// before the caller sees the last byte; it turns the hold into a settlement and puts that on the spool. From <see cref="TryBegin"/> on, what the request
-/// would be settled with stands in <see cref="InFlight"/>, so that it also ends when this process does.
+/// would be settled with stands in <see cref="CrashJournal"/>, so that it also ends when this process does.
 /// </summary>
-public sealed class Exchange(HttpContext http, Guid id, string endpoint, TimeProvider time)
+public sealed class ModelCall(HttpContext http, Guid id, string endpoint, TimeProvider time)
 {
     /// <summary>A running stream is written down when so much time has passed, or so many tokens, whichever comes first.</summary>
     static readonly TimeSpan CheckpointEvery = TimeSpan.FromSeconds(2);
@@ -20,7 +20,7 @@ public sealed class Exchange(HttpContext http, Guid id, string endpoint, TimePro
     readonly long _started = time.GetTimestamp();
     readonly DateTimeOffset _startedAt = time.GetUtcNow();
     int? _firstByteMs;
-    InFlight.Slot? _slot;
+    CrashJournal.Slot? _slot;
     long _checkpointAt, _checkpointTokens;
 
     public HttpContext Http => http;
@@ -42,14 +42,14 @@ public sealed class Exchange(HttpContext http, Guid id, string endpoint, TimePro
     public void FirstByte() => _firstByteMs ??= (int)time.GetElapsedTime(_started).TotalMilliseconds;
 
     /// <summary>Writes the request down as one that has delivered nothing; false when there is no room for it.</summary>
-    public bool TryBegin(InFlight inFlight)
+    public bool TryBegin(CrashJournal journal)
     {
-        _slot = inFlight.Take();
+        _slot = journal.Take();
         if (_slot is null)
             return false;
         _checkpointAt = time.GetTimestamp();
         Put(RequestOutcome.Failed, null);
-        Failpoint.Hit("proxy.inflight.begun");
+        Failpoint.Hit("proxy.journal.begun");
         return true;
     }
 
@@ -63,7 +63,7 @@ public sealed class Exchange(HttpContext http, Guid id, string endpoint, TimePro
     {
         (_checkpointAt, _checkpointTokens) = (time.GetTimestamp(), delivered);
         Put(RequestOutcome.Interrupted, reading with { Reason = Crashed });
-        Failpoint.Hit("proxy.inflight.checkpoint");
+        Failpoint.Hit("proxy.journal.checkpoint");
     }
 
     void Put(RequestOutcome outcome, MeterReading? metered)
@@ -74,7 +74,7 @@ public sealed class Exchange(HttpContext http, Guid id, string endpoint, TimePro
 
     /// <summary>Settles: what was used is charged, at most what was held; the rest of the hold is free again. Returns what the caller pays.</summary>
     /// <param name="metered">Null when nothing is charged: the provider failed before the first content.</param>
-    public Money End(SpoolPublisher spool, Rates rates, RequestOutcome outcome, int status, MeterReading? metered, string? reason = null)
+    public Money End(SpoolPublisher spool, RateLimits rateLimits, RequestOutcome outcome, int status, MeterReading? metered, string? reason = null)
     {
         if (Ended)
             throw new InvalidOperationException("a request was ended twice");
@@ -85,7 +85,7 @@ public sealed class Exchange(HttpContext http, Guid id, string endpoint, TimePro
         Failpoint.Hit("proxy.end.released");
         spool.Add(SettlementRecord.Encode(settlement), Hold, _slot);
         Failpoint.Hit("proxy.end.spooled");
-        rates.Correct(Caller.Credential, tokens - RatedTokens);
+        rateLimits.Correct(Caller.Credential, tokens - RatedTokens);
         return new Money(paid);
     }
 

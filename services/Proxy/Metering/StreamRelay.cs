@@ -11,7 +11,7 @@ namespace LlmGateway.Proxy;
 /// Order of calls: <see cref="Push"/> for what the provider sends, <see cref="End"/> when it has sent all or broke off, then <see cref="WriteTail"/> if
 /// <see cref="IsWhole"/> holds, else <see cref="WriteFailure"/>. Memory is bounded by one event, see <see cref="SseReader.MaxEventBytes"/>.
 /// </remarks>
-public abstract class Relay : IDisposable
+public abstract class StreamRelay : IDisposable
 {
     /// <summary>What was learned so far.</summary>
     public abstract AnswerMeter Meter { get; }

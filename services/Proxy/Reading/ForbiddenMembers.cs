@@ -1,7 +1,7 @@
 using System.Collections.Frozen;
 using System.Text;
 using System.Text.Json;
-using static LlmGateway.Proxy.Refusals;
+using static LlmGateway.Proxy.FieldErrors;
 
 namespace LlmGateway.Proxy;
 
@@ -9,7 +9,7 @@ namespace LlmGateway.Proxy;
 /// Members by which a caller would choose where a call goes, with whose key, or what else is sent there. No vendor's wire has them; servers that imitate one do (LiteLLM,
 /// OpenRouter, the Vercel gateway), and CVE-2024-6587 sent LiteLLM's keys to whoever set <c>api_base</c>. They are refused on every wire, in whatever spelling.
 /// </summary>
-static class Steering
+static class ForbiddenMembers
 {
     /// <summary>Letters and digits of a name that are looked at; more than the longest of <see cref="Names"/> has.</summary>
     const int MaxLetters = 40;
@@ -27,11 +27,11 @@ static class Steering
     /// <param name="path">Of the object whose member it is, with a dot at its end; empty for the body itself.</param>
     public static void Refuse(ReadOnlySpan<byte> name, JsonTokenType value, string path = "")
     {
-        if (value is not (JsonTokenType.Null or JsonTokenType.False) && IsSteering(name))
+        if (value is not (JsonTokenType.Null or JsonTokenType.False) && IsForbidden(name))
             throw Unpriceable(path + Encoding.UTF8.GetString(name), "where a call goes, and with which key, is the project's to choose");
     }
 
-    static bool IsSteering(ReadOnlySpan<byte> name)
+    static bool IsForbidden(ReadOnlySpan<byte> name)
     {
         Span<char> letters = stackalloc char[MaxLetters];
         var length = 0;

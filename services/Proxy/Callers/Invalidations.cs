@@ -4,7 +4,7 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Proxy;
 
 /// <summary>Hears what other services push over Redis: revocations, changed projects, frozen wallets. Lost pushes cost seconds, never money.</summary>
-public sealed class Pushes(Redis redis, Identity identity, Running running, Slices slices) : IHostedService
+public sealed class Invalidations(Redis redis, Identity identity, RunningCalls runningCalls, Slices slices) : IHostedService
 {
     public Task StartAsync(CancellationToken cancellationToken)
     {
@@ -17,7 +17,7 @@ public sealed class Pushes(Redis redis, Identity identity, Running running, Slic
                 return;
             }
             identity.Forget(push);
-            _ = running.EndRevokedAsync();
+            _ = runningCalls.EndRevokedAsync();
         });
         redis.Subscribe<Recall>(Recall.Channel, recall => _ = slices.RecallAsync(recall));
         return Task.CompletedTask;

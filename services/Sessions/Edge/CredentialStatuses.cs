@@ -4,7 +4,7 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Sessions;
 
 /// <summary>Whether a known credential may be used, and what its holder is told if not.</summary>
-public static class Standing
+public static class CredentialStatuses
 {
     /// <summary>The first reason that applies: what ended the credential itself comes before what happened around it.</summary>
     public static CredentialStatus Of(DateTimeOffset? revokedAt, DateTimeOffset? expiresAt, CustomerStatus? customer, bool projectActive, DateTimeOffset now)
@@ -25,19 +25,19 @@ public static class Standing
     }
 
     /// <summary>Null when nothing stands against it.</summary>
-    public static Problem? Refusal(CredentialStatus status) => status switch
+    public static Problem? ProblemOf(CredentialStatus status) => status switch
     {
         CredentialStatus.Active => null,
         CredentialStatus.Revoked => Problems.RevokedCredential,
         CredentialStatus.Expired => Problems.ExpiredCredential,
         CredentialStatus.ProjectInactive => Problems.ProjectInactive,
-        CredentialStatus.CustomerSuspended => Refusal(CustomerStatus.Suspended),
-        CredentialStatus.CustomerBlocked => Refusal(CustomerStatus.Blocked),
-        CredentialStatus.CustomerDeleted => Refusal(CustomerStatus.Deleted),
+        CredentialStatus.CustomerSuspended => ProblemOf(CustomerStatus.Suspended),
+        CredentialStatus.CustomerBlocked => ProblemOf(CustomerStatus.Blocked),
+        CredentialStatus.CustomerDeleted => ProblemOf(CustomerStatus.Deleted),
         _ => throw new ArgumentOutOfRangeException(nameof(status), status, "unknown status"),
     };
 
     /// <summary>Null for an active customer.</summary>
-    public static Problem? Refusal(CustomerStatus status) =>
+    public static Problem? ProblemOf(CustomerStatus status) =>
         status == CustomerStatus.Active ? null : Problems.CustomerStatus(status.ToString().ToLowerInvariant());
 }

@@ -6,9 +6,9 @@ using Xunit;
 namespace LlmGateway.UnitTests.Proxy;
 
 /// <summary>What a request is settled with should its process die, as the next process finds it.</summary>
-public sealed class ExchangeTests : IDisposable
+public sealed class ModelCallTests : IDisposable
 {
-    readonly string _folder = Directory.CreateTempSubdirectory("llmgateway-exchange-").FullName;
+    readonly string _folder = Directory.CreateTempSubdirectory("llmgateway-call-").FullName;
     readonly Clock _clock = new();
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);
@@ -16,55 +16,55 @@ public sealed class ExchangeTests : IDisposable
     [Fact]
     public void A_checkpoint_is_due_after_256_tokens_or_after_two_seconds_with_a_new_one()
     {
-        var exchange = Begin();
-        Assert.False(exchange.IsCheckpointDue(255));
-        Assert.True(exchange.IsCheckpointDue(256));
+        var call = Begin();
+        Assert.False(call.IsCheckpointDue(255));
+        Assert.True(call.IsCheckpointDue(256));
 
         _clock.Pass(TimeSpan.FromSeconds(2));
-        Assert.False(exchange.IsCheckpointDue(0));
-        Assert.True(exchange.IsCheckpointDue(1));
+        Assert.False(call.IsCheckpointDue(0));
+        Assert.True(call.IsCheckpointDue(1));
 
-        exchange.Checkpoint(1, Delivered(1));
-        Assert.False(exchange.IsCheckpointDue(256));
-        Assert.True(exchange.IsCheckpointDue(257));
+        call.Checkpoint(1, Delivered(1));
+        Assert.False(call.IsCheckpointDue(256));
+        Assert.True(call.IsCheckpointDue(257));
     }
 
     [Fact]
     public void A_request_that_dies_is_free_before_its_first_checkpoint_and_costs_what_was_delivered_by_its_last()
     {
-        var exchange = Begin();
+        var call = Begin();
         Assert.Equal((RequestOutcome.Failed, 0L, false, "crashed"), Left());
 
-        exchange.Checkpoint(256, Delivered(256));
-        exchange.Checkpoint(512, Delivered(512));
+        call.Checkpoint(256, Delivered(256));
+        call.Checkpoint(512, Delivered(512));
         Assert.Equal((RequestOutcome.Interrupted, 3 * 1_000 + 512 * 2_000, true, "crashed"), Left());
     }
 
     [Fact]
     public void A_clock_that_is_set_changes_neither_duration_nor_checkpoints()
     {
-        var exchange = Begin();
+        var call = Begin();
 
         _clock.Set(TimeSpan.FromDays(-1));
-        Assert.False(exchange.IsCheckpointDue(1));
+        Assert.False(call.IsCheckpointDue(1));
         _clock.Set(TimeSpan.FromDays(2));
-        Assert.False(exchange.IsCheckpointDue(1));
+        Assert.False(call.IsCheckpointDue(1));
 
-        exchange.Checkpoint(1, Delivered(1));
+        call.Checkpoint(1, Delivered(1));
         Assert.Equal(0, Record().Usage.DurationMs);
     }
 
     /// <summary>At $1 and $2 per million tokens, in and out.</summary>
-    Exchange Begin()
+    ModelCall Begin()
     {
         var prices = new Prices { Input = new Rate(1_000_000_000_000), Output = new Rate(2_000_000_000_000) };
-        var exchange = new Exchange(new DefaultHttpContext(), Ids.New(), "/v1/chat/completions", _clock)
+        var call = new ModelCall(new DefaultHttpContext(), Ids.New(), "/v1/chat/completions", _clock)
         {
             Caller = new(new(Ids.New(), CredentialKind.CustomerKey, false, CredentialStatus.Active, Ids.New(), Ids.New(), Ids.New(), null, null, null, null, [], null, _clock.GetUtcNow()), null!, ""),
             Route = new(new("small", "chat", "sandbox", "small", 0, 0, null, prices), null!),
         };
-        Assert.True(exchange.TryBegin(new InFlight(_folder)));
-        return exchange;
+        Assert.True(call.TryBegin(new CrashJournal(_folder)));
+        return call;
     }
 
     static MeterReading Delivered(long tokens) => MeterReading.OfCounts(3, tokens, "", null);
@@ -77,7 +77,7 @@ public sealed class ExchangeTests : IDisposable
 
     Settlement Record()
     {
-        var record = Assert.Single(new InFlight(_folder).Left);
+        var record = Assert.Single(new CrashJournal(_folder).Left);
         return SettlementRecord.Decode(record, 0, record.Length);
     }
 

@@ -5,17 +5,17 @@ using Xunit;
 namespace LlmGateway.UnitTests.Proxy;
 
 /// <summary>What the next process finds of requests that were running. Opening the folder again stands for that process: both see the same pages.</summary>
-public sealed class InFlightTests : IDisposable
+public sealed class CrashJournalTests : IDisposable
 {
-    readonly string _folder = Directory.CreateTempSubdirectory("llmgateway-inflight-").FullName;
+    readonly string _folder = Directory.CreateTempSubdirectory("llmgateway-journal-").FullName;
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
     [Fact]
     public void The_last_line_of_every_request_that_has_not_ended_is_found()
     {
-        var inFlight = new InFlight(_folder);
-        var (first, second, ended) = (inFlight.Take()!, inFlight.Take()!, inFlight.Take()!);
+        var journal = new CrashJournal(_folder);
+        var (first, second, ended) = (journal.Take()!, journal.Take()!, journal.Take()!);
         foreach (var line in (string[])["one", "two, longer", "three"])
             first.Put(Bytes(line));
         second.Put(Bytes("other"));
@@ -28,7 +28,7 @@ public sealed class InFlightTests : IDisposable
     [Fact]
     public void A_line_that_is_too_long_leaves_the_one_before()
     {
-        var slot = new InFlight(_folder).Take()!;
+        var slot = new CrashJournal(_folder).Take()!;
         slot.Put(Bytes("short"));
         slot.Put(new byte[5000]);
 
@@ -38,22 +38,22 @@ public sealed class InFlightTests : IDisposable
     [Fact]
     public void A_slot_that_is_used_again_shows_nothing_of_its_last_request()
     {
-        var inFlight = new InFlight(_folder);
-        var slot = inFlight.Take()!;
+        var journal = new CrashJournal(_folder);
+        var slot = journal.Take()!;
         slot.Put(Bytes("last"));
         slot.Free();
 
-        Assert.Same(slot, inFlight.Take());
+        Assert.Same(slot, journal.Take());
         Assert.Empty(Left());
     }
 
     [Fact]
     public void More_requests_than_a_file_has_room_for_take_another_file()
     {
-        var inFlight = new InFlight(_folder);
+        var journal = new CrashJournal(_folder);
         var lines = Enumerable.Range(0, 1200).Select(i => $"{i:D4}").ToArray();
         foreach (var line in lines)
-            inFlight.Take()!.Put(Bytes(line));
+            journal.Take()!.Put(Bytes(line));
 
         Assert.Equal(lines, Left());
     }
@@ -61,31 +61,31 @@ public sealed class InFlightTests : IDisposable
     [Fact]
     public void Without_a_disk_there_is_no_place_for_a_request()
     {
-        var inFlight = new InFlight(_folder);
+        var journal = new CrashJournal(_folder);
         Directory.Delete(_folder);
 
-        Assert.Null(inFlight.Take());
+        Assert.Null(journal.Take());
         Directory.CreateDirectory(_folder);
     }
 
     [Fact]
     public void After_an_orderly_stop_no_file_remains_unless_a_request_was_left()
     {
-        var inFlight = new InFlight(_folder);
-        inFlight.Take()!.Free();
-        inFlight.Dispose();
+        var journal = new CrashJournal(_folder);
+        journal.Take()!.Free();
+        journal.Dispose();
         Assert.Empty(Directory.GetFiles(_folder));
 
-        var broken = new InFlight(_folder);
+        var broken = new CrashJournal(_folder);
         broken.Take()!.Put(Bytes("left"));
         broken.Dispose();
         Assert.Equal(["left"], Left());
 
-        new InFlight(_folder).ForgetLeft();
+        new CrashJournal(_folder).ForgetLeft();
         Assert.Empty(Left());
     }
 
-    IEnumerable<string> Left() => new InFlight(_folder).Left.Select(Encoding.UTF8.GetString).Order(StringComparer.Ordinal);
+    IEnumerable<string> Left() => new CrashJournal(_folder).Left.Select(Encoding.UTF8.GetString).Order(StringComparer.Ordinal);
 
     static byte[] Bytes(string text) => Encoding.UTF8.GetBytes(text);
 }

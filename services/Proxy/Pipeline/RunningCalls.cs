@@ -7,7 +7,7 @@ namespace LlmGateway.Proxy;
 /// Requests that are running now, by credential, so that a revocation ends their streams too. Pushed revocations act at once; with pushes lost, a
 /// periodic look at each credential acts within <see cref="Credential.MaxAge"/>.
 /// </summary>
-public sealed class Running(Identity identity, TimeProvider time, ILogger<Running> log) : BackgroundService
+public sealed class RunningCalls(Identity identity, TimeProvider time, ILogger<RunningCalls> log) : BackgroundService
 {
     static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(1), LookForSilenceEvery = TimeSpan.FromMilliseconds(250);
 
@@ -15,16 +15,16 @@ public sealed class Running(Identity identity, TimeProvider time, ILogger<Runnin
     const int MaxDrains = 256;
     static readonly TimeSpan MaxDrain = TimeSpan.FromMinutes(2);
 
-    readonly ConcurrentDictionary<Request, bool> _requests = new();
+    readonly ConcurrentDictionary<Run, bool> _runs = new();
     int _drains;
 
     /// <summary>Registers a request; dispose to end its registration.</summary>
-    public Request Start(Caller caller, Upstream upstream, CancellationToken callerGone)
+    public Run Start(Caller caller, Upstream upstream, CancellationToken callerGone)
     {
-        var request = new Request(this, caller.Fingerprint, upstream.Provider.OnAbort == "drain");
-        _requests[request] = true;
-        request.Watch(callerGone);
-        return request;
+        var run = new Run(this, caller.Fingerprint, upstream.Provider.OnAbort == "drain");
+        _runs[run] = true;
+        run.Watch(callerGone);
+        return run;
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -34,8 +34,8 @@ public sealed class Running(Identity identity, TimeProvider time, ILogger<Runnin
         {
             // One look at all of them instead of a timer for each: timers would be a part of every request's cost, and of every event's.
             var now = time.GetTimestamp();
-            foreach (var (request, _) in _requests)
-                request.EndIfSilent(now);
+            foreach (var (run, _) in _runs)
+                run.EndIfSilent(now);
             if (time.GetElapsedTime(looked, now) < LookEvery)
                 continue;
             looked = now;
@@ -46,15 +46,15 @@ public sealed class Running(Identity identity, TimeProvider time, ILogger<Runnin
     /// <summary>Looks at every credential that has requests running; called after a push, too.</summary>
     public async Task EndRevokedAsync()
     {
-        foreach (var group in _requests.Keys.GroupBy(request => request.Fingerprint))
+        foreach (var group in _runs.Keys.GroupBy(run => run.Fingerprint))
         {
             try
             {
                 // Expiry does not cut a stream, only revocation does.
                 var current = await identity.CurrentAsync(group.Key);
                 if (current is null or { Status: CredentialStatus.Revoked or CredentialStatus.CustomerDeleted or CredentialStatus.CustomerBlocked })
-                    foreach (var request in group)
-                        request.Revoke();
+                    foreach (var run in group)
+                        run.Revoke();
             }
             catch (Exception e)
             {
@@ -63,15 +63,15 @@ public sealed class Running(Identity identity, TimeProvider time, ILogger<Runnin
         }
     }
 
-    public sealed class Request : IDisposable
+    public sealed class Run : IDisposable
     {
-        readonly Running _owner;
+        readonly RunningCalls _owner;
         readonly bool _mayDrain;
         readonly CancellationTokenSource _ended = new();
         CancellationTokenRegistration _watch;
         long _silentAt = long.MaxValue, _drainEnds = long.MaxValue;
 
-        internal Request(Running owner, string fingerprint, bool mayDrain) => (_owner, Fingerprint, _mayDrain) = (owner, fingerprint, mayDrain);
+        internal Run(RunningCalls owner, string fingerprint, bool mayDrain) => (_owner, Fingerprint, _mayDrain) = (owner, fingerprint, mayDrain);
 
         public string Fingerprint { get; }
 
@@ -95,7 +95,7 @@ public sealed class Running(Identity identity, TimeProvider time, ILogger<Runnin
                 Cancel();
         }
 
-        internal void Watch(CancellationToken callerGone) => _watch = callerGone.UnsafeRegister(static request => ((Request)request!).LeaveAlone(), this);
+        internal void Watch(CancellationToken callerGone) => _watch = callerGone.UnsafeRegister(static run => ((Run)run!).LeaveAlone(), this);
 
         internal void Revoke()
         {
@@ -106,7 +106,7 @@ public sealed class Running(Identity identity, TimeProvider time, ILogger<Runnin
         public void Dispose()
         {
             _watch.Dispose();
-            _owner._requests.TryRemove(this, out _);
+            _owner._runs.TryRemove(this, out _);
             if (Draining)
                 Interlocked.Decrement(ref _owner._drains);
             _ended.Dispose();

@@ -5,7 +5,7 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Proxy;
 
 /// <summary>Reads values of callers' JSON, and refuses what they must not be; every message names the field.</summary>
-static class Refusals
+static class FieldErrors
 {
     public static ProblemException Invalid(string path, string message) => new(Problems.Invalid(path, $"'{path}' {message}."));
 

@@ -7,7 +7,7 @@ namespace LlmGateway.Sessions;
 /// How a customer comes to be. Its id follows from project, mode and external id, its wallet's from its own: whoever races or repeats the creation
 /// of a customer means the same two ids, so that no step can make a second one. The wallet is opened first, then the customer is written.
 /// </summary>
-public static class Enrolment
+public static class CustomerCreation
 {
     public static Guid CustomerId(Guid project, bool test, string externalId) => Ids.Derive(project, $"customer:{(test ? "test" : "live")}:{externalId}");
 

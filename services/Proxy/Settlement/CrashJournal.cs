@@ -12,7 +12,7 @@ namespace LlmGateway.Proxy;
 /// </code>
 /// A record is written into the half that does not count, then the slot turns to it: a death between two bytes leaves a whole record.
 /// </summary>
-public sealed class InFlight : IDisposable
+public sealed class CrashJournal : IDisposable
 {
     const int SlotBytes = 8192, HeadBytes = 16, HalfBytes = (SlotBytes - HeadBytes) / 2;
 
@@ -27,7 +27,7 @@ public sealed class InFlight : IDisposable
     // The slot that was freed last is used next, so that few pages are touched when few requests run.
     readonly Stack<Slot> _free = new();
 
-    public InFlight(string folder)
+    public CrashJournal(string folder)
     {
         _folder = folder;
         _leftFiles = Directory.GetFiles(folder, "*.inflight");
@@ -91,12 +91,12 @@ public sealed class InFlight : IDisposable
     /// <summary>One running request's place; not for two threads at once.</summary>
     public sealed class Slot
     {
-        readonly InFlight _owner;
+        readonly CrashJournal _owner;
         readonly MappedFile _file;
         readonly int _at;
         int _half;
 
-        internal Slot(InFlight owner, MappedFile file, int at) => (_owner, _file, _at) = (owner, file, at);
+        internal Slot(CrashJournal owner, MappedFile file, int at) => (_owner, _file, _at) = (owner, file, at);
 
         /// <summary>Replaces the record. One that is too long is not taken: then the one before stands, which charges no more.</summary>
         public void Put(ReadOnlySpan<byte> record)
