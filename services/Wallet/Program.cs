@@ -1,7 +1,6 @@
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 using LlmGateway.Wallet;
-using MassTransit;
 
 var builder = WebApplication.CreateBuilder(args);
 builder.AddServiceDefaults(Configuration.Needs);
@@ -14,7 +13,7 @@ builder.Services.AddSingleton<Recalls>();
 builder.Services.AddHostedSingleton<LeaseSweeper>();
 builder.AddMessaging(
     bus => bus.AddConsumer<SettlementConsumer>(),
-    (rabbit, context) => rabbit.DurableQueue(SettlementBatch.Queue, queue => queue.ConfigureConsumer<SettlementConsumer>(context)));
+    (rabbit, context) => rabbit.DurableQueue(SettlementBatch.Queue, queue => SettlementConsumer.Configure(queue, context)));
 
 var app = builder.Build();
 app.UseServiceDefaults();

@@ -154,8 +154,7 @@ public sealed class SpoolPublisher(Spool spool, ISendEndpointProvider bus, ILogg
             {
                 using var limit = CancellationTokenSource.CreateLinkedTokenSource(token);
                 limit.CancelAfter(SendTimeout);
-                // Without a queue behind the exchange the broker returns the message instead of dropping it.
-                await endpoint.Send(batch, context => context.GetPayload<RabbitMqSendContext>().Mandatory = true, limit.Token);
+                await endpoint.Send(batch, SettlementSerializer.Apply, limit.Token);
                 return;
             }
             catch (Exception e) when (!token.IsCancellationRequested)
