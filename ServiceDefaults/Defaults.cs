@@ -43,6 +43,7 @@ public static class Defaults
         builder.Logging.AddFilter("System.Net.Http", LogLevel.Warning);
         builder.Logging.AddFilter("Microsoft.Extensions.Diagnostics.HealthChecks", LogLevel.None); // who asks gets the answer
         builder.Logging.AddFilter("Yarp", LogLevel.Warning);
+        builder.Logging.AddFilter("Polly", LogLevel.None); // what fails in the end fails where the call was made
         builder.AddTelemetry(needs.Name);
         builder.Services.AddHealth();
         return builder;

@@ -28,7 +28,8 @@ public static class ConfigurationReads
     public static string Connection(this IConfiguration configuration, string name) =>
         configuration.GetConnectionString(name) is { Length: > 0 } value ? value : throw Missing($"ConnectionStrings:{name}");
 
-    public static Uri Service(this IConfiguration configuration, string name) => new(configuration.Setting(ServiceNeeds.ServiceKey(name)));
+    /// <summary>Without an address a service's name would be looked up in DNS.</summary>
+    public static void RequireService(this IConfiguration configuration, string name) => configuration.Setting(ServiceNeeds.ServiceKey(name));
 
     public static string Setting(this IConfiguration configuration, string key) =>
         configuration[key] is { Length: > 0 } value ? value : throw Missing(key);
