@@ -1,8 +1,7 @@
 namespace LlmGateway.AppHost;
 
 /// <summary>
-/// A process of ours: a project under <c>services/</c>, and everything it is given. A test holds these lists against what the service itself
-/// declares in its <c>Configuration.Needs</c>.
+/// A process of ours: a project under <c>services/</c>, and everything it is given. A service that lacks a setting says so and ends.
 /// </summary>
 /// <param name="Name">The name that others, telemetry and <c>./dev</c> know it by.</param>
 /// <param name="Project">Folder under <c>services/</c>; two services may run the same project.</param>

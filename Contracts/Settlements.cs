@@ -1,8 +1,8 @@
 namespace LlmGateway.Contracts;
 
 /// <summary>
-/// A batch of finished requests on its way from a proxy's spool to the ledger, over RabbitMQ. The body of the message is <see cref="Records"/> and nothing
-/// else; what else there is to say is in its headers.
+/// A batch of finished requests on its way from a proxy's spool to the ledger, over RabbitMQ. The body of the message is <see cref="Records"/>
+/// and nothing else; what else there is to say is in its headers.
 /// </summary>
 /// <param name="Records">Settlements as they stand in the spool, see <see cref="SettlementRecord"/>: what was written once is not written again to be sent.</param>
 /// <param name="GoneHolder">A proxy that died: these are its last settlements, and what its leases still hold goes back to the registers after them.</param>

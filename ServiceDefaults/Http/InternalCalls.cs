@@ -5,13 +5,19 @@ using System.Text.Json;
 using LlmGateway.Contracts;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
-using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Http.Resilience;
 using Polly;
 using Polly.Timeout;
 
 namespace LlmGateway.ServiceDefaults;
+
+/// <summary>The key that all services of one gateway share.</summary>
+public sealed record InternalKey(string Value)
+{
+    public const string Setting = "Gateway:InternalKey";
+}
 
 /// <summary>
 /// How the gateway's services talk to each other: plain HTTP with a shared key. Whoever has no key reaches nothing but health;
@@ -19,12 +25,19 @@ namespace LlmGateway.ServiceDefaults;
 /// </summary>
 public static class InternalCalls
 {
-    public const string KeyHeader = "X-Gateway-Internal", KeySetting = "Gateway:InternalKey";
+    public const string KeyHeader = "X-Gateway-Internal";
+
+    /// <summary>What a service needs to call others and to be called.</summary>
+    public static void AddInternalCalls(this IHostApplicationBuilder builder)
+    {
+        builder.Services.AddSingleton(new InternalKey(builder.Setting(InternalKey.Setting)));
+        builder.Services.AddServiceDiscovery();
+    }
 
     /// <summary>Refuses every call without the internal key, health excepted.</summary>
     public static void UseInternalOnly(this WebApplication app)
     {
-        var expected = Encoding.ASCII.GetBytes(app.Configuration.Setting(KeySetting));
+        var expected = Encoding.ASCII.GetBytes(app.Services.GetRequiredService<InternalKey>().Value);
         app.Use(async (http, next) =>
         {
             var open = http.Request.Path.Value is "/alive" or "/health";
@@ -59,17 +72,19 @@ public static class InternalCalls
 
     public static string Encode(Principal principal) => Convert.ToBase64String(JsonSerializer.SerializeToUtf8Bytes(principal, Defaults.Json));
 
-    /// <summary>A typed client of another service, by its name: <c>services:NAME:http:0</c> and, where there are several instances, <c>:1</c> and so on, asked in turn.</summary>
-    public static void AddServiceClient<TClient>(this IServiceCollection services, IConfiguration configuration, string service, TimeSpan attemptTimeout)
+    /// <summary>
+    /// A typed client of another service, by its name: <c>services:NAME:http:0</c> and, where there are several instances, <c>:1</c> and so on,
+    /// asked in turn.
+    /// </summary>
+    public static void AddServiceClient<TClient>(this IHostApplicationBuilder builder, string service, TimeSpan attemptTimeout)
         where TClient : class
     {
-        configuration.RequireService(service);
-        var key = configuration.Setting(KeySetting);
-        services.AddServiceDiscovery();
-        var client = services.AddHttpClient<TClient>(http =>
+        // Without an address the name would be looked up in DNS.
+        builder.Setting($"services:{service}:http:0");
+        var client = builder.Services.AddHttpClient<TClient>((services, http) =>
         {
             http.BaseAddress = Address(service);
-            http.DefaultRequestHeaders.Add(KeyHeader, key);
+            http.DefaultRequestHeaders.Add(KeyHeader, services.GetRequiredService<InternalKey>().Value);
             http.Timeout = Timeout.InfiniteTimeSpan; // that of the pipeline below
         });
         client.ConfigurePrimaryHttpMessageHandler(NewHandler).RemoveAllLoggers();
@@ -91,8 +106,9 @@ public static class InternalCalls
     public const int MaxRetries = 3;
 
     /// <summary>
-    /// Every internal call is idempotent by ids that the caller chose, so each may be repeated: at once where nobody was reached, and once where an answer did not come in time.
-    /// A 503 is an answer. The service is full, or its database is away, and more calls would make it worse. One that leaves nearly every call without an answer is left alone for a moment.
+    /// Every internal call is idempotent by ids that the caller chose, so each may be repeated: <see cref="MaxRetries"/> times where nobody was
+    /// reached, once where an answer did not come in time. A 503 is an answer: the service is full, or its database is away, and more calls would
+    /// make it worse. A service that leaves nearly every call without an answer is left alone for a moment.
     /// </summary>
     static void Configure(ResiliencePipelineBuilder<HttpResponseMessage> pipeline, TimeSpan attemptTimeout) => pipeline
         .AddTimeout(2 * attemptTimeout)

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
-using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 
 namespace LlmGateway.ServiceDefaults;
 
@@ -11,16 +12,19 @@ namespace LlmGateway.ServiceDefaults;
 /// </summary>
 public sealed class Envelope
 {
+    public const string Setting = "Gateway:MasterKey";
+
     const byte Version = 1;
     const int NonceSize = 12, TagSize = 16, KeySize = 32, WrappedKeySize = NonceSize + KeySize + TagSize;
 
     readonly byte[] _master;
 
-    public Envelope(IConfiguration configuration)
+    /// <param name="masterKey">32 bytes in base64.</param>
+    public Envelope(string masterKey)
     {
-        _master = Convert.FromBase64String(configuration.Setting("Gateway:MasterKey"));
+        _master = Convert.FromBase64String(masterKey);
         if (_master.Length != KeySize)
-            throw new InvalidOperationException("configuration 'Gateway:MasterKey' must be 32 bytes in base64");
+            throw new InvalidOperationException($"configuration '{Setting}' must be {KeySize} bytes in base64");
     }
 
     /// <param name="owner">What the secret belongs to, e.g. <c>provider:{id}</c>; needed again to open.</param>
@@ -59,5 +63,14 @@ public sealed class Envelope
         using var aes = new AesGcm(key, TagSize);
         aes.Decrypt(sealedBytes[..NonceSize], sealedBytes[NonceSize..^TagSize], sealedBytes[^TagSize..], plain, context);
         return plain;
+    }
+}
+
+public static class EnvelopeRegistration
+{
+    public static void AddEnvelope(this IHostApplicationBuilder builder)
+    {
+        var masterKey = builder.Setting(Envelope.Setting);
+        builder.Services.AddSingleton(_ => new Envelope(masterKey));
     }
 }

@@ -28,9 +28,10 @@ public static class Management
     {
         var forwarder = app.Services.GetRequiredService<IHttpForwarder>();
         // Names of services become addresses of their instances, in turn.
-        var client = new HttpMessageInvoker(app.Services.GetRequiredService<IServiceDiscoveryHttpMessageHandlerFactory>().CreateHandler(InternalCalls.NewHandler()));
+        var discovery = app.Services.GetRequiredService<IServiceDiscoveryHttpMessageHandlerFactory>();
+        var client = new HttpMessageInvoker(discovery.CreateHandler(InternalCalls.NewHandler()));
         var options = new ForwarderRequestConfig { ActivityTimeout = TimeSpan.FromSeconds(30) };
-        var key = app.Configuration.Setting(InternalCalls.KeySetting);
+        var key = app.Services.GetRequiredService<InternalKey>().Value;
         var transformer = app.Services.GetRequiredService<ITransformBuilder>().Create(transforms =>
         {
             transforms.AddRequestTransform(context =>

@@ -24,5 +24,7 @@ public sealed class SettlementSerializer : IMessageSerializer
 
     public MessageBody GetMessageBody<T>(SendContext<T> context)
         where T : class =>
-        context.Message is SettlementBatch batch ? new BytesMessageBody(batch.Records) : throw new InvalidOperationException($"{typeof(T).Name} is not a batch of settlements");
+        context.Message is SettlementBatch batch
+            ? new BytesMessageBody(batch.Records)
+            : throw new InvalidOperationException($"{typeof(T).Name} is not a batch of settlements");
 }

@@ -16,9 +16,10 @@ public sealed class CredentialSeal
     readonly byte[] _pepper;
     readonly Envelope _envelope;
 
-    public CredentialSeal(IConfiguration configuration, Envelope envelope)
+    /// <param name="pepper">32 bytes in base64.</param>
+    public CredentialSeal(string pepper, Envelope envelope)
     {
-        _pepper = Convert.FromBase64String(configuration.Setting(PepperSetting));
+        _pepper = Convert.FromBase64String(pepper);
         if (_pepper.Length != PepperSize)
             throw new InvalidOperationException($"configuration '{PepperSetting}' must be {PepperSize} bytes in base64");
         _envelope = envelope;
@@ -38,3 +39,12 @@ public sealed class CredentialSeal
 
 /// <summary>A stored credential, as far as the caches need it named.</summary>
 public readonly record struct KnownCredential(Guid Id, string SealedFingerprint);
+
+public static class CredentialSealRegistration
+{
+    public static void AddCredentialSeal(this IHostApplicationBuilder builder)
+    {
+        var pepper = builder.Setting(CredentialSeal.PepperSetting);
+        builder.Services.AddSingleton(services => ActivatorUtilities.CreateInstance<CredentialSeal>(services, pepper));
+    }
+}
