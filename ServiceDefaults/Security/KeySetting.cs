@@ -1,6 +1,5 @@
 using System.Security.Cryptography;
 using System.Text;
-using Microsoft.Extensions.Configuration;
 
 namespace LlmGateway.ServiceDefaults;
 
@@ -10,11 +9,7 @@ public static class KeySetting
     const int Bytes = 32, LeastCharacters = 32;
 
     /// <param name="setting">Its name also separates its purpose from others', should they be given the same text.</param>
-    public static byte[] Key(this IConfiguration configuration, string setting)
-    {
-        var text = configuration.Setting(setting);
-        if (text.Length < LeastCharacters)
-            throw new InvalidOperationException($"configuration '{setting}' must have {LeastCharacters} characters or more");
-        return HKDF.DeriveKey(HashAlgorithmName.SHA256, Encoding.UTF8.GetBytes(text), Bytes, info: Encoding.UTF8.GetBytes(setting));
-    }
+    public static byte[] Derive(string text, string setting) => text.Length >= LeastCharacters
+        ? HKDF.DeriveKey(HashAlgorithmName.SHA256, Encoding.UTF8.GetBytes(text), Bytes, info: Encoding.UTF8.GetBytes(setting))
+        : throw new InvalidOperationException($"configuration '{setting}' must have {LeastCharacters} characters or more");
 }

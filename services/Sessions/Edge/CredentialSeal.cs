@@ -15,9 +15,10 @@ public sealed class CredentialSeal
     readonly byte[] _pepper;
     readonly Envelope _envelope;
 
-    public CredentialSeal(IConfiguration configuration, Envelope envelope)
+    /// <param name="pepper">any text of 32 characters or more.</param>
+    public CredentialSeal(string pepper, Envelope envelope)
     {
-        _pepper = configuration.Key(PepperSetting);
+        _pepper = KeySetting.Derive(pepper, PepperSetting);
         _envelope = envelope;
     }
 
@@ -35,3 +36,12 @@ public sealed class CredentialSeal
 
 /// <summary>A stored credential, as far as the caches need it named.</summary>
 public readonly record struct KnownCredential(Guid Id, string SealedFingerprint);
+
+public static class CredentialSealRegistration
+{
+    public static void AddCredentialSeal(this IHostApplicationBuilder builder)
+    {
+        var pepper = builder.Setting(CredentialSeal.PepperSetting);
+        builder.Services.AddSingleton(services => ActivatorUtilities.CreateInstance<CredentialSeal>(services, pepper));
+    }
+}

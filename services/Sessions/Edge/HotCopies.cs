@@ -14,9 +14,6 @@ namespace LlmGateway.Sessions;
 /// </summary>
 public sealed class HotCopies(Redis redis, CredentialSeal seal, TimeProvider time)
 {
-    /// <summary>Longest that a change waits for Redis before it is answered.</summary>
-    static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
-
     /// <summary>Entries forgotten in one go.</summary>
     const int BatchSize = 100;
 
@@ -65,7 +62,7 @@ public sealed class HotCopies(Redis redis, CredentialSeal seal, TimeProvider tim
     {
         try
         {
-            await operation().WaitAsync(Patience);
+            await operation();
         }
         catch (Exception e) when (Redis.IsAway(e))
         {

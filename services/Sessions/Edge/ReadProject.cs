@@ -4,6 +4,12 @@ using Microsoft.EntityFrameworkCore;
 
 namespace LlmGateway.Sessions;
 
+/// <summary>Where the sandbox is, if there is one; providers under it are safe for test credentials.</summary>
+public sealed record SandboxAddress(string? Url)
+{
+    public const string Setting = "SANDBOX_URL";
+}
+
 /// <summary>
 /// What a project sells and where it may be called from: <c>GET /internal/projects/{id}</c>, and <c>GET /internal/origins</c> for preflights,
 /// which carry no credential and hence no project.
@@ -16,9 +22,10 @@ public static class ReadProject
         app.MapGet("/internal/origins", OriginsAsync);
     }
 
-    static async Task<IResult> CatalogAsync(Guid id, SessionsDb db, HotCopies copies, IConfiguration configuration, TimeProvider time, CancellationToken token)
+    static async Task<IResult> CatalogAsync(
+        Guid id, SessionsDb db, HotCopies copies, SandboxAddress sandbox, TimeProvider time, CancellationToken token)
     {
-        if (await ReadAsync(db, id, configuration[Configuration.SandboxSetting], time.GetUtcNow(), token) is not { } catalog)
+        if (await ReadAsync(db, id, sandbox.Url, time.GetUtcNow(), token) is not { } catalog)
             return Problems.NotFound("project");
         _ = copies.KeepAsync(Invalidation.ProjectKey(id), catalog); // the answer does not wait for Redis
         return Results.Json(catalog, Defaults.Json);

@@ -2,7 +2,6 @@ using System.Text;
 using LlmGateway.Contracts;
 using LlmGateway.Proxy;
 using LlmGateway.ServiceDefaults;
-using Microsoft.Extensions.Configuration;
 
 namespace LlmGateway.UnitTests.Proxy;
 
@@ -38,8 +37,8 @@ static class BatchCases
 
     static Project NewProject()
     {
-        var configuration = new ConfigurationBuilder().AddInMemoryCollection([new("Gateway:MasterKey", Convert.ToBase64String(new byte[32]))]).Build();
         ProviderConnection[] providers = [.. Providers.Select(one => new ProviderConnection(one.Id, one.Wire, "https://api.example.com/v1", "none", null, [], 60, 0, "cancel", Sandbox: false))];
-        return new(new(Ids.New(), Ids.New(), "app", true, true, [], providers, Models, DateTimeOffset.UnixEpoch), new Envelope(configuration));
+        var envelope = new Envelope(Convert.ToBase64String(new byte[32]));
+        return new(new(Ids.New(), Ids.New(), "app", true, true, [], providers, Models, DateTimeOffset.UnixEpoch), envelope);
     }
 }
