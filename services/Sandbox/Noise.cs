@@ -18,7 +18,9 @@ public static class Noise
         }
     }
 
-    /// <summary>A vector of length 1 for a text, different for each model. A shorter one has the direction of the longer one's beginning.</summary>
+    /// <summary>
+    /// A vector of length 1 for a text, different for each model. A shorter one has the direction of the longer one's beginning.
+    /// </summary>
     public static float[] Vector(string model, string text, int dimensions)
     {
         var seed = BitConverter.ToUInt64(SHA256.HashData(Encoding.UTF8.GetBytes($"{model}\n{text}")));

@@ -29,7 +29,8 @@ public static class RawJson
     public static byte[] Event(string name, object data) => Frame(name, Of(data));
 
     /// <summary>A server-sent event whose data are JSON already.</summary>
-    public static byte[] Frame(string name, ReadOnlySpan<byte> data) => [.. Encoding.UTF8.GetBytes($"event: {name}\ndata: "), .. data, .. EndOfEvent];
+    public static byte[] Frame(string name, ReadOnlySpan<byte> data) =>
+        [.. Encoding.UTF8.GetBytes($"event: {name}\ndata: "), .. data, .. EndOfEvent];
 
     public static void WriteText(this Utf8JsonWriter json, string name, string text)
     {

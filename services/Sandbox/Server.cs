@@ -8,8 +8,8 @@ public static class Server
 {
     public static WebApplication Build(string[] args)
     {
-        // A dropped connection ends with FIN: a reset could overtake bytes that were sent before, and a test could not tell how much of a cut
-        // answer arrived.
+        // A dropped connection ends with FIN: a reset could overtake bytes that were sent before, and a test could not tell how much of a
+        // cut answer arrived.
         AppContext.SetSwitch("Microsoft.AspNetCore.Server.Kestrel.FinOnError", true);
 
         var builder = WebApplication.CreateSlimBuilder(args);
@@ -26,8 +26,8 @@ public static class Server
             kestrel.Limits.MinResponseDataRate = null;
             kestrel.Limits.MinRequestBodyDataRate = null;
         });
-        // One byte of buffer: a write ends only when the socket has taken it. So pieces stay pieces, a cut loses nothing that was written before
-        // it, and a caller who stops reading stops the generation.
+        // One byte of buffer: a write ends only when the socket has taken it. So pieces stay pieces, a cut loses nothing that was written
+        // before it, and a caller who stops reading stops the generation.
         builder.WebHost.UseSockets(sockets => sockets.MaxWriteBufferSize = 1);
         builder.Services.AddHealthChecks();
         builder.Services.AddSingleton(TimeProvider.System);

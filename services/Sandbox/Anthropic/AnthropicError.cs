@@ -13,7 +13,9 @@ public sealed record AnthropicError(int Status, string Type, string Message) : I
         {
             response.Headers.RetryAfter = "1";
         }
-        await response.WriteAsJsonAsync(new { type = "error", error = Body, request_id = NameRequest(httpContext, httpContext.TraceIdentifier) }, httpContext.RequestAborted);
+        await response.WriteAsJsonAsync(
+            new { type = "error", error = Body, request_id = NameRequest(httpContext, httpContext.TraceIdentifier) },
+            httpContext.RequestAborted);
     }
 
     object Body => new { type = Type, message = Message };

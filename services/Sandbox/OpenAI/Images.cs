@@ -52,7 +52,8 @@ public static class Images
         total_tokens = usage.Total,
     };
 
-    static int? Pixels(string size) => size.Split('x') is [var width, var height] && Side(width) is { } across && Side(height) is { } down ? across * down : null;
+    static int? Pixels(string size) =>
+        size.Split('x') is [var width, var height] && Side(width) is { } across && Side(height) is { } down ? across * down : null;
 
     static int? Side(string text) => int.TryParse(text, out var side) && side is > 0 and <= 8192 ? side : null;
 }
