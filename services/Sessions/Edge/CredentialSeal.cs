@@ -5,8 +5,8 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Sessions;
 
 /// <summary>
-/// What is kept of a secret: a hash keyed with the pepper, so that whoever reads or writes the table can neither guess nor forge one, and the sealed
-/// fingerprint, because caches know a credential by its fingerprint and must be told when it changes.
+/// What is kept of a secret: a hash keyed with the pepper, so that whoever reads or writes the table can neither guess nor forge one, and
+/// the sealed fingerprint, because caches know a credential by its fingerprint and must be told when it changes.
 /// </summary>
 public sealed class CredentialSeal
 {

@@ -7,7 +7,12 @@ namespace LlmGateway.Sessions;
 public static class Standing
 {
     /// <summary>The first reason that applies: what ended the credential itself comes before what happened around it.</summary>
-    public static CredentialStatus Of(DateTimeOffset? revokedAt, DateTimeOffset? expiresAt, CustomerStatus? customer, bool projectActive, DateTimeOffset now)
+    public static CredentialStatus Of(
+        DateTimeOffset? revokedAt,
+        DateTimeOffset? expiresAt,
+        CustomerStatus? customer,
+        bool projectActive,
+        DateTimeOffset now)
     {
         if (revokedAt is not null)
             return CredentialStatus.Revoked;

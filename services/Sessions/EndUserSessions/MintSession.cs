@@ -27,7 +27,13 @@ public static class MintSession
     public static void MapMintSession(this WebApplication app) => app.MapPost("/v1/sessions", HandleAsync).WithIdempotency();
 
     static async Task<IResult> HandleAsync(
-        HttpContext http, SessionsDb db, WalletClient wallet, SessionTokens tokens, HotCopies copies, OutboxSignal outbox, TimeProvider time,
+        HttpContext http,
+        SessionsDb db,
+        WalletClient wallet,
+        SessionTokens tokens,
+        HotCopies copies,
+        OutboxSignal outbox,
+        TimeProvider time,
         CancellationToken token)
     {
         var caller = http.Backend();
@@ -57,7 +63,8 @@ public static class MintSession
 
             db.Add(new SessionFamily
             {
-                Id = family, CustomerId = customer.Id, Models = terms.Models, TtlSeconds = terms.TtlSeconds, CapNanos = terms.Cap?.Nanos, CreatedAt = now,
+                Id = family, CustomerId =
+                    customer.Id, Models = terms.Models, TtlSeconds = terms.TtlSeconds, CapNanos = terms.Cap?.Nanos, CreatedAt = now,
             });
             var (session, secret) = tokens.New(family, caller.Test, now, terms.TtlSeconds);
             db.Add(session);
@@ -91,7 +98,8 @@ public static class MintSession
         if (newWallet)
             yield return Enrolment.Wallet(customer, project, test);
         if (cap is { } amount)
-            yield return new(family, AccountKind.SessionCap, Unit.UsdLimit, project.OrganizationId, project.Id, customer, test, amount.Nanos);
+            yield return new(
+                family, AccountKind.SessionCap, Unit.UsdLimit, project.OrganizationId, project.Id, customer, test, amount.Nanos);
     }
 
     /// <summary>The rules of the request; throws a 400 that names the field.</summary>
@@ -111,7 +119,8 @@ public static class MintSession
         if (customer.ValueKind != JsonValueKind.Object)
             return (Fields.Text(customer, "customer") ?? throw new ProblemException(Problems.Missing("customer")), null, null);
         return (
-            Fields.Text(Member(customer, "externalId"), "customer.externalId") ?? throw new ProblemException(Problems.Missing("customer.externalId")),
+            Fields.Text(Member(customer, "externalId"), "customer.externalId")
+                ?? throw new ProblemException(Problems.Missing("customer.externalId")),
             Fields.Email(Member(customer, "email"), "customer.email"),
             Fields.Text(Member(customer, "name"), "customer.name"));
     }

@@ -4,28 +4,30 @@ using Npgsql;
 namespace LlmGateway.Sessions;
 
 /// <summary>
-/// <c>POST /internal/provider-objects/claim</c>: batches whose end is to be looked for. Who claims one has it until its next turn, which comes after seconds at first and after minutes at last;
-/// so proxies share the work, and what one of them left undone another does.
+/// <c>POST /internal/provider-objects/claim</c>: batches whose end is to be looked for. Who claims one has it until its next turn, which
+/// comes after seconds at first and after minutes at last; so proxies share the work, and what one of them left undone another does.
 /// </summary>
 public static class ClaimBatches
 {
     static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(5), LongestPause = TimeSpan.FromMinutes(10);
 
-    public static void MapClaimBatches(this WebApplication app) => app.MapPost("/internal/provider-objects/claim", async (HttpContext http, NpgsqlDataSource database, DatabaseReady ready) =>
-    {
-        // Proxies ask from their first moment on, which can be before the tables are there.
-        if (!ready.Task.IsCompletedSuccessfully)
-            return Problems.Unavailable;
-        var claim = await Body.ReadAsync<Contracts.ClaimBatches>(http);
-        if (claim.Limit is < 1 or > Contracts.ClaimBatches.MaxLimit)
-            return Problems.Invalid("limit", $"'limit' must be from 1 to {Contracts.ClaimBatches.MaxLimit}.");
-        await using var update = database.Sql($"""
-            update provider_object set next_check_at = now() + least($1 * power(2, least(checks, 20)), $2), checks = checks + 1
-            where id in (
-                select id from provider_object where next_check_at is not null and case when $3 = '' then next_check_at <= now() else id = $3 end
-                order by next_check_at limit $4 for update skip locked)
-            returning {StoredObjects.Columns}
-            """, FirstPause, LongestPause, claim.Id ?? "", claim.Limit);
-        return Results.Json(await StoredObjects.ReadAsync(update, http.RequestAborted), Defaults.Json);
-    });
+    public static void MapClaimBatches(this WebApplication app) =>
+        app.MapPost("/internal/provider-objects/claim", async (HttpContext http, NpgsqlDataSource database, DatabaseReady ready) =>
+        {
+            // Proxies ask from their first moment on, which can be before the tables are there.
+            if (!ready.Task.IsCompletedSuccessfully)
+                return Problems.Unavailable;
+            var claim = await Body.ReadAsync<Contracts.ClaimBatches>(http);
+            if (claim.Limit is < 1 or > Contracts.ClaimBatches.MaxLimit)
+                return Problems.Invalid("limit", $"'limit' must be from 1 to {Contracts.ClaimBatches.MaxLimit}.");
+            await using var update = database.Sql($"""
+                update provider_object set next_check_at = now() + least($1 * power(2, least(checks, 20)), $2), checks = checks + 1
+                where id in (
+                    select id from provider_object
+                    where next_check_at is not null and case when $3 = '' then next_check_at <= now() else id = $3 end
+                    order by next_check_at limit $4 for update skip locked)
+                returning {StoredObjects.Columns}
+                """, FirstPause, LongestPause, claim.Id ?? "", claim.Limit);
+            return Results.Json(await StoredObjects.ReadAsync(update, http.RequestAborted), Defaults.Json);
+        });
 }

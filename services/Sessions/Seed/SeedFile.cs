@@ -112,4 +112,8 @@ public sealed record SeedWallet(Money Credit = default);
 
 public sealed record SeedRates(int? RequestsPerMinute = null, int? TokensPerMinute = null);
 
-public sealed record SeedCustomerKey(string Name, string? Key = null, IReadOnlyList<string>? Models = null, DateTimeOffset? ExpiresAt = null);
+public sealed record SeedCustomerKey(
+    string Name,
+    string? Key = null,
+    IReadOnlyList<string>? Models = null,
+    DateTimeOffset? ExpiresAt = null);

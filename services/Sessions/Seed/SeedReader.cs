@@ -8,7 +8,9 @@ namespace LlmGateway.Sessions;
 /// <summary>The operator's mistake in a seed file, in one line that names the file and the JSON path.</summary>
 public sealed class SeedException(string message) : Exception(message);
 
-/// <summary>Reads seed files: expands <c>${NAME}</c>, refuses what it does not know, and checks every rule. Throws <see cref="SeedException"/>.</summary>
+/// <summary>
+/// Reads seed files: expands <c>${NAME}</c>, refuses what it does not know, and checks every rule. Throws <see cref="SeedException"/>.
+/// </summary>
 public static partial class SeedReader
 {
     static readonly JsonSerializerOptions Json = new(Defaults.Json)
@@ -131,7 +133,9 @@ public static partial class SeedReader
         }
     }
 
-    /// <summary>The serializer's complaint in our words. Messages of our own converters come first in its text and begin with "must" or "is".</summary>
+    /// <summary>
+    /// The serializer's complaint in our words. Messages of our own converters come first in its text and begin with "must" or "is".
+    /// </summary>
     static string Describe(JsonException e)
     {
         var path = e.Path is { Length: > 2 } full ? full[2..] : null;
