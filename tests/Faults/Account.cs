@@ -30,15 +30,20 @@ sealed class Account(User user, string key)
     public void Credited(long nanos) => Interlocked.Add(ref _credited, nanos);
 
     /// <summary>
-    /// Waits until everything that this account's callers were given is charged, exactly; then says what is wrong beside: something was charged that was
-    /// refused, or charged above its whole cost, or nobody's, or the balance does not follow.
+    /// Waits until everything that this account's callers were given is charged, exactly; then says what is wrong beside: something was
+    /// charged that was refused, or charged above its whole cost, or nobody's, or the balance does not follow.
     /// </summary>
     public async Task CheckAsync()
     {
         var answered = _fates.Where(fate => fate.Seen == Seen.Completed).ToDictionary(fate => fate.Id!.Value);
         var rows = await Eventually.GetAsync(
-            () => Books.UsageAsync(user), rows => rows.Count(row => answered.ContainsKey(row.RequestId)) == answered.Count, $"a usage row of each of {answered.Count} answers", TimeSpan.FromSeconds(60));
-        Assert.All(rows.Where(row => answered.ContainsKey(row.RequestId)), row => Assert.Equal((answered[row.RequestId].Cost, 0), (row.Charged, row.Absorbed)));
+            () => Books.UsageAsync(user),
+            rows => rows.Count(row => answered.ContainsKey(row.RequestId)) == answered.Count,
+            $"a usage row of each of {answered.Count} answers",
+            TimeSpan.FromSeconds(60));
+        Assert.All(
+            rows.Where(row => answered.ContainsKey(row.RequestId)),
+            row => Assert.Equal((answered[row.RequestId].Cost, 0), (row.Charged, row.Absorbed)));
 
         var refused = _fates.Where(fate => fate.Seen == Seen.Refused).Select(fate => fate.Id).ToHashSet();
         Assert.All(rows.Where(row => refused.Contains(row.RequestId)), row => Assert.Equal(0, row.Charged));
@@ -59,7 +64,11 @@ sealed class Account(User user, string key)
         Assert.All(charges.Zip(nameless.OrderDescending()), pair => Assert.InRange(pair.First, 0, pair.Second));
 
         // Both are read anew: a call that broke may be charged at this very moment.
-        await Eventually.HoldsAsync(async () =>
-            await user.BalanceAsync() is var balance && balance >= 0 && balance == _credited - (await Books.UsageAsync(user)).Sum(row => row.Charged), "a balance that follows from credits and charges");
+        await Eventually.HoldsAsync(
+            async () =>
+                await user.BalanceAsync() is var balance
+                    && balance >= 0
+                    && balance == _credited - (await Books.UsageAsync(user)).Sum(row => row.Charged),
+            "a balance that follows from credits and charges");
     }
 }
