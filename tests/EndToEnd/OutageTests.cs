@@ -4,7 +4,9 @@ namespace LlmGateway.EndToEnd;
 [CollectionDefinition(nameof(Outages), DisableParallelization = true)]
 public sealed class Outages;
 
-/// <summary>What callers get and what is charged while a server or a service of the stack is down. Afterwards the books must be right.</summary>
+/// <summary>
+/// What callers get and what is charged while a server or a service of the stack is down. Afterwards the books must be right.
+/// </summary>
 [Collection(nameof(Outages))]
 public sealed class OutageTests : IAsyncLifetime
 {
@@ -42,7 +44,10 @@ public sealed class OutageTests : IAsyncLifetime
         }
 
         // Limited again as soon as Redis is back.
-        await Eventually.HoldsAsync(async () => (await user.ChatAsync("small", Price.Question)).Status == 429, "a refusal", TimeSpan.FromSeconds(10));
+        await Eventually.HoldsAsync(
+            async () => (await user.ChatAsync("small", Price.Question)).Status == 429,
+            "a refusal",
+            TimeSpan.FromSeconds(10));
     }
 
     [Fact]
@@ -57,7 +62,11 @@ public sealed class OutageTests : IAsyncLifetime
 
         foreach (var proxy in Proxies)
         {
-            var refused = await Eventually.GetAsync(() => user.ChatAsync("small", Price.Question, at: proxy), reply => reply.Status != 200, "the refusal", TimeSpan.FromSeconds(5));
+            var refused = await Eventually.GetAsync(
+                () => user.ChatAsync("small", Price.Question, at: proxy),
+                reply => reply.Status != 200,
+                "the refusal",
+                TimeSpan.FromSeconds(5));
             refused.MustBeProblem(401, "revoked");
         }
     }
@@ -99,7 +108,8 @@ public sealed class OutageTests : IAsyncLifetime
     [Fact]
     public async Task Without_PostgreSQL_callers_get_503_never_401_and_nothing_is_charged()
     {
-        var (known, unknown, streaming) = (await Backend.App.NewUserAsync(), await Backend.App.NewUserAsync(), await Backend.App.NewUserAsync());
+        var (known, unknown, streaming) =
+            (await Backend.App.NewUserAsync(), await Backend.App.NewUserAsync(), await Backend.App.NewUserAsync());
         foreach (var proxy in Proxies)
             (await Gateway.SendAsync("GET", "/v1/models", known.Token, at: proxy)).MustBe(200);
         using var stream = await OpenStream.StartAsync(streaming.Token, "slow", "[[tokens:60]] one two");
@@ -154,7 +164,10 @@ public sealed class OutageTests : IAsyncLifetime
         {
             (await Gateway.SendAsync("POST", $"/v1/messages/batches/{id}/cancel", user.Token)).MustBe(200);
             // Who asks sees that it has ended, and has it settled at once; that cannot be now.
-            await Eventually.GetAsync(() => Gateway.SendAsync("GET", $"/v1/messages/batches/{id}", user.Token), reply => reply.MustBe(200).Json.Text("processing_status") == "ended", "the end");
+            await Eventually.GetAsync(
+                () => Gateway.SendAsync("GET", $"/v1/messages/batches/{id}", user.Token),
+                reply => reply.MustBe(200).Json.Text("processing_status") == "ended",
+                "the end");
         }
 
         await Eventually.HoldsAsync(async () =>
@@ -173,7 +186,11 @@ public sealed class OutageTests : IAsyncLifetime
 
         Assert.True(await user.BalanceAfterAsync(1) < Start);
         (await Gateway.SendAsync("POST", $"/v1/messages/batches/{id}/cancel", user.Token)).MustBe(200);
-        await Eventually.GetAsync(user.BalanceAsync, balance => balance == Start, "the money of the cancelled batch", TimeSpan.FromSeconds(60));
+        await Eventually.GetAsync(
+            user.BalanceAsync,
+            balance => balance == Start,
+            "the money of the cancelled batch",
+            TimeSpan.FromSeconds(60));
         await Books.EndLeasesAsync(user);
     }
 
@@ -274,7 +291,9 @@ public sealed class OutageTests : IAsyncLifetime
         // All that the wallet has is held by the request that hangs.
         var user = await Backend.App.NewUserAsync("0.002");
         var tag = Sandbox.NewTag();
-        var hanging = Gateway.OpenAsync(Gateway.Request("POST", Chat.Path, user.Token, Chat.Body("hang", Price.Question, Sandbox.Tagged(tag)), Stack.Proxy2), Token);
+        var hanging = Gateway.OpenAsync(
+            Gateway.Request("POST", Chat.Path, user.Token, Chat.Body("hang", Price.Question, Sandbox.Tagged(tag)), Stack.Proxy2),
+            Token);
         await Sandbox.CallAsync(tag, seen => seen.Outcome == "running", "the provider's call");
         (await user.ChatAsync("small", Price.Question)).MustBe(402);
 
@@ -301,7 +320,9 @@ public sealed class OutageTests : IAsyncLifetime
     /// <summary>One that does not end before it is cancelled.</summary>
     static async Task<string> NewBatchAsync(User user, Uri? at = null)
     {
-        const string body = """{"requests":[{"custom_id":"a","params":{"model":"messages-batch-pending","max_tokens":500,"messages":[{"role":"user","content":"hello"}]}}]}""";
+        const string body =
+            """{"requests":[{"custom_id":"a","params":{"model":"messages-batch-pending","max_tokens":500,"messages":"""
+                + """[{"role":"user","content":"hello"}]}}]}""";
         return (await Gateway.SendAsync("POST", "/v1/messages/batches", user.Token, body, at)).MustBe(200).Json.Text("id");
     }
 }
