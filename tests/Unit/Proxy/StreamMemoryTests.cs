@@ -48,7 +48,10 @@ public sealed class StreamMemoryTests
             relay.Dispose();
     }
 
-    /// <summary>Else the limit above could hold of nothing. It is so much that what the runtime's pools happen to give back meanwhile does not matter.</summary>
+    /// <summary>
+    /// Else the limit above could hold of nothing. It is so much that what the runtime's pools happen to give back meanwhile does not
+    /// matter.
+    /// </summary>
     [Fact]
     public void What_is_kept_is_seen()
     {
@@ -92,12 +95,18 @@ public sealed class StreamMemoryTests
     [MethodImpl(MethodImplOptions.NoInlining)]
     static byte[] Stream(ConversationWire from) => TranslationCases.WriteStream(from, Head(from),
     [
-        new(AnswerEventKind.Start, Id: "a1"), .. Enumerable.Repeat(AnswerEvent.Words(Piece), Pieces), AnswerEvent.Finished(StopReason.End), AnswerEvent.Used(TranslationCases.Usage),
+        new(AnswerEventKind.Start, Id: "a1"), .. Enumerable.Repeat(
+            AnswerEvent.Words(Piece),
+            Pieces), AnswerEvent.Finished(StopReason.End), AnswerEvent.Used(TranslationCases.Usage),
     ]);
 
     static AnswerHead Head(ConversationWire wire) => new("req_1", "m", DateTimeOffset.UnixEpoch, Request(wire));
 
-    static ModelRequest Request(ConversationWire wire) => wire.Read(Encoding.UTF8.GetBytes(wire == Wires.Gemini
-        ? """{"contents":[{"parts":[{"text":"a"}]}]}"""
-        : $$"""{"model":"m","stream":true,{{(wire == Wires.Responses ? "\"input\":\"a\"" : "\"max_tokens\":9,\"messages\":[{\"role\":\"user\",\"content\":\"a\"}]")}}}"""), new("m", true, true));
+    static ModelRequest Request(ConversationWire wire) => wire.Read(
+        Encoding.UTF8.GetBytes(wire == Wires.Gemini
+            ? """{"contents":[{"parts":[{"text":"a"}]}]}"""
+            : $$"""{"model":"m","stream":true,"""
+                + $$"""{{(wire == Wires.Responses ? "\"input\":\"a\"" : "\"max_tokens\":9,\"messages\":[{\"role\":\"user\","
+                    + "\"content\":\"a\"}]")}}}"""),
+        new("m", true, true));
 }

@@ -7,8 +7,9 @@ using Xunit;
 namespace LlmGateway.UnitTests.Wallet;
 
 /// <summary>
-/// Random histories, made and shrunk by FsCheck: after each commit, the ledger and <see cref="ReferenceLedger"/> agree on every answer and every balance. A failure prints a short history
-/// that fails, and a seed in brackets; <c>SEED=a,b</c> in the environment runs that history alone.
+/// Random histories, made and shrunk by FsCheck: after each commit, the ledger and <see cref="ReferenceLedger"/> agree on every answer and
+/// every balance. A failure prints a short history that fails, and a seed in brackets; <c>SEED=a,b</c> in the environment runs that history
+/// alone.
 /// </summary>
 public sealed class LedgerModelTests
 {
@@ -20,7 +21,9 @@ public sealed class LedgerModelTests
         var commands = 0;
         var property = Prop.ForAll(LedgerHistory.OfLength(StepsPerHistory), history => { commands += LedgerRun.Of(history); });
 
-        Check.One(Config.QuickThrowOnFailure.WithMaxTest(Histories).WithReplay(FSharpOption<Replay>.Some(Replayed is { } seed ? This(seed) : SameEveryDay)), property);
+        Check.One(Config.QuickThrowOnFailure
+            .WithMaxTest(Histories)
+            .WithReplay(FSharpOption<Replay>.Some(Replayed is { } seed ? This(seed) : SameEveryDay)), property);
 
         Assert.True(commands >= 1_000_000 || Replayed is not null, $"only {commands} commands");
     }

@@ -215,7 +215,9 @@ public sealed class LedgerTests : IDisposable
         Apply(new Expire(LeaseId, [Wallet]));
 
         Assert.Equal(0, _book.Accounts[Wallet].Reserved);
-        Assert.Equal(LeaseRefusalReason.LeaseClosed, Assert.IsType<Answer.Refused>(Lease(fence: 2, new LeaseLine(Wallet, 1, 1, 1, 1))).Reason);
+        Assert.Equal(
+            LeaseRefusalReason.LeaseClosed,
+            Assert.IsType<Answer.Refused>(Lease(fence: 2, new LeaseLine(Wallet, 1, 1, 1, 1))).Reason);
     }
 
     [Fact]
@@ -257,7 +259,9 @@ public sealed class LedgerTests : IDisposable
     public void Dispose()
     {
         var unit = _book.Accounts.ToDictionary(pair => pair.Key, pair => pair.Value.Unit);
-        Assert.All(_book.Entries.GroupBy(entry => (entry.Transfer, unit[entry.Account])), movement => Assert.Equal(0, movement.Sum(entry => entry.Amount)));
+        Assert.All(
+            _book.Entries.GroupBy(entry => (entry.Transfer, unit[entry.Account])),
+            movement => Assert.Equal(0, movement.Sum(entry => entry.Amount)));
         Assert.All(_book.Accounts.Values, account =>
         {
             Assert.Equal(_book.Entries.Where(entry => entry.Account == account.Id).Sum(entry => entry.Amount), account.Posted);
@@ -274,7 +278,8 @@ public sealed class LedgerTests : IDisposable
     }
 
     void Open(Guid id, AccountKind kind, long initial) =>
-        Apply(new Open(new(id, kind, kind == AccountKind.Wallet ? Unit.Usd : Unit.UsdLimit, Organization, Project, Ids.New(), false, initial)));
+        Apply(new Open(
+            new(id, kind, kind == AccountKind.Wallet ? Unit.Usd : Unit.UsdLimit, Organization, Project, Ids.New(), false, initial)));
 
     Answer Adjust(Guid id, long amount) => Apply(new Adjust(id, Wallet, Organization, false, amount, EntryType.Grant, null));
 
@@ -284,8 +289,29 @@ public sealed class LedgerTests : IDisposable
 
     void Settle(Guid request, long cost, long? charge = null, params Guid[] registers) => Apply(new Settle(new(
         request, LeaseId, [.. (registers.Length == 0 ? [Wallet] : registers).Select(register => new Amount(register, charge ?? cost))],
-        new(Organization, Project, null, Ids.New(), null, false, "/v1/chat/completions", "m", "p", "m", null, false, Noon, 1, null, 200, RequestOutcome.Completed,
-            new Usage().ToArray(), new Money(cost), false, null, null))));
+        new(
+            Organization,
+            Project,
+            null,
+            Ids.New(),
+            null,
+            false,
+            "/v1/chat/completions",
+            "m",
+            "p",
+            "m",
+            null,
+            false,
+            Noon,
+            1,
+            null,
+            200,
+            RequestOutcome.Completed,
+            new Usage().ToArray(),
+            new Money(cost),
+            false,
+            null,
+            null))));
 
     static IReadOnlyList<long> Granted(Answer answer) => Assert.IsType<Answer.Granted>(answer).Amounts;
 }
