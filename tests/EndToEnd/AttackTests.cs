@@ -65,13 +65,13 @@ public sealed partial class AttackTests
             user.Token,
             speaker.Body($"{provider}-small", $"[[tag:{tag}]] hello", stream: true),
             headers:
-                [
-                    ("Host", $"{canary}.example"),
-                    ("Connection", $"X-User-ID, Authorization, Content-Type, {canary}"),
-                    ("TE", "trailers"),
-                    ("Origin", "https://wires.example.com"),
-                    .. CallerHeaders.Select(name => (name, canary)),
-                ]);
+            [
+                ("Host", $"{canary}.example"),
+                ("Connection", $"X-User-ID, Authorization, Content-Type, {canary}"),
+                ("TE", "trailers"),
+                ("Origin", "https://wires.example.com"),
+                .. CallerHeaders.Select(name => (name, canary)),
+            ]);
 
         (await Gateway.SendAsync(request)).MustBe(200);
 
@@ -88,11 +88,11 @@ public sealed partial class AttackTests
     {
         var (speaker, user, tag) = (Of(caller), await Backend.Wires.NewUserAsync(), Sandbox.NewTag());
         string[] names =
-            [
-                "api_base", "API_BASE", "apiBase", "api-base", "\\u0061pi_base", "base_url", "baseUrl", "api_key", "apiKey", "api_version",
-                "provider", "Provider", "models", "fallbacks", "route", "extra_body", "extraBody", "extra_headers", "headers",
-                "organization", "custom_llm_provider", "model_list", "providerOptions", "vertex_credentials", "aws_sts_endpoint",
-            ];
+        [
+            "api_base", "API_BASE", "apiBase", "api-base", "\\u0061pi_base", "base_url", "baseUrl", "api_key", "apiKey", "api_version",
+            "provider", "Provider", "models", "fallbacks", "route", "extra_body", "extraBody", "extra_headers", "headers",
+            "organization", "custom_llm_provider", "model_list", "providerOptions", "vertex_credentials", "aws_sts_endpoint",
+        ];
         foreach (var model in (string[])[$"{caller}-small", caller == "chat" ? "messages-small" : "chat-small"])
             foreach (var name in names)
             {
@@ -135,13 +135,13 @@ public sealed partial class AttackTests
     {
         var (speaker, user, tag) = (Of(caller), await Backend.Wires.NewUserAsync(), Sandbox.NewTag());
         string[] names =
-            [
-                " chat-small", "chat-small ", "chat-small\t", "chat-small\n", "Chat-Small", "ｃhat-small", "chat-smaⅼl", "chat-small\u200b",
-                "chat\u00adsmall", "chat‐small", "chat-small\0", "chat%2Dsmall", "./chat-small", "openai/../chat-small",
-                "chat/../chat/chat-small", "chat/%2e%2e/chat-small", "chat//chat-small", "chat\\chat-small", "chat%2Fchat-small",
-                "chat%252Fchat-small", "//127.0.0.1/chat-small", "http://127.0.0.1:9/chat-small", "chat-small?key=1", "chat-small#x",
-                "chat-small:free", "CHAT/chat-small", "messages/chat-small", "*", "../../x",
-            ];
+        [
+            " chat-small", "chat-small ", "chat-small\t", "chat-small\n", "Chat-Small", "ｃhat-small", "chat-smaⅼl", "chat-small\u200b",
+            "chat\u00adsmall", "chat‐small", "chat-small\0", "chat%2Dsmall", "./chat-small", "openai/../chat-small",
+            "chat/../chat/chat-small", "chat/%2e%2e/chat-small", "chat//chat-small", "chat\\chat-small", "chat%2Fchat-small",
+            "chat%252Fchat-small", "//127.0.0.1/chat-small", "http://127.0.0.1:9/chat-small", "chat-small?key=1", "chat-small#x",
+            "chat-small:free", "CHAT/chat-small", "messages/chat-small", "*", "../../x",
+        ];
         // A zero in an address is refused before anybody reads it, with 400 and no words; an escaped slash is one, there.
         foreach (var name in names.Where(name =>
             caller != "gemini" || !(name.Contains("%2F", StringComparison.Ordinal) || name.Contains('\0'))))
@@ -161,19 +161,19 @@ public sealed partial class AttackTests
         var (user, tag) = (await Backend.Wires.NewUserAsync(), Sandbox.NewTag());
         var body = Question(Of("gemini"), "chat-small", tag);
         string[] targets =
-            [
-                "/v1beta/models/..%2f..%2fx", "/v1beta/models/..%2fchat-small", "/v1beta/models/%2e%2e/models/chat-small",
-                "/v1beta/models/../models/chat-small", "/v1beta/models/openai/../chat-small", "/v1beta/models/openai/%2e%2e/chat-small",
-                "/v1beta/models/./chat-small", "/v1beta/./models/chat-small", "/x/../v1beta/models/chat-small",
-                "/v1beta/models/chat%252Fchat-small", "/v1beta/models/chat%255Cchat-small", "/v1beta/models/chat-small%20",
-                "/v1beta/models/chat-small%00", "/v1beta/models/chat-small%0d%0aX-User-ID:%20x", "/v1beta/models/Chat-small",
-                "/v1beta/models/chat-smal%EF%BD%8C", "/v1beta/models/chat\\chat-small", "/v1beta/models/chat%5cchat-small",
-                "//evil.example/v1beta/models/chat-small", "\\v1beta\\models\\chat-small", "/\\evil.example/v1beta/models/chat-small",
-                "/v1beta/models//chat-small", "/v1beta//models/chat-small", "//v1beta/models/chat-small",
-                "/v1beta/models/http:%2f%2f127.0.0.1:9%2fchat-small", "/v1beta/models/chat-small;x=1", "/v1beta/models/chat-small%3fx",
-                "/v1beta/models/chat-small:generateContent", "/V1BETA/models/chat-small",
-                "http://evil.example@127.0.0.1:9/v1beta/models/chat-small", "http://evil.example/v1beta/models/../chat-small", "*",
-            ];
+        [
+            "/v1beta/models/..%2f..%2fx", "/v1beta/models/..%2fchat-small", "/v1beta/models/%2e%2e/models/chat-small",
+            "/v1beta/models/../models/chat-small", "/v1beta/models/openai/../chat-small", "/v1beta/models/openai/%2e%2e/chat-small",
+            "/v1beta/models/./chat-small", "/v1beta/./models/chat-small", "/x/../v1beta/models/chat-small",
+            "/v1beta/models/chat%252Fchat-small", "/v1beta/models/chat%255Cchat-small", "/v1beta/models/chat-small%20",
+            "/v1beta/models/chat-small%00", "/v1beta/models/chat-small%0d%0aX-User-ID:%20x", "/v1beta/models/Chat-small",
+            "/v1beta/models/chat-smal%EF%BD%8C", "/v1beta/models/chat\\chat-small", "/v1beta/models/chat%5cchat-small",
+            "//evil.example/v1beta/models/chat-small", "\\v1beta\\models\\chat-small", "/\\evil.example/v1beta/models/chat-small",
+            "/v1beta/models//chat-small", "/v1beta//models/chat-small", "//v1beta/models/chat-small",
+            "/v1beta/models/http:%2f%2f127.0.0.1:9%2fchat-small", "/v1beta/models/chat-small;x=1", "/v1beta/models/chat-small%3fx",
+            "/v1beta/models/chat-small:generateContent", "/V1BETA/models/chat-small",
+            "http://evil.example@127.0.0.1:9/v1beta/models/chat-small", "http://evil.example/v1beta/models/../chat-small", "*",
+        ];
         foreach (var target in targets)
         {
             var (status, text) = await RawHttp.PostAsync($"{target}:generateContent", user.Token, body);
@@ -222,9 +222,14 @@ public sealed partial class AttackTests
     public async Task Usage_and_cost_in_a_request_change_nothing(string caller, string provider)
     {
         var (speaker, user, answers) = (Of(caller), await Backend.Wires.NewUserAsync(), 0);
-        foreach (var member in (string[])["\"usage\":{\"prompt_tokens\":0,\"completion_tokens\":0,\"input_tokens\":0,\"output_tokens\":0,"
-            + "\"cost\":\"0\"}", "\"cost\":\"0\"", "\"price\":0",
-            "\"usageMetadata\":{\"promptTokenCount\":0,\"candidatesTokenCount\":0}", "\"x_llmgateway\":{\"cost\":\"0\",\"markup\":-100}"])
+        foreach (var member in (string[])
+        [
+            "\"usage\":{\"prompt_tokens\":0,\"completion_tokens\":0,\"input_tokens\":0,\"output_tokens\":0,\"cost\":\"0\"}",
+            "\"cost\":\"0\"",
+            "\"price\":0",
+            "\"usageMetadata\":{\"promptTokenCount\":0,\"candidatesTokenCount\":0}",
+            "\"x_llmgateway\":{\"cost\":\"0\",\"markup\":-100}",
+        ])
             foreach (var stream in (bool[])[false, true])
             {
                 var reply = await PostAsync(
@@ -297,20 +302,27 @@ public sealed partial class AttackTests
         var good = Question(speaker, "chat-small", tag);
         byte[][] bodies =
         [
-            [0xEF, 0xBB, 0xBF, .. Encoding.UTF8.GetBytes(good)], Encoding.Unicode.GetBytes(good), [], "null"u8.ToArray(), [
-                .. Encoding.UTF8.GetBytes(good[..^1]),
-                .. ",\"x\":\"\xFF\"}"u8[..6],
-                0xFF,
-                .. "\"}"u8,
-            ],
+            [0xEF, 0xBB, 0xBF, .. Encoding.UTF8.GetBytes(good)],
+            Encoding.Unicode.GetBytes(good),
+            [],
+            "null"u8.ToArray(),
+            [.. Encoding.UTF8.GetBytes(good[..^1]), .. ",\"x\":\"\xFF\"}"u8[..6], 0xFF, .. "\"}"u8],
             .. Array.ConvertAll(
-                [good + "{}", $"[{good}]", good[..^1], good[..^1] + ",}", With(
-                    good,
-                    "/**/\"x\":1"), With(good, "\"x\":NaN"), With(good, "\"x\":1,\"x\":1"), With(good, "\"x\":1,\"\\u0078\":1"),
-                    With(good, "\"x\":{\"y\":1,\"y\":2}"), With(
-                        good,
-                        "\"x\":\"\\ud800\""), With(good, "\"\\udc00\":1"), With(good, $"\"x\":{new string('[', 70)}{new string(']', 70)}"),
-                    With(good, $"\"x\":{{{string.Join(',', Enumerable.Range(0, 5000).Select(index => $"\"{index}\":1"))}}}")],
+                [
+                    good + "{}",
+                    $"[{good}]",
+                    good[..^1],
+                    good[..^1] + ",}",
+                    With(good, "/**/\"x\":1"),
+                    With(good, "\"x\":NaN"),
+                    With(good, "\"x\":1,\"x\":1"),
+                    With(good, "\"x\":1,\"\\u0078\":1"),
+                    With(good, "\"x\":{\"y\":1,\"y\":2}"),
+                    With(good, "\"x\":\"\\ud800\""),
+                    With(good, "\"\\udc00\":1"),
+                    With(good, $"\"x\":{new string('[', 70)}{new string(']', 70)}"),
+                    With(good, $"\"x\":{{{string.Join(',', Enumerable.Range(0, 5000).Select(index => $"\"{index}\":1"))}}}"),
+                ],
                 Encoding.UTF8.GetBytes),
         ];
         foreach (var body in bodies)
@@ -363,9 +375,8 @@ public sealed partial class AttackTests
     {
         var (speaker, tag) = (Of(caller), Sandbox.NewTag());
         foreach (var key in (string[])[Backend.Wires.Key, Backend.WiresTest.Key])
-            foreach (var (path, body) in Counts(
-                "messages-small",
-                tag).Append((speaker.Path("chat-small", stream: false), Question(speaker, "chat-small", tag))))
+            foreach (var (path, body) in Counts("messages-small", tag)
+                .Append((speaker.Path("chat-small", stream: false), Question(speaker, "chat-small", tag))))
                 foreach (var header in (string[])["x-api-key", "x-goog-api-key", "Authorization", "?key="])
                 {
                     var isQuery = header[0] == '?';

@@ -93,11 +93,11 @@ public sealed class CorsTests
     }
 
     static Task<Reply> PreflightAsync(string path, string method, string origin) => Gateway.SendAsync("OPTIONS", path, headers:
-        [
-            ("Origin", origin),
-            ("Access-Control-Request-Method", method),
-            ("Access-Control-Request-Headers", "authorization, content-type, x-stainless-lang"),
-        ]);
+    [
+        ("Origin", origin),
+        ("Access-Control-Request-Method", method),
+        ("Access-Control-Request-Headers", "authorization, content-type, x-stainless-lang"),
+    ]);
 
     static Task<Reply> AskAsync(string credential, string origin) =>
         Gateway.SendAsync("POST", Chat.Path, credential, Chat.Body("small", Price.Question), headers: [("Origin", origin)]);

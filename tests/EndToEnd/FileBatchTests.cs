@@ -179,9 +179,8 @@ public sealed class FileBatchTests
         Assert.Equal("nightly", result.Text("metadata"));
     }
 
-    static string Lines(string model, string[] prompts) => string.Concat(Bodies(
-        model,
-        prompts).Select((body, i) => $$"""{"custom_id":"line-{{i}}","method":"POST","url":"{{Chat}}","body":{{body}}}""" + "\n"));
+    static string Lines(string model, string[] prompts) => string.Concat(Bodies(model, prompts)
+        .Select((body, i) => $$"""{"custom_id":"line-{{i}}","method":"POST","url":"{{Chat}}","body":{{body}}}""" + "\n"));
 
     static IEnumerable<string> Bodies(string model, string[] prompts) =>
         prompts.Select(prompt =>

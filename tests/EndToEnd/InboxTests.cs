@@ -15,8 +15,8 @@ public sealed class InboxTests
         await using (var create = connection.CreateCommand())
         {
             create.CommandText =
-                "create temp table inbox_message (consumer text, message_id uuid, received_at timestamptz, primary key (consumer,"
-                    + " message_id))";
+                "create temp table inbox_message (consumer text, message_id uuid, received_at timestamptz, "
+                + "primary key (consumer, message_id))";
             await create.ExecuteNonQueryAsync(token);
         }
         var message = Guid.NewGuid();

@@ -203,8 +203,8 @@ public sealed class MessageBatchTests
         Params(model, tag, prompts).Select((parameters, i) => $$"""{"custom_id":"line-{{i}}","params":{{parameters}}}""");
 
     static IEnumerable<string> Params(string model, string? tag, string[] prompts) => prompts.Select(prompt =>
-        $$$"""{"model":"{{{model}}}","max_tokens":{{{MaxTokens}}},"metadata":{"user_id":"[[tag:{{{tag}}}]]"},"""
-            + $$$""" "messages":[{"role":"user","content":"{{{prompt}}}"}]}""");
+        $$$"""{"model":"{{{model}}}","max_tokens":{{{MaxTokens}}},"metadata":{"user_id":"[[tag:{{{tag}}}]]"},"messages":"""
+            + $$$"""[{"role":"user","content":"{{{prompt}}}"}]}""");
 
     /// <summary>A token for each byte, 16 for the message and 64 for the frame; the whole limit of the output.</summary>
     static long BoundOf(string model, string? tag, string[] prompts) =>

@@ -136,13 +136,13 @@ public sealed class MoneyTests
         var tag = Sandbox.NewTag();
 
         (await Gateway.SendAsync("POST", Chat.Path, user.Token, Chat.Body("small", Price.Question, Sandbox.Tagged(tag)), headers:
-            [
-                ("X-API-Key", "llm_gw_mine"),
-                ("X-User-ID", "root"),
-                ("X-Forwarded-For", "1.2.3.4"),
-                ("Cookie", "a=b"),
-                ("OpenAI-Organization", "org"),
-            ])).MustBe(200);
+        [
+            ("X-API-Key", "llm_gw_mine"),
+            ("X-User-ID", "root"),
+            ("X-Forwarded-For", "1.2.3.4"),
+            ("Cookie", "a=b"),
+            ("OpenAI-Organization", "org"),
+        ])).MustBe(200);
 
         var call = await Sandbox.CallAsync(tag, call => call.Outcome == "completed", "the provider's call");
         Assert.Equal("Bearer sk-sandbox", call.Headers["Authorization"]);

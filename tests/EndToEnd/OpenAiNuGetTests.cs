@@ -43,9 +43,8 @@ public sealed class OpenAiNuGetTests
         var user = await Backend.Wires.NewUserAsync();
 
         var (text, usage) = ("", (ChatTokenUsage?)null);
-        await foreach (var update in Client(
-            user.Token,
-            $"{provider}-small").CompleteChatStreamingAsync([new UserChatMessage(Price.Question)], cancellationToken: Token))
+        await foreach (var update in Client(user.Token, $"{provider}-small")
+            .CompleteChatStreamingAsync([new UserChatMessage(Price.Question)], cancellationToken: Token))
         {
             text += string.Concat(update.ContentUpdate.Select(part => part.Text));
             usage = update.Usage ?? usage;
@@ -80,9 +79,8 @@ public sealed class OpenAiNuGetTests
         var question = new UserChatMessage("""call [[tool:weather {"city":"Rome"}]] [[tool:clock {"zone":"CET"}]]""");
 
         var (calls, reason) = (new SortedDictionary<int, string>(), (ChatFinishReason?)null);
-        await foreach (var update in Client(
-            user.Token,
-            $"{provider}-small").CompleteChatStreamingAsync([question], new() { Tools = { Weather, Clock } }, Token))
+        await foreach (var update in Client(user.Token, $"{provider}-small")
+            .CompleteChatStreamingAsync([question], new() { Tools = { Weather, Clock } }, Token))
         {
             foreach (var call in update.ToolCallUpdates)
                 calls[call.Index] = calls.GetValueOrDefault(call.Index) + call.FunctionName + call.FunctionArgumentsUpdate;

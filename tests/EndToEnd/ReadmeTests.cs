@@ -161,10 +161,8 @@ public sealed partial class ReadmeTests
         var authorization = ("Authorization", $"Bearer {fields["API Key"]}");
 
         await ListsAsync($"{fields["Base URL"]}/models", "data", "id", Model, authorization);
-        return [(await PostAsync(
-            $"{fields["Base URL"]}/chat/completions",
-            Chat.Body(Model, Price.Question, "\"stream\":true"),
-            authorization)).Content];
+        var body = Chat.Body(Model, Price.Question, "\"stream\":true");
+        return [(await PostAsync($"{fields["Base URL"]}/chat/completions", body, authorization)).Content];
     }
 
     static async Task<string[]> CurlAsync(string line, string url, string key)

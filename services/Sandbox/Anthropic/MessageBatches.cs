@@ -122,13 +122,8 @@ public sealed class MessageBatches
         if (status > 0)
         {
             var error = AnthropicError.OfStatus(status, request.Question.Model);
-            return (
-                RawJson.Of(new { custom_id, result = new
-                {
-                    type = "errored",
-                    error = new { type = "error", error = new { type = error.Type, message = error.Message }, request_id = RawJson.Null },
-                } }),
-                false);
+            var told = new { type = "error", error = new { type = error.Type, message = error.Message }, request_id = RawJson.Null };
+            return (RawJson.Of(new { custom_id, result = new { type = "errored", error = told } }), false);
         }
         var message = MessageShapes.Whole(request, Answer.To(request.Question, behaviour), behaviour);
         return (RawJson.Of(new { custom_id, result = new { type = "succeeded", message } }), true);

@@ -24,11 +24,8 @@ public static class GenerateShapes
             thoughts += isThought ? tokens : 0;
             said += tokens;
             var soFar = answer.Usage with { Completion = said, Thoughts = thoughts };
-            yield return (Response(
-                question,
-                answer,
-                [Candidate(index, [part], null)],
-                soFar.As(behaviour.Usage) is [var usage, ..] ? Metadata(usage) : null), tokens);
+            var metadata = soFar.As(behaviour.Usage) is [var usage, ..] ? Metadata(usage) : null;
+            yield return (Response(question, answer, [Candidate(index, [part], null)], metadata), tokens);
         }
         if (behaviour.OmitsDone)
         {

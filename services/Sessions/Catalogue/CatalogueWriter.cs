@@ -25,8 +25,9 @@ public static class CatalogueWriter
 
     /// <summary>Adds to the caller's transaction; a lock keeps other writers out until that ends.</summary>
     /// <param name="imported">
-    /// False for the file that comes with the gateway: it says something new only when it differs from what it said before, so that a
-    /// restart does not undo an import. </param>
+    /// False for the file that comes with the gateway. It says something new only when it differs from what it said before, so that a
+    /// restart does not undo an import.
+    /// </param>
     public static async Task<Summary> WriteAsync(
         SessionsDb db,
         IReadOnlyList<CatalogueEntry> entries,
@@ -36,11 +37,12 @@ public static class CatalogueWriter
     {
         await db.LockAsync(token);
         var models = await db.CatalogueModels.ToDictionaryAsync(model => (model.Vendor, model.Id), token);
-        var prices = (await db.CataloguePrices
+        var versions = await db.CataloguePrices
             .AsNoTracking()
             .OrderBy(price => price.ValidFrom)
             .ThenBy(price => price.Id)
-            .ToListAsync(token)).ToLookup(price => (price.Vendor, price.ModelId));
+            .ToListAsync(token);
+        var prices = versions.ToLookup(price => (price.Vendor, price.ModelId));
         var (added, changed) = (0, 0);
         foreach (var entry in entries)
         {

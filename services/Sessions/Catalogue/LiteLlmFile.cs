@@ -184,11 +184,9 @@ public static partial class LiteLlmFile
     {
         if (!model.TryGetProperty(field, out var value) || value.ValueKind == JsonValueKind.Null)
             return null;
-        if (value.ValueKind is not (JsonValueKind.Number or JsonValueKind.String) || !DecimalText.TryParse(
-            value.ToString(),
-            0,
-            out var tokens,
-            out _) || tokens < 0)
+        if (value.ValueKind is not (JsonValueKind.Number or JsonValueKind.String)
+            || !DecimalText.TryParse(value.ToString(), 0, out var tokens, out _)
+            || tokens < 0)
             throw new RefusedException($"{field} is no number of tokens");
         return tokens == 0 ? null : tokens;
     }

@@ -90,14 +90,10 @@ public static class ListCustomers
     public static bool TryReadCursor(string cursor, out DateTimeOffset createdAt, out Guid id)
     {
         (createdAt, id) = (default, default);
-        if (!Base64Url.IsValid(cursor) || Encoding.ASCII
-            .GetString(Base64Url.DecodeFromChars(cursor))
-            .Split(':') is not [var first, var second]
-            || !long.TryParse(
-                first,
-                NumberStyles.None,
-                CultureInfo.InvariantCulture,
-                out var ticks) || ticks > DateTimeOffset.MaxValue.Ticks
+        if (!Base64Url.IsValid(cursor)
+            || Encoding.ASCII.GetString(Base64Url.DecodeFromChars(cursor)).Split(':') is not [var first, var second]
+            || !long.TryParse(first, NumberStyles.None, CultureInfo.InvariantCulture, out var ticks)
+            || ticks > DateTimeOffset.MaxValue.Ticks
             || !Guid.TryParseExact(second, "N", out id))
             return false;
         createdAt = new(ticks, TimeSpan.Zero);

@@ -63,8 +63,12 @@ public static class MintSession
 
             db.Add(new SessionFamily
             {
-                Id = family, CustomerId =
-                    customer.Id, Models = terms.Models, TtlSeconds = terms.TtlSeconds, CapNanos = terms.Cap?.Nanos, CreatedAt = now,
+                Id = family,
+                CustomerId = customer.Id,
+                Models = terms.Models,
+                TtlSeconds = terms.TtlSeconds,
+                CapNanos = terms.Cap?.Nanos,
+                CreatedAt = now,
             });
             var (session, secret) = tokens.New(family, caller.Test, now, terms.TtlSeconds);
             db.Add(session);

@@ -206,8 +206,9 @@ public static partial class SeedRules
     static IEnumerable<string> KeysAreUsedOnce(SeedFile file)
     {
         var seen = new HashSet<string>(StringComparer.Ordinal);
-        return Keys(
-            file).Where(key => key.Literal is not null && !seen.Add(key.Literal)).Select(key => $"{key.Path} is used a second time");
+        return Keys(file)
+            .Where(key => key.Literal is not null && !seen.Add(key.Literal))
+            .Select(key => $"{key.Path} is used a second time");
     }
 
     static IEnumerable<(string? Literal, string Path)> Keys(SeedFile file)

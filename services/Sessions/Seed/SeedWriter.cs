@@ -80,9 +80,17 @@ public sealed class SeedWriter(
 
     Project NewProject(Organization organization, string name) => new()
     {
-        Id = Ids.Derive(organization.Id, $"project:{name}"), OrganizationId = organization.Id, Name = name, CreatedAt = _now,
-        Test =
-            false, Active = true, MarkupPpm = 0, PlatformFeePpm = 50_000, EndUserSessions = false, KeysInQuery = false, AllowedOrigins = [],
+        Id = Ids.Derive(organization.Id, $"project:{name}"),
+        OrganizationId = organization.Id,
+        Name = name,
+        CreatedAt = _now,
+        Test = false,
+        Active = true,
+        MarkupPpm = 0,
+        PlatformFeePpm = 50_000,
+        EndUserSessions = false,
+        KeysInQuery = false,
+        AllowedOrigins = [],
         PublishableKey = Token.New(Token.Publishable),
     };
 
@@ -129,8 +137,14 @@ public sealed class SeedWriter(
             {
                 db.Add(known[seed.Id] = provider = new()
                 {
-                    ProjectId =
-                        project, Id = seed.Id, Wire = "", BaseUrl = "", AuthType = "", TimeoutSeconds = 0, Retries = 0, OnAbort = "",
+                    ProjectId = project,
+                    Id = seed.Id,
+                    Wire = "",
+                    BaseUrl = "",
+                    AuthType = "",
+                    TimeoutSeconds = 0,
+                    Retries = 0,
+                    OnAbort = "",
                 });
             }
             provider.Wire = seed.Wire;

@@ -60,7 +60,6 @@ public sealed class DemoSeedsTests
     /// <summary>Whether the catalogue says what the seed leaves open, as <see cref="Catalogue.Find"/> looks it up.</summary>
     static bool IsKnown(SeedProvider provider, SeedModel model) =>
         model is { Prices: null, ContextTokens: null, MaxOutputTokens: null } && model.Offers.All(offer =>
-            Catalogue.Vendors(
-                provider.Id,
-                provider.Wire).Any(vendor => Known.Any(entry => (entry.Vendor, entry.Id) == (vendor, offer.UpstreamModel))));
+            Catalogue.Vendors(provider.Id, provider.Wire)
+                .Any(vendor => Known.Any(entry => (entry.Vendor, entry.Id) == (vendor, offer.UpstreamModel))));
 }

@@ -111,13 +111,23 @@ public sealed class CostTests
     {
         return new()
         {
-            Input = Some(), Output = Some(), AudioInput = Some(), AudioOutput =
-                Some(), ImageOutput = Some(), Characters = Some(), PerImage = Some(), PerMinute = Some(), PerWebSearch = Some(),
-            CachedInput =
-                Maybe(), CacheWrite5m = Maybe(), CacheWrite1h = Maybe(), Reasoning = Maybe(), ImageInput = Maybe(), PerRequest = Maybe(),
-            Tiers = [.. Enumerable.Range(
-                0,
-                tiers).Select(_ => new PriceTier(random.NextInt64(1L << random.Next(34)), RandomPrices(random, 0)))],
+            Input = Some(),
+            Output = Some(),
+            AudioInput = Some(),
+            AudioOutput = Some(),
+            ImageOutput = Some(),
+            Characters = Some(),
+            PerImage = Some(),
+            PerMinute = Some(),
+            PerWebSearch = Some(),
+            CachedInput = Maybe(),
+            CacheWrite5m = Maybe(),
+            CacheWrite1h = Maybe(),
+            Reasoning = Maybe(),
+            ImageInput = Maybe(),
+            PerRequest = Maybe(),
+            Tiers = [.. Enumerable.Range(0, tiers)
+                .Select(_ => new PriceTier(random.NextInt64(1L << random.Next(34)), RandomPrices(random, 0)))],
         };
 
         Rate Some() => new(random.NextInt64(1L << random.Next(48)));

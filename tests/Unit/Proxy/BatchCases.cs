@@ -28,9 +28,11 @@ static class BatchCases
 
     static readonly ModelOffer[] Models =
     [
-        Offer("claude", "anthropic"), Offer(
-            "other-claude",
-            "anthropic"), Offer("gpt", "openai"), Offer("llama", "compatible"), Offer("gemini", "gemini"),
+        Offer("claude", "anthropic"),
+        Offer("other-claude", "anthropic"),
+        Offer("gpt", "openai"),
+        Offer("llama", "compatible"),
+        Offer("gemini", "gemini"),
         Offer("embedder", "openai") with { Kind = "embedding" },
         Offer("unpriced", "anthropic") with { Prices = null },
         // Had from two providers, of which only the second has batches of this wire.

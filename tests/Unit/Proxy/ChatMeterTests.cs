@@ -36,8 +36,8 @@ public sealed class ChatMeterTests
     [InlineData(""","usage":"lots" """, ProviderUsage.Malformed)]
     public void Counts_that_are_missing_or_impossible_are_replaced_by_ours(string usage, string reason)
     {
-        var reading = Seen(
-            $$$"""{"choices":[{"index":0,"message":{"content":"one two three"},"finish_reason":"stop"}]{{{usage}}}}""").Settle(TwoWords);
+        var meter = Seen($$$"""{"choices":[{"index":0,"message":{"content":"one two three"},"finish_reason":"stop"}]{{{usage}}}}""");
+        var reading = meter.Settle(TwoWords);
         Assert.Equal(
             (true, reason, 2, 3, 1),
             (reading.Estimated, reading.Reason, reading.Usage[Meter.Input], reading.Usage[Meter.Output], reading.Usage[Meter.Request]));
@@ -46,9 +46,9 @@ public sealed class ChatMeterTests
     [Fact]
     public void No_output_is_believed_where_no_content_was_seen()
     {
-        var reading = Seen(
-            """{"choices":[{"message":{"content":null,"role":"assistant"}}],"usage":{"prompt_tokens":5,"completion_tokens":0}}""").Settle(
-                TwoWords);
+        var meter = Seen(
+            """{"choices":[{"message":{"content":null,"role":"assistant"}}],"usage":{"prompt_tokens":5,"completion_tokens":0}}""");
+        var reading = meter.Settle(TwoWords);
         Assert.Equal((false, 5, 0), (reading.Estimated, reading.Usage[Meter.Input], reading.Usage[Meter.Output]));
     }
 

@@ -191,18 +191,23 @@ public sealed class GeminiStreamTests
     {
         AnswerEvent[] said =
         [
-            new(AnswerEventKind.Start, Id: "r-9"), new(
-                AnswerEventKind.Reasoning,
-                "hm"), new(AnswerEventKind.Signature, "c2ln"), AnswerEvent.Words("a\u00e9\"\n😀"),
-            AnswerEvent.Call(0, "c0", "f", "c2Vh"), AnswerEvent.Call(1, "c1", "g"), AnswerEvent.Arguments(
-                0,
-                "{\"a\":"), AnswerEvent.Arguments(1, "{}"), AnswerEvent.Arguments(0, "[1]}"),
+            new(AnswerEventKind.Start, Id: "r-9"),
+            new(AnswerEventKind.Reasoning, "hm"),
+            new(AnswerEventKind.Signature, "c2ln"),
+            AnswerEvent.Words("a\u00e9\"\n😀"),
+            AnswerEvent.Call(0, "c0", "f", "c2Vh"),
+            AnswerEvent.Call(1, "c1", "g"),
+            AnswerEvent.Arguments(0, "{\"a\":"),
+            AnswerEvent.Arguments(1, "{}"),
+            AnswerEvent.Arguments(0, "[1]}"),
         ];
         AnswerEvent[] understood =
         [
-            .. said[..4], AnswerEvent.Call(0, "c0", "f", "c2Vh"), AnswerEvent.Arguments(
-                0,
-                "{\"a\":[1]}"), AnswerEvent.Call(1, "c1", "g"), AnswerEvent.Arguments(1, "{}"),
+            .. said[..4],
+            AnswerEvent.Call(0, "c0", "f", "c2Vh"),
+            AnswerEvent.Arguments(0, "{\"a\":[1]}"),
+            AnswerEvent.Call(1, "c1", "g"),
+            AnswerEvent.Arguments(1, "{}"),
             AnswerEvent.Finished(StopReason.ToolCalls),
         ];
         var stop = AnswerEvent.Finished(StopReason.ToolCalls);

@@ -202,12 +202,15 @@ public sealed class ResponsesTranslationTests
     {
         AnswerEvent[] events =
         [
-            new(AnswerEventKind.Start, Id: "msg_1"), new(
-                AnswerEventKind.Reasoning,
-                "Hm"), new(AnswerEventKind.Signature, "seal"), AnswerEvent.Words("Hi"), AnswerEvent.Words("!"),
-            AnswerEvent.Call(0, "c0", "f"), AnswerEvent.Call(1, "c1", "g"), AnswerEvent.Arguments(
-                1,
-                "{}"), AnswerEvent.Finished(StopReason.ToolCalls),
+            new(AnswerEventKind.Start, Id: "msg_1"),
+            new(AnswerEventKind.Reasoning, "Hm"),
+            new(AnswerEventKind.Signature, "seal"),
+            AnswerEvent.Words("Hi"),
+            AnswerEvent.Words("!"),
+            AnswerEvent.Call(0, "c0", "f"),
+            AnswerEvent.Call(1, "c1", "g"),
+            AnswerEvent.Arguments(1, "{}"),
+            AnswerEvent.Finished(StopReason.ToolCalls),
         ];
         var told = Encoding.UTF8
             .GetString(TranslationCases.WriteStream(Wires.Responses, Head(), [.. events]))

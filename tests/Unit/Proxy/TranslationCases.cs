@@ -55,14 +55,12 @@ static class TranslationCases
         {
             System = [.. Enumerable.Range(0, random.Next(3)).Select(_ => Text(random))],
             Turns = turns,
-            Tools = [.. Enumerable.Range(
-                0,
-                3).Select(n => new Tool(
-                    $"tool{n}",
-                    random.Next(2) == 0 ? Text(random) : null,
-                    """{"type":"object","properties":{"n":{"type":"integer"}}}""",
-                    random.Next(2) == 0,
-                    ""))],
+            Tools = [.. Enumerable.Range(0, 3).Select(n => new Tool(
+                $"tool{n}",
+                random.Next(2) == 0 ? Text(random) : null,
+                """{"type":"object","properties":{"n":{"type":"integer"}}}""",
+                random.Next(2) == 0,
+                ""))],
             ToolChoice = random.Next(5) is var mode and < 4 ? new((ToolMode)mode, mode == (int)ToolMode.One ? "tool1" : null, "") : null,
             ParallelTools = random.Next(2) == 0 ? new(random.Next(2) == 0, "") : null,
             Temperature = random.Next(2) == 0 ? new(0.1m * random.Next(20), "") : null,

@@ -123,9 +123,14 @@ public sealed class UpperBoundTests
     {
         return new()
         {
-            Input = Some(), Output = Some(),
-            CachedInput =
-                Maybe(), CacheWrite5m = Maybe(), CacheWrite1h = Maybe(), ImageInput = Maybe(), Reasoning = Maybe(), PerRequest = Maybe(),
+            Input = Some(),
+            Output = Some(),
+            CachedInput = Maybe(),
+            CacheWrite5m = Maybe(),
+            CacheWrite1h = Maybe(),
+            ImageInput = Maybe(),
+            Reasoning = Maybe(),
+            PerRequest = Maybe(),
             Tiers = [.. Enumerable.Range(0, tiers).Select(_ => new PriceTier(random.NextInt64(300_000), RandomPrices(random, 0)))],
         };
 

@@ -94,10 +94,8 @@ public sealed class UpstreamErrorsTests
     [Fact]
     public void A_providers_message_is_cut_and_its_wait_is_bounded()
     {
-        Assert.Equal(UpstreamErrors.MaxMessage, UpstreamErrors.Map(
-            400,
-            Encoding.UTF8.GetBytes($$$"""{"error":{"message":"{{{new string('x', 5000)}}}"}}"""),
-            null).Message.Length);
+        var body = Encoding.UTF8.GetBytes($$$"""{"error":{"message":"{{{new string('x', 5000)}}}"}}""");
+        Assert.Equal(UpstreamErrors.MaxMessage, UpstreamErrors.Map(400, body, null).Message.Length);
         Assert.Equal(
             (1, 3600, 0),
             (

@@ -68,5 +68,6 @@ public sealed class UpstreamTests
             60,
             0,
             "cancel",
-            Sandbox: false), secrets);
+            Sandbox: false),
+        secrets);
 }

@@ -41,10 +41,10 @@ public sealed class LiteLlmFileTests
     public void What_the_file_says_of_batches_is_taken_and_the_rest_costs_as_much_as_outside_of_them()
     {
         const string tier = "\"input_cost_per_token_above_200k_tokens\": 4e-06";
+        const string costs =
+            $"\"input_cost_per_token\": 2e-06, \"output_cost_per_token\": 8e-06, \"cache_read_input_token_cost\": 5e-07, {tier}";
         var prices = Only(
-            Chat(
-                $"\"input_cost_per_token\": 2e-06, \"output_cost_per_token\": 8e-06, \"cache_read_input_token_cost\": 5e-07,"
-                    + $" {tier}, \"input_cost_per_token_batches\": 1e-06, \"output_cost_per_token_batches\": 4e-06")).Prices;
+            Chat($"{costs}, \"input_cost_per_token_batches\": 1e-06, \"output_cost_per_token_batches\": 4e-06")).Prices;
 
         Assert.Equal(
             ("1", "4", "0.5"),

@@ -199,10 +199,11 @@ public sealed class SeedReaderTests
 
     static SeedFile Read(string json) => SeedReader.Read(Encoding.UTF8.GetBytes(json), Variables.GetValueOrDefault);
 
-    static SeedProvider ProviderOf(string json) =>
-        Read(
-            $$"""{"organizations": [{"name": "x","""
-                + $$""" "projects": [{"name": "p", "providers": [{{json}}]}]}]}""").Organizations[0].Projects![0].Providers![0];
+    static SeedProvider ProviderOf(string json)
+    {
+        var file = Read($$"""{"organizations": [{"name": "x", "projects": [{"name": "p", "providers": [{{json}}]}]}]}""");
+        return file.Organizations[0].Projects![0].Providers![0];
+    }
 
     static string ErrorOf(string json) => Assert.Throws<SeedException>(() => Read(json)).Message;
 }

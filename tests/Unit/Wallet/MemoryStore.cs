@@ -68,10 +68,18 @@ sealed class MemoryStore
 
     static Account Copy(Account account) => new()
     {
-        Id = account.Id, Kind =
-            account.Kind, Unit = account.Unit, Organization = account.Organization, Project = account.Project, Owner = account.Owner,
-        Posted = account.Posted, Reserved =
-            account.Reserved, Version = account.Version, Spent = account.Spent, ToppedUp = account.ToppedUp, Frozen = account.Frozen,
+        Id = account.Id,
+        Kind = account.Kind,
+        Unit = account.Unit,
+        Organization = account.Organization,
+        Project = account.Project,
+        Owner = account.Owner,
+        Posted = account.Posted,
+        Reserved = account.Reserved,
+        Version = account.Version,
+        Spent = account.Spent,
+        ToppedUp = account.ToppedUp,
+        Frozen = account.Frozen,
     };
 
     static Lease Copy(Lease lease)
