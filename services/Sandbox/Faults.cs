@@ -40,7 +40,7 @@ public sealed record Behaviour
 
     public bool RefusesStreamOptions { get; init; }
 
-    /// <summary>Does not get on with a batch before it is cancelled.</summary>
+    /// <summary>Leaves a batch in progress until it is cancelled.</summary>
     public bool LeavesBatches { get; init; }
 }
 

@@ -3,7 +3,7 @@ using System.Text;
 
 namespace LlmGateway.Sandbox;
 
-/// <summary>What looks random and is the same each time.</summary>
+/// <summary>Reproducible pseudo-random values.</summary>
 public static class Noise
 {
     /// <summary>SplitMix64: the value at a place of a seed's sequence.</summary>

@@ -16,7 +16,7 @@ public static class RawJson
 
     static ReadOnlySpan<byte> EndOfEvent => "\n\n"u8;
 
-    /// <summary>A member that is there and null; one that is <c>null</c> in C# is left out.</summary>
+    /// <summary>Writes a member as null; a member that is <c>null</c> in C# is left out.</summary>
     public static object Null { get; } = JsonElement.Parse("null");
 
     /// <summary>An object whose members are written as they are named.</summary>

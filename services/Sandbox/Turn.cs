@@ -24,6 +24,6 @@ public sealed record Turn(Question Question, Func<int, IResult> Error, Func<Answ
     /// <summary>The answer before a wire has put it into bytes.</summary>
     public Func<Question, Behaviour, Answer> Answer { get; init; } = Sandbox.Answer.To;
 
-    /// <summary>What this wire alone refuses, because the model misbehaves so.</summary>
+    /// <summary>A refusal that only this wire has, because of the model's fault.</summary>
     public Func<Behaviour, IResult?> Refusal { get; init; } = _ => null;
 }

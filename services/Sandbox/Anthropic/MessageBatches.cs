@@ -3,9 +3,9 @@ using System.Text.Json;
 namespace LlmGateway.Sandbox;
 
 /// <summary>
-/// <c>/v1/messages/batches</c>: a batch is in progress when it is created and has ended when it is looked at next, unless its model leaves
-/// it; then it ends after it has been cancelled. Its results are answered as <c>POST /v1/messages</c> would, but never slow, cut or late: a
-/// model that fails gives an errored result.
+/// <c>/v1/messages/batches</c>: a batch is in progress when it is created and has ended at the next look. A model that leaves batches (see
+/// <see cref="Faults"/>) ends one only after it was cancelled. Requests are answered as by <c>POST /v1/messages</c>, but never slow, cut or
+/// late. A model that fails gives an errored result.
 /// </summary>
 public sealed class MessageBatches
 {
@@ -21,7 +21,7 @@ public sealed class MessageBatches
 
     /// <param name="Results">A line of JSON for each request.</param>
     /// <param name="Succeeded">How many of them are answers.</param>
-    /// <param name="Canceled">The same lines when nothing came of them; null when the batch ends by itself.</param>
+    /// <param name="Canceled">The lines of a batch that was cancelled; null when the batch ends by itself.</param>
     sealed record Batch(string Id, IReadOnlyList<byte[]> Results, int Succeeded, IReadOnlyList<byte[]>? Canceled)
     {
         public bool HasEnded { get; set; }
@@ -183,8 +183,10 @@ public sealed class MessageBatches
 
     static AnthropicError NoSuch(string id) => new(StatusCodes.Status404NotFound, "not_found_error", $"batch: {id}");
 
-    /// <summary>The results are linked to with the sandbox's own address, as Anthropic does: who passes the link on leads callers past
-    /// the gateway.</summary>
+    /// <summary>
+    /// The link to the results has the sandbox's own address, as Anthropic's has. A gateway that passes it on unchanged leads callers past
+    /// itself.
+    /// </summary>
     static object Describe(Batch batch, HttpRequest request) => new
     {
         id = batch.Id,

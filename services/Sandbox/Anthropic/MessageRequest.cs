@@ -8,7 +8,7 @@ public sealed record MessageRequest(Question Question, bool Streams, bool Caches
 {
     const int LeastThinkingBudget = 1024;
 
-    /// <param name="isCount">Whether only the prompt's tokens are wanted: then nothing says how long the answer may be.</param>
+    /// <param name="isCount">True for a token count, which has no limit for the answer.</param>
     public static MessageRequest Read(RequestFields fields, bool isCount = false)
     {
         var model = fields.RequiredText("model");

@@ -133,7 +133,7 @@ public static class MessageShapes
     }
 
     /// <summary>
-    /// Input excludes what was read from and written to a cache. The only sum in here that can be wrong is that of the written.
+    /// Input excludes the tokens read from and written to a cache. Only the sum of the written tokens can be misreported.
     /// </summary>
     static object Usage(Usage usage, MessageRequest request) => new
     {

@@ -44,7 +44,7 @@ public sealed record GeminiError(int Status, string Name, string Message, params
     /// <summary>Whether a request brings a key in Google's manner.</summary>
     public static bool HasKey(HttpRequest request) => Key(request).Length > 0;
 
-    /// <summary>Why a request may not pass; null when its key is good, as every key is but one.</summary>
+    /// <summary>The refusal of a request; null when it brings any key but the bad one.</summary>
     public static GeminiError? OfCredential(HttpRequest request) => Key(request) switch
     {
         "" => OfStatus(StatusCodes.Status403Forbidden, ""),

@@ -24,7 +24,7 @@ public static class GenerateRequest
         };
     }
 
-    /// <summary>What the contents say, and what the last one of the user says.</summary>
+    /// <summary>The text of all contents, and that of the user's last one.</summary>
     public static (int Tokens, string LastUserText) ReadContents(JsonElement contents)
     {
         var tokens = 0;

@@ -4,8 +4,8 @@ using System.Text.Json;
 namespace LlmGateway.Sandbox;
 
 /// <summary>
-/// <c>/v1/batches</c>: a batch is being validated when it is created and completed when it is looked at next, unless its model leaves it;
-/// then it ends after it has been cancelled. Its lines are answered as they would be outside of it, but never slow, cut or late.
+/// <c>/v1/batches</c>: a batch is being validated when it is created and completed at the next look. A model that leaves batches ends one
+/// only after it was cancelled. Lines are answered as outside of a batch, but never slow, cut or late.
 /// </summary>
 public sealed class Batches(Files files)
 {
@@ -97,7 +97,7 @@ public sealed class Batches(Files files)
         };
     }
 
-    /// <summary>Shows a batch in its next state.</summary>
+    /// <summary>Moves a batch to its next state and shows it.</summary>
     IResult Show(string id, Func<Batch, string> next)
     {
         lock (@lock)

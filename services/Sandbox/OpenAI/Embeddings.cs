@@ -27,7 +27,7 @@ public static class Embeddings
             data = inputs.Select((input, index) =>
             {
                 var vector = Noise.Vector(model, input.Text, dimensions);
-                // The bytes of the numbers, lowest first, as every machine that .NET runs on keeps them.
+                // Little-endian, as on every machine that .NET runs on.
                 object embedding = inBase64 ? Convert.ToBase64String(MemoryMarshal.AsBytes<float>(vector)) : vector;
                 return new { @object = "embedding", index, embedding };
             }),

@@ -1,6 +1,6 @@
 namespace LlmGateway.Sandbox;
 
-/// <summary><c>POST /v1/images/generations</c>: always the same dot, whatever the size; the size decides what it costs.</summary>
+/// <summary><c>POST /v1/images/generations</c>: always the same dot; the size decides only what it costs.</summary>
 public static class Images
 {
     /// <summary>One token of output is so many pixels: 1024x1024 costs 256.</summary>

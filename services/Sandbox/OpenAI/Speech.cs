@@ -3,7 +3,7 @@ using System.Buffers.Binary;
 namespace LlmGateway.Sandbox;
 
 /// <summary>
-/// <c>POST /v1/audio/speech</c>: a hum of a tenth of a second for each word, always as WAV (8000 samples a second, 8 bits, one channel).
+/// <c>POST /v1/audio/speech</c>: a tone of 0.1 s for each word, always as WAV (8000 samples a second, 8 bits, one channel).
 /// </summary>
 public static class Speech
 {

@@ -95,7 +95,7 @@ public static class Transcriptions
             total_tokens = usage.Total,
         };
 
-    /// <summary>How long a WAV with the plain header is; anything else by its size.</summary>
+    /// <summary>The length of a WAV file with the plain header; other files count by their size.</summary>
     static double Seconds(byte[] audio) => audio.Length > 44
         && audio.AsSpan().StartsWith("RIFF"u8)
         && BinaryPrimitives.ReadInt32LittleEndian(audio.AsSpan(28)) is > 0 and var bytesPerSecond

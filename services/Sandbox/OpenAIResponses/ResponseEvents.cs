@@ -29,7 +29,7 @@ public sealed class ResponseEvents(ResponseRequest request, Answer answer, Behav
         }
     }
 
-    /// <summary>What stands in place of the event that was asked for last and not sent, and takes over its number.</summary>
+    /// <summary>The failure event; it replaces the event that was requested last and not sent, and has its number.</summary>
     public byte[] Failure()
     {
         sequence--;

@@ -77,7 +77,7 @@ public static class ResponseShapes
             : RawJson.Null,
         incomplete_details = status == "incomplete" ? new { reason = "max_output_tokens" } : RawJson.Null,
         instructions = request.Instructions ?? RawJson.Null,
-        // What the caller asked is not repeated: a gateway that adds a limit gets the same bytes as a direct call.
+        // The response does not repeat the request, so that a gateway that adds a limit gets the same bytes as a direct call.
         max_output_tokens = RawJson.Null,
         metadata = new { },
         model = request.Question.Model,

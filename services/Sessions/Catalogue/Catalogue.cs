@@ -4,8 +4,8 @@ using Microsoft.EntityFrameworkCore;
 namespace LlmGateway.Sessions;
 
 /// <summary>
-/// What is known of vendors' models, whoever sells them: limits, and the newest prices. Projects refer to it where they leave something
-/// open; a price that changes here changes for them, and what was admitted before keeps its version.
+/// Limits and newest prices of vendors' models, whichever provider sells them. Projects take from it what they leave open. A price that
+/// changes here changes for them; requests that were admitted before keep their version.
 /// </summary>
 public sealed class Catalogue
 {
@@ -53,7 +53,7 @@ public sealed class Catalogue
     }
 
     /// <summary>
-    /// Whose models a provider serves: the vendor of its own name, if there is one, or else the one whose wire it speaks.
+    /// The vendors whose models a provider may serve: first the vendor of the provider's own name, then the one whose wire it speaks.
     /// </summary>
     public static IEnumerable<string> Vendors(string provider, string wire)
     {

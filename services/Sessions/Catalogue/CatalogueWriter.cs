@@ -4,7 +4,7 @@ using Microsoft.EntityFrameworkCore;
 namespace LlmGateway.Sessions;
 
 /// <summary>A model as a file describes it.</summary>
-/// <param name="Source">Where the price was found, and when.</param>
+/// <param name="Source">Where and when the price was found.</param>
 public sealed record CatalogueEntry(
     string Vendor,
     string Id,
@@ -16,7 +16,7 @@ public sealed record CatalogueEntry(
     DateOnly CheckedOn);
 
 /// <summary>
-/// Writes what a file says into the catalogue. A price that differs is a new version; the old one stays. The same file again changes
+/// Writes what a file says into the catalogue. A price that differs becomes a new version beside the old one. The same file again changes
 /// nothing.
 /// </summary>
 public static class CatalogueWriter

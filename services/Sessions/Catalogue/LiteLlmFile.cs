@@ -7,8 +7,8 @@ namespace LlmGateway.Sessions;
 
 /// <summary>
 /// LiteLLM's price map (<c>model_prices_and_context_window.json</c>): USD per single token as JSON numbers, read from their digits, never
-/// as floats. A model is taken whole or refused with a reason; costs that the gateway has no meter for (flex and priority tiers, sessions,
-/// storage) are left out, because what has no price cannot be used. Pure.
+/// as floats. A model is taken whole or refused with a reason. Costs that the gateway has no meter for (flex and priority tiers, sessions,
+/// storage) are left out: a feature without a price cannot be used. Pure.
 /// </summary>
 public static partial class LiteLlmFile
 {
@@ -103,19 +103,19 @@ public static partial class LiteLlmFile
             .ToArray();
         if (tiers.Length > 0)
             prices = prices with { Tiers = tiers };
-        // What the file does not say of batches (its cache, its long contexts) costs as much as outside of them.
+        // Batch prices that the file does not state (cache, long contexts) are those outside of batches.
         var (input, output) = (PerToken(costs, "input_cost_per_token_batches"), PerToken(costs, "output_cost_per_token_batches"));
         if (input is not null || output is not null)
             prices = prices with { Batch = prices with { Input = input ?? prices.Input, Output = output ?? prices.Output } };
-        // Zero is what maps say of prices that nobody has looked up; moderation is really free.
+        // The map has zero for prices that nobody has looked up. Only moderation is really free.
         return kind != "moderation" && prices.IsFree
             ? throw new RefusedException("costs nothing in that file; give a model that is free its price in the seed file")
             : prices;
     }
 
     /// <summary>
-    /// Above the border the whole request has the tier's rates, and those of its base where the tier has none. Null when it changes nothing
-    /// that we meter.
+    /// Above the tier's border the whole request has the tier's rates, and the base rates where the tier has none. Null when the tier
+    /// changes no meter of ours.
     /// </summary>
     static PriceTier? Tier(Dictionary<string, string> costs, string kind, string thousands)
     {
@@ -153,7 +153,7 @@ public static partial class LiteLlmFile
     {
         Rate?[] sides = [PerUnit(costs, "input_cost_per_second", 60), PerUnit(costs, "output_cost_per_second", 60)];
         var rates = sides.Where(rate => rate is { Picos: > 0 }).Distinct().ToArray();
-        // The same second stands on both sides of some entries; it is one second.
+        // Some entries state the same second as input and as output; it is charged once.
         return rates.Length > 1
             ? throw new RefusedException("input_cost_per_second and output_cost_per_second differ")
             : rates.FirstOrDefault();

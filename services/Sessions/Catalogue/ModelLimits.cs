@@ -1,7 +1,8 @@
 namespace LlmGateway.Sessions;
 
 /// <summary>
-/// What a model is and can do: what its project says, or else what the catalogue says of the first of its providers that is known there.
+/// A model's kind and limits: as its project states them, or else as the catalogue has them for the model's first provider that is known
+/// there.
 /// </summary>
 public sealed record ModelLimits(string Kind, long ContextTokens, long MaxOutputTokens)
 {

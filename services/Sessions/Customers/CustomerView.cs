@@ -38,7 +38,7 @@ public sealed record CustomerView(
         return Of(customer, (await wallet.SummariesAsync([id], withLedger, token))[id]);
     }
 
-    /// <summary>The caller's own customer, or null: what is another's and what does not exist look the same.</summary>
+    /// <summary>The caller's own customer, or null. Another's customer and one that does not exist look the same.</summary>
     public static Task<Customer?> FindAsync(SessionsDb db, Principal caller, string id, CancellationToken token) =>
         Ids.TryParse(Ids.Customer, id, out var customer)
             ? db.Customers

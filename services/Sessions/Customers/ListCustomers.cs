@@ -70,7 +70,7 @@ public static class ListCustomers
         return customer => EF.Functions.LessThan(ValueTuple.Create(customer.CreatedAt, customer.Id), ValueTuple.Create(createdAt, id));
     }
 
-    /// <summary>A pattern that finds the text itself anywhere: <c>%</c> and <c>_</c> stand for themselves.</summary>
+    /// <summary>A pattern that finds the text anywhere; <c>%</c> and <c>_</c> in it are ordinary characters.</summary>
     public static string LikePattern(string search)
     {
         var literal = search

@@ -9,8 +9,8 @@ namespace LlmGateway.Sessions;
 
 /// <summary>
 /// The copies that proxies share in Redis, and the pushes that make them forget. A forgotten copy leaves an empty entry for as long as a
-/// copy may live: a reader that was slower than the change finds the place taken and cannot bring the old copy back. With Redis away
-/// nothing here fails; what proxies hold then ends with <see cref="Credential.MaxAge"/>.
+/// copy may live, so that a reader that was slower than the change cannot store the old copy again. Nothing here fails while Redis is down;
+/// copies in proxies then end with <see cref="Credential.MaxAge"/>.
 /// </summary>
 public sealed class HotCopies(Redis redis, CredentialSeal seal, TimeProvider time)
 {
@@ -74,7 +74,7 @@ public sealed class HotCopies(Redis redis, CredentialSeal seal, TimeProvider tim
         }
         catch (Exception e) when (Redis.IsAway(e))
         {
-            // Copies age by themselves; the truth is committed.
+            // The change is committed, and copies expire by themselves.
         }
     }
 }

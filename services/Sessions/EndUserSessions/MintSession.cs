@@ -7,13 +7,13 @@ namespace LlmGateway.Sessions;
 
 /// <summary>
 /// <c>POST /v1/sessions</c>: a backend gets a short-lived token for one end user, who is created on first sight, with a wallet.
-/// What Wallet has to know is opened before the session exists: with Wallet down nothing half-usable is left behind.
+/// Wallet opens the registers before the session exists, so that no unusable session is left when Wallet is down.
 /// </summary>
 public static class MintSession
 {
     public const int MinTtlSeconds = 60, MaxTtlSeconds = 3600, DefaultTtlSeconds = 900;
 
-    /// <summary>A first try, and another after losing a race for a new customer, which can be lost only once.</summary>
+    /// <summary>One try, and a second one after a lost race for a new customer, which can be lost only once.</summary>
     const int MaxAttempts = 2;
 
     /// <param name="Customer">The external id, or an object with it.</param>

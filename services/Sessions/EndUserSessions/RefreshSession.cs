@@ -12,7 +12,9 @@ public static class RefreshSession
 {
     static readonly TimeSpan Grace = TimeSpan.FromSeconds(10);
 
-    /// <summary>Tokens that one token may be refreshed into: enough for every tab of a browser, too few to be a source of tokens.</summary>
+    /// <summary>
+    /// How many tokens one token may be refreshed into: enough for every tab of a browser, too few to hand out to others.
+    /// </summary>
     const int MaxSuccessors = 10;
 
     public static void MapRefreshSession(this WebApplication app) => app.MapPost("/v1/sessions/refresh", HandleAsync).WithIdempotency();
@@ -34,8 +36,8 @@ public static class RefreshSession
             return Problems.SessionsDisabled;
 
         await using var transaction = await db.Database.BeginTransactionAsync(token);
-        // One statement decides, so that parallel refreshes count each other. A revocation that comes later ends the whole family, this
-        // child included.
+        // One statement counts and decides, so that parallel refreshes count each other. A later revocation ends the whole family, with
+        // this child.
         var graceEnd = now + Grace;
         var mayRefresh = await db.Sessions.Where(s => s.Id == old.Id && s.Successors < MaxSuccessors).ExecuteUpdateAsync(session => session
             .SetProperty(s => s.Successors, s => s.Successors + 1)

@@ -34,7 +34,7 @@ public static class RevokeSession
         family.RevokedAt ??= now;
         await db.SaveChangesAsync(token);
         Failpoint.Hit("sessions.revoke.saved");
-        // Read after the commit: a token that a parallel refresh adds later is looked up later, and found revoked.
+        // The tokens are read after the commit. A token that a parallel refresh adds later is looked up later and found revoked.
         var members = await db.Sessions.Where(s => s.FamilyId == family.Id && s.ExpiresAt > now)
             .Select(s => new KnownCredential(s.Id, s.SealedFingerprint)).ToListAsync(token);
         await copies.CredentialsChangedAsync(members);

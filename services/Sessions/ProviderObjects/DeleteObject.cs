@@ -4,7 +4,8 @@ using Npgsql;
 namespace LlmGateway.Sessions;
 
 /// <summary>
-/// <c>DELETE /internal/provider-objects/{customer}/{id}</c>: it is gone for its customer. The row stays, for what may have to be settled.
+/// <c>DELETE /internal/provider-objects/{customer}/{id}</c>: deletes an object for its customer. The row stays, because it may still have
+/// to be settled.
 /// </summary>
 public static class DeleteObject
 {

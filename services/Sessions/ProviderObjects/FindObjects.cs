@@ -4,8 +4,8 @@ using Npgsql;
 namespace LlmGateway.Sessions;
 
 /// <summary>
-/// <c>GET /internal/provider-objects/{customer}/{id}</c> and <c>…/{customer}?kind=&amp;limit=&amp;after=</c>, newest first: what one
-/// customer has. What is another's is not there.
+/// <c>GET /internal/provider-objects/{customer}/{id}</c> and <c>…/{customer}?kind=&amp;limit=&amp;after=</c>, newest first: the objects of
+/// one customer. Those of others are answered as not found.
 /// </summary>
 public static class FindObjects
 {

@@ -7,7 +7,8 @@ using NpgsqlTypes;
 namespace LlmGateway.Sessions;
 
 /// <summary>
-/// <c>POST /internal/provider-objects</c>: a provider has made something for a customer. Repeated under the same id it changes nothing.
+/// <c>POST /internal/provider-objects</c>: records an object that a provider made for a customer. A repetition under the same id changes
+/// nothing.
 /// </summary>
 public static class RegisterObject
 {

@@ -6,8 +6,8 @@ using NpgsqlTypes;
 namespace LlmGateway.Sessions;
 
 /// <summary>
-/// <c>POST /internal/provider-objects/{id}/settled</c>: the ledger has what a batch cost, or nobody will ever know. The first to say so
-/// counts.
+/// <c>POST /internal/provider-objects/{id}/settled</c>: a batch has been charged, or its cost can never be known. Only the first call has
+/// an effect.
 /// </summary>
 public static class SettleBatch
 {

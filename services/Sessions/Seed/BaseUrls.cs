@@ -6,8 +6,8 @@ namespace LlmGateway.Sessions;
 public static class BaseUrls
 {
     /// <summary>
-    /// The one form that is stored: no slash at the end; on the OpenAI wires what that vendor's SDK takes, no doubled <c>/v1</c>; on the
-    /// others the root, without a version. False when it is no plain http address.
+    /// The stored form has no slash at the end. On the OpenAI wires it is what that vendor's SDK takes, without a doubled <c>/v1</c>; on
+    /// the others it is the root, without a version. False when the text is no plain http address.
     /// </summary>
     public static bool TryRead(string wire, string text, out string baseUrl)
     {

@@ -5,7 +5,7 @@ using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Sessions;
 
-/// <summary>The operator's mistake in a seed file, in one line that names the file and the JSON path.</summary>
+/// <summary>A mistake in a seed file, told in one line with the file and the JSON path.</summary>
 public sealed class SeedException(string message) : Exception(message);
 
 /// <summary>
@@ -109,7 +109,7 @@ public static partial class SeedReader
         }
     }
 
-    /// <summary>The short form of a member that is an object: what is read afterwards has one form, and its mistakes one path.</summary>
+    /// <summary>Expands the short form of a member into an object, so that its mistakes have one path.</summary>
     static void WriteModelProvider(string id, Utf8JsonWriter writer)
     {
         writer.WriteStartObject();
@@ -134,7 +134,7 @@ public static partial class SeedReader
     }
 
     /// <summary>
-    /// The serializer's complaint in our words. Messages of our own converters come first in its text and begin with "must" or "is".
+    /// The serializer's message in our words. Messages of our own converters come first in its text and begin with "must" or "is".
     /// </summary>
     static string Describe(JsonException e)
     {

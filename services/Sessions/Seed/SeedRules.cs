@@ -185,7 +185,7 @@ public static partial class SeedRules
         .. Each(key.Models, $"{path}.models", Text),
     ];
 
-    /// <summary>What is wrong with a key that the operator brought, without ever repeating the key.</summary>
+    /// <summary>The mistake in a key that the operator brought. The message never repeats the key.</summary>
     static IEnumerable<string> LiteralKey(string? key, string path, string[] prefixes)
     {
         if (key is null)
@@ -202,7 +202,7 @@ public static partial class SeedRules
             yield return $"{path} has the length of a generated key but not its checksum: it was mistyped, or use another length";
     }
 
-    /// <summary>A secret that stands twice would have two owners.</summary>
+    /// <summary>A secret in two places would have two owners.</summary>
     static IEnumerable<string> KeysAreUsedOnce(SeedFile file)
     {
         var seen = new HashSet<string>(StringComparer.Ordinal);

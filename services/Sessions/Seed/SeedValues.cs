@@ -25,7 +25,7 @@ public sealed class PercentJson : JsonConverter<Percent>
 }
 
 /// <summary>
-/// An entry of a member whose feature does not exist yet: known by name, so that the refusal can say so, whatever is in it.
+/// An entry of a member whose feature does not exist yet. The name is known so that the refusal can say so.
 /// </summary>
 [JsonConverter(typeof(UnsupportedJson))]
 public readonly record struct Unsupported;

@@ -6,9 +6,9 @@ using Microsoft.EntityFrameworkCore;
 namespace LlmGateway.Sessions;
 
 /// <summary>
-/// Writes valid seed files in one transaction. Ids follow from names, so that whoever applies a file again, or after a crash half-way,
-/// means the same rows and the same wallets; wallets are opened just before the commit. One instance at a time; an instance is for one
-/// attempt.
+/// Writes valid seed files in one transaction. Ids follow from names, so that a file that is applied again, also after a crash half-way,
+/// means the same rows and wallets. Wallets are opened just before the commit. Only one instance writes at a time; an object of this class
+/// serves one attempt.
 /// </summary>
 public sealed class SeedWriter(
     SessionsDb db,
@@ -25,7 +25,7 @@ public sealed class SeedWriter(
     readonly List<Guid> _projects = [];
     readonly List<MadeKey> _made = [];
 
-    /// <summary>A key that the seed asked for without bringing one. Nothing else will ever show it.</summary>
+    /// <summary>A key that was made because the seed brought none. It is shown only here.</summary>
     public sealed record MadeKey(string Owner, string Name, string Secret);
 
     /// <summary>Returns the keys that were made. Throws <see cref="SeedException"/> when a file contradicts what is stored.</summary>
@@ -176,7 +176,8 @@ public sealed class SeedWriter(
     }
 
     /// <summary>
-    /// True when the stored secret is the given one. Sealed by another master key counts as different: it is of no use any more.
+    /// True when the stored secret is the given one. A secret sealed by another master key counts as different, because it cannot be opened
+    /// any more.
     /// </summary>
     bool Opens(string sealedSecret, string owner, string secret)
     {
