@@ -7,9 +7,9 @@ using System.Text.RegularExpressions;
 namespace LlmGateway.EndToEnd;
 
 /// <summary>
-/// What gateways for models have been attacked with, tried on every wire of callers and, where it matters, before every wire of providers:
-/// nothing reaches a provider that the configuration does not say, nobody pays less than what was used, and who is refused is told so in
-/// the words of their wire.
+/// Known attacks on gateways for models, tried on every wire of callers and, where it matters, before every wire of providers. Nothing
+/// reaches a provider that the configuration does not say. Nobody pays less than what was used. A refusal is in the words of the caller's
+/// wire.
 /// </summary>
 public sealed partial class AttackTests
 {
@@ -142,7 +142,7 @@ public sealed partial class AttackTests
             "chat%252Fchat-small", "//127.0.0.1/chat-small", "http://127.0.0.1:9/chat-small", "chat-small?key=1", "chat-small#x",
             "chat-small:free", "CHAT/chat-small", "messages/chat-small", "*", "../../x",
         ];
-        // A zero in an address is refused before anybody reads it, with 400 and no words; an escaped slash is one, there.
+        // The server refuses a zero in an address before our code reads it, with 400 and no body. An escaped slash separates there.
         foreach (var name in names.Where(name =>
             caller != "gemini" || !(name.Contains("%2F", StringComparison.Ordinal) || name.Contains('\0'))))
         {
@@ -181,7 +181,7 @@ public sealed partial class AttackTests
         }
         await MustHaveCalledNothingAsync(user, tag);
 
-        // To a proxy a target is absolute; who it names is nobody whom we would call.
+        // A forward proxy is called with an absolute target. The gateway must not call the host that it names.
         foreach (var target in (string[])
         [
             "/v1beta/models/chat-small",
@@ -238,7 +238,7 @@ public sealed partial class AttackTests
                     $"{provider}-small",
                     With(speaker.Body($"{provider}-small", Price.Question, stream), member),
                     stream);
-                // What another wire cannot say is refused; where the wire is the same the provider may know the member.
+                // A member that another wire does not have is refused. On the same wire the provider may know it.
                 Assert.True(reply.Status == (caller == provider ? 200 : reply.Status == 200 ? 200 : 400), reply.ToString());
                 answers += reply.Status == 200 ? 1 : 0;
             }
@@ -269,7 +269,7 @@ public sealed partial class AttackTests
     {
         var (speaker, user, tag) = (Of(caller), await Backend.Wires.NewUserAsync(), Sandbox.NewTag());
         var end = new string('}', member.Count(character => character == '{'));
-        // Of thoughts on Google's wire, 0 and -1 are what they seem.
+        // On Google's wire 0 and -1 are valid budgets for thoughts.
         string[] values =
         [
             "9223372036854775808",
@@ -363,7 +363,7 @@ public sealed partial class AttackTests
         (await PostAsync(speaker, user.Token, "chat-small", Question(speaker, "chat-small", tag))).MustBe(200);
         foreach (var model in (string[])["messages/fallback-429", "fallback-429"])
             (await PostAsync(speaker, user.Token, model, Question(speaker, model, tag))).MustBe(200);
-        // The second provider would answer, but not for this caller.
+        // The second provider would answer, but this caller may not use it.
         (await PostAsync(speaker, user.Token, "fallback", Question(speaker, "fallback", tag))).MustBe(502);
         Assert.Equal(
             ["/v1/chat/completions", "/v1/messages", "/v1/messages", "/v1/chat/completions"],
@@ -415,7 +415,7 @@ public sealed partial class AttackTests
             (await Gateway.SendAsync("POST", path, user.Token, body)).MustBe(403);
 
         (await PostAsync(speaker, user.Token, "chat-small", Question(speaker, "chat-small", tag))).MustBe(200);
-        // Of the two providers only the first is one for tests; the second would be tried, and could not be reached.
+        // Only the first of the two providers is for tests. The second would be tried, and cannot be reached.
         var failed = (await PostAsync(speaker, user.Token, "fallback-live", Question(speaker, "fallback-live", tag))).MustBe(502);
         Assert.Contains("The provider failed (500)", speaker.ReadError(502, failed.Json));
     }
@@ -439,7 +439,7 @@ public sealed partial class AttackTests
         foreach (var (path, body) in Counts("gemini-small", tag).Where(count => count.Path.StartsWith("/v1beta", StringComparison.Ordinal)))
             (await Gateway.SendAsync("POST", $"{path}?key={user.Token}", null, body)).MustBe(200);
         (await Gateway.SendAsync("GET", $"/v1beta/models?key={user.Token}")).MustBe(200);
-        // Where it is not read it must not be shown either.
+        // Where the credential is not read it must not be shown either.
         foreach (var path in (string[])
         [
             Chat.Path,
@@ -516,7 +516,7 @@ public sealed partial class AttackTests
 
         var reply = await PostAsync(speaker, user.Token, $"{provider}-small", addressed);
 
-        // It is the provider's to fetch, or refused.
+        // The provider fetches it, or the gateway refuses it.
         Assert.True(reply.Status is 200 or 400, reply.ToString());
         Assert.False(listener.Pending());
     }

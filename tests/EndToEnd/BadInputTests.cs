@@ -191,7 +191,7 @@ public sealed class BadInputTests
             (await Gateway.SendAsync(method, At($"{prefix}{Guid.NewGuid():N}"), Backend.Other.Key, body)).MustBeProblem(404, "not_found");
         var garbage = (await Gateway.SendAsync(method, At("1"), Backend.Other.Key, body)).MustBeProblem(404, "not_found");
         var foreign = (await Gateway.SendAsync(method, At(theirs), Backend.Other.Key, body)).MustBeProblem(404, "not_found");
-        // The test world of the same project is another world.
+        // The test customers of the same project are separate.
         var otherWorld = (await Gateway.SendAsync(method, At(theirs), Backend.AppTest.Key, body)).MustBeProblem(404, "not_found");
 
         Assert.All([garbage, foreign, otherWorld], reply => Assert.Equal(WithoutId(unknown), WithoutId(reply)));

@@ -1,6 +1,6 @@
 namespace LlmGateway.EndToEnd;
 
-/// <summary>These tests need the stack to themselves: they keep both cores busy, or price what others have called anew.</summary>
+/// <summary>These tests need the stack to themselves: they keep both cores busy, or rerate calls of other tests.</summary>
 [CollectionDefinition(nameof(Alone), DisableParallelization = true)]
 public sealed class Alone;
 
@@ -35,7 +35,7 @@ public sealed class BurstTests
                 await user.BalanceAfterAsync(Covered));
             Assert.All(await Books.UsageAsync(user), usage => Assert.Equal((usage.Cost, 0), (usage.Charged, usage.Absorbed)));
         }
-        // Slices go back when they have been idle for two seconds, long before their leases would expire.
+        // Slices are returned after two idle seconds, long before their leases expire.
         await Eventually.HoldsAsync(async () => await Books.HeldAsync(users) == 0, "the return of every slice");
         await Books.WaitUntilRightAsync();
     }

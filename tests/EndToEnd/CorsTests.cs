@@ -1,7 +1,7 @@
 namespace LlmGateway.EndToEnd;
 
 /// <summary>
-/// What browsers are told. The test projects allow <c>https://app.example.com</c>, <c>https://other.example.com</c> and a few more.
+/// The CORS headers of answers. The test projects allow <c>https://app.example.com</c>, <c>https://other.example.com</c> and a few more.
 /// </summary>
 public sealed class CorsTests
 {

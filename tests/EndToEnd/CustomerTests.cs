@@ -150,7 +150,7 @@ public sealed class CustomerTests
         var found = (await Backend.App.GetAsync("/v1/customers?search=seeded@example.com")).MustBe(200).Json.GetProperty("customers");
         var customer = Assert.Single(found.EnumerateArray());
         Assert.Equal(("seeded", "Seeded Customer"), (customer.Text("externalId"), customer.Text("name")));
-        // Granted once, however often the seed is applied: what was spent is gone.
+        // The credit is granted once, however often the seed is applied.
         Assert.True(Gateway.Nanos(customer.GetProperty("wallet").GetProperty("balance")) <= 12_500_000_000);
     }
 

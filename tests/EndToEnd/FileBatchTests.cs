@@ -5,7 +5,8 @@ using System.Text.Json;
 namespace LlmGateway.EndToEnd;
 
 /// <summary>
-/// OpenAI's files and batches: prepaid, charged to the nano-dollar, and nobody else's. Prices in batches are half of the usual ones.
+/// OpenAI's files and batches: prepaid, charged to the nano-dollar, and visible to their customer only. Prices in batches are half of the
+/// usual ones.
 /// </summary>
 public sealed class FileBatchTests
 {

@@ -8,7 +8,10 @@ namespace LlmGateway.EndToEnd;
 /// <summary>The gateway's public side, as any HTTP caller has it.</summary>
 static class Gateway
 {
-    /// <summary>No limit on connections: parallel calls are parallel. No draining: who leaves a stream has left at once.</summary>
+    /// <summary>
+    /// Connections are not limited, so that parallel calls are parallel. They are not drained, so that a caller who leaves a stream has
+    /// left at once.
+    /// </summary>
     static readonly HttpClient Client =
         new(new SocketsHttpHandler { UseProxy = false, UseCookies = false, AllowAutoRedirect = false, MaxResponseDrainSize = 0 });
 

@@ -3,8 +3,8 @@ using System.Text.Json;
 namespace LlmGateway.EndToEnd;
 
 /// <summary>
-/// Anthropic's batches: prepaid like everything else, charged to the nano-dollar, and nobody else's. Prices in batches are half of the
-/// usual ones.
+/// Anthropic's batches: prepaid, charged to the nano-dollar, and visible to their customer only. Prices in batches are half of the usual
+/// ones.
 /// </summary>
 public sealed class MessageBatchTests
 {
@@ -107,7 +107,7 @@ public sealed class MessageBatchTests
     [Theory]
     // The provider fails at every line.
     [InlineData("messages-batch-error", 0)]
-    // The provider says nothing of what it used: our count of the answers, and of the questions.
+    // The provider reports no usage, so our count of the answers and questions is charged.
     [InlineData("messages-batch-nousage", 3 * 20 * Price.Output / 2 + 3 * Price.QuestionTokens * Price.Input / 2)]
     public async Task Lines_that_fail_cost_nothing_and_lines_without_usage_are_counted(string model, long cost)
     {

@@ -3,7 +3,7 @@ using System.Globalization;
 
 namespace LlmGateway.EndToEnd;
 
-/// <summary>A process that is down, or hangs, until this is disposed; then it is back and everything is healthy.</summary>
+/// <summary>A process that is down or hangs. After disposal it is back and everything is healthy.</summary>
 sealed class Outage : IAsyncDisposable
 {
     static readonly TimeSpan Recovery = TimeSpan.FromSeconds(90);
@@ -12,7 +12,7 @@ sealed class Outage : IAsyncDisposable
 
     Outage(Func<Task> end) => _end = end;
 
-    /// <summary>Down: connections are refused.</summary>
+    /// <summary>Stops a process, so that connections are refused.</summary>
     public static async Task<Outage> StopAsync(string name)
     {
         var hold = Path.Combine(Stack.Held, name);
@@ -99,7 +99,7 @@ sealed class Outage : IAsyncDisposable
 
     static async Task SignalAsync(string signal, int process) => Assert.True(await TrySignalAsync(signal, process));
 
-    /// <summary>To the process and what it has started: each leads a group of its own. False when it is gone.</summary>
+    /// <summary>Signals the process and its children: each service leads a process group. False when the process is gone.</summary>
     public static async Task<bool> TrySignalAsync(string signal, int process)
     {
         var group = signal is "INT" or "TERM" ? "" : "-";

@@ -1,6 +1,6 @@
 namespace LlmGateway.EndToEnd;
 
-/// <summary>Runs when everything else is through, and alone: what is stopped here is missed by everyone.</summary>
+/// <summary>Runs alone and after all other tests, because every test needs the processes that are stopped here.</summary>
 [CollectionDefinition(nameof(Outages), DisableParallelization = true)]
 public sealed class Outages;
 
@@ -33,7 +33,7 @@ public sealed class OutageTests : IAsyncLifetime
         {
             foreach (var proxy in Proxies)
             {
-                // Rates may be approximate, and without Redis nobody is refused for them.
+                // Without Redis nobody is refused for a rate.
                 (await user.ChatAsync("small", Price.Question, at: proxy)).MustBe(200);
                 (await user.StreamAsync("small", Price.Question, at: proxy)).MustBe(200);
             }
@@ -125,9 +125,9 @@ public sealed class OutageTests : IAsyncLifetime
             MustBeUnavailable(await Gateway.SendAsync("POST", "/v1/sessions/refresh", unknown.Token));
             MustBeUnavailable(await Backend.App.PostAsync("/v1/sessions", """{"customer":"x"}"""));
             MustBeUnavailable(await Backend.App.PostAsync($"/v1/wallets/{known.WalletId}/credit", """{"amount":"1"}"""));
-            // A credential that cannot be one needs no database to be refused.
+            // A malformed credential is refused without the database.
             (await Chat.AskAsync("garbage", "small", Price.Question)).MustBeProblem(401, "invalid_api_key");
-            // What runs is not disturbed.
+            // Running streams are not disturbed.
             Assert.Equal("[DONE]", (await stream.RestAsync())[^1]);
         }
 
@@ -163,7 +163,7 @@ public sealed class OutageTests : IAsyncLifetime
         await using (await Outage.StopAsync("wallet"))
         {
             (await Gateway.SendAsync("POST", $"/v1/messages/batches/{id}/cancel", user.Token)).MustBe(200);
-            // Who asks sees that it has ended, and has it settled at once; that cannot be now.
+            // A caller who asks sees that the batch has ended, which settles it at once. That is not possible now.
             await Eventually.GetAsync(
                 () => Gateway.SendAsync("GET", $"/v1/messages/batches/{id}", user.Token),
                 reply => reply.MustBe(200).Json.Text("processing_status") == "ended",
@@ -226,7 +226,7 @@ public sealed class OutageTests : IAsyncLifetime
         var answered = replies.Count(reply => reply.Status == 200);
         Assert.NotEqual(0, answered);
         Assert.Equal(Start - answered * Cost, await user.BalanceAfterAsync(answered));
-        // Leases that the dead service may have granted without its answer being heard.
+        // The dead service may have granted leases in answers that were lost.
         await Books.EndLeasesAsync(user);
     }
 
@@ -288,7 +288,7 @@ public sealed class OutageTests : IAsyncLifetime
     [Fact]
     public async Task What_a_dead_proxy_held_can_be_spent_as_soon_as_it_is_back()
     {
-        // All that the wallet has is held by the request that hangs.
+        // The request that hangs holds everything that the wallet has.
         var user = await Backend.App.NewUserAsync("0.002");
         var tag = Sandbox.NewTag();
         var hanging = Gateway.OpenAsync(

@@ -5,7 +5,7 @@ namespace LlmGateway.EndToEnd;
 /// <summary>What a seed file says of providers, and what the catalogue adds, as callers and their bills see it.</summary>
 public sealed class ProviderTests
 {
-    /// <summary>Nearly every call would take the bad key; one proxy at a time, because each learns for itself.</summary>
+    /// <summary>Nearly every call takes the bad key. The proxies are asked one after the other, because each learns for itself.</summary>
     [Fact]
     public async Task A_key_that_the_provider_refuses_is_not_used_again_for_a_while()
     {

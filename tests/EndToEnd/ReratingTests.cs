@@ -1,6 +1,6 @@
 namespace LlmGateway.EndToEnd;
 
-/// <summary>A price that was wrong, corrected afterwards.</summary>
+/// <summary>Reratings: a wrong price is corrected afterwards.</summary>
 [Collection(nameof(Alone))]
 public sealed class ReratingTests
 {
@@ -35,7 +35,7 @@ public sealed class ReratingTests
         Assert.Equal((1_000_000_000 - 10 * Cost, 0), (await rich.BalanceAsync(), await poor.BalanceAsync()));
         (await RerateAsync(dearer.Replace("\"10\"", "\"11\"", StringComparison.Ordinal))).MustBeProblem(409, "rerating_differs", "id");
 
-        // Half the first price: the house gets back what it bore before the wallet gets back what it paid.
+        // At half the first price the house gets back what it bore, before the wallet gets back what it paid.
         (await RerateAsync(await RequestAsync(rich, from, "0.5", "1"))).MustBe(200);
         Assert.Equal((1_000_000_000 - Cost / 2, 200_000 - Cost / 2), (await rich.BalanceAsync(), await poor.BalanceAsync()));
         Assert.Equal(Cost, (await Books.OnlyUsageAsync(rich)).Charged);

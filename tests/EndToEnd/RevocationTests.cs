@@ -128,7 +128,7 @@ public sealed class RevocationTests
         Assert.Equal((Outcome.Completed, 4 * Price.Input + 5 * Price.Output), (row.Outcome, row.Charged));
     }
 
-    /// <summary>Makes both proxies know the credentials as good.</summary>
+    /// <summary>Puts the credentials into both proxies' caches.</summary>
     static async Task UseAsync(params string[] credentials)
     {
         foreach (var credential in credentials)

@@ -8,8 +8,7 @@ namespace LlmGateway.EndToEnd;
 sealed record Said(string Text, string? Stop, int Input, int Output, string? Cost, IReadOnlyList<string> Calls, string? Error);
 
 /// <summary>
-/// A caller of one wire, without any client library: asks in the wire's words, and reads what comes back as strictly as the wire is
-/// written.
+/// A caller of one wire without a client library. It asks in the wire's words and reads answers strictly.
 /// </summary>
 /// <param name="Stopped">The wire's word for an answer that has ended by itself.</param>
 /// <param name="Called">Its word for tool calls.</param>

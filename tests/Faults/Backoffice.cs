@@ -5,14 +5,14 @@ using System.Globalization;
 namespace LlmGateway.Faults;
 
 /// <summary>
-/// A backend that goes through customers' lives while things break: mint, credit, key, refresh, calls, revoke. Each step has a key of its
-/// own and is repeated until it is answered, as a careful developer would; so every step must have happened exactly once.
+/// A backend that mints, credits, makes keys, refreshes, calls and revokes while things break. Each step has an idempotency key and is
+/// repeated until it is answered, so every step must have happened exactly once.
 /// </summary>
 sealed class Backoffice
 {
     const long Credit = 50_000_000;
 
-    /// <summary>A step that died with its process keeps its key for a minute; nobody waits for that here.</summary>
+    /// <summary>A step that died with its process keeps its key for a minute. The tests do not wait for that.</summary>
     static readonly TimeSpan Abandoned = TimeSpan.FromSeconds(3), Patience = TimeSpan.FromSeconds(120);
 
     readonly ConcurrentQueue<Account> _accounts = [];
@@ -62,7 +62,7 @@ sealed class Backoffice
         account.Credited(nanos);
     }
 
-    /// <summary>What was revoked is refused, now that everything runs again; what is answered until then is charged.</summary>
+    /// <summary>Revoked credentials are refused once everything runs again. Calls that are answered before are charged.</summary>
     public async Task FinishAsync()
     {
         foreach (var (account, secret) in _revoked.TakeLast(12))

@@ -2,7 +2,7 @@ using RabbitMQ.Client;
 
 namespace LlmGateway.Faults;
 
-/// <summary>What becomes of charges when RabbitMQ dies, loses its queue, or delivers more than once.</summary>
+/// <summary>Charges when RabbitMQ dies, loses its queue, or delivers more than once.</summary>
 public sealed class BrokerTests : IAsyncLifetime
 {
     const long Start = 1_000_000_000, Cost = Price.OfQuestion + Price.OfAnswer;
@@ -14,8 +14,7 @@ public sealed class BrokerTests : IAsyncLifetime
     public async ValueTask DisposeAsync() => await Invariants.HoldAsync();
 
     /// <summary>
-    /// Only when asked for: RabbitMQ 3.10 may come back from a SIGKILL with a quorum queue that never finds its leader again, which nobody
-    /// here can mend.
+    /// Runs only on request: after a SIGKILL RabbitMQ 3.10 may have a quorum queue that never finds its leader again.
     /// </summary>
     [Fact(Explicit = true)]
     public async Task A_broker_that_is_killed_while_it_is_sent_to_loses_no_charge_and_doubles_none()

@@ -4,16 +4,15 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Faults;
 
 /// <summary>
-/// Every service stands still for a moment and then gets an error at every failpoint, all in one life, under load: what goes on meanwhile
-/// finds nothing half done. Nothing is lost or charged twice, nothing stays held, and no service ends because of it.
+/// Every service pauses and then fails at every failpoint, all in one life and under load. Nothing is lost or charged twice, nothing stays
+/// held, and no service ends because of it.
 /// </summary>
 public sealed class HaltTests
 {
     const string Delay = "delay", Error = "throw";
 
     /// <summary>
-    /// An error here would deny what has been done: between the record in memory that is a file, and its place in the queue, nothing can
-    /// fail.
+    /// No error is injected here: nothing can fail between the record in the mapped file and its place in the queue.
     /// </summary>
     const string NeverFails = "proxy.spool.appended";
 

@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace LlmGateway.Faults;
 
-/// <summary>What must be true of the books whatever has happened, as the ledger itself proves it from its rows.</summary>
+/// <summary>The invariants of the books, as the ledger proves them from its rows.</summary>
 static class Invariants
 {
     const string HoldsAreClosed = "every hold is closed";
@@ -10,7 +10,7 @@ static class Invariants
     /// <summary>Everything but that every hold is closed: what a dead proxy held is held until its lease ends.</summary>
     public static async Task HoldAsync() => Assert.DoesNotContain(await BreachesAsync(), name => name != HoldsAreClosed);
 
-    /// <summary>Ends what dead proxies hold, and waits until nothing is held and all is right.</summary>
+    /// <summary>Expires what dead proxies hold, and waits until nothing is held and every invariant is true.</summary>
     public static async Task HoldAtRestAsync()
     {
         await EndLeasesAsync();
@@ -18,7 +18,7 @@ static class Invariants
     }
 
     /// <summary>
-    /// Ends the time of all leases, as if a minute had passed; to be called when everything is settled. Wallet sweeps them within seconds.
+    /// Expires all leases, as if a minute had passed. Call it when everything is settled. Wallet sweeps them within seconds.
     /// </summary>
     public static async Task EndLeasesAsync()
     {
@@ -27,8 +27,8 @@ static class Invariants
     }
 
     /// <summary>
-    /// The same for leases of proxies that do not live any more, and for registers that can pay whatever is still on its way: what comes
-    /// after its lease is charged only as far as the register has it.
+    /// Expires the leases of dead proxies, but only on registers that can still pay. A settlement that comes after its lease is charged
+    /// only as far as the register has it.
     /// </summary>
     public static async Task EndLeasesOfTheDeadAsync()
     {

@@ -5,8 +5,8 @@ namespace LlmGateway.Faults;
 
 /// <summary>
 /// Callers on both proxies while things break: streams and whole answers on several wallets, some abandoned; one wallet that can pay for
-/// one call at a time; and a backend that mints, credits, makes keys and revokes. Everything that they were told is remembered, and held
-/// against the books.
+/// one call at a time; and a backend that mints, credits, makes keys and revokes. Everything that they were told is compared with the
+/// books.
 /// </summary>
 sealed class Load
 {
@@ -60,7 +60,7 @@ sealed class Load
     }
 
     /// <summary>
-    /// To be called when everything runs again: holds what callers were told against the books, but for leases that have not ended yet.
+    /// Compares what callers were told with the books, without the leases that have not ended yet. Call it when everything runs again.
     /// </summary>
     public async Task CheckAsync()
     {
@@ -89,7 +89,7 @@ sealed class Load
         .Select(group => string.Create(CultureInfo.InvariantCulture, $"{group.Count()} {group.Key.Seen} ({group.Key.Status})")));
 
     /// <summary>
-    /// Again and again, with a short thought between, so that the machine is busy and not choked by calls that find nobody.
+    /// Repeats calls with a short pause between, so that calls that find no service do not take the whole machine.
     /// </summary>
     async Task RepeatAsync(Func<Random, Task> act, Random random)
     {

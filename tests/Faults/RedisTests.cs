@@ -3,7 +3,7 @@ using StackExchange.Redis;
 namespace LlmGateway.Faults;
 
 /// <summary>
-/// Redis is never the only copy of anything: it may lose everything, or come back as it was a while ago, and no money moves for it.
+/// Redis is never the only copy of anything. It may lose everything or come back with old data, and no money moves.
 /// </summary>
 public sealed class RedisTests : IAsyncLifetime
 {

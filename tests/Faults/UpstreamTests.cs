@@ -73,7 +73,7 @@ public sealed class UpstreamTests : IAsyncLifetime
             Assert.Equal(
                 (expected, delivered == 0 ? Outcome.Failed : i < events ? Outcome.Interrupted : Outcome.Completed),
                 (row.Charged, row.Outcome));
-            // A reset may overtake what was sent before it, an end cannot.
+            // A reset may overtake bytes that were sent before it; a FIN cannot.
             if (!reset)
                 Assert.Equal(Math.Clamp(i - 1, 0, words), delivered);
             charged += expected;

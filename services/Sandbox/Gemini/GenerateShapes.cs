@@ -93,7 +93,7 @@ public static class GenerateShapes
     static object FunctionCall(Choice choice, ToolCall call) =>
         new { functionCall = new { id = call.Id, name = call.Name, args = call.ParsedArguments() }, thoughtSignature = Signature(choice) };
 
-    /// <summary>What follows thoughts is signed.</summary>
+    /// <summary>The signature of the parts after thoughts; null without thoughts.</summary>
     static string? Signature(Choice choice) => choice.Thoughts.Count > 0 ? "c2FuZGJveA==" : null;
 
     static object Candidate(int index, object[] parts, Finish? finish) => new

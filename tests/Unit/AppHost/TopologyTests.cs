@@ -11,7 +11,7 @@ public sealed class TopologyTests
         ["Wallet"] = LlmGateway.Wallet.Configuration.Needs,
         ["Sessions"] = LlmGateway.Sessions.Configuration.Needs,
         ["Proxy"] = LlmGateway.Proxy.Configuration.Needs,
-        // The sandbox stands outside the gateway and needs nothing of it.
+        // The sandbox is no part of the gateway and needs none of its services.
         ["Sandbox"] = new("sandbox", [], [], [], []),
     };
 

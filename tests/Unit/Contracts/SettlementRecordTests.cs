@@ -3,7 +3,7 @@ using Xunit;
 
 namespace LlmGateway.UnitTests.Contracts;
 
-/// <summary>What a proxy writes the ledger reads: no field may be lost on the way.</summary>
+/// <summary>The ledger reads every field that a proxy writes.</summary>
 public sealed class SettlementRecordTests
 {
     [Theory]

@@ -3,7 +3,7 @@ using Xunit;
 
 namespace LlmGateway.UnitTests.Docs;
 
-/// <summary>The documents that show the way through the code name files; a file that moves must move there too.</summary>
+/// <summary>Every file that the documents name exists.</summary>
 public sealed partial class ArchitectureTests
 {
     internal static readonly string Repository = Root(AppContext.BaseDirectory);

@@ -3,7 +3,7 @@ using Xunit;
 
 namespace LlmGateway.UnitTests.Docs;
 
-/// <summary>What docs/money.md says is held by tests, and its invariants are those that the ledger proves.</summary>
+/// <summary>Every statement in docs/money.md has its test, and its invariants are those that the ledger proves.</summary>
 public sealed partial class MoneyDocumentTests
 {
     static readonly string Text = File.ReadAllText(Path.Combine(ArchitectureTests.Repository, "docs/money.md"));

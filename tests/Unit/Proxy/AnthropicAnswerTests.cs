@@ -12,7 +12,7 @@ namespace LlmGateway.UnitTests.Proxy;
 
 public sealed class AnthropicAnswerTests
 {
-    // As the provider sends it, but for the texts.
+    // Recorded from the provider; only the texts are ours.
     static readonly string Recorded = """
         event: message_start
         data: {"type":"message_start","message":{"id":"msg_01","type":"message","role":"assistant","model":"claude-x","content":[],

@@ -35,7 +35,7 @@ static class BatchCases
         Offer("gemini", "gemini"),
         Offer("embedder", "openai") with { Kind = "embedding" },
         Offer("unpriced", "anthropic") with { Prices = null },
-        // Had from two providers, of which only the second has batches of this wire.
+        // Of its two providers only the second has batches on this wire.
         Offer("anywhere", "gemini") with { Fallbacks = [Offer("anywhere", "anthropic")] },
     ];
 

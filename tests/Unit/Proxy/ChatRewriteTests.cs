@@ -43,7 +43,7 @@ public sealed class ChatRewriteTests
         """{"stream_options":{"include_usage":true},"stream":true,"max_tokens":9,"model":"up-1","messages":[{}]}""")]
     [InlineData("""{"stream":false,"max_tokens":9,"model":"up-1","messages":[{}]}""",
         """{"stream":false,"max_tokens":9,"model":"up-1","messages":[{}]}""")]
-    // What nobody knows survives digit for digit.
+    // Unknown members keep every digit.
     [InlineData(
         """{"model":"x","messages":[{"content":"😀 \ud83d\ude00"}],"seed":12345678901234567890,"temperature":1.0,"top_p":1E0,"""
             + """ "new":{"a":[1, 2]},"max_tokens":9}""",

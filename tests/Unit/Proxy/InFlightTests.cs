@@ -5,7 +5,8 @@ using Xunit;
 namespace LlmGateway.UnitTests.Proxy;
 
 /// <summary>
-/// What the next process finds of requests that were running. Opening the folder again stands for that process: both see the same pages.
+/// The next process finds the requests that were running. Opening the folder again stands for that process, because both see the same
+/// pages.
 /// </summary>
 public sealed class InFlightTests : IDisposable
 {

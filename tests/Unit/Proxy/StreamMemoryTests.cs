@@ -42,15 +42,14 @@ public sealed class StreamMemoryTests
         Push(relays, stream.AsSpan(early, late - early));
         var kept = (SettledMemory() - before) / Streams;
 
-        // The Responses wire ends with an event that says everything again: its stream has to be remembered.
+        // The Responses wire ends with an event that repeats the whole answer, so its stream has to be kept.
         Assert.InRange(kept, long.MinValue, to == Wires.Responses ? 4 * Pieces * Piece.Length : MostBytes);
         foreach (var relay in relays)
             relay.Dispose();
     }
 
     /// <summary>
-    /// Else the limit above could hold of nothing. It is so much that what the runtime's pools happen to give back meanwhile does not
-    /// matter.
+    /// This shows that the measurement above can fail. The amount is much larger than what the runtime's pools may give back meanwhile.
     /// </summary>
     [Fact]
     public void What_is_kept_is_seen()

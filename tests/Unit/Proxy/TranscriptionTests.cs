@@ -18,7 +18,7 @@ public sealed class TranscriptionTests
     [Fact]
     public void The_model_alone_is_rewritten_and_the_boundary_is_told()
     {
-        // Bytes that are no text, and half a boundary.
+        // Bytes that are no valid text, with half a boundary.
         var sound = new byte[] { 0, 255, 13, 10, 45, 45, 13, 10, 13, 10, 0x80 };
         byte[] Form(string model) =>
         [

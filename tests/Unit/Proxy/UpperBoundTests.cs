@@ -144,7 +144,7 @@ public sealed class UpperBoundTests
         random.Shuffle(meters);
         foreach (var meter in meters)
         {
-            // Often all that is left: a bound that forgets a meter shows when the dearest one takes everything.
+            // The dearest meter often takes everything, so that a bound that forgets it fails.
             var part = meter == meters[^1] || random.Next(3) == 0 ? units : random.NextInt64(units + 1);
             usage[meter] += part;
             units -= part;

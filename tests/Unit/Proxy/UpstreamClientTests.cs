@@ -28,7 +28,7 @@ public sealed class UpstreamClientTests : IDisposable
         using var client = UpstreamClient.New(PrivateHosts.None);
 
         Assert.Equal(HttpStatusCode.TooManyRequests, await StatusAsync(client, Provider(tenant: false)));
-        // The connection to the same host and port is open by now; it is not the tenant's to use.
+        // A connection to the same host and port is open by now. The tenant's call must not use it.
         await Assert.ThrowsAsync<HttpRequestException>(() => StatusAsync(client, Provider(tenant: true)));
         Assert.Equal(1, _connections);
     }
@@ -91,7 +91,7 @@ public sealed class UpstreamClientTests : IDisposable
     public async Task A_literal_address_is_checked_like_any_other(string host) =>
         await Assert.ThrowsAsync<HttpRequestException>(() => new GuardedConnections(PrivateHosts.None).CheckedAsync(host, 443, Token));
 
-    /// <summary>A name that answers differently the second time finds that nobody asks twice.</summary>
+    /// <summary>The name is resolved only once, so that a different second answer has no effect.</summary>
     [Fact]
     public async Task A_connection_goes_to_the_address_that_was_checked()
     {

@@ -5,7 +5,7 @@ using Xunit;
 
 namespace LlmGateway.UnitTests.ServiceDefaults;
 
-/// <summary>The table of failpoints is the list of what tests must pass: it names what the source has, all of it, once each.</summary>
+/// <summary>The table of failpoints names every failpoint in the source once.</summary>
 public sealed partial class FailpointTests
 {
     static readonly string[] InSource =

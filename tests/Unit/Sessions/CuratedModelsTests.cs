@@ -39,7 +39,7 @@ public sealed class CuratedModelsTests
             Assert.True(entry is { ContextTokens: > 0, Prices.Input: not null }, entry.Id);
     });
 
-    /// <summary>A digit too many or too few would show here.</summary>
+    /// <summary>This finds a digit too many or too few.</summary>
     [Fact]
     public void Rates_stand_in_the_usual_proportions() => Assert.All(
         Entries.SelectMany(entry => (entry.Prices.Tiers ?? []).Select(tier => (entry.Id, tier.Prices)).Prepend((entry.Id, entry.Prices))),

@@ -32,7 +32,7 @@ public sealed class LedgerModelTests
     /// <summary>With a size FsCheck runs the history of that very seed and stops; the size itself means nothing to a history.</summary>
     static Replay This(Rnd seed) => new(seed, FSharpOption<int>.Some(1));
 
-    /// <summary>The same histories in every run, so that a change and not the day makes the test fail.</summary>
+    /// <summary>The same histories in every run, so that only a change of the code can make the test fail.</summary>
     static Replay SameEveryDay => new(new(20_261_121, 1), FSharpOption<int>.None);
 
     static Rnd? Replayed => Environment.GetEnvironmentVariable("SEED")?.Split(',') is [var seed, var gamma]

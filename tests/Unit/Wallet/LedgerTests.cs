@@ -237,7 +237,7 @@ public sealed class LedgerTests : IDisposable
     // Of 40 that were charged, 25 go back.
     [InlineData(15, 85, 0)]
     [InlineData(0, 100, 0)]
-    // What nobody could foresee is not the customer's, however much it has.
+    // The customer does not pay for cost beyond the bound, however much the wallet has.
     [InlineData(50, 60, 10)]
     public void A_batch_gets_back_what_it_did_not_cost_and_never_costs_its_wallet_more_than_its_bound(long cost, long left, long borne)
     {

@@ -4,7 +4,9 @@ using Xunit;
 
 namespace LlmGateway.UnitTests.Wallet;
 
-/// <summary>What PostgreSQL is to the writer: gives out copies of the rows that a batch names, and takes them back whole.</summary>
+/// <summary>
+/// A store in memory that hands out copies of the rows that a batch names and takes them back whole, as PostgreSQL does for the writer.
+/// </summary>
 sealed class MemoryStore
 {
     public Dictionary<Guid, Account> Accounts { get; private set; } = [];

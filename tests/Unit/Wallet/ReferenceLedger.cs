@@ -4,9 +4,9 @@ using LlmGateway.Wallet;
 namespace LlmGateway.UnitTests.Wallet;
 
 /// <summary>
-/// The ledger once more, as plainly as it can be said: no cached sums, no versions, no books. What is reserved is added up from the leases
-/// each time, and house accounts are whatever makes the sums zero. Slow, and right by inspection; <see cref="LedgerModelTests"/> holds the
-/// real one against it.
+/// A second, plain implementation of the ledger: no cached sums, no versions, no books. Reserved amounts are added up from the leases each
+/// time, and house accounts are whatever makes the sums zero. It is slow and easy to check by reading. <see cref="LedgerModelTests"/>
+/// compares the real ledger with it.
 /// </summary>
 sealed class ReferenceLedger
 {
