@@ -5,8 +5,8 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Sessions;
 
 /// <summary>
-/// What is kept of a secret: a hash keyed with the pepper, so that whoever reads or writes the table can neither guess nor forge one, and the sealed
-/// fingerprint, because caches know a credential by its fingerprint and must be told when it changes.
+/// Two things are stored of a secret. The hash is keyed with the pepper, so that nobody who reads or writes the table can guess or forge a
+/// secret. The sealed fingerprint is what caches know a credential by; they are told of changes under it.
 /// </summary>
 public sealed class CredentialSeal
 {

@@ -3,8 +3,8 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Sessions;
 
 /// <summary>
-/// Applies the catalogue that comes with the gateway, and then the seed files, at start. The service is not ready before that is done; a mistake in a file ends the process with one line and exit code 1,
-/// a dependency that is not there yet is waited for.
+/// Applies the catalogue that comes with the gateway, and then the seed files, at start. The service is not ready before that is done. A
+/// mistake in a file ends the process with one line and exit code 1. A dependency that is not there yet is waited for.
 /// </summary>
 /// <param name="paths">Of seed files, separated by colons.</param>
 public sealed class Seeding(

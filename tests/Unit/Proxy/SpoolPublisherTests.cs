@@ -17,7 +17,7 @@ public sealed class SpoolPublisherTests : IDisposable
         using var publisher = new SpoolPublisher(spool, null!, NullLogger<SpoolPublisher>.Instance);
         Assert.True(publisher.CanAccept);
 
-        // More than the spool's file has room for, and no disk for another one.
+        // The records fill the spool's file, and there is no disk space for another one.
         Directory.Delete(_folder, recursive: true);
         publisher.Add(new byte[5 * 1024 * 1024], null, null);
 
