@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Console;
 
 namespace LlmGateway.ServiceDefaults;
 
@@ -30,7 +31,12 @@ public static class Defaults
         Failpoint.RequireKnown();
         builder.WebHost.UseKestrelDefaults();
         builder.Services.AddSingleton(TimeProvider.System);
-        builder.Logging.AddSimpleConsole(console => { console.SingleLine = true; console.UseUtcTimestamp = true; console.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ "; });
+        builder.Logging.AddSimpleConsole(console =>
+        {
+            (console.SingleLine, console.UseUtcTimestamp, console.TimestampFormat) = (true, true, "yyyy-MM-ddTHH:mm:ss.fffZ ");
+            // Whoever reads it is a program as often as a person.
+            console.ColorBehavior = LoggerColorBehavior.Disabled;
+        });
         builder.Logging.AddFilter("Microsoft.AspNetCore", LogLevel.Warning);
         // It has nothing to say at these levels, and while it may speak every request gets an activity that nobody sees.
         builder.Logging.AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.None);
