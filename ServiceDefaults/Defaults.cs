@@ -24,9 +24,11 @@ public static class Defaults
         Converters = { EnumsByName },
     };
 
-    public static WebApplicationBuilder AddServiceDefaults(this WebApplicationBuilder builder, ServiceNeeds needs)
+    /// <param name="failpoints">The service's own; see <see cref="Failpoint"/>.</param>
+    public static WebApplicationBuilder AddServiceDefaults(
+        this WebApplicationBuilder builder, ServiceNeeds needs, IReadOnlyDictionary<string, string> failpoints)
     {
-        Failpoint.RequireKnown();
+        Failpoint.RequireKnown(failpoints);
         var missing = needs.MissingFrom(builder.Configuration);
         if (missing.Count > 0)
             throw new InvalidOperationException($"{needs.Name}: configuration is missing {string.Join(", ", missing)}");

@@ -6,11 +6,11 @@ using LlmGateway.ServiceDefaults;
 
 // Nothing here changes while it runs, and watching for it means hearing of every write in every folder below this one.
 var builder = WebApplication.CreateBuilder([.. args, "--hostBuilder:reloadConfigOnChange=false"]);
-builder.AddServiceDefaults(Configuration.Needs);
+builder.AddServiceDefaults(Configuration.Needs, Failpoints.All);
 builder.UseInlineSockets();
 builder.AddRedis();
 builder.AddMessaging();
-builder.Services.AddReverseProxy();
+builder.Services.AddHttpForwarder();
 builder.Services.AddServiceClient<SessionsClient>(builder.Configuration, "sessions", SessionsClient.AttemptTimeout);
 builder.Services.AddServiceClient<WalletClient>(builder.Configuration, "wallet", WalletClient.AttemptTimeout);
 builder.Services.AddSingleton<Envelope>();
@@ -43,8 +43,8 @@ app.UseInference();
 app.UseGemini();
 app.UseModelAddresses();
 app.UseRouting();
-app.UseAuthorization();
 
+app.MapInference();
 app.MapMessageCount();
 MessageBatches.Map(app);
 Files.Map(app);

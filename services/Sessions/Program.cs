@@ -2,7 +2,7 @@ using LlmGateway.ServiceDefaults;
 using LlmGateway.Sessions;
 
 var builder = WebApplication.CreateBuilder(args);
-builder.AddServiceDefaults(Configuration.Needs);
+builder.AddServiceDefaults(Configuration.Needs, Failpoints.All);
 builder.AddOwnDatabase<SessionsDb>("sessions");
 builder.AddRedis();
 builder.AddMessaging();

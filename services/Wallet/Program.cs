@@ -4,7 +4,7 @@ using LlmGateway.Wallet;
 using MassTransit;
 
 var builder = WebApplication.CreateBuilder(args);
-builder.AddServiceDefaults(Configuration.Needs);
+builder.AddServiceDefaults(Configuration.Needs, Failpoints.All);
 builder.AddOwnDatabase<WalletDb>("wallet");
 builder.AddRedis();
 builder.Services.AddSingleton<Envelope>();

@@ -40,7 +40,7 @@ public sealed class HaltTests
     static async Task<int> GoThroughAsync(string name)
     {
         var (before, process) = (Processes.LogEnd(name), Stack.ProcessId(name)!.Value);
-        var points = Failpoint.All.Keys.Where(point => Points.Owner(point) == name.TrimEnd('2') && !Points.OnceInALife.Contains(point)).ToList();
+        var points = Points.All.Where(point => Points.Owner(point) == name.TrimEnd('2') && !Points.OnceInALife.Contains(point)).ToList();
         var armed = points.Select((point, i) => string.Create(CultureInfo.InvariantCulture, $"{point}:1:{Delay}=150{(point == NeverFails ? "" : $",{point}:{2 + i % 2}:{Error}")}"));
         await Processes.RestartAsync(name, Failpoint.Variable, string.Join(',', armed));
         await Processes.BackAsync(name, process);
