@@ -6,18 +6,19 @@ using LlmGateway.ServiceDefaults;
 
 // Nothing here changes while it runs, and watching for it means hearing of every write in every folder below this one.
 var builder = WebApplication.CreateBuilder([.. args, "--hostBuilder:reloadConfigOnChange=false"]);
-builder.AddServiceDefaults(Configuration.Needs, Failpoints.All);
+builder.AddServiceDefaults("proxy", Failpoints.All);
 builder.UseInlineSockets();
 builder.AddRedis();
 builder.AddMessaging();
+builder.AddEnvelope();
+builder.AddInternalCalls();
+builder.AddSpool();
 builder.Services.AddHttpForwarder();
-builder.Services.AddServiceClient<SessionsClient>(builder.Configuration, "sessions", SessionsClient.AttemptTimeout);
-builder.Services.AddServiceClient<WalletClient>(builder.Configuration, "wallet", WalletClient.AttemptTimeout);
-builder.Services.AddSingleton<Envelope>();
+builder.AddServiceClient<SessionsClient>("sessions", SessionsClient.AttemptTimeout);
+builder.AddServiceClient<WalletClient>("wallet", WalletClient.AttemptTimeout);
 builder.Services.AddSingleton(Upstream.NewClient(new(builder.Configuration[PrivateHosts.Setting])));
 builder.Services.AddSingleton<Identity>();
 builder.Services.AddHostedSingleton<RateLimits>();
-builder.Services.AddSingleton<Spool>();
 builder.Services.AddSingleton<Cors>();
 builder.Services.AddSingleton<Forwarding>();
 builder.Services.AddSingleton<Answers>();
@@ -36,7 +37,7 @@ builder.Services.AddHostedSingleton<RunningCalls>();
 builder.Services.AddHostedSingleton<KeyUse>();
 builder.Services.AddHostedService<Invalidations>();
 
-var app = builder.Build();
+var app = builder.BuildService();
 app.UseServiceDefaults();
 app.UseCrossOrigin();
 app.UseInference();

@@ -41,7 +41,7 @@ public static class Fields
     public static string? Email(JsonElement? value, string path) =>
         Text(value, path) is not { } email ? null : IsEmail(email) ? email : throw Invalid(path, "must be an e-mail address");
 
-    /// <summary>Something before one @ and a dotted name after it; whether mail arrives only a mail can tell.</summary>
+    /// <summary>Something before one @ and a dotted name after it. Whether mail arrives is not checked.</summary>
     public static bool IsEmail(string text)
     {
         var at = text.IndexOf('@', StringComparison.Ordinal);

@@ -22,11 +22,15 @@ public sealed class RegistersClient(HttpClient http)
     }
 
     /// <param name="wallets">At most <see cref="WalletSummariesQuery.MaxIds"/>.</param>
-    public async Task<IReadOnlyDictionary<Guid, WalletSummary>> SummariesAsync(IReadOnlyList<Guid> wallets, bool withLedger, CancellationToken token)
+    public async Task<IReadOnlyDictionary<Guid, WalletSummary>> SummariesAsync(
+        IReadOnlyList<Guid> wallets,
+        bool withLedger,
+        CancellationToken token)
     {
         if (wallets.Count == 0)
             return new Dictionary<Guid, WalletSummary>();
-        using var response = await http.PostAsJsonAsync("/internal/wallets/summaries", new WalletSummariesQuery(wallets, withLedger), Defaults.Json, token);
+        using var response =
+            await http.PostAsJsonAsync("/internal/wallets/summaries", new WalletSummariesQuery(wallets, withLedger), Defaults.Json, token);
         response.EnsureSuccessStatusCode();
         var answer = await response.Content.ReadFromJsonAsync<Answer>(Defaults.Json, token);
         return answer!.Summaries.ToDictionary(summary => summary.Id);

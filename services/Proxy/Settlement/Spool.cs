@@ -12,6 +12,9 @@ namespace LlmGateway.Proxy;
 /// </summary>
 public sealed class Spool : IDisposable
 {
+    /// <summary>The folder of this process's spool.</summary>
+    public const string Setting = "Proxy:Spool";
+
     /// <summary>Size of a file. Another one is begun when it is full, so that confirmed ones can be deleted. The rest of the last one is zeros.</summary>
     const int FileBytes = 4 * 1024 * 1024;
 
@@ -23,9 +26,9 @@ public sealed class Spool : IDisposable
     SpoolFile _current;
     long _sequence;
 
-    public Spool(IConfiguration configuration, ILogger<Spool> log)
+    public Spool(string folder, ILogger<Spool> log)
     {
-        _folder = Directory.CreateDirectory(configuration.Setting(Configuration.SpoolSetting)).FullName;
+        _folder = Directory.CreateDirectory(folder).FullName;
         try
         {
             _owner = new FileStream(Path.Combine(_folder, "owner"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
@@ -140,5 +143,14 @@ public sealed class Spool : IDisposable
         _sequence++;
         _files.Enqueue(file);
         return file;
+    }
+}
+
+public static class SpoolRegistration
+{
+    public static void AddSpool(this IHostApplicationBuilder builder)
+    {
+        var folder = builder.Setting(Spool.Setting);
+        builder.Services.AddSingleton(services => ActivatorUtilities.CreateInstance<Spool>(services, folder));
     }
 }

@@ -150,8 +150,7 @@ public sealed class SpoolPublisher(Spool spool, ISendEndpointProvider bus, ILogg
         async () =>
         {
             using var limit = token.WithTimeout(SendTimeout);
-            // Without a queue behind the exchange the broker returns the message instead of dropping it.
-            await endpoint.Send(batch, context => context.GetPayload<RabbitMqSendContext>().Mandatory = true, limit.Token);
+            await endpoint.Send(batch, SettlementSerializer.Apply, limit.Token);
         },
         _ => true,
         (e, _) => log.LogWarning("{Bytes} bytes of settlements wait for the broker: {Message}", batch.Records.Length, e.Message),

@@ -3,8 +3,8 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Sessions;
 
 /// <summary>
-/// <c>PATCH /v1/customers/{id}</c> <c>{email?, name?, company?, phone?, status?}</c>: null clears a field. A customer that is suspended or blocked
-/// cannot call or mint any more within a second; its running requests are ended.
+/// <c>PATCH /v1/customers/{id}</c> <c>{email?, name?, company?, phone?, status?}</c>: null clears a field. A customer that is suspended or
+/// blocked cannot call or mint any more within a second; its running requests are ended.
 /// </summary>
 public static class ChangeCustomer
 {

@@ -6,8 +6,8 @@ using Microsoft.EntityFrameworkCore;
 namespace LlmGateway.Sessions;
 
 /// <summary>
-/// <c>POST /v1/customers</c> <c>{externalId, email?, name?, company?, phone?, wallet?: true}</c> → 201. With <c>wallet: false</c> the customer is not
-/// charged in USD, only limited. 409 when the external id is taken, by a deleted customer too.
+/// <c>POST /v1/customers</c> <c>{externalId, email?, name?, company?, phone?, wallet?: true}</c> → 201. With <c>wallet: false</c> the
+/// customer is not charged in USD, only limited. 409 when the external id is taken, by a deleted customer too.
 /// </summary>
 public static class CreateCustomer
 {

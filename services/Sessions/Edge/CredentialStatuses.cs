@@ -6,8 +6,13 @@ namespace LlmGateway.Sessions;
 /// <summary>Whether a known credential may be used, and what its holder is told if not.</summary>
 public static class CredentialStatuses
 {
-    /// <summary>The first reason that applies: what ended the credential itself comes before what happened around it.</summary>
-    public static CredentialStatus Of(DateTimeOffset? revokedAt, DateTimeOffset? expiresAt, CustomerStatus? customer, bool projectActive, DateTimeOffset now)
+    /// <summary>The first reason that applies. Reasons in the credential itself come before those of its customer and project.</summary>
+    public static CredentialStatus Of(
+        DateTimeOffset? revokedAt,
+        DateTimeOffset? expiresAt,
+        CustomerStatus? customer,
+        bool projectActive,
+        DateTimeOffset now)
     {
         if (revokedAt is not null)
             return CredentialStatus.Revoked;

@@ -4,7 +4,9 @@ using Microsoft.EntityFrameworkCore;
 
 namespace LlmGateway.Sessions;
 
-/// <summary><c>GET /internal/credentials/{fingerprint}</c>: who is calling, what they may do, and which registers pay. 404 when unknown.</summary>
+/// <summary>
+/// <c>GET /internal/credentials/{fingerprint}</c>: who is calling, what they may do, and which registers pay. 404 when unknown.
+/// </summary>
 public static class ReadCredential
 {
     public static void MapCredentials(this WebApplication app) => app.MapGet("/internal/credentials/{fingerprint}",
@@ -24,7 +26,10 @@ public static class ReadCredential
 
     static async Task<Credential?> FindSessionAsync(SessionsDb db, byte[] hash, DateTimeOffset now, CancellationToken token)
     {
-        var session = await db.Sessions.AsNoTracking().Include(s => s.Family.Customer.Project).SingleOrDefaultAsync(s => s.Hash == hash, token);
+        var session = await db.Sessions
+            .AsNoTracking()
+            .Include(s => s.Family.Customer.Project)
+            .SingleOrDefaultAsync(s => s.Hash == hash, token);
         if (session is not { Family: { Customer: { Project: var project } customer } family })
             return null;
         var cap = new RegisterRef(family.Id, AccountKind.SessionCap, Unit.UsdLimit);

@@ -4,7 +4,10 @@ using Microsoft.EntityFrameworkCore;
 
 namespace LlmGateway.Sessions;
 
-/// <summary><c>GET /v1/sessions?customer=&amp;limit=&amp;cursor=</c>: a customer's sessions, newest first. The customer is named by id or external id.</summary>
+/// <summary>
+/// <c>GET /v1/sessions?customer=&amp;limit=&amp;cursor=</c>: a customer's sessions, newest first. The customer is named by id or external
+/// id.
+/// </summary>
 public static class ListSessions
 {
     const int DefaultPage = 50, MaxPage = 200;

@@ -7,13 +7,13 @@ namespace LlmGateway.Sessions;
 
 /// <summary>
 /// <c>POST /v1/sessions</c>: a backend gets a short-lived token for one end user, who is created on first sight, with a wallet.
-/// What Wallet has to know is opened before the session exists: with Wallet down nothing half-usable is left behind.
+/// Wallet opens the registers before the session exists, so that no unusable session is left when Wallet is down.
 /// </summary>
 public static class MintSession
 {
     public const int MinTtlSeconds = 60, MaxTtlSeconds = 3600, DefaultTtlSeconds = 900;
 
-    /// <summary>A first try, and another after losing a race for a new customer, which can be lost only once.</summary>
+    /// <summary>One try, and a second one after a lost race for a new customer, which can be lost only once.</summary>
     const int MaxAttempts = 2;
 
     /// <param name="Customer">The external id, or an object with it.</param>
@@ -57,7 +57,12 @@ public static class MintSession
 
             db.Add(new SessionFamily
             {
-                Id = family, CustomerId = customer.Id, Models = terms.Models, TtlSeconds = terms.TtlSeconds, CapNanos = terms.Cap?.Nanos, CreatedAt = now,
+                Id = family,
+                CustomerId = customer.Id,
+                Models = terms.Models,
+                TtlSeconds = terms.TtlSeconds,
+                CapNanos = terms.Cap?.Nanos,
+                CreatedAt = now,
             });
             var (session, secret) = tokens.New(family, caller.Test, now, terms.TtlSeconds);
             db.Add(session);
@@ -91,7 +96,8 @@ public static class MintSession
         if (newWallet)
             yield return CustomerCreation.Wallet(customer, project, test);
         if (cap is { } amount)
-            yield return new(family, AccountKind.SessionCap, Unit.UsdLimit, project.OrganizationId, project.Id, customer, test, amount.Nanos);
+            yield return new(
+                family, AccountKind.SessionCap, Unit.UsdLimit, project.OrganizationId, project.Id, customer, test, amount.Nanos);
     }
 
     /// <summary>The rules of the request; throws a 400 that names the field.</summary>
@@ -111,7 +117,8 @@ public static class MintSession
         if (customer.ValueKind != JsonValueKind.Object)
             return (Fields.Text(customer, "customer") ?? throw new ProblemException(Problems.Missing("customer")), null, null);
         return (
-            Fields.Text(Member(customer, "externalId"), "customer.externalId") ?? throw new ProblemException(Problems.Missing("customer.externalId")),
+            Fields.Text(Member(customer, "externalId"), "customer.externalId")
+                ?? throw new ProblemException(Problems.Missing("customer.externalId")),
             Fields.Email(Member(customer, "email"), "customer.email"),
             Fields.Text(Member(customer, "name"), "customer.name"));
     }

@@ -5,8 +5,8 @@ using Npgsql;
 namespace LlmGateway.Sessions;
 
 /// <summary>
-/// <c>POST /internal/provider-objects/claim</c>: batches whose end is to be looked for. Who claims one has it until its next turn, which comes after seconds at first and after minutes at last;
-/// so proxies share the work, and what one of them left undone another does.
+/// <c>POST /internal/provider-objects/claim</c>: the batches that are due to be asked whether they have ended. A claimed batch is due again
+/// after a pause that grows from seconds to minutes. So proxies share the work, and another proxy does what one left undone.
 /// </summary>
 public static class ClaimBatches
 {

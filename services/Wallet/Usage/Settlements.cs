@@ -11,6 +11,14 @@ namespace LlmGateway.Wallet;
 /// </summary>
 public sealed class SettlementConsumer(Writer writer, LeaseSweeper sweeper, ILogger<SettlementConsumer> log) : IConsumer<SettlementBatch>
 {
+    public static void Configure(IReceiveEndpointConfigurator queue, IRegistrationContext context)
+    {
+        queue.AddDeserializer(new SettlementDeserializer());
+        // A batch that cannot be settled is in the error queue; nobody listens to faults.
+        queue.PublishFaults = false;
+        queue.ConfigureConsumer<SettlementConsumer>(context);
+    }
+
     public async Task Consume(ConsumeContext<SettlementBatch> context)
     {
         var settlements = Read(context.Message.Records);
@@ -32,7 +40,8 @@ public sealed class SettlementConsumer(Writer writer, LeaseSweeper sweeper, ILog
     List<Settle> Read(byte[] records)
     {
         var settlements = new List<Settle>(SettlementBatch.MaxSettlements);
-        for (int start = 0, length; (length = SettlementRecord.LengthOf(records.AsSpan(start))) > 0; start += length)
+        var start = 0;
+        for (int length; (length = SettlementRecord.LengthOf(records.AsSpan(start))) > 0; start += length)
         {
             try
             {
@@ -43,6 +52,8 @@ public sealed class SettlementConsumer(Writer writer, LeaseSweeper sweeper, ILog
                 log.LogCritical(e, "not a settlement, and skipped: {Record}", Convert.ToBase64String(records, start, length));
             }
         }
+        if (start < records.Length)
+            log.LogCritical("not whole settlements, and skipped: {Rest}", Convert.ToBase64String(records, start, records.Length - start));
         return settlements;
     }
 }

@@ -41,7 +41,9 @@ public sealed class ChatRelayTests
         var (_, injected, words) = RandomStream(random);
         var meter = StreamRelay(injected, random, wantsUsage: random.Next(2) == 0).Meter;
 
-        Assert.Equal((words > 0, words, "stop", 1, false), (meter.ContentSeen, meter.DeliveredTokens, meter.FinishReason, meter.FinishedChoices, meter.ErrorSeen));
+        Assert.Equal(
+            (words > 0, words, "stop", 1, false),
+            (meter.ContentSeen, meter.DeliveredTokens, meter.FinishReason, meter.FinishedChoices, meter.ErrorSeen));
         Assert.Equal(4, meter.Settle("{}"u8).Usage[Meter.Output]);
     });
 
@@ -60,7 +62,8 @@ public sealed class ChatRelayTests
     [InlineData("{\"usage\":null,\"id\":\"c\",\"choices\":[{}]}", "{\"id\":\"c\",\"choices\":[{}]}")]
     [InlineData("{\"id\":\"c\", \"usage\" : null ,\"choices\":[{}]}", "{\"id\":\"c\" ,\"choices\":[{}]}")]
     [InlineData("{\"id\":\"c\",\"choices\":[{}],\"usage\":{\"prompt_tokens\":1}}", "{\"id\":\"c\",\"choices\":[{}]}")]
-    [InlineData("{\"choices\":[{\"delta\":{\"content\":\"\\\"usage\\\":null\",\"usage\":null}}]}", "{\"choices\":[{\"delta\":{\"content\":\"\\\"usage\\\":null\",\"usage\":null}}]}")]
+    [InlineData("{\"choices\":[{\"delta\":{\"content\":\"\\\"usage\\\":null\",\"usage\":null}}]}",
+        "{\"choices\":[{\"delta\":{\"content\":\"\\\"usage\\\":null\",\"usage\":null}}]}")]
     [InlineData("{\"id\":\"c\",\"choices\":[],\"prompt_filter_results\":[]}", "{\"id\":\"c\",\"choices\":[],\"prompt_filter_results\":[]}")]
     [InlineData("no json \"usage\":null", "no json \"usage\":null")]
     public void Only_usage_that_the_gateway_asked_for_is_cut_out(string data, string expected)
@@ -103,7 +106,8 @@ public sealed class ChatRelayTests
         var relayed = StreamRelay(Chunk("one two", "") + Finish("") + "data: [DONE]\n\n", new Random(1), wantsUsage: true);
         Assert.Equal(
             Chunk("one two", "") + Finish("")
-                + """data: {"id":"c1","object":"chat.completion.chunk","created":1,"model":"m","choices":[],"usage":{"prompt_tokens":2,"completion_tokens":2,"total_tokens":4,"cost":"0.00000123"}}"""
+                + """data: {"id":"c1","object":"chat.completion.chunk","created":1,"model":"m","choices":[],"usage":"""
+                + """{"prompt_tokens":2,"completion_tokens":2,"total_tokens":4,"cost":"0.00000123"}}"""
                 + "\n\ndata: [DONE]\n\n",
             relayed.Sent);
         var reading = relayed.Meter.Settle(RequestBody(true));
@@ -146,7 +150,8 @@ public sealed class ChatRelayTests
     [Fact]
     public void A_stream_cut_anywhere_ends_with_an_error_that_clients_can_parse()
     {
-        var whole = Encoding.UTF8.GetBytes(Chunk("hello", ",\"usage\":null") + Chunk(" wörld 😀", ",\"usage\":null") + Finish(",\"usage\":null"));
+        var whole =
+            Encoding.UTF8.GetBytes(Chunk("hello", ",\"usage\":null") + Chunk(" wörld 😀", ",\"usage\":null") + Finish(",\"usage\":null"));
         for (var length = 0; length < whole.Length - Finish(",\"usage\":null").Length; length++)
         {
             using var relay = new ChatRelay(Request(wantsUsage: length % 2 == 0), new ChatMeter());
@@ -202,7 +207,10 @@ public sealed class ChatRelayTests
     static (string Plain, string Injected, int Words) RandomStream(Random random)
     {
         var (plain, injected) = (new StringBuilder(), new StringBuilder());
-        Both(u => $$$"""data: {"id":"c1","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"role":"assistant","content":""}}]{{{u}}}}""" + "\n\n");
+        Both(u =>
+            $$$"""data: {"id":"c1","object":"chat.completion.chunk","created":1,"model":"m","choices":"""
+                + $$$"""[{"index":0,"delta":{"role":"assistant","content":""}}]{{{u}}}}"""
+                + "\n\n");
         var words = random.Next(8);
         string[] vocabulary = ["word", "größer", "日", "\\u00e9a", "\\ud83d\\ude00", "a\\\"b", "\\\"usage\\\":"];
         for (var i = 0; i < words; i++)
@@ -225,10 +233,14 @@ public sealed class ChatRelayTests
     }
 
     static string Chunk(string content, string usage) =>
-        $$$"""data: {"id":"c1","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"content":"{{{content}}}"},"finish_reason":null}]{{{usage}}}}""" + "\n\n";
+        $$$"""data: {"id":"c1","object":"chat.completion.chunk","created":1,"model":"m","choices":"""
+            + $$$"""[{"index":0,"delta":{"content":"{{{content}}}"},"finish_reason":null}]{{{usage}}}}"""
+            + "\n\n";
 
     static string Finish(string usage) =>
-        $$$"""data: {"id":"c1","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]{{{usage}}}}""" + "\n\n";
+        $$$"""data: {"id":"c1","object":"chat.completion.chunk","created":1,"model":"m","choices":"""
+            + $$$"""[{"index":0,"delta":{},"finish_reason":"stop"}]{{{usage}}}}"""
+            + "\n\n";
 
     static string UsageChunk(string usage) =>
         $$$"""data: {"id":"c1","object":"chat.completion.chunk","created":1,"model":"m","choices":[],"usage":{{{usage}}}}""" + "\n\n";
@@ -239,7 +251,12 @@ public sealed class ChatRelayTests
         return (Encoding.UTF8.GetString(relayed.Sent), relayed.Meter, relayed.Whole);
     }
 
-    static (byte[] Sent, ChatMeter Meter, bool Whole) RelayBytes(byte[] stream, Random random, bool wantsUsage, int maxEventBytes = SseReader.MaxEventBytes, bool expectUsage = true)
+    static (byte[] Sent, ChatMeter Meter, bool Whole) RelayBytes(
+        byte[] stream,
+        Random random,
+        bool wantsUsage,
+        int maxEventBytes = SseReader.MaxEventBytes,
+        bool expectUsage = true)
     {
         using var relay = new ChatRelay(Request(wantsUsage), new ChatMeter(), maxEventBytes);
         var sent = new ArrayBufferWriter<byte>();
@@ -260,7 +277,8 @@ public sealed class ChatRelayTests
     static ChatRequest Request(bool wantsUsage) => ChatRequestTests.Accepted(Encoding.UTF8.GetString(RequestBody(wantsUsage)));
 
     static byte[] RequestBody(bool wantsUsage) => Encoding.UTF8.GetBytes(
-        $$$"""{"model":"m","stream":true,"stream_options":{"include_usage":{{{(wantsUsage ? "true" : "false")}}}},"messages":[{"role":"user","content":"hi you"}]}""");
+        $$$"""{"model":"m","stream":true,"stream_options":{"include_usage":{{{(wantsUsage ? "true" : "false")}}}},"messages":"""
+            + $$$"""[{"role":"user","content":"hi you"}]}""");
 
     static string Text(ArrayBufferWriter<byte> sent) => Encoding.UTF8.GetString(sent.WrittenSpan);
 }

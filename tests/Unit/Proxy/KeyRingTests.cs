@@ -10,7 +10,16 @@ namespace LlmGateway.UnitTests;
 public sealed class KeyRingTests
 {
     static readonly ProviderConnection Provider = new(
-        "openai", ProviderWire.OpenAi, "https://api.example.com/v1", "bearer", null, [], TimeoutSeconds: 60, Retries: 0, OnAbort: "cancel", Sandbox: false);
+        "openai",
+        ProviderWire.OpenAi,
+        "https://api.example.com/v1",
+        "bearer",
+        null,
+        [],
+        TimeoutSeconds: 60,
+        Retries: 0,
+        OnAbort: "cancel",
+        Sandbox: false);
 
     readonly Clock _clock = new();
 
@@ -123,7 +132,8 @@ public sealed class KeyRingTests
         Assert.True(ring.HasFree);
     }
 
-    KeyRing Ring(params (string Secret, int Weight)[] keys) => new([.. keys.Select(key => new UpstreamKey(Provider, key.Secret, key.Weight))], _clock, new LockedRandom());
+    KeyRing Ring(params (string Secret, int Weight)[] keys) =>
+        new([.. keys.Select(key => new UpstreamKey(Provider, key.Secret, key.Weight))], _clock, new LockedRandom());
 
     static TimeSpan? Seconds(double? seconds) => seconds is { } s ? TimeSpan.FromSeconds(s) : null;
 

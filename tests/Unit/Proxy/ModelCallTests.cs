@@ -60,7 +60,21 @@ public sealed class ModelCallTests : IDisposable
         var prices = new Prices { Input = new Rate(1_000_000_000_000), Output = new Rate(2_000_000_000_000) };
         var call = new ModelCall(new DefaultHttpContext(), Ids.New(), "/v1/chat/completions", _clock)
         {
-            Caller = new(new(Ids.New(), CredentialKind.CustomerKey, false, CredentialStatus.Active, Ids.New(), Ids.New(), Ids.New(), null, null, null, null, [], null, _clock.GetUtcNow()), null!, ""),
+            Caller = new(new(
+                Ids.New(),
+                CredentialKind.CustomerKey,
+                false,
+                CredentialStatus.Active,
+                Ids.New(),
+                Ids.New(),
+                Ids.New(),
+                null,
+                null,
+                null,
+                null,
+                [],
+                null,
+                _clock.GetUtcNow()), null!, ""),
             Route = new(new("small", "chat", "sandbox", "small", 0, 0, null, prices), null!),
         };
         Assert.True(call.TryBegin(new CrashJournal(_folder)));

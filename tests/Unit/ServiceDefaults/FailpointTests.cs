@@ -5,7 +5,7 @@ using Xunit;
 
 namespace LlmGateway.UnitTests.ServiceDefaults;
 
-/// <summary>The tables of failpoints are the list of what tests must pass: they name what the source has, all of it, once each.</summary>
+/// <summary>The tables of failpoints name every failpoint of their source once.</summary>
 public sealed partial class FailpointTests
 {
     static IEnumerable<string> InSource(string folder) =>
@@ -33,7 +33,9 @@ public sealed partial class FailpointTests
     {
         Assert.Collection(Failpoint.Parse("proxy.end.spooled:1:kill, wallet.writer.locked:12:delay=250,outbox.claimed:2:throw"),
             kill => Assert.Equal(("proxy.end.spooled", 1, "kill"), (kill.Name, kill.At, kill.Action)),
-            delay => Assert.Equal(("wallet.writer.locked", 12, "delay", 250), (delay.Name, delay.At, delay.Action, delay.Delay.TotalMilliseconds)),
+            delay => Assert.Equal(
+                ("wallet.writer.locked", 12, "delay", 250),
+                (delay.Name, delay.At, delay.Action, delay.Delay.TotalMilliseconds)),
             fail => Assert.Equal(("outbox.claimed", 2, "throw"), (fail.Name, fail.At, fail.Action)));
         Assert.Empty(Failpoint.Parse(""));
     }

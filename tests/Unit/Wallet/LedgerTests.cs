@@ -235,7 +235,7 @@ public sealed class LedgerTests : IDisposable
     // Of 40 that were charged, 25 go back.
     [InlineData(15, 85, 0)]
     [InlineData(0, 100, 0)]
-    // What nobody could foresee is not the customer's, however much it has.
+    // The customer does not pay for cost beyond the bound, however much the wallet has.
     [InlineData(50, 60, 10)]
     public void A_batch_gets_back_what_it_did_not_cost_and_never_costs_its_wallet_more_than_its_bound(long cost, long left, long borne)
     {
@@ -257,7 +257,9 @@ public sealed class LedgerTests : IDisposable
     public void Dispose()
     {
         var unit = _book.Accounts.ToDictionary(pair => pair.Key, pair => pair.Value.Unit);
-        Assert.All(_book.Entries.GroupBy(entry => (entry.Transfer, unit[entry.Account])), movement => Assert.Equal(0, movement.Sum(entry => entry.Amount)));
+        Assert.All(
+            _book.Entries.GroupBy(entry => (entry.Transfer, unit[entry.Account])),
+            movement => Assert.Equal(0, movement.Sum(entry => entry.Amount)));
         Assert.All(_book.Accounts.Values, account =>
         {
             Assert.Equal(_book.Entries.Where(entry => entry.Account == account.Id).Sum(entry => entry.Amount), account.Posted);
@@ -274,7 +276,8 @@ public sealed class LedgerTests : IDisposable
     }
 
     void Open(Guid id, AccountKind kind, long initial) =>
-        Apply(new Open(new(id, kind, kind == AccountKind.Wallet ? Unit.Usd : Unit.UsdLimit, Organization, Project, Ids.New(), false, initial)));
+        Apply(new Open(
+            new(id, kind, kind == AccountKind.Wallet ? Unit.Usd : Unit.UsdLimit, Organization, Project, Ids.New(), false, initial)));
 
     Answer Adjust(Guid id, long amount) => Apply(new Adjust(id, Wallet, Organization, false, amount, EntryType.Grant, null));
 
@@ -284,8 +287,29 @@ public sealed class LedgerTests : IDisposable
 
     void Settle(Guid request, long cost, long? charge = null, params Guid[] registers) => Apply(new Settle(new(
         request, LeaseId, [.. (registers.Length == 0 ? [Wallet] : registers).Select(register => new Amount(register, charge ?? cost))],
-        new(Organization, Project, null, Ids.New(), null, false, "/v1/chat/completions", "m", "p", "m", null, false, Noon, 1, null, 200, RequestOutcome.Completed,
-            new Usage().ToArray(), new Money(cost), false, null, null))));
+        new(
+            Organization,
+            Project,
+            null,
+            Ids.New(),
+            null,
+            false,
+            "/v1/chat/completions",
+            "m",
+            "p",
+            "m",
+            null,
+            false,
+            Noon,
+            1,
+            null,
+            200,
+            RequestOutcome.Completed,
+            new Usage().ToArray(),
+            new Money(cost),
+            false,
+            null,
+            null))));
 
     static IReadOnlyList<long> Granted(Answer answer) => Assert.IsType<Answer.Granted>(answer).Amounts;
 }
