@@ -26,9 +26,11 @@ public static class Defaults
     };
 
     /// <param name="name">The service's name in telemetry.</param>
-    public static WebApplicationBuilder AddServiceDefaults(this WebApplicationBuilder builder, string name)
+    /// <param name="failpoints">The service's own; see <see cref="Failpoint"/>.</param>
+    public static WebApplicationBuilder AddServiceDefaults(
+        this WebApplicationBuilder builder, string name, IReadOnlyDictionary<string, string> failpoints)
     {
-        Failpoint.RequireKnown();
+        Failpoint.RequireKnown(failpoints);
         builder.WebHost.UseKestrelDefaults();
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Logging.AddSimpleConsole(console =>
