@@ -22,7 +22,8 @@ public sealed class Redis
     public Redis(IConnectionMultiplexer connection, ILogger<Redis> log)
     {
         _connection = connection;
-        connection.ConnectionFailed += (_, failed) => log.LogWarning("Redis is away ({Connection}): {Failure}", failed.ConnectionType, failed.FailureType);
+        connection.ConnectionFailed += (_, failed) =>
+            log.LogWarning("Redis is away ({Connection}): {Failure}", failed.ConnectionType, failed.FailureType);
         connection.ConnectionRestored += (_, restored) => log.LogInformation("Redis is back ({Connection})", restored.ConnectionType);
     }
 
@@ -80,7 +81,8 @@ public sealed class Redis
 public static class RedisRegistration
 {
     /// <summary>
-    /// An answer is missed after so many milliseconds; whether one is, the client looks as often. Hence a caller waits for twice as long at most.
+    /// An answer is missed after so many milliseconds; whether one is, the client looks as often. Hence a caller waits for twice as long at
+    /// most.
     /// </summary>
     const int Patience = 250;
 
