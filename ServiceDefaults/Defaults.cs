@@ -47,7 +47,7 @@ public static class Defaults
         builder.Logging.AddFilter("System.Net.Http", LogLevel.Warning);
         builder.Logging.AddFilter("Microsoft.Extensions.Diagnostics.HealthChecks", LogLevel.None); // who asks gets the answer
         builder.Logging.AddFilter("Yarp", LogLevel.Warning);
-        builder.Logging.AddFilter("StackExchange.Redis", LogLevel.Warning);
+        builder.Logging.AddFilter("StackExchange.Redis", LogLevel.None); // says at every attempt to connect that it failed; see Redis.cs
         builder.Logging.AddFilter("Npgsql", LogLevel.Critical); // as above
         builder.Logging.AddFilter("Polly", LogLevel.None); // what fails in the end fails where the call was made
         builder.AddTelemetry(name);
