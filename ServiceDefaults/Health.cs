@@ -6,14 +6,16 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 
 namespace LlmGateway.ServiceDefaults;
 
-/// <summary><c>/alive</c>: the process answers. <c>/health</c>: everything that it needs to serve is there; 503 with the reasons otherwise.</summary>
+/// <summary>
+/// <c>/alive</c>: the process answers. <c>/health</c>: everything that it needs is available; 503 with the reasons otherwise.
+/// </summary>
 public static class Health
 {
     static readonly TimeSpan Timeout = TimeSpan.FromSeconds(3);
 
     public static void AddHealth(this IServiceCollection services) => services.AddHealthChecks();
 
-    /// <summary>Adds a condition of readiness; the probe throws or returns false when it does not hold.</summary>
+    /// <summary>Adds a condition of readiness. The probe throws or returns false when it does not hold.</summary>
     public static void AddReadiness(this IServiceCollection services, string name, Func<IServiceProvider, CancellationToken, Task<bool>> probe) =>
         services.AddHealthChecks().Add(new HealthCheckRegistration(name, provider => new Probe(provider, probe), HealthStatus.Unhealthy, [], Timeout));
 

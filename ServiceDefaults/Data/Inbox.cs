@@ -3,9 +3,9 @@ using Npgsql;
 namespace LlmGateway.ServiceDefaults;
 
 /// <summary>
-/// Messages that a consumer has acted on, in the table <c>inbox_message (consumer text, message_id uuid, received_at timestamptz, primary key (consumer,
-/// message_id))</c> of the consumer's database: written in the transaction of the effect, so that a redelivery finds the row and does nothing. For effects
-/// that have no id of their own; a settlement, for instance, is recognised by its request.
+/// Messages that a consumer has handled, in the table <c>inbox_message (consumer text, message_id uuid, received_at timestamptz, primary
+/// key (consumer, message_id))</c> of its database. The row is written in the transaction of the effect, so a redelivery finds it and does
+/// nothing. For effects without an id of their own; a settlement, for instance, is recognised by its request id.
 /// </summary>
 public static class Inbox
 {

@@ -4,7 +4,9 @@ using Microsoft.AspNetCore.Http;
 
 namespace LlmGateway.ServiceDefaults;
 
-/// <summary>Reads JSON bodies of management calls strictly: duplicates, wrong types and unknown enums are refused, and the answer names the field.</summary>
+/// <summary>
+/// Reads JSON bodies of management calls strictly: duplicates, wrong types and unknown enums are refused, and the answer names the field.
+/// </summary>
 public static class Body
 {
     /// <summary>Largest body that any route takes.</summary>
@@ -43,7 +45,9 @@ public static class Body
         }
     }
 
-    /// <summary>The mistake as an answer that names the field in the caller's notation: <c>scope.maxSpend</c>, <c>lines[2].amount</c>.</summary>
+    /// <summary>
+    /// The mistake as an answer that names the field in the caller's notation: <c>scope.maxSpend</c>, <c>lines[2].amount</c>.
+    /// </summary>
     static Problem Describe(JsonException e, JsonMistake mistake)
     {
         var path = e.Path is { Length: > 2 } full ? full[2..] : null;

@@ -4,7 +4,7 @@ using Npgsql;
 
 namespace LlmGateway.ServiceDefaults;
 
-/// <summary>Forgets stored answers after <see cref="Idempotency.Retention"/>, a bounded number at a time.</summary>
+/// <summary>Deletes stored answers after <see cref="Idempotency.Retention"/>, a bounded number at a time.</summary>
 public sealed class IdempotencyRetention(NpgsqlDataSource database, DatabaseReady ready, ILogger<IdempotencyRetention> log) : BackgroundService
 {
     const int MaxAtOnce = 10_000;

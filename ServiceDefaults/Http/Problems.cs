@@ -11,11 +11,11 @@ using Npgsql;
 
 namespace LlmGateway.ServiceDefaults;
 
-/// <summary>An expected failure: what the caller did or met. The table of them is <see cref="Problems"/>.</summary>
+/// <summary>An expected failure. <see cref="Problems"/> is the table of all of them.</summary>
 /// <param name="Status">HTTP status.</param>
-/// <param name="Type">The family, in OpenAI's words where it has one.</param>
+/// <param name="Type">The family, in OpenAI's terms where it has one.</param>
 /// <param name="Code">Stable, for programs.</param>
-/// <param name="Message">For people, one sentence, says what to do.</param>
+/// <param name="Message">One sentence for people; says what to do.</param>
 /// <param name="Param">The field or header at fault.</param>
 /// <param name="RetryAfterSeconds">Sent as <c>Retry-After</c>.</param>
 public sealed record Problem(int Status, string Type, string Code, string Message, string? Param = null, int? RetryAfterSeconds = null) : IResult
@@ -23,7 +23,7 @@ public sealed record Problem(int Status, string Type, string Code, string Messag
     public Task ExecuteAsync(HttpContext httpContext) => Problems.WriteAsync(httpContext, this);
 }
 
-/// <summary>Carries a <see cref="Problem"/> out of code that reads input deeply nested; becomes the same answer.</summary>
+/// <summary>Carries a <see cref="Problem"/> out of nested reading code. It becomes the same answer.</summary>
 public sealed class ProblemException(Problem problem) : Exception(problem.Message)
 {
     public Problem Problem => problem;
@@ -78,7 +78,7 @@ public static class Problems
     public static readonly Problem Unavailable = new(503, "service_unavailable", "dependency_unavailable", "A part of the gateway is not available right now. Try again in a moment.", null, 2);
     static readonly Problem Bug = new(500, "internal_error", "internal_error", "Something went wrong on our side.");
 
-    /// <summary>Request id of this exchange, as in the header <c>X-Request-Id</c>.</summary>
+    /// <summary>The request's id, as in the header <c>X-Request-Id</c>.</summary>
     public static string RequestId(this HttpContext http) =>
         http.TraceIdentifier is { } id && id.StartsWith(Ids.Request, StringComparison.Ordinal) ? id : http.SetRequestId(Ids.New());
 
@@ -89,7 +89,9 @@ public static class Problems
         return text;
     }
 
-    /// <summary>One body that shows its reason in every client: OpenAI's error object, plus the top-level members other SDKs read.</summary>
+    /// <summary>
+    /// Writes a body that shows its reason in every client: OpenAI's error object, plus top-level members that other SDKs read.
+    /// </summary>
     public static async Task WriteAsync(HttpContext http, Problem problem)
     {
         var requestId = http.RequestId();
@@ -103,10 +105,10 @@ public static class Problems
         await http.Response.BodyWriter.FlushAsync(http.RequestAborted);
     }
 
-    /// <summary>From here on problems of this exchange have another body: that of the wire which the caller's client speaks.</summary>
+    /// <summary>Sets another body for problems of this request: that of the wire that the client speaks.</summary>
     public static void SetProblemBody(this HttpContext http, ProblemBody body) => http.Items[typeof(ProblemBody)] = body;
 
-    /// <summary>The body of a problem everywhere but on wires that have their own.</summary>
+    /// <summary>The body of a problem on wires without a form of their own.</summary>
     public static void WriteBody(IBufferWriter<byte> to, Problem problem, string requestId)
     {
         using var json = new Utf8JsonWriter(to, Relaxed);
@@ -125,7 +127,7 @@ public static class Problems
 
     static readonly JsonWriterOptions Relaxed = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    /// <summary>Outages become 503 with Retry-After, everything else unexpected a logged 500; never a stack trace, never a 401.</summary>
+    /// <summary>Outages become 503 with Retry-After, other unexpected failures a logged 500; never a stack trace, never a 401.</summary>
     public static void UseProblems(this WebApplication app) => app.Use(async (http, next) =>
     {
         try
@@ -153,7 +155,7 @@ public static class Problems
         }
     });
 
-    /// <summary>True for what a dependency that is down or restarting throws.</summary>
+    /// <summary>True for exceptions of a dependency that is down or restarting.</summary>
     public static bool IsOutage(Exception? e) => e switch
     {
         null => false,

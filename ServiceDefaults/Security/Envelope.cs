@@ -6,9 +6,9 @@ using Microsoft.Extensions.Hosting;
 namespace LlmGateway.ServiceDefaults;
 
 /// <summary>
-/// Secrets at rest: AES-256-GCM with a data key per secret, which the master key wraps. What the secret belongs to is authenticated too,
-/// so that a sealed secret copied to another row does not open.
-/// Layout before base64: version (1 byte), nonce and wrapped data key (12 + 32 + 16), nonce and ciphertext (12 + n + 16).
+/// Secrets at rest: AES-256-GCM with a data key per secret, which the master key wraps. The owner is authenticated, too, so that a sealed
+/// secret copied to another row does not open. Layout before base64: version (1 byte), nonce and wrapped data key (12 + 32 + 16), nonce and
+/// ciphertext (12 + n + 16).
 /// </summary>
 public sealed class Envelope
 {
@@ -32,7 +32,9 @@ public sealed class Envelope
         return Convert.ToBase64String(sealedSecret);
     }
 
-    /// <summary>Throws <see cref="CryptographicException"/> when the secret was sealed for something else, by another master key, or was altered.</summary>
+    /// <summary>
+    /// Throws <see cref="CryptographicException"/> when the secret was sealed for something else, by another master key, or was altered.
+    /// </summary>
     public string Open(string sealedSecret, string owner)
     {
         var bytes = Convert.FromBase64String(sealedSecret).AsSpan();

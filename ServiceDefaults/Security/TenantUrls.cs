@@ -4,14 +4,14 @@ using System.Net;
 namespace LlmGateway.ServiceDefaults;
 
 /// <summary>
-/// Which addresses tenants may register: https to a public name. What the name leads to is asked when a connection is made (<see cref="GuardedConnections"/>),
-/// because it can change after this. Pure.
+/// Which addresses tenants may register: https to a public name. <see cref="GuardedConnections"/> checks what the name resolves to at each
+/// connection, because that can change. Pure.
 /// </summary>
 public static class TenantUrls
 {
     public const int MaxLength = 2048;
 
-    /// <summary>Names under these are never public (RFC 2606, 6761, 6762, 8375, 9476), or are what networks call themselves inside.</summary>
+    /// <summary>Names under these are never public (RFC 2606, 6761, 6762, 8375, 9476), or are common inside networks.</summary>
     static readonly string[] PrivateEnds =
         ["localhost", "local", "internal", "intranet", "private", "corp", "home", "lan", "localdomain", "arpa", "onion", "alt", "test", "invalid", "example"];
 
@@ -33,7 +33,10 @@ public static class TenantUrls
         return IsPublicName(url) ? null : "must name a public host in ASCII letters (xn--… for others), not an address";
     }
 
-    /// <summary>A name with a dot that no resolver takes for an address. Other scripts must be written as <c>xn--</c>: ① becomes 1 here and there, depending on who converts.</summary>
+    /// <summary>
+    /// True for a name with a dot that no resolver takes for an address. Other scripts must be written as <c>xn--</c>, because converters
+    /// differ: some turn ① into 1.
+    /// </summary>
     static bool IsPublicName(Uri url)
     {
         var name = url.Host;

@@ -4,7 +4,7 @@ using Npgsql;
 namespace LlmGateway.Wallet;
 
 /// <summary>
-/// <c>GET /internal/verify</c>: proves from the rows that the books are right. Each check is a query that returns what breaks it.
+/// <c>GET /internal/verify</c>: proves from the rows that the books are correct. Each check is a query that returns what violates it.
 /// Leases hold something while requests run; at rest they must hold nothing.
 /// </summary>
 public static class Verify
@@ -80,7 +80,7 @@ public static class Verify
 
     public static void MapVerify(this WebApplication app) => app.MapGet("/internal/verify", async (NpgsqlDataSource database, CancellationToken token) =>
     {
-        // One snapshot for all checks: money may move meanwhile.
+        // One snapshot serves all checks, because money may move meanwhile.
         await using var connection = await database.OpenConnectionAsync(token);
         await using var transaction = await connection.BeginTransactionAsync(System.Data.IsolationLevel.RepeatableRead, token);
         var results = new List<Check>(Checks.Length);

@@ -4,13 +4,15 @@ using static LlmGateway.Proxy.FieldErrors;
 
 namespace LlmGateway.Proxy.Anthropic;
 
-/// <summary>Says in no wire's words what a Messages request asks for. The body has passed <see cref="AnthropicRequestReader"/>.</summary>
+/// <summary>Turns a Messages request into a <see cref="Conversation"/>. The body has passed <see cref="AnthropicRequestReader"/>.</summary>
 static class AnthropicUnderstanding
 {
-    // Which wire the provider speaks is not known here, only that it is not this one.
+    // The provider's wire is not known here; it is only known to be another one.
     const string OtherWire = "another wire";
 
-    /// <summary>Members that are read elsewhere, that say who asks, or that only save the provider work: the answer is the same without them.</summary>
+    /// <summary>
+    /// Members that are read elsewhere, that identify the user, or that only save the provider work. They do not change the answer.
+    /// </summary>
     static readonly HashSet<string> LeftOut =
         ["model", "max_tokens", "stream", "metadata", "user_profile_id", "cache_control", "diagnostics", "service_tier", "speed", "inference_geo", "mcp_servers"];
 
@@ -83,7 +85,7 @@ static class AnthropicUnderstanding
         return new(null, schema.GetRawText(), Strict: true, path);
     }
 
-    /// <summary>A budget, or a level, or as much as the model likes.</summary>
+    /// <summary>A budget, a level, or no limit.</summary>
     static Effort? EffortOf(JsonElement root)
     {
         var level = root.TryGetProperty("output_config", out var output) ? OptionalText(output, "effort", "output_config") : null;
@@ -122,7 +124,7 @@ static class AnthropicUnderstanding
         }
     }
 
-    /// <summary>Refuses every member that is not named, unless it is null or false; marks for the cache only save work.</summary>
+    /// <summary>Refuses every member that is not named, unless it is null or false. Cache marks are ignored: they only save work.</summary>
     internal static void Only(JsonElement value, string path, params ReadOnlySpan<string> known)
     {
         if (value.ValueKind != JsonValueKind.Object)

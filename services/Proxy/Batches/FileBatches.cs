@@ -8,12 +8,14 @@ using static LlmGateway.Proxy.FieldErrors;
 
 namespace LlmGateway.Proxy.Batches;
 
-/// <summary><c>/v1/batches</c>: OpenAI's batches, of files that were uploaded here. See <see cref="BatchCreation"/> for what they cost.</summary>
+/// <summary>
+/// <c>/v1/batches</c>: OpenAI's batches, of files that were uploaded here. <see cref="BatchCreation"/> says how they are charged.
+/// </summary>
 public sealed class FileBatches(ObjectCallers callers, BatchCreation creation, BatchSettling settling, ProviderCalls calls, SessionsClient sessions, TimeProvider time)
 {
     const string Path = "/v1/batches", Kind = ProviderObject.Batch, OnlyWindow = "24h";
 
-    /// <summary>Of a description; the rest is the provider's.</summary>
+    /// <summary>The members of a description that we replace; all others are the provider's.</summary>
     const string Id = "id", InputFile = "input_file_id";
 
     static readonly string[] MadeFiles = ["output_file_id", "error_file_id"];
@@ -70,7 +72,9 @@ public sealed class FileBatches(ObjectCallers callers, BatchCreation creation, B
         return await ShownAsync(batch, answer);
     }
 
-    /// <summary>As the provider describes it, under our ids: the files that it made get theirs when they are first seen, always the same.</summary>
+    /// <summary>
+    /// The provider's description under our ids. Files that the provider made get their ids when they are first seen, and always the same.
+    /// </summary>
     async Task<JsonObject> ShownAsync(ProviderObject batch, JsonObject answer)
     {
         answer[Id] = batch.Id;
@@ -87,7 +91,10 @@ public sealed class FileBatches(ObjectCallers callers, BatchCreation creation, B
         return answer;
     }
 
-    /// <summary>The bound was found with the prices of the upload: they must still be those of today, and the caller may have lost the model.</summary>
+    /// <summary>
+    /// The bound was computed with the prices of the upload. They must still be the current ones, and the caller must still have access to
+    /// the model.
+    /// </summary>
     static Route RouteOf(Caller caller, ProviderObject file, BatchTerms terms)
     {
         var route = caller.Project.Find($"{file.Provider}/{terms.Model}") ?? throw new ProblemException(Problems.UnknownModel(terms.Model));

@@ -5,12 +5,15 @@ using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Proxy.Batches;
 
-/// <summary><c>/v1/files</c>: OpenAI's files, as far as batches need them. What a file's lines may cost is found out when it is uploaded, and kept with it.</summary>
+/// <summary>
+/// <c>/v1/files</c>: OpenAI's files, as far as batches need them. The bound of a file's lines is computed at the upload and stored with the
+/// file.
+/// </summary>
 public sealed class Files(ObjectCallers callers, ProviderCalls calls, SessionsClient sessions, TimeProvider time, ILogger<Files> log)
 {
     const string Path = "/v1/files", Kind = ProviderObject.File, Id = "id";
 
-    /// <summary>Files that a customer may have at once, those that batches made included.</summary>
+    /// <summary>Most files of one customer, files made by batches included.</summary>
     const int MaxFiles = 100;
 
     public static void Map(WebApplication app)
@@ -75,7 +78,7 @@ public sealed class Files(ObjectCallers callers, ProviderCalls calls, SessionsCl
         await calls.PassAsync(http, call with { Path = $"{call.Path}/content" }, "application/octet-stream");
     }
 
-    /// <summary>Whoever deletes the results of a batch before its cost is booked leaves it at its bound.</summary>
+    /// <summary>A batch whose results are deleted before its cost is booked stays at its bound.</summary>
     async Task<IResult> DeleteAsync(HttpContext http, string id)
     {
         var caller = await callers.EnterAsync(http, Wires.Chat);

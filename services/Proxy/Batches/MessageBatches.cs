@@ -5,12 +5,12 @@ using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Proxy.Batches;
 
-/// <summary><c>/v1/messages/batches</c>: Anthropic's batches, see <see cref="BatchCreation"/> for what they cost.</summary>
+/// <summary><c>/v1/messages/batches</c>: Anthropic's batches. <see cref="BatchCreation"/> says how they are charged.</summary>
 public sealed class MessageBatches(ObjectCallers callers, BatchCreation creation, BatchSettling settling, ProviderCalls calls, SessionsClient sessions, TimeProvider time)
 {
     const string Path = "/v1/messages/batches", Kind = ProviderObject.MessageBatch;
 
-    /// <summary>Of a description; the rest is the provider's.</summary>
+    /// <summary>The members of a description that we replace; all others are the provider's.</summary>
     const string Id = "id", ResultsUrl = "results_url";
 
     public static void Map(WebApplication app)
@@ -67,7 +67,7 @@ public sealed class MessageBatches(ObjectCallers callers, BatchCreation creation
         await calls.PassAsync(http, Call(http, caller, batch, HttpMethod.Get, "/results"), "application/x-jsonl");
     }
 
-    /// <summary>With the batch its results are gone: what it cost is booked before.</summary>
+    /// <summary>Deleting a batch deletes its results, so its cost must be booked before.</summary>
     async Task<IResult> DeleteAsync(HttpContext http, string id)
     {
         var caller = await callers.EnterAsync(http, Wires.Messages);
@@ -93,7 +93,9 @@ public sealed class MessageBatches(ObjectCallers callers, BatchCreation creation
 
     static ReadOnlyMemoryContent Json(ReadOnlyMemory<byte> json) => new(json) { Headers = { ContentType = new MediaTypeHeaderValue("application/json") } };
 
-    /// <summary>As the provider describes it, under our id. The SDK follows the link with the caller's key: it must lead here.</summary>
+    /// <summary>
+    /// The provider's description under our id. The SDK follows the link with the caller's key, so the link must lead here.
+    /// </summary>
     static JsonObject Shown(HttpContext http, ProviderObject batch, JsonObject answer)
     {
         answer[Id] = batch.Id;
@@ -102,6 +104,6 @@ public sealed class MessageBatches(ObjectCallers callers, BatchCreation creation
         return answer;
     }
 
-    /// <summary>Whoever ends TLS before us says so; never the other way round.</summary>
+    /// <summary>A server in front of us that ends TLS names the scheme. Its header can only turn http into https.</summary>
     static string SchemeOf(HttpRequest request) => request.Headers["X-Forwarded-Proto"] == "https" ? "https" : request.Scheme;
 }

@@ -36,7 +36,7 @@ public sealed class SessionsClient(HttpClient http, Redis redis)
     public Task<ProviderObject?> ObjectAsync(Guid customer, string id) => GetAsync<ProviderObject>($"/internal/provider-objects/{customer:N}/{Uri.EscapeDataString(id)}");
 
     /// <summary>Newest first.</summary>
-    /// <param name="after">The last object of the page before.</param>
+    /// <param name="after">The last object of the previous page.</param>
     public async Task<IReadOnlyList<ProviderObject>> ObjectsAsync(Guid customer, string kind, int limit, string? after) =>
         await GetAsync<IReadOnlyList<ProviderObject>>($"/internal/provider-objects/{customer:N}?kind={kind}&limit={limit}&after={Uri.EscapeDataString(after ?? "")}") ?? [];
 

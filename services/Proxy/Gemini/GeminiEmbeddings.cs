@@ -9,7 +9,8 @@ using static LlmGateway.Proxy.FieldErrors;
 namespace LlmGateway.Proxy.Gemini;
 
 /// <summary>
-/// <c>:embedContent</c> and <c>:batchEmbedContents</c>, which Google's clients call even for one text: paid by input tokens. Each request of a batch names the model once more.
+/// <c>:embedContent</c> and <c>:batchEmbedContents</c>, paid by input tokens. Google's clients use the second even for one text. Each
+/// request of a batch names the model again.
 /// </summary>
 public sealed class GeminiEmbeddingsWire(string method) : Wire
 {
@@ -58,7 +59,7 @@ public sealed class GeminiEmbeddingsWire(string method) : Wire
         return hasContent ? request : throw new ProblemException(Problems.Missing(isBatch ? "requests" : "content"));
     }
 
-    /// <summary>One text to embed; false when it has no content.</summary>
+    /// <summary>Reads one text to embed; false when it has no content.</summary>
     static bool ReadOne(ref StrictJson json, Request request, string path)
     {
         var hasContent = false;
@@ -82,7 +83,7 @@ public sealed class GeminiEmbeddingsWire(string method) : Wire
         return hasContent;
     }
 
-    /// <summary>Texts only: what a picture or a film costs as input is unknown.</summary>
+    /// <summary>Only texts are accepted: the input cost of an image or film is unknown.</summary>
     static void ReadContent(ref StrictJson json, string path)
     {
         ReadOnlySpan<byte> name = default;

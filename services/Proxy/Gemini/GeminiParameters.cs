@@ -1,8 +1,9 @@
 namespace LlmGateway.Proxy.Gemini;
 
 /// <summary>
-/// What of a Gemini request decides its cost, object by object. Members with a reason are refused: no price of ours covers them, and a request whose upper bound is
-/// unknown could overspend a wallet. Members that are not listed pass through, but for those of a part: a part that we do not know could stand for a film.
+/// What decides the cost of a Gemini request, object by object. Members with a reason are refused: no price covers them, and a request
+/// without an upper bound could overspend a wallet. Unlisted members pass through, except in a part: an unknown part could stand for input
+/// of any size.
 /// </summary>
 static class GeminiParameters
 {

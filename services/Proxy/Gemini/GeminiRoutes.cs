@@ -2,7 +2,9 @@ using Microsoft.AspNetCore.Http.Features;
 
 namespace LlmGateway.Proxy.Gemini;
 
-/// <summary>The calls of the Gemini wire. They go around routing, whose patterns cannot say a model with slashes before a colon.</summary>
+/// <summary>
+/// The routes of the Gemini wire. They bypass routing, whose patterns cannot express a model with slashes before a colon.
+/// </summary>
 public static class GeminiRoutes
 {
     /// <summary>Call before <c>UseRouting</c>.</summary>

@@ -5,7 +5,7 @@ using static LlmGateway.Proxy.FieldErrors;
 
 namespace LlmGateway.Proxy.Gemini;
 
-/// <summary>The tools and settings of a Gemini request, in no wire's words.</summary>
+/// <summary>Turns the tools and settings of a Gemini request into those of a <see cref="Conversation"/>.</summary>
 sealed class GeminiSettings
 {
     readonly List<Tool> _tools = [];
@@ -41,7 +41,7 @@ sealed class GeminiSettings
                 case "description": description = Text(value, $"{field}.description"); break;
                 case "parameters": schema = GeminiSchema.ToJsonSchema(value); break;
                 case "parametersJsonSchema": schema = value.GetRawText(); break;
-                // What the caller's function returns; no other wire tells its model.
+                // The schema of a function's result. No other wire passes it to the model.
                 case "response" or "responseJsonSchema": break;
                 default: throw Refuse($"{field}.{member}");
             }
@@ -103,7 +103,7 @@ sealed class GeminiSettings
                 case "stopSequences": ReadStops(value, field); break;
                 case "responseMimeType": format = Text(value, field); break;
                 case "responseSchema": schema = GeminiSchema.ToJsonSchema(value); break;
-                // The second is how some of Google's own SDKs spell it.
+                // Some of Google's SDKs use the second spelling.
                 case "responseJsonSchema" or "ResponseJsonSchema": schema = value.GetRawText(); break;
                 case "thinkingConfig": ReadThinking(value, field); break;
                 case "responseLogprobs" or "enableEnhancedCivicAnswers" or "audioTimestamp" when value.ValueKind == JsonValueKind.False: break;
@@ -142,7 +142,7 @@ sealed class GeminiSettings
         }
         if (level is not null && budget is not null)
             throw Invalid(field, "may have 'thinkingLevel' or 'thinkingBudget', not both");
-        // Thoughts that are only to be shown: as many as the model likes.
+        // A request to show thoughts without a budget sets no limit.
         if (level is not null || budget is not null || shown)
             _settings = _settings with { Effort = new(level, level is null ? budget ?? -1 : null, shown, field) };
     }

@@ -5,16 +5,16 @@ using static LlmGateway.Proxy.FieldErrors;
 
 namespace LlmGateway.Proxy.Gemini;
 
-/// <summary>Says in no wire's words what a Gemini request asks for. The body has passed <see cref="GeminiRequestReader"/>.</summary>
+/// <summary>Turns a Gemini request into a <see cref="Conversation"/>. The body has passed <see cref="GeminiRequestReader"/>.</summary>
 sealed class GeminiUnderstanding
 {
-    /// <summary>Members without a counterpart that change nothing which another provider has.</summary>
+    /// <summary>Members without a counterpart that change nothing at another provider.</summary>
     static readonly string[] LeftOut = ["safetySettings", "labels", "store", "serviceTier"];
 
     readonly List<Turn> _turns = [];
     readonly List<string> _system = [];
 
-    // Calls that no response was seen for, oldest first: a response without id belongs to the first of its function.
+    // Calls without a response so far, oldest first. A response without an id belongs to the first call of its function.
     readonly List<(string Id, string Name)> _open = [];
     int _calls;
 
@@ -186,7 +186,9 @@ sealed class GeminiUnderstanding
         return id is { Length: > 0 } ? new(id, name, content, isError, field) : throw Invalid(field, "answers no function call that stands before it");
     }
 
-    /// <summary>Google's convention: the result is under <c>output</c>, a failure under <c>error</c>; anything else is a result by itself.</summary>
+    /// <summary>
+    /// By Google's convention a result stands under <c>output</c> and a failure under <c>error</c>. Any other object is the result itself.
+    /// </summary>
     static (bool IsError, string Text) WordsOf(JsonElement response)
     {
         var members = response.ValueKind == JsonValueKind.Object ? response.EnumerateObject().Take(2).ToList() : [];
@@ -205,7 +207,7 @@ sealed class GeminiUnderstanding
                 yield return (GeminiFields.CamelOf(member.Name), member.Value);
     }
 
-    /// <summary>A list's elements, or the only one that stands there without brackets.</summary>
+    /// <summary>A list's elements, or the single element that stands there without brackets.</summary>
     internal static IEnumerable<(JsonElement Element, int Index)> ElementsOf(JsonElement json)
     {
         if (json.ValueKind != JsonValueKind.Array)

@@ -5,10 +5,12 @@ using static LlmGateway.Proxy.FieldErrors;
 
 namespace LlmGateway.Proxy.OneShots;
 
-/// <summary>The one pass over a completion request's body. Throws what <see cref="StrictJson"/> throws; the message names the field.</summary>
+/// <summary>
+/// The one pass over a completion request's body. Throws what <see cref="StrictJson"/> throws; the message names the field.
+/// </summary>
 ref struct CompletionRequestReader
 {
-    /// <summary>Members that decide the cost and are read; no other spelling of them may pass.</summary>
+    /// <summary>Members that decide the cost and are read. Any other spelling of their names is refused.</summary>
     static readonly byte[][] Decisive =
     [
         "model"u8.ToArray(), "prompt"u8.ToArray(), "suffix"u8.ToArray(), "n"u8.ToArray(), "best_of"u8.ToArray(), "max_tokens"u8.ToArray(), "echo"u8.ToArray(), "stream"u8.ToArray(),
@@ -89,7 +91,9 @@ ref struct CompletionRequestReader
 
     readonly ModelRequest.Place Here => new(_json.Start, _json.End - _json.Start);
 
-    /// <summary>A text, texts, tokens or several lists of tokens. What is neither text nor number could stand for anything.</summary>
+    /// <summary>
+    /// Reads a text, several texts, tokens, or several lists of tokens. Anything else is refused: it could stand for input of any size.
+    /// </summary>
     void ReadPrompt()
     {
         if (_json.Token == JsonTokenType.Null)

@@ -5,8 +5,8 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Proxy.OneShots;
 
 /// <summary>
-/// <c>POST /v1/completions</c>, the wire before chat: a text is continued. Its answers and streams are those of chat but for <c>choices[].text</c>; it is not translated, because a text
-/// that is to be continued is no turn of a conversation.
+/// <c>POST /v1/completions</c>, the wire before chat: it continues a text. Answers and streams are those of chat except for
+/// <c>choices[].text</c>. It is not translated, because a text to be continued is no turn of a conversation.
 /// </summary>
 public sealed class CompletionsWire : Wire
 {

@@ -4,7 +4,7 @@ using static LlmGateway.Proxy.FieldErrors;
 
 namespace LlmGateway.Proxy.OneShots;
 
-/// <summary><c>POST /v1/embeddings</c>: paid by input tokens. Texts and token numbers alike have no more tokens than bytes.</summary>
+/// <summary><c>POST /v1/embeddings</c>, paid by input tokens. Neither texts nor token numbers have more tokens than bytes.</summary>
 public sealed class EmbeddingsWire : Wire
 {
     public override string Name => "OpenAI embeddings";

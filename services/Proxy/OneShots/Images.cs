@@ -5,8 +5,8 @@ using static LlmGateway.Proxy.FieldErrors;
 namespace LlmGateway.Proxy.OneShots;
 
 /// <summary>
-/// <c>POST /v1/images/generations</c>: paid by the image or by tokens. A price by the image is that of a square of at most 1024 × 1024 in standard quality; what costs more than
-/// that can be ordered only from models that are priced by tokens.
+/// <c>POST /v1/images/generations</c>, paid by the image or by tokens. A price by the image covers a square of at most 1024 × 1024 in
+/// standard quality. Dearer images can be ordered only from models that are priced by tokens.
 /// </summary>
 public sealed class ImagesWire : Wire
 {

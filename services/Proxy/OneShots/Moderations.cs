@@ -5,7 +5,10 @@ using static LlmGateway.Proxy.FieldErrors;
 
 namespace LlmGateway.Proxy.OneShots;
 
-/// <summary><c>POST /v1/moderations</c>: paid by the request or by input tokens, which no provider reports; they are counted here then, and marked estimated.</summary>
+/// <summary>
+/// <c>POST /v1/moderations</c>, paid by the request or by input tokens. No provider reports those tokens, so they are counted here and
+/// marked as estimated.
+/// </summary>
 public sealed class ModerationsWire : Wire
 {
     public override string Name => "OpenAI moderations";

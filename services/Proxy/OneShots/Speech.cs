@@ -4,10 +4,10 @@ using static LlmGateway.Proxy.FieldErrors;
 
 namespace LlmGateway.Proxy.OneShots;
 
-/// <summary><c>POST /v1/audio/speech</c>: paid by the character of the text. The answer is sound, and has no usage.</summary>
+/// <summary><c>POST /v1/audio/speech</c>, paid by the character of the text. The answer is sound and has no usage.</summary>
 public sealed class SpeechWire : Wire
 {
-    /// <summary>What the vendor takes, in characters.</summary>
+    /// <summary>The vendor's limit, in characters.</summary>
     const int MaxInput = 4096;
 
     public override string Name => "OpenAI speech";

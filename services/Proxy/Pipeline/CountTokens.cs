@@ -4,16 +4,16 @@ using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Proxy;
 
-/// <summary>How much input a request would be, in one wire's words.</summary>
-/// <param name="Model">As the caller named it.</param>
+/// <summary>A request to count input tokens, in the terms of one wire.</summary>
+/// <param name="Model">The model as the caller named it.</param>
 /// <param name="ForProvider">Path and body for a provider of the same wire.</param>
 /// <param name="Counted">The request whose texts are counted here, when the provider speaks another wire.</param>
-/// <param name="Answer">Our own count as an answer.</param>
+/// <param name="Answer">Writes our own count as an answer.</param>
 public sealed record CountCall(string Model, Func<ModelOffer, (string Path, ReadOnlyMemory<byte> Body)> ForProvider, ReadOnlyMemory<byte> Counted, Func<long, object> Answer);
 
 /// <summary>
-/// <c>POST /v1/messages/count_tokens</c> and <c>:countTokens</c>. Free, and nothing is reserved; it counts as a request where requests per minute are limited.
-/// Providers of the caller's wire are asked; for others it is our own estimate.
+/// <c>POST /v1/messages/count_tokens</c> and <c>:countTokens</c>. The call is free and holds nothing. It counts as a request where requests
+/// per minute are limited. A provider of the caller's wire is asked; for other providers our own estimate is the answer.
 /// </summary>
 public sealed class CountTokens(Identity identity, KeyUse keys, RateLimits rateLimits, Forwarding forwarding)
 {

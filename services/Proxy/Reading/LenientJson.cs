@@ -6,8 +6,8 @@ using System.Text.Json;
 namespace LlmGateway.Proxy;
 
 /// <summary>
-/// Steps over a provider's JSON. Only <see cref="JsonException"/> can come out of it, whatever the bytes: half a character or invalid UTF-8 inside a string is
-/// nobody's problem. Callers' JSON goes through <see cref="StrictJson"/>.
+/// Steps through a provider's JSON. It throws only <see cref="JsonException"/>, whatever the bytes; half a character or invalid UTF-8
+/// inside a string is accepted. Callers' JSON goes through <see cref="StrictJson"/>.
 /// </summary>
 static class LenientJson
 {
@@ -24,7 +24,7 @@ static class LenientJson
             reader.Skip();
     }
 
-    /// <summary>The text of a string: half a character stays half, invalid UTF-8 becomes U+FFFD. Empty at any other token.</summary>
+    /// <summary>The text of a string: half a character stays half, invalid UTF-8 becomes U+FFFD. Empty for any other token.</summary>
     public static string Text(this ref Utf8JsonReader reader)
     {
         if (reader.TokenType != JsonTokenType.String)
@@ -47,7 +47,7 @@ static class LenientJson
         }
     }
 
-    /// <param name="rest">The reader has seen that its escapes are whole.</param>
+    /// <param name="rest">The reader has checked that the escapes are whole.</param>
     static string Unescape(ReadOnlySpan<byte> rest)
     {
         // No byte becomes more than one UTF-16 unit.

@@ -16,7 +16,7 @@ public sealed class CrashJournal : IDisposable
 {
     const int SlotBytes = 8192, HeadBytes = 16, HalfBytes = (SlotBytes - HeadBytes) / 2;
 
-    /// <summary>Slots of one file; more files come as more requests run at once.</summary>
+    /// <summary>Slots of one file. Further files are added when more requests run at once.</summary>
     const int FileSlots = 512, MaxFiles = 64;
 
     readonly Lock _lock = new();
@@ -24,7 +24,7 @@ public sealed class CrashJournal : IDisposable
     readonly string[] _leftFiles;
     readonly List<MappedFile> _files = [];
 
-    // The slot that was freed last is used next, so that few pages are touched when few requests run.
+    // The slot freed last is used next, so that few pages are touched when few requests run.
     readonly Stack<Slot> _free = new();
 
     public CrashJournal(string folder)
@@ -34,24 +34,26 @@ public sealed class CrashJournal : IDisposable
         Left = [.. _leftFiles.SelectMany(Records)];
     }
 
-    /// <summary>Records of requests that died with an earlier process.</summary>
+    /// <summary>Records of requests that were running when an earlier process died.</summary>
     public IReadOnlyList<byte[]> Left { get; }
 
-    /// <summary>What was left is safe elsewhere now.</summary>
+    /// <summary>Deletes the files of earlier processes, whose records are stored elsewhere by now.</summary>
     public void ForgetLeft()
     {
         foreach (var path in _leftFiles)
             File.Delete(path);
     }
 
-    /// <summary>A place for one request; null when the disk is full, or when more requests run than there is room for.</summary>
+    /// <summary>Takes a slot for one request. Null when the disk is full, or when no more files may be added.</summary>
     public Slot? Take()
     {
         lock (_lock)
             return _free.Count > 0 || Grow() ? _free.Pop() : null;
     }
 
-    /// <summary>After an orderly stop no slot is in use and no file remains. The mapping stays: a request that is still ending may write.</summary>
+    /// <summary>
+    /// After an orderly stop no slot is in use, so no file remains. The mapping stays, because a request that is still ending may write.
+    /// </summary>
     public void Dispose()
     {
         foreach (var file in _files)
@@ -88,7 +90,7 @@ public sealed class CrashJournal : IDisposable
         }
     }
 
-    /// <summary>One running request's place; not for two threads at once.</summary>
+    /// <summary>The place of one running request; not for two threads at once.</summary>
     public sealed class Slot
     {
         readonly CrashJournal _owner;
@@ -98,7 +100,7 @@ public sealed class CrashJournal : IDisposable
 
         internal Slot(CrashJournal owner, MappedFile file, int at) => (_owner, _file, _at) = (owner, file, at);
 
-        /// <summary>Replaces the record. One that is too long is not taken: then the one before stands, which charges no more.</summary>
+        /// <summary>Replaces the record. A record that is too long is ignored: the one before it stays, which charges no more.</summary>
         public void Put(ReadOnlySpan<byte> record)
         {
             if (record.Length > HalfBytes)
@@ -110,7 +112,7 @@ public sealed class CrashJournal : IDisposable
             Turn(half);
         }
 
-        /// <summary>The request's end is safe elsewhere.</summary>
+        /// <summary>Ends the slot's use, because the request's end is stored elsewhere.</summary>
         public void Free()
         {
             Turn(0);
@@ -120,7 +122,7 @@ public sealed class CrashJournal : IDisposable
 
         void Turn(int half)
         {
-            // Not before what it points to.
+            // The record must be written before the slot points to it.
             Interlocked.MemoryBarrier();
             BinaryPrimitives.WriteInt32LittleEndian(_file.Bytes[_at..], half);
             _half = half;

@@ -5,7 +5,7 @@ using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Proxy.Translation;
 
-/// <summary>A stream from a provider of one wire to a caller of another, event by event; nothing of it is kept but the event in hand.</summary>
+/// <summary>A stream from a provider of one wire to a caller of another, event by event. Only the current event is kept.</summary>
 public sealed class TranslatedRelay : StreamRelay
 {
     readonly SseReader _events;

@@ -2,9 +2,9 @@ using System.Text;
 
 namespace LlmGateway.Proxy.Translation;
 
-/// <summary>An answer put together from its events, for wires whose whole answers have one place for all of the text.</summary>
-/// <param name="Id">The provider's; null when it gave none.</param>
-/// <param name="Text">Null when there is none, like the other texts.</param>
+/// <summary>An answer assembled from its events, for wires whose whole answers have one place for all of the text.</summary>
+/// <param name="Id">The provider's id; null when it gave none.</param>
+/// <param name="Text">Null when there is none, as for the other texts.</param>
 sealed record WholeAnswer(string? Id, string? Text, string? Reasoning, string? Seal, string? Refusal, IReadOnlyList<ToolCallPart> Calls, StopReason Stop)
 {
     public static WholeAnswer Of(IReadOnlyList<AnswerEvent> events)

@@ -5,7 +5,8 @@ using NpgsqlTypes;
 namespace LlmGateway.Wallet;
 
 /// <summary>
-/// Reads a <see cref="Book"/> from PostgreSQL and writes it back: one round trip to lock and read, one to write, whatever the size of the batch.
+/// Reads a <see cref="Book"/> from PostgreSQL and writes it back: one round trip to lock and read, one to write, whatever the size of the
+/// batch.
 /// </summary>
 public static class BookStore
 {
@@ -62,7 +63,8 @@ public static class BookStore
     }
 
     /// <summary>
-    /// Every writer takes accounts first and leases second, both in id order. So two writers can wait for each other, but never in a circle.
+    /// Every writer takes accounts first and leases second, both in id order. So two writers can wait for each other, but never in a
+    /// circle.
     /// </summary>
     static void AddLocks(NpgsqlBatch batch, Footprint touched)
     {

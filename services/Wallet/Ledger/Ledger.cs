@@ -3,13 +3,15 @@ using LlmGateway.Contracts;
 namespace LlmGateway.Wallet;
 
 /// <summary>
-/// The heart of the product: what a command does to the ledger. No I/O, no clock, no randomness; the same book and command always give the same
-/// result. A command that is refused changes nothing. Invariants that every call keeps, and whose breach throws:
-/// the entries of a movement sum to zero per unit; a register never falls below what is reserved of it; a lease never gives back more than it holds.
+/// The heart of the product: what a command does to the ledger. It has no I/O, no clock and no randomness; the same book and command always
+/// give the same result. A refused command changes nothing. Every call keeps these invariants and throws on a breach: the entries of a
+/// movement sum to zero per unit; a register never falls below what is reserved of it; a lease never returns more than it holds.
 /// </summary>
 public static class Ledger
 {
-    /// <summary>Beyond what is needed now, a lease gets at most this part of what is left, so that the other holders find something too.</summary>
+    /// <summary>
+    /// Beyond what is needed now, a lease gets at most this fraction of what is left, so that other holders find something, too.
+    /// </summary>
     const int PlentyDivisor = 16;
 
     public static Answer Apply(Book book, Command command) => command switch
@@ -91,7 +93,7 @@ public static class Ledger
         return new Answer.Granted(granted);
     }
 
-    /// <summary>Why a lease cannot be extended, if it cannot: all registers or none.</summary>
+    /// <summary>The reason why a lease cannot be extended, or null. It is extended for all registers or none.</summary>
     static Answer? Obstacle(Book book, Extend extend, Lease? lease)
     {
         Answer? shortage = null;
@@ -163,7 +165,8 @@ public static class Ledger
                 Move(book, settlement.RequestId, EntryType.Usage, account, cost, paid);
                 account.Spent += paid;
             }
-            // Above the request's hold, or the lease was lost and the register is empty by now: the provider is owed all the same, and the house bears it.
+            // The cost exceeds the request's hold, or the lease was lost and the register is empty by now. The provider is owed all the
+            // same, and the house bears the rest.
             var borne = usage.Cost.Nanos - charged - paid;
             Move(book, settlement.RequestId, EntryType.Absorbed, book.Accounts[HouseAccounts.Absorbed(usage.Project, usage.Test)], cost, borne);
             charged += paid;
@@ -174,8 +177,9 @@ public static class Ledger
     }
 
     /// <summary>
-    /// Moves the difference between what a request cost so far and what it costs now. What is more is the wallet's as far as it can pay, the rest is the house's; what is less goes
-    /// back first to who bore it in the wallet's place. A request that no wallet paid for has only its record corrected. Limits are not touched: they said what might be spent then.
+    /// Moves the difference between the old and the new cost of a request. An increase is taken from the wallet as far as it can pay; the
+    /// house bears the rest. A decrease goes back first to the house for what it bore, then to the wallet. Without a wallet only the record
+    /// is corrected. Limits do not change: they limited what could be spent at that time.
     /// </summary>
     static Answer.Done Apply(Book book, Rerate rerate)
     {
@@ -207,7 +211,7 @@ public static class Ledger
         return new Answer.Done();
     }
 
-    /// <summary>Takes from what the lease holds first, then from what the register has free; returns what could be paid.</summary>
+    /// <summary>Takes from what the lease holds first, then from what the register has free. Returns what could be paid.</summary>
     static long Pay(Account account, LeaseLine? line, long amount)
     {
         var held = Math.Min(amount, line?.Outstanding ?? 0);
@@ -233,7 +237,7 @@ public static class Ledger
         Post(book, movement, type, to, amount);
     }
 
-    /// <summary>A negative amount moves back.</summary>
+    /// <summary>Moves an amount. A negative one moves in the other direction.</summary>
     static void MoveEitherWay(Book book, Guid movement, EntryType type, Account from, Account to, long amount)
     {
         if (amount >= 0)

@@ -5,8 +5,8 @@ using Npgsql;
 namespace LlmGateway.Wallet;
 
 /// <summary>
-/// <c>POST /internal/batch-costs</c>: a batch, charged its upper bound when it was created, has ended. The difference to what it really cost goes back by a correction, once;
-/// the first cost that is told counts. 404 while the batch's own settlement has not come through the broker.
+/// <c>POST /internal/batch-costs</c>: a batch has ended that was charged its bound when it was created. A correction gives back the
+/// difference to its real cost. Only the first reported cost counts. 404 while the ledger does not have the batch's own settlement.
 /// </summary>
 public static class BatchCosts
 {

@@ -6,28 +6,30 @@ using Npgsql;
 namespace LlmGateway.Wallet;
 
 /// <summary>
-/// <c>POST /internal/reratings</c>: prices a past period of a project's model anew. What a request should have cost differently is corrected by a movement of its own, never by an edit:
-/// the usage row stays, a row of <c>correction</c> says what changed. Once per (re-rating, request), a page at a time: a call that broke off is continued by repeating it.
+/// <c>POST /internal/reratings</c>: prices a past period of a project's model anew. Each request whose cost changes gets a correcting
+/// movement. Its usage row stays, and a row of <c>correction</c> records the change. A (re-rating, request) is corrected once, page by
+/// page; repeating an interrupted call continues it.
 /// </summary>
 public static class Reratings
 {
     const int PageSize = 500;
 
-    /// <summary>Requests of one re-rating; a longer period is done in parts.</summary>
+    /// <summary>Most requests of one re-rating. A longer period is done in parts.</summary>
     const long MaxRequests = 1_000_000;
 
     /// <param name="Id">Chosen by the caller; the same id continues the same re-rating.</param>
-    /// <param name="From">Requests that the ledger booked from then on, <paramref name="To"/> excluded; it must have passed.</param>
+    /// <param name="From">Requests that the ledger booked from then on. <paramref name="To"/> is excluded and must have passed.</param>
     /// <param name="DryRun">Only say what would change.</param>
     public sealed record Request(Guid Id, Guid Project, bool Test, string Model, DateTimeOffset From, DateTimeOffset To, Guid PriceVersion, Prices Prices, bool DryRun = false);
 
-    /// <param name="Planned">All requests of the period; null when the re-rating had been finished before.</param>
+    /// <param name="Planned">All requests of the period; null when the re-rating was finished before.</param>
     /// <param name="Booked">What this re-rating has moved; null in a dry run.</param>
     public sealed record Report(Guid Id, bool DryRun, Plan? Planned, Corrections? Booked);
 
     public sealed record Plan(long Requests, long Changed, Money CostBefore, Money CostAfter);
 
-    /// <param name="Charged">What wallets paid more; negative: what they got back. <paramref name="Absorbed"/>: likewise the house.</param>
+    /// <param name="Charged">What wallets paid in addition; negative for what they got back. <paramref name="Absorbed"/>: the same for the
+    /// house.</param>
     public sealed record Corrections(long Requests, Money Charged, Money Absorbed);
 
     sealed record Row(Guid RequestId, DateTimeOffset At, Guid Organization, Guid? Customer, long OldCost, long NewCost, bool Done);
@@ -42,7 +44,7 @@ public static class Reratings
 
     static async Task<Report> RunAsync(Request request, NpgsqlDataSource database, Writer writer, CancellationToken token)
     {
-        // All is priced before anything is moved: a meter without a price must not leave the period half done.
+        // All requests are priced before anything is moved, so that a meter without a price cannot leave the period half done.
         var plan = new Plan(0, 0, Money.Zero, Money.Zero);
         await foreach (var page in PagesAsync(request, database, token))
         {
@@ -69,7 +71,7 @@ public static class Reratings
         new(plan.CostBefore.Nanos + page.Sum(row => row.OldCost)),
         new(plan.CostAfter.Nanos + page.Sum(row => row.NewCost)));
 
-    /// <summary>Writes down what is to be done, once. Throws a 409 when the id was used for something else.</summary>
+    /// <summary>Records the re-rating, once. Throws a 409 when the id was used for another one.</summary>
     static async Task<bool> IsFinishedAsync(Request request, NpgsqlDataSource database, CancellationToken token)
     {
         object[] values = [request.Id, request.Project, request.Test, request.Model, request.From, request.To, request.PriceVersion, JsonSerializer.Serialize(request.Prices, Defaults.Json)];
@@ -86,8 +88,8 @@ public static class Reratings
     }
 
     /// <summary>
-    /// The requests of the period in the order of booking, with what they cost by now and what they should. Failed ones were free and stay so. Batches are left out: their record has a
-    /// bound and no counts that could be priced.
+    /// The requests of the period in the order of booking, with their current and their new cost. Failed ones were free and stay free.
+    /// Batches are left out, because their records have a bound and no counts to price.
     /// </summary>
     static async IAsyncEnumerable<List<Row>> PagesAsync(Request request, NpgsqlDataSource database, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken token)
     {

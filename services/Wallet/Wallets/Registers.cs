@@ -3,7 +3,7 @@ using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Wallet;
 
-/// <summary><c>POST /internal/registers</c>: opens what is missing, with its first amount, once.</summary>
+/// <summary><c>POST /internal/registers</c>: opens registers that are missing, each with its first amount.</summary>
 public static class Registers
 {
     const int MaxAtOnce = 200;

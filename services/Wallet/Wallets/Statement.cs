@@ -5,10 +5,10 @@ using Npgsql;
 
 namespace LlmGateway.Wallet;
 
-/// <summary>A register's statement: its entries, newest first, with what each was for.</summary>
+/// <summary>A register's statement: its entries, newest first, each with what it was for.</summary>
 public static class Statement
 {
-    /// <param name="before">Entries with a lower version only: where the page before ended.</param>
+    /// <param name="before">Only entries with a lower version: the end of the previous page.</param>
     public static async Task<List<(long Version, LedgerLine Line)>> ReadAsync(
         NpgsqlDataSource database, Guid account, int limit, long? before, DateTimeOffset? from, DateTimeOffset? to, CancellationToken token)
     {

@@ -4,7 +4,7 @@ using Npgsql;
 
 namespace LlmGateway.Wallet;
 
-/// <summary><c>POST /internal/wallets/summaries</c>: the money side of a list of customers.</summary>
+/// <summary><c>POST /internal/wallets/summaries</c>: balances and lifetime sums of many customers.</summary>
 public static class Summaries
 {
     const int RecentEntries = 20;

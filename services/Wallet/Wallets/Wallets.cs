@@ -6,10 +6,12 @@ using Npgsql;
 
 namespace LlmGateway.Wallet;
 
-/// <summary>What a backend does with one wallet: <c>/v1/wallets/{id}</c>, <c>/credit</c>, <c>/debit</c>, <c>/freeze</c>, <c>/unfreeze</c>, <c>/ledger</c>.</summary>
+/// <summary>
+/// The routes of one wallet: <c>/v1/wallets/{id}</c>, <c>/credit</c>, <c>/debit</c>, <c>/freeze</c>, <c>/unfreeze</c>, <c>/ledger</c>.
+/// </summary>
 public static class Wallets
 {
-    /// <summary>A grant above this is a typing error (10 million dollars).</summary>
+    /// <summary>A larger grant is taken for a typing error (10 million dollars).</summary>
     static readonly Money MaxAmount = Money.Usd(10_000_000);
 
     const int DefaultPage = 50, MaxPage = 200, MaxReason = 500, MaxCsvRows = 100_000;
@@ -86,7 +88,9 @@ public static class Wallets
         return Results.Json(new { entries = lines.Select(line => line.Line), nextCursor = next }, Defaults.Json);
     }
 
-    /// <summary>The wallet as its owner's backend sees it; null when it is not there or not theirs, which must look the same.</summary>
+    /// <summary>
+    /// The wallet for a backend of its project; null when it does not exist or belongs to another project, which must look the same.
+    /// </summary>
     static async Task<View?> FindAsync(string id, HttpContext http, NpgsqlDataSource database)
     {
         var principal = http.Backend();
@@ -108,7 +112,7 @@ public static class Wallets
         return csv.ToString();
     }
 
-    /// <summary>Quoted, and with an apostrophe before what a spreadsheet would run as a formula.</summary>
+    /// <summary>Quotes the text, with an apostrophe before anything that a spreadsheet would run as a formula.</summary>
     static string Field(string? text)
     {
         if (string.IsNullOrEmpty(text))
