@@ -69,7 +69,8 @@ public static class ProviderWire
 /// <param name="Prices">Null: the model has no price and is refused.</param>
 /// <param name="PriceVersion">The immutable price row that applies to requests admitted now.</param>
 public sealed record ModelOffer(
-    string Id, string Kind, string Provider, string UpstreamModel, long ContextTokens, long MaxOutputTokens, Guid? PriceVersion, Prices? Prices)
+    string Id, string Kind, string Provider, string UpstreamModel, long ContextTokens, long MaxOutputTokens,
+    Guid? PriceVersion, Prices? Prices)
 {
     /// <summary>The same model at further providers, in the order in which they are tried. They have no fallbacks of their own.</summary>
     public IReadOnlyList<ModelOffer> Fallbacks { get; init; } = [];

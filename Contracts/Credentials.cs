@@ -16,8 +16,9 @@ public enum CredentialStatus { Active, Revoked, Expired, CustomerBlocked, Custom
 /// <param name="Wallet">The customer's wallet, null when the customer has none.</param>
 /// <param name="ReadAt">When the database was read (UTC).</param>
 public sealed record Credential(
-    Guid Id, CredentialKind Kind, bool Test, CredentialStatus Status, Guid Organization, Guid Project, Guid? Customer, Guid? Family, Guid? Wallet,
-    DateTimeOffset? ExpiresAt, IReadOnlyList<string>? Models, IReadOnlyList<RegisterRef> Registers, Rates? Rates, DateTimeOffset ReadAt)
+    Guid Id, CredentialKind Kind, bool Test, CredentialStatus Status, Guid Organization, Guid Project, Guid? Customer, Guid? Family,
+    Guid? Wallet, DateTimeOffset? ExpiresAt, IReadOnlyList<string>? Models, IReadOnlyList<RegisterRef> Registers, Rates? Rates,
+    DateTimeOffset ReadAt)
 {
     /// <summary>Upper bound of the time until a revocation acts when Redis is down. With Redis it is pushed within a second.</summary>
     public static readonly TimeSpan MaxAge = TimeSpan.FromSeconds(5);
@@ -29,13 +30,21 @@ public sealed record Rates(int? RequestsPerMinute, int? TokensPerMinute);
 /// <summary>
 /// Who makes a management call, as the edge identified it. It travels in the header <see cref="Header"/>, with the internal key.
 /// </summary>
-public sealed record Principal(CredentialKind Kind, Guid Credential, bool Test, Guid Organization, Guid Project, Guid? Customer, Guid? Wallet)
+public sealed record Principal(
+    CredentialKind Kind, Guid Credential, bool Test, Guid Organization, Guid Project, Guid? Customer, Guid? Wallet)
 {
     /// <summary>Base64 of this record as JSON. Inbound copies are stripped at the edge.</summary>
     public const string Header = "X-Gateway-Principal";
 
     public static Principal Of(Credential credential) =>
-        new(credential.Kind, credential.Id, credential.Test, credential.Organization, credential.Project, credential.Customer, credential.Wallet);
+        new(
+            credential.Kind,
+            credential.Id,
+            credential.Test,
+            credential.Organization,
+            credential.Project,
+            credential.Customer,
+            credential.Wallet);
 }
 
 /// <summary>

@@ -28,7 +28,8 @@ public static class Ids
         Span<byte> id = stackalloc byte[16];
         t_random.AsSpan(t_randomUsed, 16).CopyTo(id);
         t_randomUsed += 16;
-        BinaryPrimitives.WriteUInt64BigEndian(id, ((ulong)DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() << 16) | 0x7000 | (BinaryPrimitives.ReadUInt16BigEndian(id[6..]) & 0x0FFFu));
+        var (time, random) = ((ulong)DateTimeOffset.UtcNow.ToUnixTimeMilliseconds(), BinaryPrimitives.ReadUInt16BigEndian(id[6..]));
+        BinaryPrimitives.WriteUInt64BigEndian(id, (time << 16) | 0x7000 | (random & 0x0FFFu));
         id[8] = (byte)((id[8] & 0x3F) | 0x80);
         return new Guid(id, bigEndian: true);
     }

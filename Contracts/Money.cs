@@ -34,7 +34,8 @@ public sealed class MoneyJson : JsonConverter<Money>
     public override Money Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
         new(DecimalJson.Read(ref reader, Money.Decimals));
 
-    public override void Write(Utf8JsonWriter writer, Money value, JsonSerializerOptions options) => writer.WriteStringValue(value.ToString());
+    public override void Write(Utf8JsonWriter writer, Money value, JsonSerializerOptions options) =>
+        writer.WriteStringValue(value.ToString());
 }
 
 /// <summary>Reads a decimal from a JSON string or from the raw characters of a JSON number, so that no digit is lost on the way.</summary>
@@ -50,6 +51,8 @@ public static class DecimalJson
         Span<char> text = stackalloc char[DecimalText.MaxLength];
         for (var i = 0; i < raw.Length; i++)
             text[i] = (char)raw[i];
-        return DecimalText.TryParse(text[..raw.Length], scale, out var value, out var reason) ? value : throw new JsonValueException(reason);
+        return DecimalText.TryParse(text[..raw.Length], scale, out var value, out var reason)
+            ? value
+            : throw new JsonValueException(reason);
     }
 }

@@ -23,7 +23,8 @@ public sealed class RateJson : JsonConverter<Rate>
         return picos >= 0 ? new(picos) : throw new JsonValueException("must not be negative");
     }
 
-    public override void Write(Utf8JsonWriter writer, Rate value, JsonSerializerOptions options) => writer.WriteStringValue(value.ToString());
+    public override void Write(Utf8JsonWriter writer, Rate value, JsonSerializerOptions options) =>
+        writer.WriteStringValue(value.ToString());
 }
 
 /// <summary>A rate that is USD per single unit on the wire. It is kept per million units like all others.</summary>
@@ -107,7 +108,9 @@ public sealed record Prices
 
     /// <summary>True when the model costs nothing, so that test credentials may call it.</summary>
     [JsonIgnore]
-    public bool IsFree => Enum.GetValues<Meter>().All(meter => RateOf(meter) is null or { Picos: 0 }) && (Tiers ?? []).All(tier => tier.Prices.IsFree) && Batch is null or { IsFree: true };
+    public bool IsFree =>
+        Enum.GetValues<Meter>().All(meter => RateOf(meter) is null or { Picos: 0 }) && (Tiers ?? []).All(tier => tier.Prices.IsFree)
+            && Batch is null or { IsFree: true };
 }
 
 /// <summary>Rates for requests whose input is above <paramref name="AboveInput"/> tokens.</summary>

@@ -9,7 +9,16 @@ namespace LlmGateway.Contracts;
 /// <param name="Provider">The provider connection of the project.</param>
 /// <param name="ProviderKey">The key of the connection that made it. Another account would not find it.</param>
 /// <param name="ProviderId">The provider's own id.</param>
-public sealed record ProviderObject(string Id, string Kind, Guid Project, bool Test, Guid Customer, string Provider, string ProviderKey, string ProviderId, DateTimeOffset CreatedAt)
+public sealed record ProviderObject(
+    string Id,
+    string Kind,
+    Guid Project,
+    bool Test,
+    Guid Customer,
+    string Provider,
+    string ProviderKey,
+    string ProviderId,
+    DateTimeOffset CreatedAt)
 {
     public const string MessageBatch = "message_batch", File = "file", Batch = "batch";
 
@@ -33,7 +42,8 @@ public sealed record ProviderObject(string Id, string Kind, Guid Project, bool T
 /// <param name="Prices">The prices in batches.</param>
 /// <param name="Bound">The most that all lines can cost together.</param>
 /// <param name="EstimatedInput">Our count of all input tokens, for results without usage.</param>
-public sealed record BatchTerms(string Endpoint, string Model, Guid? PriceVersion, Prices Prices, Money Bound, int Lines, long EstimatedInput);
+public sealed record BatchTerms(
+    string Endpoint, string Model, Guid? PriceVersion, Prices Prices, Money Bound, int Lines, long EstimatedInput);
 
 /// <summary>
 /// <c>POST /internal/provider-objects/claim</c>: batches whose end is to be looked for now. Each is given out again at growing intervals

@@ -37,7 +37,20 @@ public enum Unit
 public sealed record RegisterRef(Guid Id, AccountKind Kind, Unit Unit);
 
 /// <summary>Ledger entry types as callers see them. Stored by number; never renumber.</summary>
-public enum EntryType { Usage = 0, Grant = 1, Adjustment = 2, TopUp = 3, Bonus = 4, Refund = 5, Dispute = 6, Reversal = 7, Expiry = 8, Limit = 9, Absorbed = 10 }
+public enum EntryType
+{
+    Usage = 0,
+    Grant = 1,
+    Adjustment = 2,
+    TopUp = 3,
+    Bonus = 4,
+    Refund = 5,
+    Dispute = 6,
+    Reversal = 7,
+    Expiry = 8,
+    Limit = 9,
+    Absorbed = 10,
+}
 
 /// <summary>
 /// <c>POST /internal/registers</c>: opens the registers that do not exist yet, each with its first amount. A repetition with the same
@@ -48,7 +61,8 @@ public sealed record OpenRegisters(IReadOnlyList<OpenRegister> Registers);
 /// <param name="Owner">The customer.</param>
 /// <param name="Initial">First amount, from the organization's grant account (<see cref="Unit.Usd"/>) or the project's limits
 /// account.</param>
-public sealed record OpenRegister(Guid Id, AccountKind Kind, Unit Unit, Guid Organization, Guid Project, Guid Owner, bool Test, long Initial);
+public sealed record OpenRegister(
+    Guid Id, AccountKind Kind, Unit Unit, Guid Organization, Guid Project, Guid Owner, bool Test, long Initial);
 
 /// <summary><c>POST /internal/wallets/summaries</c>: balances of many customers at once, at most <see cref="MaxIds"/>.</summary>
 public sealed record WalletSummariesQuery(IReadOnlyList<Guid> Wallets, bool WithLedger = false)
@@ -57,7 +71,8 @@ public sealed record WalletSummariesQuery(IReadOnlyList<Guid> Wallets, bool With
 }
 
 /// <param name="Spent">Lifetime usage; <paramref name="ToppedUp"/>: lifetime top-ups; nano-dollars.</param>
-public sealed record WalletSummary(Guid Id, Money Balance, bool Frozen, Money Spent, Money ToppedUp, IReadOnlyList<LedgerLine>? RecentLedger);
+public sealed record WalletSummary(
+    Guid Id, Money Balance, bool Frozen, Money Spent, Money ToppedUp, IReadOnlyList<LedgerLine>? RecentLedger);
 
 /// <summary>One line of a register's statement.</summary>
 public sealed record LedgerLine(string Id, string Type, Money Amount, Money BalanceAfter, DateTimeOffset CreatedAt, string? Description);

@@ -41,7 +41,9 @@ public static class SettlementRecord
         try
         {
             using var reader = new BinaryReader(new MemoryStream(bytes, start + HeadBytes, length - HeadBytes));
-            return reader.ReadByte() is > 0 and var version ? Read(reader, version) : throw new InvalidDataException("a settlement of version 0");
+            return reader.ReadByte() is > 0 and var version
+                ? Read(reader, version)
+                : throw new InvalidDataException("a settlement of version 0");
         }
         catch (Exception e) when (e is EndOfStreamException or FormatException or ArgumentException)
         {
@@ -89,13 +91,19 @@ public static class SettlementRecord
     }
 
     static Settlement Read(BinaryReader from, byte version) => new(
-        ReadId(from), ReadOptionalId(from), [.. Enumerable.Range(0, from.Read7BitEncodedInt()).Select(_ => new Amount(ReadId(from), from.ReadInt64()))], ReadUsage(from, version));
+        ReadId(from),
+        ReadOptionalId(from),
+        [.. Enumerable.Range(0, from.Read7BitEncodedInt()).Select(_ => new Amount(ReadId(from), from.ReadInt64()))],
+        ReadUsage(from, version));
 
     static UsageRecord ReadUsage(BinaryReader from, byte version) => new(
         ReadId(from), ReadId(from), ReadOptionalId(from), ReadId(from), ReadOptionalId(from), from.ReadBoolean(),
         from.ReadString(), from.ReadString(), from.ReadString(), from.ReadString(), ReadOptionalId(from), from.ReadBoolean(),
-        new DateTimeOffset(from.ReadInt64(), TimeSpan.Zero), from.ReadInt32(), from.ReadInt32() is >= 0 and var firstByte ? firstByte : null,
-        from.ReadInt16(), (RequestOutcome)from.ReadByte(), ReadMeters(from), new Money(from.ReadInt64()), from.ReadBoolean(), ReadText(from), ReadText(from),
+        new DateTimeOffset(from.ReadInt64(), TimeSpan.Zero),
+        from.ReadInt32(),
+        from.ReadInt32() is >= 0 and var firstByte ? firstByte : null,
+        from.ReadInt16(), (RequestOutcome)from.ReadByte(), ReadMeters(from), new Money(from.ReadInt64()), from.ReadBoolean(),
+        ReadText(from), ReadText(from),
         version < 2 ? null : ReadOptionalId(from));
 
     static long[] ReadMeters(BinaryReader from)

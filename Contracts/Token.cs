@@ -12,7 +12,8 @@ public enum CredentialKind { SecretKey, Session, CustomerKey }
 /// </summary>
 public static class Token
 {
-    public const string LiveSecret = "sk_live_", TestSecret = "sk_test_", Session = "es_", TestSession = "es_test_", CustomerKey = "llm_gw_", Publishable = "pk_";
+    public const string LiveSecret = "sk_live_", TestSecret = "sk_test_", Session = "es_", TestSession = "es_test_",
+        CustomerKey = "llm_gw_", Publishable = "pk_";
 
     /// <summary>Shortest secret part of a literal key, in characters. Operators may put their own keys into a seed file.</summary>
     public const int MinSecret = 32;
@@ -38,13 +39,17 @@ public static class Token
         test = false;
         if (token.Length > MaxLength)
             return false;
-        string prefix;
-        if (token.StartsWith(LiveSecret, StringComparison.Ordinal)) { prefix = LiveSecret; kind = CredentialKind.SecretKey; }
-        else if (token.StartsWith(TestSecret, StringComparison.Ordinal)) { prefix = TestSecret; kind = CredentialKind.SecretKey; test = true; }
-        else if (token.StartsWith(TestSession, StringComparison.Ordinal)) { prefix = TestSession; kind = CredentialKind.Session; test = true; }
-        else if (token.StartsWith(Session, StringComparison.Ordinal)) { prefix = Session; kind = CredentialKind.Session; }
-        else if (token.StartsWith(CustomerKey, StringComparison.Ordinal)) { prefix = CustomerKey; kind = CredentialKind.CustomerKey; }
-        else return false;
+        (var prefix, kind, test) = token switch
+        {
+            _ when token.StartsWith(LiveSecret, StringComparison.Ordinal) => (LiveSecret, CredentialKind.SecretKey, false),
+            _ when token.StartsWith(TestSecret, StringComparison.Ordinal) => (TestSecret, CredentialKind.SecretKey, true),
+            _ when token.StartsWith(TestSession, StringComparison.Ordinal) => (TestSession, CredentialKind.Session, true),
+            _ when token.StartsWith(Session, StringComparison.Ordinal) => (Session, CredentialKind.Session, false),
+            _ when token.StartsWith(CustomerKey, StringComparison.Ordinal) => (CustomerKey, CredentialKind.CustomerKey, false),
+            _ => ("", default, false),
+        };
+        if (prefix.Length == 0)
+            return false;
 
         var secret = token[prefix.Length..];
         if (secret.Length < MinSecret || secret.ContainsAnyExceptInRange('!', '~'))

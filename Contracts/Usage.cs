@@ -21,7 +21,11 @@ public sealed class Usage
     public long this[Meter meter]
     {
         get => _units[(int)meter];
-        set => _units[(int)meter] = value >= 0 ? value : throw new ArgumentOutOfRangeException(nameof(value), value, "a meter never runs backwards");
+        set
+        {
+            ArgumentOutOfRangeException.ThrowIfNegative(value);
+            _units[(int)meter] = value;
+        }
     }
 
     /// <summary>The counts in the order of <see cref="Meter"/>, as stored and sent.</summary>

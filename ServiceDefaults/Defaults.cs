@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -32,18 +33,23 @@ public static class Defaults
         Failpoint.RequireKnown(failpoints);
         builder.WebHost.UseKestrelDefaults();
         builder.Services.AddSingleton(TimeProvider.System);
-        builder.Logging.AddSimpleConsole(console => { console.SingleLine = true; console.UseUtcTimestamp = true; console.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ "; });
+        builder.Logging.AddSimpleConsole(console =>
+        {
+            console.SingleLine = true;
+            console.UseUtcTimestamp = true;
+            console.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ ";
+        });
         builder.Logging.AddFilter("Microsoft.AspNetCore", LogLevel.Warning);
         // It logs nothing of use at these levels. While it is enabled, every request gets an activity that nobody sees.
         builder.Logging.AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.None);
         // Its failures surface as exceptions, and many are expected: a database that does not exist yet, a lost race for a unique value.
         builder.Logging.AddFilter("Microsoft.EntityFrameworkCore", LogLevel.Critical);
         builder.Logging.AddFilter("System.Net.Http", LogLevel.Warning);
-        // the caller of the check gets the result
+        // The caller of the check gets the result.
         builder.Logging.AddFilter("Microsoft.Extensions.Diagnostics.HealthChecks", LogLevel.None);
         builder.Logging.AddFilter("Yarp", LogLevel.Warning);
         builder.Logging.AddFilter("StackExchange.Redis", LogLevel.Warning);
-        builder.Logging.AddFilter("Npgsql", LogLevel.Critical); // as above
+        builder.Logging.AddFilter("Npgsql", LogLevel.Critical); // as for EF Core
         builder.Logging.AddFilter("Polly", LogLevel.None); // a call that fails in the end throws at its caller
         builder.AddTelemetry(name);
         builder.Services.AddHealth();
@@ -67,7 +73,7 @@ public static class Defaults
         return app;
     }
 
-    static void UseKestrelDefaults(this Microsoft.AspNetCore.Hosting.IWebHostBuilder web) => Microsoft.AspNetCore.Hosting.WebHostBuilderKestrelExtensions.ConfigureKestrel(web, kestrel =>
+    static void UseKestrelDefaults(this IWebHostBuilder web) => web.ConfigureKestrel(kestrel =>
     {
         kestrel.AddServerHeader = false;
         // Lines of a head must end in CR LF: a server in front of us could continue where we stop.

@@ -16,8 +16,10 @@ public static class Health
     public static void AddHealth(this IServiceCollection services) => services.AddHealthChecks();
 
     /// <summary>Adds a condition of readiness. The probe throws or returns false when it does not hold.</summary>
-    public static void AddReadiness(this IServiceCollection services, string name, Func<IServiceProvider, CancellationToken, Task<bool>> probe) =>
-        services.AddHealthChecks().Add(new HealthCheckRegistration(name, provider => new Probe(provider, probe), HealthStatus.Unhealthy, [], Timeout));
+    public static void AddReadiness(
+        this IServiceCollection services, string name, Func<IServiceProvider, CancellationToken, Task<bool>> probe) =>
+        services.AddHealthChecks().Add(
+            new HealthCheckRegistration(name, provider => new Probe(provider, probe), HealthStatus.Unhealthy, [], Timeout));
 
     public static void MapHealth(this WebApplication app)
     {
@@ -27,7 +29,9 @@ public static class Health
             ResponseWriter = (http, report) => http.Response.WriteAsJsonAsync(new
             {
                 status = report.Status.ToString(),
-                checks = report.Entries.ToDictionary(entry => entry.Key, entry => entry.Value.Status == HealthStatus.Healthy ? "ok" : entry.Value.Description ?? "not ready"),
+                checks = report.Entries.ToDictionary(
+                    entry => entry.Key,
+                    entry => entry.Value.Status == HealthStatus.Healthy ? "ok" : entry.Value.Description ?? "not ready"),
             }),
         });
     }

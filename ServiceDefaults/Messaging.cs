@@ -13,7 +13,10 @@ public static class Messaging
     /// <summary>Messages that one consumer holds unacknowledged.</summary>
     public const int Prefetch = 16;
 
-    public static void AddMessaging(this WebApplicationBuilder builder, Action<IBusRegistrationConfigurator>? consumers = null, Action<IRabbitMqBusFactoryConfigurator, IBusRegistrationContext>? endpoints = null)
+    public static void AddMessaging(
+        this WebApplicationBuilder builder,
+        Action<IBusRegistrationConfigurator>? consumers = null,
+        Action<IRabbitMqBusFactoryConfigurator, IBusRegistrationContext>? endpoints = null)
     {
         var address = builder.Connection("rabbitmq");
         builder.Services.AddMassTransit(bus =>
@@ -44,7 +47,8 @@ public static class Messaging
     /// A durable, replicated queue. A message whose consumer throws goes to the error queue at once: nothing is repeated here, so a
     /// consumer must itself repeat what may pass.
     /// </summary>
-    public static void DurableQueue(this IRabbitMqBusFactoryConfigurator rabbit, string name, Action<IRabbitMqReceiveEndpointConfigurator> configure) =>
+    public static void DurableQueue(
+        this IRabbitMqBusFactoryConfigurator rabbit, string name, Action<IRabbitMqReceiveEndpointConfigurator> configure) =>
         rabbit.ReceiveEndpoint(name, endpoint =>
         {
             endpoint.SetQuorumQueue();

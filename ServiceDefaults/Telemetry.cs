@@ -13,9 +13,7 @@ using OpenTelemetry.Trace;
 
 namespace LlmGateway.ServiceDefaults;
 
-/// <summary>
-/// Logs, traces and metrics over OTLP when <c>OTEL_EXPORTER_OTLP_ENDPOINT</c> is set. No prompt or answer text is ever recorded.
-/// </summary>
+/// <summary>Logs, traces and metrics over OTLP, when <c>OTEL_EXPORTER_OTLP_ENDPOINT</c> is set; nothing otherwise. No prompt or answer text is ever recorded.</summary>
 public static class Telemetry
 {
     static readonly string[] Sources = ["Microsoft.AspNetCore", "System.Net.Http", "Npgsql", "MassTransit", "LlmGateway.*"];
@@ -60,7 +58,7 @@ public static class Telemetry
         });
     }
 
-    /// <summary>Drops health probes and the polls of background loops, which would bury the rest.</summary>
+    /// <summary>Drops what would bury the rest: health probes, and the polls of background loops (calls that nobody asked for).</summary>
     sealed class NoChatter : Sampler
     {
         public override SamplingResult ShouldSample(in SamplingParameters samplingParameters)

@@ -27,7 +27,8 @@ public static class Database
                 database.ConnectionStringBuilder.MaxAutoPrepare = 50;
                 database.ConnectionStringBuilder.AutoPrepareMinUsages = 2;
             });
-        builder.Services.AddDbContextPool<TContext>((services, options) => options.UseNpgsql(services.GetRequiredService<NpgsqlDataSource>()));
+        builder.Services.AddDbContextPool<TContext>(
+            (services, options) => options.UseNpgsql(services.GetRequiredService<NpgsqlDataSource>()));
         builder.Services.AddSingleton<DatabaseReady>();
         builder.Services.AddHostedService<Migrator<TContext>>();
         builder.Services.AddReadiness("database", async (services, token) =>
@@ -40,10 +41,12 @@ public static class Database
     }
 
     /// <summary>A command with positional parameters: <c>$1</c> is the first value.</summary>
-    public static NpgsqlCommand Sql(this NpgsqlDataSource database, [StringSyntax("sql")] string text, params object[] values) => database.CreateCommand(text).With(values);
+    public static NpgsqlCommand Sql(this NpgsqlDataSource database, [StringSyntax("sql")] string text, params object[] values) =>
+        database.CreateCommand(text).With(values);
 
     /// <inheritdoc cref="Sql(NpgsqlDataSource, string, object[])"/>
-    public static NpgsqlCommand Sql(this NpgsqlConnection connection, [StringSyntax("sql")] string text, params object[] values) => new NpgsqlCommand(text, connection).With(values);
+    public static NpgsqlCommand Sql(this NpgsqlConnection connection, [StringSyntax("sql")] string text, params object[] values) =>
+        new NpgsqlCommand(text, connection).With(values);
 
     static NpgsqlCommand With(this NpgsqlCommand command, object[] values)
     {
@@ -64,7 +67,9 @@ public static class Database
     }
 
     static string SnakeCase(string name) =>
-        string.Concat(name.Select((c, i) => char.IsUpper(c) ? (i > 0 && !char.IsUpper(name[i - 1]) ? "_" : "") + char.ToLowerInvariant(c) : c.ToString()));
+        string.Concat(
+            name.Select(
+                (c, i) => char.IsUpper(c) ? (i > 0 && !char.IsUpper(name[i - 1]) ? "_" : "") + char.ToLowerInvariant(c) : c.ToString()));
 
     /// <summary>Runs until it has succeeded once, because the server may start later than the service.</summary>
     sealed class Migrator<TContext>(IServiceProvider services, DatabaseReady ready, ILogger<Migrator<TContext>> log) : BackgroundService

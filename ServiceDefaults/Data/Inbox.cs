@@ -10,9 +10,13 @@ namespace LlmGateway.ServiceDefaults;
 public static class Inbox
 {
     /// <summary>True the first time, inside the caller's transaction; false for a repetition.</summary>
-    public static async Task<bool> FirstTimeAsync(NpgsqlConnection connection, NpgsqlTransaction transaction, string consumer, Guid messageId, CancellationToken token)
+    public static async Task<bool> FirstTimeAsync(
+        NpgsqlConnection connection, NpgsqlTransaction transaction, string consumer, Guid messageId, CancellationToken token)
     {
-        await using var insert = connection.Sql("insert into inbox_message (consumer, message_id, received_at) values ($1, $2, now()) on conflict do nothing", consumer, messageId);
+        await using var insert = connection.Sql(
+            "insert into inbox_message (consumer, message_id, received_at) values ($1, $2, now()) on conflict do nothing",
+            consumer,
+            messageId);
         insert.Transaction = transaction;
         return await insert.ExecuteNonQueryAsync(token) == 1;
     }

@@ -66,7 +66,9 @@ public static class OutboxRegistration
 /// rows wait unclaimed. A row that itself cannot be published waits twice as long each time, up to five minutes, and never stops the
 /// others.
 /// </summary>
-public sealed class OutboxRelay(NpgsqlDataSource database, IBus bus, OutboxSignal signal, DatabaseReady ready, ILogger<OutboxRelay> log) : BackgroundService
+public sealed class OutboxRelay(
+    NpgsqlDataSource database, IBus bus, OutboxSignal signal, DatabaseReady ready, ILogger<OutboxRelay> log)
+    : BackgroundService
 {
     const int BatchSize = 200;
     static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(250), AwayInterval = TimeSpan.FromSeconds(2);
@@ -123,9 +125,11 @@ public sealed class OutboxRelay(NpgsqlDataSource database, IBus bus, OutboxSigna
     {
         try
         {
-            var type = typeof(Ids).Assembly.GetType(row.Type) ?? throw new InvalidOperationException($"event type {row.Type} is not in Contracts");
+            var type = typeof(Ids).Assembly.GetType(row.Type)
+                ?? throw new InvalidOperationException($"event type {row.Type} is not in Contracts");
             using var limit = token.WithTimeout(PublishTimeout);
-            await bus.Publish(JsonSerializer.Deserialize(row.Body, type, Defaults.Json)!, type, context => context.MessageId = row.Id, limit.Token);
+            await bus.Publish(
+                JsonSerializer.Deserialize(row.Body, type, Defaults.Json)!, type, context => context.MessageId = row.Id, limit.Token);
             return true;
         }
         catch (Exception e) when (!IsAway(e, token) && !token.IsCancellationRequested)
@@ -138,7 +142,8 @@ public sealed class OutboxRelay(NpgsqlDataSource database, IBus bus, OutboxSigna
     async Task<List<Row>> ClaimAsync(CancellationToken token)
     {
         await using var claim = database.Sql("""
-            update outbox_message set attempts = attempts + 1, claimed_until = now() + least(interval '5 minutes', $2 * power(2, least(attempts, 10)))
+            update outbox_message set
+                attempts = attempts + 1, claimed_until = now() + least(interval '5 minutes', $2 * power(2, least(attempts, 10)))
             where id in (select id from outbox_message where claimed_until < now() order by id limit $1 for update skip locked)
             returning id, type, body
             """, BatchSize, ClaimTime);
@@ -161,5 +166,6 @@ public sealed class OutboxRelay(NpgsqlDataSource database, IBus bus, OutboxSigna
         Failpoint.Hit("outbox.finished");
     }
 
-    static bool IsAway(Exception e, CancellationToken stopping) => Problems.IsOutage(e) || (e is OperationCanceledException && !stopping.IsCancellationRequested);
+    static bool IsAway(Exception e, CancellationToken stopping) =>
+        Problems.IsOutage(e) || (e is OperationCanceledException && !stopping.IsCancellationRequested);
 }

@@ -37,7 +37,8 @@ public static class Body
     {
         try
         {
-            return JsonSerializer.Deserialize<T>(json, Defaults.Json) ?? throw new ProblemException(Problems.Malformed("The body must be a JSON object."));
+            return JsonSerializer.Deserialize<T>(json, Defaults.Json)
+                ?? throw new ProblemException(Problems.Malformed("The body must be a JSON object."));
         }
         catch (JsonException e)
         {
@@ -59,6 +60,7 @@ public static class Body
             return Problems.Missing(path is null ? mistake.Name! : $"{path}.{mistake.Name}");
         if (path is null)
             return Problems.Malformed("The body is not valid JSON.");
-        return Problems.Invalid(path, e is JsonValueException { Reason: var reason } ? $"'{path}' {reason}." : $"'{path}' has the wrong type or form.");
+        return Problems.Invalid(
+            path, e is JsonValueException { Reason: var reason } ? $"'{path}' {reason}." : $"'{path}' has the wrong type or form.");
     }
 }

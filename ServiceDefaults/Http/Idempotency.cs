@@ -74,7 +74,8 @@ public static class Idempotency
 
     /// <summary>The scope of a key. An end user must never get another one's answer, least of all a fresh session token.</summary>
     static string Scope(Principal principal) =>
-        $"{principal.Project:N}:{(principal.Test ? "test" : "live")}{(principal.Kind == CredentialKind.SecretKey ? "" : $":{principal.Customer:N}")}";
+        $"{principal.Project:N}:{(principal.Test ? "test" : "live")}"
+        + (principal.Kind == CredentialKind.SecretKey ? "" : $":{principal.Customer:N}");
 
     static string Owner(string scope, string key) => $"idempotency:{scope}:{key}";
 
@@ -104,9 +105,11 @@ public static class Idempotency
         return await claim.ExecuteNonQueryAsync(token) == 1;
     }
 
-    static async Task<IResult> ReplayAsync(NpgsqlDataSource database, Envelope envelope, string scope, string key, byte[] hash, HttpContext http)
+    static async Task<IResult> ReplayAsync(
+        NpgsqlDataSource database, Envelope envelope, string scope, string key, byte[] hash, HttpContext http)
     {
-        await using var read = database.Sql("select input_hash, status, sealed_body from idempotent_call where scope = $1 and key = $2", scope, key);
+        await using var read = database.Sql(
+            "select input_hash, status, sealed_body from idempotent_call where scope = $1 and key = $2", scope, key);
         await using var row = await read.ExecuteReaderAsync(http.RequestAborted);
         if (!await row.ReadAsync(http.RequestAborted))
             return Problems.IdempotencyInUse;
@@ -120,7 +123,8 @@ public static class Idempotency
 
     static async Task FinishAsync(NpgsqlDataSource database, string scope, string key, int status, string sealedBody)
     {
-        await using var finish = database.Sql("update idempotent_call set status = $3, sealed_body = $4 where scope = $1 and key = $2", scope, key, status, sealedBody);
+        await using var finish = database.Sql(
+            "update idempotent_call set status = $3, sealed_body = $4 where scope = $1 and key = $2", scope, key, status, sealedBody);
         await finish.ExecuteNonQueryAsync();
     }
 

@@ -54,7 +54,8 @@ public static class InternalCalls
     {
         try
         {
-            return JsonSerializer.Deserialize<Principal>(Convert.FromBase64String(http.Request.Headers[Contracts.Principal.Header].ToString()), Defaults.Json)!;
+            return JsonSerializer.Deserialize<Principal>(
+                Convert.FromBase64String(http.Request.Headers[Contracts.Principal.Header].ToString()), Defaults.Json)!;
         }
         catch (Exception e) when (e is FormatException or JsonException)
         {
@@ -64,13 +65,18 @@ public static class InternalCalls
 
     /// <summary>The caller must be a backend with a secret key.</summary>
     public static Principal Backend(this HttpContext http) =>
-        http.Principal() is { Kind: CredentialKind.SecretKey } principal ? principal : throw new ProblemException(Problems.WrongCredential("a secret key (sk_…)"));
+        http.Principal() is { Kind: CredentialKind.SecretKey } principal
+            ? principal
+            : throw new ProblemException(Problems.WrongCredential("a secret key (sk_…)"));
 
     /// <summary>The caller must be an end user with a session.</summary>
     public static Principal EndUser(this HttpContext http) =>
-        http.Principal() is { Kind: CredentialKind.Session } principal ? principal : throw new ProblemException(Problems.WrongCredential("a session token (es_…)"));
+        http.Principal() is { Kind: CredentialKind.Session } principal
+            ? principal
+            : throw new ProblemException(Problems.WrongCredential("a session token (es_…)"));
 
-    public static string Encode(Principal principal) => Convert.ToBase64String(JsonSerializer.SerializeToUtf8Bytes(principal, Defaults.Json));
+    public static string Encode(Principal principal) =>
+        Convert.ToBase64String(JsonSerializer.SerializeToUtf8Bytes(principal, Defaults.Json));
 
     /// <summary>
     /// A typed client of another service, by its name: <c>services:NAME:http:0</c> and, where there are several instances, <c>:1</c> and so

@@ -27,7 +27,8 @@ public sealed class Envelope
     {
         var dataKey = RandomNumberGenerator.GetBytes(KeySize);
         var context = Encoding.UTF8.GetBytes(owner);
-        byte[] sealedSecret = [Version, .. Encrypt(_master, dataKey, context), .. Encrypt(dataKey, Encoding.UTF8.GetBytes(secret), context)];
+        byte[] sealedSecret =
+            [Version, .. Encrypt(_master, dataKey, context), .. Encrypt(dataKey, Encoding.UTF8.GetBytes(secret), context)];
         CryptographicOperations.ZeroMemory(dataKey);
         return Convert.ToBase64String(sealedSecret);
     }
@@ -50,7 +51,8 @@ public sealed class Envelope
         var result = new byte[NonceSize + plain.Length + TagSize];
         RandomNumberGenerator.Fill(result.AsSpan(0, NonceSize));
         using var aes = new AesGcm(key, TagSize);
-        aes.Encrypt(result.AsSpan(0, NonceSize), plain, result.AsSpan(NonceSize, plain.Length), result.AsSpan(NonceSize + plain.Length), context);
+        aes.Encrypt(
+            result.AsSpan(0, NonceSize), plain, result.AsSpan(NonceSize, plain.Length), result.AsSpan(NonceSize + plain.Length), context);
         return result;
     }
 

@@ -13,8 +13,10 @@ public static class PublicAddress
     /// IANA's special-purpose registry, and one address that a cloud uses: 168.63.129.16 looks public and is Azure's host.
     /// </summary>
     static readonly IPNetwork[] NotPublic4 = Networks(
-        "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24", "192.31.196.0/24", "192.52.193.0/24",
-        "192.88.99.0/24", "192.168.0.0/16", "192.175.48.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4", "168.63.129.16/32");
+        "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24",
+        "192.31.196.0/24", "192.52.193.0/24",
+        "192.88.99.0/24", "192.168.0.0/16", "192.175.48.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4",
+        "240.0.0.0/4", "168.63.129.16/32");
 
     /// <summary>Only this block is assigned for global use. Its tunnel and documentation blocks are excluded below.</summary>
     static readonly IPNetwork Global6 = IPNetwork.Parse("2000::/3");
@@ -28,7 +30,8 @@ public static class PublicAddress
         return address.AddressFamily switch
         {
             AddressFamily.InterNetwork => !Array.Exists(NotPublic4, network => network.Contains(address)),
-            AddressFamily.InterNetworkV6 => address.ScopeId == 0 && Global6.Contains(address) && !Array.Exists(NotPublic6, network => network.Contains(address)),
+            AddressFamily.InterNetworkV6 =>
+                address.ScopeId == 0 && Global6.Contains(address) && !Array.Exists(NotPublic6, network => network.Contains(address)),
             _ => false,
         };
     }

@@ -81,7 +81,9 @@ static partial class AnthropicComposer
     /// <param name="turns">Neighbouring turns of one speaker.</param>
     static void WriteTurn(Utf8JsonWriter json, List<Turn> turns)
     {
-        var parts = turns.SelectMany(turn => turn.Parts.Where(IsSaid).Select(part => (part, turn.Field))).OrderBy(part => part.part is not ToolResultPart).ToList();
+        var parts = turns.SelectMany(turn => turn.Parts.Where(IsSaid).Select(part => (part, turn.Field)))
+            .OrderBy(part => part.part is not ToolResultPart)
+            .ToList();
         if (parts.Count == 0)
             return;
         json.WriteStartObject();
@@ -154,7 +156,8 @@ static partial class AnthropicComposer
         else
         {
             json.WriteString("type", "base64");
-            json.WriteString("media_type", image.MediaType ?? throw Untranslatable(image.Field, AnthropicWire.WireName, "the image has no media type"));
+            json.WriteString(
+                "media_type", image.MediaType ?? throw Untranslatable(image.Field, AnthropicWire.WireName, "the image has no media type"));
             json.WriteString("data", image.Base64);
         }
         json.WriteEndObject();
@@ -220,7 +223,9 @@ static partial class AnthropicComposer
         if (said.ToolChoice is null && said.ParallelTools is null)
             return;
         json.WriteStartObject("tool_choice");
-        json.WriteString("type", said.ToolChoice?.Mode switch { ToolMode.None => "none", ToolMode.Required => "any", ToolMode.One => "tool", _ => "auto" });
+        json.WriteString(
+            "type",
+            said.ToolChoice?.Mode switch { ToolMode.None => "none", ToolMode.Required => "any", ToolMode.One => "tool", _ => "auto" });
         if (said.ToolChoice is { Mode: ToolMode.One, Name: var name })
             json.WriteString("name", name);
         if (said.ParallelTools is { } parallel && said.ToolChoice?.Mode != ToolMode.None)
@@ -302,7 +307,9 @@ static partial class AnthropicComposer
     {
         if (said.Turns is not [.., var last] || !last.Parts.Any(part => part is ToolResultPart))
             return true;
-        var answer = said.Turns.Reverse().SkipWhile(turn => turn.Speaker == Speaker.User).TakeWhile(turn => turn.Speaker == Speaker.Assistant);
+        var answer = said.Turns.Reverse()
+            .SkipWhile(turn => turn.Speaker == Speaker.User)
+            .TakeWhile(turn => turn.Speaker == Speaker.Assistant);
         return answer.Any(turn => turn.Parts.Any(part => part is ReasoningPart { Signature.Length: > 0 }));
     }
 

@@ -22,7 +22,8 @@ static class AnthropicParameters
     /// <summary>Members that decide the cost and are read. Any other spelling of their names is refused.</summary>
     static readonly byte[][] Read =
     [
-        "model"u8.ToArray(), "messages"u8.ToArray(), "max_tokens"u8.ToArray(), "stream"u8.ToArray(), "system"u8.ToArray(), "tools"u8.ToArray(), "thinking"u8.ToArray(),
+        "model"u8.ToArray(), "messages"u8.ToArray(), "max_tokens"u8.ToArray(), "stream"u8.ToArray(), "system"u8.ToArray(),
+        "tools"u8.ToArray(), "thinking"u8.ToArray(),
         "service_tier"u8.ToArray(), "speed"u8.ToArray(), "inference_geo"u8.ToArray(), "context_management"u8.ToArray(),
     ];
 
@@ -74,7 +75,8 @@ static class AnthropicParameters
         if (json.Token == JsonTokenType.StartObject)
             while (json.NextMember(ref name))
             {
-                clears |= name.SequenceEqual("type"u8) && json.Token == JsonTokenType.String && json.GetString().StartsWith("clear_", StringComparison.Ordinal);
+                clears |= name.SequenceEqual("type"u8) && json.Token == JsonTokenType.String
+                    && json.GetString().StartsWith("clear_", StringComparison.Ordinal);
                 json.Skip();
             }
         if (!clears)

@@ -60,7 +60,8 @@ public sealed class AnthropicReader : AnswerReader
         }
         Tell(said, e.Data, to);
         var isTail = IsFinished && said.Event is not (Kind.BlockStart or Kind.BlockDelta or Kind.BlockStop or Kind.Error);
-        return new(isTail, isTail && said.Event == Kind.MessageDelta && said.Usage.Length > 0 ? said.Usage.Start + said.Usage.Length - 1 : -1);
+        return new(
+            isTail, isTail && said.Event == Kind.MessageDelta && said.Usage.Length > 0 ? said.Usage.Start + said.Usage.Length - 1 : -1);
     }
 
     public override bool ReadWhole(ReadOnlySpan<byte> json, List<AnswerEvent> to)

@@ -39,7 +39,8 @@ public sealed class AnthropicRequest : ModelRequest
     static long BudgetWithin(long outputLimit) => outputLimit > MinThinking
         ? outputLimit - 1
         : throw new ProblemException(Problems.WalletExhausted(string.Create(CultureInfo.InvariantCulture,
-            $"'thinking.budget_tokens' must be below the output limit and at least {MinThinking}, and the balance and the model allow only {outputLimit} output tokens. Add credit, or leave out 'thinking'."))
+            $"'thinking.budget_tokens' must be below the output limit and at least {MinThinking}, and the balance and the model allow only "
+            + $"{outputLimit} output tokens. Add credit, or leave out 'thinking'."))
             with { Param = "thinking.budget_tokens" });
 
     static byte[] Digits(long number) => Encoding.UTF8.GetBytes(number.ToString(CultureInfo.InvariantCulture));

@@ -214,7 +214,8 @@ ref struct AnthropicRequestReader
             return (false, true);
         if (_json.IsString("text"u8))
             return default;
-        if (_inner < 0 && (_json.IsString("tool_use"u8) || _json.IsString("tool_result"u8) || _json.IsString("thinking"u8) || _json.IsString("redacted_thinking"u8)))
+        if (_inner < 0 && (_json.IsString("tool_use"u8) || _json.IsString("tool_result"u8)
+            || _json.IsString("thinking"u8) || _json.IsString("redacted_thinking"u8)))
             return default;
         throw Unpriceable($"{Path()}.type", _inner < 0
             ? "only blocks of type 'text', 'image', 'document', 'tool_use', 'tool_result', 'thinking' and 'redacted_thinking' have a price"
@@ -230,11 +231,15 @@ ref struct AnthropicRequestReader
         while (_json.NextMember(ref name))
         {
             if (name.SequenceEqual("type"u8))
-                source = _json.IsString("base64"u8) ? Source.Base64 : _json.IsString("url"u8) ? Source.Url : _json.IsString("text"u8) ? Source.Text : Source.Other;
+                source = _json.IsString("base64"u8) ? Source.Base64
+                    : _json.IsString("url"u8) ? Source.Url
+                    : _json.IsString("text"u8) ? Source.Text
+                    : Source.Other;
             _json.Skip();
         }
         return source;
     }
 
-    readonly string Path() => $"messages[{_request.Messages}]{(_block < 0 ? "" : $".content[{_block}]")}{(_inner < 0 ? "" : $".content[{_inner}]")}";
+    readonly string Path() =>
+        $"messages[{_request.Messages}]{(_block < 0 ? "" : $".content[{_block}]")}{(_inner < 0 ? "" : $".content[{_inner}]")}";
 }

@@ -41,7 +41,8 @@ public sealed class AnthropicUsage
 
     static ProviderUsage Split(ReadOnlySpan<long> counts, string? raw)
     {
-        var (fiveMinutes, oneHour, written) = (counts[(int)Count.CacheWrite5m], counts[(int)Count.CacheWrite1h], counts[(int)Count.CacheWrite]);
+        var (fiveMinutes, oneHour, written) = (
+            counts[(int)Count.CacheWrite5m], counts[(int)Count.CacheWrite1h], counts[(int)Count.CacheWrite]);
         string? reason = null;
         if (written == 0)
             written = fiveMinutes + oneHour;

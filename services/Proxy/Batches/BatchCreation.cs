@@ -19,7 +19,14 @@ public sealed record NewBatch(string Kind, string Prefix, BatchTerms Terms, Prov
 /// the process dies between the provider's answer and the registration, the customer pays nothing and the house bears the cost, because the
 /// customer cannot reach that batch.
 /// </summary>
-public sealed class BatchCreation(Inference inference, ProviderCalls calls, SessionsClient sessions, SpoolPublisher publisher, RateLimits rateLimits, TimeProvider time, ILogger<BatchCreation> log)
+public sealed class BatchCreation(
+    Inference inference,
+    ProviderCalls calls,
+    SessionsClient sessions,
+    SpoolPublisher publisher,
+    RateLimits rateLimits,
+    TimeProvider time,
+    ILogger<BatchCreation> log)
 {
     /// <summary>The batch and the provider's description of it.</summary>
     /// <param name="call">Its caller and route are set.</param>
@@ -54,13 +61,17 @@ public sealed class BatchCreation(Inference inference, ProviderCalls calls, Sess
     }
 
     /// <summary>A provisional reading: the counts are unknown, and the cost is the bound.</summary>
-    static MeterReading AtBound(BatchTerms terms) => new(new Usage { [Meter.Request] = terms.Lines }, true, BatchCost.Reason, null) { Bound = terms.Bound.Nanos };
+    static MeterReading AtBound(BatchTerms terms) => new(new Usage { [Meter.Request] = terms.Lines }, true, BatchCost.Reason, null)
+    {
+        Bound = terms.Bound.Nanos,
+    };
 
     async Task<ProviderObject> RegisterAsync(ModelCall call, NewBatch batch, string providerId)
     {
         var (credential, provider, request) = (call.Caller.Credential, call.Route.Model.Provider, call.Id);
         var made = new ProviderObject(
-            $"{batch.Prefix}{request:N}", batch.Kind, credential.Project, credential.Test, credential.Customer!.Value, provider, batch.Create.Key, providerId, time.GetUtcNow())
+            $"{batch.Prefix}{request:N}", batch.Kind, credential.Project, credential.Test, credential.Customer!.Value, provider,
+            batch.Create.Key, providerId, time.GetUtcNow())
         {
             Terms = batch.Terms,
             InputFile = batch.InputFile,
@@ -86,7 +97,8 @@ public sealed class BatchCreation(Inference inference, ProviderCalls calls, Sess
         }
         catch (Exception e)
         {
-            log.LogError("a batch that nobody can reach could not be cancelled at {Provider}: {Message}", cancel.Upstream.Provider.Id, e.Message);
+            log.LogError(
+                "a batch that nobody can reach could not be cancelled at {Provider}: {Message}", cancel.Upstream.Provider.Id, e.Message);
         }
     }
 }

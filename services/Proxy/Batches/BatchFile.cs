@@ -68,7 +68,8 @@ public static class BatchFile
                 length = json.End - start;
             }
             else
-                throw Unpriceable($"{at}{Encoding.UTF8.GetString(name)}", "a line has 'custom_id', 'method', 'url' and 'body' and nothing else");
+                throw Unpriceable(
+                    $"{at}{Encoding.UTF8.GetString(name)}", "a line has 'custom_id', 'method', 'url' and 'body' and nothing else");
         }
         json.Step();
         if (method != "POST")

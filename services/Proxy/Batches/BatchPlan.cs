@@ -25,7 +25,8 @@ public sealed class BatchPlan(Caller caller, string endpoint)
     public Route? Route { get; private set; }
 
     /// <summary>The sum of all lines that were added.</summary>
-    public BatchTerms Terms => new(endpoint, Route!.Model.Id, Route.Model.PriceVersion, Route.Model.Prices!.InBatches, new(_bound), _ids.Count, _estimatedInput);
+    public BatchTerms Terms =>
+        new(endpoint, Route!.Model.Id, Route.Model.PriceVersion, Route.Model.Prices!.InBatches, new(_bound), _ids.Count, _estimatedInput);
 
     /// <summary>Adds a line; returns its body for the provider.</summary>
     /// <param name="at">The line's place as messages name it: <c>requests[3].</c>, <c>line 4: </c>.</param>
@@ -67,7 +68,8 @@ public sealed class BatchPlan(Caller caller, string endpoint)
         var outputLimit = UpperBound.OutputLimit(request.MaxTokens, _offer!.MaxOutputTokens);
         var most = bound.Cost(outputLimit);
         if (most > MaxBound - _bound)
-            throw new ProblemException(Problems.WalletExhausted($"The batch may cost more than {new Money(MaxBound)} USD. Make it smaller."));
+            throw new ProblemException(
+                Problems.WalletExhausted($"The batch may cost more than {new Money(MaxBound)} USD. Make it smaller."));
         _bound += most;
         _estimatedInput += TokenEstimate.OfRequest(json.Span);
         return request.Rewrite(json, _offer.UpstreamModel, outputLimit, injectUsage: false);
@@ -95,7 +97,10 @@ public sealed class BatchPlan(Caller caller, string endpoint)
     {
         var field = problem.Param is { } param ? $"{place}{separator}{param}" : place;
         var message = problem.Message.Replace($"'{problem.Param}'", $"'{field}'", StringComparison.Ordinal);
-        return problem with { Param = field, Message = message.Contains(field, StringComparison.Ordinal) ? message : $"'{field}': {message}" };
+        return problem with
+        {
+            Param = field, Message = message.Contains(field, StringComparison.Ordinal) ? message : $"'{field}': {message}",
+        };
     }
 }
 

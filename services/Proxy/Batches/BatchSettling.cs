@@ -10,7 +10,9 @@ namespace LlmGateway.Proxy.Batches;
 /// proxy that claims a batch has it for a while; a cost that is reported twice is booked once. Failures are repeated until providers delete
 /// the results; then the batch stays charged at its bound.
 /// </summary>
-public sealed class BatchSettling(Identity identity, SessionsClient sessions, WalletClient wallet, ProviderCalls calls, TimeProvider time, ILogger<BatchSettling> log) : BackgroundService
+public sealed class BatchSettling(
+    Identity identity, SessionsClient sessions, WalletClient wallet, ProviderCalls calls, TimeProvider time, ILogger<BatchSettling> log)
+    : BackgroundService
 {
     /// <summary>Anthropic keeps results this long; OpenAI keeps them one day longer.</summary>
     static readonly TimeSpan ResultsAreKept = TimeSpan.FromDays(29);
@@ -37,7 +39,8 @@ public sealed class BatchSettling(Identity identity, SessionsClient sessions, Wa
     {
         if (await identity.ProjectAsync(batch.Project) is not { } project || project.FindProvider(batch.Provider) is not { } upstream)
             return false;
-        ProviderCall Get(string path) => new(null, BatchWires.Of(batch.Terms!.Endpoint)!, upstream, batch.ProviderKey, HttpMethod.Get, path) { About = batch };
+        ProviderCall Get(string path) =>
+            new(null, BatchWires.Of(batch.Terms!.Endpoint)!, upstream, batch.ProviderKey, HttpMethod.Get, path) { About = batch };
         var state = BatchState.Of(batch, await calls.AskAsync(Get(BatchState.PathOf(batch)), token));
         if (!state.HasEnded)
             return false;
@@ -97,7 +100,8 @@ public sealed class BatchSettling(Identity identity, SessionsClient sessions, Wa
 
     async Task GiveUpAsync(ProviderObject batch)
     {
-        log.LogError("the results of batch {Batch} were never found: it stays charged at its bound of {Bound} USD", batch.Id, batch.Terms!.Bound);
+        log.LogError(
+            "the results of batch {Batch} were never found: it stays charged at its bound of {Bound} USD", batch.Id, batch.Terms!.Bound);
         await sessions.SettledAsync(batch.Id, new(null, []));
     }
 }
@@ -122,10 +126,15 @@ public sealed record BatchState(bool HasEnded, int Answered, string? ResultsPath
         if (batch.Kind == ProviderObject.MessageBatch)
             return new(Text(said, "processing_status") == "ended", Count(said, "succeeded"), $"{PathOf(batch)}/results");
         var output = Text(said, "output_file_id");
-        return new(Text(said, "status") is "completed" or "failed" or "expired" or "cancelled", Count(said, "completed"), output is null ? null : $"/v1/files/{Uri.EscapeDataString(output)}/content");
+        return new(
+            Text(said, "status") is "completed" or "failed" or "expired" or "cancelled",
+            Count(said, "completed"),
+            output is null ? null : $"/v1/files/{Uri.EscapeDataString(output)}/content");
     }
 
-    static string? Text(JsonObject said, string member) => said[member] is JsonValue value && value.TryGetValue(out string? text) ? text : null;
+    static string? Text(JsonObject said, string member) =>
+        said[member] is JsonValue value && value.TryGetValue(out string? text) ? text : null;
 
-    static int Count(JsonObject said, string member) => said["request_counts"] is JsonObject counts && counts[member] is JsonValue value && value.TryGetValue(out int count) ? count : 0;
+    static int Count(JsonObject said, string member) =>
+        said["request_counts"] is JsonObject counts && counts[member] is JsonValue value && value.TryGetValue(out int count) ? count : 0;
 }

@@ -61,7 +61,9 @@ public sealed class BatchTally(BatchTerms terms)
             var isResult = reader.Has(isMessage ? "result"u8 : "response"u8);
             reader.Read();
             if (isResult && reader.TokenType == JsonTokenType.StartObject)
-                (start, end) = isMessage ? PlaceOf("message"u8, ref reader, "type"u8, "succeeded"u8) : PlaceOf("body"u8, ref reader, "status_code"u8, "200"u8);
+                (start, end) = isMessage
+                    ? PlaceOf("message"u8, ref reader, "type"u8, "succeeded"u8)
+                    : PlaceOf("body"u8, ref reader, "status_code"u8, "200"u8);
             else
                 reader.StepOver();
         }
@@ -69,7 +71,8 @@ public sealed class BatchTally(BatchTerms terms)
     }
 
     /// <summary>Where a member stands, if its object has the wanted state.</summary>
-    static (int Start, int End) PlaceOf(ReadOnlySpan<byte> member, ref Utf8JsonReader reader, ReadOnlySpan<byte> state, ReadOnlySpan<byte> wanted)
+    static (int Start, int End) PlaceOf(
+        ReadOnlySpan<byte> member, ref Utf8JsonReader reader, ReadOnlySpan<byte> state, ReadOnlySpan<byte> wanted)
     {
         var (good, start, end) = (false, 0, 0);
         while (reader.NextMember())

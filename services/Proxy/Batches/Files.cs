@@ -39,10 +39,17 @@ public sealed class Files(ObjectCallers callers, ProviderCalls calls, SessionsCl
         if ((await sessions.ObjectsAsync(credential.Customer!.Value, Kind, MaxFiles, null)).Count >= MaxFiles)
             throw new ProblemException(Problems.Conflict("too_many_files", $"There are {MaxFiles} files already. Delete some of them."));
         var upstream = plan.Route!.Upstream;
-        var call = new ProviderCall(http, Wires.Chat, upstream, upstream.NextKey(), HttpMethod.Post, Path) { Content = () => Form(upload.Name, sent) };
+        var call = new ProviderCall(http, Wires.Chat, upstream, upstream.NextKey(), HttpMethod.Post, Path)
+        {
+            Content = () => Form(upload.Name, sent),
+        };
         var answer = await calls.AskAsync(call, http.RequestAborted);
         var made = new ProviderObject(
-            $"file-{Ids.New():N}", Kind, credential.Project, credential.Test, credential.Customer.Value, plan.Route.Model.Provider, call.Key, (string)answer[Id]!, time.GetUtcNow()) { Terms = plan.Terms };
+            $"file-{Ids.New():N}", Kind, credential.Project, credential.Test, credential.Customer.Value, plan.Route.Model.Provider,
+            call.Key, (string)answer[Id]!, time.GetUtcNow())
+        {
+            Terms = plan.Terms,
+        };
         try
         {
             await sessions.RegisterAsync(made);
@@ -60,7 +67,12 @@ public sealed class Files(ObjectCallers callers, ProviderCalls calls, SessionsCl
         var caller = await callers.EnterAsync(http, Wires.Chat);
         if (http.Request.Query["order"] == "asc")
             throw FieldErrors.Invalid("order", "must be 'desc'");
-        var (page, hasMore) = await callers.ListAsync(http, caller, Kind, "after", async file => Shown(file, await calls.AskAsync(Call(http, caller, file, HttpMethod.Get), http.RequestAborted)));
+        var (page, hasMore) = await callers.ListAsync(
+            http,
+            caller,
+            Kind,
+            "after",
+            async file => Shown(file, await calls.AskAsync(Call(http, caller, file, HttpMethod.Get), http.RequestAborted)));
         return ProviderCalls.Answer(ObjectCallers.List(page, hasMore));
     }
 
@@ -101,7 +113,16 @@ public sealed class Files(ObjectCallers callers, ProviderCalls calls, SessionsCl
     }
 
     static ProviderCall Call(HttpContext http, Caller caller, ProviderObject file, HttpMethod method) =>
-        new(http, Wires.Chat, ObjectCallers.ProviderOf(caller.Project, file), file.ProviderKey, method, BatchState.PathOf(file)) { About = file };
+        new(
+            http,
+            Wires.Chat,
+            ObjectCallers.ProviderOf(caller.Project, file),
+            file.ProviderKey,
+            method,
+            BatchState.PathOf(file))
+        {
+            About = file,
+        };
 
     static JsonObject Shown(ProviderObject file, JsonObject answer)
     {

@@ -6,7 +6,8 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Proxy.Batches;
 
 /// <summary><c>/v1/messages/batches</c>: Anthropic's batches. <see cref="BatchCreation"/> says how they are charged.</summary>
-public sealed class MessageBatches(ObjectCallers callers, BatchCreation creation, BatchSettling settling, ProviderCalls calls, SessionsClient sessions, TimeProvider time)
+public sealed class MessageBatches(
+    ObjectCallers callers, BatchCreation creation, BatchSettling settling, ProviderCalls calls, SessionsClient sessions, TimeProvider time)
 {
     const string Path = "/v1/messages/batches", Kind = ProviderObject.MessageBatch;
 
@@ -33,7 +34,10 @@ public sealed class MessageBatches(ObjectCallers callers, BatchCreation creation
         var sent = MessageBatchBody.Read(body.Memory, plan);
         call.Route = plan.Route!;
         var upstream = call.Route.Upstream;
-        var create = new ProviderCall(http, Wires.Messages, upstream, upstream.NextKey(), HttpMethod.Post, Path) { Content = () => Json(sent) };
+        var create = new ProviderCall(http, Wires.Messages, upstream, upstream.NextKey(), HttpMethod.Post, Path)
+        {
+            Content = () => Json(sent),
+        };
         var (made, answer) = await creation.CreateAsync(call, new(Kind, "msgbatch_", plan.Terms, create,
             providerId => create with { Path = $"{Path}/{Uri.EscapeDataString(providerId)}/cancel", Content = null }));
         return ProviderCalls.Answer(Shown(http, made, answer));
@@ -44,7 +48,8 @@ public sealed class MessageBatches(ObjectCallers callers, BatchCreation creation
         var caller = await callers.EnterAsync(http, Wires.Messages);
         if (http.Request.Query.ContainsKey("before_id"))
             throw FieldErrors.Invalid("before_id", "is not offered here; go on with 'after_id'");
-        var (page, hasMore) = await callers.ListAsync(http, caller, Kind, "after_id", batch => AskAsync(http, caller, batch, HttpMethod.Get, ""));
+        var (page, hasMore) = await callers.ListAsync(
+            http, caller, Kind, "after_id", batch => AskAsync(http, caller, batch, HttpMethod.Get, ""));
         return ProviderCalls.Answer(new JsonObject
         {
             ["data"] = new JsonArray([.. page]),
@@ -73,7 +78,9 @@ public sealed class MessageBatches(ObjectCallers callers, BatchCreation creation
         var caller = await callers.EnterAsync(http, Wires.Messages);
         var batch = await callers.FindAsync(caller, Kind, id);
         if (!batch.Settled && !await settling.SettleAsync(batch, http.RequestAborted))
-            throw new ProblemException(Problems.Conflict("batch_not_settled", "A batch can be deleted when it has ended and its cost is booked. Try again in a moment."));
+            throw new ProblemException(
+                Problems.Conflict(
+                    "batch_not_settled", "A batch can be deleted when it has ended and its cost is booked. Try again in a moment."));
         var answer = await calls.AskAsync(Call(http, caller, batch, HttpMethod.Delete, ""), http.RequestAborted);
         await sessions.DeleteAsync(batch);
         answer[Id] = batch.Id;
@@ -89,9 +96,21 @@ public sealed class MessageBatches(ObjectCallers callers, BatchCreation creation
     }
 
     static ProviderCall Call(HttpContext http, Caller caller, ProviderObject batch, HttpMethod method, string action) =>
-        new(http, Wires.Messages, ObjectCallers.ProviderOf(caller.Project, batch), batch.ProviderKey, method, $"{BatchState.PathOf(batch)}{action}") { About = batch };
+        new(
+            http,
+            Wires.Messages,
+            ObjectCallers.ProviderOf(caller.Project, batch),
+            batch.ProviderKey,
+            method,
+            $"{BatchState.PathOf(batch)}{action}")
+        {
+            About = batch,
+        };
 
-    static ReadOnlyMemoryContent Json(ReadOnlyMemory<byte> json) => new(json) { Headers = { ContentType = new MediaTypeHeaderValue("application/json") } };
+    static ReadOnlyMemoryContent Json(ReadOnlyMemory<byte> json) => new(json)
+    {
+        Headers = { ContentType = new MediaTypeHeaderValue("application/json") },
+    };
 
     /// <summary>
     /// The provider's description under our id. The SDK follows the link with the caller's key, so the link must lead here.

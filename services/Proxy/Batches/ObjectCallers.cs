@@ -34,7 +34,9 @@ public sealed partial class ObjectCallers(Identity identity, KeyUse keys, RateLi
 
     /// <exception cref="ProblemException">The caller's customer has no such object (404). Objects of others look the same.</exception>
     public async Task<ProviderObject> FindAsync(Caller caller, string kind, string id) =>
-        Id().IsMatch(id) && await sessions.ObjectAsync(caller.Credential.Customer!.Value, id) is { } found && found.Kind == kind ? found : throw NotFound(kind);
+        Id().IsMatch(id) && await sessions.ObjectAsync(caller.Credential.Customer!.Value, id) is { } found && found.Kind == kind
+            ? found
+            : throw NotFound(kind);
 
     /// <exception cref="ProblemException">The provider that keeps the object is no longer configured (404).</exception>
     public static Upstream ProviderOf(Project project, ProviderObject of) => project.FindProvider(of.Provider) ?? throw NotFound(of.Kind);
@@ -44,7 +46,8 @@ public sealed partial class ObjectCallers(Identity identity, KeyUse keys, RateLi
     /// left out.
     /// </summary>
     /// <param name="cursor">The query parameter that names the last object of the page before.</param>
-    public async Task<(T[] Page, bool HasMore)> ListAsync<T>(HttpContext http, Caller caller, string kind, string cursor, Func<ProviderObject, Task<T>> describe)
+    public async Task<(T[] Page, bool HasMore)> ListAsync<T>(
+        HttpContext http, Caller caller, string kind, string cursor, Func<ProviderObject, Task<T>> describe)
         where T : class
     {
         var asked = http.Request.Query["limit"].ToString();

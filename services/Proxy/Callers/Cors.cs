@@ -8,8 +8,10 @@ namespace LlmGateway.Proxy;
 /// </summary>
 public sealed class Cors(SessionsClient sessions, TimeProvider time)
 {
-    const string ExposedHeaders = "X-Request-Id, request-id, X-LLMGateway-Cost, X-LLMGateway-Model, X-LLMGateway-Provider, X-Query-Type, Retry-After, "
-        + "X-RateLimit-Limit-Requests, X-RateLimit-Remaining-Requests, X-RateLimit-Reset-Requests, X-RateLimit-Limit-Tokens, X-RateLimit-Remaining-Tokens, X-RateLimit-Reset-Tokens";
+    const string ExposedHeaders =
+        "X-Request-Id, request-id, X-LLMGateway-Cost, X-LLMGateway-Model, X-LLMGateway-Provider, X-Query-Type, Retry-After, "
+        + "X-RateLimit-Limit-Requests, X-RateLimit-Remaining-Requests, X-RateLimit-Reset-Requests, "
+        + "X-RateLimit-Limit-Tokens, X-RateLimit-Remaining-Tokens, X-RateLimit-Reset-Tokens";
 
     static readonly TimeSpan MaxAge = TimeSpan.FromSeconds(5);
 
@@ -33,7 +35,9 @@ public sealed class Cors(SessionsClient sessions, TimeProvider time)
             }
             headers.AccessControlAllowOrigin = origin;
             headers.AccessControlAllowMethods = "GET, POST, PATCH, PUT, DELETE";
-            headers.AccessControlAllowHeaders = http.Request.Headers["Access-Control-Request-Headers"].ToString() is { Length: > 0 } asked ? asked : "Authorization, Content-Type";
+            headers.AccessControlAllowHeaders = http.Request.Headers["Access-Control-Request-Headers"].ToString() is { Length: > 0 } asked
+                ? asked
+                : "Authorization, Content-Type";
             headers.AccessControlMaxAge = "600";
             http.Response.StatusCode = StatusCodes.Status204NoContent;
             return;

@@ -83,7 +83,10 @@ public sealed class HotCache<TKey, TValue>(Func<TKey, bool, Task<TValue?>> fetch
     {
         var now = time.GetUtcNow();
         var value = await fetch(key, skipRedis);
-        var fresh = new Entry { Fetched = true, Value = value, ReadAt = value is null ? now : readAt(value), SkipRedisUntil = old.SkipRedisUntil };
+        var fresh = new Entry
+        {
+            Fetched = true, Value = value, ReadAt = value is null ? now : readAt(value), SkipRedisUntil = old.SkipRedisUntil,
+        };
         // If the entry was invalidated meanwhile, the value read here may predate the change. Then the newer entry stays.
         _entries.TryUpdate(key, fresh, old);
         return value;

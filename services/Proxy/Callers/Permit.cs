@@ -80,5 +80,7 @@ public static class Permit
 
     /// <summary>Platform secrets may only manage; they cannot call models.</summary>
     public static Problem? CheckInference(Credential credential) =>
-        credential.Kind == CredentialKind.SecretKey ? Problems.WrongCredential("a session token (es_…) or a customer key (llm_gw_…)") : null;
+        credential.Kind == CredentialKind.SecretKey
+            ? Problems.WrongCredential("a session token (es_…) or a customer key (llm_gw_…)")
+            : null;
 }

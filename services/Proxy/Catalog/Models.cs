@@ -13,7 +13,10 @@ namespace LlmGateway.Proxy;
 /// </summary>
 public static partial class Models
 {
-    static readonly JsonSerializerOptions WithoutNulls = new(JsonSerializerDefaults.Web) { DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull };
+    static readonly JsonSerializerOptions WithoutNulls = new(JsonSerializerDefaults.Web)
+    {
+        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    };
 
     enum Shape { OpenAi, Anthropic, Gemini }
 
@@ -63,7 +66,8 @@ public static partial class Models
         return request.Headers.ContainsKey("x-goog-api-key") || request.Query.ContainsKey("key") ? Shape.Gemini : Shape.OpenAi;
     }
 
-    static IEnumerable<Route> Allowed(Caller caller) => caller.Project.Catalog.Models.Select(model => FirstAllowed(caller, model.Id)).OfType<Route>();
+    static IEnumerable<Route> Allowed(Caller caller) =>
+        caller.Project.Catalog.Models.Select(model => FirstAllowed(caller, model.Id)).OfType<Route>();
 
     /// <summary>The first provider of the model that the caller may use.</summary>
     static Route? FirstAllowed(Caller caller, string name)
@@ -80,7 +84,10 @@ public static partial class Models
         var models = routes.Select(route => Show(shape, route));
         return shape switch
         {
-            Shape.Anthropic => new { data = models, has_more = false, first_id = routes.FirstOrDefault()?.Model.Id, last_id = routes.LastOrDefault()?.Model.Id },
+            Shape.Anthropic => new
+            {
+                data = models, has_more = false, first_id = routes.FirstOrDefault()?.Model.Id, last_id = routes.LastOrDefault()?.Model.Id,
+            },
             Shape.Gemini => new { models },
             _ => new { @object = "list", data = models },
         };

@@ -16,7 +16,8 @@ public sealed class Project
     {
         Catalog = catalog;
         Origins = catalog.AllowedOrigins.ToFrozenSet(StringComparer.Ordinal);
-        var providers = catalog.Providers.ToDictionary(provider => provider.Id, provider => new Upstream(provider, OpenSecrets(catalog, provider, envelope)));
+        var providers = catalog.Providers.ToDictionary(
+            provider => provider.Id, provider => new Upstream(provider, OpenSecrets(catalog, provider, envelope)));
         var routes = new Dictionary<string, Route>(StringComparer.Ordinal);
         foreach (var model in catalog.Models)
         {

@@ -50,7 +50,8 @@ public static class Routing
         if (route.Model.Kind != wire.Kind)
             return Problems.Invalid("model", $"The model '{request.Model}' is of the kind '{route.Model.Kind}' and cannot be called here.");
         if (Wires.Of(route.Upstream.Provider.Wire, wire) is null)
-            return Problems.Untranslatable("model", $"The model '{request.Model}' cannot be called here: its provider does not speak {wire.Name}.");
+            return Problems.Untranslatable(
+                "model", $"The model '{request.Model}' cannot be called here: its provider does not speak {wire.Name}.");
         return UpperBound.TryOf(route.Model, request, out bound) ? null : Problems.Unpriced(request.Model);
     }
 }

@@ -35,7 +35,8 @@ static class ChatParameters
     static readonly byte[][] Read =
     [
         "model"u8.ToArray(), "messages"u8.ToArray(), "n"u8.ToArray(), "max_tokens"u8.ToArray(), "max_completion_tokens"u8.ToArray(),
-        "stream"u8.ToArray(), "stream_options"u8.ToArray(), "tools"u8.ToArray(), "functions"u8.ToArray(), "service_tier"u8.ToArray(), "modalities"u8.ToArray(),
+        "stream"u8.ToArray(), "stream_options"u8.ToArray(), "tools"u8.ToArray(), "functions"u8.ToArray(), "service_tier"u8.ToArray(),
+        "modalities"u8.ToArray(),
     ];
 
     /// <summary>Refuses a top-level member whose cost has no price.</summary>

@@ -113,7 +113,8 @@ ref struct ChatRequestReader
             while (_json.NextMember(ref name))
             {
                 if (name.SequenceEqual("type"u8) && !_json.IsString("function"u8) && !_json.IsString("custom"u8))
-                    throw Unpriceable($"tools[{index}].type", "only tools of type 'function' and 'custom' cost nothing beyond their tokens");
+                    throw Unpriceable(
+                        $"tools[{index}].type", "only tools of type 'function' and 'custom' cost nothing beyond their tokens");
                 _json.Skip();
             }
         }

@@ -36,7 +36,8 @@ static class ChatUnderstanding
         "reasoning_effort" => conversation with { Effort = new(ReadLevel(value, name), null, Shown: false, name) },
         "functions" or "function_call" => throw Untranslatable(name, "another wire", "it is the older form of 'tools', use that"),
         // Members that the request's reader took, or found to have no effect.
-        "model" or "stream" or "stream_options" or "max_tokens" or "max_completion_tokens" or "service_tier" or "modalities" => conversation,
+        "model" or "stream" or "stream_options" or "max_tokens" or "max_completion_tokens" or "service_tier" or "modalities" =>
+            conversation,
         // Members for the provider's records and caches. They do not change the answer.
         "user" or "metadata" or "safety_identifier" or "prompt_cache_key" or "prompt_cache_retention" => conversation,
         // Members that are allowed only at their defaults.
@@ -74,7 +75,11 @@ static class ChatUnderstanding
                 case "tool":
                     message.RefuseOthers(path, "role", "content", "tool_call_id", "name");
                     var id = message.Text("tool_call_id", path);
-                    turns.Add(new(Speaker.User, [new ToolResultPart(id, names.GetValueOrDefault(id), ReadContent(message, path), IsError: false, path)], path));
+                    turns.Add(
+                        new(
+                            Speaker.User,
+                            [new ToolResultPart(id, names.GetValueOrDefault(id), ReadContent(message, path), IsError: false, path)],
+                            path));
                     break;
                 case "function":
                     throw Untranslatable($"{path}.role", "another wire", "it is the older form of 'tool', use that");
@@ -163,7 +168,8 @@ static class ChatUnderstanding
         function.RefuseOthers($"{path}.function", "name", "description", "parameters", "strict");
         return new(
             function.Text("name", $"{path}.function"), function.Find("description")?.Text($"{path}.function.description"),
-            function.Find("parameters")?.Object($"{path}.function.parameters").GetRawText(), function.Find("strict")?.Flag($"{path}.function.strict") ?? false, path);
+            function.Find("parameters")?.Object($"{path}.function.parameters").GetRawText(),
+            function.Find("strict")?.Flag($"{path}.function.strict") ?? false, path);
     }
 
     static ToolChoice ReadToolChoice(JsonElement choice)
@@ -180,7 +186,12 @@ static class ChatUnderstanding
         if (!choice.Object(Path).Text("type", Path).Equals("function", StringComparison.Ordinal))
             throw Untranslatable($"{Path}.type");
         choice.RefuseOthers(Path, "type", "function");
-        return new(ToolMode.One, (choice.Find("function") ?? throw Invalid($"{Path}.function", "is required")).Object($"{Path}.function").Text("name", $"{Path}.function"), Path);
+        return new(
+            ToolMode.One,
+            (choice.Find("function") ?? throw Invalid($"{Path}.function", "is required"))
+                .Object($"{Path}.function")
+                .Text("name", $"{Path}.function"),
+            Path);
     }
 
     static string[] ReadStop(JsonElement stop) =>
@@ -200,7 +211,8 @@ static class ChatUnderstanding
                 var schema = format.Find("json_schema") ?? throw Invalid($"{Path}.json_schema", "is required");
                 schema.RefuseOthers($"{Path}.json_schema", "name", "schema", "strict");
                 return new(
-                    schema.Find("name")?.Text($"{Path}.json_schema.name"), schema.Find("schema")?.Object($"{Path}.json_schema.schema").GetRawText(),
+                    schema.Find("name")?.Text($"{Path}.json_schema.name"),
+                    schema.Find("schema")?.Object($"{Path}.json_schema.schema").GetRawText(),
                     schema.Find("strict")?.Flag($"{Path}.json_schema.strict") ?? false, Path);
             default:
                 throw Untranslatable($"{Path}.type");

@@ -103,7 +103,9 @@ public sealed class ChatWriter(AnswerHead head) : AnswerWriter
         before.Write(",\"choices\":[{\"index\":0,\"delta\":{"u8);
         _before = before.WrittenSpan.ToArray();
         // A caller who asked for usage finds the member in every chunk.
-        _after = (head.Request.WantsUsage ? "},\"logprobs\":null,\"finish_reason\":null}],\"usage\":null}\n\n"u8 : "},\"logprobs\":null,\"finish_reason\":null}]}\n\n"u8).ToArray();
+        _after = head.Request.WantsUsage
+            ? "},\"logprobs\":null,\"finish_reason\":null}],\"usage\":null}\n\n"u8.ToArray()
+            : "},\"logprobs\":null,\"finish_reason\":null}]}\n\n"u8.ToArray();
         to.Write(_before);
         to.Write("\"role\":\"assistant\",\"content\":\"\",\"refusal\":null"u8);
         to.Write(_after);

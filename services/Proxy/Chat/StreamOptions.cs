@@ -9,7 +9,8 @@ namespace LlmGateway.Proxy.Chat;
 /// <param name="Value">An object or null.</param>
 /// <param name="IncludeUsage">The value of <c>include_usage</c> in it.</param>
 /// <param name="AsksForUsage">The value of <c>include_usage</c> is true.</param>
-readonly record struct StreamOptions(ModelRequest.Place Value, bool IsObject, bool IsEmpty, ModelRequest.Place IncludeUsage, bool AsksForUsage)
+readonly record struct StreamOptions(
+    ModelRequest.Place Value, bool IsObject, bool IsEmpty, ModelRequest.Place IncludeUsage, bool AsksForUsage)
 {
     public static StreamOptions Read(ref StrictJson json)
     {
@@ -24,7 +25,10 @@ readonly record struct StreamOptions(ModelRequest.Place Value, bool IsObject, bo
         {
             options = options with { IsEmpty = false };
             if (name.SequenceEqual("include_usage"u8))
-                options = options with { AsksForUsage = json.ReadBool("stream_options.include_usage"), IncludeUsage = new(json.Start, json.End - json.Start) };
+                options = options with
+                {
+                    AsksForUsage = json.ReadBool("stream_options.include_usage"), IncludeUsage = new(json.Start, json.End - json.Start),
+                };
             json.Skip();
         }
         return options;

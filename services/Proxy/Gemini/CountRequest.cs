@@ -48,7 +48,8 @@ public sealed class CountRequest
         if (_model.Length == 0)
             return body;
         var edits = new ByteEdits();
-        edits.Replace(_model.Start, _model.Length, JsonSerializer.SerializeToUtf8Bytes($"models/{GeminiTarget.ModelOf(upstreamModel)}", Relaxed));
+        edits.Replace(
+            _model.Start, _model.Length, JsonSerializer.SerializeToUtf8Bytes($"models/{GeminiTarget.ModelOf(upstreamModel)}", Relaxed));
         return edits.Apply(body.Span);
     }
 

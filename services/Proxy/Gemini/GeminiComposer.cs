@@ -105,7 +105,10 @@ sealed class GeminiComposer(Utf8JsonWriter json, string model)
     {
         json.WriteStartObject();
         json.WriteStartObject(image.Url is null ? "inlineData" : "fileData");
-        json.WriteString("mimeType", image.MediaType ?? (image.Url is null ? throw Untranslatable(image.Field, "Gemini", "the image's type is missing") : TypeOf(image.Url)));
+        json.WriteString(
+            "mimeType",
+            image.MediaType
+                ?? (image.Url is null ? throw Untranslatable(image.Field, "Gemini", "the image's type is missing") : TypeOf(image.Url)));
         json.WriteString(image.Url is null ? "data" : "fileUri", image.Url ?? image.Base64);
         json.WriteEndObject();
         json.WriteEndObject();
@@ -157,7 +160,11 @@ sealed class GeminiComposer(Utf8JsonWriter json, string model)
         json.WriteStartObject();
         json.WriteStartObject("functionResponse");
         json.WriteString("id", result.CallId);
-        json.WriteString("name", result.Name ?? throw Untranslatable(result.Field, "Gemini", "no call with its id stands before it, and Gemini needs the function's name"));
+        json.WriteString(
+            "name",
+            result.Name
+                ?? throw Untranslatable(
+                    result.Field, "Gemini", "no call with its id stands before it, and Gemini needs the function's name"));
         json.WriteStartObject("response");
         json.WriteString(result.IsError ? "error" : "output", string.Concat(result.Content.OfType<TextPart>().Select(text => text.Text)));
         json.WriteEndObject();
@@ -293,6 +300,8 @@ sealed class GeminiComposer(Utf8JsonWriter json, string model)
     {
         const string Family = "gemini-";
         var at = model.IndexOf(Family, StringComparison.OrdinalIgnoreCase);
-        return at >= 0 && at + Family.Length < model.Length && char.IsAsciiDigit(model[at + Family.Length]) ? model[at + Family.Length] - '0' : 0;
+        return at >= 0 && at + Family.Length < model.Length && char.IsAsciiDigit(model[at + Family.Length])
+            ? model[at + Family.Length] - '0'
+            : 0;
     }
 }

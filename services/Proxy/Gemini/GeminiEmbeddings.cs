@@ -21,7 +21,8 @@ public sealed class GeminiEmbeddingsWire(string method) : Wire
 
     public override string Path(string upstreamModel, bool stream) => $"{GeminiWire.PathOf(upstreamModel)}:{method}";
 
-    public override WholeMeter NewWholeMeter(ModelRequest request, bool counts) => new OneShotMeter(new(), "usageMetadata"u8.ToArray(), (json, _) => GeminiUsage.Read(json));
+    public override WholeMeter NewWholeMeter(ModelRequest request, bool counts) =>
+        new OneShotMeter(new(), "usageMetadata"u8.ToArray(), (json, _) => GeminiUsage.Read(json));
 
     public override void WriteError(IBufferWriter<byte> to, Problem problem, string requestId) => GeminiError.Write(to, problem, requestId);
 
@@ -51,7 +52,9 @@ public sealed class GeminiEmbeddingsWire(string method) : Wire
                 {
                     if (json.Token != JsonTokenType.StartObject)
                         throw Invalid($"requests[{index}]", "must be an object");
-                    hasContent = ReadOne(ref json, request, $"requests[{index}].") ? true : throw new ProblemException(Problems.Missing($"requests[{index}].content"));
+                    hasContent = ReadOne(ref json, request, $"requests[{index}].")
+                        ? true
+                        : throw new ProblemException(Problems.Missing($"requests[{index}].content"));
                 }
             }
         }
@@ -97,7 +100,11 @@ public sealed class GeminiEmbeddingsWire(string method) : Wire
                 throw Invalid($"{path}.parts", "must be an array");
             else
                 for (var index = 0; json.NextElement(); index++)
-                    ReadPart(ref json, json.Token == JsonTokenType.StartObject ? $"{path}.parts[{index}]" : throw Invalid($"{path}.parts[{index}]", "must be an object"));
+                    ReadPart(
+                        ref json,
+                        json.Token == JsonTokenType.StartObject
+                            ? $"{path}.parts[{index}]"
+                            : throw Invalid($"{path}.parts[{index}]", "must be an object"));
         }
     }
 

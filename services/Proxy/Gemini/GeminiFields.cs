@@ -54,7 +54,8 @@ sealed class GeminiField(string name, string? unpriced = null)
     public readonly string Name = name;
     public readonly string? Unpriced = unpriced;
     public readonly byte[] Camel = Encoding.UTF8.GetBytes(name);
-    readonly byte[] _snake = Encoding.UTF8.GetBytes(string.Concat(name.Select(letter => char.IsUpper(letter) ? $"_{char.ToLowerInvariant(letter)}" : letter.ToString())));
+    readonly byte[] _snake = Encoding.UTF8.GetBytes(
+        string.Concat(name.Select(letter => char.IsUpper(letter) ? $"_{char.ToLowerInvariant(letter)}" : letter.ToString())));
 
     /// <summary>True for the two spellings that Google reads.</summary>
     public bool IsSpelt(ReadOnlySpan<byte> text) => text.SequenceEqual(Camel) || text.SequenceEqual(_snake);

@@ -77,7 +77,8 @@ public sealed class GeminiReader : AnswerReader
     /// <summary>True for members that make an answer.</summary>
     bool ReadMember(ref Utf8JsonReader reader, ReadOnlySpan<byte> data, List<AnswerEvent> to, ref string? id, ref int usageEnd)
     {
-        var (isCandidates, isUsage, isFeedback) = (reader.Has("candidates"u8), reader.Has("usageMetadata"u8), reader.Has("promptFeedback"u8));
+        var (isCandidates, isUsage, isFeedback) = (
+            reader.Has("candidates"u8), reader.Has("usageMetadata"u8), reader.Has("promptFeedback"u8));
         var (isId, isError) = (reader.Has("responseId"u8), reader.Has("error"u8));
         reader.Read();
         if (isCandidates && reader.TokenType == JsonTokenType.StartArray)

@@ -63,7 +63,11 @@ static class GeminiSchema
                 json.WriteEndArray();
                 break;
             case ("minItems" or "maxItems" or "minLength" or "maxLength" or "minProperties" or "maxProperties", JsonValueKind.String)
-                when long.TryParse(value.GetString(), System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out var count):
+                when long.TryParse(
+                    value.GetString(),
+                    System.Globalization.NumberStyles.None,
+                    System.Globalization.CultureInfo.InvariantCulture,
+                    out var count):
                 json.WriteNumber(name, count);
                 break;
             default:

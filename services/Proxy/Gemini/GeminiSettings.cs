@@ -68,7 +68,9 @@ sealed class GeminiSettings
             switch (name)
             {
                 case "mode": mode = Text(value, $"{field}.mode"); break;
-                case "allowedFunctionNames": allowed.AddRange(ElementsOf(value).Select(function => Text(function.Element, $"{field}.{name}"))); break;
+                case "allowedFunctionNames":
+                    allowed.AddRange(ElementsOf(value).Select(function => Text(function.Element, $"{field}.{name}")));
+                    break;
                 case "streamFunctionCallArguments" when value.ValueKind == JsonValueKind.False: break;
                 default: throw Refuse($"{field}.{name}");
             }
@@ -80,7 +82,8 @@ sealed class GeminiSettings
             ("NONE", _) => new(ToolMode.None, null, field),
             ("ANY", 0) => new(ToolMode.Required, null, field),
             ("ANY", 1) => new(ToolMode.One, allowed[0], field),
-            ("AUTO" or "ANY" or "VALIDATED", _) => throw Refuse($"{field}.allowedFunctionNames", "the calls can be restricted to one function only"),
+            ("AUTO" or "ANY" or "VALIDATED", _) =>
+                throw Refuse($"{field}.allowedFunctionNames", "the calls can be restricted to one function only"),
             _ => throw Invalid($"{field}.mode", "must be 'AUTO', 'ANY', 'NONE' or 'VALIDATED'"),
         };
     }
@@ -106,7 +109,8 @@ sealed class GeminiSettings
                 // Some of Google's SDKs use the second spelling.
                 case "responseJsonSchema" or "ResponseJsonSchema": schema = value.GetRawText(); break;
                 case "thinkingConfig": ReadThinking(value, field); break;
-                case "responseLogprobs" or "enableEnhancedCivicAnswers" or "audioTimestamp" when value.ValueKind == JsonValueKind.False: break;
+                case "responseLogprobs" or "enableEnhancedCivicAnswers" or "audioTimestamp" when value.ValueKind == JsonValueKind.False:
+                    break;
                 default: throw Refuse(field);
             }
         }
@@ -158,5 +162,7 @@ sealed class GeminiSettings
         json.ValueKind == JsonValueKind.Number && json.TryGetDecimal(out var number) ? number : throw Invalid(field, "must be a number");
 
     static long Whole(JsonElement json, string field, long max) =>
-        json.ValueKind == JsonValueKind.Number && json.TryGetInt64(out var number) && number >= -1 && number <= max ? number : throw Invalid(field, $"must be an integer from -1 to {max}");
+        json.ValueKind == JsonValueKind.Number && json.TryGetInt64(out var number) && number >= -1 && number <= max
+            ? number
+            : throw Invalid(field, $"must be an integer from -1 to {max}");
 }

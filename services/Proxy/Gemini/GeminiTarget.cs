@@ -9,7 +9,8 @@ public readonly record struct GeminiTarget(string Model, string Method, string E
 {
     const string Beta = "/v1beta/", Stable = "/v1/", Collection = "models/";
 
-    public const string Generate = "generateContent", Stream = "streamGenerateContent", CountTokens = "countTokens", Embed = "embedContent", EmbedBatch = "batchEmbedContents";
+    public const string Generate = "generateContent", Stream = "streamGenerateContent", CountTokens = "countTokens", Embed = "embedContent",
+        EmbedBatch = "batchEmbedContents";
 
     static readonly string[] Methods = [Generate, Stream, CountTokens, Embed, EmbedBatch];
 
@@ -33,7 +34,9 @@ public readonly record struct GeminiTarget(string Model, string Method, string E
     public static bool TryRead(string path, out GeminiTarget target)
     {
         target = default;
-        var root = path.StartsWith(Beta, StringComparison.Ordinal) ? Beta : path.StartsWith(Stable + Collection, StringComparison.Ordinal) ? Stable : null;
+        var root = path.StartsWith(Beta, StringComparison.Ordinal) ? Beta
+            : path.StartsWith(Stable + Collection, StringComparison.Ordinal) ? Stable
+            : null;
         var colon = path.LastIndexOf(':');
         if (root is null || colon < root.Length)
             return false;
@@ -56,5 +59,6 @@ public readonly record struct GeminiTarget(string Model, string Method, string E
     /// True for addresses where clients of this wire may put their key into the query: the wire's own, and the list of models.
     /// </summary>
     public static bool MayHoldKey(string path) =>
-        path.StartsWith(Beta, StringComparison.Ordinal) || path.StartsWith("/v1/models", StringComparison.Ordinal) || path.StartsWith("/models", StringComparison.Ordinal);
+        path.StartsWith(Beta, StringComparison.Ordinal) || path.StartsWith("/v1/models", StringComparison.Ordinal)
+            || path.StartsWith("/models", StringComparison.Ordinal);
 }

@@ -58,7 +58,10 @@ sealed class GeminiUnderstanding
             if (name != "parts")
                 continue;
             foreach (var (part, index) in ElementsOf(value))
-                _system.Add(ReadPart(part, $"systemInstruction.parts[{index}]") is TextPart text ? text.Text : throw Refuse($"systemInstruction.parts[{index}]", "instructions are texts"));
+                _system.Add(
+                    ReadPart(part, $"systemInstruction.parts[{index}]") is TextPart text
+                        ? text.Text
+                        : throw Refuse($"systemInstruction.parts[{index}]", "instructions are texts"));
         }
     }
 
@@ -145,7 +148,11 @@ sealed class GeminiUnderstanding
             {
                 case "id": id = Text(value, $"{field}.id"); break;
                 case "name": name = Text(value, $"{field}.name"); break;
-                case "args": arguments = value.ValueKind == JsonValueKind.Object ? value.GetRawText() : throw Invalid($"{field}.args", "must be an object"); break;
+                case "args":
+                    arguments = value.ValueKind == JsonValueKind.Object
+                        ? value.GetRawText()
+                        : throw Invalid($"{field}.args", "must be an object");
+                    break;
                 default: throw Refuse($"{field}.{member}");
             }
         }
@@ -183,7 +190,9 @@ sealed class GeminiUnderstanding
             (id, name) = _open[open];
             _open.RemoveAt(open);
         }
-        return id is { Length: > 0 } ? new(id, name, content, isError, field) : throw Invalid(field, "answers no function call that stands before it");
+        return id is { Length: > 0 }
+            ? new(id, name, content, isError, field)
+            : throw Invalid(field, "answers no function call that stands before it");
     }
 
     /// <summary>
@@ -215,7 +224,8 @@ sealed class GeminiUnderstanding
         return json.EnumerateArray().Select((element, index) => (element, index));
     }
 
-    internal static string Text(JsonElement json, string field) => json.ValueKind == JsonValueKind.String ? json.GetString()! : throw Invalid(field, "must be a string");
+    internal static string Text(JsonElement json, string field) =>
+        json.ValueKind == JsonValueKind.String ? json.GetString()! : throw Invalid(field, "must be a string");
 
     internal static ProblemException Refuse(string field, string? why = null) => Untranslatable(field, "another wire", why);
 }

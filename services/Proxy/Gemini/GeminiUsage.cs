@@ -89,7 +89,9 @@ public static class GeminiUsage
             reader.Read();
             if (isModality && reader.TokenType == JsonTokenType.String)
                 count = reader.Has("AUDIO"u8) ? audio : reader.Has("IMAGE"u8) ? image : -1;
-            if (isCount && (reader.TokenType != JsonTokenType.Number || !reader.TryGetInt64(out tokens) || tokens is < 0 or > ProviderUsage.MaxTokens))
+            if (isCount
+                && (reader.TokenType != JsonTokenType.Number || !reader.TryGetInt64(out tokens)
+                || tokens is < 0 or > ProviderUsage.MaxTokens))
                 tokens = 0;
             reader.StepOver();
         }

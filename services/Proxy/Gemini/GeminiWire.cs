@@ -34,7 +34,8 @@ public sealed class GeminiWire : ConversationWire
 
     public override Conversation Understand(ReadOnlySpan<byte> body, ModelRequest request) => GeminiUnderstanding.Of(body, request);
 
-    public override byte[] Compose(Conversation conversation, string upstreamModel, long outputLimit, bool stream) => GeminiComposer.Compose(conversation, upstreamModel, outputLimit);
+    public override byte[] Compose(Conversation conversation, string upstreamModel, long outputLimit, bool stream) =>
+        GeminiComposer.Compose(conversation, upstreamModel, outputLimit);
 
     public override AnswerReader NewReader() => new GeminiReader();
 
@@ -52,7 +53,8 @@ public sealed class GeminiWire : ConversationWire
     /// <summary>The path of a provider's model, up to the colon before the method. The model's name may include the collection.</summary>
     internal static string PathOf(string upstreamModel)
     {
-        var inCollection = upstreamModel.StartsWith("models/", StringComparison.Ordinal) || upstreamModel.StartsWith("tunedModels/", StringComparison.Ordinal);
+        var inCollection = upstreamModel.StartsWith("models/", StringComparison.Ordinal)
+            || upstreamModel.StartsWith("tunedModels/", StringComparison.Ordinal);
         var segments = upstreamModel.Split('/').Select(Uri.EscapeDataString);
         return $"/v1beta/{(inCollection ? "" : "models/")}{string.Join('/', segments)}";
     }

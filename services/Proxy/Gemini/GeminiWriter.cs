@@ -48,7 +48,8 @@ public sealed class GeminiWriter(AnswerHead head) : AnswerWriter
             case AnswerEventKind.ToolCall or AnswerEventKind.ToolArguments:
                 Keep(e);
                 break;
-            case AnswerEventKind.Text or AnswerEventKind.Refusal or AnswerEventKind.Reasoning or AnswerEventKind.Signature when e.Text is { Length: > 0 }:
+            case AnswerEventKind.Text or AnswerEventKind.Refusal or AnswerEventKind.Reasoning or AnswerEventKind.Signature
+                when e.Text is { Length: > 0 }:
                 var json = BeginChunk(to);
                 WritePart(json, e.Kind, e.Text);
                 EndCandidate(json, null);
@@ -247,5 +248,6 @@ public sealed class GeminiWriter(AnswerHead head) : AnswerWriter
         json.Flush();
     }
 
-    void NameAnswer(string? id) => _id = JsonEncodedText.Encode(id is { Length: > 0 } ? id : head.RequestId, JavaScriptEncoder.UnsafeRelaxedJsonEscaping);
+    void NameAnswer(string? id) =>
+        _id = JsonEncodedText.Encode(id is { Length: > 0 } ? id : head.RequestId, JavaScriptEncoder.UnsafeRelaxedJsonEscaping);
 }

@@ -23,7 +23,8 @@ public static class Admission
         for (var i = 0; i < registers.Count; i++)
         {
             if (registers[i].Unit is not (Unit.Usd or Unit.UsdLimit))
-                throw new InvalidOperationException($"register {registers[i].Id:N} has unit {registers[i].Unit}, which requests are not charged in");
+                throw new InvalidOperationException(
+                    $"register {registers[i].Id:N} has unit {registers[i].Unit}, which requests are not charged in");
             (minimums[i], fulls[i]) = (minimum, full);
         }
         return (minimums, fulls);
@@ -50,9 +51,11 @@ public static class Admission
         {
             LeaseRefusalReason.Frozen => Problems.WalletFrozen,
             LeaseRefusalReason.Exhausted when kind == AccountKind.SessionCap =>
-                Problems.SessionCap($"This request may cost {new Money(needed)} USD and the session may still spend {new Money(refusal.Available)} USD."),
+                Problems.SessionCap(
+                    $"This request may cost {new Money(needed)} USD and the session may still spend {new Money(refusal.Available)} USD."),
             LeaseRefusalReason.Exhausted =>
-                Problems.WalletExhausted($"This request may cost {new Money(needed)} USD and the wallet has {new Money(refusal.Available)} USD available."),
+                Problems.WalletExhausted(
+                    $"This request may cost {new Money(needed)} USD and the wallet has {new Money(refusal.Available)} USD available."),
             _ => Problems.Unavailable,
         };
     }

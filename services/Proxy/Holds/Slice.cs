@@ -136,7 +136,8 @@ public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, W
         {
             if (FindIdle(idleTime, except) is not { } lease)
                 return null;
-            var give = new LeaseReturn(lease.Id, ++lease.ReturnFence, [.. registers.Select((register, i) => new Amount(register.Id, lease.Idle[i]))]);
+            var give = new LeaseReturn(
+                lease.Id, ++lease.ReturnFence, [.. registers.Select((register, i) => new Amount(register.Id, lease.Idle[i]))]);
             Array.Clear(lease.Idle);
             _gaveWhileCalling = _calling;
             _boost = 0;
@@ -163,14 +164,18 @@ public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, W
     public IReadOnlyList<HeldLease> LiveLeases()
     {
         lock (_lock)
-            return [.. _retired.Append(_lease).Where(lease => !lease.Lost && lease.Fence > 0 && (lease.Dependents > 0 || !IsEmpty(lease.Idle)))];
+            return [
+                .. _retired.Append(_lease).Where(lease => !lease.Lost && lease.Fence > 0 && (lease.Dependents > 0 || !IsEmpty(lease.Idle)))
+            ];
     }
 
     /// <summary>Closes the slice when nothing is left in it.</summary>
     public bool TryClose()
     {
         lock (_lock)
-            return _closed = _closed || (!_calling && _returns.IsCompleted && _waiting.Count == 0 && _retired.Count == 0 && (_lease.Lost || (_lease.Dependents == 0 && IsEmpty(_lease.Idle))));
+            return _closed = _closed
+                || (!_calling && _returns.IsCompleted && _waiting.Count == 0 && _retired.Count == 0
+                && (_lease.Lost || (_lease.Dependents == 0 && IsEmpty(_lease.Idle))));
     }
 
     static async Task<HoldAnswer> WaitAsync(Waiter waiter, CancellationToken token)
@@ -252,7 +257,9 @@ public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, W
     /// <summary>How many usual requests the next call asks for beyond the waiting ones.</summary>
     /// <param name="lasted">Time since the last call was answered.</param>
     public static int NextBoost(int boost, TimeSpan lasted, int waiting) =>
-        lasted > Quiet ? 0 : lasted > TooShort ? boost : Math.Clamp(boost * (int)Math.Clamp(TooShort / lasted, MinGrowth, MaxGrowth), Math.Max(LeastBoost, waiting), MaxBoost);
+        lasted > Quiet ? 0
+            : lasted > TooShort ? boost
+            : Math.Clamp(boost * (int)Math.Clamp(TooShort / lasted, MinGrowth, MaxGrowth), Math.Max(LeastBoost, waiting), MaxBoost);
 
     LeaseRequest NextRequest()
     {
@@ -305,7 +312,8 @@ public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, W
         {
             var next = node.Next;
             // Requests that need more than all that is left are refused now, without a call for each.
-            if (first || refusal.Reason != LeaseRefusalReason.Exhausted || node.Value.Minimum[index] - _lease.Idle[index] > refusal.Available)
+            if (first || refusal.Reason != LeaseRefusalReason.Exhausted
+                || node.Value.Minimum[index] - _lease.Idle[index] > refusal.Available)
             {
                 node.Value.Answer.TrySetResult(new(null, refusal with { Available = refusal.Available + _lease.Idle[index] }));
                 _waiting.Remove(node);

@@ -71,7 +71,8 @@ public readonly struct UpperBound
     public static UpperBound OfCost(long nanos) => new((Int128)nanos * AttosPerNano, 0);
 
     /// <summary>The bound when either of two providers may answer.</summary>
-    public static UpperBound Dearest(UpperBound a, UpperBound b) => new(Int128.Max(a._fixed, b._fixed), Int128.Max(a._perOutputToken, b._perOutputToken));
+    public static UpperBound Dearest(UpperBound a, UpperBound b) =>
+        new(Int128.Max(a._fixed, b._fixed), Int128.Max(a._perOutputToken, b._perOutputToken));
 
     /// <summary>
     /// Output tokens per answer before money is considered: what the caller asked for, at most what the model can produce (0: unknown).

@@ -82,7 +82,10 @@ sealed class RateAllowance
         _tokens -= rates.TokensPerMinute is null ? 0 : tokens;
         var windows = (RateWindow[])_windows.Clone();
         foreach (ref var window in windows.AsSpan())
-            window = window with { Remaining = Math.Clamp(window.Remaining + (window.Unit == "requests" ? _requests : _tokens), 0, window.Limit) };
+            window = window with
+            {
+                Remaining = Math.Clamp(window.Remaining + (window.Unit == "requests" ? _requests : _tokens), 0, window.Limit),
+            };
         return new(windows, null);
     }
 }

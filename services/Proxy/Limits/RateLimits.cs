@@ -79,16 +79,23 @@ public sealed class RateLimits(Redis redis, TimeProvider time) : BackgroundServi
         var ask = new Question(customer);
         ask.Add("requests", rates.RequestsPerMinute, Math.Max(0, 1 - requestsHere));
         ask.Add("tokens", rates.TokensPerMinute, Math.Max(0, tokens - tokensHere));
-        var (answered, result) = await redis.TryAsync(database => database.ScriptEvaluateAsync(Script, [.. ask.Keys], [.. ask.Values, "take"]));
+        var (answered, result) = await redis.TryAsync(
+            database => database.ScriptEvaluateAsync(Script, [.. ask.Keys], [.. ask.Values, "take"]));
         if (!answered)
             return Unlimited;
         var answer = (RedisValue[])result!;
         var windows = new RateWindow[ask.Units.Count];
         for (var i = 0; i < windows.Length; i++)
-            windows[i] = new(ask.Units[i].Name, ask.Units[i].Limit, (long)answer[4 * i + 1], Seconds(answer[4 * i + 2]), Math.Max(1, Seconds(answer[4 * i])));
+            windows[i] = new(
+                ask.Units[i].Name,
+                ask.Units[i].Limit,
+                (long)answer[4 * i + 1],
+                Seconds(answer[4 * i + 2]),
+                Math.Max(1, Seconds(answer[4 * i])));
         if ((int)answer[^1] == 0)
             return new(windows, windows[Enumerable.Range(0, windows.Length).First(i => (long)answer[4 * i] > 0)]);
-        long Granted(string unit) => Enumerable.Range(0, windows.Length).Where(i => windows[i].Unit == unit).Sum(i => (long)answer[4 * i + 3]);
+        long Granted(string unit) =>
+            Enumerable.Range(0, windows.Length).Where(i => windows[i].Unit == unit).Sum(i => (long)answer[4 * i + 3]);
         return allowance.Add(rates, Granted("requests"), Granted("tokens"), windows, tokens, time.GetTimestamp());
     }
 

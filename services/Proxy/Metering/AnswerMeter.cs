@@ -32,7 +32,8 @@ public abstract class AnswerMeter
     {
         if (UsageIsBelieved)
             return new(Usage!.Usage!, false, Usage.Reason, Usage.Raw);
-        return Estimate(requestBody, Usage switch { null => ProviderUsage.Missing, { Usage: null } => Usage.Reason!, _ => ProviderUsage.Zero });
+        return Estimate(
+            requestBody, Usage switch { null => ProviderUsage.Missing, { Usage: null } => Usage.Reason!, _ => ProviderUsage.Zero });
     }
 
     /// <summary>Our own counts, for a request that ended before its usage came.</summary>

@@ -20,10 +20,12 @@ public sealed record MeterReading(Usage Usage, bool Estimated, string? Reason, s
 
     /// <summary>All tokens that went in.</summary>
     public static long InputOf(Usage usage) =>
-        usage[Meter.Input] + usage[Meter.CachedInput] + usage[Meter.CacheWrite5m] + usage[Meter.CacheWrite1h] + usage[Meter.AudioInput] + usage[Meter.ImageInput];
+        usage[Meter.Input] + usage[Meter.CachedInput] + usage[Meter.CacheWrite5m] + usage[Meter.CacheWrite1h]
+        + usage[Meter.AudioInput] + usage[Meter.ImageInput];
 
     /// <summary>All tokens that came out, those of reasoning included.</summary>
-    public static long OutputOf(Usage usage) => usage[Meter.Output] + usage[Meter.Reasoning] + usage[Meter.AudioOutput] + usage[Meter.ImageOutput];
+    public static long OutputOf(Usage usage) =>
+        usage[Meter.Output] + usage[Meter.Reasoning] + usage[Meter.AudioOutput] + usage[Meter.ImageOutput];
 
     /// <summary>
     /// The same counts on meters that have a price. A provider may report finer counts than the price book has (audio tokens of a text

@@ -60,14 +60,17 @@ public struct TokenEstimate
     // The members of a body that reach the model, in all wires.
     static readonly byte[][] Roots =
     [
-        "messages"u8.ToArray(), "system"u8.ToArray(), "contents"u8.ToArray(), "systemInstruction"u8.ToArray(), "system_instruction"u8.ToArray(),
-        "input"u8.ToArray(), "instructions"u8.ToArray(), "prompt"u8.ToArray(), "suffix"u8.ToArray(), "content"u8.ToArray(), "requests"u8.ToArray(),
+        "messages"u8.ToArray(), "system"u8.ToArray(), "contents"u8.ToArray(), "systemInstruction"u8.ToArray(),
+        "system_instruction"u8.ToArray(),
+        "input"u8.ToArray(), "instructions"u8.ToArray(), "prompt"u8.ToArray(), "suffix"u8.ToArray(), "content"u8.ToArray(),
+        "requests"u8.ToArray(),
     ];
 
     // Members inside of those that are text.
     static readonly byte[][] Texts =
     [
-        "content"u8.ToArray(), "text"u8.ToArray(), "refusal"u8.ToArray(), "arguments"u8.ToArray(), "reasoning_content"u8.ToArray(), "thinking"u8.ToArray(), "output"u8.ToArray(),
+        "content"u8.ToArray(), "text"u8.ToArray(), "refusal"u8.ToArray(), "arguments"u8.ToArray(), "reasoning_content"u8.ToArray(),
+        "thinking"u8.ToArray(), "output"u8.ToArray(),
     ];
 
     // Members inside of those that hold JSON written or read by the model. Every string in them counts.

@@ -13,7 +13,8 @@ ref struct CompletionRequestReader
     /// <summary>Members that decide the cost and are read. Any other spelling of their names is refused.</summary>
     static readonly byte[][] Decisive =
     [
-        "model"u8.ToArray(), "prompt"u8.ToArray(), "suffix"u8.ToArray(), "n"u8.ToArray(), "best_of"u8.ToArray(), "max_tokens"u8.ToArray(), "echo"u8.ToArray(), "stream"u8.ToArray(),
+        "model"u8.ToArray(), "prompt"u8.ToArray(), "suffix"u8.ToArray(), "n"u8.ToArray(), "best_of"u8.ToArray(), "max_tokens"u8.ToArray(),
+        "echo"u8.ToArray(), "stream"u8.ToArray(),
         "stream_options"u8.ToArray(), "service_tier"u8.ToArray(),
     ];
 
@@ -119,5 +120,6 @@ ref struct CompletionRequestReader
         _request.Messages = kind == JsonTokenType.Number ? 1 : count;
     }
 
-    static ProblemException NoPrompt => Invalid("prompt", "must be a string, an array of strings, an array of tokens or an array of arrays of tokens");
+    static ProblemException NoPrompt =>
+        Invalid("prompt", "must be a string, an array of strings, an array of tokens or an array of arrays of tokens");
 }

@@ -18,7 +18,8 @@ public sealed class ModerationsWire : Wire
 
     public override WholeMeter NewWholeMeter(ModelRequest request, bool counts) => new OneShotMeter(new());
 
-    public override ModelRequest Read(ReadOnlySpan<byte> body, RequestTarget target) => OneShotRequest.Read<Request>(body, "input", (request, ref json, name) =>
+    public override ModelRequest Read(ReadOnlySpan<byte> body, RequestTarget target) =>
+        OneShotRequest.Read<Request>(body, "input", (request, ref json, name) =>
     {
         if (!name.SequenceEqual("input"u8) || json.Token == JsonTokenType.String)
             return;
@@ -32,7 +33,9 @@ public sealed class ModerationsWire : Wire
                 while (json.NextMember(ref part))
                 {
                     if (part.SequenceEqual("type"u8) && !json.IsString("text"u8))
-                        request.Images += json.IsString("image_url"u8) ? 1 : throw Unpriceable("input", $"only texts and images have a price, not '{Encoding.UTF8.GetString(json.Raw)}'");
+                        request.Images += json.IsString("image_url"u8)
+                            ? 1
+                            : throw Unpriceable("input", $"only texts and images have a price, not '{Encoding.UTF8.GetString(json.Raw)}'");
                     json.Skip();
                 }
             else

@@ -55,8 +55,12 @@ public readonly record struct SoundLength(long? Most, long Likely)
             var format = BinaryPrimitives.ReadUInt16LittleEndian(content);
             if (format == Extensible && size >= 26)
                 format = BinaryPrimitives.ReadUInt16LittleEndian(content[24..]);
-            long channels = BinaryPrimitives.ReadUInt16LittleEndian(content[2..]), samples = BinaryPrimitives.ReadUInt32LittleEndian(content[4..]), bits = BinaryPrimitives.ReadUInt16LittleEndian(content[14..]);
-            return format is Pcm or Float or ALaw or MuLaw && bits is 8 or 16 or 24 or 32 or 64 && channels * samples > 0 ? channels * samples * bits / 8 : null;
+            long channels = BinaryPrimitives.ReadUInt16LittleEndian(content[2..]),
+                samples = BinaryPrimitives.ReadUInt32LittleEndian(content[4..]),
+                bits = BinaryPrimitives.ReadUInt16LittleEndian(content[14..]);
+            return format is Pcm or Float or ALaw or MuLaw && bits is 8 or 16 or 24 or 32 or 64 && channels * samples > 0
+                ? channels * samples * bits / 8
+                : null;
         }
         return null;
     }

@@ -31,7 +31,8 @@ sealed class TranscriptionMeter(TranscriptionRequest request) : WholeMeter
 
     /// <inheritdoc/>
     /// <remarks>A caller who leaves before the answer pays for the sound.</remarks>
-    public override MeterReading Estimate(ReadOnlySpan<byte> requestBody, string reason) => new(_counted ?? Counted(request.Length.Likely), true, reason, Usage?.Raw);
+    public override MeterReading Estimate(ReadOnlySpan<byte> requestBody, string reason) =>
+        new(_counted ?? Counted(request.Length.Likely), true, reason, Usage?.Raw);
 
     public override bool See(ReadOnlySpan<byte> answer)
     {
@@ -74,7 +75,10 @@ sealed class TranscriptionMeter(TranscriptionRequest request) : WholeMeter
         return true;
     }
 
-    Usage Counted(long seconds) => new() { [Meter.AudioInput] = TokensPerSecond * seconds, [Meter.Output] = _words.Tokens, [Meter.Second] = seconds, [Meter.Request] = 1 };
+    Usage Counted(long seconds) => new()
+    {
+        [Meter.AudioInput] = TokensPerSecond * seconds, [Meter.Output] = _words.Tokens, [Meter.Second] = seconds, [Meter.Request] = 1,
+    };
 
     ProviderUsage Reported(ReadOnlySpan<byte> json, Usage counted)
     {
@@ -86,7 +90,10 @@ sealed class TranscriptionMeter(TranscriptionRequest request) : WholeMeter
         var input = counts[(int)Count.Input];
         if (input == 0)
             return new(null, ProviderUsage.Zero, raw);
-        var usage = new Usage { [Meter.Input] = input, [Meter.Output] = counts[(int)Count.Output], [Meter.Second] = counted[Meter.Second], [Meter.Request] = 1 };
+        var usage = new Usage
+        {
+            [Meter.Input] = input, [Meter.Output] = counts[(int)Count.Output], [Meter.Second] = counted[Meter.Second], [Meter.Request] = 1,
+        };
         string? reason = null;
         ProviderUsage.Move(usage, Meter.Input, Meter.AudioInput, counts[(int)Count.Audio], input, ref reason);
         return new(usage, reason, raw);
@@ -110,5 +117,7 @@ sealed class TranscriptionMeter(TranscriptionRequest request) : WholeMeter
 
     /// <summary>Rounds up to whole seconds. Null when the value is no duration.</summary>
     static long? Seconds(ref Utf8JsonReader reader) =>
-        reader.TokenType == JsonTokenType.Number && reader.TryGetDecimal(out var seconds) && seconds is > 0 and <= ProviderUsage.MaxTokens ? (long)decimal.Ceiling(seconds) : null;
+        reader.TokenType == JsonTokenType.Number && reader.TryGetDecimal(out var seconds) && seconds is > 0 and <= ProviderUsage.MaxTokens
+            ? (long)decimal.Ceiling(seconds)
+            : null;
 }

@@ -24,7 +24,10 @@ public sealed class TranscriptionsWire(string path) : Wire
 
     public override string Path(string upstreamModel, bool stream) => path;
 
-    public override string? AnswerType(string? provided) => provided?.Split(';')[0].Trim() is "application/json" or "text/plain" or "text/vtt" or "text/srt" or "application/x-subrip" ? provided : null;
+    public override string? AnswerType(string? provided) =>
+        provided?.Split(';')[0].Trim() is "application/json" or "text/plain" or "text/vtt" or "text/srt" or "application/x-subrip"
+            ? provided
+            : null;
 
     public override WholeMeter NewWholeMeter(ModelRequest request, bool counts) => new TranscriptionMeter((TranscriptionRequest)request);
 
@@ -108,7 +111,9 @@ public sealed class TranscriptionRequest : OneShotRequest
         if (byMinute && byTokens)
             throw Unpriceable("model", "it has prices by the minute and by tokens, and its provider reports one of them");
         if (byMinute && Length.Most is null)
-            throw Unpriceable("file", "the model is paid by the minute, and only of WAV (plain samples) and MP3 the size tells how long it can be at most");
+            throw Unpriceable(
+                "file",
+                "the model is paid by the minute, and only of WAV (plain samples) and MP3 the size tells how long it can be at most");
         var most = new Usage { [Meter.Request] = 1 };
         if (byMinute)
             most[Meter.Second] = Length.Most!.Value;

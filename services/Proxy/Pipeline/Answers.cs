@@ -53,7 +53,8 @@ public sealed class Answers(Forwarding forwarding, SpoolPublisher publisher, Rat
     }
 
     /// <summary>The head of a good answer, or the problem.</summary>
-    async Task<(HttpResponseMessage? Response, Problem? Problem)> ForwardAsync(ModelCall call, ProviderAttempt attempt, long outputLimit, RunningCalls.Run run)
+    async Task<(HttpResponseMessage? Response, Problem? Problem)> ForwardAsync(
+        ModelCall call, ProviderAttempt attempt, long outputLimit, RunningCalls.Run run)
     {
         for (var injectUsage = true; ;)
         {
@@ -64,8 +65,12 @@ public sealed class Answers(Forwarding forwarding, SpoolPublisher publisher, Rat
             using (response)
             {
                 using var answer = await AnswerBody.ReadAsync(response, MaxErrorBytes, truncate: true, run.Ended);
-                if (!injectUsage || !attempt.AskedForUsage || !UpstreamErrors.RefusesStreamOptions((int)response.StatusCode, answer.Memory.Span))
-                    return (null, UpstreamErrors.Map((int)response.StatusCode, answer.Memory.Span, (int?)response.Headers.RetryAfter?.Delta?.TotalSeconds));
+                if (!injectUsage || !attempt.AskedForUsage
+                    || !UpstreamErrors.RefusesStreamOptions((int)response.StatusCode, answer.Memory.Span))
+                    return (
+                        null,
+                        UpstreamErrors.Map(
+                            (int)response.StatusCode, answer.Memory.Span, (int?)response.Headers.RetryAfter?.Delta?.TotalSeconds));
             }
             injectUsage = false;
         }
@@ -163,7 +168,13 @@ public sealed class Answers(Forwarding forwarding, SpoolPublisher publisher, Rat
             var reason = run.Revoked ? "revoked" : http.RequestAborted.IsCancellationRequested ? "aborted" : "stalled";
             // The provider's count is used if it came before the caller left.
             var metered = meter.UsageIsBelieved ? meter.Settle(body.Span) : meter.Estimate(body.Span, reason);
-            call.End(publisher, rateLimits, RequestOutcome.Aborted, StatusCodes.Status499ClientClosedRequest, metered, metered.Estimated ? null : reason);
+            call.End(
+                publisher,
+                rateLimits,
+                RequestOutcome.Aborted,
+                StatusCodes.Status499ClientClosedRequest,
+                metered,
+                metered.Estimated ? null : reason);
             if (run.Revoked)
                 await FinishAsync(call, attempt.Relay, Problems.RevokedCredential);
             else

@@ -11,7 +11,8 @@ namespace LlmGateway.Proxy;
 /// </code>
 /// </summary>
 public sealed class Inference(
-    Identity identity, RunningCalls runningCalls, KeyUse keys, RateLimits rateLimits, Slices slices, Answers answers, Spool spool, SpoolPublisher publisher, TimeProvider time)
+    Identity identity, RunningCalls runningCalls, KeyUse keys, RateLimits rateLimits, Slices slices, Answers answers, Spool spool,
+        SpoolPublisher publisher, TimeProvider time)
 {
     /// <param name="wire">What the caller speaks.</param>
     /// <param name="endpoint">The route, for the usage record.</param>
@@ -92,7 +93,8 @@ public sealed class Inference(
     /// </summary>
     bool TryFallBack(ModelCall call, Wire wire, ModelRequest request, Problem problem)
     {
-        if (call.Http.RequestAborted.IsCancellationRequested || Routing.Fallback(call.Caller, wire, request, call.Route, problem) is not { } next)
+        if (call.Http.RequestAborted.IsCancellationRequested
+            || Routing.Fallback(call.Caller, wire, request, call.Route, problem) is not { } next)
             return false;
         call.EndAttempt(publisher, problem);
         call.Route = next;

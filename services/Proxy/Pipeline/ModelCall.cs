@@ -55,7 +55,8 @@ public sealed class ModelCall(HttpContext http, Guid id, string endpoint, TimePr
 
     /// <param name="delivered">Output tokens so far.</param>
     public bool IsCheckpointDue(long delivered) =>
-        delivered - _checkpointTokens >= CheckpointTokens || (delivered > _checkpointTokens && time.GetElapsedTime(_checkpointAt) >= CheckpointEvery);
+        delivered - _checkpointTokens >= CheckpointTokens
+            || (delivered > _checkpointTokens && time.GetElapsedTime(_checkpointAt) >= CheckpointEvery);
 
     /// <summary>Writes to the journal what has been delivered so far.</summary>
     /// <param name="reading">Our own counts.</param>
@@ -77,7 +78,8 @@ public sealed class ModelCall(HttpContext http, Guid id, string endpoint, TimePr
     /// pays.
     /// </summary>
     /// <param name="metered">Null when nothing is charged: the provider failed before the first content.</param>
-    public Money End(SpoolPublisher spool, RateLimits rateLimits, RequestOutcome outcome, int status, MeterReading? metered, string? reason = null)
+    public Money End(
+        SpoolPublisher spool, RateLimits rateLimits, RequestOutcome outcome, int status, MeterReading? metered, string? reason = null)
     {
         if (Ended)
             throw new InvalidOperationException("a request was ended twice");
@@ -96,7 +98,10 @@ public sealed class ModelCall(HttpContext http, Guid id, string endpoint, TimePr
     public void EndAttempt(SpoolPublisher spool, Problem problem)
     {
         var (settlement, _, _) = Settle(RequestOutcome.Failed, problem.Status, null, problem.Code);
-        spool.Add(SettlementRecord.Encode(settlement with { RequestId = Ids.New(), Usage = settlement.Usage with { AttemptOf = id } }), null, null);
+        spool.Add(
+            SettlementRecord.Encode(settlement with { RequestId = Ids.New(), Usage = settlement.Usage with { AttemptOf = id } }),
+            null,
+            null);
     }
 
     (Settlement Settlement, long Paid, long Tokens) Settle(RequestOutcome outcome, int status, MeterReading? metered, string? reason)
@@ -116,7 +121,8 @@ public sealed class ModelCall(HttpContext http, Guid id, string endpoint, TimePr
             credential.Organization, credential.Project, credential.Customer, credential.Id, credential.Family, credential.Test,
             endpoint, Route.Model.Id, Route.Model.Provider, Route.Model.UpstreamModel, Route.Model.PriceVersion, Stream,
             _startedAt, (int)time.GetElapsedTime(_started).TotalMilliseconds, _firstByteMs, status, outcome,
-            usage.Units, new Money(cost), metered?.Estimated ?? false, Join(metered?.Reason, reason), metered?.RawUsage)), paid, Tokens(usage));
+            usage.Units, new Money(cost), metered?.Estimated ?? false, Join(metered?.Reason, reason),
+            metered?.RawUsage)), paid, Tokens(usage));
     }
 
     static readonly Usage Unused = new();

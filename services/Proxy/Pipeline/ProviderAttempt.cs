@@ -19,9 +19,19 @@ public sealed class ProviderAttempt(Wire caller, ModelCall call, ModelRequest re
     public ReadOnlyMemory<byte> Body => body;
 
     /// <summary>Null for an answer that is no stream.</summary>
-    public StreamRelay? Relay => request.Stream ? _relay ??= Translates ? new TranslatedRelay(Translatable(_provider), Translatable(caller), Head) : caller.NewRelay(request) : null;
+    public StreamRelay? Relay =>
+        request.Stream
+            ? _relay ??= Translates
+            ? new TranslatedRelay(Translatable(_provider), Translatable(caller), Head)
+            : caller.NewRelay(request)
+            : null;
 
-    public AnswerMeter Meter => Relay?.Meter ?? (_whole ??= Translates ? new EventMeter(Translatable(_provider).NewReader()) : _provider.NewWholeMeter(request, counts: false));
+    public AnswerMeter Meter =>
+        Relay?.Meter
+            ?? (
+                _whole ??= Translates
+                    ? new EventMeter(Translatable(_provider).NewReader())
+                    : _provider.NewWholeMeter(request, counts: false));
 
     /// <summary>Usage in the stream was asked for by the gateway alone, and the provider may not know how to send it.</summary>
     public bool AskedForUsage => request.Stream && (Translates || !request.WantsUsage);
@@ -45,7 +55,11 @@ public sealed class ProviderAttempt(Wire caller, ModelCall call, ModelRequest re
     }
 
     public HttpRequestMessage Post(ReadOnlyMemory<byte> sent) => _provider.Post(
-        Translates ? null : call.Http, call.Route.Upstream, _provider.Path(call.Route.Model.UpstreamModel, request.Stream), sent, request.Stream);
+        Translates ? null : call.Http,
+        call.Route.Upstream,
+        _provider.Path(call.Route.Model.UpstreamModel, request.Stream),
+        sent,
+        request.Stream);
 
     /// <summary>The content type for the caller; null when the provider's answer is not of its wire.</summary>
     public string? AnswerType(HttpResponseMessage response) => caller.AnswerType(response.Content.Headers.ContentType?.ToString());

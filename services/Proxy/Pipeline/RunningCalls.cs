@@ -54,7 +54,8 @@ public sealed class RunningCalls(Identity identity, TimeProvider time, ILogger<R
             {
                 // Expiry does not end a stream; revocation does.
                 var current = await identity.CurrentAsync(group.Key);
-                if (current is null or { Status: CredentialStatus.Revoked or CredentialStatus.CustomerDeleted or CredentialStatus.CustomerBlocked })
+                if (current?.Status is null
+                    or CredentialStatus.Revoked or CredentialStatus.CustomerDeleted or CredentialStatus.CustomerBlocked)
                     foreach (var run in group)
                         run.Revoke();
             }
@@ -73,7 +74,8 @@ public sealed class RunningCalls(Identity identity, TimeProvider time, ILogger<R
         CancellationTokenRegistration _watch;
         long _silentAt = long.MaxValue, _drainEnds = long.MaxValue;
 
-        internal Run(RunningCalls owner, string fingerprint, bool mayDrain) => (_owner, Fingerprint, _mayDrain) = (owner, fingerprint, mayDrain);
+        internal Run(RunningCalls owner, string fingerprint, bool mayDrain) =>
+            (_owner, Fingerprint, _mayDrain) = (owner, fingerprint, mayDrain);
 
         public string Fingerprint { get; }
 
@@ -102,7 +104,8 @@ public sealed class RunningCalls(Identity identity, TimeProvider time, ILogger<R
                 Cancel();
         }
 
-        internal void Watch(CancellationToken callerGone) => _watch = callerGone.UnsafeRegister(static run => ((Run)run!).LeaveAlone(), this);
+        internal void Watch(CancellationToken callerGone) =>
+            _watch = callerGone.UnsafeRegister(static run => ((Run)run!).LeaveAlone(), this);
 
         internal void Revoke()
         {

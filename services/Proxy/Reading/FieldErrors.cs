@@ -15,7 +15,9 @@ static class FieldErrors
     /// <summary>The field has no counterpart in the wire of the model's provider.</summary>
     /// <param name="wire">That wire's name.</param>
     public static ProblemException Untranslatable(string path, string wire, string? why = null) =>
-        new(Problems.Untranslatable(path, $"'{path}' cannot be translated for this model, whose provider speaks {wire}{(why is null ? "" : $": {why}")}."));
+        new(
+            Problems.Untranslatable(
+                path, $"'{path}' cannot be translated for this model, whose provider speaks {wire}{(why is null ? "" : $": {why}")}."));
 
     /// <summary>The field has no counterpart in any other wire, whatever the provider's.</summary>
     public static ProblemException Untranslatable(string path) => Untranslatable(path, "another wire");

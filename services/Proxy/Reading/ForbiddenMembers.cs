@@ -18,8 +18,10 @@ static class ForbiddenMembers
     /// <summary>The names without the differences between spellings: case, hyphens, underscores.</summary>
     static readonly FrozenSet<string>.AlternateLookup<ReadOnlySpan<char>> Names = FrozenSet.ToFrozenSet(
     [
-        "apibase", "baseurl", "apikey", "apiversion", "apitype", "endpoint", "organization", "userconfig", "headers", "extraheaders", "extraquery", "extrabody",
-        "provider", "providers", "provideroptions", "customllmprovider", "route", "models", "modellist", "fallbacks", "contextwindowfallbacks", "contentpolicyfallbacks",
+        "apibase", "baseurl", "apikey", "apiversion", "apitype", "endpoint", "organization", "userconfig", "headers", "extraheaders",
+        "extraquery", "extrabody",
+        "provider", "providers", "provideroptions", "customllmprovider", "route", "models", "modellist", "fallbacks",
+        "contextwindowfallbacks", "contentpolicyfallbacks",
     ]).GetAlternateLookup<ReadOnlySpan<char>>();
 
     /// <summary>Beginnings of whole families: addresses and credentials of clouds, and LiteLLM's own settings.</summary>

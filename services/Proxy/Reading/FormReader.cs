@@ -12,7 +12,8 @@ public ref struct FormReader
 {
     const int MaxBoundary = 70, MaxHeaderBytes = 8 * 1024, MaxParts = 100;
 
-    static readonly SearchValues<byte> BoundaryBytes = SearchValues.Create("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'()+_,-./:=?"u8);
+    static readonly SearchValues<byte> BoundaryBytes = SearchValues.Create(
+        "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'()+_,-./:=?"u8);
 
     readonly ReadOnlySpan<byte> _body;
 
@@ -89,9 +90,11 @@ public ref struct FormReader
                 ReadDisposition(value);
             else if (name.Equals("Content-Type", StringComparison.OrdinalIgnoreCase))
                 CheckCharset(value);
-            else if (name.Length == 0 || line.AsSpan().ContainsAny('\r', '\n') || name.AsSpan().ContainsAny(' ', '\t') || name.Equals("Content-Disposition", StringComparison.OrdinalIgnoreCase))
+            else if (name.Length == 0 || line.AsSpan().ContainsAny('\r', '\n') || name.AsSpan().ContainsAny(' ', '\t')
+                || name.Equals("Content-Disposition", StringComparison.OrdinalIgnoreCase))
                 throw Malformed("has a part with headers that cannot be read");
-            else if (name.Equals("Content-Transfer-Encoding", StringComparison.OrdinalIgnoreCase) && value is not ("binary" or "8bit" or "7bit"))
+            else if (name.Equals("Content-Transfer-Encoding", StringComparison.OrdinalIgnoreCase)
+                && value is not ("binary" or "8bit" or "7bit"))
                 throw Malformed("must not have encoded parts");
         }
         if (Name.Length == 0)
@@ -134,7 +137,8 @@ public ref struct FormReader
     static void CheckCharset(string type)
     {
         var charset = type.IndexOf("charset=", StringComparison.OrdinalIgnoreCase);
-        if (charset >= 0 && type[(charset + "charset=".Length)..].Trim('"', ' ') is var name && !name.Equals("utf-8", StringComparison.OrdinalIgnoreCase) && !name.Equals("us-ascii", StringComparison.OrdinalIgnoreCase))
+        if (charset >= 0 && type[(charset + "charset=".Length)..].Trim('"', ' ') is var name
+            && !name.Equals("utf-8", StringComparison.OrdinalIgnoreCase) && !name.Equals("us-ascii", StringComparison.OrdinalIgnoreCase))
             throw Malformed("must be written in UTF-8");
     }
 

@@ -12,7 +12,8 @@ namespace LlmGateway.Proxy;
 static class LenientJson
 {
     /// <summary>True at a member or string of exactly these bytes.</summary>
-    public static bool Has(this ref Utf8JsonReader reader, ReadOnlySpan<byte> text) => !reader.ValueIsEscaped && reader.ValueSpan.SequenceEqual(text);
+    public static bool Has(this ref Utf8JsonReader reader, ReadOnlySpan<byte> text) =>
+        !reader.ValueIsEscaped && reader.ValueSpan.SequenceEqual(text);
 
     /// <summary>Steps to the next member's name; false at the end of the object.</summary>
     public static bool NextMember(this ref Utf8JsonReader reader) => reader.Read() && reader.TokenType == JsonTokenType.PropertyName;
@@ -58,7 +59,16 @@ static class LenientJson
             length += Encoding.UTF8.GetChars(rest[..backslash], text.AsSpan(length));
             var escape = rest[(backslash + 1)..];
             var unit = escape[0] == 'u' && Utf8Parser.TryParse(escape[1..5], out ushort given, out _, 'X') ? (char)given : '\0';
-            text[length++] = escape[0] switch { (byte)'u' => unit, (byte)'n' => '\n', (byte)'r' => '\r', (byte)'t' => '\t', (byte)'b' => '\b', (byte)'f' => '\f', var same => (char)same };
+            text[length++] = escape[0] switch
+            {
+                (byte)'u' => unit,
+                (byte)'n' => '\n',
+                (byte)'r' => '\r',
+                (byte)'t' => '\t',
+                (byte)'b' => '\b',
+                (byte)'f' => '\f',
+                var same => (char)same,
+            };
             rest = escape[(escape[0] == 'u' ? 5 : 1)..];
         }
         length += Encoding.UTF8.GetChars(rest, text.AsSpan(length));

@@ -144,7 +144,8 @@ public ref struct StrictJson
     }
 
     /// <summary>The part of a caller's text that may stand in an answer.</summary>
-    static string Cut(string text) => text.Length <= 64 ? text : string.Concat(text.AsSpan(0, char.IsHighSurrogate(text[63]) ? 63 : 64), "…");
+    static string Cut(string text) =>
+        text.Length <= 64 ? text : string.Concat(text.AsSpan(0, char.IsHighSurrogate(text[63]) ? 63 : 64), "…");
 
     /// <summary>Half a character can be written only as an escape, and parsers treat it differently.</summary>
     readonly void RefuseLoneSurrogate()

@@ -51,10 +51,25 @@ sealed class OutputItem
     public byte[] AfterDelta { get; }
 
     /// <summary>Null for items whose text stands in no part.</summary>
-    public string? PartIndexMember => Kind switch { OutputKind.Call => null, OutputKind.Reasoning => "summary_index", _ => "content_index" };
+    public string? PartIndexMember => Kind switch
+    {
+        OutputKind.Call => null,
+        OutputKind.Reasoning => "summary_index",
+        _ => "content_index",
+    };
 
-    public string? PartAdded => Kind switch { OutputKind.Call => null, OutputKind.Reasoning => "response.reasoning_summary_part.added", _ => "response.content_part.added" };
-    public string? PartDone => Kind switch { OutputKind.Call => null, OutputKind.Reasoning => "response.reasoning_summary_part.done", _ => "response.content_part.done" };
+    public string? PartAdded => Kind switch
+    {
+        OutputKind.Call => null,
+        OutputKind.Reasoning => "response.reasoning_summary_part.added",
+        _ => "response.content_part.added",
+    };
+    public string? PartDone => Kind switch
+    {
+        OutputKind.Call => null,
+        OutputKind.Reasoning => "response.reasoning_summary_part.done",
+        _ => "response.content_part.done",
+    };
 
     public string TextDone => Kind switch
     {
@@ -83,7 +98,8 @@ sealed class OutputItem
     public void WritePart(Utf8JsonWriter json)
     {
         json.WriteStartObject();
-        json.WriteString("type", Kind switch { OutputKind.Refusal => "refusal", OutputKind.Reasoning => "summary_text", _ => "output_text" });
+        json.WriteString(
+            "type", Kind switch { OutputKind.Refusal => "refusal", OutputKind.Reasoning => "summary_text", _ => "output_text" });
         if (Kind == OutputKind.Text)
         {
             json.WriteStartArray("annotations");

@@ -35,7 +35,8 @@ sealed class ResponsesComposer(Conversation conversation, string wire, Utf8JsonW
 
     void RefuseUnsayable()
     {
-        var field = conversation.TopK?.Field ?? conversation.Seed?.Field ?? conversation.FrequencyPenalty?.Field ?? conversation.PresencePenalty?.Field ?? conversation.Stop?.Field;
+        var field = conversation.TopK?.Field ?? conversation.Seed?.Field ?? conversation.FrequencyPenalty?.Field
+            ?? conversation.PresencePenalty?.Field ?? conversation.Stop?.Field;
         if (field is not null)
             throw Untranslatable(field, wire);
     }

@@ -84,7 +84,9 @@ sealed class ResponsesItem
             var (isType, isText) = (reader.Has("type"u8), reader.Has("text"u8) || reader.Has("refusal"u8));
             reader.Read();
             if (isType && reader.TokenType == JsonTokenType.String)
-                kind = reader.Has("summary_text"u8) || reader.Has("reasoning_text"u8) ? AnswerEventKind.Reasoning : reader.Has("refusal"u8) ? AnswerEventKind.Refusal : AnswerEventKind.Text;
+                kind = reader.Has("summary_text"u8) || reader.Has("reasoning_text"u8) ? AnswerEventKind.Reasoning
+                    : reader.Has("refusal"u8) ? AnswerEventKind.Refusal
+                    : AnswerEventKind.Text;
             else if (isText && reader.TokenType == JsonTokenType.String)
                 text = reader.Text();
             else

@@ -38,7 +38,8 @@ static class ResponsesParameters
 
     static readonly byte[][] Read =
     [
-        "model"u8.ToArray(), "input"u8.ToArray(), "max_output_tokens"u8.ToArray(), "stream"u8.ToArray(), "tools"u8.ToArray(), "include"u8.ToArray(), "service_tier"u8.ToArray(),
+        "model"u8.ToArray(), "input"u8.ToArray(), "max_output_tokens"u8.ToArray(), "stream"u8.ToArray(), "tools"u8.ToArray(),
+        "include"u8.ToArray(), "service_tier"u8.ToArray(),
     ];
 
     /// <summary>Refuses a top-level member whose cost has no price.</summary>
@@ -61,7 +62,8 @@ static class ResponsesParameters
         if (json.Token != JsonTokenType.StartArray)
             throw Invalid("include", "must be an array of strings");
         while (json.NextElement())
-            if (!json.IsString("reasoning.encrypted_content"u8) && !json.IsString("message.output_text.logprobs"u8) && !json.IsString("message.input_image.image_url"u8))
+            if (!json.IsString("reasoning.encrypted_content"u8) && !json.IsString("message.output_text.logprobs"u8)
+                && !json.IsString("message.input_image.image_url"u8))
                 throw Unpriceable("include", "results of tools that the provider runs itself have no price");
     }
 }

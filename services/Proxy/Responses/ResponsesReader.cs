@@ -105,7 +105,8 @@ public sealed class ResponsesReader : AnswerReader
     }
 
     /// <param name="withOutput">Report the items, too. In a stream they were reported before.</param>
-    (bool HasOutput, bool HasError, int UsageEnd) ReadAnswer(ref Utf8JsonReader reader, ReadOnlySpan<byte> json, bool withOutput, List<AnswerEvent> to)
+    (bool HasOutput, bool HasError, int UsageEnd) ReadAnswer(
+        ref Utf8JsonReader reader, ReadOnlySpan<byte> json, bool withOutput, List<AnswerEvent> to)
     {
         var (hasOutput, hasError, usageEnd, isIncomplete, isFiltered) = (false, false, -1, false, false);
         while (reader.NextMember())
@@ -155,7 +156,13 @@ public sealed class ResponsesReader : AnswerReader
         }
         if (!hasError)
             to.Add(AnswerEvent.Finished(
-                isIncomplete ? isFiltered ? StopReason.Filtered : StopReason.Length : _calls.Count > 0 ? StopReason.ToolCalls : StopReason.End));
+                isIncomplete
+                    ? isFiltered
+                    ? StopReason.Filtered
+                    : StopReason.Length
+                    : _calls.Count > 0
+                    ? StopReason.ToolCalls
+                    : StopReason.End));
         return (hasOutput, hasError, usageEnd);
     }
 

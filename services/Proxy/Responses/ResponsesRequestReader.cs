@@ -189,7 +189,9 @@ ref struct ResponsesRequestReader
             // Servers differ in which of the two members they use, so both are counted.
             isImage |= name.SequenceEqual("image_url"u8) || (name.SequenceEqual("type"u8) && _json.IsString("input_image"u8));
             if (name.SequenceEqual("type"u8) && !IsPriced())
-                throw Unpriceable($"{path}.type", "only parts of type 'input_text', 'input_image', 'output_text', 'refusal' and 'reasoning_text' have a price");
+                throw Unpriceable(
+                    $"{path}.type",
+                    "only parts of type 'input_text', 'input_image', 'output_text', 'refusal' and 'reasoning_text' have a price");
             if (ReasonAgainstContent(name, _json.Token) is { } reason)
                 throw Unpriceable($"{path}.{Encoding.UTF8.GetString(name)}", reason);
             _json.Skip();
@@ -198,7 +200,8 @@ ref struct ResponsesRequestReader
     }
 
     readonly bool IsPriced() =>
-        _json.IsString("input_text"u8) || _json.IsString("output_text"u8) || _json.IsString("input_image"u8) || _json.IsString("refusal"u8) || _json.IsString("reasoning_text"u8);
+        _json.IsString("input_text"u8) || _json.IsString("output_text"u8) || _json.IsString("input_image"u8)
+            || _json.IsString("refusal"u8) || _json.IsString("reasoning_text"u8);
 
     readonly string Path() => $"input[{_request.Messages}]";
 }

@@ -15,7 +15,10 @@ static class ResponsesUnderstanding
     {
         var root = FieldReading.Parse(body);
         // Instructions precede the input, wherever the member stands.
-        var conversation = new Conversation { Turns = [], System = root.Find("instructions")?.Text("instructions") is { Length: > 0 } text ? [text] : [] };
+        var conversation = new Conversation
+        {
+            Turns = [], System = root.Find("instructions")?.Text("instructions") is { Length: > 0 } text ? [text] : [],
+        };
         foreach (var member in root.EnumerateObject())
             if (member.Value.ValueKind != JsonValueKind.Null)
                 conversation = Add(conversation, member.Name, member.Value);
@@ -35,9 +38,13 @@ static class ResponsesUnderstanding
         // Members that the request's reader took, or found to have no effect.
         "model" or "instructions" or "stream" or "max_output_tokens" or "service_tier" => conversation,
         // Members for the provider's records and caches, and for tools that cannot be asked for. They do not change the answer.
-        "user" or "metadata" or "safety_identifier" or "prompt_cache_key" or "prompt_cache_retention" or "stream_options" or "max_tool_calls" => conversation,
+        "user" or "metadata" or "safety_identifier" or "prompt_cache_key" or "prompt_cache_retention" or "stream_options"
+            or "max_tool_calls" =>
+            conversation,
         // Encrypted thoughts are always returned where the provider has them.
-        "include" when value.EnumerateArray().All(what => what.IsText("reasoning.encrypted_content") || what.IsText("message.input_image.image_url")) => conversation,
+        "include" when value.EnumerateArray().All(
+            what => what.IsText("reasoning.encrypted_content") || what.IsText("message.input_image.image_url")) =>
+            conversation,
         // Members that are allowed only at their defaults, or at values of the same effect: nothing is stored here.
         "store" or "background" when value.ValueKind == JsonValueKind.False => conversation,
         "truncation" when value.IsText("disabled") => conversation,
@@ -67,7 +74,11 @@ static class ResponsesUnderstanding
                 case "function_call_output":
                     item.RefuseOthers(path, "type", "id", "status", "call_id", "output");
                     var id = item.Text("call_id", path);
-                    turns.Add(new(Speaker.User, [new ToolResultPart(id, names.GetValueOrDefault(id), ReadParts(item, "output", path), IsError: false, path)], path));
+                    turns.Add(
+                        new(
+                            Speaker.User,
+                            [new ToolResultPart(id, names.GetValueOrDefault(id), ReadParts(item, "output", path), IsError: false, path)],
+                            path));
                     break;
                 case "reasoning":
                     if (ReadThought(item, path) is { } thought)
@@ -160,7 +171,8 @@ static class ResponsesUnderstanding
     {
         tool.RefuseOthers(path, "type", "name", "description", "parameters", "strict");
         return new(
-            tool.Text("name", path), tool.Find("description")?.Text($"{path}.description"), tool.Find("parameters")?.Object($"{path}.parameters").GetRawText(),
+            tool.Text("name", path), tool.Find("description")?.Text($"{path}.description"),
+            tool.Find("parameters")?.Object($"{path}.parameters").GetRawText(),
             tool.Find("strict")?.Flag($"{path}.strict") ?? false, path);
     }
 

@@ -27,7 +27,8 @@ public sealed class ResponsesWire : ConversationWire
 
     public override AnswerWriter NewWriter(AnswerHead head) => new ResponsesWriter(head);
 
-    public override void WriteError(IBufferWriter<byte> to, Problem problem, string requestId) => Problems.WriteBody(to, problem, requestId);
+    public override void WriteError(IBufferWriter<byte> to, Problem problem, string requestId) =>
+        Problems.WriteBody(to, problem, requestId);
 
     /// <summary>Clients look for the reason in two places: beside the type, or in an error object.</summary>
     public override void WriteStreamError(IBufferWriter<byte> to, Problem problem, string requestId)

@@ -4,13 +4,13 @@ using LlmGateway.Contracts;
 namespace LlmGateway.Proxy;
 
 /// <summary>
-/// For each running request, the record that it is to be settled with should this process die now: at first that nothing was delivered, then what had
-/// been at the last checkpoint, at last what it really used. The records stand in files that are mapped into memory, so keeping them up to date costs
-/// no call to the operating system, and <c>kill -9</c> leaves them all: the next process with this folder finds them in <see cref="Left"/>.
+/// For each running request, the settlement that it gets if this process dies now: first one that charges nothing, then one for what was
+/// delivered by the last checkpoint, and in the end the real one. The records stand in files that are mapped into memory, so updating them
+/// needs no system call, and <c>kill -9</c> leaves them all. The next process with this folder finds them in <see cref="Left"/>.
 /// <code>
 ///   file ── slot (8 KB) ── which half counts, 0 for none │ length 1 │ length 2 │ half 1 │ half 2
 /// </code>
-/// A record is written into the half that does not count, then the slot turns to it: a death between two bytes leaves a whole record.
+/// A record is written into the half that does not count. Then the slot turns to that half, so a death at any byte leaves a whole record.
 /// </summary>
 public sealed class CrashJournal : IDisposable
 {
@@ -86,7 +86,9 @@ public sealed class CrashJournal : IDisposable
         {
             var half = BinaryPrimitives.ReadInt32LittleEndian(bytes.AsSpan(at));
             if (half is 1 or 2)
-                yield return bytes.AsSpan(at + HeadBytes + (half - 1) * HalfBytes, Math.Clamp(BinaryPrimitives.ReadInt32LittleEndian(bytes.AsSpan(at + 4 * half)), 0, HalfBytes)).ToArray();
+                yield return bytes.AsSpan(
+                    at + HeadBytes + (half - 1) * HalfBytes,
+                    Math.Clamp(BinaryPrimitives.ReadInt32LittleEndian(bytes.AsSpan(at + 4 * half)), 0, HalfBytes)).ToArray();
         }
     }
 

@@ -51,7 +51,9 @@ public sealed class Spool : IDisposable
         foreach (var record in Journal.Left)
             Append(record);
         if (Journal.Left.Count > 0)
-            log.LogWarning("{Count} requests were running when this proxy's predecessor died; they are settled with what was delivered by their last checkpoint", Journal.Left.Count);
+            log.LogWarning(
+                "{Count} requests were running when this proxy's predecessor died; they are settled with their last checkpoints",
+                Journal.Left.Count);
         Failpoint.Hit("proxy.journal.recovered");
         Journal.ForgetLeft();
         RecordsLeft += Journal.Left.Count;

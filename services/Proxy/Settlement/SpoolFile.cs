@@ -24,7 +24,9 @@ public sealed class SpoolFile : IDisposable
     public (byte[] Records, int Count) Take(int most)
     {
         // A file of an earlier process is read only when its turn comes, because a long outage of the broker may leave many.
-        var unread = _own is null ? (_left ??= File.ReadAllBytes(Path)).AsSpan(_confirmed) : _own.Bytes[_confirmed..Volatile.Read(ref _written)];
+        var unread = _own is null
+            ? (_left ??= File.ReadAllBytes(Path)).AsSpan(_confirmed)
+            : _own.Bytes[_confirmed..Volatile.Read(ref _written)];
         var (length, count) = (0, 0);
         for (int record; count < most && (record = SettlementRecord.LengthOf(unread[length..])) > 0; count++)
             length += record;

@@ -1,9 +1,11 @@
 namespace LlmGateway.Proxy.Translation;
 
 /// <summary>
-/// What an answer is made of, in no wire's words and in the order in which it happens. A stream gives events piece by piece, a whole answer all at once:
+/// The parts of an answer in neutral terms, in the order in which they happen. A stream gives events piece by piece; a whole answer gives
+/// all of them at once:
 /// <code>
-///   Start (Text | Reasoning | Signature | Refusal | ToolCall ToolArguments*)* Finish, Usage anywhere and as often as the provider repeats it, Error at any time
+///   Start (Text | Reasoning | Signature | Refusal | ToolCall ToolArguments*)* Finish
+///   Usage anywhere, as often as the provider repeats it; Error at any time
 /// </code>
 /// </summary>
 /// <param name="Index">Number of the tool call in this answer, from 0: arguments of several calls may arrive interleaved. 0 for other
@@ -12,10 +14,12 @@ namespace LlmGateway.Proxy.Translation;
 /// <param name="Id">The answer's id at the start, a tool call's id.</param>
 /// <param name="Signature">On a tool call: what the provider wants back with it.</param>
 public readonly record struct AnswerEvent(
-    AnswerEventKind Kind, string? Text = null, int Index = 0, string? Id = null, StopReason Stop = StopReason.End, ProviderUsage? Usage = null, string? Signature = null)
+    AnswerEventKind Kind, string? Text = null, int Index = 0, string? Id = null, StopReason Stop = StopReason.End,
+        ProviderUsage? Usage = null, string? Signature = null)
 {
     public static AnswerEvent Words(string text) => new(AnswerEventKind.Text, text);
-    public static AnswerEvent Call(int index, string id, string name, string? signature = null) => new(AnswerEventKind.ToolCall, name, index, id, Signature: signature);
+    public static AnswerEvent Call(int index, string id, string name, string? signature = null) =>
+        new(AnswerEventKind.ToolCall, name, index, id, Signature: signature);
     public static AnswerEvent Arguments(int index, string piece) => new(AnswerEventKind.ToolArguments, piece, index);
     public static AnswerEvent Finished(StopReason stop, string? sequence = null) => new(AnswerEventKind.Finish, sequence, Stop: stop);
     public static AnswerEvent Used(ProviderUsage usage) => new(AnswerEventKind.Usage, Usage: usage);

@@ -16,7 +16,8 @@ public abstract class AnswerWriter
 
     /// <summary>Ends a stream that broke off, in a way that the wire's clients raise as an error.</summary>
     /// <param name="wire">The wire of this writer.</param>
-    public virtual void WriteFailure(Wire wire, Problem problem, string requestId, IBufferWriter<byte> to) => wire.WriteStreamError(to, problem, requestId);
+    public virtual void WriteFailure(Wire wire, Problem problem, string requestId, IBufferWriter<byte> to) =>
+        wire.WriteStreamError(to, problem, requestId);
 
     /// <summary>A whole answer.</summary>
     /// <param name="events">All events of the answer, <c>Finish</c> included.</param>

@@ -51,7 +51,9 @@ public sealed class EventMeter(AnswerReader reader) : WholeMeter
     {
         switch (e.Kind)
         {
-            case AnswerEventKind.Text or AnswerEventKind.Reasoning or AnswerEventKind.Refusal or AnswerEventKind.ToolCall or AnswerEventKind.ToolArguments when e.Text is { Length: > 0 }:
+            case AnswerEventKind.Text or AnswerEventKind.Reasoning or AnswerEventKind.Refusal
+                or AnswerEventKind.ToolCall or AnswerEventKind.ToolArguments
+                when e.Text is { Length: > 0 }:
                 Count(e);
                 break;
             case AnswerEventKind.Usage:

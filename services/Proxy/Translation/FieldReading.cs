@@ -16,13 +16,16 @@ static class FieldReading
 
     /// <summary>The member's value; null when it is absent or null, or when its owner is no object.</summary>
     public static JsonElement? Find(this JsonElement owner, string name) =>
-        owner.ValueKind == JsonValueKind.Object && owner.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
+        owner.ValueKind == JsonValueKind.Object && owner.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null
+            ? value
+            : null;
 
     public static string Text(this JsonElement value, string path) =>
         value.ValueKind == JsonValueKind.String ? value.GetString()! : throw Invalid(path, "must be a string");
 
     /// <summary>A required text.</summary>
-    public static string Text(this JsonElement owner, string name, string path) => (owner.Find(name) ?? throw Invalid($"{path}.{name}", "is required")).Text($"{path}.{name}");
+    public static string Text(this JsonElement owner, string name, string path) =>
+        (owner.Find(name) ?? throw Invalid($"{path}.{name}", "is required")).Text($"{path}.{name}");
 
     public static bool IsText(this JsonElement value, string text) => value.ValueKind == JsonValueKind.String && value.ValueEquals(text);
 
@@ -34,12 +37,17 @@ static class FieldReading
     };
 
     public static Given<decimal> Decimal(this JsonElement value, string path) =>
-        value.ValueKind == JsonValueKind.Number && value.TryGetDecimal(out var number) ? new(number, path) : throw Invalid(path, "must be a number");
+        value.ValueKind == JsonValueKind.Number && value.TryGetDecimal(out var number)
+            ? new(number, path)
+            : throw Invalid(path, "must be a number");
 
     public static Given<long> Integer(this JsonElement value, string path) =>
-        value.ValueKind == JsonValueKind.Number && value.TryGetInt64(out var number) ? new(number, path) : throw Invalid(path, "must be an integer");
+        value.ValueKind == JsonValueKind.Number && value.TryGetInt64(out var number)
+            ? new(number, path)
+            : throw Invalid(path, "must be an integer");
 
-    public static JsonElement Object(this JsonElement value, string path) => value.ValueKind == JsonValueKind.Object ? value : throw Invalid(path, "must be an object");
+    public static JsonElement Object(this JsonElement value, string path) =>
+        value.ValueKind == JsonValueKind.Object ? value : throw Invalid(path, "must be an object");
 
     /// <summary>The elements of an array, each with its path.</summary>
     public static IEnumerable<(JsonElement Value, string Path)> Elements(this JsonElement value, string path)

@@ -42,7 +42,8 @@ public sealed class TranslatedRelay : StreamRelay
             Pass(rest, toCaller);
     }
 
-    public override void WriteTail(IBufferWriter<byte> toCaller, Usage settled, Money cost) => _writer.WriteEnd(_meter.Finish, settled, cost, toCaller);
+    public override void WriteTail(IBufferWriter<byte> toCaller, Usage settled, Money cost) =>
+        _writer.WriteEnd(_meter.Finish, settled, cost, toCaller);
 
     public override void WriteFailure(IBufferWriter<byte> toCaller, Problem problem, string requestId) =>
         _writer.WriteFailure(_to, _meter.ErrorMessage is { } message ? problem with { Message = message } : problem, requestId, toCaller);

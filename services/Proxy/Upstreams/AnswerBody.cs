@@ -30,7 +30,8 @@ public sealed class AnswerBody : IDisposable
                 if (body._length <= maxBytes)
                     continue;
                 if (!truncate)
-                    throw new IOException(string.Create(CultureInfo.InvariantCulture, $"the provider's answer is larger than {maxBytes} bytes"));
+                    throw new IOException(
+                        string.Create(CultureInfo.InvariantCulture, $"the provider's answer is larger than {maxBytes} bytes"));
                 body._length = maxBytes;
                 break;
             }

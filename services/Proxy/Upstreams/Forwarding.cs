@@ -22,7 +22,8 @@ public sealed class Forwarding(HttpMessageInvoker http, ILogger<Forwarding> log)
     /// The head of the answer, with any status, or the problem. Throws <see cref="OperationCanceledException"/> when the caller left first.
     /// </summary>
     /// <param name="ended">Fires when the caller has left, or at the provider's time-out.</param>
-    public async Task<(HttpResponseMessage? Response, Problem? Problem)> SendAsync(Upstream upstream, Func<HttpRequestMessage> request, CancellationToken ended)
+    public async Task<(HttpResponseMessage? Response, Problem? Problem)> SendAsync(
+        Upstream upstream, Func<HttpRequestMessage> request, CancellationToken ended)
     {
         var attempts = Math.Min(upstream.Provider.Retries + 1, MaxAttempts);
         for (var attempt = 1; ; attempt++)
@@ -37,7 +38,10 @@ public sealed class Forwarding(HttpMessageInvoker http, ILogger<Forwarding> log)
                 if (attempt == attempts || !MayTryAgain(response.StatusCode))
                     return (response, null);
             }
-            catch (HttpRequestException e) when (attempt == attempts || e.HttpRequestError is not (HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError or HttpRequestError.ResponseEnded))
+            catch (HttpRequestException e)
+                when (attempt == attempts
+                    || e.HttpRequestError is not (
+                        HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError or HttpRequestError.ResponseEnded))
             {
                 log.LogWarning("provider {Provider} could not be reached: {Message}", upstream.Provider.Id, e.Message);
                 return (null, Problems.Upstream(502, "upstream_unreachable", "The provider could not be reached."));
@@ -53,5 +57,6 @@ public sealed class Forwarding(HttpMessageInvoker http, ILogger<Forwarding> log)
     }
 
     static bool MayTryAgain(HttpStatusCode status) =>
-        status is HttpStatusCode.InternalServerError or HttpStatusCode.BadGateway or HttpStatusCode.ServiceUnavailable || (int)status == 529;
+        status is HttpStatusCode.InternalServerError or HttpStatusCode.BadGateway or HttpStatusCode.ServiceUnavailable
+            || (int)status == 529;
 }

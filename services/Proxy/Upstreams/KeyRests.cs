@@ -34,5 +34,6 @@ public sealed class KeyRests
         return _known.GetOrAdd(Name(baseUrl, secret), static _ => new KeyRest());
     }
 
-    internal static string Name(string baseUrl, string secret) => Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes($"{baseUrl}\n{secret}")));
+    internal static string Name(string baseUrl, string secret) =>
+        Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes($"{baseUrl}\n{secret}")));
 }

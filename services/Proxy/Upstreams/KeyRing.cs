@@ -34,7 +34,8 @@ public sealed class KeyRing(UpstreamKey[] keys, TimeProvider time, Random random
     /// <summary>How long a key rests after an answer; null when the answer says nothing about the key.</summary>
     public static TimeSpan? RestAfter(HttpStatusCode status, TimeSpan? retryAfter) => status switch
     {
-        HttpStatusCode.TooManyRequests => retryAfter is not { } asked ? UnstatedRest : asked > LongestRest ? LongestRest : asked > TimeSpan.Zero ? asked : null,
+        HttpStatusCode.TooManyRequests =>
+            retryAfter is not { } asked ? UnstatedRest : asked > LongestRest ? LongestRest : asked > TimeSpan.Zero ? asked : null,
         HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden => LongestRest,
         _ => null,
     };

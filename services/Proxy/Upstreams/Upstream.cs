@@ -57,7 +57,8 @@ public sealed class Upstream
     public HttpRequestMessage Request(HttpMethod method, string path, string? keyName = null)
     {
         var key = keyName is null ? _keys.Next() : _keys.Named(keyName);
-        var address = key.Address(path) ?? throw new ProblemException(Problems.Invalid(null, "The path of the request is not one that can be sent to a provider."));
+        var address = key.Address(path)
+            ?? throw new ProblemException(Problems.Invalid(null, "The path of the request is not one that can be sent to a provider."));
         var request = new UpstreamRequest(method, address) { Key = _keys.IsSingle ? null : (_keys, key), Trusted = !Provider.Tenant };
         if (key.Header is { } header)
             request.Headers.TryAddWithoutValidation(header.Name, header.Value);

@@ -16,12 +16,15 @@ public static class UpstreamErrors
 
     public static readonly Problem TimedOut = Problems.Upstream(504, "upstream_timeout", "The provider did not answer in time.");
     public static readonly Problem Interrupted = Problems.Upstream(502, "upstream_interrupted", "The provider broke off its answer.");
-    public static readonly Problem Malformed = Problems.Upstream(502, "upstream_malformed", "The provider's answer is not what was asked for.");
+    public static readonly Problem Malformed = Problems.Upstream(
+        502, "upstream_malformed", "The provider's answer is not what was asked for.");
 
     const string AskOperator = "Ask the operator to check the provider connection.";
 
-    static readonly Problem NoCredit = Problems.Upstream(502, "upstream_quota", "The gateway's account at the provider has no credit. " + AskOperator);
-    static readonly Problem RefusedKey = Problems.Upstream(502, "upstream_auth", "The provider refused the gateway's credentials. " + AskOperator);
+    static readonly Problem NoCredit = Problems.Upstream(
+        502, "upstream_quota", "The gateway's account at the provider has no credit. " + AskOperator);
+    static readonly Problem RefusedKey = Problems.Upstream(
+        502, "upstream_auth", "The provider refused the gateway's credentials. " + AskOperator);
 
     /// <param name="status">The provider's status, any but 2xx.</param>
     /// <param name="body">The beginning of the answer, JSON or not.</param>

@@ -51,7 +51,8 @@ public sealed class UpstreamKey
     {
         if (_addresses.TryGetValue(path, out var known))
             return known;
-        if (!UpstreamPath.TryJoin(_root, _cut.Length > 0 && path.StartsWith($"{_cut}/", StringComparison.Ordinal) ? path[_cut.Length..] : path, out var address))
+        var rest = _cut.Length > 0 && path.StartsWith($"{_cut}/", StringComparison.Ordinal) ? path[_cut.Length..] : path;
+        if (!UpstreamPath.TryJoin(_root, rest, out var address))
             return null;
         if (_query is not null)
             address = new($"{address.AbsoluteUri}{(address.Query.Length > 0 ? '&' : '?')}{_query}");

@@ -28,7 +28,9 @@ public static class UpstreamPath
         var bare = WithoutEnd(root, OpenAiVersion);
         // A host without a path has its API under /v1. A path that ends otherwise (…/v1beta/openai, …/api/v3) contains a version of its
         // own.
-        return bare.Length < root.Length || root.IndexOf('/', root.IndexOf("://", StringComparison.Ordinal) + 3) < 0 ? (bare, "") : (root, OpenAiVersion);
+        return bare.Length < root.Length || root.IndexOf('/', root.IndexOf("://", StringComparison.Ordinal) + 3) < 0
+            ? (bare, "")
+            : (root, OpenAiVersion);
     }
 
     /// <summary>

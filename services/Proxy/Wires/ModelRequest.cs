@@ -72,7 +72,10 @@ public abstract class ModelRequest
     /// <param name="contextTokens">The model's context; 0 when unknown.</param>
     public long InputBound(long contextTokens)
     {
-        var bound = BodyBytes + ((long)Messages * TokensPerMessage) + ((long)Images * TokensPerImage) + (HasTools ? TokensForTools : 0) + TokensForFrame + KeptTokens;
+        var bound = BodyBytes + (
+            (long)Messages * TokensPerMessage) + ((long)Images * TokensPerImage) + (HasTools
+                ? TokensForTools
+                : 0) + TokensForFrame + KeptTokens;
         return contextTokens > 0 ? Math.Min(bound, Contexts * contextTokens) : bound;
     }
 
@@ -83,7 +86,8 @@ public abstract class ModelRequest
     public abstract ReadOnlyMemory<byte> Rewrite(ReadOnlyMemory<byte> body, string upstreamModel, long outputLimit, bool injectUsage);
 
     /// <summary>A JSON string.</summary>
-    protected static byte[] Quoted(string text) => Encoding.UTF8.GetBytes($"\"{JsonEncodedText.Encode(text, JavaScriptEncoder.UnsafeRelaxedJsonEscaping)}\"");
+    protected static byte[] Quoted(string text) =>
+        Encoding.UTF8.GetBytes($"\"{JsonEncodedText.Encode(text, JavaScriptEncoder.UnsafeRelaxedJsonEscaping)}\"");
 
     /// <summary>Where a value stands in the body; empty when the member is absent.</summary>
     internal readonly record struct Place(int Start, int Length);

@@ -41,7 +41,11 @@ public abstract class Wire
     public abstract ModelRequest Read(ReadOnlySpan<byte> body, RequestTarget target);
 
     /// <inheritdoc cref="Read"/>
-    public bool TryRead(ReadOnlySpan<byte> body, RequestTarget target, [NotNullWhen(true)] out ModelRequest? request, [NotNullWhen(false)] out Problem? problem)
+    public bool TryRead(
+        ReadOnlySpan<byte> body,
+        RequestTarget target,
+        [NotNullWhen(true)] out ModelRequest? request,
+        [NotNullWhen(false)] out Problem? problem)
     {
         (request, problem) = (null, null);
         try
@@ -101,7 +105,8 @@ public abstract class Wire
     public virtual void WriteError(IBufferWriter<byte> to, Problem problem, string requestId) => Problems.WriteBody(to, problem, requestId);
 
     /// <summary>An error that ends a stream, with everything that must follow it.</summary>
-    public virtual void WriteStreamError(IBufferWriter<byte> to, Problem problem, string requestId) => throw new NotSupportedException($"{Name} has no streams");
+    public virtual void WriteStreamError(IBufferWriter<byte> to, Problem problem, string requestId) =>
+        throw new NotSupportedException($"{Name} has no streams");
 }
 
 public static class WireAnswers

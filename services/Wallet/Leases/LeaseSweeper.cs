@@ -7,7 +7,9 @@ namespace LlmGateway.Wallet;
 /// Ends leases whose holder was silent for their whole lifetime, on the database's clock, so that what a dead proxy held can be spent
 /// again. Deletes leases that were ended long ago.
 /// </summary>
-public sealed class LeaseSweeper(NpgsqlDataSource database, DatabaseReady ready, Writer writer, TimeProvider time, ILogger<LeaseSweeper> log) : BackgroundService
+public sealed class LeaseSweeper(
+    NpgsqlDataSource database, DatabaseReady ready, Writer writer, TimeProvider time, ILogger<LeaseSweeper> log)
+    : BackgroundService
 {
     /// <summary>
     /// After a start or an outage of the database, renewals and settlements that waited must come first. Their leases must not end before.
@@ -55,7 +57,9 @@ public sealed class LeaseSweeper(NpgsqlDataSource database, DatabaseReady ready,
     async Task ForgetAsync(CancellationToken token)
     {
         await using var forget = database.Sql("""
-            with old as (delete from lease where id in (select id from lease where expired and expires_at < now() - interval '1 day' limit $1) returning id)
+            with old as (
+                delete from lease where id in (select id from lease where expired and expires_at < now() - interval '1 day' limit $1)
+                returning id)
             delete from lease_line using old where lease_line.lease = old.id
             """, MaxForgotten);
         await forget.ExecuteNonQueryAsync(token);

@@ -110,4 +110,5 @@ public readonly record struct Rated(long Cost, long Charged, long Absorbed);
 /// A request's cost after a re-rating. <paramref name="Charged"/> and <paramref name="Absorbed"/> are differences; negative ones were given
 /// back.
 /// </summary>
-public sealed record Correction(Guid Transfer, Guid Rerating, Guid RequestId, Guid PriceVersion, long OldCost, long NewCost, long Charged, long Absorbed);
+public sealed record Correction(
+    Guid Transfer, Guid Rerating, Guid RequestId, Guid PriceVersion, long OldCost, long NewCost, long Charged, long Absorbed);

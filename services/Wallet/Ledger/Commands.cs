@@ -43,8 +43,20 @@ public sealed record Open(OpenRegister Register) : Command
 
     /// <summary>Money comes from the organization's grant account, limits come from the project's.</summary>
     public Account Source => Register.Unit == Unit.Usd
-        ? House(HouseAccounts.Grant(Register.Organization, Register.Test), AccountKind.Grant, Unit.Usd, Register.Organization, Guid.Empty, Register.Test)
-        : House(HouseAccounts.Limits(Register.Project, Register.Unit, Register.Test), AccountKind.Limits, Register.Unit, Register.Organization, Register.Project, Register.Test);
+        ? House(
+            HouseAccounts.Grant(Register.Organization, Register.Test),
+            AccountKind.Grant,
+            Unit.Usd,
+            Register.Organization,
+            Guid.Empty,
+            Register.Test)
+        : House(
+            HouseAccounts.Limits(Register.Project, Register.Unit, Register.Test),
+            AccountKind.Limits,
+            Register.Unit,
+            Register.Organization,
+            Register.Project,
+            Register.Test);
 }
 
 /// <summary>
@@ -53,7 +65,8 @@ public sealed record Open(OpenRegister Register) : Command
 public sealed record Adjust(Guid Id, Guid Wallet, Guid Organization, bool Test, long Amount, EntryType Type, string? Description) : Command
 {
     public override IEnumerable<Guid> Accounts => [Wallet];
-    public override IEnumerable<Account> Ensures => [House(HouseAccounts.Grant(Organization, Test), AccountKind.Grant, Unit.Usd, Organization, Guid.Empty, Test)];
+    public override IEnumerable<Account> Ensures =>
+        [House(HouseAccounts.Grant(Organization, Test), AccountKind.Grant, Unit.Usd, Organization, Guid.Empty, Test)];
     public override Guid? Movement => Id;
 }
 
@@ -96,9 +109,27 @@ public sealed record Settle(Settlement Settlement) : Command
             if (Settlement.Charges.Count == 0)
                 yield break;
             var usage = Settlement.Usage;
-            yield return House(HouseAccounts.ProviderCost(usage.Project, usage.Test), AccountKind.ProviderCost, Unit.Usd, usage.Organization, usage.Project, usage.Test);
-            yield return House(HouseAccounts.Absorbed(usage.Project, usage.Test), AccountKind.Absorbed, Unit.Usd, usage.Organization, usage.Project, usage.Test);
-            yield return House(HouseAccounts.Limits(usage.Project, Unit.UsdLimit, usage.Test), AccountKind.Limits, Unit.UsdLimit, usage.Organization, usage.Project, usage.Test);
+            yield return House(
+                HouseAccounts.ProviderCost(usage.Project, usage.Test),
+                AccountKind.ProviderCost,
+                Unit.Usd,
+                usage.Organization,
+                usage.Project,
+                usage.Test);
+            yield return House(
+                HouseAccounts.Absorbed(usage.Project, usage.Test),
+                AccountKind.Absorbed,
+                Unit.Usd,
+                usage.Organization,
+                usage.Project,
+                usage.Test);
+            yield return House(
+                HouseAccounts.Limits(usage.Project, Unit.UsdLimit, usage.Test),
+                AccountKind.Limits,
+                Unit.UsdLimit,
+                usage.Organization,
+                usage.Project,
+                usage.Test);
         }
     }
 }
@@ -106,7 +137,9 @@ public sealed record Settle(Settlement Settlement) : Command
 /// <summary>Corrects what one past request cost, once per re-rating; see <see cref="Reratings"/> and <see cref="BatchCosts"/>.</summary>
 /// <param name="Wallet">The customer's wallet, which may not exist.</param>
 /// <param name="Cost">The new cost, nano-dollars.</param>
-public sealed record Rerate(Guid Rerating, Guid RequestId, Guid? Wallet, Guid Organization, Guid Project, bool Test, Guid PriceVersion, long Cost) : Command
+public sealed record Rerate(
+    Guid Rerating, Guid RequestId, Guid? Wallet, Guid Organization, Guid Project, bool Test, Guid PriceVersion, long Cost)
+    : Command
 {
     /// <summary>The request was a batch that was charged its bound. The house bears any cost beyond it.</summary>
     public bool OfBatch { get; init; }

@@ -48,7 +48,8 @@ public static class Ledger
             return new Answer.Refused(adjust.Wallet, LeaseRefusalReason.Exhausted, wallet.Available);
         book.Known.Add(adjust.Id);
         book.Transfers.Add(new(adjust.Id, adjust.Type, adjust.Description));
-        MoveEitherWay(book, adjust.Id, adjust.Type, book.Accounts[HouseAccounts.Grant(adjust.Organization, adjust.Test)], wallet, adjust.Amount);
+        MoveEitherWay(
+            book, adjust.Id, adjust.Type, book.Accounts[HouseAccounts.Grant(adjust.Organization, adjust.Test)], wallet, adjust.Amount);
         return new Answer.Done();
     }
 
@@ -119,7 +120,8 @@ public static class Ledger
             return new Answer.Done(Repeated: true);
         foreach (var line in request.Lines)
             if (line.Value < 0 || line.Value > (lease.Lines.GetValueOrDefault(line.Register)?.Outstanding ?? 0))
-                throw new InvalidOperationException($"lease {request.Lease:N} gives back {line.Value} of {line.Register:N}, more than it holds");
+                throw new InvalidOperationException(
+                    $"lease {request.Lease:N} gives back {line.Value} of {line.Register:N}, more than it holds");
         lease.ReturnFence = request.Fence;
         foreach (var line in request.Lines)
         {
@@ -131,7 +133,8 @@ public static class Ledger
 
     static Answer.Done Apply(Book book, Expire expire)
     {
-        if (!book.Leases.TryGetValue(expire.LeaseId, out var lease) || lease.Expired || (lease.ExpiresAt > book.Now && !expire.HolderIsGone))
+        if (!book.Leases.TryGetValue(expire.LeaseId, out var lease) || lease.Expired
+            || (lease.ExpiresAt > book.Now && !expire.HolderIsGone))
             return new Answer.Done(Repeated: true);
         lease.Expired = true;
         foreach (var (register, line) in lease.Lines)
@@ -156,7 +159,13 @@ public static class Ledger
             var paid = account is null ? 0 : Pay(account, lease?.Lines.GetValueOrDefault(charge.Register), charge.Value);
             if (account is { Unit: not Unit.Usd })
             {
-                Move(book, settlement.RequestId, EntryType.Limit, account, book.Accounts[HouseAccounts.Limits(usage.Project, account.Unit, usage.Test)], paid);
+                Move(
+                    book,
+                    settlement.RequestId,
+                    EntryType.Limit,
+                    account,
+                    book.Accounts[HouseAccounts.Limits(usage.Project, account.Unit, usage.Test)],
+                    paid);
                 continue;
             }
             var cost = book.Accounts[HouseAccounts.ProviderCost(usage.Project, usage.Test)];
@@ -168,7 +177,13 @@ public static class Ledger
             // The cost exceeds the request's hold, or the lease was lost and the register is empty by now. The provider is owed all the
             // same, and the house bears the rest.
             var borne = usage.Cost.Nanos - charged - paid;
-            Move(book, settlement.RequestId, EntryType.Absorbed, book.Accounts[HouseAccounts.Absorbed(usage.Project, usage.Test)], cost, borne);
+            Move(
+                book,
+                settlement.RequestId,
+                EntryType.Absorbed,
+                book.Accounts[HouseAccounts.Absorbed(usage.Project, usage.Test)],
+                cost,
+                borne);
             charged += paid;
             absorbed += borne;
         }
@@ -198,7 +213,11 @@ public static class Ledger
             absorbed = difference - charged;
         }
         book.Known.Add(id);
-        book.Transfers.Add(new(id, EntryType.Adjustment, $"{(rerate.OfBatch ? "actual cost" : "new price")} of {Ids.Show(Ids.Request, rerate.RequestId)}"));
+        book.Transfers.Add(
+            new(
+                id,
+                EntryType.Adjustment,
+                $"{(rerate.OfBatch ? "actual cost" : "new price")} of {Ids.Show(Ids.Request, rerate.RequestId)}"));
         var cost = book.Accounts[HouseAccounts.ProviderCost(rerate.Project, rerate.Test)];
         MoveEitherWay(book, id, EntryType.Absorbed, book.Accounts[HouseAccounts.Absorbed(rerate.Project, rerate.Test)], cost, absorbed);
         if (charged != 0)
@@ -259,6 +278,7 @@ public static class Ledger
     static void Check(Account account)
     {
         if (account.Reserved < 0 || (account.IsRegister && account.Available < 0))
-            throw new InvalidOperationException($"account {account.Id:N} would have {account.Posted} posted and {account.Reserved} reserved");
+            throw new InvalidOperationException(
+                $"account {account.Id:N} would have {account.Posted} posted and {account.Reserved} reserved");
     }
 }

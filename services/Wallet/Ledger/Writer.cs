@@ -14,8 +14,10 @@ public sealed class Writer(NpgsqlDataSource database, DatabaseReady ready, ILogg
 {
     static readonly ActivitySource Source = new("LlmGateway.Wallet");
     static readonly Meter Metrics = new("LlmGateway.Wallet");
-    static readonly Histogram<int> BatchSizes = Metrics.CreateHistogram<int>("gateway.ledger.batch_size", "{command}", "Commands per ledger transaction");
-    static readonly Histogram<double> BatchTimes = Metrics.CreateHistogram<double>("gateway.ledger.batch_duration", "s", "Duration of a ledger transaction");
+    static readonly Histogram<int> BatchSizes = Metrics.CreateHistogram<int>(
+        "gateway.ledger.batch_size", "{command}", "Commands per ledger transaction");
+    static readonly Histogram<double> BatchTimes = Metrics.CreateHistogram<double>(
+        "gateway.ledger.batch_duration", "s", "Duration of a ledger transaction");
 
     readonly Intake _intake = new();
     readonly ExistingAccounts _existing = new();

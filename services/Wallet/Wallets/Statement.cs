@@ -13,7 +13,8 @@ public static class Statement
         NpgsqlDataSource database, Guid account, int limit, long? before, DateTimeOffset? from, DateTimeOffset? to, CancellationToken token)
     {
         await using var query = database.Sql("""
-            select entry.version, entry.transfer, entry.type, entry.amount, entry.balance, entry.created_at, coalesce(transfer.description, usage_record.model)
+            select entry.version, entry.transfer, entry.type, entry.amount, entry.balance, entry.created_at,
+                coalesce(transfer.description, usage_record.model)
             from entry
             left join transfer on transfer.id = entry.transfer
             left join usage_record on usage_record.request_id = entry.transfer
