@@ -1,16 +1,19 @@
 namespace LlmGateway.Contracts;
 
 /// <summary>
-/// What one project sells, as <c>GET /internal/projects/{id}</c> gives it to the proxies: providers, models, prices, origins.
-/// Secrets stay sealed until the proxy opens them in memory.
+/// What one project sells, as <c>GET /internal/projects/{id}</c> gives it to the proxies: providers, models, prices, origins. The proxy
+/// opens the sealed secrets in memory.
 /// </summary>
 /// <param name="AllowedOrigins">Exact origins; empty allows every origin.</param>
-/// <param name="EndUserSessions">False: sessions of this project are refused.</param>
+/// <param name="EndUserSessions">False refuses sessions of this project.</param>
 public sealed record ProjectCatalog(
     Guid Id, Guid Organization, string Name, bool Active, bool EndUserSessions, IReadOnlyList<string> AllowedOrigins,
     IReadOnlyList<ProviderConnection> Providers, IReadOnlyList<ModelOffer> Models, DateTimeOffset ReadAt)
 {
-    /// <summary>Callers may put their credential into the query on the Gemini wire. Addresses are logged and remembered where headers are not, so a project must ask for it.</summary>
+    /// <summary>
+    /// Callers may send their credential in the query on the Gemini wire. Addresses are logged where headers are not, so a project must ask
+    /// for it.
+    /// </summary>
     public bool KeysInQuery { get; init; }
 }
 
@@ -19,22 +22,25 @@ public sealed record ProjectCatalog(
 /// <param name="Wire">Which API it speaks, one of <see cref="ProviderWire"/>.</param>
 /// <param name="AuthType"><c>bearer</c>, <c>header</c>, <c>query</c>, <c>basic</c> or <c>none</c>.</param>
 /// <param name="AuthName">Header or query name where the type needs one.</param>
-/// <param name="Keys">Any of them may be used, in proportion to their weights; empty for <c>none</c>.</param>
+/// <param name="Keys">Each may be used, in proportion to its weight; empty for <c>none</c>.</param>
 /// <param name="OnAbort"><c>cancel</c> or <c>drain</c>.</param>
-/// <param name="Sandbox">True when it is the sandbox: test credentials may call it.</param>
+/// <param name="Sandbox">The provider is the sandbox, which test credentials may call.</param>
 public sealed record ProviderConnection(
     string Id, string Wire, string BaseUrl, string AuthType, string? AuthName, IReadOnlyList<SealedKey> Keys,
     int TimeoutSeconds, int Retries, string OnAbort, bool Sandbox)
 {
-    /// <summary>A tenant set the address: it is called only where it leads to a public one. What the operator's seed file sets may be private.</summary>
+    /// <summary>
+    /// A tenant set the address, so it is called only if it leads to a public one. Addresses of the operator's seed file may be private.
+    /// </summary>
     public bool Tenant { get; init; }
 
-    /// <summary>What a provider's secret is sealed for, and must be opened with: it opens in no other project and for no other provider.</summary>
+    /// <summary>The owner that a provider's secret is sealed for. The secret opens in no other project and for no other provider.</summary>
     public static string SecretOwner(Guid project, string id) => $"provider:{project:N}:{id}";
 }
 
 /// <summary>One secret of a provider.</summary>
-/// <param name="SealedSecret">AES-256-GCM envelope (see ServiceDefaults/Envelope.cs) for <see cref="ProviderConnection.SecretOwner"/>.</param>
+/// <param name="SealedSecret">AES-256-GCM envelope (see ServiceDefaults/Security/Envelope.cs) for
+/// <see cref="ProviderConnection.SecretOwner"/>.</param>
 /// <param name="Weight">From 1 to 1000.</param>
 public sealed record SealedKey(string SealedSecret, int Weight);
 
@@ -44,7 +50,7 @@ public static class ProviderWire
     /// <summary>Chat completions and responses, embeddings and the rest: OpenAI itself, Azure OpenAI under its v1 address.</summary>
     public const string OpenAi = "openai";
 
-    /// <summary>Chat completions and what belongs to them, but no responses.</summary>
+    /// <summary>Chat completions and related routes, but no responses.</summary>
     public const string OpenAiCompatible = "openai-compatible";
 
     /// <summary>OpenAI's responses only.</summary>
@@ -58,13 +64,14 @@ public static class ProviderWire
 }
 
 /// <summary>A model on offer from one provider.</summary>
-/// <param name="Id">What callers name, also as <c>provider/id</c>.</param>
+/// <param name="Id">The name that callers use, also as <c>provider/id</c>.</param>
 /// <param name="Kind"><c>chat</c>, <c>embedding</c>, <c>image</c>, <c>audio</c>, <c>moderation</c>.</param>
-/// <param name="Prices">Null: unpriced, refused.</param>
+/// <param name="Prices">Null: the model has no price and is refused.</param>
 /// <param name="PriceVersion">The immutable price row that applies to requests admitted now.</param>
 public sealed record ModelOffer(
-    string Id, string Kind, string Provider, string UpstreamModel, long ContextTokens, long MaxOutputTokens, Guid? PriceVersion, Prices? Prices)
+    string Id, string Kind, string Provider, string UpstreamModel, long ContextTokens, long MaxOutputTokens,
+    Guid? PriceVersion, Prices? Prices)
 {
-    /// <summary>The same model at further providers, in the order in which they are tried when this one fails; they have no fallbacks of their own.</summary>
+    /// <summary>The same model at further providers, in the order in which they are tried. They have no fallbacks of their own.</summary>
     public IReadOnlyList<ModelOffer> Fallbacks { get; init; } = [];
 }

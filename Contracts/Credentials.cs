@@ -4,54 +4,69 @@ namespace LlmGateway.Contracts;
 public enum CredentialStatus { Active, Revoked, Expired, CustomerBlocked, CustomerSuspended, CustomerDeleted, ProjectInactive }
 
 /// <summary>
-/// What the edge knows of a caller after <c>GET /internal/credentials/{fingerprint}</c>: who it is, what it may do, and which registers pay.
-/// Immutable; a change makes a new record. Never trusted for longer than <see cref="MaxAge"/> after <see cref="ReadAt"/>.
+/// What the edge knows of a caller after <c>GET /internal/credentials/{fingerprint}</c>: who it is, what it may do, and which registers
+/// pay. Immutable; a change makes a new record. It is never used longer than <see cref="MaxAge"/> after <see cref="ReadAt"/>.
 /// </summary>
 /// <param name="Id">Session id, key id or secret key id.</param>
-/// <param name="Family">Of a session: what all its refreshed successors share; owns the spend cap.</param>
+/// <param name="Family">The family of a session: all its refreshed successors share it, and it owns the spend cap.</param>
 /// <param name="ExpiresAt">After this instant the credential is refused; null means never.</param>
 /// <param name="Models">Model scope: null allows what the project allows, an empty list allows nothing.</param>
-/// <param name="Registers">The charge vector: every one of these is reserved for each request, all or nothing. Empty: metered, not charged.</param>
+/// <param name="Registers">The charge vector. Each request holds an amount of every register, all or nothing. Empty: the caller is metered
+/// and not charged.</param>
 /// <param name="Wallet">The customer's wallet, null when the customer has none.</param>
 /// <param name="ReadAt">When the database was read (UTC).</param>
 public sealed record Credential(
-    Guid Id, CredentialKind Kind, bool Test, CredentialStatus Status, Guid Organization, Guid Project, Guid? Customer, Guid? Family, Guid? Wallet,
-    DateTimeOffset? ExpiresAt, IReadOnlyList<string>? Models, IReadOnlyList<RegisterRef> Registers, Rates? Rates, DateTimeOffset ReadAt)
+    Guid Id, CredentialKind Kind, bool Test, CredentialStatus Status, Guid Organization, Guid Project, Guid? Customer, Guid? Family,
+    Guid? Wallet, DateTimeOffset? ExpiresAt, IReadOnlyList<string>? Models, IReadOnlyList<RegisterRef> Registers, Rates? Rates,
+    DateTimeOffset ReadAt)
 {
-    /// <summary>The hard bound of a revocation with Redis down; with Redis up it is pushed within a second.</summary>
+    /// <summary>Upper bound of the time until a revocation acts when Redis is down. With Redis it is pushed within a second.</summary>
     public static readonly TimeSpan MaxAge = TimeSpan.FromSeconds(5);
 }
 
 /// <summary>Limits per minute of one customer, all its credentials together. Null means unlimited.</summary>
 public sealed record Rates(int? RequestsPerMinute, int? TokensPerMinute);
 
-/// <summary>Who makes a management call, as the edge established it; travels in the header <see cref="Header"/> together with the internal key.</summary>
-public sealed record Principal(CredentialKind Kind, Guid Credential, bool Test, Guid Organization, Guid Project, Guid? Customer, Guid? Wallet)
+/// <summary>
+/// Who makes a management call, as the edge identified it. It travels in the header <see cref="Header"/>, with the internal key.
+/// </summary>
+public sealed record Principal(
+    CredentialKind Kind, Guid Credential, bool Test, Guid Organization, Guid Project, Guid? Customer, Guid? Wallet)
 {
     /// <summary>Base64 of this record as JSON. Inbound copies are stripped at the edge.</summary>
     public const string Header = "X-Gateway-Principal";
 
     public static Principal Of(Credential credential) =>
-        new(credential.Kind, credential.Id, credential.Test, credential.Organization, credential.Project, credential.Customer, credential.Wallet);
+        new(
+            credential.Kind,
+            credential.Id,
+            credential.Test,
+            credential.Organization,
+            credential.Project,
+            credential.Customer,
+            credential.Wallet);
 }
 
-/// <summary>Messages on the Redis channel <see cref="Channel"/>: what the proxies must forget at once. At most once, hence <see cref="Credential.MaxAge"/>.</summary>
+/// <summary>
+/// Messages on the Redis channel <see cref="Channel"/>: what the proxies must forget at once. They are delivered at most once;
+/// <see cref="Credential.MaxAge"/> bounds the effect of a lost one.
+/// </summary>
 /// <param name="Kind">One of the constants below.</param>
 /// <param name="Value">A credential's fingerprint, or an id in "N" form.</param>
 public sealed record Invalidation(string Kind, string Value)
 {
     public const string Channel = "llmgw:invalidate";
 
-    /// <summary>A credential was revoked, expired early or changed. Running requests of a revoked one are ended.</summary>
+    /// <summary>A credential was revoked, expired early, or changed. Running requests of a revoked one are ended.</summary>
     public const string CredentialChanged = "credential";
 
-    /// <summary>A customer changed: every credential of it is read again.</summary>
+    /// <summary>A customer changed. All its credentials are read again.</summary>
     public const string CustomerChanged = "customer";
 
     /// <summary>A project's models, prices, providers or origins changed.</summary>
     public const string ProjectChanged = "project";
 
-    /// <summary>A register was frozen: what is leased of it must not admit another request.</summary>
+    /// <summary>A register was frozen. No further request may be admitted on what is leased of it.</summary>
     public const string RegisterFrozen = "register";
 
     public static string CredentialKey(string fingerprint) => $"llmgw:credential:{fingerprint}";

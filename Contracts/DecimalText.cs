@@ -1,14 +1,14 @@
 namespace LlmGateway.Contracts;
 
-/// <summary>Exact reading and writing of decimal numbers as scaled integers. Nothing here ever passes through a binary float.</summary>
+/// <summary>Exact reading and writing of decimal numbers as scaled integers, without binary floating point.</summary>
 public static class DecimalText
 {
-    /// <summary>Longer texts are refused before any digit is looked at.</summary>
+    /// <summary>Longer texts are refused without being parsed.</summary>
     public const int MaxLength = 64;
 
     /// <summary>
-    /// Reads a JSON-style number (<c>-12.5</c>, <c>5e-7</c>) as an integer of 10^-<paramref name="scale"/> units.
-    /// Fails, with a reason that can be shown to a caller, when the text is no number, needs more decimals than the scale has, or does not fit.
+    /// Reads a JSON-style number (<c>-12.5</c>, <c>5e-7</c>) as an integer of 10^-<paramref name="scale"/> units. Fails when the text is no
+    /// number, needs more decimals than the scale has, or does not fit. The reason can be shown to a caller.
     /// </summary>
     public static bool TryParse(ReadOnlySpan<char> text, int scale, out long value, out string reason)
     {
@@ -31,7 +31,8 @@ public static class DecimalText
         var point = rest.IndexOf('.');
         var whole = point < 0 ? rest : rest[..point];
         var fraction = point < 0 ? [] : rest[(point + 1)..];
-        if (whole.IsEmpty || (point >= 0 && fraction.IsEmpty) || whole.ContainsAnyExceptInRange('0', '9') || fraction.ContainsAnyExceptInRange('0', '9'))
+        if (whole.IsEmpty || (point >= 0 && fraction.IsEmpty) || whole.ContainsAnyExceptInRange('0', '9')
+            || fraction.ContainsAnyExceptInRange('0', '9'))
             return false;
 
         // Trailing zeros carry no value: 1.500000000000 is fine at scale 9.

@@ -5,14 +5,17 @@ using System.Text;
 namespace LlmGateway.Contracts;
 
 /// <summary>
-/// Where every id comes from. In tables and messages an id is a version 7 uuid, so that rows of one time lie together;
-/// towards callers it is <c>prefix_</c> and 32 hexadecimal digits.
+/// The source of all ids. In tables and messages an id is a version 7 uuid, so that rows of one time lie together. Callers see it as
+/// <c>prefix_</c> and 32 hexadecimal digits.
 /// </summary>
 public static class Ids
 {
     public const string Customer = "cus", Wallet = "wal", Session = "ses", Key = "key", Request = "req", Transfer = "txn";
 
-    /// <summary>Random bytes are fetched from the operating system for many ids at once: a call for each would be a part of every request's cost.</summary>
+    /// <summary>
+    /// Random bytes for many ids are fetched from the operating system at once. A system call for each id would add to every request's
+    /// cost.
+    /// </summary>
     const int RandomAhead = 4096;
 
     [ThreadStatic] static byte[]? t_random;
@@ -25,12 +28,13 @@ public static class Ids
         Span<byte> id = stackalloc byte[16];
         t_random.AsSpan(t_randomUsed, 16).CopyTo(id);
         t_randomUsed += 16;
-        BinaryPrimitives.WriteUInt64BigEndian(id, ((ulong)DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() << 16) | 0x7000 | (BinaryPrimitives.ReadUInt16BigEndian(id[6..]) & 0x0FFFu));
+        var (time, random) = ((ulong)DateTimeOffset.UtcNow.ToUnixTimeMilliseconds(), BinaryPrimitives.ReadUInt16BigEndian(id[6..]));
+        BinaryPrimitives.WriteUInt64BigEndian(id, (time << 16) | 0x7000 | (random & 0x0FFFu));
         id[8] = (byte)((id[8] & 0x3F) | 0x80);
         return new Guid(id, bigEndian: true);
     }
 
-    /// <summary>The same id for the same name in the same scope, for ever: what makes a repeated command recognisable.</summary>
+    /// <summary>Always the same id for the same name in the same scope. It makes a repeated command recognisable.</summary>
     public static Guid Derive(Guid scope, string name)
     {
         var input = new byte[16 + Encoding.UTF8.GetByteCount(name)];
@@ -43,7 +47,7 @@ public static class Ids
         return new Guid(hash[..16], bigEndian: true);
     }
 
-    /// <summary>A customer's wallet, whether there is one or not.</summary>
+    /// <summary>A customer's wallet, whether it exists or not.</summary>
     public static Guid WalletOf(Guid customer) => Derive(customer, "wallet");
 
     public static string Show(string prefix, Guid id) => $"{prefix}_{id:N}";

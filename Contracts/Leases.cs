@@ -1,12 +1,12 @@
 namespace LlmGateway.Contracts;
 
 /// <summary>
-/// <c>POST /internal/leases</c>: a proxy asks for amounts of one charge vector, all registers or none. The first call opens the lease, later ones
-/// extend it and renew its expiry. What a lease holds is reserved in the ledger, so that nothing a proxy loses can be spent twice.
-/// Idempotent by (<paramref name="Lease"/>, <paramref name="Fence"/>): a repeated call gets the first answer's effect once.
+/// <c>POST /internal/leases</c>: a proxy asks for amounts of one charge vector, all registers or none. The first call opens the lease;
+/// later ones extend it and renew its expiry. The ledger reserves what a lease holds, so nothing that a proxy loses can be spent twice.
+/// Idempotent by (<paramref name="Lease"/>, <paramref name="Fence"/>): a repeated call takes effect once and gets the first answer.
 /// </summary>
 /// <param name="Lease">Chosen by the proxy.</param>
-/// <param name="Fence">Counts the calls on this lease from 1; an older one than the ledger has seen is ignored.</param>
+/// <param name="Fence">Counts the calls on this lease, from 1. A call with an older fence than the ledger has seen is ignored.</param>
 /// <param name="Holder">The proxy instance.</param>
 public sealed record LeaseRequest(Guid Lease, long Fence, string Holder, IReadOnlyList<LeaseDemand> Lines)
 {
@@ -18,12 +18,13 @@ public sealed record LeaseRequest(Guid Lease, long Fence, string Holder, IReadOn
 }
 
 /// <param name="Minimum">Below this the first waiting request is refused.</param>
-/// <param name="First">What the first waiting request takes at most. Before it gets less, other holders are asked to give back what lies idle with them.</param>
-/// <param name="All">What all waiting requests take at most.</param>
-/// <param name="Wanted">What the proxy would like to hold; granted beyond <paramref name="All"/> only from plenty.</param>
+/// <param name="First">The most that the first waiting request takes. Before it gets less, other holders are asked to return what is
+/// idle.</param>
+/// <param name="All">The most that all waiting requests take.</param>
+/// <param name="Wanted">What the proxy would like to hold. Amounts beyond <paramref name="All"/> are granted only from plenty.</param>
 public sealed record LeaseDemand(Guid Register, long Minimum, long First, long All, long Wanted);
 
-/// <summary>What the ledger answers: either <see cref="Granted"/> in the order of the lines, or the register that cannot pay.</summary>
+/// <summary>The ledger's answer: <see cref="Granted"/> in the order of the lines, or the register that cannot pay.</summary>
 public sealed record LeaseAnswer(IReadOnlyList<long>? Granted, LeaseRefusal? Refusal);
 
 /// <param name="Available">What the register could still give.</param>
@@ -32,26 +33,28 @@ public sealed record LeaseRefusal(Guid Register, LeaseRefusalReason Reason, long
 public enum LeaseRefusalReason { Exhausted, Frozen, Unknown, LeaseClosed }
 
 /// <summary>
-/// <c>POST /internal/leases/return</c>: gives back exactly what the proxy no longer needs. Idempotent by (lease, fence); the fence counts the returns of
-/// a lease, apart from its extensions, because the two may cross on the way.
+/// <c>POST /internal/leases/return</c>: gives back exactly what the proxy no longer needs. Idempotent by (lease, fence). The fence counts
+/// the returns of a lease apart from its extensions, because the two may cross on the way.
 /// </summary>
 public sealed record LeaseReturn(Guid Lease, long Fence, IReadOnlyList<Amount> Lines);
 
-/// <summary><c>POST /internal/leases/renew</c>: keeps leases alive while requests run on them. Answers with the ids that still are.</summary>
+/// <summary>
+/// <c>POST /internal/leases/renew</c>: keeps leases alive while requests run on them. The answer lists the ids that are still alive.
+/// </summary>
 public sealed record LeaseRenewal(string Holder, IReadOnlyList<Guid> Leases);
 
 /// <summary>An amount in the register's own unit.</summary>
 public sealed record Amount(Guid Register, long Value);
 
 /// <summary>
-/// On the Redis channel <see cref="Channel"/>: another request needs what lies idle of a register. Every proxy gives it back, then says so with
-/// <c>POST /internal/recalls</c>, holds or not; the ledger waits for that only briefly.
+/// On the Redis channel <see cref="Channel"/>: another request needs what is idle of a register. Every proxy returns it and then calls
+/// <c>POST /internal/recalls</c>, whether it held something or not. The ledger waits for that only briefly.
 /// </summary>
-/// <param name="Except">The lease that asks.</param>
+/// <param name="Except">The lease that asks; it is left alone.</param>
 public sealed record Recall(Guid Id, Guid Register, Guid Except)
 {
     public const string Channel = "llmgw:recall";
 }
 
-/// <summary>A holder has given back what it could.</summary>
+/// <summary>A holder has returned what it could.</summary>
 public sealed record RecallAnswer(Guid Recall, string Holder);

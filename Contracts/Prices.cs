@@ -3,7 +3,10 @@ using System.Text.Json.Serialization;
 
 namespace LlmGateway.Contracts;
 
-/// <summary>A rate in pico-dollars per 1 000 000 units, so that twelve decimals of a dollar per million are exact. Written as a decimal string of USD per million.</summary>
+/// <summary>
+/// A rate in pico-dollars per 1 000 000 units, so that twelve decimals of a dollar per million are exact. On the wire it is a decimal
+/// string of USD per million.
+/// </summary>
 [JsonConverter(typeof(RateJson))]
 public readonly record struct Rate(long Picos)
 {
@@ -20,10 +23,11 @@ public sealed class RateJson : JsonConverter<Rate>
         return picos >= 0 ? new(picos) : throw new JsonValueException("must not be negative");
     }
 
-    public override void Write(Utf8JsonWriter writer, Rate value, JsonSerializerOptions options) => writer.WriteStringValue(value.ToString());
+    public override void Write(Utf8JsonWriter writer, Rate value, JsonSerializerOptions options) =>
+        writer.WriteStringValue(value.ToString());
 }
 
-/// <summary>A rate in USD per single unit on the wire, kept per million units like every other.</summary>
+/// <summary>A rate that is USD per single unit on the wire. It is kept per million units like all others.</summary>
 public sealed class UnitRateJson : JsonConverter<Rate>
 {
     public override Rate Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
@@ -39,9 +43,9 @@ public sealed class UnitRateJson : JsonConverter<Rate>
 }
 
 /// <summary>
-/// What a model costs, by meter. A version of a price never changes; a new price is a new version.
-/// A meter without a rate of its own falls back to the one that providers bill it as (cached input as input, reasoning as output);
-/// a meter without any rate cannot be charged, and a request that could use it is refused.
+/// What a model costs, by meter. A version of a price never changes; a new price is a new version. A meter without its own rate uses the
+/// rate of the meter that providers bill it as (cached input as input, reasoning as output). A meter without any rate cannot be charged,
+/// and a request that could use it is refused.
 /// </summary>
 public sealed record Prices
 {
@@ -61,17 +65,17 @@ public sealed record Prices
     [JsonConverter(typeof(UnitRateJson))] public Rate? PerMinute { get; init; }
     [JsonConverter(typeof(UnitRateJson))] public Rate? PerWebSearch { get; init; }
 
-    /// <summary>Long-context rates: when the input is above a tier's border, the whole request is priced by that tier.</summary>
+    /// <summary>Long-context rates. When the input exceeds a tier's border, that tier prices the whole request.</summary>
     public IReadOnlyList<PriceTier>? Tiers { get; init; }
 
-    /// <summary>What the same costs in a batch; absent: as much as outside of one.</summary>
+    /// <summary>The prices in a batch; absent when they are the same.</summary>
     public Prices? Batch { get; init; }
 
     /// <summary>The rates of a request in a batch.</summary>
     [JsonIgnore]
     public Prices InBatches => Batch ?? this;
 
-    /// <summary>The rate of a meter after fall-backs, or null when the meter has no price.</summary>
+    /// <summary>The rate of a meter, or null when the meter has no price.</summary>
     public Rate? RateOf(Meter meter) => meter switch
     {
         Meter.Input => Input,
@@ -102,9 +106,11 @@ public sealed record Prices
         return best?.Prices ?? this;
     }
 
-    /// <summary>True when the model costs nothing at all, so that test credentials may call it.</summary>
+    /// <summary>True when the model costs nothing, so that test credentials may call it.</summary>
     [JsonIgnore]
-    public bool IsFree => Enum.GetValues<Meter>().All(meter => RateOf(meter) is null or { Picos: 0 }) && (Tiers ?? []).All(tier => tier.Prices.IsFree) && Batch is null or { IsFree: true };
+    public bool IsFree =>
+        Enum.GetValues<Meter>().All(meter => RateOf(meter) is null or { Picos: 0 }) && (Tiers ?? []).All(tier => tier.Prices.IsFree)
+            && Batch is null or { IsFree: true };
 }
 
 /// <summary>Rates for requests whose input is above <paramref name="AboveInput"/> tokens.</summary>

@@ -1,6 +1,8 @@
 namespace LlmGateway.Contracts;
 
-/// <summary>What an account in the ledger is for. Stored by number; never renumber. Registers (a customer's balances and limits) come first.</summary>
+/// <summary>
+/// What an account of the ledger is for. Stored by number; never renumber. Registers (a customer's balances and limits) come first.
+/// </summary>
 public enum AccountKind
 {
     /// <summary>A customer's prepaid money.</summary>
@@ -8,17 +10,19 @@ public enum AccountKind
     /// <summary>What a family of sessions may still spend.</summary>
     SessionCap = 1,
 
-    /// <summary>Credit that an organization has granted; goes below zero by what it gave away.</summary>
+    /// <summary>Credit that an organization has granted. Its balance is minus what was granted.</summary>
     Grant = 100,
     /// <summary>What providers are owed for served requests.</summary>
     ProviderCost = 101,
-    /// <summary>What the operator bears: cost beyond what a register could pay.</summary>
+    /// <summary>Cost that the operator bears, because a register could not pay it.</summary>
     Absorbed = 102,
     /// <summary>The other side of limits such as session caps.</summary>
     Limits = 103,
 }
 
-/// <summary>The unit of an account; transfers never mix units. Amounts of <see cref="Usd"/> and <see cref="UsdLimit"/> are nano-dollars.</summary>
+/// <summary>
+/// The unit of an account. Transfers never mix units. Amounts of <see cref="Usd"/> and <see cref="UsdLimit"/> are nano-dollars.
+/// </summary>
 public enum Unit
 {
     Usd = 0,
@@ -33,16 +37,32 @@ public enum Unit
 public sealed record RegisterRef(Guid Id, AccountKind Kind, Unit Unit);
 
 /// <summary>Ledger entry types as callers see them. Stored by number; never renumber.</summary>
-public enum EntryType { Usage = 0, Grant = 1, Adjustment = 2, TopUp = 3, Bonus = 4, Refund = 5, Dispute = 6, Reversal = 7, Expiry = 8, Limit = 9, Absorbed = 10 }
+public enum EntryType
+{
+    Usage = 0,
+    Grant = 1,
+    Adjustment = 2,
+    TopUp = 3,
+    Bonus = 4,
+    Refund = 5,
+    Dispute = 6,
+    Reversal = 7,
+    Expiry = 8,
+    Limit = 9,
+    Absorbed = 10,
+}
 
 /// <summary>
-/// <c>POST /internal/registers</c>: opens the registers that do not exist yet, each with its first amount; opening one again changes nothing.
+/// <c>POST /internal/registers</c>: opens the registers that do not exist yet, each with its first amount. A repetition with the same
+/// amount changes nothing; a register that was opened with 0 still gets a later first amount once.
 /// </summary>
 public sealed record OpenRegisters(IReadOnlyList<OpenRegister> Registers);
 
 /// <param name="Owner">The customer.</param>
-/// <param name="Initial">First amount, from the organization's grant account (<see cref="Unit.Usd"/>) or the project's limits account.</param>
-public sealed record OpenRegister(Guid Id, AccountKind Kind, Unit Unit, Guid Organization, Guid Project, Guid Owner, bool Test, long Initial);
+/// <param name="Initial">First amount, from the organization's grant account (<see cref="Unit.Usd"/>) or the project's limits
+/// account.</param>
+public sealed record OpenRegister(
+    Guid Id, AccountKind Kind, Unit Unit, Guid Organization, Guid Project, Guid Owner, bool Test, long Initial);
 
 /// <summary><c>POST /internal/wallets/summaries</c>: balances of many customers at once, at most <see cref="MaxIds"/>.</summary>
 public sealed record WalletSummariesQuery(IReadOnlyList<Guid> Wallets, bool WithLedger = false)
@@ -51,7 +71,8 @@ public sealed record WalletSummariesQuery(IReadOnlyList<Guid> Wallets, bool With
 }
 
 /// <param name="Spent">Lifetime usage; <paramref name="ToppedUp"/>: lifetime top-ups; nano-dollars.</param>
-public sealed record WalletSummary(Guid Id, Money Balance, bool Frozen, Money Spent, Money ToppedUp, IReadOnlyList<LedgerLine>? RecentLedger);
+public sealed record WalletSummary(
+    Guid Id, Money Balance, bool Frozen, Money Spent, Money ToppedUp, IReadOnlyList<LedgerLine>? RecentLedger);
 
 /// <summary>One line of a register's statement.</summary>
 public sealed record LedgerLine(string Id, string Type, Money Amount, Money BalanceAfter, DateTimeOffset CreatedAt, string? Description);

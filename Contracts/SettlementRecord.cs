@@ -4,12 +4,12 @@ using System.Text;
 namespace LlmGateway.Contracts;
 
 /// <summary>
-/// A settlement as it stands in the spool and travels to the ledger: written once, copied from then on. Four bytes of length, little endian, then a
-/// version and the fields in a fixed order. A newer version only ever adds fields at the end.
+/// A settlement as it stands in the spool and travels to the ledger. It is encoded once and copied from then on. Four bytes of length,
+/// little endian, precede a version and the fields in a fixed order. A newer version only adds fields at the end.
 /// </summary>
 public static class SettlementRecord
 {
-    /// <summary>2 added the request that a failed attempt belongs to.</summary>
+    /// <summary>Version 2 added the request that a failed attempt belongs to.</summary>
     const byte Version = 2;
 
     public const int HeadBytes = 4;
@@ -24,7 +24,9 @@ public static class SettlementRecord
         return writer.Written;
     }
 
-    /// <summary>Length of the record that <paramref name="bytes"/> begin with, its head included; 0 when no whole record stands there.</summary>
+    /// <summary>
+    /// Length of the record at the start of <paramref name="bytes"/>, its head included; 0 when no whole record stands there.
+    /// </summary>
     public static int LengthOf(ReadOnlySpan<byte> bytes)
     {
         if (bytes.Length < HeadBytes)
@@ -33,13 +35,15 @@ public static class SettlementRecord
         return length > 0 && length <= bytes.Length - HeadBytes ? HeadBytes + length : 0;
     }
 
-    /// <summary>Reads one whole record. Throws <see cref="InvalidDataException"/> when it is no settlement of a version that we know.</summary>
+    /// <summary>Reads one whole record. Throws <see cref="InvalidDataException"/> when it is no settlement of a known version.</summary>
     public static Settlement Decode(byte[] bytes, int start, int length)
     {
         try
         {
             using var reader = new BinaryReader(new MemoryStream(bytes, start + HeadBytes, length - HeadBytes));
-            return reader.ReadByte() is > 0 and var version ? Read(reader, version) : throw new InvalidDataException("a settlement of version 0");
+            return reader.ReadByte() is > 0 and var version
+                ? Read(reader, version)
+                : throw new InvalidDataException("a settlement of version 0");
         }
         catch (Exception e) when (e is EndOfStreamException or FormatException or ArgumentException)
         {
@@ -87,13 +91,19 @@ public static class SettlementRecord
     }
 
     static Settlement Read(BinaryReader from, byte version) => new(
-        ReadId(from), ReadOptionalId(from), [.. Enumerable.Range(0, from.Read7BitEncodedInt()).Select(_ => new Amount(ReadId(from), from.ReadInt64()))], ReadUsage(from, version));
+        ReadId(from),
+        ReadOptionalId(from),
+        [.. Enumerable.Range(0, from.Read7BitEncodedInt()).Select(_ => new Amount(ReadId(from), from.ReadInt64()))],
+        ReadUsage(from, version));
 
     static UsageRecord ReadUsage(BinaryReader from, byte version) => new(
         ReadId(from), ReadId(from), ReadOptionalId(from), ReadId(from), ReadOptionalId(from), from.ReadBoolean(),
         from.ReadString(), from.ReadString(), from.ReadString(), from.ReadString(), ReadOptionalId(from), from.ReadBoolean(),
-        new DateTimeOffset(from.ReadInt64(), TimeSpan.Zero), from.ReadInt32(), from.ReadInt32() is >= 0 and var firstByte ? firstByte : null,
-        from.ReadInt16(), (RequestOutcome)from.ReadByte(), ReadMeters(from), new Money(from.ReadInt64()), from.ReadBoolean(), ReadText(from), ReadText(from),
+        new DateTimeOffset(from.ReadInt64(), TimeSpan.Zero),
+        from.ReadInt32(),
+        from.ReadInt32() is >= 0 and var firstByte ? firstByte : null,
+        from.ReadInt16(), (RequestOutcome)from.ReadByte(), ReadMeters(from), new Money(from.ReadInt64()), from.ReadBoolean(),
+        ReadText(from), ReadText(from),
         version < 2 ? null : ReadOptionalId(from));
 
     static long[] ReadMeters(BinaryReader from)
@@ -115,7 +125,10 @@ public static class SettlementRecord
 
     static string? ReadText(BinaryReader from) => from.ReadBoolean() ? from.ReadString() : null;
 
-    /// <summary>Writes what <see cref="BinaryReader"/> reads. Each request makes two records: hence no stream in between, and one buffer for each thread.</summary>
+    /// <summary>
+    /// Writes what <see cref="BinaryReader"/> reads. Each request makes two records, so there is no stream in between, and each thread has
+    /// one buffer.
+    /// </summary>
     ref struct Writer()
     {
         [ThreadStatic] static byte[]? t_buffer;
@@ -146,7 +159,7 @@ public static class SettlementRecord
 
         public void Write(long value) => BinaryPrimitives.WriteInt64LittleEndian(Next(8), value);
 
-        /// <summary>An id that is absent is written as zeros, which no id is.</summary>
+        /// <summary>An absent id is written as zeros, which no id consists of.</summary>
         public void Write(Guid? id) => id.GetValueOrDefault().TryWriteBytes(Next(16));
 
         public void Write7Bit(long value)

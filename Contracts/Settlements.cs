@@ -1,11 +1,12 @@
 namespace LlmGateway.Contracts;
 
 /// <summary>
-/// A batch of finished requests on its way from a proxy's spool to the ledger, over RabbitMQ. The body of the message is <see cref="Records"/>
-/// and nothing else; what else there is to say is in its headers.
+/// A batch of finished requests on its way from a proxy's spool to the ledger, over RabbitMQ. The message's body is <see cref="Records"/>
+/// alone; everything else is in its headers.
 /// </summary>
-/// <param name="Records">Settlements as they stand in the spool, see <see cref="SettlementRecord"/>: what was written once is not written again to be sent.</param>
-/// <param name="GoneHolder">A proxy that died: these are its last settlements, and what its leases still hold goes back to the registers after them.</param>
+/// <param name="Records">Settlements as they stand in the spool, see <see cref="SettlementRecord"/>. They are not encoded again.</param>
+/// <param name="GoneHolder">A proxy that died. These are its last settlements; afterwards what its leases still hold goes back to the
+/// registers.</param>
 public sealed record SettlementBatch(byte[] Records, string? GoneHolder = null)
 {
     /// <summary>Settlements in one message, at most.</summary>
@@ -19,11 +20,10 @@ public sealed record SettlementBatch(byte[] Records, string? GoneHolder = null)
     public const string GoneHolderHeader = "Gone-Holder";
 }
 
-/// <summary>
-/// What a finished request really used. Exactly once by <see cref="RequestId"/>: a repetition changes nothing.
-/// </summary>
-/// <param name="Lease">The lease that holds the request's reservation; null when nothing was to be charged.</param>
-/// <param name="Charges">Actual amount per register of the lease; the rest of the hold stays with the lease until it is returned.</param>
+/// <summary>What a finished request really used. It counts once per <see cref="RequestId"/>.</summary>
+/// <param name="Lease">The lease of the request's hold; null when nothing was to be charged.</param>
+/// <param name="Charges">Actual amount for each register of the lease. The rest of the hold stays with the lease until it is
+/// returned.</param>
 public sealed record Settlement(Guid RequestId, Guid? Lease, IReadOnlyList<Amount> Charges, UsageRecord Usage);
 
 /// <summary>How a request ended.</summary>
@@ -31,20 +31,21 @@ public enum RequestOutcome
 {
     /// <summary>Answered to its end.</summary>
     Completed = 0,
-    /// <summary>The caller left, or its credential was revoked; charged for what was delivered.</summary>
+    /// <summary>The caller left, or its credential was revoked. Charged for what was delivered.</summary>
     Aborted = 1,
-    /// <summary>The provider broke off after content had been delivered; charged for that.</summary>
+    /// <summary>The provider broke off after content had been delivered. Charged for that.</summary>
     Interrupted = 2,
-    /// <summary>No content was delivered; not charged.</summary>
+    /// <summary>No content was delivered. Not charged.</summary>
     Failed = 3,
 }
 
-/// <summary>The durable record of one request, one row for each, failures included.</summary>
-/// <param name="Cost">Computed from meters and price version, nano-dollars; what is charged may be less, never more.</param>
+/// <summary>The durable record of one request. Failed requests have one, too.</summary>
+/// <param name="Cost">Computed from meters and price version, nano-dollars. The charge may be less, never more.</param>
 /// <param name="Estimated">The counts are ours because the provider's were missing or impossible.</param>
 /// <param name="Reason">Why estimated, capped or failed; null when there is nothing to say.</param>
 /// <param name="RawUsage">The provider's usage object as received, at most 4 KB.</param>
-/// <param name="AttemptOf">The request that another provider went on with after this one failed: the id that the caller knows. Null for a request's last attempt.</param>
+/// <param name="AttemptOf">The request that another provider continued after this one failed: the id that the caller knows. Null for a
+/// request's last attempt.</param>
 public sealed record UsageRecord(
     Guid Organization, Guid Project, Guid? Customer, Guid Credential, Guid? Family, bool Test,
     string Endpoint, string Model, string Provider, string UpstreamModel, Guid? PriceVersion, bool Stream,

@@ -3,21 +3,22 @@ using System.Text;
 
 namespace LlmGateway.Contracts;
 
-/// <summary>What a secret string is, told by its prefix.</summary>
+/// <summary>The kind of a secret, by its prefix.</summary>
 public enum CredentialKind { SecretKey, Session, CustomerKey }
 
 /// <summary>
-/// Secrets as callers hold them: a prefix, 32 random bytes in base 62 and six characters of checksum, so that a typing error is
-/// refused without a look-up. The gateway stores only a keyed hash of the fingerprint.
+/// Secrets as callers hold them: a prefix, 32 random bytes in base 62, and six characters of checksum, so that a typing error is refused
+/// without a look-up. The gateway stores only a keyed hash of the fingerprint.
 /// </summary>
 public static class Token
 {
-    public const string LiveSecret = "sk_live_", TestSecret = "sk_test_", Session = "es_", TestSession = "es_test_", CustomerKey = "llm_gw_", Publishable = "pk_";
+    public const string LiveSecret = "sk_live_", TestSecret = "sk_test_", Session = "es_", TestSession = "es_test_",
+        CustomerKey = "llm_gw_", Publishable = "pk_";
 
-    /// <summary>Shortest secret part of a literal key, in characters; operators may bring keys of their own in a seed file.</summary>
+    /// <summary>Shortest secret part of a literal key, in characters. Operators may put their own keys into a seed file.</summary>
     public const int MinSecret = 32;
 
-    /// <summary>Longest credential that is looked at; longer ones are refused unread.</summary>
+    /// <summary>Longest credential that is read. Longer ones are refused at once.</summary>
     public const int MaxLength = 200;
 
     const int RandomChars = 43, ChecksumChars = 6;
@@ -29,20 +30,26 @@ public static class Token
         return body + Checksum(body);
     }
 
-    /// <summary>Kind and mode of a credential, or false when it cannot be one: unknown prefix, wrong length, wrong characters, wrong checksum.</summary>
+    /// <summary>
+    /// Kind and mode of a credential; false for an unknown prefix, a wrong length, wrong characters, or a wrong checksum.
+    /// </summary>
     public static bool TryRead(ReadOnlySpan<char> token, out CredentialKind kind, out bool test)
     {
         kind = default;
         test = false;
         if (token.Length > MaxLength)
             return false;
-        string prefix;
-        if (token.StartsWith(LiveSecret, StringComparison.Ordinal)) { prefix = LiveSecret; kind = CredentialKind.SecretKey; }
-        else if (token.StartsWith(TestSecret, StringComparison.Ordinal)) { prefix = TestSecret; kind = CredentialKind.SecretKey; test = true; }
-        else if (token.StartsWith(TestSession, StringComparison.Ordinal)) { prefix = TestSession; kind = CredentialKind.Session; test = true; }
-        else if (token.StartsWith(Session, StringComparison.Ordinal)) { prefix = Session; kind = CredentialKind.Session; }
-        else if (token.StartsWith(CustomerKey, StringComparison.Ordinal)) { prefix = CustomerKey; kind = CredentialKind.CustomerKey; }
-        else return false;
+        (var prefix, kind, test) = token switch
+        {
+            _ when token.StartsWith(LiveSecret, StringComparison.Ordinal) => (LiveSecret, CredentialKind.SecretKey, false),
+            _ when token.StartsWith(TestSecret, StringComparison.Ordinal) => (TestSecret, CredentialKind.SecretKey, true),
+            _ when token.StartsWith(TestSession, StringComparison.Ordinal) => (TestSession, CredentialKind.Session, true),
+            _ when token.StartsWith(Session, StringComparison.Ordinal) => (Session, CredentialKind.Session, false),
+            _ when token.StartsWith(CustomerKey, StringComparison.Ordinal) => (CustomerKey, CredentialKind.CustomerKey, false),
+            _ => ("", default, false),
+        };
+        if (prefix.Length == 0)
+            return false;
 
         var secret = token[prefix.Length..];
         if (secret.Length < MinSecret || secret.ContainsAnyExceptInRange('!', '~'))
@@ -51,7 +58,9 @@ public static class Token
         return secret.Length != RandomChars + ChecksumChars || token[^ChecksumChars..].SequenceEqual(Checksum(token[..^ChecksumChars]));
     }
 
-    /// <summary>SHA-256 of the credential in lower-case hexadecimal: the name under which caches know it. The secret itself is never stored.</summary>
+    /// <summary>
+    /// SHA-256 of the credential in lower-case hexadecimal. Caches use it as the name. The secret itself is never stored.
+    /// </summary>
     public static string Fingerprint(ReadOnlySpan<char> token)
     {
         Span<byte> bytes = stackalloc byte[MaxLength * 3];

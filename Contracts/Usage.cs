@@ -1,8 +1,8 @@
 namespace LlmGateway.Contracts;
 
 /// <summary>
-/// What can be counted and priced. Meters are disjoint: a token is in exactly one of them, whatever overlaps the provider reports.
-/// The numbers are stored in usage rows; never renumber.
+/// What can be counted and priced. Meters are disjoint: each token is in exactly one of them, whatever overlaps the provider reports. The
+/// numbers are stored in usage rows; never renumber.
 /// </summary>
 public enum Meter
 {
@@ -11,7 +11,7 @@ public enum Meter
     Request = 11, Image = 12, Second = 13, WebSearch = 14,
 }
 
-/// <summary>Counts by meter. All counts are zero or more; a reader of provider answers refuses negative ones before they get here.</summary>
+/// <summary>Counts by meter. All counts are zero or more: readers of provider answers refuse negative ones.</summary>
 public sealed class Usage
 {
     public const int Meters = 15;
@@ -21,7 +21,11 @@ public sealed class Usage
     public long this[Meter meter]
     {
         get => _units[(int)meter];
-        set => _units[(int)meter] = value >= 0 ? value : throw new ArgumentOutOfRangeException(nameof(value), value, "a meter never runs backwards");
+        set
+        {
+            ArgumentOutOfRangeException.ThrowIfNegative(value);
+            _units[(int)meter] = value;
+        }
     }
 
     /// <summary>The counts in the order of <see cref="Meter"/>, as stored and sent.</summary>

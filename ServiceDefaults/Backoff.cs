@@ -1,15 +1,15 @@
 namespace LlmGateway.ServiceDefaults;
 
-/// <summary>Repeats what a dependency that is away makes fail. The pause doubles after each failure, from 100 ms to 5 s.</summary>
+/// <summary>Repeats an attempt while a dependency is away. The pause doubles after each failure, from 100 ms to 5 s.</summary>
 public static class Backoff
 {
     static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(100);
 
     public static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(5);
 
-    /// <summary>Returns when <paramref name="attempt"/> has succeeded once. Throws what it throws when that is not to be repeated.</summary>
-    /// <param name="repeats">Whether a failure is one that passes.</param>
-    /// <param name="failed">Told each failure and the pause that follows it.</param>
+    /// <summary>Returns when <paramref name="attempt"/> has succeeded once. Throws a failure that is not to be repeated.</summary>
+    /// <param name="repeats">True for a failure that is to be repeated.</param>
+    /// <param name="failed">Is told each failure and the pause that follows it.</param>
     public static async Task UntilDoneAsync(
         Func<Task> attempt, Func<Exception, bool> repeats, Action<Exception, TimeSpan> failed, CancellationToken token)
     {

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -8,7 +9,7 @@ using Microsoft.Extensions.Logging.Console;
 
 namespace LlmGateway.ServiceDefaults;
 
-/// <summary>What every process of the gateway needs: telemetry, health, errors, strict JSON. Knows nothing about money.</summary>
+/// <summary>What every process of the gateway needs: telemetry, health, errors, strict JSON. It knows nothing about money.</summary>
 public static class Defaults
 {
     /// <summary>Enums on the wire are names in camel case, never numbers.</summary>
@@ -35,27 +36,31 @@ public static class Defaults
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Logging.AddSimpleConsole(console =>
         {
-            (console.SingleLine, console.UseUtcTimestamp, console.TimestampFormat) = (true, true, "yyyy-MM-ddTHH:mm:ss.fffZ ");
-            // Whoever reads it is a program as often as a person.
+            console.SingleLine = true;
+            console.UseUtcTimestamp = true;
+            console.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ ";
+            // Programs read the logs, too.
             console.ColorBehavior = LoggerColorBehavior.Disabled;
         });
         builder.Logging.AddFilter("Microsoft.AspNetCore", LogLevel.Warning);
-        // It has nothing to say at these levels, and while it may speak every request gets an activity that nobody sees.
+        // It logs nothing of use at these levels. While it is enabled, every request gets an activity that nobody sees.
         builder.Logging.AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.None);
-        // What fails there surfaces as an exception, and many of those are expected: a database that is not created yet, a lost race for a unique value.
+        // Its failures surface as exceptions, and many are expected: a database that does not exist yet, a lost race for a unique value.
         builder.Logging.AddFilter("Microsoft.EntityFrameworkCore", LogLevel.Critical);
         builder.Logging.AddFilter("System.Net.Http", LogLevel.Warning);
-        builder.Logging.AddFilter("Microsoft.Extensions.Diagnostics.HealthChecks", LogLevel.None); // who asks gets the answer
+        // The caller of the check gets the result.
+        builder.Logging.AddFilter("Microsoft.Extensions.Diagnostics.HealthChecks", LogLevel.None);
         builder.Logging.AddFilter("Yarp", LogLevel.Warning);
-        builder.Logging.AddFilter("StackExchange.Redis", LogLevel.None); // says at every attempt to connect that it failed; see Redis.cs
-        builder.Logging.AddFilter("Npgsql", LogLevel.Critical); // as above
-        builder.Logging.AddFilter("Polly", LogLevel.None); // what fails in the end fails where the call was made
+        // Logs each failed attempt to connect. Redis.cs logs the change of state instead.
+        builder.Logging.AddFilter("StackExchange.Redis", LogLevel.None);
+        builder.Logging.AddFilter("Npgsql", LogLevel.Critical); // as for EF Core
+        builder.Logging.AddFilter("Polly", LogLevel.None); // a call that fails in the end throws at its caller
         builder.AddTelemetry(name);
         builder.Services.AddHealth();
         return builder;
     }
 
-    /// <summary>A service that runs in the background and that others call, too: one instance for both.</summary>
+    /// <summary>Registers a background service that other code also calls, as one instance for both.</summary>
     public static void AddHostedSingleton<TService>(this IServiceCollection services)
         where TService : class, IHostedService
     {
@@ -72,12 +77,13 @@ public static class Defaults
         return app;
     }
 
-    static void UseKestrelDefaults(this Microsoft.AspNetCore.Hosting.IWebHostBuilder web) => Microsoft.AspNetCore.Hosting.WebHostBuilderKestrelExtensions.ConfigureKestrel(web, kestrel =>
+    static void UseKestrelDefaults(this IWebHostBuilder web) => web.ConfigureKestrel(kestrel =>
     {
         kestrel.AddServerHeader = false;
-        // A head's lines end in CR LF and nothing else: what is in front of us may read on where we stop.
+        // Lines of a head must end in CR LF: a server in front of us could continue where we stop.
         AppContext.SetSwitch("Microsoft.AspNetCore.Server.Kestrel.DisableHttp1LineFeedTerminators", true);
-        // Readers refuse earlier. Up to here the rest of a refused body is still taken in, so that clients that write before they read learn why.
+        // Readers refuse smaller bodies. Up to this size the rest of a refused body is still received, so that clients that write before
+        // they read see the reason.
         kestrel.Limits.MaxRequestBodySize = 4 * Body.MaxBytes;
         kestrel.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(10);
     });

@@ -13,7 +13,9 @@ public static class Failpoint
 {
     public const string Variable = "FAILPOINTS";
 
-    /// <summary>The points of this library. Each service lists its own, in <c>Failpoints.cs</c>; a test holds that the source has each of them once.</summary>
+    /// <summary>
+    /// The points of this library. Each service lists its own, in <c>Failpoints.cs</c>; a test holds that the source has each of them once.
+    /// </summary>
     public static readonly IReadOnlyDictionary<string, string> Shared = new Dictionary<string, string>(StringComparer.Ordinal)
     {
         ["idempotency.claimed"] = "A key is claimed; its call has not run.",
@@ -82,7 +84,7 @@ public static class Failpoint
         {
             if (Interlocked.Increment(ref _passed) != At)
                 return;
-            // Whoever armed it looks for this line, to know that the point was reached.
+            // Whoever armed the point looks for this line to know that it was reached.
             Console.Error.WriteLine($"failpoint {Name}: {Action}");
             switch (Action)
             {

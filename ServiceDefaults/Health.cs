@@ -6,16 +6,20 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 
 namespace LlmGateway.ServiceDefaults;
 
-/// <summary><c>/alive</c>: the process answers. <c>/health</c>: everything that it needs to serve is there; 503 with the reasons otherwise.</summary>
+/// <summary>
+/// <c>/alive</c>: the process answers. <c>/health</c>: everything that it needs is available; 503 with the reasons otherwise.
+/// </summary>
 public static class Health
 {
     static readonly TimeSpan Timeout = TimeSpan.FromSeconds(3);
 
     public static void AddHealth(this IServiceCollection services) => services.AddHealthChecks();
 
-    /// <summary>Adds a condition of readiness; the probe throws or returns false when it does not hold.</summary>
-    public static void AddReadiness(this IServiceCollection services, string name, Func<IServiceProvider, CancellationToken, Task<bool>> probe) =>
-        services.AddHealthChecks().Add(new HealthCheckRegistration(name, provider => new Probe(provider, probe), HealthStatus.Unhealthy, [], Timeout));
+    /// <summary>Adds a condition of readiness. The probe throws or returns false when it does not hold.</summary>
+    public static void AddReadiness(
+        this IServiceCollection services, string name, Func<IServiceProvider, CancellationToken, Task<bool>> probe) =>
+        services.AddHealthChecks().Add(
+            new HealthCheckRegistration(name, provider => new Probe(provider, probe), HealthStatus.Unhealthy, [], Timeout));
 
     public static void MapHealth(this WebApplication app)
     {
@@ -25,7 +29,9 @@ public static class Health
             ResponseWriter = (http, report) => http.Response.WriteAsJsonAsync(new
             {
                 status = report.Status.ToString(),
-                checks = report.Entries.ToDictionary(entry => entry.Key, entry => entry.Value.Status == HealthStatus.Healthy ? "ok" : entry.Value.Description ?? "not ready"),
+                checks = report.Entries.ToDictionary(
+                    entry => entry.Key,
+                    entry => entry.Value.Status == HealthStatus.Healthy ? "ok" : entry.Value.Description ?? "not ready"),
             }),
         });
     }

@@ -5,27 +5,32 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 
 namespace LlmGateway.ServiceDefaults;
 
-/// <summary>Events over RabbitMQ: quorum queues, persistent messages, publisher confirms. A publish that returns has been confirmed.</summary>
+/// <summary>
+/// Events over RabbitMQ: quorum queues, persistent messages, publisher confirms. A publish that returns has been confirmed.
+/// </summary>
 public static class Messaging
 {
     /// <summary>Messages that one consumer holds unacknowledged.</summary>
     public const int Prefetch = 16;
 
-    public static void AddMessaging(this WebApplicationBuilder builder, Action<IBusRegistrationConfigurator>? consumers = null, Action<IRabbitMqBusFactoryConfigurator, IBusRegistrationContext>? endpoints = null)
+    public static void AddMessaging(
+        this WebApplicationBuilder builder,
+        Action<IBusRegistrationConfigurator>? consumers = null,
+        Action<IRabbitMqBusFactoryConfigurator, IBusRegistrationContext>? endpoints = null)
     {
         var address = builder.Connection("rabbitmq");
         builder.Services.AddMassTransit(bus =>
         {
             bus.SetKebabCaseEndpointNameFormatter();
-            // A self-hosted gateway reports to nobody.
+            // A self-hosted gateway sends no usage statistics.
             bus.DisableUsageTelemetry();
-            // With the broker away requests are still served, and settlements wait on disk: no reason to be taken out of service.
+            // Without the broker requests are still served and settlements wait on disk, so the service stays healthy.
             bus.ConfigureHealthCheckOptions(options => options.MinimalFailureStatus = HealthStatus.Degraded);
             consumers?.Invoke(bus);
             bus.UsingRabbitMq((context, rabbit) =>
             {
                 rabbit.Host(new Uri(address), host => host.PublisherConfirmation = true);
-                // The library's own options, because its envelopes have members that our strict ones refuse.
+                // These are the library's own options: its envelopes have members that our strict options refuse.
                 rabbit.ConfigureJsonSerializerOptions(options =>
                 {
                     options.Converters.Add(Defaults.EnumsByName);
@@ -34,12 +39,16 @@ public static class Messaging
                 endpoints?.Invoke(rabbit, context);
             });
         });
-        // The bus connects and reconnects by itself; a service must start and serve what it can while the broker is away.
+        // The bus connects and reconnects by itself. A service must start and serve what it can while the broker is away.
         builder.Services.Configure<MassTransitHostOptions>(options => options.WaitUntilStarted = false);
     }
 
-    /// <summary>A durable, replicated queue whose messages go back when the consumer fails, with a pause that grows.</summary>
-    public static void DurableQueue(this IRabbitMqBusFactoryConfigurator rabbit, string name, Action<IRabbitMqReceiveEndpointConfigurator> configure) =>
+    /// <summary>
+    /// A durable, replicated queue. A message whose consumer throws goes to the error queue at once: nothing is repeated here, so a
+    /// consumer must itself repeat what may pass.
+    /// </summary>
+    public static void DurableQueue(
+        this IRabbitMqBusFactoryConfigurator rabbit, string name, Action<IRabbitMqReceiveEndpointConfigurator> configure) =>
         rabbit.ReceiveEndpoint(name, endpoint =>
         {
             endpoint.SetQuorumQueue();

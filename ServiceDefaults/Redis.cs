@@ -8,12 +8,12 @@ using StackExchange.Redis;
 namespace LlmGateway.ServiceDefaults;
 
 /// <summary>
-/// The accelerator: hot copies, counters, pushes. Never the only copy of anything, so every caller must have a way on without it;
-/// hence operations here answer "nothing" instead of throwing when Redis is away.
+/// Hot copies, counters and pushes. Redis never has the only copy of anything, so every caller must work without it. Operations here return
+/// nothing instead of throwing when Redis is away.
 /// </summary>
 public sealed class Redis
 {
-    /// <summary>After a missed answer Redis counts as away for so long, so that not every caller waits to find out.</summary>
+    /// <summary>After a missed answer Redis counts as away for this long, so that not every caller waits to find out.</summary>
     static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
 
     readonly IConnectionMultiplexer _connection;
@@ -57,12 +57,12 @@ public sealed class Redis
         }
         catch (JsonException)
         {
-            // Written by another version of us: the owner knows.
+            // Another version of the gateway wrote it. The owner is asked instead.
             return null;
         }
     }
 
-    /// <summary>Reaches whoever listens now, at most once; nobody when Redis is away.</summary>
+    /// <summary>Reaches current subscribers, at most once. Reaches nobody when Redis is away.</summary>
     public Task PublishAsync<T>(string channel, T message) =>
         TryAsync(redis => redis.PublishAsync(RedisChannel.Literal(channel), JsonSerializer.SerializeToUtf8Bytes(message, Defaults.Json)));
 
@@ -81,8 +81,8 @@ public sealed class Redis
 public static class RedisRegistration
 {
     /// <summary>
-    /// An answer is missed after so many milliseconds; whether one is, the client looks as often. Hence a caller waits for twice as long at
-    /// most.
+    /// An answer counts as missed after this many milliseconds. The client checks at the same interval, so a caller waits at most twice as
+    /// long.
     /// </summary>
     const int Patience = 250;
 
@@ -93,8 +93,8 @@ public static class RedisRegistration
         // Without Redis a service is slower and still healthy. What is traced and counted is said in Telemetry.cs.
         builder.AddRedisClient(name, settings => settings.DisableHealthChecks = settings.DisableTracing = true, Configure);
         builder.Services.AddSingleton<Redis>();
-        // At the start, and not when a request first wants it: connecting blocks its thread while it needs others, and with requests
-        // waiting for it the pool has none to give for many seconds.
+        // Connects at the start, not with the first request. Connecting blocks its thread and needs others; with requests waiting, the
+        // thread pool would have none for many seconds.
         builder.Services.ActivateSingleton<Redis>();
     }
 
@@ -105,7 +105,7 @@ public static class RedisRegistration
         options.ConnectRetry = 1; // at the start; afterwards it is tried again for ever
         options.AsyncTimeout = Patience;
         options.HeartbeatInterval = TimeSpan.FromMilliseconds(Patience);
-        // What nobody can answer now is not kept for later: its caller goes on without.
+        // What cannot be answered now is not queued: its caller goes on without it.
         options.BacklogPolicy = BacklogPolicy.FailFast;
         options.ReconnectRetryPolicy = new LinearRetry(500);
     }

@@ -5,7 +5,8 @@ namespace LlmGateway.ServiceDefaults;
 /// <summary>Wakes the one loop that waits for work. Signals that come while it works are kept as one.</summary>
 public sealed class WakeSignal
 {
-    readonly Channel<bool> _signal = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+    readonly Channel<bool> _signal = Channel.CreateBounded<bool>(
+        new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
 
     public void Raise() => _signal.Writer.TryWrite(true);
 

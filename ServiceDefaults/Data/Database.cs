@@ -8,7 +8,7 @@ using Npgsql;
 
 namespace LlmGateway.ServiceDefaults;
 
-/// <summary>Each service owns one database: it creates and migrates it at start, and waits for the server with back-off.</summary>
+/// <summary>Each service owns one database. It creates and migrates the database at start and waits for the server.</summary>
 public static class Database
 {
     public static void AddOwnDatabase<TContext>(this WebApplicationBuilder builder, string name)
@@ -22,12 +22,13 @@ public static class Database
             database =>
             {
                 database.Name = name;
-                // Statements that come again are planned once per connection: planning one of the ledger's costs as much as running it
-                // for ten rows.
+                // Repeated statements are planned once per connection: planning one of the ledger's costs as much as running it for ten
+                // rows.
                 database.ConnectionStringBuilder.MaxAutoPrepare = 50;
                 database.ConnectionStringBuilder.AutoPrepareMinUsages = 2;
             });
-        builder.Services.AddDbContextPool<TContext>((services, options) => options.UseNpgsql(services.GetRequiredService<NpgsqlDataSource>()));
+        builder.Services.AddDbContextPool<TContext>(
+            (services, options) => options.UseNpgsql(services.GetRequiredService<NpgsqlDataSource>()));
         builder.Services.AddSingleton<DatabaseReady>();
         builder.Services.AddHostedService<Migrator<TContext>>();
         builder.Services.AddReadiness("database", async (services, token) =>
@@ -40,10 +41,12 @@ public static class Database
     }
 
     /// <summary>A command with positional parameters: <c>$1</c> is the first value.</summary>
-    public static NpgsqlCommand Sql(this NpgsqlDataSource database, [StringSyntax("sql")] string text, params object[] values) => database.CreateCommand(text).With(values);
+    public static NpgsqlCommand Sql(this NpgsqlDataSource database, [StringSyntax("sql")] string text, params object[] values) =>
+        database.CreateCommand(text).With(values);
 
     /// <inheritdoc cref="Sql(NpgsqlDataSource, string, object[])"/>
-    public static NpgsqlCommand Sql(this NpgsqlConnection connection, [StringSyntax("sql")] string text, params object[] values) => new NpgsqlCommand(text, connection).With(values);
+    public static NpgsqlCommand Sql(this NpgsqlConnection connection, [StringSyntax("sql")] string text, params object[] values) =>
+        new NpgsqlCommand(text, connection).With(values);
 
     static NpgsqlCommand With(this NpgsqlCommand command, object[] values)
     {
@@ -64,9 +67,11 @@ public static class Database
     }
 
     static string SnakeCase(string name) =>
-        string.Concat(name.Select((c, i) => char.IsUpper(c) ? (i > 0 && !char.IsUpper(name[i - 1]) ? "_" : "") + char.ToLowerInvariant(c) : c.ToString()));
+        string.Concat(
+            name.Select(
+                (c, i) => char.IsUpper(c) ? (i > 0 && !char.IsUpper(name[i - 1]) ? "_" : "") + char.ToLowerInvariant(c) : c.ToString()));
 
-    /// <summary>Runs until it has succeeded once: the server may come later than we do.</summary>
+    /// <summary>Runs until it has succeeded once, because the server may start later than the service.</summary>
     sealed class Migrator<TContext>(IServiceProvider services, DatabaseReady ready, ILogger<Migrator<TContext>> log) : BackgroundService
         where TContext : DbContext
     {
@@ -84,7 +89,7 @@ public static class Database
             }
             catch (Exception e) when (!stoppingToken.IsCancellationRequested)
             {
-                // Whoever runs us must see that we failed, not that we had finished.
+                // The exit code must tell that the service failed.
                 log.LogCritical(e, "the database could not be migrated");
                 Environment.ExitCode = 1;
                 throw;
@@ -100,7 +105,7 @@ public static class Database
     }
 }
 
-/// <summary>Completes when the schema is in place; background work waits for it.</summary>
+/// <summary>Completes when the schema is in place. Background work waits for it.</summary>
 public sealed class DatabaseReady
 {
     readonly TaskCompletionSource _done = new(TaskCreationOptions.RunContinuationsAsynchronously);

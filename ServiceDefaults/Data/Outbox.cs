@@ -11,8 +11,8 @@ using Npgsql;
 namespace LlmGateway.ServiceDefaults;
 
 /// <summary>
-/// An event that was decided in the same transaction as its cause. The relay publishes it afterwards, at least once, and deletes the row after
-/// the broker's confirm, so that the table holds only what is still to be told. The message id is the row's id.
+/// An event that was decided in the same transaction as its cause. The relay publishes it afterwards, at least once, and deletes the row
+/// after the broker's confirm. The message id is the row's id.
 /// </summary>
 public sealed class OutboxMessage
 {
@@ -21,7 +21,7 @@ public sealed class OutboxMessage
     public required string Type { get; init; }
     public required string Body { get; init; }
     public DateTimeOffset CreatedAt { get; init; }
-    /// <summary>A relay works on the row until then; afterwards another may take it.</summary>
+    /// <summary>A relay works on the row until then. Afterwards another relay may take it.</summary>
     public DateTimeOffset ClaimedUntil { get; init; }
     public int Attempts { get; init; }
 
@@ -62,10 +62,13 @@ public static class OutboxRegistration
 }
 
 /// <summary>
-/// Claims rows, commits the claim (no lock is held while publishing), publishes with confirms, deletes. While the broker is away the rows wait unclaimed;
-/// a row that cannot be published for its own sake waits twice as long each time, up to five minutes, and never stops the others.
+/// Claims rows, commits the claim (no lock is held while publishing), publishes with confirms, and deletes. While the broker is away the
+/// rows wait unclaimed. A row that itself cannot be published waits twice as long each time, up to five minutes, and never stops the
+/// others.
 /// </summary>
-public sealed class OutboxRelay(NpgsqlDataSource database, IBus bus, OutboxSignal signal, DatabaseReady ready, ILogger<OutboxRelay> log) : BackgroundService
+public sealed class OutboxRelay(
+    NpgsqlDataSource database, IBus bus, OutboxSignal signal, DatabaseReady ready, ILogger<OutboxRelay> log)
+    : BackgroundService
 {
     const int BatchSize = 200;
     static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(250), AwayInterval = TimeSpan.FromSeconds(2);
@@ -91,7 +94,10 @@ public sealed class OutboxRelay(NpgsqlDataSource database, IBus bus, OutboxSigna
         }
     }
 
-    /// <summary>Publishes one batch and returns its size. Throws when the broker or the database is away; what was not published is claimable again.</summary>
+    /// <summary>
+    /// Publishes one batch and returns its size. Throws when the broker or the database is away. What was not published can be claimed
+    /// again.
+    /// </summary>
     async Task<int> RelayAsync(CancellationToken token)
     {
         var rows = await ClaimAsync(token);
@@ -114,14 +120,16 @@ public sealed class OutboxRelay(NpgsqlDataSource database, IBus bus, OutboxSigna
         return rows.Count;
     }
 
-    /// <summary>False when the row itself is at fault; throws when the broker is away.</summary>
+    /// <summary>False when the row itself cannot be published; throws when the broker is away.</summary>
     async Task<bool> TryPublishAsync(Row row, CancellationToken token)
     {
         try
         {
-            var type = typeof(Ids).Assembly.GetType(row.Type) ?? throw new InvalidOperationException($"event type {row.Type} is not in Contracts");
+            var type = typeof(Ids).Assembly.GetType(row.Type)
+                ?? throw new InvalidOperationException($"event type {row.Type} is not in Contracts");
             using var limit = token.WithTimeout(PublishTimeout);
-            await bus.Publish(JsonSerializer.Deserialize(row.Body, type, Defaults.Json)!, type, context => context.MessageId = row.Id, limit.Token);
+            await bus.Publish(
+                JsonSerializer.Deserialize(row.Body, type, Defaults.Json)!, type, context => context.MessageId = row.Id, limit.Token);
             return true;
         }
         catch (Exception e) when (!IsAway(e, token) && !token.IsCancellationRequested)
@@ -134,7 +142,8 @@ public sealed class OutboxRelay(NpgsqlDataSource database, IBus bus, OutboxSigna
     async Task<List<Row>> ClaimAsync(CancellationToken token)
     {
         await using var claim = database.Sql("""
-            update outbox_message set attempts = attempts + 1, claimed_until = now() + least(interval '5 minutes', $2 * power(2, least(attempts, 10)))
+            update outbox_message set
+                attempts = attempts + 1, claimed_until = now() + least(interval '5 minutes', $2 * power(2, least(attempts, 10)))
             where id in (select id from outbox_message where claimed_until < now() order by id limit $1 for update skip locked)
             returning id, type, body
             """, BatchSize, ClaimTime);
@@ -157,5 +166,6 @@ public sealed class OutboxRelay(NpgsqlDataSource database, IBus bus, OutboxSigna
         Failpoint.Hit("outbox.finished");
     }
 
-    static bool IsAway(Exception e, CancellationToken stopping) => Problems.IsOutage(e) || (e is OperationCanceledException && !stopping.IsCancellationRequested);
+    static bool IsAway(Exception e, CancellationToken stopping) =>
+        Problems.IsOutage(e) || (e is OperationCanceledException && !stopping.IsCancellationRequested);
 }

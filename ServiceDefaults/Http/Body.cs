@@ -4,7 +4,9 @@ using Microsoft.AspNetCore.Http;
 
 namespace LlmGateway.ServiceDefaults;
 
-/// <summary>Reads JSON bodies of management calls strictly: duplicates, wrong types and unknown enums are refused, and the answer names the field.</summary>
+/// <summary>
+/// Reads JSON bodies of management calls strictly: duplicates, wrong types and unknown enums are refused, and the answer names the field.
+/// </summary>
 public static class Body
 {
     /// <summary>Largest body that any route takes.</summary>
@@ -35,7 +37,8 @@ public static class Body
     {
         try
         {
-            return JsonSerializer.Deserialize<T>(json, Defaults.Json) ?? throw new ProblemException(Problems.Malformed("The body must be a JSON object."));
+            return JsonSerializer.Deserialize<T>(json, Defaults.Json)
+                ?? throw new ProblemException(Problems.Malformed("The body must be a JSON object."));
         }
         catch (JsonException e)
         {
@@ -43,7 +46,9 @@ public static class Body
         }
     }
 
-    /// <summary>The mistake as an answer that names the field in the caller's notation: <c>scope.maxSpend</c>, <c>lines[2].amount</c>.</summary>
+    /// <summary>
+    /// The mistake as an answer that names the field in the caller's notation: <c>scope.maxSpend</c>, <c>lines[2].amount</c>.
+    /// </summary>
     static Problem Describe(JsonException e, JsonMistake mistake)
     {
         var path = e.Path is { Length: > 2 } full ? full[2..] : null;
@@ -55,6 +60,7 @@ public static class Body
             return Problems.Missing(path is null ? mistake.Name! : $"{path}.{mistake.Name}");
         if (path is null)
             return Problems.Malformed("The body is not valid JSON.");
-        return Problems.Invalid(path, e is JsonValueException { Reason: var reason } ? $"'{path}' {reason}." : $"'{path}' has the wrong type or form.");
+        return Problems.Invalid(
+            path, e is JsonValueException { Reason: var reason } ? $"'{path}' {reason}." : $"'{path}' has the wrong type or form.");
     }
 }

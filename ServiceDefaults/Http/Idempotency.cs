@@ -9,9 +9,10 @@ using Npgsql;
 namespace LlmGateway.ServiceDefaults;
 
 /// <summary>
-/// <c>Idempotency-Key</c> on management POSTs: a repetition is answered from the stored result, with <c>Idempotent-Replayed: true</c>;
-/// another body under the same key is refused (422), a concurrent one too (409). Stored for <see cref="Retention"/>.
-/// The table is <c>idempotent_call</c>; answers in it are sealed, because some show a secret once. Effects on money are protected for ever besides, by ids derived from the key (<see cref="EffectId"/>).
+/// <c>Idempotency-Key</c> on management POSTs. A repetition gets the stored answer, with <c>Idempotent-Replayed: true</c>. Another body
+/// under the same key is refused (422), and so is a concurrent call (409). Answers are stored for <see cref="Retention"/> in the table
+/// <c>idempotent_call</c>, sealed, because some show a secret once. Effects on money stay protected for ever by ids derived from the key
+/// (<see cref="EffectId"/>).
 /// </summary>
 public static class Idempotency
 {
@@ -19,7 +20,7 @@ public static class Idempotency
     public const int MaxKeyLength = 255;
     public static readonly TimeSpan Retention = TimeSpan.FromHours(72);
 
-    /// <summary>An execution that has not finished by then died; the next one with the key takes over.</summary>
+    /// <summary>An execution that has not finished after this time has died. The next call with the key takes over.</summary>
     static readonly TimeSpan Abandoned = TimeSpan.FromSeconds(60);
 
     public static RouteHandlerBuilder WithIdempotency(this RouteHandlerBuilder route) => route.AddEndpointFilter(async (context, next) =>
@@ -32,7 +33,7 @@ public static class Idempotency
         return await RunAsync(http, key, async () => (IResult)(await next(context))!);
     });
 
-    /// <summary>The id of the effect of this call: the same for every repetition under one key, new without a key.</summary>
+    /// <summary>The id of this call's effect: the same for every repetition under one key, new without a key.</summary>
     public static Guid EffectId(HttpContext http, Principal principal) =>
         http.Request.Headers[HeaderName].ToString() is { Length: > 0 } key
             ? Ids.Derive(principal.Project, $"{http.Request.Method} {http.Request.Path} {Scope(principal)} {key}")
@@ -55,7 +56,7 @@ public static class Idempotency
         {
             var (status, body) = await CaptureAsync(http, await execute());
             Failpoint.Hit("idempotency.executed");
-            // Refusals are not stored: the caller may mend the cause and use the same key again.
+            // Refusals are not stored, so that the caller can remove the cause and use the same key again.
             if (status < 400)
             {
                 await FinishAsync(database, scope, key, status, envelope.Seal(Encoding.UTF8.GetString(body), Owner(scope, key)));
@@ -71,9 +72,10 @@ public static class Idempotency
         }
     }
 
-    /// <summary>An end user must never be answered with what another one got, a fresh session token least of all.</summary>
+    /// <summary>The scope of a key. An end user must never get another one's answer, least of all a fresh session token.</summary>
     static string Scope(Principal principal) =>
-        $"{principal.Project:N}:{(principal.Test ? "test" : "live")}{(principal.Kind == CredentialKind.SecretKey ? "" : $":{principal.Customer:N}")}";
+        $"{principal.Project:N}:{(principal.Test ? "test" : "live")}"
+        + (principal.Kind == CredentialKind.SecretKey ? "" : $":{principal.Customer:N}");
 
     static string Owner(string scope, string key) => $"idempotency:{scope}:{key}";
 
@@ -103,9 +105,11 @@ public static class Idempotency
         return await claim.ExecuteNonQueryAsync(token) == 1;
     }
 
-    static async Task<IResult> ReplayAsync(NpgsqlDataSource database, Envelope envelope, string scope, string key, byte[] hash, HttpContext http)
+    static async Task<IResult> ReplayAsync(
+        NpgsqlDataSource database, Envelope envelope, string scope, string key, byte[] hash, HttpContext http)
     {
-        await using var read = database.Sql("select input_hash, status, sealed_body from idempotent_call where scope = $1 and key = $2", scope, key);
+        await using var read = database.Sql(
+            "select input_hash, status, sealed_body from idempotent_call where scope = $1 and key = $2", scope, key);
         await using var row = await read.ExecuteReaderAsync(http.RequestAborted);
         if (!await row.ReadAsync(http.RequestAborted))
             return Problems.IdempotencyInUse;
@@ -119,7 +123,8 @@ public static class Idempotency
 
     static async Task FinishAsync(NpgsqlDataSource database, string scope, string key, int status, string sealedBody)
     {
-        await using var finish = database.Sql("update idempotent_call set status = $3, sealed_body = $4 where scope = $1 and key = $2", scope, key, status, sealedBody);
+        await using var finish = database.Sql(
+            "update idempotent_call set status = $3, sealed_body = $4 where scope = $1 and key = $2", scope, key, status, sealedBody);
         await finish.ExecuteNonQueryAsync();
     }
 
@@ -130,8 +135,8 @@ public static class Idempotency
     }
 
     /// <summary>
-    /// What <paramref name="result"/> would send. A caller who has gone changes nothing of it: results that write JSON stop in silence when the
-    /// request is aborted, and an answer without its body would be stored for every repetition.
+    /// What <paramref name="result"/> would send, even when the caller has left. Results that write JSON stop silently when the request is
+    /// aborted, and an answer without its body would be stored for every repetition.
     /// </summary>
     public static async Task<(int Status, byte[] Body)> CaptureAsync(HttpContext http, IResult result)
     {

@@ -4,8 +4,10 @@ using Npgsql;
 
 namespace LlmGateway.ServiceDefaults;
 
-/// <summary>Forgets stored answers after <see cref="Idempotency.Retention"/>, a bounded number at a time.</summary>
-public sealed class IdempotencyRetention(NpgsqlDataSource database, DatabaseReady ready, ILogger<IdempotencyRetention> log) : BackgroundService
+/// <summary>Deletes stored answers after <see cref="Idempotency.Retention"/>, a bounded number at a time.</summary>
+public sealed class IdempotencyRetention(
+    NpgsqlDataSource database, DatabaseReady ready, ILogger<IdempotencyRetention> log)
+    : BackgroundService
 {
     const int MaxAtOnce = 10_000;
     static readonly TimeSpan Interval = TimeSpan.FromMinutes(10);
@@ -19,7 +21,8 @@ public sealed class IdempotencyRetention(NpgsqlDataSource database, DatabaseRead
             try
             {
                 await using var forget = database.Sql("""
-                    delete from idempotent_call where (scope, key) in (select scope, key from idempotent_call where started_at < now() - $1 limit $2)
+                    delete from idempotent_call where (scope, key) in (
+                        select scope, key from idempotent_call where started_at < now() - $1 limit $2)
                     """, Idempotency.Retention, MaxAtOnce);
                 await forget.ExecuteNonQueryAsync(stoppingToken);
             }

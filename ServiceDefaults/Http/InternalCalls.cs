@@ -20,8 +20,8 @@ public sealed record InternalKey(string Value)
 }
 
 /// <summary>
-/// How the gateway's services talk to each other: plain HTTP with a shared key. Whoever has no key reaches nothing but health;
-/// the identity that the edge established comes with it in <see cref="Principal.Header"/>.
+/// Calls between the gateway's services: plain HTTP with a shared key. Without the key only health is reachable. The edge sends the
+/// caller's identity in <see cref="Principal.Header"/>.
 /// </summary>
 public static class InternalCalls
 {
@@ -49,12 +49,13 @@ public static class InternalCalls
         });
     }
 
-    /// <summary>Who the edge says is calling. Throws 401 when the call came without a principal.</summary>
+    /// <summary>The caller, as the edge identified it. Throws 401 when the call came without a principal.</summary>
     public static Principal Principal(this HttpContext http)
     {
         try
         {
-            return JsonSerializer.Deserialize<Principal>(Convert.FromBase64String(http.Request.Headers[Contracts.Principal.Header].ToString()), Defaults.Json)!;
+            return JsonSerializer.Deserialize<Principal>(
+                Convert.FromBase64String(http.Request.Headers[Contracts.Principal.Header].ToString()), Defaults.Json)!;
         }
         catch (Exception e) when (e is FormatException or JsonException)
         {
@@ -64,17 +65,22 @@ public static class InternalCalls
 
     /// <summary>The caller must be a backend with a secret key.</summary>
     public static Principal Backend(this HttpContext http) =>
-        http.Principal() is { Kind: CredentialKind.SecretKey } principal ? principal : throw new ProblemException(Problems.WrongCredential("a secret key (sk_…)"));
+        http.Principal() is { Kind: CredentialKind.SecretKey } principal
+            ? principal
+            : throw new ProblemException(Problems.WrongCredential("a secret key (sk_…)"));
 
     /// <summary>The caller must be an end user with a session.</summary>
     public static Principal EndUser(this HttpContext http) =>
-        http.Principal() is { Kind: CredentialKind.Session } principal ? principal : throw new ProblemException(Problems.WrongCredential("a session token (es_…)"));
+        http.Principal() is { Kind: CredentialKind.Session } principal
+            ? principal
+            : throw new ProblemException(Problems.WrongCredential("a session token (es_…)"));
 
-    public static string Encode(Principal principal) => Convert.ToBase64String(JsonSerializer.SerializeToUtf8Bytes(principal, Defaults.Json));
+    public static string Encode(Principal principal) =>
+        Convert.ToBase64String(JsonSerializer.SerializeToUtf8Bytes(principal, Defaults.Json));
 
     /// <summary>
-    /// A typed client of another service, by its name: <c>services:NAME:http:0</c> and, where there are several instances, <c>:1</c> and so on,
-    /// asked in turn.
+    /// A typed client of another service, by its name: <c>services:NAME:http:0</c> and, where there are several instances, <c>:1</c> and so
+    /// on, asked in turn.
     /// </summary>
     public static void AddServiceClient<TClient>(this IHostApplicationBuilder builder, string service, TimeSpan attemptTimeout)
         where TClient : class
@@ -106,9 +112,9 @@ public static class InternalCalls
     public const int MaxRetries = 3;
 
     /// <summary>
-    /// Every internal call is idempotent by ids that the caller chose, so each may be repeated: <see cref="MaxRetries"/> times where nobody was
-    /// reached, once where an answer did not come in time. A 503 is an answer: the service is full, or its database is away, and more calls would
-    /// make it worse. A service that leaves nearly every call without an answer is left alone for a moment.
+    /// Every internal call is idempotent by ids that the caller chose, so each may be repeated: <see cref="MaxRetries"/> times when nobody
+    /// was reached, once when no answer came in time. A 503 is not repeated: the service is full or its database is away, and more calls
+    /// would make that worse. A service that leaves nearly every call unanswered is not called for a moment.
     /// </summary>
     static void Configure(ResiliencePipelineBuilder<HttpResponseMessage> pipeline, TimeSpan attemptTimeout) => pipeline
         .AddTimeout(2 * attemptTimeout)

@@ -20,8 +20,8 @@ public enum JsonMistakeKind
 }
 
 /// <summary>
-/// What was wrong with a JSON text that the serializer refused. The serializer tells the place as a path, but the mistake only in prose, which
-/// may change with every version of .NET. So the place is looked up in the text, beside the metadata of its type.
+/// What was wrong with a JSON text that the serializer refused. The serializer tells the place as a path, but the mistake only in prose,
+/// which may change with every version of .NET. So the place is looked up in the text, beside the metadata of its type.
 /// </summary>
 /// <param name="Name">The missing member; null for other mistakes.</param>
 public readonly partial record struct JsonMistake(JsonMistakeKind Kind, string? Name = null)

@@ -3,7 +3,9 @@ using Microsoft.AspNetCore.Http;
 
 namespace LlmGateway.ServiceDefaults;
 
-/// <summary>Reads the query of a list. A parameter that is absent or empty has its default; one that cannot be read throws a 400 that names it.</summary>
+/// <summary>
+/// Reads the query of a list. A parameter that is absent or empty has its default; one that cannot be read throws a 400 that names it.
+/// </summary>
 public readonly struct ListQuery(IQueryCollection query)
 {
     /// <summary>Null when the parameter is absent or empty.</summary>

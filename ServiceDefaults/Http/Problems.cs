@@ -11,19 +11,21 @@ using Npgsql;
 
 namespace LlmGateway.ServiceDefaults;
 
-/// <summary>An expected failure: what the caller did or met. The table of them is <see cref="Problems"/>.</summary>
+/// <summary>An expected failure. <see cref="Problems"/> is the table of all of them.</summary>
 /// <param name="Status">HTTP status.</param>
-/// <param name="Type">The family, in OpenAI's words where it has one.</param>
+/// <param name="Type">The family, in OpenAI's terms where it has one.</param>
 /// <param name="Code">Stable, for programs.</param>
-/// <param name="Message">For people, one sentence, says what to do.</param>
+/// <param name="Message">One sentence for people; says what to do.</param>
 /// <param name="Param">The field or header at fault.</param>
 /// <param name="RetryAfterSeconds">Sent as <c>Retry-After</c>.</param>
-public sealed record Problem(int Status, string Type, string Code, string Message, string? Param = null, int? RetryAfterSeconds = null) : IResult
+public sealed record Problem(
+    int Status, string Type, string Code, string Message, string? Param = null, int? RetryAfterSeconds = null)
+    : IResult
 {
     public Task ExecuteAsync(HttpContext httpContext) => Problems.WriteAsync(httpContext, this);
 }
 
-/// <summary>Carries a <see cref="Problem"/> out of code that reads input deeply nested; becomes the same answer.</summary>
+/// <summary>Carries a <see cref="Problem"/> out of nested reading code. It becomes the same answer.</summary>
 public sealed class ProblemException(Problem problem) : Exception(problem.Message)
 {
     public Problem Problem => problem;
@@ -38,47 +40,79 @@ public static class Problems
     public static Problem Invalid(string? param, string message) => new(400, "invalid_request_error", "invalid_value", message, param);
     public static Problem Missing(string param) => new(400, "invalid_request_error", "missing_field", $"'{param}' is required.", param);
     public static Problem Malformed(string message) => new(400, "invalid_request_error", "malformed_json", message);
-    public static Problem NotValidJson(JsonException e) => Malformed($"The body is not valid JSON (line {e.LineNumber + 1}, byte {e.BytePositionInLine + 1}).");
-    public static Problem UnknownModel(string model) => new(400, "invalid_request_error", "model_not_found", $"The model '{model}' does not exist in this project.", "model");
-    public static Problem Unpriced(string model) => new(400, "invalid_request_error", "model_unpriced", $"The model '{model}' has no price yet and cannot be called.", "model");
-    public static Problem Unpriceable(string param, string message) => new(400, "invalid_request_error", "unpriceable_parameter", message, param);
+    public static Problem NotValidJson(JsonException e) =>
+        Malformed($"The body is not valid JSON (line {e.LineNumber + 1}, byte {e.BytePositionInLine + 1}).");
+    public static Problem UnknownModel(string model) =>
+        new(400, "invalid_request_error", "model_not_found", $"The model '{model}' does not exist in this project.", "model");
+    public static Problem Unpriced(string model) =>
+        new(400, "invalid_request_error", "model_unpriced", $"The model '{model}' has no price yet and cannot be called.", "model");
+    public static Problem Unpriceable(string param, string message) =>
+        new(400, "invalid_request_error", "unpriceable_parameter", message, param);
 
-    public static Problem Untranslatable(string param, string message) => new(400, "invalid_request_error", UntranslatableCode, message, param);
+    public static Problem Untranslatable(string param, string message) =>
+        new(400, "invalid_request_error", UntranslatableCode, message, param);
     public const string UntranslatableCode = "untranslatable_parameter";
 
-    public static readonly Problem NoCredential = new(401, "authentication_error", "missing_api_key", "No API key or session token was sent. Use the header 'Authorization: Bearer …'.");
-    public static readonly Problem BadCredential = new(401, "authentication_error", "invalid_api_key", "The API key or session token is not valid.");
-    public static readonly Problem BadKeyInQuery = new(401, "authentication_error", "invalid_api_key", "The API key in the query is not valid, or its project accepts none there. Use the header 'x-goog-api-key'.", "key");
-    public static readonly Problem ExpiredCredential = new(401, "authentication_error", "expired", "The API key or session token has expired.");
-    public static readonly Problem RevokedCredential = new(401, "authentication_error", "revoked", "The API key or session token was revoked.");
-    public static Problem WrongCredential(string wanted) => new(401, "authentication_error", "wrong_credential_kind", $"This kind of credential is not accepted here. Use {wanted}.");
+    public static readonly Problem NoCredential = new(
+        401, "authentication_error", "missing_api_key", "No API key or session token was sent. Use the header 'Authorization: Bearer …'.");
+    public static readonly Problem BadCredential = new(
+        401, "authentication_error", "invalid_api_key", "The API key or session token is not valid.");
+    public static readonly Problem BadKeyInQuery = new(
+        401,
+        "authentication_error",
+        "invalid_api_key",
+        "The API key in the query is not valid, or its project accepts none there. Use the header 'x-goog-api-key'.",
+        "key");
+    public static readonly Problem ExpiredCredential = new(
+        401, "authentication_error", "expired", "The API key or session token has expired.");
+    public static readonly Problem RevokedCredential = new(
+        401, "authentication_error", "revoked", "The API key or session token was revoked.");
+    public static Problem WrongCredential(string wanted) =>
+        new(401, "authentication_error", "wrong_credential_kind", $"This kind of credential is not accepted here. Use {wanted}.");
 
     public static Problem WalletExhausted(string message) => new(402, "insufficient_credit", "wallet_exhausted", message);
     public static readonly Problem WalletFrozen = new(402, "insufficient_credit", "wallet_frozen", "The wallet is frozen.");
     public static Problem SessionCap(string message) => new(402, "insufficient_credit", "session_cap", message);
 
-    public static readonly Problem ForbiddenOrigin = new(403, "permission_error", "origin_not_allowed", "This origin is not on the project's list.", "Origin");
-    public static Problem ModelOutOfScope(string model) => new(403, "permission_error", "model_not_allowed", $"This credential may not use the model '{model}'.", "model");
-    public static readonly Problem SessionsDisabled = new(403, "permission_error", "end_user_sessions_disabled", "End-user sessions are not enabled for this project.");
+    public static readonly Problem ForbiddenOrigin = new(
+        403, "permission_error", "origin_not_allowed", "This origin is not on the project's list.", "Origin");
+    public static Problem ModelOutOfScope(string model) =>
+        new(403, "permission_error", "model_not_allowed", $"This credential may not use the model '{model}'.", "model");
+    public static readonly Problem SessionsDisabled = new(
+        403, "permission_error", "end_user_sessions_disabled", "End-user sessions are not enabled for this project.");
     public static Problem CustomerStatus(string status) => new(403, "permission_error", $"customer_{status}", $"The customer is {status}.");
     public static readonly Problem ProjectInactive = new(403, "permission_error", "project_inactive", "The project is not active.");
-    public static readonly Problem LiveOnly = new(403, "permission_error", "live_only", "Test credentials may call only sandbox or free models.", "model");
+    public static readonly Problem LiveOnly = new(
+        403, "permission_error", "live_only", "Test credentials may call only sandbox or free models.", "model");
 
     public static Problem NotFound(string what) => new(404, "not_found_error", "not_found", $"There is no such {what}.");
     public static Problem Conflict(string code, string message, string? param = null) => new(409, "conflict_error", code, message, param);
-    public static readonly Problem IdempotencyInUse = new(409, "idempotency_error", "idempotency_key_in_use", "A request with this Idempotency-Key is still running.", "Idempotency-Key", 1);
-    public static readonly Problem IdempotencyReused = new(422, "idempotency_error", "idempotency_key_reused", "This Idempotency-Key was used with another request.", "Idempotency-Key");
-    public static Problem TooLarge(long maxBytes) => new(413, "invalid_request_error", "body_too_large", $"The request body may have at most {maxBytes} bytes.");
-    public static readonly Problem NotJson = new(415, "invalid_request_error", "unsupported_media_type", "Send 'Content-Type: application/json'.", "Content-Type");
+    public static readonly Problem IdempotencyInUse = new(
+        409, "idempotency_error", "idempotency_key_in_use", "A request with this Idempotency-Key is still running.", "Idempotency-Key", 1);
+    public static readonly Problem IdempotencyReused = new(
+        422, "idempotency_error", "idempotency_key_reused", "This Idempotency-Key was used with another request.", "Idempotency-Key");
+    public static Problem TooLarge(long maxBytes) =>
+        new(413, "invalid_request_error", "body_too_large", $"The request body may have at most {maxBytes} bytes.");
+    public static readonly Problem NotJson = new(
+        415, "invalid_request_error", "unsupported_media_type", "Send 'Content-Type: application/json'.", "Content-Type");
     public static readonly Problem NotForm = NotJson with { Message = "Send 'Content-Type: multipart/form-data'." };
-    public static Problem RateLimited(string message, int retryAfterSeconds) => new(429, "rate_limit_error", "rate_limit_exceeded", message, null, retryAfterSeconds);
-    public static readonly Problem InternalOnly = new(401, "authentication_error", "internal_only", "This route is for the gateway's own services.");
+    public static Problem RateLimited(string message, int retryAfterSeconds) =>
+        new(429, "rate_limit_error", "rate_limit_exceeded", message, null, retryAfterSeconds);
+    public static readonly Problem InternalOnly = new(
+        401, "authentication_error", "internal_only", "This route is for the gateway's own services.");
 
-    public static Problem Upstream(int status, string code, string message, int? retryAfterSeconds = null) => new(status, "upstream_error", code, message, null, retryAfterSeconds);
-    public static readonly Problem Unavailable = new(503, "service_unavailable", "dependency_unavailable", "A part of the gateway is not available right now. Try again in a moment.", null, 2);
+    public static Problem Upstream(int status, string code, string message, int? retryAfterSeconds = null) =>
+        new(status, "upstream_error", code, message, null, retryAfterSeconds);
+    public static readonly Problem Unavailable = new(
+        503,
+        "service_unavailable",
+        "dependency_unavailable",
+        "A part of the gateway is not available right now. Try again in a moment.",
+        null,
+        2);
     static readonly Problem Bug = new(500, "internal_error", "internal_error", "Something went wrong on our side.");
 
-    /// <summary>Request id of this exchange, as in the header <c>X-Request-Id</c>.</summary>
+    /// <summary>The request's id, as in the header <c>X-Request-Id</c>.</summary>
     public static string RequestId(this HttpContext http) =>
         http.TraceIdentifier is { } id && id.StartsWith(Ids.Request, StringComparison.Ordinal) ? id : http.SetRequestId(Ids.New());
 
@@ -89,7 +123,9 @@ public static class Problems
         return text;
     }
 
-    /// <summary>One body that shows its reason in every client: OpenAI's error object, plus the top-level members other SDKs read.</summary>
+    /// <summary>
+    /// Writes a body that shows its reason in every client: OpenAI's error object, plus top-level members that other SDKs read.
+    /// </summary>
     public static async Task WriteAsync(HttpContext http, Problem problem)
     {
         var requestId = http.RequestId();
@@ -103,10 +139,10 @@ public static class Problems
         await http.Response.BodyWriter.FlushAsync(http.RequestAborted);
     }
 
-    /// <summary>From here on problems of this exchange have another body: that of the wire which the caller's client speaks.</summary>
+    /// <summary>Sets another body for problems of this request: that of the wire that the client speaks.</summary>
     public static void SetProblemBody(this HttpContext http, ProblemBody body) => http.Items[typeof(ProblemBody)] = body;
 
-    /// <summary>The body of a problem everywhere but on wires that have their own.</summary>
+    /// <summary>The body of a problem on wires without a form of their own.</summary>
     public static void WriteBody(IBufferWriter<byte> to, Problem problem, string requestId)
     {
         using var json = new Utf8JsonWriter(to, Relaxed);
@@ -125,7 +161,7 @@ public static class Problems
 
     static readonly JsonWriterOptions Relaxed = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    /// <summary>Outages become 503 with Retry-After, everything else unexpected a logged 500; never a stack trace, never a 401.</summary>
+    /// <summary>Outages become 503 with Retry-After, other unexpected failures a logged 500; never a stack trace, never a 401.</summary>
     public static void UseProblems(this WebApplication app) => app.Use(async (http, next) =>
     {
         try
@@ -148,12 +184,18 @@ public static class Problems
         {
             var log = http.RequestServices.GetRequiredService<ILoggerFactory>().CreateLogger("LlmGateway.Problems");
             var outage = IsOutage(e);
-            log.Log(outage ? LogLevel.Warning : LogLevel.Error, e, "{Method} {Path} failed ({RequestId})", http.Request.Method, http.Request.Path, http.RequestId());
+            log.Log(
+                outage ? LogLevel.Warning : LogLevel.Error,
+                e,
+                "{Method} {Path} failed ({RequestId})",
+                http.Request.Method,
+                http.Request.Path,
+                http.RequestId());
             await WriteAsync(http, outage ? Unavailable : Bug);
         }
     });
 
-    /// <summary>True for what a dependency that is down or restarting throws.</summary>
+    /// <summary>True for exceptions of a dependency that is down or restarting.</summary>
     public static bool IsOutage(Exception? e) => e switch
     {
         null => false,

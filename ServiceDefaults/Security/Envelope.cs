@@ -6,9 +6,9 @@ using Microsoft.Extensions.Hosting;
 namespace LlmGateway.ServiceDefaults;
 
 /// <summary>
-/// Secrets at rest: AES-256-GCM with a data key per secret, which the master key wraps. What the secret belongs to is authenticated too,
-/// so that a sealed secret copied to another row does not open.
-/// Layout before base64: version (1 byte), nonce and wrapped data key (12 + 32 + 16), nonce and ciphertext (12 + n + 16).
+/// Secrets at rest: AES-256-GCM with a data key per secret, which the master key wraps. The owner is authenticated, too, so that a sealed
+/// secret copied to another row does not open. Layout before base64: version (1 byte), nonce and wrapped data key (12 + 32 + 16), nonce and
+/// ciphertext (12 + n + 16).
 /// </summary>
 public sealed class Envelope
 {
@@ -27,12 +27,15 @@ public sealed class Envelope
     {
         var dataKey = RandomNumberGenerator.GetBytes(KeySize);
         var context = Encoding.UTF8.GetBytes(owner);
-        byte[] sealedSecret = [Version, .. Encrypt(_master, dataKey, context), .. Encrypt(dataKey, Encoding.UTF8.GetBytes(secret), context)];
+        byte[] sealedSecret =
+            [Version, .. Encrypt(_master, dataKey, context), .. Encrypt(dataKey, Encoding.UTF8.GetBytes(secret), context)];
         CryptographicOperations.ZeroMemory(dataKey);
         return Convert.ToBase64String(sealedSecret);
     }
 
-    /// <summary>Throws <see cref="CryptographicException"/> when the secret was sealed for something else, by another master key, or was altered.</summary>
+    /// <summary>
+    /// Throws <see cref="CryptographicException"/> when the secret was sealed for something else, by another master key, or was altered.
+    /// </summary>
     public string Open(string sealedSecret, string owner)
     {
         var bytes = Convert.FromBase64String(sealedSecret).AsSpan();
@@ -48,7 +51,8 @@ public sealed class Envelope
         var result = new byte[NonceSize + plain.Length + TagSize];
         RandomNumberGenerator.Fill(result.AsSpan(0, NonceSize));
         using var aes = new AesGcm(key, TagSize);
-        aes.Encrypt(result.AsSpan(0, NonceSize), plain, result.AsSpan(NonceSize, plain.Length), result.AsSpan(NonceSize + plain.Length), context);
+        aes.Encrypt(
+            result.AsSpan(0, NonceSize), plain, result.AsSpan(NonceSize, plain.Length), result.AsSpan(NonceSize + plain.Length), context);
         return result;
     }
 

@@ -4,9 +4,9 @@ using System.Net.Sockets;
 namespace LlmGateway.ServiceDefaults;
 
 /// <summary>
-/// Connections to addresses that tenants choose. A name is resolved once, every answer must be public (a mix of both is an attack), and the connection goes to an address
-/// that was checked: a name that changes its answer meanwhile gains nothing. TLS still asks for the name. A redirect, a proxy or a shared pool would go round this:
-/// whoever uses it has none of them.
+/// Connections to addresses that tenants choose. A name is resolved once, and every result must be public (a mix of both is an attack). The
+/// connection goes to a checked address, so that a name that changes meanwhile gains nothing. TLS still verifies the name. Clients that use
+/// it must have no redirects, no proxy and no shared pool, which would bypass the check.
 /// </summary>
 /// <param name="allowed">Hosts that may be private.</param>
 /// <param name="resolve">Null asks the system's resolver.</param>
@@ -14,7 +14,10 @@ public sealed class GuardedConnections(PrivateHosts allowed, Func<string, Cancel
 {
     readonly Func<string, CancellationToken, Task<IPAddress[]>> _resolve = resolve ?? Dns.GetHostAddressesAsync;
 
-    /// <summary>For <see cref="SocketsHttpHandler.ConnectCallback"/>. Throws <see cref="HttpRequestException"/> when the name leads anywhere but to the public internet.</summary>
+    /// <summary>
+    /// For <see cref="SocketsHttpHandler.ConnectCallback"/>. Throws <see cref="HttpRequestException"/> when the name leads anywhere but to
+    /// the public internet.
+    /// </summary>
     public async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken token)
     {
         var (host, port) = (context.DnsEndPoint.Host, context.DnsEndPoint.Port);
@@ -32,7 +35,7 @@ public sealed class GuardedConnections(PrivateHosts allowed, Func<string, Cancel
         }
     }
 
-    /// <summary>Where a connection to the host may go. Throws as <see cref="ConnectAsync"/>.</summary>
+    /// <summary>The addresses that a connection to the host may use. Throws as <see cref="ConnectAsync"/> does.</summary>
     public async Task<IPAddress[]> CheckedAsync(string host, int port, CancellationToken token)
     {
         var addresses = IPAddress.TryParse(host, out var literal) ? [literal] : await _resolve(host, token);

@@ -3,7 +3,9 @@ using System.Text;
 
 namespace LlmGateway.ServiceDefaults;
 
-/// <summary>Keys of the operator's, as settings: any text of 32 characters or more, from which 32 bytes are derived for each purpose.</summary>
+/// <summary>
+/// Keys of the operator's, as settings: any text of 32 characters or more, from which 32 bytes are derived for each purpose.
+/// </summary>
 public static class KeySetting
 {
     const int Bytes = 32, LeastCharacters = 32;

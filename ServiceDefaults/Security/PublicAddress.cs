@@ -4,17 +4,21 @@ using System.Net.Sockets;
 namespace LlmGateway.ServiceDefaults;
 
 /// <summary>
-/// Which addresses belong to the public internet. Everything else (this machine, private networks, link-local and metadata services, tunnels that carry
-/// another address inside, reserved and documentation blocks) is out of reach for addresses that tenants choose. Pure.
+/// Which addresses belong to the public internet. All others (this machine, private networks, link-local and metadata services, tunnels
+/// that contain another address, reserved and documentation blocks) are forbidden for tenants' addresses. Pure.
 /// </summary>
 public static class PublicAddress
 {
-    /// <summary>IANA's special-purpose registry, and one address that a cloud made special: 168.63.129.16 looks public and answers as Azure's host.</summary>
+    /// <summary>
+    /// IANA's special-purpose registry, and one address that a cloud uses: 168.63.129.16 looks public and is Azure's host.
+    /// </summary>
     static readonly IPNetwork[] NotPublic4 = Networks(
-        "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24", "192.31.196.0/24", "192.52.193.0/24",
-        "192.88.99.0/24", "192.168.0.0/16", "192.175.48.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4", "168.63.129.16/32");
+        "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24",
+        "192.31.196.0/24", "192.52.193.0/24",
+        "192.88.99.0/24", "192.168.0.0/16", "192.175.48.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4",
+        "240.0.0.0/4", "168.63.129.16/32");
 
-    /// <summary>Only this block is handed out for global use; what tunnels or documents is taken out of it again.</summary>
+    /// <summary>Only this block is assigned for global use. Its tunnel and documentation blocks are excluded below.</summary>
     static readonly IPNetwork Global6 = IPNetwork.Parse("2000::/3");
 
     static readonly IPNetwork[] NotPublic6 = Networks("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20");
@@ -26,7 +30,8 @@ public static class PublicAddress
         return address.AddressFamily switch
         {
             AddressFamily.InterNetwork => !Array.Exists(NotPublic4, network => network.Contains(address)),
-            AddressFamily.InterNetworkV6 => address.ScopeId == 0 && Global6.Contains(address) && !Array.Exists(NotPublic6, network => network.Contains(address)),
+            AddressFamily.InterNetworkV6 =>
+                address.ScopeId == 0 && Global6.Contains(address) && !Array.Exists(NotPublic6, network => network.Contains(address)),
             _ => false,
         };
     }

@@ -4,7 +4,7 @@ using LlmGateway.Proxy.Batches;
 using LlmGateway.Proxy.Gemini;
 using LlmGateway.ServiceDefaults;
 
-// Nothing here changes while it runs, and watching for it means hearing of every write in every folder below this one.
+// Configuration never changes while the process runs. Watching for changes would mean a notification for every write below this folder.
 var builder = WebApplication.CreateBuilder([.. args, "--hostBuilder:reloadConfigOnChange=false"]);
 builder.AddServiceDefaults("proxy", Failpoints.All);
 builder.UseInlineSockets();

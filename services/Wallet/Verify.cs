@@ -4,7 +4,7 @@ using Npgsql;
 namespace LlmGateway.Wallet;
 
 /// <summary>
-/// <c>GET /internal/verify</c>: proves from the rows that the books are right. Each check is a query that returns what breaks it.
+/// <c>GET /internal/verify</c>: proves from the rows that the books are correct. Each check is a query that returns what violates it.
 /// Leases hold something while requests run; at rest they must hold nothing.
 /// </summary>
 public static class Verify
@@ -19,46 +19,69 @@ public static class Verify
     static readonly (string Name, string Breaches)[] Checks =
     [
         ("the entries of every unit sum to 0",
-            "select format('unit %s sums to %s', unit, sum(amount)) from entry join account on account.id = entry.account group by unit having sum(amount) <> 0"),
+            """
+            select format('unit %s sums to %s', unit, sum(amount)) from entry join account on account.id = entry.account
+            group by unit having sum(amount) <> 0
+            """),
         ("the entries of every transfer sum to 0",
-            "select format('transfer %s', transfer) from entry join account on account.id = entry.account group by transfer, unit having sum(amount) <> 0"),
+            """
+            select format('transfer %s', transfer) from entry join account on account.id = entry.account
+            group by transfer, unit having sum(amount) <> 0
+            """),
         ("every transfer that has entries has a header",
-            "select format('transfer %s', e.transfer) from (select distinct transfer from entry) e left join transfer t on t.id = e.transfer left join usage_record u on u.request_id = e.transfer where t.id is null and u.request_id is null"),
+            """
+            select format('transfer %s', e.transfer) from (select distinct transfer from entry) e
+            left join transfer t on t.id = e.transfer left join usage_record u on u.request_id = e.transfer
+            where t.id is null and u.request_id is null
+            """),
         ("every account equals its entries, with none missing",
             """
             select format('account %s has %s posted, its %s entries say %s', a.id, a.posted, coalesce(e.n, 0), coalesce(e.total, 0))
-            from account a left join (select account, count(*) n, max(version) last, sum(amount) total from entry group by account) e on e.account = a.id
+            from account a left join (
+                select account, count(*) n, max(version) last, sum(amount) total from entry group by account) e on e.account = a.id
             where a.posted <> coalesce(e.total, 0) or a.version <> coalesce(e.n, 0) or a.version <> coalesce(e.last, 0)
             """),
         ("the balance after each entry follows from the one before",
-            "select format('account %s entry %s', account, version) from (select *, sum(amount) over (partition by account order by version) running from entry) e where balance <> running"),
+            """
+            select format('account %s entry %s', account, version)
+            from (select *, sum(amount) over (partition by account order by version) running from entry) e where balance <> running
+            """),
         ("no register is below zero or below what is reserved of it",
-            "select format('account %s: %s posted, %s reserved', id, posted, reserved) from account where kind < 100 and (posted < 0 or reserved < 0 or posted < reserved)"),
+            """
+            select format('account %s: %s posted, %s reserved', id, posted, reserved) from account
+            where kind < 100 and (posted < 0 or reserved < 0 or posted < reserved)
+            """),
         ("what is reserved of every register equals what open leases hold of it",
             """
             select format('account %s: %s reserved, leases hold %s', a.id, a.reserved, coalesce(h.held, 0))
-            from account a left join (select account, sum(granted - consumed - returned) held from lease_line group by account) h on h.account = a.id
+            from account a left join (
+                select account, sum(granted - consumed - returned) held from lease_line group by account) h on h.account = a.id
             where a.reserved <> coalesce(h.held, 0)
             """),
         ("usage rows and debits agree to the nano-dollar",
             """
             select format('request %s: charged %s, debited %s', u.request_id, u.charged, coalesce(d.debited, 0))
             from usage_record u left join (
-                select transfer, -sum(amount) debited from entry join account on account.id = entry.account where entry.type = 0 and account.kind = 0 group by transfer) d on d.transfer = u.request_id
+                select transfer, -sum(amount) debited from entry join account on account.id = entry.account
+                where entry.type = 0 and account.kind = 0 group by transfer) d on d.transfer = u.request_id
             where u.charged <> coalesce(d.debited, 0)
             """),
         ("corrections and their entries agree to the nano-dollar",
             """
-            select format('correction %s: charged %s and absorbed %s, entries say %s and %s', c.transfer, c.charged, c.absorbed, coalesce(e.charged, 0), coalesce(e.absorbed, 0))
+            select format('correction %s: charged %s and absorbed %s, entries say %s and %s',
+                c.transfer, c.charged, c.absorbed, coalesce(e.charged, 0), coalesce(e.absorbed, 0))
             from correction c left join (
-                select transfer, -sum(amount) filter (where account.kind = 0) charged, -sum(amount) filter (where account.kind = 102) absorbed
+                select transfer, -sum(amount) filter (where account.kind = 0) charged,
+                    -sum(amount) filter (where account.kind = 102) absorbed
                 from entry join account on account.id = entry.account group by transfer) e on e.transfer = c.transfer
             where c.charged <> coalesce(e.charged, 0) or c.absorbed <> coalesce(e.absorbed, 0)
             """),
         ("every correction starts at the cost that the one before has left",
             """
             select format('request %s: %s after all corrections', u.request_id, u.cost)
-            from usage_record u join (select request_id, sum(new_cost - old_cost) difference, sum(charged) charged, sum(absorbed) absorbed from correction group by request_id) c on c.request_id = u.request_id
+            from usage_record u join (
+                select request_id, sum(new_cost - old_cost) difference, sum(charged) charged, sum(absorbed) absorbed
+                from correction group by request_id) c on c.request_id = u.request_id
             where u.cost + c.difference < 0 or u.charged + c.charged < 0 or u.absorbed + c.absorbed < 0
                 or not exists (select 1 from correction last where last.request_id = u.request_id and last.new_cost = u.cost + c.difference)
             """),
@@ -66,19 +89,24 @@ public static class Verify
             """
             select format('provider cost %s, usage rows %s', c.posted, u.total)
             from (select coalesce(sum(posted), 0) posted from account where kind = 101) c,
-                (select coalesce(sum(total), 0) total from (select charged + absorbed total from usage_record union all select charged + absorbed from correction) x) u
+                (select coalesce(sum(total), 0) total from (
+                    select charged + absorbed total from usage_record union all select charged + absorbed from correction) x) u
             where c.posted <> u.total
             """),
         ("lifetime figures equal the entries",
             """
             select format('account %s: spent %s, entries say %s', a.id, a.spent, coalesce(e.spent, 0))
             from account a left join (
-                select account, -sum(amount) filter (where type = 0 or correction.transfer is not null) spent, sum(amount) filter (where type = 3) topped_up
+                select account, -sum(amount) filter (where type = 0 or correction.transfer is not null) spent,
+                    sum(amount) filter (where type = 3) topped_up
                 from entry left join correction on correction.transfer = entry.transfer group by account) e on e.account = a.id
             where a.kind = 0 and (a.spent <> coalesce(e.spent, 0) or a.topped_up <> coalesce(e.topped_up, 0))
             """),
         ("no lease holds anything",
-            "select format('lease %s of %s still holds %s of %s', lease, holder, granted - consumed - returned, account) from lease_line join lease on lease.id = lease_line.lease where granted - consumed - returned <> 0"),
+            """
+            select format('lease %s of %s still holds %s of %s', lease, holder, granted - consumed - returned, account)
+            from lease_line join lease on lease.id = lease_line.lease where granted - consumed - returned <> 0
+            """),
     ];
 
     /// <summary><c>GET /internal/verify?wait=S</c>: what is in flight may take S seconds, at most an hour, to be booked.</summary>

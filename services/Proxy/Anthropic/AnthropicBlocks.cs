@@ -56,7 +56,7 @@ sealed class AnthropicBlocks
 
     Block Last(AnswerEventKind kind)
     {
-        // A seal ends the thoughts that it is under.
+        // A signature belongs to the thoughts before it and ends them.
         if (_blocks is not [.., { Signature: null } last] || last.Kind != kind)
             _blocks.Add(last = new(kind));
         return last;
@@ -91,7 +91,9 @@ sealed class AnthropicBlocks
             json.WriteEndObject();
         }
 
-        /// <summary>What the model wrote, if it is JSON; otherwise that as a text, so that the caller sees what went wrong.</summary>
+        /// <summary>
+        /// The arguments that the model wrote, if they are JSON. Other text is kept as a text, so that the caller sees what went wrong.
+        /// </summary>
         static void WriteInput(Utf8JsonWriter json, string arguments)
         {
             if (string.IsNullOrWhiteSpace(arguments))

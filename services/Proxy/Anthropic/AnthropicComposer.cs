@@ -9,8 +9,8 @@ using static LlmGateway.Proxy.FieldErrors;
 namespace LlmGateway.Proxy.Anthropic;
 
 /// <summary>
-/// Says a <see cref="Conversation"/> in this wire's words. The wire wants speakers to alternate, results of tools to stand first in a turn, an output limit always, and no
-/// empty text; all of that is brought about. What it has no words for is refused.
+/// Writes a <see cref="Conversation"/> as a request of this wire. The wire demands alternating speakers, tool results first in a turn, an
+/// output limit, and no empty text; the composer makes each of these true. A value that the wire cannot express is refused.
 /// </summary>
 static partial class AnthropicComposer
 {
@@ -41,7 +41,7 @@ static partial class AnthropicComposer
     {
         if (said.Temperature is { Value: > 1 } temperature)
             throw Untranslatable(temperature.Field, AnthropicWire.WireName, "it takes at most 1");
-        // Zero is what leaving them out means.
+        // The wire treats a limit of zero as no limit.
         foreach (var penalty in (ReadOnlySpan<Given<decimal>?>)[said.FrequencyPenalty, said.PresencePenalty])
             if (penalty is { Value: not 0, Field: var field })
                 throw Untranslatable(field, AnthropicWire.WireName);
@@ -78,10 +78,12 @@ static partial class AnthropicComposer
         json.WriteEndArray();
     }
 
-    /// <param name="turns">Neighbours of one speaker.</param>
+    /// <param name="turns">Neighbouring turns of one speaker.</param>
     static void WriteTurn(Utf8JsonWriter json, List<Turn> turns)
     {
-        var parts = turns.SelectMany(turn => turn.Parts.Where(IsSaid).Select(part => (part, turn.Field))).OrderBy(part => part.part is not ToolResultPart).ToList();
+        var parts = turns.SelectMany(turn => turn.Parts.Where(IsSaid).Select(part => (part, turn.Field)))
+            .OrderBy(part => part.part is not ToolResultPart)
+            .ToList();
         if (parts.Count == 0)
             return;
         json.WriteStartObject();
@@ -93,7 +95,7 @@ static partial class AnthropicComposer
         json.WriteEndObject();
     }
 
-    /// <summary>Empty text is refused by the provider and says nothing; thoughts without its seal are refused, too.</summary>
+    /// <summary>The provider refuses empty text and thoughts without their signature. Both are left out.</summary>
     static bool IsSaid(Part part) => part switch
     {
         TextPart text => !string.IsNullOrWhiteSpace(text.Text),
@@ -154,7 +156,8 @@ static partial class AnthropicComposer
         else
         {
             json.WriteString("type", "base64");
-            json.WriteString("media_type", image.MediaType ?? throw Untranslatable(image.Field, AnthropicWire.WireName, "the image has no media type"));
+            json.WriteString(
+                "media_type", image.MediaType ?? throw Untranslatable(image.Field, AnthropicWire.WireName, "the image has no media type"));
             json.WriteString("data", image.Base64);
         }
         json.WriteEndObject();
@@ -193,14 +196,14 @@ static partial class AnthropicComposer
         }
         catch (JsonException)
         {
-            // Told below.
+            // Instructions are written elsewhere in the request.
         }
         throw Untranslatable(field, AnthropicWire.WireName, "the arguments of a tool call must be a JSON object");
     }
 
     static void WriteTools(Utf8JsonWriter json, Conversation said)
     {
-        // How to choose among no tools is nothing that the wire can be told, and changes nothing.
+        // The wire has no place for a tool choice without tools. The choice has no effect, so it is left out.
         if (said.Tools.Count == 0)
             return;
         json.WriteStartArray("tools");
@@ -220,7 +223,9 @@ static partial class AnthropicComposer
         if (said.ToolChoice is null && said.ParallelTools is null)
             return;
         json.WriteStartObject("tool_choice");
-        json.WriteString("type", said.ToolChoice?.Mode switch { ToolMode.None => "none", ToolMode.Required => "any", ToolMode.One => "tool", _ => "auto" });
+        json.WriteString(
+            "type",
+            said.ToolChoice?.Mode switch { ToolMode.None => "none", ToolMode.Required => "any", ToolMode.One => "tool", _ => "auto" });
         if (said.ToolChoice is { Mode: ToolMode.One, Name: var name })
             json.WriteString("name", name);
         if (said.ParallelTools is { } parallel && said.ToolChoice?.Mode != ToolMode.None)
@@ -244,7 +249,7 @@ static partial class AnthropicComposer
         json.WriteEndArray();
     }
 
-    /// <summary>How much to think, and the form of the answer.</summary>
+    /// <summary>Writes how much the model is to think, and the form of the answer.</summary>
     static void WriteOutput(Utf8JsonWriter json, Conversation said, string model, long outputLimit)
     {
         var effort = said.Effort is { } asked && MayThink(said) ? asked : null;
@@ -267,7 +272,7 @@ static partial class AnthropicComposer
         json.WriteEndObject();
     }
 
-    /// <summary>Models that decide themselves how much to think, and are told only how hard to try. Returns the level.</summary>
+    /// <summary>Handles models that decide themselves how much to think and take only an effort level. Returns the level.</summary>
     static string? WriteAdaptive(Utf8JsonWriter json, Effort effort)
     {
         var none = EffortBudgets.BudgetOf(effort) == 0;
@@ -277,7 +282,10 @@ static partial class AnthropicComposer
         return none || effort.BudgetTokens < 0 ? null : EffortBudgets.LevelOf(effort);
     }
 
-    /// <summary>Thoughts are part of the output limit: a budget that leaves nothing to say is cut, and one that is too small for the wire is none.</summary>
+    /// <summary>
+    /// Thoughts count toward the output limit. A budget that would leave no room for an answer is cut; one below the wire's minimum is left
+    /// out.
+    /// </summary>
     static void WriteBudget(Utf8JsonWriter json, Effort effort, long outputLimit)
     {
         var budget = Math.Min(EffortBudgets.BudgetOf(effort) is { } tokens and >= 0 ? tokens : long.MaxValue, outputLimit - 1);
@@ -291,16 +299,21 @@ static partial class AnthropicComposer
         json.WriteEndObject();
     }
 
-    /// <summary>The wire wants the thoughts back that led to a tool call while its results come in; a caller of another wire often has no place to keep them.</summary>
+    /// <summary>
+    /// While results of a tool call come in, the wire demands the thoughts that led to the call. Callers of other wires often cannot keep
+    /// them.
+    /// </summary>
     static bool MayThink(Conversation said)
     {
         if (said.Turns is not [.., var last] || !last.Parts.Any(part => part is ToolResultPart))
             return true;
-        var answer = said.Turns.Reverse().SkipWhile(turn => turn.Speaker == Speaker.User).TakeWhile(turn => turn.Speaker == Speaker.Assistant);
+        var answer = said.Turns.Reverse()
+            .SkipWhile(turn => turn.Speaker == Speaker.User)
+            .TakeWhile(turn => turn.Speaker == Speaker.Assistant);
         return answer.Any(turn => turn.Parts.Any(part => part is ReasoningPart { Signature.Length: > 0 }));
     }
 
-    /// <summary>Claude from 4.6 on; older models, and other vendors' on this wire, take a budget.</summary>
+    /// <summary>True for Claude 4.6 and later. Older models, and models of other vendors on this wire, take a budget.</summary>
     static bool TakesEffort(string model)
     {
         var match = ClaudeVersion().Match(model);
@@ -310,7 +323,7 @@ static partial class AnthropicComposer
         return (int.Parse(match.Groups[1].ValueSpan, CultureInfo.InvariantCulture), minor).CompareTo((4, 6)) >= 0;
     }
 
-    // claude-opus-4-6, claude-3-7-sonnet-20250219, anthropic/claude-sonnet-4.6: what has more than two digits is a date.
+    // claude-opus-4-6, claude-3-7-sonnet-20250219, anthropic/claude-sonnet-4.6: a number of more than two digits is a date.
     [GeneratedRegex(@"claude(?:-[a-z]+)*-(\d{1,2})(?!\d)(?:[-.](\d{1,2})(?!\d))?")]
     private static partial Regex ClaudeVersion();
 }

@@ -5,7 +5,7 @@ using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Proxy.Anthropic;
 
-/// <summary>Errors as this wire's clients read them, with the gateway's own members beside theirs, which they ignore.</summary>
+/// <summary>Errors in the form that this wire's clients read, with the gateway's own members beside it. Clients ignore those.</summary>
 public static class AnthropicErrors
 {
     static readonly JsonWriterOptions Relaxed = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
@@ -28,7 +28,7 @@ public static class AnthropicErrors
         json.WriteEndObject();
     }
 
-    /// <summary>The wire has one type for each status; programs that need more read <c>code</c>.</summary>
+    /// <summary>The wire has one error type for each status. Programs that need more detail read <c>code</c>.</summary>
     public static string TypeOf(int status) => status switch
     {
         401 => "authentication_error",

@@ -5,8 +5,8 @@ using static LlmGateway.Proxy.FieldErrors;
 namespace LlmGateway.Proxy.Anthropic;
 
 /// <summary>
-/// The members of a Messages request that cost money in a way that no price of ours covers, in one place. They are refused, because a request whose upper bound is
-/// unknown could overspend a wallet. Members that are neither here nor read by <see cref="AnthropicRequestReader"/> pass through.
+/// The members of a Messages request whose cost no price of ours covers. They are refused: a request without an upper bound could overspend
+/// a wallet. Members that neither this table nor <see cref="AnthropicRequestReader"/> names pass through.
 /// </summary>
 static class AnthropicParameters
 {
@@ -19,14 +19,18 @@ static class AnthropicParameters
         ("workspace_id"u8.ToArray(), "the provider's workspace is the project's to choose"),
     ];
 
-    /// <summary>Members that decide the cost and are read; no other spelling of them may pass.</summary>
+    /// <summary>Members that decide the cost and are read. Any other spelling of their names is refused.</summary>
     static readonly byte[][] Read =
     [
-        "model"u8.ToArray(), "messages"u8.ToArray(), "max_tokens"u8.ToArray(), "stream"u8.ToArray(), "system"u8.ToArray(), "tools"u8.ToArray(), "thinking"u8.ToArray(),
+        "model"u8.ToArray(), "messages"u8.ToArray(), "max_tokens"u8.ToArray(), "stream"u8.ToArray(), "system"u8.ToArray(),
+        "tools"u8.ToArray(), "thinking"u8.ToArray(),
         "service_tier"u8.ToArray(), "speed"u8.ToArray(), "inference_geo"u8.ToArray(), "context_management"u8.ToArray(),
     ];
 
-    /// <summary>Refuses a top-level member whose cost has no price, and other spellings of those that decide the cost: some servers match names without regard to case.</summary>
+    /// <summary>
+    /// Refuses a top-level member whose cost has no price, and other spellings of the members that decide the cost: some servers match
+    /// names without regard to case.
+    /// </summary>
     public static void CheckTop(ReadOnlySpan<byte> name, ref StrictJson json)
     {
         foreach (var known in Read)
@@ -38,14 +42,16 @@ static class AnthropicParameters
         ForbiddenMembers.Refuse(name, json.Token);
     }
 
-    /// <summary>A choice of which only the plain values have our prices; null is the plain one.</summary>
+    /// <summary>A choice for which only the plain values have a price. Null means the plain value.</summary>
     public static void CheckPlain(ref StrictJson json, string path, string reason, ReadOnlySpan<byte> plain, ReadOnlySpan<byte> orPlain)
     {
         if (json.Token != JsonTokenType.Null && !json.IsString(plain) && !json.IsString(orPlain))
             throw Unpriceable(path, reason);
     }
 
-    /// <summary>Leaving out what is old costs nothing; whatever else the provider may do to a conversation is work of the model, and billed.</summary>
+    /// <summary>
+    /// Removing old content costs nothing. Any other edit of a conversation by the provider is work of a model, and billed.
+    /// </summary>
     public static void CheckContextManagement(ref StrictJson json)
     {
         if (json.Token == JsonTokenType.Null)
@@ -69,7 +75,8 @@ static class AnthropicParameters
         if (json.Token == JsonTokenType.StartObject)
             while (json.NextMember(ref name))
             {
-                clears |= name.SequenceEqual("type"u8) && json.Token == JsonTokenType.String && json.GetString().StartsWith("clear_", StringComparison.Ordinal);
+                clears |= name.SequenceEqual("type"u8) && json.Token == JsonTokenType.String
+                    && json.GetString().StartsWith("clear_", StringComparison.Ordinal);
                 json.Skip();
             }
         if (!clears)

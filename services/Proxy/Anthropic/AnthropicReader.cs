@@ -5,17 +5,18 @@ using LlmGateway.Proxy.Translation;
 namespace LlmGateway.Proxy.Anthropic;
 
 /// <summary>
-/// Reads answers of this wire. A stream's content comes in numbered blocks, each with a start, pieces and a stop; the reason why it ended and what it used come after all
-/// of them. What the provider says it has used before that is not reported: a caller who leaves early pays for what was delivered, not for a placeholder.
+/// Reads answers of this wire. A stream's content comes in numbered blocks, each with a start, pieces and a stop. The finish reason and the
+/// usage come after all blocks. Usage before that is not reported: a caller who leaves early pays for what was delivered, not for a
+/// placeholder.
 /// </summary>
 public sealed class AnthropicReader : AnswerReader
 {
-    /// <summary>Tool calls of one answer that are read; a model makes a few.</summary>
+    /// <summary>Most tool calls of one answer that are read. A model makes a few.</summary>
     const int MaxCalls = 1024;
 
     readonly AnthropicUsage _usage = new();
 
-    // The tool calls by the numbers of their blocks, and whether any argument was seen.
+    // The block numbers of the tool calls, and whether an argument of each was seen.
     readonly Dictionary<int, (int Call, bool HasArguments)> _calls = [];
     int _callCount;
 
@@ -28,7 +29,7 @@ public sealed class AnthropicReader : AnswerReader
         Text, Thinking, ToolUse, Arguments, Signature,
     }
 
-    /// <summary>What one event, or one block of a whole answer, says, whatever the order of its members.</summary>
+    /// <summary>The content of one event, or of one block of a whole answer. Its members may come in any order.</summary>
     struct Said
     {
         public Kind Event, Inner;
@@ -59,7 +60,8 @@ public sealed class AnthropicReader : AnswerReader
         }
         Tell(said, e.Data, to);
         var isTail = IsFinished && said.Event is not (Kind.BlockStart or Kind.BlockDelta or Kind.BlockStop or Kind.Error);
-        return new(isTail, isTail && said.Event == Kind.MessageDelta && said.Usage.Length > 0 ? said.Usage.Start + said.Usage.Length - 1 : -1);
+        return new(
+            isTail, isTail && said.Event == Kind.MessageDelta && said.Usage.Length > 0 ? said.Usage.Start + said.Usage.Length - 1 : -1);
     }
 
     public override bool ReadWhole(ReadOnlySpan<byte> json, List<AnswerEvent> to)
@@ -107,7 +109,7 @@ public sealed class AnthropicReader : AnswerReader
         }
     }
 
-    /// <summary>A block that begins, with all of its content or none, or a piece of one.</summary>
+    /// <summary>A block begins, with all of its content or none, or a piece of a block arrives.</summary>
     void TellBlock(in Said said, ReadOnlySpan<byte> json, List<AnswerEvent> to)
     {
         switch (said.Inner)
@@ -123,7 +125,7 @@ public sealed class AnthropicReader : AnswerReader
                 break;
             case Kind.ToolUse when _callCount < MaxCalls && said.Event == Kind.BlockStart:
                 to.Add(AnswerEvent.Call(_callCount, said.Id ?? "", said.Name ?? ""));
-                // Most servers begin with {} and send the pieces after it; some send all at once.
+                // Most servers begin with {} and send the arguments in pieces after it. Some send them all at once.
                 var isWhole = said.Input.Length > 2;
                 if (isWhole)
                     to.Add(AnswerEvent.Arguments(_callCount, Encoding.UTF8.GetString(said.Input.Of(json))));
@@ -177,7 +179,7 @@ public sealed class AnthropicReader : AnswerReader
             throw new JsonException();
     }
 
-    /// <summary>The object inside an event; no two of them have a member of one name in two meanings.</summary>
+    /// <summary>The object inside an event. No two objects give one member name two meanings.</summary>
     static void ReadInner(ref Utf8JsonReader reader, ref Said said)
     {
         reader.Read();

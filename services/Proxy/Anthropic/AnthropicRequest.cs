@@ -7,7 +7,9 @@ namespace LlmGateway.Proxy.Anthropic;
 /// <summary>What the gateway needs to know of a <c>POST /v1/messages</c>, and where in the body it stands. The rest stays bytes.</summary>
 public sealed class AnthropicRequest : ModelRequest
 {
-    /// <summary>Fewest tokens of thought that the wire takes as a budget. A budget is part of the output limit and must be below it.</summary>
+    /// <summary>
+    /// Smallest thinking budget that the wire accepts, in tokens. The budget counts toward the output limit and must be below it.
+    /// </summary>
     public const int MinThinking = 1024;
 
     public override int? MaxTokens => MaxTokensMember.Value;
@@ -19,7 +21,7 @@ public sealed class AnthropicRequest : ModelRequest
     internal Limit ThinkingBudget { get; set; }
 
     /// <inheritdoc/>
-    /// <exception cref="ProblemException">What is reserved leaves no room for the thoughts that the caller asked for.</exception>
+    /// <exception cref="ProblemException">The hold leaves no room for the thoughts that the caller asked for.</exception>
     public override ReadOnlyMemory<byte> Rewrite(ReadOnlyMemory<byte> body, string upstreamModel, long outputLimit, bool injectUsage)
     {
         var edits = new ByteEdits();
@@ -37,7 +39,8 @@ public sealed class AnthropicRequest : ModelRequest
     static long BudgetWithin(long outputLimit) => outputLimit > MinThinking
         ? outputLimit - 1
         : throw new ProblemException(Problems.WalletExhausted(string.Create(CultureInfo.InvariantCulture,
-            $"'thinking.budget_tokens' must be below the output limit and at least {MinThinking}, and the balance and the model allow only {outputLimit} output tokens. Add credit, or leave out 'thinking'."))
+            $"'thinking.budget_tokens' must be below the output limit and at least {MinThinking}, and the balance and the model allow only "
+            + $"{outputLimit} output tokens. Add credit, or leave out 'thinking'."))
             with { Param = "thinking.budget_tokens" });
 
     static byte[] Digits(long number) => Encoding.UTF8.GetBytes(number.ToString(CultureInfo.InvariantCulture));

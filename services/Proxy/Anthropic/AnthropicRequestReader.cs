@@ -5,14 +5,16 @@ using static LlmGateway.Proxy.FieldErrors;
 
 namespace LlmGateway.Proxy.Anthropic;
 
-/// <summary>The one pass over the body of a Messages request. Throws what <see cref="StrictJson"/> throws; the message names the field.</summary>
+/// <summary>
+/// The one pass over the body of a Messages request. Throws what <see cref="StrictJson"/> throws; the message names the field.
+/// </summary>
 ref struct AnthropicRequestReader
 {
     StrictJson _json;
     readonly AnthropicRequest _request;
     bool _hasMessages;
 
-    // Where the content is that is being read, for messages; the inner one is that of a tool's result.
+    // Where the content that is being read stands, for messages. The inner path is that of a tool's result.
     int _block, _inner;
 
     enum Source { None, Base64, Url, Text, Other }
@@ -23,7 +25,7 @@ ref struct AnthropicRequestReader
         _request = new AnthropicRequest { BodyBytes = body.Length };
     }
 
-    /// <param name="counting">The request only wants its tokens counted, and needs no limit.</param>
+    /// <param name="counting">The request only counts tokens and needs no output limit.</param>
     public static AnthropicRequest Read(ReadOnlySpan<byte> body, bool counting)
     {
         var reader = new AnthropicRequestReader(body);
@@ -97,7 +99,10 @@ ref struct AnthropicRequestReader
         }
     }
 
-    /// <summary>Tools that the caller runs are text of known size; those that the provider runs are billed by call, and its own definitions of tools are input that is not in the body.</summary>
+    /// <summary>
+    /// Tools that the caller runs are text of known size. Tools that the provider runs are refused: they are billed by call, and the
+    /// provider's definitions of them are input that the body does not contain.
+    /// </summary>
     void ReadTools()
     {
         if (_json.Token == JsonTokenType.Null)
@@ -175,7 +180,7 @@ ref struct AnthropicRequestReader
         (_block, _inner) = isResult ? (_block, -1) : (-1, -1);
     }
 
-    /// <summary>A block of a type that we do not know could stand for anything, a book for instance, and is refused.</summary>
+    /// <summary>A block of an unknown type is refused: it could stand for input of any size.</summary>
     void ReadBlock()
     {
         if (_json.Token != JsonTokenType.StartObject)
@@ -209,7 +214,8 @@ ref struct AnthropicRequestReader
             return (false, true);
         if (_json.IsString("text"u8))
             return default;
-        if (_inner < 0 && (_json.IsString("tool_use"u8) || _json.IsString("tool_result"u8) || _json.IsString("thinking"u8) || _json.IsString("redacted_thinking"u8)))
+        if (_inner < 0 && (_json.IsString("tool_use"u8) || _json.IsString("tool_result"u8)
+            || _json.IsString("thinking"u8) || _json.IsString("redacted_thinking"u8)))
             return default;
         throw Unpriceable($"{Path()}.type", _inner < 0
             ? "only blocks of type 'text', 'image', 'document', 'tool_use', 'tool_result', 'thinking' and 'redacted_thinking' have a price"
@@ -225,11 +231,15 @@ ref struct AnthropicRequestReader
         while (_json.NextMember(ref name))
         {
             if (name.SequenceEqual("type"u8))
-                source = _json.IsString("base64"u8) ? Source.Base64 : _json.IsString("url"u8) ? Source.Url : _json.IsString("text"u8) ? Source.Text : Source.Other;
+                source = _json.IsString("base64"u8) ? Source.Base64
+                    : _json.IsString("url"u8) ? Source.Url
+                    : _json.IsString("text"u8) ? Source.Text
+                    : Source.Other;
             _json.Skip();
         }
         return source;
     }
 
-    readonly string Path() => $"messages[{_request.Messages}]{(_block < 0 ? "" : $".content[{_block}]")}{(_inner < 0 ? "" : $".content[{_inner}]")}";
+    readonly string Path() =>
+        $"messages[{_request.Messages}]{(_block < 0 ? "" : $".content[{_block}]")}{(_inner < 0 ? "" : $".content[{_inner}]")}";
 }

@@ -5,10 +5,10 @@ using static LlmGateway.Proxy.FieldErrors;
 
 namespace LlmGateway.Proxy.Anthropic;
 
-/// <summary>The messages of a request in no wire's words; part of <see cref="AnthropicUnderstanding"/>.</summary>
+/// <summary>Turns the messages of a request into a <see cref="Conversation"/>; part of <see cref="AnthropicUnderstanding"/>.</summary>
 static class AnthropicTurns
 {
-    /// <param name="system">Instructions among the messages are added here, if nothing was said before them.</param>
+    /// <param name="system">Instructions among the messages are added here, as long as no turn came before them.</param>
     public static List<Turn> Read(JsonElement messages, List<string> system)
     {
         var turns = new List<Turn>();

@@ -4,15 +4,20 @@ using static LlmGateway.Proxy.FieldErrors;
 
 namespace LlmGateway.Proxy.Anthropic;
 
-/// <summary>Says in no wire's words what a Messages request asks for. The body has passed <see cref="AnthropicRequestReader"/>.</summary>
+/// <summary>Turns a Messages request into a <see cref="Conversation"/>. The body has passed <see cref="AnthropicRequestReader"/>.</summary>
 static class AnthropicUnderstanding
 {
-    // Which wire the provider speaks is not known here, only that it is not this one.
+    // The provider's wire is not known here; it is only known to be another one.
     const string OtherWire = "another wire";
 
-    /// <summary>Members that are read elsewhere, that say who asks, or that only save the provider work: the answer is the same without them.</summary>
+    /// <summary>
+    /// Members that are read elsewhere, that identify the user, or that only save the provider work. They do not change the answer.
+    /// </summary>
     static readonly HashSet<string> LeftOut =
-        ["model", "max_tokens", "stream", "metadata", "user_profile_id", "cache_control", "diagnostics", "service_tier", "speed", "inference_geo", "mcp_servers"];
+        [
+            "model", "max_tokens", "stream", "metadata", "user_profile_id", "cache_control", "diagnostics", "service_tier", "speed",
+            "inference_geo", "mcp_servers"
+        ];
 
     public static Conversation Understand(ReadOnlySpan<byte> body)
     {
@@ -36,7 +41,12 @@ static class AnthropicUnderstanding
         "tool_choice" => WithToolChoice(said, value),
         "temperature" => said with { Temperature = new(Number(value, name), name) },
         "top_p" => said with { TopP = new(Number(value, name), name) },
-        "top_k" => said with { TopK = new(value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var top) ? top : throw Invalid(name, "must be an integer"), name) },
+        "top_k" => said with
+        {
+            TopK = new(
+                value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var top) ? top : throw Invalid(name, "must be an integer"),
+                name),
+        },
         "stop_sequences" => said with { Stop = new(Texts(value, name), name) },
         "output_config" => WithOutput(said, value),
         "output_format" => said with { Format = ReadFormat(value, name) },
@@ -48,7 +58,11 @@ static class AnthropicUnderstanding
         var path = $"tools[{index}]";
         Only(tool, path, "type", "name", "description", "input_schema", "strict", "eager_input_streaming");
         return new(
-            Text(tool, "name", path), OptionalText(tool, "description", path), tool.TryGetProperty("input_schema", out var schema) ? schema.GetRawText() : null, IsTrue(tool, "strict"), path);
+            Text(tool, "name", path),
+            OptionalText(tool, "description", path),
+            tool.TryGetProperty("input_schema", out var schema) ? schema.GetRawText() : null,
+            IsTrue(tool, "strict"),
+            path);
     }
 
     static Conversation WithToolChoice(Conversation said, JsonElement choice)
@@ -63,16 +77,22 @@ static class AnthropicUnderstanding
             "none" => ToolMode.None,
             _ => throw Invalid($"{Path}.type", "must be 'auto', 'any', 'tool' or 'none'"),
         };
-        Given<bool>? parallel = choice.TryGetProperty("disable_parallel_tool_use", out var disable) && disable.ValueKind is JsonValueKind.True or JsonValueKind.False
+        Given<bool>? parallel = choice.TryGetProperty("disable_parallel_tool_use", out var disable)
+            && disable.ValueKind is JsonValueKind.True or JsonValueKind.False
             ? new(disable.ValueKind == JsonValueKind.False, $"{Path}.disable_parallel_tool_use")
             : null;
-        return said with { ToolChoice = new(mode, mode == ToolMode.One ? Text(choice, "name", Path) : null, Path), ParallelTools = parallel };
+        return said with
+        {
+            ToolChoice = new(mode, mode == ToolMode.One ? Text(choice, "name", Path) : null, Path), ParallelTools = parallel,
+        };
     }
 
     static Conversation WithOutput(Conversation said, JsonElement output)
     {
         Only(output, "output_config", "effort", "format");
-        return output.TryGetProperty("format", out var format) && format.ValueKind != JsonValueKind.Null ? said with { Format = ReadFormat(format, "output_config.format") } : said;
+        return output.TryGetProperty("format", out var format) && format.ValueKind != JsonValueKind.Null
+            ? said with { Format = ReadFormat(format, "output_config.format") }
+            : said;
     }
 
     static OutputFormat ReadFormat(JsonElement format, string path)
@@ -83,7 +103,7 @@ static class AnthropicUnderstanding
         return new(null, schema.GetRawText(), Strict: true, path);
     }
 
-    /// <summary>A budget, or a level, or as much as the model likes.</summary>
+    /// <summary>A budget, a level, or no limit.</summary>
     static Effort? EffortOf(JsonElement root)
     {
         var level = root.TryGetProperty("output_config", out var output) ? OptionalText(output, "effort", "output_config") : null;
@@ -122,17 +142,19 @@ static class AnthropicUnderstanding
         }
     }
 
-    /// <summary>Refuses every member that is not named, unless it is null or false; marks for the cache only save work.</summary>
+    /// <summary>Refuses every member that is not named, unless it is null or false. Cache marks are ignored: they only save work.</summary>
     internal static void Only(JsonElement value, string path, params ReadOnlySpan<string> known)
     {
         if (value.ValueKind != JsonValueKind.Object)
             throw Invalid(path, "must be an object");
         foreach (var member in value.EnumerateObject())
-            if (member.Value.ValueKind is not (JsonValueKind.Null or JsonValueKind.False) && member.Name != "cache_control" && !known.Contains(member.Name))
+            if (member.Value.ValueKind is not (JsonValueKind.Null or JsonValueKind.False) && member.Name != "cache_control"
+                && !known.Contains(member.Name))
                 throw Untranslatable($"{path}.{member.Name}", OtherWire);
     }
 
-    internal static string Text(JsonElement value, string name, string path) => OptionalText(value, name, path) ?? throw Invalid($"{path}.{name}", "is required");
+    internal static string Text(JsonElement value, string name, string path) =>
+        OptionalText(value, name, path) ?? throw Invalid($"{path}.{name}", "is required");
 
     internal static string? OptionalText(JsonElement value, string name, string path)
     {
@@ -143,16 +165,16 @@ static class AnthropicUnderstanding
         return text.ValueKind == JsonValueKind.String ? text.GetString() : throw Invalid($"{path}.{name}", "must be a string");
     }
 
-    internal static bool IsTrue(JsonElement value, string name) => value.TryGetProperty(name, out var given) && given.ValueKind == JsonValueKind.True;
+    internal static bool IsTrue(JsonElement value, string name) =>
+        value.TryGetProperty(name, out var given) && given.ValueKind == JsonValueKind.True;
 
     static decimal Number(JsonElement value, string path) =>
         value.ValueKind == JsonValueKind.Number && value.TryGetDecimal(out var number) ? number : throw Invalid(path, "must be a number");
 
     static List<string> Texts(JsonElement value, string path)
     {
-        var texts = new List<string>();
-        foreach (var text in value.ValueKind == JsonValueKind.Array ? value.EnumerateArray() : throw Invalid(path, "must be an array of strings"))
-            texts.Add(text.ValueKind == JsonValueKind.String ? text.GetString()! : throw Invalid(path, "must be an array of strings"));
-        return texts;
+        if (value.ValueKind != JsonValueKind.Array || value.EnumerateArray().Any(text => text.ValueKind != JsonValueKind.String))
+            throw Invalid(path, "must be an array of strings");
+        return [.. value.EnumerateArray().Select(text => text.GetString()!)];
     }
 }

@@ -3,8 +3,9 @@ using LlmGateway.Contracts;
 namespace LlmGateway.Proxy.Anthropic;
 
 /// <summary>
-/// The usage objects of one answer of the Messages wire. What was read from the cache and what was written to it stand beside the plain input, not in it; thoughts are
-/// part of the output. A stream says it twice: at the start with what went in, at the end with everything, or only with what came out; all counts are running totals.
+/// The usage of one answer of the Messages wire. Tokens read from the cache and written to it stand beside the plain input and are not part
+/// of it. Thoughts are part of the output. A stream reports usage twice: the input at the start, and everything or only the output at the
+/// end. All counts are running totals.
 /// </summary>
 public sealed class AnthropicUsage
 {
@@ -24,7 +25,7 @@ public sealed class AnthropicUsage
     readonly long[] _counts = new long[(int)Count.Thinking + 1];
     string? _first;
 
-    /// <summary>Adds the text of a usage object; what the answer has used by now. Never throws.</summary>
+    /// <summary>Adds the text of a usage object and returns the usage of the answer so far. Never throws.</summary>
     public ProviderUsage Add(ReadOnlySpan<byte> json)
     {
         Span<long> counts = stackalloc long[_counts.Length];
@@ -32,7 +33,7 @@ public sealed class AnthropicUsage
             return unusable;
         for (var i = 0; i < counts.Length; i++)
             _counts[i] = Math.Max(_counts[i], counts[i]);
-        // Of a stream both the first and the last, as received: the last need not have every count.
+        // A stream keeps its first and its last usage object as received: the last one may lack counts.
         var both = _first is null || raw is null || _first.Length + raw.Length > ProviderUsage.MaxRawBytes - 3 ? raw : $"[{_first},{raw}]";
         _first ??= raw;
         return Split(_counts, both);
@@ -40,7 +41,8 @@ public sealed class AnthropicUsage
 
     static ProviderUsage Split(ReadOnlySpan<long> counts, string? raw)
     {
-        var (fiveMinutes, oneHour, written) = (counts[(int)Count.CacheWrite5m], counts[(int)Count.CacheWrite1h], counts[(int)Count.CacheWrite]);
+        var (fiveMinutes, oneHour, written) = (
+            counts[(int)Count.CacheWrite5m], counts[(int)Count.CacheWrite1h], counts[(int)Count.CacheWrite]);
         string? reason = null;
         if (written == 0)
             written = fiveMinutes + oneHour;

@@ -8,13 +8,15 @@ namespace LlmGateway.Proxy.Anthropic;
 /// <summary><c>POST /v1/messages</c>.</summary>
 public sealed class AnthropicWire : ConversationWire
 {
-    internal const string WireName = "Anthropic messages", MessagesPath = "/v1/messages", CountPath = "/v1/messages/count_tokens", IdHeader = "request-id";
+    internal const string WireName = "Anthropic messages", MessagesPath = "/v1/messages", CountPath = "/v1/messages/count_tokens",
+        IdHeader = "request-id";
 
     public override string Name => WireName;
 
     public override bool Speaks(string provider) => provider == ProviderWire.Anthropic;
 
-    public override IReadOnlyList<(string Name, string? Default)> PassedHeaders { get; } = [("anthropic-version", "2023-06-01"), ("anthropic-beta", null)];
+    public override IReadOnlyList<(string Name, string? Default)> PassedHeaders { get; } =
+        [("anthropic-version", "2023-06-01"), ("anthropic-beta", null)];
 
     public override string? RequestIdHeader => IdHeader;
 
@@ -33,7 +35,8 @@ public sealed class AnthropicWire : ConversationWire
 
     public override AnswerWriter NewWriter(AnswerHead head) => new AnthropicWriter(head);
 
-    public override void WriteError(IBufferWriter<byte> to, Problem problem, string requestId) => AnthropicErrors.Write(to, problem, requestId);
+    public override void WriteError(IBufferWriter<byte> to, Problem problem, string requestId) =>
+        AnthropicErrors.Write(to, problem, requestId);
 
     public override void WriteStreamError(IBufferWriter<byte> to, Problem problem, string requestId)
     {

@@ -8,13 +8,13 @@ using LlmGateway.Proxy.Translation;
 namespace LlmGateway.Proxy.Anthropic;
 
 /// <summary>
-/// Says an answer again in this wire: numbered blocks, one after the other. Only tool calls whose arguments come interleaved are open side by side, which the wire's
-/// clients read by number.
+/// Writes an answer in this wire: numbered blocks, one after the other. Only tool calls whose arguments arrive interleaved are open at the
+/// same time; clients tell them apart by number.
 /// </summary>
 [SuppressMessage("Design", "CA1001", Justification = "The JSON writer holds nothing between two events.")]
 public sealed class AnthropicWriter(AnswerHead head) : AnswerWriter
 {
-    /// <summary>Tool calls of one answer.</summary>
+    /// <summary>Most tool calls of one answer.</summary>
     const int MaxCalls = 1024;
 
     static readonly JsonWriterOptions Relaxed = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, SkipValidation = true };
@@ -22,7 +22,7 @@ public sealed class AnthropicWriter(AnswerHead head) : AnswerWriter
     readonly Utf8JsonWriter _json = new(Stream.Null, Relaxed);
     readonly List<ToolBlock> _calls = [];
 
-    // The block of words or thoughts that is open; tool calls know for themselves.
+    // The open block of text or thoughts. Tool calls keep their own state.
     AnswerEventKind? _open;
     int _openBlock, _blocks;
     bool _started, _refused;
@@ -52,7 +52,7 @@ public sealed class AnthropicWriter(AnswerHead head) : AnswerWriter
             case AnswerEventKind.Signature when e.Text is { Length: > 0 }:
                 Open(AnswerEventKind.Reasoning, to);
                 WritePiece(_openBlock, "signature_delta", "signature", e.Text, to);
-                // A seal ends the thoughts that it is under.
+                // A signature belongs to the thoughts before it and ends them.
                 WriteBlockStop(_openBlock, to);
                 _open = null;
                 break;
@@ -96,7 +96,7 @@ public sealed class AnthropicWriter(AnswerHead head) : AnswerWriter
         _json.Flush();
     }
 
-    /// <summary>The counts are known only at the end: a client takes them from there.</summary>
+    /// <summary>The counts are known only at the end. Clients take them from there.</summary>
     void Start(string? id, AnswerEventKind kind, IBufferWriter<byte> to)
     {
         if (_started)
@@ -163,7 +163,7 @@ public sealed class AnthropicWriter(AnswerHead head) : AnswerWriter
         return null;
     }
 
-    /// <param name="evenUnfinished">Tool calls whose arguments are not complete, too: no more will come.</param>
+    /// <param name="evenUnfinished">Also tool calls whose arguments are not complete, because no more will come.</param>
     void CloseAll(IBufferWriter<byte> to, bool evenUnfinished)
     {
         if (_open is not null)
@@ -214,13 +214,13 @@ public sealed class AnthropicWriter(AnswerHead head) : AnswerWriter
             StopReason.ToolCalls => "tool_use",
             StopReason.StopSequence => "stop_sequence",
             StopReason.Filtered => "refusal",
-            // Some wires say no more than that the model is done.
+            // Some wires only report that the model has finished.
             _ => hasCalls ? "tool_use" : isRefused ? "refusal" : "end_turn",
         });
         _json.WriteString("stop_sequence", stop.Stop == StopReason.StopSequence ? stop.Text : null);
     }
 
-    /// <param name="cost">Null at the start, where it is not known.</param>
+    /// <param name="cost">Null at the start, where the cost is not known yet.</param>
     void WriteUsage(Usage settled, Money? cost)
     {
         _json.WriteStartObject("usage");

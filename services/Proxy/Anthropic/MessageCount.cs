@@ -12,6 +12,10 @@ public static class MessageCount
     static CountCall Read(ReadOnlyMemory<byte> body)
     {
         var request = AnthropicRequestReader.Read(body.Span, counting: true);
-        return new(request.Model, offer => (AnthropicWire.CountPath, request.Rewrite(body, offer.UpstreamModel, request.MaxTokens ?? 0, injectUsage: false)), body, count => new { input_tokens = count });
+        return new(
+            request.Model,
+            offer => (AnthropicWire.CountPath, request.Rewrite(body, offer.UpstreamModel, request.MaxTokens ?? 0, injectUsage: false)),
+            body,
+            count => new { input_tokens = count });
     }
 }

@@ -5,24 +5,32 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Proxy.Batches;
 
 /// <summary>A batch that is to be created.</summary>
-/// <param name="Prefix">Of our id.</param>
+/// <param name="Prefix">Prefix of our id.</param>
 /// <param name="Create">The call that creates it; its answer has the provider's id.</param>
-/// <param name="Cancel">The call that ends it, should nobody be able to know of it; by the provider's id.</param>
+/// <param name="Cancel">The call that cancels the batch by the provider's id, used when the batch could not be registered.</param>
 public sealed record NewBatch(string Kind, string Prefix, BatchTerms Terms, ProviderCall Create, Func<string, ProviderCall> Cancel)
 {
     public string? InputFile { get; init; }
 }
 
 /// <summary>
-/// Stages 5 to 8 of the paid request that a batch is: the most that its lines can cost together is held, the batch is created, and the request is settled at that bound. What it really cost is
-/// found by <see cref="BatchSettling"/> when it has ended, and the rest goes back. A death between the provider's answer and our note of it is the house's loss: the customer pays nothing for a
-/// batch that it cannot reach.
+/// Stages 5 to 8 of the paid request that creates a batch. The most that all lines can cost together is held, the batch is created, and the
+/// request is settled at that bound. When the batch has ended, <see cref="BatchSettling"/> finds its real cost and gives back the rest. If
+/// the process dies between the provider's answer and the registration, the customer pays nothing and the house bears the cost, because the
+/// customer cannot reach that batch.
 /// </summary>
-public sealed class BatchCreation(Inference inference, ProviderCalls calls, SessionsClient sessions, SpoolPublisher publisher, RateLimits rateLimits, TimeProvider time, ILogger<BatchCreation> log)
+public sealed class BatchCreation(
+    Inference inference,
+    ProviderCalls calls,
+    SessionsClient sessions,
+    SpoolPublisher publisher,
+    RateLimits rateLimits,
+    TimeProvider time,
+    ILogger<BatchCreation> log)
 {
     /// <summary>The batch and the provider's description of it.</summary>
-    /// <param name="call">Its caller and route are known.</param>
-    /// <exception cref="ProblemException">It was not created; the request has ended and cost nothing.</exception>
+    /// <param name="call">Its caller and route are set.</param>
+    /// <exception cref="ProblemException">The batch was not created. The request has ended and cost nothing.</exception>
     public async Task<(ProviderObject Made, JsonObject Answer)> CreateAsync(ModelCall call, NewBatch batch)
     {
         var (_, refusal) = await inference.ReserveAsync(call, UpperBound.OfCost(batch.Terms.Bound.Nanos), 0);
@@ -30,7 +38,7 @@ public sealed class BatchCreation(Inference inference, ProviderCalls calls, Sess
             throw new ProblemException(refusal);
         try
         {
-            // Not given up when the caller leaves: a batch that was created is paid for, and its customer must find it.
+            // The call goes on when the caller leaves: a batch that was created is paid for, and its customer must find it.
             var answer = await calls.AskAsync(batch.Create, CancellationToken.None);
             var made = await RegisterAsync(call, batch, (string)answer["id"]!);
             var paid = call.End(publisher, rateLimits, RequestOutcome.Completed, StatusCodes.Status200OK, AtBound(batch.Terms));
@@ -52,14 +60,18 @@ public sealed class BatchCreation(Inference inference, ProviderCalls calls, Sess
         }
     }
 
-    /// <summary>Provisional: the counts are not known, the cost is the most that it can be.</summary>
-    static MeterReading AtBound(BatchTerms terms) => new(new Usage { [Meter.Request] = terms.Lines }, true, BatchCost.Reason, null) { Bound = terms.Bound.Nanos };
+    /// <summary>A provisional reading: the counts are unknown, and the cost is the bound.</summary>
+    static MeterReading AtBound(BatchTerms terms) => new(new Usage { [Meter.Request] = terms.Lines }, true, BatchCost.Reason, null)
+    {
+        Bound = terms.Bound.Nanos,
+    };
 
     async Task<ProviderObject> RegisterAsync(ModelCall call, NewBatch batch, string providerId)
     {
         var (credential, provider, request) = (call.Caller.Credential, call.Route.Model.Provider, call.Id);
         var made = new ProviderObject(
-            $"{batch.Prefix}{request:N}", batch.Kind, credential.Project, credential.Test, credential.Customer!.Value, provider, batch.Create.Key, providerId, time.GetUtcNow())
+            $"{batch.Prefix}{request:N}", batch.Kind, credential.Project, credential.Test, credential.Customer!.Value, provider,
+            batch.Create.Key, providerId, time.GetUtcNow())
         {
             Terms = batch.Terms,
             InputFile = batch.InputFile,
@@ -85,7 +97,8 @@ public sealed class BatchCreation(Inference inference, ProviderCalls calls, Sess
         }
         catch (Exception e)
         {
-            log.LogError("a batch that nobody can reach could not be cancelled at {Provider}: {Message}", cancel.Upstream.Provider.Id, e.Message);
+            log.LogError(
+                "a batch that nobody can reach could not be cancelled at {Provider}: {Message}", cancel.Upstream.Provider.Id, e.Message);
         }
     }
 }

@@ -6,7 +6,10 @@ using static LlmGateway.Proxy.FieldErrors;
 
 namespace LlmGateway.Proxy.Batches;
 
-/// <summary>The lines of a file for <c>POST /v1/batches</c>: each a request with <c>custom_id</c>, <c>method</c>, <c>url</c> and <c>body</c>, all for one address.</summary>
+/// <summary>
+/// The lines of a file for <c>POST /v1/batches</c>. Each is a request with <c>custom_id</c>, <c>method</c>, <c>url</c> and <c>body</c>, and
+/// all go to one address.
+/// </summary>
 public static class BatchFile
 {
     const string Offered = "'/v1/chat/completions', '/v1/responses' or '/v1/embeddings'";
@@ -65,7 +68,8 @@ public static class BatchFile
                 length = json.End - start;
             }
             else
-                throw Unpriceable($"{at}{Encoding.UTF8.GetString(name)}", "a line has 'custom_id', 'method', 'url' and 'body' and nothing else");
+                throw Unpriceable(
+                    $"{at}{Encoding.UTF8.GetString(name)}", "a line has 'custom_id', 'method', 'url' and 'body' and nothing else");
         }
         json.Step();
         if (method != "POST")

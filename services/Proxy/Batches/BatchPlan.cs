@@ -4,14 +4,15 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Proxy.Batches;
 
 /// <summary>
-/// Adds up what the lines of a batch can cost at most. Each is read like the request that it stands for, by its wire's own reader; all are of one model, so that the batch has one price. Pure.
+/// Adds up what the lines of a batch can cost at most. The reader of the lines' wire reads each line as a request of its own. All lines
+/// must name one model, so that the batch has one price. Pure.
 /// </summary>
-/// <param name="endpoint">Of every line.</param>
+/// <param name="endpoint">The address of every line.</param>
 public sealed class BatchPlan(Caller caller, string endpoint)
 {
     public const int MaxLines = 10_000, MaxCustomId = 64;
 
-    /// <summary>The dearest batch, nano-dollars: a million dollars. Sums of what is held stay far from what a number can hold.</summary>
+    /// <summary>Largest bound of a batch, nano-dollars: a million dollars. It keeps sums of holds far from overflow.</summary>
     const long MaxBound = 1_000_000 * Money.NanosPerUsd;
 
     readonly Wire _wire = BatchWires.Of(endpoint)!;
@@ -20,15 +21,16 @@ public sealed class BatchPlan(Caller caller, string endpoint)
     string _model = "";
     long _bound, _estimatedInput;
 
-    /// <summary>Of all lines; null before the first.</summary>
+    /// <summary>The route of all lines; null before the first.</summary>
     public Route? Route { get; private set; }
 
-    /// <summary>What has been added.</summary>
-    public BatchTerms Terms => new(endpoint, Route!.Model.Id, Route.Model.PriceVersion, Route.Model.Prices!.InBatches, new(_bound), _ids.Count, _estimatedInput);
+    /// <summary>The sum of all lines that were added.</summary>
+    public BatchTerms Terms =>
+        new(endpoint, Route!.Model.Id, Route.Model.PriceVersion, Route.Model.Prices!.InBatches, new(_bound), _ids.Count, _estimatedInput);
 
-    /// <summary>Takes in a line; returns its body for the provider.</summary>
-    /// <param name="at">Where it stands, as messages say it: <c>requests[3].</c>, <c>line 4: </c>.</param>
-    /// <param name="body">The name of the body's member.</param>
+    /// <summary>Adds a line; returns its body for the provider.</summary>
+    /// <param name="at">The line's place as messages name it: <c>requests[3].</c>, <c>line 4: </c>.</param>
+    /// <param name="body">The name of the member that holds the body.</param>
     /// <exception cref="ProblemException">The line is refused; the message names the field.</exception>
     public ReadOnlyMemory<byte> Add(string at, string? id, string body, ReadOnlyMemory<byte> json)
     {
@@ -66,13 +68,14 @@ public sealed class BatchPlan(Caller caller, string endpoint)
         var outputLimit = UpperBound.OutputLimit(request.MaxTokens, _offer!.MaxOutputTokens);
         var most = bound.Cost(outputLimit);
         if (most > MaxBound - _bound)
-            throw new ProblemException(Problems.WalletExhausted($"The batch may cost more than {new Money(MaxBound)} USD. Make it smaller."));
+            throw new ProblemException(
+                Problems.WalletExhausted($"The batch may cost more than {new Money(MaxBound)} USD. Make it smaller."));
         _bound += most;
         _estimatedInput += TokenEstimate.OfRequest(json.Span);
         return request.Rewrite(json, _offer.UpstreamModel, outputLimit, injectUsage: false);
     }
 
-    /// <summary>The first of the model's providers that the caller may use and that has batches of this wire.</summary>
+    /// <summary>The first provider of the model that the caller may use and that has batches of this wire.</summary>
     Route RouteOf(string model)
     {
         var first = caller.Project.Find(model) ?? throw new ProblemException(Problems.UnknownModel(model));
@@ -89,16 +92,19 @@ public sealed class BatchPlan(Caller caller, string endpoint)
         throw new ProblemException(refusal!);
     }
 
-    /// <summary>A problem of one place, said of the whole: <c>requests[3].params.max_tokens</c>.</summary>
+    /// <summary>A problem of one line, with the line's place before the field: <c>requests[3].params.max_tokens</c>.</summary>
     public static Problem Within(string place, string separator, Problem problem)
     {
         var field = problem.Param is { } param ? $"{place}{separator}{param}" : place;
         var message = problem.Message.Replace($"'{problem.Param}'", $"'{field}'", StringComparison.Ordinal);
-        return problem with { Param = field, Message = message.Contains(field, StringComparison.Ordinal) ? message : $"'{field}': {message}" };
+        return problem with
+        {
+            Param = field, Message = message.Contains(field, StringComparison.Ordinal) ? message : $"'{field}': {message}",
+        };
     }
 }
 
-/// <summary>What can stand in a batch, by the address that it would have outside of one.</summary>
+/// <summary>The wires that may stand in a batch, by their address outside of one.</summary>
 public static class BatchWires
 {
     public static Wire? Of(string endpoint) => endpoint switch
@@ -110,7 +116,7 @@ public static class BatchWires
         _ => null,
     };
 
-    /// <summary>Nothing is translated in a batch: its provider speaks the wire of its lines.</summary>
+    /// <summary>Batches are never translated: the provider must speak the wire of the lines.</summary>
     public static bool HasBatches(string provider, Wire wire) =>
         wire.Speaks(provider) && provider is (ProviderWire.Anthropic or ProviderWire.OpenAi or ProviderWire.OpenAiCompatible);
 }

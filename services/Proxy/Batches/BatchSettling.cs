@@ -6,12 +6,15 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Proxy.Batches;
 
 /// <summary>
-/// Looks for batches that have ended, sums up what they cost and has the ledger move back what was held beyond it. Every proxy does; who claims a batch has it for a while, and whatever is done
-/// twice is booked once. What fails is tried again until providers forget results; then the batch stays at its bound.
+/// Looks for batches that have ended, sums up their cost, and has the ledger give back what was charged beyond it. Every proxy does so. A
+/// proxy that claims a batch has it for a while; a cost that is reported twice is booked once. Failures are repeated until providers delete
+/// the results; then the batch stays charged at its bound.
 /// </summary>
-public sealed class BatchSettling(Identity identity, SessionsClient sessions, WalletClient wallet, ProviderCalls calls, TimeProvider time, ILogger<BatchSettling> log) : BackgroundService
+public sealed class BatchSettling(
+    Identity identity, SessionsClient sessions, WalletClient wallet, ProviderCalls calls, TimeProvider time, ILogger<BatchSettling> log)
+    : BackgroundService
 {
-    /// <summary>As long as Anthropic keeps results; OpenAI keeps them for a day longer.</summary>
+    /// <summary>Anthropic keeps results this long; OpenAI keeps them one day longer.</summary>
     static readonly TimeSpan ResultsAreKept = TimeSpan.FromDays(29);
 
     static readonly TimeSpan Tick = TimeSpan.FromSeconds(2), Patience = TimeSpan.FromMinutes(10);
@@ -21,7 +24,7 @@ public sealed class BatchSettling(Identity identity, SessionsClient sessions, Wa
     readonly ConcurrentQueue<string> _ended = new();
     readonly WakeSignal _hinted = new();
 
-    /// <summary>A caller has just seen that this batch has ended.</summary>
+    /// <summary>A caller has just seen that this batch has ended, so it is looked at next.</summary>
     public void Hint(ProviderObject batch)
     {
         if (batch.Settled || _ended.Count >= MaxHints)
@@ -30,13 +33,14 @@ public sealed class BatchSettling(Identity identity, SessionsClient sessions, Wa
         _hinted.Raise();
     }
 
-    /// <summary>False when it has not ended, or what it cost cannot be booked yet.</summary>
+    /// <summary>False when the batch has not ended, or its cost cannot be booked yet.</summary>
     /// <exception cref="Exception">The provider, Sessions or the ledger did not answer.</exception>
     public async Task<bool> SettleAsync(ProviderObject batch, CancellationToken token)
     {
         if (await identity.ProjectAsync(batch.Project) is not { } project || project.FindProvider(batch.Provider) is not { } upstream)
             return false;
-        ProviderCall Get(string path) => new(null, BatchWires.Of(batch.Terms!.Endpoint)!, upstream, batch.ProviderKey, HttpMethod.Get, path) { About = batch };
+        ProviderCall Get(string path) =>
+            new(null, BatchWires.Of(batch.Terms!.Endpoint)!, upstream, batch.ProviderKey, HttpMethod.Get, path) { About = batch };
         var state = BatchState.Of(batch, await calls.AskAsync(Get(BatchState.PathOf(batch)), token));
         if (!state.HasEnded)
             return false;
@@ -49,7 +53,7 @@ public sealed class BatchSettling(Identity identity, SessionsClient sessions, Wa
         }
         if (tally.Answered < state.Answered)
             throw new IOException($"{state.Answered} requests were answered and {tally.Answered} are in the results");
-        // Its own settlement comes through the broker and may be later than this.
+        // The batch's own settlement travels through the broker and may arrive later than this.
         if (!await wallet.BookAsync(new(batch.RequestId!.Value, new(tally.Cost))))
             return false;
         await sessions.SettledAsync(batch.Id, new(new(tally.Cost), tally.Usage.Units));
@@ -96,17 +100,18 @@ public sealed class BatchSettling(Identity identity, SessionsClient sessions, Wa
 
     async Task GiveUpAsync(ProviderObject batch)
     {
-        log.LogError("the results of batch {Batch} were never found: it stays charged at its bound of {Bound} USD", batch.Id, batch.Terms!.Bound);
+        log.LogError(
+            "the results of batch {Batch} were never found: it stays charged at its bound of {Bound} USD", batch.Id, batch.Terms!.Bound);
         await sessions.SettledAsync(batch.Id, new(null, []));
     }
 }
 
-/// <summary>What a provider says of a batch, as far as settling goes.</summary>
-/// <param name="Answered">Requests that were answered; each is in the results.</param>
-/// <param name="ResultsPath">Null when there are none.</param>
+/// <summary>The provider's description of a batch, as far as settling needs it.</summary>
+/// <param name="Answered">Number of requests that were answered. Each has a line in the results.</param>
+/// <param name="ResultsPath">Null when there are no results.</param>
 public sealed record BatchState(bool HasEnded, int Answered, string? ResultsPath)
 {
-    /// <summary>From the provider's root.</summary>
+    /// <summary>The batch's path from the provider's root.</summary>
     public static string PathOf(ProviderObject of) => $"{RootOf(of.Kind)}/{Uri.EscapeDataString(of.ProviderId)}";
 
     static string RootOf(string kind) => kind switch
@@ -121,10 +126,15 @@ public sealed record BatchState(bool HasEnded, int Answered, string? ResultsPath
         if (batch.Kind == ProviderObject.MessageBatch)
             return new(Text(said, "processing_status") == "ended", Count(said, "succeeded"), $"{PathOf(batch)}/results");
         var output = Text(said, "output_file_id");
-        return new(Text(said, "status") is "completed" or "failed" or "expired" or "cancelled", Count(said, "completed"), output is null ? null : $"/v1/files/{Uri.EscapeDataString(output)}/content");
+        return new(
+            Text(said, "status") is "completed" or "failed" or "expired" or "cancelled",
+            Count(said, "completed"),
+            output is null ? null : $"/v1/files/{Uri.EscapeDataString(output)}/content");
     }
 
-    static string? Text(JsonObject said, string member) => said[member] is JsonValue value && value.TryGetValue(out string? text) ? text : null;
+    static string? Text(JsonObject said, string member) =>
+        said[member] is JsonValue value && value.TryGetValue(out string? text) ? text : null;
 
-    static int Count(JsonObject said, string member) => said["request_counts"] is JsonObject counts && counts[member] is JsonValue value && value.TryGetValue(out int count) ? count : 0;
+    static int Count(JsonObject said, string member) =>
+        said["request_counts"] is JsonObject counts && counts[member] is JsonValue value && value.TryGetValue(out int count) ? count : 0;
 }

@@ -6,8 +6,8 @@ using LlmGateway.Proxy.Translation;
 namespace LlmGateway.Proxy.Batches;
 
 /// <summary>
-/// Sums up what the results of a batch cost, line by line, each metered like the answer that it is and priced as it was agreed when the batch was created. A line that failed, was cancelled or
-/// expired costs nothing.
+/// Sums up what the results of a batch cost. Each line is metered like an answer and priced with the prices of the batch's creation. A line
+/// that failed, was cancelled or has expired costs nothing.
 /// </summary>
 public sealed class BatchTally(BatchTerms terms)
 {
@@ -15,10 +15,10 @@ public sealed class BatchTally(BatchTerms terms)
 
     public int Lines { get; private set; }
 
-    /// <summary>Lines with an answer.</summary>
+    /// <summary>Number of lines with an answer.</summary>
     public int Answered { get; private set; }
 
-    /// <summary>Nano-dollars.</summary>
+    /// <summary>Sum of the costs, nano-dollars.</summary>
     public long Cost { get; private set; }
 
     public Usage Usage { get; } = new();
@@ -37,7 +37,10 @@ public sealed class BatchTally(BatchTerms terms)
             Usage[meter] += reading.Usage[meter];
     }
 
-    /// <summary>By the provider's counts; without any that can be believed by ours of the answer and, because the question is not here, by what questions of this batch have on average.</summary>
+    /// <summary>
+    /// Meters a line by the provider's counts. Without counts that can be believed, the output is counted here and the input is the average
+    /// of the batch's questions, because the question is not at hand.
+    /// </summary>
     MeterReading Meter(ReadOnlySpan<byte> answer)
     {
         WholeMeter meter = _wire is ConversationWire conversation ? new EventMeter(conversation.NewReader()) : new OneShotMeter(new());
@@ -58,15 +61,18 @@ public sealed class BatchTally(BatchTerms terms)
             var isResult = reader.Has(isMessage ? "result"u8 : "response"u8);
             reader.Read();
             if (isResult && reader.TokenType == JsonTokenType.StartObject)
-                (start, end) = isMessage ? PlaceOf("message"u8, ref reader, "type"u8, "succeeded"u8) : PlaceOf("body"u8, ref reader, "status_code"u8, "200"u8);
+                (start, end) = isMessage
+                    ? PlaceOf("message"u8, ref reader, "type"u8, "succeeded"u8)
+                    : PlaceOf("body"u8, ref reader, "status_code"u8, "200"u8);
             else
                 reader.StepOver();
         }
         return line[start..end];
     }
 
-    /// <summary>Where a member stands, if the object is in the wanted state.</summary>
-    static (int Start, int End) PlaceOf(ReadOnlySpan<byte> member, ref Utf8JsonReader reader, ReadOnlySpan<byte> state, ReadOnlySpan<byte> wanted)
+    /// <summary>Where a member stands, if its object has the wanted state.</summary>
+    static (int Start, int End) PlaceOf(
+        ReadOnlySpan<byte> member, ref Utf8JsonReader reader, ReadOnlySpan<byte> state, ReadOnlySpan<byte> wanted)
     {
         var (good, start, end) = (false, 0, 0);
         while (reader.NextMember())

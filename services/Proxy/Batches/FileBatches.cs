@@ -8,12 +8,15 @@ using static LlmGateway.Proxy.FieldErrors;
 
 namespace LlmGateway.Proxy.Batches;
 
-/// <summary><c>/v1/batches</c>: OpenAI's batches, of files that were uploaded here. See <see cref="BatchCreation"/> for what they cost.</summary>
-public sealed class FileBatches(ObjectCallers callers, BatchCreation creation, BatchSettling settling, ProviderCalls calls, SessionsClient sessions, TimeProvider time)
+/// <summary>
+/// <c>/v1/batches</c>: OpenAI's batches, of files that were uploaded here. <see cref="BatchCreation"/> says how they are charged.
+/// </summary>
+public sealed class FileBatches(
+    ObjectCallers callers, BatchCreation creation, BatchSettling settling, ProviderCalls calls, SessionsClient sessions, TimeProvider time)
 {
     const string Path = "/v1/batches", Kind = ProviderObject.Batch, OnlyWindow = "24h";
 
-    /// <summary>Of a description; the rest is the provider's.</summary>
+    /// <summary>The members of a description that we replace; all others are the provider's.</summary>
     const string Id = "id", InputFile = "input_file_id";
 
     static readonly string[] MadeFiles = ["output_file_id", "error_file_id"];
@@ -28,7 +31,8 @@ public sealed class FileBatches(ObjectCallers callers, BatchCreation creation, B
             app.MapPost(root, (Delegate)batches.CreateAsync);
             app.MapGet(root, (Delegate)batches.ListAsync);
             app.MapGet($"{root}/{{id}}", (string id, HttpContext http) => batches.DescribeAsync(http, id, HttpMethod.Get, ""));
-            app.MapPost($"{root}/{{id}}/cancel", (string id, HttpContext http) => batches.DescribeAsync(http, id, HttpMethod.Post, "/cancel"));
+            app.MapPost(
+                $"{root}/{{id}}/cancel", (string id, HttpContext http) => batches.DescribeAsync(http, id, HttpMethod.Post, "/cancel"));
         }
     }
 
@@ -42,16 +46,22 @@ public sealed class FileBatches(ObjectCallers callers, BatchCreation creation, B
         if (asked.Endpoint != terms.Endpoint)
             throw Invalid("endpoint", $"must be '{terms.Endpoint}' like the 'url' of the file's lines");
         call.Route = RouteOf(caller, file, terms);
-        var create = new ProviderCall(http, Wires.Chat, call.Route.Upstream, file.ProviderKey, HttpMethod.Post, Path) { Content = () => Body(file, asked) };
-        var (made, answer) = await creation.CreateAsync(call, new(Kind, "batch_", terms, create,
-            providerId => create with { Path = $"{Path}/{Uri.EscapeDataString(providerId)}/cancel", Content = null }) { InputFile = file.Id });
+        var create = new ProviderCall(http, Wires.Chat, call.Route.Upstream, file.ProviderKey, HttpMethod.Post, Path)
+        {
+            Content = () => Body(file, asked),
+        };
+        ProviderCall Cancel(string providerId) =>
+            create with { Path = $"{Path}/{Uri.EscapeDataString(providerId)}/cancel", Content = null };
+        var batch = new NewBatch(Kind, "batch_", terms, create, Cancel) { InputFile = file.Id };
+        var (made, answer) = await creation.CreateAsync(call, batch);
         return ProviderCalls.Answer(await ShownAsync(made, answer));
     }
 
     async Task<IResult> ListAsync(HttpContext http)
     {
         var caller = await callers.EnterAsync(http, Wires.Chat);
-        var (page, hasMore) = await callers.ListAsync(http, caller, Kind, "after", batch => AskAsync(http, caller, batch, HttpMethod.Get, ""));
+        var (page, hasMore) = await callers.ListAsync(
+            http, caller, Kind, "after", batch => AskAsync(http, caller, batch, HttpMethod.Get, ""));
         return ProviderCalls.Answer(ObjectCallers.List(page, hasMore));
     }
 
@@ -63,14 +73,25 @@ public sealed class FileBatches(ObjectCallers callers, BatchCreation creation, B
 
     async Task<JsonObject> AskAsync(HttpContext http, Caller caller, ProviderObject batch, HttpMethod method, string action)
     {
-        var call = new ProviderCall(http, Wires.Chat, ObjectCallers.ProviderOf(caller.Project, batch), batch.ProviderKey, method, $"{BatchState.PathOf(batch)}{action}") { About = batch };
+        var call = new ProviderCall(
+            http,
+            Wires.Chat,
+            ObjectCallers.ProviderOf(caller.Project, batch),
+            batch.ProviderKey,
+            method,
+            $"{BatchState.PathOf(batch)}{action}")
+        {
+            About = batch,
+        };
         var answer = await calls.AskAsync(call, http.RequestAborted);
         if (BatchState.Of(batch, answer).HasEnded)
             settling.Hint(batch);
         return await ShownAsync(batch, answer);
     }
 
-    /// <summary>As the provider describes it, under our ids: the files that it made get theirs when they are first seen, always the same.</summary>
+    /// <summary>
+    /// The provider's description under our ids. Files that the provider made get their ids when they are first seen, and always the same.
+    /// </summary>
     async Task<JsonObject> ShownAsync(ProviderObject batch, JsonObject answer)
     {
         answer[Id] = batch.Id;
@@ -80,14 +101,18 @@ public sealed class FileBatches(ObjectCallers callers, BatchCreation creation, B
             if (answer[member] is not JsonValue value || !value.TryGetValue(out string? providerId))
                 continue;
             var file = new ProviderObject(
-                $"file-{Ids.Derive(batch.RequestId!.Value, providerId):N}", ProviderObject.File, batch.Project, batch.Test, batch.Customer, batch.Provider, batch.ProviderKey, providerId, time.GetUtcNow());
+                $"file-{Ids.Derive(batch.RequestId!.Value, providerId):N}", ProviderObject.File, batch.Project, batch.Test, batch.Customer,
+                batch.Provider, batch.ProviderKey, providerId, time.GetUtcNow());
             await sessions.RegisterAsync(file);
             answer[member] = file.Id;
         }
         return answer;
     }
 
-    /// <summary>The bound was found with the prices of the upload: they must still be those of today, and the caller may have lost the model.</summary>
+    /// <summary>
+    /// The bound was computed with the prices of the upload. They must still be the current ones, and the caller must still have access to
+    /// the model.
+    /// </summary>
     static Route RouteOf(Caller caller, ProviderObject file, BatchTerms terms)
     {
         var route = caller.Project.Find($"{file.Provider}/{terms.Model}") ?? throw new ProblemException(Problems.UnknownModel(terms.Model));
@@ -95,7 +120,11 @@ public sealed class FileBatches(ObjectCallers callers, BatchCreation creation, B
             throw new ProblemException(refused);
         return route.Model.PriceVersion == terms.PriceVersion
             ? route
-            : throw new ProblemException(Problems.Conflict("prices_changed", $"The price of the model '{terms.Model}' has changed since the file was uploaded. Upload it again.", InputFile));
+            : throw new ProblemException(
+                Problems.Conflict(
+                    "prices_changed",
+                    $"The price of the model '{terms.Model}' has changed since the file was uploaded. Upload it again.",
+                    InputFile));
     }
 
     static ByteArrayContent Body(ProviderObject file, Asked asked)
@@ -147,6 +176,9 @@ public sealed class FileBatches(ObjectCallers callers, BatchCreation creation, B
         json.Step();
         if (window != OnlyWindow)
             throw Invalid("completion_window", $"must be '{OnlyWindow}'");
-        return new(file ?? throw new ProblemException(Problems.Missing(InputFile)), endpoint ?? throw new ProblemException(Problems.Missing("endpoint")), metadata);
+        return new(
+            file ?? throw new ProblemException(Problems.Missing(InputFile)),
+            endpoint ?? throw new ProblemException(Problems.Missing("endpoint")),
+            metadata);
     }
 }

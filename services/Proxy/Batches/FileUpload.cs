@@ -5,12 +5,12 @@ using static LlmGateway.Proxy.FieldErrors;
 namespace LlmGateway.Proxy.Batches;
 
 /// <summary>The form of <c>POST /v1/files</c>.</summary>
-/// <param name="Name">Of the file, as its owner calls it.</param>
+/// <param name="Name">The file's name, as its owner chose it.</param>
 public sealed record FileUpload(string Name, ReadOnlyMemory<byte> Bytes)
 {
     const int MaxName = 255;
 
-    /// <exception cref="ProblemException">It is no form, or not one of a file for a batch.</exception>
+    /// <exception cref="ProblemException">The body is no form, or not the form of a batch file.</exception>
     public static FileUpload Read(ReadOnlyMemory<byte> body)
     {
         var (purpose, file) = ((string?)null, (FileUpload?)null);

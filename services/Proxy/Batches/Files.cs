@@ -5,12 +5,15 @@ using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Proxy.Batches;
 
-/// <summary><c>/v1/files</c>: OpenAI's files, as far as batches need them. What a file's lines may cost is found out when it is uploaded, and kept with it.</summary>
+/// <summary>
+/// <c>/v1/files</c>: OpenAI's files, as far as batches need them. The bound of a file's lines is computed at the upload and stored with the
+/// file.
+/// </summary>
 public sealed class Files(ObjectCallers callers, ProviderCalls calls, SessionsClient sessions, TimeProvider time, ILogger<Files> log)
 {
     const string Path = "/v1/files", Kind = ProviderObject.File, Id = "id";
 
-    /// <summary>Files that a customer may have at once, those that batches made included.</summary>
+    /// <summary>Most files of one customer, files made by batches included.</summary>
     const int MaxFiles = 100;
 
     public static void Map(WebApplication app)
@@ -36,10 +39,17 @@ public sealed class Files(ObjectCallers callers, ProviderCalls calls, SessionsCl
         if ((await sessions.ObjectsAsync(credential.Customer!.Value, Kind, MaxFiles, null)).Count >= MaxFiles)
             throw new ProblemException(Problems.Conflict("too_many_files", $"There are {MaxFiles} files already. Delete some of them."));
         var upstream = plan.Route!.Upstream;
-        var call = new ProviderCall(http, Wires.Chat, upstream, upstream.NextKey(), HttpMethod.Post, Path) { Content = () => Form(upload.Name, sent) };
+        var call = new ProviderCall(http, Wires.Chat, upstream, upstream.NextKey(), HttpMethod.Post, Path)
+        {
+            Content = () => Form(upload.Name, sent),
+        };
         var answer = await calls.AskAsync(call, http.RequestAborted);
         var made = new ProviderObject(
-            $"file-{Ids.New():N}", Kind, credential.Project, credential.Test, credential.Customer.Value, plan.Route.Model.Provider, call.Key, (string)answer[Id]!, time.GetUtcNow()) { Terms = plan.Terms };
+            $"file-{Ids.New():N}", Kind, credential.Project, credential.Test, credential.Customer.Value, plan.Route.Model.Provider,
+            call.Key, (string)answer[Id]!, time.GetUtcNow())
+        {
+            Terms = plan.Terms,
+        };
         try
         {
             await sessions.RegisterAsync(made);
@@ -57,7 +67,12 @@ public sealed class Files(ObjectCallers callers, ProviderCalls calls, SessionsCl
         var caller = await callers.EnterAsync(http, Wires.Chat);
         if (http.Request.Query["order"] == "asc")
             throw FieldErrors.Invalid("order", "must be 'desc'");
-        var (page, hasMore) = await callers.ListAsync(http, caller, Kind, "after", async file => Shown(file, await calls.AskAsync(Call(http, caller, file, HttpMethod.Get), http.RequestAborted)));
+        var (page, hasMore) = await callers.ListAsync(
+            http,
+            caller,
+            Kind,
+            "after",
+            async file => Shown(file, await calls.AskAsync(Call(http, caller, file, HttpMethod.Get), http.RequestAborted)));
         return ProviderCalls.Answer(ObjectCallers.List(page, hasMore));
     }
 
@@ -75,7 +90,7 @@ public sealed class Files(ObjectCallers callers, ProviderCalls calls, SessionsCl
         await calls.PassAsync(http, call with { Path = $"{call.Path}/content" }, "application/octet-stream");
     }
 
-    /// <summary>Whoever deletes the results of a batch before its cost is booked leaves it at its bound.</summary>
+    /// <summary>A batch whose results are deleted before its cost is booked stays at its bound.</summary>
     async Task<IResult> DeleteAsync(HttpContext http, string id)
     {
         var caller = await callers.EnterAsync(http, Wires.Chat);
@@ -98,7 +113,16 @@ public sealed class Files(ObjectCallers callers, ProviderCalls calls, SessionsCl
     }
 
     static ProviderCall Call(HttpContext http, Caller caller, ProviderObject file, HttpMethod method) =>
-        new(http, Wires.Chat, ObjectCallers.ProviderOf(caller.Project, file), file.ProviderKey, method, BatchState.PathOf(file)) { About = file };
+        new(
+            http,
+            Wires.Chat,
+            ObjectCallers.ProviderOf(caller.Project, file),
+            file.ProviderKey,
+            method,
+            BatchState.PathOf(file))
+        {
+            About = file,
+        };
 
     static JsonObject Shown(ProviderObject file, JsonObject answer)
     {

@@ -63,7 +63,8 @@ public static class MessageBatchBody
                 length = json.End - start;
             }
             else
-                throw Unpriceable($"{at}{Encoding.UTF8.GetString(name)}", "a request of a batch has 'custom_id' and 'params' and nothing else");
+                throw Unpriceable(
+                    $"{at}{Encoding.UTF8.GetString(name)}", "a request of a batch has 'custom_id' and 'params' and nothing else");
         }
         if (length == 0)
             throw new ProblemException(Problems.Missing($"{at}params"));

@@ -5,12 +5,13 @@ using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Proxy.Batches;
 
-/// <summary><c>/v1/messages/batches</c>: Anthropic's batches, see <see cref="BatchCreation"/> for what they cost.</summary>
-public sealed class MessageBatches(ObjectCallers callers, BatchCreation creation, BatchSettling settling, ProviderCalls calls, SessionsClient sessions, TimeProvider time)
+/// <summary><c>/v1/messages/batches</c>: Anthropic's batches. <see cref="BatchCreation"/> says how they are charged.</summary>
+public sealed class MessageBatches(
+    ObjectCallers callers, BatchCreation creation, BatchSettling settling, ProviderCalls calls, SessionsClient sessions, TimeProvider time)
 {
     const string Path = "/v1/messages/batches", Kind = ProviderObject.MessageBatch;
 
-    /// <summary>Of a description; the rest is the provider's.</summary>
+    /// <summary>The members of a description that we replace; all others are the provider's.</summary>
     const string Id = "id", ResultsUrl = "results_url";
 
     public static void Map(WebApplication app)
@@ -33,7 +34,10 @@ public sealed class MessageBatches(ObjectCallers callers, BatchCreation creation
         var sent = MessageBatchBody.Read(body.Memory, plan);
         call.Route = plan.Route!;
         var upstream = call.Route.Upstream;
-        var create = new ProviderCall(http, Wires.Messages, upstream, upstream.NextKey(), HttpMethod.Post, Path) { Content = () => Json(sent) };
+        var create = new ProviderCall(http, Wires.Messages, upstream, upstream.NextKey(), HttpMethod.Post, Path)
+        {
+            Content = () => Json(sent),
+        };
         var (made, answer) = await creation.CreateAsync(call, new(Kind, "msgbatch_", plan.Terms, create,
             providerId => create with { Path = $"{Path}/{Uri.EscapeDataString(providerId)}/cancel", Content = null }));
         return ProviderCalls.Answer(Shown(http, made, answer));
@@ -44,7 +48,8 @@ public sealed class MessageBatches(ObjectCallers callers, BatchCreation creation
         var caller = await callers.EnterAsync(http, Wires.Messages);
         if (http.Request.Query.ContainsKey("before_id"))
             throw FieldErrors.Invalid("before_id", "is not offered here; go on with 'after_id'");
-        var (page, hasMore) = await callers.ListAsync(http, caller, Kind, "after_id", batch => AskAsync(http, caller, batch, HttpMethod.Get, ""));
+        var (page, hasMore) = await callers.ListAsync(
+            http, caller, Kind, "after_id", batch => AskAsync(http, caller, batch, HttpMethod.Get, ""));
         return ProviderCalls.Answer(new JsonObject
         {
             ["data"] = new JsonArray([.. page]),
@@ -67,13 +72,15 @@ public sealed class MessageBatches(ObjectCallers callers, BatchCreation creation
         await calls.PassAsync(http, Call(http, caller, batch, HttpMethod.Get, "/results"), "application/x-jsonl");
     }
 
-    /// <summary>With the batch its results are gone: what it cost is booked before.</summary>
+    /// <summary>Deleting a batch deletes its results, so its cost must be booked before.</summary>
     async Task<IResult> DeleteAsync(HttpContext http, string id)
     {
         var caller = await callers.EnterAsync(http, Wires.Messages);
         var batch = await callers.FindAsync(caller, Kind, id);
         if (!batch.Settled && !await settling.SettleAsync(batch, http.RequestAborted))
-            throw new ProblemException(Problems.Conflict("batch_not_settled", "A batch can be deleted when it has ended and its cost is booked. Try again in a moment."));
+            throw new ProblemException(
+                Problems.Conflict(
+                    "batch_not_settled", "A batch can be deleted when it has ended and its cost is booked. Try again in a moment."));
         var answer = await calls.AskAsync(Call(http, caller, batch, HttpMethod.Delete, ""), http.RequestAborted);
         await sessions.DeleteAsync(batch);
         answer[Id] = batch.Id;
@@ -89,11 +96,25 @@ public sealed class MessageBatches(ObjectCallers callers, BatchCreation creation
     }
 
     static ProviderCall Call(HttpContext http, Caller caller, ProviderObject batch, HttpMethod method, string action) =>
-        new(http, Wires.Messages, ObjectCallers.ProviderOf(caller.Project, batch), batch.ProviderKey, method, $"{BatchState.PathOf(batch)}{action}") { About = batch };
+        new(
+            http,
+            Wires.Messages,
+            ObjectCallers.ProviderOf(caller.Project, batch),
+            batch.ProviderKey,
+            method,
+            $"{BatchState.PathOf(batch)}{action}")
+        {
+            About = batch,
+        };
 
-    static ReadOnlyMemoryContent Json(ReadOnlyMemory<byte> json) => new(json) { Headers = { ContentType = new MediaTypeHeaderValue("application/json") } };
+    static ReadOnlyMemoryContent Json(ReadOnlyMemory<byte> json) => new(json)
+    {
+        Headers = { ContentType = new MediaTypeHeaderValue("application/json") },
+    };
 
-    /// <summary>As the provider describes it, under our id. The SDK follows the link with the caller's key: it must lead here.</summary>
+    /// <summary>
+    /// The provider's description under our id. The SDK follows the link with the caller's key, so the link must lead here.
+    /// </summary>
     static JsonObject Shown(HttpContext http, ProviderObject batch, JsonObject answer)
     {
         answer[Id] = batch.Id;
@@ -102,6 +123,6 @@ public sealed class MessageBatches(ObjectCallers callers, BatchCreation creation
         return answer;
     }
 
-    /// <summary>Whoever ends TLS before us says so; never the other way round.</summary>
+    /// <summary>A server in front of us that ends TLS names the scheme. Its header can only turn http into https.</summary>
     static string SchemeOf(HttpRequest request) => request.Headers["X-Forwarded-Proto"] == "https" ? "https" : request.Scheme;
 }

@@ -5,16 +5,18 @@ using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Proxy.Batches;
 
-/// <summary>Stages 1, 2 and 4 of every route of files and batches, and which of the caller's own objects is meant.</summary>
+/// <summary>Stages 1, 2 and 4 of every route of files and batches, and the look-up of the caller's own objects.</summary>
 public sealed partial class ObjectCallers(Identity identity, KeyUse keys, RateLimits rateLimits, SessionsClient sessions)
 {
     const int DefaultPage = 20, MaxPage = 100;
 
-    /// <summary>Providers asked at once for one page of a list.</summary>
+    /// <summary>Providers that are asked at the same time for one page of a list.</summary>
     const int AskedAtOnce = 8;
 
-    /// <summary>Who calls. Counts as a request where requests per minute are limited; the tokens of a batch are not of this minute.</summary>
-    /// <exception cref="ProblemException">The caller may not.</exception>
+    /// <summary>
+    /// Identifies the caller. The call counts where requests per minute are limited; tokens of a batch do not count toward the minute.
+    /// </summary>
+    /// <exception cref="ProblemException">The caller may not call.</exception>
     public async Task<Caller> EnterAsync(HttpContext http, Wire wire, Guid? request = null)
     {
         http.SetRequestId(request ?? Ids.New());
@@ -30,16 +32,22 @@ public sealed partial class ObjectCallers(Identity identity, KeyUse keys, RateLi
         return taken.Problem is { } limited ? throw new ProblemException(limited) : caller;
     }
 
-    /// <exception cref="ProblemException">The caller's customer has no such object (404); others' are not there.</exception>
+    /// <exception cref="ProblemException">The caller's customer has no such object (404). Objects of others look the same.</exception>
     public async Task<ProviderObject> FindAsync(Caller caller, string kind, string id) =>
-        Id().IsMatch(id) && await sessions.ObjectAsync(caller.Credential.Customer!.Value, id) is { } found && found.Kind == kind ? found : throw NotFound(kind);
+        Id().IsMatch(id) && await sessions.ObjectAsync(caller.Credential.Customer!.Value, id) is { } found && found.Kind == kind
+            ? found
+            : throw NotFound(kind);
 
-    /// <exception cref="ProblemException">The provider that keeps it is no longer there (404).</exception>
+    /// <exception cref="ProblemException">The provider that keeps the object is no longer configured (404).</exception>
     public static Upstream ProviderOf(Project project, ProviderObject of) => project.FindProvider(of.Provider) ?? throw NotFound(of.Kind);
 
-    /// <summary>A page of the customer's own, newest first, each as its provider describes it now; what that has forgotten is left out.</summary>
-    /// <param name="cursor">The query parameter that names the last one of the page before.</param>
-    public async Task<(T[] Page, bool HasMore)> ListAsync<T>(HttpContext http, Caller caller, string kind, string cursor, Func<ProviderObject, Task<T>> describe)
+    /// <summary>
+    /// One page of the customer's objects, newest first, each as its provider describes it now. Objects that the provider no longer has are
+    /// left out.
+    /// </summary>
+    /// <param name="cursor">The query parameter that names the last object of the page before.</param>
+    public async Task<(T[] Page, bool HasMore)> ListAsync<T>(
+        HttpContext http, Caller caller, string kind, string cursor, Func<ProviderObject, Task<T>> describe)
         where T : class
     {
         var asked = http.Request.Query["limit"].ToString();
@@ -73,7 +81,7 @@ public sealed partial class ObjectCallers(Identity identity, KeyUse keys, RateLi
         ["has_more"] = hasMore,
     };
 
-    /// <summary>Nothing else is worth a look, and a dot segment would lead it elsewhere.</summary>
+    /// <summary>Other ids cannot exist, and a dot segment would change the address.</summary>
     [GeneratedRegex("^[a-z]{1,10}[_-][0-9a-f]{32}$")]
     private static partial Regex Id();
 

@@ -8,19 +8,19 @@ using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Proxy.Batches;
 
-/// <summary>A call about something that a provider keeps, with the key that it was made with.</summary>
-/// <param name="Http">The caller, whose headers of the wire are passed on; null for work that nobody waits for.</param>
-/// <param name="Path">From the provider's root.</param>
+/// <summary>A call about something that a provider keeps. It uses the key that the object was made with.</summary>
+/// <param name="Http">The caller, whose headers of the wire are passed on; null for background work.</param>
+/// <param name="Path">The path from the provider's root.</param>
 public sealed record ProviderCall(HttpContext? Http, Wire Wire, Upstream Upstream, string Key, HttpMethod Method, string Path)
 {
-    /// <summary>Called for each attempt; null for a call without a body.</summary>
+    /// <summary>Makes the body for each attempt; null for a call without a body.</summary>
     public Func<HttpContent>? Content { get; init; }
 
-    /// <summary>What callers know by another name: replaced in what the provider says of it when it refuses.</summary>
+    /// <summary>The object that callers know by our id. Our id replaces the provider's in its error messages.</summary>
     public ProviderObject? About { get; init; }
 }
 
-/// <summary>Calls providers about files and batches. What they refuse, or fail at, becomes a problem.</summary>
+/// <summary>Calls providers about files and batches. Refusals and failures become problems.</summary>
 public sealed class ProviderCalls(Forwarding forwarding)
 {
     const int MaxErrorBytes = 64 * 1024;
@@ -32,8 +32,8 @@ public sealed class ProviderCalls(Forwarding forwarding)
 
     static readonly JsonSerializerOptions Relaxed = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    /// <summary>A good answer's head; its body is the caller's to read and dispose.</summary>
-    /// <exception cref="ProblemException">There is none.</exception>
+    /// <summary>The head of a good answer. The caller reads the body and disposes it.</summary>
+    /// <exception cref="ProblemException">The provider gave no good answer.</exception>
     public async Task<HttpResponseMessage> SendAsync(ProviderCall call, CancellationToken token)
     {
         using var patience = token.WithTimeout(call.Upstream.Timeout);
@@ -68,7 +68,7 @@ public sealed class ProviderCalls(Forwarding forwarding)
             var json = JsonNode.Parse(answer.Memory.Span) as JsonObject;
             return json?["id"]?.GetValueKind() == JsonValueKind.String ? json : throw new ProblemException(UpstreamErrors.Malformed);
         }
-        // A member that is there twice is an ArgumentException.
+        // A duplicate member surfaces as an ArgumentException.
         catch (Exception e) when (e is JsonException or ArgumentException or InvalidOperationException)
         {
             throw new ProblemException(UpstreamErrors.Malformed);
@@ -79,7 +79,7 @@ public sealed class ProviderCalls(Forwarding forwarding)
         }
     }
 
-    /// <summary>Passes on what the provider keeps, byte for byte, however large it is.</summary>
+    /// <summary>Passes on content that the provider keeps, byte for byte, at any size.</summary>
     /// <inheritdoc cref="SendAsync"/>
     public async Task PassAsync(HttpContext http, ProviderCall call, string contentType)
     {
@@ -102,7 +102,7 @@ public sealed class ProviderCalls(Forwarding forwarding)
         }
         catch (Exception e) when (e is IOException or OperationCanceledException)
         {
-            http.Abort(); // half of it must not look like all of it
+            http.Abort(); // half of the content must not look like all of it
         }
         finally
         {

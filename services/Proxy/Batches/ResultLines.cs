@@ -5,15 +5,15 @@ namespace LlmGateway.Proxy.Batches;
 /// <summary>Reads lines of a stream that may be much larger than memory.</summary>
 public static class ResultLines
 {
-    /// <summary>As long as an answer may be outside of a batch.</summary>
+    /// <summary>The same length as that of an answer outside of a batch.</summary>
     const int MaxLineBytes = 32 * 1024 * 1024;
 
     const int UsualBytes = 64 * 1024;
 
     public delegate void LineReader(ReadOnlySpan<byte> line);
 
-    /// <summary>Hands over every line that is not blank, without its end.</summary>
-    /// <exception cref="IOException">A line is longer than anything that is read.</exception>
+    /// <summary>Gives every line that is not blank to the handler, without its line end.</summary>
+    /// <exception cref="IOException">A line is longer than the longest answer.</exception>
     public static async Task ReadAsync(Stream stream, LineReader read, CancellationToken token)
     {
         var buffer = ArrayPool<byte>.Shared.Rent(UsualBytes);

@@ -3,13 +3,15 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Proxy;
 
 /// <summary>
-/// Cross-origin rules. A preflight carries no credential, so it is answered by the union of all projects' lists; the real request is held against
-/// its own project's list (Permit). Credentials travel in headers, never in cookies, so none are allowed.
+/// Cross-origin rules. A preflight carries no credential, so the union of all projects' lists decides it. The real request is checked
+/// against the list of its own project (Permit). Credentials travel in headers, never in cookies, so the answer allows no cookies.
 /// </summary>
 public sealed class Cors(SessionsClient sessions, TimeProvider time)
 {
-    const string ExposedHeaders = "X-Request-Id, request-id, X-LLMGateway-Cost, X-LLMGateway-Model, X-LLMGateway-Provider, X-Query-Type, Retry-After, "
-        + "X-RateLimit-Limit-Requests, X-RateLimit-Remaining-Requests, X-RateLimit-Reset-Requests, X-RateLimit-Limit-Tokens, X-RateLimit-Remaining-Tokens, X-RateLimit-Reset-Tokens";
+    const string ExposedHeaders =
+        "X-Request-Id, request-id, X-LLMGateway-Cost, X-LLMGateway-Model, X-LLMGateway-Provider, X-Query-Type, Retry-After, "
+        + "X-RateLimit-Limit-Requests, X-RateLimit-Remaining-Requests, X-RateLimit-Reset-Requests, "
+        + "X-RateLimit-Limit-Tokens, X-RateLimit-Remaining-Tokens, X-RateLimit-Reset-Tokens";
 
     static readonly TimeSpan MaxAge = TimeSpan.FromSeconds(5);
 
@@ -33,12 +35,14 @@ public sealed class Cors(SessionsClient sessions, TimeProvider time)
             }
             headers.AccessControlAllowOrigin = origin;
             headers.AccessControlAllowMethods = "GET, POST, PATCH, PUT, DELETE";
-            headers.AccessControlAllowHeaders = http.Request.Headers["Access-Control-Request-Headers"].ToString() is { Length: > 0 } asked ? asked : "Authorization, Content-Type";
+            headers.AccessControlAllowHeaders = http.Request.Headers["Access-Control-Request-Headers"].ToString() is { Length: > 0 } asked
+                ? asked
+                : "Authorization, Content-Type";
             headers.AccessControlMaxAge = "600";
             http.Response.StatusCode = StatusCodes.Status204NoContent;
             return;
         }
-        // Refusals are readable too: a page must be able to show why. Only a forbidden origin learns nothing.
+        // Pages of other origins may read refusals, so that they can show the reason. Only the refusal of a forbidden origin is unreadable.
         http.Response.OnStarting(() =>
         {
             if (!http.Items.ContainsKey(nameof(Problems.ForbiddenOrigin)))
@@ -51,7 +55,7 @@ public sealed class Cors(SessionsClient sessions, TimeProvider time)
         await next(http);
     }
 
-    /// <summary>Marks the answer as one that a page of another origin may not read.</summary>
+    /// <summary>Marks the answer as unreadable for pages of another origin.</summary>
     public static void Forbid(HttpContext http) => http.Items[nameof(Problems.ForbiddenOrigin)] = true;
 
     async Task<bool> IsAllowedAsync(string origin)

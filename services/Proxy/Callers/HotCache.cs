@@ -4,27 +4,31 @@ using LlmGateway.Contracts;
 namespace LlmGateway.Proxy;
 
 /// <summary>
-/// What the edge remembers for a few seconds: memory first, then Redis, then the service that owns it. A value is never used longer than
-/// <see cref="Credential.MaxAge"/> after its owner read it from the database; a value that is in use is read again in the background before that,
-/// so that callers do not wait: by its owner, because the copy in Redis is as old as this one. One fetch per key at a time.
+/// Values that the edge keeps for a few seconds: first in memory, then in Redis, then at the service that owns them. A value is never used
+/// longer than <see cref="Credential.MaxAge"/> after its owner read it from the database. A value in use is read again in the background
+/// before that age, so that callers do not wait. That read goes to the owner, because the copy in Redis is as old as the one in memory.
+/// Only one fetch per key runs at a time.
 /// </summary>
-/// <param name="fetch">Asks Redis and the owner, or the owner alone when told to skip Redis. Null means that there is no such thing; throws when nobody answers.</param>
-/// <param name="readAt">When the owner read the value.</param>
+/// <param name="fetch">Asks Redis and the owner, or only the owner when told to skip Redis. Returns null when the thing does not exist;
+/// throws when nobody answers.</param>
+/// <param name="readAt">When the owner read the value from the database.</param>
 public sealed class HotCache<TKey, TValue>(Func<TKey, bool, Task<TValue?>> fetch, Func<TValue, DateTimeOffset> readAt, TimeProvider time)
     where TKey : notnull
     where TValue : class
 {
-    /// <summary>Keys remembered at most, unknown ones included: guessing credentials must not fill the memory.</summary>
+    /// <summary>Most keys in memory, unknown ones included, so that guessed credentials cannot fill it.</summary>
     const int MaxEntries = 100_000;
 
     static readonly TimeSpan RefreshAfter = TimeSpan.FromSeconds(3), UnknownFor = TimeSpan.FromSeconds(1);
 
     readonly ConcurrentDictionary<TKey, Entry> _entries = new();
 
-    /// <summary>The value, or null when there is none. Throws what <c>fetch</c> throws when there is nothing young enough to fall back on.</summary>
+    /// <summary>
+    /// The value, or null when it does not exist. Throws what <c>fetch</c> throws when no value in memory is young enough.
+    /// </summary>
     public ValueTask<TValue?> GetAsync(TKey key) => TryGet(key, out var value) ? new(value) : new(WaitAsync(key));
 
-    /// <summary>What is known without asking, which may be that there is no such thing.</summary>
+    /// <summary>What is known without asking. It may be known that the thing does not exist.</summary>
     public bool TryGet(TKey key, out TValue? value)
     {
         value = null;
@@ -42,7 +46,10 @@ public sealed class HotCache<TKey, TValue>(Func<TKey, bool, Task<TValue?>> fetch
         return false;
     }
 
-    /// <summary>Forgets a value that its owner has changed. A copy in Redis may be older than the change for as long as copies live there.</summary>
+    /// <summary>
+    /// Forgets a value that its owner has changed. Redis is skipped for as long as copies live there, because its copy may be older than
+    /// the change.
+    /// </summary>
     public void Invalidate(TKey key) => _entries[key] = new Entry { SkipRedisUntil = time.GetUtcNow() + Credential.MaxAge };
 
     public void InvalidateWhere(Func<TValue, bool> matches)
@@ -68,7 +75,7 @@ public sealed class HotCache<TKey, TValue>(Func<TKey, bool, Task<TValue?>> fetch
         }
         catch (Exception)
         {
-            // The value in hand is still young enough; the next caller that needs a new one learns of the outage.
+            // The value in memory is still young enough. The next caller that needs a new one learns of the outage.
         }
     }
 
@@ -76,8 +83,11 @@ public sealed class HotCache<TKey, TValue>(Func<TKey, bool, Task<TValue?>> fetch
     {
         var now = time.GetUtcNow();
         var value = await fetch(key, skipRedis);
-        var fresh = new Entry { Fetched = true, Value = value, ReadAt = value is null ? now : readAt(value), SkipRedisUntil = old.SkipRedisUntil };
-        // If it was invalidated meanwhile, what we read may be from before the change: leave the newer entry alone.
+        var fresh = new Entry
+        {
+            Fetched = true, Value = value, ReadAt = value is null ? now : readAt(value), SkipRedisUntil = old.SkipRedisUntil,
+        };
+        // If the entry was invalidated meanwhile, the value read here may predate the change. Then the newer entry stays.
         _entries.TryUpdate(key, fresh, old);
         return value;
     }

@@ -4,11 +4,14 @@ using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Proxy;
 
-/// <summary>Who is calling, and the project that they call.</summary>
-/// <param name="Fingerprint">Of the credential; how caches and pushes name it.</param>
+/// <summary>Who is calling, and the project that is called.</summary>
+/// <param name="Fingerprint">Fingerprint of the credential. Caches and pushes use it as the name.</param>
 public sealed record Caller(Credential Credential, Project Project, string Fingerprint);
 
-/// <summary>Stages 1 and 2 of every call: from a credential in a header to a caller who may proceed. A store that does not answer throws an outage (503), never a 401.</summary>
+/// <summary>
+/// Stages 1 and 2 of every call: finds the credential in the request and decides whether its caller may proceed. A store that does not
+/// answer surfaces as an outage (503), never as a 401.
+/// </summary>
 public sealed class Identity
 {
     readonly HotCache<string, Credential> _credentials;
@@ -16,8 +19,8 @@ public sealed class Identity
     readonly TimeProvider _time;
 
     /// <summary>
-    /// Fingerprints of known credentials by the very string (not its text) that they came in, which the server keeps while a connection sends the same: so its credential is hashed once.
-    /// Entries go with their strings.
+    /// Fingerprints of known credentials, keyed by the string object of the header. The server keeps that object while a connection sends
+    /// the same header, so each connection's credential is hashed once. An entry is collected with its string.
     /// </summary>
     readonly ConditionalWeakTable<string, string> _fingerprints = [];
 
@@ -30,7 +33,7 @@ public sealed class Identity
             project => project.Catalog.ReadAt, time);
     }
 
-    /// <summary>The caller, or why there is none. Status, expiry and origin have been checked.</summary>
+    /// <summary>The caller, or the problem to answer with. Status, expiry and origin have been checked.</summary>
     public async ValueTask<(Caller? Caller, Problem? Problem)> IdentifyAsync(HttpContext http)
     {
         if (!Permit.TryFindCredential(http.Request, out var token, out var kept, out var inQuery))
@@ -41,10 +44,10 @@ public sealed class Identity
         string? fingerprint = null;
         var isNew = kept is not null && !_fingerprints.TryGetValue(kept, out fingerprint);
         fingerprint ??= Token.Fingerprint(token);
-        // Most are known; only of others the form is looked at, before anybody is asked about them.
+        // Most credentials are known. The form is checked only for unknown ones, before Redis or Sessions is asked.
         if (!_credentials.TryGet(fingerprint, out var credential) && Token.TryRead(token, out _, out _))
             credential = await _credentials.GetAsync(fingerprint);
-        // Where the project takes none there, a good key in the query is told nothing that a bad one is not.
+        // A project may refuse keys in the query. There a valid key in the query gets the same answer as an invalid one.
         if (credential is null || (inQuery && await _projects.GetAsync(credential.Project) is not { Catalog.KeysInQuery: true }))
             return (null, unknown);
         if (isNew)
@@ -59,10 +62,10 @@ public sealed class Identity
         return forbidden is null ? (new Caller(credential, project, fingerprint), null) : (null, forbidden);
     }
 
-    /// <summary>A project, for work that nobody is waiting for; null when it is gone.</summary>
+    /// <summary>A project for background work; null when it no longer exists.</summary>
     public ValueTask<Project?> ProjectAsync(Guid id) => _projects.GetAsync(id);
 
-    /// <summary>What a push from another service makes us forget.</summary>
+    /// <summary>Removes what a push from another service makes outdated.</summary>
     public void Forget(Invalidation invalidation)
     {
         switch (invalidation.Kind)
@@ -80,6 +83,6 @@ public sealed class Identity
         }
     }
 
-    /// <summary>The credential as it is now, for requests that are running on it.</summary>
+    /// <summary>The current state of a credential that has running requests.</summary>
     public ValueTask<Credential?> CurrentAsync(string fingerprint) => _credentials.GetAsync(fingerprint);
 }

@@ -3,7 +3,11 @@ using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Proxy;
 
-/// <summary>Hears what other services push over Redis: revocations, changed projects, frozen wallets. Lost pushes cost seconds, never money.</summary>
+/// <summary>
+/// Handles what other services push over Redis: revocations, changed projects, frozen wallets, recalls. Pushes may be lost. A lost
+/// revocation takes effect within <see cref="Credential.MaxAge"/>. After a lost freeze this proxy still admits requests on what it holds of
+/// the wallet.
+/// </summary>
 public sealed class Invalidations(Redis redis, Identity identity, RunningCalls runningCalls, Slices slices) : IHostedService
 {
     public Task StartAsync(CancellationToken cancellationToken)

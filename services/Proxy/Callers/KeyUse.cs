@@ -4,7 +4,9 @@ using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Proxy;
 
-/// <summary>When each customer key was last used, told to Sessions every few seconds instead of with every request. A crash loses seconds of it, nothing more.</summary>
+/// <summary>
+/// Collects when each customer key was last used and tells Sessions every few seconds. A crash loses the last few seconds of it.
+/// </summary>
 public sealed class KeyUse(SessionsClient sessions, TimeProvider time, ILogger<KeyUse> log) : BackgroundService
 {
     static readonly TimeSpan Interval = TimeSpan.FromSeconds(5);
@@ -28,7 +30,7 @@ public sealed class KeyUse(SessionsClient sessions, TimeProvider time, ILogger<K
                 {
                     await sessions.RecordUseAsync(new([.. batch.Select(used => new KeyUsed(used.Key, used.Value))]));
                     foreach (var told in batch)
-                        _used.TryRemove(told); // unless it was used again meanwhile
+                        _used.TryRemove(told); // a key that was used again meanwhile stays
                 }
                 catch (Exception e) when (Problems.IsOutage(e))
                 {

@@ -4,12 +4,16 @@ using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Proxy;
 
-/// <summary>The rules of who may do what, as pure functions: credential positions, status, origin, model scope.</summary>
+/// <summary>The rules of who may do what, as pure functions: place of the credential, status, origin, model scope.</summary>
 public static class Permit
 {
-    /// <summary>The credential of a request, wherever its SDK puts it. One in the query is taken out of it, so that nothing that comes later can show it.</summary>
-    /// <param name="kept">The header that it stands in, if it is one whose string the server keeps for the connection as long as it comes again unchanged; else null.</param>
-    /// <param name="inQuery">Only some projects accept it there; which project it is, the credential says.</param>
+    /// <summary>
+    /// The credential of a request, from any of the places that SDKs use. A credential in the query is removed from the query, so that no
+    /// later code can log it.
+    /// </summary>
+    /// <param name="kept">The string of the header, if the server reuses it while the connection sends the same value; else null.</param>
+    /// <param name="inQuery">The credential was in the query. Only some projects accept that, and the project is known only from the
+    /// credential.</param>
     public static bool TryFindCredential(HttpRequest request, out ReadOnlySpan<char> credential, out string? kept, out bool inQuery)
     {
         (kept, inQuery) = (null, false);
@@ -51,7 +55,10 @@ public static class Permit
         _ => credential.ExpiresAt <= now ? Problems.ExpiredCredential : null,
     };
 
-    /// <summary>Origins stop browsers, not scripts: a request without the header is allowed; the spend cap and the short life are the real limits.</summary>
+    /// <summary>
+    /// Checks project, sessions and origin. A request without an Origin header is allowed: the rule protects browsers, not against scripts.
+    /// The spend cap and the short lifetime limit those.
+    /// </summary>
     public static Problem? Check(Credential credential, Project project, string origin)
     {
         if (!project.Catalog.Active)
@@ -61,7 +68,7 @@ public static class Permit
         return origin.Length > 0 && project.Origins.Count > 0 && !project.Origins.Contains(origin) ? Problems.ForbiddenOrigin : null;
     }
 
-    /// <summary>Only customers' credentials call models, and only models in their scope.</summary>
+    /// <summary>Checks the model scope, the price, and that test credentials call only sandbox or free models.</summary>
     public static Problem? Check(Credential credential, Route route, string model)
     {
         if (credential.Models is { } scope && !route.IsIn(scope))
@@ -71,7 +78,9 @@ public static class Permit
         return credential.Test && !route.Upstream.Provider.Sandbox && !route.Model.Prices.IsFree ? Problems.LiveOnly : null;
     }
 
-    /// <summary>Platform secrets manage; they never call models.</summary>
+    /// <summary>Platform secrets may only manage; they cannot call models.</summary>
     public static Problem? CheckInference(Credential credential) =>
-        credential.Kind == CredentialKind.SecretKey ? Problems.WrongCredential("a session token (es_…) or a customer key (llm_gw_…)") : null;
+        credential.Kind == CredentialKind.SecretKey
+            ? Problems.WrongCredential("a session token (es_…) or a customer key (llm_gw_…)")
+            : null;
 }

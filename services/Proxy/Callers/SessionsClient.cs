@@ -33,12 +33,14 @@ public sealed class SessionsClient(HttpClient http, Redis redis)
     }
 
     /// <summary>Null when the customer has no such object.</summary>
-    public Task<ProviderObject?> ObjectAsync(Guid customer, string id) => GetAsync<ProviderObject>($"/internal/provider-objects/{customer:N}/{Uri.EscapeDataString(id)}");
+    public Task<ProviderObject?> ObjectAsync(Guid customer, string id) =>
+        GetAsync<ProviderObject>($"/internal/provider-objects/{customer:N}/{Uri.EscapeDataString(id)}");
 
     /// <summary>Newest first.</summary>
-    /// <param name="after">The last object of the page before.</param>
+    /// <param name="after">The last object of the previous page.</param>
     public async Task<IReadOnlyList<ProviderObject>> ObjectsAsync(Guid customer, string kind, int limit, string? after) =>
-        await GetAsync<IReadOnlyList<ProviderObject>>($"/internal/provider-objects/{customer:N}?kind={kind}&limit={limit}&after={Uri.EscapeDataString(after ?? "")}") ?? [];
+        await GetAsync<IReadOnlyList<ProviderObject>>(
+            $"/internal/provider-objects/{customer:N}?kind={kind}&limit={limit}&after={Uri.EscapeDataString(after ?? "")}") ?? [];
 
     public async Task DeleteAsync(ProviderObject gone)
     {

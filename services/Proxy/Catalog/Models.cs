@@ -7,12 +7,16 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Proxy;
 
 /// <summary>
-/// <c>GET /v1/models</c>, <c>/v1/models/{id}</c>, and both under <c>/v1beta</c> or nothing: what this credential may call, nothing else. Three wires share the address; a client's
-/// headers tell which it speaks: <c>anthropic-version</c>, a key in Google's manner, else OpenAI's.
+/// <c>GET /v1/models</c> and <c>/v1/models/{id}</c>, also under <c>/v1beta</c> and without a version: the models that this credential may
+/// call. Three wires share these addresses. The request's headers decide between them: <c>anthropic-version</c>, a key in Google's form,
+/// else OpenAI.
 /// </summary>
 public static partial class Models
 {
-    static readonly JsonSerializerOptions WithoutNulls = new(JsonSerializerDefaults.Web) { DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull };
+    static readonly JsonSerializerOptions WithoutNulls = new(JsonSerializerDefaults.Web)
+    {
+        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    };
 
     enum Shape { OpenAi, Anthropic, Gemini }
 
@@ -25,7 +29,10 @@ public static partial class Models
         }
     }
 
-    /// <summary>Base URLs are pasted with a slash at their end, and clients join them as they are: <c>/v1//models</c>. Call before <c>UseRouting</c>.</summary>
+    /// <summary>
+    /// Merges repeated slashes: some clients join a base URL that ends in a slash without change, to <c>/v1//models</c>. Call before
+    /// <c>UseRouting</c>.
+    /// </summary>
     public static void UseModelAddresses(this WebApplication app) => app.Use(next => http =>
     {
         if (HttpMethods.IsGet(http.Request.Method) && http.Request.Path.Value is { } path && path.Contains("//", StringComparison.Ordinal))
@@ -35,7 +42,7 @@ public static partial class Models
 
     static async Task<IResult> AnswerAsync(HttpContext http, Identity identity, string? id)
     {
-        // Before the key is taken out of the query.
+        // The shape is decided before the key is taken out of the query.
         var shape = ShapeOf(http.Request);
         if (shape != Shape.OpenAi)
             http.SetProblemBody(shape == Shape.Gemini ? Wires.Gemini.WriteError : Wires.Messages.WriteError);
@@ -45,7 +52,7 @@ public static partial class Models
             return problem;
         if (id is null)
             return Results.Json(List(shape, [.. Allowed(caller!)]), WithoutNulls);
-        // The server leaves this one escape to us.
+        // The server does not decode this one escape.
         var name = shape == Shape.Gemini ? GeminiTarget.ModelOf(id).Replace("%2F", "/", StringComparison.OrdinalIgnoreCase) : id;
         return FirstAllowed(caller!, name) is { } route ? Results.Json(Show(shape, route), WithoutNulls) : Problems.NotFound("model");
     }
@@ -59,9 +66,10 @@ public static partial class Models
         return request.Headers.ContainsKey("x-goog-api-key") || request.Query.ContainsKey("key") ? Shape.Gemini : Shape.OpenAi;
     }
 
-    static IEnumerable<Route> Allowed(Caller caller) => caller.Project.Catalog.Models.Select(model => FirstAllowed(caller, model.Id)).OfType<Route>();
+    static IEnumerable<Route> Allowed(Caller caller) =>
+        caller.Project.Catalog.Models.Select(model => FirstAllowed(caller, model.Id)).OfType<Route>();
 
-    /// <summary>By the first provider that the caller may use.</summary>
+    /// <summary>The first provider of the model that the caller may use.</summary>
     static Route? FirstAllowed(Caller caller, string name)
     {
         for (var route = caller.Project.Find(name); route is not null; route = route.Next)
@@ -70,19 +78,22 @@ public static partial class Models
         return null;
     }
 
-    /// <summary>All on one page: a project offers some dozens.</summary>
+    /// <summary>All models on one page: a project offers some dozens.</summary>
     static object List(Shape shape, Route[] routes)
     {
         var models = routes.Select(route => Show(shape, route));
         return shape switch
         {
-            Shape.Anthropic => new { data = models, has_more = false, first_id = routes.FirstOrDefault()?.Model.Id, last_id = routes.LastOrDefault()?.Model.Id },
+            Shape.Anthropic => new
+            {
+                data = models, has_more = false, first_id = routes.FirstOrDefault()?.Model.Id, last_id = routes.LastOrDefault()?.Model.Id,
+            },
             Shape.Gemini => new { models },
             _ => new { @object = "list", data = models },
         };
     }
 
-    /// <summary>When a model was made is not known here; the beginning of time is what vendors say then.</summary>
+    /// <summary>The age of a model is unknown here. Vendors report the Unix epoch in that case.</summary>
     static object Show(Shape shape, Route route) => shape switch
     {
         Shape.Anthropic => new { type = "model", id = route.Model.Id, display_name = route.Model.Id, created_at = "1970-01-01T00:00:00Z" },

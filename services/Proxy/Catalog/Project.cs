@@ -4,7 +4,9 @@ using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Proxy;
 
-/// <summary>A project's catalog, prepared for the hot path: models by every name that callers may use, provider secrets opened.</summary>
+/// <summary>
+/// A project's catalog, prepared for the hot path: models under every name that callers may use, and provider secrets decrypted.
+/// </summary>
 public sealed class Project
 {
     readonly FrozenDictionary<string, Route> _routes;
@@ -14,7 +16,8 @@ public sealed class Project
     {
         Catalog = catalog;
         Origins = catalog.AllowedOrigins.ToFrozenSet(StringComparer.Ordinal);
-        var providers = catalog.Providers.ToDictionary(provider => provider.Id, provider => new Upstream(provider, OpenSecrets(catalog, provider, envelope)));
+        var providers = catalog.Providers.ToDictionary(
+            provider => provider.Id, provider => new Upstream(provider, OpenSecrets(catalog, provider, envelope)));
         var routes = new Dictionary<string, Route>(StringComparer.Ordinal);
         foreach (var model in catalog.Models)
         {
@@ -35,12 +38,12 @@ public sealed class Project
 
     public ProjectCatalog Catalog { get; }
 
-    /// <summary>Exact origins; empty allows all.</summary>
+    /// <summary>Exact origins. An empty set allows every origin.</summary>
     public FrozenSet<string> Origins { get; }
 
     /// <summary>
-    /// Resolves <c>model</c> or <c>provider/model</c>, exactly as written; null when the project does not offer it. The bare name gives the first provider, with the others in
-    /// <see cref="Route.Next"/>; the name with a provider pins to that one.
+    /// Finds <c>model</c> or <c>provider/model</c>, exactly as written; null when the project does not offer it. A bare name gives the
+    /// first provider, with the others in <see cref="Route.Next"/>. A name with a provider pins that provider.
     /// </summary>
     public Route? Find(string model) => _routes.GetValueOrDefault(model);
 

@@ -5,7 +5,10 @@ namespace LlmGateway.Proxy;
 /// <summary>A model and the provider that answers for it.</summary>
 public sealed record Route(ModelOffer Model, Upstream Upstream)
 {
-    /// <summary>Where to go when this provider fails before the first content; null when there is nowhere else. What a caller may use is asked anew for each.</summary>
+    /// <summary>
+    /// The next provider, for when this one fails before the first content; null when there is none. The caller's permissions are checked
+    /// for each provider.
+    /// </summary>
     public Route? Next { get; init; }
 
     /// <summary>True when a model scope names this route, bare or with its provider.</summary>

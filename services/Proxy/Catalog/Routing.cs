@@ -3,12 +3,14 @@ using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Proxy;
 
-/// <summary>The rules of which provider answers: the model's providers in order, as far as the caller may use them.</summary>
+/// <summary>The rules that choose a provider: the model's providers in order, as far as the caller may use them.</summary>
 public static class Routing
 {
-    /// <summary>Why the request cannot be sent anywhere, or null. Every provider that it may end at is permitted, priced and within the bound.</summary>
-    /// <param name="route">The first provider of those.</param>
-    /// <param name="bound">The dearest of all, whichever of them answers.</param>
+    /// <summary>
+    /// The reason why no provider can take the request, or null. Every provider that may take it is permitted, priced and within the bound.
+    /// </summary>
+    /// <param name="route">The first provider that may take it.</param>
+    /// <param name="bound">The bound of the dearest of these providers.</param>
     public static Problem? TryRoute(Caller caller, Wire wire, ModelRequest request, out Route route, out UpperBound bound)
     {
         (bound, route) = (default, null!);
@@ -26,7 +28,10 @@ public static class Routing
         return route is null ? first ?? Problems.UnknownModel(request.Model) : null;
     }
 
-    /// <summary>Where to go when a provider has failed and the caller has seen nothing of its answer; null when there is nowhere else, or no other provider would do better.</summary>
+    /// <summary>
+    /// The next provider after a failure, as long as the caller has seen nothing of an answer; null when there is none, or when another one
+    /// would refuse for the same reason.
+    /// </summary>
     public static Route? Fallback(Caller caller, Wire wire, ModelRequest request, Route failed, Problem problem)
     {
         if (problem.Status is 400 or 413 or 422 && problem.Code != Problems.UntranslatableCode)
@@ -45,7 +50,8 @@ public static class Routing
         if (route.Model.Kind != wire.Kind)
             return Problems.Invalid("model", $"The model '{request.Model}' is of the kind '{route.Model.Kind}' and cannot be called here.");
         if (Wires.Of(route.Upstream.Provider.Wire, wire) is null)
-            return Problems.Untranslatable("model", $"The model '{request.Model}' cannot be called here: its provider does not speak {wire.Name}.");
+            return Problems.Untranslatable(
+                "model", $"The model '{request.Model}' cannot be called here: its provider does not speak {wire.Name}.");
         return UpperBound.TryOf(route.Model, request, out bound) ? null : Problems.Unpriced(request.Model);
     }
 }

@@ -4,11 +4,11 @@ using static LlmGateway.Proxy.FieldErrors;
 
 namespace LlmGateway.Proxy.Chat;
 
-/// <summary>Says in the words of the OpenAI chat wire what a caller of another wire asked for.</summary>
-/// <param name="wire">Its name, for messages.</param>
+/// <summary>Writes a <see cref="Conversation"/> as a request of the OpenAI chat wire.</summary>
+/// <param name="wire">The wire's name, for messages.</param>
 sealed class ChatComposer(Conversation conversation, string wire, Utf8JsonWriter json)
 {
-    /// <param name="limitMember">What the provider calls the output limit.</param>
+    /// <param name="limitMember">The provider's name of the output limit.</param>
     public void WriteBody(string upstreamModel, long outputLimit, string limitMember, bool stream)
     {
         if (conversation.TopK is { } topK)
@@ -27,7 +27,7 @@ sealed class ChatComposer(Conversation conversation, string wire, Utf8JsonWriter
         WriteSampling();
         WriteTools();
         WriteFormat();
-        // A model that thinks as much as it likes is one that is told nothing.
+        // The wire says nothing for a model without a limit on thinking.
         if (conversation.Effort is { BudgetTokens: not -1 } effort)
             json.WriteString("reasoning_effort", EffortBudgets.LevelOf(effort));
         json.WriteEndObject();
@@ -46,7 +46,7 @@ sealed class ChatComposer(Conversation conversation, string wire, Utf8JsonWriter
                 WriteUser(turns[i]);
                 continue;
             }
-            // Calls and what was said before them are one message: the results must follow at once.
+            // Calls and the text before them form one message, because the results must follow it directly.
             var parts = new List<Part>(turns[i].Parts);
             while (i + 1 < turns.Count && turns[i + 1].Speaker == Speaker.Assistant)
                 parts.AddRange(turns[++i].Parts);
@@ -55,7 +55,10 @@ sealed class ChatComposer(Conversation conversation, string wire, Utf8JsonWriter
         json.WriteEndArray();
     }
 
-    /// <summary>Results stand first, next to their calls. That a tool failed (<see cref="ToolResultPart.IsError"/>) is for its text to say: this wire has no place for it.</summary>
+    /// <summary>
+    /// Results come first, next to their calls. This wire has no place for the failure of a tool (<see cref="ToolResultPart.IsError"/>);
+    /// the result's text has to say so.
+    /// </summary>
     void WriteUser(Turn turn)
     {
         var said = new List<Part>();
@@ -78,7 +81,7 @@ sealed class ChatComposer(Conversation conversation, string wire, Utf8JsonWriter
             WriteMessage("user", said, turn.Field);
     }
 
-    /// <summary>Thoughts are left out: OpenAI refuses the member that some of its imitators have for them.</summary>
+    /// <summary>Thoughts are left out: OpenAI refuses the member that some imitators use for them.</summary>
     void WriteAssistant(List<Part> parts, string field)
     {
         var said = parts.FindAll(part => part is not (ToolCallPart or ReasoningPart));
@@ -121,7 +124,7 @@ sealed class ChatComposer(Conversation conversation, string wire, Utf8JsonWriter
         json.WriteEndObject();
     }
 
-    /// <summary>One text is a plain string: not every server takes parts everywhere.</summary>
+    /// <summary>A single text is written as a plain string, because some servers do not accept parts everywhere.</summary>
     void WriteContent(IReadOnlyList<Part> parts, string field)
     {
         if (parts is [] or [TextPart])
@@ -175,7 +178,7 @@ sealed class ChatComposer(Conversation conversation, string wire, Utf8JsonWriter
             json.WriteNumber(name, given.Value);
     }
 
-    /// <summary>OpenAI refuses what is said about tools where there are none.</summary>
+    /// <summary>OpenAI refuses tool settings without tools.</summary>
     void WriteTools()
     {
         if (conversation.Tools.Count == 0)

@@ -5,14 +5,16 @@ using System.Text.Json;
 namespace LlmGateway.Proxy.Chat;
 
 /// <summary>
-/// Reads answers of the OpenAI chat wire, a whole one or the chunks of a stream, and keeps what settling needs: the provider's usage, and our own count
-/// of what went by in case that is missing. Never throws, whatever the bytes.
+/// Reads answers of the OpenAI chat wire, whole or as chunks of a stream, and keeps what settling needs: the provider's usage, and our own
+/// count in case that is missing. Never throws.
 /// </summary>
-/// <param name="counts">False leaves out our own count, which is most of the work: for a whole answer, which can be read again should its usage be missing.</param>
-/// <param name="completion">The request on the wire before chat, where a choice has its words in <c>text</c>. Some chat servers say their words there once more, so chat does not read it.</param>
+/// <param name="counts">False skips our own count, which is most of the work. A whole answer can be read again if its usage is
+/// missing.</param>
+/// <param name="completion">The request is on the completions wire, where a choice has its words in <c>text</c>. Chat does not read that
+/// member, because some chat servers repeat their words there.</param>
 public sealed class ChatMeter(bool counts = true, CompletionRequest? completion = null) : WholeMeter
 {
-    // Names of the strings in a message or delta that are the model's words.
+    // Names of the members of a message or delta that hold the model's words.
     static readonly byte[][] Texts =
     [
         "content"u8.ToArray(), "text"u8.ToArray(), "refusal"u8.ToArray(),
@@ -20,7 +22,7 @@ public sealed class ChatMeter(bool counts = true, CompletionRequest? completion 
         "name"u8.ToArray(), "arguments"u8.ToArray(),
     ];
 
-    /// <summary>Of a choice that has no message around its words.</summary>
+    /// <summary>For a choice that has its words outside of a message.</summary>
     const int TextKind = 1;
 
     Track[] _tracks = new Track[1];
@@ -46,7 +48,7 @@ public sealed class ChatMeter(bool counts = true, CompletionRequest? completion 
         }
     }
 
-    /// <summary>Where the prompt is said once more, words are no sign of output.</summary>
+    /// <summary>Where the prompt is repeated in the answer, words alone do not prove output.</summary>
     public override bool UsageIsBelieved => completion?.EchoedTokens is null ? base.UsageIsBelieved : Usage?.Usage is not null;
 
     public override bool See(ReadOnlySpan<byte> answer) => Read(answer).IsJson;
@@ -64,7 +66,7 @@ public sealed class ChatMeter(bool counts = true, CompletionRequest? completion 
         }
         catch (JsonException)
         {
-            // What was read before the defect stays counted.
+            // Counts from before the defect stay.
         }
         MalformedSeen |= !piece.IsJson;
         if (piece.IsJson && piece.Usage.Length > 0 && !piece.UsageIsNull)
@@ -72,7 +74,7 @@ public sealed class ChatMeter(bool counts = true, CompletionRequest? completion 
         return piece;
     }
 
-    /// <summary>Counts what is too large to be read as the text that it mostly is.</summary>
+    /// <summary>Counts an event that is too large to parse as text, which most of it is.</summary>
     internal void SeeUnread(ReadOnlySpan<byte> bytes)
     {
         ContentSeen = true;
@@ -129,7 +131,9 @@ public sealed class ChatMeter(bool counts = true, CompletionRequest? completion 
         return count > 0;
     }
 
-    /// <summary>One answer's part. Its index stands before its words in every provider's chunks; otherwise its place in the array counts.</summary>
+    /// <summary>
+    /// One choice. Every provider's chunks have the index before the words; without an index the place in the array counts.
+    /// </summary>
     void SeeChoice(ref Utf8JsonReader reader, int index)
     {
         while (reader.NextMember())
@@ -167,7 +171,7 @@ public sealed class ChatMeter(bool counts = true, CompletionRequest? completion 
         {
             if (reader.TokenType == JsonTokenType.PropertyName)
             {
-                // OpenRouter says the same words again there.
+                // OpenRouter repeats the words there.
                 if (reader.Has("reasoning_details"u8))
                     reader.Skip();
                 kind = KindOf(ref reader);
@@ -192,7 +196,7 @@ public sealed class ChatMeter(bool counts = true, CompletionRequest? completion 
 
     ref Track TrackOf(int index)
     {
-        // More answers than can be asked for share tracks.
+        // Choices beyond the number that can be asked for share counters.
         index &= ModelRequest.MaxChoices - 1;
         if (index >= _tracks.Length)
             Array.Resize(ref _tracks, index + 1);
@@ -208,7 +212,7 @@ public sealed class ChatMeter(bool counts = true, CompletionRequest? completion 
         return -1;
     }
 
-    /// <summary>The words of one answer so far; a change of kind (content, arguments of a tool …) ends a word.</summary>
+    /// <summary>The words of one choice so far. A change of kind (content, arguments of a tool …) ends a word.</summary>
     struct Track
     {
         public TokenEstimate Estimate;
@@ -216,7 +220,7 @@ public sealed class ChatMeter(bool counts = true, CompletionRequest? completion 
     }
 }
 
-/// <summary>What one JSON text looked like. Offsets are those of the text.</summary>
+/// <summary>The layout of one JSON text. Offsets are offsets in it.</summary>
 public struct ChatPiece
 {
     public bool IsJson { get; internal set; }
@@ -229,12 +233,12 @@ public struct ChatPiece
     internal bool UsageIsNull { get; set; }
     internal bool UsageIsObject { get; set; }
 
-    /// <summary>End of what stands before the member, start of its name, start of the next member's name or 0.</summary>
+    /// <summary>End of what stands before the member; start of its name; start of the next member's name, or 0.</summary>
     internal int BeforeUsage { get; set; }
     internal int UsageName { get; set; }
     internal int AfterUsage { get; set; }
 
-    /// <summary>The bytes to cut so that the member is gone and the commas are right.</summary>
+    /// <summary>The bytes to cut so that the member is gone and the commas are correct.</summary>
     internal readonly (int Start, int End) Cut(ReadOnlySpan<byte> json)
     {
         var isFirst = json[..BeforeUsage].TrimStart(" \t\r\n"u8) is [(byte)'{'];

@@ -4,8 +4,8 @@ using static LlmGateway.Proxy.FieldErrors;
 namespace LlmGateway.Proxy.Chat;
 
 /// <summary>
-/// The members of a chat request that cost money in a way that no price of ours covers, in one place. They are refused, because a request whose
-/// upper bound is unknown could overspend a wallet. Members that are neither here nor read by <see cref="ChatRequestReader"/> pass through.
+/// The members of a chat request whose cost no price of ours covers. They are refused: a request without an upper bound could overspend a
+/// wallet. Members that neither this table nor <see cref="ChatRequestReader"/> names pass through.
 /// </summary>
 static class ChatParameters
 {
@@ -31,18 +31,19 @@ static class ChatParameters
         new("video_url", "what a video costs as input is unknown"),
     ];
 
-    /// <summary>Members that decide the cost and are read; no other spelling of them may pass.</summary>
+    /// <summary>Members that decide the cost and are read. Any other spelling of their names is refused.</summary>
     static readonly byte[][] Read =
     [
         "model"u8.ToArray(), "messages"u8.ToArray(), "n"u8.ToArray(), "max_tokens"u8.ToArray(), "max_completion_tokens"u8.ToArray(),
-        "stream"u8.ToArray(), "stream_options"u8.ToArray(), "tools"u8.ToArray(), "functions"u8.ToArray(), "service_tier"u8.ToArray(), "modalities"u8.ToArray(),
+        "stream"u8.ToArray(), "stream_options"u8.ToArray(), "tools"u8.ToArray(), "functions"u8.ToArray(), "service_tier"u8.ToArray(),
+        "modalities"u8.ToArray(),
     ];
 
     /// <summary>Refuses a top-level member whose cost has no price.</summary>
     public static void CheckTop(ReadOnlySpan<byte> name, JsonTokenType value) => CheckTop(name, value, Read);
 
     /// <inheritdoc cref="CheckTop(ReadOnlySpan{byte}, JsonTokenType)"/>
-    /// <param name="read">Members that decide the cost on the wire at hand, and are read.</param>
+    /// <param name="read">Members that decide the cost on this wire and are read.</param>
     public static void CheckTop(ReadOnlySpan<byte> name, JsonTokenType value, byte[][] read)
     {
         UnpricedMember.Refuse(name, value, Top);
@@ -50,11 +51,11 @@ static class ChatParameters
         ForbiddenMembers.Refuse(name, value);
     }
 
-    /// <summary>Why a member of a message or part cannot be priced, or null.</summary>
+    /// <summary>The reason why a member of a message or part cannot be priced, or null.</summary>
     public static string? ReasonAgainstContent(ReadOnlySpan<byte> name, JsonTokenType value) =>
         value == JsonTokenType.Null ? null : UnpricedMember.ReasonAgainst(name, Content);
 
-    /// <summary>Other tiers have other prices; what <c>auto</c> means is a setting of the provider's account.</summary>
+    /// <summary>Other service tiers have other prices. The meaning of <c>auto</c> depends on the provider's account.</summary>
     public static void CheckServiceTier(ref StrictJson json)
     {
         if (json.Token != JsonTokenType.Null && !json.IsString("auto"u8) && !json.IsString("default"u8))

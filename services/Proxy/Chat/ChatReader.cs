@@ -4,15 +4,15 @@ using LlmGateway.Proxy.Translation;
 namespace LlmGateway.Proxy.Chat;
 
 /// <summary>
-/// Reads answers of the OpenAI chat wire, for callers of other wires. Only the first of several answers: more cannot be asked for there. Streams that stay on this wire
-/// are <see cref="ChatRelay"/>'s, so no piece is ever said to belong to the end.
+/// Reads answers of the OpenAI chat wire for callers of other wires. Only the first choice is read, because those callers cannot ask for
+/// more. <see cref="ChatRelay"/> handles streams that stay on this wire, so this reader never marks a tail.
 /// </summary>
 public sealed class ChatReader : AnswerReader
 {
-    /// <summary>Calls in one answer that are followed; what is beyond is left out.</summary>
+    /// <summary>Most calls of one answer that are followed; further ones are left out.</summary>
     const int MaxCalls = 1024;
 
-    // Calls in the order of their beginning; the place in the list is the event's index.
+    // Calls in the order of their start. The place in the list is the event's index.
     readonly List<(int Given, string? Id)> _calls = [];
 
     bool _started;
@@ -28,7 +28,7 @@ public sealed class ChatReader : AnswerReader
 
     public override bool ReadWhole(ReadOnlySpan<byte> json, List<AnswerEvent> to) => Read(json, to);
 
-    /// <summary>False when there is no answer in it. What was read before a defect stays.</summary>
+    /// <summary>False when the text contains no answer. Events from before a defect stay.</summary>
     bool Read(ReadOnlySpan<byte> json, List<AnswerEvent> to)
     {
         var hasAnswer = false;
@@ -136,7 +136,7 @@ public sealed class ChatReader : AnswerReader
         if (stop is not { } reason)
             return;
         IsFinished = true;
-        // Some providers say only that the answer has ended, not that it ended in calls.
+        // Some providers report only that the answer ended, not that it ended with calls.
         to.Add(AnswerEvent.Finished(reason == StopReason.End && _calls.Count > 0 ? StopReason.ToolCalls : reason));
     }
 
@@ -146,7 +146,7 @@ public sealed class ChatReader : AnswerReader
         : reader.Has("content_filter"u8) ? StopReason.Filtered
         : StopReason.End;
 
-    /// <summary>A message or a piece of one; its members come in any order, its events as they were thought, said and done.</summary>
+    /// <summary>A message or a piece of one. Its members come in any order; its events are ordered as thoughts, words, calls.</summary>
     void ReadMessage(ref Utf8JsonReader reader, List<AnswerEvent> to)
     {
         var first = to.Count;
@@ -156,7 +156,7 @@ public sealed class ChatReader : AnswerReader
             if (reader.Has("content"u8))
                 said = ReadText(ref reader);
             else if (reader.Has("reasoning_content"u8) || reader.Has("reasoning"u8))
-                // Providers that have both members say the same in them.
+                // Providers that send both members repeat the same text in them.
                 thought = ReadText(ref reader) ?? thought;
             else if (reader.Has("refusal"u8))
                 refused = ReadText(ref reader);
@@ -215,7 +215,7 @@ public sealed class ChatReader : AnswerReader
                 reader.StepOver();
         }
         var call = _calls.FindLastIndex(known => known.Given == given);
-        // Gemini's imitation of this wire gives every call the index 0: a new id is a new call.
+        // Gemini's imitation of this wire gives every call the index 0. A new id there is a new call.
         if (call < 0 || (id is { Length: > 0 } && _calls[call].Id is { } before && before != id))
         {
             if (name is not { Length: > 0 } || _calls.Count == MaxCalls)
@@ -260,7 +260,7 @@ public sealed class ChatReader : AnswerReader
         return null;
     }
 
-    /// <summary>An error is an object with a message, or the message itself.</summary>
+    /// <summary>An error is an object with a message, or a plain message.</summary>
     static string? ReadErrorMessage(ref Utf8JsonReader reader)
     {
         if (reader.TokenType == JsonTokenType.String)

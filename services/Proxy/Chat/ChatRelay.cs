@@ -8,19 +8,20 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Proxy.Chat;
 
 /// <summary>
-/// A stream of chunks between a caller and a provider that both speak OpenAI's chat, or the wire before it. Bytes pass through untouched but for what we must change: usage that only we asked for is
-/// hidden, usage that the caller asked for gets its cost, CRLF becomes LF. Withheld is the last usage and <c>[DONE]</c>.
+/// A stream of chunks between a caller and a provider that both speak the OpenAI chat or completions wire. Bytes pass through unchanged
+/// with three exceptions: usage that only the gateway asked for is removed, usage that the caller asked for gets its cost, and CRLF becomes
+/// LF. The last usage and <c>[DONE]</c> are withheld.
 /// </summary>
-/// <param name="meter">One of its own, which reads the words of the wire at hand: chat or the one before it.</param>
+/// <param name="meter">The meter of this stream, for the wire at hand: chat or completions.</param>
 public sealed class ChatRelay(ModelRequest request, ChatMeter meter, int maxEventBytes = SseReader.MaxEventBytes) : StreamRelay
 {
     readonly SseReader _events = new(maxEventBytes);
 
-    // The last event with usage, for callers who want it. It is the end of the stream unless another event follows.
+    // The last event with usage, for callers who want usage. It is the end of the stream unless another event follows.
     WithheldTail _tail;
     bool _tailHasChoices;
 
-    // The first chunk: a usage chunk of our own takes its identity.
+    // The first chunk. A usage chunk that the gateway writes takes its identity from it.
     byte[]? _first;
 
     bool _isDone;
@@ -47,14 +48,14 @@ public sealed class ChatRelay(ModelRequest request, ChatMeter meter, int maxEven
 
     public override void WriteTail(IBufferWriter<byte> toCaller, Usage settled, Money cost)
     {
-        // The counts that a caller sees are those that were charged.
+        // The caller sees the counts that were charged.
         if (request.WantsUsage && (_tail.Length == 0 || !(_tailHasChoices || meter.UsageIsBelieved)))
             WithholdOwnUsage(settled);
         _tail.WriteWithCost(toCaller, cost);
         toCaller.Write("data: [DONE]\n\n"u8);
     }
 
-    /// <summary>An error event, which OpenAI's clients raise, if the provider sent none; then <c>[DONE]</c>.</summary>
+    /// <summary>Writes an error event, which OpenAI's clients raise, unless the provider sent one; then <c>[DONE]</c>.</summary>
     public override void WriteFailure(IBufferWriter<byte> toCaller, Problem problem, string requestId)
     {
         ReleaseTail(toCaller);
@@ -105,7 +106,7 @@ public sealed class ChatRelay(ModelRequest request, ChatMeter meter, int maxEven
         }
     }
 
-    /// <summary>Keeps an event back until it is known whether it is the last one with usage.</summary>
+    /// <summary>Withholds an event until it is known whether it is the last one with usage.</summary>
     void Withhold(SseEvent e, ChatPiece piece)
     {
         _tail.Clear();
@@ -116,7 +117,10 @@ public sealed class ChatRelay(ModelRequest request, ChatMeter meter, int maxEven
         _tailHasChoices = piece.HasChoices;
     }
 
-    /// <summary>Another chunk follows, or a failure: an event with words goes out as it is, one with nothing but outdated usage is dropped.</summary>
+    /// <summary>
+    /// Another chunk or a failure follows. A withheld event with words is written as it came; one with nothing but outdated usage is
+    /// dropped.
+    /// </summary>
     void ReleaseTail(IBufferWriter<byte> toCaller)
     {
         if (_tailHasChoices)
@@ -125,7 +129,9 @@ public sealed class ChatRelay(ModelRequest request, ChatMeter meter, int maxEven
         _tailHasChoices = false;
     }
 
-    /// <summary>The usage chunk that a provider owed: with the settled counts and the identity of the first chunk.</summary>
+    /// <summary>
+    /// Writes the usage chunk that the provider did not send, with the settled counts and the identity of the first chunk.
+    /// </summary>
     void WithholdOwnUsage(Usage settled)
     {
         _tail.Clear();

@@ -3,13 +3,17 @@ using System.Text;
 
 namespace LlmGateway.Proxy.Chat;
 
-/// <summary>What the gateway needs to know of a <c>POST /v1/chat/completions</c>, and where in the body it stands. The rest stays bytes.</summary>
+/// <summary>
+/// What the gateway needs from a <c>POST /v1/chat/completions</c>, and where it stands in the body. All else stays bytes.
+/// </summary>
 public sealed class ChatRequest : ModelRequest
 {
     /// <summary>The caller asked for usage in the stream (<c>stream_options.include_usage</c>).</summary>
     public override bool WantsUsage => StreamOptions.AsksForUsage;
 
-    /// <summary>Output tokens per answer that the caller asked for at most: the smaller of <c>max_tokens</c> and <c>max_completion_tokens</c>.</summary>
+    /// <summary>
+    /// Largest output per answer that the caller asked for, in tokens: the smaller of <c>max_tokens</c> and <c>max_completion_tokens</c>.
+    /// </summary>
     public override int? MaxTokens => (MaxTokensMember.Value, MaxCompletionTokensMember.Value) switch
     {
         ({ } a, { } b) => Math.Min(a, b),
@@ -27,7 +31,7 @@ public sealed class ChatRequest : ModelRequest
 
     internal StreamOptions StreamOptions { get; set; }
 
-    /// <summary>Offset of the brace that ends the body.</summary>
+    /// <summary>Offset of the closing brace of the body.</summary>
     internal int Closing { get; set; }
 
     public override ReadOnlyMemory<byte> Rewrite(ReadOnlyMemory<byte> body, string upstreamModel, long outputLimit, bool injectUsage)
@@ -36,7 +40,7 @@ public sealed class ChatRequest : ModelRequest
         return edits.IsEmpty ? body : edits.Apply(body.Span);
     }
 
-    /// <summary>What must differ in the body that the provider gets.</summary>
+    /// <summary>The edits that the provider's body needs.</summary>
     /// <inheritdoc cref="Rewrite"/>
     public ByteEdits Edits(string upstreamModel, long outputLimit, bool injectUsage)
     {
@@ -57,7 +61,7 @@ public sealed class ChatRequest : ModelRequest
                 edits.Replace(member.Place.Start, member.Place.Length, digits);
         if (MaxTokens is not null)
             return;
-        // An explicit null is a value to replace: the member must not stand there twice.
+        // An explicit null is replaced, so that the member does not stand there twice.
         if (MaxCompletionTokensMember.Place.Length > 0)
             edits.Replace(MaxCompletionTokensMember.Place.Start, MaxCompletionTokensMember.Place.Length, digits);
         else

@@ -99,7 +99,7 @@ ref struct ChatRequestReader
         }
     }
 
-    /// <summary>Functions are text of known size; tools that the provider runs itself are billed by call.</summary>
+    /// <summary>Functions are text of known size. Tools that the provider runs are refused, because they are billed by call.</summary>
     void ReadTools()
     {
         _request.HasTools |= _json.Token != JsonTokenType.Null;
@@ -113,7 +113,8 @@ ref struct ChatRequestReader
             while (_json.NextMember(ref name))
             {
                 if (name.SequenceEqual("type"u8) && !_json.IsString("function"u8) && !_json.IsString("custom"u8))
-                    throw Unpriceable($"tools[{index}].type", "only tools of type 'function' and 'custom' cost nothing beyond their tokens");
+                    throw Unpriceable(
+                        $"tools[{index}].type", "only tools of type 'function' and 'custom' cost nothing beyond their tokens");
                 _json.Skip();
             }
         }
@@ -152,7 +153,7 @@ ref struct ChatRequestReader
             ReadPart(index);
     }
 
-    /// <summary>A part of a type that we do not know could stand for anything, a film for instance, and is refused.</summary>
+    /// <summary>A part of an unknown type is refused: it could stand for input of any size.</summary>
     void ReadPart(int index)
     {
         if (_json.Token != JsonTokenType.StartObject)
@@ -161,7 +162,7 @@ ref struct ChatRequestReader
         ReadOnlySpan<byte> name = default;
         while (_json.NextMember(ref name))
         {
-            // Whichever of the two a server goes by, it is counted.
+            // Servers differ in which of the two members they use, so both are counted.
             isImage |= name.SequenceEqual("image_url"u8) || (name.SequenceEqual("type"u8) && _json.IsString("image_url"u8));
             if (name.SequenceEqual("type"u8) && !_json.IsString("text"u8) && !_json.IsString("image_url"u8) && !_json.IsString("refusal"u8))
                 throw Unpriceable($"{Path()}.content[{index}].type", "only parts of type 'text', 'image_url' and 'refusal' have a price");

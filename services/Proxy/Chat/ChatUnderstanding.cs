@@ -4,7 +4,10 @@ using static LlmGateway.Proxy.FieldErrors;
 
 namespace LlmGateway.Proxy.Chat;
 
-/// <summary>What a chat request says, for providers of other wires. Members without a place in a <see cref="Conversation"/> are refused by name, but for those listed as harmless.</summary>
+/// <summary>
+/// Turns a chat request into a <see cref="Conversation"/>. Members without a place in it are refused by name, unless they are listed as
+/// harmless.
+/// </summary>
 static class ChatUnderstanding
 {
     public static Conversation Read(ReadOnlySpan<byte> body)
@@ -32,11 +35,12 @@ static class ChatUnderstanding
         "response_format" => conversation with { Format = ReadFormat(value) },
         "reasoning_effort" => conversation with { Effort = new(ReadLevel(value, name), null, Shown: false, name) },
         "functions" or "function_call" => throw Untranslatable(name, "another wire", "it is the older form of 'tools', use that"),
-        // What the request's reader took, or looked at and found to be of no consequence.
-        "model" or "stream" or "stream_options" or "max_tokens" or "max_completion_tokens" or "service_tier" or "modalities" => conversation,
-        // For the provider's records and caches; no answer changes with them.
+        // Members that the request's reader took, or found to have no effect.
+        "model" or "stream" or "stream_options" or "max_tokens" or "max_completion_tokens" or "service_tier" or "modalities" =>
+            conversation,
+        // Members for the provider's records and caches. They do not change the answer.
         "user" or "metadata" or "safety_identifier" or "prompt_cache_key" or "prompt_cache_retention" => conversation,
-        // At their defaults.
+        // Members that are allowed only at their defaults.
         "n" when value.GetInt32() == 1 => conversation,
         "store" or "logprobs" or "web_search" or "enable_search" when value.ValueKind == JsonValueKind.False => conversation,
         "top_logprobs" when value.ValueKind == JsonValueKind.Number && value.TryGetInt64(out var none) && none == 0 => conversation,
@@ -45,7 +49,9 @@ static class ChatUnderstanding
         _ => throw Untranslatable(name),
     };
 
-    /// <summary>Instructions in the middle of the conversation move to its front, where the other wires have their only place for them.</summary>
+    /// <summary>
+    /// Instructions in the middle of the conversation move to its front, the only place that the other wires have for them.
+    /// </summary>
     static Conversation AddMessages(Conversation conversation, JsonElement messages)
     {
         var (system, turns) = (new List<string>(), new List<Turn>());
@@ -69,7 +75,11 @@ static class ChatUnderstanding
                 case "tool":
                     message.RefuseOthers(path, "role", "content", "tool_call_id", "name");
                     var id = message.Text("tool_call_id", path);
-                    turns.Add(new(Speaker.User, [new ToolResultPart(id, names.GetValueOrDefault(id), ReadContent(message, path), IsError: false, path)], path));
+                    turns.Add(
+                        new(
+                            Speaker.User,
+                            [new ToolResultPart(id, names.GetValueOrDefault(id), ReadContent(message, path), IsError: false, path)],
+                            path));
                     break;
                 case "function":
                     throw Untranslatable($"{path}.role", "another wire", "it is the older form of 'tool', use that");
@@ -80,10 +90,10 @@ static class ChatUnderstanding
         return conversation with { System = system, Turns = turns };
     }
 
-    /// <param name="names">Of the tools by call, for the results that follow.</param>
+    /// <param name="names">Tool names by call id, for the results that follow.</param>
     static List<Part> ReadAssistant(JsonElement message, string path, Dictionary<string, string> names)
     {
-        // Clients send an answer back as they got it: 'annotations' is empty there.
+        // Clients send an answer back as they received it; 'annotations' is empty there.
         message.RefuseOthers(path, "role", "content", "refusal", "tool_calls", "reasoning_content", "reasoning", "annotations");
         if (message.Find("annotations") is { } annotations && annotations.Elements($"{path}.annotations").Any())
             throw Untranslatable($"{path}.annotations");
@@ -106,7 +116,7 @@ static class ChatUnderstanding
         return parts;
     }
 
-    /// <summary>Empty texts are left out: they say nothing, and some providers refuse them.</summary>
+    /// <summary>Empty texts are left out: they have no meaning, and some providers refuse them.</summary>
     static List<Part> ReadContent(JsonElement message, string path)
     {
         var parts = new List<Part>();
@@ -132,7 +142,7 @@ static class ChatUnderstanding
                 case "image_url":
                     part.RefuseOthers(at, "type", "image_url");
                     var image = part.Find("image_url") ?? throw Invalid($"{at}.image_url", "is required");
-                    // How OpenAI scales an image ('detail') means nothing to others.
+                    // The image scale of OpenAI ('detail') has no counterpart elsewhere.
                     image.RefuseOthers($"{at}.image_url", "url", "detail");
                     parts.Add(FieldReading.Image(image.Text("url", $"{at}.image_url"), $"{at}.image_url.url"));
                     break;
@@ -158,7 +168,8 @@ static class ChatUnderstanding
         function.RefuseOthers($"{path}.function", "name", "description", "parameters", "strict");
         return new(
             function.Text("name", $"{path}.function"), function.Find("description")?.Text($"{path}.function.description"),
-            function.Find("parameters")?.Object($"{path}.function.parameters").GetRawText(), function.Find("strict")?.Flag($"{path}.function.strict") ?? false, path);
+            function.Find("parameters")?.Object($"{path}.function.parameters").GetRawText(),
+            function.Find("strict")?.Flag($"{path}.function.strict") ?? false, path);
     }
 
     static ToolChoice ReadToolChoice(JsonElement choice)
@@ -175,7 +186,12 @@ static class ChatUnderstanding
         if (!choice.Object(Path).Text("type", Path).Equals("function", StringComparison.Ordinal))
             throw Untranslatable($"{Path}.type");
         choice.RefuseOthers(Path, "type", "function");
-        return new(ToolMode.One, (choice.Find("function") ?? throw Invalid($"{Path}.function", "is required")).Object($"{Path}.function").Text("name", $"{Path}.function"), Path);
+        return new(
+            ToolMode.One,
+            (choice.Find("function") ?? throw Invalid($"{Path}.function", "is required"))
+                .Object($"{Path}.function")
+                .Text("name", $"{Path}.function"),
+            Path);
     }
 
     static string[] ReadStop(JsonElement stop) =>
@@ -195,14 +211,15 @@ static class ChatUnderstanding
                 var schema = format.Find("json_schema") ?? throw Invalid($"{Path}.json_schema", "is required");
                 schema.RefuseOthers($"{Path}.json_schema", "name", "schema", "strict");
                 return new(
-                    schema.Find("name")?.Text($"{Path}.json_schema.name"), schema.Find("schema")?.Object($"{Path}.json_schema.schema").GetRawText(),
+                    schema.Find("name")?.Text($"{Path}.json_schema.name"),
+                    schema.Find("schema")?.Object($"{Path}.json_schema.schema").GetRawText(),
                     schema.Find("strict")?.Flag($"{Path}.json_schema.strict") ?? false, Path);
             default:
                 throw Untranslatable($"{Path}.type");
         }
     }
 
-    /// <summary>Levels that only OpenAI's newest models have are not guessed at.</summary>
+    /// <summary>Levels that only OpenAI's newest models have are refused instead of being mapped.</summary>
     internal static string ReadLevel(JsonElement level, string path) =>
         level.Text(path) is "none" or "minimal" or "low" or "medium" or "high" ? level.GetString()! : throw Untranslatable(path);
 }

@@ -2,10 +2,12 @@ using LlmGateway.Contracts;
 
 namespace LlmGateway.Proxy.Chat;
 
-/// <summary>The usage object of the OpenAI chat wire: cached is part of prompt, reasoning part of completion, or beside it.</summary>
+/// <summary>
+/// The usage object of the OpenAI chat wire. Cached tokens are part of the prompt; reasoning is part of the completion or stands beside it.
+/// </summary>
 public static class ChatUsage
 {
-    /// <summary>What the tables of this wire and of the Responses wire name.</summary>
+    /// <summary>The counts that the tables of this wire and of the Responses wire name.</summary>
     internal enum Count { Prompt, Completion, Total, Cached, CacheWrite, AudioInput, ImageInput, Reasoning, AudioOutput, ImageOutput }
 
     const string InputDetails = "prompt_tokens_details", OutputDetails = "completion_tokens_details";
@@ -29,7 +31,7 @@ public static class ChatUsage
     /// <summary>Reads the text of a usage object. Never throws.</summary>
     public static ProviderUsage Read(ReadOnlySpan<byte> json) => Read(json, Fields);
 
-    /// <param name="fields">Where the counts stand in the wire at hand.</param>
+    /// <param name="fields">Where the counts stand on the wire at hand.</param>
     internal static ProviderUsage Read(ReadOnlySpan<byte> json, UsageField[] fields)
     {
         Span<long> counts = stackalloc long[(int)Count.ImageOutput + 1];
@@ -43,7 +45,7 @@ public static class ChatUsage
         var (input, completion, total) = (counts[(int)Count.Prompt], counts[(int)Count.Completion], counts[(int)Count.Total]);
         var beyond = Math.Max(total - input - completion, 0);
         var output = completion + beyond;
-        // xAI reports reasoning beside completion instead of in it; then the gap is exactly that and nothing is odd.
+        // xAI reports reasoning beside the completion instead of in it. The gap then equals the reasoning, and nothing is odd.
         var reasoning = Math.Max(counts[(int)Count.Reasoning], beyond);
         var reason = beyond > 0 && beyond != counts[(int)Count.Reasoning] ? ProviderUsage.TotalExceedsParts
             : total > 0 && total < input + completion ? ProviderUsage.TotalBelowParts

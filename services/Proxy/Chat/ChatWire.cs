@@ -4,11 +4,10 @@ using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Proxy.Chat;
 
-/// <summary><c>POST /v1/chat/completions</c>, OpenAI's and everybody's.</summary>
-/// <param name="limitMember">
-/// What a provider calls the output limit when a request is translated for it. OpenAI's reasoning models refuse <c>max_tokens</c>; many imitators know nothing else and
-/// pass over <c>max_completion_tokens</c> in silence, so that an answer could outgrow what was reserved.
-/// </param>
+/// <summary><c>POST /v1/chat/completions</c>, of OpenAI and servers that imitate it.</summary>
+/// <param name="limitMember">The provider's name of the output limit in translated requests. OpenAI's reasoning models refuse
+/// <c>max_tokens</c>. Many imitators know only that and ignore <c>max_completion_tokens</c>, so that an answer could exceed the
+/// hold.</param>
 public sealed class ChatWire(string limitMember) : ConversationWire
 {
     public override string Name => "OpenAI chat";

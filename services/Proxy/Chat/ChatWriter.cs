@@ -5,15 +5,17 @@ using LlmGateway.Proxy.Translation;
 
 namespace LlmGateway.Proxy.Chat;
 
-/// <summary>Says an answer of another wire as chat chunks or as a chat completion. Seals under thoughts have no place here and are left out.</summary>
+/// <summary>
+/// Writes an answer of another wire as chat chunks or as a whole completion. Signatures of thoughts have no place here and are left out.
+/// </summary>
 public sealed class ChatWriter(AnswerHead head) : AnswerWriter
 {
     readonly JsonPen _pen = new();
 
-    // What stands around a delta, the same in every chunk.
+    // The members around a delta, equal in every chunk.
     byte[]? _before, _after;
 
-    // For each call: its arguments have begun.
+    // Whether the arguments of each call have begun.
     readonly List<bool> _calls = [];
 
     public override void Write(in AnswerEvent e, IBufferWriter<byte> to)
@@ -100,8 +102,10 @@ public sealed class ChatWriter(AnswerHead head) : AnswerWriter
         _pen.WriteString(head.Model, before);
         before.Write(",\"choices\":[{\"index\":0,\"delta\":{"u8);
         _before = before.WrittenSpan.ToArray();
-        // Who asked for usage finds the member in every chunk.
-        _after = (head.Request.WantsUsage ? "},\"logprobs\":null,\"finish_reason\":null}],\"usage\":null}\n\n"u8 : "},\"logprobs\":null,\"finish_reason\":null}]}\n\n"u8).ToArray();
+        // A caller who asked for usage finds the member in every chunk.
+        _after = head.Request.WantsUsage
+            ? "},\"logprobs\":null,\"finish_reason\":null}],\"usage\":null}\n\n"u8.ToArray()
+            : "},\"logprobs\":null,\"finish_reason\":null}]}\n\n"u8.ToArray();
         to.Write(_before);
         to.Write("\"role\":\"assistant\",\"content\":\"\",\"refusal\":null"u8);
         to.Write(_after);
@@ -171,7 +175,7 @@ public sealed class ChatWriter(AnswerHead head) : AnswerWriter
         json.WriteEndObject();
     }
 
-    /// <summary>The settled counts, put together again as this wire has them: details are parts of their wholes.</summary>
+    /// <summary>Writes the settled counts as this wire defines them: details are part of their wholes.</summary>
     static void WriteUsage(Utf8JsonWriter json, Usage settled, Money cost)
     {
         var (input, output) = (MeterReading.InputOf(settled), MeterReading.OutputOf(settled));

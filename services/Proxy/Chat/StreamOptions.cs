@@ -3,11 +3,14 @@ using static LlmGateway.Proxy.FieldErrors;
 
 namespace LlmGateway.Proxy.Chat;
 
-/// <summary>The member <c>stream_options</c> of a request, and how usage is asked for in the provider's stream where the caller did not.</summary>
+/// <summary>
+/// The member <c>stream_options</c> of a request, and the edit that asks for usage in the provider's stream when the caller did not.
+/// </summary>
 /// <param name="Value">An object or null.</param>
 /// <param name="IncludeUsage">The value of <c>include_usage</c> in it.</param>
-/// <param name="AsksForUsage">That value is true.</param>
-readonly record struct StreamOptions(ModelRequest.Place Value, bool IsObject, bool IsEmpty, ModelRequest.Place IncludeUsage, bool AsksForUsage)
+/// <param name="AsksForUsage">The value of <c>include_usage</c> is true.</param>
+readonly record struct StreamOptions(
+    ModelRequest.Place Value, bool IsObject, bool IsEmpty, ModelRequest.Place IncludeUsage, bool AsksForUsage)
 {
     public static StreamOptions Read(ref StrictJson json)
     {
@@ -22,13 +25,16 @@ readonly record struct StreamOptions(ModelRequest.Place Value, bool IsObject, bo
         {
             options = options with { IsEmpty = false };
             if (name.SequenceEqual("include_usage"u8))
-                options = options with { AsksForUsage = json.ReadBool("stream_options.include_usage"), IncludeUsage = new(json.Start, json.End - json.Start) };
+                options = options with
+                {
+                    AsksForUsage = json.ReadBool("stream_options.include_usage"), IncludeUsage = new(json.Start, json.End - json.Start),
+                };
             json.Skip();
         }
         return options;
     }
 
-    /// <param name="closing">Offset of the brace that ends the body.</param>
+    /// <param name="closing">Offset of the closing brace of the body.</param>
     public void AskForUsage(ByteEdits edits, int closing)
     {
         if (IncludeUsage.Length > 0)

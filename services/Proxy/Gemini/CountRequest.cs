@@ -7,12 +7,12 @@ using static LlmGateway.Proxy.FieldErrors;
 namespace LlmGateway.Proxy.Gemini;
 
 /// <summary>
-/// A <c>:countTokens</c> body: <c>contents</c>, or a whole <c>generateContentRequest</c>, which names its model once more. Nothing is priced here, so only what must hold of every
-/// body is checked.
+/// A <c>:countTokens</c> body: <c>contents</c>, or a whole <c>generateContentRequest</c> that names its model again. Nothing is priced
+/// here, so only the general rules for bodies are checked.
 /// </summary>
 public sealed class CountRequest
 {
-    /// <summary>In two spellings it could name two models, of which we replace one.</summary>
+    /// <summary>Two spellings of the member could name two models, of which only one would be replaced.</summary>
     static readonly GeminiFields Fields = new(new GeminiField("generateContentRequest"));
 
     (int Start, int Length) _inner, _model;
@@ -40,7 +40,7 @@ public sealed class CountRequest
         return request;
     }
 
-    /// <summary>The part of the body whose texts count.</summary>
+    /// <summary>The part of the body whose texts are counted.</summary>
     public ReadOnlyMemory<byte> Counted(ReadOnlyMemory<byte> body) => _inner.Length > 0 ? body.Slice(_inner.Start, _inner.Length) : body;
 
     public ReadOnlyMemory<byte> Rewrite(ReadOnlyMemory<byte> body, string upstreamModel)
@@ -48,7 +48,8 @@ public sealed class CountRequest
         if (_model.Length == 0)
             return body;
         var edits = new ByteEdits();
-        edits.Replace(_model.Start, _model.Length, JsonSerializer.SerializeToUtf8Bytes($"models/{GeminiTarget.ModelOf(upstreamModel)}", Relaxed));
+        edits.Replace(
+            _model.Start, _model.Length, JsonSerializer.SerializeToUtf8Bytes($"models/{GeminiTarget.ModelOf(upstreamModel)}", Relaxed));
         return edits.Apply(body.Span);
     }
 

@@ -7,12 +7,13 @@ using static LlmGateway.Proxy.FieldErrors;
 
 namespace LlmGateway.Proxy.Gemini;
 
-/// <summary>Says in Gemini's words what a caller of another wire asked for.</summary>
+/// <summary>Writes a <see cref="Conversation"/> as a request of the Gemini wire.</summary>
 sealed class GeminiComposer(Utf8JsonWriter json, string model)
 {
     /// <summary>
-    /// Gemini 3 refuses a function call of an earlier turn without its seal, which the caller's wire may have lost. This is what Google documents for calls that come from
-    /// elsewhere (ai.google.dev/gemini-api/docs/thought-signatures); a true seal is always preferred.
+    /// Gemini 3 refuses a function call of an earlier turn without its signature, and the caller's wire may have lost it. This value is
+    /// what Google documents for calls from elsewhere (ai.google.dev/gemini-api/docs/thought-signatures). A real signature is always
+    /// preferred.
     /// </summary>
     public const string NoSignature = "skip_thought_signature_validator";
 
@@ -21,7 +22,7 @@ sealed class GeminiComposer(Utf8JsonWriter json, string model)
 
     static readonly JsonWriterOptions Relaxed = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    /// <summary>Models of the third generation and later: they think in levels, and want calls sealed.</summary>
+    /// <summary>Models of the third generation and later take thinking levels and demand signed calls.</summary>
     readonly bool _isThird = GenerationOf(model) >= 3;
 
     public static byte[] Compose(Conversation conversation, string upstreamModel, long outputLimit)
@@ -50,7 +51,9 @@ sealed class GeminiComposer(Utf8JsonWriter json, string model)
         json.WriteEndObject();
     }
 
-    /// <summary>Neighbours of one speaker are one content: Google wants turns to alternate, and all responses to parallel calls together.</summary>
+    /// <summary>
+    /// Neighbouring turns of one speaker are joined: Google demands alternating turns, and all responses to parallel calls in one turn.
+    /// </summary>
     void WriteTurns(IReadOnlyList<Turn> turns)
     {
         json.WriteStartArray("contents");
@@ -83,7 +86,7 @@ sealed class GeminiComposer(Utf8JsonWriter json, string model)
                 case ImagePart image: WriteImage(image); break;
                 case ToolCallPart call: WriteCall(call, isFirst: calls++ == 0); break;
                 case ToolResultPart result: WriteResult(result); break;
-                // Thoughts of earlier turns: a seal may be another provider's, and without one they are of no use to Google.
+                // Thoughts of earlier turns are left out: a signature may be another provider's, and thoughts without one have no use.
                 case ReasoningPart: break;
             }
         }
@@ -102,13 +105,16 @@ sealed class GeminiComposer(Utf8JsonWriter json, string model)
     {
         json.WriteStartObject();
         json.WriteStartObject(image.Url is null ? "inlineData" : "fileData");
-        json.WriteString("mimeType", image.MediaType ?? (image.Url is null ? throw Untranslatable(image.Field, "Gemini", "the image's type is missing") : TypeOf(image.Url)));
+        json.WriteString(
+            "mimeType",
+            image.MediaType
+                ?? (image.Url is null ? throw Untranslatable(image.Field, "Gemini", "the image's type is missing") : TypeOf(image.Url)));
         json.WriteString(image.Url is null ? "data" : "fileUri", image.Url ?? image.Base64);
         json.WriteEndObject();
         json.WriteEndObject();
     }
 
-    /// <summary>Gemini wants to know before it looks; most images on the web are of the last kind.</summary>
+    /// <summary>Gemini demands the media type of a remote image. Most images on the web are of this type.</summary>
     static string TypeOf(string url)
     {
         var path = url.AsSpan(0, url.AsSpan().IndexOfAny('?', '#') is >= 0 and var end ? end : url.Length);
@@ -134,7 +140,7 @@ sealed class GeminiComposer(Utf8JsonWriter json, string model)
         json.WriteEndObject();
     }
 
-    /// <summary>Models write arguments, and may have written no object; what they meant is passed on under a name.</summary>
+    /// <summary>Models may write arguments that are no object. Those are passed on under a name.</summary>
     void WriteArguments(string arguments)
     {
         var trimmed = arguments.AsSpan().Trim();
@@ -154,7 +160,11 @@ sealed class GeminiComposer(Utf8JsonWriter json, string model)
         json.WriteStartObject();
         json.WriteStartObject("functionResponse");
         json.WriteString("id", result.CallId);
-        json.WriteString("name", result.Name ?? throw Untranslatable(result.Field, "Gemini", "no call with its id stands before it, and Gemini needs the function's name"));
+        json.WriteString(
+            "name",
+            result.Name
+                ?? throw Untranslatable(
+                    result.Field, "Gemini", "no call with its id stands before it, and Gemini needs the function's name"));
         json.WriteStartObject("response");
         json.WriteString(result.IsError ? "error" : "output", string.Concat(result.Content.OfType<TextPart>().Select(text => text.Text)));
         json.WriteEndObject();
@@ -184,7 +194,7 @@ sealed class GeminiComposer(Utf8JsonWriter json, string model)
             json.WriteEndObject();
             json.WriteEndArray();
         }
-        // Schemas that must be obeyed are a mode of all functions together here; a forced call obeys them anyhow.
+        // Google knows strict schemas only as a mode of all functions. A forced call obeys them anyway.
         var strict = conversation.Tools.Any(tool => tool.Strict);
         if (conversation.ToolChoice is null && !strict)
             return;
@@ -268,7 +278,9 @@ sealed class GeminiComposer(Utf8JsonWriter json, string model)
         json.WriteEndArray();
     }
 
-    /// <summary>Levels where the model has them; models before the third generation refuse levels, and those from it on still read a budget.</summary>
+    /// <summary>
+    /// Writes a level for models that have levels. Models before the third generation refuse levels; later ones still accept a budget.
+    /// </summary>
     void WriteThinking(Effort? effort)
     {
         if (effort is null)
@@ -283,11 +295,13 @@ sealed class GeminiComposer(Utf8JsonWriter json, string model)
         json.WriteEndObject();
     }
 
-    /// <summary>3 of <c>gemini-3-pro-preview</c>; 0 where the name does not say.</summary>
+    /// <summary>The generation in the model's name: 3 for <c>gemini-3-pro-preview</c>; 0 when the name has none.</summary>
     static int GenerationOf(string model)
     {
         const string Family = "gemini-";
         var at = model.IndexOf(Family, StringComparison.OrdinalIgnoreCase);
-        return at >= 0 && at + Family.Length < model.Length && char.IsAsciiDigit(model[at + Family.Length]) ? model[at + Family.Length] - '0' : 0;
+        return at >= 0 && at + Family.Length < model.Length && char.IsAsciiDigit(model[at + Family.Length])
+            ? model[at + Family.Length] - '0'
+            : 0;
     }
 }

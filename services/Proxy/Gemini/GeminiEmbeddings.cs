@@ -9,7 +9,8 @@ using static LlmGateway.Proxy.FieldErrors;
 namespace LlmGateway.Proxy.Gemini;
 
 /// <summary>
-/// <c>:embedContent</c> and <c>:batchEmbedContents</c>, which Google's clients call even for one text: paid by input tokens. Each request of a batch names the model once more.
+/// <c>:embedContent</c> and <c>:batchEmbedContents</c>, paid by input tokens. Google's clients use the second even for one text. Each
+/// request of a batch names the model again.
 /// </summary>
 public sealed class GeminiEmbeddingsWire(string method) : Wire
 {
@@ -20,7 +21,8 @@ public sealed class GeminiEmbeddingsWire(string method) : Wire
 
     public override string Path(string upstreamModel, bool stream) => $"{GeminiWire.PathOf(upstreamModel)}:{method}";
 
-    public override WholeMeter NewWholeMeter(ModelRequest request, bool counts) => new OneShotMeter(new(), "usageMetadata"u8.ToArray(), (json, _) => GeminiUsage.Read(json));
+    public override WholeMeter NewWholeMeter(ModelRequest request, bool counts) =>
+        new OneShotMeter(new(), "usageMetadata"u8.ToArray(), (json, _) => GeminiUsage.Read(json));
 
     public override void WriteError(IBufferWriter<byte> to, Problem problem, string requestId) => GeminiError.Write(to, problem, requestId);
 
@@ -50,7 +52,9 @@ public sealed class GeminiEmbeddingsWire(string method) : Wire
                 {
                     if (json.Token != JsonTokenType.StartObject)
                         throw Invalid($"requests[{index}]", "must be an object");
-                    hasContent = ReadOne(ref json, request, $"requests[{index}].") ? true : throw new ProblemException(Problems.Missing($"requests[{index}].content"));
+                    hasContent = ReadOne(ref json, request, $"requests[{index}].")
+                        ? true
+                        : throw new ProblemException(Problems.Missing($"requests[{index}].content"));
                 }
             }
         }
@@ -58,7 +62,7 @@ public sealed class GeminiEmbeddingsWire(string method) : Wire
         return hasContent ? request : throw new ProblemException(Problems.Missing(isBatch ? "requests" : "content"));
     }
 
-    /// <summary>One text to embed; false when it has no content.</summary>
+    /// <summary>Reads one text to embed; false when it has no content.</summary>
     static bool ReadOne(ref StrictJson json, Request request, string path)
     {
         var hasContent = false;
@@ -82,7 +86,7 @@ public sealed class GeminiEmbeddingsWire(string method) : Wire
         return hasContent;
     }
 
-    /// <summary>Texts only: what a picture or a film costs as input is unknown.</summary>
+    /// <summary>Only texts are accepted: the input cost of an image or film is unknown.</summary>
     static void ReadContent(ref StrictJson json, string path)
     {
         ReadOnlySpan<byte> name = default;
@@ -96,7 +100,11 @@ public sealed class GeminiEmbeddingsWire(string method) : Wire
                 throw Invalid($"{path}.parts", "must be an array");
             else
                 for (var index = 0; json.NextElement(); index++)
-                    ReadPart(ref json, json.Token == JsonTokenType.StartObject ? $"{path}.parts[{index}]" : throw Invalid($"{path}.parts[{index}]", "must be an object"));
+                    ReadPart(
+                        ref json,
+                        json.Token == JsonTokenType.StartObject
+                            ? $"{path}.parts[{index}]"
+                            : throw Invalid($"{path}.parts[{index}]", "must be an object"));
         }
     }
 

@@ -7,8 +7,8 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Proxy.Gemini;
 
 /// <summary>
-/// An error in Google's shape, with the gateway's own fields outside of it. @google/genai shows the whole body as the message of its <c>ApiError</c>, and takes its status from
-/// HTTP or, in a stream, from <c>error.code</c>.
+/// An error in Google's shape, with the gateway's fields outside of it. @google/genai shows the whole body as the message of its
+/// <c>ApiError</c>. It takes the status from HTTP or, in a stream, from <c>error.code</c>.
 /// </summary>
 static class GeminiError
 {
@@ -33,7 +33,10 @@ static class GeminiError
         json.WriteEndObject();
     }
 
-    /// <summary>Google's name of a status. It knows no 402; of an account without billing it says <c>FAILED_PRECONDITION</c>, which no client tries again.</summary>
+    /// <summary>
+    /// Google's name of a status. Google has none for 402; for an account without billing it uses <c>FAILED_PRECONDITION</c>, which no
+    /// client repeats.
+    /// </summary>
     public static string StatusOf(int status) => status switch
     {
         401 => "UNAUTHENTICATED",

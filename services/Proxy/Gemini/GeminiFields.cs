@@ -3,12 +3,13 @@ using System.Text;
 namespace LlmGateway.Proxy.Gemini;
 
 /// <summary>
-/// The members of one object of the Gemini wire that decide what a request costs. Google reads each in two spellings, <c>maxOutputTokens</c> and
-/// <c>max_output_tokens</c>; servers that imitate it may read others, so a known name in any third spelling is refused.
+/// The members of one object of the Gemini wire that decide the cost of a request. Google reads each in two spellings,
+/// <c>maxOutputTokens</c> and <c>max_output_tokens</c>. Servers that imitate it may read others, so any third spelling of a known name is
+/// refused.
 /// </summary>
 sealed class GeminiFields(params GeminiField[] fields)
 {
-    /// <summary>The field whose name this is in whatever spelling; null when it is none of these.</summary>
+    /// <summary>The field that a name stands for in any spelling; null when it is none of these.</summary>
     public GeminiField? Find(ReadOnlySpan<byte> name)
     {
         foreach (var field in fields)
@@ -17,10 +18,10 @@ sealed class GeminiFields(params GeminiField[] fields)
         return null;
     }
 
-    /// <summary>A field's bit in what was seen of an object, so that two spellings of one field are noticed.</summary>
+    /// <summary>The field's bit in the set of fields seen in an object. It reveals two spellings of one field.</summary>
     public ulong BitOf(GeminiField field) => 1UL << Array.IndexOf(fields, field);
 
-    /// <summary><c>max_output_tokens</c> as <c>maxOutputTokens</c>; other names as they are.</summary>
+    /// <summary>Turns <c>max_output_tokens</c> into <c>maxOutputTokens</c>; other names stay.</summary>
     public static string CamelOf(string name)
     {
         if (!name.Contains('_', StringComparison.Ordinal))
@@ -46,14 +47,15 @@ sealed class GeminiFields(params GeminiField[] fields)
     }
 }
 
-/// <param name="name">In camel case.</param>
-/// <param name="unpriced">Why no price of ours covers it, for members that are refused unless they are null or false.</param>
+/// <param name="name">The name in camel case.</param>
+/// <param name="unpriced">The reason why no price covers the member. Such members are refused unless they are null or false.</param>
 sealed class GeminiField(string name, string? unpriced = null)
 {
     public readonly string Name = name;
     public readonly string? Unpriced = unpriced;
     public readonly byte[] Camel = Encoding.UTF8.GetBytes(name);
-    readonly byte[] _snake = Encoding.UTF8.GetBytes(string.Concat(name.Select(letter => char.IsUpper(letter) ? $"_{char.ToLowerInvariant(letter)}" : letter.ToString())));
+    readonly byte[] _snake = Encoding.UTF8.GetBytes(
+        string.Concat(name.Select(letter => char.IsUpper(letter) ? $"_{char.ToLowerInvariant(letter)}" : letter.ToString())));
 
     /// <summary>True for the two spellings that Google reads.</summary>
     public bool IsSpelt(ReadOnlySpan<byte> text) => text.SequenceEqual(Camel) || text.SequenceEqual(_snake);

@@ -1,8 +1,9 @@
 namespace LlmGateway.Proxy.Gemini;
 
 /// <summary>
-/// What of a Gemini request decides its cost, object by object. Members with a reason are refused: no price of ours covers them, and a request whose upper bound is
-/// unknown could overspend a wallet. Members that are not listed pass through, but for those of a part: a part that we do not know could stand for a film.
+/// What decides the cost of a Gemini request, object by object. Members with a reason are refused: no price covers them, and a request
+/// without an upper bound could overspend a wallet. Unlisted members pass through, except in a part: an unknown part could stand for input
+/// of any size.
 /// </summary>
 static class GeminiParameters
 {
@@ -11,13 +12,15 @@ static class GeminiParameters
     const string Spoken = "spoken answers have rates of their own";
 
     public static readonly GeminiFields Top = new(
-        new("contents"), new("systemInstruction"), new("tools"), new("toolConfig"), new("generationConfig"), new("serviceTier"), new("model"),
+        new("contents"), new("systemInstruction"), new("tools"), new("toolConfig"), new("generationConfig"), new("serviceTier"),
+        new("model"),
         new("cachedContent", "stored content is billed by the hour, and its size is unknown"),
         new("continuationToken", UnknownInput));
 
     public static readonly GeminiFields Config = new(
         new("maxOutputTokens"), new("candidateCount"), new("responseModalities"), new("thinkingConfig"),
-        new("speechConfig", Spoken), new("translationConfig", Spoken), new("audioTranscriptionConfig", Spoken), new("enableAffectiveDialog", Spoken),
+        new("speechConfig", Spoken), new("translationConfig", Spoken), new("audioTranscriptionConfig", Spoken),
+        new("enableAffectiveDialog", Spoken),
         new("imageConfig", "images have rates of their own"),
         new("responseFormat", "it can ask for sound and images, which have rates of their own; use 'responseMimeType'"),
         new("routingConfig", "the route is the project's to choose"),
@@ -28,7 +31,8 @@ static class GeminiParameters
     public static readonly GeminiFields Content = new(new("role"), new("parts"));
 
     public static readonly GeminiFields Part = new(
-        new("text"), new("thought"), new("thoughtSignature"), new("functionCall"), new("functionResponse"), new("inlineData"), new("fileData"),
+        new("text"), new("thought"), new("thoughtSignature"), new("functionCall"), new("functionResponse"), new("inlineData"),
+        new("fileData"),
         new("executableCode"), new("codeExecutionResult"), new("partMetadata"), new("mediaResolution"),
         new("videoMetadata", "what a video costs as input is unknown"), new("toolCall", UnknownInput), new("toolResponse", UnknownInput),
         new("audioTranscription", UnknownInput), new("mediaProcessing", UnknownInput), new("speechMetadata", UnknownInput));
@@ -37,7 +41,8 @@ static class GeminiParameters
     public static readonly GeminiFields Media = new(new("mimeType"), new("data"), new("fileUri"), new("displayName"));
 
     /// <summary>The named levels stay far below <see cref="ModelRequest.TokensPerImage"/>.</summary>
-    public static readonly GeminiFields MediaResolution = new(new("level"), new("numTokens", "an image may then cost any number of tokens; use 'level'"));
+    public static readonly GeminiFields MediaResolution = new(
+        new("level"), new("numTokens", "an image may then cost any number of tokens; use 'level'"));
 
     public static readonly GeminiFields FunctionResponse = new(new GeminiField("parts"));
 
@@ -45,7 +50,9 @@ static class GeminiParameters
 
     public static readonly GeminiFields Tool = new(
         new("functionDeclarations"),
-        new("googleSearch", Searches), new("googleSearchRetrieval", Searches), new("enterpriseWebSearch", Searches), new("exaAiSearch", Searches), new("parallelAiSearch", Searches),
-        new("googleMaps", Searches), new("urlContext", Searches), new("fileSearch", Searches), new("retrieval", Searches), new("mcpServers", UnknownInput),
+        new("googleSearch", Searches), new("googleSearchRetrieval", Searches), new("enterpriseWebSearch", Searches),
+        new("exaAiSearch", Searches), new("parallelAiSearch", Searches),
+        new("googleMaps", Searches), new("urlContext", Searches), new("fileSearch", Searches), new("retrieval", Searches),
+        new("mcpServers", UnknownInput),
         new("codeExecution", "what the code prints becomes input of unknown size"), new("computerUse", UnknownInput));
 }

@@ -6,15 +6,15 @@ using LlmGateway.Proxy.Translation;
 namespace LlmGateway.Proxy.Gemini;
 
 /// <summary>
-/// Reads <c>generateContent</c>'s answer, whole or chunk by chunk: each chunk is such an answer with what is new in it and the usage so far. The wire has no end mark; an answer is
-/// finished when every candidate that was seen has its <c>finishReason</c>.
+/// Reads the answer of <c>generateContent</c>, whole or in chunks. Each chunk is an answer with the new content and the usage so far. The
+/// wire has no end mark: an answer is finished when every candidate that was seen has a <c>finishReason</c>.
 /// </summary>
 public sealed class GeminiReader : AnswerReader
 {
-    /// <summary>Longest part of a function's name that goes into an id that we make.</summary>
+    /// <summary>Longest part of a function's name in an id that we make.</summary>
     const int MaxNameInId = 40;
 
-    // One bit for each candidate; Google gives 8 at most.
+    // One bit for each candidate. Google gives at most 8.
     ulong _seen, _finished;
 
     int _calls;
@@ -25,7 +25,7 @@ public sealed class GeminiReader : AnswerReader
         var first = to.Count;
         var usageEnd = Read(e.Data, to, out var hasFinish, out var isAnswer);
         MalformedSeen |= !isAnswer;
-        // Words after the end belong to no end: they pass, and what was withheld before them too.
+        // Words after the end show that it was no end: they pass, and so does what was withheld before them.
         return new(hasFinish || (IsFinished && isAnswer && !HasWords(to, first)), usageEnd);
     }
 
@@ -77,7 +77,8 @@ public sealed class GeminiReader : AnswerReader
     /// <summary>True for members that make an answer.</summary>
     bool ReadMember(ref Utf8JsonReader reader, ReadOnlySpan<byte> data, List<AnswerEvent> to, ref string? id, ref int usageEnd)
     {
-        var (isCandidates, isUsage, isFeedback) = (reader.Has("candidates"u8), reader.Has("usageMetadata"u8), reader.Has("promptFeedback"u8));
+        var (isCandidates, isUsage, isFeedback) = (
+            reader.Has("candidates"u8), reader.Has("usageMetadata"u8), reader.Has("promptFeedback"u8));
         var (isId, isError) = (reader.Has("responseId"u8), reader.Has("error"u8));
         reader.Read();
         if (isCandidates && reader.TokenType == JsonTokenType.StartArray)
@@ -151,7 +152,7 @@ public sealed class GeminiReader : AnswerReader
         }
     }
 
-    /// <summary>The members of a part come in any order, so what they mean is known at its end.</summary>
+    /// <summary>The members of a part come in any order, so a part is interpreted at its end.</summary>
     void ReadPart(ref Utf8JsonReader reader, ReadOnlySpan<byte> data, List<AnswerEvent> to)
     {
         if (reader.TokenType != JsonTokenType.StartObject)
@@ -213,7 +214,8 @@ public sealed class GeminiReader : AnswerReader
     }
 
     /// <summary>
-    /// Older models give calls no id. Ours is the same however often the answer is read, and tells calls of several turns apart wherever their functions differ.
+    /// Older models give calls no id. The id made here is the same each time the answer is read. It distinguishes calls of several turns as
+    /// long as their functions differ.
     /// </summary>
     internal static string MadeUpId(int position, string function)
     {
@@ -260,7 +262,7 @@ public sealed class GeminiReader : AnswerReader
             return StopReason.Length;
         var isOurs = reader.Has("OTHER"u8) || reader.Has("FINISH_REASON_UNSPECIFIED"u8) || reader.Has("MALFORMED_FUNCTION_CALL"u8)
             || reader.Has("UNEXPECTED_TOOL_CALL"u8) || reader.Has("TOO_MANY_TOOL_CALLS"u8);
-        // SAFETY, RECITATION, LANGUAGE, BLOCKLIST, PROHIBITED_CONTENT, SPII, IMAGE_… and what may be added to them.
+        // SAFETY, RECITATION, LANGUAGE, BLOCKLIST, PROHIBITED_CONTENT, SPII, IMAGE_… and reasons that Google adds later.
         return isOurs ? StopReason.End : StopReason.Filtered;
     }
 

@@ -3,7 +3,10 @@ using System.Text;
 
 namespace LlmGateway.Proxy.Gemini;
 
-/// <summary>What the gateway needs to know of a <c>:generateContent</c> or <c>:streamGenerateContent</c>, and where in the body it stands. The model stands in the address.</summary>
+/// <summary>
+/// What the gateway needs from a <c>:generateContent</c> or <c>:streamGenerateContent</c>, and where it stands in the body. The model
+/// stands in the address.
+/// </summary>
 public sealed class GeminiRequest : ModelRequest
 {
     /// <summary>The stream is wanted as server-sent events (<c>alt=sse</c>).</summary>
@@ -12,8 +15,8 @@ public sealed class GeminiRequest : ModelRequest
     public override bool StreamsAsArray => Stream && !Sse;
 
     /// <summary>
-    /// <c>generationConfig.maxOutputTokens</c>. It bounds thoughts and answer together: googleapis/python-genai issue 2062 measures with limits of 1 024 to 32 768 that
-    /// their sum ends exactly there, with <c>MAX_TOKENS</c>. So thoughts need no bound of their own.
+    /// <c>generationConfig.maxOutputTokens</c>. It bounds thoughts and answer together: googleapis/python-genai issue 2062 measured limits
+    /// of 1 024 to 32 768, and the sum ended exactly there with <c>MAX_TOKENS</c>. So thoughts need no bound of their own.
     /// </summary>
     public override int? MaxTokens => MaxOutputTokens.Value;
 
@@ -24,7 +27,7 @@ public sealed class GeminiRequest : ModelRequest
     internal bool ConfigIsObject { get; set; }
     internal bool ConfigIsEmpty { get; set; }
 
-    /// <summary>Offset of the brace that ends the body.</summary>
+    /// <summary>Offset of the closing brace of the body.</summary>
     internal int Closing { get; set; }
 
     public override ReadOnlyMemory<byte> Rewrite(ReadOnlyMemory<byte> body, string upstreamModel, long outputLimit, bool injectUsage)
@@ -34,7 +37,7 @@ public sealed class GeminiRequest : ModelRequest
         var digits = Encoding.UTF8.GetBytes(outputLimit.ToString(CultureInfo.InvariantCulture));
         byte[] member = [.. "\"maxOutputTokens\":"u8, .. digits];
         var edits = new ByteEdits();
-        // An explicit null is a value to replace: the member must not stand there twice.
+        // An explicit null is replaced, so that the member does not stand there twice.
         if (MaxOutputTokens.Place.Length > 0)
             edits.Replace(MaxOutputTokens.Place.Start, MaxOutputTokens.Place.Length, digits);
         else if (ConfigIsObject)

@@ -6,8 +6,8 @@ using static LlmGateway.Proxy.FieldErrors;
 namespace LlmGateway.Proxy.Gemini;
 
 /// <summary>
-/// The one pass over a Gemini request's body. Throws what <see cref="StrictJson"/> throws; the message names the field. Where Google takes a list it also takes its only
-/// element without the brackets, and its own examples are written so.
+/// The one pass over a Gemini request's body. Throws what <see cref="StrictJson"/> throws; the message names the field. Where Google takes
+/// a list, it also takes a single element without brackets, and its own examples use that form.
 /// </summary>
 ref struct GeminiRequestReader
 {
@@ -17,7 +17,7 @@ ref struct GeminiRequestReader
     readonly GeminiRequest _request;
     bool _hasContents;
 
-    // Where we are, for messages: contents[_content].parts[_part]; below zero there is no such list.
+    // The current place for messages: contents[_content].parts[_part]. A negative index means that there is no such list.
     string _section = "";
     int _content = -1, _part = -1;
 
@@ -123,7 +123,7 @@ ref struct GeminiRequestReader
         }
     }
 
-    /// <summary>Only images have a bound that needs no look inside.</summary>
+    /// <summary>Only images have a bound without being opened.</summary>
     void ReadMedia(ReadOnlySpan<byte> of)
     {
         if (_json.Token == JsonTokenType.Null)
@@ -140,7 +140,7 @@ ref struct GeminiRequestReader
         _request.Images++;
     }
 
-    /// <summary>A function may answer with images, too.</summary>
+    /// <summary>A function's response may contain images.</summary>
     void ReadFunctionResponse()
     {
         if (_json.Token != JsonTokenType.StartObject)
@@ -178,7 +178,9 @@ ref struct GeminiRequestReader
             Known(GeminiParameters.MediaResolution, name, ref seen);
     }
 
-    /// <summary>Functions are text of known size; tools that Google runs itself are billed apart or bring in text of unknown size.</summary>
+    /// <summary>
+    /// Functions are text of known size. Tools that Google runs are refused: they are billed apart or bring in text of unknown size.
+    /// </summary>
     void ReadTools()
     {
         _request.HasTools |= _json.Token != JsonTokenType.Null;
@@ -223,7 +225,9 @@ ref struct GeminiRequestReader
         _section = "";
     }
 
-    /// <summary>Thoughts are part of the output limit; yet a budget that servers read differently is no budget. 0 is none, -1 is as many as the model likes.</summary>
+    /// <summary>
+    /// Thoughts count toward the output limit. A budget that servers could read differently is refused. 0 means none, -1 no limit.
+    /// </summary>
     void CheckThinking()
     {
         if (_json.Token == JsonTokenType.Null)
@@ -249,7 +253,7 @@ ref struct GeminiRequestReader
                 throw Unpriceable(At(name), "only 'TEXT' has a price");
     }
 
-    /// <summary>Other tiers have other prices.</summary>
+    /// <summary>Other service tiers have other prices.</summary>
     readonly void CheckServiceTier()
     {
         var isStandard = _json.Token == JsonTokenType.Null || _json.IsString("standard"u8) || _json.IsString("unspecified"u8)
@@ -258,7 +262,10 @@ ref struct GeminiRequestReader
             throw Unpriceable("serviceTier", "only the tier 'standard' has a price");
     }
 
-    /// <summary>The field's name in camel case; null when it is none of this object's. Refuses what has no price, other spellings, and both spellings at once.</summary>
+    /// <summary>
+    /// The field's name in camel case; null when the object has no such field. Refuses fields without a price, other spellings, and two
+    /// spellings at once.
+    /// </summary>
     readonly string? Known(GeminiFields fields, ReadOnlySpan<byte> name, ref ulong seen)
     {
         if (fields.Find(name) is not { } field)

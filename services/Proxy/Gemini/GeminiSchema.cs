@@ -5,7 +5,8 @@ using System.Text.Json;
 namespace LlmGateway.Proxy.Gemini;
 
 /// <summary>
-/// Makes JSON Schema of Google's own dialect, an older relative of it: types in capitals, <c>nullable</c> instead of a type, counts as strings, names in two spellings.
+/// Converts Google's schema dialect, an older relative of JSON Schema, to JSON Schema: types in capitals, <c>nullable</c> instead of a
+/// type, counts as strings, names in two spellings.
 /// </summary>
 static class GeminiSchema
 {
@@ -37,7 +38,7 @@ static class GeminiSchema
         switch (name, value.ValueKind)
         {
             case ("propertyOrdering", _):
-                // The order in which Google's models write members; JSON Schema has none.
+                // The order in which Google's models write members. JSON Schema has no such member.
                 break;
             case ("type", JsonValueKind.String):
                 WriteType(json, value.GetString()!.ToLowerInvariant(), nullable);
@@ -62,7 +63,11 @@ static class GeminiSchema
                 json.WriteEndArray();
                 break;
             case ("minItems" or "maxItems" or "minLength" or "maxLength" or "minProperties" or "maxProperties", JsonValueKind.String)
-                when long.TryParse(value.GetString(), System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out var count):
+                when long.TryParse(
+                    value.GetString(),
+                    System.Globalization.NumberStyles.None,
+                    System.Globalization.CultureInfo.InvariantCulture,
+                    out var count):
                 json.WriteNumber(name, count);
                 break;
             default:

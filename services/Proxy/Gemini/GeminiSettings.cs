@@ -5,7 +5,7 @@ using static LlmGateway.Proxy.FieldErrors;
 
 namespace LlmGateway.Proxy.Gemini;
 
-/// <summary>The tools and settings of a Gemini request, in no wire's words.</summary>
+/// <summary>Turns the tools and settings of a Gemini request into those of a <see cref="Conversation"/>.</summary>
 sealed class GeminiSettings
 {
     readonly List<Tool> _tools = [];
@@ -41,7 +41,7 @@ sealed class GeminiSettings
                 case "description": description = Text(value, $"{field}.description"); break;
                 case "parameters": schema = GeminiSchema.ToJsonSchema(value); break;
                 case "parametersJsonSchema": schema = value.GetRawText(); break;
-                // What the caller's function returns; no other wire tells its model.
+                // The schema of a function's result. No other wire passes it to the model.
                 case "response" or "responseJsonSchema": break;
                 default: throw Refuse($"{field}.{member}");
             }
@@ -68,7 +68,9 @@ sealed class GeminiSettings
             switch (name)
             {
                 case "mode": mode = Text(value, $"{field}.mode"); break;
-                case "allowedFunctionNames": allowed.AddRange(ElementsOf(value).Select(function => Text(function.Element, $"{field}.{name}"))); break;
+                case "allowedFunctionNames":
+                    allowed.AddRange(ElementsOf(value).Select(function => Text(function.Element, $"{field}.{name}")));
+                    break;
                 case "streamFunctionCallArguments" when value.ValueKind == JsonValueKind.False: break;
                 default: throw Refuse($"{field}.{name}");
             }
@@ -80,7 +82,8 @@ sealed class GeminiSettings
             ("NONE", _) => new(ToolMode.None, null, field),
             ("ANY", 0) => new(ToolMode.Required, null, field),
             ("ANY", 1) => new(ToolMode.One, allowed[0], field),
-            ("AUTO" or "ANY" or "VALIDATED", _) => throw Refuse($"{field}.allowedFunctionNames", "the calls can be restricted to one function only"),
+            ("AUTO" or "ANY" or "VALIDATED", _) =>
+                throw Refuse($"{field}.allowedFunctionNames", "the calls can be restricted to one function only"),
             _ => throw Invalid($"{field}.mode", "must be 'AUTO', 'ANY', 'NONE' or 'VALIDATED'"),
         };
     }
@@ -103,10 +106,11 @@ sealed class GeminiSettings
                 case "stopSequences": ReadStops(value, field); break;
                 case "responseMimeType": format = Text(value, field); break;
                 case "responseSchema": schema = GeminiSchema.ToJsonSchema(value); break;
-                // The second is how some of Google's own SDKs spell it.
+                // Some of Google's SDKs use the second spelling.
                 case "responseJsonSchema" or "ResponseJsonSchema": schema = value.GetRawText(); break;
                 case "thinkingConfig": ReadThinking(value, field); break;
-                case "responseLogprobs" or "enableEnhancedCivicAnswers" or "audioTimestamp" when value.ValueKind == JsonValueKind.False: break;
+                case "responseLogprobs" or "enableEnhancedCivicAnswers" or "audioTimestamp" when value.ValueKind == JsonValueKind.False:
+                    break;
                 default: throw Refuse(field);
             }
         }
@@ -142,7 +146,7 @@ sealed class GeminiSettings
         }
         if (level is not null && budget is not null)
             throw Invalid(field, "may have 'thinkingLevel' or 'thinkingBudget', not both");
-        // Thoughts that are only to be shown: as many as the model likes.
+        // A request to show thoughts without a budget sets no limit.
         if (level is not null || budget is not null || shown)
             _settings = _settings with { Effort = new(level, level is null ? budget ?? -1 : null, shown, field) };
     }
@@ -158,5 +162,7 @@ sealed class GeminiSettings
         json.ValueKind == JsonValueKind.Number && json.TryGetDecimal(out var number) ? number : throw Invalid(field, "must be a number");
 
     static long Whole(JsonElement json, string field, long max) =>
-        json.ValueKind == JsonValueKind.Number && json.TryGetInt64(out var number) && number >= -1 && number <= max ? number : throw Invalid(field, $"must be an integer from -1 to {max}");
+        json.ValueKind == JsonValueKind.Number && json.TryGetInt64(out var number) && number >= -1 && number <= max
+            ? number
+            : throw Invalid(field, $"must be an integer from -1 to {max}");
 }

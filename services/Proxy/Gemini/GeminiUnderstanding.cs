@@ -5,16 +5,16 @@ using static LlmGateway.Proxy.FieldErrors;
 
 namespace LlmGateway.Proxy.Gemini;
 
-/// <summary>Says in no wire's words what a Gemini request asks for. The body has passed <see cref="GeminiRequestReader"/>.</summary>
+/// <summary>Turns a Gemini request into a <see cref="Conversation"/>. The body has passed <see cref="GeminiRequestReader"/>.</summary>
 sealed class GeminiUnderstanding
 {
-    /// <summary>Members without a counterpart that change nothing which another provider has.</summary>
+    /// <summary>Members without a counterpart that change nothing at another provider.</summary>
     static readonly string[] LeftOut = ["safetySettings", "labels", "store", "serviceTier"];
 
     readonly List<Turn> _turns = [];
     readonly List<string> _system = [];
 
-    // Calls that no response was seen for, oldest first: a response without id belongs to the first of its function.
+    // Calls without a response so far, oldest first. A response without an id belongs to the first call of its function.
     readonly List<(string Id, string Name)> _open = [];
     int _calls;
 
@@ -58,7 +58,10 @@ sealed class GeminiUnderstanding
             if (name != "parts")
                 continue;
             foreach (var (part, index) in ElementsOf(value))
-                _system.Add(ReadPart(part, $"systemInstruction.parts[{index}]") is TextPart text ? text.Text : throw Refuse($"systemInstruction.parts[{index}]", "instructions are texts"));
+                _system.Add(
+                    ReadPart(part, $"systemInstruction.parts[{index}]") is TextPart text
+                        ? text.Text
+                        : throw Refuse($"systemInstruction.parts[{index}]", "instructions are texts"));
         }
     }
 
@@ -145,7 +148,11 @@ sealed class GeminiUnderstanding
             {
                 case "id": id = Text(value, $"{field}.id"); break;
                 case "name": name = Text(value, $"{field}.name"); break;
-                case "args": arguments = value.ValueKind == JsonValueKind.Object ? value.GetRawText() : throw Invalid($"{field}.args", "must be an object"); break;
+                case "args":
+                    arguments = value.ValueKind == JsonValueKind.Object
+                        ? value.GetRawText()
+                        : throw Invalid($"{field}.args", "must be an object");
+                    break;
                 default: throw Refuse($"{field}.{member}");
             }
         }
@@ -183,10 +190,14 @@ sealed class GeminiUnderstanding
             (id, name) = _open[open];
             _open.RemoveAt(open);
         }
-        return id is { Length: > 0 } ? new(id, name, content, isError, field) : throw Invalid(field, "answers no function call that stands before it");
+        return id is { Length: > 0 }
+            ? new(id, name, content, isError, field)
+            : throw Invalid(field, "answers no function call that stands before it");
     }
 
-    /// <summary>Google's convention: the result is under <c>output</c>, a failure under <c>error</c>; anything else is a result by itself.</summary>
+    /// <summary>
+    /// By Google's convention a result stands under <c>output</c> and a failure under <c>error</c>. Any other object is the result itself.
+    /// </summary>
     static (bool IsError, string Text) WordsOf(JsonElement response)
     {
         var members = response.ValueKind == JsonValueKind.Object ? response.EnumerateObject().Take(2).ToList() : [];
@@ -205,7 +216,7 @@ sealed class GeminiUnderstanding
                 yield return (GeminiFields.CamelOf(member.Name), member.Value);
     }
 
-    /// <summary>A list's elements, or the only one that stands there without brackets.</summary>
+    /// <summary>A list's elements, or the single element that stands there without brackets.</summary>
     internal static IEnumerable<(JsonElement Element, int Index)> ElementsOf(JsonElement json)
     {
         if (json.ValueKind != JsonValueKind.Array)
@@ -213,7 +224,8 @@ sealed class GeminiUnderstanding
         return json.EnumerateArray().Select((element, index) => (element, index));
     }
 
-    internal static string Text(JsonElement json, string field) => json.ValueKind == JsonValueKind.String ? json.GetString()! : throw Invalid(field, "must be a string");
+    internal static string Text(JsonElement json, string field) =>
+        json.ValueKind == JsonValueKind.String ? json.GetString()! : throw Invalid(field, "must be a string");
 
     internal static ProblemException Refuse(string field, string? why = null) => Untranslatable(field, "another wire", why);
 }

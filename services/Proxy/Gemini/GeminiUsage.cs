@@ -4,8 +4,8 @@ using LlmGateway.Contracts;
 namespace LlmGateway.Proxy.Gemini;
 
 /// <summary>
-/// <c>usageMetadata</c>: what came from the cache is part of the prompt, thoughts stand beside the candidates' tokens, and what Google's own tools brought in stands beside
-/// the prompt. The total is the sum of the four.
+/// <c>usageMetadata</c>: cached tokens are part of the prompt; thoughts stand beside the candidates' tokens; input from Google's own tools
+/// stands beside the prompt. The total is the sum of the four.
 /// </summary>
 public static class GeminiUsage
 {
@@ -53,7 +53,10 @@ public static class GeminiUsage
         return new(usage, reason, raw);
     }
 
-    /// <summary>Lists of <c>{"modality": "IMAGE", "tokenCount": 258}</c>; what cannot be read there stays text. The object is known to be JSON.</summary>
+    /// <summary>
+    /// Lists of <c>{"modality": "IMAGE", "tokenCount": 258}</c>. An entry that cannot be read counts as text. The object is known to be
+    /// JSON.
+    /// </summary>
     static void ReadDetails(ReadOnlySpan<byte> json, Span<long> counts)
     {
         var reader = new Utf8JsonReader(json);
@@ -86,7 +89,9 @@ public static class GeminiUsage
             reader.Read();
             if (isModality && reader.TokenType == JsonTokenType.String)
                 count = reader.Has("AUDIO"u8) ? audio : reader.Has("IMAGE"u8) ? image : -1;
-            if (isCount && (reader.TokenType != JsonTokenType.Number || !reader.TryGetInt64(out tokens) || tokens is < 0 or > ProviderUsage.MaxTokens))
+            if (isCount
+                && (reader.TokenType != JsonTokenType.Number || !reader.TryGetInt64(out tokens)
+                || tokens is < 0 or > ProviderUsage.MaxTokens))
                 tokens = 0;
             reader.StepOver();
         }

@@ -6,7 +6,10 @@ using static LlmGateway.Proxy.FieldErrors;
 
 namespace LlmGateway.Proxy.Gemini;
 
-/// <summary><c>POST /v1beta/models/{model}:generateContent</c> and <c>:streamGenerateContent</c>, Google's. A provider is always asked for server-sent events.</summary>
+/// <summary>
+/// <c>POST /v1beta/models/{model}:generateContent</c> and <c>:streamGenerateContent</c>, Google's. A provider is always asked for
+/// server-sent events.
+/// </summary>
 public sealed class GeminiWire : ConversationWire
 {
     public override string Name => "Gemini";
@@ -31,7 +34,8 @@ public sealed class GeminiWire : ConversationWire
 
     public override Conversation Understand(ReadOnlySpan<byte> body, ModelRequest request) => GeminiUnderstanding.Of(body, request);
 
-    public override byte[] Compose(Conversation conversation, string upstreamModel, long outputLimit, bool stream) => GeminiComposer.Compose(conversation, upstreamModel, outputLimit);
+    public override byte[] Compose(Conversation conversation, string upstreamModel, long outputLimit, bool stream) =>
+        GeminiComposer.Compose(conversation, upstreamModel, outputLimit);
 
     public override AnswerReader NewReader() => new GeminiReader();
 
@@ -46,10 +50,11 @@ public sealed class GeminiWire : ConversationWire
         to.Write("\n\n"u8);
     }
 
-    /// <summary>Of a provider's model, up to the colon before the method; the collection's name may be part of the model's.</summary>
+    /// <summary>The path of a provider's model, up to the colon before the method. The model's name may include the collection.</summary>
     internal static string PathOf(string upstreamModel)
     {
-        var inCollection = upstreamModel.StartsWith("models/", StringComparison.Ordinal) || upstreamModel.StartsWith("tunedModels/", StringComparison.Ordinal);
+        var inCollection = upstreamModel.StartsWith("models/", StringComparison.Ordinal)
+            || upstreamModel.StartsWith("tunedModels/", StringComparison.Ordinal);
         var segments = upstreamModel.Split('/').Select(Uri.EscapeDataString);
         return $"/v1beta/{(inCollection ? "" : "models/")}{string.Join('/', segments)}";
     }

@@ -10,13 +10,13 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Proxy.Gemini;
 
 /// <summary>
-/// Says an answer as <c>generateContent</c> does: chunks as server-sent events or as the elements of one array, or whole. Function calls are whole on this wire, so those that come in
-/// pieces are kept until the end.
+/// Writes an answer as <c>generateContent</c> does: chunks as server-sent events or as elements of one array, or a whole answer. The wire
+/// has only whole function calls, so calls that arrive in pieces are kept until the end.
 /// </summary>
 [SuppressMessage("Design", "CA1001", Justification = "A writer that stands on a buffer holds nothing that must be given back.")]
 public sealed class GeminiWriter(AnswerHead head) : AnswerWriter
 {
-    /// <summary>Characters of arguments that are kept, of all calls together.</summary>
+    /// <summary>Most characters of arguments that are kept, of all calls together.</summary>
     public const int MaxArguments = 1024 * 1024;
 
     static readonly JsonWriterOptions Relaxed = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
@@ -48,7 +48,8 @@ public sealed class GeminiWriter(AnswerHead head) : AnswerWriter
             case AnswerEventKind.ToolCall or AnswerEventKind.ToolArguments:
                 Keep(e);
                 break;
-            case AnswerEventKind.Text or AnswerEventKind.Refusal or AnswerEventKind.Reasoning or AnswerEventKind.Signature when e.Text is { Length: > 0 }:
+            case AnswerEventKind.Text or AnswerEventKind.Refusal or AnswerEventKind.Reasoning or AnswerEventKind.Signature
+                when e.Text is { Length: > 0 }:
                 var json = BeginChunk(to);
                 WritePart(json, e.Kind, e.Text);
                 EndCandidate(json, null);
@@ -134,7 +135,7 @@ public sealed class GeminiWriter(AnswerHead head) : AnswerWriter
         }
     }
 
-    /// <summary>False when a call broke off: a function must not run on half of its arguments, so it is left out.</summary>
+    /// <summary>False when a call broke off. Such a call is left out, because a function must not run on half of its arguments.</summary>
     bool WriteCalls(Utf8JsonWriter json)
     {
         var whole = true;
@@ -169,7 +170,7 @@ public sealed class GeminiWriter(AnswerHead head) : AnswerWriter
         _ => callsAreWhole ? "STOP" : "MALFORMED_FUNCTION_CALL",
     };
 
-    /// <summary>Puts the disjoint counts back where this wire counts them.</summary>
+    /// <summary>Adds the disjoint counts up again as this wire counts them.</summary>
     static void WriteUsage(Utf8JsonWriter json, Usage settled, Money cost)
     {
         var (input, output, thoughts) = (MeterReading.InputOf(settled), MeterReading.OutputOf(settled), settled[Meter.Reasoning]);
@@ -203,7 +204,7 @@ public sealed class GeminiWriter(AnswerHead head) : AnswerWriter
         return Begin(to);
     }
 
-    /// <summary>Up to the parts of the only candidate.</summary>
+    /// <summary>Writes the answer up to the parts of its only candidate.</summary>
     Utf8JsonWriter Begin(IBufferWriter<byte> to)
     {
         if (_json is null)
@@ -247,5 +248,6 @@ public sealed class GeminiWriter(AnswerHead head) : AnswerWriter
         json.Flush();
     }
 
-    void NameAnswer(string? id) => _id = JsonEncodedText.Encode(id is { Length: > 0 } ? id : head.RequestId, JavaScriptEncoder.UnsafeRelaxedJsonEscaping);
+    void NameAnswer(string? id) =>
+        _id = JsonEncodedText.Encode(id is { Length: > 0 } ? id : head.RequestId, JavaScriptEncoder.UnsafeRelaxedJsonEscaping);
 }

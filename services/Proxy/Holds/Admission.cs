@@ -3,16 +3,18 @@ using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Proxy;
 
-/// <summary>The rules of stage 5 as pure functions: what a request must hold, what it gets for what it holds, and why it is refused.</summary>
+/// <summary>
+/// The rules of stage 5 as pure functions: the hold that a request needs, the output that its hold pays for, and the problem for a refusal.
+/// </summary>
 public static class Admission
 {
     /// <summary>
-    /// When a wallet cannot pay for all the output that a request may make, the output is limited to what it can pay, but never to less than this
-    /// (or to less than was asked): an answer of three words helps nobody.
+    /// When a wallet cannot pay for the whole output, the output is limited to what it can pay. The limit is never below this value, or
+    /// below what was asked, because an answer of three words helps nobody.
     /// </summary>
     public const long MinOutput = 16;
 
-    /// <summary>What each register must hold at least, and what it should hold.</summary>
+    /// <summary>The least amount that each register must hold, and the amount that it should hold.</summary>
     public static (long[] Minimum, long[] Full) Vector(IReadOnlyList<RegisterRef> registers, UpperBound bound, long outputLimit)
     {
         var minimum = bound.Cost(Math.Min(outputLimit, MinOutput));
@@ -21,7 +23,8 @@ public static class Admission
         for (var i = 0; i < registers.Count; i++)
         {
             if (registers[i].Unit is not (Unit.Usd or Unit.UsdLimit))
-                throw new InvalidOperationException($"register {registers[i].Id:N} has unit {registers[i].Unit}, which requests are not charged in");
+                throw new InvalidOperationException(
+                    $"register {registers[i].Id:N} has unit {registers[i].Unit}, which requests are not charged in");
             (minimums[i], fulls[i]) = (minimum, full);
         }
         return (minimums, fulls);
@@ -36,8 +39,8 @@ public static class Admission
     }
 
     /// <summary>
-    /// What a request that cost so much takes from each register of its hold: from all the same, and no more than the one that holds least. So a provider that
-    /// exceeds its limit takes a session neither beyond its wallet's hold nor beyond its cap.
+    /// What a request of this cost takes from each register of its hold: the same amount from all, at most the smallest of them. So a
+    /// provider that exceeds its limit takes neither more than the wallet's hold nor more than the session's cap.
     /// </summary>
     public static long Payable(long[] held, long cost) => held.Length == 0 ? cost : Math.Min(cost, held.Min());
 
@@ -48,9 +51,11 @@ public static class Admission
         {
             LeaseRefusalReason.Frozen => Problems.WalletFrozen,
             LeaseRefusalReason.Exhausted when kind == AccountKind.SessionCap =>
-                Problems.SessionCap($"This request may cost {new Money(needed)} USD and the session may still spend {new Money(refusal.Available)} USD."),
+                Problems.SessionCap(
+                    $"This request may cost {new Money(needed)} USD and the session may still spend {new Money(refusal.Available)} USD."),
             LeaseRefusalReason.Exhausted =>
-                Problems.WalletExhausted($"This request may cost {new Money(needed)} USD and the wallet has {new Money(refusal.Available)} USD available."),
+                Problems.WalletExhausted(
+                    $"This request may cost {new Money(needed)} USD and the wallet has {new Money(refusal.Available)} USD available."),
             _ => Problems.Unavailable,
         };
     }

@@ -2,10 +2,15 @@ using LlmGateway.Contracts;
 
 namespace LlmGateway.Proxy;
 
-/// <summary>A lease as its holder sees it. Guarded by its slice's lock.</summary>
+/// <summary>
+/// A lease as its holder sees it. Its slice's lock guards the amounts and fences; renewals write <see cref="Lost"/> and the time of
+/// confirmation without it.
+/// </summary>
 public sealed class HeldLease(int registers, TimeProvider time)
 {
-    /// <summary>Admission ends this long before the lease would, so that a slow clock or a long pause never admits on a dead lease.</summary>
+    /// <summary>
+    /// Admission ends this long before the lease does, so that a slow clock or a long pause cannot admit on a lease that has ended.
+    /// </summary>
     static readonly TimeSpan UseFor = TimeSpan.FromSeconds(LeaseRequest.TtlSeconds - 20);
 
     long _confirmedAt;
@@ -14,18 +19,18 @@ public sealed class HeldLease(int registers, TimeProvider time)
     public long Fence { get; set; }
     public long ReturnFence { get; set; }
 
-    /// <summary>Reserved in the ledger and not promised to any request.</summary>
+    /// <summary>Reserved in the ledger and not held by a request.</summary>
     public long[] Idle { get; } = new long[registers];
 
-    /// <summary>Requests that run on it, or whose settlement has not been delivered.</summary>
+    /// <summary>Number of requests that hold a part of it, or whose settlement has not been delivered.</summary>
     public int Dependents { get; set; }
 
-    /// <summary>The ledger has ended it, or may have: nothing more is admitted on it.</summary>
+    /// <summary>The ledger has ended the lease, or may have. Nothing more is admitted on it.</summary>
     public bool Lost { get; set; }
 
     public bool Usable => !Lost && Fence > 0 && time.GetElapsedTime(_confirmedAt) < UseFor;
 
-    /// <param name="asked">When the question left, on the monotonic clock: the ledger's answer cannot be older.</param>
+    /// <param name="asked">When the question was sent, on the monotonic clock. The ledger's answer cannot be older.</param>
     public void Renewed(bool alive, long asked)
     {
         if (alive)

@@ -2,7 +2,9 @@ using LlmGateway.Contracts;
 
 namespace LlmGateway.Proxy;
 
-/// <summary>What one running request holds: an amount of each register of its vector. Must be ended by <see cref="Settle"/> exactly once.</summary>
+/// <summary>
+/// What one running request holds: an amount of each register of its charge vector. <see cref="Settle"/> must end it exactly once.
+/// </summary>
 public sealed class Hold(Slice slice, HeldLease lease, long[] amounts)
 {
     int _settled;
@@ -11,10 +13,13 @@ public sealed class Hold(Slice slice, HeldLease lease, long[] amounts)
 
     public IReadOnlyList<RegisterRef> Registers => slice.Registers;
 
-    /// <summary>Reserved per register, in the order of <see cref="Registers"/>.</summary>
+    /// <summary>The held amount of each register, in the order of <see cref="Registers"/>.</summary>
     public long[] Amounts => amounts;
 
-    /// <summary>Ends the hold: <paramref name="used"/> of each register goes to the ledger with the settlement, the rest is free for the next request. Never above what was held.</summary>
+    /// <summary>
+    /// Ends the hold. <paramref name="used"/> of each register goes to the ledger with the settlement; the rest is free for the next
+    /// request. Throws when more is used than was held.
+    /// </summary>
     public void Settle(long used)
     {
         if (Interlocked.Exchange(ref _settled, 1) != 0)
@@ -22,7 +27,7 @@ public sealed class Hold(Slice slice, HeldLease lease, long[] amounts)
         slice.Release(lease, amounts, used);
     }
 
-    /// <summary>The settlement has left this process for good: the lease need not be kept alive for it any longer.</summary>
+    /// <summary>The settlement was delivered, so the lease need not be kept alive for it any longer.</summary>
     public void Delivered() => slice.Delivered(lease);
 
     /// <summary>Ends the hold of a request that costs nothing.</summary>

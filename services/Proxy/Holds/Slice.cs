@@ -4,25 +4,32 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Proxy;
 
 /// <summary>
-/// What this proxy holds of one charge vector. Requests are admitted from memory while it lasts; when it does not, one call to the ledger at a time
-/// asks for what all waiting requests need, and for more when the last call was just now. A busy slice is refilled before it is empty, so that nobody waits.
+/// The part of one charge vector that this proxy has leased. Requests are admitted from memory while it lasts. When it does not last, one
+/// call to the ledger at a time asks for what all waiting requests need, and for more when the call before was recent. A busy slice is
+/// refilled before it is empty, so that no request waits.
 /// </summary>
 public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, WalletClient wallet, TimeProvider time)
 {
-    /// <summary>Requests that may wait for one call to the ledger; more are told to come back.</summary>
+    /// <summary>Most requests that wait for one call to the ledger. Further ones get a 503.</summary>
     const int MaxWaiting = 10_000;
 
-    /// <summary>A busy slice grows from and to so many times the usual request, as long as the ledger has plenty.</summary>
+    /// <summary>A busy slice grows between these multiples of the usual request, as long as the ledger has plenty.</summary>
     const int LeastBoost = 4, MaxBoost = 16 * 1024;
 
-    /// <summary>What a slice grows by: what it lasted too short by, within bounds. Only doubled, a busy wallet would take a dozen calls to the ledger, and wait for each.</summary>
+    /// <summary>
+    /// Bounds of the growth factor. The factor follows from how much too short the slice lasted: doubling alone would take a dozen calls on
+    /// a busy wallet, each with a wait.
+    /// </summary>
     const int MinGrowth = 2, MaxGrowth = 16;
 
-    /// <summary>A slice that lasts less than <see cref="TooShort"/> grows, so that a pause of the ledger is not felt; one that lasts longer than <see cref="Quiet"/> starts small again.</summary>
+    /// <summary>
+    /// A slice that lasts less than <see cref="TooShort"/> grows, so that a pause of the ledger is not noticed. One that lasts longer than
+    /// <see cref="Quiet"/> starts small again.
+    /// </summary>
     static readonly TimeSpan TooShort = TimeSpan.FromMilliseconds(500), Quiet = TimeSpan.FromSeconds(2);
 
     readonly Lock _lock = new();
-    /// <summary>Returns of a lease are counted, so they must arrive in order: each waits for the one before.</summary>
+    /// <summary>The last return. Returns of a lease are numbered and must arrive in order, so each waits for the one before.</summary>
     Task _returns = Task.CompletedTask;
     readonly LinkedList<Waiter> _waiting = [];
     readonly List<HeldLease> _retired = [];
@@ -31,16 +38,16 @@ public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, W
     /// <summary>What the last request that had to wait asked for.</summary>
     long[] _usual = new long[registers.Count];
     bool _calling, _closed;
-    /// <summary>Idle amounts went back while a call was under way: its answer counted on them and is not final.</summary>
+    /// <summary>Idle amounts were returned during a call to the ledger. The call's answer assumed them, so it is not final.</summary>
     bool _gaveWhileCalling;
     int _boost;
-    /// <summary>The next call is for what comes, not for who waits.</summary>
+    /// <summary>The next call is for coming requests; none is waiting.</summary>
     bool _ahead;
     long _lastExtension, _lastUse = time.GetTimestamp();
 
     public IReadOnlyList<RegisterRef> Registers => registers;
 
-    /// <summary>False when the slice has been closed for good.</summary>
+    /// <summary>False when the slice is closed.</summary>
     public bool TryReserve(long[] minimum, long[] full, CancellationToken token, out ValueTask<HoldAnswer> answer)
     {
         Waiter waiter;
@@ -86,8 +93,10 @@ public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, W
             lease.Dependents--;
     }
 
-    /// <summary>Gives back what is idle when the slice has not been used for <paramref name="idleTime"/>, and what retired leases still hold.</summary>
-    /// <param name="except">A lease that asks for more itself right now.</param>
+    /// <summary>
+    /// Returns what is idle when the slice has not been used for <paramref name="idleTime"/>, and what retired leases still hold.
+    /// </summary>
+    /// <param name="except">A lease that is just asking for more; it is left alone.</param>
     public Task GiveBackIdleAsync(TimeSpan idleTime, Guid except = default)
     {
         lock (_lock)
@@ -100,7 +109,7 @@ public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, W
 
     async Task GiveBackAfterAsync(Task before, TimeSpan idleTime, Guid except)
     {
-        await Task.Yield(); // out of the caller's lock
+        await Task.Yield(); // leaves the caller's lock
         await before.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         while (NextReturn(idleTime, except) is var (lease, give))
         {
@@ -112,7 +121,8 @@ public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, W
             }
             catch
             {
-                // Whether it went back is not known: admit nothing more on the lease; what it still holds expires in the ledger.
+                // It is unknown whether the amounts went back. Nothing more is admitted on the lease; what it still holds ends with it in
+                // the ledger.
                 lock (_lock)
                     Retire(lease);
                 throw;
@@ -126,7 +136,8 @@ public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, W
         {
             if (FindIdle(idleTime, except) is not { } lease)
                 return null;
-            var give = new LeaseReturn(lease.Id, ++lease.ReturnFence, [.. registers.Select((register, i) => new Amount(register.Id, lease.Idle[i]))]);
+            var give = new LeaseReturn(
+                lease.Id, ++lease.ReturnFence, [.. registers.Select((register, i) => new Amount(register.Id, lease.Idle[i]))]);
             Array.Clear(lease.Idle);
             _gaveWhileCalling = _calling;
             _boost = 0;
@@ -142,7 +153,7 @@ public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, W
         return _retired.Find(old => !IsEmpty(old.Idle)) ?? (unused ? _lease : null);
     }
 
-    /// <summary>Admits nothing more on what is held now: the ledger decides about every new request.</summary>
+    /// <summary>Admits nothing more on the current lease, so that the ledger decides about every new request.</summary>
     public void Retire()
     {
         lock (_lock)
@@ -153,14 +164,18 @@ public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, W
     public IReadOnlyList<HeldLease> LiveLeases()
     {
         lock (_lock)
-            return [.. _retired.Append(_lease).Where(lease => !lease.Lost && lease.Fence > 0 && (lease.Dependents > 0 || !IsEmpty(lease.Idle)))];
+            return [
+                .. _retired.Append(_lease).Where(lease => !lease.Lost && lease.Fence > 0 && (lease.Dependents > 0 || !IsEmpty(lease.Idle)))
+            ];
     }
 
     /// <summary>Closes the slice when nothing is left in it.</summary>
     public bool TryClose()
     {
         lock (_lock)
-            return _closed = _closed || (!_calling && _returns.IsCompleted && _waiting.Count == 0 && _retired.Count == 0 && (_lease.Lost || (_lease.Dependents == 0 && IsEmpty(_lease.Idle))));
+            return _closed = _closed
+                || (!_calling && _returns.IsCompleted && _waiting.Count == 0 && _retired.Count == 0
+                && (_lease.Lost || (_lease.Dependents == 0 && IsEmpty(_lease.Idle))));
     }
 
     static async Task<HoldAnswer> WaitAsync(Waiter waiter, CancellationToken token)
@@ -223,11 +238,11 @@ public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, W
                 {
                     if (Problems.IsOutage(e) && _waiting.Count == 0 && lease == _lease)
                     {
-                        // Nobody needs it yet. The same question again, by its fence, gets the answer that was not heard.
+                        // No request waits. The same question with the same fence gets the answer that was lost.
                         (lease.Fence, _boost, _calling) = (lease.Fence - 1, 0, false);
                         return;
                     }
-                    // The ledger may have granted what we never heard of: leave that to the lease's expiry.
+                    // The ledger may have granted amounts in an answer that was lost. They end with the lease.
                     Retire(lease);
                     foreach (var waiter in _waiting)
                         waiter.Answer.TrySetException(e);
@@ -239,10 +254,12 @@ public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, W
         }
     }
 
-    /// <summary>How many usual requests the next call asks for beyond those that wait.</summary>
-    /// <param name="lasted">Since the last call was answered.</param>
+    /// <summary>How many usual requests the next call asks for beyond the waiting ones.</summary>
+    /// <param name="lasted">Time since the last call was answered.</param>
     public static int NextBoost(int boost, TimeSpan lasted, int waiting) =>
-        lasted > Quiet ? 0 : lasted > TooShort ? boost : Math.Clamp(boost * (int)Math.Clamp(TooShort / lasted, MinGrowth, MaxGrowth), Math.Max(LeastBoost, waiting), MaxBoost);
+        lasted > Quiet ? 0
+            : lasted > TooShort ? boost
+            : Math.Clamp(boost * (int)Math.Clamp(TooShort / lasted, MinGrowth, MaxGrowth), Math.Max(LeastBoost, waiting), MaxBoost);
 
     LeaseRequest NextRequest()
     {
@@ -274,7 +291,7 @@ public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, W
                 lease.Idle[i] += granted[i];
             lease.Renewed(alive: true, asked);
             _lastExtension = time.GetTimestamp();
-            // Retired while the call was under way: what it brought goes back, and the next call asks anew.
+            // If the lease was retired during the call, its grant goes back and the next call asks again.
             if (lease == _lease && !_gaveWhileCalling)
                 ServeFirst();
             return;
@@ -285,7 +302,7 @@ public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, W
             lease.Lost = true;
             return;
         }
-        // A refused extension leaves the lease as the ledger knew it, one fence back.
+        // A refused extension leaves the lease in the ledger as it was, one fence lower.
         lease.Fence--;
         if (_gaveWhileCalling)
             return;
@@ -294,8 +311,9 @@ public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, W
         for (var node = _waiting.First; node is not null;)
         {
             var next = node.Next;
-            // Those who need more than everything that is left are told now, without a call each.
-            if (first || refusal.Reason != LeaseRefusalReason.Exhausted || node.Value.Minimum[index] - _lease.Idle[index] > refusal.Available)
+            // Requests that need more than all that is left are refused now, without a call for each.
+            if (first || refusal.Reason != LeaseRefusalReason.Exhausted
+                || node.Value.Minimum[index] - _lease.Idle[index] > refusal.Available)
             {
                 node.Value.Answer.TrySetResult(new(null, refusal with { Available = refusal.Available + _lease.Idle[index] }));
                 _waiting.Remove(node);
@@ -320,7 +338,7 @@ public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, W
         }
     }
 
-    /// <summary>After a grant the first one in line gets at least its minimum, even when that is all there is.</summary>
+    /// <summary>After a grant the first request in line gets at least its minimum, even if nothing else is left.</summary>
     void ServeFirst()
     {
         if (_waiting.First is not { } node || !Covers(_lease.Idle, node.Value.Minimum))
@@ -333,7 +351,7 @@ public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, W
     void Give(Waiter waiter, long[] amounts)
     {
         var hold = Take(amounts);
-        // The caller may have left this very moment: then nothing was taken after all.
+        // If the caller has just left, the amounts go back.
         if (!waiter.Answer.TrySetResult(new(hold, null)))
             hold.Void();
     }
@@ -346,7 +364,7 @@ public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, W
         return new(this, _lease, amounts);
     }
 
-    /// <summary>Admits nothing more on a lease; it stays alive for what depends on it, and its idle part goes back.</summary>
+    /// <summary>Admits nothing more on a lease. It stays alive for its dependents, and its idle part goes back.</summary>
     void Retire(HeldLease lease)
     {
         if (lease != _lease)

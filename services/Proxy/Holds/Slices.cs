@@ -5,12 +5,12 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Proxy;
 
 /// <summary>
-/// Stage 5: what this proxy holds of customers' registers, one <see cref="Slice"/> per charge vector. A background loop keeps leases alive while
-/// something depends on them, and gives back what lies idle, so that another proxy, or the customer's last request, finds it.
+/// Stage 5: the slices of this proxy, one <see cref="Slice"/> per charge vector. A background loop renews leases that something depends on
+/// and returns what is idle, so that other proxies and the customer's last requests can use it.
 /// </summary>
 public sealed class Slices(Spool spool, WalletClient wallet, TimeProvider time, ILogger<Slices> log) : BackgroundService
 {
-    /// <summary>A slice that nobody used for this long goes back to the ledger.</summary>
+    /// <summary>A slice that was not used for this long goes back to the ledger.</summary>
     static readonly TimeSpan IdleTime = TimeSpan.FromSeconds(2);
 
     static readonly TimeSpan Tick = TimeSpan.FromMilliseconds(500), RenewEvery = TimeSpan.FromSeconds(15);
@@ -19,22 +19,22 @@ public sealed class Slices(Spool spool, WalletClient wallet, TimeProvider time, 
     long _lastRenewal;
 
     /// <summary>
-    /// Reserves <paramref name="full"/> of every register, or, when some register is short, as much as it can give down to <paramref name="minimum"/>.
-    /// All registers or none. Throws when the ledger does not answer and memory does not suffice.
+    /// Holds <paramref name="full"/> of every register. When a register is short, it holds what there is, down to
+    /// <paramref name="minimum"/>. All registers or none. Throws when memory does not suffice and the ledger does not answer.
     /// </summary>
     public ValueTask<HoldAnswer> ReserveAsync(IReadOnlyList<RegisterRef> registers, long[] minimum, long[] full, CancellationToken token)
     {
         for (; ; )
         {
             var slice = _slices.GetOrAdd(registers, static (registers, self) => self.New(registers), this);
-            // A slice that was just given back for good takes no one; the next one does.
+            // A closed slice admits nothing. It is replaced by a new one.
             if (slice.TryReserve(minimum, full, token, out var answer))
                 return answer;
             _slices.TryRemove(new(registers, slice));
         }
     }
 
-    /// <summary>A register was frozen: what is held of it goes back now, and the ledger decides about each new request.</summary>
+    /// <summary>A register was frozen. What is held of it goes back now, and the ledger decides about each new request.</summary>
     public void GiveBack(Guid register)
     {
         foreach (var slice in _slices.Values)
@@ -45,7 +45,7 @@ public sealed class Slices(Spool spool, WalletClient wallet, TimeProvider time, 
             }
     }
 
-    /// <summary>Another request, here or at another proxy, needs what lies idle of a register.</summary>
+    /// <summary>Another request, at this proxy or another, needs what is idle of a register.</summary>
     public async Task RecallAsync(Recall recall)
     {
         Failpoint.Hit("proxy.recall.received");
@@ -76,7 +76,7 @@ public sealed class Slices(Spool spool, WalletClient wallet, TimeProvider time, 
         }
     }
 
-    /// <summary>An orderly stop leaves nothing reserved.</summary>
+    /// <summary>An orderly stop returns everything.</summary>
     public override async Task StopAsync(CancellationToken cancellationToken)
     {
         await base.StopAsync(cancellationToken);
@@ -108,7 +108,7 @@ public sealed class Slices(Spool spool, WalletClient wallet, TimeProvider time, 
             Failpoint.Hit("proxy.slice.renewed");
             foreach (var (id, lease) in leases)
                 lease.Renewed(alive.Contains(id), asked);
-            _lastRenewal = asked; // a failed renewal is repeated at the next tick, so that the ledger hears of us as soon as it is back
+            _lastRenewal = asked; // a failed renewal is repeated at the next tick
         }
         catch (Exception e) when (Problems.IsOutage(e))
         {
@@ -118,7 +118,7 @@ public sealed class Slices(Spool spool, WalletClient wallet, TimeProvider time, 
 
     Slice New(IReadOnlyList<RegisterRef> registers) => new(registers, spool.Holder, wallet, time);
 
-    /// <summary>Vectors of the same registers in the same order are one.</summary>
+    /// <summary>Two vectors with the same registers in the same order are equal.</summary>
     sealed class SameRegisters : IEqualityComparer<IReadOnlyList<RegisterRef>>
     {
         public bool Equals(IReadOnlyList<RegisterRef>? a, IReadOnlyList<RegisterRef>? b)

@@ -3,15 +3,15 @@ using LlmGateway.Contracts;
 namespace LlmGateway.Proxy;
 
 /// <summary>
-/// What a request can cost at most, as a function of its output limit. The dearest rate of every meter and long-context tier that the request could
-/// fall into is used, so that whatever the provider reports within the bounds costs no more. Amounts are nano-dollars, rounded up once, as
-/// <see cref="Contracts.Cost.Of"/> does.
+/// The most that a request can cost, as a function of its output limit. It uses the dearest rate of every meter and long-context tier that
+/// the request could reach, so that no usage within the bounds costs more. Amounts are nano-dollars, rounded up once, as in
+/// <see cref="Contracts.Cost.Of"/>.
 /// </summary>
 public readonly struct UpperBound
 {
     const long AttosPerNano = 1_000_000_000;
 
-    // In 10^-18 dollars: what the input and the request cost, and each output token of all answers together.
+    // In 10^-18 dollars: the cost of the input and the request, and the cost of one output token of all answers together.
     readonly Int128 _fixed, _perOutputToken;
 
     UpperBound(Int128 @fixed, Int128 perOutputToken) => (_fixed, _perOutputToken) = (@fixed, perOutputToken);
@@ -22,8 +22,8 @@ public readonly struct UpperBound
         : TryOf(model.Prices, request.InputBound(model.ContextTokens), request.Choices, request.Images > 0, out bound);
 
     /// <summary>
-    /// Of a use that is known before the call. A model is paid by the meters that it has prices for, an image model by the image or by tokens, say; false when it has none
-    /// for anything that the call uses.
+    /// The bound of a use that is known before the call. A model is paid by the meters that it has prices for; an image model, for
+    /// instance, by the image or by tokens. False when it has no price for anything that the call uses.
     /// </summary>
     public static bool TryOf(Prices? prices, Usage most, out UpperBound bound)
     {
@@ -47,8 +47,8 @@ public readonly struct UpperBound
     }
 
     /// <summary>False when a meter that the request will use has no price; then it must be refused.</summary>
-    /// <param name="inputTokens">Upper bound of all input together.</param>
-    /// <param name="choices">Answers, each with its own output limit.</param>
+    /// <param name="inputTokens">Upper bound of all input tokens together.</param>
+    /// <param name="choices">Number of answers. Each has its own output limit.</param>
     /// <param name="hasImages">Some of the input may be billed as image tokens.</param>
     public static bool TryOf(Prices? prices, long inputTokens, int choices, bool hasImages, out UpperBound bound)
     {
@@ -67,24 +67,31 @@ public readonly struct UpperBound
         return true;
     }
 
-    /// <summary>Of what can cost so much, whatever its output.</summary>
+    /// <summary>The bound of something that costs at most this much, whatever its output.</summary>
     public static UpperBound OfCost(long nanos) => new((Int128)nanos * AttosPerNano, 0);
 
-    /// <summary>What either of two providers can cost at most.</summary>
-    public static UpperBound Dearest(UpperBound a, UpperBound b) => new(Int128.Max(a._fixed, b._fixed), Int128.Max(a._perOutputToken, b._perOutputToken));
+    /// <summary>The bound when either of two providers may answer.</summary>
+    public static UpperBound Dearest(UpperBound a, UpperBound b) =>
+        new(Int128.Max(a._fixed, b._fixed), Int128.Max(a._perOutputToken, b._perOutputToken));
 
-    /// <summary>Output tokens per answer before money is looked at: what the caller asked, no more than the model can do (0: unknown).</summary>
+    /// <summary>
+    /// Output tokens per answer before money is considered: what the caller asked for, at most what the model can produce (0: unknown).
+    /// </summary>
     public static long OutputLimit(int? asked, long modelMaxOutput) =>
         Math.Min(asked ?? int.MaxValue, modelMaxOutput > 0 ? modelMaxOutput : int.MaxValue);
 
-    /// <summary>The most that the request can cost with so many output tokens per answer; <see cref="long.MaxValue"/> stands for all that is beyond it.</summary>
+    /// <summary>
+    /// The largest cost of the request with so many output tokens per answer. <see cref="long.MaxValue"/> stands for every cost beyond it.
+    /// </summary>
     public long Cost(long outputLimit)
     {
         var nanos = (_fixed + (_perOutputToken * outputLimit) + (AttosPerNano - 1)) / AttosPerNano;
         return nanos > long.MaxValue ? long.MaxValue : (long)nanos;
     }
 
-    /// <summary>The largest output limit whose cost is within <paramref name="granted"/>; 0 when not even one token per answer is.</summary>
+    /// <summary>
+    /// The largest output limit whose cost is within <paramref name="granted"/>; 0 when not even one token per answer is.
+    /// </summary>
     public long AffordableOutput(long granted)
     {
         var left = ((Int128)granted * AttosPerNano) - _fixed;

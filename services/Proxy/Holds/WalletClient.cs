@@ -4,7 +4,7 @@ using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Proxy;
 
-/// <summary>What the edge asks the ledger. Every call may be repeated: leases count their calls.</summary>
+/// <summary>The edge's calls to the ledger. Every call may be repeated, because leases number their calls.</summary>
 public sealed class WalletClient(HttpClient http)
 {
     public static readonly TimeSpan AttemptTimeout = TimeSpan.FromSeconds(3);
@@ -28,7 +28,9 @@ public sealed class WalletClient(HttpClient http)
         response.EnsureSuccessStatusCode();
     }
 
-    /// <summary>Books what a batch really cost. False when the ledger does not know the batch yet: its own settlement is still on its way.</summary>
+    /// <summary>
+    /// Books the real cost of a batch. False when the ledger does not know the batch yet, because its settlement is still on the way.
+    /// </summary>
     public async Task<bool> BookAsync(BatchCost cost)
     {
         using var response = await http.PostAsJsonAsync("/internal/batch-costs", cost, Defaults.Json);
@@ -38,7 +40,7 @@ public sealed class WalletClient(HttpClient http)
         return true;
     }
 
-    /// <summary>Leases that are still alive afterwards.</summary>
+    /// <summary>Returns the leases that are still alive afterwards.</summary>
     public async Task<IReadOnlyList<Guid>> RenewAsync(LeaseRenewal renewal)
     {
         using var response = await http.PostAsJsonAsync("/internal/leases/renew", renewal, Defaults.Json);

@@ -2,7 +2,10 @@ using LlmGateway.Contracts;
 
 namespace LlmGateway.Proxy;
 
-/// <summary>What this proxy has taken of one customer's minute and not used. Tokens may be owed for a moment: corrections are not asked for.</summary>
+/// <summary>
+/// What this proxy has taken of one customer's minute and not used. Tokens may be negative for a moment, because corrections are applied
+/// without asking.
+/// </summary>
 sealed class RateAllowance
 {
     readonly Lock _lock = new();
@@ -37,12 +40,15 @@ sealed class RateAllowance
             _requests += requests;
             _tokens += tokens;
             _windows = windows;
-            // Another request's correction may have come between: it was granted all the same.
+            // A correction by another request may have intervened. The request was granted all the same.
             return Take(rates, needed, now) ?? new(windows, null);
         }
     }
 
-    /// <summary>Returns what goes back to Redis, or is owed to it: all, once it is more than <paramref name="most"/>.</summary>
+    /// <summary>
+    /// Adds tokens. Once the balance exceeds <paramref name="most"/>, returns all of it, to be given back to Redis or, if negative, to be
+    /// charged there.
+    /// </summary>
     public long Correct(long tokens, long most)
     {
         lock (_lock)
@@ -76,7 +82,10 @@ sealed class RateAllowance
         _tokens -= rates.TokensPerMinute is null ? 0 : tokens;
         var windows = (RateWindow[])_windows.Clone();
         foreach (ref var window in windows.AsSpan())
-            window = window with { Remaining = Math.Clamp(window.Remaining + (window.Unit == "requests" ? _requests : _tokens), 0, window.Limit) };
+            window = window with
+            {
+                Remaining = Math.Clamp(window.Remaining + (window.Unit == "requests" ? _requests : _tokens), 0, window.Limit),
+            };
         return new(windows, null);
     }
 }

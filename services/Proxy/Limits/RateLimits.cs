@@ -6,20 +6,20 @@ using Redis = LlmGateway.ServiceDefaults.Redis;
 namespace LlmGateway.Proxy;
 
 /// <summary>
-/// Stage 4: limits per minute of one customer, shared by all proxies through Redis, on Redis' clock. GCRA: a request moves the customer's
-/// "theoretical arrival time" ahead by its share of a minute, and is refused when that lies more than a minute ahead.
-/// A proxy takes a little more than it needs, at most a tenth of a second's share of the limit, and admits from that without asking again: a busy
-/// customer costs Redis a few calls a second, however many requests it makes, and a customer with a small limit is counted exactly.
-/// The only limits that may be approximate: tokens are taken by estimate and corrected at the end, and with Redis away nobody is refused.
+/// Stage 4: limits per minute of one customer, shared by all proxies through Redis, on Redis' clock. The algorithm is GCRA: a request moves
+/// the customer's "theoretical arrival time" ahead by its share of a minute and is refused when that is more than a minute ahead. A proxy
+/// takes up to a tenth of a second's share of the limit ahead and admits from that without asking. So a busy customer costs Redis a few
+/// calls a second, and a customer with a small limit is counted exactly. These are the only limits that may be approximate: tokens are
+/// estimated and corrected at the end, and without Redis nobody is refused.
 /// </summary>
 public sealed class RateLimits(Redis redis, TimeProvider time) : BackgroundService
 {
-    /// <summary>The part of a minute's limit that a proxy takes ahead.</summary>
+    /// <summary>A proxy takes this fraction of a minute's limit ahead.</summary>
     const int Ahead = 600;
 
     static readonly TimeSpan Tick = TimeSpan.FromSeconds(1), IdleTime = TimeSpan.FromSeconds(2);
 
-    /// <summary>Tokens that a request probably uses: about four bytes each for its text, and an answer of usual length.</summary>
+    /// <summary>Estimated tokens of a request: one for four bytes of its body, and an answer of usual length.</summary>
     public static long Estimate(long bodyBytes, long outputLimit) => bodyBytes / 4 + Math.Min(outputLimit, UsualOutput);
 
     const long UsualOutput = 500;
@@ -35,12 +35,12 @@ public sealed class RateLimits(Redis redis, TimeProvider time) : BackgroundServi
     {
         if (credential is not { Rates: { } rates, Customer: { } customer } || rates is { RequestsPerMinute: null, TokensPerMinute: null })
             return Unlimited;
-        // A single request larger than a whole minute's allowance may pass alone; otherwise it never could.
+        // A request larger than the limit of a minute passes alone. Otherwise it could never pass.
         tokens = Math.Min(tokens, rates.TokensPerMinute ?? 0);
         var allowance = _allowances.GetOrAdd(customer, static _ => new());
         if (allowance.TryTake(rates, tokens, time.GetTimestamp()) is { } taken)
             return taken;
-        // One call to Redis at a time: it takes for those who wait behind it, too.
+        // Only one call to Redis runs at a time. It also takes for the requests that wait behind it.
         await allowance.Asking.WaitAsync(token);
         try
         {
@@ -52,7 +52,7 @@ public sealed class RateLimits(Redis redis, TimeProvider time) : BackgroundServi
         }
     }
 
-    /// <summary>Corrects the tokens taken at admission to those really used; never refuses.</summary>
+    /// <summary>Corrects the tokens taken at admission to the tokens really used. Never refuses.</summary>
     public void Correct(Credential credential, long difference)
     {
         if (difference == 0 || credential is not { Rates: { TokensPerMinute: { } limit } rates, Customer: { } customer })
@@ -62,7 +62,7 @@ public sealed class RateLimits(Redis redis, TimeProvider time) : BackgroundServi
             GiveBack(rates, customer, 0, surplus);
     }
 
-    /// <summary>What customers who have paused left here goes back, so that the limit is whole when they come again.</summary>
+    /// <summary>Gives back what is left of customers who have paused, so that their limit is whole when they return.</summary>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         using var timer = new PeriodicTimer(Tick, time);
@@ -79,16 +79,23 @@ public sealed class RateLimits(Redis redis, TimeProvider time) : BackgroundServi
         var ask = new Question(customer);
         ask.Add("requests", rates.RequestsPerMinute, Math.Max(0, 1 - requestsHere));
         ask.Add("tokens", rates.TokensPerMinute, Math.Max(0, tokens - tokensHere));
-        var (answered, result) = await redis.TryAsync(database => database.ScriptEvaluateAsync(Script, [.. ask.Keys], [.. ask.Values, "take"]));
+        var (answered, result) = await redis.TryAsync(
+            database => database.ScriptEvaluateAsync(Script, [.. ask.Keys], [.. ask.Values, "take"]));
         if (!answered)
             return Unlimited;
         var answer = (RedisValue[])result!;
         var windows = new RateWindow[ask.Units.Count];
         for (var i = 0; i < windows.Length; i++)
-            windows[i] = new(ask.Units[i].Name, ask.Units[i].Limit, (long)answer[4 * i + 1], Seconds(answer[4 * i + 2]), Math.Max(1, Seconds(answer[4 * i])));
+            windows[i] = new(
+                ask.Units[i].Name,
+                ask.Units[i].Limit,
+                (long)answer[4 * i + 1],
+                Seconds(answer[4 * i + 2]),
+                Math.Max(1, Seconds(answer[4 * i])));
         if ((int)answer[^1] == 0)
             return new(windows, windows[Enumerable.Range(0, windows.Length).First(i => (long)answer[4 * i] > 0)]);
-        long Granted(string unit) => Enumerable.Range(0, windows.Length).Where(i => windows[i].Unit == unit).Sum(i => (long)answer[4 * i + 3]);
+        long Granted(string unit) =>
+            Enumerable.Range(0, windows.Length).Where(i => windows[i].Unit == unit).Sum(i => (long)answer[4 * i + 3]);
         return allowance.Add(rates, Granted("requests"), Granted("tokens"), windows, tokens, time.GetTimestamp());
     }
 
@@ -97,7 +104,7 @@ public sealed class RateLimits(Redis redis, TimeProvider time) : BackgroundServi
         var give = new Question(customer);
         give.Add("requests", rates.RequestsPerMinute, -requests);
         give.Add("tokens", rates.TokensPerMinute, -tokens);
-        // Nobody waits for it, and what is lost leaves an estimate.
+        // Nobody waits for the answer. A lost correction leaves the estimate in place.
         _ = redis.TryAsync(database => database.ScriptEvaluateAsync(Script, [.. give.Keys], [.. give.Values, "correct"]));
     }
 
@@ -112,7 +119,7 @@ public sealed class RateLimits(Redis redis, TimeProvider time) : BackgroundServi
         {
             if (limit is not { } perMinute)
                 return;
-            // Owed tokens come on top of what a request needs, and still must not ask for more than there ever is.
+            // Owed tokens are added to what a request needs. The sum must not exceed the limit, which is all that there ever is.
             least = Math.Min(least, perMinute);
             Units.Add((unit, perMinute));
             Keys.Add($"llmgw:rate:{customer:N}:{unit}");

@@ -8,8 +8,8 @@ using Yarp.ReverseProxy.Transforms.Builder;
 namespace LlmGateway.Proxy;
 
 /// <summary>
-/// Management calls: the edge says who is calling, the services behind it do the rest. Callers' credentials stop here; what goes on is the
-/// principal, under the internal key.
+/// Management calls. The edge identifies the caller, and the service behind it does the rest. The caller's credential is removed; the
+/// principal goes on with the internal key.
 /// </summary>
 public static class Management
 {
@@ -21,7 +21,7 @@ public static class Management
         ("/v1/wallet/{**rest}", "wallet"),
     ];
 
-    /// <summary>Headers that carry credentials or claim an identity; they never go further than this.</summary>
+    /// <summary>Headers that carry credentials or claim an identity. They are never passed on.</summary>
     static readonly string[] Stripped = ["Authorization", "X-API-Key", "x-goog-api-key", InternalCalls.KeyHeader, Principal.Header];
 
     public static void MapManagement(this WebApplication app)

@@ -8,7 +8,8 @@ public static class Root
     static readonly object Welcome = new
     {
         name = "LLM Gateway",
-        message = "Point a client at this address, OpenAI's at '/v1' of it, Anthropic's and Google's at the address itself, with a session token (es_…) or customer key (llm_gw_…).",
+        message = "Point a client at this address, OpenAI's at '/v1' of it, Anthropic's and Google's at the address itself, "
+            + "with a session token (es_…) or customer key (llm_gw_…).",
     };
 
     public static void MapRoot(this WebApplication app)

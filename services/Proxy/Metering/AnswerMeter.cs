@@ -1,41 +1,42 @@
 namespace LlmGateway.Proxy;
 
 /// <summary>
-/// Watches an answer go by and keeps what settling needs: the provider's usage, and our own count in case that is missing. Never throws, whatever the bytes.
+/// Watches an answer pass and keeps what settling needs: the provider's usage, and our own count in case that is missing. Never throws.
 /// </summary>
 public abstract class AnswerMeter
 {
-    /// <summary>Something that the user can read or run was delivered, or thought that the provider bills.</summary>
+    /// <summary>Content was delivered that the user can read or run, or thoughts that the provider bills.</summary>
     public bool ContentSeen { get; protected set; }
 
     /// <summary>The last usage object that was seen.</summary>
     public ProviderUsage? Usage { get; protected set; }
 
-    /// <summary>There is usage, it is possible, and it does not deny what was seen.</summary>
+    /// <summary>There is a usage object, it is possible, and it does not contradict the content.</summary>
     public virtual bool UsageIsBelieved => Usage?.Usage is { } usage && !(ContentSeen && MeterReading.OutputOf(usage) == 0);
 
-    /// <summary>Nothing was delivered and nothing was used: no answer, whatever its status says.</summary>
+    /// <summary>Nothing was delivered and nothing was used. Such an answer is no answer, whatever its status.</summary>
     public virtual bool IsEmpty => !ContentSeen && !UsageIsBelieved;
 
     /// <summary>An error object was seen.</summary>
     public bool ErrorSeen { get; protected set; }
 
-    /// <summary>Our count of the output that went by, over all answers.</summary>
+    /// <summary>Our count of the output tokens so far, over all answers.</summary>
     public abstract long DeliveredTokens { get; }
 
     /// <summary>
-    /// What to settle with: the provider's counts when they can be believed, else ours of the request's texts and of what was delivered, marked
-    /// estimated.
+    /// The reading to settle with: the provider's counts if they can be believed; else our own counts of the request's texts and of what
+    /// was delivered, marked as estimated.
     /// </summary>
     /// <param name="requestBody">As the caller sent it.</param>
     public MeterReading Settle(ReadOnlySpan<byte> requestBody)
     {
         if (UsageIsBelieved)
             return new(Usage!.Usage!, false, Usage.Reason, Usage.Raw);
-        return Estimate(requestBody, Usage switch { null => ProviderUsage.Missing, { Usage: null } => Usage.Reason!, _ => ProviderUsage.Zero });
+        return Estimate(
+            requestBody, Usage switch { null => ProviderUsage.Missing, { Usage: null } => Usage.Reason!, _ => ProviderUsage.Zero });
     }
 
-    /// <summary>Our own counts, whatever the provider said: for a request that was ended before its usage came.</summary>
+    /// <summary>Our own counts, for a request that ended before its usage came.</summary>
     public virtual MeterReading Estimate(ReadOnlySpan<byte> requestBody, string reason) =>
         MeterReading.OfCounts(TokenEstimate.OfRequest(requestBody), DeliveredTokens, reason, Usage?.Raw);
 }

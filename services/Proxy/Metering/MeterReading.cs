@@ -3,12 +3,12 @@ using LlmGateway.Contracts;
 namespace LlmGateway.Proxy;
 
 /// <summary>What a request is settled with.</summary>
-/// <param name="Estimated">The counts are ours.</param>
-/// <param name="Reason">What was odd about the provider's counts, null when nothing was.</param>
+/// <param name="Estimated">The counts are our own.</param>
+/// <param name="Reason">What is odd about the provider's counts; null when nothing is.</param>
 /// <param name="RawUsage">The provider's usage object as received.</param>
 public sealed record MeterReading(Usage Usage, bool Estimated, string? Reason, string? RawUsage)
 {
-    /// <summary>What it costs when that does not follow from the counts, nano-dollars: a batch is charged the most that it can cost.</summary>
+    /// <summary>The cost when it does not follow from the counts, nano-dollars. A batch is charged its bound.</summary>
     public long? Bound { get; init; }
 
     /// <summary>Our own counts of a request that was answered at least in part.</summary>
@@ -20,15 +20,17 @@ public sealed record MeterReading(Usage Usage, bool Estimated, string? Reason, s
 
     /// <summary>All tokens that went in.</summary>
     public static long InputOf(Usage usage) =>
-        usage[Meter.Input] + usage[Meter.CachedInput] + usage[Meter.CacheWrite5m] + usage[Meter.CacheWrite1h] + usage[Meter.AudioInput] + usage[Meter.ImageInput];
+        usage[Meter.Input] + usage[Meter.CachedInput] + usage[Meter.CacheWrite5m] + usage[Meter.CacheWrite1h]
+        + usage[Meter.AudioInput] + usage[Meter.ImageInput];
 
     /// <summary>All tokens that came out, those of reasoning included.</summary>
-    public static long OutputOf(Usage usage) => usage[Meter.Output] + usage[Meter.Reasoning] + usage[Meter.AudioOutput] + usage[Meter.ImageOutput];
+    public static long OutputOf(Usage usage) =>
+        usage[Meter.Output] + usage[Meter.Reasoning] + usage[Meter.AudioOutput] + usage[Meter.ImageOutput];
 
     /// <summary>
-    /// The same counts on meters that have a price. A provider may break its counts down further than the price book does (audio tokens of a text
-    /// model, say); what has no rate of its own is then plain input or output. What has no rate even there is not what the model is paid for: the tokens of an image that is
-    /// paid by the image. <see cref="Cost.Of"/> cannot fail on what is left.
+    /// The same counts on meters that have a price. A provider may report finer counts than the price book has (audio tokens of a text
+    /// model, for instance); counts without their own rate become plain input or output. Counts without any rate are dropped, because the
+    /// model is not paid by them (tokens of an image that is paid by the image). <see cref="Cost.Of"/> cannot fail on the result.
     /// </summary>
     public MeterReading OnPricedMeters(Prices prices)
     {

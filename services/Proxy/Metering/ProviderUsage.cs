@@ -5,10 +5,10 @@ using LlmGateway.Contracts;
 namespace LlmGateway.Proxy;
 
 /// <summary>
-/// A provider's usage object as disjoint meters. Providers report overlapping counts and sometimes nonsense: what is impossible is not used, what is merely
-/// odd is used by a written rule and named.
+/// A provider's usage object as disjoint meters. Providers report overlapping counts and sometimes nonsense. An impossible object is not
+/// used; an odd one is used by a written rule that <see cref="Reason"/> names.
 /// </summary>
-/// <param name="Usage">Null when the object cannot be believed; then the request is counted locally.</param>
+/// <param name="Usage">Null when the object cannot be believed. The request is then counted locally.</param>
 /// <param name="Reason">One of the constants, or null when the object is sound.</param>
 /// <param name="Raw">The object as received; null when it is longer than <see cref="MaxRawBytes"/>.</param>
 public sealed record ProviderUsage(Usage? Usage, string? Reason, string? Raw)
@@ -16,7 +16,7 @@ public sealed record ProviderUsage(Usage? Usage, string? Reason, string? Raw)
     /// <summary>Usage objects have about 300 bytes.</summary>
     public const int MaxRawBytes = 4096;
 
-    /// <summary>No context is near this many tokens, and no price below a dollar a token overflows on it.</summary>
+    /// <summary>No context is near this many tokens, and a price of up to a dollar a token cannot overflow on it.</summary>
     public const long MaxTokens = 1_000_000_000;
 
     /// <summary>Not believed: a count that is no integer, or no object at all.</summary>
@@ -29,15 +29,17 @@ public sealed record ProviderUsage(Usage? Usage, string? Reason, string? Raw)
     public const string Zero = "usage_zero";
     /// <summary>There was no usage object.</summary>
     public const string Missing = "usage_missing";
-    /// <summary>Used: a detail larger than the whole it is part of is ignored, so that its tokens cost the plain rate.</summary>
+    /// <summary>Used: a detail is larger than its whole. It is ignored, so that its tokens cost the plain rate.</summary>
     public const string DetailsExceedWhole = "usage_details_exceed_whole";
-    /// <summary>Used: what the total has beyond its parts is reasoning output ("OpenAI compatible" Gemini).</summary>
+    /// <summary>Used: the total exceeds its parts. The difference is reasoning output (Gemini's "OpenAI compatible" wire).</summary>
     public const string TotalExceedsParts = "usage_total_exceeds_parts";
-    /// <summary>Used: the parts count, the smaller total does not.</summary>
+    /// <summary>Used: the total is smaller than its parts. The parts count.</summary>
     public const string TotalBelowParts = "usage_total_below_parts";
 
-    /// <summary>Reads the counts that a wire's table names into <paramref name="counts"/>, which the wire then splits into meters. Never throws.</summary>
-    /// <param name="fields">Where each count stands; a count that has several places takes the last that is present.</param>
+    /// <summary>
+    /// Reads the counts of a wire's table into <paramref name="counts"/>. The wire then splits them into meters. Never throws.
+    /// </summary>
+    /// <param name="fields">Where each count stands. A count with several places takes the last one present.</param>
     /// <returns>Null when the counts are possible, else what to settle with.</returns>
     internal static ProviderUsage? ReadCounts(ReadOnlySpan<byte> json, UsageField[] fields, Span<long> counts, out string? raw)
     {
@@ -64,9 +66,10 @@ public sealed record ProviderUsage(Usage? Usage, string? Reason, string? Raw)
         return null;
     }
 
-    /// <summary>Moves a detail from the meter of its whole to its own; details may overlap each other, the first one keeps the tokens.</summary>
-    /// <param name="whole">What the detail is part of.</param>
-    /// <param name="reason">Set to <see cref="DetailsExceedWhole"/> when it is still null and the detail is larger than its whole; then nothing is moved.</param>
+    /// <summary>Moves a detail from the meter of its whole to its own meter. Details may overlap; the first one keeps the tokens.</summary>
+    /// <param name="whole">The count that the detail is part of.</param>
+    /// <param name="reason">Set to <see cref="DetailsExceedWhole"/> when it is still null and the detail is larger than its whole; then
+    /// nothing is moved.</param>
     internal static void Move(Usage usage, Meter from, Meter to, long count, long whole, ref string? reason)
     {
         if (count > whole)
@@ -100,7 +103,7 @@ public sealed record ProviderUsage(Usage? Usage, string? Reason, string? Raw)
         return true;
     }
 
-    /// <summary>Sections stand in the object itself; nothing of ours is deeper.</summary>
+    /// <summary>Sections stand in the object itself. No known count is deeper.</summary>
     static (string? Details, int Count) Find(ref Utf8JsonReader reader, string section, UsageField[] fields)
     {
         foreach (var field in fields)
@@ -114,7 +117,7 @@ public sealed record ProviderUsage(Usage? Usage, string? Reason, string? Raw)
     }
 }
 
-/// <summary>Where a count stands in a usage object: in the object itself (no section) or in one of its details.</summary>
+/// <summary>The place of a count in a usage object: in the object itself (no section) or in one of its details.</summary>
 sealed class UsageField(string section, string name, int count)
 {
     public readonly string Section = section;

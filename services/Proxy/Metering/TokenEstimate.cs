@@ -4,19 +4,19 @@ using System.Text.Json;
 namespace LlmGateway.Proxy;
 
 /// <summary>
-/// Our own count of tokens, used only where a provider's count is missing or impossible. The rule can be checked by hand: a word is what stands between
-/// white space; it costs one token for each six units or part of six. A Latin letter, digit or sign is one unit, a letter of another alphabet
-/// (Greek, Cyrillic, Arabic) two, any other character (Chinese, Japanese, emoji) six. So a text of short words costs one token a word, and no text
-/// costs more tokens than it has UTF-8 bytes. Takes the text in pieces that may end inside a character.
+/// Our own count of tokens, used only when a provider's count is missing or impossible. The rule can be checked by hand. A word is the text
+/// between white space. It costs one token for each six units, rounded up. A Latin letter, digit or sign is one unit; a letter of another
+/// alphabet (Greek, Cyrillic, Arabic) is two; any other character (Chinese, Japanese, emoji) is six. So a text of short words costs one
+/// token a word, and no text costs more tokens than it has UTF-8 bytes. The text may be added in pieces that end inside a character.
 /// </summary>
 public struct TokenEstimate
 {
     const int UnitsPerToken = 6;
 
-    // Units that the last token of the word still has room for.
+    // Units that still fit into the last token of the word.
     int _room;
 
-    // A character that is not complete yet: its bits so far and how many bytes are missing.
+    // An incomplete character: its bits so far and the number of missing bytes.
     int _bits, _missing;
 
     public long Tokens { get; private set; }
@@ -29,7 +29,8 @@ public struct TokenEstimate
     }
 
     /// <summary>
-    /// Counts the inside of a JSON string without building the text. Escapes must be whole, but the halves of a surrogate pair may come apart.
+    /// Counts the inside of a JSON string without decoding it. Escapes must be whole, but the halves of a surrogate pair may come in
+    /// separate pieces.
     /// </summary>
     public void AddJson(ReadOnlySpan<byte> escaped)
     {
@@ -39,7 +40,7 @@ public struct TokenEstimate
             escaped = escaped[(backslash + 1)..];
             if (escaped[0] == 'u' && escaped.Length >= 5 && Utf8Parser.TryParse(escaped[1..5], out ushort unit, out _, 'X'))
             {
-                // The second half counts for the pair.
+                // The second half of the pair is counted.
                 if (!char.IsHighSurrogate((char)unit))
                     AddCharacter(unit);
                 escaped = escaped[5..];
@@ -53,26 +54,29 @@ public struct TokenEstimate
         Add(escaped);
     }
 
-    /// <summary>Ends the word: what follows is another text.</summary>
+    /// <summary>Ends the word, because the next text is another one.</summary>
     public void Break() => (_room, _missing) = (0, 0);
 
-    // The members of a body that are given to the model, in all wires.
+    // The members of a body that reach the model, in all wires.
     static readonly byte[][] Roots =
     [
-        "messages"u8.ToArray(), "system"u8.ToArray(), "contents"u8.ToArray(), "systemInstruction"u8.ToArray(), "system_instruction"u8.ToArray(),
-        "input"u8.ToArray(), "instructions"u8.ToArray(), "prompt"u8.ToArray(), "suffix"u8.ToArray(), "content"u8.ToArray(), "requests"u8.ToArray(),
+        "messages"u8.ToArray(), "system"u8.ToArray(), "contents"u8.ToArray(), "systemInstruction"u8.ToArray(),
+        "system_instruction"u8.ToArray(),
+        "input"u8.ToArray(), "instructions"u8.ToArray(), "prompt"u8.ToArray(), "suffix"u8.ToArray(), "content"u8.ToArray(),
+        "requests"u8.ToArray(),
     ];
 
-    // Members under those that are text.
+    // Members inside of those that are text.
     static readonly byte[][] Texts =
     [
-        "content"u8.ToArray(), "text"u8.ToArray(), "refusal"u8.ToArray(), "arguments"u8.ToArray(), "reasoning_content"u8.ToArray(), "thinking"u8.ToArray(), "output"u8.ToArray(),
+        "content"u8.ToArray(), "text"u8.ToArray(), "refusal"u8.ToArray(), "arguments"u8.ToArray(), "reasoning_content"u8.ToArray(),
+        "thinking"u8.ToArray(), "output"u8.ToArray(),
     ];
 
-    // Members under those that are JSON written or read by the model: every string in them counts.
+    // Members inside of those that hold JSON written or read by the model. Every string in them counts.
     static readonly byte[][] Objects = ["input"u8.ToArray(), "args"u8.ToArray(), "response"u8.ToArray()];
 
-    /// <summary>The texts of a request of any wire: every string that is content, whatever the wire calls it. Never throws.</summary>
+    /// <summary>Counts the texts of a request of any wire: every string that is content. Never throws.</summary>
     public static long OfRequest(ReadOnlySpan<byte> body)
     {
         var estimate = new TokenEstimate();
@@ -93,13 +97,15 @@ public struct TokenEstimate
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            // Only accepted requests are counted, and those are valid; of anything else what was read so far counts.
+            // Only accepted requests are counted, and those are valid. In any other text the strings before the defect count.
         }
         return estimate.Tokens;
     }
 
-    /// <summary>A string counts itself, and so do the strings of an array, whose numbers are tokens already; in an object those members that are text.</summary>
-    /// <param name="all">Every member is.</param>
+    /// <summary>
+    /// A string counts, and so do the strings of an array; numbers in an array are tokens already. In an object the text members count.
+    /// </summary>
+    /// <param name="all">Every member of an object counts.</param>
     static void AddTexts(ref Utf8JsonReader reader, ref TokenEstimate estimate, bool all = false)
     {
         if (reader.TokenType == JsonTokenType.String)
@@ -142,7 +148,7 @@ public struct TokenEstimate
         }
         if (_missing > 0)
         {
-            // Broken off: the stump was a character too.
+            // The incomplete character counts as one.
             _missing = 0;
             AddCharacter('x');
         }

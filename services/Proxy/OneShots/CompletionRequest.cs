@@ -4,17 +4,24 @@ using System.Text;
 
 namespace LlmGateway.Proxy.OneShots;
 
-/// <summary>What the gateway needs to know of a <c>POST /v1/completions</c>. Its choices are <c>n</c> for each prompt; a prompt is framed like a message.</summary>
+/// <summary>
+/// What the gateway needs from a <c>POST /v1/completions</c>. It has <c>n</c> choices for each prompt, and a prompt is framed like a
+/// message.
+/// </summary>
 public sealed class CompletionRequest : ModelRequest
 {
-    /// <summary>What the vendor takes for a missing <c>max_tokens</c>. It is said to every provider: some go on to the end of the context instead.</summary>
+    /// <summary>
+    /// The vendor's default of <c>max_tokens</c>. It is sent to every provider, because some would go on to the end of the context.
+    /// </summary>
     public const int UsualMaxTokens = 16;
 
     public override bool WantsUsage => StreamOptions.AsksForUsage;
 
     public override int? MaxTokens => MaxTokensMember.Value ?? UsualMaxTokens;
 
-    /// <summary>Our count of the prompts that stand in the answers once more (<c>echo</c>), over all choices; null when they do not.</summary>
+    /// <summary>
+    /// Our count of the prompts that the answers repeat (<c>echo</c>), over all choices; null when they are not repeated.
+    /// </summary>
     public long? EchoedTokens { get; internal set; }
 
     protected override int Contexts => Messages;
@@ -23,7 +30,7 @@ public sealed class CompletionRequest : ModelRequest
     internal Limit MaxTokensMember { get; set; }
     internal StreamOptions StreamOptions { get; set; }
 
-    /// <summary>Offset of the brace that ends the body.</summary>
+    /// <summary>Offset of the closing brace of the body.</summary>
     internal int Closing { get; set; }
 
     public override ReadOnlyMemory<byte> Rewrite(ReadOnlyMemory<byte> body, string upstreamModel, long outputLimit, bool injectUsage)

@@ -5,13 +5,16 @@ using static LlmGateway.Proxy.FieldErrors;
 
 namespace LlmGateway.Proxy.OneShots;
 
-/// <summary>The one pass over a completion request's body. Throws what <see cref="StrictJson"/> throws; the message names the field.</summary>
+/// <summary>
+/// The one pass over a completion request's body. Throws what <see cref="StrictJson"/> throws; the message names the field.
+/// </summary>
 ref struct CompletionRequestReader
 {
-    /// <summary>Members that decide the cost and are read; no other spelling of them may pass.</summary>
+    /// <summary>Members that decide the cost and are read. Any other spelling of their names is refused.</summary>
     static readonly byte[][] Decisive =
     [
-        "model"u8.ToArray(), "prompt"u8.ToArray(), "suffix"u8.ToArray(), "n"u8.ToArray(), "best_of"u8.ToArray(), "max_tokens"u8.ToArray(), "echo"u8.ToArray(), "stream"u8.ToArray(),
+        "model"u8.ToArray(), "prompt"u8.ToArray(), "suffix"u8.ToArray(), "n"u8.ToArray(), "best_of"u8.ToArray(), "max_tokens"u8.ToArray(),
+        "echo"u8.ToArray(), "stream"u8.ToArray(),
         "stream_options"u8.ToArray(), "service_tier"u8.ToArray(),
     ];
 
@@ -89,7 +92,9 @@ ref struct CompletionRequestReader
 
     readonly ModelRequest.Place Here => new(_json.Start, _json.End - _json.Start);
 
-    /// <summary>A text, texts, tokens or several lists of tokens. What is neither text nor number could stand for anything.</summary>
+    /// <summary>
+    /// Reads a text, several texts, tokens, or several lists of tokens. Anything else is refused: it could stand for input of any size.
+    /// </summary>
     void ReadPrompt()
     {
         if (_json.Token == JsonTokenType.Null)
@@ -115,5 +120,6 @@ ref struct CompletionRequestReader
         _request.Messages = kind == JsonTokenType.Number ? 1 : count;
     }
 
-    static ProblemException NoPrompt => Invalid("prompt", "must be a string, an array of strings, an array of tokens or an array of arrays of tokens");
+    static ProblemException NoPrompt =>
+        Invalid("prompt", "must be a string, an array of strings, an array of tokens or an array of arrays of tokens");
 }

@@ -5,8 +5,8 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Proxy.OneShots;
 
 /// <summary>
-/// <c>POST /v1/completions</c>, the wire before chat: a text is continued. Its answers and streams are those of chat but for <c>choices[].text</c>; it is not translated, because a text
-/// that is to be continued is no turn of a conversation.
+/// <c>POST /v1/completions</c>, the wire before chat: it continues a text. Answers and streams are those of chat except for
+/// <c>choices[].text</c>. It is not translated, because a text to be continued is no turn of a conversation.
 /// </summary>
 public sealed class CompletionsWire : Wire
 {
@@ -18,7 +18,9 @@ public sealed class CompletionsWire : Wire
 
     public override WholeMeter NewWholeMeter(ModelRequest request, bool counts) => new ChatMeter(counts, (CompletionRequest)request);
 
-    public override StreamRelay NewRelay(ModelRequest request) => new ChatRelay(request, new ChatMeter(completion: (CompletionRequest)request));
+    public override StreamRelay NewRelay(ModelRequest request) =>
+        new ChatRelay(request, new ChatMeter(completion: (CompletionRequest)request));
 
-    public override void WriteStreamError(IBufferWriter<byte> to, Problem problem, string requestId) => Wires.Chat.WriteStreamError(to, problem, requestId);
+    public override void WriteStreamError(IBufferWriter<byte> to, Problem problem, string requestId) =>
+        Wires.Chat.WriteStreamError(to, problem, requestId);
 }

@@ -4,7 +4,7 @@ using static LlmGateway.Proxy.FieldErrors;
 
 namespace LlmGateway.Proxy.OneShots;
 
-/// <summary><c>POST /v1/embeddings</c>: paid by input tokens. Texts and token numbers alike have no more tokens than bytes.</summary>
+/// <summary><c>POST /v1/embeddings</c>, paid by input tokens. Neither texts nor token numbers have more tokens than bytes.</summary>
 public sealed class EmbeddingsWire : Wire
 {
     public override string Name => "OpenAI embeddings";
@@ -14,7 +14,8 @@ public sealed class EmbeddingsWire : Wire
 
     public override WholeMeter NewWholeMeter(ModelRequest request, bool counts) => new OneShotMeter(new());
 
-    public override ModelRequest Read(ReadOnlySpan<byte> body, RequestTarget target) => OneShotRequest.Read<Request>(body, "input", (_, ref json, name) =>
+    public override ModelRequest Read(ReadOnlySpan<byte> body, RequestTarget target) =>
+        OneShotRequest.Read<Request>(body, "input", (_, ref json, name) =>
     {
         if (name.SequenceEqual("input"u8) && json.Token is not (JsonTokenType.String or JsonTokenType.StartArray))
             throw Invalid("input", "must be a string or an array");

@@ -5,8 +5,8 @@ using static LlmGateway.Proxy.FieldErrors;
 namespace LlmGateway.Proxy.OneShots;
 
 /// <summary>
-/// <c>POST /v1/images/generations</c>: paid by the image or by tokens. A price by the image is that of a square of at most 1024 × 1024 in standard quality; what costs more than
-/// that can be ordered only from models that are priced by tokens.
+/// <c>POST /v1/images/generations</c>, paid by the image or by tokens. A price by the image covers a square of at most 1024 × 1024 in
+/// standard quality. Dearer images can be ordered only from models that are priced by tokens.
 /// </summary>
 public sealed class ImagesWire : Wire
 {
@@ -17,15 +17,19 @@ public sealed class ImagesWire : Wire
 
     public override string Path(string upstreamModel, bool stream) => "/v1/images/generations";
 
-    public override WholeMeter NewWholeMeter(ModelRequest request, bool counts) => new OneShotMeter(new() { [Meter.Image] = request.Choices, [Meter.Request] = 1 });
+    public override WholeMeter NewWholeMeter(ModelRequest request, bool counts) =>
+        new OneShotMeter(new() { [Meter.Image] = request.Choices, [Meter.Request] = 1 });
 
-    public override ModelRequest Read(ReadOnlySpan<byte> body, RequestTarget target) => OneShotRequest.Read<Request>(body, "prompt", (request, ref json, name) =>
+    public override ModelRequest Read(ReadOnlySpan<byte> body, RequestTarget target) =>
+        OneShotRequest.Read<Request>(body, "prompt", (request, ref json, name) =>
     {
         if (name.SequenceEqual("n"u8))
             request.Choices = json.ReadCount("n", MaxImages) ?? 1;
-        else if (name.SequenceEqual("size"u8) && json.Token != JsonTokenType.Null && !json.IsString("256x256"u8) && !json.IsString("512x512"u8) && !json.IsString("1024x1024"u8))
+        else if (name.SequenceEqual("size"u8) && json.Token != JsonTokenType.Null && !json.IsString("256x256"u8)
+            && !json.IsString("512x512"u8) && !json.IsString("1024x1024"u8))
             request.Dearer = "size";
-        else if (name.SequenceEqual("quality"u8) && json.Token != JsonTokenType.Null && !json.IsString("standard"u8) && !json.IsString("low"u8))
+        else if (name.SequenceEqual("quality"u8) && json.Token != JsonTokenType.Null && !json.IsString("standard"u8)
+            && !json.IsString("low"u8))
             request.Dearer = "quality";
     });
 
@@ -43,7 +47,10 @@ public sealed class ImagesWire : Wire
                 throw Unpriceable(field, "the model has one price for an image, that of 1024x1024 in standard quality");
             return new()
             {
-                [Meter.Input] = InputBound(0), [Meter.Request] = 1, [Meter.Image] = Choices, [Meter.ImageOutput] = byTokens ? checked(Choices * model.MaxOutputTokens) : 0,
+                [Meter.Input] = InputBound(0),
+                [Meter.Request] = 1,
+                [Meter.Image] = Choices,
+                [Meter.ImageOutput] = byTokens ? checked(Choices * model.MaxOutputTokens) : 0,
             };
         }
     }

@@ -5,7 +5,10 @@ using static LlmGateway.Proxy.FieldErrors;
 
 namespace LlmGateway.Proxy.OneShots;
 
-/// <summary><c>POST /v1/moderations</c>: paid by the request or by input tokens, which no provider reports; they are counted here then, and marked estimated.</summary>
+/// <summary>
+/// <c>POST /v1/moderations</c>, paid by the request or by input tokens. No provider reports those tokens, so they are counted here and
+/// marked as estimated.
+/// </summary>
 public sealed class ModerationsWire : Wire
 {
     public override string Name => "OpenAI moderations";
@@ -15,7 +18,8 @@ public sealed class ModerationsWire : Wire
 
     public override WholeMeter NewWholeMeter(ModelRequest request, bool counts) => new OneShotMeter(new());
 
-    public override ModelRequest Read(ReadOnlySpan<byte> body, RequestTarget target) => OneShotRequest.Read<Request>(body, "input", (request, ref json, name) =>
+    public override ModelRequest Read(ReadOnlySpan<byte> body, RequestTarget target) =>
+        OneShotRequest.Read<Request>(body, "input", (request, ref json, name) =>
     {
         if (!name.SequenceEqual("input"u8) || json.Token == JsonTokenType.String)
             return;
@@ -29,7 +33,9 @@ public sealed class ModerationsWire : Wire
                 while (json.NextMember(ref part))
                 {
                     if (part.SequenceEqual("type"u8) && !json.IsString("text"u8))
-                        request.Images += json.IsString("image_url"u8) ? 1 : throw Unpriceable("input", $"only texts and images have a price, not '{Encoding.UTF8.GetString(json.Raw)}'");
+                        request.Images += json.IsString("image_url"u8)
+                            ? 1
+                            : throw Unpriceable("input", $"only texts and images have a price, not '{Encoding.UTF8.GetString(json.Raw)}'");
                     json.Skip();
                 }
             else

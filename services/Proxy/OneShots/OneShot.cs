@@ -7,11 +7,11 @@ using static LlmGateway.Proxy.FieldErrors;
 namespace LlmGateway.Proxy.OneShots;
 
 /// <summary>
-/// A call whose cost is bounded by what is asked: it has no output limit, no stream and no other wire. All but the model's name is passed on as it came.
+/// A call whose cost is bounded by its request. It has no output limit, no stream and no translation. Only the model's name is rewritten.
 /// </summary>
 public abstract class OneShotRequest : ModelRequest
 {
-    /// <summary>Members of any of these wires that decide the cost; no other spelling of them may pass.</summary>
+    /// <summary>Members of any of these wires that decide the cost. Any other spelling of their names is refused.</summary>
     static readonly string[] Costly = ["model", "input", "prompt", "n", "size", "quality", "stream", "stream_format"];
 
     public override int? MaxTokens => 0;
@@ -29,8 +29,10 @@ public abstract class OneShotRequest : ModelRequest
         return edits.Apply(body.Span);
     }
 
-    /// <summary>The one pass over a body: <c>model</c> is read here, what else decides the cost by <paramref name="readMember"/>.</summary>
-    /// <param name="needed">A member that must be there, seen or not when the pass ends.</param>
+    /// <summary>
+    /// The one pass over a body. <c>model</c> is read here; <paramref name="readMember"/> reads the other members that decide the cost.
+    /// </summary>
+    /// <param name="needed">A member that must be present.</param>
     internal static T Read<T>(ReadOnlySpan<byte> body, string needed, MemberReader<T> readMember) where T : OneShotRequest, new()
     {
         var request = new T { BodyBytes = body.Length };
@@ -65,8 +67,8 @@ public abstract class OneShotRequest : ModelRequest
 }
 
 /// <summary>Reads the usage of a JSON answer that has nothing else to count.</summary>
-/// <param name="units">What providers do not count, and what the request therefore is settled with: images made, for instance.</param>
-/// <param name="member">Where the usage stands, and how it is read: as OpenAI's unless told.</param>
+/// <param name="units">Units that providers do not count, so that the request's own figures settle it: images, for instance.</param>
+/// <param name="member">Where the usage stands, and how it is read. The default is OpenAI's form.</param>
 public sealed class OneShotMeter(Usage units, byte[]? member = null, OneShotMeter.UsageReader? read = null) : WholeMeter
 {
     public delegate ProviderUsage UsageReader(ReadOnlySpan<byte> json, Usage units);
@@ -122,7 +124,7 @@ static class OneShotUsage
         new("input_tokens_details", "image_tokens", (int)Count.ImageInput),
     ];
 
-    /// <summary>True when what the request used is known without the provider.</summary>
+    /// <summary>The usage is known from the request alone.</summary>
     public static bool IsCounted(Usage units) => units[Meter.Image] > 0 || units[Meter.Characters] > 0;
 
     public static ProviderUsage Read(ReadOnlySpan<byte> json, Usage units)

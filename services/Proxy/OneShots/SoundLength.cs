@@ -2,18 +2,21 @@ using System.Buffers.Binary;
 
 namespace LlmGateway.Proxy.OneShots;
 
-/// <summary>How long a file of sound is. Only where every second needs bytes can its size bound that: in other files a few bytes may stand for hours of silence.</summary>
-/// <param name="Most">Seconds at most, whatever the file says of itself; null when nothing bounds it.</param>
-/// <param name="Likely">Seconds as far as we can tell, for what no provider counts.</param>
+/// <summary>
+/// The length of a file of sound. The file's size bounds the length only in formats where every second needs bytes. In other formats a few
+/// bytes may stand for hours of silence.
+/// </summary>
+/// <param name="Most">Most seconds, whatever the file claims; null when nothing bounds them.</param>
+/// <param name="Likely">Probable seconds, for durations that no provider counts.</param>
 public readonly record struct SoundLength(long? Most, long Likely)
 {
-    /// <summary>MP3 knows no rate below 8 kbit/s.</summary>
+    /// <summary>MP3 has no rate below 8 kbit/s.</summary>
     const int LeastMp3BytesPerSecond = 1_000;
 
-    /// <summary>A file that we cannot read is taken for 32 kbit/s, as recorders of speech write it.</summary>
+    /// <summary>A file of an unknown format is taken for 32 kbit/s, the usual rate of speech recorders.</summary>
     const int UsualBytesPerSecond = 4_000;
 
-    /// <summary>Bytes before the samples, at least.</summary>
+    /// <summary>Least bytes before the samples.</summary>
     const int WavHeader = 44;
 
     const int Id3Header = 10;
@@ -29,7 +32,7 @@ public readonly record struct SoundLength(long? Most, long Likely)
 
     static long DividedUp(long bytes, long rate) => (bytes + rate - 1) / rate;
 
-    /// <summary>Null when the file is no WAV of plain samples, whose size follows from their rate.</summary>
+    /// <summary>Null when the file is no WAV of plain samples. The rate of plain samples determines the file's size.</summary>
     static long? WavBytesPerSecond(ReadOnlySpan<byte> file)
     {
         const int Pcm = 1, Float = 3, ALaw = 6, MuLaw = 7, Extensible = 0xFFFE;
@@ -52,13 +55,17 @@ public readonly record struct SoundLength(long? Most, long Likely)
             var format = BinaryPrimitives.ReadUInt16LittleEndian(content);
             if (format == Extensible && size >= 26)
                 format = BinaryPrimitives.ReadUInt16LittleEndian(content[24..]);
-            long channels = BinaryPrimitives.ReadUInt16LittleEndian(content[2..]), samples = BinaryPrimitives.ReadUInt32LittleEndian(content[4..]), bits = BinaryPrimitives.ReadUInt16LittleEndian(content[14..]);
-            return format is Pcm or Float or ALaw or MuLaw && bits is 8 or 16 or 24 or 32 or 64 && channels * samples > 0 ? channels * samples * bits / 8 : null;
+            long channels = BinaryPrimitives.ReadUInt16LittleEndian(content[2..]),
+                samples = BinaryPrimitives.ReadUInt32LittleEndian(content[4..]),
+                bits = BinaryPrimitives.ReadUInt16LittleEndian(content[14..]);
+            return format is Pcm or Float or ALaw or MuLaw && bits is 8 or 16 or 24 or 32 or 64 && channels * samples > 0
+                ? channels * samples * bits / 8
+                : null;
         }
         return null;
     }
 
-    /// <summary>Null when the file is no MP3: two frames in a row, or one that is all.</summary>
+    /// <summary>Null when the file is no MP3: it needs two frames in a row, or one that is the whole file.</summary>
     static long? Mp3Seconds(ReadOnlySpan<byte> file)
     {
         if (file.StartsWith("ID3"u8) && file.Length > Id3Header)
@@ -79,12 +86,12 @@ public readonly record struct SoundLength(long? Most, long Likely)
         return DividedUp(nanos, 1_000_000_000);
     }
 
-    // In kbit/s, by the header's four bits: MPEG-1, and the two after it.
+    // In kbit/s, by four bits of the header: MPEG-1, and the two later versions.
     static ReadOnlySpan<short> Rates1 => [0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 0];
     static ReadOnlySpan<short> Rates2 => [0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160, 0];
     static ReadOnlySpan<int> Samplings => [44_100, 48_000, 32_000, 0];
 
-    /// <summary>A frame of layer III with its rate said; zeros where there is none.</summary>
+    /// <summary>A frame of layer III with a stated rate; zeros when there is none.</summary>
     static (int Bytes, long Nanos) Frame(ReadOnlySpan<byte> at)
     {
         if (at.Length < 4)

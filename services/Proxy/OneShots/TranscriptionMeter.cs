@@ -4,12 +4,12 @@ using LlmGateway.Contracts;
 namespace LlmGateway.Proxy.OneShots;
 
 /// <summary>
-/// Reads what a text of sound was made of: <c>usage</c> in tokens or in seconds, else the <c>duration</c> of a detailed answer. What the provider leaves out is counted here, so that it is
-/// paid whichever of the two the model has a price for.
+/// Reads the usage of a transcription: <c>usage</c> in tokens or seconds, else the <c>duration</c> of a detailed answer. What the provider
+/// leaves out is counted here, because the model may have a price for either.
 /// </summary>
 sealed class TranscriptionMeter(TranscriptionRequest request) : WholeMeter
 {
-    /// <summary>What OpenAI's models make of a second.</summary>
+    /// <summary>Tokens that OpenAI's models count for a second.</summary>
     const int TokensPerSecond = 10;
 
     enum Count { Input, Output, Audio }
@@ -30,8 +30,9 @@ sealed class TranscriptionMeter(TranscriptionRequest request) : WholeMeter
     public override bool IsEmpty => false;
 
     /// <inheritdoc/>
-    /// <remarks>Who leaves before the answer pays for the sound.</remarks>
-    public override MeterReading Estimate(ReadOnlySpan<byte> requestBody, string reason) => new(_counted ?? Counted(request.Length.Likely), true, reason, Usage?.Raw);
+    /// <remarks>A caller who leaves before the answer pays for the sound.</remarks>
+    public override MeterReading Estimate(ReadOnlySpan<byte> requestBody, string reason) =>
+        new(_counted ?? Counted(request.Length.Likely), true, reason, Usage?.Raw);
 
     public override bool See(ReadOnlySpan<byte> answer)
     {
@@ -74,7 +75,10 @@ sealed class TranscriptionMeter(TranscriptionRequest request) : WholeMeter
         return true;
     }
 
-    Usage Counted(long seconds) => new() { [Meter.AudioInput] = TokensPerSecond * seconds, [Meter.Output] = _words.Tokens, [Meter.Second] = seconds, [Meter.Request] = 1 };
+    Usage Counted(long seconds) => new()
+    {
+        [Meter.AudioInput] = TokensPerSecond * seconds, [Meter.Output] = _words.Tokens, [Meter.Second] = seconds, [Meter.Request] = 1,
+    };
 
     ProviderUsage Reported(ReadOnlySpan<byte> json, Usage counted)
     {
@@ -86,7 +90,10 @@ sealed class TranscriptionMeter(TranscriptionRequest request) : WholeMeter
         var input = counts[(int)Count.Input];
         if (input == 0)
             return new(null, ProviderUsage.Zero, raw);
-        var usage = new Usage { [Meter.Input] = input, [Meter.Output] = counts[(int)Count.Output], [Meter.Second] = counted[Meter.Second], [Meter.Request] = 1 };
+        var usage = new Usage
+        {
+            [Meter.Input] = input, [Meter.Output] = counts[(int)Count.Output], [Meter.Second] = counted[Meter.Second], [Meter.Request] = 1,
+        };
         string? reason = null;
         ProviderUsage.Move(usage, Meter.Input, Meter.AudioInput, counts[(int)Count.Audio], input, ref reason);
         return new(usage, reason, raw);
@@ -108,7 +115,9 @@ sealed class TranscriptionMeter(TranscriptionRequest request) : WholeMeter
         return null;
     }
 
-    /// <summary>Begun seconds are whole ones. Null when they are no sound's.</summary>
+    /// <summary>Rounds up to whole seconds. Null when the value is no duration.</summary>
     static long? Seconds(ref Utf8JsonReader reader) =>
-        reader.TokenType == JsonTokenType.Number && reader.TryGetDecimal(out var seconds) && seconds is > 0 and <= ProviderUsage.MaxTokens ? (long)decimal.Ceiling(seconds) : null;
+        reader.TokenType == JsonTokenType.Number && reader.TryGetDecimal(out var seconds) && seconds is > 0 and <= ProviderUsage.MaxTokens
+            ? (long)decimal.Ceiling(seconds)
+            : null;
 }

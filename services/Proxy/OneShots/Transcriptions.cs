@@ -7,15 +7,15 @@ using static LlmGateway.Proxy.FieldErrors;
 namespace LlmGateway.Proxy.OneShots;
 
 /// <summary>
-/// <c>POST /v1/audio/transcriptions</c> and <c>/v1/audio/translations</c>: a form with a file of sound, paid by the minute or by tokens. Only the form's <c>model</c> is rewritten; the
-/// file's bytes pass as they came.
+/// <c>POST /v1/audio/transcriptions</c> and <c>/v1/audio/translations</c>: a form with a file of sound, paid by the minute or by tokens.
+/// Only the form's <c>model</c> is rewritten; the file's bytes pass unchanged.
 /// </summary>
 public sealed class TranscriptionsWire(string path) : Wire
 {
-    // Formats of an answer that is JSON, and has usage; the first is taken where none is named. The others are the text alone.
+    // Answer formats that are JSON and have usage. The first is the default. All other formats are plain text.
     static readonly string[] JsonFormats = ["json", "verbose_json", "diarized_json"], TextFormats = ["text", "srt", "vtt"];
 
-    /// <summary>Fields that decide the cost and are read; no other spelling of them may pass.</summary>
+    /// <summary>Fields that decide the cost and are read. Any other spelling of their names is refused.</summary>
     static readonly string[] Decisive = ["file", "model", "stream", "response_format", "chunking_strategy"];
 
     public override string Name => "OpenAI transcriptions";
@@ -24,7 +24,10 @@ public sealed class TranscriptionsWire(string path) : Wire
 
     public override string Path(string upstreamModel, bool stream) => path;
 
-    public override string? AnswerType(string? provided) => provided?.Split(';')[0].Trim() is "application/json" or "text/plain" or "text/vtt" or "text/srt" or "application/x-subrip" ? provided : null;
+    public override string? AnswerType(string? provided) =>
+        provided?.Split(';')[0].Trim() is "application/json" or "text/plain" or "text/vtt" or "text/srt" or "application/x-subrip"
+            ? provided
+            : null;
 
     public override WholeMeter NewWholeMeter(ModelRequest request, bool counts) => new TranscriptionMeter((TranscriptionRequest)request);
 
@@ -52,7 +55,7 @@ public sealed class TranscriptionsWire(string path) : Wire
         return seen.Contains("file") ? request : throw new ProblemException(Problems.Missing("file"));
     }
 
-    /// <summary>Some servers take <c>model[]</c> for <c>model</c>.</summary>
+    /// <summary>Some servers read <c>model[]</c> as <c>model</c>.</summary>
     static string Field(string part) => part.Split('[')[0];
 
     static void ReadPart(TranscriptionRequest request, FormReader form)
@@ -60,7 +63,7 @@ public sealed class TranscriptionsWire(string path) : Wire
         if (form.Name == "file")
         {
             request.Length = form.Length > 0 ? SoundLength.Of(form.Content) : throw Invalid("file", "must not be empty");
-            // What the rate limits count: texts, not sound.
+            // Rate limits count texts, not sound.
             request.BodyBytes -= form.Length;
             return;
         }
@@ -90,15 +93,15 @@ public sealed class TranscriptionsWire(string path) : Wire
     }
 }
 
-/// <summary>What the gateway needs to know of a form with sound.</summary>
+/// <summary>What the gateway needs from a form with sound.</summary>
 public sealed class TranscriptionRequest : OneShotRequest
 {
     internal SoundLength Length { get; set; }
 
-    /// <summary>The answer is the text alone, without usage.</summary>
+    /// <summary>The answer is plain text without usage.</summary>
     internal bool AnswersText { get; set; }
 
-    /// <summary>The provider may cut the sound into pieces, each of which may fill the model's context.</summary>
+    /// <summary>The provider may cut the sound into pieces. Each may fill the model's context.</summary>
     internal bool IsChunked { get; set; }
 
     public override Usage MostUsage(ModelOffer model)
@@ -108,7 +111,9 @@ public sealed class TranscriptionRequest : OneShotRequest
         if (byMinute && byTokens)
             throw Unpriceable("model", "it has prices by the minute and by tokens, and its provider reports one of them");
         if (byMinute && Length.Most is null)
-            throw Unpriceable("file", "the model is paid by the minute, and only of WAV (plain samples) and MP3 the size tells how long it can be at most");
+            throw Unpriceable(
+                "file",
+                "the model is paid by the minute, and only of WAV (plain samples) and MP3 the size tells how long it can be at most");
         var most = new Usage { [Meter.Request] = 1 };
         if (byMinute)
             most[Meter.Second] = Length.Most!.Value;
@@ -120,7 +125,7 @@ public sealed class TranscriptionRequest : OneShotRequest
             throw Unpriceable("chunking_strategy", "the model is paid by tokens, which its context bounds only for sound in one piece");
         if (AnswersText)
             throw Unpriceable("response_format", "the model is paid by tokens, and only JSON says how many there were");
-        // All that it reads may be told as sound or as text.
+        // All input may be reported as sound or as text.
         (most[Meter.Input], most[Meter.AudioInput], most[Meter.Output]) = (model.ContextTokens, model.ContextTokens, model.MaxOutputTokens);
         return most;
     }

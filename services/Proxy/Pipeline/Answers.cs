@@ -4,15 +4,21 @@ using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Proxy;
 
-/// <summary>Stages 6 to 9: gets one provider's answer to the caller, and ends the request in one settlement. What it does with it is <see cref="ProviderAttempt"/>'s.</summary>
+/// <summary>
+/// Stages 6 to 9: gets one provider's answer to the caller and ends the request in one settlement. <see cref="ProviderAttempt"/> has the
+/// differences between wires.
+/// </summary>
 public sealed class Answers(Forwarding forwarding, SpoolPublisher publisher, RateLimits rateLimits, ILogger<Answers> log)
 {
-    /// <summary>Largest answer that is not a stream: it is read whole, so that its cost can stand in its headers.</summary>
+    /// <summary>Largest answer that is not a stream. It is read whole, so that its cost can stand in the headers.</summary>
     const int MaxAnswerBytes = 32 * 1024 * 1024;
 
     const int MaxErrorBytes = 64 * 1024;
 
-    /// <summary>Null when the request has ended and the caller has been told; else why this provider failed, before the caller saw anything of its answer: another may be tried.</summary>
+    /// <summary>
+    /// Null when the request has ended and the caller has its answer. Otherwise the reason why this provider failed before the caller saw
+    /// anything; another provider may be tried.
+    /// </summary>
     public async Task<Problem?> AnswerAsync(ModelCall call, ProviderAttempt attempt, long outputLimit, RunningCalls.Run run)
     {
         try
@@ -38,7 +44,7 @@ public sealed class Answers(Forwarding forwarding, SpoolPublisher publisher, Rat
         }
     }
 
-    /// <summary>The last provider has failed.</summary>
+    /// <summary>Ends the request after the last provider failed.</summary>
     public async Task FailAsync(ModelCall call, Problem problem)
     {
         call.End(publisher, rateLimits, RequestOutcome.Failed, problem.Status, null, problem.Code);
@@ -46,8 +52,9 @@ public sealed class Answers(Forwarding forwarding, SpoolPublisher publisher, Rat
             await problem.ExecuteAsync(call.Http);
     }
 
-    /// <summary>The head of a good answer, or why there is none.</summary>
-    async Task<(HttpResponseMessage? Response, Problem? Problem)> ForwardAsync(ModelCall call, ProviderAttempt attempt, long outputLimit, RunningCalls.Run run)
+    /// <summary>The head of a good answer, or the problem.</summary>
+    async Task<(HttpResponseMessage? Response, Problem? Problem)> ForwardAsync(
+        ModelCall call, ProviderAttempt attempt, long outputLimit, RunningCalls.Run run)
     {
         for (var injectUsage = true; ;)
         {
@@ -58,8 +65,12 @@ public sealed class Answers(Forwarding forwarding, SpoolPublisher publisher, Rat
             using (response)
             {
                 using var answer = await AnswerBody.ReadAsync(response, MaxErrorBytes, truncate: true, run.Ended);
-                if (!injectUsage || !attempt.AskedForUsage || !UpstreamErrors.RefusesStreamOptions((int)response.StatusCode, answer.Memory.Span))
-                    return (null, UpstreamErrors.Map((int)response.StatusCode, answer.Memory.Span, (int?)response.Headers.RetryAfter?.Delta?.TotalSeconds));
+                if (!injectUsage || !attempt.AskedForUsage
+                    || !UpstreamErrors.RefusesStreamOptions((int)response.StatusCode, answer.Memory.Span))
+                    return (
+                        null,
+                        UpstreamErrors.Map(
+                            (int)response.StatusCode, answer.Memory.Span, (int?)response.Headers.RetryAfter?.Delta?.TotalSeconds));
             }
             injectUsage = false;
         }
@@ -91,7 +102,7 @@ public sealed class Answers(Forwarding forwarding, SpoolPublisher publisher, Rat
             return Problems.Upstream(502, "upstream_malformed", "The provider's answer is not a stream of events.");
         var relay = attempt.Relay!;
         var toCaller = call.Http.Response.BodyWriter;
-        // While another provider could take over, the caller gets nothing that is not content yet.
+        // While another provider could take over, nothing before the first content goes to the caller.
         var early = call.Route.Next is null ? null : new ArrayBufferWriter<byte>();
         await using var upstream = await response.Content.ReadAsStreamAsync(run.Ended);
         var buffer = ArrayPool<byte>.Shared.Rent(32 * 1024);
@@ -131,14 +142,15 @@ public sealed class Answers(Forwarding forwarding, SpoolPublisher publisher, Rat
         return null;
     }
 
-    /// <summary>The provider answered to its end; the caller may have left before that, and the connection drained.</summary>
+    /// <summary>The provider answered to its end. The caller may have left before that, if the connection drains.</summary>
     Money EndAnswered(ModelCall call, RunningCalls.Run run, MeterReading metered) => run.Draining
         ? call.End(publisher, rateLimits, RequestOutcome.Aborted, StatusCodes.Status499ClientClosedRequest, metered, "drained")
         : call.End(publisher, rateLimits, RequestOutcome.Completed, StatusCodes.Status200OK, metered);
 
     /// <summary>
-    /// The caller left or takes nothing any more, its credential was revoked, or the provider broke off or fell silent. Whoever left pays for the input and what was
-    /// delivered; for a provider's failure before the first content nobody pays, and another may be tried while the caller has seen nothing.
+    /// The caller left or stopped reading, its credential was revoked, or the provider broke off or fell silent. A caller that left pays
+    /// for the input and for what was delivered. For a provider's failure before the first content nobody pays, and another provider may be
+    /// tried while the caller has seen nothing.
     /// </summary>
     async Task<Problem?> EndBrokenAsync(ModelCall call, ProviderAttempt attempt, RunningCalls.Run run, Exception e)
     {
@@ -154,9 +166,15 @@ public sealed class Answers(Forwarding forwarding, SpoolPublisher publisher, Rat
         if (http.RequestAborted.IsCancellationRequested || run.Revoked || run.CallerStalls)
         {
             var reason = run.Revoked ? "revoked" : http.RequestAborted.IsCancellationRequested ? "aborted" : "stalled";
-            // The provider's own count, if it came before the caller left.
+            // The provider's count is used if it came before the caller left.
             var metered = meter.UsageIsBelieved ? meter.Settle(body.Span) : meter.Estimate(body.Span, reason);
-            call.End(publisher, rateLimits, RequestOutcome.Aborted, StatusCodes.Status499ClientClosedRequest, metered, metered.Estimated ? null : reason);
+            call.End(
+                publisher,
+                rateLimits,
+                RequestOutcome.Aborted,
+                StatusCodes.Status499ClientClosedRequest,
+                metered,
+                metered.Estimated ? null : reason);
             if (run.Revoked)
                 await FinishAsync(call, attempt.Relay, Problems.RevokedCredential);
             else
@@ -181,7 +199,7 @@ public sealed class Answers(Forwarding forwarding, SpoolPublisher publisher, Rat
         return null;
     }
 
-    /// <summary>Tells a caller who is still there, in the form that the answer has taken so far.</summary>
+    /// <summary>Tells a caller who is still connected, in the form that the answer has taken so far.</summary>
     static async Task FinishAsync(ModelCall call, StreamRelay? relay, Problem problem)
     {
         var http = call.Http;
@@ -216,7 +234,7 @@ public sealed class Answers(Forwarding forwarding, SpoolPublisher publisher, Rat
         early = null;
     }
 
-    /// <summary>Its head is decided, even if it has not left yet.</summary>
+    /// <summary>The response's head is decided, even if it was not sent yet.</summary>
     static bool HasBegun(HttpResponse response) => response.HasStarted || response.ContentType is not null;
 
     static void Tell(ModelCall call)

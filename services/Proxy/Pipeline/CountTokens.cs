@@ -4,16 +4,20 @@ using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Proxy;
 
-/// <summary>How much input a request would be, in one wire's words.</summary>
-/// <param name="Model">As the caller named it.</param>
+/// <summary>A request to count input tokens, in the terms of one wire.</summary>
+/// <param name="Model">The model as the caller named it.</param>
 /// <param name="ForProvider">Path and body for a provider of the same wire.</param>
 /// <param name="Counted">The request whose texts are counted here, when the provider speaks another wire.</param>
-/// <param name="Answer">Our own count as an answer.</param>
-public sealed record CountCall(string Model, Func<ModelOffer, (string Path, ReadOnlyMemory<byte> Body)> ForProvider, ReadOnlyMemory<byte> Counted, Func<long, object> Answer);
+/// <param name="Answer">Writes our own count as an answer.</param>
+public sealed record CountCall(
+    string Model,
+    Func<ModelOffer, (string Path, ReadOnlyMemory<byte> Body)> ForProvider,
+    ReadOnlyMemory<byte> Counted,
+    Func<long, object> Answer);
 
 /// <summary>
-/// <c>POST /v1/messages/count_tokens</c> and <c>:countTokens</c>. Free, and nothing is reserved; it counts as a request where requests per minute are limited.
-/// Providers of the caller's wire are asked; for others it is our own estimate.
+/// <c>POST /v1/messages/count_tokens</c> and <c>:countTokens</c>. The call is free and holds nothing. It counts as a request where requests
+/// per minute are limited. A provider of the caller's wire is asked; for other providers our own estimate is the answer.
 /// </summary>
 public sealed class CountTokens(Identity identity, KeyUse keys, RateLimits rateLimits, Forwarding forwarding)
 {
@@ -65,7 +69,8 @@ public sealed class CountTokens(Identity identity, KeyUse keys, RateLimits rateL
         var (path, sent) = call.ForProvider(route.Model);
         try
         {
-            var (response, problem) = await forwarding.SendAsync(route.Upstream, () => wire.Post(http, route.Upstream, path, sent, stream: false), patience.Token);
+            var (response, problem) = await forwarding.SendAsync(
+                route.Upstream, () => wire.Post(http, route.Upstream, path, sent, stream: false), patience.Token);
             using (response)
             {
                 if (response is null)
@@ -73,7 +78,9 @@ public sealed class CountTokens(Identity identity, KeyUse keys, RateLimits rateL
                 using var answer = await AnswerBody.ReadAsync(response, MaxAnswerBytes, truncate: true, patience.Token);
                 if (response.IsSuccessStatusCode)
                     return answer.Memory.ToArray();
-                throw new ProblemException(UpstreamErrors.Map((int)response.StatusCode, answer.Memory.Span, (int?)response.Headers.RetryAfter?.Delta?.TotalSeconds));
+                throw new ProblemException(
+                    UpstreamErrors.Map(
+                        (int)response.StatusCode, answer.Memory.Span, (int?)response.Headers.RetryAfter?.Delta?.TotalSeconds));
             }
         }
         catch (OperationCanceledException) when (!http.RequestAborted.IsCancellationRequested)

@@ -11,7 +11,8 @@ namespace LlmGateway.Proxy;
 /// </code>
 /// </summary>
 public sealed class Inference(
-    Identity identity, RunningCalls runningCalls, KeyUse keys, RateLimits rateLimits, Slices slices, Answers answers, Spool spool, SpoolPublisher publisher, TimeProvider time)
+    Identity identity, RunningCalls runningCalls, KeyUse keys, RateLimits rateLimits, Slices slices, Answers answers, Spool spool,
+        SpoolPublisher publisher, TimeProvider time)
 {
     /// <param name="wire">What the caller speaks.</param>
     /// <param name="endpoint">The route, for the usage record.</param>
@@ -29,7 +30,7 @@ public sealed class Inference(
         }
         catch (Exception) when (call.IsOpen)
         {
-            // Whatever it was: what is held must not stay held.
+            // Whatever failed, the hold must end.
             call.End(publisher, rateLimits, RequestOutcome.Failed, StatusCodes.Status500InternalServerError, null, "internal");
             throw;
         }
@@ -87,10 +88,13 @@ public sealed class Inference(
         return null;
     }
 
-    /// <summary>Another provider takes over while the caller has seen nothing; the failed attempt keeps a record of its own.</summary>
+    /// <summary>
+    /// Moves the request to another provider while the caller has seen nothing. The failed attempt gets a record of its own.
+    /// </summary>
     bool TryFallBack(ModelCall call, Wire wire, ModelRequest request, Problem problem)
     {
-        if (call.Http.RequestAborted.IsCancellationRequested || Routing.Fallback(call.Caller, wire, request, call.Route, problem) is not { } next)
+        if (call.Http.RequestAborted.IsCancellationRequested
+            || Routing.Fallback(call.Caller, wire, request, call.Route, problem) is not { } next)
             return false;
         call.EndAttempt(publisher, problem);
         call.Route = next;
@@ -105,8 +109,8 @@ public sealed class Inference(
         return taken.Problem;
     }
 
-    /// <summary>Stage 5, for whatever is paid for. Without a problem the request has begun, and must be ended.</summary>
-    /// <returns>The output that the caller can pay for.</returns>
+    /// <summary>Stage 5, for every kind of paid request. Without a problem the request has begun and must be ended.</summary>
+    /// <returns>The output that the registers can pay for.</returns>
     public async ValueTask<(long OutputLimit, Problem? Problem)> ReserveAsync(ModelCall call, UpperBound bound, long outputLimit)
     {
         var registers = call.Caller.Credential.Registers;

@@ -29,7 +29,9 @@ public static class InferenceRoutes
             : next(http));
     }
 
-    /// <summary>What <see cref="UseInference"/> leaves to routing: other methods (405), and paths in another case or with a slash at the end.</summary>
+    /// <summary>
+    /// What <see cref="UseInference"/> leaves to routing: other methods (405), and paths in another case or with a slash at the end.
+    /// </summary>
     public static void MapInference(this WebApplication app)
     {
         var inference = app.Services.GetRequiredService<Inference>();

@@ -4,13 +4,13 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Proxy;
 
 /// <summary>
-/// One request's way through the stages: what was decided about it, and its end. <see cref="End"/> is called exactly once, whatever happens,
-/// before the caller sees the last byte; it turns the hold into a settlement and puts that on the spool. From <see cref="TryBegin"/> on, what the request
-/// would be settled with stands in <see cref="CrashJournal"/>, so that it also ends when this process does.
+/// One request on its way through the stages: what was decided about it, and its end. <see cref="End"/> is called exactly once, in every
+/// case, before the caller sees the last byte; it turns the hold into a settlement and spools that. From <see cref="TryBegin"/> on,
+/// <see cref="CrashJournal"/> has the settlement that the request would get if this process died.
 /// </summary>
 public sealed class ModelCall(HttpContext http, Guid id, string endpoint, TimeProvider time)
 {
-    /// <summary>A running stream is written down when so much time has passed, or so many tokens, whichever comes first.</summary>
+    /// <summary>A running stream is written to the journal after this time or this many tokens, whichever comes first.</summary>
     static readonly TimeSpan CheckpointEvery = TimeSpan.FromSeconds(2);
     const long CheckpointTokens = 256;
 
@@ -31,7 +31,7 @@ public sealed class ModelCall(HttpContext http, Guid id, string endpoint, TimePr
     public bool Stream { get; set; }
     public DateTimeOffset StartedAt => _startedAt;
 
-    /// <summary>Tokens that the rate limit has counted so far.</summary>
+    /// <summary>Tokens that the rate limit has counted for the request so far.</summary>
     public long RatedTokens { get; set; }
 
     public bool Ended { get; private set; }
@@ -41,7 +41,7 @@ public sealed class ModelCall(HttpContext http, Guid id, string endpoint, TimePr
 
     public void FirstByte() => _firstByteMs ??= (int)time.GetElapsedTime(_started).TotalMilliseconds;
 
-    /// <summary>Writes the request down as one that has delivered nothing; false when there is no room for it.</summary>
+    /// <summary>Writes the request to the journal as one that has delivered nothing. False when there is no room.</summary>
     public bool TryBegin(CrashJournal journal)
     {
         _slot = journal.Take();
@@ -55,9 +55,10 @@ public sealed class ModelCall(HttpContext http, Guid id, string endpoint, TimePr
 
     /// <param name="delivered">Output tokens so far.</param>
     public bool IsCheckpointDue(long delivered) =>
-        delivered - _checkpointTokens >= CheckpointTokens || (delivered > _checkpointTokens && time.GetElapsedTime(_checkpointAt) >= CheckpointEvery);
+        delivered - _checkpointTokens >= CheckpointTokens
+            || (delivered > _checkpointTokens && time.GetElapsedTime(_checkpointAt) >= CheckpointEvery);
 
-    /// <summary>Writes down what has been delivered by now.</summary>
+    /// <summary>Writes to the journal what has been delivered so far.</summary>
     /// <param name="reading">Our own counts.</param>
     public void Checkpoint(long delivered, MeterReading reading)
     {
@@ -72,9 +73,13 @@ public sealed class ModelCall(HttpContext http, Guid id, string endpoint, TimePr
         _slot!.Put(SettlementRecord.Encode(settlement));
     }
 
-    /// <summary>Settles: what was used is charged, at most what was held; the rest of the hold is free again. Returns what the caller pays.</summary>
+    /// <summary>
+    /// Settles the request. What was used is charged, at most what was held; the rest of the hold is free again. Returns what the caller
+    /// pays.
+    /// </summary>
     /// <param name="metered">Null when nothing is charged: the provider failed before the first content.</param>
-    public Money End(SpoolPublisher spool, RateLimits rateLimits, RequestOutcome outcome, int status, MeterReading? metered, string? reason = null)
+    public Money End(
+        SpoolPublisher spool, RateLimits rateLimits, RequestOutcome outcome, int status, MeterReading? metered, string? reason = null)
     {
         if (Ended)
             throw new InvalidOperationException("a request was ended twice");
@@ -89,11 +94,14 @@ public sealed class ModelCall(HttpContext http, Guid id, string endpoint, TimePr
         return new Money(paid);
     }
 
-    /// <summary>Writes down that a provider failed and another takes over: a record of its own, that nobody pays for.</summary>
+    /// <summary>Records that a provider failed and another takes over. The record is its own, and nobody pays for it.</summary>
     public void EndAttempt(SpoolPublisher spool, Problem problem)
     {
         var (settlement, _, _) = Settle(RequestOutcome.Failed, problem.Status, null, problem.Code);
-        spool.Add(SettlementRecord.Encode(settlement with { RequestId = Ids.New(), Usage = settlement.Usage with { AttemptOf = id } }), null, null);
+        spool.Add(
+            SettlementRecord.Encode(settlement with { RequestId = Ids.New(), Usage = settlement.Usage with { AttemptOf = id } }),
+            null,
+            null);
     }
 
     (Settlement Settlement, long Paid, long Tokens) Settle(RequestOutcome outcome, int status, MeterReading? metered, string? reason)
@@ -113,7 +121,8 @@ public sealed class ModelCall(HttpContext http, Guid id, string endpoint, TimePr
             credential.Organization, credential.Project, credential.Customer, credential.Id, credential.Family, credential.Test,
             endpoint, Route.Model.Id, Route.Model.Provider, Route.Model.UpstreamModel, Route.Model.PriceVersion, Stream,
             _startedAt, (int)time.GetElapsedTime(_started).TotalMilliseconds, _firstByteMs, status, outcome,
-            usage.Units, new Money(cost), metered?.Estimated ?? false, Join(metered?.Reason, reason), metered?.RawUsage)), paid, Tokens(usage));
+            usage.Units, new Money(cost), metered?.Estimated ?? false, Join(metered?.Reason, reason),
+            metered?.RawUsage)), paid, Tokens(usage));
     }
 
     static readonly Usage Unused = new();

@@ -4,21 +4,23 @@ using LlmGateway.Contracts;
 namespace LlmGateway.Proxy;
 
 /// <summary>
-/// Requests that are running now, by credential, so that a revocation ends their streams too. Pushed revocations act at once; with pushes lost, a
-/// periodic look at each credential acts within <see cref="Credential.MaxAge"/>.
+/// Requests that are running now. A revocation ends the streams of its credential. A pushed revocation acts at once. If the push is lost, a
+/// periodic check acts within <see cref="Credential.MaxAge"/>, as long as Sessions answers.
 /// </summary>
 public sealed class RunningCalls(Identity identity, TimeProvider time, ILogger<RunningCalls> log) : BackgroundService
 {
     static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(1), LookForSilenceEvery = TimeSpan.FromMilliseconds(250);
 
-    /// <summary>Answers that are read to their end for callers who have left, at most, and for how long; beyond it they are cancelled like any other.</summary>
+    /// <summary>
+    /// Most answers that are drained for callers who have left, and for how long. Beyond these bounds they are cancelled like any other.
+    /// </summary>
     const int MaxDrains = 256;
     static readonly TimeSpan MaxDrain = TimeSpan.FromMinutes(2);
 
     readonly ConcurrentDictionary<Run, bool> _runs = new();
     int _drains;
 
-    /// <summary>Registers a request; dispose to end its registration.</summary>
+    /// <summary>Registers a request. Disposing the result removes it.</summary>
     public Run Start(Caller caller, Upstream upstream, CancellationToken callerGone)
     {
         var run = new Run(this, caller.Fingerprint, upstream.Provider.OnAbort == "drain");
@@ -32,7 +34,7 @@ public sealed class RunningCalls(Identity identity, TimeProvider time, ILogger<R
         using var timer = new PeriodicTimer(LookForSilenceEvery);
         for (var looked = time.GetTimestamp(); await timer.WaitForNextTickAsync(stoppingToken);)
         {
-            // One look at all of them instead of a timer for each: timers would be a part of every request's cost, and of every event's.
+            // One periodic check of all requests replaces a timer for each. Timers would add to the cost of every request and every event.
             var now = time.GetTimestamp();
             foreach (var (run, _) in _runs)
                 run.EndIfSilent(now);
@@ -43,16 +45,17 @@ public sealed class RunningCalls(Identity identity, TimeProvider time, ILogger<R
         }
     }
 
-    /// <summary>Looks at every credential that has requests running; called after a push, too.</summary>
+    /// <summary>Checks every credential that has running requests; also called after a push.</summary>
     public async Task EndRevokedAsync()
     {
         foreach (var group in _runs.Keys.GroupBy(run => run.Fingerprint))
         {
             try
             {
-                // Expiry does not cut a stream, only revocation does.
+                // Expiry does not end a stream; revocation does.
                 var current = await identity.CurrentAsync(group.Key);
-                if (current is null or { Status: CredentialStatus.Revoked or CredentialStatus.CustomerDeleted or CredentialStatus.CustomerBlocked })
+                if (current?.Status is null
+                    or CredentialStatus.Revoked or CredentialStatus.CustomerDeleted or CredentialStatus.CustomerBlocked)
                     foreach (var run in group)
                         run.Revoke();
             }
@@ -71,22 +74,28 @@ public sealed class RunningCalls(Identity identity, TimeProvider time, ILogger<R
         CancellationTokenRegistration _watch;
         long _silentAt = long.MaxValue, _drainEnds = long.MaxValue;
 
-        internal Run(RunningCalls owner, string fingerprint, bool mayDrain) => (_owner, Fingerprint, _mayDrain) = (owner, fingerprint, mayDrain);
+        internal Run(RunningCalls owner, string fingerprint, bool mayDrain) =>
+            (_owner, Fingerprint, _mayDrain) = (owner, fingerprint, mayDrain);
 
         public string Fingerprint { get; }
 
-        /// <summary>Fires when the caller has left and nobody drains the answer, the credential was revoked, or the provider has been silent for too long.</summary>
+        /// <summary>
+        /// Fires when the caller has left and the answer is not drained, when the credential was revoked, or when the provider was silent
+        /// for too long.
+        /// </summary>
         public CancellationToken Ended => _ended.Token;
 
         public bool Revoked { get; private set; }
 
-        /// <summary>The caller has left, and the answer is read to its end all the same: its provider bills it anyway, and now says how much.</summary>
+        /// <summary>
+        /// The caller has left, and the answer is read to its end: the provider bills it anyway, and its usage says how much.
+        /// </summary>
         public bool Draining { get; private set; }
 
-        /// <summary>It is the caller who is waited for, to take what it was sent.</summary>
+        /// <summary>The caller is not taking what it was sent.</summary>
         public bool CallerStalls { get; set; }
 
-        /// <summary>Fires <see cref="Ended"/> when the provider says nothing for so long from now on, or a little longer.</summary>
+        /// <summary>Fires <see cref="Ended"/> when the provider is silent for this long from now on, or slightly longer.</summary>
         public void LimitSilence(TimeSpan silence) => Volatile.Write(ref _silentAt, _owner.After(silence));
 
         internal void EndIfSilent(long now)
@@ -95,7 +104,8 @@ public sealed class RunningCalls(Identity identity, TimeProvider time, ILogger<R
                 Cancel();
         }
 
-        internal void Watch(CancellationToken callerGone) => _watch = callerGone.UnsafeRegister(static run => ((Run)run!).LeaveAlone(), this);
+        internal void Watch(CancellationToken callerGone) =>
+            _watch = callerGone.UnsafeRegister(static run => ((Run)run!).LeaveAlone(), this);
 
         internal void Revoke()
         {

@@ -1,17 +1,17 @@
 namespace LlmGateway.Proxy;
 
 /// <summary>
-/// Replacements at remembered offsets of a text, so that what a caller sent reaches the provider byte for byte except where it must differ:
-/// numbers keep their digits, members their order, and unknown fields survive.
+/// Replacements at remembered offsets of a text. The caller's bytes reach the provider unchanged except where they must differ: numbers
+/// keep their digits, members their order, and unknown fields survive.
 /// </summary>
 public sealed class ByteEdits
 {
-    // In the order of their offsets. A request has about four.
+    // In the order of their offsets. A request has about four edits.
     readonly List<(int Start, int Length, ReadOnlyMemory<byte> Text)> _edits = [];
 
     public bool IsEmpty => _edits.Count == 0;
 
-    /// <summary>Puts a text in place of <paramref name="length"/> bytes; insertions at one offset stay in the order of the calls.</summary>
+    /// <summary>Replaces <paramref name="length"/> bytes by a text. Insertions at one offset stay in the order of the calls.</summary>
     /// <exception cref="InvalidOperationException">Two edits overlap.</exception>
     public void Replace(int start, int length, ReadOnlyMemory<byte> text)
     {
@@ -27,7 +27,7 @@ public sealed class ByteEdits
 
     public void Insert(int start, ReadOnlyMemory<byte> text) => Replace(start, 0, text);
 
-    /// <summary>How long a source of <paramref name="length"/> bytes is after the edits.</summary>
+    /// <summary>The length of a source of <paramref name="length"/> bytes after the edits.</summary>
     public int LengthAfter(int length)
     {
         foreach (var edit in _edits)

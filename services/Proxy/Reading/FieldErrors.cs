@@ -4,7 +4,7 @@ using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Proxy;
 
-/// <summary>Reads values of callers' JSON, and refuses what they must not be; every message names the field.</summary>
+/// <summary>Reads values of callers' JSON and refuses wrong ones. Every message names the field.</summary>
 static class FieldErrors
 {
     public static ProblemException Invalid(string path, string message) => new(Problems.Invalid(path, $"'{path}' {message}."));
@@ -15,7 +15,9 @@ static class FieldErrors
     /// <summary>The field has no counterpart in the wire of the model's provider.</summary>
     /// <param name="wire">That wire's name.</param>
     public static ProblemException Untranslatable(string path, string wire, string? why = null) =>
-        new(Problems.Untranslatable(path, $"'{path}' cannot be translated for this model, whose provider speaks {wire}{(why is null ? "" : $": {why}")}."));
+        new(
+            Problems.Untranslatable(
+                path, $"'{path}' cannot be translated for this model, whose provider speaks {wire}{(why is null ? "" : $": {why}")}."));
 
     /// <summary>The field has no counterpart in any other wire, whatever the provider's.</summary>
     public static ProblemException Untranslatable(string path) => Untranslatable(path, "another wire");
@@ -39,7 +41,7 @@ static class FieldErrors
             ? model
             : throw Invalid(path, $"must be a string of 1 to {ModelRequest.MaxModelName} characters");
 
-    /// <summary>Digits only: what is written <c>1e3</c>, <c>10.0</c> or <c>"10"</c> is read differently by different servers.</summary>
+    /// <summary>Accepts only digits: servers read <c>1e3</c>, <c>10.0</c> and <c>"10"</c> differently.</summary>
     public static int? ReadCount(this in StrictJson json, string path, int max, int min = 1)
     {
         if (json.Token == JsonTokenType.Null)

@@ -5,22 +5,24 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Proxy;
 
 /// <summary>
-/// Reads a body of <c>multipart/form-data</c> part by part, and refuses whatever two servers could read differently. The boundary is that of the first line: the provider is told the same one.
+/// Reads a body of <c>multipart/form-data</c> part by part, and refuses everything that two servers could read differently. The first line
+/// gives the boundary; the provider gets the same one.
 /// </summary>
 public ref struct FormReader
 {
     const int MaxBoundary = 70, MaxHeaderBytes = 8 * 1024, MaxParts = 100;
 
-    static readonly SearchValues<byte> BoundaryBytes = SearchValues.Create("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'()+_,-./:=?"u8);
+    static readonly SearchValues<byte> BoundaryBytes = SearchValues.Create(
+        "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'()+_,-./:=?"u8);
 
     readonly ReadOnlySpan<byte> _body;
 
-    /// <summary>With its two hyphens.</summary>
+    /// <summary>The boundary with its two hyphens.</summary>
     readonly ReadOnlySpan<byte> _delimiter;
 
     int _position, _parts;
 
-    /// <exception cref="ProblemException">The body begins with no boundary.</exception>
+    /// <exception cref="ProblemException">The body does not begin with a boundary.</exception>
     public FormReader(ReadOnlySpan<byte> body)
     {
         _body = body;
@@ -31,16 +33,16 @@ public ref struct FormReader
         _position = _delimiter.Length;
     }
 
-    /// <summary>For the header that names the boundary.</summary>
+    /// <summary>The content type that names the boundary.</summary>
     public readonly string ContentType => $"multipart/form-data; boundary=\"{Encoding.ASCII.GetString(_delimiter[2..])}\"";
 
-    /// <summary>Of the current part.</summary>
+    /// <summary>Name of the current part.</summary>
     public string Name { get; private set; } = "";
 
     /// <summary>The current part has a file's name.</summary>
     public bool IsFile { get; private set; }
 
-    /// <summary>As it stands there; null when it is only given in the extended notation.</summary>
+    /// <summary>The file name as written; null when it stands only in the extended notation.</summary>
     public string? FileName { get; private set; }
 
     /// <summary>Where the current part's content stands in the body.</summary>
@@ -50,7 +52,7 @@ public ref struct FormReader
     public readonly ReadOnlySpan<byte> Content => _body.Slice(Start, Length);
 
     /// <summary>Steps to the next part; false after the last.</summary>
-    /// <exception cref="ProblemException">Something is not as it must be.</exception>
+    /// <exception cref="ProblemException">The form is malformed.</exception>
     public bool Next()
     {
         var rest = _body[_position..];
@@ -65,7 +67,7 @@ public ref struct FormReader
 
         var content = _body[Start..];
         Length = content.IndexOf(_delimiter) - 2;
-        // Some servers would see a part end where its line does not begin with CRLF, others would not.
+        // Servers differ on whether a boundary without CRLF before it ends a part.
         if (Length < 0 || !content[Length..].StartsWith("\r\n"u8))
             throw Malformed("must end each part with a line break and its boundary");
         _position = Start + Length + 2 + _delimiter.Length;
@@ -88,16 +90,18 @@ public ref struct FormReader
                 ReadDisposition(value);
             else if (name.Equals("Content-Type", StringComparison.OrdinalIgnoreCase))
                 CheckCharset(value);
-            else if (name.Length == 0 || line.AsSpan().ContainsAny('\r', '\n') || name.AsSpan().ContainsAny(' ', '\t') || name.Equals("Content-Disposition", StringComparison.OrdinalIgnoreCase))
+            else if (name.Length == 0 || line.AsSpan().ContainsAny('\r', '\n') || name.AsSpan().ContainsAny(' ', '\t')
+                || name.Equals("Content-Disposition", StringComparison.OrdinalIgnoreCase))
                 throw Malformed("has a part with headers that cannot be read");
-            else if (name.Equals("Content-Transfer-Encoding", StringComparison.OrdinalIgnoreCase) && value is not ("binary" or "8bit" or "7bit"))
+            else if (name.Equals("Content-Transfer-Encoding", StringComparison.OrdinalIgnoreCase)
+                && value is not ("binary" or "8bit" or "7bit"))
                 throw Malformed("must not have encoded parts");
         }
         if (Name.Length == 0)
             throw Malformed("must have a name for each part");
     }
 
-    /// <summary><c>form-data; name="model"; filename="a.wav"</c>, each once.</summary>
+    /// <summary>Reads <c>form-data; name="model"; filename="a.wav"</c>, each at most once.</summary>
     void ReadDisposition(string value)
     {
         const string Kind = "form-data";
@@ -115,7 +119,7 @@ public ref struct FormReader
             var end = quoted ? rest[1..].IndexOf('"') : rest.IndexOfAny(';', ' ');
             var text = quoted && end >= 0 ? rest[1..(end + 1)] : quoted ? default : end < 0 ? rest : rest[..end];
             rest = rest[(quoted ? end + 2 : text.Length)..];
-            // A backslash escapes a quote for some and is a letter for others.
+            // A backslash escapes a quote for some servers and is a plain character for others.
             if ((quoted && end < 0) || text.Contains('\\'))
                 throw Malformed("has a part whose name cannot be read");
             if (key.Equals("name", StringComparison.OrdinalIgnoreCase) && Name.Length == 0 && !text.IsEmpty)
@@ -133,7 +137,8 @@ public ref struct FormReader
     static void CheckCharset(string type)
     {
         var charset = type.IndexOf("charset=", StringComparison.OrdinalIgnoreCase);
-        if (charset >= 0 && type[(charset + "charset=".Length)..].Trim('"', ' ') is var name && !name.Equals("utf-8", StringComparison.OrdinalIgnoreCase) && !name.Equals("us-ascii", StringComparison.OrdinalIgnoreCase))
+        if (charset >= 0 && type[(charset + "charset=".Length)..].Trim('"', ' ') is var name
+            && !name.Equals("utf-8", StringComparison.OrdinalIgnoreCase) && !name.Equals("us-ascii", StringComparison.OrdinalIgnoreCase))
             throw Malformed("must be written in UTF-8");
     }
 

@@ -6,7 +6,10 @@ using System.Text.Json;
 
 namespace LlmGateway.Proxy;
 
-/// <summary>One JSON writer for all that an answer is told in, so that a piece of text costs no allocation. Half a surrogate pair becomes a replacement character.</summary>
+/// <summary>
+/// The one JSON writer of an answer. It is reused, so that a piece of text costs no allocation. Half a surrogate pair becomes a replacement
+/// character.
+/// </summary>
 [SuppressMessage("Design", "CA1001", Justification = "A writer that stands on a buffer holds nothing that must be given back.")]
 sealed class JsonPen
 {

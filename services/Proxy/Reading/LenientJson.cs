@@ -6,13 +6,14 @@ using System.Text.Json;
 namespace LlmGateway.Proxy;
 
 /// <summary>
-/// Steps over a provider's JSON. Only <see cref="JsonException"/> can come out of it, whatever the bytes: half a character or invalid UTF-8 inside a string is
-/// nobody's problem. Callers' JSON goes through <see cref="StrictJson"/>.
+/// Steps through a provider's JSON. It throws only <see cref="JsonException"/>, whatever the bytes; half a character or invalid UTF-8
+/// inside a string is accepted. Callers' JSON goes through <see cref="StrictJson"/>.
 /// </summary>
 static class LenientJson
 {
     /// <summary>True at a member or string of exactly these bytes.</summary>
-    public static bool Has(this ref Utf8JsonReader reader, ReadOnlySpan<byte> text) => !reader.ValueIsEscaped && reader.ValueSpan.SequenceEqual(text);
+    public static bool Has(this ref Utf8JsonReader reader, ReadOnlySpan<byte> text) =>
+        !reader.ValueIsEscaped && reader.ValueSpan.SequenceEqual(text);
 
     /// <summary>Steps to the next member's name; false at the end of the object.</summary>
     public static bool NextMember(this ref Utf8JsonReader reader) => reader.Read() && reader.TokenType == JsonTokenType.PropertyName;
@@ -24,7 +25,7 @@ static class LenientJson
             reader.Skip();
     }
 
-    /// <summary>The text of a string: half a character stays half, invalid UTF-8 becomes U+FFFD. Empty at any other token.</summary>
+    /// <summary>The text of a string: half a character stays half, invalid UTF-8 becomes U+FFFD. Empty for any other token.</summary>
     public static string Text(this ref Utf8JsonReader reader)
     {
         if (reader.TokenType != JsonTokenType.String)
@@ -47,7 +48,7 @@ static class LenientJson
         }
     }
 
-    /// <param name="rest">The reader has seen that its escapes are whole.</param>
+    /// <param name="rest">The reader has checked that the escapes are whole.</param>
     static string Unescape(ReadOnlySpan<byte> rest)
     {
         // No byte becomes more than one UTF-16 unit.
@@ -58,7 +59,16 @@ static class LenientJson
             length += Encoding.UTF8.GetChars(rest[..backslash], text.AsSpan(length));
             var escape = rest[(backslash + 1)..];
             var unit = escape[0] == 'u' && Utf8Parser.TryParse(escape[1..5], out ushort given, out _, 'X') ? (char)given : '\0';
-            text[length++] = escape[0] switch { (byte)'u' => unit, (byte)'n' => '\n', (byte)'r' => '\r', (byte)'t' => '\t', (byte)'b' => '\b', (byte)'f' => '\f', var same => (char)same };
+            text[length++] = escape[0] switch
+            {
+                (byte)'u' => unit,
+                (byte)'n' => '\n',
+                (byte)'r' => '\r',
+                (byte)'t' => '\t',
+                (byte)'b' => '\b',
+                (byte)'f' => '\f',
+                var same => (char)same,
+            };
             rest = escape[(escape[0] == 'u' ? 5 : 1)..];
         }
         length += Encoding.UTF8.GetChars(rest, text.AsSpan(length));

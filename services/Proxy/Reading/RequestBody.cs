@@ -3,7 +3,10 @@ using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Proxy;
 
-/// <summary>A request's body in one rented buffer, kept until the request ends: it may be sent more than once, and counted when usage is missing.</summary>
+/// <summary>
+/// A request's body in one rented buffer, kept until the request ends. It may be sent more than once, and it is counted when usage is
+/// missing.
+/// </summary>
 public sealed class RequestBody : IDisposable
 {
     byte[]? _buffer;
@@ -17,7 +20,7 @@ public sealed class RequestBody : IDisposable
     public ReadOnlyMemory<byte> Memory { get; }
 
     /// <summary>Throws <see cref="ProblemException"/> with 413 or 415.</summary>
-    /// <param name="form">It must be a form instead of JSON.</param>
+    /// <param name="form">The body must be a form instead of JSON.</param>
     public static async ValueTask<RequestBody> ReadAsync(HttpContext http, bool form = false)
     {
         if (form && http.Request.ContentType?.StartsWith("multipart/form-data", StringComparison.OrdinalIgnoreCase) != true)
@@ -32,7 +35,7 @@ public sealed class RequestBody : IDisposable
             var read = await reader.ReadAsync(http.RequestAborted);
             if (read.Buffer.Length > Body.MaxBytes)
             {
-                // Given back, so that the server can take in the rest.
+                // The buffer is returned to the server, which can then read the rest.
                 reader.AdvanceTo(read.Buffer.End);
                 throw new ProblemException(Problems.TooLarge(Body.MaxBytes));
             }

@@ -5,7 +5,7 @@ namespace LlmGateway.Proxy;
 /// <summary>One event of a stream, or a piece of one that is too large. Valid until the reader's next call.</summary>
 public readonly ref struct SseEvent
 {
-    /// <summary>Every byte of the event, its blank line included: the raw bytes of all events together are the stream.</summary>
+    /// <summary>Every byte of the event, its blank line included. The raw bytes of all events together are the stream.</summary>
     public ReadOnlySpan<byte> Raw { get; init; }
 
     /// <summary>The data, several lines joined by line feeds.</summary>
@@ -28,12 +28,12 @@ public readonly ref struct SseEvent
 }
 
 /// <summary>
-/// Splits a stream of server-sent events, whatever the pieces in which it arrives and whether lines end in LF or CRLF. No byte is lost. An event that
-/// arrives whole is not copied.
+/// Splits a stream of server-sent events. It may arrive in any pieces, with LF or CRLF. No byte is lost. An event that arrives whole is not
+/// copied.
 /// </summary>
 public sealed class SseReader(int maxEventBytes = SseReader.MaxEventBytes) : IDisposable
 {
-    /// <summary>Larger events pass through in pieces, unread.</summary>
+    /// <summary>Larger events pass in pieces and are not parsed.</summary>
     public const int MaxEventBytes = 4 * 1024 * 1024;
 
     byte[] _pending = [];
@@ -41,12 +41,14 @@ public sealed class SseReader(int maxEventBytes = SseReader.MaxEventBytes) : IDi
     int _length;
     bool _oversize;
 
-    // The current line as far as it came in earlier pieces: nothing, a lone CR, or more.
+    // The start of the current line from earlier pieces: nothing, a lone CR, or more.
     LineSoFar _line;
 
     enum LineSoFar { Empty, LoneCr, Text }
 
-    /// <summary>Takes the next event from <paramref name="input"/>; false when it is used up, what began an event being kept.</summary>
+    /// <summary>
+    /// Takes the next event from <paramref name="input"/>. False when the input is used up; the start of an event is kept.
+    /// </summary>
     public bool TryRead(scoped ref ReadOnlySpan<byte> input, out SseEvent e)
     {
         e = default;
@@ -73,7 +75,7 @@ public sealed class SseReader(int maxEventBytes = SseReader.MaxEventBytes) : IDi
         return true;
     }
 
-    /// <summary>What the stream ended in, without its blank line.</summary>
+    /// <summary>Takes the last event of the stream, which has no blank line.</summary>
     public bool TryReadRest(out SseEvent e)
     {
         e = _length > 0 ? Parse(_pending.AsSpan(0, _length), complete: false) : default;
@@ -90,7 +92,7 @@ public sealed class SseReader(int maxEventBytes = SseReader.MaxEventBytes) : IDi
         (_pending, _joined, _length) = ([], [], 0);
     }
 
-    /// <summary>Offset behind the first blank line, or -1; remembers how far the last line came.</summary>
+    /// <summary>Offset behind the first blank line, or -1. Remembers the length of the last line.</summary>
     int FindEnd(ReadOnlySpan<byte> input)
     {
         for (var start = 0; ;)

@@ -2,13 +2,16 @@ using System.Buffers;
 
 namespace LlmGateway.Proxy;
 
-/// <summary>Passes events on as they came, but for data that must differ and for CRLF, which becomes LF: a common client's parser splits on LF LF only.</summary>
+/// <summary>
+/// Writes events as they came, except for data that must differ and for CRLF, which becomes LF: a common client's parser splits only on LF
+/// LF.
+/// </summary>
 static class SseWriting
 {
     /// <summary>Writes an event with its data given in two parts.</summary>
     public static void Write(IBufferWriter<byte> to, scoped SseEvent e, ReadOnlySpan<byte> head, ReadOnlySpan<byte> rest)
     {
-        // The fast path: most events go out as they came.
+        // The fast path: most events go out unchanged.
         if (e.IsComplete && head.Length == e.Data.Length && !e.Raw.Contains((byte)'\r'))
         {
             to.Write(e.Raw);
@@ -18,7 +21,7 @@ static class SseWriting
         WriteRest(to, e, rest);
     }
 
-    /// <summary>What stands before the data, and its first part.</summary>
+    /// <summary>Writes what stands before the data, and the first part of the data.</summary>
     public static void WriteHead(IBufferWriter<byte> to, scoped SseEvent e, ReadOnlySpan<byte> data)
     {
         if (e.DataStart >= 0)
@@ -36,7 +39,7 @@ static class SseWriting
         WriteLines(to, data);
     }
 
-    /// <summary>The second part of the data, and what stands behind it.</summary>
+    /// <summary>Writes the second part of the data, and what stands behind it.</summary>
     public static void WriteRest(IBufferWriter<byte> to, scoped SseEvent e, ReadOnlySpan<byte> data)
     {
         WriteLines(to, data);
@@ -48,7 +51,7 @@ static class SseWriting
             to.Write("\n\n"u8);
     }
 
-    /// <summary>Data that was joined from several lines takes several lines again.</summary>
+    /// <summary>Data that was joined from several lines is written on several lines again.</summary>
     static void WriteLines(IBufferWriter<byte> to, ReadOnlySpan<byte> data)
     {
         for (int feed; (feed = data.IndexOf((byte)'\n')) >= 0; data = data[(feed + 1)..])

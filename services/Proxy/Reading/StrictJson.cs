@@ -9,15 +9,15 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Proxy;
 
 /// <summary>
-/// One forward pass over a caller's JSON that refuses everything two parsers could read differently: members given twice, invalid UTF-8, lone
-/// surrogates, comments, trailing commas, a byte order mark. What we priced is then what the provider reads. Throws <see cref="ProblemException"/>,
-/// or <see cref="JsonException"/> where the text is no JSON.
+/// One forward pass over a caller's JSON. It refuses everything that two parsers could read differently: duplicate members, invalid UTF-8,
+/// lone surrogates, comments, trailing commas, a byte order mark. So the provider reads what was priced. Throws
+/// <see cref="ProblemException"/>, or <see cref="JsonException"/> where the text is no JSON.
 /// </summary>
 public ref struct StrictJson
 {
     public const int MaxDepth = 64;
 
-    /// <summary>Members of one object, so that looking for duplicates stays cheap whatever is sent.</summary>
+    /// <summary>Most members of one object. The bound keeps the check for duplicates cheap.</summary>
     public const int MaxMembers = 4096;
 
     // Objects with more names than this are checked with a set.
@@ -53,7 +53,9 @@ public ref struct StrictJson
 
     public readonly string GetString() => _reader.GetString()!;
 
-    /// <summary>Steps to the next member's value; false at the end of the object. <paramref name="name"/> has its escapes resolved.</summary>
+    /// <summary>
+    /// Steps to the next member's value; false at the end of the object. <paramref name="name"/> has its escapes resolved.
+    /// </summary>
     public bool NextMember(scoped ref ReadOnlySpan<byte> name)
     {
         Step();
@@ -141,10 +143,11 @@ public ref struct StrictJson
         return new(Problems.Malformed($"The body has the member '{Cut(name)}' twice in one object.") with { Param = Cut(name) });
     }
 
-    /// <summary>What of a caller's text may stand in an answer.</summary>
-    static string Cut(string text) => text.Length <= 64 ? text : string.Concat(text.AsSpan(0, char.IsHighSurrogate(text[63]) ? 63 : 64), "…");
+    /// <summary>The part of a caller's text that may stand in an answer.</summary>
+    static string Cut(string text) =>
+        text.Length <= 64 ? text : string.Concat(text.AsSpan(0, char.IsHighSurrogate(text[63]) ? 63 : 64), "…");
 
-    /// <summary>Half a character can be written only as an escape; every parser makes something else of it.</summary>
+    /// <summary>Half a character can be written only as an escape, and parsers treat it differently.</summary>
     readonly void RefuseLoneSurrogate()
     {
         if (!_reader.ValueIsEscaped)
@@ -168,7 +171,7 @@ public ref struct StrictJson
         throw new ProblemException(Problems.Malformed("A string in the body has half a surrogate pair."));
     }
 
-    /// <summary>Where the names of each open object begin.</summary>
+    /// <summary>Where the names of each open object start in the list.</summary>
     [InlineArray(MaxDepth)]
     struct FirstNames
     {

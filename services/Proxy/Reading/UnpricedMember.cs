@@ -4,8 +4,8 @@ using static LlmGateway.Proxy.FieldErrors;
 
 namespace LlmGateway.Proxy;
 
-/// <summary>A member of a request that costs money in a way that no price of ours covers; each wire has a table of them.</summary>
-/// <param name="reason">Why, as in "cannot be priced: …".</param>
+/// <summary>A member of a request whose cost no price of ours covers. Each wire has a table of them.</summary>
+/// <param name="reason">The reason, as in "cannot be priced: …".</param>
 sealed class UnpricedMember(string name, string reason)
 {
     readonly byte[] _name = Encoding.UTF8.GetBytes(name);
@@ -27,9 +27,10 @@ sealed class UnpricedMember(string name, string reason)
     }
 
     /// <summary>
-    /// Some servers match names without regard to case, the last one winning: <c>"MAX_TOKENS": 100000</c> must not undo the limit that we set.
+    /// Some servers match names without regard to case, and the last one wins: <c>"MAX_TOKENS": 100000</c> must not undo the limit that we
+    /// set.
     /// </summary>
-    /// <param name="read">Members that decide the cost and are read; no other spelling of them may pass.</param>
+    /// <param name="read">Members that decide the cost and are read. Any other spelling of their names is refused.</param>
     public static void RefuseLookAlike(ReadOnlySpan<byte> name, byte[][] read, UnpricedMember[] table)
     {
         foreach (var known in read)

@@ -6,10 +6,10 @@ namespace LlmGateway.Proxy.Responses;
 
 enum OutputKind { Text, Refusal, Reasoning, Call }
 
-/// <summary>One item of the output that is being told, with its one text as far as it came, and the words of the wire around it.</summary>
+/// <summary>One item of the output, with its text so far, and the fixed texts of the wire around it.</summary>
 sealed class OutputItem
 {
-    // A JSON string whose closing quote is still to come.
+    // A JSON string without its closing quote.
     readonly ArrayBufferWriter<byte> _text = new(256);
 
     readonly string? _callId, _name;
@@ -40,21 +40,36 @@ sealed class OutputItem
 
     public string Id { get; }
 
-    /// <summary>The provider's seal under thoughts; the caller sends it back unread.</summary>
+    /// <summary>The provider's signature of thoughts. The caller sends it back unread.</summary>
     public string? Seal { get; set; }
 
     public bool HasNoText => _text.WrittenCount == 1;
 
-    /// <summary>What stands around a piece of the text: to the sequence number, from there to the piece, behind it.</summary>
+    /// <summary>The texts around a piece: up to the sequence number, from there to the piece, and behind it.</summary>
     public byte[] BeforeSequence { get; }
     public byte[] BeforeDelta { get; }
     public byte[] AfterDelta { get; }
 
-    /// <summary>Null where texts do not stand in parts.</summary>
-    public string? PartIndexMember => Kind switch { OutputKind.Call => null, OutputKind.Reasoning => "summary_index", _ => "content_index" };
+    /// <summary>Null for items whose text stands in no part.</summary>
+    public string? PartIndexMember => Kind switch
+    {
+        OutputKind.Call => null,
+        OutputKind.Reasoning => "summary_index",
+        _ => "content_index",
+    };
 
-    public string? PartAdded => Kind switch { OutputKind.Call => null, OutputKind.Reasoning => "response.reasoning_summary_part.added", _ => "response.content_part.added" };
-    public string? PartDone => Kind switch { OutputKind.Call => null, OutputKind.Reasoning => "response.reasoning_summary_part.done", _ => "response.content_part.done" };
+    public string? PartAdded => Kind switch
+    {
+        OutputKind.Call => null,
+        OutputKind.Reasoning => "response.reasoning_summary_part.added",
+        _ => "response.content_part.added",
+    };
+    public string? PartDone => Kind switch
+    {
+        OutputKind.Call => null,
+        OutputKind.Reasoning => "response.reasoning_summary_part.done",
+        _ => "response.content_part.done",
+    };
 
     public string TextDone => Kind switch
     {
@@ -66,7 +81,7 @@ sealed class OutputItem
 
     public string TextMember => Kind switch { OutputKind.Refusal => "refusal", OutputKind.Call => "arguments", _ => "text" };
 
-    /// <param name="escaped">As it stands between the quotes of a JSON string.</param>
+    /// <param name="escaped">The text as it stands between the quotes of a JSON string.</param>
     public void Add(ReadOnlySpan<byte> escaped) => _text.Write(escaped);
 
     /// <summary>The text so far as a JSON string.</summary>
@@ -83,7 +98,8 @@ sealed class OutputItem
     public void WritePart(Utf8JsonWriter json)
     {
         json.WriteStartObject();
-        json.WriteString("type", Kind switch { OutputKind.Refusal => "refusal", OutputKind.Reasoning => "summary_text", _ => "output_text" });
+        json.WriteString(
+            "type", Kind switch { OutputKind.Refusal => "refusal", OutputKind.Reasoning => "summary_text", _ => "output_text" });
         if (Kind == OutputKind.Text)
         {
             json.WriteStartArray("annotations");
@@ -96,7 +112,7 @@ sealed class OutputItem
         json.WriteEndObject();
     }
 
-    /// <param name="isDone">With its text; before that an item is an empty frame.</param>
+    /// <param name="isDone">The item includes its text. Before its end an item is an empty frame.</param>
     public void Write(Utf8JsonWriter json, bool isDone)
     {
         json.WriteStartObject();

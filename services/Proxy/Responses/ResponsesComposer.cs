@@ -4,7 +4,10 @@ using static LlmGateway.Proxy.FieldErrors;
 
 namespace LlmGateway.Proxy.Responses;
 
-/// <summary>Says in the words of the Responses wire what a caller of another wire asked for. Nothing is to be kept by the provider: nobody could ask for it again.</summary>
+/// <summary>
+/// Writes a <see cref="Conversation"/> as a request of the Responses wire. The provider is told to store nothing, because nobody could ask
+/// for it again.
+/// </summary>
 /// <param name="wire">Its name, for messages.</param>
 sealed class ResponsesComposer(Conversation conversation, string wire, Utf8JsonWriter json)
 {
@@ -32,7 +35,8 @@ sealed class ResponsesComposer(Conversation conversation, string wire, Utf8JsonW
 
     void RefuseUnsayable()
     {
-        var field = conversation.TopK?.Field ?? conversation.Seed?.Field ?? conversation.FrequencyPenalty?.Field ?? conversation.PresencePenalty?.Field ?? conversation.Stop?.Field;
+        var field = conversation.TopK?.Field ?? conversation.Seed?.Field ?? conversation.FrequencyPenalty?.Field
+            ?? conversation.PresencePenalty?.Field ?? conversation.Stop?.Field;
         if (field is not null)
             throw Untranslatable(field, wire);
     }
@@ -48,8 +52,8 @@ sealed class ResponsesComposer(Conversation conversation, string wire, Utf8JsonW
     }
 
     /// <summary>
-    /// What was said between calls and results is a message of its own. Thoughts are left out: only their own provider takes them back. That a tool failed
-    /// (<see cref="ToolResultPart.IsError"/>) is for its text to say: this wire has no place for it.
+    /// Text between calls and results becomes a message of its own. Thoughts are left out, because only their own provider takes them back.
+    /// This wire has no place for the failure of a tool (<see cref="ToolResultPart.IsError"/>); the result's text has to say so.
     /// </summary>
     void WriteTurn(Turn turn)
     {
@@ -131,7 +135,7 @@ sealed class ResponsesComposer(Conversation conversation, string wire, Utf8JsonW
         json.WriteEndArray();
     }
 
-    /// <summary>OpenAI refuses what is said about tools where there are none. <c>strict</c> is always said: left out, it means true on this wire.</summary>
+    /// <summary>OpenAI refuses tool settings without tools. <c>strict</c> is always written: its default on this wire is true.</summary>
     void WriteTools()
     {
         if (conversation.Tools.Count == 0)
@@ -187,7 +191,7 @@ sealed class ResponsesComposer(Conversation conversation, string wire, Utf8JsonW
         if (conversation.Effort is not { } effort)
             return;
         json.WriteStartObject("reasoning");
-        // A model that thinks as much as it likes is one that is told nothing.
+        // The wire says nothing for a model without a limit on thinking.
         if (effort.BudgetTokens != -1)
             json.WriteString("effort", EffortBudgets.LevelOf(effort));
         if (effort.Shown)

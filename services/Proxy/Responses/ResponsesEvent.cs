@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace LlmGateway.Proxy.Responses;
 
-/// <summary>Where the members that matter stand in an event of a stream, in whatever order they come.</summary>
+/// <summary>Where the members that matter stand in an event of a stream. They may come in any order.</summary>
 struct ResponsesEvent
 {
     /// <summary>The inside of a string.</summary>
@@ -37,7 +37,7 @@ struct ResponsesEvent
         return found;
     }
 
-    /// <param name="token">The last of the value.</param>
+    /// <param name="token">The last token of the value.</param>
     void Take(ReadOnlySpan<byte> name, Place value, int number, JsonTokenType token)
     {
         if (token == JsonTokenType.String)

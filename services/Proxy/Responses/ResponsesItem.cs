@@ -3,7 +3,10 @@ using LlmGateway.Proxy.Translation;
 
 namespace LlmGateway.Proxy.Responses;
 
-/// <summary>One item of an answer's output: a message, thoughts or a call. Items of other kinds, which only tools make that nobody could ask for, have nothing in them.</summary>
+/// <summary>
+/// One item of an answer's output: a message, thoughts or a call. Items of other kinds are left empty: only tools make them, and such tools
+/// cannot be asked for.
+/// </summary>
 sealed class ResponsesItem
 {
     public bool IsCall { get; private set; }
@@ -11,7 +14,7 @@ sealed class ResponsesItem
     public string? Name { get; private set; }
     public string? Arguments { get; private set; }
 
-    /// <summary>Thoughts in the provider's own cipher.</summary>
+    /// <summary>Thoughts that the provider encrypted.</summary>
     public string? Seal { get; private set; }
 
     public List<(AnswerEventKind Kind, string Text)> Texts { get; } = [];
@@ -81,7 +84,9 @@ sealed class ResponsesItem
             var (isType, isText) = (reader.Has("type"u8), reader.Has("text"u8) || reader.Has("refusal"u8));
             reader.Read();
             if (isType && reader.TokenType == JsonTokenType.String)
-                kind = reader.Has("summary_text"u8) || reader.Has("reasoning_text"u8) ? AnswerEventKind.Reasoning : reader.Has("refusal"u8) ? AnswerEventKind.Refusal : AnswerEventKind.Text;
+                kind = reader.Has("summary_text"u8) || reader.Has("reasoning_text"u8) ? AnswerEventKind.Reasoning
+                    : reader.Has("refusal"u8) ? AnswerEventKind.Refusal
+                    : AnswerEventKind.Text;
             else if (isText && reader.TokenType == JsonTokenType.String)
                 text = reader.Text();
             else
@@ -89,7 +94,7 @@ sealed class ResponsesItem
         }
         if (text is not { Length: > 0 })
             return;
-        // Paragraphs of a summary come as parts, here as in a stream.
+        // Paragraphs of a summary are parts, as in a stream.
         if (kind == AnswerEventKind.Reasoning && Texts.Count > 0)
             Texts.Add((kind, "\n\n"));
         Texts.Add((kind, text));

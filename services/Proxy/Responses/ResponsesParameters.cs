@@ -4,8 +4,9 @@ using static LlmGateway.Proxy.FieldErrors;
 namespace LlmGateway.Proxy.Responses;
 
 /// <summary>
-/// The members of a Responses request that cost money in a way that no price of ours covers, in one place. Most of them bring in, as input, what the provider keeps: its
-/// size is unknown here, and it may be another customer's. Members that are neither here nor read by <see cref="ResponsesRequestReader"/> pass through.
+/// The members of a Responses request whose cost no price of ours covers. Most of them bring in, as input, something that the provider
+/// stored: its size is unknown here, and it may be another customer's. Members that neither this table nor
+/// <see cref="ResponsesRequestReader"/> names pass through.
 /// </summary>
 static class ResponsesParameters
 {
@@ -37,7 +38,8 @@ static class ResponsesParameters
 
     static readonly byte[][] Read =
     [
-        "model"u8.ToArray(), "input"u8.ToArray(), "max_output_tokens"u8.ToArray(), "stream"u8.ToArray(), "tools"u8.ToArray(), "include"u8.ToArray(), "service_tier"u8.ToArray(),
+        "model"u8.ToArray(), "input"u8.ToArray(), "max_output_tokens"u8.ToArray(), "stream"u8.ToArray(), "tools"u8.ToArray(),
+        "include"u8.ToArray(), "service_tier"u8.ToArray(),
     ];
 
     /// <summary>Refuses a top-level member whose cost has no price.</summary>
@@ -48,11 +50,11 @@ static class ResponsesParameters
         ForbiddenMembers.Refuse(name, value);
     }
 
-    /// <summary>Why a member of an item or part cannot be priced, or null.</summary>
+    /// <summary>The reason why a member of an item or part cannot be priced, or null.</summary>
     public static string? ReasonAgainstContent(ReadOnlySpan<byte> name, JsonTokenType value) =>
         value == JsonTokenType.Null ? null : UnpricedMember.ReasonAgainst(name, Content);
 
-    /// <summary>Only what costs nothing beyond the answer's own tokens can be included in it.</summary>
+    /// <summary>The answer may include only what costs nothing beyond its own tokens.</summary>
     public static void CheckInclude(ref StrictJson json)
     {
         if (json.Token == JsonTokenType.Null)
@@ -60,7 +62,8 @@ static class ResponsesParameters
         if (json.Token != JsonTokenType.StartArray)
             throw Invalid("include", "must be an array of strings");
         while (json.NextElement())
-            if (!json.IsString("reasoning.encrypted_content"u8) && !json.IsString("message.output_text.logprobs"u8) && !json.IsString("message.input_image.image_url"u8))
+            if (!json.IsString("reasoning.encrypted_content"u8) && !json.IsString("message.output_text.logprobs"u8)
+                && !json.IsString("message.input_image.image_url"u8))
                 throw Unpriceable("include", "results of tools that the provider runs itself have no price");
     }
 }

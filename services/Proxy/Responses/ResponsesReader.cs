@@ -3,13 +3,16 @@ using LlmGateway.Proxy.Translation;
 
 namespace LlmGateway.Proxy.Responses;
 
-/// <summary>Reads answers of the Responses wire. The stream says everything several times: pieces are taken from the deltas, what no delta told from the item's end.</summary>
+/// <summary>
+/// Reads answers of the Responses wire. The stream repeats every text: pieces are taken from the deltas, and what no delta brought is taken
+/// from the end of its item.
+/// </summary>
 public sealed class ResponsesReader : AnswerReader
 {
-    /// <summary>Calls in one answer that are followed; what is beyond is left out.</summary>
+    /// <summary>Most calls of one answer that are followed; further ones are left out.</summary>
     const int MaxCalls = 1024;
 
-    // Calls in the order of their beginning; the place in the list is the event's index.
+    // Calls in the order of their start. The place in the list is the event's index.
     readonly List<Call> _calls = [];
 
     bool _started;
@@ -70,7 +73,9 @@ public sealed class ResponsesReader : AnswerReader
         return StreamPiece.Plain;
     }
 
-    /// <summary>The answer as a whole, at its beginning and at its end. A failure is passed at once, since nothing is settled on it.</summary>
+    /// <summary>
+    /// The whole answer, sent at its start and at its end. A failure is passed on at once, because it is not settled by it.
+    /// </summary>
     StreamPiece ReadResponse(ReadOnlySpan<byte> json, in ResponsesEvent e, ReadOnlySpan<byte> type, List<AnswerEvent> to)
     {
         var isEnd = type.SequenceEqual("response.completed"u8) || type.SequenceEqual("response.incomplete"u8);
@@ -85,7 +90,7 @@ public sealed class ResponsesReader : AnswerReader
         }
         if (!isEnd && !isFailure)
         {
-            // Usage is null and the status says no more than the event does until the end.
+            // Until the end, usage is null and the status adds nothing to the event.
             var beginning = new List<AnswerEvent>();
             ReadAnswer(ref reader, text, withOutput: false, beginning);
             to.AddRange(beginning.FindAll(seen => seen.Kind == AnswerEventKind.Start));
@@ -99,8 +104,9 @@ public sealed class ResponsesReader : AnswerReader
         return isEnd ? new(true, answer.UsageEnd < 0 ? -1 : e.Response.Start + answer.UsageEnd) : StreamPiece.Plain;
     }
 
-    /// <param name="withOutput">Tell the items too; a stream has told them already.</param>
-    (bool HasOutput, bool HasError, int UsageEnd) ReadAnswer(ref Utf8JsonReader reader, ReadOnlySpan<byte> json, bool withOutput, List<AnswerEvent> to)
+    /// <param name="withOutput">Report the items, too. In a stream they were reported before.</param>
+    (bool HasOutput, bool HasError, int UsageEnd) ReadAnswer(
+        ref Utf8JsonReader reader, ReadOnlySpan<byte> json, bool withOutput, List<AnswerEvent> to)
     {
         var (hasOutput, hasError, usageEnd, isIncomplete, isFiltered) = (false, false, -1, false, false);
         while (reader.NextMember())
@@ -150,7 +156,13 @@ public sealed class ResponsesReader : AnswerReader
         }
         if (!hasError)
             to.Add(AnswerEvent.Finished(
-                isIncomplete ? isFiltered ? StopReason.Filtered : StopReason.Length : _calls.Count > 0 ? StopReason.ToolCalls : StopReason.End));
+                isIncomplete
+                    ? isFiltered
+                    ? StopReason.Filtered
+                    : StopReason.Length
+                    : _calls.Count > 0
+                    ? StopReason.ToolCalls
+                    : StopReason.End));
         return (hasOutput, hasError, usageEnd);
     }
 
@@ -194,7 +206,7 @@ public sealed class ResponsesReader : AnswerReader
         return true;
     }
 
-    /// <summary>An item that begins or ends in a stream; its texts were told by deltas.</summary>
+    /// <summary>An item starts or ends in a stream. The deltas have its texts.</summary>
     void ReadStreamedItem(ReadOnlySpan<byte> json, int index, bool isDone, List<AnswerEvent> to)
     {
         if (json.IsEmpty || json[0] != '{')
@@ -256,7 +268,7 @@ public sealed class ResponsesReader : AnswerReader
         to.Add(AnswerEvent.Arguments(index, piece));
     }
 
-    /// <summary>The arguments as a whole, for a provider that did not send them in pieces.</summary>
+    /// <summary>The whole arguments, from a provider that did not send them in pieces.</summary>
     void AddRest(int outputIndex, string? arguments, List<AnswerEvent> to)
     {
         if (_calls.Find(call => call.OutputIndex == outputIndex) is { HasArguments: false })

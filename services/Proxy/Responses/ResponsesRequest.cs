@@ -3,11 +3,11 @@ using System.Text;
 
 namespace LlmGateway.Proxy.Responses;
 
-/// <summary>What the gateway needs to know of a <c>POST /v1/responses</c>, and where in the body it stands. The rest stays bytes.</summary>
+/// <summary>What the gateway needs from a <c>POST /v1/responses</c>, and where it stands in the body. All else stays bytes.</summary>
 public sealed class ResponsesRequest : ModelRequest
 {
     /// <summary>
-    /// Input tokens that a thought of an earlier answer can cost when only its id is sent: the most that any model of OpenAI puts out in one answer.
+    /// Most input tokens of an earlier answer's thought that is sent by its id alone: the largest output of any OpenAI model in one answer.
     /// </summary>
     public const int TokensPerKeptThought = 128_000;
 
@@ -15,24 +15,24 @@ public sealed class ResponsesRequest : ModelRequest
 
     protected override long KeptTokens => (long)KeptThoughts * TokensPerKeptThought;
 
-    /// <summary>Thoughts in the input whose text the provider keeps.</summary>
+    /// <summary>Thoughts in the input whose text the provider stores.</summary>
     public int KeptThoughts { get; internal set; }
 
     internal Place ModelValue { get; set; }
     internal Limit MaxOutputTokens { get; set; }
 
-    /// <summary>Offset of the brace that ends the body.</summary>
+    /// <summary>Offset of the closing brace of the body.</summary>
     internal int Closing { get; set; }
 
     /// <inheritdoc/>
-    /// <remarks>Usage needs no asking for: every stream of this wire ends with it.</remarks>
+    /// <remarks>Usage is never asked for: every stream of this wire ends with it.</remarks>
     public override ReadOnlyMemory<byte> Rewrite(ReadOnlyMemory<byte> body, string upstreamModel, long outputLimit, bool injectUsage)
     {
         var edits = new ByteEdits();
         if (Model != upstreamModel)
             edits.Replace(ModelValue.Start, ModelValue.Length, Quoted(upstreamModel));
         var digits = Encoding.UTF8.GetBytes(outputLimit.ToString(CultureInfo.InvariantCulture));
-        // An explicit null is a value to replace: the member must not stand there twice.
+        // An explicit null is replaced, so that the member does not stand there twice.
         if (MaxOutputTokens.Place.Length == 0)
             edits.Insert(Closing, (byte[])[.. ",\"max_output_tokens\":"u8, .. digits]);
         else if (MaxOutputTokens.Value != outputLimit)

@@ -7,7 +7,9 @@ using static LlmGateway.Proxy.Responses.ResponsesParameters;
 
 namespace LlmGateway.Proxy.Responses;
 
-/// <summary>The one pass over a Responses request's body. Throws what <see cref="StrictJson"/> throws; the message names the field.</summary>
+/// <summary>
+/// The one pass over a Responses request's body. Throws what <see cref="StrictJson"/> throws; the message names the field.
+/// </summary>
 ref struct ResponsesRequestReader
 {
     StrictJson _json;
@@ -72,7 +74,10 @@ ref struct ResponsesRequestReader
 
     readonly ModelRequest.Place Here => new(_json.Start, _json.End - _json.Start);
 
-    /// <summary>Functions are text of known size; tools that the provider runs itself are billed by call, and what they find becomes input.</summary>
+    /// <summary>
+    /// Functions are text of known size. Tools that the provider runs are refused: they are billed by call, and what they find becomes
+    /// input.
+    /// </summary>
     void ReadTools()
     {
         if (_json.Token == JsonTokenType.Null)
@@ -111,7 +116,7 @@ ref struct ResponsesRequestReader
             throw Invalid("input", "must have at least one item");
     }
 
-    /// <summary>An item is a message unless it says otherwise. One without content stands for what the provider keeps.</summary>
+    /// <summary>An item without a type is a message. An item without content refers to something that the provider stores.</summary>
     void ReadItem()
     {
         if (_json.Token != JsonTokenType.StartObject)
@@ -172,7 +177,7 @@ ref struct ResponsesRequestReader
             ReadPart($"{Path()}.{member}[{index}]");
     }
 
-    /// <summary>A part of a type that we do not know could stand for anything, a file for instance, and is refused.</summary>
+    /// <summary>A part of an unknown type is refused: it could stand for input of any size.</summary>
     void ReadPart(string path)
     {
         if (_json.Token != JsonTokenType.StartObject)
@@ -181,10 +186,12 @@ ref struct ResponsesRequestReader
         ReadOnlySpan<byte> name = default;
         while (_json.NextMember(ref name))
         {
-            // Whichever of the two a server goes by, it is counted.
+            // Servers differ in which of the two members they use, so both are counted.
             isImage |= name.SequenceEqual("image_url"u8) || (name.SequenceEqual("type"u8) && _json.IsString("input_image"u8));
             if (name.SequenceEqual("type"u8) && !IsPriced())
-                throw Unpriceable($"{path}.type", "only parts of type 'input_text', 'input_image', 'output_text', 'refusal' and 'reasoning_text' have a price");
+                throw Unpriceable(
+                    $"{path}.type",
+                    "only parts of type 'input_text', 'input_image', 'output_text', 'refusal' and 'reasoning_text' have a price");
             if (ReasonAgainstContent(name, _json.Token) is { } reason)
                 throw Unpriceable($"{path}.{Encoding.UTF8.GetString(name)}", reason);
             _json.Skip();
@@ -193,7 +200,8 @@ ref struct ResponsesRequestReader
     }
 
     readonly bool IsPriced() =>
-        _json.IsString("input_text"u8) || _json.IsString("output_text"u8) || _json.IsString("input_image"u8) || _json.IsString("refusal"u8) || _json.IsString("reasoning_text"u8);
+        _json.IsString("input_text"u8) || _json.IsString("output_text"u8) || _json.IsString("input_image"u8)
+            || _json.IsString("refusal"u8) || _json.IsString("reasoning_text"u8);
 
     readonly string Path() => $"input[{_request.Messages}]";
 }

@@ -5,14 +5,20 @@ using static LlmGateway.Proxy.FieldErrors;
 
 namespace LlmGateway.Proxy.Responses;
 
-/// <summary>What a Responses request says, for providers of other wires. Members without a place in a <see cref="Conversation"/> are refused by name, but for those listed as harmless.</summary>
+/// <summary>
+/// Turns a Responses request into a <see cref="Conversation"/>. Members without a place in it are refused by name, unless they are listed
+/// as harmless.
+/// </summary>
 static class ResponsesUnderstanding
 {
     public static Conversation Read(ReadOnlySpan<byte> body)
     {
         var root = FieldReading.Parse(body);
-        // Instructions stand before what is said, wherever the member does.
-        var conversation = new Conversation { Turns = [], System = root.Find("instructions")?.Text("instructions") is { Length: > 0 } text ? [text] : [] };
+        // Instructions precede the input, wherever the member stands.
+        var conversation = new Conversation
+        {
+            Turns = [], System = root.Find("instructions")?.Text("instructions") is { Length: > 0 } text ? [text] : [],
+        };
         foreach (var member in root.EnumerateObject())
             if (member.Value.ValueKind != JsonValueKind.Null)
                 conversation = Add(conversation, member.Name, member.Value);
@@ -29,13 +35,17 @@ static class ResponsesUnderstanding
         "top_p" => conversation with { TopP = value.Decimal(name) },
         "text" => conversation with { Format = ReadFormat(value) },
         "reasoning" => conversation with { Effort = ReadEffort(value) },
-        // What the request's reader took, or looked at and found to be of no consequence.
+        // Members that the request's reader took, or found to have no effect.
         "model" or "instructions" or "stream" or "max_output_tokens" or "service_tier" => conversation,
-        // For the provider's records and caches, and for tools that cannot be asked for; no answer changes with them.
-        "user" or "metadata" or "safety_identifier" or "prompt_cache_key" or "prompt_cache_retention" or "stream_options" or "max_tool_calls" => conversation,
-        // Sealed thoughts are given wherever the provider has them.
-        "include" when value.EnumerateArray().All(what => what.IsText("reasoning.encrypted_content") || what.IsText("message.input_image.image_url")) => conversation,
-        // At their defaults, or as good as that: nothing is kept here.
+        // Members for the provider's records and caches, and for tools that cannot be asked for. They do not change the answer.
+        "user" or "metadata" or "safety_identifier" or "prompt_cache_key" or "prompt_cache_retention" or "stream_options"
+            or "max_tool_calls" =>
+            conversation,
+        // Encrypted thoughts are always returned where the provider has them.
+        "include" when value.EnumerateArray().All(
+            what => what.IsText("reasoning.encrypted_content") || what.IsText("message.input_image.image_url")) =>
+            conversation,
+        // Members that are allowed only at their defaults, or at values of the same effect: nothing is stored here.
         "store" or "background" when value.ValueKind == JsonValueKind.False => conversation,
         "truncation" when value.IsText("disabled") => conversation,
         "top_logprobs" when value.ValueKind == JsonValueKind.Number && value.TryGetInt64(out var none) && none == 0 => conversation,
@@ -64,7 +74,11 @@ static class ResponsesUnderstanding
                 case "function_call_output":
                     item.RefuseOthers(path, "type", "id", "status", "call_id", "output");
                     var id = item.Text("call_id", path);
-                    turns.Add(new(Speaker.User, [new ToolResultPart(id, names.GetValueOrDefault(id), ReadParts(item, "output", path), IsError: false, path)], path));
+                    turns.Add(
+                        new(
+                            Speaker.User,
+                            [new ToolResultPart(id, names.GetValueOrDefault(id), ReadParts(item, "output", path), IsError: false, path)],
+                            path));
                     break;
                 case "reasoning":
                     if (ReadThought(item, path) is { } thought)
@@ -77,10 +91,12 @@ static class ResponsesUnderstanding
         return conversation with { System = system, Turns = turns };
     }
 
-    /// <summary>Instructions in the middle of the conversation move to its front, where the other wires have their only place for them.</summary>
+    /// <summary>
+    /// Instructions in the middle of the conversation move to its front, the only place that the other wires have for them.
+    /// </summary>
     static void ReadMessage(JsonElement item, string path, List<string> system, List<Turn> turns)
     {
-        // 'phase' is what OpenAI's own models call commentary; it comes back with the answers of earlier turns.
+        // 'phase' marks commentary of OpenAI's own models. It comes back with the answers of earlier turns.
         item.RefuseOthers(path, "type", "id", "status", "role", "content", "phase");
         var parts = ReadParts(item, "content", path);
         switch (item.Text("role", path))
@@ -100,7 +116,7 @@ static class ResponsesUnderstanding
         }
     }
 
-    /// <summary>Empty texts are left out: they say nothing, and some providers refuse them.</summary>
+    /// <summary>Empty texts are left out: they have no meaning, and some providers refuse them.</summary>
     static List<Part> ReadParts(JsonElement item, string member, string path)
     {
         var content = item.Find(member) ?? throw Invalid($"{path}.{member}", "is required");
@@ -112,7 +128,7 @@ static class ResponsesUnderstanding
             switch (part.Text("type", at))
             {
                 case "input_text" or "output_text":
-                    // Clients send an answer back as they got it, with what was found on the way.
+                    // Clients send an answer back as they received it, annotations included.
                     part.RefuseOthers(at, "type", "text", "annotations", "logprobs");
                     AddText(parts, part.Text("text", at));
                     break;
@@ -121,7 +137,7 @@ static class ResponsesUnderstanding
                     AddText(parts, part.Text("refusal", at));
                     break;
                 case "input_image":
-                    // How OpenAI scales an image ('detail') means nothing to others.
+                    // The image scale of OpenAI ('detail') has no counterpart elsewhere.
                     part.RefuseOthers(at, "type", "image_url", "detail");
                     parts.Add(FieldReading.Image(part.Text("image_url", at), $"{at}.image_url"));
                     break;
@@ -138,7 +154,7 @@ static class ResponsesUnderstanding
             parts.Add(new TextPart(text));
     }
 
-    /// <summary>Null for a thought that only the provider that had it keeps.</summary>
+    /// <summary>Null for a thought that is stored only at its provider.</summary>
     static ReasoningPart? ReadThought(JsonElement item, string path)
     {
         item.RefuseOthers(path, "type", "id", "status", "summary", "content", "encrypted_content");
@@ -155,7 +171,8 @@ static class ResponsesUnderstanding
     {
         tool.RefuseOthers(path, "type", "name", "description", "parameters", "strict");
         return new(
-            tool.Text("name", path), tool.Find("description")?.Text($"{path}.description"), tool.Find("parameters")?.Object($"{path}.parameters").GetRawText(),
+            tool.Text("name", path), tool.Find("description")?.Text($"{path}.description"),
+            tool.Find("parameters")?.Object($"{path}.parameters").GetRawText(),
             tool.Find("strict")?.Flag($"{path}.strict") ?? false, path);
     }
 
@@ -207,7 +224,7 @@ static class ResponsesUnderstanding
         var isShown = reasoning.Find("summary") is not null || reasoning.Find("generate_summary") is not null;
         if (reasoning.Find("effort") is { } effort)
             return new(ChatUnderstanding.ReadLevel(effort, $"{Path}.effort"), null, isShown, $"{Path}.effort");
-        // To see thoughts without saying how many: as many as the model likes.
+        // A request to show thoughts without a level sets no limit.
         return isShown ? new(null, -1, Shown: true, $"{Path}.summary") : null;
     }
 }

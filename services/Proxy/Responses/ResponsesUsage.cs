@@ -3,7 +3,10 @@ using static LlmGateway.Proxy.Chat.ChatUsage;
 
 namespace LlmGateway.Proxy.Responses;
 
-/// <summary>The usage object of the Responses wire: that of the chat wire with other names. Cached is part of input, reasoning part of output.</summary>
+/// <summary>
+/// The usage object of the Responses wire: that of the chat wire with other names. Cached tokens are part of the input; reasoning is part
+/// of the output.
+/// </summary>
 public static class ResponsesUsage
 {
     const string InputDetails = "input_tokens_details", OutputDetails = "output_tokens_details";

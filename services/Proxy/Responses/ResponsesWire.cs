@@ -27,16 +27,17 @@ public sealed class ResponsesWire : ConversationWire
 
     public override AnswerWriter NewWriter(AnswerHead head) => new ResponsesWriter(head);
 
-    public override void WriteError(IBufferWriter<byte> to, Problem problem, string requestId) => Problems.WriteBody(to, problem, requestId);
+    public override void WriteError(IBufferWriter<byte> to, Problem problem, string requestId) =>
+        Problems.WriteBody(to, problem, requestId);
 
-    /// <summary>Clients differ in where they look for the reason: beside the type, or in an error object.</summary>
+    /// <summary>Clients look for the reason in two places: beside the type, or in an error object.</summary>
     public override void WriteStreamError(IBufferWriter<byte> to, Problem problem, string requestId)
     {
         to.Write("event: error\ndata: "u8);
         var json = new JsonPen().On(to);
         json.WriteStartObject();
         json.WriteString("type", "error");
-        // The stream is over: what number its last event would have had is of no use to anyone.
+        // The stream is over, so the number of its last event has no meaning.
         json.WriteNumber("sequence_number", 0);
         json.WriteString("code", problem.Code);
         json.WriteString("message", problem.Message);

@@ -7,12 +7,12 @@ using LlmGateway.Proxy.Translation;
 namespace LlmGateway.Proxy.Responses;
 
 /// <summary>
-/// Says an answer of another wire as the events of the Responses wire, or as a whole response. This wire says every text three times, in pieces, at the end of its item
-/// and at the end of all; so the answer is kept, up to <see cref="MaxAnswerBytes"/>.
+/// Writes an answer of another wire as events of the Responses wire, or as a whole response. This wire sends every text three times: in
+/// pieces, at the end of its item and at the end of the response. So the answer is kept, up to <see cref="MaxAnswerBytes"/>.
 /// </summary>
 public sealed class ResponsesWriter(AnswerHead head) : AnswerWriter
 {
-    /// <summary>No model's answer is near this.</summary>
+    /// <summary>No model's answer is near this size.</summary>
     const int MaxAnswerBytes = 32 * 1024 * 1024;
 
     readonly JsonPen _pen = new();
@@ -20,7 +20,7 @@ public sealed class ResponsesWriter(AnswerHead head) : AnswerWriter
     readonly List<OutputItem> _items = [];
     readonly List<OutputItem> _calls = [];
 
-    // The message or the thoughts that are being said; calls stay open beside them, since their arguments may come interleaved.
+    // The open message or thoughts. Calls stay open beside them, because their arguments may arrive interleaved.
     OutputItem? _open;
 
     string? _id;
@@ -84,7 +84,7 @@ public sealed class ResponsesWriter(AnswerHead head) : AnswerWriter
         json.Flush();
     }
 
-    /// <summary>Why an answer is not complete, null when it is.</summary>
+    /// <summary>The reason why an answer is not complete; null when it is.</summary>
     static string? ReasonOf(StopReason stop) => stop switch
     {
         StopReason.Length => "max_output_tokens",
@@ -116,7 +116,9 @@ public sealed class ResponsesWriter(AnswerHead head) : AnswerWriter
         WriteDelta(_open!, text, to);
     }
 
-    /// <summary>A seal ends the thoughts that it is under; without any it seals thoughts that are not shown.</summary>
+    /// <summary>
+    /// A signature belongs to the thoughts before it and ends them. Without thoughts before it, it stands for thoughts that are not shown.
+    /// </summary>
     void Seal(string? seal, IBufferWriter<byte> to)
     {
         if (_open?.Kind != OutputKind.Reasoning)
@@ -232,7 +234,7 @@ public sealed class ResponsesWriter(AnswerHead head) : AnswerWriter
         to.Write("\n\n"u8);
     }
 
-    /// <summary>The response with what is known of it at this time; members that clients look for and that have no meaning here stand at their defaults.</summary>
+    /// <summary>The response as known so far. Members that clients look for and that have no meaning here have their defaults.</summary>
     /// <param name="settled">Null until the end.</param>
     void WriteResponse(Utf8JsonWriter json, string status, string? incompleteReason, Usage? settled, Money cost)
     {
@@ -280,7 +282,7 @@ public sealed class ResponsesWriter(AnswerHead head) : AnswerWriter
         json.WriteEndObject();
     }
 
-    /// <summary>The settled counts, put together again as this wire has them: details are parts of their wholes.</summary>
+    /// <summary>Writes the settled counts as this wire defines them: details are part of their wholes.</summary>
     static void WriteUsage(Utf8JsonWriter json, Usage settled, Money cost)
     {
         var (input, output) = (MeterReading.InputOf(settled), MeterReading.OutputOf(settled));

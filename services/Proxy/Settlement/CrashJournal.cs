@@ -4,19 +4,19 @@ using LlmGateway.Contracts;
 namespace LlmGateway.Proxy;
 
 /// <summary>
-/// For each running request, the record that it is to be settled with should this process die now: at first that nothing was delivered, then what had
-/// been at the last checkpoint, at last what it really used. The records stand in files that are mapped into memory, so keeping them up to date costs
-/// no call to the operating system, and <c>kill -9</c> leaves them all: the next process with this folder finds them in <see cref="Left"/>.
+/// For each running request, the settlement that it gets if this process dies now: first one that charges nothing, then one for what was
+/// delivered by the last checkpoint, and in the end the real one. The records stand in files that are mapped into memory, so updating them
+/// needs no system call, and <c>kill -9</c> leaves them all. The next process with this folder finds them in <see cref="Left"/>.
 /// <code>
 ///   file ── slot (8 KB) ── which half counts, 0 for none │ length 1 │ length 2 │ half 1 │ half 2
 /// </code>
-/// A record is written into the half that does not count, then the slot turns to it: a death between two bytes leaves a whole record.
+/// A record is written into the half that does not count. Then the slot turns to that half, so a death at any byte leaves a whole record.
 /// </summary>
 public sealed class CrashJournal : IDisposable
 {
     const int SlotBytes = 8192, HeadBytes = 16, HalfBytes = (SlotBytes - HeadBytes) / 2;
 
-    /// <summary>Slots of one file; more files come as more requests run at once.</summary>
+    /// <summary>Slots of one file. Further files are added when more requests run at once.</summary>
     const int FileSlots = 512, MaxFiles = 64;
 
     readonly Lock _lock = new();
@@ -24,7 +24,7 @@ public sealed class CrashJournal : IDisposable
     readonly string[] _leftFiles;
     readonly List<MappedFile> _files = [];
 
-    // The slot that was freed last is used next, so that few pages are touched when few requests run.
+    // The slot freed last is used next, so that few pages are touched when few requests run.
     readonly Stack<Slot> _free = new();
 
     public CrashJournal(string folder)
@@ -34,24 +34,26 @@ public sealed class CrashJournal : IDisposable
         Left = [.. _leftFiles.SelectMany(Records)];
     }
 
-    /// <summary>Records of requests that died with an earlier process.</summary>
+    /// <summary>Records of requests that were running when an earlier process died.</summary>
     public IReadOnlyList<byte[]> Left { get; }
 
-    /// <summary>What was left is safe elsewhere now.</summary>
+    /// <summary>Deletes the files of earlier processes, whose records are stored elsewhere by now.</summary>
     public void ForgetLeft()
     {
         foreach (var path in _leftFiles)
             File.Delete(path);
     }
 
-    /// <summary>A place for one request; null when the disk is full, or when more requests run than there is room for.</summary>
+    /// <summary>Takes a slot for one request. Null when the disk is full, or when no more files may be added.</summary>
     public Slot? Take()
     {
         lock (_lock)
             return _free.Count > 0 || Grow() ? _free.Pop() : null;
     }
 
-    /// <summary>After an orderly stop no slot is in use and no file remains. The mapping stays: a request that is still ending may write.</summary>
+    /// <summary>
+    /// After an orderly stop no slot is in use, so no file remains. The mapping stays, because a request that is still ending may write.
+    /// </summary>
     public void Dispose()
     {
         foreach (var file in _files)
@@ -84,11 +86,13 @@ public sealed class CrashJournal : IDisposable
         {
             var half = BinaryPrimitives.ReadInt32LittleEndian(bytes.AsSpan(at));
             if (half is 1 or 2)
-                yield return bytes.AsSpan(at + HeadBytes + (half - 1) * HalfBytes, Math.Clamp(BinaryPrimitives.ReadInt32LittleEndian(bytes.AsSpan(at + 4 * half)), 0, HalfBytes)).ToArray();
+                yield return bytes.AsSpan(
+                    at + HeadBytes + (half - 1) * HalfBytes,
+                    Math.Clamp(BinaryPrimitives.ReadInt32LittleEndian(bytes.AsSpan(at + 4 * half)), 0, HalfBytes)).ToArray();
         }
     }
 
-    /// <summary>One running request's place; not for two threads at once.</summary>
+    /// <summary>The place of one running request; not for two threads at once.</summary>
     public sealed class Slot
     {
         readonly CrashJournal _owner;
@@ -98,7 +102,7 @@ public sealed class CrashJournal : IDisposable
 
         internal Slot(CrashJournal owner, MappedFile file, int at) => (_owner, _file, _at) = (owner, file, at);
 
-        /// <summary>Replaces the record. One that is too long is not taken: then the one before stands, which charges no more.</summary>
+        /// <summary>Replaces the record. A record that is too long is ignored: the one before it stays, which charges no more.</summary>
         public void Put(ReadOnlySpan<byte> record)
         {
             if (record.Length > HalfBytes)
@@ -110,7 +114,7 @@ public sealed class CrashJournal : IDisposable
             Turn(half);
         }
 
-        /// <summary>The request's end is safe elsewhere.</summary>
+        /// <summary>Ends the slot's use, because the request's end is stored elsewhere.</summary>
         public void Free()
         {
             Turn(0);
@@ -120,7 +124,7 @@ public sealed class CrashJournal : IDisposable
 
         void Turn(int half)
         {
-            // Not before what it points to.
+            // The record must be written before the slot points to it.
             Interlocked.MemoryBarrier();
             BinaryPrimitives.WriteInt32LittleEndian(_file.Bytes[_at..], half);
             _half = half;

@@ -3,7 +3,7 @@ using System.IO.MemoryMappedFiles;
 namespace LlmGateway.Proxy;
 
 /// <summary>
-/// A new file of fixed size whose bytes are memory: what is written there survives the death of this process without a call to the operating system.
+/// A new file of fixed size that is mapped into memory. What is written there survives the death of this process without a system call.
 /// </summary>
 public sealed unsafe class MappedFile : IDisposable
 {
@@ -26,13 +26,15 @@ public sealed unsafe class MappedFile : IDisposable
     {
         try
         {
-            // The space is taken at once: a mapped page that the disk has no room for would kill the process when it is written.
+            // The space is allocated at once. Writing to a mapped page without disk space would kill the process.
             using var file = new FileStream(path, new FileStreamOptions
             {
-                Mode = FileMode.CreateNew, Access = FileAccess.ReadWrite, Share = FileShare.ReadWrite | FileShare.Delete, PreallocationSize = length,
+                Mode = FileMode.CreateNew, Access = FileAccess.ReadWrite, Share = FileShare.ReadWrite | FileShare.Delete,
+                PreallocationSize = length,
             });
             file.SetLength(length);
-            using var mapping = MemoryMappedFile.CreateFromFile(file, null, 0, MemoryMappedFileAccess.ReadWrite, HandleInheritability.None, leaveOpen: true);
+            using var mapping = MemoryMappedFile.CreateFromFile(
+                file, null, 0, MemoryMappedFileAccess.ReadWrite, HandleInheritability.None, leaveOpen: true);
             return new(path, mapping.CreateViewAccessor(), length);
         }
         catch (IOException)
@@ -42,7 +44,7 @@ public sealed unsafe class MappedFile : IDisposable
         }
     }
 
-    /// <summary>Gives the memory back; nobody may be reading or writing it. The file stays.</summary>
+    /// <summary>Unmaps the memory, which nobody may be using. The file stays.</summary>
     public void Dispose()
     {
         _start = null;

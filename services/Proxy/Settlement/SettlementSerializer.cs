@@ -4,7 +4,7 @@ using MassTransit;
 
 namespace LlmGateway.Proxy;
 
-/// <summary>Sends a batch of settlements as it is: the spool's records are the message's body, without an envelope around them.</summary>
+/// <summary>Sends a batch of settlements without an envelope: the spool's records are the message's body.</summary>
 public sealed class SettlementSerializer : IMessageSerializer
 {
     static readonly SettlementSerializer Instance = new();

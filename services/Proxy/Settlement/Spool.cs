@@ -5,17 +5,19 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Proxy;
 
 /// <summary>
-/// Finished requests on disk until the broker has confirmed them: a record each, appended before the answer's last byte is released. Files are
-/// mapped, so that a record survives the death of this process as soon as it is written; what a dead process left is read again at the next start, and
-/// repetitions are harmless. One folder per process. Requests that were running when a process died stand in <see cref="CrashJournal"/>; they are appended
-/// here first.
+/// Finished requests on disk until the broker has confirmed them. Each has a record, appended before the last byte of its answer is
+/// released. The files are mapped, so a record survives the death of this process as soon as it is written. The next start reads what a
+/// dead process left; repetitions do no harm. Each process has its own folder. Requests that were running when a process died stand in
+/// <see cref="CrashJournal"/>, and are appended here first.
 /// </summary>
 public sealed class Spool : IDisposable
 {
     /// <summary>The folder of this process's spool.</summary>
     public const string Setting = "Proxy:Spool";
 
-    /// <summary>Size of a file. Another one is begun when it is full, so that confirmed ones can be deleted. The rest of the last one is zeros.</summary>
+    /// <summary>
+    /// Size of a file. A full file is followed by another one, so that confirmed files can be deleted. The unused rest of a file is zeros.
+    /// </summary>
     const int FileBytes = 4 * 1024 * 1024;
 
     readonly Lock _lock = new();
@@ -49,20 +51,24 @@ public sealed class Spool : IDisposable
         foreach (var record in Journal.Left)
             Append(record);
         if (Journal.Left.Count > 0)
-            log.LogWarning("{Count} requests were running when this proxy's predecessor died; they are settled with what was delivered by their last checkpoint", Journal.Left.Count);
+            log.LogWarning(
+                "{Count} requests were running when this proxy's predecessor died; they are settled with their last checkpoints",
+                Journal.Left.Count);
         Failpoint.Hit("proxy.journal.recovered");
         Journal.ForgetLeft();
         RecordsLeft += Journal.Left.Count;
         Wake();
     }
 
-    /// <summary>This process in the ledger's eyes; a restarted proxy is another holder.</summary>
+    /// <summary>The name of this process in the ledger. A restarted proxy is another holder.</summary>
     public string Holder { get; } = $"{Environment.MachineName}:{Environment.ProcessId}:{Ids.New():N}";
 
-    /// <summary>Processes that had this folder before and did not end in order. What their leases hold can go back once their records are delivered.</summary>
+    /// <summary>
+    /// Processes that had this folder before and did not end in order. What their leases hold can go back once their records are delivered.
+    /// </summary>
     public IReadOnlyList<string> GoneHolders { get; private set; }
 
-    /// <summary>How many records stood here before this process's own.</summary>
+    /// <summary>Number of records from before this process.</summary>
     public long RecordsLeft { get; }
 
     public CrashJournal Journal { get; }
@@ -83,17 +89,17 @@ public sealed class Spool : IDisposable
     /// <summary>Waits until something may have been appended.</summary>
     public ValueTask<bool> WaitAsync(CancellationToken token) => _appended.WaitAsync(token);
 
-    /// <summary>Ends <see cref="WaitAsync"/>.</summary>
+    /// <summary>Ends a wait in <see cref="WaitAsync"/>.</summary>
     public void Wake() => _appended.Raise();
 
-    /// <summary>The oldest file that has not been delivered, and whether more will be appended to it.</summary>
+    /// <summary>The oldest file that is not fully delivered, and whether more will be appended to it.</summary>
     public (SpoolFile File, bool Growing) Oldest()
     {
         lock (_lock)
             return (_files.Peek(), _files.Count == 1);
     }
 
-    /// <summary>Everything in the oldest file is confirmed, and nothing more will be appended.</summary>
+    /// <summary>Deletes the oldest file. All its records are confirmed, and nothing more will be appended.</summary>
     public void Delete(SpoolFile file)
     {
         lock (_lock)
@@ -108,7 +114,7 @@ public sealed class Spool : IDisposable
         Failpoint.Hit("proxy.spool.deleted");
     }
 
-    /// <summary>The ledger knows that they are gone.</summary>
+    /// <summary>Forgets the dead processes, because the ledger knows of them.</summary>
     public void ForgetGoneHolders()
     {
         GoneHolders = [];

@@ -2,7 +2,9 @@ using LlmGateway.Contracts;
 
 namespace LlmGateway.Proxy;
 
-/// <summary>One file of the spool: this process's own, which grows, or one that an earlier process left. One writer, one reader.</summary>
+/// <summary>
+/// One file of the spool: the growing one of this process, or one that an earlier process left. It has one writer and one reader.
+/// </summary>
 public sealed class SpoolFile : IDisposable
 {
     readonly MappedFile? _own;
@@ -15,11 +17,16 @@ public sealed class SpoolFile : IDisposable
 
     public string Path { get; }
 
-    /// <summary>The next whole records that have not been confirmed, at most <paramref name="most"/>. One without its end was cut by a crash before its answer was released.</summary>
+    /// <summary>
+    /// The next whole records that are not confirmed, at most <paramref name="most"/>. A crash cut a record without an end before its
+    /// answer was released.
+    /// </summary>
     public (byte[] Records, int Count) Take(int most)
     {
-        // What an earlier process left is read when its turn comes: after a long outage of the broker there may be many files.
-        var unread = _own is null ? (_left ??= File.ReadAllBytes(Path)).AsSpan(_confirmed) : _own.Bytes[_confirmed..Volatile.Read(ref _written)];
+        // A file of an earlier process is read only when its turn comes, because a long outage of the broker may leave many.
+        var unread = _own is null
+            ? (_left ??= File.ReadAllBytes(Path)).AsSpan(_confirmed)
+            : _own.Bytes[_confirmed..Volatile.Read(ref _written)];
         var (length, count) = (0, 0);
         for (int record; count < most && (record = SettlementRecord.LengthOf(unread[length..])) > 0; count++)
             length += record;
@@ -32,7 +39,7 @@ public sealed class SpoolFile : IDisposable
 
     internal bool HasRoomFor(int bytes) => _own is not null && _own.Bytes.Length - _written >= bytes;
 
-    /// <summary>The length last: until it stands there, the rest is zeros to whoever reads the file after a crash.</summary>
+    /// <summary>The length is written last. Until then, whoever reads the file after a crash sees zeros.</summary>
     internal void Append(ReadOnlySpan<byte> record)
     {
         var place = _own!.Bytes.Slice(_written, record.Length);

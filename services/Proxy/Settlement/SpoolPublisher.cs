@@ -6,30 +6,32 @@ using MassTransit;
 namespace LlmGateway.Proxy;
 
 /// <summary>
-/// Carries the spool to the ledger's queue: reads the oldest file behind the writer, publishes in batches with confirms, and deletes files that are
-/// confirmed to their end. While the broker is away it waits, and the spool grows on disk.
+/// Sends the spool to the ledger's queue. It reads the oldest file behind the writer, publishes in batches with confirms, and deletes files
+/// that are fully confirmed. While the broker is away it waits, and the spool grows on disk.
 /// </summary>
 public sealed class SpoolPublisher(Spool spool, ISendEndpointProvider bus, ILogger<SpoolPublisher> log) : BackgroundService
 {
     static readonly TimeSpan SendTimeout = TimeSpan.FromSeconds(10);
 
     /// <summary>
-    /// Records gather for so long, also under load: what the broker, the ledger and its database do, they do per batch, and a batch of what came in while the
-    /// one before was confirmed is a small one.
+    /// Records gather for this time, also under load. Broker, ledger and database work per batch, and a batch of only those records that
+    /// came in during the confirm before would be small.
     /// </summary>
     static readonly TimeSpan Gather = TimeSpan.FromMilliseconds(20);
 
     readonly Lock _order = new();
 
-    /// <summary>What this process's own records settle, in their order; entries leave with the confirm.</summary>
+    /// <summary>What this process's own records settle, in their order. An entry leaves with its confirm.</summary>
     readonly Queue<Ended> _undelivered = new();
 
-    /// <summary>Settlements that the disk refused: they go to the broker from memory, and no new paid request is admitted until they are there.</summary>
+    /// <summary>
+    /// Settlements that the disk refused. They go to the broker from memory. Until they are there, no new paid request is admitted.
+    /// </summary>
     readonly ConcurrentQueue<(byte[] Record, Ended Ended)> _unwritten = new();
 
     long _left = spool.RecordsLeft;
 
-    /// <summary>What the end of a request leaves to be done once its record is delivered.</summary>
+    /// <summary>What is left to do for a finished request once its record is delivered.</summary>
     readonly record struct Ended(Hold? Hold, CrashJournal.Slot? Slot)
     {
         public void Delivered()
@@ -42,7 +44,9 @@ public sealed class SpoolPublisher(Spool spool, ISendEndpointProvider bus, ILogg
     /// <summary>False while a finished request is neither on disk nor at the broker.</summary>
     public bool CanAccept => _unwritten.IsEmpty;
 
-    /// <summary>Spools a settlement; its lease stays alive until the broker has it. Frees the slot as soon as that is not the only copy on disk.</summary>
+    /// <summary>
+    /// Spools a settlement. Its lease stays alive until the broker has it. The slot is freed as soon as the spool has a copy on disk.
+    /// </summary>
     public void Add(ReadOnlySpan<byte> record, Hold? hold, CrashJournal.Slot? slot)
     {
         slot?.Put(record);
@@ -66,7 +70,7 @@ public sealed class SpoolPublisher(Spool spool, ISendEndpointProvider bus, ILogg
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        // The queue is the ledger's to declare; we only name the exchange in front of it.
+        // The ledger declares the queue. The proxy only names the exchange in front of it.
         var endpoint = await bus.GetSendEndpoint(new Uri($"exchange:{SettlementBatch.Queue}"));
         while (!stoppingToken.IsCancellationRequested)
         {
@@ -81,7 +85,7 @@ public sealed class SpoolPublisher(Spool spool, ISendEndpointProvider bus, ILogg
             }
             catch (IOException e)
             {
-                // A disk that is full or gone may be back in a moment. What was sent and could not be noted is sent again, and counts once.
+                // A full or missing disk may be back in a moment. What was sent and could not be noted is sent again and counts once.
                 log.LogError(e, "the spool's disk failed; settlements are delivered when it works again");
                 await Task.Delay(Backoff.LongestPause, stoppingToken);
             }
@@ -129,12 +133,14 @@ public sealed class SpoolPublisher(Spool spool, ISendEndpointProvider bus, ILogg
 
     bool TryDequeue(out Ended ended)
     {
-        // A record can be read, and even be confirmed, a moment before it stands in the queue; who appends it holds the lock until it does.
+        // A record can be read, and even confirmed, a moment before it is in the queue. The lock is held until it is.
         lock (_order)
             return _undelivered.TryDequeue(out ended);
     }
 
-    /// <summary>The last records of this folder's earlier processes are delivered: what they held can be spent again.</summary>
+    /// <summary>
+    /// Tells the ledger of dead processes of this folder whose records are all sent, so that what they held can be spent again.
+    /// </summary>
     async Task TellGoneAsync(ISendEndpoint endpoint, CancellationToken token)
     {
         if (spool.GoneHolders.Count == 0)
@@ -145,7 +151,7 @@ public sealed class SpoolPublisher(Spool spool, ISendEndpointProvider bus, ILogg
         spool.ForgetGoneHolders();
     }
 
-    /// <summary>Repeats until confirmed: a batch that arrives twice is settled once.</summary>
+    /// <summary>Repeats until the broker confirms. A batch that arrives twice is settled once.</summary>
     Task SendAsync(ISendEndpoint endpoint, SettlementBatch batch, CancellationToken token) => Backoff.UntilDoneAsync(
         async () =>
         {

@@ -3,8 +3,10 @@ using System.Text;
 
 namespace LlmGateway.Proxy.Translation;
 
-/// <summary>Meters an answer by its <see cref="AnswerEvent"/>s: of every wire but the OpenAI chat wire when that is passed through, whose meter reads bytes.</summary>
-/// <param name="reader">Of the provider's wire.</param>
+/// <summary>
+/// Meters an answer by its <see cref="AnswerEvent"/>s. Chat that passes through has a meter of its own, which reads bytes.
+/// </summary>
+/// <param name="reader">Reader of the provider's wire.</param>
 public sealed class EventMeter(AnswerReader reader) : WholeMeter
 {
     readonly List<AnswerEvent> _whole = [];
@@ -15,7 +17,7 @@ public sealed class EventMeter(AnswerReader reader) : WholeMeter
 
     public override long DeliveredTokens => _estimate.Tokens;
 
-    /// <summary>What the provider said was wrong.</summary>
+    /// <summary>The provider's error message.</summary>
     public string? ErrorMessage { get; private set; }
 
     /// <summary>The last <c>Finish</c> that was seen.</summary>
@@ -38,7 +40,7 @@ public sealed class EventMeter(AnswerReader reader) : WholeMeter
             See(e);
     }
 
-    /// <summary>Counts bytes that are too large to be read as the text that they mostly are.</summary>
+    /// <summary>Counts an event that is too large to parse as text, which most of it is.</summary>
     public void SeeUnread(ReadOnlySpan<byte> bytes)
     {
         ContentSeen = true;
@@ -49,7 +51,9 @@ public sealed class EventMeter(AnswerReader reader) : WholeMeter
     {
         switch (e.Kind)
         {
-            case AnswerEventKind.Text or AnswerEventKind.Reasoning or AnswerEventKind.Refusal or AnswerEventKind.ToolCall or AnswerEventKind.ToolArguments when e.Text is { Length: > 0 }:
+            case AnswerEventKind.Text or AnswerEventKind.Reasoning or AnswerEventKind.Refusal
+                or AnswerEventKind.ToolCall or AnswerEventKind.ToolArguments
+                when e.Text is { Length: > 0 }:
                 Count(e);
                 break;
             case AnswerEventKind.Usage:
@@ -75,7 +79,7 @@ public sealed class EventMeter(AnswerReader reader) : WholeMeter
         Span<byte> utf8 = stackalloc byte[512];
         for (var rest = e.Text.AsSpan(); rest.Length > 0;)
         {
-            // A character has at most three bytes for each of its UTF-16 units; halves of pairs may come apart and are counted all the same.
+            // A UTF-16 unit has at most three bytes. Halves of pairs may come in separate pieces and are counted all the same.
             var piece = rest[..Math.Min(rest.Length, utf8.Length / 3)];
             _estimate.Add(utf8[..Encoding.UTF8.GetBytes(piece, utf8)]);
             rest = rest[piece.Length..];

@@ -3,7 +3,9 @@ using static LlmGateway.Proxy.FieldErrors;
 
 namespace LlmGateway.Proxy.Translation;
 
-/// <summary>Reads the fields of a caller's body that its wire's strict reader has been through, for translation; refusals name the field.</summary>
+/// <summary>
+/// Reads fields of a caller's body for translation. The body has passed the strict reader of its wire. Refusals name the field.
+/// </summary>
 static class FieldReading
 {
     public static JsonElement Parse(ReadOnlySpan<byte> body)
@@ -12,15 +14,18 @@ static class FieldReading
         return JsonElement.ParseValue(ref reader);
     }
 
-    /// <summary>The member's value; null when it is absent or null, or its owner is no object.</summary>
+    /// <summary>The member's value; null when it is absent or null, or when its owner is no object.</summary>
     public static JsonElement? Find(this JsonElement owner, string name) =>
-        owner.ValueKind == JsonValueKind.Object && owner.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
+        owner.ValueKind == JsonValueKind.Object && owner.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null
+            ? value
+            : null;
 
     public static string Text(this JsonElement value, string path) =>
         value.ValueKind == JsonValueKind.String ? value.GetString()! : throw Invalid(path, "must be a string");
 
-    /// <summary>A text that must be there.</summary>
-    public static string Text(this JsonElement owner, string name, string path) => (owner.Find(name) ?? throw Invalid($"{path}.{name}", "is required")).Text($"{path}.{name}");
+    /// <summary>A required text.</summary>
+    public static string Text(this JsonElement owner, string name, string path) =>
+        (owner.Find(name) ?? throw Invalid($"{path}.{name}", "is required")).Text($"{path}.{name}");
 
     public static bool IsText(this JsonElement value, string text) => value.ValueKind == JsonValueKind.String && value.ValueEquals(text);
 
@@ -32,12 +37,17 @@ static class FieldReading
     };
 
     public static Given<decimal> Decimal(this JsonElement value, string path) =>
-        value.ValueKind == JsonValueKind.Number && value.TryGetDecimal(out var number) ? new(number, path) : throw Invalid(path, "must be a number");
+        value.ValueKind == JsonValueKind.Number && value.TryGetDecimal(out var number)
+            ? new(number, path)
+            : throw Invalid(path, "must be a number");
 
     public static Given<long> Integer(this JsonElement value, string path) =>
-        value.ValueKind == JsonValueKind.Number && value.TryGetInt64(out var number) ? new(number, path) : throw Invalid(path, "must be an integer");
+        value.ValueKind == JsonValueKind.Number && value.TryGetInt64(out var number)
+            ? new(number, path)
+            : throw Invalid(path, "must be an integer");
 
-    public static JsonElement Object(this JsonElement value, string path) => value.ValueKind == JsonValueKind.Object ? value : throw Invalid(path, "must be an object");
+    public static JsonElement Object(this JsonElement value, string path) =>
+        value.ValueKind == JsonValueKind.Object ? value : throw Invalid(path, "must be an object");
 
     /// <summary>The elements of an array, each with its path.</summary>
     public static IEnumerable<(JsonElement Value, string Path)> Elements(this JsonElement value, string path)
@@ -49,7 +59,7 @@ static class FieldReading
             yield return (element, $"{path}[{index++}]");
     }
 
-    /// <summary>Refuses every member that is neither null nor named here: nothing is dropped in silence.</summary>
+    /// <summary>Refuses every member that is neither null nor named here, so that nothing is dropped silently.</summary>
     public static void RefuseOthers(this JsonElement owner, string path, params ReadOnlySpan<string> known)
     {
         foreach (var member in owner.Object(path).EnumerateObject())
@@ -69,6 +79,6 @@ static class FieldReading
             : throw Invalid(path, "must be an address or a data URL in base64");
     }
 
-    /// <summary>The image as the OpenAI wires say it: one address, whatever its kind.</summary>
+    /// <summary>The image in the form of the OpenAI wires: one address for both kinds.</summary>
     public static string Address(this ImagePart image) => image.Url ?? $"data:{image.MediaType};base64,{image.Base64}";
 }

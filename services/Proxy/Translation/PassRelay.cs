@@ -5,8 +5,8 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Proxy.Translation;
 
 /// <summary>
-/// A stream between a caller and a provider of the same wire: bytes pass through untouched, but the events of the end are withheld until the request is settled,
-/// and the last usage object gets its cost.
+/// A stream between a caller and a provider of the same wire. Bytes pass unchanged, but the last events are withheld until the request is
+/// settled, and the last usage object gets its cost.
 /// </summary>
 /// <param name="asArray">The caller wants one JSON array instead of server-sent events (the Gemini wire without <c>alt=sse</c>).</param>
 public sealed class PassRelay(ConversationWire wire, bool asArray = false, int maxEventBytes = SseReader.MaxEventBytes) : StreamRelay
@@ -83,7 +83,7 @@ public sealed class PassRelay(ConversationWire wire, bool asArray = false, int m
             Withhold(e, piece);
         else
         {
-            // What was taken for the end was not: words follow it.
+            // The withheld events were not the end, because words follow them.
             if (e.HasData)
                 _tail.Release(toCaller);
             Write(toCaller, e, e.Data, default);

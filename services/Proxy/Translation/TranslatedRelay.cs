@@ -5,7 +5,7 @@ using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Proxy.Translation;
 
-/// <summary>A stream from a provider of one wire to a caller of another, event by event; nothing of it is kept but the event in hand.</summary>
+/// <summary>A stream from a provider of one wire to a caller of another, event by event. Only the current event is kept.</summary>
 public sealed class TranslatedRelay : StreamRelay
 {
     readonly SseReader _events;
@@ -42,7 +42,8 @@ public sealed class TranslatedRelay : StreamRelay
             Pass(rest, toCaller);
     }
 
-    public override void WriteTail(IBufferWriter<byte> toCaller, Usage settled, Money cost) => _writer.WriteEnd(_meter.Finish, settled, cost, toCaller);
+    public override void WriteTail(IBufferWriter<byte> toCaller, Usage settled, Money cost) =>
+        _writer.WriteEnd(_meter.Finish, settled, cost, toCaller);
 
     public override void WriteFailure(IBufferWriter<byte> toCaller, Problem problem, string requestId) =>
         _writer.WriteFailure(_to, _meter.ErrorMessage is { } message ? problem with { Message = message } : problem, requestId, toCaller);

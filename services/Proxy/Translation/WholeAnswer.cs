@@ -2,10 +2,11 @@ using System.Text;
 
 namespace LlmGateway.Proxy.Translation;
 
-/// <summary>An answer put together from its events, for wires whose whole answers have one place for all of the text.</summary>
-/// <param name="Id">The provider's; null when it gave none.</param>
-/// <param name="Text">Null when there is none, like the other texts.</param>
-sealed record WholeAnswer(string? Id, string? Text, string? Reasoning, string? Seal, string? Refusal, IReadOnlyList<ToolCallPart> Calls, StopReason Stop)
+/// <summary>An answer assembled from its events, for wires whose whole answers have one place for all of the text.</summary>
+/// <param name="Id">The provider's id; null when it gave none.</param>
+/// <param name="Text">Null when there is none, as for the other texts.</param>
+sealed record WholeAnswer(
+    string? Id, string? Text, string? Reasoning, string? Seal, string? Refusal, IReadOnlyList<ToolCallPart> Calls, StopReason Stop)
 {
     public static WholeAnswer Of(IReadOnlyList<AnswerEvent> events)
     {
@@ -43,7 +44,8 @@ sealed record WholeAnswer(string? Id, string? Text, string? Reasoning, string? S
             }
         }
         return new(id, TextOf(text), TextOf(reasoning), TextOf(seal), TextOf(refusal),
-            calls.ConvertAll(call => new ToolCallPart(call.Id, call.Name, call.Arguments.Length > 0 ? call.Arguments.ToString() : "{}")), stop);
+            calls.ConvertAll(
+                call => new ToolCallPart(call.Id, call.Name, call.Arguments.Length > 0 ? call.Arguments.ToString() : "{}")), stop);
     }
 
     static string? TextOf(StringBuilder text) => text.Length > 0 ? text.ToString() : null;

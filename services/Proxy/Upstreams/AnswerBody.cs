@@ -15,10 +15,11 @@ public sealed class AnswerBody : IDisposable
 
     public ReadOnlyMemory<byte> Memory => _buffer.AsMemory(0, _length);
 
-    /// <param name="truncate">Take only the first <paramref name="maxBytes"/> of a longer answer, instead of throwing <see cref="IOException"/>.</param>
+    /// <param name="truncate">Take only the first <paramref name="maxBytes"/> of a longer answer instead of throwing
+    /// <see cref="IOException"/>.</param>
     public static async ValueTask<AnswerBody> ReadAsync(HttpResponseMessage response, int maxBytes, bool truncate, CancellationToken token)
     {
-        // One byte more than announced, so that the end is seen without growing.
+        // One byte more than announced shows the end without growing the buffer.
         var body = new AnswerBody(response.Content.Headers.ContentLength is { } length && length < maxBytes ? (int)length + 1 : UsualBytes);
         try
         {
@@ -29,7 +30,8 @@ public sealed class AnswerBody : IDisposable
                 if (body._length <= maxBytes)
                     continue;
                 if (!truncate)
-                    throw new IOException(string.Create(CultureInfo.InvariantCulture, $"the provider's answer is larger than {maxBytes} bytes"));
+                    throw new IOException(
+                        string.Create(CultureInfo.InvariantCulture, $"the provider's answer is larger than {maxBytes} bytes"));
                 body._length = maxBytes;
                 break;
             }

@@ -5,21 +5,25 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Proxy;
 
 /// <summary>
-/// Stage 6: sends a request to its provider and waits for the head of the answer. Tried again only where the provider certainly did no billable
-/// work: it could not be reached, or said itself that it failed. Never after a time-out, whose outcome nobody knows.
+/// Stage 6: sends a request to its provider and waits for the head of the answer. It is sent again when the provider could not be reached,
+/// when the provider reported a failure of its own, and when the connection ended before a head came. In the last case the provider may
+/// have done billable work. It is never sent again after a time-out, whose outcome is unknown.
 /// </summary>
 public sealed class Forwarding(HttpMessageInvoker http, ILogger<Forwarding> log)
 {
-    /// <summary>Attempts per request at most, whatever a provider connection asks for.</summary>
+    /// <summary>Most attempts per request, whatever the provider connection is configured for.</summary>
     public const int MaxAttempts = 4;
 
     static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(100);
 
     static readonly ActivitySource Source = new("LlmGateway.Proxy");
 
-    /// <summary>The answer's head (any status), or why there is none. Throws <see cref="OperationCanceledException"/> when the caller left first.</summary>
-    /// <param name="ended">The caller's patience, and the provider's time-out.</param>
-    public async Task<(HttpResponseMessage? Response, Problem? Problem)> SendAsync(Upstream upstream, Func<HttpRequestMessage> request, CancellationToken ended)
+    /// <summary>
+    /// The head of the answer, with any status, or the problem. Throws <see cref="OperationCanceledException"/> when the caller left first.
+    /// </summary>
+    /// <param name="ended">Fires when the caller has left, or at the provider's time-out.</param>
+    public async Task<(HttpResponseMessage? Response, Problem? Problem)> SendAsync(
+        Upstream upstream, Func<HttpRequestMessage> request, CancellationToken ended)
     {
         var attempts = Math.Min(upstream.Provider.Retries + 1, MaxAttempts);
         for (var attempt = 1; ; attempt++)
@@ -34,7 +38,10 @@ public sealed class Forwarding(HttpMessageInvoker http, ILogger<Forwarding> log)
                 if (attempt == attempts || !MayTryAgain(response.StatusCode))
                     return (response, null);
             }
-            catch (HttpRequestException e) when (attempt == attempts || e.HttpRequestError is not (HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError or HttpRequestError.ResponseEnded))
+            catch (HttpRequestException e)
+                when (attempt == attempts
+                    || e.HttpRequestError is not (
+                        HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError or HttpRequestError.ResponseEnded))
             {
                 log.LogWarning("provider {Provider} could not be reached: {Message}", upstream.Provider.Id, e.Message);
                 return (null, Problems.Upstream(502, "upstream_unreachable", "The provider could not be reached."));
@@ -50,5 +57,6 @@ public sealed class Forwarding(HttpMessageInvoker http, ILogger<Forwarding> log)
     }
 
     static bool MayTryAgain(HttpStatusCode status) =>
-        status is HttpStatusCode.InternalServerError or HttpStatusCode.BadGateway or HttpStatusCode.ServiceUnavailable || (int)status == 529;
+        status is HttpStatusCode.InternalServerError or HttpStatusCode.BadGateway or HttpStatusCode.ServiceUnavailable
+            || (int)status == 529;
 }

@@ -4,7 +4,7 @@ using System.Text;
 
 namespace LlmGateway.Proxy;
 
-/// <summary>Until when a key rests. Shared by all copies of the key.</summary>
+/// <summary>Until when a key rests. All copies of the key share it.</summary>
 public sealed class KeyRest
 {
     long _until;
@@ -16,15 +16,17 @@ public sealed class KeyRest
     }
 }
 
-/// <summary>The rests of this process's keys: catalogs are read again every few seconds, and what a key has been told must outlive its copies.</summary>
+/// <summary>
+/// The rests of this process's keys. Catalogs are read again every few seconds, and a rest must outlive their copies of the key.
+/// </summary>
 public sealed class KeyRests
 {
-    /// <summary>Beyond that all are forgotten; what is lost is a few refused calls.</summary>
+    /// <summary>Beyond this number all rests are forgotten, which costs a few refused calls.</summary>
     const int MaxKeys = 10_000;
 
     readonly ConcurrentDictionary<string, KeyRest> _known = new();
 
-    /// <summary>The same for the same secret at the same address, in whatever project: it is the provider's account that is held back.</summary>
+    /// <summary>One rest for one secret at one address, across all projects: the provider limits its account.</summary>
     public KeyRest Of(string baseUrl, string secret)
     {
         if (_known.Count >= MaxKeys)
@@ -32,5 +34,6 @@ public sealed class KeyRests
         return _known.GetOrAdd(Name(baseUrl, secret), static _ => new KeyRest());
     }
 
-    internal static string Name(string baseUrl, string secret) => Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes($"{baseUrl}\n{secret}")));
+    internal static string Name(string baseUrl, string secret) =>
+        Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes($"{baseUrl}\n{secret}")));
 }

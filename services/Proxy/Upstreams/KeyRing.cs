@@ -3,25 +3,27 @@ using System.Net;
 namespace LlmGateway.Proxy;
 
 /// <summary>
-/// The keys of one provider connection. Each is used in proportion to its weight; one that the provider has just refused or held back rests for a while.
-/// When all rest, the one that is free first is used: to be told "no" once more is better than to fail without asking.
+/// The keys of one provider connection. Each is used in proportion to its weight. A key that the provider just refused or limited rests for
+/// a while. When all keys rest, the one that is free first is used, because one more refusal is better than none asked.
 /// </summary>
 public sealed class KeyRing(UpstreamKey[] keys, TimeProvider time, Random random)
 {
     public static readonly TimeSpan LongestRest = TimeSpan.FromSeconds(60), UnstatedRest = TimeSpan.FromSeconds(5);
 
-    /// <summary>With one key there is nothing to choose, and nothing rests.</summary>
+    /// <summary>A single key leaves no choice and never rests.</summary>
     public bool IsSingle => keys.Length == 1;
 
-    /// <summary>True when a call now would not go out with a resting key.</summary>
+    /// <summary>True when a call now would go out with a key that does not rest.</summary>
     public bool HasFree => IsSingle || FreeWeight(time.GetTimestamp()) > 0;
 
-    /// <summary>The key of this name. When it is not configured any more, another one: of the same account it finds the same objects.</summary>
+    /// <summary>
+    /// The key of this name. When it is no longer configured, another key: a key of the same account finds the same objects.
+    /// </summary>
     public UpstreamKey Named(string name) => Array.Find(keys, key => key.Name == name) ?? Next();
 
     public UpstreamKey Next() => IsSingle ? keys[0] : Choose(time.GetTimestamp());
 
-    /// <summary>To be called with every answer; <paramref name="key"/> is the one that the request went out with.</summary>
+    /// <summary>Takes notice of an answer. <paramref name="key"/> is the key that the request went out with.</summary>
     public void Answered(UpstreamKey key, HttpResponseMessage response)
     {
         var retryAfter = response.Headers.RetryAfter;
@@ -32,7 +34,8 @@ public sealed class KeyRing(UpstreamKey[] keys, TimeProvider time, Random random
     /// <summary>How long a key rests after an answer; null when the answer says nothing about the key.</summary>
     public static TimeSpan? RestAfter(HttpStatusCode status, TimeSpan? retryAfter) => status switch
     {
-        HttpStatusCode.TooManyRequests => retryAfter is not { } asked ? UnstatedRest : asked > LongestRest ? LongestRest : asked > TimeSpan.Zero ? asked : null,
+        HttpStatusCode.TooManyRequests =>
+            retryAfter is not { } asked ? UnstatedRest : asked > LongestRest ? LongestRest : asked > TimeSpan.Zero ? asked : null,
         HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden => LongestRest,
         _ => null,
     };
@@ -52,7 +55,7 @@ public sealed class KeyRing(UpstreamKey[] keys, TimeProvider time, Random random
             if (ticket < 0)
                 return key;
         }
-        return earliest; // all rest, or one began to while we were counting
+        return earliest; // all keys rest, or one began to rest during the count
     }
 
     int FreeWeight(long now)

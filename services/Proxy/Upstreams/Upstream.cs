@@ -4,10 +4,13 @@ using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Proxy;
 
-/// <summary>A provider ready to be called: addresses joined, credentials in place. Callers' headers never reach it, nor can they steer where a call goes.</summary>
+/// <summary>
+/// A provider that is ready to be called, with addresses joined and credentials in place. It never receives callers' headers, and callers
+/// cannot choose where a call goes.
+/// </summary>
 public sealed class Upstream
 {
-    /// <summary>Outlives every copy of a catalog.</summary>
+    /// <summary>Shared by all copies of the catalogs, and outlives them.</summary>
     static readonly KeyRests Rests = new();
 
     readonly KeyRing _keys;
@@ -27,13 +30,13 @@ public sealed class Upstream
 
     public ProviderConnection Provider { get; }
 
-    /// <summary>Time until the headers of an answer, and longest silence within it.</summary>
+    /// <summary>Longest wait for the head of an answer, and longest silence within the answer.</summary>
     public TimeSpan Timeout => TimeSpan.FromSeconds(Provider.TimeoutSeconds);
 
-    /// <summary>False when the provider has several keys and has just held back or refused all of them. One key alone is always worth a try.</summary>
+    /// <summary>False when the provider has several keys and all of them rest. A single key is always tried.</summary>
     public bool HasFreeKey => _keys.HasFree;
 
-    /// <param name="path">From the root, with the version: <c>/v1/chat/completions</c>.</param>
+    /// <param name="path">The path from the root, with the version: <c>/v1/chat/completions</c>.</param>
     public HttpRequestMessage Post(string path, ReadOnlyMemory<byte> json, bool stream)
     {
         var request = Request(HttpMethod.Post, path);
@@ -43,16 +46,19 @@ public sealed class Upstream
         return request;
     }
 
-    /// <summary>The name of the key that a call now would go out with.</summary>
+    /// <summary>The name of the key that the next call would use.</summary>
     public string NextKey() => _keys.Next().Name;
 
-    /// <summary>A request with nothing but our credential. Throws <see cref="ProblemException"/> (400) for a path that <see cref="UpstreamPath"/> refuses.</summary>
-    /// <param name="path">From the root, with the version, escaped; a query may follow.</param>
-    /// <param name="keyName">The key that must be used; null for the one whose turn it is.</param>
+    /// <summary>
+    /// A request with only our credential. Throws <see cref="ProblemException"/> (400) for a path that <see cref="UpstreamPath"/> refuses.
+    /// </summary>
+    /// <param name="path">The path from the root, with the version, escaped. A query may follow.</param>
+    /// <param name="keyName">The key to use; null for the next one in turn.</param>
     public HttpRequestMessage Request(HttpMethod method, string path, string? keyName = null)
     {
         var key = keyName is null ? _keys.Next() : _keys.Named(keyName);
-        var address = key.Address(path) ?? throw new ProblemException(Problems.Invalid(null, "The path of the request is not one that can be sent to a provider."));
+        var address = key.Address(path)
+            ?? throw new ProblemException(Problems.Invalid(null, "The path of the request is not one that can be sent to a provider."));
         var request = new UpstreamRequest(method, address) { Key = _keys.IsSingle ? null : (_keys, key), Trusted = !Provider.Tenant };
         if (key.Header is { } header)
             request.Headers.TryAddWithoutValidation(header.Name, header.Value);

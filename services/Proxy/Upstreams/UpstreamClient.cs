@@ -3,19 +3,20 @@ using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Proxy;
 
-/// <summary>A request to a provider, with what its answer may say something about.</summary>
+/// <summary>A request to a provider, with what its answer may concern.</summary>
 public sealed class UpstreamRequest(HttpMethod method, Uri address) : HttpRequestMessage(method, address)
 {
-    /// <summary>The provider and the key that the request goes out with; null when the provider has only one, which never rests.</summary>
+    /// <summary>The provider's keys and the key of this request; null when the provider has only one key, which never rests.</summary>
     public (KeyRing Ring, UpstreamKey Key)? Key { get; init; }
 
-    /// <summary>The operator set the address: it may be a private one.</summary>
+    /// <summary>The operator set the address, so it may be private.</summary>
     public bool Trusted { get; init; }
 }
 
 /// <summary>
-/// The way out to all providers. It sees every answer, so that no caller can forget to let a refused key rest. Addresses that tenants set have a pool of connections of
-/// their own, which leads only to public ones: a connection that an operator's provider opened is not theirs to use. What says nothing of where it comes from is a tenant's.
+/// Sends requests to all providers. It sees every answer, so no caller can forget to let a refused key rest. Addresses that tenants set
+/// have a connection pool of their own, which reaches only public addresses: tenants must not use connections that an operator's provider
+/// opened. A request of unknown origin is treated as a tenant's.
 /// </summary>
 public sealed class UpstreamClient(HttpMessageHandler trusted, HttpMessageHandler guarded) : HttpMessageHandler
 {
@@ -49,7 +50,7 @@ public sealed class UpstreamClient(HttpMessageHandler trusted, HttpMessageHandle
         return response;
     }
 
-    /// <summary>No redirects, no cookies, no proxy of the environment: a call goes where the configuration says, or fails.</summary>
+    /// <summary>No redirects, no cookies, no proxy of the environment: a call goes to the configured address or fails.</summary>
     static SocketsHttpHandler NewSockets() => new()
     {
         // Providers get no trace headers of ours, and requests no activity: Forwarding makes the span that says something.

@@ -4,35 +4,39 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Proxy;
 
 /// <summary>
-/// What a caller is told when a provider refuses or fails, on any wire: their mistake in the provider's words, ours without its secrets.
+/// What a caller is told when a provider refuses or fails, on any wire. The caller's own mistakes are described in the provider's words;
+/// ours are described without secrets.
 /// </summary>
 public static class UpstreamErrors
 {
-    /// <summary>Characters of a provider's message that are passed on.</summary>
+    /// <summary>Longest provider message that is passed on, in characters.</summary>
     public const int MaxMessage = 2000;
 
     const int MaxRetryAfter = 3600;
 
     public static readonly Problem TimedOut = Problems.Upstream(504, "upstream_timeout", "The provider did not answer in time.");
     public static readonly Problem Interrupted = Problems.Upstream(502, "upstream_interrupted", "The provider broke off its answer.");
-    public static readonly Problem Malformed = Problems.Upstream(502, "upstream_malformed", "The provider's answer is not what was asked for.");
+    public static readonly Problem Malformed = Problems.Upstream(
+        502, "upstream_malformed", "The provider's answer is not what was asked for.");
 
     const string AskOperator = "Ask the operator to check the provider connection.";
 
-    static readonly Problem NoCredit = Problems.Upstream(502, "upstream_quota", "The gateway's account at the provider has no credit. " + AskOperator);
-    static readonly Problem RefusedKey = Problems.Upstream(502, "upstream_auth", "The provider refused the gateway's credentials. " + AskOperator);
+    static readonly Problem NoCredit = Problems.Upstream(
+        502, "upstream_quota", "The gateway's account at the provider has no credit. " + AskOperator);
+    static readonly Problem RefusedKey = Problems.Upstream(
+        502, "upstream_auth", "The provider refused the gateway's credentials. " + AskOperator);
 
     /// <param name="status">The provider's status, any but 2xx.</param>
-    /// <param name="body">The beginning of its answer, JSON or not.</param>
+    /// <param name="body">The beginning of the answer, JSON or not.</param>
     /// <param name="retryAfterSeconds">Its <c>Retry-After</c>, if it sent one in seconds.</param>
     public static Problem Map(int status, ReadOnlySpan<byte> body, int? retryAfterSeconds)
     {
         var wait = retryAfterSeconds is { } seconds ? Math.Clamp(seconds, 0, MaxRetryAfter) : (int?)null;
         return status switch
         {
-            // Anthropic's way to say 402.
+            // Anthropic reports 402 this way.
             400 when body.IndexOf("credit balance is too low"u8) >= 0 => NoCredit,
-            // Google's word for a key that it does not know; not the caller's mistake.
+            // Google reports an unknown key this way. It is not the caller's mistake.
             400 when body.IndexOf("API_KEY_INVALID"u8) >= 0 => RefusedKey,
             400 or 404 or 413 or 422 => Pass(status, body),
             // The body may show parts of the provider key.
@@ -45,7 +49,7 @@ public static class UpstreamErrors
         };
     }
 
-    /// <summary>True when a provider does not know <c>stream_options</c>: the request is tried once more without.</summary>
+    /// <summary>True when a provider does not know <c>stream_options</c>. The request is then sent again without it.</summary>
     public static bool RefusesStreamOptions(int status, ReadOnlySpan<byte> body) =>
         status is 400 or 422 && (body.IndexOf("stream_options"u8) >= 0 || body.IndexOf("include_usage"u8) >= 0);
 
@@ -56,7 +60,9 @@ public static class UpstreamErrors
         return new(status, "invalid_request_error", code ?? "upstream_invalid_request", message, param);
     }
 
-    /// <summary>Reads <c>error.message</c>, <c>code</c> and <c>param</c>; other shapes in use are a bare <c>error</c> or <c>message</c> string.</summary>
+    /// <summary>
+    /// Reads <c>error.message</c>, <c>code</c> and <c>param</c>. Other shapes in use are a plain <c>error</c> or <c>message</c> string.
+    /// </summary>
     static (string? Message, string? Code, string? Param) Read(ReadOnlySpan<byte> body)
     {
         try

@@ -4,10 +4,10 @@ using LlmGateway.Contracts;
 
 namespace LlmGateway.Proxy;
 
-/// <summary>One secret of a provider, in its place in a request, and until when it rests.</summary>
+/// <summary>One secret of a provider: its place in a request, and until when it rests.</summary>
 public sealed class UpstreamKey
 {
-    /// <summary>Addresses kept ready per key: a provider has few paths, and those that callers make up must not fill the memory.</summary>
+    /// <summary>Most addresses kept per key. A provider has few paths, and invented ones must not fill the memory.</summary>
     const int MaxAddresses = 64;
 
     readonly string _root;
@@ -34,22 +34,25 @@ public sealed class UpstreamKey
 
     public int Weight { get; }
 
-    /// <summary>Tells it from the provider's other keys, and nothing about the secret; the same for ever.</summary>
+    /// <summary>Distinguishes the key from the provider's other keys, reveals nothing of the secret, and never changes.</summary>
     public string Name => _name.Value;
 
     public (string Name, string Value)? Header { get; }
 
-    /// <summary>A time stamp of <see cref="TimeProvider"/>; in the past when the key is free.</summary>
+    /// <summary>A timestamp of <see cref="TimeProvider"/>; in the past when the key is free.</summary>
     public long FreeAt => _rest.Until;
 
     public void RestUntil(long timestamp) => _rest.Until = Math.Max(_rest.Until, timestamp);
 
-    /// <summary>Null when the path is one that <see cref="UpstreamPath"/> refuses. Making an address of a text is a good part of making a request.</summary>
+    /// <summary>
+    /// Null when <see cref="UpstreamPath"/> refuses the path. Addresses are kept, because parsing one is a large part of making a request.
+    /// </summary>
     public Uri? Address(string path)
     {
         if (_addresses.TryGetValue(path, out var known))
             return known;
-        if (!UpstreamPath.TryJoin(_root, _cut.Length > 0 && path.StartsWith($"{_cut}/", StringComparison.Ordinal) ? path[_cut.Length..] : path, out var address))
+        var rest = _cut.Length > 0 && path.StartsWith($"{_cut}/", StringComparison.Ordinal) ? path[_cut.Length..] : path;
+        if (!UpstreamPath.TryJoin(_root, rest, out var address))
             return null;
         if (_query is not null)
             address = new($"{address.AbsoluteUri}{(address.Query.Length > 0 ? '&' : '?')}{_query}");

@@ -3,23 +3,24 @@ using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Proxy;
 
-/// <summary>A wire of conversations, which can be said in no wire's words, so that any of them can stand before any other.</summary>
+/// <summary>A wire of conversations. Its requests and answers can be translated to and from every other such wire.</summary>
 public abstract class ConversationWire : Wire
 {
-    /// <summary>Says in no wire's words what a request asks for.</summary>
-    /// <param name="request">The same body as <see cref="Wire.Read"/> gave it.</param>
-    /// <exception cref="ProblemException">It asks for something that only this wire can say; the message names the field.</exception>
+    /// <summary>Turns a request of this wire into a <see cref="Conversation"/>.</summary>
+    /// <param name="request">The result of <see cref="Wire.Read"/> for the same body.</param>
+    /// <exception cref="ProblemException">The request contains something that only this wire can express. The message names the
+    /// field.</exception>
     public abstract Conversation Understand(ReadOnlySpan<byte> body, ModelRequest request);
 
-    /// <summary>Says in this wire's words what a caller of another wire asked for.</summary>
-    /// <param name="outputLimit">Output tokens that are reserved.</param>
-    /// <exception cref="ProblemException">This wire cannot say it; the message names the caller's field.</exception>
+    /// <summary>Writes a <see cref="Conversation"/> as a request of this wire.</summary>
+    /// <param name="outputLimit">Output tokens that the hold pays for.</param>
+    /// <exception cref="ProblemException">This wire cannot express the conversation. The message names the caller's field.</exception>
     public abstract byte[] Compose(Conversation conversation, string upstreamModel, long outputLimit, bool stream);
 
-    /// <summary>Reads an answer of this wire into no wire's words.</summary>
+    /// <summary>Reads answers of this wire into events.</summary>
     public abstract AnswerReader NewReader();
 
-    /// <summary>Says an answer of another wire in this one's words.</summary>
+    /// <summary>Writes events as an answer of this wire.</summary>
     public abstract AnswerWriter NewWriter(AnswerHead head);
 
     public override WholeMeter NewWholeMeter(ModelRequest request, bool counts) => new EventMeter(NewReader());

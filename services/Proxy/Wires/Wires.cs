@@ -7,12 +7,12 @@ using LlmGateway.Proxy.Responses;
 
 namespace LlmGateway.Proxy;
 
-/// <summary>The wires that the gateway speaks, and which of them a provider is spoken to in.</summary>
+/// <summary>The wires of the gateway, and the wire for each provider.</summary>
 public static class Wires
 {
     public static readonly ConversationWire Chat = new ChatWire("max_completion_tokens");
 
-    /// <summary>The same wire at providers that imitate OpenAI; only requests that are translated differ.</summary>
+    /// <summary>The chat wire of providers that imitate OpenAI. Only translated requests differ.</summary>
     static readonly ConversationWire CompatibleChat = new ChatWire("max_tokens");
 
     public static readonly ConversationWire Responses = new ResponsesWire();
@@ -29,8 +29,8 @@ public static class Wires
     public static readonly Wire Translations = new TranscriptionsWire("/v1/audio/translations");
 
     /// <summary>
-    /// The wire for a provider: the caller's own where the provider speaks it, so that bytes pass through; another that the conversation is translated into; or null when neither is
-    /// possible.
+    /// The wire for a provider: the caller's own if the provider speaks it, so that bytes pass through; else a wire to translate to; null
+    /// when neither is possible.
     /// </summary>
     /// <param name="provider">One of <see cref="ProviderWire"/>.</param>
     public static Wire? Of(string provider, Wire caller)

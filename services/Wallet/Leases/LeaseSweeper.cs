@@ -4,12 +4,16 @@ using Npgsql;
 namespace LlmGateway.Wallet;
 
 /// <summary>
-/// Ends leases whose holder has not been heard of for their whole life, on the database's clock, so that what a dead proxy held is spendable
-/// again. Forgets leases that were emptied long ago.
+/// Ends leases whose holder was silent for their whole lifetime, on the database's clock, so that what a dead proxy held can be spent
+/// again. Deletes leases that were ended long ago.
 /// </summary>
-public sealed class LeaseSweeper(NpgsqlDataSource database, DatabaseReady ready, Writer writer, TimeProvider time, ILogger<LeaseSweeper> log) : BackgroundService
+public sealed class LeaseSweeper(
+    NpgsqlDataSource database, DatabaseReady ready, Writer writer, TimeProvider time, ILogger<LeaseSweeper> log)
+    : BackgroundService
 {
-    /// <summary>After a start or an outage of the database, renewals and settlements that waited meanwhile come first: leases they belong to must not end before.</summary>
+    /// <summary>
+    /// After a start or an outage of the database, renewals and settlements that waited must come first. Their leases must not end before.
+    /// </summary>
     static readonly TimeSpan Grace = TimeSpan.FromSeconds(8);
 
     static readonly TimeSpan Interval = TimeSpan.FromSeconds(2), ForgetInterval = TimeSpan.FromMinutes(10);
@@ -39,7 +43,10 @@ public sealed class LeaseSweeper(NpgsqlDataSource database, DatabaseReady ready,
         }
     }
 
-    /// <summary>A proxy is known to be dead and its settlements are posted: what its leases still hold is spendable at once.</summary>
+    /// <summary>
+    /// Ends the leases of a proxy that is known to be dead, so that what they hold can be spent at once. Settlements of that proxy may
+    /// still be under way at another instance.
+    /// </summary>
     public async Task EndHolderAsync(string holder, CancellationToken token)
     {
         while (await EndAsync("holder = $2", [holder], gone: true, token) == MaxPerRound)
@@ -50,7 +57,9 @@ public sealed class LeaseSweeper(NpgsqlDataSource database, DatabaseReady ready,
     async Task ForgetAsync(CancellationToken token)
     {
         await using var forget = database.Sql("""
-            with old as (delete from lease where id in (select id from lease where expired and expires_at < now() - interval '1 day' limit $1) returning id)
+            with old as (
+                delete from lease where id in (select id from lease where expired and expires_at < now() - interval '1 day' limit $1)
+                returning id)
             delete from lease_line using old where lease_line.lease = old.id
             """, MaxForgotten);
         await forget.ExecuteNonQueryAsync(token);

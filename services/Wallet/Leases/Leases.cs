@@ -4,7 +4,9 @@ using Npgsql;
 
 namespace LlmGateway.Wallet;
 
-/// <summary>What proxies do with leases: <c>POST /internal/leases</c>, <c>/internal/leases/return</c>, <c>/internal/leases/renew</c>.</summary>
+/// <summary>
+/// Routes of leases: <c>POST /internal/leases</c>, <c>/internal/leases/return</c>, <c>/internal/leases/renew</c>, <c>/internal/recalls</c>.
+/// </summary>
 public static class Leases
 {
     const int MaxRenewals = 10_000;
@@ -37,8 +39,8 @@ public static class Leases
     }
 
     /// <summary>
-    /// Gives less than the first request needs only after everyone else has given back what lies idle. One such recall per register at a
-    /// time: two that ran at once would take from each other what together is enough for one.
+    /// Extends a lease. It gives less than the first request needs only after every other holder has returned what is idle. One recall per
+    /// register runs at a time: two would take from each other what together suffices for one.
     /// </summary>
     static async Task<Answer> ExtendAsync(LeaseRequest request, Writer writer, Recalls recalls, CancellationToken token)
     {
@@ -75,7 +77,10 @@ public static class Leases
         _ => throw new InvalidOperationException($"a lease request was answered with {answer}"),
     }, Defaults.Json);
 
-    /// <summary>Locks leases in id order like the writer does, so that the two never wait for each other in a circle.</summary>
+    /// <summary>
+    /// Locks leases in id order, like the writer, so that the two cannot deadlock. It does not look at the registers: leases of a frozen
+    /// wallet are renewed, too.
+    /// </summary>
     static async Task<List<Guid>> RenewAsync(NpgsqlDataSource database, LeaseRenewal renewal, CancellationToken token)
     {
         await using var renew = database.Sql("""

@@ -6,21 +6,21 @@ using Npgsql;
 namespace LlmGateway.Wallet;
 
 /// <summary>
-/// Asks the proxies for what lies idle with them of a register that has run short. Best effort: who does not answer in time keeps what it has,
-/// and the request is decided on what there is.
+/// Asks the proxies to return what is idle of a register that has run short. Best effort: a holder that does not answer in time keeps its
+/// amounts, and the request is decided without them.
 /// </summary>
 public sealed class Recalls(NpgsqlDataSource database, Redis redis)
 {
-    /// <summary>A proxy answers within milliseconds; one that is paused or gone must not hold up a refusal for longer than this.</summary>
+    /// <summary>Longest wait. A proxy answers within milliseconds; one that is paused or dead must not delay a refusal longer.</summary>
     static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(500);
 
     readonly ConcurrentDictionary<Guid, Waiting> _waiting = new();
     readonly Turns _turns = new();
 
-    /// <summary>Waits until no other recall of the register runs in this process; dispose to let the next one go.</summary>
+    /// <summary>Waits until no other recall of the register runs in this process. Disposing the result lets the next one run.</summary>
     public Task<IDisposable> TurnAsync(Guid register, CancellationToken token) => _turns.TakeAsync(register, token);
 
-    /// <summary>Returns when every other holder has answered, or patience has run out.</summary>
+    /// <summary>Returns when every other holder has answered, or after the longest wait.</summary>
     public async Task CallBackAsync(Guid register, Guid except, CancellationToken token)
     {
         var holders = await HoldersAsync(register, except, token);
@@ -36,7 +36,7 @@ public sealed class Recalls(NpgsqlDataSource database, Redis redis)
         }
         catch (TimeoutException)
         {
-            // Decided on what there is.
+            // The request is decided on what was returned.
         }
         finally
         {
@@ -78,7 +78,7 @@ public sealed class Recalls(NpgsqlDataSource database, Redis redis)
         }
     }
 
-    /// <summary>A lock per register that exists only while someone holds or wants it.</summary>
+    /// <summary>A lock per register that exists only while someone holds it or waits for it.</summary>
     sealed class Turns
     {
         readonly Dictionary<Guid, (SemaphoreSlim Gate, int Users)> _gates = [];

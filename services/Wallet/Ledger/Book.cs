@@ -3,21 +3,21 @@ using LlmGateway.Contracts;
 namespace LlmGateway.Wallet;
 
 /// <summary>
-/// The part of the ledger that one batch of commands touches, in memory, with everything that the commands added to it.
-/// <see cref="Ledger"/> is the only code that changes it.
+/// The part of the ledger that one batch of commands touches, in memory, with everything that the commands added. Only <see cref="Ledger"/>
+/// changes it.
 /// </summary>
 public sealed class Book(DateTimeOffset now)
 {
-    /// <summary>The database's clock when the batch was locked.</summary>
+    /// <summary>The database's clock after the locks were taken.</summary>
     public DateTimeOffset Now => now;
 
     public Dictionary<Guid, Account> Accounts { get; } = [];
     public Dictionary<Guid, Lease> Leases { get; } = [];
 
-    /// <summary>Ids of transfers and requests that are in the ledger already.</summary>
+    /// <summary>Ids of transfers and requests that the ledger already has.</summary>
     public HashSet<Guid> Known { get; } = [];
 
-    /// <summary>Requests that are to be re-rated, as they stand: the usage row and all corrections of it.</summary>
+    /// <summary>Requests that are to be re-rated, in their current state: the usage row and all its corrections.</summary>
     public Dictionary<Guid, Rated> Rated { get; } = [];
 
     public List<Entry> Entries { get; } = [];
@@ -26,7 +26,9 @@ public sealed class Book(DateTimeOffset now)
     public List<Correction> Corrections { get; } = [];
 }
 
-/// <summary>An account: what the transfers say (<see cref="Posted"/>) and what open leases hold of it (<see cref="Reserved"/>).</summary>
+/// <summary>
+/// An account: the sum of its transfers (<see cref="Posted"/>), and what open leases hold of it (<see cref="Reserved"/>).
+/// </summary>
 public sealed class Account
 {
     public required Guid Id { get; init; }
@@ -47,17 +49,17 @@ public sealed class Account
 
     public long Available => Posted - Reserved;
 
-    /// <summary>What is written when it differs from <see cref="Stored"/>.</summary>
+    /// <summary>The figures that are written when they differ from <see cref="Stored"/>.</summary>
     public (long, long, long, long, long, bool) Figures => (Posted, Reserved, Version, Spent, ToppedUp, Frozen);
 
-    /// <summary>The figures as they were read: most accounts that a batch locks are not changed by it.</summary>
+    /// <summary>The figures as read. Most accounts of a batch do not change.</summary>
     public (long, long, long, long, long, bool) Stored { get; set; }
 
-    /// <summary>Registers belong to customers and never go below zero; the house's own accounts may.</summary>
+    /// <summary>Registers belong to customers and never go below zero. The house's own accounts may.</summary>
     public bool IsRegister => Kind < AccountKind.Grant;
 }
 
-/// <summary>Amounts that a proxy holds of one charge vector.</summary>
+/// <summary>What a proxy holds of one charge vector.</summary>
 public sealed class Lease
 {
     public required Guid Id { get; init; }
@@ -74,7 +76,7 @@ public sealed class Lease
     public (long, long, DateTimeOffset, bool)? Stored { get; set; }
 }
 
-/// <summary>One register's part of a lease. <see cref="Outstanding"/> is what the account's reserve still contains for it.</summary>
+/// <summary>One register's part of a lease. <see cref="Outstanding"/> is its share of the account's reserved amount.</summary>
 public sealed class LeaseLine
 {
     public long Granted { get; set; }
@@ -99,8 +101,14 @@ public sealed record Transfer(Guid Id, EntryType Type, string? Description);
 /// <summary>Header of a usage movement: the request's record, what its wallet paid and what the house bore.</summary>
 public sealed record UsageRow(Guid RequestId, UsageRecord Record, long Charged, long Absorbed);
 
-/// <summary>What a request cost, what its wallet paid of it and what the house bore; nothing of either when its customer has no wallet. Nano-dollars.</summary>
+/// <summary>
+/// What a request cost, what its wallet paid, and what the house bore, in nano-dollars. Without a wallet the last two are 0.
+/// </summary>
 public readonly record struct Rated(long Cost, long Charged, long Absorbed);
 
-/// <summary>A request's cost after a re-rating. <paramref name="Charged"/> and <paramref name="Absorbed"/> are differences: negative is given back.</summary>
-public sealed record Correction(Guid Transfer, Guid Rerating, Guid RequestId, Guid PriceVersion, long OldCost, long NewCost, long Charged, long Absorbed);
+/// <summary>
+/// A request's cost after a re-rating. <paramref name="Charged"/> and <paramref name="Absorbed"/> are differences; negative ones were given
+/// back.
+/// </summary>
+public sealed record Correction(
+    Guid Transfer, Guid Rerating, Guid RequestId, Guid PriceVersion, long OldCost, long NewCost, long Charged, long Absorbed);

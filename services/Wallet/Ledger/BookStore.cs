@@ -5,7 +5,8 @@ using NpgsqlTypes;
 namespace LlmGateway.Wallet;
 
 /// <summary>
-/// Reads a <see cref="Book"/> from PostgreSQL and writes it back: one round trip to lock and read, one to write, whatever the size of the batch.
+/// Reads a <see cref="Book"/> from PostgreSQL and writes it back: one round trip to lock and read, one to write, whatever the size of the
+/// batch.
 /// </summary>
 public static class BookStore
 {
@@ -62,7 +63,8 @@ public static class BookStore
     }
 
     /// <summary>
-    /// Every writer takes accounts first and leases second, both in id order. So two writers can wait for each other, but never in a circle.
+    /// Every writer takes accounts first and leases second, both in id order. So two writers can wait for each other, but never in a
+    /// circle.
     /// </summary>
     static void AddLocks(NpgsqlBatch batch, Footprint touched)
     {
@@ -80,7 +82,10 @@ public static class BookStore
         Add(batch, """
             select id, holder, fence, return_fence, expires_at, expired from lease where id = any($1) order by id for update
             """, touched.ChangedLeases.ToArray());
-        Add(batch, "select id, holder, fence, return_fence, expires_at, expired from lease where id = any($1)", touched.PayingLeases.ToArray());
+        Add(
+            batch,
+            "select id, holder, fence, return_fence, expires_at, expired from lease where id = any($1)",
+            touched.PayingLeases.ToArray());
         Add(batch, "select lease, account, granted, consumed, returned, last_granted from lease_line where lease = any($1)",
             (Guid[])[.. touched.ChangedLeases, .. touched.PayingLeases]);
         Add(batch, "select request_id from usage_record where request_id = any($1) union all select id from transfer where id = any($2)",
@@ -144,7 +149,8 @@ public static class BookStore
         {
             var line = new LeaseLine
             {
-                Granted = reader.GetInt64(2), Consumed = reader.GetInt64(3), Returned = reader.GetInt64(4), LastGranted = reader.GetInt64(5),
+                Granted = reader.GetInt64(2), Consumed = reader.GetInt64(3), Returned = reader.GetInt64(4),
+                LastGranted = reader.GetInt64(5),
             };
             line.Stored = line.Figures;
             book.Leases[reader.GetGuid(0)].Lines.Add(reader.GetGuid(1), line);
@@ -185,7 +191,8 @@ public static class BookStore
         if (accounts.Length > 0)
             Add(batch, """
                 update account set
-                    posted = a.posted, reserved = a.reserved, version = a.version, spent = a.spent, topped_up = a.topped_up, frozen = a.frozen
+                    posted = a.posted, reserved = a.reserved, version = a.version,
+                    spent = a.spent, topped_up = a.topped_up, frozen = a.frozen
                 from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::boolean[])
                     as a (id, posted, reserved, version, spent, topped_up, frozen)
                 where account.id = a.id
@@ -224,7 +231,8 @@ public static class BookStore
                 insert into lease_line (lease, account, granted, consumed, returned, last_granted)
                 select * from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[])
                 on conflict (lease, account) do update set
-                    granted = excluded.granted, consumed = excluded.consumed, returned = excluded.returned, last_granted = excluded.last_granted
+                    granted = excluded.granted, consumed = excluded.consumed,
+                    returned = excluded.returned, last_granted = excluded.last_granted
                 """,
                 Column(lines, l => l.Lease),
                 Column(lines, l => l.Account),

@@ -2,18 +2,18 @@ using LlmGateway.Contracts;
 
 namespace LlmGateway.Wallet;
 
-/// <summary>Something that the ledger is asked to do. Says which accounts and leases it needs, so that they can be locked before it runs.</summary>
+/// <summary>A command to the ledger. It names the accounts and leases that it needs, so that they can be locked before it runs.</summary>
 public abstract record Command
 {
-    /// <summary>Accounts that must exist already; missing ones are the caller's mistake.</summary>
+    /// <summary>Accounts that must exist. A missing one is the caller's mistake.</summary>
     public virtual IEnumerable<Guid> Accounts => [];
 
-    /// <summary>Accounts that are created when they are missing: the house's own, and a register that is being opened.</summary>
+    /// <summary>Accounts that are created if missing: the house's own, and a register that is being opened.</summary>
     public virtual IEnumerable<Account> Ensures => [];
 
     public virtual Guid? Lease => null;
 
-    /// <summary>The lease's own row may change, not only what it holds. What it holds of an account is guarded by the account's lock.</summary>
+    /// <summary>The lease's own row may change, not only its lines. The locks of the accounts guard the lines.</summary>
     public virtual bool ChangesLease => true;
 
     /// <summary>Unique id of the movement, when the command makes one.</summary>
@@ -23,7 +23,10 @@ public abstract record Command
         new() { Id = id, Kind = kind, Unit = unit, Organization = organization, Project = project, Test = test };
 }
 
-/// <summary>Opens a register with its first amount; a register that is open already is left as it is.</summary>
+/// <summary>
+/// Opens a register with its first amount. An open register keeps its state, except that an amount is granted if no first amount was
+/// granted before: an open with 0 followed by one with 10 grants 10.
+/// </summary>
 public sealed record Open(OpenRegister Register) : Command
 {
     public override IEnumerable<Account> Ensures =>
@@ -38,17 +41,32 @@ public sealed record Open(OpenRegister Register) : Command
 
     public override Guid? Movement => Ids.Derive(Register.Id, "initial");
 
-    /// <summary>Money comes from the organization's grant account, limits from the project's.</summary>
+    /// <summary>Money comes from the organization's grant account, limits come from the project's.</summary>
     public Account Source => Register.Unit == Unit.Usd
-        ? House(HouseAccounts.Grant(Register.Organization, Register.Test), AccountKind.Grant, Unit.Usd, Register.Organization, Guid.Empty, Register.Test)
-        : House(HouseAccounts.Limits(Register.Project, Register.Unit, Register.Test), AccountKind.Limits, Register.Unit, Register.Organization, Register.Project, Register.Test);
+        ? House(
+            HouseAccounts.Grant(Register.Organization, Register.Test),
+            AccountKind.Grant,
+            Unit.Usd,
+            Register.Organization,
+            Guid.Empty,
+            Register.Test)
+        : House(
+            HouseAccounts.Limits(Register.Project, Register.Unit, Register.Test),
+            AccountKind.Limits,
+            Register.Unit,
+            Register.Organization,
+            Register.Project,
+            Register.Test);
 }
 
-/// <summary>Moves an amount between a wallet and its organization's grant account: positive credits the wallet, negative debits it.</summary>
+/// <summary>
+/// Moves an amount between a wallet and its organization's grant account: positive credits the wallet, negative debits it.
+/// </summary>
 public sealed record Adjust(Guid Id, Guid Wallet, Guid Organization, bool Test, long Amount, EntryType Type, string? Description) : Command
 {
     public override IEnumerable<Guid> Accounts => [Wallet];
-    public override IEnumerable<Account> Ensures => [House(HouseAccounts.Grant(Organization, Test), AccountKind.Grant, Unit.Usd, Organization, Guid.Empty, Test)];
+    public override IEnumerable<Account> Ensures =>
+        [House(HouseAccounts.Grant(Organization, Test), AccountKind.Grant, Unit.Usd, Organization, Guid.Empty, Test)];
     public override Guid? Movement => Id;
 }
 
@@ -57,7 +75,7 @@ public sealed record Freeze(Guid Wallet, bool Frozen) : Command
     public override IEnumerable<Guid> Accounts => [Wallet];
 }
 
-/// <param name="Final">Decide now; otherwise a shortage that other holders could mend is reported instead.</param>
+/// <param name="Final">Decide now. Otherwise a shortage is reported that other holders could relieve.</param>
 public sealed record Extend(LeaseRequest Request, bool Final = false) : Command
 {
     public override IEnumerable<Guid> Accounts => Request.Lines.Select(line => line.Register);
@@ -70,7 +88,7 @@ public sealed record GiveBack(LeaseReturn Return) : Command
     public override Guid? Lease => Return.Lease;
 }
 
-/// <summary>Ends a lease whose time has run out on the database's clock, or whose holder is known to be gone.</summary>
+/// <summary>Ends a lease whose time is over on the database's clock, or whose holder is known to be dead.</summary>
 public sealed record Expire(Guid LeaseId, IReadOnlyList<Guid> Registers, bool HolderIsGone = false) : Command
 {
     public override IEnumerable<Guid> Accounts => Registers;
@@ -91,19 +109,39 @@ public sealed record Settle(Settlement Settlement) : Command
             if (Settlement.Charges.Count == 0)
                 yield break;
             var usage = Settlement.Usage;
-            yield return House(HouseAccounts.ProviderCost(usage.Project, usage.Test), AccountKind.ProviderCost, Unit.Usd, usage.Organization, usage.Project, usage.Test);
-            yield return House(HouseAccounts.Absorbed(usage.Project, usage.Test), AccountKind.Absorbed, Unit.Usd, usage.Organization, usage.Project, usage.Test);
-            yield return House(HouseAccounts.Limits(usage.Project, Unit.UsdLimit, usage.Test), AccountKind.Limits, Unit.UsdLimit, usage.Organization, usage.Project, usage.Test);
+            yield return House(
+                HouseAccounts.ProviderCost(usage.Project, usage.Test),
+                AccountKind.ProviderCost,
+                Unit.Usd,
+                usage.Organization,
+                usage.Project,
+                usage.Test);
+            yield return House(
+                HouseAccounts.Absorbed(usage.Project, usage.Test),
+                AccountKind.Absorbed,
+                Unit.Usd,
+                usage.Organization,
+                usage.Project,
+                usage.Test);
+            yield return House(
+                HouseAccounts.Limits(usage.Project, Unit.UsdLimit, usage.Test),
+                AccountKind.Limits,
+                Unit.UsdLimit,
+                usage.Organization,
+                usage.Project,
+                usage.Test);
         }
     }
 }
 
 /// <summary>Corrects what one past request cost, once per re-rating; see <see cref="Reratings"/> and <see cref="BatchCosts"/>.</summary>
-/// <param name="Wallet">The customer's, which may not exist.</param>
-/// <param name="Cost">What it costs now, nano-dollars.</param>
-public sealed record Rerate(Guid Rerating, Guid RequestId, Guid? Wallet, Guid Organization, Guid Project, bool Test, Guid PriceVersion, long Cost) : Command
+/// <param name="Wallet">The customer's wallet, which may not exist.</param>
+/// <param name="Cost">The new cost, nano-dollars.</param>
+public sealed record Rerate(
+    Guid Rerating, Guid RequestId, Guid? Wallet, Guid Organization, Guid Project, bool Test, Guid PriceVersion, long Cost)
+    : Command
 {
-    /// <summary>The request was a batch, charged its upper bound; what it cost beyond that is the house's.</summary>
+    /// <summary>The request was a batch that was charged its bound. The house bears any cost beyond it.</summary>
     public bool OfBatch { get; init; }
 
     public override IEnumerable<Guid> Accounts => Wallet is { } wallet ? [wallet] : [];
@@ -116,17 +154,17 @@ public sealed record Rerate(Guid Rerating, Guid RequestId, Guid? Wallet, Guid Or
     ];
 }
 
-/// <summary>What the ledger says to a command.</summary>
+/// <summary>The ledger's answer to a command.</summary>
 public abstract record Answer
 {
-    /// <summary>Done now, or known to be done already.</summary>
+    /// <summary>The command was carried out, now or before.</summary>
     public sealed record Done(bool Repeated = false) : Answer;
 
     public sealed record Granted(IReadOnlyList<long> Amounts) : Answer;
 
-    /// <summary>Nothing was changed: the register cannot give all that is needed, but others hold some of it.</summary>
+    /// <summary>Nothing changed. The register cannot give what is needed, but other leases hold some of it.</summary>
     public sealed record Shortage(Guid Register) : Answer;
 
-    /// <summary>Nothing was changed.</summary>
+    /// <summary>Nothing changed.</summary>
     public sealed record Refused(Guid Register, LeaseRefusalReason Reason, long Available) : Answer;
 }

@@ -1,8 +1,8 @@
 namespace LlmGateway.Wallet;
 
 /// <summary>
-/// Accounts that a committed batch has seen, so that not every batch has to ask whether the house's own are there: accounts are never deleted. Forgotten after
-/// any failure, because a database that comes back may be an older copy of itself. For one writer.
+/// Ids of accounts that a committed batch has read, so that not every batch must check whether the house's accounts exist. Accounts are
+/// never deleted. The ids are forgotten after any failure, because a restored database may be older. For one writer.
 /// </summary>
 public sealed class ExistingAccounts
 {

@@ -3,10 +3,15 @@ using LlmGateway.Contracts;
 
 namespace LlmGateway.Wallet;
 
-/// <summary>The house's own accounts, one of each per project (grants: per organization) and mode; their ids follow from whose they are.</summary>
+/// <summary>
+/// The house's own accounts, one of each kind per project (grants: per organization) and mode. Their ids are derived from their owner.
+/// </summary>
 public static class HouseAccounts
 {
-    /// <summary>Every settlement needs three of them, and a hash costs as much as the rest of it: they are remembered, and forgotten when they are too many.</summary>
+    /// <summary>
+    /// Every settlement needs three ids, and deriving one costs as much as the rest of the settlement. So ids are remembered, up to this
+    /// many.
+    /// </summary>
     const int MaxRemembered = 50_000;
 
     static readonly ConcurrentDictionary<(Guid Scope, AccountKind Kind, Unit Unit, bool Test), Guid> Remembered = new();

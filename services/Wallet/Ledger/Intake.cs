@@ -4,22 +4,28 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Wallet;
 
 /// <summary>
-/// Commands on their way to <see cref="Writer"/>. What somebody waits for, a caller's lease above all, goes before what only has to be done, so that nobody stands behind
-/// a backlog of settlements; a part of each batch is theirs all the same, so that it does not grow for ever. Many may add, one takes.
+/// Commands on their way to <see cref="Writer"/>. Commands that someone waits for, leases above all, go before deferred ones, so that no
+/// caller waits for a backlog of settlements. A part of each batch is reserved for deferred commands, so that their backlog does not grow
+/// for ever. Many threads may add; one takes.
 /// </summary>
 public sealed class Intake
 {
-    /// <summary>Commands in one transaction, and in one message: past some hundreds the gain per command is small and the wait grows.</summary>
+    /// <summary>
+    /// Most commands of one transaction, and of one message. Beyond some hundreds the gain per command is small and the wait grows.
+    /// </summary>
     public const int MaxBatch = 500;
 
-    /// <summary>Commands that may wait; beyond it callers are told to come back (503), so that memory stays bounded.</summary>
+    /// <summary>Most commands that wait. Beyond it callers get a 503, so that memory stays bounded.</summary>
     public const int MaxWaiting = 20_000;
 
     readonly ConcurrentQueue<Pending> _awaited = new(), _deferred = new();
     readonly WakeSignal _added = new();
     int _count;
 
-    /// <summary>Completes when all have been decided: they arrived together and are answered together, but need not share a batch. Throws <see cref="ProblemException"/> when too many wait.</summary>
+    /// <summary>
+    /// Completes when all commands were decided. They arrived together and are answered together, but need not share a batch. Throws
+    /// <see cref="ProblemException"/> when too many wait.
+    /// </summary>
     public Task<Answer[]> Add(IReadOnlyList<Command> commands)
     {
         if (commands.Count == 0)
@@ -38,7 +44,10 @@ public sealed class Intake
     /// <summary>Waits until there may be something to take.</summary>
     public ValueTask<bool> WaitAsync(CancellationToken token) => _added.WaitAsync(token);
 
-    /// <summary>Fills <paramref name="batch"/> with what comes next; false when nothing waits. Commands that arrived together stay together, so that it may be longer than <see cref="MaxBatch"/>.</summary>
+    /// <summary>
+    /// Fills <paramref name="batch"/> with the next commands; false when nothing waits. Commands that arrived together stay together, so a
+    /// batch may be longer than <see cref="MaxBatch"/>.
+    /// </summary>
     public bool Take(List<Waiting> batch)
     {
         batch.Clear();
@@ -56,7 +65,7 @@ public sealed class Intake
         }
     }
 
-    /// <summary>Commands that arrived together. Only the writer's loop touches it until it is done.</summary>
+    /// <summary>Commands that arrived together. Only the writer's loop changes it until it is done.</summary>
     public sealed class Pending(IReadOnlyList<Command> commands)
     {
         public IReadOnlyList<Command> Commands => commands;
@@ -67,7 +76,7 @@ public sealed class Intake
         public TaskCompletionSource<Answer[]> Done { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
     }
 
-    /// <summary>One command of those that arrived together.</summary>
+    /// <summary>One of several commands that arrived together.</summary>
     public readonly record struct Waiting(Pending Of, int Index)
     {
         public Command Command => Of.Commands[Index];
@@ -84,7 +93,7 @@ public sealed class Intake
             Decided();
         }
 
-        /// <summary>Tells nobody before all are decided, so that whoever repeats a failed message does not meet itself.</summary>
+        /// <summary>Answers only after all commands were decided, so that a repeated message cannot meet its first run.</summary>
         void Decided()
         {
             if (--Of.Left > 0)

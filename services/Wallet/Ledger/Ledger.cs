@@ -3,13 +3,15 @@ using LlmGateway.Contracts;
 namespace LlmGateway.Wallet;
 
 /// <summary>
-/// The heart of the product: what a command does to the ledger. No I/O, no clock, no randomness; the same book and command always give the same
-/// result. A command that is refused changes nothing. Invariants that every call keeps, and whose breach throws:
-/// the entries of a movement sum to zero per unit; a register never falls below what is reserved of it; a lease never gives back more than it holds.
+/// The heart of the product: what a command does to the ledger. It has no I/O, no clock and no randomness; the same book and command always
+/// give the same result. A refused command changes nothing. Every call keeps these invariants and throws on a breach: the entries of a
+/// movement sum to zero per unit; a register never falls below what is reserved of it; a lease never returns more than it holds.
 /// </summary>
 public static class Ledger
 {
-    /// <summary>Beyond what is needed now, a lease gets at most this part of what is left, so that the other holders find something too.</summary>
+    /// <summary>
+    /// Beyond what is needed now, a lease gets at most this fraction of what is left, so that other holders find something, too.
+    /// </summary>
     const int PlentyDivisor = 16;
 
     public static Answer Apply(Book book, Command command) => command switch
@@ -46,7 +48,8 @@ public static class Ledger
             return new Answer.Refused(adjust.Wallet, LeaseRefusalReason.Exhausted, wallet.Available);
         book.Known.Add(adjust.Id);
         book.Transfers.Add(new(adjust.Id, adjust.Type, adjust.Description));
-        MoveEitherWay(book, adjust.Id, adjust.Type, book.Accounts[HouseAccounts.Grant(adjust.Organization, adjust.Test)], wallet, adjust.Amount);
+        MoveEitherWay(
+            book, adjust.Id, adjust.Type, book.Accounts[HouseAccounts.Grant(adjust.Organization, adjust.Test)], wallet, adjust.Amount);
         return new Answer.Done();
     }
 
@@ -91,7 +94,7 @@ public static class Ledger
         return new Answer.Granted(granted);
     }
 
-    /// <summary>Why a lease cannot be extended, if it cannot: all registers or none.</summary>
+    /// <summary>The reason why a lease cannot be extended, or null. It is extended for all registers or none.</summary>
     static Answer? Obstacle(Book book, Extend extend, Lease? lease)
     {
         Answer? shortage = null;
@@ -117,7 +120,8 @@ public static class Ledger
             return new Answer.Done(Repeated: true);
         foreach (var line in request.Lines)
             if (line.Value < 0 || line.Value > (lease.Lines.GetValueOrDefault(line.Register)?.Outstanding ?? 0))
-                throw new InvalidOperationException($"lease {request.Lease:N} gives back {line.Value} of {line.Register:N}, more than it holds");
+                throw new InvalidOperationException(
+                    $"lease {request.Lease:N} gives back {line.Value} of {line.Register:N}, more than it holds");
         lease.ReturnFence = request.Fence;
         foreach (var line in request.Lines)
         {
@@ -129,7 +133,8 @@ public static class Ledger
 
     static Answer.Done Apply(Book book, Expire expire)
     {
-        if (!book.Leases.TryGetValue(expire.LeaseId, out var lease) || lease.Expired || (lease.ExpiresAt > book.Now && !expire.HolderIsGone))
+        if (!book.Leases.TryGetValue(expire.LeaseId, out var lease) || lease.Expired
+            || (lease.ExpiresAt > book.Now && !expire.HolderIsGone))
             return new Answer.Done(Repeated: true);
         lease.Expired = true;
         foreach (var (register, line) in lease.Lines)
@@ -154,7 +159,13 @@ public static class Ledger
             var paid = account is null ? 0 : Pay(account, lease?.Lines.GetValueOrDefault(charge.Register), charge.Value);
             if (account is { Unit: not Unit.Usd })
             {
-                Move(book, settlement.RequestId, EntryType.Limit, account, book.Accounts[HouseAccounts.Limits(usage.Project, account.Unit, usage.Test)], paid);
+                Move(
+                    book,
+                    settlement.RequestId,
+                    EntryType.Limit,
+                    account,
+                    book.Accounts[HouseAccounts.Limits(usage.Project, account.Unit, usage.Test)],
+                    paid);
                 continue;
             }
             var cost = book.Accounts[HouseAccounts.ProviderCost(usage.Project, usage.Test)];
@@ -163,9 +174,16 @@ public static class Ledger
                 Move(book, settlement.RequestId, EntryType.Usage, account, cost, paid);
                 account.Spent += paid;
             }
-            // Above the request's hold, or the lease was lost and the register is empty by now: the provider is owed all the same, and the house bears it.
+            // The cost exceeds the request's hold, or the lease was lost and the register is empty by now. The provider is owed all the
+            // same, and the house bears the rest.
             var borne = usage.Cost.Nanos - charged - paid;
-            Move(book, settlement.RequestId, EntryType.Absorbed, book.Accounts[HouseAccounts.Absorbed(usage.Project, usage.Test)], cost, borne);
+            Move(
+                book,
+                settlement.RequestId,
+                EntryType.Absorbed,
+                book.Accounts[HouseAccounts.Absorbed(usage.Project, usage.Test)],
+                cost,
+                borne);
             charged += paid;
             absorbed += borne;
         }
@@ -174,8 +192,9 @@ public static class Ledger
     }
 
     /// <summary>
-    /// Moves the difference between what a request cost so far and what it costs now. What is more is the wallet's as far as it can pay, the rest is the house's; what is less goes
-    /// back first to who bore it in the wallet's place. A request that no wallet paid for has only its record corrected. Limits are not touched: they said what might be spent then.
+    /// Moves the difference between the old and the new cost of a request. An increase is taken from the wallet as far as it can pay; the
+    /// house bears the rest. A decrease goes back first to the house for what it bore, then to the wallet. Without a wallet only the record
+    /// is corrected. Limits do not change: they limited what could be spent at that time.
     /// </summary>
     static Answer.Done Apply(Book book, Rerate rerate)
     {
@@ -194,7 +213,11 @@ public static class Ledger
             absorbed = difference - charged;
         }
         book.Known.Add(id);
-        book.Transfers.Add(new(id, EntryType.Adjustment, $"{(rerate.OfBatch ? "actual cost" : "new price")} of {Ids.Show(Ids.Request, rerate.RequestId)}"));
+        book.Transfers.Add(
+            new(
+                id,
+                EntryType.Adjustment,
+                $"{(rerate.OfBatch ? "actual cost" : "new price")} of {Ids.Show(Ids.Request, rerate.RequestId)}"));
         var cost = book.Accounts[HouseAccounts.ProviderCost(rerate.Project, rerate.Test)];
         MoveEitherWay(book, id, EntryType.Absorbed, book.Accounts[HouseAccounts.Absorbed(rerate.Project, rerate.Test)], cost, absorbed);
         if (charged != 0)
@@ -207,7 +230,7 @@ public static class Ledger
         return new Answer.Done();
     }
 
-    /// <summary>Takes from what the lease holds first, then from what the register has free; returns what could be paid.</summary>
+    /// <summary>Takes from what the lease holds first, then from what the register has free. Returns what could be paid.</summary>
     static long Pay(Account account, LeaseLine? line, long amount)
     {
         var held = Math.Min(amount, line?.Outstanding ?? 0);
@@ -233,7 +256,7 @@ public static class Ledger
         Post(book, movement, type, to, amount);
     }
 
-    /// <summary>A negative amount moves back.</summary>
+    /// <summary>Moves an amount. A negative one moves in the other direction.</summary>
     static void MoveEitherWay(Book book, Guid movement, EntryType type, Account from, Account to, long amount)
     {
         if (amount >= 0)
@@ -255,6 +278,7 @@ public static class Ledger
     static void Check(Account account)
     {
         if (account.Reserved < 0 || (account.IsRegister && account.Available < 0))
-            throw new InvalidOperationException($"account {account.Id:N} would have {account.Posted} posted and {account.Reserved} reserved");
+            throw new InvalidOperationException(
+                $"account {account.Id:N} would have {account.Posted} posted and {account.Reserved} reserved");
     }
 }

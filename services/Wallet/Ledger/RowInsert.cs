@@ -24,7 +24,10 @@ sealed class RowInsert<TRow>(string table)
         return this;
     }
 
-    /// <summary>A column whose values are arrays. They stand one after the other in the parameter: PostgreSQL cannot unnest an array of arrays row by row.</summary>
+    /// <summary>
+    /// A column whose values are arrays. They stand one after the other in the parameter: PostgreSQL cannot unnest an array of arrays row
+    /// by row.
+    /// </summary>
     /// <param name="length">Length of each row's array.</param>
     public RowInsert<TRow> ArrayColumn<TValue>(string name, string type, int length, Func<IReadOnlyList<TRow>, TValue[]> values)
     {

@@ -6,24 +6,29 @@ using Npgsql;
 namespace LlmGateway.Wallet;
 
 /// <summary>
-/// Group commit: takes all commands that wait, locks what they touch in id order, runs <see cref="Ledger"/> over it in memory, writes the result
-/// with a handful of set-based statements, commits once, and only then answers. Several writers may run, in one process or many: the locks
-/// are the rows'.
+/// Group commit: takes all waiting commands, locks what they touch in id order, runs <see cref="Ledger"/> over it in memory, writes the
+/// result with a few set-based statements, commits once, and answers after that. Several writers may run, in one process or in many,
+/// because the locks are row locks.
 /// </summary>
 public sealed class Writer(NpgsqlDataSource database, DatabaseReady ready, ILogger<Writer> log) : BackgroundService
 {
     static readonly ActivitySource Source = new("LlmGateway.Wallet");
     static readonly Meter Metrics = new("LlmGateway.Wallet");
-    static readonly Histogram<int> BatchSizes = Metrics.CreateHistogram<int>("gateway.ledger.batch_size", "{command}", "Commands per ledger transaction");
-    static readonly Histogram<double> BatchTimes = Metrics.CreateHistogram<double>("gateway.ledger.batch_duration", "s", "Duration of a ledger transaction");
+    static readonly Histogram<int> BatchSizes = Metrics.CreateHistogram<int>(
+        "gateway.ledger.batch_size", "{command}", "Commands per ledger transaction");
+    static readonly Histogram<double> BatchTimes = Metrics.CreateHistogram<double>(
+        "gateway.ledger.batch_duration", "s", "Duration of a ledger transaction");
 
     readonly Intake _intake = new();
     readonly ExistingAccounts _existing = new();
 
-    /// <summary>Completes when the command's effect is durable. Throws when the ledger could not be written; the command may then be repeated by id.</summary>
+    /// <summary>
+    /// Completes when the command's effect is durable. Throws when the ledger could not be written; the command may then be repeated with
+    /// its id.
+    /// </summary>
     public async Task<Answer> RunAsync(Command command) => (await RunAsync([command]))[0];
 
-    /// <summary>The same for many that arrive together and are answered together; they need not share a transaction.</summary>
+    /// <summary>The same for commands that arrive together and are answered together. They need not share a transaction.</summary>
     public Task<Answer[]> RunAsync(IReadOnlyList<Command> commands) => _intake.Add(commands);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -38,7 +43,7 @@ public sealed class Writer(NpgsqlDataSource database, DatabaseReady ready, ILogg
         }
     }
 
-    /// <summary>One command that cannot be applied must not take others with it: a failed batch is halved until the culprit stands alone.</summary>
+    /// <summary>A command that cannot be applied must not fail others. A failed batch is halved until the command stands alone.</summary>
     async Task CommitAsync(List<Intake.Waiting> batch, CancellationToken token)
     {
         var started = Stopwatch.GetTimestamp();

@@ -68,7 +68,8 @@ create table entry (
     created_at timestamptz not null,
     primary key (account, version)
 );
--- Entries come in the order of time, at the time of their transfer's header: the block ranges of that moment hold all of them. A b-tree over transfers would cost every settlement two insertions.
+-- Entries come in the order of time, at the time of their transfer's header, so the block ranges of that moment hold all of them.
+-- A b-tree over transfers would cost every settlement two insertions.
 create index entry_by_time on entry using brin (created_at) with (autosummarize = on);
 
 -- A past period priced anew. Not final: it is finished when every request of it has been looked at.

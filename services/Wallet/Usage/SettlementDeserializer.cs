@@ -16,7 +16,8 @@ public sealed class SettlementDeserializer : ISerializerFactory, IMessageDeseria
     public IMessageDeserializer CreateDeserializer() => this;
 
     public ConsumeContext Deserialize(ReceiveContext receiveContext) =>
-        new BodyConsumeContext(receiveContext, Deserialize(receiveContext.Body, receiveContext.TransportHeaders, receiveContext.InputAddress));
+        new BodyConsumeContext(
+            receiveContext, Deserialize(receiveContext.Body, receiveContext.TransportHeaders, receiveContext.InputAddress));
 
     public SerializerContext Deserialize(MessageBody body, Headers headers, Uri? destinationAddress = null) => new Batch(
         new(body.GetBytes(), headers.Get<string>(SettlementBatch.GoneHolderHeader)),

@@ -5,9 +5,9 @@ using MassTransit;
 namespace LlmGateway.Wallet;
 
 /// <summary>
-/// Takes batches of finished requests from the queue. Acknowledged only after the commit; a redelivered settlement is recognised by its
-/// request id. While the database is away the batch waits here, unacknowledged; one that the ledger refuses for another reason
-/// ends in the queue's error queue for a person to look at.
+/// Takes batches of finished requests from the queue. A batch is acknowledged only after the commit; a redelivered settlement is recognised
+/// by its request id. While the database is away, the batch waits here unacknowledged. A batch that the ledger refuses for another reason
+/// goes to the error queue.
 /// </summary>
 public sealed class SettlementConsumer(Writer writer, LeaseSweeper sweeper, ILogger<SettlementConsumer> log) : IConsumer<SettlementBatch>
 {
@@ -36,7 +36,7 @@ public sealed class SettlementConsumer(Writer writer, LeaseSweeper sweeper, ILog
             context.CancellationToken);
     }
 
-    /// <summary>A record that is no settlement must not hold up the others: it is logged whole, for a person to look at.</summary>
+    /// <summary>A record that is no settlement must not stop the others. It is logged whole.</summary>
     List<Settle> Read(byte[] records)
     {
         var settlements = new List<Settle>(SettlementBatch.MaxSettlements);

@@ -9,7 +9,9 @@ public static class OwnWallet
 {
     const int RecentEntries = 10;
 
-    public static void MapOwnWallet(this WebApplication app) => app.MapGet("/v1/wallet/balance", async (HttpContext http, NpgsqlDataSource database) =>
+    public static void MapOwnWallet(this WebApplication app) => app.MapGet("/v1/wallet/balance", HandleAsync);
+
+    static async Task<IResult> HandleAsync(HttpContext http, NpgsqlDataSource database)
     {
         if (http.EndUser().Wallet is not { } wallet)
             return Problems.NotFound("wallet");
@@ -17,6 +19,14 @@ public static class OwnWallet
         if (await query.ExecuteScalarAsync(http.RequestAborted) is not long posted)
             return Problems.NotFound("wallet");
         var lines = await Statement.ReadAsync(database, wallet, RecentEntries, null, null, null, http.RequestAborted);
-        return Results.Json(new { balance = new Money(posted), currency = "USD", recentLedger = lines.Select(line => line.Line), limits = Array.Empty<object>() }, Defaults.Json);
-    });
+        return Results.Json(
+            new
+            {
+                balance = new Money(posted),
+                currency = "USD",
+                recentLedger = lines.Select(line => line.Line),
+                limits = Array.Empty<object>(),
+            },
+            Defaults.Json);
+    }
 }

@@ -3,12 +3,14 @@ using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Wallet;
 
-/// <summary><c>POST /internal/registers</c>: opens what is missing, with its first amount, once.</summary>
+/// <summary><c>POST /internal/registers</c>: opens registers that are missing, each with its first amount.</summary>
 public static class Registers
 {
     const int MaxAtOnce = 200;
 
-    public static void MapRegisters(this WebApplication app) => app.MapPost("/internal/registers", async (HttpContext http, Writer writer) =>
+    public static void MapRegisters(this WebApplication app) => app.MapPost("/internal/registers", HandleAsync);
+
+    static async Task<IResult> HandleAsync(HttpContext http, Writer writer)
     {
         var request = await Body.ReadAsync<OpenRegisters>(http);
         if (request.Registers.Count > MaxAtOnce)
@@ -18,5 +20,5 @@ public static class Registers
         await writer.RunAsync([.. request.Registers.Select(register => new Open(register))]);
         Failpoint.Hit("wallet.register.opened");
         return Results.Json(new { }, Defaults.Json);
-    });
+    }
 }

@@ -5,15 +5,16 @@ using Npgsql;
 
 namespace LlmGateway.Wallet;
 
-/// <summary>A register's statement: its entries, newest first, with what each was for.</summary>
+/// <summary>A register's statement: its entries, newest first, each with what it was for.</summary>
 public static class Statement
 {
-    /// <param name="before">Entries with a lower version only: where the page before ended.</param>
+    /// <param name="before">Only entries with a lower version: the end of the previous page.</param>
     public static async Task<List<(long Version, LedgerLine Line)>> ReadAsync(
         NpgsqlDataSource database, Guid account, int limit, long? before, DateTimeOffset? from, DateTimeOffset? to, CancellationToken token)
     {
         await using var query = database.Sql("""
-            select entry.version, entry.transfer, entry.type, entry.amount, entry.balance, entry.created_at, coalesce(transfer.description, usage_record.model)
+            select entry.version, entry.transfer, entry.type, entry.amount, entry.balance, entry.created_at,
+                coalesce(transfer.description, usage_record.model)
             from entry
             left join transfer on transfer.id = entry.transfer
             left join usage_record on usage_record.request_id = entry.transfer

@@ -4,23 +4,28 @@ using Npgsql;
 
 namespace LlmGateway.Wallet;
 
-/// <summary><c>POST /internal/wallets/summaries</c>: the money side of a list of customers.</summary>
+/// <summary><c>POST /internal/wallets/summaries</c>: balances and lifetime sums of many customers.</summary>
 public static class Summaries
 {
     const int RecentEntries = 20;
 
-    public static void MapSummaries(this WebApplication app) => app.MapPost("/internal/wallets/summaries", async (HttpContext http, NpgsqlDataSource database) =>
+    public static void MapSummaries(this WebApplication app) => app.MapPost("/internal/wallets/summaries", HandleAsync);
+
+    static async Task<IResult> HandleAsync(HttpContext http, NpgsqlDataSource database)
     {
         var query = await Body.ReadAsync<WalletSummariesQuery>(http);
         if (query.Wallets.Count > WalletSummariesQuery.MaxIds)
             return Problems.Invalid("wallets", $"at most {WalletSummariesQuery.MaxIds} wallets at once");
 
         var summaries = new List<WalletSummary>(query.Wallets.Count);
-        await using (var command = database.Sql("select id, posted, frozen, spent, topped_up from account where id = any($1) and kind = $2", query.Wallets.ToArray(), (short)AccountKind.Wallet))
-        await using (var reader = await command.ExecuteReaderAsync(http.RequestAborted))
+        await using var command = database.Sql(
+            "select id, posted, frozen, spent, topped_up from account where id = any($1) and kind = $2",
+            query.Wallets.ToArray(), (short)AccountKind.Wallet);
+        await using (var row = await command.ExecuteReaderAsync(http.RequestAborted))
         {
-            while (await reader.ReadAsync(http.RequestAborted))
-                summaries.Add(new(reader.GetGuid(0), new(reader.GetInt64(1)), reader.GetBoolean(2), new(reader.GetInt64(3)), new(reader.GetInt64(4)), null));
+            while (await row.ReadAsync(http.RequestAborted))
+                summaries.Add(new(
+                    row.GetGuid(0), new(row.GetInt64(1)), row.GetBoolean(2), new(row.GetInt64(3)), new(row.GetInt64(4)), null));
         }
         if (query.WithLedger)
         {
@@ -31,5 +36,5 @@ public static class Summaries
             }
         }
         return Results.Json(new { summaries }, Defaults.Json);
-    });
+    }
 }

@@ -6,10 +6,12 @@ using Npgsql;
 
 namespace LlmGateway.Wallet;
 
-/// <summary>What a backend does with one wallet: <c>/v1/wallets/{id}</c>, <c>/credit</c>, <c>/debit</c>, <c>/freeze</c>, <c>/unfreeze</c>, <c>/ledger</c>.</summary>
+/// <summary>
+/// The routes of one wallet: <c>/v1/wallets/{id}</c>, <c>/credit</c>, <c>/debit</c>, <c>/freeze</c>, <c>/unfreeze</c>, <c>/ledger</c>.
+/// </summary>
 public static class Wallets
 {
-    /// <summary>A grant above this is a typing error (10 million dollars).</summary>
+    /// <summary>A larger grant is taken for a typing error (10 million dollars).</summary>
     static readonly Money MaxAmount = Money.Usd(10_000_000);
 
     const int DefaultPage = 50, MaxPage = 200, MaxReason = 500, MaxCsvRows = 100_000;
@@ -22,15 +24,27 @@ public static class Wallets
     {
         var wallets = app.MapGroup("/v1/wallets/{id}");
         wallets.MapGet("", async (string id, HttpContext http, NpgsqlDataSource database) => await ShowAsync(id, http, database));
-        wallets.MapPost("/credit", (string id, HttpContext http, NpgsqlDataSource database, Writer writer) => AdjustAsync(id, +1, http, database, writer)).WithIdempotency();
-        wallets.MapPost("/debit", (string id, HttpContext http, NpgsqlDataSource database, Writer writer) => AdjustAsync(id, -1, http, database, writer)).WithIdempotency();
-        wallets.MapPost("/freeze", (string id, HttpContext http, NpgsqlDataSource database, Writer writer, Redis redis) => FreezeAsync(id, true, http, database, writer, redis)).WithIdempotency();
-        wallets.MapPost("/unfreeze", (string id, HttpContext http, NpgsqlDataSource database, Writer writer, Redis redis) => FreezeAsync(id, false, http, database, writer, redis)).WithIdempotency();
+        wallets.MapPost("/credit", CreditAsync).WithIdempotency();
+        wallets.MapPost("/debit", DebitAsync).WithIdempotency();
+        wallets.MapPost("/freeze", FreezeAsync).WithIdempotency();
+        wallets.MapPost("/unfreeze", UnfreezeAsync).WithIdempotency();
         wallets.MapGet("/ledger", LedgerAsync);
     }
 
     static async Task<IResult> ShowAsync(string id, HttpContext http, NpgsqlDataSource database) =>
         await FindAsync(id, http, database) is { } wallet ? Results.Json(wallet, Defaults.Json) : Problems.NotFound("wallet");
+
+    static Task<IResult> CreditAsync(string id, HttpContext http, NpgsqlDataSource database, Writer writer) =>
+        AdjustAsync(id, +1, http, database, writer);
+
+    static Task<IResult> DebitAsync(string id, HttpContext http, NpgsqlDataSource database, Writer writer) =>
+        AdjustAsync(id, -1, http, database, writer);
+
+    static Task<IResult> FreezeAsync(string id, HttpContext http, NpgsqlDataSource database, Writer writer, Redis redis) =>
+        SetFrozenAsync(id, true, http, database, writer, redis);
+
+    static Task<IResult> UnfreezeAsync(string id, HttpContext http, NpgsqlDataSource database, Writer writer, Redis redis) =>
+        SetFrozenAsync(id, false, http, database, writer, redis);
 
     static async Task<IResult> AdjustAsync(string id, int sign, HttpContext http, NpgsqlDataSource database, Writer writer)
     {
@@ -46,14 +60,18 @@ public static class Wallets
         Ids.TryParse(Ids.Wallet, id, out var wallet);
         var type = sign > 0 ? EntryType.Grant : EntryType.Adjustment;
         var answer = await writer.RunAsync(new Adjust(
-            Idempotency.EffectId(http, principal), wallet, principal.Organization, principal.Test, sign * input.Amount.Nanos, type, input.Reason));
+            Idempotency.EffectId(http, principal), wallet, principal.Organization, principal.Test, sign * input.Amount.Nanos, type,
+            input.Reason));
         Failpoint.Hit("wallet.adjusted");
         return answer is Answer.Refused refused
-            ? Problems.WalletExhausted($"The wallet has {new Money(refused.Available)} USD available; {input.Amount} USD cannot be taken from it.") with { Param = "amount" }
+            ? Problems.WalletExhausted(
+                $"The wallet has {new Money(refused.Available)} USD available; {input.Amount} USD cannot be taken from it.")
+                with { Param = "amount" }
             : await ShowAsync(id, http, database);
     }
 
-    static async Task<IResult> FreezeAsync(string id, bool frozen, HttpContext http, NpgsqlDataSource database, Writer writer, Redis redis)
+    static async Task<IResult> SetFrozenAsync(
+        string id, bool frozen, HttpContext http, NpgsqlDataSource database, Writer writer, Redis redis)
     {
         if (await FindAsync(id, http, database) is null)
             return Problems.NotFound("wallet");
@@ -86,13 +104,16 @@ public static class Wallets
         return Results.Json(new { entries = lines.Select(line => line.Line), nextCursor = next }, Defaults.Json);
     }
 
-    /// <summary>The wallet as its owner's backend sees it; null when it is not there or not theirs, which must look the same.</summary>
+    /// <summary>
+    /// The wallet for a backend of its project; null when it does not exist or belongs to another project, which must look the same.
+    /// </summary>
     static async Task<View?> FindAsync(string id, HttpContext http, NpgsqlDataSource database)
     {
         var principal = http.Backend();
         if (!Ids.TryParse(Ids.Wallet, id, out var wallet))
             return null;
-        await using var query = database.Sql("select owner, posted, frozen from account where id = $1 and kind = $2 and project = $3 and test = $4",
+        await using var query = database.Sql(
+            "select owner, posted, frozen from account where id = $1 and kind = $2 and project = $3 and test = $4",
             wallet, (short)AccountKind.Wallet, principal.Project, principal.Test);
         await using var row = await query.ExecuteReaderAsync(http.RequestAborted);
         return await row.ReadAsync(http.RequestAborted)
@@ -104,11 +125,13 @@ public static class Wallets
     {
         var csv = new StringBuilder("id,type,amount,balanceAfter,createdAt,description\n");
         foreach (var (_, line) in lines)
-            csv.Append(CultureInfo.InvariantCulture, $"{line.Id},{line.Type},{line.Amount},{line.BalanceAfter},{line.CreatedAt:O},{Field(line.Description)}\n");
+            csv.Append(
+                CultureInfo.InvariantCulture,
+                $"{line.Id},{line.Type},{line.Amount},{line.BalanceAfter},{line.CreatedAt:O},{Field(line.Description)}\n");
         return csv.ToString();
     }
 
-    /// <summary>Quoted, and with an apostrophe before what a spreadsheet would run as a formula.</summary>
+    /// <summary>Quotes the text, with an apostrophe before anything that a spreadsheet would run as a formula.</summary>
     static string Field(string? text)
     {
         if (string.IsNullOrEmpty(text))
