@@ -1,25 +1,34 @@
 using System.Buffers.Binary;
+using System.Diagnostics;
 using System.Text;
 
 namespace LlmGateway.Contracts;
 
 /// <summary>
 /// A settlement as it stands in the spool and travels to the ledger: written once, copied from then on. Four bytes of length, little endian, then a
-/// version and the fields in a fixed order. A newer version only ever adds fields at the end.
+/// version and the fields in a fixed order. A newer version only ever adds fields at the end, and a record is written in the lowest version that can say
+/// it: who is older reads all that it knows, and what nobody needs takes no room.
 /// </summary>
 public static class SettlementRecord
 {
-    /// <summary>2 added the request that a failed attempt belongs to.</summary>
-    const byte Version = 2;
+    /// <summary>2 added the request that a failed attempt belongs to; 3 the span that the request is, only for requests whose trace is recorded.</summary>
+    const byte Untraced = 2, Traced = 3;
+
+    const int TraceIdBytes = 16, SpanIdBytes = 8, TraceBytes = TraceIdBytes + SpanIdBytes + 1;
 
     public const int HeadBytes = 4;
 
     /// <summary>The record, valid until the next call on this thread.</summary>
-    public static ReadOnlySpan<byte> Encode(Settlement settlement)
+    /// <param name="span">The request's; default when its trace is not recorded.</param>
+    public static ReadOnlySpan<byte> Encode(Settlement settlement, in ActivityContext span = default)
     {
+        var traced = (span.TraceFlags & ActivityTraceFlags.Recorded) != 0;
         var writer = new Writer();
         writer.Next(HeadBytes);
+        writer.Write(traced ? Traced : Untraced);
         Write(ref writer, settlement);
+        if (traced)
+            Write(ref writer, span);
         BinaryPrimitives.WriteInt32LittleEndian(writer.Written, writer.Written.Length - HeadBytes);
         return writer.Written;
     }
@@ -47,10 +56,28 @@ public static class SettlementRecord
         }
     }
 
+    /// <summary>The request's span; default when its trace is not recorded, or the version is one that we do not know.</summary>
+    /// <param name="record">One whole record.</param>
+    public static ActivityContext SpanOf(ReadOnlySpan<byte> record)
+    {
+        if (record.Length < HeadBytes + 1 + TraceBytes || record[HeadBytes] != Traced)
+            return default;
+        var ids = record[^TraceBytes..];
+        return new(
+            ActivityTraceId.CreateFromBytes(ids[..TraceIdBytes]), ActivitySpanId.CreateFromBytes(ids.Slice(TraceIdBytes, SpanIdBytes)),
+            (ActivityTraceFlags)ids[^1], traceState: null, isRemote: true);
+    }
+
+    static void Write(ref Writer to, in ActivityContext span)
+    {
+        span.TraceId.CopyTo(to.Next(TraceIdBytes));
+        span.SpanId.CopyTo(to.Next(SpanIdBytes));
+        to.Write((byte)span.TraceFlags);
+    }
+
     static void Write(ref Writer to, Settlement settlement)
     {
         var usage = settlement.Usage;
-        to.Write(Version);
         to.Write(settlement.RequestId);
         to.Write(settlement.Lease);
         to.Write7Bit(settlement.Charges.Count);
