@@ -58,7 +58,7 @@ void Set(IResourceBuilder<ProjectResource> project, Service service, string key)
         project.WithEnvironment(variable, sandbox.GetEndpoint("http"));
     else if (key == Topology.Seed && !publishing)
         project.WithEnvironment(variable, Path.GetFullPath("AppHost/demo.seed.json", Repository()));
-    else if (key == Topology.PrivateHosts && builder.Configuration[key] is { Length: > 0 } hosts)
+    else if (key is Topology.PrivateHosts or Topology.CaptureContent && builder.Configuration[key] is { Length: > 0 } hosts)
         project.WithEnvironment(variable, hosts);
 }
 

@@ -35,7 +35,7 @@ public static class Topology
 
     /// <summary>The settings that services have, by configuration key.</summary>
     public const string InternalKey = "Gateway:InternalKey", MasterKey = "Gateway:MasterKey", Pepper = "Gateway:Pepper",
-        Spool = "Proxy:Spool", Seed = "LLMGATEWAY_SEED", SandboxUrl = "SANDBOX_URL", PrivateHosts = "Gateway:PrivateHosts";
+        Spool = "Proxy:Spool", Seed = "LLMGATEWAY_SEED", SandboxUrl = "SANDBOX_URL", PrivateHosts = "Gateway:PrivateHosts", CaptureContent = "Telemetry:CaptureContent";
 
     /// <summary>In the order in which they depend on each other; each retries what it needs, so that the order only makes a start quicker.</summary>
     public static readonly IReadOnlyList<Service> Services =
@@ -63,7 +63,7 @@ public static class Topology
         Connections = [Redis, RabbitMq],
         References = ["sessions", "wallet"],
         Settings = [InternalKey, MasterKey, Spool],
-        OptionalSettings = [PrivateHosts],
+        OptionalSettings = [PrivateHosts, CaptureContent],
     };
 
     /// <summary>Offsets of the ports that are not a service's.</summary>

@@ -60,7 +60,8 @@ static partial class ServiceProcess
         Topology.Spool => [(key, folders.Of(Path.Combine("spool", service.Name)))],
         Topology.SandboxUrl => [(key, ports.Url(Topology.Services.Single(other => other.Name == "sandbox").Port))],
         Topology.Seed => [(key, string.Join(':', seeds)), .. MentionedVariables(seeds)],
-        Topology.PrivateHosts => Environment.GetEnvironmentVariable(key.Replace(":", "__", StringComparison.Ordinal)) is { Length: > 0 } hosts ? [(key, hosts)] : [],
+        Topology.PrivateHosts or Topology.CaptureContent =>
+            Environment.GetEnvironmentVariable(key.Replace(":", "__", StringComparison.Ordinal)) is { Length: > 0 } given ? [(key, given)] : [],
         _ => throw new InvalidOperationException($"the topology names a setting that has no value here: {key}"),
     };
 

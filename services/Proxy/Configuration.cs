@@ -10,5 +10,5 @@ public static class Configuration
 
     public static readonly ServiceNeeds Needs = new(
         "proxy", Connections: ["redis", "rabbitmq"], Services: ["sessions", "wallet"],
-        Settings: [InternalCalls.KeySetting, "Gateway:MasterKey", SpoolSetting], OptionalSettings: [PrivateHosts.Setting]);
+        Settings: [InternalCalls.KeySetting, "Gateway:MasterKey", SpoolSetting], OptionalSettings: [PrivateHosts.Setting, GenAiSpan.ContentSetting]);
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using LlmGateway.Proxy;
 using LlmGateway.Proxy.Anthropic;
 using LlmGateway.Proxy.Batches;
@@ -7,6 +8,7 @@ using LlmGateway.ServiceDefaults;
 // Nothing here changes while it runs, and watching for it means hearing of every write in every folder below this one.
 var builder = WebApplication.CreateBuilder([.. args, "--hostBuilder:reloadConfigOnChange=false"]);
 builder.AddServiceDefaults(Configuration.Needs);
+builder.Services.AddSingleton<DistributedContextPropagator, CallerTraces>();
 builder.UseInlineSockets();
 builder.AddRedis();
 builder.AddMessaging();
@@ -21,6 +23,7 @@ builder.Services.AddSingleton<Spool>();
 builder.Services.AddSingleton<Cors>();
 builder.Services.AddSingleton<Forwarding>();
 builder.Services.AddSingleton<Answering>();
+builder.Services.AddSingleton<GenAiSpan>();
 builder.Services.AddSingleton<Inference>();
 builder.Services.AddSingleton<CountTokens>();
 builder.Services.AddSingleton<ProviderCalls>();

@@ -69,6 +69,7 @@ public sealed class Answering(Forwarding forwarding, SpoolPublisher publisher, R
     {
         using var answer = await AnswerBody.ReadAsync(response, MaxAnswerBytes, truncate: false, run.Ended);
         exchange.FirstByte();
+        GenAiSpan.See(answer.Memory.Span);
         if (passage.AnswerType(response) is not { } type || !passage.SeeWhole(answer.Memory.Span) || passage.Meter.IsEmpty)
             return Problems.Upstream(502, "upstream_malformed", "The provider's answer is not what was asked for.");
         Failpoint.Hit("proxy.whole.read");
@@ -100,6 +101,7 @@ public sealed class Answering(Forwarding forwarding, SpoolPublisher publisher, R
             for (int read; !relay.IsDone && (read = await upstream.ReadAsync(buffer, run.Ended)) > 0;)
             {
                 run.LimitSilence(exchange.Route.Upstream.Timeout);
+                GenAiSpan.See(buffer.AsSpan(0, read));
                 relay.Push(buffer.AsSpan(0, read), early ?? (IBufferWriter<byte>)toCaller);
                 if (early is not null && !relay.Meter.ContentSeen)
                     continue;

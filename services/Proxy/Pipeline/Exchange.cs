@@ -69,7 +69,7 @@ public sealed class Exchange(HttpContext http, Guid id, string endpoint, TimePro
     void Put(RequestOutcome outcome, MeterReading? metered)
     {
         var (settlement, _, _) = Settle(outcome, StatusCodes.Status500InternalServerError, metered, metered is null ? Crashed : null);
-        _slot!.Put(SettlementRecord.Encode(settlement));
+        _slot!.Put(SettlementRecord.Encode(settlement, Spans.ContextOf(http)));
     }
 
     /// <summary>Settles: what was used is charged, at most what was held; the rest of the hold is free again. Returns what the caller pays.</summary>
@@ -83,8 +83,10 @@ public sealed class Exchange(HttpContext http, Guid id, string endpoint, TimePro
         Ended = true;
         Hold?.Settle(paid);
         Failpoint.Hit("proxy.end.released");
-        spool.Add(SettlementRecord.Encode(settlement), Hold, _slot);
+        spool.Add(SettlementRecord.Encode(settlement, Spans.ContextOf(http)), Hold, _slot);
         Failpoint.Hit("proxy.end.spooled");
+        Spans.Settled(settlement.Usage, new(paid));
+        EdgeMetrics.Ended(settlement.Usage, new(paid));
         rates.Correct(Caller.Credential, tokens - RatedTokens);
         return new Money(paid);
     }
@@ -93,7 +95,9 @@ public sealed class Exchange(HttpContext http, Guid id, string endpoint, TimePro
     public void EndAttempt(SpoolPublisher spool, Problem problem)
     {
         var (settlement, _, _) = Settle(RequestOutcome.Failed, problem.Status, null, problem.Code);
-        spool.Add(SettlementRecord.Encode(settlement with { RequestId = Ids.New(), Usage = settlement.Usage with { AttemptOf = id } }), null, null);
+        var attempt = settlement with { RequestId = Ids.New(), Usage = settlement.Usage with { AttemptOf = id } };
+        spool.Add(SettlementRecord.Encode(attempt, Spans.ContextOf(http)), null, null);
+        EdgeMetrics.Ended(attempt.Usage, Money.Zero);
     }
 
     (Settlement Settlement, long Paid, long Tokens) Settle(RequestOutcome outcome, int status, MeterReading? metered, string? reason)

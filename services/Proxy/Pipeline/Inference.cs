@@ -11,7 +11,8 @@ namespace LlmGateway.Proxy;
 /// </code>
 /// </summary>
 public sealed class Inference(
-    Identity identity, Running running, KeyUse keys, Rates rates, Slices slices, Answering answering, Spool spool, SpoolPublisher publisher, TimeProvider time)
+    Identity identity, Running running, KeyUse keys, Rates rates, Slices slices, Answering answering, Spool spool, SpoolPublisher publisher, GenAiSpan call,
+    TimeProvider time)
 {
     /// <param name="wire">What the caller speaks.</param>
     /// <param name="endpoint">The route, for the usage record.</param>
@@ -20,12 +21,17 @@ public sealed class Inference(
         var id = Ids.New();
         http.SetRequestId(id);
         http.Speak(wire);
+        Spans.Begin(http, endpoint);
         var exchange = new Exchange(http, id, endpoint, time);
 
         try
         {
             if (await RunAsync(exchange, wire, target) is { } refused)
+            {
+                Spans.Refused(http, refused.Code);
+                EdgeMetrics.Refused(endpoint, refused.Code);
                 await refused.ExecuteAsync(http);
+            }
         }
         catch (Exception) when (exchange.IsOpen)
         {
@@ -79,7 +85,17 @@ public sealed class Inference(
         {
             using var run = running.Start(caller, exchange.Route.Upstream, http.RequestAborted);
             using var passage = new Passage(wire, exchange, request, body.Memory);
-            problem = await answering.AnswerAsync(exchange, passage, outputLimit, run);
+            call.Start(exchange, wire, request, body.Memory);
+            try
+            {
+                problem = await answering.AnswerAsync(exchange, passage, outputLimit, run);
+            }
+            finally
+            {
+                GenAiSpan.End(passage, problem);
+            }
+            if (problem is not null)
+                EdgeMetrics.ProviderFailed(exchange.Route.Upstream.Provider.Wire, problem);
         }
         while (problem is not null && TryFallBack(exchange, wire, request, problem));
         if (problem is not null)

@@ -29,6 +29,7 @@ public sealed class Running(Identity identity, TimeProvider time, ILogger<Runnin
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
+        EdgeMetrics.Observe("gateway.requests.running", "{request}", "Requests that providers are answering", () => _requests.Count);
         using var timer = new PeriodicTimer(LookForSilenceEvery);
         for (var looked = time.GetTimestamp(); await timer.WaitForNextTickAsync(stoppingToken);)
         {

@@ -91,6 +91,16 @@ public sealed class Spool : IDisposable
             return (_files.Peek(), _files.Count == 1);
     }
 
+    /// <summary>Of all records that have not been delivered. A file that an earlier process left counts whole until it is read.</summary>
+    public long UnconfirmedBytes
+    {
+        get
+        {
+            lock (_lock)
+                return _files.Sum(file => file.UnconfirmedBytes);
+        }
+    }
+
     /// <summary>Everything in the oldest file is confirmed, and nothing more will be appended.</summary>
     public void Delete(SpoolFile file)
     {
@@ -167,6 +177,8 @@ public sealed class SpoolFile : IDisposable
             length += record;
         return (unread[..length].ToArray(), count);
     }
+
+    internal long UnconfirmedBytes => (_own is null ? _left?.Length ?? new FileInfo(Path).Length : Volatile.Read(ref _written)) - _confirmed;
 
     public void Confirm(int bytes) => _confirmed += bytes;
 

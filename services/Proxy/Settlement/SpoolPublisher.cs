@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 using MassTransit;
@@ -28,6 +29,9 @@ public sealed class SpoolPublisher(Spool spool, ISendEndpointProvider bus, ILogg
     readonly ConcurrentQueue<(byte[] Record, Ended Ended)> _unwritten = new();
 
     long _left = spool.RecordsLeft;
+
+    /// <summary>When records began to wait without a moment in which none did; 0 while none wait.</summary>
+    long _behindSince;
 
     /// <summary>What the end of a request leaves to be done once its record is delivered.</summary>
     readonly record struct Ended(Hold? Hold, InFlight.Slot? Slot)
@@ -66,6 +70,11 @@ public sealed class SpoolPublisher(Spool spool, ISendEndpointProvider bus, ILogg
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
+        EdgeMetrics.Observe("gateway.spool.records", "{record}", "Settlements that wait for the broker's confirm",
+            () => Volatile.Read(ref _left) + _undelivered.Count + _unwritten.Count);
+        EdgeMetrics.Observe("gateway.spool.bytes", "By", "What they take on disk", () => spool.UnconfirmedBytes);
+        EdgeMetrics.Observe("gateway.spool.behind", "s", "For how long some have been waiting at any moment", () =>
+            Volatile.Read(ref _behindSince) is > 0 and var since ? (long)Stopwatch.GetElapsedTime(since).TotalSeconds : 0);
         // The queue is the ledger's to declare; we only name the exchange in front of it.
         var endpoint = await bus.GetSendEndpoint(new Uri($"exchange:{SettlementBatch.Queue}"));
         while (!stoppingToken.IsCancellationRequested)
@@ -76,6 +85,7 @@ public sealed class SpoolPublisher(Spool spool, ISendEndpointProvider bus, ILogg
                 {
                 }
                 await TellGoneAsync(endpoint, stoppingToken);
+                Volatile.Write(ref _behindSince, 0);
                 await spool.WaitAsync(stoppingToken);
                 await Task.Delay(Gather, stoppingToken);
             }
@@ -148,14 +158,16 @@ public sealed class SpoolPublisher(Spool spool, ISendEndpointProvider bus, ILogg
     /// <summary>Repeats until confirmed: a batch that arrives twice is settled once.</summary>
     async Task SendAsync(ISendEndpoint endpoint, SettlementBatch batch, CancellationToken token)
     {
+        if (_behindSince == 0)
+            Volatile.Write(ref _behindSince, Stopwatch.GetTimestamp());
+        using var span = PublishSpan.Start(batch.Records);
         for (var delay = FirstDelay; ; delay = delay * 2 < MaxDelay ? delay * 2 : MaxDelay)
         {
             try
             {
                 using var limit = CancellationTokenSource.CreateLinkedTokenSource(token);
                 limit.CancelAfter(SendTimeout);
-                // Without a queue behind the exchange the broker returns the message instead of dropping it.
-                await endpoint.Send(batch, context => context.GetPayload<RabbitMqSendContext>().Mandatory = true, limit.Token);
+                await endpoint.Send(batch, Mark, limit.Token);
                 return;
             }
             catch (Exception e) when (!token.IsCancellationRequested)
@@ -164,5 +176,12 @@ public sealed class SpoolPublisher(Spool spool, ISendEndpointProvider bus, ILogg
                 await Task.Delay(delay, token);
             }
         }
+    }
+
+    static void Mark(SendContext<SettlementBatch> context)
+    {
+        // Without a queue behind the exchange the broker returns the message instead of dropping it.
+        context.GetPayload<RabbitMqSendContext>().Mandatory = true;
+        PublishSpan.Mark(context.Headers);
     }
 }

@@ -12,6 +12,7 @@ public sealed class EventMeter(AnswerReader reader) : WholeMeter
     TokenEstimate _estimate;
     AnswerEventKind _kind;
     int _index;
+    bool _finishSeen;
 
     public override long DeliveredTokens => _estimate.Tokens;
 
@@ -20,6 +21,17 @@ public sealed class EventMeter(AnswerReader reader) : WholeMeter
 
     /// <summary>The last <c>Finish</c> that was seen.</summary>
     public AnswerEvent Finish { get; private set; } = AnswerEvent.Finished(StopReason.End);
+
+    public override string? FinishReason => _finishSeen ? NameOf(Finish.Stop) : null;
+
+    /// <summary>In OpenAI's words.</summary>
+    public static string NameOf(StopReason stop) => stop switch
+    {
+        StopReason.Length => "length",
+        StopReason.ToolCalls => "tool_calls",
+        StopReason.Filtered => "content_filter",
+        _ => "stop",
+    };
 
     /// <summary>The events of the answer that <see cref="See(ReadOnlySpan{byte})"/> read.</summary>
     public IReadOnlyList<AnswerEvent> Whole => _whole;
@@ -56,7 +68,7 @@ public sealed class EventMeter(AnswerReader reader) : WholeMeter
                 Usage = e.Usage;
                 break;
             case AnswerEventKind.Finish:
-                Finish = e;
+                (Finish, _finishSeen) = (e, true);
                 break;
             case AnswerEventKind.Error:
                 ErrorSeen = true;

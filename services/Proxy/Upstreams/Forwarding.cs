@@ -15,8 +15,6 @@ public sealed class Forwarding(HttpMessageInvoker http, ILogger<Forwarding> log)
 
     static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(100);
 
-    static readonly ActivitySource Source = new("LlmGateway.Proxy");
-
     /// <summary>The answer's head (any status), or why there is none. Throws <see cref="OperationCanceledException"/> when the caller left first.</summary>
     /// <param name="ended">The caller's patience, and the provider's time-out.</param>
     public async Task<(HttpResponseMessage? Response, Problem? Problem)> SendAsync(Upstream upstream, Func<HttpRequestMessage> request, CancellationToken ended)
@@ -25,7 +23,7 @@ public sealed class Forwarding(HttpMessageInvoker http, ILogger<Forwarding> log)
         for (var attempt = 1; ; attempt++)
         {
             HttpResponseMessage? response = null;
-            using var span = Source.StartActivity("forward", ActivityKind.Client);
+            using var span = Spans.Source.StartActivity("forward", ActivityKind.Client);
             span?.SetTag("llmgateway.provider", upstream.Provider.Id).SetTag("llmgateway.attempt", attempt);
             try
             {

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using System.Threading.Channels;
 using LlmGateway.ServiceDefaults;
 
@@ -39,6 +40,9 @@ public sealed class Intake
     /// <summary>Waits until there may be something to take.</summary>
     public ValueTask<bool> WaitAsync(CancellationToken token) => _news.Reader.ReadAsync(token);
 
+    /// <summary>Commands that wait now.</summary>
+    public int Count => Volatile.Read(ref _count);
+
     /// <summary>Fills <paramref name="batch"/> with what comes next; false when nothing waits. Commands that arrived together stay together, so that it may be longer than <see cref="MaxBatch"/>.</summary>
     public bool Take(List<Waiting> batch)
     {
@@ -64,6 +68,9 @@ public sealed class Intake
         public Answer[] Answers { get; } = new Answer[commands.Count];
         public int Left { get; set; } = commands.Count;
         public Exception? Failure { get; set; }
+
+        /// <summary>Who asked: the span of a call or of a message, if its trace is recorded.</summary>
+        public ActivityContext Asker { get; } = Activity.Current is { Recorded: true } span ? span.Context : default;
 
         public TaskCompletionSource<Answer[]> Done { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
     }
