@@ -34,10 +34,11 @@ public sealed class WithoutChatter(Sampler asked) : Sampler
     public override SamplingResult ShouldSample(in SamplingParameters samplingParameters)
     {
         var parent = samplingParameters.ParentContext;
-        if (parent != default && !parent.IsRemote)
-            return IsRecorded(parent) ? Record : Drop;
+        // Parents are spans of ours: at the edge a caller's is none. What was dropped there, a poll say, stays dropped here.
+        if (parent != default && !IsRecorded(parent))
+            return Drop;
         if (parent != default)
-            return asked.ShouldSample(samplingParameters);
+            return parent.IsRemote ? asked.ShouldSample(samplingParameters) : Record;
         // A step that many requests share is recorded when one of them is.
         if (samplingParameters.Links is { } links && links.Any(link => IsRecorded(link.Context)))
             return Record;
@@ -49,6 +50,6 @@ public sealed class WithoutChatter(Sampler asked) : Sampler
 
     static bool IsRecorded(ActivityContext context) => (context.TraceFlags & ActivityTraceFlags.Recorded) != 0;
 
-    static bool IsProbe(in SamplingParameters parameters) =>
-        parameters.Kind == ActivityKind.Server && (parameters.Tags?.Any(tag => tag is { Key: "url.path", Value: "/health" or "/alive" }) ?? false);
+    static bool IsProbe(in SamplingParameters parameters) => parameters.Kind == ActivityKind.Server
+        && (parameters.Tags?.Any(tag => tag is { Key: "url.path", Value: "/health" or "/alive" }) ?? false);
 }

@@ -3,6 +3,7 @@ using LlmGateway.Contracts;
 using LlmGateway.Proxy;
 using LlmGateway.ServiceDefaults;
 using Xunit;
+using Meter = LlmGateway.Contracts.Meter;
 
 namespace LlmGateway.UnitTests.Proxy;
 
@@ -14,7 +15,12 @@ public sealed class EdgeMetricsTests
     public void Requests_tokens_money_refusals_and_failures_are_counted_under_labels_of_ours()
     {
         List<(string Name, double Value, string Labels)> counted = [];
-        using var listener = new MeterListener { InstrumentPublished = (instrument, self) => { if (instrument.Meter.Name == "LlmGateway.Proxy") self.EnableMeasurementEvents(instrument); } };
+        using var listener = new MeterListener();
+        listener.InstrumentPublished = (instrument, self) =>
+        {
+            if (instrument.Meter.Name == "LlmGateway.Proxy")
+                self.EnableMeasurementEvents(instrument);
+        };
         listener.SetMeasurementEventCallback<long>((instrument, value, tags, _) => counted.Add((instrument.Name, value, Show(tags))));
         listener.SetMeasurementEventCallback<double>((instrument, value, tags, _) => counted.Add((instrument.Name, value, Show(tags))));
         listener.Start();

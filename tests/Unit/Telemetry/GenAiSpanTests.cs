@@ -19,17 +19,20 @@ public sealed class GenAiSpanTests
     static readonly byte[] Body = Encoding.UTF8.GetBytes(
         $$"""{"model":"small","max_tokens":50,"messages":[{"role":"system","content":"{{Prompt}} 1"},{"role":"user","content":"{{Prompt}} 2"}]}""");
 
-    static readonly byte[] Whole = Encoding.UTF8.GetBytes($$"""
-        {"id":"x","model":"gpt-x-2026","choices":[{"index":0,"message":{"role":"assistant","content":"{{Words}}"},"finish_reason":"stop"}],
-        "usage":{"prompt_tokens":7,"completion_tokens":3,"total_tokens":10,"prompt_tokens_details":{"cached_tokens":2}}}
+    static readonly byte[] Whole = Encoding.UTF8.GetBytes($$$"""
+        {"id":"x","model":"gpt-x-2026","choices":[{"index":0,"message":{"role":"assistant","content":"{{{Words}}}"},"finish_reason":"stop"}],
+        "usage":{"prompt_tokens":7,"completion_tokens":3,"total_tokens":10,"prompt_tokens_details":{"cached_tokens":2} } }
         """);
 
     static readonly byte[] Stream = Encoding.UTF8.GetBytes(
-        $$"""data: {"model":"gpt-x-2026","choices":[{"index":0,"delta":{"content":"{{Words}}"}}]}""" + "\n\n"
+        $$$"""data: {"model":"gpt-x-2026","choices":[{"index":0,"delta":{"content":"{{{Words}}}"}}]}""" + "\n\n"
         + """data: {"model":"gpt-x-2026","choices":[{"index":0,"delta":{},"finish_reason":"length"}]}""" + "\n\n"
         + """data: {"choices":[],"usage":{"prompt_tokens":7,"completion_tokens":3}}""" + "\n\ndata: [DONE]\n\n");
 
     static readonly Guid Customer = Ids.New();
+
+    static readonly Credential Credential = new(
+        Ids.New(), CredentialKind.CustomerKey, false, CredentialStatus.Active, Ids.New(), Ids.New(), Customer, null, null, null, null, [], null, DateTimeOffset.UtcNow);
 
     [Theory]
     [InlineData(false, "stop")]
@@ -38,7 +41,7 @@ public sealed class GenAiSpanTests
     {
         using var recorded = new Recorded();
         using var server = recorded.StartServer();
-        Call(Exchange(server), stream, []);
+        Call(Exchange(server), stream, new());
 
         var span = Assert.Single(recorded.Spans);
         Assert.Equal((ActivityKind.Client, "chat small", server.SpanId), (span.Kind, span.DisplayName, span.ParentSpanId));
@@ -93,7 +96,8 @@ public sealed class GenAiSpanTests
     {
         using var recorded = new Recorded();
         using var server = recorded.StartServer();
-        var body = JsonSerializer.SerializeToUtf8Bytes(new { model = "small", messages = new[] { new { role = "user", content = new string('x', 1_000_000) } } });
+        var message = new { role = "user", content = new string('x', 1_000_000) };
+        var body = JsonSerializer.SerializeToUtf8Bytes(new { model = "small", messages = new[] { message } });
         Call(Exchange(server), stream: false, new() { [GenAiSpan.ContentSetting] = "true" }, body);
 
         var text = (string)Assert.Single(recorded.Spans).GetTagItem("gen_ai.input.messages")!;
@@ -109,7 +113,7 @@ public sealed class GenAiSpanTests
         foreach (var problem in (Problem[])[Problems.Upstream(504, "upstream_timeout", Prompt), new(400, "invalid_request_error", Prompt, Prompt, Prompt)])
         {
             using var passage = new Passage(Wires.Chat, exchange, Read(Body), Body);
-            new GenAiSpan(Settings([])).Start(exchange, Wires.Chat, Read(Body), Body);
+            new GenAiSpan(Settings(new())).Start(exchange, Wires.Chat, Read(Body), Body);
             GenAiSpan.End(passage, problem);
         }
 
@@ -140,7 +144,7 @@ public sealed class GenAiSpanTests
     [Fact]
     public void While_nobody_listens_a_request_gets_no_span_and_allocates_nothing_for_it()
     {
-        var (exchange, spans, request) = (Exchange(null), new GenAiSpan(Settings([])), Read(Body));
+        var (exchange, spans, request) = (Exchange(null), new GenAiSpan(Settings(new())), Read(Body));
         using var passage = new Passage(Wires.Chat, exchange, request, Body);
         var (record, cost) = (Record(exchange), new Money(1));
         long allocated = -1;
@@ -165,7 +169,7 @@ public sealed class GenAiSpanTests
 
     static void Call(Exchange exchange, bool stream, Dictionary<string, string?> settings, byte[]? body = null)
     {
-        body ??= stream ? Encoding.UTF8.GetBytes(Encoding.UTF8.GetString(Body).Replace("{\"model\"", "{\"stream\":true,\"model\"", StringComparison.Ordinal)) : Body;
+        body ??= stream ? [.. "{\"stream\":true,"u8, .. Body[1..]] : Body;
         var request = Read(body);
         new GenAiSpan(Settings(settings)).Start(exchange, Wires.Chat, request, body);
         using var passage = new Passage(Wires.Chat, exchange, request, body);
@@ -203,7 +207,7 @@ public sealed class GenAiSpanTests
         var provider = new ProviderConnection("azure", ProviderWire.OpenAi, "https://provider.example/v1", "none", null, [], 60, 0, "cancel", Sandbox: false);
         return new(http, Ids.New(), "/v1/chat/completions", TimeProvider.System)
         {
-            Caller = new(new(Ids.New(), CredentialKind.CustomerKey, false, CredentialStatus.Active, Ids.New(), Ids.New(), Customer, null, null, null, null, [], null, DateTimeOffset.UtcNow), null!, ""),
+            Caller = new(Credential, null!, ""),
             Route = new(new("small", "chat", "azure", "small-deployment", 0, 0, null, prices), new(provider, [])),
         };
     }

@@ -28,7 +28,8 @@ sealed class Recorded : IDisposable
     public List<Activity> Spans { get; } = [];
 
     /// <summary>Everything that these spans say.</summary>
-    public string Text => string.Join('\n', Spans.SelectMany(span => span.TagObjects.Concat(span.Events.SelectMany(e => e.Tags)).Select(tag => $"{tag.Key}={Show(tag.Value)}")
+    public string Text => string.Join('\n', Spans.SelectMany(span => span.TagObjects.Concat(span.Events.SelectMany(e => e.Tags))
+        .Select(tag => $"{tag.Key}={Show(tag.Value)}")
         .Concat([span.DisplayName, span.StatusDescription ?? "", .. span.Baggage.Select(item => $"{item}")])));
 
     /// <summary>What the framework makes of a request.</summary>

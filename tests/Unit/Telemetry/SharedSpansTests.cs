@@ -27,7 +27,7 @@ public sealed class SharedSpansTests
             Assert.Equal(span, Activity.Current);
 
         var published = Assert.Single(recorded.Spans);
-        Assert.Equal((ActivityKind.Producer, "wallet-settlements publish", null), (published.Kind, published.DisplayName, published.ParentId));
+        Assert.Equal((ActivityKind.Producer, "wallet-settlements publish", (string?)null), (published.Kind, published.DisplayName, published.ParentId));
         Assert.Equal(requests[..128], published.Links.Select(link => link.Context));
         Assert.Equal(131, published.GetTagItem("messaging.batch.message_count"));
     }
@@ -56,7 +56,8 @@ public sealed class SharedSpansTests
         var commit = CommitSpan.Start(batch);
         CommitSpan.Tell(commit, batch);
 
-        Assert.Equal((null, "ledger commit", 131), (commit!.ParentId, commit.DisplayName, commit.GetTagItem("llmgateway.commands")));
+        Assert.Equal(((string?)null, "ledger commit"), (commit!.ParentId, commit.DisplayName));
+        Assert.Equal(131, commit.GetTagItem("llmgateway.commands"));
         Assert.Equal(128, commit.Links.Count());
         Assert.Equal([message, .. requests[..127]], commit.Links.Select(link => link.Context));
         var booked = recorded.Spans.Where(span => span.DisplayName == "settle").ToArray();
@@ -108,43 +109,50 @@ public sealed class SharedSpansTests
         Assert.DoesNotContain(answer.Headers, header => header.Key.Contains("trace", StringComparison.OrdinalIgnoreCase));
     }
 
-    public static TheoryData<string, ActivityContext, ActivityKind, string, bool> Samples()
+    [Theory]
+    [InlineData("parentbased_always_on", Parent.None, ActivityKind.Server, "/v1/models", true)]
+    [InlineData("parentbased_always_on", Parent.None, ActivityKind.Server, "/health", false)]
+    [InlineData("parentbased_always_on", Parent.None, ActivityKind.Server, "/alive", false)]
+    [InlineData("parentbased_always_on", Parent.None, ActivityKind.Client, "/poll", false)]
+    [InlineData("parentbased_always_on", Parent.RemoteRecorded, ActivityKind.Server, "/internal/leases", true)]
+    [InlineData("parentbased_always_on", Parent.RemoteDropped, ActivityKind.Server, "/internal/leases", false)]
+    [InlineData("always_on", Parent.None, ActivityKind.Server, "/health", false)]
+    [InlineData("always_on", Parent.RemoteDropped, ActivityKind.Server, "/internal/polled", false)]
+    [InlineData("always_on", Parent.LocalDropped, ActivityKind.Client, "/below-health", false)]
+    [InlineData("always_off", Parent.None, ActivityKind.Server, "/v1/models", false)]
+    [InlineData("always_off", Parent.LocalRecorded, ActivityKind.Client, "/below-what-is-recorded", true)]
+    public void What_is_recorded_is_what_the_variable_says_without_probes_and_polls(
+        string sampler, Parent parent, ActivityKind kind, string path, bool isRecorded)
     {
-        var (recorded, dropped) = (ActivityTraceFlags.Recorded, ActivityTraceFlags.None);
-        return new()
-        {
-            { "parentbased_always_on", default, ActivityKind.Server, "/v1/models", true },
-            { "parentbased_always_on", default, ActivityKind.Server, "/health", false },
-            { "parentbased_always_on", default, ActivityKind.Server, "/alive", false },
-            { "parentbased_always_on", default, ActivityKind.Client, "/poll", false },
-            { "parentbased_always_on", Of(recorded, isRemote: true), ActivityKind.Server, "/internal/leases", true },
-            { "parentbased_always_on", Of(dropped, isRemote: true), ActivityKind.Server, "/internal/leases", false },
-            { "always_on", default, ActivityKind.Server, "/health", false },
-            { "always_on", Of(dropped, isRemote: false), ActivityKind.Client, "/below-health", false },
-            { "always_off", default, ActivityKind.Server, "/v1/models", false },
-            { "always_off", Of(recorded, isRemote: false), ActivityKind.Client, "/below-it", true },
-        };
+        var context = parent == Parent.None ? default : new ActivityContext(
+            ActivityTraceId.CreateRandom(), ActivitySpanId.CreateRandom(),
+            parent is Parent.LocalRecorded or Parent.RemoteRecorded ? ActivityTraceFlags.Recorded : ActivityTraceFlags.None,
+            null, isRemote: parent is Parent.RemoteRecorded or Parent.RemoteDropped);
 
-        static ActivityContext Of(ActivityTraceFlags flags, bool isRemote) => new(ActivityTraceId.CreateRandom(), ActivitySpanId.CreateRandom(), flags, null, isRemote);
-    }
-
-    [Theory, MemberData(nameof(Samples))]
-    public void What_is_recorded_is_what_the_variable_says_without_probes_and_polls(string sampler, ActivityContext parent, ActivityKind kind, string path, bool isRecorded)
-    {
-        var sampled = Of(sampler).ShouldSample(new(parent, parent == default ? ActivityTraceId.CreateRandom() : parent.TraceId, "span", kind, [new("url.path", path)], null));
+        var sampled = Of(sampler).ShouldSample(new(context, ActivityTraceId.CreateRandom(), "span", kind, [new("url.path", path)], null));
 
         Assert.Equal(isRecorded ? SamplingDecision.RecordAndSample : SamplingDecision.Drop, sampled.Decision);
     }
 
+    public enum Parent
+    {
+        None, LocalRecorded, LocalDropped, RemoteRecorded, RemoteDropped,
+    }
+
     [Fact]
-    public void A_shared_step_is_recorded_when_one_of_its_requests_is() => Assert.Equal(
-        SamplingDecision.RecordAndSample, Of("always_off").ShouldSample(new(default, ActivityTraceId.CreateRandom(), "commit", ActivityKind.Internal, null, [new(Recorded.Remote())])).Decision);
+    public void A_shared_step_is_recorded_when_one_of_its_requests_is()
+    {
+        var shared = new SamplingParameters(default, ActivityTraceId.CreateRandom(), "commit", ActivityKind.Internal, null, [new(Recorded.Remote())]);
+
+        Assert.Equal(SamplingDecision.RecordAndSample, Of("always_off").ShouldSample(shared).Decision);
+    }
 
     [Theory]
     [InlineData("sometimes", null)]
     [InlineData("traceidratio", "1,5")]
     [InlineData("traceidratio", "2")]
-    public void A_sampler_that_does_not_exist_stops_the_start(string sampler, string? argument) => Assert.Throws<InvalidOperationException>(() => Of(sampler, argument));
+    public void A_sampler_that_does_not_exist_stops_the_start(string sampler, string? argument) =>
+        Assert.Throws<InvalidOperationException>(() => Of(sampler, argument));
 
     static WithoutChatter Of(string sampler, string? argument = null) => new(Sampling.Of(
         new Microsoft.Extensions.Configuration.ConfigurationManager { ["OTEL_TRACES_SAMPLER"] = sampler, ["OTEL_TRACES_SAMPLER_ARG"] = argument }));
