@@ -6,12 +6,13 @@ namespace LlmGateway.Contracts;
 
 /// <summary>
 /// A settlement as it stands in the spool and travels to the ledger: written once, copied from then on. Four bytes of length, little endian, then a
-/// version and the fields in a fixed order. A newer version only ever adds fields at the end, and a record is written in the lowest version that can say
-/// it: who is older reads all that it knows, and what nobody needs takes no room.
+/// version and the fields in a fixed order. A newer version only ever adds fields at the end, and a record is written in the lowest version
+/// that can say it: who is older reads all that it knows, and what nobody needs takes no room.
 /// </summary>
 public static class SettlementRecord
 {
-    /// <summary>2 added the request that a failed attempt belongs to; 3 the span that the request is, only for requests whose trace is recorded.</summary>
+    /// <summary>2 added the request that a failed attempt belongs to; 3 the span that the request is, only for requests whose trace is
+    /// recorded.</summary>
     const byte Untraced = 2, Traced = 3;
 
     const int TraceIdBytes = 16, SpanIdBytes = 8, TraceBytes = TraceIdBytes + SpanIdBytes + 1;

@@ -10,7 +10,8 @@ using OpenTelemetry.Trace;
 namespace LlmGateway.ServiceDefaults;
 
 /// <summary>
-/// Logs, traces and metrics over OTLP when <c>OTEL_EXPORTER_OTLP_ENDPOINT</c> is set, by OpenTelemetry's standard variables; nothing otherwise.
+/// Logs, traces and metrics over OTLP when <c>OTEL_EXPORTER_OTLP_ENDPOINT</c> is set, by OpenTelemetry's standard variables; nothing
+/// otherwise.
 /// </summary>
 public static class Telemetry
 {
@@ -26,7 +27,8 @@ public static class Telemetry
             return;
         // The sampler needs the path of a request, which .NET 10 gives it only when told to.
         AppContext.SetSwitch("Microsoft.AspNetCore.Hosting.SuppressActivityOpenTelemetryData", false);
-        // The framework reads and writes traceparent itself. Any other propagator reads the headers again, and would undo what an edge decided about them.
+        // The framework reads and writes traceparent itself. Any other propagator reads the headers again, and would undo what an edge
+        // decided about them.
         Sdk.SetDefaultTextMapPropagator(new TraceContextPropagator());
         builder.Services.AddOpenTelemetry()
             .ConfigureResource(resource => resource.AddService(service).AddEnvironmentVariableDetector())
@@ -38,7 +40,8 @@ public static class Telemetry
                 {
                     // Credentials may stand in a query (the Gemini wire); a setting that shows queries must not show those.
                     options.EnrichWithHttpRequest = (span, _) => span.SetTag("url.query", null);
-                    options.EnrichWithHttpResponse = (span, response) => span.SetTag("llmgateway.request_id", response.HttpContext.RequestId());
+                    options.EnrichWithHttpResponse = (span, response) =>
+                        span.SetTag("llmgateway.request_id", response.HttpContext.RequestId());
                 })
                 .AddHttpClientInstrumentation())
             .WithMetrics(metrics => metrics

@@ -10,5 +10,6 @@ public static class Configuration
 
     public static readonly ServiceNeeds Needs = new(
         "proxy", Connections: ["redis", "rabbitmq"], Services: ["sessions", "wallet"],
-        Settings: [InternalCalls.KeySetting, "Gateway:MasterKey", SpoolSetting], OptionalSettings: [PrivateHosts.Setting, GenAiSpan.ContentSetting]);
+        Settings: [InternalCalls.KeySetting, "Gateway:MasterKey", SpoolSetting],
+        OptionalSettings: [PrivateHosts.Setting, GenAiSpan.ContentSetting]);
 }

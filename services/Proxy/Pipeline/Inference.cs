@@ -11,8 +11,8 @@ namespace LlmGateway.Proxy;
 /// </code>
 /// </summary>
 public sealed class Inference(
-    Identity identity, Running running, KeyUse keys, Rates rates, Slices slices, Answering answering, Spool spool, SpoolPublisher publisher, GenAiSpan call,
-    TimeProvider time)
+    Identity identity, Running running, KeyUse keys, Rates rates, Slices slices, Answering answering, Spool spool,
+    SpoolPublisher publisher, GenAiSpan call, TimeProvider time)
 {
     /// <param name="wire">What the caller speaks.</param>
     /// <param name="endpoint">The route, for the usage record.</param>

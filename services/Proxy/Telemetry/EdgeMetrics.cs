@@ -5,21 +5,23 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Proxy;
 
 /// <summary>
-/// What an operator looks at first. Labels are routes, outcomes and codes of ours: never a customer, a model or anything else that grows with use. While
-/// nobody listens nothing is counted.
+/// What an operator looks at first. Labels are routes, outcomes and codes of ours: never a customer, a model or anything else that grows
+/// with use. While nobody listens nothing is counted.
 /// </summary>
 public static class EdgeMetrics
 {
     static readonly System.Diagnostics.Metrics.Meter Meter = new("LlmGateway.Proxy");
 
-    static readonly Counter<long> Requests =
-        Meter.CreateCounter<long>("gateway.requests", "{request}", "Requests that were admitted and have ended, and attempts that another provider took over from");
-    static readonly Counter<long> Refusals = Meter.CreateCounter<long>("gateway.refusals", "{request}", "Requests that were refused before anything was reserved");
-    static readonly Counter<long> Failures = Meter.CreateCounter<long>("gateway.provider.failures", "{answer}", "Answers that a provider failed to begin or refused");
-    static readonly Counter<long> Tokens = Meter.CreateCounter<long>("gateway.tokens", "{token}", "Tokens that were settled");
-    static readonly Counter<long> Paid = Meter.CreateCounter<long>("gateway.paid", "{nanodollar}", "What callers pay for requests that have ended");
-    static readonly Counter<long> Leases = Meter.CreateCounter<long>("gateway.lease.answers", "{answer}", "What the ledger answered when it was asked for a lease");
-    static readonly Histogram<double> FirstByte = Meter.CreateHistogram<double>("gateway.first_byte", "s", "Time until the first byte of an answer");
+    static readonly Counter<long>
+        Requests = Counter("gateway.requests", "{request}", "Requests that have ended, and attempts that another provider took over from"),
+        Refusals = Counter("gateway.refusals", "{request}", "Requests that were refused before anything was reserved"),
+        Failures = Counter("gateway.provider.failures", "{answer}", "Answers that a provider failed to begin, or refused"),
+        Tokens = Counter("gateway.tokens", "{token}", "Tokens that were settled"),
+        Paid = Counter("gateway.paid", "{nanodollar}", "What callers pay for requests that have ended"),
+        Leases = Counter("gateway.lease.answers", "{answer}", "What the ledger answered when it was asked for a lease");
+
+    static readonly Histogram<double> FirstByte =
+        Meter.CreateHistogram<double>("gateway.first_byte", "s", "Time until the first byte of an answer");
 
     public static void Ended(UsageRecord usage, Money paid)
     {
@@ -58,5 +60,8 @@ public static class EdgeMetrics
     }
 
     /// <summary>Figures that are asked for when they are exported.</summary>
-    public static void Observe(string name, string unit, string description, Func<long> value) => Meter.CreateObservableGauge(name, value, unit, description);
+    public static void Observe(string name, string unit, string description, Func<long> value) =>
+        Meter.CreateObservableGauge(name, value, unit, description);
+
+    static Counter<long> Counter(string name, string unit, string description) => Meter.CreateCounter<long>(name, unit, description);
 }

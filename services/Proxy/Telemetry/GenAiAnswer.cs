@@ -3,7 +3,8 @@ using System.Text.Json;
 
 namespace LlmGateway.Proxy;
 
-/// <summary>What a recorded call's span says of its answer: the model that gave it and, where a setting allows it, the words. One instance for each answer.</summary>
+/// <summary>What a recorded call's span says of its answer: the model that gave it and, where a setting allows it, the words. One instance
+/// for each answer.</summary>
 /// <param name="content">Null when words are not recorded.</param>
 public sealed class GenAiAnswer(bool stream, GenAiContent? content)
 {
@@ -43,8 +44,8 @@ public sealed class GenAiAnswer(bool stream, GenAiContent? content)
     }
 
     /// <summary>
-    /// The member that says it on the wires that we know: at the top, or at the top of the <c>message</c> or <c>response</c> that an event wraps. Members of
-    /// the same name elsewhere are words of the model.
+    /// The member that says it on the wires that we know: at the top, or at the top of the <c>message</c> or <c>response</c> that an event
+    /// wraps. Members of the same name elsewhere are words of the model.
     /// </summary>
     public static string? ModelOf(ReadOnlySpan<byte> json)
     {

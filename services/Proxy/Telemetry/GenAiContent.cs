@@ -9,8 +9,9 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Proxy;
 
 /// <summary>
-/// Prompts and answers as attributes of a span (<c>gen_ai.input.messages</c>, <c>gen_ai.output.messages</c>), where <see cref="GenAiSpan.ContentSetting"/>
-/// allows it. Conversations only; images stay out, and what is longer than <see cref="MaxCharacters"/> is cut.
+/// Prompts and answers as attributes of a span (<c>gen_ai.input.messages</c>, <c>gen_ai.output.messages</c>), where
+/// <see cref="GenAiSpan.ContentSetting"/> allows it. Conversations only; images stay out, and what is longer than
+/// <see cref="MaxCharacters"/> is cut.
 /// </summary>
 /// <param name="wire">The provider's, whose answer is read; null when that is no conversation.</param>
 public sealed class GenAiContent(ConversationWire? wire)
@@ -36,8 +37,9 @@ public sealed class GenAiContent(ConversationWire? wire)
             return; // it has something that only its own wire can say
         }
         var left = MaxCharacters;
+        var system = asked.System.Select(text => new TextPart(text));
         if (asked.System.Count > 0)
-            span.SetTag("gen_ai.system_instructions", Json(json => WriteParts(json, asked.System.Select(text => new TextPart(text)), ref left)));
+            span.SetTag("gen_ai.system_instructions", Json(json => WriteParts(json, system, ref left)));
         span.SetTag("gen_ai.input.messages", Json(json =>
         {
             json.WriteStartArray();

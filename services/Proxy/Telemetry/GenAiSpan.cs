@@ -5,8 +5,8 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Proxy;
 
 /// <summary>
-/// The span of one provider's answer to one request, from what it is sent to its last byte, with the attributes that OpenTelemetry names for calls to
-/// models (<c>gen_ai.*</c>). It is the current span while it lasts, so that nobody has to hand it on.
+/// The span of one provider's answer to one request, from what it is sent to its last byte, with the attributes that OpenTelemetry names
+/// for calls to models (<c>gen_ai.*</c>). It is the current span while it lasts, so that nobody has to hand it on.
 /// </summary>
 public sealed class GenAiSpan(IConfiguration configuration)
 {

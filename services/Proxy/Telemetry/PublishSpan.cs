@@ -4,8 +4,8 @@ using LlmGateway.Contracts;
 namespace LlmGateway.Proxy;
 
 /// <summary>
-/// One batch of settlements on its way from the spool to the broker, until it is confirmed: a trace of its own, with links to the requests in it that are
-/// traced. Batches without one make no span, here or at the ledger.
+/// One batch of settlements on its way from the spool to the broker, until it is confirmed: a trace of its own, with links to the requests
+/// in it that are traced. Batches without one make no span, here or at the ledger.
 /// </summary>
 public static class PublishSpan
 {
@@ -32,8 +32,8 @@ public static class PublishSpan
             return null;
         KeyValuePair<string, object?>[] tags =
         [
-            new("messaging.system", "rabbitmq"), new("messaging.destination.name", SettlementBatch.Queue), new("messaging.operation.type", "send"),
-            new("messaging.batch.message_count", count),
+            new("messaging.system", "rabbitmq"), new("messaging.destination.name", SettlementBatch.Queue),
+            new("messaging.operation.type", "send"), new("messaging.batch.message_count", count),
         ];
         return Spans.Source.StartActivity(ActivityKind.Producer, default, tags, links, name: $"{SettlementBatch.Queue} publish");
     }

@@ -6,7 +6,8 @@ using Microsoft.AspNetCore.Http.Features;
 namespace LlmGateway.Proxy;
 
 /// <summary>
-/// The spans of the edge. While nobody listens (no OTLP endpoint) each of these methods is a look at one field: nothing is created, nothing allocated.
+/// The spans of the edge. While nobody listens (no OTLP endpoint) each of these methods is a look at one field: nothing is created, nothing
+/// allocated.
 /// </summary>
 public static class Spans
 {
@@ -25,7 +26,8 @@ public static class Spans
     /// <summary>What a record on disk remembers of the request's span.</summary>
     public static ActivityContext ContextOf(HttpContext http) => Of(http)?.Context ?? default;
 
-    /// <summary>Names the request's span and metrics by their route: calls to models do not pass through routing, which does it for others.</summary>
+    /// <summary>Names the request's span and metrics by their route: calls to models do not pass through routing, which does it for
+    /// others.</summary>
     public static void Begin(HttpContext http, string route)
     {
         if (!Source.HasListeners())
@@ -65,7 +67,8 @@ public static class Spans
     }
 
     /// <summary>A value for tags and labels, which are no place for text: what is no name or code is <c>other</c>.</summary>
-    public static string Word(string text) => text.Length is > 0 and <= MaxWord && !text.AsSpan().ContainsAnyExcept(WordCharacters) ? text : "other";
+    public static string Word(string text) =>
+        text.Length is > 0 and <= MaxWord && !text.AsSpan().ContainsAnyExcept(WordCharacters) ? text : "other";
 
     public static string NameOf(RequestOutcome outcome) => outcome switch
     {

@@ -12,17 +12,16 @@ public sealed class EventMeter(AnswerReader reader) : WholeMeter
     TokenEstimate _estimate;
     AnswerEventKind _kind;
     int _index;
-    bool _finishSeen;
 
     public override long DeliveredTokens => _estimate.Tokens;
 
     /// <summary>What the provider said was wrong.</summary>
     public string? ErrorMessage { get; private set; }
 
-    /// <summary>The last <c>Finish</c> that was seen.</summary>
-    public AnswerEvent Finish { get; private set; } = AnswerEvent.Finished(StopReason.End);
+    /// <summary>The last <c>Finish</c> that was seen; until then an event of another kind, with <see cref="StopReason.End"/>.</summary>
+    public AnswerEvent Finish { get; private set; }
 
-    public override string? FinishReason => _finishSeen ? NameOf(Finish.Stop) : null;
+    public override string? FinishReason => Finish.Kind == AnswerEventKind.Finish ? NameOf(Finish.Stop) : null;
 
     /// <summary>In OpenAI's words.</summary>
     public static string NameOf(StopReason stop) => stop switch
@@ -68,7 +67,7 @@ public sealed class EventMeter(AnswerReader reader) : WholeMeter
                 Usage = e.Usage;
                 break;
             case AnswerEventKind.Finish:
-                (Finish, _finishSeen) = (e, true);
+                Finish = e;
                 break;
             case AnswerEventKind.Error:
                 ErrorSeen = true;

@@ -3,8 +3,8 @@ using System.Diagnostics;
 namespace LlmGateway.Wallet;
 
 /// <summary>
-/// One transaction of the ledger, which many requests share: a trace of its own, with links to those of them that are traced, and in each of their
-/// traces a short span of its own that says when it was booked. Transactions without a traced request make no span.
+/// One transaction of the ledger, which many requests share: a trace of its own, with links to those of them that are traced, and in each
+/// of their traces a short span of its own that says when it was booked. Transactions without a traced request make no span.
 /// </summary>
 public static class CommitSpan
 {
@@ -22,8 +22,11 @@ public static class CommitSpan
             foreach (var context in (ReadOnlySpan<ActivityContext>)[waiting.Of.Asker, SpanOf(waiting)])
                 if (context != default && links.Count < MaxLinks)
                     links.Add(context);
-        return links.Count == 0 ? null : Source.StartActivity(
-            ActivityKind.Internal, default, [new("llmgateway.commands", batch.Count)], links.Select(context => new ActivityLink(context)), name: "ledger commit");
+        if (links.Count == 0)
+            return null;
+        return Source.StartActivity(
+            ActivityKind.Internal, default, [new("llmgateway.commands", batch.Count)], links.Select(context => new ActivityLink(context)),
+            name: "ledger commit");
     }
 
     /// <summary>The transaction is committed and everybody is answered.</summary>

@@ -87,7 +87,8 @@ public sealed class SettlementRecordTests
     }
 
     static ActivityContext Span(ActivityTraceFlags flags, bool isRemote = false) => new(
-        ActivityTraceId.CreateFromString("0af7651916cd43dd8448eb211c80319c"), ActivitySpanId.CreateFromString("b7ad6b7169203331"), flags, null, isRemote);
+        ActivityTraceId.CreateFromString("0af7651916cd43dd8448eb211c80319c"), ActivitySpanId.CreateFromString("b7ad6b7169203331"),
+        flags, null, isRemote);
 
     static Settlement Full() => new(
         Ids.New(), Ids.New(), [new(Ids.New(), 123), new(Ids.New(), long.MaxValue)], new(

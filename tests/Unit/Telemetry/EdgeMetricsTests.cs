@@ -26,8 +26,9 @@ public sealed class EdgeMetricsTests
         listener.Start();
 
         var usage = new UsageRecord(
-            Ids.New(), Ids.New(), Ids.New(), Ids.New(), null, false, "/v1/chat/completions", "canary-model", "canary-provider", "canary-deployment", null, false,
-            DateTimeOffset.UnixEpoch, 5, 250, 200, RequestOutcome.Interrupted, new Usage { [Meter.Input] = 5, [Meter.CachedInput] = 2, [Meter.Output] = 3 }.Units,
+            Ids.New(), Ids.New(), Ids.New(), Ids.New(), null, false, "/v1/chat/completions",
+            "canary-model", "canary-provider", "canary-deployment", null, false, DateTimeOffset.UnixEpoch, 5, 250, 200,
+            RequestOutcome.Interrupted, new Usage { [Meter.Input] = 5, [Meter.CachedInput] = 2, [Meter.Output] = 3 }.Units,
             new Money(1234), false, null, "canary-usage");
         EdgeMetrics.Ended(usage, new Money(1000));
         EdgeMetrics.Ended(usage with { AttemptOf = Ids.New() }, Money.Zero);
@@ -50,5 +51,6 @@ public sealed class EdgeMetricsTests
         ], counted);
     }
 
-    static string Show(ReadOnlySpan<KeyValuePair<string, object?>> tags) => string.Join(' ', tags.ToArray().Select(tag => $"{tag.Key}={tag.Value}"));
+    static string Show(ReadOnlySpan<KeyValuePair<string, object?>> tags) =>
+        string.Join(' ', tags.ToArray().Select(tag => $"{tag.Key}={tag.Value}"));
 }

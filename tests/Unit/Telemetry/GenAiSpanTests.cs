@@ -16,11 +16,14 @@ public sealed class GenAiSpanTests
 {
     const string Prompt = "canary-prompt", Words = "canary-answer";
 
-    static readonly byte[] Body = Encoding.UTF8.GetBytes(
-        $$"""{"model":"small","max_tokens":50,"messages":[{"role":"system","content":"{{Prompt}} 1"},{"role":"user","content":"{{Prompt}} 2"}]}""");
+    static readonly byte[] Body = Encoding.UTF8.GetBytes($$"""
+        {"model":"small","max_tokens":50,
+        "messages":[{"role":"system","content":"{{Prompt}} 1"},{"role":"user","content":"{{Prompt}} 2"}]}
+        """);
 
     static readonly byte[] Whole = Encoding.UTF8.GetBytes($$$"""
-        {"id":"x","model":"gpt-x-2026","choices":[{"index":0,"message":{"role":"assistant","content":"{{{Words}}}"},"finish_reason":"stop"}],
+        {"id":"x","model":"gpt-x-2026",
+        "choices":[{"index":0,"message":{"role":"assistant","content":"{{{Words}}}"},"finish_reason":"stop"}],
         "usage":{"prompt_tokens":7,"completion_tokens":3,"total_tokens":10,"prompt_tokens_details":{"cached_tokens":2} } }
         """);
 
@@ -32,7 +35,8 @@ public sealed class GenAiSpanTests
     static readonly Guid Customer = Ids.New();
 
     static readonly Credential Credential = new(
-        Ids.New(), CredentialKind.CustomerKey, false, CredentialStatus.Active, Ids.New(), Ids.New(), Customer, null, null, null, null, [], null, DateTimeOffset.UtcNow);
+        Ids.New(), CredentialKind.CustomerKey, false, CredentialStatus.Active, Ids.New(), Ids.New(), Customer,
+        null, null, null, null, [], null, DateTimeOffset.UtcNow);
 
     [Theory]
     [InlineData(false, "stop")]
@@ -86,9 +90,11 @@ public sealed class GenAiSpanTests
 
         var span = Assert.Single(recorded.Spans);
         Assert.Equal($$"""[{"type":"text","content":"{{Prompt}} 1"}]""", span.GetTagItem("gen_ai.system_instructions"));
-        Assert.Equal($$"""[{"role":"user","parts":[{"type":"text","content":"{{Prompt}} 2"}]}]""", span.GetTagItem("gen_ai.input.messages"));
         Assert.Equal(
-            $$"""[{"role":"assistant","parts":[{"type":"text","content":"{{Words}}"}],"finish_reason":"{{finish}}"}]""", span.GetTagItem("gen_ai.output.messages"));
+            $$"""[{"role":"user","parts":[{"type":"text","content":"{{Prompt}} 2"}]}]""", span.GetTagItem("gen_ai.input.messages"));
+        Assert.Equal(
+            $$"""[{"role":"assistant","parts":[{"type":"text","content":"{{Words}}"}],"finish_reason":"{{finish}}"}]""",
+            span.GetTagItem("gen_ai.output.messages"));
     }
 
     [Fact]
@@ -110,7 +116,9 @@ public sealed class GenAiSpanTests
         using var recorded = new Recorded();
         using var server = recorded.StartServer();
         var exchange = Exchange(server);
-        foreach (var problem in (Problem[])[Problems.Upstream(504, "upstream_timeout", Prompt), new(400, "invalid_request_error", Prompt, Prompt, Prompt)])
+        Problem[] problems =
+            [Problems.Upstream(504, "upstream_timeout", Prompt), new(400, "invalid_request_error", Prompt, Prompt, Prompt)];
+        foreach (var problem in problems)
         {
             using var passage = new Passage(Wires.Chat, exchange, Read(Body), Body);
             new GenAiSpan(Settings(new())).Start(exchange, Wires.Chat, Read(Body), Body);
@@ -192,11 +200,13 @@ public sealed class GenAiSpanTests
 
     static ModelRequest Read(byte[] body) => Wires.Chat.Read(body, default);
 
-    static IConfiguration Settings(Dictionary<string, string?> settings) => new ConfigurationBuilder().AddInMemoryCollection(settings).Build();
+    static IConfiguration Settings(Dictionary<string, string?> settings) =>
+        new ConfigurationBuilder().AddInMemoryCollection(settings).Build();
 
     static UsageRecord Record(Exchange exchange) => new(
-        Ids.New(), Ids.New(), Customer, Ids.New(), null, false, "/v1/chat/completions", "small", "azure", "small-deployment", null, false, exchange.StartedAt, 5, 3, 200,
-        RequestOutcome.Completed, new Usage { [Meter.Input] = 5, [Meter.CachedInput] = 2, [Meter.Output] = 3 }.Units, new Money(1234), false, null, null);
+        Ids.New(), Ids.New(), Customer, Ids.New(), null, false, "/v1/chat/completions", "small", "azure", "small-deployment", null, false,
+        exchange.StartedAt, 5, 3, 200, RequestOutcome.Completed,
+        new Usage { [Meter.Input] = 5, [Meter.CachedInput] = 2, [Meter.Output] = 3 }.Units, new Money(1234), false, null, null);
 
     static Exchange Exchange(Activity? server)
     {
@@ -204,7 +214,8 @@ public sealed class GenAiSpanTests
         if (server is not null)
             http.Features.Set(Recorded.Feature(server));
         var prices = new Prices { Input = new Rate(1), Output = new Rate(1) };
-        var provider = new ProviderConnection("azure", ProviderWire.OpenAi, "https://provider.example/v1", "none", null, [], 60, 0, "cancel", Sandbox: false);
+        var provider = new ProviderConnection(
+            "azure", ProviderWire.OpenAi, "https://provider.example/v1", "none", null, [], 60, 0, "cancel", Sandbox: false);
         return new(http, Ids.New(), "/v1/chat/completions", TimeProvider.System)
         {
             Caller = new(Credential, null!, ""),

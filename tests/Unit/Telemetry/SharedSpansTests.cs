@@ -5,6 +5,7 @@ using LlmGateway.ServiceDefaults;
 using LlmGateway.Wallet;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using OpenTelemetry.Trace;
@@ -21,13 +22,15 @@ public sealed class SharedSpansTests
     {
         using var recorded = new Recorded();
         var requests = Enumerable.Range(0, 130).Select(_ => Recorded.Remote()).ToArray();
-        byte[] records = [.. SettlementRecord.Encode(Settlement()), .. requests.SelectMany(request => SettlementRecord.Encode(Settlement(), request).ToArray())];
+        var traced = requests.SelectMany(request => SettlementRecord.Encode(Settlement(), request).ToArray());
+        byte[] records = [.. SettlementRecord.Encode(Settlement()), .. traced];
 
         using (var span = PublishSpan.Start(records))
             Assert.Equal(span, Activity.Current);
 
         var published = Assert.Single(recorded.Spans);
-        Assert.Equal((ActivityKind.Producer, "wallet-settlements publish", (string?)null), (published.Kind, published.DisplayName, published.ParentId));
+        Assert.Equal((ActivityKind.Producer, "wallet-settlements publish"), (published.Kind, published.DisplayName));
+        Assert.Null(published.ParentId);
         Assert.Equal(requests[..128], published.Links.Select(link => link.Context));
         Assert.Equal(131, published.GetTagItem("messaging.batch.message_count"));
     }
@@ -61,7 +64,8 @@ public sealed class SharedSpansTests
         Assert.Equal(128, commit.Links.Count());
         Assert.Equal([message, .. requests[..127]], commit.Links.Select(link => link.Context));
         var booked = recorded.Spans.Where(span => span.DisplayName == "settle").ToArray();
-        Assert.Equal(requests.Select(request => (request.TraceId, request.SpanId)), booked.Select(span => (span.TraceId, span.ParentSpanId)));
+        Assert.Equal(
+            requests.Select(request => (request.TraceId, request.SpanId)), booked.Select(span => (span.TraceId, span.ParentSpanId)));
         Assert.All(booked, span =>
         {
             Assert.Equal([commit.Context, message], span.Links.Select(link => link.Context));
@@ -142,7 +146,8 @@ public sealed class SharedSpansTests
     [Fact]
     public void A_shared_step_is_recorded_when_one_of_its_requests_is()
     {
-        var shared = new SamplingParameters(default, ActivityTraceId.CreateRandom(), "commit", ActivityKind.Internal, null, [new(Recorded.Remote())]);
+        var shared = new SamplingParameters(
+            default, ActivityTraceId.CreateRandom(), "commit", ActivityKind.Internal, null, [new(Recorded.Remote())]);
 
         Assert.Equal(SamplingDecision.RecordAndSample, Of("always_off").ShouldSample(shared).Decision);
     }
@@ -155,7 +160,7 @@ public sealed class SharedSpansTests
         Assert.Throws<InvalidOperationException>(() => Of(sampler, argument));
 
     static WithoutChatter Of(string sampler, string? argument = null) => new(Sampling.Of(
-        new Microsoft.Extensions.Configuration.ConfigurationManager { ["OTEL_TRACES_SAMPLER"] = sampler, ["OTEL_TRACES_SAMPLER_ARG"] = argument }));
+        new ConfigurationManager { ["OTEL_TRACES_SAMPLER"] = sampler, ["OTEL_TRACES_SAMPLER_ARG"] = argument }));
 
     static List<Intake.Waiting> Batch(params Command[] commands)
     {
@@ -167,6 +172,6 @@ public sealed class SharedSpansTests
 
     static Settlement Settlement() => new(
         Ids.New(), null, [], new(
-            Ids.New(), Ids.New(), null, Ids.New(), null, false, "", "", "", "", null, false, DateTimeOffset.UnixEpoch, 0, null, 0, RequestOutcome.Completed,
-            new long[Usage.Meters], Money.Zero, false, null, null));
+            Ids.New(), Ids.New(), null, Ids.New(), null, false, "", "", "", "", null, false, DateTimeOffset.UnixEpoch, 0, null, 0,
+            RequestOutcome.Completed, new long[Usage.Meters], Money.Zero, false, null, null));
 }
