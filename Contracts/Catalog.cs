@@ -23,7 +23,7 @@ public sealed record ProjectCatalog(
 /// <param name="OnAbort"><c>cancel</c> or <c>drain</c>.</param>
 /// <param name="Sandbox">True when it is the sandbox: test credentials may call it.</param>
 public sealed record ProviderConnection(
-    string Id, string Wire, string BaseUrl, string AuthType, string? AuthName, IReadOnlyList<ProviderKey> Keys,
+    string Id, string Wire, string BaseUrl, string AuthType, string? AuthName, IReadOnlyList<SealedKey> Keys,
     int TimeoutSeconds, int Retries, string OnAbort, bool Sandbox)
 {
     /// <summary>A tenant set the address: it is called only where it leads to a public one. What the operator's seed file sets may be private.</summary>
@@ -36,7 +36,7 @@ public sealed record ProviderConnection(
 /// <summary>One secret of a provider.</summary>
 /// <param name="SealedSecret">AES-256-GCM envelope (see ServiceDefaults/Envelope.cs) for <see cref="ProviderConnection.SecretOwner"/>.</param>
 /// <param name="Weight">From 1 to 1000.</param>
-public sealed record ProviderKey(string SealedSecret, int Weight);
+public sealed record SealedKey(string SealedSecret, int Weight);
 
 /// <summary>The APIs that a provider may speak.</summary>
 public static class ProviderWire

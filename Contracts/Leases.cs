@@ -8,7 +8,7 @@ namespace LlmGateway.Contracts;
 /// <param name="Lease">Chosen by the proxy.</param>
 /// <param name="Fence">Counts the calls on this lease from 1; an older one than the ledger has seen is ignored.</param>
 /// <param name="Holder">The proxy instance.</param>
-public sealed record LeaseRequest(Guid Lease, long Fence, string Holder, IReadOnlyList<LeaseLine> Lines)
+public sealed record LeaseRequest(Guid Lease, long Fence, string Holder, IReadOnlyList<LeaseDemand> Lines)
 {
     /// <summary>How long a lease lives after its last extension, on the database's clock.</summary>
     public const int TtlSeconds = 60;
@@ -21,7 +21,7 @@ public sealed record LeaseRequest(Guid Lease, long Fence, string Holder, IReadOn
 /// <param name="First">What the first waiting request takes at most. Before it gets less, other holders are asked to give back what lies idle with them.</param>
 /// <param name="All">What all waiting requests take at most.</param>
 /// <param name="Wanted">What the proxy would like to hold; granted beyond <paramref name="All"/> only from plenty.</param>
-public sealed record LeaseLine(Guid Register, long Minimum, long First, long All, long Wanted);
+public sealed record LeaseDemand(Guid Register, long Minimum, long First, long All, long Wanted);
 
 /// <summary>What the ledger answers: either <see cref="Granted"/> in the order of the lines, or the register that cannot pay.</summary>
 public sealed record LeaseAnswer(IReadOnlyList<long>? Granted, LeaseRefusal? Refusal);

@@ -36,7 +36,7 @@ public sealed record BatchTerms(string Endpoint, string Model, Guid? PriceVersio
 
 /// <summary><c>POST /internal/provider-objects/claim</c>: batches whose end is to be looked for now. Each comes again later, at growing intervals, until it is settled.</summary>
 /// <param name="Id">This one, whenever its turn is; null for those whose turn it is.</param>
-public sealed record ClaimBatches(string? Id = null, int Limit = 1)
+public sealed record BatchClaim(string? Id = null, int Limit = 1)
 {
     public const int MaxLimit = 100;
 }

@@ -1,6 +1,9 @@
 namespace LlmGateway.Contracts;
 
-/// <summary>A batch of finished requests on its way from a proxy's spool to the ledger, over RabbitMQ.</summary>
+/// <summary>
+/// A batch of finished requests on its way from a proxy's spool to the ledger, over RabbitMQ. The body of the message is <see cref="Records"/>
+/// and nothing else; what else there is to say is in its headers.
+/// </summary>
 /// <param name="Records">Settlements as they stand in the spool, see <see cref="SettlementRecord"/>: what was written once is not written again to be sent.</param>
 /// <param name="GoneHolder">A proxy that died: these are its last settlements, and what its leases still hold goes back to the registers after them.</param>
 public sealed record SettlementBatch(byte[] Records, string? GoneHolder = null)
@@ -9,6 +12,11 @@ public sealed record SettlementBatch(byte[] Records, string? GoneHolder = null)
     public const int MaxSettlements = 500;
 
     public const string Queue = "wallet-settlements";
+
+    public const string ContentType = "application/vnd.llmgateway.settlements";
+
+    /// <summary>The header that carries <see cref="GoneHolder"/>.</summary>
+    public const string GoneHolderHeader = "Gone-Holder";
 }
 
 /// <summary>

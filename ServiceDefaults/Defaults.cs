@@ -24,15 +24,11 @@ public static class Defaults
         Converters = { EnumsByName },
     };
 
-    public static WebApplicationBuilder AddServiceDefaults(this WebApplicationBuilder builder, ServiceNeeds needs)
+    /// <param name="name">The service's name in telemetry.</param>
+    public static WebApplicationBuilder AddServiceDefaults(this WebApplicationBuilder builder, string name)
     {
         Failpoint.RequireKnown();
-        var missing = needs.MissingFrom(builder.Configuration);
-        if (missing.Count > 0)
-            throw new InvalidOperationException($"{needs.Name}: configuration is missing {string.Join(", ", missing)}");
-
         builder.WebHost.UseKestrelDefaults();
-        builder.Services.AddSingleton(needs);
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Logging.AddSimpleConsole(console => { console.SingleLine = true; console.UseUtcTimestamp = true; console.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ "; });
         builder.Logging.AddFilter("Microsoft.AspNetCore", LogLevel.Warning);
@@ -43,7 +39,10 @@ public static class Defaults
         builder.Logging.AddFilter("System.Net.Http", LogLevel.Warning);
         builder.Logging.AddFilter("Microsoft.Extensions.Diagnostics.HealthChecks", LogLevel.None); // who asks gets the answer
         builder.Logging.AddFilter("Yarp", LogLevel.Warning);
-        builder.AddTelemetry(needs.Name);
+        builder.Logging.AddFilter("StackExchange.Redis", LogLevel.Warning);
+        builder.Logging.AddFilter("Npgsql", LogLevel.Critical); // as above
+        builder.Logging.AddFilter("Polly", LogLevel.None); // what fails in the end fails where the call was made
+        builder.AddTelemetry(name);
         builder.Services.AddHealth();
         return builder;
     }

@@ -13,7 +13,7 @@ public static class Messaging
 
     public static void AddMessaging(this WebApplicationBuilder builder, Action<IBusRegistrationConfigurator>? consumers = null, Action<IRabbitMqBusFactoryConfigurator, IBusRegistrationContext>? endpoints = null)
     {
-        var address = new Uri(builder.Configuration.Connection("rabbitmq"));
+        var address = builder.Connection("rabbitmq");
         builder.Services.AddMassTransit(bus =>
         {
             bus.SetKebabCaseEndpointNameFormatter();
@@ -24,7 +24,7 @@ public static class Messaging
             consumers?.Invoke(bus);
             bus.UsingRabbitMq((context, rabbit) =>
             {
-                rabbit.Host(address, host => host.PublisherConfirmation = true);
+                rabbit.Host(new Uri(address), host => host.PublisherConfirmation = true);
                 // The library's own options, because its envelopes have members that our strict ones refuse.
                 rabbit.ConfigureJsonSerializerOptions(options =>
                 {

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using StackExchange.Redis;
 
 namespace LlmGateway.ServiceDefaults;
@@ -9,11 +10,8 @@ namespace LlmGateway.ServiceDefaults;
 /// The accelerator: hot copies, counters, pushes. Never the only copy of anything, so every caller must have a way on without it;
 /// hence operations here answer "nothing" instead of throwing when Redis is away.
 /// </summary>
-public sealed class Redis(ConnectionMultiplexer connection)
+public sealed class Redis(IConnectionMultiplexer connection)
 {
-    /// <summary>Longest wait for one answer: the client library itself waits for ever on a server that accepts and says nothing.</summary>
-    static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(250);
-
     /// <summary>After a missed answer Redis counts as away for so long, so that not every caller waits to find out.</summary>
     static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
 
@@ -30,7 +28,7 @@ public sealed class Redis(ConnectionMultiplexer connection)
             return (false, default);
         try
         {
-            return (true, await operation(Database).WaitAsync(Patience));
+            return (true, await operation(Database));
         }
         catch (Exception e) when (IsAway(e))
         {
@@ -56,12 +54,12 @@ public sealed class Redis(ConnectionMultiplexer connection)
 
     /// <summary>Reaches whoever listens now, at most once; nobody when Redis is away.</summary>
     public Task PublishAsync<T>(string channel, T message) =>
-        TryAsync(redis => redis.PublishAsync(channel, JsonSerializer.SerializeToUtf8Bytes(message, Defaults.Json)));
+        TryAsync(redis => redis.PublishAsync(RedisChannel.Literal(channel), JsonSerializer.SerializeToUtf8Bytes(message, Defaults.Json)));
 
     /// <summary>Messages may be lost (at most once). The client library subscribes again after a reconnection.</summary>
     public void Subscribe<T>(string channel, Action<T> handle)
         where T : class =>
-        connection.GetSubscriber().SubscribeAsync(channel, (_, value) =>
+        connection.GetSubscriber().SubscribeAsync(RedisChannel.Literal(channel), (_, value) =>
         {
             if (JsonSerializer.Deserialize<T>((byte[])value!, Defaults.Json) is { } message)
                 handle(message);
@@ -72,14 +70,31 @@ public sealed class Redis(ConnectionMultiplexer connection)
 
 public static class RedisRegistration
 {
+    /// <summary>
+    /// An answer is missed after so many milliseconds; whether one is, the client looks as often. Hence a caller waits for twice as long at most.
+    /// </summary>
+    const int Patience = 250;
+
     public static void AddRedis(this WebApplicationBuilder builder)
     {
-        var options = ConfigurationOptions.Parse(builder.Configuration.Connection("redis"));
+        const string name = "redis";
+        builder.Connection(name);
+        // Without Redis a service is slower and still healthy. What is traced and counted is said in Telemetry.cs.
+        builder.AddRedisClient(name, settings => settings.DisableHealthChecks = settings.DisableTracing = true, Configure);
+        builder.Services.AddSingleton<Redis>();
+        // At the start, and not when a request first wants it: connecting blocks its thread while it needs others, and with requests
+        // waiting for it the pool has none to give for many seconds.
+        builder.Services.ActivateSingleton<Redis>();
+    }
+
+    static void Configure(ConfigurationOptions options)
+    {
         options.AbortOnConnectFail = false;
         options.ConnectTimeout = 2000;
-        options.SyncTimeout = 1000;
+        options.AsyncTimeout = Patience;
+        options.HeartbeatInterval = TimeSpan.FromMilliseconds(Patience);
+        // What nobody can answer now is not kept for later: its caller goes on without.
+        options.BacklogPolicy = BacklogPolicy.FailFast;
         options.ReconnectRetryPolicy = new LinearRetry(500);
-        // Now, and not when a request first wants it: connecting blocks its thread while it needs others, and with requests waiting for it the pool has none to give for many seconds.
-        builder.Services.AddSingleton(new Redis(ConnectionMultiplexer.Connect(options)));
     }
 }

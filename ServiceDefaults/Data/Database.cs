@@ -11,14 +11,22 @@ namespace LlmGateway.ServiceDefaults;
 /// <summary>Each service owns one database: it creates and migrates it at start, and waits for the server with back-off.</summary>
 public static class Database
 {
-    static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(100), MaxDelay = TimeSpan.FromSeconds(5);
-
     public static void AddOwnDatabase<TContext>(this WebApplicationBuilder builder, string name)
         where TContext : DbContext
     {
-        // Statements that come again are planned once per connection: planning one of the ledger's costs as much as running it for ten rows.
-        var connection = new NpgsqlConnectionStringBuilder(builder.Configuration.Connection(name)) { MaxAutoPrepare = 50, AutoPrepareMinUsages = 2 }.ConnectionString;
-        builder.Services.AddSingleton(_ => new NpgsqlDataSourceBuilder(connection) { Name = name }.Build());
+        builder.Connection(name);
+        // Ready means migrated, too, which only the check below knows. What is traced and counted is said in Telemetry.cs.
+        builder.AddNpgsqlDataSource(
+            name,
+            settings => settings.DisableHealthChecks = settings.DisableTracing = settings.DisableMetrics = true,
+            database =>
+            {
+                database.Name = name;
+                // Statements that come again are planned once per connection: planning one of the ledger's costs as much as running it
+                // for ten rows.
+                database.ConnectionStringBuilder.MaxAutoPrepare = 50;
+                database.ConnectionStringBuilder.AutoPrepareMinUsages = 2;
+            });
         builder.Services.AddDbContextPool<TContext>((services, options) => options.UseNpgsql(services.GetRequiredService<NpgsqlDataSource>()));
         builder.Services.AddSingleton<DatabaseReady>();
         builder.Services.AddHostedService<Migrator<TContext>>();
@@ -64,29 +72,30 @@ public static class Database
     {
         protected override async Task ExecuteAsync(CancellationToken stoppingToken)
         {
-            for (var delay = FirstDelay; ; delay = delay * 2 < MaxDelay ? delay * 2 : MaxDelay)
+            try
             {
-                try
-                {
-                    await using var scope = services.CreateAsyncScope();
-                    // Creates the database when it is missing; EF takes a lock, so that several instances may start at once.
-                    await scope.ServiceProvider.GetRequiredService<TContext>().Database.MigrateAsync(stoppingToken);
-                    ready.Set();
-                    return;
-                }
-                catch (Exception e) when (Problems.IsOutage(e) && !stoppingToken.IsCancellationRequested)
-                {
-                    log.LogWarning("the database is not reachable yet ({Message}); trying again in {Delay} ms", e.Message, delay.TotalMilliseconds);
-                    await Task.Delay(delay, stoppingToken);
-                }
-                catch (Exception e) when (!stoppingToken.IsCancellationRequested)
-                {
-                    // Whoever runs us must see that we failed, not that we had finished.
-                    log.LogCritical(e, "the database could not be migrated");
-                    Environment.ExitCode = 1;
-                    throw;
-                }
+                await Backoff.UntilDoneAsync(
+                    () => MigrateAsync(stoppingToken),
+                    Problems.IsOutage,
+                    (e, pause) => log.LogWarning(
+                        "the database is not reachable yet ({Message}); trying again in {Delay} ms", e.Message, pause.TotalMilliseconds),
+                    stoppingToken);
+                ready.Set();
             }
+            catch (Exception e) when (!stoppingToken.IsCancellationRequested)
+            {
+                // Whoever runs us must see that we failed, not that we had finished.
+                log.LogCritical(e, "the database could not be migrated");
+                Environment.ExitCode = 1;
+                throw;
+            }
+        }
+
+        /// <summary>Creates the database when it is missing. EF takes a lock, so that several instances may start at once.</summary>
+        async Task MigrateAsync(CancellationToken token)
+        {
+            await using var scope = services.CreateAsyncScope();
+            await scope.ServiceProvider.GetRequiredService<TContext>().Database.MigrateAsync(token);
         }
     }
 }

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using System.Threading.Channels;
 using LlmGateway.Contracts;
 using MassTransit;
 using Microsoft.AspNetCore.Builder;
@@ -43,26 +42,14 @@ public sealed class OutboxMessage
     });
 }
 
-/// <summary>Wakes the relay right after a commit; polling is the guarantee, this is only the speed.</summary>
+/// <summary>Wakes the relay right after a commit. The relay also polls: a signal that is lost costs a moment, not an event.</summary>
 public sealed class OutboxSignal
 {
-    readonly Channel<bool> _wakes = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+    readonly WakeSignal _committed = new();
 
-    public void Raise() => _wakes.Writer.TryWrite(true);
+    public void Raise() => _committed.Raise();
 
-    internal async Task WaitAsync(TimeSpan atMost, CancellationToken token)
-    {
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(token);
-        limit.CancelAfter(atMost);
-        try
-        {
-            await _wakes.Reader.ReadAsync(limit.Token);
-        }
-        catch (OperationCanceledException) when (!token.IsCancellationRequested)
-        {
-            // Nobody called: time to look anyway.
-        }
-    }
+    internal Task WaitAsync(TimeSpan atMost, CancellationToken token) => _committed.WaitAsync(atMost, token);
 }
 
 public static class OutboxRegistration
@@ -133,8 +120,7 @@ public sealed class OutboxRelay(NpgsqlDataSource database, IBus bus, OutboxSigna
         try
         {
             var type = typeof(Ids).Assembly.GetType(row.Type) ?? throw new InvalidOperationException($"event type {row.Type} is not in Contracts");
-            using var limit = CancellationTokenSource.CreateLinkedTokenSource(token);
-            limit.CancelAfter(PublishTimeout);
+            using var limit = token.WithTimeout(PublishTimeout);
             await bus.Publish(JsonSerializer.Deserialize(row.Body, type, Defaults.Json)!, type, context => context.MessageId = row.Id, limit.Token);
             return true;
         }

@@ -5,13 +5,19 @@ using System.Text.Json;
 using LlmGateway.Contracts;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
-using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Http.Resilience;
 using Polly;
-using Polly.Retry;
 using Polly.Timeout;
 
 namespace LlmGateway.ServiceDefaults;
+
+/// <summary>The key that all services of one gateway share.</summary>
+public sealed record InternalKey(string Value)
+{
+    public const string Setting = "Gateway:InternalKey";
+}
 
 /// <summary>
 /// How the gateway's services talk to each other: plain HTTP with a shared key. Whoever has no key reaches nothing but health;
@@ -19,12 +25,19 @@ namespace LlmGateway.ServiceDefaults;
 /// </summary>
 public static class InternalCalls
 {
-    public const string KeyHeader = "X-Gateway-Internal", KeySetting = "Gateway:InternalKey";
+    public const string KeyHeader = "X-Gateway-Internal";
+
+    /// <summary>What a service needs to call others and to be called.</summary>
+    public static void AddInternalCalls(this IHostApplicationBuilder builder)
+    {
+        builder.Services.AddSingleton(new InternalKey(builder.Setting(InternalKey.Setting)));
+        builder.Services.AddServiceDiscovery();
+    }
 
     /// <summary>Refuses every call without the internal key, health excepted.</summary>
     public static void UseInternalOnly(this WebApplication app)
     {
-        var expected = Encoding.ASCII.GetBytes(app.Configuration.Setting(KeySetting));
+        var expected = Encoding.ASCII.GetBytes(app.Services.GetRequiredService<InternalKey>().Value);
         app.Use(async (http, next) =>
         {
             var open = http.Request.Path.Value is "/alive" or "/health";
@@ -60,29 +73,46 @@ public static class InternalCalls
     public static string Encode(Principal principal) => Convert.ToBase64String(JsonSerializer.SerializeToUtf8Bytes(principal, Defaults.Json));
 
     /// <summary>
-    /// A typed client of another service. Every internal call is idempotent by ids that the caller chose, so each may be retried:
-    /// at most <see cref="MaxRetries"/> times, each attempt bounded by <paramref name="attemptTimeout"/>.
+    /// A typed client of another service, by its name: <c>services:NAME:http:0</c> and, where there are several instances, <c>:1</c> and so on,
+    /// asked in turn.
     /// </summary>
-    public static void AddServiceClient<TClient>(this IServiceCollection services, IConfiguration configuration, string service, TimeSpan attemptTimeout)
+    public static void AddServiceClient<TClient>(this IHostApplicationBuilder builder, string service, TimeSpan attemptTimeout)
         where TClient : class
     {
-        var address = configuration.Service(service);
-        var key = configuration.Setting(KeySetting);
-        services.AddHttpClient<TClient>(client =>
-            {
-                client.BaseAddress = address;
-                client.DefaultRequestHeaders.Add(KeyHeader, key);
-                client.Timeout = Timeout.InfiniteTimeSpan; // each attempt has its own
-            })
-            .ConfigurePrimaryHttpMessageHandler(() => new SocketsHttpHandler { PooledConnectionLifetime = TimeSpan.FromMinutes(5), UseProxy = false, UseCookies = false, AllowAutoRedirect = false })
-            .AddHttpMessageHandler(() => new Retrying(Pipeline(attemptTimeout)))
-            .RemoveAllLoggers();
+        // Without an address the name would be looked up in DNS.
+        builder.Setting($"services:{service}:http:0");
+        var client = builder.Services.AddHttpClient<TClient>((services, http) =>
+        {
+            http.BaseAddress = Address(service);
+            http.DefaultRequestHeaders.Add(KeyHeader, services.GetRequiredService<InternalKey>().Value);
+            http.Timeout = Timeout.InfiniteTimeSpan; // that of the pipeline below
+        });
+        client.ConfigurePrimaryHttpMessageHandler(NewHandler).RemoveAllLoggers();
+        client.AddHttpMessageHandler(() => new Buffering());
+        client.AddResilienceHandler("calls", pipeline => Configure(pipeline, attemptTimeout));
+        client.AddServiceDiscovery(); // inside the retries: the next attempt asks the next instance
     }
+
+    public static Uri Address(string service) => new($"http://{service}");
+
+    public static SocketsHttpHandler NewHandler() => new()
+    {
+        PooledConnectionLifetime = TimeSpan.FromMinutes(5),
+        UseProxy = false,
+        UseCookies = false,
+        AllowAutoRedirect = false,
+    };
 
     public const int MaxRetries = 3;
 
-    static ResiliencePipeline<HttpResponseMessage> Pipeline(TimeSpan attemptTimeout) => new ResiliencePipelineBuilder<HttpResponseMessage>()
-        .AddRetry(new RetryStrategyOptions<HttpResponseMessage>
+    /// <summary>
+    /// Every internal call is idempotent by ids that the caller chose, so each may be repeated: <see cref="MaxRetries"/> times where nobody was
+    /// reached, once where an answer did not come in time. A 503 is an answer: the service is full, or its database is away, and more calls would
+    /// make it worse. A service that leaves nearly every call without an answer is left alone for a moment.
+    /// </summary>
+    static void Configure(ResiliencePipelineBuilder<HttpResponseMessage> pipeline, TimeSpan attemptTimeout) => pipeline
+        .AddTimeout(2 * attemptTimeout)
+        .AddRetry(new HttpRetryStrategyOptions
         {
             MaxRetryAttempts = MaxRetries,
             Delay = TimeSpan.FromMilliseconds(50),
@@ -90,26 +120,26 @@ public static class InternalCalls
             UseJitter = true,
             ShouldHandle = new PredicateBuilder<HttpResponseMessage>()
                 .Handle<HttpRequestException>().Handle<TimeoutRejectedException>()
-                .HandleResult(response => response.StatusCode is HttpStatusCode.ServiceUnavailable or HttpStatusCode.BadGateway),
+                .HandleResult(response => response.StatusCode is HttpStatusCode.BadGateway),
         })
-        .AddTimeout(attemptTimeout)
-        .Build();
+        .AddCircuitBreaker(new HttpCircuitBreakerStrategyOptions
+        {
+            FailureRatio = 0.9,
+            MinimumThroughput = 20,
+            SamplingDuration = TimeSpan.FromSeconds(10),
+            BreakDuration = TimeSpan.FromSeconds(1),
+            ShouldHandle = new PredicateBuilder<HttpResponseMessage>().Handle<TimeoutRejectedException>(),
+        })
+        .AddTimeout(attemptTimeout);
 
-    sealed class Retrying(ResiliencePipeline<HttpResponseMessage> pipeline) : DelegatingHandler
+    /// <summary>A body whose length is known goes out together with its head.</summary>
+    sealed class Buffering : DelegatingHandler
     {
         protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
         {
-            // JsonContent streams once; buffered content can be sent again.
             if (request.Content is { } content)
                 await content.LoadIntoBufferAsync(cancellationToken);
-            try
-            {
-                return await pipeline.ExecuteAsync(async token => await base.SendAsync(request, token), cancellationToken);
-            }
-            catch (TimeoutRejectedException e)
-            {
-                throw new TimeoutException($"{request.RequestUri?.AbsolutePath} did not answer in time", e);
-            }
+            return await base.SendAsync(request, cancellationToken);
         }
     }
 }

@@ -162,6 +162,7 @@ public static class Problems
         NpgsqlException or SocketException or TimeoutException or HttpRequestException or IOException => true,
         StackExchange.Redis.RedisException => true,
         MassTransit.MassTransitException => true,
+        Polly.ExecutionRejectedException => true, // no answer in time, or none expected
         JsonException => false,
         _ => IsOutage(e.InnerException),
     };

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
-using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 
 namespace LlmGateway.ServiceDefaults;
 
@@ -11,17 +12,15 @@ namespace LlmGateway.ServiceDefaults;
 /// </summary>
 public sealed class Envelope
 {
+    public const string Setting = "Gateway:MasterKey";
+
     const byte Version = 1;
     const int NonceSize = 12, TagSize = 16, KeySize = 32, WrappedKeySize = NonceSize + KeySize + TagSize;
 
     readonly byte[] _master;
 
-    public Envelope(IConfiguration configuration)
-    {
-        _master = Convert.FromBase64String(configuration.Setting("Gateway:MasterKey"));
-        if (_master.Length != KeySize)
-            throw new InvalidOperationException("configuration 'Gateway:MasterKey' must be 32 bytes in base64");
-    }
+    /// <param name="masterKey">Any text of 32 characters or more.</param>
+    public Envelope(string masterKey) => _master = KeySetting.Derive(masterKey, Setting);
 
     /// <param name="owner">What the secret belongs to, e.g. <c>provider:{id}</c>; needed again to open.</param>
     public string Seal(string secret, string owner)
@@ -59,5 +58,14 @@ public sealed class Envelope
         using var aes = new AesGcm(key, TagSize);
         aes.Decrypt(sealedBytes[..NonceSize], sealedBytes[NonceSize..^TagSize], sealedBytes[^TagSize..], plain, context);
         return plain;
+    }
+}
+
+public static class EnvelopeRegistration
+{
+    public static void AddEnvelope(this IHostApplicationBuilder builder)
+    {
+        var masterKey = builder.Setting(Envelope.Setting);
+        builder.Services.AddSingleton(_ => new Envelope(masterKey));
     }
 }

@@ -159,7 +159,10 @@ public sealed record Answer(string Fingerprint, IReadOnlyList<Choice> Choices, U
             return (text, null);
         }
         var whole = string.Concat(text);
-        var found = stops.Select(stop => (Stop: stop, Start: whole.IndexOf(stop, StringComparison.Ordinal))).Where(found => found.Start >= 0).ToArray();
+        var found = stops
+            .Select(stop => (Stop: stop, Start: whole.IndexOf(stop, StringComparison.Ordinal)))
+            .Where(found => found.Start >= 0)
+            .ToArray();
         if (found.Length == 0)
         {
             return (text, null);

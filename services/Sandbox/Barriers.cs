@@ -1,8 +1,9 @@
 namespace LlmGateway.Sandbox;
 
-/// <summary>Where calls to <c>*-barrier</c> models wait, by group, until a test lets them go. The number of waiting calls is bounded by the
-/// server's connections; a group exists only while someone waits in it. A release lets go who waits now; who comes later waits for the next
-/// one.</summary>
+/// <summary>
+/// Where calls to <c>*-barrier</c> models wait, by group, until a test lets them go. The number of waiting calls is bounded by the server's
+/// connections; a group exists only while someone waits in it. A release frees the calls that wait now; later calls wait for the next one.
+/// </summary>
 public sealed class Barriers
 {
     readonly Lock @lock = new();

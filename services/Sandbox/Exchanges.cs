@@ -1,6 +1,6 @@
 namespace LlmGateway.Sandbox;
 
-/// <summary>Where the wires hang their inference calls.</summary>
+/// <summary>Maps the wires' inference calls.</summary>
 public static class Exchanges
 {
     /// <summary>A call whose body a wire reads into a turn, or into the refusal of what it cannot read; one of the two is null.</summary>

@@ -40,7 +40,7 @@ public sealed record Behaviour
 
     public bool RefusesStreamOptions { get; init; }
 
-    /// <summary>Does not get on with a batch before it is cancelled.</summary>
+    /// <summary>Leaves a batch in progress until it is cancelled.</summary>
     public bool LeavesBatches { get; init; }
 }
 
@@ -59,7 +59,10 @@ public static class Faults
         Error(500, "a bug at the provider"),
         Error(503, "an overloaded provider"),
         Error(529, "an overloaded provider, in Anthropic's manner"),
-        new("-error-mid", "an error event in the middle of a stream, which then ends; 500 where there is no stream", b => b with { FailsInTheMiddle = true }),
+        new(
+            "-error-mid",
+            "an error event in the middle of a stream, which then ends; 500 where there is no stream",
+            b => b with { FailsInTheMiddle = true }),
         new("-cut", "drops the connection in the middle of the answer", b => b with { Cut = Cut.InTheMiddle }),
         new("-cut-early", "drops the connection before the first byte", b => b with { Cut = Cut.BeforeFirstByte }),
         new("-slow", "first token after 300 ms, then one each 50 ms", b => b with { Slow = true }),

@@ -5,8 +5,8 @@ namespace LlmGateway.Sandbox;
 
 /// <summary>
 /// What the caller orders in the last user message: <c>[[tokens:N]]</c>, <c>[[say:TEXT]]</c>, <c>[[thinks:N]]</c>, <c>[[cached:N]]</c>,
-/// <c>[[cachewrite:N]]</c>, <c>[[flag:CATEGORY]]</c>, <c>[[group:NAME]]</c> and any number of <c>[[tool:NAME {json}]]</c>. The first of a kind counts. What cannot be read as a marker is ordinary text, as it would
-/// be for a real model.
+/// <c>[[cachewrite:N]]</c>, <c>[[flag:CATEGORY]]</c>, <c>[[group:NAME]]</c> and any number of <c>[[tool:NAME {json}]]</c>. The first of a
+/// kind counts. What cannot be read as a marker is ordinary text, as it would be for a real model.
 /// </summary>
 /// <param name="Tokens">Wished length of the answer in tokens, at most <see cref="Answer.MaxTokens"/>.</param>
 /// <param name="Say">The answer itself; ends at the first <c>]]</c>.</param>

@@ -28,7 +28,8 @@ public static class Models
     }
 
     /// <summary>The names that a wire lists.</summary>
-    public static IEnumerable<string> Names(IEnumerable<string> own) => [.. Bases, .. own, .. Faults.All.Select(fault => Bases[0] + fault.Suffix)];
+    public static IEnumerable<string> Names(IEnumerable<string> own) =>
+        [.. Bases, .. own, .. Faults.All.Select(fault => Bases[0] + fault.Suffix)];
 
     static bool IsAnthropic(HttpRequest request) => request.Headers["anthropic-version"].Count > 0;
 }

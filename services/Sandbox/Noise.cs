@@ -3,7 +3,7 @@ using System.Text;
 
 namespace LlmGateway.Sandbox;
 
-/// <summary>What looks random and is the same each time.</summary>
+/// <summary>Reproducible pseudo-random values.</summary>
 public static class Noise
 {
     /// <summary>SplitMix64: the value at a place of a seed's sequence.</summary>
@@ -18,7 +18,9 @@ public static class Noise
         }
     }
 
-    /// <summary>A vector of length 1 for a text, different for each model. A shorter one has the direction of the longer one's beginning.</summary>
+    /// <summary>
+    /// A vector of length 1 for a text, different for each model. A shorter one has the direction of the longer one's beginning.
+    /// </summary>
     public static float[] Vector(string model, string text, int dimensions)
     {
         var seed = BitConverter.ToUInt64(SHA256.HashData(Encoding.UTF8.GetBytes($"{model}\n{text}")));

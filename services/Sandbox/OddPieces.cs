@@ -10,8 +10,7 @@ namespace LlmGateway.Sandbox;
 /// way.</param>
 public sealed class OddPieces(PipeWriter body, Pieces kind, int place)
 {
-    // Small enough to fall inside every frame, large enough to cost few writes; the sum is prime, so that the cuts wander through frames of
-    // any length.
+    // The lengths fall inside every frame and cost few writes. Their sum is prime, so that the cuts move through frames of any length.
     static readonly int[] OddLengths = [1, 7, 64, 3, 310, 2, 17, 148, 5];
 
     byte[] rest = [];
@@ -56,7 +55,7 @@ public sealed class OddPieces(PipeWriter body, Pieces kind, int place)
 
     async Task SendAsync(ReadOnlyMemory<byte> piece, CancellationToken callerLeft)
     {
-        // The server swallows writes to a caller who has left; the generation must end, so it is looked at here.
+        // The server ignores writes to a caller who has left, so the generation is ended here.
         callerLeft.ThrowIfCancellationRequested();
         await body.WriteAsync(piece, callerLeft);
     }

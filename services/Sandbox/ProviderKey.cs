@@ -1,6 +1,6 @@
 namespace LlmGateway.Sandbox;
 
-/// <summary>The keys of every wire: all are good but one.</summary>
+/// <summary>Every key but one is accepted, on every wire.</summary>
 public static class ProviderKey
 {
     public const string Bad = "sk-bad";

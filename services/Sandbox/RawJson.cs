@@ -16,7 +16,7 @@ public static class RawJson
 
     static ReadOnlySpan<byte> EndOfEvent => "\n\n"u8;
 
-    /// <summary>A member that is there and null; one that is <c>null</c> in C# is left out.</summary>
+    /// <summary>Writes a member as null; a member that is <c>null</c> in C# is left out.</summary>
     public static object Null { get; } = JsonElement.Parse("null");
 
     /// <summary>An object whose members are written as they are named.</summary>
@@ -29,7 +29,8 @@ public static class RawJson
     public static byte[] Event(string name, object data) => Frame(name, Of(data));
 
     /// <summary>A server-sent event whose data are JSON already.</summary>
-    public static byte[] Frame(string name, ReadOnlySpan<byte> data) => [.. Encoding.UTF8.GetBytes($"event: {name}\ndata: "), .. data, .. EndOfEvent];
+    public static byte[] Frame(string name, ReadOnlySpan<byte> data) =>
+        [.. Encoding.UTF8.GetBytes($"event: {name}\ndata: "), .. data, .. EndOfEvent];
 
     public static void WriteText(this Utf8JsonWriter json, string name, string text)
     {

@@ -72,7 +72,10 @@ public sealed class RequestFields(JsonElement root)
         string?[] texts = Find(path) switch
         {
             { ValueKind: JsonValueKind.String } text => [text.GetString()],
-            { ValueKind: JsonValueKind.Array } array => [.. array.EnumerateArray().Where(item => item.ValueKind == JsonValueKind.String).Select(item => item.GetString())],
+            { ValueKind: JsonValueKind.Array } array => [.. array
+                .EnumerateArray()
+                .Where(item => item.ValueKind == JsonValueKind.String)
+                .Select(item => item.GetString())],
             _ => [],
         };
         return [.. texts.OfType<string>().Where(text => text.Length > 0)];

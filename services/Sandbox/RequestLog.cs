@@ -66,7 +66,7 @@ public sealed class RequestLog
         }
     }
 
-    /// <summary>Replaces what is known of a request; one that has been forgotten or cleared meanwhile stays so.</summary>
+    /// <summary>Replaces a request's entry, unless it was forgotten or cleared meanwhile.</summary>
     public void Update(LoggedRequest request)
     {
         lock (@lock)

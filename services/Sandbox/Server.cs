@@ -3,13 +3,13 @@ using Microsoft.AspNetCore.Server.Kestrel.Core;
 
 namespace LlmGateway.Sandbox;
 
-/// <summary>The whole program but its start, so that a test can have one in its own process.</summary>
+/// <summary>The whole program without its start, so that a test can run it in its own process.</summary>
 public static class Server
 {
     public static WebApplication Build(string[] args)
     {
-        // A dropped connection ends with FIN: a reset could overtake bytes that were sent before, and a test could not tell how much of a cut
-        // answer arrived.
+        // A dropped connection ends with FIN. A reset could overtake bytes that were sent before, and a test could not tell how much of a
+        // cut answer arrived.
         AppContext.SetSwitch("Microsoft.AspNetCore.Server.Kestrel.FinOnError", true);
 
         var builder = WebApplication.CreateSlimBuilder(args);
@@ -22,12 +22,12 @@ public static class Server
             // One call is one connection (HTTP/1.1 only), so this also bounds the calls that wait at a barrier or hang.
             kestrel.Limits.MaxConcurrentConnections = 10_000;
             kestrel.ConfigureEndpointDefaults(endpoint => endpoint.Protocols = HttpProtocols.Http1);
-            // Slow callers are what tests are about; the sandbox never ends them.
+            // Tests need slow callers, so the sandbox has no minimum rate.
             kestrel.Limits.MinResponseDataRate = null;
             kestrel.Limits.MinRequestBodyDataRate = null;
         });
-        // One byte of buffer: a write ends only when the socket has taken it. So pieces stay pieces, a cut loses nothing that was written before
-        // it, and a caller who stops reading stops the generation.
+        // With one byte of buffer a write ends only when the socket has taken it. So pieces stay separate, a cut loses nothing that was
+        // written before, and a caller who stops reading stops the generation.
         builder.WebHost.UseSockets(sockets => sockets.MaxWriteBufferSize = 1);
         builder.Services.AddHealthChecks();
         builder.Services.AddSingleton(TimeProvider.System);
@@ -56,7 +56,6 @@ public static class Server
         MessageBatches.Map(app);
         app.MapGemini();
 
-        // What tests ask and order
         app.MapControl();
 
         app.MapFallback(OpenAIError.NoSuchRoute);

@@ -11,7 +11,10 @@ public sealed record WholeReply(byte[] Body, string ContentType = "application/j
 }
 
 /// <param name="Failure">What stands in place of an event and of all that follow when the model fails in the middle; called once.</param>
-public sealed record StreamReply(IEnumerable<StreamEvent> Events, Func<byte[]> Failure, string ContentType = "text/event-stream; charset=utf-8") : Reply(ContentType);
+public sealed record StreamReply(
+    IEnumerable<StreamEvent> Events,
+    Func<byte[]> Failure,
+    string ContentType = "text/event-stream; charset=utf-8") : Reply(ContentType);
 
 /// <summary>One call as its wire has understood it, and how that wire says what comes of it.</summary>
 /// <param name="Error">A failure with an HTTP status.</param>
@@ -21,6 +24,6 @@ public sealed record Turn(Question Question, Func<int, IResult> Error, Func<Answ
     /// <summary>The answer before a wire has put it into bytes.</summary>
     public Func<Question, Behaviour, Answer> Answer { get; init; } = Sandbox.Answer.To;
 
-    /// <summary>What this wire alone refuses, because the model misbehaves so.</summary>
+    /// <summary>A refusal that only this wire has, because of the model's fault.</summary>
     public Func<Behaviour, IResult?> Refusal { get; init; } = _ => null;
 }

@@ -9,7 +9,7 @@ public enum UsageReport { True, None, Negative, Zero, Huge, WrongSum, Twice }
 /// <param name="Excess">What the reported total has beyond prompt + completion: 0 unless the model lies.</param>
 public sealed record Usage(long Prompt, long Cached, long Completion, long Excess = 0)
 {
-    // Far beyond any answer, and too much for a naive product with a price in 64 bits, while the total still fits.
+    // More than any answer has: the total fits into 64 bits, its product with a price does not.
     const long HugeTokens = 1_000_000_000_000_000_000;
 
     /// <summary>Part of <see cref="Prompt"/>, beside <see cref="Cached"/>, that was written to a cache.</summary>

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text.Json;
 using LlmGateway.ServiceDefaults;
 
@@ -42,7 +41,7 @@ public static class Fields
     public static string? Email(JsonElement? value, string path) =>
         Text(value, path) is not { } email ? null : IsEmail(email) ? email : throw Invalid(path, "must be an e-mail address");
 
-    /// <summary>Something before one @ and a dotted name after it; whether mail arrives only a mail can tell.</summary>
+    /// <summary>Something before one @ and a dotted name after it. Whether mail arrives is not checked.</summary>
     public static bool IsEmail(string text)
     {
         var at = text.IndexOf('@', StringComparison.Ordinal);
@@ -57,18 +56,6 @@ public static class Fields
         if (models?.Count > MaxModels)
             throw Invalid(path, $"may have at most {MaxModels} models");
         return models?.Select((model, i) => Text(model, $"{path}[{i}]")).Distinct().ToList();
-    }
-
-    /// <summary>The <c>limit</c> of a list, from 1 to <paramref name="max"/>.</summary>
-    public static int Limit(IQueryCollection query, int fallback, int max) => Number(query, "limit", fallback, 1, max);
-
-    public static int Number(IQueryCollection query, string name, int fallback, int min, int max)
-    {
-        if (query[name].ToString() is not { Length: > 0 } text)
-            return fallback;
-        return int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number >= min && number <= max
-            ? number
-            : throw Invalid(name, $"must be a whole number from {min} to {max}");
     }
 
     public static ProblemException Invalid(string path, string reason) => new(Problems.Invalid(path, $"'{path}' {reason}."));

@@ -2,21 +2,23 @@ using LlmGateway.ServiceDefaults;
 using LlmGateway.Sessions;
 
 var builder = WebApplication.CreateBuilder(args);
-builder.AddServiceDefaults(Configuration.Needs);
+builder.AddServiceDefaults("sessions");
 builder.AddOwnDatabase<SessionsDb>("sessions");
 builder.AddRedis();
 builder.AddMessaging();
 builder.AddOutbox();
 builder.AddSeed();
-builder.Services.AddServiceClient<WalletClient>(builder.Configuration, "wallet", WalletClient.AttemptTimeout);
-builder.Services.AddSingleton<Envelope>();
+builder.AddEnvelope();
+builder.AddCredentialSeal();
+builder.AddInternalCalls();
+builder.AddServiceClient<RegistersClient>("wallet", RegistersClient.AttemptTimeout);
 builder.Services.AddHostedService<IdempotencyRetention>();
-builder.Services.AddSingleton<CredentialSeal>();
+builder.Services.AddSingleton(new SandboxAddress(builder.Configuration[SandboxAddress.Setting]));
 builder.Services.AddSingleton<SessionTokens>();
 builder.Services.AddSingleton<CustomerKeys>();
 builder.Services.AddSingleton<HotCopies>();
 
-var app = builder.Build();
+var app = builder.BuildService();
 app.UseServiceDefaults();
 app.UseInternalOnly();
 

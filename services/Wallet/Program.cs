@@ -1,22 +1,22 @@
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 using LlmGateway.Wallet;
-using MassTransit;
 
 var builder = WebApplication.CreateBuilder(args);
-builder.AddServiceDefaults(Configuration.Needs);
+builder.AddServiceDefaults("wallet");
 builder.AddOwnDatabase<WalletDb>("wallet");
 builder.AddRedis();
-builder.Services.AddSingleton<Envelope>();
+builder.AddEnvelope();
+builder.AddInternalCalls();
 builder.Services.AddHostedService<IdempotencyRetention>();
 builder.Services.AddHostedSingleton<Writer>();
 builder.Services.AddSingleton<Recalls>();
 builder.Services.AddHostedSingleton<LeaseSweeper>();
 builder.AddMessaging(
     bus => bus.AddConsumer<SettlementConsumer>(),
-    (rabbit, context) => rabbit.DurableQueue(SettlementBatch.Queue, queue => queue.ConfigureConsumer<SettlementConsumer>(context)));
+    (rabbit, context) => rabbit.DurableQueue(SettlementBatch.Queue, queue => SettlementConsumer.Configure(queue, context)));
 
-var app = builder.Build();
+var app = builder.BuildService();
 app.UseServiceDefaults();
 app.UseInternalOnly();
 

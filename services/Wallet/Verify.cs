@@ -5,7 +5,7 @@ namespace LlmGateway.Wallet;
 
 /// <summary>
 /// <c>GET /internal/verify</c>: proves from the rows that the books are right. Each check is a query that returns what breaks it.
-/// Open holds are normal while requests run; at rest there must be none.
+/// Leases hold something while requests run; at rest they must hold nothing.
 /// </summary>
 public static class Verify
 {
@@ -31,9 +31,9 @@ public static class Verify
             "select format('account %s entry %s', account, version) from (select *, sum(amount) over (partition by account order by version) running from entry) e where balance <> running"),
         ("no register is below zero or below what is reserved of it",
             "select format('account %s: %s posted, %s reserved', id, posted, reserved) from account where kind < 100 and (posted < 0 or reserved < 0 or posted < reserved)"),
-        ("what is reserved of every register equals the open holds on it",
+        ("what is reserved of every register equals what open leases hold of it",
             """
-            select format('account %s: %s reserved, holds are %s', a.id, a.reserved, coalesce(h.held, 0))
+            select format('account %s: %s reserved, leases hold %s', a.id, a.reserved, coalesce(h.held, 0))
             from account a left join (select account, sum(granted - consumed - returned) held from lease_line group by account) h on h.account = a.id
             where a.reserved <> coalesce(h.held, 0)
             """),
@@ -74,7 +74,7 @@ public static class Verify
                 from entry left join correction on correction.transfer = entry.transfer group by account) e on e.account = a.id
             where a.kind = 0 and (a.spent <> coalesce(e.spent, 0) or a.topped_up <> coalesce(e.topped_up, 0))
             """),
-        ("every hold is closed",
+        ("no lease holds anything",
             "select format('lease %s of %s still holds %s of %s', lease, holder, granted - consumed - returned, account) from lease_line join lease on lease.id = lease_line.lease where granted - consumed - returned <> 0"),
     ];
 

@@ -18,7 +18,10 @@ public sealed class AdmissionTests
     {
         var user = await Backend.App.NewUserAsync(Gateway.Usd(10 * UpperBound));
 
-        var calls = await Barrier.RunIntoAsync(200, 10, (i, prompt) => user.ChatAsync("barrier", prompt, at: i % proxies == 0 ? Stack.Proxy : Stack.Proxy2));
+        var calls = await Barrier.RunIntoAsync(
+            200,
+            10,
+            (i, prompt) => user.ChatAsync("barrier", prompt, at: i % proxies == 0 ? Stack.Proxy : Stack.Proxy2));
 
         Assert.Equal(10, calls.Count(call => call.Status == 200));
         Assert.All(calls.Where(call => call.Status != 200), call => call.MustBeProblem(402, "wallet_exhausted"));
@@ -44,7 +47,10 @@ public sealed class AdmissionTests
             "scope":{"maxSpend":"{{Gateway.Usd(10 * UpperBound)}}"}
             """);
 
-        var calls = await Barrier.RunIntoAsync(50, 10, (i, prompt) => user.ChatAsync("barrier", prompt, at: i % 2 == 0 ? Stack.Proxy : Stack.Proxy2));
+        var calls = await Barrier.RunIntoAsync(
+            50,
+            10,
+            (i, prompt) => user.ChatAsync("barrier", prompt, at: i % 2 == 0 ? Stack.Proxy : Stack.Proxy2));
         Assert.All(calls.Where(call => call.Status != 200), call => call.MustBeProblem(402, "session_cap"));
 
         var refreshed = await Task.WhenAll(Enumerable.Range(0, 4).Select(i =>

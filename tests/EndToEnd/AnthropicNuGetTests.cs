@@ -5,7 +5,9 @@ using Anthropic.Models.Messages;
 
 namespace LlmGateway.EndToEnd;
 
-/// <summary>The NuGet package <c>Anthropic</c>, unchanged, with a base URL and a key, with models of providers of its own and of a foreign wire.</summary>
+/// <summary>
+/// The NuGet package <c>Anthropic</c>, unchanged, with a base URL and a key, with models of providers of its own and of a foreign wire.
+/// </summary>
 public sealed class AnthropicNuGetTests
 {
     static readonly IReadOnlyList<ToolUnion> Tools = [Tool("weather"), Tool("clock")];
@@ -26,7 +28,9 @@ public sealed class AnthropicNuGetTests
 
         var message = await Client(user).Messages.Create(Ask($"{provider}-small", Price.Question), Token);
 
-        Assert.Equal((20, 3, 20, "end_turn"), (Text(message).Split(' ').Length, message.Usage.InputTokens, message.Usage.OutputTokens, message.StopReason!.Raw()));
+        Assert.Equal(
+            (20, 3, 20, "end_turn"),
+            (Text(message).Split(' ').Length, message.Usage.InputTokens, message.Usage.OutputTokens, message.StopReason!.Raw()));
         Assert.Equal(1_000_000_000 - 43_000, await user.BalanceAfterAsync(1));
     }
 
@@ -49,7 +53,9 @@ public sealed class AnthropicNuGetTests
     {
         var user = await Backend.Wires.NewUserAsync();
 
-        var message = await Client(user).Messages.Create(Ask($"{provider}-small", """call [[tool:weather {"city":"Rome"}]]""") with { Tools = Tools }, Token);
+        var message = await Client(user).Messages.Create(
+            Ask($"{provider}-small", """call [[tool:weather {"city":"Rome"}]]""") with { Tools = Tools },
+            Token);
 
         Assert.Equal("tool_use", message.StopReason!.Raw());
         var call = Assert.Single(message.Content, block => block.TryPickToolUse(out _));
@@ -61,7 +67,9 @@ public sealed class AnthropicNuGetTests
     public async Task Calls_several_tools_in_a_stream(string provider)
     {
         var user = await Backend.Wires.NewUserAsync();
-        var question = Ask($"{provider}-small", """call [[tool:weather {"city":"Rome"}]] [[tool:clock {"zone":"CET"}]]""") with { Tools = Tools };
+        var question = Ask(
+            $"{provider}-small",
+            """call [[tool:weather {"city":"Rome"}]] [[tool:clock {"zone":"CET"}]]""") with { Tools = Tools };
 
         var calls = new SortedDictionary<long, string>();
         await foreach (var e in Client(user).Messages.CreateStreaming(question, Token))
@@ -79,9 +87,15 @@ public sealed class AnthropicNuGetTests
     public async Task Shows_an_image(string provider)
     {
         var user = await Backend.Wires.NewUserAsync();
-        List<ContentBlockParam> content = [new TextBlockParam { Text = Price.Question }, new ImageBlockParam { Source = new Base64ImageSource { MediaType = MediaType.ImagePng, Data = Chat.Png } }];
+        List<ContentBlockParam> content =
+        [
+            new TextBlockParam { Text = Price.Question },
+            new ImageBlockParam { Source = new Base64ImageSource { MediaType = MediaType.ImagePng, Data = Chat.Png } },
+        ];
 
-        var message = await Client(user).Messages.Create(Ask($"{provider}-small", "") with { Messages = [new UserMessageParam { Content = content }] }, Token);
+        var message = await Client(user).Messages.Create(
+            Ask($"{provider}-small", "") with { Messages = [new UserMessageParam { Content = content }] },
+            Token);
 
         Assert.Equal(3 + 85, message.Usage.InputTokens);
     }
@@ -90,9 +104,12 @@ public sealed class AnthropicNuGetTests
     public async Task Answers_in_the_form_that_it_is_asked_for(string provider)
     {
         var user = await Backend.Wires.NewUserAsync();
-        var schema = Raw("""{"type":"object","properties":{"answer":{"type":"string"}},"required":["answer"],"additionalProperties":false}""");
+        var schema = Raw(
+            """{"type":"object","properties":{"answer":{"type":"string"}},"required":["answer"],"additionalProperties":false}""");
 
-        var message = await Client(user).Messages.Create(Ask($"{provider}-small", Price.Question) with { OutputConfig = new() { Format = new() { Schema = schema } } }, Token);
+        var message = await Client(user).Messages.Create(
+            Ask($"{provider}-small", Price.Question) with { OutputConfig = new() { Format = new() { Schema = schema } } },
+            Token);
 
         Assert.NotEmpty(JsonSerializer.Deserialize<JsonElement>(Text(message)).Text("answer"));
     }
@@ -107,7 +124,8 @@ public sealed class AnthropicNuGetTests
     {
         var user = await Backend.Wires.NewUserAsync(credit);
 
-        var raised = await Assert.ThrowsAnyAsync<AnthropicApiException>(() => Client(user).Messages.Create(Ask(model, Price.Question), Token));
+        var raised =
+            await Assert.ThrowsAnyAsync<AnthropicApiException>(() => Client(user).Messages.Create(Ask(model, Price.Question), Token));
 
         Assert.Equal(status, (int)raised.StatusCode);
         Assert.StartsWith("req_", raised.RequestID);
@@ -118,7 +136,10 @@ public sealed class AnthropicNuGetTests
     {
         var narrow = await Backend.Wires.NewUserAsync("1", "\"scope\":{\"models\":[\"chat-embedding\"]}");
         foreach (var (key, status) in new[] { ("sk_live_wrong", 401), (narrow.Token, 403) })
-            Assert.Equal(status, (int)(await Assert.ThrowsAnyAsync<AnthropicApiException>(() => Client(key).Messages.Create(Ask("messages-small", Price.Question), Token))).StatusCode);
+            Assert.Equal(
+                status,
+                (int)(await Assert.ThrowsAnyAsync<AnthropicApiException>(() =>
+                    Client(key).Messages.Create(Ask("messages-small", Price.Question), Token))).StatusCode);
     }
 
     [Theory, InlineData("messages"), InlineData("chat")]
@@ -139,9 +160,11 @@ public sealed class AnthropicNuGetTests
 
     static AnthropicClient Client(string key) => new() { ApiKey = key, BaseUrl = Stack.Proxy.ToString().TrimEnd('/'), MaxRetries = 0 };
 
-    static MessageCreateParams Ask(string model, string question) => new() { Model = model, MaxTokens = 500, Messages = [new UserMessageParam { Content = question }] };
+    static MessageCreateParams Ask(string model, string question) =>
+        new() { Model = model, MaxTokens = 500, Messages = [new UserMessageParam { Content = question }] };
 
-    static Tool Tool(string name) => new() { Name = name, InputSchema = InputSchema.FromRawUnchecked(Raw("""{"type":"object","properties":{"city":{"type":"string"},"zone":{"type":"string"}}}""")) };
+    static Tool Tool(string name) => new() { Name = name, InputSchema = InputSchema.FromRawUnchecked(
+        Raw("""{"type":"object","properties":{"city":{"type":"string"},"zone":{"type":"string"}}}""")) };
 
     static string Text(Message message) => string.Concat(message.Content.Select(block => block.TryPickText(out var text) ? text.Text : ""));
 

@@ -52,7 +52,10 @@ public sealed class BadInputTests
         { With("\"web_search_options\":{}"), 400, "unpriceable_parameter", "web_search_options" },
         { With("\"service_tier\":\"priority\""), 400, "unpriceable_parameter", "service_tier" },
         { With("\"modalities\":[\"text\",\"audio\"]"), 400, "unpriceable_parameter", "modalities" },
-        { """{"model":"small","messages":[{"role":"user","content":[{"type":"file","file":{"file_id":"f"}}]}]}""", 400, "unpriceable_parameter", "messages[0].content[0].type" },
+        {
+            """{"model":"small","messages":[{"role":"user","content":[{"type":"file","file":{"file_id":"f"}}]}]}""",
+            400, "unpriceable_parameter", "messages[0].content[0].type"
+        },
     };
 
     [Theory]
@@ -95,7 +98,8 @@ public sealed class BadInputTests
     {
         var user = await Backend.App.NewUserAsync();
         var request = Gateway.Request("POST", path, path == Chat.Path ? user.Token : user.Backend.Key);
-        request.Content = new ByteArrayContent(Encoding.UTF8.GetBytes(path == Chat.Path ? Chat.Body("small", Price.Question) : """{"customer":"x"}"""));
+        request.Content = new ByteArrayContent(
+            Encoding.UTF8.GetBytes(path == Chat.Path ? Chat.Body("small", Price.Question) : """{"customer":"x"}"""));
         if (type is not null)
             request.Content.Headers.ContentType = new(type);
 
@@ -137,7 +141,9 @@ public sealed class BadInputTests
     {
         var user = await Backend.App.NewUserAsync();
         var (_, key) = await user.Backend.NewKeyAsync(user.CustomerId);
-        path = path.Replace("{wallet}", user.WalletId, StringComparison.Ordinal).Replace("{customer}", user.CustomerId, StringComparison.Ordinal);
+        path = path
+            .Replace("{wallet}", user.WalletId, StringComparison.Ordinal)
+            .Replace("{customer}", user.CustomerId, StringComparison.Ordinal);
 
         foreach (var credential in (string[])[user.Token, key])
             (await Gateway.SendAsync(method, path, credential, body)).MustBeProblem(401, "wrong_credential_kind");
@@ -181,10 +187,11 @@ public sealed class BadInputTests
         var theirs = prefix switch { "wal_" => user.WalletId, "cus_" => user.CustomerId, _ => user.SessionId };
         string At(string id) => string.Format(System.Globalization.CultureInfo.InvariantCulture, path, id);
 
-        var unknown = (await Gateway.SendAsync(method, At($"{prefix}{Guid.NewGuid():N}"), Backend.Other.Key, body)).MustBeProblem(404, "not_found");
+        var unknown =
+            (await Gateway.SendAsync(method, At($"{prefix}{Guid.NewGuid():N}"), Backend.Other.Key, body)).MustBeProblem(404, "not_found");
         var garbage = (await Gateway.SendAsync(method, At("1"), Backend.Other.Key, body)).MustBeProblem(404, "not_found");
         var foreign = (await Gateway.SendAsync(method, At(theirs), Backend.Other.Key, body)).MustBeProblem(404, "not_found");
-        // The test world of the same project is another world.
+        // The test customers of the same project are separate.
         var otherWorld = (await Gateway.SendAsync(method, At(theirs), Backend.AppTest.Key, body)).MustBeProblem(404, "not_found");
 
         Assert.All([garbage, foreign, otherWorld], reply => Assert.Equal(WithoutId(unknown), WithoutId(reply)));
@@ -215,7 +222,8 @@ public sealed class BadInputTests
         var user = await Backend.App.NewUserAsync();
 
         foreach (var action in (string[])["credit", "debit"])
-            (await user.Backend.PostAsync($"/v1/wallets/{user.WalletId}/{action}", $$"""{"amount":{{amount}}}""")).MustBeProblem(400, "invalid_value", "amount");
+            (await user.Backend.PostAsync($"/v1/wallets/{user.WalletId}/{action}", $$"""{"amount":{{amount}}}"""))
+                .MustBeProblem(400, "invalid_value", "amount");
 
         await MustHaveCostNothingAsync(user);
     }
@@ -309,7 +317,11 @@ public sealed class BadInputTests
         var frozen = (await user.Backend.PostAsync($"/v1/wallets/{user.WalletId}/freeze", "{}")).MustBe(200);
         Assert.Equal("frozen", frozen.Json.Text("status"));
         foreach (var proxy in (Uri[])[Stack.Proxy, Stack.Proxy2])
-            (await Eventually.GetAsync(() => user.ChatAsync("small", Price.Question, at: proxy), reply => reply.Status != 200, "the refusal", TimeSpan.FromSeconds(1)))
+            (await Eventually.GetAsync(
+                () => user.ChatAsync("small", Price.Question, at: proxy),
+                reply => reply.Status != 200,
+                "the refusal",
+                TimeSpan.FromSeconds(1)))
                 .MustBeProblem(402, "wallet_frozen");
         Assert.NotEqual("0", (await user.OwnBalanceAsync()).MustBe(200).Json.Text("balance"));
 
@@ -340,7 +352,12 @@ public sealed class BadInputTests
     [InlineData("GET", "/internal/verify")]
     [InlineData("POST", "/internal/leases")]
     public async Task What_does_not_exist_is_404_and_internal_routes_do_not_exist_outside(string method, string path) =>
-        (await Gateway.SendAsync(method, path, Backend.App.Key, method == "POST" ? "{}" : null, headers: [("X-Gateway-Internal", Stack.InternalKey)]))
+        (await Gateway.SendAsync(
+            method,
+            path,
+            Backend.App.Key,
+            method == "POST" ? "{}" : null,
+            headers: [("X-Gateway-Internal", Stack.InternalKey)]))
             .MustBeProblem(404, "not_found");
 
     [Fact]
@@ -350,7 +367,8 @@ public sealed class BadInputTests
         var principal = Convert.ToBase64String(Encoding.UTF8.GetBytes(JsonSerializer.Serialize(new { kind = "secretKey" })));
 
         (await Gateway.SendAsync("GET", $"/v1/wallets/{user.WalletId}", user.Token,
-            headers: [("X-Gateway-Principal", principal), ("X-Gateway-Internal", Stack.InternalKey)])).MustBeProblem(401, "wrong_credential_kind");
+            headers: [("X-Gateway-Principal", principal), ("X-Gateway-Internal", Stack.InternalKey)]))
+            .MustBeProblem(401, "wrong_credential_kind");
     }
 
     static string With(string member) => $$"""{"model":"small",{{Hello}},{{member}}}""";

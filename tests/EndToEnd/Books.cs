@@ -7,7 +7,17 @@ enum Outcome { Completed, Aborted, Interrupted, Failed }
 
 /// <summary>What the ledger has of a request. Amounts are nano-dollars.</summary>
 sealed record UsageRow(
-    Guid RequestId, Outcome Outcome, int Status, long InputTokens, long OutputTokens, long Cost, long Charged, long Absorbed, bool Estimated, string? Reason, Guid? AttemptOf = null);
+    Guid RequestId,
+    Outcome Outcome,
+    int Status,
+    long InputTokens,
+    long OutputTokens,
+    long Cost,
+    long Charged,
+    long Absorbed,
+    bool Estimated,
+    string? Reason,
+    Guid? AttemptOf = null);
 
 /// <summary>The ledger's tables, read directly: what must be true whatever the API shows.</summary>
 static class Books
@@ -33,8 +43,18 @@ static class Books
         await using var row = await query.ExecuteReaderAsync();
         var rows = new List<UsageRow>();
         while (await row.ReadAsync())
-            rows.Add(new(row.GetGuid(0), (Outcome)row.GetInt16(1), row.GetInt16(2), row.GetInt64(3), row.GetInt64(4),
-                row.GetInt64(5), row.GetInt64(6), row.GetInt64(7), row.GetBoolean(8), row.IsDBNull(9) ? null : row.GetString(9), row.IsDBNull(10) ? null : row.GetGuid(10)));
+            rows.Add(new(
+                row.GetGuid(0),
+                (Outcome)row.GetInt16(1),
+                row.GetInt16(2),
+                row.GetInt64(3),
+                row.GetInt64(4),
+                row.GetInt64(5),
+                row.GetInt64(6),
+                row.GetInt64(7),
+                row.GetBoolean(8),
+                row.IsDBNull(9) ? null : row.GetString(9),
+                row.IsDBNull(10) ? null : row.GetGuid(10)));
         return rows;
     }
 
@@ -64,7 +84,10 @@ static class Books
 
     /// <summary>What leases hold of the users' registers, nano-dollars.</summary>
     public static Task<long> HeldAsync(IEnumerable<User> users) =>
-        NumberAsync(Wallet, "select sum(reserved)::bigint from account where owner = any($1)", users.Select(user => user.Customer).ToArray());
+        NumberAsync(
+            Wallet,
+            "select sum(reserved)::bigint from account where owner = any($1)",
+            users.Select(user => user.Customer).ToArray());
 
     /// <summary>The project that a user belongs to, as the ledger knows it.</summary>
     public static async Task<Guid> ProjectAsync(User user)
@@ -76,14 +99,17 @@ static class Books
 
     /// <summary>Ends a session's time, as if it had run out.</summary>
     public static Task ExpireAsync(User user) =>
-        RunAsync("update session set expires_at = now() - interval '1 second' where id = $1", Guid.ParseExact(user.SessionId["ses_".Length..], "N"));
+        RunAsync(
+            "update session set expires_at = now() - interval '1 second' where id = $1",
+            Guid.ParseExact(user.SessionId["ses_".Length..], "N"));
 
     /// <summary>Limits a customer; until there is a route for it, only the seed file can.</summary>
     public static Task LimitAsync(User user, int? requestsPerMinute, int? tokensPerMinute) => RunAsync(
         "update customer set requests_per_minute = $2, tokens_per_minute = $3 where id = $1",
         user.Customer, (object?)requestsPerMinute ?? DBNull.Value, (object?)tokensPerMinute ?? DBNull.Value);
 
-    public static Task<long> CustomersAsync(string externalId) => NumberAsync(Sessions, "select count(*) from customer where external_id = $1", externalId);
+    public static Task<long> CustomersAsync(string externalId) =>
+        NumberAsync(Sessions, "select count(*) from customer where external_id = $1", externalId);
 
     static async Task RunAsync(string sql, params object[] values)
     {

@@ -1,6 +1,6 @@
 namespace LlmGateway.EndToEnd;
 
-/// <summary>These tests need the stack to themselves: they keep both cores busy, or price what others have called anew.</summary>
+/// <summary>These tests need the stack to themselves: they keep both cores busy, or rerate calls of other tests.</summary>
 [CollectionDefinition(nameof(Alone), DisableParallelization = true)]
 public sealed class Alone;
 
@@ -18,7 +18,10 @@ public sealed class BurstTests
             var user = await Backend.App.NewUserAsync(Gateway.Usd(Covered * AdmissionTests.UpperBound));
             users.Add(user);
 
-            var calls = await Barrier.RunIntoAsync(Calls, Covered, (i, prompt) => user.ChatAsync("barrier", prompt, at: i % 2 == 0 ? Stack.Proxy : Stack.Proxy2));
+            var calls = await Barrier.RunIntoAsync(
+                Calls,
+                Covered,
+                (i, prompt) => user.ChatAsync("barrier", prompt, at: i % 2 == 0 ? Stack.Proxy : Stack.Proxy2));
 
             Assert.Equal(Covered, calls.Count(call => call.Status == 200));
             Assert.All(calls.Where(call => call.Status != 200), call => call.MustBeProblem(402, "wallet_exhausted"));
@@ -27,10 +30,12 @@ public sealed class BurstTests
         foreach (var user in users)
         {
             // Four words in, five out.
-            Assert.Equal(Covered * (AdmissionTests.UpperBound - (4 * Price.Input + 5 * Price.Output)), await user.BalanceAfterAsync(Covered));
+            Assert.Equal(
+                Covered * (AdmissionTests.UpperBound - (4 * Price.Input + 5 * Price.Output)),
+                await user.BalanceAfterAsync(Covered));
             Assert.All(await Books.UsageAsync(user), usage => Assert.Equal((usage.Cost, 0), (usage.Charged, usage.Absorbed)));
         }
-        // Slices go back when they have been idle for two seconds, long before their leases would expire.
+        // Slices are returned after two idle seconds, long before their leases expire.
         await Eventually.HoldsAsync(async () => await Books.HeldAsync(users) == 0, "the return of every slice");
         await Books.WaitUntilRightAsync();
     }

@@ -12,7 +12,8 @@ static class Chat
 
     /// <param name="more">More members of the request.</param>
     public static string Body(string model, string prompt, string? more = null) =>
-        $$"""{"model":"{{model}}","messages":[{"role":"user","content":{{JsonSerializer.Serialize(prompt)}}}]{{(more is null ? "" : "," + more)}}}""";
+        $$"""{"model":"{{model}}","messages":"""
+            + $$"""[{"role":"user","content":{{JsonSerializer.Serialize(prompt)}}}]{{(more is null ? "" : "," + more)}}}""";
 
     public static Task<Reply> AskAsync(string credential, string model, string prompt, string? more = null, Uri? at = null) =>
         Gateway.SendAsync("POST", Path, credential, Body(model, prompt, more), at);

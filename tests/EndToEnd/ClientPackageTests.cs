@@ -62,7 +62,10 @@ public sealed class ClientPackageTests
         await Books.ExpireAsync(user);
         var fresh = await Backend.App.MintAsync(user.ExternalId);
 
-        var result = await RunAsync("asksItsBackend", user, fresh: new { token = fresh.Token, expiresAt = DateTimeOffset.UtcNow.AddSeconds(900) });
+        var result = await RunAsync(
+            "asksItsBackend",
+            user,
+            fresh: new { token = fresh.Token, expiresAt = DateTimeOffset.UtcNow.AddSeconds(900) });
 
         Assert.Equal(1, result.Int("asked"));
         Assert.NotEmpty(result.Text("content"));
@@ -102,9 +105,15 @@ public sealed class ClientPackageTests
         }
     }
 
-    static Task<JsonElement> RunAsync(string scenario, User user, string? model = null, DateTimeOffset? expiresAt = null, object? fresh = null) =>
+    static Task<JsonElement> RunAsync(
+        string scenario,
+        User user,
+        string? model = null,
+        DateTimeOffset? expiresAt = null,
+        object? fresh = null) =>
         Node.RunAsync("client.mjs", scenario, new
         {
-            gatewayUrl = Stack.Proxy, apiUrl = Stack.Proxy2, token = user.Token, expiresAt = expiresAt ?? DateTimeOffset.UtcNow.AddSeconds(890), model, fresh,
+            gatewayUrl = Stack.Proxy, apiUrl = Stack.Proxy2, token = user.Token, expiresAt = expiresAt
+                ?? DateTimeOffset.UtcNow.AddSeconds(890), model, fresh,
         });
 }

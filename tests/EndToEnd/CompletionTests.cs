@@ -12,7 +12,8 @@ public sealed class CompletionTests
     {
         var user = await Backend.Wires.NewUserAsync();
 
-        var reply = (await PostAsync(user, """{"model":"chat-small","prompt":["one two three","four"],"n":2,"max_tokens":5}""", path)).MustBe(200);
+        var reply =
+            (await PostAsync(user, """{"model":"chat-small","prompt":["one two three","four"],"n":2,"max_tokens":5}""", path)).MustBe(200);
 
         Assert.Equal(["0", "1", "2", "3"], reply.Json.Items("choices").Select(choice => choice.GetProperty("index").ToString()));
         Assert.Equal("0.000044", reply["X-LLMGateway-Cost"]);
@@ -39,10 +40,17 @@ public sealed class CompletionTests
     {
         var user = await Backend.Wires.NewUserAsync();
 
-        var reply = (await PostAsync(user, $$$"""{"model":"chat-small","prompt":"one two three","max_tokens":7,"stream":true{{{(asks ? ",\"stream_options\":{\"include_usage\":true}" : "")}}}}""")).MustBe(200);
+        var reply = (await PostAsync(
+            user,
+            $$$"""{"model":"chat-small","prompt":"one two """
+                + $$$"""three","max_tokens":7,"stream":true{{{(asks ? ",\"stream_options\":{\"include_usage\":true}" : "")}}}}"""))
+            .MustBe(200);
 
         Assert.Equal("[DONE]", reply.Events.Last());
-        Assert.Equal(7, string.Concat(reply.Chunks.SelectMany(chunk => chunk.Items("choices")).Select(choice => choice.GetProperty("text").GetString())).Split(' ').Length);
+        Assert.Equal(
+            7,
+            string.Concat(reply.Chunks.SelectMany(chunk => chunk.Items("choices")).Select(choice => choice.GetProperty("text").GetString()))
+                .Split(' ').Length);
         var costs = reply.Chunks.Where(chunk => chunk.TryGetProperty("usage", out var usage) && usage.ValueKind == JsonValueKind.Object)
             .Select(chunk => chunk.GetProperty("usage").GetProperty("cost").GetString());
         Assert.Equal(asks ? ["0.000017"] : [], costs);
@@ -85,5 +93,6 @@ public sealed class CompletionTests
         Assert.Empty(await Books.UsageAsync(user));
     }
 
-    static Task<Reply> PostAsync(User user, string body, string path = "/v1/completions") => Gateway.SendAsync("POST", path, user.Token, body);
+    static Task<Reply> PostAsync(User user, string body, string path = "/v1/completions") =>
+        Gateway.SendAsync("POST", path, user.Token, body);
 }

@@ -57,10 +57,18 @@ public sealed partial class ConnectionAttackTests
     {
         var user = await Backend.App.NewUserAsync();
         using var packed = new MemoryStream();
-        using (Stream packer = encoding switch { "br" => new BrotliStream(packed, CompressionLevel.Fastest, leaveOpen: true), "deflate" => new ZLibStream(packed, CompressionLevel.Fastest, leaveOpen: true), _ => new GZipStream(packed, CompressionLevel.Fastest, leaveOpen: true) })
+        using (Stream packer = encoding switch
+        {
+            "br" => new BrotliStream(packed, CompressionLevel.Fastest, leaveOpen: true),
+            "deflate" => new ZLibStream(packed, CompressionLevel.Fastest, leaveOpen: true),
+            _ => new GZipStream(packed, CompressionLevel.Fastest, leaveOpen: true),
+        })
             packer.Write(Encoding.UTF8.GetBytes(Chat.Body("small", new string(' ', 100_000))));
         var request = Gateway.Request("POST", Chat.Path, user.Token);
-        request.Content = new ByteArrayContent(packed.ToArray()) { Headers = { ContentType = new MediaTypeHeaderValue("application/json") } };
+        request.Content = new ByteArrayContent(packed.ToArray())
+        {
+            Headers = { ContentType = new MediaTypeHeaderValue("application/json") },
+        };
         request.Content.Headers.TryAddWithoutValidation("Content-Encoding", encoding);
 
         (await Gateway.SendAsync(request)).MustBe(400);
@@ -77,8 +85,12 @@ public sealed partial class ConnectionAttackTests
     static async Task<string[]> StatusesAsync(User user, string head, string body)
     {
         var host = Stack.Proxy.Authority;
-        var text = await RawHttp.SendAsync(string.Create(CultureInfo.InvariantCulture, $"POST {Chat.Path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {user.Token}\r\nContent-Type: application/json\r\n{head}{body}")
-            + $"GET /v1/models HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        var text = await RawHttp.SendAsync(
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"POST {Chat.Path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {user.Token}\r\nContent-Type: application/json\r\n"
+                    + $"{head}{body}")
+                + $"GET /v1/models HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
         return [.. Status().Matches(text).Select(match => match.Groups[1].Value)];
     }
 

@@ -1,9 +1,14 @@
 namespace LlmGateway.EndToEnd;
 
-/// <summary>What browsers are told. The test projects allow <c>https://app.example.com</c>, <c>https://other.example.com</c> and a few more.</summary>
+/// <summary>
+/// The CORS headers of answers. The test projects allow <c>https://app.example.com</c>, <c>https://other.example.com</c> and a few more.
+/// </summary>
 public sealed class CorsTests
 {
-    const string Allowed = "https://app.example.com", Extension = "chrome-extension://abcdefghijklmnopabcdefghijklmnop", Forbidden = "https://evil.example.com";
+    const string
+        Allowed = "https://app.example.com",
+        Extension = "chrome-extension://abcdefghijklmnopabcdefghijklmnop",
+        Forbidden = "https://evil.example.com";
 
     [Theory]
     [InlineData(Chat.Path, "POST")]
@@ -35,7 +40,16 @@ public sealed class CorsTests
         var reply = (await AskAsync(user.Token, Allowed)).MustBe(200);
 
         Assert.Equal(Allowed, reply["Access-Control-Allow-Origin"]);
-        string[] exposed = ["X-Request-Id", "request-id", "X-LLMGateway-Cost", "X-LLMGateway-Model", "X-LLMGateway-Provider", "Retry-After", "X-RateLimit-Limit-Requests"];
+        string[] exposed =
+        [
+            "X-Request-Id",
+            "request-id",
+            "X-LLMGateway-Cost",
+            "X-LLMGateway-Model",
+            "X-LLMGateway-Provider",
+            "Retry-After",
+            "X-RateLimit-Limit-Requests",
+        ];
         foreach (var header in exposed)
             Assert.Contains(header, reply["Access-Control-Expose-Headers"]);
     }
@@ -79,7 +93,11 @@ public sealed class CorsTests
     }
 
     static Task<Reply> PreflightAsync(string path, string method, string origin) => Gateway.SendAsync("OPTIONS", path, headers:
-        [("Origin", origin), ("Access-Control-Request-Method", method), ("Access-Control-Request-Headers", "authorization, content-type, x-stainless-lang")]);
+    [
+        ("Origin", origin),
+        ("Access-Control-Request-Method", method),
+        ("Access-Control-Request-Headers", "authorization, content-type, x-stainless-lang"),
+    ]);
 
     static Task<Reply> AskAsync(string credential, string origin) =>
         Gateway.SendAsync("POST", Chat.Path, credential, Chat.Body("small", Price.Question), headers: [("Origin", origin)]);

@@ -13,8 +13,11 @@ public sealed class CustomerTests
         var id = (await Backend.App.PostAsync("/v1/customers", body)).MustBe(201).Json.Text("id");
         (await Backend.App.PostAsync("/v1/customers", $$"""{"externalId":"{{externalId}}"}""")).MustBe(409);
 
-        var changed = (await Backend.App.PatchAsync($"/v1/customers/{id}", """{"email":null,"name":"Ada","phone":"+49 30 1"}""")).MustBe(200).Json;
-        Assert.Equal((null, "Ada", "100% & Co_", "+49 30 1"), (changed.Text("email"), changed.Text("name"), changed.Text("company"), changed.Text("phone")));
+        var changed =
+            (await Backend.App.PatchAsync($"/v1/customers/{id}", """{"email":null,"name":"Ada","phone":"+49 30 1"}""")).MustBe(200).Json;
+        Assert.Equal(
+            (null, "Ada", "100% & Co_", "+49 30 1"),
+            (changed.Text("email"), changed.Text("name"), changed.Text("company"), changed.Text("phone")));
         (await Backend.App.PatchAsync($"/v1/customers/{id}", """{"balance":"1000000"}""")).MustBeProblem(400, "invalid_value", "balance");
         (await Backend.App.PatchAsync($"/v1/customers/{id}", """{"status":"gone"}""")).MustBeProblem(400, "invalid_value", "status");
 
@@ -38,7 +41,9 @@ public sealed class CustomerTests
         var customer = (await Backend.App.GetAsync($"/v1/customers/{user.CustomerId}")).MustBe(200).Json;
 
         var wallet = customer.GetProperty("wallet");
-        Assert.Equal((user.WalletId, "1.999957", "USD", "active"), (wallet.Text("id"), wallet.Text("balance"), wallet.Text("currency"), wallet.Text("status")));
+        Assert.Equal(
+            (user.WalletId, "1.999957", "USD", "active"),
+            (wallet.Text("id"), wallet.Text("balance"), wallet.Text("currency"), wallet.Text("status")));
         Assert.Equal(("0.000043", "0"), (customer.Text("lifetimeSpend"), customer.Text("lifetimeToppedUp")));
         Assert.Equal(["usage", "grant"], customer.Items("recentLedger").Select(entry => entry.Text("type")));
     }
@@ -53,13 +58,16 @@ public sealed class CustomerTests
         var seen = new List<string>();
         for (string? cursor = null, next = ""; next is not null; cursor = next)
         {
-            var page = (await Backend.App.GetAsync($"/v1/customers?search={mark}&limit=2{(cursor is null ? "" : $"&cursor={cursor}")}")).MustBe(200).Json;
+            var page = (await Backend.App.GetAsync($"/v1/customers?search={mark}&limit=2{(cursor is null ? "" : $"&cursor={cursor}")}"))
+                .MustBe(200).Json;
             seen.AddRange(page.Items("customers").Select(customer => customer.Text("externalId")));
             next = page.Text("nextCursor");
         }
 
         Assert.Equal(Enumerable.Range(0, 5).Reverse().Select(i => $"{mark}-{i}"), seen);
-        var byOffset = (await Backend.App.GetAsync($"/v1/customers?search={mark}&limit=2&offset=3")).MustBe(200).Json.GetProperty("customers");
+        var byOffset = (await Backend.App.GetAsync($"/v1/customers?search={mark}&limit=2&offset=3"))
+            .MustBe(200).Json
+            .GetProperty("customers");
         Assert.Equal([$"{mark}-1", $"{mark}-0"], byOffset.EnumerateArray().Select(customer => customer.Text("externalId")));
     }
 
@@ -96,7 +104,11 @@ public sealed class CustomerTests
         var (_, key) = await Backend.App.NewKeyAsync(user.CustomerId, $"\"expiresAt\":\"{DateTimeOffset.UtcNow.AddSeconds(2):O}\"");
         (await Chat.AskAsync(key, "small", Price.Question)).MustBe(200);
 
-        var refused = await Eventually.GetAsync(() => Chat.AskAsync(key, "small", Price.Question), reply => reply.Status != 200, "the end of the key", TimeSpan.FromSeconds(4));
+        var refused = await Eventually.GetAsync(
+            () => Chat.AskAsync(key, "small", Price.Question),
+            reply => reply.Status != 200,
+            "the end of the key",
+            TimeSpan.FromSeconds(4));
         refused.MustBeProblem(401, "expired");
     }
 
@@ -105,7 +117,8 @@ public sealed class CustomerTests
     {
         var user = await Backend.App.NewUserAsync();
         var path = $"/v1/customers/{user.CustomerId}/keys";
-        (await Backend.App.PostAsync(path, """{"name":"old","expiresAt":"2020-01-01T00:00:00Z"}""")).MustBeProblem(400, "invalid_value", "expiresAt");
+        (await Backend.App.PostAsync(path, """{"name":"old","expiresAt":"2020-01-01T00:00:00Z"}"""))
+            .MustBeProblem(400, "invalid_value", "expiresAt");
         (await Backend.App.PostAsync(path, "{}")).MustBeProblem(400, "missing_field", "name");
     }
 
@@ -137,10 +150,13 @@ public sealed class CustomerTests
         var found = (await Backend.App.GetAsync("/v1/customers?search=seeded@example.com")).MustBe(200).Json.GetProperty("customers");
         var customer = Assert.Single(found.EnumerateArray());
         Assert.Equal(("seeded", "Seeded Customer"), (customer.Text("externalId"), customer.Text("name")));
-        // Granted once, however often the seed is applied: what was spent is gone.
+        // The credit is granted once, however often the seed is applied.
         Assert.True(Gateway.Nanos(customer.GetProperty("wallet").GetProperty("balance")) <= 12_500_000_000);
     }
 
     static async Task<List<string>> FoundAsync(string query) =>
-        [.. (await Backend.App.GetAsync($"/v1/customers?{query}")).MustBe(200).Json.Items("customers").Select(customer => customer.Text("id"))];
+        [.. (await Backend.App.GetAsync($"/v1/customers?{query}"))
+            .MustBe(200).Json
+            .Items("customers")
+            .Select(customer => customer.Text("id"))];
 }

@@ -8,15 +8,20 @@ namespace LlmGateway.EndToEnd;
 [Collection(nameof(Outages))]
 public sealed class DevTests : IDisposable
 {
-    static readonly string Tool = Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "..", "..", "AppHost", "release", "LlmGateway.AppHost.dll"));
+    static readonly string Tool = Path.GetFullPath(
+        Path.Combine(AppContext.BaseDirectory, "..", "..", "AppHost", "release", "LlmGateway.AppHost.dll"));
 
     readonly string _data = Directory.CreateTempSubdirectory("llmgateway-dev-").FullName;
 
     [Fact]
     public async Task A_second_stack_runs_beside_this_one_and_the_lines_that_it_and_the_README_print_work()
     {
-        var (code, screen) = await Shell.RunAsync("env", ["OPENAI_API_KEY=of-nobody", "ANTHROPIC_API_KEY=of-nobody", "GOOGLE_API_KEY=of-nobody",
-            "dotnet", Tool, "run", "--ports", "5400", "--data", _data, "--no-dashboard", "--detach"]);
+        var (code, screen) = await Shell.RunAsync(
+            "env",
+            [
+                "OPENAI_API_KEY=of-nobody", "ANTHROPIC_API_KEY=of-nobody", "GOOGLE_API_KEY=of-nobody",
+                "dotnet", Tool, "run", "--ports", "5400", "--data", _data, "--no-dashboard", "--detach",
+            ]);
         Assert.True(code == 0, screen);
         try
         {
@@ -26,15 +31,22 @@ public sealed class DevTests : IDisposable
             Assert.Contains("chat.completion", (await Shell.RunAsync("bash", "-c", curl)).Output);
             Assert.Equal(2, Readme.Curls.Length);
             foreach (var (command, expected) in Readme.Curls.Zip(["chat.completion", "sessionToken"]))
-                Assert.Contains(expected, (await Shell.RunAsync("bash", "-c", command.Replace("127.0.0.1:400", "127.0.0.1:540", StringComparison.Ordinal))).Output);
+            {
+                var here = command.Replace("127.0.0.1:400", "127.0.0.1:540", StringComparison.Ordinal);
+                Assert.Contains(expected, (await Shell.RunAsync("bash", "-c", here)).Output);
+            }
 
             var key = screen.Split("Customer key")[1].Split('\n')[0].Trim();
             var models = (await Gateway.SendAsync("GET", "http://127.0.0.1:5401/v1/models", key)).MustBe(200).Json;
-            Assert.Equal(["anthropic", "google", "openai", "sandbox"], models.Items("data").Select(model => model.Text("owned_by")).Distinct().Order());
+            Assert.Equal(
+                ["anthropic", "google", "openai", "sandbox"],
+                models.Items("data").Select(model => model.Text("owned_by")).Distinct().Order());
 
             var (listed, catalogue) = await DevAsync("models", "list", "--data", _data);
             Assert.True(listed == 0, catalogue);
-            Assert.All(["openai/gpt-4o-mini ", "anthropic/claude-", "google/gemini-", "above 200000: input", "in a batch: input"], known => Assert.Contains(known, catalogue));
+            Assert.All(
+                ["openai/gpt-4o-mini ", "anthropic/claude-", "google/gemini-", "above 200000: input", "in a batch: input"],
+                known => Assert.Contains(known, catalogue));
 
             var status = JsonSerializer.Deserialize<JsonElement>((await DevAsync("status", "--data", _data, "--json")).Output);
             Assert.All(status.GetProperty("services").EnumerateArray(), service =>
@@ -47,13 +59,16 @@ public sealed class DevTests : IDisposable
             Assert.NotEqual(0, again.Code);
             Assert.Contains("already runs", again.Output);
             Assert.Equal(0, (await DevAsync("verify", "--data", _data)).Code);
-            Assert.Contains("listening on", (await DevAsync("logs", "wallet", "--data", _data, "--lines", "200")).Output, StringComparison.OrdinalIgnoreCase);
+            Assert.Contains(
+                "listening on",
+                (await DevAsync("logs", "wallet", "--data", _data, "--lines", "200")).Output,
+                StringComparison.OrdinalIgnoreCase);
         }
         finally
         {
             Assert.Equal(0, (await DevAsync("stop", "--data", _data)).Code);
         }
-        // Nothing is left: the same ports can be had again.
+        // The same ports are free again, so no process is left.
         foreach (var port in (int[])[5401, 5402, 5411, 5412, 5420, 5440, 5441, 5442])
             Listen(port).Dispose();
     }
@@ -88,9 +103,13 @@ public sealed class DevTests : IDisposable
     public async Task A_broken_seed_stops_the_start_and_names_the_path()
     {
         var seed = Path.Combine(_data, "seed.json");
-        await File.WriteAllTextAsync(seed, """{"organizations": [{"name": "x", "projects": [{"name": "p", "plans": [{"id": "pro"}]}]}]}""", TestContext.Current.CancellationToken);
+        await File.WriteAllTextAsync(
+            seed,
+            """{"organizations": [{"name": "x", "projects": [{"name": "p", "plans": [{"id": "pro"}]}]}]}""",
+            TestContext.Current.CancellationToken);
 
-        var (code, output) = await DevAsync("run", "--ports", "5500", "--data", Path.Combine(_data, "d"), "--seed", seed, "--no-dashboard", "--detach");
+        var data = Path.Combine(_data, "d");
+        var (code, output) = await DevAsync("run", "--ports", "5500", "--data", data, "--seed", seed, "--no-dashboard", "--detach");
 
         Assert.NotEqual(0, code);
         Assert.Contains("organizations[0].projects[0].plans", output);

@@ -25,7 +25,8 @@ static class Eventually
         }
     }
 
-    public static Task HoldsAsync(Func<Task<bool>> holds, string what, TimeSpan? atMost = null) => GetAsync(holds, answer => answer, what, atMost);
+    public static Task HoldsAsync(Func<Task<bool>> holds, string what, TimeSpan? atMost = null) =>
+        GetAsync(holds, answer => answer, what, atMost);
 
     static string? Show(object? answer) =>
         answer is IEnumerable items and not string ? $"[{string.Join(", ", items.Cast<object>())}]" : answer?.ToString();

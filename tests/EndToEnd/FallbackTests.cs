@@ -1,7 +1,8 @@
 namespace LlmGateway.EndToEnd;
 
 /// <summary>
-/// Models that two providers offer: the first, on the chat wire, has the fault of its name; the second, on Anthropic's, is sound and dearer ($3 and $4 per million tokens).
+/// Models that two providers offer: the first, on the chat wire, has the fault of its name; the second, on Anthropic's, is sound and dearer
+/// ($3 and $4 per million tokens).
 /// </summary>
 public sealed class FallbackTests
 {
@@ -39,7 +40,9 @@ public sealed class FallbackTests
         var reply = (await Chat.AskAsync(user.Token, "fallback-late", Price.Question, "\"stream\":true")).MustBe(200);
 
         Assert.Contains("The provider broke off its answer.", reply.Text);
-        Assert.Equal((Outcome.Interrupted, 3 * Price.Input + 10 * Price.Output), ((await Books.OnlyUsageAsync(user)).Outcome, (await Books.OnlyUsageAsync(user)).Charged));
+        Assert.Equal(
+            (Outcome.Interrupted, 3 * Price.Input + 10 * Price.Output),
+            ((await Books.OnlyUsageAsync(user)).Outcome, (await Books.OnlyUsageAsync(user)).Charged));
     }
 
     [Fact]
@@ -55,7 +58,9 @@ public sealed class FallbackTests
     {
         var user = await Backend.Wires.NewUserAsync();
         (await Chat.AskAsync(user.Token, "chat/fallback", Price.Question)).MustBe(502);
-        Assert.Equal("messages", (await Chat.AskAsync(user.Token, "messages/fallback", Price.Question)).MustBe(200)["X-LLMGateway-Provider"]);
+        Assert.Equal(
+            "messages",
+            (await Chat.AskAsync(user.Token, "messages/fallback", Price.Question)).MustBe(200)["X-LLMGateway-Provider"]);
     }
 
     [Fact]
@@ -84,6 +89,8 @@ public sealed class FallbackTests
         var user = await Backend.Wires.NewUserAsync("1", "\"scope\":{\"models\":[\"messages/fallback\"]}");
         Assert.Equal("messages", (await Chat.AskAsync(user.Token, "fallback", Price.Question)).MustBe(200)["X-LLMGateway-Provider"]);
         Assert.Equal(AtSecond, (await Books.OnlyUsageAsync(user)).Charged);
-        Assert.Equal(["fallback"], (await Gateway.SendAsync("GET", "/v1/models", user.Token)).MustBe(200).Json.Items("data").Select(model => model.Text("id")));
+        Assert.Equal(
+            ["fallback"],
+            (await Gateway.SendAsync("GET", "/v1/models", user.Token)).MustBe(200).Json.Items("data").Select(model => model.Text("id")));
     }
 }

@@ -33,7 +33,9 @@ public sealed class FaultTests
         (await user.ChatAsync("badusage-sum", Price.Question)).MustBe(200);
 
         var row = await Books.OnlyUsageAsync(user);
-        Assert.Equal((27, 3_000 + 27 * 2_000, false, "usage_total_exceeds_parts"), (row.OutputTokens, row.Charged, row.Estimated, row.Reason));
+        Assert.Equal(
+            (27, 3_000 + 27 * 2_000, false, "usage_total_exceeds_parts"),
+            (row.OutputTokens, row.Charged, row.Estimated, row.Reason));
     }
 
     [Fact]
@@ -94,7 +96,9 @@ public sealed class FaultTests
         Assert.Equal(10, reply.Content.Split(' ').Length);
 
         var row = await Books.OnlyUsageAsync(user);
-        Assert.Equal((Outcome.Interrupted, 3L, 10L, 3_000L + 10 * 2_000, true), (row.Outcome, row.InputTokens, row.OutputTokens, row.Charged, row.Estimated));
+        Assert.Equal(
+            (Outcome.Interrupted, 3L, 10L, 3_000L + 10 * 2_000, true),
+            (row.Outcome, row.InputTokens, row.OutputTokens, row.Charged, row.Estimated));
         Assert.Equal(Start - 23_000, await user.BalanceAfterAsync(1));
     }
 
@@ -191,7 +195,9 @@ public sealed class FaultTests
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => call);
         await Sandbox.CallAsync(tag, seen => seen.Outcome == "aborted", "the abort at the provider");
         var row = await Books.OnlyUsageAsync(user);
-        Assert.Equal((Outcome.Aborted, 3L, 0L, 3_000L, true, "aborted"), (row.Outcome, row.InputTokens, row.OutputTokens, row.Charged, row.Estimated, row.Reason));
+        Assert.Equal(
+            (Outcome.Aborted, 3L, 0L, 3_000L, true, "aborted"),
+            (row.Outcome, row.InputTokens, row.OutputTokens, row.Charged, row.Estimated, row.Reason));
         Assert.Equal(Start - 3_000, await user.BalanceAfterAsync(1));
     }
 
@@ -231,7 +237,9 @@ public sealed class FaultTests
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => call);
         await Sandbox.CallAsync(tag, seen => seen.Outcome == "completed", "the whole answer of the provider");
         var row = await Books.OnlyUsageAsync(user);
-        Assert.Equal((Outcome.Aborted, 3L, 20L, false, "drained"), (row.Outcome, row.InputTokens, row.OutputTokens, row.Estimated, row.Reason));
+        Assert.Equal(
+            (Outcome.Aborted, 3L, 20L, false, "drained"),
+            (row.Outcome, row.InputTokens, row.OutputTokens, row.Estimated, row.Reason));
         Assert.Equal(Start - Price.OfQuestion - Price.OfAnswer, await user.BalanceAfterAsync(1));
     }
 

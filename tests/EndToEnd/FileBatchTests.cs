@@ -4,7 +4,10 @@ using System.Text.Json;
 
 namespace LlmGateway.EndToEnd;
 
-/// <summary>OpenAI's files and batches: prepaid, charged to the nano-dollar, and nobody else's. Prices in batches are half of the usual ones.</summary>
+/// <summary>
+/// OpenAI's files and batches: prepaid, charged to the nano-dollar, and visible to their customer only. Prices in batches are half of the
+/// usual ones.
+/// </summary>
 public sealed class FileBatchTests
 {
     const string Files = "/v1/files", Batches = "/v1/batches", Chat = "/v1/chat/completions";
@@ -26,15 +29,21 @@ public sealed class FileBatchTests
         await BalanceAsync(user, Start - cost);
         var row = await Books.OnlyUsageAsync(user);
         var bound = BoundOf("chat-batch", Usual);
-        Assert.Equal((made.RequestId, Outcome.Completed, bound, bound, 0, true, "batch"), (row.RequestId, row.Outcome, row.Cost, row.Charged, row.Absorbed, row.Estimated, row.Reason));
+        Assert.Equal(
+            (made.RequestId, Outcome.Completed, bound, bound, 0, true, "batch"),
+            (row.RequestId, row.Outcome, row.Cost, row.Charged, row.Absorbed, row.Estimated, row.Reason));
 
         var id = made.Json.Text("id");
         Assert.StartsWith("batch_", id);
         var batch = (await GetAsync(user, $"{Batches}/{id}")).MustBe(200).Json;
         Assert.Equal((id, "completed", file.Text("id")), (batch.Text("id"), batch.Text("status"), batch.Text("input_file_id")));
         var output = batch.Text("output_file_id");
-        var results = (await GetAsync(user, $"{Files}/{output}/content")).MustBe(200).Text.Split('\n', StringSplitOptions.RemoveEmptyEntries);
-        Assert.Equal(["line-0", "line-1", "line-2"], results.Select(line => JsonSerializer.Deserialize<JsonElement>(line).Text("custom_id")));
+        var results = (await GetAsync(user, $"{Files}/{output}/content"))
+            .MustBe(200).Text
+            .Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        Assert.Equal(
+            ["line-0", "line-1", "line-2"],
+            results.Select(line => JsonSerializer.Deserialize<JsonElement>(line).Text("custom_id")));
         Assert.Equal([output, file.Text("id")], (await GetAsync(user, Files)).MustBe(200).Json.Items("data").Select(one => one.Text("id")));
         Assert.Equal([id], (await GetAsync(user, "/batches")).MustBe(200).Json.Items("data").Select(one => one.Text("id")));
 
@@ -50,7 +59,11 @@ public sealed class FileBatchTests
         var user = await Backend.Wires.NewUserAsync();
         var tag = Sandbox.NewTag();
 
-        (await UploadAsync(user.Token, $$$"""{"custom_id":"a","method":"POST","url":"{{{Chat}}}","body":{"model":"chat-batch","user":"[[tag:{{{tag}}}]]","messages":[{"role":"user","content":"hi"}]}}""")).MustBe(200);
+        (await UploadAsync(
+            user.Token,
+            $$$"""{"custom_id":"a","method":"POST","url":"{{{Chat}}}","body":"""
+                + $$$"""{"model":"chat-batch","user":"[[tag:{{{tag}}}]]","messages":[{"role":"user","content":"hi"}]}}"""))
+            .MustBe(200);
 
         var call = await Sandbox.CallAsync(tag, call => call.Outcome == "completed", "the file at the provider");
         Assert.Contains("\"max_completion_tokens\":1000", call.Body);
@@ -66,8 +79,12 @@ public sealed class FileBatchTests
         var poor = await Backend.Wires.NewUserAsync(Gateway.Usd(bound - 1));
         var able = await Backend.Wires.NewUserAsync(Gateway.Usd(bound));
 
-        var refused = await CreateAsync(poor, (await UploadAsync(poor.Token, Lines("chat-batch-pending", Usual))).MustBe(200).Json.Text("id"));
-        var id = (await CreateAsync(able, (await UploadAsync(able.Token, Lines("chat-batch-pending", Usual))).MustBe(200).Json.Text("id"))).MustBe(200).Json.Text("id");
+        var refused = await CreateAsync(
+            poor,
+            (await UploadAsync(poor.Token, Lines("chat-batch-pending", Usual))).MustBe(200).Json.Text("id"));
+        var id = (await CreateAsync(able, (await UploadAsync(able.Token, Lines("chat-batch-pending", Usual))).MustBe(200).Json.Text("id")))
+            .MustBe(200).Json
+            .Text("id");
 
         refused.MustBeProblem(402, "wallet_exhausted");
         Assert.Empty((await GetAsync(poor, Batches)).Json.Items("data"));
@@ -83,7 +100,9 @@ public sealed class FileBatchTests
     public async Task Lines_that_fail_cost_nothing_and_lines_without_usage_are_counted(string model, long cost)
     {
         var user = await Backend.Wires.NewUserAsync();
-        var file = (await UploadAsync(user.Token, Lines(model, [Price.Question, Price.Question, Price.Question]))).MustBe(200).Json.Text("id");
+        var file = (await UploadAsync(user.Token, Lines(model, [Price.Question, Price.Question, Price.Question])))
+            .MustBe(200).Json
+            .Text("id");
 
         var id = (await CreateAsync(user, file)).MustBe(200).Json.Text("id");
 
@@ -99,7 +118,11 @@ public sealed class FileBatchTests
     public async Task Embeddings_go_in_batches_too()
     {
         var user = await Backend.Wires.NewUserAsync();
-        var file = (await UploadAsync(user.Token, """{"custom_id":"a","method":"POST","url":"/v1/embeddings","body":{"model":"chat-embedding","input":"one two three"}}""")).MustBe(200).Json.Text("id");
+        var file = (await UploadAsync(
+            user.Token,
+            """{"custom_id":"a","method":"POST","url":"/v1/embeddings","body":{"model":"chat-embedding","input":"one two three"}}"""))
+            .MustBe(200).Json
+            .Text("id");
 
         (await CreateAsync(user, file, "/v1/embeddings")).MustBe(200);
 
@@ -114,7 +137,9 @@ public sealed class FileBatchTests
         var batch = (await CreateAsync(user, file)).MustBe(200).Json.Text("id");
 
         foreach (var (method, path) in ((string, string)[])[
-            ("GET", $"{Files}/{file}"), ("GET", $"{Files}/{file}/content"), ("DELETE", $"{Files}/{file}"), ("GET", $"{Batches}/{batch}"), ("POST", $"{Batches}/{batch}/cancel"),
+            ("GET", $"{Files}/{file}"), ("GET", $"{Files}/{file}/content"), (
+                "DELETE",
+                $"{Files}/{file}"), ("GET", $"{Batches}/{batch}"), ("POST", $"{Batches}/{batch}/cancel"),
             ("GET", $"{Files}/file-000000000001"), ("GET", $"{Batches}/batch_000000000001")])
             (await Gateway.SendAsync(method, path, other.Token)).MustBeProblem(404, "not_found");
         (await CreateAsync(other, file)).MustBeProblem(404, "not_found");
@@ -130,7 +155,8 @@ public sealed class FileBatchTests
         var (_, narrow) = await Backend.Wires.NewKeyAsync(user.CustomerId, "\"models\":[\"chat-small\"]");
         var good = Lines("chat-batch", ["x"]);
 
-        (await UploadAsync(user.Token, good + good.Replace("line-0", "b").Replace("\"messages\":", "\"message\":"))).MustBeProblem(400, "missing_field", "line 2: body.messages");
+        (await UploadAsync(user.Token, good + good.Replace("line-0", "b").Replace("\"messages\":", "\"message\":")))
+            .MustBeProblem(400, "missing_field", "line 2: body.messages");
         (await UploadAsync(user.Token, good, purpose: "fine-tune")).MustBeProblem(400, "invalid_value", "purpose");
         (await UploadAsync(narrow, good)).MustBeProblem(403, "model_not_allowed", "line 1: body.model");
         var file = (await UploadAsync(user.Token, good)).MustBe(200).Json.Text("id");
@@ -145,34 +171,45 @@ public sealed class FileBatchTests
         var user = await Backend.Wires.NewUserAsync();
         var (_, key) = await Backend.Wires.NewKeyAsync(user.CustomerId);
 
-        var result = await Node.RunAsync("wires/file-batches.mjs", JsonSerializer.Serialize(new { url = Stack.Proxy.ToString().TrimEnd('/'), key, model = "chat-batch" }));
+        var result = await Node.RunAsync(
+            "wires/file-batches.mjs",
+            JsonSerializer.Serialize(new { url = Stack.Proxy.ToString().TrimEnd('/'), key, model = "chat-batch" }));
 
         Assert.Equal(["a 200 20", "b 200 5"], result.Items("results").Select(line => line.GetString()));
         Assert.True(result.GetProperty("listed").GetBoolean() && result.GetProperty("gone").GetBoolean(), result.ToString());
         Assert.Equal("nightly", result.Text("metadata"));
     }
 
-    static string Lines(string model, string[] prompts) => string.Concat(Bodies(model, prompts).Select((body, i) => $$"""{"custom_id":"line-{{i}}","method":"POST","url":"{{Chat}}","body":{{body}}}""" + "\n"));
+    static string Lines(string model, string[] prompts) => string.Concat(Bodies(model, prompts)
+        .Select((body, i) => $$"""{"custom_id":"line-{{i}}","method":"POST","url":"{{Chat}}","body":{{body}}}""" + "\n"));
 
     static IEnumerable<string> Bodies(string model, string[] prompts) =>
-        prompts.Select(prompt => $$$"""{"model":"{{{model}}}","max_tokens":{{{MaxTokens}}},"messages":[{"role":"user","content":"{{{prompt}}}"}]}""");
+        prompts.Select(prompt =>
+            $$$"""{"model":"{{{model}}}","max_tokens":{{{MaxTokens}}},"messages":[{"role":"user","content":"{{{prompt}}}"}]}""");
 
     /// <summary>A token for each byte, 16 for the message and 64 for the frame; the whole limit of the output.</summary>
-    static long BoundOf(string model, string[] prompts) => Bodies(model, prompts).Sum(body => (body.Length + 16 + 64) * Price.Input / 2 + MaxTokens * Price.Output / 2);
+    static long BoundOf(string model, string[] prompts) =>
+        Bodies(model, prompts).Sum(body => (body.Length + 16 + 64) * Price.Input / 2 + MaxTokens * Price.Output / 2);
 
     static Task<Reply> UploadAsync(string credential, string lines, string purpose = "batch")
     {
         var request = Gateway.Request("POST", Files, credential);
-        var file = new ByteArrayContent(Encoding.UTF8.GetBytes(lines)) { Headers = { ContentType = new MediaTypeHeaderValue("application/jsonl") } };
+        var file = new ByteArrayContent(Encoding.UTF8.GetBytes(lines))
+        {
+            Headers = { ContentType = new MediaTypeHeaderValue("application/jsonl") },
+        };
         request.Content = new MultipartFormDataContent { { new StringContent(purpose), "purpose" }, { file, "file", "lines.jsonl" } };
         return Gateway.SendAsync(request);
     }
 
-    static Task<Reply> CreateAsync(User user, string file, string endpoint = Chat) => Gateway.SendAsync("POST", Batches, user.Token, Body(file, endpoint));
+    static Task<Reply> CreateAsync(User user, string file, string endpoint = Chat) =>
+        Gateway.SendAsync("POST", Batches, user.Token, Body(file, endpoint));
 
-    static string Body(string file, string endpoint) => $$"""{"input_file_id":"{{file}}","endpoint":"{{endpoint}}","completion_window":"24h"}""";
+    static string Body(string file, string endpoint) =>
+        $$"""{"input_file_id":"{{file}}","endpoint":"{{endpoint}}","completion_window":"24h"}""";
 
     static Task<Reply> GetAsync(User user, string path) => Gateway.SendAsync("GET", path, user.Token);
 
-    static Task<long> BalanceAsync(User user, long expected) => Eventually.GetAsync(user.BalanceAsync, balance => balance == expected, $"a balance of {expected}", TimeSpan.FromSeconds(60));
+    static Task<long> BalanceAsync(User user, long expected) =>
+        Eventually.GetAsync(user.BalanceAsync, balance => balance == expected, $"a balance of {expected}", TimeSpan.FromSeconds(60));
 }

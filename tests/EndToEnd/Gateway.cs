@@ -8,11 +8,20 @@ namespace LlmGateway.EndToEnd;
 /// <summary>The gateway's public side, as any HTTP caller has it.</summary>
 static class Gateway
 {
-    /// <summary>No limit on connections: parallel calls are parallel. No draining: who leaves a stream has left at once.</summary>
-    static readonly HttpClient Client = new(new SocketsHttpHandler { UseProxy = false, UseCookies = false, AllowAutoRedirect = false, MaxResponseDrainSize = 0 });
+    /// <summary>
+    /// Connections are not limited, so that parallel calls are parallel. They are not drained, so that a caller who leaves a stream has
+    /// left at once.
+    /// </summary>
+    static readonly HttpClient Client =
+        new(new SocketsHttpHandler { UseProxy = false, UseCookies = false, AllowAutoRedirect = false, MaxResponseDrainSize = 0 });
 
     public static Task<Reply> SendAsync(
-        string method, string path, string? credential = null, string? json = null, Uri? at = null, params (string Name, string Value)[] headers) =>
+        string method,
+        string path,
+        string? credential = null,
+        string? json = null,
+        Uri? at = null,
+        params (string Name, string Value)[] headers) =>
         SendAsync(Request(method, path, credential, json, at, headers));
 
     public static async Task<Reply> SendAsync(HttpRequestMessage request) => await Reply.ReadAsync(await Client.SendAsync(request));
@@ -22,7 +31,12 @@ static class Gateway
         Client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, token);
 
     public static HttpRequestMessage Request(
-        string method, string path, string? credential = null, string? json = null, Uri? at = null, params (string Name, string Value)[] headers)
+        string method,
+        string path,
+        string? credential = null,
+        string? json = null,
+        Uri? at = null,
+        params (string Name, string Value)[] headers)
     {
         var request = new HttpRequestMessage(new HttpMethod(method), new Uri(at ?? Stack.Proxy, path));
         if (credential is not null)

@@ -25,8 +25,10 @@ public sealed class IdempotencyTests
 
         (await Backend.App.PostAsync($"/v1/wallets/{user.WalletId}/credit", """{"amount":"5"}""", key)).MustBe(200);
 
-        (await Backend.App.PostAsync($"/v1/wallets/{user.WalletId}/credit", """{"amount":"6"}""", key)).MustBeProblem(422, "idempotency_key_reused", "Idempotency-Key");
-        (await Backend.App.PostAsync($"/v1/wallets/{user.WalletId}/debit", """{"amount":"5"}""", key)).MustBeProblem(422, "idempotency_key_reused", "Idempotency-Key");
+        (await Backend.App.PostAsync($"/v1/wallets/{user.WalletId}/credit", """{"amount":"6"}""", key))
+            .MustBeProblem(422, "idempotency_key_reused", "Idempotency-Key");
+        (await Backend.App.PostAsync($"/v1/wallets/{user.WalletId}/debit", """{"amount":"5"}""", key))
+            .MustBeProblem(422, "idempotency_key_reused", "Idempotency-Key");
         Assert.Equal(5_000_000_000, await user.BalanceAsync());
     }
 
@@ -36,10 +38,16 @@ public sealed class IdempotencyTests
         var (user, key) = (await Backend.App.NewUserAsync(null), Guid.NewGuid().ToString());
 
         var replies = await Task.WhenAll(Enumerable.Range(0, 20).Select(i =>
-            Backend.App.PostAsync($"/v1/wallets/{user.WalletId}/credit", """{"amount":"5"}""", key, i % 2 == 0 ? Stack.Proxy : Stack.Proxy2)));
+            Backend.App.PostAsync(
+                $"/v1/wallets/{user.WalletId}/credit",
+                """{"amount":"5"}""",
+                key,
+                i % 2 == 0 ? Stack.Proxy : Stack.Proxy2)));
 
         Assert.Contains(replies, reply => reply.Status == 200);
-        Assert.All(replies.Where(reply => reply.Status != 200), reply => reply.MustBeProblem(409, "idempotency_key_in_use", "Idempotency-Key"));
+        Assert.All(
+            replies.Where(reply => reply.Status != 200),
+            reply => reply.MustBeProblem(409, "idempotency_key_in_use", "Idempotency-Key"));
         Assert.Equal(5_000_000_000, await user.BalanceAsync());
     }
 

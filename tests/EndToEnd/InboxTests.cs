@@ -14,7 +14,9 @@ public sealed class InboxTests
         await using var connection = await database.OpenConnectionAsync(token);
         await using (var create = connection.CreateCommand())
         {
-            create.CommandText = "create temp table inbox_message (consumer text, message_id uuid, received_at timestamptz, primary key (consumer, message_id))";
+            create.CommandText =
+                "create temp table inbox_message (consumer text, message_id uuid, received_at timestamptz, "
+                + "primary key (consumer, message_id))";
             await create.ExecuteNonQueryAsync(token);
         }
         var message = Guid.NewGuid();

@@ -18,7 +18,8 @@ public sealed class LedgerTests
         var entries = new List<JsonElement>();
         for (string? cursor = null, next = ""; next is not null; cursor = next)
         {
-            var page = (await Backend.App.GetAsync($"/v1/wallets/{user.WalletId}/ledger?limit=3{(cursor is null ? "" : $"&cursor={cursor}")}")).MustBe(200).Json;
+            var page = (await Backend.App.GetAsync(
+                $"/v1/wallets/{user.WalletId}/ledger?limit=3{(cursor is null ? "" : $"&cursor={cursor}")}")).MustBe(200).Json;
             entries.AddRange(page.Items("entries"));
             next = page.Text("nextCursor");
         }
@@ -42,7 +43,10 @@ public sealed class LedgerTests
     public async Task A_time_range_cuts_the_statement(string range, int count)
     {
         var user = await Backend.App.NewUserAsync("1");
-        Assert.Equal(count, (await Backend.App.GetAsync($"/v1/wallets/{user.WalletId}/ledger?{range}")).MustBe(200).Json.GetProperty("entries").GetArrayLength());
+        Assert.Equal(count, (await Backend.App.GetAsync($"/v1/wallets/{user.WalletId}/ledger?{range}"))
+            .MustBe(200).Json
+            .GetProperty("entries")
+            .GetArrayLength());
     }
 
     [Theory]
@@ -55,7 +59,8 @@ public sealed class LedgerTests
         foreach (var attempt in (string[])[$"update {table} set created_at = now()", $"delete from {table}", $"truncate {table} cascade"])
         {
             await using var command = Books.Wallet.CreateCommand(attempt);
-            var refused = await Assert.ThrowsAsync<Npgsql.PostgresException>(() => command.ExecuteNonQueryAsync(TestContext.Current.CancellationToken));
+            var refused = await Assert.ThrowsAsync<Npgsql.PostgresException>(() =>
+                command.ExecuteNonQueryAsync(TestContext.Current.CancellationToken));
             Assert.Contains("are never changed or deleted", refused.MessageText);
         }
     }
@@ -64,7 +69,8 @@ public sealed class LedgerTests
     public async Task The_CSV_has_plain_decimals_and_nothing_that_a_spreadsheet_would_run()
     {
         var user = await Backend.App.NewUserAsync(null);
-        (await Backend.App.PostAsync($"/v1/wallets/{user.WalletId}/credit", """{"amount":"0.000000001","reason":"=HYPERLINK(\"x\")"}""")).MustBe(200);
+        (await Backend.App.PostAsync($"/v1/wallets/{user.WalletId}/credit", """{"amount":"0.000000001","reason":"=HYPERLINK(\"x\")"}"""))
+            .MustBe(200);
 
         var reply = (await Backend.App.GetAsync($"/v1/wallets/{user.WalletId}/ledger?format=csv")).MustBe(200);
 

@@ -2,7 +2,10 @@ using System.Text.Json;
 
 namespace LlmGateway.EndToEnd;
 
-/// <summary>Anthropic's batches: prepaid like everything else, charged to the nano-dollar, and nobody else's. Prices in batches are half of the usual ones.</summary>
+/// <summary>
+/// Anthropic's batches: prepaid, charged to the nano-dollar, and visible to their customer only. Prices in batches are half of the usual
+/// ones.
+/// </summary>
 public sealed class MessageBatchTests
 {
     const string Path = "/v1/messages/batches";
@@ -26,15 +29,25 @@ public sealed class MessageBatchTests
         await BalanceAsync(user, Start - cost);
         var row = await Books.OnlyUsageAsync(user);
         var bound = BoundOf("messages-batch", tag, Usual);
-        Assert.Equal((made.RequestId, Outcome.Completed, bound, bound, 0, true, "batch"), (row.RequestId, row.Outcome, row.Cost, row.Charged, row.Absorbed, row.Estimated, row.Reason));
+        Assert.Equal(
+            (made.RequestId, Outcome.Completed, bound, bound, 0, true, "batch"),
+            (row.RequestId, row.Outcome, row.Cost, row.Charged, row.Absorbed, row.Estimated, row.Reason));
         Assert.Equal(Gateway.Usd(bound), made["X-LLMGateway-Cost"]);
-        Assert.Equal(["adjustment", "usage"], (await user.OwnBalanceAsync()).Json.Items("recentLedger").Take(2).Select(entry => entry.Text("type")));
+        Assert.Equal(
+            ["adjustment", "usage"],
+            (await user.OwnBalanceAsync()).Json.Items("recentLedger").Take(2).Select(entry => entry.Text("type")));
 
         var batch = (await GetAsync(user, id)).MustBe(200).Json;
-        Assert.Equal((id, "ended", 3), (batch.Text("id"), batch.Text("processing_status"), batch.GetProperty("request_counts").Int("succeeded")));
+        Assert.Equal(
+            (id, "ended", 3),
+            (batch.Text("id"), batch.Text("processing_status"), batch.GetProperty("request_counts").Int("succeeded")));
         Assert.Equal(new Uri(Stack.Proxy, $"{Path}/{id}/results").ToString(), batch.Text("results_url"));
-        var results = (await Gateway.SendAsync("GET", batch.Text("results_url"), user.Token)).MustBe(200).Text.Split('\n', StringSplitOptions.RemoveEmptyEntries);
-        Assert.Equal(["line-0", "line-1", "line-2"], results.Select(line => JsonSerializer.Deserialize<JsonElement>(line).Text("custom_id")));
+        var results = (await Gateway.SendAsync("GET", batch.Text("results_url"), user.Token))
+            .MustBe(200).Text
+            .Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        Assert.Equal(
+            ["line-0", "line-1", "line-2"],
+            results.Select(line => JsonSerializer.Deserialize<JsonElement>(line).Text("custom_id")));
         Assert.Equal([id], (await Gateway.SendAsync("GET", Path, user.Token)).MustBe(200).Json.Items("data").Select(one => one.Text("id")));
 
         (await Gateway.SendAsync("DELETE", $"{Path}/{id}", user.Token)).MustBe(200);
@@ -94,7 +107,7 @@ public sealed class MessageBatchTests
     [Theory]
     // The provider fails at every line.
     [InlineData("messages-batch-error", 0)]
-    // The provider says nothing of what it used: our count of the answers, and of the questions.
+    // The provider reports no usage, so our count of the answers and questions is charged.
     [InlineData("messages-batch-nousage", 3 * 20 * Price.Output / 2 + 3 * Price.QuestionTokens * Price.Input / 2)]
     public async Task Lines_that_fail_cost_nothing_and_lines_without_usage_are_counted(string model, long cost)
     {
@@ -110,7 +123,11 @@ public sealed class MessageBatchTests
     {
         var user = await Backend.Wires.NewUserAsync();
 
-        var refused = await PostAsync(user.Token, """{"requests":[{"custom_id":"a","params":{"model":"messages-batch","max_tokens":5,"messages":[{"content":"who says so?"}]}}]}""");
+        var refused = await PostAsync(
+            user.Token,
+            """
+            {"requests":[{"custom_id":"a","params":{"model":"messages-batch","max_tokens":5,"messages":[{"content":"who says so?"}]}}]}
+            """.ReplaceLineEndings(""));
 
         refused.MustBe(400);
         var row = await Books.OnlyUsageAsync(user);
@@ -124,7 +141,14 @@ public sealed class MessageBatchTests
         var (user, other) = (await Backend.Wires.NewUserAsync(), await Backend.Wires.NewUserAsync());
         var id = (await CreateAsync(user, "messages-batch-pending", null, Usual)).MustBe(200).Json.Text("id");
 
-        foreach (var (method, path) in ((string, string)[])[("GET", id), ("POST", $"{id}/cancel"), ("GET", $"{id}/results"), ("DELETE", id), ("GET", "msgbatch_000000000001")])
+        foreach (var (method, path) in ((string, string)[])
+        [
+            ("GET", id),
+            ("POST", $"{id}/cancel"),
+            ("GET", $"{id}/results"),
+            ("DELETE", id),
+            ("GET", "msgbatch_000000000001"),
+        ])
         {
             var reply = (await Gateway.SendAsync(method, $"{Path}/{path}", other.Token)).MustBe(404);
             Assert.Equal(("error", "not_found_error"), (reply.Json.Text("type"), reply.Json.GetProperty("error").Text("type")));
@@ -138,7 +162,8 @@ public sealed class MessageBatchTests
     {
         var user = await Backend.Wires.NewUserAsync();
         var (_, narrow) = await Backend.Wires.NewKeyAsync(user.CustomerId, "\"models\":[\"messages-small\"]");
-        const string good = """{"custom_id":"a","params":{"model":"messages-batch","max_tokens":5,"messages":[{"role":"user","content":"x"}]}}""";
+        const string good =
+            """{"custom_id":"a","params":{"model":"messages-batch","max_tokens":5,"messages":[{"role":"user","content":"x"}]}}""";
 
         await RefusedAsync(good.Replace("5", "\"5\""), 400, "requests[1].params.max_tokens");
         await RefusedAsync(good.Replace("\"max_tokens\":5", "\"max_tokens\":5,\"stream\":true"), 400, "requests[1].params.stream");
@@ -149,7 +174,8 @@ public sealed class MessageBatchTests
 
         async Task RefusedAsync(string second, int status, string field)
         {
-            var reply = (await PostAsync(user.Token, $$"""{"requests":[{{good.Replace("\"a\"", status == 400 && field.EndsWith("custom_id", StringComparison.Ordinal) ? "\"a\"" : "\"b\"")}},{{second}}]}""")).MustBe(status);
+            var first = field.EndsWith("custom_id", StringComparison.Ordinal) ? good : good.Replace("\"a\"", "\"b\"");
+            var reply = (await PostAsync(user.Token, $$"""{"requests":[{{first}},{{second}}]}""")).MustBe(status);
             Assert.Contains(field, reply.Json.GetProperty("error").Text("message"));
         }
     }
@@ -161,27 +187,33 @@ public sealed class MessageBatchTests
         foreach (var package in (string[])["@anthropic-ai/sdk", "anthropic-0"])
         {
             var (_, key) = await Backend.Wires.NewKeyAsync(user.CustomerId);
-            var result = await Node.RunAsync("wires/message-batches.mjs", JsonSerializer.Serialize(new { url = Stack.Proxy.ToString().TrimEnd('/'), key, model = "messages-batch", package }));
+            var result = await Node.RunAsync(
+                "wires/message-batches.mjs",
+                JsonSerializer.Serialize(new { url = Stack.Proxy.ToString().TrimEnd('/'), key, model = "messages-batch", package }));
 
             Assert.Equal(["a succeeded 20", "b succeeded 5"], result.Items("results").Select(line => line.GetString()));
             Assert.True(result.GetProperty("listed").GetBoolean() && result.GetProperty("gone").GetBoolean(), result.ToString());
         }
     }
 
-    static Task<Reply> CreateAsync(User user, string model, string? tag, string[] prompts) => PostAsync(user.Token, $$"""{"requests":[{{string.Join(',', Requests(model, tag, prompts))}}]}""");
+    static Task<Reply> CreateAsync(User user, string model, string? tag, string[] prompts) =>
+        PostAsync(user.Token, $$"""{"requests":[{{string.Join(',', Requests(model, tag, prompts))}}]}""");
 
     static IEnumerable<string> Requests(string model, string? tag, string[] prompts) =>
         Params(model, tag, prompts).Select((parameters, i) => $$"""{"custom_id":"line-{{i}}","params":{{parameters}}}""");
 
     static IEnumerable<string> Params(string model, string? tag, string[] prompts) => prompts.Select(prompt =>
-        $$$"""{"model":"{{{model}}}","max_tokens":{{{MaxTokens}}},"metadata":{"user_id":"[[tag:{{{tag}}}]]"},"messages":[{"role":"user","content":"{{{prompt}}}"}]}""");
+        $$$"""{"model":"{{{model}}}","max_tokens":{{{MaxTokens}}},"metadata":{"user_id":"[[tag:{{{tag}}}]]"},"messages":"""
+            + $$$"""[{"role":"user","content":"{{{prompt}}}"}]}""");
 
     /// <summary>A token for each byte, 16 for the message and 64 for the frame; the whole limit of the output.</summary>
-    static long BoundOf(string model, string? tag, string[] prompts) => Params(model, tag, prompts).Sum(parameters => (parameters.Length + 16 + 64) * Price.Input / 2 + MaxTokens * Price.Output / 2);
+    static long BoundOf(string model, string? tag, string[] prompts) =>
+        Params(model, tag, prompts).Sum(parameters => (parameters.Length + 16 + 64) * Price.Input / 2 + MaxTokens * Price.Output / 2);
 
     static Task<Reply> PostAsync(string credential, string json) => Gateway.SendAsync("POST", Path, credential, json);
 
     static Task<Reply> GetAsync(User user, string id) => Gateway.SendAsync("GET", $"{Path}/{id}", user.Token);
 
-    static Task<long> BalanceAsync(User user, long expected) => Eventually.GetAsync(user.BalanceAsync, balance => balance == expected, $"a balance of {expected}", TimeSpan.FromSeconds(60));
+    static Task<long> BalanceAsync(User user, long expected) =>
+        Eventually.GetAsync(user.BalanceAsync, balance => balance == expected, $"a balance of {expected}", TimeSpan.FromSeconds(60));
 }

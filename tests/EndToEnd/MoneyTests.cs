@@ -59,7 +59,8 @@ public sealed class MoneyTests
     // Three answers to one question: 3 × 1 000 + 60 × 2 000.
     [InlineData("small", Price.Question, "\"n\":3", 123_000)]
     // A tool call: five words in, and one for the name and two for the arguments out.
-    [InlineData("small", "please call [[tool:weather {\"city\": \"Rome\"}]]", "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"weather\",\"parameters\":{}}}]", 5_000 + 6_000)]
+    [InlineData("small", "please call [[tool:weather {\"city\": \"Rome\"}]]",
+        "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"weather\",\"parameters\":{}}}]", 5_000 + 6_000)]
     // A cent for the request, besides its tokens.
     [InlineData("per-request", Price.Question, "", 10_000_000 + 43_000)]
     // 3 × 0.1 + 20 × 0.3 = 6.3 nano-dollars, rounded up once.
@@ -84,7 +85,8 @@ public sealed class MoneyTests
     [InlineData("small", "[[say:Grüße aus Köln, 東京 und 🌍!]] one", "")]
     [InlineData("trickle", Price.Question, "")]
     [InlineData("small", Price.Question, "\"n\":2")]
-    [InlineData("small", "call [[tool:weather {\"city\": \"Rome\"}]]", "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"weather\",\"parameters\":{}}}]")]
+    [InlineData("small", "call [[tool:weather {\"city\": \"Rome\"}]]",
+        "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"weather\",\"parameters\":{}}}]")]
     [InlineData("bigline", Price.Question, "")]
     public async Task What_the_caller_gets_is_byte_for_byte_what_the_provider_says(string model, string prompt, string more)
     {
@@ -114,7 +116,8 @@ public sealed class MoneyTests
     [Fact]
     public async Task A_customer_without_a_wallet_is_metered_and_not_charged()
     {
-        var customer = (await Backend.App.PostAsync("/v1/customers", $$"""{"externalId":"agency-{{Guid.NewGuid():N}}","wallet":false}""")).MustBe(201).Json;
+        var customer = (await Backend.App.PostAsync("/v1/customers", $$"""{"externalId":"agency-{{Guid.NewGuid():N}}","wallet":false}"""))
+            .MustBe(201).Json;
         var id = customer.Text("id");
         Assert.Equal(JsonValueKind.Null, customer.GetProperty("wallet").ValueKind);
         var (_, key) = await Backend.App.NewKeyAsync(id);
@@ -133,11 +136,19 @@ public sealed class MoneyTests
         var tag = Sandbox.NewTag();
 
         (await Gateway.SendAsync("POST", Chat.Path, user.Token, Chat.Body("small", Price.Question, Sandbox.Tagged(tag)), headers:
-            [("X-API-Key", "llm_gw_mine"), ("X-User-ID", "root"), ("X-Forwarded-For", "1.2.3.4"), ("Cookie", "a=b"), ("OpenAI-Organization", "org")])).MustBe(200);
+        [
+            ("X-API-Key", "llm_gw_mine"),
+            ("X-User-ID", "root"),
+            ("X-Forwarded-For", "1.2.3.4"),
+            ("Cookie", "a=b"),
+            ("OpenAI-Organization", "org"),
+        ])).MustBe(200);
 
         var call = await Sandbox.CallAsync(tag, call => call.Outcome == "completed", "the provider's call");
         Assert.Equal("Bearer sk-sandbox", call.Headers["Authorization"]);
-        Assert.DoesNotContain(call.Headers.Keys, name => name.StartsWith("X-", StringComparison.OrdinalIgnoreCase) || name is "Cookie" or "OpenAI-Organization");
+        Assert.DoesNotContain(
+            call.Headers.Keys,
+            name => name.StartsWith("X-", StringComparison.OrdinalIgnoreCase) || name is "Cookie" or "OpenAI-Organization");
         Assert.DoesNotContain(user.Token, call.Body);
     }
 }

@@ -7,16 +7,21 @@ namespace LlmGateway.EndToEnd;
 /// <summary>Runs the scripts of <c>clients/</c>, which call the gateway with published npm packages. Needs node 20 and npm.</summary>
 static class Node
 {
-    public static readonly string Folder = typeof(Node).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().Single(item => item.Key == "Clients").Value!;
+    public static readonly string Folder = typeof(Node).Assembly
+        .GetCustomAttributes<AssemblyMetadataAttribute>()
+        .Single(item => item.Key == "Clients").Value!;
 
     static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
 
     /// <summary>What the scenario returns; fails with what the script said on its error output.</summary>
-    public static Task<JsonElement> RunAsync(string script, string scenario, object input) => RunAsync(script, scenario, JsonSerializer.Serialize(input));
+    public static Task<JsonElement> RunAsync(string script, string scenario, object input) =>
+        RunAsync(script, scenario, JsonSerializer.Serialize(input));
 
     public static async Task<JsonElement> RunAsync(string script, params string[] arguments)
     {
-        Assert.True(Directory.Exists(Path.Combine(Folder, "node_modules")), $"The npm packages are missing: use './dev test', or run 'npm ci' in {Folder}.");
+        Assert.True(
+            Directory.Exists(Path.Combine(Folder, "node_modules")),
+            $"The npm packages are missing: use './dev test', or run 'npm ci' in {Folder}.");
         using var process = Process.Start(new ProcessStartInfo("node", [script, .. arguments])
         {
             WorkingDirectory = Folder, RedirectStandardOutput = true, RedirectStandardError = true,

@@ -8,7 +8,9 @@ using OpenAI.Models;
 
 namespace LlmGateway.EndToEnd;
 
-/// <summary>The NuGet package <c>OpenAI</c>, unchanged, with an endpoint and a key, with models of providers of its own and of a foreign wire.</summary>
+/// <summary>
+/// The NuGet package <c>OpenAI</c>, unchanged, with an endpoint and a key, with models of providers of its own and of a foreign wire.
+/// </summary>
 public sealed class OpenAiNuGetTests
 {
     static readonly ChatTool Weather = ChatTool.CreateFunctionTool("weather"), Clock = ChatTool.CreateFunctionTool("clock");
@@ -41,7 +43,8 @@ public sealed class OpenAiNuGetTests
         var user = await Backend.Wires.NewUserAsync();
 
         var (text, usage) = ("", (ChatTokenUsage?)null);
-        await foreach (var update in Client(user.Token, $"{provider}-small").CompleteChatStreamingAsync([new UserChatMessage(Price.Question)], cancellationToken: Token))
+        await foreach (var update in Client(user.Token, $"{provider}-small")
+            .CompleteChatStreamingAsync([new UserChatMessage(Price.Question)], cancellationToken: Token))
         {
             text += string.Concat(update.ContentUpdate.Select(part => part.Text));
             usage = update.Usage ?? usage;
@@ -57,10 +60,16 @@ public sealed class OpenAiNuGetTests
     {
         var user = await Backend.Wires.NewUserAsync();
 
-        var answer = await AskAsync(user.Token, $"{provider}-small", """call [[tool:weather {"city":"Rome"}]]""", new() { Tools = { Weather }, MaxOutputTokenCount = 100 });
+        var answer = await AskAsync(
+            user.Token,
+            $"{provider}-small",
+            """call [[tool:weather {"city":"Rome"}]]""",
+            new() { Tools = { Weather }, MaxOutputTokenCount = 100 });
 
         Assert.Equal(ChatFinishReason.ToolCalls, answer.FinishReason);
-        Assert.Equal(("weather", """{"city":"Rome"}"""), (answer.ToolCalls[0].FunctionName, answer.ToolCalls[0].FunctionArguments.ToString()));
+        Assert.Equal(
+            ("weather", """{"city":"Rome"}"""),
+            (answer.ToolCalls[0].FunctionName, answer.ToolCalls[0].FunctionArguments.ToString()));
     }
 
     [Theory, InlineData("chat"), InlineData("messages")]
@@ -70,7 +79,8 @@ public sealed class OpenAiNuGetTests
         var question = new UserChatMessage("""call [[tool:weather {"city":"Rome"}]] [[tool:clock {"zone":"CET"}]]""");
 
         var (calls, reason) = (new SortedDictionary<int, string>(), (ChatFinishReason?)null);
-        await foreach (var update in Client(user.Token, $"{provider}-small").CompleteChatStreamingAsync([question], new() { Tools = { Weather, Clock } }, Token))
+        await foreach (var update in Client(user.Token, $"{provider}-small")
+            .CompleteChatStreamingAsync([question], new() { Tools = { Weather, Clock } }, Token))
         {
             foreach (var call in update.ToolCallUpdates)
                 calls[call.Index] = calls.GetValueOrDefault(call.Index) + call.FunctionName + call.FunctionArgumentsUpdate;
@@ -87,7 +97,10 @@ public sealed class OpenAiNuGetTests
         var user = await Backend.Wires.NewUserAsync();
         var image = ChatMessageContentPart.CreateImagePart(BinaryData.FromBytes(Convert.FromBase64String(Chat.Png)), "image/png");
 
-        var answer = (await Client(user.Token, $"{provider}-small").CompleteChatAsync([new UserChatMessage(ChatMessageContentPart.CreateTextPart(Price.Question), image)], null, Token)).Value;
+        var answer = (await Client(user.Token, $"{provider}-small").CompleteChatAsync(
+            [new UserChatMessage(ChatMessageContentPart.CreateTextPart(Price.Question), image)],
+            null,
+            Token)).Value;
 
         Assert.Equal(3 + 85, answer.Usage.InputTokenCount);
     }
@@ -96,7 +109,8 @@ public sealed class OpenAiNuGetTests
     public async Task Answers_in_the_form_that_it_is_asked_for(string provider)
     {
         var user = await Backend.Wires.NewUserAsync();
-        var schema = BinaryData.FromString("""{"type":"object","properties":{"answer":{"type":"string"}},"required":["answer"],"additionalProperties":false}""");
+        var schema = BinaryData.FromString(
+            """{"type":"object","properties":{"answer":{"type":"string"}},"required":["answer"],"additionalProperties":false}""");
 
         var answer = await AskAsync(user.Token, $"{provider}-small", Price.Question,
             new() { ResponseFormat = ChatResponseFormat.CreateJsonSchemaFormat("answer", schema, jsonSchemaIsStrict: true) });
@@ -108,7 +122,9 @@ public sealed class OpenAiNuGetTests
     public async Task Embeds()
     {
         var user = await Backend.Wires.NewUserAsync();
-        var vector = (await new EmbeddingClient("chat-embedding", new ApiKeyCredential(user.Token), Options()).GenerateEmbeddingAsync(Price.Question, cancellationToken: Token)).Value;
+        var vector = (await new EmbeddingClient("chat-embedding", new ApiKeyCredential(user.Token), Options()).GenerateEmbeddingAsync(
+            Price.Question,
+            cancellationToken: Token)).Value;
         Assert.Contains(vector.ToFloats().ToArray(), value => value != 0);
     }
 
@@ -132,7 +148,9 @@ public sealed class OpenAiNuGetTests
     {
         var narrow = await Backend.Wires.NewUserAsync("1", "\"scope\":{\"models\":[\"chat-embedding\"]}");
         foreach (var (key, status) in new[] { ("sk_live_wrong", 401), (narrow.Token, 403) })
-            Assert.Equal(status, (await Assert.ThrowsAsync<ClientResultException>(() => AskAsync(key, "chat-small", Price.Question))).Status);
+            Assert.Equal(
+                status,
+                (await Assert.ThrowsAsync<ClientResultException>(() => AskAsync(key, "chat-small", Price.Question))).Status);
     }
 
     [Theory, InlineData("chat"), InlineData("messages")]
@@ -142,7 +160,9 @@ public sealed class OpenAiNuGetTests
         var tag = Sandbox.NewTag();
 
         var words = 0;
-        await foreach (var update in Client(user.Token, $"{provider}-slow").CompleteChatStreamingAsync([new UserChatMessage($"[[tag:{tag}]] [[tokens:500]]")], cancellationToken: Token))
+        await foreach (var update in Client(user.Token, $"{provider}-slow").CompleteChatStreamingAsync(
+            [new UserChatMessage($"[[tag:{tag}]] [[tokens:500]]")],
+            cancellationToken: Token))
             if (update.ContentUpdate.Count > 0 && ++words == 3)
                 break;
 

@@ -47,7 +47,9 @@ public sealed class OpenAiPackageTests
         var result = await RunAsync("streamWithUsage", user.Token);
 
         var usage = result.GetProperty("usage");
-        Assert.Equal((3, 20, 23, "0.000043"), (usage.Int("prompt_tokens"), usage.Int("completion_tokens"), usage.Int("total_tokens"), usage.Text("cost")));
+        Assert.Equal(
+            (3, 20, 23, "0.000043"),
+            (usage.Int("prompt_tokens"), usage.Int("completion_tokens"), usage.Int("total_tokens"), usage.Text("cost")));
         Assert.Equal((20, 0), (result.Text("text").Split(' ').Length, result.Int("choicesOfLast")));
     }
 
@@ -61,7 +63,9 @@ public sealed class OpenAiPackageTests
         var result = await RunAsync(scenario, user.Token);
 
         Assert.Equal("tool_calls", result.Text("finish"));
-        Assert.Equal(("weather", """{"city": "Rome"}"""), (result.GetProperty("call").Text("name"), result.GetProperty("call").Text("arguments")));
+        Assert.Equal(
+            ("weather", """{"city": "Rome"}"""),
+            (result.GetProperty("call").Text("name"), result.GetProperty("call").Text("arguments")));
         // call [[tool:weather {"city": "Rome"}]] is four words; name and two words of arguments are three tokens.
         Assert.Equal(4 * Price.Input + 3 * Price.Output, (await Books.OnlyUsageAsync(user)).Charged);
     }
@@ -76,7 +80,12 @@ public sealed class OpenAiPackageTests
         var whole = result.Items("whole").Select(text => text.GetString()!).ToArray();
         Assert.Equal([6, 6], whole.Select(text => text.Split(' ').Length));
         Assert.Equal(whole, result.Items("streamed").Select(text => text.GetString()!));
-        Assert.Equal((4, 12, "0.000028"), (result.GetProperty("usage").Int("prompt_tokens"), result.GetProperty("usage").Int("completion_tokens"), result.GetProperty("usage").Text("cost")));
+        Assert.Equal(
+            (4, 12, "0.000028"),
+            (
+                result.GetProperty("usage").Int("prompt_tokens"),
+                result.GetProperty("usage").Int("completion_tokens"),
+                result.GetProperty("usage").Text("cost")));
         Assert.Equal([28_000, 28_000], (await Books.UsageAsync(user, 2)).Select(row => row.Charged));
     }
 
@@ -118,7 +127,9 @@ public sealed class OpenAiPackageTests
         var result = await RunAsync("streamFails", user.Token, "cut");
 
         Assert.Equal(10, result.Text("text").Split(' ').Length);
-        Assert.Equal(("APIError", "The provider broke off its answer."), (result.GetProperty("error").Text("name"), result.GetProperty("error").Text("message")));
+        Assert.Equal(
+            ("APIError", "The provider broke off its answer."),
+            (result.GetProperty("error").Text("name"), result.GetProperty("error").Text("message")));
     }
 
     [Fact]

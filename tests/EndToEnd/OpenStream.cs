@@ -1,6 +1,6 @@
 namespace LlmGateway.EndToEnd;
 
-/// <summary>A streamed answer while it runs. Disposing it before its end is what a browser does whose user closes the page.</summary>
+/// <summary>A streamed answer while it runs. Disposing it before its end leaves like a browser whose page is closed.</summary>
 sealed class OpenStream : IDisposable
 {
     readonly HttpResponseMessage _response;

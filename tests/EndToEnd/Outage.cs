@@ -3,7 +3,7 @@ using System.Globalization;
 
 namespace LlmGateway.EndToEnd;
 
-/// <summary>A process that is down, or hangs, until this is disposed; then it is back and everything is healthy.</summary>
+/// <summary>A process that is down or hangs. After disposal it is back and everything is healthy.</summary>
 sealed class Outage : IAsyncDisposable
 {
     static readonly TimeSpan Recovery = TimeSpan.FromSeconds(90);
@@ -12,7 +12,7 @@ sealed class Outage : IAsyncDisposable
 
     Outage(Func<Task> end) => _end = end;
 
-    /// <summary>Down: connections are refused.</summary>
+    /// <summary>Stops a process, so that connections are refused.</summary>
     public static async Task<Outage> StopAsync(string name)
     {
         var hold = Path.Combine(Stack.Held, name);
@@ -30,7 +30,7 @@ sealed class Outage : IAsyncDisposable
         });
     }
 
-    /// <summary>Accepts connections and says nothing.</summary>
+    /// <summary>Stops a process, which then accepts connections and does not answer.</summary>
     public static async Task<Outage> FreezeAsync(string name)
     {
         var process = Stack.ProcessId(name)!.Value;
@@ -38,13 +38,16 @@ sealed class Outage : IAsyncDisposable
         return new(() => SignalAsync("CONT", process));
     }
 
-    /// <summary>Ends a service without a word of warning, and waits until the one that takes its place serves.</summary>
+    /// <summary>Kills a service and waits until its successor serves.</summary>
     public static async Task KillAsync(string name)
     {
         var process = Stack.ProcessId(name)!.Value;
         await SignalAsync("KILL", process);
         await WaitForAnotherAsync(name, process);
-        await Eventually.HoldsAsync(async () => await HealthAsync(Stack.Url(name)) is { Status: 200 }, $"the readiness of {name}", Recovery);
+        await Eventually.HoldsAsync(
+            async () => await HealthAsync(Stack.Url(name)) is { Status: 200 },
+            $"the readiness of {name}",
+            Recovery);
     }
 
     public async ValueTask DisposeAsync()
@@ -53,16 +56,21 @@ sealed class Outage : IAsyncDisposable
         await WaitUntilAllIsHealthyAsync();
     }
 
-    /// <summary>A service that waits for the broker serves, too, but says "Degraded".</summary>
+    /// <summary>Waits for "Healthy": a service that still waits for the broker answers 200 with "Degraded".</summary>
     public static async Task WaitUntilAllIsHealthyAsync()
     {
         foreach (var service in Stack.Services)
             await Eventually.HoldsAsync(
-                async () => (await HealthAsync(service))?.Text.Contains("Healthy", StringComparison.Ordinal) == true, $"the health of {service}", Recovery);
+                async () => (await HealthAsync(service))?.Text.Contains("Healthy", StringComparison.Ordinal) == true,
+                $"the health of {service}",
+                Recovery);
     }
 
     static Task WaitForAnotherAsync(string name, int process) =>
-        Eventually.HoldsAsync(() => Task.FromResult(Stack.ProcessId(name) is { } now && now != process), $"another process for {name}", Recovery);
+        Eventually.HoldsAsync(
+            () => Task.FromResult(Stack.ProcessId(name) is { } now && now != process),
+            $"another process for {name}",
+            Recovery);
 
     public static async Task<Reply?> HealthAsync(Uri service)
     {
@@ -91,11 +99,14 @@ sealed class Outage : IAsyncDisposable
 
     static async Task SignalAsync(string signal, int process) => Assert.True(await TrySignalAsync(signal, process));
 
-    /// <summary>To the process and what it has started: each leads a group of its own. False when it is gone.</summary>
+    /// <summary>Signals the process and its children: each service leads a process group. False when the process is gone.</summary>
     public static async Task<bool> TrySignalAsync(string signal, int process)
     {
         var group = signal is "INT" or "TERM" ? "" : "-";
-        var order = new ProcessStartInfo("kill", [$"-{signal}", "--", group + process.ToString(CultureInfo.InvariantCulture)]) { RedirectStandardError = true };
+        var order = new ProcessStartInfo("kill", [$"-{signal}", "--", group + process.ToString(CultureInfo.InvariantCulture)])
+        {
+            RedirectStandardError = true,
+        };
         using var kill = Process.Start(order)!;
         await kill.WaitForExitAsync();
         return kill.ExitCode == 0;

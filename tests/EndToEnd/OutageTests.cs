@@ -1,10 +1,12 @@
 namespace LlmGateway.EndToEnd;
 
-/// <summary>Runs when everything else is through, and alone: what is stopped here is missed by everyone.</summary>
+/// <summary>Runs alone and after all other tests, because every test needs the processes that are stopped here.</summary>
 [CollectionDefinition(nameof(Outages), DisableParallelization = true)]
 public sealed class Outages;
 
-/// <summary>What callers get and what is charged while a server or a service of the stack is down. Afterwards the books must be right.</summary>
+/// <summary>
+/// What callers get and what is charged while a server or a service of the stack is down. Afterwards the books must be right.
+/// </summary>
 [Collection(nameof(Outages))]
 public sealed class OutageTests : IAsyncLifetime
 {
@@ -31,7 +33,7 @@ public sealed class OutageTests : IAsyncLifetime
         {
             foreach (var proxy in Proxies)
             {
-                // Rates may be approximate, and without Redis nobody is refused for them.
+                // Without Redis nobody is refused for a rate.
                 (await user.ChatAsync("small", Price.Question, at: proxy)).MustBe(200);
                 (await user.StreamAsync("small", Price.Question, at: proxy)).MustBe(200);
             }
@@ -42,7 +44,10 @@ public sealed class OutageTests : IAsyncLifetime
         }
 
         // Limited again as soon as Redis is back.
-        await Eventually.HoldsAsync(async () => (await user.ChatAsync("small", Price.Question)).Status == 429, "a refusal", TimeSpan.FromSeconds(10));
+        await Eventually.HoldsAsync(
+            async () => (await user.ChatAsync("small", Price.Question)).Status == 429,
+            "a refusal",
+            TimeSpan.FromSeconds(10));
     }
 
     [Fact]
@@ -57,7 +62,11 @@ public sealed class OutageTests : IAsyncLifetime
 
         foreach (var proxy in Proxies)
         {
-            var refused = await Eventually.GetAsync(() => user.ChatAsync("small", Price.Question, at: proxy), reply => reply.Status != 200, "the refusal", TimeSpan.FromSeconds(5));
+            var refused = await Eventually.GetAsync(
+                () => user.ChatAsync("small", Price.Question, at: proxy),
+                reply => reply.Status != 200,
+                "the refusal",
+                TimeSpan.FromSeconds(5));
             refused.MustBeProblem(401, "revoked");
         }
     }
@@ -99,7 +108,8 @@ public sealed class OutageTests : IAsyncLifetime
     [Fact]
     public async Task Without_PostgreSQL_callers_get_503_never_401_and_nothing_is_charged()
     {
-        var (known, unknown, streaming) = (await Backend.App.NewUserAsync(), await Backend.App.NewUserAsync(), await Backend.App.NewUserAsync());
+        var (known, unknown, streaming) =
+            (await Backend.App.NewUserAsync(), await Backend.App.NewUserAsync(), await Backend.App.NewUserAsync());
         foreach (var proxy in Proxies)
             (await Gateway.SendAsync("GET", "/v1/models", known.Token, at: proxy)).MustBe(200);
         using var stream = await OpenStream.StartAsync(streaming.Token, "slow", "[[tokens:60]] one two");
@@ -115,9 +125,9 @@ public sealed class OutageTests : IAsyncLifetime
             MustBeUnavailable(await Gateway.SendAsync("POST", "/v1/sessions/refresh", unknown.Token));
             MustBeUnavailable(await Backend.App.PostAsync("/v1/sessions", """{"customer":"x"}"""));
             MustBeUnavailable(await Backend.App.PostAsync($"/v1/wallets/{known.WalletId}/credit", """{"amount":"1"}"""));
-            // A credential that cannot be one needs no database to be refused.
+            // A malformed credential is refused without the database.
             (await Chat.AskAsync("garbage", "small", Price.Question)).MustBeProblem(401, "invalid_api_key");
-            // What runs is not disturbed.
+            // Running streams are not disturbed.
             Assert.Equal("[DONE]", (await stream.RestAsync())[^1]);
         }
 
@@ -153,8 +163,11 @@ public sealed class OutageTests : IAsyncLifetime
         await using (await Outage.StopAsync("wallet"))
         {
             (await Gateway.SendAsync("POST", $"/v1/messages/batches/{id}/cancel", user.Token)).MustBe(200);
-            // Who asks sees that it has ended, and has it settled at once; that cannot be now.
-            await Eventually.GetAsync(() => Gateway.SendAsync("GET", $"/v1/messages/batches/{id}", user.Token), reply => reply.MustBe(200).Json.Text("processing_status") == "ended", "the end");
+            // A caller who asks sees that the batch has ended, which settles it at once. That is not possible now.
+            await Eventually.GetAsync(
+                () => Gateway.SendAsync("GET", $"/v1/messages/batches/{id}", user.Token),
+                reply => reply.MustBe(200).Json.Text("processing_status") == "ended",
+                "the end");
         }
 
         await Eventually.HoldsAsync(async () =>
@@ -173,7 +186,11 @@ public sealed class OutageTests : IAsyncLifetime
 
         Assert.True(await user.BalanceAfterAsync(1) < Start);
         (await Gateway.SendAsync("POST", $"/v1/messages/batches/{id}/cancel", user.Token)).MustBe(200);
-        await Eventually.GetAsync(user.BalanceAsync, balance => balance == Start, "the money of the cancelled batch", TimeSpan.FromSeconds(60));
+        await Eventually.GetAsync(
+            user.BalanceAsync,
+            balance => balance == Start,
+            "the money of the cancelled batch",
+            TimeSpan.FromSeconds(60));
         await Books.EndLeasesAsync(user);
     }
 
@@ -209,7 +226,7 @@ public sealed class OutageTests : IAsyncLifetime
         var answered = replies.Count(reply => reply.Status == 200);
         Assert.NotEqual(0, answered);
         Assert.Equal(Start - answered * Cost, await user.BalanceAfterAsync(answered));
-        // Leases that the dead service may have granted without its answer being heard.
+        // The dead service may have granted leases in answers that were lost.
         await Books.EndLeasesAsync(user);
     }
 
@@ -271,10 +288,12 @@ public sealed class OutageTests : IAsyncLifetime
     [Fact]
     public async Task What_a_dead_proxy_held_can_be_spent_as_soon_as_it_is_back()
     {
-        // All that the wallet has is held by the request that hangs.
+        // The request that hangs holds everything that the wallet has.
         var user = await Backend.App.NewUserAsync("0.002");
         var tag = Sandbox.NewTag();
-        var hanging = Gateway.OpenAsync(Gateway.Request("POST", Chat.Path, user.Token, Chat.Body("hang", Price.Question, Sandbox.Tagged(tag)), Stack.Proxy2), Token);
+        var hanging = Gateway.OpenAsync(
+            Gateway.Request("POST", Chat.Path, user.Token, Chat.Body("hang", Price.Question, Sandbox.Tagged(tag)), Stack.Proxy2),
+            Token);
         await Sandbox.CallAsync(tag, seen => seen.Outcome == "running", "the provider's call");
         (await user.ChatAsync("small", Price.Question)).MustBe(402);
 
@@ -301,7 +320,9 @@ public sealed class OutageTests : IAsyncLifetime
     /// <summary>One that does not end before it is cancelled.</summary>
     static async Task<string> NewBatchAsync(User user, Uri? at = null)
     {
-        const string body = """{"requests":[{"custom_id":"a","params":{"model":"messages-batch-pending","max_tokens":500,"messages":[{"role":"user","content":"hello"}]}}]}""";
+        const string body =
+            """{"requests":[{"custom_id":"a","params":{"model":"messages-batch-pending","max_tokens":500,"messages":"""
+                + """[{"role":"user","content":"hello"}]}}]}""";
         return (await Gateway.SendAsync("POST", "/v1/messages/batches", user.Token, body, at)).MustBe(200).Json.Text("id");
     }
 }

@@ -2,7 +2,7 @@ using Npgsql;
 
 namespace LlmGateway.EndToEnd;
 
-/// <summary>Events are decided with their cause and told when the broker listens.</summary>
+/// <summary>Events are written in the transaction of their cause and published when the broker is up.</summary>
 [Collection(nameof(Outages))]
 public sealed class OutboxTests
 {

@@ -1,6 +1,9 @@
 namespace LlmGateway.EndToEnd;
 
-/// <summary>Prices of <c>test.seed.json</c> by token, in nano-dollars: $1 per million input tokens, $2 per million output tokens, half for cached input.</summary>
+/// <summary>
+/// Prices of <c>test.seed.json</c> by token, in nano-dollars: $1 per million input tokens, $2 per million output tokens, half for cached
+/// input.
+/// </summary>
 static class Price
 {
     public const long Input = 1_000, Cached = 500, Output = 2_000;

@@ -5,14 +5,17 @@ namespace LlmGateway.EndToEnd;
 /// <summary>What a seed file says of providers, and what the catalogue adds, as callers and their bills see it.</summary>
 public sealed class ProviderTests
 {
-    /// <summary>Nearly every call would take the bad key; one proxy at a time, because each learns for itself.</summary>
+    /// <summary>Nearly every call takes the bad key. The proxies are asked one after the other, because each learns for itself.</summary>
     [Fact]
     public async Task A_key_that_the_provider_refuses_is_not_used_again_for_a_while()
     {
         var user = await Backend.App.NewUserAsync();
         foreach (var proxy in Stack.Proxies)
         {
-            await Eventually.GetAsync(() => Chat.AskAsync(user.Token, "two-keys", Price.Question, at: proxy), reply => reply.Status == 502, "the bad key's turn");
+            await Eventually.GetAsync(
+                () => Chat.AskAsync(user.Token, "two-keys", Price.Question, at: proxy),
+                reply => reply.Status == 502,
+                "the bad key's turn");
 
             for (var i = 0; i < 5; i++)
                 (await Chat.AskAsync(user.Token, "two-keys", Price.Question, at: proxy)).MustBe(200);
@@ -57,7 +60,8 @@ public sealed class ProviderTests
         var changed = await Import("0.000002", "3e-06");
         Assert.Equal((0, 1, 0), (changed.Int("added"), changed.Int("changed"), changed.Int("unchanged")));
         await CostsAsync(user, 3 * 2_000 + 20 * 3_000);
-        await using var versions = Books.Sessions.CreateCommand("select count(*) from catalogue_price where vendor = 'compatible' and model_id = 'sandbox-listed'");
+        await using var versions = Books.Sessions.CreateCommand(
+            "select count(*) from catalogue_price where vendor = 'compatible' and model_id = 'sandbox-listed'");
         Assert.True(await versions.ExecuteScalarAsync(TestContext.Current.CancellationToken) is >= 2L);
     }
 
@@ -78,7 +82,9 @@ public sealed class ProviderTests
         {
             var group = Sandbox.NewTag();
             var running = user.ChatAsync("repriced", $"[[group:{group}]] [[tokens:5]] one two");
-            await Eventually.HoldsAsync(async () => running.IsCompleted || await Sandbox.WaitingAsync(group) == 1, "a refusal, or the call at the provider");
+            await Eventually.HoldsAsync(
+                async () => running.IsCompleted || await Sandbox.WaitingAsync(group) == 1,
+                "a refusal, or the call at the provider");
             return (running, group);
         }
 
@@ -97,15 +103,24 @@ public sealed class ProviderTests
 
     /// <summary>Proxies follow within seconds.</summary>
     static async Task CostsAsync(User user, long cost) => await Eventually.GetAsync(
-        () => user.ChatAsync("listed", Price.Question), reply => reply["X-LLMGateway-Cost"] is { } shown && decimal.Parse(shown, System.Globalization.CultureInfo.InvariantCulture) * 1_000_000_000 == cost, $"a cost of {cost}");
+        () => user.ChatAsync("listed", Price.Question),
+        reply => reply["X-LLMGateway-Cost"] is { } shown
+            && decimal.Parse(shown, System.Globalization.CultureInfo.InvariantCulture) * 1_000_000_000 == cost,
+        $"a cost of {cost}");
 
     static async Task<JsonElement> Import(string input, string output, string model = "sandbox-listed") => (await ImportAsync($$$"""
         {
-          "compatible/{{{model}}}": {"litellm_provider": "compatible", "mode": "chat", "max_tokens": 1000, "input_cost_per_token": {{{input}}}, "output_cost_per_token": {{{output}}}},
-          "unusable": {"litellm_provider": "compatible", "mode": "chat", "max_tokens": 1000, "input_cost_per_token": 1e-30, "output_cost_per_token": 1e-06}
+          "compatible/{{{model}}}": {"litellm_provider": "compatible", "mode": "chat", "max_tokens": 1000,
+            "input_cost_per_token": {{{input}}}, "output_cost_per_token": {{{output}}}},
+          "unusable": {"litellm_provider": "compatible", "mode": "chat", "max_tokens": 1000,
+            "input_cost_per_token": 1e-30, "output_cost_per_token": 1e-06}
         }
         """)).MustBe(200).Json;
 
     static Task<Reply> ImportAsync(string file) => Gateway.SendAsync(
-        "POST", "/internal/catalogue/import?source=test", json: file, at: Stack.Url("sessions"), headers: [("X-Gateway-Internal", Stack.InternalKey)]);
+        "POST",
+        "/internal/catalogue/import?source=test",
+        json: file,
+        at: Stack.Url("sessions"),
+        headers: [("X-Gateway-Internal", Stack.InternalKey)]);
 }

@@ -77,7 +77,11 @@ public sealed class RateTests
 
         (await AskAsync(user, 0, "\"max_tokens\":1000", "[[tokens:280]] one two")).MustBe(200);
 
-        var refused = await Eventually.GetAsync(() => AskAsync(user, 1, "\"max_tokens\":200"), reply => reply.Status != 200, "the refusal", TimeSpan.FromSeconds(5));
+        var refused = await Eventually.GetAsync(
+            () => AskAsync(user, 1, "\"max_tokens\":200"),
+            reply => reply.Status != 200,
+            "the refusal",
+            TimeSpan.FromSeconds(5));
         refused.MustBeProblem(429, "rate_limit_exceeded");
         Assert.Contains("300 tokens per minute", refused.Text);
         Assert.NotNull(refused["Retry-After"]);

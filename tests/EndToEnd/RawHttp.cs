@@ -12,8 +12,13 @@ static class RawHttp
     /// <returns>The answer's status, 0 when the connection ended without one, and everything behind its first line.</returns>
     public static async Task<(int Status, string Text)> PostAsync(string target, string credential, string json, string? host = null)
     {
-        var head = string.Create(CultureInfo.InvariantCulture, $"POST {target} HTTP/1.1\r\nHost: {host ?? Stack.Proxy.Authority}\r\nConnection: close\r\nAuthorization: Bearer {credential}\r\n")
-            + string.Create(CultureInfo.InvariantCulture, $"Content-Type: application/json\r\nContent-Length: {Encoding.UTF8.GetByteCount(json)}\r\n\r\n");
+        var head = string.Create(
+            CultureInfo.InvariantCulture,
+            $"POST {target} HTTP/1.1\r\nHost: {host ?? Stack.Proxy.Authority}\r\nConnection: close\r\n"
+                + $"Authorization: Bearer {credential}\r\n")
+            + string.Create(
+                CultureInfo.InvariantCulture,
+                $"Content-Type: application/json\r\nContent-Length: {Encoding.UTF8.GetByteCount(json)}\r\n\r\n");
         var text = await SendAsync(head + json);
         var line = text.Split("\r\n", 2);
         return line[0].Split(' ') is ["HTTP/1.1", var status, ..] ? (int.Parse(status, CultureInfo.InvariantCulture), line[1]) : (0, text);

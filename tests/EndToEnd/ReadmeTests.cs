@@ -8,7 +8,10 @@ using OpenAI;
 
 namespace LlmGateway.EndToEnd;
 
-/// <summary>Each row of the README's table of clients, executed as it stands there with this stack's address, model and a customer's key in place of its own.</summary>
+/// <summary>
+/// Each row of the README's table of clients, executed as it stands there with this stack's address, model and a customer's key in place of
+/// its own.
+/// </summary>
 public sealed partial class ReadmeTests
 {
     const string Address = "http://127.0.0.1:4001", Key = "YOUR_KEY", DemoModel = "gpt-4o-mini", Model = "chat-small";
@@ -52,10 +55,17 @@ public sealed partial class ReadmeTests
     [Fact]
     public void Versions_that_a_row_names_are_those_that_are_installed()
     {
-        var installed = JsonSerializer.Deserialize<JsonElement>(File.ReadAllBytes(Path.Combine(Node.Folder, "package.json"))).GetProperty("dependencies");
+        var installed = JsonSerializer.Deserialize<JsonElement>(File.ReadAllBytes(Path.Combine(Node.Folder, "package.json"))).GetProperty(
+            "dependencies");
 
-        foreach (var (row, packages) in (IEnumerable<(string, string[])>)[("npm `@anthropic-ai/sdk` 1.x and 0.x", ["@anthropic-ai/sdk", "anthropic-0"]), ("npm `@google/genai` 3.x and 2.x", ["@google/genai", "genai-2"])])
-            Assert.Equal(Major().Matches(row).Select(match => match.Value), packages.Select(package => $"{installed.Text(package).Split('@')[^1].Split('.')[0]}.x"));
+        foreach (var (row, packages) in (IEnumerable<(string, string[])>)
+        [
+            ("npm `@anthropic-ai/sdk` 1.x and 0.x", ["@anthropic-ai/sdk", "anthropic-0"]),
+            ("npm `@google/genai` 3.x and 2.x", ["@google/genai", "genai-2"]),
+        ])
+            Assert.Equal(
+                Major().Matches(row).Select(match => match.Value),
+                packages.Select(package => $"{installed.Text(package).Split('@')[^1].Split('.')[0]}.x"));
     }
 
     static Ask InNode(params string[] packages) => async (line, url, key) =>
@@ -77,14 +87,28 @@ public sealed partial class ReadmeTests
     static Task<string[]> AnthropicNuGetAsync(string line, string url, string key) =>
         CompiledAsync(line, new AnthropicClient { BaseUrl = url, ApiKey = key }, async client =>
         {
-            var message = await client.Messages.Create(new() { Model = Model, MaxTokens = 100, Messages = [new UserMessageParam { Content = Price.Question }] });
+            var message = await client.Messages.Create(new()
+            {
+                Model = Model,
+                MaxTokens = 100,
+                Messages = [new UserMessageParam { Content = Price.Question }],
+            });
             return string.Concat(message.Content.Select(block => block.TryPickText(out var text) ? text.Text : ""));
         });
 
-    /// <summary>The row must be the very expression that makes the client here, with literals where this has <c>url</c> and <c>key</c>.</summary>
-    static async Task<string[]> CompiledAsync<T>(string line, T client, Func<T, Task<string>> ask, [CallerArgumentExpression(nameof(client))] string expression = "")
+    /// <summary>
+    /// The row must be the very expression that makes the client here, with literals where this has <c>url</c> and <c>key</c>.
+    /// </summary>
+    static async Task<string[]> CompiledAsync<T>(
+        string line,
+        T client,
+        Func<T, Task<string>> ask,
+        [CallerArgumentExpression(nameof(client))] string expression = "")
     {
-        Assert.Equal(expression, line.Trim('`').Replace($"\"{Address}\"", "url", StringComparison.Ordinal).Replace($"\"{Address}/", "url + \"/", StringComparison.Ordinal)
+        Assert.Equal(expression, line
+            .Trim('`')
+            .Replace($"\"{Address}\"", "url", StringComparison.Ordinal)
+            .Replace($"\"{Address}/", "url + \"/", StringComparison.Ordinal)
             .Replace($"\"{Key}\"", "key", StringComparison.Ordinal));
         return [await ask(client)];
     }
@@ -110,7 +134,10 @@ public sealed partial class ReadmeTests
         (string, string)[] headers = [("x-api-key", fields["API Key"]), ("anthropic-version", "2023-06-01")];
 
         await ListsAsync($"{fields["Base URL"]}/v1/models", "data", "id", Model, headers);
-        var answer = await PostAsync($"{fields["Base URL"]}/v1/messages", $$"""{"model":"{{Model}}","max_tokens":100,"messages":[{"role":"user","content":"{{Price.Question}}"}]}""", headers);
+        var answer = await PostAsync(
+            $"{fields["Base URL"]}/v1/messages",
+            $$"""{"model":"{{Model}}","max_tokens":100,"messages":[{"role":"user","content":"{{Price.Question}}"}]}""",
+            headers);
         return [answer.Json.Items("content").Single().Text("text")];
     }
 
@@ -120,7 +147,10 @@ public sealed partial class ReadmeTests
         var fields = Fields(line, url, key);
 
         await ListsAsync($"{fields["Host"]}/v1beta/models?key={fields["API Key"]}", "models", "name", $"models/{Model}");
-        var answer = await PostAsync($"{fields["Host"]}/v1beta/models/{Model}:generateContent", $$"""{"contents":[{"role":"user","parts":[{"text":"{{Price.Question}}"}]}]}""", ("x-goog-api-key", fields["API Key"]));
+        var answer = await PostAsync(
+            $"{fields["Host"]}/v1beta/models/{Model}:generateContent",
+            $$"""{"contents":[{"role":"user","parts":[{"text":"{{Price.Question}}"}]}]}""",
+            ("x-goog-api-key", fields["API Key"]));
         return [answer.Json.Items("candidates").Single().GetProperty("content").Items("parts").Single().Text("text")];
     }
 
@@ -131,12 +161,16 @@ public sealed partial class ReadmeTests
         var authorization = ("Authorization", $"Bearer {fields["API Key"]}");
 
         await ListsAsync($"{fields["Base URL"]}/models", "data", "id", Model, authorization);
-        return [(await PostAsync($"{fields["Base URL"]}/chat/completions", Chat.Body(Model, Price.Question, "\"stream\":true"), authorization)).Content];
+        var body = Chat.Body(Model, Price.Question, "\"stream\":true");
+        return [(await PostAsync($"{fields["Base URL"]}/chat/completions", body, authorization)).Content];
     }
 
     static async Task<string[]> CurlAsync(string line, string url, string key)
     {
-        var (code, output) = await Shell.RunAsync("bash", "-c", Filled(line.Trim('`'), url, key).Replace("curl ", "curl --silent ", StringComparison.Ordinal));
+        var (code, output) = await Shell.RunAsync(
+            "bash",
+            "-c",
+            Filled(line.Trim('`'), url, key).Replace("curl ", "curl --silent ", StringComparison.Ordinal));
         Assert.Equal(0, code);
         Assert.Contains(Model, JsonSerializer.Deserialize<JsonElement>(output).Items("data").Select(model => model.Text("id")));
         return [];
@@ -147,10 +181,15 @@ public sealed partial class ReadmeTests
         Field().Matches(line).ToDictionary(match => match.Groups["name"].Value, match => Filled(match.Groups["value"].Value, url, key));
 
     static string Filled(string line, string url, string key) =>
-        line.Replace(Address, url, StringComparison.Ordinal).Replace(Key, key, StringComparison.Ordinal).Replace(DemoModel, Model, StringComparison.Ordinal);
+        line
+            .Replace(Address, url, StringComparison.Ordinal)
+            .Replace(Key, key, StringComparison.Ordinal)
+            .Replace(DemoModel, Model, StringComparison.Ordinal);
 
     static async Task ListsAsync(string address, string list, string id, string model, params (string, string)[] headers) =>
-        Assert.Contains(model, (await Gateway.SendAsync("GET", address, headers: headers)).MustBe(200).Json.Items(list).Select(item => item.Text(id)));
+        Assert.Contains(
+            model,
+            (await Gateway.SendAsync("GET", address, headers: headers)).MustBe(200).Json.Items(list).Select(item => item.Text(id)));
 
     static async Task<Reply> PostAsync(string address, string json, params (string, string)[] headers) =>
         (await Gateway.SendAsync("POST", address, json: json, headers: headers)).MustBe(200);

@@ -27,7 +27,8 @@ sealed record Reply(int Status, HttpResponseHeaders Headers, HttpContentHeaders 
             .Select(choice => choice.GetProperty("delta").TryGetProperty("content", out var content) ? content.GetString() : ""));
 
     /// <summary>The data of each event of a stream, without the end marker.</summary>
-    public IEnumerable<JsonElement> Chunks => Events.Where(data => data != "[DONE]").Select(data => JsonSerializer.Deserialize<JsonElement>(data));
+    public IEnumerable<JsonElement> Chunks =>
+        Events.Where(data => data != "[DONE]").Select(data => JsonSerializer.Deserialize<JsonElement>(data));
 
     public IEnumerable<string> Events => Text.Split("\n\n", StringSplitOptions.RemoveEmptyEntries).Select(frame =>
     {
@@ -47,7 +48,9 @@ sealed record Reply(int Status, HttpResponseHeaders Headers, HttpContentHeaders 
         return this;
     }
 
-    /// <summary>The one error body: OpenAI's object for its clients, the top-level members for others, and the id that support asks for.</summary>
+    /// <summary>
+    /// The one error body: OpenAI's object for its clients, the top-level members for others, and the id that support asks for.
+    /// </summary>
     public Reply MustBeProblem(int status, string code, string? param = null)
     {
         MustBe(status);

@@ -1,6 +1,6 @@
 namespace LlmGateway.EndToEnd;
 
-/// <summary>A price that was wrong, corrected afterwards.</summary>
+/// <summary>Reratings: a wrong price is corrected afterwards.</summary>
 [Collection(nameof(Alone))]
 public sealed class ReratingTests
 {
@@ -20,18 +20,22 @@ public sealed class ReratingTests
         var dearer = await RequestAsync(rich, from, "10", "20");
 
         var plan = (await RerateAsync(dearer, dryRun: true)).MustBe(200).Json.GetProperty("planned");
-        Assert.Equal((2, 2 * Cost, 20 * Cost), (plan.Int("changed"), Gateway.Nanos(plan.GetProperty("costBefore")), Gateway.Nanos(plan.GetProperty("costAfter"))));
+        Assert.Equal(
+            (2, 2 * Cost, 20 * Cost),
+            (plan.Int("changed"), Gateway.Nanos(plan.GetProperty("costBefore")), Gateway.Nanos(plan.GetProperty("costAfter"))));
         Assert.Equal(1_000_000_000 - Cost, await rich.BalanceAsync());
 
         for (var call = 0; call < 2; call++)
         {
             var booked = (await RerateAsync(dearer)).MustBe(200).Json.GetProperty("booked");
-            Assert.Equal((2, 9 * Cost + 157_000, 9 * Cost - 157_000), (booked.Int("requests"), Gateway.Nanos(booked.GetProperty("charged")), Gateway.Nanos(booked.GetProperty("absorbed"))));
+            Assert.Equal(
+                (2, 9 * Cost + 157_000, 9 * Cost - 157_000),
+                (booked.Int("requests"), Gateway.Nanos(booked.GetProperty("charged")), Gateway.Nanos(booked.GetProperty("absorbed"))));
         }
         Assert.Equal((1_000_000_000 - 10 * Cost, 0), (await rich.BalanceAsync(), await poor.BalanceAsync()));
         (await RerateAsync(dearer.Replace("\"10\"", "\"11\"", StringComparison.Ordinal))).MustBeProblem(409, "rerating_differs", "id");
 
-        // Half the first price: the house gets back what it bore before the wallet gets back what it paid.
+        // At half the first price the house gets back what it bore, before the wallet gets back what it paid.
         (await RerateAsync(await RequestAsync(rich, from, "0.5", "1"))).MustBe(200);
         Assert.Equal((1_000_000_000 - Cost / 2, 200_000 - Cost / 2), (await rich.BalanceAsync(), await poor.BalanceAsync()));
         Assert.Equal(Cost, (await Books.OnlyUsageAsync(rich)).Charged);
@@ -46,10 +50,19 @@ public sealed class ReratingTests
     {
         var from = DateTimeOffset.UtcNow;
         var user = await Backend.Wires.NewUserAsync("1");
-        (await Gateway.SendAsync("POST", "/v1/messages/batches", user.Token, """{"requests":[{"custom_id":"a","params":{"model":"messages-batch-pending","max_tokens":500,"messages":[{"role":"user","content":"hello"}]}}]}""")).MustBe(200);
+        (await Gateway.SendAsync(
+            "POST",
+            "/v1/messages/batches",
+            user.Token,
+            """
+            {"requests":[{"custom_id":"a","params":{"model":"messages-batch-pending","max_tokens":500,
+            "messages":[{"role":"user","content":"hello"}]}}]}
+            """.ReplaceLineEndings("")))
+            .MustBe(200);
         var balance = await user.BalanceAfterAsync(1);
 
-        var dearer = (await RequestAsync(user, from, "10", "20")).Replace("\"model\":\"small\"", "\"model\":\"messages-batch-pending\"", StringComparison.Ordinal);
+        var dearer = (await RequestAsync(user, from, "10", "20"))
+            .Replace("\"model\":\"small\"", "\"model\":\"messages-batch-pending\"", StringComparison.Ordinal);
         var report = (await RerateAsync(dearer)).MustBe(200).Json;
 
         Assert.Equal((0, 0), (report.GetProperty("planned").Int("changed"), report.GetProperty("booked").Int("requests")));
@@ -64,14 +77,17 @@ public sealed class ReratingTests
         (await user.ChatAsync("small", Price.Question)).MustBe(200);
         var balance = await user.BalanceAfterAsync(1);
 
-        (await RerateAsync((await RequestAsync(user, from, "1", "1")).Replace("\"output\"", "\"reasoning\"", StringComparison.Ordinal))).MustBeProblem(400, "invalid_value", "prices");
-        (await RerateAsync(await RequestAsync(user, from, "1", "1", DateTimeOffset.UtcNow.AddHours(1)))).MustBeProblem(400, "invalid_value", "to");
+        (await RerateAsync((await RequestAsync(user, from, "1", "1")).Replace("\"output\"", "\"reasoning\"", StringComparison.Ordinal)))
+            .MustBeProblem(400, "invalid_value", "prices");
+        (await RerateAsync(await RequestAsync(user, from, "1", "1", DateTimeOffset.UtcNow.AddHours(1))))
+            .MustBeProblem(400, "invalid_value", "to");
 
         Assert.Equal(balance, await user.BalanceAsync());
     }
 
     static async Task<string> RequestAsync(User user, DateTimeOffset from, string input, string output, DateTimeOffset? to = null) => $$"""
-        {"id":"{{Guid.NewGuid()}}","project":"{{await Books.ProjectAsync(user)}}","test":false,"model":"small","from":"{{from:O}}","to":"{{to ?? DateTimeOffset.UtcNow:O}}",
+        {"id":"{{Guid.NewGuid()}}","project":"{{await Books.ProjectAsync(user)}}","test":false,"model":"small",
+        "from":"{{from:O}}","to":"{{to ?? DateTimeOffset.UtcNow:O}}",
         "priceVersion":"{{Guid.NewGuid()}}","prices":{"input":"{{input}}","output":"{{output}}"} }
         """;
 

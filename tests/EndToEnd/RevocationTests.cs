@@ -53,7 +53,10 @@ public sealed class RevocationTests
 
         (await Backend.App.PatchAsync($"/v1/customers/{user.CustomerId}", """{"status":"active"}""")).MustBe(200);
         foreach (var proxy in (Uri[])[Stack.Proxy, Stack.Proxy2])
-            await Eventually.HoldsAsync(async () => (await Chat.AskAsync(key, "small", Price.Question, at: proxy)).Status == 200, "an answer", Bound);
+            await Eventually.HoldsAsync(
+                async () => (await Chat.AskAsync(key, "small", Price.Question, at: proxy)).Status == 200,
+                "an answer",
+                Bound);
     }
 
     [Fact]
@@ -78,7 +81,12 @@ public sealed class RevocationTests
         var user = await Backend.App.NewUserAsync();
         var (keyId, key) = await Backend.App.NewKeyAsync(user.CustomerId);
         var tag = Sandbox.NewTag();
-        using var stream = await OpenStream.StartAsync(what == "key" ? key : user.Token, "slow", "[[tokens:500]] one two", Sandbox.Tagged(tag), Stack.Proxy2);
+        using var stream = await OpenStream.StartAsync(
+            what == "key" ? key : user.Token,
+            "slow",
+            "[[tokens:500]] one two",
+            Sandbox.Tagged(tag),
+            Stack.Proxy2);
         await stream.ReadWordsAsync(3);
 
         var started = Stopwatch.GetTimestamp();
@@ -112,12 +120,15 @@ public sealed class RevocationTests
 
         refused.MustBeProblem(401, "expired");
         var id = (await running).MustBe(200).RequestId;
-        var rows = await Eventually.GetAsync(() => Books.UsageAsync(user), rows => rows.Any(row => row.RequestId == id), "the answer's row");
+        var rows = await Eventually.GetAsync(
+            () => Books.UsageAsync(user),
+            rows => rows.Any(row => row.RequestId == id),
+            "the answer's row");
         var row = rows.Single(row => row.RequestId == id);
         Assert.Equal((Outcome.Completed, 4 * Price.Input + 5 * Price.Output), (row.Outcome, row.Charged));
     }
 
-    /// <summary>Makes both proxies know the credentials as good.</summary>
+    /// <summary>Puts the credentials into both proxies' caches.</summary>
     static async Task UseAsync(params string[] credentials)
     {
         foreach (var credential in credentials)
@@ -129,7 +140,11 @@ public sealed class RevocationTests
     {
         foreach (var proxy in (Uri[])[Stack.Proxy, Stack.Proxy2])
         {
-            var refused = await Eventually.GetAsync(() => Chat.AskAsync(credential, "small", Price.Question, at: proxy), reply => reply.Status != 200, "the refusal", Bound);
+            var refused = await Eventually.GetAsync(
+                () => Chat.AskAsync(credential, "small", Price.Question, at: proxy),
+                reply => reply.Status != 200,
+                "the refusal",
+                Bound);
             refused.MustBeProblem(status, code);
         }
     }

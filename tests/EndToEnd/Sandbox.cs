@@ -7,7 +7,13 @@ static class Sandbox
 {
     /// <summary>One call as the provider received it.</summary>
     /// <param name="Outcome"><c>running</c>, <c>completed</c>, <c>aborted</c> by the caller or <c>cut</c> by the sandbox.</param>
-    public sealed record Call(string Outcome, string Path, string Query, string Body, int TokensOut, IReadOnlyDictionary<string, string> Headers);
+    public sealed record Call(
+        string Outcome,
+        string Path,
+        string Query,
+        string Body,
+        int TokensOut,
+        IReadOnlyDictionary<string, string> Headers);
 
     sealed record Log(IReadOnlyList<Call> Requests);
 

@@ -15,7 +15,10 @@ public sealed class ServerPackageTests
         Assert.StartsWith("pk_", session.Text("publishableKey"));
         Assert.StartsWith("wal_", session.Text("walletId"));
         Assert.StartsWith("cus_", session.Text("endCustomerId"));
-        Assert.InRange(session.GetProperty("expiresAt").GetDateTimeOffset(), DateTimeOffset.UtcNow.AddSeconds(880), DateTimeOffset.UtcNow.AddSeconds(901));
+        Assert.InRange(
+            session.GetProperty("expiresAt").GetDateTimeOffset(),
+            DateTimeOffset.UtcNow.AddSeconds(880),
+            DateTimeOffset.UtcNow.AddSeconds(901));
         (await Gateway.SendAsync("GET", "/v1/wallet/balance", token)).MustBe(200);
     }
 
@@ -31,7 +34,10 @@ public sealed class ServerPackageTests
             ttlSeconds = 120,
         });
 
-        Assert.InRange(session.GetProperty("expiresAt").GetDateTimeOffset(), DateTimeOffset.UtcNow.AddSeconds(100), DateTimeOffset.UtcNow.AddSeconds(121));
+        Assert.InRange(
+            session.GetProperty("expiresAt").GetDateTimeOffset(),
+            DateTimeOffset.UtcNow.AddSeconds(100),
+            DateTimeOffset.UtcNow.AddSeconds(121));
         var listed = (await Backend.App.GetAsync($"/v1/sessions?customer={name}")).MustBe(200).Json.GetProperty("sessions")[0];
         Assert.Equal((120, "0.00005", "sandbox/small"), (listed.Int("ttlSeconds"),
             listed.GetProperty("scope").Text("maxSpend"), listed.GetProperty("scope").GetProperty("models")[0].GetString()));
@@ -60,7 +66,12 @@ public sealed class ServerPackageTests
         Assert.NotEqual(0, result.Int("listed"));
         var customer = result.GetProperty("retrieved");
         Assert.Equal((user.CustomerId, user.ExternalId, "active", "0", "0"),
-            (customer.Text("id"), customer.Text("externalId"), customer.Text("status"), customer.Text("lifetimeSpend"), customer.Text("lifetimeToppedUp")));
+            (
+                customer.Text("id"),
+                customer.Text("externalId"),
+                customer.Text("status"),
+                customer.Text("lifetimeSpend"),
+                customer.Text("lifetimeToppedUp")));
         Assert.Equal("1", customer.GetProperty("wallet").Text("balance"));
         Assert.Equal("grant", customer.GetProperty("recentLedger")[0].Text("type"));
     }
@@ -90,8 +101,17 @@ public sealed class ServerPackageTests
         Assert.Equal((401, "The API key or session token is not valid."), (unknown.Int("status"), unknown.Text("message")));
     }
 
-    static Task<JsonElement> RunAsync(string scenario, object? parameters, User? user = null, decimal amount = 0) => Node.RunAsync("server.mjs", scenario,
-        new { url = Stack.Proxy2, secretKey = Backend.App.Key, @params = parameters, walletId = user?.WalletId, customerId = user?.CustomerId, amount });
+    static Task<JsonElement> RunAsync(string scenario, object? parameters, User? user = null, decimal amount = 0) =>
+        Node.RunAsync("server.mjs", scenario,
+            new
+            {
+                url = Stack.Proxy2,
+                secretKey = Backend.App.Key,
+                @params = parameters,
+                walletId = user?.WalletId,
+                customerId = user?.CustomerId,
+                amount,
+            });
 
     static string NewName() => $"user-{Guid.NewGuid():N}";
 }

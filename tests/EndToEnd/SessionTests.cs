@@ -12,14 +12,18 @@ public sealed class SessionTests
         var externalId = $"user-{Guid.NewGuid():N}";
 
         var first = await Backend.App.MintAsync(externalId);
-        var again = await Backend.App.PostAsync("/v1/sessions", $$"""{"customer":{"externalId":"{{externalId}}","email":"ada@example.com","name":"Ada"} }""");
+        var again = await Backend.App.PostAsync(
+            "/v1/sessions",
+            $$"""{"customer":{"externalId":"{{externalId}}","email":"ada@example.com","name":"Ada"} }""");
 
         var json = again.MustBe(201).Json;
         Assert.Equal((first.CustomerId, first.WalletId), (json.Text("endCustomerId"), json.Text("walletId")));
         Assert.NotEqual(first.Token, json.Text("sessionToken"));
         Assert.StartsWith("pk_", json.Text("publishableKey"));
         var customer = (await Backend.App.GetAsync($"/v1/customers/{first.CustomerId}")).MustBe(200).Json;
-        Assert.Equal((externalId, "ada@example.com", "Ada", "active"), (customer.Text("externalId"), customer.Text("email"), customer.Text("name"), customer.Text("status")));
+        Assert.Equal(
+            (externalId, "ada@example.com", "Ada", "active"),
+            (customer.Text("externalId"), customer.Text("email"), customer.Text("name"), customer.Text("status")));
     }
 
     [Fact]
@@ -41,7 +45,9 @@ public sealed class SessionTests
     public async Task A_session_lives_as_long_as_asked_and_so_does_what_it_is_refreshed_into(string? terms, int seconds)
     {
         var before = DateTimeOffset.UtcNow;
-        var reply = await Backend.App.PostAsync("/v1/sessions", $$"""{"customer":"user-{{Guid.NewGuid():N}}"{{(terms is null ? "" : "," + terms)}}}""");
+        var reply = await Backend.App.PostAsync(
+            "/v1/sessions",
+            $$"""{"customer":"user-{{Guid.NewGuid():N}}"{{(terms is null ? "" : "," + terms)}}}""");
         MustExpireIn(reply.MustBe(201).Json, before, seconds);
 
         before = DateTimeOffset.UtcNow;
@@ -108,7 +114,8 @@ public sealed class SessionTests
         var third = await Backend.App.MintAsync(first.ExternalId);
 
         var page = (await Backend.App.GetAsync($"/v1/sessions?customer={first.CustomerId}&limit=2")).MustBe(200).Json;
-        var rest = (await Backend.App.GetAsync($"/v1/sessions?customer={first.ExternalId}&limit=2&cursor={page.Text("nextCursor")}")).MustBe(200).Json;
+        var rest = (await Backend.App.GetAsync($"/v1/sessions?customer={first.ExternalId}&limit=2&cursor={page.Text("nextCursor")}"))
+            .MustBe(200).Json;
 
         Assert.Equal([third.SessionId, second.SessionId], page.Items("sessions").Select(session => session.Text("id")));
         Assert.Equal([first.SessionId], rest.Items("sessions").Select(session => session.Text("id")));
@@ -121,7 +128,8 @@ public sealed class SessionTests
     {
         var user = await Backend.App.NewUserAsync();
         foreach (var header in (string[])["X-API-Key", "x-goog-api-key"])
-            (await Gateway.SendAsync("POST", Chat.Path, null, Chat.Body("small", Price.Question), headers: [(header, user.Token)])).MustBe(200);
+            (await Gateway.SendAsync("POST", Chat.Path, null, Chat.Body("small", Price.Question), headers: [(header, user.Token)]))
+                .MustBe(200);
     }
 
     [Fact]

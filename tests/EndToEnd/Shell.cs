@@ -5,7 +5,7 @@ namespace LlmGateway.EndToEnd;
 /// <summary>Runs a program as a person at a terminal does.</summary>
 static class Shell
 {
-    /// <summary>What it said on both of its outputs.</summary>
+    /// <summary>Output is what the program wrote to its standard output, followed by its standard error.</summary>
     public static async Task<(int Code, string Output)> RunAsync(string program, params string[] arguments)
     {
         var start = new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true };

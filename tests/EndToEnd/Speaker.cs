@@ -7,12 +7,20 @@ namespace LlmGateway.EndToEnd;
 /// <param name="Error">The message of an error in the answer or stream; null when it is whole.</param>
 sealed record Said(string Text, string? Stop, int Input, int Output, string? Cost, IReadOnlyList<string> Calls, string? Error);
 
-/// <summary>A caller of one wire, without any client library: asks in the wire's words, and reads what comes back as strictly as the wire is written.</summary>
+/// <summary>
+/// A caller of one wire without a client library. It asks in the wire's words and reads answers strictly.
+/// </summary>
 /// <param name="Stopped">The wire's word for an answer that has ended by itself.</param>
 /// <param name="Called">Its word for tool calls.</param>
 abstract record Speaker(string Name, string Stopped, string Called)
 {
-    public static readonly IReadOnlyList<Speaker> All = [new ChatSpeaker(), new ResponsesSpeaker(), new MessagesSpeaker(), new GeminiSpeaker()];
+    public static readonly IReadOnlyList<Speaker> All =
+    [
+        new ChatSpeaker(),
+        new ResponsesSpeaker(),
+        new MessagesSpeaker(),
+        new GeminiSpeaker(),
+    ];
 
     protected const string Schema = """{"type":"object","properties":{"city":{"type":"string"},"zone":{"type":"string"}}}""";
 
@@ -43,7 +51,11 @@ abstract record Speaker(string Name, string Stopped, string Called)
         foreach (var frame in text.Split("\n\n", StringSplitOptions.RemoveEmptyEntries))
         {
             var lines = frame.Split('\n');
-            Assert.All(lines, line => Assert.True(line.StartsWith("data: ", StringComparison.Ordinal) || line.StartsWith("event: ", StringComparison.Ordinal), line));
+            Assert.All(
+                lines,
+                line => Assert.True(
+                    line.StartsWith("data: ", StringComparison.Ordinal) || line.StartsWith("event: ", StringComparison.Ordinal),
+                    line));
             var name = lines.SingleOrDefault(line => line.StartsWith("event: ", StringComparison.Ordinal))?["event: ".Length..];
             yield return (name, lines.Single(line => line.StartsWith("data: ", StringComparison.Ordinal))["data: ".Length..]);
         }
@@ -52,12 +64,15 @@ abstract record Speaker(string Name, string Stopped, string Called)
     protected static JsonElement Parse(string data) => JsonSerializer.Deserialize<JsonElement>(data);
 
     protected static JsonElement? Member(JsonElement json, string name) =>
-        json.ValueKind == JsonValueKind.Object && json.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
+        json.ValueKind == JsonValueKind.Object && json.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null
+            ? value
+            : null;
 
     /// <summary>Zeros where a provider gave none and the answer was passed on.</summary>
-    static (int Input, int Output, string? Cost) Usage(JsonElement holder, string input, string output, string name = "usage") => Member(holder, name) is { } usage
-        ? (Member(usage, input)?.GetInt32() ?? 0, Member(usage, output)?.GetInt32() ?? 0, Member(usage, "cost")?.GetString())
-        : default;
+    static (int Input, int Output, string? Cost) Usage(JsonElement holder, string input, string output, string name = "usage") =>
+        Member(holder, name) is { } usage
+            ? (Member(usage, input)?.GetInt32() ?? 0, Member(usage, output)?.GetInt32() ?? 0, Member(usage, "cost")?.GetString())
+            : default;
 
     sealed record ChatSpeaker() : Speaker("chat", "stop", "tool_calls")
     {
@@ -65,9 +80,15 @@ abstract record Speaker(string Name, string Stopped, string Called)
 
         public override string Body(string model, string question, bool stream, bool tools, string? image)
         {
-            var content = image is null ? Quoted(question) : $$$"""[{"type":"text","text":{{{Quoted(question)}}}},{"type":"image_url","image_url":{"url":"data:image/png;base64,{{{image}}}"}}]""";
+            var content = image is null
+                ? Quoted(question)
+                : $$$"""[{"type":"text","text":{{{Quoted(question)}}}},"""
+                    + $$$"""{"type":"image_url","image_url":{"url":"data:image/png;base64,{{{image}}}"}}]""";
             var more = (stream ? ",\"stream\":true,\"stream_options\":{\"include_usage\":true}" : "")
-                + (tools ? $$$""","tools":[{"type":"function","function":{"name":"weather","parameters":{{{Schema}}}}},{"type":"function","function":{"name":"clock","parameters":{{{Schema}}}}}]""" : "");
+                + (tools
+                    ? $$$""","tools":[{"type":"function","function":{"name":"weather","parameters":{{{Schema}}}}},"""
+                        + $$$"""{"type":"function","function":{"name":"clock","parameters":{{{Schema}}}}}]"""
+                    : "");
             return $$$"""{"model":"{{{model}}}","messages":[{"role":"user","content":{{{content}}}}]{{{more}}}}""";
         }
 
@@ -77,7 +98,8 @@ abstract record Speaker(string Name, string Stopped, string Called)
             var choice = Assert.Single(answer.Items("choices"));
             var message = choice.GetProperty("message");
             Assert.Equal("assistant", message.Text("role"));
-            var calls = (Member(message, "tool_calls")?.EnumerateArray() ?? default).Select(call => $"{call.GetProperty("function").Text("name")} {Compact(call.GetProperty("function").Text("arguments"))}");
+            var calls = (Member(message, "tool_calls")?.EnumerateArray() ?? default)
+                .Select(call => $"{call.GetProperty("function").Text("name")} {Compact(call.GetProperty("function").Text("arguments"))}");
             var (input, output, _) = Usage(answer, "prompt_tokens", "completion_tokens");
             return new(Member(message, "content")?.GetString() ?? "", choice.Text("finish_reason"), input, output, null, [.. calls], null);
         }
@@ -96,16 +118,26 @@ abstract record Speaker(string Name, string Stopped, string Called)
                 foreach (var choice in chunk.Items("choices"))
                 {
                     var delta = choice.GetProperty("delta");
-                    said = said with { Text = said.Text + Member(delta, "content")?.GetString(), Stop = Member(choice, "finish_reason")?.GetString() ?? said.Stop };
+                    said = said with
+                    {
+                        Text = said.Text + Member(delta, "content")?.GetString(),
+                        Stop = Member(choice, "finish_reason")?.GetString() ?? said.Stop,
+                    };
                     foreach (var call in Member(delta, "tool_calls")?.EnumerateArray() ?? default)
                     {
                         var (name, arguments) = calls.GetValueOrDefault(call.Int("index"), ("", ""));
                         var function = call.GetProperty("function");
-                        calls[call.Int("index")] = (name + Member(function, "name")?.GetString(), arguments + Member(function, "arguments")?.GetString());
+                        calls[call.Int("index")] =
+                            (name + Member(function, "name")?.GetString(), arguments + Member(function, "arguments")?.GetString());
                     }
                 }
                 if (Member(chunk, "usage") is { } usage)
-                    said = said with { Input = usage.Int("prompt_tokens"), Output = usage.Int("completion_tokens"), Cost = Member(usage, "cost")?.GetString() };
+                    said = said with
+                    {
+                        Input = usage.Int("prompt_tokens"),
+                        Output = usage.Int("completion_tokens"),
+                        Cost = Member(usage, "cost")?.GetString(),
+                    };
             }
             return said with { Calls = [.. calls.Values.Select(call => $"{call.Name} {Compact(call.Arguments)}")] };
         }
@@ -119,9 +151,15 @@ abstract record Speaker(string Name, string Stopped, string Called)
 
         public override string Body(string model, string question, bool stream, bool tools, string? image)
         {
-            var input = image is null ? Quoted(question) : $$$"""[{"role":"user","content":[{"type":"input_text","text":{{{Quoted(question)}}}},{"type":"input_image","image_url":"data:image/png;base64,{{{image}}}"}]}]""";
+            var input = image is null
+                ? Quoted(question)
+                : $$$"""[{"role":"user","content":[{"type":"input_text","text":{{{Quoted(question)}}}},"""
+                    + $$$"""{"type":"input_image","image_url":"data:image/png;base64,{{{image}}}"}]}]""";
             var more = (stream ? ",\"stream\":true" : "")
-                + (tools ? $$$""","tools":[{"type":"function","name":"weather","parameters":{{{Schema}}}},{"type":"function","name":"clock","parameters":{{{Schema}}}}]""" : "");
+                + (tools
+                    ? $$$""","tools":[{"type":"function","name":"weather","parameters":{{{Schema}}}},"""
+                        + $$$"""{"type":"function","name":"clock","parameters":{{{Schema}}}}]"""
+                    : "");
             return $$$"""{"model":"{{{model}}}","input":{{{input}}}{{{more}}}}""";
         }
 
@@ -129,8 +167,14 @@ abstract record Speaker(string Name, string Stopped, string Called)
         {
             Assert.Equal("response", answer.Text("object"));
             var output = answer.Items("output").ToList();
-            var text = string.Concat(output.Where(item => item.Text("type") == "message").SelectMany(item => item.Items("content")).Where(part => part.Text("type") == "output_text").Select(part => part.Text("text")));
-            var calls = output.Where(item => item.Text("type") == "function_call").Select(call => $"{call.Text("name")} {Compact(call.Text("arguments"))}");
+            var text = string.Concat(output
+                .Where(item => item.Text("type") == "message")
+                .SelectMany(item => item.Items("content"))
+                .Where(part => part.Text("type") == "output_text")
+                .Select(part => part.Text("text")));
+            var calls = output
+                .Where(item => item.Text("type") == "function_call")
+                .Select(call => $"{call.Text("name")} {Compact(call.Text("arguments"))}");
             var (input, tokens, cost) = Usage(answer, "input_tokens", "output_tokens");
             return new(text, answer.Text("status"), input, tokens, cost, [.. calls], null);
         }
@@ -149,7 +193,14 @@ abstract record Speaker(string Name, string Stopped, string Called)
                 {
                     case "response.output_text.delta": words += e.Text("delta"); break;
                     case "error": return new(words, null, 0, 0, null, [], e.Text("message"));
-                    case "response.failed": return new(words, "failed", 0, 0, null, [], Member(e.GetProperty("response"), "error")?.Text("message") ?? "failed");
+                    case "response.failed": return new(
+                        words,
+                        "failed",
+                        0,
+                        0,
+                        null,
+                        [],
+                        Member(e.GetProperty("response"), "error")?.Text("message") ?? "failed");
                     case "response.completed" or "response.incomplete":
                         var whole = ReadWhole(e.GetProperty("response"));
                         Assert.Equal(whole.Text, words);
@@ -168,8 +219,13 @@ abstract record Speaker(string Name, string Stopped, string Called)
 
         public override string Body(string model, string question, bool stream, bool tools, string? image)
         {
-            var content = image is null ? Quoted(question) : $$$"""[{"type":"text","text":{{{Quoted(question)}}}},{"type":"image","source":{"type":"base64","media_type":"image/png","data":"{{{image}}}"}}]""";
-            var more = (stream ? ",\"stream\":true" : "") + (tools ? $$$""","tools":[{"name":"weather","input_schema":{{{Schema}}}},{"name":"clock","input_schema":{{{Schema}}}}]""" : "");
+            var content = image is null
+                ? Quoted(question)
+                : $$$"""[{"type":"text","text":{{{Quoted(question)}}}},"""
+                    + $$$"""{"type":"image","source":{"type":"base64","media_type":"image/png","data":"{{{image}}}"}}]""";
+            var more = (stream ? ",\"stream\":true" : "") + (tools
+                ? $$$""","tools":[{"name":"weather","input_schema":{{{Schema}}}},{"name":"clock","input_schema":{{{Schema}}}}]"""
+                : "");
             return $$$"""{"model":"{{{model}}}","max_tokens":500,"messages":[{"role":"user","content":{{{content}}}}]{{{more}}}}""";
         }
 
@@ -178,8 +234,16 @@ abstract record Speaker(string Name, string Stopped, string Called)
             Assert.Equal(("message", "assistant"), (answer.Text("type"), answer.Text("role")));
             var content = answer.Items("content").ToList();
             var (input, output, cost) = Usage(answer, "input_tokens", "output_tokens");
-            return new(string.Concat(content.Where(block => block.Text("type") == "text").Select(block => block.Text("text"))), answer.Text("stop_reason"), input, output, cost,
-                [.. content.Where(block => block.Text("type") == "tool_use").Select(block => $"{block.Text("name")} {Compact(block.GetProperty("input").GetRawText())}")], null);
+            return new(
+                string.Concat(content.Where(block => block.Text("type") == "text").Select(block => block.Text("text"))),
+                answer.Text("stop_reason"),
+                input,
+                output,
+                cost,
+                [.. content
+                    .Where(block => block.Text("type") == "tool_use")
+                    .Select(block => $"{block.Text("name")} {Compact(block.GetProperty("input").GetRawText())}")],
+                null);
         }
 
         public override Said ReadStream(string text)
@@ -204,14 +268,21 @@ abstract record Speaker(string Name, string Stopped, string Called)
                     case "content_block_delta":
                         Assert.Contains(e.Int("index"), open);
                         var (block, delta) = (blocks[e.Int("index")], e.GetProperty("delta"));
-                        blocks[e.Int("index")] = (block.Name, block.Text + (Member(delta, "text") ?? Member(delta, "partial_json"))?.GetString());
+                        blocks[e.Int("index")] =
+                            (block.Name, block.Text + (Member(delta, "text") ?? Member(delta, "partial_json"))?.GetString());
                         break;
                     case "content_block_stop":
                         Assert.True(open.Remove(e.Int("index")));
                         break;
                     case "message_delta":
                         var (input, output, cost) = Usage(e, "input_tokens", "output_tokens");
-                        said = said with { Stop = Member(e.GetProperty("delta"), "stop_reason")?.GetString() ?? said.Stop, Output = output, Input = input > 0 ? input : said.Input, Cost = cost };
+                        said = said with
+                        {
+                            Stop = Member(e.GetProperty("delta"), "stop_reason")?.GetString() ?? said.Stop,
+                            Output = output,
+                            Input = input > 0 ? input : said.Input,
+                            Cost = cost,
+                        };
                         break;
                     case "message_stop":
                         Assert.Empty(open);
@@ -239,7 +310,8 @@ abstract record Speaker(string Name, string Stopped, string Called)
         public override string ReadError(int status, JsonElement body)
         {
             Assert.Equal("error", body.Text("type"));
-            Assert.Equal(status switch { 400 => "invalid_request_error", 401 => "authentication_error", 402 => "billing_error", 403 => "permission_error", 404 => "not_found_error",
+            Assert.Equal(status switch { 400 => "invalid_request_error", 401 =>
+                "authentication_error", 402 => "billing_error", 403 => "permission_error", 404 => "not_found_error",
                 413 => "request_too_large", 429 => "rate_limit_error", _ => "api_error" }, body.GetProperty("error").Text("type"));
             return body.GetProperty("error").Text("message");
         }
@@ -247,18 +319,23 @@ abstract record Speaker(string Name, string Stopped, string Called)
 
     sealed record GeminiSpeaker() : Speaker("gemini", "STOP", "STOP")
     {
-        public override string Path(string model, bool stream) => $"/v1beta/models/{model}:{(stream ? "streamGenerateContent?alt=sse" : "generateContent")}";
+        public override string Path(string model, bool stream) =>
+            $"/v1beta/models/{model}:{(stream ? "streamGenerateContent?alt=sse" : "generateContent")}";
 
         public override string Body(string model, string question, bool stream, bool tools, string? image)
         {
             var picture = image is null ? "" : $$$""",{"inlineData":{"mimeType":"image/png","data":"{{{image}}}"}}""";
-            var more = tools ? $$$""","tools":[{"functionDeclarations":[{"name":"weather","parametersJsonSchema":{{{Schema}}}},{"name":"clock","parametersJsonSchema":{{{Schema}}}}]}]""" : "";
+            var more = tools
+                ? $$$""","tools":[{"functionDeclarations":[{"name":"weather","parametersJsonSchema":{{{Schema}}}},"""
+                    + $$$"""{"name":"clock","parametersJsonSchema":{{{Schema}}}}]}]"""
+                : "";
             return $$$"""{"contents":[{"role":"user","parts":[{"text":{{{Quoted(question)}}}}{{{picture}}}]}]{{{more}}}}""";
         }
 
         public override Said ReadWhole(JsonElement answer) => Add(new("", null, 0, 0, null, [], null), answer);
 
-        public override Said ReadStream(string text) => Events(text).Aggregate(new Said("", null, 0, 0, null, [], null), (said, e) => Add(said, Parse(e.Data)));
+        public override Said ReadStream(string text) =>
+            Events(text).Aggregate(new Said("", null, 0, 0, null, [], null), (said, e) => Add(said, Parse(e.Data)));
 
         static Said Add(Said said, JsonElement chunk)
         {
@@ -266,7 +343,9 @@ abstract record Speaker(string Name, string Stopped, string Called)
                 return said with { Error = error.Text("message") };
             foreach (var candidate in Member(chunk, "candidates")?.EnumerateArray() ?? default)
             {
-                foreach (var part in Member(candidate, "content") is { } content ? Member(content, "parts")?.EnumerateArray() ?? default : default)
+                foreach (var part in Member(candidate, "content") is { } content
+                    ? Member(content, "parts")?.EnumerateArray() ?? default
+                    : default)
                     said = Member(part, "functionCall") is { } call
                         ? said with { Calls = [.. said.Calls, $"{call.Text("name")} {Compact(call.GetProperty("args").GetRawText())}"] }
                         : said with { Text = said.Text + Member(part, "text")?.GetString() };

@@ -2,7 +2,10 @@ using System.Net.Http.Headers;
 
 namespace LlmGateway.EndToEnd;
 
-/// <summary>Forms with sound, <c>POST /v1/audio/transcriptions</c> and <c>/v1/audio/translations</c>: by tokens a word of the prompt costs $1 a million, sound $3 and a word of the answer $2; by the minute $0.006.</summary>
+/// <summary>
+/// Forms with sound, <c>POST /v1/audio/transcriptions</c> and <c>/v1/audio/translations</c>: by tokens a word of the prompt costs $1 a
+/// million, sound $3 and a word of the answer $2; by the minute $0.006.
+/// </summary>
 public sealed class TranscriptionTests
 {
     /// <summary>30 tokens of sound, two words of prompt, twenty of answer.</summary>
@@ -35,7 +38,11 @@ public sealed class TranscriptionTests
     [InlineData("whisper", "text", BySeconds, true)]
     [InlineData("whisper-nousage", "", BySeconds, true)]
     [InlineData("transcribe-nousage", "", 30 * 3_000 + 20 * Price.Output, true)]
-    public async Task Sound_is_paid_by_its_seconds_and_counted_where_the_provider_counts_nothing(string model, string format, long charged, bool estimated)
+    public async Task Sound_is_paid_by_its_seconds_and_counted_where_the_provider_counts_nothing(
+        string model,
+        string format,
+        long charged,
+        bool estimated)
     {
         var user = await Backend.Wires.NewUserAsync();
         (await PostAsync(user, model, Wav(3), fields: format.Length > 0 ? [("response_format", format)] : [])).MustBe(200);
@@ -73,7 +80,8 @@ public sealed class TranscriptionTests
     {
         var user = await Backend.Wires.NewUserAsync();
         (await PostAsync(user, "whisper", [.. "OggS"u8, .. new byte[100]])).MustBeProblem(400, "unpriceable_parameter", "file");
-        (await Gateway.SendAsync("POST", "/v1/audio/transcriptions", user.Token, """{"model":"whisper"}""")).MustBeProblem(415, "unsupported_media_type", "Content-Type");
+        (await Gateway.SendAsync("POST", "/v1/audio/transcriptions", user.Token, """{"model":"whisper"}"""))
+            .MustBeProblem(415, "unsupported_media_type", "Content-Type");
         (await PostAsync(user, "whisper", new byte[20 * 1024 * 1024])).MustBeProblem(413, "body_too_large");
         Assert.Empty(await Books.UsageAsync(user));
     }
@@ -92,7 +100,13 @@ public sealed class TranscriptionTests
     {
         var user = await Backend.Wires.NewUserAsync();
 
-        var result = await Node.RunAsync("openai.mjs", "transcriptions", new { url = Stack.Proxy.ToString().TrimEnd('/'), key = user.Token, model = "transcribe", sound = Convert.ToBase64String(Wav(3)) });
+        var result = await Node.RunAsync("openai.mjs", "transcriptions", new
+        {
+            url = Stack.Proxy.ToString().TrimEnd('/'),
+            key = user.Token,
+            model = "transcribe",
+            sound = Convert.ToBase64String(Wav(3)),
+        });
 
         Assert.Equal(20, result.GetProperty("transcription").Text("text").Split(' ').Length);
         Assert.Equal(result.GetProperty("transcription").Text("text"), result.GetProperty("translation").Text("text"));
@@ -100,7 +114,12 @@ public sealed class TranscriptionTests
         Assert.Equal([ByTokens, ByTokens, BySeconds], (await Books.UsageAsync(user, 3)).Select(row => row.Charged));
     }
 
-    static async Task<Reply> PostAsync(User user, string model, byte[] file, string path = "/v1/audio/transcriptions", (string Name, string Value)[]? fields = null)
+    static async Task<Reply> PostAsync(
+        User user,
+        string model,
+        byte[] file,
+        string path = "/v1/audio/transcriptions",
+        (string Name, string Value)[]? fields = null)
     {
         using var form = new MultipartFormDataContent();
         if (fields is null)

@@ -5,7 +5,8 @@ sealed record User(Backend Backend, string ExternalId, string Token, string Sess
 {
     public Guid Customer => Guid.ParseExact(CustomerId["cus_".Length..], "N");
 
-    public Task<Reply> ChatAsync(string model, string prompt, string? more = null, Uri? at = null) => Chat.AskAsync(Token, model, prompt, more, at);
+    public Task<Reply> ChatAsync(string model, string prompt, string? more = null, Uri? at = null) =>
+        Chat.AskAsync(Token, model, prompt, more, at);
 
     public Task<Reply> StreamAsync(string model, string prompt, string? more = null, Uri? at = null) =>
         Chat.AskAsync(Token, model, prompt, "\"stream\":true" + (more is null ? "" : "," + more), at);

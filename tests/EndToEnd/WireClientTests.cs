@@ -3,8 +3,8 @@ using System.Text.Json;
 namespace LlmGateway.EndToEnd;
 
 /// <summary>
-/// The official clients, unchanged, with a base URL and a key: each speaks its own wire to models whose providers speak any of the four. What they do is in <c>clients/wires/</c>,
-/// one process a client.
+/// The official clients, unchanged, with a base URL and a key: each speaks its own wire to models whose providers speak any of the four.
+/// What they do is in <c>clients/wires/</c>, one process a client.
 /// </summary>
 public sealed class WireClientTests
 {
@@ -57,12 +57,16 @@ public sealed class WireClientTests
         }));
 
         foreach (var step in result.EnumerateObject())
-            Assert.False(step.Value.ValueKind == JsonValueKind.Object && step.Value.TryGetProperty("unexpected", out _), $"{step.Name}: {step.Value}");
+            Assert.False(
+                step.Value.ValueKind == JsonValueKind.Object && step.Value.TryGetProperty("unexpected", out _),
+                $"{step.Name}: {step.Value}");
         Assert.Contains($"{provider}-small", result.Items("list").Select(id => id.GetString()));
         foreach (var step in (string[])["chat", "stream"])
         {
             var said = result.GetProperty(step);
-            Assert.Equal((step, 20, client.Stopped, 3, 20), (step, said.Text("text").Split(' ').Length, said.Text("stop"), said.Int("input"), said.Int("output")));
+            Assert.Equal(
+                (step, 20, client.Stopped, 3, 20),
+                (step, said.Text("text").Split(' ').Length, said.Text("stop"), said.Int("input"), said.Int("output")));
         }
         Assert.Equal(client.Called, result.GetProperty("tools").Text("stop"));
         Assert.Equal(["""weather {"city":"Rome"}"""], Calls(result.GetProperty("tools")));
@@ -82,11 +86,16 @@ public sealed class WireClientTests
     static void AssertErrors(JsonElement result, Client client)
     {
         foreach (var (step, status, type) in ((string, int, string)[])
-            [("error400", 400, "BadRequestError"), ("error401", 401, "AuthenticationError"), ("error402", 402, ""), ("error403", 403, "PermissionDeniedError"),
+            [("error400", 400, "BadRequestError"), (
+                "error401",
+                401,
+                "AuthenticationError"), ("error402", 402, ""), ("error403", 403, "PermissionDeniedError"),
             ("error404", 404, "NotFoundError"), ("error429", 429, "RateLimitError"), ("error5xx", 502, "InternalServerError")])
         {
             var error = result.GetProperty(step);
-            Assert.True(error.GetProperty("status").ToString() == status.ToString(System.Globalization.CultureInfo.InvariantCulture), $"{step}: {error}");
+            Assert.True(
+                error.GetProperty("status").ToString() == status.ToString(System.Globalization.CultureInfo.InvariantCulture),
+                $"{step}: {error}");
             if (client.Package is null || client.IsAnthropic)
                 Assert.True(type.Length == 0 || error.Text("name") == type, $"{step}: {error}");
         }
@@ -97,5 +106,6 @@ public sealed class WireClientTests
             Assert.NotEqual("nothing was raised", result.GetProperty(step).Text("name"));
     }
 
-    static string[] Calls(JsonElement step) => [.. step.Items("calls").Select(call => $"{call.Text("name")} {JsonSerializer.Serialize(call.GetProperty("args"))}")];
+    static string[] Calls(JsonElement step) =>
+        [.. step.Items("calls").Select(call => $"{call.Text("name")} {JsonSerializer.Serialize(call.GetProperty("args"))}")];
 }

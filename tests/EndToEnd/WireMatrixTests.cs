@@ -3,8 +3,8 @@ using System.Globalization;
 namespace LlmGateway.EndToEnd;
 
 /// <summary>
-/// Every wire of callers before every wire of providers: the right shape for the caller, the provider's own wire upstream, and the bill right to the nano-dollar.
-/// Models are those of <c>wires.seed.json</c>, named by their provider's wire.
+/// Every wire of callers before every wire of providers: the right shape for the caller, the provider's own wire upstream, and the bill
+/// right to the nano-dollar. Models are those of <c>wires.seed.json</c>, named by their provider's wire.
 /// </summary>
 public sealed class WireMatrixTests
 {
@@ -53,8 +53,10 @@ public sealed class WireMatrixTests
         var speaker = Of(caller);
         var user = await Backend.Wires.NewUserAsync();
 
-        var said = speaker.ReadWhole((await speaker.AskAsync(user.Token, $"{provider}-small", ToolQuestion, stream: false, tools: true)).MustBe(200).Json);
-        var streamed = speaker.ReadStream((await speaker.AskAsync(user.Token, $"{provider}-small", ToolQuestion, stream: true, tools: true)).MustBe(200).Text);
+        var said = speaker.ReadWhole(
+            (await speaker.AskAsync(user.Token, $"{provider}-small", ToolQuestion, stream: false, tools: true)).MustBe(200).Json);
+        var streamed = speaker.ReadStream(
+            (await speaker.AskAsync(user.Token, $"{provider}-small", ToolQuestion, stream: true, tools: true)).MustBe(200).Text);
 
         foreach (var answer in (Said[])[said, streamed])
         {
@@ -71,7 +73,8 @@ public sealed class WireMatrixTests
         var speaker = Of(caller);
         var user = await Backend.Wires.NewUserAsync();
 
-        var said = speaker.ReadWhole((await speaker.AskAsync(user.Token, $"{provider}-small", Price.Question, stream: false, image: Chat.Png)).MustBe(200).Json);
+        var said = speaker.ReadWhole(
+            (await speaker.AskAsync(user.Token, $"{provider}-small", Price.Question, stream: false, image: Chat.Png)).MustBe(200).Json);
 
         Assert.Equal(3 + 85, said.Input);
         await AssertChargedAsync(user, 1, (3 + 85) * Price.Input + Price.OfAnswer, estimated: false);
@@ -98,9 +101,17 @@ public sealed class WireMatrixTests
         var speaker = Of(caller);
         var user = await Backend.Wires.NewUserAsync();
 
-        foreach (var (model, status) in ((string, int)[])[("error-400", 400), ("error-401", 502), ("error-404", 404), ("error-429", 429), ("error-500", 502)])
+        foreach (var (model, status) in ((string, int)[])
+        [
+            ("error-400", 400),
+            ("error-401", 502),
+            ("error-404", 404),
+            ("error-429", 429),
+            ("error-500", 502),
+        ])
         {
-            var reply = (await speaker.AskAsync(user.Token, $"{provider}-{model}", Price.Question, stream: model != "error-400")).MustBe(status);
+            var reply =
+                (await speaker.AskAsync(user.Token, $"{provider}-{model}", Price.Question, stream: model != "error-400")).MustBe(status);
             Assert.NotEmpty(speaker.ReadError(status, reply.Json));
             Assert.Equal(status == 429 ? "1" : null, reply["Retry-After"]);
             Assert.StartsWith("req_", reply["X-Request-Id"]);
@@ -118,7 +129,8 @@ public sealed class WireMatrixTests
         foreach (var model in (string[])["cut", "error-mid"])
         {
             var user = await Backend.Wires.NewUserAsync();
-            var said = speaker.ReadStream((await speaker.AskAsync(user.Token, $"{provider}-{model}", Price.Question, stream: true)).MustBe(200).Text);
+            var said = speaker.ReadStream(
+                (await speaker.AskAsync(user.Token, $"{provider}-{model}", Price.Question, stream: true)).MustBe(200).Text);
 
             Assert.NotNull(said.Error);
             var delivered = said.Text.Split(' ', StringSplitOptions.RemoveEmptyEntries).Length;
@@ -133,8 +145,10 @@ public sealed class WireMatrixTests
         var speaker = Of(caller);
         var user = await Backend.Wires.NewUserAsync();
 
-        var said = speaker.ReadWhole((await speaker.AskAsync(user.Token, $"{provider}-nousage", Price.Question, stream: false)).MustBe(200).Json);
-        var streamed = speaker.ReadStream((await speaker.AskAsync(user.Token, $"{provider}-nousage", Price.Question, stream: true)).MustBe(200).Text);
+        var said =
+            speaker.ReadWhole((await speaker.AskAsync(user.Token, $"{provider}-nousage", Price.Question, stream: false)).MustBe(200).Json);
+        var streamed =
+            speaker.ReadStream((await speaker.AskAsync(user.Token, $"{provider}-nousage", Price.Question, stream: true)).MustBe(200).Text);
 
         Assert.Equal((20, 20), (said.Text.Split(' ').Length, streamed.Text.Split(' ').Length));
         await AssertChargedAsync(user, 2, Price.OfQuestion + Price.OfAnswer, estimated: true);
@@ -143,7 +157,9 @@ public sealed class WireMatrixTests
     static async Task AssertChargedAsync(User user, int requests, long each, bool estimated)
     {
         foreach (var row in await Books.UsageAsync(user, requests))
-            Assert.True((row.Charged, row.Estimated) == (each, estimated), string.Create(CultureInfo.InvariantCulture, $"{each} and estimated {estimated} expected: {row}"));
+            Assert.True(
+                (row.Charged, row.Estimated) == (each, estimated),
+                string.Create(CultureInfo.InvariantCulture, $"{each} and estimated {estimated} expected: {row}"));
         Assert.Equal(requests, (await Books.UsageAsync(user)).Count);
         Assert.Equal(1_000_000_000 - requests * each, await user.BalanceAfterAsync(requests));
     }

@@ -30,20 +30,25 @@ sealed class Account(User user, string key)
     public void Credited(long nanos) => Interlocked.Add(ref _credited, nanos);
 
     /// <summary>
-    /// Waits until everything that this account's callers were given is charged, exactly; then says what is wrong beside: something was charged that was
-    /// refused, or charged above its whole cost, or nobody's, or the balance does not follow.
+    /// Waits until everything that this account's callers were given is charged exactly. Then reports other faults: a charge for a refused
+    /// call, a charge above the whole cost, a charge without a call, or a balance that does not follow.
     /// </summary>
     public async Task CheckAsync()
     {
         var answered = _fates.Where(fate => fate.Seen == Seen.Completed).ToDictionary(fate => fate.Id!.Value);
         var rows = await Eventually.GetAsync(
-            () => Books.UsageAsync(user), rows => rows.Count(row => answered.ContainsKey(row.RequestId)) == answered.Count, $"a usage row of each of {answered.Count} answers", TimeSpan.FromSeconds(60));
-        Assert.All(rows.Where(row => answered.ContainsKey(row.RequestId)), row => Assert.Equal((answered[row.RequestId].Cost, 0), (row.Charged, row.Absorbed)));
+            () => Books.UsageAsync(user),
+            rows => rows.Count(row => answered.ContainsKey(row.RequestId)) == answered.Count,
+            $"a usage row of each of {answered.Count} answers",
+            TimeSpan.FromSeconds(60));
+        Assert.All(
+            rows.Where(row => answered.ContainsKey(row.RequestId)),
+            row => Assert.Equal((answered[row.RequestId].Cost, 0), (row.Charged, row.Absorbed)));
 
         var refused = _fates.Where(fate => fate.Seen == Seen.Refused).Select(fate => fate.Id).ToHashSet();
         Assert.All(rows.Where(row => refused.Contains(row.RequestId)), row => Assert.Equal(0, row.Charged));
 
-        // Rows of calls that broke: of those whose callers know an id each has its own, of the others any that is left.
+        // Rows of calls that broke: a call with a known id has its own row, the other calls share the rows that are left.
         var rest = rows.Where(row => row.Charged > 0 && !answered.ContainsKey(row.RequestId)).ToDictionary(row => row.RequestId);
         var nameless = new List<long>();
         foreach (var broken in _fates.Where(fate => fate.Seen == Seen.Broken))
@@ -53,13 +58,17 @@ sealed class Account(User user, string key)
             else if (rest.Remove(id, out var row))
                 Assert.InRange(row.Charged, 0, broken.Cost);
         }
-        // The dearest row must find a call that may cost so much, the next one another, and so on.
+        // The dearest row is matched with a call that may cost so much, the next row with another, and so on.
         var charges = rest.Values.Select(row => row.Charged).OrderDescending().ToList();
         Assert.InRange(charges.Count, 0, nameless.Count);
         Assert.All(charges.Zip(nameless.OrderDescending()), pair => Assert.InRange(pair.First, 0, pair.Second));
 
         // Both are read anew: a call that broke may be charged at this very moment.
-        await Eventually.HoldsAsync(async () =>
-            await user.BalanceAsync() is var balance && balance >= 0 && balance == _credited - (await Books.UsageAsync(user)).Sum(row => row.Charged), "a balance that follows from credits and charges");
+        await Eventually.HoldsAsync(
+            async () =>
+                await user.BalanceAsync() is var balance
+                    && balance >= 0
+                    && balance == _credited - (await Books.UsageAsync(user)).Sum(row => row.Charged),
+            "a balance that follows from credits and charges");
     }
 }

@@ -1,2 +1,2 @@
-// Each test breaks something that all of them use.
+// Tests run one after the other, because each breaks something that all of them use.
 [assembly: CollectionBehavior(DisableTestParallelization = true)]

@@ -5,14 +5,14 @@ using System.Globalization;
 namespace LlmGateway.Faults;
 
 /// <summary>
-/// A backend that goes through customers' lives while things break: mint, credit, key, refresh, calls, revoke. Each step has a key of its own and is
-/// repeated until it is answered, as a careful developer would; so every step must have happened exactly once.
+/// A backend that mints, credits, makes keys, refreshes, calls and revokes while things break. Each step has an idempotency key and is
+/// repeated until it is answered, so every step must have happened exactly once.
 /// </summary>
 sealed class Backoffice
 {
     const long Credit = 50_000_000;
 
-    /// <summary>A step that died with its process keeps its key for a minute; nobody waits for that here.</summary>
+    /// <summary>A step that died with its process keeps its key for a minute. The tests do not wait for that.</summary>
     static readonly TimeSpan Abandoned = TimeSpan.FromSeconds(3), Patience = TimeSpan.FromSeconds(120);
 
     readonly ConcurrentQueue<Account> _accounts = [];
@@ -23,8 +23,15 @@ sealed class Backoffice
     public async Task WorkAsync(Random random)
     {
         var name = $"office-{Guid.NewGuid():N}";
-        var minted = (await DoAsync("POST", "/v1/sessions", $$$"""{"customer":"{{{name}}}","scope":{"maxSpend":"0.02"}}""")).MustBe(201).Json;
-        var user = new User(Load.Backend, name, minted.Text("sessionToken"), minted.Text("sessionId"), minted.Text("endCustomerId"), minted.Text("walletId"));
+        var minted =
+            (await DoAsync("POST", "/v1/sessions", $$$"""{"customer":"{{{name}}}","scope":{"maxSpend":"0.02"}}""")).MustBe(201).Json;
+        var user = new User(
+            Load.Backend,
+            name,
+            minted.Text("sessionToken"),
+            minted.Text("sessionId"),
+            minted.Text("endCustomerId"),
+            minted.Text("walletId"));
         var created = (await DoAsync("POST", $"/v1/customers/{user.CustomerId}/keys", """{"name":"faults"}""")).MustBe(201).Json;
         var account = new Account(user, created.Text("key"));
         await CreditAsync(account, Credit);
@@ -35,7 +42,9 @@ sealed class Backoffice
         var secrets = new List<string> { account.Key, user.Token };
         var refresh = await DoAsync("POST", "/v1/sessions/refresh", null, user.Token);
         if (refresh.Status == 401)
-            refresh.MustBeProblem(401, "expired"); // the answer was lost, and the old token's grace of ten seconds was over before the service was back
+            refresh.MustBeProblem(
+                401,
+                "expired"); // the answer was lost, and the old token's grace of ten seconds was over before the service was back
         else
         {
             secrets.Add(refresh.MustBe(200).Json.Text("sessionToken"));
@@ -53,12 +62,16 @@ sealed class Backoffice
         account.Credited(nanos);
     }
 
-    /// <summary>What was revoked is refused, now that everything runs again; what is answered until then is charged.</summary>
+    /// <summary>Revoked credentials are refused once everything runs again. Calls that are answered before are charged.</summary>
     public async Task FinishAsync()
     {
         foreach (var (account, secret) in _revoked.TakeLast(12))
             foreach (var proxy in Stack.Proxies)
-                await Eventually.GetAsync(() => AskAsync(account, secret, proxy), fate => fate.Status == 401, "the refusal of what was revoked", TimeSpan.FromSeconds(6));
+                await Eventually.GetAsync(
+                    () => AskAsync(account, secret, proxy),
+                    fate => fate.Status == 401,
+                    "the refusal of what was revoked",
+                    TimeSpan.FromSeconds(6));
 
         static async Task<Fate> AskAsync(Account account, string secret, Uri proxy)
         {
@@ -69,7 +82,15 @@ sealed class Backoffice
     }
 
     static async Task CallAsync(Account account, string credential, Random random) =>
-        account.Add(Load.Expected(await Fate.OfAsync(credential, "small", random.Next(1, 9), random.Next(1, 21), random.Next(2) == 0, null, Stack.Proxies[random.Next(2)])));
+        account.Add(
+            Load.Expected(await Fate.OfAsync(
+                credential,
+                "small",
+                random.Next(1, 9),
+                random.Next(1, 21),
+                random.Next(2) == 0,
+                null,
+                Stack.Proxies[random.Next(2)])));
 
     /// <summary>One step, repeated at either proxy under one key until it is answered.</summary>
     static async Task<Reply> DoAsync(string method, string path, string? json = null, string? credential = null)
@@ -81,7 +102,8 @@ sealed class Backoffice
         {
             var reply = await TryAsync(method, path, json, credential ?? Load.Backend.Key, key, Stack.Proxies[attempt % 2]);
             if (reply is not (null or { Status: 503 or 409 }) || Stopwatch.GetElapsedTime(started) > Patience)
-                return reply ?? throw new TimeoutException(string.Create(CultureInfo.InvariantCulture, $"{method} {path} was not answered within {Patience.TotalSeconds} s"));
+                return reply ?? throw new TimeoutException(
+                    string.Create(CultureInfo.InvariantCulture, $"{method} {path} was not answered within {Patience.TotalSeconds} s"));
             if (reply is { Status: 409 } && Stopwatch.GetElapsedTime(inUseSince ??= Stopwatch.GetTimestamp()) > Abandoned)
                 await ForgetClaimAsync(key);
             await Task.Delay(100);
@@ -105,7 +127,8 @@ sealed class Backoffice
     {
         foreach (var database in (Npgsql.NpgsqlDataSource[])[Books.Wallet, Books.Sessions])
         {
-            await using var age = database.CreateCommand("update idempotent_call set started_at = started_at - interval '61 seconds' where key = $1 and status is null");
+            await using var age = database.CreateCommand(
+                "update idempotent_call set started_at = started_at - interval '61 seconds' where key = $1 and status is null");
             age.Parameters.Add(new() { Value = key });
             await age.ExecuteNonQueryAsync();
         }

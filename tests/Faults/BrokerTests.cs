@@ -2,7 +2,7 @@ using RabbitMQ.Client;
 
 namespace LlmGateway.Faults;
 
-/// <summary>What becomes of charges when RabbitMQ dies, loses its queue, or delivers more than once.</summary>
+/// <summary>Charges when RabbitMQ dies, loses its queue, or delivers more than once.</summary>
 public sealed class BrokerTests : IAsyncLifetime
 {
     const long Start = 1_000_000_000, Cost = Price.OfQuestion + Price.OfAnswer;
@@ -13,14 +13,19 @@ public sealed class BrokerTests : IAsyncLifetime
 
     public async ValueTask DisposeAsync() => await Invariants.HoldAsync();
 
-    /// <summary>Only when asked for: RabbitMQ 3.10 may come back from a SIGKILL with a quorum queue that never finds its leader again, which nobody here can mend.</summary>
+    /// <summary>
+    /// Runs only on request: after a SIGKILL RabbitMQ 3.10 may have a quorum queue that never finds its leader again.
+    /// </summary>
     [Fact(Explicit = true)]
     public async Task A_broker_that_is_killed_while_it_is_sent_to_loses_no_charge_and_doubles_none()
     {
         var load = await Load.StartAsync(seed: 22);
         var killed = Stack.ProcessId("rabbitmq")!.Value;
         await Processes.KillAsync("rabbitmq");
-        await Eventually.HoldsAsync(() => Task.FromResult(Stack.ProcessId("rabbitmq") is { } now && now != killed), "another broker", TimeSpan.FromSeconds(60));
+        await Eventually.HoldsAsync(
+            () => Task.FromResult(Stack.ProcessId("rabbitmq") is { } now && now != killed),
+            "another broker",
+            TimeSpan.FromSeconds(60));
         await Processes.HealthyAsync();
         await load.StopAsync();
         await load.CheckAsync();
@@ -68,7 +73,8 @@ public sealed class BrokerTests : IAsyncLifetime
     /// <summary>At rest, when nothing is in it: what it holds is on no disk of ours any more.</summary>
     static async Task DeleteQueueAsync()
     {
-        await using var connection = await new ConnectionFactory { Uri = new Uri(Stack.Connection("rabbitmq")) }.CreateConnectionAsync(Token);
+        await using var connection =
+            await new ConnectionFactory { Uri = new Uri(Stack.Connection("rabbitmq")) }.CreateConnectionAsync(Token);
         await using var channel = await connection.CreateChannelAsync(cancellationToken: Token);
         await channel.QueueDeleteAsync("wallet-settlements", ifUnused: false, ifEmpty: false, cancellationToken: Token);
     }

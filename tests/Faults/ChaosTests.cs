@@ -6,14 +6,18 @@ using StackExchange.Redis;
 namespace LlmGateway.Faults;
 
 /// <summary>
-/// <c>./dev chaos</c>: rounds of load in which anything may happen to anything. What happens follows from the round's seed alone: to see a bad round again,
-/// start with its seed.
+/// <c>./dev chaos</c>: rounds of load with random faults. The faults of a round follow from its seed alone, so a bad round can be repeated
+/// by starting with its seed.
 /// </summary>
 public sealed class ChaosTests
 {
     const int MinEvents = 4, MaxEvents = 9;
 
-    static readonly TimeSpan LongestBrokerStop = TimeSpan.FromSeconds(60), LongestServerStop = TimeSpan.FromSeconds(8), LongestPause = TimeSpan.FromSeconds(6);
+    static readonly TimeSpan
+        LongestBrokerStop = TimeSpan.FromSeconds(60),
+        LongestServerStop = TimeSpan.FromSeconds(8),
+        LongestPause = TimeSpan.FromSeconds(6);
+
     static readonly string[] Pausable = [.. Processes.Gateway, .. Processes.Servers];
 
     readonly Dictionary<string, int> _events = [];
@@ -32,8 +36,11 @@ public sealed class ChaosTests
         }
         while (Stopwatch.GetElapsedTime(started) < TimeSpan.FromMinutes(minutes));
         await Invariants.HoldAtRestAsync();
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"{seed - first} rounds in {Stopwatch.GetElapsedTime(started).TotalMinutes:F1} minutes, {calls} calls, {answers} answered; {string.Join(", ", _events.Select(pair => $"{pair.Value} × {pair.Key}"))}. 0 lost, 0 doubled."));
+        var minutesTaken = Stopwatch.GetElapsedTime(started).TotalMinutes;
+        var events = string.Join(", ", _events.Select(pair => $"{pair.Value} × {pair.Key}"));
+        Console.WriteLine(string.Create(
+            CultureInfo.InvariantCulture,
+            $"{seed - first} rounds in {minutesTaken:F1} minutes, {calls} calls, {answers} answered; {events}. 0 lost, 0 doubled."));
     }
 
     async Task<Load> RoundAsync(int seed)
@@ -54,7 +61,7 @@ public sealed class ChaosTests
                 if (kind == "failpoint")
                     armed.Add(what[..what.IndexOf(' ', StringComparison.Ordinal)]);
                 _events[kind] = _events.GetValueOrDefault(kind) + 1;
-                // A broker that is away is nobody's trouble, so the next thing may happen meanwhile.
+                // Calls are served while the broker is down, so the next event may happen meanwhile.
                 if (kind == "broker stop")
                     background.Add(act());
                 else
@@ -63,7 +70,7 @@ public sealed class ChaosTests
             }
             await Task.WhenAll(background);
             await Processes.HealthyAsync();
-            // A point that was not passed until now must not be passed while the books are checked.
+            // A restart disarms the points that were not passed, so that no process dies while the books are checked.
             foreach (var name in armed)
                 await Outage.KillAsync(name);
         }
@@ -77,7 +84,7 @@ public sealed class ChaosTests
         return load;
     }
 
-    /// <summary>All random choices are made here, before anything is done, so that a seed means the same on every machine.</summary>
+    /// <summary>All random choices are made here, before the event happens, so that a seed means the same on every machine.</summary>
     static (string Kind, string What, Func<Task> Act) Next(Random random)
     {
         var (choice, part) = (random.Next(100), random.NextDouble());
@@ -96,16 +103,25 @@ public sealed class ChaosTests
             < 82 => Stop("broker stop", "rabbitmq", part * LongestBrokerStop),
             < 86 => Stop("stop", "postgres", part * LongestServerStop),
             < 90 => Stop("stop", "redis", part * LongestServerStop),
-            _ => ("pause", string.Create(CultureInfo.InvariantCulture, $"pause {anyone} {(part * LongestPause).TotalSeconds:F1} s"), () => PauseAsync(anyone, part * LongestPause)),
+            _ => (
+                "pause",
+                string.Create(CultureInfo.InvariantCulture, $"pause {anyone} {(part * LongestPause).TotalSeconds:F1} s"),
+                () => PauseAsync(anyone, part * LongestPause)),
         };
     }
 
-    static (string, string, Func<Task>) Stop(string kind, string server, TimeSpan time) => (kind, string.Create(CultureInfo.InvariantCulture, $"stop {server} {time.TotalSeconds:F1} s"), async () =>
+    static (string, string, Func<Task>) Stop(string kind, string server, TimeSpan time) =>
+        (kind, string.Create(CultureInfo.InvariantCulture, $"stop {server} {time.TotalSeconds:F1} s"), () => StopAsync(server, time));
+
+    static async Task StopAsync(string server, TimeSpan time)
     {
-        await Eventually.HoldsAsync(() => Task.FromResult(Stack.ProcessId(server) is not null), $"a running {server}", TimeSpan.FromSeconds(60));
+        await Eventually.HoldsAsync(
+            () => Task.FromResult(Stack.ProcessId(server) is not null),
+            $"a running {server}",
+            TimeSpan.FromSeconds(60));
         await using var outage = await Outage.StopAsync(server);
         await Task.Delay(time);
-    });
+    }
 
     static async Task PauseAsync(string name, TimeSpan time)
     {
@@ -124,7 +140,7 @@ public sealed class ChaosTests
         }
         catch (RedisException)
         {
-            // It is down just now, which wipes it, too.
+            // Redis is down just now and loses its data by that, too.
         }
     }
 }

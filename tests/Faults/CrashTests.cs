@@ -4,22 +4,30 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Faults;
 
 /// <summary>
-/// Every service dies by SIGKILL at every failpoint, under load, and starts again: nothing that a caller was given is lost, nothing is charged twice, no
-/// wallet falls below zero, and everything serves again. Several services die side by side, each going through its own points.
+/// Every service is killed by SIGKILL at every failpoint, under load, and starts again. Nothing that a caller was given is lost, nothing is
+/// charged twice, no wallet falls below zero, and everything serves again. Several services die side by side, each going through its own
+/// points.
 /// </summary>
 public sealed class CrashTests
 {
-    /// <summary>Rounds that the points are dealt out to; after each the books are held against what callers know. The short form goes one of its rounds.</summary>
+    /// <summary>
+    /// The points are divided among the rounds. After each round the books are compared with what callers know. The short form runs one of
+    /// its rounds.
+    /// </summary>
     const int Rounds = 2, ShortRounds = 4;
 
     static readonly TimeSpan PointLimit = TimeSpan.FromSeconds(180);
 
-    /// <summary>Points that are passed only when others live for a while; and those whose death leaves a key claimed for a minute, in which its owner passes nothing else.</summary>
+    /// <summary>
+    /// Points to die at after all others. Some are passed only when other services live for a while. Death at an idempotency point leaves a
+    /// key claimed for a minute, in which its owner passes nothing else.
+    /// </summary>
     static readonly string[] Last = ["recall", "shortage", "sweeper", "idempotency"];
 
     /// <summary>Every fourth point, in less than a minute.</summary>
     [Fact]
-    public Task A_service_that_is_killed_at_any_point_loses_nothing_and_doubles_nothing() => RunAsync(seed: 1, round: ShortRounds - 1, ShortRounds);
+    public Task A_service_that_is_killed_at_any_point_loses_nothing_and_doubles_nothing() =>
+        RunAsync(seed: 1, round: ShortRounds - 1, ShortRounds);
 
     /// <summary><c>./dev chaos --failpoints --seeds N</c>: all points, with other passages and in another order each time.</summary>
     [Fact(Explicit = true)]
@@ -45,13 +53,15 @@ public sealed class CrashTests
         {
             await load.StopAsync();
         }
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"seed {seed}, round {round}: {lives.Sum(life => life.Points.Count)} kills; calls: {load}"));
+        Console.WriteLine(string.Create(
+            CultureInfo.InvariantCulture,
+            $"seed {seed}, round {round}: {lives.Sum(life => life.Points.Count)} kills; calls: {load}"));
         await load.CheckAsync();
         if (round == rounds - 1)
             await Invariants.HoldAtRestAsync();
     }
 
-    /// <summary>What each process dies of in this round. Seed 1 dies at the first passage, others at a random one.</summary>
+    /// <summary>The points at which each process dies in this round. Seed 1 dies at the first passage, others at a random one.</summary>
     static List<(string Name, List<string> Points)> Lives(int seed, int round, int rounds)
     {
         var random = new Random(seed);
@@ -61,7 +71,11 @@ public sealed class CrashTests
         foreach (var group in points.GroupBy(Points.Owner))
         {
             var ordered = group.OrderBy(point => Last.Any(part => point.Contains(part, StringComparison.Ordinal))).ToList();
-            var armed = ordered.ConvertAll(point => string.Create(CultureInfo.InvariantCulture, $"{point}:{(seed == 1 || Points.OnceInALife.Contains(point) ? 1 : random.Next(1, 5))}:kill"));
+            var armed = ordered.ConvertAll(point =>
+            {
+                var passage = seed == 1 || Points.OnceInALife.Contains(point) ? 1 : random.Next(1, 5);
+                return string.Create(CultureInfo.InvariantCulture, $"{point}:{passage}:kill");
+            });
             var mine = armed.Where((_, i) => i % rounds == round).ToList();
             if (group.Key != "proxy")
                 lives.Add((group.Key, mine));
@@ -73,7 +87,7 @@ public sealed class CrashTests
         return lives;
     }
 
-    /// <summary>Each death arms the next: the process is started for it with its next point, and after the last one as usual.</summary>
+    /// <summary>After each death the process is started with its next point armed, and after the last death without any.</summary>
     static async Task GoThroughAsync(string name, List<string> points)
     {
         var before = Processes.LogEnd(name);

@@ -26,7 +26,10 @@ public sealed class DatabaseTests : IAsyncLifetime
         {
             var killed = Stack.ProcessId("postgres")!.Value;
             await Processes.KillAsync("postgres");
-            await Eventually.HoldsAsync(() => Task.FromResult(Stack.ProcessId("postgres") is { } now && now != killed), "another PostgreSQL", TimeSpan.FromSeconds(60));
+            await Eventually.HoldsAsync(
+                () => Task.FromResult(Stack.ProcessId("postgres") is { } now && now != killed),
+                "another PostgreSQL",
+                TimeSpan.FromSeconds(60));
             await Processes.HealthyAsync();
         }
         await load.StopAsync();
@@ -37,7 +40,10 @@ public sealed class DatabaseTests : IAsyncLifetime
     public async Task A_commit_whose_answer_is_lost_counts_once_however_often_it_is_repeated()
     {
         await using var network = new FaultProxy(Port("wallet"));
-        await Processes.RestartAsync("wallet", "ConnectionStrings__wallet", new NpgsqlConnectionStringBuilder(Stack.Connection("wallet")) { Port = network.Port }.ConnectionString);
+        await Processes.RestartAsync(
+            "wallet",
+            "ConnectionStrings__wallet",
+            new NpgsqlConnectionStringBuilder(Stack.Connection("wallet")) { Port = network.Port }.ConnectionString);
         var load = await Load.StartAsync(seed: 25);
         const int commits = 25;
 
@@ -102,7 +108,8 @@ public sealed class DatabaseTests : IAsyncLifetime
     /// <summary>Takes every connection that there is, those of the services first.</summary>
     static async Task CrowdAsync(List<NpgsqlConnection> crowd)
     {
-        var anyone = new NpgsqlConnectionStringBuilder(Stack.Connection("wallet")) { Pooling = false, Database = "postgres" }.ConnectionString;
+        var anyone =
+            new NpgsqlConnectionStringBuilder(Stack.Connection("wallet")) { Pooling = false, Database = "postgres" }.ConnectionString;
         for (var waves = 0; waves < MaxWaves; waves++)
         {
             try
@@ -118,7 +125,9 @@ public sealed class DatabaseTests : IAsyncLifetime
             {
                 // Full. Whoever of the ledger is still in makes room for one more of us.
             }
-            await using var chase = new NpgsqlCommand("select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = 'wallet'", crowd[0]);
+            await using var chase = new NpgsqlCommand(
+                "select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = 'wallet'",
+                crowd[0]);
             if (await chase.ExecuteScalarAsync(Token) is 0L)
                 return;
         }
@@ -126,7 +135,10 @@ public sealed class DatabaseTests : IAsyncLifetime
     }
 
     static Task ServedAsync(User user) =>
-        Eventually.HoldsAsync(async () => (await user.ChatAsync("small", Price.Question)).Status == 200, "an answer", TimeSpan.FromSeconds(5));
+        Eventually.HoldsAsync(
+            async () => (await user.ChatAsync("small", Price.Question)).Status == 200,
+            "an answer",
+            TimeSpan.FromSeconds(5));
 
     static int Port(string database) => new NpgsqlConnectionStringBuilder(Stack.Connection(database)).Port;
 }

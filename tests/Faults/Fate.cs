@@ -48,7 +48,8 @@ sealed record Fate(Seen Seen, int Status, Guid? Id, long Cost)
                 return new(Seen.Broken, status, id, brokenCost);
             }
             var reply = await Reply.ReadAsync(response);
-            var whole = !stream || reply.Text.EndsWith("data: [DONE]\n\n", StringComparison.Ordinal) && !reply.Text.Contains("\"error\"", StringComparison.Ordinal);
+            var whole = !stream || reply.Text.EndsWith("data: [DONE]\n\n", StringComparison.Ordinal)
+                && !reply.Text.Contains("\"error\"", StringComparison.Ordinal);
             if (!whole)
                 return new(Seen.Broken, status, id, brokenCost);
             // While leases of the dead hold a wallet, what is left of it can pay for fewer words than were asked for.

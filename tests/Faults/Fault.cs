@@ -5,7 +5,10 @@ namespace LlmGateway.Faults;
 [Flags]
 enum Way { Neither = 0, ToServer = 1, ToClient = 2, Both = ToServer | ToClient }
 
-/// <summary>What a <see cref="FaultProxy"/> does to the bytes that pass. Breaking means: the client's connection ends, by a reset (RST) or properly (FIN).</summary>
+/// <summary>
+/// What a <see cref="FaultProxy"/> does to the bytes that pass. Breaking means: the client's connection ends, by a reset (RST) or properly
+/// (FIN).
+/// </summary>
 sealed record Fault
 {
     public static readonly Fault None = new();

@@ -4,8 +4,9 @@ using System.Net.Sockets;
 namespace LlmGateway.Faults;
 
 /// <summary>
-/// A faulty network in front of one server: passes bytes both ways and does to them what <see cref="Fault"/> says, which may be changed at any time.
-/// A change also counts for connections that are open already; what a fault counts, it counts from then on, for each connection by itself.
+/// A faulty network in front of one server: passes bytes both ways and does to them what <see cref="Fault"/> says, which may be changed at
+/// any time. A change also counts for connections that are open already; what a fault counts, it counts from then on, for each connection
+/// by itself.
 /// </summary>
 sealed class FaultProxy : IAsyncDisposable
 {

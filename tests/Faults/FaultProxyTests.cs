@@ -126,7 +126,9 @@ public sealed class FaultProxyTests : IAsyncLifetime
                 heard.Write(buffer, 0, read);
             return (Encoding.UTF8.GetString(heard.ToArray()), "end");
         }
-        catch (SocketException e) when (e.SocketErrorCode is SocketError.ConnectionReset or SocketError.Shutdown or SocketError.NotConnected)
+        catch (SocketException e) when (e.SocketErrorCode is SocketError.ConnectionReset
+            or SocketError.Shutdown
+            or SocketError.NotConnected)
         {
             return (Encoding.UTF8.GetString(heard.ToArray()), "reset");
         }

@@ -4,14 +4,16 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Faults;
 
 /// <summary>
-/// Every service stands still for a moment and then gets an error at every failpoint, all in one life, under load: what goes on meanwhile finds nothing half done. Nothing is lost or charged
-/// twice, nothing stays held, and no service ends because of it.
+/// Every service pauses and then fails at every failpoint, all in one life and under load. Nothing is lost or charged twice, nothing stays
+/// held, and no service ends because of it.
 /// </summary>
 public sealed class HaltTests
 {
     const string Delay = "delay", Error = "throw";
 
-    /// <summary>An error here would deny what has been done: between the record in memory that is a file, and its place in the queue, nothing can fail.</summary>
+    /// <summary>
+    /// No error is injected here: nothing can fail between the record in the mapped file and its place in the queue.
+    /// </summary>
     const string NeverFails = "proxy.spool.appended";
 
     static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
@@ -40,12 +42,20 @@ public sealed class HaltTests
     static async Task<int> GoThroughAsync(string name)
     {
         var (before, process) = (Processes.LogEnd(name), Stack.ProcessId(name)!.Value);
-        var points = Failpoint.All.Keys.Where(point => Points.Owner(point) == name.TrimEnd('2') && !Points.OnceInALife.Contains(point)).ToList();
-        var armed = points.Select((point, i) => string.Create(CultureInfo.InvariantCulture, $"{point}:1:{Delay}=150{(point == NeverFails ? "" : $",{point}:{2 + i % 2}:{Error}")}"));
+        var points = Failpoint.All.Keys
+            .Where(point => Points.Owner(point) == name.TrimEnd('2') && !Points.OnceInALife.Contains(point))
+            .ToList();
+        var armed = points.Select((point, i) => string.Create(
+            CultureInfo.InvariantCulture,
+            $"{point}:1:{Delay}=150{(point == NeverFails ? "" : $",{point}:{2 + i % 2}:{Error}")}"));
         await Processes.RestartAsync(name, Failpoint.Variable, string.Join(',', armed));
         await Processes.BackAsync(name, process);
         process = Stack.ProcessId(name)!.Value;
-        await Eventually.GetAsync(() => Task.FromResult(Left()), left => left.Length == 0, $"the passage of {name} through all its points", Limit);
+        await Eventually.GetAsync(
+            () => Task.FromResult(Left()),
+            left => left.Length == 0,
+            $"the passage of {name} through all its points",
+            Limit);
         return process;
 
         string[] Left()

@@ -4,13 +4,17 @@ using System.Globalization;
 namespace LlmGateway.Faults;
 
 /// <summary>
-/// Callers on both proxies while things break: streams and whole answers on several wallets, some abandoned; one wallet that can pay for one call at
-/// a time; and a backend that mints, credits, makes keys and revokes. Everything that they were told is remembered, and held against the books.
+/// Callers on both proxies while things break: streams and whole answers on several wallets, some abandoned; one wallet that can pay for
+/// one call at a time; and a backend that mints, credits, makes keys and revokes. Everything that they were told is compared with the
+/// books.
 /// </summary>
 sealed class Load
 {
     const int Wallets = 4, Callers = 4, MaxTold = 5;
-    const long Roomy = 100_000_000_000, UpperBoundOfNarrow = 100 * Price.Input + 16 * Price.Output, NarrowCost = 3 * Price.Input + 16 * Price.Output;
+    const long
+        Roomy = 100_000_000_000,
+        UpperBoundOfNarrow = 100 * Price.Input + 16 * Price.Output,
+        NarrowCost = 3 * Price.Input + 16 * Price.Output;
 
     /// <summary>Words of a stream that is long enough for a checkpoint.</summary>
     const int LongAnswer = 300;
@@ -55,12 +59,18 @@ sealed class Load
         return Task.WhenAll(_work);
     }
 
-    /// <summary>To be called when everything runs again: holds what callers were told against the books, but for leases that have not ended yet.</summary>
+    /// <summary>
+    /// Compares what callers were told with the books, without the leases that have not ended yet. Call it when everything runs again.
+    /// </summary>
     public async Task CheckAsync()
     {
         await Processes.HealthyAsync();
         foreach (var proxy in Stack.Proxies)
-            await Eventually.GetAsync(() => ProbeAsync(proxy), fate => fate.Seen == Seen.Completed, $"an answer of {proxy}", ServesAgainWithin);
+            await Eventually.GetAsync(
+                () => ProbeAsync(proxy),
+                fate => fate.Seen == Seen.Completed,
+                $"an answer of {proxy}",
+                ServesAgainWithin);
         Assert.True(_surprises.IsEmpty, string.Join("\n", _surprises.Take(MaxTold)));
         await _backoffice.FinishAsync();
         foreach (var account in Accounts)
@@ -78,7 +88,9 @@ sealed class Load
     public override string ToString() => string.Join(", ", Fates.GroupBy(fate => (fate.Seen, fate.Status)).OrderBy(group => group.Key)
         .Select(group => string.Create(CultureInfo.InvariantCulture, $"{group.Count()} {group.Key.Seen} ({group.Key.Status})")));
 
-    /// <summary>Again and again, with a short thought between, so that the machine is busy and not choked by calls that find nobody.</summary>
+    /// <summary>
+    /// Repeats calls with a short pause between, so that calls that find no service do not take the whole machine.
+    /// </summary>
     async Task RepeatAsync(Func<Random, Task> act, Random random)
     {
         while (!_stopping)
@@ -110,8 +122,8 @@ sealed class Load
     }
 
     /// <summary>
-    /// Keeps a wallet just above what one call may cost, and calls at one proxy and then the other: what the first still holds idle must be called back
-    /// for the second. When the holder has died the rest is stuck until its lease ends; then another wallet is opened.
+    /// Keeps a wallet just above what one call may cost, and calls at one proxy and then the other: what the first still holds idle must be
+    /// called back for the second. When the holder has died the rest is stuck until its lease ends; then another wallet is opened.
     /// </summary>
     async Task SpendLastAsync(Random random)
     {
@@ -142,9 +154,13 @@ sealed class Load
         }
     }
 
-    /// <summary>While parts are down calls may be refused with 503, and with 402 when a dead proxy holds the rest; anything else is a bug.</summary>
+    /// <summary>
+    /// While parts are down calls may be refused with 503, and with 402 when a dead proxy holds the rest; anything else is a bug.
+    /// </summary>
     public static Fate Expected(Fate fate) =>
-        fate.Status is 0 or 200 or 402 or 502 or 503 or 504 ? fate : throw new InvalidDataException($"a call was answered with {fate.Status} ({fate.Id:N})");
+        fate.Status is 0 or 200 or 402 or 502 or 503 or 504
+            ? fate
+            : throw new InvalidDataException($"a call was answered with {fate.Status} ({fate.Id:N})");
 
     static Uri Either(Random random) => Stack.Proxies[random.Next(2)];
 }

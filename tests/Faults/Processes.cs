@@ -2,10 +2,17 @@ using System.Diagnostics;
 
 namespace LlmGateway.Faults;
 
-/// <summary>The processes of the running stack: ended, paused, and started in another environment. The stack's own supervisor starts what has died again.</summary>
+/// <summary>
+/// Ends and pauses the processes of the running stack, and starts them in another environment. The stack's supervisor restarts a process
+/// that died.
+/// </summary>
 static class Processes
 {
-    public static readonly string[] Proxies = ["proxy", "proxy2"], Gateway = ["wallet", "sessions", .. Proxies], Services = ["sandbox", .. Gateway], Servers = ["postgres", "redis", "rabbitmq"];
+    public static readonly string[]
+        Proxies = ["proxy", "proxy2"],
+        Gateway = ["wallet", "sessions", .. Proxies],
+        Services = ["sandbox", .. Gateway],
+        Servers = ["postgres", "redis", "rabbitmq"];
 
     static readonly TimeSpan Recovery = TimeSpan.FromSeconds(90);
 
@@ -13,7 +20,7 @@ static class Processes
     public static void Once(string name, string variable, string value)
     {
         var orders = Directory.CreateDirectory(Path.Combine(Stack.Data, "once")).FullName;
-        // Written beside, then moved: the supervisor must not read half of it.
+        // The file is moved into place whole, so that the supervisor never reads half of it.
         var draft = Path.Combine(Stack.Data, $"once-{name}");
         File.WriteAllText(draft, $"{variable}={value}");
         File.Move(draft, Path.Combine(orders, name), overwrite: true);
@@ -25,36 +32,40 @@ static class Processes
             File.Delete(Path.Combine(Directory.CreateDirectory(Path.Combine(Stack.Data, "once")).FullName, name));
     }
 
-    /// <summary>Whether the process has been started with what <see cref="Once"/> ordered.</summary>
+    /// <summary>True until the process has been started with what <see cref="Once"/> ordered.</summary>
     public static bool IsOrdered(string name) => File.Exists(Path.Combine(Stack.Data, "once", name));
 
-    /// <summary>Starts a service anew in a changed environment; that lasts until it dies.</summary>
+    /// <summary>Restarts a service in a changed environment, which lasts until it dies.</summary>
     public static async Task RestartAsync(string name, string variable, string value)
     {
         Once(name, variable, value);
         await Outage.KillAsync(name);
     }
 
-    /// <summary>How long a process's log is now.</summary>
+    /// <summary>The present length of a process's log in bytes.</summary>
     public static long LogEnd(string name) => new FileInfo(Log(name)).Length;
 
-    /// <summary>What a process has said, since its log was so long, that it does at failpoints: <c>point: action</c>.</summary>
+    /// <summary>The failpoint lines (<c>point: action</c>) in a process's log after position <paramref name="since"/>.</summary>
     public static HashSet<string> Passages(string name, long since)
     {
         const string saying = "failpoint ";
         using var log = new FileStream(Log(name), FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
         log.Position = Math.Min(since, log.Length);
-        return [.. new StreamReader(log).ReadToEnd().Split('\n').Where(line => line.StartsWith(saying, StringComparison.Ordinal)).Select(line => line[saying.Length..].TrimEnd())];
+        return [.. new StreamReader(log)
+            .ReadToEnd()
+            .Split('\n')
+            .Where(line => line.StartsWith(saying, StringComparison.Ordinal))
+            .Select(line => line[saying.Length..].TrimEnd())];
     }
 
     static string Log(string name) => Path.Combine(Stack.Data, "logs", $"{name}.log");
 
-    /// <summary>Ends a process as if the power had failed, and does not wait.</summary>
+    /// <summary>Sends SIGKILL and does not wait.</summary>
     public static async Task KillAsync(string name)
     {
         if (Stack.ProcessId(name) is not { } process)
             return;
-        // PostgreSQL's workers lead groups of their own; left alive they would finish what they do.
+        // PostgreSQL's workers lead groups of their own. A worker that stays alive would finish its statement.
         var children = name == "postgres" ? Children(process) : [];
         await Outage.TrySignalAsync("KILL", process);
         foreach (var child in children)
@@ -63,26 +74,31 @@ static class Processes
             Books.ForgetConnections();
     }
 
-    /// <summary>Asks a service to end: it finishes what it has begun.</summary>
+    /// <summary>Sends SIGTERM, upon which a service finishes the calls that it has begun.</summary>
     public static Task TerminateAsync(string name) => Outage.TrySignalAsync("TERM", Stack.ProcessId(name)!.Value);
 
     public static Task<Reply?> HealthAsync(string name) => Outage.HealthAsync(Stack.Url(name));
 
     public static Task HealthyAsync() => Outage.WaitUntilAllIsHealthyAsync();
 
-    /// <summary>Bytes of memory that a process occupies now.</summary>
     public static long ResidentBytes(string name)
     {
         using var process = Process.GetProcessById(Stack.ProcessId(name)!.Value);
         return process.WorkingSet64;
     }
 
-    /// <summary>Serving again, as another process than the one that is dead.</summary>
+    /// <summary>Waits until another process than the dead one serves.</summary>
     public static Task BackAsync(string name, int dead) =>
-        Eventually.HoldsAsync(async () => Stack.ProcessId(name) is { } now && now != dead && await HealthAsync(name) is { Status: 200 }, $"the return of {name}", Recovery);
+        Eventually.HoldsAsync(
+            async () => Stack.ProcessId(name) is { } now && now != dead && await HealthAsync(name) is { Status: 200 },
+            $"the return of {name}",
+            Recovery);
 
     static int[] Children(int process) =>
-        [.. Directory.EnumerateDirectories("/proc").Select(Path.GetFileName).Select(folder => int.TryParse(folder, out var pid) ? pid : 0).Where(pid => pid > 0 && Parent(pid) == process)];
+        [.. Directory.EnumerateDirectories("/proc")
+            .Select(Path.GetFileName)
+            .Select(folder => int.TryParse(folder, out var pid) ? pid : 0)
+            .Where(pid => pid > 0 && Parent(pid) == process)];
 
     static int Parent(int pid)
     {

@@ -2,7 +2,9 @@ using StackExchange.Redis;
 
 namespace LlmGateway.Faults;
 
-/// <summary>Redis is never the only copy of anything: it may lose everything, or come back as it was a while ago, and no money moves for it.</summary>
+/// <summary>
+/// Redis is never the only copy of anything. It may lose everything or come back with old data, and no money moves.
+/// </summary>
 public sealed class RedisTests : IAsyncLifetime
 {
     const long UpperBoundOfNarrow = 100 * Price.Input + 16 * Price.Output, NarrowCost = 3 * Price.Input + 16 * Price.Output;
@@ -23,7 +25,10 @@ public sealed class RedisTests : IAsyncLifetime
             }
         var killed = Stack.ProcessId("redis")!.Value;
         await Processes.KillAsync("redis");
-        await Eventually.HoldsAsync(() => Task.FromResult(Stack.ProcessId("redis") is { } now && now != killed), "another Redis", TimeSpan.FromSeconds(60));
+        await Eventually.HoldsAsync(
+            () => Task.FromResult(Stack.ProcessId("redis") is { } now && now != killed),
+            "another Redis",
+            TimeSpan.FromSeconds(60));
         await AnswersAsync(load, 10);
         await load.StopAsync();
         await load.CheckAsync();
@@ -48,7 +53,10 @@ public sealed class RedisTests : IAsyncLifetime
         {
             (await user.ChatAsync("narrow", Price.Question, at: proxy)).MustBeProblem(402, "wallet_exhausted");
             var refused = await Eventually.GetAsync(
-                () => revoked.ChatAsync("small", Price.Question, at: proxy), reply => reply.Status != 200, "the refusal of a revoked session", TimeSpan.FromSeconds(6));
+                () => revoked.ChatAsync("small", Price.Question, at: proxy),
+                reply => reply.Status != 200,
+                "the refusal of a revoked session",
+                TimeSpan.FromSeconds(6));
             refused.MustBeProblem(401, "revoked");
         }
         Assert.Equal(UpperBoundOfNarrow - NarrowCost, await user.BalanceAfterAsync(1));
@@ -63,7 +71,8 @@ public sealed class RedisTests : IAsyncLifetime
         int Count() => load.Fates.Count(fate => fate.Seen == Seen.Completed);
     }
 
-    static async Task<ConnectionMultiplexer> ConnectAsync() => await ConnectionMultiplexer.ConnectAsync($"{Stack.Connection("redis")},allowAdmin=true");
+    static async Task<ConnectionMultiplexer> ConnectAsync() =>
+        await ConnectionMultiplexer.ConnectAsync($"{Stack.Connection("redis")},allowAdmin=true");
 
     static Task WipeAsync(ConnectionMultiplexer redis) => redis.GetServer(redis.GetEndPoints()[0]).FlushDatabaseAsync();
 

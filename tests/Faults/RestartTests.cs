@@ -16,7 +16,9 @@ public sealed class RestartTests : IAsyncLifetime
         foreach (var name in Processes.Proxies)
         {
             var user = await Load.Backend.NewUserAsync();
-            var open = await Task.WhenAll(Enumerable.Range(0, streams).Select(_ => OpenStream.StartAsync(user.Token, "slow", Price.Question, "\"n\":2", Stack.Url(name))));
+            var open = await Task.WhenAll(
+                Enumerable.Range(0, streams)
+                    .Select(_ => OpenStream.StartAsync(user.Token, "slow", Price.Question, "\"n\":2", Stack.Url(name))));
             foreach (var stream in open)
                 await stream.ReadWordsAsync(1);
             var process = Stack.ProcessId(name)!.Value;

@@ -70,8 +70,10 @@ public sealed class UpstreamTests : IAsyncLifetime
 
             var delivered = reply.Status == 200 ? reply.Content.Split(' ', StringSplitOptions.RemoveEmptyEntries).Length : 0;
             var expected = delivered == 0 ? 0 : Price.OfQuestion + delivered * Price.Output;
-            Assert.Equal((expected, delivered == 0 ? Outcome.Failed : i < events ? Outcome.Interrupted : Outcome.Completed), (row.Charged, row.Outcome));
-            // A reset may overtake what was sent before it, an end cannot.
+            Assert.Equal(
+                (expected, delivered == 0 ? Outcome.Failed : i < events ? Outcome.Interrupted : Outcome.Completed),
+                (row.Charged, row.Outcome));
+            // A reset may overtake bytes that were sent before it; a FIN cannot.
             if (!reset)
                 Assert.Equal(Math.Clamp(i - 1, 0, words), delivered);
             charged += expected;
@@ -96,7 +98,10 @@ public sealed class UpstreamTests : IAsyncLifetime
 
             var delivered = reply.Status == 200 ? reply.Content : "";
             Assert.StartsWith(delivered, whole);
-            Assert.InRange(row.Charged, delivered.Length == 0 ? 0 : 1, delivered.Length == 0 ? 0 : 100 * Price.Input + Encoding.UTF8.GetByteCount(delivered) * Price.Output);
+            Assert.InRange(
+                row.Charged,
+                delivered.Length == 0 ? 0 : 1,
+                delivered.Length == 0 ? 0 : 100 * Price.Input + Encoding.UTF8.GetByteCount(delivered) * Price.Output);
         }
     }
 
@@ -109,7 +114,9 @@ public sealed class UpstreamTests : IAsyncLifetime
         var tag = Sandbox.NewTag();
         _provider.Fault = Fault.NoAnswer;
 
-        var reply = await (stream ? user.StreamAsync("retried", Price.Question, Sandbox.Tagged(tag)) : user.ChatAsync("retried", Price.Question, Sandbox.Tagged(tag)));
+        var reply = await (stream
+            ? user.StreamAsync("retried", Price.Question, Sandbox.Tagged(tag))
+            : user.ChatAsync("retried", Price.Question, Sandbox.Tagged(tag)));
 
         reply.MustBeProblem(504, "upstream_timeout");
         Assert.Single(await Sandbox.CallsAsync(tag));
@@ -136,7 +143,9 @@ public sealed class UpstreamTests : IAsyncLifetime
         const long little = 200 * 1024 * 1024;
         var user = await Load.Backend.NewUserAsync("100");
         var before = Processes.ResidentBytes("proxy");
-        var sockets = await Task.WhenAll(Enumerable.Range(0, callers).Select(_ => AskAndReadNothingAsync(user, Chat.Body("long", $"[[tokens:{tokens}]]", $"\"stream\":true,\"n\":{choices}"))));
+        var sockets = await Task.WhenAll(
+            Enumerable.Range(0, callers).Select(_ =>
+                AskAndReadNothingAsync(user, Chat.Body("long", $"[[tokens:{tokens}]]", $"\"stream\":true,\"n\":{choices}"))));
 
         var most = before;
         var rows = await Eventually.GetAsync(
@@ -151,7 +160,13 @@ public sealed class UpstreamTests : IAsyncLifetime
 
         Assert.InRange(most - before, long.MinValue, little);
         // What the buffers of two sockets take in is some percent of such an answer.
-        Assert.All(rows, row => Assert.True(row is { Outcome: Outcome.Aborted, Reason: "stalled" or "aborted", Estimated: true, OutputTokens: > 0 and < choices * tokens / 4 }, $"{row}"));
+        Assert.All(
+            rows,
+            row =>
+                Assert.True(
+                    row is { Outcome: Outcome.Aborted, Reason: "stalled"
+                        or "aborted", Estimated: true, OutputTokens: > 0 and < choices * tokens / 4 },
+                    $"{row}"));
     }
 
     static async Task<Socket> AskAndReadNothingAsync(User user, string body)
@@ -159,7 +174,8 @@ public sealed class UpstreamTests : IAsyncLifetime
         var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { ReceiveBufferSize = 4096 };
         await socket.ConnectAsync("127.0.0.1", Stack.Proxy.Port);
         await socket.SendAsync(Encoding.UTF8.GetBytes(
-            $"POST {Chat.Path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {user.Token}\r\nContent-Type: application/json\r\nContent-Length: {Encoding.UTF8.GetByteCount(body)}\r\n\r\n{body}"));
+            $"POST {Chat.Path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {user.Token}\r\nContent-Type: application/json\r\n"
+                + $"Content-Length: {Encoding.UTF8.GetByteCount(body)}\r\n\r\n{body}"));
         return socket;
     }
 

@@ -1,6 +1,8 @@
 namespace LlmGateway.UnitTests;
 
-/// <summary>Random cases that can be replayed: a failure names the seed, and <c>SEED=n</c> in the environment runs that one alone.</summary>
+/// <summary>
+/// Random cases that can be replayed: a failure names the seed, and <c>SEED=n</c> in the environment runs that one alone.
+/// </summary>
 static class Seeds
 {
     /// <summary>Only one case runs.</summary>

@@ -4,7 +4,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using LlmGateway.Proxy.Translation;
-using static LlmGateway.Proxy.Refusals;
+using static LlmGateway.Proxy.FieldErrors;
 
 namespace LlmGateway.Proxy.Anthropic;
 

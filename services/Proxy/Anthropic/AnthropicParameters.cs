@@ -1,6 +1,6 @@
 using System.Text;
 using System.Text.Json;
-using static LlmGateway.Proxy.Refusals;
+using static LlmGateway.Proxy.FieldErrors;
 
 namespace LlmGateway.Proxy.Anthropic;
 
@@ -35,7 +35,7 @@ static class AnthropicParameters
         foreach (var (unpriced, reason) in Unpriced)
             if (Ascii.EqualsIgnoreCase(name, unpriced) && !IsNothing(ref json))
                 throw Unpriceable(Encoding.UTF8.GetString(name), reason);
-        Steering.Refuse(name, json.Token);
+        ForbiddenMembers.Refuse(name, json.Token);
     }
 
     /// <summary>A choice of which only the plain values have our prices; null is the plain one.</summary>

@@ -1,7 +1,7 @@
 using System.Text.Json;
 using LlmGateway.Proxy.Translation;
 using static LlmGateway.Proxy.Anthropic.AnthropicUnderstanding;
-using static LlmGateway.Proxy.Refusals;
+using static LlmGateway.Proxy.FieldErrors;
 
 namespace LlmGateway.Proxy.Anthropic;
 

@@ -22,7 +22,7 @@ public sealed class AnthropicWire : ConversationWire
 
     public override string Path(string upstreamModel, bool stream) => MessagesPath;
 
-    public override Relay NewRelay(ModelRequest request) => new PassRelay(this);
+    public override StreamRelay NewRelay(ModelRequest request) => new PassRelay(this);
 
     public override Conversation Understand(ReadOnlySpan<byte> body, ModelRequest request) => AnthropicUnderstanding.Understand(body);
 

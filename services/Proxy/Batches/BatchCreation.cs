@@ -18,26 +18,26 @@ public sealed record NewBatch(string Kind, string Prefix, BatchTerms Terms, Prov
 /// found by <see cref="BatchSettling"/> when it has ended, and the rest goes back. A death between the provider's answer and our note of it is the house's loss: the customer pays nothing for a
 /// batch that it cannot reach.
 /// </summary>
-public sealed class BatchCreation(Inference inference, ProviderCalls calls, SessionsClient sessions, SpoolPublisher publisher, Rates rates, TimeProvider time, ILogger<BatchCreation> log)
+public sealed class BatchCreation(Inference inference, ProviderCalls calls, SessionsClient sessions, SpoolPublisher publisher, RateLimits rateLimits, TimeProvider time, ILogger<BatchCreation> log)
 {
     /// <summary>The batch and the provider's description of it.</summary>
-    /// <param name="exchange">Its caller and route are known.</param>
+    /// <param name="call">Its caller and route are known.</param>
     /// <exception cref="ProblemException">It was not created; the request has ended and cost nothing.</exception>
-    public async Task<(ProviderObject Made, JsonObject Answer)> CreateAsync(Exchange exchange, NewBatch batch)
+    public async Task<(ProviderObject Made, JsonObject Answer)> CreateAsync(ModelCall call, NewBatch batch)
     {
-        var (_, refusal) = await inference.ReserveAsync(exchange, UpperBound.OfCost(batch.Terms.Bound.Nanos), 0);
+        var (_, refusal) = await inference.ReserveAsync(call, UpperBound.OfCost(batch.Terms.Bound.Nanos), 0);
         if (refusal is not null)
             throw new ProblemException(refusal);
         try
         {
             // Not given up when the caller leaves: a batch that was created is paid for, and its customer must find it.
             var answer = await calls.AskAsync(batch.Create, CancellationToken.None);
-            var made = await RegisterAsync(exchange, batch, (string)answer["id"]!);
-            var paid = exchange.End(publisher, rates, RequestOutcome.Completed, StatusCodes.Status200OK, AtBound(batch.Terms));
-            exchange.Http.Response.Headers["X-LLMGateway-Cost"] = paid.ToString();
+            var made = await RegisterAsync(call, batch, (string)answer["id"]!);
+            var paid = call.End(publisher, rateLimits, RequestOutcome.Completed, StatusCodes.Status200OK, AtBound(batch.Terms));
+            call.Http.Response.Headers["X-LLMGateway-Cost"] = paid.ToString();
             return (made, answer);
         }
-        catch (Exception e) when (!exchange.Ended)
+        catch (Exception e) when (!call.Ended)
         {
             var problem = e switch
             {
@@ -46,8 +46,8 @@ public sealed class BatchCreation(Inference inference, ProviderCalls calls, Sess
                 _ => Problems.Upstream(502, "upstream_interrupted", "The batch could not be created."),
             };
             if (e is not ProblemException)
-                log.LogError(e, "a batch of {RequestId} could not be created", exchange.Http.RequestId());
-            exchange.End(publisher, rates, RequestOutcome.Failed, problem.Status, null, problem.Code);
+                log.LogError(e, "a batch of {RequestId} could not be created", call.Http.RequestId());
+            call.End(publisher, rateLimits, RequestOutcome.Failed, problem.Status, null, problem.Code);
             throw new ProblemException(problem);
         }
     }
@@ -55,9 +55,9 @@ public sealed class BatchCreation(Inference inference, ProviderCalls calls, Sess
     /// <summary>Provisional: the counts are not known, the cost is the most that it can be.</summary>
     static MeterReading AtBound(BatchTerms terms) => new(new Usage { [Meter.Request] = terms.Lines }, true, BatchCost.Reason, null) { Bound = terms.Bound.Nanos };
 
-    async Task<ProviderObject> RegisterAsync(Exchange exchange, NewBatch batch, string providerId)
+    async Task<ProviderObject> RegisterAsync(ModelCall call, NewBatch batch, string providerId)
     {
-        var (credential, provider, request) = (exchange.Caller.Credential, exchange.Route.Model.Provider, exchange.Id);
+        var (credential, provider, request) = (call.Caller.Credential, call.Route.Model.Provider, call.Id);
         var made = new ProviderObject(
             $"{batch.Prefix}{request:N}", batch.Kind, credential.Project, credential.Test, credential.Customer!.Value, provider, batch.Create.Key, providerId, time.GetUtcNow())
         {

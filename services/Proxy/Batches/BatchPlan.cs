@@ -33,11 +33,11 @@ public sealed class BatchPlan(Caller caller, string endpoint)
     public ReadOnlyMemory<byte> Add(string at, string? id, string body, ReadOnlyMemory<byte> json)
     {
         if (_ids.Count == MaxLines)
-            throw Refusals.Invalid($"{at}{body}", $"is one too many: a batch may have {MaxLines} requests");
+            throw FieldErrors.Invalid($"{at}{body}", $"is one too many: a batch may have {MaxLines} requests");
         if (id is not { Length: > 0 and <= MaxCustomId })
-            throw Refusals.Invalid($"{at}custom_id", $"must be a string of 1 to {MaxCustomId} characters");
+            throw FieldErrors.Invalid($"{at}custom_id", $"must be a string of 1 to {MaxCustomId} characters");
         if (!_ids.Add(id))
-            throw Refusals.Invalid($"{at}custom_id", "must be unique in the batch");
+            throw FieldErrors.Invalid($"{at}custom_id", "must be unique in the batch");
         try
         {
             if (!_wire.TryRead(json.Span, default, out var request, out var problem))
@@ -53,14 +53,14 @@ public sealed class BatchPlan(Caller caller, string endpoint)
     ReadOnlyMemory<byte> Add(ModelRequest request, ReadOnlyMemory<byte> json)
     {
         if (request.Stream)
-            throw Refusals.Invalid("stream", "must not be true in a batch");
+            throw FieldErrors.Invalid("stream", "must not be true in a batch");
         if (Route is null)
         {
             Route = RouteOf(request.Model);
             (_model, _offer) = (request.Model, Route.Model with { Prices = Route.Model.Prices!.InBatches });
         }
         if (request.Model != _model)
-            throw Refusals.Invalid("model", $"must be '{_model}' like that of the first request: a batch has one model");
+            throw FieldErrors.Invalid("model", $"must be '{_model}' like that of the first request: a batch has one model");
         if (!UpperBound.TryOf(_offer!, request, out var bound))
             throw new ProblemException(Problems.Unpriced(request.Model));
         var outputLimit = UpperBound.OutputLimit(request.MaxTokens, _offer!.MaxOutputTokens);

@@ -19,7 +19,7 @@ public sealed class BatchSettling(Identity identity, SessionsClient sessions, Wa
     const int AtOnce = 4, MaxHints = 1000;
 
     readonly ConcurrentQueue<string> _ended = new();
-    readonly SemaphoreSlim _wake = new(0);
+    readonly WakeSignal _hinted = new();
 
     /// <summary>A caller has just seen that this batch has ended.</summary>
     public void Hint(ProviderObject batch)
@@ -27,7 +27,7 @@ public sealed class BatchSettling(Identity identity, SessionsClient sessions, Wa
         if (batch.Settled || _ended.Count >= MaxHints)
             return;
         _ended.Enqueue(batch.Id);
-        _wake.Release();
+        _hinted.Raise();
     }
 
     /// <summary>False when it has not ended, or what it cost cannot be booked yet.</summary>
@@ -60,7 +60,8 @@ public sealed class BatchSettling(Identity identity, SessionsClient sessions, Wa
     {
         for (; ; )
         {
-            await _wake.WaitAsync(Tick, stoppingToken);
+            if (_ended.IsEmpty)
+                await _hinted.WaitAsync(Tick, stoppingToken);
             try
             {
                 var claimed = new List<ProviderObject>(AtOnce);
@@ -79,8 +80,7 @@ public sealed class BatchSettling(Identity identity, SessionsClient sessions, Wa
 
     async Task TryAsync(ProviderObject batch, CancellationToken stopping)
     {
-        using var patience = CancellationTokenSource.CreateLinkedTokenSource(stopping);
-        patience.CancelAfter(Patience);
+        using var patience = stopping.WithTimeout(Patience);
         try
         {
             if (await SettleAsync(batch, patience.Token))

@@ -4,7 +4,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
-using static LlmGateway.Proxy.Refusals;
+using static LlmGateway.Proxy.FieldErrors;
 
 namespace LlmGateway.Proxy.Batches;
 
@@ -34,16 +34,16 @@ public sealed class FileBatches(ObjectCallers callers, BatchCreation creation, B
 
     async Task<IResult> CreateAsync(HttpContext http)
     {
-        var exchange = new Exchange(http, Ids.New(), Path, time);
-        var caller = exchange.Caller = await callers.EnterAsync(http, Wires.Chat, exchange.Id);
+        var call = new ModelCall(http, Ids.New(), Path, time);
+        var caller = call.Caller = await callers.EnterAsync(http, Wires.Chat, call.Id);
         var asked = await ReadAsync(http);
         var file = await callers.FindAsync(caller, ProviderObject.File, asked.File);
         var terms = file.Terms ?? throw Invalid(InputFile, "must be a file that was uploaded");
         if (asked.Endpoint != terms.Endpoint)
             throw Invalid("endpoint", $"must be '{terms.Endpoint}' like the 'url' of the file's lines");
-        exchange.Route = RouteOf(caller, file, terms);
-        var create = new ProviderCall(http, Wires.Chat, exchange.Route.Upstream, file.ProviderKey, HttpMethod.Post, Path) { Content = () => Body(file, asked) };
-        var (made, answer) = await creation.CreateAsync(exchange, new(Kind, "batch_", terms, create,
+        call.Route = RouteOf(caller, file, terms);
+        var create = new ProviderCall(http, Wires.Chat, call.Route.Upstream, file.ProviderKey, HttpMethod.Post, Path) { Content = () => Body(file, asked) };
+        var (made, answer) = await creation.CreateAsync(call, new(Kind, "batch_", terms, create,
             providerId => create with { Path = $"{Path}/{Uri.EscapeDataString(providerId)}/cancel", Content = null }) { InputFile = file.Id });
         return ProviderCalls.Answer(await ShownAsync(made, answer));
     }

@@ -56,7 +56,7 @@ public sealed class Files(ObjectCallers callers, ProviderCalls calls, SessionsCl
     {
         var caller = await callers.EnterAsync(http, Wires.Chat);
         if (http.Request.Query["order"] == "asc")
-            throw Refusals.Invalid("order", "must be 'desc'");
+            throw FieldErrors.Invalid("order", "must be 'desc'");
         var (page, hasMore) = await callers.ListAsync(http, caller, Kind, "after", async file => Shown(file, await calls.AskAsync(Call(http, caller, file, HttpMethod.Get), http.RequestAborted)));
         return ProviderCalls.Answer(ObjectCallers.List(page, hasMore));
     }

@@ -26,15 +26,15 @@ public sealed class MessageBatches(ObjectCallers callers, BatchCreation creation
 
     async Task<IResult> CreateAsync(HttpContext http)
     {
-        var exchange = new Exchange(http, Ids.New(), Path, time);
-        exchange.Caller = await callers.EnterAsync(http, Wires.Messages, exchange.Id);
+        var call = new ModelCall(http, Ids.New(), Path, time);
+        call.Caller = await callers.EnterAsync(http, Wires.Messages, call.Id);
         using var body = await RequestBody.ReadAsync(http);
-        var plan = new BatchPlan(exchange.Caller, "/v1/messages");
+        var plan = new BatchPlan(call.Caller, "/v1/messages");
         var sent = MessageBatchBody.Read(body.Memory, plan);
-        exchange.Route = plan.Route!;
-        var upstream = exchange.Route.Upstream;
+        call.Route = plan.Route!;
+        var upstream = call.Route.Upstream;
         var create = new ProviderCall(http, Wires.Messages, upstream, upstream.NextKey(), HttpMethod.Post, Path) { Content = () => Json(sent) };
-        var (made, answer) = await creation.CreateAsync(exchange, new(Kind, "msgbatch_", plan.Terms, create,
+        var (made, answer) = await creation.CreateAsync(call, new(Kind, "msgbatch_", plan.Terms, create,
             providerId => create with { Path = $"{Path}/{Uri.EscapeDataString(providerId)}/cancel", Content = null }));
         return ProviderCalls.Answer(Shown(http, made, answer));
     }
@@ -43,7 +43,7 @@ public sealed class MessageBatches(ObjectCallers callers, BatchCreation creation
     {
         var caller = await callers.EnterAsync(http, Wires.Messages);
         if (http.Request.Query.ContainsKey("before_id"))
-            throw Refusals.Invalid("before_id", "is not offered here; go on with 'after_id'");
+            throw FieldErrors.Invalid("before_id", "is not offered here; go on with 'after_id'");
         var (page, hasMore) = await callers.ListAsync(http, caller, Kind, "after_id", batch => AskAsync(http, caller, batch, HttpMethod.Get, ""));
         return ProviderCalls.Answer(new JsonObject
         {

@@ -6,7 +6,7 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Proxy.Batches;
 
 /// <summary>Stages 1, 2 and 4 of every route of files and batches, and which of the caller's own objects is meant.</summary>
-public sealed partial class ObjectCallers(Identity identity, KeyUse keys, Rates rates, SessionsClient sessions)
+public sealed partial class ObjectCallers(Identity identity, KeyUse keys, RateLimits rateLimits, SessionsClient sessions)
 {
     const int DefaultPage = 20, MaxPage = 100;
 
@@ -25,9 +25,9 @@ public sealed partial class ObjectCallers(Identity identity, KeyUse keys, Rates 
         if (problem is not null)
             throw new ProblemException(problem);
         keys.Record(caller!.Credential);
-        var taken = await rates.TakeAsync(caller.Credential, 0, http.RequestAborted);
-        Rates.WriteHeaders(taken, http.Response.Headers);
-        return taken.Exceeded is { } exceeded ? throw new ProblemException(Rates.Refusal(exceeded)) : caller;
+        var taken = await rateLimits.TakeAsync(caller.Credential, 0, http.RequestAborted);
+        RateHeaders.Write(taken, http.Response.Headers);
+        return taken.Problem is { } limited ? throw new ProblemException(limited) : caller;
     }
 
     /// <exception cref="ProblemException">The caller's customer has no such object (404); others' are not there.</exception>
@@ -44,7 +44,7 @@ public sealed partial class ObjectCallers(Identity identity, KeyUse keys, Rates 
     {
         var asked = http.Request.Query["limit"].ToString();
         if (asked.Length == 0 || !int.TryParse(asked, out var limit))
-            limit = asked.Length == 0 ? DefaultPage : throw Refusals.Invalid("limit", "must be a whole number");
+            limit = asked.Length == 0 ? DefaultPage : throw FieldErrors.Invalid("limit", "must be a whole number");
         limit = Math.Clamp(limit, 1, MaxPage);
         var found = await sessions.ObjectsAsync(caller.Credential.Customer!.Value, kind, limit + 1, http.Request.Query[cursor].ToString());
         var page = new T?[Math.Min(limit, found.Count)];

@@ -36,8 +36,7 @@ public sealed class ProviderCalls(Forwarding forwarding)
     /// <exception cref="ProblemException">There is none.</exception>
     public async Task<HttpResponseMessage> SendAsync(ProviderCall call, CancellationToken token)
     {
-        using var patience = CancellationTokenSource.CreateLinkedTokenSource(token);
-        patience.CancelAfter(call.Upstream.Timeout);
+        using var patience = token.WithTimeout(call.Upstream.Timeout);
         try
         {
             var (response, problem) = await forwarding.SendAsync(call.Upstream, () => Request(call), patience.Token);
@@ -53,7 +52,7 @@ public sealed class ProviderCalls(Forwarding forwarding)
         }
         catch (OperationCanceledException) when (!token.IsCancellationRequested)
         {
-            throw new ProblemException(Problems.Upstream(504, "upstream_timeout", "The provider did not answer in time."));
+            throw new ProblemException(UpstreamErrors.TimedOut);
         }
     }
 
@@ -62,22 +61,21 @@ public sealed class ProviderCalls(Forwarding forwarding)
     public async Task<JsonObject> AskAsync(ProviderCall call, CancellationToken token)
     {
         using var response = await SendAsync(call, token);
-        using var patience = CancellationTokenSource.CreateLinkedTokenSource(token);
-        patience.CancelAfter(call.Upstream.Timeout);
+        using var patience = token.WithTimeout(call.Upstream.Timeout);
         try
         {
             using var answer = await AnswerBody.ReadAsync(response, MaxAnswerBytes, truncate: false, patience.Token);
             var json = JsonNode.Parse(answer.Memory.Span) as JsonObject;
-            return json?["id"]?.GetValueKind() == JsonValueKind.String ? json : throw Malformed();
+            return json?["id"]?.GetValueKind() == JsonValueKind.String ? json : throw new ProblemException(UpstreamErrors.Malformed);
         }
         // A member that is there twice is an ArgumentException.
         catch (Exception e) when (e is JsonException or ArgumentException or InvalidOperationException)
         {
-            throw Malformed();
+            throw new ProblemException(UpstreamErrors.Malformed);
         }
         catch (Exception e) when (e is IOException || (e is OperationCanceledException && !token.IsCancellationRequested))
         {
-            throw new ProblemException(Problems.Upstream(502, "upstream_interrupted", "The provider broke off its answer."));
+            throw new ProblemException(UpstreamErrors.Interrupted);
         }
     }
 
@@ -113,8 +111,6 @@ public sealed class ProviderCalls(Forwarding forwarding)
     }
 
     public static IResult Answer(JsonNode json) => Results.Text(json.ToJsonString(Relaxed), "application/json");
-
-    static ProblemException Malformed() => new(Problems.Upstream(502, "upstream_malformed", "The provider's answer is not what was asked for."));
 
     static HttpRequestMessage Request(ProviderCall call)
     {

@@ -46,7 +46,7 @@ public sealed class SessionsClient(HttpClient http, Redis redis)
         response.EnsureSuccessStatusCode();
     }
 
-    public async Task<IReadOnlyList<ProviderObject>> ClaimAsync(ClaimBatches claim)
+    public async Task<IReadOnlyList<ProviderObject>> ClaimAsync(BatchClaim claim)
     {
         using var response = await http.PostAsJsonAsync("/internal/provider-objects/claim", claim, Defaults.Json);
         response.EnsureSuccessStatusCode();

@@ -1,5 +1,5 @@
 using System.Text.Json;
-using static LlmGateway.Proxy.Refusals;
+using static LlmGateway.Proxy.FieldErrors;
 
 namespace LlmGateway.Proxy.Chat;
 
@@ -47,7 +47,7 @@ static class ChatParameters
     {
         UnpricedMember.Refuse(name, value, Top);
         UnpricedMember.RefuseLookAlike(name, read, Top);
-        Steering.Refuse(name, value);
+        ForbiddenMembers.Refuse(name, value);
     }
 
     /// <summary>Why a member of a message or part cannot be priced, or null.</summary>

@@ -12,16 +12,15 @@ namespace LlmGateway.Proxy.Chat;
 /// hidden, usage that the caller asked for gets its cost, CRLF becomes LF. Withheld is the last usage and <c>[DONE]</c>.
 /// </summary>
 /// <param name="meter">One of its own, which reads the words of the wire at hand: chat or the one before it.</param>
-public sealed class ChatRelay(ModelRequest request, ChatMeter meter, int maxEventBytes = SseReader.MaxEventBytes) : Relay
+public sealed class ChatRelay(ModelRequest request, ChatMeter meter, int maxEventBytes = SseReader.MaxEventBytes) : StreamRelay
 {
     readonly SseReader _events = new(maxEventBytes);
 
-    // The last event with usage, for callers who want it, split where its cost goes; it is the end of the stream unless another event follows.
-    ArrayBufferWriter<byte>? _held;
-    int _costAt;
-    bool _heldHasChoices, _heldUsageIsEmpty;
+    // The last event with usage, for callers who want it. It is the end of the stream unless another event follows.
+    WithheldTail _tail;
+    bool _tailHasChoices;
 
-    // Of the first chunk, for a usage chunk of our own.
+    // The first chunk: a usage chunk of our own takes its identity.
     byte[]? _first;
 
     bool _isDone;
@@ -49,24 +48,16 @@ public sealed class ChatRelay(ModelRequest request, ChatMeter meter, int maxEven
     public override void WriteTail(IBufferWriter<byte> toCaller, Usage settled, Money cost)
     {
         // The counts that a caller sees are those that were charged.
-        if (request.WantsUsage && (_held is null || !(_heldHasChoices || meter.UsageIsBelieved)))
-            HoldOwnUsage(settled);
-        if (_held is not null)
-        {
-            toCaller.Write(_held.WrittenSpan[.._costAt]);
-            toCaller.Write(_heldUsageIsEmpty ? "\"cost\":\""u8 : ",\"cost\":\""u8);
-            Span<byte> amount = stackalloc byte[32];
-            toCaller.Write(amount[..Encoding.UTF8.GetBytes(cost.ToString(), amount)]);
-            toCaller.Write("\""u8);
-            toCaller.Write(_held.WrittenSpan[_costAt..]);
-        }
+        if (request.WantsUsage && (_tail.Length == 0 || !(_tailHasChoices || meter.UsageIsBelieved)))
+            WithholdOwnUsage(settled);
+        _tail.WriteWithCost(toCaller, cost);
         toCaller.Write("data: [DONE]\n\n"u8);
     }
 
     /// <summary>An error event, which OpenAI's clients raise, if the provider sent none; then <c>[DONE]</c>.</summary>
     public override void WriteFailure(IBufferWriter<byte> toCaller, Problem problem, string requestId)
     {
-        ReleaseHeld(toCaller);
+        ReleaseTail(toCaller);
         if (meter.ErrorSeen)
             toCaller.Write("data: [DONE]\n\n"u8);
         else
@@ -93,8 +84,8 @@ public sealed class ChatRelay(ModelRequest request, ChatMeter meter, int maxEven
             return;
 
         var piece = meter.Read(e.Data);
-        if (_heldHasChoices)
-            ReleaseHeld(toCaller);
+        if (_tailHasChoices)
+            ReleaseTail(toCaller);
         if (request.WantsUsage && _first is null && piece.IsJson)
             _first = e.Data.ToArray();
         PassChunk(e, piece, toCaller);
@@ -106,7 +97,7 @@ public sealed class ChatRelay(ModelRequest request, ChatMeter meter, int maxEven
         if (!hasUsage || (request.WantsUsage && !piece.UsageIsObject))
             SseWriting.Write(toCaller, e, e.Data, default);
         else if (request.WantsUsage)
-            Hold(e, piece);
+            Withhold(e, piece);
         else if (piece.HasChoices || piece.UsageIsNull)
         {
             var (start, end) = piece.Cut(e.Data);
@@ -115,41 +106,41 @@ public sealed class ChatRelay(ModelRequest request, ChatMeter meter, int maxEven
     }
 
     /// <summary>Keeps an event back until it is known whether it is the last one with usage.</summary>
-    void Hold(SseEvent e, ChatPiece piece)
+    void Withhold(SseEvent e, ChatPiece piece)
     {
-        _held ??= new ArrayBufferWriter<byte>();
-        _held.ResetWrittenCount();
-        var brace = piece.Usage.Start + piece.Usage.Length - 1;
-        SseWriting.WriteHead(_held, e, e.Data[..brace]);
-        _costAt = _held.WrittenCount;
-        SseWriting.WriteRest(_held, e, e.Data[brace..]);
-        _heldHasChoices = piece.HasChoices;
-        _heldUsageIsEmpty = e.Data[piece.Usage.Start..brace].TrimEnd(" \t\r\n"u8) is [(byte)'{'];
+        _tail.Clear();
+        var head = e.Data[..(piece.Usage.Start + piece.Usage.Length - 1)];
+        SseWriting.WriteHead(_tail.Writer, e, head);
+        _tail.MarkCost(head);
+        SseWriting.WriteRest(_tail.Writer, e, e.Data[head.Length..]);
+        _tailHasChoices = piece.HasChoices;
     }
 
     /// <summary>Another chunk follows, or a failure: an event with words goes out as it is, one with nothing but outdated usage is dropped.</summary>
-    void ReleaseHeld(IBufferWriter<byte> toCaller)
+    void ReleaseTail(IBufferWriter<byte> toCaller)
     {
-        if (_heldHasChoices)
-            toCaller.Write(_held!.WrittenSpan);
-        (_held, _heldHasChoices) = (null, false);
+        if (_tailHasChoices)
+            _tail.Release(toCaller);
+        _tail.Clear();
+        _tailHasChoices = false;
     }
 
     /// <summary>The usage chunk that a provider owed: with the settled counts and the identity of the first chunk.</summary>
-    void HoldOwnUsage(Usage settled)
+    void WithholdOwnUsage(Usage settled)
     {
-        _held = new ArrayBufferWriter<byte>();
+        _tail.Clear();
         var (input, output) = (MeterReading.InputOf(settled), MeterReading.OutputOf(settled));
-        _held.Write("data: {"u8);
-        CopyIdentity(_first ?? "{}"u8.ToArray(), _held);
-        _held.Write(Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture,
-            $"\"choices\":[],\"usage\":{{\"prompt_tokens\":{input},\"completion_tokens\":{output},\"total_tokens\":{input + output}")));
-        _costAt = _held.WrittenCount;
-        _held.Write("}}\n\n"u8);
-        _heldUsageIsEmpty = false;
+        var tail = _tail.Writer;
+        tail.Write("data: {"u8);
+        CopyIdentity(_first ?? "{}"u8.ToArray(), tail);
+        var usage = Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture,
+            $"\"choices\":[],\"usage\":{{\"prompt_tokens\":{input},\"completion_tokens\":{output},\"total_tokens\":{input + output}"));
+        tail.Write(usage);
+        _tail.MarkCost(usage);
+        tail.Write("}}\n\n"u8);
     }
 
-    static void CopyIdentity(ReadOnlySpan<byte> chunk, ArrayBufferWriter<byte> to)
+    static void CopyIdentity(ReadOnlySpan<byte> chunk, IBufferWriter<byte> to)
     {
         var reader = new Utf8JsonReader(chunk);
         reader.Read();

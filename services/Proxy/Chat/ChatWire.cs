@@ -19,7 +19,7 @@ public sealed class ChatWire(string limitMember) : ConversationWire
 
     public override WholeMeter NewWholeMeter(ModelRequest request, bool counts) => new ChatMeter(counts);
 
-    public override Relay NewRelay(ModelRequest request) => new ChatRelay(request, new ChatMeter());
+    public override StreamRelay NewRelay(ModelRequest request) => new ChatRelay(request, new ChatMeter());
 
     public override Conversation Understand(ReadOnlySpan<byte> body, ModelRequest request) => ChatUnderstanding.Read(body);
 

@@ -1,5 +1,5 @@
 using System.Text.Json;
-using static LlmGateway.Proxy.Refusals;
+using static LlmGateway.Proxy.FieldErrors;
 
 namespace LlmGateway.Proxy.Chat;
 

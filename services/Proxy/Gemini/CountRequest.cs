@@ -2,7 +2,7 @@ using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using LlmGateway.ServiceDefaults;
-using static LlmGateway.Proxy.Refusals;
+using static LlmGateway.Proxy.FieldErrors;
 
 namespace LlmGateway.Proxy.Gemini;
 
@@ -30,7 +30,7 @@ public sealed class CountRequest
         for (var seen = 0; json.NextMember(ref name); json.Skip())
         {
             if (Fields.Find(name) is null)
-                Steering.Refuse(name, json.Token);
+                ForbiddenMembers.Refuse(name, json.Token);
             else if (seen++ > 0)
                 throw Invalid(Encoding.UTF8.GetString(name), "stands there in more than one spelling");
             else if (json.Token == JsonTokenType.StartObject)
@@ -60,7 +60,7 @@ public sealed class CountRequest
         ReadOnlySpan<byte> name = default;
         for (; json.NextMember(ref name); json.Skip())
         {
-            Steering.Refuse(name, json.Token, "generateContentRequest.");
+            ForbiddenMembers.Refuse(name, json.Token, "generateContentRequest.");
             if (!name.SequenceEqual("model"u8))
                 continue;
             json.ReadText("generateContentRequest.model");

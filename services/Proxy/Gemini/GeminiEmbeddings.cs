@@ -4,7 +4,7 @@ using System.Text.Json;
 using LlmGateway.Contracts;
 using LlmGateway.Proxy.OneShots;
 using LlmGateway.ServiceDefaults;
-using static LlmGateway.Proxy.Refusals;
+using static LlmGateway.Proxy.FieldErrors;
 
 namespace LlmGateway.Proxy.Gemini;
 
@@ -41,7 +41,7 @@ public sealed class GeminiEmbeddingsWire(string method) : Wire
             ReadOnlySpan<byte> name = default;
             for (; json.NextMember(ref name); json.Skip())
             {
-                Steering.Refuse(name, json.Token);
+                ForbiddenMembers.Refuse(name, json.Token);
                 if (!name.SequenceEqual("requests"u8))
                     continue;
                 if (json.Token != JsonTokenType.StartArray)
@@ -65,7 +65,7 @@ public sealed class GeminiEmbeddingsWire(string method) : Wire
         ReadOnlySpan<byte> name = default;
         for (; json.NextMember(ref name); json.Skip())
         {
-            Steering.Refuse(name, json.Token, path);
+            ForbiddenMembers.Refuse(name, json.Token, path);
             if (name.SequenceEqual("model"u8))
             {
                 json.ReadText($"{path}model");

@@ -1,7 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using LlmGateway.ServiceDefaults;
-using static LlmGateway.Proxy.Refusals;
+using static LlmGateway.Proxy.FieldErrors;
 
 namespace LlmGateway.Proxy.Gemini;
 
@@ -50,7 +50,7 @@ ref struct GeminiRequestReader
                 case "generationConfig": ReadConfig(); break;
                 case "serviceTier": CheckServiceTier(); break;
                 case "model" when _json.Token != JsonTokenType.Null: throw Invalid("model", "stands in the address, not in the body");
-                case null: Steering.Refuse(name, _json.Token); break;
+                case null: ForbiddenMembers.Refuse(name, _json.Token); break;
             }
         }
         _request.Closing = _json.Start;

@@ -1,7 +1,7 @@
 using System.Text.Json;
 using LlmGateway.Proxy.Translation;
 using LlmGateway.ServiceDefaults;
-using static LlmGateway.Proxy.Refusals;
+using static LlmGateway.Proxy.FieldErrors;
 
 namespace LlmGateway.Proxy.Gemini;
 

@@ -2,7 +2,7 @@ using System.Buffers;
 using LlmGateway.Contracts;
 using LlmGateway.Proxy.Translation;
 using LlmGateway.ServiceDefaults;
-using static LlmGateway.Proxy.Refusals;
+using static LlmGateway.Proxy.FieldErrors;
 
 namespace LlmGateway.Proxy.Gemini;
 
@@ -27,7 +27,7 @@ public sealed class GeminiWire : ConversationWire
     public override string Path(string upstreamModel, bool stream) =>
         stream ? $"{PathOf(upstreamModel)}:streamGenerateContent?alt=sse" : $"{PathOf(upstreamModel)}:generateContent";
 
-    public override Relay NewRelay(ModelRequest request) => new PassRelay(this, request.StreamsAsArray);
+    public override StreamRelay NewRelay(ModelRequest request) => new PassRelay(this, request.StreamsAsArray);
 
     public override Conversation Understand(ReadOnlySpan<byte> body, ModelRequest request) => GeminiUnderstanding.Of(body, request);
 

@@ -41,7 +41,7 @@ public static class Admission
     /// </summary>
     public static long Payable(long[] held, long cost) => held.Length == 0 ? cost : Math.Min(cost, held.Min());
 
-    public static Problem Refusal(LeaseRefusal refusal, IReadOnlyList<RegisterRef> registers, long needed)
+    public static Problem ProblemOf(LeaseRefusal refusal, IReadOnlyList<RegisterRef> registers, long needed)
     {
         var kind = registers.First(register => register.Id == refusal.Register).Kind;
         return refusal.Reason switch

@@ -41,18 +41,18 @@ public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, W
     public IReadOnlyList<RegisterRef> Registers => registers;
 
     /// <summary>False when the slice has been closed for good.</summary>
-    public bool TryReserve(long[] minimum, long[] full, CancellationToken token, out ValueTask<Reservation> reservation)
+    public bool TryReserve(long[] minimum, long[] full, CancellationToken token, out ValueTask<HoldAnswer> answer)
     {
         Waiter waiter;
         lock (_lock)
         {
-            reservation = default;
+            answer = default;
             if (_closed)
                 return false;
             _lastUse = time.GetTimestamp();
             if (_waiting.Count == 0 && _lease.Usable && Covers(_lease.Idle, full))
             {
-                reservation = new(new Reservation(Take(full), null));
+                answer = new(new HoldAnswer(Take(full), null));
                 RefillAhead(full);
                 return true;
             }
@@ -62,7 +62,7 @@ public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, W
             _waiting.AddLast(waiter);
             StartCalling();
         }
-        reservation = new(WaitAsync(waiter, token));
+        answer = new(WaitAsync(waiter, token));
         return true;
     }
 
@@ -163,7 +163,7 @@ public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, W
             return _closed = _closed || (!_calling && _returns.IsCompleted && _waiting.Count == 0 && _retired.Count == 0 && (_lease.Lost || (_lease.Dependents == 0 && IsEmpty(_lease.Idle))));
     }
 
-    static async Task<Reservation> WaitAsync(Waiter waiter, CancellationToken token)
+    static async Task<HoldAnswer> WaitAsync(Waiter waiter, CancellationToken token)
     {
         await using var cancelled = token.UnsafeRegister(static state => ((Waiter)state!).Answer.TrySetCanceled(), waiter);
         return await waiter.Answer.Task;
@@ -250,7 +250,7 @@ public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, W
             Retire(_lease);
         _ahead = false;
         var head = _waiting.First?.Value ?? _nobody;
-        var lines = new LeaseLine[registers.Count];
+        var lines = new LeaseDemand[registers.Count];
         if (head != _nobody)
             _usual = head.Full;
         _boost = NextBoost(_boost, time.GetElapsedTime(_lastExtension), _waiting.Count);
@@ -369,6 +369,6 @@ public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, W
     {
         public long[] Minimum => minimum;
         public long[] Full => full;
-        public TaskCompletionSource<Reservation> Answer { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        public TaskCompletionSource<HoldAnswer> Answer { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
     }
 }

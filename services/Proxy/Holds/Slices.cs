@@ -22,14 +22,14 @@ public sealed class Slices(Spool spool, WalletClient wallet, TimeProvider time, 
     /// Reserves <paramref name="full"/> of every register, or, when some register is short, as much as it can give down to <paramref name="minimum"/>.
     /// All registers or none. Throws when the ledger does not answer and memory does not suffice.
     /// </summary>
-    public ValueTask<Reservation> ReserveAsync(IReadOnlyList<RegisterRef> registers, long[] minimum, long[] full, CancellationToken token)
+    public ValueTask<HoldAnswer> ReserveAsync(IReadOnlyList<RegisterRef> registers, long[] minimum, long[] full, CancellationToken token)
     {
         for (; ; )
         {
             var slice = _slices.GetOrAdd(registers, static (registers, self) => self.New(registers), this);
             // A slice that was just given back for good takes no one; the next one does.
-            if (slice.TryReserve(minimum, full, token, out var reservation))
-                return reservation;
+            if (slice.TryReserve(minimum, full, token, out var answer))
+                return answer;
             _slices.TryRemove(new(registers, slice));
         }
     }
@@ -134,39 +134,5 @@ public sealed class Slices(Spool spool, WalletClient wallet, TimeProvider time, 
         }
 
         public int GetHashCode(IReadOnlyList<RegisterRef> registers) => registers[0].Id.GetHashCode();
-    }
-}
-
-/// <summary>A reservation, or the reason why there is none.</summary>
-public readonly record struct Reservation(Hold? Hold, LeaseRefusal? Refusal);
-
-/// <summary>What one running request holds: an amount of each register of its vector. Must be ended by <see cref="Settle"/> exactly once.</summary>
-public sealed class Hold(Slice slice, HeldLease lease, long[] amounts)
-{
-    int _settled;
-
-    public Guid Lease => lease.Id;
-
-    public IReadOnlyList<RegisterRef> Registers => slice.Registers;
-
-    /// <summary>Reserved per register, in the order of <see cref="Registers"/>.</summary>
-    public long[] Amounts => amounts;
-
-    /// <summary>Ends the hold: <paramref name="used"/> of each register goes to the ledger with the settlement, the rest is free for the next request. Never above what was held.</summary>
-    public void Settle(long used)
-    {
-        if (Interlocked.Exchange(ref _settled, 1) != 0)
-            throw new InvalidOperationException($"a hold on lease {lease.Id:N} was settled twice");
-        slice.Release(lease, amounts, used);
-    }
-
-    /// <summary>The settlement has left this process for good: the lease need not be kept alive for it any longer.</summary>
-    public void Delivered() => slice.Delivered(lease);
-
-    /// <summary>Ends the hold of a request that costs nothing.</summary>
-    public void Void()
-    {
-        Settle(0);
-        Delivered();
     }
 }

@@ -1,5 +1,6 @@
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
+using Microsoft.Extensions.ServiceDiscovery.Http;
 using Yarp.ReverseProxy.Forwarder;
 using Yarp.ReverseProxy.Transforms;
 using Yarp.ReverseProxy.Transforms.Builder;
@@ -27,9 +28,11 @@ public static class Management
     public static void MapManagement(this WebApplication app)
     {
         var forwarder = app.Services.GetRequiredService<IHttpForwarder>();
-        var client = new HttpMessageInvoker(new SocketsHttpHandler { UseProxy = false, UseCookies = false, AllowAutoRedirect = false });
+        // Names of services become addresses of their instances, in turn.
+        var discovery = app.Services.GetRequiredService<IServiceDiscoveryHttpMessageHandlerFactory>();
+        var client = new HttpMessageInvoker(discovery.CreateHandler(InternalCalls.NewHandler()));
         var options = new ForwarderRequestConfig { ActivityTimeout = TimeSpan.FromSeconds(30) };
-        var key = app.Configuration.Setting(InternalCalls.KeySetting);
+        var key = app.Services.GetRequiredService<InternalKey>().Value;
         var transformer = app.Services.GetRequiredService<ITransformBuilder>().Create(transforms =>
         {
             transforms.AddRequestTransform(context =>
@@ -44,7 +47,7 @@ public static class Management
 
         foreach (var (path, service) in Routes)
         {
-            var address = app.Configuration.Service(service).ToString();
+            var address = InternalCalls.Address(service).ToString();
             app.Map(path, async (HttpContext http, Identity identity) =>
             {
                 var (caller, problem) = await identity.IdentifyAsync(http);

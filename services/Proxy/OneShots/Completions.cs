@@ -18,7 +18,7 @@ public sealed class CompletionsWire : Wire
 
     public override WholeMeter NewWholeMeter(ModelRequest request, bool counts) => new ChatMeter(counts, (CompletionRequest)request);
 
-    public override Relay NewRelay(ModelRequest request) => new ChatRelay(request, new ChatMeter(completion: (CompletionRequest)request));
+    public override StreamRelay NewRelay(ModelRequest request) => new ChatRelay(request, new ChatMeter(completion: (CompletionRequest)request));
 
     public override void WriteStreamError(IBufferWriter<byte> to, Problem problem, string requestId) => Wires.Chat.WriteStreamError(to, problem, requestId);
 }

@@ -1,6 +1,6 @@
 using System.Text.Json;
 using LlmGateway.Contracts;
-using static LlmGateway.Proxy.Refusals;
+using static LlmGateway.Proxy.FieldErrors;
 
 namespace LlmGateway.Proxy.OneShots;
 

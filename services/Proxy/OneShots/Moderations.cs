@@ -1,7 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using LlmGateway.Contracts;
-using static LlmGateway.Proxy.Refusals;
+using static LlmGateway.Proxy.FieldErrors;
 
 namespace LlmGateway.Proxy.OneShots;
 

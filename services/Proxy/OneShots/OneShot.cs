@@ -2,7 +2,7 @@ using System.Text;
 using System.Text.Json;
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
-using static LlmGateway.Proxy.Refusals;
+using static LlmGateway.Proxy.FieldErrors;
 
 namespace LlmGateway.Proxy.OneShots;
 
@@ -52,7 +52,7 @@ public abstract class OneShotRequest : ModelRequest
             {
                 if (Array.Find(Costly, costly => costly.Equals(text, StringComparison.OrdinalIgnoreCase)) is { } known && known != text)
                     throw Invalid(text, $"must be written '{known}'");
-                Steering.Refuse(name, json.Token);
+                ForbiddenMembers.Refuse(name, json.Token);
                 readMember(request, ref json, name);
             }
             json.Skip();

@@ -2,7 +2,7 @@ using System.Text;
 using System.Text.Json;
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
-using static LlmGateway.Proxy.Refusals;
+using static LlmGateway.Proxy.FieldErrors;
 
 namespace LlmGateway.Proxy.OneShots;
 
@@ -84,7 +84,7 @@ public sealed class TranscriptionsWire(string path) : Wire
                 request.IsChunked = true;
                 break;
             default:
-                Steering.Refuse(Encoding.UTF8.GetBytes(Field(form.Name)), JsonTokenType.String);
+                ForbiddenMembers.Refuse(Encoding.UTF8.GetBytes(Field(form.Name)), JsonTokenType.String);
                 break;
         }
     }

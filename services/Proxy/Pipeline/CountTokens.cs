@@ -15,7 +15,7 @@ public sealed record CountCall(string Model, Func<ModelOffer, (string Path, Read
 /// <c>POST /v1/messages/count_tokens</c> and <c>:countTokens</c>. Free, and nothing is reserved; it counts as a request where requests per minute are limited.
 /// Providers of the caller's wire are asked; for others it is our own estimate.
 /// </summary>
-public sealed class CountTokens(Identity identity, KeyUse keys, Rates rates, Forwarding forwarding)
+public sealed class CountTokens(Identity identity, KeyUse keys, RateLimits rateLimits, Forwarding forwarding)
 {
     const int MaxAnswerBytes = 64 * 1024;
 
@@ -31,10 +31,10 @@ public sealed class CountTokens(Identity identity, KeyUse keys, Rates rates, For
         keys.Record(caller!.Credential);
         using var body = await RequestBody.ReadAsync(http);
         var call = Read(read, body.Memory);
-        var taken = await rates.TakeAsync(caller.Credential, 0, http.RequestAborted);
-        Rates.WriteHeaders(taken, http.Response.Headers);
-        if (taken.Exceeded is { } exceeded)
-            throw new ProblemException(Rates.Refusal(exceeded));
+        var taken = await rateLimits.TakeAsync(caller.Credential, 0, http.RequestAborted);
+        RateHeaders.Write(taken, http.Response.Headers);
+        if (taken.Problem is { } limited)
+            throw new ProblemException(limited);
         var route = caller.Project.Find(call.Model) ?? throw new ProblemException(Problems.UnknownModel(call.Model));
         if (Permit.Check(caller.Credential, route, call.Model) is { } refused)
             throw new ProblemException(refused);
@@ -61,8 +61,7 @@ public sealed class CountTokens(Identity identity, KeyUse keys, Rates rates, For
 
     async Task<byte[]> AskAsync(HttpContext http, Wire wire, Route route, CountCall call)
     {
-        using var patience = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted);
-        patience.CancelAfter(route.Upstream.Timeout);
+        using var patience = http.RequestAborted.WithTimeout(route.Upstream.Timeout);
         var (path, sent) = call.ForProvider(route.Model);
         try
         {
@@ -79,11 +78,11 @@ public sealed class CountTokens(Identity identity, KeyUse keys, Rates rates, For
         }
         catch (OperationCanceledException) when (!http.RequestAborted.IsCancellationRequested)
         {
-            throw new ProblemException(Problems.Upstream(504, "upstream_timeout", "The provider did not answer in time."));
+            throw new ProblemException(UpstreamErrors.TimedOut);
         }
         catch (IOException)
         {
-            throw new ProblemException(Problems.Upstream(502, "upstream_interrupted", "The provider broke off its answer."));
+            throw new ProblemException(UpstreamErrors.Interrupted);
         }
     }
 }

@@ -11,8 +11,8 @@ namespace LlmGateway.Proxy;
 /// </code>
 /// </summary>
 public sealed class Inference(
-    Identity identity, Running running, KeyUse keys, Rates rates, Slices slices, Answering answering, Spool spool,
-    SpoolPublisher publisher, GenAiSpan call, TimeProvider time)
+    Identity identity, RunningCalls runningCalls, KeyUse keys, RateLimits rateLimits, Slices slices, Answers answers, Spool spool,
+    SpoolPublisher publisher, GenAiSpan span, TimeProvider time)
 {
     /// <param name="wire">What the caller speaks.</param>
     /// <param name="endpoint">The route, for the usage record.</param>
@@ -22,35 +22,35 @@ public sealed class Inference(
         http.SetRequestId(id);
         http.Speak(wire);
         Spans.Begin(http, endpoint);
-        var exchange = new Exchange(http, id, endpoint, time);
+        var call = new ModelCall(http, id, endpoint, time);
 
         try
         {
-            if (await RunAsync(exchange, wire, target) is { } refused)
+            if (await RunAsync(call, wire, target) is { } refused)
             {
                 Spans.Refused(http, refused.Code);
                 EdgeMetrics.Refused(endpoint, refused.Code);
                 await refused.ExecuteAsync(http);
             }
         }
-        catch (Exception) when (exchange.IsOpen)
+        catch (Exception) when (call.IsOpen)
         {
             // Whatever it was: what is held must not stay held.
-            exchange.End(publisher, rates, RequestOutcome.Failed, StatusCodes.Status500InternalServerError, null, "internal");
+            call.End(publisher, rateLimits, RequestOutcome.Failed, StatusCodes.Status500InternalServerError, null, "internal");
             throw;
         }
     }
 
     /// <summary>Why the request is refused, or null when it has been answered.</summary>
-    async Task<Problem?> RunAsync(Exchange exchange, Wire wire, RequestTarget target)
+    async Task<Problem?> RunAsync(ModelCall call, Wire wire, RequestTarget target)
     {
         // :: 1 Identify, 2 Permit
-        var http = exchange.Http;
+        var http = call.Http;
         var (caller, problem) = await identity.IdentifyAsync(http);
         problem ??= Permit.CheckInference(caller!.Credential);
         if (problem is not null)
             return problem;
-        exchange.Caller = caller!;
+        call.Caller = caller!;
         keys.Record(caller!.Credential);
         Failpoint.Hit("proxy.request.identified");
 
@@ -61,21 +61,21 @@ public sealed class Inference(
         problem = Routing.TryRoute(caller, wire, request, out var route, out var bound);
         if (problem is not null)
             return problem;
-        (exchange.Route, exchange.Stream) = (route, request.Stream);
+        (call.Route, call.Stream) = (route, request.Stream);
         Failpoint.Hit("proxy.request.read");
 
         // :: 4 Limit
-        var outputLimit = UpperBound.OutputLimit(request.MaxTokens, exchange.Route.Model.MaxOutputTokens);
-        problem = await LimitAsync(exchange, request, outputLimit);
+        var outputLimit = UpperBound.OutputLimit(request.MaxTokens, call.Route.Model.MaxOutputTokens);
+        problem = await LimitAsync(call, request, outputLimit);
         if (problem is not null)
             return problem;
         Failpoint.Hit("proxy.request.limited");
 
         // :: 5 Reserve
-        (outputLimit, problem) = await ReserveAsync(exchange, bound, outputLimit);
+        (outputLimit, problem) = await ReserveAsync(call, bound, outputLimit);
         if (problem is not null)
         {
-            rates.Correct(caller.Credential, -exchange.RatedTokens);
+            rateLimits.Correct(caller.Credential, -call.RatedTokens);
             return problem;
         }
         Failpoint.Hit("proxy.request.reserved");
@@ -83,108 +83,70 @@ public sealed class Inference(
         // :: 6 Forward, 7 Meter, 8 Settle, 9 Tell: by the first provider that can
         do
         {
-            using var run = running.Start(caller, exchange.Route.Upstream, http.RequestAborted);
-            using var passage = new Passage(wire, exchange, request, body.Memory);
-            call.Start(exchange, wire, request, body.Memory);
+            using var run = runningCalls.Start(caller, call.Route.Upstream, http.RequestAborted);
+            using var attempt = new ProviderAttempt(wire, call, request, body.Memory);
+            span.Start(call, wire, request, body.Memory);
             try
             {
-                problem = await answering.AnswerAsync(exchange, passage, outputLimit, run);
+                problem = await answers.AnswerAsync(call, attempt, outputLimit, run);
             }
             finally
             {
-                GenAiSpan.End(passage, problem);
+                GenAiSpan.End(attempt, problem);
             }
             if (problem is not null)
-                EdgeMetrics.ProviderFailed(exchange.Route.Upstream.Provider.Wire, problem);
+                EdgeMetrics.ProviderFailed(call.Route.Upstream.Provider.Wire, problem);
         }
-        while (problem is not null && TryFallBack(exchange, wire, request, problem));
+        while (problem is not null && TryFallBack(call, wire, request, problem));
         if (problem is not null)
-            await answering.FailAsync(exchange, problem);
+            await answers.FailAsync(call, problem);
         return null;
     }
 
     /// <summary>Another provider takes over while the caller has seen nothing; the failed attempt keeps a record of its own.</summary>
-    bool TryFallBack(Exchange exchange, Wire wire, ModelRequest request, Problem problem)
+    bool TryFallBack(ModelCall call, Wire wire, ModelRequest request, Problem problem)
     {
-        if (exchange.Http.RequestAborted.IsCancellationRequested || Routing.Fallback(exchange.Caller, wire, request, exchange.Route, problem) is not { } next)
+        if (call.Http.RequestAborted.IsCancellationRequested || Routing.Fallback(call.Caller, wire, request, call.Route, problem) is not { } next)
             return false;
-        exchange.EndAttempt(publisher, problem);
-        exchange.Route = next;
+        call.EndAttempt(publisher, problem);
+        call.Route = next;
         return true;
     }
 
-    async ValueTask<Problem?> LimitAsync(Exchange exchange, ModelRequest request, long outputLimit)
+    async ValueTask<Problem?> LimitAsync(ModelCall call, ModelRequest request, long outputLimit)
     {
-        exchange.RatedTokens = Rates.Estimate(request.BodyBytes, outputLimit * request.Choices);
-        var taken = await rates.TakeAsync(exchange.Caller.Credential, exchange.RatedTokens, exchange.Http.RequestAborted);
-        Rates.WriteHeaders(taken, exchange.Http.Response.Headers);
-        return taken.Exceeded is { } exceeded ? Rates.Refusal(exceeded) : null;
+        call.RatedTokens = RateLimits.Estimate(request.BodyBytes, outputLimit * request.Choices);
+        var taken = await rateLimits.TakeAsync(call.Caller.Credential, call.RatedTokens, call.Http.RequestAborted);
+        RateHeaders.Write(taken, call.Http.Response.Headers);
+        return taken.Problem;
     }
 
     /// <summary>Stage 5, for whatever is paid for. Without a problem the request has begun, and must be ended.</summary>
     /// <returns>The output that the caller can pay for.</returns>
-    public async ValueTask<(long OutputLimit, Problem? Problem)> ReserveAsync(Exchange exchange, UpperBound bound, long outputLimit)
+    public async ValueTask<(long OutputLimit, Problem? Problem)> ReserveAsync(ModelCall call, UpperBound bound, long outputLimit)
     {
-        var registers = exchange.Caller.Credential.Registers;
+        var registers = call.Caller.Credential.Registers;
         if (registers.Count == 0)
-            return (outputLimit, exchange.TryBegin(spool.InFlight) ? null : Problems.Unavailable);
+            return (outputLimit, call.TryBegin(spool.Journal) ? null : Problems.Unavailable);
         if (!publisher.CanAccept)
             return (0, Problems.Unavailable);
         var (minimum, full) = Admission.Vector(registers, bound, outputLimit);
-        Reservation reservation;
+        HoldAnswer answer;
         try
         {
-            reservation = await slices.ReserveAsync(registers, minimum, full, exchange.Http.RequestAborted);
+            answer = await slices.ReserveAsync(registers, minimum, full, call.Http.RequestAborted);
         }
         catch (Exception e) when (Problems.IsOutage(e))
         {
             return (0, Problems.Unavailable);
         }
-        if (reservation.Hold is not { } hold)
-            return (0, Admission.Refusal(reservation.Refusal!, registers, minimum[0]));
-        exchange.Hold = hold;
-        if (exchange.TryBegin(spool.InFlight))
+        if (answer.Hold is not { } hold)
+            return (0, Admission.ProblemOf(answer.Refusal!, registers, minimum[0]));
+        call.Hold = hold;
+        if (call.TryBegin(spool.Journal))
             return (Admission.Affordable(hold, bound, outputLimit), null);
-        exchange.Hold = null;
+        call.Hold = null;
         hold.Void();
         return (0, Problems.Unavailable);
-    }
-}
-
-public static class InferenceRoutes
-{
-    /// <summary>Where each wire is served, also without the version: people paste base URLs with and without it.</summary>
-    static readonly (string Path, Wire Wire)[] Routes =
-    [
-        ("/v1/chat/completions", Wires.Chat),
-        ("/v1/responses", Wires.Responses),
-        ("/v1/messages", Wires.Messages),
-        ("/v1/completions", Wires.Completions),
-        ("/v1/embeddings", Wires.Embeddings),
-        ("/v1/moderations", Wires.Moderations),
-        ("/v1/images/generations", Wires.Images),
-        ("/v1/audio/speech", Wires.Speech),
-        ("/v1/audio/transcriptions", Wires.Transcriptions),
-        ("/v1/audio/translations", Wires.Translations),
-    ];
-
-    /// <summary>Of <c>/v1</c>.</summary>
-    const int Version = 3;
-
-    /// <summary>The hot path does not pass through routing and what comes with it; call before <c>UseRouting</c>. Other methods on these paths do.</summary>
-    public static void UseInference(this WebApplication app)
-    {
-        var inference = app.Services.GetRequiredService<Inference>();
-        app.Use(next => http =>
-        {
-            if (HttpMethods.IsPost(http.Request.Method) && http.Request.Path.Value is { } asked)
-                foreach (var (path, wire) in Routes)
-                    if (asked.Length == path.Length ? asked == path : asked.Length == path.Length - Version && asked.AsSpan().SequenceEqual(path.AsSpan(Version)))
-                        return inference.HandleAsync(http, wire, default, path);
-            return next(http);
-        });
-        foreach (var (route, spoken) in Routes)
-            foreach (var spelling in (string[])[route, route[Version..]])
-                app.MapPost(spelling, http => inference.HandleAsync(http, spoken, default, route));
     }
 }

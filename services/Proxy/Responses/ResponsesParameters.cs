@@ -1,5 +1,5 @@
 using System.Text.Json;
-using static LlmGateway.Proxy.Refusals;
+using static LlmGateway.Proxy.FieldErrors;
 
 namespace LlmGateway.Proxy.Responses;
 
@@ -45,7 +45,7 @@ static class ResponsesParameters
     {
         UnpricedMember.Refuse(name, value, Top);
         UnpricedMember.RefuseLookAlike(name, Read, Top);
-        Steering.Refuse(name, value);
+        ForbiddenMembers.Refuse(name, value);
     }
 
     /// <summary>Why a member of an item or part cannot be priced, or null.</summary>

@@ -2,7 +2,7 @@ using System.Text;
 using System.Text.Json;
 using LlmGateway.Proxy.Chat;
 using LlmGateway.ServiceDefaults;
-using static LlmGateway.Proxy.Refusals;
+using static LlmGateway.Proxy.FieldErrors;
 using static LlmGateway.Proxy.Responses.ResponsesParameters;
 
 namespace LlmGateway.Proxy.Responses;

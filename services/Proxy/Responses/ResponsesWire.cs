@@ -16,7 +16,7 @@ public sealed class ResponsesWire : ConversationWire
 
     public override string Path(string upstreamModel, bool stream) => "/v1/responses";
 
-    public override Relay NewRelay(ModelRequest request) => new PassRelay(this);
+    public override StreamRelay NewRelay(ModelRequest request) => new PassRelay(this);
 
     public override Conversation Understand(ReadOnlySpan<byte> body, ModelRequest request) => ResponsesUnderstanding.Read(body);
 

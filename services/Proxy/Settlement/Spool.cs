@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Threading.Channels;
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 
@@ -8,11 +7,14 @@ namespace LlmGateway.Proxy;
 /// <summary>
 /// Finished requests on disk until the broker has confirmed them: a record each, appended before the answer's last byte is released. Files are
 /// mapped, so that a record survives the death of this process as soon as it is written; what a dead process left is read again at the next start, and
-/// repetitions are harmless. One folder per process. Requests that were running when a process died stand in <see cref="InFlight"/>; they are appended
+/// repetitions are harmless. One folder per process. Requests that were running when a process died stand in <see cref="CrashJournal"/>; they are appended
 /// here first.
 /// </summary>
 public sealed class Spool : IDisposable
 {
+    /// <summary>The folder of this process's spool.</summary>
+    public const string Setting = "Proxy:Spool";
+
     /// <summary>Size of a file. Another one is begun when it is full, so that confirmed ones can be deleted. The rest of the last one is zeros.</summary>
     const int FileBytes = 4 * 1024 * 1024;
 
@@ -20,13 +22,13 @@ public sealed class Spool : IDisposable
     readonly string _folder;
     readonly FileStream _owner;
     readonly Queue<SpoolFile> _files;
-    readonly Channel<bool> _news = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+    readonly WakeSignal _appended = new();
     SpoolFile _current;
     long _sequence;
 
-    public Spool(IConfiguration configuration, ILogger<Spool> log)
+    public Spool(string folder, ILogger<Spool> log)
     {
-        _folder = Directory.CreateDirectory(configuration.Setting(Configuration.SpoolSetting)).FullName;
+        _folder = Directory.CreateDirectory(folder).FullName;
         try
         {
             _owner = new FileStream(Path.Combine(_folder, "owner"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
@@ -43,14 +45,14 @@ public sealed class Spool : IDisposable
         _files = new(left.Select(path => new SpoolFile(path)));
         RecordsLeft = left.Sum(path => new SpoolFile(path).Take(int.MaxValue).Count);
         _current = Begin();
-        InFlight = new(_folder);
-        foreach (var record in InFlight.Left)
+        Journal = new(_folder);
+        foreach (var record in Journal.Left)
             Append(record);
-        if (InFlight.Left.Count > 0)
-            log.LogWarning("{Count} requests were running when this proxy's predecessor died; they are settled with what was delivered by their last checkpoint", InFlight.Left.Count);
-        Failpoint.Hit("proxy.inflight.recovered");
-        InFlight.ForgetLeft();
-        RecordsLeft += InFlight.Left.Count;
+        if (Journal.Left.Count > 0)
+            log.LogWarning("{Count} requests were running when this proxy's predecessor died; they are settled with what was delivered by their last checkpoint", Journal.Left.Count);
+        Failpoint.Hit("proxy.journal.recovered");
+        Journal.ForgetLeft();
+        RecordsLeft += Journal.Left.Count;
         Wake();
     }
 
@@ -63,7 +65,7 @@ public sealed class Spool : IDisposable
     /// <summary>How many records stood here before this process's own.</summary>
     public long RecordsLeft { get; }
 
-    public InFlight InFlight { get; }
+    public CrashJournal Journal { get; }
 
     /// <summary>Throws <see cref="IOException"/> when the disk is full or gone.</summary>
     public void Append(ReadOnlySpan<byte> record)
@@ -79,10 +81,10 @@ public sealed class Spool : IDisposable
     }
 
     /// <summary>Waits until something may have been appended.</summary>
-    public ValueTask<bool> WaitAsync(CancellationToken token) => _news.Reader.ReadAsync(token);
+    public ValueTask<bool> WaitAsync(CancellationToken token) => _appended.WaitAsync(token);
 
     /// <summary>Ends <see cref="WaitAsync"/>.</summary>
-    public void Wake() => _news.Writer.TryWrite(true);
+    public void Wake() => _appended.Raise();
 
     /// <summary>The oldest file that has not been delivered, and whether more will be appended to it.</summary>
     public (SpoolFile File, bool Growing) Oldest()
@@ -125,7 +127,7 @@ public sealed class Spool : IDisposable
 
     public void Dispose()
     {
-        InFlight.Dispose();
+        Journal.Dispose();
         WriteOwners(GoneHolders);
         _owner.Dispose();
     }
@@ -154,46 +156,11 @@ public sealed class Spool : IDisposable
     }
 }
 
-/// <summary>One file of the spool: this process's own, which grows, or one that an earlier process left. One writer, one reader.</summary>
-public sealed class SpoolFile : IDisposable
+public static class SpoolRegistration
 {
-    readonly MappedFile? _own;
-    byte[]? _left;
-    int _written, _confirmed;
-
-    internal SpoolFile(MappedFile own) => (_own, Path) = (own, own.Path);
-
-    internal SpoolFile(string path) => Path = path;
-
-    public string Path { get; }
-
-    /// <summary>The next whole records that have not been confirmed, at most <paramref name="most"/>. One without its end was cut by a crash before its answer was released.</summary>
-    public (byte[] Records, int Count) Take(int most)
+    public static void AddSpool(this IHostApplicationBuilder builder)
     {
-        // What an earlier process left is read when its turn comes: after a long outage of the broker there may be many files.
-        var unread = _own is null ? (_left ??= File.ReadAllBytes(Path)).AsSpan(_confirmed) : _own.Bytes[_confirmed..Volatile.Read(ref _written)];
-        var (length, count) = (0, 0);
-        for (int record; count < most && (record = SettlementRecord.LengthOf(unread[length..])) > 0; count++)
-            length += record;
-        return (unread[..length].ToArray(), count);
-    }
-
-    internal long UnconfirmedBytes =>
-        (_own is null ? _left?.Length ?? new FileInfo(Path).Length : Volatile.Read(ref _written)) - _confirmed;
-
-    public void Confirm(int bytes) => _confirmed += bytes;
-
-    public void Dispose() => _own?.Dispose();
-
-    internal bool HasRoomFor(int bytes) => _own is not null && _own.Bytes.Length - _written >= bytes;
-
-    /// <summary>The length last: until it stands there, the rest is zeros to whoever reads the file after a crash.</summary>
-    internal void Append(ReadOnlySpan<byte> record)
-    {
-        var place = _own!.Bytes.Slice(_written, record.Length);
-        record[SettlementRecord.HeadBytes..].CopyTo(place[SettlementRecord.HeadBytes..]);
-        Interlocked.MemoryBarrier();
-        record[..SettlementRecord.HeadBytes].CopyTo(place);
-        Volatile.Write(ref _written, _written + record.Length);
+        var folder = builder.Setting(Spool.Setting);
+        builder.Services.AddSingleton(services => ActivatorUtilities.CreateInstance<Spool>(services, folder));
     }
 }

@@ -12,7 +12,7 @@ namespace LlmGateway.Proxy;
 /// </summary>
 public sealed class SpoolPublisher(Spool spool, ISendEndpointProvider bus, ILogger<SpoolPublisher> log) : BackgroundService
 {
-    static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(100), MaxDelay = TimeSpan.FromSeconds(5), SendTimeout = TimeSpan.FromSeconds(10);
+    static readonly TimeSpan SendTimeout = TimeSpan.FromSeconds(10);
 
     /// <summary>
     /// Records gather for so long, also under load: what the broker, the ledger and its database do, they do per batch, and a batch of what came in while the
@@ -34,7 +34,7 @@ public sealed class SpoolPublisher(Spool spool, ISendEndpointProvider bus, ILogg
     long _behindSince;
 
     /// <summary>What the end of a request leaves to be done once its record is delivered.</summary>
-    readonly record struct Ended(Hold? Hold, InFlight.Slot? Slot)
+    readonly record struct Ended(Hold? Hold, CrashJournal.Slot? Slot)
     {
         public void Delivered()
         {
@@ -47,7 +47,7 @@ public sealed class SpoolPublisher(Spool spool, ISendEndpointProvider bus, ILogg
     public bool CanAccept => _unwritten.IsEmpty;
 
     /// <summary>Spools a settlement; its lease stays alive until the broker has it. Frees the slot as soon as that is not the only copy on disk.</summary>
-    public void Add(ReadOnlySpan<byte> record, Hold? hold, InFlight.Slot? slot)
+    public void Add(ReadOnlySpan<byte> record, Hold? hold, CrashJournal.Slot? slot)
     {
         slot?.Put(record);
         lock (_order)
@@ -93,7 +93,7 @@ public sealed class SpoolPublisher(Spool spool, ISendEndpointProvider bus, ILogg
             {
                 // A disk that is full or gone may be back in a moment. What was sent and could not be noted is sent again, and counts once.
                 log.LogError(e, "the spool's disk failed; settlements are delivered when it works again");
-                await Task.Delay(MaxDelay, stoppingToken);
+                await Task.Delay(Backoff.LongestPause, stoppingToken);
             }
         }
     }
@@ -161,27 +161,14 @@ public sealed class SpoolPublisher(Spool spool, ISendEndpointProvider bus, ILogg
         if (_behindSince == 0)
             Volatile.Write(ref _behindSince, Stopwatch.GetTimestamp());
         using var span = PublishSpan.Start(batch.Records);
-        for (var delay = FirstDelay; ; delay = delay * 2 < MaxDelay ? delay * 2 : MaxDelay)
-        {
-            try
+        await Backoff.UntilDoneAsync(
+            async () =>
             {
-                using var limit = CancellationTokenSource.CreateLinkedTokenSource(token);
-                limit.CancelAfter(SendTimeout);
-                await endpoint.Send(batch, Mark, limit.Token);
-                return;
-            }
-            catch (Exception e) when (!token.IsCancellationRequested)
-            {
-                log.LogWarning("{Bytes} bytes of settlements wait for the broker: {Message}", batch.Records.Length, e.Message);
-                await Task.Delay(delay, token);
-            }
-        }
-    }
-
-    static void Mark(SendContext<SettlementBatch> context)
-    {
-        // Without a queue behind the exchange the broker returns the message instead of dropping it.
-        context.GetPayload<RabbitMqSendContext>().Mandatory = true;
-        PublishSpan.Mark(context.Headers);
+                using var limit = token.WithTimeout(SendTimeout);
+                await endpoint.Send(batch, SettlementSerializer.Apply, limit.Token);
+            },
+            _ => true,
+            (e, _) => log.LogWarning("{Bytes} bytes of settlements wait for the broker: {Message}", batch.Records.Length, e.Message),
+            token);
     }
 }

@@ -21,11 +21,11 @@ public sealed class GenAiSpan(IConfiguration configuration)
     public static Activity? Current => Spans.Source.HasListeners() && Activity.Current is { OperationName: Name } span ? span : null;
 
     /// <param name="wire">The caller's.</param>
-    public void Start(Exchange exchange, Wire wire, ModelRequest request, ReadOnlyMemory<byte> body)
+    public void Start(ModelCall call, Wire wire, ModelRequest request, ReadOnlyMemory<byte> body)
     {
         if (!Spans.Source.HasListeners() || Spans.Source.StartActivity(Name, ActivityKind.Client) is not { IsAllDataRequested: true } span)
             return;
-        var (model, provider) = (exchange.Route.Model, exchange.Route.Upstream.Provider);
+        var (model, provider) = (call.Route.Model, call.Route.Upstream.Provider);
         var operation = OperationOf(wire);
         span.DisplayName = $"{operation} {model.Id}";
         span.SetTag("gen_ai.operation.name", operation);
@@ -34,7 +34,7 @@ public sealed class GenAiSpan(IConfiguration configuration)
         if (request.MaxTokens is { } most)
             span.SetTag("gen_ai.request.max_tokens", most);
         span.SetTag("llmgateway.provider", provider.Id);
-        span.SetTag("llmgateway.request_id", exchange.Http.RequestId());
+        span.SetTag("llmgateway.request_id", call.Http.RequestId());
         var content = _content ? new GenAiContent(Wires.Of(provider.Wire, wire) as ConversationWire) : null;
         span.SetCustomProperty(Answer, new GenAiAnswer(request.Stream, content));
         if (_content && wire is ConversationWire conversation)
@@ -50,13 +50,13 @@ public sealed class GenAiSpan(IConfiguration configuration)
 
     /// <summary>The provider's part is over.</summary>
     /// <param name="problem">Why there is no answer, when another provider may be tried.</param>
-    public static void End(Passage passage, Problem? problem)
+    public static void End(ProviderAttempt attempt, Problem? problem)
     {
         if (Current is not { } span)
             return;
         if (span.GetCustomProperty(Answer) is GenAiAnswer seen)
             seen.End(span);
-        if (passage.Meter.FinishReason is { } reason)
+        if (attempt.Meter.FinishReason is { } reason)
             span.SetTag("gen_ai.response.finish_reasons", new[] { Spans.Word(reason) });
         if (problem is not null)
             Fail(span, CodeOf(problem));

@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Text;
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 
@@ -10,17 +9,15 @@ namespace LlmGateway.Proxy.Translation;
 /// and the last usage object gets its cost.
 /// </summary>
 /// <param name="asArray">The caller wants one JSON array instead of server-sent events (the Gemini wire without <c>alt=sse</c>).</param>
-public sealed class PassRelay(ConversationWire wire, bool asArray = false, int maxEventBytes = SseReader.MaxEventBytes) : Relay
+public sealed class PassRelay(ConversationWire wire, bool asArray = false, int maxEventBytes = SseReader.MaxEventBytes) : StreamRelay
 {
     readonly SseReader _events = new(maxEventBytes);
     readonly AnswerReader _reader = wire.NewReader();
     readonly List<AnswerEvent> _seen = [];
     EventMeter? _meter;
 
-    // The events of the end so far, and where the cost goes: behind the last usage.
-    readonly ArrayBufferWriter<byte> _tail = new(512);
-    int _costAt = -1;
-    bool _usageIsEmpty, _arrayBegun;
+    WithheldTail _tail;
+    bool _arrayBegun;
 
     public override AnswerMeter Meter => EventMeter;
 
@@ -44,17 +41,7 @@ public sealed class PassRelay(ConversationWire wire, bool asArray = false, int m
 
     public override void WriteTail(IBufferWriter<byte> toCaller, Usage settled, Money cost)
     {
-        var tail = _tail.WrittenSpan;
-        if (_costAt >= 0)
-        {
-            toCaller.Write(tail[.._costAt]);
-            toCaller.Write(_usageIsEmpty ? "\"cost\":\""u8 : ",\"cost\":\""u8);
-            Span<byte> amount = stackalloc byte[32];
-            toCaller.Write(amount[..Encoding.UTF8.GetBytes(cost.ToString(), amount)]);
-            toCaller.Write("\""u8);
-            tail = tail[_costAt..];
-        }
-        toCaller.Write(tail);
+        _tail.WriteWithCost(toCaller, cost);
         if (asArray)
             toCaller.Write(_arrayBegun ? "]"u8 : "[]"u8);
     }
@@ -93,37 +80,29 @@ public sealed class PassRelay(ConversationWire wire, bool asArray = false, int m
             EventMeter.See(_seen);
         }
         if (piece.IsTail)
-            Hold(e, piece);
+            Withhold(e, piece);
         else
         {
             // What was taken for the end was not: words follow it.
-            if (_tail.WrittenCount > 0 && e.HasData)
-                Release(toCaller);
+            if (e.HasData)
+                _tail.Release(toCaller);
             Write(toCaller, e, e.Data, default);
         }
     }
 
-    void Hold(scoped SseEvent e, StreamPiece piece)
+    void Withhold(scoped SseEvent e, StreamPiece piece)
     {
-        if (_tail.WrittenCount > maxEventBytes)
+        if (_tail.Length > maxEventBytes)
             throw new IOException("the provider does not come to an end");
         if (piece.UsageEnd < 0)
         {
-            Write(_tail, e, e.Data, default);
+            Write(_tail.Writer, e, e.Data, default);
             return;
         }
         var head = e.Data[..piece.UsageEnd];
-        WriteHead(_tail, e, head);
-        _costAt = _tail.WrittenCount;
-        WriteRest(_tail, e, e.Data[piece.UsageEnd..]);
-        _usageIsEmpty = head.TrimEnd(" \t\r\n"u8) is [.., (byte)'{'];
-    }
-
-    void Release(IBufferWriter<byte> toCaller)
-    {
-        toCaller.Write(_tail.WrittenSpan);
-        _tail.ResetWrittenCount();
-        _costAt = -1;
+        WriteHead(_tail.Writer, e, head);
+        _tail.MarkCost(head);
+        WriteRest(_tail.Writer, e, e.Data[piece.UsageEnd..]);
     }
 
     void Write(IBufferWriter<byte> to, scoped SseEvent e, ReadOnlySpan<byte> head, ReadOnlySpan<byte> rest)

@@ -6,7 +6,7 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Proxy.Translation;
 
 /// <summary>A stream from a provider of one wire to a caller of another, event by event; nothing of it is kept but the event in hand.</summary>
-public sealed class TranslatedRelay : Relay
+public sealed class TranslatedRelay : StreamRelay
 {
     readonly SseReader _events;
     readonly AnswerReader _reader;

@@ -1,8 +1,4 @@
-using System.Collections.Concurrent;
 using System.Net;
-using System.Security.Cryptography;
-using System.Text;
-using LlmGateway.Contracts;
 
 namespace LlmGateway.Proxy;
 
@@ -66,90 +62,4 @@ public sealed class KeyRing(UpstreamKey[] keys, TimeProvider time, Random random
             free += key.FreeAt <= now ? key.Weight : 0;
         return free;
     }
-}
-
-/// <summary>One secret of a provider, in its place in a request, and until when it rests.</summary>
-public sealed class UpstreamKey
-{
-    /// <summary>Addresses kept ready per key: a provider has few paths, and those that callers make up must not fill the memory.</summary>
-    const int MaxAddresses = 64;
-
-    readonly string _root;
-    readonly string _cut;
-    readonly string? _query;
-    readonly Rest _rest;
-    readonly Lazy<string> _name;
-    readonly ConcurrentDictionary<string, Uri> _addresses = new();
-
-    public UpstreamKey(ProviderConnection provider, string secret, int weight, Rests? rests = null)
-    {
-        (_root, _cut) = UpstreamPath.RootOf(provider.Wire, provider.BaseUrl);
-        _rest = rests?.Of(provider.BaseUrl, secret) ?? new Rest();
-        _name = new(() => Rests.Name(provider.BaseUrl, secret)[..16]);
-        Weight = weight;
-        switch (provider.AuthType)
-        {
-            case "bearer": Header = ("Authorization", $"Bearer {secret}"); break;
-            case "header": Header = (provider.AuthName!, secret); break;
-            case "query": _query = $"{Uri.EscapeDataString(provider.AuthName!)}={Uri.EscapeDataString(secret)}"; break;
-            case "basic": Header = ("Authorization", $"Basic {Convert.ToBase64String(Encoding.UTF8.GetBytes(secret))}"); break;
-        }
-    }
-
-    public int Weight { get; }
-
-    /// <summary>Tells it from the provider's other keys, and nothing about the secret; the same for ever.</summary>
-    public string Name => _name.Value;
-
-    public (string Name, string Value)? Header { get; }
-
-    /// <summary>A time stamp of <see cref="TimeProvider"/>; in the past when the key is free.</summary>
-    public long FreeAt => _rest.Until;
-
-    public void RestUntil(long timestamp) => _rest.Until = Math.Max(_rest.Until, timestamp);
-
-    /// <summary>Null when the path is one that <see cref="UpstreamPath"/> refuses. Making an address of a text is a good part of making a request.</summary>
-    public Uri? Address(string path)
-    {
-        if (_addresses.TryGetValue(path, out var known))
-            return known;
-        if (!UpstreamPath.TryJoin(_root, _cut.Length > 0 && path.StartsWith($"{_cut}/", StringComparison.Ordinal) ? path[_cut.Length..] : path, out var address))
-            return null;
-        if (_query is not null)
-            address = new($"{address.AbsoluteUri}{(address.Query.Length > 0 ? '&' : '?')}{_query}");
-        if (_addresses.Count < MaxAddresses)
-            _addresses.TryAdd(path, address);
-        return address;
-    }
-}
-
-/// <summary>Until when a key rests. Shared by all copies of the key.</summary>
-public sealed class Rest
-{
-    long _until;
-
-    public long Until
-    {
-        get => Volatile.Read(ref _until);
-        set => Volatile.Write(ref _until, value);
-    }
-}
-
-/// <summary>The rests of this process's keys: catalogs are read again every few seconds, and what a key has been told must outlive its copies.</summary>
-public sealed class Rests
-{
-    /// <summary>Beyond that all are forgotten; what is lost is a few refused calls.</summary>
-    const int MaxKeys = 10_000;
-
-    readonly ConcurrentDictionary<string, Rest> _known = new();
-
-    /// <summary>The same for the same secret at the same address, in whatever project: it is the provider's account that is held back.</summary>
-    public Rest Of(string baseUrl, string secret)
-    {
-        if (_known.Count >= MaxKeys)
-            _known.Clear();
-        return _known.GetOrAdd(Name(baseUrl, secret), static _ => new Rest());
-    }
-
-    internal static string Name(string baseUrl, string secret) => Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes($"{baseUrl}\n{secret}")));
 }

@@ -8,7 +8,7 @@ namespace LlmGateway.Proxy;
 public sealed class Upstream
 {
     /// <summary>Outlives every copy of a catalog.</summary>
-    static readonly Rests Rests = new();
+    static readonly KeyRests Rests = new();
 
     readonly KeyRing _keys;
 

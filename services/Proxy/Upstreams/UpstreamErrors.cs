@@ -13,6 +13,10 @@ public static class UpstreamErrors
 
     const int MaxRetryAfter = 3600;
 
+    public static readonly Problem TimedOut = Problems.Upstream(504, "upstream_timeout", "The provider did not answer in time.");
+    public static readonly Problem Interrupted = Problems.Upstream(502, "upstream_interrupted", "The provider broke off its answer.");
+    public static readonly Problem Malformed = Problems.Upstream(502, "upstream_malformed", "The provider's answer is not what was asked for.");
+
     const string AskOperator = "Ask the operator to check the provider connection.";
 
     static readonly Problem NoCredit = Problems.Upstream(502, "upstream_quota", "The gateway's account at the provider has no credit. " + AskOperator);
@@ -35,7 +39,7 @@ public static class UpstreamErrors
             401 or 403 => RefusedKey,
             402 => NoCredit,
             429 => Problems.Upstream(429, "upstream_rate_limited", "The provider's rate limit is reached. Try again later.", wait ?? 1),
-            408 or 504 => Problems.Upstream(504, "upstream_timeout", "The provider did not answer in time."),
+            408 or 504 => TimedOut,
             503 or 529 => Problems.Upstream(503, "upstream_error", $"The provider is overloaded or down ({status}).", wait ?? 1),
             _ => Problems.Upstream(502, "upstream_error", $"The provider failed ({status})."),
         };

@@ -3,7 +3,6 @@ using System.Diagnostics.CodeAnalysis;
 using System.Net.Http.Headers;
 using System.Text.Json;
 using LlmGateway.Contracts;
-using LlmGateway.Proxy.Translation;
 using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Proxy;
@@ -91,35 +90,13 @@ public abstract class Wire
     public abstract WholeMeter NewWholeMeter(ModelRequest request, bool counts);
 
     /// <summary>A stream between a caller and a provider that both speak this wire.</summary>
-    public virtual Relay NewRelay(ModelRequest request) => throw new NotSupportedException($"{Name} has no streams");
+    public virtual StreamRelay NewRelay(ModelRequest request) => throw new NotSupportedException($"{Name} has no streams");
 
     /// <summary>An error as a whole answer's body.</summary>
     public virtual void WriteError(IBufferWriter<byte> to, Problem problem, string requestId) => Problems.WriteBody(to, problem, requestId);
 
     /// <summary>An error that ends a stream, with what must follow it.</summary>
     public virtual void WriteStreamError(IBufferWriter<byte> to, Problem problem, string requestId) => throw new NotSupportedException($"{Name} has no streams");
-}
-
-/// <summary>A wire of conversations, which can be said in no wire's words, so that any of them can stand before any other.</summary>
-public abstract class ConversationWire : Wire
-{
-    /// <summary>Says in no wire's words what a request asks for.</summary>
-    /// <param name="request">The same body as <see cref="Wire.Read"/> gave it.</param>
-    /// <exception cref="ProblemException">It asks for something that only this wire can say; the message names the field.</exception>
-    public abstract Conversation Understand(ReadOnlySpan<byte> body, ModelRequest request);
-
-    /// <summary>Says in this wire's words what a caller of another wire asked for.</summary>
-    /// <param name="outputLimit">Output tokens that are reserved.</param>
-    /// <exception cref="ProblemException">This wire cannot say it; the message names the caller's field.</exception>
-    public abstract byte[] Compose(Conversation conversation, string upstreamModel, long outputLimit, bool stream);
-
-    /// <summary>Reads an answer of this wire into no wire's words.</summary>
-    public abstract AnswerReader NewReader();
-
-    /// <summary>Says an answer of another wire in this one's words.</summary>
-    public abstract AnswerWriter NewWriter(AnswerHead head);
-
-    public override WholeMeter NewWholeMeter(ModelRequest request, bool counts) => new EventMeter(NewReader());
 }
 
 public static class WireAnswers
@@ -132,17 +109,4 @@ public static class WireAnswers
         if (wire.RequestIdHeader is { } header)
             http.Response.Headers[header] = http.RequestId();
     }
-}
-
-/// <summary>What the address of a request says.</summary>
-/// <param name="Model">Null on wires that name the model in the body.</param>
-/// <param name="Stream">The address asks for a stream.</param>
-/// <param name="Sse">The stream is wanted as server-sent events; false where <c>alt=sse</c> is missing on the Gemini wire.</param>
-public readonly record struct RequestTarget(string? Model, bool Stream, bool Sse);
-
-/// <summary>Meters an answer that is read whole.</summary>
-public abstract class WholeMeter : AnswerMeter
-{
-    /// <summary>Reads the answer; false when it is none of the wire.</summary>
-    public abstract bool See(ReadOnlySpan<byte> answer);
 }

@@ -13,7 +13,9 @@ public sealed record AnthropicError(int Status, string Type, string Message) : I
         {
             response.Headers.RetryAfter = "1";
         }
-        await response.WriteAsJsonAsync(new { type = "error", error = Body, request_id = NameRequest(httpContext, httpContext.TraceIdentifier) }, httpContext.RequestAborted);
+        await response.WriteAsJsonAsync(
+            new { type = "error", error = Body, request_id = NameRequest(httpContext, httpContext.TraceIdentifier) },
+            httpContext.RequestAborted);
     }
 
     object Body => new { type = Type, message = Message };
@@ -43,7 +45,7 @@ public sealed record AnthropicError(int Status, string Type, string Message) : I
         return (turn, bad is null ? null : Of(bad));
     }
 
-    /// <summary>Why a request may not pass; null when it names a version and its key is good, as every key is but one.</summary>
+    /// <summary>The refusal of a request; null when it names a version and brings any key but the bad one.</summary>
     public static AnthropicError? OfHeaders(HttpRequest request)
     {
         var key = request.Headers["x-api-key"].ToString() is { Length: > 0 } named ? named : ProviderKey.Bearer(request);

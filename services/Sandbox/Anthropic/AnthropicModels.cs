@@ -17,7 +17,13 @@ public static class AnthropicModels
         var anchor = Array.IndexOf(names, request.Query[isBackwards ? "before_id" : "after_id"].ToString());
         var rest = isBackwards ? names[..Math.Max(0, anchor)] : names[(anchor + 1)..];
         var page = (isBackwards ? rest.TakeLast(size) : rest.Take(size)).ToArray();
-        return Results.Json(new { data = page.Select(Describe), has_more = page.Length < rest.Length, first_id = page.FirstOrDefault(), last_id = page.LastOrDefault() });
+        return Results.Json(new
+        {
+            data = page.Select(Describe),
+            has_more = page.Length < rest.Length,
+            first_id = page.FirstOrDefault(),
+            last_id = page.LastOrDefault(),
+        });
     }
 
     public static IResult One(string id) => Faults.Of(id).ErrorStatus == StatusCodes.Status404NotFound

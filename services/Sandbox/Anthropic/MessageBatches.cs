@@ -3,9 +3,9 @@ using System.Text.Json;
 namespace LlmGateway.Sandbox;
 
 /// <summary>
-/// <c>/v1/messages/batches</c>: a batch is in progress when it is created and has ended when it is looked at next, unless its model leaves it; then it
-/// ends after it has been cancelled. Its results are answered as <c>POST /v1/messages</c> would, but never slow, cut or late: a model that fails gives an
-/// errored result.
+/// <c>/v1/messages/batches</c>: a batch is in progress when it is created and has ended at the next look. A model that leaves batches (see
+/// <see cref="Faults"/>) ends one only after it was cancelled. Requests are answered as by <c>POST /v1/messages</c>, but never slow, cut or
+/// late. A model that fails gives an errored result.
 /// </summary>
 public sealed class MessageBatches
 {
@@ -21,7 +21,7 @@ public sealed class MessageBatches
 
     /// <param name="Results">A line of JSON for each request.</param>
     /// <param name="Succeeded">How many of them are answers.</param>
-    /// <param name="Canceled">The same lines when nothing came of them; null when the batch ends by itself.</param>
+    /// <param name="Canceled">The lines of a batch that was cancelled; null when the batch ends by itself.</param>
     sealed record Batch(string Id, IReadOnlyList<byte[]> Results, int Succeeded, IReadOnlyList<byte[]>? Canceled)
     {
         public bool HasEnded { get; set; }
@@ -36,11 +36,14 @@ public sealed class MessageBatches
     public static void Map(IEndpointRouteBuilder routes)
     {
         routes.MapTurn("/v1/messages/batches", exchange =>
-            AnthropicError.Read(exchange, fields => exchange.Context.RequestServices.GetRequiredService<MessageBatches>().Create(fields, exchange.Context.Request)));
+            AnthropicError.Read(
+                exchange,
+                fields => exchange.Context.RequestServices.GetRequiredService<MessageBatches>().Create(fields, exchange.Context.Request)));
         var group = routes.MapGroup("/v1/messages/batches").AddEndpointFilter(async (context, next) =>
             AnthropicError.OfHeaders(context.HttpContext.Request) is { } error ? error : await next(context));
         group.MapGet("", (MessageBatches all, HttpRequest request) => all.List(request));
-        group.MapGet("/{id}", (string id, MessageBatches all, HttpRequest request) => all.Find(id) is { } batch ? Results.Json(Describe(batch, request)) : NoSuch(id));
+        group.MapGet("/{id}", (string id, MessageBatches all, HttpRequest request) =>
+            all.Find(id) is { } batch ? Results.Json(Describe(batch, request)) : NoSuch(id));
         group.MapPost("/{id}/cancel", (string id, MessageBatches all, HttpRequest request) => all.Cancel(id, request));
         group.MapDelete("/{id}", (string id, MessageBatches all) => all.Delete(id));
         group.MapGet("/{id}/results", (string id, MessageBatches all) => all.Find(id) is { HasEnded: true } batch
@@ -77,7 +80,11 @@ public sealed class MessageBatches
             Batch batch;
             lock (@lock)
             {
-                batch = new($"msgbatch_{++sequence:d12}", [.. results.Select(result => result.Line)], results.Count(result => result.Succeeded), leaves ? canceled : null);
+                batch = new(
+                    $"msgbatch_{++sequence:d12}",
+                    [.. results.Select(result => result.Line)],
+                    results.Count(result => result.Succeeded),
+                    leaves ? canceled : null);
                 batches.Add(batch);
                 batches.RemoveRange(0, Math.Max(0, batches.Count - MaxBatches));
             }
@@ -109,11 +116,14 @@ public sealed class MessageBatches
     static (byte[] Line, bool Succeeded) Answered(string custom_id, MessageRequest request)
     {
         var behaviour = Faults.Of(request.Question.Model);
-        var status = behaviour is { ErrorStatus: 0, FailsInTheMiddle: true } ? StatusCodes.Status500InternalServerError : behaviour.ErrorStatus;
+        var status = behaviour is { ErrorStatus: 0, FailsInTheMiddle: true }
+            ? StatusCodes.Status500InternalServerError
+            : behaviour.ErrorStatus;
         if (status > 0)
         {
             var error = AnthropicError.OfStatus(status, request.Question.Model);
-            return (RawJson.Of(new { custom_id, result = new { type = "errored", error = new { type = "error", error = new { type = error.Type, message = error.Message }, request_id = RawJson.Null } } }), false);
+            var told = new { type = "error", error = new { type = error.Type, message = error.Message }, request_id = RawJson.Null };
+            return (RawJson.Of(new { custom_id, result = new { type = "errored", error = told } }), false);
         }
         var message = MessageShapes.Whole(request, Answer.To(request.Question, behaviour), behaviour);
         return (RawJson.Of(new { custom_id, result = new { type = "succeeded", message } }), true);
@@ -124,7 +134,13 @@ public sealed class MessageBatches
         lock (@lock)
         {
             var data = batches.AsEnumerable().Reverse().Select(batch => Describe(batch, request)).ToArray();
-            return Results.Json(new { data, has_more = false, first_id = batches.LastOrDefault()?.Id, last_id = batches.FirstOrDefault()?.Id });
+            return Results.Json(new
+            {
+                data,
+                has_more = false,
+                first_id = batches.LastOrDefault()?.Id,
+                last_id = batches.FirstOrDefault()?.Id,
+            });
         }
     }
 
@@ -167,8 +183,10 @@ public sealed class MessageBatches
 
     static AnthropicError NoSuch(string id) => new(StatusCodes.Status404NotFound, "not_found_error", $"batch: {id}");
 
-    /// <summary>The results are linked to with the sandbox's own address, as Anthropic does: who passes the link on leads callers past
-    /// the gateway.</summary>
+    /// <summary>
+    /// The link to the results has the sandbox's own address, as Anthropic's has. A gateway that passes it on unchanged leads callers past
+    /// itself.
+    /// </summary>
     static object Describe(Batch batch, HttpRequest request) => new
     {
         id = batch.Id,

@@ -8,7 +8,7 @@ public sealed record MessageRequest(Question Question, bool Streams, bool Caches
 {
     const int LeastThinkingBudget = 1024;
 
-    /// <param name="isCount">Whether only the prompt's tokens are wanted: then nothing says how long the answer may be.</param>
+    /// <param name="isCount">True for a token count, which has no limit for the answer.</param>
     public static MessageRequest Read(RequestFields fields, bool isCount = false)
     {
         var model = fields.RequiredText("model");
@@ -20,7 +20,11 @@ public sealed record MessageRequest(Question Question, bool Streams, bool Caches
         var system = fields.Any("system");
         var messages = fields.RequiredArray("messages");
         var (promptTokens, lastUserText) = ReadMessages(messages, fields);
-        var question = new Question(model, Question.FingerprintOf(model, system, messages), Said.Of(system).Tokens + promptTokens, Markers.Read(lastUserText))
+        var question = new Question(
+            model,
+            Question.FingerprintOf(model, system, messages),
+            Said.Of(system).Tokens + promptTokens,
+            Markers.Read(lastUserText))
         {
             MaxTokens = limit,
             Stops = fields.Texts("stop_sequences"),
@@ -28,7 +32,10 @@ public sealed record MessageRequest(Question Question, bool Streams, bool Caches
             WantsJson = (fields.Text("output_config.format.type") ?? fields.Text("output_format.type")) == "json_schema",
             WantsThoughts = ReadThinking(fields, limit),
         };
-        return new(question, fields.Flag("stream"), new[] { system, messages, fields.Any("tools"), fields.Any("cache_control") }.Any(part => part is { } some && HasHour(some)));
+        return new(
+            question,
+            fields.Flag("stream"),
+            new[] { system, messages, fields.Any("tools"), fields.Any("cache_control") }.Any(part => part is { } some && HasHour(some)));
     }
 
     static bool ReadThinking(RequestFields fields, int? limit)
@@ -71,7 +78,9 @@ public sealed record MessageRequest(Question Question, bool Streams, bool Caches
         _ => Said.OtherPart,
     };
 
-    /// <summary>Whether a <c>cache_control</c> anywhere inside asks for an hour. JSON that has been read is at most 64 levels deep.</summary>
+    /// <summary>
+    /// Whether a <c>cache_control</c> anywhere inside asks for an hour. JSON that has been read is at most 64 levels deep.
+    /// </summary>
     static bool HasHour(JsonElement element) => element.ValueKind switch
     {
         JsonValueKind.Object => element.TextMember("ttl") == "1h" || element.EnumerateObject().Any(member => HasHour(member.Value)),

@@ -9,7 +9,12 @@ public static class MessageShapes
     public static object Whole(MessageRequest request, Answer answer, Behaviour behaviour)
     {
         var choice = answer.Choices[0];
-        return Message(request, answer, Blocks(choice), choice, answer.Usage.As(behaviour.Usage) is [.., var usage] ? Usage(usage, request) : null);
+        return Message(
+            request,
+            answer,
+            Blocks(choice),
+            choice,
+            answer.Usage.As(behaviour.Usage) is [.., var usage] ? Usage(usage, request) : null);
     }
 
     /// <summary>The events of a streamed answer. The usage at its start has a placeholder for the output; the usages at its end are
@@ -18,7 +23,9 @@ public static class MessageShapes
     {
         var choice = answer.Choices[0];
         var usages = answer.Usage.As(behaviour.Usage);
-        var atStart = usages is [var first, ..] ? Usage(first with { Completion = Math.Clamp(first.Completion, -1, 1), Thoughts = 0 }, request) : null;
+        var atStart = usages is [var first, ..]
+            ? Usage(first with { Completion = Math.Clamp(first.Completion, -1, 1), Thoughts = 0 }, request)
+            : null;
         yield return Event("message_start", new { type = "message_start", message = Message(request, answer, [], null, atStart) });
         yield return Event("ping", new { type = "ping" });
 
@@ -76,7 +83,10 @@ public static class MessageShapes
             {
                 yield return Stop(index - 1);
             }
-            yield return Start(index, new { type = "tool_use", id = Id(piece.Begins), name = piece.Begins.Name, input = new { } }, piece.Tokens);
+            yield return Start(
+                index,
+                new { type = "tool_use", id = Id(piece.Begins), name = piece.Begins.Name, input = new { } },
+                piece.Tokens);
         }
         for (var call = interleaved ? 0 : Math.Max(0, choice.ToolCalls.Count - 1); call < choice.ToolCalls.Count; call++)
         {
@@ -87,7 +97,8 @@ public static class MessageShapes
     static StreamEvent Start(int index, object block, int tokens = 0) =>
         Event("content_block_start", new { type = "content_block_start", index, content_block = block }, tokens);
 
-    static StreamEvent Delta(int index, object delta, int tokens) => Event("content_block_delta", new { type = "content_block_delta", index, delta }, tokens);
+    static StreamEvent Delta(int index, object delta, int tokens) =>
+        Event("content_block_delta", new { type = "content_block_delta", index, delta }, tokens);
 
     static StreamEvent Stop(int index) => Event("content_block_stop", new { type = "content_block_stop", index });
 
@@ -116,11 +127,14 @@ public static class MessageShapes
         {
             blocks.Add(new { type = "text", text = string.Concat(choice.Text) });
         }
-        blocks.AddRange(choice.ToolCalls.Select(call => new { type = "tool_use", id = Id(call), name = call.Name, input = call.ParsedArguments() }));
+        blocks.AddRange(
+            choice.ToolCalls.Select(call => new { type = "tool_use", id = Id(call), name = call.Name, input = call.ParsedArguments() }));
         return [.. blocks];
     }
 
-    /// <summary>Input excludes what was read from and written to a cache. The only sum in here that can be wrong is that of the written.</summary>
+    /// <summary>
+    /// Input excludes the tokens read from and written to a cache. Only the sum of the written tokens can be misreported.
+    /// </summary>
     static object Usage(Usage usage, MessageRequest request) => new
     {
         input_tokens = usage.Prompt - usage.Cached - usage.CacheWritten,

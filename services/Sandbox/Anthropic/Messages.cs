@@ -12,15 +12,21 @@ public static class Messages
     static Turn ReadTurn(RequestFields fields)
     {
         var request = MessageRequest.Read(fields);
-        return new(request.Question, status => AnthropicError.OfStatus(status, request.Question.Model), (answer, behaviour) => request.Streams
-            ? new StreamReply(MessageShapes.Stream(request, answer, behaviour), AnthropicError.InStream)
-            : new WholeReply(MessageShapes.Whole(request, answer, behaviour)));
+        return new(
+            request.Question,
+            status => AnthropicError.OfStatus(status, request.Question.Model),
+            (answer, behaviour) => request.Streams
+                ? new StreamReply(MessageShapes.Stream(request, answer, behaviour), AnthropicError.InStream)
+                : new WholeReply(MessageShapes.Whole(request, answer, behaviour)));
     }
 
     static Turn ReadCount(RequestFields fields)
     {
         var question = MessageRequest.Read(fields, isCount: true).Question;
-        return new(question, status => AnthropicError.OfStatus(status, question.Model), (_, _) => new WholeReply(new { input_tokens = question.PromptTokens }))
+        return new(
+            question,
+            status => AnthropicError.OfStatus(status, question.Model),
+            (_, _) => new WholeReply(new { input_tokens = question.PromptTokens }))
         {
             Answer = (_, _) => Answer.OfTokens(question, 0),
         };

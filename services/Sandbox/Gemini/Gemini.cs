@@ -20,7 +20,8 @@ public static class Gemini
         Func<RequestFields, Turn>? read = method switch
         {
             "generateContent" => fields => Generate(GenerateRequest.Read(model, fields)),
-            "streamGenerateContent" => fields => Stream(GenerateRequest.Read(model, fields), exchange.Context.Request.Query["alt"] == "sse"),
+            "streamGenerateContent" =>
+                fields => Stream(GenerateRequest.Read(model, fields), exchange.Context.Request.Query["alt"] == "sse"),
             "countTokens" => fields => Count(model, fields),
             "embedContent" => fields => GeminiEmbeddings.Read(model, fields, isBatch: false),
             "batchEmbedContents" => fields => GeminiEmbeddings.Read(model, fields, isBatch: true),
@@ -32,11 +33,12 @@ public static class Gemini
     static Turn Generate(Question question) => new(question, status => GeminiError.OfStatus(status, question.Model), (answer, behaviour) =>
         new WholeReply(GenerateShapes.Whole(question, answer, behaviour)));
 
-    static Turn Stream(Question question, bool asEvents) => new(question, status => GeminiError.OfStatus(status, question.Model), (answer, behaviour) =>
-    {
-        var chunks = GenerateShapes.Stream(question, answer, behaviour);
-        return asEvents ? GenerateShapes.Events(chunks) : GenerateShapes.Elements(chunks, behaviour);
-    });
+    static Turn Stream(Question question, bool asEvents) =>
+        new(question, status => GeminiError.OfStatus(status, question.Model), (answer, behaviour) =>
+        {
+            var chunks = GenerateShapes.Stream(question, answer, behaviour);
+            return asEvents ? GenerateShapes.Events(chunks) : GenerateShapes.Elements(chunks, behaviour);
+        });
 
     static Turn Count(string model, RequestFields fields)
     {
@@ -46,7 +48,11 @@ public static class Gemini
         {
             fields.Fail(bad.Message, bad.Param, bad.Code);
         }
-        object counted = new { totalTokens = question.PromptTokens, promptTokensDetails = new[] { new { modality = "TEXT", tokenCount = question.PromptTokens } } };
+        object counted = new
+        {
+            totalTokens = question.PromptTokens,
+            promptTokensDetails = new[] { new { modality = "TEXT", tokenCount = question.PromptTokens } },
+        };
         return new(question, status => GeminiError.OfStatus(status, model), (_, _) => new WholeReply(counted))
         {
             Answer = (_, _) => Answer.OfTokens(question, 0),

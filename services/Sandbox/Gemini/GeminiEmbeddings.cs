@@ -15,12 +15,20 @@ public static class GeminiEmbeddings
         {
             fields.Fail($"at most {MaxTexts} requests can be in one batch", "requests");
         }
-        var question = new Question(model, Question.FingerprintOf(model, fields.Any(isBatch ? "requests" : "content")), texts.Sum(text => text.Said.Tokens), Markers.Read(texts.LastOrDefault().Said.Text ?? ""));
+        var question = new Question(
+            model,
+            Question.FingerprintOf(model, fields.Any(isBatch ? "requests" : "content")),
+            texts.Sum(text => text.Said.Tokens),
+            Markers.Read(texts.LastOrDefault().Said.Text ?? ""));
         return new(question, status => GeminiError.OfStatus(status, model), (answer, behaviour) =>
         {
             var values = texts.Select(text => new { values = Noise.Vector(model, text.Said.Text, text.Dimensions) });
-            object? usageMetadata = answer.Usage.As(behaviour.Usage) is [.., var usage] ? new { promptTokenCount = usage.Prompt, totalTokenCount = usage.Total } : null;
-            return isBatch ? new WholeReply(new { embeddings = values, usageMetadata }) : new WholeReply(new { embedding = values.Single(), usageMetadata });
+            object? usageMetadata = answer.Usage.As(behaviour.Usage) is [.., var usage]
+                ? new { promptTokenCount = usage.Prompt, totalTokenCount = usage.Total }
+                : null;
+            return isBatch
+                ? new WholeReply(new { embeddings = values, usageMetadata })
+                : new WholeReply(new { embedding = values.Single(), usageMetadata });
         })
         {
             Answer = (_, _) => Answer.OfTokens(question, 0),
@@ -43,7 +51,10 @@ public static class GeminiEmbeddings
     static (Said Said, int Dimensions) Read(RequestFields fields)
     {
         JsonElement? content = fields.RequiredArray("content.parts");
-        var dimensions = fields.WholeNumber(fields.Has("outputDimensionality") ? "outputDimensionality" : "embedContentConfig.outputDimensionality", 1, MaxDimensions);
+        var dimensions = fields.WholeNumber(
+            fields.Has("outputDimensionality") ? "outputDimensionality" : "embedContentConfig.outputDimensionality",
+            1,
+            MaxDimensions);
         return (Said.Of(content), dimensions ?? MaxDimensions);
     }
 }

@@ -44,7 +44,7 @@ public sealed record GeminiError(int Status, string Name, string Message, params
     /// <summary>Whether a request brings a key in Google's manner.</summary>
     public static bool HasKey(HttpRequest request) => Key(request).Length > 0;
 
-    /// <summary>Why a request may not pass; null when its key is good, as every key is but one.</summary>
+    /// <summary>The refusal of a request; null when it brings any key but the bad one.</summary>
     public static GeminiError? OfCredential(HttpRequest request) => Key(request) switch
     {
         "" => OfStatus(StatusCodes.Status403Forbidden, ""),
@@ -62,9 +62,16 @@ public sealed record GeminiError(int Status, string Name, string Message, params
     {
         400 => new(status, InvalidArgument, "The sandbox was asked to find this request invalid."),
         401 => new(status, "UNAUTHENTICATED", "Request had invalid authentication credentials.", Info("ACCESS_TOKEN_TYPE_UNSUPPORTED")),
-        403 => new(status, "PERMISSION_DENIED", "Method doesn't allow unregistered callers. Please use API Key or other form of API consumer identity to call this API."),
+        403 => new(
+            status,
+            "PERMISSION_DENIED",
+            "Method doesn't allow unregistered callers. Please use API Key or other form of API consumer identity to call this API."),
         404 => new(status, "NOT_FOUND", $"models/{model} is not found, or is not supported for this method."),
-        429 => new(status, "RESOURCE_EXHAUSTED", "You exceeded your current quota. Please retry in 1s.", Detail("RetryInfo", new() { ["retryDelay"] = "1s" })),
+        429 => new(
+            status,
+            "RESOURCE_EXHAUSTED",
+            "You exceeded your current quota. Please retry in 1s.",
+            Detail("RetryInfo", new() { ["retryDelay"] = "1s" })),
         503 or 529 => new(status, "UNAVAILABLE", "The model is overloaded. Please try again later."),
         _ => new(status, "INTERNAL", "An internal error has occurred. Please retry."),
     };
@@ -76,7 +83,8 @@ public sealed record GeminiError(int Status, string Name, string Message, params
         ["metadata"] = new { service = "generativelanguage.googleapis.com" },
     });
 
-    static Dictionary<string, object> Detail(string kind, Dictionary<string, object> members) => new(members.Prepend(new("@type", "type.googleapis.com/google.rpc." + kind)));
+    static Dictionary<string, object> Detail(string kind, Dictionary<string, object> members) =>
+        new(members.Prepend(new("@type", "type.googleapis.com/google.rpc." + kind)));
 
     static string Key(HttpRequest request) =>
         request.Headers["x-goog-api-key"].ToString() is { Length: > 0 } header ? header : request.Query["key"].ToString();

@@ -17,13 +17,14 @@ public static class GenerateRequest
             Choices = fields.WholeNumber("generationConfig.candidateCount", 1, MaxCandidates) ?? 1,
             MaxTokens = fields.WholeNumber("generationConfig.maxOutputTokens", 1, int.MaxValue),
             Stops = fields.Texts("generationConfig.stopSequences"),
-            OffersTools = fields.Array("tools")?.EnumerateArray().Any(DeclaresFunctions) == true && fields.Text("toolConfig.functionCallingConfig.mode") != "NONE",
+            OffersTools = fields.Array("tools")?.EnumerateArray().Any(DeclaresFunctions) == true
+                && fields.Text("toolConfig.functionCallingConfig.mode") != "NONE",
             WantsJson = fields.Text("generationConfig.responseMimeType") == "application/json",
             WantsThoughts = fields.Flag("generationConfig.thinkingConfig.includeThoughts"),
         };
     }
 
-    /// <summary>What the contents say, and what the last one of the user says.</summary>
+    /// <summary>The text of all contents, and that of the user's last one.</summary>
     public static (int Tokens, string LastUserText) ReadContents(JsonElement contents)
     {
         var tokens = 0;
@@ -42,10 +43,12 @@ public static class GenerateRequest
 
     static Said OfPart(JsonElement part) => part.ValueKind switch
     {
-        JsonValueKind.Object when part.AnyMember("functionResponse") is { } result => Said.OfText((result.AnyMember("response") ?? result).GetRawText()),
+        JsonValueKind.Object when part.AnyMember("functionResponse") is { } result =>
+            Said.OfText((result.AnyMember("response") ?? result).GetRawText()),
         JsonValueKind.Object when part.AnyMember("inlineData") is not null || part.AnyMember("fileData") is not null => Said.OtherPart,
         _ => Said.Nothing,
     };
 
-    static bool DeclaresFunctions(JsonElement tool) => tool.AnyMember("functionDeclarations") is { ValueKind: JsonValueKind.Array } functions && functions.GetArrayLength() > 0;
+    static bool DeclaresFunctions(JsonElement tool) =>
+        tool.AnyMember("functionDeclarations") is { ValueKind: JsonValueKind.Array } functions && functions.GetArrayLength() > 0;
 }

@@ -24,13 +24,16 @@ public static class GenerateShapes
             thoughts += isThought ? tokens : 0;
             said += tokens;
             var soFar = answer.Usage with { Completion = said, Thoughts = thoughts };
-            yield return (Response(question, answer, [Candidate(index, [part], null)], soFar.As(behaviour.Usage) is [var usage, ..] ? Metadata(usage) : null), tokens);
+            var metadata = soFar.As(behaviour.Usage) is [var usage, ..] ? Metadata(usage) : null;
+            yield return (Response(question, answer, [Candidate(index, [part], null)], metadata), tokens);
         }
         if (behaviour.OmitsDone)
         {
             yield break;
         }
-        var ends = answer.Choices.Select((choice, index) => Candidate(index, [new { text = "", thoughtSignature = Signature(choice) }], choice.Finish)).ToArray();
+        var ends = answer.Choices
+            .Select((choice, index) => Candidate(index, [new { text = "", thoughtSignature = Signature(choice) }], choice.Finish))
+            .ToArray();
         foreach (var usage in answer.Usage.As(behaviour.Usage).Select(Metadata).DefaultIfEmpty())
         {
             yield return (Response(question, answer, ends, usage), 0);
@@ -39,7 +42,9 @@ public static class GenerateShapes
 
     /// <summary>Chunks as server-sent events, with the line ends that Google sends.</summary>
     public static StreamReply Events(IEnumerable<(object Chunk, int Tokens)> chunks) => new(
-        chunks.Select(chunk => new StreamEvent(Event(chunk.Chunk), chunk.Tokens)), () => Event(GeminiError.InStream()), "text/event-stream");
+        chunks.Select(chunk => new StreamEvent(Event(chunk.Chunk), chunk.Tokens)),
+        () => Event(GeminiError.InStream()),
+        "text/event-stream");
 
     /// <summary>Chunks as the elements of one JSON array. An array without end marker is not closed.</summary>
     public static StreamReply Elements(IEnumerable<(object Chunk, int Tokens)> chunks, Behaviour behaviour)
@@ -88,7 +93,7 @@ public static class GenerateShapes
     static object FunctionCall(Choice choice, ToolCall call) =>
         new { functionCall = new { id = call.Id, name = call.Name, args = call.ParsedArguments() }, thoughtSignature = Signature(choice) };
 
-    /// <summary>What follows thoughts is signed.</summary>
+    /// <summary>The signature of the parts after thoughts; null without thoughts.</summary>
     static string? Signature(Choice choice) => choice.Thoughts.Count > 0 ? "c2FuZGJveA==" : null;
 
     static object Candidate(int index, object[] parts, Finish? finish) => new

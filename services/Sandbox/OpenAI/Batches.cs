@@ -4,8 +4,8 @@ using System.Text.Json;
 namespace LlmGateway.Sandbox;
 
 /// <summary>
-/// <c>/v1/batches</c>: a batch is being validated when it is created and completed when it is looked at next, unless its model leaves it; then it ends
-/// after it has been cancelled. Its lines are answered as they would be outside of it, but never slow, cut or late.
+/// <c>/v1/batches</c>: a batch is being validated when it is created and completed at the next look. A model that leaves batches ends one
+/// only after it was cancelled. Lines are answered as outside of a batch, but never slow, cut or late.
 /// </summary>
 public sealed class Batches(Files files)
 {
@@ -49,10 +49,23 @@ public sealed class Batches(Files files)
 
     public static void Map(IEndpointRouteBuilder routes)
     {
-        routes.MapTurn("/v1/batches", exchange => OpenAIError.Read(exchange, fields => exchange.Context.RequestServices.GetRequiredService<Batches>().Create(fields)));
-        var group = routes.MapGroup("/v1/batches").AddEndpointFilter(async (context, next) => OpenAIError.OfCredential(context.HttpContext.Request) is { } error ? error : await next(context));
-        group.MapGet("/{id}", (string id, Batches all) => all.Show(id, batch => batch.Status is "validating" && !batch.Leaves ? "completed" : batch.Status is "cancelling" ? "cancelled" : batch.Status));
-        group.MapPost("/{id}/cancel", (string id, Batches all) => all.Show(id, batch => batch.Status is "validating" ? "cancelling" : batch.Status));
+        routes.MapTurn("/v1/batches", exchange =>
+            OpenAIError.Read(exchange, fields => exchange.Context.RequestServices.GetRequiredService<Batches>().Create(fields)));
+        var group = routes
+            .MapGroup("/v1/batches")
+            .AddEndpointFilter(async (context, next) =>
+                OpenAIError.OfCredential(context.HttpContext.Request) is { } error ? error : await next(context));
+        group.MapGet(
+            "/{id}",
+            (string id, Batches all) =>
+                all.Show(
+                    id,
+                    batch => batch.Status is "validating" && !batch.Leaves ? "completed"
+                        : batch.Status is "cancelling" ? "cancelled"
+                        : batch.Status));
+        group.MapPost(
+            "/{id}/cancel",
+            (string id, Batches all) => all.Show(id, batch => batch.Status is "validating" ? "cancelling" : batch.Status));
     }
 
     Turn Create(RequestFields fields)
@@ -84,7 +97,7 @@ public sealed class Batches(Files files)
         };
     }
 
-    /// <summary>Shows a batch in its next state.</summary>
+    /// <summary>Moves a batch to its next state and shows it.</summary>
     IResult Show(string id, Func<Batch, string> next)
     {
         lock (@lock)
@@ -112,7 +125,11 @@ public sealed class Batches(Files files)
     static (List<Line> Lines, bool Leaves) Answer(byte[] file, string endpoint, RequestFields fields)
     {
         var (lines, leaves) = (new List<Line>(), false);
-        foreach (var (index, text) in Encoding.UTF8.GetString(file).Split('\n', StringSplitOptions.RemoveEmptyEntries).Take(MaxLines).Index())
+        foreach (var (index, text) in Encoding.UTF8
+            .GetString(file)
+            .Split('\n', StringSplitOptions.RemoveEmptyEntries)
+            .Take(MaxLines)
+            .Index())
         {
             var line = JsonElement.Parse(text);
             if (line.TextMember("custom_id") is not { } id || line.TextMember("url") != endpoint || line.AnyMember("body") is not { } body)
@@ -139,12 +156,19 @@ public sealed class Batches(Files files)
         var refusal = bad is not null ? OpenAIError.Invalid(bad.Message, bad.Param, bad.Code)
             : behaviour.ErrorStatus > 0 ? OpenAIError.OfStatus(behaviour.ErrorStatus, turn.Question.Model)
             : null;
-        var body = refusal is not null ? RawJson.Of(new { error = refusal.Body }) : ((WholeReply)turn.Reply(turn.Answer(turn.Question, behaviour), behaviour)).Body;
+        var body = refusal is not null
+            ? RawJson.Of(new { error = refusal.Body })
+            : ((WholeReply)turn.Reply(turn.Answer(turn.Question, behaviour), behaviour)).Body;
         return new(RawJson.Of(new
         {
             id = $"batch_req_{index:d6}",
             custom_id,
-            response = new { status_code = refusal?.Status ?? StatusCodes.Status200OK, request_id = $"req_{index:d6}", body = JsonElement.Parse(body) },
+            response = new
+            {
+                status_code = refusal?.Status ?? StatusCodes.Status200OK,
+                request_id = $"req_{index:d6}",
+                body = JsonElement.Parse(body),
+            },
             error = RawJson.Null,
         }), refusal is null);
     }

@@ -25,7 +25,7 @@ public sealed record ChatRequest(Question Question, bool Streams, bool HasStream
             Choices = fields.WholeNumber("n", 1, MaxChoices) ?? 1,
             MaxTokens = ReadLimit(fields),
             Stops = fields.Texts("stop"),
-            // Once the results are there, the call that the user's message orders has been made.
+            // A request with tool results has made the ordered call already.
             OffersTools = fields.Array("tools")?.GetArrayLength() > 0 && fields.Text("tool_choice") != "none" && lastRole != "tool",
             WantsJson = fields.Text("response_format.type") is "json_object" or "json_schema",
         };

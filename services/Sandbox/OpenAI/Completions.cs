@@ -19,16 +19,25 @@ public static class Completions
             fields.Miss("prompt");
         }
         var each = fields.WholeNumber("n", 1, MaxChoices) ?? 1;
-        var question = new Question(model, Question.FingerprintOf(model, fields.Any("prompt")), prompts.Sum(prompt => Words.Count(prompt)), Markers.Read(prompts.LastOrDefault("")) with { Thinks = null })
+        var question = new Question(
+            model,
+            Question.FingerprintOf(model, fields.Any("prompt")),
+            prompts.Sum(prompt => Words.Count(prompt)),
+            Markers.Read(prompts.LastOrDefault("")) with { Thinks = null })
         {
             Choices = Math.Clamp(prompts.Count * each, 1, MaxChoices),
             MaxTokens = fields.WholeNumber("max_tokens", 1, int.MaxValue) ?? DefaultLimit,
             Stops = fields.Texts("stop"),
         };
-        var (streams, hasOptions, includesUsage) = (fields.Flag("stream"), fields.Has("stream_options"), fields.Flag("stream_options.include_usage"));
+        var (streams, hasOptions, includesUsage) =
+            (fields.Flag("stream"), fields.Has("stream_options"), fields.Flag("stream_options.include_usage"));
         return new(question, status => OpenAIError.OfStatus(status, model), (answer, behaviour) => streams
             ? new StreamReply(Stream(model, answer, behaviour, includesUsage), OpenAIError.InStream)
-            : new WholeReply(Body(model, answer, answer.Choices.Select((choice, index) => One(index, string.Concat(choice.Text), choice.Finish)), Reported(answer, behaviour).LastOrDefault())))
+            : new WholeReply(Body(
+                model,
+                answer,
+                answer.Choices.Select((choice, index) => One(index, string.Concat(choice.Text), choice.Finish)),
+                Reported(answer, behaviour).LastOrDefault())))
         {
             Refusal = behaviour => OpenAIError.OfStreamOptions(behaviour, hasOptions),
         };

@@ -27,12 +27,14 @@ public static class Embeddings
             data = inputs.Select((input, index) =>
             {
                 var vector = Noise.Vector(model, input.Text, dimensions);
-                // The bytes of the numbers, lowest first, as every machine that .NET runs on keeps them.
+                // Little-endian, as on every machine that .NET runs on.
                 object embedding = inBase64 ? Convert.ToBase64String(MemoryMarshal.AsBytes<float>(vector)) : vector;
                 return new { @object = "embedding", index, embedding };
             }),
             model,
-            usage = answer.Usage.As(behaviour.Usage) is [.., var usage] ? new { prompt_tokens = usage.Prompt, total_tokens = usage.Total } : null,
+            usage = answer.Usage.As(behaviour.Usage) is [.., var usage]
+                ? new { prompt_tokens = usage.Prompt, total_tokens = usage.Total }
+                : null,
         }))
         {
             Answer = (_, _) => Answer.OfTokens(question, 0),
@@ -46,10 +48,15 @@ public static class Embeddings
             return [Said.OfText(text)];
         }
         var array = fields.RequiredArray("input");
-        Said[] inputs = array.GetArrayLength() > 0 && array[0].ValueKind == JsonValueKind.Number ? [OfTokens(array)] : [.. array.EnumerateArray().Select(Read)];
+        Said[] inputs = array.GetArrayLength() > 0 && array[0].ValueKind == JsonValueKind.Number
+            ? [OfTokens(array)]
+            : [.. array.EnumerateArray().Select(Read)];
         if (inputs.Length > MaxInputs)
         {
-            fields.Fail($"Invalid 'input': array too long. Expected an array with maximum length {MaxInputs}.", "input", "array_above_max_length");
+            fields.Fail(
+                $"Invalid 'input': array too long. Expected an array with maximum length {MaxInputs}.",
+                "input",
+                "array_above_max_length");
         }
         return inputs;
 

@@ -13,16 +13,33 @@ public sealed class Files
 
     public sealed record Kept(string Id, string Name, string Purpose, byte[] Bytes)
     {
-        public object Described => new { id = Id, @object = "file", bytes = Bytes.Length, created_at = Created, filename = Name, purpose = Purpose, status = "processed", expires_at = RawJson.Null };
+        public object Described => new
+        {
+            id = Id,
+            @object = "file",
+            bytes = Bytes.Length,
+            created_at = Created,
+            filename = Name,
+            purpose = Purpose,
+            status = "processed",
+            expires_at = RawJson.Null,
+        };
     }
 
     public static void Map(IEndpointRouteBuilder routes)
     {
         routes.MapTurn("/v1/files", exchange => UploadAsync(exchange, exchange.Context.RequestServices.GetRequiredService<Files>()));
-        var group = routes.MapGroup("/v1/files").AddEndpointFilter(async (context, next) => OpenAIError.OfCredential(context.HttpContext.Request) is { } error ? error : await next(context));
+        var group = routes
+            .MapGroup("/v1/files")
+            .AddEndpointFilter(async (context, next) =>
+                OpenAIError.OfCredential(context.HttpContext.Request) is { } error ? error : await next(context));
         group.MapGet("/{id}", (string id, Files all) => all.Find(id) is { } file ? Results.Json(file.Described) : NoSuch(id));
-        group.MapGet("/{id}/content", (string id, Files all) => all.Find(id) is { } file ? Results.Bytes(file.Bytes, "application/octet-stream") : NoSuch(id));
-        group.MapDelete("/{id}", (string id, Files all) => all.Remove(id) ? Results.Json(new { id, @object = "file", deleted = true }) : NoSuch(id));
+        group.MapGet(
+            "/{id}/content",
+            (string id, Files all) => all.Find(id) is { } file ? Results.Bytes(file.Bytes, "application/octet-stream") : NoSuch(id));
+        group.MapDelete(
+            "/{id}",
+            (string id, Files all) => all.Remove(id) ? Results.Json(new { id, @object = "file", deleted = true }) : NoSuch(id));
     }
 
     /// <summary>Keeps a file; the oldest of too many are forgotten.</summary>
@@ -56,7 +73,8 @@ public sealed class Files
         }
     }
 
-    static OpenAIError NoSuch(string id) => new(StatusCodes.Status404NotFound, OpenAIError.InvalidRequest, $"No such File object: {id}", "id");
+    static OpenAIError NoSuch(string id) =>
+        new(StatusCodes.Status404NotFound, OpenAIError.InvalidRequest, $"No such File object: {id}", "id");
 
     static async Task<(Turn? Turn, IResult? Refusal)> UploadAsync(Exchange exchange, Files all)
     {
@@ -78,7 +96,10 @@ public sealed class Files
         using var bytes = new MemoryStream();
         await file.CopyToAsync(bytes, exchange.CallerLeft);
         var question = new Question("file", Question.FingerprintOf("file"), 0, Markers.Read(""));
-        return (new(question, status => OpenAIError.OfStatus(status, ""), (_, _) => new WholeReply(all.Add(file.FileName, purpose, bytes.ToArray()).Described))
+        return (new(
+            question,
+            status => OpenAIError.OfStatus(status, ""),
+            (_, _) => new WholeReply(all.Add(file.FileName, purpose, bytes.ToArray()).Described))
         {
             Answer = (_, _) => Answer.OfTokens(question, 0),
         }, null);

@@ -1,6 +1,6 @@
 namespace LlmGateway.Sandbox;
 
-/// <summary><c>POST /v1/images/generations</c>: always the same dot, whatever the size; the size decides what it costs.</summary>
+/// <summary><c>POST /v1/images/generations</c>: always the same dot; the size decides only what it costs.</summary>
 public static class Images
 {
     /// <summary>One token of output is so many pixels: 1024x1024 costs 256.</summary>
@@ -52,7 +52,8 @@ public static class Images
         total_tokens = usage.Total,
     };
 
-    static int? Pixels(string size) => size.Split('x') is [var width, var height] && Side(width) is { } across && Side(height) is { } down ? across * down : null;
+    static int? Pixels(string size) =>
+        size.Split('x') is [var width, var height] && Side(width) is { } across && Side(height) is { } down ? across * down : null;
 
     static int? Side(string text) => int.TryParse(text, out var side) && side is > 0 and <= 8192 ? side : null;
 }

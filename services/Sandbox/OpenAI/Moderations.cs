@@ -7,8 +7,8 @@ public static class Moderations
 {
     static readonly string[] Categories =
     [
-        "harassment", "harassment/threatening", "hate", "hate/threatening", "illicit", "illicit/violent", "self-harm", "self-harm/instructions",
-        "self-harm/intent", "sexual", "sexual/minors", "violence", "violence/graphic",
+        "harassment", "harassment/threatening", "hate", "hate/threatening", "illicit", "illicit/violent", "self-harm",
+        "self-harm/instructions", "self-harm/intent", "sexual", "sexual/minors", "violence", "violence/graphic",
     ];
 
     static readonly string[] Text = ["text"];
@@ -39,9 +39,10 @@ public static class Moderations
     }
 
     /// <summary>Texts get a result each; parts (a text beside an image) share one.</summary>
-    static Said[] Split(JsonElement? input) => input is { ValueKind: JsonValueKind.Array } array && array.EnumerateArray().All(item => item.ValueKind == JsonValueKind.String)
-        ? [.. array.EnumerateArray().Select(text => Said.OfText(text.GetString()!))]
-        : [Said.Of(input)];
+    static Said[] Split(JsonElement? input) =>
+        input is { ValueKind: JsonValueKind.Array } array && array.EnumerateArray().All(item => item.ValueKind == JsonValueKind.String)
+            ? [.. array.EnumerateArray().Select(text => Said.OfText(text.GetString()!))]
+            : [Said.Of(input)];
 
     static object Result(string? flag) => new
     {

@@ -38,7 +38,7 @@ public sealed record OpenAIError(int Status, string Type, string Message, string
     public static OpenAIError NoSuchRoute(HttpRequest request) =>
         new(StatusCodes.Status404NotFound, InvalidRequest, $"Invalid URL ({request.Method} {request.Path})");
 
-    /// <summary>Why a request may not pass; null when its bearer key is good, as every key is but one.</summary>
+    /// <summary>The refusal of a request; null when it brings any bearer key but the bad one.</summary>
     public static OpenAIError? OfCredential(HttpRequest request) => ProviderKey.Bearer(request) switch
     {
         "" => new(StatusCodes.Status401Unauthorized, InvalidRequest, "You didn't provide an API key (Authorization: Bearer …)."),
@@ -46,7 +46,7 @@ public sealed record OpenAIError(int Status, string Type, string Message, string
         _ => null,
     };
 
-    /// <summary>What a model says that does not know <c>stream_options</c>; null from any other.</summary>
+    /// <summary>The refusal of a model that does not know <c>stream_options</c>; null for other models.</summary>
     public static OpenAIError? OfStreamOptions(Behaviour behaviour, bool hasStreamOptions) =>
         behaviour.RefusesStreamOptions && hasStreamOptions ? Invalid("Unrecognized request argument supplied: stream_options") : null;
 

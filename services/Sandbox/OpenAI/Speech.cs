@@ -2,7 +2,9 @@ using System.Buffers.Binary;
 
 namespace LlmGateway.Sandbox;
 
-/// <summary><c>POST /v1/audio/speech</c>: a hum of a tenth of a second for each word, always as WAV (8000 samples a second, 8 bits, one channel).</summary>
+/// <summary>
+/// <c>POST /v1/audio/speech</c>: a tone of 0.1 s for each word, always as WAV (8000 samples a second, 8 bits, one channel).
+/// </summary>
 public static class Speech
 {
     public const int SamplesPerSecond = 8000;
@@ -21,11 +23,17 @@ public static class Speech
         fields.RequiredText("voice");
         if (input.Length > MaxCharacters)
         {
-            fields.Fail($"Invalid 'input': string too long. Expected a string with maximum length {MaxCharacters}.", "input", "string_above_max_length");
+            fields.Fail(
+                $"Invalid 'input': string too long. Expected a string with maximum length {MaxCharacters}.",
+                "input",
+                "string_above_max_length");
         }
         var said = Said.OfText(input);
         var question = new Question(model, Question.FingerprintOf(model, fields.Any("input")), said.Tokens, Markers.Read(input));
-        return new(question, status => OpenAIError.OfStatus(status, model), (answer, _) => new WholeReply(Wave(said.Tokens, answer.Variation), "audio/wav"))
+        return new(
+            question,
+            status => OpenAIError.OfStatus(status, model),
+            (answer, _) => new WholeReply(Wave(said.Tokens, answer.Variation), "audio/wav"))
         {
             Answer = (_, _) => Answer.OfTokens(question, 0),
         };

@@ -6,8 +6,8 @@ using System.Text.Json;
 namespace LlmGateway.Sandbox;
 
 /// <summary>
-/// <c>POST /v1/audio/transcriptions</c> and <c>/v1/audio/translations</c>: the form's <c>prompt</c> orders the text, as a user's message would. Whisper models are billed by
-/// the second, others by tokens, ten for a second begun.
+/// <c>POST /v1/audio/transcriptions</c> and <c>/v1/audio/translations</c>: the form's <c>prompt</c> orders the text, as a user's message
+/// would. Whisper models are billed by the second, others by tokens, ten for a second begun.
 /// </summary>
 public static class Transcriptions
 {
@@ -58,7 +58,11 @@ public static class Transcriptions
         var said = Said.OfText(prompt);
         var heard = JsonSerializer.SerializeToElement(Convert.ToHexString(SHA256.HashData(audio)) + prompt);
         var audioTokens = model.StartsWith("whisper", StringComparison.Ordinal) ? 0 : TokensPerSecond * (int)Math.Ceiling(seconds);
-        var question = new Question(model, Question.FingerprintOf(model, heard), said.Tokens + audioTokens, Markers.Read(prompt) with { Thinks = null });
+        var question = new Question(
+            model,
+            Question.FingerprintOf(model, heard),
+            said.Tokens + audioTokens,
+            Markers.Read(prompt) with { Thinks = null });
         return new(question, status => OpenAIError.OfStatus(status, model), (answer, behaviour) =>
         {
             var text = string.Concat(answer.Choices[0].Text);
@@ -66,7 +70,15 @@ public static class Transcriptions
             return format switch
             {
                 "text" => new WholeReply(Encoding.UTF8.GetBytes(text + "\n"), "text/plain; charset=utf-8"),
-                "verbose_json" => new WholeReply(new { task = "transcribe", language = "english", duration = seconds, text, segments = Array.Empty<object>(), usage }),
+                "verbose_json" => new WholeReply(new
+                {
+                    task = "transcribe",
+                    language = "english",
+                    duration = seconds,
+                    text,
+                    segments = Array.Empty<object>(),
+                    usage,
+                }),
                 _ => new WholeReply(new { text, usage }),
             };
         });
@@ -83,8 +95,10 @@ public static class Transcriptions
             total_tokens = usage.Total,
         };
 
-    /// <summary>How long a WAV with the plain header is; anything else by its size.</summary>
-    static double Seconds(byte[] audio) => audio.Length > 44 && audio.AsSpan().StartsWith("RIFF"u8) && BinaryPrimitives.ReadInt32LittleEndian(audio.AsSpan(28)) is > 0 and var bytesPerSecond
+    /// <summary>The length of a WAV file with the plain header; other files count by their size.</summary>
+    static double Seconds(byte[] audio) => audio.Length > 44
+        && audio.AsSpan().StartsWith("RIFF"u8)
+        && BinaryPrimitives.ReadInt32LittleEndian(audio.AsSpan(28)) is > 0 and var bytesPerSecond
         ? (audio.Length - 44) / (double)bytesPerSecond
         : audio.Length / (double)BytesPerSecond;
 }

@@ -16,7 +16,9 @@ public sealed class ResponseEvents(ResponseRequest request, Answer answer, Behav
         var hasReasoning = choice.Thoughts.Count > 0;
         var hasMessage = ResponseShapes.HasMessage(choice);
         var message = hasReasoning ? 1 : 0;
-        foreach (var step in (hasReasoning ? Reasoning() : []).Concat(hasMessage ? Message(message) : []).Concat(Calls(hasMessage ? message + 1 : message)))
+        foreach (var step in (hasReasoning ? Reasoning() : [])
+            .Concat(hasMessage ? Message(message) : [])
+            .Concat(Calls(hasMessage ? message + 1 : message)))
         {
             yield return step;
         }
@@ -27,7 +29,7 @@ public sealed class ResponseEvents(ResponseRequest request, Answer answer, Behav
         }
     }
 
-    /// <summary>What stands in place of the event that was asked for last and not sent, and takes over its number.</summary>
+    /// <summary>The failure event; it replaces the event that was requested last and not sent, and has its number.</summary>
     public byte[] Failure()
     {
         sequence--;
@@ -43,19 +45,24 @@ public sealed class ResponseEvents(ResponseRequest request, Answer answer, Behav
     {
         var (item_id, output_index, summary_index, text) = (ResponseShapes.ReasoningId(answer), 0, 0, string.Concat(choice.Thoughts));
         yield return Added(output_index, ResponseShapes.Reasoning(answer, null));
-        yield return Event("response.reasoning_summary_part.added", new { item_id, output_index, summary_index, part = ResponseShapes.SummaryPart("") });
+        yield return Event(
+            "response.reasoning_summary_part.added",
+            new { item_id, output_index, summary_index, part = ResponseShapes.SummaryPart("") });
         foreach (var delta in choice.Thoughts)
         {
             yield return Event("response.reasoning_summary_text.delta", new { item_id, output_index, summary_index, delta }, 1);
         }
         yield return Event("response.reasoning_summary_text.done", new { item_id, output_index, summary_index, text });
-        yield return Event("response.reasoning_summary_part.done", new { item_id, output_index, summary_index, part = ResponseShapes.SummaryPart(text) });
+        yield return Event(
+            "response.reasoning_summary_part.done",
+            new { item_id, output_index, summary_index, part = ResponseShapes.SummaryPart(text) });
         yield return Done(output_index, ResponseShapes.Reasoning(answer, text));
     }
 
     IEnumerable<StreamEvent> Message(int output_index)
     {
-        var (item_id, content_index, logprobs, text) = (ResponseShapes.MessageId(answer), 0, Array.Empty<object>(), string.Concat(choice.Text));
+        var (item_id, content_index, logprobs, text) =
+            (ResponseShapes.MessageId(answer), 0, Array.Empty<object>(), string.Concat(choice.Text));
         yield return Added(output_index, ResponseShapes.Message(answer, ResponseShapes.InProgress, null));
         yield return Event("response.content_part.added", new { item_id, output_index, content_index, part = ResponseShapes.TextPart("") });
         foreach (var delta in choice.Text)
@@ -63,7 +70,9 @@ public sealed class ResponseEvents(ResponseRequest request, Answer answer, Behav
             yield return Event("response.output_text.delta", new { item_id, output_index, content_index, delta, logprobs }, 1);
         }
         yield return Event("response.output_text.done", new { item_id, output_index, content_index, text, logprobs });
-        yield return Event("response.content_part.done", new { item_id, output_index, content_index, part = ResponseShapes.TextPart(text) });
+        yield return Event(
+            "response.content_part.done",
+            new { item_id, output_index, content_index, part = ResponseShapes.TextPart(text) });
         yield return Done(output_index, ResponseShapes.Message(answer, ResponseShapes.End(choice), text));
     }
 
@@ -74,7 +83,10 @@ public sealed class ResponseEvents(ResponseRequest request, Answer answer, Behav
             if (piece.Begins is null)
             {
                 var item_id = ResponseShapes.CallId(choice.ToolCalls[index]);
-                yield return Event("response.function_call_arguments.delta", new { item_id, output_index = firstOutput + index, delta = piece.Arguments }, piece.Tokens);
+                yield return Event(
+                    "response.function_call_arguments.delta",
+                    new { item_id, output_index = firstOutput + index, delta = piece.Arguments },
+                    piece.Tokens);
                 continue;
             }
             foreach (var end in index > 0 && !behaviour.Interleaves ? EndOfCall(firstOutput, index - 1) : [])
@@ -103,7 +115,8 @@ public sealed class ResponseEvents(ResponseRequest request, Answer answer, Behav
     StreamEvent OfResponse(string type, string status, object[] output, Usage? usage) =>
         Event(type, new { response = ResponseShapes.Response(request, answer, status, output, usage) });
 
-    StreamEvent Added(int output_index, object item, int tokens = 0) => Event("response.output_item.added", new { output_index, item }, tokens);
+    StreamEvent Added(int output_index, object item, int tokens = 0) =>
+        Event("response.output_item.added", new { output_index, item }, tokens);
 
     StreamEvent Done(int output_index, object item) => Event("response.output_item.done", new { output_index, item });
 

@@ -3,7 +3,7 @@ namespace LlmGateway.Sandbox;
 /// <summary>A request of OpenAI's responses.</summary>
 public sealed record ResponseRequest(Question Question, bool Streams, bool HasStreamOptions, string? Instructions)
 {
-    /// <summary>OpenAI refuses less.</summary>
+    /// <summary>The smallest limit that OpenAI accepts.</summary>
     const int LeastLimit = 16;
 
     public static ResponseRequest Read(RequestFields fields)

@@ -8,7 +8,12 @@ public static class ResponseShapes
     static readonly object[] Empty = [];
 
     public static object Whole(ResponseRequest request, Answer answer, Behaviour behaviour) =>
-        Response(request, answer, End(answer.Choices[0]), Items(answer), answer.Usage.As(behaviour.Usage) is [.., var usage] ? usage : null);
+        Response(
+            request,
+            answer,
+            End(answer.Choices[0]),
+            Items(answer),
+            answer.Usage.As(behaviour.Usage) is [.., var usage] ? usage : null);
 
     /// <summary>How a choice ends, as the status of the response and of its last item.</summary>
     public static string End(Choice choice) => choice.Finish == Finish.Length ? "incomplete" : "completed";
@@ -67,10 +72,12 @@ public static class ResponseShapes
         created_at = ChatShapes.Created,
         status,
         background = false,
-        error = status == "failed" ? new { code = "server_error", message = OpenAIError.OfStatus(StatusCodes.Status500InternalServerError, "").Message } : RawJson.Null,
+        error = status == "failed"
+            ? new { code = "server_error", message = OpenAIError.OfStatus(StatusCodes.Status500InternalServerError, "").Message }
+            : RawJson.Null,
         incomplete_details = status == "incomplete" ? new { reason = "max_output_tokens" } : RawJson.Null,
         instructions = request.Instructions ?? RawJson.Null,
-        // What the caller asked is not repeated: a gateway that adds a limit gets the same bytes as a direct call.
+        // The response does not repeat the request, so that a gateway that adds a limit gets the same bytes as a direct call.
         max_output_tokens = RawJson.Null,
         metadata = new { },
         model = request.Question.Model,

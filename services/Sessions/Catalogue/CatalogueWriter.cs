@@ -4,23 +4,45 @@ using Microsoft.EntityFrameworkCore;
 namespace LlmGateway.Sessions;
 
 /// <summary>A model as a file describes it.</summary>
-/// <param name="Source">Where the price was found, and when.</param>
-public sealed record CatalogueEntry(string Vendor, string Id, string Kind, long? ContextTokens, long MaxOutputTokens, Prices Prices, string Source, DateOnly CheckedOn);
+/// <param name="Source">Where and when the price was found.</param>
+public sealed record CatalogueEntry(
+    string Vendor,
+    string Id,
+    string Kind,
+    long? ContextTokens,
+    long MaxOutputTokens,
+    Prices Prices,
+    string Source,
+    DateOnly CheckedOn);
 
-/// <summary>Writes what a file says into the catalogue. A price that differs is a new version; the old one stays. The same file again changes nothing.</summary>
+/// <summary>
+/// Writes what a file says into the catalogue. A price that differs becomes a new version beside the old one. The same file again changes
+/// nothing.
+/// </summary>
 public static class CatalogueWriter
 {
     public sealed record Summary(int Added, int Changed, int Unchanged);
 
     /// <summary>Adds to the caller's transaction; a lock keeps other writers out until that ends.</summary>
     /// <param name="imported">
-    /// False for the file that comes with the gateway: it says something new only when it differs from what it said before, so that a restart does not undo an import.
+    /// False for the file that comes with the gateway. It says something new only when it differs from what it said before, so that a
+    /// restart does not undo an import.
     /// </param>
-    public static async Task<Summary> WriteAsync(SessionsDb db, IReadOnlyList<CatalogueEntry> entries, bool imported, DateTimeOffset now, CancellationToken token)
+    public static async Task<Summary> WriteAsync(
+        SessionsDb db,
+        IReadOnlyList<CatalogueEntry> entries,
+        bool imported,
+        DateTimeOffset now,
+        CancellationToken token)
     {
         await db.LockAsync(token);
         var models = await db.CatalogueModels.ToDictionaryAsync(model => (model.Vendor, model.Id), token);
-        var prices = (await db.CataloguePrices.AsNoTracking().OrderBy(price => price.ValidFrom).ThenBy(price => price.Id).ToListAsync(token)).ToLookup(price => (price.Vendor, price.ModelId));
+        var versions = await db.CataloguePrices
+            .AsNoTracking()
+            .OrderBy(price => price.ValidFrom)
+            .ThenBy(price => price.Id)
+            .ToListAsync(token);
+        var prices = versions.ToLookup(price => (price.Vendor, price.ModelId));
         var (added, changed) = (0, 0);
         foreach (var entry in entries)
         {

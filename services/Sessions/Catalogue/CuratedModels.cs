@@ -5,17 +5,30 @@ using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Sessions;
 
-/// <summary>The models that come with the gateway: <c>Catalogue/models.json</c>, each price with its source and the day on which it was read there.</summary>
+/// <summary>
+/// The models that come with the gateway: <c>Catalogue/models.json</c>, each price with its source and the day on which it was read there.
+/// </summary>
 public static class CuratedModels
 {
     sealed record CuratedFile(IReadOnlyList<CuratedVendor> Vendors);
 
     /// <param name="HalfInBatches">The vendor's documentation says that every token costs half in a batch.</param>
-    sealed record CuratedVendor(string Id, string Source, DateOnly CheckedOn, IReadOnlyList<CuratedModel> Models, bool HalfInBatches = false);
+    sealed record CuratedVendor(
+        string Id,
+        string Source,
+        DateOnly CheckedOn,
+        IReadOnlyList<CuratedModel> Models,
+        bool HalfInBatches = false);
 
     /// <param name="Source">When it is not the vendor's.</param>
     sealed record CuratedModel(
-        string Id, long? ContextTokens, Prices Prices, string Kind = "chat", long MaxOutputTokens = 0, string? Source = null, DateOnly? CheckedOn = null);
+        string Id,
+        long? ContextTokens,
+        Prices Prices,
+        string Kind = "chat",
+        long MaxOutputTokens = 0,
+        string? Source = null,
+        DateOnly? CheckedOn = null);
 
     static readonly JsonSerializerOptions Json = new(Defaults.Json) { UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow };
 
@@ -26,7 +39,14 @@ public static class CuratedModels
         return
         [
             .. curated.Vendors.SelectMany(vendor => vendor.Models.Select(model => new CatalogueEntry(
-                vendor.Id, model.Id, model.Kind, model.ContextTokens, model.MaxOutputTokens, vendor.HalfInBatches ? model.Prices with { Batch = Half(model.Prices) } : model.Prices, model.Source ?? vendor.Source, model.CheckedOn ?? vendor.CheckedOn))),
+                vendor.Id,
+                model.Id,
+                model.Kind,
+                model.ContextTokens,
+                model.MaxOutputTokens,
+                vendor.HalfInBatches ? model.Prices with { Batch = Half(model.Prices) } : model.Prices,
+                model.Source ?? vendor.Source,
+                model.CheckedOn ?? vendor.CheckedOn))),
         ];
     }
 

@@ -3,7 +3,10 @@ using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Sessions;
 
-/// <summary><c>POST /internal/catalogue/import?source=</c> with LiteLLM's file as the body: its models and prices become the catalogue's, as far as they are exact.</summary>
+/// <summary>
+/// <c>POST /internal/catalogue/import?source=</c> with LiteLLM's file as the body: its models and prices become the catalogue's, as far as
+/// they are exact.
+/// </summary>
 public static class ImportModels
 {
     const int MaxSource = 200;

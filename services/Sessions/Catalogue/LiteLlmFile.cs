@@ -6,9 +6,9 @@ using LlmGateway.Contracts;
 namespace LlmGateway.Sessions;
 
 /// <summary>
-/// LiteLLM's price map (<c>model_prices_and_context_window.json</c>): USD per single token as JSON numbers, read from their digits, never as floats.
-/// A model is taken whole or refused with a reason; costs that the gateway has no meter for (flex and priority tiers, sessions, storage) are left out,
-/// because what has no price cannot be used. Pure.
+/// LiteLLM's price map (<c>model_prices_and_context_window.json</c>): USD per single token as JSON numbers, read from their digits, never
+/// as floats. A model is taken whole or refused with a reason. Costs that the gateway has no meter for (flex and priority tiers, sessions,
+/// storage) are left out: a feature without a price cannot be used. Pure.
 /// </summary>
 public static partial class LiteLlmFile
 {
@@ -82,26 +82,41 @@ public static partial class LiteLlmFile
 
     static Prices PricesOf(JsonElement model, string kind)
     {
-        var costs = model.EnumerateObject().Where(member => member.Value.ValueKind == JsonValueKind.Number && member.Name.Contains("cost", StringComparison.Ordinal))
-            .GroupBy(member => member.Name).ToDictionary(group => group.Key, group => group.Last().Value.GetRawText());
+        var costs = model
+            .EnumerateObject()
+            .Where(member => member.Value.ValueKind == JsonValueKind.Number && member.Name.Contains("cost", StringComparison.Ordinal))
+            .GroupBy(member => member.Name)
+            .ToDictionary(group => group.Key, group => group.Last().Value.GetRawText());
         var prices = Meters(costs, kind);
         if (kind == "chat" && (prices.Input is null || prices.Output is null))
             throw new RefusedException($"{(prices.Input is null ? "input_cost_per_token" : "output_cost_per_token")} is missing");
         if (prices == new Prices())
             throw new RefusedException("has no price that the gateway has a meter for");
-        var tiers = costs.Keys.Select(field => TierField.Match(field)).Where(match => match.Success).Select(match => match.Groups["thousands"].Value).Distinct()
-            .Select(thousands => Tier(costs, kind, thousands)).OfType<PriceTier>().OrderBy(tier => tier.AboveInput).ToArray();
+        var tiers = costs.Keys
+            .Select(field => TierField.Match(field))
+            .Where(match => match.Success)
+            .Select(match => match.Groups["thousands"].Value)
+            .Distinct()
+            .Select(thousands => Tier(costs, kind, thousands))
+            .OfType<PriceTier>()
+            .OrderBy(tier => tier.AboveInput)
+            .ToArray();
         if (tiers.Length > 0)
             prices = prices with { Tiers = tiers };
-        // What the file does not say of batches (its cache, its long contexts) costs as much as outside of them.
+        // Batch prices that the file does not state (cache, long contexts) are those outside of batches.
         var (input, output) = (PerToken(costs, "input_cost_per_token_batches"), PerToken(costs, "output_cost_per_token_batches"));
         if (input is not null || output is not null)
             prices = prices with { Batch = prices with { Input = input ?? prices.Input, Output = output ?? prices.Output } };
-        // Zero is what maps say of prices that nobody has looked up; moderation is really free.
-        return kind != "moderation" && prices.IsFree ? throw new RefusedException("costs nothing in that file; give a model that is free its price in the seed file") : prices;
+        // The map has zero for prices that nobody has looked up. Only moderation is really free.
+        return kind != "moderation" && prices.IsFree
+            ? throw new RefusedException("costs nothing in that file; give a model that is free its price in the seed file")
+            : prices;
     }
 
-    /// <summary>Above the border the whole request has the tier's rates, and those of its base where the tier has none. Null when it changes nothing that we meter.</summary>
+    /// <summary>
+    /// Above the tier's border the whole request has the tier's rates, and the base rates where the tier has none. Null when the tier
+    /// changes no meter of ours.
+    /// </summary>
     static PriceTier? Tier(Dictionary<string, string> costs, string kind, string thousands)
     {
         var merged = new Dictionary<string, string>(costs);
@@ -111,7 +126,9 @@ public static partial class LiteLlmFile
                 merged[match.Groups["field"].Value] = cost;
         }
         var prices = Meters(merged, kind);
-        return prices == Meters(costs, kind) ? null : new(long.Parse(thousands, NumberStyles.None, CultureInfo.InvariantCulture) * 1000, prices);
+        return prices == Meters(costs, kind)
+            ? null
+            : new(long.Parse(thousands, NumberStyles.None, CultureInfo.InvariantCulture) * 1000, prices);
     }
 
     static Prices Meters(Dictionary<string, string> costs, string kind) => new()
@@ -136,11 +153,14 @@ public static partial class LiteLlmFile
     {
         Rate?[] sides = [PerUnit(costs, "input_cost_per_second", 60), PerUnit(costs, "output_cost_per_second", 60)];
         var rates = sides.Where(rate => rate is { Picos: > 0 }).Distinct().ToArray();
-        // The same second stands on both sides of some entries; it is one second.
-        return rates.Length > 1 ? throw new RefusedException("input_cost_per_second and output_cost_per_second differ") : rates.FirstOrDefault();
+        // Some entries state the same second as input and as output; it is charged once.
+        return rates.Length > 1
+            ? throw new RefusedException("input_cost_per_second and output_cost_per_second differ")
+            : rates.FirstOrDefault();
     }
 
-    static Rate? PerToken(Dictionary<string, string> costs, string field) => Parse(costs, field, PerTokenDecimals) is { } picos ? new(picos) : null;
+    static Rate? PerToken(Dictionary<string, string> costs, string field) =>
+        Parse(costs, field, PerTokenDecimals) is { } picos ? new(picos) : null;
 
     /// <param name="times">How many of the file's units make one of ours.</param>
     static Rate? PerUnit(Dictionary<string, string> costs, string field, int times)
@@ -164,13 +184,17 @@ public static partial class LiteLlmFile
     {
         if (!model.TryGetProperty(field, out var value) || value.ValueKind == JsonValueKind.Null)
             return null;
-        if (value.ValueKind is not (JsonValueKind.Number or JsonValueKind.String) || !DecimalText.TryParse(value.ToString(), 0, out var tokens, out _) || tokens < 0)
+        if (value.ValueKind is not (JsonValueKind.Number or JsonValueKind.String)
+            || !DecimalText.TryParse(value.ToString(), 0, out var tokens, out _)
+            || tokens < 0)
             throw new RefusedException($"{field} is no number of tokens");
         return tokens == 0 ? null : tokens;
     }
 
     static string Text(JsonElement model, string field) =>
-        model.TryGetProperty(field, out var value) && value.ValueKind == JsonValueKind.String && value.GetString() is { Length: > 0 } text ? text : throw new RefusedException($"{field} is missing");
+        model.TryGetProperty(field, out var value) && value.ValueKind == JsonValueKind.String && value.GetString() is { Length: > 0 } text
+            ? text
+            : throw new RefusedException($"{field} is missing");
 
     [GeneratedRegex("^(?<field>.+)_above_(?<thousands>[1-9][0-9]{0,5})k_tokens$")]
     private static partial Regex TierField { get; }

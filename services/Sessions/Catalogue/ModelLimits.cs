@@ -1,12 +1,21 @@
 namespace LlmGateway.Sessions;
 
-/// <summary>What a model is and can do: what its project says, or else what the catalogue says of the first of its providers that is known there.</summary>
+/// <summary>
+/// A model's kind and limits: as its project states them, or else as the catalogue has them for the model's first provider that is known
+/// there.
+/// </summary>
 public sealed record ModelLimits(string Kind, long ContextTokens, long MaxOutputTokens)
 {
     /// <summary>The limits, or the member that neither of both states.</summary>
-    public static (ModelLimits? Limits, string? Missing) Of(Model model, IReadOnlyDictionary<string, Provider> providers, Catalogue catalogue)
+    public static (ModelLimits? Limits, string? Missing) Of(
+        Model model,
+        IReadOnlyDictionary<string, Provider> providers,
+        Catalogue catalogue)
     {
-        var entry = model.Providers.OrderBy(offer => offer.Position).Select(offer => catalogue.Find(providers[offer.ProviderId], offer.UpstreamModel)?.Model).FirstOrDefault(found => found is not null);
+        var entry = model.Providers
+            .OrderBy(offer => offer.Position)
+            .Select(offer => catalogue.Find(providers[offer.ProviderId], offer.UpstreamModel)?.Model)
+            .FirstOrDefault(found => found is not null);
         var kind = model.Kind ?? entry?.Kind ?? "chat";
         if ((model.ContextTokens ?? entry?.ContextTokens) is not { } context)
             return (null, "contextTokens");

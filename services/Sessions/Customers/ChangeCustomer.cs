@@ -3,14 +3,14 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Sessions;
 
 /// <summary>
-/// <c>PATCH /v1/customers/{id}</c> <c>{email?, name?, company?, phone?, status?}</c>: null clears a field. A customer that is suspended or blocked
-/// cannot call or mint any more within a second; its running requests are ended.
+/// <c>PATCH /v1/customers/{id}</c> <c>{email?, name?, company?, phone?, status?}</c>: null clears a field. A customer that is suspended or
+/// blocked cannot call or mint any more within a second; its running requests are ended.
 /// </summary>
 public static class ChangeCustomer
 {
     public static void MapChangeCustomer(this WebApplication app) => app.MapPatch("/v1/customers/{id}", HandleAsync);
 
-    static async Task<IResult> HandleAsync(string id, HttpContext http, SessionsDb db, WalletClient wallet, HotCopies copies, CancellationToken token)
+    static async Task<IResult> HandleAsync(string id, HttpContext http, SessionsDb db, RegistersClient wallet, HotCopies copies, CancellationToken token)
     {
         var caller = http.Backend();
         var body = await CustomerFields.ReadAsync(http);

@@ -6,15 +6,15 @@ using Microsoft.EntityFrameworkCore;
 namespace LlmGateway.Sessions;
 
 /// <summary>
-/// <c>POST /v1/customers</c> <c>{externalId, email?, name?, company?, phone?, wallet?: true}</c> → 201. With <c>wallet: false</c> the customer is not
-/// charged in USD, only limited. 409 when the external id is taken, by a deleted customer too.
+/// <c>POST /v1/customers</c> <c>{externalId, email?, name?, company?, phone?, wallet?: true}</c> → 201. With <c>wallet: false</c> the
+/// customer is not charged in USD, only limited. 409 when the external id is taken, by a deleted customer too.
 /// </summary>
 public static class CreateCustomer
 {
     public static void MapCreateCustomer(this WebApplication app) => app.MapPost("/v1/customers", HandleAsync).WithIdempotency();
 
     static async Task<IResult> HandleAsync(
-        HttpContext http, SessionsDb db, WalletClient wallet, OutboxSignal outbox, TimeProvider time, CancellationToken token)
+        HttpContext http, SessionsDb db, RegistersClient wallet, OutboxSignal outbox, TimeProvider time, CancellationToken token)
     {
         var caller = http.Backend();
         var body = await CustomerFields.ReadAsync(http);
@@ -23,13 +23,13 @@ public static class CreateCustomer
             return Problems.ProjectInactive;
 
         var (externalId, withWallet) = Read(body);
-        var customer = Enrolment.Add(db, project, caller.Test, externalId, time.GetUtcNow());
+        var customer = CustomerCreation.Add(db, project, caller.Test, externalId, time.GetUtcNow());
         CustomerFields.Apply(body, customer, "externalId", "wallet");
-        if (await Enrolment.FindAsync(db, project.Id, caller.Test, externalId, token) is not null)
+        if (await CustomerCreation.FindAsync(db, project.Id, caller.Test, externalId, token) is not null)
             return Taken;
         if (withWallet)
         {
-            await wallet.OpenAsync([Enrolment.Wallet(customer.Id, project, caller.Test)], token);
+            await wallet.OpenAsync([CustomerCreation.Wallet(customer.Id, project, caller.Test)], token);
             customer.WalletId = Ids.WalletOf(customer.Id);
         }
         try

@@ -6,7 +6,9 @@ namespace LlmGateway.Sessions;
 /// <summary>The fields of a customer that its backend may write. Absent leaves a field as it is, null clears it.</summary>
 public static class CustomerFields
 {
-    /// <summary>Applies every member of <paramref name="body"/> but those in <paramref name="handled"/>; throws a 400 that names the member.</summary>
+    /// <summary>
+    /// Applies every member of <paramref name="body"/> but those in <paramref name="handled"/>; throws a 400 that names the member.
+    /// </summary>
     public static void Apply(JsonElement body, Customer customer, params ReadOnlySpan<string> handled)
     {
         foreach (var member in body.EnumerateObject())
@@ -35,7 +37,8 @@ public static class CustomerFields
         _ => throw Fields.Invalid("status", "must be active, suspended or blocked"),
     };
 
-    public static async Task<JsonElement> ReadAsync(HttpContext http) => await Body.ReadAsync<JsonElement>(http) is { ValueKind: JsonValueKind.Object } body
-        ? body
-        : throw new ProblemException(Problems.Malformed("The body must be a JSON object."));
+    public static async Task<JsonElement> ReadAsync(HttpContext http) =>
+        await Body.ReadAsync<JsonElement>(http) is { ValueKind: JsonValueKind.Object } body
+            ? body
+            : throw new ProblemException(Problems.Malformed("The body must be a JSON object."));
 }

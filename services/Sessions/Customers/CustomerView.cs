@@ -8,8 +8,17 @@ namespace LlmGateway.Sessions;
 /// <summary>A customer as its backend sees it. Amounts are USD, as decimal strings.</summary>
 /// <param name="RecentLedger">Newest first; only where one customer is shown.</param>
 public sealed record CustomerView(
-    string Id, string ExternalId, string? Email, string? Name, string? Company, string? Phone, CustomerStatus Status, DateTimeOffset CreatedAt,
-    CustomerView.WalletView? Wallet, Money LifetimeSpend, Money LifetimeToppedUp,
+    string Id,
+    string ExternalId,
+    string? Email,
+    string? Name,
+    string? Company,
+    string? Phone,
+    CustomerStatus Status,
+    DateTimeOffset CreatedAt,
+    CustomerView.WalletView? Wallet,
+    Money LifetimeSpend,
+    Money LifetimeToppedUp,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<LedgerLine>? RecentLedger)
 {
     /// <param name="Status"><c>active</c> or <c>frozen</c>.</param>
@@ -22,17 +31,19 @@ public sealed record CustomerView(
         wallet?.Spent ?? Money.Zero, wallet?.ToppedUp ?? Money.Zero, wallet?.RecentLedger);
 
     /// <summary>One customer with its money.</summary>
-    public static async Task<CustomerView> ReadAsync(Customer customer, WalletClient wallet, bool withLedger, CancellationToken token)
+    public static async Task<CustomerView> ReadAsync(Customer customer, RegistersClient wallet, bool withLedger, CancellationToken token)
     {
         if (customer.WalletId is not { } id)
             return Of(customer, null) with { RecentLedger = withLedger ? [] : null };
         return Of(customer, (await wallet.SummariesAsync([id], withLedger, token))[id]);
     }
 
-    /// <summary>The caller's own customer, or null: what is another's and what does not exist look the same.</summary>
+    /// <summary>The caller's own customer, or null. Another's customer and one that does not exist look the same.</summary>
     public static Task<Customer?> FindAsync(SessionsDb db, Principal caller, string id, CancellationToken token) =>
         Ids.TryParse(Ids.Customer, id, out var customer)
-            ? db.Customers.Include(c => c.Project).SingleOrDefaultAsync(c => c.Id == customer && c.ProjectId == caller.Project && c.Test == caller.Test, token)
+            ? db.Customers
+                .Include(c => c.Project)
+                .SingleOrDefaultAsync(c => c.Id == customer && c.ProjectId == caller.Project && c.Test == caller.Test, token)
             : Task.FromResult<Customer?>(null);
 
     public static Problem NotFound => Problems.NotFound("customer");

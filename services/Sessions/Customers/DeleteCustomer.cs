@@ -5,8 +5,8 @@ using Microsoft.EntityFrameworkCore;
 namespace LlmGateway.Sessions;
 
 /// <summary>
-/// <c>DELETE /v1/customers/{id}</c> → 204, also when repeated. Sessions and keys are revoked; the customer, its wallet and its ledger stay readable,
-/// and its external id stays taken.
+/// <c>DELETE /v1/customers/{id}</c> → 204, also when repeated. Sessions and keys are revoked; the customer, its wallet and its ledger stay
+/// readable, and its external id stays taken.
 /// </summary>
 public static class DeleteCustomer
 {

@@ -17,26 +17,27 @@ public static class ListCustomers
 
     public static void MapListCustomers(this WebApplication app) => app.MapGet("/v1/customers", HandleAsync);
 
-    static async Task<IResult> HandleAsync(HttpContext http, SessionsDb db, WalletClient wallet, CancellationToken token)
+    static async Task<IResult> HandleAsync(HttpContext http, SessionsDb db, RegistersClient wallet, CancellationToken token)
     {
         var caller = http.Backend();
-        var query = http.Request.Query;
-        var limit = Fields.Limit(query, DefaultPage, MaxPage);
-        var offset = Fields.Number(query, "offset", 0, 0, MaxOffset);
+        var query = new ListQuery(http.Request.Query);
+        var limit = query.Limit(DefaultPage, MaxPage);
+        var offset = query.Number("offset", 0, 0, MaxOffset);
         var customers = db.Customers.AsNoTracking().Where(customer => customer.ProjectId == caller.Project && customer.Test == caller.Test);
 
-        if (query["status"].ToString() is { Length: > 0 } status)
+        if (query.Text("status") is { } status)
             customers = customers.Where(Status(status));
-        if (query["search"].ToString() is { Length: > 0 } search)
+        if (query.Text("search") is { } search)
             customers = customers.Where(Matches(Fields.Text(search, "search")));
-        if (query["cursor"].ToString() is { Length: > 0 } cursor)
+        if (query.Text("cursor") is { } cursor)
             customers = customers.Where(After(cursor));
 
         // One more than asked for tells whether there is a next page.
         var page = await customers.OrderByDescending(customer => customer.CreatedAt).ThenByDescending(customer => customer.Id)
             .Skip(offset).Take(limit + 1).ToListAsync(token);
         var shown = page.Take(limit).ToList();
-        var summaries = await wallet.SummariesAsync([.. shown.Select(customer => customer.WalletId).OfType<Guid>()], withLedger: false, token);
+        var summaries =
+            await wallet.SummariesAsync([.. shown.Select(customer => customer.WalletId).OfType<Guid>()], withLedger: false, token);
         return Results.Json(new
         {
             customers = shown.Select(customer => CustomerView.Of(customer, customer.WalletId is { } id ? summaries[id] : null)),
@@ -46,7 +47,9 @@ public static class ListCustomers
 
     static Expression<Func<Customer, bool>> Status(string text)
     {
-        var wanted = Enum.GetValues<CustomerStatus>().Where(status => status.ToString().Equals(text, StringComparison.OrdinalIgnoreCase)).ToList();
+        var wanted = Enum.GetValues<CustomerStatus>()
+            .Where(status => status.ToString().Equals(text, StringComparison.OrdinalIgnoreCase))
+            .ToList();
         if (wanted is not [var only])
             throw Fields.Invalid("status", "must be active, suspended, blocked or deleted");
         return customer => customer.Status == only;
@@ -67,19 +70,30 @@ public static class ListCustomers
         return customer => EF.Functions.LessThan(ValueTuple.Create(customer.CreatedAt, customer.Id), ValueTuple.Create(createdAt, id));
     }
 
-    /// <summary>A pattern that finds the text itself anywhere: <c>%</c> and <c>_</c> stand for themselves.</summary>
-    public static string LikePattern(string search) =>
-        $"%{search.Replace(@"\", @"\\", StringComparison.Ordinal).Replace("%", @"\%", StringComparison.Ordinal).Replace("_", @"\_", StringComparison.Ordinal)}%";
+    /// <summary>A pattern that finds the text anywhere; <c>%</c> and <c>_</c> in it are ordinary characters.</summary>
+    public static string LikePattern(string search)
+    {
+        var literal = search
+            .Replace(@"\", @"\\", StringComparison.Ordinal)
+            .Replace("%", @"\%", StringComparison.Ordinal)
+            .Replace("_", @"\_", StringComparison.Ordinal);
+        return $"%{literal}%";
+    }
 
     /// <summary>The place after a customer in the order of the list; opaque to callers.</summary>
-    public static string Cursor(Customer last) =>
-        Base64Url.EncodeToString(Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{last.CreatedAt.UtcTicks}:{last.Id:N}")));
+    public static string Cursor(Customer last)
+    {
+        var place = string.Create(CultureInfo.InvariantCulture, $"{last.CreatedAt.UtcTicks}:{last.Id:N}");
+        return Base64Url.EncodeToString(Encoding.ASCII.GetBytes(place));
+    }
 
     public static bool TryReadCursor(string cursor, out DateTimeOffset createdAt, out Guid id)
     {
         (createdAt, id) = (default, default);
-        if (!Base64Url.IsValid(cursor) || Encoding.ASCII.GetString(Base64Url.DecodeFromChars(cursor)).Split(':') is not [var first, var second]
-            || !long.TryParse(first, NumberStyles.None, CultureInfo.InvariantCulture, out var ticks) || ticks > DateTimeOffset.MaxValue.Ticks
+        if (!Base64Url.IsValid(cursor)
+            || Encoding.ASCII.GetString(Base64Url.DecodeFromChars(cursor)).Split(':') is not [var first, var second]
+            || !long.TryParse(first, NumberStyles.None, CultureInfo.InvariantCulture, out var ticks)
+            || ticks > DateTimeOffset.MaxValue.Ticks
             || !Guid.TryParseExact(second, "N", out id))
             return false;
         createdAt = new(ticks, TimeSpan.Zero);

@@ -7,7 +7,9 @@ using Npgsql;
 
 namespace LlmGateway.Sessions;
 
-/// <summary>The service's own database. Tables, indexes and constraints are in <c>Migrations/*.sql</c>; the classes in Tables.cs map onto them.</summary>
+/// <summary>
+/// The service's own database. Tables, indexes and constraints are in <c>Migrations/*.sql</c>; the classes in Tables.cs map onto them.
+/// </summary>
 public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext(options)
 {
     /// <summary>Any number that nobody else locks in this database.</summary>
@@ -31,18 +33,34 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
         modelBuilder.Entity<Customer>().Property(customer => customer.Status).HasConversion<string>();
         modelBuilder.Entity<Provider>().HasKey(provider => new { provider.ProjectId, provider.Id });
         modelBuilder.Entity<ProviderKey>().HasKey(key => new { key.ProjectId, key.ProviderId, key.Position });
-        modelBuilder.Entity<Provider>().HasMany(provider => provider.Keys).WithOne().HasForeignKey(key => new { key.ProjectId, key.ProviderId });
+        modelBuilder
+            .Entity<Provider>()
+            .HasMany(provider => provider.Keys)
+            .WithOne()
+            .HasForeignKey(key => new { key.ProjectId, key.ProviderId });
         modelBuilder.Entity<Model>().HasKey(model => new { model.ProjectId, model.Id });
         modelBuilder.Entity<ModelProvider>().HasKey(offer => new { offer.ProjectId, offer.ModelId, offer.ProviderId });
-        modelBuilder.Entity<Model>().HasMany(model => model.Providers).WithOne().HasForeignKey(offer => new { offer.ProjectId, offer.ModelId });
+        modelBuilder
+            .Entity<Model>()
+            .HasMany(model => model.Providers)
+            .WithOne()
+            .HasForeignKey(offer => new { offer.ProjectId, offer.ModelId });
         modelBuilder.Entity<CatalogueModel>().HasKey(model => new { model.Vendor, model.Id });
-        modelBuilder.Entity<CataloguePrice>().HasOne<CatalogueModel>().WithMany().HasForeignKey(price => new { price.Vendor, price.ModelId });
+        modelBuilder
+            .Entity<CataloguePrice>()
+            .HasOne<CatalogueModel>()
+            .WithMany()
+            .HasForeignKey(price => new { price.Vendor, price.ModelId });
         modelBuilder.Entity<CataloguePrice>().Property(price => price.Prices).HasColumnType("jsonb");
         modelBuilder.Entity<PriceVersion>().Property(version => version.Prices).HasColumnType("jsonb");
         // References without a navigation: EF must know them to write rows in the right order.
         modelBuilder.Entity<Project>().HasOne<Organization>().WithMany().HasForeignKey(project => project.OrganizationId);
         modelBuilder.Entity<Provider>().HasOne<Project>().WithMany().HasForeignKey(provider => provider.ProjectId);
-        modelBuilder.Entity<ModelProvider>().HasOne<Provider>().WithMany().HasForeignKey(offer => new { offer.ProjectId, offer.ProviderId });
+        modelBuilder
+            .Entity<ModelProvider>()
+            .HasOne<Provider>()
+            .WithMany()
+            .HasForeignKey(offer => new { offer.ProjectId, offer.ProviderId });
         modelBuilder.Entity<Model>().HasOne<Project>().WithMany().HasForeignKey(model => model.ProjectId);
         modelBuilder.Entity<PriceVersion>().HasOne<Model>().WithMany().HasForeignKey(version => new { version.ProjectId, version.ModelId });
         foreach (var entity in modelBuilder.Model.GetEntityTypes())
@@ -60,47 +78,24 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
     public Task LockAsync(CancellationToken token) => Database.ExecuteSqlAsync($"select pg_advisory_xact_lock({WriterLock})", token);
 
     /// <summary>True when a row with the same unique value came first.</summary>
-    public static bool IsDuplicate(DbUpdateException e) => e.InnerException is PostgresException { SqlState: PostgresErrorCodes.UniqueViolation };
-
-    static void Run(MigrationBuilder migration, string name)
-    {
-        using var script = new StreamReader(typeof(SessionsDb).Assembly.GetManifestResourceStream($"{name}.sql")!);
-        migration.Sql(script.ReadToEnd());
-    }
+    public static bool IsDuplicate(DbUpdateException e) =>
+        e.InnerException is PostgresException { SqlState: PostgresErrorCodes.UniqueViolation };
 
     [DbContext(typeof(SessionsDb)), Migration("0001_sessions")]
-    sealed class Sessions0001 : Migration
-    {
-        protected override void Up(MigrationBuilder migrationBuilder) => Run(migrationBuilder, "0001_sessions");
-    }
+    sealed class Sessions0001 : SqlMigration;
 
     [DbContext(typeof(SessionsDb)), Migration("0002_provider_keys")]
-    sealed class ProviderKeys0002 : Migration
-    {
-        protected override void Up(MigrationBuilder migrationBuilder) => Run(migrationBuilder, "0002_provider_keys");
-    }
+    sealed class ProviderKeys0002 : SqlMigration;
 
     [DbContext(typeof(SessionsDb)), Migration("0003_model_providers")]
-    sealed class ModelProviders0003 : Migration
-    {
-        protected override void Up(MigrationBuilder migrationBuilder) => Run(migrationBuilder, "0003_model_providers");
-    }
+    sealed class ModelProviders0003 : SqlMigration;
 
     [DbContext(typeof(SessionsDb)), Migration("0004_catalogue")]
-    sealed class Catalogue0004 : Migration
-    {
-        protected override void Up(MigrationBuilder migrationBuilder) => Run(migrationBuilder, "0004_catalogue");
-    }
+    sealed class Catalogue0004 : SqlMigration;
 
     [DbContext(typeof(SessionsDb)), Migration("0005_keys_in_query")]
-    sealed class KeysInQuery0005 : Migration
-    {
-        protected override void Up(MigrationBuilder migrationBuilder) => Run(migrationBuilder, "0005_keys_in_query");
-    }
+    sealed class KeysInQuery0005 : SqlMigration;
 
     [DbContext(typeof(SessionsDb)), Migration("0006_provider_objects")]
-    sealed class ProviderObjects0006 : Migration
-    {
-        protected override void Up(MigrationBuilder migrationBuilder) => Run(migrationBuilder, "0006_provider_objects");
-    }
+    sealed class ProviderObjects0006 : SqlMigration;
 }

@@ -11,6 +11,6 @@ public static class StoredPrices
 
     public static Prices Read(string stored) => JsonSerializer.Deserialize<Prices>(stored, Defaults.Json)!;
 
-    /// <summary>Compares what prices say, not how the database spells them.</summary>
+    /// <summary>Compares the values, not the spelling in the database.</summary>
     public static bool IsSame(Prices prices, string? stored) => stored is not null && Text(Read(stored)) == Text(prices);
 }

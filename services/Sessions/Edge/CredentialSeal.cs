@@ -5,22 +5,20 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Sessions;
 
 /// <summary>
-/// What is kept of a secret: a hash keyed with the pepper, so that whoever reads or writes the table can neither guess nor forge one, and the sealed
-/// fingerprint, because caches know a credential by its fingerprint and must be told when it changes.
+/// Two things are stored of a secret. The hash is keyed with the pepper, so that nobody who reads or writes the table can guess or forge a
+/// secret. The sealed fingerprint is what caches know a credential by; they are told of changes under it.
 /// </summary>
 public sealed class CredentialSeal
 {
     public const string PepperSetting = "Gateway:Pepper";
-    const int PepperSize = 32;
 
     readonly byte[] _pepper;
     readonly Envelope _envelope;
 
-    public CredentialSeal(IConfiguration configuration, Envelope envelope)
+    /// <param name="pepper">any text of 32 characters or more.</param>
+    public CredentialSeal(string pepper, Envelope envelope)
     {
-        _pepper = Convert.FromBase64String(configuration.Setting(PepperSetting));
-        if (_pepper.Length != PepperSize)
-            throw new InvalidOperationException($"configuration '{PepperSetting}' must be {PepperSize} bytes in base64");
+        _pepper = KeySetting.Derive(pepper, PepperSetting);
         _envelope = envelope;
     }
 
@@ -38,3 +36,12 @@ public sealed class CredentialSeal
 
 /// <summary>A stored credential, as far as the caches need it named.</summary>
 public readonly record struct KnownCredential(Guid Id, string SealedFingerprint);
+
+public static class CredentialSealRegistration
+{
+    public static void AddCredentialSeal(this IHostApplicationBuilder builder)
+    {
+        var pepper = builder.Setting(CredentialSeal.PepperSetting);
+        builder.Services.AddSingleton(services => ActivatorUtilities.CreateInstance<CredentialSeal>(services, pepper));
+    }
+}

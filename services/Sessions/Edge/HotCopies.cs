@@ -8,20 +8,22 @@ using Redis = LlmGateway.ServiceDefaults.Redis;
 namespace LlmGateway.Sessions;
 
 /// <summary>
-/// The copies that proxies share in Redis, and the pushes that make them forget. A forgotten copy leaves an empty entry for as long as a copy may
-/// live: a reader that was slower than the change finds the place taken and cannot bring the old copy back. With Redis away nothing here fails;
-/// what proxies hold then ends with <see cref="Credential.MaxAge"/>.
+/// The copies that proxies share in Redis, and the pushes that make them forget. A forgotten copy leaves an empty entry for as long as a
+/// copy may live, so that a reader that was slower than the change cannot store the old copy again. Nothing here fails while Redis is down;
+/// copies in proxies then end with <see cref="Credential.MaxAge"/>.
 /// </summary>
 public sealed class HotCopies(Redis redis, CredentialSeal seal, TimeProvider time)
 {
-    /// <summary>Longest that a change waits for Redis before it is answered.</summary>
-    static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
-
     /// <summary>Entries forgotten in one go.</summary>
     const int BatchSize = 100;
 
     public Task KeepAsync<T>(string key, T copy) =>
-        Quietly(() => redis.Database.StringSetAsync(key, JsonSerializer.SerializeToUtf8Bytes(copy, Defaults.Json), Credential.MaxAge, When.NotExists));
+        Quietly(() =>
+            redis.Database.StringSetAsync(
+                key,
+                JsonSerializer.SerializeToUtf8Bytes(copy, Defaults.Json),
+                Credential.MaxAge,
+                When.NotExists));
 
     /// <summary>To be called after the change was committed.</summary>
     public async Task CredentialsChangedAsync(IEnumerable<KnownCredential> credentials)
@@ -65,11 +67,11 @@ public sealed class HotCopies(Redis redis, CredentialSeal seal, TimeProvider tim
     {
         try
         {
-            await operation().WaitAsync(Patience);
+            await operation();
         }
         catch (Exception e) when (Redis.IsAway(e))
         {
-            // Copies age by themselves; the truth is committed.
+            // The change is committed, and copies expire by themselves.
         }
     }
 }

@@ -4,7 +4,9 @@ using Microsoft.EntityFrameworkCore;
 
 namespace LlmGateway.Sessions;
 
-/// <summary><c>GET /internal/credentials/{fingerprint}</c>: who is calling, what they may do, and which registers pay. 404 when unknown.</summary>
+/// <summary>
+/// <c>GET /internal/credentials/{fingerprint}</c>: who is calling, what they may do, and which registers pay. 404 when unknown.
+/// </summary>
 public static class ReadCredential
 {
     public static void MapCredentials(this WebApplication app) => app.MapGet("/internal/credentials/{fingerprint}",
@@ -24,12 +26,15 @@ public static class ReadCredential
 
     static async Task<Credential?> FindSessionAsync(SessionsDb db, byte[] hash, DateTimeOffset now, CancellationToken token)
     {
-        var session = await db.Sessions.AsNoTracking().Include(s => s.Family.Customer.Project).SingleOrDefaultAsync(s => s.Hash == hash, token);
+        var session = await db.Sessions
+            .AsNoTracking()
+            .Include(s => s.Family.Customer.Project)
+            .SingleOrDefaultAsync(s => s.Hash == hash, token);
         if (session is not { Family: { Customer: { Project: var project } customer } family })
             return null;
         var cap = new RegisterRef(family.Id, AccountKind.SessionCap, Unit.UsdLimit);
         return new(
-            session.Id, CredentialKind.Session, customer.Test, Standing.Of(family.RevokedAt, session.ExpiresAt, customer.Status, project.Active, now),
+            session.Id, CredentialKind.Session, customer.Test, CredentialStatuses.Of(family.RevokedAt, session.ExpiresAt, customer.Status, project.Active, now),
             project.OrganizationId, project.Id, customer.Id, family.Id, customer.WalletId, session.ExpiresAt, family.Models,
             family.CapNanos is null ? WalletOf(customer) : [.. WalletOf(customer), cap], RatesOf(customer), now);
     }
@@ -40,7 +45,7 @@ public static class ReadCredential
         if (key is not { Customer: { Project: var project } customer })
             return null;
         return new(
-            key.Id, CredentialKind.CustomerKey, customer.Test, Standing.Of(key.RevokedAt, key.ExpiresAt, customer.Status, project.Active, now),
+            key.Id, CredentialKind.CustomerKey, customer.Test, CredentialStatuses.Of(key.RevokedAt, key.ExpiresAt, customer.Status, project.Active, now),
             project.OrganizationId, project.Id, customer.Id, null, customer.WalletId, key.ExpiresAt, key.Models, WalletOf(customer), RatesOf(customer), now);
     }
 
@@ -48,7 +53,7 @@ public static class ReadCredential
     {
         var key = await db.SecretKeys.AsNoTracking().Include(k => k.Project).SingleOrDefaultAsync(k => k.Hash == hash, token);
         return key is null ? null : new(
-            key.Id, CredentialKind.SecretKey, key.Test, Standing.Of(key.RevokedAt, null, null, key.Project.Active, now),
+            key.Id, CredentialKind.SecretKey, key.Test, CredentialStatuses.Of(key.RevokedAt, null, null, key.Project.Active, now),
             key.Project.OrganizationId, key.ProjectId, null, null, null, null, null, [], null, now);
     }
 

@@ -4,9 +4,15 @@ using Microsoft.EntityFrameworkCore;
 
 namespace LlmGateway.Sessions;
 
+/// <summary>Where the sandbox is, if there is one; providers under it are safe for test credentials.</summary>
+public sealed record SandboxAddress(string? Url)
+{
+    public const string Setting = "SANDBOX_URL";
+}
+
 /// <summary>
-/// What a project sells and where it may be called from: <c>GET /internal/projects/{id}</c>, and <c>GET /internal/origins</c> for preflights,
-/// which carry no credential and hence no project.
+/// What a project sells and where it may be called from: <c>GET /internal/projects/{id}</c>, and <c>GET /internal/origins</c> for
+/// preflights, which carry no credential and hence no project.
 /// </summary>
 public static class ReadProject
 {
@@ -16,9 +22,10 @@ public static class ReadProject
         app.MapGet("/internal/origins", OriginsAsync);
     }
 
-    static async Task<IResult> CatalogAsync(Guid id, SessionsDb db, HotCopies copies, IConfiguration configuration, TimeProvider time, CancellationToken token)
+    static async Task<IResult> CatalogAsync(
+        Guid id, SessionsDb db, HotCopies copies, SandboxAddress sandbox, TimeProvider time, CancellationToken token)
     {
-        if (await ReadAsync(db, id, configuration[Configuration.SandboxSetting], time.GetUtcNow(), token) is not { } catalog)
+        if (await ReadAsync(db, id, sandbox.Url, time.GetUtcNow(), token) is not { } catalog)
             return Problems.NotFound("project");
         _ = copies.KeepAsync(Invalidation.ProjectKey(id), catalog); // the answer does not wait for Redis
         return Results.Json(catalog, Defaults.Json);
@@ -27,7 +34,9 @@ public static class ReadProject
     static async Task<IResult> OriginsAsync(SessionsDb db, CancellationToken token)
     {
         var lists = await db.Projects.Where(project => project.Active).Select(project => project.AllowedOrigins).ToListAsync(token);
-        return Results.Json(new { any = lists.Any(list => list.Count == 0), origins = lists.SelectMany(list => list).Distinct() }, Defaults.Json);
+        return Results.Json(
+            new { any = lists.Any(list => list.Count == 0), origins = lists.SelectMany(list => list).Distinct() },
+            Defaults.Json);
     }
 
     /// <summary>True when <paramref name="baseUrl"/> is the sandbox or lies under it.</summary>
@@ -38,10 +47,24 @@ public static class ReadProject
     {
         if (await db.Projects.AsNoTracking().SingleOrDefaultAsync(project => project.Id == id, token) is not { } project)
             return null;
-        var providers = await db.Providers.AsNoTracking().Include(provider => provider.Keys).Where(provider => provider.ProjectId == id).OrderBy(provider => provider.Id).ToListAsync(token);
-        var models = await db.Models.AsNoTracking().Include(model => model.Providers).Where(model => model.ProjectId == id).OrderBy(model => model.Id).ToListAsync(token);
+        var providers = await db.Providers
+            .AsNoTracking()
+            .Include(provider => provider.Keys)
+            .Where(provider => provider.ProjectId == id)
+            .OrderBy(provider => provider.Id)
+            .ToListAsync(token);
+        var models = await db.Models
+            .AsNoTracking()
+            .Include(model => model.Providers)
+            .Where(model => model.ProjectId == id)
+            .OrderBy(model => model.Id)
+            .ToListAsync(token);
         var prices = await db.CurrentPricesAsync(id, now, token);
-        var catalogue = await Catalogue.ReadAsync(db, [.. models.SelectMany(model => model.Providers).Select(offer => offer.UpstreamModel)], now, token);
+        var catalogue = await Catalogue.ReadAsync(
+            db,
+            [.. models.SelectMany(model => model.Providers).Select(offer => offer.UpstreamModel)],
+            now,
+            token);
         var byId = providers.ToDictionary(provider => provider.Id);
         return new(
             project.Id, project.OrganizationId, project.Name, project.Active, project.EndUserSessions, project.AllowedOrigins,
@@ -52,11 +75,17 @@ public static class ReadProject
 
     static ProviderConnection Connection(Provider provider, string? sandbox) => new(
         provider.Id, provider.Wire, provider.BaseUrl, provider.AuthType, provider.AuthName,
-        [.. provider.Keys.OrderBy(key => key.Position).Select(key => new Contracts.ProviderKey(key.SealedSecret, key.Weight))],
+        [.. provider.Keys.OrderBy(key => key.Position).Select(key => new SealedKey(key.SealedSecret, key.Weight))],
         provider.TimeoutSeconds, provider.Retries, provider.OnAbort, IsSandbox(provider.BaseUrl, sandbox)) { Tenant = provider.Tenant };
 
-    /// <summary>The first provider's offer, with those of the others to fall back on; null while nobody has said what the model can do.</summary>
-    static ModelOffer? Offer(Model model, Dictionary<string, Provider> providers, Dictionary<(string Model, string? Provider), PriceVersion> prices, Catalogue catalogue)
+    /// <summary>
+    /// The first provider's offer, with those of the others to fall back on; null while nobody has said what the model can do.
+    /// </summary>
+    static ModelOffer? Offer(
+        Model model,
+        Dictionary<string, Provider> providers,
+        Dictionary<(string Model, string? Provider), PriceVersion> prices,
+        Catalogue catalogue)
     {
         if (ModelLimits.Of(model, providers, catalogue).Limits is not { } limits)
             return null;
@@ -68,12 +97,26 @@ public static class ReadProject
             var price = prices.GetValueOrDefault((model.Id, offer.OwnPrices ? offer.ProviderId : null)) is { } own ? (own.Id, own.Prices)
                 : catalogue.Find(providers[offer.ProviderId], offer.UpstreamModel)?.Price is { } listed ? (listed.Id, listed.Prices)
                 : ((Guid Id, string Prices)?)null;
-            return new(model.Id, limits.Kind, offer.ProviderId, offer.UpstreamModel, limits.ContextTokens, limits.MaxOutputTokens, price?.Id, price is null ? null : StoredPrices.Read(price.Value.Prices));
+            return new(
+                model.Id,
+                limits.Kind,
+                offer.ProviderId,
+                offer.UpstreamModel,
+                limits.ContextTokens,
+                limits.MaxOutputTokens,
+                price?.Id,
+                price is null ? null : StoredPrices.Read(price.Value.Prices));
         }
     }
 
-    /// <summary>The newest version of each price that is valid by now: of models, and of models at a provider with a price of its own.</summary>
-    public static Task<Dictionary<(string Model, string? Provider), PriceVersion>> CurrentPricesAsync(this SessionsDb db, Guid project, DateTimeOffset now, CancellationToken token) =>
+    /// <summary>
+    /// The newest version of each price that is valid by now: of models, and of models at a provider with a price of its own.
+    /// </summary>
+    public static Task<Dictionary<(string Model, string? Provider), PriceVersion>> CurrentPricesAsync(
+        this SessionsDb db,
+        Guid project,
+        DateTimeOffset now,
+        CancellationToken token) =>
         db.PriceVersions.AsNoTracking().Where(version => version.ProjectId == project && version.ValidFrom <= now)
             .GroupBy(version => new { version.ModelId, version.ProviderId })
             .Select(versions => versions.OrderByDescending(version => version.ValidFrom).ThenByDescending(version => version.Id).First())

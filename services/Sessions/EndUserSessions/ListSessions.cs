@@ -4,7 +4,10 @@ using Microsoft.EntityFrameworkCore;
 
 namespace LlmGateway.Sessions;
 
-/// <summary><c>GET /v1/sessions?customer=&amp;limit=&amp;cursor=</c>: a customer's sessions, newest first. The customer is named by id or external id.</summary>
+/// <summary>
+/// <c>GET /v1/sessions?customer=&amp;limit=&amp;cursor=</c>: a customer's sessions, newest first. The customer is named by id or external
+/// id.
+/// </summary>
 public static class ListSessions
 {
     const int DefaultPage = 50, MaxPage = 200;
@@ -14,17 +17,17 @@ public static class ListSessions
     static async Task<IResult> HandleAsync(HttpContext http, SessionsDb db, TimeProvider time, CancellationToken token)
     {
         var caller = http.Backend();
-        var query = http.Request.Query;
-        var limit = Fields.Limit(query, DefaultPage, MaxPage);
-        if (query["customer"].ToString() is not { Length: > 0 } named)
+        var query = new ListQuery(http.Request.Query);
+        var limit = query.Limit(DefaultPage, MaxPage);
+        if (query.Text("customer") is not { } named)
             return Problems.Missing("customer");
         var externalId = Fields.Text(named, "customer");
-        var customer = await CustomerView.FindAsync(db, caller, named, token) ?? await Enrolment.FindAsync(db, caller.Project, caller.Test, externalId, token);
+        var customer = await CustomerView.FindAsync(db, caller, named, token) ?? await CustomerCreation.FindAsync(db, caller.Project, caller.Test, externalId, token);
         if (customer is null)
             return CustomerView.NotFound;
 
         var sessions = db.Sessions.AsNoTracking().Include(session => session.Family).Where(session => session.Family.CustomerId == customer.Id);
-        if (query["cursor"].ToString() is { Length: > 0 } cursor)
+        if (query.Text("cursor") is { } cursor)
         {
             if (!Ids.TryParse(Ids.Session, cursor, out var last))
                 throw Fields.Invalid("cursor", "is not one of ours");

@@ -7,13 +7,13 @@ namespace LlmGateway.Sessions;
 
 /// <summary>
 /// <c>POST /v1/sessions</c>: a backend gets a short-lived token for one end user, who is created on first sight, with a wallet.
-/// What Wallet has to know is opened before the session exists: with Wallet down nothing half-usable is left behind.
+/// Wallet opens the registers before the session exists, so that no unusable session is left when Wallet is down.
 /// </summary>
 public static class MintSession
 {
     public const int MinTtlSeconds = 60, MaxTtlSeconds = 3600, DefaultTtlSeconds = 900;
 
-    /// <summary>A first try, and another after losing a race for a new customer, which can be lost only once.</summary>
+    /// <summary>One try, and a second one after a lost race for a new customer, which can be lost only once.</summary>
     const int MaxAttempts = 2;
 
     /// <param name="Customer">The external id, or an object with it.</param>
@@ -27,7 +27,7 @@ public static class MintSession
     public static void MapMintSession(this WebApplication app) => app.MapPost("/v1/sessions", HandleAsync).WithIdempotency();
 
     static async Task<IResult> HandleAsync(
-        HttpContext http, SessionsDb db, WalletClient wallet, SessionTokens tokens, HotCopies copies, OutboxSignal outbox, TimeProvider time,
+        HttpContext http, SessionsDb db, RegistersClient wallet, SessionTokens tokens, HotCopies copies, OutboxSignal outbox, TimeProvider time,
         CancellationToken token)
     {
         var caller = http.Backend();
@@ -42,10 +42,10 @@ public static class MintSession
         for (var attempt = 1; ; attempt++)
         {
             var now = time.GetUtcNow();
-            var known = await Enrolment.FindAsync(db, project.Id, caller.Test, terms.ExternalId, token);
-            if (known is not null && Standing.Refusal(known.Status) is { } refusal)
+            var known = await CustomerCreation.FindAsync(db, project.Id, caller.Test, terms.ExternalId, token);
+            if (known is not null && CredentialStatuses.ProblemOf(known.Status) is { } refusal)
                 return refusal;
-            var customer = known ?? Enrolment.Add(db, project, caller.Test, terms.ExternalId, now);
+            var customer = known ?? CustomerCreation.Add(db, project, caller.Test, terms.ExternalId, now);
             customer.Email = terms.Email ?? customer.Email;
             customer.Name = terms.Name ?? customer.Name;
 
@@ -57,7 +57,12 @@ public static class MintSession
 
             db.Add(new SessionFamily
             {
-                Id = family, CustomerId = customer.Id, Models = terms.Models, TtlSeconds = terms.TtlSeconds, CapNanos = terms.Cap?.Nanos, CreatedAt = now,
+                Id = family,
+                CustomerId = customer.Id,
+                Models = terms.Models,
+                TtlSeconds = terms.TtlSeconds,
+                CapNanos = terms.Cap?.Nanos,
+                CreatedAt = now,
             });
             var (session, secret) = tokens.New(family, caller.Test, now, terms.TtlSeconds);
             db.Add(session);
@@ -89,9 +94,10 @@ public static class MintSession
     static IEnumerable<OpenRegister> Registers(Guid customer, bool newWallet, Guid family, Money? cap, Project project, bool test)
     {
         if (newWallet)
-            yield return Enrolment.Wallet(customer, project, test);
+            yield return CustomerCreation.Wallet(customer, project, test);
         if (cap is { } amount)
-            yield return new(family, AccountKind.SessionCap, Unit.UsdLimit, project.OrganizationId, project.Id, customer, test, amount.Nanos);
+            yield return new(
+                family, AccountKind.SessionCap, Unit.UsdLimit, project.OrganizationId, project.Id, customer, test, amount.Nanos);
     }
 
     /// <summary>The rules of the request; throws a 400 that names the field.</summary>
@@ -111,7 +117,8 @@ public static class MintSession
         if (customer.ValueKind != JsonValueKind.Object)
             return (Fields.Text(customer, "customer") ?? throw new ProblemException(Problems.Missing("customer")), null, null);
         return (
-            Fields.Text(Member(customer, "externalId"), "customer.externalId") ?? throw new ProblemException(Problems.Missing("customer.externalId")),
+            Fields.Text(Member(customer, "externalId"), "customer.externalId")
+                ?? throw new ProblemException(Problems.Missing("customer.externalId")),
             Fields.Email(Member(customer, "email"), "customer.email"),
             Fields.Text(Member(customer, "name"), "customer.name"));
     }

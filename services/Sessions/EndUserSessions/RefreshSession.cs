@@ -5,14 +5,16 @@ using Microsoft.EntityFrameworkCore;
 namespace LlmGateway.Sessions;
 
 /// <summary>
-/// <c>POST /v1/sessions/refresh</c>: a new token of the same family, hence with the same lifetime, scope and remaining cap. The old token lives on for
-/// <see cref="Grace"/>, counted from its first refresh, so that calls under way and other tabs are not cut off.
+/// <c>POST /v1/sessions/refresh</c>: a new token of the same family, hence with the same lifetime, scope and remaining cap. The old token
+/// lives on for <see cref="Grace"/>, counted from its first refresh, so that calls under way and other tabs are not cut off.
 /// </summary>
 public static class RefreshSession
 {
     static readonly TimeSpan Grace = TimeSpan.FromSeconds(10);
 
-    /// <summary>Tokens that one token may be refreshed into: enough for every tab of a browser, too few to be a source of tokens.</summary>
+    /// <summary>
+    /// How many tokens one token may be refreshed into: enough for every tab of a browser, too few to hand out to others.
+    /// </summary>
     const int MaxSuccessors = 10;
 
     public static void MapRefreshSession(this WebApplication app) => app.MapPost("/v1/sessions/refresh", HandleAsync).WithIdempotency();
@@ -22,16 +24,20 @@ public static class RefreshSession
     {
         var caller = http.EndUser();
         var now = time.GetUtcNow();
-        var old = await db.Sessions.AsNoTracking().Include(s => s.Family.Customer.Project).SingleOrDefaultAsync(s => s.Id == caller.Credential, token);
+        var old = await db.Sessions
+            .AsNoTracking()
+            .Include(s => s.Family.Customer.Project)
+            .SingleOrDefaultAsync(s => s.Id == caller.Credential, token);
         if (old is not { Family: { Customer: { Project: var project } customer } family })
             return Problems.BadCredential;
-        if (Standing.Refusal(Standing.Of(family.RevokedAt, old.ExpiresAt, customer.Status, project.Active, now)) is { } refusal)
+        if (CredentialStatuses.ProblemOf(CredentialStatuses.Of(family.RevokedAt, old.ExpiresAt, customer.Status, project.Active, now)) is { } refusal)
             return refusal;
         if (!project.EndUserSessions)
             return Problems.SessionsDisabled;
 
         await using var transaction = await db.Database.BeginTransactionAsync(token);
-        // One statement decides, so that parallel refreshes count each other. A revocation that comes later ends the whole family, this child included.
+        // One statement counts and decides, so that parallel refreshes count each other. A later revocation ends the whole family, with
+        // this child.
         var graceEnd = now + Grace;
         var mayRefresh = await db.Sessions.Where(s => s.Id == old.Id && s.Successors < MaxSuccessors).ExecuteUpdateAsync(session => session
             .SetProperty(s => s.Successors, s => s.Successors + 1)
@@ -39,7 +45,8 @@ public static class RefreshSession
         if (!mayRefresh)
         {
             return Problems.Conflict(
-                "refreshed_too_often", $"This session was refreshed {MaxSuccessors} times already. Use one of the tokens that it was refreshed into.");
+                "refreshed_too_often",
+                $"This session was refreshed {MaxSuccessors} times already. Use one of the tokens that it was refreshed into.");
         }
         Failpoint.Hit("sessions.refresh.counted");
         var (session, secret) = tokens.New(family.Id, customer.Test, now, family.TtlSeconds);

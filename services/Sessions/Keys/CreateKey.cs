@@ -4,7 +4,9 @@ using Microsoft.EntityFrameworkCore;
 
 namespace LlmGateway.Sessions;
 
-/// <summary><c>POST /v1/customers/{id}/keys</c> <c>{name, expiresAt?, models?}</c> → 201 with <c>key</c>, which is shown this once.</summary>
+/// <summary>
+/// <c>POST /v1/customers/{id}/keys</c> <c>{name, expiresAt?, models?}</c> → 201 with <c>key</c>, which is shown this once.
+/// </summary>
 public static class CreateKey
 {
     /// <summary>Keys that a customer may have at a time.</summary>

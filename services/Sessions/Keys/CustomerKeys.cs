@@ -7,7 +7,14 @@ public sealed class CustomerKeys(CredentialSeal seal)
 {
     /// <summary>A new key and its event, to be saved with the caller's transaction.</summary>
     public CustomerKey Add(
-        SessionsDb db, Customer customer, Project project, string name, string secret, List<string>? models, DateTimeOffset? expiresAt, DateTimeOffset now)
+        SessionsDb db,
+        Customer customer,
+        Project project,
+        string name,
+        string secret,
+        List<string>? models,
+        DateTimeOffset? expiresAt,
+        DateTimeOffset now)
     {
         var fingerprint = Token.Fingerprint(secret);
         var id = Ids.New();

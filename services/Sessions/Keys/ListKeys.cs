@@ -17,7 +17,15 @@ public sealed record KeyView(
     public sealed record ScopeView(IReadOnlyList<string>? Models);
 
     public static KeyView Of(CustomerKey key) =>
-        new(Ids.Show(Ids.Key, key.Id), key.Name, Token.CustomerKey, key.Last4, key.CreatedAt, key.ExpiresAt, key.LastUsedAt, new(key.Models));
+        new(
+            Ids.Show(Ids.Key, key.Id),
+            key.Name,
+            Token.CustomerKey,
+            key.Last4,
+            key.CreatedAt,
+            key.ExpiresAt,
+            key.LastUsedAt,
+            new(key.Models));
 }
 
 /// <summary><c>GET /v1/customers/{id}/keys</c>: the keys that are not revoked, newest first.</summary>

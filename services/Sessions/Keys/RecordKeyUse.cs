@@ -4,7 +4,9 @@ using Npgsql;
 
 namespace LlmGateway.Sessions;
 
-/// <summary><c>POST /internal/keys/used</c>: proxies say now and then which keys were used when. Late and repeated reports do no harm.</summary>
+/// <summary>
+/// <c>POST /internal/keys/used</c>: proxies report when keys were last used. Late and repeated reports have no effect.
+/// </summary>
 public static class RecordKeyUse
 {
     public static void MapRecordKeyUse(this WebApplication app) => app.MapPost("/internal/keys/used", HandleAsync);

@@ -4,13 +4,22 @@ using Microsoft.EntityFrameworkCore;
 
 namespace LlmGateway.Sessions;
 
-/// <summary><c>DELETE /v1/customers/{id}/keys/{keyId}</c> → 204, also when repeated: the key is refused everywhere within a second.</summary>
+/// <summary>
+/// <c>DELETE /v1/customers/{id}/keys/{keyId}</c> → 204, also when repeated: the key is refused everywhere within a second.
+/// </summary>
 public static class RevokeKey
 {
     public static void MapRevokeKey(this WebApplication app) => app.MapDelete("/v1/customers/{id}/keys/{keyId}", HandleAsync);
 
     static async Task<IResult> HandleAsync(
-        string id, string keyId, HttpContext http, SessionsDb db, HotCopies copies, OutboxSignal outbox, TimeProvider time, CancellationToken token)
+        string id,
+        string keyId,
+        HttpContext http,
+        SessionsDb db,
+        HotCopies copies,
+        OutboxSignal outbox,
+        TimeProvider time,
+        CancellationToken token)
     {
         if (await CustomerView.FindAsync(db, http.Backend(), id, token) is not { } customer)
             return CustomerView.NotFound;

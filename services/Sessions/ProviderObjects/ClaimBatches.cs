@@ -1,11 +1,12 @@
+using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 using Npgsql;
 
 namespace LlmGateway.Sessions;
 
 /// <summary>
-/// <c>POST /internal/provider-objects/claim</c>: batches whose end is to be looked for. Who claims one has it until its next turn, which comes after seconds at first and after minutes at last;
-/// so proxies share the work, and what one of them left undone another does.
+/// <c>POST /internal/provider-objects/claim</c>: the batches that are due to be asked whether they have ended. A claimed batch is due again
+/// after a pause that grows from seconds to minutes. So proxies share the work, and another proxy does what one left undone.
 /// </summary>
 public static class ClaimBatches
 {
@@ -16,9 +17,9 @@ public static class ClaimBatches
         // Proxies ask from their first moment on, which can be before the tables are there.
         if (!ready.Task.IsCompletedSuccessfully)
             return Problems.Unavailable;
-        var claim = await Body.ReadAsync<Contracts.ClaimBatches>(http);
-        if (claim.Limit is < 1 or > Contracts.ClaimBatches.MaxLimit)
-            return Problems.Invalid("limit", $"'limit' must be from 1 to {Contracts.ClaimBatches.MaxLimit}.");
+        var claim = await Body.ReadAsync<BatchClaim>(http);
+        if (claim.Limit is < 1 or > BatchClaim.MaxLimit)
+            return Problems.Invalid("limit", $"'limit' must be from 1 to {BatchClaim.MaxLimit}.");
         await using var update = database.Sql($"""
             update provider_object set next_check_at = now() + least($1 * power(2, least(checks, 20)), $2), checks = checks + 1
             where id in (

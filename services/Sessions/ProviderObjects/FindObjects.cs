@@ -4,7 +4,8 @@ using Npgsql;
 namespace LlmGateway.Sessions;
 
 /// <summary>
-/// <c>GET /internal/provider-objects/{customer}/{id}</c> and <c>…/{customer}?kind=&amp;limit=&amp;after=</c>, newest first: what one customer has. What is another's is not there.
+/// <c>GET /internal/provider-objects/{customer}/{id}</c> and <c>…/{customer}?kind=&amp;limit=&amp;after=</c>, newest first: the objects of
+/// one customer. Those of others are answered as not found.
 /// </summary>
 public static class FindObjects
 {
@@ -18,13 +19,24 @@ public static class FindObjects
 
     static async Task<IResult> FindAsync(Guid customer, string id, NpgsqlDataSource database, CancellationToken token)
     {
-        await using var query = database.Sql($"select {StoredObjects.Columns} from provider_object where id = $1 and customer_id = $2 and deleted_at is null", id, customer);
-        return await StoredObjects.ReadAsync(query, token) is [var found] ? Results.Json(found, Defaults.Json) : Problems.NotFound("object");
+        await using var query = database.Sql(
+            $"select {StoredObjects.Columns} from provider_object where id = $1 and customer_id = $2 and deleted_at is null",
+            id,
+            customer);
+        return await StoredObjects.ReadAsync(query, token) is [var found]
+            ? Results.Json(found, Defaults.Json)
+            : Problems.NotFound("object");
     }
 
-    static async Task<IResult> ListAsync(Guid customer, string kind, string? after, HttpContext http, NpgsqlDataSource database, CancellationToken token)
+    static async Task<IResult> ListAsync(
+        Guid customer,
+        string kind,
+        string? after,
+        HttpContext http,
+        NpgsqlDataSource database,
+        CancellationToken token)
     {
-        var limit = Fields.Limit(http.Request.Query, DefaultPage, MaxPage);
+        var limit = new ListQuery(http.Request.Query).Limit(DefaultPage, MaxPage);
         await using var query = database.Sql($"""
             select {StoredObjects.Columns} from provider_object o
             where customer_id = $1 and kind = $2 and deleted_at is null

@@ -6,8 +6,8 @@ namespace LlmGateway.Sessions;
 public static class BaseUrls
 {
     /// <summary>
-    /// The one form that is stored: no slash at the end; on the OpenAI wires what that vendor's SDK takes, no doubled <c>/v1</c>; on the others the root, without a version.
-    /// False when it is no plain http address.
+    /// The stored form has no slash at the end. On the OpenAI wires it is what that vendor's SDK takes, without a doubled <c>/v1</c>; on
+    /// the others it is the root, without a version. False when the text is no plain http address.
     /// </summary>
     public static bool TryRead(string wire, string text, out string baseUrl)
     {
@@ -25,8 +25,10 @@ public static class BaseUrls
                 CutEnd(ref baseUrl, "/v1/v1", "/v1");
                 break;
         }
-        return Uri.TryCreate(baseUrl, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https"
-            && uri is { UserInfo: "", Query: "", Fragment: "", Host.Length: > 0 } && !text.Any(c => char.IsControl(c) || char.IsWhiteSpace(c) || c == '\\');
+        return Uri.TryCreate(baseUrl, UriKind.Absolute, out var uri)
+            && uri.Scheme is "http" or "https"
+            && uri is { UserInfo: "", Query: "", Fragment: "", Host.Length: > 0 }
+            && !text.Any(c => char.IsControl(c) || char.IsWhiteSpace(c) || c == '\\');
     }
 
     static void CutEnd(ref string text, string end, string otherwise)

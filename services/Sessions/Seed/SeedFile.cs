@@ -2,8 +2,8 @@ using LlmGateway.Contracts;
 
 namespace LlmGateway.Sessions;
 
-// The seed file, contract §11. A project's absent members stay as they are (or take their default when it is new); providers and models are
-// written whole. Nothing is ever removed because it is not in the file.
+// The seed file, contract §11. A project's absent members stay as they are, or take their default in a new project. Providers and models
+// are written whole. Nothing is removed because it is missing in the file.
 
 public sealed record SeedFile(IReadOnlyList<SeedOrganization> Organizations);
 
@@ -112,4 +112,8 @@ public sealed record SeedWallet(Money Credit = default);
 
 public sealed record SeedRates(int? RequestsPerMinute = null, int? TokensPerMinute = null);
 
-public sealed record SeedCustomerKey(string Name, string? Key = null, IReadOnlyList<string>? Models = null, DateTimeOffset? ExpiresAt = null);
+public sealed record SeedCustomerKey(
+    string Name,
+    string? Key = null,
+    IReadOnlyList<string>? Models = null,
+    DateTimeOffset? ExpiresAt = null);

@@ -5,10 +5,12 @@ using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Sessions;
 
-/// <summary>The operator's mistake in a seed file, in one line that names the file and the JSON path.</summary>
+/// <summary>A mistake in a seed file, told in one line with the file and the JSON path.</summary>
 public sealed class SeedException(string message) : Exception(message);
 
-/// <summary>Reads seed files: expands <c>${NAME}</c>, refuses what it does not know, and checks every rule. Throws <see cref="SeedException"/>.</summary>
+/// <summary>
+/// Reads seed files: expands <c>${NAME}</c>, refuses what it does not know, and checks every rule. Throws <see cref="SeedException"/>.
+/// </summary>
 public static partial class SeedReader
 {
     static readonly JsonSerializerOptions Json = new(Defaults.Json)
@@ -107,7 +109,7 @@ public static partial class SeedReader
         }
     }
 
-    /// <summary>The short form of a member that is an object: what is read afterwards has one form, and its mistakes one path.</summary>
+    /// <summary>Expands the short form of a member into an object, so that its mistakes have one path.</summary>
     static void WriteModelProvider(string id, Utf8JsonWriter writer)
     {
         writer.WriteStartObject();
@@ -131,7 +133,9 @@ public static partial class SeedReader
         }
     }
 
-    /// <summary>The serializer's complaint in our words. Messages of our own converters come first in its text and begin with "must" or "is".</summary>
+    /// <summary>
+    /// The serializer's message in our words. Messages of our own converters come first in its text and begin with "must" or "is".
+    /// </summary>
     static string Describe(JsonException e)
     {
         var path = e.Path is { Length: > 2 } full ? full[2..] : null;

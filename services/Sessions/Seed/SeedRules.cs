@@ -3,7 +3,9 @@ using LlmGateway.Contracts;
 
 namespace LlmGateway.Sessions;
 
-/// <summary>The rules of a seed file. Each broken one is a line that begins with the JSON path. Pure: no database, no environment.</summary>
+/// <summary>
+/// The rules of a seed file. Each broken one is a line that begins with the JSON path. Pure: no database, no environment.
+/// </summary>
 public static partial class SeedRules
 {
     const int MaxTimeoutSeconds = 600, MaxRetries = 5, MaxProviderKeys = 100, MaxWeight = 1000, MaxModelProviders = 10;
@@ -67,8 +69,14 @@ public static partial class SeedRules
     [
         .. Must(ProviderId.IsMatch(provider.Id), $"{path}.id", "must be 1 to 64 letters, digits, dots, dashes or underscores"),
         .. Must(ProviderWire.All.Contains(provider.Wire), $"{path}.wire", $"must be one of {string.Join(", ", ProviderWire.All)}"),
-        .. Must(BaseUrls.TryRead(provider.Wire, provider.BaseUrl, out _), $"{path}.baseUrl", "must be an http or https address without user, query and fragment"),
-        .. Must(provider.TimeoutSeconds is > 0 and <= MaxTimeoutSeconds, $"{path}.timeoutSeconds", $"must be from 1 to {MaxTimeoutSeconds}"),
+        .. Must(
+            BaseUrls.TryRead(provider.Wire, provider.BaseUrl, out _),
+            $"{path}.baseUrl",
+            "must be an http or https address without user, query and fragment"),
+        .. Must(
+            provider.TimeoutSeconds is > 0 and <= MaxTimeoutSeconds,
+            $"{path}.timeoutSeconds",
+            $"must be from 1 to {MaxTimeoutSeconds}"),
         .. Must(provider.Retries is >= 0 and <= MaxRetries, $"{path}.retries", $"must be from 0 to {MaxRetries}"),
         .. Must(provider.OnAbort is "cancel" or "drain", $"{path}.onAbort", "must be cancel or drain"),
         .. Optional(provider.QueryType, $"{path}.queryType"),
@@ -86,7 +94,10 @@ public static partial class SeedRules
             .. Must(name is null || HeaderName.IsMatch(name), $"{path}.auth.name", "must be a plain name"),
             .. Must(provider.Keys is null || provider.Auth?.Value is null, $"{path}.keys", "stands instead of auth.value, not beside it"),
             .. Must(provider.Keys is not { Count: 0 or > MaxProviderKeys }, $"{path}.keys", $"must have from 1 to {MaxProviderKeys} keys"),
-            .. Must(type != "none" || provider.Secrets.Count == 0, provider.Keys is null ? $"{path}.auth.value" : $"{path}.keys", "is not used by the type none"),
+            .. Must(
+                type != "none" || provider.Secrets.Count == 0,
+                provider.Keys is null ? $"{path}.auth.value" : $"{path}.keys",
+                "is not used by the type none"),
             .. Must(type == "none" || provider.Secrets.Count > 0, $"{path}.auth.value", "is required"),
             .. provider.Keys is null
                 ? Each(provider.Secrets, "", (key, _) => ProviderKey(key, type, $"{path}.auth"))
@@ -97,7 +108,10 @@ public static partial class SeedRules
 
     static IEnumerable<string> ProviderKey(SeedProviderKey key, string authType, string path) =>
     [
-        .. Must(key.Value.Length != 0 && !key.Value.Any(char.IsControl), $"{path}.value", "must not be empty and must not have control characters"),
+        .. Must(
+            key.Value.Length != 0 && !key.Value.Any(char.IsControl),
+            $"{path}.value",
+            "must not be empty and must not have control characters"),
         .. Must(authType != "basic" || key.Value.Contains(':', StringComparison.Ordinal), $"{path}.value", "must be user:password"),
         .. Must(key.Weight is > 0 and <= MaxWeight, $"{path}.weight", $"must be from 1 to {MaxWeight}"),
     ];
@@ -106,9 +120,15 @@ public static partial class SeedRules
     [
         .. Text(model.Id, $"{path}.id"),
         .. Optional(model.UpstreamModel, $"{path}.upstreamModel"),
-        .. Must(model.Provider is null != model.Providers is null, $"{path}.provider", model.Provider is null ? "is required" : "stands instead of providers, not beside it"),
+        .. Must(
+            model.Provider is null != model.Providers is null,
+            $"{path}.provider",
+            model.Provider is null ? "is required" : "stands instead of providers, not beside it"),
         .. Must(model.Provider is null || providers.Contains(model.Provider), $"{path}.provider", NotThere(model.Provider)),
-        .. Must(model.Providers is not { Count: 0 or > MaxModelProviders }, $"{path}.providers", $"must have from 1 to {MaxModelProviders} providers"),
+        .. Must(
+            model.Providers is not { Count: 0 or > MaxModelProviders },
+            $"{path}.providers",
+            $"must have from 1 to {MaxModelProviders} providers"),
         .. Each(model.Providers, $"{path}.providers", (offer, at) => ModelProvider(offer, at, providers)),
         .. Duplicates(model.Providers, $"{path}.providers", offer => offer.Id, "id"),
         .. Must(model.Kind is null || Kinds.Contains(model.Kind), $"{path}.kind", $"must be one of {string.Join(", ", Kinds)}"),
@@ -131,7 +151,10 @@ public static partial class SeedRules
     [
         .. Must(prices?.Batch?.Batch is null, $"{path}.batch.batch", "must not be nested"),
         .. prices?.Batch is { } batch ? Prices(batch, $"{path}.batch") : [],
-        .. Each(prices?.Tiers, $"{path}.tiers", (tier, at) => Must(tier.Prices.Batch is null, $"{at}.prices.batch", "stands beside the tiers, and has its own")),
+        .. Each(
+            prices?.Tiers,
+            $"{path}.tiers",
+            (tier, at) => Must(tier.Prices.Batch is null, $"{at}.prices.batch", "stands beside the tiers, and has its own")),
         .. Each(prices?.Tiers, $"{path}.tiers", (tier, at) => Must(tier.AboveInput > 0, $"{at}.aboveInput", "must be above 0")),
         .. Each(prices?.Tiers, $"{path}.tiers", (tier, at) => Must(tier.Prices.Tiers is null, $"{at}.prices.tiers", "must not be nested")),
         .. Duplicates(prices?.Tiers, $"{path}.tiers", tier => $"{tier.AboveInput}", "aboveInput"),
@@ -162,7 +185,7 @@ public static partial class SeedRules
         .. Each(key.Models, $"{path}.models", Text),
     ];
 
-    /// <summary>What is wrong with a key that the operator brought, without ever repeating the key.</summary>
+    /// <summary>The mistake in a key that the operator brought. The message never repeats the key.</summary>
     static IEnumerable<string> LiteralKey(string? key, string path, string[] prefixes)
     {
         if (key is null)
@@ -179,11 +202,13 @@ public static partial class SeedRules
             yield return $"{path} has the length of a generated key but not its checksum: it was mistyped, or use another length";
     }
 
-    /// <summary>A secret that stands twice would have two owners.</summary>
+    /// <summary>A secret in two places would have two owners.</summary>
     static IEnumerable<string> KeysAreUsedOnce(SeedFile file)
     {
         var seen = new HashSet<string>(StringComparer.Ordinal);
-        return Keys(file).Where(key => key.Literal is not null && !seen.Add(key.Literal)).Select(key => $"{key.Path} is used a second time");
+        return Keys(file)
+            .Where(key => key.Literal is not null && !seen.Add(key.Literal))
+            .Select(key => $"{key.Path} is used a second time");
     }
 
     static IEnumerable<(string? Literal, string Path)> Keys(SeedFile file)

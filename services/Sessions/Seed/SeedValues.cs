@@ -24,7 +24,9 @@ public sealed class PercentJson : JsonConverter<Percent>
         writer.WriteStringValue(DecimalText.Format(value.Ppm, Percent.Decimals));
 }
 
-/// <summary>An entry of a member whose feature does not exist yet: known by name, so that the refusal can say so, whatever is in it.</summary>
+/// <summary>
+/// An entry of a member whose feature does not exist yet. The name is known so that the refusal can say so.
+/// </summary>
 [JsonConverter(typeof(UnsupportedJson))]
 public readonly record struct Unsupported;
 

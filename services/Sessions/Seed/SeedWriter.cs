@@ -6,18 +6,19 @@ using Microsoft.EntityFrameworkCore;
 namespace LlmGateway.Sessions;
 
 /// <summary>
-/// Writes valid seed files in one transaction. Ids follow from names, so that whoever applies a file again, or after a crash half-way, means the same
-/// rows and the same wallets; wallets are opened just before the commit. One instance at a time; an instance is for one attempt.
+/// Writes valid seed files in one transaction. Ids follow from names, so that a file that is applied again, also after a crash half-way,
+/// means the same rows and wallets. Wallets are opened just before the commit. Only one instance writes at a time; an object of this class
+/// serves one attempt.
 /// </summary>
 public sealed class SeedWriter(
-    SessionsDb db, WalletClient wallet, CredentialSeal seal, CustomerKeys customerKeys, Envelope envelope, HotCopies copies, OutboxSignal outbox, TimeProvider time)
+    SessionsDb db, RegistersClient wallet, CredentialSeal seal, CustomerKeys customerKeys, Envelope envelope, HotCopies copies, OutboxSignal outbox, TimeProvider time)
 {
     readonly DateTimeOffset _now = time.GetUtcNow();
     readonly List<OpenRegister> _wallets = [];
     readonly List<Guid> _projects = [];
     readonly List<MadeKey> _made = [];
 
-    /// <summary>A key that the seed asked for without bringing one. Nothing else will ever show it.</summary>
+    /// <summary>A key that was made because the seed brought none. It is shown only here.</summary>
     public sealed record MadeKey(string Owner, string Name, string Secret);
 
     /// <summary>Returns the keys that were made. Throws <see cref="SeedException"/> when a file contradicts what is stored.</summary>
@@ -72,8 +73,17 @@ public sealed class SeedWriter(
 
     Project NewProject(Organization organization, string name) => new()
     {
-        Id = Ids.Derive(organization.Id, $"project:{name}"), OrganizationId = organization.Id, Name = name, CreatedAt = _now,
-        Test = false, Active = true, MarkupPpm = 0, PlatformFeePpm = 50_000, EndUserSessions = false, KeysInQuery = false, AllowedOrigins = [],
+        Id = Ids.Derive(organization.Id, $"project:{name}"),
+        OrganizationId = organization.Id,
+        Name = name,
+        CreatedAt = _now,
+        Test = false,
+        Active = true,
+        MarkupPpm = 0,
+        PlatformFeePpm = 50_000,
+        EndUserSessions = false,
+        KeysInQuery = false,
+        AllowedOrigins = [],
         PublishableKey = Token.New(Token.Publishable),
     };
 
@@ -109,7 +119,10 @@ public sealed class SeedWriter(
 
     async Task<Dictionary<string, Provider>> ProvidersAsync(Guid project, IReadOnlyList<SeedProvider> seeds, CancellationToken token)
     {
-        var known = await db.Providers.Include(provider => provider.Keys).Where(provider => provider.ProjectId == project).ToDictionaryAsync(provider => provider.Id, token);
+        var known = await db.Providers
+            .Include(provider => provider.Keys)
+            .Where(provider => provider.ProjectId == project)
+            .ToDictionaryAsync(provider => provider.Id, token);
         foreach (var seed in seeds)
         {
             BaseUrls.TryRead(seed.Wire, seed.BaseUrl, out var baseUrl);
@@ -117,7 +130,14 @@ public sealed class SeedWriter(
             {
                 db.Add(known[seed.Id] = provider = new()
                 {
-                    ProjectId = project, Id = seed.Id, Wire = "", BaseUrl = "", AuthType = "", TimeoutSeconds = 0, Retries = 0, OnAbort = "",
+                    ProjectId = project,
+                    Id = seed.Id,
+                    Wire = "",
+                    BaseUrl = "",
+                    AuthType = "",
+                    TimeoutSeconds = 0,
+                    Retries = 0,
+                    OnAbort = "",
                 });
             }
             provider.Wire = seed.Wire;
@@ -140,14 +160,18 @@ public sealed class SeedWriter(
         foreach (var (i, seed) in seeds.Index())
         {
             if (!known.TryGetValue(i, out var key))
-                provider.Keys.Add(key = new() { ProjectId = provider.ProjectId, ProviderId = provider.Id, Position = i, SealedSecret = "", Weight = 0 });
+                provider.Keys.Add(
+                    key = new() { ProjectId = provider.ProjectId, ProviderId = provider.Id, Position = i, SealedSecret = "", Weight = 0 });
             key.Weight = seed.Weight;
             if (!Opens(key.SealedSecret, owner, seed.Value))
                 key.SealedSecret = envelope.Seal(seed.Value, owner);
         }
     }
 
-    /// <summary>True when the stored secret is the given one. Sealed by another master key counts as different: it is of no use any more.</summary>
+    /// <summary>
+    /// True when the stored secret is the given one. A secret sealed by another master key counts as different, because it cannot be opened
+    /// any more.
+    /// </summary>
     bool Opens(string sealedSecret, string owner, string secret)
     {
         try
@@ -160,11 +184,23 @@ public sealed class SeedWriter(
         }
     }
 
-    async Task ModelsAsync(Guid project, IReadOnlyList<SeedModel> seeds, Dictionary<string, Provider> providers, string path, CancellationToken token)
+    async Task ModelsAsync(
+        Guid project,
+        IReadOnlyList<SeedModel> seeds,
+        Dictionary<string, Provider> providers,
+        string path,
+        CancellationToken token)
     {
-        var known = await db.Models.Include(model => model.Providers).Where(model => model.ProjectId == project).ToDictionaryAsync(model => model.Id, token);
+        var known = await db.Models
+            .Include(model => model.Providers)
+            .Where(model => model.ProjectId == project)
+            .ToDictionaryAsync(model => model.Id, token);
         var prices = await db.CurrentPricesAsync(project, _now, token);
-        var catalogue = await Catalogue.ReadAsync(db, [.. seeds.SelectMany(seed => seed.Offers).Select(offer => offer.UpstreamModel!)], _now, token);
+        var catalogue = await Catalogue.ReadAsync(
+            db,
+            [.. seeds.SelectMany(seed => seed.Offers).Select(offer => offer.UpstreamModel!)],
+            _now,
+            token);
         foreach (var (i, seed) in seeds.Index())
         {
             if (!known.TryGetValue(seed.Id, out var model))
@@ -177,7 +213,9 @@ public sealed class SeedWriter(
             foreach (var offer in seed.Offers)
                 WritePrice(model, offer.Id, offer.Prices, prices);
             if (ModelLimits.Of(model, providers, catalogue) is (_, var missing) && missing is not null)
-                throw new SeedException($"{path}.models[{i}].{missing} is required: the catalogue does not know '{model.Providers[0].UpstreamModel}' of {providers[model.Providers[0].ProviderId].Id}");
+                throw new SeedException(
+                    $"{path}.models[{i}].{missing} is required: the catalogue does not know '{model.Providers[0].UpstreamModel}' of "
+                        + $"{providers[model.Providers[0].ProviderId].Id}");
         }
     }
 
@@ -188,7 +226,15 @@ public sealed class SeedWriter(
         foreach (var (i, seed) in seeds.Index())
         {
             if (!known.TryGetValue(seed.Id, out var offer))
-                model.Providers.Add(offer = new() { ProjectId = model.ProjectId, ModelId = model.Id, ProviderId = seed.Id, Position = i, UpstreamModel = "", OwnPrices = false });
+                model.Providers.Add(offer = new()
+                {
+                    ProjectId = model.ProjectId,
+                    ModelId = model.Id,
+                    ProviderId = seed.Id,
+                    Position = i,
+                    UpstreamModel = "",
+                    OwnPrices = false,
+                });
             offer.Position = i;
             offer.UpstreamModel = seed.UpstreamModel!;
             offer.OwnPrices = seed.Prices is not null;
@@ -199,13 +245,21 @@ public sealed class SeedWriter(
     void WritePrice(Model model, string? provider, Prices? price, Dictionary<(string Model, string? Provider), PriceVersion> current)
     {
         if (price is not null && !StoredPrices.IsSame(price, current.GetValueOrDefault((model.Id, provider))?.Prices))
-            db.Add(new PriceVersion { Id = Ids.New(), ProjectId = model.ProjectId, ModelId = model.Id, ProviderId = provider, Prices = StoredPrices.Text(price), ValidFrom = _now });
+            db.Add(new PriceVersion
+            {
+                Id = Ids.New(),
+                ProjectId = model.ProjectId,
+                ModelId = model.Id,
+                ProviderId = provider,
+                Prices = StoredPrices.Text(price),
+                ValidFrom = _now,
+            });
     }
 
     async Task CustomerAsync(Project project, SeedCustomer seed, string path, CancellationToken token)
     {
-        var customer = await Enrolment.FindAsync(db, project.Id, project.Test, seed.ExternalId, token)
-            ?? Enrolment.Add(db, project, project.Test, seed.ExternalId, _now);
+        var customer = await CustomerCreation.FindAsync(db, project.Id, project.Test, seed.ExternalId, token)
+            ?? CustomerCreation.Add(db, project, project.Test, seed.ExternalId, _now);
         if (customer.Status == CustomerStatus.Deleted)
             return; // a seed does not bring back what was deleted
         customer.Name = seed.Name ?? customer.Name;
@@ -216,7 +270,7 @@ public sealed class SeedWriter(
             (customer.RequestsPerMinute, customer.TokensPerMinute) = (rates.RequestsPerMinute, rates.TokensPerMinute);
         if (seed.Wallet is { Credit: var credit })
         {
-            _wallets.Add(Enrolment.Wallet(customer.Id, project, project.Test, credit));
+            _wallets.Add(CustomerCreation.Wallet(customer.Id, project, project.Test, credit));
             customer.WalletId = Ids.WalletOf(customer.Id);
         }
         foreach (var (i, key) in (seed.Keys ?? []).Index())

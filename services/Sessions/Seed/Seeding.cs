@@ -3,20 +3,20 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Sessions;
 
 /// <summary>
-/// Applies the catalogue that comes with the gateway, and then the seed files, at start. The service is not ready before that is done; a mistake in a file ends the process with one line and exit code 1,
-/// a dependency that is not there yet is waited for.
+/// Applies the catalogue that comes with the gateway, and then the seed files, at start. The service is not ready before that is done. A
+/// mistake in a file ends the process with one line and exit code 1. A dependency that is not there yet is waited for.
 /// </summary>
+/// <param name="paths">Of seed files, separated by colons.</param>
 public sealed class Seeding(
-    IServiceProvider services, DatabaseReady database, SeedApplied applied, IConfiguration configuration, IHostApplicationLifetime host, ILogger<Seeding> log)
+    IServiceProvider services, DatabaseReady database, SeedApplied applied, string paths, IHostApplicationLifetime host,
+    ILogger<Seeding> log)
     : BackgroundService
 {
-    static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(200), MaxDelay = TimeSpan.FromSeconds(5);
-
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         try
         {
-            var files = SeedReader.ReadAll(configuration[Configuration.SeedSetting] ?? "", Environment.GetEnvironmentVariable);
+            var files = SeedReader.ReadAll(paths, Environment.GetEnvironmentVariable);
             await database.Task.WaitAsync(stoppingToken);
             await ApplyAsync(files, stoppingToken);
             applied.Set();
@@ -29,24 +29,16 @@ public sealed class Seeding(
         }
     }
 
-    async Task ApplyAsync(IReadOnlyList<(string Path, SeedFile File)> files, CancellationToken token)
-    {
-        for (var delay = FirstDelay; ; delay = delay * 2 < MaxDelay ? delay * 2 : MaxDelay)
+    Task ApplyAsync(IReadOnlyList<(string Path, SeedFile File)> files, CancellationToken token) => Backoff.UntilDoneAsync(
+        async () =>
         {
-            try
-            {
-                await using var scope = services.CreateAsyncScope();
-                foreach (var key in await ActivatorUtilities.CreateInstance<SeedWriter>(scope.ServiceProvider).ApplyAsync(files, token))
-                    log.LogInformation("made the key '{Name}' of {Owner}, shown only now: {Secret}", key.Name, key.Owner, key.Secret);
-                return;
-            }
-            catch (Exception e) when (Problems.IsOutage(e) && !token.IsCancellationRequested)
-            {
-                log.LogWarning("the seed waits ({Message}); trying again in {Delay} ms", e.Message, delay.TotalMilliseconds);
-                await Task.Delay(delay, token);
-            }
-        }
-    }
+            await using var scope = services.CreateAsyncScope();
+            foreach (var key in await ActivatorUtilities.CreateInstance<SeedWriter>(scope.ServiceProvider).ApplyAsync(files, token))
+                log.LogInformation("made the key '{Name}' of {Owner}, shown only now: {Secret}", key.Name, key.Owner, key.Secret);
+        },
+        Problems.IsOutage,
+        (e, pause) => log.LogWarning("the seed waits ({Message}); trying again in {Delay} ms", e.Message, pause.TotalMilliseconds),
+        token);
 }
 
 /// <summary>Set when every seed file has been applied.</summary>
@@ -61,10 +53,14 @@ public sealed class SeedApplied
 
 public static class SeedRegistration
 {
+    /// <summary>Paths of seed files, separated by colons. A file may ask for other settings by <c>${NAME}</c>.</summary>
+    public const string Setting = "LLMGATEWAY_SEED";
+
     public static void AddSeed(this WebApplicationBuilder builder)
     {
+        var paths = builder.Configuration[Setting] ?? "";
         builder.Services.AddSingleton<SeedApplied>();
-        builder.Services.AddHostedService<Seeding>();
+        builder.Services.AddHostedService(services => ActivatorUtilities.CreateInstance<Seeding>(services, paths));
         builder.Services.AddReadiness("seed", (services, _) => Task.FromResult(services.GetRequiredService<SeedApplied>().IsDone));
     }
 }

@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
-using System.Threading.Channels;
 using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Wallet;
@@ -18,7 +17,7 @@ public sealed class Intake
     public const int MaxWaiting = 20_000;
 
     readonly ConcurrentQueue<Pending> _awaited = new(), _deferred = new();
-    readonly Channel<bool> _news = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+    readonly WakeSignal _added = new();
     int _count;
 
     /// <summary>Completes when all have been decided: they arrived together and are answered together, but need not share a batch. Throws <see cref="ProblemException"/> when too many wait.</summary>
@@ -33,12 +32,12 @@ public sealed class Intake
         }
         var pending = new Pending(commands);
         (commands[0] is Settle or Expire or Rerate ? _deferred : _awaited).Enqueue(pending);
-        _news.Writer.TryWrite(true);
+        _added.Raise();
         return pending.Done.Task;
     }
 
     /// <summary>Waits until there may be something to take.</summary>
-    public ValueTask<bool> WaitAsync(CancellationToken token) => _news.Reader.ReadAsync(token);
+    public ValueTask<bool> WaitAsync(CancellationToken token) => _added.WaitAsync(token);
 
     /// <summary>Commands that wait now.</summary>
     public int Count => Volatile.Read(ref _count);

@@ -82,10 +82,10 @@ public static class Ledger
             granted[i] = account.Available >= line.All
                 ? line.All + Math.Clamp(line.Wanted - line.All, 0, (account.Available - line.All) / PlentyDivisor)
                 : account.Available;
-            if (!lease.Lines.TryGetValue(line.Register, out var hold))
-                lease.Lines.Add(line.Register, hold = new());
-            hold.Granted += granted[i];
-            hold.LastGranted = granted[i];
+            if (!lease.Lines.TryGetValue(line.Register, out var leased))
+                lease.Lines.Add(line.Register, leased = new());
+            leased.Granted += granted[i];
+            leased.LastGranted = granted[i];
             Reserve(account, granted[i]);
         }
         return new Answer.Granted(granted);
@@ -132,10 +132,10 @@ public static class Ledger
         if (!book.Leases.TryGetValue(expire.LeaseId, out var lease) || lease.Expired || (lease.ExpiresAt > book.Now && !expire.HolderIsGone))
             return new Answer.Done(Repeated: true);
         lease.Expired = true;
-        foreach (var (register, hold) in lease.Lines)
+        foreach (var (register, line) in lease.Lines)
         {
-            Reserve(book.Accounts[register], -hold.Outstanding);
-            hold.Returned += hold.Outstanding;
+            Reserve(book.Accounts[register], -line.Outstanding);
+            line.Returned += line.Outstanding;
         }
         return new Answer.Done();
     }
@@ -207,12 +207,12 @@ public static class Ledger
         return new Answer.Done();
     }
 
-    /// <summary>Takes from the lease's hold first, then from what the register has free; returns what could be paid.</summary>
-    static long Pay(Account account, LeaseHold? hold, long amount)
+    /// <summary>Takes from what the lease holds first, then from what the register has free; returns what could be paid.</summary>
+    static long Pay(Account account, LeaseLine? line, long amount)
     {
-        var held = Math.Min(amount, hold?.Outstanding ?? 0);
-        if (hold is not null)
-            hold.Consumed += held;
+        var held = Math.Min(amount, line?.Outstanding ?? 0);
+        if (line is not null)
+            line.Consumed += held;
         account.Reserved -= held;
         return held + Math.Min(amount - held, Math.Max(0, account.Available - held));
     }

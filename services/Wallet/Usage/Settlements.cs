@@ -11,35 +11,37 @@ namespace LlmGateway.Wallet;
 /// </summary>
 public sealed class SettlementConsumer(Writer writer, LeaseSweeper sweeper, ILogger<SettlementConsumer> log) : IConsumer<SettlementBatch>
 {
-    static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(100), MaxDelay = TimeSpan.FromSeconds(5);
+    public static void Configure(IReceiveEndpointConfigurator queue, IRegistrationContext context)
+    {
+        queue.AddDeserializer(new SettlementDeserializer());
+        // A batch that cannot be settled is in the error queue; nobody listens to faults.
+        queue.PublishFaults = false;
+        queue.ConfigureConsumer<SettlementConsumer>(context);
+    }
 
     public async Task Consume(ConsumeContext<SettlementBatch> context)
     {
         var settlements = Read(context.Message.Records);
         Failpoint.Hit("wallet.settlements.received");
-        for (var delay = FirstDelay; ; delay = delay * 2 < MaxDelay ? delay * 2 : MaxDelay)
-        {
-            try
+        await Backoff.UntilDoneAsync(
+            async () =>
             {
                 await writer.RunAsync(settlements);
                 Failpoint.Hit("wallet.settlements.settled");
                 if (context.Message.GoneHolder is { } holder)
                     await sweeper.EndHolderAsync(holder, context.CancellationToken);
-                return;
-            }
-            catch (Exception e) when (Problems.IsOutage(e))
-            {
-                log.LogWarning("{Count} settlements wait for the database: {Message}", settlements.Count, e.Message);
-                await Task.Delay(delay, context.CancellationToken);
-            }
-        }
+            },
+            Problems.IsOutage,
+            (e, _) => log.LogWarning("{Count} settlements wait for the database: {Message}", settlements.Count, e.Message),
+            context.CancellationToken);
     }
 
     /// <summary>A record that is no settlement must not hold up the others: it is logged whole, for a person to look at.</summary>
     List<Settle> Read(byte[] records)
     {
         var settlements = new List<Settle>(SettlementBatch.MaxSettlements);
-        for (int start = 0, length; (length = SettlementRecord.LengthOf(records.AsSpan(start))) > 0; start += length)
+        var start = 0;
+        for (int length; (length = SettlementRecord.LengthOf(records.AsSpan(start))) > 0; start += length)
         {
             try
             {
@@ -53,6 +55,8 @@ public sealed class SettlementConsumer(Writer writer, LeaseSweeper sweeper, ILog
                 log.LogCritical(e, "not a settlement, and skipped: {Record}", Convert.ToBase64String(records, start, length));
             }
         }
+        if (start < records.Length)
+            log.LogCritical("not whole settlements, and skipped: {Rest}", Convert.ToBase64String(records, start, records.Length - start));
         return settlements;
     }
 }

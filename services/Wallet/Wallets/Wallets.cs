@@ -64,27 +64,24 @@ public static class Wallets
         return await ShowAsync(id, http, database);
     }
 
-    static async Task<IResult> LedgerAsync(string id, HttpContext http, NpgsqlDataSource database, string? cursor, string? from, string? to, string? limit, string? format)
+    static async Task<IResult> LedgerAsync(string id, HttpContext http, NpgsqlDataSource database)
     {
         if (await FindAsync(id, http, database) is null)
             return Problems.NotFound("wallet");
         Ids.TryParse(Ids.Wallet, id, out var wallet);
-        if (!TryTime(from, out var start))
-            return Problems.Invalid("from", "'from' must be an ISO 8601 time.");
-        if (!TryTime(to, out var end))
-            return Problems.Invalid("to", "'to' must be an ISO 8601 time.");
+        var query = new ListQuery(http.Request.Query);
+        var (from, to) = (query.Time("from"), query.Time("to"));
         var before = long.MaxValue;
-        if (cursor is not null && !long.TryParse(cursor, NumberStyles.None, CultureInfo.InvariantCulture, out before))
-            return Problems.Invalid("cursor", "'cursor' is not one of ours.");
-        var page = DefaultPage;
-        if (limit is not null && (!int.TryParse(limit, NumberStyles.None, CultureInfo.InvariantCulture, out page) || page is < 1 or > MaxPage))
-            return Problems.Invalid("limit", $"'limit' must be from 1 to {MaxPage}.");
-        if (format is not (null or "json" or "csv"))
-            return Problems.Invalid("format", "'format' must be json or csv.");
+        if (query.Text("cursor") is { } cursor && !long.TryParse(cursor, NumberStyles.None, CultureInfo.InvariantCulture, out before))
+            throw ListQuery.Invalid("cursor", "is not one of ours");
+        var page = query.Limit(DefaultPage, MaxPage);
+        var format = query.Text("format") ?? "json";
+        if (format is not ("json" or "csv"))
+            throw ListQuery.Invalid("format", "must be json or csv");
 
+        var lines = await Statement.ReadAsync(database, wallet, format == "csv" ? MaxCsvRows : page, before, from, to, http.RequestAborted);
         if (format == "csv")
-            return Results.Text(Csv(await Statement.ReadAsync(database, wallet, MaxCsvRows, before, start, end, http.RequestAborted)), "text/csv", Encoding.UTF8);
-        var lines = await Statement.ReadAsync(database, wallet, page, before, start, end, http.RequestAborted);
+            return Results.Text(Csv(lines), "text/csv", Encoding.UTF8);
         var next = lines.Count == page ? lines[^1].Version.ToString(CultureInfo.InvariantCulture) : null;
         return Results.Json(new { entries = lines.Select(line => line.Line), nextCursor = next }, Defaults.Json);
     }
@@ -118,16 +115,5 @@ public static class Wallets
             return "";
         var safe = text[0] is '=' or '+' or '-' or '@' or '\t' or '\r' ? "'" + text : text;
         return $"\"{safe.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
-    }
-
-    static bool TryTime(string? text, out DateTimeOffset? time)
-    {
-        time = null;
-        if (text is null)
-            return true;
-        if (!DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out var parsed))
-            return false;
-        time = parsed;
-        return true;
     }
 }

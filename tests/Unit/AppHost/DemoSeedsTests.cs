@@ -46,7 +46,10 @@ public sealed class DemoSeedsTests
     [Fact]
     public void With_all_keys_no_model_stands_twice()
     {
-        var models = SeedReader.ReadAll(string.Join(':', Paths(Same)), Same).SelectMany(seed => seed.File.Organizations[0].Projects![0].Models!).Select(model => model.Id).ToArray();
+        var models = SeedReader.ReadAll(string.Join(':', Paths(Same)), Same)
+            .SelectMany(seed => seed.File.Organizations[0].Projects![0].Models!)
+            .Select(model => model.Id)
+            .ToArray();
 
         Assert.Equal(models.Distinct(), models);
         static string Same(string _) => "http://127.0.0.1";
@@ -55,6 +58,8 @@ public sealed class DemoSeedsTests
     static string[] Paths(Func<string, string?> environment) => DemoSeeds.Paths(ArchitectureTests.Repository, environment);
 
     /// <summary>Whether the catalogue says what the seed leaves open, as <see cref="Catalogue.Find"/> looks it up.</summary>
-    static bool IsKnown(SeedProvider provider, SeedModel model) => model is { Prices: null, ContextTokens: null, MaxOutputTokens: null } && model.Offers.All(offer =>
-        Catalogue.Vendors(provider.Id, provider.Wire).Any(vendor => Known.Any(entry => (entry.Vendor, entry.Id) == (vendor, offer.UpstreamModel))));
+    static bool IsKnown(SeedProvider provider, SeedModel model) =>
+        model is { Prices: null, ContextTokens: null, MaxOutputTokens: null } && model.Offers.All(offer =>
+            Catalogue.Vendors(provider.Id, provider.Wire)
+                .Any(vendor => Known.Any(entry => (entry.Vendor, entry.Id) == (vendor, offer.UpstreamModel))));
 }

@@ -35,9 +35,12 @@ public sealed class CostTests
                 usage[(Meter)meter] = random.NextInt64(1L << random.Next(31));
         var prices = RandomPrices(random, random.Next(3));
 
-        var input = ((Meter[])[Meter.Input, Meter.CachedInput, Meter.CacheWrite5m, Meter.CacheWrite1h, Meter.AudioInput, Meter.ImageInput]).Sum(meter => usage[meter]);
-        var tier = prices.Tiers!.Where(tier => tier.AboveInput < input).OrderByDescending(tier => tier.AboveInput).FirstOrDefault()?.Prices ?? prices;
-        var attos = Enum.GetValues<Meter>().Aggregate(BigInteger.Zero, (sum, meter) => sum + ((BigInteger)usage[meter] * RateOf(tier, meter)));
+        var input = ((Meter[])[Meter.Input, Meter.CachedInput, Meter.CacheWrite5m, Meter.CacheWrite1h, Meter.AudioInput, Meter.ImageInput])
+            .Sum(meter => usage[meter]);
+        var tier = prices.Tiers!.Where(tier => tier.AboveInput < input).OrderByDescending(tier => tier.AboveInput).FirstOrDefault()?.Prices
+            ?? prices;
+        var attos =
+            Enum.GetValues<Meter>().Aggregate(BigInteger.Zero, (sum, meter) => sum + ((BigInteger)usage[meter] * RateOf(tier, meter)));
         var exact = BigInteger.DivRem(attos, 1_000_000_000, out var rest) + (rest.IsZero ? 0 : 1);
 
         Assert.Equal(exact, Cost.Of(usage, prices));
@@ -49,7 +52,8 @@ public sealed class CostTests
 
     [Fact]
     public void A_cost_beyond_any_balance_throws_and_never_wraps() =>
-        Assert.Throws<OverflowException>(() => Cost.Of(new Usage { [Meter.Input] = long.MaxValue }, new Prices { Input = new Rate(long.MaxValue) }));
+        Assert.Throws<OverflowException>(() =>
+            Cost.Of(new Usage { [Meter.Input] = long.MaxValue }, new Prices { Input = new Rate(long.MaxValue) }));
 
     [Fact]
     public void A_meter_never_runs_backwards() => Assert.Throws<ArgumentOutOfRangeException>(() => new Usage { [Meter.Input] = -1 });
@@ -57,12 +61,18 @@ public sealed class CostTests
     [Fact]
     public void Twelve_decimals_of_a_price_survive_json()
     {
-        const string Json = """{"input":"5.46875","cachedInput":"0.000000000001","perRequest":"0.000000000001","tiers":[{"aboveInput":200000,"prices":{"input":"9223372"}}]}""";
+        const string Json =
+            """{"input":"5.46875","cachedInput":"0.000000000001","perRequest":"0.000000000001","tiers":"""
+                + """[{"aboveInput":200000,"prices":{"input":"9223372"}}]}""";
         var prices = JsonSerializer.Deserialize<Prices>(Json, Defaults.Json)!;
-        Assert.Equal((5_468_750_000_000, 1, 1_000_000), (prices.Input!.Value.Picos, prices.CachedInput!.Value.Picos, prices.PerRequest!.Value.Picos));
+        Assert.Equal(
+            (5_468_750_000_000, 1, 1_000_000),
+            (prices.Input!.Value.Picos, prices.CachedInput!.Value.Picos, prices.PerRequest!.Value.Picos));
         Assert.Equal(9_223_372_000_000_000_000, prices.ForInput(200_001).Input!.Value.Picos);
         var copy = JsonSerializer.Deserialize<Prices>(JsonSerializer.Serialize(prices, Defaults.Json), Defaults.Json)!;
-        Assert.Equal((prices.Input, prices.CachedInput, prices.PerRequest, prices.Tiers![0].Prices.Input), (copy.Input, copy.CachedInput, copy.PerRequest, copy.Tiers![0].Prices.Input));
+        Assert.Equal(
+            (prices.Input, prices.CachedInput, prices.PerRequest, prices.Tiers![0].Prices.Input),
+            (copy.Input, copy.CachedInput, copy.PerRequest, copy.Tiers![0].Prices.Input));
     }
 
     [Theory]
@@ -101,9 +111,23 @@ public sealed class CostTests
     {
         return new()
         {
-            Input = Some(), Output = Some(), AudioInput = Some(), AudioOutput = Some(), ImageOutput = Some(), Characters = Some(), PerImage = Some(), PerMinute = Some(), PerWebSearch = Some(),
-            CachedInput = Maybe(), CacheWrite5m = Maybe(), CacheWrite1h = Maybe(), Reasoning = Maybe(), ImageInput = Maybe(), PerRequest = Maybe(),
-            Tiers = [.. Enumerable.Range(0, tiers).Select(_ => new PriceTier(random.NextInt64(1L << random.Next(34)), RandomPrices(random, 0)))],
+            Input = Some(),
+            Output = Some(),
+            AudioInput = Some(),
+            AudioOutput = Some(),
+            ImageOutput = Some(),
+            Characters = Some(),
+            PerImage = Some(),
+            PerMinute = Some(),
+            PerWebSearch = Some(),
+            CachedInput = Maybe(),
+            CacheWrite5m = Maybe(),
+            CacheWrite1h = Maybe(),
+            Reasoning = Maybe(),
+            ImageInput = Maybe(),
+            PerRequest = Maybe(),
+            Tiers = [.. Enumerable.Range(0, tiers)
+                .Select(_ => new PriceTier(random.NextInt64(1L << random.Next(34)), RandomPrices(random, 0)))],
         };
 
         Rate Some() => new(random.NextInt64(1L << random.Next(48)));

@@ -53,8 +53,11 @@ public sealed class MoneyTests
         var scale = random.Next(2) == 0 ? Money.Decimals : Rate.Decimals;
         var fraction = Digits(random, random.Next(16));
         var exponent = random.Next(-6, 7);
-        var text = $"{(random.Next(2) == 0 ? "-" : "")}{random.NextInt64(1L << random.Next(62))}{(fraction.Length > 0 ? "." + fraction : "")}"
-            + (exponent == 0 && random.Next(2) == 0 ? "" : $"{(random.Next(2) == 0 ? 'e' : 'E')}{exponent.ToString(CultureInfo.InvariantCulture)}");
+        var text =
+            $"{(random.Next(2) == 0 ? "-" : "")}{random.NextInt64(1L << random.Next(62))}{(fraction.Length > 0 ? "." + fraction : "")}"
+                + (exponent == 0 && random.Next(2) == 0
+                    ? ""
+                    : $"{(random.Next(2) == 0 ? 'e' : 'E')}{exponent.ToString(CultureInfo.InvariantCulture)}");
 
         var (numerator, denominator) = Exact(text, scale);
         var fits = numerator % denominator == 0 && BigInteger.Abs(numerator / denominator) <= long.MaxValue;

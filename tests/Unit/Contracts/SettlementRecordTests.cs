@@ -4,7 +4,7 @@ using Xunit;
 
 namespace LlmGateway.UnitTests.Contracts;
 
-/// <summary>What a proxy writes the ledger reads: no field may be lost on the way.</summary>
+/// <summary>The ledger reads every field that a proxy writes.</summary>
 public sealed class SettlementRecordTests
 {
     [Theory]
@@ -19,7 +19,9 @@ public sealed class SettlementRecordTests
 
         Assert.Equal(settlement.Charges, read.Charges);
         Assert.Equal(settlement.Usage.Meters, read.Usage.Meters);
-        Assert.Equal(settlement with { Charges = [], Usage = settlement.Usage with { Meters = [] } }, read with { Charges = [], Usage = read.Usage with { Meters = [] } });
+        Assert.Equal(
+            settlement with { Charges = [], Usage = settlement.Usage with { Meters = [] } },
+            read with { Charges = [], Usage = read.Usage with { Meters = [] } });
     }
 
     [Fact]
@@ -92,12 +94,52 @@ public sealed class SettlementRecordTests
 
     static Settlement Full() => new(
         Ids.New(), Ids.New(), [new(Ids.New(), 123), new(Ids.New(), long.MaxValue)], new(
-            Ids.New(), Ids.New(), Ids.New(), Ids.New(), Ids.New(), true, "/v1/chat/completions", "modèle", "provider", "upstream", Ids.New(), true,
-            new DateTimeOffset(2026, 11, 21, 1, 2, 3, 456, TimeSpan.Zero), 1234, 56, 200, RequestOutcome.Aborted,
-            [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, long.MaxValue], new Money(987_654_321), true, "aborted, capped", """{"prompt_tokens":1}""", Ids.New()));
+            Ids.New(),
+            Ids.New(),
+            Ids.New(),
+            Ids.New(),
+            Ids.New(),
+            true,
+            "/v1/chat/completions",
+            "modèle",
+            "provider",
+            "upstream",
+            Ids.New(),
+            true,
+            new DateTimeOffset(2026, 11, 21, 1, 2, 3, 456, TimeSpan.Zero),
+            1234,
+            56,
+            200,
+            RequestOutcome.Aborted,
+            [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, long.MaxValue],
+            new Money(987_654_321),
+            true,
+            "aborted, capped",
+            """{"prompt_tokens":1}""",
+            Ids.New()));
 
     static Settlement Sparse() => new(
         Ids.New(), null, [], new(
-            Ids.New(), Ids.New(), null, Ids.New(), null, false, "", "", "", "", null, false, DateTimeOffset.UnixEpoch, 0, null, 0, RequestOutcome.Completed,
-            new long[Usage.Meters], Money.Zero, false, null, null));
+            Ids.New(),
+            Ids.New(),
+            null,
+            Ids.New(),
+            null,
+            false,
+            "",
+            "",
+            "",
+            "",
+            null,
+            false,
+            DateTimeOffset.UnixEpoch,
+            0,
+            null,
+            0,
+            RequestOutcome.Completed,
+            new long[Usage.Meters],
+            Money.Zero,
+            false,
+            null,
+            null));
 }

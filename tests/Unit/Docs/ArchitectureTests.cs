@@ -3,7 +3,7 @@ using Xunit;
 
 namespace LlmGateway.UnitTests.Docs;
 
-/// <summary>The documents that show the way through the code name files; a file that moves must move there too.</summary>
+/// <summary>Every file that the documents name exists.</summary>
 public sealed partial class ArchitectureTests
 {
     internal static readonly string Repository = Root(AppContext.BaseDirectory);
@@ -21,12 +21,18 @@ public sealed partial class ArchitectureTests
     public void Every_file_that_a_document_names_exists(string document)
     {
         var text = File.ReadAllText(Path.Combine(Repository, document));
-        var known = Directory.EnumerateFiles(Repository, "*", new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.Hidden })
-            .Where(path => !path.Contains("/artifacts/", StringComparison.Ordinal) && !path.Contains("/node_modules/", StringComparison.Ordinal)).ToArray();
+        var known = Directory.EnumerateFiles(
+            Repository,
+            "*",
+            new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.Hidden })
+            .Where(path =>
+                !path.Contains("/artifacts/", StringComparison.Ordinal) && !path.Contains("/node_modules/", StringComparison.Ordinal))
+            .ToArray();
 
         var named = FileName().Matches(text).Select(match => match.Groups["file"].Value).Distinct().ToArray();
 
-        Assert.All(named, name => Assert.True(Array.Exists(known, path => path.EndsWith("/" + name, StringComparison.Ordinal)), $"{document} names {name}"));
+        Assert.All(named, name =>
+            Assert.True(Array.Exists(known, path => path.EndsWith("/" + name, StringComparison.Ordinal)), $"{document} names {name}"));
     }
 
     [Fact]
@@ -36,5 +42,6 @@ public sealed partial class ArchitectureTests
     [GeneratedRegex(@"`(?<file>[\w./-]+\.(cs|sql))`")]
     private static partial Regex FileName();
 
-    static string Root(string folder) => File.Exists(Path.Combine(folder, "LlmGateway.sln")) ? folder : Root(Path.GetDirectoryName(folder)!);
+    static string Root(string folder) =>
+        File.Exists(Path.Combine(folder, "LlmGateway.sln")) ? folder : Root(Path.GetDirectoryName(folder)!);
 }

@@ -3,7 +3,7 @@ using Xunit;
 
 namespace LlmGateway.UnitTests.Docs;
 
-/// <summary>What docs/money.md says is held by tests, and its invariants are those that the ledger proves.</summary>
+/// <summary>Every statement in docs/money.md has its test, and its invariants are those that the ledger proves.</summary>
 public sealed partial class MoneyDocumentTests
 {
     static readonly string Text = File.ReadAllText(Path.Combine(ArchitectureTests.Repository, "docs/money.md"));
@@ -14,7 +14,9 @@ public sealed partial class MoneyDocumentTests
     [Fact]
     public void It_tells_of_every_check_of_the_books()
     {
-        var checks = Check().Matches(File.ReadAllText(Path.Combine(ArchitectureTests.Repository, "services/Wallet/Verify.cs"))).Select(check => check.Groups["name"].Value).ToArray();
+        var checks = Check().Matches(File.ReadAllText(Path.Combine(ArchitectureTests.Repository, "services/Wallet/Verify.cs")))
+            .Select(check => check.Groups["name"].Value)
+            .ToArray();
 
         Assert.True(checks.Length >= 13, $"only {checks.Length} checks were found");
         Assert.All(checks, name => Assert.Contains($"“{name}”", Text));

@@ -9,13 +9,19 @@ static partial class NamedTests
     public static readonly string Folder = Path.Combine(ArchitectureTests.Repository, "tests");
 
     static readonly ILookup<string, string> Sources =
-        Directory.EnumerateFiles(Folder, "*Tests.cs", SearchOption.AllDirectories).ToLookup(file => Path.GetFileNameWithoutExtension(file), File.ReadAllText);
+        Directory.EnumerateFiles(Folder, "*Tests.cs", SearchOption.AllDirectories).ToLookup(
+            file => Path.GetFileNameWithoutExtension(file),
+            File.ReadAllText);
 
     /// <summary>Fails when a test that the text names does not exist; returns how many it names.</summary>
     public static int MustExist(string text)
     {
         var named = Named().Matches(text);
-        Assert.All(named, test => Assert.Contains(Sources[test.Groups["class"].Value], source => source.Contains($" {test.Groups["method"].Value}(", StringComparison.Ordinal)));
+        Assert.All(
+            named,
+            test => Assert.Contains(
+                Sources[test.Groups["class"].Value],
+                source => source.Contains($" {test.Groups["method"].Value}(", StringComparison.Ordinal)));
         return named.Count;
     }
 

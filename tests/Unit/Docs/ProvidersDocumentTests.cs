@@ -16,11 +16,14 @@ public sealed partial class ProvidersDocumentTests
         var examples = Example().Matches(Text).Select(match => match.Groups["json"].Value).ToArray();
 
         Assert.NotEmpty(examples);
-        Assert.All(examples, json => Assert.NotEmpty(SeedReader.Read(Encoding.UTF8.GetBytes(json), name => $"value of {name}").Organizations[0].Projects!));
+        Assert.All(
+            examples,
+            json => Assert.NotEmpty(SeedReader.Read(Encoding.UTF8.GetBytes(json), name => $"value of {name}").Organizations[0].Projects!));
     }
 
     [Fact]
-    public void Every_wire_has_its_row() => Assert.All(LlmGateway.Contracts.ProviderWire.All, wire => Assert.Contains($"\n| `{wire}` |", Text, StringComparison.Ordinal));
+    public void Every_wire_has_its_row() =>
+        Assert.All(LlmGateway.Contracts.ProviderWire.All, wire => Assert.Contains($"\n| `{wire}` |", Text, StringComparison.Ordinal));
 
     [Fact]
     public void Every_test_that_it_names_exists() => Assert.True(NamedTests.MustExist(Text) > 0);

@@ -13,5 +13,6 @@ public sealed class AdmissionTests
     [InlineData(new long[] { 30, 100 }, 200, 30)]
     // Metered, not charged.
     [InlineData(new long[] { }, 40, 40)]
-    public void No_register_pays_more_than_the_one_that_holds_least(long[] held, long cost, long payable) => Assert.Equal(payable, Admission.Payable(held, cost));
+    public void No_register_pays_more_than_the_one_that_holds_least(long[] held, long cost, long payable) =>
+        Assert.Equal(payable, Admission.Payable(held, cost));
 }

@@ -12,10 +12,12 @@ namespace LlmGateway.UnitTests.Proxy;
 
 public sealed class AnthropicAnswerTests
 {
-    // As the provider sends it, but for the texts.
-    const string Recorded = """
+    // Recorded from the provider; only the texts are ours.
+    static readonly string Recorded = """
         event: message_start
-        data: {"type":"message_start","message":{"id":"msg_01","type":"message","role":"assistant","model":"claude-x","content":[],"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":25,"cache_creation_input_tokens":10,"cache_read_input_tokens":7,"cache_creation":{"ephemeral_5m_input_tokens":4,"ephemeral_1h_input_tokens":6},"output_tokens":1,"service_tier":"standard"}}}
+        data: {"type":"message_start","message":{"id":"msg_01","type":"message","role":"assistant","model":"claude-x","content":[],
+            "stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":25,"cache_creation_input_tokens":10,"cache_read_input_tokens":7,
+            "cache_creation":{"ephemeral_5m_input_tokens":4,"ephemeral_1h_input_tokens":6},"output_tokens":1,"service_tier":"standard"}}}
 
         event: content_block_start
         data: {"type":"content_block_start","index":0,"content_block":{"type":"thinking","thinking":"","signature":""}}
@@ -72,19 +74,23 @@ public sealed class AnthropicAnswerTests
         data: {"type":"message_stop"}
 
 
-        """;
+        """.Unwrapped();
 
-    const string RecordedWhole = """
-        {"id":"msg_01","type":"message","role":"assistant","model":"claude-x","content":[{"type":"thinking","thinking":"Let me \"see\"\n","signature":"EqQB=="},
-         {"type":"text","text":"Hello \ud83d\ude00 wörld"},{"type":"tool_use","id":"toolu_1","name":"weather","input":{"city": "Berlin"}},{"input":{},"name":"now","id":"toolu_2","type":"tool_use"}],
-         "stop_reason":"tool_use","stop_sequence":null,"usage":{"input_tokens":25,"cache_creation_input_tokens":10,"cache_read_input_tokens":7,
+    static readonly string RecordedWhole = """
+        {"id":"msg_01","type":"message","role":"assistant","model":"claude-x",
+            "content":[{"type":"thinking","thinking":"Let me \"see\"\n","signature":"EqQB=="},
+         {"type":"text","text":"Hello \ud83d\ude00 wörld"},{"type":"tool_use","id":"toolu_1","name":"weather","input":{"city": "Berlin"}},
+            {"input":{},"name":"now","id":"toolu_2","type":"tool_use"}],
+         "stop_reason":"tool_use","stop_sequence":null,"usage":{"input_tokens":25,"cache_creation_input_tokens":10,
+            "cache_read_input_tokens":7,
          "cache_creation":{"ephemeral_5m_input_tokens":4,"ephemeral_1h_input_tokens":6},"output_tokens":89}}
-        """;
+        """.Unwrapped();
 
-    const string RecordedContent = """
+    static readonly string RecordedContent = """
         Start msg_01|Reasoning Let me "see"
-        |Signature EqQB==|Text Hello 😀 wörld|ToolCall 0 toolu_1 weather|ToolArguments 0 {"city": "Berlin"}|ToolCall 1 toolu_2 now|ToolArguments 1 {}|Finish ToolCalls
-        """;
+        |Signature EqQB==|Text Hello 😀 wörld|ToolCall 0 toolu_1 weather|ToolArguments 0 {"city": "Berlin"}|ToolCall 1 toolu_2 
+            now|ToolArguments 1 {}|Finish ToolCalls
+        """.Unwrapped();
 
     [Fact]
     public void A_stream_says_the_same_whatever_the_pieces() => Seeds.ForEach(200, random =>
@@ -114,7 +120,9 @@ public sealed class AnthropicAnswerTests
     public void Every_reason_to_stop_is_understood(string reason, StopReason expected)
     {
         var events = new List<AnswerEvent>();
-        new AnthropicReader().ReadWhole(Encoding.UTF8.GetBytes($$"""{"content":[],"stop_reason":"{{reason}}","stop_sequence":"END"}"""), events);
+        new AnthropicReader().ReadWhole(
+            Encoding.UTF8.GetBytes($$"""{"content":[],"stop_reason":"{{reason}}","stop_sequence":"END"}"""),
+            events);
         Assert.Equal((AnswerEventKind.Finish, expected, "END"), (events[^1].Kind, events[^1].Stop, events[^1].Text));
     }
 
@@ -136,7 +144,8 @@ public sealed class AnthropicAnswerTests
     [InlineData("<html>")]
     [InlineData("""{"content":"text"}""")]
     [InlineData("""{"choices":[{"message":{"content":"x"}}]}""")]
-    public void What_is_no_answer_of_this_wire_is_not_taken_for_one(string json) => Assert.False(new AnthropicReader().ReadWhole(Encoding.UTF8.GetBytes(json), []));
+    public void What_is_no_answer_of_this_wire_is_not_taken_for_one(string json) =>
+        Assert.False(new AnthropicReader().ReadWhole(Encoding.UTF8.GetBytes(json), []));
 
     [Fact]
     public void Bytes_pass_through_but_for_the_cost_in_the_last_usage() => Seeds.ForEach(200, random =>
@@ -147,9 +156,13 @@ public sealed class AnthropicAnswerTests
         Assert.True(relay is { IsWhole: true, IsDone: true });
 
         var usage = relay.Meter.Settle("{}"u8).Usage;
-        Assert.Equal((25, 7, 4, 6, 89), (usage[Meter.Input], usage[Meter.CachedInput], usage[Meter.CacheWrite5m], usage[Meter.CacheWrite1h], usage[Meter.Output]));
+        Assert.Equal(
+            (25, 7, 4, 6, 89),
+            (usage[Meter.Input], usage[Meter.CachedInput], usage[Meter.CacheWrite5m], usage[Meter.CacheWrite1h], usage[Meter.Output]));
         relay.WriteTail(sent, usage, new Money(1230));
-        Assert.Equal(Recorded.Replace("\"output_tokens\":89}", "\"output_tokens\":89,\"cost\":\"0.00000123\"}", StringComparison.Ordinal), Text(sent));
+        Assert.Equal(
+            Recorded.Replace("\"output_tokens\":89}", "\"output_tokens\":89,\"cost\":\"0.00000123\"}", StringComparison.Ordinal),
+            Text(sent));
     });
 
     [Fact]
@@ -182,8 +195,10 @@ public sealed class AnthropicAnswerTests
         var data = Text(sent)["event: error\ndata: ".Length..];
         using var json = JsonDocument.Parse(data);
         Assert.Equal(("error", "overloaded_error", "The provider broke off.", "req_1"), (
-            json.RootElement.GetProperty("type").GetString(), json.RootElement.GetProperty("error").GetProperty("type").GetString(),
-            json.RootElement.GetProperty("error").GetProperty("message").GetString(), json.RootElement.GetProperty("request_id").GetString()));
+            json.RootElement.GetProperty("type").GetString(),
+            json.RootElement.GetProperty("error").GetProperty("type").GetString(),
+            json.RootElement.GetProperty("error").GetProperty("message").GetString(),
+            json.RootElement.GetProperty("request_id").GetString()));
         Assert.EndsWith("}\n\n", data, StringComparison.Ordinal);
     }
 
@@ -193,7 +208,7 @@ public sealed class AnthropicAnswerTests
         var stream = Encoding.UTF8.GetBytes(Recorded);
         for (var i = random.Next(1, 12); i > 0; i--)
             stream[random.Next(stream.Length)] = random.Next(3) == 0 ? (byte)random.Next(256) : stream[random.Next(stream.Length)];
-        foreach (var relay in (Relay[])[new PassRelay(Wires.Messages), new TranslatedRelay(Wires.Messages, Wires.Messages, Head)])
+        foreach (var relay in (StreamRelay[])[new PassRelay(Wires.Messages), new TranslatedRelay(Wires.Messages, Wires.Messages, Head)])
             using (relay)
             {
                 var sent = Push(relay, stream, random);
@@ -233,7 +248,9 @@ public sealed class AnthropicAnswerTests
         Assert.Equal(usage.ToArray(), read[^1].Usage!.Usage!.ToArray());
         using var json = JsonDocument.Parse(sent.WrittenMemory);
         Assert.Equal(("message", "assistant", "named-by-caller", "0.00000123"), (
-            json.RootElement.GetProperty("type").GetString(), json.RootElement.GetProperty("role").GetString(), json.RootElement.GetProperty("model").GetString(),
+            json.RootElement.GetProperty("type").GetString(),
+            json.RootElement.GetProperty("role").GetString(),
+            json.RootElement.GetProperty("model").GetString(),
             json.RootElement.GetProperty("usage").GetProperty("cost").GetString()));
     });
 
@@ -241,14 +258,20 @@ public sealed class AnthropicAnswerTests
     public void Arguments_that_are_no_json_are_shown_as_they_are()
     {
         var sent = new ArrayBufferWriter<byte>();
-        Wires.Messages.NewWriter(Head).WriteWhole([AnswerEvent.Call(0, "c", "f"), AnswerEvent.Arguments(0, "{\"a\":"), AnswerEvent.Call(1, "d", "g")], new Usage(), default, sent);
+        Wires.Messages.NewWriter(Head).WriteWhole(
+            [AnswerEvent.Call(0, "c", "f"), AnswerEvent.Arguments(0, "{\"a\":"), AnswerEvent.Call(1, "d", "g")],
+            new Usage(),
+            default,
+            sent);
         using var json = JsonDocument.Parse(sent.WrittenMemory);
         var content = json.RootElement.GetProperty("content");
         Assert.Equal(("{\"a\":", "{}"), (content[0].GetProperty("input").GetString(), content[1].GetProperty("input").GetRawText()));
         Assert.Equal("tool_use", json.RootElement.GetProperty("stop_reason").GetString());
     }
 
-    /// <summary>Every block begins before its pieces, ends after them, and by the end all have ended; only tool calls are open side by side.</summary>
+    /// <summary>
+    /// Every block begins before its pieces, ends after them, and by the end all have ended; only tool calls are open side by side.
+    /// </summary>
     static void AssertBlocksAreInOrder(string stream)
     {
         var (open, next) = (new Dictionary<int, string>(), 0);
@@ -295,7 +318,9 @@ public sealed class AnthropicAnswerTests
                     break;
                 default:
                     var side = random.Next(1, 3);
-                    var arguments = Enumerable.Range(0, side).Select(i => new Queue<string>(Pieces("{\"a\":[\"}{\\\"\",{}]}", random))).ToArray();
+                    var arguments = Enumerable.Range(0, side)
+                        .Select(i => new Queue<string>(Pieces("{\"a\":[\"}{\\\"\",{}]}", random)))
+                        .ToArray();
                     for (var i = 0; i < side; i++)
                         events.Add(AnswerEvent.Call(calls + i, $"call_{calls + i}", "tool"));
                     while (arguments.Any(pieces => pieces.Count > 0))
@@ -304,10 +329,13 @@ public sealed class AnthropicAnswerTests
                     calls += side;
                     break;
             }
-        events.Add(calls > 0 ? AnswerEvent.Finished(StopReason.ToolCalls) : random.Next(2) == 0 ? AnswerEvent.Finished(StopReason.Length) : AnswerEvent.Finished(StopReason.StopSequence, "END"));
+        events.Add(calls > 0 ? AnswerEvent.Finished(StopReason.ToolCalls)
+            : random.Next(2) == 0 ? AnswerEvent.Finished(StopReason.Length)
+            : AnswerEvent.Finished(StopReason.StopSequence, "END"));
         var usage = new Usage
         {
-            [Meter.Request] = 1, [Meter.Input] = random.Next(1, 9), [Meter.CachedInput] = random.Next(9), [Meter.CacheWrite5m] = random.Next(9), [Meter.CacheWrite1h] = random.Next(9),
+            [Meter.Request] = 1, [Meter.Input] = random.Next(1, 9), [Meter.CachedInput] =
+                random.Next(9), [Meter.CacheWrite5m] = random.Next(9), [Meter.CacheWrite1h] = random.Next(9),
             [Meter.Output] = random.Next(1, 9), [Meter.Reasoning] = random.Next(9),
         };
         return (events, usage);
@@ -340,7 +368,9 @@ public sealed class AnthropicAnswerTests
                 _ => $"{e.Kind} ",
             };
             var isCall = e.Kind == AnswerEventKind.ToolCall;
-            var before = e.Kind == AnswerEventKind.ToolArguments ? shown.FindIndex(s => s.Key == key) : shown.Count > 0 && shown[^1].Key == key ? shown.Count - 1 : -1;
+            var before = e.Kind == AnswerEventKind.ToolArguments ? shown.FindIndex(s => s.Key == key)
+                : shown.Count > 0 && shown[^1].Key == key ? shown.Count - 1
+                : -1;
             if (before >= 0)
                 shown[before] = (key, shown[before].Text + e.Text);
             else
@@ -364,9 +394,9 @@ public sealed class AnthropicAnswerTests
         return events;
     }
 
-    static ArrayBufferWriter<byte> Push(Relay relay, string stream, Random random) => Push(relay, Encoding.UTF8.GetBytes(stream), random);
+    static ArrayBufferWriter<byte> Push(StreamRelay relay, string stream, Random random) => Push(relay, Encoding.UTF8.GetBytes(stream), random);
 
-    static ArrayBufferWriter<byte> Push(Relay relay, byte[] stream, Random random)
+    static ArrayBufferWriter<byte> Push(StreamRelay relay, byte[] stream, Random random)
     {
         var sent = new ArrayBufferWriter<byte>();
         foreach (var piece in Split(stream, random))

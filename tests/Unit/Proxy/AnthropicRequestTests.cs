@@ -14,14 +14,20 @@ public sealed class AnthropicRequestTests
     public void Reads_what_decides_the_cost_of_a_request()
     {
         var request = Accepted("""
-            {"model":"claude-sonnet-4-5","max_tokens":300,"stream":true,"system":[{"type":"text","text":"be kind","cache_control":{"type":"ephemeral","ttl":"1h"}}],
-             "tools":[{"name":"f","input_schema":{"type":"object"}},{"type":"custom","name":"g","input_schema":{}}],"thinking":{"type":"enabled","budget_tokens":200},"service_tier":"standard_only",
-             "context_management":{"edits":[{"type":"clear_tool_uses_20250919"}]},"metadata":{"user_id":"u"},"speed":null,"mcp_servers":[],"container":null,
-             "messages":[{"role":"user","content":[{"type":"text","text":"a"},{"type":"image","source":{"type":"url","url":"https://x/y.png"}},
+            {"model":"claude-sonnet-4-5","max_tokens":300,"stream":true,
+                "system":[{"type":"text","text":"be kind","cache_control":{"type":"ephemeral","ttl":"1h"}}],
+             "tools":[{"name":"f","input_schema":{"type":"object"}},{"type":"custom","name":"g","input_schema":{}}],
+                "thinking":{"type":"enabled","budget_tokens":200},"service_tier":"standard_only",
+             "context_management":{"edits":[{"type":"clear_tool_uses_20250919"}]},"metadata":{"user_id":"u"},"speed":null,"mcp_servers":[],
+                "container":null,
+             "messages":[{"role":"user","content":[{"type":"text","text":"a"},
+                {"type":"image","source":{"type":"url","url":"https://x/y.png"}},
                {"type":"document","source":{"type":"text","media_type":"text/plain","data":"b"}}]},
-              {"role":"assistant","content":[{"type":"thinking","thinking":"t","signature":"s"},{"type":"redacted_thinking","data":"d"},{"type":"tool_use","id":"c","name":"f","input":{"type":"film"}}]},
-              {"role":"user","content":[{"type":"tool_result","tool_use_id":"c","content":[{"source":{"data":"AAAA","type":"base64","media_type":"image/png"},"type":"image"}]}]}]}
-            """);
+              {"role":"assistant","content":[{"type":"thinking","thinking":"t","signature":"s"},{"type":"redacted_thinking","data":"d"},
+                {"type":"tool_use","id":"c","name":"f","input":{"type":"film"}}]},
+              {"role":"user","content":[{"type":"tool_result","tool_use_id":"c",
+                "content":[{"source":{"data":"AAAA","type":"base64","media_type":"image/png"},"type":"image"}]}]}]}
+            """.Unwrapped());
 
         Assert.Equal("claude-sonnet-4-5", request.Model);
         Assert.True(request.Stream && request.WantsUsage && request.HasTools);
@@ -39,7 +45,8 @@ public sealed class AnthropicRequestTests
     [InlineData("""{"model":"m","max_tokens":5,"messages":[{},7]}""", "invalid_value", "messages[1]")]
     [InlineData("""{"model":"m","max_tokens":5,"messages":[{"content":7}]}""", "invalid_value", "messages[0].content")]
     [InlineData("""{"model":"m","max_tokens":5,"messages":[{"content":["x"]}]}""", "invalid_value", "messages[0].content[0]")]
-    [InlineData("""{"model":"m","max_tokens":5,"messages":[{"content":[{"type":"tool_result","content":[{"type":"text"},1]}]}]}""", "invalid_value", "messages[0].content[0].content[1]")]
+    [InlineData("""{"model":"m","max_tokens":5,"messages":[{"content":[{"type":"tool_result","content":[{"type":"text"},1]}]}]}""",
+        "invalid_value", "messages[0].content[0].content[1]")]
     public void A_request_without_its_main_parts_is_refused(string body, string code, string param) => Refused(body, code, param);
 
     [Theory]
@@ -64,17 +71,21 @@ public sealed class AnthropicRequestTests
     [InlineData("\"tools\":[{\"name\":\"f\"},{\"type\":\"web_search_20250305\",\"name\":\"web_search\"}]", "tools[1].type")]
     [InlineData("\"tools\":[{\"type\":\"bash_20250124\",\"name\":\"bash\"}]", "tools[0].type")]
     [InlineData("\"system\":[{\"type\":\"document\"}]", "system[0].type")]
-    [InlineData("\"context_management\":{\"edits\":[{\"type\":\"clear_x\"},{\"type\":\"compact_20260112\"}]}", "context_management.edits[1]")]
+    [InlineData("\"context_management\":{\"edits\":[{\"type\":\"clear_x\"},{\"type\":\"compact_20260112\"}]}",
+        "context_management.edits[1]")]
     [InlineData("\"context_management\":{\"edits\":[7]}", "context_management.edits[0]")]
-    public void A_parameter_whose_cost_has_no_price_is_refused_by_name(string member, string param) => Refused(With(member), "unpriceable_parameter", param);
+    public void A_parameter_whose_cost_has_no_price_is_refused_by_name(string member, string param) =>
+        Refused(With(member), "unpriceable_parameter", param);
 
     [Theory]
     [InlineData("""{"type":"image","source":{"type":"file","file_id":"f"}}""", "messages[0].content[0].source")]
     [InlineData("""{"type":"image"}""", "messages[0].content[0].source")]
     [InlineData("""{"source":{"type":"base64","media_type":"application/pdf"},"type":"document"}""", "messages[0].content[0].source")]
-    [InlineData("""{"type":"document","source":{"type":"text","data":"x"},"citations":{"enabled":true}}""", "messages[0].content[0].citations")]
+    [InlineData("""{"type":"document","source":{"type":"text","data":"x"},"citations":{"enabled":true}}""",
+        "messages[0].content[0].citations")]
     [InlineData("""{"type":"search_result"}""", "messages[0].content[0].type")]
-    [InlineData("""{"type":"tool_result","content":[{"type":"document","source":{"type":"url"}}]}""", "messages[0].content[0].content[0].source")]
+    [InlineData("""{"type":"tool_result","content":[{"type":"document","source":{"type":"url"}}]}""",
+        "messages[0].content[0].content[0].source")]
     [InlineData("""{"type":"tool_result","content":[{"type":"tool_result"}]}""", "messages[0].content[0].content[0].type")]
     public void Content_of_unknown_size_is_refused_by_name(string block, string param) =>
         Refused($$"""{"model":"m","max_tokens":5,"messages":[{"role":"user","content":[{{block}}]}]}""", "unpriceable_parameter", param);
@@ -89,9 +100,12 @@ public sealed class AnthropicRequestTests
     [Theory]
     [InlineData("""{"model":"m","max_tokens":500,"x":1.50}""", "up", 500, """{"model":"up","max_tokens":500,"x":1.50}""")]
     [InlineData("""{"max_tokens" : 500,"model":"m"}""", "m", 40, """{"max_tokens" : 40,"model":"m"}""")]
-    [InlineData("""{"model":"m","thinking":{"type":"enabled","budget_tokens":3000},"max_tokens":5000}""", "m", 4000, """{"model":"m","thinking":{"type":"enabled","budget_tokens":3000},"max_tokens":4000}""")]
-    [InlineData("""{"model":"m","thinking":{"type":"enabled","budget_tokens":3000},"max_tokens":5000}""", "m", 2000, """{"model":"m","thinking":{"type":"enabled","budget_tokens":1999},"max_tokens":2000}""")]
-    [InlineData("""{"model":"m","thinking":{"type":"enabled","budget_tokens":9000},"max_tokens":5000}""", "m", 2000, """{"model":"m","thinking":{"type":"enabled","budget_tokens":9000},"max_tokens":2000}""")]
+    [InlineData("""{"model":"m","thinking":{"type":"enabled","budget_tokens":3000},"max_tokens":5000}""", "m", 4000,
+        """{"model":"m","thinking":{"type":"enabled","budget_tokens":3000},"max_tokens":4000}""")]
+    [InlineData("""{"model":"m","thinking":{"type":"enabled","budget_tokens":3000},"max_tokens":5000}""", "m", 2000,
+        """{"model":"m","thinking":{"type":"enabled","budget_tokens":1999},"max_tokens":2000}""")]
+    [InlineData("""{"model":"m","thinking":{"type":"enabled","budget_tokens":9000},"max_tokens":5000}""", "m", 2000,
+        """{"model":"m","thinking":{"type":"enabled","budget_tokens":9000},"max_tokens":2000}""")]
     public void Only_the_model_and_what_is_reserved_differ_in_what_the_provider_gets(string body, string model, int limit, string sent)
     {
         (body, sent) = (body[..^1] + $",\"messages\":{Messages}}}", sent[..^1] + $",\"messages\":{Messages}}}");
@@ -102,18 +116,24 @@ public sealed class AnthropicRequestTests
     [Fact]
     public void A_balance_that_leaves_no_room_for_thinking_is_told_so()
     {
-        var body = With("\"thinking\":{\"type\":\"enabled\",\"budget_tokens\":2000}").Replace("\"max_tokens\":5", "\"max_tokens\":5000", StringComparison.Ordinal);
+        var body = With("\"thinking\":{\"type\":\"enabled\",\"budget_tokens\":2000}").Replace(
+            "\"max_tokens\":5",
+            "\"max_tokens\":5000",
+            StringComparison.Ordinal);
         var refused = Assert.Throws<ProblemException>(() => Accepted(body).Rewrite(Encoding.UTF8.GetBytes(body), "m", 1024, false));
-        Assert.Equal((402, "wallet_exhausted", "thinking.budget_tokens"), (refused.Problem.Status, refused.Problem.Code, refused.Problem.Param));
+        Assert.Equal(
+            (402, "wallet_exhausted", "thinking.budget_tokens"),
+            (refused.Problem.Status, refused.Problem.Code, refused.Problem.Param));
     }
 
     [Fact]
     public void No_mutation_of_a_request_makes_the_reader_throw() => Seeds.ForEach(10_000, random =>
     {
         var body = Encoding.UTF8.GetBytes("""
-            {"model":"m\u0061","max_tokens":9000,"stream":true,"thinking":{"type":"enabled","budget_tokens":2000},"system":[{"type":"text","text":"s"}],"tools":[{"type":"custom"}],
+            {"model":"m\u0061","max_tokens":9000,"stream":true,"thinking":{"type":"enabled","budget_tokens":2000},
+                "system":[{"type":"text","text":"s"}],"tools":[{"type":"custom"}],
             "messages":[{"role":"user","content":[{"type":"tool_result","content":[{"type":"text","text":"😀"}]}]}]}
-            """);
+            """.Unwrapped());
         for (var i = random.Next(1, 4); i > 0; i--)
             body[random.Next(body.Length)] = random.Next(3) == 0 ? (byte)random.Next(256) : body[random.Next(body.Length)];
         var length = random.Next(3) == 0 ? random.Next(body.Length) : body.Length;

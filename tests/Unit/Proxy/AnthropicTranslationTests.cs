@@ -23,18 +23,26 @@ public sealed class AnthropicTranslationTests
     public void A_request_becomes_a_conversation()
     {
         var said = Understand("""
-            {"model":"m","max_tokens":9,"metadata":{"user_id":"u"},"system":"be kind","cache_control":{"type":"ephemeral"},"service_tier":"auto","top_k":null,
-             "messages":[{"role":"system","content":"and brief"},{"role":"user","content":[{"type":"text","text":"see","cache_control":{"type":"ephemeral"}},
+            {"model":"m","max_tokens":9,"metadata":{"user_id":"u"},"system":"be kind","cache_control":{"type":"ephemeral"},
+                "service_tier":"auto","top_k":null,
+             "messages":[{"role":"system","content":"and brief"},
+                {"role":"user","content":[{"type":"text","text":"see","cache_control":{"type":"ephemeral"}},
                {"type":"document","source":{"type":"text","media_type":"text/plain","data":"a book"},"title":null}]},
-              {"role":"assistant","content":[{"type":"redacted_thinking","data":"x"},{"type":"tool_use","id":"c1","name":"f","input":{"a":1}}]},
-              {"role":"user","content":[{"type":"tool_result","tool_use_id":"c1","content":"fine"},{"type":"tool_result","tool_use_id":"c0","is_error":true}]}],
-             "tool_choice":{"type":"tool","name":"f","disable_parallel_tool_use":true},"tools":[{"name":"f","description":"d","input_schema":{"type":"object"}}],
-             "thinking":{"type":"adaptive","display":"omitted"},"output_config":{"effort":"low","format":{"type":"json_schema","schema":{"type":"object"}}}}
-            """);
+              {"role":"assistant","content":[{"type":"redacted_thinking","data":"x"},{"type":"tool_use","id":"c1","name":"f",
+                "input":{"a":1}}]},
+              {"role":"user","content":[{"type":"tool_result","tool_use_id":"c1","content":"fine"},{"type":"tool_result","tool_use_id":"c0",
+                "is_error":true}]}],
+             "tool_choice":{"type":"tool","name":"f","disable_parallel_tool_use":true},
+                "tools":[{"name":"f","description":"d","input_schema":{"type":"object"}}],
+             "thinking":{"type":"adaptive","display":"omitted"},
+                "output_config":{"effort":"low","format":{"type":"json_schema","schema":{"type":"object"}}}}
+            """.Unwrapped());
         Assert.Equal(["be kind", "and brief"], said.System);
         Assert.Equal([new TextPart("see"), new TextPart("a book")], said.Turns[0].Parts);
         Assert.Equal([new ToolCallPart("c1", "f", """{"a":1}""")], said.Turns[1].Parts);
-        Assert.Equal([("c1", "f", false), ("c0", null, true)], said.Turns[2].Parts.Cast<ToolResultPart>().Select(result => (result.CallId, result.Name, result.IsError)));
+        Assert.Equal(
+            [("c1", "f", false), ("c0", null, true)],
+            said.Turns[2].Parts.Cast<ToolResultPart>().Select(result => (result.CallId, result.Name, result.IsError)));
         Assert.Equal(new ToolChoice(ToolMode.One, "f", "tool_choice"), said.ToolChoice);
         Assert.Equal(new Given<bool>(false, "tool_choice.disable_parallel_tool_use"), said.ParallelTools);
         Assert.Equal(new Effort("low", null, false, "thinking"), said.Effort);
@@ -48,14 +56,18 @@ public sealed class AnthropicTranslationTests
     [InlineData("\"thinking\":{\"type\":\"between_tools\"}", "thinking.type")]
     [InlineData("\"output_config\":{\"effort\":\"max\"}", "output_config.effort")]
     [InlineData("\"output_config\":{\"task_budget\":{}}", "output_config.task_budget")]
-    [InlineData("\"thinking\":{\"type\":\"enabled\",\"budget_tokens\":2000},\"output_config\":{\"effort\":\"low\"}", "output_config.effort")]
-    public void A_member_that_no_other_wire_has_is_refused_by_name(string member, string param) => AssertUntranslatable(With(member, """{"role":"user","content":"hi"}"""), param);
+    [InlineData("\"thinking\":{\"type\":\"enabled\",\"budget_tokens\":2000},\"output_config\":{\"effort\":\"low\"}",
+        "output_config.effort")]
+    public void A_member_that_no_other_wire_has_is_refused_by_name(string member, string param) =>
+        AssertUntranslatable(With(member, """{"role":"user","content":"hi"}"""), param);
 
     [Theory]
     [InlineData("""{"role":"user","content":"hi"},{"role":"assistant","content":"The answer is"}""", "messages[1].role")]
     [InlineData("""{"role":"user","content":"hi"},{"role":"system","content":"be kind"}""", "messages[1].role")]
-    [InlineData("""{"role":"user","content":[{"type":"document","source":{"type":"text","data":"x"},"title":"t"}]}""", "messages[0].content[0].title")]
-    public void A_message_that_no_other_wire_has_is_refused_by_name(string messages, string param) => AssertUntranslatable(With("\"top_k\":null", messages), param);
+    [InlineData("""{"role":"user","content":[{"type":"document","source":{"type":"text","data":"x"},"title":"t"}]}""",
+        "messages[0].content[0].title")]
+    public void A_message_that_no_other_wire_has_is_refused_by_name(string messages, string param) =>
+        AssertUntranslatable(With("\"top_k\":null", messages), param);
 
     [Theory]
     [InlineData("\"temperature\":\"1\"", "temperature")]
@@ -78,14 +90,18 @@ public sealed class AnthropicTranslationTests
             [
                 new(Speaker.User, [new TextPart("a")], "messages[0]"),
                 new(Speaker.User, [new TextPart("b"), new TextPart("")], "messages[1]"),
-                new(Speaker.Assistant, [new TextPart(""), new ReasoningPart("no seal", null), new ToolCallPart("c", "f", "")], "messages[2]"),
+                new(
+                    Speaker.Assistant,
+                    [new TextPart(""), new ReasoningPart("no seal", null), new ToolCallPart("c", "f", "")],
+                    "messages[2]"),
                 new(Speaker.User, [new TextPart("look:")], "messages[3]"),
                 new(Speaker.User, [new ToolResultPart("c", "f", [], false, "messages[4]")], "messages[4]"),
             ],
         });
         Assert.Equal(
             """
-            {"model":"claude-sonnet-4-5-20250929","max_tokens":4000,"system":[{"type":"text","text":"one"},{"type":"text","text":"two"}],"messages":[
+            {"model":"claude-sonnet-4-5-20250929","max_tokens":4000,"system":[{"type":"text","text":"one"},{"type":"text","text":"two"}],
+            "messages":[
             {"role":"user","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]},
             {"role":"assistant","content":[{"type":"tool_use","id":"c","name":"f","input":{}}]},
             {"role":"user","content":[{"type":"tool_result","tool_use_id":"c"},{"type":"text","text":"look:"}]}]}
@@ -101,9 +117,18 @@ public sealed class AnthropicTranslationTests
         AssertUncomposable(Said with { PresencePenalty = new(-1, "presencePenalty") }, "presencePenalty");
         AssertUncomposable(Said with { Temperature = new(1.2m, "temperature") }, "temperature");
         AssertUncomposable(Said with { Format = new(null, null, false, "response_format") }, "response_format");
-        AssertUncomposable(Said with { Turns = [new(Speaker.Assistant, [new ToolCallPart("c", "f", "[1]")], "messages[7]")] }, "messages[7]");
-        AssertUncomposable(Said with { Turns = [new(Speaker.User, [new ImagePart(null, "AAAA", null, "messages[0].content[1]")], "messages[0]")] }, "messages[0].content[1]");
-        Compose(Said with { FrequencyPenalty = new(0, "frequency_penalty"), PresencePenalty = new(0, "presence_penalty"), Temperature = new(1, "temperature") });
+        AssertUncomposable(
+            Said with { Turns = [new(Speaker.Assistant, [new ToolCallPart("c", "f", "[1]")], "messages[7]")] },
+            "messages[7]");
+        AssertUncomposable(
+            Said with { Turns = [new(Speaker.User, [new ImagePart(null, "AAAA", null, "messages[0].content[1]")], "messages[0]")] },
+            "messages[0].content[1]");
+        Compose(Said with
+        {
+            FrequencyPenalty = new(0, "frequency_penalty"),
+            PresencePenalty = new(0, "presence_penalty"),
+            Temperature = new(1, "temperature"),
+        });
     }
 
     [Theory]
@@ -117,7 +142,12 @@ public sealed class AnthropicTranslationTests
     [InlineData("anthropic/claude-sonnet-4.6", null, 2000, 4000, ""","thinking":{"type":"adaptive"},"output_config":{"effort":"medium"}""")]
     [InlineData("claude-sonnet-5-20260901", null, -1, 4000, ""","thinking":{"type":"adaptive"}""")]
     [InlineData("claude-sonnet-5", "none", null, 4000, ""","thinking":{"type":"disabled"}""")]
-    public void Each_model_is_told_how_much_to_think_in_the_form_that_it_takes(string model, string? level, int? budget, int limit, string? expected)
+    public void Each_model_is_told_how_much_to_think_in_the_form_that_it_takes(
+        string model,
+        string? level,
+        int? budget,
+        int limit,
+        string? expected)
     {
         var body = Compose(Said with { Effort = new(level, budget, true, "reasoning_effort") }, model, limit);
         if (expected is null)
@@ -137,28 +167,49 @@ public sealed class AnthropicTranslationTests
         ];
         var said = new Conversation { Turns = turns, Effort = new("low", null, true, "reasoning_effort") };
         Assert.DoesNotContain("thinking", Compose(said), StringComparison.Ordinal);
-        Assert.Contains("budget_tokens", Compose(said with { Turns = [turns[0], new(Speaker.Assistant, [new ReasoningPart("t", "seal")], "messages[1]"), .. turns[1..]] }), StringComparison.Ordinal);
-        Assert.Contains("budget_tokens", Compose(said with { Turns = [.. turns, new(Speaker.Assistant, [new TextPart("b")], "messages[3]"), turns[0]] }), StringComparison.Ordinal);
+        Assert.Contains(
+            "budget_tokens",
+            Compose(
+                said with { Turns = [turns[0], new(Speaker.Assistant, [new ReasoningPart("t", "seal")], "messages[1]"), .. turns[1..]] }),
+            StringComparison.Ordinal);
+        Assert.Contains(
+            "budget_tokens",
+            Compose(said with { Turns = [.. turns, new(Speaker.Assistant, [new TextPart("b")], "messages[3]"), turns[0]] }),
+            StringComparison.Ordinal);
     }
 
     [Fact]
     public void How_to_choose_among_no_tools_is_left_out() =>
-        Assert.DoesNotContain("tool_choice", Compose(Said with { ParallelTools = new(false, "parallel_tool_calls"), ToolChoice = new(ToolMode.None, null, "tool_choice") }), StringComparison.Ordinal);
+        Assert.DoesNotContain(
+            "tool_choice",
+            Compose(Said with { ParallelTools = new(false, "parallel_tool_calls"), ToolChoice = new(ToolMode.None, null, "tool_choice") }),
+            StringComparison.Ordinal);
 
     static readonly Conversation Said = new() { Turns = [new(Speaker.User, [new TextPart("hi")], "messages[0]")] };
 
     static Conversation RandomConversation(Random random, string model)
     {
-        var tools = Enumerable.Range(0, random.Next(3)).Select(i => new Tool($"tool_{i}", Maybe(random, "does it"), """{"type":"object","properties":{"a":{"type":"number"}}}""", random.Next(2) == 0, $"tools[{i}]")).ToList();
+        var tools = Enumerable.Range(0, random.Next(3))
+            .Select(i => new Tool(
+                $"tool_{i}",
+                Maybe(random, "does it"),
+                """{"type":"object","properties":{"a":{"type":"number"}}}""",
+                random.Next(2) == 0,
+                $"tools[{i}]"))
+            .ToList();
         var mode = (ToolMode)random.Next(4);
-        var choice = tools.Count > 0 && random.Next(2) == 0 ? new ToolChoice(mode, mode == ToolMode.One ? "tool_0" : null, "tool_choice") : null;
+        var choice = tools.Count > 0 && random.Next(2) == 0
+            ? new ToolChoice(mode, mode == ToolMode.One ? "tool_0" : null, "tool_choice")
+            : null;
         var said = new Conversation
         {
             System = [.. Enumerable.Range(0, random.Next(3)).Select(i => $"rule {i} \"<&")],
             Turns = RandomTurns(random),
             Tools = tools,
             ToolChoice = choice,
-            ParallelTools = choice is not null && mode != ToolMode.None && random.Next(2) == 0 ? new(random.Next(2) == 0, "tool_choice.disable_parallel_tool_use") : null,
+            ParallelTools = choice is not null && mode != ToolMode.None && random.Next(2) == 0
+                ? new(random.Next(2) == 0, "tool_choice.disable_parallel_tool_use")
+                : null,
             Temperature = random.Next(2) == 0 ? new(0.70m, "temperature") : null,
             TopP = random.Next(2) == 0 ? new(0.9m, "top_p") : null,
             TopK = random.Next(2) == 0 ? new(40, "top_k") : null,
@@ -168,7 +219,12 @@ public sealed class AnthropicTranslationTests
         return random.Next(2) == 0 ? said : said with
         {
             Effort = model == TakesBudget ? new(null, random.Next(1024, 4000), true, "thinking")
-                : random.Next(3) switch { 0 => new(null, -1, true, "thinking"), 1 => new(null, 0, false, "thinking"), _ => new(random.Next(2) == 0 ? "low" : "high", null, true, "thinking") },
+                : random.Next(3) switch
+                {
+                    0 => new(null, -1, true, "thinking"),
+                    1 => new(null, 0, false, "thinking"),
+                    _ => new(random.Next(2) == 0 ? "low" : "high", null, true, "thinking"),
+                },
         };
     }
 
@@ -181,11 +237,18 @@ public sealed class AnthropicTranslationTests
             var (user, assistant) = ($"messages[{2 * index}]", $"messages[{2 * index + 1}]");
             var parts = new List<Part>();
             foreach (var call in open)
-                parts.Add(new ToolResultPart(call.Id, call.Name, RandomWords(random, $"{user}.content[{parts.Count}]", inner: true), random.Next(3) == 0, $"{user}.content[{parts.Count}]"));
+                parts.Add(new ToolResultPart(
+                    call.Id,
+                    call.Name,
+                    RandomWords(random, $"{user}.content[{parts.Count}]", inner: true),
+                    random.Next(3) == 0,
+                    $"{user}.content[{parts.Count}]"));
             parts.AddRange(RandomWords(random, user, inner: false, parts.Count));
             turns.Add(new(Speaker.User, parts, user));
 
-            open = [.. Enumerable.Range(0, random.Next(3)).Select(i => new ToolCallPart($"call_{index}_{i}", "tool", """{"city": "Köln","n":[1.50,null]}"""))];
+            open = [.. Enumerable.Range(
+                0,
+                random.Next(3)).Select(i => new ToolCallPart($"call_{index}_{i}", "tool", """{"city": "Köln","n":[1.50,null]}"""))];
             turns.Add(new(Speaker.Assistant, [new ReasoningPart("thought \n", "c2Vh=="), new TextPart("well"), .. open], assistant));
         }
         turns.RemoveAt(turns.Count - 1);
@@ -212,14 +275,21 @@ public sealed class AnthropicTranslationTests
 
     static string Show(Conversation said) => string.Join('\n',
     [
-        .. said.System, .. said.Turns.Select(turn => $"{turn.Speaker} {turn.Field}: {Show(turn.Parts)}"), .. said.Tools.Select(tool => tool.ToString()), $"{said.ToolChoice} {said.ParallelTools}",
-        $"{said.Temperature} {said.TopP} {said.TopK} {said.Stop?.Field} {string.Join('/', said.Stop?.Value ?? [])} {said.Format} {said.Effort}",
+        .. said.System, .. said.Turns.Select(turn => $"{turn.Speaker} {turn.Field}: {Show(turn.Parts)}"), .. said.Tools.Select(tool =>
+            tool.ToString()), $"{said.ToolChoice} {said.ParallelTools}",
+        $"{said.Temperature} {said.TopP} "
+            + $"{said.TopK} {said.Stop?.Field} {string.Join('/', said.Stop?.Value ?? [])} {said.Format} {said.Effort}",
     ]);
 
     static string Show(IEnumerable<Part> parts) =>
-        string.Join(", ", parts.Select(part => part is ToolResultPart result ? $"Result {result.CallId} {result.Name} {result.IsError} {result.Field} [{Show(result.Content)}]" : part.ToString()));
+        string.Join(
+            ", ",
+            parts.Select(part => part is ToolResultPart result
+                ? $"Result {result.CallId} {result.Name} {result.IsError} {result.Field} [{Show(result.Content)}]"
+                : part.ToString()));
 
-    static string Compose(Conversation said, string model = TakesBudget, int limit = 4000) => Encoding.UTF8.GetString(Wires.Messages.Compose(said, model, limit, stream: false));
+    static string Compose(Conversation said, string model = TakesBudget, int limit = 4000) =>
+        Encoding.UTF8.GetString(Wires.Messages.Compose(said, model, limit, stream: false));
 
     /// <summary>As in life: only what passed the strict reading.</summary>
     static Conversation Understand(string body)
@@ -231,9 +301,11 @@ public sealed class AnthropicTranslationTests
 
     static string With(string member, string messages) => $$"""{"model":"m","max_tokens":9,"messages":[{{messages}}],{{member}}}""";
 
-    static void AssertUntranslatable(string body, string param) => Assert.Equal(("untranslatable_parameter", param), Refusal(() => Understand(body)));
+    static void AssertUntranslatable(string body, string param) =>
+        Assert.Equal(("untranslatable_parameter", param), Refusal(() => Understand(body)));
 
-    static void AssertUncomposable(Conversation said, string param) => Assert.Equal(("untranslatable_parameter", param), Refusal(() => Compose(said)));
+    static void AssertUncomposable(Conversation said, string param) =>
+        Assert.Equal(("untranslatable_parameter", param), Refusal(() => Compose(said)));
 
     static (string Code, string? Param) Refusal(Func<object> act)
     {

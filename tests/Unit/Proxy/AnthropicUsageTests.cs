@@ -12,11 +12,19 @@ public sealed class AnthropicUsageTests
     public void Cached_input_stands_beside_plain_input_and_thoughts_in_the_output()
     {
         var read = Read("""
-            {"input_tokens":25,"cache_creation_input_tokens":10,"cache_read_input_tokens":7,"cache_creation":{"ephemeral_5m_input_tokens":4,"ephemeral_1h_input_tokens":6},
+            {"input_tokens":25,"cache_creation_input_tokens":10,"cache_read_input_tokens":7,"cache_creation":{"ephemeral_5m_input_tokens":4,
+                "ephemeral_1h_input_tokens":6},
              "output_tokens":50,"output_tokens_details":{"thinking_tokens":20},"service_tier":"standard","server_tool_use":null}
-            """);
+            """.Unwrapped());
         Assert.Null(read.Reason);
-        AssertMeters(read, (Meter.Input, 25), (Meter.CachedInput, 7), (Meter.CacheWrite5m, 4), (Meter.CacheWrite1h, 6), (Meter.Output, 30), (Meter.Reasoning, 20));
+        AssertMeters(
+            read,
+            (Meter.Input, 25),
+            (Meter.CachedInput, 7),
+            (Meter.CacheWrite5m, 4),
+            (Meter.CacheWrite1h, 6),
+            (Meter.Output, 30),
+            (Meter.Reasoning, 20));
     }
 
     [Fact]
@@ -28,7 +36,10 @@ public sealed class AnthropicUsageTests
         AssertMeters(
             Read("""{"input_tokens":25,"output_tokens":1}""", """{"input_tokens":25,"cache_read_input_tokens":null,"output_tokens":15}"""),
             (Meter.Input, 25), (Meter.Output, 15));
-        AssertMeters(Read("""{"input_tokens":0,"output_tokens":0}""", """{"input_tokens":25,"output_tokens":15}"""), (Meter.Input, 25), (Meter.Output, 15));
+        AssertMeters(
+            Read("""{"input_tokens":0,"output_tokens":0}""", """{"input_tokens":25,"output_tokens":15}"""),
+            (Meter.Input, 25),
+            (Meter.Output, 15));
     }
 
     [Fact]
@@ -41,14 +52,22 @@ public sealed class AnthropicUsageTests
     [Fact]
     public void Writes_to_the_cache_without_their_life_time_are_short_ones()
     {
-        AssertMeters(Read("""{"input_tokens":1,"cache_creation_input_tokens":9,"output_tokens":1}"""), (Meter.Input, 1), (Meter.CacheWrite5m, 9), (Meter.Output, 1));
-        AssertMeters(Read("""{"input_tokens":0,"cache_creation":{"ephemeral_1h_input_tokens":9},"output_tokens":1}"""), (Meter.CacheWrite1h, 9), (Meter.Output, 1));
+        AssertMeters(
+            Read("""{"input_tokens":1,"cache_creation_input_tokens":9,"output_tokens":1}"""),
+            (Meter.Input, 1),
+            (Meter.CacheWrite5m, 9),
+            (Meter.Output, 1));
+        AssertMeters(
+            Read("""{"input_tokens":0,"cache_creation":{"ephemeral_1h_input_tokens":9},"output_tokens":1}"""),
+            (Meter.CacheWrite1h, 9),
+            (Meter.Output, 1));
     }
 
     [Fact]
     public void A_split_larger_than_the_whole_costs_the_plain_rate()
     {
-        var read = Read("""{"input_tokens":1,"cache_creation_input_tokens":9,"cache_creation":{"ephemeral_1h_input_tokens":10},"output_tokens":1}""");
+        var read = Read(
+            """{"input_tokens":1,"cache_creation_input_tokens":9,"cache_creation":{"ephemeral_1h_input_tokens":10},"output_tokens":1}""");
         Assert.Equal(ProviderUsage.DetailsExceedWhole, read.Reason);
         AssertMeters(read, (Meter.Input, 1), (Meter.CacheWrite5m, 9), (Meter.Output, 1));
     }

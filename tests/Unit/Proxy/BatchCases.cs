@@ -2,23 +2,39 @@ using System.Text;
 using LlmGateway.Contracts;
 using LlmGateway.Proxy;
 using LlmGateway.ServiceDefaults;
-using Microsoft.Extensions.Configuration;
 
 namespace LlmGateway.UnitTests.Proxy;
 
-/// <summary>A caller with models of both vendors; in batches tokens cost $0.5 in and $1 out per million, half of what they cost outside.</summary>
+/// <summary>
+/// A caller with models of both vendors; in batches tokens cost $0.5 in and $1 out per million, half of what they cost outside.
+/// </summary>
 static class BatchCases
 {
-    public static readonly Prices Prices = new() { Input = Usd(1), Output = Usd(2), Batch = new() { Input = new(Usd(1).Picos / 2), Output = Usd(1) } };
+    public static readonly Prices Prices = new()
+    {
+        Input = Usd(1),
+        Output = Usd(2),
+        Batch = new() { Input = new(Usd(1).Picos / 2), Output = Usd(1) },
+    };
 
-    static readonly (string Id, string Wire)[] Providers = [("anthropic", ProviderWire.Anthropic), ("openai", ProviderWire.OpenAi), ("compatible", ProviderWire.OpenAiCompatible), ("gemini", ProviderWire.Gemini)];
+    static readonly (string Id, string Wire)[] Providers =
+    [
+        ("anthropic", ProviderWire.Anthropic),
+        ("openai", ProviderWire.OpenAi),
+        ("compatible", ProviderWire.OpenAiCompatible),
+        ("gemini", ProviderWire.Gemini),
+    ];
 
     static readonly ModelOffer[] Models =
     [
-        Offer("claude", "anthropic"), Offer("other-claude", "anthropic"), Offer("gpt", "openai"), Offer("llama", "compatible"), Offer("gemini", "gemini"),
+        Offer("claude", "anthropic"),
+        Offer("other-claude", "anthropic"),
+        Offer("gpt", "openai"),
+        Offer("llama", "compatible"),
+        Offer("gemini", "gemini"),
         Offer("embedder", "openai") with { Kind = "embedding" },
         Offer("unpriced", "anthropic") with { Prices = null },
-        // Had from two providers, of which only the second has batches of this wire.
+        // Of its two providers only the second has batches on this wire.
         Offer("anywhere", "gemini") with { Fallbacks = [Offer("anywhere", "anthropic")] },
     ];
 
@@ -26,7 +42,20 @@ static class BatchCases
 
     /// <param name="models">The credential's scope.</param>
     public static Caller Caller(bool test = false, params string[]? models) => new(new(
-        Ids.New(), CredentialKind.CustomerKey, test, CredentialStatus.Active, Ids.New(), Ids.New(), Ids.New(), null, null, null, models, [], null, DateTimeOffset.UnixEpoch), Project, "f");
+        Ids.New(),
+        CredentialKind.CustomerKey,
+        test,
+        CredentialStatus.Active,
+        Ids.New(),
+        Ids.New(),
+        Ids.New(),
+        null,
+        null,
+        null,
+        models,
+        [],
+        null,
+        DateTimeOffset.UnixEpoch), Project, "f");
 
     public static Caller Anyone => Caller(false, null);
 
@@ -38,8 +67,8 @@ static class BatchCases
 
     static Project NewProject()
     {
-        var configuration = new ConfigurationBuilder().AddInMemoryCollection([new("Gateway:MasterKey", Convert.ToBase64String(new byte[32]))]).Build();
         ProviderConnection[] providers = [.. Providers.Select(one => new ProviderConnection(one.Id, one.Wire, "https://api.example.com/v1", "none", null, [], 60, 0, "cancel", Sandbox: false))];
-        return new(new(Ids.New(), Ids.New(), "app", true, true, [], providers, Models, DateTimeOffset.UnixEpoch), new Envelope(configuration));
+        var envelope = new Envelope(Convert.ToBase64String(new byte[32]));
+        return new(new(Ids.New(), Ids.New(), "app", true, true, [], providers, Models, DateTimeOffset.UnixEpoch), envelope);
     }
 }

@@ -5,10 +5,14 @@ using Xunit;
 
 namespace LlmGateway.UnitTests.Proxy;
 
-/// <summary>Every line of a file for an OpenAI batch is read as strictly as the request that it is, and the refusal names its number.</summary>
+/// <summary>
+/// Every line of a file for an OpenAI batch is read as strictly as the request that it is, and the refusal names its number.
+/// </summary>
 public sealed class BatchFileTests
 {
-    const string Good = """{"custom_id":"a","method":"POST","url":"/v1/chat/completions","body":{"model":"gpt","max_tokens":5,"messages":[{"role":"user","content":"hi"}]}}""";
+    const string Good =
+        """{"custom_id":"a","method":"POST","url":"/v1/chat/completions","body":{"model":"gpt","max_tokens":5,"messages":"""
+            + """[{"role":"user","content":"hi"}]}}""";
 
     [Theory]
     [InlineData("\n")]
@@ -34,7 +38,9 @@ public sealed class BatchFileTests
     [InlineData("/v1/embeddings", "{\"model\":\"embedder\",\"input\":\"hi\"}")]
     public void Other_addresses_have_batches_too(string url, string body)
     {
-        var (plan, _) = BatchFile.Read(BatchCases.Utf8($$"""{"custom_id":"a","method":"POST","url":"{{url}}","body":{{body}}}"""), BatchCases.Anyone);
+        var (plan, _) = BatchFile.Read(
+            BatchCases.Utf8($$"""{"custom_id":"a","method":"POST","url":"{{url}}","body":{{body}}}"""),
+            BatchCases.Anyone);
 
         Assert.Equal(url, plan.Terms.Endpoint);
         Assert.True(plan.Terms.Bound.Nanos > 0);
@@ -44,7 +50,8 @@ public sealed class BatchFileTests
     [InlineData("\"messages\":", "\"message\":", "missing_field", "line 3: body.messages")]
     [InlineData("\"max_tokens\":5", "\"max_tokens\":\"5\"", "invalid_value", "line 3: body.max_tokens")]
     [InlineData("\"max_tokens\":5", "\"stream\":true", "invalid_value", "line 3: body.stream")]
-    [InlineData("\"content\":\"hi\"", "\"content\":[{\"type\":\"file\"}]", "unpriceable_parameter", "line 3: body.messages[0].content[0].type")]
+    [InlineData("\"content\":\"hi\"", "\"content\":[{\"type\":\"file\"}]", "unpriceable_parameter",
+        "line 3: body.messages[0].content[0].type")]
     [InlineData("\"gpt\"", "\"llama\"", "invalid_value", "line 3: body.model")]
     [InlineData("POST", "GET", "invalid_value", "line 3: method")]
     [InlineData("/v1/chat/completions", "/v1/messages", "invalid_value", "line 3: url")]
@@ -66,11 +73,15 @@ public sealed class BatchFileTests
     [Theory]
     [InlineData("")]
     [InlineData("\n \r\n")]
-    public void A_file_without_lines_is_refused(string file) => Assert.Equal(("invalid_value", "file"), (ProblemOf(file).Code, ProblemOf(file).Param));
+    public void A_file_without_lines_is_refused(string file) =>
+        Assert.Equal(("invalid_value", "file"), (ProblemOf(file).Code, ProblemOf(file).Param));
 
     [Fact]
     public void A_model_whose_provider_has_no_such_batches_is_refused() =>
-        Assert.Equal(("untranslatable_parameter", "line 1: body.model"), (ProblemOf(Good.Replace("gpt", "claude")).Code, ProblemOf(Good.Replace("gpt", "claude")).Param));
+        Assert.Equal(
+            ("untranslatable_parameter", "line 1: body.model"),
+            (ProblemOf(Good.Replace("gpt", "claude")).Code, ProblemOf(Good.Replace("gpt", "claude")).Param));
 
-    static Problem ProblemOf(string file) => Assert.Throws<ProblemException>(() => BatchFile.Read(BatchCases.Utf8(file), BatchCases.Anyone)).Problem;
+    static Problem ProblemOf(string file) =>
+        Assert.Throws<ProblemException>(() => BatchFile.Read(BatchCases.Utf8(file), BatchCases.Anyone)).Problem;
 }

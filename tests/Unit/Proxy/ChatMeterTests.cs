@@ -14,9 +14,15 @@ public sealed class ChatMeterTests
     [Fact]
     public void The_providers_counts_settle_a_whole_answer()
     {
-        var meter = Seen("""{"choices":[{"index":0,"message":{"content":"one two"},"finish_reason":"stop"}],"usage":{"prompt_tokens":30,"completion_tokens":20}}""");
+        var meter = Seen(
+            """
+            {"choices":[{"index":0,"message":{"content":"one two"},"finish_reason":"stop"}],
+            "usage":{"prompt_tokens":30,"completion_tokens":20}}
+            """.ReplaceLineEndings(""));
         var reading = meter.Settle(TwoWords);
-        Assert.Equal((false, null, 30, 20, 1), (reading.Estimated, reading.Reason, reading.Usage[Meter.Input], reading.Usage[Meter.Output], reading.Usage[Meter.Request]));
+        Assert.Equal(
+            (false, null, 30, 20, 1),
+            (reading.Estimated, reading.Reason, reading.Usage[Meter.Input], reading.Usage[Meter.Output], reading.Usage[Meter.Request]));
         Assert.Equal("""{"prompt_tokens":30,"completion_tokens":20}""", reading.RawUsage);
     }
 
@@ -30,14 +36,19 @@ public sealed class ChatMeterTests
     [InlineData(""","usage":"lots" """, ProviderUsage.Malformed)]
     public void Counts_that_are_missing_or_impossible_are_replaced_by_ours(string usage, string reason)
     {
-        var reading = Seen($$$"""{"choices":[{"index":0,"message":{"content":"one two three"},"finish_reason":"stop"}]{{{usage}}}}""").Settle(TwoWords);
-        Assert.Equal((true, reason, 2, 3, 1), (reading.Estimated, reading.Reason, reading.Usage[Meter.Input], reading.Usage[Meter.Output], reading.Usage[Meter.Request]));
+        var meter = Seen($$$"""{"choices":[{"index":0,"message":{"content":"one two three"},"finish_reason":"stop"}]{{{usage}}}}""");
+        var reading = meter.Settle(TwoWords);
+        Assert.Equal(
+            (true, reason, 2, 3, 1),
+            (reading.Estimated, reading.Reason, reading.Usage[Meter.Input], reading.Usage[Meter.Output], reading.Usage[Meter.Request]));
     }
 
     [Fact]
     public void No_output_is_believed_where_no_content_was_seen()
     {
-        var reading = Seen("""{"choices":[{"message":{"content":null,"role":"assistant"}}],"usage":{"prompt_tokens":5,"completion_tokens":0}}""").Settle(TwoWords);
+        var meter = Seen(
+            """{"choices":[{"message":{"content":null,"role":"assistant"}}],"usage":{"prompt_tokens":5,"completion_tokens":0}}""");
+        var reading = meter.Settle(TwoWords);
         Assert.Equal((false, 5, 0), (reading.Estimated, reading.Usage[Meter.Input], reading.Usage[Meter.Output]));
     }
 
@@ -49,7 +60,9 @@ public sealed class ChatMeterTests
         [
             """{"index":0,"delta":{"role":"assistant","content":"ab"}},{"index":1,"delta":{"content":"xy"}}""",
             """{"index":0,"delta":{"content":"cd ef"}},{"index":1,"delta":{"reasoning_content":"z"}}""",
-            """{"index":0,"delta":{"tool_calls":[{"index":0,"id":"call_1","type":"function","function":{"name":"look","arguments":""}}]}}""",
+            """
+            {"index":0,"delta":{"tool_calls":[{"index":0,"id":"call_1","type":"function","function":{"name":"look","arguments":""}}]}}
+            """.ReplaceLineEndings(""),
             """{"index":0,"delta":{"tool_calls":[{"index":0,"function":{"arguments":"a b"}}]},"finish_reason":"tool_calls"}""",
             """{"index":1,"delta":{"refusal":"no"},"finish_reason":"stop"}""",
         ])
@@ -87,7 +100,9 @@ public sealed class ChatMeterTests
     {
         const string Body = """{"model":"m","prompt":["one two three","four"],"n":2,"echo":true}""";
         var meter = new ChatMeter(completion: CompletionRequestTests.Accepted(Body));
-        meter.See("""{"choices":[{"index":0,"text":"one two three a b"},{"index":1,"text":"one two three"},{"index":2,"text":"four c"},{"index":3,"text":"four"}]}"""u8);
+        meter.See(
+            """{"choices":[{"index":0,"text":"one two three a b"},{"index":1,"text":"one two three"},{"index":2,"text":"four c"},"""u8
+                + """{"index":3,"text":"four"}]}"""u8);
         Assert.Equal((4, 3), (meter.Settle(Encoding.UTF8.GetBytes(Body)).Usage[Meter.Input], meter.DeliveredTokens));
 
         meter.See("""{"choices":[],"usage":{"prompt_tokens":5,"completion_tokens":0}}"""u8);
@@ -104,7 +119,11 @@ public sealed class ChatMeterTests
     [Fact]
     public void No_bytes_make_the_meter_throw() => Seeds.ForEach(20_000, random =>
     {
-        var json = Encoding.UTF8.GetBytes("""{"id":"\u00e9","choices":[{"index":1,"delta":{"content":[{"type":"text","text":"a\n"}],"reasoning_details":[{}]},"finish_reason":"odd"}],"usage":{"prompt_tokens":3}}""");
+        var json = Encoding.UTF8.GetBytes(
+            """
+            {"id":"\u00e9","choices":[{"index":1,"delta":{"content":[{"type":"text","text":"a\n"}],"reasoning_details":[{}]},
+            "finish_reason":"odd"}],"usage":{"prompt_tokens":3}}
+            """.ReplaceLineEndings(""));
         for (var i = random.Next(1, 5); i > 0; i--)
             json[random.Next(json.Length)] = random.Next(2) == 0 ? (byte)random.Next(256) : json[random.Next(json.Length)];
         var meter = new ChatMeter();

@@ -14,11 +14,14 @@ public sealed class ChatRequestTests
     public void Reads_what_decides_the_cost_of_a_request()
     {
         var request = Accepted("""
-            {"model":"gpt-4o-mini","stream":true,"n":3,"user":"u-1","metadata":{"session_id":"s-1","x":1},"max_tokens":50,"max_completion_tokens":40,
-             "stream_options":{"include_usage":true},"tools":[{"type":"function","function":{"name":"f"}}],"temperature":0.5,"service_tier":"auto",
-             "messages":[{"role":"system","content":"a"},{"role":"user","content":[{"type":"text","text":"b"},{"type":"image_url","image_url":{"url":"https://x/y.png"}},
+            {"model":"gpt-4o-mini","stream":true,"n":3,"user":"u-1","metadata":{"session_id":"s-1","x":1},"max_tokens":50,
+                "max_completion_tokens":40,
+             "stream_options":{"include_usage":true},"tools":[{"type":"function","function":{"name":"f"}}],"temperature":0.5,
+                "service_tier":"auto",
+             "messages":[{"role":"system","content":"a"},
+                {"role":"user","content":[{"type":"text","text":"b"},{"type":"image_url","image_url":{"url":"https://x/y.png"}},
              {"image_url":{"url":"data:image/png;base64,AAAA"},"type":"image_url"}]}]}
-            """);
+            """.Unwrapped());
 
         Assert.Equal("gpt-4o-mini", request.Model);
         Assert.True(request.Stream && request.WantsUsage && request.HasTools);
@@ -30,11 +33,14 @@ public sealed class ChatRequestTests
     public void Null_members_are_as_good_as_absent_ones()
     {
         var request = Accepted($$"""
-            {"model":"m","messages":{{Messages}},"stream":null,"stream_options":null,"max_tokens":null,"max_completion_tokens":null,"n":null,"user":null,
+            {"model":"m","messages":{{Messages}},"stream":null,"stream_options":null,"max_tokens":null,"max_completion_tokens":null,
+                "n":null,"user":null,
              "tools":null,"audio":null,"modalities":null,"service_tier":null,"prediction":null,"web_search":false}
-            """);
+            """.Unwrapped());
 
-        Assert.Equal((false, false, null, 1, false), (request.Stream, request.WantsUsage, request.MaxTokens, request.Choices, request.HasTools));
+        Assert.Equal(
+            (false, false, null, 1, false),
+            (request.Stream, request.WantsUsage, request.MaxTokens, request.Choices, request.HasTools));
     }
 
     [Theory]
@@ -108,7 +114,10 @@ public sealed class ChatRequestTests
 
     [Fact]
     public void A_reference_to_an_earlier_spoken_answer_is_refused() =>
-        Refused("""{"model":"m","messages":[{"role":"assistant","audio":{"id":"audio_1"}}]}""", "unpriceable_parameter", "messages[0].audio");
+        Refused(
+            """{"model":"m","messages":[{"role":"assistant","audio":{"id":"audio_1"}}]}""",
+            "unpriceable_parameter",
+            "messages[0].audio");
 
     [Theory]
     [InlineData("")]
@@ -129,7 +138,8 @@ public sealed class ChatRequestTests
     [InlineData("{\"model\":\"m\",\"messages\":[{\"\\ud83d\":1}]}")]
     [InlineData("{\"model\":\"m\",\"messages\":[{\"content\":\"a\nb\"}]}")]
     [InlineData("{\"model\":\"m\",\"messages\":[{}],\"x\":NaN}")]
-    public void Text_that_two_parsers_could_read_differently_is_refused(string body) => Refused(body, "malformed_json", param: null, anyParam: true);
+    public void Text_that_two_parsers_could_read_differently_is_refused(string body) =>
+        Refused(body, "malformed_json", param: null, anyParam: true);
 
     [Fact]
     public void Invalid_utf8_is_refused()
@@ -156,7 +166,8 @@ public sealed class ChatRequestTests
         Accepted(Nested(63));
         Refused(Nested(64), "malformed_json", param: null);
 
-        static string Nested(int levels) => $$"""{"model":"m","messages":{{Messages}},"x":{{new string('[', levels)}}{{new string(']', levels)}}}""";
+        static string Nested(int levels) =>
+            $$"""{"model":"m","messages":{{Messages}},"x":{{new string('[', levels)}}{{new string(']', levels)}}}""";
     }
 
     [Fact]
@@ -168,7 +179,8 @@ public sealed class ChatRequestTests
         Refused(Wide(5000, "m5000"), "malformed_json", param: null);
 
         static string Wide(int members, string last) =>
-            $$$"""{"model":"m","messages":{{{Messages}}},"logit_bias":{{{{string.Join(',', Enumerable.Range(0, members).Select(i => $"\"m{i}\":1"))}}},"{{{last}}}":1}}""";
+            $$$"""{"model":"m","messages":{{{Messages}}},"logit_bias":"""
+                + $$$"""{{{{string.Join(',', Enumerable.Range(0, members).Select(i => $"\"m{i}\":1"))}}},"{{{last}}}":1}}""";
     }
 
     [Fact]
@@ -181,7 +193,11 @@ public sealed class ChatRequestTests
     [Fact]
     public void No_mutation_of_a_request_makes_the_reader_throw() => Seeds.ForEach(20_000, random =>
     {
-        var body = Encoding.UTF8.GetBytes("""{"model":"m\u0061","stream":true,"stream_options":{"include_usage":false},"n":2,"messages":[{"content":[{"type":"text","text":"😀"}]}]}""");
+        var body = Encoding.UTF8.GetBytes(
+            """
+            {"model":"m\u0061","stream":true,"stream_options":{"include_usage":false},"n":2,
+            "messages":[{"content":[{"type":"text","text":"😀"}]}]}
+            """.ReplaceLineEndings(""));
         for (var i = random.Next(1, 4); i > 0; i--)
             body[random.Next(body.Length)] = random.Next(3) == 0 ? (byte)random.Next(256) : body[random.Next(body.Length)];
         var length = random.Next(3) == 0 ? random.Next(body.Length) : body.Length;

@@ -18,13 +18,24 @@ public sealed class ChatUsageTests
             """);
 
         Assert.Null(read.Reason);
-        AssertMeters(read, (Meter.Input, 60), (Meter.CachedInput, 30), (Meter.AudioInput, 10), (Meter.Output, 25), (Meter.Reasoning, 20), (Meter.AudioOutput, 5));
+        AssertMeters(
+            read,
+            (Meter.Input, 60),
+            (Meter.CachedInput, 30),
+            (Meter.AudioInput, 10),
+            (Meter.Output, 25),
+            (Meter.Reasoning, 20),
+            (Meter.AudioOutput, 5));
     }
 
     [Fact]
     public void Null_details_and_unknown_members_are_no_news()
     {
-        var read = Read("""{"prompt_tokens":7,"completion_tokens":0,"total_tokens":7,"prompt_tokens_details":null,"queue_time":0.12,"x":[{"prompt_tokens":9}]}""");
+        var read = Read(
+            """
+            {"prompt_tokens":7,"completion_tokens":0,"total_tokens":7,"prompt_tokens_details":null,"queue_time":0.12,
+            "x":[{"prompt_tokens":9}]}
+            """.ReplaceLineEndings(""));
         Assert.Null(read.Reason);
         AssertMeters(read, (Meter.Input, 7));
     }
@@ -46,7 +57,8 @@ public sealed class ChatUsageTests
     [Fact]
     public void Reasoning_beside_completion_is_no_contradiction()
     {
-        var read = Read("""{"prompt_tokens":10,"completion_tokens":5,"total_tokens":315,"completion_tokens_details":{"reasoning_tokens":300}}""");
+        var read = Read(
+            """{"prompt_tokens":10,"completion_tokens":5,"total_tokens":315,"completion_tokens_details":{"reasoning_tokens":300}}""");
         Assert.Null(read.Reason);
         AssertMeters(read, (Meter.Input, 10), (Meter.Output, 5), (Meter.Reasoning, 300));
     }
@@ -62,7 +74,11 @@ public sealed class ChatUsageTests
     [Fact]
     public void A_detail_larger_than_the_whole_costs_the_plain_rate()
     {
-        var read = Read("""{"prompt_tokens":10,"completion_tokens":5,"prompt_tokens_details":{"cached_tokens":11},"completion_tokens_details":{"reasoning_tokens":6}}""");
+        var read = Read(
+            """
+            {"prompt_tokens":10,"completion_tokens":5,"prompt_tokens_details":{"cached_tokens":11},
+            "completion_tokens_details":{"reasoning_tokens":6}}
+            """.ReplaceLineEndings(""));
         Assert.Equal(ProviderUsage.DetailsExceedWhole, read.Reason);
         AssertMeters(read, (Meter.Input, 10), (Meter.Output, 5));
     }
@@ -70,7 +86,8 @@ public sealed class ChatUsageTests
     [Theory]
     [InlineData("""{"prompt_tokens":-1,"completion_tokens":5}""", ProviderUsage.Negative)]
     [InlineData("""{"prompt_tokens":1,"completion_tokens":5,"prompt_tokens_details":{"cached_tokens":-5}}""", ProviderUsage.Negative)]
-    [InlineData("""{"prompt_tokens":1000000000000000000,"completion_tokens":1000000000000000000,"total_tokens":2000000000000000000}""", ProviderUsage.Absurd)]
+    [InlineData("""{"prompt_tokens":1000000000000000000,"completion_tokens":1000000000000000000,"total_tokens":2000000000000000000}""",
+        ProviderUsage.Absurd)]
     [InlineData("""{"prompt_tokens":99999999999999999999,"completion_tokens":5}""", ProviderUsage.Malformed)]
     [InlineData("""{"prompt_tokens":1.5,"completion_tokens":5}""", ProviderUsage.Malformed)]
     [InlineData("""{"prompt_tokens":"1","completion_tokens":5}""", ProviderUsage.Malformed)]
@@ -102,9 +119,10 @@ public sealed class ChatUsageTests
         var (prompt, completion, beyond) = (Some() + 1, Some(), random.Next(2) * Some());
         var read = Read($$$"""
             {"prompt_tokens":{{{prompt}}},"completion_tokens":{{{completion}}},"total_tokens":{{{prompt + completion + beyond}}},
-             "prompt_tokens_details":{"cached_tokens":{{{Some()}}},"audio_tokens":{{{Some()}}},"image_tokens":{{{Some()}}},"cache_write_tokens":{{{Some()}}}},
+             "prompt_tokens_details":{"cached_tokens":{{{Some()}}},
+                "audio_tokens":{{{Some()}}},"image_tokens":{{{Some()}}},"cache_write_tokens":{{{Some()}}}},
              "completion_tokens_details":{"reasoning_tokens":{{{Some()}}},"audio_tokens":{{{Some()}}},"image_tokens":{{{Some()}}}}}
-            """);
+            """.Unwrapped());
         Assert.Equal(prompt, Input(read.Usage!));
         Assert.Equal(completion + beyond, Output(read.Usage!));
     });
@@ -112,7 +130,10 @@ public sealed class ChatUsageTests
     [Fact]
     public void No_bytes_make_the_reader_throw() => Seeds.ForEach(20_000, random =>
     {
-        var json = Encoding.UTF8.GetBytes("""{"prompt_tokens":100,"completion_tokens":50,"total_tokens":150,"prompt_tokens_details":{"cached_tokens":30},"x":"\ud83d\u00e9"}""");
+        var json = Encoding.UTF8.GetBytes(
+            """
+            {"prompt_tokens":100,"completion_tokens":50,"total_tokens":150,"prompt_tokens_details":{"cached_tokens":30},"x":"\ud83d\u00e9"}
+            """.ReplaceLineEndings(""));
         for (var i = random.Next(1, 4); i > 0; i--)
             json[random.Next(json.Length)] = random.Next(2) == 0 ? (byte)random.Next(256) : json[random.Next(json.Length)];
         var read = ChatUsage.Read(json.AsSpan(0, random.Next(3) == 0 ? random.Next(json.Length) : json.Length));
@@ -122,7 +143,15 @@ public sealed class ChatUsageTests
     [Fact]
     public void Meters_without_a_price_are_charged_as_plain_input_and_output()
     {
-        var usage = new Usage { [Meter.Input] = 1, [Meter.AudioInput] = 2, [Meter.ImageInput] = 4, [Meter.Output] = 8, [Meter.AudioOutput] = 16, [Meter.ImageOutput] = 32 };
+        var usage = new Usage
+        {
+            [Meter.Input] = 1,
+            [Meter.AudioInput] = 2,
+            [Meter.ImageInput] = 4,
+            [Meter.Output] = 8,
+            [Meter.AudioOutput] = 16,
+            [Meter.ImageOutput] = 32,
+        };
         var reading = new MeterReading(usage, false, null, null);
         var text = new Prices { Input = UpperBoundTests.Usd("1"), Output = UpperBoundTests.Usd("2") };
         var speaking = text with { AudioInput = UpperBoundTests.Usd("10"), AudioOutput = UpperBoundTests.Usd("20") };
@@ -133,9 +162,15 @@ public sealed class ChatUsageTests
     }
 
     internal static long Input(Usage usage) =>
-        usage[Meter.Input] + usage[Meter.CachedInput] + usage[Meter.CacheWrite5m] + usage[Meter.CacheWrite1h] + usage[Meter.AudioInput] + usage[Meter.ImageInput];
+        usage[Meter.Input]
+            + usage[Meter.CachedInput]
+            + usage[Meter.CacheWrite5m]
+            + usage[Meter.CacheWrite1h]
+            + usage[Meter.AudioInput]
+            + usage[Meter.ImageInput];
 
-    internal static long Output(Usage usage) => usage[Meter.Output] + usage[Meter.Reasoning] + usage[Meter.AudioOutput] + usage[Meter.ImageOutput];
+    internal static long Output(Usage usage) =>
+        usage[Meter.Output] + usage[Meter.Reasoning] + usage[Meter.AudioOutput] + usage[Meter.ImageOutput];
 
     static ProviderUsage Read(string json) => ChatUsage.Read(Encoding.UTF8.GetBytes(json));
 

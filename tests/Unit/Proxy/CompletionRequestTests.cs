@@ -17,8 +17,12 @@ public sealed class CompletionRequestTests
     [InlineData("[[15339],[499,2],[7]]", 3)]
     public void Each_prompt_has_its_own_choices(string prompt, int prompts)
     {
-        var request = Accepted($$"""{"n":3,"best_of":3,"model":"m","prompt":{{prompt}},"max_tokens":50,"stream":true,"stream_options":{"include_usage":true},"suffix":"x","logprobs":5}""");
-        Assert.Equal(("m", 3 * prompts, 50, true, true, null), (request.Model, request.Choices, request.MaxTokens, request.Stream, request.WantsUsage, request.EchoedTokens));
+        var request = Accepted(
+            $$"""{"n":3,"best_of":3,"model":"m","prompt":{{prompt}},"max_tokens":50,"stream":true,"stream_options":"""
+                + $$"""{"include_usage":true},"suffix":"x","logprobs":5}""");
+        Assert.Equal(
+            ("m", 3 * prompts, 50, true, true, null),
+            (request.Model, request.Choices, request.MaxTokens, request.Stream, request.WantsUsage, request.EchoedTokens));
     }
 
     [Fact]
@@ -63,26 +67,33 @@ public sealed class CompletionRequestTests
     [Theory]
     [InlineData("""{"model":"x","prompt":"p"}""", """{"model":"up-1","prompt":"p","max_tokens":9}""")]
     [InlineData("""{"model":"up-1","prompt":"p","max_tokens":null}""", """{"model":"up-1","prompt":"p","max_tokens":9}""")]
-    [InlineData("""{"model":"up-1","prompt":[1, 2],"max_tokens":9,"echo":true,"logprobs":0}""", """{"model":"up-1","prompt":[1, 2],"max_tokens":9,"echo":true,"logprobs":0}""")]
-    [InlineData("""{"model":"up-1","prompt":"p","max_tokens":90,"stream":true}""", """{"model":"up-1","prompt":"p","max_tokens":9,"stream":true,"stream_options":{"include_usage":true}}""")]
+    [InlineData("""{"model":"up-1","prompt":[1, 2],"max_tokens":9,"echo":true,"logprobs":0}""",
+        """{"model":"up-1","prompt":[1, 2],"max_tokens":9,"echo":true,"logprobs":0}""")]
+    [InlineData("""{"model":"up-1","prompt":"p","max_tokens":90,"stream":true}""",
+        """{"model":"up-1","prompt":"p","max_tokens":9,"stream":true,"stream_options":{"include_usage":true}}""")]
     [InlineData("""{"stream_options":{"include_usage":false},"stream":true,"model":"up-1","prompt":"p"}""",
         """{"stream_options":{"include_usage":true},"stream":true,"model":"up-1","prompt":"p","max_tokens":9}""")]
     public void Only_what_must_change_is_changed(string body, string expected) =>
-        Assert.Equal(expected, Encoding.UTF8.GetString(Accepted(body).Rewrite(Encoding.UTF8.GetBytes(body), "up-1", 9, injectUsage: true).Span));
+        Assert.Equal(
+            expected,
+            Encoding.UTF8.GetString(Accepted(body).Rewrite(Encoding.UTF8.GetBytes(body), "up-1", 9, injectUsage: true).Span));
 
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
     public void A_stream_is_relayed_as_in_chat(bool wantsUsage)
     {
-        var body = Encoding.UTF8.GetBytes($$$"""{"model":"m","prompt":["x","y"],"stream":true,"stream_options":{"include_usage":{{{(wantsUsage ? "true" : "false")}}}}}""");
+        var body = Encoding.UTF8.GetBytes(
+            $$$"""{"model":"m","prompt":["x","y"],"stream":true,"stream_options":"""
+                + $$$"""{"include_usage":{{{(wantsUsage ? "true" : "false")}}}}}""");
         var words = """
             data: {"id":"c","object":"text_completion","choices":[{"index":0,"text":"a b","finish_reason":null}]}
 
-            data: {"id":"c","object":"text_completion","choices":[{"index":0,"text":"","finish_reason":"stop"},{"index":1,"text":"c","finish_reason":"length"}]}
+            data: {"id":"c","object":"text_completion","choices":[{"index":0,"text":"","finish_reason":"stop"},
+                {"index":1,"text":"c","finish_reason":"length"}]}
 
 
-            """.ReplaceLineEndings("\n");
+            """.Unwrapped().ReplaceLineEndings("\n");
         var usage = """data: {"id":"c","choices":[],"usage":{"prompt_tokens":2,"completion_tokens":3}}""";
         using var relay = Wires.Completions.NewRelay(Accepted(Encoding.UTF8.GetString(body)));
         var sent = new ArrayBufferWriter<byte>();
@@ -92,7 +103,9 @@ public sealed class CompletionRequestTests
         Assert.Equal((true, true, 3), (relay.IsDone, relay.IsWhole, relay.Meter.DeliveredTokens));
 
         relay.WriteTail(sent, relay.Meter.Settle(body).Usage, new Money(1230));
-        Assert.Equal(words + (wantsUsage ? usage.Replace("3}}", "3,\"cost\":\"0.00000123\"}}", StringComparison.Ordinal) + "\n\n" : "") + "data: [DONE]\n\n", Encoding.UTF8.GetString(sent.WrittenSpan));
+        Assert.Equal(words
+            + (wantsUsage ? usage.Replace("3}}", "3,\"cost\":\"0.00000123\"}}", StringComparison.Ordinal) + "\n\n" : "")
+            + "data: [DONE]\n\n", Encoding.UTF8.GetString(sent.WrittenSpan));
     }
 
     internal static CompletionRequest Accepted(string body)

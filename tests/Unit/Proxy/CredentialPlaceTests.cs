@@ -46,7 +46,9 @@ public sealed class CredentialPlaceTests
         Assert.Equal(expected, inQuery);
     }
 
-    static string? Find(HttpRequest request) => Permit.TryFindCredential(request, out var credential, out _, out _) ? credential.ToString() : null;
+    static string? Find(HttpRequest request) =>
+        Permit.TryFindCredential(request, out var credential, out _, out _) ? credential.ToString() : null;
 
-    static HttpRequest Request(string path, string query) => new DefaultHttpContext { Request = { Path = path, QueryString = new(query) } }.Request;
+    static HttpRequest Request(string path, string query) =>
+        new DefaultHttpContext { Request = { Path = path, QueryString = new(query) } }.Request;
 }

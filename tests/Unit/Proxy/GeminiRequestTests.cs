@@ -14,12 +14,15 @@ public sealed class GeminiRequestTests
     public void Reads_what_decides_the_cost_of_a_request()
     {
         var request = Accepted("""
-            {"contents":[{"role":"user","parts":[{"text":"a"},{"inlineData":{"mimeType":"image/png","data":"AAAA"}},{"fileData":{"fileUri":"https://x/y","mimeType":"image/jpeg"}}]},
+            {"contents":[{"role":"user","parts":[{"text":"a"},{"inlineData":{"mimeType":"image/png","data":"AAAA"}},
+                {"fileData":{"fileUri":"https://x/y","mimeType":"image/jpeg"}}]},
              {"role":"model","parts":[{"functionCall":{"name":"f","args":{"model":1}},"thoughtSignature":"x"}]},
-             {"role":"user","parts":[{"functionResponse":{"name":"f","response":{"ok":true},"parts":[{"inlineData":{"mimeType":"image/webp","data":"AAAA"}}]}}]}],
+             {"role":"user","parts":[{"functionResponse":{"name":"f","response":{"ok":true},
+                "parts":[{"inlineData":{"mimeType":"image/webp","data":"AAAA"}}]}}]}],
              "systemInstruction":{"parts":[{"text":"b"}]},"tools":[{"functionDeclarations":[{"name":"f"}]}],
-             "generationConfig":{"candidateCount":2,"maxOutputTokens":40,"responseModalities":["TEXT"],"thinkingConfig":{"thinkingBudget":99}},"safetySettings":[]}
-            """, new("provider/gemini-x", Stream: true, Sse: true));
+             "generationConfig":{"candidateCount":2,"maxOutputTokens":40,"responseModalities":["TEXT"],
+                "thinkingConfig":{"thinkingBudget":99}},"safetySettings":[]}
+            """.Unwrapped(), new("provider/gemini-x", Stream: true, Sse: true));
 
         Assert.Equal(("provider/gemini-x", true, false, true), (request.Model, request.Stream, request.StreamsAsArray, request.WantsUsage));
         Assert.Equal((2, 40, 4, 3, true), (request.Choices, request.MaxTokens, request.Messages, request.Images, request.HasTools));
@@ -31,8 +34,9 @@ public sealed class GeminiRequestTests
     {
         var request = Accepted("""
             {"system_instruction":{"parts":{"text":"b"}},"contents":{"parts":{"inline_data":{"mime_type":"image/png","data":"AAAA"}}},
-             "tools":{"function_declarations":[{"name":"f"}]},"generation_config":{"max_output_tokens":7,"candidate_count":2,"response_modalities":"TEXT"}}
-            """);
+             "tools":{"function_declarations":[{"name":"f"}]},"generation_config":{"max_output_tokens":7,"candidate_count":2,
+                "response_modalities":"TEXT"}}
+            """.Unwrapped());
 
         Assert.Equal((2, 7, 2, 1, true), (request.Choices, request.MaxTokens, request.Messages, request.Images, request.HasTools));
     }
@@ -49,7 +53,8 @@ public sealed class GeminiRequestTests
     [InlineData("""{"generationConfig":{"candidateCount":9}}""", "generationConfig.candidateCount")]
     [InlineData("""{"generationConfig":[]}""", "generationConfig")]
     [InlineData("""{"model":"models/dearer"}""", "model")]
-    public void What_two_servers_could_read_differently_is_refused(string members, string param) => Refused(With(members), "invalid_value", param);
+    public void What_two_servers_could_read_differently_is_refused(string members, string param) =>
+        Refused(With(members), "invalid_value", param);
 
     [Theory]
     [InlineData("""{"cachedContent":"cachedContents/1"}""", "cachedContent")]
@@ -77,7 +82,10 @@ public sealed class GeminiRequestTests
     [InlineData("""{"inlineData":{"mimeType":"image/png"},"mediaResolution":{"numTokens":99999}}""", "numTokens")]
     [InlineData("""{"functionResponse":{"name":"f","parts":[{"inlineData":{"mimeType":"video/mp4"}}]}}""", "inlineData")]
     public void A_part_that_has_no_price_is_refused(string part, string param) =>
-        Refused($$"""{"contents":[{"parts":[]},{"parts":[{"text":"a"},{{part}}]}]}""", "unpriceable_parameter", $"contents[1].parts[1].{param}");
+        Refused(
+            $$"""{"contents":[{"parts":[]},{"parts":[{"text":"a"},{{part}}]}]}""",
+            "unpriceable_parameter",
+            $"contents[1].parts[1].{param}");
 
     [Theory]
     [InlineData("""{}""", "missing_field", "contents")]
@@ -89,21 +97,28 @@ public sealed class GeminiRequestTests
     [Theory]
     [InlineData("tunedModels/mine")]
     [InlineData("")]
-    public void A_model_without_price_or_name_is_refused(string model) => Assert.False(Wires.Gemini.TryRead(Encoding.UTF8.GetBytes(With("{}")), new(model, false, false), out _, out _));
+    public void A_model_without_price_or_name_is_refused(string model) =>
+        Assert.False(Wires.Gemini.TryRead(Encoding.UTF8.GetBytes(With("{}")), new(model, false, false), out _, out _));
 
     [Theory]
     [InlineData("""{"contents":[]}""", """{"contents":[],"generationConfig":{"maxOutputTokens":5}}""")]
     [InlineData("""{"contents":[],"generationConfig":null}""", """{"contents":[],"generationConfig":{"maxOutputTokens":5}}""")]
     [InlineData("""{"generationConfig":{ },"contents":[]}""", """{"generationConfig":{"maxOutputTokens":5 },"contents":[]}""")]
-    [InlineData("""{"generation_config":{"topK":1},"contents":[]}""", """{"generation_config":{"maxOutputTokens":5,"topK":1},"contents":[]}""")]
-    [InlineData("""{"generationConfig":{"max_output_tokens":9},"contents":[]}""", """{"generationConfig":{"max_output_tokens":5},"contents":[]}""")]
-    [InlineData("""{"generationConfig":{"maxOutputTokens":null},"contents":[]}""", """{"generationConfig":{"maxOutputTokens":5},"contents":[]}""")]
-    [InlineData("""{"generationConfig":{"maxOutputTokens":5},"contents":[]}""", """{"generationConfig":{"maxOutputTokens":5},"contents":[]}""")]
+    [InlineData("""{"generation_config":{"topK":1},"contents":[]}""",
+        """{"generation_config":{"maxOutputTokens":5,"topK":1},"contents":[]}""")]
+    [InlineData("""{"generationConfig":{"max_output_tokens":9},"contents":[]}""",
+        """{"generationConfig":{"max_output_tokens":5},"contents":[]}""")]
+    [InlineData("""{"generationConfig":{"maxOutputTokens":null},"contents":[]}""",
+        """{"generationConfig":{"maxOutputTokens":5},"contents":[]}""")]
+    [InlineData("""{"generationConfig":{"maxOutputTokens":5},"contents":[]}""",
+        """{"generationConfig":{"maxOutputTokens":5},"contents":[]}""")]
     public void The_limit_that_was_reserved_becomes_the_requests(string body, string sent)
     {
         body = body.Replace("[]", Contents, StringComparison.Ordinal);
         var request = Accepted(body);
-        Assert.Equal(sent.Replace("[]", Contents, StringComparison.Ordinal), Encoding.UTF8.GetString(request.Rewrite(Encoding.UTF8.GetBytes(body), "m", 5, true).Span));
+        Assert.Equal(
+            sent.Replace("[]", Contents, StringComparison.Ordinal),
+            Encoding.UTF8.GetString(request.Rewrite(Encoding.UTF8.GetBytes(body), "m", 5, true).Span));
     }
 
     [Theory]
@@ -134,23 +149,31 @@ public sealed class GeminiRequestTests
     [InlineData("gemini-x", false, "/v1beta/models/gemini-x:generateContent")]
     [InlineData("models/gemini-x", true, "/v1beta/models/gemini-x:streamGenerateContent?alt=sse")]
     [InlineData("a b?c", false, "/v1beta/models/a%20b%3Fc:generateContent")]
-    public void The_providers_address_names_its_own_model(string model, bool stream, string path) => Assert.Equal(path, Wires.Gemini.Path(model, stream));
+    public void The_providers_address_names_its_own_model(string model, bool stream, string path) =>
+        Assert.Equal(path, Wires.Gemini.Path(model, stream));
 
     [Fact]
     public void A_count_of_a_whole_request_names_the_providers_model()
     {
-        var body = Encoding.UTF8.GetBytes("""{"generateContentRequest":{"contents":[{"parts":[{"text":"one two"}]}],"model":"models/mine"}}""");
+        var body =
+            Encoding.UTF8.GetBytes("""{"generateContentRequest":{"contents":[{"parts":[{"text":"one two"}]}],"model":"models/mine"}}""");
         var request = CountRequest.Read(body);
 
         Assert.Equal(2, TokenEstimate.OfRequest(request.Counted(body).Span));
-        Assert.Equal("models/theirs", JsonDocument.Parse(request.Rewrite(body, "theirs")).RootElement.GetProperty("generateContentRequest").GetProperty("model").GetString());
+        Assert.Equal("models/theirs", JsonDocument.Parse(request.Rewrite(body, "theirs")).RootElement
+            .GetProperty("generateContentRequest")
+            .GetProperty("model")
+            .GetString());
     }
 
-    static string With(string members) => members == "{}" ? $$"""{"contents":{{Contents}}}""" : $$"""{"contents":{{Contents}},{{members[1..]}}""";
+    static string With(string members) =>
+        members == "{}" ? $$"""{"contents":{{Contents}}}""" : $$"""{"contents":{{Contents}},{{members[1..]}}""";
 
     static ModelRequest Accepted(string body, RequestTarget? target = null)
     {
-        Assert.True(Wires.Gemini.TryRead(Encoding.UTF8.GetBytes(body), target ?? new("m", false, false), out var request, out var problem), problem?.Message);
+        Assert.True(
+            Wires.Gemini.TryRead(Encoding.UTF8.GetBytes(body), target ?? new("m", false, false), out var request, out var problem),
+            problem?.Message);
         return request;
     }
 

@@ -12,19 +12,30 @@ namespace LlmGateway.UnitTests.Proxy;
 
 public sealed class GeminiStreamTests
 {
-    const string Recorded = """
-        data: {"candidates": [{"content": {"parts": [{"text": "Let me ","thought": true}],"role": "model"},"index": 0}],"usageMetadata": {"promptTokenCount": 7,"totalTokenCount": 9,"thoughtsTokenCount": 2},"modelVersion": "gemini-x","responseId": "r-1"}
+    static readonly string Recorded = """
+        data: {"candidates": [{"content": {"parts": [{"text": "Let me ","thought": true}],"role": "model"},"index": 0}],
+            "usageMetadata": {"promptTokenCount": 7,"totalTokenCount": 9,"thoughtsTokenCount": 2},"modelVersion": "gemini-x",
+            "responseId": "r-1"}
 
-        data: {"candidates": [{"content": {"parts": [{"thought": true,"text": "see","thoughtSignature":"c2ln"}],"role": "model"},"index": 0}],"usageMetadata": {"promptTokenCount": 7,"totalTokenCount": 11,"thoughtsTokenCount": 4},"modelVersion": "gemini-x","responseId": "r-1"}
+        data: {"candidates": [{"content": {"parts": [{"thought": true,"text": "see","thoughtSignature":"c2ln"}],"role": "model"},
+            "index": 0}],"usageMetadata": {"promptTokenCount": 7,"totalTokenCount": 11,"thoughtsTokenCount": 4},"modelVersion": "gemini-x",
+            "responseId": "r-1"}
 
-        data: {"candidates": [{"content": {"parts": [{"text": "Grüße \"da\"\n"},{"text":"\ud83d\ude00"}],"role": "model"},"index": 0}],"usageMetadata": {"promptTokenCount": 7,"candidatesTokenCount": 5,"totalTokenCount": 16,"thoughtsTokenCount": 4},"modelVersion": "gemini-x","responseId": "r-1"}
+        data: {"candidates": [{"content": {"parts": [{"text": "Grüße \"da\"\n"},{"text":"\ud83d\ude00"}],"role": "model"},"index": 0}],
+            "usageMetadata": {"promptTokenCount": 7,"candidatesTokenCount": 5,"totalTokenCount": 16,"thoughtsTokenCount": 4},
+            "modelVersion": "gemini-x","responseId": "r-1"}
 
-        data: {"candidates": [{"content": {"parts": [{"thoughtSignature": "c2Vh","functionCall": {"args": {"city": "Köln","n":[1,{}]},"name": "get.weather"}},{"functionCall": {"name": "now","id": "fc-2"}}],"role": "model"},"index": 0}],"usageMetadata": {"promptTokenCount": 7,"candidatesTokenCount": 9,"totalTokenCount": 20,"thoughtsTokenCount": 4},"modelVersion": "gemini-x","responseId": "r-1"}
+        data: {"candidates": [{"content": 
+            {"parts": [{"thoughtSignature": "c2Vh","functionCall": {"args": {"city": "Köln","n":[1,{}]},"name": "get.weather"}},
+            {"functionCall": {"name": "now","id": "fc-2"}}],"role": "model"},"index": 0}],"usageMetadata": {"promptTokenCount": 7,
+            "candidatesTokenCount": 9,"totalTokenCount": 20,"thoughtsTokenCount": 4},"modelVersion": "gemini-x","responseId": "r-1"}
 
-        data: {"candidates": [{"content": {"parts": [{"text": ""}],"role": "model"},"finishReason": "STOP","index": 0}],"usageMetadata": {"promptTokenCount": 7,"candidatesTokenCount": 9,"totalTokenCount": 20,"thoughtsTokenCount": 4},"modelVersion": "gemini-x","responseId": "r-1"}
+        data: {"candidates": [{"content": {"parts": [{"text": ""}],"role": "model"},"finishReason": "STOP","index": 0}],
+            "usageMetadata": {"promptTokenCount": 7,"candidatesTokenCount": 9,"totalTokenCount": 20,"thoughtsTokenCount": 4},
+            "modelVersion": "gemini-x","responseId": "r-1"}
 
 
-        """;
+        """.Unwrapped();
 
     static readonly Usage Settled = Usage.From([5, 2, 0, 0, 9, 4]);
     static readonly Money Cost = new(1230);
@@ -52,7 +63,7 @@ public sealed class GeminiStreamTests
     [Fact]
     public void A_stream_that_is_passed_differs_in_nothing_but_the_cost_in_its_last_usage() => Seeds.ForEach(300, random =>
     {
-        var sent = Relay(Wires.Gemini.NewRelay(Request(sse: true)), Recorded, random);
+        var sent = StreamRelay(Wires.Gemini.NewRelay(Request(sse: true)), Recorded, random);
         var last = Recorded.LastIndexOf("\"thoughtsTokenCount\": 4}", StringComparison.Ordinal) + "\"thoughtsTokenCount\": 4".Length;
         Assert.Equal(Recorded.Insert(last, ",\"cost\":\"0.00000123\""), sent);
     });
@@ -71,7 +82,7 @@ public sealed class GeminiStreamTests
     [Fact]
     public void Without_events_the_stream_is_one_array() => Seeds.ForEach(300, random =>
     {
-        var array = JsonDocument.Parse(Relay(Wires.Gemini.NewRelay(Request(sse: false)), Recorded, random)).RootElement;
+        var array = JsonDocument.Parse(StreamRelay(Wires.Gemini.NewRelay(Request(sse: false)), Recorded, random)).RootElement;
         Assert.Equal(5, array.GetArrayLength());
         Assert.Equal("0.00000123", array[4].GetProperty("usageMetadata").GetProperty("cost").GetString());
     });
@@ -83,7 +94,10 @@ public sealed class GeminiStreamTests
     {
         using var relay = Wires.Gemini.NewRelay(Request(sse));
         var sent = new ArrayBufferWriter<byte>();
-        Push(relay, """{"candidates":[{"index":0,"content":{"parts":[{"text":"a"}]}},{"index":1,"content":{"parts":[{"text":"b"}]}}]}""", sent);
+        Push(
+            relay,
+            """{"candidates":[{"index":0,"content":{"parts":[{"text":"a"}]}},{"index":1,"content":{"parts":[{"text":"b"}]}}]}""",
+            sent);
         Push(relay, """{"candidates":[{"index":0,"finishReason":"STOP"}]}""", sent);
         Assert.False(relay.IsWhole);
         Push(relay, """{"candidates":[{"index":1,"finishReason":"MAX_TOKENS"}]}""", sent);
@@ -94,7 +108,10 @@ public sealed class GeminiStreamTests
     [Fact]
     public void A_refused_prompt_is_an_answer_that_was_withheld()
     {
-        var (events, reader) = Read("data: {\"promptFeedback\":{\"blockReason\":\"SAFETY\"},\"usageMetadata\":{\"promptTokenCount\":9,\"totalTokenCount\":9}}\n\n"u8.ToArray(), new(1));
+        var (events, reader) = Read(
+            "data: {\"promptFeedback\":{\"blockReason\":\"SAFETY\"},\"usageMetadata\":{\"promptTokenCount\":9,\"totalTokenCount\":9}}\n\n"u8
+                .ToArray(),
+            new(1));
         Assert.Contains(AnswerEvent.Finished(StopReason.Filtered), events);
         Assert.True(reader.IsFinished);
     }
@@ -127,7 +144,7 @@ public sealed class GeminiStreamTests
 
         using var passed = Wires.Gemini.NewRelay(Request(sse: false));
         using var translated = new TranslatedRelay(Wires.Gemini, Wires.Gemini, Head(sse: false));
-        foreach (var relay in (Relay[])[passed, translated])
+        foreach (var relay in (StreamRelay[])[passed, translated])
         {
             sent = new();
             Push(relay, """{"candidates":[{"content":{"parts":[{"text":"a"}]}}]}""", sent);
@@ -148,7 +165,7 @@ public sealed class GeminiStreamTests
 
         var (events, _) = Read(bytes, random);
         new GeminiReader().ReadWhole(bytes, []);
-        foreach (var relay in (Relay[])[Wires.Gemini.NewRelay(Request(sse: random.Next(2) == 0)), new TranslatedRelay(Wires.Gemini, Wires.Gemini, Head(sse: true))])
+        foreach (var relay in (StreamRelay[])[Wires.Gemini.NewRelay(Request(sse: random.Next(2) == 0)), new TranslatedRelay(Wires.Gemini, Wires.Gemini, Head(sse: true))])
             using (relay)
             {
                 var sent = new ArrayBufferWriter<byte>();
@@ -170,12 +187,23 @@ public sealed class GeminiStreamTests
     {
         AnswerEvent[] said =
         [
-            new(AnswerEventKind.Start, Id: "r-9"), new(AnswerEventKind.Reasoning, "hm"), new(AnswerEventKind.Signature, "c2ln"), AnswerEvent.Words("a\u00e9\"\n😀"),
-            AnswerEvent.Call(0, "c0", "f", "c2Vh"), AnswerEvent.Call(1, "c1", "g"), AnswerEvent.Arguments(0, "{\"a\":"), AnswerEvent.Arguments(1, "{}"), AnswerEvent.Arguments(0, "[1]}"),
+            new(AnswerEventKind.Start, Id: "r-9"),
+            new(AnswerEventKind.Reasoning, "hm"),
+            new(AnswerEventKind.Signature, "c2ln"),
+            AnswerEvent.Words("a\u00e9\"\n😀"),
+            AnswerEvent.Call(0, "c0", "f", "c2Vh"),
+            AnswerEvent.Call(1, "c1", "g"),
+            AnswerEvent.Arguments(0, "{\"a\":"),
+            AnswerEvent.Arguments(1, "{}"),
+            AnswerEvent.Arguments(0, "[1]}"),
         ];
         AnswerEvent[] understood =
         [
-            .. said[..4], AnswerEvent.Call(0, "c0", "f", "c2Vh"), AnswerEvent.Arguments(0, "{\"a\":[1]}"), AnswerEvent.Call(1, "c1", "g"), AnswerEvent.Arguments(1, "{}"),
+            .. said[..4],
+            AnswerEvent.Call(0, "c0", "f", "c2Vh"),
+            AnswerEvent.Arguments(0, "{\"a\":[1]}"),
+            AnswerEvent.Call(1, "c1", "g"),
+            AnswerEvent.Arguments(1, "{}"),
             AnswerEvent.Finished(StopReason.ToolCalls),
         ];
         var stop = AnswerEvent.Finished(StopReason.ToolCalls);
@@ -194,7 +222,9 @@ public sealed class GeminiStreamTests
         Assert.True(new GeminiReader().ReadWhole(whole.WrittenSpan, events));
         Check(events);
         var json = JsonDocument.Parse(whole.WrittenMemory).RootElement;
-        Assert.Equal(("a model", "0.00000123"), (json.GetProperty("modelVersion").GetString(), json.GetProperty("usageMetadata").GetProperty("cost").GetString()));
+        Assert.Equal(
+            ("a model", "0.00000123"),
+            (json.GetProperty("modelVersion").GetString(), json.GetProperty("usageMetadata").GetProperty("cost").GetString()));
 
         void Check(List<AnswerEvent> events)
         {
@@ -207,9 +237,15 @@ public sealed class GeminiStreamTests
     public void A_function_call_that_broke_off_is_not_passed_on()
     {
         var whole = new ArrayBufferWriter<byte>();
-        Wires.Gemini.NewWriter(Head(sse: true)).WriteWhole([AnswerEvent.Call(0, "c", "f"), AnswerEvent.Arguments(0, "{\"a\":"), AnswerEvent.Finished(StopReason.Length)], Settled, Cost, whole);
+        Wires.Gemini.NewWriter(Head(sse: true)).WriteWhole(
+            [AnswerEvent.Call(0, "c", "f"), AnswerEvent.Arguments(0, "{\"a\":"), AnswerEvent.Finished(StopReason.Length)],
+            Settled,
+            Cost,
+            whole);
         var candidate = JsonDocument.Parse(whole.WrittenMemory).RootElement.GetProperty("candidates")[0];
-        Assert.Equal((0, "MAX_TOKENS"), (candidate.GetProperty("content").GetProperty("parts").GetArrayLength(), candidate.GetProperty("finishReason").GetString()));
+        Assert.Equal(
+            (0, "MAX_TOKENS"),
+            (candidate.GetProperty("content").GetProperty("parts").GetArrayLength(), candidate.GetProperty("finishReason").GetString()));
     }
 
     [Fact]
@@ -235,9 +271,15 @@ public sealed class GeminiStreamTests
         var json = JsonDocument.Parse(body.WrittenMemory).RootElement;
         var error = json.GetProperty("error");
 
-        Assert.Equal((status, name, "Why."), (error.GetProperty("code").GetInt32(), error.GetProperty("status").GetString(), error.GetProperty("message").GetString()));
-        Assert.Contains(error.GetProperty("details").EnumerateArray(), detail => detail.TryGetProperty("retryDelay", out var delay) && delay.GetString() == "3s");
-        Assert.Equal(("some_code", "req_1", "field"), (json.GetProperty("code").GetString(), json.GetProperty("requestId").GetString(), json.GetProperty("param").GetString()));
+        Assert.Equal(
+            (status, name, "Why."),
+            (error.GetProperty("code").GetInt32(), error.GetProperty("status").GetString(), error.GetProperty("message").GetString()));
+        Assert.Contains(
+            error.GetProperty("details").EnumerateArray(),
+            detail => detail.TryGetProperty("retryDelay", out var delay) && delay.GetString() == "3s");
+        Assert.Equal(
+            ("some_code", "req_1", "field"),
+            (json.GetProperty("code").GetString(), json.GetProperty("requestId").GetString(), json.GetProperty("param").GetString()));
     }
 
     static (List<AnswerEvent> Events, GeminiReader Reader) Read(byte[] stream, Random random)
@@ -262,7 +304,7 @@ public sealed class GeminiStreamTests
         return events;
     }
 
-    static string Relay(Relay relay, string stream, Random random)
+    static string StreamRelay(StreamRelay relay, string stream, Random random)
     {
         using (relay)
         {
@@ -275,7 +317,7 @@ public sealed class GeminiStreamTests
         }
     }
 
-    static void Push(Relay relay, string chunk, ArrayBufferWriter<byte> sent) => relay.Push(Encoding.UTF8.GetBytes($"data: {chunk}\r\n\r\n"), sent);
+    static void Push(StreamRelay relay, string chunk, ArrayBufferWriter<byte> sent) => relay.Push(Encoding.UTF8.GetBytes($"data: {chunk}\r\n\r\n"), sent);
 
     static void Pieces(ReadOnlyMemory<byte> bytes, Random random, Action<ReadOnlyMemory<byte>> take)
     {

@@ -16,9 +16,20 @@ public sealed class GeminiTranslationTests
         System = ["Be brief.", "Be kind."],
         Turns =
         [
-            new(Speaker.User, [new TextPart("Look: \"é\""), new ImagePart("image/png", "AAAA", null, ""), new ImagePart("image/jpeg", null, "https://x/y.jpg", "")], ""),
-            new(Speaker.Assistant, [new TextPart("I ask."), new ToolCallPart("c1", "weather", """{"city":"Köln"}""", "c2ln"), new ToolCallPart("c2", "now", "{}")], ""),
-            new(Speaker.User, [new ToolResultPart("c1", "weather", [new TextPart("rain"), new ImagePart("image/png", "BBBB", null, "")], false, ""), new ToolResultPart("c2", "now", [new TextPart("no clock")], true, "")], ""),
+            new(Speaker.User, [
+                new TextPart("Look: \"é\""),
+                new ImagePart("image/png", "AAAA", null, ""),
+                new ImagePart("image/jpeg", null, "https://x/y.jpg", ""),
+            ], ""),
+            new(Speaker.Assistant, [
+                new TextPart("I ask."),
+                new ToolCallPart("c1", "weather", """{"city":"Köln"}""", "c2ln"),
+                new ToolCallPart("c2", "now", "{}"),
+            ], ""),
+            new(Speaker.User, [
+                new ToolResultPart("c1", "weather", [new TextPart("rain"), new ImagePart("image/png", "BBBB", null, "")], false, ""),
+                new ToolResultPart("c2", "now", [new TextPart("no clock")], true, ""),
+            ], ""),
             new(Speaker.Assistant, [new TextPart("It rains.")], ""),
             new(Speaker.User, [new TextPart("Thanks.")], ""),
         ],
@@ -66,37 +77,57 @@ public sealed class GeminiTranslationTests
     public void Thinking_is_asked_for_as_the_model_understands_it(string model, string? level, int? budget, string config)
     {
         var body = Wires.Gemini.Compose(Everything with { Effort = new(level, budget, false, "") }, model, 77, stream: false);
-        Assert.Equal(config, JsonDocument.Parse(body).RootElement.GetProperty("generationConfig").GetProperty("thinkingConfig").GetRawText());
+        Assert.Equal(
+            config,
+            JsonDocument.Parse(body).RootElement.GetProperty("generationConfig").GetProperty("thinkingConfig").GetRawText());
     }
 
     [Fact]
     public void The_third_generation_gets_calls_without_a_seal_marked_as_such()
     {
-        var conversation = Everything with { Turns = [new(Speaker.User, [new TextPart("a")], ""), new(Speaker.Assistant, [new ToolCallPart("c1", "f", "{}"), new ToolCallPart("c2", "f", "{}")], "")] };
+        var conversation = Everything with { Turns =
+        [
+            new(Speaker.User, [new TextPart("a")], ""),
+            new(Speaker.Assistant, [new ToolCallPart("c1", "f", "{}"), new ToolCallPart("c2", "f", "{}")], ""),
+        ] };
         var third = Wires.Gemini.Compose(conversation, "models/gemini-3.1-pro", 7, stream: false);
 
         Assert.Equal(1, Encoding.UTF8.GetString(third).Split("skip_thought_signature_validator").Length - 1);
         Assert.Equal(Show(conversation), Show(Understood(third)));
-        Assert.DoesNotContain("thoughtSignature", Encoding.UTF8.GetString(Wires.Gemini.Compose(conversation, "gemini-2.5-pro", 7, stream: false)), StringComparison.Ordinal);
+        Assert.DoesNotContain(
+            "thoughtSignature",
+            Encoding.UTF8.GetString(Wires.Gemini.Compose(conversation, "gemini-2.5-pro", 7, stream: false)),
+            StringComparison.Ordinal);
     }
 
     [Fact]
     public void Turns_of_one_speaker_become_one()
     {
-        var body = Wires.Gemini.Compose(new() { Turns = [new(Speaker.User, [new TextPart("a")], ""), new(Speaker.User, [new TextPart("b")], "")] }, "m", 7, stream: false);
-        Assert.Equal("""[{"role":"user","parts":[{"text":"a"},{"text":"b"}]}]""", JsonDocument.Parse(body).RootElement.GetProperty("contents").GetRawText());
+        var body = Wires.Gemini.Compose(
+            new() { Turns = [new(Speaker.User, [new TextPart("a")], ""), new(Speaker.User, [new TextPart("b")], "")] },
+            "m",
+            7,
+            stream: false);
+        Assert.Equal(
+            """[{"role":"user","parts":[{"text":"a"},{"text":"b"}]}]""",
+            JsonDocument.Parse(body).RootElement.GetProperty("contents").GetRawText());
     }
 
     [Fact]
     public void Googles_dialect_of_schemas_becomes_JSON_Schema()
     {
-        var conversation = Understood("""
-            {"contents":{"parts":{"text":"a"}},"tools":{"function_declarations":{"name":"f","parameters":{"type":"OBJECT","properties":{"type":{"type":"STRING","nullable":true},
+        var conversation = Understood(Encoding.UTF8.GetBytes("""
+            {"contents":{"parts":{"text":"a"}},"tools":{"function_declarations":{"name":"f",
+                "parameters":{"type":"OBJECT","properties":{"type":{"type":"STRING","nullable":true},
              "any_of":{"type":"ARRAY","items":{"type":"INTEGER"},"min_items":"2"}},"propertyOrdering":["type"],"required":["type"]}}},
              "generationConfig":{"response_mime_type":"application/json","response_schema":{"any_of":[{"type":"NUMBER"}]}}}
-            """u8.ToArray());
+            """.Unwrapped()));
 
-        Assert.Equal("""{"type":"object","properties":{"type":{"type":["string","null"]},"any_of":{"type":"array","items":{"type":"integer"},"minItems":2}},"required":["type"]}""",
+        Assert.Equal(
+            """
+            {"type":"object","properties":{"type":{"type":["string","null"]},"any_of":{"type":"array","items":{"type":"integer"},
+            "minItems":2}},"required":["type"]}
+            """.ReplaceLineEndings(""),
             conversation.Tools[0].Schema);
         Assert.Equal("""{"anyOf":[{"type":"number"}]}""", conversation.Format!.Schema);
     }
@@ -104,12 +135,14 @@ public sealed class GeminiTranslationTests
     [Fact]
     public void Calls_and_responses_without_ids_find_each_other_by_name_and_order()
     {
-        var conversation = Understood("""
+        var conversation = Understood(Encoding.UTF8.GetBytes("""
             {"contents":[{"parts":[{"text":"a"}]},
-             {"role":"model","parts":[{"functionCall":{"name":"f","args":{"n":1}}},{"functionCall":{"name":"g"}},{"functionCall":{"name":"f","args":{"n":2}}}]},
-             {"role":"function","parts":[{"functionResponse":{"name":"f","response":{"result":"one"}}},{"functionResponse":{"name":"f","response":{"a":1,"b":2}}}]},
+             {"role":"model","parts":[{"functionCall":{"name":"f","args":{"n":1}}},{"functionCall":{"name":"g"}},
+                {"functionCall":{"name":"f","args":{"n":2}}}]},
+             {"role":"function","parts":[{"functionResponse":{"name":"f","response":{"result":"one"}}},
+                {"functionResponse":{"name":"f","response":{"a":1,"b":2}}}]},
              {"role":"user","parts":[{"functionResponse":{"name":"g","response":{"error":"no"}}}]}]}
-            """u8.ToArray());
+            """.Unwrapped()));
 
         var calls = conversation.Turns[1].Parts.Cast<ToolCallPart>().Select(call => call.Id).ToArray();
         var results = conversation.Turns.SelectMany(turn => turn.Parts).OfType<ToolResultPart>().ToArray();
@@ -120,12 +153,14 @@ public sealed class GeminiTranslationTests
 
     [Theory]
     [InlineData("\"toolConfig\":{\"retrievalConfig\":{}}", "toolConfig.retrievalConfig")]
-    [InlineData("\"toolConfig\":{\"functionCallingConfig\":{\"mode\":\"ANY\",\"allowedFunctionNames\":[\"a\",\"b\"]}}", "toolConfig.functionCallingConfig.allowedFunctionNames")]
+    [InlineData("\"toolConfig\":{\"functionCallingConfig\":{\"mode\":\"ANY\",\"allowedFunctionNames\":[\"a\",\"b\"]}}",
+        "toolConfig.functionCallingConfig.allowedFunctionNames")]
     [InlineData("\"generationConfig\":{\"candidateCount\":2}", "generationConfig.candidateCount")]
     [InlineData("\"generationConfig\":{\"responseLogprobs\":true}", "generationConfig.responseLogprobs")]
     [InlineData("\"generationConfig\":{\"mediaResolution\":\"MEDIA_RESOLUTION_LOW\"}", "generationConfig.mediaResolution")]
     [InlineData("\"generationConfig\":{\"responseMimeType\":\"text/x.enum\"}", "generationConfig.responseMimeType")]
-    [InlineData("\"systemInstruction\":{\"parts\":[{\"inlineData\":{\"mimeType\":\"image/png\",\"data\":\"\"}}]}", "systemInstruction.parts[0]")]
+    [InlineData("\"systemInstruction\":{\"parts\":[{\"inlineData\":{\"mimeType\":\"image/png\",\"data\":\"\"}}]}",
+        "systemInstruction.parts[0]")]
     [InlineData("\"somethingNew\":1", "somethingNew")]
     public void What_only_Gemini_can_say_is_refused_by_name(string member, string field)
     {
@@ -141,8 +176,13 @@ public sealed class GeminiTranslationTests
         (Everything with { Stop = new(["a", "b", "c", "d", "e", "f"], "stop") }, "stop"),
         (Everything with { Seed = new(1L << 40, "seed") }, "seed"),
         (Everything with { ParallelTools = new(false, "parallel_tool_calls") }, "parallel_tool_calls"),
-        (Everything with { Turns = [new(Speaker.User, [new ToolResultPart("c", null, [], false, "messages[0]")], "messages[0]")] }, "messages[0]"),
-    ], refused => Assert.Equal(refused.Field, Assert.Throws<ProblemException>(() => Wires.Gemini.Compose(refused.Said, "m", 7, stream: false)).Problem.Param));
+        (
+            Everything with { Turns = [new(Speaker.User, [new ToolResultPart("c", null, [], false, "messages[0]")], "messages[0]")] },
+            "messages[0]"),
+    ],
+    refused => Assert.Equal(
+        refused.Field,
+        Assert.Throws<ProblemException>(() => Wires.Gemini.Compose(refused.Said, "m", 7, stream: false)).Problem.Param));
 
     static ModelRequest Read(byte[] body)
     {
@@ -159,8 +199,11 @@ public sealed class GeminiTranslationTests
         .. said.Turns.Select(turn => $"{turn.Speaker}: {string.Join(" | ", turn.Parts.Select(Show))}"),
         .. said.Tools.Select(tool => (tool with { Field = "" }).ToString()),
         $"{(said.ToolChoice is { } choice ? choice with { Field = "" } : null)} {said.ParallelTools?.Value}",
-        $"{said.Temperature?.Value} {said.TopP?.Value} {said.TopK?.Value} {said.Seed?.Value} {said.FrequencyPenalty?.Value} {said.PresencePenalty?.Value} {string.Join('|', said.Stop?.Value ?? [])}",
-        $"{(said.Format is { } format ? format with { Field = "" } : null)} {(said.Effort is { } effort ? effort with { Field = "" } : null)}",
+        $"{said.Temperature?.Value} "
+            + $"{said.TopP?.Value} {said.TopK?.Value} "
+            + $"{said.Seed?.Value} {said.FrequencyPenalty?.Value} {said.PresencePenalty?.Value} {string.Join('|', said.Stop?.Value ?? [])}",
+        $"{(said.Format is { } format ? format with { Field = "" } : null)} "
+            + $"{(said.Effort is { } effort ? effort with { Field = "" } : null)}",
     ]);
 
     static string Show(Part part) => part switch

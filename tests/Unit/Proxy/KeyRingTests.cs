@@ -10,7 +10,16 @@ namespace LlmGateway.UnitTests;
 public sealed class KeyRingTests
 {
     static readonly ProviderConnection Provider = new(
-        "openai", ProviderWire.OpenAi, "https://api.example.com/v1", "bearer", null, [], TimeoutSeconds: 60, Retries: 0, OnAbort: "cancel", Sandbox: false);
+        "openai",
+        ProviderWire.OpenAi,
+        "https://api.example.com/v1",
+        "bearer",
+        null,
+        [],
+        TimeoutSeconds: 60,
+        Retries: 0,
+        OnAbort: "cancel",
+        Sandbox: false);
 
     readonly Clock _clock = new();
 
@@ -95,7 +104,7 @@ public sealed class KeyRingTests
     [Fact]
     public void A_rest_outlives_the_copy_of_the_key_and_belongs_to_its_address()
     {
-        var rests = new Rests();
+        var rests = new KeyRests();
         var key = new UpstreamKey(Provider, "a", 1, rests);
 
         key.RestUntil(1000);
@@ -123,7 +132,8 @@ public sealed class KeyRingTests
         Assert.True(ring.HasFree);
     }
 
-    KeyRing Ring(params (string Secret, int Weight)[] keys) => new([.. keys.Select(key => new UpstreamKey(Provider, key.Secret, key.Weight))], _clock, new LockedRandom());
+    KeyRing Ring(params (string Secret, int Weight)[] keys) =>
+        new([.. keys.Select(key => new UpstreamKey(Provider, key.Secret, key.Weight))], _clock, new LockedRandom());
 
     static TimeSpan? Seconds(double? seconds) => seconds is { } s ? TimeSpan.FromSeconds(s) : null;
 

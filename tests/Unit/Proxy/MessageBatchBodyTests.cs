@@ -16,13 +16,19 @@ public sealed class MessageBatchBodyTests
         var second = Good.Replace("\"a\"", "\"b\"").Replace("5", "4000");
         var plan = new BatchPlan(BatchCases.Anyone, "/v1/messages");
 
-        var sent = Encoding.UTF8.GetString(MessageBatchBody.Read(BatchCases.Utf8($$"""{ "requests" : [{{Good}}, {{second}}] }"""), plan).Span);
+        var sent =
+            Encoding.UTF8.GetString(MessageBatchBody.Read(BatchCases.Utf8($$"""{ "requests" : [{{Good}}, {{second}}] }"""), plan).Span);
 
         // The model has at most 1 000 tokens of output, so that is what the second asks for.
-        Assert.Equal($$"""{ "requests" : [{{Good.Replace("claude", "claude-upstream")}}, {{second.Replace("claude", "claude-upstream").Replace("4000", "1000")}}] }""", sent);
+        Assert.Equal(
+            $$"""{ "requests" : [{{Good.Replace("claude", "claude-upstream")}},"""
+                + $$""" {{second.Replace("claude", "claude-upstream").Replace("4000", "1000")}}] }""",
+            sent);
         var (first, other) = (ParamsOf(Good), ParamsOf(second));
         var bound = (first + 16 + 64) * 500 + 5 * 1_000 + (other + 16 + 64) * 500 + 1_000 * 1_000;
-        Assert.Equal(("/v1/messages", "claude", 2, (long)bound, 2), (plan.Terms.Endpoint, plan.Terms.Model, plan.Terms.Lines, plan.Terms.Bound.Nanos, plan.Terms.EstimatedInput));
+        Assert.Equal(
+            ("/v1/messages", "claude", 2, (long)bound, 2),
+            (plan.Terms.Endpoint, plan.Terms.Model, plan.Terms.Lines, plan.Terms.Bound.Nanos, plan.Terms.EstimatedInput));
         Assert.Equal(BatchCases.Prices.Batch, plan.Terms.Prices);
 
         static int ParamsOf(string request) => request.Length - """{"custom_id":"a","params":}""".Length;
@@ -45,7 +51,8 @@ public sealed class MessageBatchBodyTests
     [InlineData("""{"requests":[],"speed":"fast"}""", "unpriceable_parameter", "speed")]
     [InlineData("""{"requests":[7]}""", "invalid_value", "requests[0]")]
     [InlineData("""{"requests":[{"custom_id":"a"}]}""", "missing_field", "requests[0].params")]
-    [InlineData("""{"requests":[{"params":{"model":"claude","max_tokens":5,"messages":[{}]}}]}""", "invalid_value", "requests[0].custom_id")]
+    [InlineData("""{"requests":[{"params":{"model":"claude","max_tokens":5,"messages":[{}]}}]}""", "invalid_value",
+        "requests[0].custom_id")]
     [InlineData("""{"requests":[{"custom_id":"a","params":7}]}""", "malformed_json", "requests[0].params")]
     [InlineData("""{"requests":[{"custom_id":"a","params":{},"priority":1}]}""", "unpriceable_parameter", "requests[0].priority")]
     public void A_batch_of_the_wrong_form_is_refused_by_name(string body, string code, string param) => Refused(body, code, param);
@@ -54,8 +61,10 @@ public sealed class MessageBatchBodyTests
     [InlineData("\"max_tokens\":5", "\"max_tokens\":5e0", "invalid_value", "requests[1].params.max_tokens")]
     [InlineData("\"max_tokens\":5,", "", "missing_field", "requests[1].params.max_tokens")]
     [InlineData("\"max_tokens\":5", "\"max_tokens\":5,\"stream\":true", "invalid_value", "requests[1].params.stream")]
-    [InlineData("\"max_tokens\":5", "\"max_tokens\":5,\"service_tier\":\"priority\"", "unpriceable_parameter", "requests[1].params.service_tier")]
-    [InlineData("\"content\":\"hi\"", "\"content\":[{\"type\":\"film\"}]", "unpriceable_parameter", "requests[1].params.messages[0].content[0].type")]
+    [InlineData("\"max_tokens\":5", "\"max_tokens\":5,\"service_tier\":\"priority\"", "unpriceable_parameter",
+        "requests[1].params.service_tier")]
+    [InlineData("\"content\":\"hi\"", "\"content\":[{\"type\":\"film\"}]", "unpriceable_parameter",
+        "requests[1].params.messages[0].content[0].type")]
     [InlineData("\"claude\"", "\"other-claude\"", "invalid_value", "requests[1].params.model")]
     [InlineData("\"b\"", "\"a\"", "invalid_value", "requests[1].custom_id")]
     [InlineData("\"b\"", "\"\"", "invalid_value", "requests[1].custom_id")]
@@ -67,7 +76,8 @@ public sealed class MessageBatchBodyTests
     [InlineData("unpriced", "model_unpriced")]
     [InlineData("gpt", "untranslatable_parameter")]
     [InlineData("gemini", "untranslatable_parameter")]
-    public void A_model_without_such_batches_is_refused(string model, string code) => Refused($$"""{"requests":[{{Good.Replace("claude", model)}}]}""", code, "requests[0].params.model");
+    public void A_model_without_such_batches_is_refused(string model, string code) =>
+        Refused($$"""{"requests":[{{Good.Replace("claude", model)}}]}""", code, "requests[0].params.model");
 
     [Fact]
     public void What_the_credential_may_not_call_it_may_not_batch()
@@ -81,7 +91,8 @@ public sealed class MessageBatchBodyTests
     [Fact]
     public void A_batch_has_so_many_requests_and_no_more()
     {
-        string Body(int lines) => $$"""{"requests":[{{string.Join(',', Enumerable.Range(0, lines).Select(i => Good.Replace("\"a\"", $"\"{i}\"")))}}]}""";
+        string Body(int lines) =>
+            $$"""{"requests":[{{string.Join(',', Enumerable.Range(0, lines).Select(i => Good.Replace("\"a\"", $"\"{i}\"")))}}]}""";
         MessageBatchBody.Read(BatchCases.Utf8(Body(BatchPlan.MaxLines)), new(BatchCases.Anyone, "/v1/messages"));
 
         Refused(Body(BatchPlan.MaxLines + 1), "invalid_value", $"requests[{BatchPlan.MaxLines}].params");

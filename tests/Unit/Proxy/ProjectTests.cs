@@ -1,7 +1,6 @@
 using LlmGateway.Contracts;
 using LlmGateway.Proxy;
 using LlmGateway.ServiceDefaults;
-using Microsoft.Extensions.Configuration;
 using Xunit;
 
 namespace LlmGateway.UnitTests;
@@ -62,13 +61,22 @@ public sealed class ProjectTests
 
     static Project Of(params ModelOffer[] models)
     {
-        var configuration = new ConfigurationBuilder().AddInMemoryCollection([new("Gateway:MasterKey", Convert.ToBase64String(new byte[32]))]).Build();
-        var envelope = new Envelope(configuration);
+        var envelope = new Envelope(Convert.ToBase64String(new byte[32]));
         var id = Guid.NewGuid();
         ProviderConnection[] providers = [.. Providers.Select(name => new ProviderConnection(
-            name, ProviderWire.OpenAi, "https://api.example.com/v1", "bearer", null, [new(envelope.Seal("k", ProviderConnection.SecretOwner(id, name)), 1)], 60, 0, "cancel", Sandbox: false))];
+            name,
+            ProviderWire.OpenAi,
+            "https://api.example.com/v1",
+            "bearer",
+            null,
+            [new(envelope.Seal("k", ProviderConnection.SecretOwner(id, name)), 1)],
+            60,
+            0,
+            "cancel",
+            Sandbox: false))];
         return new(new(id, Guid.NewGuid(), "app", true, true, [], providers, models, DateTimeOffset.UnixEpoch), envelope);
     }
 
-    static ModelOffer Offer(string id, string provider, string? upstreamModel = null) => new(id, "chat", provider, upstreamModel ?? id, 1000, 100, null, null);
+    static ModelOffer Offer(string id, string provider, string? upstreamModel = null) =>
+        new(id, "chat", provider, upstreamModel ?? id, 1000, 100, null, null);
 }

@@ -12,12 +12,15 @@ public sealed class ResponsesRequestTests
     public void Reads_what_decides_the_cost_of_a_request()
     {
         var request = Accepted("""
-            {"model":"gpt-5","stream":true,"max_output_tokens":50,"instructions":"be brief","tools":[{"type":"function","name":"f","parameters":{}}],"include":["reasoning.encrypted_content"],
+            {"model":"gpt-5","stream":true,"max_output_tokens":50,"instructions":"be brief",
+                "tools":[{"type":"function","name":"f","parameters":{}}],"include":["reasoning.encrypted_content"],
              "store":true,"background":false,"previous_response_id":null,"service_tier":"auto","something_new":{"x":1},
-             "input":[{"role":"user","content":"a"},{"type":"message","role":"user","content":[{"type":"input_text","text":"b"},{"type":"input_image","image_url":"https://x/y.png","detail":"auto"}]},
-              {"type":"function_call","call_id":"c","name":"f","arguments":"{}"},{"type":"function_call_output","call_id":"c","output":[{"type":"input_image","image_url":"data:image/png;base64,AA=="}]},
+             "input":[{"role":"user","content":"a"},{"type":"message","role":"user","content":[{"type":"input_text","text":"b"},
+                {"type":"input_image","image_url":"https://x/y.png","detail":"auto"}]},
+              {"type":"function_call","call_id":"c","name":"f","arguments":"{}"},{"type":"function_call_output","call_id":"c",
+                "output":[{"type":"input_image","image_url":"data:image/png;base64,AA=="}]},
               {"type":"reasoning","id":"rs_1","summary":[]},{"type":"reasoning","id":"rs_2","summary":[],"encrypted_content":"gAAA"}]}
-            """);
+            """.Unwrapped());
 
         Assert.Equal(("gpt-5", true, true, 50, 1), (request.Model, request.Stream, request.WantsUsage, request.MaxTokens, request.Choices));
         Assert.Equal((6, 2, true, 1), (request.Messages, request.Images, request.HasTools, request.KeptThoughts));
@@ -26,7 +29,9 @@ public sealed class ResponsesRequestTests
     [Fact]
     public void A_thought_that_the_provider_keeps_is_reserved_at_its_largest()
     {
-        const string Body = """{"model":"m","input":[{"role":"user","content":"a"},{"type":"reasoning","id":"rs_1","summary":[],"encrypted_content":"KEPT"}]}""";
+        const string Body =
+            """{"model":"m","input":[{"role":"user","content":"a"},"""
+                + """{"type":"reasoning","id":"rs_1","summary":[],"encrypted_content":"KEPT"}]}""";
         var (kept, sent) = (Accepted(Body.Replace("KEPT", "", StringComparison.Ordinal)), Accepted(Body));
         Assert.Equal(ResponsesRequest.TokensPerKeptThought - "KEPT".Length, kept.InputBound(0) - sent.InputBound(0));
         Assert.Equal(8000, kept.InputBound(8000));
@@ -57,7 +62,8 @@ public sealed class ResponsesRequestTests
     [InlineData(""" "tools":[{"type":"web_search"}] """, "tools[0].type")]
     [InlineData(""" "tools":[{"type":"function","name":"f"},{"type":"mcp","server_url":"https://x"}] """, "tools[1].type")]
     [InlineData(""" "tools":[{"name":"f"}] """, "tools[0].type")]
-    public void Members_without_a_price_are_refused_by_name(string member, string param) => Refused($$"""{"model":"m","input":"a",{{member}}}""", "unpriceable_parameter", param);
+    public void Members_without_a_price_are_refused_by_name(string member, string param) =>
+        Refused($$"""{"model":"m","input":"a",{{member}}}""", "unpriceable_parameter", param);
 
     [Theory]
     [InlineData("""{"type":"item_reference","id":"msg_1"}""", "input[0].type")]
@@ -67,29 +73,45 @@ public sealed class ResponsesRequestTests
     [InlineData("""{"type":"computer_call","id":"c"}""", "input[0].type")]
     [InlineData("""{"role":"user","content":[{"type":"input_file","file_id":"f"}]}""", "input[0].content[0].type")]
     [InlineData("""{"role":"user","content":[{"type":"input_image","file_id":"f"}]}""", "input[0].content[0].file_id")]
-    [InlineData("""{"type":"function_call_output","call_id":"c","output":[{"type":"input_file","file_url":"https://x"}]}""", "input[0].output[0].type")]
-    public void Items_of_unknown_size_are_refused_by_name(string item, string param) => Refused($$"""{"model":"m","input":[{{item}}]}""", "unpriceable_parameter", param);
+    [InlineData("""{"type":"function_call_output","call_id":"c","output":[{"type":"input_file","file_url":"https://x"}]}""",
+        "input[0].output[0].type")]
+    public void Items_of_unknown_size_are_refused_by_name(string item, string param) =>
+        Refused($$"""{"model":"m","input":[{{item}}]}""", "unpriceable_parameter", param);
 
     [Theory]
     [InlineData("""{"model":"m","input":"a"}""", """{"model":"up","input":"a","max_output_tokens":9}""")]
     [InlineData("""{"max_output_tokens":null, "model" : "m","input":"a"}""", """{"max_output_tokens":9, "model" : "up","input":"a"}""")]
-    [InlineData("""{"model":"m","input":"a","max_output_tokens":50,"x":1.50}""", """{"model":"up","input":"a","max_output_tokens":9,"x":1.50}""")]
+    [InlineData("""{"model":"m","input":"a","max_output_tokens":50,"x":1.50}""",
+        """{"model":"up","input":"a","max_output_tokens":9,"x":1.50}""")]
     [InlineData("""{"model":"up","input":"a","max_output_tokens":9}""", """{"model":"up","input":"a","max_output_tokens":9}""")]
     public void The_provider_gets_its_name_of_the_model_and_the_limit_that_is_reserved(string body, string expected) =>
-        Assert.Equal(expected, Encoding.UTF8.GetString(Accepted(body).Rewrite(Encoding.UTF8.GetBytes(body), "up", 9, injectUsage: true).Span));
+        Assert.Equal(
+            expected,
+            Encoding.UTF8.GetString(Accepted(body).Rewrite(Encoding.UTF8.GetBytes(body), "up", 9, injectUsage: true).Span));
 
     [Fact]
     public void The_texts_of_a_request_are_counted_where_the_provider_did_not() =>
-        Assert.Equal(7, TokenEstimate.OfRequest("""{"model":"not me","instructions":"be brief","input":[{"role":"user","content":[{"text":"one two"}]},{"output":"three four five"}]}"""u8));
+        Assert.Equal(
+            7,
+            TokenEstimate.OfRequest(
+                """{"model":"not me","instructions":"be brief","input":[{"role":"user","content":[{"text":"one two"}]},"""u8
+                    + """{"output":"three four five"}]}"""u8));
 
     [Theory]
-    [InlineData("""{"input_tokens":20,"output_tokens":7,"total_tokens":27,"input_tokens_details":{"cached_tokens":5},"output_tokens_details":{"reasoning_tokens":3}}""", 15, 5, 4, 3, null)]
+    [InlineData(
+        """{"input_tokens":20,"output_tokens":7,"total_tokens":27,"input_tokens_details":{"cached_tokens":5},"output_tokens_details":"""
+            + """{"reasoning_tokens":3}}""",
+        15, 5, 4, 3,
+        null)]
     [InlineData("""{"input_tokens":20,"output_tokens":7}""", 20, 0, 7, 0, null)]
-    [InlineData("""{"input_tokens":20,"output_tokens":7,"total_tokens":27,"output_tokens_details":{"reasoning_tokens":30}}""", 20, 0, 7, 0, ProviderUsage.DetailsExceedWhole)]
+    [InlineData("""{"input_tokens":20,"output_tokens":7,"total_tokens":27,"output_tokens_details":{"reasoning_tokens":30}}""", 20, 0, 7, 0,
+        ProviderUsage.DetailsExceedWhole)]
     public void Usage_is_split_into_meters(string json, long input, long cached, long output, long reasoning, string? reason)
     {
         var read = ResponsesUsage.Read(Encoding.UTF8.GetBytes(json));
-        Assert.Equal((input, cached, output, reasoning, reason), (read.Usage![Meter.Input], read.Usage[Meter.CachedInput], read.Usage[Meter.Output], read.Usage[Meter.Reasoning], read.Reason));
+        Assert.Equal(
+            (input, cached, output, reasoning, reason),
+            (read.Usage![Meter.Input], read.Usage[Meter.CachedInput], read.Usage[Meter.Output], read.Usage[Meter.Reasoning], read.Reason));
     }
 
     [Theory]
@@ -97,7 +119,9 @@ public sealed class ResponsesRequestTests
     [InlineData("""{"input_tokens":-1,"output_tokens":7}""", ProviderUsage.Negative)]
     [InlineData("""{"input_tokens":"20"}""", ProviderUsage.Malformed)]
     public void Impossible_usage_is_not_believed(string json, string reason) =>
-        Assert.Equal((null, reason), (ResponsesUsage.Read(Encoding.UTF8.GetBytes(json)).Usage, ResponsesUsage.Read(Encoding.UTF8.GetBytes(json)).Reason));
+        Assert.Equal(
+            (null, reason),
+            (ResponsesUsage.Read(Encoding.UTF8.GetBytes(json)).Usage, ResponsesUsage.Read(Encoding.UTF8.GetBytes(json)).Reason));
 
     internal static ResponsesRequest Accepted(string body)
     {

@@ -1,5 +1,4 @@
 using LlmGateway.Proxy;
-using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 
@@ -14,12 +13,11 @@ public sealed class SpoolPublisherTests : IDisposable
     [Fact]
     public void A_settlement_that_the_disk_refuses_stops_the_admission_of_paid_requests()
     {
-        var configuration = new ConfigurationBuilder().AddInMemoryCollection([new(Configuration.SpoolSetting, _folder)]).Build();
-        using var spool = new Spool(configuration, NullLogger<Spool>.Instance);
+        using var spool = new Spool(_folder, NullLogger<Spool>.Instance);
         using var publisher = new SpoolPublisher(spool, null!, NullLogger<SpoolPublisher>.Instance);
         Assert.True(publisher.CanAccept);
 
-        // More than the spool's file has room for, and no disk for another one.
+        // The records fill the spool's file, and there is no disk space for another one.
         Directory.Delete(_folder, recursive: true);
         publisher.Add(new byte[5 * 1024 * 1024], null, null);
 

@@ -52,7 +52,10 @@ public sealed class SseReaderTests
         Assert.Equal([true, false], events.Select(e => e.Complete));
     }
 
-    static List<(string Text, string Raw, bool Oversize, bool Complete)> Read(string text, int[] pieces, int maxEventBytes = SseReader.MaxEventBytes)
+    static List<(string Text, string Raw, bool Oversize, bool Complete)> Read(
+        string text,
+        int[] pieces,
+        int maxEventBytes = SseReader.MaxEventBytes)
     {
         using var reader = new SseReader(maxEventBytes);
         var events = new List<(string, string, bool, bool)>();
@@ -74,7 +77,11 @@ public sealed class SseReaderTests
         if (e.DataStart >= 0)
             Assert.True(e.Raw.Slice(e.DataStart, e.Data.Length).SequenceEqual(e.Data));
         var name = e.Name.IsEmpty ? "" : Encoding.UTF8.GetString(e.Name) + ":";
-        return (e.HasData ? $"{name}data={Encoding.UTF8.GetString(e.Data)}" : "none", Encoding.UTF8.GetString(e.Raw), e.IsOversize, e.IsComplete);
+        return (
+            e.HasData ? $"{name}data={Encoding.UTF8.GetString(e.Data)}" : "none",
+            Encoding.UTF8.GetString(e.Raw),
+            e.IsOversize,
+            e.IsComplete);
     }
 
     static string RandomStream(Random random)

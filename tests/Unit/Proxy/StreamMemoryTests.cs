@@ -34,7 +34,7 @@ public sealed class StreamMemoryTests
     {
         var (from, to) = (All.Single(wire => wire.Name == provider), All.Single(wire => wire.Name == caller));
         var (stream, head) = (Stream(from), Head(to));
-        Relay[] relays = [.. Enumerable.Range(0, Streams).Select(_ => new TranslatedRelay(from, to, head))];
+        StreamRelay[] relays = [.. Enumerable.Range(0, Streams).Select(_ => new TranslatedRelay(from, to, head))];
         var (early, late) = (stream.Length / 10, stream.Length / 10 * 8); // what follows may be the Responses wire saying it all again
 
         Push(relays, stream.AsSpan(0, early));
@@ -42,13 +42,15 @@ public sealed class StreamMemoryTests
         Push(relays, stream.AsSpan(early, late - early));
         var kept = (SettledMemory() - before) / Streams;
 
-        // The Responses wire ends with an event that says everything again: its stream has to be remembered.
+        // The Responses wire ends with an event that repeats the whole answer, so its stream has to be kept.
         Assert.InRange(kept, long.MinValue, to == Wires.Responses ? 4 * Pieces * Piece.Length : MostBytes);
         foreach (var relay in relays)
             relay.Dispose();
     }
 
-    /// <summary>Else the limit above could hold of nothing. It is so much that what the runtime's pools happen to give back meanwhile does not matter.</summary>
+    /// <summary>
+    /// This shows that the measurement above can fail. The amount is much larger than what the runtime's pools may give back meanwhile.
+    /// </summary>
     [Fact]
     public void What_is_kept_is_seen()
     {
@@ -77,7 +79,7 @@ public sealed class StreamMemoryTests
 
     /// <summary>Apart from the measuring, whose frame would keep alive what stands here.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    static void Push(Relay[] relays, ReadOnlySpan<byte> stream)
+    static void Push(StreamRelay[] relays, ReadOnlySpan<byte> stream)
     {
         var sent = new ArrayBufferWriter<byte>();
         foreach (var relay in relays)
@@ -92,12 +94,18 @@ public sealed class StreamMemoryTests
     [MethodImpl(MethodImplOptions.NoInlining)]
     static byte[] Stream(ConversationWire from) => TranslationCases.WriteStream(from, Head(from),
     [
-        new(AnswerEventKind.Start, Id: "a1"), .. Enumerable.Repeat(AnswerEvent.Words(Piece), Pieces), AnswerEvent.Finished(StopReason.End), AnswerEvent.Used(TranslationCases.Usage),
+        new(AnswerEventKind.Start, Id: "a1"), .. Enumerable.Repeat(
+            AnswerEvent.Words(Piece),
+            Pieces), AnswerEvent.Finished(StopReason.End), AnswerEvent.Used(TranslationCases.Usage),
     ]);
 
     static AnswerHead Head(ConversationWire wire) => new("req_1", "m", DateTimeOffset.UnixEpoch, Request(wire));
 
-    static ModelRequest Request(ConversationWire wire) => wire.Read(Encoding.UTF8.GetBytes(wire == Wires.Gemini
-        ? """{"contents":[{"parts":[{"text":"a"}]}]}"""
-        : $$"""{"model":"m","stream":true,{{(wire == Wires.Responses ? "\"input\":\"a\"" : "\"max_tokens\":9,\"messages\":[{\"role\":\"user\",\"content\":\"a\"}]")}}}"""), new("m", true, true));
+    static ModelRequest Request(ConversationWire wire) => wire.Read(
+        Encoding.UTF8.GetBytes(wire == Wires.Gemini
+            ? """{"contents":[{"parts":[{"text":"a"}]}]}"""
+            : $$"""{"model":"m","stream":true,"""
+                + $$"""{{(wire == Wires.Responses ? "\"input\":\"a\"" : "\"max_tokens\":9,\"messages\":[{\"role\":\"user\","
+                    + "\"content\":\"a\"}]")}}}"""),
+        new("m", true, true));
 }

@@ -61,32 +61,48 @@ public sealed class TokenEstimateTests
     [InlineData("""{"input":[[1,2],[3]]}""", 3)]
     [InlineData("""{"prompt":"one two","suffix":"three","max_tokens":7}""", 3)]
     [InlineData("""{"prompt":["one two","three"],"n":7}""", 3)]
-    public void A_prompt_may_be_tokens_already(string body, long expected) => Assert.Equal(expected, TokenEstimate.OfRequest(Encoding.UTF8.GetBytes(body)));
+    public void A_prompt_may_be_tokens_already(string body, long expected) =>
+        Assert.Equal(expected, TokenEstimate.OfRequest(Encoding.UTF8.GetBytes(body)));
 
     [Fact]
     public void A_request_costs_its_texts_and_not_its_wrapping()
     {
-        const string Body = """
-            {"model":"one two three","messages":[{"role":"system","content":"be kind"},{"role":"user","name":"x","content":[{"type":"text","text":"hi\nall 日本"},
-             {"type":"image_url","image_url":{"url":"https://a b c"}}]},{"role":"assistant","tool_calls":[{"function":{"name":"f","arguments":"1 2"}}]}],"user":"a b"}
-            """;
+        var Body = """
+            {"model":"one two three","messages":[{"role":"system","content":"be kind"},
+                {"role":"user","name":"x","content":[{"type":"text","text":"hi\nall 日本"},
+             {"type":"image_url","image_url":{"url":"https://a b c"}}]},
+                {"role":"assistant","tool_calls":[{"function":{"name":"f","arguments":"1 2"}}]}],"user":"a b"}
+            """.Unwrapped();
         Assert.Equal(2 + 4 + 2, TokenEstimate.OfRequest(Encoding.UTF8.GetBytes(Body)));
     }
 
     [Theory]
     [InlineData("""{"system":"be kind","messages":[{"content":"hi"}]}""", 3)]
     [InlineData("""{"system":[{"type":"text","text":"be kind","cache_control":{"type":"a b"}}],"messages":[]}""", 2)]
-    [InlineData("""{"messages":[{"content":[{"type":"thinking","thinking":"a b","signature":"x y"},{"type":"tool_use","id":"i j","name":"n","input":{"city":"New York","n":1,"x":{"y":["z"]}}}]}]}""", 5)]
-    [InlineData("""{"messages":[{"content":[{"type":"tool_result","tool_use_id":"t","content":[{"type":"text","text":"a b"},{"type":"image","source":{"data":"c d"}}]}]}]}""", 2)]
-    [InlineData("""{"contents":[{"role":"r","parts":[{"text":"a b"},{"inlineData":{"data":"c d"}},{"functionCall":{"name":"f","args":{"x":"e f"}}}]}],"systemInstruction":{"parts":[{"text":"g"}]}}""", 5)]
+    [InlineData(
+        """{"messages":[{"content":[{"type":"thinking","thinking":"a b","signature":"x y"},"""
+            + """{"type":"tool_use","id":"i j","name":"n","input":{"city":"New York","n":1,"x":{"y":["z"]}}}]}]}""",
+        5)]
+    [InlineData(
+        """{"messages":[{"content":[{"type":"tool_result","tool_use_id":"t","content":[{"type":"text","text":"a b"},"""
+            + """{"type":"image","source":{"data":"c d"}}]}]}]}""",
+        2)]
+    [InlineData(
+        """{"contents":[{"role":"r","parts":[{"text":"a b"},{"inlineData":{"data":"c d"}},"""
+            + """{"functionCall":{"name":"f","args":{"x":"e f"}}}]}],"systemInstruction":{"parts":[{"text":"g"}]}}""",
+        5)]
     [InlineData("""{"system_instruction":{"parts":{"text":"g h"}}}""", 2)]
     [InlineData("""{"contents":[{"parts":[{"functionResponse":{"name":"f","response":{"result":"a b"}}}]}]}""", 2)]
     [InlineData("""{"instructions":"be kind","input":"a b c"}""", 5)]
     [InlineData("""{"input":["a b","c"]}""", 3)]
-    [InlineData("""{"input":[{"role":"user","content":[{"type":"input_text","text":"a b"}]},{"type":"function_call","arguments":"c","name":"n"},{"type":"function_call_output","call_id":"i","output":"d e"}]}""", 5)]
+    [InlineData(
+        """{"input":[{"role":"user","content":[{"type":"input_text","text":"a b"}]},{"type":"function_call","arguments":"c","name":"n"},"""
+            + """{"type":"function_call_output","call_id":"i","output":"d e"}]}""",
+        5)]
     [InlineData("""{"prompt":["a b","c"],"suffix":"d"}""", 4)]
     [InlineData("""{"metadata":{"messages":"a b","input":"c"},"tools":[{"description":"d"}]}""", 0)]
-    public void The_texts_of_every_wire_count(string body, long expected) => Assert.Equal(expected, TokenEstimate.OfRequest(Encoding.UTF8.GetBytes(body)));
+    public void The_texts_of_every_wire_count(string body, long expected) =>
+        Assert.Equal(expected, TokenEstimate.OfRequest(Encoding.UTF8.GetBytes(body)));
 
     [Fact]
     public void No_bytes_make_a_request_count_throw() => Seeds.ForEach(5000, random =>

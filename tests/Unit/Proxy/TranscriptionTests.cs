@@ -10,19 +10,24 @@ namespace LlmGateway.UnitTests.Proxy;
 
 public sealed class TranscriptionTests
 {
-    const string File = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.bin\"\r\nContent-Type: audio/wav\r\n\r\nsound\r\n";
+    const string File =
+        "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.bin\"\r\nContent-Type: audio/wav\r\n\r\nsound\r\n";
     const string Model = "--b\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nm\r\n";
     const string End = "--b--\r\n";
 
     [Fact]
     public void The_model_alone_is_rewritten_and_the_boundary_is_told()
     {
-        // Bytes that are no text, and half a boundary.
+        // Bytes that are no valid text, with half a boundary.
         var sound = new byte[] { 0, 255, 13, 10, 45, 45, 13, 10, 13, 10, 0x80 };
         byte[] Form(string model) =>
         [
-            .. "--x-1\r\ncontent-disposition: form-data; name=\"language\"\r\n\r\nen\r\n--x-1\r\nContent-Type: audio/wav\r\nContent-Disposition: form-data; filename=\"a;b.wav\"; name=file\r\n\r\n"u8, .. sound,
-            .. "\r\n--x-1\r\nContent-Disposition: form-data; name=\"model\"\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n"u8, .. Encoding.UTF8.GetBytes(model), .. "\r\n--x-1--"u8,
+            .. "--x-1\r\ncontent-disposition: form-data; name=\"language\"\r\n\r\nen\r\n"u8,
+            .. "--x-1\r\nContent-Type: audio/wav\r\nContent-Disposition: form-data; filename=\"a;b.wav\"; name=file\r\n\r\n"u8,
+            .. sound,
+            .. "\r\n--x-1\r\nContent-Disposition: form-data; name=\"model\"\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n"u8,
+            .. Encoding.UTF8.GetBytes(model),
+            .. "\r\n--x-1--"u8,
         ];
 
         var request = Accepted(Form("mine"));
@@ -40,14 +45,19 @@ public sealed class TranscriptionTests
     [InlineData(File + Model + File + End, "invalid_value", "file")]
     [InlineData(File + "--b\r\nContent-Disposition: form-data; name=\"Model\"\r\n\r\nm\r\n" + End, "invalid_value", "Model")]
     [InlineData(File + "--b\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\n\r\n" + End, "invalid_value", "model")]
-    [InlineData(File + "--b\r\nContent-Disposition: form-data; name=\"model\"; filename=\"m\"\r\n\r\nm\r\n" + End, "invalid_value", "model")]
+    [InlineData(File + "--b\r\nContent-Disposition: form-data; name=\"model\"; filename=\"m\"\r\n\r\nm\r\n" + End, "invalid_value",
+        "model")]
     [InlineData(Model + "--b\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\nsound\r\n" + End, "invalid_value", "file")]
     [InlineData(Model + "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\n\r\n" + End, "invalid_value", "file")]
-    [InlineData(File + Model + "--b\r\nContent-Disposition: form-data; name=\"other\"; filename=\"a\"\r\n\r\nx\r\n" + End, "invalid_value", "other")]
+    [InlineData(File + Model + "--b\r\nContent-Disposition: form-data; name=\"other\"; filename=\"a\"\r\n\r\nx\r\n" + End, "invalid_value",
+        "other")]
     [InlineData(File + Model + "--b\r\nContent-Disposition: form-data; name=\"stream\"\r\n\r\ntrue\r\n" + End, "invalid_value", "stream")]
-    [InlineData(File + Model + "--b\r\nContent-Disposition: form-data; name=\"response_format\"\r\n\r\nxml\r\n" + End, "invalid_value", "response_format")]
-    [InlineData(File + Model + "--b\r\nContent-Disposition: form-data; name=\"api_base\"\r\n\r\nhttp://127.0.0.1\r\n" + End, "unpriceable_parameter", "api_base")]
-    [InlineData(File + Model + "--b\r\nContent-Disposition: form-data; name=\"extra_body[x]\"\r\n\r\ny\r\n" + End, "unpriceable_parameter", "extra_body")]
+    [InlineData(File + Model + "--b\r\nContent-Disposition: form-data; name=\"response_format\"\r\n\r\nxml\r\n" + End, "invalid_value",
+        "response_format")]
+    [InlineData(File + Model + "--b\r\nContent-Disposition: form-data; name=\"api_base\"\r\n\r\nhttp://127.0.0.1\r\n" + End,
+        "unpriceable_parameter", "api_base")]
+    [InlineData(File + Model + "--b\r\nContent-Disposition: form-data; name=\"extra_body[x]\"\r\n\r\ny\r\n" + End, "unpriceable_parameter",
+        "extra_body")]
     [InlineData(File + Model + "--b\r\nContent-Disposition: form-data; name=\"model[]\"\r\n\r\nx\r\n" + End, "invalid_value", "model[]")]
     // What two servers could read differently
     [InlineData("", "malformed_json", null)]
@@ -56,13 +66,19 @@ public sealed class TranscriptionTests
     [InlineData(File + Model, "malformed_json", null)]
     [InlineData(File + Model + "--b-", "malformed_json", null)]
     [InlineData(File + Model + End + "--b\r\n", "malformed_json", null)]
-    [InlineData(Model + "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\nx\n--b\r\n" + End, "malformed_json", null)]
+    [InlineData(Model + "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\nx\n--b\r\n" + End, "malformed_json",
+        null)]
     [InlineData(File + "--b\r\nContent-Disposition: form-data; name=\"model\"; name=\"x\"\r\n\r\nm\r\n" + End, "malformed_json", null)]
     [InlineData(File + "--b\r\nContent-Disposition: form-data; name=\"mo\\del\"\r\n\r\nm\r\n" + End, "malformed_json", null)]
     [InlineData(File + "--b\r\nContent-Disposition: form-data; name*=utf-8''model\r\n\r\nm\r\n" + End, "malformed_json", null)]
-    [InlineData(File + "--b\r\nContent-Disposition: form-data; name=\"x\"\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nm\r\n" + End, "malformed_json", null)]
-    [InlineData(File + "--b\r\nContent-Type: text/plain; charset=utf-16\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nm\r\n" + End, "malformed_json", null)]
-    [InlineData(File + "--b\r\nContent-Transfer-Encoding: base64\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nbQ==\r\n" + End, "malformed_json", null)]
+    [InlineData(File
+        + "--b\r\nContent-Disposition: form-data; name=\"x\"\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nm\r\n"
+        + End, "malformed_json", null)]
+    [InlineData(File
+        + "--b\r\nContent-Type: text/plain; charset=utf-16\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nm\r\n"
+        + End, "malformed_json", null)]
+    [InlineData(File + "--b\r\nContent-Transfer-Encoding: base64\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nbQ==\r\n" + End,
+        "malformed_json", null)]
     [InlineData(File + "--b\r\n folded: x\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nm\r\n" + End, "malformed_json", null)]
     [InlineData(File + "--b\r\n\r\nm\r\n" + End, "malformed_json", null)]
     public void What_is_not_one_clear_form_is_refused(string body, string code, string? param)
@@ -123,7 +139,11 @@ public sealed class TranscriptionTests
     }
 
     [Theory]
-    [InlineData("""{"text":"one two","usage":{"type":"tokens","input_tokens":30,"input_token_details":{"text_tokens":4,"audio_tokens":26},"output_tokens":5,"total_tokens":35}}""", 4, 26, 5, 10, false)]
+    [InlineData(
+        """{"text":"one two","usage":{"type":"tokens","input_tokens":30,"input_token_details":"""
+            + """{"text_tokens":4,"audio_tokens":26},"output_tokens":5,"total_tokens":35}}""",
+        4, 26, 5, 10,
+        false)]
     [InlineData("""{"text":"one two","usage":{"type":"tokens","input_tokens":30,"output_tokens":5}}""", 30, 0, 5, 10, false)]
     [InlineData("""{"text":"one two","usage":{"type":"duration","seconds":7}}""", 0, 70, 2, 7, false)]
     [InlineData("""{"text":"one two","usage":{"type":"duration","seconds":6.1}}""", 0, 70, 2, 7, false)]
@@ -134,14 +154,26 @@ public sealed class TranscriptionTests
     [InlineData("""{"text":"one two","usage":{"seconds":-7}}""", 0, 100, 2, 10, true)]
     [InlineData("""{"text":"one two","usage":{"seconds":1e99}}""", 0, 100, 2, 10, true)]
     [InlineData("""{"text":"one two","usage":[]}""", 0, 100, 2, 10, true)]
-    public void Both_seconds_and_tokens_are_known_whichever_the_provider_counts(string answer, long text, long audio, long output, long seconds, bool estimated)
+    public void Both_seconds_and_tokens_are_known_whichever_the_provider_counts(
+        string answer,
+        long text,
+        long audio,
+        long output,
+        long seconds,
+        bool estimated)
     {
         var form = Form(new byte[40_000]);
         var meter = Wires.Transcriptions.NewWholeMeter(Accepted(form), counts: true);
         Assert.True(meter.See(Encoding.UTF8.GetBytes(answer)));
         var metered = meter.Settle(form);
         Assert.Equal((text, audio, output, seconds, 1, estimated),
-            (metered.Usage[Meter.Input], metered.Usage[Meter.AudioInput], metered.Usage[Meter.Output], metered.Usage[Meter.Second], metered.Usage[Meter.Request], metered.Estimated));
+            (
+                metered.Usage[Meter.Input],
+                metered.Usage[Meter.AudioInput],
+                metered.Usage[Meter.Output],
+                metered.Usage[Meter.Second],
+                metered.Usage[Meter.Request],
+                metered.Estimated));
     }
 
     [Theory]
@@ -176,12 +208,16 @@ public sealed class TranscriptionTests
         return (TranscriptionRequest)request!;
     }
 
-    static Problem Refused(ModelOffer model, byte[] form) => Assert.Throws<ProblemException>(() => UpperBound.TryOf(model, Accepted(form), out _)).Problem;
+    static Problem Refused(ModelOffer model, byte[] form) =>
+        Assert.Throws<ProblemException>(() => UpperBound.TryOf(model, Accepted(form), out _)).Problem;
 
     static byte[] Form(ReadOnlySpan<byte> sound, string field = "") =>
     [
         .. "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\n"u8, .. sound,
-        .. Encoding.UTF8.GetBytes("\r\n" + Model + (field.Length == 0 ? "" : $"--b\r\nContent-Disposition: form-data; name=\"{field.Split('=')[0]}\"\r\n\r\n{field.Split('=')[1]}\r\n") + End),
+        .. Encoding.UTF8.GetBytes(
+            "\r\n" + Model + (field.Length == 0
+                ? ""
+                : $"--b\r\nContent-Disposition: form-data; name=\"{field.Split('=')[0]}\"\r\n\r\n{field.Split('=')[1]}\r\n") + End),
     ];
 
     /// <summary>16-bit mono.</summary>

@@ -13,11 +13,15 @@ namespace LlmGateway.UnitTests.Proxy;
 /// <summary>Random conversations and answers in no wire's words, and what a wire makes of them.</summary>
 static class TranslationCases
 {
-    static readonly string[] Words = ["word ", "größer ", "日本", "😀", "a\"b\\c ", "\n\n", "</script>", "data: [DONE]\n\n", "\u2028", "{}", "\0\u001f"];
+    static readonly string[] Words =
+        ["word ", "größer ", "日本", "😀", "a\"b\\c ", "\n\n", "</script>", "data: [DONE]\n\n", "\u2028", "{}", "\0\u001f"];
 
-    public static readonly ProviderUsage Usage = ChatUsage.Read("""{"prompt_tokens":20,"completion_tokens":7,"prompt_tokens_details":{"cached_tokens":5},"completion_tokens_details":{"reasoning_tokens":3}}"""u8);
+    public static readonly ProviderUsage Usage = ChatUsage.Read(
+        """{"prompt_tokens":20,"completion_tokens":7,"prompt_tokens_details":{"cached_tokens":5},"completion_tokens_details":"""u8
+            + """{"reasoning_tokens":3}}"""u8);
 
-    public static string Text(Random random) => string.Concat(Enumerable.Range(0, random.Next(1, 5)).Select(_ => Words[random.Next(Words.Length)]));
+    public static string Text(Random random) =>
+        string.Concat(Enumerable.Range(0, random.Next(1, 5)).Select(_ => Words[random.Next(Words.Length)]));
 
     /// <param name="samplesAll">With penalties, seed and stop sequences.</param>
     public static Conversation Conversation(Random random, bool samplesAll, bool imagesInResults)
@@ -51,7 +55,12 @@ static class TranslationCases
         {
             System = [.. Enumerable.Range(0, random.Next(3)).Select(_ => Text(random))],
             Turns = turns,
-            Tools = [.. Enumerable.Range(0, 3).Select(n => new Tool($"tool{n}", random.Next(2) == 0 ? Text(random) : null, """{"type":"object","properties":{"n":{"type":"integer"}}}""", random.Next(2) == 0, ""))],
+            Tools = [.. Enumerable.Range(0, 3).Select(n => new Tool(
+                $"tool{n}",
+                random.Next(2) == 0 ? Text(random) : null,
+                """{"type":"object","properties":{"n":{"type":"integer"}}}""",
+                random.Next(2) == 0,
+                ""))],
             ToolChoice = random.Next(5) is var mode and < 4 ? new((ToolMode)mode, mode == (int)ToolMode.One ? "tool1" : null, "") : null,
             ParallelTools = random.Next(2) == 0 ? new(random.Next(2) == 0, "") : null,
             Temperature = random.Next(2) == 0 ? new(0.1m * random.Next(20), "") : null,
@@ -60,12 +69,18 @@ static class TranslationCases
             PresencePenalty = samples ? new(0.5m, "") : null,
             Seed = samples ? new(random.NextInt64(), "") : null,
             Stop = samples ? new([Text(random), "END"], "") : null,
-            Format = random.Next(3) switch { 0 => new("shape", """{"type":"object","properties":{}}""", random.Next(2) == 0, ""), 1 => new(null, null, false, ""), _ => null },
+            Format = random.Next(3) switch
+            {
+                0 => new("shape", """{"type":"object","properties":{}}""", random.Next(2) == 0, ""),
+                1 => new(null, null, false, ""),
+                _ => null,
+            },
             Effort = random.Next(2) == 0 ? new(random.Next(2) == 0 ? "low" : "high", null, false, "") : null,
         };
     }
 
-    static ImagePart Image(Random random) => random.Next(2) == 0 ? new("image/png", "iVBORw0KGgo=", null, "") : new(null, null, "https://example.com/a.png?b=c&d", "");
+    static ImagePart Image(Random random) =>
+        random.Next(2) == 0 ? new("image/png", "iVBORw0KGgo=", null, "") : new(null, null, "https://example.com/a.png?b=c&d", "");
 
     /// <summary>A conversation as text without the fields it came from, neighbours of the same speaker joined.</summary>
     public static string Show(Conversation conversation)
@@ -84,10 +99,14 @@ static class TranslationCases
             shown.AppendLine((tool with { Field = "" }).ToString());
         return shown.AppendJoin('\n',
         [
-            conversation.ToolChoice is { } choice ? choice with { Field = "" } : null, conversation.ParallelTools?.Value, conversation.Temperature?.Value, conversation.TopP?.Value,
+            conversation.ToolChoice is { } choice
+                ? choice with { Field = "" }
+                : null, conversation.ParallelTools?.Value, conversation.Temperature?.Value, conversation.TopP?.Value,
             conversation.TopK?.Value, conversation.FrequencyPenalty?.Value, conversation.PresencePenalty?.Value, conversation.Seed?.Value,
             conversation.Stop is { } stop ? string.Join('|', stop.Value) : null,
-            conversation.Format is { } format ? format with { Field = "" } : null, conversation.Effort is { } effort ? effort with { Field = "" } : null,
+            conversation.Format is { } format
+                ? format with { Field = "" }
+                : null, conversation.Effort is { } effort ? effort with { Field = "" } : null,
         ]).ToString();
     }
 
@@ -98,7 +117,9 @@ static class TranslationCases
         _ => part.ToString(),
     };
 
-    /// <summary>An answer with its usage and its end. Texts of one kind stand alone between others: pieces of one text cannot be told apart.</summary>
+    /// <summary>
+    /// An answer with its usage and its end. Texts of one kind stand alone between others: pieces of one text cannot be told apart.
+    /// </summary>
     public static List<AnswerEvent> Answer(Random random, bool refuses = true)
     {
         var events = new List<AnswerEvent> { new(AnswerEventKind.Start, Id: "resp_answer1") };
@@ -115,7 +136,10 @@ static class TranslationCases
         foreach (var piece in (string[])["{\"a\":", "\"ü😀\\n", "\"}"])
             for (var call = 0; call < calls; call++)
                 events.Add(AnswerEvent.Arguments(call, piece));
-        events.Add(AnswerEvent.Finished(calls > 0 ? StopReason.ToolCalls : random.Next(3) switch { 0 => StopReason.Length, 1 => StopReason.Filtered, _ => StopReason.End }));
+        events.Add(
+            AnswerEvent.Finished(calls > 0
+                ? StopReason.ToolCalls
+                : random.Next(3) switch { 0 => StopReason.Length, 1 => StopReason.Filtered, _ => StopReason.End }));
         events.Add(AnswerEvent.Used(Usage));
         return events;
 
@@ -180,7 +204,7 @@ static class TranslationCases
     }
 
     /// <summary>A relay that is fed random pieces and then ended as <see cref="Inference"/> would.</summary>
-    public static byte[] Push(Relay relay, byte[] stream, Random random)
+    public static byte[] Push(StreamRelay relay, byte[] stream, Random random)
     {
         var sent = new ArrayBufferWriter<byte>();
         foreach (var piece in Pieces(stream, random))

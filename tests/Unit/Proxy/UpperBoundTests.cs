@@ -26,12 +26,19 @@ public sealed class UpperBoundTests
     [InlineData(30, 100, 30)]
     [InlineData(300, 100, 100)]
     [InlineData(null, 0, int.MaxValue)]
-    public void Output_is_limited_by_the_caller_and_by_the_model(int? asked, long model, long expected) => Assert.Equal(expected, UpperBound.OutputLimit(asked, model));
+    public void Output_is_limited_by_the_caller_and_by_the_model(int? asked, long model, long expected) =>
+        Assert.Equal(expected, UpperBound.OutputLimit(asked, model));
 
     [Fact]
     public void The_worked_example_is_exact()
     {
-        var prices = new Prices { Input = Usd("0.15"), CachedInput = Usd("0.075"), Output = Usd("0.60"), PerRequest = new Rate(1_000_000_000_000_000) };
+        var prices = new Prices
+        {
+            Input = Usd("0.15"),
+            CachedInput = Usd("0.075"),
+            Output = Usd("0.60"),
+            PerRequest = new Rate(1_000_000_000_000_000),
+        };
         Assert.True(UpperBound.TryOf(prices, 1000, 2, false, out var bound));
         // 1000 × 150 + 2 × 500 × 600 nano-dollars, and a tenth of a cent for the request.
         Assert.Equal(150_000 + 600_000 + 1_000_000, bound.Cost(500));
@@ -63,13 +70,20 @@ public sealed class UpperBoundTests
     public void Nothing_that_fits_the_bound_costs_more_than_the_bound() => Seeds.ForEach(200_000, random =>
     {
         var prices = RandomPrices(random, tiers: random.Next(3));
-        var (inputBound, choices, limit, hasImages) = (random.NextInt64(1, 300_000), random.Next(1, 5), random.NextInt64(1, 100_000), random.Next(2) == 0);
+        var (inputBound, choices, limit, hasImages) =
+            (random.NextInt64(1, 300_000), random.Next(1, 5), random.NextInt64(1, 100_000), random.Next(2) == 0);
         Assert.True(UpperBound.TryOf(prices, inputBound, choices, hasImages, out var bound));
 
         var usage = new Usage { [Meter.Request] = 1 };
         Spread(random, usage, random.Next(2) == 0 ? inputBound : random.NextInt64(inputBound + 1),
-            hasImages ? [Meter.Input, Meter.CachedInput, Meter.CacheWrite5m, Meter.CacheWrite1h, Meter.ImageInput] : [Meter.Input, Meter.CachedInput, Meter.CacheWrite5m, Meter.CacheWrite1h]);
-        Spread(random, usage, random.Next(2) == 0 ? choices * limit : random.NextInt64((choices * limit) + 1), [Meter.Output, Meter.Reasoning]);
+            hasImages
+                ? [Meter.Input, Meter.CachedInput, Meter.CacheWrite5m, Meter.CacheWrite1h, Meter.ImageInput]
+                : [Meter.Input, Meter.CachedInput, Meter.CacheWrite5m, Meter.CacheWrite1h]);
+        Spread(
+            random,
+            usage,
+            random.Next(2) == 0 ? choices * limit : random.NextInt64((choices * limit) + 1),
+            [Meter.Output, Meter.Reasoning]);
 
         Assert.InRange(Cost.Of(usage, prices), 0, bound.Cost(limit));
     });
@@ -92,19 +106,31 @@ public sealed class UpperBoundTests
     [Fact]
     public void A_cost_beyond_every_wallet_does_not_wrap()
     {
-        Assert.True(UpperBound.TryOf(new Prices { Input = new Rate(long.MaxValue), Output = new Rate(long.MaxValue) }, 1_000_000_000, 128, false, out var bound));
+        Assert.True(UpperBound.TryOf(
+            new Prices { Input = new Rate(long.MaxValue), Output = new Rate(long.MaxValue) },
+            1_000_000_000,
+            128,
+            false,
+            out var bound));
         Assert.Equal(long.MaxValue, bound.Cost(int.MaxValue));
         Assert.Equal(0, bound.AffordableOutput(long.MaxValue));
     }
 
-    internal static Rate Usd(string perMillion) => new(DecimalText.TryParse(perMillion, Rate.Decimals, out var picos, out var reason) ? picos : throw new FormatException(reason));
+    internal static Rate Usd(string perMillion) =>
+        new(DecimalText.TryParse(perMillion, Rate.Decimals, out var picos, out var reason) ? picos : throw new FormatException(reason));
 
     internal static Prices RandomPrices(Random random, int tiers)
     {
         return new()
         {
-            Input = Some(), Output = Some(),
-            CachedInput = Maybe(), CacheWrite5m = Maybe(), CacheWrite1h = Maybe(), ImageInput = Maybe(), Reasoning = Maybe(), PerRequest = Maybe(),
+            Input = Some(),
+            Output = Some(),
+            CachedInput = Maybe(),
+            CacheWrite5m = Maybe(),
+            CacheWrite1h = Maybe(),
+            ImageInput = Maybe(),
+            Reasoning = Maybe(),
+            PerRequest = Maybe(),
             Tiers = [.. Enumerable.Range(0, tiers).Select(_ => new PriceTier(random.NextInt64(300_000), RandomPrices(random, 0)))],
         };
 
@@ -118,7 +144,7 @@ public sealed class UpperBoundTests
         random.Shuffle(meters);
         foreach (var meter in meters)
         {
-            // Often all that is left: a bound that forgets a meter shows when the dearest one takes everything.
+            // The dearest meter often takes everything, so that a bound that forgets it fails.
             var part = meter == meters[^1] || random.Next(3) == 0 ? units : random.NextInt64(units + 1);
             usage[meter] += part;
             units -= part;

@@ -28,7 +28,7 @@ public sealed class UpstreamClientTests : IDisposable
         using var client = UpstreamClient.New(PrivateHosts.None);
 
         Assert.Equal(HttpStatusCode.TooManyRequests, await StatusAsync(client, Provider(tenant: false)));
-        // The connection to the same host and port is open by now; it is not the tenant's to use.
+        // A connection to the same host and port is open by now. The tenant's call must not use it.
         await Assert.ThrowsAsync<HttpRequestException>(() => StatusAsync(client, Provider(tenant: true)));
         Assert.Equal(1, _connections);
     }
@@ -91,12 +91,14 @@ public sealed class UpstreamClientTests : IDisposable
     public async Task A_literal_address_is_checked_like_any_other(string host) =>
         await Assert.ThrowsAsync<HttpRequestException>(() => new GuardedConnections(PrivateHosts.None).CheckedAsync(host, 443, Token));
 
-    /// <summary>A name that answers differently the second time finds that nobody asks twice.</summary>
+    /// <summary>The name is resolved only once, so that a different second answer has no effect.</summary>
     [Fact]
     public async Task A_connection_goes_to_the_address_that_was_checked()
     {
         var asked = 0;
-        var guard = new GuardedConnections(new($"inner.example.com:{Port}"), (_, _) => Task.FromResult<IPAddress[]>([++asked == 1 ? IPAddress.Loopback : IPAddress.None]));
+        var guard = new GuardedConnections(
+            new($"inner.example.com:{Port}"),
+            (_, _) => Task.FromResult<IPAddress[]>([++asked == 1 ? IPAddress.Loopback : IPAddress.None]));
         using var client = new HttpMessageInvoker(new SocketsHttpHandler { ConnectCallback = guard.ConnectAsync, UseProxy = false });
         using var request = new HttpRequestMessage(HttpMethod.Get, $"http://inner.example.com:{Port}/");
 
@@ -110,9 +112,20 @@ public sealed class UpstreamClientTests : IDisposable
 
     static CancellationToken Token => TestContext.Current.CancellationToken;
 
-    ProviderConnection Provider(bool tenant) => new("p", ProviderWire.OpenAi, $"http://127.0.0.1:{Port}/v1", "bearer", null, [], 60, 0, "cancel", Sandbox: false) { Tenant = tenant };
+    ProviderConnection Provider(bool tenant) => new(
+        "p",
+        ProviderWire.OpenAi,
+        $"http://127.0.0.1:{Port}/v1",
+        "bearer",
+        null,
+        [],
+        60,
+        0,
+        "cancel",
+        Sandbox: false) { Tenant = tenant };
 
-    static Task<HttpStatusCode> StatusAsync(HttpMessageInvoker client, ProviderConnection provider) => StatusAsync(client, new Upstream(provider, ["k"]));
+    static Task<HttpStatusCode> StatusAsync(HttpMessageInvoker client, ProviderConnection provider) =>
+        StatusAsync(client, new Upstream(provider, ["k"]));
 
     static async Task<HttpStatusCode> StatusAsync(HttpMessageInvoker client, Upstream upstream)
     {
@@ -144,7 +157,8 @@ public sealed class UpstreamClientTests : IDisposable
                 if (line.StartsWith("Host: ", StringComparison.Ordinal))
                     host = line[6..];
                 if (line.Length == 0)
-                    await stream.WriteAsync(Encoding.ASCII.GetBytes($"HTTP/1.1 429 Too Many Requests\r\nX-Host: {host}\r\nContent-Length: 0\r\n\r\n"));
+                    await stream.WriteAsync(
+                        Encoding.ASCII.GetBytes($"HTTP/1.1 429 Too Many Requests\r\nX-Host: {host}\r\nContent-Length: 0\r\n\r\n"));
             }
         }
     }

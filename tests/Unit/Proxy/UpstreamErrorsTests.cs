@@ -11,7 +11,11 @@ public sealed class UpstreamErrorsTests
     [Fact]
     public void Google_says_with_400_that_it_does_not_know_our_key()
     {
-        var problem = UpstreamErrors.Map(400, """{"error":{"code":400,"message":"API key not valid.","status":"INVALID_ARGUMENT","details":[{"reason":"API_KEY_INVALID"}]}}"""u8, null);
+        var problem = UpstreamErrors.Map(
+            400,
+            """{"error":{"code":400,"message":"API key not valid.","status":"INVALID_ARGUMENT","details":"""u8
+                + """[{"reason":"API_KEY_INVALID"}]}}"""u8,
+            null);
         Assert.Equal((502, "upstream_auth"), (problem.Status, problem.Code));
     }
 
@@ -28,10 +32,16 @@ public sealed class UpstreamErrorsTests
     [InlineData(502, 502, "upstream_error", null)]
     [InlineData(302, 502, "upstream_error", null)]
     [InlineData(418, 502, "upstream_error", null)]
-    public void A_failure_of_ours_or_the_providers_shows_nothing_of_the_providers_answer(int status, int expected, string code, int? retryAfter)
+    public void A_failure_of_ours_or_the_providers_shows_nothing_of_the_providers_answer(
+        int status,
+        int expected,
+        string code,
+        int? retryAfter)
     {
         var problem = UpstreamErrors.Map(status, """{"error":{"message":"Incorrect API key provided: sk-abc***xyz"}}"""u8, 17);
-        Assert.Equal((expected, "upstream_error", code, retryAfter), (problem.Status, problem.Type, problem.Code, problem.RetryAfterSeconds));
+        Assert.Equal(
+            (expected, "upstream_error", code, retryAfter),
+            (problem.Status, problem.Type, problem.Code, problem.RetryAfterSeconds));
         Assert.DoesNotContain("sk-", problem.Message, StringComparison.Ordinal);
     }
 
@@ -42,16 +52,29 @@ public sealed class UpstreamErrorsTests
     [InlineData(422)]
     public void A_mistake_of_the_caller_is_told_in_the_providers_words(int status)
     {
-        var problem = UpstreamErrors.Map(status, """{"error":{"message":"Unknown parameter: 'foo'.","type":"invalid_request_error","param":"foo","code":"unknown_parameter"}}"""u8, null);
-        Assert.Equal((status, "invalid_request_error", "unknown_parameter", "Unknown parameter: 'foo'.", "foo"), (problem.Status, problem.Type, problem.Code, problem.Message, problem.Param));
+        var problem = UpstreamErrors.Map(
+            status,
+            """{"error":{"message":"Unknown parameter: """u8
+                + """'foo'.","type":"invalid_request_error","param":"foo","code":"unknown_parameter"}}"""u8,
+            null);
+        Assert.Equal(
+            (status, "invalid_request_error", "unknown_parameter", "Unknown parameter: 'foo'.", "foo"),
+            (problem.Status, problem.Type, problem.Code, problem.Message, problem.Param));
     }
 
     [Fact]
     public void Anthropics_errors_are_read_and_its_want_of_credit_is_no_mistake_of_the_caller()
     {
-        var problem = UpstreamErrors.Map(400, """{"type":"error","error":{"type":"invalid_request_error","message":"max_tokens: 9 > 8"},"request_id":"req_x"}"""u8, null);
+        var problem = UpstreamErrors.Map(
+            400,
+            """{"type":"error","error":{"type":"invalid_request_error","message":"max_tokens: 9 > 8"},"request_id":"req_x"}"""u8,
+            null);
         Assert.Equal((400, "upstream_invalid_request", "max_tokens: 9 > 8"), (problem.Status, problem.Code, problem.Message));
-        var poor = UpstreamErrors.Map(400, """{"type":"error","error":{"type":"invalid_request_error","message":"Your credit balance is too low to access the Anthropic API."}}"""u8, null);
+        var poor = UpstreamErrors.Map(
+            400,
+            """{"type":"error","error":{"type":"invalid_request_error","message":"Your credit balance is too low to access the """u8
+                + """Anthropic API."}}"""u8,
+            null);
         Assert.Equal((502, "upstream_quota"), (poor.Status, poor.Code));
     }
 
@@ -64,19 +87,28 @@ public sealed class UpstreamErrorsTests
     [InlineData("", "The provider refused the request (400).")]
     [InlineData("{\"error\":\"\\ud83d\"}", "The provider refused the request (400).")]
     public void Other_shapes_of_errors_are_read_as_far_as_they_go(string body, string message) =>
-        Assert.Equal((message, "upstream_invalid_request"), (UpstreamErrors.Map(400, Encoding.UTF8.GetBytes(body), null) is var p ? p.Message : "", p.Code));
+        Assert.Equal(
+            (message, "upstream_invalid_request"),
+            (UpstreamErrors.Map(400, Encoding.UTF8.GetBytes(body), null) is var p ? p.Message : "", p.Code));
 
     [Fact]
     public void A_providers_message_is_cut_and_its_wait_is_bounded()
     {
-        Assert.Equal(UpstreamErrors.MaxMessage, UpstreamErrors.Map(400, Encoding.UTF8.GetBytes($$$"""{"error":{"message":"{{{new string('x', 5000)}}}"}}"""), null).Message.Length);
-        Assert.Equal((1, 3600, 0), (UpstreamErrors.Map(429, default, null).RetryAfterSeconds, UpstreamErrors.Map(429, default, 999_999).RetryAfterSeconds, UpstreamErrors.Map(429, default, -5).RetryAfterSeconds));
+        var body = Encoding.UTF8.GetBytes($$$"""{"error":{"message":"{{{new string('x', 5000)}}}"}}""");
+        Assert.Equal(UpstreamErrors.MaxMessage, UpstreamErrors.Map(400, body, null).Message.Length);
+        Assert.Equal(
+            (1, 3600, 0),
+            (
+                UpstreamErrors.Map(429, default, null).RetryAfterSeconds,
+                UpstreamErrors.Map(429, default, 999_999).RetryAfterSeconds,
+                UpstreamErrors.Map(429, default, -5).RetryAfterSeconds));
     }
 
     [Fact]
     public void A_provider_that_does_not_know_stream_options_is_recognised()
     {
-        Assert.True(UpstreamErrors.RefusesStreamOptions(400, """{"error":{"message":"Unrecognized request argument: stream_options"}}"""u8));
+        Assert.True(
+            UpstreamErrors.RefusesStreamOptions(400, """{"error":{"message":"Unrecognized request argument: stream_options"}}"""u8));
         Assert.False(UpstreamErrors.RefusesStreamOptions(400, """{"error":{"message":"bad"}}"""u8));
         Assert.False(UpstreamErrors.RefusesStreamOptions(500, """stream_options"""u8));
     }

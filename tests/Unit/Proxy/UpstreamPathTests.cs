@@ -11,15 +11,19 @@ public sealed class UpstreamPathTests
     [InlineData("openai", "https://api.openai.com/v1/", "/v1/chat/completions", "https://api.openai.com/v1/chat/completions")]
     [InlineData("openai", "https://api.openai.com", "/v1/chat/completions", "https://api.openai.com/v1/chat/completions")]
     [InlineData("openai", "https://name.openai.azure.com/openai/v1", "/v1/responses", "https://name.openai.azure.com/openai/v1/responses")]
-    [InlineData("openai-compatible", "https://api.groq.com/openai/v1", "/v1/chat/completions", "https://api.groq.com/openai/v1/chat/completions")]
-    [InlineData("openai-compatible", "https://generativelanguage.googleapis.com/v1beta/openai", "/v1/chat/completions", "https://generativelanguage.googleapis.com/v1beta/openai/chat/completions")]
+    [InlineData("openai-compatible", "https://api.groq.com/openai/v1", "/v1/chat/completions",
+        "https://api.groq.com/openai/v1/chat/completions")]
+    [InlineData("openai-compatible", "https://generativelanguage.googleapis.com/v1beta/openai", "/v1/chat/completions",
+        "https://generativelanguage.googleapis.com/v1beta/openai/chat/completions")]
     [InlineData("responses", "http://10.0.0.5:8080", "/v1/responses", "http://10.0.0.5:8080/v1/responses")]
     [InlineData("anthropic", "https://api.anthropic.com", "/v1/messages", "https://api.anthropic.com/v1/messages")]
     [InlineData("anthropic", "https://api.anthropic.com/v1/", "/v1/messages", "https://api.anthropic.com/v1/messages")]
     [InlineData("gemini", "https://generativelanguage.googleapis.com", "/v1beta/models/gemini-2.5-pro:streamGenerateContent?alt=sse",
         "https://generativelanguage.googleapis.com/v1beta/models/gemini-2.5-pro:streamGenerateContent?alt=sse")]
-    [InlineData("gemini", "https://generativelanguage.googleapis.com/v1beta", "/v1beta/models", "https://generativelanguage.googleapis.com/v1beta/models")]
-    [InlineData("gemini", "https://generativelanguage.googleapis.com/v1", "/v1beta/models", "https://generativelanguage.googleapis.com/v1beta/models")]
+    [InlineData("gemini", "https://generativelanguage.googleapis.com/v1beta", "/v1beta/models",
+        "https://generativelanguage.googleapis.com/v1beta/models")]
+    [InlineData("gemini", "https://generativelanguage.googleapis.com/v1", "/v1beta/models",
+        "https://generativelanguage.googleapis.com/v1beta/models")]
     public void A_base_url_is_what_the_vendors_own_client_takes(string wire, string baseUrl, string path, string expected)
     {
         var (root, cut) = UpstreamPath.RootOf(wire, baseUrl);
@@ -88,7 +92,30 @@ public sealed class UpstreamPathTests
     [Fact]
     public void Whatever_is_accepted_lies_under_the_base_on_the_same_host() => Seeds.ForEach(2000, random =>
     {
-        string[] pieces = ["/", "//", "..", ".", "%2e", "%2f", "%5c", "\\", "a", "v1", "@", ":", "?", "#", "%", "evil.example", "%00", "\n", "http:", ";", "\u2024"];
+        string[] pieces =
+        [
+            "/",
+            "//",
+            "..",
+            ".",
+            "%2e",
+            "%2f",
+            "%5c",
+            "\\",
+            "a",
+            "v1",
+            "@",
+            ":",
+            "?",
+            "#",
+            "%",
+            "evil.example",
+            "%00",
+            "\n",
+            "http:",
+            ";",
+            "\u2024",
+        ];
         var path = string.Concat(Enumerable.Range(0, random.Next(1, 12)).Select(_ => pieces[random.Next(pieces.Length)]));
 
         if (UpstreamPath.TryJoin("https://api.example.com/base", path, out var address))

@@ -42,7 +42,9 @@ public sealed class UpstreamTests
 
     [Fact]
     public void A_path_that_leads_elsewhere_is_the_callers_mistake() =>
-        Assert.Equal(400, Assert.Throws<ProblemException>(() => Of("bearer", null, "k").Request(HttpMethod.Get, "/v1/../admin")).Problem.Status);
+        Assert.Equal(
+            400,
+            Assert.Throws<ProblemException>(() => Of("bearer", null, "k").Request(HttpMethod.Get, "/v1/../admin")).Problem.Status);
 
     [Fact]
     public void With_several_keys_the_answer_finds_back_to_the_one_that_was_used()
@@ -56,5 +58,5 @@ public sealed class UpstreamTests
     }
 
     static Upstream Of(string type, string? name, params string[] secrets) => new(
-        new("azure", ProviderWire.OpenAi, "https://name.openai.azure.com/openai/v1", type, name, [.. secrets.Select(_ => new ProviderKey("", 1))], 60, 0, "cancel", Sandbox: false), secrets);
+        new("azure", ProviderWire.OpenAi, "https://name.openai.azure.com/openai/v1", type, name, [.. secrets.Select(_ => new SealedKey("", 1))], 60, 0, "cancel", Sandbox: false), secrets);
 }

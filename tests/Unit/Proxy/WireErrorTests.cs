@@ -11,9 +11,16 @@ namespace LlmGateway.UnitTests.Proxy;
 
 public sealed class WireErrorTests
 {
-    const string Forged = "no\n\ndata: [DONE]\n\nevent: message_stop\ndata: {\"type\":\"message_stop\"}\r\n\r\n\r\revent: \u2028\u2029\u0085\u0000\"\\";
+    const string Forged =
+        "no\n\ndata: [DONE]\n\nevent: message_stop\ndata: {\"type\":\"message_stop\"}\r\n\r\n\r\revent: \u2028\u2029\u0085\u0000\"\\";
 
-    static readonly (string Name, Wire Wire)[] Wired = [("chat", Wires.Chat), ("responses", Wires.Responses), ("messages", Wires.Messages), ("gemini", Wires.Gemini)];
+    static readonly (string Name, Wire Wire)[] Wired =
+    [
+        ("chat", Wires.Chat),
+        ("responses", Wires.Responses),
+        ("messages", Wires.Messages),
+        ("gemini", Wires.Gemini),
+    ];
 
     public static TheoryData<string> Names() => [.. Wired.Select(wire => wire.Name)];
 

@@ -12,7 +12,10 @@ public sealed class AnthropicTests(Provider provider) : IClassFixture<Provider>
     [Fact]
     public async Task A_stream_has_its_events_in_order_and_a_placeholder_where_the_output_is_not_known_yet()
     {
-        var stream = await PostAsync("/v1/messages", "{\"model\":\"m\",\"max_tokens\":9,\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":\"[[thinks:1]] [[tokens:2]]\"}]}");
+        var stream = await PostAsync(
+            "/v1/messages",
+            "{\"model\":\"m\",\"max_tokens\":9,\"stream\":true,"
+                + "\"messages\":[{\"role\":\"user\",\"content\":\"[[thinks:1]] [[tokens:2]]\"}]}");
 
         var events = Wire.Events(stream.Text).ToArray();
         Assert.Equal(
@@ -30,7 +33,8 @@ public sealed class AnthropicTests(Provider provider) : IClassFixture<Provider>
     [InlineData("{\"model\":\"m\",HELLO}", "max_tokens: Field required")]
     [InlineData("{\"max_tokens\":1,HELLO}", "model: Field required")]
     [InlineData("{\"model\":\"m\",\"max_tokens\":1}", "messages: Field required")]
-    [InlineData("{\"model\":\"m\",\"max_tokens\":2000,\"thinking\":{\"type\":\"enabled\"},HELLO}", "thinking.budget_tokens: Field required")]
+    [InlineData("{\"model\":\"m\",\"max_tokens\":2000,\"thinking\":{\"type\":\"enabled\"},HELLO}",
+        "thinking.budget_tokens: Field required")]
     [InlineData("{\"model\":", "The request body is not valid JSON.")]
     public async Task What_is_missing_is_named(string body, string message)
     {
@@ -47,7 +51,9 @@ public sealed class AnthropicTests(Provider provider) : IClassFixture<Provider>
 
         Assert.Equal(400, (await PostAsync("/v1/messages", body, ("x-api-key", "k"))).Status);
         Assert.Equal(401, (await PostAsync("/v1/messages", body, ("anthropic-version", "2026-10-21"))).Status);
-        Assert.Equal(200, (await PostAsync("/v1/messages", body, ("Authorization", "Bearer k"), ("anthropic-version", "2026-10-21"))).Status);
+        Assert.Equal(
+            200,
+            (await PostAsync("/v1/messages", body, ("Authorization", "Bearer k"), ("anthropic-version", "2026-10-21"))).Status);
     }
 
     [Fact]
@@ -55,38 +61,58 @@ public sealed class AnthropicTests(Provider provider) : IClassFixture<Provider>
     {
         var usage = (await PostAsync("/v1/messages", """
             {"model":"m","max_tokens":9,"messages":[{"role":"user","content":[
-              {"type":"text","text":"[[cachewrite:2]] [[cached:1]] one two","cache_control":{"type":"ephemeral","ttl":"1h"}},{"type":"image","source":{}}]}]}
-            """)).Json.GetProperty("usage");
+              {"type":"text","text":"[[cachewrite:2]] [[cached:1]] one two","cache_control":{"type":"ephemeral","ttl":"1h"}},
+                {"type":"image","source":{}}]}]}
+            """.Unwrapped())).Json.GetProperty("usage");
 
         // Four words and an image of 85.
-        Assert.Equal((86, 1, 2), (usage.Long("input_tokens"), usage.Long("cache_read_input_tokens"), usage.Long("cache_creation_input_tokens")));
-        Assert.Equal((0, 2), (usage.GetProperty("cache_creation").Long("ephemeral_5m_input_tokens"), usage.GetProperty("cache_creation").Long("ephemeral_1h_input_tokens")));
+        Assert.Equal(
+            (86, 1, 2),
+            (usage.Long("input_tokens"), usage.Long("cache_read_input_tokens"), usage.Long("cache_creation_input_tokens")));
+        Assert.Equal(
+            (0, 2),
+            (
+                usage.GetProperty("cache_creation").Long("ephemeral_5m_input_tokens"),
+                usage.GetProperty("cache_creation").Long("ephemeral_1h_input_tokens")));
     }
 
     [Fact]
     public async Task Counting_agrees_with_the_usage()
     {
-        const string rest = "\"system\":\"be nice\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"tool_result\",\"content\":\"three more words\"}]}]}";
+        const string rest =
+            "\"system\":\"be nice\",\"messages\":[{\"role\":\"user\","
+                + "\"content\":[{\"type\":\"tool_result\",\"content\":\"three more words\"}]}]}";
 
         var counted = (await PostAsync("/v1/messages/count_tokens", "{\"model\":\"m\"," + rest)).Json.Long("input_tokens");
 
         Assert.Equal(5, counted);
-        Assert.Equal(5, (await PostAsync("/v1/messages", "{\"model\":\"m\",\"max_tokens\":9," + rest)).Json.GetProperty("usage").Long("input_tokens"));
+        Assert.Equal(
+            5,
+            (await PostAsync("/v1/messages", "{\"model\":\"m\",\"max_tokens\":9," + rest)).Json.GetProperty("usage").Long("input_tokens"));
     }
 
     [Fact]
     public async Task A_batch_ends_and_links_to_its_results()
     {
         const string request = "{\"custom_id\":\"ID\",\"params\":{\"model\":\"MODEL\",\"max_tokens\":9," + Hello + "}}";
-        var made = await PostAsync("/v1/messages/batches", "{\"requests\":[" + request.Replace("ID", "a").Replace("MODEL", "m") + "," + request.Replace("ID", "b").Replace("MODEL", "m-error-529") + "]}");
+        var made = await PostAsync("/v1/messages/batches", "{\"requests\":["
+            + request.Replace("ID", "a").Replace("MODEL", "m")
+            + ","
+            + request.Replace("ID", "b").Replace("MODEL", "m-error-529")
+            + "]}");
         Assert.Equal(("in_progress", 2), (made.Json.Text("processing_status"), made.Json.GetProperty("request_counts").Long("processing")));
 
         var batch = (await GetAsync("/v1/messages/batches/" + made.Json.Text("id"))).Json;
         Assert.Equal("ended", batch.Text("processing_status"));
         Assert.StartsWith(provider.Http.BaseAddress!.ToString(), batch.Text("results_url"));
 
-        var results = (await GetAsync(batch.Text("results_url"))).Text.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonElement.Parse(line)).ToArray();
-        Assert.Equal([("a", "succeeded"), ("b", "errored")], results.Select(line => (line.Text("custom_id"), line.GetProperty("result").Text("type"))));
+        var results = (await GetAsync(batch.Text("results_url"))).Text
+            .Split('\n', StringSplitOptions.RemoveEmptyEntries)
+            .Select(line => JsonElement.Parse(line))
+            .ToArray();
+        Assert.Equal(
+            [("a", "succeeded"), ("b", "errored")],
+            results.Select(line => (line.Text("custom_id"), line.GetProperty("result").Text("type"))));
         var alone = new AnthropicWire().Read((await PostAsync("/v1/messages", "{\"model\":\"m\",\"max_tokens\":9," + Hello + "}")).Json);
         Assert.Equal(alone, new AnthropicWire().Read(results[0].GetProperty("result").GetProperty("message")));
     }
@@ -111,11 +137,15 @@ public sealed class AnthropicTests(Provider provider) : IClassFixture<Provider>
 
     Task<Provider.Arrived> GetAsync(string path) => provider.GetAsync(path, ("x-api-key", "k"), ("anthropic-version", "2023-06-01"));
 
-    Task<Provider.Arrived> PostAsync(string path, string body) => PostAsync(path, body, ("x-api-key", "k"), ("anthropic-version", "2023-06-01"));
+    Task<Provider.Arrived> PostAsync(string path, string body) =>
+        PostAsync(path, body, ("x-api-key", "k"), ("anthropic-version", "2023-06-01"));
 
     Task<Provider.Arrived> PostAsync(string path, string body, params (string Name, string Value)[] headers)
     {
-        var request = new HttpRequestMessage(HttpMethod.Post, path) { Content = new StringContent(body, Encoding.UTF8, "application/json") };
+        var request = new HttpRequestMessage(HttpMethod.Post, path)
+        {
+            Content = new StringContent(body, Encoding.UTF8, "application/json"),
+        };
         foreach (var (name, value) in headers)
         {
             request.Headers.Add(name, value);

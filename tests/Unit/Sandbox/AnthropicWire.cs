@@ -58,7 +58,9 @@ sealed class AnthropicWire() : Wire("anthropic")
                 case "content_block_start": blocks[index] = (json.GetProperty("content_block"), ""); break;
                 case "content_block_delta":
                     var delta = json.GetProperty("delta");
-                    blocks[index] = (blocks[index].Start, blocks[index].Added + delta.TextOr("text") + delta.TextOr("thinking") + delta.TextOr("partial_json"));
+                    blocks[index] = (
+                        blocks[index].Start,
+                        blocks[index].Added + delta.TextOr("text") + delta.TextOr("thinking") + delta.TextOr("partial_json"));
                     break;
                 case "message_delta":
                     finish = json.GetProperty("delta").Text("stop_reason");
@@ -68,8 +70,11 @@ sealed class AnthropicWire() : Wire("anthropic")
                 case "error": error = json.GetProperty("error").Text("message"); break;
             }
         }
-        string Added(string type) => string.Concat(blocks.Values.Where(block => block.Start.Text("type") == type).Select(block => block.Added));
-        var calls = string.Concat(blocks.Values.Where(block => block.Start.Text("type") == "tool_use").Select(block => Call(block.Start.Text("id"), block.Start.Text("name"), block.Added)));
+        string Added(string type) =>
+            string.Concat(blocks.Values.Where(block => block.Start.Text("type") == type).Select(block => block.Added));
+        var calls = string.Concat(blocks.Values
+            .Where(block => block.Start.Text("type") == "tool_use")
+            .Select(block => Call(block.Start.Text("id"), block.Start.Text("name"), block.Added)));
         return new(Added("text"), Added("thinking"), calls, finish, usage, hasEnded, error);
     }
 
@@ -88,6 +93,12 @@ sealed class AnthropicWire() : Wire("anthropic")
             return null;
         }
         var (cached, written) = (usage.Long("cache_read_input_tokens"), usage.Long("cache_creation_input_tokens"));
-        return new(usage.Long("input_tokens") + cached + written, cached, written, usage.Long("output_tokens"), usage.GetProperty("output_tokens_details").Long("thinking_tokens"), null);
+        return new(
+            usage.Long("input_tokens") + cached + written,
+            cached,
+            written,
+            usage.Long("output_tokens"),
+            usage.GetProperty("output_tokens_details").Long("thinking_tokens"),
+            null);
     }
 }

@@ -12,10 +12,14 @@ public sealed class GeminiTests(Provider provider) : IClassFixture<Provider>
     [Fact]
     public async Task Each_chunk_has_the_usage_so_far()
     {
-        var chunks = Wire.Events((await PostAsync("/v1beta/models/m:streamGenerateContent?alt=sse&key=k", "{\"contents\":[{\"parts\":[{\"text\":\"[[thinks:1]] [[tokens:2]]\"}]}]}")).Text)
+        var chunks = Wire.Events((await PostAsync(
+            "/v1beta/models/m:streamGenerateContent?alt=sse&key=k",
+            "{\"contents\":[{\"parts\":[{\"text\":\"[[thinks:1]] [[tokens:2]]\"}]}]}")).Text)
             .Select(item => JsonElement.Parse(item.Data).GetProperty("usageMetadata")).ToArray();
 
-        Assert.Equal([(0L, 3L), (1, 4), (2, 5), (2, 5)], chunks.Select(usage => (usage.Long("candidatesTokenCount"), usage.Long("totalTokenCount"))));
+        Assert.Equal(
+            [(0L, 3L), (1, 4), (2, 5), (2, 5)],
+            chunks.Select(usage => (usage.Long("candidatesTokenCount"), usage.Long("totalTokenCount"))));
         Assert.All(chunks, usage => Assert.Equal(1, usage.Long("thoughtsTokenCount")));
     }
 
@@ -30,14 +34,20 @@ public sealed class GeminiTests(Provider provider) : IClassFixture<Provider>
 
     [Fact]
     public async Task Both_versions_answer_the_same() => Assert.Equal(
-        (await PostAsync("/v1/models/m:generateContent?key=k", Hello)).Text, (await PostAsync("/v1beta/models/m:generateContent?key=k", Hello)).Text);
+        (await PostAsync("/v1/models/m:generateContent?key=k", Hello)).Text,
+        (await PostAsync("/v1beta/models/m:generateContent?key=k", Hello)).Text);
 
     [Fact]
     public async Task A_bad_key_is_an_invalid_argument_and_none_is_denied()
     {
         var bad = await PostAsync("/v1beta/models/m:generateContent?key=sk-bad", Hello);
 
-        Assert.Equal((400, "INVALID_ARGUMENT", "API_KEY_INVALID"), (bad.Status, bad.Json.GetProperty("error").Text("status"), bad.Json.GetProperty("error").GetProperty("details")[0].Text("reason")));
+        Assert.Equal(
+            (400, "INVALID_ARGUMENT", "API_KEY_INVALID"),
+            (
+                bad.Status,
+                bad.Json.GetProperty("error").Text("status"),
+                bad.Json.GetProperty("error").GetProperty("details")[0].Text("reason")));
         Assert.Equal(403, (await PostAsync("/v1beta/models/m:generateContent", Hello)).Status);
         Assert.Equal(404, (await PostAsync("/v1beta/models/m:sing?key=k", Hello)).Status);
     }
@@ -47,12 +57,21 @@ public sealed class GeminiTests(Provider provider) : IClassFixture<Provider>
     {
         var answer = (await PostAsync("/v1beta/models/m:generateContent?key=k", """
             {"systemInstruction":{"parts":[{"text":"be nice"}]},
-             "contents":[{"role":"user","parts":[{"inlineData":{"mimeType":"image/png","data":""}},{"fileData":{"fileUri":"x"}},{"text":"[[tokens:4]]"}]}],
+             "contents":[{"role":"user","parts":[{"inlineData":{"mimeType":"image/png","data":""}},{"fileData":{"fileUri":"x"}},
+                {"text":"[[tokens:4]]"}]}],
              "generationConfig":{"candidateCount":2,"responseMimeType":"application/json","responseJsonSchema":{}}}
-            """)).Json;
+            """.Unwrapped())).Json;
 
-        Assert.Equal((2 + 85 + 85 + 1, 8), (answer.GetProperty("usageMetadata").Long("promptTokenCount"), answer.GetProperty("usageMetadata").Long("candidatesTokenCount")));
-        var texts = answer.GetProperty("candidates").EnumerateArray().Select(candidate => candidate.GetProperty("content").GetProperty("parts")[0].Text("text")).ToArray();
+        Assert.Equal(
+            (2 + 85 + 85 + 1, 8),
+            (
+                answer.GetProperty("usageMetadata").Long("promptTokenCount"),
+                answer.GetProperty("usageMetadata").Long("candidatesTokenCount")));
+        var texts = answer
+            .GetProperty("candidates")
+            .EnumerateArray()
+            .Select(candidate => candidate.GetProperty("content").GetProperty("parts")[0].Text("text"))
+            .ToArray();
         Assert.Equal(2, texts.Distinct().Count());
         Assert.All(texts, text => Assert.Equal(4, JsonElement.Parse(text).Text("answer").Split(' ').Length));
     }
@@ -61,8 +80,12 @@ public sealed class GeminiTests(Provider provider) : IClassFixture<Provider>
     public async Task Counting_agrees_with_the_usage()
     {
         Assert.Equal(2, (await PostAsync("/v1beta/models/m:countTokens?key=k", Hello)).Json.Long("totalTokens"));
-        Assert.Equal(2, (await PostAsync("/v1beta/models/m:countTokens?key=k", "{\"generateContentRequest\":" + Hello + "}")).Json.Long("totalTokens"));
-        Assert.Equal(2, (await PostAsync("/v1beta/models/m:generateContent?key=k", Hello)).Json.GetProperty("usageMetadata").Long("promptTokenCount"));
+        Assert.Equal(
+            2,
+            (await PostAsync("/v1beta/models/m:countTokens?key=k", "{\"generateContentRequest\":" + Hello + "}")).Json.Long("totalTokens"));
+        Assert.Equal(
+            2,
+            (await PostAsync("/v1beta/models/m:generateContent?key=k", Hello)).Json.GetProperty("usageMetadata").Long("promptTokenCount"));
     }
 
     [Fact]
@@ -71,7 +94,9 @@ public sealed class GeminiTests(Provider provider) : IClassFixture<Provider>
         const string one = "{\"content\":{\"parts\":[{\"text\":\"hello there\"}]},\"outputDimensionality\":8}";
 
         var alone = (await PostAsync("/v1beta/models/m:embedContent?key=k", one)).Json.GetProperty("embedding");
-        var batch = (await PostAsync("/v1beta/models/m:batchEmbedContents?key=k", "{\"requests\":[" + one.Replace("there", "you") + "," + one + "]}")).Json;
+        var batch = (await PostAsync(
+            "/v1beta/models/m:batchEmbedContents?key=k",
+            "{\"requests\":[" + one.Replace("there", "you") + "," + one + "]}")).Json;
 
         Assert.Equal(8, alone.GetProperty("values").GetArrayLength());
         Assert.Equal(alone.GetRawText(), batch.GetProperty("embeddings")[1].GetRawText());

@@ -18,7 +18,8 @@ sealed class GeminiWire(string name, bool asEvents) : Wire(name)
         }
         var body = new JsonObject
         {
-            ["contents"] = new JsonArray(new JsonObject { ["role"] = "user", ["parts"] = new JsonArray(new JsonObject { ["text"] = ask.Text }) }),
+            ["contents"] =
+                new JsonArray(new JsonObject { ["role"] = "user", ["parts"] = new JsonArray(new JsonObject { ["text"] = ask.Text }) }),
             ["generationConfig"] = config,
         };
         if (ask.OffersTools)
@@ -58,7 +59,9 @@ sealed class GeminiWire(string name, bool asEvents) : Wire(name)
         foreach (var chunk in chunks)
         {
             error = chunk.TryGetProperty("error", out var failure) ? failure.Text("message") : error;
-            foreach (var part in chunk.TryGetProperty("candidates", out var candidates) ? candidates[0].GetProperty("content").GetProperty("parts").EnumerateArray() : default)
+            foreach (var part in chunk.TryGetProperty("candidates", out var candidates)
+                ? candidates[0].GetProperty("content").GetProperty("parts").EnumerateArray()
+                : default)
             {
                 if (part.TryGetProperty("functionCall", out var call))
                 {
@@ -74,10 +77,18 @@ sealed class GeminiWire(string name, bool asEvents) : Wire(name)
                 }
             }
         }
-        return new(text, thoughts, calls, chunks.Select(Finish).LastOrDefault(finish => finish is not null), chunks.Select(Usage).LastOrDefault(usage => usage is not null), hasEnded && error is null, error);
+        return new(
+            text,
+            thoughts,
+            calls,
+            chunks.Select(Finish).LastOrDefault(finish => finish is not null),
+            chunks.Select(Usage).LastOrDefault(usage => usage is not null),
+            hasEnded && error is null,
+            error);
     }
 
-    static string? Finish(JsonElement chunk) => chunk.TryGetProperty("candidates", out var candidates) && candidates[0].TryGetProperty("finishReason", out var reason) ? reason.GetString() : null;
+    static string? Finish(JsonElement chunk) => chunk.TryGetProperty("candidates", out var candidates)
+        && candidates[0].TryGetProperty("finishReason", out var reason) ? reason.GetString() : null;
 
     static Counts? Usage(JsonElement chunk)
     {
@@ -87,7 +98,13 @@ sealed class GeminiWire(string name, bool asEvents) : Wire(name)
         }
         var thoughts = usage.TryGetProperty("thoughtsTokenCount", out var thought) ? thought.GetInt64() : 0;
         var cached = usage.TryGetProperty("cachedContentTokenCount", out var read) ? read.GetInt64() : 0;
-        return new(usage.Long("promptTokenCount"), cached, 0, usage.Long("candidatesTokenCount") + thoughts, thoughts, usage.Long("totalTokenCount"));
+        return new(
+            usage.Long("promptTokenCount"),
+            cached,
+            0,
+            usage.Long("candidatesTokenCount") + thoughts,
+            thoughts,
+            usage.Long("totalTokenCount"));
     }
 }
 

@@ -57,9 +57,12 @@ public sealed class Provider : IAsyncLifetime
             answer?.Dispose();
         }
 
-        Arrived Result(bool isCut) => new((int?)answer?.StatusCode ?? 0, body.ToArray(), isCut, answer?.Content.Headers.ContentLength, answer is null
-            ? new Dictionary<string, string>()
-            : answer.Headers.Concat(answer.Content.Headers).ToDictionary(header => header.Key, header => string.Join(',', header.Value), StringComparer.OrdinalIgnoreCase));
+        Arrived Result(bool isCut) =>
+            new((int?)answer?.StatusCode ?? 0, body.ToArray(), isCut, answer?.Content.Headers.ContentLength, answer is null
+                ? new Dictionary<string, string>()
+                : answer.Headers
+                    .Concat(answer.Content.Headers)
+                    .ToDictionary(header => header.Key, header => string.Join(',', header.Value), StringComparer.OrdinalIgnoreCase));
     }
 
     /// <summary>Posts JSON with a bearer key, which is what most of OpenAI's routes want.</summary>

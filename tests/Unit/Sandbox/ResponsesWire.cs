@@ -10,7 +10,13 @@ sealed class ResponsesWire() : Wire("responses")
 
     public override HttpRequestMessage Request(Ask ask)
     {
-        var body = new JsonObject { ["model"] = ask.Model, ["stream"] = ask.Streams, ["input"] = ask.Text, ["max_output_tokens"] = ask.MaxTokens };
+        var body = new JsonObject
+        {
+            ["model"] = ask.Model,
+            ["stream"] = ask.Streams,
+            ["input"] = ask.Text,
+            ["max_output_tokens"] = ask.MaxTokens,
+        };
         if (ask.OffersTools)
         {
             body["tools"] = new JsonArray(new JsonObject { ["type"] = "function", ["name"] = "f" });
@@ -30,13 +36,16 @@ sealed class ResponsesWire() : Wire("responses")
                 _ => calls += Call(item.Text("call_id"), item.Text("name"), item.Text("arguments")),
             };
         }
-        var finish = whole.GetProperty("incomplete_details") is { ValueKind: JsonValueKind.Object } why ? why.Text("reason") : whole.Text("status");
+        var finish = whole.GetProperty("incomplete_details") is { ValueKind: JsonValueKind.Object } why
+            ? why.Text("reason")
+            : whole.Text("status");
         return new(text, thoughts, calls, finish, Usage(whole), true, null);
     }
 
     public override Heard ReadStream(string text)
     {
-        var (said, thoughts, error, items, arguments) = ("", "", default(string), new SortedDictionary<int, JsonElement>(), new Dictionary<int, string>());
+        var (said, thoughts, error, items, arguments) =
+            ("", "", default(string), new SortedDictionary<int, JsonElement>(), new Dictionary<int, string>());
         Heard? end = null;
         foreach (var (name, data) in Events(text))
         {
@@ -48,8 +57,12 @@ sealed class ResponsesWire() : Wire("responses")
                 case "response.output_item.added": items[place] = json.GetProperty("item"); break;
                 case "response.output_text.delta": said += json.Text("delta"); break;
                 case "response.reasoning_summary_text.delta": thoughts += json.Text("delta"); break;
-                case "response.function_call_arguments.delta": arguments[place] = arguments.GetValueOrDefault(place, "") + json.Text("delta"); break;
-                case "response.function_call_arguments.done": Assert.Equal(json.Text("arguments"), arguments.GetValueOrDefault(place, "")); break;
+                case "response.function_call_arguments.delta":
+                    arguments[place] = arguments.GetValueOrDefault(place, "") + json.Text("delta");
+                    break;
+                case "response.function_call_arguments.done":
+                    Assert.Equal(json.Text("arguments"), arguments.GetValueOrDefault(place, ""));
+                    break;
                 case "response.completed" or "response.incomplete": end = Read(json.GetProperty("response")); break;
                 case "error": error = json.Text("message"); break;
                 case "response.failed": Assert.Equal(error, json.GetProperty("response").GetProperty("error").Text("message")); break;

@@ -19,7 +19,9 @@ sealed record Ask(string Model, string Text)
     public string Key { get; init; } = "k";
 }
 
-/// <summary>Tokens, reported in the wire's own way and made comparable: input with what came from and went to a cache, output with what was thought.</summary>
+/// <summary>
+/// Tokens, reported in the wire's own way and made comparable: input with what came from and went to a cache, output with what was thought.
+/// </summary>
 sealed record Counts(long Input, long Cached, long Written, long Output, long Thoughts, long? Total);
 
 /// <summary>What a caller understands of an answer.</summary>
@@ -33,7 +35,14 @@ sealed record Heard(string Text, string Thoughts, string Calls, string? Finish, 
 /// <summary>How a caller of one wire asks and reads: written from the provider's documents, not from the sandbox's code.</summary>
 abstract class Wire(string name)
 {
-    public static readonly IReadOnlyList<Wire> All = [new ChatWire(), new ResponsesWire(), new AnthropicWire(), new GeminiWire("gemini", true), new GeminiWire("gemini array", false)];
+    public static readonly IReadOnlyList<Wire> All =
+    [
+        new ChatWire(),
+        new ResponsesWire(),
+        new AnthropicWire(),
+        new GeminiWire("gemini", true),
+        new GeminiWire("gemini array", false),
+    ];
 
     public string Name => name;
 
@@ -54,7 +63,10 @@ abstract class Wire(string name)
 
     protected static HttpRequestMessage Post(string path, JsonObject body, params (string Name, string Value)[] headers)
     {
-        var request = new HttpRequestMessage(HttpMethod.Post, path) { Content = new StringContent(body.ToJsonString(), Encoding.UTF8, "application/json") };
+        var request = new HttpRequestMessage(HttpMethod.Post, path)
+        {
+            Content = new StringContent(body.ToJsonString(), Encoding.UTF8, "application/json"),
+        };
         foreach (var (header, value) in headers)
         {
             request.Headers.Add(header, value);
@@ -79,7 +91,12 @@ sealed class ChatWire() : Wire("chat")
 
     public override HttpRequestMessage Request(Ask ask)
     {
-        var body = new JsonObject { ["model"] = ask.Model, ["stream"] = ask.Streams, ["messages"] = new JsonArray(new JsonObject { ["role"] = "user", ["content"] = ask.Text }) };
+        var body = new JsonObject
+        {
+            ["model"] = ask.Model,
+            ["stream"] = ask.Streams,
+            ["messages"] = new JsonArray(new JsonObject { ["role"] = "user", ["content"] = ask.Text }),
+        };
         if (ask.Streams)
         {
             body["stream_options"] = new JsonObject { ["include_usage"] = true };
@@ -99,7 +116,14 @@ sealed class ChatWire() : Wire("chat")
         var message = choice.GetProperty("message");
         var calls = message.TryGetProperty("tool_calls", out var made) ? string.Concat(made.EnumerateArray().Select(call =>
             Call(call.Text("id"), call.GetProperty("function").Text("name"), call.GetProperty("function").Text("arguments")))) : "";
-        return new(message.TextOr("content"), message.TextOr("reasoning_content"), calls, choice.Text("finish_reason"), Usage(whole), true, null);
+        return new(
+            message.TextOr("content"),
+            message.TextOr("reasoning_content"),
+            calls,
+            choice.Text("finish_reason"),
+            Usage(whole),
+            true,
+            null);
     }
 
     public override Heard ReadStream(string text)
@@ -127,7 +151,14 @@ sealed class ChatWire() : Wire("chat")
                 calls[place][2] += function.Text("arguments");
             }
         }
-        return new(said, thoughts, string.Concat(calls.Values.Select(call => Call(call[0], call[1], call[2]))), finish, usage, events is [.., (_, "[DONE]")], error);
+        return new(
+            said,
+            thoughts,
+            string.Concat(calls.Values.Select(call => Call(call[0], call[1], call[2]))),
+            finish,
+            usage,
+            events is [.., (_, "[DONE]")],
+            error);
     }
 
     public override string ErrorOf(Provider.Arrived refused)
@@ -138,7 +169,12 @@ sealed class ChatWire() : Wire("chat")
     }
 
     static Counts? Usage(JsonElement chunk) => chunk.TryGetProperty("usage", out var usage) && usage.ValueKind == JsonValueKind.Object
-        ? new(usage.Long("prompt_tokens"), usage.GetProperty("prompt_tokens_details").Long("cached_tokens"), 0, usage.Long("completion_tokens"),
-            usage.GetProperty("completion_tokens_details").Long("reasoning_tokens"), usage.Long("total_tokens"))
+        ? new(
+            usage.Long("prompt_tokens"),
+            usage.GetProperty("prompt_tokens_details").Long("cached_tokens"),
+            0,
+            usage.Long("completion_tokens"),
+            usage.GetProperty("completion_tokens_details").Long("reasoning_tokens"),
+            usage.Long("total_tokens"))
         : null;
 }

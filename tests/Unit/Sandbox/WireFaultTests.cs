@@ -87,7 +87,8 @@ public sealed class WireFaultTests(Provider provider) : IClassFixture<Provider>
         var stream = (await SendAsync(name, new("m-twousage", "hello") { Streams = true })).Text;
 
         Assert.Contains(half, stream);
-        Assert.True(stream.LastIndexOf(half.Replace("10", "20"), StringComparison.Ordinal) > stream.LastIndexOf(half, StringComparison.Ordinal));
+        Assert.True(
+            stream.LastIndexOf(half.Replace("10", "20"), StringComparison.Ordinal) > stream.LastIndexOf(half, StringComparison.Ordinal));
     }
 
     [Theory]
@@ -155,8 +156,13 @@ public sealed class WireFaultTests(Provider provider) : IClassFixture<Provider>
         var orders = new List<string>();
         foreach (var model in new[] { "m", "m-interleaved" })
         {
-            var stream = await SendAsync(name, new(model, "[[tool:f {\"a\": 1}]] [[tool:g {\"b\": 2}]]") { Streams = true, OffersTools = true });
-            orders.Add(string.Concat(Wire.Events(stream.Text).Where(item => item.Data.Contains(index)).Select(item => item.Data[item.Data.IndexOf(index, StringComparison.Ordinal) + index.Length])));
+            var stream = await SendAsync(
+                name,
+                new(model, "[[tool:f {\"a\": 1}]] [[tool:g {\"b\": 2}]]") { Streams = true, OffersTools = true });
+            orders.Add(
+                string.Concat(Wire.Events(stream.Text)
+                    .Where(item => item.Data.Contains(index))
+                    .Select(item => item.Data[item.Data.IndexOf(index, StringComparison.Ordinal) + index.Length])));
         }
 
         Assert.Equal(string.Concat(orders[0].Order()), orders[0]);
@@ -164,7 +170,9 @@ public sealed class WireFaultTests(Provider provider) : IClassFixture<Provider>
     }
 
     [Fact]
-    public async Task Stream_options_can_be_refused() => Assert.Contains("stream_options", new ChatWire().ErrorOf(await SendAsync("chat", new("m-nostreamoptions", "hello") { Streams = true })));
+    public async Task Stream_options_can_be_refused() => Assert.Contains(
+        "stream_options",
+        new ChatWire().ErrorOf(await SendAsync("chat", new("m-nostreamoptions", "hello") { Streams = true })));
 
     Task<Provider.Arrived> SendAsync(string name, Ask ask) => provider.SendAsync(Wire.Named(name).Request(ask));
 

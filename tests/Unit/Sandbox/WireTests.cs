@@ -14,7 +14,13 @@ public sealed class WireTests(Provider provider) : IClassFixture<Provider>
     [MemberData(nameof(Wires))]
     public async Task A_stream_is_the_whole_answer_however_its_bytes_arrive(string name)
     {
-        foreach (var text in new[] { "[[thinks:4]] [[say:Grüße 😀 an alle]]", "[[tokens:40]] [[cached:1]]", TwoTools, "[[thinks:2]] " + TwoTools })
+        foreach (var text in new[]
+        {
+            "[[thinks:4]] [[say:Grüße 😀 an alle]]",
+            "[[tokens:40]] [[cached:1]]",
+            TwoTools,
+            "[[thinks:2]] " + TwoTools,
+        })
         {
             foreach (var pieces in new[] { "", "-trickle", "-smooth", "-interleaved" })
             {
@@ -89,7 +95,8 @@ public sealed class WireTests(Provider provider) : IClassFixture<Provider>
 
     [Theory]
     [MemberData(nameof(Wires))]
-    public async Task Tools_that_are_not_offered_are_not_called(string name) => Assert.Empty((await HearAsync(name, new("m", TwoTools))).Calls);
+    public async Task Tools_that_are_not_offered_are_not_called(string name) =>
+        Assert.Empty((await HearAsync(name, new("m", TwoTools))).Calls);
 
     [Theory]
     [MemberData(nameof(Wires))]

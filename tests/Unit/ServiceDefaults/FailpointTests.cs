@@ -5,13 +5,16 @@ using Xunit;
 
 namespace LlmGateway.UnitTests.ServiceDefaults;
 
-/// <summary>The table of failpoints is the list of what tests must pass: it names what the source has, all of it, once each.</summary>
+/// <summary>The table of failpoints names every failpoint in the source once.</summary>
 public sealed partial class FailpointTests
 {
     static readonly string[] InSource =
     [
-        .. new[] { "ServiceDefaults", "services" }.SelectMany(folder => Directory.EnumerateFiles(Path.Combine(ArchitectureTests.Repository, folder), "*.cs", SearchOption.AllDirectories))
-            .SelectMany(file => Hit().Matches(File.ReadAllText(file))).Select(match => match.Groups["name"].Value),
+        .. new[] { "ServiceDefaults", "services" }
+            .SelectMany(folder =>
+                Directory.EnumerateFiles(Path.Combine(ArchitectureTests.Repository, folder), "*.cs", SearchOption.AllDirectories))
+            .SelectMany(file => Hit().Matches(File.ReadAllText(file)))
+            .Select(match => match.Groups["name"].Value),
     ];
 
     [Fact]
@@ -26,7 +29,9 @@ public sealed partial class FailpointTests
     {
         Assert.Collection(Failpoint.Parse("proxy.end.spooled:1:kill, wallet.writer.locked:12:delay=250,outbox.claimed:2:throw"),
             kill => Assert.Equal(("proxy.end.spooled", 1, "kill"), (kill.Name, kill.At, kill.Action)),
-            delay => Assert.Equal(("wallet.writer.locked", 12, "delay", 250), (delay.Name, delay.At, delay.Action, delay.Delay.TotalMilliseconds)),
+            delay => Assert.Equal(
+                ("wallet.writer.locked", 12, "delay", 250),
+                (delay.Name, delay.At, delay.Action, delay.Delay.TotalMilliseconds)),
             fail => Assert.Equal(("outbox.claimed", 2, "throw"), (fail.Name, fail.At, fail.Action)));
         Assert.Empty(Failpoint.Parse(""));
     }

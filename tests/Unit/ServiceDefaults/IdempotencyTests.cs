@@ -13,9 +13,15 @@ public sealed class IdempotencyTests
     {
         using var gone = new CancellationTokenSource();
         await gone.CancelAsync();
-        var http = new DefaultHttpContext { RequestAborted = gone.Token, RequestServices = new ServiceCollection().AddLogging().BuildServiceProvider() };
+        var http = new DefaultHttpContext
+        {
+            RequestAborted = gone.Token,
+            RequestServices = new ServiceCollection().AddLogging().BuildServiceProvider(),
+        };
 
-        var (status, body) = await Idempotency.CaptureAsync(http, TypedResults.Json(new { id = "ses_1" }, statusCode: StatusCodes.Status201Created));
+        var (status, body) = await Idempotency.CaptureAsync(
+            http,
+            TypedResults.Json(new { id = "ses_1" }, statusCode: StatusCodes.Status201Created));
 
         Assert.Equal((201, """{"id":"ses_1"}"""), (status, Encoding.UTF8.GetString(body)));
         Assert.True(http.RequestAborted.IsCancellationRequested);

@@ -39,16 +39,20 @@ public sealed class CuratedModelsTests
             Assert.True(entry is { ContextTokens: > 0, Prices.Input: not null }, entry.Id);
     });
 
-    /// <summary>A digit too many or too few would show here.</summary>
+    /// <summary>This finds a digit too many or too few.</summary>
     [Fact]
-    public void Rates_stand_in_the_usual_proportions() => Assert.All(Entries.SelectMany(entry => (entry.Prices.Tiers ?? []).Select(tier => (entry.Id, tier.Prices)).Prepend((entry.Id, entry.Prices))), rates =>
-    {
-        var (id, prices) = rates;
-        Assert.True(prices.CachedInput is null || prices.CachedInput.Value.Picos < prices.Input!.Value.Picos, id);
-        Assert.True(prices.CacheWrite5m is null || prices.CacheWrite5m.Value.Picos * 4 == prices.Input!.Value.Picos * 5, id);
-        Assert.True(prices.CacheWrite1h is null || prices.CacheWrite1h.Value.Picos == prices.Input!.Value.Picos * 2, id);
-        Assert.True(prices is not { Input: { } input, Output: { } output } || (output.Picos > input.Picos && output.Picos <= input.Picos * 20), id);
-    });
+    public void Rates_stand_in_the_usual_proportions() => Assert.All(
+        Entries.SelectMany(entry => (entry.Prices.Tiers ?? []).Select(tier => (entry.Id, tier.Prices)).Prepend((entry.Id, entry.Prices))),
+        rates =>
+        {
+            var (id, prices) = rates;
+            Assert.True(prices.CachedInput is null || prices.CachedInput.Value.Picos < prices.Input!.Value.Picos, id);
+            Assert.True(prices.CacheWrite5m is null || prices.CacheWrite5m.Value.Picos * 4 == prices.Input!.Value.Picos * 5, id);
+            Assert.True(prices.CacheWrite1h is null || prices.CacheWrite1h.Value.Picos == prices.Input!.Value.Picos * 2, id);
+            Assert.True(
+                prices is not { Input: { } input, Output: { } output } || (output.Picos > input.Picos && output.Picos <= input.Picos * 20),
+                id);
+        });
 
     [Theory]
     [InlineData("claude-haiku-4-5", "0.5", "0.05", "2.5")]
@@ -61,11 +65,12 @@ public sealed class CuratedModelsTests
     }
 
     [Fact]
-    public void A_tier_is_never_cheaper_than_what_lies_below_it() => Assert.All(Entries.Where(entry => entry.Prices.Tiers is not null), entry => Assert.All(entry.Prices.Tiers!, tier =>
-    {
-        foreach (var meter in (Meter[])[Meter.Input, Meter.CachedInput, Meter.Output])
-            Assert.True(tier.Prices.RateOf(meter)!.Value.Picos >= entry.Prices.RateOf(meter)!.Value.Picos, entry.Id);
-    }));
+    public void A_tier_is_never_cheaper_than_what_lies_below_it() =>
+        Assert.All(Entries.Where(entry => entry.Prices.Tiers is not null), entry => Assert.All(entry.Prices.Tiers!, tier =>
+        {
+            foreach (var meter in (Meter[])[Meter.Input, Meter.CachedInput, Meter.Output])
+                Assert.True(tier.Prices.RateOf(meter)!.Value.Picos >= entry.Prices.RateOf(meter)!.Value.Picos, entry.Id);
+        }));
 
     [Theory]
     [InlineData("openai", "openai", "openai", "openai")]

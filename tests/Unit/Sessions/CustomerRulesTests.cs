@@ -12,11 +12,11 @@ public sealed class CustomerRulesTests
     public void Whoever_creates_the_same_customer_means_the_same_ids()
     {
         var project = Ids.New();
-        var id = Enrolment.CustomerId(project, test: false, "user-1");
+        var id = CustomerCreation.CustomerId(project, test: false, "user-1");
 
-        Assert.Equal(id, Enrolment.CustomerId(project, test: false, "user-1"));
-        Assert.NotEqual(id, Enrolment.CustomerId(project, test: true, "user-1"));
-        Assert.NotEqual(id, Enrolment.CustomerId(Ids.New(), test: false, "user-1"));
+        Assert.Equal(id, CustomerCreation.CustomerId(project, test: false, "user-1"));
+        Assert.NotEqual(id, CustomerCreation.CustomerId(project, test: true, "user-1"));
+        Assert.NotEqual(id, CustomerCreation.CustomerId(Ids.New(), test: false, "user-1"));
         Assert.NotEqual(id, Ids.WalletOf(id));
     }
 
@@ -38,13 +38,16 @@ public sealed class CustomerRulesTests
     [InlineData("""{"company": ""}""", "company")]
     [InlineData("""{"phone": {}}""", "phone")]
     public void A_field_that_cannot_be_set_is_named(string json, string param) =>
-        Assert.Equal(param, Assert.Throws<ProblemException>(() => CustomerFields.Apply(JsonDocument.Parse(json).RootElement, Customer())).Problem.Param);
+        Assert.Equal(
+            param,
+            Assert.Throws<ProblemException>(() => CustomerFields.Apply(JsonDocument.Parse(json).RootElement, Customer())).Problem.Param);
 
     [Theory]
     [InlineData("100%", @"%100\%%")]
     [InlineData("a_b", @"%a\_b%")]
     [InlineData(@"a\b", @"%a\\b%")]
-    public void A_search_finds_wildcards_as_themselves(string search, string pattern) => Assert.Equal(pattern, ListCustomers.LikePattern(search));
+    public void A_search_finds_wildcards_as_themselves(string search, string pattern) =>
+        Assert.Equal(pattern, ListCustomers.LikePattern(search));
 
     [Fact]
     public void A_cursor_names_the_place_that_it_was_made_for()
@@ -75,6 +78,7 @@ public sealed class CustomerRulesTests
 
     static Customer Customer() => new()
     {
-        Id = Ids.New(), ProjectId = Ids.New(), Test = false, ExternalId = "user-1", Status = CustomerStatus.Active, CreatedAt = new(2026, 11, 21, 12, 0, 0, TimeSpan.Zero),
+        Id = Ids.New(), ProjectId = Ids.New(), Test = false, ExternalId = "user-1", Status = CustomerStatus.Active, CreatedAt = new(
+            2026, 11, 21, 12, 0, 0, TimeSpan.Zero),
     };
 }

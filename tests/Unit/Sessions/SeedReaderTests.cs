@@ -12,15 +12,24 @@ public sealed class SeedReaderTests
         {"organizations": [{"name": "Acme", "projects": [{
           "name": "app", "mode": "live", "markupPercent": 12.5, "endUserSessions": true, "lowBalance": "1.00",
           "secretKeys": [{"name": "backend", "key": "sk_live_an-operator-made-this-one-up-himself"}, {"name": "made"}],
-          "providers": [{"id": "openai", "wire": "openai", "baseUrl": "https://api.example.com/v1", "auth": {"type": "bearer", "value": "${PROVIDER_KEY}"}}],
-          "models": [{"id": "small", "provider": "openai", "contextTokens": 128000, "maxOutputTokens": 16384, "prices": {"input": "0.15", "output": 0.000000000001}}],
+          "providers": [{"id": "openai", "wire": "openai", "baseUrl": "https://api.example.com/v1",
+                         "auth": {"type": "bearer", "value": "${PROVIDER_KEY}"}}],
+          "models": [{"id": "small", "provider": "openai", "contextTokens": 128000, "maxOutputTokens": 16384,
+                      "prices": {"input": "0.15", "output": 0.000000000001}}],
           "customers": [{"externalId": "client-1", "plan": null, "wallet": {"credit": "10"}, "rates": {"requestsPerMinute": 60},
-                         "keys": [{"name": "n8n", "key": "llm_gw_an-operator-made-this-one-up-himself", "models": ["small"], "expiresAt": null}]}],
+                         "keys": [{"name": "n8n", "key": "llm_gw_an-operator-made-this-one-up-himself", "models": ["small"],
+                                   "expiresAt": null}]}],
           "routes": [], "plans": [], "webhooks": []
         }]}]}
         """;
 
-    static readonly Dictionary<string, string> Variables = new() { ["PROVIDER_KEY"] = "sk-secret", ["PRICE"] = "0.25", ["EMPTY"] = "", ["FIRST"] = "openai" };
+    static readonly Dictionary<string, string> Variables = new()
+    {
+        ["PROVIDER_KEY"] = "sk-secret",
+        ["PRICE"] = "0.25",
+        ["EMPTY"] = "",
+        ["FIRST"] = "openai",
+    };
 
     [Fact]
     public void A_valid_file_is_read_to_the_last_digit()
@@ -36,51 +45,76 @@ public sealed class SeedReaderTests
 
     [Fact]
     public void A_variable_may_stand_for_a_number_too() =>
-        Assert.Equal(new Rate(250_000_000_000), Read(Valid.Replace("\"0.15\"", "\"${PRICE}\"")).Organizations[0].Projects![0].Models![0].Prices!.Input);
+        Assert.Equal(
+            new Rate(250_000_000_000),
+            Read(Valid.Replace("\"0.15\"", "\"${PRICE}\"")).Organizations[0].Projects![0].Models![0].Prices!.Input);
 
     [Theory]
     [InlineData("\"0.15\"", "\"-1\"", "organizations[0].projects[0].models[0].prices.input must not be negative")]
     [InlineData("\"0.15\"", "1e400", "organizations[0].projects[0].models[0].prices.input is too large")]
     [InlineData("\"0.15\"", "\"0.0000000000001\"", "organizations[0].projects[0].models[0].prices.input must have at most 12 decimals")]
     [InlineData("\"input\"", "\"inptu\"", "organizations[0].projects[0].models[0].prices.inptu is not a member that seed files have")]
-    [InlineData("\"contextTokens\": 128000", "\"contextTokens\": 0", "organizations[0].projects[0].models[0].contextTokens must be above 0")]
-    [InlineData("\"maxOutputTokens\": 16384", "\"maxOutputTokens\": 0", "organizations[0].projects[0].models[0].maxOutputTokens must be above 0 for chat")]
-    [InlineData("\"provider\": \"openai\"", "\"provider\": \"other\"", "organizations[0].projects[0].models[0].provider names 'other', which is not among the project's providers")]
-    [InlineData("\"provider\": \"openai\"", "\"provider\": \"openai\", \"providers\": [\"openai\"]", "organizations[0].projects[0].models[0].provider stands instead of providers, not beside it")]
+    [InlineData("\"contextTokens\": 128000", "\"contextTokens\": 0",
+        "organizations[0].projects[0].models[0].contextTokens must be above 0")]
+    [InlineData("\"maxOutputTokens\": 16384", "\"maxOutputTokens\": 0",
+        "organizations[0].projects[0].models[0].maxOutputTokens must be above 0 for chat")]
+    [InlineData("\"provider\": \"openai\"", "\"provider\": \"other\"",
+        "organizations[0].projects[0].models[0].provider names 'other', which is not among the project's providers")]
+    [InlineData("\"provider\": \"openai\"", "\"provider\": \"openai\", \"providers\": [\"openai\"]",
+        "organizations[0].projects[0].models[0].provider stands instead of providers, not beside it")]
     [InlineData("\"provider\": \"openai\",", "", "organizations[0].projects[0].models[0].provider is required")]
-    [InlineData("\"provider\": \"openai\"", "\"providers\": []", "organizations[0].projects[0].models[0].providers must have from 1 to 10 providers")]
-    [InlineData("\"provider\": \"openai\"", "\"providers\": [\"openai\", \"other\"]", "organizations[0].projects[0].models[0].providers[1].id names 'other', which is not among the project's providers")]
-    [InlineData("\"provider\": \"openai\"", "\"providers\": [\"openai\", {\"id\": \"openai\"}]", "organizations[0].projects[0].models[0].providers[1].id 'openai' is there twice")]
-    [InlineData("\"provider\": \"openai\"", "\"providers\": [{\"id\": \"openai\", \"prices\": {\"input\": -1}}]", "organizations[0].projects[0].models[0].providers[0].prices.input must not be negative")]
-    [InlineData("\"provider\": \"openai\"", "\"providers\": [{\"upstreamModel\": \"x\"}]", "organizations[0].projects[0].models[0].providers[0].id is required")]
-    [InlineData("\"provider\": \"openai\"", "\"providers\": [7]", "organizations[0].projects[0].models[0].providers[0] has the wrong type or form")]
+    [InlineData("\"provider\": \"openai\"", "\"providers\": []",
+        "organizations[0].projects[0].models[0].providers must have from 1 to 10 providers")]
+    [InlineData("\"provider\": \"openai\"", "\"providers\": [\"openai\", \"other\"]",
+        "organizations[0].projects[0].models[0].providers[1].id names 'other', which is not among the project's providers")]
+    [InlineData("\"provider\": \"openai\"", "\"providers\": [\"openai\", {\"id\": \"openai\"}]",
+        "organizations[0].projects[0].models[0].providers[1].id 'openai' is there twice")]
+    [InlineData("\"provider\": \"openai\"", "\"providers\": [{\"id\": \"openai\", \"prices\": {\"input\": -1}}]",
+        "organizations[0].projects[0].models[0].providers[0].prices.input must not be negative")]
+    [InlineData("\"provider\": \"openai\"", "\"providers\": [{\"upstreamModel\": \"x\"}]",
+        "organizations[0].projects[0].models[0].providers[0].id is required")]
+    [InlineData("\"provider\": \"openai\"", "\"providers\": [7]",
+        "organizations[0].projects[0].models[0].providers[0] has the wrong type or form")]
     [InlineData("\"live\"", "\"prod\"", "organizations[0].projects[0].mode must be live or test")]
     [InlineData("\"live\"", "\"test\"", "organizations[0].projects[0].secretKeys[0].key must begin with sk_test_")]
     [InlineData("12.5", "12.34567", "organizations[0].projects[0].markupPercent must have at most 4 decimals")]
     [InlineData("12.5", "1000.1", "organizations[0].projects[0].markupPercent must be from 0 to 1000")]
     [InlineData("true", "\"yes\"", "organizations[0].projects[0].endUserSessions has the wrong type or form")]
-    [InlineData("${PROVIDER_KEY}", "${NOT_SET}", "organizations[0].projects[0].providers[0].auth.value needs the environment variable NOT_SET, which is not set")]
-    [InlineData("${PROVIDER_KEY}", "${EMPTY}", "organizations[0].projects[0].providers[0].auth.value needs the environment variable EMPTY, which is not set")]
-    [InlineData("\"wire\": \"openai\"", "\"wire\": \"smoke\"", "organizations[0].projects[0].providers[0].wire must be one of openai, openai-compatible, responses, anthropic, gemini")]
-    [InlineData("https://api.example.com/v1", "file:///etc/passwd", "organizations[0].projects[0].providers[0].baseUrl must be an http or https address without user, query and fragment")]
+    [InlineData("${PROVIDER_KEY}", "${NOT_SET}",
+        "organizations[0].projects[0].providers[0].auth.value needs the environment variable NOT_SET, which is not set")]
+    [InlineData("${PROVIDER_KEY}", "${EMPTY}",
+        "organizations[0].projects[0].providers[0].auth.value needs the environment variable EMPTY, which is not set")]
+    [InlineData("\"wire\": \"openai\"", "\"wire\": \"smoke\"",
+        "organizations[0].projects[0].providers[0].wire must be one of openai, openai-compatible, responses, anthropic, gemini")]
+    [InlineData("https://api.example.com/v1", "file:///etc/passwd",
+        "organizations[0].projects[0].providers[0].baseUrl must be an http or https address without user, query and fragment")]
     [InlineData("\"bearer\"", "\"header\"", "organizations[0].projects[0].providers[0].auth.name is required")]
     [InlineData("\"bearer\"", "\"none\"", "organizations[0].projects[0].providers[0].auth.value is not used by the type none")]
-    [InlineData("{\"type\": \"bearer\", \"value\": \"${PROVIDER_KEY}\"}", "{}", "organizations[0].projects[0].providers[0].auth.value is required")]
-    [InlineData("{\"type\": \"bearer\", \"value\": \"${PROVIDER_KEY}\"}", "{\"type\": \"bearer\"}, \"keys\": []", "organizations[0].projects[0].providers[0].keys must have from 1 to 100 keys")]
-    [InlineData("${PROVIDER_KEY}\"}", "x\"}, \"keys\": [{\"value\": \"y\"}]", "organizations[0].projects[0].providers[0].keys stands instead of auth.value, not beside it")]
-    [InlineData("\"value\": \"${PROVIDER_KEY}\"}", "\"name\": null}, \"keys\": [{\"value\": \"a\", \"weight\": 0}]", "organizations[0].projects[0].providers[0].keys[0].weight must be from 1 to 1000")]
-    [InlineData("\"value\": \"${PROVIDER_KEY}\"}", "\"name\": null}, \"keys\": [{\"value\": \"a\"}, {\"value\": \"a\"}]", "organizations[0].projects[0].providers[0].keys has one key twice")]
+    [InlineData("{\"type\": \"bearer\", \"value\": \"${PROVIDER_KEY}\"}", "{}",
+        "organizations[0].projects[0].providers[0].auth.value is required")]
+    [InlineData("{\"type\": \"bearer\", \"value\": \"${PROVIDER_KEY}\"}", "{\"type\": \"bearer\"}, \"keys\": []",
+        "organizations[0].projects[0].providers[0].keys must have from 1 to 100 keys")]
+    [InlineData("${PROVIDER_KEY}\"}", "x\"}, \"keys\": [{\"value\": \"y\"}]",
+        "organizations[0].projects[0].providers[0].keys stands instead of auth.value, not beside it")]
+    [InlineData("\"value\": \"${PROVIDER_KEY}\"}", "\"name\": null}, \"keys\": [{\"value\": \"a\", \"weight\": 0}]",
+        "organizations[0].projects[0].providers[0].keys[0].weight must be from 1 to 1000")]
+    [InlineData("\"value\": \"${PROVIDER_KEY}\"}", "\"name\": null}, \"keys\": [{\"value\": \"a\"}, {\"value\": \"a\"}]",
+        "organizations[0].projects[0].providers[0].keys has one key twice")]
     [InlineData("\"bearer\"", "\"basic\"", "organizations[0].projects[0].providers[0].auth.value must be user:password")]
     [InlineData("\"routes\": []", "\"routes\": [{\"path\": \"/v1/weather\"}]", "organizations[0].projects[0].routes is not supported yet")]
-    [InlineData("\"webhooks\": []", "\"webhooks\": [{\"url\": \"https://a.example\"}]", "organizations[0].projects[0].webhooks is not supported yet")]
+    [InlineData("\"webhooks\": []", "\"webhooks\": [{\"url\": \"https://a.example\"}]",
+        "organizations[0].projects[0].webhooks is not supported yet")]
     [InlineData("\"plan\": null", "\"plan\": \"starter\"", "organizations[0].projects[0].customers[0].plan is not supported yet")]
-    [InlineData("\"plan\": null", "\"balances\": {\"standard\": 100}", "organizations[0].projects[0].customers[0].balances is not supported yet")]
+    [InlineData("\"plan\": null", "\"balances\": {\"standard\": 100}",
+        "organizations[0].projects[0].customers[0].balances is not supported yet")]
     [InlineData("\"plan\": null", "\"email\": \"nobody\"", "organizations[0].projects[0].customers[0].email must be an e-mail address")]
     [InlineData("\"plan\": null", "\"plan\": null, \"plan\": null", "organizations[0].projects[0].customers[0].plan is there twice")]
-    [InlineData("\"requestsPerMinute\": 60", "\"requestsPerMinute\": 0", "organizations[0].projects[0].customers[0].rates.requestsPerMinute must be above 0")]
+    [InlineData("\"requestsPerMinute\": 60", "\"requestsPerMinute\": 0",
+        "organizations[0].projects[0].customers[0].rates.requestsPerMinute must be above 0")]
     [InlineData("[\"small\"]", "[null]", "organizations[0].projects[0].customers[0].keys[0].models[0] must not be null")]
     [InlineData("\"made\"", "\"backend\"", "organizations[0].projects[0].secretKeys[1].name 'backend' is there twice")]
-    [InlineData("{\"name\": \"made\"}", "{\"name\": \"made\", \"key\": \"sk_live_an-operator-made-this-one-up-himself\"}", "organizations[0].projects[0].secretKeys[1].key is used a second time")]
+    [InlineData("{\"name\": \"made\"}", "{\"name\": \"made\", \"key\": \"sk_live_an-operator-made-this-one-up-himself\"}",
+        "organizations[0].projects[0].secretKeys[1].key is used a second time")]
     public void A_mistake_is_named_by_its_path(string original, string mistake, string message)
     {
         Assert.Contains(original, Valid, StringComparison.Ordinal);
@@ -91,10 +125,13 @@ public sealed class SeedReaderTests
     public void A_model_may_be_had_from_several_providers_each_with_its_own_name_and_prices()
     {
         var several = """
-            "upstreamModel": "small-1", "providers": ["${FIRST}", {"id": "azure", "upstreamModel": "my-deployment", "prices": {"input": "0.16"}}]
-            """;
+            "upstreamModel": "small-1", "providers": ["${FIRST}", {"id": "azure", "upstreamModel": "my-deployment",
+                 "prices": {"input": "0.16"}}]
+            """.Unwrapped();
         var json = Valid.Replace("\"provider\": \"openai\"", several)
-            .Replace("\"providers\": [{\"id\": \"openai\"", "\"providers\": [{\"id\": \"azure\", \"wire\": \"openai\", \"baseUrl\": \"https://a.example.com\"}, {\"id\": \"openai\"");
+            .Replace(
+                "\"providers\": [{\"id\": \"openai\"",
+                "\"providers\": [{\"id\": \"azure\", \"wire\": \"openai\", \"baseUrl\": \"https://a.example.com\"}, {\"id\": \"openai\"");
 
         var model = Read(json).Organizations[0].Projects![0].Models![0];
 
@@ -112,7 +149,9 @@ public sealed class SeedReaderTests
     [InlineData("openai", "{\"type\": \"header\", \"name\": \"api-key\"}", "header", "api-key")]
     public void A_wire_has_its_usual_authentication(string wire, string auth, string type, string? name)
     {
-        var provider = ProviderOf($$"""{"id": "x", "wire": "{{wire}}", "baseUrl": "https://api.example.com", "auth": {{auth}}, "keys": [{"value": "${PROVIDER_KEY}", "weight": 3}, {"value": "b"}]}""");
+        var provider = ProviderOf(
+            $$"""{"id": "x", "wire": "{{wire}}", "baseUrl": "https://api.example.com","""
+                + $$""" "auth": {{auth}}, "keys": [{"value": "${PROVIDER_KEY}", "weight": 3}, {"value": "b"}]}""");
 
         Assert.Equal((type, name), provider.Authentication);
         Assert.Equal([new("sk-secret", 3), new("b", 1)], provider.Secrets);
@@ -122,8 +161,9 @@ public sealed class SeedReaderTests
     public void Azure_is_the_openai_wire_under_its_v1_address_with_its_own_header()
     {
         var provider = ProviderOf("""
-            {"id": "azure", "wire": "openai", "baseUrl": "https://NAME.openai.azure.com/openai/v1", "auth": {"type": "header", "name": "api-key", "value": "${PROVIDER_KEY}"}}
-            """);
+            {"id": "azure", "wire": "openai", "baseUrl": "https://NAME.openai.azure.com/openai/v1",
+                 "auth": {"type": "header", "name": "api-key", "value": "${PROVIDER_KEY}"}}
+            """.Unwrapped());
 
         Assert.Equal(("header", "api-key"), provider.Authentication);
         Assert.Equal("sk-secret", Assert.Single(provider.Secrets).Value);
@@ -131,13 +171,16 @@ public sealed class SeedReaderTests
 
     [Fact]
     public void A_provider_may_need_no_authentication() =>
-        Assert.Equal(("none", null), ProviderOf("""{"id": "x", "wire": "anthropic", "baseUrl": "https://api.example.com"}""").Authentication);
+        Assert.Equal(
+            ("none", null),
+            ProviderOf("""{"id": "x", "wire": "anthropic", "baseUrl": "https://api.example.com"}""").Authentication);
 
     [Theory]
     [InlineData("llm_gw_too-short", "must have at least 32 characters after llm_gw_")]
     [InlineData("sk_live_an-operator-made-this-one-up-himself", "must begin with llm_gw_")]
     [InlineData("llm_gw_with a space in it, which no header would carry well", "may have only visible ASCII characters, no spaces")]
-    [InlineData("llm_gw_0000000000000000000000000000000000000000000000000", "has the length of a generated key but not its checksum: it was mistyped, or use another length")]
+    [InlineData("llm_gw_0000000000000000000000000000000000000000000000000",
+        "has the length of a generated key but not its checksum: it was mistyped, or use another length")]
     public void A_literal_key_that_the_edge_would_refuse_is_explained_and_never_repeated(string key, string reason)
     {
         var error = ErrorOf(Valid.Replace("llm_gw_an-operator-made-this-one-up-himself", key));
@@ -156,8 +199,11 @@ public sealed class SeedReaderTests
 
     static SeedFile Read(string json) => SeedReader.Read(Encoding.UTF8.GetBytes(json), Variables.GetValueOrDefault);
 
-    static SeedProvider ProviderOf(string json) =>
-        Read($$"""{"organizations": [{"name": "x", "projects": [{"name": "p", "providers": [{{json}}]}]}]}""").Organizations[0].Projects![0].Providers![0];
+    static SeedProvider ProviderOf(string json)
+    {
+        var file = Read($$"""{"organizations": [{"name": "x", "projects": [{"name": "p", "providers": [{{json}}]}]}]}""");
+        return file.Organizations[0].Projects![0].Providers![0];
+    }
 
     static string ErrorOf(string json) => Assert.Throws<SeedException>(() => Read(json)).Message;
 }

@@ -45,7 +45,7 @@ public sealed class GenAiSpanTests
     {
         using var recorded = new Recorded();
         using var server = recorded.StartServer();
-        Call(Exchange(server), stream, new());
+        Call(NewCall(server), stream, new());
 
         var span = Assert.Single(recorded.Spans);
         Assert.Equal((ActivityKind.Client, "chat small", server.SpanId), (span.Kind, span.DisplayName, span.ParentSpanId));
@@ -73,7 +73,7 @@ public sealed class GenAiSpanTests
     {
         using var recorded = new Recorded();
         using (var server = recorded.StartServer())
-            Call(Exchange(server), stream, new() { ["OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"] = "true" });
+            Call(NewCall(server), stream, new() { ["OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"] = "true" });
 
         Assert.Equal(2, recorded.Spans.Count);
         Assert.DoesNotContain("canary", recorded.Text);
@@ -86,7 +86,7 @@ public sealed class GenAiSpanTests
     {
         using var recorded = new Recorded();
         using var server = recorded.StartServer();
-        Call(Exchange(server), stream, new() { [GenAiSpan.ContentSetting] = "true" });
+        Call(NewCall(server), stream, new() { [GenAiSpan.ContentSetting] = "true" });
 
         var span = Assert.Single(recorded.Spans);
         Assert.Equal($$"""[{"type":"text","content":"{{Prompt}} 1"}]""", span.GetTagItem("gen_ai.system_instructions"));
@@ -104,7 +104,7 @@ public sealed class GenAiSpanTests
         using var server = recorded.StartServer();
         var message = new { role = "user", content = new string('x', 1_000_000) };
         var body = JsonSerializer.SerializeToUtf8Bytes(new { model = "small", messages = new[] { message } });
-        Call(Exchange(server), stream: false, new() { [GenAiSpan.ContentSetting] = "true" }, body);
+        Call(NewCall(server), stream: false, new() { [GenAiSpan.ContentSetting] = "true" }, body);
 
         var text = (string)Assert.Single(recorded.Spans).GetTagItem("gen_ai.input.messages")!;
         Assert.InRange(text.Length, GenAiContent.MaxCharacters, GenAiContent.MaxCharacters + 200);
@@ -115,14 +115,14 @@ public sealed class GenAiSpanTests
     {
         using var recorded = new Recorded();
         using var server = recorded.StartServer();
-        var exchange = Exchange(server);
+        var call = NewCall(server);
         Problem[] problems =
             [Problems.Upstream(504, "upstream_timeout", Prompt), new(400, "invalid_request_error", Prompt, Prompt, Prompt)];
         foreach (var problem in problems)
         {
-            using var passage = new Passage(Wires.Chat, exchange, Read(Body), Body);
-            new GenAiSpan(Settings(new())).Start(exchange, Wires.Chat, Read(Body), Body);
-            GenAiSpan.End(passage, problem);
+            using var attempt = new ProviderAttempt(Wires.Chat, call, Read(Body), Body);
+            new GenAiSpan(Settings(new())).Start(call, Wires.Chat, Read(Body), Body);
+            GenAiSpan.End(attempt, problem);
         }
 
         Assert.Equal(["upstream_timeout", "provider_refused"], recorded.Spans.Select(span => span.GetTagItem("error.type")));
@@ -152,20 +152,20 @@ public sealed class GenAiSpanTests
     [Fact]
     public void While_nobody_listens_a_request_gets_no_span_and_allocates_nothing_for_it()
     {
-        var (exchange, spans, request) = (Exchange(null), new GenAiSpan(Settings(new())), Read(Body));
-        using var passage = new Passage(Wires.Chat, exchange, request, Body);
-        var (record, cost) = (Record(exchange), new Money(1));
+        var (call, spans, request) = (NewCall(null), new GenAiSpan(Settings(new())), Read(Body));
+        using var attempt = new ProviderAttempt(Wires.Chat, call, request, Body);
+        var (record, cost) = (Record(call), new Money(1));
         long allocated = -1;
         for (var run = 0; run < 2; run++) // the first one initializes what is static
         {
             var before = GC.GetAllocatedBytesForCurrentThread();
-            Spans.Begin(exchange.Http, "/v1/chat/completions");
-            spans.Start(exchange, Wires.Chat, request, Body);
+            Spans.Begin(call.Http, "/v1/chat/completions");
+            spans.Start(call, Wires.Chat, request, Body);
             GenAiSpan.See(Whole);
-            _ = Spans.ContextOf(exchange.Http);
+            _ = Spans.ContextOf(call.Http);
             Spans.Settled(record, cost);
             EdgeMetrics.Ended(record, cost);
-            GenAiSpan.End(passage, null);
+            GenAiSpan.End(attempt, null);
             EdgeMetrics.Refused("/v1/chat/completions", "expired");
             _ = PublishSpan.Start([]);
             allocated = GC.GetAllocatedBytesForCurrentThread() - before;
@@ -175,27 +175,27 @@ public sealed class GenAiSpanTests
         Assert.Null(Activity.Current);
     }
 
-    static void Call(Exchange exchange, bool stream, Dictionary<string, string?> settings, byte[]? body = null)
+    static void Call(ModelCall call, bool stream, Dictionary<string, string?> settings, byte[]? body = null)
     {
         body ??= stream ? [.. "{\"stream\":true,"u8, .. Body[1..]] : Body;
         var request = Read(body);
-        new GenAiSpan(Settings(settings)).Start(exchange, Wires.Chat, request, body);
-        using var passage = new Passage(Wires.Chat, exchange, request, body);
+        new GenAiSpan(Settings(settings)).Start(call, Wires.Chat, request, body);
+        using var attempt = new ProviderAttempt(Wires.Chat, call, request, body);
         if (stream)
         {
             foreach (var piece in Stream.Chunk(50))
             {
                 GenAiSpan.See(piece);
-                passage.Relay!.Push(piece, new System.Buffers.ArrayBufferWriter<byte>());
+                attempt.Relay!.Push(piece, new System.Buffers.ArrayBufferWriter<byte>());
             }
         }
         else
         {
             GenAiSpan.See(Whole);
-            Assert.True(passage.SeeWhole(Whole));
+            Assert.True(attempt.SeeWhole(Whole));
         }
-        Spans.Settled(Record(exchange), new Money(1234));
-        GenAiSpan.End(passage, null);
+        Spans.Settled(Record(call), new Money(1234));
+        GenAiSpan.End(attempt, null);
     }
 
     static ModelRequest Read(byte[] body) => Wires.Chat.Read(body, default);
@@ -203,12 +203,12 @@ public sealed class GenAiSpanTests
     static IConfiguration Settings(Dictionary<string, string?> settings) =>
         new ConfigurationBuilder().AddInMemoryCollection(settings).Build();
 
-    static UsageRecord Record(Exchange exchange) => new(
+    static UsageRecord Record(ModelCall call) => new(
         Ids.New(), Ids.New(), Customer, Ids.New(), null, false, "/v1/chat/completions", "small", "azure", "small-deployment", null, false,
-        exchange.StartedAt, 5, 3, 200, RequestOutcome.Completed,
+        call.StartedAt, 5, 3, 200, RequestOutcome.Completed,
         new Usage { [Meter.Input] = 5, [Meter.CachedInput] = 2, [Meter.Output] = 3 }.Units, new Money(1234), false, null, null);
 
-    static Exchange Exchange(Activity? server)
+    static ModelCall NewCall(Activity? server)
     {
         var http = new DefaultHttpContext();
         if (server is not null)

@@ -26,7 +26,7 @@ public sealed class NothingOfAConversationTests : IDisposable
 
     public NothingOfAConversationTests()
     {
-        _spool = new(new ConfigurationManager { [Configuration.SpoolSetting] = _folder }, NullLogger<Spool>.Instance);
+        _spool = new(_folder, NullLogger<Spool>.Instance);
         _meters.InstrumentPublished = (instrument, self) =>
         {
             if (instrument.Meter.Name == "LlmGateway.Proxy")
@@ -90,25 +90,25 @@ public sealed class NothingOfAConversationTests : IDisposable
         var body = Encoding.UTF8.GetBytes(
             $$"""{"model":"small","stream":{{streams}},"messages":[{"role":"user","content":"{{Canary}}"}]}""");
         var request = Wires.Chat.Read(body, default);
-        var exchange = Exchange(http, stream);
+        var call = NewCall(http, stream);
         using var publisher = new SpoolPublisher(_spool, null!, _lines.Logger<SpoolPublisher>());
-        using var running = new Running(null!, TimeProvider.System, _lines.Logger<Running>());
-        using var rates = new LlmGateway.Proxy.Rates(null!, TimeProvider.System);
-        var answering = new Answering(new(provider, _lines.Logger<Forwarding>()), publisher, rates, _lines.Logger<Answering>());
-        using var run = running.Start(exchange.Caller, exchange.Route.Upstream, default);
-        using var passage = new Passage(Wires.Chat, exchange, request, body);
-        Assert.True(exchange.TryBegin(_spool.InFlight));
+        using var runningCalls = new RunningCalls(null!, TimeProvider.System, _lines.Logger<RunningCalls>());
+        using var limits = new RateLimits(null!, TimeProvider.System);
+        var answers = new Answers(new(provider, _lines.Logger<Forwarding>()), publisher, limits, _lines.Logger<Answers>());
+        using var run = runningCalls.Start(call.Caller, call.Route.Upstream, default);
+        using var attempt = new ProviderAttempt(Wires.Chat, call, request, body);
+        Assert.True(call.TryBegin(_spool.Journal));
 
-        new GenAiSpan(new ConfigurationManager()).Start(exchange, Wires.Chat, request, body);
-        var problem = await answering.AnswerAsync(exchange, passage, 10, run);
-        GenAiSpan.End(passage, problem);
+        new GenAiSpan(new ConfigurationManager()).Start(call, Wires.Chat, request, body);
+        var problem = await answers.AnswerAsync(call, attempt, 10, run);
+        GenAiSpan.End(attempt, problem);
         if (problem is null)
             return;
-        EdgeMetrics.ProviderFailed(exchange.Route.Upstream.Provider.Wire, problem);
-        await answering.FailAsync(exchange, problem);
+        EdgeMetrics.ProviderFailed(call.Route.Upstream.Provider.Wire, problem);
+        await answers.FailAsync(call, problem);
     }
 
-    static Exchange Exchange(HttpContext http, bool stream)
+    static ModelCall NewCall(HttpContext http, bool stream)
     {
         var provider = new ProviderConnection(
             "p", ProviderWire.OpenAi, "https://provider.example/v1", "none", null, [], 60, 0, "cancel", Sandbox: false);

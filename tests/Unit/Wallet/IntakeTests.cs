@@ -91,5 +91,7 @@ public sealed class IntakeTests
 
     static Command[] Awaited(int count) => [.. Enumerable.Range(0, count).Select(_ => new Freeze(Ids.New(), Frozen: true))];
 
-    static Command[] Deferred(int count) => [.. Enumerable.Range(0, count).Select(_ => new Rerate(Ids.New(), Ids.New(), null, Ids.New(), Ids.New(), Test: false, Ids.New(), 0))];
+    static Command[] Deferred(int count) =>
+        [.. Enumerable.Range(0, count)
+            .Select(_ => new Rerate(Ids.New(), Ids.New(), null, Ids.New(), Ids.New(), Test: false, Ids.New(), 0))];
 }

@@ -31,12 +31,16 @@ sealed record LedgerHistory(Step[] Steps)
 {
     static readonly Gen<StepKind> Kinds = Gen.Frequency(new (int Weight, StepKind Kind)[]
     {
-        (2, StepKind.Open), (4, StepKind.Adjust), (2, StepKind.Freeze), (14, StepKind.Extend), (6, StepKind.Return), (2, StepKind.Expire), (10, StepKind.Settle), (2, StepKind.Rerate),
+        (2, StepKind.Open), (4, StepKind.Adjust), (2, StepKind.Freeze), (
+            14,
+            StepKind.Extend), (6, StepKind.Return), (2, StepKind.Expire), (10, StepKind.Settle), (2, StepKind.Rerate),
         (10, StepKind.Repeat), (4, StepKind.Commit), (1, StepKind.Crash),
     }.Select(kind => (kind.Weight, Gen.Constant(kind.Kind))));
 
     public static Arbitrary<LedgerHistory> OfLength(int steps) => Arb.From(
-        Kinds.SelectMany(_ => Gen.Choose(0, int.MaxValue - 1), (kind, choices) => new Step(kind, choices)).ArrayOf(steps).Select(all => new LedgerHistory(all)),
+        Kinds.SelectMany(_ => Gen.Choose(0, int.MaxValue - 1), (kind, choices) => new Step(kind, choices))
+            .ArrayOf(steps)
+            .Select(all => new LedgerHistory(all)),
         history => history.Simpler());
 
     /// <summary>Without a part, the largest parts first; then with one step simpler.</summary>

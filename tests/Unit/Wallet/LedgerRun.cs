@@ -5,8 +5,9 @@ using Xunit;
 namespace LlmGateway.UnitTests.Wallet;
 
 /// <summary>
-/// Runs a history through the real ledger, the way the writer does it (only what the commands name is loaded), and through the model. Commands are repeated because their answer
-/// was lost, late and out of order; a crash loses a batch before it is written, and its commands come again later, or never.
+/// Runs a history through the real ledger, the way the writer does it (only what the commands name is loaded), and through the model.
+/// Commands are repeated because their answer was lost, late and out of order; a crash loses a batch before it is written, and its commands
+/// come again later, or never.
 /// </summary>
 sealed class LedgerRun
 {
@@ -93,14 +94,22 @@ sealed class LedgerRun
             _settled.RemoveAt(0);
     }
 
-    bool IsSound(LeaseReturn give) => !_model.Leases.TryGetValue(give.Lease, out var lease) || lease.Expired || give.Fence <= lease.ReturnFence
-        || give.Lines.All(line => line.Value <= lease.Held.GetValueOrDefault(line.Register));
+    bool IsSound(LeaseReturn give) =>
+        !_model.Leases.TryGetValue(give.Lease, out var lease) || lease.Expired || give.Fence <= lease.ReturnFence
+            || give.Lines.All(line => line.Value <= lease.Held.GetValueOrDefault(line.Register));
 
     /// <summary>Null when there is nothing yet that the step could be about.</summary>
     Command? Make(StepKind kind, Dice dice) => kind switch
     {
         StepKind.Open => OpenOne(dice),
-        StepKind.Adjust => new Adjust(Ids.New(), dice.Pick(_wallets), Organization, false, FromMinus60To120(dice.Next(180)), EntryType.Grant, null),
+        StepKind.Adjust => new Adjust(
+            Ids.New(),
+            dice.Pick(_wallets),
+            Organization,
+            false,
+            FromMinus60To120(dice.Next(180)),
+            EntryType.Grant,
+            null),
         StepKind.Freeze => new Freeze(dice.Pick(_wallets), dice.Next(4) == 1),
         StepKind.Expire => new Expire(dice.Pick(_leases), [.. _wallets, .. _caps]),
         StepKind.Extend => MakeExtend(dice),
@@ -129,7 +138,7 @@ sealed class LedgerRun
             var minimum = dice.Next(20);
             var first = minimum + dice.Next(20);
             var all = first + dice.Next(40);
-            return new LeaseLine(register, minimum, first, all, all + dice.Next(100));
+            return new LeaseDemand(register, minimum, first, all, all + dice.Next(100));
         });
         return new(new(lease, Math.Max(1, fence), "proxy", [.. lines]), final);
     }
@@ -148,8 +157,29 @@ sealed class LedgerRun
         Guid? lease = dice.Next(8) == 7 ? null : dice.Pick(_leases);
         var opened = Vector(dice).Where(_model.Registers.ContainsKey).ToArray();
         return new(new(Ids.New(), lease, [.. opened.Select(register => new Amount(register, cost - dice.Next(cost + 1)))],
-            new(Organization, Project, null, Organization, null, false, "/", "m", "p", "m", null, false, _now, 1, null, 200, RequestOutcome.Completed,
-                new Usage().ToArray(), new Money(cost), false, null, null)));
+            new(
+                Organization,
+                Project,
+                null,
+                Organization,
+                null,
+                false,
+                "/",
+                "m",
+                "p",
+                "m",
+                null,
+                false,
+                _now,
+                1,
+                null,
+                200,
+                RequestOutcome.Completed,
+                new Usage().ToArray(),
+                new Money(cost),
+                false,
+                null,
+                null)));
     }
 
     /// <summary>Of the wallet that was asked then, or of one that has been opened since, or not.</summary>
@@ -158,7 +188,10 @@ sealed class LedgerRun
         if (dice.Next(8) == 7)
             _reratings.Add(Ids.New());
         var (request, wallet) = dice.Pick(_settled);
-        return new(dice.Pick(_reratings), request, wallet ?? dice.Pick(_wallets), Organization, Project, false, Organization, dice.Next(80)) { OfBatch = dice.Next(3) == 2 };
+        return new(dice.Pick(_reratings), request, wallet ?? dice.Pick(_wallets), Organization, Project, false, Organization, dice.Next(80))
+        {
+            OfBatch = dice.Next(3) == 2,
+        };
     }
 
     /// <summary>One wallet, often with a cap: a request is never charged to two wallets.</summary>
@@ -182,7 +215,9 @@ sealed class LedgerRun
             Assert.True((account.Posted, account.Reserved) == (register.Posted, _model.Reserved(id)),
                 $"register {id} is {account.Posted}/{account.Reserved}, the model says {register.Posted}/{_model.Reserved(id)}");
         }
-        Assert.True(_store.Charged == _model.Charged && _store.Absorbed == _model.Absorbed, $"charged {_store.Charged}, absorbed {_store.Absorbed}, the model says {_model.Charged}, {_model.Absorbed}");
+        Assert.True(
+            _store.Charged == _model.Charged && _store.Absorbed == _model.Absorbed,
+            $"charged {_store.Charged}, absorbed {_store.Absorbed}, the model says {_model.Charged}, {_model.Absorbed}");
         Assert.True(_store.SumsOfUnits.Values.All(sum => sum == 0), "entries do not sum to zero");
     }
 }

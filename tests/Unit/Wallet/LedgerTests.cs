@@ -39,7 +39,7 @@ public sealed class LedgerTests : IDisposable
     public void A_debit_beyond_what_is_available_is_refused_and_changes_nothing()
     {
         Open(Wallet, AccountKind.Wallet, 100);
-        Lease(fence: 1, new LeaseLine(Wallet, 60, 60, 60, 60));
+        Lease(fence: 1, new LeaseDemand(Wallet, 60, 60, 60, 60));
 
         var answer = Adjust(Ids.New(), -41);
 
@@ -52,8 +52,8 @@ public sealed class LedgerTests : IDisposable
     {
         Open(Wallet, AccountKind.Wallet, 100);
 
-        var first = Lease(fence: 1, new LeaseLine(Wallet, 10, 30, 30, 30));
-        var repeated = Lease(fence: 1, new LeaseLine(Wallet, 10, 30, 30, 30));
+        var first = Lease(fence: 1, new LeaseDemand(Wallet, 10, 30, 30, 30));
+        var repeated = Lease(fence: 1, new LeaseDemand(Wallet, 10, 30, 30, 30));
 
         Assert.Equal([30], Granted(first));
         Assert.Equal([30], Granted(repeated));
@@ -66,7 +66,7 @@ public sealed class LedgerTests : IDisposable
         Open(Wallet, AccountKind.Wallet, 100);
         Open(Cap, AccountKind.SessionCap, 5);
 
-        var answer = Lease(fence: 1, new LeaseLine(Wallet, 10, 10, 10, 10), new LeaseLine(Cap, 10, 10, 10, 10));
+        var answer = Lease(fence: 1, new LeaseDemand(Wallet, 10, 10, 10, 10), new LeaseDemand(Cap, 10, 10, 10, 10));
 
         Assert.Equal(new Answer.Refused(Cap, LeaseRefusalReason.Exhausted, 5), answer);
         Assert.Equal(0, _book.Accounts[Wallet].Reserved);
@@ -78,15 +78,15 @@ public sealed class LedgerTests : IDisposable
     {
         Open(Wallet, AccountKind.Wallet, 25);
 
-        Assert.Equal([25], Granted(Lease(fence: 1, new LeaseLine(Wallet, 10, 30, 30, 300))));
-        Assert.IsType<Answer.Refused>(Lease(fence: 2, new LeaseLine(Wallet, 1, 30, 30, 300)));
+        Assert.Equal([25], Granted(Lease(fence: 1, new LeaseDemand(Wallet, 10, 30, 30, 300))));
+        Assert.IsType<Answer.Refused>(Lease(fence: 2, new LeaseDemand(Wallet, 1, 30, 30, 300)));
     }
 
     [Fact]
     public void A_shortage_that_other_holders_could_mend_is_reported_before_it_is_decided()
     {
         Open(Wallet, AccountKind.Wallet, 50);
-        Lease(fence: 1, new LeaseLine(Wallet, 30, 30, 30, 30));
+        Lease(fence: 1, new LeaseDemand(Wallet, 30, 30, 30, 30));
         var request = new LeaseRequest(Ids.New(), 1, "another proxy", [new(Wallet, 10, 30, 30, 30)]);
 
         Assert.Equal(new Answer.Shortage(Wallet), Apply(new Extend(request)));
@@ -97,10 +97,10 @@ public sealed class LedgerTests : IDisposable
     public void Extensions_and_returns_of_a_lease_may_cross_on_the_way()
     {
         Open(Wallet, AccountKind.Wallet, 100);
-        Lease(fence: 1, new LeaseLine(Wallet, 40, 40, 40, 40));
+        Lease(fence: 1, new LeaseDemand(Wallet, 40, 40, 40, 40));
 
         GiveBack(fence: 1, 30);
-        Lease(fence: 2, new LeaseLine(Wallet, 5, 5, 5, 5));
+        Lease(fence: 2, new LeaseDemand(Wallet, 5, 5, 5, 5));
 
         Assert.Equal(15, _book.Accounts[Wallet].Reserved);
     }
@@ -110,17 +110,17 @@ public sealed class LedgerTests : IDisposable
     {
         Open(Wallet, AccountKind.Wallet, 1_010);
 
-        Assert.Equal([10 + 1_000 / 16], Granted(Lease(fence: 1, new LeaseLine(Wallet, 10, 10, 10, 900))));
+        Assert.Equal([10 + 1_000 / 16], Granted(Lease(fence: 1, new LeaseDemand(Wallet, 10, 10, 10, 900))));
     }
 
     [Fact]
     public void A_frozen_wallet_leases_nothing_but_still_pays_for_what_runs()
     {
         Open(Wallet, AccountKind.Wallet, 100);
-        Lease(fence: 1, new LeaseLine(Wallet, 40, 40, 40, 40));
+        Lease(fence: 1, new LeaseDemand(Wallet, 40, 40, 40, 40));
         Apply(new Freeze(Wallet, true));
 
-        Assert.Equal(LeaseRefusalReason.Frozen, Assert.IsType<Answer.Refused>(Lease(fence: 2, new LeaseLine(Wallet, 1, 1, 1, 1))).Reason);
+        Assert.Equal(LeaseRefusalReason.Frozen, Assert.IsType<Answer.Refused>(Lease(fence: 2, new LeaseDemand(Wallet, 1, 1, 1, 1))).Reason);
         Settle(Ids.New(), cost: 25);
 
         Assert.Equal(75, _book.Accounts[Wallet].Posted);
@@ -142,7 +142,7 @@ public sealed class LedgerTests : IDisposable
     public void A_settlement_takes_from_the_hold_and_repeats_without_effect()
     {
         Open(Wallet, AccountKind.Wallet, 100);
-        Lease(fence: 1, new LeaseLine(Wallet, 40, 40, 40, 40));
+        Lease(fence: 1, new LeaseDemand(Wallet, 40, 40, 40, 40));
         var request = Ids.New();
 
         Settle(request, cost: 25);
@@ -157,7 +157,7 @@ public sealed class LedgerTests : IDisposable
     public void A_settlement_after_the_lease_expired_is_paid_from_what_is_free_and_the_rest_is_absorbed()
     {
         Open(Wallet, AccountKind.Wallet, 40);
-        Lease(fence: 1, new LeaseLine(Wallet, 40, 40, 40, 40));
+        Lease(fence: 1, new LeaseDemand(Wallet, 40, 40, 40, 40));
         _book.Leases[LeaseId].ExpiresAt = Noon.AddSeconds(-1);
         Apply(new Expire(LeaseId, [Wallet]));
         Adjust(Ids.New(), -30);
@@ -174,7 +174,7 @@ public sealed class LedgerTests : IDisposable
     public void What_a_request_cost_beyond_its_hold_is_absorbed()
     {
         Open(Wallet, AccountKind.Wallet, 100);
-        Lease(fence: 1, new LeaseLine(Wallet, 10, 10, 10, 10));
+        Lease(fence: 1, new LeaseDemand(Wallet, 10, 10, 10, 10));
 
         Settle(Ids.New(), cost: 25, charge: 10);
 
@@ -186,7 +186,7 @@ public sealed class LedgerTests : IDisposable
     public void A_lease_gives_back_exactly_what_it_is_told_and_ignores_an_old_fence()
     {
         Open(Wallet, AccountKind.Wallet, 100);
-        Lease(fence: 1, new LeaseLine(Wallet, 40, 40, 40, 40));
+        Lease(fence: 1, new LeaseDemand(Wallet, 40, 40, 40, 40));
 
         GiveBack(fence: 2, 15);
         GiveBack(fence: 2, 15);
@@ -198,7 +198,7 @@ public sealed class LedgerTests : IDisposable
     public void Giving_back_more_than_is_held_is_a_broken_invariant()
     {
         Open(Wallet, AccountKind.Wallet, 100);
-        Lease(fence: 1, new LeaseLine(Wallet, 40, 40, 40, 40));
+        Lease(fence: 1, new LeaseDemand(Wallet, 40, 40, 40, 40));
 
         Assert.Throws<InvalidOperationException>(() => GiveBack(fence: 2, 41));
     }
@@ -207,7 +207,7 @@ public sealed class LedgerTests : IDisposable
     public void An_expired_lease_frees_what_it_held_and_cannot_be_extended()
     {
         Open(Wallet, AccountKind.Wallet, 100);
-        Lease(fence: 1, new LeaseLine(Wallet, 40, 40, 40, 40));
+        Lease(fence: 1, new LeaseDemand(Wallet, 40, 40, 40, 40));
         Apply(new Expire(LeaseId, [Wallet]));
         Assert.Equal(40, _book.Accounts[Wallet].Reserved);
 
@@ -215,7 +215,7 @@ public sealed class LedgerTests : IDisposable
         Apply(new Expire(LeaseId, [Wallet]));
 
         Assert.Equal(0, _book.Accounts[Wallet].Reserved);
-        Assert.Equal(LeaseRefusalReason.LeaseClosed, Assert.IsType<Answer.Refused>(Lease(fence: 2, new LeaseLine(Wallet, 1, 1, 1, 1))).Reason);
+        Assert.Equal(LeaseRefusalReason.LeaseClosed, Assert.IsType<Answer.Refused>(Lease(fence: 2, new LeaseDemand(Wallet, 1, 1, 1, 1))).Reason);
     }
 
     [Fact]
@@ -223,7 +223,7 @@ public sealed class LedgerTests : IDisposable
     {
         Open(Wallet, AccountKind.Wallet, 100);
         Open(Cap, AccountKind.SessionCap, 30);
-        Lease(fence: 1, new LeaseLine(Wallet, 20, 20, 20, 20), new LeaseLine(Cap, 20, 20, 20, 20));
+        Lease(fence: 1, new LeaseDemand(Wallet, 20, 20, 20, 20), new LeaseDemand(Cap, 20, 20, 20, 20));
 
         Settle(Ids.New(), cost: 12, charge: 12, Wallet, Cap);
 
@@ -235,12 +235,12 @@ public sealed class LedgerTests : IDisposable
     // Of 40 that were charged, 25 go back.
     [InlineData(15, 85, 0)]
     [InlineData(0, 100, 0)]
-    // What nobody could foresee is not the customer's, however much it has.
+    // The customer does not pay for cost beyond the bound, however much the wallet has.
     [InlineData(50, 60, 10)]
     public void A_batch_gets_back_what_it_did_not_cost_and_never_costs_its_wallet_more_than_its_bound(long cost, long left, long borne)
     {
         Open(Wallet, AccountKind.Wallet, 100);
-        Lease(fence: 1, new LeaseLine(Wallet, 40, 40, 40, 40));
+        Lease(fence: 1, new LeaseDemand(Wallet, 40, 40, 40, 40));
         var request = Ids.New();
         Settle(request, cost: 40);
         _book.Rated[request] = new(40, 40, 0);
@@ -257,7 +257,9 @@ public sealed class LedgerTests : IDisposable
     public void Dispose()
     {
         var unit = _book.Accounts.ToDictionary(pair => pair.Key, pair => pair.Value.Unit);
-        Assert.All(_book.Entries.GroupBy(entry => (entry.Transfer, unit[entry.Account])), movement => Assert.Equal(0, movement.Sum(entry => entry.Amount)));
+        Assert.All(
+            _book.Entries.GroupBy(entry => (entry.Transfer, unit[entry.Account])),
+            movement => Assert.Equal(0, movement.Sum(entry => entry.Amount)));
         Assert.All(_book.Accounts.Values, account =>
         {
             Assert.Equal(_book.Entries.Where(entry => entry.Account == account.Id).Sum(entry => entry.Amount), account.Posted);
@@ -274,18 +276,40 @@ public sealed class LedgerTests : IDisposable
     }
 
     void Open(Guid id, AccountKind kind, long initial) =>
-        Apply(new Open(new(id, kind, kind == AccountKind.Wallet ? Unit.Usd : Unit.UsdLimit, Organization, Project, Ids.New(), false, initial)));
+        Apply(new Open(
+            new(id, kind, kind == AccountKind.Wallet ? Unit.Usd : Unit.UsdLimit, Organization, Project, Ids.New(), false, initial)));
 
     Answer Adjust(Guid id, long amount) => Apply(new Adjust(id, Wallet, Organization, false, amount, EntryType.Grant, null));
 
-    Answer Lease(long fence, params LeaseLine[] lines) => Apply(new Extend(new(LeaseId, fence, "proxy", lines)));
+    Answer Lease(long fence, params LeaseDemand[] lines) => Apply(new Extend(new(LeaseId, fence, "proxy", lines)));
 
     void GiveBack(long fence, long amount) => Apply(new GiveBack(new(LeaseId, fence, [new(Wallet, amount)])));
 
     void Settle(Guid request, long cost, long? charge = null, params Guid[] registers) => Apply(new Settle(new(
         request, LeaseId, [.. (registers.Length == 0 ? [Wallet] : registers).Select(register => new Amount(register, charge ?? cost))],
-        new(Organization, Project, null, Ids.New(), null, false, "/v1/chat/completions", "m", "p", "m", null, false, Noon, 1, null, 200, RequestOutcome.Completed,
-            new Usage().ToArray(), new Money(cost), false, null, null))));
+        new(
+            Organization,
+            Project,
+            null,
+            Ids.New(),
+            null,
+            false,
+            "/v1/chat/completions",
+            "m",
+            "p",
+            "m",
+            null,
+            false,
+            Noon,
+            1,
+            null,
+            200,
+            RequestOutcome.Completed,
+            new Usage().ToArray(),
+            new Money(cost),
+            false,
+            null,
+            null))));
 
     static IReadOnlyList<long> Granted(Answer answer) => Assert.IsType<Answer.Granted>(answer).Amounts;
 }

@@ -4,7 +4,9 @@ using Xunit;
 
 namespace LlmGateway.UnitTests.Wallet;
 
-/// <summary>What PostgreSQL is to the writer: gives out copies of the rows that a batch names, and takes them back whole.</summary>
+/// <summary>
+/// A store in memory that hands out copies of the rows that a batch names and takes them back whole, as PostgreSQL does for the writer.
+/// </summary>
 sealed class MemoryStore
 {
     public Dictionary<Guid, Account> Accounts { get; private set; } = [];
@@ -68,15 +70,35 @@ sealed class MemoryStore
 
     static Account Copy(Account account) => new()
     {
-        Id = account.Id, Kind = account.Kind, Unit = account.Unit, Organization = account.Organization, Project = account.Project, Owner = account.Owner,
-        Posted = account.Posted, Reserved = account.Reserved, Version = account.Version, Spent = account.Spent, ToppedUp = account.ToppedUp, Frozen = account.Frozen,
+        Id = account.Id,
+        Kind = account.Kind,
+        Unit = account.Unit,
+        Organization = account.Organization,
+        Project = account.Project,
+        Owner = account.Owner,
+        Posted = account.Posted,
+        Reserved = account.Reserved,
+        Version = account.Version,
+        Spent = account.Spent,
+        ToppedUp = account.ToppedUp,
+        Frozen = account.Frozen,
     };
 
     static Lease Copy(Lease lease)
     {
-        var copy = new Lease { Id = lease.Id, Holder = lease.Holder, Fence = lease.Fence, ReturnFence = lease.ReturnFence, ExpiresAt = lease.ExpiresAt, Expired = lease.Expired };
+        var copy = new Lease
+        {
+            Id = lease.Id,
+            Holder = lease.Holder,
+            Fence = lease.Fence,
+            ReturnFence = lease.ReturnFence,
+            ExpiresAt = lease.ExpiresAt,
+            Expired = lease.Expired,
+        };
         foreach (var (register, hold) in lease.Lines)
-            copy.Lines.Add(register, new() { Granted = hold.Granted, Consumed = hold.Consumed, Returned = hold.Returned, LastGranted = hold.LastGranted });
+            copy.Lines.Add(
+                register,
+                new() { Granted = hold.Granted, Consumed = hold.Consumed, Returned = hold.Returned, LastGranted = hold.LastGranted });
         return copy;
     }
 }

@@ -4,8 +4,9 @@ using LlmGateway.Wallet;
 namespace LlmGateway.UnitTests.Wallet;
 
 /// <summary>
-/// The ledger once more, as plainly as it can be said: no cached sums, no versions, no books. What is reserved is added up from the leases each time,
-/// and house accounts are whatever makes the sums zero. Slow, and right by inspection; <see cref="LedgerModelTests"/> holds the real one against it.
+/// A second, plain implementation of the ledger: no cached sums, no versions, no books. Reserved amounts are added up from the leases each
+/// time, and house accounts are whatever makes the sums zero. It is slow and easy to check by reading. <see cref="LedgerModelTests"/>
+/// compares the real ledger with it.
 /// </summary>
 sealed class ReferenceLedger
 {
@@ -156,7 +157,10 @@ sealed class ReferenceLedger
         return new();
     }
 
-    /// <summary>The wallet ends up with having paid the new cost, but no more than it can and not less than that; of a batch no more than it has paid.</summary>
+    /// <summary>
+    /// The wallet ends up with having paid the new cost, but no more than it can and not less than that; of a batch no more than it has
+    /// paid.
+    /// </summary>
     Answer.Done Apply(Rerate rerate)
     {
         if (_done.Contains(rerate.Movement!.Value))
@@ -171,7 +175,9 @@ sealed class ReferenceLedger
         _requests[rerate.RequestId] = (rerate.Cost, paid);
         if (paid is not { } before)
             return new();
-        var after = rerate.Cost < cost ? Math.Min(before, rerate.Cost) : before + (hasWallet && !rerate.OfBatch ? Math.Min(rerate.Cost - cost, Available(rerate.Wallet!.Value)) : 0);
+        var after = rerate.Cost < cost
+            ? Math.Min(before, rerate.Cost)
+            : before + (hasWallet && !rerate.OfBatch ? Math.Min(rerate.Cost - cost, Available(rerate.Wallet!.Value)) : 0);
         if (after != before)
             Add(rerate.Wallet!.Value, before - after);
         Charged += after - before;

@@ -1,0 +1,26 @@
+namespace LlmGateway.DevTool;
+
+/// <summary>Aspire's command line, a tool of this repository (.config/dotnet-tools.json).</summary>
+static class Aspire
+{
+    static readonly string[] Quietly = ["--nologo", "--non-interactive"];
+
+    public static Task<int> ShowAsync(StackFolder stack, CancellationToken token, params string[] arguments) =>
+        Programs.ShowAsync("dotnet", Line(arguments), token, Environment(stack), StackFolder.Repository);
+
+    public static Task<(int Code, string Output)> ReadAsync(StackFolder stack, CancellationToken token, params string[] arguments) =>
+        Programs.ReadAsync("dotnet", Line(arguments), token, Environment(stack), StackFolder.Repository);
+
+    /// <summary>Options of Aspire's own stand before the arguments of a command or of the app host.</summary>
+    static IEnumerable<string> Line(string[] arguments)
+    {
+        var own = arguments.TakeWhile(argument => argument != "--").ToArray();
+        return ["aspire", .. own, "--apphost", StackFolder.AppHost, .. Quietly, .. arguments[own.Length..]];
+    }
+
+    static Dictionary<string, string> Environment(StackFolder stack) => new(stack.Environment)
+    {
+        ["ASPIRE_CLI_TELEMETRY_OPTOUT"] = "true",
+        ["DOTNET_CLI_TELEMETRY_OPTOUT"] = "1",
+    };
+}

@@ -1,0 +1,51 @@
+namespace LlmGateway.DevTool;
+
+/// <summary><c>./dev bench</c>: what the gateway costs, as ratios measured side by side; see docs/benchmarks.md.</summary>
+static class Bench
+{
+    /// <summary>Everything but the proxy under test runs here, see benchmarks/Edge/Target.cs.</summary>
+    const string CoreOfTheRest = "1";
+
+    static readonly string Peers = Path.Combine(StackFolder.Repository, "benchmarks", "Edge", "peers");
+
+    /// <summary>The one that takes ten minutes and says nothing of speed runs only when it is asked for.</summary>
+    static readonly (string Name, bool ByDefault, Func<string[], CancellationToken, Task<int>> RunAsync)[] Benches =
+    [
+        ("ledger", true, (options, token) => RunAsync("Ledger", options, token)),
+        ("edge", true, EdgeAsync),
+        ("soak", false, (options, token) => EdgeAsync(["soak", .. options], token)),
+    ];
+
+    public static async Task<int> ExecuteAsync(string? name, bool quick, CancellationToken token)
+    {
+        var chosen = Benches.Where(bench => name is null ? bench.ByDefault : bench.Name == name).ToList();
+        if (chosen.Count == 0)
+            throw new Failure(ExitCode.NotFound, $"there is no bench '{name}'; there are {string.Join(", ", Benches.Select(bench => bench.Name))}");
+        await Installation.PrepareAllAsync(token);
+        foreach (var bench in chosen)
+        {
+            Console.WriteLine($"== {bench.Name}");
+            if (await bench.RunAsync(quick ? ["--quick"] : [], token) is not ExitCode.Ok and var code)
+                return code;
+        }
+        return ExitCode.Ok;
+    }
+
+    static async Task<int> EdgeAsync(string[] options, CancellationToken token)
+    {
+        await Installation.EnsureLoadAsync(token);
+        if (Environment.ProcessorCount < 2)
+            throw new Failure(ExitCode.Unavailable, "the proxy under test needs a core to itself, and this machine has only one");
+        // Gateways of others, from npm; without them only their rows are missing.
+        var peers = Programs.Exists("npm") && Programs.Exists("node") && await Installation.InstallPackagesAsync(Peers, token, "--ignore-scripts");
+        if (!peers)
+            Console.WriteLine("npm or its packages are missing; the rows of Portkey are left out.");
+        return await RunAsync("Edge", [.. options, .. peers ? ["--peers", Peers] : Array.Empty<string>()], token, "taskset", "-c", CoreOfTheRest);
+    }
+
+    static async Task<int> RunAsync(string project, string[] options, CancellationToken token, params string[] through)
+    {
+        string[] line = [.. through, "dotnet", TestRun.Assembly(project), .. options];
+        return await Programs.ShowAsync(line[0], line[1..], token) == 0 ? ExitCode.Ok : ExitCode.Failed;
+    }
+}

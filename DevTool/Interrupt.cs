@@ -1,0 +1,32 @@
+using System.Runtime.InteropServices;
+
+namespace LlmGateway.DevTool;
+
+/// <summary>Ctrl-C, a termination or a closed terminal become a cancelled token, so that everything is stopped in order instead of dying.</summary>
+sealed class Interrupt : IDisposable
+{
+    readonly CancellationTokenSource _source;
+    readonly PosixSignalRegistration[] _registrations;
+
+    public Interrupt(CancellationToken token)
+    {
+        _source = CancellationTokenSource.CreateLinkedTokenSource(token);
+        _registrations =
+        [
+            .. new[] { PosixSignal.SIGINT, PosixSignal.SIGTERM, PosixSignal.SIGHUP }.Select(signal => PosixSignalRegistration.Create(signal, context =>
+            {
+                context.Cancel = true;
+                _source.Cancel();
+            })),
+        ];
+    }
+
+    public CancellationToken Token => _source.Token;
+
+    public void Dispose()
+    {
+        foreach (var registration in _registrations)
+            registration.Dispose();
+        _source.Dispose();
+    }
+}

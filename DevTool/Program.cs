@@ -1,0 +1,3 @@
+using LlmGateway.DevTool;
+
+return await CommandLine.RunAsync(args);

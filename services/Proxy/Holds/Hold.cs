@@ -1,0 +1,37 @@
+using LlmGateway.Contracts;
+
+namespace LlmGateway.Proxy;
+
+/// <summary>What one running request holds: an amount of each register of its vector. Must be ended by <see cref="Settle"/> exactly once.</summary>
+public sealed class Hold(Slice slice, HeldLease lease, long[] amounts)
+{
+    int _settled;
+
+    public Guid Lease => lease.Id;
+
+    public IReadOnlyList<RegisterRef> Registers => slice.Registers;
+
+    /// <summary>Reserved per register, in the order of <see cref="Registers"/>.</summary>
+    public long[] Amounts => amounts;
+
+    /// <summary>Ends the hold: <paramref name="used"/> of each register goes to the ledger with the settlement, the rest is free for the next request. Never above what was held.</summary>
+    public void Settle(long used)
+    {
+        if (Interlocked.Exchange(ref _settled, 1) != 0)
+            throw new InvalidOperationException($"a hold on lease {lease.Id:N} was settled twice");
+        slice.Release(lease, amounts, used);
+    }
+
+    /// <summary>The settlement has left this process for good: the lease need not be kept alive for it any longer.</summary>
+    public void Delivered() => slice.Delivered(lease);
+
+    /// <summary>Ends the hold of a request that costs nothing.</summary>
+    public void Void()
+    {
+        Settle(0);
+        Delivered();
+    }
+}
+
+/// <summary>The hold that a request asked for, or the ledger's reason why it gets none.</summary>
+public readonly record struct HoldAnswer(Hold? Hold, LeaseRefusal? Refusal);

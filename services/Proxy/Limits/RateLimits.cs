@@ -1,0 +1,130 @@
+using System.Collections.Concurrent;
+using LlmGateway.Contracts;
+using StackExchange.Redis;
+using Redis = LlmGateway.ServiceDefaults.Redis;
+
+namespace LlmGateway.Proxy;
+
+/// <summary>
+/// Stage 4: limits per minute of one customer, shared by all proxies through Redis, on Redis' clock. GCRA: a request moves the customer's
+/// "theoretical arrival time" ahead by its share of a minute, and is refused when that lies more than a minute ahead.
+/// A proxy takes a little more than it needs, at most a tenth of a second's share of the limit, and admits from that without asking again: a busy
+/// customer costs Redis a few calls a second, however many requests it makes, and a customer with a small limit is counted exactly.
+/// The only limits that may be approximate: tokens are taken by estimate and corrected at the end, and with Redis away nobody is refused.
+/// </summary>
+public sealed class RateLimits(Redis redis, TimeProvider time) : BackgroundService
+{
+    /// <summary>The part of a minute's limit that a proxy takes ahead.</summary>
+    const int Ahead = 600;
+
+    static readonly TimeSpan Tick = TimeSpan.FromSeconds(1), IdleTime = TimeSpan.FromSeconds(2);
+
+    /// <summary>Tokens that a request probably uses: about four bytes each for its text, and an answer of usual length.</summary>
+    public static long Estimate(long bodyBytes, long outputLimit) => bodyBytes / 4 + Math.Min(outputLimit, UsualOutput);
+
+    const long UsualOutput = 500;
+
+    static readonly RateDecision Unlimited = new([], null);
+
+    static readonly string Script = ReadScript();
+
+    readonly ConcurrentDictionary<Guid, RateAllowance> _allowances = new();
+
+    /// <param name="tokens">Estimate of what the request will use.</param>
+    public async ValueTask<RateDecision> TakeAsync(Credential credential, long tokens, CancellationToken token)
+    {
+        if (credential is not { Rates: { } rates, Customer: { } customer } || rates is { RequestsPerMinute: null, TokensPerMinute: null })
+            return Unlimited;
+        // A single request larger than a whole minute's allowance may pass alone; otherwise it never could.
+        tokens = Math.Min(tokens, rates.TokensPerMinute ?? 0);
+        var allowance = _allowances.GetOrAdd(customer, static _ => new());
+        if (allowance.TryTake(rates, tokens, time.GetTimestamp()) is { } taken)
+            return taken;
+        // One call to Redis at a time: it takes for those who wait behind it, too.
+        await allowance.Asking.WaitAsync(token);
+        try
+        {
+            return allowance.TryTake(rates, tokens, time.GetTimestamp()) ?? await AskAsync(allowance, rates, customer, tokens);
+        }
+        finally
+        {
+            allowance.Asking.Release();
+        }
+    }
+
+    /// <summary>Corrects the tokens taken at admission to those really used; never refuses.</summary>
+    public void Correct(Credential credential, long difference)
+    {
+        if (difference == 0 || credential is not { Rates: { TokensPerMinute: { } limit } rates, Customer: { } customer })
+            return;
+        var surplus = _allowances.GetOrAdd(customer, static _ => new()).Correct(-difference, 2 * (limit / Ahead));
+        if (surplus != 0)
+            GiveBack(rates, customer, 0, surplus);
+    }
+
+    /// <summary>What customers who have paused left here goes back, so that the limit is whole when they come again.</summary>
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        using var timer = new PeriodicTimer(Tick, time);
+        while (await timer.WaitForNextTickAsync(stoppingToken))
+            foreach (var (customer, allowance) in _allowances)
+                if (time.GetElapsedTime(allowance.LastUse) > IdleTime && _allowances.TryRemove(new(customer, allowance))
+                    && allowance.Empty() is ({ } rates, var requests, var tokens) && (requests != 0 || tokens != 0))
+                    GiveBack(rates, customer, requests, tokens);
+    }
+
+    async Task<RateDecision> AskAsync(RateAllowance allowance, Rates rates, Guid customer, long tokens)
+    {
+        var (requestsHere, tokensHere) = allowance.Here;
+        var ask = new Question(customer);
+        ask.Add("requests", rates.RequestsPerMinute, Math.Max(0, 1 - requestsHere));
+        ask.Add("tokens", rates.TokensPerMinute, Math.Max(0, tokens - tokensHere));
+        var (answered, result) = await redis.TryAsync(database => database.ScriptEvaluateAsync(Script, [.. ask.Keys], [.. ask.Values, "take"]));
+        if (!answered)
+            return Unlimited;
+        var answer = (RedisValue[])result!;
+        var windows = new RateWindow[ask.Units.Count];
+        for (var i = 0; i < windows.Length; i++)
+            windows[i] = new(ask.Units[i].Name, ask.Units[i].Limit, (long)answer[4 * i + 1], Seconds(answer[4 * i + 2]), Math.Max(1, Seconds(answer[4 * i])));
+        if ((int)answer[^1] == 0)
+            return new(windows, windows[Enumerable.Range(0, windows.Length).First(i => (long)answer[4 * i] > 0)]);
+        long Granted(string unit) => Enumerable.Range(0, windows.Length).Where(i => windows[i].Unit == unit).Sum(i => (long)answer[4 * i + 3]);
+        return allowance.Add(rates, Granted("requests"), Granted("tokens"), windows, tokens, time.GetTimestamp());
+    }
+
+    void GiveBack(Rates rates, Guid customer, long requests, long tokens)
+    {
+        var give = new Question(customer);
+        give.Add("requests", rates.RequestsPerMinute, -requests);
+        give.Add("tokens", rates.TokensPerMinute, -tokens);
+        // Nobody waits for it, and what is lost leaves an estimate.
+        _ = redis.TryAsync(database => database.ScriptEvaluateAsync(Script, [.. give.Keys], [.. give.Values, "correct"]));
+    }
+
+    /// <summary>Keys and arguments of the script: limit, least, wanted per unit.</summary>
+    sealed class Question(Guid customer)
+    {
+        public List<(string Name, long Limit)> Units { get; } = new(2);
+        public List<RedisKey> Keys { get; } = new(2);
+        public List<RedisValue> Values { get; } = new(7);
+
+        public void Add(string unit, int? limit, long least)
+        {
+            if (limit is not { } perMinute)
+                return;
+            // Owed tokens come on top of what a request needs, and still must not ask for more than there ever is.
+            least = Math.Min(least, perMinute);
+            Units.Add((unit, perMinute));
+            Keys.Add($"llmgw:rate:{customer:N}:{unit}");
+            Values.AddRange([perMinute, least, least + perMinute / Ahead]);
+        }
+    }
+
+    static string ReadScript()
+    {
+        using var script = new StreamReader(typeof(RateLimits).Assembly.GetManifestResourceStream("rate-limits.lua")!);
+        return script.ReadToEnd();
+    }
+
+    static int Seconds(RedisValue microseconds) => (int)(((long)microseconds + 999_999) / 1_000_000);
+}

@@ -1,0 +1,231 @@
+using System.Buffers;
+using LlmGateway.Contracts;
+using LlmGateway.ServiceDefaults;
+
+namespace LlmGateway.Proxy;
+
+/// <summary>Stages 6 to 9: gets one provider's answer to the caller, and ends the request in one settlement. What it does with it is <see cref="ProviderAttempt"/>'s.</summary>
+public sealed class Answers(Forwarding forwarding, SpoolPublisher publisher, RateLimits rateLimits, ILogger<Answers> log)
+{
+    /// <summary>Largest answer that is not a stream: it is read whole, so that its cost can stand in its headers.</summary>
+    const int MaxAnswerBytes = 32 * 1024 * 1024;
+
+    const int MaxErrorBytes = 64 * 1024;
+
+    /// <summary>Null when the request has ended and the caller has been told; else why this provider failed, before the caller saw anything of its answer: another may be tried.</summary>
+    public async Task<Problem?> AnswerAsync(ModelCall call, ProviderAttempt attempt, long outputLimit, RunningCalls.Run run)
+    {
+        try
+        {
+            // :: 6 Forward
+            run.LimitSilence(call.Route.Upstream.Timeout);
+            var (response, problem) = await ForwardAsync(call, attempt, outputLimit, run);
+            using (response)
+            {
+                if (response is null)
+                    return problem;
+
+                Failpoint.Hit("proxy.forward.answered");
+                // :: 7 Meter, 8 Settle, 9 Tell
+                return attempt.Relay is not null
+                    ? await RelayStreamAsync(call, attempt, response, run)
+                    : await RelayWholeAsync(call, attempt, response, run);
+            }
+        }
+        catch (Exception e)
+        {
+            return await EndBrokenAsync(call, attempt, run, e);
+        }
+    }
+
+    /// <summary>The last provider has failed.</summary>
+    public async Task FailAsync(ModelCall call, Problem problem)
+    {
+        call.End(publisher, rateLimits, RequestOutcome.Failed, problem.Status, null, problem.Code);
+        if (!call.Http.RequestAborted.IsCancellationRequested)
+            await problem.ExecuteAsync(call.Http);
+    }
+
+    /// <summary>The head of a good answer, or why there is none.</summary>
+    async Task<(HttpResponseMessage? Response, Problem? Problem)> ForwardAsync(ModelCall call, ProviderAttempt attempt, long outputLimit, RunningCalls.Run run)
+    {
+        for (var injectUsage = true; ;)
+        {
+            var sent = attempt.Compose(outputLimit, injectUsage);
+            var (response, problem) = await forwarding.SendAsync(call.Route.Upstream, () => attempt.Post(sent), run.Ended);
+            if (response is null or { IsSuccessStatusCode: true })
+                return (response, problem);
+            using (response)
+            {
+                using var answer = await AnswerBody.ReadAsync(response, MaxErrorBytes, truncate: true, run.Ended);
+                if (!injectUsage || !attempt.AskedForUsage || !UpstreamErrors.RefusesStreamOptions((int)response.StatusCode, answer.Memory.Span))
+                    return (null, UpstreamErrors.Map((int)response.StatusCode, answer.Memory.Span, (int?)response.Headers.RetryAfter?.Delta?.TotalSeconds));
+            }
+            injectUsage = false;
+        }
+    }
+
+    async Task<Problem?> RelayWholeAsync(ModelCall call, ProviderAttempt attempt, HttpResponseMessage response, RunningCalls.Run run)
+    {
+        using var answer = await AnswerBody.ReadAsync(response, MaxAnswerBytes, truncate: false, run.Ended);
+        call.FirstByte();
+        GenAiSpan.See(answer.Memory.Span);
+        if (attempt.AnswerType(response) is not { } type || !attempt.SeeWhole(answer.Memory.Span) || attempt.Meter.IsEmpty)
+            return UpstreamErrors.Malformed;
+        Failpoint.Hit("proxy.whole.read");
+        var metered = attempt.Meter.Settle(attempt.Body.Span);
+        var cost = EndAnswered(call, run, metered);
+        Failpoint.Hit("proxy.whole.settled");
+
+        var told = attempt.Retell(answer.Memory, metered.Usage, cost);
+        Tell(call);
+        call.Http.Response.Headers["X-LLMGateway-Cost"] = cost.ToString();
+        call.Http.Response.ContentType = type;
+        call.Http.Response.ContentLength = told.Length;
+        await call.Http.Response.BodyWriter.WriteAsync(told, call.Http.RequestAborted);
+        return null;
+    }
+
+    async Task<Problem?> RelayStreamAsync(ModelCall call, ProviderAttempt attempt, HttpResponseMessage response, RunningCalls.Run run)
+    {
+        if (response.Content.Headers.ContentType?.MediaType is not "text/event-stream")
+            return Problems.Upstream(502, "upstream_malformed", "The provider's answer is not a stream of events.");
+        var relay = attempt.Relay!;
+        var toCaller = call.Http.Response.BodyWriter;
+        // While another provider could take over, the caller gets nothing that is not content yet.
+        var early = call.Route.Next is null ? null : new ArrayBufferWriter<byte>();
+        await using var upstream = await response.Content.ReadAsStreamAsync(run.Ended);
+        var buffer = ArrayPool<byte>.Shared.Rent(32 * 1024);
+        try
+        {
+            for (int read; !relay.IsDone && (read = await upstream.ReadAsync(buffer, run.Ended)) > 0;)
+            {
+                run.LimitSilence(call.Route.Upstream.Timeout);
+                GenAiSpan.See(buffer.AsSpan(0, read));
+                relay.Push(buffer.AsSpan(0, read), early ?? (IBufferWriter<byte>)toCaller);
+                if (early is not null && !relay.Meter.ContentSeen)
+                    continue;
+                BeginStream(call, attempt, ref early);
+                run.CallerStalls = true;
+                if (toCaller.UnflushedBytes > 0)
+                    await toCaller.FlushAsync(run.Ended);
+                run.CallerStalls = false;
+                Failpoint.Hit("proxy.stream.piece");
+                if (relay.Meter.DeliveredTokens is var delivered && call.IsCheckpointDue(delivered))
+                    call.Checkpoint(delivered, relay.Meter.Estimate(attempt.Body.Span, ""));
+            }
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+        relay.End(early ?? (IBufferWriter<byte>)toCaller);
+        if (!relay.IsWhole || relay.Meter.IsEmpty)
+            throw new IOException("the provider ended its stream early");
+        BeginStream(call, attempt, ref early);
+
+        var metered = relay.Meter.Settle(attempt.Body.Span);
+        Failpoint.Hit("proxy.stream.ended");
+        var cost = EndAnswered(call, run, metered);
+        Failpoint.Hit("proxy.stream.settled");
+        relay.WriteTail(toCaller, metered.Usage, cost);
+        await toCaller.FlushAsync(call.Http.RequestAborted);
+        return null;
+    }
+
+    /// <summary>The provider answered to its end; the caller may have left before that, and the connection drained.</summary>
+    Money EndAnswered(ModelCall call, RunningCalls.Run run, MeterReading metered) => run.Draining
+        ? call.End(publisher, rateLimits, RequestOutcome.Aborted, StatusCodes.Status499ClientClosedRequest, metered, "drained")
+        : call.End(publisher, rateLimits, RequestOutcome.Completed, StatusCodes.Status200OK, metered);
+
+    /// <summary>
+    /// The caller left or takes nothing any more, its credential was revoked, or the provider broke off or fell silent. Whoever left pays for the input and what was
+    /// delivered; for a provider's failure before the first content nobody pays, and another may be tried while the caller has seen nothing.
+    /// </summary>
+    async Task<Problem?> EndBrokenAsync(ModelCall call, ProviderAttempt attempt, RunningCalls.Run run, Exception e)
+    {
+        var (http, meter, body) = (call.Http, attempt.Meter, attempt.Body);
+        if (call.Ended)
+        {
+            if (!http.RequestAborted.IsCancellationRequested)
+                log.LogError(e, "request {RequestId} failed after it was settled", http.RequestId());
+            http.Abort();
+            return null;
+        }
+        Failpoint.Hit("proxy.broken.ending");
+        if (http.RequestAborted.IsCancellationRequested || run.Revoked || run.CallerStalls)
+        {
+            var reason = run.Revoked ? "revoked" : http.RequestAborted.IsCancellationRequested ? "aborted" : "stalled";
+            // The provider's own count, if it came before the caller left.
+            var metered = meter.UsageIsBelieved ? meter.Settle(body.Span) : meter.Estimate(body.Span, reason);
+            call.End(publisher, rateLimits, RequestOutcome.Aborted, StatusCodes.Status499ClientClosedRequest, metered, metered.Estimated ? null : reason);
+            if (run.Revoked)
+                await FinishAsync(call, attempt.Relay, Problems.RevokedCredential);
+            else
+                http.Abort();
+            return null;
+        }
+        if (e is not (IOException or HttpRequestException or OperationCanceledException or ProblemException))
+            log.LogError(e, "request {RequestId} failed", http.RequestId());
+        var problem = e switch
+        {
+            ProblemException refused => refused.Problem,
+            OperationCanceledException => UpstreamErrors.TimedOut,
+            _ => UpstreamErrors.Interrupted,
+        };
+        if (!HasBegun(http.Response))
+            return problem;
+        if (meter.ContentSeen)
+            call.End(publisher, rateLimits, RequestOutcome.Interrupted, problem.Status, meter.Estimate(body.Span, problem.Code));
+        else
+            call.End(publisher, rateLimits, RequestOutcome.Failed, problem.Status, null, problem.Code);
+        await FinishAsync(call, attempt.Relay, problem);
+        return null;
+    }
+
+    /// <summary>Tells a caller who is still there, in the form that the answer has taken so far.</summary>
+    static async Task FinishAsync(ModelCall call, StreamRelay? relay, Problem problem)
+    {
+        var http = call.Http;
+        if (http.RequestAborted.IsCancellationRequested)
+            return;
+        if (!HasBegun(http.Response))
+        {
+            await problem.ExecuteAsync(http);
+            return;
+        }
+        if (relay is null)
+        {
+            http.Abort();
+            return;
+        }
+        relay.WriteFailure(http.Response.BodyWriter, problem, http.RequestId());
+        await http.Response.BodyWriter.FlushAsync(http.RequestAborted);
+    }
+
+    static void BeginStream(ModelCall call, ProviderAttempt attempt, ref ArrayBufferWriter<byte>? early)
+    {
+        var response = call.Http.Response;
+        if (HasBegun(response))
+            return;
+        call.FirstByte();
+        Tell(call);
+        response.ContentType = attempt.Request.StreamsAsArray ? "application/json" : "text/event-stream; charset=utf-8";
+        response.Headers.CacheControl = "no-cache";
+        response.Headers["X-Accel-Buffering"] = "no";
+        if (early is not null)
+            response.BodyWriter.Write(early.WrittenSpan);
+        early = null;
+    }
+
+    /// <summary>Its head is decided, even if it has not left yet.</summary>
+    static bool HasBegun(HttpResponse response) => response.HasStarted || response.ContentType is not null;
+
+    static void Tell(ModelCall call)
+    {
+        var headers = call.Http.Response.Headers;
+        headers["X-Request-Id"] = call.Http.RequestId();
+        headers["X-LLMGateway-Model"] = call.Route.Model.Id;
+        headers["X-LLMGateway-Provider"] = call.Route.Model.Provider;
+    }
+}

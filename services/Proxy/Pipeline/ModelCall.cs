@@ -1,0 +1,134 @@
+using LlmGateway.Contracts;
+using LlmGateway.ServiceDefaults;
+
+namespace LlmGateway.Proxy;
+
+/// <summary>
+/// One request's way through the stages: what was decided about it, and its end. <see cref="End"/> is called exactly once, whatever happens,
+/// before the caller sees the last byte; it turns the hold into a settlement and puts that on the spool. From <see cref="TryBegin"/> on, what the request
+/// would be settled with stands in <see cref="CrashJournal"/>, so that it also ends when this process does.
+/// </summary>
+public sealed class ModelCall(HttpContext http, Guid id, string endpoint, TimeProvider time)
+{
+    /// <summary>A running stream is written down when so much time has passed, or so many tokens, whichever comes first.</summary>
+    static readonly TimeSpan CheckpointEvery = TimeSpan.FromSeconds(2);
+    const long CheckpointTokens = 256;
+
+    /// <summary>The process that ran the request died.</summary>
+    const string Crashed = "crashed";
+
+    readonly long _started = time.GetTimestamp();
+    readonly DateTimeOffset _startedAt = time.GetUtcNow();
+    int? _firstByteMs;
+    CrashJournal.Slot? _slot;
+    long _checkpointAt, _checkpointTokens;
+
+    public HttpContext Http => http;
+    public Guid Id => id;
+    public Caller Caller { get; set; } = null!;
+    public Route Route { get; set; } = null!;
+    public Hold? Hold { get; set; }
+    public bool Stream { get; set; }
+    public DateTimeOffset StartedAt => _startedAt;
+
+    /// <summary>Tokens that the rate limit has counted so far.</summary>
+    public long RatedTokens { get; set; }
+
+    public bool Ended { get; private set; }
+
+    /// <summary>The request has begun and not ended.</summary>
+    public bool IsOpen => !Ended && (Hold is not null || _slot is not null);
+
+    public void FirstByte() => _firstByteMs ??= (int)time.GetElapsedTime(_started).TotalMilliseconds;
+
+    /// <summary>Writes the request down as one that has delivered nothing; false when there is no room for it.</summary>
+    public bool TryBegin(CrashJournal journal)
+    {
+        _slot = journal.Take();
+        if (_slot is null)
+            return false;
+        _checkpointAt = time.GetTimestamp();
+        Put(RequestOutcome.Failed, null);
+        Failpoint.Hit("proxy.journal.begun");
+        return true;
+    }
+
+    /// <param name="delivered">Output tokens so far.</param>
+    public bool IsCheckpointDue(long delivered) =>
+        delivered - _checkpointTokens >= CheckpointTokens || (delivered > _checkpointTokens && time.GetElapsedTime(_checkpointAt) >= CheckpointEvery);
+
+    /// <summary>Writes down what has been delivered by now.</summary>
+    /// <param name="reading">Our own counts.</param>
+    public void Checkpoint(long delivered, MeterReading reading)
+    {
+        (_checkpointAt, _checkpointTokens) = (time.GetTimestamp(), delivered);
+        Put(RequestOutcome.Interrupted, reading with { Reason = Crashed });
+        Failpoint.Hit("proxy.journal.checkpoint");
+    }
+
+    void Put(RequestOutcome outcome, MeterReading? metered)
+    {
+        var (settlement, _, _) = Settle(outcome, StatusCodes.Status500InternalServerError, metered, metered is null ? Crashed : null);
+        _slot!.Put(SettlementRecord.Encode(settlement, Spans.ContextOf(http)));
+    }
+
+    /// <summary>Settles: what was used is charged, at most what was held; the rest of the hold is free again. Returns what the caller pays.</summary>
+    /// <param name="metered">Null when nothing is charged: the provider failed before the first content.</param>
+    public Money End(SpoolPublisher spool, RateLimits rateLimits, RequestOutcome outcome, int status, MeterReading? metered, string? reason = null)
+    {
+        if (Ended)
+            throw new InvalidOperationException("a request was ended twice");
+        var (settlement, paid, tokens) = Settle(outcome, status, metered, reason);
+        Failpoint.Hit("proxy.end.priced");
+        Ended = true;
+        Hold?.Settle(paid);
+        Failpoint.Hit("proxy.end.released");
+        spool.Add(SettlementRecord.Encode(settlement, Spans.ContextOf(http)), Hold, _slot);
+        Failpoint.Hit("proxy.end.spooled");
+        Spans.Settled(settlement.Usage, new(paid));
+        EdgeMetrics.Ended(settlement.Usage, new(paid));
+        rateLimits.Correct(Caller.Credential, tokens - RatedTokens);
+        return new Money(paid);
+    }
+
+    /// <summary>Writes down that a provider failed and another takes over: a record of its own, that nobody pays for.</summary>
+    public void EndAttempt(SpoolPublisher spool, Problem problem)
+    {
+        var (settlement, _, _) = Settle(RequestOutcome.Failed, problem.Status, null, problem.Code);
+        var attempt = settlement with { RequestId = Ids.New(), Usage = settlement.Usage with { AttemptOf = id } };
+        spool.Add(SettlementRecord.Encode(attempt, Spans.ContextOf(http)), null, null);
+        EdgeMetrics.Ended(attempt.Usage, Money.Zero);
+    }
+
+    (Settlement Settlement, long Paid, long Tokens) Settle(RequestOutcome outcome, int status, MeterReading? metered, string? reason)
+    {
+        metered = metered?.OnPricedMeters(Route.Model.Prices!);
+        var usage = metered?.Usage ?? Unused;
+        var cost = metered is null ? 0 : metered.Bound ?? Cost.Of(usage, Route.Model.Prices!);
+        var paid = Admission.Payable(Hold?.Amounts ?? [], cost);
+        if (paid < cost)
+            reason = reason is null ? "capped" : $"{reason}, capped";
+
+        var charges = Hold is null || paid == 0 ? [] : new Amount[Hold.Registers.Count];
+        for (var i = 0; i < charges.Length; i++)
+            charges[i] = new(Hold!.Registers[i].Id, paid);
+        var credential = Caller.Credential;
+        return (new(id, charges.Length > 0 ? Hold!.Lease : null, charges, new(
+            credential.Organization, credential.Project, credential.Customer, credential.Id, credential.Family, credential.Test,
+            endpoint, Route.Model.Id, Route.Model.Provider, Route.Model.UpstreamModel, Route.Model.PriceVersion, Stream,
+            _startedAt, (int)time.GetElapsedTime(_started).TotalMilliseconds, _firstByteMs, status, outcome,
+            usage.Units, new Money(cost), metered?.Estimated ?? false, Join(metered?.Reason, reason), metered?.RawUsage)), paid, Tokens(usage));
+    }
+
+    static readonly Usage Unused = new();
+
+    static long Tokens(Usage usage)
+    {
+        long tokens = 0;
+        for (var meter = Meter.Input; meter <= Meter.ImageOutput; meter++)
+            tokens += usage[meter];
+        return tokens;
+    }
+
+    static string? Join(string? a, string? b) => a is null ? b : b is null ? a : $"{a}, {b}";
+}

@@ -1,0 +1,129 @@
+using System.Buffers.Binary;
+using LlmGateway.Contracts;
+
+namespace LlmGateway.Proxy;
+
+/// <summary>
+/// For each running request, the record that it is to be settled with should this process die now: at first that nothing was delivered, then what had
+/// been at the last checkpoint, at last what it really used. The records stand in files that are mapped into memory, so keeping them up to date costs
+/// no call to the operating system, and <c>kill -9</c> leaves them all: the next process with this folder finds them in <see cref="Left"/>.
+/// <code>
+///   file ── slot (8 KB) ── which half counts, 0 for none │ length 1 │ length 2 │ half 1 │ half 2
+/// </code>
+/// A record is written into the half that does not count, then the slot turns to it: a death between two bytes leaves a whole record.
+/// </summary>
+public sealed class CrashJournal : IDisposable
+{
+    const int SlotBytes = 8192, HeadBytes = 16, HalfBytes = (SlotBytes - HeadBytes) / 2;
+
+    /// <summary>Slots of one file; more files come as more requests run at once.</summary>
+    const int FileSlots = 512, MaxFiles = 64;
+
+    readonly Lock _lock = new();
+    readonly string _folder;
+    readonly string[] _leftFiles;
+    readonly List<MappedFile> _files = [];
+
+    // The slot that was freed last is used next, so that few pages are touched when few requests run.
+    readonly Stack<Slot> _free = new();
+
+    public CrashJournal(string folder)
+    {
+        _folder = folder;
+        _leftFiles = Directory.GetFiles(folder, "*.inflight");
+        Left = [.. _leftFiles.SelectMany(Records)];
+    }
+
+    /// <summary>Records of requests that died with an earlier process.</summary>
+    public IReadOnlyList<byte[]> Left { get; }
+
+    /// <summary>What was left is safe elsewhere now.</summary>
+    public void ForgetLeft()
+    {
+        foreach (var path in _leftFiles)
+            File.Delete(path);
+    }
+
+    /// <summary>A place for one request; null when the disk is full, or when more requests run than there is room for.</summary>
+    public Slot? Take()
+    {
+        lock (_lock)
+            return _free.Count > 0 || Grow() ? _free.Pop() : null;
+    }
+
+    /// <summary>After an orderly stop no slot is in use and no file remains. The mapping stays: a request that is still ending may write.</summary>
+    public void Dispose()
+    {
+        foreach (var file in _files)
+            if (!Records(file.Path).Any())
+                File.Delete(file.Path);
+    }
+
+    bool Grow()
+    {
+        if (_files.Count == MaxFiles)
+            return false;
+        try
+        {
+            var file = MappedFile.Create(Path.Combine(_folder, $"{Ids.New():N}.inflight"), FileSlots * SlotBytes);
+            _files.Add(file);
+            for (var slot = FileSlots - 1; slot >= 0; slot--)
+                _free.Push(new Slot(this, file, slot * SlotBytes));
+            return true;
+        }
+        catch (IOException)
+        {
+            return false;
+        }
+    }
+
+    static IEnumerable<byte[]> Records(string path)
+    {
+        var bytes = File.ReadAllBytes(path);
+        for (var at = 0; at + SlotBytes <= bytes.Length; at += SlotBytes)
+        {
+            var half = BinaryPrimitives.ReadInt32LittleEndian(bytes.AsSpan(at));
+            if (half is 1 or 2)
+                yield return bytes.AsSpan(at + HeadBytes + (half - 1) * HalfBytes, Math.Clamp(BinaryPrimitives.ReadInt32LittleEndian(bytes.AsSpan(at + 4 * half)), 0, HalfBytes)).ToArray();
+        }
+    }
+
+    /// <summary>One running request's place; not for two threads at once.</summary>
+    public sealed class Slot
+    {
+        readonly CrashJournal _owner;
+        readonly MappedFile _file;
+        readonly int _at;
+        int _half;
+
+        internal Slot(CrashJournal owner, MappedFile file, int at) => (_owner, _file, _at) = (owner, file, at);
+
+        /// <summary>Replaces the record. One that is too long is not taken: then the one before stands, which charges no more.</summary>
+        public void Put(ReadOnlySpan<byte> record)
+        {
+            if (record.Length > HalfBytes)
+                return;
+            var half = _half == 1 ? 2 : 1;
+            var slot = _file.Bytes.Slice(_at, SlotBytes);
+            record.CopyTo(slot[(HeadBytes + (half - 1) * HalfBytes)..]);
+            BinaryPrimitives.WriteInt32LittleEndian(slot[(4 * half)..], record.Length);
+            Turn(half);
+        }
+
+        /// <summary>The request's end is safe elsewhere.</summary>
+        public void Free()
+        {
+            Turn(0);
+            lock (_owner._lock)
+                _owner._free.Push(this);
+        }
+
+        void Turn(int half)
+        {
+            // Not before what it points to.
+            Interlocked.MemoryBarrier();
+            BinaryPrimitives.WriteInt32LittleEndian(_file.Bytes[_at..], half);
+            _half = half;
+        }
+    }
+}

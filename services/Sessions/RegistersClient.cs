@@ -1,0 +1,40 @@
+using LlmGateway.Contracts;
+using LlmGateway.ServiceDefaults;
+
+namespace LlmGateway.Sessions;
+
+/// <summary>What this service asks of Wallet. An outage surfaces as an exception and becomes a 503.</summary>
+public sealed class RegistersClient(HttpClient http)
+{
+    /// <summary>Registers that Wallet opens in one call.</summary>
+    const int MaxAtOnce = 200;
+
+    public static readonly TimeSpan AttemptTimeout = TimeSpan.FromSeconds(2);
+
+    /// <summary>Opens what is not open yet; the amounts of what is open stay as they are.</summary>
+    public async Task OpenAsync(IEnumerable<OpenRegister> registers, CancellationToken token)
+    {
+        foreach (var batch in registers.Chunk(MaxAtOnce))
+        {
+            using var response = await http.PostAsJsonAsync("/internal/registers", new OpenRegisters(batch), Defaults.Json, token);
+            response.EnsureSuccessStatusCode();
+        }
+    }
+
+    /// <param name="wallets">At most <see cref="WalletSummariesQuery.MaxIds"/>.</param>
+    public async Task<IReadOnlyDictionary<Guid, WalletSummary>> SummariesAsync(
+        IReadOnlyList<Guid> wallets,
+        bool withLedger,
+        CancellationToken token)
+    {
+        if (wallets.Count == 0)
+            return new Dictionary<Guid, WalletSummary>();
+        using var response =
+            await http.PostAsJsonAsync("/internal/wallets/summaries", new WalletSummariesQuery(wallets, withLedger), Defaults.Json, token);
+        response.EnsureSuccessStatusCode();
+        var answer = await response.Content.ReadFromJsonAsync<Answer>(Defaults.Json, token);
+        return answer!.Summaries.ToDictionary(summary => summary.Id);
+    }
+
+    sealed record Answer(IReadOnlyList<WalletSummary> Summaries);
+}

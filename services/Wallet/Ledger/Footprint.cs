@@ -1,0 +1,46 @@
+namespace LlmGateway.Wallet;
+
+/// <summary>What a batch of commands reads or changes in the ledger, so that it can be locked and read before the commands run.</summary>
+sealed class Footprint
+{
+    public Footprint(IReadOnlyList<Command> commands, ExistingAccounts existing)
+    {
+        foreach (var command in commands)
+        {
+            Accounts.UnionWith(command.Accounts);
+            foreach (var account in command.Ensures)
+            {
+                Accounts.Add(account.Id);
+                if (!existing.Contains(account.Id))
+                    Missing.TryAdd(account.Id, account);
+            }
+            if (command.Lease is { } lease)
+                (command.ChangesLease ? ChangedLeases : PayingLeases).Add(lease);
+            if (command.Movement is { } movement)
+                (command is Settle ? Requests : Transfers).Add(movement);
+            if (command is Rerate { RequestId: var request })
+                Rerated.Add(request);
+        }
+        PayingLeases.ExceptWith(ChangedLeases);
+    }
+
+    public HashSet<Guid> Accounts { get; } = [];
+
+    /// <summary>Accounts that may have to be created.</summary>
+    public Dictionary<Guid, Account> Missing { get; } = [];
+
+    /// <summary>Leases whose own row may change.</summary>
+    public HashSet<Guid> ChangedLeases { get; } = [];
+
+    /// <summary>Leases of which only the lines may change; the locks of their accounts guard those.</summary>
+    public HashSet<Guid> PayingLeases { get; } = [];
+
+    /// <summary>Ids of settlements, which may be in the ledger already.</summary>
+    public List<Guid> Requests { get; } = [];
+
+    /// <summary>Ids of other movements, which may be in the ledger already.</summary>
+    public List<Guid> Transfers { get; } = [];
+
+    /// <summary>Requests whose cost is corrected.</summary>
+    public HashSet<Guid> Rerated { get; } = [];
+}

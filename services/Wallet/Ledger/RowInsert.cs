@@ -1,0 +1,48 @@
+using Npgsql;
+
+namespace LlmGateway.Wallet;
+
+/// <summary>
+/// Inserts any number of rows by one statement. Each column is one parameter: an array with the values of all rows. The column
+/// <c>created_at</c> is the same for all rows.
+/// </summary>
+/// <remarks>The statement's text is always the same, so that each connection plans it once.</remarks>
+sealed class RowInsert<TRow>(string table)
+{
+    readonly List<string> _names = [], _unnested = [], _arrays = [], _values = [];
+    readonly List<Func<IReadOnlyList<TRow>, object>> _columns = [];
+    string? _sql;
+
+    /// <param name="type">The type of a value in PostgreSQL.</param>
+    public RowInsert<TRow> Column<TValue>(string name, string type, Func<TRow, TValue> value)
+    {
+        _columns.Add(rows => BookStore.Column(rows, value));
+        _names.Add(name);
+        _unnested.Add(name);
+        _arrays.Add($"${_columns.Count}::{type}[]");
+        _values.Add($"r.{name}");
+        return this;
+    }
+
+    /// <summary>A column whose values are arrays. They stand one after the other in the parameter: PostgreSQL cannot unnest an array of arrays row by row.</summary>
+    /// <param name="length">Length of each row's array.</param>
+    public RowInsert<TRow> ArrayColumn<TValue>(string name, string type, int length, Func<IReadOnlyList<TRow>, TValue[]> values)
+    {
+        _columns.Add(values);
+        _names.Add(name);
+        _values.Add($"(${_columns.Count}::{type}[])[(r.n - 1) * {length} + 1 : r.n * {length}]");
+        return this;
+    }
+
+    public void AddTo(NpgsqlBatch batch, IReadOnlyList<TRow> rows, DateTimeOffset createdAt)
+    {
+        if (rows.Count > 0)
+            BookStore.Add(batch, _sql ??= Sql(), [.. _columns.Select(values => values(rows)), createdAt]);
+    }
+
+    string Sql() => $"""
+        insert into {table} ({string.Join(", ", _names)}, created_at)
+        select {string.Join(", ", _values)}, ${_columns.Count + 1}
+        from unnest({string.Join(", ", _arrays)}) with ordinality as r ({string.Join(", ", _unnested)}, n)
+        """;
+}

@@ -1,0 +1,44 @@
+using LlmGateway.Contracts;
+
+namespace LlmGateway.Wallet;
+
+/// <summary>The columns of <c>usage_record</c>.</summary>
+static class UsageRows
+{
+    internal static readonly RowInsert<UsageRow> Insert = new RowInsert<UsageRow>("usage_record")
+        .Column("request_id", "uuid", row => row.RequestId)
+        .Column("organization", "uuid", row => row.Record.Organization)
+        .Column("project", "uuid", row => row.Record.Project)
+        .Column("customer", "uuid", row => row.Record.Customer)
+        .Column("credential", "uuid", row => row.Record.Credential)
+        .Column("family", "uuid", row => row.Record.Family)
+        .Column("test", "boolean", row => row.Record.Test)
+        .Column("endpoint", "text", row => row.Record.Endpoint)
+        .Column("model", "text", row => row.Record.Model)
+        .Column("provider", "text", row => row.Record.Provider)
+        .Column("upstream_model", "text", row => row.Record.UpstreamModel)
+        .Column("price_version", "uuid", row => row.Record.PriceVersion)
+        .Column("stream", "boolean", row => row.Record.Stream)
+        .Column("started_at", "timestamptz", row => row.Record.StartedAt)
+        .Column("duration_ms", "integer", row => row.Record.DurationMs)
+        .Column("first_byte_ms", "integer", row => row.Record.FirstByteMs)
+        .Column("status", "smallint", row => (short)row.Record.Status)
+        .Column("outcome", "smallint", row => (short)row.Record.Outcome)
+        .ArrayColumn("meters", "bigint", Usage.Meters, Meters)
+        .Column("cost", "bigint", row => row.Record.Cost.Nanos)
+        .Column("charged", "bigint", row => row.Charged)
+        .Column("absorbed", "bigint", row => row.Absorbed)
+        .Column("estimated", "boolean", row => row.Record.Estimated)
+        .Column("reason", "text", row => row.Record.Reason)
+        .Column("raw_usage", "text", row => row.Record.RawUsage)
+        .Column("attempt_of", "uuid", row => row.Record.AttemptOf);
+
+    static long[] Meters(IReadOnlyList<UsageRow> rows)
+    {
+        var meters = new long[rows.Count * Usage.Meters];
+        for (var row = 0; row < rows.Count; row++)
+            for (var meter = 0; meter < rows[row].Record.Meters.Count; meter++)
+                meters[(row * Usage.Meters) + meter] = rows[row].Record.Meters[meter];
+        return meters;
+    }
+}

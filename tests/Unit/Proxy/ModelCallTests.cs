@@ -1,0 +1,114 @@
+using LlmGateway.Contracts;
+using LlmGateway.Proxy;
+using Microsoft.AspNetCore.Http;
+using Xunit;
+
+namespace LlmGateway.UnitTests.Proxy;
+
+/// <summary>What a request is settled with should its process die, as the next process finds it.</summary>
+public sealed class ModelCallTests : IDisposable
+{
+    readonly string _folder = Directory.CreateTempSubdirectory("llmgateway-call-").FullName;
+    readonly Clock _clock = new();
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    [Fact]
+    public void A_checkpoint_is_due_after_256_tokens_or_after_two_seconds_with_a_new_one()
+    {
+        var call = Begin();
+        Assert.False(call.IsCheckpointDue(255));
+        Assert.True(call.IsCheckpointDue(256));
+
+        _clock.Pass(TimeSpan.FromSeconds(2));
+        Assert.False(call.IsCheckpointDue(0));
+        Assert.True(call.IsCheckpointDue(1));
+
+        call.Checkpoint(1, Delivered(1));
+        Assert.False(call.IsCheckpointDue(256));
+        Assert.True(call.IsCheckpointDue(257));
+    }
+
+    [Fact]
+    public void A_request_that_dies_is_free_before_its_first_checkpoint_and_costs_what_was_delivered_by_its_last()
+    {
+        var call = Begin();
+        Assert.Equal((RequestOutcome.Failed, 0L, false, "crashed"), Left());
+
+        call.Checkpoint(256, Delivered(256));
+        call.Checkpoint(512, Delivered(512));
+        Assert.Equal((RequestOutcome.Interrupted, 3 * 1_000 + 512 * 2_000, true, "crashed"), Left());
+    }
+
+    [Fact]
+    public void A_clock_that_is_set_changes_neither_duration_nor_checkpoints()
+    {
+        var call = Begin();
+
+        _clock.Set(TimeSpan.FromDays(-1));
+        Assert.False(call.IsCheckpointDue(1));
+        _clock.Set(TimeSpan.FromDays(2));
+        Assert.False(call.IsCheckpointDue(1));
+
+        call.Checkpoint(1, Delivered(1));
+        Assert.Equal(0, Record().Usage.DurationMs);
+    }
+
+    /// <summary>At $1 and $2 per million tokens, in and out.</summary>
+    ModelCall Begin()
+    {
+        var prices = new Prices { Input = new Rate(1_000_000_000_000), Output = new Rate(2_000_000_000_000) };
+        var call = new ModelCall(new DefaultHttpContext(), Ids.New(), "/v1/chat/completions", _clock)
+        {
+            Caller = new(new(
+                Ids.New(),
+                CredentialKind.CustomerKey,
+                false,
+                CredentialStatus.Active,
+                Ids.New(),
+                Ids.New(),
+                Ids.New(),
+                null,
+                null,
+                null,
+                null,
+                [],
+                null,
+                _clock.GetUtcNow()), null!, ""),
+            Route = new(new("small", "chat", "sandbox", "small", 0, 0, null, prices), null!),
+        };
+        Assert.True(call.TryBegin(new CrashJournal(_folder)));
+        return call;
+    }
+
+    static MeterReading Delivered(long tokens) => MeterReading.OfCounts(3, tokens, "", null);
+
+    (RequestOutcome, long, bool, string?) Left()
+    {
+        var usage = Record().Usage;
+        return (usage.Outcome, usage.Cost.Nanos, usage.Estimated, usage.Reason);
+    }
+
+    Settlement Record()
+    {
+        var record = Assert.Single(new CrashJournal(_folder).Left);
+        return SettlementRecord.Decode(record, 0, record.Length);
+    }
+
+    /// <summary>A wall clock that can be set, and one that only runs.</summary>
+    sealed class Clock : TimeProvider
+    {
+        DateTimeOffset _wall = new(2026, 11, 21, 12, 0, 0, TimeSpan.Zero);
+        long _ticks;
+
+        public void Pass(TimeSpan span) => (_wall, _ticks) = (_wall + span, _ticks + span.Ticks);
+
+        public void Set(TimeSpan by) => _wall += by;
+
+        public override DateTimeOffset GetUtcNow() => _wall;
+
+        public override long GetTimestamp() => _ticks;
+
+        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
+    }
+}
