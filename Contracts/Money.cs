@@ -41,13 +41,13 @@ public static class DecimalJson
     public static long Read(ref Utf8JsonReader reader, int scale)
     {
         if (reader.TokenType is not (JsonTokenType.String or JsonTokenType.Number))
-            throw new JsonException("must be a decimal number");
+            throw new JsonValueException("must be a decimal number");
         var raw = reader.ValueSpan;
         if (raw.Length > DecimalText.MaxLength)
-            throw new JsonException("must be a decimal number");
+            throw new JsonValueException("must be a decimal number");
         Span<char> text = stackalloc char[DecimalText.MaxLength];
         for (var i = 0; i < raw.Length; i++)
             text[i] = (char)raw[i];
-        return DecimalText.TryParse(text[..raw.Length], scale, out var value, out var reason) ? value : throw new JsonException(reason);
+        return DecimalText.TryParse(text[..raw.Length], scale, out var value, out var reason) ? value : throw new JsonValueException(reason);
     }
 }

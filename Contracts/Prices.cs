@@ -17,7 +17,7 @@ public sealed class RateJson : JsonConverter<Rate>
     public override Rate Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
     {
         var picos = DecimalJson.Read(ref reader, Rate.Decimals);
-        return picos >= 0 ? new(picos) : throw new JsonException("must not be negative");
+        return picos >= 0 ? new(picos) : throw new JsonValueException("must not be negative");
     }
 
     public override void Write(Utf8JsonWriter writer, Rate value, JsonSerializerOptions options) => writer.WriteStringValue(value.ToString());
@@ -30,7 +30,7 @@ public sealed class UnitRateJson : JsonConverter<Rate>
     {
         var perUnit = DecimalJson.Read(ref reader, Rate.Decimals);
         if (perUnit is < 0 or > long.MaxValue / 1_000_000)
-            throw new JsonException("must be between 0 and 9223372 USD per unit");
+            throw new JsonValueException("must be between 0 and 9223372 USD per unit");
         return new(perUnit * 1_000_000);
     }
 

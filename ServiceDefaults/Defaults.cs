@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Console;
 
 namespace LlmGateway.ServiceDefaults;
 
@@ -25,12 +26,19 @@ public static class Defaults
     };
 
     /// <param name="name">The service's name in telemetry.</param>
-    public static WebApplicationBuilder AddServiceDefaults(this WebApplicationBuilder builder, string name)
+    /// <param name="failpoints">The service's own; see <see cref="Failpoint"/>.</param>
+    public static WebApplicationBuilder AddServiceDefaults(
+        this WebApplicationBuilder builder, string name, IReadOnlyDictionary<string, string> failpoints)
     {
-        Failpoint.RequireKnown();
+        Failpoint.RequireKnown(failpoints);
         builder.WebHost.UseKestrelDefaults();
         builder.Services.AddSingleton(TimeProvider.System);
-        builder.Logging.AddSimpleConsole(console => { console.SingleLine = true; console.UseUtcTimestamp = true; console.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ "; });
+        builder.Logging.AddSimpleConsole(console =>
+        {
+            (console.SingleLine, console.UseUtcTimestamp, console.TimestampFormat) = (true, true, "yyyy-MM-ddTHH:mm:ss.fffZ ");
+            // Whoever reads it is a program as often as a person.
+            console.ColorBehavior = LoggerColorBehavior.Disabled;
+        });
         builder.Logging.AddFilter("Microsoft.AspNetCore", LogLevel.Warning);
         // It has nothing to say at these levels, and while it may speak every request gets an activity that nobody sees.
         builder.Logging.AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.None);
@@ -39,7 +47,7 @@ public static class Defaults
         builder.Logging.AddFilter("System.Net.Http", LogLevel.Warning);
         builder.Logging.AddFilter("Microsoft.Extensions.Diagnostics.HealthChecks", LogLevel.None); // who asks gets the answer
         builder.Logging.AddFilter("Yarp", LogLevel.Warning);
-        builder.Logging.AddFilter("StackExchange.Redis", LogLevel.Warning);
+        builder.Logging.AddFilter("StackExchange.Redis", LogLevel.None); // says at every attempt to connect that it failed; see Redis.cs
         builder.Logging.AddFilter("Npgsql", LogLevel.Critical); // as above
         builder.Logging.AddFilter("Polly", LogLevel.None); // what fails in the end fails where the call was made
         builder.AddTelemetry(name);

@@ -4,8 +4,8 @@ using Microsoft.Extensions.Hosting;
 namespace LlmGateway.ServiceDefaults;
 
 /// <summary>
-/// What a service reads from configuration: each setting once, while the service is put together, and nowhere later. What is missing is noted,
-/// so that the start can name all of it.
+/// What a service reads from configuration: each setting once, while the service is put together, and nowhere later. What is missing is
+/// noted, so that the start can name all of it.
 /// </summary>
 public static class Settings
 {

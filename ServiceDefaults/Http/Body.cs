@@ -1,4 +1,5 @@
 using System.Text.Json;
+using LlmGateway.Contracts;
 using Microsoft.AspNetCore.Http;
 
 namespace LlmGateway.ServiceDefaults;
@@ -38,26 +39,22 @@ public static class Body
         }
         catch (JsonException e)
         {
-            throw new ProblemException(Describe(e));
+            throw new ProblemException(Describe(e, JsonMistake.Of(e, json, Defaults.Json.GetTypeInfo(typeof(T)))));
         }
     }
 
-    /// <summary>Turns the serializer's complaint into an answer that names the field in the caller's notation: <c>scope.maxSpend</c>, <c>lines[2].amount</c>.</summary>
-    public static Problem Describe(JsonException e)
+    /// <summary>The mistake as an answer that names the field in the caller's notation: <c>scope.maxSpend</c>, <c>lines[2].amount</c>.</summary>
+    static Problem Describe(JsonException e, JsonMistake mistake)
     {
         var path = e.Path is { Length: > 2 } full ? full[2..] : null;
-        // The serializer appends its own path to messages of converters; ours are the part before.
-        var message = e.Message.Split(" Path: ")[0].TrimEnd('.');
-        if (message.Contains("duplicate", StringComparison.OrdinalIgnoreCase))
-            return Problems.Malformed(path is null ? "The body has the same member twice." : $"The body has the member '{path}' twice in one object.") with { Param = path };
-        if (message.Contains("missing required properties", StringComparison.Ordinal))
-            return Problems.Missing(Join(path, message.Split('\'') is [.., var field, _] ? field : "?"));
+        if (mistake.Kind == JsonMistakeKind.Duplicate)
+            return Problems.Malformed(path is null
+                ? "The body has the same member twice."
+                : $"The body has the member '{path}' twice in one object.") with { Param = path };
+        if (mistake.Kind == JsonMistakeKind.Missing)
+            return Problems.Missing(path is null ? mistake.Name! : $"{path}.{mistake.Name}");
         if (path is null)
             return Problems.Malformed("The body is not valid JSON.");
-        return Problems.Invalid(path, message.StartsWith("must ", StringComparison.Ordinal) || message.StartsWith("is ", StringComparison.Ordinal)
-            ? $"'{path}' {message}."
-            : $"'{path}' has the wrong type or form.");
+        return Problems.Invalid(path, e is JsonValueException { Reason: var reason } ? $"'{path}' {reason}." : $"'{path}' has the wrong type or form.");
     }
-
-    static string Join(string? path, string field) => path is null ? field : $"{path}.{field}";
 }

@@ -18,7 +18,7 @@ static class Ungoverned
         var builder = WebApplication.CreateBuilder();
         builder.UseInlineSockets();
         builder.WebHost.UseUrls($"http://127.0.0.1:{port}");
-        builder.AddServiceDefaults("ungoverned");
+        builder.AddServiceDefaults("ungoverned", LlmGateway.Proxy.Failpoints.All);
         builder.Services.AddSingleton(Upstream.NewClient());
         builder.Services.AddSingleton<Forwarding>();
         var app = builder.Build();

@@ -7,7 +7,7 @@ using LlmGateway.ServiceDefaults;
 
 // Nothing here changes while it runs, and watching for it means hearing of every write in every folder below this one.
 var builder = WebApplication.CreateBuilder([.. args, "--hostBuilder:reloadConfigOnChange=false"]);
-builder.AddServiceDefaults("proxy");
+builder.AddServiceDefaults("proxy", Failpoints.All);
 builder.Services.AddSingleton<DistributedContextPropagator, CallerTraces>();
 builder.UseInlineSockets();
 builder.AddRedis();
@@ -15,7 +15,7 @@ builder.AddMessaging();
 builder.AddEnvelope();
 builder.AddInternalCalls();
 builder.AddSpool();
-builder.Services.AddReverseProxy();
+builder.Services.AddHttpForwarder();
 builder.AddServiceClient<SessionsClient>("sessions", SessionsClient.AttemptTimeout);
 builder.AddServiceClient<WalletClient>("wallet", WalletClient.AttemptTimeout);
 builder.Services.AddSingleton(Upstream.NewClient(new(builder.Configuration[PrivateHosts.Setting])));
@@ -47,8 +47,8 @@ app.UseInference();
 app.UseGemini();
 app.UseModelAddresses();
 app.UseRouting();
-app.UseAuthorization();
 
+app.MapInference();
 app.MapMessageCount();
 MessageBatches.Map(app);
 Files.Map(app);

@@ -2,7 +2,7 @@ using LlmGateway.ServiceDefaults;
 using LlmGateway.Sessions;
 
 var builder = WebApplication.CreateBuilder(args);
-builder.AddServiceDefaults("sessions");
+builder.AddServiceDefaults("sessions", Failpoints.All);
 builder.AddOwnDatabase<SessionsDb>("sessions");
 builder.AddRedis();
 builder.AddMessaging();

@@ -3,7 +3,7 @@ using LlmGateway.ServiceDefaults;
 using LlmGateway.Wallet;
 
 var builder = WebApplication.CreateBuilder(args);
-builder.AddServiceDefaults("wallet");
+builder.AddServiceDefaults("wallet", Failpoints.All);
 builder.AddOwnDatabase<WalletDb>("wallet");
 builder.AddRedis();
 builder.AddEnvelope();

@@ -90,7 +90,7 @@ public sealed class ChaosTests
         var (choice, part) = (random.Next(100), random.NextDouble());
         var service = Processes.Gateway[random.Next(Processes.Gateway.Length)];
         var anyone = Pausable[random.Next(Pausable.Length)];
-        var points = Failpoint.All.Keys.Where(point => point.StartsWith(service.TrimEnd('2'), StringComparison.Ordinal)).ToArray();
+        var points = Points.All.Where(point => point.StartsWith(service.TrimEnd('2'), StringComparison.Ordinal)).ToArray();
         var point = string.Create(CultureInfo.InvariantCulture, $"{points[random.Next(points.Length)]}:{random.Next(1, 20)}:kill");
         return choice switch
         {

@@ -65,7 +65,7 @@ public sealed class CrashTests
     static List<(string Name, List<string> Points)> Lives(int seed, int round, int rounds)
     {
         var random = new Random(seed);
-        var points = Failpoint.All.Keys.ToArray();
+        var points = Points.All.ToArray();
         random.Shuffle(points);
         var lives = new List<(string, List<string>)>();
         foreach (var group in points.GroupBy(Points.Owner))

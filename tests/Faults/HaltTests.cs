@@ -42,7 +42,7 @@ public sealed class HaltTests
     static async Task<int> GoThroughAsync(string name)
     {
         var (before, process) = (Processes.LogEnd(name), Stack.ProcessId(name)!.Value);
-        var points = Failpoint.All.Keys
+        var points = Points.All
             .Where(point => Points.Owner(point) == name.TrimEnd('2') && !Points.OnceInALife.Contains(point))
             .ToList();
         var armed = points.Select((point, i) => string.Create(

@@ -1,8 +1,8 @@
 namespace LlmGateway.Proxy;
 
+/// <summary>Where each wire is served: with the version and without it, because people paste base URLs with and without it.</summary>
 public static class InferenceRoutes
 {
-    /// <summary>Where each wire is served, also without the version: people paste base URLs with and without it.</summary>
     static readonly (string Path, Wire Wire)[] Routes =
     [
         ("/v1/chat/completions", Wires.Chat),
@@ -17,23 +17,32 @@ public static class InferenceRoutes
         ("/v1/audio/translations", Wires.Translations),
     ];
 
-    /// <summary>Of <c>/v1</c>.</summary>
+    /// <summary>Length of <c>/v1</c>.</summary>
     const int Version = 3;
 
-    /// <summary>The hot path does not pass through routing and what comes with it; call before <c>UseRouting</c>. Other methods on these paths do.</summary>
+    /// <summary>Keeps calls away from routing, which would be a part of every request's cost. Call before <c>UseRouting</c>.</summary>
     public static void UseInference(this WebApplication app)
     {
         var inference = app.Services.GetRequiredService<Inference>();
-        app.Use(next => http =>
-        {
-            if (HttpMethods.IsPost(http.Request.Method) && http.Request.Path.Value is { } asked)
-                foreach (var (path, wire) in Routes)
-                    if (asked.Length == path.Length ? asked == path : asked.Length == path.Length - Version && asked.AsSpan().SequenceEqual(path.AsSpan(Version)))
-                        return inference.HandleAsync(http, wire, default, path);
-            return next(http);
-        });
-        foreach (var (route, spoken) in Routes)
-            foreach (var spelling in (string[])[route, route[Version..]])
-                app.MapPost(spelling, http => inference.HandleAsync(http, spoken, default, route));
+        app.Use(next => http => HttpMethods.IsPost(http.Request.Method) && Find(http.Request.Path.Value ?? "") is var (path, wire)
+            ? inference.HandleAsync(http, wire, default, path)
+            : next(http));
+    }
+
+    /// <summary>What <see cref="UseInference"/> leaves to routing: other methods (405), and paths in another case or with a slash at the end.</summary>
+    public static void MapInference(this WebApplication app)
+    {
+        var inference = app.Services.GetRequiredService<Inference>();
+        foreach (var (path, wire) in Routes)
+            foreach (var spelling in (string[])[path, path[Version..]])
+                app.MapPost(spelling, http => inference.HandleAsync(http, wire, default, path));
+    }
+
+    static (string Path, Wire Wire)? Find(string asked)
+    {
+        foreach (var (path, wire) in Routes)
+            if (asked.Length == path.Length ? asked == path : asked.AsSpan().SequenceEqual(path.AsSpan(Version)))
+                return (path, wire);
+        return null;
     }
 }

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using System.Text.RegularExpressions;
+using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Sessions;
@@ -129,29 +130,23 @@ public static partial class SeedReader
         }
         catch (JsonException e)
         {
-            throw new SeedException(Describe(e));
+            throw new SeedException(Describe(e, JsonMistake.Of(e, json, Json.GetTypeInfo(typeof(SeedFile)))));
         }
     }
 
-    /// <summary>
-    /// The serializer's message in our words. Messages of our own converters come first in its text and begin with "must" or "is".
-    /// </summary>
-    static string Describe(JsonException e)
+    static string Describe(JsonException e, JsonMistake mistake)
     {
         var path = e.Path is { Length: > 2 } full ? full[2..] : null;
-        var message = e.Message.Split(" Path: ")[0].TrimEnd('.');
-        if (message.Contains("missing required properties", StringComparison.Ordinal))
-            return $"{(path is null ? "" : $"{path}.")}{message.Split('\'')[^2]} is required";
+        if (mistake.Kind == JsonMistakeKind.Missing)
+            return $"{(path is null ? "" : $"{path}.")}{mistake.Name} is required";
         if (path is null)
             return "the file must be a JSON object";
-        if (message.Contains("could not be mapped", StringComparison.Ordinal))
-            return $"{path} is not a member that seed files have";
-        if (message.StartsWith("Duplicate", StringComparison.Ordinal))
-            return $"{path} is there twice";
-        if (message.Contains("allow null", StringComparison.Ordinal))
-            return $"{path} must not be null";
-        return message.StartsWith("must ", StringComparison.Ordinal) || message.StartsWith("is ", StringComparison.Ordinal)
-            ? $"{path} {message}"
-            : $"{path} has the wrong type or form";
+        return mistake.Kind switch
+        {
+            JsonMistakeKind.Unknown => $"{path} is not a member that seed files have",
+            JsonMistakeKind.Duplicate => $"{path} is there twice",
+            JsonMistakeKind.Null => $"{path} must not be null",
+            _ => e is JsonValueException { Reason: var reason } ? $"{path} {reason}" : $"{path} has the wrong type or form",
+        };
     }
 }

@@ -17,7 +17,7 @@ public sealed class PercentJson : JsonConverter<Percent>
     public override Percent Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
     {
         var ppm = DecimalJson.Read(ref reader, Percent.Decimals);
-        return ppm is >= 0 and <= Percent.MaxPpm ? new(ppm) : throw new JsonException("must be from 0 to 1000");
+        return ppm is >= 0 and <= Percent.MaxPpm ? new(ppm) : throw new JsonValueException("must be from 0 to 1000");
     }
 
     public override void Write(Utf8JsonWriter writer, Percent value, JsonSerializerOptions options) =>

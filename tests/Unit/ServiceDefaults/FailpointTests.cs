@@ -5,24 +5,28 @@ using Xunit;
 
 namespace LlmGateway.UnitTests.ServiceDefaults;
 
-/// <summary>The table of failpoints names every failpoint in the source once.</summary>
+/// <summary>The tables of failpoints name every failpoint of their source once.</summary>
 public sealed partial class FailpointTests
 {
-    static readonly string[] InSource =
+    static IEnumerable<string> InSource(string folder) =>
+        from file in Directory.EnumerateFiles(Path.Combine(ArchitectureTests.Repository, folder), "*.cs", SearchOption.AllDirectories)
+        from Match hit in Hit().Matches(File.ReadAllText(file))
+        select hit.Groups["name"].Value;
+
+    static readonly (string Folder, IReadOnlyDictionary<string, string> Points)[] Tables =
     [
-        .. new[] { "ServiceDefaults", "services" }
-            .SelectMany(folder =>
-                Directory.EnumerateFiles(Path.Combine(ArchitectureTests.Repository, folder), "*.cs", SearchOption.AllDirectories))
-            .SelectMany(file => Hit().Matches(File.ReadAllText(file)))
-            .Select(match => match.Groups["name"].Value),
+        ("ServiceDefaults", Failpoint.Shared),
+        ("services/Proxy", LlmGateway.Proxy.Failpoints.All),
+        ("services/Sessions", LlmGateway.Sessions.Failpoints.All),
+        ("services/Wallet", LlmGateway.Wallet.Failpoints.All),
     ];
 
     [Fact]
-    public void Every_point_of_the_table_is_in_the_source_exactly_once_and_there_is_no_other() =>
-        Assert.Equal(Failpoint.All.Keys.Order(StringComparer.Ordinal), InSource.Order(StringComparer.Ordinal));
+    public void Every_point_of_a_table_is_in_its_source_exactly_once_and_there_is_no_other() => Assert.All(Tables, table =>
+        Assert.Equal(table.Points.Keys.Order(StringComparer.Ordinal), InSource(table.Folder).Order(StringComparer.Ordinal)));
 
     [Fact]
-    public void There_are_enough_points_to_call_it_every_step() => Assert.InRange(Failpoint.All.Count, 60, 200);
+    public void There_are_enough_points_to_call_it_every_step() => Assert.InRange(Tables.Sum(table => table.Points.Count), 60, 200);
 
     [Fact]
     public void Several_points_can_be_armed_at_once()
@@ -37,7 +41,6 @@ public sealed partial class FailpointTests
     }
 
     [Theory]
-    [InlineData("proxy.end.spoold:1:kill", "proxy.end.spoold")]
     [InlineData("proxy.end.spooled:0:kill", "'0'")]
     [InlineData("proxy.end.spooled:x:kill", "'x'")]
     [InlineData("proxy.end.spooled:1:die", "'die'")]
@@ -45,6 +48,15 @@ public sealed partial class FailpointTests
     [InlineData("proxy.end.spooled:1", "name:hit:action")]
     public void What_cannot_be_armed_is_refused_by_name(string spec, string named) =>
         Assert.Contains(named, Assert.Throws<FormatException>(() => Failpoint.Parse(spec)).Message);
+
+    [Fact]
+    public void A_service_refuses_to_start_with_a_point_that_it_does_not_have()
+    {
+        Failpoint.RequireKnown("proxy.end.spooled:1:kill,outbox.claimed:1:kill", LlmGateway.Proxy.Failpoints.All);
+
+        var refused = Assert.Throws<FormatException>(() => Failpoint.RequireKnown("proxy.end.spoold:1:kill", LlmGateway.Proxy.Failpoints.All));
+        Assert.Contains("proxy.end.spoold", refused.Message);
+    }
 
     [Fact]
     public void Switched_off_a_point_does_nothing() => Failpoint.Hit("proxy.end.spooled");

@@ -1,0 +1,26 @@
+namespace LlmGateway.Wallet;
+
+/// <summary>The failpoints of this service, each with a sentence on what has happened when it is passed.</summary>
+public static class Failpoints
+{
+    public static readonly IReadOnlyDictionary<string, string> All = new Dictionary<string, string>(StringComparer.Ordinal)
+    {
+        ["wallet.writer.begun"] = "A transaction is open, nothing is locked.",
+        ["wallet.writer.locked"] = "Everything that the batch touches is locked and read.",
+        ["wallet.writer.applied"] = "The batch is applied in memory.",
+        ["wallet.writer.written"] = "Everything is written and not committed.",
+        ["wallet.writer.committed"] = "Committed; nobody has been answered.",
+        ["wallet.writer.answered"] = "Everybody has been answered.",
+        ["wallet.settlements.received"] = "A batch of settlements is here and not in the ledger.",
+        ["wallet.settlements.settled"] = "It is in the ledger; the broker does not know.",
+        ["wallet.sweeper.found"] = "Expired leases are known and not ended.",
+        ["wallet.sweeper.ended"] = "They are ended.",
+        ["wallet.lease.shortage"] = "A register is short; the others will be asked.",
+        ["wallet.lease.recalled"] = "The others have answered; the lease is not decided.",
+        ["wallet.lease.renewed"] = "Renewals are in the database and not answered.",
+        ["wallet.lease.returned"] = "A return is committed and not answered.",
+        ["wallet.recall.publish"] = "A recall is about to be published.",
+        ["wallet.register.opened"] = "Registers are open; Sessions does not know.",
+        ["wallet.adjusted"] = "A credit or debit is committed; its caller does not know.",
+    };
+}
