@@ -54,6 +54,7 @@ foreach (var (name, port) in new[] { ("proxy", Ports.Proxy), ("proxy2", Ports.Pr
         .WithEnvironment("Gateway__MasterKey", masterKey)
         .WithSpool(stack)
         .WithPrivateHosts(stack)
+        .WithCaptureContent(stack)
         .WithProxyCommands(internalKey);
 
 return await stack.RunAsync();

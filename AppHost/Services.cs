@@ -48,6 +48,10 @@ static partial class Services
     public static IResourceBuilder<ProjectResource> WithPrivateHosts(this IResourceBuilder<ProjectResource> proxy, Stack stack) =>
         stack.Text("Gateway:PrivateHosts") is { } hosts ? proxy.WithEnvironment("Gateway__PrivateHosts", hosts) : proxy;
 
+    /// <summary>Whether prompts and answers are recorded, told in every case: what Aspire says of it for frameworks is not asked.</summary>
+    public static IResourceBuilder<ProjectResource> WithCaptureContent(this IResourceBuilder<ProjectResource> proxy, Stack stack) =>
+        stack.Runs ? proxy.WithEnvironment("Telemetry__CaptureContent", stack.Text("Telemetry:CaptureContent") ?? "false") : proxy;
+
     /// <summary>Without a dashboard nobody listens for telemetry, and a service must not keep trying.</summary>
     static IResourceBuilder<ProjectResource> WithoutExportToNobody(this IResourceBuilder<ProjectResource> service, Stack stack) =>
         stack.Runs && !stack.HasDashboard() ? service.WithEnvironment(context => context.EnvironmentVariables.Remove("OTEL_EXPORTER_OTLP_ENDPOINT")) : service;

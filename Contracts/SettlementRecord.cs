@@ -1,25 +1,34 @@
 using System.Buffers.Binary;
+using System.Diagnostics;
 using System.Text;
 
 namespace LlmGateway.Contracts;
 
 /// <summary>
 /// A settlement as it stands in the spool and travels to the ledger. It is encoded once and copied from then on. Four bytes of length,
-/// little endian, precede a version and the fields in a fixed order. A newer version only adds fields at the end.
+/// little endian, precede a version and the fields in a fixed order. A newer version only adds fields at the end, and a record has the lowest
+/// version that can express it: an older reader reads all that it knows, and a field that is not needed takes no room.
 /// </summary>
 public static class SettlementRecord
 {
-    /// <summary>Version 2 added the request that a failed attempt belongs to.</summary>
-    const byte Version = 2;
+    /// <summary>Version 2 added the request that a failed attempt belongs to. Version 3 added the span of a request whose trace is recorded.</summary>
+    const byte Untraced = 2, Traced = 3;
+
+    const int TraceIdBytes = 16, SpanIdBytes = 8, TraceBytes = TraceIdBytes + SpanIdBytes + 1;
 
     public const int HeadBytes = 4;
 
     /// <summary>The record, valid until the next call on this thread.</summary>
-    public static ReadOnlySpan<byte> Encode(Settlement settlement)
+    /// <param name="span">The request's; default when its trace is not recorded.</param>
+    public static ReadOnlySpan<byte> Encode(Settlement settlement, in ActivityContext span = default)
     {
+        var traced = (span.TraceFlags & ActivityTraceFlags.Recorded) != 0;
         var writer = new Writer();
         writer.Next(HeadBytes);
+        writer.Write(traced ? Traced : Untraced);
         Write(ref writer, settlement);
+        if (traced)
+            Write(ref writer, span);
         BinaryPrimitives.WriteInt32LittleEndian(writer.Written, writer.Written.Length - HeadBytes);
         return writer.Written;
     }
@@ -51,10 +60,28 @@ public static class SettlementRecord
         }
     }
 
+    /// <summary>The request's span; default when its trace is not recorded, or the version is one that we do not know.</summary>
+    /// <param name="record">One whole record.</param>
+    public static ActivityContext SpanOf(ReadOnlySpan<byte> record)
+    {
+        if (record.Length < HeadBytes + 1 + TraceBytes || record[HeadBytes] != Traced)
+            return default;
+        var ids = record[^TraceBytes..];
+        return new(
+            ActivityTraceId.CreateFromBytes(ids[..TraceIdBytes]), ActivitySpanId.CreateFromBytes(ids.Slice(TraceIdBytes, SpanIdBytes)),
+            (ActivityTraceFlags)ids[^1], traceState: null, isRemote: true);
+    }
+
+    static void Write(ref Writer to, in ActivityContext span)
+    {
+        span.TraceId.CopyTo(to.Next(TraceIdBytes));
+        span.SpanId.CopyTo(to.Next(SpanIdBytes));
+        to.Write((byte)span.TraceFlags);
+    }
+
     static void Write(ref Writer to, Settlement settlement)
     {
         var usage = settlement.Usage;
-        to.Write(Version);
         to.Write(settlement.RequestId);
         to.Write(settlement.Lease);
         to.Write7Bit(settlement.Charges.Count);

@@ -68,10 +68,9 @@ public static class Defaults
         services.AddHostedService(provider => provider.GetRequiredService<TService>());
     }
 
-    /// <summary>Health, named spans and the one place where failures become HTTP. Call before mapping routes.</summary>
+    /// <summary>Health and the one place where failures become HTTP. Call before mapping routes.</summary>
     public static WebApplication UseServiceDefaults(this WebApplication app)
     {
-        app.UseServerSpans();
         app.UseProblems();
         app.MapHealth();
         return app;

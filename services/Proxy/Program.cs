@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using LlmGateway.Proxy;
 using LlmGateway.Proxy.Anthropic;
 using LlmGateway.Proxy.Batches;
@@ -7,6 +8,7 @@ using LlmGateway.ServiceDefaults;
 // Configuration never changes while the process runs. Watching for changes would mean a notification for every write below this folder.
 var builder = WebApplication.CreateBuilder([.. args, "--hostBuilder:reloadConfigOnChange=false"]);
 builder.AddServiceDefaults("proxy", Failpoints.All);
+builder.Services.AddSingleton<DistributedContextPropagator, CallerTraces>();
 builder.UseInlineSockets();
 builder.AddRedis();
 builder.AddMessaging();
@@ -22,6 +24,7 @@ builder.Services.AddHostedSingleton<RateLimits>();
 builder.Services.AddSingleton<Cors>();
 builder.Services.AddSingleton<Forwarding>();
 builder.Services.AddSingleton<Answers>();
+builder.Services.AddSingleton<GenAiSpan>();
 builder.Services.AddSingleton<Inference>();
 builder.Services.AddSingleton<CountTokens>();
 builder.Services.AddSingleton<ProviderCalls>();

@@ -38,7 +38,6 @@ public static class Server
         builder.Services.AddSingleton<Batches>();
 
         var app = builder.Build();
-        app.UseServerSpans();
         app.MapHealthChecks("/alive");
         app.MapHealthChecks("/health");
 

@@ -27,9 +27,10 @@ public sealed class ChatMeter(bool counts = true, CompletionRequest? completion 
 
     Track[] _tracks = new Track[1];
     UInt128 _finished;
+    string? _finishReason;
 
     /// <summary>The last finish reason that was seen.</summary>
-    public string? FinishReason { get; private set; }
+    public override string? FinishReason => _finishReason;
 
     /// <summary>How many answers have a finish reason.</summary>
     public int FinishedChoices => (int)UInt128.PopCount(_finished);
@@ -157,7 +158,7 @@ public sealed class ChatMeter(bool counts = true, CompletionRequest? completion 
 
     void Finish(ref Utf8JsonReader reader, int index)
     {
-        FinishReason = reader.Has("stop"u8) ? "stop" : reader.Has("length"u8) ? "length" : reader.Has("tool_calls"u8) ? "tool_calls"
+        _finishReason = reader.Has("stop"u8) ? "stop" : reader.Has("length"u8) ? "length" : reader.Has("tool_calls"u8) ? "tool_calls"
             : Encoding.UTF8.GetString(reader.ValueSpan[..Math.Min(reader.ValueSpan.Length, 64)]);
         _finished |= UInt128.One << (index & (ModelRequest.MaxChoices - 1));
     }

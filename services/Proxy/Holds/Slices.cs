@@ -64,6 +64,8 @@ public sealed class Slices(Spool spool, WalletClient wallet, TimeProvider time, 
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
+        EdgeMetrics.Observe(
+            "gateway.leases", "{lease}", "Leases that this proxy holds", () => _slices.Values.Sum(slice => slice.LiveLeases().Count));
         using var timer = new PeriodicTimer(Tick, time);
         while (await timer.WaitForNextTickAsync(stoppingToken))
         {

@@ -13,7 +13,9 @@ public sealed class WalletClient(HttpClient http)
     {
         using var response = await http.PostAsJsonAsync("/internal/leases", request, Defaults.Json);
         response.EnsureSuccessStatusCode();
-        return (await response.Content.ReadFromJsonAsync<LeaseAnswer>(Defaults.Json))!;
+        var answer = (await response.Content.ReadFromJsonAsync<LeaseAnswer>(Defaults.Json))!;
+        EdgeMetrics.Leased(answer);
+        return answer;
     }
 
     public async Task ReturnAsync(LeaseReturn give)

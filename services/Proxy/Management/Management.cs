@@ -21,8 +21,9 @@ public static class Management
         ("/v1/wallet/{**rest}", "wallet"),
     ];
 
-    /// <summary>Headers that carry credentials or claim an identity. They are never passed on.</summary>
-    static readonly string[] Stripped = ["Authorization", "X-API-Key", "x-goog-api-key", InternalCalls.KeyHeader, Principal.Header];
+    /// <summary>Headers that carry credentials, or claim an identity or a trace. They are never passed on.</summary>
+    static readonly string[] Stripped =
+        ["Authorization", "X-API-Key", "x-goog-api-key", InternalCalls.KeyHeader, Principal.Header, "traceparent", "tracestate", "baggage"];
 
     public static void MapManagement(this WebApplication app)
     {

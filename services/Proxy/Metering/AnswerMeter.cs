@@ -20,6 +20,9 @@ public abstract class AnswerMeter
     /// <summary>An error object was seen.</summary>
     public bool ErrorSeen { get; protected set; }
 
+    /// <summary>Why the answer ended, in OpenAI's words where the provider has others; null while it has not.</summary>
+    public virtual string? FinishReason => null;
+
     /// <summary>Our count of the output tokens so far, over all answers.</summary>
     public abstract long DeliveredTokens { get; }
 

@@ -80,6 +80,7 @@ public sealed class Answers(Forwarding forwarding, SpoolPublisher publisher, Rat
     {
         using var answer = await AnswerBody.ReadAsync(response, MaxAnswerBytes, truncate: false, run.Ended);
         call.FirstByte();
+        GenAiSpan.See(answer.Memory.Span);
         if (attempt.AnswerType(response) is not { } type || !attempt.SeeWhole(answer.Memory.Span) || attempt.Meter.IsEmpty)
             return UpstreamErrors.Malformed;
         Failpoint.Hit("proxy.whole.read");
@@ -111,6 +112,7 @@ public sealed class Answers(Forwarding forwarding, SpoolPublisher publisher, Rat
             for (int read; !relay.IsDone && (read = await upstream.ReadAsync(buffer, run.Ended)) > 0;)
             {
                 run.LimitSilence(call.Route.Upstream.Timeout);
+                GenAiSpan.See(buffer.AsSpan(0, read));
                 relay.Push(buffer.AsSpan(0, read), early ?? (IBufferWriter<byte>)toCaller);
                 if (early is not null && !relay.Meter.ContentSeen)
                     continue;

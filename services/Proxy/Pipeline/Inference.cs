@@ -12,7 +12,7 @@ namespace LlmGateway.Proxy;
 /// </summary>
 public sealed class Inference(
     Identity identity, RunningCalls runningCalls, KeyUse keys, RateLimits rateLimits, Slices slices, Answers answers, Spool spool,
-        SpoolPublisher publisher, TimeProvider time)
+    SpoolPublisher publisher, GenAiSpan span, TimeProvider time)
 {
     /// <param name="wire">What the caller speaks.</param>
     /// <param name="endpoint">The route, for the usage record.</param>
@@ -21,12 +21,17 @@ public sealed class Inference(
         var id = Ids.New();
         http.SetRequestId(id);
         http.Speak(wire);
+        Spans.Begin(http, endpoint);
         var call = new ModelCall(http, id, endpoint, time);
 
         try
         {
             if (await RunAsync(call, wire, target) is { } refused)
+            {
+                Spans.Refused(http, refused.Code);
+                EdgeMetrics.Refused(endpoint, refused.Code);
                 await refused.ExecuteAsync(http);
+            }
         }
         catch (Exception) when (call.IsOpen)
         {
@@ -80,7 +85,17 @@ public sealed class Inference(
         {
             using var run = runningCalls.Start(caller, call.Route.Upstream, http.RequestAborted);
             using var attempt = new ProviderAttempt(wire, call, request, body.Memory);
-            problem = await answers.AnswerAsync(call, attempt, outputLimit, run);
+            span.Start(call, wire, request, body.Memory);
+            try
+            {
+                problem = await answers.AnswerAsync(call, attempt, outputLimit, run);
+            }
+            finally
+            {
+                GenAiSpan.End(attempt, problem);
+            }
+            if (problem is not null)
+                EdgeMetrics.ProviderFailed(call.Route.Upstream.Provider.Wire, problem);
         }
         while (problem is not null && TryFallBack(call, wire, request, problem));
         if (problem is not null)

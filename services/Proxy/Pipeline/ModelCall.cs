@@ -70,7 +70,7 @@ public sealed class ModelCall(HttpContext http, Guid id, string endpoint, TimePr
     void Put(RequestOutcome outcome, MeterReading? metered)
     {
         var (settlement, _, _) = Settle(outcome, StatusCodes.Status500InternalServerError, metered, metered is null ? Crashed : null);
-        _slot!.Put(SettlementRecord.Encode(settlement));
+        _slot!.Put(SettlementRecord.Encode(settlement, Spans.ContextOf(http)));
     }
 
     /// <summary>
@@ -88,8 +88,10 @@ public sealed class ModelCall(HttpContext http, Guid id, string endpoint, TimePr
         Ended = true;
         Hold?.Settle(paid);
         Failpoint.Hit("proxy.end.released");
-        spool.Add(SettlementRecord.Encode(settlement), Hold, _slot);
+        spool.Add(SettlementRecord.Encode(settlement, Spans.ContextOf(http)), Hold, _slot);
         Failpoint.Hit("proxy.end.spooled");
+        Spans.Settled(settlement.Usage, new(paid));
+        EdgeMetrics.Ended(settlement.Usage, new(paid));
         rateLimits.Correct(Caller.Credential, tokens - RatedTokens);
         return new Money(paid);
     }
@@ -98,10 +100,9 @@ public sealed class ModelCall(HttpContext http, Guid id, string endpoint, TimePr
     public void EndAttempt(SpoolPublisher spool, Problem problem)
     {
         var (settlement, _, _) = Settle(RequestOutcome.Failed, problem.Status, null, problem.Code);
-        spool.Add(
-            SettlementRecord.Encode(settlement with { RequestId = Ids.New(), Usage = settlement.Usage with { AttemptOf = id } }),
-            null,
-            null);
+        var attempt = settlement with { RequestId = Ids.New(), Usage = settlement.Usage with { AttemptOf = id } };
+        spool.Add(SettlementRecord.Encode(attempt, Spans.ContextOf(http)), null, null);
+        EdgeMetrics.Ended(attempt.Usage, Money.Zero);
     }
 
     (Settlement Settlement, long Paid, long Tokens) Settle(RequestOutcome outcome, int status, MeterReading? metered, string? reason)

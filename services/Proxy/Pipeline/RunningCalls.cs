@@ -31,6 +31,7 @@ public sealed class RunningCalls(Identity identity, TimeProvider time, ILogger<R
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
+        EdgeMetrics.Observe("gateway.requests.running", "{request}", "Requests that providers are answering", () => _runs.Count);
         using var timer = new PeriodicTimer(LookForSilenceEvery);
         for (var looked = time.GetTimestamp(); await timer.WaitForNextTickAsync(stoppingToken);)
         {

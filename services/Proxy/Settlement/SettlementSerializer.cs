@@ -17,6 +17,7 @@ public sealed class SettlementSerializer : IMessageSerializer
         context.ContentType = Instance.ContentType;
         if (context.Message.GoneHolder is { } holder)
             context.Headers.Set(SettlementBatch.GoneHolderHeader, holder);
+        PublishSpan.Mark(context.Headers);
         // Without a queue behind the exchange the broker returns the message instead of dropping it.
         if (context.TryGetPayload<RabbitMqSendContext>(out var rabbit))
             rabbit.Mandatory = true;

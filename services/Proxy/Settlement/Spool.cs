@@ -99,6 +99,16 @@ public sealed class Spool : IDisposable
             return (_files.Peek(), _files.Count == 1);
     }
 
+    /// <summary>Bytes of all records that are not delivered. A file that an earlier process left counts whole until it is read.</summary>
+    public long UnconfirmedBytes
+    {
+        get
+        {
+            lock (_lock)
+                return _files.Sum(file => file.UnconfirmedBytes);
+        }
+    }
+
     /// <summary>Deletes the oldest file. All its records are confirmed, and nothing more will be appended.</summary>
     public void Delete(SpoolFile file)
     {

@@ -33,6 +33,9 @@ public sealed class SpoolFile : IDisposable
         return (unread[..length].ToArray(), count);
     }
 
+    internal long UnconfirmedBytes =>
+        (_own is null ? _left?.Length ?? new FileInfo(Path).Length : Volatile.Read(ref _written)) - _confirmed;
+
     public void Confirm(int bytes) => _confirmed += bytes;
 
     public void Dispose() => _own?.Dispose();

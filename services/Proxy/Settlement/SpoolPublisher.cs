@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 using MassTransit;
@@ -30,6 +31,9 @@ public sealed class SpoolPublisher(Spool spool, ISendEndpointProvider bus, ILogg
     readonly ConcurrentQueue<(byte[] Record, Ended Ended)> _unwritten = new();
 
     long _left = spool.RecordsLeft;
+
+    /// <summary>Since when records have waited without a moment in which none did; 0 while none wait.</summary>
+    long _behindSince;
 
     /// <summary>What is left to do for a finished request once its record is delivered.</summary>
     readonly record struct Ended(Hold? Hold, CrashJournal.Slot? Slot)
@@ -70,6 +74,11 @@ public sealed class SpoolPublisher(Spool spool, ISendEndpointProvider bus, ILogg
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
+        EdgeMetrics.Observe("gateway.spool.records", "{record}", "Settlements that wait for the broker's confirm",
+            () => Volatile.Read(ref _left) + _undelivered.Count + _unwritten.Count);
+        EdgeMetrics.Observe("gateway.spool.bytes", "By", "What they take on disk", () => spool.UnconfirmedBytes);
+        EdgeMetrics.Observe("gateway.spool.behind", "s", "For how long some have been waiting at any moment", () =>
+            Volatile.Read(ref _behindSince) is > 0 and var since ? (long)Stopwatch.GetElapsedTime(since).TotalSeconds : 0);
         // The ledger declares the queue. The proxy only names the exchange in front of it.
         var endpoint = await bus.GetSendEndpoint(new Uri($"exchange:{SettlementBatch.Queue}"));
         while (!stoppingToken.IsCancellationRequested)
@@ -80,6 +89,7 @@ public sealed class SpoolPublisher(Spool spool, ISendEndpointProvider bus, ILogg
                 {
                 }
                 await TellGoneAsync(endpoint, stoppingToken);
+                Volatile.Write(ref _behindSince, 0);
                 await spool.WaitAsync(stoppingToken);
                 await Task.Delay(Gather, stoppingToken);
             }
@@ -152,13 +162,19 @@ public sealed class SpoolPublisher(Spool spool, ISendEndpointProvider bus, ILogg
     }
 
     /// <summary>Repeats until the broker confirms. A batch that arrives twice is settled once.</summary>
-    Task SendAsync(ISendEndpoint endpoint, SettlementBatch batch, CancellationToken token) => Backoff.UntilDoneAsync(
-        async () =>
-        {
-            using var limit = token.WithTimeout(SendTimeout);
-            await endpoint.Send(batch, SettlementSerializer.Apply, limit.Token);
-        },
-        _ => true,
-        (e, _) => log.LogWarning("{Bytes} bytes of settlements wait for the broker: {Message}", batch.Records.Length, e.Message),
-        token);
+    async Task SendAsync(ISendEndpoint endpoint, SettlementBatch batch, CancellationToken token)
+    {
+        if (_behindSince == 0)
+            Volatile.Write(ref _behindSince, Stopwatch.GetTimestamp());
+        using var span = PublishSpan.Start(batch.Records);
+        await Backoff.UntilDoneAsync(
+            async () =>
+            {
+                using var limit = token.WithTimeout(SendTimeout);
+                await endpoint.Send(batch, SettlementSerializer.Apply, limit.Token);
+            },
+            _ => true,
+            (e, _) => log.LogWarning("{Bytes} bytes of settlements wait for the broker: {Message}", batch.Records.Length, e.Message),
+            token);
+    }
 }

@@ -20,8 +20,19 @@ public sealed class EventMeter(AnswerReader reader) : WholeMeter
     /// <summary>The provider's error message.</summary>
     public string? ErrorMessage { get; private set; }
 
-    /// <summary>The last <c>Finish</c> that was seen.</summary>
-    public AnswerEvent Finish { get; private set; } = AnswerEvent.Finished(StopReason.End);
+    /// <summary>The last <c>Finish</c> that was seen; until then an event of another kind, with <see cref="StopReason.End"/>.</summary>
+    public AnswerEvent Finish { get; private set; }
+
+    public override string? FinishReason => Finish.Kind == AnswerEventKind.Finish ? NameOf(Finish.Stop) : null;
+
+    /// <summary>In OpenAI's words.</summary>
+    public static string NameOf(StopReason stop) => stop switch
+    {
+        StopReason.Length => "length",
+        StopReason.ToolCalls => "tool_calls",
+        StopReason.Filtered => "content_filter",
+        _ => "stop",
+    };
 
     /// <summary>The events of the answer that <see cref="See(ReadOnlySpan{byte})"/> read.</summary>
     public IReadOnlyList<AnswerEvent> Whole => _whole;

@@ -16,8 +16,6 @@ public sealed class Forwarding(HttpMessageInvoker http, ILogger<Forwarding> log)
 
     static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(100);
 
-    static readonly ActivitySource Source = new("LlmGateway.Proxy");
-
     /// <summary>
     /// The head of the answer, with any status, or the problem. Throws <see cref="OperationCanceledException"/> when the caller left first.
     /// </summary>
@@ -29,7 +27,7 @@ public sealed class Forwarding(HttpMessageInvoker http, ILogger<Forwarding> log)
         for (var attempt = 1; ; attempt++)
         {
             HttpResponseMessage? response = null;
-            using var span = Source.StartActivity("forward", ActivityKind.Client);
+            using var span = Spans.Source.StartActivity("forward", ActivityKind.Client);
             span?.SetTag("llmgateway.provider", upstream.Provider.Id).SetTag("llmgateway.attempt", attempt);
             try
             {
@@ -43,18 +41,22 @@ public sealed class Forwarding(HttpMessageInvoker http, ILogger<Forwarding> log)
                     || e.HttpRequestError is not (
                         HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError or HttpRequestError.ResponseEnded))
             {
-                log.LogWarning("provider {Provider} could not be reached: {Message}", upstream.Provider.Id, e.Message);
+                log.LogWarning("provider {Provider} could not be reached: {Message}", upstream.Provider.Id, Reason(e));
                 return (null, Problems.Upstream(502, "upstream_unreachable", "The provider could not be reached."));
             }
             catch (HttpRequestException e)
             {
-                log.LogInformation("provider {Provider} failed at attempt {Attempt}: {Message}", upstream.Provider.Id, attempt, e.Message);
+                log.LogInformation("provider {Provider} failed at attempt {Attempt}: {Message}", upstream.Provider.Id, attempt, Reason(e));
             }
             response?.Dispose();
             var delay = FirstDelay * (1 << (attempt - 1));
             await Task.Delay(delay + delay * Random.Shared.NextDouble(), ended);
         }
     }
+
+    /// <summary>For the log. What is no HTTP would be quoted in the exception, words of an answer included.</summary>
+    static string Reason(HttpRequestException e) =>
+        e.HttpRequestError == HttpRequestError.InvalidResponse ? "its answer is no HTTP" : e.Message;
 
     static bool MayTryAgain(HttpStatusCode status) =>
         status is HttpStatusCode.InternalServerError or HttpStatusCode.BadGateway or HttpStatusCode.ServiceUnavailable

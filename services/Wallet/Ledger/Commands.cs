@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using LlmGateway.Contracts;
 
 namespace LlmGateway.Wallet;
@@ -97,6 +98,9 @@ public sealed record Expire(Guid LeaseId, IReadOnlyList<Guid> Registers, bool Ho
 
 public sealed record Settle(Settlement Settlement) : Command
 {
+    /// <summary>The request's; default when its trace is not recorded.</summary>
+    public ActivityContext Span { get; init; }
+
     public override IEnumerable<Guid> Accounts => Settlement.Charges.Select(charge => charge.Register);
     public override Guid? Lease => Settlement.Lease;
     public override bool ChangesLease => false;

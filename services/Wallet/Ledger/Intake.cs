@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Wallet;
@@ -44,6 +45,9 @@ public sealed class Intake
     /// <summary>Waits until there may be something to take.</summary>
     public ValueTask<bool> WaitAsync(CancellationToken token) => _added.WaitAsync(token);
 
+    /// <summary>Commands that wait now.</summary>
+    public int Count => Volatile.Read(ref _count);
+
     /// <summary>
     /// Fills <paramref name="batch"/> with the next commands; false when nothing waits. Commands that arrived together stay together, so a
     /// batch may be longer than <see cref="MaxBatch"/>.
@@ -72,6 +76,9 @@ public sealed class Intake
         public Answer[] Answers { get; } = new Answer[commands.Count];
         public int Left { get; set; } = commands.Count;
         public Exception? Failure { get; set; }
+
+        /// <summary>Who asked: the span of a call or of a message, if its trace is recorded.</summary>
+        public ActivityContext Asker { get; } = Activity.Current is { Recorded: true } span ? span.Context : default;
 
         public TaskCompletionSource<Answer[]> Done { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
     }

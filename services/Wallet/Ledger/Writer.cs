@@ -12,7 +12,6 @@ namespace LlmGateway.Wallet;
 /// </summary>
 public sealed class Writer(NpgsqlDataSource database, DatabaseReady ready, ILogger<Writer> log) : BackgroundService
 {
-    static readonly ActivitySource Source = new("LlmGateway.Wallet");
     static readonly Meter Metrics = new("LlmGateway.Wallet");
     static readonly Histogram<int> BatchSizes = Metrics.CreateHistogram<int>(
         "gateway.ledger.batch_size", "{command}", "Commands per ledger transaction");
@@ -33,6 +32,7 @@ public sealed class Writer(NpgsqlDataSource database, DatabaseReady ready, ILogg
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
+        Metrics.CreateObservableGauge("gateway.ledger.waiting", () => _intake.Count, "{command}", "Commands that wait for a transaction");
         await ready.Task.WaitAsync(stoppingToken);
         var batch = new List<Intake.Waiting>(2 * Intake.MaxBatch);
         for (; ; )
@@ -47,8 +47,7 @@ public sealed class Writer(NpgsqlDataSource database, DatabaseReady ready, ILogg
     async Task CommitAsync(List<Intake.Waiting> batch, CancellationToken token)
     {
         var started = Stopwatch.GetTimestamp();
-        using var span = Source.StartActivity("ledger commit");
-        span?.SetTag("llmgateway.commands", batch.Count);
+        using var span = CommitSpan.Start(batch);
         try
         {
             var answers = await RunBatchAsync(batch, token);
@@ -57,6 +56,7 @@ public sealed class Writer(NpgsqlDataSource database, DatabaseReady ready, ILogg
             Failpoint.Hit("wallet.writer.answered");
             BatchSizes.Record(batch.Count);
             BatchTimes.Record(Stopwatch.GetElapsedTime(started).TotalSeconds);
+            CommitSpan.Tell(span, batch);
         }
         catch (Exception e) when (batch.Count == 1 || Problems.IsOutage(e) || token.IsCancellationRequested)
         {

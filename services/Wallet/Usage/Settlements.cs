@@ -45,7 +45,10 @@ public sealed class SettlementConsumer(Writer writer, LeaseSweeper sweeper, ILog
         {
             try
             {
-                settlements.Add(new(SettlementRecord.Decode(records, start, length)));
+                settlements.Add(new(SettlementRecord.Decode(records, start, length))
+                {
+                    Span = SettlementRecord.SpanOf(records.AsSpan(start, length)),
+                });
             }
             catch (InvalidDataException e)
             {

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using LlmGateway.Contracts;
 using Xunit;
 
@@ -55,6 +56,41 @@ public sealed class SettlementRecordTests
         record[SettlementRecord.HeadBytes] = 1;
         Assert.Equal(settlement.RequestId, SettlementRecord.Decode(record, 0, record.Length).RequestId);
     }
+
+    [Fact]
+    public void A_traced_request_s_span_survives_in_its_record_and_an_untraced_one_s_takes_no_byte()
+    {
+        var settlement = Full();
+        var untraced = SettlementRecord.Encode(settlement).ToArray();
+        var traced = SettlementRecord.Encode(settlement, Span(ActivityTraceFlags.Recorded)).ToArray();
+
+        Assert.Equal(Span(ActivityTraceFlags.Recorded, isRemote: true), SettlementRecord.SpanOf(traced));
+        Assert.Equal(settlement.RequestId, SettlementRecord.Decode(traced, 0, traced.Length).RequestId);
+        Assert.Equal(settlement.Usage.AttemptOf, SettlementRecord.Decode(traced, 0, traced.Length).Usage.AttemptOf);
+        Assert.Equal(traced.Length, SettlementRecord.LengthOf(traced));
+
+        Assert.Equal(untraced, SettlementRecord.Encode(settlement, Span(ActivityTraceFlags.None)).ToArray());
+        Assert.Equal(default, SettlementRecord.SpanOf(untraced));
+        Assert.Equal(untraced.Length + 25, traced.Length);
+    }
+
+    [Fact]
+    public void A_record_is_written_in_the_lowest_version_that_can_say_it_and_a_newer_one_is_read_as_far_as_it_is_known()
+    {
+        var (settlement, span) = (Full(), Span(ActivityTraceFlags.Recorded));
+        Assert.Equal(2, SettlementRecord.Encode(settlement)[SettlementRecord.HeadBytes]);
+        Assert.Equal(3, SettlementRecord.Encode(settlement, span)[SettlementRecord.HeadBytes]);
+
+        byte[] newer = [.. SettlementRecord.Encode(settlement, span), 1, 2, 3, 4, 5]; // version 4 has fields that we do not know
+        newer[SettlementRecord.HeadBytes] = 4;
+        BitConverter.TryWriteBytes(newer, newer.Length - SettlementRecord.HeadBytes);
+        Assert.Equal(settlement.RequestId, SettlementRecord.Decode(newer, 0, newer.Length).RequestId);
+        Assert.Equal(default, SettlementRecord.SpanOf(newer));
+    }
+
+    static ActivityContext Span(ActivityTraceFlags flags, bool isRemote = false) => new(
+        ActivityTraceId.CreateFromString("0af7651916cd43dd8448eb211c80319c"), ActivitySpanId.CreateFromString("b7ad6b7169203331"),
+        flags, null, isRemote);
 
     static Settlement Full() => new(
         Ids.New(), Ids.New(), [new(Ids.New(), 123), new(Ids.New(), long.MaxValue)], new(
