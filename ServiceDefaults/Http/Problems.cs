@@ -76,6 +76,10 @@ public static class Problems
 
     public static Problem Upstream(int status, string code, string message, int? retryAfterSeconds = null) => new(status, "upstream_error", code, message, null, retryAfterSeconds);
     public static readonly Problem Unavailable = new(503, "service_unavailable", "dependency_unavailable", "A part of the gateway is not available right now. Try again in a moment.", null, 2);
+    public static readonly Problem Draining = Unavailable with
+    {
+        Code = "draining", Message = "This instance of the gateway takes no new requests. Try again in a moment; another one will answer.",
+    };
     static readonly Problem Bug = new(500, "internal_error", "internal_error", "Something went wrong on our side.");
 
     /// <summary>Request id of this exchange, as in the header <c>X-Request-Id</c>.</summary>

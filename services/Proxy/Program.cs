@@ -14,6 +14,8 @@ builder.Services.AddReverseProxy();
 builder.Services.AddServiceClient<SessionsClient>(builder.Configuration, "sessions", SessionsClient.AttemptTimeout);
 builder.Services.AddServiceClient<WalletClient>(builder.Configuration, "wallet", WalletClient.AttemptTimeout);
 builder.Services.AddSingleton<Envelope>();
+builder.Services.AddSingleton<Intake>();
+builder.Services.AddHealthChecks().AddCheck<Intake>("intake");
 builder.Services.AddSingleton(Upstream.NewClient(new(builder.Configuration[PrivateHosts.Setting])));
 builder.Services.AddSingleton<Identity>();
 builder.Services.AddHostedSingleton<Rates>();
@@ -35,6 +37,7 @@ builder.Services.AddHostedSingleton<SpoolPublisher>();
 builder.Services.AddHostedSingleton<Running>();
 builder.Services.AddHostedSingleton<KeyUse>();
 builder.Services.AddHostedService<Pushes>();
+builder.Services.AddSingleton<Drain>();
 
 var app = builder.Build();
 app.UseServiceDefaults();
@@ -51,6 +54,7 @@ Files.Map(app);
 FileBatches.Map(app);
 app.MapModels();
 app.MapManagement();
+Drain.Map(app);
 app.MapRoot();
 
 await app.RunAsync();

@@ -11,7 +11,8 @@ namespace LlmGateway.Proxy;
 /// </code>
 /// </summary>
 public sealed class Inference(
-    Identity identity, Running running, KeyUse keys, Rates rates, Slices slices, Answering answering, Spool spool, SpoolPublisher publisher, TimeProvider time)
+    Identity identity, Intake intake, Running running, KeyUse keys, Rates rates, Slices slices, Answering answering, Spool spool,
+    SpoolPublisher publisher, TimeProvider time)
 {
     /// <param name="wire">What the caller speaks.</param>
     /// <param name="endpoint">The route, for the usage record.</param>
@@ -111,7 +112,7 @@ public sealed class Inference(
     {
         var registers = exchange.Caller.Credential.Registers;
         if (registers.Count == 0)
-            return (outputLimit, exchange.TryBegin(spool.InFlight) ? null : Problems.Unavailable);
+            return (outputLimit, exchange.TryBegin(spool.InFlight) ? null : NoPlace);
         if (!publisher.CanAccept)
             return (0, Problems.Unavailable);
         var (minimum, full) = Admission.Vector(registers, bound, outputLimit);
@@ -131,8 +132,11 @@ public sealed class Inference(
             return (Admission.Affordable(hold, bound, outputLimit), null);
         exchange.Hold = null;
         hold.Void();
-        return (0, Problems.Unavailable);
+        return (0, NoPlace);
     }
+
+    /// <summary>Why a request did not get a place among the running ones.</summary>
+    Problem NoPlace => intake.IsOpen ? Problems.Unavailable : Problems.Draining;
 }
 
 public static class InferenceRoutes

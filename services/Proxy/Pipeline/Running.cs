@@ -18,6 +18,8 @@ public sealed class Running(Identity identity, TimeProvider time, ILogger<Runnin
     readonly ConcurrentDictionary<Request, bool> _requests = new();
     int _drains;
 
+    public int Count => _requests.Count;
+
     /// <summary>Registers a request; dispose to end its registration.</summary>
     public Request Start(Caller caller, Upstream upstream, CancellationToken callerGone)
     {

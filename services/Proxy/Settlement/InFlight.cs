@@ -27,6 +27,8 @@ public sealed class InFlight : IDisposable
     // The slot that was freed last is used next, so that few pages are touched when few requests run.
     readonly Stack<Slot> _free = new();
 
+    bool _closed;
+
     public InFlight(string folder)
     {
         _folder = folder;
@@ -44,11 +46,34 @@ public sealed class InFlight : IDisposable
             File.Delete(path);
     }
 
-    /// <summary>A place for one request; null when the disk is full, or when more requests run than there is room for.</summary>
+    /// <summary>Requests that have begun and not ended.</summary>
+    public int Count
+    {
+        get
+        {
+            lock (_lock)
+                return _files.Count * FileSlots - _free.Count;
+        }
+    }
+
+    /// <summary>No request begins any more: from now on <see cref="Count"/> only falls.</summary>
+    public void Close()
+    {
+        lock (_lock)
+            _closed = true;
+    }
+
+    public void Open()
+    {
+        lock (_lock)
+            _closed = false;
+    }
+
+    /// <summary>A place for one request; null when closed, when the disk is full, or when more run than there is room for.</summary>
     public Slot? Take()
     {
         lock (_lock)
-            return _free.Count > 0 || Grow() ? _free.Pop() : null;
+            return !_closed && (_free.Count > 0 || Grow()) ? _free.Pop() : null;
     }
 
     /// <summary>After an orderly stop no slot is in use and no file remains. The mapping stays: a request that is still ending may write.</summary>

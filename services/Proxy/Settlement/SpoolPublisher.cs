@@ -42,6 +42,16 @@ public sealed class SpoolPublisher(Spool spool, ISendEndpointProvider bus, ILogg
     /// <summary>False while a finished request is neither on disk nor at the broker.</summary>
     public bool CanAccept => _unwritten.IsEmpty;
 
+    /// <summary>Settlements that the broker has not confirmed, those of this folder's earlier processes among them.</summary>
+    public long Undelivered
+    {
+        get
+        {
+            lock (_order)
+                return Volatile.Read(ref _left) + _undelivered.Count + _unwritten.Count;
+        }
+    }
+
     /// <summary>Spools a settlement; its lease stays alive until the broker has it. Frees the slot as soon as that is not the only copy on disk.</summary>
     public void Add(ReadOnlySpan<byte> record, Hold? hold, InFlight.Slot? slot)
     {
