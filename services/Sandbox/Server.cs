@@ -33,6 +33,7 @@ public static class Server
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton<RequestLog>();
         builder.Services.AddSingleton<Barriers>();
+        builder.Services.AddSingleton<CommonFault>();
         builder.Services.AddSingleton<MessageBatches>();
         builder.Services.AddSingleton<Files>();
         builder.Services.AddSingleton<Batches>();
@@ -59,6 +60,7 @@ public static class Server
 
         // What tests ask and order
         app.MapControl();
+        CommonFault.Map(app);
 
         app.MapFallback(OpenAIError.NoSuchRoute);
         return app;
