@@ -110,6 +110,10 @@ public static class Problems
         "A part of the gateway is not available right now. Try again in a moment.",
         null,
         2);
+    public static readonly Problem Draining = Unavailable with
+    {
+        Code = "draining", Message = "This instance of the gateway takes no new requests. Try again in a moment; another one will answer.",
+    };
     static readonly Problem Bug = new(500, "internal_error", "internal_error", "Something went wrong on our side.");
 
     /// <summary>The request's id, as in the header <c>X-Request-Id</c>.</summary>

@@ -18,6 +18,8 @@ builder.AddSpool();
 builder.Services.AddHttpForwarder();
 builder.AddServiceClient<SessionsClient>("sessions", SessionsClient.AttemptTimeout);
 builder.AddServiceClient<WalletClient>("wallet", WalletClient.AttemptTimeout);
+builder.Services.AddSingleton<RequestGate>();
+builder.Services.AddHealthChecks().AddCheck<RequestGate>("intake");
 builder.Services.AddSingleton(Upstream.NewClient(new(builder.Configuration[PrivateHosts.Setting])));
 builder.Services.AddSingleton<Identity>();
 builder.Services.AddHostedSingleton<RateLimits>();
@@ -39,6 +41,7 @@ builder.Services.AddHostedSingleton<SpoolPublisher>();
 builder.Services.AddHostedSingleton<RunningCalls>();
 builder.Services.AddHostedSingleton<KeyUse>();
 builder.Services.AddHostedService<Invalidations>();
+builder.Services.AddSingleton<Drain>();
 
 var app = builder.BuildService();
 app.UseServiceDefaults();
@@ -55,6 +58,7 @@ Files.Map(app);
 FileBatches.Map(app);
 app.MapModels();
 app.MapManagement();
+Drain.Map(app);
 app.MapRoot();
 
 await app.RunAsync();

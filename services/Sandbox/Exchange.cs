@@ -71,7 +71,7 @@ public sealed class Exchange
         var question = turn.Question;
         log.Update(record = record with { Model = question.Model, TokensIn = question.PromptTokens });
 
-        var behaviour = Faults.Of(question.Model);
+        var behaviour = Context.RequestServices.GetRequiredService<CommonFault>().Of(question.Model);
         if (await IsOverBeforeAnswerAsync(behaviour, barriers, question.Markers.Group))
         {
             return;

@@ -33,6 +33,7 @@ public static class Server
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton<RequestLog>();
         builder.Services.AddSingleton<Barriers>();
+        builder.Services.AddSingleton<CommonFault>();
         builder.Services.AddSingleton<MessageBatches>();
         builder.Services.AddSingleton<Files>();
         builder.Services.AddSingleton<Batches>();
@@ -57,6 +58,7 @@ public static class Server
         app.MapGemini();
 
         app.MapControl();
+        CommonFault.Map(app);
 
         app.MapFallback(OpenAIError.NoSuchRoute);
         return app;

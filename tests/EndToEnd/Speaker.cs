@@ -310,9 +310,19 @@ abstract record Speaker(string Name, string Stopped, string Called)
         public override string ReadError(int status, JsonElement body)
         {
             Assert.Equal("error", body.Text("type"));
-            Assert.Equal(status switch { 400 => "invalid_request_error", 401 =>
-                "authentication_error", 402 => "billing_error", 403 => "permission_error", 404 => "not_found_error",
-                413 => "request_too_large", 429 => "rate_limit_error", _ => "api_error" }, body.GetProperty("error").Text("type"));
+            var type = status switch
+            {
+                400 => "invalid_request_error",
+                401 => "authentication_error",
+                402 => "billing_error",
+                403 => "permission_error",
+                404 => "not_found_error",
+                413 => "request_too_large",
+                429 => "rate_limit_error",
+                503 => "overloaded_error",
+                _ => "api_error",
+            };
+            Assert.Equal(type, body.GetProperty("error").Text("type"));
             return body.GetProperty("error").Text("message");
         }
     }

@@ -16,6 +16,7 @@ public sealed class Identity
 {
     readonly HotCache<string, Credential> _credentials;
     readonly HotCache<Guid, Project> _projects;
+    readonly RequestGate _gate;
     readonly TimeProvider _time;
 
     /// <summary>
@@ -24,18 +25,22 @@ public sealed class Identity
     /// </summary>
     readonly ConditionalWeakTable<string, string> _fingerprints = [];
 
-    public Identity(SessionsClient sessions, Envelope envelope, TimeProvider time)
+    public Identity(RequestGate gate, SessionsClient sessions, Envelope envelope, TimeProvider time)
     {
-        _time = time;
+        (_gate, _time) = (intake, time);
         _credentials = new(sessions.CredentialAsync, credential => credential.ReadAt, time);
         _projects = new(
             async (id, skipRedis) => await sessions.ProjectAsync(id, skipRedis) is { } catalog ? new Project(catalog, envelope) : null,
             project => project.Catalog.ReadAt, time);
     }
 
-    /// <summary>The caller, or the problem to answer with. Status, expiry and origin have been checked.</summary>
+    /// <summary>
+    /// The caller, or the problem to answer with; a draining proxy takes nobody. Status, expiry and origin have been checked.
+    /// </summary>
     public async ValueTask<(Caller? Caller, Problem? Problem)> IdentifyAsync(HttpContext http)
     {
+        if (!_gate.IsOpen)
+            return (null, Problems.Draining);
         if (!Permit.TryFindCredential(http.Request, out var token, out var kept, out var inQuery))
             return (null, Problems.NoCredential);
         var unknown = inQuery ? Problems.BadKeyInQuery : Problems.BadCredential;

@@ -8,9 +8,9 @@ namespace LlmGateway.Proxy;
 /// Stage 5: the slices of this proxy, one <see cref="Slice"/> per charge vector. A background loop renews leases that something depends on
 /// and returns what is idle, so that other proxies and the customer's last requests can use it.
 /// </summary>
-public sealed class Slices(Spool spool, WalletClient wallet, TimeProvider time, ILogger<Slices> log) : BackgroundService
+public sealed class Slices(RequestGate gate, Spool spool, WalletClient wallet, TimeProvider time, ILogger<Slices> log) : BackgroundService
 {
-    /// <summary>A slice that was not used for this long goes back to the ledger.</summary>
+    /// <summary>A slice that was not used for this long goes back to the ledger. While this proxy drains, it goes back at once.</summary>
     static readonly TimeSpan IdleTime = TimeSpan.FromSeconds(2);
 
     static readonly TimeSpan Tick = TimeSpan.FromMilliseconds(500), RenewEvery = TimeSpan.FromSeconds(15);
@@ -32,6 +32,18 @@ public sealed class Slices(Spool spool, WalletClient wallet, TimeProvider time, 
                 return answer;
             _slices.TryRemove(new(registers, slice));
         }
+    }
+
+    /// <summary>Leases that hold something, or are being asked for or given back.</summary>
+    public int Leases => _slices.Values.Sum(slice => Math.Max(1, slice.LiveLeases().Count));
+
+    /// <summary>Gives back what has been idle for so long, and forgets slices in which nothing is left.</summary>
+    public async Task GiveBackAsync(TimeSpan idleTime)
+    {
+        await Task.WhenAll(_slices.Values.Select(slice => TendAsync(slice, idleTime)));
+        foreach (var (key, slice) in _slices)
+            if (slice.TryClose())
+                _slices.TryRemove(new(key, slice));
     }
 
     /// <summary>A register was frozen. What is held of it goes back now, and the ledger decides about each new request.</summary>
@@ -69,10 +81,7 @@ public sealed class Slices(Spool spool, WalletClient wallet, TimeProvider time, 
         using var timer = new PeriodicTimer(Tick, time);
         while (await timer.WaitForNextTickAsync(stoppingToken))
         {
-            await Task.WhenAll(_slices.Values.Select(slice => TendAsync(slice, IdleTime)));
-            foreach (var (key, slice) in _slices)
-                if (slice.TryClose())
-                    _slices.TryRemove(new(key, slice));
+            await GiveBackAsync(gate.IsOpen ? IdleTime : TimeSpan.Zero);
             if (time.GetElapsedTime(_lastRenewal) > RenewEvery)
                 await RenewAsync();
         }

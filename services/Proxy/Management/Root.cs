@@ -15,6 +15,8 @@ public static class Root
     public static void MapRoot(this WebApplication app)
     {
         app.MapGet("/", () => Results.Json(Welcome));
-        app.MapFallback((HttpContext http) => Problems.NotFound($"route: {http.Request.Method} {http.Request.Path}"));
+        app.MapFallback(NoSuchRoute);
     }
+
+    public static Problem NoSuchRoute(HttpContext http) => Problems.NotFound($"route: {http.Request.Method} {http.Request.Path}");
 }

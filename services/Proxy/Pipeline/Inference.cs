@@ -11,8 +11,8 @@ namespace LlmGateway.Proxy;
 /// </code>
 /// </summary>
 public sealed class Inference(
-    Identity identity, RunningCalls runningCalls, KeyUse keys, RateLimits rateLimits, Slices slices, Answers answers, Spool spool,
-    SpoolPublisher publisher, GenAiSpan span, TimeProvider time)
+    Identity identity, RequestGate gate, RunningCalls runningCalls, KeyUse keys, RateLimits rateLimits, Slices slices, Answers answers,
+    Spool spool, SpoolPublisher publisher, GenAiSpan span, TimeProvider time)
 {
     /// <param name="wire">What the caller speaks.</param>
     /// <param name="endpoint">The route, for the usage record.</param>
@@ -130,7 +130,7 @@ public sealed class Inference(
     {
         var registers = call.Caller.Credential.Registers;
         if (registers.Count == 0)
-            return (outputLimit, call.TryBegin(spool.Journal) ? null : Problems.Unavailable);
+            return (outputLimit, call.TryBegin(spool.Journal) ? null : NoPlace);
         if (!publisher.CanAccept)
             return (0, Problems.Unavailable);
         var (minimum, full) = Admission.Vector(registers, bound, outputLimit);
@@ -150,6 +150,9 @@ public sealed class Inference(
             return (Admission.Affordable(hold, bound, outputLimit), null);
         call.Hold = null;
         hold.Void();
-        return (0, Problems.Unavailable);
+        return (0, NoPlace);
     }
+
+    /// <summary>Why a request did not get a place among the running ones.</summary>
+    Problem NoPlace => gate.IsOpen ? Problems.Unavailable : Problems.Draining;
 }

@@ -20,6 +20,8 @@ public sealed class RunningCalls(Identity identity, TimeProvider time, ILogger<R
     readonly ConcurrentDictionary<Run, bool> _runs = new();
     int _drains;
 
+    public int Count => _runs.Count;
+
     /// <summary>Registers a request. Disposing the result removes it.</summary>
     public Run Start(Caller caller, Upstream upstream, CancellationToken callerGone)
     {

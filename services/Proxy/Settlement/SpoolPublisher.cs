@@ -48,6 +48,16 @@ public sealed class SpoolPublisher(Spool spool, ISendEndpointProvider bus, ILogg
     /// <summary>False while a finished request is neither on disk nor at the broker.</summary>
     public bool CanAccept => _unwritten.IsEmpty;
 
+    /// <summary>Settlements that the broker has not confirmed, those of this folder's earlier processes among them.</summary>
+    public long Undelivered
+    {
+        get
+        {
+            lock (_order)
+                return Volatile.Read(ref _left) + _undelivered.Count + _unwritten.Count;
+        }
+    }
+
     /// <summary>
     /// Spools a settlement. Its lease stays alive until the broker has it. The slot is freed as soon as the spool has a copy on disk.
     /// </summary>
@@ -75,7 +85,7 @@ public sealed class SpoolPublisher(Spool spool, ISendEndpointProvider bus, ILogg
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         EdgeMetrics.Observe("gateway.spool.records", "{record}", "Settlements that wait for the broker's confirm",
-            () => Volatile.Read(ref _left) + _undelivered.Count + _unwritten.Count);
+            () => Undelivered);
         EdgeMetrics.Observe("gateway.spool.bytes", "By", "What they take on disk", () => spool.UnconfirmedBytes);
         EdgeMetrics.Observe("gateway.spool.behind", "s", "For how long some have been waiting at any moment", () =>
             Volatile.Read(ref _behindSince) is > 0 and var since ? (long)Stopwatch.GetElapsedTime(since).TotalSeconds : 0);

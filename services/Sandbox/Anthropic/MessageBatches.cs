@@ -7,7 +7,7 @@ namespace LlmGateway.Sandbox;
 /// <see cref="Faults"/>) ends one only after it was cancelled. Requests are answered as by <c>POST /v1/messages</c>, but never slow, cut or
 /// late. A model that fails gives an errored result.
 /// </summary>
-public sealed class MessageBatches
+public sealed class MessageBatches(CommonFault common)
 {
     const int MaxBatches = 20;
     const int MaxRequests = 1_000;
@@ -70,7 +70,7 @@ public sealed class MessageBatches
             }
             results.Add(Answered(id, one));
             canceled.Add(RawJson.Of(new { custom_id = id, result = new { type = "canceled" } }));
-            leaves |= Faults.Of(one.Question.Model).LeavesBatches;
+            leaves |= common.Of(one.Question.Model).LeavesBatches;
             tokens += one.Question.PromptTokens;
             bytes += results[^1].Line.Length;
         }
@@ -113,9 +113,9 @@ public sealed class MessageBatches
         return fields.Bad is null ? (id, request) : (null, null);
     }
 
-    static (byte[] Line, bool Succeeded) Answered(string custom_id, MessageRequest request)
+    (byte[] Line, bool Succeeded) Answered(string custom_id, MessageRequest request)
     {
-        var behaviour = Faults.Of(request.Question.Model);
+        var behaviour = common.Of(request.Question.Model);
         var status = behaviour is { ErrorStatus: 0, FailsInTheMiddle: true }
             ? StatusCodes.Status500InternalServerError
             : behaviour.ErrorStatus;

@@ -7,7 +7,7 @@ namespace LlmGateway.Sandbox;
 /// <c>/v1/batches</c>: a batch is being validated when it is created and completed at the next look. A model that leaves batches ends one
 /// only after it was cancelled. Lines are answered as outside of a batch, but never slow, cut or late.
 /// </summary>
-public sealed class Batches(Files files)
+public sealed class Batches(Files files, CommonFault common)
 {
     const int MaxBatches = 20;
     const int MaxLines = 1_000;
@@ -122,7 +122,7 @@ public sealed class Batches(Files files)
         return bytes.Length == 0 ? null : files.Add($"{batch.Id}_{(answered ? "output" : "error")}.jsonl", "batch_output", bytes).Id;
     }
 
-    static (List<Line> Lines, bool Leaves) Answer(byte[] file, string endpoint, RequestFields fields)
+    (List<Line> Lines, bool Leaves) Answer(byte[] file, string endpoint, RequestFields fields)
     {
         var (lines, leaves) = (new List<Line>(), false);
         foreach (var (index, text) in Encoding.UTF8
@@ -144,7 +144,7 @@ public sealed class Batches(Files files)
                 "/v1/responses" => Responses.ReadTurn(inner),
                 _ => ChatCompletions.ReadTurn(inner),
             };
-            var behaviour = Faults.Of(turn.Question.Model);
+            var behaviour = common.Of(turn.Question.Model);
             leaves |= behaviour.LeavesBatches;
             lines.Add(Answered(id, lines.Count, turn, behaviour, inner.Bad));
         }

@@ -1,0 +1,56 @@
+namespace LlmGateway.Sandbox;
+
+/// <summary>
+/// A fault that every model has besides those of its name, until it is taken away: an operator's order, where the end of a name is a
+/// caller's. It holds for calls that come from then on. Where the two contradict each other, this one wins.
+/// </summary>
+public sealed class CommonFault
+{
+    volatile Fault? now;
+
+    sealed record Order
+    {
+        /// <summary>One of the ends in <see cref="Faults.All"/>; null takes the fault away.</summary>
+        public required string? Fault { get; init; }
+    }
+
+    public static void Map(IEndpointRouteBuilder routes)
+    {
+        const string path = "/sandbox/behaviour";
+        routes.MapGet(path, (CommonFault common) => common.Shown);
+        routes.MapPost(path, (Order order, CommonFault common) =>
+            common.TrySet(order.Fault) ? Results.Json(common.Shown) : NoSuchFault(order.Fault));
+    }
+
+    /// <summary>How a call to this model goes now.</summary>
+    public Behaviour Of(string model)
+    {
+        var behaviour = Faults.Of(model);
+        return now is { } fault ? fault.Apply(behaviour) : behaviour;
+    }
+
+    object Shown
+    {
+        get
+        {
+            var fault = now;
+            return new { fault = fault?.Suffix ?? RawJson.Null, effect = fault?.Effect ?? RawJson.Null };
+        }
+    }
+
+    /// <summary>False when there is no such fault; then nothing has changed.</summary>
+    bool TrySet(string? suffix)
+    {
+        var fault = suffix is null ? null : Faults.All.FirstOrDefault(fault => fault.Suffix == suffix);
+        if (fault is null && suffix is not null)
+        {
+            return false;
+        }
+        now = fault;
+        return true;
+    }
+
+    static IResult NoSuchFault(string? suffix) => Results.Json(
+        new { error = $"There is no fault '{suffix}'.", faults = Faults.All.Select(fault => fault.Suffix) },
+        statusCode: StatusCodes.Status400BadRequest);
+}
