@@ -4,8 +4,9 @@ using System.Runtime.InteropServices;
 namespace LlmGateway.Edge;
 
 /// <summary>
-/// Linux's own socket calls, for the two programs that share a core with the load: one thread, no task and no thread switch per message. What these two
-/// save is left to the proxies, so that the rig's ceiling lies well above what is measured. All calls are for non-blocking sockets.
+/// Linux's own socket calls, for the two programs that share a core with the load: one thread, no task and no thread switch per message.
+/// What these two save is left to the proxies, so that the rig's ceiling lies well above what is measured. All calls are for non-blocking
+/// sockets.
 /// </summary>
 sealed class Epoll
 {
@@ -52,10 +53,12 @@ sealed class Epoll
     }
 
     /// <summary>Bytes received, 0 at the end, or <see cref="TryAgain"/>, or <see cref="Broken"/>.</summary>
-    public static int Receive(int socket, Span<byte> buffer) => Outcome((int)recv(socket, ref MemoryMarshal.GetReference(buffer), (nuint)buffer.Length, 0));
+    public static int Receive(int socket, Span<byte> buffer) =>
+        Outcome((int)recv(socket, ref MemoryMarshal.GetReference(buffer), (nuint)buffer.Length, 0));
 
     /// <summary>Bytes sent, <see cref="TryAgain"/>, or <see cref="Broken"/>.</summary>
-    public static int Send(int socket, ReadOnlySpan<byte> bytes) => Outcome((int)send(socket, ref MemoryMarshal.GetReference(bytes), (nuint)bytes.Length, NoSignal));
+    public static int Send(int socket, ReadOnlySpan<byte> bytes) =>
+        Outcome((int)send(socket, ref MemoryMarshal.GetReference(bytes), (nuint)bytes.Length, NoSignal));
 
     public static void Close(int socket) => _ = close(socket);
 

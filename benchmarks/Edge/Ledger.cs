@@ -3,9 +3,9 @@ using System.Diagnostics;
 namespace LlmGateway.Edge;
 
 /// <summary>
-/// What works behind our proxy on the core of the load: Wallet, PostgreSQL, RabbitMQ, with all that they have started. Its priority is low, so that it
-/// works behind the load instead of beside it, and not the lowest, because requests wait for leases; what it leaves undone it does after the run, which says how
-/// long that took.
+/// What works behind our proxy on the core of the load: Wallet, PostgreSQL, RabbitMQ, with all that they have started. Its priority is low,
+/// so that it works behind the load instead of beside it. It is not the lowest, because requests wait for leases. What it leaves undone it
+/// does after the run, which says how long that took.
 /// </summary>
 sealed class Ledger(IReadOnlyList<int> roots)
 {
@@ -21,7 +21,11 @@ sealed class Ledger(IReadOnlyList<int> roots)
     public async Task YieldAsync()
     {
         var processes = Processes();
-        using var renice = Process.Start(new ProcessStartInfo("renice", ["-n", $"{Nice}", "-g", .. processes.Select(process => $"{process.Group}").Distinct()]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        var groups = processes.Select(process => $"{process.Group}").Distinct();
+        using var renice = Process.Start(new ProcessStartInfo("renice", ["-n", $"{Nice}", "-g", .. groups])
+        {
+            RedirectStandardOutput = true, RedirectStandardError = true,
+        })!;
         await Task.WhenAll(renice.StandardOutput.ReadToEndAsync(), renice.StandardError.ReadToEndAsync());
         await renice.WaitForExitAsync();
         foreach (var process in processes)
@@ -30,7 +34,10 @@ sealed class Ledger(IReadOnlyList<int> roots)
 
     public TimeSpan Cpu() => Cores.Ticks(Processes().Sum(process => process.Ticks));
 
-    /// <summary>Where the kernel shares a core between sessions before it looks at priorities (sched_autogroup), the session's own counts, and each of these processes leads one.</summary>
+    /// <summary>
+    /// Where the kernel shares a core between sessions before it looks at priorities (sched_autogroup), the session's own priority counts,
+    /// and each of these processes leads a session.
+    /// </summary>
     static async Task YieldSessionAsync(string session)
     {
         for (var attempt = 0; attempt < Attempts; attempt++)
@@ -51,7 +58,8 @@ sealed class Ledger(IReadOnlyList<int> roots)
 
     List<Stat> Processes()
     {
-        var all = Directory.EnumerateDirectories("/proc").Select(folder => int.TryParse(Path.GetFileName(folder), out var id) ? Stat.Read(id) : null).OfType<Stat>().ToLookup(stat => stat.Parent);
+        var names = Directory.EnumerateDirectories("/proc").Select(Path.GetFileName);
+        var all = names.Select(name => int.TryParse(name, out var id) ? Stat.Read(id) : null).OfType<Stat>().ToLookup(stat => stat.Parent);
         var found = roots.Select(Stat.Read).OfType<Stat>().ToList();
         for (var i = 0; i < found.Count; i++)
             found.AddRange(all[found[i].Id]);
@@ -61,7 +69,7 @@ sealed class Ledger(IReadOnlyList<int> roots)
 
 /// <summary>What <c>/proc/ID/stat</c> says of a process.</summary>
 /// <param name="Ticks">User and system time.</param>
-sealed record Stat(int Id, int Parent, int Group, long Ticks)
+sealed record Stat(int Id, int Parent, int Group, long PageFaults, long Ticks)
 {
     /// <summary>Null when there is no such process.</summary>
     public static Stat? Read(int id)
@@ -71,7 +79,7 @@ sealed record Stat(int Id, int Parent, int Group, long Ticks)
             var text = File.ReadAllText($"/proc/{id}/stat");
             // The second field is a name in parentheses, which may hold spaces.
             long[] fields = [.. text[(text.LastIndexOf(')') + 2)..].Split(' ').Skip(1).Take(12).Select(long.Parse)];
-            return new(id, (int)fields[0], (int)fields[1], fields[10] + fields[11]);
+            return new(id, (int)fields[0], (int)fields[1], fields[6] + fields[8], fields[10] + fields[11]);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -6,8 +6,9 @@ using System.Net.Sockets;
 namespace LlmGateway.Edge;
 
 /// <summary>
-/// A provider that costs as little as C# allows, so that the proxies are the bottleneck: one thread, no web server, answers made once. Understands requests
-/// with a Content-Length, one at a time per connection, which is what proxies send. A stream is a burst, or one event every 20 ms when the request says so.
+/// A provider that costs as little as C# allows, so that the proxies are the bottleneck: one thread, no web server, answers made once. It
+/// understands requests with a Content-Length, one at a time per connection, which is what proxies send. A stream is a burst, or one event
+/// every 20 ms when the request says so.
 /// </summary>
 static class MockProvider
 {

@@ -1,6 +1,8 @@
 namespace LlmGateway.Edge;
 
-/// <summary>The floor: nginx as a plain reverse proxy with connections kept alive on both sides. Left out when it is not installed.</summary>
+/// <summary>
+/// The floor: nginx as a plain reverse proxy with connections kept alive on both sides. Left out when it is not installed.
+/// </summary>
 static class Nginx
 {
     const string Program = "/usr/sbin/nginx";

@@ -7,9 +7,10 @@ using System.Text;
 namespace LlmGateway.Edge;
 
 /// <summary>
-/// Many streams at the pace of a model: each connection asks for the next stream when one has ended, until the time is up and the last have ended. Their
-/// starts are spread over the length of a stream, so that the provider's clock does not tick for all at once. Prints one line, as <c>post.lua</c> does, with
-/// two numbers more: events received, and events lost: those that did not come, or not with the bytes that were to come next. Times are to the first event.
+/// Many streams at the pace of a model: each connection asks for the next stream when one has ended, until the time is up and the last have
+/// ended. Their starts are spread over the length of a stream, so that the provider's clock does not tick for all at once. Prints one line,
+/// as <c>post.lua</c> does, with two numbers more: events received and events lost, which did not come, or not with the bytes that were to
+/// come next. Times are to the first event.
 /// </summary>
 sealed class PacedLoad(byte[] request, TimeSpan time) : IDisposable
 {
@@ -29,8 +30,9 @@ sealed class PacedLoad(byte[] request, TimeSpan time) : IDisposable
     public static void Run(int port, int connections, int seconds, string bodyFile, string key)
     {
         var body = File.ReadAllBytes(bodyFile);
-        byte[] request = [.. Encoding.ASCII.GetBytes(
-            $"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\nAuthorization: Bearer {key}\r\nContent-Length: {body.Length}\r\n\r\n"), .. body];
+        var head = $"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n"
+            + $"Authorization: Bearer {key}\r\nContent-Length: {body.Length}\r\n\r\n";
+        byte[] request = [.. Encoding.ASCII.GetBytes(head), .. body];
         using var load = new PacedLoad(request, TimeSpan.FromSeconds(seconds));
         for (var i = 0; i < connections; i++)
             load.Connect(port);
@@ -97,8 +99,9 @@ sealed class PacedLoad(byte[] request, TimeSpan time) : IDisposable
         var elapsed = Stopwatch.GetElapsedTime(_start);
         _firsts.Sort();
         var (begun, received) = (_streams.Values.Sum(stream => stream.Begun), _streams.Values.Sum(stream => stream.Received));
+        var lost = begun * Answers.Events - received;
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"RESULT {_firsts.Count} {(long)elapsed.TotalMicroseconds} {At(50)} {At(99)} 0 {received} {(begun * Answers.Events) - received}"));
+            $"RESULT {_firsts.Count} {(long)elapsed.TotalMicroseconds} {At(50)} {At(99)} 0 {received} {lost}"));
 
         long At(int percent) => _firsts.Count == 0 ? 0 : _firsts[(_firsts.Count - 1) * percent / 100];
     }

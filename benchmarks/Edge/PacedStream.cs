@@ -3,7 +3,10 @@ using System.Globalization;
 
 namespace LlmGateway.Edge;
 
-/// <summary>One connection's streams, one after the other: HTTP/1.1 in chunks, in whatever pieces it arrives, each event compared with what the provider sent.</summary>
+/// <summary>
+/// One connection's streams, one after the other: HTTP/1.1 in chunks, in whatever pieces it arrives. Each event is compared with what the
+/// provider sent.
+/// </summary>
 sealed class PacedStream
 {
     readonly Line _protocol = new(), _event = new();
@@ -56,7 +59,9 @@ sealed class PacedStream
         switch (_place)
         {
             case Place.Status:
-                return line.StartsWith("HTTP/1.1 200"u8) ? Place.Head : throw new IOException($"the proxy answers {System.Text.Encoding.ASCII.GetString(line)}");
+                return line.StartsWith("HTTP/1.1 200"u8)
+                    ? Place.Head
+                    : throw new IOException($"the proxy answers {System.Text.Encoding.ASCII.GetString(line)}");
             case Place.Head:
                 return line.IsEmpty ? Place.Size : Place.Head;
             case Place.Size:
@@ -73,7 +78,8 @@ sealed class PacedStream
     {
         while (_event.TryComplete(ref data))
         {
-            if (_event.Text.StartsWith("data: "u8) && _next < Answers.Events && _event.Text["data: ".Length..].SequenceEqual(Answers.Contents[_next]))
+            if (_event.Text.StartsWith("data: "u8) && _next < Answers.Events
+                && _event.Text["data: ".Length..].SequenceEqual(Answers.Contents[_next]))
             {
                 if (_next++ == 0)
                     FirstAfter = (long)Stopwatch.GetElapsedTime(_begun).TotalMicroseconds;

@@ -1,6 +1,7 @@
 using LlmGateway.Edge;
 
-// One program in several parts, each in a process of its own: what is called, what we are compared with, one of the loads, and the measurements.
+// One program in several parts, each in a process of its own: what is called, what we are compared with, one of the loads, and the
+// measurements.
 switch (args)
 {
     case ["mock", var port]:
@@ -13,7 +14,8 @@ switch (args)
         await Ungoverned.RunAsync(int.Parse(port), int.Parse(upstream));
         break;
     case ["paced", var port, var connections, var seconds]:
-        PacedLoad.Run(int.Parse(port), int.Parse(connections), int.Parse(seconds), Environment.GetEnvironmentVariable("BODY")!, Environment.GetEnvironmentVariable("KEY")!);
+        var (body, key) = (Environment.GetEnvironmentVariable("BODY")!, Environment.GetEnvironmentVariable("KEY")!);
+        PacedLoad.Run(int.Parse(port), int.Parse(connections), int.Parse(seconds), body, key);
         break;
     case ["soak", ..]:
         await Soak.RunAsync(Gateway.Given(), minutes: args.Contains("--quick") ? 2 : 10);

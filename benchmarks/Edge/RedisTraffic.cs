@@ -4,8 +4,8 @@ using System.Net.Sockets;
 namespace LlmGateway.Edge;
 
 /// <summary>
-/// Counts what clients send to Redis, whoever they are. Redis' own count of commands includes those within scripts, and its count of reads joins commands
-/// that arrive together; MONITOR shows each command once and marks those of scripts.
+/// Counts what clients send to Redis, whoever they are. Redis' own count of commands includes those within scripts, and its count of reads
+/// joins commands that arrive together. MONITOR shows each command once and marks those of scripts.
 /// </summary>
 sealed class RedisTraffic : IDisposable
 {
@@ -18,7 +18,9 @@ sealed class RedisTraffic : IDisposable
     /// <param name="during">Commands are counted until it returns.</param>
     public static async Task<long> CountAsync(string connection, Func<Task> during)
     {
-        var (endpoint, password) = connection.Split(",password=") is [var server, var secret] ? (IPEndPoint.Parse(server), secret) : throw new FormatException("the Redis connection string has another form");
+        var (endpoint, password) = connection.Split(",password=") is [var server, var secret]
+            ? (IPEndPoint.Parse(server), secret)
+            : throw new FormatException("the Redis connection string has another form");
         var client = new TcpClient();
         await client.ConnectAsync(endpoint);
         using var traffic = new RedisTraffic(client);

@@ -10,11 +10,18 @@ namespace LlmGateway.Edge;
 /// <param name="Peers">Folder of <c>peers/package.json</c>; null when its packages could not be installed.</param>
 sealed record Gateway(string Assembly, Dictionary<string, string> Environment, string Redis, int[] Ledger, string? Peers)
 {
-    public static Gateway Given() =>
-        JsonSerializer.Deserialize<Gateway>(System.Environment.GetEnvironmentVariable("BENCH_GATEWAY") ?? throw new InvalidOperationException("use ./dev bench edge, which starts the stack"), JsonSerializerOptions.Web)!;
+    public static Gateway Given()
+    {
+        var given = System.Environment.GetEnvironmentVariable("BENCH_GATEWAY")
+            ?? throw new InvalidOperationException("use ./dev bench edge, which starts the stack");
+        return JsonSerializer.Deserialize<Gateway>(given, JsonSerializerOptions.Web)!;
+    }
 }
 
-/// <summary>Everybody in the comparison, and where they listen. The gateway's ports and the provider's are also those of <c>./dev bench</c> and <c>edge.seed.json</c>.</summary>
+/// <summary>
+/// Everybody in the comparison, and where they listen. The gateway's ports and the provider's are also those of <c>./dev bench</c> and
+/// <c>edge.seed.json</c>.
+/// </summary>
 static class Rig
 {
     public const string Direct = "direct", Nginx = "nginx", Yarp = "yarp", Portkey = "portkey", Ungoverned = "ungoverned", Full = "full";
@@ -24,18 +31,27 @@ static class Rig
 
     public static string Self { get; } = Path.Combine(AppContext.BaseDirectory, "LlmGateway.Edge.dll");
 
-    public static Task<Target> StartMockAsync() => Target.StartAsync(Direct, Cores.OfTheRest, MockPort, Key, ["dotnet", Self, "mock", $"{MockPort}"]);
+    public static Task<Target> StartMockAsync() =>
+        Target.StartAsync(Direct, Cores.OfTheRest, MockPort, Key, ["dotnet", Self, "mock", $"{MockPort}"]);
 
-    public static Task<Target> StartYarpAsync() => Target.StartAsync(Yarp, Cores.UnderTest, YarpPort, Key, ["dotnet", Self, "yarp", $"{YarpPort}", $"{MockPort}"]);
+    public static Task<Target> StartYarpAsync() =>
+        Target.StartAsync(Yarp, Cores.UnderTest, YarpPort, Key, ["dotnet", Self, "yarp", $"{YarpPort}", $"{MockPort}"]);
 
     public static Task<Target> StartNginxAsync(string folder) => Edge.Nginx.StartAsync(folder, NginxPort, MockPort, Key);
 
     public static Task<Target> StartPortkeyAsync(string peers) => Edge.Portkey.StartAsync(peers, PortkeyPort, MockPort, Key);
 
-    public static Task<Target> StartFullAsync(Gateway gateway) =>
-        Target.StartAsync(Full, Cores.UnderTest, FullPort, Key, ["dotnet", gateway.Assembly], gateway.Environment, behind: new Ledger(gateway.Ledger));
+    public static Task<Target> StartFullAsync(Gateway gateway) => Target.StartAsync(
+        Full, Cores.UnderTest, FullPort, Key, ["dotnet", gateway.Assembly], Counted(gateway), behind: new Ledger(gateway.Ledger));
 
     /// <summary>With the proxy's own runtime configuration and environment, so that the two cannot drift apart.</summary>
-    public static Task<Target> StartUngovernedAsync(Gateway gateway) => Target.StartAsync(Ungoverned, Cores.UnderTest, UngovernedPort, Key,
-        ["dotnet", "exec", "--runtimeconfig", Path.ChangeExtension(gateway.Assembly, ".runtimeconfig.json"), Self, "ungoverned", $"{UngovernedPort}", $"{MockPort}"], gateway.Environment);
+    public static Task<Target> StartUngovernedAsync(Gateway gateway)
+    {
+        var configuration = Path.ChangeExtension(gateway.Assembly, ".runtimeconfig.json");
+        return Target.StartAsync(Ungoverned, Cores.UnderTest, UngovernedPort, Key,
+            ["dotnet", "exec", "--runtimeconfig", configuration, Self, "ungoverned", $"{UngovernedPort}", $"{MockPort}"], Counted(gateway));
+    }
+
+    /// <summary>The proxy's environment, and <see cref="StartupHook"/>.</summary>
+    static Dictionary<string, string> Counted(Gateway gateway) => new(gateway.Environment) { ["DOTNET_STARTUP_HOOKS"] = Self };
 }

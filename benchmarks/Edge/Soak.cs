@@ -2,7 +2,10 @@ using System.Globalization;
 
 namespace LlmGateway.Edge;
 
-/// <summary>Whether memory grows: mixed load on our proxy and on bare YARP at the same time, minute by minute. They share a core, so that nothing here is a figure of speed.</summary>
+/// <summary>
+/// Whether memory grows: mixed load on our proxy and on bare YARP at the same time, minute by minute. They share a core, so that nothing
+/// here is a figure of speed.
+/// </summary>
 static class Soak
 {
     public static async Task RunAsync(Gateway gateway, int minutes)
@@ -21,10 +24,12 @@ static class Soak
             {
                 var requests = await LoadAsync(targets, scenarios, seconds: 60);
                 sizes.Add([.. targets.Select(target => target.ResidentBytes() / 1e6)]);
-                Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {minute} | {requests} | {sizes[^1][0]:F0} | {sizes[^1][1]:F0} |"));
+                Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+                    $"| {minute} | {requests} | {sizes[^1][0]:F0} | {sizes[^1][1]:F0} |"));
             }
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                $"\nGrowth from minute 1 to minute {minutes}: full {Growth(0):P1}, YARP {Growth(1):P1}; target at most 15 %, reach for 5 %. Full ÷ YARP in the end: {sizes[^1][0] / sizes[^1][1]:F2}."));
+                $"\nGrowth from minute 1 to minute {minutes}: full {Growth(0):P1}, YARP {Growth(1):P1}; "
+                + $"target at most 15 %, reach for 5 %. Full ÷ YARP in the end: {sizes[^1][0] / sizes[^1][1]:F2}."));
 
             double Growth(int target) => sizes[^1][target] / sizes[0][target] - 1;
         }

@@ -32,6 +32,7 @@ sealed class Target : IAsyncDisposable
 
     Target(string name, int core, int port, Process process) => (Name, Core, Port, _process) = (name, core, port, process);
 
+    public int Id => _process.Id;
     public string Name { get; }
     public int Core { get; }
     public int Port { get; }
@@ -49,11 +50,15 @@ sealed class Target : IAsyncDisposable
     public Ledger? Behind { get; private init; }
 
     public static async Task<Target> StartAsync(
-        string name, int core, int port, string key, string[] command, Dictionary<string, string>? environment = null, string headers = "", Ledger? behind = null)
+        string name, int core, int port, string key, string[] command,
+        Dictionary<string, string>? environment = null, string headers = "", Ledger? behind = null)
     {
         if (await ListensAsync(port))
             throw new InvalidOperationException($"port {port} ({name}) is taken; stop what listens there");
-        var info = new ProcessStartInfo("taskset", ["-c", $"{core}", .. command]) { RedirectStandardOutput = true, WorkingDirectory = AppContext.BaseDirectory };
+        var info = new ProcessStartInfo("taskset", ["-c", $"{core}", .. command])
+        {
+            RedirectStandardOutput = true, WorkingDirectory = AppContext.BaseDirectory,
+        };
         foreach (var (variable, value) in environment ?? [])
             info.Environment[variable] = value;
         var process = Process.Start(info)!;
@@ -67,11 +72,13 @@ sealed class Target : IAsyncDisposable
         throw new InvalidOperationException($"{name} does not listen on port {port}; it last said: {target.LastWords}");
     }
 
-    public TimeSpan Cpu() => Cores.Ticks(Stat.Read(_process.Id)?.Ticks ?? throw new InvalidOperationException($"{Name} has ended"));
+    public TimeSpan Cpu() => Cores.Ticks(Stat().Ticks);
+
+    public long PageFaults() => Stat().PageFaults;
 
     public long ResidentBytes()
     {
-        var line = File.ReadLines($"/proc/{_process.Id}/status").First(line => line.StartsWith("VmRSS:", StringComparison.Ordinal));
+        var line = File.ReadLines($"/proc/{Id}/status").First(line => line.StartsWith("VmRSS:", StringComparison.Ordinal));
         return 1024 * long.Parse(line["VmRSS:".Length..].Replace("kB", "", StringComparison.Ordinal), CultureInfo.InvariantCulture);
     }
 
@@ -93,6 +100,8 @@ sealed class Target : IAsyncDisposable
         }
         _process.Dispose();
     }
+
+    Stat Stat() => Edge.Stat.Read(Id) ?? throw new InvalidOperationException($"{Name} has ended");
 
     static async Task<bool> ListensAsync(int port)
     {

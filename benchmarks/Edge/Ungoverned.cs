@@ -6,8 +6,8 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Edge;
 
 /// <summary>
-/// What governance is measured against: our proxy without it. The product's own server settings, body reader, forwarding and client pool, run with its
-/// runtime configuration; no key, scope, rate, lease, meter, settlement or spool. The product itself has no such switch.
+/// What governance is measured against: our proxy without it. The product's own server settings, body reader, forwarding and client pool,
+/// run with its runtime configuration; no key, scope, rate, lease, meter, settlement or spool. The product itself has no such switch.
 /// </summary>
 static class Ungoverned
 {
@@ -23,8 +23,10 @@ static class Ungoverned
         builder.Services.AddSingleton<Forwarding>();
         var app = builder.Build();
         app.UseServiceDefaults();
-        var provider = new Upstream(
-            new ProviderConnection("mock", "openai", $"http://127.0.0.1:{upstream}/v1", "bearer", null, [], TimeoutSeconds: 60, Retries: 0, OnAbort: "cancel", Sandbox: false), ["mock-accepts-any-key"]);
+        var connection = new ProviderConnection(
+            "mock", "openai", $"http://127.0.0.1:{upstream}/v1", "bearer", null, [],
+            TimeoutSeconds: 60, Retries: 0, OnAbort: "cancel", Sandbox: false);
+        var provider = new Upstream(connection, ["mock-accepts-any-key"]);
         var forwarding = app.Services.GetRequiredService<Forwarding>();
         app.Use(next => http => http.Request.Path.Value == Path ? ForwardAsync(http, provider, forwarding) : next(http));
         app.UseRouting();
@@ -34,7 +36,8 @@ static class Ungoverned
     static async Task ForwardAsync(HttpContext http, Upstream provider, Forwarding forwarding)
     {
         using var body = await RequestBody.ReadAsync(http);
-        var (answer, problem) = await forwarding.SendAsync(provider, () => provider.Post(Path, body.Memory, stream: false), http.RequestAborted);
+        var (answer, problem) =
+            await forwarding.SendAsync(provider, () => provider.Post(Path, body.Memory, stream: false), http.RequestAborted);
         if (answer is null)
         {
             await problem!.ExecuteAsync(http);

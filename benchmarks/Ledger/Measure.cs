@@ -6,14 +6,17 @@ using Npgsql;
 
 namespace LlmGateway.Ledgers;
 
-/// <param name="Postgres">CPU time of all of PostgreSQL's processes per piece of work, microseconds; <paramref name="Wallet"/>: of this process.</param>
+/// <param name="Postgres">CPU time of all of PostgreSQL's processes per piece of work, microseconds.</param>
+/// <param name="Wallet">The same of this process.</param>
 readonly record struct Figures(double PerSecond, double Postgres, double Wallet)
 {
     /// <summary>CPU time of both, microseconds: says the same on a busy machine.</summary>
     public double Cost => Postgres + Wallet;
 }
 
-/// <summary>Rates per second of the real writer on a real PostgreSQL with its default durability; every answer that is counted is committed.</summary>
+/// <summary>
+/// Rates per second of the real writer on a real PostgreSQL with its default durability; every answer that is counted is committed.
+/// </summary>
 sealed class Measure(NpgsqlDataSource database, Writer writer, PostgresTime postgres, TimeSpan duration)
 {
     const int Connections = 32, LeasesAtOnce = 256;
@@ -31,18 +34,23 @@ sealed class Measure(NpgsqlDataSource database, Writer writer, PostgresTime post
     });
 
     /// <summary>The same statements for one settlement at a time: lock, write, commit.</summary>
-    public Task<Figures> SingleAsync(World world) => RateAsync(Enumerable.Range(0, Connections).Select(_ => new ExistingAccounts()), async existing =>
+    public Task<Figures> SingleAsync(World world)
     {
-        Command command = world.Settlement();
-        await using var connection = await database.OpenConnectionAsync();
-        await using var transaction = await connection.BeginTransactionAsync();
-        var book = await BookStore.LockAsync(connection, transaction, [command], existing, CancellationToken.None);
-        Ledger.Apply(book, command);
-        await BookStore.WriteAsync(connection, transaction, book, CancellationToken.None);
-        await transaction.CommitAsync();
-        existing.Remember(book);
-        return 1;
-    });
+        return RateAsync(Enumerable.Range(0, Connections).Select(_ => new ExistingAccounts()), SettleAsync);
+
+        async Task<int> SettleAsync(ExistingAccounts existing)
+        {
+            Command command = world.Settlement();
+            await using var connection = await database.OpenConnectionAsync();
+            await using var transaction = await connection.BeginTransactionAsync();
+            var book = await BookStore.LockAsync(connection, transaction, [command], existing, CancellationToken.None);
+            Ledger.Apply(book, command);
+            await BookStore.WriteAsync(connection, transaction, book, CancellationToken.None);
+            await transaction.CommitAsync();
+            existing.Remember(book);
+            return 1;
+        }
+    }
 
     public Task<Figures> LeasesAsync(World world) => RateAsync(LeasesAtOnce, async () =>
     {
@@ -66,7 +74,8 @@ sealed class Measure(NpgsqlDataSource database, Writer writer, PostgresTime post
     {
         await using var entries = database.Sql("""
             insert into entry (account, version, transfer, type, amount, balance, created_at)
-            select lpad(to_hex(n % 1000), 32, '0')::uuid, n / 1000 + 1, lpad(to_hex(n / 2), 32, '0')::uuid, 0, 1, n, now() from generate_series(1, $1) n
+            select lpad(to_hex(n % 1000), 32, '0')::uuid, n / 1000 + 1, lpad(to_hex(n / 2), 32, '0')::uuid, 0, 1, n, now()
+            from generate_series(1, $1) n
             """, rows);
         entries.CommandTimeout = 0;
         await entries.ExecuteNonQueryAsync();
@@ -101,6 +110,9 @@ sealed class Measure(NpgsqlDataSource database, Writer writer, PostgresTime post
             return count;
         })));
         var done = (double)counts.Sum();
-        return new(done / clock.Elapsed.TotalSeconds, (postgres.Read() - servers).TotalMicroseconds / done, (Environment.CpuUsage.TotalTime - own).TotalMicroseconds / done);
+        return new(
+            done / clock.Elapsed.TotalSeconds,
+            (postgres.Read() - servers).TotalMicroseconds / done,
+            (Environment.CpuUsage.TotalTime - own).TotalMicroseconds / done);
     }
 }

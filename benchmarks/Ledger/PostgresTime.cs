@@ -44,7 +44,8 @@ sealed class PostgresTime
         try
         {
             var text = File.ReadAllText($"/proc/{id}/stat");
-            return [.. text[(text.LastIndexOf(')') + 2)..].Split(' ').Select(field => long.TryParse(field, CultureInfo.InvariantCulture, out var number) ? number : 0)];
+            var fields = text[(text.LastIndexOf(')') + 2)..].Split(' ');
+            return [.. fields.Select(field => long.TryParse(field, CultureInfo.InvariantCulture, out var number) ? number : 0)];
         }
         catch (IOException)
         {

@@ -7,7 +7,8 @@ using Npgsql;
 var (seconds, manyRows) = args.Contains("--quick") ? (3, 0) : (5, 10_000_000);
 
 var builder = WebApplication.CreateSlimBuilder();
-builder.Logging.SetMinimumLevel(LogLevel.Error).AddFilter("Microsoft.EntityFrameworkCore", LogLevel.None); // looks for a database that it then creates
+// EF looks for a database that it then creates, and reports each miss as an error.
+builder.Logging.SetMinimumLevel(LogLevel.Error).AddFilter("Microsoft.EntityFrameworkCore", LogLevel.None);
 builder.WebHost.UseUrls("http://127.0.0.1:0");
 builder.AddOwnDatabase<WalletDb>("wallet");
 builder.Services.AddHostedSingleton<Writer>();
@@ -51,8 +52,11 @@ if (manyRows > 0)
     Row($"settlements in batches with {manyRows:N0} ledger rows more; ratio of the CPU time", full, full.Cost / batched.Cost, "few rows");
 }
 
-Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"\nEnd of a request to its durable row, at half of the batched rate: p50 {p50.TotalMilliseconds:F1} ms, p99 {p99.TotalMilliseconds:F1} ms."));
+Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+    $"\nEnd of a request to its durable row, at half of the batched rate: "
+    + $"p50 {p50.TotalMilliseconds:F1} ms, p99 {p99.TotalMilliseconds:F1} ms."));
 await app.StopAsync();
 
 static void Row(string what, Figures figures, double? ratio = null, string to = "") =>
-    Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {what} | {figures.PerSecond:F0} | {figures.Postgres:F1} | {figures.Wallet:F1} | {ratio:F2} | {to} |"));
+    Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+        $"| {what} | {figures.PerSecond:F0} | {figures.Postgres:F1} | {figures.Wallet:F1} | {ratio:F2} | {to} |"));

@@ -3,11 +3,14 @@ using LlmGateway.Wallet;
 
 namespace LlmGateway.Ledgers;
 
-/// <summary>Wallets with money in them and a lease on each, as proxies under load leave them; makes the settlements of finished requests.</summary>
+/// <summary>
+/// Wallets with money in them and a lease on each, as proxies under load leave them; makes the settlements of finished requests.
+/// </summary>
 sealed class World
 {
     const long Credit = 9_000_000 * Money.NanosPerUsd, Held = 1_000_000 * Money.NanosPerUsd, Cost = 1_234;
-    const string RawUsage = """{"prompt_tokens":14,"completion_tokens":200,"total_tokens":214,"prompt_tokens_details":{"cached_tokens":0}}""";
+    const string RawUsage =
+        """{"prompt_tokens":14,"completion_tokens":200,"total_tokens":214,"prompt_tokens_details":{"cached_tokens":0}}""";
 
     static readonly long[] Meters = new Usage { [Meter.Input] = 14, [Meter.Output] = 200 }.ToArray();
 
@@ -24,9 +27,8 @@ sealed class World
     public static async Task<World> CreateAsync(Writer writer, int wallets, int projects)
     {
         var world = new World(wallets, projects);
-        await Task.WhenAll(world._accounts.Select(account => writer.RunAsync(new Open(
-            new(account.Wallet, AccountKind.Wallet, Unit.Usd, world._organization, account.Project, Owner: account.Wallet, Test: false, Credit)))));
-        await Task.WhenAll(world._accounts.Select(account => writer.RunAsync(new Extend(Line(account.Wallet, account.Lease, fence: 1, Held)))));
+        await Task.WhenAll(world._accounts.Select(account => writer.RunAsync(world.Wallet(account.Wallet, account.Project))));
+        await Task.WhenAll(world._accounts.Select(account => writer.RunAsync(new Extend(Line(account.Wallet, account.Lease, Held)))));
         return world;
     }
 
@@ -35,14 +37,18 @@ sealed class World
         var (wallet, lease, project) = Next();
         var now = DateTimeOffset.UtcNow;
         return new(new(Ids.New(), lease, [new(wallet, Cost)], new(
-            _organization, project, wallet, _credential, Family: null, Test: false, "/v1/chat/completions", "gpt-4o-mini", "openai", "gpt-4o-mini", _prices, Stream: false,
-            now, DurationMs: 800, FirstByteMs: 300, Status: 200, RequestOutcome.Completed, Meters, new(Cost), Estimated: false, Reason: null, RawUsage)));
+            _organization, project, wallet, _credential, Family: null, Test: false, "/v1/chat/completions",
+            "gpt-4o-mini", "openai", "gpt-4o-mini", _prices, Stream: false, now, DurationMs: 800, FirstByteMs: 300, Status: 200,
+            RequestOutcome.Completed, Meters, new(Cost), Estimated: false, Reason: null, RawUsage)));
     }
 
     /// <summary>A proxy's next slice of some wallet, on a lease of its own.</summary>
-    public Extend Extension() => new(Line(Next().Wallet, Ids.New(), fence: 1, Money.NanosPerUsd));
+    public Extend Extension() => new(Line(Next().Wallet, Ids.New(), Money.NanosPerUsd));
 
-    static LeaseRequest Line(Guid wallet, Guid lease, long fence, long amount) => new(lease, fence, "bench", [new(wallet, 1, 1, amount, amount)]);
+    Open Wallet(Guid id, Guid project) =>
+        new(new(id, AccountKind.Wallet, Unit.Usd, _organization, project, Owner: id, Test: false, Credit));
+
+    static LeaseRequest Line(Guid wallet, Guid lease, long amount) => new(lease, 1, "bench", [new(wallet, 1, 1, amount, amount)]);
 
     (Guid Wallet, Guid Lease, Guid Project) Next() => _accounts[(uint)Interlocked.Increment(ref _next) % _accounts.Length];
 }
