@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Console;
 
 namespace LlmGateway.ServiceDefaults;
 
@@ -38,6 +39,7 @@ public static class Defaults
             console.SingleLine = true;
             console.UseUtcTimestamp = true;
             console.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ ";
+            console.ColorBehavior = LoggerColorBehavior.Disabled; // programs read the console, too
         });
         builder.Logging.AddFilter("Microsoft.AspNetCore", LogLevel.Warning);
         // It logs nothing of use at these levels. While it is enabled, every request gets an activity that nobody sees.
@@ -48,7 +50,7 @@ public static class Defaults
         // The caller of the check gets the result.
         builder.Logging.AddFilter("Microsoft.Extensions.Diagnostics.HealthChecks", LogLevel.None);
         builder.Logging.AddFilter("Yarp", LogLevel.Warning);
-        builder.Logging.AddFilter("StackExchange.Redis", LogLevel.Warning);
+        builder.Logging.AddFilter("StackExchange.Redis", LogLevel.None); // it logs every attempt to connect; Redis.cs logs changes
         builder.Logging.AddFilter("Npgsql", LogLevel.Critical); // as for EF Core
         builder.Logging.AddFilter("Polly", LogLevel.None); // a call that fails in the end throws at its caller
         builder.AddTelemetry(name);

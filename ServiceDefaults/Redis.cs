@@ -2,6 +2,7 @@ using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 using StackExchange.Redis;
 
 namespace LlmGateway.ServiceDefaults;
@@ -10,16 +11,25 @@ namespace LlmGateway.ServiceDefaults;
 /// Hot copies, counters and pushes. Redis never has the only copy of anything, so every caller must work without it. Operations here return
 /// nothing instead of throwing when Redis is away.
 /// </summary>
-public sealed class Redis(IConnectionMultiplexer connection)
+public sealed class Redis
 {
     /// <summary>After a missed answer Redis counts as away for this long, so that not every caller waits to find out.</summary>
     static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
 
+    readonly IConnectionMultiplexer _connection;
     long _awayUntil;
 
-    public IDatabase Database => connection.GetDatabase();
+    public Redis(IConnectionMultiplexer connection, ILogger<Redis> log)
+    {
+        _connection = connection;
+        connection.ConnectionFailed += (_, failed) =>
+            log.LogWarning("Redis is away ({Connection}): {Failure}", failed.ConnectionType, failed.FailureType);
+        connection.ConnectionRestored += (_, restored) => log.LogInformation("Redis is back ({Connection})", restored.ConnectionType);
+    }
 
-    public bool IsConnected => connection.IsConnected && Environment.TickCount64 >= Volatile.Read(ref _awayUntil);
+    public IDatabase Database => _connection.GetDatabase();
+
+    public bool IsConnected => _connection.IsConnected && Environment.TickCount64 >= Volatile.Read(ref _awayUntil);
 
     /// <summary>The operation's result, or not answered when Redis is away.</summary>
     public async Task<(bool Answered, T? Value)> TryAsync<T>(Func<IDatabase, Task<T>> operation)
@@ -59,7 +69,7 @@ public sealed class Redis(IConnectionMultiplexer connection)
     /// <summary>Messages may be lost (at most once). The client library subscribes again after a reconnection.</summary>
     public void Subscribe<T>(string channel, Action<T> handle)
         where T : class =>
-        connection.GetSubscriber().SubscribeAsync(RedisChannel.Literal(channel), (_, value) =>
+        _connection.GetSubscriber().SubscribeAsync(RedisChannel.Literal(channel), (_, value) =>
         {
             if (JsonSerializer.Deserialize<T>((byte[])value!, Defaults.Json) is { } message)
                 handle(message);
@@ -92,6 +102,7 @@ public static class RedisRegistration
     {
         options.AbortOnConnectFail = false;
         options.ConnectTimeout = 2000;
+        options.ConnectRetry = 1; // at the start; afterwards it is tried again for ever
         options.AsyncTimeout = Patience;
         options.HeartbeatInterval = TimeSpan.FromMilliseconds(Patience);
         // What cannot be answered now is not queued: its caller goes on without it.

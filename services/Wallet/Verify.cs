@@ -11,6 +11,9 @@ public static class Verify
 {
     const int MaxExamples = 3;
 
+    const int LongestWait = 3600;
+    static readonly TimeSpan Between = TimeSpan.FromMilliseconds(500);
+
     public sealed record Check(string Name, bool Ok, string Detail);
 
     static readonly (string Name, string Breaches)[] Checks =
@@ -106,17 +109,40 @@ public static class Verify
             """),
     ];
 
+    /// <summary><c>GET /internal/verify?wait=S</c>: what is in flight may take S seconds, at most an hour, to be booked.</summary>
     public static void MapVerify(this WebApplication app) => app.MapGet("/internal/verify", HandleAsync);
 
-    static async Task<IResult> HandleAsync(NpgsqlDataSource database, CancellationToken token)
+    static async Task<IResult> HandleAsync(
+        HttpContext http, NpgsqlDataSource database, TimeProvider time, CancellationToken token, int wait = 0)
     {
-        // One snapshot serves all checks, because money may move meanwhile.
+        if (wait is < 0 or > LongestWait)
+            return Problems.Invalid("wait", $"'wait' must be from 0 to {LongestWait} seconds.");
+        var started = time.GetTimestamp();
+        var results = await RunAsync(database, token);
+        while (!IsRight(results) && time.GetElapsedTime(started) < TimeSpan.FromSeconds(wait))
+        {
+            await Task.Delay(Between, time, token);
+            results = await RunAsync(database, token);
+        }
+        var ok = IsRight(results);
+        return http.WantsText()
+            ? PlainText.Of(ok, [ok ? "The books balance." : "THE BOOKS ARE WRONG.", .. results.Select(Line)])
+            : Results.Json(new { ok, checks = results }, Defaults.Json);
+    }
+
+    static bool IsRight(List<Check> results) => results.TrueForAll(check => check.Ok);
+
+    static string Line(Check check) => $"{(check.Ok ? "ok    " : "WRONG ")}{check.Name}{(check.Ok ? "" : $": {check.Detail}")}";
+
+    /// <summary>One snapshot serves all checks, because money may move meanwhile.</summary>
+    static async Task<List<Check>> RunAsync(NpgsqlDataSource database, CancellationToken token)
+    {
         await using var connection = await database.OpenConnectionAsync(token);
         await using var transaction = await connection.BeginTransactionAsync(System.Data.IsolationLevel.RepeatableRead, token);
         var results = new List<Check>(Checks.Length);
         foreach (var (name, breaches) in Checks)
             results.Add(await RunAsync(connection, name, breaches, token));
-        return Results.Json(new { ok = results.TrueForAll(check => check.Ok), checks = results }, Defaults.Json);
+        return results;
     }
 
     static async Task<Check> RunAsync(NpgsqlConnection connection, string name, string breaches, CancellationToken token)

@@ -550,7 +550,7 @@ public sealed partial class AttackTests
     static async Task<(string File, string Text)[]> LogsAsync()
     {
         var logs = new List<(string, string)>();
-        foreach (var log in Directory.GetFiles(Path.Combine(Stack.Data, "logs"), "*.log"))
+        foreach (var log in Directory.GetFiles(Path.Combine(Stack.App.Data, "logs"), "*.log"))
         {
             using var reader = new StreamReader(
                 new FileStream(log, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete));

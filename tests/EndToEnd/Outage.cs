@@ -15,18 +15,16 @@ sealed class Outage : IAsyncDisposable
     /// <summary>Stops a process, so that connections are refused.</summary>
     public static async Task<Outage> StopAsync(string name)
     {
-        var hold = Path.Combine(Stack.Held, name);
-        Directory.CreateDirectory(Stack.Held);
-        await File.WriteAllTextAsync(hold, "");
+        Stack.App.Hold(name);
         var process = Stack.ProcessId(name)!.Value;
         // PostgreSQL's fast shutdown; everything else ends as if the power failed.
         await SignalAsync(name == "postgres" ? "INT" : "KILL", process);
         await Eventually.HoldsAsync(() => Task.FromResult(!IsRunning(process)), $"the end of {name}", Recovery);
         Books.ForgetConnections();
-        return new(() =>
+        return new(async () =>
         {
-            File.Delete(hold);
-            return WaitForAnotherAsync(name, process);
+            await Stack.App.ReleaseAsync(name);
+            await WaitForAnotherAsync(name, process);
         });
     }
 
@@ -99,11 +97,10 @@ sealed class Outage : IAsyncDisposable
 
     static async Task SignalAsync(string signal, int process) => Assert.True(await TrySignalAsync(signal, process));
 
-    /// <summary>Signals the process and its children: each service leads a process group. False when the process is gone.</summary>
+    /// <returns>False when the process is gone.</returns>
     public static async Task<bool> TrySignalAsync(string signal, int process)
     {
-        var group = signal is "INT" or "TERM" ? "" : "-";
-        var order = new ProcessStartInfo("kill", [$"-{signal}", "--", group + process.ToString(CultureInfo.InvariantCulture)])
+        var order = new ProcessStartInfo("kill", [$"-{signal}", process.ToString(CultureInfo.InvariantCulture)])
         {
             RedirectStandardError = true,
         };

@@ -1,13 +1,23 @@
-using System.Text.Json;
+using LlmGateway.EndToEnd;
+using LlmGateway.Running;
+
+[assembly: AssemblyFixture(typeof(AppUnderTest))]
 
 namespace LlmGateway.EndToEnd;
 
-/// <summary>
-/// The running stack under test: <c>./dev test</c> started it and described it in the file that <c>LLMGATEWAY_STATE</c> names.
-/// </summary>
+/// <summary>The app under test, as tests use it.</summary>
 static class Stack
 {
-    static readonly Lazy<JsonElement> State = new(Read);
+    /// <summary>Where the fault tests put a faulty network in front of the sandbox, from the first port on.</summary>
+    public const int Faults = 70;
+
+    static RunningApp? _app;
+
+    public static RunningApp App
+    {
+        get => _app ?? throw new InvalidOperationException("the app is not started yet");
+        set => _app = value;
+    }
 
     public static Uri Proxy => Url("proxy");
 
@@ -22,26 +32,39 @@ static class Stack
 
     public static IEnumerable<Uri> Services => [Wallet, Url("sessions"), Sandbox, Proxy, Proxy2];
 
-    public static string InternalKey => State.Value.GetProperty("internalKey").GetString()!;
+    public static string InternalKey => App.InternalKey;
 
-    public static string Connection(string name) => State.Value.GetProperty("connections").GetProperty(name).GetString()!;
+    public static string Connection(string name) => App.Connections[name];
 
     /// <summary>The current id of a process; null while it is down.</summary>
-    public static int? ProcessId(string name) =>
-        Named(Read(), name).GetProperty("pid") is { ValueKind: JsonValueKind.Number } pid ? pid.GetInt32() : null;
+    public static int? ProcessId(string name) => App.ProcessId(name);
 
-    /// <summary>A file in this folder keeps the process of the same name from being started again.</summary>
-    public static string Held => Path.Combine(Data, "held");
+    public static Uri Url(string name) => App.Url(name);
 
-    public static string Data => State.Value.GetProperty("data").GetString()!;
+    public static int FaultsPort => App.Ports + Faults;
+}
 
-    public static Uri Url(string name) => new(Named(State.Value, name).GetProperty("url").GetString()!);
+/// <summary>Starts the app before the first test, and has it prove its books after the last one.</summary>
+public sealed class AppUnderTest : IAsyncLifetime
+{
+    /// <summary>What is in flight may take so many seconds to be booked.</summary>
+    const string BooksWithin = "90";
 
-    static JsonElement Named(JsonElement state, string name) =>
-        state.GetProperty("services").EnumerateArray().Single(process => process.GetProperty("name").GetString() == name);
+    RunningApp? _app;
 
-    static JsonElement Read() => Environment.GetEnvironmentVariable("LLMGATEWAY_STATE") is { Length: > 0 } path
-        ? JsonSerializer.Deserialize<JsonElement>(File.ReadAllBytes(path))
-        : throw new InvalidOperationException(
-            "These tests need a running stack: use './dev test', or set LLMGATEWAY_STATE to the state file of one.");
+    public async ValueTask InitializeAsync()
+    {
+        var folder = Path.Combine(AppContext.BaseDirectory, "seeds");
+        string[] seeds = [.. Directory.GetFiles(folder, "*.seed.json").Order()];
+        Stack.App = _app = await RunningApp.StartAsync(seeds, Stack.Faults, TestContext.Current.CancellationToken);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_app is null)
+            return;
+        var (ok, text) = await _app.CommandAsync("wallet", "verify", CancellationToken.None, ("wait", BooksWithin));
+        await _app.DisposeAsync();
+        Assert.True(ok, text);
+    }
 }

@@ -57,7 +57,7 @@ public sealed class BrokerTests : IAsyncLifetime
 
         await using (await Outage.StopAsync("proxy2"))
         {
-            var spool = Path.Combine(Stack.Data, "spool", "proxy2");
+            var spool = Path.Combine(Stack.App.Data, "spool", "proxy2");
             var newest = Directory.GetFiles(spool, "*.spool").Order(StringComparer.Ordinal).Last();
             var number = long.Parse(Path.GetFileNameWithoutExtension(newest), System.Globalization.CultureInfo.InvariantCulture);
             for (var copy = 1; copy < copies; copy++)

@@ -3,8 +3,8 @@ using System.Diagnostics;
 namespace LlmGateway.Faults;
 
 /// <summary>
-/// Ends and pauses the processes of the running stack, and starts them in another environment. The stack's supervisor restarts a process
-/// that died.
+/// Ends and pauses the processes of the running app, and starts them in another environment. <see cref="LlmGateway.Running.RunningApp"/>
+/// starts again what died.
 /// </summary>
 static class Processes
 {
@@ -17,23 +17,12 @@ static class Processes
     static readonly TimeSpan Recovery = TimeSpan.FromSeconds(90);
 
     /// <summary>Changes a process's environment at its next start only.</summary>
-    public static void Once(string name, string variable, string value)
-    {
-        var orders = Directory.CreateDirectory(Path.Combine(Stack.Data, "once")).FullName;
-        // The file is moved into place whole, so that the supervisor never reads half of it.
-        var draft = Path.Combine(Stack.Data, $"once-{name}");
-        File.WriteAllText(draft, $"{variable}={value}");
-        File.Move(draft, Path.Combine(orders, name), overwrite: true);
-    }
+    public static void Once(string name, string variable, string value) => Stack.App.Once(name, variable, value);
 
-    public static void ForgetOrders()
-    {
-        foreach (var name in Services)
-            File.Delete(Path.Combine(Directory.CreateDirectory(Path.Combine(Stack.Data, "once")).FullName, name));
-    }
+    public static void ForgetOrders() => Stack.App.ForgetOrders();
 
     /// <summary>True until the process has been started with what <see cref="Once"/> ordered.</summary>
-    public static bool IsOrdered(string name) => File.Exists(Path.Combine(Stack.Data, "once", name));
+    public static bool IsOrdered(string name) => Stack.App.IsOrdered(name);
 
     /// <summary>Restarts a service in a changed environment, which lasts until it dies.</summary>
     public static async Task RestartAsync(string name, string variable, string value)
@@ -58,7 +47,7 @@ static class Processes
             .Select(line => line[saying.Length..].TrimEnd())];
     }
 
-    static string Log(string name) => Path.Combine(Stack.Data, "logs", $"{name}.log");
+    static string Log(string name) => Stack.App.Log(name);
 
     /// <summary>Sends SIGKILL and does not wait.</summary>
     public static async Task KillAsync(string name)

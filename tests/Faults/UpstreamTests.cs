@@ -8,7 +8,7 @@ public sealed class UpstreamTests : IAsyncLifetime
 {
     const long Start = 1_000_000_000;
 
-    readonly FaultProxy _provider = new(Stack.Sandbox.Port, new Uri(Environment.GetEnvironmentVariable("FAULTS_URL")!).Port);
+    readonly FaultProxy _provider = new(Stack.Sandbox.Port, Stack.FaultsPort);
 
     public async ValueTask InitializeAsync() => await Processes.HealthyAsync();
 

@@ -27,11 +27,18 @@ public static class ImportModels
                 await using var transaction = await db.Database.BeginTransactionAsync(token);
                 var summary = await CatalogueWriter.WriteAsync(db, file.Entries, imported: true, now, token);
                 await transaction.CommitAsync(token);
-                return Results.Json(new Report(summary.Added, summary.Changed, summary.Unchanged, file.Refused), Defaults.Json);
+                var report = new Report(summary.Added, summary.Changed, summary.Unchanged, file.Refused);
+                return http.WantsText() ? PlainText.Of(true, Lines(report)) : Results.Json(report, Defaults.Json);
             }
             catch (JsonException e)
             {
                 return Problems.Malformed($"This is not LiteLLM's model file: {e.Message}");
             }
         });
+
+    static IEnumerable<string> Lines(Report report) =>
+    [
+        $"{report.Added} added, {report.Changed} changed, {report.Unchanged} unchanged, {report.Refused.Count} refused",
+        .. report.Refused.Select(refusal => $"refused {refusal.Model}: {refusal.Reason}"),
+    ];
 }

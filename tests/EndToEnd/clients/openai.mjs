@@ -6,7 +6,8 @@ const openai = ({ url, key }) => new OpenAI({ baseURL: `${url}/v1`, apiKey: key,
 
 const messages = [{ role: "user", content: "one two three" }];
 
-const tools = [{ type: "function", function: { name: "weather", parameters: { type: "object", properties: { city: { type: "string" } } } } }];
+const parameters = { type: "object", properties: { city: { type: "string" } } };
+const tools = [{ type: "function", function: { name: "weather", parameters } }];
 const toolQuestion = { model: "small", messages: [{ role: "user", content: 'call [[tool:weather {"city": "Rome"}]]' }], tools };
 
 const text = (chunks) => chunks.map((chunk) => chunk.choices[0]?.delta?.content ?? "").join("");
@@ -24,11 +25,16 @@ await run({
 
   async stream(input) {
     const chunks = await collect(await openai(input).chat.completions.create({ model: "small", messages, stream: true }));
-    return { text: text(chunks), usageChunks: chunks.filter((chunk) => "usage" in chunk).length, emptyChunks: chunks.filter((chunk) => chunk.choices.length === 0).length };
+    return {
+      text: text(chunks),
+      usageChunks: chunks.filter((chunk) => "usage" in chunk).length,
+      emptyChunks: chunks.filter((chunk) => chunk.choices.length === 0).length,
+    };
   },
 
   async streamWithUsage(input) {
-    const chunks = await collect(await openai(input).chat.completions.create({ model: "small", messages, stream: true, stream_options: { include_usage: true } }));
+    const request = { model: "small", messages, stream: true, stream_options: { include_usage: true } };
+    const chunks = await collect(await openai(input).chat.completions.create(request));
     return { text: text(chunks), usage: chunks.at(-1).usage, choicesOfLast: chunks.at(-1).choices.length };
   },
 
@@ -47,7 +53,9 @@ await run({
     const ask = { model: "small", prompt: ["one two three", "four"], max_tokens: 6 };
     const whole = await openai(input).completions.create(ask);
     const chunks = await collect(await openai(input).completions.create({ ...ask, stream: true, stream_options: { include_usage: true } }));
-    const streamed = [0, 1].map((index) => chunks.flatMap((chunk) => chunk.choices).filter((choice) => choice.index === index).map((choice) => choice.text).join(""));
+    const choices = chunks.flatMap((chunk) => chunk.choices);
+    const streamed = [0, 1].map((index) =>
+      choices.filter((choice) => choice.index === index).map((choice) => choice.text).join(""));
     return { whole: whole.choices.map((choice) => choice.text), streamed, usage: chunks.at(-1).usage };
   },
 
@@ -68,13 +76,19 @@ await run({
   async streamFails(input) {
     const chunks = [];
     const error = await failure(async () => {
-      for await (const chunk of await openai(input).chat.completions.create({ model: input.model, messages, stream: true })) chunks.push(chunk);
+      const stream = await openai(input).chat.completions.create({ model: input.model, messages, stream: true });
+      for await (const chunk of stream) chunks.push(chunk);
     });
     return { error, text: text(chunks) };
   },
 
   async abort(input) {
-    const stream = await openai(input).chat.completions.create({ model: "slow", messages: [{ role: "user", content: "[[tokens:500]] one two" }], stream: true, user: input.user });
+    const stream = await openai(input).chat.completions.create({
+      model: "slow",
+      messages: [{ role: "user", content: "[[tokens:500]] one two" }],
+      stream: true,
+      user: input.user,
+    });
     let words = 0;
     for await (const chunk of stream) {
       if (chunk.choices[0]?.delta?.content && ++words === 3) stream.controller.abort();

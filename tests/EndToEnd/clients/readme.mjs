@@ -1,4 +1,5 @@
-// A client as the README makes it: its expression is evaluated as it stands, and the client asked once in each of its ways. Arguments: its package, and { expression, model, question }.
+// A client as the README makes it: its expression is evaluated as it stands, and the client is asked once in each of its ways.
+// Arguments: its package, and { expression, model, question }.
 import { generateText } from "ai";
 
 const [, , from, input] = process.argv;

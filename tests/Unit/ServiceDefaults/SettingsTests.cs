@@ -25,7 +25,7 @@ public sealed class SettingsTests
             RedirectStandardError = true,
         };
         using var process = Process.Start(start)!;
-        var (output, error) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
+        var (output, error) = (process.StandardOutput.ReadToEndAsync(Token), process.StandardError.ReadToEndAsync(Token));
         await process.WaitForExitAsync(Token).WaitAsync(TimeSpan.FromMinutes(1), Token);
 
         Assert.Equal($"LlmGateway.{service}: configuration is missing {missing}\n", await error);

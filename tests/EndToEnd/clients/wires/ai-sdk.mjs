@@ -16,19 +16,26 @@ await suite(({ url, key }) => {
   const gateway = open();
   const generate = (model, prompt, more) => generateText({ model: gateway(model), prompt, maxRetries: 0, ...more });
   const told = async (result) => ({
-    text: await result.text, stop: await result.finishReason, input: (await result.usage).inputTokens, output: (await result.usage).outputTokens,
+    text: await result.text,
+    stop: await result.finishReason,
+    input: (await result.usage).inputTokens,
+    output: (await result.usage).outputTokens,
   });
   /** The SDK ends a stream that failed as if nothing were; the error is one of its parts. */
   const streamed = async (model, prompt, more, onWord) => {
     const result = streamText({ model: gateway(model), prompt, maxRetries: 0, onError: () => {}, ...more });
     for await (const part of result.fullStream) {
-      if (part.type === "error") throw part.error instanceof Error ? part.error : new Error(part.error?.message ?? JSON.stringify(part.error));
+      if (part.type === "error")
+        throw part.error instanceof Error ? part.error : new Error(part.error?.message ?? JSON.stringify(part.error));
       if (part.type === "text-delta" && onWord) onWord();
     }
     return result;
   };
   return {
-    list: async () => (await (await fetch(`${url}/v1/models`, { headers: { Authorization: `Bearer ${key}` } })).json()).data.map((model) => model.id),
+    list: async () => {
+      const response = await fetch(`${url}/v1/models`, { headers: { Authorization: `Bearer ${key}` } });
+      return (await response.json()).data.map((model) => model.id);
+    },
     chat: async (model) => told(await generate(model, question)),
     stream: async (model) => told(await streamed(model, question)),
     async tools(model) {
@@ -42,7 +49,8 @@ await suite(({ url, key }) => {
     async afterTool(model) {
       const first = await generate(model, toolQuestion, { tools });
       const [call] = first.toolCalls;
-      const output = { type: "tool-result", toolCallId: call.toolCallId, toolName: call.toolName, output: { type: "text", value: "sunny" } };
+      const { toolCallId, toolName } = call;
+      const output = { type: "tool-result", toolCallId, toolName, output: { type: "text", value: "sunny" } };
       const messages = [{ role: "user", content: "what is the weather" }, ...first.response.messages, { role: "tool", content: [output] }];
       return (await generateText({ model: gateway(model), messages, tools, maxRetries: 0 })).text;
     },

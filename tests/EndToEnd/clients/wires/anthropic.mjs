@@ -5,7 +5,8 @@ const { package: name } = JSON.parse(process.argv[2]);
 const { default: Anthropic } = await import(name);
 
 const tools = [{ name: "weather", input_schema: weather }, { name: "clock", input_schema: clock }];
-const calls = (message) => message.content.filter((block) => block.type === "tool_use").map((block) => ({ name: block.name, args: block.input }));
+const calls = (message) =>
+  message.content.filter((block) => block.type === "tool_use").map((block) => ({ name: block.name, args: block.input }));
 const text = (message) => message.content.filter((block) => block.type === "text").map((block) => block.text).join("");
 const user = (content) => [{ role: "user", content }];
 
@@ -38,8 +39,14 @@ await suite(({ url, key }) => {
       return text(await client.messages.create({ model, max_tokens: 500, messages, tools }));
     },
     image: async (model) =>
-      (await send(model, [{ type: "text", text: question }, { type: "image", source: { type: "base64", media_type: "image/png", data: png } }])).usage.input_tokens,
-    structured: async (model) => JSON.parse(text(await send(model, question, { output_config: { format: { type: "json_schema", schema: answerSchema } } }))),
+      (await send(model, [
+        { type: "text", text: question },
+        { type: "image", source: { type: "base64", media_type: "image/png", data: png } },
+      ])).usage.input_tokens,
+    structured: async (model) => {
+      const format = { type: "json_schema", schema: answerSchema };
+      return JSON.parse(text(await send(model, question, { output_config: { format } })));
+    },
     ask: (model, apiKey) => open(apiKey).messages.create({ model, max_tokens: 500, messages: user(question) }),
     async endless(model, onWord, tag) {
       const stream = client.messages.stream({ model, max_tokens: 900, messages: user(`${tag} ${longQuestion}`) });

@@ -4,8 +4,14 @@ import { suite, question, toolQuestion, twoTools, weather, clock, answerSchema, 
 const { package: name } = JSON.parse(process.argv[2]);
 const { GoogleGenAI } = await import(name);
 
-const tools = [{ functionDeclarations: [{ name: "weather", parametersJsonSchema: weather }, { name: "clock", parametersJsonSchema: clock }] }];
-const calls = (parts) => parts.filter((part) => part.functionCall).map((part) => ({ name: part.functionCall.name, args: part.functionCall.args }));
+const tools = [{
+  functionDeclarations: [
+    { name: "weather", parametersJsonSchema: weather },
+    { name: "clock", parametersJsonSchema: clock },
+  ],
+}];
+const calls = (parts) =>
+  parts.filter((part) => part.functionCall).map((part) => ({ name: part.functionCall.name, args: part.functionCall.args }));
 const user = (text) => ({ role: "user", parts: [{ text }] });
 
 await suite(({ url, key }) => {
@@ -27,7 +33,8 @@ await suite(({ url, key }) => {
       for await (const chunk of await models.generateContentStream({ model, contents: question })) {
         result.text += chunk.text ?? "";
         result.stop = chunk.candidates?.[0]?.finishReason ?? result.stop;
-        if (chunk.usageMetadata) [result.input, result.output] = [chunk.usageMetadata.promptTokenCount, chunk.usageMetadata.candidatesTokenCount];
+        const usage = chunk.usageMetadata;
+        if (usage) [result.input, result.output] = [usage.promptTokenCount, usage.candidatesTokenCount];
       }
       return result;
     },
@@ -51,15 +58,23 @@ await suite(({ url, key }) => {
       return (await models.generateContent({ model, contents: [user("what is the weather"), content, result], config: { tools } })).text;
     },
     image: async (model) =>
-      (await models.generateContent({ model, contents: [{ role: "user", parts: [{ text: question }, { inlineData: { mimeType: "image/png", data: png } }] }] }))
+      (await models.generateContent({
+        model,
+        contents: [{ role: "user", parts: [{ text: question }, { inlineData: { mimeType: "image/png", data: png } }] }],
+      }))
         .usageMetadata.promptTokenCount,
     structured: async (model) =>
-      JSON.parse((await models.generateContent({ model, contents: question, config: { responseMimeType: "application/json", responseJsonSchema: answerSchema } })).text),
+      JSON.parse((await models.generateContent({
+        model,
+        contents: question,
+        config: { responseMimeType: "application/json", responseJsonSchema: answerSchema },
+      })).text),
     embed: async (model) => (await models.embedContent({ model, contents: question })).embeddings[0].values,
     ask: (model, apiKey) => open(apiKey).models.generateContent({ model, contents: question }),
     async endless(model, onWord, tag) {
       const abort = new AbortController();
-      const stream = await models.generateContentStream({ model, contents: `${tag} ${longQuestion}`, config: { abortSignal: abort.signal } });
+      const contents = `${tag} ${longQuestion}`;
+      const stream = await models.generateContentStream({ model, contents, config: { abortSignal: abort.signal } });
       for await (const chunk of stream) if (chunk.text && !onWord()) abort.abort();
     },
   };

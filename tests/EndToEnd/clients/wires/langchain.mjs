@@ -13,7 +13,10 @@ await suite(({ url, key }) => {
   const configuration = { baseURL: `${url}/v1` };
   const open = (model, apiKey = key) => new ChatOpenAI({ model, apiKey, configuration, maxRetries: 0, streamUsage: true });
   const told = (message) => ({
-    text: message.content, stop: message.response_metadata.finish_reason, input: message.usage_metadata.input_tokens, output: message.usage_metadata.output_tokens,
+    text: message.content,
+    stop: message.response_metadata.finish_reason,
+    input: message.usage_metadata.input_tokens,
+    output: message.usage_metadata.output_tokens,
   });
   const gathered = async (stream) => {
     let whole;
@@ -21,7 +24,10 @@ await suite(({ url, key }) => {
     return whole;
   };
   return {
-    list: async () => (await (await fetch(`${url}/v1/models`, { headers: { Authorization: `Bearer ${key}` } })).json()).data.map((model) => model.id),
+    list: async () => {
+      const response = await fetch(`${url}/v1/models`, { headers: { Authorization: `Bearer ${key}` } });
+      return (await response.json()).data.map((model) => model.id);
+    },
     chat: async (model) => told(await open(model).invoke(question)),
     stream: async (model) => told(await gathered(await open(model).stream(question))),
     async tools(model) {
@@ -42,12 +48,14 @@ await suite(({ url, key }) => {
       const content = [{ type: "text", text: question }, { type: "image_url", image_url: { url: `data:image/png;base64,${png}` } }];
       return (await open(model).invoke([new HumanMessage({ content })])).usage_metadata.input_tokens;
     },
-    structured: (model) => open(model).withStructuredOutput(answerSchema, { name: "answer", method: "jsonSchema", strict: true }).invoke(question),
+    structured: (model) =>
+      open(model).withStructuredOutput(answerSchema, { name: "answer", method: "jsonSchema", strict: true }).invoke(question),
     embed: (model) => new OpenAIEmbeddings({ model, apiKey: key, configuration, maxRetries: 0 }).embedQuery(question),
     ask: (model, apiKey) => open(model, apiKey).invoke(question),
     async endless(model, onWord, tag) {
       const abort = new AbortController();
-      for await (const chunk of await open(model).stream(`${tag} ${longQuestion}`, { signal: abort.signal })) if (chunk.content && !onWord()) abort.abort();
+      for await (const chunk of await open(model).stream(`${tag} ${longQuestion}`, { signal: abort.signal }))
+        if (chunk.content && !onWord()) abort.abort();
     },
   };
 });

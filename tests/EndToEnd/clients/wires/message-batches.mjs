@@ -11,7 +11,8 @@ const made = await batches.create({ requests: [request("a", question), request("
 while ((await batches.retrieve(made.id)).processing_status !== "ended") await new Promise((next) => setTimeout(next, 50));
 
 const results = [];
-for await (const line of await batches.results(made.id)) results.push(`${line.custom_id} ${line.result.type} ${line.result.message?.usage.output_tokens}`);
+for await (const { custom_id, result } of await batches.results(made.id))
+  results.push(`${custom_id} ${result.type} ${result.message?.usage.output_tokens}`);
 let listed = false;
 for await (const batch of batches.list({ limit: 1 })) listed ||= batch.id === made.id;
 await batches.delete(made.id);

@@ -12,7 +12,12 @@ const calls = (response) =>
 await suite(({ url, key }) => {
   const open = (apiKey = key) => new OpenAI({ baseURL: `${url}/v1`, apiKey, maxRetries: 0 });
   const client = open();
-  const told = (response) => ({ text: response.output_text, stop: response.status, input: response.usage.input_tokens, output: response.usage.output_tokens });
+  const told = (response) => ({
+    text: response.output_text,
+    stop: response.status,
+    input: response.usage.input_tokens,
+    output: response.usage.output_tokens,
+  });
   return {
     list: async () => (await client.models.list()).data.map((model) => model.id),
     chat: async (model) => told(await client.responses.create({ model, input: question })),
@@ -22,7 +27,8 @@ await suite(({ url, key }) => {
       for await (const event of await client.responses.create({ model, input: question, stream: true })) {
         if (event.type === "response.output_text.delta") text += event.delta;
         if (event.type === "error") throw new OpenAI.APIError(undefined, event, event.message, undefined);
-        if (event.type === "response.failed") throw new OpenAI.APIError(undefined, event.response.error, event.response.error?.message, undefined);
+        if (event.type === "response.failed")
+          throw new OpenAI.APIError(undefined, event.response.error, event.response.error?.message, undefined);
         last = event;
       }
       const { response } = last;
@@ -38,11 +44,18 @@ await suite(({ url, key }) => {
     },
     async afterTool(model) {
       const first = await client.responses.create({ model, input: toolQuestion, tools });
-      const input = [{ role: "user", content: "what is the weather" }, ...first.output, { type: "function_call_output", call_id: first.output.at(-1).call_id, output: "sunny" }];
+      const input = [
+        { role: "user", content: "what is the weather" },
+        ...first.output,
+        { type: "function_call_output", call_id: first.output.at(-1).call_id, output: "sunny" },
+      ];
       return (await client.responses.create({ model, input, tools })).output_text;
     },
     async image(model) {
-      const content = [{ type: "input_text", text: question }, { type: "input_image", image_url: `data:image/png;base64,${png}`, detail: "auto" }];
+      const content = [
+        { type: "input_text", text: question },
+        { type: "input_image", image_url: `data:image/png;base64,${png}`, detail: "auto" },
+      ];
       return (await client.responses.create({ model, input: [{ role: "user", content }] })).usage.input_tokens;
     },
     async structured(model) {

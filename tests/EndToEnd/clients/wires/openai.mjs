@@ -17,7 +17,12 @@ await suite(({ url, key }) => {
     list: async () => (await client.models.list()).data.map((model) => model.id),
     async chat(model) {
       const { choices, usage } = await chat({ model, messages: user(question) });
-      return { text: choices[0].message.content, stop: choices[0].finish_reason, input: usage.prompt_tokens, output: usage.completion_tokens };
+      return {
+        text: choices[0].message.content,
+        stop: choices[0].finish_reason,
+        input: usage.prompt_tokens,
+        output: usage.completion_tokens,
+      };
     },
     async stream(model) {
       const result = { text: "" };
@@ -40,7 +45,9 @@ await suite(({ url, key }) => {
       const first = await chat({ model, messages: user(toolQuestion), tools });
       const { message } = first.choices[0];
       const second = await chat({
-        model, tools, messages: [...user("what is the weather"), message, { role: "tool", tool_call_id: message.tool_calls[0].id, content: "sunny" }],
+        model,
+        tools,
+        messages: [...user("what is the weather"), message, { role: "tool", tool_call_id: message.tool_calls[0].id, content: "sunny" }],
       });
       return second.choices[0].message.content;
     },

@@ -13,7 +13,12 @@ export const toolQuestion = 'call [[tool:weather {"city": "Rome"}]]';
 export const twoTools = 'call [[tool:weather {"city": "Rome"}]] [[tool:clock {"zone": "CET"}]]';
 export const weather = { type: "object", properties: { city: { type: "string" } }, required: ["city"], additionalProperties: false };
 export const clock = { type: "object", properties: { zone: { type: "string" } }, required: ["zone"], additionalProperties: false };
-export const answerSchema = { type: "object", properties: { answer: { type: "string" } }, required: ["answer"], additionalProperties: false };
+export const answerSchema = {
+  type: "object",
+  properties: { answer: { type: "string" } },
+  required: ["answer"],
+  additionalProperties: false,
+};
 export const png = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==";
 export const longQuestion = "[[tokens:500]] one two";
 
@@ -36,7 +41,11 @@ export async function suite(client) {
       await call();
     } catch (e) {
       const known = e.lastError ?? e;
-      return { name: known.constructor.name, status: known.status ?? known.statusCode ?? known.code ?? null, message: String(known.message).slice(0, 500) };
+      return {
+        name: known.constructor.name,
+        status: known.status ?? known.statusCode ?? known.code ?? null,
+        message: String(known.message).slice(0, 500),
+      };
     }
     return { name: "nothing was raised" };
   };

@@ -1,0 +1,54 @@
+using System.Collections.Concurrent;
+using Aspire.Hosting;
+using Aspire.Hosting.ApplicationModel;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace LlmGateway.Running;
+
+/// <summary>What each process prints, in a file of its own that grows through all its lives.</summary>
+sealed class LogFiles : IDisposable
+{
+    readonly CancellationTokenSource _end = new();
+    readonly string _folder;
+    readonly ConcurrentDictionary<string, StreamWriter> _files = new();
+
+    public LogFiles(DistributedApplication app, string folder)
+    {
+        _folder = Directory.CreateDirectory(folder).FullName;
+        var logs = app.Services.GetRequiredService<ResourceLoggerService>();
+        foreach (var resource in app.Services.GetRequiredService<DistributedApplicationModel>().Resources)
+            if (resource is ProjectResource or ExecutableResource)
+                _ = CopyAsync(logs, resource);
+    }
+
+    public string Path(string name) => System.IO.Path.Combine(_folder, $"{name}.log");
+
+    public string LastLine(string name) => File.Exists(Path(name)) ? File.ReadLines(Path(name)).LastOrDefault() ?? "" : "";
+
+    public void Dispose()
+    {
+        _end.Cancel();
+        foreach (var file in _files.Values)
+            file.Dispose();
+        _end.Dispose();
+    }
+
+    async Task CopyAsync(ResourceLoggerService logs, IResource resource)
+    {
+        var file = _files[resource.Name] = new StreamWriter(Path(resource.Name)) { AutoFlush = true };
+        try
+        {
+            await foreach (var lines in logs.WatchAsync(resource).WithCancellation(_end.Token))
+                foreach (var line in lines)
+                    await file.WriteLineAsync(WithoutTime(line.Content));
+        }
+        catch (Exception) when (_end.IsCancellationRequested)
+        {
+            // The app ends.
+        }
+    }
+
+    /// <summary>The orchestrator writes its own time before each line.</summary>
+    static string WithoutTime(string line) =>
+        line.IndexOf(' ', StringComparison.Ordinal) is > 0 and var space && DateTimeOffset.TryParse(line.AsSpan(0, space), out _) ? line[(space + 1)..] : line;
+}
