@@ -5,9 +5,13 @@ namespace LlmGateway.ServiceDefaults;
 /// <summary>Answers that a person reads: an operator's command asks for <c>text/plain</c>, programs get JSON.</summary>
 public static class PlainText
 {
-    public static bool WantsText(this HttpContext http) => http.Request.Headers.Accept.ToString().StartsWith("text/plain", StringComparison.Ordinal);
+    public static bool WantsText(this HttpContext http) =>
+        http.Request.Headers.Accept.ToString().StartsWith("text/plain", StringComparison.Ordinal);
 
     /// <param name="ok">What is wrong is told with status 500, so that a program sees it without reading.</param>
     public static IResult Of(bool ok, IEnumerable<string> lines) =>
-        Results.Text(string.Join('\n', lines), "text/plain", statusCode: ok ? StatusCodes.Status200OK : StatusCodes.Status500InternalServerError);
+        Results.Text(
+            string.Join('\n', lines),
+            "text/plain",
+            statusCode: ok ? StatusCodes.Status200OK : StatusCodes.Status500InternalServerError);
 }

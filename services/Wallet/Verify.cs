@@ -110,29 +110,31 @@ public static class Verify
     ];
 
     /// <summary><c>GET /internal/verify?wait=S</c>: what is in flight may take S seconds, at most an hour, to be booked.</summary>
-    public static void MapVerify(this WebApplication app) => app.MapGet("/internal/verify",
-        async (HttpContext http, NpgsqlDataSource database, TimeProvider time, CancellationToken token, int wait = 0) =>
+    public static void MapVerify(this WebApplication app) => app.MapGet("/internal/verify", HandleAsync);
+
+    static async Task<IResult> HandleAsync(
+        HttpContext http, NpgsqlDataSource database, TimeProvider time, CancellationToken token, int wait = 0)
+    {
+        if (wait is < 0 or > LongestWait)
+            return Problems.Invalid("wait", $"'wait' must be from 0 to {LongestWait} seconds.");
+        var started = time.GetTimestamp();
+        var results = await RunAsync(database, token);
+        while (!IsRight(results) && time.GetElapsedTime(started) < TimeSpan.FromSeconds(wait))
         {
-            if (wait is < 0 or > LongestWait)
-                return Problems.Invalid("wait", $"'wait' must be from 0 to {LongestWait} seconds.");
-            var started = time.GetTimestamp();
-            var results = await RunAsync(database, token);
-            while (!IsRight(results) && time.GetElapsedTime(started) < TimeSpan.FromSeconds(wait))
-            {
-                await Task.Delay(Between, time, token);
-                results = await RunAsync(database, token);
-            }
-            var ok = IsRight(results);
-            return http.WantsText()
-                ? PlainText.Of(ok, [ok ? "The books balance." : "THE BOOKS ARE WRONG.", .. results.Select(Line)])
-                : Results.Json(new { ok, checks = results }, Defaults.Json);
-        });
+            await Task.Delay(Between, time, token);
+            results = await RunAsync(database, token);
+        }
+        var ok = IsRight(results);
+        return http.WantsText()
+            ? PlainText.Of(ok, [ok ? "The books balance." : "THE BOOKS ARE WRONG.", .. results.Select(Line)])
+            : Results.Json(new { ok, checks = results }, Defaults.Json);
+    }
 
     static bool IsRight(List<Check> results) => results.TrueForAll(check => check.Ok);
 
     static string Line(Check check) => $"{(check.Ok ? "ok    " : "WRONG ")}{check.Name}{(check.Ok ? "" : $": {check.Detail}")}";
 
-    /// <summary>One snapshot for all checks: money may move meanwhile.</summary>
+    /// <summary>One snapshot serves all checks, because money may move meanwhile.</summary>
     static async Task<List<Check>> RunAsync(NpgsqlDataSource database, CancellationToken token)
     {
         await using var connection = await database.OpenConnectionAsync(token);

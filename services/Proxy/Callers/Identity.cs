@@ -27,7 +27,7 @@ public sealed class Identity
 
     public Identity(RequestGate gate, SessionsClient sessions, Envelope envelope, TimeProvider time)
     {
-        (_gate, _time) = (intake, time);
+        (_gate, _time) = (gate, time);
         _credentials = new(sessions.CredentialAsync, credential => credential.ReadAt, time);
         _projects = new(
             async (id, skipRedis) => await sessions.ProjectAsync(id, skipRedis) is { } catalog ? new Project(catalog, envelope) : null,

@@ -83,8 +83,8 @@ public sealed class CostTests
     [InlineData("[]")]
     public void A_price_below_zero_or_finer_than_we_can_charge_is_refused(string price)
     {
-        Assert.Throws<JsonException>(() => JsonSerializer.Deserialize<Prices>($$"""{"input":{{price}}}""", Defaults.Json));
-        Assert.Throws<JsonException>(() => JsonSerializer.Deserialize<Prices>($$"""{"perRequest":{{price}}}""", Defaults.Json));
+        Assert.Throws<JsonValueException>(() => JsonSerializer.Deserialize<Prices>($$"""{"input":{{price}}}""", Defaults.Json));
+        Assert.Throws<JsonValueException>(() => JsonSerializer.Deserialize<Prices>($$"""{"perRequest":{{price}}}""", Defaults.Json));
     }
 
     /// <summary>The fall-backs as the docstring of <see cref="Prices"/> tells them.</summary>

@@ -79,9 +79,9 @@ public sealed class MoneyTests
     public void A_json_number_keeps_every_digit()
     {
         Assert.Equal(9_007_199_254_740_993, JsonSerializer.Deserialize<Money>("9007199.254740993", Defaults.Json).Nanos);
-        Assert.Throws<JsonException>(() => JsonSerializer.Deserialize<Money>("1e400", Defaults.Json));
-        Assert.Throws<JsonException>(() => JsonSerializer.Deserialize<Money>("true", Defaults.Json));
-        Assert.Throws<JsonException>(() => JsonSerializer.Deserialize<Money>("\"\"", Defaults.Json));
+        Assert.Throws<JsonValueException>(() => JsonSerializer.Deserialize<Money>("1e400", Defaults.Json));
+        Assert.Throws<JsonValueException>(() => JsonSerializer.Deserialize<Money>("true", Defaults.Json));
+        Assert.Throws<JsonValueException>(() => JsonSerializer.Deserialize<Money>("\"\"", Defaults.Json));
     }
 
     static string Digits(Random random, int count) => string.Concat(Enumerable.Range(0, count).Select(_ => (char)('0' + random.Next(10))));

@@ -61,7 +61,7 @@ public sealed class CrashJournalTests : IDisposable
     [Fact]
     public void When_they_are_closed_no_request_gets_a_place_and_those_that_have_one_are_counted_until_they_end()
     {
-        var inFlight = new InFlight(_folder);
+        var inFlight = new CrashJournal(_folder);
         var (first, second) = (inFlight.Take()!, inFlight.Take()!);
         inFlight.Close();
 
