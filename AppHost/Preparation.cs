@@ -8,11 +8,11 @@ static class Preparation
 
     public static async Task RunAsync(Stack stack, CancellationToken token)
     {
-        if (stack.Refusals is [var refusal, ..])
-            throw new Failure(refusal);
         TakeFolder(stack);
         var wasKilled = File.Exists(stack.ProcessFile);
         await File.WriteAllTextAsync(stack.ProcessFile, $"{Environment.ProcessId}\n", token);
+        if (stack.Refusals is [var refusal, ..])
+            throw new Failure(refusal);
         await Ports.RequireFreeAsync(stack.Taken, wasKilled, token);
         foreach (var prepare in stack.Preparations)
             await prepare(token);

@@ -30,6 +30,7 @@ sealed class Readiness(
                 if (missing.Count == 0)
                     break;
             }
+            ForgetWaits();
             var screen = Screen.Text(stack);
             Console.WriteLine(screen);
             await File.WriteAllTextAsync(stack.ReadyFile, screen, stoppingToken);
@@ -50,6 +51,14 @@ sealed class Readiness(
 
     static bool IsStarted(IResource resource) =>
         resource is (ProjectResource or ExecutableResource or ContainerResource) && !resource.HasAnnotationOfType<ExplicitStartupAnnotation>();
+
+    /// <summary>From here on a service can be started while what it needs is down: each waits for its servers by itself.</summary>
+    void ForgetWaits()
+    {
+        foreach (var resource in model.Resources)
+            foreach (var wait in resource.Annotations.OfType<WaitAnnotation>().ToList())
+                resource.Annotations.Remove(wait);
+    }
 
     void GiveUp(string failure)
     {

@@ -32,10 +32,10 @@ static class CommandLine
     static readonly Option<int?> Number = Between(new Option<int?>("--seed") { Description = "The number that all choices follow from", HelpName = "N" }, 0, 1_000_000_000);
     static readonly Option<bool> Quick = new("--quick") { Description = "Shorter, and less exact" };
 
-    static readonly Argument<string> Resource = new("NAME") { Description = "A process of the stack, as ./dev status names it" };
-    static readonly Argument<string?> AnyResource = new("NAME") { Description = "A process of the stack (default: all)", Arity = ArgumentArity.ZeroOrOne };
-    static readonly Argument<string> File = new("FILE") { Description = "LiteLLM's model_prices_and_context_window.json" };
-    static readonly Argument<string?> Filter = new("FILTER") { Description = "A part of the name", Arity = ArgumentArity.ZeroOrOne };
+    static readonly Argument<string> Resource = Word(new Argument<string>("NAME") { Description = "A process, as ./dev status names it" });
+    static readonly Argument<string?> AnyResource = Word(Optional("NAME", "A process, as ./dev status names it (default: all)"));
+    static readonly Argument<string> File = Word(new Argument<string>("FILE") { Description = "LiteLLM's model_prices_and_context_window.json" });
+    static readonly Argument<string?> Filter = Word(Optional("FILTER", "A part of the name"));
 
     static RootCommand Root() => new("Runs, tests and measures LLM Gateway on this machine. A thin front door of Aspire: `dotnet aspire` does more.")
     {
@@ -105,6 +105,20 @@ static class CommandLine
             return await execute(line, interrupt.Token);
         });
         return command;
+    }
+
+    static Argument<string?> Optional(string name, string description) =>
+        new(name) { Description = description, Arity = ArgumentArity.ZeroOrOne };
+
+    /// <summary>An option that does not exist would be taken for the argument.</summary>
+    static Argument<T> Word<T>(Argument<T> argument)
+    {
+        argument.Validators.Add(result =>
+        {
+            if (result.Tokens is [{ Value: ['-', ..] and var text }, ..])
+                result.AddError($"there is no option {text}");
+        });
+        return argument;
     }
 
     static Option<T> Between<T>(Option<T> option, int least, int most)

@@ -16,7 +16,7 @@ static class Run
         try
         {
             var screen = await StartAsync(stack, options, token);
-            Console.WriteLine(screen);
+            Console.WriteLine($"{screen}\n");
             Console.WriteLine(detach ? $"Stop it: ./dev stop{stack.Option}   Look: ./dev status{stack.Option}, ./dev logs{stack.Option}" : "Ctrl-C stops it.");
             if (detach)
                 return ExitCode.Ok;

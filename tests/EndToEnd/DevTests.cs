@@ -4,28 +4,25 @@ using System.Text.Json;
 
 namespace LlmGateway.EndToEnd;
 
-/// <summary><c>./dev</c> as a newcomer uses it, beside the stack that the other tests run on.</summary>
+/// <summary><c>./dev</c> as a newcomer uses it, beside the app that the other tests run on.</summary>
 [Collection(nameof(Outages))]
 public sealed class DevTests : IDisposable
 {
-    static readonly string Tool = Path.GetFullPath(
-        Path.Combine(AppContext.BaseDirectory, "..", "..", "AppHost", "release", "LlmGateway.AppHost.dll"));
+    static readonly string Tool = Path.Combine(AppContext.BaseDirectory, "..", "..", "DevTool", "release", "LlmGateway.DevTool.dll");
 
     readonly string _data = Directory.CreateTempSubdirectory("llmgateway-dev-").FullName;
 
     [Fact]
     public async Task A_second_stack_runs_beside_this_one_and_the_lines_that_it_and_the_README_print_work()
     {
+        string[] vendors = ["OPENAI_API_KEY=of-nobody", "ANTHROPIC_API_KEY=of-nobody", "GOOGLE_API_KEY=of-nobody"];
         var (code, screen) = await Shell.RunAsync(
-            "env",
-            [
-                "OPENAI_API_KEY=of-nobody", "ANTHROPIC_API_KEY=of-nobody", "GOOGLE_API_KEY=of-nobody",
-                "dotnet", Tool, "run", "--ports", "5400", "--data", _data, "--no-dashboard", "--detach",
-            ]);
+            "env", [.. vendors, "dotnet", Tool, "run", "--ports", "5400", "--data", _data, "--no-dashboard", "--detach"]);
         Assert.True(code == 0, screen);
         try
         {
             Assert.Contains("http://127.0.0.1:5401", screen);
+            Assert.Contains("processes of this machine", screen);
             var curl = screen[screen.IndexOf("curl http", StringComparison.Ordinal)..];
             curl = curl[..curl.IndexOf("\n\n", StringComparison.Ordinal)];
             Assert.Contains("chat.completion", (await Shell.RunAsync("bash", "-c", curl)).Output);
@@ -38,39 +35,47 @@ public sealed class DevTests : IDisposable
 
             var key = screen.Split("Customer key")[1].Split('\n')[0].Trim();
             var models = (await Gateway.SendAsync("GET", "http://127.0.0.1:5401/v1/models", key)).MustBe(200).Json;
-            Assert.Equal(
-                ["anthropic", "google", "openai", "sandbox"],
-                models.Items("data").Select(model => model.Text("owned_by")).Distinct().Order());
+            var owners = models.Items("data").Select(model => model.Text("owned_by")).Distinct().Order();
+            Assert.Equal(["anthropic", "google", "openai", "sandbox"], owners);
 
-            var (listed, catalogue) = await DevAsync("models", "list", "--data", _data);
-            Assert.True(listed == 0, catalogue);
-            Assert.All(
-                ["openai/gpt-4o-mini ", "anthropic/claude-", "google/gemini-", "above 200000: input", "in a batch: input"],
-                known => Assert.Contains(known, catalogue));
+            await CommandsWorkAsync();
 
-            var status = JsonSerializer.Deserialize<JsonElement>((await DevAsync("status", "--data", _data, "--json")).Output);
-            Assert.All(status.GetProperty("services").EnumerateArray(), service =>
-            {
-                Assert.Equal("healthy", service.GetProperty("health").GetString());
-                Assert.True(service.GetProperty("pid").GetInt32() > 0);
-            });
-
-            var again = await DevAsync("run", "--ports", "5600", "--data", _data, "--no-dashboard", "--detach");
-            Assert.NotEqual(0, again.Code);
-            Assert.Contains("already runs", again.Output);
-            Assert.Equal(0, (await DevAsync("verify", "--data", _data)).Code);
-            Assert.Contains(
-                "listening on",
-                (await DevAsync("logs", "wallet", "--data", _data, "--lines", "200")).Output,
-                StringComparison.OrdinalIgnoreCase);
+            var (again, refusal) = await DevAsync("run", "--ports", "5600", "--data", _data, "--no-dashboard", "--detach");
+            Assert.NotEqual(0, again);
+            Assert.Contains("already runs", refusal);
         }
         finally
         {
-            Assert.Equal(0, (await DevAsync("stop", "--data", _data)).Code);
+            var (stopped, output) = await DevAsync("stop", "--data", _data);
+            Assert.True(stopped == 0, output);
         }
-        // The same ports are free again, so no process is left.
+        // Nothing is left: the same ports can be had again.
         foreach (var port in (int[])[5401, 5402, 5411, 5412, 5420, 5440, 5441, 5442])
             Listen(port).Dispose();
+        Assert.Equal(3, (await DevAsync("status", "--data", _data)).Code);
+    }
+
+    async Task CommandsWorkAsync()
+    {
+        var (listed, catalogue) = await DevAsync("models", "list", "--data", _data);
+        Assert.True(listed == 0, catalogue);
+        Assert.All(
+            ["openai/gpt-4o-mini ", "anthropic/claude-", "google/gemini-", "above 200000: input", "in a batch: input"],
+            known => Assert.Contains(known, catalogue));
+        Assert.DoesNotContain("anthropic/", (await DevAsync("models", "list", "gpt-4o", "--data", _data)).Output);
+
+        var (verified, books) = await DevAsync("verify", "--data", _data);
+        Assert.True(verified == 0 && books.Contains("The books balance.", StringComparison.Ordinal), books);
+
+        Assert.Contains("listening on", (await DevAsync("logs", "wallet", "--data", _data, "--lines", "200")).Output, StringComparison.OrdinalIgnoreCase);
+
+        var (restarted, how) = await DevAsync("restart", "sandbox", "--data", _data);
+        Assert.True(restarted == 0, how);
+
+        var status = (await DevAsync("status", "--data", _data, "--json")).Output;
+        var resources = JsonSerializer.Deserialize<JsonElement>(status[status.IndexOf('{', StringComparison.Ordinal)..]).Items("resources");
+        var states = resources.ToDictionary(resource => resource.Text("displayName"), resource => resource.Text("state"));
+        Assert.All(["postgres", "redis", "rabbitmq", "wallet", "sessions", "proxy", "proxy2"], name => Assert.Equal("Running", states[name]));
     }
 
     [Fact]
@@ -83,7 +88,7 @@ public sealed class DevTests : IDisposable
         Assert.NotEqual(0, code);
         Assert.Contains("5512", output.TrimEnd().Split('\n')[^1]);
         Listen(5540).Dispose();
-        Assert.NotEqual(0, (await DevAsync("status", "--data", _data)).Code);
+        Assert.Equal(3, (await DevAsync("status", "--data", _data)).Code);
     }
 
     [Theory]
@@ -107,13 +112,24 @@ public sealed class DevTests : IDisposable
             seed,
             """{"organizations": [{"name": "x", "projects": [{"name": "p", "plans": [{"id": "pro"}]}]}]}""",
             TestContext.Current.CancellationToken);
+        string[] line = ["run", "--ports", "5500", "--data", Path.Combine(_data, "d"), "--seed", seed, "--no-dashboard", "--detach"];
 
-        var data = Path.Combine(_data, "d");
-        var (code, output) = await DevAsync("run", "--ports", "5500", "--data", data, "--seed", seed, "--no-dashboard", "--detach");
+        var (code, output) = await DevAsync(line);
 
         Assert.NotEqual(0, code);
         Assert.Contains("organizations[0].projects[0].plans", output);
         Listen(5540).Dispose();
+    }
+
+    [Fact]
+    public async Task A_server_form_that_cannot_be_had_is_one_clear_line()
+    {
+        var (code, output) = await Shell.RunAsync(
+            "env", ["Servers=ships", "dotnet", Tool, "run", "--ports", "5500", "--data", _data, "--no-dashboard", "--detach"]);
+
+        Assert.NotEqual(0, code);
+        Assert.Contains("Servers must be 'local' or 'containers', not 'ships'", output);
+        Assert.Equal(3, (await DevAsync("status", "--data", _data)).Code);
     }
 
     public void Dispose() => Directory.Delete(_data, recursive: true);
