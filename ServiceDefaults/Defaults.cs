@@ -39,12 +39,8 @@ public static class Defaults
             console.SingleLine = true;
             console.UseUtcTimestamp = true;
             console.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ ";
-<<<<<<< HEAD
             // Programs read the logs, too.
             console.ColorBehavior = LoggerColorBehavior.Disabled;
-=======
-            console.ColorBehavior = LoggerColorBehavior.Disabled; // programs read the console, too
->>>>>>> house
         });
         builder.Logging.AddFilter("Microsoft.AspNetCore", LogLevel.Warning);
         // It logs nothing of use at these levels. While it is enabled, every request gets an activity that nobody sees.
@@ -55,12 +51,8 @@ public static class Defaults
         // The caller of the check gets the result.
         builder.Logging.AddFilter("Microsoft.Extensions.Diagnostics.HealthChecks", LogLevel.None);
         builder.Logging.AddFilter("Yarp", LogLevel.Warning);
-<<<<<<< HEAD
         // Logs each failed attempt to connect. Redis.cs logs the change of state instead.
         builder.Logging.AddFilter("StackExchange.Redis", LogLevel.None);
-=======
-        builder.Logging.AddFilter("StackExchange.Redis", LogLevel.None); // it logs every attempt to connect; Redis.cs logs changes
->>>>>>> house
         builder.Logging.AddFilter("Npgsql", LogLevel.Critical); // as for EF Core
         builder.Logging.AddFilter("Polly", LogLevel.None); // a call that fails in the end throws at its caller
         builder.AddTelemetry(name);
