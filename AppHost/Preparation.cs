@@ -1,13 +1,8 @@
-using System.Diagnostics;
-using System.Text;
-
 namespace LlmGateway.AppHost;
 
-/// <summary>What happens before anything starts: one stack for each data folder, nothing left of the one before, free ports, data folders of servers.</summary>
+/// <summary>What happens before anything starts: one stack for each data folder, free ports, the servers' own data folders.</summary>
 static class Preparation
 {
-    static readonly TimeSpan EndLimit = TimeSpan.FromSeconds(10), Pause = TimeSpan.FromMilliseconds(100);
-
     /// <summary>Held while this process lives, however it ends.</summary>
     static FileStream? _lock;
 
@@ -18,8 +13,6 @@ static class Preparation
         TakeFolder(stack);
         var wasKilled = File.Exists(stack.ProcessFile);
         await File.WriteAllTextAsync(stack.ProcessFile, $"{Environment.ProcessId}\n", token);
-        if (wasKilled)
-            await EndLeftoversAsync(stack, token);
         await Ports.RequireFreeAsync(stack.Taken, wasKilled, token);
         foreach (var prepare in stack.Preparations)
             await prepare(token);
@@ -27,13 +20,14 @@ static class Preparation
 
     static void TakeFolder(Stack stack)
     {
+        var path = Path.Combine(stack.Folder(), "lock");
         try
         {
-            stack.Folder();
-            _lock = new FileStream(Path.Combine(stack.Data, "lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
-            Readiness.Forget(stack);
+            _lock = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            File.Delete(stack.ReadyFile);
+            File.Delete(stack.FailedFile);
         }
-        catch (IOException e) when (e is not (DirectoryNotFoundException or FileNotFoundException) && File.Exists(Path.Combine(stack.Data, "lock")))
+        catch (IOException) when (File.Exists(path))
         {
             throw new Failure($"a stack already runs on {stack.Data}; stop it with ./dev stop, or give this one another --data and --ports");
         }
@@ -43,35 +37,13 @@ static class Preparation
         }
     }
 
-    /// <summary>Ends what a killed app host and a killed orchestrator have left. Usually they end by themselves.</summary>
-    static async Task EndLeftoversAsync(Stack stack, CancellationToken token)
+    /// <summary>Undone by an orderly end alone: what is left of a killed stack tells the next start about it.</summary>
+    public static void LeaveFolder(Stack stack)
     {
-        var mark = Encoding.UTF8.GetBytes($"{Stack.Marker}={stack.Data}");
-        var left = Directory.EnumerateDirectories("/proc").Select(Path.GetFileName).Where(name => int.TryParse(name, out var pid) && pid != Environment.ProcessId)
-            .Select(name => int.Parse(name!)).Where(pid => IsMarked(pid, mark)).ToList();
-        foreach (var signal in (string[])["INT", "KILL"])
-        {
-            if (left.Count == 0)
-                return;
-            using var kill = Process.Start("kill", ["-" + signal, .. left.Select(pid => $"{pid}")]);
-            await kill.WaitForExitAsync(token);
-            for (var started = Stopwatch.GetTimestamp(); left.Exists(pid => IsMarked(pid, mark)) && Stopwatch.GetElapsedTime(started) < EndLimit;)
-                await Task.Delay(Pause, token);
-            left.RemoveAll(pid => !IsMarked(pid, mark));
-        }
-    }
-
-    static bool IsMarked(int pid, byte[] mark)
-    {
-        try
-        {
-            var environment = File.ReadAllBytes($"/proc/{pid}/environ").AsSpan();
-            var at = environment.IndexOf(mark);
-            return at >= 0 && (at == 0 || environment[at - 1] == 0) && at + mark.Length < environment.Length && environment[at + mark.Length] == 0;
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            return false;
-        }
+        if (_lock is null)
+            return;
+        File.Delete(stack.ReadyFile);
+        File.Delete(stack.ProcessFile);
+        _lock.Dispose();
     }
 }

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Hosting;
 
 namespace LlmGateway.AppHost;
@@ -12,20 +13,6 @@ sealed class Readiness(
 {
     static readonly TimeSpan Limit = TimeSpan.FromSeconds(120);
 
-    public static void Tell(Stack stack, string failure)
-    {
-        stack.Failed = failure;
-        Console.Error.WriteLine(failure);
-        if (File.Exists(stack.ProcessFile))
-            File.WriteAllText(stack.FailedFile, failure + "\n");
-    }
-
-    public static void Forget(Stack stack)
-    {
-        File.Delete(stack.ReadyFile);
-        File.Delete(stack.FailedFile);
-    }
-
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         using var end = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken);
@@ -38,7 +25,7 @@ sealed class Readiness(
                 var state = change.Snapshot.State?.Text;
                 if (state == KnownResourceStates.FailedToStart || KnownResourceStates.TerminalStates.Contains(state))
                     throw new Failure($"{change.Resource.Name} ended: {await LastWordAsync(change.ResourceId, stoppingToken)}");
-                if (state == KnownResourceStates.Running && change.Snapshot.HealthStatus is Microsoft.Extensions.Diagnostics.HealthChecks.HealthStatus.Healthy)
+                if (state == KnownResourceStates.Running && change.Snapshot.HealthStatus is HealthStatus.Healthy)
                     missing.Remove(change.Resource.Name);
                 if (missing.Count == 0)
                     break;
@@ -66,7 +53,7 @@ sealed class Readiness(
 
     void GiveUp(string failure)
     {
-        Tell(stack, failure);
+        stack.Tell(failure);
         lifetime.StopApplication();
     }
 

@@ -11,7 +11,7 @@ static class Screen
         var text = new StringBuilder("\nLLM Gateway runs.\n\n");
         var gateway = Url(Ports.Proxy);
         Line("Gateway", $"{gateway}   (and {Url(Ports.Proxy2)})");
-        if (stack.HasDashboard())
+        if (stack.HasDashboard)
             Line("Logs, traces", Login(stack) + "   (Aspire dashboard)");
         Line("Sandbox", $"{Url(Ports.Sandbox)}   (plays the model provider)");
         Line("Servers", $"{stack.ServersAre}; data in {stack.Data}");

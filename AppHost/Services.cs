@@ -12,11 +12,7 @@ static partial class Services
             .WithHttpEndpoint(port: stack.Runs ? stack.Port(name, port) : null, isProxied: !stack.Runs)
             .WithEndpoint("http", endpoint => endpoint.TargetHost = "127.0.0.1")
             .WithHttpHealthCheck("/health")
-            .WithMarker(stack)
             .WithoutExportToNobody(stack);
-
-    public static IResourceBuilder<T> WithMarker<T>(this IResourceBuilder<T> resource, Stack stack)
-        where T : IResourceWithEnvironment => stack.Runs ? resource.WithEnvironment(Stack.Marker, stack.Data) : resource;
 
     public static IResourceBuilder<ProjectResource> WithDatabase(
         this IResourceBuilder<ProjectResource> service, IResourceBuilder<IResourceWithConnectionString> database, string connectionName) =>
@@ -54,7 +50,7 @@ static partial class Services
 
     /// <summary>Without a dashboard nobody listens for telemetry, and a service must not keep trying.</summary>
     static IResourceBuilder<ProjectResource> WithoutExportToNobody(this IResourceBuilder<ProjectResource> service, Stack stack) =>
-        stack.Runs && !stack.HasDashboard() ? service.WithEnvironment(context => context.EnvironmentVariables.Remove("OTEL_EXPORTER_OTLP_ENDPOINT")) : service;
+        stack.Runs && !stack.HasDashboard ? service.WithEnvironment(context => context.EnvironmentVariables.Remove("OTEL_EXPORTER_OTLP_ENDPOINT")) : service;
 
     [GeneratedRegex(@"\$\{(\w+)\}")]
     private static partial Regex Mention();

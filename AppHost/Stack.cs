@@ -12,9 +12,6 @@ namespace LlmGateway.AppHost;
 /// </summary>
 sealed class Stack
 {
-    /// <summary>Every process of a stack has this variable with the data folder, by which the next start finds what a killed one has left.</summary>
-    public const string Marker = "LLMGATEWAY_STACK";
-
     /// <summary>Waits for what runs, what is in flight, and the servers' own shutdown.</summary>
     static readonly TimeSpan StopLimit = TimeSpan.FromSeconds(90);
 
@@ -37,7 +34,8 @@ sealed class Stack
         builder.Services.AddHostedService<OrderlyStop>();
         builder.Services.AddHostedService<Readiness>();
         builder.Eventing.Subscribe<BeforeStartEvent>((_, token) => Preparation.RunAsync(this, token));
-        this.UseDashboardPorts();
+        if (HasDashboard)
+            builder.Configuration.AddInMemoryCollection(DashboardSettings());
     }
 
     public IDistributedApplicationBuilder Builder { get; }
@@ -50,6 +48,8 @@ sealed class Stack
     public string Data { get; }
 
     public string[] Seeds { get; }
+
+    public bool HasDashboard => Text("Dashboard") != "false";
 
     /// <summary>Has the app host's process id while it runs; when it is there before the start, the last one was killed.</summary>
     public string ProcessFile => Path.Combine(Data, "apphost.pid");
@@ -102,7 +102,7 @@ sealed class Stack
 
     public IResourceBuilder<ParameterResource> AddSecret(string name) => Secrets.AddTo(Builder, name);
 
-    /// <summary>Runs until it is told to stop; a start that fails is one line and exit code 1.</summary>
+    /// <summary>Runs until it is told to stop. A start that fails is one line and exit code 1.</summary>
     public async Task<int> RunAsync()
     {
         try
@@ -111,9 +111,22 @@ sealed class Stack
         }
         catch (Failure failure)
         {
-            Readiness.Tell(this, failure.Message);
+            Tell(failure.Message);
+        }
+        finally
+        {
+            Preparation.LeaveFolder(this);
         }
         return Failed is null ? 0 : 1;
+    }
+
+    /// <summary>Tells the user, and <c>./dev</c> through a file, why the start is given up.</summary>
+    public void Tell(string failure)
+    {
+        Failed = failure;
+        Console.Error.WriteLine(failure);
+        if (File.Exists(ProcessFile))
+            File.WriteAllText(FailedFile, failure + "\n");
     }
 
     /// <summary>Notes why this stack cannot start. It is told before anything starts; the composition goes on until then.</summary>
@@ -128,4 +141,13 @@ sealed class Stack
         Refuse($"{key} must be a number from 1024 to 65000, not '{text}'");
         return otherwise;
     }
+
+    /// <summary>Like every other port of the stack, the dashboard's follow from its base. Only this machine can reach them.</summary>
+    Dictionary<string, string?> DashboardSettings() => new()
+    {
+        ["ASPNETCORE_URLS"] = $"http://127.0.0.1:{Port("dashboard", Ports.Dashboard)}",
+        ["ASPIRE_DASHBOARD_OTLP_ENDPOINT_URL"] = $"http://127.0.0.1:{Port("dashboard, OTLP", Ports.Otlp)}",
+        ["ASPIRE_RESOURCE_SERVICE_ENDPOINT_URL"] = $"http://127.0.0.1:{Port("dashboard, resources", Ports.ResourceService)}",
+        ["ASPIRE_ALLOW_UNSECURED_TRANSPORT"] = "true",
+    };
 }

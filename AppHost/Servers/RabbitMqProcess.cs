@@ -42,7 +42,6 @@ sealed class RabbitMqProcess(string name, string program, ReferenceExpression se
     /// <summary>The node would start a name server that survives it; so ours is started first.</summary>
     static IResourceBuilder<ExecutableResource> AddNameServer(Stack stack, int port) => stack.Builder
         .AddExecutable("epmd", Machine.Find(stack, "epmd", "rabbitmq-server"), "/", "-port", $"{port}", "-address", "127.0.0.1")
-        .WithMarker(stack)
         .WithInitialState(new() { ResourceType = "Executable", Properties = [], IsHidden = true });
 
     static Dictionary<string, string> Environment(Stack stack, string folder, int port) => new()

@@ -34,7 +34,6 @@ static class ServerProcesses
             .WithArgs([.. arguments])
             .WithEndpoint(port: port, scheme: "tcp", name: "tcp", isProxied: false)
             .WithEndpoint("tcp", endpoint => endpoint.TargetHost = "127.0.0.1")
-            .WithHealthCheck(check)
-            .WithMarker(stack);
+            .WithHealthCheck(check);
     }
 }

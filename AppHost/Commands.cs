@@ -1,0 +1,77 @@
+using System.Net.Http.Headers;
+using System.Net.Http.Json;
+
+namespace LlmGateway.AppHost;
+
+/// <summary>
+/// Buttons on resources, in the dashboard and for <c>aspire resource NAME COMMAND</c>. Each is a call of a service, which answers in words: how
+/// it does what it is asked is the service's own affair.
+/// </summary>
+static class Commands
+{
+    static readonly InteractionInput
+        Wait = Input("wait", "Seconds that work in flight may take", InputType.Number, "0"),
+        Seconds = Input("seconds", "Seconds to wait for running requests", InputType.Number, "60"),
+        Filter = Input("filter", "Part of a model's name", InputType.Text, ""),
+        PriceFile = new() { Name = "file", Label = "Path of LiteLLM's model_prices_and_context_window.json", InputType = InputType.Text, Required = true };
+
+    public static IResourceBuilder<ProjectResource> WithWalletCommands(
+        this IResourceBuilder<ProjectResource> wallet, IResourceBuilder<ParameterResource> key) => wallet
+        .WithCall("verify", "Verify the books", "CheckmarkCircle", HttpMethod.Get, "/internal/verify", key, inputs: Wait);
+
+    public static IResourceBuilder<ProjectResource> WithSessionsCommands(
+        this IResourceBuilder<ProjectResource> sessions, IResourceBuilder<ParameterResource> key) => sessions
+        .WithCall("list-models", "List models", "TextBulletList", HttpMethod.Get, "/internal/catalogue", key, inputs: Filter)
+        .WithCall("import-prices", "Import prices", "ArrowImport", HttpMethod.Post, "/internal/catalogue/import", key, Prices, PriceFile);
+
+    public static IResourceBuilder<ProjectResource> WithProxyCommands(
+        this IResourceBuilder<ProjectResource> proxy, IResourceBuilder<ParameterResource> key) => proxy
+        .WithCall("drain", "Drain", "ArrowExit", HttpMethod.Post, "/internal/drain", key, inputs: Seconds)
+        .WithCall("resume", "Resume", "ArrowEnter", HttpMethod.Post, "/internal/resume", key);
+
+    public static IResourceBuilder<ProjectResource> WithSandboxCommands(this IResourceBuilder<ProjectResource> sandbox) => sandbox
+        .WithCall("fail", "Fail", "PlugDisconnected", HttpMethod.Post, "/sandbox/behaviour", content: _ => Behaviour("-error-503"))
+        .WithCall("slow", "Slow", "TimerOff", HttpMethod.Post, "/sandbox/behaviour", content: _ => Behaviour("-slow"))
+        .WithCall("recover", "Recover", "PlugConnected", HttpMethod.Post, "/sandbox/behaviour", content: _ => Behaviour(null));
+
+    static JsonContent Behaviour(string? fault) => JsonContent.Create(new { fault });
+
+    static StreamContent Prices(InteractionInputCollection inputs)
+    {
+        var content = new StreamContent(File.OpenRead(inputs["file"].Value!));
+        content.Headers.ContentType = new("application/json");
+        return content;
+    }
+
+    /// <summary>Inputs are the call's query, but for the path of a file, which is its body and names its source.</summary>
+    static IResourceBuilder<ProjectResource> WithCall(
+        this IResourceBuilder<ProjectResource> service, string name, string title, string icon, HttpMethod method, string path,
+        IResourceBuilder<ParameterResource>? key = null, Func<InteractionInputCollection, HttpContent>? content = null, params InteractionInput[] inputs) =>
+        service.WithHttpCommand(path, title, "http", name, new HttpCommandOptions
+        {
+            Method = method,
+            IconName = icon,
+            Arguments = inputs,
+            PrepareRequest = async context =>
+            {
+                var query = inputs.Select(input => input == PriceFile
+                    ? $"source={Uri.EscapeDataString($"LiteLLM, {Path.GetFileName(context.Arguments["file"].Value)}")}"
+                    : $"{input.Name}={Uri.EscapeDataString(context.Arguments[input.Name].Value ?? "")}");
+                context.Request.RequestUri = new UriBuilder(context.Request.RequestUri!) { Query = string.Join('&', query) }.Uri;
+                context.Request.Headers.Accept.Add(new MediaTypeWithQualityHeaderValue("text/plain"));
+                if (key is not null)
+                    context.Request.Headers.Add("X-Gateway-Internal", await key.Resource.GetValueAsync(context.CancellationToken));
+                context.Request.Content = content?.Invoke(context.Arguments);
+            },
+            GetCommandResult = async context =>
+            {
+                var text = await context.Response.Content.ReadAsStringAsync(context.CancellationToken);
+                return context.Response.IsSuccessStatusCode
+                    ? CommandResults.Success(text.Split('\n')[0], text, CommandResultFormat.Text, displayImmediately: true)
+                    : CommandResults.Failure(text.Split('\n')[0], text, CommandResultFormat.Text);
+            },
+        });
+
+    static InteractionInput Input(string name, string label, InputType type, string value) =>
+        new() { Name = name, Label = label, InputType = type, Value = value };
+}
