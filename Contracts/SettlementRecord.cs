@@ -6,12 +6,14 @@ namespace LlmGateway.Contracts;
 
 /// <summary>
 /// A settlement as it stands in the spool and travels to the ledger. It is encoded once and copied from then on. Four bytes of length,
-/// little endian, precede a version and the fields in a fixed order. A newer version only adds fields at the end, and a record has the lowest
-/// version that can express it: an older reader reads all that it knows, and a field that is not needed takes no room.
+/// little endian, precede a version and the fields in a fixed order. A newer version only adds fields at the end, and a record has the
+/// lowest version that can express it: an older reader reads all that it knows, and a field that is not needed takes no room.
 /// </summary>
 public static class SettlementRecord
 {
-    /// <summary>Version 2 added the request that a failed attempt belongs to. Version 3 added the span of a request whose trace is recorded.</summary>
+    /// <summary>
+    /// Version 2 added the request that a failed attempt belongs to. Version 3 added the span of a request whose trace is recorded.
+    /// </summary>
     const byte Untraced = 2, Traced = 3;
 
     const int TraceIdBytes = 16, SpanIdBytes = 8, TraceBytes = TraceIdBytes + SpanIdBytes + 1;

@@ -51,7 +51,7 @@ public static class Defaults
         // The caller of the check gets the result.
         builder.Logging.AddFilter("Microsoft.Extensions.Diagnostics.HealthChecks", LogLevel.None);
         builder.Logging.AddFilter("Yarp", LogLevel.Warning);
-        // Logs each failed attempt to connect. Redis.cs logs the change of state instead.
+        // Logs each failed attempt to connect. RedisClient.cs logs the change of state instead.
         builder.Logging.AddFilter("StackExchange.Redis", LogLevel.None);
         builder.Logging.AddFilter("Npgsql", LogLevel.Critical); // as for EF Core
         builder.Logging.AddFilter("Polly", LogLevel.None); // a call that fails in the end throws at its caller

@@ -8,7 +8,7 @@ namespace LlmGateway.Proxy;
 /// revocation takes effect within <see cref="Credential.MaxAge"/>. After a lost freeze this proxy still admits requests on what it holds of
 /// the wallet.
 /// </summary>
-public sealed class Invalidations(Redis redis, Identity identity, RunningCalls runningCalls, Slices slices) : IHostedService
+public sealed class Invalidations(RedisClient redis, Identity identity, RunningCalls runningCalls, Slices slices) : IHostedService
 {
     public Task StartAsync(CancellationToken cancellationToken)
     {

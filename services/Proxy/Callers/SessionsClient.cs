@@ -5,7 +5,7 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Proxy;
 
 /// <summary>What the edge asks the Sessions service.</summary>
-public sealed class SessionsClient(HttpClient http, Redis redis)
+public sealed class SessionsClient(HttpClient http, RedisClient redis)
 {
     public static readonly TimeSpan AttemptTimeout = TimeSpan.FromSeconds(2);
 

@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using LlmGateway.Contracts;
 using StackExchange.Redis;
-using Redis = LlmGateway.ServiceDefaults.Redis;
 
 namespace LlmGateway.Proxy;
 
@@ -12,7 +11,7 @@ namespace LlmGateway.Proxy;
 /// calls a second, and a customer with a small limit is counted exactly. These are the only limits that may be approximate: tokens are
 /// estimated and corrected at the end, and without Redis nobody is refused.
 /// </summary>
-public sealed class RateLimits(Redis redis, TimeProvider time) : BackgroundService
+public sealed class RateLimits(RedisClient redis, TimeProvider time) : BackgroundService
 {
     /// <summary>A proxy takes this fraction of a minute's limit ahead.</summary>
     const int Ahead = 600;

@@ -55,8 +55,8 @@ public sealed class Drain(
 
     static string Text(Remaining left, int seconds) => left.Drained
         ? "Drained: nothing runs, nothing is held, everything metered is handed in. A restart or 'resume' takes requests again."
-        : $"Not drained after {seconds} s: {left.Running} requests run, {left.Unsent} settlements are not sent, {left.Leases} leases are held."
-            + " No new request is taken; drain again to wait on.";
+        : $"Not drained after {seconds} s: {left.Running} requests run, {left.Unsent} settlements are not sent, {left.Leases} leases "
+            + "are held. No new request is taken; drain again to wait on.";
 
     IResult Resume()
     {
@@ -89,8 +89,8 @@ public sealed class Drain(
     }
 
     /// <summary>
-    /// Read in the order in which a request leaves them, so that none is missed on its way from one to the next: its place, its registration
-    /// (kept until the caller has the last byte), its settlement, its lease.
+    /// Read in the order in which a request leaves them, so that none is missed on its way from one to the next: its place, its
+    /// registration (kept until the caller has the last byte), its settlement, its lease.
     /// </summary>
     Remaining Look()
     {

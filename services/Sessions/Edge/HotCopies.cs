@@ -3,7 +3,6 @@ using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 using Microsoft.EntityFrameworkCore;
 using StackExchange.Redis;
-using Redis = LlmGateway.ServiceDefaults.Redis;
 
 namespace LlmGateway.Sessions;
 
@@ -12,7 +11,7 @@ namespace LlmGateway.Sessions;
 /// copy may live, so that a reader that was slower than the change cannot store the old copy again. Nothing here fails while Redis is down;
 /// copies in proxies then end with <see cref="Credential.MaxAge"/>.
 /// </summary>
-public sealed class HotCopies(Redis redis, CredentialSeal seal, TimeProvider time)
+public sealed class HotCopies(RedisClient redis, CredentialSeal seal, TimeProvider time)
 {
     /// <summary>Entries forgotten in one go.</summary>
     const int BatchSize = 100;
@@ -69,7 +68,7 @@ public sealed class HotCopies(Redis redis, CredentialSeal seal, TimeProvider tim
         {
             await operation();
         }
-        catch (Exception e) when (Redis.IsAway(e))
+        catch (Exception e) when (RedisClient.IsAway(e))
         {
             // The change is committed, and copies expire by themselves.
         }

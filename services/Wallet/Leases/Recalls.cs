@@ -9,7 +9,7 @@ namespace LlmGateway.Wallet;
 /// Asks the proxies to return what is idle of a register that has run short. Best effort: a holder that does not answer in time keeps its
 /// amounts, and the request is decided without them.
 /// </summary>
-public sealed class Recalls(NpgsqlDataSource database, Redis redis)
+public sealed class Recalls(NpgsqlDataSource database, RedisClient redis)
 {
     /// <summary>Longest wait. A proxy answers within milliseconds; one that is paused or dead must not delay a refusal longer.</summary>
     static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(500);

@@ -40,10 +40,10 @@ public static class Wallets
     static Task<IResult> DebitAsync(string id, HttpContext http, NpgsqlDataSource database, Writer writer) =>
         AdjustAsync(id, -1, http, database, writer);
 
-    static Task<IResult> FreezeAsync(string id, HttpContext http, NpgsqlDataSource database, Writer writer, Redis redis) =>
+    static Task<IResult> FreezeAsync(string id, HttpContext http, NpgsqlDataSource database, Writer writer, RedisClient redis) =>
         SetFrozenAsync(id, true, http, database, writer, redis);
 
-    static Task<IResult> UnfreezeAsync(string id, HttpContext http, NpgsqlDataSource database, Writer writer, Redis redis) =>
+    static Task<IResult> UnfreezeAsync(string id, HttpContext http, NpgsqlDataSource database, Writer writer, RedisClient redis) =>
         SetFrozenAsync(id, false, http, database, writer, redis);
 
     static async Task<IResult> AdjustAsync(string id, int sign, HttpContext http, NpgsqlDataSource database, Writer writer)
@@ -71,7 +71,7 @@ public static class Wallets
     }
 
     static async Task<IResult> SetFrozenAsync(
-        string id, bool frozen, HttpContext http, NpgsqlDataSource database, Writer writer, Redis redis)
+        string id, bool frozen, HttpContext http, NpgsqlDataSource database, Writer writer, RedisClient redis)
     {
         if (await FindAsync(id, http, database) is null)
             return Problems.NotFound("wallet");

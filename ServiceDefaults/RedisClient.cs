@@ -11,7 +11,7 @@ namespace LlmGateway.ServiceDefaults;
 /// Hot copies, counters and pushes. Redis never has the only copy of anything, so every caller must work without it. Operations here return
 /// nothing instead of throwing when Redis is away.
 /// </summary>
-public sealed class Redis
+public sealed class RedisClient
 {
     /// <summary>After a missed answer Redis counts as away for this long, so that not every caller waits to find out.</summary>
     static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
@@ -19,7 +19,7 @@ public sealed class Redis
     readonly IConnectionMultiplexer _connection;
     long _awayUntil;
 
-    public Redis(IConnectionMultiplexer connection, ILogger<Redis> log)
+    public RedisClient(IConnectionMultiplexer connection, ILogger<RedisClient> log)
     {
         _connection = connection;
         connection.ConnectionFailed += (_, failed) =>
@@ -92,10 +92,10 @@ public static class RedisRegistration
         builder.Connection(name);
         // Without Redis a service is slower and still healthy. What is traced and counted is said in Telemetry.cs.
         builder.AddRedisClient(name, settings => settings.DisableHealthChecks = settings.DisableTracing = true, Configure);
-        builder.Services.AddSingleton<Redis>();
+        builder.Services.AddSingleton<RedisClient>();
         // Connects at the start, not with the first request. Connecting blocks its thread and needs others; with requests waiting, the
         // thread pool would have none for many seconds.
-        builder.Services.ActivateSingleton<Redis>();
+        builder.Services.ActivateSingleton<RedisClient>();
     }
 
     static void Configure(ConfigurationOptions options)
