@@ -13,10 +13,13 @@ public sealed partial class ArchitectureTests
     [InlineData("docs/money.md")]
     [InlineData("docs/providers.md")]
     [InlineData("README.md")]
+    [InlineData("AppHost/README.md")]
+    [InlineData("DevTool/README.md")]
     [InlineData("services/Proxy/README.md")]
     [InlineData("services/Sessions/README.md")]
     [InlineData("services/Wallet/README.md")]
     [InlineData("services/Sandbox/README.md")]
+    [InlineData("tests/EndToEnd/README.md")]
     [InlineData("tests/Faults/README.md")]
     public void Every_file_that_a_document_names_exists(string document)
     {
