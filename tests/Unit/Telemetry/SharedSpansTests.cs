@@ -133,7 +133,8 @@ public sealed class SharedSpansTests
             parent is Parent.LocalRecorded or Parent.RemoteRecorded ? ActivityTraceFlags.Recorded : ActivityTraceFlags.None,
             null, isRemote: parent is Parent.RemoteRecorded or Parent.RemoteDropped);
 
-        var sampled = Of(sampler).ShouldSample(new(context, ActivityTraceId.CreateRandom(), "span", kind, [new("url.path", path)], null));
+        var tags = new TagList { { "url.path", path } }; // as ASP.NET gives them
+        var sampled = Of(sampler).ShouldSample(new(context, ActivityTraceId.CreateRandom(), "span", kind, tags, null));
 
         Assert.Equal(isRecorded ? SamplingDecision.RecordAndSample : SamplingDecision.Drop, sampled.Decision);
     }
