@@ -36,7 +36,7 @@ sealed class Ledger(params IReadOnlyList<int> roots)
 
     /// <summary>
     /// Where the kernel shares a core between sessions before it looks at priorities (sched_autogroup), the session's own priority counts.
-    /// PostgreSQL leads one per connection. All other processes of the stack share one, so that those yield which no answer waits for.
+    /// PostgreSQL leads one per connection. All other processes of the stack share one, so that its idle proxies yield, too.
     /// </summary>
     static async Task YieldSessionAsync(string session)
     {
