@@ -34,6 +34,7 @@ static class Bench
     static async Task<int> EdgeAsync(string[] options, CancellationToken token)
     {
         await Installation.EnsureLoadAsync(token);
+        await Installation.TryCountersAsync(token);
         if (Environment.ProcessorCount < 2)
             throw new Failure(ExitCode.Unavailable, "the proxy under test needs a core to itself, and this machine has only one");
         // Gateways of others, from npm; without them only their rows are missing.

@@ -16,6 +16,8 @@ static class Installation
 
     static readonly Program[] Load = [new("wrk", "the load of ./dev bench", () => Programs.Exists("wrk"))];
 
+    static readonly Program[] Counters = [new("linux-perf", "system calls and wake-ups in ./dev bench", () => Programs.Exists("perf"))];
+
     static string Artifacts => Path.Combine(StackFolder.Repository, "artifacts");
 
     /// <summary>For a stack alone: servers, Aspire's command line, the app host and the services, side by side.</summary>
@@ -29,6 +31,21 @@ static class Installation
     public static Task EnsureNpmAsync(CancellationToken token) => EnsureAsync(JavaScript, token);
 
     public static Task EnsureLoadAsync(CancellationToken token) => EnsureAsync(Load, token);
+
+    /// <summary>Only root may count the kernel's events. Where they cannot be counted, the bench says so beside its figures.</summary>
+    public static async Task TryCountersAsync(CancellationToken token)
+    {
+        if (!Environment.IsPrivilegedProcess)
+            return;
+        try
+        {
+            await EnsureAsync(Counters, token);
+        }
+        catch (Failure failure)
+        {
+            Console.WriteLine($"{failure.Message}; the bench goes on without");
+        }
+    }
 
     /// <summary>npm writes a file last that is older than the lock file when packages have changed since.</summary>
     public static async Task<bool> InstallPackagesAsync(string folder, CancellationToken token, params string[] options) =>

@@ -50,6 +50,14 @@ public sealed class WithoutChatter(Sampler asked) : Sampler
 
     static bool IsRecorded(ActivityContext context) => (context.TraceFlags & ActivityTraceFlags.Recorded) != 0;
 
-    static bool IsProbe(in SamplingParameters parameters) => parameters.Kind == ActivityKind.Server
-        && (parameters.Tags?.Any(tag => tag is { Key: "url.path", Value: "/health" or "/alive" }) ?? false);
+    /// <summary>ASP.NET's tags are a list. By index, because its enumerator would be an object more for each request.</summary>
+    static bool IsProbe(in SamplingParameters parameters)
+    {
+        if (parameters is not { Kind: ActivityKind.Server, Tags: IReadOnlyList<KeyValuePair<string, object?>> tags })
+            return false;
+        for (var i = 0; i < tags.Count; i++)
+            if (tags[i] is { Key: "url.path", Value: "/health" or "/alive" })
+                return true;
+        return false;
+    }
 }

@@ -27,7 +27,8 @@ static class Comparison
 
     static readonly Stopwatch Clock = Stopwatch.StartNew();
 
-    public static async Task RunAsync(Gateway gateway, bool quick)
+    /// <param name="peers">Null when gateways of others are not installed.</param>
+    public static async Task RunAsync(Gateway gateway, string? peers, bool quick)
     {
         var plan = quick ? Plan.Quick : Plan.Thorough;
         var folder = Directory.CreateTempSubdirectory("llmgateway-bench-").FullName;
@@ -37,7 +38,7 @@ static class Comparison
             await using var mock = await Rig.StartMockAsync();
             await using var yarp = await Rig.StartYarpAsync();
             await using var nginx = Nginx.IsInstalled ? await Rig.StartNginxAsync(folder) : null;
-            await using var portkey = gateway.Peers is { } peers ? await Rig.StartPortkeyAsync(peers) : null;
+            await using var portkey = peers is null ? null : await Rig.StartPortkeyAsync(peers);
             await using var ungoverned = await Rig.StartUngovernedAsync(gateway);
             await using var full = await Rig.StartFullAsync(gateway);
             if (nginx is null)

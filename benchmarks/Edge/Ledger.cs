@@ -7,7 +7,7 @@ namespace LlmGateway.Edge;
 /// so that it works behind the load instead of beside it. It is not the lowest, because requests wait for leases. What it leaves undone it
 /// does after the run, which says how long that took.
 /// </summary>
-sealed class Ledger(IReadOnlyList<int> roots)
+sealed class Ledger(params IReadOnlyList<int> roots)
 {
     /// <summary>About a tenth of the share of what has the usual priority.</summary>
     public const int Nice = 10;
@@ -35,8 +35,8 @@ sealed class Ledger(IReadOnlyList<int> roots)
     public TimeSpan Cpu() => Cores.Ticks(Processes().Sum(process => process.Ticks));
 
     /// <summary>
-    /// Where the kernel shares a core between sessions before it looks at priorities (sched_autogroup), the session's own priority counts,
-    /// and each of these processes leads a session.
+    /// Where the kernel shares a core between sessions before it looks at priorities (sched_autogroup), the session's own priority counts.
+    /// PostgreSQL leads one per connection. All other processes of the stack share one, so that its idle proxies yield, too.
     /// </summary>
     static async Task YieldSessionAsync(string session)
     {

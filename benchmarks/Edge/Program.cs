@@ -1,7 +1,7 @@
 using LlmGateway.Edge;
 
 // One program in several parts, each in a process of its own: what is called, what we are compared with, one of the loads, and the
-// measurements.
+// measurements, which start the stack that they need: [soak] [--quick] [--peers FOLDER], the folder of peers/package.json.
 switch (args)
 {
     case ["mock", var port]:
@@ -17,10 +17,16 @@ switch (args)
         var (body, key) = (Environment.GetEnvironmentVariable("BODY")!, Environment.GetEnvironmentVariable("KEY")!);
         PacedLoad.Run(int.Parse(port), int.Parse(connections), int.Parse(seconds), body, key);
         break;
-    case ["soak", ..]:
-        await Soak.RunAsync(Gateway.Given(), minutes: args.Contains("--quick") ? 2 : 10);
-        break;
     default:
-        await Comparison.RunAsync(Gateway.Given(), quick: args.Contains("--quick"));
-        break;
+        return await MeasureAsync();
+}
+return 0;
+
+async Task<int> MeasureAsync()
+{
+    var quick = args.Contains("--quick");
+    var peers = args.SkipWhile(argument => argument != "--peers").ElementAtOrDefault(1);
+    await using var gateway = await Gateway.StartAsync();
+    await (args is ["soak", ..] ? Soak.RunAsync(gateway, minutes: quick ? 2 : 10) : Comparison.RunAsync(gateway, peers, quick));
+    return await gateway.VerifyAsync() ? 0 : 1;
 }

@@ -1,26 +1,7 @@
-using System.Text.Json;
-
 namespace LlmGateway.Edge;
 
-/// <summary>Our proxy as <c>./dev bench</c> describes it: a stack is running, and one more proxy of it is ours to start.</summary>
-/// <param name="Assembly">Of services/Proxy.</param>
-/// <param name="Environment">What a proxy of that stack is run with.</param>
-/// <param name="Redis">Connection string.</param>
-/// <param name="Ledger">Processes that work behind the proxies.</param>
-/// <param name="Peers">Folder of <c>peers/package.json</c>; null when its packages could not be installed.</param>
-sealed record Gateway(string Assembly, Dictionary<string, string> Environment, string Redis, int[] Ledger, string? Peers)
-{
-    public static Gateway Given()
-    {
-        var given = System.Environment.GetEnvironmentVariable("BENCH_GATEWAY")
-            ?? throw new InvalidOperationException("use ./dev bench edge, which starts the stack");
-        return JsonSerializer.Deserialize<Gateway>(given, JsonSerializerOptions.Web)!;
-    }
-}
-
 /// <summary>
-/// Everybody in the comparison, and where they listen. The gateway's ports and the provider's are also those of <c>./dev bench</c> and
-/// <c>edge.seed.json</c>.
+/// Everybody in the comparison, and where they listen. The provider's port is also in <c>edge.seed.json</c>.
 /// </summary>
 static class Rig
 {
@@ -42,16 +23,17 @@ static class Rig
     public static Task<Target> StartPortkeyAsync(string peers) => Edge.Portkey.StartAsync(peers, PortkeyPort, MockPort, Key);
 
     public static Task<Target> StartFullAsync(Gateway gateway) => Target.StartAsync(
-        Full, Cores.UnderTest, FullPort, Key, ["dotnet", gateway.Assembly], Counted(gateway), behind: new Ledger(gateway.Ledger));
+        Full, Cores.UnderTest, FullPort, Key, ["dotnet", Gateway.Assembly], Counted(gateway, FullPort), behind: gateway.Ledger);
 
     /// <summary>With the proxy's own runtime configuration and environment, so that the two cannot drift apart.</summary>
     public static Task<Target> StartUngovernedAsync(Gateway gateway)
     {
-        var configuration = Path.ChangeExtension(gateway.Assembly, ".runtimeconfig.json");
+        var configuration = Path.ChangeExtension(Gateway.Assembly, ".runtimeconfig.json");
         return Target.StartAsync(Ungoverned, Cores.UnderTest, UngovernedPort, Key,
-            ["dotnet", "exec", "--runtimeconfig", configuration, Self, "ungoverned", $"{UngovernedPort}", $"{MockPort}"], Counted(gateway));
+            ["dotnet", "exec", "--runtimeconfig", configuration, Self, "ungoverned", $"{UngovernedPort}", $"{MockPort}"], Counted(gateway, UngovernedPort));
     }
 
-    /// <summary>The proxy's environment, and <see cref="StartupHook"/>.</summary>
-    static Dictionary<string, string> Counted(Gateway gateway) => new(gateway.Environment) { ["DOTNET_STARTUP_HOOKS"] = Self };
+    /// <summary>A proxy's environment, and <see cref="StartupHook"/>.</summary>
+    static Dictionary<string, string> Counted(Gateway gateway, int port) =>
+        new(gateway.EnvironmentOfProxy(port)) { ["DOTNET_STARTUP_HOOKS"] = Self };
 }

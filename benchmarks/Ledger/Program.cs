@@ -1,15 +1,21 @@
 using System.Globalization;
 using LlmGateway.Ledgers;
+using LlmGateway.Running;
 using LlmGateway.ServiceDefaults;
 using LlmGateway.Wallet;
 using Npgsql;
 
 var (seconds, manyRows) = args.Contains("--quick") ? (3, 0) : (5, 10_000_000);
 
+// PostgreSQL as the product runs it. The rest of this stack has nothing to do.
+await using var stack = await RunningApp.StartAsync([], faults: null, CancellationToken.None);
+
 var builder = WebApplication.CreateSlimBuilder();
 // EF looks for a database that it then creates, and reports each miss as an error.
 builder.Logging.SetMinimumLevel(LogLevel.Error).AddFilter("Microsoft.EntityFrameworkCore", LogLevel.None);
 builder.WebHost.UseUrls("http://127.0.0.1:0");
+builder.Configuration["ConnectionStrings:wallet"] =
+    new NpgsqlConnectionStringBuilder(stack.Connections["wallet"]) { Database = "ledger_bench" }.ConnectionString;
 builder.AddOwnDatabase<WalletDb>("wallet");
 builder.Services.AddHostedSingleton<Writer>();
 await using var app = builder.Build();

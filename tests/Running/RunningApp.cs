@@ -40,8 +40,9 @@ public sealed class RunningApp : IAsyncDisposable
 
     public IReadOnlyDictionary<string, string> Connections { get; private set; } = new Dictionary<string, string>();
 
+    /// <param name="seeds">The app's own when there are none.</param>
     /// <param name="faults">The address that seed files know as <c>${FAULTS_URL}</c> is this offset from the first port.</param>
-    public static async Task<RunningApp> StartAsync(string[] seeds, int faults, CancellationToken token)
+    public static async Task<RunningApp> StartAsync(string[] seeds, int? faults, CancellationToken token)
     {
         var ports = FreePorts();
         var data = Directory.CreateTempSubdirectory("llmgateway-");
@@ -50,7 +51,8 @@ public sealed class RunningApp : IAsyncDisposable
         string[] arguments =
         [
             $"--data={data.FullName}", $"--ports={ports}", $"--seed={string.Join(':', seeds)}", "--dashboard=false", "--servers=local",
-            $"--FAULTS_URL=http://127.0.0.1:{ports + faults}", "--DcpPublisher:RandomizePorts=false",
+            "--DcpPublisher:RandomizePorts=false",
+            .. faults is { } offset ? [$"--FAULTS_URL=http://127.0.0.1:{ports + offset}"] : Array.Empty<string>(),
         ];
         var builder = await DistributedApplicationTestingBuilder.CreateAsync<Projects.AppHost>(arguments, token);
         // What processes say is in files, see LogFiles.

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using LlmGateway.Contracts;
+using LlmGateway.ServiceDefaults;
 using StackExchange.Redis;
 
 namespace LlmGateway.Proxy;

@@ -19,13 +19,21 @@ public sealed record MeterReading(Usage Usage, bool Estimated, string? Reason, s
     }
 
     /// <summary>All tokens that went in.</summary>
-    public static long InputOf(Usage usage) =>
-        usage[Meter.Input] + usage[Meter.CachedInput] + usage[Meter.CacheWrite5m] + usage[Meter.CacheWrite1h]
-        + usage[Meter.AudioInput] + usage[Meter.ImageInput];
+    public static long InputOf(Usage usage) => InputOf(usage.Units);
+
+    /// <inheritdoc cref="InputOf(Usage)"/>
+    /// <param name="units">See <see cref="Usage.Units"/>.</param>
+    public static long InputOf(IReadOnlyList<long> units) =>
+        units[(int)Meter.Input] + units[(int)Meter.CachedInput] + units[(int)Meter.CacheWrite5m] + units[(int)Meter.CacheWrite1h]
+        + units[(int)Meter.AudioInput] + units[(int)Meter.ImageInput];
 
     /// <summary>All tokens that came out, those of reasoning included.</summary>
-    public static long OutputOf(Usage usage) =>
-        usage[Meter.Output] + usage[Meter.Reasoning] + usage[Meter.AudioOutput] + usage[Meter.ImageOutput];
+    public static long OutputOf(Usage usage) => OutputOf(usage.Units);
+
+    /// <inheritdoc cref="OutputOf(Usage)"/>
+    /// <param name="units">See <see cref="Usage.Units"/>.</param>
+    public static long OutputOf(IReadOnlyList<long> units) =>
+        units[(int)Meter.Output] + units[(int)Meter.Reasoning] + units[(int)Meter.AudioOutput] + units[(int)Meter.ImageOutput];
 
     /// <summary>
     /// The same counts on meters that have a price. A provider may report finer counts than the price book has (audio tokens of a text

@@ -31,9 +31,8 @@ public static class EdgeMetrics
         Requests.Add(1, route, new("outcome", usage.AttemptOf is null ? Spans.NameOf(usage.Outcome) : "taken_over"));
         if (usage.AttemptOf is not null)
             return; // it used nothing
-        var used = Usage.From([.. usage.Meters]);
-        Tokens.Add(MeterReading.InputOf(used), route, new("gen_ai.token.type", "input"));
-        Tokens.Add(MeterReading.OutputOf(used), route, new("gen_ai.token.type", "output"));
+        Tokens.Add(MeterReading.InputOf(usage.Meters), route, new("gen_ai.token.type", "input"));
+        Tokens.Add(MeterReading.OutputOf(usage.Meters), route, new("gen_ai.token.type", "output"));
         Paid.Add(paid.Nanos, route);
         if (usage.FirstByteMs is { } first)
             FirstByte.Record(first / 1000.0, route);

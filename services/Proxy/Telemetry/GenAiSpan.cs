@@ -68,11 +68,10 @@ public sealed class GenAiSpan(IConfiguration configuration)
 
     public static void Settled(Activity span, UsageRecord record)
     {
-        var usage = Usage.From([.. record.Meters]);
-        span.SetTag("gen_ai.usage.input_tokens", MeterReading.InputOf(usage));
-        span.SetTag("gen_ai.usage.output_tokens", MeterReading.OutputOf(usage));
-        if (usage[Meter.CachedInput] > 0)
-            span.SetTag("gen_ai.usage.cache_read.input_tokens", usage[Meter.CachedInput]);
+        span.SetTag("gen_ai.usage.input_tokens", MeterReading.InputOf(record.Meters));
+        span.SetTag("gen_ai.usage.output_tokens", MeterReading.OutputOf(record.Meters));
+        if (record.Meters[(int)Meter.CachedInput] is > 0 and var cached)
+            span.SetTag("gen_ai.usage.cache_read.input_tokens", cached);
         if (record.Estimated)
             span.SetTag("llmgateway.estimated", true);
         if (record.Outcome is RequestOutcome.Interrupted or RequestOutcome.Failed)

@@ -25,13 +25,8 @@ public sealed class EdgeMetricsTests
         listener.SetMeasurementEventCallback<double>((instrument, value, tags, _) => counted.Add((instrument.Name, value, Show(tags))));
         listener.Start();
 
-        var usage = new UsageRecord(
-            Ids.New(), Ids.New(), Ids.New(), Ids.New(), null, false, "/v1/chat/completions",
-            "canary-model", "canary-provider", "canary-deployment", null, false, DateTimeOffset.UnixEpoch, 5, 250, 200,
-            RequestOutcome.Interrupted, new Usage { [Meter.Input] = 5, [Meter.CachedInput] = 2, [Meter.Output] = 3 }.Units,
-            new Money(1234), false, null, "canary-usage");
-        EdgeMetrics.Ended(usage, new Money(1000));
-        EdgeMetrics.Ended(usage with { AttemptOf = Ids.New() }, Money.Zero);
+        EdgeMetrics.Ended(Interrupted, new Money(1000));
+        EdgeMetrics.Ended(Interrupted with { AttemptOf = Ids.New() }, Money.Zero);
         EdgeMetrics.Refused("/v1/messages", "expired");
         EdgeMetrics.ProviderFailed("anthropic", new(400, "invalid_request_error", "canary-code", "canary-message"));
         EdgeMetrics.Leased(new(null, new(Ids.New(), LeaseRefusalReason.Exhausted, 0)));
@@ -50,6 +45,37 @@ public sealed class EdgeMetricsTests
             ("gateway.lease.answers", 1, "answer=exhausted"),
         ], counted);
     }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Counting_a_request_allocates_nothing(bool listens)
+    {
+        using var listener = new MeterListener();
+        var counted = 0;
+        if (listens)
+            listener.InstrumentPublished = (instrument, self) =>
+            {
+                if (instrument.Meter.Name == "LlmGateway.Proxy")
+                    self.EnableMeasurementEvents(instrument);
+            };
+        listener.SetMeasurementEventCallback<long>((_, _, _, _) => counted++);
+        listener.SetMeasurementEventCallback<double>((_, _, _, _) => counted++);
+        listener.Start();
+        EdgeMetrics.Ended(Interrupted, new Money(1000)); // what is made once
+
+        counted = 0;
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        EdgeMetrics.Ended(Interrupted, new Money(1000));
+        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        Assert.Equal(listens ? 5 : 0, counted);
+    }
+
+    static readonly UsageRecord Interrupted = new(
+        Ids.New(), Ids.New(), Ids.New(), Ids.New(), null, false, "/v1/chat/completions",
+        "canary-model", "canary-provider", "canary-deployment", null, false, DateTimeOffset.UnixEpoch, 5, 250, 200,
+        RequestOutcome.Interrupted, new Usage { [Meter.Input] = 5, [Meter.CachedInput] = 2, [Meter.Output] = 3 }.Units,
+        new Money(1234), false, null, "canary-usage");
 
     static string Show(ReadOnlySpan<KeyValuePair<string, object?>> tags) =>
         string.Join(' ', tags.ToArray().Select(tag => $"{tag.Key}={tag.Value}"));

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using LlmGateway.Contracts;
 using LlmGateway.Proxy;
@@ -133,9 +134,44 @@ public sealed class SharedSpansTests
             parent is Parent.LocalRecorded or Parent.RemoteRecorded ? ActivityTraceFlags.Recorded : ActivityTraceFlags.None,
             null, isRemote: parent is Parent.RemoteRecorded or Parent.RemoteDropped);
 
-        var sampled = Of(sampler).ShouldSample(new(context, ActivityTraceId.CreateRandom(), "span", kind, [new("url.path", path)], null));
+        var tags = new TagList { { "url.path", path } }; // as ASP.NET gives them
+        var sampled = Of(sampler).ShouldSample(new(context, ActivityTraceId.CreateRandom(), "span", kind, tags, null));
 
         Assert.Equal(isRecorded ? SamplingDecision.RecordAndSample : SamplingDecision.Drop, sampled.Decision);
+    }
+
+    /// <summary>How the framework hands a request's path to a sampler is its own affair, so it is asked itself.</summary>
+    [Fact]
+    public async Task A_probe_is_known_by_what_the_framework_says_of_its_request()
+    {
+        AppContext.SetSwitch("Microsoft.AspNetCore.Hosting.SuppressActivityOpenTelemetryData", false);
+        var (sampler, decisions) = (Of("always_on"), new ConcurrentDictionary<string, SamplingDecision>());
+        using var framework = new ActivityListener
+        {
+            ShouldListenTo = source => source.Name == "Microsoft.AspNetCore",
+            Sample = (ref ActivityCreationOptions<ActivityContext> options) =>
+            {
+                var asked = new SamplingParameters(default, options.TraceId, options.Name, options.Kind, options.Tags, options.Links);
+                var path = (string)options.Tags!.Single(tag => tag.Key == "url.path").Value!;
+                decisions[path] = sampler.ShouldSample(asked).Decision;
+                return ActivitySamplingResult.AllData;
+            },
+        };
+        ActivitySource.AddActivityListener(framework);
+        var builder = WebApplication.CreateSlimBuilder(["--urls=http://127.0.0.1:0"]);
+        builder.Logging.ClearProviders();
+        await using var app = builder.Build();
+        app.Run(_ => Task.CompletedTask);
+        await app.StartAsync(TestContext.Current.CancellationToken);
+        using var client = new HttpClient { BaseAddress = new(app.Urls.Single()) };
+        foreach (var path in (string[])["/health", "/v1/models", "/alive"])
+            using (await client.GetAsync(path, TestContext.Current.CancellationToken))
+            {
+            }
+
+        Assert.Equal(
+            (SamplingDecision.Drop, SamplingDecision.RecordAndSample, SamplingDecision.Drop),
+            (decisions["/health"], decisions["/v1/models"], decisions["/alive"]));
     }
 
     public enum Parent
