@@ -10,7 +10,7 @@ static class Ports
     public const int DefaultBase = 4000;
 
     public const int Proxy = 1, Proxy2 = 2, Sessions = 11, Wallet = 12, Sandbox = 20;
-    public const int Dashboard = 30, Otlp = 31, OtlpHttp = 33, ResourceService = 32;
+    public const int Dashboard = 30, Otlp = 31, ResourceService = 32;
     public const int Postgres = 40, Redis = 41, RabbitMq = 42, ErlangDistribution = 43, Epmd = 44;
 
     /// <summary>Not a port of ours, but a stack that is tested has a faulty network here.</summary>

@@ -20,11 +20,13 @@ sealed class Secrets(string path)
     public IResourceBuilder<ParameterResource> AddTo(IDistributedApplicationBuilder builder, string name) =>
         builder.AddParameter(name, builder.ExecutionContext.IsRunMode ? new Kept(this, name) : Generated, secret: true);
 
+    public bool Has(string name) => Read().ContainsKey(name);
+
     public string Get(string name)
     {
         lock (_gate)
         {
-            var secrets = File.Exists(path) ? JsonSerializer.Deserialize<SortedDictionary<string, string>>(File.ReadAllBytes(path))! : [];
+            var secrets = Read();
             if (secrets.TryGetValue(name, out var kept))
                 return kept;
             secrets[name] = Generated.GetDefaultValue();
@@ -32,6 +34,9 @@ sealed class Secrets(string path)
             return secrets[name];
         }
     }
+
+    SortedDictionary<string, string> Read() =>
+        File.Exists(path) ? JsonSerializer.Deserialize<SortedDictionary<string, string>>(File.ReadAllBytes(path))! : [];
 
     /// <summary>Replaces a file in one step; only its owner can read it, from its first byte on.</summary>
     public static void WritePrivate(string path, ReadOnlySpan<byte> content)

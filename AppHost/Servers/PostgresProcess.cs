@@ -25,7 +25,12 @@ sealed class PostgresProcess(string name, string program, ReferenceExpression se
         var folder = new DataFolder(stack, name, User);
         var version = folder.Read("PG_VERSION");
         var programs = Path.GetDirectoryName(Machine.Find(stack, "initdb", "postgresql", [.. Programs(version)]))!;
-        stack.Preparations.Add(token => PrepareAsync(programs, folder, stack.Secrets.Get($"{name}-password"), token));
+        stack.Preparations.Add(token =>
+        {
+            if (version is not null && !stack.Secrets.Has($"{name}-password"))
+                throw new Failure($"{folder.Path} has the data of a stack whose secrets.json is gone: restore that file, or delete the folder");
+            return PrepareAsync(programs, folder, stack.Secrets.Get($"{name}-password"), token);
+        });
         string[] command = Machine.As(User, "sh", "-c", FastStop, name, Path.Combine(programs, "postgres"), "-D", folder.Path, "-p", Text(port),
             "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "max_connections=200");
         return stack.AddServer(new PostgresProcess(name, command[0], server), command[1..], port, async token =>

@@ -56,7 +56,11 @@ public sealed class RunningApp : IAsyncDisposable
         ];
         var builder = await DistributedApplicationTestingBuilder.CreateAsync<Projects.AppHost>(arguments, token);
         // What processes say is in files, see LogFiles.
-        builder.Services.AddLogging(logging => logging.SetMinimumLevel(LogLevel.Warning).AddFilter("LlmGateway.AppHost.Resources", LogLevel.None));
+        builder.Services.AddLogging(logging => logging
+            .SetMinimumLevel(LogLevel.Warning)
+            .AddFilter("LlmGateway.AppHost.Resources", LogLevel.None)
+            .AddFilter("Aspire.Hosting.Dcp", LogLevel.None)
+            .AddFilter("Microsoft.Extensions.Diagnostics.HealthChecks", LogLevel.None));
         var once = new ConcurrentDictionary<string, (string Variable, string Value)>();
         foreach (var service in builder.Resources.OfType<ProjectResource>())
             service.Annotations.Add(new EnvironmentCallbackAnnotation(context =>
