@@ -4,8 +4,8 @@ using System.Net.Http.Json;
 namespace LlmGateway.AppHost;
 
 /// <summary>
-/// Buttons on resources, in the dashboard and for <c>aspire resource NAME COMMAND</c>. Each is a call of a service, which answers in words: how
-/// it does what it is asked is the service's own affair.
+/// Buttons on resources, in the dashboard and for <c>aspire resource NAME COMMAND</c>. Each is a call of a service, which answers in words:
+/// how it does what it is asked is the service's own affair.
 /// </summary>
 static class Commands
 {
@@ -13,7 +13,10 @@ static class Commands
         Wait = Input("wait", "Seconds that work in flight may take", InputType.Number, "0"),
         Seconds = Input("seconds", "Seconds to wait for running requests", InputType.Number, "60"),
         Filter = Input("filter", "Part of a model's name", InputType.Text, ""),
-        PriceFile = new() { Name = "file", Label = "Path of LiteLLM's model_prices_and_context_window.json", InputType = InputType.Text, Required = true };
+        PriceFile = new()
+        {
+            Name = "file", Label = "Path of LiteLLM's model_prices_and_context_window.json", InputType = InputType.Text, Required = true,
+        };
 
     public static IResourceBuilder<ProjectResource> WithWalletCommands(
         this IResourceBuilder<ProjectResource> wallet, IResourceBuilder<ParameterResource> key) => wallet
@@ -46,7 +49,8 @@ static class Commands
     /// <summary>Inputs are the call's query, but for the path of a file, which is its body and names its source.</summary>
     static IResourceBuilder<ProjectResource> WithCall(
         this IResourceBuilder<ProjectResource> service, string name, string title, string icon, HttpMethod method, string path,
-        IResourceBuilder<ParameterResource>? key = null, Func<InteractionInputCollection, HttpContent>? content = null, params InteractionInput[] inputs) =>
+        IResourceBuilder<ParameterResource>? key = null, Func<InteractionInputCollection, HttpContent>? content = null,
+        params InteractionInput[] inputs) =>
         service.WithHttpCommand(path, title, "http", name, new HttpCommandOptions
         {
             Method = method,

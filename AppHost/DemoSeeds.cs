@@ -1,10 +1,11 @@
 namespace LlmGateway.AppHost;
 
-/// <summary>What a stack offers that was given no seed file: the demo, and beside its sandbox every vendor whose key is in the environment.</summary>
+/// <summary>What a stack without a seed file offers: the demo, and beside its sandbox each vendor whose key the environment has.</summary>
 public static class DemoSeeds
 {
     /// <summary>The variable of a vendor's key, and its seed file's name.</summary>
-    public static readonly (string Key, string Name)[] Vendors = [("OPENAI_API_KEY", "openai"), ("ANTHROPIC_API_KEY", "anthropic"), ("GOOGLE_API_KEY", "google")];
+    public static readonly (string Key, string Name)[] Vendors =
+        [("OPENAI_API_KEY", "openai"), ("ANTHROPIC_API_KEY", "anthropic"), ("GOOGLE_API_KEY", "google")];
 
     /// <param name="repository">Its folder.</param>
     public static string[] Paths(string repository, Func<string, string?> environment)

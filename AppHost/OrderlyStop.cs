@@ -3,8 +3,8 @@ using Microsoft.Extensions.Hosting;
 namespace LlmGateway.AppHost;
 
 /// <summary>
-/// Stops services in waves, then servers, before the orchestrator ends everything at once: proxies hand in what they have metered while those that
-/// take it still run. Nothing depends on it: what was not handed in stays in the spool.
+/// Stops services in waves, then servers, before the orchestrator ends everything at once: proxies hand in what they have metered while
+/// those that take it still run. Nothing depends on it: what was not handed in stays in the spool.
 /// </summary>
 sealed class OrderlyStop(DistributedApplicationModel model, ResourceCommandService commands) : IHostedLifecycleService
 {

@@ -16,7 +16,7 @@ static class Ports
     /// <summary>Not a port of ours, but a stack that is tested has a faulty network here.</summary>
     public const int Faults = 70;
 
-    /// <summary>How long the ports of a stack that was killed may stay taken: the orchestrator and the dashboard end seconds after it.</summary>
+    /// <summary>How long the ports of a killed stack may stay taken: the orchestrator and the dashboard end seconds after it.</summary>
     static readonly TimeSpan Patience = TimeSpan.FromSeconds(10), Pause = TimeSpan.FromMilliseconds(200);
 
     /// <summary>Fails with the first port that somebody else listens on.</summary>
@@ -25,7 +25,8 @@ static class Ports
     {
         for (var started = Stopwatch.GetTimestamp(); ; await Task.Delay(Pause, token))
         {
-            var taken = IPGlobalProperties.GetIPGlobalProperties().GetActiveTcpListeners().Where(Disturbs).Select(listener => listener.Port).ToHashSet();
+            var listeners = IPGlobalProperties.GetIPGlobalProperties().GetActiveTcpListeners();
+            var taken = listeners.Where(Disturbs).Select(listener => listener.Port).ToHashSet();
             if (wanted.FirstOrDefault(want => taken.Contains(want.Port)) is not { Name: { } name, Port: var port })
                 return;
             if (!wasKilled || Stopwatch.GetElapsedTime(started) > Patience)
@@ -33,5 +34,6 @@ static class Ports
         }
     }
 
-    static bool Disturbs(IPEndPoint listener) => IPAddress.IsLoopback(listener.Address) || listener.Address.Equals(IPAddress.Any) || listener.Address.Equals(IPAddress.IPv6Any);
+    static bool Disturbs(IPEndPoint listener) =>
+        IPAddress.IsLoopback(listener.Address) || listener.Address.Equals(IPAddress.Any) || listener.Address.Equals(IPAddress.IPv6Any);
 }

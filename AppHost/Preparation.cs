@@ -29,7 +29,8 @@ static class Preparation
         }
         catch (IOException) when (File.Exists(path))
         {
-            throw new Failure($"a stack already runs on {stack.Data}; stop it with ./dev stop, or give this one another --data and --ports");
+            throw new Failure(
+                $"a stack already runs on {stack.Data}; stop it with ./dev stop, or give this one another --data and --ports");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

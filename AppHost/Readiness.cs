@@ -4,12 +4,12 @@ using Microsoft.Extensions.Hosting;
 namespace LlmGateway.AppHost;
 
 /// <summary>
-/// All or nothing: when everything is healthy the screen is printed and kept in a file for <c>./dev</c>; when something ends instead, or takes
-/// too long, its last words are told, and the rest is stopped. After that nothing is started again by itself.
+/// All or nothing: when everything is healthy the screen is printed and kept in a file for <c>./dev</c>; when something ends instead, or
+/// takes too long, its last words are told, and the rest is stopped. After that nothing is started again by itself.
 /// </summary>
 sealed class Readiness(
-    Stack stack, DistributedApplicationModel model, ResourceNotificationService notifications, ResourceLoggerService logs, IHostApplicationLifetime lifetime)
-    : BackgroundService
+    Stack stack, DistributedApplicationModel model, ResourceNotificationService notifications, ResourceLoggerService logs,
+    IHostApplicationLifetime lifetime) : BackgroundService
 {
     static readonly TimeSpan Limit = TimeSpan.FromSeconds(120);
 
@@ -50,7 +50,8 @@ sealed class Readiness(
     }
 
     static bool IsStarted(IResource resource) =>
-        resource is (ProjectResource or ExecutableResource or ContainerResource) && !resource.HasAnnotationOfType<ExplicitStartupAnnotation>();
+        resource is (ProjectResource or ExecutableResource or ContainerResource)
+        && !resource.HasAnnotationOfType<ExplicitStartupAnnotation>();
 
     /// <summary>From here on a service can be started while what it needs is down: each waits for its servers by itself.</summary>
     void ForgetWaits()
@@ -72,7 +73,8 @@ sealed class Readiness(
         var lines = new List<string>();
         await foreach (var batch in logs.GetAllAsync(resource).WithCancellation(token))
             lines.AddRange(batch.Select(line => line.Content).Where(line => !string.IsNullOrWhiteSpace(line)));
-        var word = lines.FindLast(line => line.Contains(" crit: ", StringComparison.Ordinal) || line.Contains("Unhandled exception.", StringComparison.Ordinal))
+        var word = lines.FindLast(line =>
+            line.Contains(" crit: ", StringComparison.Ordinal) || line.Contains("Unhandled exception.", StringComparison.Ordinal))
             ?? lines.LastOrDefault(line => !line.Contains("[sys]", StringComparison.Ordinal));
         return word?.Trim() ?? "it printed nothing";
     }

@@ -53,7 +53,8 @@ static class Screen
                 .SelectMany(organization => Each(organization, "projects")).ToList();
             return new(
                 Keys(projects.SelectMany(project => Each(project, "secretKeys"))).FirstOrDefault(),
-                Keys(projects.SelectMany(project => Each(project, "customers")).SelectMany(customer => Each(customer, "keys"))).FirstOrDefault(),
+                Keys(projects.SelectMany(project => Each(project, "customers")).SelectMany(customer => Each(customer, "keys")))
+                    .FirstOrDefault(),
                 [.. projects.SelectMany(project => Each(project, "models")).Select(model => (string?)model["id"]).OfType<string>()]);
         }
 

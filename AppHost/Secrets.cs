@@ -4,8 +4,8 @@ using Aspire.Hosting.Publishing;
 namespace LlmGateway.AppHost;
 
 /// <summary>
-/// Passwords and keys of one stack, made when they are first needed and kept beside its data: with another master key, stored provider secrets
-/// could not be read any more. Aspire's own store is the user's and knows one app host only once.
+/// Passwords and keys of one stack, made when they are first needed and kept beside its data: with another master key, stored provider
+/// secrets could not be read any more. Aspire's own store is the user's and knows one app host only once.
 /// </summary>
 sealed class Secrets(string path)
 {

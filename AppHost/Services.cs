@@ -30,10 +30,12 @@ static partial class Services
             return sessions;
         foreach (var seed in stack.Seeds.Where(seed => !File.Exists(seed)))
             stack.Refuse($"there is no seed file {seed}");
-        foreach (var name in stack.Seeds.Where(File.Exists).SelectMany(seed => Mention().Matches(File.ReadAllText(seed))).Select(match => match.Groups[1].Value))
+        var mentions = stack.Seeds.Where(File.Exists).SelectMany(seed => Mention().Matches(File.ReadAllText(seed)));
+        foreach (var name in mentions.Select(match => match.Groups[1].Value))
             if (stack.Text(name) is { } value)
                 sessions.WithEnvironment(name, value);
-        return sessions.WithEnvironment("SANDBOX_URL", sandbox.GetEndpoint("http")).WithEnvironment("LLMGATEWAY_SEED", string.Join(':', stack.Seeds));
+        return sessions.WithEnvironment("SANDBOX_URL", sandbox.GetEndpoint("http"))
+            .WithEnvironment("LLMGATEWAY_SEED", string.Join(':', stack.Seeds));
     }
 
     /// <summary>A folder that outlives the process, one for each proxy.</summary>
@@ -50,7 +52,8 @@ static partial class Services
 
     /// <summary>Without a dashboard nobody listens for telemetry, and a service must not keep trying.</summary>
     static IResourceBuilder<ProjectResource> WithoutExportToNobody(this IResourceBuilder<ProjectResource> service, Stack stack) =>
-        stack.Runs && !stack.HasDashboard ? service.WithEnvironment(context => context.EnvironmentVariables.Remove("OTEL_EXPORTER_OTLP_ENDPOINT")) : service;
+        !stack.Runs || stack.HasDashboard ? service
+            : service.WithEnvironment(context => context.EnvironmentVariables.Remove("OTEL_EXPORTER_OTLP_ENDPOINT"));
 
     [GeneratedRegex(@"\$\{(\w+)\}")]
     private static partial Regex Mention();

@@ -7,8 +7,8 @@ using Microsoft.Extensions.Hosting;
 namespace LlmGateway.AppHost;
 
 /// <summary>
-/// One stack of this machine: its ports, its data folder, what it is seeded with. The settings are configuration, so each may be an argument
-/// (<c>--ports=5000</c>) or a variable of the environment.
+/// One stack of this machine: its ports, its data folder, what it is seeded with. The settings are configuration, so each may be an
+/// argument (<c>--ports=5000</c>) or a variable of the environment.
 /// </summary>
 sealed class Stack
 {

@@ -20,7 +20,8 @@ static class Bench
     {
         var chosen = Benches.Where(bench => name is null ? bench.ByDefault : bench.Name == name).ToList();
         if (chosen.Count == 0)
-            throw new Failure(ExitCode.NotFound, $"there is no bench '{name}'; there are {string.Join(", ", Benches.Select(bench => bench.Name))}");
+            throw new Failure(
+                ExitCode.NotFound, $"there is no bench '{name}'; there are {string.Join(", ", Benches.Select(bench => bench.Name))}");
         await Installation.PrepareAllAsync(token);
         foreach (var bench in chosen)
         {
@@ -38,10 +39,12 @@ static class Bench
         if (Environment.ProcessorCount < 2)
             throw new Failure(ExitCode.Unavailable, "the proxy under test needs a core to itself, and this machine has only one");
         // Gateways of others, from npm; without them only their rows are missing.
-        var peers = Programs.Exists("npm") && Programs.Exists("node") && await Installation.InstallPackagesAsync(Peers, token, "--ignore-scripts");
+        var peers = Programs.Exists("npm") && Programs.Exists("node")
+            && await Installation.InstallPackagesAsync(Peers, token, "--ignore-scripts");
         if (!peers)
             Console.WriteLine("npm or its packages are missing; the rows of Portkey are left out.");
-        return await RunAsync("Edge", [.. options, .. peers ? ["--peers", Peers] : Array.Empty<string>()], token, "taskset", "-c", CoreOfTheRest);
+        string[] rows = peers ? ["--peers", Peers] : [];
+        return await RunAsync("Edge", [.. options, .. rows], token, "taskset", "-c", CoreOfTheRest);
     }
 
     static async Task<int> RunAsync(string project, string[] options, CancellationToken token, params string[] through)

@@ -6,7 +6,10 @@ namespace LlmGateway.DevTool;
 /// <param name="Seed">A random one when nothing is said.</param>
 sealed record ChaosOptions(bool Failpoints, int Minutes, int Seeds, int? Seed);
 
-/// <summary><c>./dev chaos</c>: a stack of its own under load while everything dies in random order, or every service at every failpoint; see tests/Faults.</summary>
+/// <summary>
+/// <c>./dev chaos</c>: a stack of its own under load while everything dies in random order, or every service at every failpoint; see
+/// tests/Faults.
+/// </summary>
 static class Chaos
 {
     static readonly TimeSpan Slack = TimeSpan.FromMinutes(10), EachSeed = TimeSpan.FromMinutes(12);
@@ -15,7 +18,9 @@ static class Chaos
     {
         await Installation.PrepareAllAsync(token);
         var seed = options.Seed ?? Random.Shared.Next(1, 1_000_000);
-        Console.WriteLine(options.Failpoints ? $"every failpoint, seeds {seed} to {seed + options.Seeds - 1}" : $"{options.Minutes} minutes of chaos from seed {seed}");
+        Console.WriteLine(options.Failpoints
+            ? $"every failpoint, seeds {seed} to {seed + options.Seeds - 1}"
+            : $"{options.Minutes} minutes of chaos from seed {seed}");
         var run = await TestRun.OfAsync("Faults", options.Failpoints ? "CrashTests.Failpoints" : "ChaosTests.", new()
         {
             ["CHAOS_MINUTES"] = Text(options.Minutes),

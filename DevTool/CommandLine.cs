@@ -17,35 +17,54 @@ sealed class Failure(int code, string message) : Exception(message)
 /// <summary>The commands of <c>./dev</c> and their options; each command's file says the rest.</summary>
 static class CommandLine
 {
-    static readonly Option<string> Data = new("--data") { Description = "The stack's data folder; each has a stack of its own (default: .data)", HelpName = "DIR" };
-    static readonly Option<int?> Ports = Between(new Option<int?>("--ports") { Description = "The first of its ports (default: 4000)", HelpName = "BASE" }, 1024, 65_000);
-    static readonly Option<string> SeedFile = new("--seed") { Description = "Organizations, models, customers, keys as JSON (default: the demo)", HelpName = "FILE" };
+    static readonly Option<string> Data =
+        new("--data") { Description = "The stack's data folder; each has a stack of its own (default: .data)", HelpName = "DIR" };
+    static readonly Option<int?> Ports = Between(
+        new Option<int?>("--ports") { Description = "The first of its ports (default: 4000)", HelpName = "BASE" }, 1024, 65_000);
+    static readonly Option<string> SeedFile =
+        new("--seed") { Description = "Organizations, models, customers, keys as JSON (default: the demo)", HelpName = "FILE" };
     static readonly Option<bool> Detach = new("--detach") { Description = "Return when everything is healthy" };
     static readonly Option<bool> NoDashboard = new("--no-dashboard") { Description = "Without the Aspire dashboard" };
     static readonly Option<bool> Json = new("--json") { Description = "For programs" };
     static readonly Option<bool> Follow = new("--follow", "-f") { Description = "Go on until Ctrl-C" };
-    static readonly Option<int> Lines = Between(new Option<int>("--lines", "-n") { Description = "How many of the last ones", HelpName = "N", DefaultValueFactory = _ => 50 }, 1, 1_000_000);
-    static readonly Option<int> Wait = Between(new Option<int>("--wait") { Description = "Seconds that work in flight may take", HelpName = "S", DefaultValueFactory = _ => 90 }, 0, 3600);
-    static readonly Option<int?> Minutes = Between(new Option<int?>("--minutes") { Description = "How long (default: 5)", HelpName = "N" }, 1, 24 * 60);
-    static readonly Option<bool> Failpoints = new("--failpoints") { Description = "Every service at every failpoint, instead of anything at random" };
-    static readonly Option<int?> Seeds = Between(new Option<int?>("--seeds") { Description = "How often (default: 20)", HelpName = "N" }, 1, 1000);
-    static readonly Option<int?> Number = Between(new Option<int?>("--seed") { Description = "The number that all choices follow from", HelpName = "N" }, 0, 1_000_000_000);
+    static readonly Option<int> Lines = Between(
+        new Option<int>("--lines", "-n") { Description = "How many of the last ones", HelpName = "N", DefaultValueFactory = _ => 50 },
+        1, 1_000_000);
+    static readonly Option<int> Wait = Between(
+        new Option<int>("--wait") { Description = "Seconds that work in flight may take", HelpName = "S", DefaultValueFactory = _ => 90 },
+        0, 3600);
+    static readonly Option<int?> Minutes = Between(
+        new Option<int?>("--minutes") { Description = "How long (default: 5)", HelpName = "N" }, 1, 24 * 60);
+    static readonly Option<bool> Failpoints =
+        new("--failpoints") { Description = "Every service at every failpoint, instead of anything at random" };
+    static readonly Option<int?> Seeds = Between(
+        new Option<int?>("--seeds") { Description = "How often (default: 20)", HelpName = "N" }, 1, 1000);
+    static readonly Option<int?> Number = Between(
+        new Option<int?>("--seed") { Description = "The number that all choices follow from", HelpName = "N" }, 0, 1_000_000_000);
     static readonly Option<bool> Quick = new("--quick") { Description = "Shorter, and less exact" };
 
     static readonly Argument<string> Resource = Word(new Argument<string>("NAME") { Description = "A process, as ./dev status names it" });
     static readonly Argument<string?> AnyResource = Word(Optional("NAME", "A process, as ./dev status names it (default: all)"));
-    static readonly Argument<string> File = Word(new Argument<string>("FILE") { Description = "LiteLLM's model_prices_and_context_window.json" });
+    static readonly Argument<string> File = Word(
+        new Argument<string>("FILE") { Description = "LiteLLM's model_prices_and_context_window.json" });
     static readonly Argument<string?> Filter = Word(Optional("FILTER", "A part of the name"));
 
-    static RootCommand Root() => new("Runs, tests and measures LLM Gateway on this machine. A thin front door of Aspire: `dotnet aspire` does more.")
+    static RootCommand Root() => new(
+        "Runs, tests and measures LLM Gateway on this machine. A thin front door of Aspire: `dotnet aspire` does more.")
     {
-        Command("run", "Install what is missing, start everything, print where it is", [SeedFile, Ports, Data, Detach, NoDashboard], [], (line, token) =>
-            Run.ExecuteAsync(Stack(line), new(line.GetValue(SeedFile), line.GetValue(Ports), line.GetValue(NoDashboard)), line.GetValue(Detach), token)),
+        Command("run", "Install what is missing, start everything, print where it is", [SeedFile, Ports, Data, Detach, NoDashboard], [],
+            (line, token) => Run.ExecuteAsync(
+                Stack(line), new(line.GetValue(SeedFile), line.GetValue(Ports), line.GetValue(NoDashboard)), line.GetValue(Detach), token)),
         Command("stop", "Stop the stack, or one of its processes", [Data], [AnyResource], (line, token) =>
-            line.GetValue(AnyResource) is { } name ? Resources.ExecuteAsync(Stack(line), name, "stop", token) : Stop.ExecuteAsync(Stack(line), token)),
-        Command("start", "Start a process that is stopped", [Data], [Resource], (line, token) => Resources.ExecuteAsync(Stack(line), line.GetValue(Resource)!, "start", token)),
-        Command("restart", "Stop a process and start it again", [Data], [Resource], (line, token) => Resources.ExecuteAsync(Stack(line), line.GetValue(Resource)!, "restart", token)),
-        Command("status", "Every process with its state, health and address", [Data, Json], [], (line, token) => Resources.DescribeAsync(Stack(line), line.GetValue(Json), token)),
+            line.GetValue(AnyResource) is { } name
+                ? Resources.ExecuteAsync(Stack(line), name, "stop", token)
+                : Stop.ExecuteAsync(Stack(line), token)),
+        Command("start", "Start a process that is stopped", [Data], [Resource], (line, token) =>
+            Resources.ExecuteAsync(Stack(line), line.GetValue(Resource)!, "start", token)),
+        Command("restart", "Stop a process and start it again", [Data], [Resource], (line, token) =>
+            Resources.ExecuteAsync(Stack(line), line.GetValue(Resource)!, "restart", token)),
+        Command("status", "Every process with its state, health and address", [Data, Json], [], (line, token) =>
+            Resources.DescribeAsync(Stack(line), line.GetValue(Json), token)),
         Command("logs", "What processes say", [Data, Follow, Lines], [AnyResource], (line, token) =>
             Resources.LogsAsync(Stack(line), line.GetValue(AnyResource), line.GetValue(Lines), line.GetValue(Follow), token)),
         Command("verify", "Check that the books balance to the nano-dollar", [Data, Wait], [], (line, token) =>
@@ -53,15 +72,19 @@ static class CommandLine
         new Command("models", "The catalogue of models and prices")
         {
             Command("list", "Known models, their limits and prices", [Data], [Filter], (line, token) =>
-                Resources.ExecuteAsync(Stack(line), "sessions", "list-models", token, [.. line.GetValue(Filter) is { } filter ? new[] { "--filter", filter } : []])),
+                Resources.ExecuteAsync(
+                    Stack(line), "sessions", "list-models", token,
+                    [.. line.GetValue(Filter) is { } filter ? new[] { "--filter", filter } : []])),
             Command("import", "Take models and prices from LiteLLM's JSON file", [Data], [File], (line, token) =>
                 Resources.ExecuteAsync(Stack(line), "sessions", "import-prices", token, "--file", Path.GetFullPath(line.GetValue(File)!))),
         },
-        Command("test", "Run every test, or those whose full name contains FILTER", [], [Filter], (line, token) => Test.ExecuteAsync(line.GetValue(Filter), token)),
-        Command("chaos", "Kill everything at random under load, and see that the books stay right", [Minutes, Number, Failpoints, Seeds], [], (line, token) =>
-            Chaos.ExecuteAsync(new(line.GetValue(Failpoints), line.GetValue(Minutes) ?? 5, line.GetValue(Seeds) ?? 20, line.GetValue(Number)), token)),
-        Command("bench", "What the gateway costs, side by side: edge, ledger, or both; soak: whether its memory grows", [Quick], [Filter], (line, token) =>
-            Bench.ExecuteAsync(line.GetValue(Filter), line.GetValue(Quick), token)),
+        Command("test", "Run every test, or those whose full name contains FILTER", [], [Filter], (line, token) =>
+            Test.ExecuteAsync(line.GetValue(Filter), token)),
+        Command("chaos", "Kill everything at random under load, and see that the books stay right",
+            [Minutes, Number, Failpoints, Seeds], [], (line, token) => Chaos.ExecuteAsync(
+                new(line.GetValue(Failpoints), line.GetValue(Minutes) ?? 5, line.GetValue(Seeds) ?? 20, line.GetValue(Number)), token)),
+        Command("bench", "What the gateway costs, side by side: edge, ledger, or both; soak: whether its memory grows", [Quick], [Filter],
+            (line, token) => Bench.ExecuteAsync(line.GetValue(Filter), line.GetValue(Quick), token)),
     };
 
     public static async Task<int> RunAsync(string[] args)
@@ -92,7 +115,8 @@ static class CommandLine
 
     static StackFolder Stack(ParseResult line) => new(line.GetValue(Data));
 
-    static Command Command(string name, string purpose, Option[] options, Argument[] arguments, Func<ParseResult, CancellationToken, Task<int>> execute)
+    static Command Command(
+        string name, string purpose, Option[] options, Argument[] arguments, Func<ParseResult, CancellationToken, Task<int>> execute)
     {
         var command = new Command(name, purpose);
         foreach (var option in options)

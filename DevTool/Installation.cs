@@ -5,11 +5,15 @@ static class Installation
 {
     sealed record Program(string Package, string Purpose, Func<bool> IsThere);
 
+    static readonly EnumerationOptions TwoFoldersDown = new() { RecurseSubdirectories = true, MaxRecursionDepth = 2 };
+
     static readonly Program[] Servers =
     [
-        new("postgresql", "the ledger and all other durable data", () => Directory.Exists("/usr/lib/postgresql") && Directory.EnumerateFiles("/usr/lib/postgresql", "initdb", new EnumerationOptions { RecurseSubdirectories = true, MaxRecursionDepth = 2 }).Any()),
+        new("postgresql", "the ledger and all other durable data", () => Directory.Exists("/usr/lib/postgresql")
+            && Directory.EnumerateFiles("/usr/lib/postgresql", "initdb", TwoFoldersDown).Any()),
         new("redis-server", "hot credentials and rate limits", () => Programs.Exists("redis-server")),
-        new("rabbitmq-server", "usage and events between services", () => File.Exists("/usr/lib/rabbitmq/bin/rabbitmq-server") && Programs.Exists("epmd")),
+        new("rabbitmq-server", "usage and events between services", () =>
+            File.Exists("/usr/lib/rabbitmq/bin/rabbitmq-server") && Programs.Exists("epmd")),
     ];
 
     static readonly Program[] JavaScript = [new("npm", "the JavaScript clients of the end-to-end tests", () => Programs.Exists("npm"))];
@@ -49,7 +53,8 @@ static class Installation
 
     /// <summary>npm writes a file last that is older than the lock file when packages have changed since.</summary>
     public static async Task<bool> InstallPackagesAsync(string folder, CancellationToken token, params string[] options) =>
-        File.GetLastWriteTimeUtc(Path.Combine(folder, "node_modules", ".package-lock.json")) >= File.GetLastWriteTimeUtc(Path.Combine(folder, "package-lock.json"))
+        File.GetLastWriteTimeUtc(Path.Combine(folder, "node_modules", ".package-lock.json"))
+            >= File.GetLastWriteTimeUtc(Path.Combine(folder, "package-lock.json"))
         || await Programs.ShowAsync("npm", ["ci", "--no-audit", "--no-fund", .. options], token, folder: folder) == 0;
 
     /// <summary>Containers and others' servers need no programs here.</summary>
@@ -63,7 +68,9 @@ static class Installation
             throw new Failure(ExitCode.Unavailable, $"Aspire's command line could not be restored: {Programs.LastLine(output)}");
     }
 
-    /// <summary>A build that has nothing to do takes seconds; looking at the files' times takes none. A deleted file shows in its folder's time.</summary>
+    /// <summary>
+    /// A build that has nothing to do takes seconds; looking at the files' times takes none. A deleted file shows in its folder's time.
+    /// </summary>
     static async Task BuildAsync(string project, CancellationToken token)
     {
         var built = Path.Combine(Artifacts, $"built-{Path.GetFileNameWithoutExtension(project)}");
@@ -71,7 +78,8 @@ static class Installation
         if (File.Exists(built) && !ChangedSince(File.GetLastWriteTimeUtc(built)))
             return;
         Console.WriteLine("Building…");
-        var (code, output) = await Programs.ReadAsync("dotnet", ["build", project, "-c", "Release", "-v", "q"], token, folder: StackFolder.Repository);
+        var (code, output) = await Programs.ReadAsync(
+            "dotnet", ["build", project, "-c", "Release", "-v", "q"], token, folder: StackFolder.Repository);
         if (code != 0)
         {
             foreach (var line in output.Split('\n').Where(line => line.Contains(": error ", StringComparison.Ordinal)).Distinct())
@@ -92,7 +100,8 @@ static class Installation
             if (Directory.GetLastWriteTimeUtc(folder) > time)
                 return true;
             foreach (var file in Directory.EnumerateFiles(folder))
-                if (Path.GetExtension(file) is ".cs" or ".csproj" or ".props" or ".sln" or ".json" or ".sql" or ".lua" && File.GetLastWriteTimeUtc(file) > time)
+                if (Path.GetExtension(file) is ".cs" or ".csproj" or ".props" or ".sln" or ".json" or ".sql" or ".lua"
+                    && File.GetLastWriteTimeUtc(file) > time)
                     return true;
             foreach (var child in Directory.EnumerateDirectories(folder))
                 if (Path.GetFileName(child) is not ("artifacts" or "node_modules") and not ['.', ..])
@@ -108,21 +117,31 @@ static class Installation
             return;
         var packages = missing.Select(program => program.Package).ToArray();
         if (!Programs.Exists("apt-get"))
-            throw new Failure(ExitCode.Unavailable, $"missing: {string.Join(", ", packages)}; this machine has no apt-get, so install them yourself and try again");
-        Console.WriteLine($"Installing with apt-get: {string.Join("; ", missing.Select(program => $"{program.Package} ({program.Purpose})"))}");
+            throw new Failure(
+                ExitCode.Unavailable,
+                $"missing: {string.Join(", ", packages)}; this machine has no apt-get, so install them yourself and try again");
+        var purposes = missing.Select(program => $"{program.Package} ({program.Purpose})");
+        Console.WriteLine($"Installing with apt-get: {string.Join("; ", purposes)}");
         await AptGetAsync(["update", "-qq"], token);
         await AptGetAsync(["install", "-qq", "-y", "--no-install-recommends", .. packages], token);
         if (missing.Find(program => !program.IsThere()) is { } still)
-            throw new Failure(ExitCode.Unavailable, $"{still.Package} was installed, but its programs are not where Debian and Ubuntu put them");
+            throw new Failure(
+                ExitCode.Unavailable, $"{still.Package} was installed, but its programs are not where Debian and Ubuntu put them");
     }
 
-    /// <summary>Silent unless it fails; sudo asks for a password on the terminal itself. It is not interrupted: a package half installed helps nobody.</summary>
+    /// <summary>
+    /// Silent unless it fails; sudo asks for a password on the terminal itself. It is not interrupted: a package half installed
+    /// helps nobody.
+    /// </summary>
     static async Task AptGetAsync(string[] arguments, CancellationToken token)
     {
         token.ThrowIfCancellationRequested();
-        string[] command = [.. Environment.IsPrivilegedProcess ? Array.Empty<string>() : ["sudo"], "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", .. arguments];
+        string[] asRoot = Environment.IsPrivilegedProcess ? [] : ["sudo"];
+        string[] command = [.. asRoot, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", .. arguments];
         if (!Programs.Exists(command[0]))
-            throw new Failure(ExitCode.Unavailable, $"only root can install packages and there is no sudo; run this as root: apt-get {string.Join(' ', arguments)}");
+            throw new Failure(
+                ExitCode.Unavailable,
+                $"only root can install packages and there is no sudo; run this as root: apt-get {string.Join(' ', arguments)}");
         var (code, output) = await Programs.ReadAsync(command[0], command[1..], CancellationToken.None);
         if (code != 0)
             throw new Failure(ExitCode.Unavailable, $"apt-get {arguments[0]} failed: {Programs.LastLine(output)}");

@@ -2,7 +2,9 @@ using System.Runtime.InteropServices;
 
 namespace LlmGateway.DevTool;
 
-/// <summary>Ctrl-C, a termination or a closed terminal become a cancelled token, so that everything is stopped in order instead of dying.</summary>
+/// <summary>
+/// Ctrl-C, a termination or a closed terminal become a cancelled token, so that everything is stopped in order instead of dying.
+/// </summary>
 sealed class Interrupt : IDisposable
 {
     readonly CancellationTokenSource _source;
@@ -13,12 +15,16 @@ sealed class Interrupt : IDisposable
         _source = CancellationTokenSource.CreateLinkedTokenSource(token);
         _registrations =
         [
-            .. new[] { PosixSignal.SIGINT, PosixSignal.SIGTERM, PosixSignal.SIGHUP }.Select(signal => PosixSignalRegistration.Create(signal, context =>
-            {
-                context.Cancel = true;
-                _source.Cancel();
-            })),
+            PosixSignalRegistration.Create(PosixSignal.SIGINT, Cancel),
+            PosixSignalRegistration.Create(PosixSignal.SIGTERM, Cancel),
+            PosixSignalRegistration.Create(PosixSignal.SIGHUP, Cancel),
         ];
+
+        void Cancel(PosixSignalContext context)
+        {
+            context.Cancel = true;
+            _source.Cancel();
+        }
     }
 
     public CancellationToken Token => _source.Token;

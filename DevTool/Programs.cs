@@ -11,7 +11,8 @@ static class Programs
 
     /// <summary>With our own terminal; ended when the token is cancelled.</summary>
     public static async Task<int> ShowAsync(
-        string program, IEnumerable<string> arguments, CancellationToken token, Dictionary<string, string>? environment = null, string? folder = null)
+        string program, IEnumerable<string> arguments, CancellationToken token,
+        Dictionary<string, string>? environment = null, string? folder = null)
     {
         using var process = Process.Start(Info(program, arguments, environment, folder))!;
         await WaitAsync(process, token);
@@ -20,7 +21,8 @@ static class Programs
 
     /// <summary>Both of its outputs together.</summary>
     public static async Task<(int Code, string Output)> ReadAsync(
-        string program, IEnumerable<string> arguments, CancellationToken token, Dictionary<string, string>? environment = null, string? folder = null)
+        string program, IEnumerable<string> arguments, CancellationToken token,
+        Dictionary<string, string>? environment = null, string? folder = null)
     {
         var info = Info(program, arguments, environment, folder);
         (info.RedirectStandardInput, info.RedirectStandardOutput, info.RedirectStandardError) = (true, true, true);

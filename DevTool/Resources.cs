@@ -3,10 +3,12 @@ namespace LlmGateway.DevTool;
 /// <summary>What Aspire's command line does with the resources of a stack that runs.</summary>
 static class Resources
 {
-    public static async Task<int> ExecuteAsync(StackFolder stack, string resource, string command, CancellationToken token, params string[] arguments)
+    public static async Task<int> ExecuteAsync(
+        StackFolder stack, string resource, string command, CancellationToken token, params string[] arguments)
     {
         stack.RequireRunning();
-        return await Aspire.ShowAsync(stack, token, ["resource", resource, command, .. arguments.Length > 0 ? ["--", .. arguments] : Array.Empty<string>()]);
+        string[] separated = arguments.Length > 0 ? ["--", .. arguments] : [];
+        return await Aspire.ShowAsync(stack, token, ["resource", resource, command, .. separated]);
     }
 
     public static async Task<int> DescribeAsync(StackFolder stack, bool json, CancellationToken token)

@@ -3,7 +3,9 @@ namespace LlmGateway.DevTool;
 /// <summary>What the app host is told.</summary>
 sealed record RunOptions(string? Seed, int? Ports, bool NoDashboard);
 
-/// <summary><c>./dev run</c>: installs and builds what is missing, starts the app host, waits until everything is healthy, prints the screen.</summary>
+/// <summary>
+/// <c>./dev run</c>: installs and builds what is missing, starts the app host, waits until everything is healthy, prints the screen.
+/// </summary>
 static class Run
 {
     static readonly TimeSpan Limit = TimeSpan.FromMinutes(3), Pause = TimeSpan.FromMilliseconds(100);
@@ -11,13 +13,18 @@ static class Run
     public static async Task<int> ExecuteAsync(StackFolder stack, RunOptions options, bool detach, CancellationToken token)
     {
         if (stack.Process is not null)
-            throw new Failure(ExitCode.Failed, $"a stack already runs on {stack.Data}; see ./dev status{stack.Option}, stop it with ./dev stop{stack.Option}, or give this one another --data and --ports");
+            throw new Failure(
+                ExitCode.Failed,
+                $"a stack already runs on {stack.Data}; see ./dev status{stack.Option}, "
+                + $"stop it with ./dev stop{stack.Option}, or give this one another --data and --ports");
         await Installation.PrepareAsync(token);
         try
         {
             var screen = await StartAsync(stack, options, token);
             Console.WriteLine($"{screen}\n");
-            Console.WriteLine(detach ? $"Stop it: ./dev stop{stack.Option}   Look: ./dev status{stack.Option}, ./dev logs{stack.Option}" : "Ctrl-C stops it.");
+            Console.WriteLine(detach
+                ? $"Stop it: ./dev stop{stack.Option}   Look: ./dev status{stack.Option}, ./dev logs{stack.Option}"
+                : "Ctrl-C stops it.");
             if (detach)
                 return ExitCode.Ok;
             while (stack.Process is not null)

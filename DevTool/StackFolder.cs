@@ -4,7 +4,9 @@ using System.Text;
 
 namespace LlmGateway.DevTool;
 
-/// <summary>A stack by its data folder. The app host leaves three small files there: its process id, the screen when all is ready, why it failed.</summary>
+/// <summary>
+/// A stack by its data folder. The app host leaves three small files there: its process id, the screen when all is ready, why it failed.
+/// </summary>
 sealed class StackFolder(string? data)
 {
     public static readonly string Repository = FindRepository();
@@ -25,11 +27,13 @@ sealed class StackFolder(string? data)
     public string Option => IsDefault ? "" : $" --data {Data}";
 
     /// <summary>The app host's process, null when none lives.</summary>
-    public int? Process => int.TryParse(Read("apphost.pid"), CultureInfo.InvariantCulture, out var pid) && Directory.Exists($"/proc/{pid}") ? pid : null;
+    public int? Process =>
+        int.TryParse(Read("apphost.pid"), CultureInfo.InvariantCulture, out var pid) && Directory.Exists($"/proc/{pid}") ? pid : null;
 
     /// <summary>
-    /// Aspire's command line knows running app hosts by their project, so it could not tell two stacks apart: it keeps them below the user's home,
-    /// and a stack that is not the default one gets a home of its own for that. The name is short, because sockets' paths must be.
+    /// Aspire's command line knows running app hosts by their project, so it could not tell two stacks apart: it keeps them below the
+    /// user's home, and a stack that is not the default one gets a home of its own for that. The name is short, because
+    /// sockets' paths must be.
     /// </summary>
     public Dictionary<string, string> Environment => IsDefault ? [] : new()
     {

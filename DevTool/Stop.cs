@@ -22,7 +22,9 @@ static class Stop
         }
         catch (OperationCanceledException) when (!token.IsCancellationRequested)
         {
-            throw new Failure(ExitCode.Failed, code == 0 ? $"the stack still stops after {Limit.TotalSeconds} s; see ./dev status" : Programs.LastLine(output));
+            throw new Failure(
+                ExitCode.Failed,
+                code == 0 ? $"the stack still stops after {Limit.TotalSeconds} s; see ./dev status" : Programs.LastLine(output));
         }
         Console.WriteLine("stopped");
         return ExitCode.Ok;

@@ -2,7 +2,9 @@ using System.Diagnostics;
 
 namespace LlmGateway.DevTool;
 
-/// <summary><c>./dev test</c>: rules without servers, then everything against stacks of real servers, each of which ends with its books proved.</summary>
+/// <summary>
+/// <c>./dev test</c>: rules without servers, then everything against stacks of real servers, each of which ends with its books proved.
+/// </summary>
 static class Test
 {
     const string Unit = "Unit", EndToEnd = "EndToEnd", Faults = "Faults";

@@ -11,13 +11,15 @@ sealed record TestRun(int Passed, int Failed, string[] Failures)
 
     static readonly TimeSpan Limit = TimeSpan.FromMinutes(20);
 
-    public static TestRun operator +(TestRun left, TestRun right) => new(left.Passed + right.Passed, left.Failed + right.Failed, [.. left.Failures, .. right.Failures]);
+    public static TestRun operator +(TestRun left, TestRun right) =>
+        new(left.Passed + right.Passed, left.Failed + right.Failed, [.. left.Failures, .. right.Failures]);
 
     /// <summary>Runs a project's tests, its output on the terminal; a project that crashes or hangs counts as one more failure.</summary>
     /// <param name="explicitly">Runs those that run only when asked for.</param>
     /// <param name="limit">Twenty minutes when nothing is said.</param>
     public static async Task<TestRun> OfAsync(
-        string project, string? filter, Dictionary<string, string> environment, CancellationToken token, bool explicitly = false, TimeSpan? limit = null)
+        string project, string? filter, Dictionary<string, string> environment, CancellationToken token,
+        bool explicitly = false, TimeSpan? limit = null)
     {
         var longest = limit ?? Limit;
         var report = Path.Combine(Path.GetTempPath(), $"llmgateway-{project}-{Environment.ProcessId}.xml");
@@ -55,7 +57,8 @@ sealed record TestRun(int Passed, int Failed, string[] Failures)
     }
 
     /// <returns>Null when the time was up.</returns>
-    static async Task<int?> CodeAsync(string[] arguments, Dictionary<string, string> environment, CancellationToken end, CancellationToken interrupted)
+    static async Task<int?> CodeAsync(
+        string[] arguments, Dictionary<string, string> environment, CancellationToken end, CancellationToken interrupted)
     {
         try
         {
@@ -67,17 +70,20 @@ sealed record TestRun(int Passed, int Failed, string[] Failures)
         }
     }
 
-    public static string Assembly(string project) => Path.Combine(StackFolder.Repository, "artifacts", "bin", project, "release", $"LlmGateway.{project}.dll");
+    public static string Assembly(string project) =>
+        Path.Combine(StackFolder.Repository, "artifacts", "bin", project, "release", $"LlmGateway.{project}.dll");
 
     static string[] Filter(string? filter) => filter is null ? [] : ["-method", $"*{filter}*"];
 
     static TestRun Read(XDocument report)
     {
         var assemblies = report.Root!.Elements("assembly").ToList();
-        string[] failures = [.. report.Descendants("test").Where(test => (string?)test.Attribute("result") == "Fail").Select(test =>
-            $"{(string?)test.Attribute("name")}: {test.Descendants("message").FirstOrDefault()?.Value.Trim().Replace("\n", "\n    ", StringComparison.Ordinal)}")];
-        string[] errors = [.. report.Descendants("error").Select(error => $"{(string?)error.Attribute("name")}: {error.Descendants("message").FirstOrDefault()?.Value.Trim()}")];
+        var failures = report.Descendants("test").Where(test => (string?)test.Attribute("result") == "Fail")
+            .Select(test => $"{(string?)test.Attribute("name")}: {Message(test)?.Replace("\n", "\n    ", StringComparison.Ordinal)}");
+        var errors = report.Descendants("error").Select(error => $"{(string?)error.Attribute("name")}: {Message(error)}");
         return new(Sum("passed"), Sum("failed") + Sum("errors"), [.. failures, .. errors]);
+
+        static string? Message(XElement outcome) => outcome.Descendants("message").FirstOrDefault()?.Value.Trim();
 
         int Sum(string name) => assemblies.Sum(assembly => int.Parse(assembly.Attribute(name)!.Value, CultureInfo.InvariantCulture));
     }
@@ -86,8 +92,11 @@ sealed record TestRun(int Passed, int Failed, string[] Failures)
     static void PrintSlowest(XDocument report)
     {
         var methods = report.Descendants("test").GroupBy(test => $"{(string?)test.Attribute("type")}.{(string?)test.Attribute("method")}")
-            .Select(tests => (Name: tests.Key, Seconds: tests.Sum(test => double.Parse(test.Attribute("time")!.Value, CultureInfo.InvariantCulture))));
-        foreach (var (name, seconds) in methods.OrderByDescending(method => method.Seconds).TakeWhile(method => method.Seconds >= Slow).Take(MostSlow))
+            .Select(tests => (Name: tests.Key, Seconds: tests.Sum(Seconds)));
+        var slow = methods.OrderByDescending(method => method.Seconds).TakeWhile(method => method.Seconds >= Slow);
+        foreach (var (name, seconds) in slow.Take(MostSlow))
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{seconds,7:F1} s  {name}"));
+
+        static double Seconds(XElement test) => double.Parse(test.Attribute("time")!.Value, CultureInfo.InvariantCulture);
     }
 }

@@ -1,8 +1,8 @@
 namespace LlmGateway.AppHost;
 
 /// <summary>
-/// Where a server keeps its data: in the stack's data folder, or in a folder of its own below /var/tmp where its user cannot enter that, as in
-/// root's home.
+/// Where a server keeps its data: in the stack's data folder, or in a folder of its own below /var/tmp where its user cannot enter that, as
+/// in root's home.
 /// </summary>
 sealed class DataFolder(Stack stack, string name, string user)
 {
@@ -26,7 +26,8 @@ sealed class DataFolder(Stack stack, string name, string user)
         }
         var (code, _) = await Machine.RunAsync(Machine.As(user, "test", "-O", Path), token);
         if (code != 0)
-            throw new Failure($"the data folder {Path} belongs to another user than {name} runs as; give the stack another --data, or the folder to its user");
+            throw new Failure($"the data folder {Path} belongs to another user than {name} runs as; "
+                + "give the stack another --data, or the folder to its user");
     }
 
     /// <summary>Whether every user can pass through the folder and those above it, those that do not exist yet left aside.</summary>

@@ -3,7 +3,7 @@ using Npgsql;
 
 namespace LlmGateway.AppHost;
 
-/// <summary>A private PostgreSQL with the durability that money needs (its defaults). The services create their own databases in it.</summary>
+/// <summary>A private PostgreSQL with the durability that money needs (its defaults). Services create their own databases in it.</summary>
 sealed class PostgresProcess(string name, string program, ReferenceExpression server) : ServerProcess(name, program)
 {
     /// <summary>The user whom Debian's package makes: PostgreSQL refuses to run as root.</summary>
@@ -12,7 +12,7 @@ sealed class PostgresProcess(string name, string program, ReferenceExpression se
     /// <summary>Debian keeps several major versions beside each other, and none in the search path.</summary>
     const string Versions = "/usr/lib/postgresql";
 
-    /// <summary>The orchestrator says SIGTERM, on which PostgreSQL waits for its clients; SIGINT ends them and keeps what is committed.</summary>
+    /// <summary>At the orchestrator's SIGTERM PostgreSQL waits for its clients; SIGINT ends them and keeps what is committed.</summary>
     const string FastStop = """trap 'kill -INT $server; wait $server; exit $?' TERM INT; "$@" & server=$!; wait $server""";
 
     public override ReferenceExpression ConnectionStringExpression => server;
@@ -31,8 +31,8 @@ sealed class PostgresProcess(string name, string program, ReferenceExpression se
                 throw new Failure($"{folder.Path} has the data of a stack whose secrets.json is gone: restore that file, or delete the folder");
             return PrepareAsync(programs, folder, stack.Secrets.Get($"{name}-password"), token);
         });
-        string[] command = Machine.As(User, "sh", "-c", FastStop, name, Path.Combine(programs, "postgres"), "-D", folder.Path, "-p", Text(port),
-            "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "max_connections=200");
+        string[] command = Machine.As(User, "sh", "-c", FastStop, name, Path.Combine(programs, "postgres"), "-D", folder.Path,
+            "-p", Text(port), "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "max_connections=200");
         return stack.AddServer(new PostgresProcess(name, command[0], server), command[1..], port, async token =>
         {
             var connection = new NpgsqlConnection($"{await server.GetValueAsync(token)};Database=postgres;Pooling=false");
@@ -44,7 +44,8 @@ sealed class PostgresProcess(string name, string program, ReferenceExpression se
     /// <summary>The version that made the data, or else the newest.</summary>
     static IEnumerable<string> Programs(string? version) => Directory.Exists(Versions)
         ? Directory.GetDirectories(Versions).Select(Path.GetFileName).OrderByDescending(major => major == version)
-            .ThenByDescending(major => int.TryParse(major, out var number) ? number : 0).Select(major => Path.Combine(Versions, major!, "bin"))
+            .ThenByDescending(major => int.TryParse(major, out var number) ? number : 0)
+            .Select(major => Path.Combine(Versions, major!, "bin"))
         : [];
 
     /// <summary>Makes the data folder on the first start, with the generated password for the only user.</summary>
@@ -55,12 +56,14 @@ sealed class PostgresProcess(string name, string program, ReferenceExpression se
         {
             var (_, program) = await Machine.RunAsync([Path.Combine(programs, "postgres"), "--version"], token);
             if (!program.Contains($" {version}.", StringComparison.Ordinal))
-                throw new Failure($"the data in {folder.Path} are of PostgreSQL {version}, this machine has {program.Trim()}: install postgresql-{version}");
+                throw new Failure($"the data in {folder.Path} are of PostgreSQL {version}, "
+                    + $"this machine has {program.Trim()}: install postgresql-{version}");
             return;
         }
         // initdb wants the password in a file that its user can read, outside the folder that must be empty.
         const string script = """
-            umask 077; file=$(mktemp) && cat > "$file" && "$1" -D "$2" -U postgres --pwfile="$file" -A scram-sha-256 -E UTF8 --locale=C.UTF-8
+            umask 077
+            file=$(mktemp) && cat > "$file" && "$1" -D "$2" -U postgres --pwfile="$file" -A scram-sha-256 -E UTF8 --locale=C.UTF-8
             code=$?; rm -f "$file"; exit $code
             """;
         string[] initdb = Machine.As(User, "sh", "-c", script, "initdb", Path.Combine(programs, "initdb"), folder.Path);

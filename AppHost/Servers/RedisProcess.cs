@@ -3,7 +3,7 @@ using System.Text;
 
 namespace LlmGateway.AppHost;
 
-/// <summary>A private Redis that writes nothing to disk: it never holds the only copy of anything, and tests rely on that by killing it.</summary>
+/// <summary>A private Redis that saves nothing: it never holds the only copy of anything, and tests that kill it rely on that.</summary>
 sealed class RedisProcess(string name, string program, ReferenceExpression server) : ServerProcess(name, program)
 {
     public override ReferenceExpression ConnectionStringExpression => server;
@@ -30,7 +30,8 @@ sealed class RedisProcess(string name, string program, ReferenceExpression serve
                 """));
             return Task.CompletedTask;
         });
-        return stack.AddServer(new RedisProcess(name, Machine.Find(stack, "redis-server", "redis-server"), server), [configuration], port, async token =>
+        var redis = new RedisProcess(name, Machine.Find(stack, "redis-server", "redis-server"), server);
+        return stack.AddServer(redis, [configuration], port, async token =>
             await Greeting.RequireAsync(port, $"AUTH {stack.Secrets.Get($"{name}-password")}\r\n", "+OK", token));
     }
 }

@@ -3,7 +3,7 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 
 namespace LlmGateway.AppHost;
 
-/// <summary>A server as a process of this machine: on loopback alone, with a connection string and a health check like a container.</summary>
+/// <summary>A server as a process of this machine: on loopback alone, with connection string and health check like a container.</summary>
 abstract class ServerProcess(string name, string program) : ExecutableResource(name, program, "/"), IResourceWithConnectionString
 {
     public abstract ReferenceExpression ConnectionStringExpression { get; }
@@ -14,8 +14,8 @@ static class ServerProcesses
     static readonly TimeSpan CheckLimit = TimeSpan.FromSeconds(5);
 
     /// <param name="serves">Throws while the server does not serve.</param>
-    public static IResourceBuilder<T> AddServer<T>(this Stack stack, T server, string[] arguments, int port, Func<CancellationToken, Task> serves)
-        where T : ServerProcess
+    public static IResourceBuilder<T> AddServer<T>(
+        this Stack stack, T server, string[] arguments, int port, Func<CancellationToken, Task> serves) where T : ServerProcess
     {
         var check = $"{server.Name}_serves";
         stack.Builder.Services.AddHealthChecks().AddAsyncCheck(check, async token =>

@@ -3,9 +3,9 @@ using Microsoft.Extensions.Configuration;
 namespace LlmGateway.AppHost;
 
 /// <summary>
-/// PostgreSQL, Redis and RabbitMQ, in one of three forms: others' servers whose connection string is given, containers, or processes of this
-/// machine. Services see the same in all of them. The setting <c>Servers</c> is <c>local</c> or <c>containers</c>; without it containers are
-/// taken where an engine answers.
+/// PostgreSQL, Redis and RabbitMQ, in one of three forms: others' servers whose connection string is given, containers, or processes of
+/// this machine. Services see the same in all of them. The setting <c>Servers</c> is <c>local</c> or <c>containers</c>; without it
+/// containers are taken where an engine answers.
 /// </summary>
 sealed class Servers
 {

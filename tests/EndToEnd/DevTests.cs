@@ -67,7 +67,8 @@ public sealed class DevTests : IDisposable
         var (verified, books) = await DevAsync("verify", "--data", _data);
         Assert.True(verified == 0 && books.Contains("The books balance.", StringComparison.Ordinal), books);
 
-        Assert.Contains("listening on", (await DevAsync("logs", "wallet", "--data", _data, "--lines", "200")).Output, StringComparison.OrdinalIgnoreCase);
+        var (_, said) = await DevAsync("logs", "wallet", "--data", _data, "--lines", "200");
+        Assert.Contains("listening on", said, StringComparison.OrdinalIgnoreCase);
 
         var (restarted, how) = await DevAsync("restart", "sandbox", "--data", _data);
         Assert.True(restarted == 0, how);
@@ -75,7 +76,8 @@ public sealed class DevTests : IDisposable
         var status = (await DevAsync("status", "--data", _data, "--json")).Output;
         var resources = JsonSerializer.Deserialize<JsonElement>(status[status.IndexOf('{', StringComparison.Ordinal)..]).Items("resources");
         var states = resources.ToDictionary(resource => resource.Text("displayName"), resource => resource.Text("state"));
-        Assert.All(["postgres", "redis", "rabbitmq", "wallet", "sessions", "proxy", "proxy2"], name => Assert.Equal("Running", states[name]));
+        Assert.All(
+            ["postgres", "redis", "rabbitmq", "wallet", "sessions", "proxy", "proxy2"], name => Assert.Equal("Running", states[name]));
     }
 
     [Fact]

@@ -27,11 +27,15 @@ public sealed class ManifestTests
                 "dotnet", AppHost, "--operation", "publish", "--publisher", "manifest", "--output-path", file, $"--data={folder}/none");
             Assert.True(code == 0, output);
             Assert.False(Directory.Exists($"{folder}/none"), "a manifest touches nothing of this machine");
-            var manifest = JsonSerializer.Deserialize<JsonElement>(await File.ReadAllTextAsync(file, TestContext.Current.CancellationToken));
-            var resources = manifest.GetProperty("resources");
+            var manifest = await File.ReadAllTextAsync(file, TestContext.Current.CancellationToken);
+            var resources = JsonSerializer.Deserialize<JsonElement>(manifest).GetProperty("resources");
 
-            Assert.All(["postgres", "redis", "rabbitmq"], name => Assert.StartsWith("container.", resources.GetProperty(name).Text("type")));
-            Assert.All(["walletdb", "sessionsdb"], name => Assert.Contains("{postgres.connectionString}", resources.GetProperty(name).Text("connectionString")));
+            Assert.All(
+                ["postgres", "redis", "rabbitmq"],
+                name => Assert.StartsWith("container.", resources.GetProperty(name).Text("type")));
+            Assert.All(
+                ["walletdb", "sessionsdb"],
+                name => Assert.Contains("{postgres.connectionString}", resources.GetProperty(name).Text("connectionString")));
             foreach (var (service, connections, services, secrets) in Topology)
             {
                 var environment = resources.GetProperty(service).GetProperty("env");
@@ -41,14 +45,16 @@ public sealed class ManifestTests
                 Assert.Equal(services.Order(), Named(names, "services__").Select(name => name.Split("__")[0]).Distinct().Order());
                 Assert.All(secrets, secret => Assert.Contains($"{{{secret}.value}}", values));
             }
-            foreach (var secret in (string[])["internal-key", "master-key", "pepper", "postgres-password", "redis-password", "rabbitmq-password"])
+            string[] inputs = ["internal-key", "master-key", "pepper", "postgres-password", "redis-password", "rabbitmq-password"];
+            foreach (var secret in inputs)
             {
                 var input = resources.GetProperty(secret).GetProperty("inputs").GetProperty("value");
                 Assert.True(input.GetProperty("secret").GetBoolean());
                 Assert.True(input.GetProperty("default").GetProperty("generate").GetProperty("minLength").GetInt32() >= 32);
             }
             Assert.False(resources.TryGetProperty("sandbox", out _));
-            var projects = resources.EnumerateObject().Where(resource => resource.Value.Text("type").StartsWith("project", StringComparison.Ordinal));
+            var projects = resources.EnumerateObject()
+                .Where(resource => resource.Value.Text("type").StartsWith("project", StringComparison.Ordinal));
             Assert.Equal(Topology.Select(row => row.Service).Order(), projects.Select(project => project.Name).Order());
         }
         finally

@@ -2,7 +2,9 @@ using System.Text.Json;
 
 namespace LlmGateway.EndToEnd;
 
-/// <summary>What operators find in the Aspire dashboard, through its telemetry API: the way of one paid call, and nothing that was said in it.</summary>
+/// <summary>
+/// What operators find in the Aspire dashboard, through its telemetry API: the way of one paid call, and nothing that was said in it.
+/// </summary>
 [Collection(nameof(Outages))]
 public sealed class TraceTests : IDisposable
 {
@@ -21,7 +23,8 @@ public sealed class TraceTests : IDisposable
     public async Task One_trace_leads_from_the_call_to_the_books_and_nothing_exported_says_what_was_asked()
     {
         string[] line = ["run", "--ports", $"{Ports}", "--data", _data, "--detach"];
-        var (code, screen) = await Shell.RunAsync("env", ["Dashboard__Api__Enabled=true", "Dashboard__Api__AuthMode=Unsecured", "dotnet", Tool, .. line]);
+        var (code, screen) = await Shell.RunAsync(
+            "env", ["Dashboard__Api__Enabled=true", "Dashboard__Api__AuthMode=Unsecured", "dotnet", Tool, .. line]);
         Assert.True(code == 0, screen);
         try
         {
@@ -32,9 +35,11 @@ public sealed class TraceTests : IDisposable
             var answer = reply.Json.Items("choices").First().GetProperty("message").Text("content");
             var requestId = reply["X-Request-Id"]!;
 
-            var spans = await Eventually.GetAsync(SpansAsync, all => IsWhole(all, requestId), "the call's trace, and what it is linked with");
+            var spans = await Eventually.GetAsync(SpansAsync, all => IsWhole(all, requestId),
+                "the call's trace, and what it is linked with");
 
-            var root = spans.Single(span => span.Attributes.GetValueOrDefault("llmgateway.request_id") == requestId && span.Name.StartsWith("POST", StringComparison.Ordinal));
+            var root = spans.Single(span => span.Attributes.GetValueOrDefault("llmgateway.request_id") == requestId
+                && span.Name.StartsWith("POST", StringComparison.Ordinal));
             Assert.Equal(("POST /v1/chat/completions", "proxy"), (root.Name, root.Service));
             var trace = spans.Where(span => span.TraceId == root.TraceId).ToList();
             var call = trace.Single(span => span.Attributes.ContainsKey("gen_ai.operation.name"));

@@ -52,5 +52,6 @@ static class Invariants
         return [.. reply.MustBe(200).Json.Items("checks").Where(check => !check.GetProperty("ok").GetBoolean()).Select(Describe)];
     }
 
-    static string Describe(JsonElement check) => check.Text("name") == NothingIsHeld ? NothingIsHeld : $"{check.Text("name")}: {check.Text("detail")}";
+    static string Describe(JsonElement check) =>
+        check.Text("name") == NothingIsHeld ? NothingIsHeld : $"{check.Text("name")}: {check.Text("detail")}";
 }

@@ -50,5 +50,7 @@ sealed class LogFiles : IDisposable
 
     /// <summary>The orchestrator writes its own time before each line.</summary>
     static string WithoutTime(string line) =>
-        line.IndexOf(' ', StringComparison.Ordinal) is > 0 and var space && DateTimeOffset.TryParse(line.AsSpan(0, space), out _) ? line[(space + 1)..] : line;
+        line.IndexOf(' ', StringComparison.Ordinal) is > 0 and var space && DateTimeOffset.TryParse(line.AsSpan(0, space), out _)
+            ? line[(space + 1)..]
+            : line;
 }

@@ -9,8 +9,8 @@ using Microsoft.Extensions.Logging;
 namespace LlmGateway.Running;
 
 /// <summary>
-/// The app of AppHost/AppHost.cs, started for tests or a benchmark: a data folder and ports of its own, no dashboard. What dies is started again,
-/// unless it is held; <see cref="Once"/> changes the environment of its next life.
+/// The app of AppHost/AppHost.cs, started for tests or a benchmark: a data folder and ports of its own, no dashboard. What dies is started
+/// again, unless it is held; <see cref="Once"/> changes the environment of its next life.
 /// </summary>
 public sealed class RunningApp : IAsyncDisposable
 {
@@ -105,10 +105,13 @@ public sealed class RunningApp : IAsyncDisposable
 
     /// <summary>Runs a command of a resource, as its button does.</summary>
     /// <returns>Whether it succeeded, and what a person reads.</returns>
-    public async Task<(bool Ok, string Text)> CommandAsync(string resource, string command, CancellationToken token, params (string Name, string Value)[] arguments)
+    public async Task<(bool Ok, string Text)> CommandAsync(
+        string resource, string command, CancellationToken token, params (string Name, string Value)[] arguments)
     {
-        var inputs = arguments.Select(argument => new InteractionInput { Name = argument.Name, InputType = InputType.Text, Value = argument.Value }).ToList();
-        var result = await _app.Services.GetRequiredService<ResourceCommandService>().ExecuteCommandAsync(resource, command, new(inputs), token);
+        var inputs = arguments
+            .Select(argument => new InteractionInput { Name = argument.Name, InputType = InputType.Text, Value = argument.Value }).ToList();
+        var commands = _app.Services.GetRequiredService<ResourceCommandService>();
+        var result = await commands.ExecuteCommandAsync(resource, command, new(inputs), token);
         return (result.Success, result.Data?.Value ?? result.Message ?? "");
     }
 
@@ -125,7 +128,8 @@ public sealed class RunningApp : IAsyncDisposable
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(token);
         limit.CancelAfter(StartLimit);
         var services = _app.Services.GetRequiredService<DistributedApplicationModel>().Resources.OfType<ProjectResource>().ToList();
-        var healthy = services.ToDictionary(service => service.Name, service => _app.ResourceNotifications.WaitForResourceHealthyAsync(service.Name, limit.Token));
+        var healthy = services.ToDictionary(
+            service => service.Name, service => _app.ResourceNotifications.WaitForResourceHealthyAsync(service.Name, limit.Token));
         await _app.StartAsync(limit.Token);
         try
         {
@@ -133,7 +137,8 @@ public sealed class RunningApp : IAsyncDisposable
         }
         catch (Exception e)
         {
-            var missing = healthy.Where(service => !service.Value.IsCompletedSuccessfully).Select(service => $"{service.Key} ({_logs.LastLine(service.Key)})");
+            var missing = healthy.Where(service => !service.Value.IsCompletedSuccessfully)
+                .Select(service => $"{service.Key} ({_logs.LastLine(service.Key)})");
             throw new InvalidOperationException($"not healthy after {StartLimit.TotalSeconds} s: {string.Join(", ", missing)}", e);
         }
         InternalKey = (await Parameter("internal-key").GetValueAsync(token))!;
@@ -150,12 +155,14 @@ public sealed class RunningApp : IAsyncDisposable
     }
 
     ParameterResource Parameter(string name) =>
-        _app.Services.GetRequiredService<DistributedApplicationModel>().Resources.OfType<ParameterResource>().Single(parameter => parameter.Name == name);
+        _app.Services.GetRequiredService<DistributedApplicationModel>().Resources.OfType<ParameterResource>()
+            .Single(parameter => parameter.Name == name);
 
     static int FreePorts()
     {
         var taken = IPGlobalProperties.GetIPGlobalProperties().GetActiveTcpListeners().Select(listener => listener.Port).ToHashSet();
-        var blocks = Enumerable.Range(FirstPort / PortsOfAnApp, (LastPort - FirstPort) / PortsOfAnApp).Select(block => block * PortsOfAnApp).ToArray();
+        var blocks = Enumerable.Range(FirstPort / PortsOfAnApp, (LastPort - FirstPort) / PortsOfAnApp)
+            .Select(block => block * PortsOfAnApp).ToArray();
         Random.Shared.Shuffle(blocks);
         return blocks.First(block => !Enumerable.Range(block, PortsOfAnApp).Any(taken.Contains));
     }

@@ -7,8 +7,8 @@ using Microsoft.Extensions.DependencyInjection;
 namespace LlmGateway.Running;
 
 /// <summary>
-/// Starts a process again, by its resource's command, as soon as it is reported dead. Aspire itself does not: whoever runs the product has something
-/// that does (systemd, Kubernetes), and tests that kill stand in for it.
+/// Starts a process again, by its resource's command, as soon as it is reported dead. Aspire itself does not: whoever runs the product has
+/// something that does (systemd, Kubernetes), and tests that kill stand in for it.
 /// </summary>
 sealed class Supervisor : IDisposable
 {
@@ -62,7 +62,8 @@ sealed class Supervisor : IDisposable
             {
                 var name = change.Resource.Name;
                 _states[name] = change.Snapshot;
-                var isOurs = change.Resource is ProjectResource or ExecutableResource && !change.Resource.HasAnnotationOfType<ExplicitStartupAnnotation>();
+                var isOurs = change.Resource is ProjectResource or ExecutableResource
+                    && !change.Resource.HasAnnotationOfType<ExplicitStartupAnnotation>();
                 if (isOurs && IsDead(change.Snapshot) && Volatile.Read(ref _starts) && !_held.ContainsKey(name))
                     _ = StartAgainAsync(name);
             }
@@ -80,10 +81,12 @@ sealed class Supervisor : IDisposable
         try
         {
             var commands = _app.Services.GetRequiredService<ResourceCommandService>();
-            for (var pause = FirstPause; Snapshot(name) is { } snapshot && IsDead(snapshot); pause = pause * 2 < LongestPause ? pause * 2 : LongestPause)
+            var pause = FirstPause;
+            while (Snapshot(name) is { } snapshot && IsDead(snapshot))
             {
                 await commands.ExecuteCommandAsync(name, KnownResourceCommands.StartCommand, _end.Token);
                 await Task.Delay(pause, _end.Token);
+                pause = pause * 2 < LongestPause ? pause * 2 : LongestPause;
             }
         }
         catch (Exception) when (_end.IsCancellationRequested)

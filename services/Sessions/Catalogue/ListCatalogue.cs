@@ -4,7 +4,9 @@ using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Sessions;
 
-/// <summary><c>GET /internal/catalogue?filter=</c>: every model that is known, with its newest price, or those whose name contains the filter.</summary>
+/// <summary>
+/// <c>GET /internal/catalogue?filter=</c>: every model that is known, with its newest price, or those whose name contains the filter.
+/// </summary>
 public static class ListCatalogue
 {
     sealed record View(

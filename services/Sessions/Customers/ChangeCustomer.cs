@@ -10,7 +10,8 @@ public static class ChangeCustomer
 {
     public static void MapChangeCustomer(this WebApplication app) => app.MapPatch("/v1/customers/{id}", HandleAsync);
 
-    static async Task<IResult> HandleAsync(string id, HttpContext http, SessionsDb db, RegistersClient wallet, HotCopies copies, CancellationToken token)
+    static async Task<IResult> HandleAsync(
+        string id, HttpContext http, SessionsDb db, RegistersClient wallet, HotCopies copies, CancellationToken token)
     {
         var caller = http.Backend();
         var body = await CustomerFields.ReadAsync(http);

@@ -34,7 +34,8 @@ public static class ReadCredential
             return null;
         var cap = new RegisterRef(family.Id, AccountKind.SessionCap, Unit.UsdLimit);
         return new(
-            session.Id, CredentialKind.Session, customer.Test, CredentialStatuses.Of(family.RevokedAt, session.ExpiresAt, customer.Status, project.Active, now),
+            session.Id, CredentialKind.Session, customer.Test,
+            CredentialStatuses.Of(family.RevokedAt, session.ExpiresAt, customer.Status, project.Active, now),
             project.OrganizationId, project.Id, customer.Id, family.Id, customer.WalletId, session.ExpiresAt, family.Models,
             family.CapNanos is null ? WalletOf(customer) : [.. WalletOf(customer), cap], RatesOf(customer), now);
     }
@@ -45,8 +46,10 @@ public static class ReadCredential
         if (key is not { Customer: { Project: var project } customer })
             return null;
         return new(
-            key.Id, CredentialKind.CustomerKey, customer.Test, CredentialStatuses.Of(key.RevokedAt, key.ExpiresAt, customer.Status, project.Active, now),
-            project.OrganizationId, project.Id, customer.Id, null, customer.WalletId, key.ExpiresAt, key.Models, WalletOf(customer), RatesOf(customer), now);
+            key.Id, CredentialKind.CustomerKey, customer.Test,
+            CredentialStatuses.Of(key.RevokedAt, key.ExpiresAt, customer.Status, project.Active, now),
+            project.OrganizationId, project.Id, customer.Id, null, customer.WalletId, key.ExpiresAt, key.Models,
+            WalletOf(customer), RatesOf(customer), now);
     }
 
     static async Task<Credential?> FindSecretKeyAsync(SessionsDb db, byte[] hash, DateTimeOffset now, CancellationToken token)

@@ -22,11 +22,13 @@ public static class ListSessions
         if (query.Text("customer") is not { } named)
             return Problems.Missing("customer");
         var externalId = Fields.Text(named, "customer");
-        var customer = await CustomerView.FindAsync(db, caller, named, token) ?? await CustomerCreation.FindAsync(db, caller.Project, caller.Test, externalId, token);
+        var customer = await CustomerView.FindAsync(db, caller, named, token)
+            ?? await CustomerCreation.FindAsync(db, caller.Project, caller.Test, externalId, token);
         if (customer is null)
             return CustomerView.NotFound;
 
-        var sessions = db.Sessions.AsNoTracking().Include(session => session.Family).Where(session => session.Family.CustomerId == customer.Id);
+        var sessions = db.Sessions.AsNoTracking().Include(session => session.Family)
+            .Where(session => session.Family.CustomerId == customer.Id);
         if (query.Text("cursor") is { } cursor)
         {
             if (!Ids.TryParse(Ids.Session, cursor, out var last))

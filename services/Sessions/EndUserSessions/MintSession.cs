@@ -27,8 +27,8 @@ public static class MintSession
     public static void MapMintSession(this WebApplication app) => app.MapPost("/v1/sessions", HandleAsync).WithIdempotency();
 
     static async Task<IResult> HandleAsync(
-        HttpContext http, SessionsDb db, RegistersClient wallet, SessionTokens tokens, HotCopies copies, OutboxSignal outbox, TimeProvider time,
-        CancellationToken token)
+        HttpContext http, SessionsDb db, RegistersClient wallet, SessionTokens tokens, HotCopies copies, OutboxSignal outbox,
+        TimeProvider time, CancellationToken token)
     {
         var caller = http.Backend();
         var terms = Read(await Body.ReadAsync<Request>(http));

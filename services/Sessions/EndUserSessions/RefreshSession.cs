@@ -30,7 +30,8 @@ public static class RefreshSession
             .SingleOrDefaultAsync(s => s.Id == caller.Credential, token);
         if (old is not { Family: { Customer: { Project: var project } customer } family })
             return Problems.BadCredential;
-        if (CredentialStatuses.ProblemOf(CredentialStatuses.Of(family.RevokedAt, old.ExpiresAt, customer.Status, project.Active, now)) is { } refusal)
+        var status = CredentialStatuses.Of(family.RevokedAt, old.ExpiresAt, customer.Status, project.Active, now);
+        if (CredentialStatuses.ProblemOf(status) is { } refusal)
             return refusal;
         if (!project.EndUserSessions)
             return Problems.SessionsDisabled;

@@ -12,7 +12,9 @@ public static class ClaimBatches
 {
     static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(5), LongestPause = TimeSpan.FromMinutes(10);
 
-    public static void MapClaimBatches(this WebApplication app) => app.MapPost("/internal/provider-objects/claim", async (HttpContext http, NpgsqlDataSource database, DatabaseReady ready) =>
+    public static void MapClaimBatches(this WebApplication app) => app.MapPost("/internal/provider-objects/claim", HandleAsync);
+
+    static async Task<IResult> HandleAsync(HttpContext http, NpgsqlDataSource database, DatabaseReady ready)
     {
         // Proxies ask from their first moment on, which can be before the tables are there.
         if (!ready.Task.IsCompletedSuccessfully)
@@ -23,10 +25,11 @@ public static class ClaimBatches
         await using var update = database.Sql($"""
             update provider_object set next_check_at = now() + least($1 * power(2, least(checks, 20)), $2), checks = checks + 1
             where id in (
-                select id from provider_object where next_check_at is not null and case when $3 = '' then next_check_at <= now() else id = $3 end
+                select id from provider_object
+                where next_check_at is not null and case when $3 = '' then next_check_at <= now() else id = $3 end
                 order by next_check_at limit $4 for update skip locked)
             returning {StoredObjects.Columns}
             """, FirstPause, LongestPause, claim.Id ?? "", claim.Limit);
         return Results.Json(await StoredObjects.ReadAsync(update, http.RequestAborted), Defaults.Json);
-    });
+    }
 }

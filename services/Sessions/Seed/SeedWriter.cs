@@ -11,7 +11,8 @@ namespace LlmGateway.Sessions;
 /// serves one attempt.
 /// </summary>
 public sealed class SeedWriter(
-    SessionsDb db, RegistersClient wallet, CredentialSeal seal, CustomerKeys customerKeys, Envelope envelope, HotCopies copies, OutboxSignal outbox, TimeProvider time)
+    SessionsDb db, RegistersClient wallet, CredentialSeal seal, CustomerKeys customerKeys, Envelope envelope, HotCopies copies,
+    OutboxSignal outbox, TimeProvider time)
 {
     readonly DateTimeOffset _now = time.GetUtcNow();
     readonly List<OpenRegister> _wallets = [];

@@ -394,7 +394,8 @@ public sealed class AnthropicAnswerTests
         return events;
     }
 
-    static ArrayBufferWriter<byte> Push(StreamRelay relay, string stream, Random random) => Push(relay, Encoding.UTF8.GetBytes(stream), random);
+    static ArrayBufferWriter<byte> Push(StreamRelay relay, string stream, Random random) =>
+        Push(relay, Encoding.UTF8.GetBytes(stream), random);
 
     static ArrayBufferWriter<byte> Push(StreamRelay relay, byte[] stream, Random random)
     {

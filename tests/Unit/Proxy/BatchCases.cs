@@ -67,7 +67,8 @@ static class BatchCases
 
     static Project NewProject()
     {
-        ProviderConnection[] providers = [.. Providers.Select(one => new ProviderConnection(one.Id, one.Wire, "https://api.example.com/v1", "none", null, [], 60, 0, "cancel", Sandbox: false))];
+        ProviderConnection[] providers = [.. Providers.Select(one => new ProviderConnection(
+            one.Id, one.Wire, "https://api.example.com/v1", "none", null, [], 60, 0, "cancel", Sandbox: false))];
         var envelope = new Envelope(Convert.ToBase64String(new byte[32]));
         return new(new(Ids.New(), Ids.New(), "app", true, true, [], providers, Models, DateTimeOffset.UnixEpoch), envelope);
     }

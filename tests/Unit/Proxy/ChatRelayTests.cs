@@ -25,7 +25,9 @@ public sealed class ChatRelayTests
     public void A_caller_who_asked_gets_the_same_stream_with_the_cost_in_its_usage() => Seeds.ForEach(500, random =>
     {
         var (_, injected, _) = RandomStream(random);
-        Assert.Equal(injected.Replace("\"total_tokens\":13}", "\"total_tokens\":13,\"cost\":\"0.00000123\"}", StringComparison.Ordinal), StreamRelay(injected, random, wantsUsage: true).Sent);
+        Assert.Equal(
+            injected.Replace("\"total_tokens\":13}", "\"total_tokens\":13,\"cost\":\"0.00000123\"}", StringComparison.Ordinal),
+            StreamRelay(injected, random, wantsUsage: true).Sent);
     });
 
     [Fact]
@@ -75,8 +77,10 @@ public sealed class ChatRelayTests
     [Fact]
     public void Comments_names_and_data_of_several_lines_survive()
     {
-        const string Stream = ": keep-alive\n\nevent: message\nid: 1\ndata: {\"choices\":[{\"delta\":{\"content\":\"a\"}}],\ndata: \"usage\":null,\"x\":1}\n\ndata: [DONE]\n\n";
-        var relayed = StreamRelay(Stream.Replace("event: message\nid: 1\n", "", StringComparison.Ordinal), new Random(1), wantsUsage: false);
+        const string Stream = ": keep-alive\n\nevent: message\nid: 1\n"
+            + "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}],\ndata: \"usage\":null,\"x\":1}\n\ndata: [DONE]\n\n";
+        var unnamed = Stream.Replace("event: message\nid: 1\n", "", StringComparison.Ordinal);
+        var relayed = StreamRelay(unnamed, new Random(1), wantsUsage: false);
         Assert.Equal(": keep-alive\n\ndata: {\"choices\":[{\"delta\":{\"content\":\"a\"}}],\"x\":1}\n\ndata: [DONE]\n\n", relayed.Sent);
         Assert.Equal(Stream, StreamRelay(Stream, new Random(1), wantsUsage: true, expectUsage: false).Sent);
     }
@@ -84,9 +88,11 @@ public sealed class ChatRelayTests
     [Fact]
     public void Of_two_usage_events_the_last_counts_and_is_shown()
     {
-        var stream = Chunk("hi", "") + UsageChunk("""{"prompt_tokens":9,"completion_tokens":2,"total_tokens":11}""") + UsageChunk(Usage) + "data: [DONE]\n\n";
+        var stream = Chunk("hi", "") + UsageChunk("""{"prompt_tokens":9,"completion_tokens":2,"total_tokens":11}""") + UsageChunk(Usage)
+            + "data: [DONE]\n\n";
         var relayed = StreamRelay(stream, new Random(1), wantsUsage: true);
-        Assert.Equal(Chunk("hi", "") + UsageChunk(Usage.Replace("13}", "13,\"cost\":\"0.00000123\"}", StringComparison.Ordinal)) + "data: [DONE]\n\n", relayed.Sent);
+        var withCost = Usage.Replace("13}", "13,\"cost\":\"0.00000123\"}", StringComparison.Ordinal);
+        Assert.Equal(Chunk("hi", "") + UsageChunk(withCost) + "data: [DONE]\n\n", relayed.Sent);
         Assert.Equal(4, relayed.Meter.Settle("{}"u8).Usage[Meter.Output]);
     }
 
@@ -97,7 +103,9 @@ public sealed class ChatRelayTests
         var last = Chunk("b", ",\"usage\":{}");
         var relayed = StreamRelay(runningCalls + runningCalls + last + "data: [DONE]\n\n", new Random(1), wantsUsage: true);
         Assert.Equal(runningCalls + runningCalls + Chunk("b", ",\"usage\":{\"cost\":\"0.00000123\"}") + "data: [DONE]\n\n", relayed.Sent);
-        Assert.Equal(Chunk("a", "") + Chunk("a", "") + Chunk("b", "") + "data: [DONE]\n\n", StreamRelay(runningCalls + runningCalls + last + "data: [DONE]\n\n", new Random(1), wantsUsage: false).Sent);
+        Assert.Equal(
+            Chunk("a", "") + Chunk("a", "") + Chunk("b", "") + "data: [DONE]\n\n",
+            StreamRelay(runningCalls + runningCalls + last + "data: [DONE]\n\n", new Random(1), wantsUsage: false).Sent);
     }
 
     [Fact]
@@ -117,8 +125,11 @@ public sealed class ChatRelayTests
     [Fact]
     public void Counts_that_are_not_believed_are_not_shown_either()
     {
-        var relayed = StreamRelay(Chunk("one two", "") + Finish("") + UsageChunk("""{"prompt_tokens":-9,"completion_tokens":-9}""") + "data: [DONE]\n\n", new Random(1), wantsUsage: true);
-        Assert.Contains("""{"prompt_tokens":2,"completion_tokens":2,"total_tokens":4,"cost":"0.00000123"}""", relayed.Sent, StringComparison.Ordinal);
+        var relayed = StreamRelay(
+            Chunk("one two", "") + Finish("") + UsageChunk("""{"prompt_tokens":-9,"completion_tokens":-9}""") + "data: [DONE]\n\n",
+            new Random(1), wantsUsage: true);
+        Assert.Contains(
+            """{"prompt_tokens":2,"completion_tokens":2,"total_tokens":4,"cost":"0.00000123"}""", relayed.Sent, StringComparison.Ordinal);
         Assert.DoesNotContain("-9", relayed.Sent, StringComparison.Ordinal);
     }
 
@@ -180,14 +191,17 @@ public sealed class ChatRelayTests
     public void An_event_beyond_the_bound_passes_unread_and_is_counted_as_text()
     {
         var big = Chunk(new string('x', 600), ",\"usage\":null");
-        var relayed = StreamRelay(Chunk("hi", "") + big + Finish("") + "data: [DONE]\n\n", new Random(1), wantsUsage: false, maxEventBytes: 300);
+        var relayed = StreamRelay(
+            Chunk("hi", "") + big + Finish("") + "data: [DONE]\n\n", new Random(1), wantsUsage: false, maxEventBytes: 300);
         Assert.Equal(Chunk("hi", "") + big + Finish("") + "data: [DONE]\n\n", relayed.Sent);
         Assert.InRange(relayed.Meter.DeliveredTokens, 100, big.Length);
     }
 
     [Fact]
     public void Nothing_that_follows_the_end_mark_is_passed() =>
-        Assert.Equal(Chunk("a", "") + "data: [DONE]\n\n", StreamRelay(Chunk("a", "") + "data: [DONE]\n\n" + Chunk("b", ""), new Random(3), wantsUsage: false).Sent);
+        Assert.Equal(
+            Chunk("a", "") + "data: [DONE]\n\n",
+            StreamRelay(Chunk("a", "") + "data: [DONE]\n\n" + Chunk("b", ""), new Random(3), wantsUsage: false).Sent);
 
     [Fact]
     public void No_mutation_of_a_stream_makes_the_relay_throw_or_depend_on_the_pieces() => Seeds.ForEach(5000, random =>
@@ -245,7 +259,8 @@ public sealed class ChatRelayTests
     static string UsageChunk(string usage) =>
         $$$"""data: {"id":"c1","object":"chat.completion.chunk","created":1,"model":"m","choices":[],"usage":{{{usage}}}}""" + "\n\n";
 
-    static (string Sent, ChatMeter Meter, bool Whole) StreamRelay(string stream, Random random, bool wantsUsage, int maxEventBytes = SseReader.MaxEventBytes, bool expectUsage = true)
+    static (string Sent, ChatMeter Meter, bool Whole) StreamRelay(
+        string stream, Random random, bool wantsUsage, int maxEventBytes = SseReader.MaxEventBytes, bool expectUsage = true)
     {
         var relayed = RelayBytes(Encoding.UTF8.GetBytes(stream), random, wantsUsage, maxEventBytes, expectUsage);
         return (Encoding.UTF8.GetString(relayed.Sent), relayed.Meter, relayed.Whole);

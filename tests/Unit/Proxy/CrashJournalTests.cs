@@ -4,7 +4,9 @@ using Xunit;
 
 namespace LlmGateway.UnitTests.Proxy;
 
-/// <summary>What the next process finds of requests that were running. Opening the folder again stands for that process: both see the same pages.</summary>
+/// <summary>
+/// What the next process finds of requests that were running. Opening the folder again stands for that process: both see the same pages.
+/// </summary>
 public sealed class CrashJournalTests : IDisposable
 {
     readonly string _folder = Directory.CreateTempSubdirectory("llmgateway-journal-").FullName;

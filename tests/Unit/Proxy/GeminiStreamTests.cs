@@ -165,7 +165,12 @@ public sealed class GeminiStreamTests
 
         var (events, _) = Read(bytes, random);
         new GeminiReader().ReadWhole(bytes, []);
-        foreach (var relay in (StreamRelay[])[Wires.Gemini.NewRelay(Request(sse: random.Next(2) == 0)), new TranslatedRelay(Wires.Gemini, Wires.Gemini, Head(sse: true))])
+        StreamRelay[] relays =
+        [
+            Wires.Gemini.NewRelay(Request(sse: random.Next(2) == 0)),
+            new TranslatedRelay(Wires.Gemini, Wires.Gemini, Head(sse: true)),
+        ];
+        foreach (var relay in relays)
             using (relay)
             {
                 var sent = new ArrayBufferWriter<byte>();
@@ -317,7 +322,8 @@ public sealed class GeminiStreamTests
         }
     }
 
-    static void Push(StreamRelay relay, string chunk, ArrayBufferWriter<byte> sent) => relay.Push(Encoding.UTF8.GetBytes($"data: {chunk}\r\n\r\n"), sent);
+    static void Push(StreamRelay relay, string chunk, ArrayBufferWriter<byte> sent) =>
+        relay.Push(Encoding.UTF8.GetBytes($"data: {chunk}\r\n\r\n"), sent);
 
     static void Pieces(ReadOnlyMemory<byte> bytes, Random random, Action<ReadOnlyMemory<byte>> take)
     {

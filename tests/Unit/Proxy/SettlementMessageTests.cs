@@ -18,7 +18,8 @@ public sealed class SettlementMessageTests
     {
         byte[] records = goneHolder is null ? [7, 0, 255, 10, 0] : [];
 
-        var received = await SendAsync(endpoint => endpoint.Send(new SettlementBatch(records, goneHolder), SettlementSerializer.Apply, Token));
+        var received = await SendAsync(
+            endpoint => endpoint.Send(new SettlementBatch(records, goneHolder), SettlementSerializer.Apply, Token));
 
         Assert.Equal(records, received.ReceiveContext.GetBody());
         Assert.Equal(SettlementBatch.ContentType, received.ReceiveContext.ContentType.MediaType);

@@ -58,5 +58,6 @@ public sealed class UpstreamTests
     }
 
     static Upstream Of(string type, string? name, params string[] secrets) => new(
-        new("azure", ProviderWire.OpenAi, "https://name.openai.azure.com/openai/v1", type, name, [.. secrets.Select(_ => new SealedKey("", 1))], 60, 0, "cancel", Sandbox: false), secrets);
+        new("azure", ProviderWire.OpenAi, "https://name.openai.azure.com/openai/v1", type, name,
+            [.. secrets.Select(_ => new SealedKey("", 1))], 60, 0, "cancel", Sandbox: false), secrets);
 }

@@ -37,7 +37,8 @@ public sealed class BodyTests
     {
         var problem = Refused(json);
         Assert.Equal(
-            ("malformed_json", param, $"The body has the member '{param}' twice in one object."), (problem.Code, problem.Param, problem.Message));
+            ("malformed_json", param, $"The body has the member '{param}' twice in one object."),
+            (problem.Code, problem.Param, problem.Message));
     }
 
     [Theory]
@@ -58,7 +59,9 @@ public sealed class BodyTests
     [InlineData("not json")]
     [InlineData("[]")]
     public void What_is_no_object_is_not_valid(string json) =>
-        Assert.Equal(("malformed_json", null, "The body is not valid JSON."), (Refused(json).Code, Refused(json).Param, Refused(json).Message));
+        Assert.Equal(
+            ("malformed_json", null, "The body is not valid JSON."),
+            (Refused(json).Code, Refused(json).Param, Refused(json).Message));
 
     static Problem Refused(string json) => Assert.Throws<ProblemException>(() => Body.Parse<Order>(Encoding.UTF8.GetBytes(json))).Problem;
 }

@@ -54,7 +54,8 @@ public sealed partial class FailpointTests
     {
         Failpoint.RequireKnown("proxy.end.spooled:1:kill,outbox.claimed:1:kill", LlmGateway.Proxy.Failpoints.All);
 
-        var refused = Assert.Throws<FormatException>(() => Failpoint.RequireKnown("proxy.end.spoold:1:kill", LlmGateway.Proxy.Failpoints.All));
+        var refused = Assert.Throws<FormatException>(
+            () => Failpoint.RequireKnown("proxy.end.spoold:1:kill", LlmGateway.Proxy.Failpoints.All));
         Assert.Contains("proxy.end.spoold", refused.Message);
     }
 

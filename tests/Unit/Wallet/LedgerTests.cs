@@ -215,7 +215,8 @@ public sealed class LedgerTests : IDisposable
         Apply(new Expire(LeaseId, [Wallet]));
 
         Assert.Equal(0, _book.Accounts[Wallet].Reserved);
-        Assert.Equal(LeaseRefusalReason.LeaseClosed, Assert.IsType<Answer.Refused>(Lease(fence: 2, new LeaseDemand(Wallet, 1, 1, 1, 1))).Reason);
+        var refused = Assert.IsType<Answer.Refused>(Lease(fence: 2, new LeaseDemand(Wallet, 1, 1, 1, 1)));
+        Assert.Equal(LeaseRefusalReason.LeaseClosed, refused.Reason);
     }
 
     [Fact]
