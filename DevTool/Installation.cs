@@ -22,15 +22,17 @@ static class Installation
 
     static readonly Program[] Counters = [new("linux-perf", "system calls and wake-ups in ./dev bench", () => Programs.Exists("perf"))];
 
+    const string AppHost = "AppHost/AppHost.csproj", Everything = "LlmGateway.sln";
+
     static string Artifacts => Path.Combine(StackFolder.Repository, "artifacts");
 
     /// <summary>For a stack alone: servers, Aspire's command line, the app host and the services, side by side.</summary>
     public static Task PrepareAsync(CancellationToken token) =>
-        Task.WhenAll(EnsureServersAsync(token), RestoreToolsAsync(token), BuildAsync("AppHost/AppHost.csproj", token));
+        Task.WhenAll(EnsureServersAsync(token), RestoreToolsAsync(token), BuildAsync(AppHost, token));
 
     /// <summary>For tests and benchmarks: servers, and everything built.</summary>
     public static Task PrepareAllAsync(CancellationToken token) =>
-        Task.WhenAll(EnsureServersAsync(token), RestoreToolsAsync(token), BuildAsync("LlmGateway.sln", token));
+        Task.WhenAll(EnsureServersAsync(token), RestoreToolsAsync(token), BuildAsync(Everything, token));
 
     public static Task EnsureNpmAsync(CancellationToken token) => EnsureAsync(JavaScript, token);
 
@@ -73,9 +75,9 @@ static class Installation
     /// </summary>
     static async Task BuildAsync(string project, CancellationToken token)
     {
-        var built = Path.Combine(Artifacts, $"built-{Path.GetFileNameWithoutExtension(project)}");
+        var built = Stamp(project);
         var started = DateTime.UtcNow;
-        if (File.Exists(built) && !ChangedSince(File.GetLastWriteTimeUtc(built)))
+        if (new[] { built, Stamp(Everything) }.Any(stamp => File.Exists(stamp) && !ChangedSince(File.GetLastWriteTimeUtc(stamp))))
             return;
         Console.WriteLine("Building…");
         var (code, output) = await Programs.ReadAsync(
@@ -91,6 +93,8 @@ static class Installation
         await File.WriteAllTextAsync(built, "", token);
         File.SetLastWriteTimeUtc(built, started);
     }
+
+    static string Stamp(string project) => Path.Combine(Artifacts, $"built-{Path.GetFileNameWithoutExtension(project)}");
 
     static bool ChangedSince(DateTime time)
     {

@@ -28,7 +28,7 @@ sealed class PostgresProcess(string name, string program, ReferenceExpression se
         stack.Preparations.Add(token =>
         {
             if (version is not null && !stack.Secrets.Has($"{name}-password"))
-                throw new Failure($"{folder.Path} has the data of a stack whose secrets.json is gone: restore that file, or delete the folder");
+                throw new Failure($"{folder.Path} belongs to a stack whose secrets.json is gone: restore that file, or delete the folder");
             return PrepareAsync(programs, folder, stack.Secrets.Get($"{name}-password"), token);
         });
         string[] command = Machine.As(User, "sh", "-c", FastStop, name, Path.Combine(programs, "postgres"), "-D", folder.Path,
