@@ -15,10 +15,10 @@ sealed class LogFiles : IDisposable
     public LogFiles(DistributedApplication app, string folder)
     {
         _folder = Directory.CreateDirectory(folder).FullName;
-        var logs = app.Services.GetRequiredService<ResourceLoggerService>();
         foreach (var resource in app.Services.GetRequiredService<DistributedApplicationModel>().Resources)
             if (resource is ProjectResource or ExecutableResource)
-                _ = CopyAsync(logs, resource);
+                _files[resource.Name] = new StreamWriter(Path(resource.Name)) { AutoFlush = true };
+        _ = WatchAsync(app);
     }
 
     public string Path(string name) => System.IO.Path.Combine(_folder, $"{name}.log");
@@ -33,14 +33,31 @@ sealed class LogFiles : IDisposable
         _end.Dispose();
     }
 
-    async Task CopyAsync(ResourceLoggerService logs, IResource resource)
+    /// <summary>A process's log is known by an id that the orchestrator gives it when it starts.</summary>
+    async Task WatchAsync(DistributedApplication app)
     {
-        var file = _files[resource.Name] = new StreamWriter(Path(resource.Name)) { AutoFlush = true };
+        var logs = app.Services.GetRequiredService<ResourceLoggerService>();
+        var known = new HashSet<string>();
         try
         {
-            await foreach (var lines in logs.WatchAsync(resource).WithCancellation(_end.Token))
-                foreach (var line in lines)
-                    await file.WriteLineAsync(WithoutTime(line.Content));
+            await foreach (var change in app.ResourceNotifications.WatchAsync(_end.Token))
+                if (_files.TryGetValue(change.Resource.Name, out var file) && known.Add(change.ResourceId))
+                    _ = CopyAsync(logs, change.ResourceId, file);
+        }
+        catch (OperationCanceledException)
+        {
+            // The app ends.
+        }
+    }
+
+    async Task CopyAsync(ResourceLoggerService logs, string id, StreamWriter file)
+    {
+        try
+        {
+            await foreach (var lines in logs.WatchAsync(id).WithCancellation(_end.Token))
+                lock (file)
+                    foreach (var line in lines)
+                        file.WriteLine(WithoutTime(line.Content));
         }
         catch (Exception) when (_end.IsCancellationRequested)
         {
