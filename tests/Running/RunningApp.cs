@@ -55,8 +55,10 @@ public sealed class RunningApp : IAsyncDisposable
             .. faults is { } offset ? [$"--FAULTS_URL=http://127.0.0.1:{ports + offset}"] : Array.Empty<string>(),
         ];
         var builder = await DistributedApplicationTestingBuilder.CreateAsync<Projects.AppHost>(arguments, token);
-        // What processes say is in files, see LogFiles.
-        builder.Services.AddLogging(logging => logging.SetMinimumLevel(LogLevel.Warning).AddFilter("LlmGateway.AppHost.Resources", LogLevel.None));
+        // What processes say is in files, see LogFiles; while they start, health checks fail.
+        builder.Services.AddLogging(logging => logging.SetMinimumLevel(LogLevel.Warning)
+            .AddFilter("LlmGateway.AppHost.Resources", LogLevel.None)
+            .AddFilter("Microsoft.Extensions.Diagnostics.HealthChecks", LogLevel.None));
         var once = new ConcurrentDictionary<string, (string Variable, string Value)>();
         foreach (var service in builder.Resources.OfType<ProjectResource>())
             service.Annotations.Add(new EnvironmentCallbackAnnotation(context =>
