@@ -30,7 +30,8 @@ static class Rig
     {
         var configuration = Path.ChangeExtension(Gateway.Assembly, ".runtimeconfig.json");
         return Target.StartAsync(Ungoverned, Cores.UnderTest, UngovernedPort, Key,
-            ["dotnet", "exec", "--runtimeconfig", configuration, Self, "ungoverned", $"{UngovernedPort}", $"{MockPort}"], Counted(gateway, UngovernedPort));
+            ["dotnet", "exec", "--runtimeconfig", configuration, Self, "ungoverned", $"{UngovernedPort}", $"{MockPort}"],
+            Counted(gateway, UngovernedPort));
     }
 
     /// <summary>A proxy's environment, and <see cref="StartupHook"/>.</summary>
