@@ -10,7 +10,20 @@ sealed class OrderlyStop(DistributedApplicationModel model, ResourceCommandServi
 {
     static readonly TimeSpan WaveLimit = TimeSpan.FromSeconds(20);
 
-    public async Task StoppingAsync(CancellationToken cancellationToken)
+    readonly Lock _gate = new();
+    Task? _waves;
+
+    /// <summary>
+    /// A host under test is stopped twice at once, by the test and by its own end. One order serves both: the first to be done ends the
+    /// orchestrator, and orders of the second would wait for it in vain.
+    /// </summary>
+    public Task StoppingAsync(CancellationToken cancellationToken)
+    {
+        lock (_gate)
+            return _waves ??= StopInWavesAsync(cancellationToken);
+    }
+
+    async Task StopInWavesAsync(CancellationToken cancellationToken)
     {
         foreach (var wave in model.Resources.Where(IsProcess).GroupBy(Depth).OrderByDescending(wave => wave.Key))
         {
