@@ -1,3 +1,6 @@
+using System.Net;
+using System.Text;
+
 namespace LlmGateway.EndToEnd;
 
 /// <summary>A proxy that is taken out of service by whoever runs the gateway, and taken back.</summary>
@@ -80,6 +83,24 @@ public sealed class DrainTests : IAsyncLifetime
 
         Assert.Equal(NothingLeft, await DrainAsync(seconds: 60));
         Assert.Equal(Start - Cost, await user.BalanceAfterAsync(1));
+    }
+
+    [Fact]
+    public async Task A_call_whose_body_is_still_coming_in_does_not_begin_any_more()
+    {
+        var user = await Backend.App.NewUserAsync();
+        using var client = new HttpClient(new SocketsHttpHandler { UseProxy = false, Expect100ContinueTimeout = TimeSpan.FromMinutes(1) });
+        var call = Gateway.Request("POST", Chat.Path, user.Token, at: Drained);
+        // The server asks for the body when the caller has been let in.
+        call.Headers.ExpectContinue = true;
+        call.Content = new LateJson(Chat.Body("small", Price.Question), () => DrainAsync(seconds: 0));
+
+        MustBeRefused(await Reply.ReadAsync(await client.SendAsync(call, TestContext.Current.CancellationToken)));
+
+        Assert.Equal(NothingLeft, await DrainAsync(seconds: 60));
+        Assert.Equal(0, await Books.HeldAsync([user]));
+        Assert.Equal(Start, await user.BalanceAsync());
+        Assert.Empty(await Books.UsageAsync(user));
     }
 
     [Fact]
@@ -174,4 +195,29 @@ public sealed class DrainTests : IAsyncLifetime
 
     static Task<Reply> SendAsync(string method, string path, string? key) =>
         Gateway.SendAsync(method, path, at: Drained, headers: key is null ? [] : [("X-Gateway-Internal", key)]);
+
+    /// <summary>A body that is sent after something else has happened.</summary>
+    sealed class LateJson : HttpContent
+    {
+        readonly byte[] _json;
+        readonly Func<Task> _before;
+
+        public LateJson(string json, Func<Task> before)
+        {
+            (_json, _before) = (Encoding.UTF8.GetBytes(json), before);
+            Headers.ContentType = new("application/json");
+        }
+
+        protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context)
+        {
+            await _before();
+            await stream.WriteAsync(_json);
+        }
+
+        protected override bool TryComputeLength(out long length)
+        {
+            length = _json.Length;
+            return true;
+        }
+    }
 }
