@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Logging.Console;
 using LlmGateway.ServiceDefaults;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 
@@ -13,6 +14,7 @@ public static class Server
         AppContext.SetSwitch("Microsoft.AspNetCore.Server.Kestrel.FinOnError", true);
 
         var builder = WebApplication.CreateSlimBuilder(args);
+        builder.Logging.AddSimpleConsole(console => console.ColorBehavior = LoggerColorBehavior.Disabled);
         builder.Logging.AddFilter("Microsoft.AspNetCore", LogLevel.Warning);
         builder.AddTelemetry("sandbox");
         builder.WebHost.ConfigureKestrel(kestrel =>

@@ -15,6 +15,8 @@ public sealed class TraceTests : IDisposable
 
     static readonly string[] Shared = ["wallet-settlements publish", "ledger commit"];
 
+    static readonly Lazy<string> ApiKey = new(FindApiKey);
+
     readonly string _data = Directory.CreateTempSubdirectory("llmgateway-trace-").FullName;
 
     sealed record Span(string TraceId, string SpanId, string Name, string Service, Dictionary<string, string> Attributes, string[] Linked);
@@ -23,8 +25,7 @@ public sealed class TraceTests : IDisposable
     public async Task One_trace_leads_from_the_call_to_the_books_and_nothing_exported_says_what_was_asked()
     {
         string[] line = ["run", "--ports", $"{Ports}", "--data", _data, "--detach"];
-        var (code, screen) = await Shell.RunAsync(
-            "env", ["Dashboard__Api__Enabled=true", "Dashboard__Api__AuthMode=Unsecured", "dotnet", Tool, .. line]);
+        var (code, screen) = await Shell.RunAsync("dotnet", [Tool, .. line]);
         Assert.True(code == 0, screen);
         try
         {
@@ -61,7 +62,7 @@ public sealed class TraceTests : IDisposable
 
             foreach (var path in (string[])["traces", "spans", "logs?limit=10000", "metrics"])
             {
-                var exported = await Gateway.SendAsync("GET", $"http://127.0.0.1:{Ports + 30}/api/telemetry/{path}");
+                var exported = await AskAsync(path);
                 Assert.DoesNotContain(canary, exported.Text);
                 Assert.DoesNotContain(answer, exported.Text);
                 Assert.DoesNotContain(Key, exported.Text);
@@ -86,7 +87,7 @@ public sealed class TraceTests : IDisposable
 
     static async Task<List<Span>> SpansAsync()
     {
-        var reply = (await Gateway.SendAsync("GET", $"http://127.0.0.1:{Ports + 30}/api/telemetry/traces?limit=1000")).MustBe(200);
+        var reply = (await AskAsync("traces?limit=1000")).MustBe(200);
         return
         [
             .. from resource in reply.Json.GetProperty("data").Items("resourceSpans")
@@ -95,6 +96,40 @@ public sealed class TraceTests : IDisposable
                from span in scope.Items("spans")
                select new Span(span.Text("traceId"), span.Text("spanId"), span.Text("name"), service, Attributes(span), Links(span)),
         ];
+    }
+
+    /// <summary>The dashboard's API, with the key that Aspire has made for it.</summary>
+    static Task<Reply> AskAsync(string path)
+    {
+        var url = $"http://127.0.0.1:{Ports + 30}/api/telemetry/{path}";
+        return Gateway.SendAsync("GET", url, headers: [("x-api-key", ApiKey.Value)]);
+    }
+
+    /// <summary>Only the environment of the dashboard that serves our ports has it.</summary>
+    static string FindApiKey()
+    {
+        const string name = "DASHBOARD__API__PRIMARYAPIKEY=";
+        return Directory.EnumerateDirectories("/proc")
+            .Where(folder => int.TryParse(Path.GetFileName(folder), out _))
+            .Select(Environ)
+            .First(variables => variables.Any(IsOurs) && variables.Any(IsKey))
+            .First(IsKey)[name.Length..];
+
+        static bool IsKey(string variable) => variable.StartsWith(name, StringComparison.Ordinal);
+
+        static bool IsOurs(string variable) => variable.Contains($":{Ports + 32}", StringComparison.Ordinal);
+    }
+
+    static string[] Environ(string process)
+    {
+        try
+        {
+            return File.ReadAllText($"{process}/environ").Split('\0');
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return [];
+        }
     }
 
     static string[] Links(JsonElement span) =>
