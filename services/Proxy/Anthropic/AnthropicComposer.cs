@@ -10,7 +10,7 @@ namespace LlmGateway.Proxy.Anthropic;
 
 /// <summary>
 /// Writes a <see cref="Conversation"/> as a request of this wire. The wire demands alternating speakers, tool results first in a turn, an
-/// output limit, and no empty text; the composer makes each of these true. A value that the wire cannot express is refused.
+/// output limit, and no empty text. The composer makes each of these true. A value that the wire cannot express is refused.
 /// </summary>
 static partial class AnthropicComposer
 {
@@ -41,7 +41,7 @@ static partial class AnthropicComposer
     {
         if (said.Temperature is { Value: > 1 } temperature)
             throw Untranslatable(temperature.Field, AnthropicWire.WireName, "it takes at most 1");
-        // The wire treats a limit of zero as no limit.
+        // A penalty of 0 is no penalty, so it can be left out.
         foreach (var penalty in (ReadOnlySpan<Given<decimal>?>)[said.FrequencyPenalty, said.PresencePenalty])
             if (penalty is { Value: not 0, Field: var field })
                 throw Untranslatable(field, AnthropicWire.WireName);
@@ -196,7 +196,7 @@ static partial class AnthropicComposer
         }
         catch (JsonException)
         {
-            // Instructions are written elsewhere in the request.
+            // A text that is no JSON is refused below, like JSON that is no object.
         }
         throw Untranslatable(field, AnthropicWire.WireName, "the arguments of a tool call must be a JSON object");
     }
@@ -272,7 +272,10 @@ static partial class AnthropicComposer
         json.WriteEndObject();
     }
 
-    /// <summary>Handles models that decide themselves how much to think and take only an effort level. Returns the level.</summary>
+    /// <summary>
+    /// Serves models that decide themselves how much to think and take only an effort level. Returns the level, or null when none is to be
+    /// sent.
+    /// </summary>
     static string? WriteAdaptive(Utf8JsonWriter json, Effort effort)
     {
         var none = EffortBudgets.BudgetOf(effort) == 0;
@@ -283,7 +286,7 @@ static partial class AnthropicComposer
     }
 
     /// <summary>
-    /// Thoughts count toward the output limit. A budget that would leave no room for an answer is cut; one below the wire's minimum is left
+    /// Thoughts count toward the output limit. A budget that would leave no room for an answer is cut. One below the wire's minimum is left
     /// out.
     /// </summary>
     static void WriteBudget(Utf8JsonWriter json, Effort effort, long outputLimit)
@@ -301,7 +304,7 @@ static partial class AnthropicComposer
 
     /// <summary>
     /// While results of a tool call come in, the wire demands the thoughts that led to the call. Callers of other wires often cannot keep
-    /// them.
+    /// them, so the model then does not think.
     /// </summary>
     static bool MayThink(Conversation said)
     {
@@ -323,7 +326,8 @@ static partial class AnthropicComposer
         return (int.Parse(match.Groups[1].ValueSpan, CultureInfo.InvariantCulture), minor).CompareTo((4, 6)) >= 0;
     }
 
-    // claude-opus-4-6, claude-3-7-sonnet-20250219, anthropic/claude-sonnet-4.6: a number of more than two digits is a date.
+    // Names are like claude-opus-4-6, claude-3-7-sonnet-20250219 or anthropic/claude-sonnet-4.6. A number of more than two digits is a
+    // date.
     [GeneratedRegex(@"claude(?:-[a-z]+)*-(\d{1,2})(?!\d)(?:[-.](\d{1,2})(?!\d))?")]
     private static partial Regex ClaudeVersion();
 }

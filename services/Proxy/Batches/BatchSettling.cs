@@ -7,14 +7,14 @@ namespace LlmGateway.Proxy.Batches;
 
 /// <summary>
 /// Looks for batches that have ended, sums up their cost, and has the ledger give back what was charged beyond it. Every proxy does so. A
-/// proxy that claims a batch has it for a while; a cost that is reported twice is booked once. Failures are repeated until providers delete
-/// the results; then the batch stays charged at its bound.
+/// proxy that claims a batch has it for a while. A cost that is reported twice is booked once. Failures are repeated until providers delete
+/// the results. After that the batch stays charged at its bound.
 /// </summary>
 public sealed class BatchSettling(
     Identity identity, SessionsClient sessions, WalletClient wallet, ProviderCalls calls, TimeProvider time, ILogger<BatchSettling> log)
     : BackgroundService
 {
-    /// <summary>Anthropic keeps results this long; OpenAI keeps them one day longer.</summary>
+    /// <summary>Anthropic keeps results this long. OpenAI keeps them one day longer.</summary>
     static readonly TimeSpan ResultsAreKept = TimeSpan.FromDays(29);
 
     static readonly TimeSpan Tick = TimeSpan.FromSeconds(2), Patience = TimeSpan.FromMinutes(10);

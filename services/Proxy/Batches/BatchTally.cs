@@ -49,7 +49,7 @@ public sealed class BatchTally(BatchTerms terms)
             : MeterReading.OfCounts(terms.EstimatedInput / terms.Lines, meter.DeliveredTokens, ProviderUsage.Missing, null);
     }
 
-    /// <summary>Empty when the line has none.</summary>
+    /// <summary>The answer in a line. It is empty when there is none.</summary>
     ReadOnlySpan<byte> AnswerIn(ReadOnlySpan<byte> line)
     {
         var isMessage = _wire == Wires.Messages;
@@ -70,7 +70,7 @@ public sealed class BatchTally(BatchTerms terms)
         return line[start..end];
     }
 
-    /// <summary>Where a member stands, if its object has the wanted state.</summary>
+    /// <summary>The place of a member, which is empty when its object does not have the wanted state.</summary>
     static (int Start, int End) PlaceOf(
         ReadOnlySpan<byte> member, ref Utf8JsonReader reader, ReadOnlySpan<byte> state, ReadOnlySpan<byte> wanted)
     {

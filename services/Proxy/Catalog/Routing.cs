@@ -3,14 +3,17 @@ using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Proxy;
 
-/// <summary>The rules that choose a provider: the model's providers in order, as far as the caller may use them.</summary>
+/// <summary>
+/// Chooses the provider for a request. A model's providers are tried in their order, except those that the caller may not use.
+/// </summary>
 public static class Routing
 {
     /// <summary>
-    /// The reason why no provider can take the request, or null. Every provider that may take it is permitted, priced and within the bound.
+    /// The reason why no provider can take the request, or null when one can. A provider that may take it is permitted and priced, and can
+    /// be spoken to from the caller's wire.
     /// </summary>
     /// <param name="route">The first provider that may take it.</param>
-    /// <param name="bound">The bound of the dearest of these providers.</param>
+    /// <param name="bound">The bound of the dearest of these providers. The hold pays for it, so it also pays for any fallback.</param>
     public static Problem? TryRoute(Caller caller, Wire wire, ModelRequest request, out Route route, out UpperBound bound)
     {
         (bound, route) = (default, null!);
@@ -29,8 +32,8 @@ public static class Routing
     }
 
     /// <summary>
-    /// The next provider after a failure, as long as the caller has seen nothing of an answer; null when there is none, or when another one
-    /// would refuse for the same reason.
+    /// The next provider after a failure. It may take over only while the caller has seen nothing of an answer. Null when there is none, or
+    /// when another one would refuse for the same reason.
     /// </summary>
     public static Route? Fallback(Caller caller, Wire wire, ModelRequest request, Route failed, Problem problem)
     {

@@ -4,14 +4,11 @@ using System.Text.Json;
 
 namespace LlmGateway.Proxy.Chat;
 
-/// <summary>
-/// Reads answers of the OpenAI chat wire, whole or as chunks of a stream, and keeps what settling needs: the provider's usage, and our own
-/// count in case that is missing. Never throws.
-/// </summary>
+/// <summary>Meters an answer of the OpenAI chat or completions wire, whole or as the chunks of a stream.</summary>
 /// <param name="counts">False skips our own count, which is most of the work. A whole answer can be read again if its usage is
 /// missing.</param>
-/// <param name="completion">The request is on the completions wire, where a choice has its words in <c>text</c>. Chat does not read that
-/// member, because some chat servers repeat their words there.</param>
+/// <param name="completion">The request, on the completions wire, where a choice has its words in <c>text</c>. Null on the chat wire, where
+/// that member is not read, because some servers repeat their words there.</param>
 public sealed class ChatMeter(bool counts = true, CompletionRequest? completion = null) : WholeMeter
 {
     // Names of the members of a message or delta that hold the model's words.
@@ -22,7 +19,7 @@ public sealed class ChatMeter(bool counts = true, CompletionRequest? completion 
         "name"u8.ToArray(), "arguments"u8.ToArray(),
     ];
 
-    /// <summary>For a choice that has its words outside of a message.</summary>
+    /// <summary>Index of <c>text</c> in <see cref="Texts"/>, for a choice that has its words outside of a message.</summary>
     const int TextKind = 1;
 
     Track[] _tracks = new Track[1];
@@ -49,12 +46,14 @@ public sealed class ChatMeter(bool counts = true, CompletionRequest? completion 
         }
     }
 
-    /// <summary>Where the prompt is repeated in the answer, words alone do not prove output.</summary>
+    /// <summary>
+    /// An answer that repeats the prompt (<c>echo</c>) has words without output. They do not contradict a usage without output.
+    /// </summary>
     public override bool UsageIsBelieved => completion?.EchoedTokens is null ? base.UsageIsBelieved : Usage?.Usage is not null;
 
     public override bool See(ReadOnlySpan<byte> answer) => Read(answer).IsJson;
 
-    /// <summary>Reads one JSON text: a chunk's data or a whole answer.</summary>
+    /// <summary>Reads one JSON text, which is a chunk's data or a whole answer.</summary>
     public ChatPiece Read(ReadOnlySpan<byte> json)
     {
         var piece = default(ChatPiece);
@@ -75,7 +74,7 @@ public sealed class ChatMeter(bool counts = true, CompletionRequest? completion 
         return piece;
     }
 
-    /// <summary>Counts an event that is too large to parse as text, which most of it is.</summary>
+    /// <summary>Counts an event that is too large to be parsed. All of it counts as text, because most of it is.</summary>
     internal void SeeUnread(ReadOnlySpan<byte> bytes)
     {
         ContentSeen = true;
@@ -133,7 +132,8 @@ public sealed class ChatMeter(bool counts = true, CompletionRequest? completion 
     }
 
     /// <summary>
-    /// One choice. Every provider's chunks have the index before the words; without an index the place in the array counts.
+    /// Reads one choice. Without an index its place in the array counts. The index must come before the words, as in every provider's
+    /// chunks.
     /// </summary>
     void SeeChoice(ref Utf8JsonReader reader, int index)
     {
@@ -172,7 +172,7 @@ public sealed class ChatMeter(bool counts = true, CompletionRequest? completion 
         {
             if (reader.TokenType == JsonTokenType.PropertyName)
             {
-                // OpenRouter repeats the words there.
+                // OpenRouter repeats the words of its thoughts there.
                 if (reader.Has("reasoning_details"u8))
                     reader.Skip();
                 kind = KindOf(ref reader);
@@ -221,7 +221,7 @@ public sealed class ChatMeter(bool counts = true, CompletionRequest? completion 
     }
 }
 
-/// <summary>The layout of one JSON text. Offsets are offsets in it.</summary>
+/// <summary>What <see cref="ChatMeter.Read"/> found in one JSON text. Offsets count from its beginning.</summary>
 public struct ChatPiece
 {
     public bool IsJson { get; internal set; }
@@ -234,7 +234,10 @@ public struct ChatPiece
     internal bool UsageIsNull { get; set; }
     internal bool UsageIsObject { get; set; }
 
-    /// <summary>End of what stands before the member; start of its name; start of the next member's name, or 0.</summary>
+    /// <summary>
+    /// The end of what stands before the member, the start of its name, and the start of the next member's name. The last is 0 when there
+    /// is no next member.
+    /// </summary>
     internal int BeforeUsage { get; set; }
     internal int UsageName { get; set; }
     internal int AfterUsage { get; set; }

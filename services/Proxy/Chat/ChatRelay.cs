@@ -9,10 +9,10 @@ namespace LlmGateway.Proxy.Chat;
 
 /// <summary>
 /// A stream of chunks between a caller and a provider that both speak the OpenAI chat or completions wire. Bytes pass through unchanged
-/// with three exceptions: usage that only the gateway asked for is removed, usage that the caller asked for gets its cost, and CRLF becomes
-/// LF. The last usage and <c>[DONE]</c> are withheld.
+/// with three exceptions. Usage that only the gateway asked for is removed. Usage that the caller asked for gets its cost. CRLF becomes LF.
+/// The last usage and <c>[DONE]</c> are withheld.
 /// </summary>
-/// <param name="meter">The meter of this stream, for the wire at hand: chat or completions.</param>
+/// <param name="meter">The meter of this stream, made for its wire (chat or completions).</param>
 public sealed class ChatRelay(ModelRequest request, ChatMeter meter, int maxEventBytes = SseReader.MaxEventBytes) : StreamRelay
 {
     readonly SseReader _events = new(maxEventBytes);
@@ -55,7 +55,9 @@ public sealed class ChatRelay(ModelRequest request, ChatMeter meter, int maxEven
         toCaller.Write("data: [DONE]\n\n"u8);
     }
 
-    /// <summary>Writes an error event, which OpenAI's clients raise, unless the provider sent one; then <c>[DONE]</c>.</summary>
+    /// <summary>
+    /// Writes an error event, which OpenAI's clients raise, and <c>[DONE]</c>. The event is left out if the provider has sent one.
+    /// </summary>
     public override void WriteFailure(IBufferWriter<byte> toCaller, Problem problem, string requestId)
     {
         ReleaseTail(toCaller);
@@ -118,8 +120,8 @@ public sealed class ChatRelay(ModelRequest request, ChatMeter meter, int maxEven
     }
 
     /// <summary>
-    /// Another chunk or a failure follows. A withheld event with words is written as it came; one with nothing but outdated usage is
-    /// dropped.
+    /// Ends the withholding, because another chunk or a failure follows. A withheld event with choices is written as it came. One with
+    /// usage alone is dropped, because its usage is outdated.
     /// </summary>
     void ReleaseTail(IBufferWriter<byte> toCaller)
     {

@@ -5,8 +5,8 @@ using System.Text.Json;
 namespace LlmGateway.Proxy.Gemini;
 
 /// <summary>
-/// Converts Google's schema dialect, an older relative of JSON Schema, to JSON Schema: types in capitals, <c>nullable</c> instead of a
-/// type, counts as strings, names in two spellings.
+/// Converts Google's schema dialect to JSON Schema. The dialect has types in capitals, <c>nullable</c> instead of a type, counts as
+/// strings, and names in two spellings.
 /// </summary>
 static class GeminiSchema
 {
@@ -38,7 +38,7 @@ static class GeminiSchema
         switch (name, value.ValueKind)
         {
             case ("propertyOrdering", _):
-                // The order in which Google's models write members. JSON Schema has no such member.
+                // It tells Google's models in which order to write members. JSON Schema has no such member.
                 break;
             case ("type", JsonValueKind.String):
                 WriteType(json, value.GetString()!.ToLowerInvariant(), nullable);

@@ -4,8 +4,8 @@ using LlmGateway.Contracts;
 namespace LlmGateway.Proxy.Gemini;
 
 /// <summary>
-/// <c>usageMetadata</c>: cached tokens are part of the prompt; thoughts stand beside the candidates' tokens; input from Google's own tools
-/// stands beside the prompt. The total is the sum of the four.
+/// Reads <c>usageMetadata</c>. Cached tokens are part of the prompt. Thoughts stand beside the candidates' tokens, and input from Google's
+/// own tools beside the prompt. The total is the sum of prompt, tools, candidates and thoughts.
 /// </summary>
 public static class GeminiUsage
 {
@@ -54,8 +54,8 @@ public static class GeminiUsage
     }
 
     /// <summary>
-    /// Lists of <c>{"modality": "IMAGE", "tokenCount": 258}</c>. An entry that cannot be read counts as text. The object is known to be
-    /// JSON.
+    /// Reads the lists of <c>{"modality": "IMAGE", "tokenCount": 258}</c>. An entry that cannot be read counts as text. The object is known
+    /// to be JSON.
     /// </summary>
     static void ReadDetails(ReadOnlySpan<byte> json, Span<long> counts)
     {

@@ -4,13 +4,14 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Proxy;
 
 /// <summary>
-/// The rules of stage 5 as pure functions: the hold that a request needs, the output that its hold pays for, and the problem for a refusal.
+/// The rules of stage 5 as pure functions. They give the hold that a request needs, the output that its hold pays for, and the problem for
+/// a refusal.
 /// </summary>
 public static class Admission
 {
     /// <summary>
-    /// When a wallet cannot pay for the whole output, the output is limited to what it can pay. The limit is never below this value, or
-    /// below what was asked, because an answer of three words helps nobody.
+    /// A wallet that cannot pay for the whole output limits it to what it can pay. It must be able to pay for this many tokens, or for all
+    /// that were asked for if those are fewer, because an answer of three words helps nobody.
     /// </summary>
     public const long MinOutput = 16;
 
@@ -39,8 +40,8 @@ public static class Admission
     }
 
     /// <summary>
-    /// What a request of this cost takes from each register of its hold: the same amount from all, at most the smallest of them. So a
-    /// provider that exceeds its limit takes neither more than the wallet's hold nor more than the session's cap.
+    /// What a request of this cost takes from each register of its hold. It takes the same amount from all, at most the smallest held one.
+    /// So a provider that exceeds its limit takes neither more than the wallet's hold nor more than the session's cap.
     /// </summary>
     public static long Payable(long[] held, long cost) => held.Length == 0 ? cost : Math.Min(cost, held.Min());
 

@@ -3,8 +3,8 @@ using LlmGateway.Contracts;
 namespace LlmGateway.Proxy;
 
 /// <summary>
-/// A lease as its holder sees it. Its slice's lock guards the amounts and fences; renewals write <see cref="Lost"/> and the time of
-/// confirmation without it.
+/// A lease as its holder sees it. Its slice's lock guards the amounts and fences. Renewals write <see cref="Lost"/> and the time of
+/// confirmation without the lock.
 /// </summary>
 public sealed class HeldLease(int registers, TimeProvider time)
 {
@@ -19,7 +19,7 @@ public sealed class HeldLease(int registers, TimeProvider time)
     public long Fence { get; set; }
     public long ReturnFence { get; set; }
 
-    /// <summary>Reserved in the ledger and not held by a request.</summary>
+    /// <summary>What is reserved in the ledger and not held by a request, for each register.</summary>
     public long[] Idle { get; } = new long[registers];
 
     /// <summary>Number of requests that hold a part of it, or whose settlement has not been delivered.</summary>

@@ -2,9 +2,7 @@ using LlmGateway.Contracts;
 
 namespace LlmGateway.Proxy;
 
-/// <summary>
-/// What one running request holds: an amount of each register of its charge vector. <see cref="Settle"/> must end it exactly once.
-/// </summary>
+/// <summary>What one running request holds of each register of its charge vector. <see cref="Settle"/> must end it exactly once.</summary>
 public sealed class Hold(Slice slice, HeldLease lease, long[] amounts)
 {
     int _settled;
@@ -17,8 +15,8 @@ public sealed class Hold(Slice slice, HeldLease lease, long[] amounts)
     public long[] Amounts => amounts;
 
     /// <summary>
-    /// Ends the hold. <paramref name="used"/> of each register goes to the ledger with the settlement; the rest is free for the next
-    /// request. Throws when more is used than was held.
+    /// Ends the hold. <paramref name="used"/> of each register goes to the ledger with the settlement, and the rest is free for the next
+    /// request. It throws when more is used than was held.
     /// </summary>
     public void Settle(long used)
     {

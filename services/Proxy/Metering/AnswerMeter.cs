@@ -1,7 +1,8 @@
 namespace LlmGateway.Proxy;
 
 /// <summary>
-/// Watches an answer pass and keeps what settling needs: the provider's usage, and our own count in case that is missing. Never throws.
+/// Watches an answer pass and keeps what settling needs. That is the provider's usage, and our own count in case the usage is missing or
+/// impossible. It never throws, because even a broken answer must be settled.
 /// </summary>
 public abstract class AnswerMeter
 {
@@ -20,15 +21,15 @@ public abstract class AnswerMeter
     /// <summary>An error object was seen.</summary>
     public bool ErrorSeen { get; protected set; }
 
-    /// <summary>Why the answer ended, in OpenAI's words where the provider has others; null while it has not.</summary>
+    /// <summary>The reason why the answer ended, translated to OpenAI's words. Null while it has not ended.</summary>
     public virtual string? FinishReason => null;
 
     /// <summary>Our count of the output tokens so far, over all answers.</summary>
     public abstract long DeliveredTokens { get; }
 
     /// <summary>
-    /// The reading to settle with: the provider's counts if they can be believed; else our own counts of the request's texts and of what
-    /// was delivered, marked as estimated.
+    /// The reading to settle with. It has the provider's counts if they can be believed. Otherwise it has our own counts of the request's
+    /// texts and of what was delivered, and is marked as estimated.
     /// </summary>
     /// <param name="requestBody">As the caller sent it.</param>
     public MeterReading Settle(ReadOnlySpan<byte> requestBody)

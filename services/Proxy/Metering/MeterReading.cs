@@ -8,7 +8,9 @@ namespace LlmGateway.Proxy;
 /// <param name="RawUsage">The provider's usage object as received.</param>
 public sealed record MeterReading(Usage Usage, bool Estimated, string? Reason, string? RawUsage)
 {
-    /// <summary>The cost when it does not follow from the counts, nano-dollars. A batch is charged its bound.</summary>
+    /// <summary>
+    /// The cost in nano-dollars when it does not follow from the counts. A batch is charged its bound before there are counts.
+    /// </summary>
     public long? Bound { get; init; }
 
     /// <summary>Our own counts of a request that was answered at least in part.</summary>
@@ -36,9 +38,9 @@ public sealed record MeterReading(Usage Usage, bool Estimated, string? Reason, s
         units[(int)Meter.Output] + units[(int)Meter.Reasoning] + units[(int)Meter.AudioOutput] + units[(int)Meter.ImageOutput];
 
     /// <summary>
-    /// The same counts on meters that have a price. A provider may report finer counts than the price book has (audio tokens of a text
-    /// model, for instance); counts without their own rate become plain input or output. Counts without any rate are dropped, because the
-    /// model is not paid by them (tokens of an image that is paid by the image). <see cref="Cost.Of"/> cannot fail on the result.
+    /// The same counts on meters that have a price. A provider may report finer counts than the price book has, such as audio tokens of a
+    /// text model. Those without their own rate become plain input or output. Counts that then have no rate are dropped, because the model
+    /// is not paid by them, like the tokens of an image that is paid by the image. <see cref="Cost.Of"/> cannot fail on the result.
     /// </summary>
     public MeterReading OnPricedMeters(Prices prices)
     {

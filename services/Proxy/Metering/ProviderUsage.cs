@@ -6,39 +6,43 @@ namespace LlmGateway.Proxy;
 
 /// <summary>
 /// A provider's usage object as disjoint meters. Providers report overlapping counts and sometimes nonsense. An impossible object is not
-/// used; an odd one is used by a written rule that <see cref="Reason"/> names.
+/// used. An odd one is used by a fixed rule, which <see cref="Reason"/> names.
 /// </summary>
 /// <param name="Usage">Null when the object cannot be believed. The request is then counted locally.</param>
 /// <param name="Reason">One of the constants, or null when the object is sound.</param>
 /// <param name="Raw">The object as received; null when it is longer than <see cref="MaxRawBytes"/>.</param>
 public sealed record ProviderUsage(Usage? Usage, string? Reason, string? Raw)
 {
-    /// <summary>Usage objects have about 300 bytes.</summary>
+    /// <summary>Longest object that is kept as received. Usual ones have about 300 bytes.</summary>
     public const int MaxRawBytes = 4096;
 
-    /// <summary>No context is near this many tokens, and a price of up to a dollar a token cannot overflow on it.</summary>
+    /// <summary>
+    /// Largest count that is believed. No context is near it, and a price of up to a dollar a token cannot overflow on it.
+    /// </summary>
     public const long MaxTokens = 1_000_000_000;
 
-    /// <summary>Not believed: a count that is no integer, or no object at all.</summary>
+    /// <summary>A count is no integer, or there is no object at all. The usage is not believed.</summary>
     public const string Malformed = "usage_malformed";
-    /// <summary>Not believed: a count below zero.</summary>
+    /// <summary>A count is below zero. The usage is not believed.</summary>
     public const string Negative = "usage_negative";
-    /// <summary>Not believed: a count above <see cref="MaxTokens"/>.</summary>
+    /// <summary>A count is above <see cref="MaxTokens"/>. The usage is not believed.</summary>
     public const string Absurd = "usage_absurd";
-    /// <summary>Not believed: no input, though every request has some, or no output where content was seen.</summary>
+    /// <summary>There is no input, though every request has some, or no output where content was seen. The usage is not believed.</summary>
     public const string Zero = "usage_zero";
     /// <summary>There was no usage object.</summary>
     public const string Missing = "usage_missing";
-    /// <summary>Used: a detail is larger than its whole. It is ignored, so that its tokens cost the plain rate.</summary>
+    /// <summary>
+    /// A detail is larger than its whole. The usage is believed without the detail, so that its tokens cost the plain rate.
+    /// </summary>
     public const string DetailsExceedWhole = "usage_details_exceed_whole";
-    /// <summary>Used: the total exceeds its parts. The difference is reasoning output (Gemini's "OpenAI compatible" wire).</summary>
+    /// <summary>
+    /// The total exceeds its parts. The difference is counted as reasoning output, which Gemini's "OpenAI compatible" wire leaves out.
+    /// </summary>
     public const string TotalExceedsParts = "usage_total_exceeds_parts";
-    /// <summary>Used: the total is smaller than its parts. The parts count.</summary>
+    /// <summary>The total is smaller than its parts. The parts count.</summary>
     public const string TotalBelowParts = "usage_total_below_parts";
 
-    /// <summary>
-    /// Reads the counts of a wire's table into <paramref name="counts"/>. The wire then splits them into meters. Never throws.
-    /// </summary>
+    /// <summary>Reads the counts that a wire's table names. The wire then splits them into meters. This never throws.</summary>
     /// <param name="fields">Where each count stands. A count with several places takes the last one present.</param>
     /// <returns>Null when the counts are possible, else what to settle with.</returns>
     internal static ProviderUsage? ReadCounts(ReadOnlySpan<byte> json, UsageField[] fields, Span<long> counts, out string? raw)
@@ -66,10 +70,12 @@ public sealed record ProviderUsage(Usage? Usage, string? Reason, string? Raw)
         return null;
     }
 
-    /// <summary>Moves a detail from the meter of its whole to its own meter. Details may overlap; the first one keeps the tokens.</summary>
+    /// <summary>
+    /// Moves a detail from the meter of its whole to its own meter. Details may overlap. The first one then keeps the tokens.
+    /// </summary>
     /// <param name="whole">The count that the detail is part of.</param>
-    /// <param name="reason">Set to <see cref="DetailsExceedWhole"/> when it is still null and the detail is larger than its whole; then
-    /// nothing is moved.</param>
+    /// <param name="reason">Set to <see cref="DetailsExceedWhole"/>, if it is still null, when the detail is larger than its whole. Nothing
+    /// is moved then.</param>
     internal static void Move(Usage usage, Meter from, Meter to, long count, long whole, ref string? reason)
     {
         if (count > whole)
@@ -117,7 +123,7 @@ public sealed record ProviderUsage(Usage? Usage, string? Reason, string? Raw)
     }
 }
 
-/// <summary>The place of a count in a usage object: in the object itself (no section) or in one of its details.</summary>
+/// <summary>The place of a count in a usage object. Without a section it stands in the object itself, else in that detail.</summary>
 sealed class UsageField(string section, string name, int count)
 {
     public readonly string Section = section;

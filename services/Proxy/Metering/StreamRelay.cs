@@ -5,17 +5,17 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Proxy;
 
 /// <summary>
-/// A stream from provider to caller. The end of the stream is withheld until <see cref="WriteTail"/>, so that no caller sees the end of an
-/// answer that is not settled.
+/// Passes a stream from provider to caller. The end of the stream is withheld until <see cref="WriteTail"/>, so that no caller sees the end
+/// of an answer that is not settled.
 /// </summary>
 /// <remarks>
-/// Order of calls: <see cref="Push"/> for what the provider sends, <see cref="End"/> when it has sent all or broke off, then
-/// <see cref="WriteTail"/> if <see cref="IsWhole"/> holds, else <see cref="WriteFailure"/>. Memory is bounded by one event, see
-/// <see cref="SseReader.MaxEventBytes"/>.
+/// <see cref="Push"/> is called for what the provider sends, and <see cref="End"/> when it has sent all or broke off. Then
+/// <see cref="WriteTail"/> is called if <see cref="IsWhole"/> holds, else <see cref="WriteFailure"/>. One event bounds the memory
+/// (<see cref="SseReader.MaxEventBytes"/>).
 /// </remarks>
 public abstract class StreamRelay : IDisposable
 {
-    /// <summary>What was learned so far.</summary>
+    /// <summary>What has been learned of the answer so far.</summary>
     public abstract AnswerMeter Meter { get; }
 
     /// <summary>The wire's end mark was seen. Anything after it is ignored.</summary>
@@ -28,12 +28,13 @@ public abstract class StreamRelay : IDisposable
     public abstract void Push(ReadOnlySpan<byte> upstream, IBufferWriter<byte> toCaller);
 
     /// <summary>
-    /// The provider's side has ended. A last event without its blank line is passed if it can be read; half an event is dropped.
+    /// Notes that the provider's side has ended. A last event without its blank line is passed on if it can be read. Half an event is
+    /// dropped.
     /// </summary>
     public abstract void End(IBufferWriter<byte> toCaller);
 
     /// <summary>
-    /// Ends the stream after the request was settled: writes the tail, with usage and cost where the wire has a place for them.
+    /// Writes the end of the stream after the request was settled. It contains usage and cost where the wire has a place for them.
     /// </summary>
     public abstract void WriteTail(IBufferWriter<byte> toCaller, Usage settled, Money cost);
 

@@ -40,7 +40,7 @@ public struct TokenEstimate
             escaped = escaped[(backslash + 1)..];
             if (escaped[0] == 'u' && escaped.Length >= 5 && Utf8Parser.TryParse(escaped[1..5], out ushort unit, out _, 'X'))
             {
-                // The second half of the pair is counted.
+                // A pair is one character, so only its second half is counted.
                 if (!char.IsHighSurrogate((char)unit))
                     AddCharacter(unit);
                 escaped = escaped[5..];
@@ -76,7 +76,7 @@ public struct TokenEstimate
     // Members inside of those that hold JSON written or read by the model. Every string in them counts.
     static readonly byte[][] Objects = ["input"u8.ToArray(), "args"u8.ToArray(), "response"u8.ToArray()];
 
-    /// <summary>Counts the texts of a request of any wire: every string that is content. Never throws.</summary>
+    /// <summary>Counts every string that is content in a request of any wire. It never throws.</summary>
     public static long OfRequest(ReadOnlySpan<byte> body)
     {
         var estimate = new TokenEstimate();
@@ -103,9 +103,10 @@ public struct TokenEstimate
     }
 
     /// <summary>
-    /// A string counts, and so do the strings of an array; numbers in an array are tokens already. In an object the text members count.
+    /// A string counts, and so do the strings of an array. A number in an array is a token already and counts as one. In an object the text
+    /// members count.
     /// </summary>
-    /// <param name="all">Every member of an object counts.</param>
+    /// <param name="all">True lets every member of an object count.</param>
     static void AddTexts(ref Utf8JsonReader reader, ref TokenEstimate estimate, bool all = false)
     {
         if (reader.TokenType == JsonTokenType.String)

@@ -5,8 +5,8 @@ using LlmGateway.Contracts;
 namespace LlmGateway.Proxy;
 
 /// <summary>
-/// The last events of a stream, withheld until the request is settled, with the place where its cost is inserted: at the end of the last
-/// usage object. It allocates nothing before the first event is withheld.
+/// The last events of a stream, which are withheld until the request is settled. The cost is then inserted at the end of the last usage
+/// object. It allocates nothing before the first event is withheld.
 /// </summary>
 struct WithheldTail
 {
@@ -21,7 +21,7 @@ struct WithheldTail
     /// <summary>Takes what is to be withheld.</summary>
     public IBufferWriter<byte> Writer => _bytes ??= new(UsualBytes);
 
-    /// <summary>The cost is inserted here.</summary>
+    /// <summary>Marks the end of what is withheld so far as the place of the cost.</summary>
     /// <param name="before">What stands before the closing brace of the usage object.</param>
     public void MarkCost(ReadOnlySpan<byte> before)
     {

@@ -1,6 +1,8 @@
 namespace LlmGateway.Proxy;
 
-/// <summary>Where each wire is served: with the version and without it, because people paste base URLs with and without it.</summary>
+/// <summary>
+/// The path at which each wire is served. The version may be left out, because people paste base URLs with and without it.
+/// </summary>
 public static class InferenceRoutes
 {
     static readonly (string Path, Wire Wire)[] Routes =
@@ -20,7 +22,10 @@ public static class InferenceRoutes
     /// <summary>Length of <c>/v1</c>.</summary>
     const int Version = 3;
 
-    /// <summary>Keeps calls away from routing, which would be a part of every request's cost. Call before <c>UseRouting</c>.</summary>
+    /// <summary>
+    /// Answers calls before routing sees them, because routing would add to the cost of every request. It must be called before
+    /// <c>UseRouting</c>.
+    /// </summary>
     public static void UseInference(this WebApplication app)
     {
         var inference = app.Services.GetRequiredService<Inference>();
@@ -30,7 +35,8 @@ public static class InferenceRoutes
     }
 
     /// <summary>
-    /// What <see cref="UseInference"/> leaves to routing: other methods (405), and paths in another case or with a slash at the end.
+    /// Maps what <see cref="UseInference"/> does not match. Routing refuses other methods with a 405, and it finds paths in another case or
+    /// with a slash at the end.
     /// </summary>
     public static void MapInference(this WebApplication app)
     {

@@ -4,9 +4,9 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Proxy;
 
 /// <summary>
-/// One request on its way through the stages: what was decided about it, and its end. <see cref="End"/> is called exactly once, in every
-/// case, before the caller sees the last byte; it turns the hold into a settlement and spools that. From <see cref="TryBegin"/> on,
-/// <see cref="CrashJournal"/> has the settlement that the request would get if this process died.
+/// One request on its way through the stages, with what was decided about it. A request that has begun is ended by exactly one call of
+/// <see cref="End"/>, before the caller sees the last byte. <see cref="End"/> turns the hold into a settlement and spools it. From
+/// <see cref="TryBegin"/> on, <see cref="CrashJournal"/> has the settlement that the request would get if this process died.
 /// </summary>
 public sealed class ModelCall(HttpContext http, Guid id, string endpoint, TimeProvider time)
 {
@@ -14,7 +14,7 @@ public sealed class ModelCall(HttpContext http, Guid id, string endpoint, TimePr
     static readonly TimeSpan CheckpointEvery = TimeSpan.FromSeconds(2);
     const long CheckpointTokens = 256;
 
-    /// <summary>The process that ran the request died.</summary>
+    /// <summary>The reason of a settlement whose process died before it could end the request.</summary>
     const string Crashed = "crashed";
 
     readonly long _started = time.GetTimestamp();
@@ -74,8 +74,8 @@ public sealed class ModelCall(HttpContext http, Guid id, string endpoint, TimePr
     }
 
     /// <summary>
-    /// Settles the request. What was used is charged, at most what was held; the rest of the hold is free again. Returns what the caller
-    /// pays.
+    /// Settles the request and returns what it costs the caller. A hold bounds that cost, and what is left of the hold is free again. A
+    /// caller without registers to charge has no hold and pays nothing. The result is then the whole cost.
     /// </summary>
     /// <param name="metered">Null when nothing is charged: the provider failed before the first content.</param>
     public Money End(
@@ -96,7 +96,9 @@ public sealed class ModelCall(HttpContext http, Guid id, string endpoint, TimePr
         return new Money(paid);
     }
 
-    /// <summary>Records that a provider failed and another takes over. The record is its own, and nobody pays for it.</summary>
+    /// <summary>
+    /// Records that a provider failed and another takes over. The attempt has a record of its own, and nobody pays for it.
+    /// </summary>
     public void EndAttempt(SpoolPublisher spool, Problem problem)
     {
         var (settlement, _, _) = Settle(RequestOutcome.Failed, problem.Status, null, problem.Code);

@@ -4,7 +4,7 @@ using LlmGateway.Contracts;
 namespace LlmGateway.Proxy;
 
 /// <summary>
-/// Requests that are running now. A revocation ends the streams of its credential. A pushed revocation acts at once. If the push is lost, a
+/// The requests that are running now. A revocation ends those of its credential. A pushed revocation acts at once. If the push is lost, a
 /// periodic check acts within <see cref="Credential.MaxAge"/>, as long as Sessions answers.
 /// </summary>
 public sealed class RunningCalls(Identity identity, TimeProvider time, ILogger<RunningCalls> log) : BackgroundService
@@ -12,7 +12,8 @@ public sealed class RunningCalls(Identity identity, TimeProvider time, ILogger<R
     static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(1), LookForSilenceEvery = TimeSpan.FromMilliseconds(250);
 
     /// <summary>
-    /// Most answers that are drained for callers who have left, and for how long. Beyond these bounds they are cancelled like any other.
+    /// At most this many answers are drained at once for callers who have left, each for at most <see cref="MaxDrain"/>. Beyond these
+    /// bounds they are cancelled like any other.
     /// </summary>
     const int MaxDrains = 256;
     static readonly TimeSpan MaxDrain = TimeSpan.FromMinutes(2);
@@ -48,14 +49,14 @@ public sealed class RunningCalls(Identity identity, TimeProvider time, ILogger<R
         }
     }
 
-    /// <summary>Checks every credential that has running requests; also called after a push.</summary>
+    /// <summary>Checks every credential that has running requests. A pushed revocation calls it, too.</summary>
     public async Task EndRevokedAsync()
     {
         foreach (var group in _runs.Keys.GroupBy(run => run.Fingerprint))
         {
             try
             {
-                // Expiry does not end a stream; revocation does.
+                // Only these states end what runs. A request may outlive the expiry of its credential.
                 var current = await identity.CurrentAsync(group.Key);
                 if (current?.Status is null
                     or CredentialStatus.Revoked or CredentialStatus.CustomerDeleted or CredentialStatus.CustomerBlocked)
@@ -83,15 +84,15 @@ public sealed class RunningCalls(Identity identity, TimeProvider time, ILogger<R
         public string Fingerprint { get; }
 
         /// <summary>
-        /// Fires when the caller has left and the answer is not drained, when the credential was revoked, or when the provider was silent
-        /// for too long.
+        /// Fires when the caller has left and the answer is not drained, when the credential was revoked, when the provider was silent for
+        /// too long, or when a drain has taken too long.
         /// </summary>
         public CancellationToken Ended => _ended.Token;
 
         public bool Revoked { get; private set; }
 
         /// <summary>
-        /// The caller has left, and the answer is read to its end: the provider bills it anyway, and its usage says how much.
+        /// The caller has left, and the answer is read to its end. The provider bills it anyway, and the usage at its end says how much.
         /// </summary>
         public bool Draining { get; private set; }
 

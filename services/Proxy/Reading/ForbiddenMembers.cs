@@ -7,12 +7,14 @@ namespace LlmGateway.Proxy;
 
 /// <summary>
 /// Members that would choose where a call goes, with which key, or what else is sent there. No vendor's wire has them, but servers that
-/// imitate one do (LiteLLM, OpenRouter, the Vercel gateway): by CVE-2024-6587 LiteLLM sent its keys to the address in <c>api_base</c>. They
+/// imitate one do (LiteLLM, OpenRouter, the Vercel gateway). LiteLLM sent its keys to any address in <c>api_base</c> (CVE-2024-6587). They
 /// are refused on every wire, in any spelling.
 /// </summary>
 static class ForbiddenMembers
 {
-    /// <summary>Letters and digits of a name that are compared; more than the longest of <see cref="Names"/> has.</summary>
+    /// <summary>
+    /// Most characters of a name that are compared. All of <see cref="Names"/> are shorter, so a longer name equals none of them.
+    /// </summary>
     const int MaxLetters = 40;
 
     /// <summary>The names without the differences between spellings: case, hyphens, underscores.</summary>
@@ -24,7 +26,7 @@ static class ForbiddenMembers
         "contextwindowfallbacks", "contentpolicyfallbacks",
     ]).GetAlternateLookup<ReadOnlySpan<char>>();
 
-    /// <summary>Beginnings of whole families: addresses and credentials of clouds, and LiteLLM's own settings.</summary>
+    /// <summary>Names with these beginnings are addresses and credentials of clouds, and LiteLLM's own settings.</summary>
     static readonly string[] Beginnings = ["aws", "azure", "vertex", "litellm"];
 
     /// <param name="path">Path of the object that has the member, with a dot at its end; empty for the body itself.</param>

@@ -6,7 +6,7 @@ using System.Text.Json;
 namespace LlmGateway.Proxy;
 
 /// <summary>
-/// Steps through a provider's JSON. It throws only <see cref="JsonException"/>, whatever the bytes; half a character or invalid UTF-8
+/// Steps through a provider's JSON. It throws only <see cref="JsonException"/>, whatever the bytes. Half a character or invalid UTF-8
 /// inside a string is accepted. Callers' JSON goes through <see cref="StrictJson"/>.
 /// </summary>
 static class LenientJson
@@ -25,7 +25,9 @@ static class LenientJson
             reader.Skip();
     }
 
-    /// <summary>The text of a string: half a character stays half, invalid UTF-8 becomes U+FFFD. Empty for any other token.</summary>
+    /// <summary>
+    /// The text of a string. Half a surrogate pair stays as it is, and invalid UTF-8 becomes U+FFFD. Any other token gives an empty text.
+    /// </summary>
     public static string Text(this ref Utf8JsonReader reader)
     {
         if (reader.TokenType != JsonTokenType.String)

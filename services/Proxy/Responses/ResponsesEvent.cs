@@ -5,10 +5,10 @@ namespace LlmGateway.Proxy.Responses;
 /// <summary>Where the members that matter stand in an event of a stream. They may come in any order.</summary>
 struct ResponsesEvent
 {
-    /// <summary>The inside of a string.</summary>
+    /// <summary>The event's type without its quotes.</summary>
     public Place Type;
 
-    /// <summary>Strings with their quotes, objects with their braces; empty when absent.</summary>
+    /// <summary>Strings have their quotes and objects their braces. A place is empty when its member is absent.</summary>
     public Place Delta, Arguments, Message, Response, Item, Error;
 
     public int OutputIndex, SummaryIndex;
@@ -74,7 +74,7 @@ struct ResponsesEvent
     {
         public ReadOnlySpan<byte> Of(ReadOnlySpan<byte> json) => json.Slice(Start, Length);
 
-        /// <summary>A string with its escapes resolved; null when it is absent.</summary>
+        /// <summary>The string here with its escapes resolved. Null when the member is absent.</summary>
         public string? TextOf(ReadOnlySpan<byte> json)
         {
             if (Length == 0)

@@ -3,9 +3,9 @@ using System.Diagnostics;
 namespace LlmGateway.Proxy;
 
 /// <summary>
-/// A caller's <c>traceparent</c> decides nothing here: it could have everything recorded or nothing, and put a million requests into one
-/// trace. A request begins a trace of its own, whose span has a link to the caller's (<see cref="Spans.Begin"/>). Answers say nothing of
-/// it.
+/// The edge ignores a caller's <c>traceparent</c>. With it a caller could have everything recorded or nothing, or put a million requests
+/// into one trace. Each request begins a trace of its own, and its span has a link to the caller's (<see cref="Spans.Begin"/>). Answers
+/// carry no trace headers.
 /// </summary>
 public sealed class CallerTraces : DistributedContextPropagator
 {

@@ -3,12 +3,16 @@ using System.Text.Json;
 
 namespace LlmGateway.Proxy;
 
-/// <summary>What a recorded call's span says of its answer: the model that gave it and, where a setting allows it, the words. One instance
-/// for each answer.</summary>
+/// <summary>
+/// Reads what the span of a recorded call says of the answer. That is the model that gave it and, if a setting allows it, its words. Each
+/// answer needs its own instance.
+/// </summary>
 /// <param name="content">Null when words are not recorded.</param>
 public sealed class GenAiAnswer(bool stream, GenAiContent? content)
 {
-    /// <summary>The model's name stands in the first event of a stream, or in one of the next.</summary>
+    /// <summary>
+    /// Most events of a stream in which the model's name is looked for. Every wire has it in the first event, or in one of the next.
+    /// </summary>
     const int EventsToLookAt = 4;
 
     readonly SseReader? _events = stream ? new() : null;
@@ -44,8 +48,8 @@ public sealed class GenAiAnswer(bool stream, GenAiContent? content)
     }
 
     /// <summary>
-    /// The member that says it on the wires that we know: at the top, or at the top of the <c>message</c> or <c>response</c> that an event
-    /// wraps. Members of the same name elsewhere are words of the model.
+    /// Reads the model's name from a whole answer or one event, null when it has none. The member stands at the top, or at the top of the
+    /// <c>message</c> or <c>response</c> that an event wraps. Members of the same name elsewhere are words of the model.
     /// </summary>
     public static string? ModelOf(ReadOnlySpan<byte> json)
     {

@@ -1,8 +1,8 @@
 namespace LlmGateway.Proxy.Translation;
 
 /// <summary>
-/// Reads a provider's answer of one wire into <see cref="AnswerEvent"/>s, whole or event by event. One instance per answer. Never throws:
-/// what cannot be read is left out and noted in <see cref="MalformedSeen"/>.
+/// Reads a provider's answer of one wire into <see cref="AnswerEvent"/>s, whole or event by event. Each answer needs its own instance. It
+/// never throws. What cannot be read is left out and noted in <see cref="MalformedSeen"/>.
 /// </summary>
 public abstract class AnswerReader
 {
@@ -25,8 +25,8 @@ public abstract class AnswerReader
 
 /// <summary>What a relay that passes bytes on must know of one event.</summary>
 /// <param name="IsTail">The event belongs to the end of the stream. It is withheld until the request is settled.</param>
-/// <param name="UsageEnd">Offset of the closing brace of the usage object in the event's data, where the cost is inserted; -1 when it has
-/// none.</param>
+/// <param name="UsageEnd">Offset of the closing brace of the usage object in the event's data. The cost is inserted there. It is -1 when
+/// there is no such object.</param>
 public readonly record struct StreamPiece(bool IsTail, int UsageEnd)
 {
     public static readonly StreamPiece Plain = new(false, -1);

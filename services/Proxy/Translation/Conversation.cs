@@ -1,9 +1,9 @@
 namespace LlmGateway.Proxy.Translation;
 
 /// <summary>
-/// A chat request in neutral terms: the reader of one wire produces it, and the composer of another wire writes it. The reader refuses a
-/// member that has no place here; a composer refuses a value that its wire cannot express. The message names the field as the caller wrote
-/// it. Nothing is dropped silently.
+/// A chat request in neutral terms. The reader of one wire produces it, and the composer of another wire writes it. The reader refuses a
+/// member that has no place here, and a composer refuses a value that its wire cannot express. The message names the field as the caller
+/// wrote it. Only what the other wire cannot use is left out, such as another provider's thoughts.
 /// </summary>
 public sealed record Conversation
 {
@@ -29,7 +29,7 @@ public sealed record Conversation
     public Given<long>? Seed { get; init; }
     public Given<IReadOnlyList<string>>? Stop { get; init; }
 
-    /// <summary>The answer must be JSON; null means free text.</summary>
+    /// <summary>The JSON that the answer must be. Null means free text.</summary>
     public OutputFormat? Format { get; init; }
 
     public Effort? Effort { get; init; }
@@ -49,19 +49,19 @@ public abstract record Part;
 public sealed record TextPart(string Text) : Part;
 
 /// <summary>An image, inlined or at an address that the provider fetches. Exactly one of the two is set.</summary>
-/// <param name="MediaType"><c>image/png</c> and so on; null when an address does not say.</param>
+/// <param name="MediaType"><c>image/png</c> and so on. Null when an address does not say.</param>
 /// <param name="Base64">The encoded file.</param>
 public sealed record ImagePart(string? MediaType, string? Base64, string? Url, string Field) : Part;
 
 /// <summary>A tool call by the model.</summary>
 /// <param name="Id">Ties a result to its call. For wires without ids, the same ids are made up on every pass.</param>
 /// <param name="Arguments">JSON object as text.</param>
-/// <param name="Signature">What the provider wants back unread with this call (Gemini's <c>thoughtSignature</c>); null when it has
-/// none.</param>
+/// <param name="Signature">What the provider wants back unchanged with this call, such as Gemini's <c>thoughtSignature</c>. Null when it
+/// has none.</param>
 public sealed record ToolCallPart(string Id, string Name, string Arguments, string? Signature = null) : Part;
 
-/// <param name="Name">The tool's name, for wires that go by name; null when the caller's wire goes by id and no such call was
-/// found.</param>
+/// <param name="Name">The tool's name, for wires that go by name. Null when the caller's wire goes by id and the conversation has no such
+/// call.</param>
 /// <param name="Content">Texts and images.</param>
 public sealed record ToolResultPart(string CallId, string? Name, IReadOnlyList<Part> Content, bool IsError, string Field) : Part;
 
@@ -79,7 +79,7 @@ public enum ToolMode { Auto, None, Required, One }
 /// <param name="Name">The tool that must be called, with <see cref="ToolMode.One"/>.</param>
 public sealed record ToolChoice(ToolMode Mode, string? Name, string Field);
 
-/// <param name="Schema">JSON Schema as text; null: any JSON object.</param>
+/// <param name="Schema">JSON Schema as text. Null allows any JSON object.</param>
 public sealed record OutputFormat(string? Name, string? Schema, bool Strict, string Field);
 
 /// <summary>

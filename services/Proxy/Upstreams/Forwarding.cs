@@ -54,7 +54,9 @@ public sealed class Forwarding(HttpMessageInvoker http, ILogger<Forwarding> log)
         }
     }
 
-    /// <summary>For the log. What is no HTTP would be quoted in the exception, words of an answer included.</summary>
+    /// <summary>
+    /// The reason that is logged. An exception about an answer that is no HTTP quotes it, and the log must not have words of answers.
+    /// </summary>
     static string Reason(HttpRequestException e) =>
         e.HttpRequestError == HttpRequestError.InvalidResponse ? "its answer is no HTTP" : e.Message;
 

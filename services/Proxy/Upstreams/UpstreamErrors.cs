@@ -4,8 +4,8 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Proxy;
 
 /// <summary>
-/// What a caller is told when a provider refuses or fails, on any wire. The caller's own mistakes are described in the provider's words;
-/// ours are described without secrets.
+/// Says what a caller is told when a provider refuses or fails, on any wire. The caller's own mistakes are told in the provider's words.
+/// Ours are told in words of our own, because the provider's may show secrets.
 /// </summary>
 public static class UpstreamErrors
 {
@@ -39,7 +39,7 @@ public static class UpstreamErrors
             // Google reports an unknown key this way. It is not the caller's mistake.
             400 when body.IndexOf("API_KEY_INVALID"u8) >= 0 => RefusedKey,
             400 or 404 or 413 or 422 => Pass(status, body),
-            // The body may show parts of the provider key.
+            // The body may show parts of the provider key, so the caller does not see it.
             401 or 403 => RefusedKey,
             402 => NoCredit,
             429 => Problems.Upstream(429, "upstream_rate_limited", "The provider's rate limit is reached. Try again later.", wait ?? 1),

@@ -5,8 +5,8 @@ using LlmGateway.Contracts;
 namespace LlmGateway.Proxy;
 
 /// <summary>
-/// The one rule for joining a provider's address with a path, segment by segment. No path, however spelled, can lead to another host or
-/// beside the configured root. Pure.
+/// Joins a provider's address with a path, segment by segment. No path can lead to another host or out of the configured root, however it
+/// is spelled, because our key goes wherever the path leads. No other code joins the two.
 /// </summary>
 public static class UpstreamPath
 {
@@ -17,9 +17,11 @@ public static class UpstreamPath
         SearchValues.Create("/ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~%!$&'()*+,;=:@");
 
     /// <summary>
-    /// The root of the wire's paths, and the beginning that the paths lose. Addresses are configured with and without the version.
+    /// The root of the wire's paths, and the beginning that is cut from each path. Addresses are configured with and without the version,
+    /// which must not come twice.
     /// </summary>
-    /// <param name="baseUrl">On the OpenAI wires the base URL of the vendor's SDK, usually with <c>/v1</c>; on the others the root.</param>
+    /// <param name="baseUrl">On the OpenAI wires it is the base URL of the vendor's SDK, usually with <c>/v1</c>. On the others it is the
+    /// root.</param>
     public static (string Root, string Cut) RootOf(string wire, string baseUrl)
     {
         var root = baseUrl.TrimEnd('/');
@@ -34,8 +36,8 @@ public static class UpstreamPath
     }
 
     /// <summary>
-    /// False when the path could mean another place: dot segments, empty segments, backslashes, control characters, and escapes of any of
-    /// these or of a slash.
+    /// False when the path could mean another place. It must not have dot segments, empty segments, backslashes, control characters, or
+    /// escapes of any of these or of a slash.
     /// </summary>
     /// <param name="path">Escaped, from the root: <c>/v1/models/x?limit=5</c>.</param>
     public static bool TryJoin(string root, string path, [NotNullWhen(true)] out Uri? address)
@@ -50,7 +52,7 @@ public static class UpstreamPath
             if (!IsSegment(places[1..][segment]))
                 return false;
         }
-        // The rule above should make this true. Our key must not go elsewhere because of a gap in one rule.
+        // The checks above should already make this true. A gap in them must not send our key elsewhere.
         return Uri.TryCreate(root, UriKind.Absolute, out var home) && Uri.TryCreate(root + path, UriKind.Absolute, out address)
             && address.Scheme == home.Scheme && address.Authority == home.Authority && address.UserInfo.Length == 0
             && address.AbsolutePath.StartsWith($"{home.AbsolutePath.TrimEnd('/')}/", StringComparison.Ordinal);

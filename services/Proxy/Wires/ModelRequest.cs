@@ -6,8 +6,8 @@ using LlmGateway.Contracts;
 namespace LlmGateway.Proxy;
 
 /// <summary>
-/// What the gateway needs from a request for a model, on any wire, and where it stands in the body. All else stays bytes. No request that a
-/// wire's reader accepts can cost more than <see cref="UpperBound"/> computes from these figures.
+/// What the gateway must know of a request for a model, on any wire, and where that stands in the body. Everything else stays bytes. No
+/// request that a wire's reader accepts can cost more than <see cref="UpperBound"/> computes from these figures.
 /// </summary>
 public abstract class ModelRequest
 {
@@ -23,8 +23,8 @@ public abstract class ModelRequest
     /// </summary>
     public const int TokensPerImage = 50_000;
 
-    // Tokens that providers add: role and separators of a message, the frame of tool definitions (up to 935 at Anthropic), the frame of the
-    // request.
+    // Providers add these tokens to what the caller wrote. They separate messages, frame the definitions of tools (up to 935 at Anthropic),
+    // and frame the request.
     const int TokensPerMessage = 16, TokensForTools = 1024, TokensForFrame = 64;
 
     /// <summary>The model as the caller named it.</summary>
@@ -38,7 +38,7 @@ public abstract class ModelRequest
     /// <summary>The stream is one JSON array instead of server-sent events.</summary>
     public virtual bool StreamsAsArray => false;
 
-    /// <summary>Most output tokens per answer that the caller asked for; null when it named no limit.</summary>
+    /// <summary>The caller's limit of output tokens per answer. Null when it named none.</summary>
     public abstract int? MaxTokens { get; }
 
     /// <summary>Number of answers, from 1.</summary>
@@ -52,7 +52,7 @@ public abstract class ModelRequest
     public int BodyBytes { get; internal set; }
 
     /// <summary>
-    /// Most input tokens that the body refers to and does not contain, because the provider stored them with an earlier answer.
+    /// Upper bound of the input tokens that the body refers to and does not contain. The provider stored them with an earlier answer.
     /// </summary>
     protected virtual long KeptTokens => 0;
 
@@ -60,7 +60,7 @@ public abstract class ModelRequest
     protected virtual int Contexts => 1;
 
     /// <summary>
-    /// The most that the call can use, when that is known before it is made. Null when the output grows up to a limit; then
+    /// The most that the call can use, when that is known before it is made. Null when the output grows up to a limit. Then
     /// <see cref="UpperBound"/> prices <see cref="InputBound"/> and that limit.
     /// </summary>
     public virtual Usage? MostUsage(ModelOffer model) => null;
@@ -79,10 +79,10 @@ public abstract class ModelRequest
         return contextTokens > 0 ? Math.Min(bound, Contexts * contextTokens) : bound;
     }
 
-    /// <summary>The body for a provider of the same wire, with the necessary edits; the same memory when there are none.</summary>
+    /// <summary>The body for a provider of the same wire, with the necessary edits. Without edits it is the same memory.</summary>
     /// <param name="upstreamModel">The provider's own name of the model.</param>
     /// <param name="outputLimit">Output tokens per answer that the hold pays for. They become the limit in the request.</param>
-    /// <param name="injectUsage">Ask for usage in a stream although the caller did not. The relay removes it again.</param>
+    /// <param name="injectUsage">True asks for usage in a stream although the caller did not. The relay removes it again.</param>
     public abstract ReadOnlyMemory<byte> Rewrite(ReadOnlyMemory<byte> body, string upstreamModel, long outputLimit, bool injectUsage);
 
     /// <summary>A JSON string.</summary>

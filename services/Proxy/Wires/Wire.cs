@@ -8,8 +8,8 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Proxy;
 
 /// <summary>
-/// An API that clients and providers speak: how its requests are read, where they go, how answers are metered and passed on, and what an
-/// error looks like. <see cref="Wires"/> has one instance of each.
+/// An API that clients and providers speak. A wire knows how its requests are read, where they go, how its answers are metered and passed
+/// on, and what an error looks like. <see cref="Wires"/> has one instance of each.
 /// </summary>
 public abstract class Wire
 {
@@ -34,8 +34,8 @@ public abstract class Wire
     /// <summary>The response header, besides <c>X-Request-Id</c>, in which this wire's clients look for the request's id.</summary>
     public virtual string? RequestIdHeader => null;
 
-    /// <summary>Reads a request strictly; refusals name the field.</summary>
-    /// <param name="target">What the address says; some wires name the model there.</param>
+    /// <summary>Reads a request strictly. A refusal names the field.</summary>
+    /// <param name="target">What the address says. Some wires name the model there.</param>
     /// <exception cref="ProblemException">The request is refused.</exception>
     /// <exception cref="JsonException">The body is no JSON.</exception>
     public abstract ModelRequest Read(ReadOnlySpan<byte> body, RequestTarget target);
@@ -65,7 +65,7 @@ public abstract class Wire
     }
 
     /// <summary>A request to a provider of this wire.</summary>
-    /// <param name="caller">The caller, whose <see cref="PassedHeaders"/> are passed on; null when the request is translated.</param>
+    /// <param name="caller">Its <see cref="PassedHeaders"/> are passed on. Null when the request is translated.</param>
     public HttpRequestMessage Post(HttpContext? caller, Upstream upstream, string path, ReadOnlyMemory<byte> body, bool stream)
     {
         var message = upstream.Post(path, body, stream);
@@ -90,7 +90,7 @@ public abstract class Wire
     public abstract string Path(string upstreamModel, bool stream);
 
     /// <summary>
-    /// The content type of an answer that is no stream, derived from the provider's; null when that does not belong to this wire.
+    /// The content type that the caller gets for an answer that is no stream. Null when the provider's type does not belong to this wire.
     /// </summary>
     public virtual string? AnswerType(string? provided) => "application/json";
 
@@ -111,7 +111,9 @@ public abstract class Wire
 
 public static class WireAnswers
 {
-    /// <summary>Gives every answer to this caller, problems included, the form of its wire. The request's id must be set before.</summary>
+    /// <summary>
+    /// Gives problems the body of this wire, and the request's id the header in which its clients look for it. The id must be set before.
+    /// </summary>
     public static void Speak(this HttpContext http, Wire wire)
     {
         if (wire != Wires.Chat)

@@ -29,8 +29,8 @@ public static class Wires
     public static readonly Wire Translations = new TranscriptionsWire("/v1/audio/translations");
 
     /// <summary>
-    /// The wire for a provider: the caller's own if the provider speaks it, so that bytes pass through; else a wire to translate to; null
-    /// when neither is possible.
+    /// The wire to speak with a provider. It is the caller's own if the provider speaks that, because then bytes pass through. Otherwise it
+    /// is a wire to translate to. Null when neither is possible.
     /// </summary>
     /// <param name="provider">One of <see cref="ProviderWire"/>.</param>
     public static Wire? Of(string provider, Wire caller)
