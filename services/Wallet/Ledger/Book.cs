@@ -17,7 +17,7 @@ public sealed class Book(DateTimeOffset now)
     /// <summary>Ids of transfers and requests that the ledger already has.</summary>
     public HashSet<Guid> Known { get; } = [];
 
-    /// <summary>Requests that are to be re-rated, in their current state: the usage row and all its corrections.</summary>
+    /// <summary>Requests that are to be re-rated. Their figures are those of the usage row with all its corrections.</summary>
     public Dictionary<Guid, Rated> Rated { get; } = [];
 
     public List<Entry> Entries { get; } = [];
@@ -27,7 +27,7 @@ public sealed class Book(DateTimeOffset now)
 }
 
 /// <summary>
-/// An account: the sum of its transfers (<see cref="Posted"/>), and what open leases hold of it (<see cref="Reserved"/>).
+/// An account. <see cref="Posted"/> is the sum of its transfers, and <see cref="Reserved"/> is what open leases hold of it.
 /// </summary>
 public sealed class Account
 {
@@ -40,7 +40,7 @@ public sealed class Account
     public bool Test { get; init; }
     public long Posted { get; set; }
     public long Reserved { get; set; }
-    /// <summary>Number of entries; the next one gets the next number.</summary>
+    /// <summary>Number of entries. The next one gets the next number.</summary>
     public long Version { get; set; }
     /// <summary>Lifetime usage and top-ups, cached for statements.</summary>
     public long Spent { get; set; }
@@ -52,7 +52,7 @@ public sealed class Account
     /// <summary>The figures that are written when they differ from <see cref="Stored"/>.</summary>
     public (long, long, long, long, long, bool) Figures => (Posted, Reserved, Version, Spent, ToppedUp, Frozen);
 
-    /// <summary>The figures as read. Most accounts of a batch do not change.</summary>
+    /// <summary>The figures as they were read. Most accounts of a batch do not change, and those are not written.</summary>
     public (long, long, long, long, long, bool) Stored { get; set; }
 
     /// <summary>Registers belong to customers and never go below zero. The house's own accounts may.</summary>
@@ -72,7 +72,7 @@ public sealed class Lease
 
     public (long, long, DateTimeOffset, bool) Figures => (Fence, ReturnFence, ExpiresAt, Expired);
 
-    /// <summary>The figures as they were read; null for a lease that is new.</summary>
+    /// <summary>The figures as they were read. Null for a lease that is new.</summary>
     public (long, long, DateTimeOffset, bool)? Stored { get; set; }
 }
 
@@ -88,7 +88,7 @@ public sealed class LeaseLine
 
     public (long, long, long, long) Figures => (Granted, Consumed, Returned, LastGranted);
 
-    /// <summary>The figures as they were read; null for a line that is new.</summary>
+    /// <summary>The figures as they were read. Null for a line that is new.</summary>
     public (long, long, long, long)? Stored { get; set; }
 }
 
@@ -98,7 +98,7 @@ public sealed record Entry(Guid Account, long Version, Guid Transfer, EntryType 
 /// <summary>Header of a movement that is not usage.</summary>
 public sealed record Transfer(Guid Id, EntryType Type, string? Description);
 
-/// <summary>Header of a usage movement: the request's record, what its wallet paid and what the house bore.</summary>
+/// <summary>Header of a usage movement. It has the request's record, what its wallet paid and what the house bore.</summary>
 public sealed record UsageRow(Guid RequestId, UsageRecord Record, long Charged, long Absorbed);
 
 /// <summary>
@@ -107,7 +107,7 @@ public sealed record UsageRow(Guid RequestId, UsageRecord Record, long Charged, 
 public readonly record struct Rated(long Cost, long Charged, long Absorbed);
 
 /// <summary>
-/// A request's cost after a re-rating. <paramref name="Charged"/> and <paramref name="Absorbed"/> are differences; negative ones were given
+/// A request's cost after a re-rating. <paramref name="Charged"/> and <paramref name="Absorbed"/> are differences. Negative ones were given
 /// back.
 /// </summary>
 public sealed record Correction(

@@ -32,7 +32,7 @@ sealed class Footprint
     /// <summary>Leases whose own row may change.</summary>
     public HashSet<Guid> ChangedLeases { get; } = [];
 
-    /// <summary>Leases of which only the lines may change; the locks of their accounts guard those.</summary>
+    /// <summary>Leases of which only the lines may change. The locks of their accounts guard the lines.</summary>
     public HashSet<Guid> PayingLeases { get; } = [];
 
     /// <summary>Ids of settlements, which may be in the ledger already.</summary>

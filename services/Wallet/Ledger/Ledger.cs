@@ -3,14 +3,15 @@ using LlmGateway.Contracts;
 namespace LlmGateway.Wallet;
 
 /// <summary>
-/// The heart of the product: what a command does to the ledger. It has no I/O, no clock and no randomness; the same book and command always
-/// give the same result. A refused command changes nothing. Every call keeps these invariants and throws on a breach: the entries of a
-/// movement sum to zero per unit; a register never falls below what is reserved of it; a lease never returns more than it holds.
+/// Applies commands to the ledger. It has no I/O, no clock and no randomness, so the same book and command always give the same result. A
+/// refused command changes nothing. Every call keeps three invariants and throws on a breach. The entries of a movement sum to zero per
+/// unit. A register never falls below what is reserved of it. A lease never returns more than it holds.
 /// </summary>
 public static class Ledger
 {
     /// <summary>
-    /// Beyond what is needed now, a lease gets at most this fraction of what is left, so that other holders find something, too.
+    /// What is left after the need of now is divided by this. A lease gets at most that share beyond its need, so that other holders find
+    /// something, too.
     /// </summary>
     const int PlentyDivisor = 16;
 
@@ -174,8 +175,8 @@ public static class Ledger
                 Move(book, settlement.RequestId, EntryType.Usage, account, cost, paid);
                 account.Spent += paid;
             }
-            // The cost exceeds the request's hold, or the lease was lost and the register is empty by now. The provider is owed all the
-            // same, and the house bears the rest.
+            // The rest is not zero when the cost exceeds the request's hold, or when the lease was lost and the register is empty by now.
+            // The provider is owed the cost all the same, so the house bears the rest.
             var borne = usage.Cost.Nanos - charged - paid;
             Move(
                 book,
@@ -192,9 +193,10 @@ public static class Ledger
     }
 
     /// <summary>
-    /// Moves the difference between the old and the new cost of a request. An increase is taken from the wallet as far as it can pay; the
-    /// house bears the rest. A decrease goes back first to the house for what it bore, then to the wallet. Without a wallet only the record
-    /// is corrected. Limits do not change: they limited what could be spent at that time.
+    /// Moves the difference between the old and the new cost of a request. An increase is taken from the wallet as far as it can pay, and
+    /// the house bears the rest. The house bears all of it for a batch, which was charged its bound. A decrease goes back first to the
+    /// house for what it bore, then to the wallet. A request that was charged to nobody has only its record corrected. Limits do not
+    /// change, because they limited what could be spent at that time.
     /// </summary>
     static Answer.Done Apply(Book book, Rerate rerate)
     {

@@ -6,9 +6,9 @@ using Npgsql;
 namespace LlmGateway.Wallet;
 
 /// <summary>
-/// Group commit: takes all waiting commands, locks what they touch in id order, runs <see cref="Ledger"/> over it in memory, writes the
-/// result with a few set-based statements, commits once, and answers after that. Several writers may run, in one process or in many,
-/// because the locks are row locks.
+/// Commits waiting commands as a group. It locks what they touch in id order, applies them in memory (<see cref="Ledger"/>), writes the
+/// result with a few set-based statements, commits once, and answers after that. The order of the locks prevents deadlocks. Several writers
+/// may run, in one process or in many, because the locks are row locks.
 /// </summary>
 public sealed class Writer(NpgsqlDataSource database, DatabaseReady ready, ILogger<Writer> log) : BackgroundService
 {
@@ -22,7 +22,7 @@ public sealed class Writer(NpgsqlDataSource database, DatabaseReady ready, ILogg
     readonly ExistingAccounts _existing = new();
 
     /// <summary>
-    /// Completes when the command's effect is durable. Throws when the ledger could not be written; the command may then be repeated with
+    /// Completes when the command's effect is durable. Throws when the ledger could not be written. The command may then be repeated with
     /// its id.
     /// </summary>
     public async Task<Answer> RunAsync(Command command) => (await RunAsync([command]))[0];
