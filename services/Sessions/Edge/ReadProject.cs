@@ -4,15 +4,15 @@ using Microsoft.EntityFrameworkCore;
 
 namespace LlmGateway.Sessions;
 
-/// <summary>Where the sandbox is, if there is one; providers under it are safe for test credentials.</summary>
+/// <summary>The address of the sandbox, if there is one. Test credentials may call providers under it, because they cost nothing.</summary>
 public sealed record SandboxAddress(string? Url)
 {
     public const string Setting = "SANDBOX_URL";
 }
 
 /// <summary>
-/// What a project sells and where it may be called from: <c>GET /internal/projects/{id}</c>, and <c>GET /internal/origins</c> for
-/// preflights, which carry no credential and hence no project.
+/// Tells the edge what a project sells and from where it may be called (<c>GET /internal/projects/{id}</c>). Preflights carry no credential
+/// and hence no project, so <c>GET /internal/origins</c> has the origins of all projects.
 /// </summary>
 public static class ReadProject
 {
@@ -79,7 +79,8 @@ public static class ReadProject
         provider.TimeoutSeconds, provider.Retries, provider.OnAbort, IsSandbox(provider.BaseUrl, sandbox)) { Tenant = provider.Tenant };
 
     /// <summary>
-    /// The first provider's offer, with those of the others to fall back on; null while nobody has said what the model can do.
+    /// The first provider's offer, with those of the others to fall back on. Null while neither the project nor the catalogue says what the
+    /// model can do.
     /// </summary>
     static ModelOffer? Offer(
         Model model,
@@ -109,9 +110,7 @@ public static class ReadProject
         }
     }
 
-    /// <summary>
-    /// The newest version of each price that is valid by now: of models, and of models at a provider with a price of its own.
-    /// </summary>
+    /// <summary>The newest version of each price that is valid by now. A model has a price, and at some providers one of its own.</summary>
     public static Task<Dictionary<(string Model, string? Provider), PriceVersion>> CurrentPricesAsync(
         this SessionsDb db,
         Guid project,

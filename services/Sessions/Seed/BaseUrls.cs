@@ -6,7 +6,7 @@ namespace LlmGateway.Sessions;
 public static class BaseUrls
 {
     /// <summary>
-    /// The stored form has no slash at the end. On the OpenAI wires it is what that vendor's SDK takes, without a doubled <c>/v1</c>; on
+    /// The stored form has no slash at the end. On the OpenAI wires it is what that vendor's SDK takes, without a doubled <c>/v1</c>. On
     /// the others it is the root, without a version. False when the text is no plain http address.
     /// </summary>
     public static bool TryRead(string wire, string text, out string baseUrl)

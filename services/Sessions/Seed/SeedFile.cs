@@ -2,8 +2,8 @@ using LlmGateway.Contracts;
 
 namespace LlmGateway.Sessions;
 
-// The seed file, contract §11. A project's absent members stay as they are, or take their default in a new project. Providers and models
-// are written whole. Nothing is removed because it is missing in the file.
+// These records are the seed file (contract §11). A project's absent members stay as they are, or take their default in a new project.
+// Providers and models are written whole. Nothing is removed because it is missing in the file.
 
 public sealed record SeedFile(IReadOnlyList<SeedOrganization> Organizations);
 
@@ -19,7 +19,7 @@ public sealed record SeedProject(string Name)
     public Percent? MarkupPercent { get; init; }
     public Percent? PlatformFeePercent { get; init; }
     public bool? EndUserSessions { get; init; }
-    /// <summary>True: callers may put their credential into the query, <c>key=</c>, on the Gemini wire.</summary>
+    /// <summary>True lets callers put their credential into the query (<c>key=</c>) on the Gemini wire.</summary>
     public bool? KeysInQuery { get; init; }
     public IReadOnlyList<string>? AllowedOrigins { get; init; }
     public Money? LowBalance { get; init; }
@@ -32,21 +32,24 @@ public sealed record SeedProject(string Name)
     public IReadOnlyList<Unsupported>? Webhooks { get; init; }
 }
 
-/// <param name="Key">A literal key; null makes one and prints it once.</param>
+/// <param name="Key">A literal key. Without it one is made and printed once.</param>
 public sealed record SeedSecretKey(string Name, string? Key = null);
 
 public sealed record SeedProvider(string Id, string Wire, string BaseUrl)
 {
     public SeedAuth? Auth { get; init; }
-    /// <summary>Instead of the one <c>auth.value</c>.</summary>
+    /// <summary>Several secrets, in place of the one in <c>auth.value</c>.</summary>
     public IReadOnlyList<SeedProviderKey>? Keys { get; init; }
     public int TimeoutSeconds { get; init; } = 60;
     public int Retries { get; init; } = 2;
     public string OnAbort { get; init; } = "cancel";
-    /// <summary>Kept for call credits.</summary>
+    /// <summary>Stored, and read by nothing yet. Call credits will need it.</summary>
     public string? QueryType { get; init; }
 
-    /// <summary>How it authenticates, after what its wire makes usual. Without <c>auth</c> and <c>keys</c>: not at all.</summary>
+    /// <summary>
+    /// How the gateway authenticates at the provider. The wire decides what the file does not say. Without <c>auth</c> and <c>keys</c> no
+    /// credential is sent.
+    /// </summary>
     public (string Type, string? Name) Authentication => (Auth?.Type, Wire) switch
     {
         ({ } type, _) => (type, Auth.Name),
@@ -56,31 +59,34 @@ public sealed record SeedProvider(string Id, string Wire, string BaseUrl)
         _ => ("bearer", Auth?.Name),
     };
 
-    /// <summary>Every secret with its weight, wherever the file has them.</summary>
+    /// <summary>Every secret with its weight, from <c>keys</c> or from <c>auth</c>.</summary>
     public IReadOnlyList<SeedProviderKey> Secrets => Keys ?? (Auth?.Value is { } value ? [new(value)] : []);
 }
 
-/// <param name="Type"><c>bearer</c>, <c>header</c>, <c>query</c>, <c>basic</c> or <c>none</c>; null is what the wire makes usual.</param>
+/// <param name="Type"><c>bearer</c>, <c>header</c>, <c>query</c>, <c>basic</c> or <c>none</c>. Null is the usual one of the wire.</param>
 /// <param name="Name">Header or query parameter, for the types that need one.</param>
-/// <param name="Value">The secret; for <c>basic</c> user and password with a colon between.</param>
+/// <param name="Value">The secret. For <c>basic</c> it is user and password with a colon between.</param>
 public sealed record SeedAuth(string? Type = null, string? Name = null, string? Value = null);
 
 /// <param name="Value">As in <see cref="SeedAuth"/>.</param>
 /// <param name="Weight">Its share of the calls, against the weights of the other keys.</param>
 public sealed record SeedProviderKey(string Value, int Weight = 1);
 
-/// <param name="Provider">The one provider that it is had from; several are <see cref="Providers"/>.</param>
+/// <param name="Provider">The model's one provider. A model with several has them in <see cref="Providers"/>.</param>
 public sealed record SeedModel(string Id, string? Provider = null)
 {
-    /// <summary>In the order in which they are tried.</summary>
+    /// <summary>The providers in the order in which they are tried.</summary>
     public IReadOnlyList<SeedModelProvider>? Providers { get; init; }
-    /// <summary>What the provider calls it; the same id when absent.</summary>
+    /// <summary>The provider's name for the model. It is the model's id when absent.</summary>
     public string? UpstreamModel { get; init; }
-    /// <summary>Absent, as for the limits: what the catalogue says.</summary>
+    /// <summary>The kind of model. When it or a limit is absent, the catalogue's counts.</summary>
     public string? Kind { get; init; }
     public long? ContextTokens { get; init; }
     public long? MaxOutputTokens { get; init; }
-    /// <summary>Absent: the model keeps the price it has, or else has the catalogue's; without any it cannot be called.</summary>
+    /// <summary>
+    /// The model's price. When it is absent, the model keeps the price that it has, or else has the catalogue's. A model without a price
+    /// cannot be called.
+    /// </summary>
     public Prices? Prices { get; init; }
 
     /// <summary>Every provider with its name for the model, however the file says it.</summary>
@@ -88,7 +94,7 @@ public sealed record SeedModel(string Id, string? Provider = null)
         [.. (Providers ?? [new(Provider!)]).Select(offer => offer with { UpstreamModel = offer.UpstreamModel ?? UpstreamModel ?? Id })];
 }
 
-/// <summary>A plain text in the file is the id alone.</summary>
+/// <summary>One provider of a model. The file may have a plain text instead, which is the id alone.</summary>
 /// <param name="UpstreamModel">The model's when absent.</param>
 /// <param name="Prices">The model's when absent.</param>
 public sealed record SeedModelProvider(string Id, string? UpstreamModel = null, Prices? Prices = null);
@@ -107,7 +113,7 @@ public sealed record SeedCustomer(string ExternalId)
     public IReadOnlyList<Unsupported>? Limits { get; init; }
 }
 
-/// <param name="Credit">Granted when the wallet is opened, never again.</param>
+/// <param name="Credit">It is granted when the wallet is opened and never again.</param>
 public sealed record SeedWallet(Money Credit = default);
 
 public sealed record SeedRates(int? RequestsPerMinute = null, int? TokensPerMinute = null);
