@@ -4,17 +4,17 @@ using System.Globalization;
 namespace LlmGateway.ServiceDefaults;
 
 /// <summary>
-/// Places between two steps where a test can end, fail or delay the process. They are switched on by the environment:
-/// <c>FAILPOINTS=name:hit:action[,…]</c>. The action happens at the given passage, counted from 1, and only then:
-/// <c>kill</c> (SIGKILL, no clean-up), <c>throw</c> (an <see cref="IOException"/>, as from a disk or a peer that is gone), <c>delay=MS</c>.
-/// A point that is switched off costs nothing: the compiler folds the flag away.
+/// Places between two steps where a test can end, fail or delay the process. The environment switches them on
+/// (<c>FAILPOINTS=name:hit:action[,…]</c>). The action happens only at the given passage, counted from 1. <c>kill</c> sends SIGKILL, so
+/// nothing is cleaned up. <c>throw</c> throws an <see cref="IOException"/>, as a disk or a peer that is gone would. <c>delay=MS</c> waits.
+/// A point that is switched off costs nothing, because the compiler folds the flag away.
 /// </summary>
 public static class Failpoint
 {
     public const string Variable = "FAILPOINTS";
 
     /// <summary>
-    /// The points of this library. Each service lists its own, in <c>Failpoints.cs</c>; a test holds that the source has each of them once.
+    /// The points of this library. Each service lists its own in <c>Failpoints.cs</c>. A test checks that the source has each of them once.
     /// </summary>
     public static readonly IReadOnlyDictionary<string, string> Shared = new Dictionary<string, string>(StringComparer.Ordinal)
     {

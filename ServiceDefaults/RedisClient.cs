@@ -90,11 +90,11 @@ public static class RedisRegistration
     {
         const string name = "redis";
         builder.Connection(name);
-        // Without Redis a service is slower and still healthy. What is traced and counted is said in Telemetry.cs.
+        // Without Redis a service is slower and still healthy. Telemetry.cs says what is traced and counted.
         builder.AddRedisClient(name, settings => settings.DisableHealthChecks = settings.DisableTracing = true, Configure);
         builder.Services.AddSingleton<RedisClient>();
-        // Connects at the start, not with the first request. Connecting blocks its thread and needs others; with requests waiting, the
-        // thread pool would have none for many seconds.
+        // The client connects at the start and not with the first request. Connecting blocks its thread and needs others. With requests
+        // waiting, the thread pool would have none for many seconds.
         builder.Services.ActivateSingleton<RedisClient>();
     }
 
@@ -105,7 +105,7 @@ public static class RedisRegistration
         options.ConnectRetry = 1; // at the start; afterwards it is tried again for ever
         options.AsyncTimeout = Patience;
         options.HeartbeatInterval = TimeSpan.FromMilliseconds(Patience);
-        // What cannot be answered now is not queued: its caller goes on without it.
+        // What cannot be answered now is not queued, because its caller goes on without it.
         options.BacklogPolicy = BacklogPolicy.FailFast;
         options.ReconnectRetryPolicy = new LinearRetry(500);
     }

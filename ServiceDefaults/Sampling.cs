@@ -5,10 +5,10 @@ using OpenTelemetry.Trace;
 
 namespace LlmGateway.ServiceDefaults;
 
-/// <summary>Which traces are recorded: what <c>OTEL_TRACES_SAMPLER</c> and its <c>_ARG</c> say, without what would bury the rest.</summary>
+/// <summary>Decides which traces are recorded, as <c>OTEL_TRACES_SAMPLER</c> and its <c>_ARG</c> say.</summary>
 public static class Sampling
 {
-    /// <summary>All traces when the variable is not set, as OpenTelemetry has it.</summary>
+    /// <summary>The sampler that the variable names. Without it all traces are recorded, as OpenTelemetry specifies.</summary>
     /// <exception cref="InvalidOperationException">The variable names no sampler.</exception>
     public static Sampler Of(IConfiguration configuration) => configuration["OTEL_TRACES_SAMPLER"] switch
     {
@@ -26,7 +26,10 @@ public static class Sampling
         : throw new InvalidOperationException($"OTEL_TRACES_SAMPLER_ARG is '{text}', which is no number from 0 to 1");
 }
 
-/// <summary>Asks another sampler, except where the answer follows from what the span belongs to.</summary>
+/// <summary>
+/// Asks another sampler, except where the answer follows from what the span belongs to. It drops probes and polls, which would bury the
+/// rest.
+/// </summary>
 public sealed class WithoutChatter(Sampler asked) : Sampler
 {
     static readonly SamplingResult Drop = new(SamplingDecision.Drop), Record = new(SamplingDecision.RecordAndSample);
@@ -34,7 +37,8 @@ public sealed class WithoutChatter(Sampler asked) : Sampler
     public override SamplingResult ShouldSample(in SamplingParameters samplingParameters)
     {
         var parent = samplingParameters.ParentContext;
-        // Parents are spans of ours: at the edge a caller's is none. What was dropped there, a poll say, stays dropped here.
+        // A parent is always a span of ours, because the edge ignores a caller's. If it was dropped (a poll, for instance), this one is
+        // dropped, too.
         if (parent != default && !IsRecorded(parent))
             return Drop;
         if (parent != default)
@@ -50,7 +54,10 @@ public sealed class WithoutChatter(Sampler asked) : Sampler
 
     static bool IsRecorded(ActivityContext context) => (context.TraceFlags & ActivityTraceFlags.Recorded) != 0;
 
-    /// <summary>ASP.NET's tags are a list. By index, because its enumerator would be an object more for each request.</summary>
+    /// <summary>
+    /// True for a health check. ASP.NET's tags are a list and are read by index, because an enumerator would be one more object for each
+    /// request.
+    /// </summary>
     static bool IsProbe(in SamplingParameters parameters)
     {
         if (parameters is not { Kind: ActivityKind.Server, Tags: IReadOnlyList<KeyValuePair<string, object?>> tags })

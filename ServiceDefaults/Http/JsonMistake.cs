@@ -20,10 +20,10 @@ public enum JsonMistakeKind
 }
 
 /// <summary>
-/// What was wrong with a JSON text that the serializer refused. The serializer tells the place as a path, but the mistake only in prose,
-/// which may change with every version of .NET. So the place is looked up in the text, beside the metadata of its type.
+/// The mistake in a JSON text that the serializer refused. The serializer gives the place as a path, but the mistake only in prose, which
+/// may change with every version of .NET. So the place is looked up in the text and compared with the metadata of its type.
 /// </summary>
-/// <param name="Name">The missing member; null for other mistakes.</param>
+/// <param name="Name">The missing member. Null for other mistakes.</param>
 public readonly partial record struct JsonMistake(JsonMistakeKind Kind, string? Name = null)
 {
     public static JsonMistake Of(JsonException e, ReadOnlySpan<byte> json, JsonTypeInfo root)
@@ -73,7 +73,9 @@ public readonly partial record struct JsonMistake(JsonMistakeKind Kind, string? 
         return type.Properties.LastOrDefault(member => member.IsRequired && !given.Contains(member.Name))?.Name;
     }
 
-    /// <summary>Some object in a value that has no type of ours has a member twice.</summary>
+    /// <summary>
+    /// True when an object in the value has a member twice. The value has no type of ours, so there is no metadata to compare it with.
+    /// </summary>
     static bool Repeats(JsonElement value) => value.ValueKind switch
     {
         JsonValueKind.Object => value.EnumerateObject().CountBy(member => member.Name).Any(name => name.Value > 1)

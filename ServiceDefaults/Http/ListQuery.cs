@@ -4,7 +4,7 @@ using Microsoft.AspNetCore.Http;
 namespace LlmGateway.ServiceDefaults;
 
 /// <summary>
-/// Reads the query of a list. A parameter that is absent or empty has its default; one that cannot be read throws a 400 that names it.
+/// Reads the query of a list. A parameter that is absent or empty has its default. One that cannot be read throws a 400 that names it.
 /// </summary>
 public readonly struct ListQuery(IQueryCollection query)
 {
@@ -18,7 +18,7 @@ public readonly struct ListQuery(IQueryCollection query)
         : int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number >= min && number <= max ? number
         : throw Invalid(name, $"must be a whole number from {min} to {max}");
 
-    /// <summary>A moment in ISO 8601; UTC where it names no zone.</summary>
+    /// <summary>A moment in ISO 8601. It is UTC when it names no zone.</summary>
     public DateTimeOffset? Time(string name) => Text(name) is not { } text ? null
         : DateTimeOffset.TryParse(
             text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out var time) ? time

@@ -15,7 +15,7 @@ namespace LlmGateway.ServiceDefaults;
 /// <param name="Status">HTTP status.</param>
 /// <param name="Type">The family, in OpenAI's terms where it has one.</param>
 /// <param name="Code">Stable, for programs.</param>
-/// <param name="Message">One sentence for people; says what to do.</param>
+/// <param name="Message">One sentence for people, which says what to do.</param>
 /// <param name="Param">The field or header at fault.</param>
 /// <param name="RetryAfterSeconds">Sent as <c>Retry-After</c>.</param>
 public sealed record Problem(
@@ -34,7 +34,7 @@ public sealed class ProblemException(Problem problem) : Exception(problem.Messag
 /// <summary>Writes a problem's body.</summary>
 public delegate void ProblemBody(IBufferWriter<byte> to, Problem problem, string requestId);
 
-/// <summary>The error table: every code that a caller can meet, and the one mapping to HTTP (contract §3).</summary>
+/// <summary>The error table. It has every code that a caller can meet, and the one mapping to HTTP (contract §3).</summary>
 public static class Problems
 {
     public static Problem Invalid(string? param, string message) => new(400, "invalid_request_error", "invalid_value", message, param);
@@ -128,7 +128,7 @@ public static class Problems
     }
 
     /// <summary>
-    /// Writes a body that shows its reason in every client: OpenAI's error object, plus top-level members that other SDKs read.
+    /// Writes a body that shows its reason in every client. It has OpenAI's error object, and top-level members that other SDKs read.
     /// </summary>
     public static async Task WriteAsync(HttpContext http, Problem problem)
     {
@@ -143,7 +143,7 @@ public static class Problems
         await http.Response.BodyWriter.FlushAsync(http.RequestAborted);
     }
 
-    /// <summary>Sets another body for problems of this request: that of the wire that the client speaks.</summary>
+    /// <summary>Sets the body for problems of this request, which is that of the wire that the client speaks.</summary>
     public static void SetProblemBody(this HttpContext http, ProblemBody body) => http.Items[typeof(ProblemBody)] = body;
 
     /// <summary>The body of a problem on wires without a form of their own.</summary>
@@ -165,7 +165,10 @@ public static class Problems
 
     static readonly JsonWriterOptions Relaxed = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    /// <summary>Outages become 503 with Retry-After, other unexpected failures a logged 500; never a stack trace, never a 401.</summary>
+    /// <summary>
+    /// Turns exceptions into answers. An outage becomes a 503 with Retry-After, and another unexpected failure a logged 500. No answer
+    /// shows a stack trace. An outage never becomes a 401, because a caller would give up a good credential.
+    /// </summary>
     public static void UseProblems(this WebApplication app) => app.Use(async (http, next) =>
     {
         try
