@@ -4,15 +4,15 @@ namespace LlmGateway.Contracts;
 public enum CredentialStatus { Active, Revoked, Expired, CustomerBlocked, CustomerSuspended, CustomerDeleted, ProjectInactive }
 
 /// <summary>
-/// What the edge knows of a caller after <c>GET /internal/credentials/{fingerprint}</c>: who it is, what it may do, and which registers
-/// pay. Immutable; a change makes a new record. It is never used longer than <see cref="MaxAge"/> after <see cref="ReadAt"/>.
+/// What the edge knows of a caller after <c>GET /internal/credentials/{fingerprint}</c>. It says who the caller is, what it may do, and
+/// which registers pay. It is never used longer than <see cref="MaxAge"/> after <see cref="ReadAt"/>.
 /// </summary>
 /// <param name="Id">Session id, key id or secret key id.</param>
-/// <param name="Family">The family of a session: all its refreshed successors share it, and it owns the spend cap.</param>
-/// <param name="ExpiresAt">After this instant the credential is refused; null means never.</param>
-/// <param name="Models">Model scope: null allows what the project allows, an empty list allows nothing.</param>
-/// <param name="Registers">The charge vector. Each request holds an amount of every register, all or nothing. Empty: the caller is metered
-/// and not charged.</param>
+/// <param name="Family">The family of a session. All its refreshed successors share it, and it owns the spend cap.</param>
+/// <param name="ExpiresAt">The credential is refused after this instant. Null means never.</param>
+/// <param name="Models">The models that it may call. Null allows what the project allows, and an empty list allows nothing.</param>
+/// <param name="Registers">The charge vector. Each request holds an amount of every register, all or nothing. With an empty vector the
+/// caller is metered and not charged.</param>
 /// <param name="Wallet">The customer's wallet, null when the customer has none.</param>
 /// <param name="ReadAt">When the database was read (UTC).</param>
 public sealed record Credential(
@@ -48,7 +48,7 @@ public sealed record Principal(
 }
 
 /// <summary>
-/// Messages on the Redis channel <see cref="Channel"/>: what the proxies must forget at once. They are delivered at most once;
+/// A message on the Redis channel <see cref="Channel"/>, which says what the proxies must forget at once. It is delivered at most once.
 /// <see cref="Credential.MaxAge"/> bounds the effect of a lost one.
 /// </summary>
 /// <param name="Kind">One of the constants below.</param>
@@ -74,7 +74,7 @@ public sealed record Invalidation(string Kind, string Value)
     public static string ProjectKey(Guid project) => $"llmgw:project:{project:N}";
 }
 
-/// <summary><c>POST /internal/keys/used</c>: when keys were last used. Late and repeated reports do no harm.</summary>
+/// <summary><c>POST /internal/keys/used</c> reports when keys were last used. Late and repeated reports do no harm.</summary>
 public sealed record KeyUses(IReadOnlyList<KeyUsed> Credentials)
 {
     public const int MaxAtOnce = 1000;

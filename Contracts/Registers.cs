@@ -1,7 +1,8 @@
 namespace LlmGateway.Contracts;
 
 /// <summary>
-/// What an account of the ledger is for. Stored by number; never renumber. Registers (a customer's balances and limits) come first.
+/// What an account of the ledger is for. The number is stored, so it must never change. Registers (a customer's balances and limits) come
+/// first.
 /// </summary>
 public enum AccountKind
 {
@@ -36,7 +37,7 @@ public enum Unit
 /// <summary>One register of a charge vector.</summary>
 public sealed record RegisterRef(Guid Id, AccountKind Kind, Unit Unit);
 
-/// <summary>Ledger entry types as callers see them. Stored by number; never renumber.</summary>
+/// <summary>Ledger entry types as callers see them. The number is stored, so it must never change.</summary>
 public enum EntryType
 {
     Usage = 0,
@@ -53,8 +54,8 @@ public enum EntryType
 }
 
 /// <summary>
-/// <c>POST /internal/registers</c>: opens the registers that do not exist yet, each with its first amount. A repetition with the same
-/// amount changes nothing; a register that was opened with 0 still gets a later first amount once.
+/// <c>POST /internal/registers</c> opens the registers that do not exist yet, each with its first amount. A repetition changes nothing,
+/// whatever its amount. Only a register that was opened with 0 still gets a first amount, once.
 /// </summary>
 public sealed record OpenRegisters(IReadOnlyList<OpenRegister> Registers);
 
@@ -64,13 +65,15 @@ public sealed record OpenRegisters(IReadOnlyList<OpenRegister> Registers);
 public sealed record OpenRegister(
     Guid Id, AccountKind Kind, Unit Unit, Guid Organization, Guid Project, Guid Owner, bool Test, long Initial);
 
-/// <summary><c>POST /internal/wallets/summaries</c>: balances of many customers at once, at most <see cref="MaxIds"/>.</summary>
+/// <summary>
+/// <c>POST /internal/wallets/summaries</c> asks for the balances of many customers at once, at most <see cref="MaxIds"/>.
+/// </summary>
 public sealed record WalletSummariesQuery(IReadOnlyList<Guid> Wallets, bool WithLedger = false)
 {
     public const int MaxIds = 200;
 }
 
-/// <param name="Spent">Lifetime usage; <paramref name="ToppedUp"/>: lifetime top-ups; nano-dollars.</param>
+/// <param name="Spent">Lifetime usage. <paramref name="ToppedUp"/> are lifetime top-ups.</param>
 public sealed record WalletSummary(
     Guid Id, Money Balance, bool Frozen, Money Spent, Money ToppedUp, IReadOnlyList<LedgerLine>? RecentLedger);
 

@@ -6,8 +6,9 @@ namespace LlmGateway.Contracts;
 
 /// <summary>
 /// A settlement as it stands in the spool and travels to the ledger. It is encoded once and copied from then on. Four bytes of length,
-/// little endian, precede a version and the fields in a fixed order. A newer version only adds fields at the end, and a record has the
-/// lowest version that can express it: an older reader reads all that it knows, and a field that is not needed takes no room.
+/// little endian, precede a version and the fields in a fixed order. A newer version only adds fields at the end, so that an older reader
+/// reads all that it knows. A record has the lowest of these versions that can express it, so that a field that is not needed takes no
+/// room.
 /// </summary>
 public static class SettlementRecord
 {
@@ -21,7 +22,7 @@ public static class SettlementRecord
     public const int HeadBytes = 4;
 
     /// <summary>The record, valid until the next call on this thread.</summary>
-    /// <param name="span">The request's; default when its trace is not recorded.</param>
+    /// <param name="span">The request's span. It is default when its trace is not recorded.</param>
     public static ReadOnlySpan<byte> Encode(Settlement settlement, in ActivityContext span = default)
     {
         var traced = (span.TraceFlags & ActivityTraceFlags.Recorded) != 0;
@@ -36,7 +37,7 @@ public static class SettlementRecord
     }
 
     /// <summary>
-    /// Length of the record at the start of <paramref name="bytes"/>, its head included; 0 when no whole record stands there.
+    /// Length of the record at the start of <paramref name="bytes"/>, its head included. It is 0 when no whole record stands there.
     /// </summary>
     public static int LengthOf(ReadOnlySpan<byte> bytes)
     {
@@ -62,7 +63,7 @@ public static class SettlementRecord
         }
     }
 
-    /// <summary>The request's span; default when its trace is not recorded, or the version is one that we do not know.</summary>
+    /// <summary>The request's span. It is default when its trace is not recorded, or when we do not know the version.</summary>
     /// <param name="record">One whole record.</param>
     public static ActivityContext SpanOf(ReadOnlySpan<byte> record)
     {

@@ -7,8 +7,8 @@ namespace LlmGateway.Contracts;
 public enum CredentialKind { SecretKey, Session, CustomerKey }
 
 /// <summary>
-/// Secrets as callers hold them: a prefix, 32 random bytes in base 62, and six characters of checksum, so that a typing error is refused
-/// without a look-up. The gateway stores only a keyed hash of the fingerprint.
+/// Secrets as callers hold them. A secret is a prefix, 256 random bits in base 62, and six characters of checksum. The checksum lets a
+/// typing error be refused without a look-up. The gateway stores only a keyed hash of the fingerprint.
 /// </summary>
 public static class Token
 {
@@ -31,7 +31,7 @@ public static class Token
     }
 
     /// <summary>
-    /// Kind and mode of a credential; false for an unknown prefix, a wrong length, wrong characters, or a wrong checksum.
+    /// Reads kind and mode of a credential. False for an unknown prefix, a wrong length, wrong characters, or a wrong checksum.
     /// </summary>
     public static bool TryRead(ReadOnlySpan<char> token, out CredentialKind kind, out bool test)
     {
