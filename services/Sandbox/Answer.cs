@@ -8,18 +8,18 @@ namespace LlmGateway.Sandbox;
 
 /// <summary>What any wire asks of the model.</summary>
 /// <param name="Model">The model's full name, with the suffixes that make it misbehave.</param>
-/// <param name="Fingerprint">64 lower-case hex digits over model and messages. Everything else (limits, stream options, sampling) is left
-/// out, so that a gateway that sets or adds such fields gets the same answer as a direct call.</param>
+/// <param name="Fingerprint">A hash of model and messages, in 64 lower-case hex digits. Everything else (limits, stream options, sampling)
+/// is left out, because a gateway that sets or adds such fields must get the same answer as a direct call.</param>
 /// <param name="PromptTokens">Tokens of all messages.</param>
 public sealed record Question(string Model, string Fingerprint, int PromptTokens, Markers Markers)
 {
-    /// <summary>What the model thinks when the caller turns thinking on and does not order how much.</summary>
+    /// <summary>How many tokens the model thinks when the caller turns thinking on and does not order how many.</summary>
     public const int DefaultThoughts = 5;
 
     /// <summary>How many answers, from 1.</summary>
     public int Choices { get; init; } = 1;
 
-    /// <summary>The caller's limit for each answer, from 1; null for none.</summary>
+    /// <summary>The caller's limit for each answer, from 1. Null for none.</summary>
     public int? MaxTokens { get; init; }
 
     /// <summary>Texts at which an answer ends.</summary>
@@ -53,7 +53,7 @@ public enum Finish { Stop, Length, ToolCalls, StopSequence }
 /// <summary>A call of a tool. It costs one token for the name and one for each word of the arguments.</summary>
 public sealed record ToolCall(string Id, string Name, IReadOnlyList<string> Arguments)
 {
-    /// <summary>The arguments for a wire that sends them as an object; empty when they are cut short or no JSON.</summary>
+    /// <summary>The arguments for a wire that sends them as an object. The object is empty when they are cut short or no JSON.</summary>
     public object ParsedArguments()
     {
         try
@@ -67,7 +67,7 @@ public sealed record ToolCall(string Id, string Name, IReadOnlyList<string> Argu
     }
 }
 
-/// <summary>One of the answers: thoughts, then text or tool calls; thoughts and text as tokens.</summary>
+/// <summary>One of the answers. Thoughts come first, then text or tool calls. Thoughts and text are lists of tokens.</summary>
 /// <param name="StoppedAt">The caller's text that ended it, for <see cref="Finish.StopSequence"/>.</param>
 public sealed record Choice(
     IReadOnlyList<string> Thoughts, IReadOnlyList<string> Text, IReadOnlyList<ToolCall> ToolCalls, Finish Finish, string? StoppedAt = null)
@@ -75,7 +75,9 @@ public sealed record Choice(
     public int Tokens { get; } = Thoughts.Count + Text.Count + ToolCalls.Sum(call => 1 + call.Arguments.Count);
 }
 
-/// <summary>What the model says: a pure function of the question, so that the same request gets the same bytes.</summary>
+/// <summary>
+/// What the model says. It is a pure function of the question and the behaviour, so that the same request gets the same bytes.
+/// </summary>
 public sealed record Answer(string Fingerprint, IReadOnlyList<Choice> Choices, Usage Usage)
 {
     /// <summary>Longest answer that a caller can order.</summary>
@@ -83,7 +85,7 @@ public sealed record Answer(string Fingerprint, IReadOnlyList<Choice> Choices, U
 
     const int DefaultTokens = 20;
 
-    /// <summary>Bound of all choices of one answer together; keeps the largest response near 10 MB.</summary>
+    /// <summary>Most tokens of all choices of one answer together. This keeps the largest response near 10 MB.</summary>
     const int MaxTokensOfAllChoices = 1_000_000;
 
     const int BigWordLetters = 70_000;
@@ -140,7 +142,7 @@ public sealed record Answer(string Fingerprint, IReadOnlyList<Choice> Choices, U
         string[] text = said is null ? Babble(Seed(question.Fingerprint, index), count) : [.. said.Take(count)];
         if (said is null && question.WantsJson && count > 0)
         {
-            // Without spaces of its own: the object has as many words as its text. An answer that is cut short is not closed.
+            // The object adds no spaces, so that it has as many words as its text. An answer that is cut short is not closed.
             text[0] = "{\"answer\":\"" + text[0];
             text[^1] += count == wanted ? "\"}" : "";
         }

@@ -1,8 +1,8 @@
 namespace LlmGateway.Sandbox;
 
 /// <summary>
-/// Where calls to <c>*-barrier</c> models wait, by group, until a test lets them go. The number of waiting calls is bounded by the server's
-/// connections; a group exists only while someone waits in it. A release frees the calls that wait now; later calls wait for the next one.
+/// Calls to <c>*-barrier</c> models wait here, by group, until a test lets them go. The server's connections bound the number of waiting
+/// calls. A group exists only while a call waits in it. A release frees the calls that wait now, and later calls wait for the next one.
 /// </summary>
 public sealed class Barriers
 {
@@ -40,7 +40,7 @@ public sealed class Barriers
         }
     }
 
-    /// <summary>Lets everyone go who waits in a group, or in any group for null; returns how many.</summary>
+    /// <summary>Frees the calls that wait in a group, or in all groups for null. Returns how many they were.</summary>
     public int Release(string? group)
     {
         lock (@lock)

@@ -1,8 +1,8 @@
 namespace LlmGateway.Sandbox;
 
 /// <summary>
-/// A fault that every model has besides those of its name, until it is taken away: an operator's order, where the end of a name is a
-/// caller's. It holds for calls that come from then on. Where the two contradict each other, this one wins.
+/// A fault that every model has besides those of its name. An operator orders it, while the end of a name is a caller's order. It holds for
+/// calls that come from then on, until it is taken away. It wins over the faults of a name that contradict it.
 /// </summary>
 public sealed class CommonFault
 {
@@ -10,7 +10,7 @@ public sealed class CommonFault
 
     sealed record Order
     {
-        /// <summary>One of the ends in <see cref="Faults.All"/>; null takes the fault away.</summary>
+        /// <summary>One of the ends in <see cref="Faults.All"/>. Null takes the fault away.</summary>
         public required string? Fault { get; init; }
     }
 
@@ -38,7 +38,7 @@ public sealed class CommonFault
         }
     }
 
-    /// <summary>False when there is no such fault; then nothing has changed.</summary>
+    /// <summary>False when there is no such fault. Nothing has changed then.</summary>
     bool TrySet(string? suffix)
     {
         var fault = suffix is null ? null : Faults.All.FirstOrDefault(fault => fault.Suffix == suffix);

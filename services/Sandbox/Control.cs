@@ -3,7 +3,10 @@ using System.Text.Json.Serialization;
 
 namespace LlmGateway.Sandbox;
 
-/// <summary>What tests ask and order, under <c>/sandbox</c>; without a credential, because the process listens on loopback only.</summary>
+/// <summary>
+/// The routes under <c>/sandbox</c>, with which tests ask and order. They need no credential, because no sandbox is part of a production
+/// deployment.
+/// </summary>
 public static class Control
 {
     static readonly JsonSerializerOptions Options = new(JsonSerializerDefaults.Web)

@@ -1,18 +1,19 @@
 namespace LlmGateway.Sandbox;
 
 /// <summary>One event of a streamed answer, in the bytes of its wire.</summary>
-/// <param name="Tokens">How many tokens of the answer it completes: 0, 1, or all of a call that comes whole.</param>
+/// <param name="Tokens">How many tokens of the answer it completes. They are 0, 1, or all of a call that comes whole.</param>
 public readonly record struct StreamEvent(byte[] Bytes, int Tokens);
 
-/// <summary>Sends an answer that is ready in the bytes of its wire, at the pace, in the pieces and as far as the model's behaviour
-/// allows.</summary>
+/// <summary>
+/// Sends an answer that is ready in the bytes of its wire. The model's behaviour decides on the pace, the pieces, and how much is sent.
+/// </summary>
 public static class Delivery
 {
     const int BeatsBeforeFirstToken = 6;
 
     static readonly TimeSpan Beat = TimeSpan.FromMilliseconds(50);
 
-    /// <summary>Sends a whole body. A slow model takes as long as for a stream; a cut leaves half of the bytes.</summary>
+    /// <summary>Sends a whole body. A slow model takes as long as for a stream. A cut leaves half of the bytes.</summary>
     public static async Task SendWholeAsync(Exchange exchange, Behaviour behaviour, Answer answer, WholeReply reply)
     {
         using var timer = behaviour.Slow ? new PeriodicTimer(Beat, exchange.Time) : null;
@@ -34,8 +35,10 @@ public static class Delivery
         await pieces.WriteAsync(body, exchange.CallerLeft);
     }
 
-    /// <summary>Sends a stream. A cut comes when half of the tokens (rounded down) are out, in the middle of the event that follows; a
-    /// failure comes in place of that event.</summary>
+    /// <summary>
+    /// Sends a stream. A cut comes when half of the tokens (rounded down) are out, in the middle of the event that follows. A failure comes
+    /// in place of that event.
+    /// </summary>
     public static async Task SendStreamAsync(Exchange exchange, Behaviour behaviour, Answer answer, StreamReply reply)
     {
         var response = exchange.Context.Response;

@@ -2,7 +2,7 @@ using System.Text;
 
 namespace LlmGateway.Sandbox;
 
-/// <summary>One inference call and its answer, whatever the wire: receives it, logs it and ends it as its model's name demands.</summary>
+/// <summary>One inference call and its answer, whatever the wire. It is received, logged, and ended as its model's name demands.</summary>
 public sealed class Exchange
 {
     readonly RequestLog log;
@@ -60,7 +60,7 @@ public sealed class Exchange
         }
     }
 
-    /// <summary>Answers as the model's name demands; what could not be read is refused with <paramref name="refusal"/>.</summary>
+    /// <summary>Answers as the model's name demands. What could not be read is refused with <paramref name="refusal"/>.</summary>
     public async Task AnswerAsync(Turn? turn, IResult? refusal, Barriers barriers)
     {
         if (turn is null)
@@ -99,8 +99,9 @@ public sealed class Exchange
         Context.Abort();
     }
 
-    /// <summary>Does what happens before the first byte of an answer: waits, hangs, cuts, shows a web page. True when that was
-    /// all.</summary>
+    /// <summary>
+    /// Does what happens before the first byte of an answer. It waits, hangs, cuts, or shows a web page. True when that was all.
+    /// </summary>
     async Task<bool> IsOverBeforeAnswerAsync(Behaviour behaviour, Barriers barriers, string group)
     {
         if (behaviour.WaitsAtBarrier)

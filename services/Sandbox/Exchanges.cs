@@ -3,7 +3,9 @@ namespace LlmGateway.Sandbox;
 /// <summary>Maps the wires' inference calls.</summary>
 public static class Exchanges
 {
-    /// <summary>A call whose body a wire reads into a turn, or into the refusal of what it cannot read; one of the two is null.</summary>
+    /// <summary>
+    /// Maps a call whose body a wire reads into a turn, or into the refusal of what it cannot read. One of the two is null.
+    /// </summary>
     public static void MapTurn(this IEndpointRouteBuilder routes, string path, Func<Exchange, (Turn? Turn, IResult? Refusal)> read) =>
         routes.MapTurn(path, exchange => Task.FromResult(read(exchange)));
 

@@ -9,7 +9,7 @@ public enum Pieces { Odd, Frames, Bytes }
 /// <summary>How a model behaves, whatever the wire.</summary>
 public sealed record Behaviour
 {
-    /// <summary>Answers this HTTP status instead; 0 for none.</summary>
+    /// <summary>The HTTP status of the error that is answered instead. It is 0 for none.</summary>
     public int ErrorStatus { get; init; }
 
     public Cut Cut { get; init; }
@@ -18,7 +18,7 @@ public sealed record Behaviour
 
     public UsageReport Usage { get; init; }
 
-    /// <summary>Fails in the middle of a stream, in the wire's own form; what is not a stream fails as a whole.</summary>
+    /// <summary>Fails in the middle of a stream, in the wire's own form. What is not a stream fails as a whole.</summary>
     public bool FailsInTheMiddle { get; init; }
 
     /// <summary>Streams the arguments of parallel tool calls in turn instead of one call after the other.</summary>
@@ -47,7 +47,9 @@ public sealed record Behaviour
 /// <summary>One way to misbehave, and the end of the model names that do so.</summary>
 public sealed record Fault(string Suffix, string Effect, Func<Behaviour, Behaviour> Apply);
 
-/// <summary>Model name → behaviour. Suffixes add up: <c>sandbox-small-slow-nousage</c> is slow and reports no usage.</summary>
+/// <summary>
+/// Reads a behaviour from the name of a model. Suffixes add up, so <c>sandbox-small-slow-nousage</c> is slow and reports no usage.
+/// </summary>
 public static class Faults
 {
     public static IReadOnlyList<Fault> All { get; } =
@@ -85,7 +87,7 @@ public static class Faults
         new("-pending", "leaves a batch in progress until it is cancelled", b => b with { LeavesBatches = true }),
     ];
 
-    /// <summary>The behaviour that a model's name asks for; a name without suffix asks for none.</summary>
+    /// <summary>The behaviour that a model's name asks for. A name without a suffix asks for none.</summary>
     public static Behaviour Of(string model)
     {
         var behaviour = new Behaviour();

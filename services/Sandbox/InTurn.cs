@@ -1,7 +1,7 @@
 namespace LlmGateway.Sandbox;
 
-/// <summary>A step of a tool call in a stream: its beginning, which is the token of its name, or a piece of its arguments.</summary>
-/// <param name="Tokens">How many tokens it completes: 0 or 1.</param>
+/// <summary>A step of a tool call in a stream. It is the beginning, which is the token of the name, or a piece of the arguments.</summary>
+/// <param name="Tokens">How many tokens it completes, 0 or 1.</param>
 public readonly record struct ToolPiece(ToolCall? Begins, string Arguments, int Tokens);
 
 /// <summary>The order of what a stream could say at the same time.</summary>
@@ -10,7 +10,7 @@ public static class InTurn
     /// <summary>Longest piece of a tool call's arguments, in characters.</summary>
     const int ArgumentPiece = 6;
 
-    /// <summary>One step of each in turn, until all are through; with the index of whose step it is.</summary>
+    /// <summary>One step of each in turn, until all are through. Each step comes with the index of its owner.</summary>
     public static IEnumerable<(int Index, T Step)> Of<T>(IReadOnlyList<IEnumerable<T>> all)
     {
         var steps = all.Select(one => one.GetEnumerator()).ToArray();
@@ -50,7 +50,7 @@ public static class InTurn
     static string TextPiece(string word, int start)
     {
         var length = Math.Min(ArgumentPiece, word.Length - start);
-        // A surrogate pair stays together: half of it has no UTF-8.
+        // A surrogate pair stays together, because half of it has no UTF-8.
         return word.Substring(start, char.IsHighSurrogate(word[start + length - 1]) && start + length < word.Length ? length + 1 : length);
     }
 }

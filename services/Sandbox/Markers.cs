@@ -4,18 +4,18 @@ using System.Text;
 namespace LlmGateway.Sandbox;
 
 /// <summary>
-/// What the caller orders in the last user message: <c>[[tokens:N]]</c>, <c>[[say:TEXT]]</c>, <c>[[thinks:N]]</c>, <c>[[cached:N]]</c>,
-/// <c>[[cachewrite:N]]</c>, <c>[[flag:CATEGORY]]</c>, <c>[[group:NAME]]</c> and any number of <c>[[tool:NAME {json}]]</c>. The first of a
-/// kind counts. What cannot be read as a marker is ordinary text, as it would be for a real model.
+/// What the caller orders in the last user message. The markers are <c>[[tokens:N]]</c>, <c>[[say:TEXT]]</c>, <c>[[thinks:N]]</c>,
+/// <c>[[cached:N]]</c>, <c>[[cachewrite:N]]</c>, <c>[[flag:CATEGORY]]</c>, <c>[[group:NAME]]</c> and any number of <c>[[tool:NAME
+/// {json}]]</c>. The first of a kind counts. What cannot be read as a marker is ordinary text, as it would be for a real model.
 /// </summary>
 /// <param name="Tokens">Wished length of the answer in tokens, at most <see cref="Answer.MaxTokens"/>.</param>
-/// <param name="Say">The answer itself; ends at the first <c>]]</c>.</param>
+/// <param name="Say">The answer itself. It ends at the first <c>]]</c>.</param>
 /// <param name="Cached">How many of the prompt's tokens are reported as read from a cache.</param>
 /// <param name="CacheWrite">How many of the prompt's other tokens are reported as written to a cache, where the wire can say so.</param>
-/// <param name="Thinks">How many tokens the model thinks before it answers; null when not ordered.</param>
+/// <param name="Thinks">How many tokens the model thinks before it answers. Null when that is not ordered.</param>
 /// <param name="Flag">The category that a moderation finds.</param>
 /// <param name="Group">Where the call waits when its model has a barrier.</param>
-/// <param name="Tools">Calls to answer with; the arguments end at the first <c>}]]</c> and need not be valid JSON, as with real
+/// <param name="Tools">The calls to answer with. The arguments end at the first <c>}]]</c>. They need not be valid JSON, as with real
 /// models.</param>
 public sealed record Markers(
     int? Tokens,
@@ -40,7 +40,7 @@ public sealed record Markers(
         Find(text, "group") ?? "",
         ReadTools(text));
 
-    /// <summary>The <c>[[tag:NAME]]</c> of a request in whatever wire, even of one that is not JSON; null when there is none.</summary>
+    /// <summary>The <c>[[tag:NAME]]</c> of a request of any wire, even of one that is not JSON. Null when there is none.</summary>
     public static string? Tag(ReadOnlySpan<byte> body)
     {
         var start = body.IndexOf("[[tag:"u8);

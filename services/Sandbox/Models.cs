@@ -1,8 +1,8 @@
 namespace LlmGateway.Sandbox;
 
 /// <summary>
-/// <c>GET /v1/models</c> and <c>/v1/models/{id}</c>, which three wires share: <c>anthropic-version</c> chooses Anthropic, a key in Google's
-/// manner chooses Gemini. Every name is a model, so that a seed file may use any; listed are a few, and one for each fault.
+/// <c>GET /v1/models</c> and <c>/v1/models/{id}</c>, which three wires share. <c>anthropic-version</c> chooses Anthropic, and a key in
+/// Google's manner chooses Gemini. Every name is a model, so that a seed file may use any. The list has a few, and one for each fault.
 /// </summary>
 public static class Models
 {

@@ -3,10 +3,10 @@ using System.IO.Pipelines;
 namespace LlmGateway.Sandbox;
 
 /// <summary>
-/// Hands bytes to the socket in pieces that end anywhere: inside a UTF-8 character, a JSON token or an SSE frame, and that begin in one
-/// frame and end in another. A reader that survives this does not depend on where the network happens to split.
+/// Hands bytes to the socket in pieces that end anywhere. They end inside a UTF-8 character, a JSON token or an SSE frame, and some begin
+/// in one frame and end in another. A reader that survives this does not depend on where the network happens to split.
 /// </summary>
-/// <param name="place">Which length comes first; chosen from the answer, so that answers are split differently but always in the same
+/// <param name="place">Which length comes first. It comes from the answer, so that answers are split differently but always in the same
 /// way.</param>
 public sealed class OddPieces(PipeWriter body, Pieces kind, int place)
 {
@@ -15,8 +15,9 @@ public sealed class OddPieces(PipeWriter body, Pieces kind, int place)
 
     byte[] rest = [];
 
-    /// <summary>Length of the next piece of the bytes at hand; 0 when more are needed. Odd pieces end inside every character of several
-    /// bytes.</summary>
+    /// <summary>
+    /// Length of the next piece of the bytes at hand. It is 0 when more are needed. Odd pieces end inside every character of several bytes.
+    /// </summary>
     public static int Length(Pieces kind, int place, ReadOnlySpan<byte> atHand)
     {
         if (kind != Pieces.Odd || atHand.IsEmpty)
@@ -24,12 +25,12 @@ public sealed class OddPieces(PipeWriter body, Pieces kind, int place)
             return kind == Pieces.Bytes ? Math.Min(1, atHand.Length) : atHand.Length;
         }
         var length = OddLengths[place % OddLengths.Length];
-        // A byte from 80 to BF continues a character; a piece that ends before it has cut that character.
+        // A byte from 80 to BF continues a character. A piece that ends before it has cut that character.
         var insideCharacter = 1 + atHand[1..Math.Max(1, Math.Min(length, atHand.Length))].IndexOfAnyInRange((byte)0x80, (byte)0xBF);
         return insideCharacter > 0 ? insideCharacter : length <= atHand.Length ? length : 0;
     }
 
-    /// <summary>Writes the pieces that these bytes complete; keeps the rest for the next call.</summary>
+    /// <summary>Writes the pieces that these bytes complete, and keeps the rest for the next call.</summary>
     public async Task WriteAsync(byte[] bytes, CancellationToken callerLeft)
     {
         byte[] pending = rest.Length == 0 ? bytes : [.. rest, .. bytes];

@@ -4,8 +4,10 @@ using System.Text.Json.Serialization;
 
 namespace LlmGateway.Sandbox;
 
-/// <summary>Strings as real providers write them: in UTF-8, with no more escapes than JSON needs. The framework's encoders escape emoji,
-/// and then nothing would be left to split inside a character.</summary>
+/// <summary>
+/// Writes strings as real providers do, in UTF-8, with no more escapes than JSON needs. The framework's encoders escape emoji, and then
+/// nothing would be left to split inside a character.
+/// </summary>
 public static class RawJson
 {
     static readonly JsonSerializerOptions Options = new()
@@ -16,7 +18,7 @@ public static class RawJson
 
     static ReadOnlySpan<byte> EndOfEvent => "\n\n"u8;
 
-    /// <summary>Writes a member as null; a member that is <c>null</c> in C# is left out.</summary>
+    /// <summary>Writes a member as null. A member that is <c>null</c> in C# is left out.</summary>
     public static object Null { get; } = JsonElement.Parse("null");
 
     /// <summary>An object whose members are written as they are named.</summary>

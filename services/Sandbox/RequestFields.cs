@@ -2,8 +2,8 @@ using System.Text.Json;
 
 namespace LlmGateway.Sandbox;
 
-/// <summary>Why a request cannot be answered, in OpenAI's words; each wire puts it into its own error.</summary>
-/// <param name="Param">The path of the member at fault; null when it is the body.</param>
+/// <summary>Why a request cannot be answered, in OpenAI's words. Each wire puts it into its own error.</summary>
+/// <param name="Param">The path of the member at fault. Null when it is the body.</param>
 public sealed record BadField(string Message, string? Param, string? Code = null);
 
 /// <summary>Reads members of a request by their path (<c>stream_options.include_usage</c>). A member that is null is absent. The first
@@ -14,7 +14,7 @@ public sealed class RequestFields(JsonElement root)
 
     public BadField? Bad { get; private set; }
 
-    /// <summary>Reads a body; one of the two is null. Nothing of the fields may outlive the reading.</summary>
+    /// <summary>Reads a body. One of the two results is null. Nothing of the fields may outlive the reading.</summary>
     public static (T? Request, BadField? Bad) Read<T>(ReadOnlyMemory<byte> body, Func<RequestFields, T> read) where T : class
     {
         try
@@ -63,7 +63,7 @@ public sealed class RequestFields(JsonElement root)
 
     public JsonElement? Array(string path) => OfType(path, "an array", JsonValueKind.Array);
 
-    /// <summary>A text, or null for anything else: some members may be text or object, such as <c>tool_choice</c>.</summary>
+    /// <summary>A text, or null for anything else. Some members may be text or object, such as <c>tool_choice</c>.</summary>
     public string? Text(string path) => Find(path) is { ValueKind: JsonValueKind.String } text ? text.GetString() : null;
 
     /// <summary>One text or an array of texts, without the empty ones.</summary>

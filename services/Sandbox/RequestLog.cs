@@ -1,13 +1,15 @@
 namespace LlmGateway.Sandbox;
 
-/// <summary>How a call ended. <see cref="Aborted"/>: the caller left; <see cref="Cut"/>: the sandbox dropped the connection on
-/// purpose.</summary>
+/// <summary>
+/// How a call ended. After <see cref="Aborted"/> the caller had left. After <see cref="Cut"/> the sandbox had dropped the connection on
+/// purpose.
+/// </summary>
 public enum Outcome { Running, Completed, Aborted, Cut }
 
 /// <summary>One inference call as the provider received it.</summary>
 /// <param name="Id">Also sent as <c>x-request-id</c>.</param>
 /// <param name="Tag">From <c>[[tag:NAME]]</c> in the body.</param>
-/// <param name="Query">With its question mark; empty when there is none.</param>
+/// <param name="Query">The query with its question mark. It is empty when there is none.</param>
 /// <param name="Body">The body's text, as it came.</param>
 public sealed record LoggedRequest(
     string Id,
@@ -24,11 +26,12 @@ public sealed record LoggedRequest(
     /// <summary>True tokens of the prompt, whatever the reported usage says.</summary>
     public int TokensIn { get; init; }
 
-    /// <summary>True tokens that were generated until the end, the cut or the moment the caller left; known when the call has
-    /// ended.</summary>
+    /// <summary>
+    /// True tokens that were generated until the end, the cut or the moment the caller left. They are known when the call has ended.
+    /// </summary>
     public int TokensOut { get; init; }
 
-    /// <summary>HTTP status; 0 while none has been sent.</summary>
+    /// <summary>HTTP status. It is 0 while none has been sent.</summary>
     public int Status { get; init; }
 
     public Outcome Outcome { get; init; }
@@ -36,8 +39,9 @@ public sealed record LoggedRequest(
     public DateTimeOffset? Finished { get; init; }
 }
 
-/// <summary>The last calls, oldest first: at most 10 000, and at most 64 million characters of bodies, of which the oldest go
-/// first.</summary>
+/// <summary>
+/// The last calls, oldest first. They are at most 10 000, with at most 64 million characters of bodies. The oldest go first.
+/// </summary>
 public sealed class RequestLog
 {
     const int MaxRequests = 10_000;
@@ -48,7 +52,7 @@ public sealed class RequestLog
     long sequence;
     long characters;
 
-    /// <summary>The next request's id; ids sort in the order of arrival.</summary>
+    /// <summary>The next request's id. Ids sort in the order of arrival.</summary>
     public string NextId() => $"req_{Interlocked.Increment(ref sequence):d12}";
 
     public void Add(LoggedRequest request)

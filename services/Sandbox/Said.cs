@@ -15,7 +15,9 @@ public readonly record struct Said(int Tokens, string Text)
 
     public static Said OfText(string text) => new(Words.Count(text), text);
 
-    /// <summary>A text, or parts of which each is a text or costs as <paramref name="other"/> says; anything else says nothing.</summary>
+    /// <summary>
+    /// Reads a text, or parts of which each is a text or costs as <paramref name="other"/> says. Anything else says nothing.
+    /// </summary>
     public static Said Of(JsonElement? content, Func<JsonElement, Said>? other = null) => content switch
     {
         { ValueKind: JsonValueKind.String } text => OfText(text.GetString()!),

@@ -10,7 +10,8 @@ public sealed record WholeReply(byte[] Body, string ContentType = "application/j
     }
 }
 
-/// <param name="Failure">What stands in place of an event and of all that follow when the model fails in the middle; called once.</param>
+/// <param name="Failure">What stands in place of an event and of all that follow when the model fails in the middle. It is called
+/// once.</param>
 public sealed record StreamReply(
     IEnumerable<StreamEvent> Events,
     Func<byte[]> Failure,
@@ -18,7 +19,7 @@ public sealed record StreamReply(
 
 /// <summary>One call as its wire has understood it, and how that wire says what comes of it.</summary>
 /// <param name="Error">A failure with an HTTP status.</param>
-/// <param name="Reply">The answer; called once.</param>
+/// <param name="Reply">Writes the answer. It is called once.</param>
 public sealed record Turn(Question Question, Func<int, IResult> Error, Func<Answer, Behaviour, Reply> Reply)
 {
     /// <summary>The answer before a wire has put it into bytes.</summary>

@@ -6,10 +6,10 @@ public enum UsageReport { True, None, Negative, Zero, Huge, WrongSum, Twice }
 /// <summary>Tokens of one answer.</summary>
 /// <param name="Cached">Part of <paramref name="Prompt"/> that was read from a cache.</param>
 /// <param name="Completion">Tokens of all choices, with what the model thought.</param>
-/// <param name="Excess">What the reported total has beyond prompt + completion: 0 unless the model lies.</param>
+/// <param name="Excess">How much the reported total exceeds prompt and completion. It is 0 unless the model lies.</param>
 public sealed record Usage(long Prompt, long Cached, long Completion, long Excess = 0)
 {
-    // More than any answer has: the total fits into 64 bits, its product with a price does not.
+    // No answer has so many tokens. The total fits into 64 bits, and its product with a price does not.
     const long HugeTokens = 1_000_000_000_000_000_000;
 
     /// <summary>Part of <see cref="Prompt"/>, beside <see cref="Cached"/>, that was written to a cache.</summary>
@@ -20,7 +20,7 @@ public sealed record Usage(long Prompt, long Cached, long Completion, long Exces
 
     public long Total => Prompt + Completion + Excess;
 
-    /// <summary>What is reported instead of the truth, in the order of the reports; a wire with room for one takes the last.</summary>
+    /// <summary>What the model reports, in order. A wire with room for one report takes the last.</summary>
     public IReadOnlyList<Usage> As(UsageReport report) => report switch
     {
         UsageReport.None => [],

@@ -1,6 +1,6 @@
 namespace LlmGateway.Sandbox;
 
-/// <summary>The sandbox's tokenizer: one whitespace-separated word is one token, so that every count can be checked by hand.</summary>
+/// <summary>The sandbox's tokenizer. One whitespace-separated word is one token, so that every count can be checked by hand.</summary>
 public static class Words
 {
     /// <summary>Number of tokens in a text.</summary>
@@ -20,8 +20,10 @@ public static class Words
         return count;
     }
 
-    /// <summary>The tokens of a text: each is a word with the space before it, the last one also has the space behind it. Joined they are
-    /// the text again; a text without words has no tokens.</summary>
+    /// <summary>
+    /// The tokens of a text. Each is a word with the space before it, and the last one also has the space behind it. Joined they are the
+    /// text again. A text without words has no tokens.
+    /// </summary>
     public static IReadOnlyList<string> Split(string text)
     {
         var tokens = new List<string>();
