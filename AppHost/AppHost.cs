@@ -23,7 +23,7 @@ var sandbox = stack.AddService<Projects.Sandbox>("sandbox", Ports.Sandbox)
 
 // The only writer of balances.
 var wallet = stack.AddService<Projects.Wallet>("wallet", Ports.Wallet)
-    .WithDatabase(walletDatabase, "wallet")
+    .WithServer(walletDatabase, "wallet")
     .WithServer(redis)
     .WithServer(rabbitmq)
     .WithEnvironment("Gateway__InternalKey", internalKey)
@@ -32,7 +32,7 @@ var wallet = stack.AddService<Projects.Wallet>("wallet", Ports.Wallet)
 
 // Who may do what, at which price.
 var sessions = stack.AddService<Projects.Sessions>("sessions", Ports.Sessions)
-    .WithDatabase(sessionsDatabase, "sessions")
+    .WithServer(sessionsDatabase, "sessions")
     .WithServer(redis)
     .WithServer(rabbitmq)
     .WithReference(wallet)
@@ -53,8 +53,8 @@ foreach (var (name, port) in new[] { ("proxy", Ports.Proxy), ("proxy2", Ports.Pr
         .WithEnvironment("Gateway__InternalKey", internalKey)
         .WithEnvironment("Gateway__MasterKey", masterKey)
         .WithSpool(stack)
-        .WithPrivateHosts(stack)
-        .WithCaptureContent(stack)
+        .WithSetting(stack, "Gateway:PrivateHosts")
+        .WithSetting(stack, "Telemetry:CaptureContent", otherwise: "false")
         .WithProxyCommands(internalKey);
 
 return await stack.RunAsync();

@@ -1,5 +1,6 @@
 using System.Net.Http.Headers;
 using System.Net.Http.Json;
+using Service = Aspire.Hosting.ApplicationModel.IResourceBuilder<Aspire.Hosting.ApplicationModel.ProjectResource>;
 
 namespace LlmGateway.AppHost;
 
@@ -18,21 +19,21 @@ static class Commands
             Name = "file", Label = "Path of LiteLLM's model_prices_and_context_window.json", InputType = InputType.Text, Required = true,
         };
 
-    public static IResourceBuilder<ProjectResource> WithWalletCommands(
-        this IResourceBuilder<ProjectResource> wallet, IResourceBuilder<ParameterResource> key) => wallet
+    public static Service WithWalletCommands(
+        this Service wallet, IResourceBuilder<ParameterResource> key) => wallet
         .WithCall("verify", "Verify the books", "CheckmarkCircle", HttpMethod.Get, "/internal/verify", key, inputs: Wait);
 
-    public static IResourceBuilder<ProjectResource> WithSessionsCommands(
-        this IResourceBuilder<ProjectResource> sessions, IResourceBuilder<ParameterResource> key) => sessions
+    public static Service WithSessionsCommands(
+        this Service sessions, IResourceBuilder<ParameterResource> key) => sessions
         .WithCall("list-models", "List models", "TextBulletList", HttpMethod.Get, "/internal/catalogue", key, inputs: Filter)
         .WithCall("import-prices", "Import prices", "ArrowImport", HttpMethod.Post, "/internal/catalogue/import", key, Prices, PriceFile);
 
-    public static IResourceBuilder<ProjectResource> WithProxyCommands(
-        this IResourceBuilder<ProjectResource> proxy, IResourceBuilder<ParameterResource> key) => proxy
+    public static Service WithProxyCommands(
+        this Service proxy, IResourceBuilder<ParameterResource> key) => proxy
         .WithCall("drain", "Drain", "ArrowExit", HttpMethod.Post, "/internal/drain", key, inputs: Seconds)
         .WithCall("resume", "Resume", "ArrowEnter", HttpMethod.Post, "/internal/resume", key);
 
-    public static IResourceBuilder<ProjectResource> WithSandboxCommands(this IResourceBuilder<ProjectResource> sandbox) => sandbox
+    public static Service WithSandboxCommands(this Service sandbox) => sandbox
         .WithCall("fail", "Fail", "PlugDisconnected", HttpMethod.Post, "/sandbox/behaviour", content: _ => Behaviour("-error-503"))
         .WithCall("slow", "Slow", "TimerOff", HttpMethod.Post, "/sandbox/behaviour", content: _ => Behaviour("-slow"))
         .WithCall("recover", "Recover", "PlugConnected", HttpMethod.Post, "/sandbox/behaviour", content: _ => Behaviour(null));
@@ -47,8 +48,8 @@ static class Commands
     }
 
     /// <summary>Inputs are the call's query, but for the path of a file, which is its body and names its source.</summary>
-    static IResourceBuilder<ProjectResource> WithCall(
-        this IResourceBuilder<ProjectResource> service, string name, string title, string icon, HttpMethod method, string path,
+    static Service WithCall(
+        this Service service, string name, string title, string icon, HttpMethod method, string path,
         IResourceBuilder<ParameterResource>? key = null, Func<InteractionInputCollection, HttpContent>? content = null,
         params InteractionInput[] inputs) =>
         service.WithHttpCommand(path, title, "http", name, new HttpCommandOptions

@@ -7,10 +7,10 @@ public static class DemoSeeds
     public static readonly (string Key, string Name)[] Vendors =
         [("OPENAI_API_KEY", "openai"), ("ANTHROPIC_API_KEY", "anthropic"), ("GOOGLE_API_KEY", "google")];
 
-    /// <param name="repository">Its folder.</param>
-    public static string[] Paths(string repository, Func<string, string?> environment)
+    /// <param name="folder">Where the seed files are.</param>
+    public static string[] Paths(string folder, Func<string, string?> environment)
     {
         var vendors = Vendors.Where(vendor => !string.IsNullOrEmpty(environment(vendor.Key))).Select(vendor => vendor.Name);
-        return [.. vendors.Prepend("demo").Select(name => Path.Combine(repository, "AppHost", $"{name}.seed.json"))];
+        return [.. vendors.Prepend("demo").Select(name => Path.Combine(folder, $"{name}.seed.json"))];
     }
 }

@@ -13,15 +13,12 @@ static class Ports
     public const int Dashboard = 30, Otlp = 31, ResourceService = 32;
     public const int Postgres = 40, Redis = 41, RabbitMq = 42, ErlangDistribution = 43, Epmd = 44;
 
-    /// <summary>Not a port of ours, but a stack that is tested has a faulty network here.</summary>
-    public const int Faults = 70;
-
     /// <summary>How long the ports of a killed stack may stay taken: the orchestrator and the dashboard end seconds after it.</summary>
     static readonly TimeSpan Patience = TimeSpan.FromSeconds(10), Pause = TimeSpan.FromMilliseconds(200);
 
     /// <summary>Fails with the first port that somebody else listens on.</summary>
-    /// <param name="wasKilled">Whether the stack before this one left something running.</param>
-    public static async Task RequireFreeAsync(IReadOnlyCollection<(string Name, int Port)> wanted, bool wasKilled, CancellationToken token)
+    /// <param name="wait">Whether what listens may belong to a stack that is ending.</param>
+    public static async Task RequireFreeAsync(IReadOnlyCollection<(string Name, int Port)> wanted, bool wait, CancellationToken token)
     {
         for (var started = Stopwatch.GetTimestamp(); ; await Task.Delay(Pause, token))
         {
@@ -29,8 +26,9 @@ static class Ports
             var taken = listeners.Where(Disturbs).Select(listener => listener.Port).ToHashSet();
             if (wanted.FirstOrDefault(want => taken.Contains(want.Port)) is not { Name: { } name, Port: var port })
                 return;
-            if (!wasKilled || Stopwatch.GetElapsedTime(started) > Patience)
-                throw new Failure($"port {port} ({name}) is taken; end what listens there, or choose others with --ports BASE");
+            if (!wait || Stopwatch.GetElapsedTime(started) > Patience)
+                throw new DistributedApplicationException(
+                    $"port {port} ({name}) is taken; end what listens there, or choose others with --ports BASE");
         }
     }
 

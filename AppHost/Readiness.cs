@@ -4,54 +4,60 @@ using Microsoft.Extensions.Hosting;
 namespace LlmGateway.AppHost;
 
 /// <summary>
-/// All or nothing: when everything is healthy the screen is printed and kept in a file for <c>./dev</c>; when something ends instead, or
-/// takes too long, its last words are told, and the rest is stopped. After that nothing is started again by itself.
+/// All or nothing. When everything is healthy, the screen is printed, and kept in a file for <c>./dev</c>. When a resource ends instead, or
+/// the start takes too long, the reason is told and the rest is stopped. After that nothing is started again by itself.
 /// </summary>
 sealed class Readiness(
     Stack stack, DistributedApplicationModel model, ResourceNotificationService notifications, ResourceLoggerService logs,
     IHostApplicationLifetime lifetime) : BackgroundService
 {
-    static readonly TimeSpan Limit = TimeSpan.FromSeconds(120);
+    /// <summary>How our services, .NET and PostgreSQL mark what ends a process.</summary>
+    static readonly string[] Critical = [" crit: ", "Unhandled exception.", "FATAL:", "PANIC:"];
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        using var end = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken);
-        end.CancelAfter(Limit);
-        var missing = model.Resources.Where(IsStarted).Select(resource => resource.Name).ToHashSet();
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken, lifetime.ApplicationStopping);
+        using var end = CancellationTokenSource.CreateLinkedTokenSource(stop.Token);
+        end.CancelAfter(stack.StartLimit);
+        var missing = model.Resources.Where(Stack.IsStarted).ToDictionary(resource => resource.Name, _ => "not started");
         try
         {
-            await foreach (var change in notifications.WatchAsync(end.Token))
-            {
-                var state = change.Snapshot.State?.Text;
-                if (state == KnownResourceStates.FailedToStart || KnownResourceStates.TerminalStates.Contains(state))
-                    throw new Failure($"{change.Resource.Name} ended: {await LastWordAsync(change.ResourceId, stoppingToken)}");
-                if (state == KnownResourceStates.Running && change.Snapshot.HealthStatus is HealthStatus.Healthy)
-                    missing.Remove(change.Resource.Name);
-                if (missing.Count == 0)
-                    break;
-            }
+            await WaitAsync(missing, end.Token);
             ForgetWaits();
             var screen = Screen.Text(stack);
-            Console.WriteLine(screen);
-            await File.WriteAllTextAsync(stack.ReadyFile, screen, stoppingToken);
+            stack.Folder.TellReady(screen);
+            if (stack.Text("Screen") != "false")
+                Console.WriteLine(screen);
         }
-        catch (OperationCanceledException) when (!stoppingToken.IsCancellationRequested)
-        {
-            GiveUp($"not healthy after {Limit.TotalSeconds} s: {string.Join(", ", missing)}");
-        }
-        catch (OperationCanceledException)
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
             // Told to stop before everything ran.
         }
-        catch (Failure failure)
+        catch (Exception e)
         {
-            GiveUp(failure.Message);
+            var waiting = string.Join("; ", missing.Select(resource => $"{resource.Key} ({resource.Value})"));
+            stack.Tell(end.IsCancellationRequested ? $"not healthy after {stack.StartLimit.TotalSeconds} s: {waiting}" : e.Message);
+            lifetime.StopApplication();
         }
     }
 
-    static bool IsStarted(IResource resource) =>
-        resource is (ProjectResource or ExecutableResource or ContainerResource)
-        && !resource.HasAnnotationOfType<ExplicitStartupAnnotation>();
+    /// <param name="missing">What is not healthy yet, and why.</param>
+    async Task WaitAsync(Dictionary<string, string> missing, CancellationToken token)
+    {
+        await foreach (var change in notifications.WatchAsync(token))
+        {
+            var (name, snapshot) = (change.Resource.Name, change.Snapshot);
+            var state = snapshot.State?.Text;
+            if (state == KnownResourceStates.FailedToStart || KnownResourceStates.TerminalStates.Contains(state))
+                throw new DistributedApplicationException($"{name} ended: {await LastWordAsync(change.ResourceId, token)}");
+            if (state == KnownResourceStates.Running && snapshot.HealthStatus is HealthStatus.Healthy)
+                missing.Remove(name);
+            else if (missing.ContainsKey(name))
+                missing[name] = snapshot.HealthReports.Select(report => report.Description).FirstOrDefault() ?? state ?? "unknown";
+            if (missing.Count == 0)
+                return;
+        }
+    }
 
     /// <summary>From here on a service can be started while what it needs is down: each waits for its servers by itself.</summary>
     void ForgetWaits()
@@ -61,20 +67,13 @@ sealed class Readiness(
                 resource.Annotations.Remove(wait);
     }
 
-    void GiveUp(string failure)
-    {
-        stack.Tell(failure);
-        lifetime.StopApplication();
-    }
-
     /// <summary>Why a process most likely ended: the last thing that it called critical, or else the last that it said.</summary>
     async Task<string> LastWordAsync(string resource, CancellationToken token)
     {
         var lines = new List<string>();
         await foreach (var batch in logs.GetAllAsync(resource).WithCancellation(token))
             lines.AddRange(batch.Select(line => line.Content).Where(line => !string.IsNullOrWhiteSpace(line)));
-        var word = lines.FindLast(line =>
-            line.Contains(" crit: ", StringComparison.Ordinal) || line.Contains("Unhandled exception.", StringComparison.Ordinal))
+        var word = lines.FindLast(line => Critical.Any(mark => line.Contains(mark, StringComparison.Ordinal)))
             ?? lines.LastOrDefault(line => !line.Contains("[sys]", StringComparison.Ordinal));
         return word?.Trim() ?? "it printed nothing";
     }

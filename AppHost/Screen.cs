@@ -14,20 +14,25 @@ static class Screen
         if (stack.HasDashboard)
             Line("Logs, traces", Login(stack) + "   (Aspire dashboard)");
         Line("Sandbox", $"{Url(Ports.Sandbox)}   (plays the model provider)");
-        Line("Servers", $"{stack.ServersAre}; data in {stack.Data}");
-        var demo = Demo.From(stack.Seeds);
-        if (demo.SecretKey is not null)
-            Line("Backend key", demo.SecretKey);
-        if (demo.CustomerKey is not null)
-            Line("Customer key", demo.CustomerKey);
-        if (demo.Models.Length > 0)
-            Line("Models", string.Join(", ", demo.Models));
-        if (demo is { CustomerKey: not null, Models: [var model, ..] })
+        Line("Servers", $"{stack.ServersAre}; data in {stack.Folder.Path}");
+        var projects = stack.Seeds.Select(seed => JsonNode.Parse(File.ReadAllText(seed)))
+            .SelectMany(seed => Each(seed, "organizations")).SelectMany(organization => Each(organization, "projects")).ToList();
+        var secret = Texts(projects.SelectMany(project => Each(project, "secretKeys")), "key").FirstOrDefault();
+        var customers = projects.SelectMany(project => Each(project, "customers"));
+        var key = Texts(customers.SelectMany(customer => Each(customer, "keys")), "key").FirstOrDefault();
+        var models = Texts(projects.SelectMany(project => Each(project, "models")), "id").ToList();
+        if (secret is not null)
+            Line("Backend key", secret);
+        if (key is not null)
+            Line("Customer key", key);
+        if (models.Count > 0)
+            Line("Models", string.Join(", ", models));
+        if (key is not null && models is [var model, ..])
             text.Append($$"""
 
                 Try it:
 
-                  curl {{gateway}}/v1/chat/completions -H 'Authorization: Bearer {{demo.CustomerKey}}' \
+                  curl {{gateway}}/v1/chat/completions -H 'Authorization: Bearer {{key}}' \
                     -H 'Content-Type: application/json' -d '{"model": "{{model}}", "messages": [{"role": "user", "content": "Hello"}]}'
 
                 """);
@@ -44,22 +49,9 @@ static class Screen
         return stack.Builder.Configuration["AppHost:BrowserToken"] is { Length: > 0 } token ? $"{url}/login?t={token}" : url;
     }
 
-    /// <summary>The first literal keys and the models of the seed files, so that what is printed can be pasted.</summary>
-    sealed record Demo(string? SecretKey, string? CustomerKey, string[] Models)
-    {
-        public static Demo From(string[] seeds)
-        {
-            var projects = seeds.SelectMany(seed => Each(JsonNode.Parse(File.ReadAllText(seed)), "organizations"))
-                .SelectMany(organization => Each(organization, "projects")).ToList();
-            return new(
-                Keys(projects.SelectMany(project => Each(project, "secretKeys"))).FirstOrDefault(),
-                Keys(projects.SelectMany(project => Each(project, "customers")).SelectMany(customer => Each(customer, "keys")))
-                    .FirstOrDefault(),
-                [.. projects.SelectMany(project => Each(project, "models")).Select(model => (string?)model["id"]).OfType<string>()]);
-        }
+    static IEnumerable<JsonNode> Each(JsonNode? parent, string name) => (parent?[name] as JsonArray ?? []).OfType<JsonNode>();
 
-        static IEnumerable<string> Keys(IEnumerable<JsonNode> keys) => keys.Select(key => (string?)key["key"]).OfType<string>();
-
-        static IEnumerable<JsonNode> Each(JsonNode? parent, string name) => (parent?[name] as JsonArray ?? []).OfType<JsonNode>();
-    }
+    /// <summary>What stands in the seed files themselves, so that what is printed can be pasted.</summary>
+    static IEnumerable<string> Texts(IEnumerable<JsonNode> nodes, string name) =>
+        nodes.Select(node => (string?)node[name]).OfType<string>();
 }

@@ -1,44 +1,45 @@
 using System.Text.Json;
-using Aspire.Hosting.Publishing;
+using Microsoft.Extensions.Configuration;
 
 namespace LlmGateway.AppHost;
 
 /// <summary>
-/// Passwords and keys of one stack, made when they are first needed and kept beside its data: with another master key, stored provider
-/// secrets could not be read any more. Aspire's own store is the user's and knows one app host only once.
+/// Passwords and keys of one stack. Each is made when it is first needed and kept beside the stack's data: with another master key, stored
+/// provider secrets could not be read any more. Aspire's own store is the user's, and knows an app host only once.
 /// </summary>
-sealed class Secrets(string path)
+sealed class Secrets(StackFolder folder, IConfiguration configuration)
 {
     const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite;
 
-    /// <summary>Letters and digits alone, because some stand in connection strings: 43 of them have 256 bits.</summary>
+    /// <summary>43 letters and digits have 256 bits. Other characters would need quoting in connection strings.</summary>
     static readonly GenerateParameterDefault Generated = new() { MinLength = 43, Special = false };
 
     readonly Lock _gate = new();
 
     /// <summary>A parameter <c>Parameters:NAME</c>, or what is kept under that name.</summary>
     public IResourceBuilder<ParameterResource> AddTo(IDistributedApplicationBuilder builder, string name) =>
-        builder.AddParameter(name, builder.ExecutionContext.IsRunMode ? new Kept(this, name) : Generated, secret: true);
+        builder.ExecutionContext.IsRunMode
+            ? builder.AddParameter(name, () => Get(name), secret: true)
+            : builder.AddParameter(name, Generated, secret: true);
 
-    public bool Has(string name) => Read().ContainsKey(name);
+    public bool Has(string name) => Given(name) is not null || Read().ContainsKey(Plain(name));
 
     public string Get(string name)
     {
+        if (Given(name) is { } given)
+            return given;
         lock (_gate)
         {
             var secrets = Read();
-            if (secrets.TryGetValue(name, out var kept))
+            if (secrets.TryGetValue(Plain(name), out var kept))
                 return kept;
-            secrets[name] = Generated.GetDefaultValue();
-            WritePrivate(path, JsonSerializer.SerializeToUtf8Bytes(secrets));
-            return secrets[name];
+            var made = secrets[Plain(name)] = Generated.GetDefaultValue();
+            WritePrivate(folder.Of("secrets.json"), JsonSerializer.SerializeToUtf8Bytes(secrets));
+            return made;
         }
     }
 
-    SortedDictionary<string, string> Read() =>
-        File.Exists(path) ? JsonSerializer.Deserialize<SortedDictionary<string, string>>(File.ReadAllBytes(path))! : [];
-
-    /// <summary>Replaces a file in one step; only its owner can read it, from its first byte on.</summary>
+    /// <summary>Replaces a file in one step. Only its owner can read it, from its first byte on.</summary>
     public static void WritePrivate(string path, ReadOnlySpan<byte> content)
     {
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
@@ -50,10 +51,24 @@ sealed class Secrets(string path)
         File.Move(next, path, overwrite: true);
     }
 
-    sealed class Kept(Secrets secrets, string name) : ParameterDefault
-    {
-        public override string GetDefaultValue() => secrets.Get(name);
+    string? Given(string name) => configuration[$"Parameters:{name}"] is { Length: > 0 } given ? given : null;
 
-        public override void WriteToManifest(ManifestPublishingContext context) => Generated.WriteToManifest(context);
+    Dictionary<string, string> Read()
+    {
+        var path = folder.Of("secrets.json");
+        try
+        {
+            return File.Exists(path)
+                ? JsonSerializer.Deserialize<Dictionary<string, string>>(File.ReadAllBytes(path))!
+                    .ToDictionary(secret => Plain(secret.Key), secret => secret.Value)
+                : [];
+        }
+        catch (JsonException e)
+        {
+            throw new DistributedApplicationException($"{path} is broken, restore it: {e.Message}");
+        }
     }
+
+    /// <summary>Earlier versions wrote <c>masterKey</c> and <c>master-key</c>.</summary>
+    static string Plain(string name) => name.Replace("-", "", StringComparison.Ordinal).ToLowerInvariant();
 }

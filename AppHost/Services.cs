@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using Service = Aspire.Hosting.ApplicationModel.IResourceBuilder<Aspire.Hosting.ApplicationModel.ProjectResource>;
 
 namespace LlmGateway.AppHost;
 
@@ -6,30 +7,32 @@ namespace LlmGateway.AppHost;
 static partial class Services
 {
     /// <summary>On its own port, without the orchestrator's forwarder before it, and only for this machine.</summary>
-    public static IResourceBuilder<ProjectResource> AddService<TProject>(this Stack stack, string name, int port)
-        where TProject : IProjectMetadata, new() =>
-        stack.Builder.AddProject<TProject>(name, options => options.ExcludeLaunchProfile = true)
-            .WithHttpEndpoint(port: stack.Runs ? stack.Port(name, port) : null, isProxied: !stack.Runs)
+    public static Service AddService<TProject>(this Stack stack, string name, int offset) where TProject : IProjectMetadata, new()
+    {
+        var service = stack.Builder.AddProject<TProject>(name, options => options.ExcludeLaunchProfile = true);
+        if (!stack.Runs)
+            return service.WithHttpEndpoint().WithHttpHealthCheck("/health");
+        var port = stack.Port(name, offset);
+        var health = $"http://127.0.0.1:{port}/health";
+        return service.WithHttpEndpoint(port: port, isProxied: false)
             .WithEndpoint("http", endpoint => endpoint.TargetHost = "127.0.0.1")
-            .WithHttpHealthCheck("/health")
+            .WithCheck(token => Checks.RequireHealthyAsync(health, token))
+            .WithAnnotation(Built(stack, service.Resource))
             .WithoutExportToNobody(stack);
+    }
 
-    public static IResourceBuilder<ProjectResource> WithDatabase(
-        this IResourceBuilder<ProjectResource> service, IResourceBuilder<IResourceWithConnectionString> database, string connectionName) =>
-        service.WithReference(database, connectionName).WaitFor(database);
-
-    public static IResourceBuilder<ProjectResource> WithServer(
-        this IResourceBuilder<ProjectResource> service, IResourceBuilder<IResourceWithConnectionString> server) =>
-        service.WithReference(server).WaitFor(server);
+    /// <param name="name">Under which name the service knows it; the server's own without it.</param>
+    public static Service WithServer(this Service service, IResourceBuilder<IResourceWithConnectionString> server, string? name = null) =>
+        service.WithReference(server, name).WaitFor(server);
 
     /// <summary>Seed files, the sandbox that they may name, and what else of the environment they mention as <c>${NAME}</c>.</summary>
-    public static IResourceBuilder<ProjectResource> WithSeeds(
-        this IResourceBuilder<ProjectResource> sessions, Stack stack, IResourceBuilder<ProjectResource> sandbox)
+    public static Service WithSeeds(
+        this Service sessions, Stack stack, Service sandbox)
     {
         if (!stack.Runs)
             return sessions;
         foreach (var seed in stack.Seeds.Where(seed => !File.Exists(seed)))
-            stack.Refuse($"there is no seed file {seed}");
+            stack.Refusals.Add($"there is no seed file {seed}");
         var mentions = stack.Seeds.Where(File.Exists).SelectMany(seed => Mention().Matches(File.ReadAllText(seed)));
         foreach (var name in mentions.Select(match => match.Groups[1].Value))
             if (stack.Text(name) is { } value)
@@ -38,21 +41,33 @@ static partial class Services
             .WithEnvironment("LLMGATEWAY_SEED", string.Join(':', stack.Seeds));
     }
 
-    /// <summary>A folder that outlives the process, one for each proxy.</summary>
-    public static IResourceBuilder<ProjectResource> WithSpool(this IResourceBuilder<ProjectResource> proxy, Stack stack) =>
-        proxy.WithEnvironment("Proxy__Spool", stack.Runs ? stack.Folder("spool", proxy.Resource.Name) : "/var/lib/llmgateway/spool");
+    /// <summary>A folder that outlives the process, one for each proxy. In a deployment it must be a volume.</summary>
+    public static Service WithSpool(this Service proxy, Stack stack)
+    {
+        if (!stack.Runs)
+            return proxy.WithEnvironment("Proxy__Spool", "/var/lib/llmgateway/spool");
+        stack.Prepare(() => stack.Folder.Create("spool", proxy.Resource.Name));
+        return proxy.WithEnvironment("Proxy__Spool", Path.Combine(stack.Folder.Path, "spool", proxy.Resource.Name));
+    }
 
-    /// <summary>Private addresses that tenants' providers may have, where the operator allows some.</summary>
-    public static IResourceBuilder<ProjectResource> WithPrivateHosts(this IResourceBuilder<ProjectResource> proxy, Stack stack) =>
-        stack.Text("Gateway:PrivateHosts") is { } hosts ? proxy.WithEnvironment("Gateway__PrivateHosts", hosts) : proxy;
+    /// <summary>One of the stack's settings, for a service.</summary>
+    public static Service WithSetting(this Service service, Stack stack, string key, string? otherwise = null) =>
+        stack.Runs && (stack.Text(key) ?? otherwise) is { } value
+            ? service.WithEnvironment(key.Replace(":", "__", StringComparison.Ordinal), value)
+            : service;
 
-    /// <summary>Whether prompts and answers are recorded, told in every case: what Aspire says of it for frameworks is not asked.</summary>
-    public static IResourceBuilder<ProjectResource> WithCaptureContent(this IResourceBuilder<ProjectResource> proxy, Stack stack) =>
-        stack.Runs ? proxy.WithEnvironment("Telemetry__CaptureContent", stack.Text("Telemetry:CaptureContent") ?? "false") : proxy;
+    /// <summary>The built program itself: <c>dotnet run</c> before it would take 2.5 seconds of a core for each service.</summary>
+    static ExecutableAnnotation Built(Stack stack, ProjectResource service)
+    {
+        var project = service.GetProjectMetadata().ProjectPath;
+        var name = Path.GetFileNameWithoutExtension(project);
+        var program = Path.Combine(stack.Programs, name, Stack.Configuration, $"LlmGateway.{name}");
+        return new() { Command = program, WorkingDirectory = Path.GetDirectoryName(project)! };
+    }
 
     /// <summary>Without a dashboard nobody listens for telemetry, and a service must not keep trying.</summary>
-    static IResourceBuilder<ProjectResource> WithoutExportToNobody(this IResourceBuilder<ProjectResource> service, Stack stack) =>
-        !stack.Runs || stack.HasDashboard ? service
+    static Service WithoutExportToNobody(this Service service, Stack stack) =>
+        stack.HasDashboard ? service
             : service.WithEnvironment(context => context.EnvironmentVariables.Remove("OTEL_EXPORTER_OTLP_ENDPOINT"));
 
     [GeneratedRegex(@"\$\{(\w+)\}")]

@@ -1,8 +1,10 @@
+using System.Reflection;
 using System.Security.Cryptography;
 using System.Text;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 
 namespace LlmGateway.AppHost;
 
@@ -12,28 +14,45 @@ namespace LlmGateway.AppHost;
 /// </summary>
 sealed class Stack
 {
+    /// <summary>How this app host was built, and with it the services.</summary>
+    public static readonly string Configuration =
+        typeof(Stack).Assembly.GetCustomAttribute<AssemblyConfigurationAttribute>()!.Configuration.ToLowerInvariant();
+
     /// <summary>Waits for what runs, what is in flight, and the servers' own shutdown.</summary>
     static readonly TimeSpan StopLimit = TimeSpan.FromSeconds(90);
+
+    readonly List<Func<CancellationToken, Task>> _preparations = [];
+
+    readonly List<(string Name, int Port)> _ports = [];
+
+    string? _failed;
 
     public Stack(IDistributedApplicationBuilder builder)
     {
         Builder = builder;
-        Base = Number("Ports", Ports.DefaultBase);
-        Repository = Path.GetFullPath("..", builder.AppHostDirectory);
-        Data = Path.GetFullPath(Text("Data") ?? Path.Combine(Repository, ".data"));
+        if (Text("Ports") is { } first)
+        {
+            Base = int.TryParse(first, out var number) ? number : 0;
+            if (Base is < 1024 or > 65_000)
+                Refusals.Add($"Ports must be a number from 1024 to 65000, not '{first}'");
+        }
+        var repository = Path.GetFullPath("..", builder.AppHostDirectory);
+        Folder = new(Path.GetFullPath(Text("Data") ?? Path.Combine(repository, ".data")));
+        Programs = Path.Combine(repository, "artifacts", "bin");
+        Secrets = new(Folder, builder.Configuration);
         // A colon separates paths, as everywhere on Linux.
         Seeds = Text("Seed") is { } seeds
             ? [.. seeds.Split(':').Select(Path.GetFullPath)]
-            : DemoSeeds.Paths(Repository, name => builder.Configuration[name]);
-        Secrets = new(Path.Combine(Data, "secrets.json"));
+            : DemoSeeds.Paths(builder.AppHostDirectory, name => builder.Configuration[name]);
         if (!Runs)
             return;
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = StopLimit);
         builder.Services.AddSingleton(this);
-        // The first to be started is the last to be stopped: services end in order before the orchestrator ends everything.
+        // A start that is interrupted is no error, and one that fails is told in a line.
+        builder.Services.AddLogging(logging => logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.None));
         builder.Services.AddHostedService<OrderlyStop>();
         builder.Services.AddHostedService<Readiness>();
-        builder.Eventing.Subscribe<BeforeStartEvent>((_, token) => Preparation.RunAsync(this, token));
+        builder.Eventing.Subscribe<BeforeStartEvent>((_, token) => PrepareAsync(token));
         if (HasDashboard)
             builder.Configuration.AddInMemoryCollection(DashboardSettings());
     }
@@ -41,24 +60,16 @@ sealed class Stack
     public IDistributedApplicationBuilder Builder { get; }
 
     /// <summary>The first port; see <see cref="Ports"/>.</summary>
-    public int Base { get; }
+    public int Base { get; } = Ports.DefaultBase;
 
-    public string Repository { get; }
+    public StackFolder Folder { get; }
 
-    public string Data { get; }
+    /// <summary>Where the services' programs are.</summary>
+    public string Programs { get; }
 
     public string[] Seeds { get; }
 
     public bool HasDashboard => Text("Dashboard") != "false";
-
-    /// <summary>Has the app host's process id while it runs; when it is there before the start, the last one was killed.</summary>
-    public string ProcessFile => Path.Combine(Data, "apphost.pid");
-
-    /// <summary>Appears when everything is healthy, with what a user wants to know then.</summary>
-    public string ReadyFile => Path.Combine(Data, "ready");
-
-    /// <summary>Appears when the start is given up, with the reason.</summary>
-    public string FailedFile => Path.Combine(Data, "failed");
 
     public Secrets Secrets { get; }
 
@@ -66,21 +77,16 @@ sealed class Stack
     public bool Runs => Builder.ExecutionContext.IsRunMode;
 
     /// <summary>Tells the data folders of this machine apart.</summary>
-    public string Id => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Data)))[..16];
+    public string Id => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Folder.Path)))[..16];
 
     /// <summary>Where the servers are, for the screen.</summary>
     public string ServersAre { get; set; } = "";
 
+    /// <summary>How long it may take until everything is healthy.</summary>
+    public TimeSpan StartLimit { get; set; } = TimeSpan.FromSeconds(120);
+
+    /// <summary>Why this stack cannot start. It is told before anything starts; the composition goes on until then.</summary>
     public List<string> Refusals { get; } = [];
-
-    /// <summary>What must be done before anything starts, e.g. making a server's data folder.</summary>
-    public List<Func<CancellationToken, Task>> Preparations { get; } = [];
-
-    /// <summary>Ports that must be free before anything starts, and whose they are.</summary>
-    public List<(string Name, int Port)> Taken { get; } = [];
-
-    /// <summary>Why the start was given up; null while all is well.</summary>
-    public string? Failed { get; set; }
 
     /// <summary>Options that must be known before there is configuration.</summary>
     public static DistributedApplicationOptions Options(string[] args) => new()
@@ -89,57 +95,66 @@ sealed class Stack
         DisableDashboard = new ConfigurationBuilder().AddEnvironmentVariables().AddCommandLine(args).Build()["Dashboard"] == "false",
     };
 
+    /// <summary>Whether it is a process or container that starts with the stack.</summary>
+    public static bool IsStarted(IResource resource) =>
+        resource is (ProjectResource or ExecutableResource or ContainerResource)
+        && !resource.HasAnnotationOfType<ExplicitStartupAnnotation>();
+
     public string? Text(string key) => Builder.Configuration[key] is { Length: > 0 } value ? value : null;
 
+    /// <summary>A port that must be free before anything starts.</summary>
     public int Port(string name, int offset)
     {
-        Taken.Add((name, Base + offset));
+        _ports.Add((name, Base + offset));
         return Base + offset;
     }
 
-    /// <summary>Creates the folder of one server or service.</summary>
-    public string Folder(params string[] names) => Directory.CreateDirectory(Path.Combine([Data, .. names])).FullName;
-
     public IResourceBuilder<ParameterResource> AddSecret(string name) => Secrets.AddTo(Builder, name);
+
+    /// <summary>Something that must be done before anything starts, e.g. making a server's data folder.</summary>
+    public void Prepare(Func<CancellationToken, Task> prepare) => _preparations.Add(prepare);
+
+    public void Prepare(Action prepare) => Prepare(_ =>
+    {
+        prepare();
+        return Task.CompletedTask;
+    });
 
     /// <summary>Runs until it is told to stop. A start that fails is one line and exit code 1.</summary>
     public async Task<int> RunAsync()
     {
         try
         {
-            await Builder.Build().RunAsync();
+            var app = Builder.Build();
+            await app.RunAsync();
+            if (app.Services.GetRequiredService<IHostApplicationLifetime>().ApplicationStarted.IsCancellationRequested)
+                Folder.Leave();
         }
-        catch (Failure failure)
+        catch (Exception e) when (e is DistributedApplicationException or IOException or UnauthorizedAccessException)
         {
-            Tell(failure.Message);
+            Tell(e.Message);
+            Folder.Leave();
         }
-        finally
-        {
-            Preparation.LeaveFolder(this);
-        }
-        return Failed is null ? 0 : 1;
+        Folder.Dispose();
+        return _failed is null ? 0 : 1;
     }
 
     /// <summary>Tells the user, and <c>./dev</c> through a file, why the start is given up.</summary>
     public void Tell(string failure)
     {
-        Failed = failure;
+        _failed = failure;
         Console.Error.WriteLine(failure);
-        if (File.Exists(ProcessFile))
-            File.WriteAllText(FailedFile, failure + "\n");
+        Folder.TellFailed(failure);
     }
 
-    /// <summary>Notes why this stack cannot start. It is told before anything starts; the composition goes on until then.</summary>
-    public void Refuse(string why) => Refusals.Add(why);
-
-    int Number(string key, int otherwise)
+    async Task PrepareAsync(CancellationToken token)
     {
-        if (Text(key) is not { } text)
-            return otherwise;
-        if (int.TryParse(text, out var number) && number is >= 1024 and <= 65_000)
-            return number;
-        Refuse($"{key} must be a number from 1024 to 65000, not '{text}'");
-        return otherwise;
+        Folder.Take();
+        if (Refusals is [var refusal, ..])
+            throw new DistributedApplicationException(refusal);
+        await Ports.RequireFreeAsync(_ports, wait: Folder.WasCut, token);
+        foreach (var prepare in _preparations)
+            await prepare(token);
     }
 
     /// <summary>Like every other port of the stack, the dashboard's follow from its base. Only this machine can reach them.</summary>

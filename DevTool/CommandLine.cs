@@ -108,7 +108,7 @@ static class CommandLine
         }
         catch (OperationCanceledException)
         {
-            Console.Error.WriteLine("./dev: interrupted; nothing is left running");
+            Console.Error.WriteLine("./dev: interrupted");
             return ExitCode.Failed;
         }
     }

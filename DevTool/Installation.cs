@@ -3,11 +3,11 @@ namespace LlmGateway.DevTool;
 /// <summary>What a stack, its tests and its benchmarks need on this machine; installed and built when it is missing.</summary>
 static class Installation
 {
-    sealed record Program(string Package, string Purpose, Func<bool> IsThere);
+    sealed record Requirement(string Package, string Purpose, Func<bool> IsThere);
 
     static readonly EnumerationOptions TwoFoldersDown = new() { RecurseSubdirectories = true, MaxRecursionDepth = 2 };
 
-    static readonly Program[] Servers =
+    static readonly Requirement[] Servers =
     [
         new("postgresql", "the ledger and all other durable data", () => Directory.Exists("/usr/lib/postgresql")
             && Directory.EnumerateFiles("/usr/lib/postgresql", "initdb", TwoFoldersDown).Any()),
@@ -16,11 +16,13 @@ static class Installation
             File.Exists("/usr/lib/rabbitmq/bin/rabbitmq-server") && Programs.Exists("epmd")),
     ];
 
-    static readonly Program[] JavaScript = [new("npm", "the JavaScript clients of the end-to-end tests", () => Programs.Exists("npm"))];
+    static readonly Requirement[] JavaScript = [new("npm", "the JavaScript clients of the end-to-end tests", () => Programs.Exists("npm"))];
 
-    static readonly Program[] Load = [new("wrk", "the load of ./dev bench", () => Programs.Exists("wrk"))];
+    static readonly Requirement[] Load = [new("wrk", "the load of ./dev bench", () => Programs.Exists("wrk"))];
 
-    static readonly Program[] Counters = [new("linux-perf", "system calls and wake-ups in ./dev bench", () => Programs.Exists("perf"))];
+    static readonly Requirement[] Counters = [new("linux-perf", "system calls and wake-ups in ./dev bench", () => Programs.Exists("perf"))];
+
+    static readonly string[] Connections = ["walletdb", "sessionsdb", "redis", "rabbitmq"];
 
     const string AppHost = "AppHost/AppHost.csproj", Everything = "LlmGateway.sln";
 
@@ -30,9 +32,9 @@ static class Installation
     public static Task PrepareAsync(CancellationToken token) =>
         Task.WhenAll(EnsureServersAsync(token), RestoreToolsAsync(token), BuildAsync(AppHost, token));
 
-    /// <summary>For tests and benchmarks: servers, and everything built.</summary>
+    /// <summary>For tests and benchmarks: servers as processes of this machine, and everything built.</summary>
     public static Task PrepareAllAsync(CancellationToken token) =>
-        Task.WhenAll(EnsureServersAsync(token), RestoreToolsAsync(token), BuildAsync(Everything, token));
+        Task.WhenAll(EnsureAsync(Servers, token), RestoreToolsAsync(token), BuildAsync(Everything, token));
 
     public static Task EnsureNpmAsync(CancellationToken token) => EnsureAsync(JavaScript, token);
 
@@ -59,9 +61,17 @@ static class Installation
             >= File.GetLastWriteTimeUtc(Path.Combine(folder, "package-lock.json"))
         || await Programs.ShowAsync("npm", ["ci", "--no-audit", "--no-fund", .. options], token, folder: folder) == 0;
 
-    /// <summary>Containers and others' servers need no programs here.</summary>
-    static Task EnsureServersAsync(CancellationToken token) =>
-        Environment.GetEnvironmentVariable("Servers") == "containers" ? Task.CompletedTask : EnsureAsync(Servers, token);
+    /// <summary>A stack whose servers are containers, or others', needs no programs here; see AppHost/Servers/Servers.cs.</summary>
+    static async Task EnsureServersAsync(CancellationToken token)
+    {
+        var form = Environment.GetEnvironmentVariable("Servers");
+        var given = Connections.All(name => Environment.GetEnvironmentVariable($"ConnectionStrings__{name}") is { Length: > 0 });
+        if (form != "containers" && !given && (form is { Length: > 0 } || !await AnswersAsync("docker") && !await AnswersAsync("podman")))
+            await EnsureAsync(Servers, token);
+
+        async Task<bool> AnswersAsync(string engine) =>
+            Programs.Exists(engine) && (await Programs.ReadAsync(engine, ["version"], token)).Code == 0;
+    }
 
     static async Task RestoreToolsAsync(CancellationToken token)
     {
@@ -101,7 +111,8 @@ static class Installation
         var folders = new Stack<string>([StackFolder.Repository]);
         while (folders.TryPop(out var folder))
         {
-            if (Directory.GetLastWriteTimeUtc(folder) > time)
+            // The first run makes its data folder in the repository's own.
+            if (folder != StackFolder.Repository && Directory.GetLastWriteTimeUtc(folder) > time)
                 return true;
             foreach (var file in Directory.EnumerateFiles(folder))
                 if (Path.GetExtension(file) is ".cs" or ".csproj" or ".props" or ".sln" or ".json" or ".sql" or ".lua"
@@ -114,7 +125,7 @@ static class Installation
         return false;
     }
 
-    static async Task EnsureAsync(Program[] programs, CancellationToken token)
+    static async Task EnsureAsync(Requirement[] programs, CancellationToken token)
     {
         var missing = programs.Where(program => !program.IsThere()).ToList();
         if (missing.Count == 0)

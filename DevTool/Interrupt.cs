@@ -3,7 +3,8 @@ using System.Runtime.InteropServices;
 namespace LlmGateway.DevTool;
 
 /// <summary>
-/// Ctrl-C, a termination or a closed terminal become a cancelled token, so that everything is stopped in order instead of dying.
+/// Ctrl-C, a termination or a closed terminal become a cancelled token, so that everything is stopped in order. System.CommandLine's own
+/// handling does not know a closed terminal, and ends the process when its time is over.
 /// </summary>
 sealed class Interrupt : IDisposable
 {

@@ -21,7 +21,14 @@ static class Resources
     {
         stack.RequireRunning();
         string[] which = resource is null ? [] : [resource];
-        string[] how = follow ? ["--follow"] : ["--tail", $"{lines}"];
-        return await Aspire.ShowAsync(stack, token, ["logs", .. which, .. how]);
+        string[] how = follow ? ["--follow"] : [];
+        try
+        {
+            return await Aspire.ShowAsync(stack, token, ["logs", .. which, "--tail", $"{lines}", .. how]);
+        }
+        catch (OperationCanceledException) when (follow)
+        {
+            return ExitCode.Ok;
+        }
     }
 }

@@ -1,3 +1,5 @@
+using Spectre.Console;
+
 namespace LlmGateway.DevTool;
 
 /// <summary>What the app host is told.</summary>
@@ -8,40 +10,58 @@ sealed record RunOptions(string? Seed, int? Ports, bool NoDashboard);
 /// </summary>
 static class Run
 {
-    static readonly TimeSpan Limit = TimeSpan.FromMinutes(3), Pause = TimeSpan.FromMilliseconds(100);
+    /// <summary>Longer than the app host's own, which fetches images where servers are containers.</summary>
+    static readonly TimeSpan Limit = TimeSpan.FromMinutes(11);
+
+    static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
 
     public static async Task<int> ExecuteAsync(StackFolder stack, RunOptions options, bool detach, CancellationToken token)
     {
-        if (stack.Process is not null)
+        if (stack.Runs)
             throw new Failure(
                 ExitCode.Failed,
                 $"a stack already runs on {stack.Data}; see ./dev status{stack.Option}, "
                 + $"stop it with ./dev stop{stack.Option}, or give this one another --data and --ports");
-        await Installation.PrepareAsync(token);
+        stack.Create();
+        await Task.WhenAll(RequireAloneAsync(stack, token), Installation.PrepareAsync(token));
+        var ready = false;
         try
         {
-            var screen = await StartAsync(stack, options, token);
+            var screen = await AnsiConsole.Status().StartAsync(
+                "Starting PostgreSQL, Redis, RabbitMQ and the services…", _ => StartAsync(stack, options, token));
+            ready = true;
             Console.WriteLine($"{screen}\n");
             Console.WriteLine(detach
                 ? $"Stop it: ./dev stop{stack.Option}   Look: ./dev status{stack.Option}, ./dev logs{stack.Option}"
                 : "Ctrl-C stops it.");
             if (detach)
                 return ExitCode.Ok;
-            while (stack.Process is not null)
+            while (stack.Runs)
                 await Task.Delay(Pause, token);
             throw new Failure(ExitCode.Failed, stack.Failed ?? "the app host has ended");
         }
         catch (OperationCanceledException)
         {
             await Stop.ExecuteAsync(stack, CancellationToken.None);
-            return ExitCode.Ok;
+            return ready ? ExitCode.Ok : ExitCode.Failed;
         }
+    }
+
+    /// <summary>
+    /// Aspire's command line stops every app host of this project that it knows before it starts one. A stack with another data folder that
+    /// was not started by us is one of those.
+    /// </summary>
+    static async Task RequireAloneAsync(StackFolder stack, CancellationToken token)
+    {
+        if (await Aspire.FindAsync(stack, token) is { } process)
+            throw new Failure(
+                ExitCode.Failed,
+                $"process {process} runs another stack of this repository; stop it first, or start this one with --data and --ports");
     }
 
     /// <returns>The screen.</returns>
     static async Task<string> StartAsync(StackFolder stack, RunOptions options, CancellationToken token)
     {
-        Console.WriteLine("Starting PostgreSQL, Redis, RabbitMQ and the services…");
         string[] told =
         [
             $"--data={stack.Data}",
@@ -57,10 +77,11 @@ static class Run
         {
             for (; ; await Task.Delay(Pause, limit.Token))
             {
+                // First whether it runs: a killed stack leaves its screen behind.
+                if (!stack.Runs)
+                    throw new Failure(ExitCode.Failed, stack.Failed ?? (code == 0 ? "the app host has ended" : Programs.LastLine(output)));
                 if (stack.Ready is { } screen)
                     return screen;
-                if (stack.Process is null)
-                    throw new Failure(ExitCode.Failed, stack.Failed ?? (code == 0 ? "the app host has ended" : Programs.LastLine(output)));
             }
         }
         catch (OperationCanceledException) when (!token.IsCancellationRequested)

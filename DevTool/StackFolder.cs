@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 
@@ -26,14 +25,12 @@ sealed class StackFolder(string? data)
     /// <summary>For lines that the user can paste.</summary>
     public string Option => IsDefault ? "" : $" --data {Data}";
 
-    /// <summary>The app host's process, null when none lives.</summary>
-    public int? Process =>
-        int.TryParse(Read("apphost.pid"), CultureInfo.InvariantCulture, out var pid) && Directory.Exists($"/proc/{pid}") ? pid : null;
+    /// <summary>Whether its app host lives. The number of a dead one may be another process's, its start cannot.</summary>
+    public bool Runs => Read("apphost.pid")?.Split(' ') is [var process, var start] && StartOf(process) == start;
 
     /// <summary>
-    /// Aspire's command line knows running app hosts by their project, so it could not tell two stacks apart: it keeps them below the
-    /// user's home, and a stack that is not the default one gets a home of its own for that. The name is short, because
-    /// sockets' paths must be.
+    /// Aspire's command line finds a running app host by its project, below the user's home. It could not tell two stacks apart. So a
+    /// stack with another data folder gets a home of its own. Its name is short, because the path of a socket is limited.
     /// </summary>
     public Dictionary<string, string> Environment => IsDefault ? [] : new()
     {
@@ -45,9 +42,22 @@ sealed class StackFolder(string? data)
 
     static string UserHome => System.Environment.GetFolderPath(System.Environment.SpecialFolder.UserProfile);
 
+    /// <summary>Where the folder cannot be made, the app host could not tell why it fails either.</summary>
+    public void Create()
+    {
+        try
+        {
+            Directory.CreateDirectory(Data);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new Failure(ExitCode.Failed, $"the data folder {Data} cannot be used: {e.Message}");
+        }
+    }
+
     public void RequireRunning()
     {
-        if (Process is null)
+        if (!Runs)
             throw new Failure(ExitCode.NotFound, $"nothing runs on {Data}; start it with ./dev run{Option}");
     }
 
@@ -55,13 +65,13 @@ sealed class StackFolder(string? data)
 
     static string? Given(string variable) => System.Environment.GetEnvironmentVariable(variable) is { Length: > 0 } value ? value : null;
 
+    static string? StartOf(string process) =>
+        $"/proc/{process}/stat" is var file && File.Exists(file) ? File.ReadAllText(file).Split(") ")[^1].Split(' ')[19] : null;
+
     string Home()
     {
-        var name = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{System.Environment.UserName} {Data}")))[..12];
-        var home = Path.Combine(Path.GetTempPath(), $"llmgw-{name}");
-        if (!Directory.Exists(home))
-            Directory.CreateDirectory(home, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-        return home;
+        var name = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Data)))[..8];
+        return Directory.CreateDirectory(Path.Combine(UserHome, ".llmgw", name)).FullName;
     }
 
     static string FindRepository()

@@ -7,7 +7,7 @@ static class Stop
 
     public static async Task<int> ExecuteAsync(StackFolder stack, CancellationToken token)
     {
-        if (stack.Process is null)
+        if (!stack.Runs)
         {
             Console.WriteLine($"nothing runs on {stack.Data}");
             return ExitCode.Ok;
@@ -17,7 +17,7 @@ static class Stop
         limit.CancelAfter(Limit);
         try
         {
-            while (stack.Process is not null)
+            while (stack.Runs)
                 await Task.Delay(Pause, limit.Token);
         }
         catch (OperationCanceledException) when (!token.IsCancellationRequested)

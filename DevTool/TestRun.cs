@@ -51,7 +51,9 @@ sealed record TestRun(int Passed, int Failed, string[] Failures)
     public static async Task<int> CountAsync(string project, string filter)
     {
         using var end = new CancellationTokenSource(Limit);
-        var (_, output) = await Programs.ReadAsync("dotnet", [Assembly(project), "-list", "methods", .. Filter(filter)], end.Token);
+        var (code, output) = await Programs.ReadAsync("dotnet", [Assembly(project), "-list", "methods", .. Filter(filter)], end.Token);
+        if (code != 0)
+            throw new Failure(ExitCode.Failed, $"the tests of {project} cannot be listed: {Programs.LastLine(output)}");
         // Methods one a line by their full names, below a banner.
         return output.Split('\n').Count(line => line.StartsWith("LlmGateway.", StringComparison.Ordinal));
     }

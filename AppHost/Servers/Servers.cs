@@ -9,9 +9,12 @@ namespace LlmGateway.AppHost;
 /// </summary>
 sealed class Servers
 {
+    /// <summary>The first start fetches the images of three servers.</summary>
+    static readonly TimeSpan PullLimit = TimeSpan.FromMinutes(10);
+
     readonly Stack _stack;
     readonly bool _local;
-    IResourceBuilder<PostgresProcess>? _process;
+    IResourceBuilder<LocalServer>? _postgres;
     IResourceBuilder<PostgresServerResource>? _container;
 
     public Servers(Stack stack)
@@ -19,9 +22,9 @@ sealed class Servers
         _stack = stack;
         _local = IsLocal(stack);
         stack.ServersAre = _local ? "processes of this machine" : "containers";
+        if (!_local)
+            stack.StartLimit = PullLimit;
     }
-
-    IDistributedApplicationBuilder Builder => _stack.Builder;
 
     public IResourceBuilder<IResourceWithConnectionString> AddDatabase(string name, string database)
     {
@@ -29,30 +32,31 @@ sealed class Servers
             return given;
         if (_local)
         {
-            _process ??= PostgresProcess.Add(_stack, "postgres");
-            return Builder.AddConnectionString(name, ReferenceExpression.Create($"{_process};Database={database}"));
+            _postgres ??= LocalPostgres.Add(_stack, "postgres");
+            return _stack.Builder.AddConnectionString(name, ReferenceExpression.Create($"{_postgres};Database={database}"));
         }
-        _container ??= Builder.AddPostgres("postgres", password: _stack.AddSecret("postgres-password")).WithDataVolume(Volume("postgres"));
+        _container ??= _stack.Builder.AddPostgres("postgres", password: _stack.AddSecret("postgres-password"))
+            .WithDataVolume(Volume("postgres"));
         return _container.AddDatabase(name, database);
     }
 
     public IResourceBuilder<IResourceWithConnectionString> AddRedis(string name) =>
         Given(name) ?? (_local
-            ? RedisProcess.Add(_stack, name)
-            : Builder.AddRedis(name, port: null, password: _stack.AddSecret("redis-password")));
+            ? LocalRedis.Add(_stack, name)
+            : _stack.Builder.AddRedis(name, port: null, password: _stack.AddSecret("redis-password")));
 
     public IResourceBuilder<IResourceWithConnectionString> AddRabbitMq(string name) =>
         Given(name) ?? (_local
-            ? RabbitMqProcess.Add(_stack, name)
-            : Builder.AddRabbitMQ(name, password: _stack.AddSecret("rabbitmq-password")).WithDataVolume(Volume(name)));
+            ? LocalRabbitMq.Add(_stack, name)
+            : _stack.Builder.AddRabbitMQ(name, password: _stack.AddSecret("rabbitmq-password")).WithDataVolume(Volume(name)));
 
     /// <summary>A server that runs elsewhere: <c>ConnectionStrings__redis=…</c> and so on.</summary>
     IResourceBuilder<IResourceWithConnectionString>? Given(string name)
     {
-        if (string.IsNullOrEmpty(Builder.Configuration.GetConnectionString(name)))
+        if (string.IsNullOrEmpty(_stack.Builder.Configuration.GetConnectionString(name)))
             return null;
         _stack.ServersAre = $"{_stack.ServersAre}, {name} elsewhere";
-        return Builder.AddConnectionString(name);
+        return _stack.Builder.AddConnectionString(name);
     }
 
     /// <summary>Each data folder has its own.</summary>
@@ -65,12 +69,10 @@ sealed class Servers
             return false;
         var form = stack.Text("Servers");
         if (form is not (null or "local" or "containers"))
-            stack.Refuse($"Servers must be 'local' or 'containers', not '{form}'");
-        if (form == "local")
-            return true;
-        var engine = ContainerEngine.Answers();
+            stack.Refusals.Add($"Servers must be 'local' or 'containers', not '{form}'");
+        var engine = form != "local" && Machine.HasContainerEngineAsync().GetAwaiter().GetResult();
         if (form == "containers" && !engine)
-            stack.Refuse("Servers is 'containers', but no container engine answers: start it, or set Servers to 'local'");
+            stack.Refusals.Add("Servers is 'containers', but no container engine answers: start it, or set Servers to 'local'");
         return !engine;
     }
 }

@@ -1,45 +1,40 @@
 using System.Text;
+using RabbitMQ.Client;
 
 namespace LlmGateway.AppHost;
 
 /// <summary>A private RabbitMQ node and its name server (epmd), both on loopback, apart from any node of the machine's own.</summary>
-sealed class RabbitMqProcess(string name, string program, ReferenceExpression server) : ServerProcess(name, program)
+static class LocalRabbitMq
 {
     const string User = "llmgateway";
 
     /// <summary>Always the same, because the broker's data belong to the name. Stacks do not meet: each has its own name server.</summary>
     const string Node = "llmgateway@localhost";
 
-    /// <summary>What the wire's protocol begins with; the broker's answer is a frame of type method on channel 0.</summary>
-    const string ProtocolHeader = "AMQP\0\0\u0009\u0001", MethodFrame = "\u0001\0\0";
-
-    public override ReferenceExpression ConnectionStringExpression => server;
-
-    public static IResourceBuilder<RabbitMqProcess> Add(Stack stack, string name)
+    public static IResourceBuilder<LocalServer> Add(Stack stack, string name)
     {
         var port = stack.Port(name, Ports.RabbitMq);
         var password = stack.AddSecret($"{name}-password");
-        var server = ReferenceExpression.Create($"amqp://{User}:{password}@127.0.0.1:{$"{port}"}");
-        var folder = Path.Combine(stack.Data, name);
-        stack.Preparations.Add(_ =>
+        var folder = Path.Combine(stack.Folder.Path, name);
+        stack.Prepare(() =>
         {
             var login = $"default_user = {User}\ndefault_pass = {stack.Secrets.Get($"{name}-password")}\n";
             Secrets.WritePrivate(Path.Combine(folder, "rabbitmq.conf"), Encoding.UTF8.GetBytes(login));
             File.WriteAllText(Path.Combine(folder, "enabled_plugins"), "[].\n");
-            return Task.CompletedTask;
         });
-        // Debian's wrapper in the search path insists on the system's user and folders; this is the script below it.
-        var program = Machine.Find(stack, "rabbitmq-server", "rabbitmq-server", "/usr/lib/rabbitmq/bin");
+        // Debian's wrapper in the search path insists on the system's user and folders. This is the script below it.
+        string[] command = [Machine.Find(stack, "rabbitmq-server", "rabbitmq-server", "/usr/lib/rabbitmq/bin")];
+        var server = ReferenceExpression.Create($"amqp://{User}:{password}@127.0.0.1:{$"{port}"}");
         var names = AddNameServer(stack, stack.Port("epmd", Ports.Epmd));
-        var broker = stack.AddServer(new RabbitMqProcess(name, program, server), [], port, token =>
-            Greeting.RequireAsync(port, ProtocolHeader, MethodFrame, token)).WaitForStart(names);
+        var broker = LocalServer.Add(stack, name, port, server, command, async (url, token) =>
+            await (await new ConnectionFactory { Uri = new(url) }.CreateConnectionAsync(token)).DisposeAsync()).WaitForStart(names);
         names.WithParentRelationship(broker);
         foreach (var (variable, value) in Environment(stack, folder, port))
             broker.WithEnvironment(variable, value);
         return broker;
     }
 
-    /// <summary>The node would start a name server that survives it; so ours is started first.</summary>
+    /// <summary>The node would start a name server that survives it, so ours is started first.</summary>
     static IResourceBuilder<ExecutableResource> AddNameServer(Stack stack, int port) => stack.Builder
         .AddExecutable("epmd", Machine.Find(stack, "epmd", "rabbitmq-server"), "/", "-port", $"{port}", "-address", "127.0.0.1")
         .WithInitialState(new() { ResourceType = "Executable", Properties = [], IsHidden = true });
