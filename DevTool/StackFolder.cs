@@ -55,6 +55,13 @@ sealed class StackFolder(string? data)
         }
     }
 
+    /// <summary>Ends what was kept for Aspire's command line. A stack's temporary folder would leave it behind for ever.</summary>
+    public void DeleteHome()
+    {
+        if (!IsDefault)
+            Directory.Delete(Home(), recursive: true);
+    }
+
     public void RequireRunning()
     {
         if (!Runs)

@@ -26,6 +26,7 @@ static class Stop
                 ExitCode.Failed,
                 code == 0 ? $"the stack still stops after {Limit.TotalSeconds} s; see ./dev status" : Programs.LastLine(output));
         }
+        stack.DeleteHome();
         Console.WriteLine("stopped");
         return ExitCode.Ok;
     }
