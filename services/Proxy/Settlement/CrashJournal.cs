@@ -27,8 +27,6 @@ public sealed class CrashJournal : IDisposable
     // The slot freed last is used next, so that few pages are touched when few requests run.
     readonly Stack<Slot> _free = new();
 
-    bool _closed;
-
     public CrashJournal(string folder)
     {
         _folder = folder;
@@ -46,34 +44,11 @@ public sealed class CrashJournal : IDisposable
             File.Delete(path);
     }
 
-    /// <summary>Requests that have begun and not ended.</summary>
-    public int Count
-    {
-        get
-        {
-            lock (_lock)
-                return _files.Count * FileSlots - _free.Count;
-        }
-    }
-
-    /// <summary>No request begins any more: from now on <see cref="Count"/> only falls.</summary>
-    public void Close()
-    {
-        lock (_lock)
-            _closed = true;
-    }
-
-    public void Open()
-    {
-        lock (_lock)
-            _closed = false;
-    }
-
-    /// <summary>Takes a slot for one request. Null when closed, when the disk is full, or when no more files may be added.</summary>
+    /// <summary>Takes a slot for one request. Null when the disk is full, or when no more files may be added.</summary>
     public Slot? Take()
     {
         lock (_lock)
-            return !_closed && (_free.Count > 0 || Grow()) ? _free.Pop() : null;
+            return _free.Count > 0 || Grow() ? _free.Pop() : null;
     }
 
     /// <summary>
@@ -117,7 +92,7 @@ public sealed class CrashJournal : IDisposable
         }
     }
 
-    /// <summary>The place of one running request; not for two threads at once.</summary>
+    /// <summary>The slot of one running request; not for two threads at once.</summary>
     public sealed class Slot
     {
         readonly CrashJournal _owner;
