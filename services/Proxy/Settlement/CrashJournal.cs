@@ -19,6 +19,9 @@ public sealed class CrashJournal : IDisposable
     /// <summary>Slots of one file. Further files are added when more requests run at once.</summary>
     const int FileSlots = 512, MaxFiles = 64;
 
+    /// <summary>How the name of a file ends. Files of earlier versions end in <c>.inflight</c> and are read as well.</summary>
+    const string Ending = ".journal";
+
     readonly Lock _lock = new();
     readonly string _folder;
     readonly string[] _leftFiles;
@@ -30,7 +33,7 @@ public sealed class CrashJournal : IDisposable
     public CrashJournal(string folder)
     {
         _folder = folder;
-        _leftFiles = Directory.GetFiles(folder, "*.inflight");
+        _leftFiles = [.. Directory.GetFiles(folder, $"*{Ending}"), .. Directory.GetFiles(folder, "*.inflight")];
         Left = [.. _leftFiles.SelectMany(Records)];
     }
 
@@ -67,7 +70,7 @@ public sealed class CrashJournal : IDisposable
             return false;
         try
         {
-            var file = MappedFile.Create(Path.Combine(_folder, $"{Ids.New():N}.inflight"), FileSlots * SlotBytes);
+            var file = MappedFile.Create(Path.Combine(_folder, $"{Ids.New():N}{Ending}"), FileSlots * SlotBytes);
             _files.Add(file);
             for (var slot = FileSlots - 1; slot >= 0; slot--)
                 _free.Push(new Slot(this, file, slot * SlotBytes));

@@ -61,6 +61,20 @@ public sealed class CrashJournalTests : IDisposable
     }
 
     [Fact]
+    public void A_file_that_an_earlier_version_left_is_found_and_deleted_with_the_others()
+    {
+        new CrashJournal(_folder).Take()!.Put(Bytes("old"));
+        var file = Assert.Single(Directory.GetFiles(_folder));
+        Assert.Equal(".journal", Path.GetExtension(file));
+        File.Move(file, Path.ChangeExtension(file, ".inflight"));
+        new CrashJournal(_folder).Take()!.Put(Bytes("new"));
+
+        Assert.Equal(["new", "old"], Left());
+        new CrashJournal(_folder).ForgetLeft();
+        Assert.Empty(Directory.GetFiles(_folder));
+    }
+
+    [Fact]
     public void Without_a_disk_there_is_no_slot_for_a_request()
     {
         var journal = new CrashJournal(_folder);
