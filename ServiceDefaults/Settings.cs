@@ -4,8 +4,7 @@ using Microsoft.Extensions.Hosting;
 namespace LlmGateway.ServiceDefaults;
 
 /// <summary>
-/// What a service reads from configuration: each setting once, while the service is put together, and nowhere later. What is missing is
-/// noted, so that the start can name all of it.
+/// Settings of a service. Each is read once, before the service is built. Missing ones are collected, so that one line can name them all.
 /// </summary>
 public static class Settings
 {

@@ -19,8 +19,8 @@ public sealed class Envelope
 
     readonly byte[] _master;
 
-    /// <param name="masterKey">Any text of 32 characters or more.</param>
-    public Envelope(string masterKey) => _master = KeySetting.Derive(masterKey, Setting);
+    /// <param name="masterKey">As <see cref="KeySetting"/> says.</param>
+    public Envelope(string masterKey) => _master = KeySetting.Read(masterKey, Setting);
 
     /// <param name="owner">What the secret belongs to, e.g. <c>provider:{id}</c>; needed again to open.</param>
     public string Seal(string secret, string owner)

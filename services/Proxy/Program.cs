@@ -26,7 +26,8 @@ builder.Services.AddHostedSingleton<RateLimits>();
 builder.Services.AddSingleton<Cors>();
 builder.Services.AddSingleton<Forwarding>();
 builder.Services.AddSingleton<Answers>();
-builder.Services.AddSingleton<GenAiSpan>();
+builder.Services.AddSingleton(new GenAiSpan(
+    captureContent: bool.TryParse(builder.Configuration[GenAiSpan.ContentSetting], out var captureContent) && captureContent));
 builder.Services.AddSingleton<Inference>();
 builder.Services.AddSingleton<CountTokens>();
 builder.Services.AddSingleton<ProviderCalls>();

@@ -85,22 +85,50 @@ public sealed class DrainTests : IAsyncLifetime
         Assert.Equal(Start - Cost, await user.BalanceAfterAsync(1));
     }
 
-    [Fact]
-    public async Task A_call_whose_body_is_still_coming_in_does_not_begin_any_more()
+    [Theory]
+    [InlineData("chat")]
+    [InlineData("file")]
+    [InlineData("management")]
+    public async Task A_request_whose_body_is_still_coming_in_is_counted_and_finished(string kind)
     {
-        var user = await Backend.App.NewUserAsync();
+        var user = await Backend.Wires.NewUserAsync();
+        (string, string, HttpContent, int, long) asked = kind switch
+        {
+            "chat" => (Chat.Path, user.Token, Json(Chat.Body("chat-small", Price.Question)), 200, Cost),
+            "file" => ("/v1/files", user.Token, Upload(), 200, 0),
+            _ => ("/v1/sessions", Backend.Wires.Key, Json($$"""{"customer":"{{Guid.NewGuid():N}}"}"""), 201, 0),
+        };
+        var (path, credential, body, status, cost) = asked;
         using var client = new HttpClient(new SocketsHttpHandler { UseProxy = false, Expect100ContinueTimeout = TimeSpan.FromMinutes(1) });
-        var call = Gateway.Request("POST", Chat.Path, user.Token, at: Drained);
+        var call = Gateway.Request("POST", path, credential, at: Drained);
         // The server asks for the body when the caller has been let in.
         call.Headers.ExpectContinue = true;
-        call.Content = new LateJson(Chat.Body("small", Price.Question), () => DrainAsync(seconds: 0));
+        (bool Drained, int Running, int Unsent, int Leases)? meanwhile = null;
+        call.Content = new LateBody(body, async () => meanwhile = await DrainAsync(seconds: 0));
 
-        MustBeRefused(await Reply.ReadAsync(await client.SendAsync(call, TestContext.Current.CancellationToken)));
+        (await Reply.ReadAsync(await client.SendAsync(call, TestContext.Current.CancellationToken))).MustBe(status);
 
+        Assert.Equal((false, 1), (meanwhile!.Value.Drained, meanwhile.Value.Running));
         Assert.Equal(NothingLeft, await DrainAsync(seconds: 60));
-        Assert.Equal(0, await Books.HeldAsync([user]));
-        Assert.Equal(Start, await user.BalanceAsync());
-        Assert.Empty(await Books.UsageAsync(user));
+        Assert.Equal(Start - cost, await (cost > 0 ? user.BalanceAfterAsync(1) : user.BalanceAsync()));
+    }
+
+    [Fact]
+    public async Task Who_asks_for_text_is_told_in_words_that_are_true()
+    {
+        var user = await Backend.App.NewUserAsync();
+        var (call, group) = await Barrier.StartAsync(prompt => user.ChatAsync("barrier", prompt, at: Drained));
+
+        Assert.StartsWith("Not drained after 0 s: 1 requests run", await SayAsync(500, $"{Drain}?seconds=0"), StringComparison.Ordinal);
+
+        var draining = SayAsync(500, $"{Drain}?seconds=600");
+        await ResumeUntilAsync(draining);
+        Assert.Equal("Not drained: somebody has resumed, and this proxy takes requests.", await draining);
+        Assert.Equal("This proxy takes requests.", await SayAsync(200, Resume));
+
+        Assert.Equal(1, await Sandbox.ReleaseAsync(group));
+        (await call).MustBe(200);
+        Assert.StartsWith("Drained: nothing runs", await SayAsync(200, $"{Drain}?seconds=60"), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -111,13 +139,7 @@ public sealed class DrainTests : IAsyncLifetime
         await DrainAsync(seconds: 0);
 
         var draining = DrainAsync(seconds: 600);
-        await Eventually.HoldsAsync(
-            async () =>
-            {
-                await ResumeAsync();
-                return draining.IsCompleted;
-            },
-            "the end of the waiting");
+        await ResumeUntilAsync(draining);
 
         var left = await draining;
         Assert.Equal((false, 1), (left.Drained, left.Running));
@@ -187,6 +209,22 @@ public sealed class DrainTests : IAsyncLifetime
         return (left.GetProperty("drained").GetBoolean(), left.Int("running"), left.Int("unsent"), left.Int("leases"));
     }
 
+    /// <summary>A drain that has not begun yet would close the gate after one resume.</summary>
+    static Task ResumeUntilAsync(Task drained) => Eventually.HoldsAsync(
+        async () =>
+        {
+            await ResumeAsync();
+            return drained.IsCompleted;
+        },
+        "the end of the waiting");
+
+    static async Task<string> SayAsync(int status, string path)
+    {
+        var reply = await Gateway.SendAsync(
+            "POST", path, at: Drained, headers: [("X-Gateway-Internal", Stack.InternalKey), ("Accept", "text/plain")]);
+        return reply.MustBe(status).Text;
+    }
+
     static async Task ResumeAsync() => (await SendAsync(Resume)).MustBe(200);
 
     static async Task<Reply> HealthAsync(int status) => (await Gateway.SendAsync("GET", "/health", at: Drained)).MustBe(status);
@@ -196,27 +234,36 @@ public sealed class DrainTests : IAsyncLifetime
     static Task<Reply> SendAsync(string method, string path, string? key) =>
         Gateway.SendAsync(method, path, at: Drained, headers: key is null ? [] : [("X-Gateway-Internal", key)]);
 
-    /// <summary>A body that is sent after something else has happened.</summary>
-    sealed class LateJson : HttpContent
+    static StringContent Json(string json) => new(json, Encoding.UTF8, "application/json");
+
+    static MultipartFormDataContent Upload()
     {
-        readonly byte[] _json;
+        const string line = """{"custom_id":"a","method":"POST","url":"/v1/chat/completions","body":"""
+            + """{"model":"chat-batch","messages":[{"role":"user","content":"hi"}]}}""";
+        return new() { { new StringContent("batch"), "purpose" }, { new StringContent(line), "file", "a.jsonl" } };
+    }
+
+    /// <summary>A body that is sent after something else has happened.</summary>
+    sealed class LateBody : HttpContent
+    {
+        readonly HttpContent _body;
         readonly Func<Task> _before;
 
-        public LateJson(string json, Func<Task> before)
+        public LateBody(HttpContent body, Func<Task> before)
         {
-            (_json, _before) = (Encoding.UTF8.GetBytes(json), before);
-            Headers.ContentType = new("application/json");
+            (_body, _before) = (body, before);
+            Headers.ContentType = body.Headers.ContentType;
         }
 
         protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context)
         {
             await _before();
-            await stream.WriteAsync(_json);
+            await _body.CopyToAsync(stream);
         }
 
         protected override bool TryComputeLength(out long length)
         {
-            length = _json.Length;
+            length = _body.Headers.ContentLength!.Value;
             return true;
         }
     }

@@ -39,6 +39,23 @@ public sealed class RestartTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task What_a_proxy_metered_last_is_charged_although_that_proxy_does_not_come_back()
+    {
+        const string name = "proxy2";
+        var (user, process) = (await Load.Backend.NewUserAsync(), Stack.ProcessId(name)!.Value);
+        using var stream = await OpenStream.StartAsync(user.Token, "slow", Price.Question, "\"n\":2", Stack.Url(name));
+        await stream.ReadWordsAsync(1);
+        Stack.App.Hold(name);
+
+        await Processes.TerminateAsync(name);
+        Assert.Equal("[DONE]", (await stream.RestAsync())[^1]);
+
+        Assert.Equal(Start - Price.OfQuestion - 2 * Price.OfAnswer, await user.BalanceAfterAsync(1));
+        await Stack.App.ReleaseAsync(name);
+        await Processes.BackAsync(name, process);
+    }
+
+    [Fact]
     public async Task Services_that_are_replaced_one_by_one_under_load_lose_and_double_nothing()
     {
         var load = await Load.StartAsync(seed: 19);

@@ -151,9 +151,7 @@ public sealed class FileBatches(
     static Asked Read(ReadOnlySpan<byte> body)
     {
         var json = new StrictJson(body);
-        json.Step();
-        if (json.Token != JsonTokenType.StartObject)
-            throw new ProblemException(Problems.Malformed("The body must be a JSON object."));
+        json.OpenBody();
         var (file, endpoint, window, metadata) = ((string?)null, (string?)null, (string?)null, (JsonNode?)null);
         ReadOnlySpan<byte> name = default;
         while (json.NextMember(ref name))

@@ -25,9 +25,7 @@ public static class MessageBatchBody
     static ReadOnlyMemory<byte> ReadBody(ReadOnlyMemory<byte> body, BatchPlan plan)
     {
         var json = new StrictJson(body.Span);
-        json.Step();
-        if (json.Token != JsonTokenType.StartObject)
-            throw new ProblemException(Problems.Malformed("The body must be a JSON object."));
+        json.OpenBody();
         var edits = new ByteEdits();
         ReadOnlySpan<byte> name = default;
         while (json.NextMember(ref name))

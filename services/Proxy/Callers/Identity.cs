@@ -39,7 +39,7 @@ public sealed class Identity
     /// </summary>
     public async ValueTask<(Caller? Caller, Problem? Problem)> IdentifyAsync(HttpContext http)
     {
-        if (!_gate.IsOpen)
+        if (!_gate.TryEnter(http))
             return (null, Problems.Draining);
         if (!Permit.TryFindCredential(http.Request, out var token, out var kept, out var inQuery))
             return (null, Problems.NoCredential);

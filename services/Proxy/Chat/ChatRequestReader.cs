@@ -28,9 +28,7 @@ ref struct ChatRequestReader
 
     void ReadBody()
     {
-        _json.Step();
-        if (_json.Token != JsonTokenType.StartObject)
-            throw new ProblemException(Problems.Malformed("The body must be a JSON object."));
+        _json.OpenBody();
         ReadOnlySpan<byte> name = default;
         while (_json.NextMember(ref name))
         {

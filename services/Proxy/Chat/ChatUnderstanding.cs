@@ -23,7 +23,7 @@ static class ChatUnderstanding
     {
         "messages" => AddMessages(conversation, value),
         "tools" => conversation with { Tools = [.. value.Elements(name).Select(tool => ReadTool(tool.Value, tool.Path))] },
-        "tool_choice" => conversation with { ToolChoice = ReadToolChoice(value) },
+        "tool_choice" => conversation with { ToolChoice = ReadToolChoice(value, ReadChosenName) },
         "parallel_tool_calls" => conversation with { ParallelTools = new(value.Flag(name), name) },
         "temperature" => conversation with { Temperature = value.Decimal(name) },
         "top_p" => conversation with { TopP = value.Decimal(name) },
@@ -172,7 +172,9 @@ static class ChatUnderstanding
             function.Find("strict")?.Flag($"{path}.function.strict") ?? false, path);
     }
 
-    static ToolChoice ReadToolChoice(JsonElement choice)
+    /// <summary>OpenAI's wires differ only in where the object names the function.</summary>
+    /// <param name="readName">Reads the function's name from the object at a path.</param>
+    internal static ToolChoice ReadToolChoice(JsonElement choice, Func<JsonElement, string, string> readName)
     {
         const string Path = "tool_choice";
         if (choice.ValueKind == JsonValueKind.String)
@@ -183,15 +185,17 @@ static class ChatUnderstanding
                 "required" => new(ToolMode.Required, null, Path),
                 _ => throw Invalid(Path, "must be 'auto', 'none', 'required' or an object"),
             };
-        if (!choice.Object(Path).Text("type", Path).Equals("function", StringComparison.Ordinal))
+        if (choice.Object(Path).Text("type", Path) != "function")
             throw Untranslatable($"{Path}.type");
-        choice.RefuseOthers(Path, "type", "function");
-        return new(
-            ToolMode.One,
-            (choice.Find("function") ?? throw Invalid($"{Path}.function", "is required"))
-                .Object($"{Path}.function")
-                .Text("name", $"{Path}.function"),
-            Path);
+        return new(ToolMode.One, readName(choice, Path), Path);
+    }
+
+    static string ReadChosenName(JsonElement choice, string path)
+    {
+        choice.RefuseOthers(path, "type", "function");
+        return (choice.Find("function") ?? throw Invalid($"{path}.function", "is required"))
+            .Object($"{path}.function")
+            .Text("name", $"{path}.function");
     }
 
     static string[] ReadStop(JsonElement stop) =>

@@ -36,9 +36,7 @@ ref struct GeminiRequestReader
 
     void ReadBody()
     {
-        _json.Step();
-        if (_json.Token != JsonTokenType.StartObject)
-            throw new ProblemException(Problems.Malformed("The body must be a JSON object."));
+        _json.OpenBody();
         ReadOnlySpan<byte> name = default;
         for (ulong seen = 0; _json.NextMember(ref name); _json.Skip())
         {

@@ -23,9 +23,7 @@ public sealed class CountRequest
     {
         var request = new CountRequest();
         var json = new StrictJson(body);
-        json.Step();
-        if (json.Token != JsonTokenType.StartObject)
-            throw new ProblemException(Problems.Malformed("The body must be a JSON object."));
+        json.OpenBody();
         ReadOnlySpan<byte> name = default;
         for (var seen = 0; json.NextMember(ref name); json.Skip())
         {

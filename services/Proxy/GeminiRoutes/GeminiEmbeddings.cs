@@ -32,9 +32,7 @@ public sealed class GeminiEmbeddingsWire(string method) : Wire
             throw Invalid("model", $"must be 1 to {ModelRequest.MaxModelName} characters of the address");
         var request = new Request { BodyBytes = body.Length, Model = model };
         var json = new StrictJson(body);
-        json.Step();
-        if (json.Token != JsonTokenType.StartObject)
-            throw new ProblemException(Problems.Malformed("The body must be a JSON object."));
+        json.OpenBody();
         var (isBatch, hasContent) = (method == GeminiTarget.EmbedBatch, false);
         if (!isBatch)
             hasContent = ReadOne(ref json, request, "");

@@ -30,7 +30,7 @@ public static class Management
         var forwarder = app.Services.GetRequiredService<IHttpForwarder>();
         // Names of services become addresses of their instances, in turn.
         var discovery = app.Services.GetRequiredService<IServiceDiscoveryHttpMessageHandlerFactory>();
-        var client = new HttpMessageInvoker(discovery.CreateHandler(InternalCalls.NewHandler()));
+        var client = new HttpMessageInvoker(discovery.CreateHandler(ServiceClients.NewHandler()));
         var options = new ForwarderRequestConfig { ActivityTimeout = TimeSpan.FromSeconds(30) };
         var key = app.Services.GetRequiredService<InternalKey>().Value;
         var transformer = app.Services.GetRequiredService<ITransformBuilder>().Create(transforms =>
@@ -47,7 +47,7 @@ public static class Management
 
         foreach (var (path, service) in Routes)
         {
-            var address = InternalCalls.Address(service).ToString();
+            var address = ServiceClients.Address(service).ToString();
             app.Map(path, async (HttpContext http, Identity identity) =>
             {
                 var (caller, problem) = await identity.IdentifyAsync(http);

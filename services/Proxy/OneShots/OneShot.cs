@@ -37,9 +37,7 @@ public abstract class OneShotRequest : ModelRequest
     {
         var request = new T { BodyBytes = body.Length };
         var json = new StrictJson(body);
-        json.Step();
-        if (json.Token != JsonTokenType.StartObject)
-            throw new ProblemException(Problems.Malformed("The body must be a JSON object."));
+        json.OpenBody();
         var hasNeeded = false;
         ReadOnlySpan<byte> name = default;
         while (json.NextMember(ref name))

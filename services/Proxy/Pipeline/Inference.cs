@@ -11,11 +11,11 @@ namespace LlmGateway.Proxy;
 /// </code>
 /// </summary>
 public sealed class Inference(
-    Identity identity, RequestGate gate, RunningCalls runningCalls, KeyUse keys, RateLimits rateLimits, Slices slices, Answers answers,
-    Spool spool, SpoolPublisher publisher, GenAiSpan span, TimeProvider time)
+    Identity identity, RunningCalls runningCalls, KeyUse keys, RateLimits rateLimits, Slices slices, Answers answers, Spool spool,
+    SpoolPublisher publisher, GenAiSpan span, TimeProvider time)
 {
-    /// <param name="wire">What the caller speaks.</param>
-    /// <param name="endpoint">The route, for the usage record.</param>
+    /// <param name="wire">The caller's wire.</param>
+    /// <param name="endpoint">The route that the usage record names.</param>
     public async Task HandleAsync(HttpContext http, Wire wire, RequestTarget target, string endpoint)
     {
         var id = Ids.New();
@@ -130,7 +130,7 @@ public sealed class Inference(
     {
         var registers = call.Caller.Credential.Registers;
         if (registers.Count == 0)
-            return (outputLimit, call.TryBegin(spool.Journal) ? null : NoPlace);
+            return (outputLimit, call.TryBegin(spool.Journal) ? null : Problems.Unavailable);
         if (!publisher.CanAccept)
             return (0, Problems.Unavailable);
         var (minimum, full) = Admission.Vector(registers, bound, outputLimit);
@@ -150,9 +150,6 @@ public sealed class Inference(
             return (Admission.Affordable(hold, bound, outputLimit), null);
         call.Hold = null;
         hold.Void();
-        return (0, NoPlace);
+        return (0, Problems.Unavailable);
     }
-
-    /// <summary>Why a request did not get a place among the running ones.</summary>
-    Problem NoPlace => gate.IsOpen ? Problems.Unavailable : Problems.Draining;
 }

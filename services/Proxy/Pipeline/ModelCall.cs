@@ -53,13 +53,13 @@ public sealed class ModelCall(HttpContext http, Guid id, string endpoint, TimePr
         return true;
     }
 
-    /// <param name="delivered">Output tokens so far.</param>
+    /// <param name="delivered">Output tokens that were delivered so far.</param>
     public bool IsCheckpointDue(long delivered) =>
         delivered - _checkpointTokens >= CheckpointTokens
             || (delivered > _checkpointTokens && time.GetElapsedTime(_checkpointAt) >= CheckpointEvery);
 
     /// <summary>Writes to the journal what has been delivered so far.</summary>
-    /// <param name="reading">Our own counts.</param>
+    /// <param name="reading">Usage by our own count, in tokens.</param>
     public void Checkpoint(long delivered, MeterReading reading)
     {
         (_checkpointAt, _checkpointTokens) = (time.GetTimestamp(), delivered);

@@ -53,6 +53,14 @@ public ref struct StrictJson
 
     public readonly string GetString() => _reader.GetString()!;
 
+    /// <summary>Steps into the body, which must be an object.</summary>
+    public void OpenBody()
+    {
+        Step();
+        if (Token != JsonTokenType.StartObject)
+            throw new ProblemException(Problems.Malformed("The body must be a JSON object."));
+    }
+
     /// <summary>
     /// Steps to the next member's value; false at the end of the object. <paramref name="name"/> has its escapes resolved.
     /// </summary>

@@ -29,7 +29,7 @@ static class ResponsesUnderstanding
     {
         "input" => AddInput(conversation, value),
         "tools" => conversation with { Tools = [.. value.Elements(name).Select(tool => ReadTool(tool.Value, tool.Path))] },
-        "tool_choice" => conversation with { ToolChoice = ReadToolChoice(value) },
+        "tool_choice" => conversation with { ToolChoice = ChatUnderstanding.ReadToolChoice(value, ReadChosenName) },
         "parallel_tool_calls" => conversation with { ParallelTools = new(value.Flag(name), name) },
         "temperature" => conversation with { Temperature = value.Decimal(name) },
         "top_p" => conversation with { TopP = value.Decimal(name) },
@@ -176,21 +176,10 @@ static class ResponsesUnderstanding
             tool.Find("strict")?.Flag($"{path}.strict") ?? false, path);
     }
 
-    static ToolChoice ReadToolChoice(JsonElement choice)
+    static string ReadChosenName(JsonElement choice, string path)
     {
-        const string Path = "tool_choice";
-        if (choice.ValueKind == JsonValueKind.String)
-            return choice.GetString() switch
-            {
-                "auto" => new(ToolMode.Auto, null, Path),
-                "none" => new(ToolMode.None, null, Path),
-                "required" => new(ToolMode.Required, null, Path),
-                _ => throw Invalid(Path, "must be 'auto', 'none', 'required' or an object"),
-            };
-        if (choice.Object(Path).Text("type", Path) != "function")
-            throw Untranslatable($"{Path}.type");
-        choice.RefuseOthers(Path, "type", "name");
-        return new(ToolMode.One, choice.Text("name", Path), Path);
+        choice.RefuseOthers(path, "type", "name");
+        return choice.Text("name", path);
     }
 
     static OutputFormat? ReadFormat(JsonElement text)

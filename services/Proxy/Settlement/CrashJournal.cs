@@ -19,6 +19,9 @@ public sealed class CrashJournal : IDisposable
     /// <summary>Slots of one file. Further files are added when more requests run at once.</summary>
     const int FileSlots = 512, MaxFiles = 64;
 
+    /// <summary>How the name of a file ends. Files of earlier versions end in <c>.inflight</c> and are read as well.</summary>
+    const string Ending = ".journal";
+
     readonly Lock _lock = new();
     readonly string _folder;
     readonly string[] _leftFiles;
@@ -27,12 +30,10 @@ public sealed class CrashJournal : IDisposable
     // The slot freed last is used next, so that few pages are touched when few requests run.
     readonly Stack<Slot> _free = new();
 
-    bool _closed;
-
     public CrashJournal(string folder)
     {
         _folder = folder;
-        _leftFiles = Directory.GetFiles(folder, "*.inflight");
+        _leftFiles = [.. Directory.GetFiles(folder, $"*{Ending}"), .. Directory.GetFiles(folder, "*.inflight")];
         Left = [.. _leftFiles.SelectMany(Records)];
     }
 
@@ -46,34 +47,11 @@ public sealed class CrashJournal : IDisposable
             File.Delete(path);
     }
 
-    /// <summary>Requests that have begun and not ended.</summary>
-    public int Count
-    {
-        get
-        {
-            lock (_lock)
-                return _files.Count * FileSlots - _free.Count;
-        }
-    }
-
-    /// <summary>No request begins any more: from now on <see cref="Count"/> only falls.</summary>
-    public void Close()
-    {
-        lock (_lock)
-            _closed = true;
-    }
-
-    public void Open()
-    {
-        lock (_lock)
-            _closed = false;
-    }
-
-    /// <summary>Takes a slot for one request. Null when closed, when the disk is full, or when no more files may be added.</summary>
+    /// <summary>Takes a slot for one request. Null when the disk is full, or when no more files may be added.</summary>
     public Slot? Take()
     {
         lock (_lock)
-            return !_closed && (_free.Count > 0 || Grow()) ? _free.Pop() : null;
+            return _free.Count > 0 || Grow() ? _free.Pop() : null;
     }
 
     /// <summary>
@@ -92,7 +70,7 @@ public sealed class CrashJournal : IDisposable
             return false;
         try
         {
-            var file = MappedFile.Create(Path.Combine(_folder, $"{Ids.New():N}.inflight"), FileSlots * SlotBytes);
+            var file = MappedFile.Create(Path.Combine(_folder, $"{Ids.New():N}{Ending}"), FileSlots * SlotBytes);
             _files.Add(file);
             for (var slot = FileSlots - 1; slot >= 0; slot--)
                 _free.Push(new Slot(this, file, slot * SlotBytes));
@@ -117,7 +95,7 @@ public sealed class CrashJournal : IDisposable
         }
     }
 
-    /// <summary>The place of one running request; not for two threads at once.</summary>
+    /// <summary>The slot of one running request; not for two threads at once.</summary>
     public sealed class Slot
     {
         readonly CrashJournal _owner;

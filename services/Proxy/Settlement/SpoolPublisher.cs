@@ -20,6 +20,9 @@ public sealed class SpoolPublisher(Spool spool, ISendEndpointProvider bus, ILogg
     /// </summary>
     static readonly TimeSpan Gather = TimeSpan.FromMilliseconds(20);
 
+    /// <summary>What an orderly stop gives the last batches. The rest waits on disk for the next process.</summary>
+    static readonly TimeSpan HandInTimeout = TimeSpan.FromSeconds(3);
+
     readonly Lock _order = new();
 
     /// <summary>What this process's own records settle, in their order. An entry leaves with its confirm.</summary>
@@ -91,25 +94,62 @@ public sealed class SpoolPublisher(Spool spool, ISendEndpointProvider bus, ILogg
             Volatile.Read(ref _behindSince) is > 0 and var since ? (long)Stopwatch.GetElapsedTime(since).TotalSeconds : 0);
         // The ledger declares the queue. The proxy only names the exchange in front of it.
         var endpoint = await bus.GetSendEndpoint(new Uri($"exchange:{SettlementBatch.Queue}"));
-        while (!stoppingToken.IsCancellationRequested)
+        try
+        {
+            await PublishAsync(endpoint, stoppingToken);
+        }
+        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+        {
+            await HandInAsync(endpoint);
+        }
+    }
+
+    /// <summary>
+    /// The hand-in is waited for also when the host's time is over. A proxy that is never started again would leave its last charges on a
+    /// disk that nobody reads.
+    /// </summary>
+    public override Task StopAsync(CancellationToken cancellationToken) => base.StopAsync(CancellationToken.None);
+
+    async Task PublishAsync(ISendEndpoint endpoint, CancellationToken token)
+    {
+        for (; ; )
         {
             try
             {
-                while (await DeliverNextAsync(endpoint, stoppingToken))
-                {
-                }
-                await TellGoneAsync(endpoint, stoppingToken);
-                Volatile.Write(ref _behindSince, 0);
-                await spool.WaitAsync(stoppingToken);
-                await Task.Delay(Gather, stoppingToken);
+                await DeliverAsync(endpoint, token);
+                await spool.WaitAsync(token);
+                await Task.Delay(Gather, token);
             }
             catch (IOException e)
             {
                 // A full or missing disk may be back in a moment. What was sent and could not be noted is sent again and counts once.
                 log.LogError(e, "the spool's disk failed; settlements are delivered when it works again");
-                await Task.Delay(Backoff.LongestPause, stoppingToken);
+                await Task.Delay(Backoff.LongestPause, token);
             }
         }
+    }
+
+    async Task HandInAsync(ISendEndpoint endpoint)
+    {
+        using var limit = new CancellationTokenSource(HandInTimeout);
+        try
+        {
+            await DeliverAsync(endpoint, limit.Token);
+        }
+        catch (Exception e) when (e is OperationCanceledException or IOException)
+        {
+            log.LogWarning("{Count} settlements stay in the spool until this proxy's next start: {Message}", Undelivered, e.Message);
+        }
+    }
+
+    /// <summary>Delivers what is there, until it is time to let records gather again.</summary>
+    async Task DeliverAsync(ISendEndpoint endpoint, CancellationToken token)
+    {
+        while (await DeliverNextAsync(endpoint, token))
+        {
+        }
+        await TellGoneAsync(endpoint, token);
+        Volatile.Write(ref _behindSince, 0);
     }
 
     /// <summary>Publishes the next batch; false when it is time to let records gather again.</summary>

@@ -38,14 +38,14 @@ public static class EdgeMetrics
             FirstByte.Record(first / 1000.0, route);
     }
 
-    /// <param name="code">One of our own.</param>
+    /// <param name="code">A code of <see cref="Problems"/>.</param>
     public static void Refused(string route, string code)
     {
         if (Refusals.Enabled)
             Refusals.Add(1, new("http.route", route), new("code", code));
     }
 
-    /// <param name="wire">What the provider speaks.</param>
+    /// <param name="wire">The provider's wire.</param>
     public static void ProviderFailed(string wire, Problem problem)
     {
         if (Failures.Enabled)

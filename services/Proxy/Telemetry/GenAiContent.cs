@@ -13,10 +13,10 @@ namespace LlmGateway.Proxy;
 /// <see cref="GenAiSpan.ContentSetting"/> allows it. Conversations only; images stay out, and what is longer than
 /// <see cref="MaxCharacters"/> is cut.
 /// </summary>
-/// <param name="wire">The provider's, whose answer is read; null when that is no conversation.</param>
+/// <param name="wire">The provider's wire, in which its answer is read. Null when the answer is no conversation.</param>
 public sealed class GenAiContent(ConversationWire? wire)
 {
-    /// <summary>Of all texts of one attribute together.</summary>
+    /// <summary>Characters of all texts of one attribute together.</summary>
     public const int MaxCharacters = 64 * 1024;
 
     static readonly JsonWriterOptions Relaxed = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };

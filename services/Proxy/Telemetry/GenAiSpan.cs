@@ -8,19 +8,18 @@ namespace LlmGateway.Proxy;
 /// The span of one provider's answer to one request, from what it is sent to its last byte, with the attributes that OpenTelemetry names
 /// for calls to models (<c>gen_ai.*</c>). It is the current span while it lasts, so that nobody has to hand it on.
 /// </summary>
-public sealed class GenAiSpan(IConfiguration configuration)
+/// <param name="captureContent">Whether prompts and answers are recorded, too.</param>
+public sealed class GenAiSpan(bool captureContent)
 {
     /// <summary>Records prompts and answers, too. Ours alone: what frameworks say in their variables does not turn it on.</summary>
     public const string ContentSetting = "Telemetry:CaptureContent";
 
     const string Name = "gen_ai", Answer = "answer";
 
-    readonly bool _content = bool.TryParse(configuration[ContentSetting], out var content) && content;
-
     /// <summary>The one that lasts; null when the request's trace is not recorded.</summary>
     public static Activity? Current => Spans.Source.HasListeners() && Activity.Current is { OperationName: Name } span ? span : null;
 
-    /// <param name="wire">The caller's.</param>
+    /// <param name="wire">The caller's wire.</param>
     public void Start(ModelCall call, Wire wire, ModelRequest request, ReadOnlyMemory<byte> body)
     {
         if (!Spans.Source.HasListeners() || Spans.Source.StartActivity(Name, ActivityKind.Client) is not { IsAllDataRequested: true } span)
@@ -35,9 +34,9 @@ public sealed class GenAiSpan(IConfiguration configuration)
             span.SetTag("gen_ai.request.max_tokens", most);
         span.SetTag("llmgateway.provider", provider.Id);
         span.SetTag("llmgateway.request_id", call.Http.RequestId());
-        var content = _content ? new GenAiContent(Wires.Of(provider.Wire, wire) as ConversationWire) : null;
+        var content = captureContent ? new GenAiContent(Wires.Of(provider.Wire, wire) as ConversationWire) : null;
         span.SetCustomProperty(Answer, new GenAiAnswer(request.Stream, content));
-        if (_content && wire is ConversationWire conversation)
+        if (captureContent && wire is ConversationWire conversation)
             GenAiContent.Ask(span, conversation, request, body.Span);
     }
 
@@ -91,7 +90,7 @@ public sealed class GenAiSpan(IConfiguration configuration)
         var kind => kind,
     };
 
-    /// <summary>In the words of the convention; what only speaks OpenAI's wire goes by the name that its connection has.</summary>
+    /// <summary>The provider's name in the convention. A provider that imitates OpenAI's wire has its connection's name.</summary>
     static string VendorOf(ProviderConnection provider) => provider.Wire switch
     {
         ProviderWire.OpenAi or ProviderWire.Responses => "openai",

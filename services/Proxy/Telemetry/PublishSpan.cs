@@ -4,8 +4,8 @@ using LlmGateway.Contracts;
 namespace LlmGateway.Proxy;
 
 /// <summary>
-/// One batch of settlements on its way from the spool to the broker, until it is confirmed: a trace of its own, with links to the requests
-/// in it that are traced. Batches without one make no span, here or at the ledger.
+/// The span of one batch from the spool to the broker's confirm. It is a trace of its own, with links to the traced requests. A batch
+/// without a traced request has no span.
 /// </summary>
 public static class PublishSpan
 {

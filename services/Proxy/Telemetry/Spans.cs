@@ -42,7 +42,7 @@ public static class Spans
     }
 
     /// <summary>The request was refused before anything was reserved.</summary>
-    /// <param name="code">One of our own.</param>
+    /// <param name="code">A code of <see cref="ServiceDefaults.Problems"/>.</param>
     public static void Refused(HttpContext http, string code) => Of(http)?.SetTag("llmgateway.refusal", code);
 
     /// <summary>The request's settlement is on the spool.</summary>

@@ -1,3 +1,5 @@
+using LlmGateway.ServiceDefaults;
+
 namespace LlmGateway.Sandbox;
 
 /// <summary>
@@ -18,8 +20,14 @@ public sealed class CommonFault
     {
         const string path = "/sandbox/behaviour";
         routes.MapGet(path, (CommonFault common) => common.Shown);
-        routes.MapPost(path, (Order order, CommonFault common) =>
-            common.TrySet(order.Fault) ? Results.Json(common.Shown) : NoSuchFault(order.Fault));
+        routes.MapPost(path, (Order order, CommonFault common, HttpContext http) =>
+        {
+            if (!common.TrySet(order.Fault))
+            {
+                return NoSuchFault(order.Fault);
+            }
+            return http.WantsText() ? PlainText.Of(true, [common.Text]) : Results.Json(common.Shown);
+        });
     }
 
     /// <summary>How a call to this model goes now.</summary>
@@ -37,6 +45,10 @@ public sealed class CommonFault
             return new { fault = fault?.Suffix ?? RawJson.Null, effect = fault?.Effect ?? RawJson.Null };
         }
     }
+
+    string Text => now is { } fault
+        ? $"Every model has the fault '{fault.Suffix}': {fault.Effect}. 'recover' takes it away."
+        : "Every model behaves as its name says.";
 
     /// <summary>False when there is no such fault. Nothing has changed then.</summary>
     bool TrySet(string? suffix)

@@ -15,10 +15,10 @@ public sealed class CredentialSeal
     readonly byte[] _pepper;
     readonly Envelope _envelope;
 
-    /// <param name="pepper">any text of 32 characters or more.</param>
+    /// <param name="pepper">As <see cref="KeySetting"/> says.</param>
     public CredentialSeal(string pepper, Envelope envelope)
     {
-        _pepper = KeySetting.Derive(pepper, PepperSetting);
+        _pepper = KeySetting.Read(pepper, PepperSetting);
         _envelope = envelope;
     }
 

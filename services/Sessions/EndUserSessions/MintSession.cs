@@ -79,17 +79,19 @@ public static class MintSession
             outbox.Raise();
             if (known is not null && newWallet)
                 await copies.CustomerChangedAsync(customer.Id, db); // its keys are charged from now on
-            return Results.Json(new
-            {
-                sessionId = Ids.Show(Ids.Session, session.Id),
-                sessionToken = secret,
-                publishableKey = project.PublishableKey,
-                walletId = Ids.Show(Ids.Wallet, customer.WalletId.Value),
-                endCustomerId = Ids.Show(Ids.Customer, customer.Id),
-                expiresAt = session.ExpiresAt,
-            }, Defaults.Json, statusCode: 201);
+            return Created(project, customer, session, secret);
         }
     }
+
+    static IResult Created(Project project, Customer customer, Session session, string secret) => Results.Json(new
+    {
+        sessionId = Ids.Show(Ids.Session, session.Id),
+        sessionToken = secret,
+        publishableKey = project.PublishableKey,
+        walletId = Ids.Show(Ids.Wallet, customer.WalletId!.Value),
+        endCustomerId = Ids.Show(Ids.Customer, customer.Id),
+        expiresAt = session.ExpiresAt,
+    }, Defaults.Json, statusCode: 201);
 
     static IEnumerable<OpenRegister> Registers(Guid customer, bool newWallet, Guid family, Money? cap, Project project, bool test)
     {

@@ -3,8 +3,8 @@ using System.Diagnostics;
 namespace LlmGateway.Wallet;
 
 /// <summary>
-/// One transaction of the ledger, which many requests share: a trace of its own, with links to those of them that are traced, and in each
-/// of their traces a short span of its own that says when it was booked. Transactions without a traced request make no span.
+/// The span of one ledger transaction, which many requests share. It is a trace of its own, with links to the traced requests. Each of
+/// those requests gets a short span <c>settle</c> in its own trace.
 /// </summary>
 public static class CommitSpan
 {

@@ -61,24 +61,21 @@ public sealed class CrashJournalTests : IDisposable
     }
 
     [Fact]
-    public void When_they_are_closed_no_request_gets_a_place_and_those_that_have_one_are_counted_until_they_end()
+    public void A_file_that_an_earlier_version_left_is_found_and_deleted_with_the_others()
     {
-        var inFlight = new CrashJournal(_folder);
-        var (first, second) = (inFlight.Take()!, inFlight.Take()!);
-        inFlight.Close();
+        new CrashJournal(_folder).Take()!.Put(Bytes("old"));
+        var file = Assert.Single(Directory.GetFiles(_folder));
+        Assert.Equal(".journal", Path.GetExtension(file));
+        File.Move(file, Path.ChangeExtension(file, ".inflight"));
+        new CrashJournal(_folder).Take()!.Put(Bytes("new"));
 
-        Assert.Null(inFlight.Take());
-        Assert.Equal(2, inFlight.Count);
-        first.Free();
-        second.Free();
-        Assert.Equal(0, inFlight.Count);
-
-        inFlight.Open();
-        Assert.NotNull(inFlight.Take());
+        Assert.Equal(["new", "old"], Left());
+        new CrashJournal(_folder).ForgetLeft();
+        Assert.Empty(Directory.GetFiles(_folder));
     }
 
     [Fact]
-    public void Without_a_disk_there_is_no_place_for_a_request()
+    public void Without_a_disk_there_is_no_slot_for_a_request()
     {
         var journal = new CrashJournal(_folder);
         Directory.Delete(_folder);

@@ -63,6 +63,15 @@ public sealed class CommonFaultTests(Provider provider) : IClassFixture<Provider
         Assert.DoesNotContain("\"usage\":{", results.Text);
     }
 
+    [Fact]
+    public async Task Who_asks_for_text_is_told_in_words()
+    {
+        const string said = "Every model has the fault '-error-503': 503: an overloaded provider. 'recover' takes it away.";
+
+        Assert.Equal(said, await TellAsync("""{"fault":"-error-503"}"""));
+        Assert.Equal("Every model behaves as its name says.", await TellAsync("""{"fault":null}"""));
+    }
+
     [Theory]
     [InlineData("""{"fault":"-eror-503"}""")]
     [InlineData("""{"fault":""}""")]
@@ -92,6 +101,17 @@ public sealed class CommonFaultTests(Provider provider) : IClassFixture<Provider
     }
 
     Task<Provider.Arrived> SendAsync(Wire wire, string model) => provider.SendAsync(wire.Request(new(model, "hello")));
+
+    async Task<string> TellAsync(string order)
+    {
+        var told = await provider.SendAsync(new(HttpMethod.Post, Behaviour)
+        {
+            Headers = { { "Accept", "text/plain" } },
+            Content = new StringContent(order, Encoding.UTF8, "application/json"),
+        }, TestContext.Current.CancellationToken);
+        Assert.Equal(200, told.Status);
+        return told.Text;
+    }
 
     async Task SetAsync(string? fault)
     {

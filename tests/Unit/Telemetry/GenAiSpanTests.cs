@@ -5,7 +5,6 @@ using LlmGateway.Contracts;
 using LlmGateway.Proxy;
 using LlmGateway.ServiceDefaults;
 using Microsoft.AspNetCore.Http;
-using Microsoft.Extensions.Configuration;
 using Xunit;
 
 namespace LlmGateway.UnitTests.Proxy;
@@ -45,7 +44,7 @@ public sealed class GenAiSpanTests
     {
         using var recorded = new Recorded();
         using var server = recorded.StartServer();
-        Call(NewCall(server), stream, new());
+        Call(NewCall(server), stream);
 
         var span = Assert.Single(recorded.Spans);
         Assert.Equal((ActivityKind.Client, "chat small", server.SpanId), (span.Kind, span.DisplayName, span.ParentSpanId));
@@ -69,11 +68,11 @@ public sealed class GenAiSpanTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public void Prompts_and_answers_are_in_no_span_whatever_frameworks_say_in_their_variables(bool stream)
+    public void Prompts_and_answers_are_in_no_span_unless_a_setting_of_ours_says_so(bool stream)
     {
         using var recorded = new Recorded();
         using (var server = recorded.StartServer())
-            Call(NewCall(server), stream, new() { ["OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"] = "true" });
+            Call(NewCall(server), stream);
 
         Assert.Equal(2, recorded.Spans.Count);
         Assert.DoesNotContain("canary", recorded.Text);
@@ -86,7 +85,7 @@ public sealed class GenAiSpanTests
     {
         using var recorded = new Recorded();
         using var server = recorded.StartServer();
-        Call(NewCall(server), stream, new() { [GenAiSpan.ContentSetting] = "true" });
+        Call(NewCall(server), stream, captureContent: true);
 
         var span = Assert.Single(recorded.Spans);
         Assert.Equal($$"""[{"type":"text","content":"{{Prompt}} 1"}]""", span.GetTagItem("gen_ai.system_instructions"));
@@ -104,7 +103,7 @@ public sealed class GenAiSpanTests
         using var server = recorded.StartServer();
         var message = new { role = "user", content = new string('x', 1_000_000) };
         var body = JsonSerializer.SerializeToUtf8Bytes(new { model = "small", messages = new[] { message } });
-        Call(NewCall(server), stream: false, new() { [GenAiSpan.ContentSetting] = "true" }, body);
+        Call(NewCall(server), stream: false, captureContent: true, body);
 
         var text = (string)Assert.Single(recorded.Spans).GetTagItem("gen_ai.input.messages")!;
         Assert.InRange(text.Length, GenAiContent.MaxCharacters, GenAiContent.MaxCharacters + 200);
@@ -121,7 +120,7 @@ public sealed class GenAiSpanTests
         foreach (var problem in problems)
         {
             using var attempt = new ProviderAttempt(Wires.Chat, call, Read(Body), Body);
-            new GenAiSpan(Settings(new())).Start(call, Wires.Chat, Read(Body), Body);
+            new GenAiSpan(captureContent: false).Start(call, Wires.Chat, Read(Body), Body);
             GenAiSpan.End(attempt, problem);
         }
 
@@ -152,7 +151,7 @@ public sealed class GenAiSpanTests
     [Fact]
     public void While_nobody_listens_a_request_gets_no_span_and_allocates_nothing_for_it()
     {
-        var (call, spans, request) = (NewCall(null), new GenAiSpan(Settings(new())), Read(Body));
+        var (call, spans, request) = (NewCall(null), new GenAiSpan(captureContent: false), Read(Body));
         using var attempt = new ProviderAttempt(Wires.Chat, call, request, Body);
         var (record, cost) = (Record(call), new Money(1));
         long allocated = -1;
@@ -175,11 +174,11 @@ public sealed class GenAiSpanTests
         Assert.Null(Activity.Current);
     }
 
-    static void Call(ModelCall call, bool stream, Dictionary<string, string?> settings, byte[]? body = null)
+    static void Call(ModelCall call, bool stream, bool captureContent = false, byte[]? body = null)
     {
         body ??= stream ? [.. "{\"stream\":true,"u8, .. Body[1..]] : Body;
         var request = Read(body);
-        new GenAiSpan(Settings(settings)).Start(call, Wires.Chat, request, body);
+        new GenAiSpan(captureContent).Start(call, Wires.Chat, request, body);
         using var attempt = new ProviderAttempt(Wires.Chat, call, request, body);
         if (stream)
         {
@@ -199,9 +198,6 @@ public sealed class GenAiSpanTests
     }
 
     static ModelRequest Read(byte[] body) => Wires.Chat.Read(body, default);
-
-    static IConfiguration Settings(Dictionary<string, string?> settings) =>
-        new ConfigurationBuilder().AddInMemoryCollection(settings).Build();
 
     static UsageRecord Record(ModelCall call) => new(
         Ids.New(), Ids.New(), Customer, Ids.New(), null, false, "/v1/chat/completions", "small", "azure", "small-deployment", null, false,

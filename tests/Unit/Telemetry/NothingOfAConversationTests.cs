@@ -5,7 +5,6 @@ using LlmGateway.Contracts;
 using LlmGateway.Proxy;
 using LlmGateway.ServiceDefaults;
 using Microsoft.AspNetCore.Http;
-using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
@@ -99,7 +98,7 @@ public sealed class NothingOfAConversationTests : IDisposable
         using var attempt = new ProviderAttempt(Wires.Chat, call, request, body);
         Assert.True(call.TryBegin(_spool.Journal));
 
-        new GenAiSpan(new ConfigurationManager()).Start(call, Wires.Chat, request, body);
+        new GenAiSpan(captureContent: false).Start(call, Wires.Chat, request, body);
         var problem = await answers.AnswerAsync(call, attempt, 10, run);
         GenAiSpan.End(attempt, problem);
         if (problem is null)

@@ -1,16 +1,18 @@
 using System.Collections.Concurrent;
 using System.Net;
+using System.Net.Sockets;
+using System.Text;
 using LlmGateway.ServiceDefaults;
 using Microsoft.AspNetCore.Builder;
-using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Polly.CircuitBreaker;
+using Polly.Timeout;
 using Xunit;
 
 namespace LlmGateway.UnitTests.ServiceDefaults;
 
-public sealed class InternalCallsTests
+public sealed class ServiceClientsTests
 {
     static readonly TimeSpan Short = TimeSpan.FromMilliseconds(10), Long = TimeSpan.FromSeconds(30);
 
@@ -72,19 +74,44 @@ public sealed class InternalCallsTests
         Assert.True(Problems.IsOutage(last));
     }
 
-    static ServiceProvider Start(Instances wallet, TimeSpan attemptTimeout)
+    [Fact]
+    public async Task A_service_that_freezes_in_the_middle_of_its_answer_is_an_outage()
+    {
+        using var wallet = new FreezingService(freezes: int.MaxValue);
+        using var services = Start(wallet.Address, TimeSpan.FromMilliseconds(100));
+
+        var call = CallAsync(services).WaitAsync(TimeSpan.FromMinutes(1), Token);
+
+        Assert.IsType<TimeoutRejectedException>(await Assert.ThrowsAnyAsync<Exception>(() => call));
+    }
+
+    [Fact]
+    public async Task An_answer_that_stops_in_the_middle_is_asked_for_again()
+    {
+        using var wallet = new FreezingService(freezes: 1);
+        using var services = Start(wallet.Address, TimeSpan.FromSeconds(2));
+
+        using var answer = await CallAsync(services).WaitAsync(TimeSpan.FromMinutes(1), Token);
+
+        Assert.Equal("whole", await answer.Content.ReadAsStringAsync(Token));
+    }
+
+    static ServiceProvider Start(Instances wallet, TimeSpan attemptTimeout) =>
+        Start(["http://127.0.0.1:1", "http://127.0.0.1:2"], attemptTimeout, wallet);
+
+    static ServiceProvider Start(string address, TimeSpan attemptTimeout) => Start([address], attemptTimeout, null);
+
+    static ServiceProvider Start(string[] addresses, TimeSpan attemptTimeout, Instances? wallet)
     {
         var builder = WebApplication.CreateSlimBuilder();
-        builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
-        {
-            [InternalKey.Setting] = "key",
-            ["services:wallet:http:0"] = "http://127.0.0.1:1",
-            ["services:wallet:http:1"] = "http://127.0.0.1:2",
-        });
+        builder.Configuration[InternalKey.Setting] = "key";
+        for (var i = 0; i < addresses.Length; i++)
+            builder.Configuration[$"services:wallet:http:{i}"] = addresses[i];
         builder.Logging.ClearProviders();
         builder.AddInternalCalls();
         builder.AddServiceClient<Client>("wallet", attemptTimeout);
-        builder.Services.AddHttpClient<Client>().ConfigurePrimaryHttpMessageHandler(() => wallet);
+        if (wallet is not null)
+            builder.Services.AddHttpClient<Client>().ConfigurePrimaryHttpMessageHandler(() => wallet);
         return builder.Services.BuildServiceProvider();
     }
 
@@ -104,6 +131,39 @@ public sealed class InternalCallsTests
         {
             Asked.Enqueue(request.RequestUri!.Port);
             return answer(request.RequestUri.Port).WaitAsync(cancellationToken);
+        }
+    }
+
+    /// <summary>On loopback. Its first connections get a head and half of a body, and then nothing; the others get all of it.</summary>
+    sealed class FreezingService : IDisposable
+    {
+        readonly TcpListener _listener = new(IPAddress.Loopback, 0);
+        readonly ConcurrentBag<TcpClient> _frozen = [];
+
+        public FreezingService(int freezes)
+        {
+            _listener.Start();
+            _ = AcceptAsync(freezes);
+        }
+
+        public string Address => $"http://{_listener.LocalEndpoint}";
+
+        public void Dispose()
+        {
+            _listener.Dispose();
+            foreach (var connection in _frozen)
+                connection.Dispose();
+        }
+
+        async Task AcceptAsync(int freezes)
+        {
+            for (; ; freezes--)
+            {
+                var connection = await _listener.AcceptTcpClientAsync(Token);
+                _frozen.Add(connection);
+                await connection.GetStream().WriteAsync(
+                    Encoding.ASCII.GetBytes($"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n{(freezes > 0 ? "wh" : "whole")}"), Token);
+            }
         }
     }
 }
