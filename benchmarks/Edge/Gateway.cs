@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
-using LlmGateway.Running;
+using LlmGateway.Harness;
 
 namespace LlmGateway.Edge;
 

@@ -3,7 +3,7 @@ using System.Diagnostics;
 namespace LlmGateway.Faults;
 
 /// <summary>
-/// Ends and pauses the processes of the running app, and starts them in another environment. <see cref="LlmGateway.Running.RunningApp"/>
+/// Ends and pauses the processes of the running app, and starts them in another environment. <see cref="LlmGateway.Harness.RunningApp"/>
 /// starts again what died.
 /// </summary>
 static class Processes

@@ -1,9 +1,4 @@
-using LlmGateway.EndToEnd;
-using LlmGateway.Running;
-
-[assembly: AssemblyFixture(typeof(AppUnderTest))]
-
-namespace LlmGateway.EndToEnd;
+namespace LlmGateway.Harness;
 
 /// <summary>The app under test, as tests use it.</summary>
 static class Stack
@@ -42,29 +37,4 @@ static class Stack
     public static Uri Url(string name) => App.Url(name);
 
     public static int FaultsPort => App.Ports + Faults;
-}
-
-/// <summary>Starts the app before the first test, and has it prove its books after the last one.</summary>
-public sealed class AppUnderTest : IAsyncLifetime
-{
-    /// <summary>What is in flight may take so many seconds to be booked.</summary>
-    const string BooksWithin = "90";
-
-    RunningApp? _app;
-
-    public async ValueTask InitializeAsync()
-    {
-        var folder = Path.Combine(AppContext.BaseDirectory, "seeds");
-        string[] seeds = [.. Directory.GetFiles(folder, "*.seed.json").Order()];
-        Stack.App = _app = await RunningApp.StartAsync(seeds, Stack.Faults, TestContext.Current.CancellationToken);
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        if (_app is null)
-            return;
-        var (ok, text) = await _app.CommandAsync("wallet", "verify", CancellationToken.None, ("wait", BooksWithin));
-        await _app.DisposeAsync();
-        Assert.True(ok, text);
-    }
 }

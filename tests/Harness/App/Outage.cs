@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 
-namespace LlmGateway.EndToEnd;
+namespace LlmGateway.Harness;
 
 /// <summary>A process that is down or hangs. After disposal it is back and everything is healthy.</summary>
 sealed class Outage : IAsyncDisposable

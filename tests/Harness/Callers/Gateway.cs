@@ -3,7 +3,7 @@ using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json;
 
-namespace LlmGateway.EndToEnd;
+namespace LlmGateway.Harness;
 
 /// <summary>The gateway's public side, as any HTTP caller has it.</summary>
 static class Gateway

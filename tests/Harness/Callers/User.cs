@@ -1,4 +1,4 @@
-namespace LlmGateway.EndToEnd;
+namespace LlmGateway.Harness;
 
 /// <summary>An end user with a session.</summary>
 sealed record User(Backend Backend, string ExternalId, string Token, string SessionId, string CustomerId, string WalletId)

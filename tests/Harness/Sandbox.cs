@@ -1,6 +1,6 @@
 using System.Text.Json;
 
-namespace LlmGateway.EndToEnd;
+namespace LlmGateway.Harness;
 
 /// <summary>The provider's side: what reached it, and what it is told to do.</summary>
 static class Sandbox

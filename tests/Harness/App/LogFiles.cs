@@ -3,7 +3,7 @@ using Aspire.Hosting;
 using Aspire.Hosting.ApplicationModel;
 using Microsoft.Extensions.DependencyInjection;
 
-namespace LlmGateway.Running;
+namespace LlmGateway.Harness;
 
 /// <summary>What each process prints, in a file of its own that grows through all its lives.</summary>
 sealed class LogFiles : IDisposable

@@ -1,4 +1,4 @@
-namespace LlmGateway.EndToEnd;
+namespace LlmGateway.Harness;
 
 /// <summary>A streamed answer while it runs. Disposing it before its end leaves like a browser whose page is closed.</summary>
 sealed class OpenStream : IDisposable

@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace LlmGateway.Running;
+namespace LlmGateway.Harness;
 
 /// <summary>Which process is the program: the orchestrator knows only what it started itself, <c>dotnet run</c> or a shell.</summary>
 static class ProcessTree

@@ -4,7 +4,7 @@ using Aspire.Hosting;
 using Aspire.Hosting.ApplicationModel;
 using Microsoft.Extensions.DependencyInjection;
 
-namespace LlmGateway.Running;
+namespace LlmGateway.Harness;
 
 /// <summary>
 /// Starts a process again, by its resource's command, as soon as it is reported dead. Aspire itself does not: whoever runs the product has

@@ -1,7 +1,7 @@
 using System.Collections;
 using System.Diagnostics;
 
-namespace LlmGateway.EndToEnd;
+namespace LlmGateway.Harness;
 
 /// <summary>Waits for a condition, never for a time.</summary>
 static class Eventually

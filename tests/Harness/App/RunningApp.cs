@@ -6,7 +6,7 @@ using Aspire.Hosting.Testing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 
-namespace LlmGateway.Running;
+namespace LlmGateway.Harness;
 
 /// <summary>
 /// The app of AppHost/AppHost.cs, started for tests or a benchmark: a data folder and ports of its own, no dashboard. What dies is started

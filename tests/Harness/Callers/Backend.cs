@@ -1,4 +1,4 @@
-namespace LlmGateway.EndToEnd;
+namespace LlmGateway.Harness;
 
 /// <summary>A developer's backend with the platform secret of one project of <c>test.seed.json</c>.</summary>
 sealed class Backend(string key)

@@ -1,6 +1,6 @@
 using System.Text.Json;
 
-namespace LlmGateway.EndToEnd;
+namespace LlmGateway.Harness;
 
 /// <summary>Members of JSON objects, for tests that read many.</summary>
 static class Json

@@ -1,6 +1,6 @@
 using System.Text.Json;
 
-namespace LlmGateway.EndToEnd;
+namespace LlmGateway.Harness;
 
 /// <summary>Requests on the OpenAI chat wire.</summary>
 static class Chat

@@ -2,7 +2,7 @@ using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json;
 
-namespace LlmGateway.EndToEnd;
+namespace LlmGateway.Harness;
 
 /// <summary>An HTTP answer, read to its end.</summary>
 sealed record Reply(int Status, HttpResponseHeaders Headers, HttpContentHeaders ContentHeaders, byte[] Bytes)

@@ -1,4 +1,4 @@
-namespace LlmGateway.EndToEnd;
+namespace LlmGateway.Harness;
 
 /// <summary>
 /// Prices of <c>test.seed.json</c> by token, in nano-dollars: $1 per million input tokens, $2 per million output tokens, half for cached

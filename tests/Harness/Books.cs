@@ -1,6 +1,6 @@
 using Npgsql;
 
-namespace LlmGateway.EndToEnd;
+namespace LlmGateway.Harness;
 
 /// <summary>How a request ended, as stored.</summary>
 enum Outcome { Completed, Aborted, Interrupted, Failed }
