@@ -13,7 +13,7 @@ public sealed class DrainTests : IAsyncLifetime
 
     static readonly Uri Drained = Stack.Proxy2;
 
-    static readonly Speaker Messages = Speaker.All.Single(speaker => speaker.Name == "messages");
+    static readonly Speaker Messages = Speaker.Of("messages");
 
     static readonly (bool Drained, int Running, int Unsent, int Leases) NothingLeft = (true, 0, 0, 0);
 

@@ -22,6 +22,20 @@ abstract record Speaker(string Name, string Stopped, string Called)
         new GeminiSpeaker(),
     ];
 
+    public static TheoryData<string> Callers() => [.. All.Select(speaker => speaker.Name)];
+
+    /// <summary>Every wire of callers before every wire of providers, which have the same names.</summary>
+    public static TheoryData<string, string> Pairs()
+    {
+        var pairs = new TheoryData<string, string>();
+        foreach (var caller in All)
+            foreach (var provider in All)
+                pairs.Add(caller.Name, provider.Name);
+        return pairs;
+    }
+
+    public static Speaker Of(string name) => All.Single(speaker => speaker.Name == name);
+
     protected const string Schema = """{"type":"object","properties":{"city":{"type":"string"},"zone":{"type":"string"}}}""";
 
     public abstract string Path(string model, bool stream);

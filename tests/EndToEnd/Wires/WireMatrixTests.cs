@@ -19,21 +19,10 @@ public sealed class WireMatrixTests
         ["gemini"] = ("/v1beta/models/sandbox-small:", "\"contents\""),
     };
 
-    public static TheoryData<string, string> Pairs()
-    {
-        var pairs = new TheoryData<string, string>();
-        foreach (var caller in Speaker.All)
-            foreach (var provider in Providers.Keys)
-                pairs.Add(caller.Name, provider);
-        return pairs;
-    }
-
-    static Speaker Of(string name) => Speaker.All.Single(speaker => speaker.Name == name);
-
-    [Theory, MemberData(nameof(Pairs))]
+    [Theory, MemberData(nameof(Speaker.Pairs), MemberType = typeof(Speaker))]
     public async Task Text_whole_and_streamed(string caller, string provider)
     {
-        var speaker = Of(caller);
+        var speaker = Speaker.Of(caller);
         var user = await Backend.Wires.NewUserAsync();
 
         var whole = (await speaker.AskAsync(user.Token, $"{provider}-small", Price.Question, stream: false)).MustBe(200);
@@ -47,10 +36,10 @@ public sealed class WireMatrixTests
         await AssertChargedAsync(user, 2, Price.OfQuestion + Price.OfAnswer, estimated: false);
     }
 
-    [Theory, MemberData(nameof(Pairs))]
+    [Theory, MemberData(nameof(Speaker.Pairs), MemberType = typeof(Speaker))]
     public async Task Tools_whole_and_streamed(string caller, string provider)
     {
-        var speaker = Of(caller);
+        var speaker = Speaker.Of(caller);
         var user = await Backend.Wires.NewUserAsync();
 
         var said = speaker.ReadWhole(
@@ -67,10 +56,10 @@ public sealed class WireMatrixTests
         await AssertChargedAsync(user, 2, 5 * Price.Input + 4 * Price.Output, estimated: false);
     }
 
-    [Theory, MemberData(nameof(Pairs))]
+    [Theory, MemberData(nameof(Speaker.Pairs), MemberType = typeof(Speaker))]
     public async Task An_image_goes_in(string caller, string provider)
     {
-        var speaker = Of(caller);
+        var speaker = Speaker.Of(caller);
         var user = await Backend.Wires.NewUserAsync();
 
         var said = speaker.ReadWhole(
@@ -80,13 +69,13 @@ public sealed class WireMatrixTests
         await AssertChargedAsync(user, 1, (3 + 85) * Price.Input + Price.OfAnswer, estimated: false);
     }
 
-    [Theory, MemberData(nameof(Pairs))]
+    [Theory, MemberData(nameof(Speaker.Pairs), MemberType = typeof(Speaker))]
     public async Task The_provider_hears_its_own_wire(string caller, string provider)
     {
         var user = await Backend.Wires.NewUserAsync();
         var tag = Sandbox.NewTag();
 
-        (await Of(caller).AskAsync(user.Token, $"{provider}-small", $"[[tag:{tag}]] hello", stream: true)).MustBe(200);
+        (await Speaker.Of(caller).AskAsync(user.Token, $"{provider}-small", $"[[tag:{tag}]] hello", stream: true)).MustBe(200);
 
         var call = await Sandbox.CallAsync(tag, call => call.Outcome == "completed", "the call");
         var (path, member) = Providers[provider];
@@ -95,10 +84,10 @@ public sealed class WireMatrixTests
         Assert.DoesNotContain(user.Token, string.Join(' ', call.Headers.Values) + call.Body + call.Path);
     }
 
-    [Theory, MemberData(nameof(Pairs))]
+    [Theory, MemberData(nameof(Speaker.Pairs), MemberType = typeof(Speaker))]
     public async Task Errors_have_the_shape_of_the_caller_s_wire_and_cost_nothing(string caller, string provider)
     {
-        var speaker = Of(caller);
+        var speaker = Speaker.Of(caller);
         var user = await Backend.Wires.NewUserAsync();
 
         foreach (var (model, status) in ((string, int)[])
@@ -122,10 +111,10 @@ public sealed class WireMatrixTests
         await AssertChargedAsync(user, 5, 0, estimated: false);
     }
 
-    [Theory, MemberData(nameof(Pairs))]
+    [Theory, MemberData(nameof(Speaker.Pairs), MemberType = typeof(Speaker))]
     public async Task A_stream_that_fails_in_the_middle_is_an_error_and_costs_what_was_delivered(string caller, string provider)
     {
-        var speaker = Of(caller);
+        var speaker = Speaker.Of(caller);
         foreach (var model in (string[])["cut", "error-mid"])
         {
             var user = await Backend.Wires.NewUserAsync();
@@ -139,10 +128,10 @@ public sealed class WireMatrixTests
         }
     }
 
-    [Theory, MemberData(nameof(Pairs))]
+    [Theory, MemberData(nameof(Speaker.Pairs), MemberType = typeof(Speaker))]
     public async Task An_answer_without_usage_is_counted_and_marked(string caller, string provider)
     {
-        var speaker = Of(caller);
+        var speaker = Speaker.Of(caller);
         var user = await Backend.Wires.NewUserAsync();
 
         var said =
