@@ -45,7 +45,7 @@ public sealed class ChaosTests
 
     async Task<Load> RoundAsync(int seed)
     {
-        Processes.ForgetOrders();
+        Stack.App.ForgetOrders();
         await Processes.HealthyAsync();
         var random = new Random(seed);
         var load = await Load.StartAsync(seed);

@@ -41,7 +41,7 @@ public sealed class CrashTests
 
     static async Task RunAsync(int seed, int round, int rounds)
     {
-        Processes.ForgetOrders();
+        Stack.App.ForgetOrders();
         await Processes.HealthyAsync();
         var lives = Lives(seed, round, rounds);
         var load = await Load.StartAsync(seed * rounds + round);
@@ -91,15 +91,15 @@ public sealed class CrashTests
     static async Task GoThroughAsync(string name, List<string> points)
     {
         var before = Processes.LogEnd(name);
-        Processes.Once(name, Failpoint.Variable, points[0]);
+        Stack.App.Once(name, Failpoint.Variable, points[0]);
         var process = Stack.ProcessId(name)!.Value;
         await Processes.KillAsync(name);
         for (var i = 0; i < points.Count; i++)
         {
             var point = Point(points[i]);
-            await Eventually.HoldsAsync(() => Task.FromResult(!Processes.IsOrdered(name)), $"the start of {name} with {point}", PointLimit);
+            await Eventually.HoldsAsync(() => Task.FromResult(!Stack.App.IsOrdered(name)), $"the start of {name} with {point}", PointLimit);
             if (i + 1 < points.Count)
-                Processes.Once(name, Failpoint.Variable, points[i + 1]);
+                Stack.App.Once(name, Failpoint.Variable, points[i + 1]);
             await Eventually.HoldsAsync(() => DiedAsync(name, point, before), $"the passage of {name} through {point}", PointLimit);
         }
         await Processes.BackAsync(name, process);

@@ -21,7 +21,7 @@ public sealed class HaltTests
     [Fact]
     public async Task A_service_that_stands_still_or_gets_an_error_at_any_point_loses_nothing_doubles_nothing_and_lives_on()
     {
-        Processes.ForgetOrders();
+        Stack.App.ForgetOrders();
         await Processes.HealthyAsync();
         var load = await Load.StartAsync(seed: 1);
         int[] lives;

@@ -16,18 +16,10 @@ static class Processes
 
     static readonly TimeSpan Recovery = TimeSpan.FromSeconds(90);
 
-    /// <summary>Changes a process's environment at its next start only.</summary>
-    public static void Once(string name, string variable, string value) => Stack.App.Once(name, variable, value);
-
-    public static void ForgetOrders() => Stack.App.ForgetOrders();
-
-    /// <summary>True until the process has been started with what <see cref="Once"/> ordered.</summary>
-    public static bool IsOrdered(string name) => Stack.App.IsOrdered(name);
-
     /// <summary>Restarts a service in a changed environment, which lasts until it dies.</summary>
     public static async Task RestartAsync(string name, string variable, string value)
     {
-        Once(name, variable, value);
+        Stack.App.Once(name, variable, value);
         await Outage.KillAsync(name);
     }
 
