@@ -217,7 +217,8 @@ static class TranslationCases
         return sent.WrittenSpan.ToArray();
     }
 
-    static IEnumerable<byte[]> Pieces(byte[] stream, Random random)
+    /// <summary>As a network may deliver it.</summary>
+    public static IEnumerable<byte[]> Pieces(byte[] stream, Random random)
     {
         for (var start = 0; start < stream.Length;)
         {
