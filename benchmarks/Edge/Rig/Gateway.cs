@@ -9,9 +9,6 @@ namespace LlmGateway.Edge;
 /// </summary>
 sealed class Gateway : IAsyncDisposable
 {
-    /// <summary>What a measurement leaves to the ledger may take so many seconds to be booked.</summary>
-    const string BooksWithin = "90";
-
     readonly RunningApp _app;
     readonly Dictionary<string, string> _environment;
 
@@ -50,7 +47,7 @@ sealed class Gateway : IAsyncDisposable
     public async Task<bool> VerifyAsync()
     {
         var clock = Stopwatch.StartNew();
-        var (balance, report) = await _app.CommandAsync("wallet", "verify", CancellationToken.None, ("wait", BooksWithin));
+        var (balance, report) = await _app.VerifyAsync();
         Console.WriteLine($"\n{report.TrimEnd()}");
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"The books {(balance ? "balance" : "do not balance")}, {clock.Elapsed.TotalSeconds:F1} s after the last run."));

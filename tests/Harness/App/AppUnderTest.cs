@@ -3,9 +3,6 @@ namespace LlmGateway.Harness;
 /// <summary>Starts the app before the first test, and has it prove its books after the last one.</summary>
 public sealed class AppUnderTest : IAsyncLifetime
 {
-    /// <summary>What is in flight may take so many seconds to be booked.</summary>
-    const string BooksWithin = "90";
-
     RunningApp? _app;
 
     public async ValueTask InitializeAsync()
@@ -19,7 +16,7 @@ public sealed class AppUnderTest : IAsyncLifetime
     {
         if (_app is null)
             return;
-        var (ok, text) = await _app.CommandAsync("wallet", "verify", CancellationToken.None, ("wait", BooksWithin));
+        var (ok, text) = await _app.VerifyAsync();
         await _app.DisposeAsync();
         Assert.True(ok, text);
     }

@@ -14,6 +14,9 @@ namespace LlmGateway.Harness;
 /// </summary>
 public sealed class RunningApp : IAsyncDisposable
 {
+    /// <summary>What is in flight may take so many seconds to be booked.</summary>
+    const string BooksWithin = "90";
+
     static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(150), BuildLimit = TimeSpan.FromSeconds(30);
 
     /// <summary>Room for the offsets of AppHost's ports; the range is below the one that the system hands out by itself.</summary>
@@ -103,15 +106,13 @@ public sealed class RunningApp : IAsyncDisposable
     /// <summary>What a process has printed, as a file that grows.</summary>
     public string Log(string name) => _logs.Path(name);
 
-    /// <summary>Runs a command of a resource, as its button does.</summary>
-    /// <returns>Whether it succeeded, and what a person reads.</returns>
-    public async Task<(bool Ok, string Text)> CommandAsync(
-        string resource, string command, CancellationToken token, params (string Name, string Value)[] arguments)
+    /// <summary>Has the ledger prove its books when all is booked, by Wallet's command.</summary>
+    /// <returns>Whether they balance, and what a person reads.</returns>
+    public async Task<(bool Balance, string Report)> VerifyAsync()
     {
-        var inputs = arguments
-            .Select(argument => new InteractionInput { Name = argument.Name, InputType = InputType.Text, Value = argument.Value }).ToList();
+        InteractionInput wait = new() { Name = "wait", InputType = InputType.Text, Value = BooksWithin };
         var commands = _app.Services.GetRequiredService<ResourceCommandService>();
-        var result = await commands.ExecuteCommandAsync(resource, command, new(inputs), token);
+        var result = await commands.ExecuteCommandAsync("wallet", "verify", new([wait]), CancellationToken.None);
         return (result.Success, result.Data?.Value ?? result.Message ?? "");
     }
 
