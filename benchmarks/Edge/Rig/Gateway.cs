@@ -33,14 +33,13 @@ sealed class Gateway : IAsyncDisposable
         new(await RunningApp.StartAsync([Path.Combine(AppContext.BaseDirectory, "edge.seed.json")], faults: null, token));
 
     /// <summary>
-    /// As the stack's own proxies have it, on another port and with a spool of its own. No telemetry is exported: it would be measured,
-    /// too.
+    /// As the stack's own proxies have it, on another port and with a spool of its own. An app without a dashboard exports no telemetry,
+    /// which would be measured, too.
     /// </summary>
     public Dictionary<string, string> EnvironmentOfProxy(int port) => new(_environment)
     {
         ["ASPNETCORE_URLS"] = $"http://127.0.0.1:{port}",
         ["Proxy__Spool"] = Path.Combine(_app.Data, "spool", $"{port}"),
-        ["OTEL_EXPORTER_OTLP_ENDPOINT"] = "",
     };
 
     /// <summary>The books must balance when the ledger has worked off what the load has left it.</summary>
