@@ -3,7 +3,7 @@ namespace LlmGateway.DevTool;
 /// <summary><c>./dev bench</c>: what the gateway costs, as ratios measured side by side; see docs/benchmarks.md.</summary>
 static class Bench
 {
-    /// <summary>Everything but the proxy under test runs here, see benchmarks/Edge/Target.cs.</summary>
+    /// <summary>Everything but the proxy under test runs here, see benchmarks/Edge/Rig/Target.cs.</summary>
     const string CoreOfTheRest = "1";
 
     static readonly string Peers = Path.Combine(StackFolder.Repository, "benchmarks", "Edge", "peers");

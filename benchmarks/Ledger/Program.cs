@@ -1,6 +1,6 @@
 using System.Globalization;
 using LlmGateway.Ledgers;
-using LlmGateway.Running;
+using LlmGateway.Harness;
 using LlmGateway.ServiceDefaults;
 using LlmGateway.Wallet;
 using Npgsql;

@@ -1,0 +1,170 @@
+using System.Collections.Concurrent;
+using System.Net.NetworkInformation;
+using Aspire.Hosting;
+using Aspire.Hosting.ApplicationModel;
+using Aspire.Hosting.Testing;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+
+namespace LlmGateway.Harness;
+
+/// <summary>
+/// The app of AppHost/AppHost.cs, started for tests or a benchmark: a data folder and ports of its own, no dashboard. What dies is started
+/// again, unless it is held; <see cref="Once"/> changes the environment of its next life.
+/// </summary>
+public sealed class RunningApp : IAsyncDisposable
+{
+    /// <summary>What is in flight may take so many seconds to be booked.</summary>
+    const string BooksWithin = "90";
+
+    static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(150), BuildLimit = TimeSpan.FromSeconds(30);
+
+    /// <summary>Room for the offsets of AppHost's ports; the range is below the one that the system hands out by itself.</summary>
+    const int PortsOfAnApp = 100, FirstPort = 15_000, LastPort = 32_000;
+
+    readonly DistributedApplication _app;
+    readonly Supervisor _supervisor;
+    readonly LogFiles _logs;
+    readonly ConcurrentDictionary<string, (string Variable, string Value)> _once;
+
+    RunningApp(DistributedApplication app, ConcurrentDictionary<string, (string, string)> once, int ports, string data)
+    {
+        (_app, _once, Ports, Data) = (app, once, ports, data);
+        _logs = new(app, Path.Combine(data, "logs"));
+        _supervisor = new(app);
+    }
+
+    /// <summary>The first of its ports.</summary>
+    public int Ports { get; }
+
+    public string Data { get; }
+
+    public string InternalKey { get; private set; } = "";
+
+    public IReadOnlyDictionary<string, string> Connections { get; private set; } = new Dictionary<string, string>();
+
+    /// <param name="seeds">The app's own when there are none.</param>
+    /// <param name="faults">The address that seed files know as <c>${FAULTS_URL}</c> is this offset from the first port.</param>
+    public static async Task<RunningApp> StartAsync(string[] seeds, int? faults, CancellationToken token)
+    {
+        var ports = FreePorts();
+        var data = Directory.CreateTempSubdirectory("llmgateway-");
+        // The servers' own users pass through.
+        data.UnixFileMode |= UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;
+        string[] arguments =
+        [
+            $"--data={data.FullName}", $"--ports={ports}", $"--seed={string.Join(':', seeds)}", "--dashboard=false", "--servers=local",
+            "--DcpPublisher:RandomizePorts=false",
+            .. faults is { } offset ? [$"--FAULTS_URL=http://127.0.0.1:{ports + offset}"] : Array.Empty<string>(),
+        ];
+        var builder = await DistributedApplicationTestingBuilder.CreateAsync<Projects.AppHost>(arguments, token);
+        // What processes say is in files, see LogFiles.
+        builder.Services.AddLogging(logging => logging
+            .SetMinimumLevel(LogLevel.Warning)
+            .AddFilter("LlmGateway.AppHost.Resources", LogLevel.None)
+            .AddFilter("Aspire.Hosting.Dcp", LogLevel.None)
+            .AddFilter("Microsoft.Extensions.Diagnostics.HealthChecks", LogLevel.None));
+        var once = new ConcurrentDictionary<string, (string Variable, string Value)>();
+        foreach (var service in builder.Resources.OfType<ProjectResource>())
+            service.Annotations.Add(new EnvironmentCallbackAnnotation(context =>
+            {
+                if (once.TryRemove(service.Name, out var order))
+                    context.EnvironmentVariables[order.Variable] = order.Value;
+            }));
+        var running = new RunningApp(await builder.BuildAsync(token).WaitAsync(BuildLimit, token), once, ports, data.FullName);
+        try
+        {
+            await running.StartAsync(token);
+            return running;
+        }
+        catch
+        {
+            await running.DisposeAsync();
+            throw;
+        }
+    }
+
+    public Uri Url(string name) => _app.GetEndpoint(name, "http");
+
+    /// <summary>The process itself, below those that only start it; null while it is down.</summary>
+    public int? ProcessId(string name) => _supervisor.ProcessId(name);
+
+    /// <summary>Keeps a process from being started again.</summary>
+    public void Hold(string name) => _supervisor.Hold(name);
+
+    /// <summary>Starts it again.</summary>
+    public Task ReleaseAsync(string name) => _supervisor.ReleaseAsync(name);
+
+    /// <summary>Changes a service's environment at its next start, and only then.</summary>
+    public void Once(string name, string variable, string value) => _once[name] = (variable, value);
+
+    public void ForgetOrders() => _once.Clear();
+
+    /// <summary>Whether the service has not been started yet with what <see cref="Once"/> ordered.</summary>
+    public bool IsOrdered(string name) => _once.ContainsKey(name);
+
+    /// <summary>What a process has printed, as a file that grows.</summary>
+    public string Log(string name) => _logs.Path(name);
+
+    /// <summary>Has the ledger prove its books when all is booked, by Wallet's command.</summary>
+    /// <returns>Whether they balance, and what a person reads.</returns>
+    public async Task<(bool Balance, string Report)> VerifyAsync()
+    {
+        InteractionInput wait = new() { Name = "wait", InputType = InputType.Text, Value = BooksWithin };
+        var commands = _app.Services.GetRequiredService<ResourceCommandService>();
+        var result = await commands.ExecuteCommandAsync("wallet", "verify", new([wait]), CancellationToken.None);
+        return (result.Success, result.Data?.Value ?? result.Message ?? "");
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _supervisor.Dispose();
+        await _app.DisposeAsync();
+        _logs.Dispose();
+        Directory.Delete(Data, recursive: true);
+    }
+
+    async Task StartAsync(CancellationToken token)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(token);
+        limit.CancelAfter(StartLimit);
+        var services = _app.Services.GetRequiredService<DistributedApplicationModel>().Resources.OfType<ProjectResource>().ToList();
+        var healthy = services.ToDictionary(
+            service => service.Name, service => _app.ResourceNotifications.WaitForResourceHealthyAsync(service.Name, limit.Token));
+        await _app.StartAsync(limit.Token);
+        try
+        {
+            await Task.WhenAll(healthy.Values);
+        }
+        catch (Exception e)
+        {
+            var missing = healthy.Where(service => !service.Value.IsCompletedSuccessfully)
+                .Select(service => $"{service.Key} ({_logs.LastLine(service.Key)})");
+            throw new InvalidOperationException($"not healthy after {StartLimit.TotalSeconds} s: {string.Join(", ", missing)}", e);
+        }
+        InternalKey = (await Parameter("internal-key").GetValueAsync(token))!;
+        Connections = new Dictionary<string, string>
+        {
+            ["wallet"] = await ConnectionAsync("walletdb"),
+            ["sessions"] = await ConnectionAsync("sessionsdb"),
+            ["redis"] = await ConnectionAsync("redis"),
+            ["rabbitmq"] = await ConnectionAsync("rabbitmq"),
+        };
+        _supervisor.Start();
+
+        async Task<string> ConnectionAsync(string name) => (await _app.GetConnectionStringAsync(name, token))!;
+    }
+
+    ParameterResource Parameter(string name) =>
+        _app.Services.GetRequiredService<DistributedApplicationModel>().Resources.OfType<ParameterResource>()
+            .Single(parameter => parameter.Name == name);
+
+    static int FreePorts()
+    {
+        var taken = IPGlobalProperties.GetIPGlobalProperties().GetActiveTcpListeners().Select(listener => listener.Port).ToHashSet();
+        var blocks = Enumerable.Range(FirstPort / PortsOfAnApp, (LastPort - FirstPort) / PortsOfAnApp)
+            .Select(block => block * PortsOfAnApp).ToArray();
+        Random.Shared.Shuffle(blocks);
+        return blocks.First(block => !Enumerable.Range(block, PortsOfAnApp).Any(taken.Contains));
+    }
+}

@@ -1,0 +1,40 @@
+namespace LlmGateway.Harness;
+
+/// <summary>The app under test, as tests use it.</summary>
+static class Stack
+{
+    /// <summary>Where the fault tests put a faulty network in front of the sandbox, from the first port on.</summary>
+    public const int Faults = 70;
+
+    static RunningApp? _app;
+
+    public static RunningApp App
+    {
+        get => _app ?? throw new InvalidOperationException("the app is not started yet");
+        set => _app = value;
+    }
+
+    public static Uri Proxy => Url("proxy");
+
+    /// <summary>A second process of the same application. Both must answer alike.</summary>
+    public static Uri Proxy2 => Url("proxy2");
+
+    public static Uri Sandbox => Url("sandbox");
+
+    public static Uri Wallet => Url("wallet");
+
+    public static Uri[] Proxies => [Proxy, Proxy2];
+
+    public static IEnumerable<Uri> Services => [Wallet, Url("sessions"), Sandbox, Proxy, Proxy2];
+
+    public static string InternalKey => App.InternalKey;
+
+    public static string Connection(string name) => App.Connections[name];
+
+    /// <summary>The current id of a process; null while it is down.</summary>
+    public static int? ProcessId(string name) => App.ProcessId(name);
+
+    public static Uri Url(string name) => App.Url(name);
+
+    public static int FaultsPort => App.Ports + Faults;
+}

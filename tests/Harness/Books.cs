@@ -1,0 +1,128 @@
+using Npgsql;
+
+namespace LlmGateway.Harness;
+
+/// <summary>How a request ended, as stored.</summary>
+enum Outcome { Completed, Aborted, Interrupted, Failed }
+
+/// <summary>What the ledger has of a request. Amounts are nano-dollars.</summary>
+sealed record UsageRow(
+    Guid RequestId,
+    Outcome Outcome,
+    int Status,
+    long InputTokens,
+    long OutputTokens,
+    long Cost,
+    long Charged,
+    long Absorbed,
+    bool Estimated,
+    string? Reason,
+    Guid? AttemptOf = null);
+
+/// <summary>The ledger's tables, read directly: what must be true whatever the API shows.</summary>
+static class Books
+{
+    public static readonly NpgsqlDataSource Wallet = NpgsqlDataSource.Create(Stack.Connection("wallet"));
+    public static readonly NpgsqlDataSource Sessions = NpgsqlDataSource.Create(Stack.Connection("sessions"));
+
+    /// <summary>To be called when PostgreSQL was stopped: pooled connections to it are dead.</summary>
+    public static void ForgetConnections()
+    {
+        Wallet.Clear();
+        Sessions.Clear();
+    }
+
+    /// <summary>The rows of a customer's requests, oldest first.</summary>
+    public static async Task<IReadOnlyList<UsageRow>> UsageAsync(User user)
+    {
+        await using var query = Wallet.CreateCommand("""
+            select request_id, outcome, status, meters[1], meters[5] + meters[6], cost, charged, absorbed, estimated, reason, attempt_of
+            from usage_record where customer = $1 order by started_at, request_id
+            """);
+        query.Parameters.Add(new() { Value = user.Customer });
+        await using var row = await query.ExecuteReaderAsync();
+        var rows = new List<UsageRow>();
+        while (await row.ReadAsync())
+            rows.Add(new(
+                row.GetGuid(0),
+                (Outcome)row.GetInt16(1),
+                row.GetInt16(2),
+                row.GetInt64(3),
+                row.GetInt64(4),
+                row.GetInt64(5),
+                row.GetInt64(6),
+                row.GetInt64(7),
+                row.GetBoolean(8),
+                row.IsDBNull(9) ? null : row.GetString(9),
+                row.IsDBNull(10) ? null : row.GetGuid(10)));
+        return rows;
+    }
+
+    /// <summary>The rows once there are as many as there were requests.</summary>
+    public static Task<IReadOnlyList<UsageRow>> UsageAsync(User user, int count) =>
+        Eventually.GetAsync(() => UsageAsync(user), rows => rows.Count >= count, $"{count} usage rows");
+
+    /// <summary>The row of a customer's only request.</summary>
+    public static async Task<UsageRow> OnlyUsageAsync(User user) => Assert.Single(await UsageAsync(user, 1));
+
+    /// <summary>Waits until the ledger itself proves that its books are right and that nothing is held.</summary>
+    public static Task WaitUntilRightAsync() => Eventually.GetAsync(
+        () => Gateway.SendAsync("GET", "/internal/verify", at: Stack.Wallet, headers: [("X-Gateway-Internal", Stack.InternalKey)]),
+        reply => reply.MustBe(200).Json.GetProperty("ok").GetBoolean(), "right books");
+
+    /// <summary>Ends the time of the leases on a user's wallet, as if a minute had passed without a word from who holds them.</summary>
+    public static async Task EndLeasesAsync(User user)
+    {
+        await using var command = Wallet.CreateCommand("""
+            update lease set expires_at = now() - interval '1 second' where not expired and id in
+                (select lease from lease_line join account on account.id = lease_line.account where owner = $1)
+            """);
+        command.Parameters.Add(new() { Value = user.Customer });
+        await command.ExecuteNonQueryAsync();
+        await Eventually.HoldsAsync(async () => await HeldAsync([user]) == 0, "the end of the leases");
+    }
+
+    /// <summary>What leases hold of the users' registers, nano-dollars.</summary>
+    public static Task<long> HeldAsync(IEnumerable<User> users) =>
+        NumberAsync(
+            Wallet,
+            "select sum(reserved)::bigint from account where owner = any($1)",
+            users.Select(user => user.Customer).ToArray());
+
+    /// <summary>The project that a user belongs to, as the ledger knows it.</summary>
+    public static async Task<Guid> ProjectAsync(User user)
+    {
+        await using var query = Wallet.CreateCommand("select project from account where owner = $1 and kind = 0");
+        query.Parameters.Add(new() { Value = user.Customer });
+        return (Guid)(await query.ExecuteScalarAsync())!;
+    }
+
+    /// <summary>Ends a session's time, as if it had run out.</summary>
+    public static Task ExpireAsync(User user) =>
+        RunAsync(
+            "update session set expires_at = now() - interval '1 second' where id = $1",
+            Guid.ParseExact(user.SessionId["ses_".Length..], "N"));
+
+    /// <summary>Limits a customer; until there is a route for it, only the seed file can.</summary>
+    public static Task LimitAsync(User user, int? requestsPerMinute, int? tokensPerMinute) => RunAsync(
+        "update customer set requests_per_minute = $2, tokens_per_minute = $3 where id = $1",
+        user.Customer, (object?)requestsPerMinute ?? DBNull.Value, (object?)tokensPerMinute ?? DBNull.Value);
+
+    public static Task<long> CustomersAsync(string externalId) =>
+        NumberAsync(Sessions, "select count(*) from customer where external_id = $1", externalId);
+
+    static async Task RunAsync(string sql, params object[] values)
+    {
+        await using var command = Sessions.CreateCommand(sql);
+        foreach (var value in values)
+            command.Parameters.Add(new() { Value = value });
+        Assert.Equal(1, await command.ExecuteNonQueryAsync());
+    }
+
+    static async Task<long> NumberAsync(NpgsqlDataSource database, string sql, object value)
+    {
+        await using var query = database.CreateCommand(sql);
+        query.Parameters.Add(new() { Value = value });
+        return (long)(await query.ExecuteScalarAsync())!;
+    }
+}

@@ -1,0 +1,66 @@
+namespace LlmGateway.Harness;
+
+/// <summary>A developer's backend with the platform secret of one project of <c>test.seed.json</c>.</summary>
+sealed class Backend(string key)
+{
+    public static readonly Backend App = new("sk_live_app0000000000000000000000000000000000000");
+
+    /// <summary>The same project, test world.</summary>
+    public static readonly Backend AppTest = new("sk_test_app0000000000000000000000000000000000000");
+
+    /// <summary>A project of another organization.</summary>
+    public static readonly Backend Other = new("sk_live_other00000000000000000000000000000000000");
+
+    /// <summary>A project without end-user sessions.</summary>
+    public static readonly Backend KeysOnly = new("sk_live_keysonly00000000000000000000000000000000");
+
+    /// <summary>A project in test mode, with a provider that is not the sandbox.</summary>
+    public static readonly Backend TestWorld = new("sk_test_testworld0000000000000000000000000000000");
+
+    /// <summary>The project of <c>wires.seed.json</c>: the same models from providers of every wire.</summary>
+    public static readonly Backend Wires = new("sk_live_wires00000000000000000000000000000000000");
+
+    /// <summary>The same project, test world.</summary>
+    public static readonly Backend WiresTest = new("sk_test_wires00000000000000000000000000000000000");
+
+    public string Key => key;
+
+    public Task<Reply> GetAsync(string path, Uri? at = null) => Gateway.SendAsync("GET", path, key, at: at);
+
+    public Task<Reply> PostAsync(string path, string json, string? idempotencyKey = null, Uri? at = null) =>
+        Gateway.SendAsync("POST", path, key, json, at, idempotencyKey is null ? [] : [("Idempotency-Key", idempotencyKey)]);
+
+    public Task<Reply> PatchAsync(string path, string json) => Gateway.SendAsync("PATCH", path, key, json);
+
+    public Task<Reply> DeleteAsync(string path) => Gateway.SendAsync("DELETE", path, key);
+
+    /// <summary>A session of a customer that no other test has, with so much in its wallet.</summary>
+    /// <param name="credit">USD; null leaves the wallet empty.</param>
+    /// <param name="terms">More members of the request, such as <c>"scope":{…}</c>.</param>
+    public async Task<User> NewUserAsync(string? credit = "1", string? terms = null)
+    {
+        var user = await MintAsync($"user-{Guid.NewGuid():N}", terms);
+        if (credit is not null)
+            await CreditAsync(user.WalletId, credit);
+        return user;
+    }
+
+    public async Task<User> MintAsync(string externalId, string? terms = null)
+    {
+        var reply = await PostAsync("/v1/sessions", $$"""{"customer":"{{externalId}}"{{(terms is null ? "" : "," + terms)}}}""");
+        var json = reply.MustBe(201).Json;
+        string Text(string name) => json.GetProperty(name).GetString()!;
+        return new(this, externalId, Text("sessionToken"), Text("sessionId"), Text("endCustomerId"), Text("walletId"));
+    }
+
+    public async Task CreditAsync(string wallet, string amount) =>
+        (await PostAsync($"/v1/wallets/{wallet}/credit", $$"""{"amount":"{{amount}}"}""")).MustBe(200);
+
+    /// <summary>A long-lived key of a customer.</summary>
+    public async Task<(string Id, string Secret)> NewKeyAsync(string customer, string? more = null)
+    {
+        var reply = await PostAsync($"/v1/customers/{customer}/keys", $$"""{"name":"n8n"{{(more is null ? "" : "," + more)}}}""");
+        var json = reply.MustBe(201).Json;
+        return (json.Text("id"), json.Text("key"));
+    }
+}
