@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace LlmGateway.Harness;
 
-/// <summary>Which process is the program: the orchestrator knows only what it started itself, <c>dotnet run</c> or a shell.</summary>
+/// <summary>Which process is the program: the orchestrator knows only what it started itself, e.g. a shell.</summary>
 static class ProcessTree
 {
     /// <summary>The program below those that only start it; null while it is not there.</summary>
@@ -14,8 +14,7 @@ static class ProcessTree
         return process is { } program && Directory.Exists($"/proc/{program}") ? program : null;
     }
 
-    static bool IsStarter(int pid) => CommandLine(pid) is [var program, .. var arguments]
-        && (Path.GetFileName(program) is "sh" or "setpriv" || Path.GetFileName(program) == "dotnet" && arguments is ["run", ..]);
+    static bool IsStarter(int pid) => CommandLine(pid) is [var program, ..] && Path.GetFileName(program) is "sh" or "setpriv";
 
     static string[] CommandLine(int pid) => Read(pid, "cmdline").Split('\0', StringSplitOptions.RemoveEmptyEntries);
 

@@ -54,7 +54,7 @@ public sealed class RunningApp : IAsyncDisposable
         string[] arguments =
         [
             $"--data={data.FullName}", $"--ports={ports}", $"--seed={string.Join(':', seeds)}", "--dashboard=false", "--servers=local",
-            "--DcpPublisher:RandomizePorts=false",
+            "--screen=false", "--DcpPublisher:RandomizePorts=false",
             .. faults is { } offset ? [$"--FAULTS_URL=http://127.0.0.1:{ports + offset}"] : Array.Empty<string>(),
         ];
         var builder = await DistributedApplicationTestingBuilder.CreateAsync<Projects.AppHost>(arguments, token);
