@@ -55,7 +55,8 @@ public sealed class DemoSeedsTests
         static string Same(string _) => "http://127.0.0.1";
     }
 
-    static string[] Paths(Func<string, string?> environment) => DemoSeeds.Paths(ArchitectureTests.Repository, environment);
+    static string[] Paths(Func<string, string?> environment) =>
+        DemoSeeds.Paths(Path.Combine(ArchitectureTests.Repository, "AppHost"), environment);
 
     /// <summary>Whether the catalogue says what the seed leaves open, as <see cref="Catalogue.Find"/> looks it up.</summary>
     static bool IsKnown(SeedProvider provider, SeedModel model) =>
