@@ -58,6 +58,26 @@ static class Comparison
         }
     }
 
+    /// <summary>Only what is counted per request, so that two commits can be compared in minutes, on a busy machine too.</summary>
+    public static async Task CountAsync(Gateway gateway, bool quick)
+    {
+        var plan = quick ? Plan.Quick : Plan.Thorough;
+        var folder = Directory.CreateTempSubdirectory("llmgateway-bench-").FullName;
+        var scenarios = Scenario.Prepare(folder);
+        try
+        {
+            await using var mock = await Rig.StartMockAsync();
+            await using var ungoverned = await Rig.StartUngovernedAsync(gateway);
+            await using var full = await Rig.StartFullAsync(gateway);
+            await WarmAsync([ungoverned, full], scenarios, plan.WarmSeconds);
+            await CountAsync([ungoverned, full], [scenarios.Json32, scenarios.Json256], plan);
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
     /// <summary>
     /// .NET compiles what is used often once more while it runs, which takes tens of seconds of load on one core. This holds for the
     /// ledger's programs, too, so they do not yield yet. Ours is first, so that its ledger can work off what it was left while the others

@@ -1,7 +1,7 @@
 using LlmGateway.Edge;
 
 // One program in several parts, each in a process of its own: what is called, what we are compared with, one of the loads, and the
-// measurements, which start the stack that they need: [soak] [--quick] [--peers FOLDER], the folder of peers/package.json.
+// measurements, which start the stack that they need: [soak|counts] [--quick] [--peers FOLDER], the folder of peers/package.json.
 switch (args)
 {
     case ["mock", var port]:
@@ -27,6 +27,11 @@ async Task<int> MeasureAsync()
     var quick = args.Contains("--quick");
     var peers = args.SkipWhile(argument => argument != "--peers").ElementAtOrDefault(1);
     await using var gateway = await Gateway.StartAsync();
-    await (args is ["soak", ..] ? Soak.RunAsync(gateway, minutes: quick ? 2 : 10) : Comparison.RunAsync(gateway, peers, quick));
+    await (args switch
+    {
+        ["soak", ..] => Soak.RunAsync(gateway, minutes: quick ? 2 : 10),
+        ["counts", ..] => Comparison.CountAsync(gateway, quick),
+        _ => Comparison.RunAsync(gateway, peers, quick),
+    });
     return await gateway.VerifyAsync() ? 0 : 1;
 }
