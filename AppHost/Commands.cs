@@ -1,5 +1,6 @@
 using System.Net.Http.Headers;
 using System.Net.Http.Json;
+using System.Text.Json.Nodes;
 using Service = Aspire.Hosting.ApplicationModel.IResourceBuilder<Aspire.Hosting.ApplicationModel.ProjectResource>;
 
 namespace LlmGateway.AppHost;
@@ -73,9 +74,13 @@ static class Commands
                 var text = await context.Response.Content.ReadAsStringAsync(context.CancellationToken);
                 return context.Response.IsSuccessStatusCode
                     ? CommandResults.Success(text.Split('\n')[0], text, CommandResultFormat.Text, displayImmediately: true)
-                    : CommandResults.Failure(text.Split('\n')[0], text, CommandResultFormat.Text);
+                    : CommandResults.Failure(Reason(text));
             },
         });
+
+    /// <summary>Of a refusal, the message alone. Books that do not balance are an answer in words.</summary>
+    static string Reason(string text) =>
+        text.StartsWith('{') && JsonNode.Parse(text)?["error"]?["message"] is { } message ? (string)message! : text.TrimEnd();
 
     static InteractionInput Input(string name, string label, InputType type, string value) =>
         new() { Name = name, Label = label, InputType = type, Value = value };

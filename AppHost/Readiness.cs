@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Hosting;
 
@@ -7,7 +8,7 @@ namespace LlmGateway.AppHost;
 /// All or nothing. When everything is healthy, the screen is printed, and kept in a file for <c>./dev</c>. When a resource ends instead, or
 /// the start takes too long, the reason is told and the rest is stopped. After that nothing is started again by itself.
 /// </summary>
-sealed class Readiness(
+sealed partial class Readiness(
     Stack stack, DistributedApplicationModel model, ResourceNotificationService notifications, ResourceLoggerService logs,
     IHostApplicationLifetime lifetime) : BackgroundService
 {
@@ -75,6 +76,10 @@ sealed class Readiness(
             lines.AddRange(batch.Select(line => line.Content).Where(line => !string.IsNullOrWhiteSpace(line)));
         var word = lines.FindLast(line => Critical.Any(mark => line.Contains(mark, StringComparison.Ordinal)))
             ?? lines.LastOrDefault(line => !line.Contains("[sys]", StringComparison.Ordinal));
-        return word?.Trim() ?? "it printed nothing";
+        // Time, level and category are the logger's affair.
+        return word is null ? "it printed nothing" : LogPrefix().Replace(word.Trim(), "");
     }
+
+    [GeneratedRegex(@"^\S+Z (\S+Z )?(crit: \S+\[\d+\] )?")]
+    private static partial Regex LogPrefix();
 }

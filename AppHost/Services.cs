@@ -46,7 +46,7 @@ static partial class Services
     {
         if (!stack.Runs)
             return proxy.WithEnvironment("Proxy__Spool", "/var/lib/llmgateway/spool");
-        stack.Prepare(() => stack.Folder.Create("spool", proxy.Resource.Name));
+        stack.Prepare(() => stack.Folder.CreatePrivate("spool", proxy.Resource.Name));
         return proxy.WithEnvironment("Proxy__Spool", Path.Combine(stack.Folder.Path, "spool", proxy.Resource.Name));
     }
 

@@ -109,7 +109,14 @@ sealed class Stack
         return Base + offset;
     }
 
-    public IResourceBuilder<ParameterResource> AddSecret(string name) => Secrets.AddTo(Builder, name);
+    public IResourceBuilder<ParameterResource> AddSecret(string name)
+    {
+        // Connection strings and the servers' own files have their rules for other characters.
+        var password = name.EndsWith("-password", StringComparison.Ordinal) ? Text($"Parameters:{name}") : null;
+        if (password is not null && !password.All(char.IsAsciiLetterOrDigit))
+            Refusals.Add($"Parameters:{name} may have letters and digits alone");
+        return Secrets.AddTo(Builder, name);
+    }
 
     /// <summary>Something that must be done before anything starts, e.g. making a server's data folder.</summary>
     public void Prepare(Func<CancellationToken, Task> prepare) => _preparations.Add(prepare);

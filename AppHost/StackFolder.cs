@@ -13,30 +13,39 @@ sealed class StackFolder(string path) : IDisposable
     /// <summary>Whether the last app host did not end in order, so that its processes may live some seconds more.</summary>
     public bool WasCut { get; private set; }
 
-    /// <summary>Which process this is. A number alone may be another process's after a restart of the machine.</summary>
-    static string Identity => string.Create(
-        CultureInfo.InvariantCulture, $"{Environment.ProcessId} {File.ReadAllText("/proc/self/stat").Split(") ")[^1].Split(' ')[19]}");
+    /// <summary>
+    /// Which process this is: a number alone may be another process's after a restart of the machine. And the home below which Aspire's
+    /// command line finds it.
+    /// </summary>
+    static string Identity()
+    {
+        var started = File.ReadAllText("/proc/self/stat").Split(") ")[^1].Split(' ')[19];
+        var home = Environment.GetEnvironmentVariable("HOME");
+        return string.Create(CultureInfo.InvariantCulture, $"{Environment.ProcessId} {started} {home}");
+    }
 
     public string Of(string name) => System.IO.Path.Combine(path, name);
 
-    public string Create(params string[] names) => Directory.CreateDirectory(System.IO.Path.Combine([path, .. names])).FullName;
+    /// <summary>Makes a folder for us alone.</summary>
+    public void CreatePrivate(params string[] names) => Directory.CreateDirectory(
+        System.IO.Path.Combine([path, .. names]), UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
 
     public void Take()
     {
         try
         {
-            Create();
+            Directory.CreateDirectory(path);
             _lock = new FileStream(Of("lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
         }
         catch (IOException) when (File.Exists(Of("lock")))
         {
             throw new DistributedApplicationException(
-                $"a stack already runs on {path}; stop it with ./dev stop, or give this one another --data and --ports");
+                $"a stack already runs on {path}; stop it with ./dev stop --data {path}, or give this one another --data and --ports");
         }
         File.Delete(Of("ready"));
         File.Delete(Of("failed"));
         WasCut = File.Exists(Of("apphost.pid"));
-        File.WriteAllText(Of("apphost.pid"), Identity);
+        File.WriteAllText(Of("apphost.pid"), Identity());
     }
 
     /// <summary>The screen has a key and the dashboard's token, so it is its owner's alone.</summary>

@@ -44,6 +44,9 @@ static class CommandLine
     static readonly Option<bool> Quick = new("--quick") { Description = "Shorter, and less exact" };
 
     static readonly Argument<string> Resource = Word(new Argument<string>("NAME") { Description = "A process, as ./dev status names it" });
+    static readonly Argument<string> Order = Word(new Argument<string>("COMMAND") { Description = "What its buttons do" });
+    static readonly Argument<string[]> Rest =
+        new("ARGUMENTS") { Description = "The command's own, after --", Arity = ArgumentArity.ZeroOrMore };
     static readonly Argument<string?> AnyResource = Word(Optional("NAME", "A process, as ./dev status names it (default: all)"));
     static readonly Argument<string> File = Word(
         new Argument<string>("FILE") { Description = "LiteLLM's model_prices_and_context_window.json" });
@@ -60,9 +63,12 @@ static class CommandLine
                 ? Resources.ExecuteAsync(Stack(line), name, "stop", token)
                 : Stop.ExecuteAsync(Stack(line), token)),
         Command("start", "Start a process that is stopped", [Data], [Resource], (line, token) =>
-            Resources.ExecuteAsync(Stack(line), line.GetValue(Resource)!, "start", token)),
+            Resources.StartAsync(Stack(line), line.GetValue(Resource)!, "start", token)),
         Command("restart", "Stop a process and start it again", [Data], [Resource], (line, token) =>
-            Resources.ExecuteAsync(Stack(line), line.GetValue(Resource)!, "restart", token)),
+            Resources.StartAsync(Stack(line), line.GetValue(Resource)!, "restart", token)),
+        Command("command", "Run a command of a process, e.g. proxy drain -- --seconds 30; see AppHost/README.md", [Data],
+            [Resource, Order, Rest], (line, token) => Resources.ExecuteAsync(
+                Stack(line), line.GetValue(Resource)!, line.GetValue(Order)!, token, line.GetValue(Rest)!)),
         Command("status", "Every process with its state, health and address", [Data, Json], [], (line, token) =>
             Resources.DescribeAsync(Stack(line), line.GetValue(Json), token)),
         Command("logs", "What processes say", [Data, Follow, Lines], [AnyResource], (line, token) =>

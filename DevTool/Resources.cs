@@ -1,3 +1,5 @@
+using System.Text.Json.Nodes;
+
 namespace LlmGateway.DevTool;
 
 /// <summary>What Aspire's command line does with the resources of a stack that runs.</summary>
@@ -11,10 +13,26 @@ static class Resources
         return await Aspire.ShowAsync(stack, token, ["resource", resource, command, .. separated]);
     }
 
+    /// <summary>Starts or restarts it, and returns when it serves: Aspire's command returns before.</summary>
+    public static async Task<int> StartAsync(StackFolder stack, string resource, string command, CancellationToken token) =>
+        await ExecuteAsync(stack, resource, command, token) is not ExitCode.Ok and var code
+            ? code
+            : await Aspire.ShowAsync(stack, token, ["wait", resource]);
+
     public static async Task<int> DescribeAsync(StackFolder stack, bool json, CancellationToken token)
     {
         stack.RequireRunning();
-        return await Aspire.ShowAsync(stack, token, ["describe", .. json ? ["--format", "Json"] : Array.Empty<string>()]);
+        if (!json)
+            return await Aspire.ShowAsync(stack, token, "describe");
+        var (code, output) = await Aspire.ReadAsync(stack, token, "describe", "--format", "Json");
+        if (code != 0 || !output.Contains('{'))
+            throw new Failure(ExitCode.Failed, Programs.LastLine(output));
+        var state = JsonNode.Parse(output[output.IndexOf('{')..])!;
+        // Environments have connection strings with passwords, and this is pasted into reports.
+        foreach (var resource in state["resources"]!.AsArray())
+            resource!.AsObject().Remove("environment");
+        Console.WriteLine(state.ToJsonString(new() { WriteIndented = true }));
+        return ExitCode.Ok;
     }
 
     public static async Task<int> LogsAsync(StackFolder stack, string? resource, int lines, bool follow, CancellationToken token)

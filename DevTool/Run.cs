@@ -40,6 +40,11 @@ static class Run
                 await Task.Delay(Pause, token);
             throw new Failure(ExitCode.Failed, stack.Failed ?? "the app host has ended");
         }
+        catch (Failure) when (!ready && !stack.Runs)
+        {
+            stack.DeleteHome();
+            throw;
+        }
         catch (OperationCanceledException)
         {
             await Stop.ExecuteAsync(stack, CancellationToken.None);

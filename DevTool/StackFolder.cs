@@ -14,7 +14,7 @@ sealed class StackFolder(string? data)
 
     public static string DefaultData => Path.Combine(Repository, ".data");
 
-    public string Data { get; } = Path.GetFullPath(data ?? DefaultData);
+    public string Data { get; } = Path.GetFullPath(data ?? Given("Data") ?? DefaultData);
 
     public string? Ready => Read("ready");
 
@@ -26,15 +26,19 @@ sealed class StackFolder(string? data)
     public string Option => IsDefault ? "" : $" --data {Data}";
 
     /// <summary>Whether its app host lives. The number of a dead one may be another process's, its start cannot.</summary>
-    public bool Runs => Read("apphost.pid")?.Split(' ') is [var process, var start] && StartOf(process) == start;
+    public bool Runs => Read("apphost.pid")?.Split(' ', 3) is [var process, var start, _] && StartOf(process) == start;
+
+    /// <summary>The app host's process, of a stack that runs.</summary>
+    public string Process => Read("apphost.pid")!.Split(' ')[0];
 
     /// <summary>
     /// Aspire's command line finds a running app host by its project, below the user's home. It could not tell two stacks apart. So a
-    /// stack with another data folder gets a home of its own. Its name is short, because the path of a socket is limited.
+    /// stack with another data folder gets a home of its own. Its name is short, because the path of a socket is limited. A stack that
+    /// <c>dotnet run</c> has started has the user's.
     /// </summary>
-    public Dictionary<string, string> Environment => IsDefault ? [] : new()
+    public Dictionary<string, string> Environment => new()
     {
-        ["HOME"] = Home(),
+        ["HOME"] = Runs ? Read("apphost.pid")!.Split(' ', 3)[2] : IsDefault ? UserHome : Home(),
         // Tools and packages stay where they are.
         ["DOTNET_CLI_HOME"] = Given("DOTNET_CLI_HOME") ?? UserHome,
         ["NUGET_PACKAGES"] = Given("NUGET_PACKAGES") ?? Path.Combine(UserHome, ".nuget", "packages"),
@@ -58,7 +62,7 @@ sealed class StackFolder(string? data)
     /// <summary>Ends what was kept for Aspire's command line. A stack's temporary folder would leave it behind for ever.</summary>
     public void DeleteHome()
     {
-        if (!IsDefault)
+        if (!IsDefault && !Runs)
             Directory.Delete(Home(), recursive: true);
     }
 

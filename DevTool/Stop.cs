@@ -1,6 +1,9 @@
 namespace LlmGateway.DevTool;
 
-/// <summary><c>./dev stop</c>: returns when the last process is gone, which is later than Aspire's own command does.</summary>
+/// <summary>
+/// <c>./dev stop</c>: tells the stack's own app host, and returns when it is gone. Aspire's command knows app hosts by their project alone,
+/// so it could stop another stack.
+/// </summary>
 static class Stop
 {
     static readonly TimeSpan Limit = TimeSpan.FromSeconds(100), Pause = TimeSpan.FromMilliseconds(100);
@@ -12,7 +15,7 @@ static class Stop
             Console.WriteLine($"nothing runs on {stack.Data}");
             return ExitCode.Ok;
         }
-        var (code, output) = await Aspire.ReadAsync(stack, token, "stop");
+        await Programs.ReadAsync("kill", ["-TERM", stack.Process], token);
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(token);
         limit.CancelAfter(Limit);
         try
@@ -23,8 +26,7 @@ static class Stop
         catch (OperationCanceledException) when (!token.IsCancellationRequested)
         {
             throw new Failure(
-                ExitCode.Failed,
-                code == 0 ? $"the stack still stops after {Limit.TotalSeconds} s; see ./dev status" : Programs.LastLine(output));
+                ExitCode.Failed, $"the stack still stops after {Limit.TotalSeconds} s; see ./dev status{stack.Option}");
         }
         stack.DeleteHome();
         Console.WriteLine("stopped");
