@@ -68,6 +68,7 @@ public sealed class HotCacheTests
     public async Task A_copy_of_Redis_is_used_no_longer_than_its_owner_s_reading_allows()
     {
         Hear(0);
+        Live(TimeSpan.FromSeconds(20)); // every change since the owner's reading was heard of
         var cache = NewCache(_ => Task.FromResult(new Found<Value>(new(), _asked[^1] ? null : InUse)));
         await cache.GetAsync("key");
 
