@@ -1,20 +1,27 @@
 namespace LlmGateway.Contracts;
 
 /// <summary>
-/// What one project sells, as <c>GET /internal/projects/{id}</c> gives it to the proxies: providers, models, prices, origins. The proxy
-/// opens the sealed secrets in memory.
+/// What one project sells, as <c>POST /internal/projects</c> gives it to the proxies: providers, models, prices, origins. The proxy opens
+/// the sealed secrets in memory.
 /// </summary>
 /// <param name="AllowedOrigins">Exact origins; empty allows every origin.</param>
 /// <param name="EndUserSessions">False refuses sessions of this project.</param>
 public sealed record ProjectCatalog(
     Guid Id, Guid Organization, string Name, bool Active, bool EndUserSessions, IReadOnlyList<string> AllowedOrigins,
-    IReadOnlyList<ProviderConnection> Providers, IReadOnlyList<ModelOffer> Models, DateTimeOffset ReadAt)
+    IReadOnlyList<ProviderConnection> Providers, IReadOnlyList<ModelOffer> Models)
 {
     /// <summary>
     /// Callers may send their credential in the query on the Gemini wire. Addresses are logged where headers are not, so a project must ask
     /// for it.
     /// </summary>
     public bool KeysInQuery { get; init; }
+}
+
+/// <summary><c>POST /internal/projects</c>: the catalogs of these projects. The answer has a member for each that exists.</summary>
+public sealed record ProjectQuestion(IReadOnlyList<Guid> Projects)
+{
+    /// <summary>A catalog may have hundreds of models.</summary>
+    public const int MaxAtOnce = 50;
 }
 
 /// <summary>How to reach a provider.</summary>

@@ -4,8 +4,8 @@ namespace LlmGateway.Contracts;
 public enum CredentialStatus { Active, Revoked, Expired, CustomerBlocked, CustomerSuspended, CustomerDeleted, ProjectInactive }
 
 /// <summary>
-/// What the edge knows of a caller after <c>GET /internal/credentials/{fingerprint}</c>. It says who the caller is, what it may do, and
-/// which registers pay. It is never used longer than <see cref="MaxAge"/> after <see cref="ReadAt"/>.
+/// What the edge knows of a caller after <c>POST /internal/credentials</c>. It says who the caller is, what it may do, and which registers
+/// pay. <see cref="MaxAge"/> and <see cref="MaxAgeWhenWatched"/> bound how long it is used.
 /// </summary>
 /// <param name="Id">Session id, key id or secret key id.</param>
 /// <param name="Family">The family of a session. All its refreshed successors share it, and it owns the spend cap.</param>
@@ -14,14 +14,26 @@ public enum CredentialStatus { Active, Revoked, Expired, CustomerBlocked, Custom
 /// <param name="Registers">The charge vector. Each request holds an amount of every register, all or nothing. With an empty vector the
 /// caller is metered and not charged.</param>
 /// <param name="Wallet">The customer's wallet, null when the customer has none.</param>
-/// <param name="ReadAt">When the database was read (UTC).</param>
 public sealed record Credential(
     Guid Id, CredentialKind Kind, bool Test, CredentialStatus Status, Guid Organization, Guid Project, Guid? Customer, Guid? Family,
-    Guid? Wallet, DateTimeOffset? ExpiresAt, IReadOnlyList<string>? Models, IReadOnlyList<RegisterRef> Registers, Rates? Rates,
-    DateTimeOffset ReadAt)
+    Guid? Wallet, DateTimeOffset? ExpiresAt, IReadOnlyList<string>? Models, IReadOnlyList<RegisterRef> Registers, Rates? Rates)
 {
-    /// <summary>Upper bound of the time until a revocation acts when Redis is down. With Redis it is pushed within a second.</summary>
+    /// <summary>
+    /// A copy is not used longer than this after its owner read it, unless every change since then has been heard of. So it bounds the time
+    /// until a revocation acts when pushes are lost. With Redis a revocation is pushed within a second.
+    /// </summary>
     public static readonly TimeSpan MaxAge = TimeSpan.FromSeconds(5);
+
+    /// <summary>A copy is not used longer than this in any case.</summary>
+    public static readonly TimeSpan MaxAgeWhenWatched = TimeSpan.FromSeconds(60);
+}
+
+/// <summary>
+/// <c>POST /internal/credentials</c>: what the owner knows of these fingerprints. The answer has a member for each that is known.
+/// </summary>
+public sealed record CredentialQuestion(IReadOnlyList<string> Fingerprints)
+{
+    public const int MaxAtOnce = 500;
 }
 
 /// <summary>Limits per minute of one customer, all its credentials together. Null means unlimited.</summary>
@@ -48,14 +60,30 @@ public sealed record Principal(
 }
 
 /// <summary>
-/// A message on the Redis channel <see cref="Channel"/>, which says what the proxies must forget at once. It is delivered at most once.
-/// <see cref="Credential.MaxAge"/> bounds the effect of a lost one.
+/// A message on the Redis channel <see cref="Channel"/>, which says what the proxies must forget at once. It is delivered at most once and
+/// in any order. <see cref="Credential.MaxAge"/> bounds the effect of a lost one: the messages of a process of Sessions are numbered, and
+/// each <see cref="Beat"/> says how many there were, so that a proxy notices what it has not heard.
 /// </summary>
 /// <param name="Kind">One of the constants below.</param>
-/// <param name="Value">A credential's fingerprint, or an id in "N" form.</param>
+/// <param name="Value">A credential's fingerprint, or an id in "N" form. Empty where nothing is named.</param>
 public sealed record Invalidation(string Kind, string Value)
 {
     public const string Channel = "llmgw:invalidate";
+
+    /// <summary>Each process of Sessions sends a beat so often.</summary>
+    public static readonly TimeSpan BeatEvery = TimeSpan.FromSeconds(1);
+
+    /// <summary>A process that was not heard for so long counts as gone, and what it may have said as lost.</summary>
+    public static readonly TimeSpan BeatMissedAfter = TimeSpan.FromSeconds(3);
+
+    /// <summary>The process of Sessions that sends it; null for other services, whose messages are not numbered.</summary>
+    public Guid? Sender { get; init; }
+
+    /// <summary>Counts the sender's messages from 1. On a beat, which has none of its own, the number of the last one.</summary>
+    public long Number { get; init; }
+
+    /// <summary>Nothing has changed; the sender lives.</summary>
+    public const string Beat = "beat";
 
     /// <summary>A credential was revoked, expired early, or changed. Running requests of a revoked one are ended.</summary>
     public const string CredentialChanged = "credential";
@@ -65,6 +93,9 @@ public sealed record Invalidation(string Kind, string Value)
 
     /// <summary>A project's models, prices, providers or origins changed.</summary>
     public const string ProjectChanged = "project";
+
+    /// <summary>Prices or limits of the catalogue changed, which all projects use.</summary>
+    public const string CatalogueChanged = "catalogue";
 
     /// <summary>A register was frozen. No further request may be admitted on what is leased of it.</summary>
     public const string RegisterFrozen = "register";

@@ -47,18 +47,19 @@ public sealed class RedisClient
         }
     }
 
-    public async Task<T?> GetAsync<T>(string key)
+    /// <summary>The value and the time that it has left to live; null when there is none that can be read.</summary>
+    public async Task<(T? Value, TimeSpan? Left)> GetAsync<T>(string key)
         where T : class
     {
-        var (_, value) = await TryAsync(redis => redis.StringGetAsync(key));
+        var (_, found) = await TryAsync(redis => redis.StringGetWithExpiryAsync(key));
         try
         {
-            return value.IsNullOrEmpty ? null : JsonSerializer.Deserialize<T>((byte[])value!, Defaults.Json);
+            return found.Value.IsNullOrEmpty ? default : (JsonSerializer.Deserialize<T>((byte[])found.Value!, Defaults.Json), found.Expiry);
         }
         catch (JsonException)
         {
             // Another version of the gateway wrote it. The owner is asked instead.
-            return null;
+            return default;
         }
     }
 

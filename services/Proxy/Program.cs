@@ -21,6 +21,7 @@ builder.AddServiceClient<WalletClient>("wallet", WalletClient.AttemptTimeout);
 builder.Services.AddSingleton<RequestGate>();
 builder.Services.AddHealthChecks().AddCheck<RequestGate>("intake");
 builder.Services.AddSingleton(Upstream.NewClient(new(builder.Configuration[PrivateHosts.Setting])));
+builder.Services.AddSingleton<ChangeFeed>();
 builder.Services.AddSingleton<Identity>();
 builder.Services.AddHostedSingleton<RateLimits>();
 builder.Services.AddSingleton<Cors>();

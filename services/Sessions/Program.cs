@@ -17,6 +17,7 @@ builder.Services.AddSingleton(new SandboxAddress(builder.Configuration[SandboxAd
 builder.Services.AddSingleton<SessionTokens>();
 builder.Services.AddSingleton<CustomerKeys>();
 builder.Services.AddSingleton<HotCopies>();
+builder.Services.AddHostedService<Heartbeat>();
 
 var app = builder.BuildService();
 app.UseServiceDefaults();

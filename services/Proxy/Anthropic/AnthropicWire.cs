@@ -15,8 +15,7 @@ public sealed class AnthropicWire : ConversationWire
 
     public override bool Speaks(string provider) => provider == ProviderWire.Anthropic;
 
-    public override IReadOnlyList<(string Name, string? Default)> PassedHeaders { get; } =
-        [("anthropic-version", "2023-06-01"), ("anthropic-beta", null)];
+    public override IReadOnlyList<PassedHeader> PassedHeaders => AnthropicHeaders.All;
 
     public override string? RequestIdHeader => IdHeader;
 

@@ -116,7 +116,7 @@ public sealed class ProviderCalls(Forwarding forwarding)
     {
         var request = call.Upstream.Request(call.Method, call.Path, call.Key);
         request.Content = call.Content?.Invoke();
-        call.Wire.PassHeaders(call.Http, request);
+        call.Wire.PassHeaders(call.Http, request, model: null);
         return request;
     }
 

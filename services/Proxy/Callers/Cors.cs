@@ -9,7 +9,8 @@ namespace LlmGateway.Proxy;
 public sealed class Cors(SessionsClient sessions, TimeProvider time)
 {
     const string ExposedHeaders =
-        "X-Request-Id, request-id, X-LLMGateway-Cost, X-LLMGateway-Model, X-LLMGateway-Provider, X-Query-Type, Retry-After, "
+        "X-Request-Id, request-id, X-LLMGateway-Cost, X-LLMGateway-Model, X-LLMGateway-Provider, X-LLMGateway-Ignored, "
+        + "X-Query-Type, Retry-After, "
         + "X-RateLimit-Limit-Requests, X-RateLimit-Remaining-Requests, X-RateLimit-Reset-Requests, "
         + "X-RateLimit-Limit-Tokens, X-RateLimit-Remaining-Tokens, X-RateLimit-Reset-Tokens";
 
@@ -17,7 +18,9 @@ public sealed class Cors(SessionsClient sessions, TimeProvider time)
 
     sealed record Known(SessionsClient.AllowedOrigins Allowed, long At);
 
+    readonly Lock _lock = new();
     Known? _known;
+    Task<Known>? _asking;
 
     public Task InvokeAsync(HttpContext http, RequestDelegate next) =>
         http.Request.Headers.Origin.ToString() is { Length: > 0 } origin ? InvokeAsync(http, origin, next) : next(http);
@@ -62,8 +65,35 @@ public sealed class Cors(SessionsClient sessions, TimeProvider time)
     {
         var known = Volatile.Read(ref _known);
         if (known is null || time.GetElapsedTime(known.At) > MaxAge)
-            Volatile.Write(ref _known, known = new(await sessions.OriginsAsync() ?? new(false, []), time.GetTimestamp()));
+            known = await AskOnceAsync();
         return known.Allowed.Any || known.Allowed.Origins.Contains(origin, StringComparer.Ordinal);
+    }
+
+    /// <summary>One question at a time, however many preflights wait for its answer.</summary>
+    Task<Known> AskOnceAsync()
+    {
+        lock (_lock)
+            return _asking is { IsCompleted: false } asking ? asking : _asking = AskAsync();
+    }
+
+    /// <summary>
+    /// While Sessions is away the last list goes on. A preflight only says whether a page may ask: the real request is checked with its
+    /// credential.
+    /// </summary>
+    async Task<Known> AskAsync()
+    {
+        SessionsClient.AllowedOrigins allowed;
+        try
+        {
+            allowed = await sessions.OriginsAsync() ?? new(false, []);
+        }
+        catch (Exception e) when (_known is not null && Problems.IsOutage(e))
+        {
+            allowed = _known.Allowed;
+        }
+        var known = new Known(allowed, time.GetTimestamp());
+        Volatile.Write(ref _known, known);
+        return known;
     }
 }
 

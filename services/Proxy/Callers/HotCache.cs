@@ -3,23 +3,29 @@ using LlmGateway.Contracts;
 
 namespace LlmGateway.Proxy;
 
+/// <summary>A value as it was found.</summary>
+/// <param name="Value">Null when the thing does not exist.</param>
+/// <param name="Age">Upper bound of the time since its owner read it, for a copy of Redis. Null when the owner read it just now.</param>
+public readonly record struct Found<TValue>(TValue? Value, TimeSpan? Age);
+
 /// <summary>
-/// Values that the edge keeps for a few seconds: first in memory, then in Redis, then at the service that owns them. A value is never used
-/// longer than <see cref="Credential.MaxAge"/> after its owner read it from the database. A value in use is read again in the background
-/// before that age, so that callers do not wait. That read goes to the owner, because the copy in Redis is as old as the one in memory.
-/// Only one fetch per key runs at a time.
+/// Values that the edge keeps for a while: first in memory, then in Redis, then at the service that owns them. A value is used for at most
+/// <see cref="Credential.MaxAge"/> after its owner read it from the database, or for <see cref="Credential.MaxAgeWhenWatched"/> while every
+/// change since then has been heard of. Ages are measured here, from before the question was sent: no clock is compared with that of
+/// another machine. A value in use is read again in the background before it is too old, so that callers do not wait. That read goes to the
+/// owner, because the copy in Redis is as old as the one in memory. Only one fetch per key runs at a time.
 /// </summary>
-/// <param name="fetch">Asks Redis and the owner, or only the owner when told to skip Redis. Returns null when the thing does not exist;
-/// throws when nobody answers.</param>
-/// <param name="readAt">When the owner read the value from the database.</param>
-public sealed class HotCache<TKey, TValue>(Func<TKey, bool, Task<TValue?>> fetch, Func<TValue, DateTimeOffset> readAt, TimeProvider time)
+/// <param name="fetch">Asks Redis and the owner, or only the owner when told to skip Redis. Throws when nobody answers.</param>
+/// <param name="feed">Knows whether changes are heard of.</param>
+public sealed class HotCache<TKey, TValue>(Func<TKey, bool, Task<Found<TValue>>> fetch, ChangeFeed feed, TimeProvider time)
     where TKey : notnull
     where TValue : class
 {
     /// <summary>Most keys in memory, unknown ones included, so that guessed credentials cannot fill it.</summary>
     const int MaxEntries = 100_000;
 
-    static readonly TimeSpan RefreshAfter = TimeSpan.FromSeconds(3), UnknownFor = TimeSpan.FromSeconds(1);
+    static readonly TimeSpan
+        RefreshAfter = TimeSpan.FromSeconds(3), RefreshAfterWhenWatched = TimeSpan.FromSeconds(50), UnknownFor = TimeSpan.FromSeconds(1);
 
     readonly ConcurrentDictionary<TKey, Entry> _entries = new();
 
@@ -32,40 +38,46 @@ public sealed class HotCache<TKey, TValue>(Func<TKey, bool, Task<TValue?>> fetch
     public bool TryGet(TKey key, out TValue? value)
     {
         value = null;
-        if (_entries.TryGetValue(key, out var entry) && entry.Fetched)
-        {
-            var age = time.GetUtcNow() - entry.ReadAt;
-            if (age < (entry.Value is null ? UnknownFor : Credential.MaxAge) && age > -Credential.MaxAge)
-            {
-                if (entry.Value is not null && age > RefreshAfter && !entry.IsFetching)
-                    _ = RefreshAsync(key, entry);
-                value = entry.Value;
-                return true;
-            }
-        }
-        return false;
+        if (!_entries.TryGetValue(key, out var entry) || !entry.Fetched)
+            return false;
+        var age = time.GetElapsedTime(entry.ReadAt);
+        if (entry.Value is null)
+            return age < UnknownFor;
+        var isWatched = IsWatched(entry);
+        if (age >= (isWatched ? Credential.MaxAgeWhenWatched : Credential.MaxAge))
+            return false;
+        if (age > (isWatched ? RefreshAfterWhenWatched : RefreshAfter) && !entry.IsFetching)
+            _ = RefreshAsync(key, entry);
+        value = entry.Value;
+        return true;
     }
 
     /// <summary>
     /// Forgets a value that its owner has changed. Redis is skipped for as long as copies live there, because its copy may be older than
     /// the change.
     /// </summary>
-    public void Invalidate(TKey key) => _entries[key] = new Entry { SkipRedisUntil = time.GetUtcNow() + Credential.MaxAge };
+    public void Invalidate(TKey key) => _entries[key] = new Entry { ForgottenAt = time.GetTimestamp() };
 
+    /// <summary>What is being read now is forgotten, too: it may have been read before the change.</summary>
     public void InvalidateWhere(Func<TValue, bool> matches)
     {
         foreach (var (key, entry) in _entries)
-            if (entry.Value is { } value && matches(value))
+            if (entry.IsFetching || (entry.Value is { } value && matches(value)))
                 Invalidate(key);
     }
+
+    /// <summary>A copy of Redis is never watched: a change that it predates may have been told before this proxy had the key.</summary>
+    bool IsWatched(Entry entry) => entry.ByOwner && feed.HasHeardAllSince(entry.ReadAt);
 
     async Task<TValue?> WaitAsync(TKey key)
     {
         if (_entries.Count >= MaxEntries)
             Evict();
         var entry = _entries.GetOrAdd(key, static _ => new Entry());
-        return await entry.FetchOnceAsync(() => FetchAsync(key, entry, time.GetUtcNow() < entry.SkipRedisUntil));
+        return await entry.FetchOnceAsync(() => FetchAsync(key, entry, skipRedis: MustSkipRedis(entry)));
     }
+
+    bool MustSkipRedis(Entry entry) => entry.ForgottenAt is { } at && time.GetElapsedTime(at) < Credential.MaxAge;
 
     async Task RefreshAsync(TKey key, Entry entry)
     {
@@ -81,22 +93,25 @@ public sealed class HotCache<TKey, TValue>(Func<TKey, bool, Task<TValue?>> fetch
 
     async Task<TValue?> FetchAsync(TKey key, Entry old, bool skipRedis)
     {
-        var now = time.GetUtcNow();
-        var value = await fetch(key, skipRedis);
+        var asked = time.GetTimestamp();
+        var found = await fetch(key, skipRedis);
         var fresh = new Entry
         {
-            Fetched = true, Value = value, ReadAt = value is null ? now : readAt(value), SkipRedisUntil = old.SkipRedisUntil,
+            Fetched = true,
+            Value = found.Value,
+            ByOwner = found.Age is null,
+            ReadAt = asked - (long)((found.Age ?? TimeSpan.Zero).TotalSeconds * time.TimestampFrequency),
+            ForgottenAt = old.ForgottenAt,
         };
         // If the entry was invalidated meanwhile, the value read here may predate the change. Then the newer entry stays.
         _entries.TryUpdate(key, fresh, old);
-        return value;
+        return found.Value;
     }
 
     void Evict()
     {
-        var now = time.GetUtcNow();
         foreach (var (key, entry) in _entries)
-            if (now - entry.ReadAt > Credential.MaxAge && now > entry.SkipRedisUntil)
+            if (time.GetElapsedTime(entry.ReadAt) > Credential.MaxAge && !IsWatched(entry) && !MustSkipRedis(entry))
                 _entries.TryRemove(key, out _);
         if (_entries.Count >= MaxEntries)
             _entries.Clear();
@@ -109,8 +124,14 @@ public sealed class HotCache<TKey, TValue>(Func<TKey, bool, Task<TValue?>> fetch
 
         public bool Fetched { get; init; }
         public TValue? Value { get; init; }
-        public DateTimeOffset ReadAt { get; init; }
-        public DateTimeOffset SkipRedisUntil { get; init; }
+        public bool ByOwner { get; init; }
+
+        /// <summary>A timestamp from before the owner read the value.</summary>
+        public long ReadAt { get; init; }
+
+        /// <summary>When a change was told last; null when none was.</summary>
+        public long? ForgottenAt { get; init; }
+
         public bool IsFetching => _running is { IsCompleted: false };
 
         public Task<TValue?> FetchOnceAsync(Func<Task<TValue?>> run)

@@ -25,13 +25,17 @@ public sealed class Identity
     /// </summary>
     readonly ConditionalWeakTable<string, string> _fingerprints = [];
 
-    public Identity(RequestGate gate, SessionsClient sessions, Envelope envelope, TimeProvider time)
+    public Identity(RequestGate gate, SessionsClient sessions, ChangeFeed feed, Envelope envelope, TimeProvider time)
     {
         (_gate, _time) = (gate, time);
-        _credentials = new(sessions.CredentialAsync, credential => credential.ReadAt, time);
+        _credentials = new(sessions.CredentialAsync, feed, time);
         _projects = new(
-            async (id, skipRedis) => await sessions.ProjectAsync(id, skipRedis) is { } catalog ? new Project(catalog, envelope) : null,
-            project => project.Catalog.ReadAt, time);
+            async (id, skipRedis) =>
+            {
+                var (catalog, age) = await sessions.ProjectAsync(id, skipRedis);
+                return new(catalog is null ? null : new Project(catalog, envelope), age);
+            },
+            feed, time);
     }
 
     /// <summary>
@@ -84,6 +88,9 @@ public sealed class Identity
             case Invalidation.ProjectChanged when Guid.TryParseExact(invalidation.Value, "N", out var project):
                 _projects.Invalidate(project);
                 _credentials.InvalidateWhere(credential => credential.Project == project);
+                break;
+            case Invalidation.CatalogueChanged:
+                _projects.InvalidateWhere(_ => true);
                 break;
         }
     }

@@ -5,10 +5,11 @@ namespace LlmGateway.Proxy;
 
 /// <summary>
 /// Handles what other services push over Redis: revocations, changed projects, frozen wallets, recalls. Pushes may be lost. A lost
-/// revocation takes effect within <see cref="Credential.MaxAge"/>. After a lost freeze this proxy still admits requests on what it holds of
-/// the wallet.
+/// revocation takes effect within <see cref="Credential.MaxAge"/>, because <see cref="ChangeFeed"/> notices. After a lost freeze this proxy
+/// still admits requests on what it holds of the wallet.
 /// </summary>
-public sealed class Invalidations(RedisClient redis, Identity identity, RunningCalls runningCalls, Slices slices) : IHostedService
+public sealed class Invalidations(
+    RedisClient redis, Identity identity, ChangeFeed feed, RunningCalls runningCalls, Slices slices) : IHostedService
 {
     public Task StartAsync(CancellationToken cancellationToken)
     {
@@ -21,7 +22,9 @@ public sealed class Invalidations(RedisClient redis, Identity identity, RunningC
                 return;
             }
             identity.Forget(push);
-            _ = runningCalls.EndRevokedAsync();
+            feed.Hear(push);
+            if (push.Kind != Invalidation.Beat)
+                runningCalls.LookForRevoked();
         });
         redis.Subscribe<Recall>(Recall.Channel, recall => _ = slices.RecallAsync(recall));
         return Task.CompletedTask;

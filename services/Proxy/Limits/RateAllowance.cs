@@ -30,7 +30,9 @@ sealed class RateAllowance
     public RateDecision? TryTake(Rates rates, long tokens, long now)
     {
         lock (_lock)
-            return Take(rates, tokens, now);
+            return (rates.RequestsPerMinute is null || _requests >= 1) && (rates.TokensPerMinute is null || _tokens >= tokens)
+                ? Take(rates, tokens, now)
+                : null;
     }
 
     public RateDecision Add(Rates rates, long requests, long tokens, RateWindow[] windows, long needed, long now)
@@ -40,8 +42,8 @@ sealed class RateAllowance
             _requests += requests;
             _tokens += tokens;
             _windows = windows;
-            // A correction by another request may have intervened. The request was granted all the same.
-            return Take(rates, needed, now) ?? new(windows, null);
+            // The request was granted, so it takes what it needs although a correction by another one may have left less than that.
+            return Take(rates, needed, now);
         }
     }
 
@@ -49,10 +51,11 @@ sealed class RateAllowance
     /// Adds tokens. Once the balance exceeds <paramref name="most"/>, returns all of it, to be given back to Redis or, if negative, to be
     /// charged there.
     /// </summary>
-    public long Correct(long tokens, long most)
+    public long Correct(Rates rates, long tokens, long most)
     {
         lock (_lock)
         {
+            _rates = rates;
             _tokens += tokens;
             if (Math.Abs(_tokens) <= most)
                 return 0;
@@ -72,20 +75,19 @@ sealed class RateAllowance
         }
     }
 
-    RateDecision? Take(Rates rates, long tokens, long now)
+    RateDecision Take(Rates rates, long tokens, long now)
     {
         LastUse = now;
         _rates = rates;
-        if ((rates.RequestsPerMinute is not null && _requests < 1) || (rates.TokensPerMinute is not null && _tokens < tokens))
-            return null;
         _requests -= rates.RequestsPerMinute is null ? 0 : 1;
-        _tokens -= rates.TokensPerMinute is null ? 0 : tokens;
+        tokens = rates.TokensPerMinute is null ? 0 : tokens;
+        _tokens -= tokens;
         var windows = (RateWindow[])_windows.Clone();
         foreach (ref var window in windows.AsSpan())
             window = window with
             {
                 Remaining = Math.Clamp(window.Remaining + (window.Unit == "requests" ? _requests : _tokens), 0, window.Limit),
             };
-        return new(windows, null);
+        return new(windows, null) { TakenTokens = tokens };
     }
 }

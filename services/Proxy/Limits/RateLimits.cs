@@ -10,7 +10,8 @@ namespace LlmGateway.Proxy;
 /// the customer's "theoretical arrival time" ahead by its share of a minute and is refused when that is more than a minute ahead. A proxy
 /// takes up to a tenth of a second's share of the limit ahead and admits from that without asking. So a busy customer costs Redis a few
 /// calls a second, and a customer with a small limit is counted exactly. These are the only limits that may be approximate: tokens are
-/// estimated and corrected at the end, and without Redis nobody is refused.
+/// estimated and corrected at the end, what was used beyond the limit keeps a customer waiting for two minutes at most, and without Redis
+/// nobody is refused.
 /// </summary>
 public sealed class RateLimits(RedisClient redis, TimeProvider time) : BackgroundService
 {
@@ -53,11 +54,12 @@ public sealed class RateLimits(RedisClient redis, TimeProvider time) : Backgroun
     }
 
     /// <summary>Corrects the tokens taken at admission to the tokens really used. Never refuses.</summary>
+    /// <param name="difference">Used less <see cref="RateDecision.TakenTokens"/>.</param>
     public void Correct(Credential credential, long difference)
     {
         if (difference == 0 || credential is not { Rates: { TokensPerMinute: { } limit } rates, Customer: { } customer })
             return;
-        var surplus = _allowances.GetOrAdd(customer, static _ => new()).Correct(-difference, 2 * (limit / Ahead));
+        var surplus = _allowances.GetOrAdd(customer, static _ => new()).Correct(rates, -difference, 2 * (limit / Ahead));
         if (surplus != 0)
             GiveBack(rates, customer, 0, surplus);
     }
@@ -78,7 +80,8 @@ public sealed class RateLimits(RedisClient redis, TimeProvider time) : Backgroun
         var (requestsHere, tokensHere) = allowance.Here;
         var ask = new Question(customer);
         ask.Add("requests", rates.RequestsPerMinute, Math.Max(0, 1 - requestsHere));
-        ask.Add("tokens", rates.TokensPerMinute, Math.Max(0, tokens - tokensHere));
+        // Owed tokens are added to what a request needs. The sum must not exceed the limit, which is all that there ever is.
+        ask.Add("tokens", rates.TokensPerMinute, Math.Clamp(tokens - tokensHere, 0, rates.TokensPerMinute ?? 0));
         var (answered, result) = await redis.TryAsync(
             database => database.ScriptEvaluateAsync(Script, [.. ask.Keys], [.. ask.Values, "take"]));
         if (!answered)
@@ -119,8 +122,6 @@ public sealed class RateLimits(RedisClient redis, TimeProvider time) : Backgroun
         {
             if (limit is not { } perMinute)
                 return;
-            // Owed tokens are added to what a request needs. The sum must not exceed the limit, which is all that there ever is.
-            least = Math.Min(least, perMinute);
             Units.Add((unit, perMinute));
             Keys.Add($"llmgw:rate:{customer:N}:{unit}");
             Values.AddRange([perMinute, least, least + perMinute / Ahead]);

@@ -6,6 +6,8 @@ namespace LlmGateway.Proxy;
 /// </summary>
 public abstract class AnswerMeter
 {
+    long? _inputTokens;
+
     /// <summary>Content was delivered that the user can read or run, or thoughts that the provider bills.</summary>
     public bool ContentSeen { get; protected set; }
 
@@ -41,6 +43,10 @@ public abstract class AnswerMeter
     }
 
     /// <summary>Our own counts, for a request that ended before its usage came.</summary>
-    public virtual MeterReading Estimate(ReadOnlySpan<byte> requestBody, string reason) =>
-        MeterReading.OfCounts(TokenEstimate.OfRequest(requestBody), DeliveredTokens, reason, Usage?.Raw);
+    /// <remarks>
+    /// A meter belongs to one request, whose body is counted once. A stream asks at each checkpoint, on a thread that serves other
+    /// connections, too.
+    /// </remarks>
+    public virtual MeterReading Estimate(ReadOnlySpan<byte> requestBody, string reason) => MeterReading.OfCounts(
+        _inputTokens ??= TokenEstimate.OfRequest(requestBody), DeliveredTokens, reason, Usage?.Raw);
 }

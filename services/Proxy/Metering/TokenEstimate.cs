@@ -24,8 +24,31 @@ public struct TokenEstimate
     /// <summary>Counts UTF-8 text.</summary>
     public void Add(ReadOnlySpan<byte> utf8)
     {
-        foreach (var value in utf8)
-            AddByte(value);
+        while (!utf8.IsEmpty)
+        {
+            var taken = _missing > 0 ? 0 : utf8.IndexOfAnyExceptInRange((byte)0, (byte)0x7F);
+            if (taken < 0)
+                taken = utf8.Length;
+            if (taken > 0)
+                AddAscii(utf8[..taken]);
+            else
+                AddByte(utf8[taken++]);
+            utf8 = utf8[taken..];
+        }
+    }
+
+    /// <summary>Nearly all of what is sent is ASCII, in which a character is one byte and one unit.</summary>
+    void AddAscii(ReadOnlySpan<byte> ascii)
+    {
+        var (tokens, room) = (0L, _room);
+        foreach (var value in ascii)
+        {
+            var isBlank = value is (byte)' ' or >= (byte)'\t' and <= (byte)'\r';
+            tokens += !isBlank && room == 0 ? 1 : 0;
+            room = isBlank ? 0 : (room == 0 ? UnitsPerToken : room) - 1;
+        }
+        Tokens += tokens;
+        _room = room;
     }
 
     /// <summary>

@@ -70,7 +70,7 @@ public sealed class CountTokens(Identity identity, KeyUse keys, RateLimits rateL
         try
         {
             var (response, problem) = await forwarding.SendAsync(
-                route.Upstream, () => wire.Post(http, route.Upstream, path, sent, stream: false), patience.Token);
+                route.Upstream, () => wire.Post(http, route.Upstream, path, sent, stream: false, route.Model), patience.Token);
             using (response)
             {
                 if (response is null)

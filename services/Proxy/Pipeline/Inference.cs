@@ -30,13 +30,16 @@ public sealed class Inference(
             {
                 Spans.Refused(http, refused.Code);
                 EdgeMetrics.Refused(endpoint, refused.Code);
+                call.GiveBackTokens(rateLimits);
                 await refused.ExecuteAsync(http);
             }
         }
-        catch (Exception) when (call.IsOpen)
+        catch (Exception)
         {
             // Whatever failed, the hold must end.
-            call.End(publisher, rateLimits, RequestOutcome.Failed, StatusCodes.Status500InternalServerError, null, "internal");
+            if (call.IsOpen)
+                call.End(publisher, rateLimits, RequestOutcome.Failed, StatusCodes.Status500InternalServerError, null, "internal");
+            call.GiveBackTokens(rateLimits);
             throw;
         }
     }
@@ -74,10 +77,7 @@ public sealed class Inference(
         // :: 5 Reserve
         (outputLimit, problem) = await ReserveAsync(call, bound, outputLimit);
         if (problem is not null)
-        {
-            rateLimits.Correct(caller.Credential, -call.RatedTokens);
             return problem;
-        }
         Failpoint.Hit("proxy.request.reserved");
 
         // :: 6 Forward, 7 Meter, 8 Settle, 9 Tell: by the first provider that can
@@ -118,8 +118,9 @@ public sealed class Inference(
 
     async ValueTask<Problem?> LimitAsync(ModelCall call, ModelRequest request, long outputLimit)
     {
-        call.RatedTokens = RateLimits.Estimate(request.BodyBytes, outputLimit * request.Choices);
-        var taken = await rateLimits.TakeAsync(call.Caller.Credential, call.RatedTokens, call.Http.RequestAborted);
+        var tokens = RateLimits.Estimate(request.BodyBytes, outputLimit * request.Choices);
+        var taken = await rateLimits.TakeAsync(call.Caller.Credential, tokens, call.Http.RequestAborted);
+        call.RatedTokens = taken.TakenTokens;
         RateHeaders.Write(taken, call.Http.Response.Headers);
         return taken.Problem;
     }

@@ -31,7 +31,7 @@ public sealed class ModelCall(HttpContext http, Guid id, string endpoint, TimePr
     public bool Stream { get; set; }
     public DateTimeOffset StartedAt => _startedAt;
 
-    /// <summary>Tokens that the rate limit has counted for the request so far.</summary>
+    /// <summary>Tokens that the request has taken of its customer's minute.</summary>
     public long RatedTokens { get; set; }
 
     public bool Ended { get; private set; }
@@ -94,6 +94,15 @@ public sealed class ModelCall(HttpContext http, Guid id, string endpoint, TimePr
         EdgeMetrics.Ended(settlement.Usage, new(paid));
         rateLimits.Correct(Caller.Credential, tokens - RatedTokens);
         return new Money(paid);
+    }
+
+    /// <summary>Gives back the tokens of a request that never began: it was refused, or its caller left while it waited.</summary>
+    public void GiveBackTokens(RateLimits rateLimits)
+    {
+        if (Ended || RatedTokens == 0)
+            return;
+        rateLimits.Correct(Caller.Credential, -RatedTokens);
+        RatedTokens = 0;
     }
 
     /// <summary>

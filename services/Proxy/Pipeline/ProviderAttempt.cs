@@ -59,7 +59,8 @@ public sealed class ProviderAttempt(Wire caller, ModelCall call, ModelRequest re
         call.Route.Upstream,
         _provider.Path(call.Route.Model.UpstreamModel, request.Stream),
         sent,
-        request.Stream);
+        request.Stream,
+        call.Route.Model);
 
     /// <summary>The content type for the caller; null when the provider's answer is not of its wire.</summary>
     public string? AnswerType(HttpResponseMessage response) => caller.AnswerType(response.Content.Headers.ContentType?.ToString());

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using LlmGateway.Contracts;
+using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Proxy;
 
@@ -18,7 +19,11 @@ public sealed class RunningCalls(Identity identity, TimeProvider time, ILogger<R
     const int MaxDrains = 256;
     static readonly TimeSpan MaxDrain = TimeSpan.FromMinutes(2);
 
+    /// <summary>So many credentials are looked up at once, as many as one question to Sessions has room for.</summary>
+    const int LookUpsAtOnce = CredentialQuestion.MaxAtOnce;
+
     readonly ConcurrentDictionary<Run, bool> _runs = new();
+    readonly WakeSignal _revoked = new();
     int _drains;
 
     public int Count => _runs.Count;
@@ -32,41 +37,59 @@ public sealed class RunningCalls(Identity identity, TimeProvider time, ILogger<R
         return run;
     }
 
+    /// <summary>
+    /// Two loops, because each has a duty that must not wait for the other: while Sessions does not answer, a provider that has fallen
+    /// silent is cut off all the same.
+    /// </summary>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         EdgeMetrics.Observe("gateway.requests.running", "{request}", "Requests that providers are answering", () => _runs.Count);
-        using var timer = new PeriodicTimer(LookForSilenceEvery);
-        for (var looked = time.GetTimestamp(); await timer.WaitForNextTickAsync(stoppingToken);)
+        await await Task.WhenAny(EndSilentAsync(stoppingToken), EndRevokedAsync(stoppingToken));
+    }
+
+    /// <summary>One periodic check of all requests. A timer for each would add to the cost of every request and every event.</summary>
+    async Task EndSilentAsync(CancellationToken stoppingToken)
+    {
+        using var timer = new PeriodicTimer(LookForSilenceEvery, time);
+        while (await timer.WaitForNextTickAsync(stoppingToken))
         {
-            // One periodic check of all requests replaces a timer for each. Timers would add to the cost of every request and every event.
             var now = time.GetTimestamp();
             foreach (var (run, _) in _runs)
                 run.EndIfSilent(now);
-            if (time.GetElapsedTime(looked, now) < LookEvery)
-                continue;
-            looked = now;
-            await EndRevokedAsync();
         }
     }
 
-    /// <summary>Checks every credential that has running requests. A pushed revocation calls it, too.</summary>
-    public async Task EndRevokedAsync()
+    /// <summary>Looks at once for requests whose credential is revoked, because a push says that one was.</summary>
+    public void LookForRevoked() => _revoked.Raise();
+
+    /// <summary>One pass after the other, never two at once: each checks every credential that has running requests.</summary>
+    async Task EndRevokedAsync(CancellationToken stoppingToken)
     {
-        foreach (var group in _runs.Keys.GroupBy(run => run.Fingerprint))
+        var bound = new ParallelOptions { MaxDegreeOfParallelism = LookUpsAtOnce, CancellationToken = stoppingToken };
+        while (!stoppingToken.IsCancellationRequested)
         {
-            try
-            {
-                // Only these states end what runs. A request may outlive the expiry of its credential.
-                var current = await identity.CurrentAsync(group.Key);
-                if (current?.Status is null
-                    or CredentialStatus.Revoked or CredentialStatus.CustomerDeleted or CredentialStatus.CustomerBlocked)
-                    foreach (var run in group)
-                        run.Revoke();
-            }
-            catch (Exception e)
-            {
-                log.LogDebug("running requests could not be checked: {Message}", e.Message);
-            }
+            await _revoked.WaitAsync(LookEvery, stoppingToken);
+            await Parallel.ForEachAsync(
+                _runs.Keys.GroupBy(run => run.Fingerprint),
+                bound,
+                async (runs, _) => await EndIfRevokedAsync(runs.Key, runs));
+        }
+    }
+
+    async ValueTask EndIfRevokedAsync(string fingerprint, IEnumerable<Run> runs)
+    {
+        try
+        {
+            // Only these states end what runs. A request may outlive the expiry of its credential.
+            var current = await identity.CurrentAsync(fingerprint);
+            if (current?.Status is null
+                or CredentialStatus.Revoked or CredentialStatus.CustomerDeleted or CredentialStatus.CustomerBlocked)
+                foreach (var run in runs)
+                    run.Revoke();
+        }
+        catch (Exception e)
+        {
+            log.LogDebug("running requests could not be checked: {Message}", e.Message);
         }
     }
 

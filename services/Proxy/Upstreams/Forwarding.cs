@@ -1,13 +1,14 @@
 using System.Diagnostics;
-using System.Net;
 using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Proxy;
 
 /// <summary>
-/// Stage 6: sends a request to its provider and waits for the head of the answer. It is sent again when the provider could not be reached,
-/// when the provider reported a failure of its own, and when the connection ended before a head came. In the last case the provider may
-/// have done billable work. It is never sent again after a time-out, whose outcome is unknown.
+/// Stage 6: sends a request to its provider and waits for the head of the answer. A request that can cost something or make something is
+/// sent again only where the provider certainly has not begun with it: nobody was reached, or the provider says that it is overloaded.
+/// After any other end its outcome is unknown, and a second one would be billed, too. A <c>GET</c> or <c>HEAD</c> costs and makes nothing,
+/// so it is also sent again after other failures of the provider and when the connection ended before a head came. Nothing is sent again
+/// after a time-out: the caller has waited long enough.
 /// </summary>
 public sealed class Forwarding(HttpMessageInvoker http, ILogger<Forwarding> log)
 {
@@ -27,19 +28,18 @@ public sealed class Forwarding(HttpMessageInvoker http, ILogger<Forwarding> log)
         for (var attempt = 1; ; attempt++)
         {
             HttpResponseMessage? response = null;
+            var message = request();
+            var isSafe = message.Method == HttpMethod.Get || message.Method == HttpMethod.Head;
             using var span = Spans.Source.StartActivity("forward", ActivityKind.Client);
             span?.SetTag("llmgateway.provider", upstream.Provider.Id).SetTag("llmgateway.attempt", attempt);
             try
             {
-                response = await http.SendAsync(request(), ended);
+                response = await http.SendAsync(message, ended);
                 span?.SetTag("http.response.status_code", (int)response.StatusCode);
-                if (attempt == attempts || !MayTryAgain(response.StatusCode))
+                if (attempt == attempts || !MayTryAgain((int)response.StatusCode, isSafe))
                     return (response, null);
             }
-            catch (HttpRequestException e)
-                when (attempt == attempts
-                    || e.HttpRequestError is not (
-                        HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError or HttpRequestError.ResponseEnded))
+            catch (HttpRequestException e) when (attempt == attempts || !MayTryAgain(e.HttpRequestError, isSafe))
             {
                 log.LogWarning("provider {Provider} could not be reached: {Message}", upstream.Provider.Id, Reason(e));
                 return (null, Problems.Upstream(502, "upstream_unreachable", "The provider could not be reached."));
@@ -60,7 +60,9 @@ public sealed class Forwarding(HttpMessageInvoker http, ILogger<Forwarding> log)
     static string Reason(HttpRequestException e) =>
         e.HttpRequestError == HttpRequestError.InvalidResponse ? "its answer is no HTTP" : e.Message;
 
-    static bool MayTryAgain(HttpStatusCode status) =>
-        status is HttpStatusCode.InternalServerError or HttpStatusCode.BadGateway or HttpStatusCode.ServiceUnavailable
-            || (int)status == 529;
+    static bool MayTryAgain(int status, bool isSafe) => status is 503 or 529 || (isSafe && status is 500 or 502);
+
+    static bool MayTryAgain(HttpRequestError error, bool isSafe) =>
+        error is HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError
+            || (isSafe && error == HttpRequestError.ResponseEnded);
 }

@@ -25,11 +25,8 @@ public abstract class Wire
     /// <summary>Requests are forms (<c>multipart/form-data</c>) instead of JSON.</summary>
     public virtual bool TakesForm => false;
 
-    /// <summary>
-    /// The caller's headers that are passed on to a provider of this wire, each with its default. Without a default the header is sent only
-    /// if the caller sent it.
-    /// </summary>
-    public virtual IReadOnlyList<(string Name, string? Default)> PassedHeaders => [];
+    /// <summary>The caller's headers that are passed on to a provider of this wire.</summary>
+    public virtual IReadOnlyList<PassedHeader> PassedHeaders => [];
 
     /// <summary>The response header, besides <c>X-Request-Id</c>, in which this wire's clients look for the request's id.</summary>
     public virtual string? RequestIdHeader => null;
@@ -66,24 +63,24 @@ public abstract class Wire
 
     /// <summary>A request to a provider of this wire.</summary>
     /// <param name="caller">Its <see cref="PassedHeaders"/> are passed on. Null when the request is translated.</param>
-    public HttpRequestMessage Post(HttpContext? caller, Upstream upstream, string path, ReadOnlyMemory<byte> body, bool stream)
+    /// <param name="model">The model that is asked. Null when there are several or none.</param>
+    public HttpRequestMessage Post(
+        HttpContext? caller, Upstream upstream, string path, ReadOnlyMemory<byte> body, bool stream, ModelOffer? model)
     {
         var message = upstream.Post(path, body, stream);
         if (TakesForm)
             message.Content!.Headers.ContentType = MediaTypeHeaderValue.Parse(new FormReader(body.Span).ContentType);
-        PassHeaders(caller, message);
+        PassHeaders(caller, message, model);
         return message;
     }
 
     /// <summary>Adds the headers that a provider of this wire expects, with the caller's values or the defaults.</summary>
-    public void PassHeaders(HttpContext? caller, HttpRequestMessage message)
+    /// <inheritdoc cref="Post"/>
+    public void PassHeaders(HttpContext? caller, HttpRequestMessage message, ModelOffer? model)
     {
-        foreach (var (name, standard) in PassedHeaders)
-        {
-            var given = caller?.Request.Headers[name].ToString();
-            if (given is { Length: > 0 } || standard is not null)
-                message.Headers.TryAddWithoutValidation(name, given is { Length: > 0 } ? given : standard);
-        }
+        foreach (var header in PassedHeaders)
+            if (header.Value(caller, model) is { } value)
+                message.Headers.TryAddWithoutValidation(header.Name, value);
     }
 
     /// <summary>The path from the provider's root, with version and query.</summary>

@@ -14,7 +14,7 @@ public static class ImportModels
     public sealed record Report(int Added, int Changed, int Unchanged, IReadOnlyList<LiteLlmFile.Refusal> Refused);
 
     public static void MapImportModels(this WebApplication app) => app.MapPost("/internal/catalogue/import",
-        async (string source, HttpContext http, SessionsDb db, TimeProvider time, CancellationToken token) =>
+        async (string source, HttpContext http, SessionsDb db, HotCopies copies, TimeProvider time, CancellationToken token) =>
         {
             if (source.Length > MaxSource || Fields.TextError(source) is not null)
                 return Problems.Invalid("source", $"'source' must be a text of at most {MaxSource} characters.");
@@ -27,6 +27,7 @@ public static class ImportModels
                 await using var transaction = await db.Database.BeginTransactionAsync(token);
                 var summary = await CatalogueWriter.WriteAsync(db, file.Entries, imported: true, now, token);
                 await transaction.CommitAsync(token);
+                await copies.CatalogueChangedAsync();
                 var report = new Report(summary.Added, summary.Changed, summary.Unchanged, file.Refused);
                 return http.WantsText() ? PlainText.Of(true, Lines(report)) : Results.Json(report, Defaults.Json);
             }

@@ -9,20 +9,31 @@ namespace LlmGateway.Sessions;
 /// <summary>
 /// The copies that proxies share in Redis, and the pushes that make them forget. A forgotten copy leaves an empty entry for as long as a
 /// copy may live, so that a reader that was slower than the change cannot store the old copy again. Nothing here fails while Redis is down;
-/// copies in proxies then end with <see cref="Credential.MaxAge"/>.
+/// copies in proxies then end with <see cref="Credential.MaxAge"/>. Pushes are numbered before they are tried, so that proxies notice one
+/// that did not go out, too.
 /// </summary>
 public sealed class HotCopies(RedisClient redis, CredentialSeal seal, TimeProvider time)
 {
     /// <summary>Entries forgotten in one go.</summary>
     const int BatchSize = 100;
 
-    public Task KeepAsync<T>(string key, T copy) =>
-        Quietly(() =>
-            redis.Database.StringSetAsync(
-                key,
-                JsonSerializer.SerializeToUtf8Bytes(copy, Defaults.Json),
-                Credential.MaxAge,
-                When.NotExists));
+    /// <summary>Names this process to the proxies.</summary>
+    readonly Guid _sender = Ids.New();
+    long _told;
+
+    /// <summary>
+    /// Keeps a copy until it is <see cref="Credential.MaxAge"/> old. Proxies take what it has lost of that time as its age.
+    /// </summary>
+    /// <param name="readSince">A timestamp from before the database was read.</param>
+    public Task KeepAsync<T>(string key, T copy, long readSince)
+    {
+        var left = Credential.MaxAge - time.GetElapsedTime(readSince);
+        return left <= TimeSpan.Zero ? Task.CompletedTask : Quietly(() =>
+            redis.Database.StringSetAsync(key, JsonSerializer.SerializeToUtf8Bytes(copy, Defaults.Json), left, When.NotExists));
+    }
+
+    /// <summary>Tells the proxies that this process lives and how many messages it has sent.</summary>
+    public Task BeatAsync() => PublishAsync(Invalidation.Beat, "", Interlocked.Read(ref _told));
 
     /// <summary>To be called after the change was committed.</summary>
     public async Task CredentialsChangedAsync(IEnumerable<KnownCredential> credentials)
@@ -41,6 +52,9 @@ public sealed class HotCopies(RedisClient redis, CredentialSeal seal, TimeProvid
     /// <summary>Forgets every credential of a customer that could still be used. To be called after the change was committed.</summary>
     public async Task CustomerChangedAsync(Guid customer, SessionsDb db)
     {
+        // The proxies are told at once, because what follows may take its time or fail. They are told again when the copies in Redis are
+        // gone, because a proxy may have read one of them meanwhile.
+        await TellAsync(Invalidation.CustomerChanged, customer.ToString("N"));
         var now = time.GetUtcNow();
         var sessions = await db.Sessions.Where(session => session.Family.CustomerId == customer && session.ExpiresAt > now)
             .Select(session => new KnownCredential(session.Id, session.SealedFingerprint)).ToListAsync();
@@ -58,9 +72,15 @@ public sealed class HotCopies(RedisClient redis, CredentialSeal seal, TimeProvid
         await TellAsync(Invalidation.ProjectChanged, project.ToString("N"));
     }
 
+    /// <summary>To be called after the change was committed. Copies of projects in Redis end by themselves.</summary>
+    public Task CatalogueChangedAsync() => TellAsync(Invalidation.CatalogueChanged, "");
+
     Task ForgetAsync(string key) => Quietly(() => redis.Database.StringSetAsync(key, RedisValue.EmptyString, Credential.MaxAge));
 
-    Task TellAsync(string kind, string value) => Quietly(() => redis.PublishAsync(Invalidation.Channel, new Invalidation(kind, value)));
+    Task TellAsync(string kind, string value) => PublishAsync(kind, value, Interlocked.Increment(ref _told));
+
+    Task PublishAsync(string kind, string value, long number) =>
+        redis.PublishAsync(Invalidation.Channel, new Invalidation(kind, value) { Sender = _sender, Number = number });
 
     static async Task Quietly(Func<Task> operation)
     {

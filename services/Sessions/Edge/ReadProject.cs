@@ -11,24 +11,28 @@ public sealed record SandboxAddress(string? Url)
 }
 
 /// <summary>
-/// Tells the edge what a project sells and from where it may be called (<c>GET /internal/projects/{id}</c>). Preflights carry no credential
+/// Tells the edge what projects sell and from where they may be called (<c>POST /internal/projects</c>). Preflights carry no credential
 /// and hence no project, so <c>GET /internal/origins</c> has the origins of all projects.
 /// </summary>
 public static class ReadProject
 {
     public static void MapProjects(this WebApplication app)
     {
-        app.MapGet("/internal/projects/{id:guid}", CatalogAsync);
+        app.MapPost("/internal/projects", CatalogsAsync);
         app.MapGet("/internal/origins", OriginsAsync);
     }
 
-    static async Task<IResult> CatalogAsync(
-        Guid id, SessionsDb db, HotCopies copies, SandboxAddress sandbox, TimeProvider time, CancellationToken token)
+    static async Task<IResult> CatalogsAsync(
+        HttpContext http, SessionsDb db, HotCopies copies, SandboxAddress sandbox, TimeProvider time, CancellationToken token)
     {
-        if (await ReadAsync(db, id, sandbox.Url, time.GetUtcNow(), token) is not { } catalog)
-            return Problems.NotFound("project");
-        _ = copies.KeepAsync(Invalidation.ProjectKey(id), catalog); // the answer does not wait for Redis
-        return Results.Json(catalog, Defaults.Json);
+        var asked = (await Body.ReadAsync<ProjectQuestion>(http)).Projects;
+        if (asked.Count > ProjectQuestion.MaxAtOnce)
+            return Problems.Invalid("projects", $"'projects' may have at most {ProjectQuestion.MaxAtOnce} entries.");
+        var started = time.GetTimestamp();
+        var catalogs = await ReadAsync(db, asked, sandbox.Url, time.GetUtcNow(), token);
+        foreach (var catalog in catalogs)
+            _ = copies.KeepAsync(Invalidation.ProjectKey(catalog.Id), catalog, started); // the answer does not wait for Redis
+        return Results.Json(catalogs.ToDictionary(catalog => catalog.Id), Defaults.Json);
     }
 
     static async Task<IResult> OriginsAsync(SessionsDb db, CancellationToken token)
@@ -43,34 +47,47 @@ public static class ReadProject
     public static bool IsSandbox(string baseUrl, string? sandbox) =>
         !string.IsNullOrEmpty(sandbox) && $"{baseUrl}/".StartsWith($"{sandbox.TrimEnd('/')}/", StringComparison.OrdinalIgnoreCase);
 
-    static async Task<ProjectCatalog?> ReadAsync(SessionsDb db, Guid id, string? sandbox, DateTimeOffset now, CancellationToken token)
+    static async Task<List<ProjectCatalog>> ReadAsync(
+        SessionsDb db, IReadOnlyList<Guid> ids, string? sandbox, DateTimeOffset now, CancellationToken token)
     {
-        if (await db.Projects.AsNoTracking().SingleOrDefaultAsync(project => project.Id == id, token) is not { } project)
-            return null;
+        var projects = await db.Projects.AsNoTracking().Where(project => ids.Contains(project.Id)).ToListAsync(token);
         var providers = await db.Providers
             .AsNoTracking()
             .Include(provider => provider.Keys)
-            .Where(provider => provider.ProjectId == id)
+            .Where(provider => ids.Contains(provider.ProjectId))
             .OrderBy(provider => provider.Id)
             .ToListAsync(token);
         var models = await db.Models
             .AsNoTracking()
             .Include(model => model.Providers)
-            .Where(model => model.ProjectId == id)
+            .Where(model => ids.Contains(model.ProjectId))
             .OrderBy(model => model.Id)
             .ToListAsync(token);
-        var prices = await db.CurrentPricesAsync(id, now, token);
+        var prices = (await db.CurrentPricesAsync(ids, now, token)).ToLookup(price => price.ProjectId);
         var catalogue = await Catalogue.ReadAsync(
             db,
             [.. models.SelectMany(model => model.Providers).Select(offer => offer.UpstreamModel)],
             now,
             token);
-        var byId = providers.ToDictionary(provider => provider.Id);
-        return new(
-            project.Id, project.OrganizationId, project.Name, project.Active, project.EndUserSessions, project.AllowedOrigins,
-            [.. providers.Select(provider => Connection(provider, sandbox))],
-            [.. models.Select(model => Offer(model, byId, prices, catalogue)).OfType<ModelOffer>()],
-            now) { KeysInQuery = project.KeysInQuery };
+        return [.. projects.Select(project => Catalog(
+            project,
+            [.. providers.Where(provider => provider.ProjectId == project.Id)],
+            models.Where(model => model.ProjectId == project.Id),
+            ByOffer(prices[project.Id])))];
+
+        ProjectCatalog Catalog(
+            Project project, List<Provider> providers, IEnumerable<Model> models,
+            Dictionary<(string Model, string? Provider), PriceVersion> prices)
+        {
+            var byId = providers.ToDictionary(provider => provider.Id);
+            return new(
+                project.Id, project.OrganizationId, project.Name, project.Active, project.EndUserSessions, project.AllowedOrigins,
+                [.. providers.Select(provider => Connection(provider, sandbox))],
+                [.. models.Select(model => Offer(model, byId, prices, catalogue)).OfType<ModelOffer>()])
+            {
+                KeysInQuery = project.KeysInQuery,
+            };
+        }
     }
 
     static ProviderConnection Connection(Provider provider, string? sandbox) => new(
@@ -111,13 +128,14 @@ public static class ReadProject
     }
 
     /// <summary>The newest version of each price that is valid by now. A model has a price, and at some providers one of its own.</summary>
-    public static Task<Dictionary<(string Model, string? Provider), PriceVersion>> CurrentPricesAsync(
-        this SessionsDb db,
-        Guid project,
-        DateTimeOffset now,
-        CancellationToken token) =>
-        db.PriceVersions.AsNoTracking().Where(version => version.ProjectId == project && version.ValidFrom <= now)
-            .GroupBy(version => new { version.ModelId, version.ProviderId })
+    public static Task<List<PriceVersion>> CurrentPricesAsync(
+        this SessionsDb db, IReadOnlyList<Guid> projects, DateTimeOffset now, CancellationToken token) =>
+        db.PriceVersions.AsNoTracking().Where(version => projects.Contains(version.ProjectId) && version.ValidFrom <= now)
+            .GroupBy(version => new { version.ProjectId, version.ModelId, version.ProviderId })
             .Select(versions => versions.OrderByDescending(version => version.ValidFrom).ThenByDescending(version => version.Id).First())
-            .ToDictionaryAsync(version => (version.ModelId, version.ProviderId), token);
+            .ToListAsync(token);
+
+    /// <summary>The prices of one project.</summary>
+    public static Dictionary<(string Model, string? Provider), PriceVersion> ByOffer(IEnumerable<PriceVersion> prices) =>
+        prices.ToDictionary(version => (version.ModelId, version.ProviderId));
 }

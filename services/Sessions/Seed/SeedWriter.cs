@@ -36,6 +36,7 @@ public sealed class SeedWriter(
         await wallet.OpenAsync(_wallets, token);
         await transaction.CommitAsync(token);
         outbox.Raise();
+        await copies.CatalogueChangedAsync();
         foreach (var project in _projects)
             await copies.ProjectChangedAsync(project);
         return _made;
@@ -196,7 +197,7 @@ public sealed class SeedWriter(
             .Include(model => model.Providers)
             .Where(model => model.ProjectId == project)
             .ToDictionaryAsync(model => model.Id, token);
-        var prices = await db.CurrentPricesAsync(project, _now, token);
+        var prices = ReadProject.ByOffer(await db.CurrentPricesAsync([project], _now, token));
         var catalogue = await Catalogue.ReadAsync(
             db,
             [.. seeds.SelectMany(seed => seed.Offers).Select(offer => offer.UpstreamModel!)],

@@ -20,7 +20,8 @@ public sealed class DestinationAttackTests
         "X-Rewrite-URL", "X-HTTP-Method-Override", "X-User-ID", "X-Plan-ID", "X-Key-ID", "X-Forwarded-For", "X-Forwarded-Host",
         "X-Forwarded-Proto", "X-Forwarded-Prefix", "X-Real-IP", "X-Gateway-Principal", "X-Client-Session", "x-goog-user-project",
         "x-goog-api-client", "openai-organization", "openai-project", "openai-beta", "anthropic-dangerous-direct-browser-access",
-        "anthropic-workspace-id", "X-Provider", "X-Api-Base", "X-Base-Url", "X-LiteLLM-Api-Base", "x-portkey-custom-host",
+        "anthropic-workspace-id", "anthropic-beta", "anthropic-version",
+        "X-Provider", "X-Api-Base", "X-Base-Url", "X-LiteLLM-Api-Base", "x-portkey-custom-host",
         "Helicone-Target-Url", "X-Upstream", "X-LLMGateway-Cost", "X-LLMGateway-Provider", "traceparent", "baggage", "Idempotency-Key",
     ];
 

@@ -109,16 +109,17 @@ public sealed class RevocationTests
     }
 
     [Fact]
-    public async Task What_runs_when_its_session_expires_runs_to_its_end_and_is_charged()
+    public async Task What_runs_when_its_credential_expires_runs_to_its_end_and_is_charged()
     {
         var user = await Backend.App.NewUserAsync();
-        var (running, group) = await Barrier.StartAsync(prompt => user.ChatAsync("barrier", prompt));
+        var end = DateTimeOffset.UtcNow.AddSeconds(3);
+        var (_, key) = await Backend.App.NewKeyAsync(user.CustomerId, $"\"expiresAt\":\"{end:O}\"");
+        var (running, group) = await Barrier.StartAsync(prompt => Chat.AskAsync(key, "barrier", prompt));
 
-        await Books.ExpireAsync(user);
-        var refused = await Eventually.GetAsync(() => user.ChatAsync("small", Price.Question), reply => reply.Status != 200, "the refusal");
+        await Eventually.HoldsAsync(() => Task.FromResult(DateTimeOffset.UtcNow >= end), "the end of the key");
+        (await Chat.AskAsync(key, "small", Price.Question)).MustBeProblem(401, "expired");
         Assert.Equal(1, await Sandbox.ReleaseAsync(group));
 
-        refused.MustBeProblem(401, "expired");
         var id = (await running).MustBe(200).RequestId;
         var rows = await Eventually.GetAsync(
             () => Books.UsageAsync(user),

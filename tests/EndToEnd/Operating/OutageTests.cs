@@ -43,11 +43,13 @@ public sealed class OutageTests : IAsyncLifetime
             Assert.Equal(Start - 4 * Cost, await user.BalanceAfterAsync(4));
         }
 
-        // Limited again as soon as Redis is back.
-        await Eventually.HoldsAsync(
-            async () => (await user.ChatAsync("small", Price.Question)).Status == 429,
-            "a refusal",
+        // Limited again as soon as Redis is back: the first request that it counts is the only one of this minute.
+        await Eventually.GetAsync(
+            () => user.ChatAsync("small", Price.Question),
+            reply => reply["X-RateLimit-Remaining-Requests"] == "0",
+            "a request that Redis counts",
             TimeSpan.FromSeconds(10));
+        (await user.ChatAsync("small", Price.Question)).MustBeProblem(429, "rate_limit_exceeded");
     }
 
     [Fact]

@@ -35,7 +35,7 @@ public sealed class GenAiSpanTests
 
     static readonly Credential Credential = new(
         Ids.New(), CredentialKind.CustomerKey, false, CredentialStatus.Active, Ids.New(), Ids.New(), Customer,
-        null, null, null, null, [], null, DateTimeOffset.UtcNow);
+        null, null, null, null, [], null);
 
     [Theory]
     [InlineData(false, "stop")]

@@ -114,7 +114,7 @@ public sealed class NothingOfAConversationTests : IDisposable
         var prices = new Prices { Input = new Rate(1), Output = new Rate(1) };
         var credential = new Credential(
             Ids.New(), CredentialKind.CustomerKey, false, CredentialStatus.Active, Ids.New(), Ids.New(), Ids.New(),
-            null, null, null, null, [], null, default);
+            null, null, null, null, [], null);
         return new(http, Ids.New(), "/v1/chat/completions", TimeProvider.System)
         {
             Caller = new(credential, null!, ""),

@@ -74,7 +74,7 @@ public sealed class ProjectTests
             0,
             "cancel",
             Sandbox: false))];
-        return new(new(id, Guid.NewGuid(), "app", true, true, [], providers, models, DateTimeOffset.UnixEpoch), envelope);
+        return new(new(id, Guid.NewGuid(), "app", true, true, [], providers, models), envelope);
     }
 
     static ModelOffer Offer(string id, string provider, string? upstreamModel = null) =>

@@ -3,6 +3,7 @@ using LlmGateway.Contracts;
 using LlmGateway.Proxy;
 using LlmGateway.Proxy.Chat;
 using LlmGateway.Proxy.OneShots;
+using LlmGateway.Proxy.Translation;
 using Xunit;
 
 namespace LlmGateway.UnitTests.Proxy;
@@ -41,6 +42,26 @@ public sealed class ChatMeterTests
         Assert.Equal(
             (true, reason, 2, 3, 1),
             (reading.Estimated, reading.Reason, reading.Usage[Meter.Input], reading.Usage[Meter.Output], reading.Usage[Meter.Request]));
+    }
+
+    public static TheoryData<string> Meters => ["chat", .. ConversationMeters.Keys];
+
+    static readonly Dictionary<string, Func<AnswerMeter>> ConversationMeters = ((ConversationWire[])
+        [Wires.Chat, Wires.Responses, Wires.Messages, Wires.Gemini]).ToDictionary(
+            wire => wire.Name, wire => (Func<AnswerMeter>)(() => new EventMeter(wire.NewReader())));
+
+    /// <summary>A stream asks at each checkpoint. A body of a megabyte, counted each time, would hold up other connections.</summary>
+    [Theory, MemberData(nameof(Meters))]
+    public void A_request_is_counted_once_however_often_the_meter_is_asked(string meter)
+    {
+        var asked = meter == "chat" ? new ChatMeter() : ConversationMeters[meter]();
+        var body = Encoding.UTF8.GetBytes($$"""{"messages":[{"content":"{{string.Join(' ', Enumerable.Repeat("word", 200_000))}}"}]}""");
+        Assert.Equal(200_000, asked.Estimate(body, "").Usage[Meter.Input]);
+
+        // A second reading would find nothing.
+        body.AsSpan().Fill((byte)' ');
+        for (var checkpoint = 0; checkpoint < 128; checkpoint++)
+            Assert.Equal(200_000, asked.Estimate(body, "").Usage[Meter.Input]);
     }
 
     [Fact]

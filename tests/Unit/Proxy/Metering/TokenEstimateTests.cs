@@ -30,6 +30,14 @@ public sealed class TokenEstimateTests
     });
 
     [Fact]
+    public void A_word_of_ASCII_costs_a_token_for_every_six_characters_begun() => Seeds.ForEach(2000, random =>
+    {
+        var text = new string([.. Enumerable.Range(0, random.Next(80)).Select(_ => (char)random.Next(128))]);
+        var words = text.Split([' ', '\t', '\n', '\v', '\f', '\r'], StringSplitOptions.RemoveEmptyEntries);
+        Assert.Equal(words.Sum(word => (word.Length + 5) / 6), Count(Encoding.UTF8.GetBytes(text)));
+    });
+
+    [Fact]
     public void No_bytes_cost_more_tokens_than_they_are_and_pieces_do_not_matter() => Seeds.ForEach(5000, random =>
     {
         var bytes = random.Next(2) == 0 ? RandomBytes(random) : Encoding.UTF8.GetBytes(RandomText(random));

@@ -73,8 +73,7 @@ public sealed class ModelCallTests : IDisposable
                 null,
                 null,
                 [],
-                null,
-                _clock.GetUtcNow()), null!, ""),
+                null), null!, ""),
             Route = new(new("small", "chat", "sandbox", "small", 0, 0, null, prices), null!),
         };
         Assert.True(call.TryBegin(new CrashJournal(_folder)));
