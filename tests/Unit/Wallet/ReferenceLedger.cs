@@ -82,7 +82,8 @@ sealed class ReferenceLedger
         var request = extend.Request;
         if (Leases.TryGetValue(request.Lease, out var lease) && lease.Fence == request.Fence)
             return new Answer.Granted([.. request.Lines.Select(line => lease.LastGranted.GetValueOrDefault(line.Register))]);
-        if (lease is not null && (lease.Expired || request.Fence < lease.Fence))
+        // docs/money.md: a lease that has ended cannot be extended, whether the ledger still has it or has forgotten it.
+        if (lease is null ? request.Fence != 1 : lease.Expired || request.Fence < lease.Fence)
             return new Answer.Refused(request.Lines[0].Register, LeaseRefusalReason.LeaseClosed, 0);
 
         Answer? shortage = null;
