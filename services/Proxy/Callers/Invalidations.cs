@@ -5,10 +5,10 @@ namespace LlmGateway.Proxy;
 
 /// <summary>
 /// Handles what other services push over Redis: revocations, changed projects, frozen wallets, recalls. Pushes may be lost. A lost
-/// revocation takes effect within <see cref="Credential.MaxAge"/>. After a lost freeze this proxy still admits requests on what it holds of
-/// the wallet.
+/// revocation takes effect within <see cref="Credential.MaxAge"/>, a lost freeze with the next renewal of the wallet's leases.
 /// </summary>
-public sealed class Invalidations(RedisClient redis, Identity identity, RunningCalls runningCalls, Slices slices) : IHostedService
+public sealed class Invalidations(RedisClient redis, Identity identity, RunningCalls runningCalls, Slices slices, Spool spool)
+    : IHostedService
 {
     public Task StartAsync(CancellationToken cancellationToken)
     {
@@ -23,8 +23,15 @@ public sealed class Invalidations(RedisClient redis, Identity identity, RunningC
             identity.Forget(push);
             _ = runningCalls.EndRevokedAsync();
         });
-        redis.Subscribe<Recall>(Recall.Channel, recall => _ = slices.RecallAsync(recall));
+        redis.Subscribe<Recall>(Recall.Channel, recall => _ = ReturnAsync(recall));
         return Task.CompletedTask;
+    }
+
+    async Task ReturnAsync(Recall recall)
+    {
+        await slices.RecallAsync(recall);
+        Failpoint.Hit("proxy.recall.returned");
+        await redis.PublishAsync(RecallAnswer.Channel, new RecallAnswer(recall.Id, spool.Holder));
     }
 
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
