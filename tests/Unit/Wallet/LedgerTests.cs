@@ -204,6 +204,22 @@ public sealed class LedgerTests : IDisposable
     }
 
     [Fact]
+    public void A_repeated_extension_renews_the_lease_and_is_refused_when_the_lease_has_ended()
+    {
+        Open(Wallet, AccountKind.Wallet, 100);
+        var demand = new LeaseDemand(Wallet, 40, 40, 40, 40);
+        Lease(fence: 1, demand);
+        _book.Leases[LeaseId].ExpiresAt = Noon.AddSeconds(1);
+
+        Assert.Equal([40], Granted(Lease(fence: 1, demand)));
+        Assert.Equal(Noon.AddSeconds(LeaseRequest.TtlSeconds), _book.Leases[LeaseId].ExpiresAt);
+
+        _book.Leases[LeaseId].ExpiresAt = Noon.AddSeconds(-1);
+        Apply(new Expire(LeaseId, [Wallet]));
+        Assert.Equal(LeaseRefusalReason.LeaseClosed, Assert.IsType<Answer.Refused>(Lease(fence: 1, demand)).Reason);
+    }
+
+    [Fact]
     public void A_lease_that_the_ledger_has_forgotten_cannot_be_extended()
     {
         Open(Wallet, AccountKind.Wallet, 100);

@@ -94,7 +94,7 @@ sealed class SliceRun
             case 20: Arrive(); break;
             case 21: Renew(part); break;
             case 22: Pass(TimeSpan.FromMilliseconds(_dice.Next(5_000))); break;
-            case 23 when _dice.Next(4) == 0: Pass(TimeSpan.FromSeconds(_dice.Next(70))); break;
+            case 23 when _dice.Next(2) == 0: Pass(TimeSpan.FromSeconds(_dice.Next(50))); break;
             case 24 when _dice.Next(3) == 0: Freeze(part); break;
             case 25 when _asked.Count > 0: _scheduler.Do(_asked[_dice.Next(_asked.Count)].Caller.Cancel); break;
             default: _scheduler.RunAll(); break;
