@@ -39,16 +39,29 @@ public enum LeaseRefusalReason { Exhausted, Frozen, Unknown, LeaseClosed }
 public sealed record LeaseReturn(Guid Lease, long Fence, IReadOnlyList<Amount> Lines);
 
 /// <summary>
-/// <c>POST /internal/leases/renew</c>: keeps leases alive while requests run on them. The answer lists the ids that are still alive.
+/// <c>POST /internal/leases/renew</c>: keeps leases alive while requests run on them, or while their settlements wait.
 /// </summary>
-public sealed record LeaseRenewal(string Holder, IReadOnlyList<Guid> Leases);
+/// <param name="HandedOver">The holder ends in order. What these leases still hold is exactly what the settlements on its disk charge, so
+/// they live for <see cref="HandoverSeconds"/>; the next process with that disk tells when all are sent.</param>
+public sealed record LeaseRenewal(string Holder, IReadOnlyList<Guid> Leases, bool HandedOver = false)
+{
+    /// <summary>Most leases of one call. A holder of more makes several calls.</summary>
+    public const int MaxLeases = 5_000;
+
+    public const int HandoverSeconds = 24 * 60 * 60;
+}
+
+/// <param name="Alive">The leases that live on.</param>
+/// <param name="Frozen">Those of them that hold something of a frozen register. What runs on them is paid from them; nothing more may be
+/// admitted on them.</param>
+public sealed record RenewedLeases(IReadOnlyList<Guid> Alive, IReadOnlyList<Guid> Frozen);
 
 /// <summary>An amount in the register's own unit.</summary>
 public sealed record Amount(Guid Register, long Value);
 
 /// <summary>
-/// On the Redis channel <see cref="Channel"/>: another request needs what is idle of a register. Every proxy returns it and then calls
-/// <c>POST /internal/recalls</c>, whether it held something or not. The ledger waits for that only briefly.
+/// On the Redis channel <see cref="Channel"/>: another request needs what is idle of a register. Every proxy returns it and then says so,
+/// whether it held something or not. The ledger waits for that only briefly.
 /// </summary>
 /// <param name="Except">The lease that asks; it is left alone.</param>
 public sealed record Recall(Guid Id, Guid Register, Guid Except)
@@ -56,5 +69,11 @@ public sealed record Recall(Guid Id, Guid Register, Guid Except)
     public const string Channel = "llmgw:recall";
 }
 
-/// <summary>A holder has returned what it could.</summary>
-public sealed record RecallAnswer(Guid Recall, string Holder);
+/// <summary>
+/// On the Redis channel <see cref="Channel"/>: a holder has returned what it could. All instances of the ledger hear it, because only one
+/// of them has asked.
+/// </summary>
+public sealed record RecallAnswer(Guid Recall, string Holder)
+{
+    public const string Channel = "llmgw:recall-answer";
+}

@@ -21,6 +21,8 @@ public static class SettlementRecord
 
     public const int HeadBytes = 4;
 
+    const int IdBytes = 16;
+
     /// <summary>The record, valid until the next call on this thread.</summary>
     /// <param name="span">The request's span. It is default when its trace is not recorded.</param>
     public static ReadOnlySpan<byte> Encode(Settlement settlement, in ActivityContext span = default)
@@ -46,6 +48,10 @@ public static class SettlementRecord
         var length = BinaryPrimitives.ReadInt32LittleEndian(bytes);
         return length > 0 && length <= bytes.Length - HeadBytes ? HeadBytes + length : 0;
     }
+
+    /// <summary>The request of a record. Null when the record is too short to have one.</summary>
+    public static Guid? IdOf(ReadOnlySpan<byte> record) =>
+        record.Length < HeadBytes + 1 + IdBytes ? null : new(record.Slice(HeadBytes + 1, IdBytes));
 
     /// <summary>Reads one whole record. Throws <see cref="InvalidDataException"/> when it is no settlement of a known version.</summary>
     public static Settlement Decode(byte[] bytes, int start, int length)

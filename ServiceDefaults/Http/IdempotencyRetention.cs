@@ -4,7 +4,7 @@ using Npgsql;
 
 namespace LlmGateway.ServiceDefaults;
 
-/// <summary>Deletes stored answers after <see cref="Idempotency.Retention"/>, a bounded number at a time.</summary>
+/// <summary>Deletes stored answers after <see cref="Idempotency.Retention"/>, oldest first.</summary>
 public sealed class IdempotencyRetention(
     NpgsqlDataSource database, DatabaseReady ready, ILogger<IdempotencyRetention> log)
     : BackgroundService
@@ -20,16 +20,21 @@ public sealed class IdempotencyRetention(
         {
             try
             {
-                await using var forget = database.Sql("""
-                    delete from idempotent_call where (scope, key) in (
-                        select scope, key from idempotent_call where started_at < now() - $1 limit $2)
-                    """, Idempotency.Retention, MaxAtOnce);
-                await forget.ExecuteNonQueryAsync(stoppingToken);
+                await Rounds.UntilNotFullAsync(MaxAtOnce, () => ForgetAsync(stoppingToken));
             }
             catch (Exception e) when (Problems.IsOutage(e))
             {
                 log.LogWarning("old idempotency keys wait for the database: {Message}", e.Message);
             }
         }
+    }
+
+    async Task<int> ForgetAsync(CancellationToken token)
+    {
+        await using var forget = database.Sql("""
+            delete from idempotent_call where (scope, key) in (
+                select scope, key from idempotent_call where started_at < now() - $1 order by started_at limit $2)
+            """, Idempotency.Retention, MaxAtOnce);
+        return await forget.ExecuteNonQueryAsync(token);
     }
 }

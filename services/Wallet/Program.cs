@@ -10,7 +10,8 @@ builder.AddEnvelope();
 builder.AddInternalCalls();
 builder.Services.AddHostedService<IdempotencyRetention>();
 builder.Services.AddHostedSingleton<Writer>();
-builder.Services.AddSingleton<Recalls>();
+// Hears answers from the start, not from the first shortage.
+builder.Services.AddActivatedSingleton<Recalls>();
 builder.Services.AddHostedSingleton<LeaseSweeper>();
 builder.AddMessaging(
     bus => bus.AddConsumer<SettlementConsumer>(),

@@ -2,11 +2,8 @@ using LlmGateway.Contracts;
 
 namespace LlmGateway.Proxy;
 
-/// <summary>
-/// A lease as its holder sees it. Its slice's lock guards the amounts and fences. Renewals write <see cref="Lost"/> and the time of
-/// confirmation without the lock.
-/// </summary>
-public sealed class HeldLease(int registers, TimeProvider time)
+/// <summary>A lease as its holder sees it. Its slice's lock guards all of it.</summary>
+public sealed class HeldLease(int registers, TimeProvider time, DeliveryMark delivered)
 {
     /// <summary>
     /// Admission ends this long before the lease does, so that a slow clock or a long pause cannot admit on a lease that has ended.
@@ -22,13 +19,24 @@ public sealed class HeldLease(int registers, TimeProvider time)
     /// <summary>What is reserved in the ledger and not held by a request, for each register.</summary>
     public long[] Idle { get; } = new long[registers];
 
-    /// <summary>Number of requests that hold a part of it, or whose settlement has not been delivered.</summary>
-    public int Dependents { get; set; }
+    /// <summary>Number of requests that hold a part of it, and of settlements that are not on disk.</summary>
+    public int Running { get; set; }
+
+    /// <summary>The spool's number of the last settlement that is to be paid from it.</summary>
+    public long LastRecord { get; set; }
+
+    /// <summary>A call was not answered, so the ledger may hold more of it than is known here.</summary>
+    public bool Uncertain { get; set; }
 
     /// <summary>The ledger has ended the lease, or may have. Nothing more is admitted on it.</summary>
     public bool Lost { get; set; }
 
     public bool Usable => !Lost && Fence > 0 && time.GetElapsedTime(_confirmedAt) < UseFor;
+
+    /// <summary>Requests, or settlements on their way, are to be paid from it.</summary>
+    public bool HasDependents => Running > 0 || LastRecord > delivered.Count;
+
+    public bool IsIdleEmpty => Array.TrueForAll(Idle, amount => amount == 0);
 
     /// <param name="asked">When the question was sent, on the monotonic clock. The ledger's answer cannot be older.</param>
     public void Renewed(bool alive, long asked)

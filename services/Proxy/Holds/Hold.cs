@@ -25,8 +25,11 @@ public sealed class Hold(Slice slice, HeldLease lease, long[] amounts)
         slice.Release(lease, amounts, used);
     }
 
-    /// <summary>The settlement was delivered, so the lease need not be kept alive for it any longer.</summary>
-    public void Delivered() => slice.Delivered(lease);
+    /// <summary>The settlement is the spool's record of this number. The lease is kept alive until that is delivered.</summary>
+    public void Spooled(long record) => slice.Spooled(lease, record);
+
+    /// <summary>No settlement is on its way, so the lease need not be kept alive for one.</summary>
+    public void Delivered() => Spooled(0);
 
     /// <summary>Ends the hold of a request that costs nothing.</summary>
     public void Void()

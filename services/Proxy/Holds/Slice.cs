@@ -8,32 +8,18 @@ namespace LlmGateway.Proxy;
 /// call to the ledger at a time asks for what all waiting requests need, and for more when the call before was recent. A busy slice is
 /// refilled before it is empty, so that no request waits.
 /// </summary>
-public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, WalletClient wallet, TimeProvider time)
+public sealed class Slice(
+    IReadOnlyList<RegisterRef> registers, string holder, ILeaseLedger wallet, DeliveryMark delivered, TimeProvider time)
 {
     /// <summary>Most requests that wait for one call to the ledger. Further ones get a 503.</summary>
     const int MaxWaiting = 10_000;
-
-    /// <summary>A busy slice grows between these multiples of the usual request, as long as the ledger has plenty.</summary>
-    const int LeastBoost = 4, MaxBoost = 16 * 1024;
-
-    /// <summary>
-    /// Bounds of the growth factor. The factor follows from how much too short the slice lasted: doubling alone would take a dozen calls on
-    /// a busy wallet, each with a wait.
-    /// </summary>
-    const int MinGrowth = 2, MaxGrowth = 16;
-
-    /// <summary>
-    /// A slice that lasts less than <see cref="TooShort"/> grows, so that a pause of the ledger is not noticed. One that lasts longer than
-    /// <see cref="Quiet"/> starts small again.
-    /// </summary>
-    static readonly TimeSpan TooShort = TimeSpan.FromMilliseconds(500), Quiet = TimeSpan.FromSeconds(2);
 
     readonly Lock _lock = new();
     /// <summary>The last return. Returns of a lease are numbered and must arrive in order, so each waits for the one before.</summary>
     Task _returns = Task.CompletedTask;
     readonly LinkedList<Waiter> _waiting = [];
     readonly List<HeldLease> _retired = [];
-    HeldLease _lease = new(registers.Count, time);
+    HeldLease _lease = new(registers.Count, time, delivered);
     readonly Waiter _nobody = new(new long[registers.Count], new long[registers.Count]);
     /// <summary>What the last request that had to wait asked for.</summary>
     long[] _usual = new long[registers.Count];
@@ -87,10 +73,25 @@ public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, W
         }
     }
 
-    public void Delivered(HeldLease lease)
+    public void Spooled(HeldLease lease, long record)
     {
         lock (_lock)
-            lease.Dependents--;
+        {
+            lease.LastRecord = Math.Max(lease.LastRecord, record);
+            lease.Running--;
+        }
+    }
+
+    /// <param name="frozen">The lease holds something of a frozen register.</param>
+    /// <param name="asked">When the renewal was sent, on the monotonic clock.</param>
+    public void Renewed(HeldLease lease, bool alive, bool frozen, long asked)
+    {
+        lock (_lock)
+        {
+            lease.Renewed(alive, asked);
+            if (frozen)
+                Retire(lease);
+        }
     }
 
     /// <summary>
@@ -110,7 +111,7 @@ public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, W
     async Task GiveBackAfterAsync(Task before, TimeSpan idleTime, Guid except)
     {
         await Task.Yield(); // leaves the caller's lock
-        await before.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await before.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
         while (NextReturn(idleTime, except) is var (lease, give))
         {
             try
@@ -124,7 +125,7 @@ public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, W
                 // It is unknown whether the amounts went back. Nothing more is admitted on the lease; what it still holds ends with it in
                 // the ledger.
                 lock (_lock)
-                    Retire(lease);
+                    Doubt(lease);
                 throw;
             }
         }
@@ -148,9 +149,9 @@ public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, W
     /// <summary>A lease with something to give back; the caller holds the lock.</summary>
     HeldLease? FindIdle(TimeSpan idleTime, Guid except)
     {
-        _retired.RemoveAll(old => old.Lost || (old.Dependents == 0 && IsEmpty(old.Idle)));
-        var unused = time.GetElapsedTime(_lastUse) >= idleTime && !_lease.Lost && _lease.Id != except && !IsEmpty(_lease.Idle);
-        return _retired.Find(old => !IsEmpty(old.Idle)) ?? (unused ? _lease : null);
+        _retired.RemoveAll(old => old.Lost || (!old.HasDependents && old.IsIdleEmpty));
+        var unused = time.GetElapsedTime(_lastUse) >= idleTime && !_lease.Lost && _lease.Id != except && !_lease.IsIdleEmpty;
+        return _retired.Find(old => !old.IsIdleEmpty) ?? (unused ? _lease : null);
     }
 
     /// <summary>Admits nothing more on the current lease, so that the ledger decides about every new request.</summary>
@@ -165,8 +166,15 @@ public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, W
     {
         lock (_lock)
             return [
-                .. _retired.Append(_lease).Where(lease => !lease.Lost && lease.Fence > 0 && (lease.Dependents > 0 || !IsEmpty(lease.Idle)))
+                .. _retired.Append(_lease).Where(lease => !lease.Lost && lease.Fence > 0 && (lease.HasDependents || !lease.IsIdleEmpty))
             ];
+    }
+
+    /// <summary>Leases that hold in the ledger exactly what settlements on disk charge.</summary>
+    public IReadOnlyList<HeldLease> OwedLeases()
+    {
+        lock (_lock)
+            return [.. LiveLeases().Where(lease => lease is { Running: 0, IsIdleEmpty: true, Uncertain: false })];
     }
 
     /// <summary>Closes the slice when nothing is left in it.</summary>
@@ -175,7 +183,7 @@ public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, W
         lock (_lock)
             return _closed = _closed
                 || (!_calling && _returns.IsCompleted && _waiting.Count == 0 && _retired.Count == 0
-                && (_lease.Lost || (_lease.Dependents == 0 && IsEmpty(_lease.Idle))));
+                && (_lease.Lost || (!_lease.HasDependents && _lease.IsIdleEmpty)));
     }
 
     static async Task<HoldAnswer> WaitAsync(Waiter waiter, CancellationToken token)
@@ -201,12 +209,13 @@ public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, W
         if (_calling)
             return;
         _calling = true;
-        _ = Task.Run(CallUntilServedAsync);
+        _ = CallUntilServedAsync();
     }
 
     /// <summary>Asks the ledger until every waiting request is served or refused. Each round ends at least the first of them.</summary>
     async Task CallUntilServedAsync()
     {
+        await Task.Yield(); // leaves the caller's lock
         for (; ; )
         {
             LeaseRequest request;
@@ -239,11 +248,11 @@ public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, W
                     if (Problems.IsOutage(e) && _waiting.Count == 0 && lease == _lease)
                     {
                         // No request waits. The same question with the same fence gets the answer that was lost.
-                        (lease.Fence, _boost, _calling) = (lease.Fence - 1, 0, false);
+                        (lease.Fence, lease.Uncertain, _boost, _calling) = (lease.Fence - 1, true, 0, false);
                         return;
                     }
                     // The ledger may have granted amounts in an answer that was lost. They end with the lease.
-                    Retire(lease);
+                    Doubt(lease);
                     foreach (var waiter in _waiting)
                         waiter.Answer.TrySetException(e);
                     _waiting.Clear();
@@ -254,13 +263,6 @@ public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, W
         }
     }
 
-    /// <summary>How many usual requests the next call asks for beyond the waiting ones.</summary>
-    /// <param name="lasted">Time since the last call was answered.</param>
-    public static int NextBoost(int boost, TimeSpan lasted, int waiting) =>
-        lasted > Quiet ? 0
-            : lasted > TooShort ? boost
-            : Math.Clamp(boost * (int)Math.Clamp(TooShort / lasted, MinGrowth, MaxGrowth), Math.Max(LeastBoost, waiting), MaxBoost);
-
     LeaseRequest NextRequest()
     {
         if (_lease.Fence > 0 && !_lease.Usable)
@@ -270,7 +272,7 @@ public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, W
         var lines = new LeaseDemand[registers.Count];
         if (head != _nobody)
             _usual = head.Full;
-        _boost = NextBoost(_boost, time.GetElapsedTime(_lastExtension), _waiting.Count);
+        _boost = SliceGrowth.NextBoost(_boost, time.GetElapsedTime(_lastExtension), _waiting.Count);
         for (var i = 0; i < lines.Length; i++)
         {
             var needed = _waiting.Aggregate((Int128)0, (sum, waiter) => sum + waiter.Full[i]);
@@ -360,7 +362,7 @@ public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, W
     {
         for (var i = 0; i < amounts.Length; i++)
             _lease.Idle[i] -= amounts[i];
-        _lease.Dependents++;
+        _lease.Running++;
         return new(this, _lease, amounts);
     }
 
@@ -370,7 +372,14 @@ public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, W
         if (lease != _lease)
             return;
         _retired.Add(lease);
-        _lease = new(registers.Count, time);
+        _lease = new(registers.Count, time, delivered);
+    }
+
+    /// <summary>The ledger may hold more of the lease than is known here. That ends with the lease.</summary>
+    void Doubt(HeldLease lease)
+    {
+        lease.Uncertain = true;
+        Retire(lease);
     }
 
     static bool Covers(long[] idle, long[] needed)
@@ -380,8 +389,6 @@ public sealed class Slice(IReadOnlyList<RegisterRef> registers, string holder, W
                 return false;
         return true;
     }
-
-    static bool IsEmpty(long[] amounts) => Array.TrueForAll(amounts, amount => amount == 0);
 
     sealed class Waiter(long[] minimum, long[] full)
     {

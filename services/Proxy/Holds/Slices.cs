@@ -58,20 +58,11 @@ public sealed class Slices(RequestGate gate, Spool spool, WalletClient wallet, T
     }
 
     /// <summary>Another request, at this proxy or another, needs what is idle of a register.</summary>
-    public async Task RecallAsync(Recall recall)
+    public Task RecallAsync(Recall recall)
     {
         Failpoint.Hit("proxy.recall.received");
         var holding = _slices.Values.Where(slice => slice.Registers.Any(own => own.Id == recall.Register));
-        await Task.WhenAll(holding.Select(slice => TendAsync(slice, TimeSpan.Zero, recall.Except)));
-        try
-        {
-            Failpoint.Hit("proxy.recall.returned");
-            await wallet.AnswerAsync(new(recall.Id, spool.Holder));
-        }
-        catch (Exception e) when (Problems.IsOutage(e))
-        {
-            log.LogDebug("a recall could not be answered: {Message}", e.Message);
-        }
+        return Task.WhenAll(holding.Select(slice => TendAsync(slice, TimeSpan.Zero, recall.Except)));
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -87,11 +78,15 @@ public sealed class Slices(RequestGate gate, Spool spool, WalletClient wallet, T
         }
     }
 
-    /// <summary>An orderly stop returns everything.</summary>
+    /// <summary>
+    /// An orderly stop returns everything. While the broker is away, settlements stay on disk. The leases that are to pay for them are
+    /// handed over to the next process, because nobody renews them until then.
+    /// </summary>
     public override async Task StopAsync(CancellationToken cancellationToken)
     {
         await base.StopAsync(cancellationToken);
         await Task.WhenAll(_slices.Values.Select(slice => TendAsync(slice, TimeSpan.Zero)));
+        await RenewAsync(slice => slice.OwedLeases(), handOver: true);
     }
 
     async Task TendAsync(Slice slice, TimeSpan idleTime, Guid except = default)
@@ -106,28 +101,43 @@ public sealed class Slices(RequestGate gate, Spool spool, WalletClient wallet, T
         }
     }
 
-    async Task RenewAsync()
+    /// <summary>Renews the leases that something depends on.</summary>
+    public async Task RenewAsync()
     {
-        var leases = _slices.Values.SelectMany(slice => slice.LiveLeases()).ToDictionary(lease => lease.Id);
-        if (leases.Count == 0)
-            return;
+        var asked = time.GetTimestamp();
+        if (await RenewAsync(slice => slice.LiveLeases(), handOver: false))
+            _lastRenewal = asked; // a failed renewal is repeated at the next tick
+    }
+
+    /// <summary>False when a part of them could not be renewed.</summary>
+    async Task<bool> RenewAsync(Func<Slice, IReadOnlyList<HeldLease>> which, bool handOver)
+    {
+        var leases = _slices.Values.SelectMany(slice => which(slice).Select(lease => (slice, lease)));
+        var renewed = await Task.WhenAll(leases.Chunk(LeaseRenewal.MaxLeases).Select(some => RenewAsync(some, handOver)));
+        return Array.TrueForAll(renewed, done => done);
+    }
+
+    async Task<bool> RenewAsync((Slice Slice, HeldLease Lease)[] leases, bool handOver)
+    {
         try
         {
             var asked = time.GetTimestamp();
             Failpoint.Hit("proxy.slice.renew");
-            var alive = (await wallet.RenewAsync(new(spool.Holder, [.. leases.Keys]))).ToHashSet();
+            var answer = await wallet.RenewAsync(new(spool.Holder, [.. leases.Select(held => held.Lease.Id)], handOver));
             Failpoint.Hit("proxy.slice.renewed");
-            foreach (var (id, lease) in leases)
-                lease.Renewed(alive.Contains(id), asked);
-            _lastRenewal = asked; // a failed renewal is repeated at the next tick
+            var (alive, frozen) = (answer.Alive.ToHashSet(), answer.Frozen.ToHashSet());
+            foreach (var (slice, lease) in leases)
+                slice.Renewed(lease, alive.Contains(lease.Id), frozen.Contains(lease.Id), asked);
+            return true;
         }
         catch (Exception e) when (Problems.IsOutage(e))
         {
-            log.LogWarning("leases could not be renewed: {Message}", e.Message);
+            log.LogWarning("{Count} leases could not be renewed: {Message}", leases.Length, e.Message);
+            return false;
         }
     }
 
-    Slice New(IReadOnlyList<RegisterRef> registers) => new(registers, spool.Holder, wallet, time);
+    Slice New(IReadOnlyList<RegisterRef> registers) => new(registers, spool.Holder, wallet, spool.Delivered, time);
 
     /// <summary>Two vectors with the same registers in the same order are equal.</summary>
     sealed class SameRegisters : IEqualityComparer<IReadOnlyList<RegisterRef>>

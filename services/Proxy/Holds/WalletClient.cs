@@ -4,8 +4,16 @@ using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Proxy;
 
-/// <summary>The edge's calls to the ledger. Every call may be repeated, because leases number their calls.</summary>
-public sealed class WalletClient(HttpClient http)
+/// <summary>What a slice asks of the ledger. Every call may be repeated, because leases number their calls.</summary>
+public interface ILeaseLedger
+{
+    Task<LeaseAnswer> ExtendAsync(LeaseRequest request);
+
+    Task ReturnAsync(LeaseReturn give);
+}
+
+/// <summary>The edge's calls to the ledger.</summary>
+public sealed class WalletClient(HttpClient http) : ILeaseLedger
 {
     public static readonly TimeSpan AttemptTimeout = TimeSpan.FromSeconds(3);
 
@@ -24,12 +32,6 @@ public sealed class WalletClient(HttpClient http)
         response.EnsureSuccessStatusCode();
     }
 
-    public async Task AnswerAsync(RecallAnswer answer)
-    {
-        using var response = await http.PostAsJsonAsync("/internal/recalls", answer, Defaults.Json);
-        response.EnsureSuccessStatusCode();
-    }
-
     /// <summary>
     /// Books the real cost of a batch. False when the ledger does not know the batch yet, because its settlement is still on the way.
     /// </summary>
@@ -42,11 +44,10 @@ public sealed class WalletClient(HttpClient http)
         return true;
     }
 
-    /// <summary>Returns the leases that are still alive afterwards.</summary>
-    public async Task<IReadOnlyList<Guid>> RenewAsync(LeaseRenewal renewal)
+    public async Task<RenewedLeases> RenewAsync(LeaseRenewal renewal)
     {
         using var response = await http.PostAsJsonAsync("/internal/leases/renew", renewal, Defaults.Json);
         response.EnsureSuccessStatusCode();
-        return (await response.Content.ReadFromJsonAsync<IReadOnlyList<Guid>>(Defaults.Json))!;
+        return (await response.Content.ReadFromJsonAsync<RenewedLeases>(Defaults.Json))!;
     }
 }

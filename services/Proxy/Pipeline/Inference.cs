@@ -12,7 +12,7 @@ namespace LlmGateway.Proxy;
 /// </summary>
 public sealed class Inference(
     Identity identity, RunningCalls runningCalls, KeyUse keys, RateLimits rateLimits, Slices slices, Answers answers, Spool spool,
-    SpoolPublisher publisher, GenAiSpan span, TimeProvider time)
+    SpoolPublisher publisher, OutputDefault outputDefault, GenAiSpan span, TimeProvider time)
 {
     /// <param name="wire">The caller's wire.</param>
     /// <param name="endpoint">The route that the usage record names.</param>
@@ -68,7 +68,7 @@ public sealed class Inference(
         Failpoint.Hit("proxy.request.read");
 
         // :: 4 Limit
-        var outputLimit = UpperBound.OutputLimit(request.MaxTokens, call.Route.Model.MaxOutputTokens);
+        var outputLimit = outputDefault.LimitOf(request.MaxTokens, call.Route.Model.MaxOutputTokens);
         problem = await LimitAsync(call, request, outputLimit);
         if (problem is not null)
             return problem;
@@ -129,11 +129,11 @@ public sealed class Inference(
     /// <returns>The output that the registers can pay for.</returns>
     public async ValueTask<(long OutputLimit, Problem? Problem)> ReserveAsync(ModelCall call, UpperBound bound, long outputLimit)
     {
+        if (publisher.Refusal is { } refusal)
+            return (0, refusal);
         var registers = call.Caller.Credential.Registers;
         if (registers.Count == 0)
             return (outputLimit, call.TryBegin(spool.Journal) ? null : Problems.Unavailable);
-        if (!publisher.CanAccept)
-            return (0, Problems.Unavailable);
         var (minimum, full) = Admission.Vector(registers, bound, outputLimit);
         HoldAnswer answer;
         try

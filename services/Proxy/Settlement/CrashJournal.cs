@@ -19,6 +19,9 @@ public sealed class CrashJournal : IDisposable
     /// <summary>Slots of one file. Further files are added when more requests run at once.</summary>
     const int FileSlots = 512, MaxFiles = 64;
 
+    /// <summary>When so few slots are free, the next file is made. Making it blocks, and slots are taken on socket threads.</summary>
+    const int FewSlots = 128;
+
     /// <summary>How the name of a file ends. Files of earlier versions end in <c>.inflight</c> and are read as well.</summary>
     const string Ending = ".journal";
 
@@ -26,6 +29,7 @@ public sealed class CrashJournal : IDisposable
     readonly string _folder;
     readonly string[] _leftFiles;
     readonly List<MappedFile> _files = [];
+    Task _growing = Task.CompletedTask;
 
     // The slot freed last is used next, so that few pages are touched when few requests run.
     readonly Stack<Slot> _free = new();
@@ -51,8 +55,15 @@ public sealed class CrashJournal : IDisposable
     public Slot? Take()
     {
         lock (_lock)
+        {
+            if (_free.Count <= FewSlots && _free.Count > 0 && _growing.IsCompleted && _files.Count < MaxFiles)
+                _growing = Task.Run(Grow);
             return _free.Count > 0 || Grow() ? _free.Pop() : null;
+        }
     }
+
+    /// <summary>Makes the first file.</summary>
+    public void MakeRoom() => Grow();
 
     /// <summary>
     /// After an orderly stop no slot is in use, so no file remains. The mapping stays, because a request that is still ending may write.
@@ -60,20 +71,23 @@ public sealed class CrashJournal : IDisposable
     public void Dispose()
     {
         foreach (var file in _files)
-            if (!Records(file.Path).Any())
+            if (File.Exists(file.Path) && !Records(file.Path).Any())
                 File.Delete(file.Path);
     }
 
     bool Grow()
     {
-        if (_files.Count == MaxFiles)
+        if (_files.Count >= MaxFiles)
             return false;
         try
         {
             var file = MappedFile.Create(Path.Combine(_folder, $"{Ids.New():N}{Ending}"), FileSlots * SlotBytes);
-            _files.Add(file);
-            for (var slot = FileSlots - 1; slot >= 0; slot--)
-                _free.Push(new Slot(this, file, slot * SlotBytes));
+            lock (_lock)
+            {
+                _files.Add(file);
+                for (var slot = FileSlots - 1; slot >= 0; slot--)
+                    _free.Push(new Slot(this, file, slot * SlotBytes));
+            }
             return true;
         }
         catch (IOException)

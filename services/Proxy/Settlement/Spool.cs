@@ -12,24 +12,38 @@ namespace LlmGateway.Proxy;
 /// </summary>
 public sealed class Spool : IDisposable
 {
-    /// <summary>The folder of this process's spool.</summary>
-    public const string Setting = "Proxy:Spool";
+    /// <summary>The folder of this process's spool, and the space that it may take there.</summary>
+    public const string Setting = "Proxy:Spool", SizeSetting = "Proxy:SpoolMegabytes";
+
+    public const int DefaultMegabytes = 4096;
+
+    /// <summary>What is added to the name of a file that cannot be read to its end.</summary>
+    const string Broken = ".broken";
 
     /// <summary>
     /// Size of a file. A full file is followed by another one, so that confirmed files can be deleted. The unused rest of a file is zeros.
     /// </summary>
-    const int FileBytes = 4 * 1024 * 1024;
+    const int FileBytes = 4 * Megabyte, Megabyte = 1024 * 1024;
 
     readonly Lock _lock = new();
     readonly string _folder;
     readonly FileStream _owner;
     readonly Queue<SpoolFile> _files;
     readonly WakeSignal _appended = new();
+    readonly ILogger<Spool> _log;
+    readonly int _maxFiles;
     SpoolFile _current;
-    long _sequence;
 
-    public Spool(string folder, ILogger<Spool> log)
+    /// <summary>
+    /// The file after the current one. It is made ahead, because making it blocks, and records are appended on socket threads.
+    /// </summary>
+    Task<SpoolFile>? _next;
+    long _sequence, _records;
+    int _fileCount;
+
+    public Spool(string folder, ILogger<Spool> log, int megabytes = DefaultMegabytes)
     {
+        (_log, _maxFiles) = (log, Math.Max(1, megabytes / (FileBytes / Megabyte)));
         _folder = Directory.CreateDirectory(folder).FullName;
         try
         {
@@ -45,18 +59,13 @@ public sealed class Spool : IDisposable
         var left = Directory.GetFiles(_folder, "*.spool").Order(StringComparer.Ordinal).ToArray();
         _sequence = left.Length == 0 ? 0 : long.Parse(Path.GetFileNameWithoutExtension(left[^1]), CultureInfo.InvariantCulture);
         _files = new(left.Select(path => new SpoolFile(path)));
-        RecordsLeft = left.Sum(path => new SpoolFile(path).Take(int.MaxValue).Count);
         _current = Begin();
         Journal = new(_folder);
-        foreach (var record in Journal.Left)
-            Append(record);
-        if (Journal.Left.Count > 0)
-            log.LogWarning(
-                "{Count} requests were running when this proxy's predecessor died; they are settled with their last checkpoints",
-                Journal.Left.Count);
+        AppendUnfinished(left);
         Failpoint.Hit("proxy.journal.recovered");
         Journal.ForgetLeft();
-        RecordsLeft += Journal.Left.Count;
+        Journal.MakeRoom();
+        RecordsLeft = _records;
         Wake();
     }
 
@@ -71,19 +80,34 @@ public sealed class Spool : IDisposable
     /// <summary>Number of records from before this process.</summary>
     public long RecordsLeft { get; }
 
+    public DeliveryMark Delivered { get; } = new();
+
+    public long Undelivered => Volatile.Read(ref _records) - Delivered.Count;
+
+    /// <summary>The files take more space than they may, because the broker has been away for long.</summary>
+    public bool IsFull => Volatile.Read(ref _fileCount) > _maxFiles;
+
     public CrashJournal Journal { get; }
 
     /// <summary>Throws <see cref="IOException"/> when the disk is full or gone.</summary>
-    public void Append(ReadOnlySpan<byte> record)
+    /// <returns>The record's number. It is delivered when <see cref="Delivered"/> has reached it.</returns>
+    public long Append(ReadOnlySpan<byte> record)
     {
+        long number;
         lock (_lock)
         {
             if (!_current.HasRoomFor(record.Length))
                 _current = Begin();
             Failpoint.Hit("proxy.spool.append");
+            // Counted first: whoever reads the record finds it counted.
+            number = _records + 1;
+            Volatile.Write(ref _records, number);
             _current.Append(record);
+            if (_next is null && !_current.HasRoomFor(FileBytes / 2))
+                _next = Task.Run(NewFile(_sequence + 1));
         }
         Failpoint.Hit("proxy.spool.appended");
+        return number;
     }
 
     /// <summary>Waits until something may have been appended.</summary>
@@ -109,7 +133,10 @@ public sealed class Spool : IDisposable
         }
     }
 
-    /// <summary>Deletes the oldest file. All its records are confirmed, and nothing more will be appended.</summary>
+    /// <summary>
+    /// Deletes the oldest file. All its records are confirmed, and nothing more will be appended. A file with something after its last
+    /// whole record is kept under another name, because charges may stand there.
+    /// </summary>
     public void Delete(SpoolFile file)
     {
         lock (_lock)
@@ -117,10 +144,17 @@ public sealed class Spool : IDisposable
             if (_files.Peek() != file || _files.Count == 1)
                 throw new InvalidOperationException($"'{file.Path}' is not the oldest finished spool file");
             _files.Dequeue();
+            _fileCount = _files.Count;
         }
         Failpoint.Hit("proxy.spool.delete");
         file.Dispose();
-        File.Delete(file.Path);
+        if (file.HasRest)
+        {
+            _log.LogCritical("'{Path}' cannot be read to its end; it is kept as '{Kept}'", file.Path, file.Path + Broken);
+            File.Move(file.Path, file.Path + Broken);
+        }
+        else
+            File.Delete(file.Path);
         Failpoint.Hit("proxy.spool.deleted");
     }
 
@@ -134,7 +168,8 @@ public sealed class Spool : IDisposable
     public void Dispose()
     {
         Journal.Dispose();
-        WriteOwners(GoneHolders);
+        // Leases wait for records that stay on disk. The next process tells when they are sent, as for a process that died.
+        WriteOwners(Undelivered > 0 ? [.. GoneHolders, Holder] : GoneHolders);
         _owner.Dispose();
     }
 
@@ -152,14 +187,47 @@ public sealed class Spool : IDisposable
             writer.WriteLine(holder);
     }
 
+    /// <summary>
+    /// Appends the records of requests that were running when an earlier process died. A request whose end stands in one of the
+    /// <paramref name="left"/> files is not among them: with several consumers its checkpoint could be settled first.
+    /// </summary>
+    void AppendUnfinished(string[] left)
+    {
+        var running = Journal.Left.ToLookup(record => SettlementRecord.IdOf(record));
+        var ended = new HashSet<Guid>();
+        foreach (var path in left)
+            _records += new SpoolFile(path).Count(record =>
+            {
+                if (running.Count > 0 && SettlementRecord.IdOf(record) is { } id && running.Contains(id))
+                    ended.Add(id);
+            });
+        var count = 0;
+        foreach (var record in running.Where(request => request.Key is not { } id || !ended.Contains(id)).SelectMany(request => request))
+        {
+            Append(record);
+            count++;
+        }
+        if (count > 0)
+            _log.LogWarning(
+                "{Count} requests were running when this proxy's predecessor died; they are settled with their last checkpoints", count);
+    }
+
     SpoolFile Begin()
     {
         Failpoint.Hit("proxy.spool.begin");
-        var file = new SpoolFile(MappedFile.Create(Path.Combine(_folder, $"{_sequence + 1:D12}.spool"), FileBytes));
+        var next = _next;
+        _next = null;
+        var file = next is null ? NewFile(_sequence + 1)() : next.GetAwaiter().GetResult();
         _sequence++;
         _files.Enqueue(file);
+        _fileCount = _files.Count;
+        if (_fileCount == _maxFiles + 1)
+            _log.LogCritical(
+                "settlements fill the spool's {Count} files; new requests are refused until the broker has taken some", _maxFiles);
         return file;
     }
+
+    Func<SpoolFile> NewFile(long number) => () => new(MappedFile.Create(Path.Combine(_folder, $"{number:D12}.spool"), FileBytes));
 }
 
 public static class SpoolRegistration
@@ -167,6 +235,7 @@ public static class SpoolRegistration
     public static void AddSpool(this IHostApplicationBuilder builder)
     {
         var folder = builder.Setting(Spool.Setting);
-        builder.Services.AddSingleton(services => ActivatorUtilities.CreateInstance<Spool>(services, folder));
+        builder.Services.AddSingleton(services => ActivatorUtilities.CreateInstance<Spool>(
+            services, folder, builder.Configuration.GetValue(Spool.SizeSetting, Spool.DefaultMegabytes)));
     }
 }

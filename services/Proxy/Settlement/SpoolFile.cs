@@ -33,6 +33,27 @@ public sealed class SpoolFile : IDisposable
         return (unread[..length].ToArray(), count);
     }
 
+    /// <summary>Shows every record to <paramref name="see"/> and returns how many there are. Nothing of the file stays in memory.</summary>
+    public int Count(RecordAction see)
+    {
+        ReadOnlySpan<byte> unread = File.ReadAllBytes(Path);
+        var count = 0;
+        for (int record; (record = SettlementRecord.LengthOf(unread)) > 0; count++)
+        {
+            see(unread[..record]);
+            unread = unread[record..];
+        }
+        return count;
+    }
+
+    public delegate void RecordAction(ReadOnlySpan<byte> record);
+
+    /// <summary>
+    /// Something stands after the last whole record of a file that an earlier process left. Nothing does in a file that was written to its
+    /// end.
+    /// </summary>
+    internal bool HasRest => _left is not null && _left.AsSpan(_confirmed).ContainsAnyExcept((byte)0);
+
     internal long UnconfirmedBytes =>
         (_own is null ? _left?.Length ?? new FileInfo(Path).Length : Volatile.Read(ref _written)) - _confirmed;
 

@@ -23,17 +23,21 @@ public sealed class SpoolPublisher(Spool spool, ISendEndpointProvider bus, ILogg
     /// <summary>What an orderly stop gives the last batches. The rest waits on disk for the next process.</summary>
     static readonly TimeSpan HandInTimeout = TimeSpan.FromSeconds(3);
 
-    readonly Lock _order = new();
+    static readonly Problem DiskRefuses = Problems.Unavailable with
+    {
+        Message = "This instance of the gateway cannot write down what requests cost. Try again in a moment; another one may answer.",
+    };
 
-    /// <summary>What this process's own records settle, in their order. An entry leaves with its confirm.</summary>
-    readonly Queue<Ended> _undelivered = new();
+    static readonly Problem DiskIsFull = Problems.Unavailable with
+    {
+        Message = "This instance of the gateway has written down as many finished requests as it may without handing them in. "
+            + "Try again when its message broker is back.",
+    };
 
     /// <summary>
     /// Settlements that the disk refused. They go to the broker from memory. Until they are there, no new paid request is admitted.
     /// </summary>
     readonly ConcurrentQueue<(byte[] Record, Ended Ended)> _unwritten = new();
-
-    long _left = spool.RecordsLeft;
 
     /// <summary>Since when records have waited without a moment in which none did; 0 while none wait.</summary>
     long _behindSince;
@@ -48,18 +52,14 @@ public sealed class SpoolPublisher(Spool spool, ISendEndpointProvider bus, ILogg
         }
     }
 
-    /// <summary>False while a finished request is neither on disk nor at the broker.</summary>
-    public bool CanAccept => _unwritten.IsEmpty;
+    /// <summary>
+    /// Why no new request is admitted; null when it is. A finished request is neither on disk nor at the broker, or the spool has no more
+    /// space.
+    /// </summary>
+    public Problem? Refusal => !_unwritten.IsEmpty ? DiskRefuses : spool.IsFull ? DiskIsFull : null;
 
     /// <summary>Settlements that the broker has not confirmed, those of this folder's earlier processes among them.</summary>
-    public long Undelivered
-    {
-        get
-        {
-            lock (_order)
-                return Volatile.Read(ref _left) + _undelivered.Count + _unwritten.Count;
-        }
-    }
+    public long Undelivered => spool.Undelivered + _unwritten.Count;
 
     /// <summary>
     /// Spools a settlement. Its lease stays alive until the broker has it. The slot is freed as soon as the spool has a copy on disk.
@@ -67,21 +67,17 @@ public sealed class SpoolPublisher(Spool spool, ISendEndpointProvider bus, ILogg
     public void Add(ReadOnlySpan<byte> record, Hold? hold, CrashJournal.Slot? slot)
     {
         slot?.Put(record);
-        lock (_order)
+        try
         {
-            try
-            {
-                spool.Append(record);
-                _undelivered.Enqueue(new(hold, null));
-            }
-            catch (IOException e)
-            {
-                log.LogCritical(e, "the spool cannot be written; new paid requests are refused until what has finished is delivered");
-                _unwritten.Enqueue((record.ToArray(), new(hold, slot)));
-                slot = null;
-            }
+            var number = spool.Append(record);
+            hold?.Spooled(number);
+            slot?.Free();
         }
-        slot?.Free();
+        catch (IOException e)
+        {
+            log.LogCritical(e, "the spool cannot be written; new requests are refused until what has finished is delivered");
+            _unwritten.Enqueue((record.ToArray(), new(hold, slot)));
+        }
         spool.Wake();
     }
 
@@ -170,7 +166,7 @@ public sealed class SpoolPublisher(Spool spool, ISendEndpointProvider bus, ILogg
             await SendAsync(endpoint, new(records), token);
             Failpoint.Hit("proxy.publish.confirmed");
             file.Confirm(records.Length);
-            Delivered(count);
+            spool.Delivered.Add(count);
             Failpoint.Hit("proxy.publish.noted");
             return !growing || count == SettlementBatch.MaxSettlements;
         }
@@ -178,24 +174,6 @@ public sealed class SpoolPublisher(Spool spool, ISendEndpointProvider bus, ILogg
             return false;
         spool.Delete(file);
         return true;
-    }
-
-    void Delivered(int records)
-    {
-        for (; records > 0; records--)
-            if (_left > 0)
-                _left--;
-            else if (TryDequeue(out var ended))
-                ended.Delivered();
-            else
-                throw new InvalidOperationException("a record was delivered that nobody appended");
-    }
-
-    bool TryDequeue(out Ended ended)
-    {
-        // A record can be read, and even confirmed, a moment before it is in the queue. The lock is held until it is.
-        lock (_order)
-            return _undelivered.TryDequeue(out ended);
     }
 
     /// <summary>

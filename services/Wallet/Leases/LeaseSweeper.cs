@@ -5,7 +5,8 @@ namespace LlmGateway.Wallet;
 
 /// <summary>
 /// Ends leases whose holder was silent for their whole lifetime, on the database's clock, so that what a dead proxy held can be spent
-/// again. Deletes leases that were ended long ago.
+/// again. Most leases hold nothing by then. Those are deleted without a command to the ledger, because every customer who comes back after
+/// a pause leaves one.
 /// </summary>
 public sealed class LeaseSweeper(
     NpgsqlDataSource database, DatabaseReady ready, Writer writer, TimeProvider time, ILogger<LeaseSweeper> log)
@@ -16,24 +17,26 @@ public sealed class LeaseSweeper(
     /// </summary>
     static readonly TimeSpan Grace = TimeSpan.FromSeconds(8);
 
-    static readonly TimeSpan Interval = TimeSpan.FromSeconds(2), ForgetInterval = TimeSpan.FromMinutes(10);
-    const int MaxPerRound = 200, MaxForgotten = 10_000;
+    /// <summary>
+    /// How long the leases of a dead proxy live after the message that its settlements are sent. Another consumer, or another instance, may
+    /// still have earlier ones in hand, and a settlement without its lease is paid only from what nobody has spent meanwhile.
+    /// </summary>
+    static readonly TimeSpan LastSettlements = TimeSpan.FromSeconds(10);
+
+    static readonly TimeSpan Interval = TimeSpan.FromSeconds(2);
+    const int MaxEnded = 200, MaxForgotten = 10_000;
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         await ready.Task.WaitAsync(stoppingToken);
         await Task.Delay(Grace, time, stoppingToken);
-        var forgotten = time.GetTimestamp();
         using var timer = new PeriodicTimer(Interval, time);
         while (await timer.WaitForNextTickAsync(stoppingToken))
         {
             try
             {
-                await EndAsync("expires_at < now()", [], gone: false, stoppingToken);
-                if (time.GetElapsedTime(forgotten) < ForgetInterval)
-                    continue;
-                await ForgetAsync(stoppingToken);
-                forgotten = time.GetTimestamp();
+                await Rounds.UntilNotFullAsync(MaxForgotten, () => ForgetAsync(stoppingToken));
+                await Rounds.UntilNotFullAsync(MaxEnded, () => EndAsync(stoppingToken));
             }
             catch (Exception e) when (Problems.IsOutage(e))
             {
@@ -44,37 +47,47 @@ public sealed class LeaseSweeper(
     }
 
     /// <summary>
-    /// Ends the leases of a proxy that is known to be dead, so that what they hold can be spent at once. Settlements of that proxy may
-    /// still be under way at another instance.
+    /// Lets the leases of a proxy that is known to be dead end soon. Locks them in id order, like the writer, so that the two cannot
+    /// deadlock.
     /// </summary>
     public async Task EndHolderAsync(string holder, CancellationToken token)
     {
-        while (await EndAsync("holder = $2", [holder], gone: true, token) == MaxPerRound)
-        {
-        }
+        await using var shorten = database.Sql("""
+            with held as (select id from lease where holder = $1 and not expired order by id for update)
+            update lease set expires_at = least(expires_at, now() + $2) from held where lease.id = held.id
+            """, holder, LastSettlements);
+        await shorten.ExecuteNonQueryAsync(token);
     }
 
-    async Task ForgetAsync(CancellationToken token)
+    /// <summary>
+    /// Deletes leases whose time is over and that hold nothing. Only an extension could give them something again, and it locks the row.
+    /// </summary>
+    async Task<int> ForgetAsync(CancellationToken token)
     {
         await using var forget = database.Sql("""
             with old as (
-                delete from lease where id in (select id from lease where expired and expires_at < now() - interval '1 day' limit $1)
-                returning id)
-            delete from lease_line using old where lease_line.lease = old.id
+                select id from lease where expires_at < now() and not exists (
+                    select 1 from lease_line line where line.lease = lease.id and line.granted > line.consumed + line.returned)
+                order by expires_at limit $1 for update skip locked),
+            lines as (delete from lease_line using old where lease_line.lease = old.id)
+            delete from lease using old where lease.id = old.id
             """, MaxForgotten);
-        await forget.ExecuteNonQueryAsync(token);
+        return await forget.ExecuteNonQueryAsync(token);
     }
 
-    async Task<int> EndAsync(string which, object[] values, bool gone, CancellationToken token)
+    /// <summary>Ends leases that hold something, the longest silent first.</summary>
+    async Task<int> EndAsync(CancellationToken token)
     {
-        await using var query = database.Sql($"""
-            select lease.id, array_agg(line.account) from lease join lease_line line on line.lease = lease.id
-            where not expired and {which} group by lease.id limit $1
-            """, [MaxPerRound, .. values]);
+        await using var query = database.Sql("""
+            select lease.id, array(select account from lease_line line where line.lease = lease.id) from lease
+            where not expired and expires_at < now() and exists (
+                select 1 from lease_line line where line.lease = lease.id and line.granted > line.consumed + line.returned)
+            order by expires_at limit $1
+            """, MaxEnded);
         var leases = new List<Expire>();
         await using (var reader = await query.ExecuteReaderAsync(token))
             while (await reader.ReadAsync(token))
-                leases.Add(new Expire(reader.GetGuid(0), reader.GetFieldValue<Guid[]>(1), gone));
+                leases.Add(new Expire(reader.GetGuid(0), reader.GetFieldValue<Guid[]>(1)));
         if (leases.Count == 0)
             return 0;
         Failpoint.Hit("wallet.sweeper.found");

@@ -5,12 +5,10 @@ using Npgsql;
 namespace LlmGateway.Wallet;
 
 /// <summary>
-/// Routes of leases: <c>POST /internal/leases</c>, <c>/internal/leases/return</c>, <c>/internal/leases/renew</c>, <c>/internal/recalls</c>.
+/// Routes of leases: <c>POST /internal/leases</c>, <c>/internal/leases/return</c>, <c>/internal/leases/renew</c>.
 /// </summary>
 public static class Leases
 {
-    const int MaxRenewals = 10_000;
-
     public static void MapLeases(this WebApplication app)
     {
         app.MapPost("/internal/leases", async (HttpContext http, Writer writer, Recalls recalls) =>
@@ -24,16 +22,11 @@ public static class Leases
             Failpoint.Hit("wallet.lease.returned");
             return Results.NoContent();
         });
-        app.MapPost("/internal/recalls", async (HttpContext http, Recalls recalls) =>
-        {
-            recalls.Answered(await Body.ReadAsync<RecallAnswer>(http));
-            return Results.NoContent();
-        });
         app.MapPost("/internal/leases/renew", async (HttpContext http, NpgsqlDataSource database) =>
         {
             var renewal = await Body.ReadAsync<LeaseRenewal>(http);
-            return renewal.Leases.Count > MaxRenewals
-                ? Problems.Invalid("leases", $"at most {MaxRenewals} leases at once")
+            return renewal.Leases.Count > LeaseRenewal.MaxLeases
+                ? Problems.Invalid("leases", $"at most {LeaseRenewal.MaxLeases} leases at once")
                 : Results.Json(await RenewAsync(database, renewal, http.RequestAborted), Defaults.Json);
         });
     }
@@ -78,20 +71,29 @@ public static class Leases
     }, Defaults.Json);
 
     /// <summary>
-    /// Locks leases in id order, like the writer, so that the two cannot deadlock. It does not look at the registers: leases of a frozen
-    /// wallet are renewed, too.
+    /// Locks leases in id order, like the writer, so that the two cannot deadlock. Leases of a frozen wallet are renewed, too, because what
+    /// runs is paid from them. The answer names them, so that their holder admits nothing more on them, also where it missed the push.
     /// </summary>
-    static async Task<List<Guid>> RenewAsync(NpgsqlDataSource database, LeaseRenewal renewal, CancellationToken token)
+    static async Task<RenewedLeases> RenewAsync(NpgsqlDataSource database, LeaseRenewal renewal, CancellationToken token)
     {
         await using var renew = database.Sql("""
             with alive as (select id from lease where id = any($1) and holder = $2 and not expired order by id for update)
-            update lease set expires_at = now() + $3 * interval '1 second' from alive where lease.id = alive.id returning lease.id
-            """, renewal.Leases.ToArray(), renewal.Holder, LeaseRequest.TtlSeconds);
-        var renewed = new List<Guid>(renewal.Leases.Count);
+            update lease set expires_at = now() + $3 * interval '1 second' from alive where lease.id = alive.id
+            returning lease.id, exists (
+                select 1 from lease_line line join account on account.id = line.account where line.lease = lease.id and account.frozen)
+            """,
+            renewal.Leases.ToArray(),
+            renewal.Holder,
+            renewal.HandedOver ? LeaseRenewal.HandoverSeconds : LeaseRequest.TtlSeconds);
+        var (renewed, frozen) = (new List<Guid>(renewal.Leases.Count), new List<Guid>());
         await using var reader = await renew.ExecuteReaderAsync(token);
         while (await reader.ReadAsync(token))
+        {
             renewed.Add(reader.GetGuid(0));
+            if (reader.GetBoolean(1))
+                frozen.Add(reader.GetGuid(0));
+        }
         Failpoint.Hit("wallet.lease.renewed");
-        return renewed;
+        return new(renewed, frozen);
     }
 }

@@ -9,13 +9,22 @@ namespace LlmGateway.Wallet;
 /// Asks the proxies to return what is idle of a register that has run short. Best effort: a holder that does not answer in time keeps its
 /// amounts, and the request is decided without them.
 /// </summary>
-public sealed class Recalls(NpgsqlDataSource database, RedisClient redis)
+public sealed class Recalls
 {
     /// <summary>Longest wait. A proxy answers within milliseconds; one that is paused or dead must not delay a refusal longer.</summary>
     static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(500);
 
     readonly ConcurrentDictionary<Guid, Waiting> _waiting = new();
     readonly Turns _turns = new();
+    readonly NpgsqlDataSource _database;
+    readonly RedisClient _redis;
+    readonly SilentHolders _silent;
+
+    public Recalls(NpgsqlDataSource database, RedisClient redis, TimeProvider time)
+    {
+        (_database, _redis, _silent) = (database, redis, new(time));
+        redis.Subscribe<RecallAnswer>(RecallAnswer.Channel, Answered);
+    }
 
     /// <summary>Waits until no other recall of the register runs in this process. Disposing the result lets the next one run.</summary>
     public Task<IDisposable> TurnAsync(Guid register, CancellationToken token) => _turns.TakeAsync(register, token);
@@ -24,19 +33,20 @@ public sealed class Recalls(NpgsqlDataSource database, RedisClient redis)
     public async Task CallBackAsync(Guid register, Guid except, CancellationToken token)
     {
         var holders = await HoldersAsync(register, except, token);
-        if (holders.Count == 0 || !redis.IsConnected)
+        if (holders.Count == 0 || !_redis.IsConnected)
             return;
         var recall = new Recall(Ids.New(), register, except);
-        var waiting = _waiting[recall.Id] = new Waiting(holders);
+        var waiting = _waiting[recall.Id] = new Waiting(_silent.Without(holders));
         try
         {
             Failpoint.Hit("wallet.recall.publish");
-            await redis.PublishAsync(Recall.Channel, recall);
+            await _redis.PublishAsync(Recall.Channel, recall);
             await waiting.Done.Task.WaitAsync(Patience, token);
         }
         catch (TimeoutException)
         {
             // The request is decided on what was returned.
+            _silent.Missed(waiting.Left());
         }
         finally
         {
@@ -44,15 +54,16 @@ public sealed class Recalls(NpgsqlDataSource database, RedisClient redis)
         }
     }
 
-    public void Answered(RecallAnswer answer)
+    void Answered(RecallAnswer answer)
     {
+        _silent.Answered(answer.Holder);
         if (_waiting.TryGetValue(answer.Recall, out var waiting))
             waiting.Answered(answer.Holder);
     }
 
     async Task<HashSet<string>> HoldersAsync(Guid register, Guid except, CancellationToken token)
     {
-        await using var query = database.Sql("""
+        await using var query = _database.Sql("""
             select distinct lease.holder from lease_line line join lease on lease.id = line.lease
             where line.account = $1 and line.granted > line.consumed + line.returned and line.lease <> $2 and not lease.expired
             """, register, except);
@@ -63,18 +74,33 @@ public sealed class Recalls(NpgsqlDataSource database, RedisClient redis)
         return holders;
     }
 
-    sealed class Waiting(HashSet<string> holders)
+    sealed class Waiting
     {
+        readonly HashSet<string> _holders;
+
+        public Waiting(HashSet<string> holders)
+        {
+            _holders = holders;
+            if (holders.Count == 0)
+                Done.SetResult();
+        }
+
         public TaskCompletionSource Done { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
         public void Answered(string holder)
         {
-            lock (holders)
+            lock (_holders)
             {
-                holders.Remove(holder);
-                if (holders.Count == 0)
+                _holders.Remove(holder);
+                if (_holders.Count == 0)
                     Done.TrySetResult();
             }
+        }
+
+        public string[] Left()
+        {
+            lock (_holders)
+                return [.. _holders];
         }
     }
 

@@ -89,8 +89,8 @@ public sealed record GiveBack(LeaseReturn Return) : Command
     public override Guid? Lease => Return.Lease;
 }
 
-/// <summary>Ends a lease whose time is over on the database's clock, or whose holder is known to be dead.</summary>
-public sealed record Expire(Guid LeaseId, IReadOnlyList<Guid> Registers, bool HolderIsGone = false) : Command
+/// <summary>Ends a lease whose time is over on the database's clock.</summary>
+public sealed record Expire(Guid LeaseId, IReadOnlyList<Guid> Registers) : Command
 {
     public override IEnumerable<Guid> Accounts => Registers;
     public override Guid? Lease => LeaseId;
@@ -106,12 +106,14 @@ public sealed record Settle(Settlement Settlement) : Command
     public override bool ChangesLease => false;
     public override Guid? Movement => Settlement.RequestId;
 
+    /// <summary>
+    /// The house's accounts are locked even when nothing is charged. Two instances of the ledger that get one settlement meet there, and
+    /// the second finds it known.
+    /// </summary>
     public override IEnumerable<Account> Ensures
     {
         get
         {
-            if (Settlement.Charges.Count == 0)
-                yield break;
             var usage = Settlement.Usage;
             yield return House(
                 HouseAccounts.ProviderCost(usage.Project, usage.Test),

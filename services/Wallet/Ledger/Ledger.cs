@@ -67,9 +67,14 @@ public static class Ledger
     {
         var request = extend.Request;
         var lease = book.Leases.GetValueOrDefault(request.Lease);
-        if (lease is not null && request.Fence == lease.Fence)
+        if (lease is { Expired: false } && request.Fence == lease.Fence)
+        {
+            // The holder counts the lease's time from its last question, so a repeated one renews the lease, too.
+            lease.ExpiresAt = book.Now.AddSeconds(LeaseRequest.TtlSeconds);
             return new Answer.Granted([.. request.Lines.Select(line => lease.Lines.GetValueOrDefault(line.Register)?.LastGranted ?? 0)]);
-        if (lease is not null && (lease.Expired || request.Fence < lease.Fence))
+        }
+        // An unknown lease is opened by its first call. A later one means that it has ended and was deleted.
+        if (lease is null ? request.Fence > 1 : lease.Expired || request.Fence < lease.Fence)
             return new Answer.Refused(request.Lines[0].Register, LeaseRefusalReason.LeaseClosed, 0);
 
         if (Obstacle(book, extend, lease) is { } obstacle)
@@ -134,8 +139,7 @@ public static class Ledger
 
     static Answer.Done Apply(Book book, Expire expire)
     {
-        if (!book.Leases.TryGetValue(expire.LeaseId, out var lease) || lease.Expired
-            || (lease.ExpiresAt > book.Now && !expire.HolderIsGone))
+        if (!book.Leases.TryGetValue(expire.LeaseId, out var lease) || lease.Expired || lease.ExpiresAt > book.Now)
             return new Answer.Done(Repeated: true);
         lease.Expired = true;
         foreach (var (register, line) in lease.Lines)

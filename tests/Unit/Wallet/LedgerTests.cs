@@ -204,6 +204,37 @@ public sealed class LedgerTests : IDisposable
     }
 
     [Fact]
+    public void A_repeated_extension_renews_the_lease_and_is_refused_when_the_lease_has_ended()
+    {
+        Open(Wallet, AccountKind.Wallet, 100);
+        var demand = new LeaseDemand(Wallet, 40, 40, 40, 40);
+        Lease(fence: 1, demand);
+        _book.Leases[LeaseId].ExpiresAt = Noon.AddSeconds(1);
+
+        Assert.Equal([40], Granted(Lease(fence: 1, demand)));
+        Assert.Equal(Noon.AddSeconds(LeaseRequest.TtlSeconds), _book.Leases[LeaseId].ExpiresAt);
+
+        _book.Leases[LeaseId].ExpiresAt = Noon.AddSeconds(-1);
+        Apply(new Expire(LeaseId, [Wallet]));
+        Assert.Equal(LeaseRefusalReason.LeaseClosed, Assert.IsType<Answer.Refused>(Lease(fence: 1, demand)).Reason);
+    }
+
+    [Fact]
+    public void A_lease_that_the_ledger_has_forgotten_cannot_be_extended()
+    {
+        Open(Wallet, AccountKind.Wallet, 100);
+
+        var refused = Assert.IsType<Answer.Refused>(Lease(fence: 2, new LeaseDemand(Wallet, 1, 1, 1, 1)));
+
+        Assert.Equal(LeaseRefusalReason.LeaseClosed, refused.Reason);
+        Assert.Equal(0, _book.Accounts[Wallet].Reserved);
+    }
+
+    [Fact]
+    public void Two_instances_that_get_one_settlement_meet_at_a_lock_even_when_it_charges_nobody() =>
+        Assert.NotEmpty(new Settle(new(Ids.New(), null, [], UsageOf(0))).Ensures);
+
+    [Fact]
     public void An_expired_lease_frees_what_it_held_and_cannot_be_extended()
     {
         Open(Wallet, AccountKind.Wallet, 100);
@@ -288,29 +319,31 @@ public sealed class LedgerTests : IDisposable
 
     void Settle(Guid request, long cost, long? charge = null, params Guid[] registers) => Apply(new Settle(new(
         request, LeaseId, [.. (registers.Length == 0 ? [Wallet] : registers).Select(register => new Amount(register, charge ?? cost))],
-        new(
-            Organization,
-            Project,
-            null,
-            Ids.New(),
-            null,
-            false,
-            "/v1/chat/completions",
-            "m",
-            "p",
-            "m",
-            null,
-            false,
-            Noon,
-            1,
-            null,
-            200,
-            RequestOutcome.Completed,
-            new Usage().ToArray(),
-            new Money(cost),
-            false,
-            null,
-            null))));
+        UsageOf(cost))));
+
+    static UsageRecord UsageOf(long cost) => new(
+        Organization,
+        Project,
+        null,
+        Ids.New(),
+        null,
+        false,
+        "/v1/chat/completions",
+        "m",
+        "p",
+        "m",
+        null,
+        false,
+        Noon,
+        1,
+        null,
+        200,
+        RequestOutcome.Completed,
+        new Usage().ToArray(),
+        new Money(cost),
+        false,
+        null,
+        null);
 
     static IReadOnlyList<long> Granted(Answer answer) => Assert.IsType<Answer.Granted>(answer).Amounts;
 }

@@ -10,11 +10,11 @@ namespace LlmGateway.UnitTests.Wallet;
 sealed class MemoryStore
 {
     public Dictionary<Guid, Account> Accounts { get; private set; } = [];
+    public Dictionary<Guid, Lease> Leases { get; } = [];
     public long Charged { get; private set; }
     public long Absorbed { get; private set; }
     public Dictionary<Unit, long> SumsOfUnits { get; } = [];
 
-    readonly Dictionary<Guid, Lease> _leases = [];
     readonly HashSet<Guid> _known = [];
     readonly Dictionary<Guid, Rated> _rated = [];
 
@@ -28,7 +28,7 @@ sealed class MemoryStore
                 book.Accounts.TryAdd(id, Copy(account));
         foreach (var command in commands)
         {
-            if (command.Lease is { } lease && _leases.TryGetValue(lease, out var known))
+            if (command.Lease is { } lease && Leases.TryGetValue(lease, out var known))
                 book.Leases.TryAdd(lease, Copy(known));
             if (command is Rerate { RequestId: var request })
                 book.Rated[request] = _rated[request];
@@ -43,7 +43,7 @@ sealed class MemoryStore
         foreach (var (id, account) in book.Accounts)
             Accounts[id] = account;
         foreach (var (id, lease) in book.Leases)
-            _leases[id] = lease;
+            Leases[id] = lease;
         foreach (var transfer in book.Transfers)
             Assert.True(_known.Add(transfer.Id), "a movement was written twice");
         foreach (var usage in book.Usages)

@@ -80,9 +80,14 @@ sealed class ReferenceLedger
     Answer Apply(Extend extend, DateTimeOffset now)
     {
         var request = extend.Request;
-        if (Leases.TryGetValue(request.Lease, out var lease) && lease.Fence == request.Fence)
+        // A repeated call gets the first answer and is a word from the holder like any other, unless the lease has ended.
+        if (Leases.TryGetValue(request.Lease, out var lease) && !lease.Expired && lease.Fence == request.Fence)
+        {
+            lease.ExpiresAt = now.AddSeconds(LeaseRequest.TtlSeconds);
             return new Answer.Granted([.. request.Lines.Select(line => lease.LastGranted.GetValueOrDefault(line.Register))]);
-        if (lease is not null && (lease.Expired || request.Fence < lease.Fence))
+        }
+        // docs/money.md: a lease that has ended cannot be extended, whether the ledger still has it or has forgotten it.
+        if (lease is null ? request.Fence != 1 : lease.Expired || request.Fence < lease.Fence)
             return new Answer.Refused(request.Lines[0].Register, LeaseRefusalReason.LeaseClosed, 0);
 
         Answer? shortage = null;

@@ -1,34 +1,24 @@
-using LlmGateway.Proxy;
 using Xunit;
 
-namespace LlmGateway.UnitTests;
+namespace LlmGateway.UnitTests.Proxy;
 
-/// <summary>How much a slice asks for ahead: a busy one soon enough for half a second, a quiet one nothing.</summary>
+/// <summary>
+/// Slices against the real ledger core. Answers are lost, late and repeated; recalls, returns, renewals, freezes and expiry come at any
+/// moment.
+/// </summary>
 public sealed class SliceTests
 {
+    const int Blocks = 8, SeedsOfBlock = 500;
+
+    public static TheoryData<int> Seeds => [.. Enumerable.Range(0, Blocks)];
+
     [Theory]
-    [InlineData(64, 2_001, 0)] // quiet: it starts small again
-    [InlineData(64, 501, 64)] // it lasts
-    [InlineData(64, 500, 128)]
-    [InlineData(64, 125, 256)] // a quarter of what it should last
-    [InlineData(64, 1, 1_024)] // at most sixteenfold
-    [InlineData(64, 0, 1_024)]
-    [InlineData(0, 1, 4)]
-    [InlineData(16_384, 1, 16_384)]
-    public void A_slice_grows_by_what_it_lasted_too_short_within_bounds(int boost, int milliseconds, int next) =>
-        Assert.Equal(next, Slice.NextBoost(boost, TimeSpan.FromMilliseconds(milliseconds), waiting: 0));
-
-    [Fact]
-    public void It_asks_at_least_for_as_many_as_had_to_wait() =>
-        Assert.Equal(256, Slice.NextBoost(4, TimeSpan.FromMilliseconds(1), waiting: 256));
-
-    [Fact]
-    public void Under_constant_load_it_is_large_enough_after_four_calls()
+    [MemberData(nameof(Seeds))]
+    public void Whatever_happens_to_calls_slices_never_promise_more_than_the_ledger_holds_for_them(int block)
     {
-        var boost = 0;
-        for (var call = 0; call < 4; call++)
-            boost = Slice.NextBoost(boost, TimeSpan.FromMilliseconds(1), waiting: 0);
-
-        Assert.Equal(16_384, boost);
+        var admitted = 0;
+        for (var seed = block * SeedsOfBlock; seed < (block + 1) * SeedsOfBlock; seed++)
+            admitted += SliceRun.Of(seed);
+        Assert.True(admitted > SeedsOfBlock, "the histories admit too few requests to say anything");
     }
 }

@@ -25,13 +25,13 @@ public sealed class SpoolPublisherTests : IDisposable
     {
         using var spool = NewSpool();
         using var publisher = new SpoolPublisher(spool, null!, NullLogger<SpoolPublisher>.Instance);
-        Assert.True(publisher.CanAccept);
+        Assert.Null(publisher.Refusal);
 
         // The records fill the spool's file, and there is no disk space for another one.
         Directory.Delete(_folder, recursive: true);
         publisher.Add(new byte[5 * 1024 * 1024], null, null);
 
-        Assert.False(publisher.CanAccept);
+        Assert.Equal(503, publisher.Refusal!.Status);
         Directory.CreateDirectory(_folder);
     }
 
@@ -78,7 +78,133 @@ public sealed class SpoolPublisherTests : IDisposable
         Assert.Equal(1, NewSpool().RecordsLeft);
     }
 
+    [Fact]
+    public async Task A_spool_that_is_full_stops_admission_and_says_why_until_the_broker_has_taken_some()
+    {
+        using var spool = new Spool(_folder, NullLogger<Spool>.Instance, megabytes: 4);
+        using var publisher = new SpoolPublisher(spool, new Taking(), NullLogger<SpoolPublisher>.Instance);
+        var record = new byte[3 * 1024 * 1024];
+        BitConverter.TryWriteBytes(record, record.Length - 4);
+        publisher.Add(record, null, null);
+        Assert.Null(publisher.Refusal);
+
+        publisher.Add(record, null, null); // does not fit into the one file that the spool may have
+
+        Assert.Equal(503, publisher.Refusal!.Status);
+        Assert.Contains("broker", publisher.Refusal.Message, StringComparison.Ordinal);
+        await DeliverAsync(publisher);
+        Assert.Null(publisher.Refusal);
+    }
+
+    [Fact]
+    public void A_long_outage_of_the_broker_costs_the_same_memory_for_a_thousand_and_for_many_thousand_requests()
+    {
+        using var spool = NewSpool();
+        using var publisher = new SpoolPublisher(spool, new Away(), NullLogger<SpoolPublisher>.Instance);
+        Add(1_000);
+        var before = GC.GetTotalMemory(forceFullCollection: true);
+
+        Add(100_000);
+
+        Assert.InRange(GC.GetTotalMemory(forceFullCollection: true) - before, long.MinValue, 1_000_000);
+        Assert.Equal(101_000, publisher.Undelivered);
+
+        void Add(int records)
+        {
+            for (var i = 0; i < records; i++)
+                publisher.Add(First, null, null);
+        }
+    }
+
+    [Fact]
+    public async Task A_file_that_cannot_be_read_to_its_end_is_kept_and_the_others_are_delivered()
+    {
+        byte[] broken = [255, 255, 255, 127, 1, 2, 3];
+        await File.WriteAllBytesAsync(Path.Combine(_folder, $"{1:D12}.spool"), broken, Token);
+        await File.WriteAllBytesAsync(Path.Combine(_folder, $"{2:D12}.spool"), [.. First, .. broken], Token);
+        await File.WriteAllBytesAsync(Path.Combine(_folder, $"{3:D12}.spool"), [.. Last, 0, 0, 0, 0], Token);
+        using var spool = NewSpool();
+        using var publisher = new SpoolPublisher(spool, new Taking(), NullLogger<SpoolPublisher>.Instance);
+
+        await DeliverAsync(publisher);
+
+        var kept = Directory.GetFiles(_folder, "*.broken").Order(StringComparer.Ordinal).ToArray();
+        Assert.Equal([broken, [.. First, .. broken]], kept.Select(File.ReadAllBytes));
+        Assert.False(File.Exists(Path.Combine(_folder, $"{3:D12}.spool")));
+    }
+
+    [Fact]
+    public void A_request_whose_end_is_on_disk_is_not_settled_by_its_last_checkpoint_too()
+    {
+        byte[] ended = [17, 0, 0, 0, 2, .. Guid.NewGuid().ToByteArray()], running = [17, 0, 0, 0, 2, .. Guid.NewGuid().ToByteArray()];
+        var dead = NewSpool();
+        dead.Append(ended);
+        dead.Journal.Take()!.Put(ended);
+        dead.Journal.Take()!.Put(running);
+
+        using var next = new Spool(CopyOfFolder(), NullLogger<Spool>.Instance);
+
+        Assert.Equal(2, next.RecordsLeft);
+    }
+
+    [Fact]
+    public void Who_ends_in_order_and_leaves_settlements_is_named_to_the_next_process()
+    {
+        var spool = NewSpool();
+        spool.Append(First);
+        spool.Dispose();
+        using (var next = NewSpool())
+        {
+            Assert.Equal([spool.Holder], next.GoneHolders);
+            next.Delivered.Add(1);
+            next.ForgetGoneHolders();
+        }
+        using var last = NewSpool();
+        Assert.Empty(last.GoneHolders);
+    }
+
+    [Fact]
+    public void Files_are_made_before_they_are_needed()
+    {
+        using var spool = NewSpool();
+        var record = new byte[1024 * 1024];
+        BitConverter.TryWriteBytes(record, record.Length - 4);
+        for (var i = 0; i < 3; i++)
+            spool.Append(record);
+
+        Assert.True(SpinWait.SpinUntil(() => Directory.GetFiles(_folder, "*.spool").Length == 2, TimeSpan.FromMinutes(1)));
+    }
+
+    static async Task DeliverAsync(SpoolPublisher publisher)
+    {
+        await publisher.StartAsync(Token);
+        Assert.True(SpinWait.SpinUntil(() => publisher.Undelivered == 0, TimeSpan.FromMinutes(1)));
+        await publisher.StopAsync(Token);
+    }
+
     Spool NewSpool() => new(_folder, NullLogger<Spool>.Instance);
+
+    /// <summary>What the next process finds, also while the one before still has its files open.</summary>
+    string CopyOfFolder()
+    {
+        var copy = Directory.CreateDirectory(Path.Combine(_folder, "copy")).FullName;
+        foreach (var file in Directory.GetFiles(_folder).Where(path => Path.GetFileName(path) != "owner"))
+            File.Copy(file, Path.Combine(copy, Path.GetFileName(file)));
+        return copy;
+    }
+
+    /// <summary>A broker that confirms everything at once.</summary>
+    sealed class Taking : ISendEndpointProvider
+    {
+        public Task<ISendEndpoint> GetSendEndpoint(Uri address) => Task.FromResult(DispatchProxy.Create<ISendEndpoint, Confirming>());
+
+        public ConnectHandle ConnectSendObserver(ISendObserver observer) => throw new NotSupportedException();
+    }
+
+    public class Confirming : DispatchProxy
+    {
+        protected override object Invoke(MethodInfo? targetMethod, object?[]? args) => Task.CompletedTask;
+    }
 
     /// <summary>A broker that confirms nothing.</summary>
     sealed class Away : ISendEndpointProvider

@@ -1,0 +1,138 @@
+using System.Text.Json;
+using RabbitMQ.Client;
+using StackExchange.Redis;
+
+namespace LlmGateway.EndToEnd;
+
+/// <summary>What services say to each other about leases, and what becomes of leases that nobody needs any more.</summary>
+public sealed class LeaseTests
+{
+    static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Leases_that_hold_nothing_are_forgotten_faster_than_they_can_come_and_delay_the_end_of_no_other()
+    {
+        var user = await Backend.App.NewUserAsync("1");
+        var holder = $"gone-{Guid.NewGuid():N}";
+        await InsertAsync(user, holder, "'1 hour'", granted: 5, consumed: 5, count: 30_000);
+        await InsertAsync(user, holder, "'1 minute'", granted: 0, consumed: 0, count: 1);
+
+        await Eventually.GetAsync(() => CountAsync(holder), count => count == 0, "an empty table");
+    }
+
+    [Fact]
+    public async Task A_renewal_keeps_leases_of_a_frozen_wallet_alive_and_names_them()
+    {
+        var (frozen, other) = (await Backend.App.NewUserAsync("1"), await Backend.App.NewUserAsync("1"));
+        var holder = $"test-{Guid.NewGuid():N}";
+        var kept = await InsertAsync(frozen, holder, "'-1 minute'", granted: 0, consumed: 0, count: 1);
+        var free = await InsertAsync(other, holder, "'-1 minute'", granted: 0, consumed: 0, count: 1);
+        (await Backend.App.PostAsync($"/v1/wallets/{frozen.WalletId}/freeze", "{}")).MustBe(200);
+
+        var renewed = (await RenewAsync(holder, [kept, free, Guid.NewGuid()])).MustBe(200).Json;
+
+        Assert.Equal(((Guid[])[kept, free]).Order(), renewed.Items("alive").Select(lease => lease.GetGuid()).Order());
+        Assert.Equal([kept], renewed.Items("frozen").Select(lease => lease.GetGuid()));
+    }
+
+    [Fact]
+    public async Task More_leases_than_one_renewal_may_have_are_refused()
+    {
+        (await RenewAsync("test", [.. Enumerable.Range(0, 5_001).Select(_ => Guid.NewGuid())])).MustBe(400);
+        (await RenewAsync("test", [.. Enumerable.Range(0, 5_000).Select(_ => Guid.NewGuid())])).MustBe(200);
+    }
+
+    /// <summary>Whichever instance of the ledger has asked: all hear the answer.</summary>
+    [Fact]
+    public async Task Every_proxy_answers_a_recall_where_it_was_asked()
+    {
+        using var redis = await ConnectionMultiplexer.ConnectAsync(Stack.Connection("redis"));
+        var recall = Guid.NewGuid();
+        var answers = await redis.GetSubscriber().SubscribeAsync(RedisChannel.Literal("llmgw:recall-answer"));
+
+        await redis.GetSubscriber().PublishAsync(
+            RedisChannel.Literal("llmgw:recall"),
+            JsonSerializer.Serialize(new { id = recall, register = Guid.NewGuid(), except = Guid.Empty }));
+
+        var holders = new HashSet<string>();
+        while (holders.Count < Stack.Proxies.Length)
+        {
+            var answer = JsonDocument.Parse((string)(await answers.ReadAsync(Token)).Message!).RootElement;
+            if (answer.GetProperty("recall").GetGuid() == recall)
+                holders.Add(answer.GetProperty("holder").GetString()!);
+        }
+    }
+
+    /// <summary>
+    /// The message that a proxy is dead may be taken before its last settlements, by another consumer or another instance. Here the proxy
+    /// is not even dead, and its request ends after the message.
+    /// </summary>
+    [Fact]
+    public async Task What_a_proxy_holds_that_is_called_dead_too_early_is_still_there_for_its_last_settlement()
+    {
+        const long upperBound = 100 * Price.Input + 16 * Price.Output;
+        var user = await Backend.App.NewUserAsync(Gateway.Usd(upperBound));
+        var (running, group) = await Barrier.StartAsync(prompt => user.ChatAsync("barrier", prompt, at: Stack.Proxy2));
+        var holder = await LeaseAsync<string>(user, "holder");
+
+        await CallDeadAsync(holder);
+        await Eventually.HoldsAsync(() => LeaseAsync<bool>(user, "expires_at < now() + interval '15 seconds'"), "the message's effect");
+        (await user.ChatAsync("narrow", Price.Question, at: Stack.Proxy)).MustBeProblem(402, "wallet_exhausted");
+        await Sandbox.ReleaseAsync(group);
+
+        (await running).MustBe(200);
+        Assert.Equal(0, (await Books.OnlyUsageAsync(user)).Absorbed);
+    }
+
+    static async Task CallDeadAsync(string holder)
+    {
+        await using var connection =
+            await new ConnectionFactory { Uri = new Uri(Stack.Connection("rabbitmq")) }.CreateConnectionAsync(Token);
+        await using var channel = await connection.CreateChannelAsync(cancellationToken: Token);
+        var message = new BasicProperties
+        {
+            ContentType = "application/vnd.llmgateway.settlements",
+            Headers = new Dictionary<string, object?> { ["Gone-Holder"] = holder },
+        };
+        await channel.BasicPublishAsync("wallet-settlements", "", mandatory: true, message, ReadOnlyMemory<byte>.Empty, Token);
+    }
+
+    /// <summary>A value of the one lease that holds something of the user's wallet.</summary>
+    static async Task<T> LeaseAsync<T>(User user, string value)
+    {
+        await using var query = Books.Wallet.CreateCommand($"""
+            select {value} from lease join lease_line line on line.lease = lease.id join account on account.id = line.account
+            where owner = $1 and kind = 0 and granted > 0
+            """);
+        query.Parameters.Add(new() { Value = user.Customer });
+        return (T)(await query.ExecuteScalarAsync(Token))!;
+    }
+
+    static Task<Reply> RenewAsync(string holder, Guid[] leases) => Gateway.SendAsync(
+        "POST", "/internal/leases/renew", json: JsonSerializer.Serialize(new { holder, leases, handedOver = false }), at: Stack.Wallet,
+        headers: [("X-Gateway-Internal", Stack.InternalKey)]);
+
+    /// <summary>Leases on the user's wallet whose time was over so long ago; returns the last one's id.</summary>
+    static async Task<Guid> InsertAsync(User user, string holder, string overSince, long granted, long consumed, int count)
+    {
+        await using var insert = Books.Wallet.CreateCommand($"""
+            with made as (
+                insert into lease (id, holder, fence, return_fence, expires_at, expired)
+                select gen_random_uuid(), $1, 1, 0, now() - interval {overSince}, false from generate_series(1, {count}) returning id),
+            lines as (
+                insert into lease_line (lease, account, granted, consumed, returned, last_granted)
+                select made.id, account.id, {granted}, {consumed}, 0, 0 from made, account where owner = $2 and kind = 0)
+            select id from made
+            """);
+        insert.Parameters.Add(new() { Value = holder });
+        insert.Parameters.Add(new() { Value = user.Customer });
+        return (Guid)(await insert.ExecuteScalarAsync(Token))!;
+    }
+
+    static async Task<long> CountAsync(string holder)
+    {
+        await using var count = Books.Wallet.CreateCommand("select count(*) from lease where holder = $1");
+        count.Parameters.Add(new() { Value = holder });
+        return (long)(await count.ExecuteScalarAsync(Token))!;
+    }
+}

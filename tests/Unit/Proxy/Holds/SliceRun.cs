@@ -1,0 +1,320 @@
+using LlmGateway.Contracts;
+using LlmGateway.Proxy;
+using LlmGateway.Wallet;
+using Xunit;
+
+namespace LlmGateway.UnitTests.Proxy;
+
+/// <summary>One history of three slices of one wallet, one of them with a session's cap. The seed decides everything.</summary>
+sealed class SliceRun
+{
+    const int Steps = 160;
+    const long Start = 600, CapStart = 250;
+
+    static readonly Guid Organization = Ids.New(), Project = Ids.New();
+
+    readonly int _seed;
+    readonly Random _dice;
+    readonly SeededScheduler _scheduler;
+    readonly ManualTime _time = new();
+    readonly LedgerInMemory _ledger;
+    readonly RegisterRef _wallet = new(Ids.New(), AccountKind.Wallet, Unit.Usd);
+    readonly RegisterRef _cap = new(Ids.New(), AccountKind.SessionCap, Unit.UsdLimit);
+    readonly Part[] _parts;
+    readonly List<(Part Part, Task<HoldAnswer> Answer, CancellationTokenSource Caller)> _asked = [];
+    readonly List<(Part Part, Hold Hold)> _running = [];
+
+    /// <summary>Settlements that the ledger has not booked, on a disk or at the broker.</summary>
+    readonly List<Settle> _unbooked = [], _atBroker = [];
+
+    /// <summary>Leases that the ledger has ended or forgotten.</summary>
+    readonly HashSet<Guid> _ended = [];
+
+    long _spent;
+    int _admitted;
+    bool _paidLate;
+
+    /// <summary>A slice with its proxy's spool.</summary>
+    sealed class Part(Slice slice, DeliveryMark delivered)
+    {
+        public Slice Slice => slice;
+        public DeliveryMark Delivered => delivered;
+        public Queue<Settle> Disk { get; } = new();
+        public long Records { get; set; }
+    }
+
+    SliceRun(int seed)
+    {
+        (_seed, _dice, _ledger) = (seed, new Random(seed), new(_time));
+        _scheduler = new(_dice);
+        _ledger.Apply(new Open(new(_wallet.Id, _wallet.Kind, _wallet.Unit, Organization, Project, Organization, false, Start)));
+        _ledger.Apply(new Open(new(_cap.Id, _cap.Kind, _cap.Unit, Organization, Project, Organization, false, CapStart)));
+        _parts = [NewPart("a", [_wallet]), NewPart("b", [_wallet, _cap]), NewPart("b", [_wallet])];
+    }
+
+    /// <summary>Returns how many requests were admitted.</summary>
+    public static int Of(int seed)
+    {
+        var run = new SliceRun(seed);
+        try
+        {
+            for (var step = 0; step < Steps; step++)
+            {
+                run.Take(run._dice.Next(26));
+                run.Observe();
+                run.MustHold();
+            }
+            run.Rest();
+            return run._admitted;
+        }
+        catch (Exception e)
+        {
+            throw new InvalidOperationException($"seed {seed}: {e.Message}", e);
+        }
+    }
+
+    Part NewPart(string holder, RegisterRef[] registers)
+    {
+        var delivered = new DeliveryMark();
+        return new(new Slice(registers, holder, _ledger, delivered, _time), delivered);
+    }
+
+    void Take(int step)
+    {
+        var part = _parts[_dice.Next(_parts.Length)];
+        switch (step)
+        {
+            case < 7: _scheduler.RunOne(); break;
+            case < 11: Ask(part); break;
+            case < 14: AnswerOne(); break;
+            case < 17: EndOne(); break;
+            case 17: Deliver(part); break;
+            case 18: Book(); break;
+            case 19: _scheduler.Do(() => _ = part.Slice.GiveBackIdleAsync(TimeSpan.FromSeconds(2 * _dice.Next(2)))); break;
+            case 20: Arrive(); break;
+            case 21: Renew(part); break;
+            case 22: Pass(TimeSpan.FromMilliseconds(_dice.Next(5_000))); break;
+            case 23 when _dice.Next(2) == 0: Pass(TimeSpan.FromSeconds(_dice.Next(50))); break;
+            case 24 when _dice.Next(3) == 0: Freeze(part); break;
+            case 25 when _asked.Count > 0: _scheduler.Do(_asked[_dice.Next(_asked.Count)].Caller.Cancel); break;
+            default: _scheduler.RunAll(); break;
+        }
+    }
+
+    void Ask(Part part) => _scheduler.Do(() =>
+    {
+        var minimum = 1 + _dice.Next(15);
+        var full = minimum + _dice.Next(60);
+        var caller = new CancellationTokenSource();
+        Assert.True(part.Slice.TryReserve(Each(minimum), Each(full), caller.Token, out var answer), "a slice closed itself");
+        _asked.Add((part, answer.AsTask(), caller));
+
+        long[] Each(long amount) => [.. part.Slice.Registers.Select(_ => amount)];
+    });
+
+    /// <summary>What becomes of a call: answered, applied twice, lost on one of the two ways, or given up and applied late.</summary>
+    void AnswerOne()
+    {
+        if (_ledger.Pending.Count == 0)
+            return;
+        var chosen = _dice.Next(_ledger.Pending.Count);
+        var call = _ledger.Pending[chosen];
+        _ledger.Pending.RemoveAt(chosen);
+        var fate = _dice.Next(10);
+        if (fate == 0)
+            _ledger.Late.Add(call.Command);
+        if (fate is 1 or 2)
+            _ledger.Apply(call.Command);
+        if (fate is 0 or 1 or 3)
+            _scheduler.Do(() => call.Lose(new HttpRequestException("lost")));
+        else
+            Answer(call);
+    }
+
+    void Answer(LedgerInMemory.Call call)
+    {
+        var answer = _ledger.Apply(call.Command);
+        if (answer is Answer.Shortage)
+        {
+            var extend = (Extend)call.Command;
+            foreach (var part in _parts)
+                _scheduler.Do(() => _ = part.Slice.GiveBackIdleAsync(TimeSpan.Zero, extend.Request.Lease));
+            _ledger.Pending.Add(call with { Command = extend with { Final = true } });
+            return;
+        }
+        _scheduler.Do(() => call.Answer(answer));
+    }
+
+    void EndOne()
+    {
+        if (_running.Count == 0)
+            return;
+        var chosen = _dice.Next(_running.Count);
+        var (part, hold) = _running[chosen];
+        _running.RemoveAt(chosen);
+        var used = _dice.Next(4) == 0 ? 0 : _dice.Next((int)hold.Amounts.Min() + 1);
+        if (used == 0)
+        {
+            hold.Void();
+            return;
+        }
+        hold.Settle(used);
+        var charges = hold.Registers.Select(register => new Amount(register.Id, used));
+        var settle = new Settle(new(Ids.New(), hold.Lease, [.. charges], Usage(used)));
+        _unbooked.Add(settle);
+        part.Disk.Enqueue(settle);
+        hold.Spooled(++part.Records);
+    }
+
+    void Deliver(Part part)
+    {
+        if (!part.Disk.TryDequeue(out var settle))
+            return;
+        _atBroker.Add(settle);
+        part.Delivered.Add(1);
+    }
+
+    /// <summary>The broker delivers in any order, and sometimes again.</summary>
+    void Book()
+    {
+        if (_atBroker.Count == 0)
+            return;
+        var settle = _atBroker[_dice.Next(_atBroker.Count)];
+        if (_dice.Next(5) > 0)
+            _atBroker.Remove(settle);
+        if (!_unbooked.Remove(settle))
+        {
+            Assert.Equal(new Answer.Done(Repeated: true), _ledger.Apply(settle));
+            return;
+        }
+        _paidLate |= _ended.Contains(settle.Settlement.Lease!.Value);
+        _ledger.Apply(settle);
+        _spent += settle.Settlement.Usage.Cost.Nanos;
+    }
+
+    void Arrive()
+    {
+        if (_ledger.Late.Count == 0)
+            return;
+        var chosen = _dice.Next(_ledger.Late.Count);
+        var command = _ledger.Late[chosen];
+        _ledger.Late.RemoveAt(chosen);
+        _ledger.Apply(command);
+    }
+
+    /// <summary>As Wallet renews: what has not ended lives on, and leases of a frozen register are named.</summary>
+    void Renew(Part part)
+    {
+        foreach (var lease in part.Slice.LiveLeases())
+        {
+            var alive = _ledger.Store.Leases.TryGetValue(lease.Id, out var known) && !known.Expired;
+            if (alive)
+                known!.ExpiresAt = _time.GetUtcNow().AddSeconds(LeaseRequest.TtlSeconds);
+            var frozen = alive && known!.Lines.Keys.Any(register => _ledger.Store.Accounts[register].Frozen);
+            if (_dice.Next(6) > 0)
+                part.Slice.Renewed(lease, alive, frozen, _time.GetTimestamp());
+        }
+    }
+
+    /// <summary>
+    /// Whoever could run has run before time passes. Then the ledger ends what was not renewed, and forgets some of it.
+    /// </summary>
+    void Pass(TimeSpan time)
+    {
+        _scheduler.RunAll();
+        Observe();
+        _time.Advance(time);
+        foreach (var lease in _ledger.Store.Leases.Values.Where(lease => lease.ExpiresAt <= _time.GetUtcNow()).ToArray())
+        {
+            _ledger.Apply(new Expire(lease.Id, [.. lease.Lines.Keys]));
+            _ended.Add(lease.Id);
+            if (_dice.Next(2) == 0)
+                _ledger.Store.Leases.Remove(lease.Id);
+        }
+    }
+
+    void Freeze(Part part)
+    {
+        var frozen = _ledger.Store.Accounts[_wallet.Id].Frozen;
+        _ledger.Apply(new Freeze(_wallet.Id, !frozen));
+        if (!frozen && _dice.Next(2) == 0)
+            part.Slice.Retire();
+    }
+
+    void Observe()
+    {
+        foreach (var asked in _asked.Where(asked => asked.Answer.IsCompleted).ToArray())
+        {
+            _asked.Remove(asked);
+            if (!asked.Answer.IsCompletedSuccessfully || asked.Answer.Result.Hold is not { } hold)
+                continue;
+            _admitted++;
+            _running.Add((asked.Part, hold));
+            Assert.False(_ended.Contains(hold.Lease), "a request was admitted on a lease that has ended");
+        }
+    }
+
+    /// <summary>What requests hold and settlements on their way charge is at most what the ledger holds for the lease.</summary>
+    void MustHold()
+    {
+        var promised = new Dictionary<(Guid Lease, Guid Register), long>();
+        foreach (var (_, hold) in _running)
+            for (var i = 0; i < hold.Amounts.Length; i++)
+                Add((hold.Lease, hold.Registers[i].Id), hold.Amounts[i]);
+        foreach (var settle in _unbooked)
+            foreach (var charge in settle.Settlement.Charges)
+                Add((settle.Settlement.Lease!.Value, charge.Register), charge.Value);
+        foreach (var ((lease, register), amount) in promised)
+            if (!_ended.Contains(lease))
+            {
+                var held = _ledger.Store.Leases[lease].Lines[register].Outstanding;
+                Assert.True(amount <= held, $"{amount} is promised and {held} is held");
+            }
+
+        void Add((Guid, Guid) line, long amount) => promised[line] = promised.GetValueOrDefault(line) + amount;
+    }
+
+    /// <summary>The network heals and everything ends: nobody waits, nothing is held, and the wallet paid what was used.</summary>
+    void Rest()
+    {
+        if (_ledger.Store.Accounts[_wallet.Id].Frozen)
+            _ledger.Apply(new Freeze(_wallet.Id, false));
+        for (var round = 0; !AtRest(); round++)
+        {
+            Assert.True(round < 200, "the slices do not come to rest");
+            _scheduler.RunAll();
+            foreach (var call in _ledger.Pending.ToArray())
+                if (_ledger.Pending.Remove(call))
+                    Answer(call);
+            _scheduler.RunAll();
+            Observe();
+            MustHold();
+            while (_running.Count > 0)
+                EndOne();
+            foreach (var part in _parts)
+            {
+                while (part.Disk.Count > 0)
+                    Deliver(part);
+                if (_asked.Count == 0)
+                    _scheduler.Do(() => _ = part.Slice.GiveBackIdleAsync(TimeSpan.Zero));
+            }
+            while (_atBroker.Count > 0)
+                Book();
+        }
+        while (_ledger.Late.Count > 0)
+            Arrive();
+        Pass(TimeSpan.FromMinutes(2));
+        var wallet = _ledger.Store.Accounts[_wallet.Id];
+        Assert.Equal((0, 0), (wallet.Reserved, _ledger.Store.Accounts[_cap.Id].Reserved));
+        Assert.Equal(Start - _spent + _ledger.Store.Absorbed, wallet.Posted);
+        Assert.True(_paidLate || _ledger.Store.Absorbed == 0, "the house paid although no lease had ended");
+    }
+
+    bool AtRest() =>
+        _asked.Count == 0 && _ledger.Pending.Count == 0 && _running.Count == 0 && _unbooked.Count == 0
+            && Array.TrueForAll(_parts, part => part.Slice.TryClose());
+
+    UsageRecord Usage(long cost) => new(
+        Organization, Project, null, Organization, null, false, "/", "m", "p", "m", null, false, _time.GetUtcNow(), 1, null, 200,
+        RequestOutcome.Completed, new Usage().ToArray(), new Money(cost), false, null, null);
+}

@@ -1,0 +1,142 @@
+using System.Net;
+using System.Net.Http.Json;
+using LlmGateway.Contracts;
+using LlmGateway.Proxy;
+using LlmGateway.ServiceDefaults;
+using Microsoft.Extensions.Logging.Abstractions;
+using Xunit;
+
+namespace LlmGateway.UnitTests.Proxy;
+
+/// <summary>How a proxy keeps its leases alive, with a ledger that grants everything.</summary>
+public sealed class SlicesTests : IDisposable
+{
+    readonly string _folder = Directory.CreateTempSubdirectory("llmgateway-slices-").FullName;
+    readonly GrantingLedger _ledger = new();
+    readonly ManualTime _time = new();
+    readonly Spool _spool;
+    readonly Slices _slices;
+
+    public SlicesTests()
+    {
+        _spool = new(_folder, NullLogger<Spool>.Instance);
+        var wallet = new WalletClient(new HttpClient(_ledger) { BaseAddress = new("http://wallet") });
+        _slices = new(new RequestGate(), _spool, wallet, _time, NullLogger<Slices>.Instance);
+    }
+
+    static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    public void Dispose()
+    {
+        _slices.Dispose();
+        _spool.Dispose();
+        Directory.Delete(_folder, recursive: true);
+    }
+
+    [Fact]
+    public async Task All_of_10_001_leases_are_renewed()
+    {
+        var registers = Enumerable.Range(0, 10_001).Select(_ => NewRegister()).ToArray();
+        await Task.WhenAll(registers.Select(register => HoldAsync(register)));
+
+        await _slices.RenewAsync();
+
+        Assert.Equal(10_001, _ledger.Renewed.SelectMany(renewal => renewal.Leases).Distinct().Count());
+    }
+
+    [Fact]
+    public async Task A_lease_of_a_frozen_wallet_admits_nothing_more_after_its_renewal_although_nobody_was_told()
+    {
+        var (frozen, other) = (NewRegister(), NewRegister());
+        var (running, elsewhere) = (await HoldAsync(frozen), await HoldAsync(other));
+        running.Void();
+        elsewhere.Void();
+        _ledger.Frozen.Add(running.Lease);
+
+        await _slices.RenewAsync();
+        var (next, unaffected) = (await HoldAsync(frozen), await HoldAsync(other));
+
+        Assert.NotEqual(running.Lease, next.Lease); // the ledger was asked, and it would have refused
+        Assert.Equal(elsewhere.Lease, unaffected.Lease);
+    }
+
+    [Fact]
+    public async Task What_runs_on_a_frozen_wallet_keeps_its_lease_alive()
+    {
+        var hold = await HoldAsync(NewRegister());
+        _ledger.Frozen.Add(hold.Lease);
+        await _slices.RenewAsync();
+        _ledger.Renewed.Clear();
+
+        await _slices.RenewAsync();
+
+        Assert.Equal([hold.Lease], Assert.Single(_ledger.Renewed).Leases);
+    }
+
+    [Fact]
+    public async Task A_lease_is_renewed_until_its_last_settlement_is_delivered()
+    {
+        var hold = await HoldAsync(NewRegister());
+        hold.Settle(hold.Amounts[0]);
+        hold.Spooled(_spool.Append([1, 0, 0, 0, 1]));
+        await _slices.RenewAsync();
+        Assert.Equal([hold.Lease], Assert.Single(_ledger.Renewed).Leases);
+
+        _spool.Delivered.Add(1);
+        await _slices.RenewAsync();
+
+        Assert.Single(_ledger.Renewed);
+    }
+
+    [Fact]
+    public async Task An_orderly_stop_hands_over_the_leases_of_settlements_that_stay_on_disk_and_no_others()
+    {
+        var (waiting, returned, running) = (await HoldAsync(NewRegister()), await HoldAsync(NewRegister()), await HoldAsync(NewRegister()));
+        waiting.Settle(waiting.Amounts[0] - 1);
+        waiting.Spooled(_spool.Append([1, 0, 0, 0, 1]));
+        returned.Void();
+
+        await _slices.StopAsync(Token);
+
+        var handedOver = Assert.Single(_ledger.Renewed);
+        Assert.True(handedOver.HandedOver);
+        Assert.Equal([waiting.Lease], handedOver.Leases);
+        Assert.DoesNotContain(running.Lease, handedOver.Leases);
+    }
+
+    async Task<Hold> HoldAsync(RegisterRef register) => (await _slices.ReserveAsync([register], [10], [10], Token)).Hold!;
+
+    static RegisterRef NewRegister() => new(Ids.New(), AccountKind.Wallet, Unit.Usd);
+
+    sealed class GrantingLedger : HttpMessageHandler
+    {
+        public List<LeaseRenewal> Renewed { get; } = [];
+
+        public HashSet<Guid> Frozen { get; } = [];
+
+        protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+        {
+            switch (request.RequestUri!.AbsolutePath)
+            {
+                case "/internal/leases":
+                    var asked = await ReadAsync<LeaseRequest>(request);
+                    return Json(new LeaseAnswer([.. asked.Lines.Select(line => line.All)], null));
+                case "/internal/leases/return":
+                    return new(HttpStatusCode.NoContent);
+                default:
+                    var renewal = await ReadAsync<LeaseRenewal>(request);
+                    if (renewal.Leases.Count > LeaseRenewal.MaxLeases)
+                        return new(HttpStatusCode.BadRequest);
+                    lock (Renewed)
+                        Renewed.Add(renewal);
+                    return Json(new RenewedLeases(renewal.Leases, [.. renewal.Leases.Where(Frozen.Contains)]));
+            }
+        }
+
+        static async Task<T> ReadAsync<T>(HttpRequestMessage request) =>
+            (await request.Content!.ReadFromJsonAsync<T>(Defaults.Json, Token))!;
+
+        static HttpResponseMessage Json<T>(T answer) =>
+            new(HttpStatusCode.OK) { Content = JsonContent.Create(answer, options: Defaults.Json) };
+    }
+}
