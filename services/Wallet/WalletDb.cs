@@ -16,4 +16,7 @@ public sealed class WalletDb(DbContextOptions<WalletDb> options) : DbContext(opt
 
     [DbContext(typeof(WalletDb)), Migration("0002_attempts")]
     sealed class Attempts0002 : SqlMigration;
+
+    [DbContext(typeof(WalletDb)), Migration("0003_what_was_asked")]
+    sealed class WhatWasAsked0003 : SqlMigration;
 }

@@ -63,11 +63,14 @@ public static class Wallets
             Idempotency.EffectId(http, principal), wallet, principal.Organization, principal.Test, sign * input.Amount.Nanos, type,
             input.Reason));
         Failpoint.Hit("wallet.adjusted");
-        return answer is Answer.Refused refused
-            ? Problems.WalletExhausted(
+        return answer switch
+        {
+            Answer.Refused refused => Problems.WalletExhausted(
                 $"The wallet has {new Money(refused.Available)} USD available; {input.Amount} USD cannot be taken from it.")
-                with { Param = "amount" }
-            : await ShowAsync(id, http, database);
+                with { Param = "amount" },
+            Answer.Differs => Problems.IdempotencyReused,
+            _ => await ShowAsync(id, http, database),
+        };
     }
 
     static async Task<IResult> SetFrozenAsync(
