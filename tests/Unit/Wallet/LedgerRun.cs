@@ -85,7 +85,8 @@ sealed class LedgerRun
 
     void Settled(Settlement settlement)
     {
-        var wallet = settlement.Charges.FirstOrDefault(charge => _wallets.Contains(charge.Register))?.Register;
+        var asked = settlement.Charges.Select(charge => charge.Register).Where(_wallets.Contains).ToList();
+        Guid? wallet = asked.Count == 0 ? null : asked.Find(_model.Registers.ContainsKey) is var open && open != default ? open : asked[0];
         _settled.Add((settlement.RequestId, wallet));
         if (_settled.Count > Memory)
             _settled.RemoveAt(0);
