@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using LlmGateway.Contracts;
+using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Proxy;
 
@@ -35,18 +36,18 @@ public sealed class RunningCalls(Identity identity, TimeProvider time, ILogger<R
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         EdgeMetrics.Observe("gateway.requests.running", "{request}", "Requests that providers are answering", () => _runs.Count);
-        using var timer = new PeriodicTimer(LookForSilenceEvery);
-        for (var looked = time.GetTimestamp(); await timer.WaitForNextTickAsync(stoppingToken);)
+        var looked = time.GetTimestamp();
+        await Loop.RunAsync("running calls", LookForSilenceEvery, async _ =>
         {
             // One periodic check of all requests replaces a timer for each. Timers would add to the cost of every request and every event.
             var now = time.GetTimestamp();
             foreach (var (run, _) in _runs)
                 run.EndIfSilent(now);
             if (time.GetElapsedTime(looked, now) < LookEvery)
-                continue;
+                return;
             looked = now;
             await EndRevokedAsync();
-        }
+        }, log, TimeProvider.System, stoppingToken);
     }
 
     /// <summary>Checks every credential that has running requests. A pushed revocation calls it, too.</summary>

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using LlmGateway.ServiceDefaults;
 using Npgsql;
 
@@ -17,30 +18,35 @@ public sealed class LeaseSweeper(
     static readonly TimeSpan Grace = TimeSpan.FromSeconds(8);
 
     static readonly TimeSpan Interval = TimeSpan.FromSeconds(2), ForgetInterval = TimeSpan.FromMinutes(10);
-    const int MaxPerRound = 200, MaxForgotten = 10_000;
+    const int MaxPerRound = 200, MaxForgotten = 10_000, MaxRefused = 1000;
+
+    /// <summary>
+    /// Leases that the ledger refuses to end, because their books are wrong. They are passed over, so that the others end; after a restart,
+    /// or when there are many, each is tried again.
+    /// </summary>
+    readonly ConcurrentDictionary<Guid, bool> _refused = new();
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         await ready.Task.WaitAsync(stoppingToken);
         await Task.Delay(Grace, time, stoppingToken);
         var forgotten = time.GetTimestamp();
-        using var timer = new PeriodicTimer(Interval, time);
-        while (await timer.WaitForNextTickAsync(stoppingToken))
+        await Loop.RunAsync("lease sweeper", Interval, async token =>
         {
             try
             {
-                await EndAsync("expires_at < now()", [], gone: false, stoppingToken);
+                await EndAsync("expires_at < now()", [], gone: false, token);
                 if (time.GetElapsedTime(forgotten) < ForgetInterval)
-                    continue;
-                await ForgetAsync(stoppingToken);
+                    return;
+                await ForgetAsync(token);
                 forgotten = time.GetTimestamp();
             }
             catch (Exception e) when (Problems.IsOutage(e))
             {
                 log.LogWarning("expired leases wait for the database: {Message}", e.Message);
-                await Task.Delay(Grace, time, stoppingToken);
+                await Task.Delay(Grace, time, token);
             }
-        }
+        }, log, time, stoppingToken);
     }
 
     /// <summary>
@@ -69,8 +75,8 @@ public sealed class LeaseSweeper(
     {
         await using var query = database.Sql($"""
             select lease.id, array_agg(line.account) from lease join lease_line line on line.lease = lease.id
-            where not expired and {which} group by lease.id limit $1
-            """, [MaxPerRound, .. values]);
+            where not expired and {which} and not lease.id = any(${values.Length + 2}) group by lease.id limit $1
+            """, [MaxPerRound, .. values, _refused.Keys.ToArray()]);
         var leases = new List<Expire>();
         await using (var reader = await query.ExecuteReaderAsync(token))
             while (await reader.ReadAsync(token))
@@ -78,7 +84,21 @@ public sealed class LeaseSweeper(
         if (leases.Count == 0)
             return 0;
         Failpoint.Hit("wallet.sweeper.found");
-        await writer.RunAsync(leases);
+        // Each for itself: one that is refused must not hide whether the others have ended. They share transactions all the same.
+        foreach (var (lease, ended) in leases.ConvertAll(lease => (lease.LeaseId, writer.RunAsync(lease))))
+        {
+            try
+            {
+                await ended;
+            }
+            catch (Exception e) when (!Problems.IsOutage(e) && !token.IsCancellationRequested)
+            {
+                log.LogError("lease {Lease} cannot be ended, and its money stays held: {Message}", lease, e.Message);
+                if (_refused.Count >= MaxRefused)
+                    _refused.Clear();
+                _refused[lease] = true;
+            }
+        }
         Failpoint.Hit("wallet.sweeper.ended");
         return leases.Count;
     }
