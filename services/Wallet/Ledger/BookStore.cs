@@ -10,6 +10,9 @@ namespace LlmGateway.Wallet;
 /// </summary>
 public static class BookStore
 {
+    /// <summary>A batch holds this advisory lock, shared, from before it reads the clock.</summary>
+    public const long ClockLock = 0x4C47_434C_4F43_4B;
+
     static readonly RowInsert<Transfer> Transfers = new RowInsert<Transfer>("transfer")
         .Column("id", "uuid", t => t.Id)
         .Column("type", "smallint", t => (short)t.Type)
@@ -82,7 +85,8 @@ public static class BookStore
         // it would choose sequential scans and keep them for as long as the connection lives.
         Add(batch, "set local enable_seqscan = off");
         Add(batch, "set local plan_cache_mode = force_generic_plan");
-        Add(batch, "select clock_timestamp()");
+        // Until the commit. Who takes it alone knows that every batch with an earlier clock is committed (see Reratings).
+        Add(batch, "select clock_timestamp() from pg_advisory_xact_lock_shared($1)", ClockLock);
         if (touched.Missing.Count > 0)
             AddMissing(batch, [.. touched.Missing.Values]);
         Add(batch, """
