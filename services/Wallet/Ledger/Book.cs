@@ -111,7 +111,7 @@ public sealed record Entry(Guid Account, long Version, Guid Transfer, EntryType 
 /// Header of a movement that is not usage. A credit or debit has the wallet and the amount that it was asked for, so that its id cannot
 /// stand for another one.
 /// </summary>
-public sealed record Transfer(Guid Id, EntryType Type, string? Description, Guid? Account = null, long? Amount = null);
+public sealed record Transfer(Guid Id, EntryType Type, string? Description, Guid? Wallet = null, long? Asked = null);
 
 /// <summary>Header of a usage movement. It has the request's record, what its wallet paid and what the house bore.</summary>
 public sealed record UsageRow(Guid RequestId, UsageRecord Record, long Charged, long Absorbed);

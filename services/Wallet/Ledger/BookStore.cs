@@ -17,8 +17,8 @@ public static class BookStore
         .Column("id", "uuid", t => t.Id)
         .Column("type", "smallint", t => (short)t.Type)
         .Column("description", "text", t => t.Description)
-        .Column("account", "uuid", t => t.Account)
-        .Column("amount", "bigint", t => t.Amount);
+        .Column("wallet", "uuid", t => t.Wallet)
+        .Column("asked", "bigint", t => t.Asked);
 
     static readonly RowInsert<Correction> Corrections = new RowInsert<Correction>("correction")
         .Column("rerating", "uuid", c => c.Rerating)
@@ -106,7 +106,7 @@ public static class BookStore
         if (touched.Transfers.Count > 0)
             Add(
                 batch,
-                "select id, type, description, account, amount from transfer where id = any($1)",
+                "select id, type, description, wallet, asked from transfer where id = any($1)",
                 touched.Transfers.ToArray());
         if (touched.Rerated.Count > 0)
             Add(batch, """

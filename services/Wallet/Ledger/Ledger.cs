@@ -45,7 +45,7 @@ public static class Ledger
     {
         var movement = new Transfer(adjust.Id, adjust.Type, adjust.Description, adjust.Wallet, adjust.Amount);
         if (book.Moved.TryGetValue(adjust.Id, out var before))
-            return before == movement || before.Account is null ? new Answer.Done(Repeated: true) : new Answer.Differs();
+            return before == movement || before.Wallet is null ? new Answer.Done(Repeated: true) : new Answer.Differs();
         if (book.Find(adjust.Wallet) is not { Kind: AccountKind.Wallet } wallet)
             return new Answer.Refused(adjust.Wallet, LeaseRefusalReason.Unknown, 0);
         if (wallet.Available + adjust.Amount < 0)
