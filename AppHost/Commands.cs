@@ -22,7 +22,9 @@ static class Commands
 
     public static Service WithWalletCommands(
         this Service wallet, IResourceBuilder<ParameterResource> key) => wallet
-        .WithCall("verify", "Verify the books", "CheckmarkCircle", HttpMethod.Get, "/internal/verify", key, inputs: Wait);
+        .WithCall("verify", "Verify the books", "CheckmarkCircle", HttpMethod.Get, "/internal/verify", key, inputs: Wait)
+        .WithCall("list-errors", "List unhandled messages", "MailAlert", HttpMethod.Get, "/internal/error-queues", key)
+        .WithCall("retry-errors", "Put unhandled messages back", "MailArrowUp", HttpMethod.Post, "/internal/error-queues/retry", key);
 
     public static Service WithSessionsCommands(
         this Service sessions, IResourceBuilder<ParameterResource> key) => sessions

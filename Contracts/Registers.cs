@@ -54,8 +54,8 @@ public enum EntryType
 }
 
 /// <summary>
-/// <c>POST /internal/registers</c> opens the registers that do not exist yet, each with its first amount. A repetition changes nothing,
-/// whatever its amount. Only a register that was opened with 0 still gets a first amount, once.
+/// <c>POST /internal/registers</c> opens the registers that do not exist yet, each with its first amount. What is open stays as it
+/// is, whatever amount another opening names, and also where the first one named none.
 /// </summary>
 public sealed record OpenRegisters(IReadOnlyList<OpenRegister> Registers);
 

@@ -63,7 +63,7 @@ public static class SettlementRecord
                 ? Read(reader, version)
                 : throw new InvalidDataException("a settlement of version 0");
         }
-        catch (Exception e) when (e is EndOfStreamException or FormatException or ArgumentException)
+        catch (Exception e) when (e is EndOfStreamException or FormatException or ArgumentException or OverflowException)
         {
             throw new InvalidDataException("not a settlement", e);
         }
@@ -144,7 +144,11 @@ public static class SettlementRecord
 
     static long[] ReadMeters(BinaryReader from)
     {
-        var meters = new long[from.Read7BitEncodedInt()];
+        // A record is small, so a count that its bytes cannot hold is none; an array of that length would take the memory first.
+        var count = from.Read7BitEncodedInt();
+        if (count < 0 || count > from.BaseStream.Length)
+            throw new InvalidDataException($"a settlement of {count} meters");
+        var meters = new long[count];
         for (var i = 0; i < meters.Length; i++)
             meters[i] = from.Read7BitEncodedInt64();
         return meters;

@@ -12,6 +12,7 @@ public sealed record SettlementBatch(byte[] Records, string? GoneHolder = null)
     /// <summary>Settlements in one message, at most.</summary>
     public const int MaxSettlements = 500;
 
+    /// <summary>The exchange that proxies send to, and the name of the queue behind it but for its generation.</summary>
     public const string Queue = "wallet-settlements";
 
     public const string ContentType = "application/vnd.llmgateway.settlements";

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Net.Sockets;
 using System.Globalization;
 
 namespace LlmGateway.ServiceDefaults;
@@ -93,7 +94,7 @@ public static class Failpoint
                     Thread.Sleep(Timeout.Infinite);
                     break;
                 case "throw":
-                    throw new IOException($"failpoint {Name}");
+                    throw new IOException($"failpoint {Name}", new SocketException()); // like a connection that broke
                 default:
                     Thread.Sleep(Delay);
                     break;

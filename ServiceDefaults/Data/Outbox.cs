@@ -67,11 +67,11 @@ public static class OutboxRegistration
 /// others.
 /// </summary>
 public sealed class OutboxRelay(
-    NpgsqlDataSource database, IBus bus, OutboxSignal signal, DatabaseReady ready, ILogger<OutboxRelay> log)
+    NpgsqlDataSource database, IBus bus, OutboxSignal signal, DatabaseReady ready, TimeProvider time, ILogger<OutboxRelay> log)
     : BackgroundService
 {
     const int BatchSize = 200;
-    static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(250), AwayInterval = TimeSpan.FromSeconds(2);
+    static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(250);
     static readonly TimeSpan ClaimTime = TimeSpan.FromSeconds(30), PublishTimeout = TimeSpan.FromSeconds(5);
 
     sealed record Row(Guid Id, string Type, string Body);
@@ -79,19 +79,11 @@ public sealed class OutboxRelay(
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         await ready.Task.WaitAsync(stoppingToken);
-        while (!stoppingToken.IsCancellationRequested)
+        await Loop.RunAsync("outbox", async token =>
         {
-            try
-            {
-                if (await RelayAsync(stoppingToken) < BatchSize)
-                    await signal.WaitAsync(PollInterval, stoppingToken);
-            }
-            catch (Exception e) when (IsAway(e, stoppingToken))
-            {
-                log.LogWarning("the outbox waits: {Message}", e.Message);
-                await Task.Delay(AwayInterval, stoppingToken);
-            }
-        }
+            if (await RelayAsync(token) < BatchSize)
+                await signal.WaitAsync(PollInterval, token);
+        }, log, time, stoppingToken);
     }
 
     /// <summary>

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Net;
 using System.Net.Sockets;
 using System.Text.Encodings.Web;
 using System.Text.Json;
@@ -202,15 +203,22 @@ public static class Problems
         }
     });
 
-    /// <summary>True for exceptions of a dependency that is down or restarting.</summary>
+    /// <summary>
+    /// True for exceptions of a dependency that is down or restarting: the same call may succeed later. A dependency that answers and
+    /// refuses is none, and neither is a file that cannot be read.
+    /// </summary>
     public static bool IsOutage(Exception? e) => e switch
     {
         null => false,
         ProblemException { Problem.Status: 503 } => true,
         PostgresException postgres => postgres.IsTransient || postgres.SqlState is "57P01" or "57P02" or "57P03",
-        NpgsqlException or SocketException or TimeoutException or HttpRequestException or IOException => true,
-        StackExchange.Redis.RedisException => true,
-        MassTransit.MassTransitException => true,
+        NpgsqlException { IsTransient: true } or SocketException or TimeoutException or HttpIOException => true,
+        HttpRequestException { StatusCode: null or HttpStatusCode.BadGateway or HttpStatusCode.ServiceUnavailable
+            or HttpStatusCode.GatewayTimeout } => true,
+        HttpRequestException => false,
+        StackExchange.Redis.RedisConnectionException => true,
+        MassTransit.ConnectionException or MassTransit.TransportException => true,
+        RabbitMQ.Client.Exceptions.RabbitMQClientException => true,
         Polly.ExecutionRejectedException => true, // no answer in time, or none expected
         JsonException => false,
         _ => IsOutage(e.InnerException),

@@ -12,7 +12,7 @@ builder.AddEnvelope();
 builder.AddCredentialSeal();
 builder.AddInternalCalls();
 builder.AddServiceClient<RegistersClient>("wallet", RegistersClient.AttemptTimeout);
-builder.Services.AddHostedService<IdempotencyRetention>();
+builder.Services.AddRetention(TableRetention.All);
 builder.Services.AddSingleton(new SandboxAddress(builder.Configuration[SandboxAddress.Setting]));
 builder.Services.AddSingleton<SessionTokens>();
 builder.Services.AddSingleton<CustomerKeys>();

@@ -8,14 +8,14 @@ builder.AddOwnDatabase<WalletDb>("wallet");
 builder.AddRedis();
 builder.AddEnvelope();
 builder.AddInternalCalls();
-builder.Services.AddHostedService<IdempotencyRetention>();
+builder.Services.AddRetention(TableRetention.All);
 builder.Services.AddHostedSingleton<Writer>();
 // Hears answers from the start, not from the first shortage.
 builder.Services.AddActivatedSingleton<Recalls>();
 builder.Services.AddHostedSingleton<LeaseSweeper>();
 builder.AddMessaging(
     bus => bus.AddConsumer<SettlementConsumer>(),
-    (rabbit, context) => rabbit.DurableQueue(SettlementBatch.Queue, queue => SettlementConsumer.Configure(queue, context)));
+    new DurableEndpoint(SettlementBatch.Queue, SettlementConsumer.Configure));
 
 var app = builder.BuildService();
 app.UseServiceDefaults();
@@ -29,5 +29,6 @@ app.MapSummaries();
 app.MapReratings();
 app.MapBatchCosts();
 app.MapVerify();
+UnhandledMessages.Map(app);
 
 await app.RunAsync();

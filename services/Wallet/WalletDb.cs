@@ -19,4 +19,7 @@ public sealed class WalletDb(DbContextOptions<WalletDb> options) : DbContext(opt
 
     [DbContext(typeof(WalletDb)), Migration("0003_leases")]
     sealed class Leases0003 : SqlMigration;
+
+    [DbContext(typeof(WalletDb)), Migration("0004_what_was_asked")]
+    sealed class WhatWasAsked0004 : SqlMigration;
 }

@@ -60,27 +60,17 @@ public sealed class BatchSettling(
         return true;
     }
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) => Loop.RunAsync("batch settling", async token =>
     {
-        for (; ; )
-        {
-            if (_ended.IsEmpty)
-                await _hinted.WaitAsync(Tick, stoppingToken);
-            try
-            {
-                var claimed = new List<ProviderObject>(AtOnce);
-                while (claimed.Count < AtOnce && _ended.TryDequeue(out var id))
-                    claimed.AddRange(await sessions.ClaimAsync(new(id)));
-                if (claimed.Count < AtOnce)
-                    claimed.AddRange(await sessions.ClaimAsync(new(Limit: AtOnce - claimed.Count)));
-                await Task.WhenAll(claimed.Select(batch => TryAsync(batch, stoppingToken)));
-            }
-            catch (Exception e) when (!stoppingToken.IsCancellationRequested)
-            {
-                log.Log(Problems.IsOutage(e) ? LogLevel.Debug : LogLevel.Error, e, "batches could not be claimed");
-            }
-        }
-    }
+        if (_ended.IsEmpty)
+            await _hinted.WaitAsync(Tick, token);
+        var claimed = new List<ProviderObject>(AtOnce);
+        while (claimed.Count < AtOnce && _ended.TryDequeue(out var id))
+            claimed.AddRange(await sessions.ClaimAsync(new(id)));
+        if (claimed.Count < AtOnce)
+            claimed.AddRange(await sessions.ClaimAsync(new(Limit: AtOnce - claimed.Count)));
+        await Task.WhenAll(claimed.Select(batch => TryAsync(batch, token)));
+    }, log, time, stoppingToken);
 
     async Task TryAsync(ProviderObject batch, CancellationToken stopping)
     {

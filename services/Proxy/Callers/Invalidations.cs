@@ -5,8 +5,8 @@ namespace LlmGateway.Proxy;
 
 /// <summary>
 /// Handles what other services push over Redis: revocations, changed projects, frozen wallets, recalls. Pushes may be lost. A lost
-/// revocation takes effect within <see cref="Credential.MaxAge"/>, because <see cref="ChangeFeed"/> notices. A lost freeze takes effect with
-/// the next renewal of the wallet's leases.
+/// revocation takes effect within <see cref="Credential.MaxAge"/>, because <see cref="ChangeFeed"/> notices. A lost freeze takes effect
+/// with the next renewal of the wallet's leases.
 /// </summary>
 public sealed class Invalidations(
     RedisClient redis, Identity identity, ChangeFeed feed, RunningCalls runningCalls, Slices slices, Spool spool) : IHostedService

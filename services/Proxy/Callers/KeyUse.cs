@@ -19,25 +19,13 @@ public sealed class KeyUse(SessionsClient sessions, TimeProvider time, ILogger<K
             _used[credential.Id] = time.GetUtcNow();
     }
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) => Loop.RunAsync("key use", Interval, async _ =>
     {
-        using var timer = new PeriodicTimer(Interval, time);
-        while (await timer.WaitForNextTickAsync(stoppingToken))
+        foreach (var batch in _used.ToArray().Chunk(KeyUses.MaxAtOnce))
         {
-            foreach (var batch in _used.ToArray().Chunk(KeyUses.MaxAtOnce))
-            {
-                try
-                {
-                    await sessions.RecordUseAsync(new([.. batch.Select(used => new KeyUsed(used.Key, used.Value))]));
-                    foreach (var told in batch)
-                        _used.TryRemove(told); // a key that was used again meanwhile stays
-                }
-                catch (Exception e) when (Problems.IsOutage(e))
-                {
-                    log.LogDebug("key uses could not be told: {Message}", e.Message);
-                    break;
-                }
-            }
+            await sessions.RecordUseAsync(new([.. batch.Select(used => new KeyUsed(used.Key, used.Value))]));
+            foreach (var told in batch)
+                _used.TryRemove(told); // a key that was used again meanwhile stays
         }
-    }
+    }, log, time, stoppingToken);
 }

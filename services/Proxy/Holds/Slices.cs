@@ -69,13 +69,12 @@ public sealed class Slices(RequestGate gate, Spool spool, WalletClient wallet, T
     {
         EdgeMetrics.Observe(
             "gateway.leases", "{lease}", "Leases that this proxy holds", () => _slices.Values.Sum(slice => slice.LiveLeases().Count));
-        using var timer = new PeriodicTimer(Tick, time);
-        while (await timer.WaitForNextTickAsync(stoppingToken))
+        await Loop.RunAsync("slices", Tick, async _ =>
         {
             await GiveBackAsync(gate.IsOpen ? IdleTime : TimeSpan.Zero);
             if (time.GetElapsedTime(_lastRenewal) > RenewEvery)
                 await RenewAsync();
-        }
+        }, log, time, stoppingToken);
     }
 
     /// <summary>

@@ -13,7 +13,7 @@ namespace LlmGateway.Proxy;
 /// estimated and corrected at the end, what was used beyond the limit keeps a customer waiting for two minutes at most, and without Redis
 /// nobody is refused.
 /// </summary>
-public sealed class RateLimits(RedisClient redis, TimeProvider time) : BackgroundService
+public sealed class RateLimits(RedisClient redis, TimeProvider time, ILogger<RateLimits> log) : BackgroundService
 {
     /// <summary>A proxy takes this fraction of a minute's limit ahead.</summary>
     const int Ahead = 600;
@@ -65,15 +65,14 @@ public sealed class RateLimits(RedisClient redis, TimeProvider time) : Backgroun
     }
 
     /// <summary>Gives back what is left of customers who have paused, so that their limit is whole when they return.</summary>
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) => Loop.RunAsync("rate limits", Tick, _ =>
     {
-        using var timer = new PeriodicTimer(Tick, time);
-        while (await timer.WaitForNextTickAsync(stoppingToken))
-            foreach (var (customer, allowance) in _allowances)
-                if (time.GetElapsedTime(allowance.LastUse) > IdleTime && _allowances.TryRemove(new(customer, allowance))
-                    && allowance.Empty() is ({ } rates, var requests, var tokens) && (requests != 0 || tokens != 0))
-                    GiveBack(rates, customer, requests, tokens);
-    }
+        foreach (var (customer, allowance) in _allowances)
+            if (time.GetElapsedTime(allowance.LastUse) > IdleTime && _allowances.TryRemove(new(customer, allowance))
+                && allowance.Empty() is ({ } rates, var requests, var tokens) && (requests != 0 || tokens != 0))
+                GiveBack(rates, customer, requests, tokens);
+        return Task.CompletedTask;
+    }, log, time, stoppingToken);
 
     async Task<RateDecision> AskAsync(RateAllowance allowance, Rates rates, Guid customer, long tokens)
     {

@@ -48,32 +48,30 @@ public sealed class RunningCalls(Identity identity, TimeProvider time, ILogger<R
     }
 
     /// <summary>One periodic check of all requests. A timer for each would add to the cost of every request and every event.</summary>
-    async Task EndSilentAsync(CancellationToken stoppingToken)
-    {
-        using var timer = new PeriodicTimer(LookForSilenceEvery, time);
-        while (await timer.WaitForNextTickAsync(stoppingToken))
+    Task EndSilentAsync(CancellationToken stoppingToken) =>
+        Loop.RunAsync("silent providers", LookForSilenceEvery, _ =>
         {
             var now = time.GetTimestamp();
             foreach (var (run, _) in _runs)
                 run.EndIfSilent(now);
-        }
-    }
+            return Task.CompletedTask;
+        }, log, time, stoppingToken);
 
     /// <summary>Looks at once for requests whose credential is revoked, because a push says that one was.</summary>
     public void LookForRevoked() => _revoked.Raise();
 
     /// <summary>One pass after the other, never two at once: each checks every credential that has running requests.</summary>
-    async Task EndRevokedAsync(CancellationToken stoppingToken)
+    Task EndRevokedAsync(CancellationToken stoppingToken)
     {
         var bound = new ParallelOptions { MaxDegreeOfParallelism = LookUpsAtOnce, CancellationToken = stoppingToken };
-        while (!stoppingToken.IsCancellationRequested)
+        return Loop.RunAsync("revoked credentials", async token =>
         {
-            await _revoked.WaitAsync(LookEvery, stoppingToken);
+            await _revoked.WaitAsync(LookEvery, token);
             await Parallel.ForEachAsync(
                 _runs.Keys.GroupBy(run => run.Fingerprint),
                 bound,
                 async (runs, _) => await EndIfRevokedAsync(runs.Key, runs));
-        }
+        }, log, time, stoppingToken);
     }
 
     async ValueTask EndIfRevokedAsync(string fingerprint, IEnumerable<Run> runs)

@@ -106,24 +106,15 @@ public sealed class SpoolPublisher(Spool spool, ISendEndpointProvider bus, ILogg
     /// </summary>
     public override Task StopAsync(CancellationToken cancellationToken) => base.StopAsync(CancellationToken.None);
 
-    async Task PublishAsync(ISendEndpoint endpoint, CancellationToken token)
+    /// <summary>
+    /// A full or missing disk may be back in a moment. What was sent and could not be noted is sent again and counts once.
+    /// </summary>
+    Task PublishAsync(ISendEndpoint endpoint, CancellationToken stopping) => Loop.RunAsync("spool publisher", async token =>
     {
-        for (; ; )
-        {
-            try
-            {
-                await DeliverAsync(endpoint, token);
-                await spool.WaitAsync(token);
-                await Task.Delay(Gather, token);
-            }
-            catch (IOException e)
-            {
-                // A full or missing disk may be back in a moment. What was sent and could not be noted is sent again and counts once.
-                log.LogError(e, "the spool's disk failed; settlements are delivered when it works again");
-                await Task.Delay(Backoff.LongestPause, token);
-            }
-        }
-    }
+        await DeliverAsync(endpoint, token);
+        await spool.WaitAsync(token);
+        await Task.Delay(Gather, token);
+    }, log, TimeProvider.System, stopping);
 
     async Task HandInAsync(ISendEndpoint endpoint)
     {

@@ -98,4 +98,7 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
 
     [DbContext(typeof(SessionsDb)), Migration("0006_provider_objects")]
     sealed class ProviderObjects0006 : SqlMigration;
+
+    [DbContext(typeof(SessionsDb)), Migration("0007_retention")]
+    sealed class Retention0007 : SqlMigration;
 }

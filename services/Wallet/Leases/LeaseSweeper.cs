@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using LlmGateway.ServiceDefaults;
 using Npgsql;
 
@@ -24,26 +25,31 @@ public sealed class LeaseSweeper(
     static readonly TimeSpan LastSettlements = TimeSpan.FromSeconds(10);
 
     static readonly TimeSpan Interval = TimeSpan.FromSeconds(2);
-    const int MaxEnded = 200, MaxForgotten = 10_000;
+    const int MaxEnded = 200, MaxForgotten = 10_000, MaxRefused = 1000;
+
+    /// <summary>
+    /// Leases that the ledger refuses to end, because their books are wrong. They are passed over, so that the others end; after a restart,
+    /// or when there are many, each is tried again.
+    /// </summary>
+    readonly ConcurrentDictionary<Guid, bool> _refused = new();
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         await ready.Task.WaitAsync(stoppingToken);
         await Task.Delay(Grace, time, stoppingToken);
-        using var timer = new PeriodicTimer(Interval, time);
-        while (await timer.WaitForNextTickAsync(stoppingToken))
+        await Loop.RunAsync("lease sweeper", Interval, async token =>
         {
             try
             {
-                await Rounds.UntilNotFullAsync(MaxForgotten, () => ForgetAsync(stoppingToken));
-                await Rounds.UntilNotFullAsync(MaxEnded, () => EndAsync(stoppingToken));
+                await Rounds.UntilNotFullAsync(MaxForgotten, () => ForgetAsync(token));
+                await Rounds.UntilNotFullAsync(MaxEnded, () => EndAsync(token));
             }
             catch (Exception e) when (Problems.IsOutage(e))
             {
                 log.LogWarning("expired leases wait for the database: {Message}", e.Message);
-                await Task.Delay(Grace, time, stoppingToken);
+                await Task.Delay(Grace, time, token);
             }
-        }
+        }, log, time, stoppingToken);
     }
 
     /// <summary>
@@ -80,10 +86,10 @@ public sealed class LeaseSweeper(
     {
         await using var query = database.Sql("""
             select lease.id, array(select account from lease_line line where line.lease = lease.id) from lease
-            where not expired and expires_at < now() and exists (
+            where not expired and expires_at < now() and not lease.id = any($2) and exists (
                 select 1 from lease_line line where line.lease = lease.id and line.granted > line.consumed + line.returned)
             order by expires_at limit $1
-            """, MaxEnded);
+            """, MaxEnded, _refused.Keys.ToArray());
         var leases = new List<Expire>();
         await using (var reader = await query.ExecuteReaderAsync(token))
             while (await reader.ReadAsync(token))
@@ -91,7 +97,21 @@ public sealed class LeaseSweeper(
         if (leases.Count == 0)
             return 0;
         Failpoint.Hit("wallet.sweeper.found");
-        await writer.RunAsync(leases);
+        // Each for itself: one that is refused must not hide whether the others have ended. They share transactions all the same.
+        foreach (var (lease, ended) in leases.ConvertAll(lease => (lease.LeaseId, writer.RunAsync(lease))))
+        {
+            try
+            {
+                await ended;
+            }
+            catch (Exception e) when (!Problems.IsOutage(e) && !token.IsCancellationRequested)
+            {
+                log.LogError("lease {Lease} cannot be ended, and its money stays held: {Message}", lease, e.Message);
+                if (_refused.Count >= MaxRefused)
+                    _refused.Clear();
+                _refused[lease] = true;
+            }
+        }
         Failpoint.Hit("wallet.sweeper.ended");
         return leases.Count;
     }

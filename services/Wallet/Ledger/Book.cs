@@ -8,7 +8,7 @@ namespace LlmGateway.Wallet;
 /// </summary>
 public sealed class Book(DateTimeOffset now)
 {
-    /// <summary>The database's clock after the locks were taken.</summary>
+    /// <summary>The database's clock when the batch began.</summary>
     public DateTimeOffset Now => now;
 
     public Dictionary<Guid, Account> Accounts { get; } = [];
@@ -17,8 +17,20 @@ public sealed class Book(DateTimeOffset now)
     /// <summary>Ids of transfers and requests that the ledger already has.</summary>
     public HashSet<Guid> Known { get; } = [];
 
+    /// <summary>Movements that are not usage and that the ledger already has, as far as a command asks for one again.</summary>
+    public Dictionary<Guid, Transfer> Moved { get; } = [];
+
+    /// <summary>
+    /// Accounts whose rows are as new as this batch. A register among them is unknown until its <see cref="Open"/> takes it out.
+    /// </summary>
+    public HashSet<Guid> Created { get; } = [];
+
     /// <summary>Requests that are to be re-rated. Their figures are those of the usage row with all its corrections.</summary>
     public Dictionary<Guid, Rated> Rated { get; } = [];
+
+    /// <summary>A register that is open, or null.</summary>
+    public Account? Find(Guid id) =>
+        Accounts.TryGetValue(id, out var account) && account.IsRegister && !Created.Contains(id) ? account : null;
 
     public List<Entry> Entries { get; } = [];
     public List<Transfer> Transfers { get; } = [];
@@ -95,8 +107,11 @@ public sealed class LeaseLine
 /// <summary>One side of a transfer. The entries of a transfer sum to zero in each unit.</summary>
 public sealed record Entry(Guid Account, long Version, Guid Transfer, EntryType Type, long Amount, long Balance);
 
-/// <summary>Header of a movement that is not usage.</summary>
-public sealed record Transfer(Guid Id, EntryType Type, string? Description);
+/// <summary>
+/// Header of a movement that is not usage. A credit or debit has the wallet and the amount that it was asked for, so that its id cannot
+/// stand for another one.
+/// </summary>
+public sealed record Transfer(Guid Id, EntryType Type, string? Description, Guid? Wallet = null, long? Asked = null);
 
 /// <summary>Header of a usage movement. It has the request's record, what its wallet paid and what the house bore.</summary>
 public sealed record UsageRow(Guid RequestId, UsageRecord Record, long Charged, long Absorbed);

@@ -10,10 +10,15 @@ namespace LlmGateway.Wallet;
 /// </summary>
 public static class BookStore
 {
+    /// <summary>A batch holds this advisory lock, shared, from before it reads the clock.</summary>
+    public const long ClockLock = 0x4C47_434C_4F43_4B;
+
     static readonly RowInsert<Transfer> Transfers = new RowInsert<Transfer>("transfer")
         .Column("id", "uuid", t => t.Id)
         .Column("type", "smallint", t => (short)t.Type)
-        .Column("description", "text", t => t.Description);
+        .Column("description", "text", t => t.Description)
+        .Column("wallet", "uuid", t => t.Wallet)
+        .Column("asked", "bigint", t => t.Asked);
 
     static readonly RowInsert<Correction> Corrections = new RowInsert<Correction>("correction")
         .Column("rerating", "uuid", c => c.Rerating)
@@ -47,6 +52,12 @@ public static class BookStore
         await reader.ReadAsync(token);
         var book = new Book(reader.GetFieldValue<DateTimeOffset>(0));
         await reader.NextResultAsync(token);
+        if (touched.Missing.Count > 0)
+        {
+            while (await reader.ReadAsync(token))
+                book.Created.Add(reader.GetGuid(0));
+            await reader.NextResultAsync(token);
+        }
         await ReadAccountsAsync(reader, book, token);
         await reader.NextResultAsync(token);
         await ReadLeasesAsync(reader, book, token);
@@ -57,6 +68,8 @@ public static class BookStore
         await reader.NextResultAsync(token);
         while (await reader.ReadAsync(token))
             book.Known.Add(reader.GetGuid(0));
+        if (touched.Transfers.Count > 0 && await reader.NextResultAsync(token))
+            await ReadTransfersAsync(reader, book, token);
         if (touched.Rerated.Count > 0 && await reader.NextResultAsync(token))
             await ReadRatedAsync(reader, book, token);
         return book;
@@ -72,9 +85,10 @@ public static class BookStore
         // it would choose sequential scans and keep them for as long as the connection lives.
         Add(batch, "set local enable_seqscan = off");
         Add(batch, "set local plan_cache_mode = force_generic_plan");
+        // Until the commit. Who takes it alone knows that every batch with an earlier clock is committed (see Reratings).
+        Add(batch, "select clock_timestamp() from pg_advisory_xact_lock_shared($1)", ClockLock);
         if (touched.Missing.Count > 0)
             AddMissing(batch, [.. touched.Missing.Values]);
-        Add(batch, "select clock_timestamp()");
         Add(batch, """
             select id, kind, unit, organization, project, owner, test, posted, reserved, version, spent, topped_up, frozen
             from account where id = any($1) order by id for update
@@ -88,8 +102,12 @@ public static class BookStore
             touched.PayingLeases.ToArray());
         Add(batch, "select lease, account, granted, consumed, returned, last_granted from lease_line where lease = any($1)",
             (Guid[])[.. touched.ChangedLeases, .. touched.PayingLeases]);
-        Add(batch, "select request_id from usage_record where request_id = any($1) union all select id from transfer where id = any($2)",
-            touched.Requests.ToArray(), touched.Transfers.ToArray());
+        Add(batch, "select request_id from usage_record where request_id = any($1)", touched.Requests.ToArray());
+        if (touched.Transfers.Count > 0)
+            Add(
+                batch,
+                "select id, type, description, wallet, asked from transfer where id = any($1)",
+                touched.Transfers.ToArray());
         if (touched.Rerated.Count > 0)
             Add(batch, """
                 select request_id, cost, charged, absorbed from usage_record where request_id = any($1)
@@ -103,6 +121,7 @@ public static class BookStore
             as new (id, kind, unit, organization, project, owner, test)
         where not exists (select 1 from account where account.id = new.id)
         order by id on conflict do nothing
+        returning id
         """,
         Column(accounts, a => a.Id),
         Column(accounts, a => (short)a.Kind),
@@ -154,6 +173,21 @@ public static class BookStore
             };
             line.Stored = line.Figures;
             book.Leases[reader.GetGuid(0)].Lines.Add(reader.GetGuid(1), line);
+        }
+    }
+
+    static async Task ReadTransfersAsync(NpgsqlDataReader reader, Book book, CancellationToken token)
+    {
+        while (await reader.ReadAsync(token))
+        {
+            var id = reader.GetGuid(0);
+            book.Known.Add(id);
+            book.Moved.Add(id, new(
+                id,
+                (EntryType)reader.GetInt16(1),
+                reader.IsDBNull(2) ? null : reader.GetString(2),
+                reader.IsDBNull(3) ? null : reader.GetGuid(3),
+                reader.IsDBNull(4) ? null : reader.GetInt64(4)));
         }
     }
 

@@ -24,10 +24,7 @@ public abstract record Command
         new() { Id = id, Kind = kind, Unit = unit, Organization = organization, Project = project, Test = test };
 }
 
-/// <summary>
-/// Opens a register with its first amount. An open register keeps its state, except that an amount is granted if no first amount was
-/// granted before: an open with 0 followed by one with 10 grants 10.
-/// </summary>
+/// <summary>Opens a register with its first amount, which may be 0. What is open stays as it is.</summary>
 public sealed record Open(OpenRegister Register) : Command
 {
     public override IEnumerable<Account> Ensures =>
@@ -167,6 +164,9 @@ public abstract record Answer
     public sealed record Done(bool Repeated = false) : Answer;
 
     public sealed record Granted(IReadOnlyList<long> Amounts) : Answer;
+
+    /// <summary>Nothing changed. The movement's id belongs to another one.</summary>
+    public sealed record Differs : Answer;
 
     /// <summary>Nothing changed. The register cannot give what is needed, but other leases hold some of it.</summary>
     public sealed record Shortage(Guid Register) : Answer;

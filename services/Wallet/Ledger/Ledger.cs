@@ -30,9 +30,11 @@ public static class Ledger
 
     static Answer.Done Apply(Book book, Open open)
     {
-        var id = open.Movement!.Value;
-        if (open.Register.Initial <= 0 || !book.Known.Add(id))
+        if (!book.Created.Remove(open.Register.Id))
             return new Answer.Done(Repeated: true);
+        if (open.Register.Initial <= 0)
+            return new Answer.Done();
+        var id = open.Movement!.Value;
         var type = open.Register.Unit == Unit.Usd ? EntryType.Grant : EntryType.Limit;
         book.Transfers.Add(new(id, type, "initial amount"));
         Move(book, id, type, from: book.Accounts[open.Source.Id], to: book.Accounts[open.Register.Id], open.Register.Initial);
@@ -41,14 +43,15 @@ public static class Ledger
 
     static Answer Apply(Book book, Adjust adjust)
     {
-        if (book.Known.Contains(adjust.Id))
-            return new Answer.Done(Repeated: true);
-        if (!book.Accounts.TryGetValue(adjust.Wallet, out var wallet) || wallet.Kind != AccountKind.Wallet)
+        var movement = new Transfer(adjust.Id, adjust.Type, adjust.Description, adjust.Wallet, adjust.Amount);
+        if (book.Moved.TryGetValue(adjust.Id, out var before))
+            return before == movement || before.Wallet is null ? new Answer.Done(Repeated: true) : new Answer.Differs();
+        if (book.Find(adjust.Wallet) is not { Kind: AccountKind.Wallet } wallet)
             return new Answer.Refused(adjust.Wallet, LeaseRefusalReason.Unknown, 0);
         if (wallet.Available + adjust.Amount < 0)
             return new Answer.Refused(adjust.Wallet, LeaseRefusalReason.Exhausted, wallet.Available);
-        book.Known.Add(adjust.Id);
-        book.Transfers.Add(new(adjust.Id, adjust.Type, adjust.Description));
+        book.Moved.Add(adjust.Id, movement);
+        book.Transfers.Add(movement);
         MoveEitherWay(
             book, adjust.Id, adjust.Type, book.Accounts[HouseAccounts.Grant(adjust.Organization, adjust.Test)], wallet, adjust.Amount);
         return new Answer.Done();
@@ -56,7 +59,7 @@ public static class Ledger
 
     static Answer Apply(Book book, Freeze freeze)
     {
-        if (!book.Accounts.TryGetValue(freeze.Wallet, out var wallet) || wallet.Kind != AccountKind.Wallet)
+        if (book.Find(freeze.Wallet) is not { Kind: AccountKind.Wallet } wallet)
             return new Answer.Refused(freeze.Wallet, LeaseRefusalReason.Unknown, 0);
         var repeated = wallet.Frozen == freeze.Frozen;
         wallet.Frozen = freeze.Frozen;
@@ -106,7 +109,7 @@ public static class Ledger
         Answer? shortage = null;
         foreach (var line in extend.Request.Lines)
         {
-            if (!book.Accounts.TryGetValue(line.Register, out var account) || !account.IsRegister)
+            if (book.Find(line.Register) is not { } account)
                 return new Answer.Refused(line.Register, LeaseRefusalReason.Unknown, 0);
             if (account.Frozen)
                 return new Answer.Refused(line.Register, LeaseRefusalReason.Frozen, account.Available);
@@ -150,6 +153,11 @@ public static class Ledger
         return new Answer.Done();
     }
 
+    /// <summary>
+    /// Every register pays what it can of its charge, and those of money together no more than the request cost. The provider is owed the
+    /// cost all the same, so the house bears what they could not pay: once, whatever their number. A register that is not known is money
+    /// that nobody has.
+    /// </summary>
     static Answer.Done Apply(Book book, Settle settle)
     {
         var settlement = settle.Settlement;
@@ -157,44 +165,38 @@ public static class Ledger
         if (!book.Known.Add(settlement.RequestId))
             return new Answer.Done(Repeated: true);
         var lease = settlement.Lease is { } leaseId ? book.Leases.GetValueOrDefault(leaseId) : null;
-        long charged = 0, absorbed = 0;
+        var (unpaid, ofMoney) = (usage.Cost.Nanos, false);
         foreach (var charge in settlement.Charges)
         {
-            var account = book.Accounts.GetValueOrDefault(charge.Register);
-            var paid = account is null ? 0 : Pay(account, lease?.Lines.GetValueOrDefault(charge.Register), charge.Value);
+            var account = book.Find(charge.Register);
+            var line = lease?.Lines.GetValueOrDefault(charge.Register);
             if (account is { Unit: not Unit.Usd })
             {
-                Move(
-                    book,
-                    settlement.RequestId,
-                    EntryType.Limit,
-                    account,
-                    book.Accounts[HouseAccounts.Limits(usage.Project, account.Unit, usage.Test)],
-                    paid);
+                var limits = book.Accounts[HouseAccounts.Limits(usage.Project, account.Unit, usage.Test)];
+                Move(book, settlement.RequestId, EntryType.Limit, account, limits, Pay(account, line, charge.Value));
                 continue;
             }
-            var cost = book.Accounts[HouseAccounts.ProviderCost(usage.Project, usage.Test)];
-            if (account is not null)
-            {
-                Move(book, settlement.RequestId, EntryType.Usage, account, cost, paid);
-                account.Spent += paid;
-            }
-            // The rest is not zero when the cost exceeds the request's hold, or when the lease was lost and the register is empty by now.
-            // The provider is owed the cost all the same, so the house bears the rest.
-            var borne = usage.Cost.Nanos - charged - paid;
-            Move(
-                book,
-                settlement.RequestId,
-                EntryType.Absorbed,
-                book.Accounts[HouseAccounts.Absorbed(usage.Project, usage.Test)],
-                cost,
-                borne);
-            charged += paid;
-            absorbed += borne;
+            ofMoney = true;
+            if (account is null)
+                continue;
+            var paid = Pay(account, line, Math.Min(charge.Value, unpaid));
+            Move(book, settlement.RequestId, EntryType.Usage, account, ProviderCost(book, usage), paid);
+            account.Spent += paid;
+            unpaid -= paid;
+        }
+        var charged = ofMoney ? usage.Cost.Nanos - unpaid : 0;
+        var absorbed = ofMoney ? unpaid : 0;
+        if (absorbed > 0)
+        {
+            var house = book.Accounts[HouseAccounts.Absorbed(usage.Project, usage.Test)];
+            Move(book, settlement.RequestId, EntryType.Absorbed, house, ProviderCost(book, usage), absorbed);
         }
         book.Usages.Add(new(settlement.RequestId, usage, charged, absorbed));
         return new Answer.Done();
     }
+
+    static Account ProviderCost(Book book, UsageRecord usage) =>
+        book.Accounts[HouseAccounts.ProviderCost(usage.Project, usage.Test)];
 
     /// <summary>
     /// Moves the difference between the old and the new cost of a request. An increase is taken from the wallet as far as it can pay, and
@@ -211,7 +213,7 @@ public static class Ledger
         var difference = rerate.Cost - oldCost;
         if (difference == 0)
             return new Answer.Done();
-        var wallet = rerate.Wallet is { } walletId ? book.Accounts.GetValueOrDefault(walletId) : null;
+        var wallet = rerate.Wallet is { } walletId ? book.Find(walletId) : null;
         long charged = 0, absorbed = 0;
         if (paid + borne == oldCost && (wallet is not null || oldCost > 0))
         {

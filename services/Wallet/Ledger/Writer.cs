@@ -10,7 +10,7 @@ namespace LlmGateway.Wallet;
 /// result with a few set-based statements, commits once, and answers after that. The order of the locks prevents deadlocks. Several writers
 /// may run, in one process or in many, because the locks are row locks.
 /// </summary>
-public sealed class Writer(NpgsqlDataSource database, DatabaseReady ready, ILogger<Writer> log) : BackgroundService
+public sealed class Writer(NpgsqlDataSource database, DatabaseReady ready, TimeProvider time, ILogger<Writer> log) : BackgroundService
 {
     static readonly Meter Metrics = new("LlmGateway.Wallet");
     static readonly Histogram<int> BatchSizes = Metrics.CreateHistogram<int>(
@@ -35,12 +35,12 @@ public sealed class Writer(NpgsqlDataSource database, DatabaseReady ready, ILogg
         Metrics.CreateObservableGauge("gateway.ledger.waiting", () => _intake.Count, "{command}", "Commands that wait for a transaction");
         await ready.Task.WaitAsync(stoppingToken);
         var batch = new List<Intake.Waiting>(2 * Intake.MaxBatch);
-        for (; ; )
+        await Loop.RunAsync("ledger", async token =>
         {
-            await _intake.WaitAsync(stoppingToken);
+            await _intake.WaitAsync(token);
             while (_intake.Take(batch))
-                await CommitAsync(batch, stoppingToken);
-        }
+                await CommitAsync(batch, token);
+        }, log, time, stoppingToken);
     }
 
     /// <summary>A command that cannot be applied must not fail others. A failed batch is halved until the command stands alone.</summary>

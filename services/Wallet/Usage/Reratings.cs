@@ -45,12 +45,25 @@ public static class Reratings
 
     public static void MapReratings(this WebApplication app) => app.MapPost("/internal/reratings", HandleAsync);
 
-    static async Task<IResult> HandleAsync(HttpContext http, NpgsqlDataSource database, Writer writer, TimeProvider time)
+    static async Task<IResult> HandleAsync(HttpContext http, NpgsqlDataSource database, Writer writer)
     {
         var request = await Body.ReadAsync<Request>(http);
-        if (request.From >= request.To || request.To > time.GetUtcNow())
+        if (request.From >= request.To || request.To > await BookedUntilAsync(database, http.RequestAborted))
             return Problems.Invalid("to", "'to' must be later than 'from' and not in the future.");
         return Results.Json(await RunAsync(request, database, writer, http.RequestAborted), Defaults.Json);
+    }
+
+    /// <summary>
+    /// A moment by the database's clock before which nothing is booked any more. Batches that have read an earlier clock are waited for:
+    /// their requests would appear behind a page that was read already, and the finished re-rating would never look again.
+    /// </summary>
+    static async Task<DateTimeOffset> BookedUntilAsync(NpgsqlDataSource database, CancellationToken token)
+    {
+        await using var clock = database.Sql("select clock_timestamp()");
+        var now = (DateTime)(await clock.ExecuteScalarAsync(token))!;
+        await using var wait = database.Sql("select from pg_advisory_xact_lock($1)", BookStore.ClockLock);
+        await wait.ExecuteNonQueryAsync(token);
+        return now;
     }
 
     static async Task<Report> RunAsync(Request request, NpgsqlDataSource database, Writer writer, CancellationToken token)

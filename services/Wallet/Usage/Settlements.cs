@@ -6,10 +6,10 @@ namespace LlmGateway.Wallet;
 
 /// <summary>
 /// Takes batches of finished requests from the queue. A batch is acknowledged only after the commit; a redelivered settlement is recognised
-/// by its request id. While the database is away, the batch waits here unacknowledged. A batch that the ledger refuses for another reason
-/// goes to the error queue.
+/// by its request id. What the queue repeats, and when a batch goes to its error queue, says <see cref="DurableEndpoint"/>.
 /// </summary>
-public sealed class SettlementConsumer(Writer writer, LeaseSweeper sweeper, ILogger<SettlementConsumer> log) : IConsumer<SettlementBatch>
+public sealed class SettlementConsumer(Writer writer, LeaseSweeper sweeper, ILogger<SettlementConsumer> log)
+    : IConsumer<SettlementBatch>
 {
     public static void Configure(IReceiveEndpointConfigurator queue, IRegistrationContext context)
     {
@@ -21,25 +21,26 @@ public sealed class SettlementConsumer(Writer writer, LeaseSweeper sweeper, ILog
 
     public async Task Consume(ConsumeContext<SettlementBatch> context)
     {
-        var settlements = Read(context.Message.Records);
+        var (settlements, unread) = Read(context.Message.Records);
         Failpoint.Hit("wallet.settlements.received");
-        await Backoff.UntilDoneAsync(
-            async () =>
-            {
-                await writer.RunAsync(settlements);
-                Failpoint.Hit("wallet.settlements.settled");
-                if (context.Message.GoneHolder is { } holder)
-                    await sweeper.EndHolderAsync(holder, context.CancellationToken);
-            },
-            Problems.IsOutage,
-            (e, _) => log.LogWarning("{Count} settlements wait for the database: {Message}", settlements.Count, e.Message),
-            context.CancellationToken);
+        await writer.RunAsync(settlements);
+        Failpoint.Hit("wallet.settlements.settled");
+        if (context.Message.GoneHolder is { } holder)
+            await sweeper.EndHolderAsync(holder, context.CancellationToken);
+        if (unread is null)
+            return;
+        log.LogCritical("of {Count} settlements the others are booked: {Message}", settlements.Count, unread.Message);
+        throw unread;
     }
 
-    /// <summary>A record that is no settlement must not stop the others. It is logged whole.</summary>
-    List<Settle> Read(byte[] records)
+    /// <summary>
+    /// The settlements of a message, and what is wrong with the rest of it. A record that is no settlement must not stop the others; the
+    /// message with it is kept in the error queue. Behind an impossible length nothing can be read any more.
+    /// </summary>
+    public static (List<Settle> Settlements, InvalidDataException? Unread) Read(byte[] records)
     {
         var settlements = new List<Settle>(SettlementBatch.MaxSettlements);
+        InvalidDataException? unread = null;
         var start = 0;
         for (int length; (length = SettlementRecord.LengthOf(records.AsSpan(start))) > 0; start += length)
         {
@@ -52,11 +53,11 @@ public sealed class SettlementConsumer(Writer writer, LeaseSweeper sweeper, ILog
             }
             catch (InvalidDataException e)
             {
-                log.LogCritical(e, "not a settlement, and skipped: {Record}", Convert.ToBase64String(records, start, length));
+                unread = new($"{length} bytes at {start} are no settlement: {e.InnerException?.Message ?? e.Message}", e);
             }
         }
         if (start < records.Length)
-            log.LogCritical("not whole settlements, and skipped: {Rest}", Convert.ToBase64String(records, start, records.Length - start));
-        return settlements;
+            unread = new($"the last {records.Length - start} of {records.Length} bytes are no whole settlement");
+        return (settlements, unread);
     }
 }

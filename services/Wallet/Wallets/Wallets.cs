@@ -14,7 +14,7 @@ public static class Wallets
     /// <summary>A larger grant is taken for a typing error (10 million dollars).</summary>
     static readonly Money MaxAmount = Money.Usd(10_000_000);
 
-    const int DefaultPage = 50, MaxPage = 200, MaxReason = 500, MaxCsvRows = 100_000;
+    const int DefaultPage = 50, MaxPage = 200, MaxReason = 500, CsvPage = 1000;
 
     public sealed record Adjustment(Money Amount, string? Reason = null);
 
@@ -63,11 +63,14 @@ public static class Wallets
             Idempotency.EffectId(http, principal), wallet, principal.Organization, principal.Test, sign * input.Amount.Nanos, type,
             input.Reason));
         Failpoint.Hit("wallet.adjusted");
-        return answer is Answer.Refused refused
-            ? Problems.WalletExhausted(
+        return answer switch
+        {
+            Answer.Refused refused => Problems.WalletExhausted(
                 $"The wallet has {new Money(refused.Available)} USD available; {input.Amount} USD cannot be taken from it.")
-                with { Param = "amount" }
-            : await ShowAsync(id, http, database);
+                with { Param = "amount" },
+            Answer.Differs => Problems.IdempotencyReused,
+            _ => await ShowAsync(id, http, database),
+        };
     }
 
     static async Task<IResult> SetFrozenAsync(
@@ -97,9 +100,10 @@ public static class Wallets
         if (format is not ("json" or "csv"))
             throw ListQuery.Invalid("format", "must be json or csv");
 
-        var lines = await Statement.ReadAsync(database, wallet, format == "csv" ? MaxCsvRows : page, before, from, to, http.RequestAborted);
         if (format == "csv")
-            return Results.Text(Csv(lines), "text/csv", Encoding.UTF8);
+            return Results.Stream(
+                stream => WriteCsvAsync(stream, database, wallet, before, from, to, http.RequestAborted), "text/csv; charset=utf-8");
+        var lines = await Statement.ReadAsync(database, wallet, page, before, from, to, http.RequestAborted);
         var next = lines.Count == page ? lines[^1].Version.ToString(CultureInfo.InvariantCulture) : null;
         return Results.Json(new { entries = lines.Select(line => line.Line), nextCursor = next }, Defaults.Json);
     }
@@ -121,9 +125,24 @@ public static class Wallets
             : null;
     }
 
+    /// <summary>All of it, however long, a page at a time.</summary>
+    static async Task WriteCsvAsync(
+        Stream to, NpgsqlDataSource database, Guid wallet, long before, DateTimeOffset? from, DateTimeOffset? until,
+        CancellationToken token)
+    {
+        await to.WriteAsync("id,type,amount,balanceAfter,createdAt,description\n"u8.ToArray(), token);
+        for (var count = CsvPage; count == CsvPage;)
+        {
+            var lines = await Statement.ReadAsync(database, wallet, CsvPage, before, from, until, token);
+            await to.WriteAsync(Encoding.UTF8.GetBytes(Csv(lines)), token);
+            count = lines.Count;
+            before = count > 0 ? lines[^1].Version : before;
+        }
+    }
+
     static string Csv(List<(long Version, LedgerLine Line)> lines)
     {
-        var csv = new StringBuilder("id,type,amount,balanceAfter,createdAt,description\n");
+        var csv = new StringBuilder();
         foreach (var (_, line) in lines)
             csv.Append(
                 CultureInfo.InvariantCulture,

@@ -4,6 +4,9 @@ namespace LlmGateway.EndToEnd;
 [Collection(nameof(Alone))]
 public sealed class ReratingTests
 {
+    /// <summary>As in the ledger's <c>BookStore.cs</c>.</summary>
+    const long ClockLock = 0x4C47_434C_4F43_4B;
+
     const long Cost = Price.OfQuestion + Price.OfAnswer; // 43 000
 
     [Fact]
@@ -43,6 +46,39 @@ public sealed class ReratingTests
         Assert.Equal(["adjustment", "adjustment", "usage", "grant"], entries.Select(entry => entry.Text("type")));
         Assert.StartsWith("new price of req_", entries[0].Text("description"));
         await Books.WaitUntilRightAsync();
+    }
+
+    [Fact]
+    public async Task A_booking_that_is_under_way_when_the_period_ends_is_waited_for()
+    {
+        var from = DateTimeOffset.UtcNow;
+        var user = await Backend.App.NewUserAsync("1");
+        (await user.ChatAsync("small", Price.Question)).MustBe(200);
+        await user.BalanceAfterAsync(1);
+        await Books.UsageAsync(user, 1);
+        await using var connection = await Books.Wallet.OpenConnectionAsync(TestContext.Current.CancellationToken);
+        await using var transaction = await connection.BeginTransactionAsync(TestContext.Current.CancellationToken);
+        // As the ledger writes it: the clock is read under the lock, and the row is seen from the commit on.
+        await using var booking = new Npgsql.NpgsqlCommand($$"""
+            select pg_advisory_xact_lock_shared({{ClockLock}});
+            insert into usage_record select (jsonb_populate_record(null::usage_record, to_jsonb(u) || jsonb_build_object(
+                'request_id', gen_random_uuid(), 'charged', 0, 'absorbed', 0, 'created_at', clock_timestamp()))).*
+            from usage_record u where u.created_at >= '{{from:O}}' and u.model = 'small' limit 1
+            """, connection, transaction);
+        Assert.Equal(1, await booking.ExecuteNonQueryAsync(TestContext.Current.CancellationToken));
+
+        var rerating = RerateAsync(await RequestAsync(user, from, "10", "20"), dryRun: true);
+        await Eventually.HoldsAsync(async () => rerating.IsCompleted || await WaitsForClockAsync(), "the wait for the booking");
+        await transaction.CommitAsync(TestContext.Current.CancellationToken);
+
+        Assert.Equal(2, (await rerating).MustBe(200).Json.GetProperty("planned").Int("requests"));
+    }
+
+    static async Task<bool> WaitsForClockAsync()
+    {
+        await using var locks = Books.Wallet.CreateCommand(
+            "select exists (select from pg_locks where locktype = 'advisory' and not granted)");
+        return (bool)(await locks.ExecuteScalarAsync())!;
     }
 
     [Fact]

@@ -1,10 +1,15 @@
+using LlmGateway.Contracts;
+using LlmGateway.ServiceDefaults;
 using RabbitMQ.Client;
+using RabbitMQ.Client.Exceptions;
 
 namespace LlmGateway.Faults;
 
 /// <summary>Charges when RabbitMQ dies, loses its queue, or delivers more than once.</summary>
 public sealed class BrokerTests : IAsyncLifetime
 {
+    const string Exchange = SettlementBatch.Queue, Queue = $"{Exchange}.2";
+
     const long Start = 1_000_000_000, Cost = Price.OfQuestion + Price.OfAnswer;
 
     static CancellationToken Token => TestContext.Current.CancellationToken;
@@ -70,12 +75,119 @@ public sealed class BrokerTests : IAsyncLifetime
         Assert.All(await Books.UsageAsync(user), row => Assert.Equal(Cost, row.Charged));
     }
 
+    [Fact]
+    public async Task Charges_in_a_queue_of_an_earlier_version_are_moved_and_the_queue_is_deleted()
+    {
+        var user = await Load.Backend.NewUserAsync();
+        await AtBrokerAsync(async channel =>
+        {
+            // As an earlier version declared it; the ledger of that time read from this one alone.
+            await channel.QueueDeclareAsync(
+                Exchange, true, false, false, new Dictionary<string, object?> { ["x-queue-type"] = "quorum" }, cancellationToken: Token);
+            await channel.QueueBindAsync(Exchange, Exchange, "", cancellationToken: Token);
+            await channel.ExchangeUnbindAsync(Queue, Exchange, "", cancellationToken: Token);
+        });
+        (await user.ChatAsync("small", Price.Question)).MustBe(200);
+        await Eventually.HoldsAsync(async () => await CountAsync(Exchange) > 0, "a charge in the former queue");
+
+        await Outage.KillAsync("wallet");
+
+        Assert.Equal(Start - Cost, await user.BalanceAfterAsync(1));
+        await Eventually.HoldsAsync(async () => await CountAsync(Exchange) is null, "the end of the former queue");
+        (await user.ChatAsync("small", Price.Question)).MustBe(200);
+        Assert.Equal(Start - 2 * Cost, await user.BalanceAfterAsync(2));
+    }
+
+    [Fact]
+    public async Task What_the_ledger_cannot_read_is_shown_and_put_back_and_holds_up_nothing()
+    {
+        var ofSettlements = new BasicProperties { ContentType = SettlementBatch.ContentType };
+        await AtBrokerAsync(async channel =>
+            await channel.BasicPublishAsync(Exchange, "", mandatory: true, ofSettlements, new byte[] { 1, 2, 3 }, Token));
+        var user = await Load.Backend.NewUserAsync();
+        (await user.ChatAsync("small", Price.Question)).MustBe(200);
+        Assert.Equal(Start - Cost, await user.BalanceAfterAsync(1));
+        try
+        {
+            await Eventually.HoldsAsync(
+                async () => await AskWalletAsync(HttpMethod.Get, "") is (500, var said)
+                    && said.Contains($"{Queue}_error: 1, the oldest because of: the last 3 of 3 bytes are no whole settlement"),
+                "the message in the error queue");
+
+            var (status, answer) = await AskWalletAsync(HttpMethod.Post, "/retry");
+
+            Assert.Equal((200, "1 message was put back."), (status, answer));
+            await Eventually.HoldsAsync(async () => await CountAsync($"{Queue}_error") == 1, "the message in the error queue again");
+        }
+        finally
+        {
+            await AtBrokerAsync(channel => channel.QueuePurgeAsync($"{Queue}_error", Token));
+        }
+        Assert.Equal((200, "Every message was handled."), await AskWalletAsync(HttpMethod.Get, ""));
+    }
+
+    [Fact]
+    public async Task What_the_ledger_refuses_comes_again_later_and_is_counted()
+    {
+        var refused = SettlementRecord.Encode(new(Ids.New(), null, [], new(
+            Ids.New(), Ids.New(), null, Ids.New(), null, true, "/", "m", "p", "m", null, false, DateTimeOffset.UtcNow, 1, null, 200,
+            RequestOutcome.Failed, new Usage().ToArray(), Cost: new(-1), false, null, null))).ToArray();
+        var ofSettlements = new BasicProperties { ContentType = SettlementBatch.ContentType };
+        await AtBrokerAsync(async channel => await channel.BasicPublishAsync(Exchange, "", true, ofSettlements, refused, Token));
+        try
+        {
+            await Eventually.GetAsync(RedeliveriesAsync, count => count == 2, "the second redelivery", 3 * Redelivery.Delay);
+        }
+        finally
+        {
+            await AtBrokerAsync(channel => channel.QueuePurgeAsync($"{Queue}_delayed", Token));
+        }
+    }
+
+    /// <summary>Of the message that waits to come again; it stays there, because the channel is closed.</summary>
+    static async Task<int?> RedeliveriesAsync()
+    {
+        int? count = null;
+        if (await CountAsync($"{Queue}_delayed") > 0)
+            await AtBrokerAsync(async channel =>
+                count = (await channel.BasicGetAsync($"{Queue}_delayed", autoAck: false, Token))?.BasicProperties
+                    .Headers![Redelivery.CountHeader] as int?);
+        return count;
+    }
+
     /// <summary>At rest, when nothing is in it: what it holds is on no disk of ours any more.</summary>
-    static async Task DeleteQueueAsync()
+    static Task DeleteQueueAsync() =>
+        AtBrokerAsync(channel => channel.QueueDeleteAsync(Queue, ifUnused: false, ifEmpty: false, cancellationToken: Token));
+
+    static async Task<uint?> CountAsync(string queue)
+    {
+        uint? count = null;
+        try
+        {
+            await AtBrokerAsync(async channel => count = (await channel.QueueDeclarePassiveAsync(queue, Token)).MessageCount);
+        }
+        catch (OperationInterruptedException)
+        {
+            // There is no such queue.
+        }
+        return count;
+    }
+
+    static async Task AtBrokerAsync(Func<IChannel, Task> work)
     {
         await using var connection =
             await new ConnectionFactory { Uri = new Uri(Stack.Connection("rabbitmq")) }.CreateConnectionAsync(Token);
-        await using var channel = await connection.CreateChannelAsync(cancellationToken: Token);
-        await channel.QueueDeleteAsync("wallet-settlements", ifUnused: false, ifEmpty: false, cancellationToken: Token);
+        await using var channel = await connection.CreateChannelAsync(new CreateChannelOptions(true, true), Token);
+        await work(channel);
+    }
+
+    static async Task<(int Status, string Text)> AskWalletAsync(HttpMethod method, string path)
+    {
+        using var http = new HttpClient { BaseAddress = Stack.Wallet };
+        using var request = new HttpRequestMessage(method, $"/internal/error-queues{path}");
+        request.Headers.Add("X-Gateway-Internal", Stack.InternalKey);
+        request.Headers.Add("Accept", "text/plain");
+        using var response = await http.SendAsync(request, Token);
+        return ((int)response.StatusCode, await response.Content.ReadAsStringAsync(Token));
     }
 }

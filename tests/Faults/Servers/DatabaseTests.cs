@@ -105,6 +105,59 @@ public sealed class DatabaseTests : IAsyncLifetime
         Assert.Equal(Start - (answered + 1) * Cost, await user.BalanceAfterAsync(answered + 1));
     }
 
+    [Fact]
+    public async Task A_lease_whose_books_are_wrong_keeps_no_other_from_ending_and_no_service_from_running()
+    {
+        var (wrong, right) = (await Load.Backend.NewUserAsync(), await Load.Backend.NewUserAsync());
+        var wallet = Stack.ProcessId("wallet");
+        var (refused, ended) = (Guid.CreateVersion7(), Guid.CreateVersion7());
+        // Both hold 5 of their wallets; in the books of the first one nothing is reserved.
+        await RunAsync("update account set reserved = reserved + 5 where kind = 0 and owner = $1", right.Customer);
+        await LeaseAsync(refused, wrong);
+        await LeaseAsync(ended, right);
+        try
+        {
+            await Eventually.HoldsAsync(() => IsEndedAsync(ended), "the end of the other lease");
+
+            Assert.False(await IsEndedAsync(refused));
+            Assert.Equal(wallet, Stack.ProcessId("wallet"));
+            (await wrong.ChatAsync("small", Price.Question)).MustBe(200);
+        }
+        finally
+        {
+            await RunAsync("delete from lease where id = $1", refused);
+            await RunAsync("delete from lease_line where lease = $1", refused);
+        }
+    }
+
+    /// <summary>A lease of a proxy that was never heard of again. The wrong one is the older one, and comes first.</summary>
+    static async Task LeaseAsync(Guid lease, User user)
+    {
+        await RunAsync("""
+            insert into lease_line (lease, account, granted, consumed, returned, last_granted)
+            select $1, id, 5, 0, 0, 5 from account where kind = 0 and owner = $2
+            """, lease, user.Customer);
+        await RunAsync("""
+            insert into lease (id, holder, fence, return_fence, expires_at, expired)
+            values ($1, 'nobody', 1, 0, now() - interval '1 minute', false)
+            """, lease);
+    }
+
+    static async Task<bool> IsEndedAsync(Guid lease)
+    {
+        await using var query = Books.Wallet.CreateCommand("select expired from lease where id = $1");
+        query.Parameters.Add(new() { Value = lease });
+        return (bool)(await query.ExecuteScalarAsync(Token))!;
+    }
+
+    static async Task RunAsync(string sql, params object[] values)
+    {
+        await using var command = Books.Wallet.CreateCommand(sql);
+        foreach (var value in values)
+            command.Parameters.Add(new() { Value = value });
+        await command.ExecuteNonQueryAsync(Token);
+    }
+
     /// <summary>Takes every connection that there is, those of the services first.</summary>
     static async Task CrowdAsync(List<NpgsqlConnection> crowd)
     {

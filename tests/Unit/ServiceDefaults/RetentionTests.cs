@@ -1,48 +1,41 @@
+using System.Reflection;
 using System.Text.RegularExpressions;
 using LlmGateway.ServiceDefaults;
-using LlmGateway.UnitTests.Docs;
 using Xunit;
 
-namespace LlmGateway.UnitTests;
+namespace LlmGateway.UnitTests.ServiceDefaults;
 
-/// <summary>What is deleted in rounds must keep up with what is written, whatever the table.</summary>
+/// <summary>Every table of the migrations says how long its rows are kept, so that none grows without anybody having decided it.</summary>
 public sealed partial class RetentionTests
 {
-    [Fact]
-    public async Task Rounds_end_with_the_first_that_is_not_full()
+    [Theory]
+    [InlineData(typeof(LlmGateway.Wallet.TableRetention), typeof(LlmGateway.Wallet.WalletDb))]
+    [InlineData(typeof(LlmGateway.Sessions.TableRetention), typeof(LlmGateway.Sessions.SessionsDb))]
+    public void Every_table_says_how_long_its_rows_are_kept(Type retention, Type context)
     {
-        var rows = 25;
-        var rounds = 0;
+        var tables = (IReadOnlyList<Retention>)retention.GetField("All", BindingFlags.Public | BindingFlags.Static)!.GetValue(null)!;
 
-        await Rounds.UntilNotFullAsync(10, () =>
-        {
-            rounds++;
-            var taken = Math.Min(10, rows);
-            rows -= taken;
-            return Task.FromResult(taken);
-        });
-
-        Assert.Equal((0, 3), (rows, rounds));
+        Assert.Equal(
+            Created(context.Assembly).Order(StringComparer.Ordinal),
+            tables.Select(table => table.Table).Order(StringComparer.Ordinal));
+        Assert.All(tables, table => Assert.NotEmpty(table.Reason));
     }
 
-    [Fact]
-    public void Every_deletion_of_a_bounded_number_of_rows_takes_the_oldest_and_is_repeated()
-    {
-        var bounded = ((string[])["services", "ServiceDefaults"])
-            .Select(folder => Path.Combine(ArchitectureTests.Repository, folder))
-            .SelectMany(folder => Directory.GetFiles(folder, "*.cs", SearchOption.AllDirectories))
-            .Select(File.ReadAllText)
-            .Where(text => BoundedDeletion().IsMatch(text))
-            .ToArray();
+    [Theory]
+    [InlineData("account"), InlineData("entry"), InlineData("transfer"), InlineData("usage_record"), InlineData("correction")]
+    public void Money_is_never_deleted(string table) =>
+        Assert.Null(Assert.Single(LlmGateway.Wallet.TableRetention.All, rows => rows.Table == table).Over);
 
-        Assert.True(bounded.Length >= 2, "the pattern finds nothing");
-        Assert.All(bounded, text =>
-        {
-            Assert.Contains(nameof(Rounds.UntilNotFullAsync), text, StringComparison.Ordinal);
-            Assert.All(BoundedDeletion().Matches(text), found => Assert.Contains("order by", found.Value, StringComparison.Ordinal));
-        });
+    static IEnumerable<string> Created(Assembly service) =>
+        service.GetManifestResourceNames().Where(name => name.EndsWith(".sql", StringComparison.Ordinal))
+            .SelectMany(name => CreateTable().Matches(Text(service, name)).Select(match => match.Groups["table"].Value));
+
+    static string Text(Assembly service, string name)
+    {
+        using var reader = new StreamReader(service.GetManifestResourceStream(name)!);
+        return reader.ReadToEnd();
     }
 
-    [GeneratedRegex("\"\"\"(?=[^\"]*delete from)(?=[^\"]*limit \\$)[^\"]*\"\"\"")]
-    private static partial Regex BoundedDeletion();
+    [GeneratedRegex(@"^create table (?<table>\w+)", RegexOptions.Multiline)]
+    private static partial Regex CreateTable();
 }

@@ -59,9 +59,6 @@ sealed class LedgerRun
     int Commit()
     {
         var book = _store.Lock(_waiting, _now);
-        // Locking a batch creates what it opens, empty, before its first command runs.
-        foreach (var open in _waiting.OfType<Open>())
-            _model.Exists(open.Register);
         foreach (var command in _waiting)
         {
             if (command is GiveBack { Return: var give } && !IsSound(give))
@@ -88,7 +85,8 @@ sealed class LedgerRun
 
     void Settled(Settlement settlement)
     {
-        var wallet = settlement.Charges.FirstOrDefault(charge => _wallets.Contains(charge.Register))?.Register;
+        var asked = settlement.Charges.Select(charge => charge.Register).Where(_wallets.Contains).ToList();
+        Guid? wallet = asked.Count == 0 ? null : asked.Find(_model.Registers.ContainsKey) is var open && open != default ? open : asked[0];
         _settled.Add((settlement.RequestId, wallet));
         if (_settled.Count > Memory)
             _settled.RemoveAt(0);
@@ -102,14 +100,7 @@ sealed class LedgerRun
     Command? Make(StepKind kind, Dice dice) => kind switch
     {
         StepKind.Open => OpenOne(dice),
-        StepKind.Adjust => new Adjust(
-            Ids.New(),
-            dice.Pick(_wallets),
-            Organization,
-            false,
-            FromMinus60To120(dice.Next(180)),
-            EntryType.Grant,
-            null),
+        StepKind.Adjust => MakeAdjustment(dice),
         StepKind.Freeze => new Freeze(dice.Pick(_wallets), dice.Next(4) == 1),
         StepKind.Expire => new Expire(dice.Pick(_leases), [.. _wallets, .. _caps]),
         StepKind.Extend => MakeExtend(dice),
@@ -122,9 +113,20 @@ sealed class LedgerRun
     /// <summary>Never zero.</summary>
     static long FromMinus60To120(int choice) => choice < 120 ? choice + 1 : 119 - choice;
 
+    /// <summary>With one of several first amounts, so that a register is opened with nothing and again with something.</summary>
     Open OpenOne(Dice dice) => dice.Next(3) < 2
-        ? new(new(dice.Pick(_wallets), AccountKind.Wallet, Unit.Usd, Organization, Project, Organization, false, 500))
-        : new(new(dice.Pick(_caps), AccountKind.SessionCap, Unit.UsdLimit, Organization, Project, Organization, false, 80));
+        ? new(new(
+            dice.Pick(_wallets), AccountKind.Wallet, Unit.Usd, Organization, Project, Organization, false, 250 * dice.Next(3)))
+        : new(new(
+            dice.Pick(_caps), AccountKind.SessionCap, Unit.UsdLimit, Organization, Project, Organization, false, 80 * dice.Next(2)));
+
+    /// <summary>Now and then under the id of an earlier one: a key that was used again with something else.</summary>
+    Adjust MakeAdjustment(Dice dice)
+    {
+        var (wallet, amount) = (dice.Pick(_wallets), FromMinus60To120(dice.Next(180)));
+        var id = dice.Next(12) == 11 && _sent.OfType<Adjust>().LastOrDefault() is { } last ? last.Id : Ids.New();
+        return new(id, wallet, Organization, false, amount, EntryType.Grant, null);
+    }
 
     Extend MakeExtend(Dice dice)
     {
@@ -155,8 +157,7 @@ sealed class LedgerRun
     {
         var cost = dice.Next(50);
         Guid? lease = dice.Next(8) == 7 ? null : dice.Pick(_leases);
-        var opened = Vector(dice).Where(_model.Registers.ContainsKey).ToArray();
-        return new(new(Ids.New(), lease, [.. opened.Select(register => new Amount(register, cost - dice.Next(cost + 1)))],
+        return new(new(Ids.New(), lease, [.. Vector(dice).Select(register => new Amount(register, cost - dice.Next(cost + 1)))],
             new(
                 Organization,
                 Project,
@@ -194,8 +195,13 @@ sealed class LedgerRun
         };
     }
 
-    /// <summary>One wallet, often with a cap: a request is never charged to two wallets.</summary>
-    Guid[] Vector(Dice dice) => dice.Next(3) == 2 ? [dice.Pick(_wallets), dice.Pick(_caps)] : [dice.Pick(_wallets)];
+    /// <summary>One wallet or two, often with a cap.</summary>
+    Guid[] Vector(Dice dice) => dice.Next(4) switch
+    {
+        3 => [dice.Pick(_wallets), dice.Pick(_caps)],
+        2 => [.. new[] { dice.Pick(_wallets), dice.Pick(_wallets) }.Distinct()],
+        _ => [dice.Pick(_wallets)],
+    };
 
     static void Same(Answer expected, Answer actual, Command command)
     {

@@ -22,6 +22,87 @@ public sealed class LedgerTests : IDisposable
         Assert.Equal(-500, _book.Accounts[HouseAccounts.Grant(Organization, false)].Posted);
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(5)]
+    public void What_is_open_stays_as_it_is_whatever_amount_another_opening_names(long first)
+    {
+        Open(Wallet, AccountKind.Wallet, first);
+
+        var again = Open(Wallet, AccountKind.Wallet, 10);
+
+        Assert.Equal(new Answer.Done(Repeated: true), again);
+        Assert.Equal(first, _book.Accounts[Wallet].Posted);
+    }
+
+    [Fact]
+    public void A_register_is_unknown_until_the_command_that_opens_it()
+    {
+        _book.Accounts.Add(Wallet, new()
+        {
+            Id = Wallet, Kind = AccountKind.Wallet, Unit = Unit.Usd, Organization = Organization, Project = Project,
+        });
+        _book.Created.Add(Wallet); // the batch that opens it has locked it already
+
+        Assert.Equal(new Answer.Refused(Wallet, LeaseRefusalReason.Unknown, 0), Adjust(Ids.New(), 70));
+        var unleased = Assert.IsType<Answer.Refused>(Lease(fence: 1, new LeaseDemand(Wallet, 0, 0, 0, 0)));
+        Assert.Equal(LeaseRefusalReason.Unknown, unleased.Reason);
+
+        Open(Wallet, AccountKind.Wallet, 5);
+
+        Assert.Equal(5, _book.Accounts[Wallet].Posted);
+    }
+
+    [Theory]
+    [InlineData(71, null)]
+    [InlineData(-70, null)]
+    [InlineData(70, "another reason")]
+    public void The_id_of_a_movement_is_refused_for_another_one(long amount, string? reason)
+    {
+        Open(Wallet, AccountKind.Wallet, 100);
+        var id = Ids.New();
+        Adjust(id, 70);
+
+        var answer = Apply(new Adjust(id, Wallet, Organization, false, amount, EntryType.Grant, reason));
+
+        Assert.Equal(new Answer.Differs(), answer);
+        Assert.Equal(170, _book.Accounts[Wallet].Posted);
+    }
+
+    [Fact]
+    public void Two_wallets_pay_one_cost_together_and_what_neither_can_is_absorbed_once()
+    {
+        var bonus = Ids.New();
+        Open(bonus, AccountKind.Wallet, 4);
+        Open(Wallet, AccountKind.Wallet, 10);
+
+        Settle(Ids.New(), cost: 25, charge: 25, bonus, Wallet);
+
+        Assert.Equal((0, 0), (_book.Accounts[bonus].Posted, _book.Accounts[Wallet].Posted));
+        Assert.Equal((14, 11), (_book.Usages[0].Charged, _book.Usages[0].Absorbed));
+    }
+
+    [Fact]
+    public void The_second_of_two_wallets_pays_only_what_the_first_has_left_of_the_cost()
+    {
+        var bonus = Ids.New();
+        Open(bonus, AccountKind.Wallet, 4);
+        Open(Wallet, AccountKind.Wallet, 100);
+
+        Settle(Ids.New(), cost: 25, charge: 25, bonus, Wallet);
+
+        Assert.Equal((0, 79), (_book.Accounts[bonus].Posted, _book.Accounts[Wallet].Posted));
+        Assert.Equal((25, 0), (_book.Usages[0].Charged, _book.Usages[0].Absorbed));
+    }
+
+    [Fact]
+    public void Two_wallets_that_nobody_knows_absorb_the_cost_once()
+    {
+        Settle(Ids.New(), cost: 25, charge: 25, Ids.New(), Ids.New());
+
+        Assert.Equal((0, 25), (_book.Usages[0].Charged, _book.Usages[0].Absorbed));
+    }
+
     [Fact]
     public void A_credit_repeated_under_its_id_counts_once()
     {
@@ -303,11 +384,12 @@ public sealed class LedgerTests : IDisposable
     Answer Apply(Command command)
     {
         foreach (var account in command.Ensures)
-            _book.Accounts.TryAdd(account.Id, account);
+            if (_book.Accounts.TryAdd(account.Id, account))
+                _book.Created.Add(account.Id);
         return Ledger.Apply(_book, command);
     }
 
-    void Open(Guid id, AccountKind kind, long initial) =>
+    Answer Open(Guid id, AccountKind kind, long initial) =>
         Apply(new Open(
             new(id, kind, kind == AccountKind.Wallet ? Unit.Usd : Unit.UsdLimit, Organization, Project, Ids.New(), false, initial)));
 

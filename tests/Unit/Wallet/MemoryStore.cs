@@ -16,13 +16,18 @@ sealed class MemoryStore
     public Dictionary<Unit, long> SumsOfUnits { get; } = [];
 
     readonly HashSet<Guid> _known = [];
+    readonly Dictionary<Guid, Transfer> _transfers = [];
     readonly Dictionary<Guid, Rated> _rated = [];
 
     public Book Lock(List<Command> commands, DateTimeOffset now)
     {
         var book = new Book(now);
         foreach (var ensured in commands.SelectMany(command => command.Ensures))
+        {
             book.Accounts.TryAdd(ensured.Id, Copy(Accounts.GetValueOrDefault(ensured.Id) ?? ensured));
+            if (!Accounts.ContainsKey(ensured.Id))
+                book.Created.Add(ensured.Id);
+        }
         foreach (var id in commands.SelectMany(command => command.Accounts))
             if (Accounts.TryGetValue(id, out var account))
                 book.Accounts.TryAdd(id, Copy(account));
@@ -32,8 +37,11 @@ sealed class MemoryStore
                 book.Leases.TryAdd(lease, Copy(known));
             if (command is Rerate { RequestId: var request })
                 book.Rated[request] = _rated[request];
-            if (command.Movement is { } movement && _known.Contains(movement))
-                book.Known.Add(movement);
+            if (command.Movement is not { } movement || !_known.Contains(movement))
+                continue;
+            book.Known.Add(movement);
+            if (_transfers.TryGetValue(movement, out var transfer))
+                book.Moved[movement] = transfer;
         }
         return book;
     }
@@ -45,7 +53,10 @@ sealed class MemoryStore
         foreach (var (id, lease) in book.Leases)
             Leases[id] = lease;
         foreach (var transfer in book.Transfers)
+        {
             Assert.True(_known.Add(transfer.Id), "a movement was written twice");
+            _transfers.Add(transfer.Id, transfer);
+        }
         foreach (var usage in book.Usages)
         {
             Assert.True(_known.Add(usage.RequestId), "a request was written twice");

@@ -4,9 +4,9 @@ using LlmGateway.Wallet;
 namespace LlmGateway.UnitTests.Wallet;
 
 /// <summary>
-/// A second, plain implementation of the ledger: no cached sums, no versions, no books. Reserved amounts are added up from the leases each
-/// time, and house accounts are whatever makes the sums zero. It is slow and easy to check by reading. <see cref="LedgerModelTests"/>
-/// compares the real ledger with it.
+/// A second, plain implementation of the ledger, written from the rules in docs/money.md and not from the code: no cached sums, no
+/// versions, no books. Reserved amounts are added up from the leases each time, and house accounts are whatever makes the sums zero. It is
+/// slow and easy to check by reading. <see cref="LedgerModelTests"/> compares the real ledger with it.
 /// </summary>
 sealed class ReferenceLedger
 {
@@ -25,7 +25,8 @@ sealed class ReferenceLedger
     public long Charged { get; private set; }
     public long Absorbed { get; private set; }
 
-    readonly HashSet<Guid> _done = [];
+    readonly Dictionary<Guid, Adjust> _adjusted = [];
+    readonly HashSet<Guid> _corrected = [];
 
     /// <summary>Settled requests: what they cost by now, and of it what the wallet paid; null when no wallet was asked.</summary>
     readonly Dictionary<Guid, (long Cost, long? Paid)> _requests = [];
@@ -47,36 +48,34 @@ sealed class ReferenceLedger
         _ => throw new ArgumentException(command.ToString()),
     };
 
-    public void Exists(OpenRegister open) => Registers.TryAdd(open.Id, (open.Kind, open.Unit, 0));
+    /// <summary>Rule 1: opened once. What is open stays as it is, whatever amount another opening names.</summary>
+    Answer.Done Apply(OpenRegister open) => new(Repeated: !Registers.TryAdd(open.Id, (open.Kind, open.Unit, open.Initial)));
 
-    Answer.Done Apply(OpenRegister open)
-    {
-        if (open.Initial == 0 || !_done.Add(Ids.Derive(open.Id, "initial")))
-            return new(Repeated: true);
-        Add(open.Id, open.Initial);
-        return new();
-    }
-
+    /// <summary>Rule 2.</summary>
     Answer Apply(Adjust adjust)
     {
-        if (_done.Contains(adjust.Id))
-            return new Answer.Done(Repeated: true);
-        if (!Registers.TryGetValue(adjust.Wallet, out var register) || register.Kind != AccountKind.Wallet)
+        if (_adjusted.TryGetValue(adjust.Id, out var before))
+            return before == adjust ? new Answer.Done(Repeated: true) : new Answer.Differs();
+        if (!IsWallet(adjust.Wallet))
             return new Answer.Refused(adjust.Wallet, LeaseRefusalReason.Unknown, 0);
-        if (Available(adjust.Wallet) + adjust.Amount < 0)
+        if (-adjust.Amount > Available(adjust.Wallet))
             return new Answer.Refused(adjust.Wallet, LeaseRefusalReason.Exhausted, Available(adjust.Wallet));
-        _done.Add(adjust.Id);
+        _adjusted.Add(adjust.Id, adjust);
         Add(adjust.Wallet, adjust.Amount);
         return new Answer.Done();
     }
 
+    bool IsWallet(Guid id) => Registers.TryGetValue(id, out var register) && register.Kind == AccountKind.Wallet;
+
+    /// <summary>Rule 3.</summary>
     Answer Apply(Freeze freeze)
     {
-        if (!Registers.TryGetValue(freeze.Wallet, out var register) || register.Kind != AccountKind.Wallet)
+        if (!IsWallet(freeze.Wallet))
             return new Answer.Refused(freeze.Wallet, LeaseRefusalReason.Unknown, 0);
         return new Answer.Done(Repeated: !(freeze.Frozen ? Frozen.Add(freeze.Wallet) : Frozen.Remove(freeze.Wallet)));
     }
 
+    /// <summary>Rules 4 and 5.</summary>
     Answer Apply(Extend extend, DateTimeOffset now)
     {
         var request = extend.Request;
@@ -121,6 +120,7 @@ sealed class ReferenceLedger
         return new Answer.Granted(granted);
     }
 
+    /// <summary>Rule 6.</summary>
     Answer.Done Apply(LeaseReturn give)
     {
         if (!Leases.TryGetValue(give.Lease, out var lease) || lease.Expired || give.Fence <= lease.ReturnFence)
@@ -131,6 +131,7 @@ sealed class ReferenceLedger
         return new();
     }
 
+    /// <summary>Rule 7.</summary>
     Answer.Done Apply(Expire expire, DateTimeOffset now)
     {
         if (!Leases.TryGetValue(expire.LeaseId, out var lease) || lease.Expired || lease.ExpiresAt > now)
@@ -140,43 +141,51 @@ sealed class ReferenceLedger
         return new();
     }
 
+    /// <summary>Rule 8.</summary>
     Answer.Done Apply(Settlement settlement)
     {
-        if (!_done.Add(settlement.RequestId))
+        if (_requests.ContainsKey(settlement.RequestId))
             return new(Repeated: true);
+        var cost = settlement.Usage.Cost.Nanos;
         var lease = settlement.Lease is { } id ? Leases.GetValueOrDefault(id) : null;
-        _requests[settlement.RequestId] = (settlement.Usage.Cost.Nanos, null);
+        long? paid = null;
         foreach (var charge in settlement.Charges)
         {
-            var held = Math.Min(charge.Value, lease?.Held.GetValueOrDefault(charge.Register) ?? 0);
-            var free = Math.Min(charge.Value - held, Available(charge.Register));
+            var ofMoney = !Registers.TryGetValue(charge.Register, out var register) || register.Unit == Unit.Usd;
+            if (ofMoney)
+                paid ??= 0;
+            if (!Registers.ContainsKey(charge.Register))
+                continue;
+            var due = ofMoney ? Math.Min(charge.Value, cost - paid!.Value) : charge.Value;
+            var held = Math.Min(due, lease?.Held.GetValueOrDefault(charge.Register) ?? 0);
+            var free = Math.Min(due - held, Available(charge.Register));
             if (held > 0)
                 lease!.Held[charge.Register] -= held;
             Add(charge.Register, -held - free);
-            if (Registers[charge.Register].Unit != Unit.Usd)
-                continue;
-            Charged += held + free;
-            Absorbed += settlement.Usage.Cost.Nanos - held - free;
-            _requests[settlement.RequestId] = (settlement.Usage.Cost.Nanos, held + free);
+            if (ofMoney)
+                paid += held + free;
         }
+        _requests.Add(settlement.RequestId, (cost, paid));
+        Charged += paid ?? 0;
+        Absorbed += paid is null ? 0 : cost - paid.Value;
         return new();
     }
 
     /// <summary>
-    /// The wallet ends up with having paid the new cost, but no more than it can and not less than that; of a batch no more than it has
-    /// paid.
+    /// Rule 9: the wallet ends up with having paid the new cost, but no more than it can and not less than that; of a batch no more than
+    /// it has paid.
     /// </summary>
     Answer.Done Apply(Rerate rerate)
     {
-        if (_done.Contains(rerate.Movement!.Value))
+        if (_corrected.Contains(rerate.Movement!.Value))
             return new(Repeated: true);
         var (cost, paid) = _requests[rerate.RequestId];
         if (cost == rerate.Cost)
             return new();
-        _done.Add(rerate.Movement!.Value);
+        _corrected.Add(rerate.Movement!.Value);
         var hasWallet = rerate.Wallet is { } id && Registers.ContainsKey(id);
-        if (paid is null && cost == 0 && hasWallet)
-            paid = 0; // a request that was free by mistake
+        if (cost == 0)
+            paid = hasWallet ? 0 : null; // a request that was free, perhaps by mistake
         _requests[rerate.RequestId] = (rerate.Cost, paid);
         if (paid is not { } before)
             return new();

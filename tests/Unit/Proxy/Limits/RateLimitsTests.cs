@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Logging.Abstractions;
 using LlmGateway.Contracts;
 using LlmGateway.Proxy;
 using Microsoft.Extensions.Time.Testing;
@@ -24,7 +25,7 @@ public sealed class RateLimitsTests
     [InlineData(300, 20)]
     public async Task What_is_counted_in_the_end_is_what_was_used(long estimate, long used)
     {
-        using var limits = new RateLimits(_redis.Client, _clock);
+        using var limits = new RateLimits(_redis.Client, _clock, NullLogger<RateLimits>.Instance);
         var taken = await limits.TakeAsync(_credential, estimate, Token);
 
         Assert.Equal(Math.Min(estimate, Limit), taken.TakenTokens);
@@ -36,7 +37,7 @@ public sealed class RateLimitsTests
     [Fact]
     public async Task What_a_correction_took_while_another_request_was_asking_is_taken_all_the_same()
     {
-        using var limits = new RateLimits(_redis.Client, _clock);
+        using var limits = new RateLimits(_redis.Client, _clock, NullLogger<RateLimits>.Instance);
         _redis.Hold();
         var asking = limits.TakeAsync(_credential, Limit, Token).AsTask();
         limits.Correct(_credential, 2); // too little to be told to Redis at once
@@ -50,7 +51,7 @@ public sealed class RateLimitsTests
     [Fact]
     public async Task Whatever_the_order_of_requests_and_corrections_the_sum_is_what_was_used()
     {
-        using var limits = new RateLimits(_redis.Client, _clock);
+        using var limits = new RateLimits(_redis.Client, _clock, NullLogger<RateLimits>.Instance);
         var random = new Random(11);
         var open = new List<long>();
         long used = 0;
@@ -76,7 +77,7 @@ public sealed class RateLimitsTests
     [Fact]
     public async Task A_caller_without_limits_takes_nothing()
     {
-        using var limits = new RateLimits(_redis.Client, _clock);
+        using var limits = new RateLimits(_redis.Client, _clock, NullLogger<RateLimits>.Instance);
 
         Assert.Equal(0, (await limits.TakeAsync(SessionsInMemory.Credential(null), 100, Token)).TakenTokens);
         Assert.Equal(0, (await limits.TakeAsync(SessionsInMemory.Credential(new(5, null)), 100, Token)).TakenTokens);

@@ -10,13 +10,9 @@ namespace LlmGateway.ServiceDefaults;
 /// </summary>
 public static class Messaging
 {
-    /// <summary>Messages that one consumer holds unacknowledged.</summary>
-    public const int Prefetch = 16;
-
+    /// <param name="consumers">Registers the consumers of <paramref name="queues"/>.</param>
     public static void AddMessaging(
-        this WebApplicationBuilder builder,
-        Action<IBusRegistrationConfigurator>? consumers = null,
-        Action<IRabbitMqBusFactoryConfigurator, IBusRegistrationContext>? endpoints = null)
+        this WebApplicationBuilder builder, Action<IBusRegistrationConfigurator>? consumers = null, params DurableEndpoint[] queues)
     {
         var address = builder.Connection("rabbitmq");
         builder.Services.AddMassTransit(bus =>
@@ -36,23 +32,17 @@ public static class Messaging
                     options.Converters.Add(Defaults.EnumsByName);
                     return options;
                 });
-                endpoints?.Invoke(rabbit, context);
+                foreach (var queue in queues)
+                    queue.Declare(rabbit, context);
             });
         });
         // The bus connects and reconnects by itself. A service must start and serve what it can while the broker is away.
         builder.Services.Configure<MassTransitHostOptions>(options => options.WaitUntilStarted = false);
+        if (queues.Length == 0)
+            return;
+        builder.Services.AddSingleton(new BrokerAddress(address));
+        foreach (var queue in queues)
+            builder.Services.AddSingleton(queue);
+        builder.Services.AddHostedSingleton<UnhandledMessages>();
     }
-
-    /// <summary>
-    /// A durable, replicated queue. A message whose consumer throws goes to the error queue at once: nothing is repeated here, so a
-    /// consumer must itself repeat what may pass.
-    /// </summary>
-    public static void DurableQueue(
-        this IRabbitMqBusFactoryConfigurator rabbit, string name, Action<IRabbitMqReceiveEndpointConfigurator> configure) =>
-        rabbit.ReceiveEndpoint(name, endpoint =>
-        {
-            endpoint.SetQuorumQueue();
-            endpoint.PrefetchCount = Prefetch;
-            configure(endpoint);
-        });
 }

@@ -1,0 +1,59 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+
+namespace LlmGateway.ServiceDefaults;
+
+/// <summary>How long the rows of a table are kept.</summary>
+/// <param name="Over">
+/// True of a row that nobody needs any more, in SQL; null where rows stay, or where other code deletes them.
+/// </param>
+/// <param name="Reason">Why that is right.</param>
+public sealed record Retention(string Table, string? Over, string Reason)
+{
+    public static Retention Deleted(string table, string over, string reason) => new(table, over, reason);
+
+    public static Retention Kept(string table, string reason) => new(table, null, reason);
+
+    public static readonly Retention IdempotentCalls = Deleted(
+        "idempotent_call",
+        $"started_at < now() - interval '{Idempotency.Retention.TotalHours} hours'",
+        "a key is promised to be known for that long");
+}
+
+/// <summary>Deletes the rows whose time is over, a bounded number at a time, until a round finds fewer.</summary>
+public sealed class RetentionRounds(
+    NpgsqlDataSource database, DatabaseReady ready, IReadOnlyList<Retention> tables, TimeProvider time, ILogger<RetentionRounds> log)
+    : BackgroundService
+{
+    const int MaxAtOnce = 10_000;
+    static readonly TimeSpan Interval = TimeSpan.FromMinutes(10);
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        await ready.Task.WaitAsync(stoppingToken);
+        await Loop.RunAsync("retention", Interval, async token =>
+        {
+            foreach (var table in tables.Where(table => table.Over is not null))
+                await Rounds.UntilNotFullAsync(MaxAtOnce, () => DeleteAsync(table, token));
+        }, log, time, stoppingToken);
+    }
+
+    async Task<int> DeleteAsync(Retention table, CancellationToken token)
+    {
+        await using var delete = database.Sql(
+            $"delete from {table.Table} where ctid = any(array(select ctid from {table.Table} where {table.Over} limit $1))", MaxAtOnce);
+        return await delete.ExecuteNonQueryAsync(token);
+    }
+}
+
+public static class RetentionRegistration
+{
+    /// <param name="tables">Every table of the service, in the order in which rows are deleted.</param>
+    public static void AddRetention(this IServiceCollection services, IReadOnlyList<Retention> tables)
+    {
+        services.AddSingleton(tables);
+        services.AddHostedService<RetentionRounds>();
+    }
+}

@@ -1,0 +1,70 @@
+using MassTransit;
+
+namespace LlmGateway.ServiceDefaults;
+
+/// <summary>
+/// A queue whose messages are lost neither to failures nor to the broker's defaults. Messages are sent to the exchange
+/// <paramref name="Name"/>.
+/// </summary>
+/// <remarks>
+/// A queue keeps the arguments that it was declared with. When they have to change, <see cref="Generation"/> goes up: the new queue is
+/// bound to the same exchange, and <see cref="UnhandledMessages"/> moves what is left in the former one.
+/// </remarks>
+public sealed record DurableEndpoint(string Name, Action<IReceiveEndpointConfigurator, IRegistrationContext> Configure)
+{
+    const int Generation = 2;
+
+    /// <summary>Messages that one consumer holds unacknowledged.</summary>
+    public const int Prefetch = 16;
+
+    /// <summary>
+    /// A broker from 4.0 on drops a message that came back more often than its own limit of 20. It cannot be switched off by a number that
+    /// 3.10 takes, too (-1 is refused there); this one is never reached.
+    /// </summary>
+    const int DeliveryLimit = 1_000_000_000;
+
+    /// <summary>
+    /// Attempts while a dependency is away, with pauses of up to 5 s: some five minutes. The messages in hand wait that long and no others
+    /// are taken, which is the pause. Then they go back for <see cref="Redelivery.Delay"/>, long before the broker's consumer timeout of 30
+    /// minutes, which would close the channel.
+    /// </summary>
+    const int AttemptsInOutage = 70;
+
+    static readonly TimeSpan[] Attempts =
+        [TimeSpan.FromMilliseconds(100), TimeSpan.FromMilliseconds(500), TimeSpan.FromSeconds(2)];
+
+    public string Queue => $"{Name}.{Generation}";
+
+    /// <summary>The queue of the first generation had the name of the exchange.</summary>
+    public string Former => Name;
+
+    /// <summary>Where messages end that no consumer has handled: failed, of an unknown type, or given up by the broker.</summary>
+    public IReadOnlyList<string> Unhandled => [$"{Queue}_error", $"{Queue}_skipped", $"{Queue}_dead", $"{Former}_error"];
+
+    internal void Declare(IRabbitMqBusFactoryConfigurator rabbit, IRegistrationContext context) => rabbit.ReceiveEndpoint(Queue, endpoint =>
+    {
+        endpoint.SetQuorumQueue();
+        endpoint.SetQueueArgument("x-delivery-limit", DeliveryLimit);
+        endpoint.SetQueueArgument("x-dead-letter-strategy", "at-least-once");
+        endpoint.SetQueueArgument("x-overflow", "reject-publish"); // at-least-once demands it; there is no limit of length
+        endpoint.BindDeadLetterQueue($"{Queue}_dead", $"{Queue}_dead", dead => dead.SetQuorumQueue());
+        endpoint.Bind(Name);
+        endpoint.PrefetchCount = Prefetch;
+        endpoint.ConfigureError(error =>
+        {
+            error.UseFilter(new Redelivery(Queue));
+            error.UseFilter(new MassTransit.Middleware.ErrorTransportFilter());
+        });
+        endpoint.UseMessageRetry(retry =>
+        {
+            retry.Handle<Exception>(Problems.IsOutage);
+            retry.Exponential(AttemptsInOutage, Backoff.FirstPause, Backoff.LongestPause, Backoff.FirstPause);
+        });
+        endpoint.UseMessageRetry(retry =>
+        {
+            retry.Handle<Exception>(e => !Problems.IsOutage(e) && Redelivery.MayPass(e));
+            retry.Intervals(Attempts);
+        });
+        Configure(endpoint, context);
+    });
+}

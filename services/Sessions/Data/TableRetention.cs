@@ -1,0 +1,38 @@
+using static LlmGateway.ServiceDefaults.Retention;
+
+namespace LlmGateway.Sessions;
+
+/// <summary>How long this service keeps the rows of each of its tables.</summary>
+public static class TableRetention
+{
+    public static readonly IReadOnlyList<ServiceDefaults.Retention> All =
+    [
+        IdempotentCalls,
+        // A token that expired stays known for a while, so that its owner is told that and not that it is wrong.
+        Deleted("session", "expires_at < now() - interval '30 days'", "a token is refused from its expiry on"),
+        Deleted(
+            "session_family",
+            "created_at < now() - interval '30 days' and not exists (select 1 from session where family_id = session_family.id)",
+            "without a token it cannot be refreshed"),
+        Deleted(
+            "provider_object",
+            """
+            next_check_at is null
+            and (deleted_at < now() - interval '30 days' or kind <> 'file' and created_at < now() - interval '90 days')
+            """,
+            "providers forget a batch's results after 30 days; a file stays until it is deleted"),
+        Deleted("customer_key", "revoked_at < now() - interval '365 days'", "a revoked key is shown for a year"),
+        Deleted("secret_key", "revoked_at < now() - interval '365 days'", "a revoked key is shown for a year"),
+        Kept("outbox_message", "the relay deletes each row after the broker's confirm"),
+        Kept("customer", "external ids must keep their wallets; also those of deleted customers, whose usage rows stay"),
+        Kept("organization", "configuration"),
+        Kept("project", "configuration"),
+        Kept("provider", "configuration"),
+        Kept("provider_key", "configuration"),
+        Kept("model", "configuration"),
+        Kept("model_provider", "configuration"),
+        Kept("price_version", "usage rows refer to prices for ever"),
+        Kept("catalogue_model", "configuration"),
+        Kept("catalogue_price", "usage rows refer to prices for ever"),
+    ];
+}
