@@ -1,15 +1,11 @@
 using LlmGateway.Contracts;
+using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Sessions;
 
 /// <summary>While proxies hear this beat and every message that it counts, they use their copies for longer.</summary>
-public sealed class Heartbeat(HotCopies copies, TimeProvider time) : BackgroundService
+public sealed class Heartbeat(HotCopies copies, TimeProvider time, ILogger<Heartbeat> log) : BackgroundService
 {
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
-    {
-        using var timer = new PeriodicTimer(Invalidation.BeatEvery, time);
-        do
-            await copies.BeatAsync();
-        while (await timer.WaitForNextTickAsync(stoppingToken));
-    }
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
+        Loop.RunAsync("heartbeat", Invalidation.BeatEvery, _ => copies.BeatAsync(), log, time, stoppingToken);
 }
