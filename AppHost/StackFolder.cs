@@ -20,7 +20,7 @@ sealed class StackFolder(string path) : IDisposable
     static string Identity()
     {
         var started = File.ReadAllText("/proc/self/stat").Split(") ")[^1].Split(' ')[19];
-        var home = Environment.GetEnvironmentVariable("HOME");
+        var home = Environment.GetFolderPath(Environment.SpecialFolder.UserProfile);
         return string.Create(CultureInfo.InvariantCulture, $"{Environment.ProcessId} {started} {home}");
     }
 

@@ -62,8 +62,16 @@ sealed class StackFolder(string? data)
     /// <summary>Ends what was kept for Aspire's command line. A stack's temporary folder would leave it behind for ever.</summary>
     public void DeleteHome()
     {
-        if (!IsDefault && !Runs)
+        if (IsDefault || Runs)
+            return;
+        try
+        {
             Directory.Delete(Home(), recursive: true);
+        }
+        catch (IOException)
+        {
+            // Aspire's command line still writes its log. The next stop on this data folder deletes it.
+        }
     }
 
     public void RequireRunning()

@@ -15,7 +15,8 @@ static class Stop
             Console.WriteLine($"nothing runs on {stack.Data}");
             return ExitCode.Ok;
         }
-        await Programs.ReadAsync("kill", ["-TERM", stack.Process], token);
+        // The shell's own: a small machine may have no program of that name.
+        await Programs.ReadAsync("sh", ["-c", $"kill -TERM {stack.Process}"], token);
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(token);
         limit.CancelAfter(Limit);
         try
