@@ -16,7 +16,9 @@ static class Stop
             return ExitCode.Ok;
         }
         // The shell's own: a small machine may have no program of that name.
-        await Programs.ReadAsync("sh", ["-c", $"kill -TERM {stack.Process}"], token);
+        var (code, output) = await Programs.ReadAsync("sh", ["-c", $"kill -TERM {stack.Process}"], token);
+        if (code != 0 && stack.Runs)
+            throw new Failure(ExitCode.Failed, Programs.LastLine(output));
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(token);
         limit.CancelAfter(Limit);
         try
