@@ -26,19 +26,29 @@ static partial class Services
         service.WithReference(server, name).WaitFor(server);
 
     /// <summary>Seed files, the sandbox that they may name, and what else of the environment they mention as <c>${NAME}</c>.</summary>
-    public static Service WithSeeds(
-        this Service sessions, Stack stack, Service sandbox)
+    public static Service WithSeeds(this Service sessions, Stack stack, Service sandbox)
     {
         if (!stack.Runs)
             return sessions;
-        foreach (var seed in stack.Seeds.Where(seed => !File.Exists(seed)))
-            stack.Refusals.Add($"there is no seed file {seed}");
-        var mentions = stack.Seeds.Where(File.Exists).SelectMany(seed => Mention().Matches(File.ReadAllText(seed)));
+        var mentions = stack.Seeds.SelectMany(seed => Mention().Matches(Seed(stack, seed)));
         foreach (var name in mentions.Select(match => match.Groups[1].Value))
             if (stack.Text(name) is { } value)
                 sessions.WithEnvironment(name, value);
         return sessions.WithEnvironment("SANDBOX_URL", sandbox.GetEndpoint("http"))
             .WithEnvironment("LLMGATEWAY_SEED", string.Join(':', stack.Seeds));
+    }
+
+    static string Seed(Stack stack, string path)
+    {
+        try
+        {
+            return File.ReadAllText(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            stack.Refusals.Add($"the seed file {path} cannot be read: {e.Message}");
+            return "";
+        }
     }
 
     /// <summary>A folder that outlives the process, one for each proxy. In a deployment it must be a volume.</summary>

@@ -20,7 +20,7 @@ sealed class StackFolder(string path) : IDisposable
     static string Identity()
     {
         var started = File.ReadAllText("/proc/self/stat").Split(") ")[^1].Split(' ')[19];
-        var home = Environment.GetEnvironmentVariable("HOME");
+        var home = Environment.GetFolderPath(Environment.SpecialFolder.UserProfile);
         return string.Create(CultureInfo.InvariantCulture, $"{Environment.ProcessId} {started} {home}");
     }
 
@@ -51,11 +51,20 @@ sealed class StackFolder(string path) : IDisposable
     /// <summary>The screen has a key and the dashboard's token, so it is its owner's alone.</summary>
     public void TellReady(string screen) => Secrets.WritePrivate(Of("ready"), System.Text.Encoding.UTF8.GetBytes(screen));
 
+    /// <summary>Does not throw: who gives up goes on to stop what runs, also where the disk is full or the folder is gone.</summary>
     public void TellFailed(string failure)
     {
         // A stack that was refused the folder must not speak for the one that has it.
-        if (_lock is not null)
+        if (_lock is null)
+            return;
+        try
+        {
             File.WriteAllText(Of("failed"), failure + "\n");
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            Console.Error.WriteLine(e.Message);
+        }
     }
 
     /// <summary>

@@ -13,13 +13,15 @@ static class Aspire
     public static Task<(int Code, string Output)> ReadAsync(StackFolder stack, CancellationToken token, params string[] arguments) =>
         Programs.ReadAsync("dotnet", Line(arguments), token, Environment(stack), StackFolder.Repository);
 
+    public static Task<JsonNode?> JsonAsync(StackFolder stack, CancellationToken token, params string[] arguments) =>
+        Programs.JsonAsync("dotnet", Line([.. arguments, "--format", "Json"]), Environment(stack), StackFolder.Repository, token);
+
     /// <summary>The process of an app host of this project that Aspire's command line knows; null without one.</summary>
     public static async Task<int?> FindAsync(StackFolder stack, CancellationToken token)
     {
         string[] line = ["aspire", "ps", "--format", "Json", .. Quietly];
-        var (code, output) = await Programs.ReadAsync("dotnet", line, token, Environment(stack), StackFolder.Repository);
-        var hosts = code == 0 && output.Contains('[') ? JsonNode.Parse(output[output.IndexOf('[')..])!.AsArray() : [];
-        return (int?)hosts.FirstOrDefault(host => (string?)host?["appHostPath"] == StackFolder.AppHost)?["appHostPid"];
+        var hosts = await Programs.JsonAsync("dotnet", line, Environment(stack), StackFolder.Repository, token);
+        return (int?)hosts?.AsArray().FirstOrDefault(host => (string?)host?["appHostPath"] == StackFolder.AppHost)?["appHostPid"];
     }
 
     /// <summary>Options of Aspire's own stand before the arguments of a command or of the app host.</summary>

@@ -26,6 +26,9 @@ static class Installation
 
     const string AppHost = "AppHost/AppHost.csproj", Everything = "LlmGateway.sln";
 
+    /// <summary>As long as the app host waits for an engine.</summary>
+    static readonly TimeSpan EngineLimit = TimeSpan.FromSeconds(5);
+
     static string Artifacts => Path.Combine(StackFolder.Repository, "artifacts");
 
     /// <summary>For a stack alone: servers, Aspire's command line, the app host and the services, side by side.</summary>
@@ -69,8 +72,19 @@ static class Installation
         if (form != "containers" && !given && (form is { Length: > 0 } || !await AnswersAsync("docker") && !await AnswersAsync("podman")))
             await EnsureAsync(Servers, token);
 
-        async Task<bool> AnswersAsync(string engine) =>
-            Programs.Exists(engine) && (await Programs.ReadAsync(engine, ["version"], token)).Code == 0;
+        async Task<bool> AnswersAsync(string engine)
+        {
+            using var limit = CancellationTokenSource.CreateLinkedTokenSource(token);
+            limit.CancelAfter(EngineLimit);
+            try
+            {
+                return Programs.Exists(engine) && (await Programs.ReadAsync(engine, ["version"], limit.Token)).Code == 0;
+            }
+            catch (OperationCanceledException) when (!token.IsCancellationRequested)
+            {
+                return false;
+            }
+        }
     }
 
     static async Task RestoreToolsAsync(CancellationToken token)

@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using System.Text.Json;
+using System.Text.Json.Nodes;
 
 namespace LlmGateway.DevTool;
 
@@ -19,10 +21,33 @@ static class Programs
         return process.ExitCode;
     }
 
+    /// <summary>What it prints for programs, which other lines must not get into.</summary>
+    public static async Task<JsonNode?> JsonAsync(
+        string program, IEnumerable<string> arguments, Dictionary<string, string>? environment, string folder, CancellationToken token)
+    {
+        var (code, output, _) = await ReadBothAsync(program, arguments, environment, folder, token);
+        try
+        {
+            // A first start of .NET's command line says hello first.
+            return code == 0 && output.IndexOfAny(['{', '[']) is >= 0 and var start ? JsonNode.Parse(output[start..]) : null;
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+
     /// <summary>Both of its outputs together.</summary>
     public static async Task<(int Code, string Output)> ReadAsync(
         string program, IEnumerable<string> arguments, CancellationToken token,
         Dictionary<string, string>? environment = null, string? folder = null)
+    {
+        var (code, output, errors) = await ReadBothAsync(program, arguments, environment, folder, token);
+        return (code, output + errors);
+    }
+
+    static async Task<(int Code, string Output, string Errors)> ReadBothAsync(
+        string program, IEnumerable<string> arguments, Dictionary<string, string>? environment, string? folder, CancellationToken token)
     {
         var info = Info(program, arguments, environment, folder);
         (info.RedirectStandardInput, info.RedirectStandardOutput, info.RedirectStandardError) = (true, true, true);
@@ -30,7 +55,7 @@ static class Programs
         process.StandardInput.Close();
         var (output, errors) = (process.StandardOutput.ReadToEndAsync(token), process.StandardError.ReadToEndAsync(token));
         await WaitAsync(process, token);
-        return (process.ExitCode, await output + await errors);
+        return (process.ExitCode, await output, await errors);
     }
 
     public static string LastLine(string output) => output.Trim().Split('\n')[^1].Trim();

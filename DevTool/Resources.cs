@@ -1,5 +1,3 @@
-using System.Text.Json.Nodes;
-
 namespace LlmGateway.DevTool;
 
 /// <summary>What Aspire's command line does with the resources of a stack that runs.</summary>
@@ -24,10 +22,8 @@ static class Resources
         stack.RequireRunning();
         if (!json)
             return await Aspire.ShowAsync(stack, token, "describe");
-        var (code, output) = await Aspire.ReadAsync(stack, token, "describe", "--format", "Json");
-        if (code != 0 || !output.Contains('{'))
-            throw new Failure(ExitCode.Failed, Programs.LastLine(output));
-        var state = JsonNode.Parse(output[output.IndexOf('{')..])!;
+        var state = await Aspire.JsonAsync(stack, token, "describe")
+            ?? throw new Failure(ExitCode.Failed, $"Aspire's command line does not tell; see ./dev status{stack.Option}");
         // Environments have connection strings with passwords, and this is pasted into reports.
         foreach (var resource in state["resources"]!.AsArray())
             resource!.AsObject().Remove("environment");

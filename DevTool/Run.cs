@@ -22,7 +22,7 @@ static class Run
                 ExitCode.Failed,
                 $"a stack already runs on {stack.Data}; see ./dev status{stack.Option}, "
                 + $"stop it with ./dev stop{stack.Option}, or give this one another --data and --ports");
-        stack.Create();
+        stack.Prepare();
         await Task.WhenAll(RequireAloneAsync(stack, token), Installation.PrepareAsync(token));
         var ready = false;
         try

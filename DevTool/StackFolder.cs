@@ -29,7 +29,7 @@ sealed class StackFolder(string? data)
     public bool Runs => Read("apphost.pid")?.Split(' ', 3) is [var process, var start, _] && StartOf(process) == start;
 
     /// <summary>The app host's process, of a stack that runs.</summary>
-    public string Process => Read("apphost.pid")!.Split(' ')[0];
+    public string? Process => Read("apphost.pid")?.Split(' ')[0];
 
     /// <summary>
     /// Aspire's command line finds a running app host by its project, below the user's home. It could not tell two stacks apart. So a
@@ -38,7 +38,7 @@ sealed class StackFolder(string? data)
     /// </summary>
     public Dictionary<string, string> Environment => new()
     {
-        ["HOME"] = Runs ? Read("apphost.pid")!.Split(' ', 3)[2] : IsDefault ? UserHome : Home(),
+        ["HOME"] = Runs && Read("apphost.pid")?.Split(' ', 3) is [_, _, var home] ? home : IsDefault ? UserHome : Home(),
         // Tools and packages stay where they are.
         ["DOTNET_CLI_HOME"] = Given("DOTNET_CLI_HOME") ?? UserHome,
         ["NUGET_PACKAGES"] = Given("NUGET_PACKAGES") ?? Path.Combine(UserHome, ".nuget", "packages"),
@@ -46,12 +46,16 @@ sealed class StackFolder(string? data)
 
     static string UserHome => System.Environment.GetFolderPath(System.Environment.SpecialFolder.UserProfile);
 
-    /// <summary>Where the folder cannot be made, the app host could not tell why it fails either.</summary>
-    public void Create()
+    /// <summary>
+    /// Makes the folder, because without one the app host could not tell why it fails. What the last start told is gone: this one may end
+    /// before it tells anything.
+    /// </summary>
+    public void Prepare()
     {
         try
         {
             Directory.CreateDirectory(Data);
+            File.Delete(Path.Combine(Data, "failed"));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -62,8 +66,16 @@ sealed class StackFolder(string? data)
     /// <summary>Ends what was kept for Aspire's command line. A stack's temporary folder would leave it behind for ever.</summary>
     public void DeleteHome()
     {
-        if (!IsDefault && !Runs)
+        if (IsDefault || Runs)
+            return;
+        try
+        {
             Directory.Delete(Home(), recursive: true);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // Aspire's command line still writes its log. The next stop on this data folder deletes it.
+        }
     }
 
     public void RequireRunning()
@@ -72,12 +84,26 @@ sealed class StackFolder(string? data)
             throw new Failure(ExitCode.NotFound, $"nothing runs on {Data}; start it with ./dev run{Option}");
     }
 
-    string? Read(string name) => Path.Combine(Data, name) is var path && File.Exists(path) ? File.ReadAllText(path).TrimEnd() : null;
+    string? Read(string name) => Text(Path.Combine(Data, name))?.TrimEnd();
+
+    /// <summary>A file that goes away meanwhile is one that is not there.</summary>
+    static string? Text(string path)
+    {
+        try
+        {
+            return File.ReadAllText(path);
+        }
+        catch (IOException)
+        {
+            return null;
+        }
+    }
 
     static string? Given(string variable) => System.Environment.GetEnvironmentVariable(variable) is { Length: > 0 } value ? value : null;
 
+    /// <summary>When a process began; null when there is none, or when it is dead and waits for its parent.</summary>
     static string? StartOf(string process) =>
-        $"/proc/{process}/stat" is var file && File.Exists(file) ? File.ReadAllText(file).Split(") ")[^1].Split(' ')[19] : null;
+        Text($"/proc/{process}/stat")?.Split(") ")[^1].Split(' ') is [not ("Z" or "X"), ..] and var fields ? fields[19] : null;
 
     string Home()
     {

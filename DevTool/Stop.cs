@@ -15,7 +15,10 @@ static class Stop
             Console.WriteLine($"nothing runs on {stack.Data}");
             return ExitCode.Ok;
         }
-        await Programs.ReadAsync("kill", ["-TERM", stack.Process], token);
+        // The shell's own: a small machine may have no program of that name.
+        var (code, output) = await Programs.ReadAsync("sh", ["-c", $"kill -TERM {stack.Process}"], token);
+        if (code != 0 && stack.Runs)
+            throw new Failure(ExitCode.Failed, Programs.LastLine(output));
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(token);
         limit.CancelAfter(Limit);
         try

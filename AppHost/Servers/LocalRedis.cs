@@ -19,7 +19,6 @@ static class LocalRedis
             requirepass {stack.Secrets.Get($"{name}-password")}
             appendonly no
             save ""
-            dir {Path.GetDirectoryName(configuration)}
 
             """)));
         string[] command = [Machine.Find(stack, "redis-server", "redis-server"), configuration];

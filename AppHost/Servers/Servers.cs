@@ -62,17 +62,24 @@ sealed class Servers
     /// <summary>Each data folder has its own.</summary>
     string? Volume(string name) => _stack.Runs ? $"llmgateway-{_stack.Id}-{name}" : null;
 
-    /// <summary>A manifest is for a deployment, so it has containers.</summary>
+    /// <summary>A manifest is for a deployment, so it has containers. A data folder keeps the form that it began with.</summary>
     static bool IsLocal(Stack stack)
     {
         if (!stack.Runs)
             return false;
-        var form = stack.Text("Servers");
+        var file = stack.Folder.Of("servers");
+        var before = File.Exists(file) ? File.ReadAllText(file) : null;
+        var form = stack.Text("Servers") ?? before;
         if (form is not (null or "local" or "containers"))
             stack.Refusals.Add($"Servers must be 'local' or 'containers', not '{form}'");
         var engine = form != "local" && Machine.HasContainerEngineAsync().GetAwaiter().GetResult();
         if (form == "containers" && !engine)
             stack.Refusals.Add("Servers is 'containers', but no container engine answers: start it, or set Servers to 'local'");
+        var chosen = engine ? "containers" : "local";
+        // The spool of this folder has charges for the books of the servers before.
+        if (before is not null && before != chosen)
+            stack.Refusals.Add($"the books of {stack.Folder.Path} are in servers of the form '{before}'; give this stack another --data");
+        stack.Prepare(() => File.WriteAllText(file, chosen));
         return !engine;
     }
 }

@@ -10,14 +10,18 @@ public sealed class DevTests : IDisposable
 {
     static readonly string Tool = Path.Combine(AppContext.BaseDirectory, "..", "..", "DevTool", "release", "LlmGateway.DevTool.dll");
 
+    const string RedisPassword = "givenByTheOperator0123456789";
+
     readonly string _data = Directory.CreateTempSubdirectory("llmgateway-dev-").FullName;
 
     [Fact]
     public async Task A_second_stack_runs_beside_this_one_and_the_lines_that_it_and_the_README_print_work()
     {
         string[] vendors = ["OPENAI_API_KEY=of-nobody", "ANTHROPIC_API_KEY=of-nobody", "GOOGLE_API_KEY=of-nobody"];
+        // Were the server not told the given password, the stack would be degraded and never be called ready.
+        string[] given = [.. vendors, $"Parameters__redis-password={RedisPassword}"];
         var (code, screen) = await Shell.RunAsync(
-            "env", [.. vendors, "dotnet", Tool, "run", "--ports", "5400", "--data", _data, "--no-dashboard", "--detach"]);
+            "env", [.. given, "dotnet", Tool, "run", "--ports", "5400", "--data", _data, "--no-dashboard", "--detach"]);
         Assert.True(code == 0, screen);
         try
         {
@@ -67,6 +71,11 @@ public sealed class DevTests : IDisposable
         var (verified, books) = await DevAsync("verify", "--data", _data);
         Assert.True(verified == 0 && books.Contains("The books balance.", StringComparison.Ordinal), books);
 
+        var (drained, left) = await DevAsync("command", "proxy2", "drain", "--data", _data, "--", "--seconds", "5");
+        Assert.True(drained == 0 && left.Contains("Drained", StringComparison.Ordinal), left);
+        Assert.Equal(503, (await Gateway.SendAsync("GET", "http://127.0.0.1:5402/health")).Status);
+        Assert.Equal(0, (await DevAsync("command", "proxy2", "resume", "--data", _data)).Code);
+
         var (_, said) = await DevAsync("logs", "wallet", "--data", _data, "--lines", "200");
         Assert.Contains("listening on", said, StringComparison.OrdinalIgnoreCase);
 
@@ -74,6 +83,7 @@ public sealed class DevTests : IDisposable
         Assert.True(restarted == 0, how);
 
         var status = (await DevAsync("status", "--data", _data, "--json")).Output;
+        Assert.DoesNotContain(RedisPassword, status);
         var resources = JsonSerializer.Deserialize<JsonElement>(status[status.IndexOf('{', StringComparison.Ordinal)..]).Items("resources");
         var states = resources.ToDictionary(resource => resource.Text("displayName"), resource => resource.Text("state"));
         Assert.All(
