@@ -34,11 +34,9 @@ public sealed class SeedWriter(
             await db.SaveChangesAsync(token); // the next file may go on with what this one made
         }
         await wallet.OpenAsync(_wallets, token);
-        await transaction.CommitAsync(token);
+        await using (copies.CatalogueChanging(_projects))
+            await transaction.CommitAsync(CancellationToken.None);
         outbox.Raise();
-        await copies.CatalogueChangedAsync();
-        foreach (var project in _projects)
-            await copies.ProjectChangedAsync(project);
         return _made;
     }
 
