@@ -22,8 +22,12 @@ public sealed class ChangeFeed(TimeProvider time)
         return time.GetTimestamp() < silentAt && timestamp >= Volatile.Read(ref _heardSince);
     }
 
-    public void Hear(Invalidation message)
+    /// <param name="isUnderstood">False when it is unknown what has changed. Then all may have.</param>
+    public void Hear(Invalidation message, bool isUnderstood = true)
     {
+        lock (_lock)
+            if (!isUnderstood)
+                Volatile.Write(ref _heardSince, time.GetTimestamp());
         if (message.Sender is not { } id)
             return;
         lock (_lock)
