@@ -16,7 +16,7 @@ static partial class Services
         var health = $"http://127.0.0.1:{port}/health";
         return service.WithHttpEndpoint(port: port, isProxied: false)
             .WithEndpoint("http", endpoint => endpoint.TargetHost = "127.0.0.1")
-            .WithCheck(token => Checks.RequireHealthyAsync(health, token))
+            .WithCheck(token => Checks.RequireHealthyAsync(health, stack.Secrets.Get("internal-key"), token))
             .WithAnnotation(Built(stack, service.Resource))
             .WithoutExportToNobody(stack);
     }
