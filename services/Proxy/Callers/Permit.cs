@@ -65,7 +65,7 @@ public static class Permit
             return Problems.ProjectInactive;
         if (credential.Kind == CredentialKind.Session && !project.Catalog.EndUserSessions)
             return Problems.SessionsDisabled;
-        return origin.Length > 0 && project.Origins.Count > 0 && !project.Origins.Contains(origin) ? Problems.ForbiddenOrigin : null;
+        return origin.Length > 0 && project.Origins?.Contains(origin) == false ? Problems.ForbiddenOrigin : null;
     }
 
     /// <summary>Checks the model scope, the price, and that test credentials call only sandbox or free models.</summary>

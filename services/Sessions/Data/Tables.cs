@@ -22,7 +22,8 @@ public sealed class Project
     public required bool EndUserSessions { get; set; }
     /// <summary>Callers may put their credential into the query, <c>key=</c>, on the Gemini wire.</summary>
     public required bool KeysInQuery { get; set; }
-    public required List<string> AllowedOrigins { get; set; }
+    /// <summary>Exact origins of pages that may call. Null allows every origin, and an empty list none.</summary>
+    public List<string>? AllowedOrigins { get; set; }
     public long? LowBalanceNanos { get; set; }
     public required string PublishableKey { get; init; }
     public required DateTimeOffset CreatedAt { get; init; }

@@ -85,7 +85,6 @@ public sealed class SeedWriter(
         PlatformFeePpm = 50_000,
         EndUserSessions = false,
         KeysInQuery = false,
-        AllowedOrigins = [],
         PublishableKey = Token.New(Token.Publishable),
     };
 

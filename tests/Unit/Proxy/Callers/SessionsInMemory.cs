@@ -24,7 +24,7 @@ sealed class SessionsInMemory(Func<string, Task<string>> answer) : HttpMessageHa
         Ids.New(), kind, false, CredentialStatus.Active, Ids.New(), Ids.New(), Ids.New(), null, null, null, null, [], rates);
 
     public static ProjectCatalog Project(Guid id, IReadOnlyList<string>? origins = null) =>
-        new(id, Ids.New(), "p", true, true, origins ?? [], [], []) { KeysInQuery = true };
+        new(id, Ids.New(), "p", true, true, origins, [], []) { KeysInQuery = true };
 
     protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
     {
