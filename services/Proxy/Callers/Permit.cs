@@ -57,10 +57,12 @@ public static class Permit
 
     /// <summary>
     /// Checks project, sessions and origin. A request without an Origin header is allowed: the rule protects browsers, not against scripts.
-    /// The spend cap and the short lifetime limit those.
+    /// The spend cap and the short lifetime limit those. A secret key in a web page is public, so it is refused from every origin.
     /// </summary>
     public static Problem? Check(Credential credential, Project project, string origin)
     {
+        if (origin.Length > 0 && credential.Kind == CredentialKind.SecretKey)
+            return Problems.SecretKeyInBrowser;
         if (!project.Catalog.Active)
             return Problems.ProjectInactive;
         if (credential.Kind == CredentialKind.Session && !project.Catalog.EndUserSessions)

@@ -72,6 +72,15 @@ public sealed class IdentityTests : IDisposable
         Assert.NotNull((await SendAsync(kept)).Caller);
     }
 
+    [Fact]
+    public async Task A_secret_key_of_a_page_is_refused_also_at_a_project_that_every_page_may_call()
+    {
+        var secret = Know(Token.New(Token.LiveSecret), CredentialKind.SecretKey);
+        Assert.NotNull((await SendAsync(secret)).Caller);
+
+        Assert.Equal(Problems.SecretKeyInBrowser, (await SendAsync(secret, origin: "https://app.example.com")).Problem);
+    }
+
     [Theory]
     [InlineData("", Stranger, "198.51.100.1", Stranger)] // anybody can write the header
     [InlineData("10.0.0.0/8", Stranger, "198.51.100.1", Stranger)]

@@ -20,6 +20,17 @@ public sealed class PermitTests
         string[]? list, string origin, bool expected) =>
         Assert.Equal(expected ? null : Problems.ForbiddenOrigin, Check(CredentialKind.CustomerKey, list, origin));
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_secret_key_is_refused_also_from_a_page_that_may_call_with_other_credentials(bool isListed)
+    {
+        string[]? list = isListed ? [Page] : null;
+        Assert.Equal(Problems.SecretKeyInBrowser, Check(CredentialKind.SecretKey, list, Page));
+        Assert.Equal(Problems.SecretKeyInBrowser, Check(CredentialKind.SecretKey, list, "null"));
+        Assert.Null(Check(CredentialKind.SecretKey, list, ""));
+    }
+
     static Problem? Check(CredentialKind kind, string[]? list, string origin)
     {
         var credential = SessionsInMemory.Credential(kind: kind);
