@@ -35,7 +35,8 @@ static partial class Services
             if (stack.Text(name) is { } value)
                 sessions.WithEnvironment(name, value);
         return sessions.WithEnvironment("SANDBOX_URL", sandbox.GetEndpoint("http"))
-            .WithEnvironment("LLMGATEWAY_SEED", string.Join(':', stack.Seeds));
+            .WithEnvironment("LLMGATEWAY_SEED", string.Join(':', stack.Seeds))
+            .WithEnvironment("Sessions__KeyFile", stack.Folder.Of(StackFolder.MadeKeys));
     }
 
     static string Seed(Stack stack, string path)

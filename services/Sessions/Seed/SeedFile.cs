@@ -33,7 +33,7 @@ public sealed record SeedProject(string Name)
     public IReadOnlyList<Unsupported>? Webhooks { get; init; }
 }
 
-/// <param name="Key">A literal key. Without it one is made and printed once.</param>
+/// <param name="Key">A literal key. Without it one is made and told once, see <see cref="MadeKeys"/>.</param>
 public sealed record SeedSecretKey(string Name, string? Key = null);
 
 public sealed record SeedProvider(string Id, string Wire, string BaseUrl)
