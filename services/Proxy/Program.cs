@@ -24,6 +24,7 @@ builder.Services.AddHealthChecks().AddCheck<RequestGate>("intake");
 builder.Services.AddSingleton(Upstream.NewClient(new(builder.Configuration[PrivateHosts.Setting])));
 builder.Services.AddSingleton<ChangeFeed>();
 builder.AddFailedIdentifications();
+builder.AddBodyBudget();
 builder.Services.AddSingleton<Identity>();
 builder.Services.AddHostedSingleton<RateLimits>();
 builder.Services.AddSingleton<Cors>();

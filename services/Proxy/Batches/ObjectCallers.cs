@@ -27,7 +27,7 @@ public sealed partial class ObjectCallers(Identity identity, KeyUse keys, RateLi
         if (problem is not null)
             throw new ProblemException(problem);
         keys.Record(caller!.Credential);
-        var taken = await rateLimits.TakeAsync(caller.Credential, 0, http.RequestAborted);
+        var taken = await rateLimits.TakeRequestAsync(caller.Credential, http.RequestAborted);
         RateHeaders.Write(taken, http.Response.Headers);
         return taken.Problem is { } limited ? throw new ProblemException(limited) : caller;
     }
