@@ -104,4 +104,7 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
 
     [DbContext(typeof(SessionsDb)), Migration("0008_origins")]
     sealed class Origins0008 : SqlMigration;
+
+    [DbContext(typeof(SessionsDb)), Migration("0009_refreshes")]
+    sealed class Refreshes0009 : SqlMigration;
 }
