@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using LlmGateway.Proxy;
-using LlmGateway.Proxy.Anthropic;
 using LlmGateway.Proxy.Batches;
 using LlmGateway.Proxy.Gemini;
 using LlmGateway.ServiceDefaults;
@@ -25,6 +24,7 @@ builder.Services.AddSingleton(Upstream.NewClient(new(builder.Configuration[Priva
 builder.Services.AddSingleton<ChangeFeed>();
 builder.AddFailedIdentifications();
 builder.AddBodyBudget();
+builder.AddManagementRates();
 builder.Services.AddSingleton<Identity>();
 builder.Services.AddHostedSingleton<RateLimits>();
 builder.Services.AddSingleton<Cors>();
@@ -55,15 +55,6 @@ app.UseInference();
 app.UseGemini();
 app.UseModelAddresses();
 app.UseRouting();
-
-app.MapInference();
-app.MapMessageCount();
-MessageBatches.Map(app);
-Files.Map(app);
-FileBatches.Map(app);
-app.MapModels();
-app.MapManagement();
-Drain.Map(app);
-app.MapRoot();
+app.MapRoutes();
 
 await app.RunAsync();

@@ -33,24 +33,15 @@ public static class Management
         var client = new HttpMessageInvoker(discovery.CreateHandler(ServiceClients.NewHandler()));
         var options = new ForwarderRequestConfig { ActivityTimeout = TimeSpan.FromSeconds(30) };
         var key = app.Services.GetRequiredService<InternalKey>().Value;
-        var transformer = app.Services.GetRequiredService<ITransformBuilder>().Create(transforms =>
-        {
-            transforms.AddRequestTransform(context =>
-            {
-                foreach (var header in Stripped)
-                    context.ProxyRequest.Headers.Remove(header);
-                context.ProxyRequest.Headers.Add(InternalCalls.KeyHeader, key);
-                context.ProxyRequest.Headers.Add(Principal.Header, (string)context.HttpContext.Items[Principal.Header]!);
-                return default;
-            });
-        });
+        var transformer = Transformer(app.Services.GetRequiredService<ITransformBuilder>(), key);
 
         foreach (var (path, service) in Routes)
         {
             var address = ServiceClients.Address(service).ToString();
-            app.Map(path, async (HttpContext http, Identity identity) =>
+            app.Map(path, async (HttpContext http, Identity identity, ManagementRates rates) =>
             {
                 var (caller, problem) = await identity.IdentifyAsync(http);
+                problem ??= rates.Take(caller!.Credential);
                 if (problem is not null)
                 {
                     await problem.ExecuteAsync(http);
@@ -63,4 +54,16 @@ public static class Management
             });
         }
     }
+    /// <summary>What a service gets of a call.</summary>
+    public static HttpTransformer Transformer(ITransformBuilder builder, string key) => builder.Create(transforms =>
+    {
+        transforms.AddRequestTransform(context =>
+        {
+            foreach (var header in Stripped)
+                context.ProxyRequest.Headers.Remove(header);
+            context.ProxyRequest.Headers.Add(InternalCalls.KeyHeader, key);
+            context.ProxyRequest.Headers.Add(Principal.Header, (string)context.HttpContext.Items[Principal.Header]!);
+            return default;
+        });
+    });
 }
