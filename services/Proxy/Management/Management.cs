@@ -21,9 +21,11 @@ public static class Management
         ("/v1/wallet/{**rest}", "wallet"),
     ];
 
-    /// <summary>Headers that carry credentials, or claim an identity or a trace. They are never passed on.</summary>
-    static readonly string[] Stripped =
-        ["Authorization", "X-API-Key", "x-goog-api-key", InternalCalls.KeyHeader, Principal.Header, "traceparent", "tracestate", "baggage"];
+    /// <summary>
+    /// The headers that services read. No other one is passed on: it might carry a credential, or claim an identity, an address
+    /// (<c>X-Forwarded-*</c>) or a trace that somebody will believe.
+    /// </summary>
+    static readonly string[] Passed = ["Accept", "Content-Type", "Content-Length", Idempotency.HeaderName];
 
     public static void MapManagement(this WebApplication app)
     {
@@ -54,13 +56,13 @@ public static class Management
             });
         }
     }
-    /// <summary>What a service gets of a call.</summary>
+    /// <summary>What a service gets of a call: headers that it reads, the internal key, and who calls.</summary>
     public static HttpTransformer Transformer(ITransformBuilder builder, string key) => builder.Create(transforms =>
     {
+        transforms.UseDefaultForwarders = false;
+        transforms.AddRequestHeadersAllowed(Passed);
         transforms.AddRequestTransform(context =>
         {
-            foreach (var header in Stripped)
-                context.ProxyRequest.Headers.Remove(header);
             context.ProxyRequest.Headers.Add(InternalCalls.KeyHeader, key);
             context.ProxyRequest.Headers.Add(Principal.Header, (string)context.HttpContext.Items[Principal.Header]!);
             return default;

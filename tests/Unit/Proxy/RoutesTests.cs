@@ -10,6 +10,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 using StackExchange.Redis;
 using Xunit;
+using Yarp.ReverseProxy.Transforms.Builder;
 
 namespace LlmGateway.UnitTests.Proxy;
 
@@ -49,6 +50,32 @@ public sealed class RoutesTests : IAsyncDisposable
         Assert.Equal((429, true), await CallAsync(endpoint, _userKey));
         if (address.StartsWith("* /v1/", StringComparison.Ordinal)) // management, which backends may call
             Assert.Equal((429, true), await CallAsync(endpoint, _backendKey));
+    }
+
+    [Fact]
+    public async Task A_service_gets_the_headers_that_it_reads_and_none_by_which_a_caller_could_claim_anything()
+    {
+        var http = new DefaultHttpContext { Request = { Method = "POST", Path = "/v1/sessions", Scheme = "http", Host = new("edge") } };
+        http.Connection.RemoteIpAddress = System.Net.IPAddress.Loopback;
+        http.Items[Principal.Header] = "as identified";
+        foreach (var header in (string[])
+        [
+            "Authorization", "X-API-Key", "x-goog-api-key", "Cookie", "X-Gateway-Internal", Principal.Header, "traceparent", "tracestate",
+            "baggage", "Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Prefix", "X-Real-IP",
+            "X-User-ID", "X-Plan-ID", "Accept", Idempotency.HeaderName,
+        ])
+            http.Request.Headers[header] = "as the caller says";
+        using var request = new HttpRequestMessage();
+
+        await Management.Transformer(_app.Services.GetRequiredService<ITransformBuilder>(), "ours")
+            .TransformRequestAsync(http, request, "http://sessions", TestContext.Current.CancellationToken);
+
+        Assert.Equal(
+            [
+                ("Accept", "as the caller says"), (Idempotency.HeaderName, "as the caller says"), ("X-Gateway-Internal", "ours"),
+                (Principal.Header, "as identified"),
+            ],
+            request.Headers.Select(header => (header.Key, header.Value.Single())).Order());
     }
 
     public ValueTask DisposeAsync() => _app.DisposeAsync();
