@@ -67,6 +67,21 @@ public sealed class BodyBudgetTests
         Assert.Equal((0, 0), (_budget.Held, _budget.Credentials));
     }
 
+    /// <summary>Most requests are small, and each passes here.</summary>
+    [Fact]
+    public void To_count_a_small_body_takes_no_memory()
+    {
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        for (var i = 0; i < 1000; i++)
+        {
+            var share = _budget.Open(_mine, BodyBudget.Small);
+            Assert.Null(share.Take(BodyBudget.Small));
+            share.Close(BodyBudget.Small);
+        }
+
+        Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
+    }
+
     [Fact]
     public async Task A_body_is_what_was_sent()
     {
