@@ -9,29 +9,29 @@ namespace LlmGateway.UnitTests.Proxy;
 /// <summary>Bodies in memory have a bound. It is asked before a body is read.</summary>
 public sealed class BodyBudgetTests
 {
-    const int Megabyte = 1024 * 1024;
+    const int Part = 2 * BodyBudget.Small;
 
-    readonly BodyBudget _budget = new(most: 4 * Megabyte, mostOfOne: 2 * Megabyte);
+    readonly BodyBudget _budget = new(most: 4 * Part, mostOfOne: 2 * Part);
     readonly Guid _mine = Ids.New(), _other = Ids.New();
 
     [Fact]
     public async Task A_body_that_would_exceed_its_credential_s_share_is_refused_before_a_byte_of_it_is_read()
     {
-        using var first = await ReadAsync(_mine, new(Megabyte));
-        var refused = new Sent(2 * Megabyte);
+        using var first = await ReadAsync(_mine, new(Part));
+        var refused = new Sent(2 * Part);
 
         Assert.Equal((429, "too_many_bytes"), await RefusalAsync(_mine, refused));
 
         Assert.Equal(0, refused.Position);
-        Assert.Equal(Megabyte, _budget.Held);
-        (await ReadAsync(_other, new(2 * Megabyte))).Dispose();
+        Assert.Equal(Part, _budget.Held);
+        (await ReadAsync(_other, new(2 * Part))).Dispose();
     }
 
     [Fact]
     public async Task When_all_together_have_too_much_everybody_waits()
     {
-        using var first = await ReadAsync(_mine, new(2 * Megabyte));
-        using var second = await ReadAsync(_other, new(2 * Megabyte));
+        using var first = await ReadAsync(_mine, new(2 * Part));
+        using var second = await ReadAsync(_other, new(2 * Part));
         var refused = new Sent(100);
 
         Assert.Equal((503, "overloaded"), await RefusalAsync(Ids.New(), refused));
@@ -44,23 +44,23 @@ public sealed class BodyBudgetTests
     [Fact]
     public async Task A_body_of_unknown_length_counts_as_it_comes()
     {
-        var sent = new Sent(3 * Megabyte);
+        var sent = new Sent(3 * Part);
 
         Assert.Equal((429, "too_many_bytes"), await RefusalAsync(_mine, sent, isChunked: true));
 
-        Assert.InRange(sent.Position, Megabyte, 2 * Megabyte + 64 * 1024);
+        Assert.InRange(sent.Position, Part, 2 * Part + 64 * 1024);
         Assert.Equal(0, _budget.Held);
     }
 
     [Fact]
     public async Task Whatever_becomes_of_a_body_its_room_comes_back()
     {
-        (await ReadAsync(_mine, new(Megabyte))).Dispose();
+        (await ReadAsync(_mine, new(Part))).Dispose();
         (await ReadAsync(_mine, new(100))).Dispose();
-        (await ReadAsync(_mine, new(Megabyte), isChunked: true)).Dispose();
-        await Assert.ThrowsAsync<IOException>(async () => await ReadAsync(_mine, new(Megabyte) { BreaksAt = 1000 }));
-        await RefusalAsync(_mine, new(3 * Megabyte));
-        var twice = await ReadAsync(_mine, new(Megabyte));
+        (await ReadAsync(_mine, new(Part), isChunked: true)).Dispose();
+        await Assert.ThrowsAsync<IOException>(async () => await ReadAsync(_mine, new(Part) { BreaksAt = 1000 }));
+        await RefusalAsync(_mine, new(3 * Part));
+        var twice = await ReadAsync(_mine, new(Part));
         twice.Dispose();
         twice.Dispose();
 
@@ -85,7 +85,7 @@ public sealed class BodyBudgetTests
     [Fact]
     public async Task A_body_is_what_was_sent()
     {
-        foreach (var length in (int[])[0, 1, BodyBudget.Small, BodyBudget.Small + 1, Megabyte])
+        foreach (var length in (int[])[0, 1, BodyBudget.Small, BodyBudget.Small + 1, Part])
             foreach (var isChunked in (bool[])[false, true])
             {
                 using var body = await ReadAsync(_mine, new(length), isChunked);
