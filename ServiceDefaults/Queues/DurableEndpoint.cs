@@ -38,8 +38,16 @@ public sealed record DurableEndpoint(string Name, Action<IReceiveEndpointConfigu
     /// <summary>The queue of the first generation had the name of the exchange.</summary>
     public string Former => Name;
 
-    /// <summary>Where messages end that no consumer has handled: failed, of an unknown type, or given up by the broker.</summary>
-    public IReadOnlyList<string> Unhandled => [$"{Queue}_error", $"{Queue}_skipped", $"{Queue}_dead", $"{Former}_error"];
+    /// <summary>
+    /// Queues of earlier versions. They have the broker's own delivery limit, so even looking at their messages wears those out.
+    /// </summary>
+    public IReadOnlyList<string> FormerQueues => [$"{Former}_error", Former];
+
+    /// <summary>
+    /// Where messages end that no consumer has handled: failed, of an unknown type, or given up by the broker. Each has
+    /// <see cref="DeliveryLimit"/>, the first two by the framework's copy of the queue's arguments.
+    /// </summary>
+    public IReadOnlyList<string> Unhandled => [$"{Queue}_error", $"{Queue}_skipped", $"{Queue}_dead"];
 
     internal void Declare(IRabbitMqBusFactoryConfigurator rabbit, IRegistrationContext context) => rabbit.ReceiveEndpoint(Queue, endpoint =>
     {
@@ -47,7 +55,11 @@ public sealed record DurableEndpoint(string Name, Action<IReceiveEndpointConfigu
         endpoint.SetQueueArgument("x-delivery-limit", DeliveryLimit);
         endpoint.SetQueueArgument("x-dead-letter-strategy", "at-least-once");
         endpoint.SetQueueArgument("x-overflow", "reject-publish"); // at-least-once demands it; there is no limit of length
-        endpoint.BindDeadLetterQueue($"{Queue}_dead", $"{Queue}_dead", dead => dead.SetQuorumQueue());
+        endpoint.BindDeadLetterQueue($"{Queue}_dead", $"{Queue}_dead", dead =>
+        {
+            dead.SetQuorumQueue();
+            dead.SetQueueArgument("x-delivery-limit", DeliveryLimit);
+        });
         endpoint.Bind(Name);
         endpoint.PrefetchCount = Prefetch;
         endpoint.ConfigureError(error =>

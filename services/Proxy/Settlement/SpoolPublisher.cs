@@ -73,7 +73,7 @@ public sealed class SpoolPublisher(Spool spool, ISendEndpointProvider bus, ILogg
             hold?.Spooled(number);
             slot?.Free();
         }
-        catch (IOException e)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             log.LogCritical(e, "the spool cannot be written; new requests are refused until what has finished is delivered");
             _unwritten.Enqueue((record.ToArray(), new(hold, slot)));

@@ -75,25 +75,27 @@ public sealed class BrokerTests : IAsyncLifetime
         Assert.All(await Books.UsageAsync(user), row => Assert.Equal(Cost, row.Charged));
     }
 
-    [Fact]
-    public async Task Charges_in_a_queue_of_an_earlier_version_are_moved_and_the_queue_is_deleted()
+    [Theory]
+    [InlineData(Exchange)]
+    [InlineData($"{Exchange}_error")]
+    public async Task Charges_in_a_queue_of_an_earlier_version_are_moved_and_the_queue_is_deleted(string former)
     {
         var user = await Load.Backend.NewUserAsync();
         await AtBrokerAsync(async channel =>
         {
             // As an earlier version declared it; the ledger of that time read from this one alone.
             await channel.QueueDeclareAsync(
-                Exchange, true, false, false, new Dictionary<string, object?> { ["x-queue-type"] = "quorum" }, cancellationToken: Token);
-            await channel.QueueBindAsync(Exchange, Exchange, "", cancellationToken: Token);
+                former, true, false, false, new Dictionary<string, object?> { ["x-queue-type"] = "quorum" }, cancellationToken: Token);
+            await channel.QueueBindAsync(former, Exchange, "", cancellationToken: Token);
             await channel.ExchangeUnbindAsync(Queue, Exchange, "", cancellationToken: Token);
         });
         (await user.ChatAsync("small", Price.Question)).MustBe(200);
-        await Eventually.HoldsAsync(async () => await CountAsync(Exchange) > 0, "a charge in the former queue");
+        await Eventually.HoldsAsync(async () => await CountAsync(former) > 0, "a charge in the former queue");
 
         await Outage.KillAsync("wallet");
 
         Assert.Equal(Start - Cost, await user.BalanceAfterAsync(1));
-        await Eventually.HoldsAsync(async () => await CountAsync(Exchange) is null, "the end of the former queue");
+        await Eventually.HoldsAsync(async () => await CountAsync(former) is null, "the end of the former queue");
         (await user.ChatAsync("small", Price.Question)).MustBe(200);
         Assert.Equal(Start - 2 * Cost, await user.BalanceAfterAsync(2));
     }
