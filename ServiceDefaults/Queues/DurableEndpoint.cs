@@ -15,7 +15,7 @@ public sealed record DurableEndpoint(string Name, Action<IReceiveEndpointConfigu
     const int Generation = 2;
 
     /// <summary>Messages that one consumer holds unacknowledged.</summary>
-    public const int Prefetch = 16;
+    const int Prefetch = 16;
 
     /// <summary>
     /// A broker from 4.0 on drops a message that came back more often than its own limit of 20. It cannot be switched off by a number that
@@ -30,7 +30,8 @@ public sealed record DurableEndpoint(string Name, Action<IReceiveEndpointConfigu
     /// </summary>
     const int AttemptsInOutage = 70;
 
-    static readonly TimeSpan[] Attempts =
+    /// <summary>Before each further attempt after a failure that is no outage.</summary>
+    static readonly TimeSpan[] Pauses =
         [TimeSpan.FromMilliseconds(100), TimeSpan.FromMilliseconds(500), TimeSpan.FromSeconds(2)];
 
     public string Queue => $"{Name}.{Generation}";
@@ -75,7 +76,7 @@ public sealed record DurableEndpoint(string Name, Action<IReceiveEndpointConfigu
         endpoint.UseMessageRetry(retry =>
         {
             retry.Handle<Exception>(e => !Problems.IsOutage(e) && Redelivery.MayPass(e));
-            retry.Intervals(Attempts);
+            retry.Intervals(Pauses);
         });
         Configure(endpoint, context);
     });

@@ -12,6 +12,10 @@ public static class ReadCredential
 {
     public static void MapCredentials(this WebApplication app) => app.MapPost("/internal/credentials", HandleAsync);
 
+    /// <summary>The credentials of one kind whose hashes are asked for.</summary>
+    delegate Task<List<(byte[] Hash, Credential Credential)>> Find(
+        SessionsDb db, byte[][] hashes, DateTimeOffset now, CancellationToken token);
+
     static async Task<IResult> HandleAsync(
         HttpContext http, SessionsDb db, CredentialSeal seal, HotCopies copies, TimeProvider time, CancellationToken token)
     {
@@ -21,8 +25,7 @@ public static class ReadCredential
         var (started, now) = (time.GetTimestamp(), time.GetUtcNow());
         var wanted = asked.Distinct().ToDictionary(fingerprint => Convert.ToHexString(seal.Hash(fingerprint)));
         var known = new Dictionary<string, Credential>();
-        foreach (var find in (Func<SessionsDb, byte[][], DateTimeOffset, CancellationToken, Task<List<(byte[], Credential)>>>[])
-            [FindSessionsAsync, FindCustomerKeysAsync, FindSecretKeysAsync])
+        foreach (var find in (Find[])[FindSessionsAsync, FindCustomerKeysAsync, FindSecretKeysAsync])
         {
             if (wanted.Count == 0)
                 break;
