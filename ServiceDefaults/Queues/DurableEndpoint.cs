@@ -42,7 +42,7 @@ public sealed record DurableEndpoint(string Name, Action<IReceiveEndpointConfigu
     /// <summary>
     /// Queues of earlier versions. They have the broker's own delivery limit, so even looking at their messages wears those out.
     /// </summary>
-    public IReadOnlyList<string> FormerQueues => [$"{Former}_error", Former];
+    public IReadOnlyList<string> FormerQueues => [Former, $"{Former}_error"];
 
     /// <summary>
     /// Where messages end that no consumer has handled: failed, of an unknown type, or given up by the broker. Each has

@@ -114,11 +114,13 @@ public sealed class UnhandledMessages(
         }
         foreach (var former in queue.FormerQueues)
         {
-            if (await FindAsync(connection, former, token) is not { ConsumerCount: 0, MessageCount: var waiting })
+            if (await FindAsync(connection, former, token) is not { } found)
                 continue;
-            var moved = await MoveAsync(connection, former, queue.Queue, waiting, token);
-            if ((await channel.QueueDeclarePassiveAsync(former, token)) is { MessageCount: 0, ConsumerCount: 0 })
-                await channel.QueueDeleteAsync(former, cancellationToken: token);
+            if (found.ConsumerCount > 0)
+                return;
+            // Until it is empty: the broker's own count of a queue lags behind.
+            var moved = await MoveAsync(connection, former, queue.Queue, long.MaxValue, token);
+            await channel.QueueDeleteAsync(former, cancellationToken: token);
             log.LogInformation("moved {Count} messages from the queue {Former} to {Queue}", moved, former, queue.Queue);
         }
     }
