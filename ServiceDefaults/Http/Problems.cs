@@ -230,7 +230,8 @@ public static class Problems
     {
         null => false,
         ProblemException { Problem.Status: 503 } => true,
-        PostgresException postgres => postgres.IsTransient || postgres.SqlState is "57P01" or "57P02" or "57P03",
+        // Of a server that shuts down, and of one that was the primary before a failover.
+        PostgresException postgres => postgres.IsTransient || postgres.SqlState is "57P01" or "57P02" or "57P03" or "25006",
         NpgsqlException { IsTransient: true } or SocketException or TimeoutException or HttpIOException => true,
         HttpRequestException { StatusCode: null or HttpStatusCode.BadGateway or HttpStatusCode.ServiceUnavailable
             or HttpStatusCode.GatewayTimeout } => true,
