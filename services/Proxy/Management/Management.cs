@@ -9,7 +9,7 @@ namespace LlmGateway.Proxy;
 
 /// <summary>
 /// Management calls. The edge identifies the caller, and the service behind it does the rest. The caller's credential is removed; the
-/// principal goes on with the internal key.
+/// principal goes on in a signed call.
 /// </summary>
 public static class Management
 {
@@ -23,7 +23,7 @@ public static class Management
 
     /// <summary>Headers that carry credentials, or claim an identity or a trace. They are never passed on.</summary>
     static readonly string[] Stripped =
-        ["Authorization", "X-API-Key", "x-goog-api-key", InternalCalls.KeyHeader, Principal.Header, "traceparent", "tracestate", "baggage"];
+        ["Authorization", "X-API-Key", "x-goog-api-key", ServiceCall.Header, "traceparent", "tracestate", "baggage"];
 
     public static void MapManagement(this WebApplication app)
     {
@@ -32,15 +32,14 @@ public static class Management
         var discovery = app.Services.GetRequiredService<IServiceDiscoveryHttpMessageHandlerFactory>();
         var client = new HttpMessageInvoker(discovery.CreateHandler(ServiceClients.NewHandler()));
         var options = new ForwarderRequestConfig { ActivityTimeout = TimeSpan.FromSeconds(30) };
-        var key = app.Services.GetRequiredService<InternalKey>().Value;
+        var signing = app.Services.GetRequiredService<CallSigning>();
         var transformer = app.Services.GetRequiredService<ITransformBuilder>().Create(transforms =>
         {
             transforms.AddRequestTransform(context =>
             {
                 foreach (var header in Stripped)
                     context.ProxyRequest.Headers.Remove(header);
-                context.ProxyRequest.Headers.Add(InternalCalls.KeyHeader, key);
-                context.ProxyRequest.Headers.Add(Principal.Header, (string)context.HttpContext.Items[Principal.Header]!);
+                context.ProxyRequest.Headers.Add(ServiceCall.Header, (string)context.HttpContext.Items[ServiceCall.Header]!);
                 return default;
             });
         });
@@ -56,7 +55,7 @@ public static class Management
                     await problem.ExecuteAsync(http);
                     return;
                 }
-                http.Items[Principal.Header] = InternalCalls.Encode(Principal.Of(caller!.Credential));
+                http.Items[ServiceCall.Header] = signing.Sign(service, Principal.Of(caller!.Credential));
                 var error = await forwarder.SendAsync(http, address, client, options, transformer);
                 if (error != ForwarderError.None && !http.Response.HasStarted)
                     await Problems.WriteAsync(http, Problems.Unavailable);

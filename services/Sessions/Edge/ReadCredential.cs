@@ -19,16 +19,18 @@ public static class ReadCredential
         if (asked.Count > CredentialQuestion.MaxAtOnce)
             return Problems.Invalid("fingerprints", $"'fingerprints' may have at most {CredentialQuestion.MaxAtOnce} entries.");
         var (started, now) = (time.GetTimestamp(), time.GetUtcNow());
-        var wanted = asked.Distinct().ToDictionary(fingerprint => Convert.ToHexString(seal.Hash(fingerprint)));
+        var wanted = asked.Distinct()
+            .SelectMany(seal.Hashes, (fingerprint, hash) => (Hash: hash, Fingerprint: fingerprint))
+            .ToDictionary(one => Convert.ToHexString(one.Hash));
         var known = new Dictionary<string, Credential>();
         foreach (var find in (Func<SessionsDb, byte[][], DateTimeOffset, CancellationToken, Task<List<(byte[], Credential)>>>[])
             [FindSessionsAsync, FindCustomerKeysAsync, FindSecretKeysAsync])
         {
-            if (wanted.Count == 0)
+            byte[][] hashes = [.. wanted.Values.Where(one => !known.ContainsKey(one.Fingerprint)).Select(one => one.Hash)];
+            if (hashes.Length == 0)
                 break;
-            foreach (var (hash, credential) in await find(db, [.. wanted.Keys.Select(Convert.FromHexString)], now, token))
-                if (wanted.Remove(Convert.ToHexString(hash), out var fingerprint))
-                    known[fingerprint] = credential;
+            foreach (var (hash, credential) in await find(db, hashes, now, token))
+                known[wanted[Convert.ToHexString(hash)].Fingerprint] = credential;
         }
         Failpoint.Hit("sessions.credential.read");
         foreach (var (fingerprint, credential) in known)

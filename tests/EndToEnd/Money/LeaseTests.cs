@@ -110,7 +110,7 @@ public sealed class LeaseTests
 
     static Task<Reply> RenewAsync(string holder, Guid[] leases) => Gateway.SendAsync(
         "POST", "/internal/leases/renew", json: JsonSerializer.Serialize(new { holder, leases, handedOver = false }), at: Stack.Wallet,
-        headers: [("X-Gateway-Internal", Stack.InternalKey)]);
+        headers: [Stack.Signed("proxy", "wallet")]);
 
     /// <summary>Leases on the user's wallet whose time was over so long ago; returns the last one's id.</summary>
     static async Task<Guid> InsertAsync(User user, string holder, string overSince, long granted, long consumed, int count)
