@@ -81,8 +81,7 @@ public sealed class RateLimits(RedisClient redis, TimeProvider time, ILogger<Rat
         ask.Add("requests", rates.RequestsPerMinute, Math.Max(0, 1 - requestsHere));
         // Owed tokens are added to what a request needs. The sum must not exceed the limit, which is all that there ever is.
         ask.Add("tokens", rates.TokensPerMinute, Math.Clamp(tokens - tokensHere, 0, rates.TokensPerMinute ?? 0));
-        var (answered, result) = await redis.TryAsync(
-            database => database.ScriptEvaluateAsync(Script, [.. ask.Keys], [.. ask.Values, "take"]));
+        var (answered, result) = await redis.CountAsync(Script, [.. ask.Keys], [.. ask.Values, "take"]);
         if (!answered)
             return Unlimited;
         var answer = (RedisValue[])result!;
@@ -107,7 +106,7 @@ public sealed class RateLimits(RedisClient redis, TimeProvider time, ILogger<Rat
         give.Add("requests", rates.RequestsPerMinute, -requests);
         give.Add("tokens", rates.TokensPerMinute, -tokens);
         // Nobody waits for the answer. A lost correction leaves the estimate in place.
-        _ = redis.TryAsync(database => database.ScriptEvaluateAsync(Script, [.. give.Keys], [.. give.Values, "correct"]));
+        _ = redis.CountAsync(Script, [.. give.Keys], [.. give.Values, "correct"]);
     }
 
     /// <summary>Keys and arguments of the script: limit, least, wanted per unit.</summary>

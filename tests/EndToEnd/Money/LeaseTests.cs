@@ -52,12 +52,14 @@ public sealed class LeaseTests
 
         await redis.GetSubscriber().PublishAsync(
             RedisChannel.Literal("llmgw:recall"),
-            JsonSerializer.Serialize(new { id = recall, register = Guid.NewGuid(), except = Guid.Empty }));
+            Stack.Redis.Seal(
+                "llmgw:recall", JsonSerializer.SerializeToUtf8Bytes(new { id = recall, register = Guid.NewGuid(), except = Guid.Empty })));
 
         var holders = new HashSet<string>();
         while (holders.Count < Stack.Proxies.Length)
         {
-            var answer = JsonDocument.Parse((string)(await answers.ReadAsync(Token)).Message!).RootElement;
+            var sealedAnswer = (byte[])(await answers.ReadAsync(Token)).Message!;
+            var answer = JsonDocument.Parse(Stack.Redis.Open("llmgw:recall-answer", sealedAnswer)!.Value).RootElement;
             if (answer.GetProperty("recall").GetGuid() == recall)
                 holders.Add(answer.GetProperty("holder").GetString()!);
         }
