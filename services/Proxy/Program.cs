@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using LlmGateway.Contracts;
 using LlmGateway.Proxy;
 using LlmGateway.Proxy.Batches;
 using LlmGateway.Proxy.Gemini;
@@ -12,7 +13,7 @@ builder.UseInlineSockets();
 builder.AddRedis();
 builder.AddMessaging();
 builder.AddEnvelope();
-builder.AddInternalCalls();
+builder.AddInternalCalls(ServiceCall.Proxy);
 builder.AddSpool();
 builder.Services.AddHttpForwarder();
 builder.AddServiceClient<SessionsClient>("sessions", SessionsClient.AttemptTimeout);

@@ -107,4 +107,7 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
 
     [DbContext(typeof(SessionsDb)), Migration("0009_refreshes")]
     sealed class Refreshes0009 : SqlMigration;
+
+    [DbContext(typeof(SessionsDb)), Migration("0010_key_check")]
+    sealed class KeyCheck0010 : SqlMigration;
 }
