@@ -51,6 +51,7 @@ app.UseServiceDefaults();
 app.UseCrossOrigin();
 app.UseInference();
 app.UseGemini();
+app.UseHead();
 app.UseModelAddresses();
 app.UseRouting();
 
