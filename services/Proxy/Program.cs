@@ -54,6 +54,7 @@ app.UseServiceDefaults();
 app.UseCrossOrigin();
 app.UseInference();
 app.UseGemini();
+app.UseHead();
 app.UseModelAddresses();
 app.UseRouting();
 app.MapRoutes();

@@ -54,7 +54,7 @@ public sealed class BadInputTests
         { With("\"modalities\":[\"text\",\"audio\"]"), 400, "unpriceable_parameter", "modalities" },
         {
             """{"model":"small","messages":[{"role":"user","content":[{"type":"file","file":{"file_id":"f"}}]}]}""",
-            400, "unpriceable_parameter", "messages[0].content[0].type"
+            400, "unpriceable_parameter", "messages[0].content[0].file.file_id"
         },
     };
 
