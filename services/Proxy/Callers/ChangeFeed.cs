@@ -26,13 +26,12 @@ public sealed class ChangeFeed(TimeProvider time)
     public void Hear(Invalidation message, bool isUnderstood = true)
     {
         lock (_lock)
-            if (!isUnderstood)
-                Volatile.Write(ref _heardSince, time.GetTimestamp());
-        if (message.Sender is not { } id)
-            return;
-        lock (_lock)
         {
             var now = time.GetTimestamp();
+            if (!isUnderstood)
+                Volatile.Write(ref _heardSince, now);
+            if (message.Sender is not { } id)
+                return;
             var isWhole = now < _silentAt;
             foreach (var (known, last) in _senders)
                 if (time.GetElapsedTime(last.HeardAt, now) >= Invalidation.BeatMissedAfter)

@@ -224,7 +224,7 @@ public sealed class ChatReader : AnswerReader
                 return;
             }
             call = _calls.Count;
-            id = id is { Length: > 0 } ? id : $"call_{call}";
+            id = id is { Length: > 0 } ? id : CallIds.New();
             _calls.Add((given, id));
             to.Add(AnswerEvent.Call(call, id, name));
         }

@@ -12,6 +12,7 @@ public sealed class ProviderAttempt(Wire caller, ModelCall call, ModelRequest re
 
     StreamRelay? _relay;
     WholeMeter? _whole;
+    ToolNames? _names;
 
     public ModelRequest Request => request;
 
@@ -22,7 +23,7 @@ public sealed class ProviderAttempt(Wire caller, ModelCall call, ModelRequest re
     public StreamRelay? Relay =>
         request.Stream
             ? _relay ??= Translates
-            ? new TranslatedRelay(Translatable(_provider), Translatable(caller), Head)
+            ? new TranslatedRelay(Translatable(_provider), Translatable(caller), Head, _names)
             : caller.NewRelay(request)
             : null;
 
@@ -43,15 +44,24 @@ public sealed class ProviderAttempt(Wire caller, ModelCall call, ModelRequest re
     /// <summary>Only conversations go to providers of another wire; see <see cref="Wires.Of"/>.</summary>
     static ConversationWire Translatable(Wire wire) => (ConversationWire)wire;
 
-    /// <summary>The body for the provider.</summary>
+    /// <summary>The body for the provider. What it does not say is named in the answer's head.</summary>
     public ReadOnlyMemory<byte> Compose(long outputLimit, bool injectUsage)
     {
         var (model, most) = (call.Route.Model.UpstreamModel, call.Route.Model.MaxOutputTokens);
         if (most > 0)
             outputLimit = Math.Min(outputLimit, most); // the provider that takes over may have a smaller limit
-        return Translates
-            ? Translatable(_provider).Compose(Translatable(caller).Understand(body.Span, request), model, outputLimit, request.Stream)
-            : request.Rewrite(body, model, outputLimit, injectUsage);
+        if (!Translates)
+        {
+            Ignored.Set(call.Http, request.LeftOut);
+            return request.Rewrite(body, model, outputLimit, injectUsage);
+        }
+        var conversation = Translatable(caller).Understand(body.Span, request);
+        _names = ToolNames.Of(conversation, Translatable(_provider).NamesOf(model));
+        var composed = Translatable(_provider).Compose(conversation, model, outputLimit, request.Stream);
+        Ignored.Set(call.Http, conversation.LeftOut.Names);
+        foreach (var header in caller.PassedHeaders)
+            header.LeaveOut(call.Http);
+        return composed;
     }
 
     public HttpRequestMessage Post(ReadOnlyMemory<byte> sent) => _provider.Post(
@@ -82,7 +92,9 @@ public sealed class ProviderAttempt(Wire caller, ModelCall call, ModelRequest re
         if (!Translates)
             return answer;
         var told = new ArrayBufferWriter<byte>(answer.Length);
-        Translatable(caller).NewWriter(Head).WriteWhole(((EventMeter)_whole!).Whole, settled, cost, told);
+        var events = ((EventMeter)_whole!).Whole.ToList();
+        _names?.Restore(events);
+        Translatable(caller).NewWriter(Head).WriteWhole(events, settled, cost, told);
         return told.WrittenMemory;
     }
 

@@ -15,8 +15,13 @@ public sealed class TranslatedRelay : StreamRelay
     readonly EventMeter _meter;
     readonly List<AnswerEvent> _seen = [];
 
-    public TranslatedRelay(ConversationWire from, ConversationWire to, AnswerHead head, int maxEventBytes = SseReader.MaxEventBytes)
+    readonly ToolNames? _names;
+
+    /// <param name="names">Null when the caller's tools have their names at the provider.</param>
+    public TranslatedRelay(
+        ConversationWire from, ConversationWire to, AnswerHead head, ToolNames? names = null, int maxEventBytes = SseReader.MaxEventBytes)
     {
+        _names = names;
         _events = new(maxEventBytes);
         _reader = from.NewReader();
         _writer = to.NewWriter(head);
@@ -59,6 +64,7 @@ public sealed class TranslatedRelay : StreamRelay
         _seen.Clear();
         _reader.Read(e, _seen);
         _meter.See(_seen);
+        _names?.Restore(_seen);
         foreach (ref readonly var seen in CollectionsMarshal.AsSpan(_seen))
             if (seen.Kind is not (AnswerEventKind.Finish or AnswerEventKind.Usage or AnswerEventKind.Error))
                 _writer.Write(seen, toCaller);

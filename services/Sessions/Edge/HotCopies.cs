@@ -1,8 +1,6 @@
-using System.Text.Json;
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 using Microsoft.EntityFrameworkCore;
-using StackExchange.Redis;
 
 namespace LlmGateway.Sessions;
 
@@ -28,8 +26,7 @@ public sealed class HotCopies(RedisClient redis, CredentialSeal seal, TimeProvid
     public Task KeepAsync<T>(string key, T copy, long readSince)
     {
         var left = Credential.MaxAge - _time.GetElapsedTime(readSince);
-        return left <= TimeSpan.Zero ? Task.CompletedTask : Quietly(() =>
-            redis.Database.StringSetAsync(key, JsonSerializer.SerializeToUtf8Bytes(copy, Defaults.Json), left, When.NotExists));
+        return left <= TimeSpan.Zero ? Task.CompletedTask : redis.KeepAsync(key, copy, left);
     }
 
     /// <summary>Tells the proxies that this process lives and how many messages it has sent.</summary>
@@ -92,24 +89,12 @@ public sealed class HotCopies(RedisClient redis, CredentialSeal seal, TimeProvid
         Failpoint.Hit("sessions.copies.told");
     }
 
-    Task ForgetAsync(string key) => Quietly(() => redis.Database.StringSetAsync(key, RedisValue.EmptyString, Credential.MaxAge));
+    Task ForgetAsync(string key) => redis.ForgetAsync(key, Credential.MaxAge);
 
     long NextNumber() => Interlocked.Increment(ref _told);
 
     Task PublishAsync(string kind, string value, long number) =>
         redis.PublishAsync(Invalidation.Channel, new Invalidation(kind, value) { Sender = _sender, Number = number });
-
-    static async Task Quietly(Func<Task> operation)
-    {
-        try
-        {
-            await operation();
-        }
-        catch (Exception e) when (RedisClient.IsAway(e))
-        {
-            // The change is committed, and copies expire by themselves.
-        }
-    }
 
     /// <summary>
     /// A change between the moment before its commit and the last push of it. That push's number is taken first. If it never goes out,

@@ -52,12 +52,14 @@ public sealed class LeaseTests
 
         await redis.GetSubscriber().PublishAsync(
             RedisChannel.Literal("llmgw:recall"),
-            JsonSerializer.Serialize(new { id = recall, register = Guid.NewGuid(), except = Guid.Empty }));
+            Stack.Redis.Seal(
+                "llmgw:recall", JsonSerializer.SerializeToUtf8Bytes(new { id = recall, register = Guid.NewGuid(), except = Guid.Empty })));
 
         var holders = new HashSet<string>();
         while (holders.Count < Stack.Proxies.Length)
         {
-            var answer = JsonDocument.Parse((string)(await answers.ReadAsync(Token)).Message!).RootElement;
+            var sealedAnswer = (byte[])(await answers.ReadAsync(Token)).Message!;
+            var answer = JsonDocument.Parse(Stack.Redis.Open("llmgw:recall-answer", sealedAnswer)!.Value).RootElement;
             if (answer.GetProperty("recall").GetGuid() == recall)
                 holders.Add(answer.GetProperty("holder").GetString()!);
         }
@@ -86,7 +88,8 @@ public sealed class LeaseTests
         (await AskLedgerAsync(
             "/internal/leases/return", new { lease, fence = 1, lines = new[] { new { register, value = all } } })).MustBe(204);
         await redis.GetSubscriber().PublishAsync(
-            RedisChannel.Literal("llmgw:recall-answer"), JsonSerializer.Serialize(new { recall, holder }));
+            RedisChannel.Literal("llmgw:recall-answer"),
+            Stack.Redis.Seal("llmgw:recall-answer", JsonSerializer.SerializeToUtf8Bytes(new { recall, holder })));
 
         (await next).MustBe(200);
 
@@ -94,7 +97,8 @@ public sealed class LeaseTests
         {
             while (true)
             {
-                var recalled = JsonDocument.Parse((string)(await recalls.ReadAsync(Token)).Message!).RootElement;
+                var sealedRecall = (byte[])(await recalls.ReadAsync(Token)).Message!;
+                var recalled = JsonDocument.Parse(Stack.Redis.Open("llmgw:recall", sealedRecall)!.Value).RootElement;
                 if (recalled.GetProperty("register").GetGuid() == wanted)
                     return recalled.GetProperty("id").GetGuid();
             }
@@ -157,7 +161,7 @@ public sealed class LeaseTests
         AskLedgerAsync("/internal/leases/renew", new { holder, leases, handedOver = false });
 
     static Task<Reply> AskLedgerAsync(string path, object question) => Gateway.SendAsync(
-        "POST", path, json: JsonSerializer.Serialize(question), at: Stack.Wallet, headers: [("X-Gateway-Internal", Stack.InternalKey)]);
+        "POST", path, json: JsonSerializer.Serialize(question), at: Stack.Wallet, headers: [Stack.Signed("proxy", "wallet")]);
 
     /// <summary>Leases on the user's wallet whose time was over so long ago; returns the last one's id.</summary>
     static async Task<Guid> InsertAsync(User user, string holder, string overSince, long granted, long consumed, int count)

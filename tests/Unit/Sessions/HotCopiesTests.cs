@@ -1,5 +1,4 @@
 using System.Security.Cryptography;
-using System.Text.Json;
 using LlmGateway.Contracts;
 using LlmGateway.Proxy;
 using LlmGateway.ServiceDefaults;
@@ -22,12 +21,15 @@ public sealed class HotCopiesTests
     readonly HotCopies _copies;
     readonly List<Invalidation> _heard = [];
     readonly KnownCredential _key;
+    Action<RedisChannel, RedisValue> _subscriber = null!;
     bool _losesPushes;
 
     public HotCopiesTests()
     {
         _proxy = new(_clock);
-        _copies = new(RedisInMemory.New(Answer), _seal, _clock);
+        var redis = RedisInMemory.New(Answer);
+        redis.Subscribe<Invalidation>(Invalidation.Channel, Hear);
+        _copies = new(redis, _seal, _clock);
         var id = Ids.New();
         _key = new(id, _seal.Seal("fingerprint", id));
     }
@@ -123,18 +125,27 @@ public sealed class HotCopiesTests
         await _copies.BeatAsync();
     }
 
+    void Hear(Invalidation push)
+    {
+        if (push.Kind != Invalidation.Beat)
+            _heard.Add(push);
+        _proxy.Hear(push);
+    }
+
     object? Answer(string method, object?[] arguments)
     {
-        if (method != nameof(IDatabase.PublishAsync))
-            return Task.FromResult(true);
-        if (!_losesPushes)
+        switch (method)
         {
-            var push = JsonSerializer.Deserialize<Invalidation>(((byte[]?)(RedisValue)arguments[1]!)!, Defaults.Json)!;
-            if (push.Kind != Invalidation.Beat)
-                _heard.Add(push);
-            _proxy.Hear(push);
+            case nameof(ISubscriber.SubscribeAsync):
+                _subscriber = (Action<RedisChannel, RedisValue>)arguments[1]!;
+                return Task.CompletedTask;
+            case nameof(IDatabase.PublishAsync):
+                if (!_losesPushes)
+                    _subscriber((RedisChannel)arguments[0]!, (RedisValue)arguments[1]!);
+                return Task.FromResult(1L);
+            default:
+                return Task.FromResult(true);
         }
-        return Task.FromResult(1L);
     }
 
     static CredentialSeal Seal(string master) => new(new('p', 32), new(master.PadRight(32, '.')));
