@@ -4,7 +4,7 @@ using System.Text.Json;
 
 namespace LlmGateway.Proxy.Responses;
 
-enum OutputKind { Text, Refusal, Reasoning, Call }
+enum OutputKind { Text, Refusal, Reasoning, Call, Image }
 
 /// <summary>One item of the output, with its text so far, and the fixed texts of the wire around it.</summary>
 sealed class OutputItem
@@ -17,7 +17,7 @@ sealed class OutputItem
     public OutputItem(OutputKind kind, string responseId, int index, string? callId, string? name)
     {
         (Kind, Index, _callId, _name) = (kind, index, callId, name);
-        var prefix = kind switch { OutputKind.Reasoning => "rs", OutputKind.Call => "fc", _ => "msg" };
+        var prefix = kind switch { OutputKind.Reasoning => "rs", OutputKind.Call => "fc", OutputKind.Image => "ig", _ => "msg" };
         Id = $"{prefix}_{responseId["resp_".Length..]}_{index}";
         _text.Write("\""u8);
         var delta = kind switch
@@ -117,7 +117,13 @@ sealed class OutputItem
     {
         json.WriteStartObject();
         json.WriteString("id", Id);
-        json.WriteString("type", Kind switch { OutputKind.Reasoning => "reasoning", OutputKind.Call => "function_call", _ => "message" });
+        json.WriteString("type", Kind switch
+        {
+            OutputKind.Reasoning => "reasoning",
+            OutputKind.Call => "function_call",
+            OutputKind.Image => "image_generation_call",
+            _ => "message",
+        });
         if (Kind != OutputKind.Reasoning)
             json.WriteString("status", isDone ? "completed" : "in_progress");
         switch (Kind)
@@ -127,6 +133,13 @@ sealed class OutputItem
                 WriteText(json);
                 json.WriteString("call_id", _callId);
                 json.WriteString("name", _name);
+                break;
+            case OutputKind.Image:
+                json.WritePropertyName("result");
+                if (isDone)
+                    WriteText(json);
+                else
+                    json.WriteNullValue();
                 break;
             case OutputKind.Reasoning:
                 WriteParts(json, "summary", isDone);

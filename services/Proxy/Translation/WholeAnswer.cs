@@ -6,11 +6,13 @@ namespace LlmGateway.Proxy.Translation;
 /// <param name="Id">The provider's id; null when it gave none.</param>
 /// <param name="Text">Null when there is none, as for the other texts.</param>
 sealed record WholeAnswer(
-    string? Id, string? Text, string? Reasoning, string? Seal, string? Refusal, IReadOnlyList<ToolCallPart> Calls, StopReason Stop)
+    string? Id, string? Text, string? Reasoning, string? Seal, string? Refusal, IReadOnlyList<AnswerEvent> Images,
+    IReadOnlyList<ToolCallPart> Calls, StopReason Stop)
 {
     public static WholeAnswer Of(IReadOnlyList<AnswerEvent> events)
     {
         var (text, reasoning, seal, refusal) = (new StringBuilder(), new StringBuilder(), new StringBuilder(), new StringBuilder());
+        var images = new List<AnswerEvent>();
         var calls = new List<(string Id, string Name, StringBuilder Arguments)>();
         var (id, stop) = ((string?)null, StopReason.End);
         foreach (var e in events)
@@ -32,6 +34,9 @@ sealed record WholeAnswer(
                 case AnswerEventKind.Refusal:
                     refusal.Append(e.Text);
                     break;
+                case AnswerEventKind.Image:
+                    images.Add(e);
+                    break;
                 case AnswerEventKind.ToolCall:
                     calls.Add((e.Id ?? "", e.Text ?? "", new()));
                     break;
@@ -43,7 +48,7 @@ sealed record WholeAnswer(
                     break;
             }
         }
-        return new(id, TextOf(text), TextOf(reasoning), TextOf(seal), TextOf(refusal),
+        return new(id, TextOf(text), TextOf(reasoning), TextOf(seal), TextOf(refusal), images,
             calls.ConvertAll(
                 call => new ToolCallPart(call.Id, call.Name, call.Arguments.Length > 0 ? call.Arguments.ToString() : "{}")), stop);
     }
