@@ -37,6 +37,13 @@ public sealed class ChatWriter(AnswerHead head) : AnswerWriter
             case AnswerEventKind.Refusal:
                 WriteDelta("\"refusal\":"u8, e.Text, to);
                 break;
+            case AnswerEventKind.Image:
+                to.Write(_before);
+                to.Write("\"images\":[{\"type\":\"image_url\",\"image_url\":{\"url\":"u8);
+                _pen.WriteString(AddressOf(e), to);
+                to.Write("}}]"u8);
+                to.Write(_after);
+                break;
             case AnswerEventKind.ToolCall:
                 WriteCall(e, to);
                 break;
@@ -60,7 +67,7 @@ public sealed class ChatWriter(AnswerHead head) : AnswerWriter
                 WriteArguments(call, "{}", to);
         to.Write(_before);
         to.Write("},\"logprobs\":null,\"finish_reason\":"u8);
-        _pen.WriteString(ReasonOf(stop.Stop), to);
+        _pen.WriteString(StopReasons.WordsOf(stop.Stop).Chat, to);
         to.Write("}]"u8);
         to.Write(head.Request.WantsUsage ? ",\"usage\":null}\n\n"u8 : "}\n\n"u8);
         if (head.Request.WantsUsage)
@@ -89,7 +96,7 @@ public sealed class ChatWriter(AnswerHead head) : AnswerWriter
         json.WriteNumber("index", 0);
         WriteMessage(json, answer);
         json.WriteNull("logprobs");
-        json.WriteString("finish_reason", ReasonOf(answer.Stop));
+        json.WriteString("finish_reason", StopReasons.WordsOf(answer.Stop).Chat);
         json.WriteEndObject();
         json.WriteEndArray();
         json.WritePropertyName("usage");
@@ -183,6 +190,8 @@ public sealed class ChatWriter(AnswerHead head) : AnswerWriter
         json.WriteString("refusal", answer.Refusal);
         if (answer.Reasoning is { } reasoning)
             json.WriteString("reasoning_content", reasoning);
+        if (answer.Images.Count > 0)
+            WriteImages(json, answer.Images);
         if (answer.Calls.Count > 0)
         {
             json.WriteStartArray("tool_calls");
@@ -218,6 +227,24 @@ public sealed class ChatWriter(AnswerHead head) : AnswerWriter
         json.WriteEndObject();
     }
 
+    /// <summary>OpenRouter's member, because OpenAI's own wire has no images in answers.</summary>
+    static void WriteImages(Utf8JsonWriter json, IReadOnlyList<AnswerEvent> images)
+    {
+        json.WriteStartArray("images");
+        foreach (var image in images)
+        {
+            json.WriteStartObject();
+            json.WriteString("type", "image_url");
+            json.WriteStartObject("image_url");
+            json.WriteString("url", AddressOf(image));
+            json.WriteEndObject();
+            json.WriteEndObject();
+        }
+        json.WriteEndArray();
+    }
+
+    static string AddressOf(in AnswerEvent image) => image.Id is { } type ? $"data:{type};base64,{image.Text}" : image.Text!;
+
     /// <summary>Writes the settled counts as this wire defines them: details are part of their wholes.</summary>
     static void WriteUsage(Utf8JsonWriter json, Usage settled, Money cost)
     {
@@ -239,12 +266,4 @@ public sealed class ChatWriter(AnswerHead head) : AnswerWriter
         json.WriteString("cost", cost.ToString());
         json.WriteEndObject();
     }
-
-    static string ReasonOf(StopReason stop) => stop switch
-    {
-        StopReason.Length => "length",
-        StopReason.ToolCalls => "tool_calls",
-        StopReason.Filtered => "content_filter",
-        _ => "stop",
-    };
 }

@@ -13,6 +13,7 @@ public sealed class ProviderAttempt(Wire caller, ModelCall call, ModelRequest re
     StreamRelay? _relay;
     WholeMeter? _whole;
     ToolNames? _names;
+    AnswerWriter? _writer;
 
     public ModelRequest Request => request;
 
@@ -31,13 +32,16 @@ public sealed class ProviderAttempt(Wire caller, ModelCall call, ModelRequest re
         Relay?.Meter
             ?? (
                 _whole ??= Translates
-                    ? new EventMeter(Translatable(_provider).NewReader())
+                    ? new EventMeter(Translatable(_provider).NewReader(), Writer)
                     : _provider.NewWholeMeter(request, counts: false));
 
     /// <summary>Usage in the stream was asked for by the gateway alone, and the provider may not know how to send it.</summary>
     public bool AskedForUsage => request.Stream && (Translates || !request.WantsUsage);
 
     bool Translates => _provider != caller;
+
+    /// <summary>Of an answer that is no stream.</summary>
+    AnswerWriter Writer => _writer ??= Translatable(caller).NewWriter(Head);
 
     AnswerHead Head => new(call.Http.RequestId(), call.Route.Model.Id, call.StartedAt, request);
 
@@ -47,21 +51,44 @@ public sealed class ProviderAttempt(Wire caller, ModelCall call, ModelRequest re
     /// <summary>The body for the provider. What it does not say is named in the answer's head.</summary>
     public ReadOnlyMemory<byte> Compose(long outputLimit, bool injectUsage)
     {
-        var (model, most) = (call.Route.Model.UpstreamModel, call.Route.Model.MaxOutputTokens);
-        if (most > 0)
-            outputLimit = Math.Min(outputLimit, most); // the provider that takes over may have a smaller limit
-        if (!Translates)
-        {
-            Ignored.Set(call.Http, request.LeftOut);
-            return request.Rewrite(body, model, outputLimit, injectUsage);
-        }
-        var conversation = Translatable(caller).Understand(body.Span, request);
-        _names = ToolNames.Of(conversation, Translatable(_provider).NamesOf(model));
-        var composed = Translatable(_provider).Compose(conversation, model, outputLimit, request.Stream);
-        Ignored.Set(call.Http, conversation.LeftOut.Names);
+        var (composed, said) = Compose(caller, call.Route, request, body, outputLimit, injectUsage);
+        Ignored.Set(call.Http, said is null ? request.LeftOut : said.LeftOut.Names);
+        if (said is null)
+            return composed;
+        _names = ToolNames.Of(said, Translatable(_provider).NamesOf(call.Route.Model.UpstreamModel));
         foreach (var header in caller.PassedHeaders)
             header.LeaveOut(call.Http);
         return composed;
+    }
+
+    /// <returns>The conversation is null when the body passes in the caller's wire.</returns>
+    static (ReadOnlyMemory<byte> Body, Conversation? Said) Compose(
+        Wire caller, Route route, ModelRequest request, ReadOnlyMemory<byte> body, long outputLimit, bool injectUsage)
+    {
+        var (model, provider) = (route.Model, Wires.Of(route.Upstream.Provider.Wire, caller)!);
+        // The provider that takes over may have a smaller limit.
+        var limit = model.MaxOutputTokens > 0 ? Math.Min(outputLimit, model.MaxOutputTokens) : outputLimit;
+        if (provider == caller)
+            return (request.Rewrite(body, model.UpstreamModel, limit, injectUsage), null);
+        var said = Translatable(caller).Understand(body.Span, request);
+        return (Translatable(provider).Compose(said, model.UpstreamModel, limit, request.Stream), said);
+    }
+
+    /// <summary>
+    /// False when the provider's wire cannot express the request. Such a provider is no fallback: nothing would be sent to it, and its
+    /// refusal would stand in place of the failure of a provider that was asked.
+    /// </summary>
+    public static bool CanBeSaid(Wire caller, Route route, ModelRequest request, ReadOnlyMemory<byte> body, long outputLimit)
+    {
+        try
+        {
+            Compose(caller, route, request, body, outputLimit, injectUsage: false);
+            return true;
+        }
+        catch (ProblemException)
+        {
+            return false;
+        }
     }
 
     public HttpRequestMessage Post(ReadOnlyMemory<byte> sent) => _provider.Post(
@@ -75,15 +102,20 @@ public sealed class ProviderAttempt(Wire caller, ModelCall call, ModelRequest re
     /// <summary>The content type for the caller; null when the provider's answer is not of its wire.</summary>
     public string? AnswerType(HttpResponseMessage response) => caller.AnswerType(response.Content.Headers.ContentType?.ToString());
 
-    /// <summary>Meters an answer that is no stream; false when it is not of the provider's wire.</summary>
-    public bool SeeWhole(ReadOnlySpan<byte> answer)
+    /// <summary>Meters an answer that is no stream. A problem when it is none of the provider's wire or cannot be told.</summary>
+    public Problem? SeeWhole(ReadOnlySpan<byte> answer)
     {
-        if (!((WholeMeter)Meter).See(answer))
-            return false;
-        if (_whole!.UsageIsBelieved || Translates)
-            return true;
-        _whole = _provider.NewWholeMeter(request, counts: true);
-        return _whole.See(answer);
+        var isAnswer = ((WholeMeter)Meter).See(answer);
+        if (!Translates && isAnswer && !_whole!.UsageIsBelieved)
+        {
+            _whole = _provider.NewWholeMeter(request, counts: true);
+            isAnswer = _whole.See(answer);
+        }
+        var failed = Translates && _whole!.ErrorSeen;
+        if (isAnswer && !failed && !_whole!.IsEmpty)
+            return null;
+        var why = (_whole as EventMeter)?.ErrorMessage ?? UpstreamErrors.Words(answer);
+        return why is null ? UpstreamErrors.Malformed : UpstreamErrors.Malformed with { Message = why };
     }
 
     /// <summary>The caller's form of an answer that is no stream.</summary>
@@ -94,7 +126,7 @@ public sealed class ProviderAttempt(Wire caller, ModelCall call, ModelRequest re
         var told = new ArrayBufferWriter<byte>(answer.Length);
         var events = ((EventMeter)_whole!).Whole.ToList();
         _names?.Restore(events);
-        Translatable(caller).NewWriter(Head).WriteWhole(events, settled, cost, told);
+        Writer.WriteWhole(events, settled, cost, told);
         return told.WrittenMemory;
     }
 

@@ -14,6 +14,8 @@ enum OutputKind
 
     /// <summary>A call of one of OpenAI's own tools that the caller runs. It comes as a whole.</summary>
     OwnCall,
+
+    Image,
 }
 
 /// <summary>One item of the output, with its text so far, and the fixed texts of the wire around it.</summary>
@@ -34,6 +36,7 @@ sealed class OutputItem
             OutputKind.Call => "fc",
             OutputKind.TextCall => "ctc",
             OutputKind.OwnCall => "oc",
+            OutputKind.Image => "ig",
             _ => "msg",
         };
         Id = $"{prefix}_{responseId["resp_".Length..]}_{index}";
@@ -154,6 +157,7 @@ sealed class OutputItem
             OutputKind.Call => "function_call",
             OutputKind.TextCall => "custom_tool_call",
             OutputKind.OwnCall => ToolForms.Of(_tool!.Form).Item,
+            OutputKind.Image => "image_generation_call",
             _ => "message",
         });
         if (Kind != OutputKind.Reasoning)
@@ -174,6 +178,13 @@ sealed class OutputItem
                     json.WriteString("execution", "client");
                 json.WritePropertyName(ToolForms.Of(_tool.Form).Member);
                 WriteArguments(json);
+                break;
+            case OutputKind.Image:
+                json.WritePropertyName("result");
+                if (isDone)
+                    WriteText(json);
+                else
+                    json.WriteNullValue();
                 break;
             case OutputKind.Reasoning:
                 WriteParts(json, "summary", isDone);

@@ -26,6 +26,10 @@ public sealed class ResponsesWriter(AnswerHead head) : AnswerWriter
     string? _id;
     int _sequence, _bytes;
 
+    public override string? Refuses(in AnswerEvent e) => e is { Kind: AnswerEventKind.Image, Id: null }
+        ? "The model answered with the address of an image. This API has a place for images alone."
+        : base.Refuses(e);
+
     public override void Write(in AnswerEvent e, IBufferWriter<byte> to)
     {
         if (_id is null)
@@ -43,6 +47,15 @@ public sealed class ResponsesWriter(AnswerHead head) : AnswerWriter
                 break;
             case AnswerEventKind.Signature:
                 Seal(e.Text, to);
+                break;
+            case AnswerEventKind.Image when e.Text is { Length: > 0 } image:
+                CloseOpen(to);
+                _bytes += image.Length;
+                if (_bytes > MaxAnswerBytes)
+                    throw new IOException("the answer is too large to be told in this wire");
+                var shown = Open(OutputKind.Image, null, null, to);
+                shown.Add(Encoding.UTF8.GetBytes(image));
+                WriteItemDone(shown, to);
                 break;
             case AnswerEventKind.ToolCall:
                 CloseOpen(to);
@@ -69,10 +82,10 @@ public sealed class ResponsesWriter(AnswerHead head) : AnswerWriter
     public override void WriteEnd(in AnswerEvent stop, Usage settled, Money cost, IBufferWriter<byte> to)
     {
         CloseAll(to);
-        var isWhole = ReasonOf(stop.Stop) is null;
+        var isWhole = StopReasons.WordsOf(stop.Stop).Responses is null;
         var json = BeginEvent(isWhole ? "response.completed" : "response.incomplete", to);
         json.WritePropertyName("response");
-        WriteResponse(json, isWhole ? "completed" : "incomplete", ReasonOf(stop.Stop), settled, cost);
+        WriteResponse(json, isWhole ? "completed" : "incomplete", StopReasons.WordsOf(stop.Stop).Responses, settled, cost);
         EndEvent(json, to);
     }
 
@@ -85,21 +98,13 @@ public sealed class ResponsesWriter(AnswerHead head) : AnswerWriter
             Write(e, unsaid);
             unsaid.ResetWrittenCount();
             if (e.Kind == AnswerEventKind.Finish)
-                reason = ReasonOf(e.Stop);
+                reason = StopReasons.WordsOf(e.Stop).Responses;
         }
         CloseAll(unsaid);
         var json = _pen.On(to);
         WriteResponse(json, reason is null ? "completed" : "incomplete", reason, settled, cost);
         json.Flush();
     }
-
-    /// <summary>The reason why an answer is not complete; null when it is.</summary>
-    static string? ReasonOf(StopReason stop) => stop switch
-    {
-        StopReason.Length => "max_output_tokens",
-        StopReason.Filtered => "content_filter",
-        _ => null,
-    };
 
     void Begin(string? id, IBufferWriter<byte> to)
     {
@@ -203,6 +208,11 @@ public sealed class ResponsesWriter(AnswerHead head) : AnswerWriter
             if (item.PartDone is { } partDone)
                 WritePart(partDone, item, to);
         }
+        WriteItemDone(item, to);
+    }
+
+    void WriteItemDone(OutputItem item, IBufferWriter<byte> to)
+    {
         var json = BeginEvent("response.output_item.done", to);
         json.WriteNumber("output_index", item.Index);
         json.WritePropertyName("item");

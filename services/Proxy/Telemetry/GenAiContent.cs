@@ -76,7 +76,7 @@ public sealed class GenAiContent(ConversationWire? wire)
         span.SetTag("gen_ai.output.messages", Json(json =>
         {
             json.WriteStartArray();
-            WriteMessage(json, "assistant", parts, EventMeter.NameOf(answer.Stop), ref left);
+            WriteMessage(json, "assistant", parts, StopReasons.WordsOf(answer.Stop).Chat, ref left);
             json.WriteEndArray();
         }));
     }

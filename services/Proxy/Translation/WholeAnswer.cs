@@ -6,7 +6,8 @@ namespace LlmGateway.Proxy.Translation;
 /// <param name="Id">The provider's id; null when it gave none.</param>
 /// <param name="Text">Null when there is none, as for the other texts.</param>
 sealed record WholeAnswer(
-    string? Id, string? Text, string? Reasoning, string? Seal, string? Refusal, IReadOnlyList<ToolCallPart> Calls, StopReason Stop)
+    string? Id, string? Text, string? Reasoning, string? Seal, string? Refusal, IReadOnlyList<AnswerEvent> Images,
+    IReadOnlyList<ToolCallPart> Calls, StopReason Stop)
 {
     /// <summary>The tools of calls that the caller knows as something else than functions.</summary>
     public required IReadOnlyList<Tool?> Tools { get; init; }
@@ -15,6 +16,7 @@ sealed record WholeAnswer(
     {
         var (text, reasoning, seal, refusal) = (new StringBuilder(), new StringBuilder(), new StringBuilder(), new StringBuilder());
         var calls = new List<(string Id, string Name, string? Signature, Tool? Tool, StringBuilder Arguments)>();
+        var images = new List<AnswerEvent>();
         var (id, stop) = ((string?)null, StopReason.End);
         foreach (var e in events)
         {
@@ -35,6 +37,9 @@ sealed record WholeAnswer(
                 case AnswerEventKind.Refusal:
                     refusal.Append(e.Text);
                     break;
+                case AnswerEventKind.Image:
+                    images.Add(e);
+                    break;
                 case AnswerEventKind.ToolCall:
                     calls.Add((e.Id ?? "", e.Text ?? "", e.Signature, e.Tool, new()));
                     break;
@@ -46,7 +51,7 @@ sealed record WholeAnswer(
                     break;
             }
         }
-        return new(id, TextOf(text), TextOf(reasoning), TextOf(seal), TextOf(refusal),
+        return new(id, TextOf(text), TextOf(reasoning), TextOf(seal), TextOf(refusal), images,
             calls.ConvertAll(call => new ToolCallPart(
                 call.Id, call.Name, call.Arguments.Length > 0 ? call.Arguments.ToString() : "{}", call.Signature)), stop)
         {

@@ -124,13 +124,13 @@ public sealed class GeminiStreamTests
     [InlineData("MAX_TOKENS", StopReason.Length)]
     [InlineData("SAFETY", StopReason.Filtered)]
     [InlineData("PROHIBITED_CONTENT", StopReason.Filtered)]
-    [InlineData("SOMETHING_NEW", StopReason.Filtered)]
-    [InlineData("OTHER", StopReason.End)]
+    [InlineData("SOMETHING_NEW", StopReason.Failed)]
+    [InlineData("OTHER", StopReason.Failed)]
     public void Every_reason_to_stop_is_known(string reason, StopReason stop)
     {
         var events = new List<AnswerEvent>();
         Assert.True(new GeminiReader().ReadWhole(Encoding.UTF8.GetBytes($$"""{"candidates":[{"finishReason":"{{reason}}"}]}"""), events));
-        Assert.Contains(AnswerEvent.Finished(stop), events);
+        Assert.Contains(events, e => (e.Kind, e.Stop) == (AnswerEventKind.Finish, stop));
     }
 
     [Fact]

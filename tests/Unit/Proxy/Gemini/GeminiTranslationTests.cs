@@ -46,6 +46,14 @@ public sealed class GeminiTranslationTests
         Effort = new(null, 2048, true, ""),
     };
 
+    static readonly Turn WithoutImages = new(
+        Speaker.User,
+        [
+            new ToolResultPart("c1", "weather", [new TextPart("rain")], false, ""),
+            new ToolResultPart("c2", "now", [new TextPart("no clock")], true, ""),
+        ],
+        "");
+
     [Theory]
     [InlineData("gemini-2.5-flash")]
     [InlineData("gemini-3-pro")]
@@ -55,7 +63,7 @@ public sealed class GeminiTranslationTests
         // The older generations take no form of answers beside functions, and no images in results.
         var said = model == "gemini-3-pro"
             ? Everything
-            : Everything with { Format = null, Turns = [.. Everything.Turns.Where(turn => turn != Everything.Turns[2])] };
+            : Everything with { Format = null, Turns = [.. Everything.Turns.Take(2), WithoutImages, .. Everything.Turns.Skip(3)] };
         var body = Wires.Gemini.Compose(said, model, 77, stream: true);
 
         Assert.Equal(Show(said), Show(Understood(body)));

@@ -41,6 +41,6 @@ public sealed class ModerationTests
         var credential = new Credential(
             Ids.New(), CredentialKind.CustomerKey, false, CredentialStatus.Active, Ids.New(), Ids.New(), Ids.New(),
             null, null, null, null, [], null);
-        return new(credential, new(project, new Envelope(Convert.ToBase64String(new byte[32]))), "");
+        return new(credential, new(project, new Envelope([new byte[32]])), "");
     }
 }
