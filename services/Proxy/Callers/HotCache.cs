@@ -17,13 +17,12 @@ public readonly record struct Found<TValue>(TValue? Value, TimeSpan? Age);
 /// </summary>
 /// <param name="fetch">Asks Redis and the owner, or only the owner when told to skip Redis. Throws when nobody answers.</param>
 /// <param name="feed">Knows whether changes are heard of.</param>
-public sealed class HotCache<TKey, TValue>(Func<TKey, bool, Task<Found<TValue>>> fetch, ChangeFeed feed, TimeProvider time)
+/// <param name="most">Most keys in memory, unknown ones included, so that guessed credentials cannot fill it.</param>
+public sealed class HotCache<TKey, TValue>(
+    Func<TKey, bool, Task<Found<TValue>>> fetch, ChangeFeed feed, TimeProvider time, int most = 100_000)
     where TKey : notnull
     where TValue : class
 {
-    /// <summary>Most keys in memory, unknown ones included, so that guessed credentials cannot fill it.</summary>
-    const int MaxEntries = 100_000;
-
     static readonly TimeSpan
         RefreshAfter = TimeSpan.FromSeconds(3), RefreshAfterWhenWatched = TimeSpan.FromSeconds(50), UnknownFor = TimeSpan.FromSeconds(1);
 
@@ -98,7 +97,7 @@ public sealed class HotCache<TKey, TValue>(Func<TKey, bool, Task<Found<TValue>>>
 
     Task<Fetched> FetchOnceAsync(TKey key)
     {
-        if (_entries.Count >= MaxEntries)
+        if (_entries.Count >= most)
             Evict();
         var entry = _entries.GetOrAdd(key, static _ => new Entry());
         return entry.FetchOnceAsync(() => FetchAsync(key, entry, skipRedis: MustSkipRedis(entry)));
@@ -162,7 +161,7 @@ public sealed class HotCache<TKey, TValue>(Func<TKey, bool, Task<Found<TValue>>>
         foreach (var (key, entry) in _entries)
             if (time.GetElapsedTime(entry.ReadAt) > MaxAge(entry, IsWatched(entry)) && !MustSkipRedis(entry))
                 _entries.TryRemove(key, out _);
-        if (_entries.Count >= MaxEntries)
+        if (_entries.Count >= most)
             _entries.Clear();
     }
 

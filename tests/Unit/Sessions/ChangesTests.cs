@@ -21,8 +21,11 @@ public sealed partial class ChangesTests
         ["CreateKey.cs"] = "nobody has a copy of what did not exist",
         ["DeleteObject.cs"] = "objects are not copied",
         ["FindObjects.cs"] = "it reads",
+        ["KeyCheck.cs"] = "proofs are not copied",
+        ["ReadCredential.cs"] = "it reads",
         ["RecordKeyUse.cs"] = "the last use is not copied",
         ["RegisterObject.cs"] = "objects are not copied",
+        ["Reseal.cs"] = "it says the same under another key",
         ["SessionsDb.cs"] = "a lock",
         ["SettleBatch.cs"] = "batches are not copied",
     };

@@ -16,7 +16,7 @@ namespace LlmGateway.UnitTests.Sessions;
 public sealed class HotCopiesTests
 {
     readonly FakeTimeProvider _clock = new();
-    readonly CredentialSeal _seal = Seal("master");
+    readonly CredentialSeal _seal = Seal(1);
     readonly ChangeFeed _proxy;
     readonly HotCopies _copies;
     readonly List<Invalidation> _heard = [];
@@ -54,7 +54,7 @@ public sealed class HotCopiesTests
         await Assert.ThrowsAnyAsync<CryptographicException>(async () =>
         {
             // Sealed by another master key: nobody knows any more what proxies call it.
-            await using (_copies.CredentialChanging(_key with { SealedFingerprint = Seal("another").Seal("fingerprint", _key.Id) })) { }
+            await using (_copies.CredentialChanging(_key with { SealedFingerprint = Seal(2).Seal("fingerprint", _key.Id) })) { }
         });
 
         await BeatAsync();
@@ -148,5 +148,5 @@ public sealed class HotCopiesTests
         }
     }
 
-    static CredentialSeal Seal(string master) => new(new('p', 32), new(master.PadRight(32, '.')));
+    static CredentialSeal Seal(byte master) => new([new byte[32]], new([[.. Enumerable.Repeat(master, 32)]]));
 }

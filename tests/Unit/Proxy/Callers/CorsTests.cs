@@ -61,7 +61,7 @@ public sealed class CorsTests
         const string added = "https://new.example.com";
         var answer = new TaskCompletionSource<string>();
         var answers = new Queue<Task<string>>([Task.FromResult($$"""{"any":false,"origins":["{{Mine}}"]}"""), answer.Task]);
-        var cors = new Cors(new SessionsInMemory(_ => answers.Dequeue()).Client(_clock), _clock);
+        var cors = NewCors(new SessionsInMemory(_ => answers.Dequeue()));
         Assert.Equal(204, await PreflightAsync(cors, Mine));
         _clock.Advance(Later);
 
