@@ -1,3 +1,4 @@
+using LlmGateway.Contracts;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 
@@ -20,9 +21,11 @@ static class Checks
     }
 
     /// <summary>A service that is degraded answers 200, because it serves; but a stack that starts degraded was set up wrongly.</summary>
-    public static async Task RequireHealthyAsync(string url, CancellationToken token)
+    /// <param name="signature">An operator's, with which a service says why it is not healthy.</param>
+    public static async Task RequireHealthyAsync(string url, string signature, CancellationToken token)
     {
-        using var response = await Http.GetAsync(url, token);
+        using var request = new HttpRequestMessage(HttpMethod.Get, url) { Headers = { { ServiceCall.Header, signature } } };
+        using var response = await Http.SendAsync(request, token);
         var answer = await response.Content.ReadAsStringAsync(token);
         if (!response.IsSuccessStatusCode || answer.Contains(nameof(HealthStatus.Degraded), StringComparison.Ordinal))
             throw new DistributedApplicationException(answer);

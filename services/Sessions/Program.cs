@@ -1,3 +1,4 @@
+using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 using LlmGateway.Sessions;
 
@@ -10,7 +11,8 @@ builder.AddOutbox();
 builder.AddSeed();
 builder.AddEnvelope();
 builder.AddCredentialSeal();
-builder.AddInternalCalls();
+builder.AddInternalCalls(ServiceCall.Sessions);
+builder.AddIdempotency();
 builder.AddServiceClient<RegistersClient>("wallet", RegistersClient.AttemptTimeout);
 builder.Services.AddRetention(TableRetention.All);
 builder.Services.AddSingleton(new SandboxAddress(builder.Configuration[SandboxAddress.Setting]));
@@ -21,7 +23,7 @@ builder.Services.AddHostedService<Heartbeat>();
 
 var app = builder.BuildService();
 app.UseServiceDefaults();
-app.UseInternalOnly();
+app.UseInternalOnly(Callers.OfRoutes);
 
 // For the edge
 app.MapCredentials();
@@ -38,6 +40,9 @@ app.MapSettleBatch();
 // The catalogue of models
 app.MapListCatalogue();
 app.MapImportModels();
+
+// Keys that replace others
+app.MapReseal();
 
 // End-user sessions
 app.MapMintSession();

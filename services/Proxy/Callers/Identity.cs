@@ -17,6 +17,7 @@ public sealed class Identity
     readonly HotCache<string, Credential> _credentials;
     readonly HotCache<Guid, Project> _projects;
     readonly RequestGate _gate;
+    readonly FailedIdentifications _failures;
     readonly TimeProvider _time;
 
     /// <summary>
@@ -25,9 +26,10 @@ public sealed class Identity
     /// </summary>
     readonly ConditionalWeakTable<string, string> _fingerprints = [];
 
-    public Identity(RequestGate gate, SessionsClient sessions, ChangeFeed feed, Envelope envelope, TimeProvider time)
+    public Identity(
+        RequestGate gate, SessionsClient sessions, ChangeFeed feed, Envelope envelope, FailedIdentifications failures, TimeProvider time)
     {
-        (_gate, _time) = (gate, time);
+        (_gate, _failures, _time) = (gate, failures, time);
         _credentials = new(sessions.CredentialAsync, feed, time);
         _projects = new(
             async (id, skipRedis) =>
@@ -47,18 +49,18 @@ public sealed class Identity
             return (null, Problems.Draining);
         if (!Permit.TryFindCredential(http.Request, out var token, out var kept, out var inQuery))
             return (null, Problems.NoCredential);
-        var unknown = inQuery ? Problems.BadKeyInQuery : Problems.BadCredential;
         if (token.Length > Token.MaxLength)
-            return (null, unknown);
+            return (null, _failures.Count(http, Unknown(http.Request, inQuery)));
         string? fingerprint = null;
         var isNew = kept is not null && !_fingerprints.TryGetValue(kept, out fingerprint);
         fingerprint ??= Token.Fingerprint(token);
         // Most credentials are known. The form is checked only for unknown ones, before Redis or Sessions is asked.
-        if (!_credentials.TryGet(fingerprint, out var credential) && Token.TryRead(token, out _, out _))
+        if (!_credentials.TryGet(fingerprint, out var credential) && Token.TryRead(token, out _, out _)
+            && (!_failures.IsAtLimit(http) || Token.HasChecksum(token) || _credentials.HasKnown(fingerprint)))
             credential = await _credentials.GetAsync(fingerprint);
         // A project may refuse keys in the query. There a valid key in the query gets the same answer as an invalid one.
         if (credential is null || (inQuery && await _projects.GetAsync(credential.Project) is not { Catalog.KeysInQuery: true }))
-            return (null, unknown);
+            return (null, _failures.Count(http, Unknown(http.Request, inQuery)));
         if (isNew)
             _fingerprints.AddOrUpdate(kept!, fingerprint);
         if (Permit.Check(credential, _time.GetUtcNow()) is { } refused)
@@ -69,6 +71,19 @@ public sealed class Identity
         if (forbidden == Problems.ForbiddenOrigin)
             Cors.Forbid(http);
         return forbidden is null ? (new Caller(credential, project, fingerprint), null) : (null, forbidden);
+    }
+
+    /// <summary>A leftover in one header is hard to find when another one has the right key.</summary>
+    static Problem Unknown(HttpRequest request, bool inQuery)
+    {
+        if (inQuery)
+            return Problems.BadKeyInQuery;
+        return Permit.OtherCredential(request) is not { } other
+            ? Problems.BadCredential
+            : Problems.BadCredential with
+            {
+                Message = $"The request has two different credentials, and the one that was used is not valid. Remove it, or '{other}'.",
+            };
     }
 
     /// <summary>A project for background work; null when it no longer exists.</summary>

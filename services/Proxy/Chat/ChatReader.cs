@@ -243,7 +243,7 @@ public sealed class ChatReader : AnswerReader
                 return;
             }
             call = _calls.Count;
-            id ??= $"call_{call}";
+            id = id is { Length: > 0 } ? id : CallIds.New();
             _idWithoutName = null;
             _calls.Add((given, id));
             to.Add(AnswerEvent.Call(call, id, name));

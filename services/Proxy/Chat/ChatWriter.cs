@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Text;
 using System.Text.Json;
 using LlmGateway.Contracts;
 using LlmGateway.Proxy.Translation;
@@ -17,6 +18,9 @@ public sealed class ChatWriter(AnswerHead head) : AnswerWriter
 
     // Whether the arguments of each call have begun.
     readonly List<bool> _calls = [];
+
+    // The arguments of calls of free text so far, by call. The text is known when they are whole.
+    readonly Dictionary<int, StringBuilder> _inputs = [];
 
     public override void Write(in AnswerEvent e, IBufferWriter<byte> to)
     {
@@ -44,7 +48,10 @@ public sealed class ChatWriter(AnswerHead head) : AnswerWriter
                 WriteCall(e, to);
                 break;
             case AnswerEventKind.ToolArguments when e.Text is { Length: > 0 } piece:
-                WriteArguments(e.Index, piece, to);
+                if (_inputs.TryGetValue(e.Index, out var input))
+                    input.Append(piece);
+                else
+                    WriteArguments(e.Index, piece, to);
                 break;
         }
     }
@@ -54,7 +61,9 @@ public sealed class ChatWriter(AnswerHead head) : AnswerWriter
         if (_before is null)
             Begin(null, to);
         for (var call = 0; call < _calls.Count; call++)
-            if (!_calls[call])
+            if (_inputs.TryGetValue(call, out var input))
+                WritePiece(call, "custom\":{\"input"u8, ToolForms.InputOf(input.ToString()), to);
+            else if (!_calls[call])
                 WriteArguments(call, "{}", to);
         to.Write(_before);
         to.Write("},\"logprobs\":null,\"finish_reason\":"u8);
@@ -137,19 +146,37 @@ public sealed class ChatWriter(AnswerHead head) : AnswerWriter
         JsonPen.WriteNumber(e.Index, to);
         to.Write(",\"id\":"u8);
         _pen.WriteString(e.Id ?? "", to);
-        to.Write(",\"type\":\"function\",\"function\":{\"name\":"u8);
+        var isText = e.Tool?.Form == ToolForm.Text;
+        if (isText)
+            _inputs[e.Index] = new();
+        to.Write(isText ? ",\"type\":\"custom\",\"custom\":{\"name\":"u8 : ",\"type\":\"function\",\"function\":{\"name\":"u8);
         _pen.WriteString(e.Text ?? "", to);
-        to.Write(",\"arguments\":\"\"}}]"u8);
+        to.Write(isText ? ",\"input\":\"\"}"u8 : ",\"arguments\":\"\"}"u8);
+        if (e.Signature is { } signature)
+        {
+            to.Write(",\"extra_content\":{\"google\":{\"thought_signature\":"u8);
+            _pen.WriteString(signature, to);
+            to.Write("}}"u8);
+        }
+        to.Write("}]"u8);
         to.Write(_after);
     }
 
     void WriteArguments(int call, string piece, IBufferWriter<byte> to)
     {
         _calls[call] = true;
+        WritePiece(call, "function\":{\"arguments"u8, piece, to);
+    }
+
+    /// <param name="members">The names around the piece, without their outer quotes.</param>
+    void WritePiece(int call, ReadOnlySpan<byte> members, string piece, IBufferWriter<byte> to)
+    {
         to.Write(_before);
         to.Write("\"tool_calls\":[{\"index\":"u8);
         JsonPen.WriteNumber(call, to);
-        to.Write(",\"function\":{\"arguments\":"u8);
+        to.Write(",\""u8);
+        to.Write(members);
+        to.Write("\":"u8);
         _pen.WriteString(piece, to);
         to.Write("}}]"u8);
         to.Write(_after);
@@ -168,18 +195,34 @@ public sealed class ChatWriter(AnswerHead head) : AnswerWriter
         if (answer.Calls.Count > 0)
         {
             json.WriteStartArray("tool_calls");
-            foreach (var call in answer.Calls)
-            {
-                json.WriteStartObject();
-                json.WriteString("id", call.Id);
-                json.WriteString("type", "function");
-                json.WriteStartObject("function");
-                json.WriteString("name", call.Name);
-                json.WriteString("arguments", call.Arguments);
-                json.WriteEndObject();
-                json.WriteEndObject();
-            }
+            for (var call = 0; call < answer.Calls.Count; call++)
+                WriteCall(json, answer.Calls[call], answer.Tools[call]);
             json.WriteEndArray();
+        }
+        json.WriteEndObject();
+    }
+
+    static void WriteCall(Utf8JsonWriter json, ToolCallPart call, Tool? tool)
+    {
+        var isText = tool?.Form == ToolForm.Text;
+        json.WriteStartObject();
+        json.WriteString("id", call.Id);
+        json.WriteString("type", isText ? "custom" : "function");
+        json.WriteStartObject(isText ? "custom" : "function");
+        json.WriteString("name", call.Name);
+        if (isText)
+            json.WriteString("input", ToolForms.InputOf(call.Arguments));
+        else
+            json.WriteString("arguments", call.Arguments);
+        json.WriteEndObject();
+        // Google's own chat wire gives the signature of a call's thoughts here.
+        if (call.Signature is { } signature)
+        {
+            json.WriteStartObject("extra_content");
+            json.WriteStartObject("google");
+            json.WriteString("thought_signature", signature);
+            json.WriteEndObject();
+            json.WriteEndObject();
         }
         json.WriteEndObject();
     }

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using LlmGateway.Proxy.Translation;
@@ -11,9 +10,6 @@ namespace LlmGateway.Proxy.Gemini;
 /// </summary>
 public sealed class GeminiReader : AnswerReader
 {
-    /// <summary>Longest part of a function's name in an id that we make.</summary>
-    const int MaxNameInId = 40;
-
     // One bit for each candidate. Google gives at most 8.
     ulong _seen, _finished;
 
@@ -211,7 +207,7 @@ public sealed class GeminiReader : AnswerReader
             to.Add(AnswerEvent.Unread("a function call that cannot be read"));
             return;
         }
-        to.Add(AnswerEvent.Call(_calls, call.Id ?? MadeUpId(_calls, name), name, signature));
+        to.Add(AnswerEvent.Call(_calls, call.Id ?? CallIds.New(), name, signature));
         to.Add(AnswerEvent.Arguments(_calls++, call.Arguments ?? "{}"));
     }
 
@@ -243,18 +239,6 @@ public sealed class GeminiReader : AnswerReader
             reader.StepOver();
         }
         return call;
-    }
-
-    /// <summary>
-    /// Older models give calls no id. The id made here is the same each time the answer is read. It distinguishes calls of several turns as
-    /// long as their functions differ.
-    /// </summary>
-    internal static string MadeUpId(int position, string function)
-    {
-        var id = new StringBuilder("call_").Append(position.ToString(CultureInfo.InvariantCulture)).Append('_');
-        foreach (var letter in function.AsSpan(0, Math.Min(function.Length, MaxNameInId)))
-            id.Append(char.IsAsciiLetterOrDigit(letter) || letter is '_' or '-' ? letter : '_');
-        return id.ToString();
     }
 
     void ReadFeedback(ref Utf8JsonReader reader, List<AnswerEvent> to)

@@ -129,7 +129,7 @@ public sealed class GeminiWriter(AnswerHead head) : AnswerWriter
     {
         if (e.Kind == AnswerEventKind.ToolCall)
         {
-            _calls.Add(new(e.Index, e.Id ?? GeminiReader.MadeUpId(e.Index, e.Text!), e.Text!, e.Signature));
+            _calls.Add(new(e.Index, e.Id ?? CallIds.New(), e.Text!, e.Signature));
             return;
         }
         if ((_kept += e.Text!.Length) > MaxArguments)

@@ -9,7 +9,7 @@ namespace LlmGateway.Proxy;
 
 /// <summary>
 /// Management calls. The edge identifies the caller, and the service behind it does the rest. The caller's credential is removed; the
-/// principal goes on with the internal key.
+/// principal goes on in a signed call.
 /// </summary>
 public static class Management
 {
@@ -21,9 +21,11 @@ public static class Management
         ("/v1/wallet/{**rest}", "wallet"),
     ];
 
-    /// <summary>Headers that carry credentials, or claim an identity or a trace. They are never passed on.</summary>
-    static readonly string[] Stripped =
-        ["Authorization", "X-API-Key", "x-goog-api-key", InternalCalls.KeyHeader, Principal.Header, "traceparent", "tracestate", "baggage"];
+    /// <summary>
+    /// The headers that services read. No other one is passed on: it might carry a credential, or claim an identity, an address
+    /// (<c>X-Forwarded-*</c>) or a trace that somebody will believe.
+    /// </summary>
+    static readonly string[] Passed = ["Accept", "Content-Type", "Content-Length", Idempotency.HeaderName];
 
     public static void MapManagement(this WebApplication app)
     {
@@ -32,35 +34,38 @@ public static class Management
         var discovery = app.Services.GetRequiredService<IServiceDiscoveryHttpMessageHandlerFactory>();
         var client = new HttpMessageInvoker(discovery.CreateHandler(ServiceClients.NewHandler()));
         var options = new ForwarderRequestConfig { ActivityTimeout = TimeSpan.FromSeconds(30) };
-        var key = app.Services.GetRequiredService<InternalKey>().Value;
-        var transformer = app.Services.GetRequiredService<ITransformBuilder>().Create(transforms =>
-        {
-            transforms.AddRequestTransform(context =>
-            {
-                foreach (var header in Stripped)
-                    context.ProxyRequest.Headers.Remove(header);
-                context.ProxyRequest.Headers.Add(InternalCalls.KeyHeader, key);
-                context.ProxyRequest.Headers.Add(Principal.Header, (string)context.HttpContext.Items[Principal.Header]!);
-                return default;
-            });
-        });
+        var signing = app.Services.GetRequiredService<CallSigning>();
+        var transformer = Transformer(app.Services.GetRequiredService<ITransformBuilder>());
 
         foreach (var (path, service) in Routes)
         {
             var address = ServiceClients.Address(service).ToString();
-            app.Map(path, async (HttpContext http, Identity identity) =>
+            app.Map(path, async (HttpContext http, Identity identity, ManagementRates rates) =>
             {
                 var (caller, problem) = await identity.IdentifyAsync(http);
+                problem ??= rates.Take(caller!.Credential);
                 if (problem is not null)
                 {
                     await problem.ExecuteAsync(http);
                     return;
                 }
-                http.Items[Principal.Header] = InternalCalls.Encode(Principal.Of(caller!.Credential));
+                http.Items[ServiceCall.Header] = signing.Sign(service, Principal.Of(caller!.Credential));
                 var error = await forwarder.SendAsync(http, address, client, options, transformer);
                 if (error != ForwarderError.None && !http.Response.HasStarted)
                     await Problems.WriteAsync(http, Problems.Unavailable);
             });
         }
     }
+
+    /// <summary>What a service gets of a call: headers that it reads, and who calls, signed.</summary>
+    public static HttpTransformer Transformer(ITransformBuilder builder) => builder.Create(transforms =>
+    {
+        transforms.UseDefaultForwarders = false;
+        transforms.AddRequestHeadersAllowed(Passed);
+        transforms.AddRequestTransform(context =>
+        {
+            context.ProxyRequest.Headers.Add(ServiceCall.Header, (string)context.HttpContext.Items[ServiceCall.Header]!);
+            return default;
+        });
+    });
 }

@@ -12,6 +12,7 @@ public sealed class ProviderAttempt(Wire caller, ModelCall call, ModelRequest re
 
     StreamRelay? _relay;
     WholeMeter? _whole;
+    ToolNames? _names;
     AnswerWriter? _writer;
 
     public ModelRequest Request => request;
@@ -23,7 +24,7 @@ public sealed class ProviderAttempt(Wire caller, ModelCall call, ModelRequest re
     public StreamRelay? Relay =>
         request.Stream
             ? _relay ??= Translates
-            ? new TranslatedRelay(Translatable(_provider), Translatable(caller), Head)
+            ? new TranslatedRelay(Translatable(_provider), Translatable(caller), Head, _names)
             : caller.NewRelay(request)
             : null;
 
@@ -47,20 +48,30 @@ public sealed class ProviderAttempt(Wire caller, ModelCall call, ModelRequest re
     /// <summary>Only conversations go to providers of another wire; see <see cref="Wires.Of"/>.</summary>
     static ConversationWire Translatable(Wire wire) => (ConversationWire)wire;
 
-    /// <summary>The body for the provider.</summary>
-    public ReadOnlyMemory<byte> Compose(long outputLimit, bool injectUsage) =>
-        Compose(caller, call.Route, request, body, outputLimit, injectUsage);
+    /// <summary>The body for the provider. What it does not say is named in the answer's head.</summary>
+    public ReadOnlyMemory<byte> Compose(long outputLimit, bool injectUsage)
+    {
+        var (composed, said) = Compose(caller, call.Route, request, body, outputLimit, injectUsage);
+        Ignored.Set(call.Http, said is null ? request.LeftOut : said.LeftOut.Names);
+        if (said is null)
+            return composed;
+        _names = ToolNames.Of(said, Translatable(_provider).NamesOf(call.Route.Model.UpstreamModel));
+        foreach (var header in caller.PassedHeaders)
+            header.LeaveOut(call.Http);
+        return composed;
+    }
 
-    static ReadOnlyMemory<byte> Compose(
+    /// <returns>The conversation is null when the body passes in the caller's wire.</returns>
+    static (ReadOnlyMemory<byte> Body, Conversation? Said) Compose(
         Wire caller, Route route, ModelRequest request, ReadOnlyMemory<byte> body, long outputLimit, bool injectUsage)
     {
         var (model, provider) = (route.Model, Wires.Of(route.Upstream.Provider.Wire, caller)!);
         // The provider that takes over may have a smaller limit.
         var limit = model.MaxOutputTokens > 0 ? Math.Min(outputLimit, model.MaxOutputTokens) : outputLimit;
-        return provider == caller
-            ? request.Rewrite(body, model.UpstreamModel, limit, injectUsage)
-            : Translatable(provider).Compose(
-                Translatable(caller).Understand(body.Span, request), model.UpstreamModel, limit, request.Stream);
+        if (provider == caller)
+            return (request.Rewrite(body, model.UpstreamModel, limit, injectUsage), null);
+        var said = Translatable(caller).Understand(body.Span, request);
+        return (Translatable(provider).Compose(said, model.UpstreamModel, limit, request.Stream), said);
     }
 
     /// <summary>
@@ -113,7 +124,9 @@ public sealed class ProviderAttempt(Wire caller, ModelCall call, ModelRequest re
         if (!Translates)
             return answer;
         var told = new ArrayBufferWriter<byte>(answer.Length);
-        Writer.WriteWhole(((EventMeter)_whole!).Whole, settled, cost, told);
+        var events = ((EventMeter)_whole!).Whole.ToList();
+        _names?.Restore(events);
+        Writer.WriteWhole(events, settled, cost, told);
         return told.WrittenMemory;
     }
 

@@ -261,7 +261,7 @@ public sealed class ResponsesReader : AnswerReader
             return;
         }
         _calls.Add(new(outputIndex));
-        to.Add(AnswerEvent.Call(_calls.Count - 1, item.CallId is { Length: > 0 } id ? id : $"call_{outputIndex}", item.Name));
+        to.Add(AnswerEvent.Call(_calls.Count - 1, item.CallId is { Length: > 0 } id ? id : CallIds.New(), item.Name));
     }
 
     void AddArguments(int outputIndex, string? piece, List<AnswerEvent> to)

@@ -31,6 +31,7 @@ public sealed class ResponsesRequest : ModelRequest
         var edits = new ByteEdits();
         if (Model != upstreamModel)
             edits.Replace(ModelValue.Start, ModelValue.Length, Quoted(upstreamModel));
+        Hosted?.Remove(edits, body.Span);
         var digits = Encoding.UTF8.GetBytes(outputLimit.ToString(CultureInfo.InvariantCulture));
         // An explicit null is replaced, so that the member does not stand there twice.
         if (MaxOutputTokens.Place.Length == 0)

@@ -59,13 +59,22 @@ public sealed class ResponsesWriter(AnswerHead head) : AnswerWriter
                 break;
             case AnswerEventKind.ToolCall:
                 CloseOpen(to);
-                var call = Open(OutputKind.Call, e.Id, e.Text, to);
+                var kind = e.Tool?.Form switch
+                {
+                    null or ToolForm.Function => OutputKind.Call,
+                    ToolForm.Text => OutputKind.TextCall,
+                    _ => OutputKind.OwnCall,
+                };
+                var call = Open(kind, e.Id, e.Text, to, e.Tool);
                 while (_calls.Count <= e.Index)
                     _calls.Add(call);
                 _calls[e.Index] = call;
                 break;
             case AnswerEventKind.ToolArguments when e.Text is { Length: > 0 } piece:
-                WriteDelta(_calls[e.Index], piece, to);
+                if (_calls[e.Index].Kind == OutputKind.Call)
+                    WriteDelta(_calls[e.Index], piece, to);
+                else
+                    _calls[e.Index].Arguments.Append(piece);
                 break;
         }
     }
@@ -135,9 +144,9 @@ public sealed class ResponsesWriter(AnswerHead head) : AnswerWriter
         CloseOpen(to);
     }
 
-    OutputItem Open(OutputKind kind, string? callId, string? name, IBufferWriter<byte> to)
+    OutputItem Open(OutputKind kind, string? callId, string? name, IBufferWriter<byte> to, Tool? tool = null)
     {
-        var item = new OutputItem(kind, _id!, _items.Count, callId, name);
+        var item = new OutputItem(kind, _id!, _items.Count, callId, name, tool);
         _items.Add(item);
         var json = BeginEvent("response.output_item.added", to);
         json.WriteNumber("output_index", item.Index);
@@ -184,6 +193,9 @@ public sealed class ResponsesWriter(AnswerHead head) : AnswerWriter
     {
         if (item.Kind == OutputKind.Call && item.HasNoText)
             WriteDelta(item, "{}", to);
+        // The text stands in the arguments of a function, so it is known when those are whole.
+        if (item.Kind == OutputKind.TextCall)
+            WriteDelta(item, ToolForms.InputOf(item.Arguments.ToString()), to);
         if (!item.HasNoText)
         {
             var done = BeginEvent(item.TextDone, to);

@@ -18,6 +18,9 @@ public readonly record struct AnswerEvent(
     AnswerEventKind Kind, string? Text = null, int Index = 0, string? Id = null, StopReason Stop = StopReason.End,
         ProviderUsage? Usage = null, string? Signature = null)
 {
+    /// <summary>On a tool call: the tool, where the caller knows it as something else than a function of this name.</summary>
+    public Tool? Tool { get; init; }
+
     public static AnswerEvent Words(string text) => new(AnswerEventKind.Text, text);
     public static AnswerEvent Call(int index, string id, string name, string? signature = null) =>
         new(AnswerEventKind.ToolCall, name, index, id, Signature: signature);

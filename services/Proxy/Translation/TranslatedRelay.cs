@@ -16,8 +16,13 @@ public sealed class TranslatedRelay : StreamRelay
     readonly List<AnswerEvent> _seen = [];
     SplitCharacters _characters;
 
-    public TranslatedRelay(ConversationWire from, ConversationWire to, AnswerHead head, int maxEventBytes = SseReader.MaxEventBytes)
+    readonly ToolNames? _names;
+
+    /// <param name="names">Null when the caller's tools have their names at the provider.</param>
+    public TranslatedRelay(
+        ConversationWire from, ConversationWire to, AnswerHead head, ToolNames? names = null, int maxEventBytes = SseReader.MaxEventBytes)
     {
+        _names = names;
         _events = new(maxEventBytes);
         _reader = from.NewReader();
         _writer = to.NewWriter(head);
@@ -63,6 +68,7 @@ public sealed class TranslatedRelay : StreamRelay
         _seen.Clear();
         _reader.Read(e, _seen);
         _meter.See(_seen);
+        _names?.Restore(_seen);
         foreach (ref readonly var seen in CollectionsMarshal.AsSpan(_seen))
             if (seen.Kind is not (AnswerEventKind.Finish or AnswerEventKind.Usage or AnswerEventKind.Error or AnswerEventKind.Unreadable)
                 && _writer.Refuses(seen) is null)

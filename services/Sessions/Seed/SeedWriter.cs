@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 using Microsoft.EntityFrameworkCore;
@@ -12,18 +11,15 @@ namespace LlmGateway.Sessions;
 /// </summary>
 public sealed class SeedWriter(
     SessionsDb db, RegistersClient wallet, CredentialSeal seal, CustomerKeys customerKeys, Envelope envelope, HotCopies copies,
-    OutboxSignal outbox, TimeProvider time)
+    OutboxSignal outbox, MadeKeys madeKeys, TimeProvider time)
 {
     readonly DateTimeOffset _now = time.GetUtcNow();
     readonly List<OpenRegister> _wallets = [];
     readonly List<Guid> _projects = [];
     readonly List<MadeKey> _made = [];
 
-    /// <summary>A key that was made because the seed brought none. It is shown only here.</summary>
-    public sealed record MadeKey(string Owner, string Name, string Secret);
-
-    /// <summary>Returns the keys that were made. Throws <see cref="SeedException"/> when a file contradicts what is stored.</summary>
-    public async Task<IReadOnlyList<MadeKey>> ApplyAsync(IReadOnlyList<(string Path, SeedFile File)> files, CancellationToken token)
+    /// <summary>Throws <see cref="SeedException"/> when a file contradicts what is stored.</summary>
+    public async Task ApplyAsync(IReadOnlyList<(string Path, SeedFile File)> files, CancellationToken token)
     {
         await using var transaction = await db.Database.BeginTransactionAsync(token);
         await CatalogueWriter.WriteAsync(db, CuratedModels.Read(), imported: false, _now, token);
@@ -34,12 +30,12 @@ public sealed class SeedWriter(
             await db.SaveChangesAsync(token); // the next file may go on with what this one made
         }
         await wallet.OpenAsync(_wallets, token);
+        madeKeys.Tell(_made);
         await transaction.CommitAsync(token);
         outbox.Raise();
         await copies.CatalogueChangedAsync();
         foreach (var project in _projects)
             await copies.ProjectChangedAsync(project);
-        return _made;
     }
 
     async Task OrganizationAsync(SeedOrganization seed, string path, CancellationToken token)
@@ -85,7 +81,6 @@ public sealed class SeedWriter(
         PlatformFeePpm = 50_000,
         EndUserSessions = false,
         KeysInQuery = false,
-        AllowedOrigins = [],
         PublishableKey = Token.New(Token.Publishable),
     };
 
@@ -97,15 +92,15 @@ public sealed class SeedWriter(
             if (await db.SecretKeys.AnyAsync(key => key.ProjectId == project.Id && key.Name == seed.Name, token))
                 return;
             secret = Token.New(project.Test ? Token.TestSecret : Token.LiveSecret);
-            _made.Add(new($"project '{project.Name}'", seed.Name, secret));
+            _made.Add(new($"{project.Name}/{seed.Name}", secret));
         }
         Token.TryRead(secret, out _, out var test);
         if (project.Test && !test)
             throw new SeedException($"{path}.key must begin with {Token.TestSecret}: the project is a test project");
 
         var fingerprint = Token.Fingerprint(secret);
-        var hash = seal.Hash(fingerprint);
-        if (await db.SecretKeys.SingleOrDefaultAsync(key => key.Hash == hash, token) is { } known)
+        var hashes = seal.Hashes(fingerprint);
+        if (await db.SecretKeys.SingleOrDefaultAsync(key => hashes.Contains(key.Hash), token) is { } known)
         {
             if (known.ProjectId != project.Id)
                 throw new SeedException($"{path}.key belongs to another project");
@@ -114,8 +109,8 @@ public sealed class SeedWriter(
         var id = Ids.New();
         db.Add(new SecretKey
         {
-            Id = id, ProjectId = project.Id, Test = test, Name = seed.Name, Hash = hash, SealedFingerprint = seal.Seal(fingerprint, id),
-            Last4 = CredentialSeal.Last4(secret), CreatedAt = _now,
+            Id = id, ProjectId = project.Id, Test = test, Name = seed.Name, Hash = seal.Hash(fingerprint),
+            SealedFingerprint = seal.Seal(fingerprint, id), Last4 = CredentialSeal.Last4(secret), CreatedAt = _now,
         });
     }
 
@@ -165,24 +160,9 @@ public sealed class SeedWriter(
                 provider.Keys.Add(
                     key = new() { ProjectId = provider.ProjectId, ProviderId = provider.Id, Position = i, SealedSecret = "", Weight = 0 });
             key.Weight = seed.Weight;
-            if (!Opens(key.SealedSecret, owner, seed.Value))
+            // A secret that was sealed by another master key counts as different, because it cannot be opened any more.
+            if (envelope.TryOpen(key.SealedSecret, owner) != seed.Value)
                 key.SealedSecret = envelope.Seal(seed.Value, owner);
-        }
-    }
-
-    /// <summary>
-    /// True when the stored secret is the given one. A secret sealed by another master key counts as different, because it cannot be opened
-    /// any more.
-    /// </summary>
-    bool Opens(string sealedSecret, string owner, string secret)
-    {
-        try
-        {
-            return sealedSecret.Length > 0 && envelope.Open(sealedSecret, owner) == secret;
-        }
-        catch (CryptographicException)
-        {
-            return false;
         }
     }
 
@@ -287,10 +267,10 @@ public sealed class SeedWriter(
             if (await db.CustomerKeys.AnyAsync(key => key.CustomerId == customer.Id && key.Name == seed.Name, token))
                 return;
             secret = Token.New(Token.CustomerKey);
-            _made.Add(new($"customer '{customer.ExternalId}' of project '{project.Name}'", seed.Name, secret));
+            _made.Add(new($"{project.Name}/{customer.ExternalId}/{seed.Name}", secret));
         }
-        var hash = seal.Hash(Token.Fingerprint(secret));
-        if (await db.CustomerKeys.SingleOrDefaultAsync(key => key.Hash == hash, token) is not { } known)
+        var hashes = seal.Hashes(Token.Fingerprint(secret));
+        if (await db.CustomerKeys.SingleOrDefaultAsync(key => hashes.Contains(key.Hash), token) is not { } known)
             customerKeys.Add(db, customer, project, seed.Name, secret, seed.Models?.ToList(), seed.ExpiresAt, _now);
         else if (known.CustomerId != customer.Id)
             throw new SeedException($"{path}.key belongs to another customer");

@@ -39,6 +39,7 @@ public sealed class RunningApp : IAsyncDisposable
 
     public string Data { get; }
 
+    /// <summary>The app's own first key, for calls of its internal ports.</summary>
     public string InternalKey { get; private set; } = "";
 
     public IReadOnlyDictionary<string, string> Connections { get; private set; } = new Dictionary<string, string>();
@@ -55,6 +56,8 @@ public sealed class RunningApp : IAsyncDisposable
         [
             $"--data={data.FullName}", $"--ports={ports}", $"--seed={string.Join(':', seeds)}", "--dashboard=false", "--servers=local",
             "--screen=false", "--DcpPublisher:RandomizePorts=false",
+            // Every test has the same address.
+            "--Proxy:FailedIdentificationsPerMinute=100000",
             .. faults is { } offset ? [$"--FAULTS_URL=http://127.0.0.1:{ports + offset}"] : Array.Empty<string>(),
         ];
         var builder = await DistributedApplicationTestingBuilder.CreateAsync<Projects.AppHost>(arguments, token);

@@ -1,0 +1,21 @@
+using LlmGateway.Proxy.Anthropic;
+using LlmGateway.Proxy.Batches;
+
+namespace LlmGateway.Proxy;
+
+/// <summary>Everything that is served by routing. Calls for models are answered before it (<see cref="InferenceRoutes"/>).</summary>
+public static class Routes
+{
+    public static void MapRoutes(this WebApplication app)
+    {
+        app.MapInference();
+        app.MapMessageCount();
+        MessageBatches.Map(app);
+        Files.Map(app);
+        FileBatches.Map(app);
+        app.MapModels();
+        app.MapManagement();
+        Drain.Map(app);
+        app.MapRoot();
+    }
+}
