@@ -40,6 +40,9 @@ public sealed record Behaviour
 
     public bool RefusesStreamOptions { get; init; }
 
+    /// <summary>How the server deviates from its wire. Null for a faithful one.</summary>
+    public Dialect? Dialect { get; init; }
+
     /// <summary>Leaves a batch in progress until it is cancelled.</summary>
     public bool LeavesBatches { get; init; }
 }
@@ -85,6 +88,7 @@ public static class Faults
         new("-interleaved", "streams the arguments of parallel tool calls in turn", b => b with { Interleaves = true }),
         new("-nostreamoptions", "400 when stream_options is present", b => b with { RefusesStreamOptions = true }),
         new("-pending", "leaves a batch in progress until it is cancelled", b => b with { LeavesBatches = true }),
+        .. Dialect.All.Select(dialect => new Fault(dialect.Suffix, dialect.Effect, b => b with { Dialect = dialect })),
     ];
 
     /// <summary>The behaviour that a model's name asks for. A name without a suffix asks for none.</summary>
