@@ -284,7 +284,7 @@ public sealed class OutageTests : IAsyncLifetime
         var call = await Sandbox.CallAsync(tag, seen => seen.Outcome == "aborted", "the abort at the provider");
         Assert.Equal((Outcome.Interrupted, true, "crashed"), (row.Outcome, row.Estimated, row.Reason));
         Assert.InRange(row.OutputTokens, 10, call.TokensOut);
-        Assert.Equal((3 + 2) * Price.Input + row.OutputTokens * Price.Output, row.Charged);
+        Assert.Equal((5 + 2) * Price.Input + row.OutputTokens * Price.Output, row.Charged); // as above
         Assert.Equal(Start - row.Charged, await user.BalanceAfterAsync(1));
     }
 
