@@ -49,7 +49,6 @@ public sealed partial class AgentTests
         { "Claude Code", "chat-agent" },
         { "Claude Code", "gemini-agent" },
         { "Codex", "gpt-5.5" },
-        { "Codex", "gpt-5.6-sol" },
         { "Codex", "responses-agent" },
         { "Codex", "chat-agent" },
         { "Gemini CLI", "gemini-agent" },
