@@ -61,11 +61,32 @@ public partial struct TokenEstimate
     /// <summary>Counts UTF-8 text.</summary>
     public void Add(ReadOnlySpan<byte> utf8)
     {
-        foreach (var value in utf8)
-            if (value < 0x80 && _missing == 0)
-                Step(Ascii[value]);
-            else
+        for (var i = 0; i < utf8.Length; i++)
+        {
+            var value = utf8[i];
+            if (value >= 0x80 || _missing > 0)
+            {
                 AddByte(value);
+                continue;
+            }
+            Step(Ascii[value]);
+            if (_kind == Kind.Small)
+                i += AddRestOfWord(utf8[(i + 1)..]);
+        }
+    }
+
+    /// <summary>The small letters that follow one, which are most of what is counted.</summary>
+    /// <returns>How many they are.</returns>
+    int AddRestOfWord(ReadOnlySpan<byte> utf8)
+    {
+        var letters = 0;
+        while (letters < utf8.Length && utf8[letters] is >= (byte)'a' and <= (byte)'z')
+            letters++;
+        var row = _row + letters;
+        if (row > ShortWord)
+            _units += LongWordLetter * (row - Math.Max(_row, ShortWord));
+        _row = row;
+        return letters;
     }
 
     /// <summary>
