@@ -18,6 +18,12 @@ public sealed class Slices(RequestGate gate, Spool spool, WalletClient wallet, T
     /// <summary>Renewals at a time, each of up to <see cref="LeaseRenewal.MaxLeases"/> leases.</summary>
     const int MaxRenewals = 4;
 
+    /// <summary>
+    /// So many slices are given back at once. Each is a call to the ledger, and each call that waits has a connection: when thousands of
+    /// streams end together, the calls would take the files that callers and providers need.
+    /// </summary>
+    public const int ReturnsAtOnce = 256;
+
     readonly ConcurrentDictionary<IReadOnlyList<RegisterRef>, Slice> _slices = new(new SameRegisters());
     long _lastRenewal;
 
@@ -43,7 +49,7 @@ public sealed class Slices(RequestGate gate, Spool spool, WalletClient wallet, T
     /// <summary>Gives back what has been idle for so long, and forgets slices in which nothing is left.</summary>
     public async Task GiveBackAsync(TimeSpan idleTime)
     {
-        await Task.WhenAll(_slices.Values.Select(slice => TendAsync(slice, idleTime)));
+        await TendAsync(_slices.Values, idleTime);
         foreach (var (key, slice) in _slices)
             if (slice.TryClose())
                 _slices.TryRemove(new(key, slice));
@@ -65,19 +71,19 @@ public sealed class Slices(RequestGate gate, Spool spool, WalletClient wallet, T
     {
         Failpoint.Hit("proxy.recall.received");
         var holding = _slices.Values.Where(slice => slice.Registers.Any(own => own.Id == recall.Register));
-        return Task.WhenAll(holding.Select(slice => TendAsync(slice, TimeSpan.Zero, recall.Except)));
+        return TendAsync(holding, TimeSpan.Zero, recall.Except);
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         EdgeMetrics.Observe(
             "gateway.leases", "{lease}", "Leases that this proxy holds", () => _slices.Values.Sum(slice => slice.LiveLeases().Count));
-        await Loop.RunAsync("slices", Tick, async _ =>
-        {
-            await GiveBackAsync(gate.IsOpen ? IdleTime : TimeSpan.Zero);
-            if (time.GetElapsedTime(_lastRenewal) > RenewEvery)
-                await RenewAsync();
-        }, log, time, stoppingToken);
+        // Two loops: giving back may take long, and leases that nobody renews end.
+        await await Task.WhenAny(
+            Loop.RunAsync("idle slices", Tick, _ => GiveBackAsync(gate.IsOpen ? IdleTime : TimeSpan.Zero), log, time, stoppingToken),
+            Loop.RunAsync(
+                "lease renewal", Tick, _ => time.GetElapsedTime(_lastRenewal) > RenewEvery ? RenewAsync() : Task.CompletedTask, log, time,
+                stoppingToken));
     }
 
     /// <summary>
@@ -87,9 +93,14 @@ public sealed class Slices(RequestGate gate, Spool spool, WalletClient wallet, T
     public override async Task StopAsync(CancellationToken cancellationToken)
     {
         await base.StopAsync(cancellationToken);
-        await Task.WhenAll(_slices.Values.Select(slice => TendAsync(slice, TimeSpan.Zero)));
+        await TendAsync(_slices.Values, TimeSpan.Zero);
         await RenewAsync(slice => slice.OwedLeases(TimeSpan.Zero), handOver: true);
     }
+
+    Task TendAsync(IEnumerable<Slice> slices, TimeSpan idleTime, Guid except = default) => Parallel.ForEachAsync(
+        slices,
+        new ParallelOptions { MaxDegreeOfParallelism = ReturnsAtOnce },
+        async (slice, _) => await TendAsync(slice, idleTime, except));
 
     async Task TendAsync(Slice slice, TimeSpan idleTime, Guid except = default)
     {

@@ -46,6 +46,37 @@ public sealed class SlicesTests : IDisposable
     }
 
     [Fact]
+    public async Task Thousands_of_slices_that_fall_idle_together_are_all_given_back_but_not_at_once()
+    {
+        const int many = 2_000;
+        var holds = await Task.WhenAll(Enumerable.Range(0, many).Select(_ => HoldAsync(NewRegister())));
+        foreach (var hold in holds)
+            hold.Void();
+        // As many as may be given back wait for each other, so that one more would be seen.
+        var full = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var (now, most, all) = (0, 0, 0);
+        var counts = new Lock();
+        _ledger.Returned = async () =>
+        {
+            lock (counts)
+            {
+                (now, all) = (now + 1, all + 1);
+                most = Math.Max(most, now);
+                if (now == Slices.ReturnsAtOnce)
+                    full.TrySetResult();
+            }
+            await full.Task;
+            await Task.Yield(); // behind every return that has been begun
+            lock (counts)
+                now--;
+        };
+
+        await _slices.GiveBackAsync(TimeSpan.Zero);
+
+        Assert.Equal((many, Slices.ReturnsAtOnce), (all, most));
+    }
+
+    [Fact]
     public async Task A_lease_of_a_frozen_wallet_admits_nothing_more_after_its_renewal_although_nobody_was_told()
     {
         var (frozen, other) = (NewRegister(), NewRegister());
@@ -162,6 +193,9 @@ public sealed class SlicesTests : IDisposable
 
         public HashSet<Guid> Frozen { get; } = [];
 
+        /// <summary>What a return waits for.</summary>
+        public Func<Task> Returned { get; set; } = () => Task.CompletedTask;
+
         public bool RefusesReturns { get; set; }
 
         protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
@@ -172,6 +206,7 @@ public sealed class SlicesTests : IDisposable
                     var asked = await ReadAsync<LeaseRequest>(request);
                     return Json(new LeaseAnswer([.. asked.Lines.Select(line => line.All)], null));
                 case "/internal/leases/return":
+                    await Returned();
                     return new(RefusesReturns ? HttpStatusCode.InternalServerError : HttpStatusCode.NoContent);
                 default:
                     var renewal = await ReadAsync<LeaseRenewal>(request);
