@@ -128,11 +128,7 @@ ref struct AnthropicRequestReader
             }
             Count(type, called, index, ref own);
         }
-        if (_request.Hosted is not { } hosted)
-            return;
-        hosted.Tools = new(start, _json.End - start);
-        if (own == 0)
-            throw hosted.Refusal;
+        HostedTools.End(_request.Hosted, new(start, _json.End - start), own);
     }
 
     /// <param name="type">Null for a tool that the request defines.</param>

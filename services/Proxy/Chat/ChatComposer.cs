@@ -168,11 +168,8 @@ sealed class ChatComposer(Conversation conversation, Utf8JsonWriter json)
 
     void WriteSampling(string model)
     {
-        var takes = OpenAiModels.TakesSampling(model, conversation.Effort);
-        WriteNumber("temperature", conversation.Temperature, takes, 1);
-        WriteNumber("top_p", conversation.TopP, takes, 1);
-        WriteNumber("frequency_penalty", conversation.FrequencyPenalty, takes, 0);
-        WriteNumber("presence_penalty", conversation.PresencePenalty, takes, 0);
+        OpenAiModels.WriteSampling(json, conversation, model, ("temperature", conversation.Temperature, 1), ("top_p", conversation.TopP, 1),
+            ("frequency_penalty", conversation.FrequencyPenalty, 0), ("presence_penalty", conversation.PresencePenalty, 0));
         if (conversation.Seed is { } seed)
             json.WriteNumber("seed", seed.Value);
         if (conversation.Stop is not { Value.Count: > 0 } stop)
@@ -181,17 +178,6 @@ sealed class ChatComposer(Conversation conversation, Utf8JsonWriter json)
         foreach (var sequence in stop.Value)
             json.WriteStringValue(sequence);
         json.WriteEndArray();
-    }
-
-    /// <param name="plain">The default. It need not be said.</param>
-    void WriteNumber(string name, Given<decimal>? number, bool takes, int plain)
-    {
-        if (number is not { } given)
-            return;
-        if (takes)
-            json.WriteNumber(name, given.Value);
-        else if (given.Value != plain)
-            conversation.LeftOut.Add(given.Field);
     }
 
     /// <summary>OpenAI refuses tool settings without tools.</summary>

@@ -121,11 +121,7 @@ ref struct ChatRequestReader
             else
                 (_request.Hosted ??= new($"tools[{index}].type")).Add(index, hosted);
         }
-        if (_request.Hosted is not { } tools)
-            return;
-        tools.Tools = new(start, _json.End - start);
-        if (own == 0)
-            throw tools.Refusal;
+        HostedTools.End(_request.Hosted, new(start, _json.End - start), own);
     }
 
     void ReadMessages()

@@ -216,11 +216,7 @@ ref struct GeminiRequestReader
                 break;
         }
         (_section, _content) = ("", -1);
-        if (_request.Hosted is not { } hosted)
-            return;
-        hosted.Tools = new(start, _json.End - start);
-        if (own == 0)
-            throw hosted.Refusal;
+        HostedTools.End(_request.Hosted, new(start, _json.End - start), own);
     }
 
     void ReadConfig()

@@ -19,10 +19,23 @@ sealed class HostedTools(string path)
     public IReadOnlyList<string> Names => _names;
 
     /// <summary>The array of tools in the body.</summary>
-    public ModelRequest.Place Tools { get; set; }
+    public ModelRequest.Place Tools { get; private set; }
 
     public ProblemException Refusal =>
         Unpriceable(path, "the provider runs it and bills it apart; only tools that the caller runs cost nothing beyond their tokens");
+
+    /// <summary>Ends the reading of a request's tools.</summary>
+    /// <param name="tools">Those that the provider would run; null when there are none.</param>
+    /// <param name="place">The array of tools in the body.</param>
+    /// <param name="own">How many tools of the caller's own stand beside them.</param>
+    public static void End(HostedTools? tools, ModelRequest.Place place, int own)
+    {
+        if (tools is null)
+            return;
+        tools.Tools = place;
+        if (own == 0)
+            throw tools.Refusal;
+    }
 
     /// <param name="index">Place in the array; -1 when it is not a whole element of it.</param>
     public void Add(int index, string name)

@@ -23,9 +23,8 @@ sealed class ResponsesComposer(Conversation conversation, string wire, Utf8JsonW
         json.WriteBoolean("store", false);
         if (stream)
             json.WriteBoolean("stream", true);
-        var takesSampling = OpenAiModels.TakesSampling(upstreamModel, conversation.Effort);
-        WriteNumber("temperature", conversation.Temperature, takesSampling, 1);
-        WriteNumber("top_p", conversation.TopP, takesSampling, 1);
+        OpenAiModels.WriteSampling(
+            json, conversation, upstreamModel, ("temperature", conversation.Temperature, 1), ("top_p", conversation.TopP, 1));
         foreach (var record in conversation.Records)
         {
             json.WritePropertyName(record.Field);
@@ -45,19 +44,8 @@ sealed class ResponsesComposer(Conversation conversation, string wire, Utf8JsonW
         foreach (var field in (ReadOnlySpan<string?>)[conversation.TopK?.Field, conversation.Seed?.Field])
             if (field is not null)
                 conversation.LeftOut.Add(field);
-        WriteNumber("", conversation.FrequencyPenalty, takes: false, 0);
-        WriteNumber("", conversation.PresencePenalty, takes: false, 0);
-    }
-
-    /// <param name="plain">The default. It need not be said.</param>
-    void WriteNumber(string name, Given<decimal>? number, bool takes, int plain)
-    {
-        if (number is not { } given)
-            return;
-        if (takes)
-            json.WriteNumber(name, given.Value);
-        else if (given.Value != plain)
-            conversation.LeftOut.Add(given.Field);
+        conversation.LeftOut.Add(conversation.FrequencyPenalty, plain: 0);
+        conversation.LeftOut.Add(conversation.PresencePenalty, plain: 0);
     }
 
     void WriteInput()

@@ -88,11 +88,7 @@ ref struct ResponsesRequestReader
             else
                 (_request.Hosted ??= new($"tools[{index}].type")).Add(index, hosted);
         }
-        if (_request.Hosted is not { } tools)
-            return;
-        tools.Tools = new(start, _json.End - start);
-        if (own == 0)
-            throw tools.Refusal;
+        HostedTools.End(_request.Hosted, new(start, _json.End - start), own);
     }
 
     /// <summary>The type of a tool that the provider would run; null for one that the caller runs.</summary>

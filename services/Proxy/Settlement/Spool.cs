@@ -35,9 +35,10 @@ public sealed class Spool : IDisposable
     SpoolFile _current;
 
     /// <summary>
-    /// The file after the current one. It is made ahead, because making it blocks, and records are appended on socket threads.
+    /// The file after the current one. It is made ahead, because making it blocks, and records are appended on socket threads. Whoever
+    /// needs it before another thread has begun makes it, so that a busy thread pool is never waited for.
     /// </summary>
-    Task<SpoolFile>? _next;
+    Lazy<SpoolFile>? _next;
     long _sequence, _records;
     int _fileCount;
 
@@ -101,7 +102,7 @@ public sealed class Spool : IDisposable
             Volatile.Write(ref _records, number);
             _current.Append(record);
             if (_next is null && !_current.HasRoomFor(FileBytes / 2))
-                _next = NewFileAsync(_sequence + 1);
+                _next = MakeAhead(_sequence + 1);
         }
         Failpoint.Hit("proxy.spool.appended");
         return number;
@@ -214,7 +215,7 @@ public sealed class Spool : IDisposable
         Failpoint.Hit("proxy.spool.begin");
         var next = _next;
         _next = null;
-        var file = next is null ? NewFile(_sequence + 1) : next.GetAwaiter().GetResult();
+        var file = next is null ? NewFile(_sequence + 1) : next.Value;
         _sequence++;
         _files.Enqueue(file);
         _fileCount = _files.Count;
@@ -224,7 +225,13 @@ public sealed class Spool : IDisposable
         return file;
     }
 
-    Task<SpoolFile> NewFileAsync(long number) => Task.Run(() => NewFile(number));
+    Lazy<SpoolFile> MakeAhead(long number)
+    {
+        var file = new Lazy<SpoolFile>(() => NewFile(number));
+        // A failure is kept for who needs the file.
+        _ = Task.Run(() => file.Value);
+        return file;
+    }
 
     SpoolFile NewFile(long number) => new(MappedFile.Create(Path.Combine(_folder, $"{number:D12}.spool"), FileBytes));
 }

@@ -20,6 +20,13 @@ public sealed class LeftOut
             _names.Add(name);
     }
 
+    /// <summary>Adds a number unless it is the default.</summary>
+    public void Add(Given<decimal>? number, int plain)
+    {
+        if (number is { } given && given.Value != plain)
+            Add(given.Field);
+    }
+
     /// <summary>Adds a member unless its value says nothing.</summary>
     public void Add(string field, JsonElement value)
     {

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json;
 using System.Text.RegularExpressions;
 
 namespace LlmGateway.Proxy.Translation;
@@ -16,6 +17,21 @@ static partial class OpenAiModels
             return false;
         return version is not { } known || model.Contains("-chat", StringComparison.Ordinal)
             || (known.CompareTo((5, 1)) >= 0 && (effort is null || EffortBudgets.LevelOf(effort) == "none"));
+    }
+
+    /// <summary>Writes settings of sampling, each with its default, for a model that takes them.</summary>
+    public static void WriteSampling(
+        Utf8JsonWriter json,
+        Conversation said,
+        string model,
+        params ReadOnlySpan<(string Name, Given<decimal>? Number, int Plain)> settings)
+    {
+        var takes = TakesSampling(model, said.Effort);
+        foreach (var (name, number, plain) in settings)
+            if (!takes)
+                said.LeftOut.Add(number, plain);
+            else if (number is { } given)
+                json.WriteNumber(name, given.Value);
     }
 
     /// <summary>Level and model: <c>xhigh</c> came with GPT-5.2 and the last Codex models before it.</summary>
