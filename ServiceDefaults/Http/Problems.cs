@@ -115,9 +115,11 @@ public static class Problems
         429,
         "rate_limit_error",
         "too_many_bytes",
-        $"The request bodies of this credential that run at the same time may have {maxBytes} bytes together. Wait until some have ended.",
+        $"The request bodies of this customer that run at the same time may have {maxBytes} bytes together. Wait until some have ended.",
         null,
         1);
+    public static readonly Problem BodyTooSlow = new(
+        408, "invalid_request_error", "body_too_slow", "The request body did not arrive in time. Nothing was charged.");
     public static Problem RateLimited(string message, TimeSpan retryAfter) =>
         RateLimited(message, (int)Math.Ceiling(retryAfter.TotalSeconds));
     public static readonly Problem InternalOnly = new(

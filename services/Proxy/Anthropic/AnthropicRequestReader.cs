@@ -220,12 +220,12 @@ ref struct AnthropicRequestReader
     {
         if (_json.Token != JsonTokenType.StartObject)
             throw Invalid(Path(), "must be an object");
-        var (isImage, isBeyond, source) = (false, false, Source.None);
+        var (isImage, isKnown, isBeyond, source) = (false, true, false, Source.None);
         ReadOnlySpan<byte> name = default;
         while (_json.NextMember(ref name))
         {
             if (name.SequenceEqual("type"u8))
-                (isImage, isBeyond) = (_json.IsString("image"u8), !IsText() && !_json.IsString("image"u8));
+                (isImage, isKnown) = (_json.IsString("image"u8), IsText() || _json.IsString("image"u8));
             else if (name.SequenceEqual("source"u8))
                 source = ReadSource();
             else if (name.SequenceEqual("content"u8) && _inner < 0 && _json.Token == JsonTokenType.StartArray)
@@ -236,6 +236,7 @@ ref struct AnthropicRequestReader
                 throw Unpriceable($"{Path()}.file_id", Foreign);
             _json.Skip();
         }
+        isBeyond |= !isKnown;
         isBeyond |= source is Source.Base64 or Source.Url && !isImage;
         if (source == Source.File)
             throw Unpriceable($"{Path()}.source", Foreign);

@@ -138,7 +138,7 @@ public sealed class FileBatches(
 
     async Task<Asked> ReadAsync(HttpContext http, Caller caller)
     {
-        using var body = await RequestBody.ReadAsync(http, bodies, caller.Credential.Id);
+        using var body = await RequestBody.ReadAsync(http, bodies, caller.Owner);
         try
         {
             return Read(body.Memory.Span);

@@ -33,7 +33,7 @@ public sealed class Files(
     async Task<IResult> UploadAsync(HttpContext http)
     {
         var caller = await callers.EnterAsync(http, Wires.Chat);
-        using var body = await RequestBody.ReadAsync(http, bodies, caller.Credential.Id, form: true);
+        using var body = await RequestBody.ReadAsync(http, bodies, caller.Owner, form: true);
         var upload = FileUpload.Read(body.Memory);
         var (plan, sent) = BatchFile.Read(upload.Bytes, caller);
         var credential = caller.Credential;

@@ -30,7 +30,7 @@ public sealed class MessageBatches(
     {
         var call = new ModelCall(http, Ids.New(), Path, time);
         call.Caller = await callers.EnterAsync(http, Wires.Messages, call.Id);
-        using var body = await RequestBody.ReadAsync(http, bodies, call.Caller.Credential.Id);
+        using var body = await RequestBody.ReadAsync(http, bodies, call.Caller.Owner);
         var plan = new BatchPlan(call.Caller, "/v1/messages");
         var sent = MessageBatchBody.Read(body.Memory, plan);
         call.Route = plan.Route!;

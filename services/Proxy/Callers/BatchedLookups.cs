@@ -29,6 +29,9 @@ public sealed class BatchedLookups<TKey, TValue>(
     /// <summary>Most keys whose failure is remembered.</summary>
     const int MaxFailed = 1_000;
 
+    /// <summary>Most look-ups that wait; four seconds of questions for 500 keys. Strangers can ask for any number.</summary>
+    public const int MaxWaiting = 100_000;
+
     readonly Lock _lock = new();
     readonly Queue<Lookup> _waiting = [];
     readonly Dictionary<TKey, (Exception Reason, long At)> _failed = [];
@@ -44,6 +47,8 @@ public sealed class BatchedLookups<TKey, TValue>(
         {
             if (_failed.TryGetValue(key, out var failed) && time.GetElapsedTime(failed.At) < FailedFor)
                 return Task.FromException<TValue?>(failed.Reason);
+            if (_waiting.Count >= MaxWaiting)
+                return Task.FromException<TValue?>(new ProblemException(Problems.Overloaded));
             _waiting.Enqueue(lookup);
             if (_asking)
                 return lookup.Answer.Task;

@@ -6,7 +6,13 @@ namespace LlmGateway.Proxy;
 
 /// <summary>Who is calling, and the project that is called.</summary>
 /// <param name="Fingerprint">Fingerprint of the credential. Caches and pushes use it as the name.</param>
-public sealed record Caller(Credential Credential, Project Project, string Fingerprint);
+public sealed record Caller(Credential Credential, Project Project, string Fingerprint)
+{
+    /// <summary>
+    /// Whom limits of this process count for. A customer may have many keys, and a session gets another credential with each refresh.
+    /// </summary>
+    public Guid Owner => Credential.Customer ?? Credential.Family ?? Credential.Id;
+}
 
 /// <summary>
 /// Stages 1 and 2 of every call: finds the credential in the request and decides whether its caller may proceed. A store that does not

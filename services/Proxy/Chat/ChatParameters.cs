@@ -27,6 +27,8 @@ static class ChatParameters
     [
         new("audio", "what an earlier spoken answer costs as input is unknown"),
         new("input_audio", "audio has rates of its own"),
+        new("audio_url", "audio has rates of its own"),
+        new("file_id", "files that the provider stores belong to the project; send the content itself"),
         new("video_url", "videos have sound, which has rates of its own"),
     ];
 

@@ -37,7 +37,10 @@ static class OpenAiTools
                 var allowed = choice.Find("allowed_tools") ?? choice;
                 var mode = allowed.Find("mode") is { } given ? ModeOf(given.Text($"{Path}.mode"), $"{Path}.mode") : ToolMode.Auto;
                 var tools = allowed.Find("tools") ?? throw Invalid($"{Path}.tools", "is required");
-                return new(mode, null, Path) { Only = [.. tools.Elements($"{Path}.tools").Select(tool => NameOf(tool.Value, tool.Path))] };
+                return new(mode, null, Path) 
+                {
+                    Only = tools.Elements($"{Path}.tools").Select(tool => NameOf(tool.Value, tool.Path)).ToHashSet(StringComparer.Ordinal),
+                };
             case var _ when ToolForms.OfType(type) is not null:
                 return new(ToolMode.One, type, Path);
             default:

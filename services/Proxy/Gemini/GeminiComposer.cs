@@ -126,6 +126,8 @@ sealed class GeminiComposer(Utf8JsonWriter json, string model)
             "mimeType",
             image.MediaType
                 ?? (image.Url is null ? throw Untranslatable(image.Field, "Gemini", "the image's type is missing") : TypeOf(image.Url)));
+        if (image.Url is not null && GeminiMedia.IsStored(image.Url))
+            throw FieldErrors.Unpriceable(image.Field, GeminiMedia.Foreign);
         json.WriteString(image.Url is null ? "data" : "fileUri", image.Url ?? image.Base64);
         json.WriteEndObject();
         json.WriteEndObject();

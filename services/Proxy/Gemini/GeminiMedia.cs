@@ -6,6 +6,18 @@ namespace LlmGateway.Proxy.Gemini;
 /// <summary>The parts of an answer that are neither words nor calls.</summary>
 static class GeminiMedia
 {
+    public const string Foreign = "files that the provider stores belong to the project; send the content itself";
+
+    /// <summary>
+    /// True for addresses that the provider reads with the gateway's own rights: files of its own and buckets. They may be another
+    /// customer's.
+    /// </summary>
+    public static bool IsStored(string address) =>
+        !Uri.TryCreate(address, UriKind.Absolute, out var uri)
+            || (uri.Scheme != Uri.UriSchemeHttps && uri.Scheme != Uri.UriSchemeHttp && uri.Scheme != "data")
+            || uri.Host.Equals("generativelanguage.googleapis.com", StringComparison.OrdinalIgnoreCase)
+            || uri.AbsolutePath.StartsWith("/v1beta/files/", StringComparison.OrdinalIgnoreCase);
+
     /// <summary>True for members that say something of a part and have none of the answer.</summary>
     public static bool IsRemark(ReadOnlySpan<byte> member) =>
         member.SequenceEqual("videoMetadata"u8) || member.SequenceEqual("partMetadata"u8) || member.SequenceEqual("mediaResolution"u8);

@@ -138,12 +138,16 @@ ref struct GeminiRequestReader
         var (isImage, isDocument) = (false, false);
         ReadOnlySpan<byte> name = default;
         for (ulong seen = 0; _json.NextMember(ref name); _json.Skip())
-            if (Known(GeminiParameters.Media, name, ref seen) == "mimeType" && _json.ReadText(At(name)) is { } type)
-            {
-                isImage = type.StartsWith("image/", StringComparison.OrdinalIgnoreCase);
-                isDocument = type.StartsWith("text/", StringComparison.OrdinalIgnoreCase)
-                    || type.StartsWith("application/", StringComparison.OrdinalIgnoreCase);
-            }
+        {
+            var member = Known(GeminiParameters.Media, name, ref seen);
+            if (member == "fileUri" && _json.ReadText(At(name)) is { } address && GeminiMedia.IsStored(address))
+                throw Unpriceable($"{At(of)}.fileUri", GeminiMedia.Foreign);
+            if (member != "mimeType" || _json.ReadText(At(name)) is not { } type)
+                continue;
+            isImage = type.StartsWith("image/", StringComparison.OrdinalIgnoreCase);
+            isDocument = type.StartsWith("text/", StringComparison.OrdinalIgnoreCase)
+                || type.StartsWith("application/", StringComparison.OrdinalIgnoreCase);
+        }
         if (!isImage && !isDocument)
             throw Unpriceable(At(of), "only media whose 'mimeType' says 'image/…', 'text/…' or 'application/…' have a price");
         if (isImage)
@@ -207,7 +211,7 @@ ref struct GeminiRequestReader
             for (ulong seen = 0; _json.NextMember(ref name); _json.Skip())
                 if (Known(GeminiParameters.Tool, name, ref seen) is { } known)
                 {
-                    own++;
+                    own += _json.Token == JsonTokenType.Null ? 0 : 1;
                     _request.OwnTools += known == "computerUse" ? 1 : 0;
                 }
                 else if (_json.Token is not (JsonTokenType.Null or JsonTokenType.False))

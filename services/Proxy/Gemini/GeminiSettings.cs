@@ -11,7 +11,7 @@ sealed class GeminiSettings(LeftOut left)
     readonly List<Tool> _tools = [];
     ToolChoice? _choice;
     bool _strict;
-    IReadOnlyList<string>? _allowed;
+    HashSet<string>? _allowed;
     Conversation _settings = new() { Turns = [], LeftOut = left };
 
     /// <summary>All that was read, without turns. A choice among some of the functions is said by offering only those.</summary>
@@ -82,7 +82,7 @@ sealed class GeminiSettings(LeftOut left)
             }
         }
         _strict = mode == "VALIDATED";
-        _allowed = allowed.Count > 1 ? allowed : null;
+        _allowed = allowed.Count > 1 ? allowed.ToHashSet(StringComparer.Ordinal) : null;
         _choice = (mode, allowed.Count) switch
         {
             ("AUTO" or "MODE_UNSPECIFIED" or "VALIDATED", 0) => new(ToolMode.Auto, null, field),

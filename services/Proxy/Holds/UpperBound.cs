@@ -25,7 +25,9 @@ public readonly struct UpperBound
             return FieldErrors.Unpriceable(path, "its size as input is unknown, and so is the context of the model").Problem;
         var isPriced = request.MostUsage(model) is { } most
             ? TryOf(model.Prices, most, out bound)
-            : TryOf(model.Prices, request.InputBound(model.ContextTokens), request.Choices, request.MayHaveImages, out bound);
+            : TryOf(
+                model.Prices, request.InputBound(model.ContextTokens), request.Choices, request.MayHaveImages, out bound,
+                mayBeSound: request.BeyondText is not null);
         return isPriced ? null : Problems.Unpriced(request.Model);
     }
 
@@ -58,16 +60,18 @@ public readonly struct UpperBound
     /// <param name="inputTokens">Upper bound of all input tokens together.</param>
     /// <param name="choices">Number of answers. Each has its own output limit.</param>
     /// <param name="hasImages">Some of the input may be billed as image tokens.</param>
-    public static bool TryOf(Prices? prices, long inputTokens, int choices, bool hasImages, out UpperBound bound)
+    /// <param name="mayBeSound">Some of the input may be billed as audio tokens.</param>
+    public static bool TryOf(
+        Prices? prices, long inputTokens, int choices, bool hasImages, out UpperBound bound, bool mayBeSound = false)
     {
         bound = default;
-        if (prices is null || !TryDearest(prices, hasImages, out var input, out var output, out var request))
+        if (prices is null || !TryDearest(prices, hasImages, mayBeSound, out var input, out var output, out var request))
             return false;
         foreach (var tier in prices.Tiers ?? [])
         {
             if (inputTokens <= tier.AboveInput)
                 continue;
-            if (!TryDearest(tier.Prices, hasImages, out var tierInput, out var tierOutput, out var tierRequest))
+            if (!TryDearest(tier.Prices, hasImages, mayBeSound, out var tierInput, out var tierOutput, out var tierRequest))
                 return false;
             (input, output, request) = (Math.Max(input, tierInput), Math.Max(output, tierOutput), Math.Max(request, tierRequest));
         }
@@ -108,7 +112,7 @@ public readonly struct UpperBound
         return _perOutputToken == 0 ? int.MaxValue : (long)Int128.Min(left / _perOutputToken, int.MaxValue);
     }
 
-    static bool TryDearest(Prices prices, bool hasImages, out long input, out long output, out long request)
+    static bool TryDearest(Prices prices, bool hasImages, bool mayBeSound, out long input, out long output, out long request)
     {
         (input, output, request) = (0, 0, 0);
         if (prices.RateOf(Meter.Input) is null || prices.RateOf(Meter.Output) is null)
@@ -117,7 +121,11 @@ public readonly struct UpperBound
             input = Math.Max(input, prices.RateOf(meter)!.Value.Picos);
         if (hasImages)
             input = Math.Max(input, prices.RateOf(Meter.ImageInput)!.Value.Picos);
+        if (mayBeSound)
+            input = Math.Max(input, prices.RateOf(Meter.AudioInput)?.Picos ?? 0);
         output = Math.Max(prices.RateOf(Meter.Output)!.Value.Picos, prices.RateOf(Meter.Reasoning)!.Value.Picos);
+        // Some models answer with images unasked.
+        output = Math.Max(output, prices.RateOf(Meter.ImageOutput)?.Picos ?? 0);
         request = prices.RateOf(Meter.Request)!.Value.Picos;
         return true;
     }

@@ -37,7 +37,7 @@ public sealed class CountTokens(Identity identity, BodyBudget bodies, KeyUse key
         RateHeaders.Write(taken, http.Response.Headers);
         if (taken.Problem is { } limited)
             throw new ProblemException(limited);
-        using var body = await RequestBody.ReadAsync(http, bodies, caller.Credential.Id);
+        using var body = await RequestBody.ReadAsync(http, bodies, caller.Owner);
         var call = Read(read, body.Memory);
         var route = caller.Project.Find(call.Model) ?? throw new ProblemException(Problems.UnknownModel(call.Model));
         if (Permit.Check(caller.Credential, route, call.Model) is { } refused)

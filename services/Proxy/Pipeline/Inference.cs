@@ -63,7 +63,7 @@ public sealed class Inference(
         RateHeaders.Write(taken, http.Response.Headers);
         if (taken.Problem is not null)
             return taken.Problem;
-        using var body = await RequestBody.ReadAsync(http, bodies, caller.Credential.Id, wire.TakesForm);
+        using var body = await RequestBody.ReadAsync(http, bodies, caller.Owner, wire.TakesForm);
         if (!wire.TryRead(body.Memory.Span, target, out var request, out problem))
             return problem;
         problem = Routing.TryRoute(caller, wire, request, out var route, out var bound);

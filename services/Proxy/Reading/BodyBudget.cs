@@ -3,9 +3,9 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Proxy;
 
 /// <summary>
-/// Bounds the request bodies that are in memory at the same time: all together, and those of one credential. A body is counted before it is
-/// read, by its <c>Content-Length</c>, or else as it arrives. Small ones count only together: connections bound what one credential can
-/// have of them, and most requests pay for nothing more than two interlocked additions.
+/// Bounds the request bodies that are in memory at the same time: all together, and those of one customer. A body whose
+/// <c>Content-Length</c> does not fit is refused before it is read. It counts as it arrives: whoever only announced much would take room
+/// from all others. Small ones count only together, so that most requests pay for nothing more than two interlocked additions.
 /// </summary>
 public sealed class BodyBudget
 {
@@ -22,18 +22,18 @@ public sealed class BodyBudget
     long _held;
 
     /// <param name="most">Bytes of all bodies.</param>
-    /// <param name="mostOfOne">Bytes of the bodies of one credential.</param>
+    /// <param name="mostOfOne">Bytes of the bodies of one customer, or of one backend.</param>
     public BodyBudget(long most, long mostOfOne)
     {
         (_most, _mostOfOne) = (most, mostOfOne);
         _small = new(this, null);
     }
 
-    /// <summary>Bytes of bodies that are in memory or announced.</summary>
+    /// <summary>Bytes of bodies that are in memory.</summary>
     public long Held => Volatile.Read(ref _held);
 
-    /// <summary>Credentials that have bodies which are not small.</summary>
-    public int Credentials
+    /// <summary>Owners that have bodies which are not small.</summary>
+    public int Owners
     {
         get
         {
@@ -44,30 +44,36 @@ public sealed class BodyBudget
 
     /// <summary>What a body is to be counted in, until <see cref="Share.Close"/>.</summary>
     /// <param name="length">Null when the caller does not say it.</param>
-    public Share Open(Guid credential, long? length)
+    public Share Open(Guid owner, long? length)
     {
         if (length <= Small)
             return _small;
         lock (_lock)
         {
-            if (!_shares.TryGetValue(credential, out var share))
-                _shares[credential] = share = new(this, credential);
+            if (!_shares.TryGetValue(owner, out var share))
+                _shares[owner] = share = new(this, owner);
             share.Bodies++;
             return share;
         }
     }
 
-    /// <summary>The bodies of one credential, or the small ones of all.</summary>
-    public sealed class Share(BodyBudget budget, Guid? credential)
+    /// <summary>The bodies of one owner, or the small ones of all.</summary>
+    public sealed class Share(BodyBudget budget, Guid? of)
     {
         long _held;
 
         internal int Bodies { get; set; }
 
-        /// <returns>Why there is no room: 429 when the credential has too much, 503 when all together have.</returns>
+        /// <returns>Why there is no room now for so much; see <see cref="Take"/>.</returns>
+        public Problem? Check(long bytes) =>
+            of is not null && Volatile.Read(ref _held) + bytes > budget._mostOfOne ? Problems.TooManyBytes(budget._mostOfOne)
+            : budget.Held + bytes > budget._most ? Problems.Overloaded
+            : null;
+
+        /// <returns>Why there is no room: 429 when the owner has too much, 503 when all together have.</returns>
         public Problem? Take(long bytes)
         {
-            if (credential is not null && Interlocked.Add(ref _held, bytes) > budget._mostOfOne)
+            if (of is not null && Interlocked.Add(ref _held, bytes) > budget._mostOfOne)
             {
                 Interlocked.Add(ref _held, -bytes);
                 return Problems.TooManyBytes(budget._mostOfOne);
@@ -82,7 +88,7 @@ public sealed class BodyBudget
         public void Close(long bytes)
         {
             Return(bytes);
-            if (credential is not { } owner)
+            if (of is not { } owner)
                 return;
             lock (budget._lock)
                 if (--Bodies == 0)
@@ -92,7 +98,7 @@ public sealed class BodyBudget
         void Return(long bytes)
         {
             Interlocked.Add(ref budget._held, -bytes);
-            if (credential is not null)
+            if (of is not null)
                 Interlocked.Add(ref _held, -bytes);
         }
     }

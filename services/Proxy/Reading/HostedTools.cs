@@ -13,7 +13,10 @@ namespace LlmGateway.Proxy;
 sealed class HostedTools(string path)
 {
     readonly List<string> _names = [];
-    readonly List<int> _indexes = [];
+
+    // Callers choose the names and how many there are.
+    readonly HashSet<string> _known = new(StringComparer.Ordinal);
+    readonly HashSet<int> _indexes = [];
 
     /// <summary>What the caller is told: the tools' kinds.</summary>
     public IReadOnlyList<string> Names => _names;
@@ -21,7 +24,7 @@ sealed class HostedTools(string path)
     /// <summary>The array of tools in the body.</summary>
     public ModelRequest.Place Tools { get; private set; }
 
-    public ProblemException Refusal =>
+    ProblemException Refusal =>
         Unpriceable(path, "the provider runs it and bills it apart; only tools that the caller runs cost nothing beyond their tokens");
 
     /// <summary>Ends the reading of a request's tools.</summary>
@@ -41,7 +44,7 @@ sealed class HostedTools(string path)
     public void Add(int index, string name)
     {
         _indexes.Add(index);
-        if (!_names.Contains(name))
+        if (_known.Add(name))
             _names.Add(name);
     }
 

@@ -10,6 +10,13 @@ namespace LlmGateway.Proxy;
 /// </summary>
 public sealed class RequestBody : IDisposable
 {
+    /// <summary>
+    /// How long a body that is not small may take: this, and a second for so many bytes. The server's own limit is a rate since the
+    /// beginning, so a fast start would let the rest take a day.
+    /// </summary>
+    static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    const int SlowestBytesPerSecond = 64 * 1024;
+
     BodyBudget.Share? _share;
     byte[] _buffer = [];
     int _length, _counted;
@@ -19,9 +26,9 @@ public sealed class RequestBody : IDisposable
     public ReadOnlyMemory<byte> Memory => _buffer.AsMemory(0, _length);
 
     /// <summary>Throws <see cref="ProblemException"/> with 413, 415, or what <see cref="BodyBudget"/> says.</summary>
-    /// <param name="credential">Whose body it is.</param>
+    /// <param name="owner">Whose body it is, see <see cref="Caller.Owner"/>.</param>
     /// <param name="form">The body must be a form instead of JSON.</param>
-    public static async ValueTask<RequestBody> ReadAsync(HttpContext http, BodyBudget budget, Guid credential, bool form = false)
+    public static async ValueTask<RequestBody> ReadAsync(HttpContext http, BodyBudget budget, Guid owner, bool form = false)
     {
         if (form && http.Request.ContentType?.StartsWith("multipart/form-data", StringComparison.OrdinalIgnoreCase) != true)
             throw new ProblemException(Problems.NotForm);
@@ -29,21 +36,42 @@ public sealed class RequestBody : IDisposable
             throw new ProblemException(Problems.NotJson);
         if (http.Request.ContentLength > Body.MaxBytes)
             throw new ProblemException(Problems.TooLarge(Body.MaxBytes));
-        var body = new RequestBody(budget.Open(credential, http.Request.ContentLength));
+        var body = new RequestBody(budget.Open(owner, http.Request.ContentLength));
         try
         {
-            if (body.CountUpTo(http.Request.ContentLength ?? 0) is { } problem)
+            if (body._share!.Check(http.Request.ContentLength ?? 0) is { } problem)
                 throw new ProblemException(problem);
-            var reader = http.Request.BodyReader;
-            while (!body.Take(reader, await reader.ReadAsync(http.RequestAborted)))
-            {
-            }
+            if (http.Request.ContentLength <= BodyBudget.Small)
+                await body.FillAsync(http.Request.BodyReader, http.RequestAborted);
+            else
+                await body.FillInTimeAsync(http);
             return body;
         }
         catch
         {
             body.Dispose();
             throw;
+        }
+    }
+
+    async Task FillInTimeAsync(HttpContext http)
+    {
+        using var end = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted);
+        end.CancelAfter(Patience + TimeSpan.FromSeconds((http.Request.ContentLength ?? Body.MaxBytes) / SlowestBytesPerSecond));
+        try
+        {
+            await FillAsync(http.Request.BodyReader, end.Token);
+        }
+        catch (OperationCanceledException) when (!http.RequestAborted.IsCancellationRequested)
+        {
+            throw new ProblemException(Problems.BodyTooSlow);
+        }
+    }
+
+    async ValueTask FillAsync(PipeReader reader, CancellationToken token)
+    {
+        while (!Take(reader, await reader.ReadAsync(token)))
+        {
         }
     }
 

@@ -172,15 +172,15 @@ ref struct ResponsesRequestReader
     }
 
     /// <summary>
-    /// An item without a type is a message. A message or call without content refers to something that the provider stores. An item of
-    /// another kind may be larger than its text; the model's context bounds it.
+    /// An item without a type is a message. An item without content refers to something that the provider stores. An item of an unknown
+    /// kind may be larger than its text; the model's context bounds it.
     /// </summary>
     void ReadItem()
     {
         if (_json.Token != JsonTokenType.StartObject)
             throw Invalid(Path(), "must be an object");
         var kind = ItemKind.Message;
-        var (hasContent, isSealed) = (false, false);
+        var (hasContent, hasMore, isSealed) = (false, false, false);
         ReadOnlySpan<byte> name = default;
         while (_json.NextMember(ref name))
         {
@@ -196,16 +196,21 @@ ref struct ResponsesRequestReader
             else if (name.SequenceEqual("encrypted_content"u8))
                 isSealed = _json.ReadText($"{Path()}.encrypted_content") is { Length: > 0 };
             else if (name.SequenceEqual("result"u8))
+            {
+                hasContent |= _json.Token != JsonTokenType.Null;
                 _request.Images++; // a picture that the model made
+            }
             else if (name.SequenceEqual("tools"u8))
                 ReadMembers($"{Path()}.tools");
             else if (ReasonAgainstContent(name, _json.Token) is { } reason)
                 throw Unpriceable($"{Path()}.{Encoding.UTF8.GetString(name)}", reason);
+            hasMore |= _json.Token != JsonTokenType.Null && !name.SequenceEqual("type"u8) && !name.SequenceEqual("id"u8)
+                && !name.SequenceEqual("status"u8);
             _json.Skip();
         }
         if (kind == ItemKind.Reasoning)
             _request.KeptThoughts += isSealed ? 0 : 1;
-        else if (!hasContent && kind is (ItemKind.Message or ItemKind.Call))
+        else if (kind is ItemKind.Message or ItemKind.Call ? !hasContent : !hasMore)
             throw Unpriceable(Path(), "an item without content stands for one that the provider keeps, whose size is unknown");
         else if (kind == ItemKind.Other)
             _request.BeyondText ??= $"{Path()}.type";
@@ -218,7 +223,7 @@ ref struct ResponsesRequestReader
         if (_json.Token == JsonTokenType.Null || _json.IsString("message"u8))
             return ItemKind.Message;
         if (_json.IsString("function_call"u8) || _json.IsString("function_call_output"u8) || _json.IsString("custom_tool_call"u8)
-            || _json.IsString("custom_tool_call_output"u8))
+            || _json.IsString("custom_tool_call_output"u8) || _json.IsString("image_generation_call"u8))
             return ItemKind.Call;
         if (_json.IsString("reasoning"u8))
             return ItemKind.Reasoning;

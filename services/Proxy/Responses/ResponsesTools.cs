@@ -26,8 +26,7 @@ static class ResponsesTools
             || item.SequenceEqual("apply_patch_call"u8) || item.SequenceEqual("apply_patch_call_output"u8)
             || item.SequenceEqual("tool_search_call"u8) || item.SequenceEqual("tool_search_output"u8)
             || item.SequenceEqual("computer_call"u8) || item.SequenceEqual("computer_call_output"u8)
-            || item.SequenceEqual("additional_tools"u8) || item.SequenceEqual("web_search_call"u8)
-            || item.SequenceEqual("image_generation_call"u8);
+            || item.SequenceEqual("additional_tools"u8) || item.SequenceEqual("web_search_call"u8);
 
     public static void Read(JsonElement tools, string path, List<Tool> to, LeftOut left)
     {
@@ -50,7 +49,7 @@ static class ResponsesTools
         if (ReadOne(tool, type, path, left) is not { } read)
             left.Add(tool.Find("name")?.Text($"{path}.name") ?? type);
         else
-            Add(to, group is null ? read : read with { Name = NameIn(group, read.Name), Member = (group, read.Name) });
+            to.Add(group is null ? read : read with { Name = NameIn(group, read.Name), Member = (group, read.Name) });
     }
 
     /// <summary>Null for tools that the provider would run, and for those that no other wire can say: others are beside them.</summary>
@@ -72,13 +71,6 @@ static class ResponsesTools
             default:
                 return null;
         }
-    }
-
-    /// <summary>A search for tools finds some that were offered before.</summary>
-    static void Add(List<Tool> to, Tool tool)
-    {
-        if (!to.Exists(known => known.Name == tool.Name))
-            to.Add(tool);
     }
 
     /// <summary>The name of a group's function on wires without groups.</summary>

@@ -23,7 +23,9 @@ sealed class ResponsesUnderstanding
         foreach (var member in root.EnumerateObject())
             if (member.Value.ValueKind != JsonValueKind.Null)
                 conversation = reader.Add(conversation, member.Name, member.Value);
-        return OpenAiTools.Restrict(reader._turns.On(conversation with { Tools = reader._tools }));
+        // A search for tools finds some that were offered before.
+        var tools = reader._tools.DistinctBy(tool => tool.Name).ToList();
+        return OpenAiTools.Restrict(reader._turns.On(conversation with { Tools = tools }));
     }
 
     Conversation Add(Conversation conversation, string name, JsonElement value)

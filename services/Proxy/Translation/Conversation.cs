@@ -106,7 +106,7 @@ public enum ToolMode { Auto, None, Required, One }
 public sealed record ToolChoice(ToolMode Mode, string? Name, string Field)
 {
     /// <summary>The tools that may be called, while a request is read. Null for all; see <see cref="Chat.OpenAiTools.Restrict"/>.</summary>
-    public IReadOnlyList<string>? Only { get; init; }
+    public IReadOnlySet<string>? Only { get; init; }
 }
 
 /// <param name="Schema">JSON Schema as text. Null allows any JSON object.</param>

@@ -67,7 +67,11 @@ public sealed class EventMeter(AnswerReader reader, AnswerWriter? writer = null)
     void See(in AnswerEvent e)
     {
         if (writer?.Refuses(e) is { } why)
+        {
+            // What the caller is not shown is not delivered.
             Fail(why);
+            return;
+        }
         switch (e.Kind)
         {
             case AnswerEventKind.Text or AnswerEventKind.Reasoning or AnswerEventKind.Refusal

@@ -8,12 +8,12 @@ static class Fitting
 {
     public static Conversation Fit(Conversation said, NameRules rules)
     {
-        var tools = new List<Tool>();
+        var (tools, names) = (new List<Tool>(), new HashSet<string>(StringComparer.Ordinal));
         foreach (var tool in said.Tools)
-            if (tools.Exists(known => known.Name == rules.ToolName(tool.Name)))
-                said.LeftOut.Add(tool.Field);
+            if (rules.ToolName(tool.Name) is var name && names.Add(name))
+                tools.Add(tool with { Name = name });
             else
-                tools.Add(tool with { Name = rules.ToolName(tool.Name) });
+                said.LeftOut.Add(tool.Field);
         var ids = new IdsOfCalls(rules);
         var turns = said.Turns.Select(turn => turn with { Parts = [.. turn.Parts.Select(part => Fit(part, rules, ids))] }).ToList();
         var system = said.System;
@@ -26,7 +26,7 @@ static class Fitting
         return said with
         {
             System = system, Turns = turns, Tools = tools,
-            ToolChoice = said.ToolChoice is { Name: { } name } choice ? choice with { Name = rules.ToolName(name) } : said.ToolChoice,
+            ToolChoice = said.ToolChoice is { Name: { } chosen } choice ? choice with { Name = rules.ToolName(chosen) } : said.ToolChoice,
         };
     }
 

@@ -35,14 +35,19 @@ static class JsonSchemas
     {
         if (!root.Remove(member, out var value) || value is not JsonArray options)
             return;
-        List<string>? required = null;
+        HashSet<string>? required = null;
         foreach (var option in options.OfType<JsonObject>())
         {
             foreach (var (name, property) in (option["properties"] as JsonObject)?.ToList() ?? [])
                 ((JsonObject)root["properties"]!).TryAdd(name, property?.DeepClone());
             var its = NamesOf(option["required"]);
             // What every alternative demands is demanded of the whole.
-            required = required is null ? its : member == "allOf" ? [.. required.Union(its)] : [.. required.Intersect(its)];
+            if (required is null)
+                required = [.. its];
+            else if (member == "allOf")
+                required.UnionWith(its);
+            else
+                required.IntersectWith(its);
         }
         var all = NamesOf(root["required"]).Union(required ?? []).ToList();
         if (all.Count > 0)

@@ -10,13 +10,16 @@ public sealed class LeftOut
 {
     readonly List<string> _names = [];
 
+    // Callers choose the names and how many there are.
+    readonly HashSet<string> _known = new(StringComparer.Ordinal);
+
     public IReadOnlyList<string> Names => _names;
 
     /// <param name="field">A member with or without its path: of <c>generationConfig.topK</c> the caller is told <c>topK</c>.</param>
     public void Add(string field)
     {
         var name = field[(field.LastIndexOf('.') + 1)..];
-        if (!_names.Contains(name))
+        if (_known.Add(name))
             _names.Add(name);
     }
 

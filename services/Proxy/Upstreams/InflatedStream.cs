@@ -14,16 +14,18 @@ public sealed class InflatedStream : Stream
     public const int MaxBytes = 64 * 1024 * 1024;
 
     readonly Stream _inflated;
+    readonly long _most;
     long _read;
 
-    InflatedStream(Stream inflated) => _inflated = inflated;
+    InflatedStream(Stream inflated, long most) => (_inflated, _most) = (inflated, most);
 
     /// <summary>The body of an answer, inflated if need be.</summary>
+    /// <param name="most">Most bytes of it. Whoever reads line by line, each with a bound, needs none of the whole.</param>
     /// <exception cref="ProblemException">It is compressed in a way that is not known here.</exception>
-    public static async ValueTask<Stream> OpenAsync(HttpResponseMessage response, CancellationToken token)
+    public static async ValueTask<Stream> OpenAsync(HttpResponseMessage response, CancellationToken token, long most = MaxBytes)
     {
         var body = await response.Content.ReadAsStreamAsync(token);
-        return response.Content.Headers.NonValidated.TryGetValues("Content-Encoding", out var codings) ? Open(body, codings) : body;
+        return response.Content.Headers.NonValidated.TryGetValues("Content-Encoding", out var codings) ? Open(body, codings, most) : body;
     }
 
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
@@ -38,7 +40,7 @@ public sealed class InflatedStream : Stream
             throw new IOException("the provider's answer is compressed, and not whole", e);
         }
         _read += read;
-        return _read <= MaxBytes ? read : throw new IOException("the provider's answer is compressed, and too large when it is inflated");
+        return _read <= _most ? read : throw new IOException("the provider's answer is compressed, and too large when it is inflated");
     }
 
     public override async ValueTask DisposeAsync()
@@ -54,15 +56,15 @@ public sealed class InflatedStream : Stream
         base.Dispose(disposing);
     }
 
-    static Stream Open(Stream body, HeaderStringValues codings)
+    static Stream Open(Stream body, HeaderStringValues codings, long most)
     {
         // The last coding was applied last.
         foreach (var coding in codings.SelectMany(value => value.Split(',', StringSplitOptions.TrimEntries)).Reverse())
             body = coding.ToLowerInvariant() switch
             {
-                "gzip" or "x-gzip" => new InflatedStream(new GZipStream(body, CompressionMode.Decompress)),
-                "deflate" => new InflatedStream(new ZLibStream(body, CompressionMode.Decompress)),
-                "br" => new InflatedStream(new BrotliStream(body, CompressionMode.Decompress)),
+                "gzip" or "x-gzip" => new InflatedStream(new GZipStream(body, CompressionMode.Decompress), most),
+                "deflate" => new InflatedStream(new ZLibStream(body, CompressionMode.Decompress), most),
+                "br" => new InflatedStream(new BrotliStream(body, CompressionMode.Decompress), most),
                 "identity" or "" => body,
                 _ => throw new ProblemException(UpstreamErrors.Malformed with
                 {

@@ -12,6 +12,12 @@ namespace LlmGateway.Sessions;
 /// <param name="peppers">As <see cref="KeySetting"/> reads them: the first is for new hashes, all are looked for.</param>
 public sealed class CredentialSeal(IReadOnlyList<byte[]> peppers, Envelope envelope)
 {
+    /// <summary>
+    /// Hashes may be under another pepper than the first. An instance with other settings may have made some, whatever the database's proof
+    /// says.
+    /// </summary>
+    public bool HasOtherPeppers => peppers.Count > 1;
+
     public byte[] Hash(string fingerprint) => Hash(peppers[0], fingerprint);
 
     /// <summary>Under every pepper: a credential that is stored has one of these hashes.</summary>

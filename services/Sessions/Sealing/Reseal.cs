@@ -27,7 +27,7 @@ public static class Reseal
         HttpContext http, NpgsqlDataSource database, Envelope envelope, CredentialSeal seal, KeyCheck check, CancellationToken token)
     {
         var report = await ResealSecretsAsync(database, envelope, token);
-        var everything = await check.HasOldHashesAsync(token);
+        var everything = seal.HasOtherPeppers || await check.HasOldHashesAsync(token);
         foreach (var table in (string[])["secret_key", "customer_key", "session"])
             report = await ResealCredentialsAsync(report, table, everything, database, envelope, seal, token);
         await check.RenewAsync(token);

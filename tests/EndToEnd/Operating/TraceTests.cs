@@ -40,8 +40,11 @@ public sealed class TraceTests : IDisposable
 
             foreach (var kind in (string[])["traces", "logs"])
             {
-                var exported = (await AskAsync(kind)).Text;
-                Assert.All((string[])["proxy", "wallet", "sessions"], service => Assert.Contains($"\"{service}\"", exported));
+                // Each service hands over what it has to tell every few seconds.
+                var exported = await Eventually.GetAsync(
+                    async () => (await AskAsync(kind)).Text,
+                    text => new[] { "proxy", "wallet", "sessions" }.All(service => text.Contains($"\"{service}\"", StringComparison.Ordinal)),
+                    $"the {kind} of all services");
                 Assert.All((string[])[canary, reply.Content, .. secrets], said => Assert.DoesNotContain(said, exported));
             }
             var (_, printed) = await Shell.RunAsync("dotnet", Tool, "logs", "--data", _data, "--lines", "1000000");

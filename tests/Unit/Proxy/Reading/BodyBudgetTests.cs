@@ -42,6 +42,20 @@ public sealed class BodyBudgetTests
     }
 
     [Fact]
+    public async Task Who_announces_much_and_sends_little_takes_no_room_from_others()
+    {
+        var never = new Sent(2 * Part) { WaitsAt = 100 };
+        var slow = ReadAsync(_mine, never).AsTask();
+        Assert.InRange(_budget.Held, 0, 100);
+
+        (await ReadAsync(_other, new(2 * Part))).Dispose();
+
+        never.Gate.SetException(new IOException("cut"));
+        await Assert.ThrowsAsync<IOException>(() => slow);
+        Assert.Equal(0, _budget.Held);
+    }
+
+    [Fact]
     public async Task A_body_of_unknown_length_counts_as_it_comes()
     {
         var sent = new Sent(3 * Part);
@@ -64,7 +78,7 @@ public sealed class BodyBudgetTests
         twice.Dispose();
         twice.Dispose();
 
-        Assert.Equal((0, 0), (_budget.Held, _budget.Credentials));
+        Assert.Equal((0, 0), (_budget.Held, _budget.Owners));
     }
 
     /// <summary>Most requests are small, and each passes here.</summary>
@@ -113,7 +127,18 @@ public sealed class BodyBudgetTests
     {
         public int? BreaksAt { get; init; }
 
-        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
-            Position >= BreaksAt ? throw new IOException("cut") : base.ReadAsync(buffer, cancellationToken);
+        /// <summary>Nothing more comes from here on until <see cref="Gate"/> says so.</summary>
+        public int? WaitsAt { get; init; }
+
+        public TaskCompletionSource Gate { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            if (Position >= BreaksAt)
+                throw new IOException("cut");
+            if (Position >= WaitsAt)
+                await Gate.Task;
+            return await base.ReadAsync(WaitsAt is { } most ? buffer[..Math.Min(buffer.Length, most)] : buffer, cancellationToken);
+        }
     }
 }
