@@ -24,7 +24,7 @@ sealed class HostedTools(string path)
     /// <summary>The array of tools in the body.</summary>
     public ModelRequest.Place Tools { get; private set; }
 
-    ProblemException Refusal =>
+    public ProblemException Refusal =>
         Unpriceable(path, "the provider runs it and bills it apart; only tools that the caller runs cost nothing beyond their tokens");
 
     /// <summary>Ends the reading of a request's tools.</summary>

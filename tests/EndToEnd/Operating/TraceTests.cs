@@ -13,6 +13,8 @@ public sealed class TraceTests : IDisposable
     const string ApiKey = "of-the-trace-test";
     static readonly string Tool = Path.Combine(AppContext.BaseDirectory, "..", "..", "DevTool", "release", "LlmGateway.DevTool.dll");
 
+    static readonly string[] _services = ["proxy", "wallet", "sessions"];
+
     readonly string _data = Directory.CreateTempSubdirectory("llmgateway-trace-").FullName;
 
     [Fact]
@@ -43,7 +45,7 @@ public sealed class TraceTests : IDisposable
                 // Each service hands over what it has to tell every few seconds.
                 var exported = await Eventually.GetAsync(
                     async () => (await AskAsync(kind)).Text,
-                    text => new[] { "proxy", "wallet", "sessions" }.All(service => text.Contains($"\"{service}\"", StringComparison.Ordinal)),
+                    text => _services.All(service => text.Contains($"\"{service}\"", StringComparison.Ordinal)),
                     $"the {kind} of all services");
                 Assert.All((string[])[canary, reply.Content, .. secrets], said => Assert.DoesNotContain(said, exported));
             }

@@ -108,6 +108,8 @@ public sealed class ChatRequestTests
     [InlineData("""{"input_audio":{}}""", "messages[0].content[0].input_audio")]
     [InlineData("""{"type":"file","file":{"file_id":"f"}}""", "messages[0].content[0].file.file_id")]
     [InlineData("""{"type":"film","video_url":{}}""", "messages[0].content[0].video_url")]
+    [InlineData("""{"type":"audio_url","audio_url":{"url":"https://x"}}""", "messages[0].content[0].audio_url")]
+    [InlineData("""{"type":"file","file_id":"f"}""", "messages[0].content[0].file_id")]
     public void Content_with_rates_of_its_own_or_of_others_is_refused_by_name(string part, string param) =>
         Refused($$"""{"model":"m","messages":[{"role":"user","content":[{{part}}]}]}""", "unpriceable_parameter", param);
 

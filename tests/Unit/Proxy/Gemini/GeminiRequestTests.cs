@@ -68,7 +68,11 @@ public sealed class GeminiRequestTests
     [InlineData("""{"generationConfig":{"speechConfig":{}}}""", "generationConfig.speechConfig")]
     [InlineData("""{"generationConfig":{"responseModalities":["TEXT","IMAGE"]}}""", "generationConfig.responseModalities")]
     [InlineData("""{"generationConfig":{"imageConfig":{}}}""", "generationConfig.imageConfig")]
-    [InlineData("""{"systemInstruction":{"parts":[{"fileData":{"fileUri":"gs://a"}}]}}""", "systemInstruction.parts[0].fileData")]
+    [InlineData("""{"systemInstruction":{"parts":[{"fileData":{"fileUri":"gs://a"}}]}}""", "systemInstruction.parts[0].fileData.fileUri")]
+    [InlineData(
+        """{"systemInstruction":{"parts":[{"file_data":{"mime_type":"image/png","""
+            + """ "file_uri":"https://generativelanguage.googleapis.com/v1beta/files/x"}}]}}""",
+        "systemInstruction.parts[0].file_data.file_uri")]
     public void What_has_no_price_is_refused(string members, string param) => Refused(With(members), "unpriceable_parameter", param);
 
     [Theory]

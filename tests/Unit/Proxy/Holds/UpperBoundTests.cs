@@ -70,22 +70,28 @@ public sealed class UpperBoundTests
     public void Nothing_that_fits_the_bound_costs_more_than_the_bound() => Seeds.ForEach(200_000, random =>
     {
         var prices = RandomPrices(random, tiers: random.Next(3));
-        var (inputBound, choices, limit, hasImages) =
-            (random.NextInt64(1, 300_000), random.Next(1, 5), random.NextInt64(1, 100_000), random.Next(2) == 0);
-        Assert.True(UpperBound.TryOf(prices, inputBound, choices, hasImages, out var bound));
+        var (inputBound, choices, limit, hasImages, mayBeSound) =
+            (random.NextInt64(1, 300_000), random.Next(1, 5), random.NextInt64(1, 100_000), random.Next(2) == 0, random.Next(2) == 0);
+        Assert.True(UpperBound.TryOf(prices, inputBound, choices, hasImages, out var bound, mayBeSound));
 
         var usage = new Usage { [Meter.Request] = 1 };
-        Spread(random, usage, random.Next(2) == 0 ? inputBound : random.NextInt64(inputBound + 1),
-            hasImages
-                ? [Meter.Input, Meter.CachedInput, Meter.CacheWrite5m, Meter.CacheWrite1h, Meter.ImageInput]
-                : [Meter.Input, Meter.CachedInput, Meter.CacheWrite5m, Meter.CacheWrite1h]);
+        List<Meter> input = [Meter.Input, Meter.CachedInput, Meter.CacheWrite5m, Meter.CacheWrite1h];
+        if (hasImages)
+            input.Add(Meter.ImageInput);
+        // A meter without a price counts as text.
+        if (mayBeSound && HasPrice(Meter.AudioInput))
+            input.Add(Meter.AudioInput);
+        Spread(random, usage, random.Next(2) == 0 ? inputBound : random.NextInt64(inputBound + 1), [.. input]);
         Spread(
             random,
             usage,
             random.Next(2) == 0 ? choices * limit : random.NextInt64((choices * limit) + 1),
-            [Meter.Output, Meter.Reasoning]);
+            HasPrice(Meter.ImageOutput) ? [Meter.Output, Meter.Reasoning, Meter.ImageOutput] : [Meter.Output, Meter.Reasoning]);
 
         Assert.InRange(Cost.Of(usage, prices), 0, bound.Cost(limit));
+
+        bool HasPrice(Meter meter) =>
+            prices.RateOf(meter) is not null && prices.Tiers!.All(tier => tier.Prices.RateOf(meter) is not null);
     });
 
     [Fact]
@@ -129,6 +135,8 @@ public sealed class UpperBoundTests
             CacheWrite5m = Maybe(),
             CacheWrite1h = Maybe(),
             ImageInput = Maybe(),
+            AudioInput = Maybe(),
+            ImageOutput = Maybe(),
             Reasoning = Maybe(),
             PerRequest = Maybe(),
             Tiers = [.. Enumerable.Range(0, tiers).Select(_ => new PriceTier(random.NextInt64(300_000), RandomPrices(random, 0)))],

@@ -33,6 +33,28 @@ public sealed class HostedToolsTests
         Assert.Empty(Read(wire, sent).LeftOut);
     }
 
+    /// <summary>A body may name half a million tools. Each is looked up, not searched for.</summary>
+    [Fact(Timeout = 60_000)]
+    public Task Very_many_are_left_out_as_fast_as_they_are_read() => Task.Run(() =>
+    {
+        const int many = 200_000;
+        var hosted = string.Concat(Enumerable.Range(0, many).Select(i => $$"""{"type":"web_{{i}}"},"""));
+        var body = $$"""{"model":"m","input":"a","tools":[{{hosted}}{"type":"function","name":"f"}]}""";
+        var request = Read("responses", body);
+        Assert.Equal(many, request.LeftOut.Count);
+        var sent = Encoding.UTF8.GetString(request.Rewrite(Encoding.UTF8.GetBytes(body), "m", 5, injectUsage: false).Span);
+        Assert.Contains("""
+            "tools":[{"type":"function","name":"f"}]
+            """, sent, StringComparison.Ordinal);
+    }, TestContext.Current.CancellationToken);
+
+    [Theory]
+    [InlineData("""{"citations":{},"type":"document","source":{"type":"text","data":"a"}}""")]
+    [InlineData("""{"type":"document","source":{"type":"text","data":"a"},"citations":{}}""")]
+    public void The_order_of_members_changes_no_bound(string block) => Assert.Equal(
+        "messages[0].content[0].type",
+        Read("messages", $$"""{"model":"m","max_tokens":5,"messages":[{"content":[{{block}}]}]}""").BeyondText);
+
     [Theory]
     [InlineData("{\"type\":\"custom\",\"name\":\"apply_patch\"}", 0)]
     [InlineData("{\"type\":\"namespace\",\"name\":\"n\",\"tools\":[{\"type\":\"function\",\"name\":\"f\"}]}", 0)]

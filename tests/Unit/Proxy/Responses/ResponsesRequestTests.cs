@@ -72,6 +72,8 @@ public sealed class ResponsesRequestTests
     [InlineData("""{"id":"msg_1"}""", "input[0]")]
     [InlineData("""{"type":"message","id":"msg_1","role":"assistant"}""", "input[0]")]
     [InlineData("""{"type":"function_call","id":"fc_1"}""", "input[0]")]
+    [InlineData("""{"type":"image_generation_call","id":"ig_1","status":"completed"}""", "input[0]")]
+    [InlineData("""{"type":"local_shell_call","id":"x"}""", "input[0]")]
     [InlineData("""{"role":"user","content":[{"type":"input_file","file_id":"f"}]}""", "input[0].content[0].file_id")]
     [InlineData("""{"role":"user","content":[{"type":"input_image","file_id":"f"}]}""", "input[0].content[0].file_id")]
     public void Items_of_unknown_size_are_refused_by_name(string item, string param) =>

@@ -75,6 +75,20 @@ public sealed class FittingTests
         Assert.Equal(["tools[1]"], said.LeftOut.Names);
     }
 
+    /// <summary>A caller chooses how many names there are. Each is looked up, not searched for.</summary>
+    [Fact(Timeout = 60_000)]
+    public Task Very_many_tools_are_fitted_as_fast_as_they_are_read() => Task.Run(() =>
+    {
+        const int many = 100_000;
+        var said = Said with
+        {
+            Tools = [.. Enumerable.Range(0, many).SelectMany(i =>
+                (Tool[])[new($"f{i}", null, null, false, $"tools[{i}]"), new($"f{i}", null, null, false, $"again[{i}]")])],
+        };
+        Assert.Equal(many, JsonDocument.Parse(Compose(Wires.Messages, said)).RootElement.GetProperty("tools").GetArrayLength());
+        Assert.Equal(many, said.LeftOut.Names.Count);
+    }, TestContext.Current.CancellationToken);
+
     [Theory]
     [InlineData(null, """{"type":"object","properties":{}}""")]
     [InlineData("{}", """{"type":"object","properties":{}}""")]
