@@ -40,6 +40,8 @@ public sealed record Behaviour
 
     public bool RefusesStreamOptions { get; init; }
 
+    public bool RefusesSealedThoughts { get; init; }
+
     /// <summary>Leaves a batch in progress until it is cancelled.</summary>
     public bool LeavesBatches { get; init; }
 }
@@ -84,6 +86,7 @@ public static class Faults
         new("-overrun", "produces twice the tokens that the caller allowed", b => b with { Overruns = true }),
         new("-interleaved", "streams the arguments of parallel tool calls in turn", b => b with { Interleaves = true }),
         new("-nostreamoptions", "400 when stream_options is present", b => b with { RefusesStreamOptions = true }),
+        new("-noencryption", "400 when encrypted thoughts are to be included", b => b with { RefusesSealedThoughts = true }),
         new("-pending", "leaves a batch in progress until it is cancelled", b => b with { LeavesBatches = true }),
     ];
 
