@@ -46,6 +46,10 @@ public sealed class Envelope
         return Encoding.UTF8.GetString(Decrypt(dataKey, bytes[(1 + WrappedKeySize)..], context));
     }
 
+    /// <summary>A key for one purpose, such as what one customer's conversations are sealed with. Other purposes have other keys.</summary>
+    public byte[] KeyFor(string purpose, int bytes) =>
+        HKDF.Expand(HashAlgorithmName.SHA256, _master, bytes, Encoding.UTF8.GetBytes(purpose));
+
     static byte[] Encrypt(byte[] key, byte[] plain, byte[] context)
     {
         var result = new byte[NonceSize + plain.Length + TagSize];

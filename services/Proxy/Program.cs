@@ -3,6 +3,7 @@ using LlmGateway.Proxy;
 using LlmGateway.Proxy.Anthropic;
 using LlmGateway.Proxy.Batches;
 using LlmGateway.Proxy.Gemini;
+using LlmGateway.Proxy.ResponseState;
 using LlmGateway.ServiceDefaults;
 
 // Configuration never changes while the process runs. Watching for changes would mean a notification for every write below this folder.
@@ -17,6 +18,7 @@ builder.AddInternalCalls();
 builder.AddSpool();
 builder.Services.AddHttpForwarder();
 builder.AddServiceClient<SessionsClient>("sessions", SessionsClient.AttemptTimeout);
+builder.AddServiceClient<KeptResponsesClient>("sessions", KeptResponsesClient.AttemptTimeout);
 builder.AddServiceClient<WalletClient>("wallet", WalletClient.AttemptTimeout);
 builder.Services.AddSingleton(new OutputDefault(builder.Configuration.GetValue<int?>(OutputDefault.Setting)));
 builder.Services.AddSingleton<RequestGate>();
@@ -30,6 +32,8 @@ builder.Services.AddSingleton<Forwarding>();
 builder.Services.AddSingleton<Answers>();
 builder.Services.AddSingleton(new GenAiSpan(
     captureContent: bool.TryParse(builder.Configuration[GenAiSpan.ContentSetting], out var captureContent) && captureContent));
+builder.Services.AddSingleton<ResponseStates>();
+builder.Services.AddSingleton<ResponseRoutes>();
 builder.Services.AddSingleton<Inference>();
 builder.Services.AddSingleton<CountTokens>();
 builder.Services.AddSingleton<ProviderCalls>();
@@ -56,6 +60,7 @@ app.UseRouting();
 
 app.MapInference();
 app.MapMessageCount();
+ResponseRoutes.Map(app);
 MessageBatches.Map(app);
 Files.Map(app);
 FileBatches.Map(app);

@@ -1,5 +1,6 @@
 using LlmGateway.ServiceDefaults;
 using LlmGateway.Sessions;
+using LlmGateway.Sessions.ResponseState;
 
 var builder = WebApplication.CreateBuilder(args);
 builder.AddServiceDefaults("sessions", Failpoints.All);
@@ -13,6 +14,7 @@ builder.AddCredentialSeal();
 builder.AddInternalCalls();
 builder.AddServiceClient<RegistersClient>("wallet", RegistersClient.AttemptTimeout);
 builder.Services.AddRetention(TableRetention.All);
+builder.AddResponseState();
 builder.Services.AddSingleton(new SandboxAddress(builder.Configuration[SandboxAddress.Setting]));
 builder.Services.AddSingleton<SessionTokens>();
 builder.Services.AddSingleton<CustomerKeys>();
@@ -34,6 +36,11 @@ app.MapFindObjects();
 app.MapDeleteObject();
 app.MapClaimBatches();
 app.MapSettleBatch();
+
+// What customers' responses are continued from
+app.MapKeepResponse();
+app.MapFindResponses();
+app.MapDeleteResponse();
 
 // The catalogue of models
 app.MapListCatalogue();

@@ -1,4 +1,5 @@
 using LlmGateway.Contracts;
+using LlmGateway.Proxy.ResponseState;
 using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Proxy;
@@ -12,7 +13,7 @@ namespace LlmGateway.Proxy;
 /// </summary>
 public sealed class Inference(
     Identity identity, RunningCalls runningCalls, KeyUse keys, RateLimits rateLimits, Slices slices, Answers answers, Spool spool,
-    SpoolPublisher publisher, OutputDefault outputDefault, GenAiSpan span, TimeProvider time)
+    SpoolPublisher publisher, OutputDefault outputDefault, ResponseStates responses, GenAiSpan span, TimeProvider time)
 {
     /// <param name="wire">The caller's wire.</param>
     /// <param name="endpoint">The route that the usage record names.</param>
@@ -59,7 +60,12 @@ public sealed class Inference(
 
         // :: 3 Read
         using var body = await RequestBody.ReadAsync(http, wire.TakesForm);
-        if (!wire.TryRead(body.Memory.Span, target, out var request, out problem))
+        ModelRequest? request;
+        if (wire == Wires.Responses)
+            (request, problem) = await responses.ReadAsync(call, body);
+        else
+            wire.TryRead(body.Memory.Span, target, out request, out problem);
+        if (request is null)
             return problem;
         problem = Routing.TryRoute(caller, wire, request, out var route, out var bound);
         if (problem is not null)

@@ -1,5 +1,7 @@
 using System.Buffers;
 using LlmGateway.Contracts;
+using LlmGateway.Proxy.Responses;
+using LlmGateway.Proxy.ResponseState;
 using LlmGateway.Proxy.Translation;
 using LlmGateway.ServiceDefaults;
 
@@ -19,12 +21,10 @@ public sealed class ProviderAttempt(Wire caller, ModelCall call, ModelRequest re
     public ReadOnlyMemory<byte> Body => body;
 
     /// <summary>Null for an answer that is no stream.</summary>
-    public StreamRelay? Relay =>
-        request.Stream
-            ? _relay ??= Translates
-            ? new TranslatedRelay(Translatable(_provider), Translatable(caller), Head)
-            : caller.NewRelay(request)
-            : null;
+    public StreamRelay? Relay => request.Stream ? _relay ??= NewRelay() : null;
+
+    /// <summary>What becomes of the answer, where it is a response that can be continued.</summary>
+    public ResponseTurn? Turn => (request as ResponsesRequest)?.Turn;
 
     public AnswerMeter Meter =>
         Relay?.Meter
@@ -33,8 +33,8 @@ public sealed class ProviderAttempt(Wire caller, ModelCall call, ModelRequest re
                     ? new EventMeter(Translatable(_provider).NewReader())
                     : _provider.NewWholeMeter(request, counts: false));
 
-    /// <summary>Usage in the stream was asked for by the gateway alone, and the provider may not know how to send it.</summary>
-    public bool AskedForUsage => request.Stream && (Translates || !request.WantsUsage);
+    /// <summary>Something was asked for by the gateway alone, and the provider may not know it.</summary>
+    public bool AskedForMore => Translates ? request.Stream : request.AsksForMore;
 
     bool Translates => _provider != caller;
 
@@ -51,7 +51,24 @@ public sealed class ProviderAttempt(Wire caller, ModelCall call, ModelRequest re
             outputLimit = Math.Min(outputLimit, most); // the provider that takes over may have a smaller limit
         return Translates
             ? Translatable(_provider).Compose(Translatable(caller).Understand(body.Span, request), model, outputLimit, request.Stream)
-            : request.Rewrite(body, model, outputLimit, injectUsage);
+            : request.Rewrite(body, model, outputLimit, injectUsage && !IsKnownToRefuse);
+    }
+
+    /// <summary>The provider refused what was asked for by the gateway alone, and took the request without it.</summary>
+    public void WasRefused()
+    {
+        if (Turn is not null && !Translates)
+            ThoughtlessModels.Add(call.Route);
+    }
+
+    bool IsKnownToRefuse => Turn is not null && ThoughtlessModels.Contains(call.Route);
+
+    StreamRelay NewRelay()
+    {
+        var relay = Translates
+            ? new TranslatedRelay(Translatable(_provider), Translatable(caller), Head)
+            : caller.NewRelay(request);
+        return Turn is { } turn ? turn.Relay(relay) : relay;
     }
 
     public HttpRequestMessage Post(ReadOnlyMemory<byte> sent) => _provider.Post(

@@ -17,7 +17,10 @@ public sealed class RequestBody : IDisposable
         Memory = buffer.AsMemory(0, length);
     }
 
-    public ReadOnlyMemory<byte> Memory { get; }
+    public ReadOnlyMemory<byte> Memory { get; private set; }
+
+    /// <summary>From here on the request is this one: what the body referred to stands in it.</summary>
+    public void Replace(ReadOnlyMemory<byte> whole) => Memory = whole;
 
     /// <summary>Throws <see cref="ProblemException"/> with 413 or 415.</summary>
     /// <param name="form">The body must be a form instead of JSON.</param>

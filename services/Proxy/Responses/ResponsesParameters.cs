@@ -4,7 +4,7 @@ using static LlmGateway.Proxy.FieldErrors;
 namespace LlmGateway.Proxy.Responses;
 
 /// <summary>
-/// The members of a Responses request whose cost no price of ours covers. Most of them bring in, as input, something that the provider
+/// The members of a Responses request whose cost no price of ours covers. Some of them bring in, as input, something that the provider
 /// stored: its size is unknown here, and it may be another customer's. Members that neither this table nor
 /// <see cref="ResponsesRequestReader"/> names pass through.
 /// </summary>
@@ -12,10 +12,13 @@ static class ResponsesParameters
 {
     const string Kept = "what it brings in as input is of unknown size; send the conversation itself as 'input'";
 
+    /// <summary>Outside batches it has been replaced by what it names before the request is read.</summary>
+    const string NotInBatches = "lines of a batch continue no response; send the conversation itself as 'input'";
+
     /// <summary>Top-level members that are refused unless they are null or false.</summary>
     static readonly UnpricedMember[] Top =
     [
-        new("previous_response_id", Kept),
+        new("previous_response_id", NotInBatches),
         new("conversation", Kept),
         new("prompt", Kept),
         new("background", "an answer in the background ends when nobody is there to settle it"),
@@ -39,7 +42,7 @@ static class ResponsesParameters
     static readonly byte[][] Read =
     [
         "model"u8.ToArray(), "input"u8.ToArray(), "max_output_tokens"u8.ToArray(), "stream"u8.ToArray(), "tools"u8.ToArray(),
-        "include"u8.ToArray(), "service_tier"u8.ToArray(),
+        "include"u8.ToArray(), "service_tier"u8.ToArray(), "store"u8.ToArray(),
     ];
 
     /// <summary>Refuses a top-level member whose cost has no price.</summary>
@@ -55,15 +58,19 @@ static class ResponsesParameters
         value == JsonTokenType.Null ? null : UnpricedMember.ReasonAgainst(name, Content);
 
     /// <summary>The answer may include only what costs nothing beyond its own tokens.</summary>
-    public static void CheckInclude(ref StrictJson json)
+    /// <returns>True when it is to include encrypted thoughts.</returns>
+    public static bool CheckInclude(ref StrictJson json)
     {
+        var hasThoughts = false;
         if (json.Token == JsonTokenType.Null)
-            return;
+            return false;
         if (json.Token != JsonTokenType.StartArray)
             throw Invalid("include", "must be an array of strings");
         while (json.NextElement())
-            if (!json.IsString("reasoning.encrypted_content"u8) && !json.IsString("message.output_text.logprobs"u8)
-                && !json.IsString("message.input_image.image_url"u8))
+            if (json.IsString("reasoning.encrypted_content"u8))
+                hasThoughts = true;
+            else if (!json.IsString("message.output_text.logprobs"u8) && !json.IsString("message.input_image.image_url"u8))
                 throw Unpriceable("include", "results of tools that the provider runs itself have no price");
+        return hasThoughts;
     }
 }

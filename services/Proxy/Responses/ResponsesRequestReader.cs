@@ -63,7 +63,12 @@ ref struct ResponsesRequestReader
         else if (name.SequenceEqual("tools"u8))
             ReadTools();
         else if (name.SequenceEqual("include"u8))
-            CheckInclude(ref _json);
+            ReadInclude();
+        else if (name.SequenceEqual("store"u8))
+        {
+            _json.ReadBool("store");
+            _request.Store = Here;
+        }
         else if (name.SequenceEqual("service_tier"u8))
             ChatParameters.CheckServiceTier(ref _json);
         else
@@ -71,6 +76,13 @@ ref struct ResponsesRequestReader
     }
 
     readonly ModelRequest.Place Here => new(_json.Start, _json.End - _json.Start);
+
+    void ReadInclude()
+    {
+        var start = _json.Start;
+        _request.IncludesThoughts = CheckInclude(ref _json);
+        _request.Include = new(start, _json.End - start);
+    }
 
     /// <summary>
     /// Functions are text of known size. Tools that the provider runs are refused: they are billed by call, and what they find becomes
@@ -144,10 +156,8 @@ ref struct ResponsesRequestReader
                 throw Unpriceable($"{Path()}.{Encoding.UTF8.GetString(name)}", reason);
             _json.Skip();
         }
-        if (kind == ItemKind.Reasoning)
-            _request.KeptThoughts += isSealed ? 0 : 1;
-        else if (!hasContent)
-            throw Unpriceable(Path(), "an item without content stands for one that the provider keeps, whose size is unknown");
+        if (!hasContent && !(kind == ItemKind.Reasoning && isSealed))
+            throw Unpriceable(Path(), "an item without content stands for one that is kept elsewhere, whose size is unknown");
     }
 
     enum ItemKind { Message, Call, Reasoning }

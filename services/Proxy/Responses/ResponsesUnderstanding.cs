@@ -45,8 +45,10 @@ static class ResponsesUnderstanding
         "include" when value.EnumerateArray().All(
             what => what.IsText("reasoning.encrypted_content") || what.IsText("message.input_image.image_url")) =>
             conversation,
-        // Members that are allowed only at their defaults, or at values of the same effect: nothing is stored here.
-        "store" or "background" when value.ValueKind == JsonValueKind.False => conversation,
+        // Whoever answers, what is stored is stored by the gateway.
+        "store" => conversation,
+        // Members that are allowed only at their defaults, or at values of the same effect.
+        "background" when value.ValueKind == JsonValueKind.False => conversation,
         "truncation" when value.IsText("disabled") => conversation,
         "top_logprobs" when value.ValueKind == JsonValueKind.Number && value.TryGetInt64(out var none) && none == 0 => conversation,
         _ => throw Untranslatable(name),

@@ -101,4 +101,7 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
 
     [DbContext(typeof(SessionsDb)), Migration("0007_retention")]
     sealed class Retention0007 : SqlMigration;
+
+    [DbContext(typeof(SessionsDb)), Migration("0008_kept_responses")]
+    sealed class KeptResponses0008 : SqlMigration;
 }
