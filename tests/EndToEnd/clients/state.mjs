@@ -56,7 +56,10 @@ await run({
 
   async ai({ url, key, model }) {
     let sent = "";
-    const recorded = (address, request) => fetch(address, { ...request, body: (sent = request.body) });
+    const recorded = (address, request) => {
+      sent += request.body;
+      return fetch(address, request);
+    };
     const gateway = createOpenAI({ baseURL: `${url}/v1`, apiKey: key, fetch: recorded });
     const messages = [{ role: "user", content: "one two three" }];
     const first = await generateText({ model: gateway(model), messages, maxRetries: 0 });
