@@ -54,6 +54,7 @@ foreach (var (name, port) in new[] { ("proxy", Ports.Proxy), ("proxy2", Ports.Pr
         .WithEnvironment("Gateway__MasterKey", masterKey)
         .WithSpool(stack)
         .WithSetting(stack, "Gateway:PrivateHosts")
+        .WithSetting(stack, "Proxy:FailedIdentificationsPerMinute")
         .WithSetting(stack, "Telemetry:CaptureContent", otherwise: "false")
         .WithProxyCommands(internalKey);
 

@@ -8,6 +8,8 @@ static class Checks
 {
     static readonly TimeSpan Limit = TimeSpan.FromSeconds(5), Pause = TimeSpan.FromMilliseconds(100);
 
+    public const string InternalKeyHeader = "X-Gateway-Internal";
+
     static readonly HttpClient Http = new();
 
     /// <param name="serves">Throws while the resource does not serve.</param>
@@ -20,9 +22,11 @@ static class Checks
     }
 
     /// <summary>A service that is degraded answers 200, because it serves; but a stack that starts degraded was set up wrongly.</summary>
-    public static async Task RequireHealthyAsync(string url, CancellationToken token)
+    /// <param name="key">With it a service says why it is not healthy.</param>
+    public static async Task RequireHealthyAsync(string url, string key, CancellationToken token)
     {
-        using var response = await Http.GetAsync(url, token);
+        using var request = new HttpRequestMessage(HttpMethod.Get, url) { Headers = { { InternalKeyHeader, key } } };
+        using var response = await Http.SendAsync(request, token);
         var answer = await response.Content.ReadAsStringAsync(token);
         if (!response.IsSuccessStatusCode || answer.Contains(nameof(HealthStatus.Degraded), StringComparison.Ordinal))
             throw new DistributedApplicationException(answer);

@@ -68,7 +68,7 @@ static class Commands
                 context.Request.RequestUri = new UriBuilder(context.Request.RequestUri!) { Query = string.Join('&', query) }.Uri;
                 context.Request.Headers.Accept.Add(new MediaTypeWithQualityHeaderValue("text/plain"));
                 if (key is not null)
-                    context.Request.Headers.Add("X-Gateway-Internal", await key.Resource.GetValueAsync(context.CancellationToken));
+                    context.Request.Headers.Add(Checks.InternalKeyHeader, await key.Resource.GetValueAsync(context.CancellationToken));
                 context.Request.Content = content?.Invoke(context.Arguments);
             },
             GetCommandResult = async context =>

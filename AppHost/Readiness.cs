@@ -25,7 +25,9 @@ sealed partial class Readiness(
         {
             await WaitAsync(missing, end.Token);
             ForgetWaits();
-            var screen = Screen.Text(stack);
+            var keys = SeededKeys.Read(stack.Seeds, stack.Folder.Of(StackFolder.MadeKeys));
+            stack.Folder.TellKeys(keys.Variables);
+            var screen = Screen.Text(stack, keys);
             stack.Folder.TellReady(screen);
             if (stack.Text("Screen") != "false")
                 Console.WriteLine(screen);

@@ -1,12 +1,11 @@
 using System.Text;
-using System.Text.Json.Nodes;
 
 namespace LlmGateway.AppHost;
 
 /// <summary>The one screen that a user sees when everything runs.</summary>
 static class Screen
 {
-    public static string Text(Stack stack)
+    public static string Text(Stack stack, SeededKeys keys)
     {
         var text = new StringBuilder("\nLLM Gateway runs.\n\n");
         var gateway = Url(Ports.Proxy);
@@ -15,19 +14,13 @@ static class Screen
             Line("Logs, traces", Login(stack) + "   (Aspire dashboard)");
         Line("Sandbox", $"{Url(Ports.Sandbox)}   (plays the model provider)");
         Line("Servers", $"{stack.ServersAre}; data in {stack.Folder.Path}");
-        var projects = stack.Seeds.Select(seed => JsonNode.Parse(File.ReadAllText(seed)))
-            .SelectMany(seed => Each(seed, "organizations")).SelectMany(organization => Each(organization, "projects")).ToList();
-        var secret = Texts(projects.SelectMany(project => Each(project, "secretKeys")), "key").FirstOrDefault();
-        var customers = projects.SelectMany(project => Each(project, "customers"));
-        var key = Texts(customers.SelectMany(customer => Each(customer, "keys")), "key").FirstOrDefault();
-        var models = Texts(projects.SelectMany(project => Each(project, "models")), "id").ToList();
-        if (secret is not null)
-            Line("Backend key", secret);
-        if (key is not null)
-            Line("Customer key", key);
-        if (models.Count > 0)
-            Line("Models", string.Join(", ", models));
-        if (key is not null && models is [var model, ..])
+        if (keys.Backend is not null)
+            Line("Backend key", keys.Backend);
+        if (keys.Customer is not null)
+            Line("Customer key", keys.Customer);
+        if (keys.Models.Count > 0)
+            Line("Models", string.Join(", ", keys.Models));
+        if (keys is { Customer: { } key, Models: [var model, ..] })
             text.Append($$"""
 
                 Try it:
@@ -48,10 +41,4 @@ static class Screen
         var url = $"http://127.0.0.1:{stack.Base + Ports.Dashboard}";
         return stack.Builder.Configuration["AppHost:BrowserToken"] is { Length: > 0 } token ? $"{url}/login?t={token}" : url;
     }
-
-    static IEnumerable<JsonNode> Each(JsonNode? parent, string name) => (parent?[name] as JsonArray ?? []).OfType<JsonNode>();
-
-    /// <summary>What stands in the seed files themselves, so that what is printed can be pasted.</summary>
-    static IEnumerable<string> Texts(IEnumerable<JsonNode> nodes, string name) =>
-        nodes.Select(node => (string?)node[name]).OfType<string>();
 }

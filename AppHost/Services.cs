@@ -16,7 +16,7 @@ static partial class Services
         var health = $"http://127.0.0.1:{port}/health";
         return service.WithHttpEndpoint(port: port, isProxied: false)
             .WithEndpoint("http", endpoint => endpoint.TargetHost = "127.0.0.1")
-            .WithCheck(token => Checks.RequireHealthyAsync(health, token))
+            .WithCheck(token => Checks.RequireHealthyAsync(health, stack.Secrets.Get("internal-key"), token))
             .WithAnnotation(Built(stack, service.Resource))
             .WithoutExportToNobody(stack);
     }
@@ -35,7 +35,8 @@ static partial class Services
             if (stack.Text(name) is { } value)
                 sessions.WithEnvironment(name, value);
         return sessions.WithEnvironment("SANDBOX_URL", sandbox.GetEndpoint("http"))
-            .WithEnvironment("LLMGATEWAY_SEED", string.Join(':', stack.Seeds));
+            .WithEnvironment("LLMGATEWAY_SEED", string.Join(':', stack.Seeds))
+            .WithEnvironment("Sessions__KeyFile", stack.Folder.Of(StackFolder.MadeKeys));
     }
 
     static string Seed(Stack stack, string path)

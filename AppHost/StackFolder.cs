@@ -5,6 +5,9 @@ namespace LlmGateway.AppHost;
 /// <summary>The data folder of one stack. Small files in it tell <c>./dev</c> how the stack is.</summary>
 sealed class StackFolder(string path) : IDisposable
 {
+    /// <summary>The keys that Sessions made for seeds without one.</summary>
+    public const string MadeKeys = "made-keys.json";
+
     /// <summary>The lock of the file <c>lock</c>. The system gives it back however this process ends.</summary>
     FileStream? _lock;
 
@@ -50,6 +53,9 @@ sealed class StackFolder(string path) : IDisposable
 
     /// <summary>The screen has a key and the dashboard's token, so it is its owner's alone.</summary>
     public void TellReady(string screen) => Secrets.WritePrivate(Of("ready"), System.Text.Encoding.UTF8.GetBytes(screen));
+
+    /// <summary>For shells: <c>source keys.env</c>.</summary>
+    public void TellKeys(string variables) => Secrets.WritePrivate(Of("keys.env"), System.Text.Encoding.UTF8.GetBytes(variables));
 
     /// <summary>Does not throw: who gives up goes on to stop what runs, also where the disk is full or the folder is gone.</summary>
     public void TellFailed(string failure)

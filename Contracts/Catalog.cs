@@ -4,10 +4,10 @@ namespace LlmGateway.Contracts;
 /// What one project sells, as <c>POST /internal/projects</c> gives it to the proxies: providers, models, prices, origins. The proxy opens
 /// the sealed secrets in memory.
 /// </summary>
-/// <param name="AllowedOrigins">Exact origins; empty allows every origin.</param>
+/// <param name="AllowedOrigins">Exact origins of pages that may call. Null allows every origin, and an empty list none.</param>
 /// <param name="EndUserSessions">False refuses sessions of this project.</param>
 public sealed record ProjectCatalog(
-    Guid Id, Guid Organization, string Name, bool Active, bool EndUserSessions, IReadOnlyList<string> AllowedOrigins,
+    Guid Id, Guid Organization, string Name, bool Active, bool EndUserSessions, IReadOnlyList<string>? AllowedOrigins,
     IReadOnlyList<ProviderConnection> Providers, IReadOnlyList<ModelOffer> Models)
 {
     /// <summary>

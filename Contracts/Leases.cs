@@ -51,6 +51,7 @@ public sealed record LeaseRenewal(string Holder, IReadOnlyList<Guid> Leases, boo
     public const int HandoverSeconds = 24 * 60 * 60;
 }
 
+/// <summary>The answer to a <see cref="LeaseRenewal"/>.</summary>
 /// <param name="Alive">The leases that live on.</param>
 /// <param name="Frozen">Those of them that hold something of a frozen register. What runs on them is paid from them; nothing more may be
 /// admitted on them.</param>

@@ -63,7 +63,7 @@ public static class SettlementRecord
                 ? Read(reader, version)
                 : throw new InvalidDataException("a settlement of version 0");
         }
-        catch (Exception e) when (e is EndOfStreamException or FormatException or ArgumentException or OverflowException)
+        catch (Exception e) when (e is IOException or FormatException or ArgumentException or OverflowException)
         {
             throw new InvalidDataException("not a settlement", e);
         }
@@ -129,7 +129,7 @@ public static class SettlementRecord
     static Settlement Read(BinaryReader from, byte version) => new(
         ReadId(from),
         ReadOptionalId(from),
-        [.. Enumerable.Range(0, from.Read7BitEncodedInt()).Select(_ => new Amount(ReadId(from), from.ReadInt64()))],
+        [.. Enumerable.Range(0, ReadCount(from)).Select(_ => new Amount(ReadId(from), from.ReadInt64()))],
         ReadUsage(from, version));
 
     static UsageRecord ReadUsage(BinaryReader from, byte version) => new(
@@ -144,15 +144,18 @@ public static class SettlementRecord
 
     static long[] ReadMeters(BinaryReader from)
     {
-        // A record is small, so a count that its bytes cannot hold is none; an array of that length would take the memory first.
-        var count = from.Read7BitEncodedInt();
-        if (count < 0 || count > from.BaseStream.Length)
-            throw new InvalidDataException($"a settlement of {count} meters");
-        var meters = new long[count];
+        var meters = new long[ReadCount(from)];
         for (var i = 0; i < meters.Length; i++)
             meters[i] = from.Read7BitEncodedInt64();
         return meters;
     }
+
+    /// <summary>
+    /// A record is small, so a count that its bytes cannot hold is none. An array of that length would take the memory first.
+    /// </summary>
+    static int ReadCount(BinaryReader from) => from.Read7BitEncodedInt() is var count && count >= 0 && count <= from.BaseStream.Length
+        ? count
+        : throw new InvalidDataException($"a settlement of {count} charges or meters");
 
     static Guid ReadId(BinaryReader from)
     {

@@ -8,7 +8,8 @@ public enum CredentialKind { SecretKey, Session, CustomerKey }
 
 /// <summary>
 /// Secrets as callers hold them. A secret is a prefix, 256 random bits in base 62, and six characters of checksum. The checksum lets a
-/// typing error be refused without a look-up. The gateway stores only a keyed hash of the fingerprint.
+/// typing error be refused without a look-up. Only keys that an operator wrote into a seed file may lack it. The gateway stores only a
+/// keyed hash of the fingerprint.
 /// </summary>
 public static class Token
 {
@@ -54,9 +55,14 @@ public static class Token
         var secret = token[prefix.Length..];
         if (secret.Length < MinSecret || secret.ContainsAnyExceptInRange('!', '~'))
             return false;
-        // Only generated secrets have exactly this shape, and they carry their checksum.
-        return secret.Length != RandomChars + ChecksumChars || token[^ChecksumChars..].SequenceEqual(Checksum(token[..^ChecksumChars]));
+        // The gateway makes every session's token. Keys of other lengths may be an operator's own.
+        return secret.Length == RandomChars + ChecksumChars ? HasChecksum(token) : kind != CredentialKind.Session;
     }
+
+    /// <summary>Whether the last characters are the checksum of the others, as in every secret that the gateway made.</summary>
+    public static bool HasChecksum(ReadOnlySpan<char> token) =>
+        token.Length is > ChecksumChars and <= MaxLength
+        && token[^ChecksumChars..].SequenceEqual(Checksum(token[..^ChecksumChars]));
 
     /// <summary>
     /// SHA-256 of the credential in lower-case hexadecimal. Caches use it as the name. The secret itself is never stored.

@@ -69,7 +69,7 @@ static class CommandLine
         Command("command", "Run a command of a process, e.g. proxy drain -- --seconds 30; see AppHost/README.md", [Data],
             [Resource, Order, Rest], (line, token) => Resources.ExecuteAsync(
                 Stack(line), line.GetValue(Resource)!, line.GetValue(Order)!, token, line.GetValue(Rest)!)),
-        Command("status", "Every process with its state, health and address", [Data, Json], [], (line, token) =>
+        Command("status", "Every process with its state, health and address; the screen with keys", [Data, Json], [], (line, token) =>
             Resources.DescribeAsync(Stack(line), line.GetValue(Json), token)),
         Command("logs", "What processes say", [Data, Follow, Lines], [AnyResource], (line, token) =>
             Resources.LogsAsync(Stack(line), line.GetValue(AnyResource), line.GetValue(Lines), line.GetValue(Follow), token)),

@@ -21,7 +21,11 @@ static class Resources
     {
         stack.RequireRunning();
         if (!json)
-            return await Aspire.ShowAsync(stack, token, "describe");
+        {
+            var code = await Aspire.ShowAsync(stack, token, "describe");
+            Console.WriteLine(stack.Ready);
+            return code;
+        }
         var state = await Aspire.JsonAsync(stack, token, "describe")
             ?? throw new Failure(ExitCode.Failed, $"Aspire's command line does not tell; see ./dev status{stack.Option}");
         // Environments have connection strings with passwords, and this is pasted into reports.

@@ -26,6 +26,9 @@ public static class Defaults
         Converters = { EnumsByName },
     };
 
+    /// <summary>Most connections of a process. Each costs memory before anybody is identified.</summary>
+    const int MaxConnections = 40_000;
+
     /// <param name="name">The service's name in telemetry.</param>
     /// <param name="failpoints">The service's own; see <see cref="Failpoint"/>.</param>
     public static WebApplicationBuilder AddServiceDefaults(
@@ -85,5 +88,7 @@ public static class Defaults
         // they read see the reason.
         kestrel.Limits.MaxRequestBodySize = 4 * Body.MaxBytes;
         kestrel.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(10);
+        // Further connections are closed at once. A proxy runs 32 768 requests; the rest are idle ones.
+        kestrel.Limits.MaxConcurrentConnections = MaxConnections;
     });
 }

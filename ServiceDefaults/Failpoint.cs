@@ -1,6 +1,6 @@
 using System.Diagnostics;
-using System.Net.Sockets;
 using System.Globalization;
+using System.Net.Sockets;
 
 namespace LlmGateway.ServiceDefaults;
 

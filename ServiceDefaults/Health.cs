@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Diagnostics.HealthChecks;
 using Microsoft.AspNetCore.Http;
@@ -7,7 +8,8 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 namespace LlmGateway.ServiceDefaults;
 
 /// <summary>
-/// <c>/alive</c>: the process answers. <c>/health</c>: everything that it needs is available; 503 with the reasons otherwise.
+/// <c>/alive</c>: the process answers. <c>/health</c>: everything that it needs is available; 503 otherwise. Reasons name hosts and users,
+/// so only who has the internal key is told them. Everybody else gets the status, in one word.
 /// </summary>
 public static class Health
 {
@@ -26,15 +28,19 @@ public static class Health
         app.MapGet("/alive", () => Results.Text("alive"));
         app.MapHealthChecks("/health", new HealthCheckOptions
         {
-            ResponseWriter = (http, report) => http.Response.WriteAsJsonAsync(new
-            {
-                status = report.Status.ToString(),
-                checks = report.Entries.ToDictionary(
-                    entry => entry.Key,
-                    entry => entry.Value.Status == HealthStatus.Healthy ? "ok" : entry.Value.Description ?? "not ready"),
-            }),
+            ResponseWriter = (http, report) => http.Response.WriteAsJsonAsync(new Answer(
+                report.Status.ToString(),
+                http.RequestServices.GetService<InternalKey>() is { } key && http.Request.HasInternalKey(key)
+                    ? report.Entries.ToDictionary(
+                        entry => entry.Key,
+                        entry => entry.Value.Status == HealthStatus.Healthy ? "ok" : entry.Value.Description ?? "not ready")
+                    : null)),
         });
     }
+
+    sealed record Answer(
+        string Status,
+        [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyDictionary<string, string>? Checks);
 
     sealed class Probe(IServiceProvider provider, Func<IServiceProvider, CancellationToken, Task<bool>> probe) : IHealthCheck
     {

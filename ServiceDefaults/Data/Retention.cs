@@ -36,8 +36,21 @@ public sealed class RetentionRounds(
         await Loop.RunAsync("retention", Interval, async token =>
         {
             foreach (var table in tables.Where(table => table.Over is not null))
-                await Rounds.UntilNotFullAsync(MaxAtOnce, () => DeleteAsync(table, token));
+                await ClearAsync(table, token);
         }, log, time, stoppingToken);
+    }
+
+    /// <summary>A table that refuses keeps none of those behind it.</summary>
+    async Task ClearAsync(Retention table, CancellationToken token)
+    {
+        try
+        {
+            await Rounds.UntilNotFullAsync(MaxAtOnce, () => DeleteAsync(table, token));
+        }
+        catch (PostgresException e) when (!Problems.IsOutage(e))
+        {
+            log.LogError(e, "rows of {Table} whose time is over cannot be deleted", table.Table);
+        }
     }
 
     async Task<int> DeleteAsync(Retention table, CancellationToken token)

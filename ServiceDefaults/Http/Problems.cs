@@ -77,6 +77,12 @@ public static class Problems
 
     public static readonly Problem ForbiddenOrigin = new(
         403, "permission_error", "origin_not_allowed", "This origin is not on the project's list.", "Origin");
+    public static readonly Problem SecretKeyInBrowser = new(
+        403,
+        "permission_error",
+        "secret_key_in_browser",
+        "A secret key (sk_…) came from a web page, where others can read it. Revoke it, and give pages a session token (es_…) instead.",
+        "Origin");
     public static Problem ModelOutOfScope(string model) =>
         new(403, "permission_error", "model_not_allowed", $"This credential may not use the model '{model}'.", "model");
     public static readonly Problem SessionsDisabled = new(
@@ -111,6 +117,15 @@ public static class Problems
     public static readonly Problem NotForm = NotJson with { Message = "Send 'Content-Type: multipart/form-data'." };
     public static Problem RateLimited(string message, int retryAfterSeconds) =>
         new(429, "rate_limit_error", "rate_limit_exceeded", message, null, retryAfterSeconds);
+    public static Problem TooManyBytes(long maxBytes) => new(
+        429,
+        "rate_limit_error",
+        "too_many_bytes",
+        $"The request bodies of this credential that run at the same time may have {maxBytes} bytes together. Wait until some have ended.",
+        null,
+        1);
+    public static Problem RateLimited(string message, TimeSpan retryAfter) =>
+        RateLimited(message, (int)Math.Ceiling(retryAfter.TotalSeconds));
     public static readonly Problem InternalOnly = new(
         401, "authentication_error", "internal_only", "This route is for the gateway's own services.");
 
@@ -123,6 +138,10 @@ public static class Problems
         "A part of the gateway is not available right now. Try again in a moment.",
         null,
         2);
+    public static readonly Problem Overloaded = Unavailable with
+    {
+        Code = "overloaded", Message = "The gateway has no room for the request's body right now. Try again in a moment.",
+    };
     public static readonly Problem Draining = Unavailable with
     {
         Code = "draining", Message = "This instance of the gateway takes no new requests. Try again in a moment; another one will answer.",
@@ -223,7 +242,8 @@ public static class Problems
     {
         null => false,
         ProblemException { Problem.Status: 503 } => true,
-        PostgresException postgres => postgres.IsTransient || postgres.SqlState is "57P01" or "57P02" or "57P03",
+        // Of a server that shuts down, and of one that was the primary before a failover.
+        PostgresException postgres => postgres.IsTransient || postgres.SqlState is "57P01" or "57P02" or "57P03" or "25006",
         NpgsqlException { IsTransient: true } or SocketException or TimeoutException or HttpIOException => true,
         HttpRequestException { StatusCode: null or HttpStatusCode.BadGateway or HttpStatusCode.ServiceUnavailable
             or HttpStatusCode.GatewayTimeout } => true,

@@ -15,7 +15,7 @@ public sealed record DurableEndpoint(string Name, Action<IReceiveEndpointConfigu
     const int Generation = 2;
 
     /// <summary>Messages that one consumer holds unacknowledged.</summary>
-    public const int Prefetch = 16;
+    const int Prefetch = 16;
 
     /// <summary>
     /// A broker from 4.0 on drops a message that came back more often than its own limit of 20. It cannot be switched off by a number that
@@ -30,7 +30,8 @@ public sealed record DurableEndpoint(string Name, Action<IReceiveEndpointConfigu
     /// </summary>
     const int AttemptsInOutage = 70;
 
-    static readonly TimeSpan[] Attempts =
+    /// <summary>Before each further attempt after a failure that is no outage.</summary>
+    static readonly TimeSpan[] Pauses =
         [TimeSpan.FromMilliseconds(100), TimeSpan.FromMilliseconds(500), TimeSpan.FromSeconds(2)];
 
     public string Queue => $"{Name}.{Generation}";
@@ -38,8 +39,16 @@ public sealed record DurableEndpoint(string Name, Action<IReceiveEndpointConfigu
     /// <summary>The queue of the first generation had the name of the exchange.</summary>
     public string Former => Name;
 
-    /// <summary>Where messages end that no consumer has handled: failed, of an unknown type, or given up by the broker.</summary>
-    public IReadOnlyList<string> Unhandled => [$"{Queue}_error", $"{Queue}_skipped", $"{Queue}_dead", $"{Former}_error"];
+    /// <summary>
+    /// Queues of earlier versions. They have the broker's own delivery limit, so even looking at their messages wears those out.
+    /// </summary>
+    public IReadOnlyList<string> FormerQueues => [Former, $"{Former}_error"];
+
+    /// <summary>
+    /// Where messages end that no consumer has handled: failed, of an unknown type, or given up by the broker. Each has
+    /// <see cref="DeliveryLimit"/>, the first two by the framework's copy of the queue's arguments.
+    /// </summary>
+    public IReadOnlyList<string> Unhandled => [$"{Queue}_error", $"{Queue}_skipped", $"{Queue}_dead"];
 
     internal void Declare(IRabbitMqBusFactoryConfigurator rabbit, IRegistrationContext context) => rabbit.ReceiveEndpoint(Queue, endpoint =>
     {
@@ -47,7 +56,11 @@ public sealed record DurableEndpoint(string Name, Action<IReceiveEndpointConfigu
         endpoint.SetQueueArgument("x-delivery-limit", DeliveryLimit);
         endpoint.SetQueueArgument("x-dead-letter-strategy", "at-least-once");
         endpoint.SetQueueArgument("x-overflow", "reject-publish"); // at-least-once demands it; there is no limit of length
-        endpoint.BindDeadLetterQueue($"{Queue}_dead", $"{Queue}_dead", dead => dead.SetQuorumQueue());
+        endpoint.BindDeadLetterQueue($"{Queue}_dead", $"{Queue}_dead", dead =>
+        {
+            dead.SetQuorumQueue();
+            dead.SetQueueArgument("x-delivery-limit", DeliveryLimit);
+        });
         endpoint.Bind(Name);
         endpoint.PrefetchCount = Prefetch;
         endpoint.ConfigureError(error =>
@@ -63,7 +76,7 @@ public sealed record DurableEndpoint(string Name, Action<IReceiveEndpointConfigu
         endpoint.UseMessageRetry(retry =>
         {
             retry.Handle<Exception>(e => !Problems.IsOutage(e) && Redelivery.MayPass(e));
-            retry.Intervals(Attempts);
+            retry.Intervals(Pauses);
         });
         Configure(endpoint, context);
     });

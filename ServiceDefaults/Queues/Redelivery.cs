@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using MassTransit;
 using MassTransit.RabbitMqTransport;
 using RabbitMQ.Client;
@@ -21,7 +22,16 @@ public sealed class Redelivery(string queue) : IFilter<ExceptionReceiveContext>
 
     public const string CountHeader = "Gateway-Redeliveries";
 
+    static long s_outageAt = long.MinValue;
+
     readonly string _delayed = $"{queue}_delayed";
+
+    /// <summary>
+    /// Whether a message that an outage has sent away may not have come back yet, of those that this process has sent away.
+    /// </summary>
+    /// <param name="handling">How long its handling may take when it is back.</param>
+    public static bool MayBeUnderWay(TimeSpan handling) =>
+        Volatile.Read(ref s_outageAt) is > long.MinValue and var at && Stopwatch.GetElapsedTime(at) < Delay + handling;
 
     /// <summary>False for a message that itself is at fault, which no repetition mends.</summary>
     public static bool MayPass(Exception e) => e is not InvalidDataException;
@@ -44,6 +54,8 @@ public sealed class Redelivery(string queue) : IFilter<ExceptionReceiveContext>
             await next.Send(context);
             return;
         }
+        if (Problems.IsOutage(context.Exception))
+            Volatile.Write(ref s_outageAt, Stopwatch.GetTimestamp());
         LogContext.Warning?.Log(
             "a message of {Queue} comes again in {Delay} s ({Count} of {Max}): {Message}",
             queue, Delay.TotalSeconds, count, MaxTimes, context.Exception.Message);

@@ -100,22 +100,29 @@ public sealed class UnhandledMessages(
 
     /// <summary>
     /// The former queue gets no more messages once the new one is bound. While an older instance still consumes from it, its messages are
-    /// left to that; afterwards they are moved and the queue is deleted.
+    /// left to that; afterwards they are moved and the queue is deleted. What waited in its error queue is tried again.
     /// </summary>
     async Task MoveFormerAsync(IConnection connection, DurableEndpoint queue, CancellationToken token)
     {
-        if (await FindAsync(connection, queue.Former, token) is null || await FindAsync(connection, queue.Queue, token) is null)
+        if (await FindAsync(connection, queue.Queue, token) is null)
             return;
         await using var channel = await connection.CreateChannelAsync(cancellationToken: token);
-        await channel.ExchangeBindAsync(queue.Queue, queue.Name, "", cancellationToken: token);
-        await channel.QueueUnbindAsync(queue.Former, queue.Name, "", cancellationToken: token);
-        var former = await channel.QueueDeclarePassiveAsync(queue.Former, token);
-        if (former.ConsumerCount > 0)
-            return;
-        var moved = await MoveAsync(connection, queue.Former, queue.Queue, former.MessageCount, token);
-        if ((await channel.QueueDeclarePassiveAsync(queue.Former, token)) is { MessageCount: 0, ConsumerCount: 0 })
-            await channel.QueueDeleteAsync(queue.Former, cancellationToken: token);
-        log.LogInformation("moved {Count} messages from the queue {Former} to {Queue}", moved, queue.Former, queue.Queue);
+        if (await FindAsync(connection, queue.Former, token) is not null)
+        {
+            await channel.ExchangeBindAsync(queue.Queue, queue.Name, "", cancellationToken: token);
+            await channel.QueueUnbindAsync(queue.Former, queue.Name, "", cancellationToken: token);
+        }
+        foreach (var former in queue.FormerQueues)
+        {
+            if (await FindAsync(connection, former, token) is not { } found)
+                continue;
+            if (found.ConsumerCount > 0)
+                return;
+            // Until it is empty: the broker's own count of a queue lags behind.
+            var moved = await MoveAsync(connection, former, queue.Queue, long.MaxValue, token);
+            await channel.QueueDeleteAsync(former, cancellationToken: token);
+            log.LogInformation("moved {Count} messages from the queue {Former} to {Queue}", moved, former, queue.Queue);
+        }
     }
 
     /// <summary>Each message is acknowledged when the broker has confirmed its copy: a failure doubles messages and loses none.</summary>

@@ -23,7 +23,7 @@ public static class Failpoints
         ["proxy.end.priced"] = "The cost is known, the hold still whole.",
         ["proxy.end.released"] = "The rest of the hold is free again, the charge not on disk.",
         ["proxy.end.spooled"] = "The charge is on disk.",
-        ["proxy.spool.begin"] = "A new spool file is about to be made, at the start too.",
+        ["proxy.spool.begin"] = "The next spool file is about to be begun, at the start too.",
         ["proxy.spool.append"] = "A record is about to be appended.",
         ["proxy.spool.appended"] = "The record is there.",
         ["proxy.spool.delete"] = "A file whose records are all confirmed is about to be deleted.",

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using LlmGateway.Proxy;
-using LlmGateway.Proxy.Anthropic;
 using LlmGateway.Proxy.Batches;
 using LlmGateway.Proxy.Gemini;
 using LlmGateway.Proxy.ResponseState;
@@ -25,6 +24,9 @@ builder.Services.AddSingleton<RequestGate>();
 builder.Services.AddHealthChecks().AddCheck<RequestGate>("intake");
 builder.Services.AddSingleton(Upstream.NewClient(new(builder.Configuration[PrivateHosts.Setting])));
 builder.Services.AddSingleton<ChangeFeed>();
+builder.AddFailedIdentifications();
+builder.AddBodyBudget();
+builder.AddManagementRates();
 builder.Services.AddSingleton<Identity>();
 builder.Services.AddHostedSingleton<RateLimits>();
 builder.Services.AddSingleton<Cors>();
@@ -57,16 +59,6 @@ app.UseInference();
 app.UseGemini();
 app.UseModelAddresses();
 app.UseRouting();
-
-app.MapInference();
-app.MapMessageCount();
-ResponseRoutes.Map(app);
-MessageBatches.Map(app);
-Files.Map(app);
-FileBatches.Map(app);
-app.MapModels();
-app.MapManagement();
-Drain.Map(app);
-app.MapRoot();
+app.MapRoutes();
 
 await app.RunAsync();

@@ -33,9 +33,11 @@ static class Ungoverned
         await app.RunAsync();
     }
 
+    static readonly BodyBudget Unbounded = new(long.MaxValue, long.MaxValue);
+
     static async Task ForwardAsync(HttpContext http, Upstream provider, Forwarding forwarding)
     {
-        using var body = await RequestBody.ReadAsync(http);
+        using var body = await RequestBody.ReadAsync(http, Unbounded, Guid.Empty);
         var (answer, problem) =
             await forwarding.SendAsync(provider, () => provider.Post(Path, body.Memory, stream: false), http.RequestAborted);
         if (answer is null)

@@ -12,7 +12,8 @@ namespace LlmGateway.Proxy.Batches;
 /// <c>/v1/batches</c>: OpenAI's batches, of files that were uploaded here. <see cref="BatchCreation"/> says how they are charged.
 /// </summary>
 public sealed class FileBatches(
-    ObjectCallers callers, BatchCreation creation, BatchSettling settling, ProviderCalls calls, SessionsClient sessions, TimeProvider time)
+    ObjectCallers callers, BodyBudget bodies, BatchCreation creation, BatchSettling settling, ProviderCalls calls, SessionsClient sessions,
+    TimeProvider time)
 {
     const string Path = "/v1/batches", Kind = ProviderObject.Batch, OnlyWindow = "24h";
 
@@ -40,7 +41,7 @@ public sealed class FileBatches(
     {
         var call = new ModelCall(http, Ids.New(), Path, time);
         var caller = call.Caller = await callers.EnterAsync(http, Wires.Chat, call.Id);
-        var asked = await ReadAsync(http);
+        var asked = await ReadAsync(http, caller);
         var file = await callers.FindAsync(caller, ProviderObject.File, asked.File);
         var terms = file.Terms ?? throw Invalid(InputFile, "must be a file that was uploaded");
         if (asked.Endpoint != terms.Endpoint)
@@ -135,9 +136,9 @@ public sealed class FileBatches(
         return new(JsonSerializer.SerializeToUtf8Bytes(json)) { Headers = { ContentType = new MediaTypeHeaderValue("application/json") } };
     }
 
-    static async Task<Asked> ReadAsync(HttpContext http)
+    async Task<Asked> ReadAsync(HttpContext http, Caller caller)
     {
-        using var body = await RequestBody.ReadAsync(http);
+        using var body = await RequestBody.ReadAsync(http, bodies, caller.Credential.Id);
         try
         {
             return Read(body.Memory.Span);

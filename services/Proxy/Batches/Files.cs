@@ -9,7 +9,8 @@ namespace LlmGateway.Proxy.Batches;
 /// <c>/v1/files</c>: OpenAI's files, as far as batches need them. The bound of a file's lines is computed at the upload and stored with the
 /// file.
 /// </summary>
-public sealed class Files(ObjectCallers callers, ProviderCalls calls, SessionsClient sessions, TimeProvider time, ILogger<Files> log)
+public sealed class Files(
+    ObjectCallers callers, BodyBudget bodies, ProviderCalls calls, SessionsClient sessions, TimeProvider time, ILogger<Files> log)
 {
     const string Path = "/v1/files", Kind = ProviderObject.File, Id = "id";
 
@@ -32,7 +33,7 @@ public sealed class Files(ObjectCallers callers, ProviderCalls calls, SessionsCl
     async Task<IResult> UploadAsync(HttpContext http)
     {
         var caller = await callers.EnterAsync(http, Wires.Chat);
-        using var body = await RequestBody.ReadAsync(http, form: true);
+        using var body = await RequestBody.ReadAsync(http, bodies, caller.Credential.Id, form: true);
         var upload = FileUpload.Read(body.Memory);
         var (plan, sent) = BatchFile.Read(upload.Bytes, caller);
         var credential = caller.Credential;

@@ -7,7 +7,8 @@ namespace LlmGateway.Proxy.Batches;
 
 /// <summary><c>/v1/messages/batches</c>: Anthropic's batches. <see cref="BatchCreation"/> says how they are charged.</summary>
 public sealed class MessageBatches(
-    ObjectCallers callers, BatchCreation creation, BatchSettling settling, ProviderCalls calls, SessionsClient sessions, TimeProvider time)
+    ObjectCallers callers, BodyBudget bodies, BatchCreation creation, BatchSettling settling, ProviderCalls calls, SessionsClient sessions,
+    TimeProvider time)
 {
     const string Path = "/v1/messages/batches", Kind = ProviderObject.MessageBatch;
 
@@ -29,7 +30,7 @@ public sealed class MessageBatches(
     {
         var call = new ModelCall(http, Ids.New(), Path, time);
         call.Caller = await callers.EnterAsync(http, Wires.Messages, call.Id);
-        using var body = await RequestBody.ReadAsync(http);
+        using var body = await RequestBody.ReadAsync(http, bodies, call.Caller.Credential.Id);
         var plan = new BatchPlan(call.Caller, "/v1/messages");
         var sent = MessageBatchBody.Read(body.Memory, plan);
         call.Route = plan.Route!;

@@ -6,7 +6,8 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Proxy.Batches;
 
 /// <summary>Stages 1, 2 and 4 of every route of files and batches, and the look-up of the caller's own objects.</summary>
-public sealed partial class ObjectCallers(Identity identity, KeyUse keys, RateLimits rateLimits, SessionsClient sessions)
+public sealed partial class ObjectCallers(
+    Identity identity, KeyUse keys, ManagementRates rates, RateLimits rateLimits, SessionsClient sessions)
 {
     const int DefaultPage = 20, MaxPage = 100;
 
@@ -23,11 +24,11 @@ public sealed partial class ObjectCallers(Identity identity, KeyUse keys, RateLi
         http.Speak(wire);
         http.Response.Headers["X-Request-Id"] = http.RequestId();
         var (caller, problem) = await identity.IdentifyAsync(http);
-        problem ??= Permit.CheckInference(caller!.Credential);
+        problem ??= Permit.CheckInference(caller!.Credential) ?? rates.Take(caller.Credential);
         if (problem is not null)
             throw new ProblemException(problem);
         keys.Record(caller!.Credential);
-        var taken = await rateLimits.TakeAsync(caller.Credential, 0, http.RequestAborted);
+        var taken = await rateLimits.TakeRequestAsync(caller.Credential, http.RequestAborted);
         RateHeaders.Write(taken, http.Response.Headers);
         return taken.Problem is { } limited ? throw new ProblemException(limited) : caller;
     }

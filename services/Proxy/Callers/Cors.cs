@@ -3,10 +3,11 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Proxy;
 
 /// <summary>
-/// Cross-origin rules. A preflight carries no credential, so the union of all projects' lists decides it. The real request is checked
-/// against the list of its own project (Permit). Credentials travel in headers, never in cookies, so the answer allows no cookies.
+/// Cross-origin rules. A preflight carries no credential, so the union of all projects' lists decides it, unless the address has a key:
+/// then its project's list does. The real request is checked against the list of its own project (Permit). Credentials travel in headers,
+/// never in cookies, so the answer allows no cookies.
 /// </summary>
-public sealed class Cors(SessionsClient sessions, TimeProvider time)
+public sealed class Cors(Identity identity, SessionsClient sessions, TimeProvider time)
 {
     const string ExposedHeaders =
         "X-Request-Id, request-id, X-LLMGateway-Cost, X-LLMGateway-Model, X-LLMGateway-Provider, X-LLMGateway-Ignored, "
@@ -31,7 +32,7 @@ public sealed class Cors(SessionsClient sessions, TimeProvider time)
         headers.Vary = "Origin";
         if (HttpMethods.IsOptions(http.Request.Method) && http.Request.Headers.ContainsKey("Access-Control-Request-Method"))
         {
-            if (!await IsAllowedAsync(origin))
+            if (!await MayAskAsync(http, origin))
             {
                 await Problems.WriteAsync(http, Problems.ForbiddenOrigin);
                 return;
@@ -60,6 +61,15 @@ public sealed class Cors(SessionsClient sessions, TimeProvider time)
 
     /// <summary>Marks the answer as unreadable for pages of another origin.</summary>
     public static void Forbid(HttpContext http) => http.Items[nameof(Problems.ForbiddenOrigin)] = true;
+
+    async Task<bool> MayAskAsync(HttpContext http, string origin)
+    {
+        if (!http.Request.QueryString.HasValue)
+            return await IsAllowedAsync(origin);
+        var (caller, problem) = await identity.IdentifyAsync(http);
+        // A page may ask with a key that is refused for another reason, to read that.
+        return caller is not null || (problem != Problems.ForbiddenOrigin && await IsAllowedAsync(origin));
+    }
 
     async Task<bool> IsAllowedAsync(string origin)
     {

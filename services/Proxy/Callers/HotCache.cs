@@ -52,6 +52,10 @@ public sealed class HotCache<TKey, TValue>(Func<TKey, bool, Task<Found<TValue>>>
         return true;
     }
 
+    /// <summary>Whether there was a value at some time, be it too old now. No guess makes that true.</summary>
+    public bool HasKnown(TKey key) =>
+        _entries.TryGetValue(key, out var entry) && (entry.Value is not null || entry.ForgottenAt is not null);
+
     /// <summary>
     /// Forgets a value that its owner has changed. Redis is skipped for as long as copies live there, because its copy may be older than
     /// the change.

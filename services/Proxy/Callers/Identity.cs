@@ -17,6 +17,7 @@ public sealed class Identity
     readonly HotCache<string, Credential> _credentials;
     readonly HotCache<Guid, Project> _projects;
     readonly RequestGate _gate;
+    readonly FailedIdentifications _failures;
     readonly TimeProvider _time;
 
     /// <summary>
@@ -25,9 +26,10 @@ public sealed class Identity
     /// </summary>
     readonly ConditionalWeakTable<string, string> _fingerprints = [];
 
-    public Identity(RequestGate gate, SessionsClient sessions, ChangeFeed feed, Envelope envelope, TimeProvider time)
+    public Identity(
+        RequestGate gate, SessionsClient sessions, ChangeFeed feed, Envelope envelope, FailedIdentifications failures, TimeProvider time)
     {
-        (_gate, _time) = (gate, time);
+        (_gate, _failures, _time) = (gate, failures, time);
         _credentials = new(sessions.CredentialAsync, feed, time);
         _projects = new(
             async (id, skipRedis) =>
@@ -49,16 +51,17 @@ public sealed class Identity
             return (null, Problems.NoCredential);
         var unknown = inQuery ? Problems.BadKeyInQuery : Problems.BadCredential;
         if (token.Length > Token.MaxLength)
-            return (null, unknown);
+            return (null, _failures.Count(http, unknown));
         string? fingerprint = null;
         var isNew = kept is not null && !_fingerprints.TryGetValue(kept, out fingerprint);
         fingerprint ??= Token.Fingerprint(token);
         // Most credentials are known. The form is checked only for unknown ones, before Redis or Sessions is asked.
-        if (!_credentials.TryGet(fingerprint, out var credential) && Token.TryRead(token, out _, out _))
+        if (!_credentials.TryGet(fingerprint, out var credential) && Token.TryRead(token, out _, out _)
+            && (!_failures.IsAtLimit(http) || Token.HasChecksum(token) || _credentials.HasKnown(fingerprint)))
             credential = await _credentials.GetAsync(fingerprint);
         // A project may refuse keys in the query. There a valid key in the query gets the same answer as an invalid one.
         if (credential is null || (inQuery && await _projects.GetAsync(credential.Project) is not { Catalog.KeysInQuery: true }))
-            return (null, unknown);
+            return (null, _failures.Count(http, unknown));
         if (isNew)
             _fingerprints.AddOrUpdate(kept!, fingerprint);
         if (Permit.Check(credential, _time.GetUtcNow()) is { } refused)

@@ -57,15 +57,17 @@ public static class Permit
 
     /// <summary>
     /// Checks project, sessions and origin. A request without an Origin header is allowed: the rule protects browsers, not against scripts.
-    /// The spend cap and the short lifetime limit those.
+    /// The spend cap and the short lifetime limit those. A secret key in a web page is public, so it is refused from every origin.
     /// </summary>
     public static Problem? Check(Credential credential, Project project, string origin)
     {
+        if (origin.Length > 0 && credential.Kind == CredentialKind.SecretKey)
+            return Problems.SecretKeyInBrowser;
         if (!project.Catalog.Active)
             return Problems.ProjectInactive;
         if (credential.Kind == CredentialKind.Session && !project.Catalog.EndUserSessions)
             return Problems.SessionsDisabled;
-        return origin.Length > 0 && project.Origins.Count > 0 && !project.Origins.Contains(origin) ? Problems.ForbiddenOrigin : null;
+        return origin.Length > 0 && project.Origins?.Contains(origin) == false ? Problems.ForbiddenOrigin : null;
     }
 
     /// <summary>Checks the model scope, the price, and that test credentials call only sandbox or free models.</summary>

@@ -24,8 +24,12 @@ public static partial class Models
     {
         foreach (var root in (string[])["/v1", "", "/v1beta"])
         {
-            app.MapGet($"{root}/models", (HttpContext http, Identity identity) => AnswerAsync(http, identity, null));
-            app.MapGet($"{root}/models/{{**id}}", (string id, HttpContext http, Identity identity) => AnswerAsync(http, identity, id));
+            app.MapGet(
+                $"{root}/models",
+                (HttpContext http, Identity identity, ManagementRates rates) => AnswerAsync(http, identity, rates, null));
+            app.MapGet(
+                $"{root}/models/{{**id}}",
+                (string id, HttpContext http, Identity identity, ManagementRates rates) => AnswerAsync(http, identity, rates, id));
         }
     }
 
@@ -40,14 +44,14 @@ public static partial class Models
         return next(http);
     });
 
-    static async Task<IResult> AnswerAsync(HttpContext http, Identity identity, string? id)
+    static async Task<IResult> AnswerAsync(HttpContext http, Identity identity, ManagementRates rates, string? id)
     {
         // The shape is decided before the key is taken out of the query.
         var shape = ShapeOf(http.Request);
         if (shape != Shape.OpenAi)
             http.SetProblemBody(shape == Shape.Gemini ? Wires.Gemini.WriteError : Wires.Messages.WriteError);
         var (caller, problem) = await identity.IdentifyAsync(http);
-        problem ??= Permit.CheckInference(caller!.Credential);
+        problem ??= Permit.CheckInference(caller!.Credential) ?? rates.Take(caller.Credential);
         if (problem is not null)
             return problem;
         if (id is null)

@@ -15,7 +15,7 @@ public sealed class Project
     public Project(ProjectCatalog catalog, Envelope envelope)
     {
         Catalog = catalog;
-        Origins = catalog.AllowedOrigins.ToFrozenSet(StringComparer.Ordinal);
+        Origins = catalog.AllowedOrigins?.ToFrozenSet(StringComparer.Ordinal);
         var providers = catalog.Providers.ToDictionary(
             provider => provider.Id, provider => new Upstream(provider, OpenSecrets(catalog, provider, envelope)));
         var routes = new Dictionary<string, Route>(StringComparer.Ordinal);
@@ -38,8 +38,8 @@ public sealed class Project
 
     public ProjectCatalog Catalog { get; }
 
-    /// <summary>Exact origins. An empty set allows every origin.</summary>
-    public FrozenSet<string> Origins { get; }
+    /// <summary>As <see cref="ProjectCatalog.AllowedOrigins"/>.</summary>
+    public FrozenSet<string>? Origins { get; }
 
     /// <summary>
     /// Finds <c>model</c> or <c>provider/model</c>, exactly as written; null when the project does not offer it. A bare name gives the

@@ -9,7 +9,7 @@ namespace LlmGateway.Proxy;
 /// refilled before it is empty, so that no request waits.
 /// </summary>
 public sealed class Slice(
-    IReadOnlyList<RegisterRef> registers, string holder, ILeaseLedger wallet, DeliveryMark delivered, TimeProvider time)
+    IReadOnlyList<RegisterRef> registers, string holder, ILeaseLedger ledger, DeliveryMark delivered, TimeProvider time)
 {
     /// <summary>Most requests that wait for one call to the ledger. Further ones get a 503.</summary>
     const int MaxWaiting = 10_000;
@@ -117,7 +117,7 @@ public sealed class Slice(
             try
             {
                 Failpoint.Hit("proxy.slice.return");
-                await wallet.ReturnAsync(give);
+                await ledger.ReturnAsync(give);
                 Failpoint.Hit("proxy.slice.returned");
             }
             catch
@@ -236,7 +236,7 @@ public sealed class Slice(
             {
                 Failpoint.Hit("proxy.slice.extend");
                 var asked = time.GetTimestamp();
-                var answer = await wallet.ExtendAsync(request);
+                var answer = await ledger.ExtendAsync(request);
                 Failpoint.Hit("proxy.slice.extended");
                 lock (_lock)
                     Accept(lease, answer, asked);

@@ -2,6 +2,9 @@ using LlmGateway.Contracts;
 
 namespace LlmGateway.Proxy;
 
+/// <summary>What is to be taken at once: one request, or the tokens of one.</summary>
+readonly record struct RateNeed(long Requests, long Tokens);
+
 /// <summary>
 /// What this proxy has taken of one customer's minute and not used. Tokens may be negative for a moment, because corrections are applied
 /// without asking.
@@ -27,15 +30,13 @@ sealed class RateAllowance
     }
 
     /// <summary>Null when Redis has to be asked.</summary>
-    public RateDecision? TryTake(Rates rates, long tokens, long now)
+    public RateDecision? TryTake(Rates rates, RateNeed need, long now)
     {
         lock (_lock)
-            return (rates.RequestsPerMinute is null || _requests >= 1) && (rates.TokensPerMinute is null || _tokens >= tokens)
-                ? Take(rates, tokens, now)
-                : null;
+            return (need.Requests > 0 ? _requests >= need.Requests : _tokens >= need.Tokens) ? Take(rates, need, now) : null;
     }
 
-    public RateDecision Add(Rates rates, long requests, long tokens, RateWindow[] windows, long needed, long now)
+    public RateDecision Add(Rates rates, long requests, long tokens, RateWindow[] windows, RateNeed need, long now)
     {
         lock (_lock)
         {
@@ -43,7 +44,7 @@ sealed class RateAllowance
             _tokens += tokens;
             _windows = windows;
             // The request was granted, so it takes what it needs although a correction by another one may have left less than that.
-            return Take(rates, needed, now);
+            return Take(rates, need, now);
         }
     }
 
@@ -75,19 +76,18 @@ sealed class RateAllowance
         }
     }
 
-    RateDecision Take(Rates rates, long tokens, long now)
+    RateDecision Take(Rates rates, RateNeed need, long now)
     {
         LastUse = now;
         _rates = rates;
-        _requests -= rates.RequestsPerMinute is null ? 0 : 1;
-        tokens = rates.TokensPerMinute is null ? 0 : tokens;
-        _tokens -= tokens;
+        _requests -= need.Requests;
+        _tokens -= need.Tokens;
         var windows = (RateWindow[])_windows.Clone();
         foreach (ref var window in windows.AsSpan())
             window = window with
             {
                 Remaining = Math.Clamp(window.Remaining + (window.Unit == "requests" ? _requests : _tokens), 0, window.Limit),
             };
-        return new(windows, null) { TakenTokens = tokens };
+        return new(windows, null) { TakenTokens = need.Tokens };
     }
 }

@@ -31,21 +31,29 @@ public sealed class RateLimits(RedisClient redis, TimeProvider time, ILogger<Rat
 
     readonly ConcurrentDictionary<Guid, RateAllowance> _allowances = new();
 
+    /// <summary>Counts a request. This needs no body, so it is asked before one is read.</summary>
+    public ValueTask<RateDecision> TakeRequestAsync(Credential credential, CancellationToken token) =>
+        credential is { Rates: { RequestsPerMinute: not null } rates, Customer: { } customer }
+            ? TakeAsync(rates, customer, new(1, 0), token)
+            : new(Unlimited);
+
     /// <param name="tokens">Estimate of what the request will use.</param>
-    public async ValueTask<RateDecision> TakeAsync(Credential credential, long tokens, CancellationToken token)
-    {
-        if (credential is not { Rates: { } rates, Customer: { } customer } || rates is { RequestsPerMinute: null, TokensPerMinute: null })
-            return Unlimited;
+    public ValueTask<RateDecision> TakeTokensAsync(Credential credential, long tokens, CancellationToken token) =>
         // A request larger than the limit of a minute passes alone. Otherwise it could never pass.
-        tokens = Math.Min(tokens, rates.TokensPerMinute ?? 0);
+        credential is { Rates: { TokensPerMinute: { } limit } rates, Customer: { } customer }
+            ? TakeAsync(rates, customer, new(0, Math.Min(tokens, limit)), token)
+            : new(Unlimited);
+
+    async ValueTask<RateDecision> TakeAsync(Rates rates, Guid customer, RateNeed need, CancellationToken token)
+    {
         var allowance = _allowances.GetOrAdd(customer, static _ => new());
-        if (allowance.TryTake(rates, tokens, time.GetTimestamp()) is { } taken)
+        if (allowance.TryTake(rates, need, time.GetTimestamp()) is { } taken)
             return taken;
         // Only one call to Redis runs at a time. It also takes for the requests that wait behind it.
         await allowance.Asking.WaitAsync(token);
         try
         {
-            return allowance.TryTake(rates, tokens, time.GetTimestamp()) ?? await AskAsync(allowance, rates, customer, tokens);
+            return allowance.TryTake(rates, need, time.GetTimestamp()) ?? await AskAsync(allowance, rates, customer, need);
         }
         finally
         {
@@ -74,13 +82,19 @@ public sealed class RateLimits(RedisClient redis, TimeProvider time, ILogger<Rat
         return Task.CompletedTask;
     }, log, time, stoppingToken);
 
-    async Task<RateDecision> AskAsync(RateAllowance allowance, Rates rates, Guid customer, long tokens)
+    async Task<RateDecision> AskAsync(RateAllowance allowance, Rates rates, Guid customer, RateNeed need)
     {
         var (requestsHere, tokensHere) = allowance.Here;
         var ask = new Question(customer);
-        ask.Add("requests", rates.RequestsPerMinute, Math.Max(0, 1 - requestsHere));
+        // Of what is not needed nothing is taken, but how it stands is told.
+        var isRequest = need.Requests > 0;
+        ask.Add("requests", rates.RequestsPerMinute, isRequest ? Math.Max(0, need.Requests - requestsHere) : 0, ahead: isRequest);
         // Owed tokens are added to what a request needs. The sum must not exceed the limit, which is all that there ever is.
-        ask.Add("tokens", rates.TokensPerMinute, Math.Clamp(tokens - tokensHere, 0, rates.TokensPerMinute ?? 0));
+        ask.Add(
+            "tokens",
+            rates.TokensPerMinute,
+            isRequest ? 0 : Math.Clamp(need.Tokens - tokensHere, 0, rates.TokensPerMinute ?? 0),
+            ahead: !isRequest);
         var (answered, result) = await redis.TryAsync(
             database => database.ScriptEvaluateAsync(Script, [.. ask.Keys], [.. ask.Values, "take"]));
         if (!answered)
@@ -98,14 +112,14 @@ public sealed class RateLimits(RedisClient redis, TimeProvider time, ILogger<Rat
             return new(windows, windows[Enumerable.Range(0, windows.Length).First(i => (long)answer[4 * i] > 0)]);
         long Granted(string unit) =>
             Enumerable.Range(0, windows.Length).Where(i => windows[i].Unit == unit).Sum(i => (long)answer[4 * i + 3]);
-        return allowance.Add(rates, Granted("requests"), Granted("tokens"), windows, tokens, time.GetTimestamp());
+        return allowance.Add(rates, Granted("requests"), Granted("tokens"), windows, need, time.GetTimestamp());
     }
 
     void GiveBack(Rates rates, Guid customer, long requests, long tokens)
     {
         var give = new Question(customer);
-        give.Add("requests", rates.RequestsPerMinute, -requests);
-        give.Add("tokens", rates.TokensPerMinute, -tokens);
+        give.Add("requests", rates.RequestsPerMinute, -requests, ahead: false);
+        give.Add("tokens", rates.TokensPerMinute, -tokens, ahead: false);
         // Nobody waits for the answer. A lost correction leaves the estimate in place.
         _ = redis.TryAsync(database => database.ScriptEvaluateAsync(Script, [.. give.Keys], [.. give.Values, "correct"]));
     }
@@ -117,13 +131,13 @@ public sealed class RateLimits(RedisClient redis, TimeProvider time, ILogger<Rat
         public List<RedisKey> Keys { get; } = new(2);
         public List<RedisValue> Values { get; } = new(7);
 
-        public void Add(string unit, int? limit, long least)
+        public void Add(string unit, int? limit, long least, bool ahead)
         {
             if (limit is not { } perMinute)
                 return;
             Units.Add((unit, perMinute));
             Keys.Add($"llmgw:rate:{customer:N}:{unit}");
-            Values.AddRange([perMinute, least, least + perMinute / Ahead]);
+            Values.AddRange([perMinute, least, least + (ahead ? perMinute / Ahead : 0)]);
         }
     }
 

@@ -21,9 +21,11 @@ public static class Management
         ("/v1/wallet/{**rest}", "wallet"),
     ];
 
-    /// <summary>Headers that carry credentials, or claim an identity or a trace. They are never passed on.</summary>
-    static readonly string[] Stripped =
-        ["Authorization", "X-API-Key", "x-goog-api-key", InternalCalls.KeyHeader, Principal.Header, "traceparent", "tracestate", "baggage"];
+    /// <summary>
+    /// The headers that services read. No other one is passed on: it might carry a credential, or claim an identity, an address
+    /// (<c>X-Forwarded-*</c>) or a trace that somebody will believe.
+    /// </summary>
+    static readonly string[] Passed = ["Accept", "Content-Type", "Content-Length", Idempotency.HeaderName];
 
     public static void MapManagement(this WebApplication app)
     {
@@ -33,24 +35,15 @@ public static class Management
         var client = new HttpMessageInvoker(discovery.CreateHandler(ServiceClients.NewHandler()));
         var options = new ForwarderRequestConfig { ActivityTimeout = TimeSpan.FromSeconds(30) };
         var key = app.Services.GetRequiredService<InternalKey>().Value;
-        var transformer = app.Services.GetRequiredService<ITransformBuilder>().Create(transforms =>
-        {
-            transforms.AddRequestTransform(context =>
-            {
-                foreach (var header in Stripped)
-                    context.ProxyRequest.Headers.Remove(header);
-                context.ProxyRequest.Headers.Add(InternalCalls.KeyHeader, key);
-                context.ProxyRequest.Headers.Add(Principal.Header, (string)context.HttpContext.Items[Principal.Header]!);
-                return default;
-            });
-        });
+        var transformer = Transformer(app.Services.GetRequiredService<ITransformBuilder>(), key);
 
         foreach (var (path, service) in Routes)
         {
             var address = ServiceClients.Address(service).ToString();
-            app.Map(path, async (HttpContext http, Identity identity) =>
+            app.Map(path, async (HttpContext http, Identity identity, ManagementRates rates) =>
             {
                 var (caller, problem) = await identity.IdentifyAsync(http);
+                problem ??= rates.Take(caller!.Credential);
                 if (problem is not null)
                 {
                     await problem.ExecuteAsync(http);
@@ -63,4 +56,16 @@ public static class Management
             });
         }
     }
+    /// <summary>What a service gets of a call: headers that it reads, the internal key, and who calls.</summary>
+    public static HttpTransformer Transformer(ITransformBuilder builder, string key) => builder.Create(transforms =>
+    {
+        transforms.UseDefaultForwarders = false;
+        transforms.AddRequestHeadersAllowed(Passed);
+        transforms.AddRequestTransform(context =>
+        {
+            context.ProxyRequest.Headers.Add(InternalCalls.KeyHeader, key);
+            context.ProxyRequest.Headers.Add(Principal.Header, (string)context.HttpContext.Items[Principal.Header]!);
+            return default;
+        });
+    });
 }

@@ -19,7 +19,7 @@ public sealed record CountCall(
 /// <c>POST /v1/messages/count_tokens</c> and <c>:countTokens</c>. The call is free and holds nothing. It counts as a request where requests
 /// per minute are limited. A provider of the caller's wire is asked; for other providers our own estimate is the answer.
 /// </summary>
-public sealed class CountTokens(Identity identity, KeyUse keys, RateLimits rateLimits, Forwarding forwarding)
+public sealed class CountTokens(Identity identity, BodyBudget bodies, KeyUse keys, RateLimits rateLimits, Forwarding forwarding)
 {
     const int MaxAnswerBytes = 64 * 1024;
 
@@ -33,12 +33,12 @@ public sealed class CountTokens(Identity identity, KeyUse keys, RateLimits rateL
         if (problem is not null)
             throw new ProblemException(problem);
         keys.Record(caller!.Credential);
-        using var body = await RequestBody.ReadAsync(http);
-        var call = Read(read, body.Memory);
-        var taken = await rateLimits.TakeAsync(caller.Credential, 0, http.RequestAborted);
+        var taken = await rateLimits.TakeRequestAsync(caller.Credential, http.RequestAborted);
         RateHeaders.Write(taken, http.Response.Headers);
         if (taken.Problem is { } limited)
             throw new ProblemException(limited);
+        using var body = await RequestBody.ReadAsync(http, bodies, caller.Credential.Id);
+        var call = Read(read, body.Memory);
         var route = caller.Project.Find(call.Model) ?? throw new ProblemException(Problems.UnknownModel(call.Model));
         if (Permit.Check(caller.Credential, route, call.Model) is { } refused)
             throw new ProblemException(refused);

@@ -10,10 +10,11 @@ namespace LlmGateway.Proxy;
 ///   1 identify ─ 2 permit ─ 3 read ─ 4 limit ─ 5 reserve ─ 6 forward ─ 7 meter ─ 8 settle ─ 9 tell
 ///   └── refused: nothing was reserved ──────┘   └── from here on the request ends in exactly one settlement ──┘
 /// </code>
+/// Requests per minute are asked before the body is read, because it may be large.
 /// </summary>
 public sealed class Inference(
-    Identity identity, RunningCalls runningCalls, KeyUse keys, RateLimits rateLimits, Slices slices, Answers answers, Spool spool,
-    SpoolPublisher publisher, OutputDefault outputDefault, ResponseStates responses, GenAiSpan span, TimeProvider time)
+    Identity identity, BodyBudget bodies, RunningCalls runningCalls, KeyUse keys, RateLimits rateLimits, Slices slices, Answers answers,
+    Spool spool, SpoolPublisher publisher, OutputDefault outputDefault, ResponseStates responses, GenAiSpan span, TimeProvider time)
 {
     /// <param name="wire">The caller's wire.</param>
     /// <param name="endpoint">The route that the usage record names.</param>
@@ -59,7 +60,11 @@ public sealed class Inference(
         Failpoint.Hit("proxy.request.identified");
 
         // :: 3 Read
-        using var body = await RequestBody.ReadAsync(http, wire.TakesForm);
+        var taken = await rateLimits.TakeRequestAsync(caller.Credential, http.RequestAborted);
+        RateHeaders.Write(taken, http.Response.Headers);
+        if (taken.Problem is not null)
+            return taken.Problem;
+        using var body = await RequestBody.ReadAsync(http, bodies, caller.Credential.Id, wire.TakesForm);
         ModelRequest? request;
         if (wire == Wires.Responses)
             (request, problem) = await responses.ReadAsync(call, body);
@@ -125,7 +130,7 @@ public sealed class Inference(
     async ValueTask<Problem?> LimitAsync(ModelCall call, ModelRequest request, long outputLimit)
     {
         var tokens = RateLimits.Estimate(request.BodyBytes, outputLimit * request.Choices);
-        var taken = await rateLimits.TakeAsync(call.Caller.Credential, tokens, call.Http.RequestAborted);
+        var taken = await rateLimits.TakeTokensAsync(call.Caller.Credential, tokens, call.Http.RequestAborted);
         call.RatedTokens = taken.TakenTokens;
         RateHeaders.Write(taken, call.Http.Response.Headers);
         return taken.Problem;

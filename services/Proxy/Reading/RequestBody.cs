@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.IO.Pipelines;
 using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Proxy;
@@ -9,22 +10,29 @@ namespace LlmGateway.Proxy;
 /// </summary>
 public sealed class RequestBody : IDisposable
 {
-    byte[]? _buffer;
+    BodyBudget.Share? _share;
+    byte[] _buffer = [];
+    int _length, _counted;
+    bool _isRented;
 
-    RequestBody(byte[] buffer, int length)
-    {
-        _buffer = buffer;
-        Memory = buffer.AsMemory(0, length);
-    }
+    RequestBody(BodyBudget.Share share) => _share = share;
 
-    public ReadOnlyMemory<byte> Memory { get; private set; }
+    public ReadOnlyMemory<byte> Memory => _buffer.AsMemory(0, _length);
 
     /// <summary>From here on the request is this one: what the body referred to stands in it.</summary>
-    public void Replace(ReadOnlyMemory<byte> whole) => Memory = whole;
+    /// <exception cref="ProblemException">It is larger than there is room for.</exception>
+    public void Replace(byte[] whole)
+    {
+        if (CountUpTo(whole.Length) is { } problem)
+            throw new ProblemException(problem);
+        GiveBack();
+        (_buffer, _length, _isRented) = (whole, whole.Length, false);
+    }
 
-    /// <summary>Throws <see cref="ProblemException"/> with 413 or 415.</summary>
+    /// <summary>Throws <see cref="ProblemException"/> with 413, 415, or what <see cref="BodyBudget"/> says.</summary>
+    /// <param name="credential">Whose body it is.</param>
     /// <param name="form">The body must be a form instead of JSON.</param>
-    public static async ValueTask<RequestBody> ReadAsync(HttpContext http, bool form = false)
+    public static async ValueTask<RequestBody> ReadAsync(HttpContext http, BodyBudget budget, Guid credential, bool form = false)
     {
         if (form && http.Request.ContentType?.StartsWith("multipart/form-data", StringComparison.OrdinalIgnoreCase) != true)
             throw new ProblemException(Problems.NotForm);
@@ -32,31 +40,66 @@ public sealed class RequestBody : IDisposable
             throw new ProblemException(Problems.NotJson);
         if (http.Request.ContentLength > Body.MaxBytes)
             throw new ProblemException(Problems.TooLarge(Body.MaxBytes));
-        var reader = http.Request.BodyReader;
-        for (; ; )
+        var body = new RequestBody(budget.Open(credential, http.Request.ContentLength));
+        try
         {
-            var read = await reader.ReadAsync(http.RequestAborted);
-            if (read.Buffer.Length > Body.MaxBytes)
+            if (body.CountUpTo(http.Request.ContentLength ?? 0) is { } problem)
+                throw new ProblemException(problem);
+            var reader = http.Request.BodyReader;
+            while (!body.Take(reader, await reader.ReadAsync(http.RequestAborted)))
             {
-                // The buffer is returned to the server, which can then read the rest.
-                reader.AdvanceTo(read.Buffer.End);
-                throw new ProblemException(Problems.TooLarge(Body.MaxBytes));
             }
-            if (read.IsCompleted)
-            {
-                var length = (int)read.Buffer.Length;
-                var buffer = ArrayPool<byte>.Shared.Rent(length);
-                read.Buffer.CopyTo(buffer);
-                reader.AdvanceTo(read.Buffer.End);
-                return new(buffer, length);
-            }
-            reader.AdvanceTo(read.Buffer.Start, read.Buffer.End);
+            return body;
         }
+        catch
+        {
+            body.Dispose();
+            throw;
+        }
+    }
+
+    /// <returns>False while more is to come.</returns>
+    bool Take(PipeReader reader, ReadResult read)
+    {
+        var problem = read.Buffer.Length > Body.MaxBytes ? Problems.TooLarge(Body.MaxBytes) : CountUpTo(read.Buffer.Length);
+        if (problem is not null)
+        {
+            // The buffer is returned to the server, which can then read the rest.
+            reader.AdvanceTo(read.Buffer.End);
+            throw new ProblemException(problem);
+        }
+        if (read.IsCompleted)
+        {
+            _length = (int)read.Buffer.Length;
+            (_buffer, _isRented) = (ArrayPool<byte>.Shared.Rent(_length), _length > 0);
+            read.Buffer.CopyTo(_buffer);
+        }
+        reader.AdvanceTo(read.IsCompleted ? read.Buffer.End : read.Buffer.Start, read.Buffer.End);
+        return read.IsCompleted;
+    }
+
+    Problem? CountUpTo(long bytes)
+    {
+        if (bytes <= _counted)
+            return null;
+        if (_share!.Take(bytes - _counted) is { } problem)
+            return problem;
+        _counted = (int)bytes;
+        return null;
     }
 
     public void Dispose()
     {
-        if (Interlocked.Exchange(ref _buffer, null) is { } buffer)
-            ArrayPool<byte>.Shared.Return(buffer);
+        if (Interlocked.Exchange(ref _share, null) is not { } share)
+            return;
+        share.Close(_counted);
+        GiveBack();
+    }
+
+    void GiveBack()
+    {
+        if (_isRented)
+            ArrayPool<byte>.Shared.Return(_buffer);
+        _isRented = false;
     }
 }

@@ -12,15 +12,16 @@ public sealed class ResponseRoutes(ObjectCallers callers, ResponseStates states)
     const string Path = "/responses/{id}";
     const int DefaultPage = 20, MaxPage = 100;
 
-    static readonly string[] Read = [HttpMethods.Get, HttpMethods.Head];
-
     public static void Map(WebApplication app)
     {
         var routes = app.Services.GetRequiredService<ResponseRoutes>();
         foreach (var version in (string[])["/v1", ""])
         {
-            app.MapMethods($"{version}{Path}", Read, (string id, HttpContext http) => routes.GetAsync(http, id));
-            app.MapMethods($"{version}{Path}/input_items", Read, (string id, HttpContext http) => routes.ListAsync(http, id));
+            foreach (var method in (string[])[HttpMethods.Get, HttpMethods.Head])
+            {
+                app.MapMethods($"{version}{Path}", [method], (string id, HttpContext http) => routes.GetAsync(http, id));
+                app.MapMethods($"{version}{Path}/input_items", [method], (string id, HttpContext http) => routes.ListAsync(http, id));
+            }
             app.MapDelete($"{version}{Path}", (string id, HttpContext http) => routes.DeleteAsync(http, id));
         }
     }

@@ -75,14 +75,15 @@ public sealed class ResponseStates(KeptResponsesClient sessions, Envelope envelo
         }
         var items = await FlattenAsync(call, request, references);
         if (!references.IsEmpty)
-            body.Replace(Flattening.Rewrite(request, items));
-        if (body.Memory.Length > Body.MaxBytes)
-            throw new ProblemException(Problems.TooLarge(Body.MaxBytes) with
-            {
-                Message = $"The conversation that the request continues has more than {Body.MaxBytes} bytes.",
-            });
+            body.Replace(WithinBounds(Flattening.Rewrite(request, items)));
         return new(this, call.Caller, call.Id, references.Previous, references.Stores ? items : null);
     }
+
+    static byte[] WithinBounds(byte[] whole) => whole.Length <= Body.MaxBytes ? whole
+        : throw new ProblemException(Problems.TooLarge(Body.MaxBytes) with
+        {
+            Message = $"The conversation that the request continues has more than {Body.MaxBytes} bytes.",
+        });
 
     async Task<List<JsonElement>> FlattenAsync(ModelCall call, JsonElement request, References references)
     {

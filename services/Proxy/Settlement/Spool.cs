@@ -65,7 +65,6 @@ public sealed class Spool : IDisposable
         Failpoint.Hit("proxy.journal.recovered");
         Journal.ForgetLeft();
         Journal.MakeRoom();
-        RecordsLeft = _records;
         Wake();
     }
 
@@ -77,11 +76,9 @@ public sealed class Spool : IDisposable
     /// </summary>
     public IReadOnlyList<string> GoneHolders { get; private set; }
 
-    /// <summary>Number of records from before this process.</summary>
-    public long RecordsLeft { get; }
-
     public DeliveryMark Delivered { get; } = new();
 
+    /// <summary>Records that the broker has not confirmed, those of this folder's earlier processes among them.</summary>
     public long Undelivered => Volatile.Read(ref _records) - Delivered.Count;
 
     /// <summary>The files take more space than they may, because the broker has been away for long.</summary>
@@ -104,7 +101,7 @@ public sealed class Spool : IDisposable
             Volatile.Write(ref _records, number);
             _current.Append(record);
             if (_next is null && !_current.HasRoomFor(FileBytes / 2))
-                _next = Task.Run(NewFile(_sequence + 1));
+                _next = NewFileAsync(_sequence + 1);
         }
         Failpoint.Hit("proxy.spool.appended");
         return number;
@@ -217,7 +214,7 @@ public sealed class Spool : IDisposable
         Failpoint.Hit("proxy.spool.begin");
         var next = _next;
         _next = null;
-        var file = next is null ? NewFile(_sequence + 1)() : next.GetAwaiter().GetResult();
+        var file = next is null ? NewFile(_sequence + 1) : next.GetAwaiter().GetResult();
         _sequence++;
         _files.Enqueue(file);
         _fileCount = _files.Count;
@@ -227,7 +224,9 @@ public sealed class Spool : IDisposable
         return file;
     }
 
-    Func<SpoolFile> NewFile(long number) => () => new(MappedFile.Create(Path.Combine(_folder, $"{number:D12}.spool"), FileBytes));
+    Task<SpoolFile> NewFileAsync(long number) => Task.Run(() => NewFile(number));
+
+    SpoolFile NewFile(long number) => new(MappedFile.Create(Path.Combine(_folder, $"{number:D12}.spool"), FileBytes));
 }
 
 public static class SpoolRegistration

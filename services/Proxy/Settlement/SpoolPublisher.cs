@@ -35,22 +35,15 @@ public sealed class SpoolPublisher(Spool spool, ISendEndpointProvider bus, ILogg
     };
 
     /// <summary>
-    /// Settlements that the disk refused. They go to the broker from memory. Until they are there, no new paid request is admitted.
+    /// Settlements that the disk refused. They go to the broker from memory. Until they are there, no new request is admitted.
     /// </summary>
-    readonly ConcurrentQueue<(byte[] Record, Ended Ended)> _unwritten = new();
+    readonly ConcurrentQueue<Unwritten> _unwritten = new();
 
     /// <summary>Since when records have waited without a moment in which none did; 0 while none wait.</summary>
     long _behindSince;
 
-    /// <summary>What is left to do for a finished request once its record is delivered.</summary>
-    readonly record struct Ended(Hold? Hold, CrashJournal.Slot? Slot)
-    {
-        public void Delivered()
-        {
-            Hold?.Delivered();
-            Slot?.Free();
-        }
-    }
+    /// <summary>A finished request whose only copy on disk is its slot in the journal.</summary>
+    readonly record struct Unwritten(byte[] Record, Hold? Hold, CrashJournal.Slot? Slot);
 
     /// <summary>
     /// Why no new request is admitted; null when it is. A finished request is neither on disk nor at the broker, or the spool has no more
@@ -73,10 +66,10 @@ public sealed class SpoolPublisher(Spool spool, ISendEndpointProvider bus, ILogg
             hold?.Spooled(number);
             slot?.Free();
         }
-        catch (IOException e)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             log.LogCritical(e, "the spool cannot be written; new requests are refused until what has finished is delivered");
-            _unwritten.Enqueue((record.ToArray(), new(hold, slot)));
+            _unwritten.Enqueue(new(record.ToArray(), hold, slot));
         }
         spool.Wake();
     }
@@ -145,7 +138,8 @@ public sealed class SpoolPublisher(Spool spool, ISendEndpointProvider bus, ILogg
         if (_unwritten.TryPeek(out var unwritten))
         {
             await SendAsync(endpoint, new(unwritten.Record), token);
-            unwritten.Ended.Delivered();
+            unwritten.Hold?.Delivered();
+            unwritten.Slot?.Free();
             _unwritten.TryDequeue(out _);
             return true;
         }

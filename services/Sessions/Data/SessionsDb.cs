@@ -102,6 +102,12 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
     [DbContext(typeof(SessionsDb)), Migration("0007_retention")]
     sealed class Retention0007 : SqlMigration;
 
-    [DbContext(typeof(SessionsDb)), Migration("0008_kept_responses")]
-    sealed class KeptResponses0008 : SqlMigration;
+    [DbContext(typeof(SessionsDb)), Migration("0008_origins")]
+    sealed class Origins0008 : SqlMigration;
+
+    [DbContext(typeof(SessionsDb)), Migration("0009_refreshes")]
+    sealed class Refreshes0009 : SqlMigration;
+
+    [DbContext(typeof(SessionsDb)), Migration("0010_kept_responses")]
+    sealed class KeptResponses0010 : SqlMigration;
 }

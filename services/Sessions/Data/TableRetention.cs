@@ -9,10 +9,10 @@ public static class TableRetention
     [
         IdempotentCalls,
         // A token that expired stays known for a while, so that its owner is told that and not that it is wrong.
-        Deleted("session", "expires_at < now() - interval '30 days'", "a token is refused from its expiry on"),
+        Deleted("session", "expires_at < now() - interval '7 days'", "a token is refused from its expiry on"),
         Deleted(
             "session_family",
-            "created_at < now() - interval '30 days' and not exists (select 1 from session where family_id = session_family.id)",
+            "created_at < now() - interval '7 days' and not exists (select 1 from session where family_id = session_family.id)",
             "without a token it cannot be refreshed"),
         Deleted(
             "provider_object",

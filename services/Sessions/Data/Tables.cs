@@ -22,7 +22,8 @@ public sealed class Project
     public required bool EndUserSessions { get; set; }
     /// <summary>Callers may put their credential into the query, <c>key=</c>, on the Gemini wire.</summary>
     public required bool KeysInQuery { get; set; }
-    public required List<string> AllowedOrigins { get; set; }
+    /// <summary>Exact origins of pages that may call. Null allows every origin, and an empty list none.</summary>
+    public List<string>? AllowedOrigins { get; set; }
     public long? LowBalanceNanos { get; set; }
     public required string PublishableKey { get; init; }
     public required DateTimeOffset CreatedAt { get; init; }
@@ -78,6 +79,9 @@ public sealed class SessionFamily
     public long? CapNanos { get; init; }
     public required DateTimeOffset CreatedAt { get; init; }
     public DateTimeOffset? RevokedAt { get; set; }
+    /// <summary>Tokens that were refreshed since <see cref="RefreshesSince"/>, of the whole family; bounded.</summary>
+    public int Refreshes { get; set; }
+    public required DateTimeOffset RefreshesSince { get; set; }
 }
 
 /// <summary>One token of a family.</summary>
@@ -88,8 +92,6 @@ public sealed class Session
     public SessionFamily Family { get; init; } = null!;
     public required byte[] Hash { get; init; }
     public required string SealedFingerprint { get; init; }
-    /// <summary>How often this token was refreshed; bounded.</summary>
-    public int Successors { get; set; }
     public required DateTimeOffset CreatedAt { get; init; }
     /// <summary>Moves forward when the token is refreshed, never back.</summary>
     public required DateTimeOffset ExpiresAt { get; set; }

@@ -39,7 +39,7 @@ public static class ReadProject
     {
         var lists = await db.Projects.Where(project => project.Active).Select(project => project.AllowedOrigins).ToListAsync(token);
         return Results.Json(
-            new { any = lists.Any(list => list.Count == 0), origins = lists.SelectMany(list => list).Distinct() },
+            new { any = lists.Contains(null), origins = lists.SelectMany(list => list ?? []).Distinct() },
             Defaults.Json);
     }
 

@@ -63,6 +63,7 @@ public static class MintSession
                 TtlSeconds = terms.TtlSeconds,
                 CapNanos = terms.Cap?.Nanos,
                 CreatedAt = now,
+                RefreshesSince = now,
             });
             var (session, secret) = tokens.New(family, caller.Test, now, terms.TtlSeconds);
             db.Add(session);

@@ -13,9 +13,10 @@ public static class RefreshSession
     static readonly TimeSpan Grace = TimeSpan.FromSeconds(10);
 
     /// <summary>
-    /// How many tokens one token may be refreshed into: enough for every tab of a browser, too few to hand out to others.
+    /// How often tokens of one family may be refreshed within the lifetime of a token: enough for every tab of a browser, too few to hand
+    /// out to others. It bounds the tokens of a family that are valid at the same time, and the rows that an end user can make.
     /// </summary>
-    const int MaxSuccessors = 10;
+    public const int MaxRefreshes = 20;
 
     public static void MapRefreshSession(this WebApplication app) => app.MapPost("/v1/sessions/refresh", HandleAsync).WithIdempotency();
 
@@ -39,16 +40,22 @@ public static class RefreshSession
         await using var transaction = await db.Database.BeginTransactionAsync(token);
         // One statement counts and decides, so that parallel refreshes count each other. A later revocation ends the whole family, with
         // this child.
-        var graceEnd = now + Grace;
-        var mayRefresh = await db.Sessions.Where(s => s.Id == old.Id && s.Successors < MaxSuccessors).ExecuteUpdateAsync(session => session
-            .SetProperty(s => s.Successors, s => s.Successors + 1)
-            .SetProperty(s => s.ExpiresAt, s => s.ExpiresAt < graceEnd ? s.ExpiresAt : graceEnd), token) == 1;
+        var lifetime = TimeSpan.FromSeconds(family.TtlSeconds);
+        var ended = now - lifetime;
+        var mayRefresh = await db.Families
+            .Where(f => f.Id == family.Id && (f.RefreshesSince <= ended || f.Refreshes < MaxRefreshes))
+            .ExecuteUpdateAsync(f => f
+                .SetProperty(f => f.Refreshes, f => f.RefreshesSince <= ended ? 1 : f.Refreshes + 1)
+                .SetProperty(f => f.RefreshesSince, f => f.RefreshesSince <= ended ? now : f.RefreshesSince), token) == 1;
         if (!mayRefresh)
         {
-            return Problems.Conflict(
-                "refreshed_too_often",
-                $"This session was refreshed {MaxSuccessors} times already. Use one of the tokens that it was refreshed into.");
+            return Problems.RateLimited(
+                $"The limit of {MaxRefreshes} refreshes of a session within {family.TtlSeconds} s is reached. Use its newest token.",
+                family.RefreshesSince + lifetime - now is { Ticks: > 0 } wait ? wait : TimeSpan.FromSeconds(1));
         }
+        var graceEnd = now + Grace;
+        await db.Sessions.Where(s => s.Id == old.Id).ExecuteUpdateAsync(
+            session => session.SetProperty(s => s.ExpiresAt, s => s.ExpiresAt < graceEnd ? s.ExpiresAt : graceEnd), token);
         Failpoint.Hit("sessions.refresh.counted");
         var (session, secret) = tokens.New(family.Id, customer.Test, now, family.TtlSeconds);
         db.Add(session);

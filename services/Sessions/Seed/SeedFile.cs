@@ -21,6 +21,7 @@ public sealed record SeedProject(string Name)
     public bool? EndUserSessions { get; init; }
     /// <summary>True lets callers put their credential into the query (<c>key=</c>) on the Gemini wire.</summary>
     public bool? KeysInQuery { get; init; }
+    /// <summary>A new project without it may be called from every origin; <c>[]</c> lets no browser call.</summary>
     public IReadOnlyList<string>? AllowedOrigins { get; init; }
     public Money? LowBalance { get; init; }
     public IReadOnlyList<SeedSecretKey>? SecretKeys { get; init; }
@@ -32,7 +33,7 @@ public sealed record SeedProject(string Name)
     public IReadOnlyList<Unsupported>? Webhooks { get; init; }
 }
 
-/// <param name="Key">A literal key. Without it one is made and printed once.</param>
+/// <param name="Key">A literal key. Without it one is made and told once, see <see cref="MadeKeys"/>.</param>
 public sealed record SeedSecretKey(string Name, string? Key = null);
 
 public sealed record SeedProvider(string Id, string Wire, string BaseUrl)

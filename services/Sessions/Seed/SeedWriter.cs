@@ -12,18 +12,15 @@ namespace LlmGateway.Sessions;
 /// </summary>
 public sealed class SeedWriter(
     SessionsDb db, RegistersClient wallet, CredentialSeal seal, CustomerKeys customerKeys, Envelope envelope, HotCopies copies,
-    OutboxSignal outbox, TimeProvider time)
+    OutboxSignal outbox, MadeKeys madeKeys, TimeProvider time)
 {
     readonly DateTimeOffset _now = time.GetUtcNow();
     readonly List<OpenRegister> _wallets = [];
     readonly List<Guid> _projects = [];
     readonly List<MadeKey> _made = [];
 
-    /// <summary>A key that was made because the seed brought none. It is shown only here.</summary>
-    public sealed record MadeKey(string Owner, string Name, string Secret);
-
-    /// <summary>Returns the keys that were made. Throws <see cref="SeedException"/> when a file contradicts what is stored.</summary>
-    public async Task<IReadOnlyList<MadeKey>> ApplyAsync(IReadOnlyList<(string Path, SeedFile File)> files, CancellationToken token)
+    /// <summary>Throws <see cref="SeedException"/> when a file contradicts what is stored.</summary>
+    public async Task ApplyAsync(IReadOnlyList<(string Path, SeedFile File)> files, CancellationToken token)
     {
         await using var transaction = await db.Database.BeginTransactionAsync(token);
         await CatalogueWriter.WriteAsync(db, CuratedModels.Read(), imported: false, _now, token);
@@ -34,12 +31,12 @@ public sealed class SeedWriter(
             await db.SaveChangesAsync(token); // the next file may go on with what this one made
         }
         await wallet.OpenAsync(_wallets, token);
+        madeKeys.Tell(_made);
         await transaction.CommitAsync(token);
         outbox.Raise();
         await copies.CatalogueChangedAsync();
         foreach (var project in _projects)
             await copies.ProjectChangedAsync(project);
-        return _made;
     }
 
     async Task OrganizationAsync(SeedOrganization seed, string path, CancellationToken token)
@@ -85,7 +82,6 @@ public sealed class SeedWriter(
         PlatformFeePpm = 50_000,
         EndUserSessions = false,
         KeysInQuery = false,
-        AllowedOrigins = [],
         PublishableKey = Token.New(Token.Publishable),
     };
 
@@ -97,7 +93,7 @@ public sealed class SeedWriter(
             if (await db.SecretKeys.AnyAsync(key => key.ProjectId == project.Id && key.Name == seed.Name, token))
                 return;
             secret = Token.New(project.Test ? Token.TestSecret : Token.LiveSecret);
-            _made.Add(new($"project '{project.Name}'", seed.Name, secret));
+            _made.Add(new($"{project.Name}/{seed.Name}", secret));
         }
         Token.TryRead(secret, out _, out var test);
         if (project.Test && !test)
@@ -287,7 +283,7 @@ public sealed class SeedWriter(
             if (await db.CustomerKeys.AnyAsync(key => key.CustomerId == customer.Id && key.Name == seed.Name, token))
                 return;
             secret = Token.New(Token.CustomerKey);
-            _made.Add(new($"customer '{customer.ExternalId}' of project '{project.Name}'", seed.Name, secret));
+            _made.Add(new($"{project.Name}/{customer.ExternalId}/{seed.Name}", secret));
         }
         var hash = seal.Hash(Token.Fingerprint(secret));
         if (await db.CustomerKeys.SingleOrDefaultAsync(key => key.Hash == hash, token) is not { } known)

@@ -33,8 +33,7 @@ public sealed class Seeding(
         async () =>
         {
             await using var scope = services.CreateAsyncScope();
-            foreach (var key in await ActivatorUtilities.CreateInstance<SeedWriter>(scope.ServiceProvider).ApplyAsync(files, token))
-                log.LogInformation("made the key '{Name}' of {Owner}, shown only now: {Secret}", key.Name, key.Owner, key.Secret);
+            await ActivatorUtilities.CreateInstance<SeedWriter>(scope.ServiceProvider).ApplyAsync(files, token);
         },
         Problems.IsOutage,
         (e, pause) => log.LogWarning("the seed waits ({Message}); trying again in {Delay} ms", e.Message, pause.TotalMilliseconds),
@@ -59,6 +58,8 @@ public static class SeedRegistration
     public static void AddSeed(this WebApplicationBuilder builder)
     {
         var paths = builder.Configuration[Setting] ?? "";
+        var keyFile = builder.Configuration[MadeKeys.Setting] is { Length: > 0 } file ? file : null;
+        builder.Services.AddSingleton(new MadeKeys(keyFile, Console.Out));
         builder.Services.AddSingleton<SeedApplied>();
         builder.Services.AddHostedService(services => ActivatorUtilities.CreateInstance<Seeding>(services, paths));
         builder.Services.AddReadiness("seed", (services, _) => Task.FromResult(services.GetRequiredService<SeedApplied>().IsDone));

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using LlmGateway.ServiceDefaults;
 using Npgsql;
 
@@ -15,6 +14,7 @@ public sealed class LeaseSweeper(
 {
     /// <summary>
     /// After a start or an outage of the database, renewals and settlements that waited must come first. Their leases must not end before.
+    /// A long outage has sent settlements away for <see cref="Redelivery.Delay"/>, and nothing ends until those are back.
     /// </summary>
     static readonly TimeSpan Grace = TimeSpan.FromSeconds(8);
 
@@ -28,10 +28,10 @@ public sealed class LeaseSweeper(
     const int MaxEnded = 200, MaxForgotten = 10_000, MaxRefused = 1000;
 
     /// <summary>
-    /// Leases that the ledger refuses to end, because their books are wrong. They are passed over, so that the others end; after a restart,
-    /// or when there are many, each is tried again.
+    /// Leases that the ledger refuses to end, because their books are wrong. They are passed over until a restart. When there are more, the
+    /// others are tried again in each sweep.
     /// </summary>
-    readonly ConcurrentDictionary<Guid, bool> _refused = new();
+    readonly HashSet<Guid> _refused = [];
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -39,10 +39,19 @@ public sealed class LeaseSweeper(
         await Task.Delay(Grace, time, stoppingToken);
         await Loop.RunAsync("lease sweeper", Interval, async token =>
         {
+            if (Redelivery.MayBeUnderWay(Grace))
+                return;
             try
             {
                 await Rounds.UntilNotFullAsync(MaxForgotten, () => ForgetAsync(token));
-                await Rounds.UntilNotFullAsync(MaxEnded, () => EndAsync(token));
+                var last = (ExpiresAt: DateTime.MinValue, Id: Guid.Empty);
+                await Rounds.UntilNotFullAsync(MaxEnded, async () =>
+                {
+                    var leases = await FindExpiredAsync(last, token);
+                    last = leases is [.., var found] ? (found.ExpiresAt, found.Lease.LeaseId) : last;
+                    await EndAsync(leases.ConvertAll(found => found.Lease), token);
+                    return leases.Count;
+                });
             }
             catch (Exception e) when (Problems.IsOutage(e))
             {
@@ -81,21 +90,27 @@ public sealed class LeaseSweeper(
         return await forget.ExecuteNonQueryAsync(token);
     }
 
-    /// <summary>Ends leases that hold something, the longest silent first.</summary>
-    async Task<int> EndAsync(CancellationToken token)
+    /// <summary>Leases that hold something, the longest silent first.</summary>
+    /// <param name="last">Where the page before this one ended. A lease that is refused must not come again in the same sweep.</param>
+    async Task<List<(DateTime ExpiresAt, Expire Lease)>> FindExpiredAsync((DateTime ExpiresAt, Guid Id) last, CancellationToken token)
     {
         await using var query = database.Sql("""
-            select lease.id, array(select account from lease_line line where line.lease = lease.id) from lease
-            where not expired and expires_at < now() and not lease.id = any($2) and exists (
+            select lease.id, array(select account from lease_line line where line.lease = lease.id), expires_at from lease
+            where not expired and expires_at < now() and (expires_at, lease.id) > ($3, $4) and not lease.id = any($2) and exists (
                 select 1 from lease_line line where line.lease = lease.id and line.granted > line.consumed + line.returned)
-            order by expires_at limit $1
-            """, MaxEnded, _refused.Keys.ToArray());
-        var leases = new List<Expire>();
-        await using (var reader = await query.ExecuteReaderAsync(token))
-            while (await reader.ReadAsync(token))
-                leases.Add(new Expire(reader.GetGuid(0), reader.GetFieldValue<Guid[]>(1)));
+            order by expires_at, lease.id limit $1
+            """, MaxEnded, _refused.ToArray(), DateTime.SpecifyKind(last.ExpiresAt, DateTimeKind.Utc), last.Id);
+        var leases = new List<(DateTime, Expire)>();
+        await using var reader = await query.ExecuteReaderAsync(token);
+        while (await reader.ReadAsync(token))
+            leases.Add((reader.GetDateTime(2), new(reader.GetGuid(0), reader.GetFieldValue<Guid[]>(1))));
+        return leases;
+    }
+
+    async Task EndAsync(List<Expire> leases, CancellationToken token)
+    {
         if (leases.Count == 0)
-            return 0;
+            return;
         Failpoint.Hit("wallet.sweeper.found");
         // Each for itself: one that is refused must not hide whether the others have ended. They share transactions all the same.
         foreach (var (lease, ended) in leases.ConvertAll(lease => (lease.LeaseId, writer.RunAsync(lease))))
@@ -107,12 +122,10 @@ public sealed class LeaseSweeper(
             catch (Exception e) when (!Problems.IsOutage(e) && !token.IsCancellationRequested)
             {
                 log.LogError("lease {Lease} cannot be ended, and its money stays held: {Message}", lease, e.Message);
-                if (_refused.Count >= MaxRefused)
-                    _refused.Clear();
-                _refused[lease] = true;
+                if (_refused.Count < MaxRefused)
+                    _refused.Add(lease);
             }
         }
         Failpoint.Hit("wallet.sweeper.ended");
-        return leases.Count;
     }
 }

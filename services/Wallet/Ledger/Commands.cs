@@ -20,6 +20,9 @@ public abstract record Command
     /// <summary>Unique id of the movement, when the command makes one.</summary>
     public virtual Guid? Movement => null;
 
+    /// <summary>For logs: ids alone. The record has what tenants wrote, and what their users' requests used.</summary>
+    public sealed override string ToString() => $"{GetType().Name} of {Movement ?? Lease ?? Accounts.FirstOrDefault()}";
+
     protected static Account House(Guid id, AccountKind kind, Unit unit, Guid organization, Guid project, bool test) =>
         new() { Id = id, Kind = kind, Unit = unit, Organization = organization, Project = project, Test = test };
 }

@@ -6,6 +6,8 @@ namespace LlmGateway.EndToEnd;
 /// <summary>Minting, refreshing, listing and scoping of end-user sessions.</summary>
 public sealed class SessionTests
 {
+    const int MaxRefreshes = 20;
+
     [Fact]
     public async Task Minting_finds_or_creates_the_customer_and_updates_what_is_given()
     {
@@ -105,6 +107,27 @@ public sealed class SessionTests
         (await Chat.AskAsync(token, "small", Price.Question)).MustBe(200);
         (await Chat.AskAsync(token, "odd", Price.Question)).MustBeProblem(403, "model_not_allowed", "model");
     }
+
+    /// <summary>A bound for each token alone would grow with every token.</summary>
+    [Fact]
+    public async Task A_session_is_refreshed_only_so_often_whichever_of_its_tokens_is_used()
+    {
+        var (user, other) = (await Backend.App.NewUserAsync(null), await Backend.App.NewUserAsync(null));
+        var tokens = new List<string> { user.Token };
+        while (tokens.Count <= MaxRefreshes)
+            tokens.Add((await RefreshAsync(tokens[^1])).MustBe(200).Json.Text("sessionToken"));
+
+        foreach (var token in (string[])[tokens[^1], tokens[^2], user.Token])
+        {
+            var refused = await RefreshAsync(token);
+            refused.MustBeProblem(429, "rate_limit_exceeded");
+            Assert.Contains($"{MaxRefreshes} refreshes", refused.Text);
+            Assert.InRange(int.Parse(refused["Retry-After"]!, CultureInfo.InvariantCulture), 1, 900);
+        }
+        (await RefreshAsync(other.Token)).MustBe(200);
+    }
+
+    static Task<Reply> RefreshAsync(string token) => Gateway.SendAsync("POST", "/v1/sessions/refresh", token);
 
     [Fact]
     public async Task Sessions_are_listed_newest_first_page_by_page()

@@ -33,7 +33,7 @@ public sealed class DevTests : IDisposable
             Assert.Equal(2, Readme.Curls.Length);
             foreach (var (command, expected) in Readme.Curls.Zip(["chat.completion", "sessionToken"]))
             {
-                var here = command.Replace("127.0.0.1:400", "127.0.0.1:540", StringComparison.Ordinal);
+                var here = $"source {_data}/keys.env; {command.Replace("127.0.0.1:400", "127.0.0.1:540", StringComparison.Ordinal)}";
                 Assert.Contains(expected, (await Shell.RunAsync("bash", "-c", here)).Output);
             }
 
@@ -42,7 +42,7 @@ public sealed class DevTests : IDisposable
             var owners = models.Items("data").Select(model => model.Text("owned_by")).Distinct().Order();
             Assert.Equal(["anthropic", "google", "openai", "sandbox"], owners);
 
-            await CommandsWorkAsync();
+            await CommandsWorkAsync(key);
 
             var (again, refusal) = await DevAsync("run", "--ports", "5600", "--data", _data, "--no-dashboard", "--detach");
             Assert.NotEqual(0, again);
@@ -59,7 +59,7 @@ public sealed class DevTests : IDisposable
         Assert.Equal(3, (await DevAsync("status", "--data", _data)).Code);
     }
 
-    async Task CommandsWorkAsync()
+    async Task CommandsWorkAsync(string key)
     {
         var (listed, catalogue) = await DevAsync("models", "list", "--data", _data);
         Assert.True(listed == 0, catalogue);
@@ -76,6 +76,7 @@ public sealed class DevTests : IDisposable
         Assert.Equal(503, (await Gateway.SendAsync("GET", "http://127.0.0.1:5402/health")).Status);
         Assert.Equal(0, (await DevAsync("command", "proxy2", "resume", "--data", _data)).Code);
 
+        Assert.Contains(key, (await DevAsync("status", "--data", _data)).Output);
         var (_, said) = await DevAsync("logs", "wallet", "--data", _data, "--lines", "200");
         Assert.Contains("listening on", said, StringComparison.OrdinalIgnoreCase);
 

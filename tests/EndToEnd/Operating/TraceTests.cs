@@ -3,21 +3,20 @@ using System.Text.Json;
 namespace LlmGateway.EndToEnd;
 
 /// <summary>
-/// What operators find in the Aspire dashboard, through its telemetry API: the way of one paid call, and nothing that was said in it.
+/// What operators find in the Aspire dashboard, through its telemetry API: the way of one paid call, nothing that was said in it, and no
+/// credential of anybody.
 /// </summary>
 [Collection(nameof(Outages))]
 public sealed class TraceTests : IDisposable
 {
     const int Ports = 5700;
     const string ApiKey = "of-the-trace-test";
-    const string Key = "llm_gw_demo_user_0123456789_abcdefghijklmnopqrstuvwxyz";
-
     static readonly string Tool = Path.Combine(AppContext.BaseDirectory, "..", "..", "DevTool", "release", "LlmGateway.DevTool.dll");
 
     readonly string _data = Directory.CreateTempSubdirectory("llmgateway-trace-").FullName;
 
     [Fact]
-    public async Task One_trace_leads_from_the_call_to_the_books_and_nothing_exported_says_what_was_asked()
+    public async Task One_trace_leads_from_the_call_to_the_books_and_nothing_told_says_what_was_asked_or_with_which_credential()
     {
         // Aspire makes a key for the dashboard's API, unless it is told one.
         var (code, screen) = await Shell.RunAsync(
@@ -25,9 +24,9 @@ public sealed class TraceTests : IDisposable
         Assert.True(code == 0, screen);
         try
         {
+            var secrets = await UseEveryCredentialAsync();
             var canary = $"canary-{Guid.NewGuid():N}";
-            var body = $$"""{"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "{{canary}}"}]}""";
-            var reply = (await Gateway.SendAsync("POST", $"http://127.0.0.1:{Ports + 1}/v1/chat/completions", Key, body)).MustBe(200);
+            var reply = (await SendAsync("POST", "/v1/chat/completions", Made("app/demo-user/demo client"), Asking(canary))).MustBe(200);
             var way = await Eventually.GetAsync(
                 async () => Way.Of(await SpansAsync(), reply["X-Request-Id"]!), way => way.IsWhole, "the call's way to the books");
 
@@ -43,8 +42,11 @@ public sealed class TraceTests : IDisposable
             {
                 var exported = (await AskAsync(kind)).Text;
                 Assert.All((string[])["proxy", "wallet", "sessions"], service => Assert.Contains($"\"{service}\"", exported));
-                Assert.All((string[])[canary, reply.Content, Key], said => Assert.DoesNotContain(said, exported));
+                Assert.All((string[])[canary, reply.Content, .. secrets], said => Assert.DoesNotContain(said, exported));
             }
+            var (_, printed) = await Shell.RunAsync("dotnet", Tool, "logs", "--data", _data, "--lines", "1000000");
+            Assert.Contains("Now listening on", printed);
+            Assert.All((string[])[canary, .. secrets], said => Assert.DoesNotContain(said, printed));
         }
         finally
         {
@@ -52,6 +54,47 @@ public sealed class TraceTests : IDisposable
             Assert.True(stopped == 0, output);
         }
     }
+
+    /// <summary>Credentials of every kind, good ones and bad ones, where they are made, used, refused and ended.</summary>
+    /// <returns>They, and what the stack keeps for itself: passwords, the keys of services and of stored secrets.</returns>
+    async Task<string[]> UseEveryCredentialAsync()
+    {
+        var (backend, customer) = (Made("app/demo backend"), Made("app/demo-user/demo client"));
+        var minted = (await SendAsync("POST", "/v1/sessions", backend, """{"customer": "user-42"}""")).MustBe(201).Json;
+        var session = minted.Text("sessionToken");
+        var refreshed = (await SendAsync("POST", "/v1/sessions/refresh", session)).MustBe(200).Json.Text("sessionToken");
+        var keys = $"/v1/customers/{minted.Text("endCustomerId")}/keys";
+        var key = (await SendAsync("POST", keys, backend, """{"name": "n8n"}""")).MustBe(201).Json;
+        (await SendAsync("GET", $"/v1beta/models?key={key.Text("key")}")).MustBe(200);
+        foreach (var poor in (string[])[session, refreshed, key.Text("key")])
+            (await SendAsync("POST", "/v1/chat/completions", poor, Asking("hello"))).MustBe(402);
+        (await SendAsync("DELETE", $"{keys}/{key.Text("id")}", backend)).MustBe(204);
+        (await SendAsync("DELETE", $"/v1/sessions/{minted.Text("sessionId")}", backend)).MustBe(204);
+        string[] unknown = [$"{session[..^1]}!", "llm_gw_unknown-key-of-somebody-who-guesses", "sk-proj-of-another-vendor"];
+        foreach (var bad in (string[])[key.Text("key"), refreshed, .. unknown])
+        {
+            (await SendAsync("POST", "/v1/chat/completions", bad, Asking("hello"))).MustBe(401);
+            (await SendAsync("GET", "/v1/wallet/balance", bad)).MustBe(401);
+        }
+        foreach (var (fault, status) in (IEnumerable<(string, int)>)[("fail", 503), ("recover", 200)])
+        {
+            var (code, output) = await Shell.RunAsync("dotnet", Tool, "command", "sandbox", fault, "--data", _data);
+            Assert.True(code == 0, output);
+            (await SendAsync("POST", "/v1/chat/completions", customer, Asking("hello"))).MustBe(status);
+        }
+        return [backend, customer, session, refreshed, key.Text("key"), .. unknown, .. Kept("secrets.json").Values];
+    }
+
+    string Made(string key) => Kept("made-keys.json")[key];
+
+    Dictionary<string, string> Kept(string file) =>
+        JsonSerializer.Deserialize<Dictionary<string, string>>(File.ReadAllBytes(Path.Combine(_data, file)))!;
+
+    static string Asking(string content) =>
+        $$"""{"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "{{content}}"}]}""";
+
+    static Task<Reply> SendAsync(string method, string path, string? credential = null, string? body = null) =>
+        Gateway.SendAsync(method, path, credential, body, at: new($"http://127.0.0.1:{Ports + 1}"));
 
     public void Dispose() => Directory.Delete(_data, recursive: true);
 

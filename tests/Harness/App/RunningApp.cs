@@ -55,6 +55,8 @@ public sealed class RunningApp : IAsyncDisposable
         [
             $"--data={data.FullName}", $"--ports={ports}", $"--seed={string.Join(':', seeds)}", "--dashboard=false", "--servers=local",
             "--screen=false", "--DcpPublisher:RandomizePorts=false",
+            // Every test has the same address.
+            "--Proxy:FailedIdentificationsPerMinute=100000",
             .. faults is { } offset ? [$"--FAULTS_URL=http://127.0.0.1:{ports + offset}"] : Array.Empty<string>(),
         ];
         var builder = await DistributedApplicationTestingBuilder.CreateAsync<Projects.AppHost>(arguments, token);

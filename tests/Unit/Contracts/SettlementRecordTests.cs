@@ -47,6 +47,22 @@ public sealed class SettlementRecordTests
         Assert.Throws<InvalidDataException>(() => SettlementRecord.Decode(record, 0, record.Length));
     }
 
+    [Theory]
+    [InlineData(0x00), InlineData(0x7F), InlineData(0x80), InlineData(0xFF)]
+    [InlineData(0xFF, 0xFF, 0xFF, 0xFF, 0x07), InlineData(0xFF, 0xFF, 0xFF, 0xFF, 0x0F)] // counts and lengths: the largest, and below zero
+    public void Whatever_stands_anywhere_in_a_record_it_is_read_or_refused_alone(params int[] bytes)
+    {
+        var record = SettlementRecord.Encode(Full()).ToArray();
+        for (var at = SettlementRecord.HeadBytes; at <= record.Length - bytes.Length; at++)
+        {
+            byte[] broken = [.. record];
+            for (var i = 0; i < bytes.Length; i++)
+                broken[at + i] = (byte)bytes[i];
+            var failure = Record.Exception(() => SettlementRecord.Decode(broken, 0, broken.Length));
+            Assert.True(failure is null or InvalidDataException, $"{at}: {failure}");
+        }
+    }
+
     [Fact]
     public void A_record_that_waited_through_an_update_is_still_read()
     {

@@ -16,6 +16,7 @@ public sealed class TokenTests
         var token = Token.New(prefix);
         Assert.True(Token.TryRead(token, out var readKind, out var readTest));
         Assert.Equal((kind, test), (readKind, readTest));
+        Assert.True(Token.HasChecksum(token));
         Assert.NotEqual(token, Token.New(prefix));
     }
 
@@ -41,6 +42,10 @@ public sealed class TokenTests
     [InlineData("llm_gw_01234567890123456789é2345678901234567890")]
     [InlineData("llm_gw_0123456789012345678901234567890\n")]
     [InlineData("LLM_GW_0123456789012345678901234567890123456789")]
+    [InlineData("es_01234567890123456789012345678901")]
+    [InlineData("es_test_01234567890123456789012345678901")]
+    [InlineData("es_0123456789012345678901234567890123456789012345678")]
+    [InlineData("llm_gw_0123456789012345678901234567890123456789012345678")]
     public void What_cannot_be_a_token_is_refused(string text) => Assert.False(Token.TryRead(text, out _, out _));
 
     [Fact]
@@ -50,9 +55,14 @@ public sealed class TokenTests
         Assert.False(Token.TryRead("llm_gw_" + new string('x', Token.MaxLength - 6), out _, out _));
     }
 
-    [Fact]
-    public void A_literal_key_of_an_operator_is_accepted() =>
-        Assert.True(Token.TryRead("llm_gw_demo-key-that-an-operator-made-up-himself", out _, out _));
+    [Theory]
+    [InlineData("llm_gw_demo-key-that-an-operator-made-up-himself")]
+    [InlineData("sk_live_demo-key-that-an-operator-made-up-himself")]
+    public void A_literal_key_of_an_operator_is_accepted_without_a_checksum(string key)
+    {
+        Assert.True(Token.TryRead(key, out _, out _));
+        Assert.False(Token.HasChecksum(key));
+    }
 
     [Fact]
     public void The_fingerprint_is_the_sha256_of_the_token() =>

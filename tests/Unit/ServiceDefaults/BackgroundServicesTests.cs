@@ -32,7 +32,7 @@ public sealed partial class BackgroundServicesTests
         });
     }
 
-    [GeneratedRegex(@"class \w+(<\w+>)?\([^)]*(\([^)]*\)[^)]*)*\)\s*: BackgroundService")]
+    [GeneratedRegex(@"\bclass \w+[^{}]*:\s*BackgroundService\b")]
     private static partial Regex Declared();
 
     [GeneratedRegex(@"PeriodicTimer|WaitForNextTick|while \(!\w*([sS]topping|token)|while \(true|for \(; ; ?\)\s*\{\s*try")]

@@ -20,6 +20,8 @@ public sealed class ProblemsTests
         new IOException("a connection that broke", new SocketException()),
         new TimeoutException(),
         new NpgsqlException("no connection", new SocketException()),
+        new PostgresException("shutting down", "FATAL", "FATAL", PostgresErrorCodes.AdminShutdown),
+        new PostgresException("a primary no longer", "ERROR", "ERROR", PostgresErrorCodes.ReadOnlySqlTransaction),
         new ProblemException(Problems.Unavailable),
         new InvalidOperationException("wrapped", new TimeoutException()),
     ];

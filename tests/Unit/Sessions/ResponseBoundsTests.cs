@@ -1,6 +1,6 @@
 using LlmGateway.Sessions.ResponseState;
-using LlmGateway.UnitTests.Proxy;
 using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.Time.Testing;
 using Xunit;
 
 namespace LlmGateway.UnitTests.Sessions;
@@ -26,7 +26,7 @@ public sealed class ResponseBoundsTests
     [Fact]
     public async Task The_total_is_what_the_table_says_and_what_was_added_since()
     {
-        var (time, asked, table) = (new ManualTime(), 0, 100L);
+        var (time, asked, table) = (new FakeTimeProvider(), 0, 100L);
         var total = new TotalBytes(() => { asked++; return Task.FromResult(table); }, time);
 
         Assert.Equal(100, await total.NowAsync());
@@ -42,7 +42,7 @@ public sealed class ResponseBoundsTests
     public async Task A_table_that_did_not_answer_is_asked_again()
     {
         var answers = new Queue<Task<long>>([Task.FromException<long>(new TimeoutException()), Task.FromResult(7L)]);
-        var total = new TotalBytes(answers.Dequeue, new ManualTime());
+        var total = new TotalBytes(answers.Dequeue, new FakeTimeProvider());
 
         await Assert.ThrowsAsync<TimeoutException>(total.NowAsync);
         Assert.Equal(7, await total.NowAsync());

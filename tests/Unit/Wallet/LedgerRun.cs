@@ -158,29 +158,7 @@ sealed class LedgerRun
         var cost = dice.Next(50);
         Guid? lease = dice.Next(8) == 7 ? null : dice.Pick(_leases);
         return new(new(Ids.New(), lease, [.. Vector(dice).Select(register => new Amount(register, cost - dice.Next(cost + 1)))],
-            new(
-                Organization,
-                Project,
-                null,
-                Organization,
-                null,
-                false,
-                "/",
-                "m",
-                "p",
-                "m",
-                null,
-                false,
-                _now,
-                1,
-                null,
-                200,
-                RequestOutcome.Completed,
-                new Usage().ToArray(),
-                new Money(cost),
-                false,
-                null,
-                null)));
+            UsageRecords.Of(cost, Organization, Project, _now)));
     }
 
     /// <summary>Of the wallet that was asked then, or of one that has been opened since, or not.</summary>

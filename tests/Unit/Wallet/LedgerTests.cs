@@ -1,4 +1,5 @@
 using LlmGateway.Contracts;
+using LlmGateway.UnitTests.Wallet;
 using LlmGateway.Wallet;
 using Xunit;
 
@@ -8,7 +9,8 @@ namespace LlmGateway.UnitTests;
 public sealed class LedgerTests : IDisposable
 {
     static readonly DateTimeOffset Noon = new(2026, 11, 21, 12, 0, 0, TimeSpan.Zero);
-    static readonly Guid Organization = Ids.New(), Project = Ids.New(), Wallet = Ids.New(), Cap = Ids.New(), LeaseId = Ids.New();
+    static readonly Guid Organization = Ids.New(), Project = Ids.New(), Wallet = Ids.New(), Bonus = Ids.New(), Cap = Ids.New();
+    static readonly Guid LeaseId = Ids.New();
 
     readonly Book _book = new(Noon);
 
@@ -29,24 +31,19 @@ public sealed class LedgerTests : IDisposable
     {
         Open(Wallet, AccountKind.Wallet, first);
 
-        var again = Open(Wallet, AccountKind.Wallet, 10);
-
-        Assert.Equal(new Answer.Done(Repeated: true), again);
+        Assert.Equal(new Answer.Done(Repeated: true), Open(Wallet, AccountKind.Wallet, 10));
         Assert.Equal(first, _book.Accounts[Wallet].Posted);
     }
 
     [Fact]
     public void A_register_is_unknown_until_the_command_that_opens_it()
     {
-        _book.Accounts.Add(Wallet, new()
-        {
-            Id = Wallet, Kind = AccountKind.Wallet, Unit = Unit.Usd, Organization = Organization, Project = Project,
-        });
+        _book.Accounts.Add(
+            Wallet, new() { Id = Wallet, Kind = AccountKind.Wallet, Unit = Unit.Usd, Organization = Organization, Project = Project });
         _book.Created.Add(Wallet); // the batch that opens it has locked it already
 
         Assert.Equal(new Answer.Refused(Wallet, LeaseRefusalReason.Unknown, 0), Adjust(Ids.New(), 70));
-        var unleased = Assert.IsType<Answer.Refused>(Lease(fence: 1, new LeaseDemand(Wallet, 0, 0, 0, 0)));
-        Assert.Equal(LeaseRefusalReason.Unknown, unleased.Reason);
+        Assert.Equal(LeaseRefusalReason.Unknown, Refused(Lease(fence: 1, new LeaseDemand(Wallet, 0, 0, 0, 0))));
 
         Open(Wallet, AccountKind.Wallet, 5);
 
@@ -70,49 +67,13 @@ public sealed class LedgerTests : IDisposable
     }
 
     [Fact]
-    public void Two_wallets_pay_one_cost_together_and_what_neither_can_is_absorbed_once()
-    {
-        var bonus = Ids.New();
-        Open(bonus, AccountKind.Wallet, 4);
-        Open(Wallet, AccountKind.Wallet, 10);
-
-        Settle(Ids.New(), cost: 25, charge: 25, bonus, Wallet);
-
-        Assert.Equal((0, 0), (_book.Accounts[bonus].Posted, _book.Accounts[Wallet].Posted));
-        Assert.Equal((14, 11), (_book.Usages[0].Charged, _book.Usages[0].Absorbed));
-    }
-
-    [Fact]
-    public void The_second_of_two_wallets_pays_only_what_the_first_has_left_of_the_cost()
-    {
-        var bonus = Ids.New();
-        Open(bonus, AccountKind.Wallet, 4);
-        Open(Wallet, AccountKind.Wallet, 100);
-
-        Settle(Ids.New(), cost: 25, charge: 25, bonus, Wallet);
-
-        Assert.Equal((0, 79), (_book.Accounts[bonus].Posted, _book.Accounts[Wallet].Posted));
-        Assert.Equal((25, 0), (_book.Usages[0].Charged, _book.Usages[0].Absorbed));
-    }
-
-    [Fact]
-    public void Two_wallets_that_nobody_knows_absorb_the_cost_once()
-    {
-        Settle(Ids.New(), cost: 25, charge: 25, Ids.New(), Ids.New());
-
-        Assert.Equal((0, 25), (_book.Usages[0].Charged, _book.Usages[0].Absorbed));
-    }
-
-    [Fact]
     public void A_credit_repeated_under_its_id_counts_once()
     {
         Open(Wallet, AccountKind.Wallet, 0);
         var id = Ids.New();
 
         Adjust(id, 70);
-        var again = Adjust(id, 70);
-
-        Assert.Equal(new Answer.Done(Repeated: true), again);
+        Assert.Equal(new Answer.Done(Repeated: true), Adjust(id, 70));
         Assert.Equal(70, _book.Accounts[Wallet].Posted);
     }
 
@@ -122,9 +83,7 @@ public sealed class LedgerTests : IDisposable
         Open(Wallet, AccountKind.Wallet, 100);
         Lease(fence: 1, new LeaseDemand(Wallet, 60, 60, 60, 60));
 
-        var answer = Adjust(Ids.New(), -41);
-
-        Assert.Equal(new Answer.Refused(Wallet, LeaseRefusalReason.Exhausted, 40), answer);
+        Assert.Equal(new Answer.Refused(Wallet, LeaseRefusalReason.Exhausted, 40), Adjust(Ids.New(), -41));
         Assert.Equal(100, _book.Accounts[Wallet].Posted);
     }
 
@@ -201,7 +160,7 @@ public sealed class LedgerTests : IDisposable
         Lease(fence: 1, new LeaseDemand(Wallet, 40, 40, 40, 40));
         Apply(new Freeze(Wallet, true));
 
-        Assert.Equal(LeaseRefusalReason.Frozen, Assert.IsType<Answer.Refused>(Lease(fence: 2, new LeaseDemand(Wallet, 1, 1, 1, 1))).Reason);
+        Assert.Equal(LeaseRefusalReason.Frozen, Refused(Lease(fence: 2, new LeaseDemand(Wallet, 1, 1, 1, 1))));
         Settle(Ids.New(), cost: 25);
 
         Assert.Equal(75, _book.Accounts[Wallet].Posted);
@@ -264,6 +223,42 @@ public sealed class LedgerTests : IDisposable
     }
 
     [Fact]
+    public void Two_wallets_pay_one_cost_together_and_what_neither_can_is_absorbed_once()
+    {
+        Open(Bonus, AccountKind.Wallet, 4);
+        Open(Wallet, AccountKind.Wallet, 10);
+
+        Settle(Ids.New(), cost: 25, charge: 25, Bonus, Wallet);
+
+        Assert.Equal((0, 0), (_book.Accounts[Bonus].Posted, _book.Accounts[Wallet].Posted));
+        Assert.Equal((14, 11), (_book.Usages[0].Charged, _book.Usages[0].Absorbed));
+    }
+
+    [Fact]
+    public void The_second_of_two_wallets_pays_only_what_the_first_has_left_of_the_cost()
+    {
+        Open(Bonus, AccountKind.Wallet, 4);
+        Open(Wallet, AccountKind.Wallet, 100);
+
+        Settle(Ids.New(), cost: 25, charge: 25, Bonus, Wallet);
+
+        Assert.Equal((0, 79), (_book.Accounts[Bonus].Posted, _book.Accounts[Wallet].Posted));
+        Assert.Equal((25, 0), (_book.Usages[0].Charged, _book.Usages[0].Absorbed));
+    }
+
+    [Fact]
+    public void Two_wallets_that_nobody_knows_absorb_the_cost_once()
+    {
+        Settle(Ids.New(), cost: 25, charge: 25, Ids.New(), Ids.New());
+
+        Assert.Equal((0, 25), (_book.Usages[0].Charged, _book.Usages[0].Absorbed));
+    }
+
+    [Fact]
+    public void Two_instances_that_get_one_settlement_meet_at_a_lock_even_when_it_charges_nobody() =>
+        Assert.NotEmpty(new Settle(new(Ids.New(), null, [], UsageOf(0))).Ensures);
+
+    [Fact]
     public void A_lease_gives_back_exactly_what_it_is_told_and_ignores_an_old_fence()
     {
         Open(Wallet, AccountKind.Wallet, 100);
@@ -297,7 +292,7 @@ public sealed class LedgerTests : IDisposable
 
         _book.Leases[LeaseId].ExpiresAt = Noon.AddSeconds(-1);
         Apply(new Expire(LeaseId, [Wallet]));
-        Assert.Equal(LeaseRefusalReason.LeaseClosed, Assert.IsType<Answer.Refused>(Lease(fence: 1, demand)).Reason);
+        Assert.Equal(LeaseRefusalReason.LeaseClosed, Refused(Lease(fence: 1, demand)));
     }
 
     [Fact]
@@ -305,15 +300,9 @@ public sealed class LedgerTests : IDisposable
     {
         Open(Wallet, AccountKind.Wallet, 100);
 
-        var refused = Assert.IsType<Answer.Refused>(Lease(fence: 2, new LeaseDemand(Wallet, 1, 1, 1, 1)));
-
-        Assert.Equal(LeaseRefusalReason.LeaseClosed, refused.Reason);
+        Assert.Equal(LeaseRefusalReason.LeaseClosed, Refused(Lease(fence: 2, new LeaseDemand(Wallet, 1, 1, 1, 1))));
         Assert.Equal(0, _book.Accounts[Wallet].Reserved);
     }
-
-    [Fact]
-    public void Two_instances_that_get_one_settlement_meet_at_a_lock_even_when_it_charges_nobody() =>
-        Assert.NotEmpty(new Settle(new(Ids.New(), null, [], UsageOf(0))).Ensures);
 
     [Fact]
     public void An_expired_lease_frees_what_it_held_and_cannot_be_extended()
@@ -327,8 +316,7 @@ public sealed class LedgerTests : IDisposable
         Apply(new Expire(LeaseId, [Wallet]));
 
         Assert.Equal(0, _book.Accounts[Wallet].Reserved);
-        var refused = Assert.IsType<Answer.Refused>(Lease(fence: 2, new LeaseDemand(Wallet, 1, 1, 1, 1)));
-        Assert.Equal(LeaseRefusalReason.LeaseClosed, refused.Reason);
+        Assert.Equal(LeaseRefusalReason.LeaseClosed, Refused(Lease(fence: 2, new LeaseDemand(Wallet, 1, 1, 1, 1))));
     }
 
     [Fact]
@@ -389,9 +377,8 @@ public sealed class LedgerTests : IDisposable
         return Ledger.Apply(_book, command);
     }
 
-    Answer Open(Guid id, AccountKind kind, long initial) =>
-        Apply(new Open(
-            new(id, kind, kind == AccountKind.Wallet ? Unit.Usd : Unit.UsdLimit, Organization, Project, Ids.New(), false, initial)));
+    Answer Open(Guid id, AccountKind kind, long initial) => Apply(new Open(
+        new(id, kind, kind == AccountKind.Wallet ? Unit.Usd : Unit.UsdLimit, Organization, Project, Ids.New(), false, initial)));
 
     Answer Adjust(Guid id, long amount) => Apply(new Adjust(id, Wallet, Organization, false, amount, EntryType.Grant, null));
 
@@ -403,29 +390,9 @@ public sealed class LedgerTests : IDisposable
         request, LeaseId, [.. (registers.Length == 0 ? [Wallet] : registers).Select(register => new Amount(register, charge ?? cost))],
         UsageOf(cost))));
 
-    static UsageRecord UsageOf(long cost) => new(
-        Organization,
-        Project,
-        null,
-        Ids.New(),
-        null,
-        false,
-        "/v1/chat/completions",
-        "m",
-        "p",
-        "m",
-        null,
-        false,
-        Noon,
-        1,
-        null,
-        200,
-        RequestOutcome.Completed,
-        new Usage().ToArray(),
-        new Money(cost),
-        false,
-        null,
-        null);
+    static UsageRecord UsageOf(long cost) => UsageRecords.Of(cost, Organization, Project, Noon);
 
     static IReadOnlyList<long> Granted(Answer answer) => Assert.IsType<Answer.Granted>(answer).Amounts;
+
+    static LeaseRefusalReason Refused(Answer answer) => Assert.IsType<Answer.Refused>(answer).Reason;
 }

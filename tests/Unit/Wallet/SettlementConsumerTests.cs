@@ -51,27 +51,6 @@ public sealed class SettlementConsumerTests
             }
     }
 
-    static Settlement Settlement() => new(Ids.New(), null, [new(Ids.New(), 5)], new(
-        Ids.New(),
-        Ids.New(),
-        null,
-        Ids.New(),
-        null,
-        false,
-        "/v1/chat/completions",
-        "m",
-        "p",
-        "m",
-        null,
-        false,
-        DateTimeOffset.UnixEpoch,
-        1,
-        null,
-        200,
-        RequestOutcome.Completed,
-        new Usage().ToArray(),
-        new Money(5),
-        false,
-        null,
-        null));
+    static Settlement Settlement() =>
+        new(Ids.New(), null, [new(Ids.New(), 5)], UsageRecords.Of(5, Ids.New(), Ids.New(), DateTimeOffset.UnixEpoch));
 }

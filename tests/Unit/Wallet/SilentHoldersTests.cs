@@ -1,5 +1,5 @@
-using LlmGateway.UnitTests.Proxy;
 using LlmGateway.Wallet;
+using Microsoft.Extensions.Time.Testing;
 using Xunit;
 
 namespace LlmGateway.UnitTests.Wallet;
@@ -7,7 +7,7 @@ namespace LlmGateway.UnitTests.Wallet;
 /// <summary>A dead proxy costs one wait, not one for each shortage until its leases end.</summary>
 public sealed class SilentHoldersTests
 {
-    readonly ManualTime _time = new();
+    readonly FakeTimeProvider _time = new();
     readonly SilentHolders _silent;
 
     public SilentHoldersTests() => _silent = new(_time);

@@ -108,7 +108,8 @@ public sealed class BatchedLookupsTests
         public ChangeFeed Feed { get; }
 
         /// <summary>Returns when every answer has arrived. Time stands still meanwhile.</summary>
-        public void Settle() => SpinWait.SpinUntil(() => Volatile.Read(ref _arrived) == Volatile.Read(ref _answered));
+        public void Settle() => Assert.True(
+            SpinWait.SpinUntil(() => Volatile.Read(ref _arrived) == Volatile.Read(ref _answered), TimeSpan.FromMinutes(1)));
 
         public int TakeAsked() => Interlocked.Exchange(ref _asked, 0);
 

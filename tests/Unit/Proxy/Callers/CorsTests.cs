@@ -1,4 +1,7 @@
+using System.Text.Json;
+using LlmGateway.Contracts;
 using LlmGateway.Proxy;
+using LlmGateway.ServiceDefaults;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Time.Testing;
 using Xunit;
@@ -19,7 +22,7 @@ public sealed class CorsTests
     {
         var answer = new TaskCompletionSource<string>();
         var sessions = new SessionsInMemory(_ => answer.Task);
-        var cors = new Cors(sessions.Client(_clock), _clock);
+        var cors = NewCors(sessions);
         var preflights = Enumerable.Range(0, 100).Select(_ => PreflightAsync(cors, Mine)).ToArray();
 
         answer.SetResult($$"""{"any":false,"origins":["{{Mine}}"]}""");
@@ -38,7 +41,7 @@ public sealed class CorsTests
             () => """{"any":false,"origins":["https://other.example.com"]}""",
         ]);
         var sessions = new SessionsInMemory(_ => Task.FromResult(answers.Dequeue()()));
-        var cors = new Cors(sessions.Client(_clock), _clock);
+        var cors = NewCors(sessions);
         Assert.Equal(204, await PreflightAsync(cors, Mine));
 
         _clock.Advance(Later);
@@ -53,14 +56,38 @@ public sealed class CorsTests
     [Fact]
     public async Task Without_any_list_nobody_is_allowed()
     {
-        var cors = new Cors(new SessionsInMemory(_ => throw new HttpRequestException("away")).Client(_clock), _clock);
+        var cors = NewCors(new(_ => throw new HttpRequestException("away")));
 
         await Assert.ThrowsAsync<HttpRequestException>(() => PreflightAsync(cors, Mine));
     }
 
-    static async Task<int> PreflightAsync(Cors cors, string origin)
+    /// <summary>Google's clients put the key into the address, which a preflight has.</summary>
+    [Theory]
+    [InlineData(null, 204)]
+    [InlineData(new string[0], 403)]
+    [InlineData(new[] { Mine }, 204)]
+    [InlineData(new[] { "https://other.example.com" }, 403)]
+    public async Task Where_the_address_has_a_key_its_project_s_list_decides_a_preflight(string[]? list, int expected)
     {
-        var http = new DefaultHttpContext();
+        var key = Token.New(Token.CustomerKey);
+        var credential = SessionsInMemory.Credential();
+        var sessions = new SessionsInMemory(path => Task.FromResult(path switch
+        {
+            "/internal/credentials" => Text(Token.Fingerprint(key), credential),
+            "/internal/projects" => Text($"{credential.Project}", SessionsInMemory.Project(credential.Project, list)),
+            _ => """{"any":true,"origins":[]}""",
+        }));
+
+        Assert.Equal(expected, await PreflightAsync(NewCors(sessions), Mine, "/v1beta/models/m:generateContent", $"?key={key}"));
+    }
+
+    Cors NewCors(SessionsInMemory sessions) => new(sessions.Identity(_clock), sessions.Client(_clock), _clock);
+
+    static string Text<T>(string key, T value) => JsonSerializer.Serialize(new Dictionary<string, T> { [key] = value }, Defaults.Json);
+
+    static async Task<int> PreflightAsync(Cors cors, string origin, string path = "/v1/chat/completions", string query = "")
+    {
+        var http = new DefaultHttpContext { Request = { Path = path, QueryString = new(query) } };
         http.Request.Method = "OPTIONS";
         http.Request.Headers.Origin = origin;
         http.Request.Headers["Access-Control-Request-Method"] = "POST";

@@ -15,9 +15,16 @@ sealed class SessionsInMemory(Func<string, Task<string>> answer) : HttpMessageHa
     public SessionsClient Client(TimeProvider time) => new(
         new HttpClient(this) { BaseAddress = new("http://sessions") }, RedisInMemory.New((_, _) => throw new TimeoutException()), time);
 
-    public static Credential Credential(Rates? rates = null) => new(
-        Ids.New(), CredentialKind.CustomerKey, false, CredentialStatus.Active, Ids.New(), Ids.New(), Ids.New(), null, null, null, null, [],
-        rates);
+    /// <summary>Look-ups go out in batches on a clock that nobody has to move.</summary>
+    /// <param name="failures">How many unknown credentials an address may send in a minute.</param>
+    public Identity Identity(TimeProvider time, int failures = 1_000) => new(
+        new(), Client(TimeProvider.System), new(time), null!, new(failures, new(null), time), time);
+
+    public static Credential Credential(Rates? rates = null, CredentialKind kind = CredentialKind.CustomerKey) => new(
+        Ids.New(), kind, false, CredentialStatus.Active, Ids.New(), Ids.New(), Ids.New(), null, null, null, null, [], rates);
+
+    public static ProjectCatalog Project(Guid id, IReadOnlyList<string>? origins = null) =>
+        new(id, Ids.New(), "p", true, true, origins, [], []) { KeysInQuery = true };
 
     protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
     {

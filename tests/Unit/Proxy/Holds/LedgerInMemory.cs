@@ -8,7 +8,7 @@ namespace LlmGateway.UnitTests.Proxy;
 /// <summary>
 /// The real ledger core behind a network that loses, repeats and delays. A call waits until the run decides what becomes of it.
 /// </summary>
-sealed class LedgerInMemory(ManualTime time) : ILeaseLedger
+sealed class LedgerInMemory(TimeProvider time) : ILeaseLedger
 {
     public sealed record Call(Command Command, Action<Answer> Answer, Action<Exception> Lose);
 

@@ -1,6 +1,8 @@
 using LlmGateway.Contracts;
 using LlmGateway.Proxy;
+using LlmGateway.UnitTests.Wallet;
 using LlmGateway.Wallet;
+using Microsoft.Extensions.Time.Testing;
 using Xunit;
 
 namespace LlmGateway.UnitTests.Proxy;
@@ -16,7 +18,7 @@ sealed class SliceRun
     readonly int _seed;
     readonly Random _dice;
     readonly SeededScheduler _scheduler;
-    readonly ManualTime _time = new();
+    readonly FakeTimeProvider _time = new();
     readonly LedgerInMemory _ledger;
     readonly RegisterRef _wallet = new(Ids.New(), AccountKind.Wallet, Unit.Usd);
     readonly RegisterRef _cap = new(Ids.New(), AccountKind.SessionCap, Unit.UsdLimit);
@@ -160,7 +162,8 @@ sealed class SliceRun
         }
         hold.Settle(used);
         var charges = hold.Registers.Select(register => new Amount(register.Id, used));
-        var settle = new Settle(new(Ids.New(), hold.Lease, [.. charges], Usage(used)));
+        var usage = UsageRecords.Of(used, Organization, Project, _time.GetUtcNow());
+        var settle = new Settle(new(Ids.New(), hold.Lease, [.. charges], usage));
         _unbooked.Add(settle);
         part.Disk.Enqueue(settle);
         hold.Spooled(++part.Records);
@@ -313,8 +316,4 @@ sealed class SliceRun
     bool AtRest() =>
         _asked.Count == 0 && _ledger.Pending.Count == 0 && _running.Count == 0 && _unbooked.Count == 0
             && Array.TrueForAll(_parts, part => part.Slice.TryClose());
-
-    UsageRecord Usage(long cost) => new(
-        Organization, Project, null, Organization, null, false, "/", "m", "p", "m", null, false, _time.GetUtcNow(), 1, null, 200,
-        RequestOutcome.Completed, new Usage().ToArray(), new Money(cost), false, null, null);
 }

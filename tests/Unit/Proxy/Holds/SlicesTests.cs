@@ -4,6 +4,7 @@ using LlmGateway.Contracts;
 using LlmGateway.Proxy;
 using LlmGateway.ServiceDefaults;
 using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
 using Xunit;
 
 namespace LlmGateway.UnitTests.Proxy;
@@ -13,7 +14,7 @@ public sealed class SlicesTests : IDisposable
 {
     readonly string _folder = Directory.CreateTempSubdirectory("llmgateway-slices-").FullName;
     readonly GrantingLedger _ledger = new();
-    readonly ManualTime _time = new();
+    readonly FakeTimeProvider _time = new();
     readonly Spool _spool;
     readonly Slices _slices;
 

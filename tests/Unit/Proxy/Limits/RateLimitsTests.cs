@@ -26,7 +26,7 @@ public sealed class RateLimitsTests
     public async Task What_is_counted_in_the_end_is_what_was_used(long estimate, long used)
     {
         using var limits = new RateLimits(_redis.Client, _clock, NullLogger<RateLimits>.Instance);
-        var taken = await limits.TakeAsync(_credential, estimate, Token);
+        var taken = await limits.TakeTokensAsync(_credential, estimate, Token);
 
         Assert.Equal(Math.Min(estimate, Limit), taken.TakenTokens);
         limits.Correct(_credential, used - taken.TakenTokens);
@@ -39,7 +39,7 @@ public sealed class RateLimitsTests
     {
         using var limits = new RateLimits(_redis.Client, _clock, NullLogger<RateLimits>.Instance);
         _redis.Hold();
-        var asking = limits.TakeAsync(_credential, Limit, Token).AsTask();
+        var asking = limits.TakeTokensAsync(_credential, Limit, Token).AsTask();
         limits.Correct(_credential, 2); // too little to be told to Redis at once
         _redis.Release();
 
@@ -57,7 +57,7 @@ public sealed class RateLimitsTests
         long used = 0;
         for (var i = 0; i < 5_000; i++)
             if (open.Count < 20 && random.Next(2) == 0)
-                open.Add((await limits.TakeAsync(_credential, random.Next(3 * Limit), Token)).TakenTokens);
+                open.Add((await limits.TakeTokensAsync(_credential, random.Next(3 * Limit), Token)).TakenTokens);
             else if (open.Count > 0)
                 EndOne();
         while (open.Count > 0)
@@ -79,8 +79,9 @@ public sealed class RateLimitsTests
     {
         using var limits = new RateLimits(_redis.Client, _clock, NullLogger<RateLimits>.Instance);
 
-        Assert.Equal(0, (await limits.TakeAsync(SessionsInMemory.Credential(null), 100, Token)).TakenTokens);
-        Assert.Equal(0, (await limits.TakeAsync(SessionsInMemory.Credential(new(5, null)), 100, Token)).TakenTokens);
+        Assert.Equal(0, (await limits.TakeTokensAsync(SessionsInMemory.Credential(null), 100, Token)).TakenTokens);
+        Assert.Equal(0, (await limits.TakeTokensAsync(SessionsInMemory.Credential(new(5, null)), 100, Token)).TakenTokens);
+        Assert.Empty((await limits.TakeRequestAsync(_credential, Token)).Windows);
         Assert.Equal(0, _redis.Counted);
     }
 

@@ -61,8 +61,7 @@ public sealed class RunningCallsTests
 
     RunningCalls NewCalls(SessionsInMemory sessions)
     {
-        var identity = new Identity(
-            new RequestGate(), sessions.Client(TimeProvider.System), new ChangeFeed(TimeProvider.System), null!, TimeProvider.System);
+        var identity = sessions.Identity(TimeProvider.System);
         return new(identity, _clock, NullLogger<RunningCalls>.Instance);
     }
 

@@ -274,6 +274,6 @@ public sealed class ResponseStatesTests : IDisposable
         var http = new DefaultHttpContext();
         http.Request.ContentType = "application/json";
         http.Request.Body = new MemoryStream(Encoding.UTF8.GetBytes(json));
-        return RequestBody.ReadAsync(http);
+        return RequestBody.ReadAsync(http, new BodyBudget(1 << 20, 1 << 20), Guid.Empty);
     }
 }

@@ -21,7 +21,7 @@ public sealed class SpoolPublisherTests : IDisposable
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
     [Fact]
-    public void A_settlement_that_the_disk_refuses_stops_the_admission_of_paid_requests()
+    public void A_settlement_that_the_disk_refuses_stops_the_admission_of_requests()
     {
         using var spool = NewSpool();
         using var publisher = new SpoolPublisher(spool, null!, NullLogger<SpoolPublisher>.Instance);
@@ -75,7 +75,7 @@ public sealed class SpoolPublisherTests : IDisposable
 
             await publisher.StopAsync(Token).WaitAsync(TimeSpan.FromMinutes(1), Token);
         }
-        Assert.Equal(1, NewSpool().RecordsLeft);
+        Assert.Equal(1, NewSpool().Undelivered);
     }
 
     [Fact]
@@ -144,7 +144,7 @@ public sealed class SpoolPublisherTests : IDisposable
 
         using var next = new Spool(CopyOfFolder(), NullLogger<Spool>.Instance);
 
-        Assert.Equal(2, next.RecordsLeft);
+        Assert.Equal(2, next.Undelivered);
     }
 
     [Fact]

@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Http.Headers;
 using LlmGateway.Contracts;
 using LlmGateway.Proxy;
+using Microsoft.Extensions.Time.Testing;
 using Xunit;
 
 namespace LlmGateway.UnitTests;
@@ -21,7 +22,7 @@ public sealed class KeyRingTests
         OnAbort: "cancel",
         Sandbox: false);
 
-    readonly Clock _clock = new();
+    readonly FakeTimeProvider _clock = new();
 
     [Theory]
     [InlineData(429, null, 5.0)]
@@ -155,16 +156,5 @@ public sealed class KeyRingTests
             lock (_random)
                 return _random.Next(maxValue);
         }
-    }
-
-    sealed class Clock : TimeProvider
-    {
-        long _now = 1_000_000;
-
-        public override long GetTimestamp() => Interlocked.Read(ref _now);
-
-        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
-
-        public void Advance(TimeSpan time) => Interlocked.Add(ref _now, time.Ticks);
     }
 }

@@ -26,7 +26,7 @@ public sealed partial class RoundsTests
     }
 
     [Fact]
-    public void Every_deletion_of_a_bounded_number_of_rows_takes_the_oldest_and_is_repeated()
+    public void Every_deletion_of_a_bounded_number_of_rows_is_repeated_until_it_finds_fewer()
     {
         var bounded = ((string[])["services", "ServiceDefaults"])
             .Select(folder => Path.Combine(ArchitectureTests.Repository, folder))
@@ -35,14 +35,10 @@ public sealed partial class RoundsTests
             .Where(text => BoundedDeletion().IsMatch(text))
             .ToArray();
 
-        Assert.True(bounded.Length >= 1, "the pattern finds nothing");
-        Assert.All(bounded, text =>
-        {
-            Assert.Contains(nameof(Rounds.UntilNotFullAsync), text, StringComparison.Ordinal);
-            Assert.All(BoundedDeletion().Matches(text), found => Assert.Contains("order by", found.Value, StringComparison.Ordinal));
-        });
+        Assert.True(bounded.Length >= 2, "the pattern does not find what is known to be there");
+        Assert.All(bounded, text => Assert.Contains(nameof(Rounds.UntilNotFullAsync), text, StringComparison.Ordinal));
     }
 
-    [GeneratedRegex("\"\"\"(?=[^\"]*delete from)(?=[^\"]*limit \\$)[^\"]*\"\"\"")]
+    [GeneratedRegex("\"(?=[^\"]*delete from)(?=[^\"]*limit \\$)[^\"]*\"")]
     private static partial Regex BoundedDeletion();
 }
