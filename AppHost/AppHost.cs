@@ -1,13 +1,14 @@
 using LlmGateway.AppHost;
+using LlmGateway.Contracts;
 
 // What runs, and who needs whom. Everything is said here once; the files beside this one are the details.
 var builder = DistributedApplication.CreateBuilder(Stack.Options(args));
 var stack = new Stack(builder);
 
 // Secrets: made once, kept with the data that they protect.
-var internalKey = stack.AddSecret("internal-key");
-var masterKey = stack.AddSecret("master-key");
-var pepper = stack.AddSecret("pepper");
+var internalKeys = stack.AddKeys("internal-key", KeySetting.InternalKey);
+var masterKeys = stack.AddKeys("master-key", KeySetting.MasterKey);
+var peppers = stack.AddKeys("pepper", KeySetting.Pepper);
 
 // Servers: processes of this machine, containers, or others' by connection string.
 var servers = new Servers(stack);
@@ -26,9 +27,8 @@ var wallet = stack.AddService<Projects.Wallet>("wallet", Ports.Wallet)
     .WithServer(walletDatabase, "wallet")
     .WithServer(redis)
     .WithServer(rabbitmq)
-    .WithEnvironment("Gateway__InternalKey", internalKey)
-    .WithEnvironment("Gateway__MasterKey", masterKey)
-    .WithWalletCommands(internalKey);
+    .WithKeys(internalKeys)
+    .WithWalletCommands(internalKeys);
 
 // Who may do what, at which price.
 var sessions = stack.AddService<Projects.Sessions>("sessions", Ports.Sessions)
@@ -36,11 +36,9 @@ var sessions = stack.AddService<Projects.Sessions>("sessions", Ports.Sessions)
     .WithServer(redis)
     .WithServer(rabbitmq)
     .WithReference(wallet)
-    .WithEnvironment("Gateway__InternalKey", internalKey)
-    .WithEnvironment("Gateway__MasterKey", masterKey)
-    .WithEnvironment("Gateway__Pepper", pepper)
+    .WithKeys(internalKeys, masterKeys, peppers)
     .WithSeeds(stack, sandbox)
-    .WithSessionsCommands(internalKey);
+    .WithSessionsCommands(internalKeys);
 
 // The public edge, twice: every machine is a cluster of two, so that nothing can assume that it is alone.
 foreach (var (name, port) in new[] { ("proxy", Ports.Proxy), ("proxy2", Ports.Proxy2) })
@@ -50,12 +48,11 @@ foreach (var (name, port) in new[] { ("proxy", Ports.Proxy), ("proxy2", Ports.Pr
         .WithServer(rabbitmq)
         .WithReference(sessions)
         .WithReference(wallet)
-        .WithEnvironment("Gateway__InternalKey", internalKey)
-        .WithEnvironment("Gateway__MasterKey", masterKey)
+        .WithKeys(internalKeys, masterKeys)
         .WithSpool(stack)
         .WithSetting(stack, "Gateway:PrivateHosts")
         .WithSetting(stack, "Proxy:FailedIdentificationsPerMinute")
         .WithSetting(stack, "Telemetry:CaptureContent", otherwise: "false")
-        .WithProxyCommands(internalKey);
+        .WithProxyCommands(internalKeys);
 
 return await stack.RunAsync();

@@ -1,3 +1,4 @@
+using LlmGateway.Contracts;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 
@@ -7,8 +8,6 @@ namespace LlmGateway.AppHost;
 static class Checks
 {
     static readonly TimeSpan Limit = TimeSpan.FromSeconds(5), Pause = TimeSpan.FromMilliseconds(100);
-
-    public const string InternalKeyHeader = "X-Gateway-Internal";
 
     static readonly HttpClient Http = new();
 
@@ -22,10 +21,10 @@ static class Checks
     }
 
     /// <summary>A service that is degraded answers 200, because it serves; but a stack that starts degraded was set up wrongly.</summary>
-    /// <param name="key">With it a service says why it is not healthy.</param>
-    public static async Task RequireHealthyAsync(string url, string key, CancellationToken token)
+    /// <param name="signature">An operator's, with which a service says why it is not healthy.</param>
+    public static async Task RequireHealthyAsync(string url, string signature, CancellationToken token)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Get, url) { Headers = { { InternalKeyHeader, key } } };
+        using var request = new HttpRequestMessage(HttpMethod.Get, url) { Headers = { { ServiceCall.Header, signature } } };
         using var response = await Http.SendAsync(request, token);
         var answer = await response.Content.ReadAsStringAsync(token);
         if (!response.IsSuccessStatusCode || answer.Contains(nameof(HealthStatus.Degraded), StringComparison.Ordinal))

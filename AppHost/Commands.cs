@@ -1,6 +1,7 @@
 using System.Net.Http.Headers;
 using System.Net.Http.Json;
 using System.Text.Json.Nodes;
+using LlmGateway.Contracts;
 using Service = Aspire.Hosting.ApplicationModel.IResourceBuilder<Aspire.Hosting.ApplicationModel.ProjectResource>;
 
 namespace LlmGateway.AppHost;
@@ -20,26 +21,48 @@ static class Commands
             Name = "file", Label = "Path of LiteLLM's model_prices_and_context_window.json", InputType = InputType.Text, Required = true,
         };
 
-    public static Service WithWalletCommands(
-        this Service wallet, IResourceBuilder<ParameterResource> key) => wallet
-        .WithCall("verify", "Verify the books", "CheckmarkCircle", HttpMethod.Get, "/internal/verify", key, inputs: Wait)
-        .WithCall("list-errors", "List unhandled messages", "MailAlert", HttpMethod.Get, "/internal/error-queues", key)
-        .WithCall("retry-errors", "Put unhandled messages back", "MailArrowUp", HttpMethod.Post, "/internal/error-queues/retry", key);
+    public static Service WithWalletCommands(this Service wallet, StackKeys keys)
+    {
+        var signed = new Signature(keys, ServiceCall.Wallet);
+        return wallet
+            .WithCall("verify", "Verify the books", "CheckmarkCircle", HttpMethod.Get, "/internal/verify", signed, inputs: Wait)
+            .WithCall("list-errors", "List unhandled messages", "MailAlert", HttpMethod.Get, "/internal/error-queues", signed)
+            .WithCall(
+                "retry-errors", "Put unhandled messages back", "MailArrowUp", HttpMethod.Post, "/internal/error-queues/retry", signed);
+    }
 
-    public static Service WithSessionsCommands(
-        this Service sessions, IResourceBuilder<ParameterResource> key) => sessions
-        .WithCall("list-models", "List models", "TextBulletList", HttpMethod.Get, "/internal/catalogue", key, inputs: Filter)
-        .WithCall("import-prices", "Import prices", "ArrowImport", HttpMethod.Post, "/internal/catalogue/import", key, Prices, PriceFile);
+    public static Service WithSessionsCommands(this Service sessions, StackKeys keys)
+    {
+        var signed = new Signature(keys, ServiceCall.Sessions);
+        return sessions
+            .WithCall("list-models", "List models", "TextBulletList", HttpMethod.Get, "/internal/catalogue", signed, inputs: Filter)
+            .WithCall(
+                "import-prices", "Import prices", "ArrowImport", HttpMethod.Post, "/internal/catalogue/import", signed, Prices, PriceFile)
+            .WithCall("reseal", "Bring secrets under the first keys", "KeyReset", HttpMethod.Post, "/internal/reseal", signed);
+    }
 
-    public static Service WithProxyCommands(
-        this Service proxy, IResourceBuilder<ParameterResource> key) => proxy
-        .WithCall("drain", "Drain", "ArrowExit", HttpMethod.Post, "/internal/drain", key, inputs: Seconds)
-        .WithCall("resume", "Resume", "ArrowEnter", HttpMethod.Post, "/internal/resume", key);
+    public static Service WithProxyCommands(this Service proxy, StackKeys keys)
+    {
+        var signed = new Signature(keys, ServiceCall.Proxy);
+        return proxy
+            .WithCall("drain", "Drain", "ArrowExit", HttpMethod.Post, "/internal/drain", signed, inputs: Seconds)
+            .WithCall("resume", "Resume", "ArrowEnter", HttpMethod.Post, "/internal/resume", signed);
+    }
 
     public static Service WithSandboxCommands(this Service sandbox) => sandbox
         .WithCall("fail", "Fail", "PlugDisconnected", HttpMethod.Post, "/sandbox/behaviour", content: _ => Behaviour("-error-503"))
         .WithCall("slow", "Slow", "TimerOff", HttpMethod.Post, "/sandbox/behaviour", content: _ => Behaviour("-slow"))
         .WithCall("recover", "Recover", "PlugConnected", HttpMethod.Post, "/sandbox/behaviour", content: _ => Behaviour(null));
+
+    /// <summary>An operator's signature on a call of a service.</summary>
+    sealed record Signature(StackKeys Keys, string Service)
+    {
+        public async Task<string> SignAsync(CancellationToken token) => Sign((await Keys.First.Resource.GetValueAsync(token))!, Service);
+    }
+
+    public static string Sign(string key, string service) =>
+        new ServiceCall(ServiceCall.Operator, service).Sign(
+            ServiceCall.SealOf([KeySetting.Read(key, KeySetting.InternalKey)], TimeProvider.System));
 
     static JsonContent Behaviour(string? fault) => JsonContent.Create(new { fault });
 
@@ -53,7 +76,7 @@ static class Commands
     /// <summary>Inputs are the call's query, but for the path of a file, which is its body and names its source.</summary>
     static Service WithCall(
         this Service service, string name, string title, string icon, HttpMethod method, string path,
-        IResourceBuilder<ParameterResource>? key = null, Func<InteractionInputCollection, HttpContent>? content = null,
+        Signature? signature = null, Func<InteractionInputCollection, HttpContent>? content = null,
         params InteractionInput[] inputs) =>
         service.WithHttpCommand(path, title, "http", name, new HttpCommandOptions
         {
@@ -67,8 +90,8 @@ static class Commands
                     : $"{input.Name}={Uri.EscapeDataString(context.Arguments[input.Name].Value ?? "")}");
                 context.Request.RequestUri = new UriBuilder(context.Request.RequestUri!) { Query = string.Join('&', query) }.Uri;
                 context.Request.Headers.Accept.Add(new MediaTypeWithQualityHeaderValue("text/plain"));
-                if (key is not null)
-                    context.Request.Headers.Add(Checks.InternalKeyHeader, await key.Resource.GetValueAsync(context.CancellationToken));
+                if (signature is not null)
+                    context.Request.Headers.Add(ServiceCall.Header, await signature.SignAsync(context.CancellationToken));
                 context.Request.Content = content?.Invoke(context.Arguments);
             },
             GetCommandResult = async context =>

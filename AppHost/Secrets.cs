@@ -3,6 +3,10 @@ using Microsoft.Extensions.Configuration;
 
 namespace LlmGateway.AppHost;
 
+/// <summary>A key, and those that are accepted beside it while one replaces the other.</summary>
+sealed record StackKeys(
+    string Setting, IResourceBuilder<ParameterResource> First, IReadOnlyList<IResourceBuilder<ParameterResource>> Accepted);
+
 /// <summary>
 /// Passwords and keys of one stack. Each is made when it is first needed and kept beside the stack's data: with another master key, stored
 /// provider secrets could not be read any more. Aspire's own store is the user's, and knows an app host only once.
@@ -21,6 +25,25 @@ sealed class Secrets(StackFolder folder, IConfiguration configuration)
         builder.ExecutionContext.IsRunMode
             ? builder.AddParameter(name, () => Get(name), secret: true)
             : builder.AddParameter(name, Generated, secret: true);
+
+    /// <summary>
+    /// <c>accepted-NAME-1</c> and so on, as many as are given or kept. None is ever made. A manifest has those that are given: what is
+    /// kept is another stack's.
+    /// </summary>
+    public IReadOnlyList<IResourceBuilder<ParameterResource>> AddAcceptedTo(IDistributedApplicationBuilder builder, string name)
+    {
+        var accepted = new List<IResourceBuilder<ParameterResource>>();
+        for (var one = $"accepted-{name}-1"; IsKnown(one); one = $"accepted-{name}-{accepted.Count + 1}")
+        {
+            var key = one;
+            accepted.Add(builder.ExecutionContext.IsRunMode
+                ? builder.AddParameter(key, () => Get(key), secret: true)
+                : builder.AddParameter(key, secret: true));
+        }
+        return accepted;
+
+        bool IsKnown(string key) => builder.ExecutionContext.IsRunMode ? Has(key) : Given(key) is not null;
+    }
 
     public bool Has(string name) => Given(name) is not null || Read().ContainsKey(Plain(name));
 

@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using LlmGateway.Contracts;
 using Service = Aspire.Hosting.ApplicationModel.IResourceBuilder<Aspire.Hosting.ApplicationModel.ProjectResource>;
 
 namespace LlmGateway.AppHost;
@@ -14,9 +15,10 @@ static partial class Services
             return service.WithHttpEndpoint().WithHttpHealthCheck("/health");
         var port = stack.Port(name, offset);
         var health = $"http://127.0.0.1:{port}/health";
+        var audience = name.StartsWith(ServiceCall.Proxy, StringComparison.Ordinal) ? ServiceCall.Proxy : name;
         return service.WithHttpEndpoint(port: port, isProxied: false)
             .WithEndpoint("http", endpoint => endpoint.TargetHost = "127.0.0.1")
-            .WithCheck(token => Checks.RequireHealthyAsync(health, stack.Secrets.Get("internal-key"), token))
+            .WithCheck(token => Checks.RequireHealthyAsync(health, Commands.Sign(stack.Secrets.Get("internal-key"), audience), token))
             .WithAnnotation(Built(stack, service.Resource))
             .WithoutExportToNobody(stack);
     }
@@ -24,6 +26,18 @@ static partial class Services
     /// <param name="name">Under which name the service knows it; the server's own without it.</param>
     public static Service WithServer(this Service service, IResourceBuilder<IResourceWithConnectionString> server, string? name = null) =>
         service.WithReference(server, name).WaitFor(server);
+
+    /// <summary>Keys as settings. Those that are accepted beside a key are a list of their own.</summary>
+    public static Service WithKeys(this Service service, params ReadOnlySpan<StackKeys> all)
+    {
+        foreach (var (setting, first, accepted) in all)
+        {
+            service.WithEnvironment(Variable(setting), first);
+            foreach (var (i, key) in accepted.Index())
+                service.WithEnvironment(Variable($"{KeySetting.Accepted(setting)}:{i}"), key);
+        }
+        return service;
+    }
 
     /// <summary>Seed files, the sandbox that they may name, and what else of the environment they mention as <c>${NAME}</c>.</summary>
     public static Service WithSeeds(this Service sessions, Stack stack, Service sandbox)
@@ -64,8 +78,10 @@ static partial class Services
     /// <summary>One of the stack's settings, for a service.</summary>
     public static Service WithSetting(this Service service, Stack stack, string key, string? otherwise = null) =>
         stack.Runs && (stack.Text(key) ?? otherwise) is { } value
-            ? service.WithEnvironment(key.Replace(":", "__", StringComparison.Ordinal), value)
+            ? service.WithEnvironment(Variable(key), value)
             : service;
+
+    static string Variable(string setting) => setting.Replace(":", "__", StringComparison.Ordinal);
 
     /// <summary>The built program itself: <c>dotnet run</c> before it would take 2.5 seconds of a core for each service.</summary>
     static ExecutableAnnotation Built(Stack stack, ProjectResource service)

@@ -118,6 +118,9 @@ sealed class Stack
         return Secrets.AddTo(Builder, name);
     }
 
+    /// <param name="setting">Under which services read it.</param>
+    public StackKeys AddKeys(string name, string setting) => new(setting, AddSecret(name), Secrets.AddAcceptedTo(Builder, name));
+
     /// <summary>Something that must be done before anything starts, e.g. making a server's data folder.</summary>
     public void Prepare(Func<CancellationToken, Task> prepare) => _preparations.Add(prepare);
 

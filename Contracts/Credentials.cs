@@ -39,15 +39,10 @@ public sealed record CredentialQuestion(IReadOnlyList<string> Fingerprints)
 /// <summary>Limits per minute of one customer, all its credentials together. Null means unlimited.</summary>
 public sealed record Rates(int? RequestsPerMinute, int? TokensPerMinute);
 
-/// <summary>
-/// Who makes a management call, as the edge identified it. It travels in the header <see cref="Header"/>, with the internal key.
-/// </summary>
+/// <summary>Who makes a management call, as the edge identified it. It travels in a <see cref="ServiceCall"/>.</summary>
 public sealed record Principal(
     CredentialKind Kind, Guid Credential, bool Test, Guid Organization, Guid Project, Guid? Customer, Guid? Wallet)
 {
-    /// <summary>Base64 of this record as JSON. Inbound copies are stripped at the edge.</summary>
-    public const string Header = "X-Gateway-Principal";
-
     public static Principal Of(Credential credential) =>
         new(
             credential.Kind,

@@ -35,8 +35,9 @@ static class Test
         {
             await Installation.PrepareAllAsync(token);
             await Installation.EnsureNpmAsync(token);
-            if (!await Installation.InstallPackagesAsync(Clients, token))
-                throw new Failure(ExitCode.Unavailable, $"npm ci failed in {Clients}");
+            foreach (var folder in (string[])[Clients, Path.Combine(Clients, "agents")])
+                if (!await Installation.InstallPackagesAsync(folder, token))
+                    throw new Failure(ExitCode.Unavailable, $"npm ci failed in {folder}");
             return true;
         });
         var total = await PhaseAsync("unit tests", () => TestRun.OfAsync(Unit, filter, [], token));

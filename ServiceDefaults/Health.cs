@@ -9,7 +9,7 @@ namespace LlmGateway.ServiceDefaults;
 
 /// <summary>
 /// <c>/alive</c>: the process answers. <c>/health</c>: everything that it needs is available; 503 otherwise. Reasons name hosts and users,
-/// so only who has the internal key is told them. Everybody else gets the status, in one word.
+/// so only a signed call is told them. Everybody else gets the status, in one word.
 /// </summary>
 public static class Health
 {
@@ -30,7 +30,7 @@ public static class Health
         {
             ResponseWriter = (http, report) => http.Response.WriteAsJsonAsync(new Answer(
                 report.Status.ToString(),
-                http.RequestServices.GetService<InternalKey>() is { } key && http.Request.HasInternalKey(key)
+                http.RequestServices.GetService<CallSigning>()?.Read(http.Request) is not null
                     ? report.Entries.ToDictionary(
                         entry => entry.Key,
                         entry => entry.Value.Status == HealthStatus.Healthy ? "ok" : entry.Value.Description ?? "not ready")

@@ -1,4 +1,6 @@
+using System.Diagnostics.Metrics;
 using System.Text.Json;
+using LlmGateway.Contracts;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -9,36 +11,84 @@ namespace LlmGateway.ServiceDefaults;
 
 /// <summary>
 /// Hot copies, counters and pushes. Redis never has the only copy of anything, so every caller must work without it. Operations here return
-/// nothing instead of throwing when Redis is away.
+/// nothing instead of throwing when Redis is away. Nor is Redis believed: whoever can write there could otherwise be any customer. So
+/// copies and messages are sealed for their key or channel (<see cref="TimedSeal"/>), and what does not open was never there. Only the
+/// counters of scripts are taken as they are.
 /// </summary>
 public sealed class RedisClient
 {
     /// <summary>After a missed answer Redis counts as away for this long, so that not every caller waits to find out.</summary>
     static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
 
+    const string RemoveIfSame = "return redis.call('get', KEYS[1]) == ARGV[1] and redis.call('del', KEYS[1]) or 0";
+
+    static readonly System.Diagnostics.Metrics.Meter Metrics = new("LlmGateway.Redis");
+    static readonly Counter<long> NotOurs = Metrics.CreateCounter<long>(
+        "gateway.redis.not_ours", "{value}", "Copies and messages in Redis that no service of the gateway has sealed within a minute");
+
     readonly IConnectionMultiplexer _connection;
+    readonly TimedSeal _seal;
     long _awayUntil;
 
-    public RedisClient(IConnectionMultiplexer connection, ILogger<RedisClient> log)
+    public RedisClient(IConnectionMultiplexer connection, InternalKeys keys, TimeProvider time, ILogger<RedisClient> log)
     {
-        _connection = connection;
+        (_connection, _seal) = (connection, SealOf(keys.Keys, time));
         connection.ConnectionFailed += (_, failed) =>
             log.LogWarning("Redis is away ({Connection}): {Failure}", failed.ConnectionType, failed.FailureType);
         connection.ConnectionRestored += (_, restored) => log.LogInformation("Redis is back ({Connection})", restored.ConnectionType);
     }
 
-    public IDatabase Database => _connection.GetDatabase();
-
     public bool IsConnected => _connection.IsConnected && Environment.TickCount64 >= Volatile.Read(ref _awayUntil);
 
-    /// <summary>The operation's result, or not answered when Redis is away.</summary>
-    public async Task<(bool Answered, T? Value)> TryAsync<T>(Func<IDatabase, Task<T>> operation)
+    public static TimedSeal SealOf(IEnumerable<byte[]> keys, TimeProvider time) => new(keys, "Redis", time);
+
+    /// <summary>
+    /// A script's result, or not answered when Redis is away. It is not sealed: whoever writes in Redis can change what the script counts.
+    /// </summary>
+    public Task<(bool Answered, RedisResult? Result)> CountAsync(string script, RedisKey[] keys, RedisValue[] values) =>
+        TryAsync(redis => redis.ScriptEvaluateAsync(script, keys, values));
+
+    /// <summary>The value and the time that it has left to live; null when there is none that can be read.</summary>
+    public async Task<(T? Value, TimeSpan? Left)> GetAsync<T>(string key)
+        where T : class
+    {
+        var (_, found) = await TryAsync(redis => redis.StringGetWithExpiryAsync(key));
+        if (found.Value.IsNullOrEmpty)
+            return default;
+        if (Open(key, found.Value) is { } json)
+            return (Read<T>(json), found.Expiry);
+        // It would keep out the copy that its owner is about to make. A newer value than the one that was read stays.
+        await CountAsync(RemoveIfSame, [key], [found.Value]);
+        return default;
+    }
+
+    /// <summary>Keeps a copy, unless there is one, or an empty one of <see cref="ForgetAsync"/>.</summary>
+    public Task KeepAsync<T>(string key, T value, TimeSpan life) =>
+        QuietlyAsync(redis => redis.StringSetAsync(key, Seal(key, value), life, When.NotExists));
+
+    /// <summary>Replaces a copy by an empty one, so that nobody who was slower than the change can keep the old one again.</summary>
+    public Task ForgetAsync(string key, TimeSpan life) => QuietlyAsync(redis => redis.StringSetAsync(key, RedisValue.EmptyString, life));
+
+    /// <summary>Reaches current subscribers, at most once. Reaches nobody when Redis is away.</summary>
+    public Task PublishAsync<T>(string channel, T message) =>
+        TryAsync(redis => redis.PublishAsync(RedisChannel.Literal(channel), Seal(channel, message)));
+
+    /// <summary>Messages may be lost (at most once). The client library subscribes again after a reconnection.</summary>
+    public void Subscribe<T>(string channel, Action<T> handle)
+        where T : class =>
+        _connection.GetSubscriber().SubscribeAsync(RedisChannel.Literal(channel), (_, value) =>
+        {
+            if (Open(channel, value) is { } json && Read<T>(json) is { } message)
+                handle(message);
+        });
+
+    async Task<(bool Answered, T? Value)> TryAsync<T>(Func<IDatabase, Task<T>> operation)
     {
         if (!IsConnected)
             return (false, default);
         try
         {
-            return (true, await operation(Database));
+            return (true, await operation(_connection.GetDatabase()));
         }
         catch (Exception e) when (IsAway(e))
         {
@@ -47,36 +97,44 @@ public sealed class RedisClient
         }
     }
 
-    /// <summary>The value and the time that it has left to live; null when there is none that can be read.</summary>
-    public async Task<(T? Value, TimeSpan? Left)> GetAsync<T>(string key)
-        where T : class
+    /// <summary>Also tried while Redis counts as away. Copies end by themselves, so nobody needs to know whether it was done.</summary>
+    async Task QuietlyAsync(Func<IDatabase, Task> operation)
     {
-        var (_, found) = await TryAsync(redis => redis.StringGetWithExpiryAsync(key));
         try
         {
-            return found.Value.IsNullOrEmpty ? default : (JsonSerializer.Deserialize<T>((byte[])found.Value!, Defaults.Json), found.Expiry);
+            await operation(_connection.GetDatabase());
         }
-        catch (JsonException)
+        catch (Exception e) when (IsAway(e))
         {
-            // Another version of the gateway wrote it. The owner is asked instead.
-            return default;
+            // What is changed is committed.
         }
     }
 
-    /// <summary>Reaches current subscribers, at most once. Reaches nobody when Redis is away.</summary>
-    public Task PublishAsync<T>(string channel, T message) =>
-        TryAsync(redis => redis.PublishAsync(RedisChannel.Literal(channel), JsonSerializer.SerializeToUtf8Bytes(message, Defaults.Json)));
+    byte[] Seal<T>(string context, T value) => _seal.Seal(context, JsonSerializer.SerializeToUtf8Bytes(value, Defaults.Json));
 
-    /// <summary>Messages may be lost (at most once). The client library subscribes again after a reconnection.</summary>
-    public void Subscribe<T>(string channel, Action<T> handle)
-        where T : class =>
-        _connection.GetSubscriber().SubscribeAsync(RedisChannel.Literal(channel), (_, value) =>
+    ReadOnlyMemory<byte>? Open(string context, RedisValue value)
+    {
+        var json = _seal.Open(context, (byte[])value!);
+        if (json is null)
+            NotOurs.Add(1, new KeyValuePair<string, object?>("kind", context.Split(':')[1]));
+        return json;
+    }
+
+    /// <summary>Null when another version of the gateway wrote it. The owner is asked instead.</summary>
+    static T? Read<T>(ReadOnlyMemory<byte> json)
+        where T : class
+    {
+        try
         {
-            if (JsonSerializer.Deserialize<T>((byte[])value!, Defaults.Json) is { } message)
-                handle(message);
-        });
+            return JsonSerializer.Deserialize<T>(json.Span, Defaults.Json);
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
 
-    public static bool IsAway(Exception e) => e is RedisException or TimeoutException or ObjectDisposedException;
+    static bool IsAway(Exception e) => e is RedisException or TimeoutException or ObjectDisposedException;
 }
 
 public static class RedisRegistration

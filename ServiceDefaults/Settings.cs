@@ -1,10 +1,12 @@
+using LlmGateway.Contracts;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.Hosting;
 
 namespace LlmGateway.ServiceDefaults;
 
 /// <summary>
-/// Settings of a service. Each is read once, before the service is built. Missing ones are collected, so that one line can name them all.
+/// Settings of a service. Each is read once, before the service is built. Missing ones are collected, so that one line can name them all;
+/// so are keys that cannot be ones, a line for each.
 /// </summary>
 public static class Settings
 {
@@ -13,28 +15,57 @@ public static class Settings
     {
         if (builder.Configuration[key] is { Length: > 0 } value)
             return value;
-        builder.Missing().Add(key);
+        builder.Found().Missing.Add(key);
         return "";
     }
 
     /// <summary>A connection string that must be there.</summary>
     public static string Connection(this IHostApplicationBuilder builder, string name) => builder.Setting($"ConnectionStrings:{name}");
 
-    /// <summary>Builds the service. Where settings are missing, the process ends with one line that names them, and exit code 1.</summary>
+    /// <summary>
+    /// A key that must be there, and those that are accepted beside it (<see cref="KeySetting.Accepted"/>): the first is to be used, all
+    /// are to be understood. Empty when the key is missing.
+    /// </summary>
+    public static IReadOnlyList<byte[]> Keys(this IHostApplicationBuilder builder, string setting)
+    {
+        if (builder.Setting(setting) is not { Length: > 0 } first)
+            return [];
+        var keys = new List<byte[]>();
+        foreach (var text in (string?[])[first, .. builder.Accepted(setting)])
+            try
+            {
+                keys.Add(KeySetting.Read(text ?? "", setting));
+            }
+            catch (InvalidOperationException e)
+            {
+                builder.Found().Wrong.Add(e.Message);
+            }
+        return [.. keys.DistinctBy(Convert.ToHexString)];
+    }
+
+    /// <summary>
+    /// Builds the service. Where settings are missing or wrong, the process ends with lines that name them, and exit code 1.
+    /// </summary>
     public static WebApplication BuildService(this WebApplicationBuilder builder)
     {
-        if (builder.Missing() is { Count: > 0 } missing)
-        {
-            Console.Error.WriteLine($"{builder.Environment.ApplicationName}: configuration is missing {string.Join(", ", missing)}");
+        var (missing, wrong) = builder.Found();
+        if (missing.Count > 0)
+            wrong.Add($"configuration is missing {string.Join(", ", missing)}");
+        foreach (var mistake in wrong)
+            Console.Error.WriteLine($"{builder.Environment.ApplicationName}: {mistake}");
+        if (wrong.Count > 0)
             Environment.Exit(1);
-        }
         return builder.Build();
     }
 
-    static SortedSet<string> Missing(this IHostApplicationBuilder builder)
+    static IEnumerable<string?> Accepted(this IHostApplicationBuilder builder, string setting) =>
+        builder.Configuration.GetSection(KeySetting.Accepted(setting)).GetChildren().Select(key => key.Value);
+
+    static (SortedSet<string> Missing, SortedSet<string> Wrong) Found(this IHostApplicationBuilder builder)
     {
-        if (!builder.Properties.TryGetValue(typeof(Settings), out var missing))
-            builder.Properties[typeof(Settings)] = missing = new SortedSet<string>(StringComparer.Ordinal);
-        return (SortedSet<string>)missing;
+        if (!builder.Properties.TryGetValue(typeof(Settings), out var found))
+            builder.Properties[typeof(Settings)] = found =
+                (new SortedSet<string>(StringComparer.Ordinal), new SortedSet<string>(StringComparer.Ordinal));
+        return ((SortedSet<string>, SortedSet<string>))found;
     }
 }

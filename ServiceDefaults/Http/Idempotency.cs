@@ -4,6 +4,7 @@ using LlmGateway.Contracts;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using Npgsql;
 
 namespace LlmGateway.ServiceDefaults;
@@ -22,6 +23,19 @@ public static class Idempotency
 
     /// <summary>An execution that has not finished after this time has died. The next call with the key takes over.</summary>
     static readonly TimeSpan Abandoned = TimeSpan.FromSeconds(60);
+
+    /// <summary>
+    /// Answers are sealed with keys that are derived from the internal ones, so that a service needs no master key for them. Where there is
+    /// one, it opens what earlier versions have sealed.
+    /// </summary>
+    public static void AddIdempotency(this IHostApplicationBuilder builder) =>
+        builder.Services.AddSingleton(services => new AnswerSeal(new(
+        [
+            .. services.GetRequiredService<InternalKeys>().Keys.Select(key => KeySetting.Derive(key, "stored answers")),
+            .. services.GetService<MasterKeys>()?.Keys ?? [],
+        ])));
+
+    sealed record AnswerSeal(Envelope Envelope);
 
     public static RouteHandlerBuilder WithIdempotency(this RouteHandlerBuilder route) => route.AddEndpointFilter(async (context, next) =>
     {
@@ -45,7 +59,7 @@ public static class Idempotency
         var scope = Scope(principal);
         var hash = await HashAsync(http);
         var database = http.RequestServices.GetRequiredService<NpgsqlDataSource>();
-        var envelope = http.RequestServices.GetRequiredService<Envelope>();
+        var envelope = http.RequestServices.GetRequiredService<AnswerSeal>().Envelope;
 
         if (!await ClaimAsync(database, scope, key, hash, http.RequestAborted))
             return await ReplayAsync(database, envelope, scope, key, hash, http);
@@ -117,8 +131,10 @@ public static class Idempotency
             return Problems.IdempotencyReused;
         if (row.IsDBNull(1))
             return Problems.IdempotencyInUse;
+        if (envelope.TryOpen(row.GetString(2), Owner(scope, key)) is not { } body)
+            return Problems.IdempotencyUnreadable;
         http.Response.Headers["Idempotent-Replayed"] = "true";
-        return new Stored(row.GetInt32(1), Encoding.UTF8.GetBytes(envelope.Open(row.GetString(2), Owner(scope, key))));
+        return new Stored(row.GetInt32(1), Encoding.UTF8.GetBytes(body));
     }
 
     static async Task FinishAsync(NpgsqlDataSource database, string scope, string key, int status, string sealedBody)

@@ -1,6 +1,3 @@
-using System.Security.Cryptography;
-using System.Text;
-using System.Text.Json;
 using LlmGateway.Contracts;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
@@ -9,59 +6,64 @@ using Microsoft.Extensions.Hosting;
 
 namespace LlmGateway.ServiceDefaults;
 
-/// <summary>The key that all services of one gateway share.</summary>
-public sealed record InternalKey(string Value)
+/// <summary>Signs this service's calls of others, and reads those that others make of it.</summary>
+/// <param name="name">This service's own.</param>
+public sealed class CallSigning(string name, TimedSeal seal)
 {
-    public const string Setting = "Gateway:InternalKey";
+    public string Sign(string audience, Principal? principal = null) => new ServiceCall(name, audience, principal).Sign(seal);
+
+    /// <summary>Null unless one of the gateway's services has signed it, for this one, within a minute.</summary>
+    public ServiceCall? Read(HttpRequest request) => ServiceCall.Read(request.Headers[ServiceCall.Header].ToString(), name, seal);
 }
 
+/// <summary>The gateway's internal keys: the first signs, all are accepted. Each purpose has keys of its own, which are derived.</summary>
+public sealed record InternalKeys(IReadOnlyList<byte[]> Keys);
+
 /// <summary>
-/// Calls between the gateway's services: plain HTTP with a shared key. Without the key only health is reachable. The edge sends the
-/// caller's identity in <see cref="Principal.Header"/>.
+/// Calls between the gateway's services: plain HTTP with a signed <see cref="ServiceCall"/>. Without one only health is reachable. In it
+/// the edge says on whose behalf it calls.
 /// </summary>
 public static class InternalCalls
 {
-    public const string KeyHeader = "X-Gateway-Internal";
-
     /// <summary>What a service needs to call others and to be called.</summary>
-    public static void AddInternalCalls(this IHostApplicationBuilder builder)
+    /// <param name="name">The service's name, as in <see cref="ServiceCall"/>.</param>
+    public static void AddInternalCalls(this IHostApplicationBuilder builder, string name)
     {
-        builder.Services.AddSingleton(new InternalKey(builder.Setting(InternalKey.Setting)));
+        builder.AddInternalKeys();
+        builder.Services.AddSingleton(services => new CallSigning(
+            name, ServiceCall.SealOf(services.GetRequiredService<InternalKeys>().Keys, services.GetRequiredService<TimeProvider>())));
         builder.Services.AddServiceDiscovery();
     }
 
-    /// <summary>Refuses every call without the internal key, health excepted.</summary>
-    public static void UseInternalOnly(this WebApplication app)
+    public static void AddInternalKeys(this IHostApplicationBuilder builder) =>
+        builder.Services.AddSingleton(new InternalKeys(builder.Keys(KeySetting.InternalKey)));
+
+    /// <summary>
+    /// Refuses every call without a valid signature, health excepted, and every caller that <paramref name="callers"/> does not name for
+    /// the route. A route that is not in the table refuses everyone.
+    /// </summary>
+    public static void UseInternalOnly(this WebApplication app, RouteCallers callers)
     {
-        var key = app.Services.GetRequiredService<InternalKey>();
+        var signing = app.Services.GetRequiredService<CallSigning>();
         app.Use(async (http, next) =>
         {
             var open = http.Request.Path.Value is "/alive" or "/health";
-            if (open || http.Request.HasInternalKey(key))
-                await next(http);
-            else
+            var call = open ? null : signing.Read(http.Request);
+            if (!open && call is null)
                 await Problems.WriteAsync(http, Problems.InternalOnly);
+            else if (!open && !callers.Accept(http, call!.Caller))
+                await Problems.WriteAsync(http, Problems.WrongCaller);
+            else
+            {
+                http.Features.Set(call);
+                await next(http);
+            }
         });
     }
 
-    /// <summary>Whether a request carries the internal key. The time it takes does not tell how much of a wrong key is right.</summary>
-    public static bool HasInternalKey(this HttpRequest request, InternalKey key) => CryptographicOperations.FixedTimeEquals(
-        Encoding.ASCII.GetBytes(request.Headers[KeyHeader].ToString()),
-        Encoding.ASCII.GetBytes(key.Value));
-
-    /// <summary>The caller, as the edge identified it. Throws 401 when the call came without a principal.</summary>
-    public static Principal Principal(this HttpContext http)
-    {
-        try
-        {
-            return JsonSerializer.Deserialize<Principal>(
-                Convert.FromBase64String(http.Request.Headers[Contracts.Principal.Header].ToString()), Defaults.Json)!;
-        }
-        catch (Exception e) when (e is FormatException or JsonException)
-        {
-            throw new ProblemException(Problems.InternalOnly);
-        }
-    }
+    /// <summary>The caller, as the edge identified it. Throws 401 for a call that was made for nobody.</summary>
+    public static Principal Principal(this HttpContext http) =>
+        http.Features.Get<ServiceCall>()?.Principal ?? throw new ProblemException(Problems.InternalOnly);
 
     /// <summary>The caller must be a backend with a secret key.</summary>
     public static Principal Backend(this HttpContext http) =>
@@ -74,7 +76,4 @@ public static class InternalCalls
         http.Principal() is { Kind: CredentialKind.Session } principal
             ? principal
             : throw new ProblemException(Problems.WrongCredential("a session token (es_…)"));
-
-    public static string Encode(Principal principal) =>
-        Convert.ToBase64String(JsonSerializer.SerializeToUtf8Bytes(principal, Defaults.Json));
 }

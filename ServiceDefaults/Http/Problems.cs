@@ -110,6 +110,12 @@ public static class Problems
         "item_not_found",
         $"The item '{id}' of '{path}' was not found. It was never stored, was deleted, or its time is over.",
         path);
+    public static readonly Problem IdempotencyUnreadable = new(
+        409,
+        "idempotency_error",
+        "idempotency_answer_unreadable",
+        "The call with this Idempotency-Key took effect. Its answer cannot be read any more: the key that it was sealed with is gone.",
+        "Idempotency-Key");
     public static Problem TooLarge(long maxBytes) =>
         new(413, "invalid_request_error", "body_too_large", $"The request body may have at most {maxBytes} bytes.");
     public static readonly Problem NotJson = new(
@@ -127,7 +133,12 @@ public static class Problems
     public static Problem RateLimited(string message, TimeSpan retryAfter) =>
         RateLimited(message, (int)Math.Ceiling(retryAfter.TotalSeconds));
     public static readonly Problem InternalOnly = new(
-        401, "authentication_error", "internal_only", "This route is for the gateway's own services.");
+        401,
+        "authentication_error",
+        "internal_only",
+        "This route is for the gateway's own services. The call was not signed for this service with one of its keys within a minute.");
+    public static readonly Problem WrongCaller = new(
+        403, "permission_error", "wrong_caller", "This route is for other services of the gateway.");
 
     public static Problem Upstream(int status, string code, string message, int? retryAfterSeconds = null) =>
         new(status, "upstream_error", code, message, null, retryAfterSeconds);

@@ -1,4 +1,5 @@
 using System.Net;
+using LlmGateway.Contracts;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Http.Resilience;
@@ -21,15 +22,15 @@ public static class ServiceClients
     {
         // Without an address the name would be looked up in DNS.
         builder.Setting($"services:{service}:http:0");
-        var client = builder.Services.AddHttpClient<TClient>((services, http) =>
+        var client = builder.Services.AddHttpClient<TClient>(http =>
         {
             http.BaseAddress = Address(service);
-            http.DefaultRequestHeaders.Add(InternalCalls.KeyHeader, services.GetRequiredService<InternalKey>().Value);
             http.Timeout = Timeout.InfiniteTimeSpan; // that of the pipeline below
         });
         client.ConfigurePrimaryHttpMessageHandler(NewHandler).RemoveAllLoggers();
         client.AddResilienceHandler("calls", pipeline => Configure(pipeline, attemptTimeout));
         client.AddServiceDiscovery(); // inside the retries: the next attempt asks the next instance
+        client.AddHttpMessageHandler(services => new Signing(services.GetRequiredService<CallSigning>(), service));
         client.AddHttpMessageHandler(() => new Buffering());
     }
 
@@ -70,6 +71,17 @@ public static class ServiceClients
             ShouldHandle = new PredicateBuilder<HttpResponseMessage>().Handle<TimeoutRejectedException>(),
         })
         .AddTimeout(attemptTimeout);
+
+    /// <summary>Each attempt is signed anew, because a signature holds for a short time only.</summary>
+    sealed class Signing(CallSigning signing, string service) : DelegatingHandler
+    {
+        protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+        {
+            request.Headers.Remove(ServiceCall.Header);
+            request.Headers.Add(ServiceCall.Header, signing.Sign(service));
+            return base.SendAsync(request, cancellationToken);
+        }
+    }
 
     /// <summary>
     /// A body whose length is known goes out together with its head. The answer's body is read within the attempt: the client itself would

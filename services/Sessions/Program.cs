@@ -1,3 +1,4 @@
+using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 using LlmGateway.Sessions;
 using LlmGateway.Sessions.ResponseState;
@@ -11,7 +12,8 @@ builder.AddOutbox();
 builder.AddSeed();
 builder.AddEnvelope();
 builder.AddCredentialSeal();
-builder.AddInternalCalls();
+builder.AddInternalCalls(ServiceCall.Sessions);
+builder.AddIdempotency();
 builder.AddServiceClient<RegistersClient>("wallet", RegistersClient.AttemptTimeout);
 builder.Services.AddRetention(TableRetention.All);
 builder.AddResponseState();
@@ -23,7 +25,7 @@ builder.Services.AddHostedService<Heartbeat>();
 
 var app = builder.BuildService();
 app.UseServiceDefaults();
-app.UseInternalOnly();
+app.UseInternalOnly(Callers.OfRoutes);
 
 // For the edge
 app.MapCredentials();
@@ -45,6 +47,9 @@ app.MapDeleteResponse();
 // The catalogue of models
 app.MapListCatalogue();
 app.MapImportModels();
+
+// Keys that replace others
+app.MapReseal();
 
 // End-user sessions
 app.MapMintSession();

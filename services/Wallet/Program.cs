@@ -6,8 +6,8 @@ var builder = WebApplication.CreateBuilder(args);
 builder.AddServiceDefaults("wallet", Failpoints.All);
 builder.AddOwnDatabase<WalletDb>("wallet");
 builder.AddRedis();
-builder.AddEnvelope();
-builder.AddInternalCalls();
+builder.AddInternalCalls(ServiceCall.Wallet);
+builder.AddIdempotency();
 builder.Services.AddRetention(TableRetention.All);
 builder.Services.AddHostedSingleton<Writer>();
 // Hears answers from the start, not from the first shortage.
@@ -19,7 +19,7 @@ builder.AddMessaging(
 
 var app = builder.BuildService();
 app.UseServiceDefaults();
-app.UseInternalOnly();
+app.UseInternalOnly(Callers.OfRoutes);
 
 app.MapRegisters();
 app.MapLeases();

@@ -12,6 +12,7 @@ static class Sandbox
         string Path,
         string Query,
         string Body,
+        int TokensIn,
         int TokensOut,
         IReadOnlyDictionary<string, string> Headers);
 

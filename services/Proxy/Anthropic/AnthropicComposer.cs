@@ -1,8 +1,6 @@
 using System.Buffers;
-using System.Globalization;
 using System.Text.Encodings.Web;
 using System.Text.Json;
-using System.Text.RegularExpressions;
 using LlmGateway.Proxy.Translation;
 using static LlmGateway.Proxy.FieldErrors;
 
@@ -10,15 +8,24 @@ namespace LlmGateway.Proxy.Anthropic;
 
 /// <summary>
 /// Writes a <see cref="Conversation"/> as a request of this wire. The wire demands alternating speakers, tool results first in a turn, an
-/// output limit, and no empty text. The composer makes each of these true. A value that the wire cannot express is refused.
+/// output limit, and no empty text. The composer makes each of these true.
 /// </summary>
-static partial class AnthropicComposer
+static class AnthropicComposer
 {
+    /// <summary>Most marks for the cache in one request.</summary>
+    const int MaxCacheMarks = 4;
+
+    /// <summary>Said first where a conversation begins with the model: the wire demands that the user speaks first.</summary>
+    const string Opening = "(The conversation goes on.)";
+
+
     static readonly JsonWriterOptions Relaxed = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     public static byte[] Compose(Conversation said, string upstreamModel, long outputLimit, bool stream)
     {
-        Refuse(said);
+        LeaveOutUnsayable(said);
+        said = WithInstruction(LimitMarks(said));
+        var thinking = new AnthropicThinking(said, upstreamModel, outputLimit);
         var body = new ArrayBufferWriter<byte>(1024);
         using (var json = new Utf8JsonWriter(body, Relaxed))
         {
@@ -30,62 +37,98 @@ static partial class AnthropicComposer
             WriteSystem(json, said.System);
             WriteTurns(json, said.Turns);
             WriteTools(json, said);
-            WriteSampling(json, said);
-            WriteOutput(json, said, upstreamModel, outputLimit);
+            thinking.Write(json);
+            WriteStops(json, said);
+            WriteOutput(json, said, thinking.Level);
+            if (said.Cache is { } mark)
+                WriteCacheMark(json, mark);
             json.WriteEndObject();
         }
         return body.WrittenSpan.ToArray();
     }
 
-    static void Refuse(Conversation said)
+    static void LeaveOutUnsayable(Conversation said)
     {
-        if (said.Temperature is { Value: > 1 } temperature)
-            throw Untranslatable(temperature.Field, AnthropicWire.WireName, "it takes at most 1");
-        // A penalty of 0 is no penalty, so it can be left out.
         foreach (var penalty in (ReadOnlySpan<Given<decimal>?>)[said.FrequencyPenalty, said.PresencePenalty])
             if (penalty is { Value: not 0, Field: var field })
-                throw Untranslatable(field, AnthropicWire.WireName);
+                said.LeftOut.Add(field);
         if (said.Seed is { } seed)
-            throw Untranslatable(seed.Field, AnthropicWire.WireName);
-        if (said.Format is { Schema: null } format)
-            throw Untranslatable(format.Field, AnthropicWire.WireName, "it needs a schema");
+            said.LeftOut.Add(seed.Field);
+        if (said.Verbosity is { Value: not "medium" } verbosity)
+            said.LeftOut.Add(verbosity.Field);
+        if (said.Format?.Description is not null)
+            said.LeftOut.Add("description");
     }
 
-    static void WriteSystem(Utf8JsonWriter json, IReadOnlyList<string> system)
+    /// <summary>The wire knows answers of a schema only. Any JSON is asked for in words, as OpenAI demands of its own callers.</summary>
+    static Conversation WithInstruction(Conversation said) => said.Format is not { Schema: null }
+        ? said
+        : said with { Format = null, System = [.. said.System, new TextPart("Answer with one JSON object and nothing else.")] };
+
+    /// <summary>The last marks are kept: a later one covers the text of those before it.</summary>
+    static Conversation LimitMarks(Conversation said)
     {
-        var texts = system.Where(text => !string.IsNullOrWhiteSpace(text)).ToList();
-        if (texts.Count == 1)
-            json.WriteString("system", texts[0]);
-        if (texts.Count <= 1)
-            return;
-        json.WriteStartArray("system");
-        foreach (var text in texts)
-            WriteText(json, text);
-        json.WriteEndArray();
+        var marks = said.Tools.Count(tool => tool.Cache is not null) + said.System.Count(part => part.Cache is not null)
+            + said.Turns.Sum(turn => turn.Parts.Count(part => part.Cache is not null)) + (said.Cache is null ? 0 : 1);
+        if (marks <= MaxCacheMarks)
+            return said;
+        var extra = marks - MaxCacheMarks;
+        said.LeftOut.Add("cache_control");
+        return said with
+        {
+            Tools = [.. said.Tools.Select(tool => tool.Cache is not null && extra-- > 0 ? tool with { Cache = null } : tool)],
+            System = [.. said.System.Select(part => part.Cache is not null && extra-- > 0 ? part with { Cache = null } : part)],
+            Turns =
+            [
+                .. said.Turns.Select(turn => turn with
+                {
+                    Parts = [.. turn.Parts.Select(part => part.Cache is not null && extra-- > 0 ? part with { Cache = null } : part)],
+                })
+            ],
+        };
+    }
+
+    static void WriteSystem(Utf8JsonWriter json, IReadOnlyList<TextPart> system)
+    {
+        var texts = system.Where(IsSaid).ToList();
+        if (texts is [{ Cache: null } only])
+            json.WriteString("system", only.Text);
+        else if (texts.Count > 0)
+        {
+            json.WriteStartArray("system");
+            foreach (var text in texts)
+                WriteText(json, text);
+            json.WriteEndArray();
+        }
     }
 
     static void WriteTurns(Utf8JsonWriter json, IReadOnlyList<Turn> turns)
     {
         json.WriteStartArray("messages");
+        if (turns is not [{ Speaker: Speaker.User }, ..])
+            WriteTurn(json, [new(Speaker.User, [new TextPart(Opening)], "")], isLast: false);
         for (var first = 0; first < turns.Count;)
         {
             var next = first;
             while (next < turns.Count && turns[next].Speaker == turns[first].Speaker)
                 next++;
-            WriteTurn(json, turns.Skip(first).Take(next - first).ToList());
+            WriteTurn(json, turns.Skip(first).Take(next - first).ToList(), isLast: next == turns.Count);
             first = next;
         }
         json.WriteEndArray();
     }
 
     /// <param name="turns">Neighbouring turns of one speaker.</param>
-    static void WriteTurn(Utf8JsonWriter json, List<Turn> turns)
+    static void WriteTurn(Utf8JsonWriter json, List<Turn> turns, bool isLast)
     {
         var parts = turns.SelectMany(turn => turn.Parts.Where(IsSaid).Select(part => (part, turn.Field)))
             .OrderBy(part => part.part is not ToolResultPart)
             .ToList();
         if (parts.Count == 0)
             return;
+        // The wire refuses an answer that is begun and ends in white space.
+        if (isLast && turns[0].Speaker == Speaker.Assistant && parts[^1].part is TextPart begun)
+            parts[^1] = (begun with { Text = begun.Text.TrimEnd() }, parts[^1].Field);
         json.WriteStartObject();
         json.WriteString("role", turns[0].Speaker == Speaker.User ? "user" : "assistant");
         json.WriteStartArray("content");
@@ -108,7 +151,7 @@ static partial class AnthropicComposer
         switch (part)
         {
             case TextPart text:
-                WriteText(json, text.Text);
+                WriteText(json, text);
                 return;
             case ImagePart image:
                 WriteImage(json, image);
@@ -135,11 +178,20 @@ static partial class AnthropicComposer
         json.WriteEndObject();
     }
 
-    static void WriteText(Utf8JsonWriter json, string text)
+    static void WriteCacheMark(Utf8JsonWriter json, string? mark)
+    {
+        if (mark is null)
+            return;
+        json.WritePropertyName("cache_control");
+        json.WriteRawValue(mark);
+    }
+
+    static void WriteText(Utf8JsonWriter json, TextPart text)
     {
         json.WriteStartObject();
         json.WriteString("type", "text");
-        json.WriteString("text", text);
+        json.WriteString("text", text.Text);
+        WriteCacheMark(json, text.Cache);
         json.WriteEndObject();
     }
 
@@ -161,6 +213,7 @@ static partial class AnthropicComposer
             json.WriteString("data", image.Base64);
         }
         json.WriteEndObject();
+        WriteCacheMark(json, image.Cache);
         json.WriteEndObject();
     }
 
@@ -169,6 +222,7 @@ static partial class AnthropicComposer
         json.WriteStartObject();
         json.WriteString("type", "tool_result");
         json.WriteString("tool_use_id", result.CallId);
+        WriteCacheMark(json, result.Cache);
         if (result.IsError)
             json.WriteBoolean("is_error", true);
         if (result.Content.Any(IsSaid))
@@ -203,23 +257,30 @@ static partial class AnthropicComposer
 
     static void WriteTools(Utf8JsonWriter json, Conversation said)
     {
-        // The wire has no place for a tool choice without tools. The choice has no effect, so it is left out.
-        if (said.Tools.Count == 0)
+        // The wire demands the tools of calls in the conversation, and has no place for a tool choice without tools.
+        IEnumerable<Tool> tools = said.Tools.Count > 0
+            ? said.Tools
+            : said.Turns.SelectMany(turn => turn.Parts).OfType<ToolCallPart>().Select(call => call.Name).Distinct()
+                .Select(name => new Tool(name, null, null, false, ""));
+        if (!tools.Any())
             return;
         json.WriteStartArray("tools");
-        foreach (var tool in said.Tools)
+        foreach (var tool in tools)
         {
             json.WriteStartObject();
             json.WriteString("name", tool.Name);
             if (tool.Description is { } description)
                 json.WriteString("description", description);
             json.WritePropertyName("input_schema");
-            json.WriteRawValue(tool.Schema ?? """{"type":"object"}""");
+            json.WriteRawValue(JsonSchemas.OfTool(tool.Schema));
             if (tool.Strict)
                 json.WriteBoolean("strict", true);
+            WriteCacheMark(json, tool.Cache);
             json.WriteEndObject();
         }
         json.WriteEndArray();
+        if (said.Tools.Count == 0)
+            said = said with { ToolChoice = new(ToolMode.None, null, ""), ParallelTools = null };
         if (said.ToolChoice is null && said.ParallelTools is null)
             return;
         json.WriteStartObject("tool_choice");
@@ -233,14 +294,8 @@ static partial class AnthropicComposer
         json.WriteEndObject();
     }
 
-    static void WriteSampling(Utf8JsonWriter json, Conversation said)
+    static void WriteStops(Utf8JsonWriter json, Conversation said)
     {
-        if (said.Temperature is { } temperature)
-            json.WriteNumber("temperature", temperature.Value);
-        if (said.TopP is { } topP)
-            json.WriteNumber("top_p", topP.Value);
-        if (said.TopK is { } topK)
-            json.WriteNumber("top_k", topK.Value);
         if (said.Stop is not { } stop)
             return;
         json.WriteStartArray("stop_sequences");
@@ -249,13 +304,9 @@ static partial class AnthropicComposer
         json.WriteEndArray();
     }
 
-    /// <summary>Writes how much the model is to think, and the form of the answer.</summary>
-    static void WriteOutput(Utf8JsonWriter json, Conversation said, string model, long outputLimit)
+    /// <summary>Writes the level of effort and the form of the answer.</summary>
+    static void WriteOutput(Utf8JsonWriter json, Conversation said, string? level)
     {
-        var effort = said.Effort is { } asked && MayThink(said) ? asked : null;
-        var level = effort is not null && TakesEffort(model) ? WriteAdaptive(json, effort) : null;
-        if (effort is not null && !TakesEffort(model))
-            WriteBudget(json, effort, outputLimit);
         if (level is null && said.Format is null)
             return;
         json.WriteStartObject("output_config");
@@ -266,68 +317,9 @@ static partial class AnthropicComposer
             json.WriteStartObject("format");
             json.WriteString("type", "json_schema");
             json.WritePropertyName("schema");
-            json.WriteRawValue(format.Schema!);
+            json.WriteRawValue(JsonSchemas.OfAnthropicAnswer(format.Schema!));
             json.WriteEndObject();
         }
         json.WriteEndObject();
     }
-
-    /// <summary>
-    /// Serves models that decide themselves how much to think and take only an effort level. Returns the level, or null when none is to be
-    /// sent.
-    /// </summary>
-    static string? WriteAdaptive(Utf8JsonWriter json, Effort effort)
-    {
-        var none = EffortBudgets.BudgetOf(effort) == 0;
-        json.WriteStartObject("thinking");
-        json.WriteString("type", none ? "disabled" : "adaptive");
-        json.WriteEndObject();
-        return none || effort.BudgetTokens < 0 ? null : EffortBudgets.LevelOf(effort);
-    }
-
-    /// <summary>
-    /// Thoughts count toward the output limit. A budget that would leave no room for an answer is cut. One below the wire's minimum is left
-    /// out.
-    /// </summary>
-    static void WriteBudget(Utf8JsonWriter json, Effort effort, long outputLimit)
-    {
-        var budget = Math.Min(EffortBudgets.BudgetOf(effort) is { } tokens and >= 0 ? tokens : long.MaxValue, outputLimit - 1);
-        if (effort.BudgetTokens < 0)
-            budget = Math.Min(budget, EffortBudgets.BudgetOf(effort with { BudgetTokens = null, Level = "high" })!.Value);
-        if (budget < AnthropicRequest.MinThinking)
-            return;
-        json.WriteStartObject("thinking");
-        json.WriteString("type", "enabled");
-        json.WriteNumber("budget_tokens", budget);
-        json.WriteEndObject();
-    }
-
-    /// <summary>
-    /// While results of a tool call come in, the wire demands the thoughts that led to the call. Callers of other wires often cannot keep
-    /// them, so the model then does not think.
-    /// </summary>
-    static bool MayThink(Conversation said)
-    {
-        if (said.Turns is not [.., var last] || !last.Parts.Any(part => part is ToolResultPart))
-            return true;
-        var answer = said.Turns.Reverse()
-            .SkipWhile(turn => turn.Speaker == Speaker.User)
-            .TakeWhile(turn => turn.Speaker == Speaker.Assistant);
-        return answer.Any(turn => turn.Parts.Any(part => part is ReasoningPart { Signature.Length: > 0 }));
-    }
-
-    /// <summary>True for Claude 4.6 and later. Older models, and models of other vendors on this wire, take a budget.</summary>
-    static bool TakesEffort(string model)
-    {
-        var match = ClaudeVersion().Match(model);
-        if (!match.Success)
-            return false;
-        var minor = match.Groups[2].Success ? int.Parse(match.Groups[2].ValueSpan, CultureInfo.InvariantCulture) : 0;
-        return (int.Parse(match.Groups[1].ValueSpan, CultureInfo.InvariantCulture), minor).CompareTo((4, 6)) >= 0;
-    }
-
-    // Names are like claude-opus-4-6, claude-3-7-sonnet-20250219 or anthropic/claude-sonnet-4.6. A number of more than two digits is a
-    // date.
-    [GeneratedRegex(@"claude(?:-[a-z]+)*-(\d{1,2})(?!\d)(?:[-.](\d{1,2})(?!\d))?")]
-    private static partial Regex ClaudeVersion();
 }

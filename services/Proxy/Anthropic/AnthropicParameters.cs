@@ -23,7 +23,7 @@ static class AnthropicParameters
     static readonly byte[][] Read =
     [
         "model"u8.ToArray(), "messages"u8.ToArray(), "max_tokens"u8.ToArray(), "stream"u8.ToArray(), "system"u8.ToArray(),
-        "tools"u8.ToArray(), "thinking"u8.ToArray(),
+        "tools"u8.ToArray(), "tool_choice"u8.ToArray(), "thinking"u8.ToArray(),
         "service_tier"u8.ToArray(), "speed"u8.ToArray(), "inference_geo"u8.ToArray(), "context_management"u8.ToArray(),
     ];
 

@@ -26,16 +26,19 @@ public sealed class AnthropicReader : AnswerReader
         // Events
         MessageStart, BlockStart, BlockDelta, BlockStop, MessageDelta, MessageStop, Error,
         // Blocks and their pieces
-        Text, Thinking, ToolUse, Arguments, Signature,
+        Text, Thinking, ToolUse, Arguments, Signature, Image,
+        /// <summary>Has no words of the answer: thoughts that are sealed, marks of sources.</summary>
+        Remark,
     }
 
     /// <summary>The content of one event, or of one block of a whole answer. Its members may come in any order.</summary>
     struct Said
     {
         public Kind Event, Inner;
+        public string? InnerType;
         public int Index;
         public string? Id, Name, Words, Seal, Stop, Sequence, Message;
-        public Place Input, Usage;
+        public Place Input, Usage, Source;
     }
 
     /// <summary>Where a value stands in the JSON.</summary>
@@ -124,31 +127,58 @@ public sealed class AnthropicReader : AnswerReader
                     to.Add(new(AnswerEventKind.Signature, said.Seal));
                 break;
             case Kind.ToolUse when _callCount < MaxCalls && said.Event == Kind.BlockStart:
+                if (said.Name is not { Length: > 0 })
+                    to.Add(AnswerEvent.Unread("a tool call without a name"));
                 to.Add(AnswerEvent.Call(_callCount, said.Id ?? "", said.Name ?? ""));
-                // Most servers begin with {} and send the arguments in pieces after it. Some send them all at once.
-                var isWhole = said.Input.Length > 2;
+                // Most servers begin with {} and send the arguments in pieces after it. Some send them all at once, or in a string.
+                var input = said.Input.Of(json);
+                var isWhole = input.Length > 2 && !input.SequenceEqual("null"u8);
                 if (isWhole)
-                    to.Add(AnswerEvent.Arguments(_callCount, Encoding.UTF8.GetString(said.Input.Of(json))));
+                    to.Add(AnswerEvent.Arguments(_callCount, input[0] == '"' ? TextOf(input) : Encoding.UTF8.GetString(input)));
                 _calls[said.Index] = (_callCount++, isWhole);
                 break;
             case Kind.Arguments when said.Words is { Length: > 0 } && _calls.TryGetValue(said.Index, out var call):
                 _calls[said.Index] = (call.Call, true);
                 to.Add(AnswerEvent.Arguments(call.Call, said.Words));
                 break;
+            case Kind.Image:
+                to.Add(ImageOf(said.Source.Of(json)));
+                break;
+            case Kind.Other when said.InnerType is not null:
+                to.Add(AnswerEvent.Unread($"a block of the type '{said.InnerType}'"));
+                break;
         }
+    }
+
+    static AnswerEvent ImageOf(ReadOnlySpan<byte> source)
+    {
+        string? type = null, data = null, address = null;
+        var reader = new Utf8JsonReader(source);
+        if (!source.IsEmpty && reader.Read() && reader.TokenType == JsonTokenType.StartObject)
+            while (reader.NextMember())
+            {
+                var (isType, isData, isAddress) = (reader.Has("media_type"u8), reader.Has("data"u8), reader.Has("url"u8));
+                var text = ReadText(ref reader);
+                (type, data, address) = (isType ? text : type, isData ? text : data, isAddress ? text : address);
+            }
+        return type is not null && data is not null ? AnswerEvent.Picture(type, data)
+            : address is not null ? AnswerEvent.Picture(null, address)
+            : AnswerEvent.Unread("an image that cannot be read");
+    }
+
+    static string TextOf(ReadOnlySpan<byte> quoted)
+    {
+        var reader = new Utf8JsonReader(quoted);
+        reader.Read();
+        return reader.Text();
     }
 
     void TellStop(string reason, string? sequence, List<AnswerEvent> to)
     {
+        if (StopReasons.Finish(reason, detail: sequence) is not { } finish)
+            return;
         IsFinished = true;
-        to.Add(AnswerEvent.Finished(reason switch
-        {
-            "max_tokens" or "model_context_window_exceeded" => StopReason.Length,
-            "tool_use" => StopReason.ToolCalls,
-            "stop_sequence" => StopReason.StopSequence,
-            "refusal" => StopReason.Filtered,
-            _ => StopReason.End,
-        }, sequence));
+        to.Add(finish);
     }
 
     static void ReadEvent(ref Utf8JsonReader reader, ref Said said)
@@ -193,7 +223,10 @@ public sealed class AnthropicReader : AnswerReader
     static void ReadInnerMember(ref Utf8JsonReader reader, ref Said said)
     {
         if (reader.Has("type"u8))
+        {
             said.Inner = KindOf(ref reader);
+            said.InnerType = reader.TokenType == JsonTokenType.String ? reader.Text() : null;
+        }
         else if (reader.Has("text"u8) || reader.Has("thinking"u8) || reader.Has("partial_json"u8))
             said.Words = ReadText(ref reader);
         else if (reader.Has("id"u8))
@@ -210,6 +243,8 @@ public sealed class AnthropicReader : AnswerReader
             said.Message = ReadText(ref reader);
         else if (reader.Has("input"u8))
             said.Input = ReadRaw(ref reader);
+        else if (reader.Has("source"u8))
+            said.Source = ReadRaw(ref reader);
         else if (reader.Has("usage"u8))
             ReadUsage(ref reader, ref said);
         else
@@ -313,6 +348,8 @@ public sealed class AnthropicReader : AnswerReader
             : reader.Has("message_delta"u8) ? Kind.MessageDelta
             : reader.Has("message_stop"u8) ? Kind.MessageStop
             : reader.Has("error"u8) ? Kind.Error
+            : reader.Has("image"u8) ? Kind.Image
+            : reader.Has("redacted_thinking"u8) || reader.Has("citations_delta"u8) ? Kind.Remark
             : Kind.Other;
         reader.StepOver();
         return kind;

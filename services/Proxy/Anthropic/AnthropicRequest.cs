@@ -27,6 +27,7 @@ public sealed class AnthropicRequest : ModelRequest
         var edits = new ByteEdits();
         if (Model != upstreamModel)
             edits.Replace(ModelValue.Start, ModelValue.Length, Quoted(upstreamModel));
+        Hosted?.Remove(edits, body.Span);
         if (MaxTokens is { } asked && asked != outputLimit)
         {
             edits.Replace(MaxTokensMember.Place.Start, MaxTokensMember.Place.Length, Digits(outputLimit));

@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 using LlmGateway.ServiceDefaults;
 using static LlmGateway.Proxy.Anthropic.AnthropicParameters;
@@ -13,11 +14,12 @@ ref struct AnthropicRequestReader
     StrictJson _json;
     readonly AnthropicRequest _request;
     bool _hasMessages;
+    string? _chosen;
 
     // Where the content that is being read stands, for messages. The inner path is that of a tool's result.
     int _block, _inner;
 
-    enum Source { None, Base64, Url, Text, Other }
+    enum Source { None, Base64, Url, Text, File, Other }
 
     AnthropicRequestReader(ReadOnlySpan<byte> body)
     {
@@ -48,6 +50,8 @@ ref struct AnthropicRequestReader
             throw new ProblemException(Problems.Missing("model"));
         if (!_hasMessages)
             throw new ProblemException(Problems.Missing("messages"));
+        if (_chosen is not null && _request.Hosted is { } hosted && hosted.Names.Contains(_chosen))
+            throw hosted.Refusal;
         if (_request.MaxTokens is null && !counting)
             throw new ProblemException(Problems.Missing("max_tokens"));
     }
@@ -66,6 +70,8 @@ ref struct AnthropicRequestReader
             ReadSystem();
         else if (name.SequenceEqual("tools"u8))
             ReadTools();
+        else if (name.SequenceEqual("tool_choice"u8))
+            ReadChoice();
         else if (name.SequenceEqual("thinking"u8))
             ReadThinking();
         else if (name.SequenceEqual("service_tier"u8))
@@ -97,28 +103,63 @@ ref struct AnthropicRequestReader
         }
     }
 
-    /// <summary>
-    /// Tools that the caller runs are text of known size. Tools that the provider runs are refused: they are billed by call, and the
-    /// provider's definitions of them are input that the body does not contain.
-    /// </summary>
+    /// <summary>Tools that the caller runs cost their text. For the others see <see cref="HostedTools"/>.</summary>
     void ReadTools()
     {
         if (_json.Token == JsonTokenType.Null)
             return;
         if (_json.Token != JsonTokenType.StartArray)
             throw Invalid("tools", "must be an array");
+        var (start, own) = (_json.Start, 0);
         for (var index = 0; _json.NextElement(); index++)
         {
             if (_json.Token != JsonTokenType.StartObject)
                 throw Invalid($"tools[{index}]", "must be an object");
             _request.HasTools = true;
-            ReadOnlySpan<byte> name = default;
+            string? type = null;
+            ReadOnlySpan<byte> name = default, called = default;
             while (_json.NextMember(ref name))
             {
                 if (name.SequenceEqual("type"u8) && _json.Token != JsonTokenType.Null && !_json.IsString("custom"u8))
-                    throw Unpriceable($"tools[{index}].type", "only tools of type 'custom' cost nothing beyond their tokens");
+                    type = _json.ReadText($"tools[{index}].type");
+                else if (name.SequenceEqual("name"u8) && _json.Token == JsonTokenType.String)
+                    called = _json.Raw;
                 _json.Skip();
             }
+            Count(type, called, index, ref own);
+        }
+        if (_request.Hosted is not { } hosted)
+            return;
+        hosted.Tools = new(start, _json.End - start);
+        if (own == 0)
+            throw hosted.Refusal;
+    }
+
+    /// <param name="type">Null for a tool that the request defines.</param>
+    readonly void Count(string? type, ReadOnlySpan<byte> called, int index, ref int own)
+    {
+        // A search among the tools of the body runs at the provider, but what it finds is in the body.
+        var isSearch = type?.StartsWith("tool_search_tool_", StringComparison.Ordinal) == true;
+        if (isSearch)
+            _request.BeyondText ??= $"tools[{index}].type";
+        if (type is null || isSearch || AnthropicTools.Find(type) is not null)
+            own++;
+        else
+            (_request.Hosted ??= new($"tools[{index}].type")).Add(index, called.IsEmpty ? type : Encoding.UTF8.GetString(called));
+        _request.OwnTools += type is null ? 0 : 1;
+    }
+
+    /// <summary>A tool that is left out cannot be demanded.</summary>
+    void ReadChoice()
+    {
+        if (_json.Token != JsonTokenType.StartObject)
+            return;
+        ReadOnlySpan<byte> name = default;
+        while (_json.NextMember(ref name))
+        {
+            if (name.SequenceEqual("name"u8))
+                _chosen = _json.ReadText("tool_choice.name");
+            _json.Skip();
         }
     }
 
@@ -136,7 +177,7 @@ ref struct AnthropicRequestReader
             while (_json.NextMember(ref name))
             {
                 if (name.SequenceEqual("type"u8) && !_json.IsString("text"u8))
-                    throw Unpriceable($"system[{index}].type", "only blocks of type 'text' have a price here");
+                    _request.BeyondText ??= $"system[{index}].type";
                 _json.Skip();
             }
         }
@@ -178,52 +219,48 @@ ref struct AnthropicRequestReader
         (_block, _inner) = isResult ? (_block, -1) : (-1, -1);
     }
 
-    /// <summary>A block of an unknown type is refused: it could stand for input of any size.</summary>
+    /// <summary>A block of an unknown type may be larger than its text. The model's context bounds it.</summary>
     void ReadBlock()
     {
         if (_json.Token != JsonTokenType.StartObject)
             throw Invalid(Path(), "must be an object");
-        var (isImage, isDocument, source) = (false, false, Source.None);
+        var (isImage, isBeyond, source) = (false, false, Source.None);
         ReadOnlySpan<byte> name = default;
         while (_json.NextMember(ref name))
         {
             if (name.SequenceEqual("type"u8))
-                (isImage, isDocument) = ReadType();
+                (isImage, isBeyond) = (_json.IsString("image"u8), !IsText() && !_json.IsString("image"u8));
             else if (name.SequenceEqual("source"u8))
                 source = ReadSource();
-            else if (name.SequenceEqual("content"u8) && _inner < 0)
+            else if (name.SequenceEqual("content"u8) && _inner < 0 && _json.Token == JsonTokenType.StartArray)
                 ReadContent(isResult: true);
-            else if (name.SequenceEqual("citations"u8) && _json.Token == JsonTokenType.StartObject)
-                throw Unpriceable($"{Path()}.citations", "a document that can be cited has more input than its text");
+            // A document that can be cited has more input than its text.
+            isBeyond |= name.SequenceEqual("citations"u8) && _json.Token == JsonTokenType.StartObject;
+            if (name.SequenceEqual("file_id"u8) && _json.Token != JsonTokenType.Null)
+                throw Unpriceable($"{Path()}.file_id", Foreign);
             _json.Skip();
         }
-        if (isDocument && source != Source.Text)
-            throw Unpriceable($"{Path()}.source", "only documents of type 'text' have a known size");
-        if (isImage && source is not (Source.Base64 or Source.Url))
-            throw Unpriceable($"{Path()}.source", "only images of type 'base64' and 'url' have a price");
+        isBeyond |= source is Source.Base64 or Source.Url && !isImage;
+        if (source == Source.File)
+            throw Unpriceable($"{Path()}.source", Foreign);
+        isBeyond |= source == Source.Other;
+        if (isBeyond)
+            _request.BeyondText ??= $"{Path()}.type";
         _request.Images += isImage ? 1 : 0;
     }
 
-    readonly (bool IsImage, bool IsDocument) ReadType()
-    {
-        if (_json.IsString("image"u8))
-            return (true, false);
-        if (_json.IsString("document"u8))
-            return (false, true);
-        if (_json.IsString("text"u8))
-            return default;
-        if (_inner < 0 && (_json.IsString("tool_use"u8) || _json.IsString("tool_result"u8)
-            || _json.IsString("thinking"u8) || _json.IsString("redacted_thinking"u8)))
-            return default;
-        throw Unpriceable($"{Path()}.type", _inner < 0
-            ? "only blocks of type 'text', 'image', 'document', 'tool_use', 'tool_result', 'thinking' and 'redacted_thinking' have a price"
-            : "only blocks of type 'text', 'image' and 'document' have a price here");
-    }
+    const string Foreign = "files that the provider stores belong to the project; send the content itself";
+
+    readonly bool IsText() =>
+        _json.IsString("text"u8) || _json.IsString("document"u8) || _json.IsString("tool_use"u8) || _json.IsString("tool_result"u8)
+            || _json.IsString("thinking"u8) || _json.IsString("redacted_thinking"u8) || _json.IsString("search_result"u8)
+            || _json.IsString("tool_reference"u8);
 
     Source ReadSource()
     {
+        // The source of a search's result is its address.
         if (_json.Token != JsonTokenType.StartObject)
-            return Source.Other;
+            return _json.Token == JsonTokenType.String ? Source.None : Source.Other;
         var source = Source.Other;
         ReadOnlySpan<byte> name = default;
         while (_json.NextMember(ref name))
@@ -232,6 +269,7 @@ ref struct AnthropicRequestReader
                 source = _json.IsString("base64"u8) ? Source.Base64
                     : _json.IsString("url"u8) ? Source.Url
                     : _json.IsString("text"u8) ? Source.Text
+                    : _json.IsString("file"u8) ? Source.File
                     : Source.Other;
             _json.Skip();
         }

@@ -1,98 +1,109 @@
 using System.Text.Json;
 using LlmGateway.Proxy.Translation;
-using static LlmGateway.Proxy.Anthropic.AnthropicUnderstanding;
 using static LlmGateway.Proxy.FieldErrors;
 
 namespace LlmGateway.Proxy.Anthropic;
 
-/// <summary>Turns the messages of a request into a <see cref="Conversation"/>; part of <see cref="AnthropicUnderstanding"/>.</summary>
-static class AnthropicTurns
+/// <summary>Turns the messages of a request into turns; part of <see cref="AnthropicUnderstanding"/>.</summary>
+sealed class AnthropicTurns(TurnList turns, LeftOut left)
 {
-    /// <param name="system">Instructions among the messages are added here, as long as no turn came before them.</param>
-    public static List<Turn> Read(JsonElement messages, List<string> system)
+    public void Read(JsonElement messages)
     {
-        var turns = new List<Turn>();
-        var tools = new Dictionary<string, string>(StringComparer.Ordinal);
-        var index = 0;
-        foreach (var message in messages.EnumerateArray())
+        foreach (var (message, path) in messages.Elements("messages"))
         {
-            var path = $"messages[{index++}]";
-            Only(message, path, "role", "content");
-            var role = Text(message, "role", path);
-            if (!message.TryGetProperty("content", out var content))
-                throw Invalid($"{path}.content", "is required");
-            if (role == "system" && turns.Count == 0)
-                AddSystem(system, content, $"{path}.content");
-            else if (role is "user" or "assistant")
-                turns.Add(new(role == "user" ? Speaker.User : Speaker.Assistant, ReadContent(content, $"{path}.content", tools), path));
-            else
-                throw role == "system"
-                    ? Untranslatable($"{path}.role", "another wire", "instructions must stand before everything else there")
-                    : Invalid($"{path}.role", "must be 'user' or 'assistant'");
+            message.LeaveOutOthers(path, left, "role", "content");
+            var content = message.Find("content") ?? throw Invalid($"{path}.content", "is required");
+            switch (message.Text("role", path))
+            {
+                case "system" or "developer":
+                    turns.Instruct(ReadContent(content, $"{path}.content"), $"{path}.content");
+                    break;
+                case "user":
+                    turns.Say(Speaker.User, ReadContent(content, $"{path}.content"), path);
+                    break;
+                case "assistant":
+                    turns.Say(Speaker.Assistant, ReadContent(content, $"{path}.content"), path);
+                    break;
+                default:
+                    throw Invalid($"{path}.role", "must be 'user', 'assistant' or 'system'");
+            }
         }
-        if (turns is [.., { Speaker: Speaker.Assistant } last])
-            throw Untranslatable($"{last.Field}.role", "another wire", "an answer cannot be begun there for the model to continue");
-        return turns;
+        if (turns.EndsWithAnswer)
+            throw Untranslatable(
+                $"messages[{messages.GetArrayLength() - 1}].role", "another wire",
+                "an answer cannot be begun there for the model to continue");
     }
 
-    /// <param name="tools">Names of the tools by the ids of their calls so far; null inside a tool's result.</param>
-    static List<Part> ReadContent(JsonElement content, string path, Dictionary<string, string>? tools)
+    public List<Part> ReadContent(JsonElement content, string path)
     {
         if (content.ValueKind == JsonValueKind.String)
             return [new TextPart(content.GetString()!)];
         var parts = new List<Part>();
-        if (content.ValueKind == JsonValueKind.Null)
-            return parts;
-        var index = 0;
-        foreach (var block in content.EnumerateArray())
-            if (ReadBlock(block, $"{path}[{index++}]", tools) is { } part)
+        foreach (var (block, at) in content.Elements(path))
+            if (ReadBlock(block, at) is { } part)
                 parts.Add(part);
         return parts;
     }
 
-    /// <summary>Null for thoughts that only the provider can read.</summary>
-    static Part? ReadBlock(JsonElement block, string path, Dictionary<string, string>? tools)
+    /// <summary>Null for what only the provider can read: its thoughts, and what it ran itself.</summary>
+    Part? ReadBlock(JsonElement block, string path)
     {
-        switch (Text(block, "type", path))
+        var type = block.Object(path).Text("type", path);
+        switch (type)
         {
             case "text":
-                Only(block, path, "type", "text", "citations");
-                return new TextPart(Text(block, "text", path));
+                block.LeaveOutOthers(path, left, "type", "text");
+                return new TextPart(block.Text("text", path));
             case "image":
-                Only(block, path, "type", "source");
-                return ReadImage(block.GetProperty("source"), path);
+                block.LeaveOutOthers(path, left, "type", "source");
+                return ReadImage(block.Find("source") ?? throw Invalid($"{path}.source", "is required"), $"{path}.source", path);
             case "document":
-                Only(block, path, "type", "source");
-                return new TextPart(Text(block.GetProperty("source"), "data", $"{path}.source"));
+                return ReadDocument(block, path);
+            case "search_result":
+                block.LeaveOutOthers(path, left, "type", "content", "title", "source");
+                return new TextPart(string.Join('\n', (block.Find("content") is { } found ? ReadContent(found, $"{path}.content") : [])
+                    .OfType<TextPart>().Select(text => text.Text).Prepend(block.Find("title")?.Text($"{path}.title") ?? "")));
             case "thinking":
-                return new ReasoningPart(Text(block, "thinking", path), OptionalText(block, "signature", path));
+                return new ReasoningPart(block.Text("thinking", path), block.Find("signature")?.Text($"{path}.signature"));
             case "tool_use":
-                return ReadCall(block, path, tools!);
+                block.LeaveOutOthers(path, left, "type", "id", "name", "input", "caller");
+                var input = block.Find("input") ?? throw Invalid($"{path}.input", "must be an object");
+                return new ToolCallPart(block.Text("id", path), block.Text("name", path), input.Object($"{path}.input").GetRawText());
             case "tool_result":
-                Only(block, path, "type", "tool_use_id", "content", "is_error");
-                var id = Text(block, "tool_use_id", path);
-                var content = block.TryGetProperty("content", out var given) ? ReadContent(given, $"{path}.content", null) : [];
-                return new ToolResultPart(id, tools!.GetValueOrDefault(id), content, IsTrue(block, "is_error"), path);
-            default:
+                block.LeaveOutOthers(path, left, "type", "tool_use_id", "content", "is_error");
+                return new ToolResultPart(
+                    block.Text("tool_use_id", path), null,
+                    block.Find("content") is { } given ? ReadContent(given, $"{path}.content") : [],
+                    block.Find("is_error") is { ValueKind: JsonValueKind.True }, path);
+            case "tool_reference":
+                return new TextPart(block.Find("tool_name")?.Text($"{path}.tool_name") ?? "");
+            case "redacted_thinking":
                 return null;
+            case "server_tool_use" or "mcp_tool_use" or "mcp_tool_result" or "compaction":
+                left.Add(type);
+                return null;
+            case var _ when type.EndsWith("_tool_result", StringComparison.Ordinal):
+                left.Add(type);
+                return null;
+            default:
+                throw Untranslatable($"{path}.type");
         }
     }
 
-    static ToolCallPart ReadCall(JsonElement block, string path, Dictionary<string, string> tools)
+    TextPart ReadDocument(JsonElement block, string path)
     {
-        Only(block, path, "type", "id", "name", "input", "caller");
-        var (id, name) = (Text(block, "id", path), Text(block, "name", path));
-        tools[id] = name;
-        return block.TryGetProperty("input", out var input) && input.ValueKind == JsonValueKind.Object
-            ? new(id, name, input.GetRawText())
-            : throw Invalid($"{path}.input", "must be an object");
+        block.LeaveOutOthers(path, left, "type", "source");
+        var source = (block.Find("source") ?? throw Invalid($"{path}.source", "is required")).Object($"{path}.source");
+        return source.Text("type", $"{path}.source") == "text"
+            ? new(source.Text("data", $"{path}.source"))
+            : throw Untranslatable($"{path}.source", "another wire", "only documents of type 'text' are translated");
     }
 
-    static ImagePart ReadImage(JsonElement source, string path)
+    ImagePart ReadImage(JsonElement source, string at, string path)
     {
-        Only(source, $"{path}.source", "type", "media_type", "data", "url");
-        return Text(source, "type", $"{path}.source") == "url"
-            ? new(null, null, Text(source, "url", $"{path}.source"), path)
-            : new(Text(source, "media_type", $"{path}.source"), Text(source, "data", $"{path}.source"), null, path);
+        source.Object(at).LeaveOutOthers(at, left, "type", "media_type", "data", "url");
+        return source.Text("type", at) == "url"
+            ? new(null, null, source.Text("url", at), path)
+            : new(source.Text("media_type", at), source.Text("data", at), null, path);
     }
 }

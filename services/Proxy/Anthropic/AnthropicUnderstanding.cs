@@ -5,71 +5,78 @@ using static LlmGateway.Proxy.FieldErrors;
 namespace LlmGateway.Proxy.Anthropic;
 
 /// <summary>Turns a Messages request into a <see cref="Conversation"/>. The body has passed <see cref="AnthropicRequestReader"/>.</summary>
-static class AnthropicUnderstanding
+sealed class AnthropicUnderstanding
 {
-    // The provider's wire is not known here; it is only known to be another one.
-    const string OtherWire = "another wire";
+    readonly LeftOut _left = new();
+    readonly TurnList _turns = new();
+
+    public static Conversation Understand(ReadOnlySpan<byte> body) => new AnthropicUnderstanding().Read(FieldReading.Parse(body));
+
+    Conversation Read(JsonElement root)
+    {
+        var turns = new AnthropicTurns(_turns, _left);
+        // Instructions precede the messages, wherever the member stands.
+        if (root.Find("system") is { } system)
+            _turns.Instruct(turns.ReadContent(system, "system"), "system");
+        if (root.Find("messages") is { } messages)
+            turns.Read(messages);
+        var said = new Conversation { Turns = [], LeftOut = _left };
+        foreach (var member in root.EnumerateObject())
+            if (member.Value.ValueKind != JsonValueKind.Null)
+                said = Add(said, member.Name, member.Value);
+        return _turns.On(said) with { Effort = EffortOf(root) };
+    }
+
+    Conversation Add(Conversation said, string name, JsonElement value)
+    {
+        switch (name)
+        {
+            case "tools":
+                return said with { Tools = [.. value.Elements(name).Select(tool => ReadTool(tool.Value, tool.Path)).OfType<Tool>()] };
+            case "tool_choice": return WithToolChoice(said, value);
+            case "temperature": return said with { Temperature = value.Decimal(name) };
+            case "top_p": return said with { TopP = value.Decimal(name) };
+            case "top_k":
+                return said with { TopK = new((int)Math.Clamp(value.Integer(name).Value, int.MinValue, int.MaxValue), name) };
+            case "stop_sequences":
+                return said with { Stop = new([.. value.Elements(name).Select(stop => stop.Value.Text(stop.Path))], name) };
+            case "output_config": return WithOutput(said, value);
+            case "output_format": return said with { Format = ReadFormat(value, name) };
+            // Members that are read elsewhere, or by the request's reader.
+            case "system" or "messages" or "thinking" or "model" or "max_tokens" or "stream" or "service_tier" or "speed"
+                or "inference_geo":
+                return said;
+            default:
+                Unsayable.LeaveOut(name, name, value, _left);
+                return said;
+        }
+    }
 
     /// <summary>
-    /// Members that are read elsewhere, that identify the user, or that only save the provider work. They do not change the answer.
+    /// Anthropic's own tools that the caller runs are functions whose definition the model knows; other models are told it. Null for tools
+    /// that the provider would run: they are offered beside others.
     /// </summary>
-    static readonly HashSet<string> LeftOut =
-        [
-            "model", "max_tokens", "stream", "metadata", "user_profile_id", "cache_control", "diagnostics", "service_tier", "speed",
-            "inference_geo", "mcp_servers"
-        ];
-
-    public static Conversation Understand(ReadOnlySpan<byte> body)
+    Tool? ReadTool(JsonElement tool, string path)
     {
-        var reader = new Utf8JsonReader(body, new JsonReaderOptions { MaxDepth = StrictJson.MaxDepth + 1 });
-        using var json = JsonDocument.ParseValue(ref reader);
-        var root = json.RootElement;
-        var system = new List<string>();
-        if (root.TryGetProperty("system", out var instructions))
-            AddSystem(system, instructions, "system");
-        var said = new Conversation { System = system, Turns = AnthropicTurns.Read(root.GetProperty("messages"), system) };
-        foreach (var member in root.EnumerateObject())
-            if (member.Value.ValueKind is not (JsonValueKind.Null or JsonValueKind.False) && !LeftOut.Contains(member.Name))
-                said = With(said, member.Name, member.Value);
-        return said with { Effort = EffortOf(root) };
-    }
-
-    static Conversation With(Conversation said, string name, JsonElement value) => name switch
-    {
-        "system" or "messages" or "thinking" => said,
-        "tools" => said with { Tools = [.. value.EnumerateArray().Select(ReadTool)] },
-        "tool_choice" => WithToolChoice(said, value),
-        "temperature" => said with { Temperature = new(Number(value, name), name) },
-        "top_p" => said with { TopP = new(Number(value, name), name) },
-        "top_k" => said with
+        var type = tool.Object(path).Find("type")?.Text($"{path}.type") ?? "custom";
+        var own = type == "custom" ? null : AnthropicTools.Find(type);
+        if (type != "custom" && own is null)
         {
-            TopK = new(
-                value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var top) ? top : throw Invalid(name, "must be an integer"),
-                name),
-        },
-        "stop_sequences" => said with { Stop = new(Texts(value, name), name) },
-        "output_config" => WithOutput(said, value),
-        "output_format" => said with { Format = ReadFormat(value, name) },
-        _ => throw Untranslatable(name, OtherWire),
-    };
-
-    static Tool ReadTool(JsonElement tool, int index)
-    {
-        var path = $"tools[{index}]";
-        Only(tool, path, "type", "name", "description", "input_schema", "strict", "eager_input_streaming");
+            _left.Add(tool.Find("name")?.Text($"{path}.name") ?? type);
+            return null;
+        }
+        // 'eager_input_streaming' changes when pieces come, not what they are.
+        tool.LeaveOutOthers(path, _left, "type", "name", "description", "input_schema", "strict", "eager_input_streaming");
         return new(
-            Text(tool, "name", path),
-            OptionalText(tool, "description", path),
-            tool.TryGetProperty("input_schema", out var schema) ? schema.GetRawText() : null,
-            IsTrue(tool, "strict"),
-            path);
+            tool.Text("name", path), tool.Find("description")?.Text($"{path}.description") ?? own?.Description,
+            tool.Find("input_schema")?.GetRawText() ?? own?.Schema, tool.Find("strict") is { ValueKind: JsonValueKind.True }, path);
     }
 
-    static Conversation WithToolChoice(Conversation said, JsonElement choice)
+    Conversation WithToolChoice(Conversation said, JsonElement choice)
     {
         const string Path = "tool_choice";
-        Only(choice, Path, "type", "name", "disable_parallel_tool_use");
-        var mode = Text(choice, "type", Path) switch
+        choice.Object(Path).LeaveOutOthers(Path, _left, "type", "name", "disable_parallel_tool_use");
+        var mode = choice.Text("type", Path) switch
         {
             "auto" => ToolMode.Auto,
             "any" => ToolMode.Required,
@@ -77,104 +84,58 @@ static class AnthropicUnderstanding
             "none" => ToolMode.None,
             _ => throw Invalid($"{Path}.type", "must be 'auto', 'any', 'tool' or 'none'"),
         };
-        Given<bool>? parallel = choice.TryGetProperty("disable_parallel_tool_use", out var disable)
-            && disable.ValueKind is JsonValueKind.True or JsonValueKind.False
+        Given<bool>? parallel = choice.Find("disable_parallel_tool_use") is { ValueKind: JsonValueKind.True or JsonValueKind.False } disable
             ? new(disable.ValueKind == JsonValueKind.False, $"{Path}.disable_parallel_tool_use")
             : null;
         return said with
         {
-            ToolChoice = new(mode, mode == ToolMode.One ? Text(choice, "name", Path) : null, Path), ParallelTools = parallel,
+            ToolChoice = new(mode, mode == ToolMode.One ? choice.Text("name", Path) : null, Path), ParallelTools = parallel,
         };
     }
 
-    static Conversation WithOutput(Conversation said, JsonElement output)
+    Conversation WithOutput(Conversation said, JsonElement output)
     {
-        Only(output, "output_config", "effort", "format");
-        return output.TryGetProperty("format", out var format) && format.ValueKind != JsonValueKind.Null
-            ? said with { Format = ReadFormat(format, "output_config.format") }
-            : said;
+        output.Object("output_config").LeaveOutOthers("output_config", _left, "effort", "format");
+        return output.Find("format") is { } format ? said with { Format = ReadFormat(format, "output_config.format") } : said;
     }
 
-    static OutputFormat ReadFormat(JsonElement format, string path)
+    OutputFormat ReadFormat(JsonElement format, string path)
     {
-        Only(format, path, "type", "schema");
-        if (Text(format, "type", path) != "json_schema" || !format.TryGetProperty("schema", out var schema))
+        format.Object(path).LeaveOutOthers(path, _left, "type", "schema", "name");
+        if (format.Text("type", path) != "json_schema" || format.Find("schema") is not { } schema)
             throw Invalid(path, "must be of type 'json_schema' and have a 'schema'");
-        return new(null, schema.GetRawText(), Strict: true, path);
+        return new(null, schema.Object($"{path}.schema").GetRawText(), Strict: true, path);
     }
 
-    /// <summary>A budget, a level, or no limit.</summary>
-    static Effort? EffortOf(JsonElement root)
+    /// <summary>A budget, a level, or no limit. A budget says more than a level.</summary>
+    Effort? EffortOf(JsonElement root)
     {
-        var level = root.TryGetProperty("output_config", out var output) ? OptionalText(output, "effort", "output_config") : null;
-        if (level is not (null or "low" or "medium" or "high"))
-            throw Untranslatable("output_config.effort", OtherWire, "only 'low', 'medium' and 'high' are known there");
-        if (!root.TryGetProperty("thinking", out var thinking) || thinking.ValueKind == JsonValueKind.Null)
-            return level is null ? null : new(level, null, Shown: false, "output_config.effort");
+        const string LevelField = "output_config.effort";
+        var level = root.Find("output_config")?.Find("effort") is { } given
+            ? Chat.ChatUnderstanding.ReadEffort(given, LevelField, shown: false, _left)
+            : null;
+        if (root.Find("thinking") is not { } thinking)
+            return level;
 
-        Only(thinking, "thinking", "type", "budget_tokens", "display");
-        var shown = OptionalText(thinking, "display", "thinking") != "omitted";
-        int? budget = Text(thinking, "type", "thinking") switch
+        thinking.Object("thinking").LeaveOutOthers("thinking", _left, "type", "budget_tokens", "display");
+        var shown = !(thinking.Find("display") is { } display && display.IsText("omitted"));
+        int? budget;
+        switch (thinking.Text("type", "thinking"))
         {
-            "adaptive" => level is null ? -1 : null,
-            "disabled" => 0,
-            "enabled" when thinking.TryGetProperty("budget_tokens", out var tokens) && tokens.TryGetInt32(out var given) => given,
-            "enabled" => throw Invalid("thinking.budget_tokens", "is required"),
-            _ => throw Untranslatable("thinking.type", OtherWire),
-        };
-        if (budget is not null && level is not null)
-            throw Untranslatable("output_config.effort", OtherWire, "it cannot be said there beside 'thinking'");
-        return new(level, budget, shown && budget != 0, "thinking");
-    }
-
-    /// <summary>Instructions as one string or several blocks.</summary>
-    internal static void AddSystem(List<string> to, JsonElement instructions, string path)
-    {
-        if (instructions.ValueKind == JsonValueKind.String)
-            to.Add(instructions.GetString()!);
-        if (instructions.ValueKind != JsonValueKind.Array)
-            return;
-        var index = 0;
-        foreach (var block in instructions.EnumerateArray())
-        {
-            Only(block, $"{path}[{index}]", "type", "text", "citations");
-            to.Add(Text(block, "text", $"{path}[{index++}]"));
+            case "disabled":
+                (budget, shown) = (0, false);
+                break;
+            case "enabled":
+                budget = thinking.Find("budget_tokens") is { } tokens
+                    ? (int)Math.Min(tokens.Integer("thinking.budget_tokens").Value, int.MaxValue)
+                    : throw Invalid("thinking.budget_tokens", "is required");
+                break;
+            default:
+                budget = level is null ? -1 : null;
+                break;
         }
-    }
-
-    /// <summary>Refuses every member that is not named, unless it is null or false. Cache marks are ignored: they only save work.</summary>
-    internal static void Only(JsonElement value, string path, params ReadOnlySpan<string> known)
-    {
-        if (value.ValueKind != JsonValueKind.Object)
-            throw Invalid(path, "must be an object");
-        foreach (var member in value.EnumerateObject())
-            if (member.Value.ValueKind is not (JsonValueKind.Null or JsonValueKind.False) && member.Name != "cache_control"
-                && !known.Contains(member.Name))
-                throw Untranslatable($"{path}.{member.Name}", OtherWire);
-    }
-
-    internal static string Text(JsonElement value, string name, string path) =>
-        OptionalText(value, name, path) ?? throw Invalid($"{path}.{name}", "is required");
-
-    internal static string? OptionalText(JsonElement value, string name, string path)
-    {
-        if (value.ValueKind != JsonValueKind.Object)
-            throw Invalid(path, "must be an object");
-        if (!value.TryGetProperty(name, out var text) || text.ValueKind == JsonValueKind.Null)
-            return null;
-        return text.ValueKind == JsonValueKind.String ? text.GetString() : throw Invalid($"{path}.{name}", "must be a string");
-    }
-
-    internal static bool IsTrue(JsonElement value, string name) =>
-        value.TryGetProperty(name, out var given) && given.ValueKind == JsonValueKind.True;
-
-    static decimal Number(JsonElement value, string path) =>
-        value.ValueKind == JsonValueKind.Number && value.TryGetDecimal(out var number) ? number : throw Invalid(path, "must be a number");
-
-    static List<string> Texts(JsonElement value, string path)
-    {
-        if (value.ValueKind != JsonValueKind.Array || value.EnumerateArray().Any(text => text.ValueKind != JsonValueKind.String))
-            throw Invalid(path, "must be an array of strings");
-        return [.. value.EnumerateArray().Select(text => text.GetString()!)];
+        if (budget is not null && level is not null)
+            _left.Add(LevelField);
+        return new(budget is null ? level!.Level : null, budget, shown, "thinking");
     }
 }

@@ -5,11 +5,12 @@ namespace LlmGateway.Proxy.Anthropic;
 /// <summary>
 /// The usage of one answer of the Messages wire. Tokens read from the cache and written to it stand beside the plain input and are not part
 /// of it. Thoughts are part of the output. A stream reports usage twice: the input at the start, and everything or only the output at the
-/// end. All counts are running totals.
+/// end. All counts are running totals. The counts of one object are one set. Two sets are never mixed, because the one at the start may be
+/// an estimate or may not know yet what came from the cache.
 /// </summary>
 public sealed class AnthropicUsage
 {
-    enum Count { Input, CacheRead, CacheWrite, CacheWrite5m, CacheWrite1h, Output, Thinking }
+    enum Count { Input, CacheRead, CacheWrite, CacheWrite5m, CacheWrite1h, Prompt, Output, Thinking }
 
     static readonly UsageField[] Fields =
     [
@@ -18,6 +19,7 @@ public sealed class AnthropicUsage
         new("", "cache_creation_input_tokens", (int)Count.CacheWrite),
         new("cache_creation", "ephemeral_5m_input_tokens", (int)Count.CacheWrite5m),
         new("cache_creation", "ephemeral_1h_input_tokens", (int)Count.CacheWrite1h),
+        new("", "prompt_tokens", (int)Count.Prompt), // Moonshot
         new("", "output_tokens", (int)Count.Output),
         new("output_tokens_details", "thinking_tokens", (int)Count.Thinking),
     ];
@@ -31,12 +33,27 @@ public sealed class AnthropicUsage
         Span<long> counts = stackalloc long[_counts.Length];
         if (ProviderUsage.ReadCounts(json, Fields, counts, out var raw) is { } unusable)
             return unusable;
-        for (var i = 0; i < counts.Length; i++)
-            _counts[i] = Math.Max(_counts[i], counts[i]);
+        var input = counts[..(int)Count.Output];
+        var output = counts[(int)Count.Output..];
+        if (IsShort(input))
+            _counts.AsSpan(0, input.Length).CopyTo(input);
+        if (output[0] == 0)
+            _counts.AsSpan(input.Length).CopyTo(output);
+        counts.CopyTo(_counts);
         // A stream keeps its first and its last usage object as received: the last one may lack counts.
         var both = _first is null || raw is null || _first.Length + raw.Length > ProviderUsage.MaxRawBytes - 3 ? raw : $"[{_first},{raw}]";
         _first ??= raw;
         return Split(_counts, both);
+    }
+
+    /// <summary>
+    /// The end of a stream repeats the input, leaves it out, or repeats only the plain part of it. Then the set at the start holds.
+    /// </summary>
+    bool IsShort(ReadOnlySpan<long> input)
+    {
+        var cache = input[(int)Count.CacheRead] + input[(int)Count.CacheWrite] + input[(int)Count.CacheWrite5m]
+            + input[(int)Count.CacheWrite1h];
+        return cache == 0 && (input[(int)Count.Input] == 0 || input[(int)Count.Input] == _counts[(int)Count.Input]);
     }
 
     static ProviderUsage Split(ReadOnlySpan<long> counts, string? raw)
@@ -49,10 +66,14 @@ public sealed class AnthropicUsage
         else if (fiveMinutes + oneHour > written)
             (oneHour, reason) = (0, ProviderUsage.DetailsExceedWhole);
 
+        var (plain, cached) = (counts[(int)Count.Input], counts[(int)Count.CacheRead] + written);
+        // A server that translates from OpenAI's wire may say all of the prompt where only its plain part belongs.
+        if (plain == counts[(int)Count.Prompt] && plain >= cached)
+            plain -= cached;
         var usage = new Usage
         {
             [Meter.Request] = 1,
-            [Meter.Input] = counts[(int)Count.Input],
+            [Meter.Input] = plain,
             [Meter.CachedInput] = counts[(int)Count.CacheRead],
             [Meter.CacheWrite5m] = written - oneHour,
             [Meter.CacheWrite1h] = oneHour,

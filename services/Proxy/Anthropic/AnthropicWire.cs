@@ -27,7 +27,11 @@ public sealed class AnthropicWire : ConversationWire
 
     public override Conversation Understand(ReadOnlySpan<byte> body, ModelRequest request) => AnthropicUnderstanding.Understand(body);
 
-    public override byte[] Compose(Conversation conversation, string upstreamModel, long outputLimit, bool stream) =>
+    public override NameRules NamesOf(string upstreamModel) => NameRules.Anthropic;
+
+    protected override bool TakesCacheMarks => true;
+
+    protected override byte[] Write(Conversation conversation, string upstreamModel, long outputLimit, bool stream) =>
         AnthropicComposer.Compose(conversation, upstreamModel, outputLimit, stream);
 
     public override AnswerReader NewReader() => new AnthropicReader();

@@ -35,6 +35,10 @@ public sealed class AnthropicWriter(AnswerHead head) : AnswerWriter
         public JsonEnd End;
     }
 
+    public override string? Refuses(in AnswerEvent e) => e.Kind == AnswerEventKind.Image
+        ? "The model answered with an image, which this API has no place for. The chat, Responses and Gemini APIs have one."
+        : base.Refuses(e);
+
     public override void Write(in AnswerEvent e, IBufferWriter<byte> to)
     {
         Start(e.Id, e.Kind, to);
@@ -208,15 +212,12 @@ public sealed class AnthropicWriter(AnswerHead head) : AnswerWriter
 
     void WriteStop(in AnswerEvent stop, bool hasCalls, bool isRefused)
     {
-        _json.WriteString("stop_reason", stop.Stop switch
-        {
-            StopReason.Length => "max_tokens",
-            StopReason.ToolCalls => "tool_use",
-            StopReason.StopSequence => "stop_sequence",
-            StopReason.Filtered => "refusal",
-            // Some wires only report that the model has finished.
-            _ => hasCalls ? "tool_use" : isRefused ? "refusal" : "end_turn",
-        });
+        // Some wires only report that the model has finished.
+        var reason = stop.Stop != StopReason.End ? stop.Stop
+            : hasCalls ? StopReason.ToolCalls
+            : isRefused ? StopReason.Filtered
+            : StopReason.End;
+        _json.WriteString("stop_reason", StopReasons.WordsOf(reason).Messages);
         _json.WriteString("stop_sequence", stop.Stop == StopReason.StopSequence ? stop.Text : null);
     }
 

@@ -63,8 +63,11 @@ public sealed class BatchPlan(Caller caller, string endpoint)
         }
         if (request.Model != _model)
             throw FieldErrors.Invalid("model", $"must be '{_model}' like that of the first request: a batch has one model");
-        if (!UpperBound.TryOf(_offer!, request, out var bound))
-            throw new ProblemException(Problems.Unpriced(request.Model));
+        // Nobody reads the head of one line's answer.
+        if (request.Hosted is { } hosted)
+            throw hosted.Refusal;
+        if (UpperBound.Check(_offer!, request, out var bound) is { } unbounded)
+            throw new ProblemException(unbounded);
         var outputLimit = UpperBound.OutputLimit(request.MaxTokens, _offer!.MaxOutputTokens);
         var most = bound.Cost(outputLimit);
         if (most > MaxBound - _bound)

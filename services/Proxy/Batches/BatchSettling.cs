@@ -48,7 +48,7 @@ public sealed class BatchSettling(
         if (state.ResultsPath is { } path)
         {
             using var response = await calls.SendAsync(Get(path), token);
-            await using var results = await response.Content.ReadAsStreamAsync(token);
+            await using var results = await InflatedStream.OpenAsync(response, token);
             await ResultLines.ReadAsync(results, tally.Add, token);
         }
         if (tally.Answered < state.Answered)

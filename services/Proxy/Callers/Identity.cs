@@ -49,9 +49,8 @@ public sealed class Identity
             return (null, Problems.Draining);
         if (!Permit.TryFindCredential(http.Request, out var token, out var kept, out var inQuery))
             return (null, Problems.NoCredential);
-        var unknown = inQuery ? Problems.BadKeyInQuery : Problems.BadCredential;
         if (token.Length > Token.MaxLength)
-            return (null, _failures.Count(http, unknown));
+            return (null, _failures.Count(http, Unknown(http.Request, inQuery)));
         string? fingerprint = null;
         var isNew = kept is not null && !_fingerprints.TryGetValue(kept, out fingerprint);
         fingerprint ??= Token.Fingerprint(token);
@@ -61,7 +60,7 @@ public sealed class Identity
             credential = await _credentials.GetAsync(fingerprint);
         // A project may refuse keys in the query. There a valid key in the query gets the same answer as an invalid one.
         if (credential is null || (inQuery && await _projects.GetAsync(credential.Project) is not { Catalog.KeysInQuery: true }))
-            return (null, _failures.Count(http, unknown));
+            return (null, _failures.Count(http, Unknown(http.Request, inQuery)));
         if (isNew)
             _fingerprints.AddOrUpdate(kept!, fingerprint);
         if (Permit.Check(credential, _time.GetUtcNow()) is { } refused)
@@ -72,6 +71,19 @@ public sealed class Identity
         if (forbidden == Problems.ForbiddenOrigin)
             Cors.Forbid(http);
         return forbidden is null ? (new Caller(credential, project, fingerprint), null) : (null, forbidden);
+    }
+
+    /// <summary>A leftover in one header is hard to find when another one has the right key.</summary>
+    static Problem Unknown(HttpRequest request, bool inQuery)
+    {
+        if (inQuery)
+            return Problems.BadKeyInQuery;
+        return Permit.OtherCredential(request) is not { } other
+            ? Problems.BadCredential
+            : Problems.BadCredential with
+            {
+                Message = $"The request has two different credentials, and the one that was used is not valid. Remove it, or '{other}'.",
+            };
     }
 
     /// <summary>A project for background work; null when it no longer exists.</summary>

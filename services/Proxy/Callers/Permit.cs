@@ -36,6 +36,16 @@ public static class Permit
         return !credential.IsEmpty;
     }
 
+    /// <summary>The header of a second, different credential in a request; null when there is none.</summary>
+    public static string? OtherCredential(HttpRequest request)
+    {
+        TryFindCredential(request, out var used, out _, out _);
+        foreach (var header in (ReadOnlySpan<string>)["X-API-Key", "x-goog-api-key"])
+            if (request.Headers[header].ToString() is { Length: > 0 } other && !used.SequenceEqual(other))
+                return header;
+        return null;
+    }
+
     static string? TakeFromQuery(HttpRequest request)
     {
         if (request.Query["key"].ToString() is not { Length: > 0 } key)

@@ -17,6 +17,10 @@ public static class Routing
     public static Problem? TryRoute(Caller caller, Wire wire, ModelRequest request, out Route route, out UpperBound bound)
     {
         (bound, route) = (default, null!);
+        if (request.Model.Length == 0 && FirstOf(caller, wire.Kind) is { } only)
+            request.Model = only;
+        if (request.Model.Length == 0)
+            return Problems.Missing("model");
         Problem? first = null;
         for (var next = caller.Project.Find(request.Model); next is not null; next = next.Next)
         {
@@ -29,6 +33,15 @@ public static class Routing
             route ??= next;
         }
         return route is null ? first ?? Problems.UnknownModel(request.Model) : null;
+    }
+
+    /// <summary>The first model of a kind that the caller may use, for requests that need name none.</summary>
+    static string? FirstOf(Caller caller, string kind)
+    {
+        foreach (var model in caller.Project.Catalog.Models.Where(model => model.Kind == kind))
+            if (caller.Project.Find(model.Id) is { } route && Permit.Check(caller.Credential, route, model.Id) is null)
+                return model.Id;
+        return null;
     }
 
     /// <summary>
@@ -55,6 +68,6 @@ public static class Routing
         if (Wires.Of(route.Upstream.Provider.Wire, wire) is null)
             return Problems.Untranslatable(
                 "model", $"The model '{request.Model}' cannot be called here: its provider does not speak {wire.Name}.");
-        return UpperBound.TryOf(route.Model, request, out bound) ? null : Problems.Unpriced(request.Model);
+        return UpperBound.Check(route.Model, request, out bound);
     }
 }

@@ -5,14 +5,13 @@ using static LlmGateway.Proxy.FieldErrors;
 namespace LlmGateway.Proxy.Chat;
 
 /// <summary>Writes a <see cref="Conversation"/> as a request of the OpenAI chat wire.</summary>
-/// <param name="wire">The wire's name, for messages.</param>
-sealed class ChatComposer(Conversation conversation, string wire, Utf8JsonWriter json)
+sealed class ChatComposer(Conversation conversation, Utf8JsonWriter json)
 {
     /// <param name="limitMember">The provider's name of the output limit.</param>
     public void WriteBody(string upstreamModel, long outputLimit, string limitMember, bool stream)
     {
         if (conversation.TopK is { } topK)
-            throw Untranslatable(topK.Field, wire);
+            conversation.LeftOut.Add(topK.Field);
         json.WriteStartObject();
         json.WriteString("model", upstreamModel);
         WriteMessages();
@@ -24,12 +23,15 @@ sealed class ChatComposer(Conversation conversation, string wire, Utf8JsonWriter
             json.WriteEndObject();
         }
         json.WriteNumber(limitMember, outputLimit);
-        WriteSampling();
+        WriteSampling(upstreamModel);
         WriteTools();
         WriteFormat();
         // The wire says nothing for a model without a limit on thinking.
         if (conversation.Effort is { BudgetTokens: not -1 } effort)
-            json.WriteString("reasoning_effort", EffortBudgets.LevelOf(effort));
+            json.WriteString("reasoning_effort", OpenAiModels.LevelOf(upstreamModel, effort));
+        // Servers that imitate this wire may refuse the member, and OpenAI's own default is the medium.
+        if (conversation.Verbosity is { Value: not "medium" } verbosity)
+            conversation.LeftOut.Add(verbosity.Field);
         json.WriteEndObject();
     }
 
@@ -37,49 +39,57 @@ sealed class ChatComposer(Conversation conversation, string wire, Utf8JsonWriter
     {
         json.WriteStartArray("messages");
         foreach (var text in conversation.System)
-            WriteMessage("system", [new TextPart(text)]);
-        var turns = conversation.Turns;
-        for (var i = 0; i < turns.Count; i++)
+            WriteMessage("system", [text]);
+        for (var (turns, i) = (conversation.Turns, 0); i < turns.Count;)
         {
-            if (turns[i].Speaker == Speaker.User)
-            {
-                WriteUser(turns[i]);
-                continue;
-            }
-            // Calls and the text before them form one message, because the results must follow it directly.
-            var parts = new List<Part>(turns[i].Parts);
-            while (i + 1 < turns.Count && turns[i + 1].Speaker == Speaker.Assistant)
-                parts.AddRange(turns[++i].Parts);
-            WriteAssistant(parts, turns[i].Field);
+            // Calls and the text before them form one message, because the results must follow it directly. So must all results.
+            var first = i;
+            while (i < turns.Count && turns[i].Speaker == turns[first].Speaker)
+                i++;
+            var said = turns.Skip(first).Take(i - first).ToList();
+            if (said[0].Speaker == Speaker.User)
+                WriteUser(said);
+            else
+                WriteAssistant(said.SelectMany(turn => turn.Parts).ToList(), said[0].Field);
         }
         json.WriteEndArray();
     }
 
     /// <summary>
-    /// Results come first, next to their calls. This wire has no place for the failure of a tool (<see cref="ToolResultPart.IsError"/>);
-    /// the result's text has to say so.
+    /// Results come first, next to their calls. Images in them follow in a message of the user, because results are text on this wire. It
+    /// has no place for the failure of a tool (<see cref="ToolResultPart.IsError"/>) either; the result's text has to say so.
     /// </summary>
-    void WriteUser(Turn turn)
+    /// <param name="turns">Neighbouring turns of the user.</param>
+    void WriteUser(List<Turn> turns)
     {
-        var said = new List<Part>();
-        foreach (var part in turn.Parts)
+        var shown = new List<Part>();
+        foreach (var result in turns.SelectMany(turn => turn.Parts).OfType<ToolResultPart>())
         {
-            if (part is not ToolResultPart result)
+            var images = result.Content.OfType<ImagePart>().ToList();
+            var texts = result.Content.Where(part => part is not ImagePart).ToList();
+            if (images.Count > 0)
             {
-                said.Add(part);
-                continue;
+                texts.Add(new TextPart(texts.Count == 0 ? $"The result is an image. {Behind}" : Behind));
+                shown.Add(new TextPart($"Images of the result of '{result.CallId}':"));
+                shown.AddRange(images);
             }
             json.WriteStartObject();
             json.WriteString("role", "tool");
             json.WriteString("tool_call_id", result.CallId);
-            foreach (var image in result.Content.OfType<ImagePart>())
-                throw Untranslatable(image.Field, wire, "results of tools are text there");
-            WriteContent(result.Content, result.Field);
+            WriteContent(texts, result.Field);
             json.WriteEndObject();
         }
-        if (said.Count > 0 || turn.Parts.Count == 0)
-            WriteMessage("user", said, turn.Field);
+        if (shown.Count > 0)
+            WriteMessage("user", shown, turns[0].Field);
+        foreach (var turn in turns)
+        {
+            var said = turn.Parts.Where(part => part is not ToolResultPart).ToList();
+            if (said.Count > 0 || turn.Parts.Count == 0)
+                WriteMessage("user", said, turn.Field);
+        }
     }
+
+    const string Behind = "Its images are in the user's message behind the results.";
 
     /// <summary>Thoughts are left out: OpenAI refuses the member that some imitators use for them.</summary>
     void WriteAssistant(List<Part> parts, string field)
@@ -149,19 +159,20 @@ sealed class ChatComposer(Conversation conversation, string wire, Utf8JsonWriter
                     json.WriteEndObject();
                     break;
                 default:
-                    throw Untranslatable(field, wire);
+                    throw Untranslatable(field, "OpenAI chat");
             }
             json.WriteEndObject();
         }
         json.WriteEndArray();
     }
 
-    void WriteSampling()
+    void WriteSampling(string model)
     {
-        WriteNumber("temperature", conversation.Temperature);
-        WriteNumber("top_p", conversation.TopP);
-        WriteNumber("frequency_penalty", conversation.FrequencyPenalty);
-        WriteNumber("presence_penalty", conversation.PresencePenalty);
+        var takes = OpenAiModels.TakesSampling(model, conversation.Effort);
+        WriteNumber("temperature", conversation.Temperature, takes, 1);
+        WriteNumber("top_p", conversation.TopP, takes, 1);
+        WriteNumber("frequency_penalty", conversation.FrequencyPenalty, takes, 0);
+        WriteNumber("presence_penalty", conversation.PresencePenalty, takes, 0);
         if (conversation.Seed is { } seed)
             json.WriteNumber("seed", seed.Value);
         if (conversation.Stop is not { Value.Count: > 0 } stop)
@@ -172,10 +183,15 @@ sealed class ChatComposer(Conversation conversation, string wire, Utf8JsonWriter
         json.WriteEndArray();
     }
 
-    void WriteNumber(string name, Given<decimal>? number)
+    /// <param name="plain">The default. It need not be said.</param>
+    void WriteNumber(string name, Given<decimal>? number, bool takes, int plain)
     {
-        if (number is { } given)
+        if (number is not { } given)
+            return;
+        if (takes)
             json.WriteNumber(name, given.Value);
+        else if (given.Value != plain)
+            conversation.LeftOut.Add(given.Field);
     }
 
     /// <summary>OpenAI refuses tool settings without tools.</summary>
@@ -192,8 +208,7 @@ sealed class ChatComposer(Conversation conversation, string wire, Utf8JsonWriter
             json.WriteString("name", tool.Name);
             if (tool.Description is { } description)
                 json.WriteString("description", description);
-            if (tool.Schema is { } schema)
-                WriteRaw("parameters", schema);
+            WriteRaw("parameters", JsonSchemas.OfTool(tool.Schema));
             if (tool.Strict)
                 json.WriteBoolean("strict", true);
             json.WriteEndObject();
@@ -233,6 +248,8 @@ sealed class ChatComposer(Conversation conversation, string wire, Utf8JsonWriter
             json.WriteStartObject("json_schema");
             // OpenAI demands a name.
             json.WriteString("name", format.Name ?? "answer");
+            if (format.Description is { } description)
+                json.WriteString("description", description);
             WriteRaw("schema", schema);
             if (format.Strict)
                 json.WriteBoolean("strict", true);

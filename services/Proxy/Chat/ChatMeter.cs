@@ -69,8 +69,9 @@ public sealed class ChatMeter(bool counts = true, CompletionRequest? completion 
             // Counts from before the defect stay.
         }
         MalformedSeen |= !piece.IsJson;
-        if (piece.IsJson && piece.Usage.Length > 0 && !piece.UsageIsNull)
-            Usage = ChatUsage.Read(json.Slice(piece.Usage.Start, piece.Usage.Length));
+        var (start, length) = piece.Usage.Length > 0 ? piece.Usage : piece.ChoiceUsage;
+        if (piece.IsJson && length > 0 && !piece.UsageIsNull)
+            SeeUsage(ChatUsage.Read(json.Slice(start, length)));
         return piece;
     }
 
@@ -91,7 +92,7 @@ public sealed class ChatMeter(bool counts = true, CompletionRequest? completion 
             if (reader.Has("choices"u8))
             {
                 reader.Read();
-                piece.HasChoices = SeeChoices(ref reader);
+                piece.HasChoices = SeeChoices(ref reader, ref piece);
             }
             else if (reader.Has("usage"u8))
             {
@@ -113,7 +114,7 @@ public sealed class ChatMeter(bool counts = true, CompletionRequest? completion 
         }
     }
 
-    bool SeeChoices(ref Utf8JsonReader reader)
+    bool SeeChoices(ref Utf8JsonReader reader, ref ChatPiece piece)
     {
         if (reader.TokenType != JsonTokenType.StartArray)
         {
@@ -124,7 +125,7 @@ public sealed class ChatMeter(bool counts = true, CompletionRequest? completion 
         for (; reader.Read() && reader.TokenType != JsonTokenType.EndArray; count++)
         {
             if (reader.TokenType == JsonTokenType.StartObject)
-                SeeChoice(ref reader, count);
+                SeeChoice(ref reader, count, ref piece);
             else
                 reader.StepOver();
         }
@@ -135,13 +136,14 @@ public sealed class ChatMeter(bool counts = true, CompletionRequest? completion 
     /// Reads one choice. Without an index its place in the array counts. The index must come before the words, as in every provider's
     /// chunks.
     /// </summary>
-    void SeeChoice(ref Utf8JsonReader reader, int index)
+    void SeeChoice(ref Utf8JsonReader reader, int index, ref ChatPiece piece)
     {
         while (reader.NextMember())
         {
             var (isIndex, isFinish) = (reader.Has("index"u8), reader.Has("finish_reason"u8));
             var isMessage = reader.Has("delta"u8) || reader.Has("message"u8);
             var isText = completion is not null && reader.Has("text"u8);
+            var isUsage = reader.Has("usage"u8);
             reader.Read();
             if (isIndex && reader.TokenType == JsonTokenType.Number && reader.TryGetInt32(out var given))
                 index = given;
@@ -151,6 +153,12 @@ public sealed class ChatMeter(bool counts = true, CompletionRequest? completion 
                 SeeMessage(ref reader, index);
             else if (isText && reader.TokenType == JsonTokenType.String)
                 SeeWords(ref reader, ref TrackOf(index), TextKind);
+            else if (isUsage && reader.TokenType == JsonTokenType.StartObject)
+            {
+                var start = (int)reader.TokenStartIndex;
+                reader.StepOver();
+                piece.ChoiceUsage = (start, (int)reader.BytesConsumed - start);
+            }
             else
                 reader.StepOver();
         }
@@ -231,6 +239,9 @@ public struct ChatPiece
 
     /// <summary>The value of <c>usage</c>; empty when the member is absent.</summary>
     internal (int Start, int Length) Usage { get; set; }
+
+    /// <summary>The usage object of a choice, where Moonshot's streams have it. It counts when there is no other.</summary>
+    internal (int Start, int Length) ChoiceUsage { get; set; }
     internal bool UsageIsNull { get; set; }
     internal bool UsageIsObject { get; set; }
 

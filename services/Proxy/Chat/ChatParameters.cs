@@ -22,13 +22,12 @@ static class ChatParameters
         new("best_of", "answers that are thrown away are billed too; use 'n'"),
     ];
 
-    /// <summary>Members of a message or content part that bring in input of unknown size; refused unless they are null.</summary>
+    /// <summary>Members of a message or content part whose tokens have other rates than text; refused unless they are null.</summary>
     static readonly UnpricedMember[] Content =
     [
         new("audio", "what an earlier spoken answer costs as input is unknown"),
         new("input_audio", "audio has rates of its own"),
-        new("file", "what a file costs as input is unknown"),
-        new("video_url", "what a video costs as input is unknown"),
+        new("video_url", "videos have sound, which has rates of its own"),
     ];
 
     /// <summary>Members that decide the cost and are read. Any other spelling of their names is refused.</summary>

@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 using LlmGateway.Proxy.Translation;
 
@@ -15,6 +16,10 @@ public sealed class ChatReader : AnswerReader
     // Calls in the order of their start. The place in the list is the event's index.
     readonly List<(int Given, string? Id)> _calls = [];
 
+    readonly ChatContent _content = new();
+
+    // A call's id that came before its name.
+    string? _idWithoutName;
     bool _started;
 
     public override StreamPiece Read(scoped SseEvent e, List<AnswerEvent> to)
@@ -57,7 +62,7 @@ public sealed class ChatReader : AnswerReader
             if (reader.Has("choices"u8))
             {
                 reader.Read();
-                hasAnswer |= ReadChoices(ref reader, to);
+                hasAnswer |= ReadChoices(ref reader, json, to);
             }
             else if (reader.Has("id"u8))
             {
@@ -69,11 +74,7 @@ public sealed class ChatReader : AnswerReader
             else if (reader.Has("usage"u8))
             {
                 reader.Read();
-                var start = (int)reader.TokenStartIndex;
-                var isNull = reader.TokenType == JsonTokenType.Null;
-                reader.StepOver();
-                if (!isNull)
-                    to.Add(AnswerEvent.Used(ChatUsage.Read(json[start..(int)reader.BytesConsumed])));
+                ReadUsage(ref reader, json, to);
             }
             else if (reader.Has("error"u8))
             {
@@ -89,6 +90,15 @@ public sealed class ChatReader : AnswerReader
         }
     }
 
+    static void ReadUsage(ref Utf8JsonReader reader, ReadOnlySpan<byte> json, List<AnswerEvent> to)
+    {
+        var start = (int)reader.TokenStartIndex;
+        var isNull = reader.TokenType == JsonTokenType.Null;
+        reader.StepOver();
+        if (!isNull)
+            to.Add(AnswerEvent.Used(ChatUsage.Read(json[start..(int)reader.BytesConsumed])));
+    }
+
     void Start(ref Utf8JsonReader reader, List<AnswerEvent> to)
     {
         if (!_started)
@@ -96,7 +106,7 @@ public sealed class ChatReader : AnswerReader
         _started = true;
     }
 
-    bool ReadChoices(ref Utf8JsonReader reader, List<AnswerEvent> to)
+    bool ReadChoices(ref Utf8JsonReader reader, ReadOnlySpan<byte> json, List<AnswerEvent> to)
     {
         var any = false;
         if (reader.TokenType != JsonTokenType.StartArray)
@@ -111,7 +121,7 @@ public sealed class ChatReader : AnswerReader
                 if (!_started)
                     to.Add(new(AnswerEventKind.Start));
                 any = _started = true;
-                ReadChoice(ref reader, to);
+                ReadChoice(ref reader, json, to);
             }
             else
                 reader.StepOver();
@@ -119,86 +129,85 @@ public sealed class ChatReader : AnswerReader
         return any;
     }
 
-    void ReadChoice(ref Utf8JsonReader reader, List<AnswerEvent> to)
+    void ReadChoice(ref Utf8JsonReader reader, ReadOnlySpan<byte> json, List<AnswerEvent> to)
     {
-        StopReason? stop = null;
+        string? reason = null;
         while (reader.NextMember())
         {
             var (isMessage, isFinish) = (reader.Has("delta"u8) || reader.Has("message"u8), reader.Has("finish_reason"u8));
+            var (isUsage, isError) = (reader.Has("usage"u8), reader.Has("error"u8));
             reader.Read();
             if (isMessage && reader.TokenType == JsonTokenType.StartObject)
-                ReadMessage(ref reader, to);
+                ReadMessage(ref reader, json, to);
             else if (isFinish && reader.TokenType == JsonTokenType.String)
-                stop = StopOf(ref reader);
+                reason = reader.Text();
+            else if (isUsage)
+                ReadUsage(ref reader, json, to);
+            else if (isError && reader.TokenType != JsonTokenType.Null)
+                to.Add(new(AnswerEventKind.Error, ReadErrorMessage(ref reader)));
             else
                 reader.StepOver();
         }
-        if (stop is not { } reason)
+        if (reason is null || StopReasons.Finish(reason, calls: _calls.Count > 0) is not { } finish)
             return;
         IsFinished = true;
-        // Some providers report only that the answer ended, not that it ended with calls.
-        to.Add(AnswerEvent.Finished(reason == StopReason.End && _calls.Count > 0 ? StopReason.ToolCalls : reason));
+        to.Add(finish);
     }
 
-    static StopReason StopOf(ref Utf8JsonReader reader) =>
-        reader.Has("length"u8) ? StopReason.Length
-        : reader.Has("tool_calls"u8) ? StopReason.ToolCalls
-        : reader.Has("content_filter"u8) ? StopReason.Filtered
-        : StopReason.End;
-
     /// <summary>A message or a piece of one. Its members come in any order; its events are ordered as thoughts, words, calls.</summary>
-    void ReadMessage(ref Utf8JsonReader reader, List<AnswerEvent> to)
+    void ReadMessage(ref Utf8JsonReader reader, ReadOnlySpan<byte> json, List<AnswerEvent> to)
     {
         var first = to.Count;
-        string? thought = null, said = null, refused = null;
         while (reader.NextMember())
         {
-            if (reader.Has("content"u8))
-                said = ReadText(ref reader);
-            else if (reader.Has("reasoning_content"u8) || reader.Has("reasoning"u8))
-                // Providers that send both members repeat the same text in them.
-                thought = ReadText(ref reader) ?? thought;
+            // OpenRouter has images in a member of their own.
+            if (reader.Has("content"u8) || reader.Has("images"u8))
+                _content.ReadContent(ref reader);
+            else if (reader.Has("reasoning_content"u8) || reader.Has("reasoning"u8) || reader.Has("reasoning_details"u8))
+                _content.ReadThought(ref reader);
             else if (reader.Has("refusal"u8))
-                refused = ReadText(ref reader);
+                _content.ReadRefusal(ref reader);
             else if (reader.Has("tool_calls"u8))
             {
                 reader.Read();
-                ReadCalls(ref reader, to);
+                ReadCalls(ref reader, json, to);
             }
             else
-            {
-                reader.Read();
-                reader.StepOver();
-            }
+                ReadOther(ref reader, json, to);
         }
-        Insert(to, first, AnswerEventKind.Refusal, refused);
-        Insert(to, first, AnswerEventKind.Text, said);
-        Insert(to, first, AnswerEventKind.Reasoning, thought);
+        _content.Tell(to, first);
     }
 
-    static void Insert(List<AnswerEvent> to, int at, AnswerEventKind kind, string? text)
+    void ReadOther(ref Utf8JsonReader reader, ReadOnlySpan<byte> json, List<AnswerEvent> to)
     {
-        if (text is { Length: > 0 })
-            to.Insert(at, new(kind, text));
-    }
-
-    void ReadCalls(ref Utf8JsonReader reader, List<AnswerEvent> to)
-    {
-        if (reader.TokenType != JsonTokenType.StartArray)
+        var (isAudio, isFunction) = (reader.Has("audio"u8), reader.Has("function_call"u8));
+        reader.Read();
+        if (isFunction && reader.TokenType == JsonTokenType.StartObject)
         {
-            reader.StepOver();
+            var (name, arguments) = ReadFunction(ref reader, json);
+            Call(0, null, name, arguments, to);
             return;
         }
-        for (var place = 0; reader.Read() && reader.TokenType != JsonTokenType.EndArray; place++)
-        {
-            if (reader.TokenType == JsonTokenType.StartObject)
-                ReadCall(ref reader, place, to);
-            else
-                reader.StepOver();
-        }
+        if (isAudio && reader.TokenType == JsonTokenType.StartObject)
+            _content.Unread("audio");
+        reader.StepOver();
     }
 
-    void ReadCall(ref Utf8JsonReader reader, int given, List<AnswerEvent> to)
+    void ReadCalls(ref Utf8JsonReader reader, ReadOnlySpan<byte> json, List<AnswerEvent> to)
+    {
+        if (reader.TokenType == JsonTokenType.StartObject)
+            ReadCall(ref reader, json, 0, to);
+        else if (reader.TokenType == JsonTokenType.StartArray)
+            for (var place = 0; reader.Read() && reader.TokenType != JsonTokenType.EndArray; place++)
+            {
+                if (reader.TokenType == JsonTokenType.StartObject)
+                    ReadCall(ref reader, json, place, to);
+                else
+                    reader.StepOver();
+            }
+    }
+
+    void ReadCall(ref Utf8JsonReader reader, ReadOnlySpan<byte> json, int given, List<AnswerEvent> to)
     {
         string? id = null, name = null, arguments = null;
         while (reader.NextMember())
@@ -210,21 +219,32 @@ public sealed class ChatReader : AnswerReader
             else if (isId && reader.TokenType == JsonTokenType.String)
                 id = reader.Text();
             else if (isFunction && reader.TokenType == JsonTokenType.StartObject)
-                (name, arguments) = ReadFunction(ref reader);
+                (name, arguments) = ReadFunction(ref reader, json);
             else
                 reader.StepOver();
         }
+        Call(given, id, name, arguments, to);
+    }
+
+    /// <param name="given">The index that the provider gives the call.</param>
+    void Call(int given, string? id, string? name, string? arguments, List<AnswerEvent> to)
+    {
         var call = _calls.FindLastIndex(known => known.Given == given);
         // Gemini's imitation of this wire gives every call the index 0. A new id there is a new call.
         if (call < 0 || (id is { Length: > 0 } && _calls[call].Id is { } before && before != id))
         {
+            id = id is { Length: > 0 } ? id : _idWithoutName;
             if (name is not { Length: > 0 } || _calls.Count == MaxCalls)
             {
-                MalformedSeen = true;
+                // A name may follow its id, but nothing can be run without one.
+                _idWithoutName = id;
+                if (arguments is { Length: > 0 } || _calls.Count == MaxCalls)
+                    to.Add(AnswerEvent.Unread("a tool call without a name"));
                 return;
             }
             call = _calls.Count;
-            id = id is { Length: > 0 } ? id : $"call_{call}";
+            id = id is { Length: > 0 } ? id : CallIds.New();
+            _idWithoutName = null;
             _calls.Add((given, id));
             to.Add(AnswerEvent.Call(call, id, name));
         }
@@ -232,7 +252,8 @@ public sealed class ChatReader : AnswerReader
             to.Add(AnswerEvent.Arguments(call, arguments));
     }
 
-    static (string? Name, string? Arguments) ReadFunction(ref Utf8JsonReader reader)
+    /// <summary>The arguments are JSON in a string. Some servers send the JSON itself.</summary>
+    static (string? Name, string? Arguments) ReadFunction(ref Utf8JsonReader reader, ReadOnlySpan<byte> json)
     {
         string? name = null, arguments = null;
         while (reader.NextMember())
@@ -240,7 +261,19 @@ public sealed class ChatReader : AnswerReader
             if (reader.Has("name"u8))
                 name = ReadText(ref reader);
             else if (reader.Has("arguments"u8))
-                arguments = ReadText(ref reader);
+            {
+                reader.Read();
+                var start = (int)reader.TokenStartIndex;
+                if (reader.TokenType == JsonTokenType.String)
+                    arguments = reader.Text();
+                else if (reader.TokenType == JsonTokenType.StartObject)
+                {
+                    reader.Skip();
+                    arguments = Encoding.UTF8.GetString(json[start..(int)reader.BytesConsumed]);
+                }
+                else
+                    reader.StepOver();
+            }
             else
             {
                 reader.Read();

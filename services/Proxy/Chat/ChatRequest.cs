@@ -36,17 +36,18 @@ public sealed class ChatRequest : ModelRequest
 
     public override ReadOnlyMemory<byte> Rewrite(ReadOnlyMemory<byte> body, string upstreamModel, long outputLimit, bool injectUsage)
     {
-        var edits = Edits(upstreamModel, outputLimit, injectUsage);
+        var edits = Edits(body.Span, upstreamModel, outputLimit, injectUsage);
         return edits.IsEmpty ? body : edits.Apply(body.Span);
     }
 
     /// <summary>The edits that the provider's body needs.</summary>
     /// <inheritdoc cref="Rewrite"/>
-    public ByteEdits Edits(string upstreamModel, long outputLimit, bool injectUsage)
+    public ByteEdits Edits(ReadOnlySpan<byte> body, string upstreamModel, long outputLimit, bool injectUsage)
     {
         var edits = new ByteEdits();
         if (Model != upstreamModel)
             edits.Replace(ModelValue.Start, ModelValue.Length, Quoted(upstreamModel));
+        Hosted?.Remove(edits, body);
         SetLimit(edits, outputLimit);
         if (injectUsage && Stream && !WantsUsage)
             StreamOptions.AskForUsage(edits, Closing);

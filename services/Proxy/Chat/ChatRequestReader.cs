@@ -97,25 +97,35 @@ ref struct ChatRequestReader
         }
     }
 
-    /// <summary>Functions are text of known size. Tools that the provider runs are refused, because they are billed by call.</summary>
+    /// <summary>Tools of other types than these two are run by the provider, see <see cref="HostedTools"/>.</summary>
     void ReadTools()
     {
         _request.HasTools |= _json.Token != JsonTokenType.Null;
         if (_json.Token != JsonTokenType.StartArray)
             return;
+        var (start, own) = (_json.Start, 0);
         for (var index = 0; _json.NextElement(); index++)
         {
             if (_json.Token != JsonTokenType.StartObject)
                 throw Invalid($"tools[{index}]", "must be an object");
+            string? hosted = null;
             ReadOnlySpan<byte> name = default;
             while (_json.NextMember(ref name))
             {
                 if (name.SequenceEqual("type"u8) && !_json.IsString("function"u8) && !_json.IsString("custom"u8))
-                    throw Unpriceable(
-                        $"tools[{index}].type", "only tools of type 'function' and 'custom' cost nothing beyond their tokens");
+                    hosted = _json.ReadText($"tools[{index}].type") ?? "";
                 _json.Skip();
             }
+            if (hosted is null)
+                own++;
+            else
+                (_request.Hosted ??= new($"tools[{index}].type")).Add(index, hosted);
         }
+        if (_request.Hosted is not { } tools)
+            return;
+        tools.Tools = new(start, _json.End - start);
+        if (own == 0)
+            throw tools.Refusal;
     }
 
     void ReadMessages()
@@ -151,7 +161,7 @@ ref struct ChatRequestReader
             ReadPart(index);
     }
 
-    /// <summary>A part of an unknown type is refused: it could stand for input of any size.</summary>
+    /// <summary>A part of an unknown type may be larger than its text. The model's context bounds it.</summary>
     void ReadPart(int index)
     {
         if (_json.Token != JsonTokenType.StartObject)
@@ -162,13 +172,29 @@ ref struct ChatRequestReader
         {
             // Servers differ in which of the two members they use, so both are counted.
             isImage |= name.SequenceEqual("image_url"u8) || (name.SequenceEqual("type"u8) && _json.IsString("image_url"u8));
-            if (name.SequenceEqual("type"u8) && !_json.IsString("text"u8) && !_json.IsString("image_url"u8) && !_json.IsString("refusal"u8))
-                throw Unpriceable($"{Path()}.content[{index}].type", "only parts of type 'text', 'image_url' and 'refusal' have a price");
+            if (name.SequenceEqual("type"u8) && !_json.IsString("text"u8) && !_json.IsString("image_url"u8) && !_json.IsString("refusal"u8)
+                && !_json.IsString("thinking"u8))
+                _request.BeyondText ??= $"{Path()}.content[{index}].type";
             if (ReasonAgainstContent(name, _json.Token) is { } reason)
                 throw Unpriceable($"{Path()}.content[{index}].{Encoding.UTF8.GetString(name)}", reason);
-            _json.Skip();
+            if (name.SequenceEqual("file"u8) && _json.Token == JsonTokenType.StartObject)
+                ReadFile($"{Path()}.content[{index}].file");
+            else
+                _json.Skip();
         }
         _request.Images += isImage ? 1 : 0;
+    }
+
+    /// <summary>A file in the body is bounded by the context. One that the provider stores may be another customer's.</summary>
+    void ReadFile(string path)
+    {
+        ReadOnlySpan<byte> name = default;
+        while (_json.NextMember(ref name))
+        {
+            if (name.SequenceEqual("file_id"u8) && _json.Token != JsonTokenType.Null)
+                throw Unpriceable($"{path}.file_id", "files that the provider stores belong to the project; send 'file_data'");
+            _json.Skip();
+        }
     }
 
     readonly string Path() => $"messages[{_request.Messages}]";

@@ -4,26 +4,27 @@ using static LlmGateway.Proxy.FieldErrors;
 
 namespace LlmGateway.Proxy.Chat;
 
-/// <summary>
-/// Turns a chat request into a <see cref="Conversation"/>. Members without a place in it are refused by name, unless they are listed as
-/// harmless.
-/// </summary>
-static class ChatUnderstanding
+/// <summary>Turns a chat request into a <see cref="Conversation"/>.</summary>
+sealed class ChatUnderstanding
 {
+    readonly LeftOut _left = new();
+    readonly TurnList _turns = new();
+
     public static Conversation Read(ReadOnlySpan<byte> body)
     {
-        var conversation = new Conversation { Turns = [] };
+        var reader = new ChatUnderstanding();
+        var conversation = new Conversation { Turns = [], LeftOut = reader._left };
         foreach (var member in FieldReading.Parse(body).EnumerateObject())
             if (member.Value.ValueKind != JsonValueKind.Null)
-                conversation = Add(conversation, member.Name, member.Value);
-        return conversation;
+                conversation = reader.Add(conversation, member.Name, member.Value);
+        return OpenAiTools.Restrict(reader._turns.On(conversation));
     }
 
-    static Conversation Add(Conversation conversation, string name, JsonElement value) => name switch
+    Conversation Add(Conversation conversation, string name, JsonElement value) => name switch
     {
         "messages" => AddMessages(conversation, value),
-        "tools" => conversation with { Tools = [.. value.Elements(name).Select(tool => ReadTool(tool.Value, tool.Path))] },
-        "tool_choice" => conversation with { ToolChoice = ReadToolChoice(value, ReadChosenName) },
+        "tools" => conversation with { Tools = [.. value.Elements(name).Select(tool => ReadTool(tool.Value, tool.Path)).OfType<Tool>()] },
+        "tool_choice" => conversation with { ToolChoice = OpenAiTools.ReadChoice(value) },
         "parallel_tool_calls" => conversation with { ParallelTools = new(value.Flag(name), name) },
         "temperature" => conversation with { Temperature = value.Decimal(name) },
         "top_p" => conversation with { TopP = value.Decimal(name) },
@@ -33,53 +34,50 @@ static class ChatUnderstanding
         "seed" => conversation with { Seed = value.Integer(name) },
         "stop" => conversation with { Stop = new(ReadStop(value), name) },
         "response_format" => conversation with { Format = ReadFormat(value) },
-        "reasoning_effort" => conversation with { Effort = new(ReadLevel(value, name), null, Shown: false, name) },
-        "functions" or "function_call" => throw Untranslatable(name, "another wire", "it is the older form of 'tools', use that"),
+        "reasoning_effort" => conversation with { Effort = ReadEffort(value, name, shown: false, _left) },
+        // OpenRouter's form, beside OpenAI's own.
+        "reasoning" when conversation.Effort is null && value.Find("effort") is { } effort =>
+            conversation with { Effort = ReadEffort(effort, name, shown: true, _left) },
+        "verbosity" => conversation with { Verbosity = new(value.Text(name), name) },
+        "cache_control" => conversation with { Cache = value.ValueKind == JsonValueKind.Object ? """{"type":"ephemeral"}""" : null },
+        "safety_identifier" or "prompt_cache_key" or "prompt_cache_retention" =>
+            conversation with { Records = [.. conversation.Records, new(value.GetRawText(), name)] },
         // Members that the request's reader took, or found to have no effect.
         "model" or "stream" or "stream_options" or "max_tokens" or "max_completion_tokens" or "service_tier" or "modalities" =>
             conversation,
-        // Members for the provider's records and caches. They do not change the answer.
-        "user" or "metadata" or "safety_identifier" or "prompt_cache_key" or "prompt_cache_retention" => conversation,
-        // Members that are allowed only at their defaults.
-        "n" when value.GetInt32() == 1 => conversation,
-        "store" or "logprobs" or "web_search" or "enable_search" when value.ValueKind == JsonValueKind.False => conversation,
-        "top_logprobs" when value.ValueKind == JsonValueKind.Number && value.TryGetInt64(out var none) && none == 0 => conversation,
-        "logit_bias" when value.ValueKind == JsonValueKind.Object && !value.EnumerateObject().Any() => conversation,
-        "verbosity" when value.IsText("medium") => conversation,
-        _ => throw Untranslatable(name),
+        _ => LeaveOut(conversation, name, value),
     };
 
-    /// <summary>
-    /// Instructions in the middle of the conversation move to its front, the only place that the other wires have for them.
-    /// </summary>
-    static Conversation AddMessages(Conversation conversation, JsonElement messages)
+    Conversation LeaveOut(Conversation conversation, string name, JsonElement value)
     {
-        var (system, turns) = (new List<string>(), new List<Turn>());
-        var names = new Dictionary<string, string>(StringComparer.Ordinal);
+        Unsayable.LeaveOut(name, name, value, _left);
+        return conversation;
+    }
+
+    Conversation AddMessages(Conversation conversation, JsonElement messages)
+    {
         foreach (var (message, path) in messages.Elements("messages"))
         {
             switch (message.Text("role", path))
             {
                 case "system" or "developer":
-                    message.RefuseOthers(path, "role", "content");
-                    foreach (var part in ReadContent(message, path))
-                        system.Add(part is TextPart text ? text.Text : throw Untranslatable($"{path}.content"));
+                    message.LeaveOutOthers(path, _left, "role", "content", "cache_control");
+                    _turns.Instruct(ReadContent(message, path), $"{path}.content");
                     break;
                 case "user":
-                    message.RefuseOthers(path, "role", "content");
-                    turns.Add(new(Speaker.User, ReadContent(message, path), path));
+                    message.LeaveOutOthers(path, _left, "role", "content", "cache_control");
+                    _turns.Say(Speaker.User, ReadContent(message, path), path);
                     break;
                 case "assistant":
-                    turns.Add(new(Speaker.Assistant, ReadAssistant(message, path, names), path));
+                    _turns.Say(Speaker.Assistant, ReadAssistant(message, path), path);
                     break;
                 case "tool":
-                    message.RefuseOthers(path, "role", "content", "tool_call_id", "name");
-                    var id = message.Text("tool_call_id", path);
-                    turns.Add(
-                        new(
-                            Speaker.User,
-                            [new ToolResultPart(id, names.GetValueOrDefault(id), ReadContent(message, path), IsError: false, path)],
-                            path));
+                    // The tool's name is known from its call.
+                    message.LeaveOutOthers(path, _left, "role", "content", "tool_call_id", "name", "cache_control");
+                    _turns.Say(
+                        Speaker.User,
+                        [new ToolResultPart(message.Text("tool_call_id", path), null, ReadContent(message, path), IsError: false, path)],
+                        path);
                     break;
                 case "function":
                     throw Untranslatable($"{path}.role", "another wire", "it is the older form of 'tool', use that");
@@ -87,143 +85,132 @@ static class ChatUnderstanding
                     throw Invalid($"{path}.role", "must be 'system', 'developer', 'user', 'assistant' or 'tool'");
             }
         }
-        return conversation with { System = system, Turns = turns };
+        return conversation;
     }
 
-    /// <param name="names">Tool names by call id, for the results that follow.</param>
-    static List<Part> ReadAssistant(JsonElement message, string path, Dictionary<string, string> names)
+    List<Part> ReadAssistant(JsonElement message, string path)
     {
-        // Clients send an answer back as they received it; 'annotations' is empty there.
-        message.RefuseOthers(path, "role", "content", "refusal", "tool_calls", "reasoning_content", "reasoning", "annotations");
-        if (message.Find("annotations") is { } annotations && annotations.Elements($"{path}.annotations").Any())
-            throw Untranslatable($"{path}.annotations");
+        message.LeaveOutOthers(
+            path, _left, "role", "content", "refusal", "tool_calls", "reasoning_content", "reasoning", "cache_control");
         var parts = new List<Part>();
-        if ((message.Find("reasoning_content") ?? message.Find("reasoning"))?.Text($"{path}.reasoning_content") is { Length: > 0 } thoughts)
-            parts.Add(new ReasoningPart(thoughts, null));
+        if ((message.Find("reasoning_content") ?? message.Find("reasoning")) is { ValueKind: JsonValueKind.String } thoughts
+            && thoughts.GetString() is { Length: > 0 } text)
+            parts.Add(new ReasoningPart(text, null));
         parts.AddRange(ReadContent(message, path));
         if (message.Find("refusal")?.Text($"{path}.refusal") is { Length: > 0 } refusal)
             parts.Add(new TextPart(refusal));
-        if (message.Find("tool_calls") is not { } calls)
-            return parts;
-        foreach (var (call, at) in calls.Elements($"{path}.tool_calls"))
-        {
-            call.RefuseOthers(at, "id", "type", "function", "index");
-            var function = (call.Find("function") ?? throw Untranslatable($"{at}.type")).Object($"{at}.function");
-            var (id, name) = (call.Text("id", at), function.Text("name", $"{at}.function"));
-            names[id] = name;
-            parts.Add(new ToolCallPart(id, name, function.Text("arguments", $"{at}.function")));
-        }
+        if (message.Find("tool_calls") is { } calls)
+            foreach (var (call, at) in calls.Elements($"{path}.tool_calls"))
+                parts.Add(ReadCall(call, at));
         return parts;
     }
 
+    ToolCallPart ReadCall(JsonElement call, string at)
+    {
+        call.LeaveOutOthers(at, _left, "id", "type", "function", "custom", "index", "extra_content");
+        if (call.Find("custom") is { } custom)
+            return new(
+                call.Text("id", at), custom.Object($"{at}.custom").Text("name", $"{at}.custom"),
+                ToolForms.ArgumentsOf(custom.Text("input", $"{at}.custom")));
+        var function = (call.Find("function") ?? throw Untranslatable($"{at}.type")).Object($"{at}.function");
+        return new(
+            call.Text("id", at), function.Text("name", $"{at}.function"), function.Text("arguments", $"{at}.function"), SignatureOf(call));
+    }
+
+    /// <summary>Google's own chat wire gives the signature of a call's thoughts here, and wants it back.</summary>
+    static string? SignatureOf(JsonElement call) =>
+        call.Find("extra_content")?.Find("google")?.Find("thought_signature") is { ValueKind: JsonValueKind.String } signature
+            ? signature.GetString()
+            : null;
+
     /// <summary>Empty texts are left out: they have no meaning, and some providers refuse them.</summary>
-    static List<Part> ReadContent(JsonElement message, string path)
+    List<Part> ReadContent(JsonElement message, string path)
     {
         var parts = new List<Part>();
         if (message.Find("content") is not { } content)
             return parts;
         if (content.ValueKind == JsonValueKind.String)
-        {
-            AddText(parts, content.GetString()!);
-            return parts;
-        }
-        foreach (var (part, at) in content.Elements($"{path}.content"))
-        {
-            switch (part.Text("type", at))
-            {
-                case "text":
-                    part.RefuseOthers(at, "type", "text");
-                    AddText(parts, part.Text("text", at));
-                    break;
-                case "refusal":
-                    part.RefuseOthers(at, "type", "refusal");
-                    AddText(parts, part.Text("refusal", at));
-                    break;
-                case "image_url":
-                    part.RefuseOthers(at, "type", "image_url");
-                    var image = part.Find("image_url") ?? throw Invalid($"{at}.image_url", "is required");
-                    // The image scale of OpenAI ('detail') has no counterpart elsewhere.
-                    image.RefuseOthers($"{at}.image_url", "url", "detail");
-                    parts.Add(FieldReading.Image(image.Text("url", $"{at}.image_url"), $"{at}.image_url.url"));
-                    break;
-                default:
-                    throw Untranslatable($"{at}.type");
-            }
-        }
+            AddText(parts, content.GetString()!, null);
+        else
+            foreach (var (part, at) in content.Elements($"{path}.content"))
+                ReadPart(part, at, parts);
+        // A mark on the message stands for one on its last part.
+        if (message.CacheMark() is { } mark && parts.Count > 0)
+            parts[^1] = parts[^1] with { Cache = mark };
         return parts;
     }
 
-    static void AddText(List<Part> parts, string text)
+    void ReadPart(JsonElement part, string at, List<Part> parts)
+    {
+        switch (part.Text("type", at))
+        {
+            case "text":
+                part.LeaveOutOthers(at, _left, "type", "text", "cache_control");
+                AddText(parts, part.Text("text", at), part.CacheMark());
+                break;
+            case "refusal":
+                part.LeaveOutOthers(at, _left, "type", "refusal");
+                AddText(parts, part.Text("refusal", at), null);
+                break;
+            case "image_url":
+                part.LeaveOutOthers(at, _left, "type", "image_url", "cache_control");
+                var image = part.Find("image_url") ?? throw Invalid($"{at}.image_url", "is required");
+                // The image scale of OpenAI ('detail') has no counterpart elsewhere.
+                image.LeaveOutOthers($"{at}.image_url", _left, "url");
+                var url = image.Text("url", $"{at}.image_url");
+                parts.Add(FieldReading.Image(url, $"{at}.image_url.url") with { Cache = part.CacheMark() });
+                break;
+            case "thinking" or "redacted_thinking":
+                break; // another provider's thoughts, as some servers give them out
+            default:
+                throw Untranslatable($"{at}.type");
+        }
+    }
+
+    static void AddText(List<Part> parts, string text, string? cache)
     {
         if (text.Length > 0)
-            parts.Add(new TextPart(text));
+            parts.Add(new TextPart(text) { Cache = cache });
     }
 
-    static Tool ReadTool(JsonElement tool, string path)
+    /// <summary>Null for a tool that the provider would run: it is offered beside others, and no other wire has it.</summary>
+    Tool? ReadTool(JsonElement tool, string path)
     {
-        if (tool.Find("type") is { } type && !type.IsText("function"))
-            throw Untranslatable($"{path}.type");
-        tool.RefuseOthers(path, "type", "function");
+        var type = tool.Object(path).Find("type") is { } given ? given.Text($"{path}.type") : "function";
+        tool.LeaveOutOthers(path, _left, "type", "function", "custom", "cache_control", type);
+        if (type == "custom")
+        {
+            var custom = (tool.Find("custom") ?? throw Invalid($"{path}.custom", "is required")).Object($"{path}.custom");
+            var format = custom.Find("format");
+            return ToolForms.TextTool(
+                custom.Text("name", $"{path}.custom"), custom.Find("description")?.Text($"{path}.custom.description"),
+                format?.Find("grammar") ?? format, path);
+        }
+        if (type != "function")
+        {
+            _left.Add(type);
+            return null;
+        }
         var function = tool.Find("function") ?? throw Invalid($"{path}.function", "is required");
-        function.RefuseOthers($"{path}.function", "name", "description", "parameters", "strict");
-        return new(
-            function.Text("name", $"{path}.function"), function.Find("description")?.Text($"{path}.function.description"),
-            function.Find("parameters")?.Object($"{path}.function.parameters").GetRawText(),
-            function.Find("strict")?.Flag($"{path}.function.strict") ?? false, path);
-    }
-
-    /// <summary>OpenAI's wires differ only in where the object names the function.</summary>
-    /// <param name="readName">Reads the function's name from the object at a path.</param>
-    internal static ToolChoice ReadToolChoice(JsonElement choice, Func<JsonElement, string, string> readName)
-    {
-        const string Path = "tool_choice";
-        if (choice.ValueKind == JsonValueKind.String)
-            return choice.GetString() switch
-            {
-                "auto" => new(ToolMode.Auto, null, Path),
-                "none" => new(ToolMode.None, null, Path),
-                "required" => new(ToolMode.Required, null, Path),
-                _ => throw Invalid(Path, "must be 'auto', 'none', 'required' or an object"),
-            };
-        if (choice.Object(Path).Text("type", Path) != "function")
-            throw Untranslatable($"{Path}.type");
-        return new(ToolMode.One, readName(choice, Path), Path);
-    }
-
-    static string ReadChosenName(JsonElement choice, string path)
-    {
-        choice.RefuseOthers(path, "type", "function");
-        return (choice.Find("function") ?? throw Invalid($"{path}.function", "is required"))
-            .Object($"{path}.function")
-            .Text("name", $"{path}.function");
+        return OpenAiTools.ReadFunction(function, $"{path}.function", path, _left) with { Cache = tool.CacheMark() };
     }
 
     static string[] ReadStop(JsonElement stop) =>
         stop.ValueKind == JsonValueKind.String ? [stop.GetString()!] : [.. stop.Elements("stop").Select(one => one.Value.Text(one.Path))];
 
-    static OutputFormat? ReadFormat(JsonElement format)
+    OutputFormat? ReadFormat(JsonElement format)
     {
         const string Path = "response_format";
-        switch (format.Object(Path).Text("type", Path))
-        {
-            case "text":
-                return null;
-            case "json_object":
-                return new(null, null, false, Path);
-            case "json_schema":
-                format.RefuseOthers(Path, "type", "json_schema");
-                var schema = format.Find("json_schema") ?? throw Invalid($"{Path}.json_schema", "is required");
-                schema.RefuseOthers($"{Path}.json_schema", "name", "schema", "strict");
-                return new(
-                    schema.Find("name")?.Text($"{Path}.json_schema.name"),
-                    schema.Find("schema")?.Object($"{Path}.json_schema.schema").GetRawText(),
-                    schema.Find("strict")?.Flag($"{Path}.json_schema.strict") ?? false, Path);
-            default:
-                throw Untranslatable($"{Path}.type");
-        }
+        format.Object(Path).LeaveOutOthers(Path, _left, "type", "json_schema");
+        return OpenAiTools.ReadFormat(format, format.Find("json_schema"), Path, $"{Path}.json_schema", _left);
     }
 
-    /// <summary>Levels that only OpenAI's newest models have are refused instead of being mapped.</summary>
-    internal static string ReadLevel(JsonElement level, string path) =>
-        level.Text(path) is "none" or "minimal" or "low" or "medium" or "high" ? level.GetString()! : throw Untranslatable(path);
+    /// <summary>Null, and named as left out, for a level that nobody here knows.</summary>
+    internal static Effort? ReadEffort(JsonElement level, string path, bool shown, LeftOut left)
+    {
+        if (EffortBudgets.Levels.Contains(level.Text(path)))
+            return new(level.GetString(), null, shown, path);
+        left.Add(path);
+        return null;
+    }
 }

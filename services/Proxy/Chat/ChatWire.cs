@@ -22,8 +22,15 @@ public sealed class ChatWire(string limitMember) : ConversationWire
 
     public override Conversation Understand(ReadOnlySpan<byte> body, ModelRequest request) => ChatUnderstanding.Read(body);
 
-    public override byte[] Compose(Conversation conversation, string upstreamModel, long outputLimit, bool stream) =>
-        JsonPen.Write(json => new ChatComposer(conversation, Name, json).WriteBody(upstreamModel, outputLimit, limitMember, stream));
+    public override NameRules NamesOf(string upstreamModel) => IsMistral(upstreamModel) ? NameRules.Mistral : NameRules.Chat;
+
+    /// <summary>By the families' names, wherever they are hosted.</summary>
+    static bool IsMistral(string model) => Array.Exists(
+        ["mistral", "mixtral", "ministral", "codestral", "devstral", "magistral", "pixtral"],
+        family => model.Contains(family, StringComparison.OrdinalIgnoreCase));
+
+    protected override byte[] Write(Conversation conversation, string upstreamModel, long outputLimit, bool stream) =>
+        JsonPen.Write(json => new ChatComposer(conversation, json).WriteBody(upstreamModel, outputLimit, limitMember, stream));
 
     public override AnswerReader NewReader() => new ChatReader();
 

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Text;
 using System.Text.Json;
 using LlmGateway.Contracts;
 using LlmGateway.Proxy.Translation;
@@ -18,6 +19,9 @@ public sealed class ChatWriter(AnswerHead head) : AnswerWriter
     // Whether the arguments of each call have begun.
     readonly List<bool> _calls = [];
 
+    // The arguments of calls of free text so far, by call. The text is known when they are whole.
+    readonly Dictionary<int, StringBuilder> _inputs = [];
+
     public override void Write(in AnswerEvent e, IBufferWriter<byte> to)
     {
         if (_before is null)
@@ -33,11 +37,21 @@ public sealed class ChatWriter(AnswerHead head) : AnswerWriter
             case AnswerEventKind.Refusal:
                 WriteDelta("\"refusal\":"u8, e.Text, to);
                 break;
+            case AnswerEventKind.Image:
+                to.Write(_before);
+                to.Write("\"images\":[{\"type\":\"image_url\",\"image_url\":{\"url\":"u8);
+                _pen.WriteString(AddressOf(e), to);
+                to.Write("}}]"u8);
+                to.Write(_after);
+                break;
             case AnswerEventKind.ToolCall:
                 WriteCall(e, to);
                 break;
             case AnswerEventKind.ToolArguments when e.Text is { Length: > 0 } piece:
-                WriteArguments(e.Index, piece, to);
+                if (_inputs.TryGetValue(e.Index, out var input))
+                    input.Append(piece);
+                else
+                    WriteArguments(e.Index, piece, to);
                 break;
         }
     }
@@ -47,11 +61,13 @@ public sealed class ChatWriter(AnswerHead head) : AnswerWriter
         if (_before is null)
             Begin(null, to);
         for (var call = 0; call < _calls.Count; call++)
-            if (!_calls[call])
+            if (_inputs.TryGetValue(call, out var input))
+                WritePiece(call, "custom\":{\"input"u8, ToolForms.InputOf(input.ToString()), to);
+            else if (!_calls[call])
                 WriteArguments(call, "{}", to);
         to.Write(_before);
         to.Write("},\"logprobs\":null,\"finish_reason\":"u8);
-        _pen.WriteString(ReasonOf(stop.Stop), to);
+        _pen.WriteString(StopReasons.WordsOf(stop.Stop).Chat, to);
         to.Write("}]"u8);
         to.Write(head.Request.WantsUsage ? ",\"usage\":null}\n\n"u8 : "}\n\n"u8);
         if (head.Request.WantsUsage)
@@ -80,7 +96,7 @@ public sealed class ChatWriter(AnswerHead head) : AnswerWriter
         json.WriteNumber("index", 0);
         WriteMessage(json, answer);
         json.WriteNull("logprobs");
-        json.WriteString("finish_reason", ReasonOf(answer.Stop));
+        json.WriteString("finish_reason", StopReasons.WordsOf(answer.Stop).Chat);
         json.WriteEndObject();
         json.WriteEndArray();
         json.WritePropertyName("usage");
@@ -130,19 +146,37 @@ public sealed class ChatWriter(AnswerHead head) : AnswerWriter
         JsonPen.WriteNumber(e.Index, to);
         to.Write(",\"id\":"u8);
         _pen.WriteString(e.Id ?? "", to);
-        to.Write(",\"type\":\"function\",\"function\":{\"name\":"u8);
+        var isText = e.Tool?.Form == ToolForm.Text;
+        if (isText)
+            _inputs[e.Index] = new();
+        to.Write(isText ? ",\"type\":\"custom\",\"custom\":{\"name\":"u8 : ",\"type\":\"function\",\"function\":{\"name\":"u8);
         _pen.WriteString(e.Text ?? "", to);
-        to.Write(",\"arguments\":\"\"}}]"u8);
+        to.Write(isText ? ",\"input\":\"\"}"u8 : ",\"arguments\":\"\"}"u8);
+        if (e.Signature is { } signature)
+        {
+            to.Write(",\"extra_content\":{\"google\":{\"thought_signature\":"u8);
+            _pen.WriteString(signature, to);
+            to.Write("}}"u8);
+        }
+        to.Write("}]"u8);
         to.Write(_after);
     }
 
     void WriteArguments(int call, string piece, IBufferWriter<byte> to)
     {
         _calls[call] = true;
+        WritePiece(call, "function\":{\"arguments"u8, piece, to);
+    }
+
+    /// <param name="members">The names around the piece, without their outer quotes.</param>
+    void WritePiece(int call, ReadOnlySpan<byte> members, string piece, IBufferWriter<byte> to)
+    {
         to.Write(_before);
         to.Write("\"tool_calls\":[{\"index\":"u8);
         JsonPen.WriteNumber(call, to);
-        to.Write(",\"function\":{\"arguments\":"u8);
+        to.Write(",\""u8);
+        to.Write(members);
+        to.Write("\":"u8);
         _pen.WriteString(piece, to);
         to.Write("}}]"u8);
         to.Write(_after);
@@ -156,24 +190,60 @@ public sealed class ChatWriter(AnswerHead head) : AnswerWriter
         json.WriteString("refusal", answer.Refusal);
         if (answer.Reasoning is { } reasoning)
             json.WriteString("reasoning_content", reasoning);
+        if (answer.Images.Count > 0)
+            WriteImages(json, answer.Images);
         if (answer.Calls.Count > 0)
         {
             json.WriteStartArray("tool_calls");
-            foreach (var call in answer.Calls)
-            {
-                json.WriteStartObject();
-                json.WriteString("id", call.Id);
-                json.WriteString("type", "function");
-                json.WriteStartObject("function");
-                json.WriteString("name", call.Name);
-                json.WriteString("arguments", call.Arguments);
-                json.WriteEndObject();
-                json.WriteEndObject();
-            }
+            for (var call = 0; call < answer.Calls.Count; call++)
+                WriteCall(json, answer.Calls[call], answer.Tools[call]);
             json.WriteEndArray();
         }
         json.WriteEndObject();
     }
+
+    static void WriteCall(Utf8JsonWriter json, ToolCallPart call, Tool? tool)
+    {
+        var isText = tool?.Form == ToolForm.Text;
+        json.WriteStartObject();
+        json.WriteString("id", call.Id);
+        json.WriteString("type", isText ? "custom" : "function");
+        json.WriteStartObject(isText ? "custom" : "function");
+        json.WriteString("name", call.Name);
+        if (isText)
+            json.WriteString("input", ToolForms.InputOf(call.Arguments));
+        else
+            json.WriteString("arguments", call.Arguments);
+        json.WriteEndObject();
+        // Google's own chat wire gives the signature of a call's thoughts here.
+        if (call.Signature is { } signature)
+        {
+            json.WriteStartObject("extra_content");
+            json.WriteStartObject("google");
+            json.WriteString("thought_signature", signature);
+            json.WriteEndObject();
+            json.WriteEndObject();
+        }
+        json.WriteEndObject();
+    }
+
+    /// <summary>OpenRouter's member, because OpenAI's own wire has no images in answers.</summary>
+    static void WriteImages(Utf8JsonWriter json, IReadOnlyList<AnswerEvent> images)
+    {
+        json.WriteStartArray("images");
+        foreach (var image in images)
+        {
+            json.WriteStartObject();
+            json.WriteString("type", "image_url");
+            json.WriteStartObject("image_url");
+            json.WriteString("url", AddressOf(image));
+            json.WriteEndObject();
+            json.WriteEndObject();
+        }
+        json.WriteEndArray();
+    }
+
+    static string AddressOf(in AnswerEvent image) => image.Id is { } type ? $"data:{type};base64,{image.Text}" : image.Text!;
 
     /// <summary>Writes the settled counts as this wire defines them: details are part of their wholes.</summary>
     static void WriteUsage(Utf8JsonWriter json, Usage settled, Money cost)
@@ -196,12 +266,4 @@ public sealed class ChatWriter(AnswerHead head) : AnswerWriter
         json.WriteString("cost", cost.ToString());
         json.WriteEndObject();
     }
-
-    static string ReasonOf(StopReason stop) => stop switch
-    {
-        StopReason.Length => "length",
-        StopReason.ToolCalls => "tool_calls",
-        StopReason.Filtered => "content_filter",
-        _ => "stop",
-    };
 }

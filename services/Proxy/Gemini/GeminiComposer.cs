@@ -18,9 +18,15 @@ sealed class GeminiComposer(Utf8JsonWriter json, string model)
     public const string NoSignature = "skip_thought_signature_validator";
 
     const int MaxStops = 5;
+    const string Opening = "(The conversation goes on.)";
     const decimal MaxTemperature = 2;
 
     static readonly JsonWriterOptions Relaxed = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    /// <summary>Tokens of thoughts, as ai.google.dev/gemini-api/docs/thinking lists them.</summary>
+    const int MinProBudget = 128, MaxProBudget = 32_768, MaxBudget = 24_576;
+
+    readonly bool _isPro = model.Contains("-pro", StringComparison.OrdinalIgnoreCase);
 
     /// <summary>Models of the third generation and later take thinking levels and demand signed calls.</summary>
     readonly bool _isThird = GenerationOf(model) >= 3;
@@ -35,13 +41,20 @@ sealed class GeminiComposer(Utf8JsonWriter json, string model)
 
     void Write(Conversation conversation, long outputLimit)
     {
+        // The older generations refuse JSON answers beside functions. There the schema is told in words.
+        if (!_isThird && conversation is { Format: { } format, Tools.Count: > 0 })
+        {
+            var shape = format.Schema is null ? "" : $", of this schema: {format.Schema}";
+            var instruction = new TextPart($"Unless you call a function, answer with one JSON object and nothing else{shape}");
+            conversation = conversation with { Format = null, System = [.. conversation.System, instruction] };
+        }
         json.WriteStartObject();
         if (conversation.System.Count > 0)
         {
             json.WriteStartObject("systemInstruction");
             json.WriteStartArray("parts");
             foreach (var text in conversation.System)
-                WriteText(text);
+                WriteText(text.Text);
             json.WriteEndArray();
             json.WriteEndObject();
         }
@@ -57,6 +70,9 @@ sealed class GeminiComposer(Utf8JsonWriter json, string model)
     void WriteTurns(IReadOnlyList<Turn> turns)
     {
         json.WriteStartArray("contents");
+        // Google demands that the user speaks first.
+        if (turns is not [{ Speaker: Speaker.User }, ..])
+            turns = [new(Speaker.User, [new TextPart(Opening)], ""), .. turns];
         for (var i = 0; i < turns.Count; i++)
         {
             var begins = i == 0 || turns[i].Speaker != turns[i - 1].Speaker;
@@ -82,7 +98,7 @@ sealed class GeminiComposer(Utf8JsonWriter json, string model)
         {
             switch (part)
             {
-                case TextPart text: WriteText(text.Text); break;
+                case TextPart { Text.Length: > 0 } text: WriteText(text.Text); break;
                 case ImagePart image: WriteImage(image); break;
                 case ToolCallPart call: WriteCall(call, isFirst: calls++ == 0); break;
                 case ToolResultPart result: WriteResult(result); break;
@@ -90,8 +106,9 @@ sealed class GeminiComposer(Utf8JsonWriter json, string model)
                 case ReasoningPart: break;
             }
         }
-        if (turn.Parts.All(part => part is ReasoningPart))
-            WriteText("");
+        // A part must have something in it.
+        if (turn.Parts.All(part => part is ReasoningPart or TextPart { Text: "" }))
+            WriteText(" ");
     }
 
     void WriteText(string text)
@@ -168,21 +185,25 @@ sealed class GeminiComposer(Utf8JsonWriter json, string model)
         json.WriteStartObject("response");
         json.WriteString(result.IsError ? "error" : "output", string.Concat(result.Content.OfType<TextPart>().Select(text => text.Text)));
         json.WriteEndObject();
-        if (result.Content.OfType<ImagePart>().Any())
+        // Results of functions are texts before the third generation. Their images follow them.
+        var images = result.Content.OfType<ImagePart>().ToList();
+        if (_isThird && images.Count > 0)
         {
             json.WriteStartArray("parts");
-            foreach (var image in result.Content.OfType<ImagePart>())
+            foreach (var image in images)
                 WriteImage(image);
             json.WriteEndArray();
         }
         json.WriteEndObject();
         json.WriteEndObject();
+        if (!_isThird)
+            images.ForEach(WriteImage);
     }
 
     void WriteTools(Conversation conversation)
     {
         if (conversation.ParallelTools is { Value: false } parallel && conversation.Tools.Count > 0)
-            throw Untranslatable(parallel.Field, "Gemini", "its models may call several functions at once");
+            conversation.LeftOut.Add(parallel.Field);
         if (conversation.Tools.Count > 0)
         {
             json.WriteStartArray("tools");
@@ -225,7 +246,7 @@ sealed class GeminiComposer(Utf8JsonWriter json, string model)
         if (tool.Schema is not null)
         {
             json.WritePropertyName("parametersJsonSchema");
-            json.WriteRawValue(tool.Schema);
+            json.WriteRawValue(JsonSchemas.OfGemini(tool.Schema));
         }
         json.WriteEndObject();
     }
@@ -234,16 +255,19 @@ sealed class GeminiComposer(Utf8JsonWriter json, string model)
     {
         json.WriteStartObject("generationConfig");
         json.WriteNumber("maxOutputTokens", outputLimit);
-        if (conversation.Temperature is { Value: > MaxTemperature or < 0 } hot)
-            throw Untranslatable(hot.Field, "Gemini", $"it takes 0 to {MaxTemperature}");
-        WriteNumber("temperature", conversation.Temperature);
+        if (conversation.Temperature is { Value: > MaxTemperature } hot)
+        {
+            conversation.LeftOut.Add(hot.Field);
+            json.WriteNumber("temperature", MaxTemperature);
+        }
+        else
+            WriteNumber("temperature", conversation.Temperature);
         WriteNumber("topP", conversation.TopP);
         if (conversation.TopK is { } topK)
             json.WriteNumber("topK", topK.Value);
-        if (conversation.Seed is { Value: > int.MaxValue or < int.MinValue } large)
-            throw Untranslatable(large.Field, "Gemini", "it takes 32 bits");
+        // Google's seeds have 32 bits. The same seed stays the same.
         if (conversation.Seed is { } seed)
-            json.WriteNumber("seed", seed.Value);
+            json.WriteNumber("seed", unchecked((int)seed.Value));
         WriteNumber("presencePenalty", conversation.PresencePenalty);
         WriteNumber("frequencyPenalty", conversation.FrequencyPenalty);
         WriteStops(conversation.Stop);
@@ -253,11 +277,15 @@ sealed class GeminiComposer(Utf8JsonWriter json, string model)
             if (format.Schema is not null)
             {
                 json.WritePropertyName("responseJsonSchema");
-                json.WriteRawValue(format.Schema);
+                json.WriteRawValue(JsonSchemas.OfGemini(format.Schema));
             }
         }
         WriteThinking(conversation.Effort);
         json.WriteEndObject();
+        if (conversation.Verbosity is { Value: not "medium" } verbosity)
+            conversation.LeftOut.Add(verbosity.Field);
+        if (conversation.Format?.Description is not null)
+            conversation.LeftOut.Add("description");
     }
 
     void WriteNumber(string name, Given<decimal>? given)
@@ -286,13 +314,30 @@ sealed class GeminiComposer(Utf8JsonWriter json, string model)
         if (effort is null)
             return;
         json.WriteStartObject("thinkingConfig");
-        if (_isThird && effort.Level is { } level and not "none")
+        // Pro models always think.
+        if (_isThird && (effort.Level is { } || (_isPro && effort.BudgetTokens == 0)))
+        {
+            var level = EffortBudgets.LevelOf(effort);
+            // Gemini 3 Pro has two levels. Google itself takes the medium for the higher one.
+            level = level == "medium" && model.Contains("gemini-3-pro", StringComparison.OrdinalIgnoreCase)
+                ? "high"
+                : EffortBudgets.Held(level, _isPro ? ["low", "medium", "high"] : ["minimal", "low", "medium", "high"]);
             json.WriteString("thinkingLevel", level.ToUpperInvariant());
+        }
         else
-            json.WriteNumber("thinkingBudget", EffortBudgets.BudgetOf(effort) ?? throw Untranslatable(effort.Field, "Gemini"));
+            json.WriteNumber("thinkingBudget", BudgetOf(effort));
         if (effort.Shown)
             json.WriteBoolean("includeThoughts", true);
         json.WriteEndObject();
+    }
+
+    /// <summary>-1 is no limit, 0 no thoughts. Pro models need some, and each family has its most.</summary>
+    int BudgetOf(Effort effort)
+    {
+        var budget = EffortBudgets.BudgetOf(effort) ?? -1;
+        if (budget < 0)
+            return budget;
+        return _isPro ? Math.Clamp(budget, MinProBudget, MaxProBudget) : Math.Min(budget, MaxBudget);
     }
 
     /// <summary>The generation in the model's name: 3 for <c>gemini-3-pro-preview</c>; 0 when the name has none.</summary>

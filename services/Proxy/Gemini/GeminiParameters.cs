@@ -2,12 +2,11 @@ namespace LlmGateway.Proxy.Gemini;
 
 /// <summary>
 /// What decides the cost of a Gemini request, object by object. Members with a reason are refused: no price covers them, and a request
-/// without an upper bound could overspend a wallet. Unlisted members pass through, except in a part: an unknown part could stand for input
-/// of any size.
+/// without an upper bound could overspend a wallet. Unlisted members pass through. An unlisted part is held at the model's context, and an
+/// unlisted tool is Google's to run.
 /// </summary>
 static class GeminiParameters
 {
-    const string Searches = "searches are billed apart, and the pages found become input of unknown size";
     const string UnknownInput = "what it brings in as input is of unknown size";
     const string Spoken = "spoken answers have rates of their own";
 
@@ -34,8 +33,8 @@ static class GeminiParameters
         new("text"), new("thought"), new("thoughtSignature"), new("functionCall"), new("functionResponse"), new("inlineData"),
         new("fileData"),
         new("executableCode"), new("codeExecutionResult"), new("partMetadata"), new("mediaResolution"),
-        new("videoMetadata", "what a video costs as input is unknown"), new("toolCall", UnknownInput), new("toolResponse", UnknownInput),
-        new("audioTranscription", UnknownInput), new("mediaProcessing", UnknownInput), new("speechMetadata", UnknownInput));
+        new("videoMetadata", "videos have sound, which has rates of its own"),
+        new("toolCall"), new("toolResponse"), new("audioTranscription"), new("mediaProcessing"), new("speechMetadata"));
 
     /// <summary>Of <c>inlineData</c> and <c>fileData</c>.</summary>
     public static readonly GeminiFields Media = new(new("mimeType"), new("data"), new("fileUri"), new("displayName"));
@@ -48,11 +47,6 @@ static class GeminiParameters
 
     public static readonly GeminiFields FunctionResponsePart = new(new("inlineData"), new("fileData"));
 
-    public static readonly GeminiFields Tool = new(
-        new("functionDeclarations"),
-        new("googleSearch", Searches), new("googleSearchRetrieval", Searches), new("enterpriseWebSearch", Searches),
-        new("exaAiSearch", Searches), new("parallelAiSearch", Searches),
-        new("googleMaps", Searches), new("urlContext", Searches), new("fileSearch", Searches), new("retrieval", Searches),
-        new("mcpServers", UnknownInput),
-        new("codeExecution", "what the code prints becomes input of unknown size"), new("computerUse", UnknownInput));
+    /// <summary>The tools that the caller runs.</summary>
+    public static readonly GeminiFields Tool = new(new("functionDeclarations"), new("computerUse"));
 }

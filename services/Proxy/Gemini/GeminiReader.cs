@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using LlmGateway.Proxy.Translation;
@@ -11,9 +10,6 @@ namespace LlmGateway.Proxy.Gemini;
 /// </summary>
 public sealed class GeminiReader : AnswerReader
 {
-    /// <summary>Longest part of a function's name in an id that we make.</summary>
-    const int MaxNameInId = 40;
-
     // One bit for each candidate. Google gives at most 8.
     ulong _seen, _finished;
 
@@ -38,7 +34,7 @@ public sealed class GeminiReader : AnswerReader
     static bool HasWords(List<AnswerEvent> events, int from)
     {
         for (; from < events.Count; from++)
-            if (events[from].Kind is AnswerEventKind.Text or AnswerEventKind.Reasoning or AnswerEventKind.ToolCall)
+            if (events[from].Kind is AnswerEventKind.Text or AnswerEventKind.Reasoning or AnswerEventKind.ToolCall or AnswerEventKind.Image)
                 return true;
         return false;
     }
@@ -114,24 +110,27 @@ public sealed class GeminiReader : AnswerReader
             return;
         }
         var index = 0;
-        var (finished, stop) = (false, StopReason.End);
+        string? reason = null, message = null;
         while (reader.NextMember())
         {
             var (isContent, isFinish, isIndex) = (reader.Has("content"u8), reader.Has("finishReason"u8), reader.Has("index"u8));
+            var isMessage = reader.Has("finishMessage"u8);
             reader.Read();
             if (isContent && reader.TokenType == JsonTokenType.StartObject)
                 ReadContent(ref reader, data, to);
-            else if (isFinish && reader.TokenType == JsonTokenType.String)
-                (finished, stop) = (true, StopOf(ref reader));
+            else if (isFinish)
+                reason = Text(ref reader) ?? reason;
+            else if (isMessage)
+                message = Text(ref reader);
             else if (isIndex && reader.TokenType == JsonTokenType.Number && reader.TryGetInt32(out var value))
                 index = Math.Clamp(value, 0, 63);
             reader.StepOver();
         }
         _seen |= 1UL << index;
-        if (finished)
+        if (reason is not null && StopReasons.Finish(reason, _calls > 0, message) is { } finish)
         {
             _finished |= 1UL << index;
-            to.Add(AnswerEvent.Finished(stop == StopReason.End && _calls > 0 ? StopReason.ToolCalls : stop));
+            to.Add(finish);
         }
         IsFinished = _finished == _seen;
     }
@@ -160,12 +159,14 @@ public sealed class GeminiReader : AnswerReader
             reader.StepOver();
             return;
         }
-        string? text = null, signature = null;
-        var (isThought, call) = (false, default(Call));
+        string? text = null, signature = null, unread = null;
+        var (isThought, hasCall, call, image) = (false, false, default(Call), default(AnswerEvent?));
         while (reader.NextMember())
         {
-            var (isText, isThoughtFlag, isSignature, isCall) =
-                (reader.Has("text"u8), reader.Has("thought"u8), reader.Has("thoughtSignature"u8), reader.Has("functionCall"u8));
+            var (isText, isThoughtFlag, isSignature) = (reader.Has("text"u8), reader.Has("thought"u8), reader.Has("thoughtSignature"u8));
+            var (isCall, isData, isFile) = (reader.Has("functionCall"u8), reader.Has("inlineData"u8), reader.Has("fileData"u8));
+            var (isCode, isResult) = (reader.Has("executableCode"u8), reader.Has("codeExecutionResult"u8));
+            var name = reader.ValueSpan;
             reader.Read();
             if (isText)
                 text = Text(ref reader);
@@ -173,23 +174,45 @@ public sealed class GeminiReader : AnswerReader
                 isThought = reader.TokenType == JsonTokenType.True;
             else if (isSignature)
                 signature = Text(ref reader);
-            else if (isCall && reader.TokenType == JsonTokenType.StartObject)
-                call = ReadCall(ref reader, data);
+            else if (reader.TokenType == JsonTokenType.StartObject)
+            {
+                if (isCall)
+                    (hasCall, call) = (true, ReadCall(ref reader, data));
+                else if (isData || isFile)
+                    image = GeminiMedia.ReadImage(ref reader);
+                else if (isCode || isResult)
+                    text = GeminiMedia.ReadCode(ref reader);
+                else if (!GeminiMedia.IsRemark(name))
+                    unread = Encoding.UTF8.GetString(name);
+            }
             reader.StepOver();
         }
-        if (call.Name is { } name)
-        {
-            to.Add(AnswerEvent.Call(_calls, call.Id ?? MadeUpId(_calls, name), name, signature));
-            to.Add(AnswerEvent.Arguments(_calls++, call.Arguments ?? "{}"));
-            return;
-        }
-        if (text is { Length: > 0 })
+        if (hasCall)
+            TellCall(call, signature, to);
+        if (unread is not null)
+            to.Add(AnswerEvent.Unread($"a part with '{unread}'"));
+        // Thoughts may be sketched. The sketches are no part of the answer.
+        if (image is { } shown && !isThought)
+            to.Add(shown);
+        if (text is { Length: > 0 } && !hasCall)
             to.Add(new(isThought ? AnswerEventKind.Reasoning : AnswerEventKind.Text, text));
-        if (isThought && signature is { Length: > 0 })
+        if (isThought && signature is { Length: > 0 } && !hasCall)
             to.Add(new(AnswerEventKind.Signature, signature));
     }
 
-    readonly record struct Call(string? Id, string? Name, string? Arguments);
+    void TellCall(in Call call, string? signature, List<AnswerEvent> to)
+    {
+        if (call is not { Name: { Length: > 0 } name, Unread: false })
+        {
+            to.Add(AnswerEvent.Unread("a function call that cannot be read"));
+            return;
+        }
+        to.Add(AnswerEvent.Call(_calls, call.Id ?? CallIds.New(), name, signature));
+        to.Add(AnswerEvent.Arguments(_calls++, call.Arguments ?? "{}"));
+    }
+
+    /// <param name="Unread">The arguments are neither an object nor one in a string.</param>
+    readonly record struct Call(string? Id, string? Name, string? Arguments, bool Unread);
 
     static Call ReadCall(ref Utf8JsonReader reader, ReadOnlySpan<byte> data)
     {
@@ -208,21 +231,14 @@ public sealed class GeminiReader : AnswerReader
                 reader.StepOver();
                 call = call with { Arguments = Encoding.UTF8.GetString(data[start..(int)reader.BytesConsumed]) };
             }
+            else if (isArguments && reader.TokenType != JsonTokenType.Null)
+            {
+                var text = Text(ref reader) ?? "";
+                call = call with { Arguments = text, Unread = !text.StartsWith('{') || !LenientJson.IsJson(Encoding.UTF8.GetBytes(text)) };
+            }
             reader.StepOver();
         }
         return call;
-    }
-
-    /// <summary>
-    /// Older models give calls no id. The id made here is the same each time the answer is read. It distinguishes calls of several turns as
-    /// long as their functions differ.
-    /// </summary>
-    internal static string MadeUpId(int position, string function)
-    {
-        var id = new StringBuilder("call_").Append(position.ToString(CultureInfo.InvariantCulture)).Append('_');
-        foreach (var letter in function.AsSpan(0, Math.Min(function.Length, MaxNameInId)))
-            id.Append(char.IsAsciiLetterOrDigit(letter) || letter is '_' or '-' ? letter : '_');
-        return id.ToString();
     }
 
     void ReadFeedback(ref Utf8JsonReader reader, List<AnswerEvent> to)
@@ -252,18 +268,6 @@ public sealed class GeminiReader : AnswerReader
             reader.StepOver();
         }
         to.Add(new(AnswerEventKind.Error, message));
-    }
-
-    static StopReason StopOf(ref Utf8JsonReader reader)
-    {
-        if (reader.Has("STOP"u8))
-            return StopReason.End;
-        if (reader.Has("MAX_TOKENS"u8))
-            return StopReason.Length;
-        var isOurs = reader.Has("OTHER"u8) || reader.Has("FINISH_REASON_UNSPECIFIED"u8) || reader.Has("MALFORMED_FUNCTION_CALL"u8)
-            || reader.Has("UNEXPECTED_TOOL_CALL"u8) || reader.Has("TOO_MANY_TOOL_CALLS"u8);
-        // SAFETY, RECITATION, LANGUAGE, BLOCKLIST, PROHIBITED_CONTENT, SPII, IMAGE_… and reasons that Google adds later.
-        return isOurs ? StopReason.End : StopReason.Filtered;
     }
 
     /// <summary>Null when the value is no string.</summary>

@@ -32,11 +32,19 @@ public sealed class GeminiRequest : ModelRequest
 
     public override ReadOnlyMemory<byte> Rewrite(ReadOnlyMemory<byte> body, string upstreamModel, long outputLimit, bool injectUsage)
     {
-        if (MaxTokens == outputLimit)
+        if (MaxTokens == outputLimit && Hosted is null)
             return body;
+        var edits = new ByteEdits();
+        Hosted?.RemoveMembers(edits, body.Span, name => GeminiParameters.Tool.Find(Encoding.UTF8.GetBytes(name)) is not null);
+        if (MaxTokens != outputLimit)
+            SetLimit(edits, outputLimit);
+        return edits.Apply(body.Span);
+    }
+
+    void SetLimit(ByteEdits edits, long outputLimit)
+    {
         var digits = Encoding.UTF8.GetBytes(outputLimit.ToString(CultureInfo.InvariantCulture));
         byte[] member = [.. "\"maxOutputTokens\":"u8, .. digits];
-        var edits = new ByteEdits();
         // An explicit null is replaced, so that the member does not stand there twice.
         if (MaxOutputTokens.Place.Length > 0)
             edits.Replace(MaxOutputTokens.Place.Start, MaxOutputTokens.Place.Length, digits);
@@ -46,6 +54,5 @@ public sealed class GeminiRequest : ModelRequest
             edits.Replace(Config.Start, Config.Length, (byte[])[(byte)'{', .. member, (byte)'}']);
         else
             edits.Insert(Closing, (byte[])[.. ",\"generationConfig\":{"u8, .. member, (byte)'}']);
-        return edits.Apply(body.Span);
     }
 }

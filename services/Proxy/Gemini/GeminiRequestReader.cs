@@ -113,7 +113,11 @@ ref struct GeminiRequestReader
         {
             switch (Known(GeminiParameters.Part, name, ref seen))
             {
-                case null: throw Unpriceable(At(name), "only texts, images, function calls and their responses have a price");
+                // It may be larger than its text. The model's context bounds it.
+                case null or "toolCall" or "toolResponse" or "audioTranscription" or "mediaProcessing" or "speechMetadata":
+                    if (_json.Token != JsonTokenType.Null)
+                        _request.BeyondText ??= At(name);
+                    break;
                 case "inlineData" or "fileData": ReadMedia(name); break;
                 case "functionResponse": ReadFunctionResponse(); break;
                 case "mediaResolution": CheckMediaResolution(); break;
@@ -121,21 +125,31 @@ ref struct GeminiRequestReader
         }
     }
 
-    /// <summary>Only images have a bound without being opened.</summary>
+    /// <summary>
+    /// Images have a bound without being opened, and documents that of the model's context. Sound has rates of its own, and videos have
+    /// sound.
+    /// </summary>
     void ReadMedia(ReadOnlySpan<byte> of)
     {
         if (_json.Token == JsonTokenType.Null)
             return;
         if (_json.Token != JsonTokenType.StartObject)
             throw Invalid(At(of), "must be an object");
-        var isImage = false;
+        var (isImage, isDocument) = (false, false);
         ReadOnlySpan<byte> name = default;
         for (ulong seen = 0; _json.NextMember(ref name); _json.Skip())
-            if (Known(GeminiParameters.Media, name, ref seen) == "mimeType")
-                isImage = _json.ReadText(At(name))?.StartsWith("image/", StringComparison.OrdinalIgnoreCase) ?? false;
-        if (!isImage)
-            throw Unpriceable(At(of), "only media whose 'mimeType' says 'image/…' have a price");
-        _request.Images++;
+            if (Known(GeminiParameters.Media, name, ref seen) == "mimeType" && _json.ReadText(At(name)) is { } type)
+            {
+                isImage = type.StartsWith("image/", StringComparison.OrdinalIgnoreCase);
+                isDocument = type.StartsWith("text/", StringComparison.OrdinalIgnoreCase)
+                    || type.StartsWith("application/", StringComparison.OrdinalIgnoreCase);
+            }
+        if (!isImage && !isDocument)
+            throw Unpriceable(At(of), "only media whose 'mimeType' says 'image/…', 'text/…' or 'application/…' have a price");
+        if (isImage)
+            _request.Images++;
+        else
+            _request.BeyondText ??= At(of);
     }
 
     /// <summary>A function's response may contain images.</summary>
@@ -161,9 +175,10 @@ ref struct GeminiRequestReader
         ReadOnlySpan<byte> name = default;
         for (ulong seen = 0; _json.NextMember(ref name); _json.Skip())
         {
-            if (Known(GeminiParameters.FunctionResponsePart, name, ref seen) is null)
-                throw Unpriceable(At(name), "only images have a price");
-            ReadMedia(name);
+            if (Known(GeminiParameters.FunctionResponsePart, name, ref seen) is not null)
+                ReadMedia(name);
+            else
+                _request.BeyondText ??= At(name);
         }
     }
 
@@ -176,27 +191,36 @@ ref struct GeminiRequestReader
             Known(GeminiParameters.MediaResolution, name, ref seen);
     }
 
-    /// <summary>
-    /// Functions are text of known size. Tools that Google runs are refused: they are billed apart or bring in text of unknown size.
-    /// </summary>
+    /// <summary>Functions are text of known size. For the tools that Google runs see <see cref="HostedTools"/>.</summary>
     void ReadTools()
     {
         _request.HasTools |= _json.Token != JsonTokenType.Null;
         if (_json.Token == JsonTokenType.Null)
             return;
         _section = "tools";
+        var (start, own) = (_json.Start, 0);
         var isList = _json.Token == JsonTokenType.StartArray;
         for (_content = 0; !isList || _json.NextElement(); _content++)
         {
             RequireObject();
             ReadOnlySpan<byte> name = default;
             for (ulong seen = 0; _json.NextMember(ref name); _json.Skip())
-                if (Known(GeminiParameters.Tool, name, ref seen) is null)
-                    throw Unpriceable(At(name), "only 'functionDeclarations' cost nothing beyond their tokens");
+                if (Known(GeminiParameters.Tool, name, ref seen) is { } known)
+                {
+                    own++;
+                    _request.OwnTools += known == "computerUse" ? 1 : 0;
+                }
+                else if (_json.Token is not (JsonTokenType.Null or JsonTokenType.False))
+                    (_request.Hosted ??= new(At(name))).Add(-1, Encoding.UTF8.GetString(name));
             if (!isList)
                 break;
         }
         (_section, _content) = ("", -1);
+        if (_request.Hosted is not { } hosted)
+            return;
+        hosted.Tools = new(start, _json.End - start);
+        if (own == 0)
+            throw hosted.Refusal;
     }
 
     void ReadConfig()

@@ -6,18 +6,22 @@ using static LlmGateway.Proxy.FieldErrors;
 namespace LlmGateway.Proxy.Gemini;
 
 /// <summary>Turns the tools and settings of a Gemini request into those of a <see cref="Conversation"/>.</summary>
-sealed class GeminiSettings
+sealed class GeminiSettings(LeftOut left)
 {
     readonly List<Tool> _tools = [];
     ToolChoice? _choice;
     bool _strict;
-    Conversation _settings = new() { Turns = [] };
+    IReadOnlyList<string>? _allowed;
+    Conversation _settings = new() { Turns = [], LeftOut = left };
 
-    public Conversation Apply(Conversation conversation) => _settings with
+    /// <summary>All that was read, without turns. A choice among some of the functions is said by offering only those.</summary>
+    public Conversation Settings => _settings with
     {
-        System = conversation.System,
-        Turns = conversation.Turns,
-        Tools = _strict ? _tools.ConvertAll(tool => tool with { Strict = true }) : _tools,
+        Tools =
+        [
+            .. _tools.Where(tool => _allowed is null || _allowed.Contains(tool.Name))
+                .Select(tool => _strict ? tool with { Strict = true } : tool)
+        ],
         ToolChoice = _choice,
     };
 
@@ -28,9 +32,12 @@ sealed class GeminiSettings
                 if (name == "functionDeclarations")
                     foreach (var (function, place) in ElementsOf(value))
                         _tools.Add(ReadFunction(function, $"tools[{index}].functionDeclarations[{place}]"));
+                else
+                    // The provider would run it. It is offered beside functions.
+                    left.Add(name);
     }
 
-    static Tool ReadFunction(JsonElement function, string field)
+    Tool ReadFunction(JsonElement function, string field)
     {
         string? name = null, description = null, schema = null;
         foreach (var (member, value) in Members(function))
@@ -43,7 +50,7 @@ sealed class GeminiSettings
                 case "parametersJsonSchema": schema = value.GetRawText(); break;
                 // The schema of a function's result. No other wire passes it to the model.
                 case "response" or "responseJsonSchema": break;
-                default: throw Refuse($"{field}.{member}");
+                default: Unsayable.LeaveOut($"{field}.{member}", member, value, left); break;
             }
         }
         return name is { Length: > 0 } ? new(name, description, schema, false, field) : throw Invalid($"{field}.name", "must be a string");
@@ -56,7 +63,7 @@ sealed class GeminiSettings
             if (name == "functionCallingConfig")
                 ReadCalling(value, "toolConfig.functionCallingConfig");
             else
-                throw Refuse($"toolConfig.{name}");
+                Unsayable.LeaveOut($"toolConfig.{name}", name, value, left);
         }
     }
 
@@ -71,19 +78,19 @@ sealed class GeminiSettings
                 case "allowedFunctionNames":
                     allowed.AddRange(ElementsOf(value).Select(function => Text(function.Element, $"{field}.{name}")));
                     break;
-                case "streamFunctionCallArguments" when value.ValueKind == JsonValueKind.False: break;
-                default: throw Refuse($"{field}.{name}");
+                default: Unsayable.LeaveOut($"{field}.{name}", name, value, left); break;
             }
         }
         _strict = mode == "VALIDATED";
+        _allowed = allowed.Count > 1 ? allowed : null;
         _choice = (mode, allowed.Count) switch
         {
             ("AUTO" or "MODE_UNSPECIFIED" or "VALIDATED", 0) => new(ToolMode.Auto, null, field),
             ("NONE", _) => new(ToolMode.None, null, field),
             ("ANY", 0) => new(ToolMode.Required, null, field),
             ("ANY", 1) => new(ToolMode.One, allowed[0], field),
-            ("AUTO" or "ANY" or "VALIDATED", _) =>
-                throw Refuse($"{field}.allowedFunctionNames", "the calls can be restricted to one function only"),
+            ("AUTO" or "VALIDATED", _) => new(ToolMode.Auto, null, field),
+            ("ANY", _) => new(ToolMode.Required, null, field),
             _ => throw Invalid($"{field}.mode", "must be 'AUTO', 'ANY', 'NONE' or 'VALIDATED'"),
         };
     }
@@ -96,7 +103,7 @@ sealed class GeminiSettings
             var field = $"generationConfig.{name}";
             switch (name)
             {
-                case "maxOutputTokens" or "candidateCount" or "responseModalities": break;
+                case "maxOutputTokens" or "responseModalities": break;
                 case "temperature": _settings = _settings with { Temperature = new(Number(value, field), field) }; break;
                 case "topP": _settings = _settings with { TopP = new(Number(value, field), field) }; break;
                 case "topK": _settings = _settings with { TopK = new(checked((int)Whole(value, field, int.MaxValue)), field) }; break;
@@ -109,9 +116,7 @@ sealed class GeminiSettings
                 // Some of Google's SDKs use the second spelling.
                 case "responseJsonSchema" or "ResponseJsonSchema": schema = value.GetRawText(); break;
                 case "thinkingConfig": ReadThinking(value, field); break;
-                case "responseLogprobs" or "enableEnhancedCivicAnswers" or "audioTimestamp" when value.ValueKind == JsonValueKind.False:
-                    break;
-                default: throw Refuse(field);
+                default: Unsayable.LeaveOut(field, name, value, left); break;
             }
         }
         if (format is not (null or "" or "text/plain" or "application/json"))
@@ -141,7 +146,7 @@ sealed class GeminiSettings
                 case "thinkingBudget": budget = checked((int)Whole(value, $"{field}.{name}", int.MaxValue)); break;
                 case "thinkingLevel": level = LevelOf(Text(value, $"{field}.{name}"), $"{field}.{name}"); break;
                 case "includeThoughts": shown = value.ValueKind == JsonValueKind.True; break;
-                default: throw Refuse($"{field}.{name}");
+                default: Unsayable.LeaveOut($"{field}.{name}", name, value, left); break;
             }
         }
         if (level is not null && budget is not null)
@@ -151,12 +156,15 @@ sealed class GeminiSettings
             _settings = _settings with { Effort = new(level, level is null ? budget ?? -1 : null, shown, field) };
     }
 
-    static string? LevelOf(string level, string field) => level.ToLowerInvariant() switch
+    /// <summary>Null for the default, and for a level that nobody here knows.</summary>
+    string? LevelOf(string level, string field)
     {
-        "minimal" or "low" or "medium" or "high" => level.ToLowerInvariant(),
-        "thinking_level_unspecified" => null,
-        _ => throw Invalid(field, "must be 'MINIMAL', 'LOW', 'MEDIUM' or 'HIGH'"),
-    };
+        if (EffortBudgets.Levels.Contains(level.ToLowerInvariant()))
+            return level.ToLowerInvariant();
+        if (!level.Equals("thinking_level_unspecified", StringComparison.OrdinalIgnoreCase))
+            left.Add(field);
+        return null;
+    }
 
     static decimal Number(JsonElement json, string field) =>
         json.ValueKind == JsonValueKind.Number && json.TryGetDecimal(out var number) ? number : throw Invalid(field, "must be a number");

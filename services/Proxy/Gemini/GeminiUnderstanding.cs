@@ -8,20 +8,15 @@ namespace LlmGateway.Proxy.Gemini;
 /// <summary>Turns a Gemini request into a <see cref="Conversation"/>. The body has passed <see cref="GeminiRequestReader"/>.</summary>
 sealed class GeminiUnderstanding
 {
-    /// <summary>Members without a counterpart that change nothing at another provider.</summary>
-    static readonly string[] LeftOut = ["safetySettings", "labels", "store", "serviceTier"];
-
-    readonly List<Turn> _turns = [];
-    readonly List<string> _system = [];
+    readonly LeftOut _left = new();
+    readonly TurnList _turns = new();
 
     // Calls without a response so far, oldest first. A response without an id belongs to the first call of its function.
     readonly List<(string Id, string Name)> _open = [];
     int _calls;
 
-    public static Conversation Of(ReadOnlySpan<byte> body, ModelRequest request)
+    public static Conversation Of(ReadOnlySpan<byte> body)
     {
-        if (request.Choices > 1)
-            throw Refuse("generationConfig.candidateCount", "only one answer can be translated");
         var reader = new Utf8JsonReader(body);
         using var json = JsonDocument.ParseValue(ref reader);
         return new GeminiUnderstanding().Read(json.RootElement);
@@ -29,7 +24,7 @@ sealed class GeminiUnderstanding
 
     Conversation Read(JsonElement body)
     {
-        var settings = new GeminiSettings();
+        var settings = new GeminiSettings(_left);
         foreach (var (name, value) in Members(body))
         {
             switch (name)
@@ -42,13 +37,14 @@ sealed class GeminiUnderstanding
                 case "tools": settings.ReadTools(value); break;
                 case "toolConfig": settings.ReadToolConfig(value); break;
                 case "generationConfig": settings.ReadConfig(value); break;
+                // The request's reader took it.
+                case "serviceTier": break;
                 default:
-                    if (!LeftOut.Contains(name))
-                        throw Refuse(name);
+                    Unsayable.LeaveOut(name, name, value, _left);
                     break;
             }
         }
-        return settings.Apply(new Conversation { System = _system, Turns = _turns });
+        return _turns.On(settings.Settings);
     }
 
     void ReadSystem(JsonElement content)
@@ -58,16 +54,13 @@ sealed class GeminiUnderstanding
             if (name != "parts")
                 continue;
             foreach (var (part, index) in ElementsOf(value))
-                _system.Add(
-                    ReadPart(part, $"systemInstruction.parts[{index}]") is TextPart text
-                        ? text.Text
-                        : throw Refuse($"systemInstruction.parts[{index}]", "instructions are texts"));
+                _turns.Instruct([ReadPart(part, $"systemInstruction.parts[{index}]")], $"systemInstruction.parts[{index}]");
         }
     }
 
     void ReadContent(JsonElement content, string field)
     {
-        var (speaker, parts) = (Speaker.User, new List<Part>());
+        var (speaker, parts) = ((Speaker?)Speaker.User, new List<Part>());
         foreach (var (name, value) in Members(content))
         {
             if (name == "role")
@@ -76,17 +69,21 @@ sealed class GeminiUnderstanding
                 foreach (var (part, index) in ElementsOf(value))
                     parts.Add(ReadPart(part, $"{field}.parts[{index}]"));
             else
-                throw Refuse($"{field}.{name}");
+                Unsayable.LeaveOut($"{field}.{name}", name, value, _left);
         }
-        if (parts.Count > 0)
-            _turns.Add(new(speaker, parts, field));
+        if (speaker is not { } who)
+            _turns.Instruct(parts, $"{field}.parts");
+        else if (parts.Count > 0)
+            _turns.Say(who, parts, field);
     }
 
-    static Speaker SpeakerOf(JsonElement role, string field) => Text(role, field) switch
+    /// <summary>Null for instructions.</summary>
+    static Speaker? SpeakerOf(JsonElement role, string field) => Text(role, field) switch
     {
         "user" or "function" or "" => Speaker.User,
         "model" => Speaker.Assistant,
-        _ => throw Invalid(field, "must be 'user', 'model' or 'function'"),
+        "system" => null,
+        _ => throw Invalid(field, "must be 'user', 'model', 'function' or 'system'"),
     };
 
     Part ReadPart(JsonElement part, string field)
@@ -105,8 +102,10 @@ sealed class GeminiUnderstanding
                 case "functionResponse": content = ReadResult(value, $"{field}.{name}"); break;
                 case "thought": isThought = value.ValueKind == JsonValueKind.True; break;
                 case "thoughtSignature": signature = Text(value, $"{field}.{name}"); break;
-                case "partMetadata": break;
-                default: throw Refuse($"{field}.{name}");
+                case "executableCode" or "codeExecutionResult": content = ReadCode(value, $"{field}.{name}"); break;
+                case "toolCall" or "toolResponse" or "audioTranscription" or "mediaProcessing" or "speechMetadata":
+                    throw Refuse($"{field}.{name}");
+                default: Unsayable.LeaveOut($"{field}.{name}", name, value, _left); break;
             }
             if (content is not null && read is not null)
                 throw Invalid(field, "must hold one thing: a text, an image, a call or its response");
@@ -121,7 +120,14 @@ sealed class GeminiUnderstanding
         };
     }
 
-    static ImagePart ReadImage(JsonElement media, string field)
+    /// <summary>What the model ran in an earlier turn, and what came of it, as it reads to people.</summary>
+    static TextPart ReadCode(JsonElement code, string field)
+    {
+        var texts = Members(code).Where(member => member.Name is "code" or "output").Select(member => Text(member.Value, field));
+        return new($"```\n{string.Join('\n', texts)}\n```");
+    }
+
+    ImagePart ReadImage(JsonElement media, string field)
     {
         string? type = null, data = null, url = null;
         foreach (var (name, value) in Members(media))
@@ -131,10 +137,11 @@ sealed class GeminiUnderstanding
                 case "mimeType": type = Text(value, $"{field}.{name}"); break;
                 case "data": data = Text(value, $"{field}.{name}"); break;
                 case "fileUri": url = Text(value, $"{field}.{name}"); break;
-                case "displayName": break;
-                default: throw Refuse($"{field}.{name}");
+                default: Unsayable.LeaveOut($"{field}.{name}", name, value, _left); break;
             }
         }
+        if (type?.StartsWith("image/", StringComparison.OrdinalIgnoreCase) == false)
+            throw Refuse(field, "only images are translated");
         return data is null != url is null ? new(type, data, url, field) : throw Invalid(field, "must have 'data' or 'fileUri'");
     }
 
@@ -153,12 +160,11 @@ sealed class GeminiUnderstanding
                         ? value.GetRawText()
                         : throw Invalid($"{field}.args", "must be an object");
                     break;
-                default: throw Refuse($"{field}.{member}");
+                default: Unsayable.LeaveOut($"{field}.{member}", member, value, _left); break;
             }
         }
         name = name is { Length: > 0 } ? name : throw Invalid($"{field}.name", "must be a string");
-        id = id is { Length: > 0 } ? id : GeminiReader.MadeUpId(_calls, name);
-        _calls++;
+        id = id is { Length: > 0 } ? id : $"call_{_calls++}";
         _open.Add((id, name));
         return new(id, name, arguments);
     }
@@ -181,7 +187,7 @@ sealed class GeminiUnderstanding
                     foreach (var (part, index) in ElementsOf(value))
                         content.Add(ReadPart(part, $"{field}.parts[{index}]"));
                     break;
-                default: throw Refuse($"{field}.{member}");
+                default: Unsayable.LeaveOut($"{field}.{member}", member, value, _left); break;
             }
         }
         var open = _open.FindIndex(call => id is { Length: > 0 } ? call.Id == id : call.Name == name);

@@ -5,7 +5,8 @@ namespace LlmGateway.Proxy.Gemini;
 
 /// <summary>
 /// Reads <c>usageMetadata</c>. Cached tokens are part of the prompt. Thoughts stand beside the candidates' tokens, and input from Google's
-/// own tools beside the prompt. The total is the sum of prompt, tools, candidates and thoughts.
+/// own tools beside the prompt. The total is the sum of prompt, tools, candidates and thoughts. Servers that imitate this wire count
+/// thoughts or tools in their wholes, or the cache beside the prompt; their total says so.
 /// </summary>
 public static class GeminiUsage
 {
@@ -35,13 +36,19 @@ public static class GeminiUsage
 
     static ProviderUsage Split(ReadOnlySpan<long> counts, string? raw)
     {
-        var input = counts[(int)Count.Prompt] + counts[(int)Count.ToolPrompt];
-        var parts = input + counts[(int)Count.Candidates] + counts[(int)Count.Thoughts];
-        var total = counts[(int)Count.Total];
-        var beyond = Math.Max(total - parts, 0);
-        var thoughts = counts[(int)Count.Thoughts] + beyond;
-        var output = counts[(int)Count.Candidates] + thoughts;
-        var reason = beyond > 0 ? ProviderUsage.TotalExceedsParts : total > 0 && total < parts ? ProviderUsage.TotalBelowParts : null;
+        var (tools, thoughts, total) = (counts[(int)Count.ToolPrompt], counts[(int)Count.Thoughts], counts[(int)Count.Total]);
+        var (input, output) = (counts[(int)Count.Prompt] + tools, counts[(int)Count.Candidates] + thoughts);
+        var below = total > 0 ? input + output - total : 0;
+        if (below > 0 && below == thoughts)
+            (output, below) = (output - thoughts, 0);
+        else if (below > 0 && below == tools)
+            (input, below) = (input - tools, 0);
+        var gap = UsageGap.Of(
+            Math.Max(total - input - output, 0), input, output, new UsageGap.Details(counts[(int)Count.Cached], 0, 0, 0, 0, 0, 0));
+        input += gap.Input;
+        thoughts += gap.Rest;
+        output += gap.Rest;
+        var reason = gap.Rest > 0 ? ProviderUsage.TotalExceedsParts : below > 0 ? ProviderUsage.TotalBelowParts : null;
 
         var usage = new Usage { [Meter.Request] = 1, [Meter.Input] = input, [Meter.Output] = output };
         ProviderUsage.Move(usage, Meter.Input, Meter.CachedInput, counts[(int)Count.Cached], input, ref reason);

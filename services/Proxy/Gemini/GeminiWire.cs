@@ -32,9 +32,11 @@ public sealed class GeminiWire : ConversationWire
 
     public override StreamRelay NewRelay(ModelRequest request) => new PassRelay(this, request.StreamsAsArray);
 
-    public override Conversation Understand(ReadOnlySpan<byte> body, ModelRequest request) => GeminiUnderstanding.Of(body, request);
+    public override Conversation Understand(ReadOnlySpan<byte> body, ModelRequest request) => GeminiUnderstanding.Of(body);
 
-    public override byte[] Compose(Conversation conversation, string upstreamModel, long outputLimit, bool stream) =>
+    public override NameRules NamesOf(string upstreamModel) => NameRules.Gemini;
+
+    protected override byte[] Write(Conversation conversation, string upstreamModel, long outputLimit, bool stream) =>
         GeminiComposer.Compose(conversation, upstreamModel, outputLimit);
 
     public override AnswerReader NewReader() => new GeminiReader();

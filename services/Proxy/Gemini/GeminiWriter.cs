@@ -49,9 +49,12 @@ public sealed class GeminiWriter(AnswerHead head) : AnswerWriter
                 Keep(e);
                 break;
             case AnswerEventKind.Text or AnswerEventKind.Refusal or AnswerEventKind.Reasoning or AnswerEventKind.Signature
-                when e.Text is { Length: > 0 }:
+                or AnswerEventKind.Image when e.Text is { Length: > 0 }:
                 var json = BeginChunk(to);
-                WritePart(json, e.Kind, e.Text);
+                if (e.Kind == AnswerEventKind.Image)
+                    WriteImage(json, e);
+                else
+                    WritePart(json, e.Kind, e.Text);
                 EndCandidate(json, null);
                 EndChunk(json, to);
                 break;
@@ -96,6 +99,11 @@ public sealed class GeminiWriter(AnswerHead head) : AnswerWriter
                 stop = e;
             else if (e.Kind is AnswerEventKind.ToolCall or AnswerEventKind.ToolArguments)
                 Keep(e);
+            else if (e.Kind is AnswerEventKind.Image)
+            {
+                EndWords(json, kind, words);
+                WriteImage(json, e);
+            }
             else if (e.Kind is AnswerEventKind.Text or AnswerEventKind.Refusal or AnswerEventKind.Reasoning or AnswerEventKind.Signature)
             {
                 if (e.Kind != kind)
@@ -121,7 +129,7 @@ public sealed class GeminiWriter(AnswerHead head) : AnswerWriter
     {
         if (e.Kind == AnswerEventKind.ToolCall)
         {
-            _calls.Add(new(e.Index, e.Id ?? GeminiReader.MadeUpId(e.Index, e.Text!), e.Text!, e.Signature));
+            _calls.Add(new(e.Index, e.Id ?? CallIds.New(), e.Text!, e.Signature));
             return;
         }
         if ((_kept += e.Text!.Length) > MaxArguments)
@@ -163,12 +171,8 @@ public sealed class GeminiWriter(AnswerHead head) : AnswerWriter
 
     static bool IsObject(ReadOnlySpan<byte> json) => json.TrimStart(" \t\r\n"u8) is [(byte)'{', ..] && LenientJson.IsJson(json);
 
-    static string ReasonOf(StopReason stop, bool callsAreWhole) => stop switch
-    {
-        StopReason.Length => "MAX_TOKENS",
-        StopReason.Filtered => "SAFETY",
-        _ => callsAreWhole ? "STOP" : "MALFORMED_FUNCTION_CALL",
-    };
+    static string ReasonOf(StopReason stop, bool callsAreWhole) =>
+        StopReasons.WordsOf(stop).Gemini is var word && word == "STOP" && !callsAreWhole ? "MALFORMED_FUNCTION_CALL" : word;
 
     /// <summary>Adds the disjoint counts up again as this wire counts them.</summary>
     static void WriteUsage(Utf8JsonWriter json, Usage settled, Money cost)
@@ -183,6 +187,17 @@ public sealed class GeminiWriter(AnswerHead head) : AnswerWriter
         if (thoughts > 0)
             json.WriteNumber("thoughtsTokenCount", thoughts);
         json.WriteString("cost", cost.ToString());
+        json.WriteEndObject();
+    }
+
+    static void WriteImage(Utf8JsonWriter json, in AnswerEvent image)
+    {
+        json.WriteStartObject();
+        json.WriteStartObject(image.Id is null ? "fileData" : "inlineData");
+        if (image.Id is { } type)
+            json.WriteString("mimeType", type);
+        json.WriteString(image.Id is null ? "fileUri" : "data", image.Text);
+        json.WriteEndObject();
         json.WriteEndObject();
     }
 

@@ -1,4 +1,5 @@
 using LlmGateway.Contracts;
+using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Proxy;
 
@@ -16,10 +17,17 @@ public readonly struct UpperBound
 
     UpperBound(Int128 @fixed, Int128 perOutputToken) => (_fixed, _perOutputToken) = (@fixed, perOutputToken);
 
-    /// <summary>False when the request could use something that has no price; then it must be refused.</summary>
-    public static bool TryOf(ModelOffer model, ModelRequest request, out UpperBound bound) => request.MostUsage(model) is { } most
-        ? TryOf(model.Prices, most, out bound)
-        : TryOf(model.Prices, request.InputBound(model.ContextTokens), request.Choices, request.Images > 0, out bound);
+    /// <summary>The reason why the request must be refused: it could use something that has no price, or no bound. Else null.</summary>
+    public static Problem? Check(ModelOffer model, ModelRequest request, out UpperBound bound)
+    {
+        bound = default;
+        if (request.BeyondText is { } path && model.ContextTokens <= 0)
+            return FieldErrors.Unpriceable(path, "its size as input is unknown, and so is the context of the model").Problem;
+        var isPriced = request.MostUsage(model) is { } most
+            ? TryOf(model.Prices, most, out bound)
+            : TryOf(model.Prices, request.InputBound(model.ContextTokens), request.Choices, request.MayHaveImages, out bound);
+        return isPriced ? null : Problems.Unpriced(request.Model);
+    }
 
     /// <summary>
     /// The bound of a use that is known before the call. A model is paid by the meters that it has prices for; an image model, for

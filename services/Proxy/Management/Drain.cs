@@ -1,4 +1,5 @@
 using System.Globalization;
+using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Proxy;
@@ -27,9 +28,11 @@ public sealed class Drain(
     public static void Map(WebApplication app)
     {
         var drain = app.Services.GetRequiredService<Drain>();
-        var key = app.Services.GetRequiredService<InternalKey>();
+        var signing = app.Services.GetRequiredService<CallSigning>();
         var routes = app.MapGroup("/internal").AddEndpointFilter(async (context, next) =>
-            context.HttpContext.Request.HasInternalKey(key) ? await next(context) : Root.NoSuchRoute(context.HttpContext));
+            signing.Read(context.HttpContext.Request) is { Caller: ServiceCall.Operator }
+                ? await next(context)
+                : Root.NoSuchRoute(context.HttpContext));
         routes.MapPost("/drain", (Delegate)drain.DrainAsync);
         routes.MapPost("/resume", (Delegate)drain.Resume);
     }

@@ -9,7 +9,7 @@ namespace LlmGateway.Proxy;
 
 /// <summary>
 /// Management calls. The edge identifies the caller, and the service behind it does the rest. The caller's credential is removed; the
-/// principal goes on with the internal key.
+/// principal goes on in a signed call.
 /// </summary>
 public static class Management
 {
@@ -34,8 +34,8 @@ public static class Management
         var discovery = app.Services.GetRequiredService<IServiceDiscoveryHttpMessageHandlerFactory>();
         var client = new HttpMessageInvoker(discovery.CreateHandler(ServiceClients.NewHandler()));
         var options = new ForwarderRequestConfig { ActivityTimeout = TimeSpan.FromSeconds(30) };
-        var key = app.Services.GetRequiredService<InternalKey>().Value;
-        var transformer = Transformer(app.Services.GetRequiredService<ITransformBuilder>(), key);
+        var signing = app.Services.GetRequiredService<CallSigning>();
+        var transformer = Transformer(app.Services.GetRequiredService<ITransformBuilder>());
 
         foreach (var (path, service) in Routes)
         {
@@ -49,22 +49,22 @@ public static class Management
                     await problem.ExecuteAsync(http);
                     return;
                 }
-                http.Items[Principal.Header] = InternalCalls.Encode(Principal.Of(caller!.Credential));
+                http.Items[ServiceCall.Header] = signing.Sign(service, Principal.Of(caller!.Credential));
                 var error = await forwarder.SendAsync(http, address, client, options, transformer);
                 if (error != ForwarderError.None && !http.Response.HasStarted)
                     await Problems.WriteAsync(http, Problems.Unavailable);
             });
         }
     }
-    /// <summary>What a service gets of a call: headers that it reads, the internal key, and who calls.</summary>
-    public static HttpTransformer Transformer(ITransformBuilder builder, string key) => builder.Create(transforms =>
+
+    /// <summary>What a service gets of a call: headers that it reads, and who calls, signed.</summary>
+    public static HttpTransformer Transformer(ITransformBuilder builder) => builder.Create(transforms =>
     {
         transforms.UseDefaultForwarders = false;
         transforms.AddRequestHeadersAllowed(Passed);
         transforms.AddRequestTransform(context =>
         {
-            context.ProxyRequest.Headers.Add(InternalCalls.KeyHeader, key);
-            context.ProxyRequest.Headers.Add(Principal.Header, (string)context.HttpContext.Items[Principal.Header]!);
+            context.ProxyRequest.Headers.Add(ServiceCall.Header, (string)context.HttpContext.Items[ServiceCall.Header]!);
             return default;
         });
     });

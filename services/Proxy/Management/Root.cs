@@ -12,6 +12,17 @@ public static class Root
             + "with a session token (es_…) or customer key (llm_gw_…).",
     };
 
+    /// <summary>
+    /// Answers <c>HEAD</c> as <c>GET</c>, wherever that is. The server knows the request's own method and sends no content. Call before
+    /// <c>UseRouting</c>.
+    /// </summary>
+    public static void UseHead(this WebApplication app) => app.Use(next => http =>
+    {
+        if (HttpMethods.IsHead(http.Request.Method))
+            http.Request.Method = HttpMethods.Get;
+        return next(http);
+    });
+
     public static void MapRoot(this WebApplication app)
     {
         app.MapGet("/", () => Results.Json(Welcome));

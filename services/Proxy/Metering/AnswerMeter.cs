@@ -11,7 +11,7 @@ public abstract class AnswerMeter
     /// <summary>Content was delivered that the user can read or run, or thoughts that the provider bills.</summary>
     public bool ContentSeen { get; protected set; }
 
-    /// <summary>The last usage object that was seen.</summary>
+    /// <summary>The last usage object that was complete, or the last one that was seen if none was.</summary>
     public ProviderUsage? Usage { get; protected set; }
 
     /// <summary>There is a usage object, it is possible, and it does not contradict the content.</summary>
@@ -28,6 +28,18 @@ public abstract class AnswerMeter
 
     /// <summary>Our count of the output tokens so far, over all answers.</summary>
     public abstract long DeliveredTokens { get; }
+
+    /// <summary>
+    /// Takes a usage object. Each is one set of running totals, so the last one counts. An impossible one, or one without the output that
+    /// an earlier one had, is a placeholder and replaces nothing.
+    /// </summary>
+    protected void SeeUsage(ProviderUsage seen)
+    {
+        var isPlaceholder = Usage?.Usage is { } before
+            && (seen.Usage is null || (MeterReading.OutputOf(seen.Usage) == 0 && MeterReading.OutputOf(before) > 0));
+        if (!isPlaceholder)
+            Usage = seen;
+    }
 
     /// <summary>
     /// The reading to settle with. It has the provider's counts if they can be believed. Otherwise it has our own counts of the request's

@@ -36,14 +36,16 @@ public sealed record ProviderUsage(Usage? Usage, string? Reason, string? Raw)
     /// </summary>
     public const string DetailsExceedWhole = "usage_details_exceed_whole";
     /// <summary>
-    /// The total exceeds its parts. The difference is counted as reasoning output, which Gemini's "OpenAI compatible" wire leaves out.
+    /// The total exceeds its parts, and no other count of the object explains why. The difference is counted as reasoning output, which
+    /// Gemini's "OpenAI compatible" wire leaves out.
     /// </summary>
     public const string TotalExceedsParts = "usage_total_exceeds_parts";
     /// <summary>The total is smaller than its parts. The parts count.</summary>
     public const string TotalBelowParts = "usage_total_below_parts";
 
     /// <summary>Reads the counts that a wire's table names. The wire then splits them into meters. This never throws.</summary>
-    /// <param name="fields">Where each count stands. A count with several places takes the last one present.</param>
+    /// <param name="fields">Where each count stands. A count with several places takes the largest: servers that know several dialects
+    /// write zero where another member has the truth.</param>
     /// <returns>Null when the counts are possible, else what to settle with.</returns>
     internal static ProviderUsage? ReadCounts(ReadOnlySpan<byte> json, UsageField[] fields, Span<long> counts, out string? raw)
     {
@@ -101,8 +103,12 @@ public sealed record ProviderUsage(Usage? Usage, string? Reason, string? Raw)
                 continue;
             if (details is not null && !TryRead(ref reader, details, fields, counts))
                 return false;
-            if (field >= 0 && (reader.TokenType != JsonTokenType.Number || !reader.TryGetInt64(out counts[field])))
-                return false;
+            if (field >= 0)
+            {
+                if (reader.TokenType != JsonTokenType.Number || !reader.TryGetInt64(out var count))
+                    return false;
+                counts[field] = Math.Min(count, counts[field]) < 0 ? -1 : Math.Max(count, counts[field]);
+            }
             if (details is null)
                 reader.StepOver();
         }

@@ -24,6 +24,9 @@ public abstract class StreamRelay : IDisposable
     /// <summary>The provider finished every answer without an error. A stream that breaks off after that is complete.</summary>
     public abstract bool IsWhole { get; }
 
+    /// <summary>Why the answer failed, when the provider said so or when it cannot be told to the caller.</summary>
+    public virtual string? FailureMessage => null;
+
     /// <summary>Takes bytes of the provider, in any pieces, and writes what may go to the caller at once.</summary>
     public abstract void Push(ReadOnlySpan<byte> upstream, IBufferWriter<byte> toCaller);
 

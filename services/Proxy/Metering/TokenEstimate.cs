@@ -1,54 +1,71 @@
 using System.Buffers.Text;
-using System.Text.Json;
 
 namespace LlmGateway.Proxy;
 
 /// <summary>
-/// Our own count of tokens, used only when a provider's count is missing or impossible. The rule can be checked by hand. A word is the text
-/// between white space. It costs one token for each six units, rounded up. A Latin letter, digit or sign is one unit; a letter of another
-/// alphabet (Greek, Cyrillic, Arabic) is two; any other character (Chinese, Japanese, emoji) is six. So a text of short words costs one
-/// token a word, and no text costs more tokens than it has UTF-8 bytes. The text may be added in pieces that end inside a character.
+/// Our own count of tokens, for a provider that sends none and for callers who ask before they call. It is held to within a tenth of
+/// OpenAI's tokenizer (o200k) on prose, code, JSON, Chinese and definitions of tools. It knows no vocabulary, only how a text is cut there.
+/// A word costs one token, and more when it is long or in capitals. Up to three digits cost one. A row of signs costs one, and more
+/// when it is long. A single space belongs to the word behind it. Four ideographs cost three. So a text of short words costs one token a
+/// word, and no text costs more tokens than it has UTF-8 bytes. The text may be added in pieces that end inside a character.
 /// </summary>
-public struct TokenEstimate
+public partial struct TokenEstimate
 {
-    const int UnitsPerToken = 6;
+    /// <summary>The units of one token, so that parts of one can be counted.</summary>
+    const int Token = 12;
 
-    // Units that still fit into the last token of the word.
-    int _room;
+    // Letters of a word that cost nothing, and the units of each further one.
+    const int ShortWord = 9, LongWordLetter = 4;
+
+    // Capitals are rare in vocabularies; a sign before a word is often a part of the word's token.
+    const int FurtherCapital = 3, SignBeforeWord = Token / 2, ApostropheInWord = 4;
+
+    // Signs that are one token together, and the units of each further one.
+    const int ShortRow = 3, FurtherSign = 3;
+
+    const int FurtherDigits = 3, Ideograph = 9, RareCharacter = 24;
+
+    // Other alphabets, such as Cyrillic, whose words are cut more often.
+    const int OtherWord = 10, OtherLetter = 3;
+
+    enum Kind : byte { None, Small, Capital, Digit, Blank, Newline, Sign, Apostrophe, Ideograph, Other }
+
+    static readonly Kind[] Ascii =
+    [
+        .. Enumerable.Range(0, 128).Select(c => (char)c switch
+        {
+            >= 'a' and <= 'z' => Kind.Small,
+            >= 'A' and <= 'Z' => Kind.Capital,
+            >= '0' and <= '9' => Kind.Digit,
+            '\n' or '\r' => Kind.Newline,
+            ' ' or '\t' or '\v' or '\f' => Kind.Blank,
+            '\'' => Kind.Apostrophe,
+            _ => Kind.Sign,
+        }),
+    ];
+
+    // The last character and the length of the row that it ends.
+    Kind _kind;
+    int _row;
+
+    // What the end of a line costs when another line follows it.
+    int _endOfLine;
 
     // An incomplete character: its bits so far and the number of missing bytes.
     int _bits, _missing;
 
-    public long Tokens { get; private set; }
+    long _units;
+
+    public readonly long Tokens => (_units + Token - 1) / Token;
 
     /// <summary>Counts UTF-8 text.</summary>
     public void Add(ReadOnlySpan<byte> utf8)
     {
-        while (!utf8.IsEmpty)
-        {
-            var taken = _missing > 0 ? 0 : utf8.IndexOfAnyExceptInRange((byte)0, (byte)0x7F);
-            if (taken < 0)
-                taken = utf8.Length;
-            if (taken > 0)
-                AddAscii(utf8[..taken]);
+        foreach (var value in utf8)
+            if (value < 0x80 && _missing == 0)
+                Step(Ascii[value]);
             else
-                AddByte(utf8[taken++]);
-            utf8 = utf8[taken..];
-        }
-    }
-
-    /// <summary>Nearly all of what is sent is ASCII, in which a character is one byte and one unit.</summary>
-    void AddAscii(ReadOnlySpan<byte> ascii)
-    {
-        var (tokens, room) = (0L, _room);
-        foreach (var value in ascii)
-        {
-            var isBlank = value is (byte)' ' or >= (byte)'\t' and <= (byte)'\r';
-            tokens += !isBlank && room == 0 ? 1 : 0;
-            room = isBlank ? 0 : (room == 0 ? UnitsPerToken : room) - 1;
-        }
-        Tokens += tokens;
-        _room = room;
+                AddByte(value);
     }
 
     /// <summary>
@@ -63,14 +80,19 @@ public struct TokenEstimate
             escaped = escaped[(backslash + 1)..];
             if (escaped[0] == 'u' && escaped.Length >= 5 && Utf8Parser.TryParse(escaped[1..5], out ushort unit, out _, 'X'))
             {
-                // A pair is one character, so only its second half is counted.
+                // A pair is one character, so only its second half is counted. No character outside of pairs costs what one does.
                 if (!char.IsHighSurrogate((char)unit))
-                    AddCharacter(unit);
+                    AddCharacter(char.IsLowSurrogate((char)unit) ? char.MaxValue + 1 : unit);
                 escaped = escaped[5..];
             }
             else
             {
-                AddCharacter(escaped[0] is (byte)'n' or (byte)'r' or (byte)'t' or (byte)'f' ? ' ' : 'x');
+                Step(escaped[0] switch
+                {
+                    (byte)'n' or (byte)'r' => Kind.Newline,
+                    (byte)'t' or (byte)'f' => Kind.Blank,
+                    _ => Kind.Sign,
+                });
                 escaped = escaped[1..];
             }
         }
@@ -78,87 +100,71 @@ public struct TokenEstimate
     }
 
     /// <summary>Ends the word, because the next text is another one.</summary>
-    public void Break() => (_room, _missing) = (0, 0);
+    public void Break() => (_kind, _row, _endOfLine, _missing) = (Kind.None, 0, 0, 0);
 
-    // The members of a body that reach the model, in all wires.
-    static readonly byte[][] Roots =
-    [
-        "messages"u8.ToArray(), "system"u8.ToArray(), "contents"u8.ToArray(), "systemInstruction"u8.ToArray(),
-        "system_instruction"u8.ToArray(),
-        "input"u8.ToArray(), "instructions"u8.ToArray(), "prompt"u8.ToArray(), "suffix"u8.ToArray(), "content"u8.ToArray(),
-        "requests"u8.ToArray(),
-    ];
-
-    // Members inside of those that are text.
-    static readonly byte[][] Texts =
-    [
-        "content"u8.ToArray(), "text"u8.ToArray(), "refusal"u8.ToArray(), "arguments"u8.ToArray(), "reasoning_content"u8.ToArray(),
-        "thinking"u8.ToArray(), "output"u8.ToArray(),
-    ];
-
-    // Members inside of those that hold JSON written or read by the model. Every string in them counts.
-    static readonly byte[][] Objects = ["input"u8.ToArray(), "args"u8.ToArray(), "response"u8.ToArray()];
-
-    /// <summary>Counts every string that is content in a request of any wire. It never throws.</summary>
-    public static long OfRequest(ReadOnlySpan<byte> body)
+    void Step(Kind kind)
     {
-        var estimate = new TokenEstimate();
-        try
+        if (kind != Kind.Newline)
         {
-            var reader = new Utf8JsonReader(body);
-            while (reader.Read())
-            {
-                if (reader.TokenType != JsonTokenType.PropertyName)
-                    continue;
-                var isRoot = reader.CurrentDepth == 1 && IsOne(ref reader, Roots);
-                reader.Read();
-                if (isRoot)
-                    AddTexts(ref reader, ref estimate);
-                else if (reader.CurrentDepth > 0)
-                    reader.Skip();
-            }
+            _units += _endOfLine;
+            _endOfLine = 0;
         }
-        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        switch (kind)
         {
-            // Only accepted requests are counted, and those are valid. In any other text the strings before the defect count.
+            case Kind.Small when _kind is Kind.Small or Kind.Capital or Kind.Apostrophe:
+                _units += ++_row > ShortWord ? LongWordLetter : 0;
+                break;
+            case Kind.Capital when _kind == Kind.Capital:
+                _row++;
+                _units += FurtherCapital;
+                break;
+            case Kind.Small or Kind.Capital:
+                Begin(_kind == Kind.Sign && _row == 1 ? Token - SignBeforeWord : Token);
+                break;
+            case Kind.Digit when _kind == Kind.Digit:
+                _units += _row++ % FurtherDigits == 0 ? Token : 0;
+                break;
+            case Kind.Digit:
+                // A space does not belong to the number behind it.
+                Begin(_kind == Kind.Blank ? 2 * Token : Token);
+                break;
+            case Kind.Blank when _kind == Kind.Blank:
+                _units += ++_row == 2 ? Token : 0;
+                break;
+            case Kind.Blank:
+                Begin(0);
+                break;
+            case Kind.Newline:
+                // The ends of lines belong to the signs or blanks before them.
+                if (_kind is not (Kind.None or Kind.Newline or Kind.Sign) && !(_kind == Kind.Blank && _row > 1))
+                    _endOfLine = Token;
+                break;
+            case Kind.Apostrophe when _kind is Kind.Small or Kind.Capital:
+                _units += ApostropheInWord;
+                break;
+            case Kind.Apostrophe or Kind.Sign when _kind is Kind.Apostrophe or Kind.Sign:
+                kind = Kind.Sign;
+                _units += ++_row > ShortRow ? FurtherSign : 0;
+                break;
+            case Kind.Apostrophe or Kind.Sign:
+                kind = Kind.Sign;
+                Begin(Token);
+                break;
+            case Kind.Other:
+                _units += _kind == Kind.Other ? OtherLetter : OtherWord;
+                break;
+            case Kind.Ideograph:
+                _units += Ideograph;
+                break;
         }
-        return estimate.Tokens;
+        _kind = kind;
     }
 
-    /// <summary>
-    /// A string counts, and so do the strings of an array. A number in an array is a token already and counts as one. In an object the text
-    /// members count.
-    /// </summary>
-    /// <param name="all">True lets every member of an object count.</param>
-    static void AddTexts(ref Utf8JsonReader reader, ref TokenEstimate estimate, bool all = false)
+    /// <summary>A row of characters of one kind begins.</summary>
+    void Begin(int units)
     {
-        if (reader.TokenType == JsonTokenType.String)
-        {
-            estimate.AddJson(reader.ValueSpan);
-            estimate.Break();
-        }
-        else if (reader.TokenType == JsonTokenType.StartArray)
-            while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
-            {
-                estimate.Tokens += reader.TokenType == JsonTokenType.Number && !all ? 1 : 0;
-                AddTexts(ref reader, ref estimate, all);
-            }
-        else if (reader.TokenType == JsonTokenType.StartObject)
-            while (reader.NextMember())
-            {
-                var (isText, isObject) = (all || IsOne(ref reader, Texts), all || IsOne(ref reader, Objects));
-                reader.Read();
-                if (isText || isObject || reader.TokenType != JsonTokenType.String)
-                    AddTexts(ref reader, ref estimate, isObject);
-            }
-    }
-
-    static bool IsOne(ref Utf8JsonReader reader, byte[][] names)
-    {
-        foreach (var name in names)
-            if (reader.ValueTextEquals(name))
-                return true;
-        return false;
+        _row = 1;
+        _units += units;
     }
 
     void AddByte(byte value)
@@ -174,40 +180,35 @@ public struct TokenEstimate
         {
             // The incomplete character counts as one.
             _missing = 0;
-            AddCharacter('x');
+            Step(Kind.Sign);
         }
         switch (value)
         {
-            case < 0x80: AddCharacter(value); break;
+            case < 0x80: Step(Ascii[value]); break;
             case >= 0xC2 and < 0xE0: (_bits, _missing) = (value & 0x1F, 1); break;
             case >= 0xE0 and < 0xF0: (_bits, _missing) = (value & 0x0F, 2); break;
             case >= 0xF0 and < 0xF5: (_bits, _missing) = (value & 0x07, 3); break;
-            default: AddCharacter('x'); break;
+            default: Step(Kind.Sign); break;
         }
     }
 
     void AddCharacter(int character)
     {
-        if (character <= char.MaxValue && char.IsWhiteSpace((char)character))
-        {
-            _room = 0;
-            return;
-        }
-        var units = Units(character);
-        if (units > _room)
-        {
-            Tokens++;
-            _room += UnitsPerToken;
-        }
-        _room -= units;
+        if (character < 0x80)
+            Step(Ascii[character]);
+        else if (character <= char.MaxValue && char.IsWhiteSpace((char)character))
+            Step(Kind.Blank);
+        else
+            switch (character)
+            {
+                case < 0x00C0 or (>= 0x2010 and < 0x2070): Step(Kind.Sign); break; // curly quotes, dashes
+                case < 0x0370 or (>= 0x1E00 and < 0x1F00): Step(Kind.Small); break; // Latin with all its accents
+                case < 0x0800: Step(Kind.Other); break;
+                case <= char.MaxValue: Step(Kind.Ideograph); break;
+                default:
+                    Step(Kind.Ideograph);
+                    _units += RareCharacter - Ideograph; // emoji
+                    break;
+            }
     }
-
-    static int Units(int character) => character switch
-    {
-        < 0x0370 => 1,                  // Latin with all its accents
-        < 0x0800 => 2,                  // the other alphabets of two bytes
-        >= 0x1E00 and < 0x1F00 => 1,    // Latin of Vietnamese
-        >= 0x2000 and < 0x2070 => 1,    // curly quotes, dashes
-        _ => UnitsPerToken,
-    };
 }

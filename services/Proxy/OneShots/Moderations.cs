@@ -6,8 +6,8 @@ using static LlmGateway.Proxy.FieldErrors;
 namespace LlmGateway.Proxy.OneShots;
 
 /// <summary>
-/// <c>POST /v1/moderations</c>, paid by the request or by input tokens. No provider reports those tokens, so they are counted here and
-/// marked as estimated.
+/// <c>POST /v1/moderations</c>. Without a model it takes the project's first one of this kind. It is paid by the request or by input
+/// tokens; no provider reports those, so they are counted here and marked as estimated.
 /// </summary>
 public sealed class ModerationsWire : Wire
 {
@@ -19,7 +19,7 @@ public sealed class ModerationsWire : Wire
     public override WholeMeter NewWholeMeter(ModelRequest request, bool counts) => new OneShotMeter(new());
 
     public override ModelRequest Read(ReadOnlySpan<byte> body, RequestTarget target) =>
-        OneShotRequest.Read<Request>(body, "input", (request, ref json, name) =>
+        OneShotRequest.Read<Request>(body, "input", needsModel: false, readMember: (request, ref json, name) =>
     {
         if (!name.SequenceEqual("input"u8) || json.Token == JsonTokenType.String)
             return;

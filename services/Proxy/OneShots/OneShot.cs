@@ -18,14 +18,20 @@ public abstract class OneShotRequest : ModelRequest
 
     internal Place ModelValue { get; set; }
 
+    /// <summary>Offset of the opening brace of the body.</summary>
+    internal int Opening { get; set; }
+
     internal delegate void MemberReader<T>(T request, ref StrictJson json, ReadOnlySpan<byte> name);
 
     public override ReadOnlyMemory<byte> Rewrite(ReadOnlyMemory<byte> body, string upstreamModel, long outputLimit, bool injectUsage)
     {
-        if (Model == upstreamModel)
+        if (Model == upstreamModel && ModelValue.Length > 0)
             return body;
         var edits = new ByteEdits();
-        edits.Replace(ModelValue.Start, ModelValue.Length, Quoted(upstreamModel));
+        if (ModelValue.Length > 0)
+            edits.Replace(ModelValue.Start, ModelValue.Length, Quoted(upstreamModel));
+        else
+            edits.Insert(Opening + 1, (byte[])[.. "\"model\":"u8, .. Quoted(upstreamModel), (byte)',']);
         return edits.Apply(body.Span);
     }
 
@@ -33,11 +39,14 @@ public abstract class OneShotRequest : ModelRequest
     /// The one pass over a body. <c>model</c> is read here; <paramref name="readMember"/> reads the other members that decide the cost.
     /// </summary>
     /// <param name="needed">A member that must be present.</param>
-    internal static T Read<T>(ReadOnlySpan<byte> body, string needed, MemberReader<T> readMember) where T : OneShotRequest, new()
+    /// <param name="needsModel">False leaves the model to the project.</param>
+    internal static T Read<T>(ReadOnlySpan<byte> body, string needed, MemberReader<T> readMember, bool needsModel = true)
+        where T : OneShotRequest, new()
     {
         var request = new T { BodyBytes = body.Length };
         var json = new StrictJson(body);
         json.OpenBody();
+        request.Opening = json.Start;
         var hasNeeded = false;
         ReadOnlySpan<byte> name = default;
         while (json.NextMember(ref name))
@@ -58,7 +67,7 @@ public abstract class OneShotRequest : ModelRequest
             json.Skip();
         }
         json.Step();
-        if (request.Model.Length == 0)
+        if (request.Model.Length == 0 && needsModel)
             throw new ProblemException(Problems.Missing("model"));
         return hasNeeded ? request : throw new ProblemException(Problems.Missing(needed));
     }

@@ -86,8 +86,10 @@ public sealed class Answers(Forwarding forwarding, SpoolPublisher publisher, Rat
         using var answer = await AnswerBody.ReadAsync(response, MaxAnswerBytes, truncate: false, run.Ended);
         call.FirstByte();
         GenAiSpan.See(answer.Memory.Span);
-        if (attempt.AnswerType(response) is not { } type || !attempt.SeeWhole(answer.Memory.Span) || attempt.Meter.IsEmpty)
+        if (attempt.AnswerType(response) is not { } type)
             return UpstreamErrors.Malformed;
+        if (attempt.SeeWhole(answer.Memory.Span) is { } unusable)
+            return unusable;
         Failpoint.Hit("proxy.whole.read");
         var metered = attempt.Meter.Settle(attempt.Body.Span);
         var cost = EndAnswered(call, run, metered);
@@ -112,7 +114,7 @@ public sealed class Answers(Forwarding forwarding, SpoolPublisher publisher, Rat
         var toCaller = call.Http.Response.BodyWriter;
         // While another provider could take over, nothing before the first content goes to the caller.
         var early = call.Route.Next is null ? null : new ArrayBufferWriter<byte>();
-        await using var upstream = await response.Content.ReadAsStreamAsync(run.Ended);
+        await using var upstream = await InflatedStream.OpenAsync(response, run.Ended);
         var buffer = ArrayPool<byte>.Shared.Rent(32 * 1024);
         try
         {
@@ -139,7 +141,7 @@ public sealed class Answers(Forwarding forwarding, SpoolPublisher publisher, Rat
         }
         relay.End(early ?? (IBufferWriter<byte>)toCaller);
         if (!relay.IsWhole || relay.Meter.IsEmpty)
-            throw new IOException("the provider ended its stream early");
+            throw new IOException("the provider ended or failed before its answer was whole");
         BeginStream(call, attempt, ref early);
 
         var metered = relay.Meter.Settle(attempt.Body.Span);
@@ -206,7 +208,7 @@ public sealed class Answers(Forwarding forwarding, SpoolPublisher publisher, Rat
             _ => UpstreamErrors.Interrupted,
         };
         if (!HasBegun(http.Response))
-            return problem;
+            return attempt.Relay?.FailureMessage is { } message ? problem with { Message = message } : problem;
         if (meter.ContentSeen)
             call.End(publisher, rateLimits, RequestOutcome.Interrupted, problem.Status, meter.Estimate(body.Span, problem.Code));
         else

@@ -108,7 +108,7 @@ public sealed class Inference(
             if (problem is not null)
                 EdgeMetrics.ProviderFailed(call.Route.Upstream.Provider.Wire, problem);
         }
-        while (problem is not null && TryFallBack(call, wire, request, problem));
+        while (problem is not null && TryFallBack(call, wire, request, body.Memory, outputLimit, problem));
         if (problem is not null)
             await answers.FailAsync(call, problem);
         return null;
@@ -117,14 +117,22 @@ public sealed class Inference(
     /// <summary>
     /// Moves the request to another provider while the caller has seen nothing. The failed attempt gets a record of its own.
     /// </summary>
-    bool TryFallBack(ModelCall call, Wire wire, ModelRequest request, Problem problem)
+    bool TryFallBack(
+        ModelCall call, Wire wire, ModelRequest request, ReadOnlyMemory<byte> body, long outputLimit, Problem problem)
     {
-        if (call.Http.RequestAborted.IsCancellationRequested
-            || Routing.Fallback(call.Caller, wire, request, call.Route, problem) is not { } next)
+        if (call.Http.RequestAborted.IsCancellationRequested)
             return false;
-        call.EndAttempt(publisher, problem);
-        call.Route = next;
-        return true;
+        for (var next = After(call.Route); next is not null; next = After(next))
+        {
+            if (!ProviderAttempt.CanBeSaid(wire, next, request, body, outputLimit))
+                continue;
+            call.EndAttempt(publisher, problem);
+            call.Route = next;
+            return true;
+        }
+        return false;
+
+        Route? After(Route failed) => Routing.Fallback(call.Caller, wire, request, failed, problem);
     }
 
     async ValueTask<Problem?> LimitAsync(ModelCall call, ModelRequest request, long outputLimit)

@@ -14,6 +14,8 @@ public sealed class ProviderAttempt(Wire caller, ModelCall call, ModelRequest re
 
     StreamRelay? _relay;
     WholeMeter? _whole;
+    ToolNames? _names;
+    AnswerWriter? _writer;
 
     public ModelRequest Request => request;
 
@@ -30,7 +32,7 @@ public sealed class ProviderAttempt(Wire caller, ModelCall call, ModelRequest re
         Relay?.Meter
             ?? (
                 _whole ??= Translates
-                    ? new EventMeter(Translatable(_provider).NewReader())
+                    ? new EventMeter(Translatable(_provider).NewReader(), Writer)
                     : _provider.NewWholeMeter(request, counts: false));
 
     /// <summary>Something was asked for by the gateway alone, and the provider may not know it.</summary>
@@ -38,20 +40,27 @@ public sealed class ProviderAttempt(Wire caller, ModelCall call, ModelRequest re
 
     bool Translates => _provider != caller;
 
+    /// <summary>Of an answer that is no stream.</summary>
+    AnswerWriter Writer => _writer ??= Translatable(caller).NewWriter(Head);
+
     AnswerHead Head => new(call.Http.RequestId(), call.Route.Model.Id, call.StartedAt, request);
 
     /// <summary>Only conversations go to providers of another wire; see <see cref="Wires.Of"/>.</summary>
     static ConversationWire Translatable(Wire wire) => (ConversationWire)wire;
 
-    /// <summary>The body for the provider.</summary>
+    /// <summary>The body for the provider. What it does not say is named in the answer's head.</summary>
     public ReadOnlyMemory<byte> Compose(long outputLimit, bool injectUsage)
     {
-        var (model, most) = (call.Route.Model.UpstreamModel, call.Route.Model.MaxOutputTokens);
-        if (most > 0)
-            outputLimit = Math.Min(outputLimit, most); // the provider that takes over may have a smaller limit
-        return Translates
-            ? Translatable(_provider).Compose(Translatable(caller).Understand(body.Span, request), model, outputLimit, request.Stream)
-            : request.Rewrite(body, model, outputLimit, injectUsage && !IsKnownToRefuse);
+        var (composed, said) = Compose(caller, call.Route, request, body, outputLimit, injectUsage && !IsKnownToRefuse);
+        Ignored.Set(call.Http, said is null ? request.LeftOut : said.LeftOut.Names);
+        foreach (var path in Turn?.LeftOut ?? [])
+            Ignored.Add(call.Http, path);
+        if (said is null)
+            return composed;
+        _names = ToolNames.Of(said, Translatable(_provider).NamesOf(call.Route.Model.UpstreamModel));
+        foreach (var header in caller.PassedHeaders)
+            header.LeaveOut(call.Http);
+        return composed;
     }
 
     /// <summary>The provider refused what was asked for by the gateway alone, and took the request without it.</summary>
@@ -66,9 +75,39 @@ public sealed class ProviderAttempt(Wire caller, ModelCall call, ModelRequest re
     StreamRelay NewRelay()
     {
         var relay = Translates
-            ? new TranslatedRelay(Translatable(_provider), Translatable(caller), Head)
+            ? new TranslatedRelay(Translatable(_provider), Translatable(caller), Head, _names)
             : caller.NewRelay(request);
         return Turn is { } turn ? turn.Relay(relay) : relay;
+    }
+
+    /// <returns>The conversation is null when the body passes in the caller's wire.</returns>
+    static (ReadOnlyMemory<byte> Body, Conversation? Said) Compose(
+        Wire caller, Route route, ModelRequest request, ReadOnlyMemory<byte> body, long outputLimit, bool injectUsage)
+    {
+        var (model, provider) = (route.Model, Wires.Of(route.Upstream.Provider.Wire, caller)!);
+        // The provider that takes over may have a smaller limit.
+        var limit = model.MaxOutputTokens > 0 ? Math.Min(outputLimit, model.MaxOutputTokens) : outputLimit;
+        if (provider == caller)
+            return (request.Rewrite(body, model.UpstreamModel, limit, injectUsage), null);
+        var said = Translatable(caller).Understand(body.Span, request);
+        return (Translatable(provider).Compose(said, model.UpstreamModel, limit, request.Stream), said);
+    }
+
+    /// <summary>
+    /// False when the provider's wire cannot express the request. Such a provider is no fallback: nothing would be sent to it, and its
+    /// refusal would stand in place of the failure of a provider that was asked.
+    /// </summary>
+    public static bool CanBeSaid(Wire caller, Route route, ModelRequest request, ReadOnlyMemory<byte> body, long outputLimit)
+    {
+        try
+        {
+            Compose(caller, route, request, body, outputLimit, injectUsage: false);
+            return true;
+        }
+        catch (ProblemException)
+        {
+            return false;
+        }
     }
 
     public HttpRequestMessage Post(ReadOnlyMemory<byte> sent) => _provider.Post(
@@ -82,15 +121,20 @@ public sealed class ProviderAttempt(Wire caller, ModelCall call, ModelRequest re
     /// <summary>The content type for the caller; null when the provider's answer is not of its wire.</summary>
     public string? AnswerType(HttpResponseMessage response) => caller.AnswerType(response.Content.Headers.ContentType?.ToString());
 
-    /// <summary>Meters an answer that is no stream; false when it is not of the provider's wire.</summary>
-    public bool SeeWhole(ReadOnlySpan<byte> answer)
+    /// <summary>Meters an answer that is no stream. A problem when it is none of the provider's wire or cannot be told.</summary>
+    public Problem? SeeWhole(ReadOnlySpan<byte> answer)
     {
-        if (!((WholeMeter)Meter).See(answer))
-            return false;
-        if (_whole!.UsageIsBelieved || Translates)
-            return true;
-        _whole = _provider.NewWholeMeter(request, counts: true);
-        return _whole.See(answer);
+        var isAnswer = ((WholeMeter)Meter).See(answer);
+        if (!Translates && isAnswer && !_whole!.UsageIsBelieved)
+        {
+            _whole = _provider.NewWholeMeter(request, counts: true);
+            isAnswer = _whole.See(answer);
+        }
+        var failed = Translates && _whole!.ErrorSeen;
+        if (isAnswer && !failed && !_whole!.IsEmpty)
+            return null;
+        var why = (_whole as EventMeter)?.ErrorMessage ?? UpstreamErrors.Words(answer);
+        return why is null ? UpstreamErrors.Malformed : UpstreamErrors.Malformed with { Message = why };
     }
 
     /// <summary>The caller's form of an answer that is no stream.</summary>
@@ -99,7 +143,9 @@ public sealed class ProviderAttempt(Wire caller, ModelCall call, ModelRequest re
         if (!Translates)
             return answer;
         var told = new ArrayBufferWriter<byte>(answer.Length);
-        Translatable(caller).NewWriter(Head).WriteWhole(((EventMeter)_whole!).Whole, settled, cost, told);
+        var events = ((EventMeter)_whole!).Whole.ToList();
+        _names?.Restore(events);
+        Writer.WriteWhole(events, settled, cost, told);
         return told.WrittenMemory;
     }
 

@@ -34,7 +34,7 @@ sealed record References(string? Previous, IReadOnlyList<string> Items, bool Sto
 
     public static bool IsThought(JsonElement item) => item.Find("type") is { } type && type.IsText("reasoning");
 
-    /// <summary>The thought has its encrypted text with it.</summary>
+    /// <summary>The item has its encrypted text with it, as thoughts have.</summary>
     public static bool IsSealed(JsonElement item) => TextOf(item, "encrypted_content") is { Length: > 0 };
 
     /// <summary>The thought is there in plain words, as open models give it. A summary is not the thought.</summary>
@@ -42,11 +42,11 @@ sealed record References(string? Previous, IReadOnlyList<string> Items, bool Sto
         item.Find("content") is { ValueKind: JsonValueKind.Array } words && words.GetArrayLength() > 0;
 
     /// <summary>
-    /// Whether an item of an earlier answer can be said to a provider. Encrypted thoughts are for their own provider only, and a thought
+    /// Whether an item of an earlier answer can be said to a provider. What is encrypted is for its own provider only, and a thought
     /// without its text is nothing to any.
     /// </summary>
     /// <param name="isOwn">The provider has made the item.</param>
-    public static bool IsSayable(JsonElement item, bool isOwn) => !IsThought(item) || (IsSealed(item) ? isOwn : HasWords(item));
+    public static bool IsSayable(JsonElement item, bool isOwn) => IsSealed(item) ? isOwn : !IsThought(item) || HasWords(item);
 
     public static string? TextOf(JsonElement owner, string name) =>
         owner.Find(name) is { ValueKind: JsonValueKind.String } text ? text.GetString() : null;

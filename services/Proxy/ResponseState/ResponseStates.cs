@@ -73,10 +73,11 @@ public sealed class ResponseStates(KeptResponsesClient sessions, Envelope envelo
         {
             return null;
         }
-        var items = await FlattenAsync(call, request, references);
+        var leftOut = new List<string>();
+        var items = await FlattenAsync(call, request, references, leftOut);
         if (!references.IsEmpty)
             body.Replace(WithinBounds(Flattening.Rewrite(request, items)));
-        return new(this, call.Caller, call.Id, references.Previous, references.Stores ? items : null);
+        return new(this, call.Caller, call.Id, references.Previous, references.Stores ? items : null) { LeftOut = leftOut };
     }
 
     static byte[] WithinBounds(byte[] whole) => whole.Length <= Body.MaxBytes ? whole
@@ -85,18 +86,14 @@ public sealed class ResponseStates(KeptResponsesClient sessions, Envelope envelo
             Message = $"The conversation that the request continues has more than {Body.MaxBytes} bytes.",
         });
 
-    async Task<List<JsonElement>> FlattenAsync(ModelCall call, JsonElement request, References references)
+    async Task<List<JsonElement>> FlattenAsync(ModelCall call, JsonElement request, References references, List<string> leftOut)
     {
         KeptConversation? previous = null;
         if (references.Previous is { } id)
             previous = await FindAsync(call.Caller, id) ?? throw new ProblemException(Problems.ResponseNotFound(Flattening.Cut(id)));
         var found = await FindItemsAsync(call.Caller, references.Items);
         var provider = call.Caller.Project.Find(references.Model)?.Upstream.Provider.Id ?? "";
-        var leftOut = new List<string>();
-        var items = Flattening.Flatten(request, previous, found, provider, leftOut);
-        foreach (var path in leftOut)
-            Ignored.Add(call.Http, path);
-        return items;
+        return Flattening.Flatten(request, previous, found, provider, leftOut);
     }
 
     async Task<IReadOnlyList<KeptConversation>> FindItemsAsync(Caller caller, IReadOnlyList<string> items)
@@ -107,7 +104,7 @@ public sealed class ResponseStates(KeptResponsesClient sessions, Envelope envelo
             throw FieldErrors.Invalid("input", $"may refer to at most {KeptResponse.MaxMarks} items");
         var seal = SealOf(caller);
         var found = await AskAsync(
-            () => sessions.FindAsync(caller.Credential.Customer!.Value, new KeptResponseQuestion([.. items.Select(seal.Mark)])));
+            () => sessions.FindAsync(caller.Credential.Customer!.Value, new KeptResponseQuestion([.. items.SelectMany(seal.Marks)])));
         return [.. found.Select(response => Open(seal, response)).OfType<KeptConversation>()];
     }
 

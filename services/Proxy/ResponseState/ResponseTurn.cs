@@ -20,6 +20,9 @@ public sealed class ResponseTurn
 
     public bool Stores => _input is not null;
 
+    /// <summary>Where in the input thoughts stood that are nowhere.</summary>
+    public IReadOnlyList<string> LeftOut { get; internal init; } = [];
+
     public StreamRelay Relay(StreamRelay relay) => new StateRelay(relay, _told, Stores);
 
     /// <summary>Keeps an answer that is no stream, and returns what the caller is told of it.</summary>

@@ -1,10 +1,22 @@
 using System.Buffers;
 using System.Text;
 using System.Text.Json;
+using LlmGateway.Proxy.Translation;
 
 namespace LlmGateway.Proxy.Responses;
 
-enum OutputKind { Text, Refusal, Reasoning, Call }
+enum OutputKind
+{
+    Text, Refusal, Reasoning, Call,
+
+    /// <summary>A call of a tool that takes free text.</summary>
+    TextCall,
+
+    /// <summary>A call of one of OpenAI's own tools that the caller runs. It comes as a whole.</summary>
+    OwnCall,
+
+    Image,
+}
 
 /// <summary>One item of the output, with its text so far, and the fixed texts of the wire around it.</summary>
 sealed class OutputItem
@@ -13,11 +25,20 @@ sealed class OutputItem
     readonly ArrayBufferWriter<byte> _text = new(256);
 
     readonly string? _callId, _name;
+    readonly Tool? _tool;
 
-    public OutputItem(OutputKind kind, string responseId, int index, string? callId, string? name)
+    public OutputItem(OutputKind kind, string responseId, int index, string? callId, string? name, Tool? tool)
     {
-        (Kind, Index, _callId, _name) = (kind, index, callId, name);
-        var prefix = kind switch { OutputKind.Reasoning => "rs", OutputKind.Call => "fc", _ => "msg" };
+        (Kind, Index, _callId, _name, _tool) = (kind, index, callId, tool?.Member?.Name ?? name, tool);
+        var prefix = kind switch
+        {
+            OutputKind.Reasoning => "rs",
+            OutputKind.Call => "fc",
+            OutputKind.TextCall => "ctc",
+            OutputKind.OwnCall => "oc",
+            OutputKind.Image => "ig",
+            _ => "msg",
+        };
         Id = $"{prefix}_{responseId["resp_".Length..]}_{index}";
         _text.Write("\""u8);
         var delta = kind switch
@@ -25,6 +46,7 @@ sealed class OutputItem
             OutputKind.Text => "response.output_text.delta",
             OutputKind.Refusal => "response.refusal.delta",
             OutputKind.Reasoning => "response.reasoning_summary_text.delta",
+            OutputKind.TextCall => "response.custom_tool_call_input.delta",
             _ => "response.function_call_arguments.delta",
         };
         var part = PartIndexMember is { } member ? $"\"{member}\":0," : "";
@@ -43,6 +65,11 @@ sealed class OutputItem
     /// <summary>The provider's signature of thoughts. The caller sends it back unread.</summary>
     public string? Seal { get; set; }
 
+    /// <summary>The function's arguments so far, for calls that are no function to the caller.</summary>
+    public StringBuilder Arguments { get; } = new();
+
+    bool IsCall => Kind is OutputKind.Call or OutputKind.TextCall or OutputKind.OwnCall;
+
     public bool HasNoText => _text.WrittenCount == 1;
 
     /// <summary>The texts around a piece: up to the sequence number, from there to the piece, and behind it.</summary>
@@ -53,20 +80,20 @@ sealed class OutputItem
     /// <summary>Null for items whose text stands in no part.</summary>
     public string? PartIndexMember => Kind switch
     {
-        OutputKind.Call => null,
+        _ when IsCall => null,
         OutputKind.Reasoning => "summary_index",
         _ => "content_index",
     };
 
     public string? PartAdded => Kind switch
     {
-        OutputKind.Call => null,
+        _ when IsCall => null,
         OutputKind.Reasoning => "response.reasoning_summary_part.added",
         _ => "response.content_part.added",
     };
     public string? PartDone => Kind switch
     {
-        OutputKind.Call => null,
+        _ when IsCall => null,
         OutputKind.Reasoning => "response.reasoning_summary_part.done",
         _ => "response.content_part.done",
     };
@@ -76,10 +103,17 @@ sealed class OutputItem
         OutputKind.Text => "response.output_text.done",
         OutputKind.Refusal => "response.refusal.done",
         OutputKind.Reasoning => "response.reasoning_summary_text.done",
+        OutputKind.TextCall => "response.custom_tool_call_input.done",
         _ => "response.function_call_arguments.done",
     };
 
-    public string TextMember => Kind switch { OutputKind.Refusal => "refusal", OutputKind.Call => "arguments", _ => "text" };
+    public string TextMember => Kind switch
+    {
+        OutputKind.Refusal => "refusal",
+        OutputKind.Call => "arguments",
+        OutputKind.TextCall => ToolForms.Input,
+        _ => "text",
+    };
 
     /// <param name="escaped">The text as it stands between the quotes of a JSON string.</param>
     public void Add(ReadOnlySpan<byte> escaped) => _text.Write(escaped);
@@ -117,16 +151,40 @@ sealed class OutputItem
     {
         json.WriteStartObject();
         json.WriteString("id", Id);
-        json.WriteString("type", Kind switch { OutputKind.Reasoning => "reasoning", OutputKind.Call => "function_call", _ => "message" });
+        json.WriteString("type", Kind switch
+        {
+            OutputKind.Reasoning => "reasoning",
+            OutputKind.Call => "function_call",
+            OutputKind.TextCall => "custom_tool_call",
+            OutputKind.OwnCall => ToolForms.Of(_tool!.Form).Item,
+            OutputKind.Image => "image_generation_call",
+            _ => "message",
+        });
         if (Kind != OutputKind.Reasoning)
             json.WriteString("status", isDone ? "completed" : "in_progress");
         switch (Kind)
         {
-            case OutputKind.Call:
-                json.WritePropertyName("arguments");
+            case OutputKind.Call or OutputKind.TextCall:
+                json.WritePropertyName(TextMember);
                 WriteText(json);
                 json.WriteString("call_id", _callId);
                 json.WriteString("name", _name);
+                if (_tool?.Member?.Group is { } group)
+                    json.WriteString("namespace", group);
+                break;
+            case OutputKind.OwnCall:
+                json.WriteString("call_id", _callId);
+                if (_tool!.Form == ToolForm.ToolSearch)
+                    json.WriteString("execution", "client");
+                json.WritePropertyName(ToolForms.Of(_tool.Form).Member);
+                WriteArguments(json);
+                break;
+            case OutputKind.Image:
+                json.WritePropertyName("result");
+                if (isDone)
+                    WriteText(json);
+                else
+                    json.WriteNullValue();
                 break;
             case OutputKind.Reasoning:
                 WriteParts(json, "summary", isDone);
@@ -139,6 +197,15 @@ sealed class OutputItem
                 break;
         }
         json.WriteEndObject();
+    }
+
+    void WriteArguments(Utf8JsonWriter json)
+    {
+        var arguments = Arguments.Length == 0 ? "{}" : Arguments.ToString();
+        if (LenientJson.IsJson(Encoding.UTF8.GetBytes(arguments)))
+            json.WriteRawValue(arguments, skipInputValidation: true);
+        else
+            json.WriteStringValue(arguments);
     }
 
     void WriteParts(Utf8JsonWriter json, string member, bool isDone)

@@ -13,39 +13,58 @@ sealed class ResponsesComposer(Conversation conversation, string wire, Utf8JsonW
 {
     public void WriteBody(string upstreamModel, long outputLimit, bool stream)
     {
-        RefuseUnsayable();
+        LeaveOutUnsayable();
         json.WriteStartObject();
         json.WriteString("model", upstreamModel);
         if (conversation.System is [var instructions, ..])
-            json.WriteString("instructions", instructions);
+            json.WriteString("instructions", instructions.Text);
         WriteInput();
         json.WriteNumber("max_output_tokens", outputLimit);
         json.WriteBoolean("store", false);
         if (stream)
             json.WriteBoolean("stream", true);
-        if (conversation.Temperature is { } temperature)
-            json.WriteNumber("temperature", temperature.Value);
-        if (conversation.TopP is { } topP)
-            json.WriteNumber("top_p", topP.Value);
+        var takesSampling = OpenAiModels.TakesSampling(upstreamModel, conversation.Effort);
+        WriteNumber("temperature", conversation.Temperature, takesSampling, 1);
+        WriteNumber("top_p", conversation.TopP, takesSampling, 1);
+        foreach (var record in conversation.Records)
+        {
+            json.WritePropertyName(record.Field);
+            json.WriteRawValue(record.Value);
+        }
         WriteTools();
-        WriteFormat();
-        WriteEffort();
+        WriteText();
+        WriteEffort(upstreamModel);
         json.WriteEndObject();
     }
 
-    void RefuseUnsayable()
+    void LeaveOutUnsayable()
     {
-        var field = conversation.TopK?.Field ?? conversation.Seed?.Field ?? conversation.FrequencyPenalty?.Field
-            ?? conversation.PresencePenalty?.Field ?? conversation.Stop?.Field;
-        if (field is not null)
-            throw Untranslatable(field, wire);
+        // Where an answer ends is part of what it means.
+        if (conversation.Stop is { Value.Count: > 0 } stop)
+            throw Untranslatable(stop.Field, wire);
+        foreach (var field in (ReadOnlySpan<string?>)[conversation.TopK?.Field, conversation.Seed?.Field])
+            if (field is not null)
+                conversation.LeftOut.Add(field);
+        WriteNumber("", conversation.FrequencyPenalty, takes: false, 0);
+        WriteNumber("", conversation.PresencePenalty, takes: false, 0);
+    }
+
+    /// <param name="plain">The default. It need not be said.</param>
+    void WriteNumber(string name, Given<decimal>? number, bool takes, int plain)
+    {
+        if (number is not { } given)
+            return;
+        if (takes)
+            json.WriteNumber(name, given.Value);
+        else if (given.Value != plain)
+            conversation.LeftOut.Add(given.Field);
     }
 
     void WriteInput()
     {
         json.WriteStartArray("input");
         foreach (var text in conversation.System.Skip(1))
-            WriteMessage("system", [new TextPart(text)], "");
+            WriteMessage("system", [text], "");
         foreach (var turn in conversation.Turns)
             WriteTurn(turn);
         json.WriteEndArray();
@@ -149,7 +168,7 @@ sealed class ResponsesComposer(Conversation conversation, string wire, Utf8JsonW
             if (tool.Description is { } description)
                 json.WriteString("description", description);
             json.WritePropertyName("parameters");
-            json.WriteRawValue(tool.Schema ?? """{"type":"object","properties":{}}""", skipInputValidation: true);
+            json.WriteRawValue(JsonSchemas.OfTool(tool.Schema), skipInputValidation: true);
             json.WriteBoolean("strict", tool.Strict);
             json.WriteEndObject();
         }
@@ -167,33 +186,43 @@ sealed class ResponsesComposer(Conversation conversation, string wire, Utf8JsonW
             json.WriteBoolean("parallel_tool_calls", parallel.Value);
     }
 
-    void WriteFormat()
+    void WriteText()
     {
-        if (conversation.Format is not { } format)
+        if (conversation.Format is null && conversation.Verbosity is null)
             return;
         json.WriteStartObject("text");
+        if (conversation.Verbosity is { } verbosity)
+            json.WriteString("verbosity", verbosity.Value);
+        if (conversation.Format is { } format)
+            WriteFormat(format);
+        json.WriteEndObject();
+    }
+
+    void WriteFormat(OutputFormat format)
+    {
         json.WriteStartObject("format");
         json.WriteString("type", format.Schema is null ? "json_object" : "json_schema");
         if (format.Schema is { } schema)
         {
             // OpenAI demands a name.
             json.WriteString("name", format.Name ?? "answer");
+            if (format.Description is { } description)
+                json.WriteString("description", description);
             json.WritePropertyName("schema");
             json.WriteRawValue(schema, skipInputValidation: true);
             json.WriteBoolean("strict", format.Strict);
         }
         json.WriteEndObject();
-        json.WriteEndObject();
     }
 
-    void WriteEffort()
+    void WriteEffort(string model)
     {
         if (conversation.Effort is not { } effort)
             return;
         json.WriteStartObject("reasoning");
         // The wire says nothing for a model without a limit on thinking.
         if (effort.BudgetTokens != -1)
-            json.WriteString("effort", EffortBudgets.LevelOf(effort));
+            json.WriteString("effort", OpenAiModels.LevelOf(model, effort));
         if (effort.Shown)
             json.WriteString("summary", "auto");
         json.WriteEndObject();

@@ -1,15 +1,26 @@
+using System.Text;
 using System.Text.Json;
 using LlmGateway.Proxy.Translation;
 
 namespace LlmGateway.Proxy.Responses;
 
 /// <summary>
-/// One item of an answer's output: a message, thoughts or a call. Items of other kinds are left empty: only tools make them, and such tools
-/// cannot be asked for.
+/// One item of an answer's output: a message, thoughts, a call or an image. An item of another kind is made by a tool that a translated
+/// request cannot ask for.
 /// </summary>
 sealed class ResponsesItem
 {
-    public bool IsCall { get; private set; }
+    public bool IsCall => Type == "function_call";
+
+    public string? Type { get; private set; }
+
+    /// <summary>An image in base64.</summary>
+    public string? Image { get; private set; }
+
+    /// <summary>True for an item whose content has a place in neutral terms.</summary>
+    public bool IsKnown => Type is null or "message" or "reasoning" or "function_call" or "compaction"
+        || (Type == "image_generation_call" && Image is not null);
+
     public string? CallId { get; private set; }
     public string? Name { get; private set; }
     public string? Arguments { get; private set; }
@@ -27,27 +38,32 @@ sealed class ResponsesItem
         reader.Read();
         while (reader.NextMember())
         {
-            if (reader.Has("type"u8))
-            {
-                reader.Read();
-                item.IsCall = reader.TokenType == JsonTokenType.String && reader.Has("function_call"u8);
-                reader.StepOver();
-            }
-            else if (reader.Has("content"u8) || reader.Has("summary"u8))
+            if (reader.Has("content"u8) || reader.Has("summary"u8))
                 item.ReadParts(ref reader);
             else
-                item.ReadMember(ref reader);
+                item.ReadMember(ref reader, json);
         }
         return item;
     }
 
-    void ReadMember(ref Utf8JsonReader reader)
+    void ReadMember(ref Utf8JsonReader reader, ReadOnlySpan<byte> json)
     {
+        var (isType, isImage) = (reader.Has("type"u8), reader.Has("result"u8));
         var (isId, isName) = (reader.Has("call_id"u8), reader.Has("name"u8));
         var (isArguments, isSeal) = (reader.Has("arguments"u8), reader.Has("encrypted_content"u8));
         reader.Read();
-        if (reader.TokenType != JsonTokenType.String)
+        if (isArguments && reader.TokenType == JsonTokenType.StartObject)
+        {
+            var start = (int)reader.TokenStartIndex;
+            reader.Skip();
+            Arguments = Encoding.UTF8.GetString(json[start..(int)reader.BytesConsumed]);
+        }
+        else if (reader.TokenType != JsonTokenType.String)
             reader.StepOver();
+        else if (isType)
+            Type = reader.Text();
+        else if (isImage)
+            Image = reader.Text();
         else if (isId)
             CallId = reader.Text();
         else if (isName)
@@ -61,6 +77,8 @@ sealed class ResponsesItem
     void ReadParts(ref Utf8JsonReader reader)
     {
         reader.Read();
+        if (reader.TokenType == JsonTokenType.String)
+            Texts.Add((AnswerEventKind.Text, reader.Text()));
         if (reader.TokenType != JsonTokenType.StartArray)
         {
             reader.StepOver();

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using static LlmGateway.Proxy.FieldErrors;
 
 namespace LlmGateway.Proxy.Responses;
 
@@ -28,21 +27,22 @@ static class ResponsesParameters
         new("plugins", "plugins are billed apart"),
     ];
 
-    /// <summary>Members of an item or content part that bring in input of unknown size; refused unless they are null.</summary>
+    /// <summary>
+    /// Members of an item or content part that are refused unless they are null: their tokens have other rates than text, or what they name
+    /// may be another customer's.
+    /// </summary>
     static readonly UnpricedMember[] Content =
     [
-        new("file_id", "what a file costs as input is unknown"),
-        new("file_url", "what a file costs as input is unknown"),
-        new("file_data", "what a file costs as input is unknown"),
+        new("file_id", "files that the provider stores belong to the project; send 'file_data'"),
         new("input_audio", "audio has rates of its own"),
         new("audio", "audio has rates of its own"),
-        new("video_url", "what a video costs as input is unknown"),
+        new("video_url", "videos have sound, which has rates of its own"),
     ];
 
     static readonly byte[][] Read =
     [
         "model"u8.ToArray(), "input"u8.ToArray(), "max_output_tokens"u8.ToArray(), "stream"u8.ToArray(), "tools"u8.ToArray(),
-        "include"u8.ToArray(), "service_tier"u8.ToArray(), "store"u8.ToArray(),
+        "tool_choice"u8.ToArray(), "service_tier"u8.ToArray(), "store"u8.ToArray(), "include"u8.ToArray(),
     ];
 
     /// <summary>Refuses a top-level member whose cost has no price.</summary>
@@ -56,21 +56,4 @@ static class ResponsesParameters
     /// <summary>The reason why a member of an item or part cannot be priced, or null.</summary>
     public static string? ReasonAgainstContent(ReadOnlySpan<byte> name, JsonTokenType value) =>
         value == JsonTokenType.Null ? null : UnpricedMember.ReasonAgainst(name, Content);
-
-    /// <summary>The answer may include only what costs nothing beyond its own tokens.</summary>
-    /// <returns>True when it is to include encrypted thoughts.</returns>
-    public static bool CheckInclude(ref StrictJson json)
-    {
-        var hasThoughts = false;
-        if (json.Token == JsonTokenType.Null)
-            return false;
-        if (json.Token != JsonTokenType.StartArray)
-            throw Invalid("include", "must be an array of strings");
-        while (json.NextElement())
-            if (json.IsString("reasoning.encrypted_content"u8))
-                hasThoughts = true;
-            else if (!json.IsString("message.output_text.logprobs"u8) && !json.IsString("message.input_image.image_url"u8))
-                throw Unpriceable("include", "results of tools that the provider runs itself have no price");
-        return hasThoughts;
-    }
 }

@@ -5,7 +5,7 @@ namespace LlmGateway.Proxy.Responses;
 
 /// <summary>
 /// Reads answers of the Responses wire. The stream repeats every text: pieces are taken from the deltas, and what no delta brought is taken
-/// from the end of its item.
+/// from the end of its item, or from the end of the answer when nothing came before it.
 /// </summary>
 public sealed class ResponsesReader : AnswerReader
 {
@@ -15,7 +15,10 @@ public sealed class ResponsesReader : AnswerReader
     // Calls in the order of their start. The place in the list is the event's index.
     readonly List<Call> _calls = [];
 
-    bool _started;
+    // Items of a stream whose words have come in pieces.
+    readonly HashSet<int> _told = [];
+
+    bool _started, _anyItem;
 
     public override StreamPiece Read(scoped SseEvent e, List<AnswerEvent> to)
     {
@@ -53,13 +56,13 @@ public sealed class ResponsesReader : AnswerReader
     {
         var type = e.Type.Of(json);
         if (type.SequenceEqual("response.output_text.delta"u8))
-            Add(AnswerEventKind.Text, e.Delta.TextOf(json), to);
+            AddPiece(AnswerEventKind.Text, e, json, to);
         else if (type.SequenceEqual("response.function_call_arguments.delta"u8))
             AddArguments(e.OutputIndex, e.Delta.TextOf(json), to);
         else if (type.SequenceEqual("response.reasoning_summary_text.delta"u8) || type.SequenceEqual("response.reasoning_text.delta"u8))
-            Add(AnswerEventKind.Reasoning, e.Delta.TextOf(json), to);
+            AddPiece(AnswerEventKind.Reasoning, e, json, to);
         else if (type.SequenceEqual("response.refusal.delta"u8))
-            Add(AnswerEventKind.Refusal, e.Delta.TextOf(json), to);
+            AddPiece(AnswerEventKind.Refusal, e, json, to);
         else if (type.SequenceEqual("response.reasoning_summary_part.added"u8) && e.SummaryIndex > 0)
             Add(AnswerEventKind.Reasoning, "\n\n", to);
         else if (type.SequenceEqual("response.function_call_arguments.done"u8))
@@ -96,7 +99,7 @@ public sealed class ResponsesReader : AnswerReader
             to.AddRange(beginning.FindAll(seen => seen.Kind == AnswerEventKind.Start));
             return StreamPiece.Plain;
         }
-        var answer = ReadAnswer(ref reader, text, withOutput: false, to);
+        var answer = ReadAnswer(ref reader, text, withOutput: isEnd && !_anyItem && _told.Count == 0, to);
         IsDone = true;
         IsFinished |= isEnd;
         if (isFailure && !answer.HasError)
@@ -108,7 +111,8 @@ public sealed class ResponsesReader : AnswerReader
     (bool HasOutput, bool HasError, int UsageEnd) ReadAnswer(
         ref Utf8JsonReader reader, ReadOnlySpan<byte> json, bool withOutput, List<AnswerEvent> to)
     {
-        var (hasOutput, hasError, usageEnd, isIncomplete, isFiltered) = (false, false, -1, false, false);
+        var (hasOutput, hasError, usageEnd) = (false, false, -1);
+        string? status = null, reason = null;
         while (reader.NextMember())
         {
             if (reader.Has("id"u8))
@@ -130,14 +134,10 @@ public sealed class ResponsesReader : AnswerReader
             else if (reader.Has("incomplete_details"u8))
             {
                 reader.Read();
-                isFiltered = ReadReason(ref reader);
+                reason = ReadReason(ref reader);
             }
             else if (reader.Has("status"u8))
-            {
-                reader.Read();
-                isIncomplete = reader.TokenType == JsonTokenType.String && reader.Has("incomplete"u8);
-                reader.StepOver();
-            }
+                status = ReadText(ref reader);
             else if (reader.Has("error"u8))
             {
                 reader.Read();
@@ -154,33 +154,27 @@ public sealed class ResponsesReader : AnswerReader
                 reader.StepOver();
             }
         }
-        if (!hasError)
-            to.Add(AnswerEvent.Finished(
-                isIncomplete
-                    ? isFiltered
-                    ? StopReason.Filtered
-                    : StopReason.Length
-                    : _calls.Count > 0
-                    ? StopReason.ToolCalls
-                    : StopReason.End));
+        if (!hasError && FinishOf(status, reason) is { } finish)
+            to.Add(finish);
         return (hasOutput, hasError, usageEnd);
     }
 
-    /// <summary>True when the provider withheld the rest.</summary>
-    static bool ReadReason(ref Utf8JsonReader reader)
+    AnswerEvent? FinishOf(string? status, string? reason) =>
+        StopReasons.Finish(status is "incomplete" ? reason ?? status : status ?? "completed", calls: _calls.Count > 0);
+
+    /// <summary>Why an answer is incomplete.</summary>
+    static string? ReadReason(ref Utf8JsonReader reader)
     {
-        var isFiltered = false;
+        string? reason = null;
         if (reader.TokenType != JsonTokenType.StartObject)
             reader.StepOver();
         else
             while (reader.NextMember())
             {
                 var isReason = reader.Has("reason"u8);
-                reader.Read();
-                isFiltered |= isReason && reader.TokenType == JsonTokenType.String && reader.Has("content_filter"u8);
-                reader.StepOver();
+                reason = ReadText(ref reader) is { } text && isReason ? text : reason;
             }
-        return isFiltered;
+        return reason;
     }
 
     bool ReadOutput(ref Utf8JsonReader reader, ReadOnlySpan<byte> json, List<AnswerEvent> to)
@@ -199,14 +193,12 @@ public sealed class ResponsesReader : AnswerReader
             if (!isObject)
                 continue;
             var item = ResponsesItem.Read(json[start..(int)reader.BytesConsumed]);
-            foreach (var (kind, text) in item.Texts)
-                Add(kind, text, to);
             AddEnd(item, index, to);
         }
         return true;
     }
 
-    /// <summary>An item starts or ends in a stream. The deltas have its texts.</summary>
+    /// <summary>An item starts or ends in a stream. The deltas have its texts, from all servers but a few.</summary>
     void ReadStreamedItem(ReadOnlySpan<byte> json, int index, bool isDone, List<AnswerEvent> to)
     {
         if (json.IsEmpty || json[0] != '{')
@@ -215,6 +207,7 @@ public sealed class ResponsesReader : AnswerReader
             return;
         }
         var item = ResponsesItem.Read(json);
+        _anyItem |= isDone;
         if (isDone)
             AddEnd(item, index, to);
         else if (item.IsCall)
@@ -223,7 +216,14 @@ public sealed class ResponsesReader : AnswerReader
 
     void AddEnd(ResponsesItem item, int index, List<AnswerEvent> to)
     {
-        if (item.IsCall)
+        if (!_told.Contains(index))
+            foreach (var (kind, text) in item.Texts)
+                Add(kind, text, to);
+        if (!item.IsKnown)
+            to.Add(AnswerEvent.Unread($"an item of the type '{item.Type}'"));
+        else if (item.Image is { } image)
+            to.Add(AnswerEvent.Picture("image/png", image));
+        else if (item.IsCall)
         {
             Begin(item, index, to);
             AddRest(index, item.Arguments, to);
@@ -237,6 +237,12 @@ public sealed class ResponsesReader : AnswerReader
         if (!_started)
             to.Add(new(AnswerEventKind.Start, Id: id));
         _started = true;
+    }
+
+    void AddPiece(AnswerEventKind kind, in ResponsesEvent e, ReadOnlySpan<byte> json, List<AnswerEvent> to)
+    {
+        _told.Add(e.OutputIndex);
+        Add(kind, e.Delta.TextOf(json), to);
     }
 
     static void Add(AnswerEventKind kind, string? text, List<AnswerEvent> to)
@@ -255,7 +261,7 @@ public sealed class ResponsesReader : AnswerReader
             return;
         }
         _calls.Add(new(outputIndex));
-        to.Add(AnswerEvent.Call(_calls.Count - 1, item.CallId is { Length: > 0 } id ? id : $"call_{outputIndex}", item.Name));
+        to.Add(AnswerEvent.Call(_calls.Count - 1, item.CallId is { Length: > 0 } id ? id : CallIds.New(), item.Name));
     }
 
     void AddArguments(int outputIndex, string? piece, List<AnswerEvent> to)

@@ -36,6 +36,7 @@ public sealed class ResponsesRequest : ModelRequest
         var edits = new ByteEdits();
         if (Model != upstreamModel)
             edits.Replace(ModelValue.Start, ModelValue.Length, Quoted(upstreamModel));
+        Hosted?.Remove(edits, body.Span);
         var digits = Encoding.UTF8.GetBytes(outputLimit.ToString(CultureInfo.InvariantCulture));
         // An explicit null is replaced, so that the member does not stand there twice.
         if (MaxOutputTokens.Place.Length == 0)
@@ -56,9 +57,9 @@ public sealed class ResponsesRequest : ModelRequest
         const string Thoughts = "\"reasoning.encrypted_content\"";
         if (Include.Length == 0)
             edits.Insert(Closing, Encoding.UTF8.GetBytes($",\"include\":[{Thoughts}]"));
-        else if (body[Include.Start] != '[')
+        else if (body[Include.Start] == 'n')
             edits.Replace(Include.Start, Include.Length, Encoding.UTF8.GetBytes($"[{Thoughts}]"));
-        else
+        else if (body[Include.Start] == '[')
         {
             var isEmpty = body.Slice(Include.Start + 1, Include.Length - 2).Trim(" \t\r\n"u8).IsEmpty;
             edits.Insert(Include.Start + 1, Encoding.UTF8.GetBytes(isEmpty ? Thoughts : $"{Thoughts},"));

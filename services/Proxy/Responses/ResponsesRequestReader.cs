@@ -69,6 +69,8 @@ ref struct ResponsesRequestReader
             _json.ReadBool("store");
             _request.Store = Here;
         }
+        else if (name.SequenceEqual("tool_choice"u8))
+            ReadChoice();
         else if (name.SequenceEqual("service_tier"u8))
             ChatParameters.CheckServiceTier(ref _json);
         else
@@ -80,14 +82,16 @@ ref struct ResponsesRequestReader
     void ReadInclude()
     {
         var start = _json.Start;
-        _request.IncludesThoughts = CheckInclude(ref _json);
+        if (_json.Token == JsonTokenType.StartArray)
+            while (_json.NextElement())
+            {
+                _request.IncludesThoughts |= _json.IsString("reasoning.encrypted_content"u8);
+                _json.Skip();
+            }
         _request.Include = new(start, _json.End - start);
     }
 
-    /// <summary>
-    /// Functions are text of known size. Tools that the provider runs are refused: they are billed by call, and what they find becomes
-    /// input.
-    /// </summary>
+    /// <summary>Tools of any kind that the caller runs cost their text. For the others see <see cref="HostedTools"/>.</summary>
     void ReadTools()
     {
         if (_json.Token == JsonTokenType.Null)
@@ -95,19 +99,83 @@ ref struct ResponsesRequestReader
         if (_json.Token != JsonTokenType.StartArray)
             throw Invalid("tools", "must be an array");
         _request.HasTools = true;
+        var (start, own) = (_json.Start, 0);
         for (var index = 0; _json.NextElement(); index++)
         {
-            if (_json.Token != JsonTokenType.StartObject)
-                throw Invalid($"tools[{index}]", "must be an object");
-            var isFunction = false;
-            ReadOnlySpan<byte> name = default;
-            while (_json.NextMember(ref name))
+            if (ReadTool($"tools[{index}]") is not { } hosted)
+                own++;
+            else
+                (_request.Hosted ??= new($"tools[{index}].type")).Add(index, hosted);
+        }
+        if (_request.Hosted is not { } tools)
+            return;
+        tools.Tools = new(start, _json.End - start);
+        if (own == 0)
+            throw tools.Refusal;
+    }
+
+    /// <summary>The type of a tool that the provider would run; null for one that the caller runs.</summary>
+    string? ReadTool(string path)
+    {
+        if (_json.Token != JsonTokenType.StartObject)
+            throw Invalid(path, "must be an object");
+        var (type, isOwn, isPlain, inContainer) = ((string?)null, false, false, false);
+        ReadOnlySpan<byte> name = default;
+        while (_json.NextMember(ref name))
+        {
+            if (name.SequenceEqual("type"u8))
             {
-                isFunction |= name.SequenceEqual("type"u8) && _json.IsString("function"u8);
-                _json.Skip();
+                isPlain = _json.IsString("function"u8) || _json.IsString("custom"u8) || _json.IsString("namespace"u8);
+                isOwn = isPlain || (_json.Token == JsonTokenType.String && ResponsesTools.IsCallersOwn(_json.Raw));
+                type = isPlain ? null : _json.ReadText($"{path}.type");
             }
-            if (!isFunction)
-                throw Unpriceable($"tools[{index}].type", "only tools of type 'function' cost nothing beyond their tokens");
+            else if (name.SequenceEqual("environment"u8))
+                inContainer = IsContainer();
+            else if (name.SequenceEqual("tools"u8))
+                ReadMembers($"{path}.tools");
+            _json.Skip();
+        }
+        _request.OwnTools += isOwn && !isPlain ? 1 : 0;
+        return isOwn && !inContainer ? null : type ?? "";
+    }
+
+    /// <summary>A shell without an environment is the caller's. All but 'local' are the provider's.</summary>
+    bool IsContainer()
+    {
+        if (_json.Token != JsonTokenType.StartObject)
+            return false;
+        var isLocal = false;
+        ReadOnlySpan<byte> name = default;
+        while (_json.NextMember(ref name))
+        {
+            isLocal |= name.SequenceEqual("type"u8) && _json.IsString("local"u8);
+            _json.Skip();
+        }
+        return !isLocal;
+    }
+
+    /// <summary>The tools of a group or of an item. Both are for what the caller runs.</summary>
+    void ReadMembers(string path)
+    {
+        if (_json.Token != JsonTokenType.StartArray)
+            return;
+        for (var index = 0; _json.NextElement(); index++)
+            if (ReadTool($"{path}[{index}]") is not null)
+                throw Unpriceable($"{path}[{index}].type", "only tools that the caller runs cost nothing beyond their tokens");
+    }
+
+    /// <summary>A tool that is left out cannot be demanded.</summary>
+    void ReadChoice()
+    {
+        if (_json.Token != JsonTokenType.StartObject)
+            return;
+        ReadOnlySpan<byte> name = default;
+        while (_json.NextMember(ref name))
+        {
+            if (name.SequenceEqual("type"u8) && _json.Token == JsonTokenType.String && !ResponsesTools.IsCallersOwn(_json.Raw)
+                && !_json.IsString("allowed_tools"u8))
+                throw Unpriceable("tool_choice.type", "the provider runs this tool and bills it apart");
+            _json.Skip();
         }
     }
 
@@ -126,7 +194,10 @@ ref struct ResponsesRequestReader
             throw Invalid("input", "must have at least one item");
     }
 
-    /// <summary>An item without a type is a message. An item without content refers to something that the provider stores.</summary>
+    /// <summary>
+    /// An item without a type is a message. A message or call without content refers to something that the provider stores. An item of
+    /// another kind may be larger than its text; the model's context bounds it.
+    /// </summary>
     void ReadItem()
     {
         if (_json.Token != JsonTokenType.StartObject)
@@ -138,45 +209,54 @@ ref struct ResponsesRequestReader
         {
             if (name.SequenceEqual("type"u8))
                 kind = ReadKind();
-            else if (name.SequenceEqual("content"u8))
+            else if (name.SequenceEqual("content"u8) || name.SequenceEqual("output"u8))
             {
-                hasContent = _json.Token != JsonTokenType.Null;
-                ReadParts("content");
+                hasContent |= _json.Token != JsonTokenType.Null;
+                ReadParts(Encoding.UTF8.GetString(name));
             }
-            else if (name.SequenceEqual("output"u8))
-            {
-                hasContent = _json.Token != JsonTokenType.Null;
-                ReadParts("output");
-            }
-            else if (name.SequenceEqual("arguments"u8))
-                hasContent = _json.Token != JsonTokenType.Null;
+            else if (name.SequenceEqual("arguments"u8) || name.SequenceEqual("input"u8))
+                hasContent |= _json.Token != JsonTokenType.Null;
             else if (name.SequenceEqual("encrypted_content"u8))
                 isSealed = _json.ReadText($"{Path()}.encrypted_content") is { Length: > 0 };
+            else if (name.SequenceEqual("result"u8))
+                _request.Images++; // a picture that the model made
+            else if (name.SequenceEqual("tools"u8))
+                ReadMembers($"{Path()}.tools");
             else if (ReasonAgainstContent(name, _json.Token) is { } reason)
                 throw Unpriceable($"{Path()}.{Encoding.UTF8.GetString(name)}", reason);
             _json.Skip();
         }
-        if (!hasContent && !(kind == ItemKind.Reasoning && isSealed))
+        if (!hasContent && (kind is (ItemKind.Message or ItemKind.Call) || (kind == ItemKind.Reasoning && !isSealed)))
             throw Unpriceable(Path(), "an item without content stands for one that is kept elsewhere, whose size is unknown");
+        if (kind == ItemKind.Other)
+            _request.BeyondText ??= $"{Path()}.type";
     }
 
-    enum ItemKind { Message, Call, Reasoning }
+    enum ItemKind { Message, Call, Reasoning, Text, Other }
 
     readonly ItemKind ReadKind()
     {
         if (_json.Token == JsonTokenType.Null || _json.IsString("message"u8))
             return ItemKind.Message;
-        if (_json.IsString("function_call"u8) || _json.IsString("function_call_output"u8))
+        if (_json.IsString("function_call"u8) || _json.IsString("function_call_output"u8) || _json.IsString("custom_tool_call"u8)
+            || _json.IsString("custom_tool_call_output"u8))
             return ItemKind.Call;
         if (_json.IsString("reasoning"u8))
             return ItemKind.Reasoning;
-        throw Unpriceable($"{Path()}.type", _json.IsString("item_reference"u8)
-            ? "what the provider keeps is of unknown size; send the item itself (clients do with 'store': false)"
-            : "only items of type 'message', 'function_call', 'function_call_output' and 'reasoning' have a price");
+        if (_json.IsString("item_reference"u8))
+            throw Unpriceable(
+                $"{Path()}.type", "what the provider keeps is of unknown size; send the item itself (clients do with 'store': false)");
+        return _json.Token == JsonTokenType.String && ResponsesTools.IsText(_json.Raw) ? ItemKind.Text : ItemKind.Other;
     }
 
     void ReadParts(string member)
     {
+        // A picture of the screen is a part without brackets.
+        if (_json.Token == JsonTokenType.StartObject)
+        {
+            ReadPart($"{Path()}.{member}");
+            return;
+        }
         if (_json.Token is JsonTokenType.String or JsonTokenType.Null)
             return;
         if (_json.Token != JsonTokenType.StartArray)
@@ -185,7 +265,7 @@ ref struct ResponsesRequestReader
             ReadPart($"{Path()}.{member}[{index}]");
     }
 
-    /// <summary>A part of an unknown type is refused: it could stand for input of any size.</summary>
+    /// <summary>A part of an unknown type may be larger than its text. The model's context bounds it.</summary>
     void ReadPart(string path)
     {
         if (_json.Token != JsonTokenType.StartObject)
@@ -196,10 +276,8 @@ ref struct ResponsesRequestReader
         {
             // Servers differ in which of the two members they use, so both are counted.
             isImage |= name.SequenceEqual("image_url"u8) || (name.SequenceEqual("type"u8) && _json.IsString("input_image"u8));
-            if (name.SequenceEqual("type"u8) && !IsPriced())
-                throw Unpriceable(
-                    $"{path}.type",
-                    "only parts of type 'input_text', 'input_image', 'output_text', 'refusal' and 'reasoning_text' have a price");
+            if (name.SequenceEqual("type"u8) && !IsText() && !_json.IsString("input_image"u8) && !_json.IsString("computer_screenshot"u8))
+                _request.BeyondText ??= $"{path}.type";
             if (ReasonAgainstContent(name, _json.Token) is { } reason)
                 throw Unpriceable($"{path}.{Encoding.UTF8.GetString(name)}", reason);
             _json.Skip();
@@ -207,9 +285,9 @@ ref struct ResponsesRequestReader
         _request.Images += isImage ? 1 : 0;
     }
 
-    readonly bool IsPriced() =>
-        _json.IsString("input_text"u8) || _json.IsString("output_text"u8) || _json.IsString("input_image"u8)
-            || _json.IsString("refusal"u8) || _json.IsString("reasoning_text"u8);
+    readonly bool IsText() =>
+        _json.IsString("input_text"u8) || _json.IsString("output_text"u8) || _json.IsString("text"u8)
+            || _json.IsString("refusal"u8) || _json.IsString("reasoning_text"u8) || _json.IsString("summary_text"u8);
 
     readonly string Path() => $"input[{_request.Messages}]";
 }

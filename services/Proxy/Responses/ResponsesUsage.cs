@@ -13,6 +13,7 @@ public static class ResponsesUsage
 
     static readonly UsageField[] Fields =
     [
+        .. AnthropicFields,
         new("", "input_tokens", (int)Count.Prompt),
         new("", "output_tokens", (int)Count.Completion),
         new("", "total_tokens", (int)Count.Total),

@@ -20,7 +20,11 @@ public sealed class ResponsesWire : ConversationWire
 
     public override Conversation Understand(ReadOnlySpan<byte> body, ModelRequest request) => ResponsesUnderstanding.Read(body);
 
-    public override byte[] Compose(Conversation conversation, string upstreamModel, long outputLimit, bool stream) =>
+    public override NameRules NamesOf(string upstreamModel) => NameRules.Responses;
+
+    protected override bool TakesRecords => true;
+
+    protected override byte[] Write(Conversation conversation, string upstreamModel, long outputLimit, bool stream) =>
         JsonPen.Write(json => new ResponsesComposer(conversation, Name, json).WriteBody(upstreamModel, outputLimit, stream));
 
     public override AnswerReader NewReader() => new ResponsesReader();

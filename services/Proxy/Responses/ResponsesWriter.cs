@@ -26,6 +26,10 @@ public sealed class ResponsesWriter(AnswerHead head) : AnswerWriter
     string? _id;
     int _sequence, _bytes;
 
+    public override string? Refuses(in AnswerEvent e) => e is { Kind: AnswerEventKind.Image, Id: null }
+        ? "The model answered with the address of an image. This API has a place for images alone."
+        : base.Refuses(e);
+
     public override void Write(in AnswerEvent e, IBufferWriter<byte> to)
     {
         if (_id is null)
@@ -44,15 +48,33 @@ public sealed class ResponsesWriter(AnswerHead head) : AnswerWriter
             case AnswerEventKind.Signature:
                 Seal(e.Text, to);
                 break;
+            case AnswerEventKind.Image when e.Text is { Length: > 0 } image:
+                CloseOpen(to);
+                _bytes += image.Length;
+                if (_bytes > MaxAnswerBytes)
+                    throw new IOException("the answer is too large to be told in this wire");
+                var shown = Open(OutputKind.Image, null, null, to);
+                shown.Add(Encoding.UTF8.GetBytes(image));
+                WriteItemDone(shown, to);
+                break;
             case AnswerEventKind.ToolCall:
                 CloseOpen(to);
-                var call = Open(OutputKind.Call, e.Id, e.Text, to);
+                var kind = e.Tool?.Form switch
+                {
+                    null or ToolForm.Function => OutputKind.Call,
+                    ToolForm.Text => OutputKind.TextCall,
+                    _ => OutputKind.OwnCall,
+                };
+                var call = Open(kind, e.Id, e.Text, to, e.Tool);
                 while (_calls.Count <= e.Index)
                     _calls.Add(call);
                 _calls[e.Index] = call;
                 break;
             case AnswerEventKind.ToolArguments when e.Text is { Length: > 0 } piece:
-                WriteDelta(_calls[e.Index], piece, to);
+                if (_calls[e.Index].Kind == OutputKind.Call)
+                    WriteDelta(_calls[e.Index], piece, to);
+                else
+                    _calls[e.Index].Arguments.Append(piece);
                 break;
         }
     }
@@ -60,10 +82,10 @@ public sealed class ResponsesWriter(AnswerHead head) : AnswerWriter
     public override void WriteEnd(in AnswerEvent stop, Usage settled, Money cost, IBufferWriter<byte> to)
     {
         CloseAll(to);
-        var isWhole = ReasonOf(stop.Stop) is null;
+        var isWhole = StopReasons.WordsOf(stop.Stop).Responses is null;
         var json = BeginEvent(isWhole ? "response.completed" : "response.incomplete", to);
         json.WritePropertyName("response");
-        WriteResponse(json, isWhole ? "completed" : "incomplete", ReasonOf(stop.Stop), settled, cost);
+        WriteResponse(json, isWhole ? "completed" : "incomplete", StopReasons.WordsOf(stop.Stop).Responses, settled, cost);
         EndEvent(json, to);
     }
 
@@ -76,21 +98,13 @@ public sealed class ResponsesWriter(AnswerHead head) : AnswerWriter
             Write(e, unsaid);
             unsaid.ResetWrittenCount();
             if (e.Kind == AnswerEventKind.Finish)
-                reason = ReasonOf(e.Stop);
+                reason = StopReasons.WordsOf(e.Stop).Responses;
         }
         CloseAll(unsaid);
         var json = _pen.On(to);
         WriteResponse(json, reason is null ? "completed" : "incomplete", reason, settled, cost);
         json.Flush();
     }
-
-    /// <summary>The reason why an answer is not complete; null when it is.</summary>
-    static string? ReasonOf(StopReason stop) => stop switch
-    {
-        StopReason.Length => "max_output_tokens",
-        StopReason.Filtered => "content_filter",
-        _ => null,
-    };
 
     /// <summary>The id is the gateway's own, under which the response may be kept.</summary>
     void Begin(IBufferWriter<byte> to)
@@ -131,9 +145,9 @@ public sealed class ResponsesWriter(AnswerHead head) : AnswerWriter
         CloseOpen(to);
     }
 
-    OutputItem Open(OutputKind kind, string? callId, string? name, IBufferWriter<byte> to)
+    OutputItem Open(OutputKind kind, string? callId, string? name, IBufferWriter<byte> to, Tool? tool = null)
     {
-        var item = new OutputItem(kind, _id!, _items.Count, callId, name);
+        var item = new OutputItem(kind, _id!, _items.Count, callId, name, tool);
         _items.Add(item);
         var json = BeginEvent("response.output_item.added", to);
         json.WriteNumber("output_index", item.Index);
@@ -180,6 +194,9 @@ public sealed class ResponsesWriter(AnswerHead head) : AnswerWriter
     {
         if (item.Kind == OutputKind.Call && item.HasNoText)
             WriteDelta(item, "{}", to);
+        // The text stands in the arguments of a function, so it is known when those are whole.
+        if (item.Kind == OutputKind.TextCall)
+            WriteDelta(item, ToolForms.InputOf(item.Arguments.ToString()), to);
         if (!item.HasNoText)
         {
             var done = BeginEvent(item.TextDone, to);
@@ -192,6 +209,11 @@ public sealed class ResponsesWriter(AnswerHead head) : AnswerWriter
             if (item.PartDone is { } partDone)
                 WritePart(partDone, item, to);
         }
+        WriteItemDone(item, to);
+    }
+
+    void WriteItemDone(OutputItem item, IBufferWriter<byte> to)
+    {
         var json = BeginEvent("response.output_item.done", to);
         json.WriteNumber("output_index", item.Index);
         json.WritePropertyName("item");

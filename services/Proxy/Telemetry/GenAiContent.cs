@@ -37,7 +37,7 @@ public sealed class GenAiContent(ConversationWire? wire)
             return; // it has something that only its own wire can say
         }
         var left = MaxCharacters;
-        var system = asked.System.Select(text => new TextPart(text));
+        var system = asked.System;
         if (asked.System.Count > 0)
             span.SetTag("gen_ai.system_instructions", Json(json => WriteParts(json, system, ref left)));
         span.SetTag("gen_ai.input.messages", Json(json =>
@@ -76,7 +76,7 @@ public sealed class GenAiContent(ConversationWire? wire)
         span.SetTag("gen_ai.output.messages", Json(json =>
         {
             json.WriteStartArray();
-            WriteMessage(json, "assistant", parts, EventMeter.NameOf(answer.Stop), ref left);
+            WriteMessage(json, "assistant", parts, StopReasons.WordsOf(answer.Stop).Chat, ref left);
             json.WriteEndArray();
         }));
     }

@@ -7,6 +7,17 @@ namespace LlmGateway.Proxy.Translation;
 /// <summary>Writes an answer in the caller's wire. One instance per answer.</summary>
 public abstract class AnswerWriter
 {
+    /// <summary>
+    /// Why this event cannot be told in the caller's wire; null when it can. Such an answer is a failure: a caller who is not shown all of
+    /// an answer would take the rest for all, and pay for it.
+    /// </summary>
+    public virtual string? Refuses(in AnswerEvent e) => e.Kind switch
+    {
+        AnswerEventKind.Unreadable => $"The provider's answer cannot be translated: it has {e.Text}.",
+        AnswerEventKind.Finish when e.Stop == StopReason.Failed => $"The provider did not finish its answer ({e.Text}).",
+        _ => null,
+    };
+
     /// <summary>Writes one event of a stream as it happens. <c>Finish</c>, <c>Usage</c> and <c>Error</c> are never passed here.</summary>
     public abstract void Write(in AnswerEvent e, IBufferWriter<byte> to);
 

@@ -6,7 +6,10 @@ namespace LlmGateway.Proxy.Translation;
 /// </summary>
 public static class EffortBudgets
 {
-    const int Low = 1024, Medium = 8192, High = 24_576;
+    const int Low = 1024, Medium = 8192, High = 24_576, Most = 65_536;
+
+    /// <summary>All levels of all wires, from the least to the most.</summary>
+    public static readonly string[] Levels = ["none", "minimal", "low", "medium", "high", "xhigh", "max"];
 
     /// <summary>Tokens; 0 for none, -1 for no limit, null for an unknown level.</summary>
     public static int? BudgetOf(Effort effort) => effort.BudgetTokens ?? effort.Level switch
@@ -15,8 +18,20 @@ public static class EffortBudgets
         "low" => Low,
         "medium" => Medium,
         "high" => High,
+        "xhigh" or "max" => Most,
         _ => null,
     };
+
+    /// <summary>The level, or the next lower one that the model has, or its lowest.</summary>
+    /// <param name="has">The model's levels, from the least to the most.</param>
+    public static string Held(string level, params ReadOnlySpan<string> has)
+    {
+        var held = has[0];
+        foreach (var known in has)
+            if (Array.IndexOf(Levels, known) <= Array.IndexOf(Levels, level))
+                held = known;
+        return held;
+    }
 
     /// <summary>One of the levels of <see cref="Effort.Level"/>; null for no limit, which is the default of OpenAI's models.</summary>
     public static string LevelOf(Effort effort) => effort.Level ?? effort.BudgetTokens switch

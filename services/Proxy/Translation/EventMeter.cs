@@ -7,32 +7,29 @@ namespace LlmGateway.Proxy.Translation;
 /// Meters an answer by its <see cref="AnswerEvent"/>s. Chat that passes through has a meter of its own, which reads bytes.
 /// </summary>
 /// <param name="reader">Reader of the provider's wire.</param>
-public sealed class EventMeter(AnswerReader reader) : WholeMeter
+/// <param name="writer">Writer of the caller's wire, when the answer is translated. What it refuses is an error.</param>
+public sealed class EventMeter(AnswerReader reader, AnswerWriter? writer = null) : WholeMeter
 {
+    /// <summary>What Google counts for an image of usual size, when a provider does not say.</summary>
+    const int TokensPerImage = 1290;
+
+    const string Unread = "The provider's answer has a piece that cannot be read.";
+
     readonly List<AnswerEvent> _whole = [];
 
     TokenEstimate _estimate;
     AnswerEventKind _kind;
-    int _index;
+    int _index, _images;
 
-    public override long DeliveredTokens => _estimate.Tokens;
+    public override long DeliveredTokens => _estimate.Tokens + ((long)_images * TokensPerImage);
 
-    /// <summary>The provider's error message.</summary>
+    /// <summary>The provider's error message, or why its answer cannot be told.</summary>
     public string? ErrorMessage { get; private set; }
 
     /// <summary>The last <c>Finish</c> that was seen; until then an event of another kind, with <see cref="StopReason.End"/>.</summary>
     public AnswerEvent Finish { get; private set; }
 
-    public override string? FinishReason => Finish.Kind == AnswerEventKind.Finish ? NameOf(Finish.Stop) : null;
-
-    /// <summary>In OpenAI's words.</summary>
-    public static string NameOf(StopReason stop) => stop switch
-    {
-        StopReason.Length => "length",
-        StopReason.ToolCalls => "tool_calls",
-        StopReason.Filtered => "content_filter",
-        _ => "stop",
-    };
+    public override string? FinishReason => Finish.Kind == AnswerEventKind.Finish ? StopReasons.WordsOf(Finish.Stop).Chat : null;
 
     /// <summary>The events of the answer that <see cref="See(ReadOnlySpan{byte})"/> read.</summary>
     public IReadOnlyList<AnswerEvent> Whole => _whole;
@@ -45,10 +42,13 @@ public sealed class EventMeter(AnswerReader reader) : WholeMeter
         return true;
     }
 
+    /// <summary>The pieces of one event or answer, in order.</summary>
     public void See(List<AnswerEvent> events)
     {
         foreach (ref readonly var e in CollectionsMarshal.AsSpan(events))
             See(e);
+        if (writer is not null && reader.MalformedSeen)
+            Fail(Unread);
     }
 
     /// <summary>Counts an event that is too large to parse as text, which most of it is.</summary>
@@ -58,8 +58,16 @@ public sealed class EventMeter(AnswerReader reader) : WholeMeter
         _estimate.Add(bytes);
     }
 
+    void Fail(string? message)
+    {
+        ErrorSeen = true;
+        ErrorMessage ??= message;
+    }
+
     void See(in AnswerEvent e)
     {
+        if (writer?.Refuses(e) is { } why)
+            Fail(why);
         switch (e.Kind)
         {
             case AnswerEventKind.Text or AnswerEventKind.Reasoning or AnswerEventKind.Refusal
@@ -68,14 +76,17 @@ public sealed class EventMeter(AnswerReader reader) : WholeMeter
                 Count(e);
                 break;
             case AnswerEventKind.Usage:
-                Usage = e.Usage;
+                SeeUsage(e.Usage!);
                 break;
             case AnswerEventKind.Finish:
                 Finish = e;
                 break;
             case AnswerEventKind.Error:
-                ErrorSeen = true;
-                ErrorMessage = e.Text;
+                Fail(e.Text);
+                break;
+            case AnswerEventKind.Image:
+                ContentSeen = true;
+                _images++;
                 break;
         }
     }

@@ -59,13 +59,19 @@ static class FieldReading
             yield return (element, $"{path}[{index++}]");
     }
 
-    /// <summary>Refuses every member that is neither null nor named here, so that nothing is dropped silently.</summary>
-    public static void RefuseOthers(this JsonElement owner, string path, params ReadOnlySpan<string> known)
+    /// <summary>Leaves out every member that is not named here; see <see cref="Unsayable"/>.</summary>
+    public static void LeaveOutOthers(this JsonElement owner, string path, LeftOut left, params ReadOnlySpan<string> known)
     {
         foreach (var member in owner.Object(path).EnumerateObject())
-            if (member.Value.ValueKind != JsonValueKind.Null && !known.Contains(member.Name))
-                throw Untranslatable($"{path}.{member.Name}");
+            if (!known.Contains(member.Name))
+                Unsayable.LeaveOut($"{path}.{member.Name}", member.Name, member.Value, left);
     }
+
+    /// <summary>A mark for Anthropic's cache as JSON; null where there is none.</summary>
+    public static string? CacheMark(this JsonElement owner) =>
+        owner.Find("cache_control") is { ValueKind: JsonValueKind.Object } mark && mark.Find("type") is { } type && type.IsText("ephemeral")
+            ? mark.Find("ttl") is { } ttl && ttl.IsText("1h") ? """{"type":"ephemeral","ttl":"1h"}""" : """{"type":"ephemeral"}"""
+            : null;
 
     /// <summary>An image at an address or, inlined, in a data URL.</summary>
     public static ImagePart Image(string url, string path)

@@ -14,19 +14,28 @@ public sealed class TranslatedRelay : StreamRelay
     readonly ConversationWire _to;
     readonly EventMeter _meter;
     readonly List<AnswerEvent> _seen = [];
+    SplitCharacters _characters;
 
-    public TranslatedRelay(ConversationWire from, ConversationWire to, AnswerHead head, int maxEventBytes = SseReader.MaxEventBytes)
+    readonly ToolNames? _names;
+
+    /// <param name="names">Null when the caller's tools have their names at the provider.</param>
+    public TranslatedRelay(
+        ConversationWire from, ConversationWire to, AnswerHead head, ToolNames? names = null, int maxEventBytes = SseReader.MaxEventBytes)
     {
+        _names = names;
         _events = new(maxEventBytes);
         _reader = from.NewReader();
         _writer = to.NewWriter(head);
         _to = to;
-        _meter = new(_reader);
+        _meter = new(_reader, _writer);
     }
 
     public override AnswerMeter Meter => _meter;
 
-    public override bool IsDone => _reader.IsDone;
+    /// <summary>Also after a failure: what follows it is not told, so it is not waited for.</summary>
+    public override bool IsDone => _reader.IsDone || _meter.ErrorSeen;
+
+    public override string? FailureMessage => _meter.ErrorMessage;
 
     public override bool IsWhole => !_meter.ErrorSeen && (_reader.IsFinished || _reader.IsDone);
 
@@ -46,7 +55,7 @@ public sealed class TranslatedRelay : StreamRelay
         _writer.WriteEnd(_meter.Finish, settled, cost, toCaller);
 
     public override void WriteFailure(IBufferWriter<byte> toCaller, Problem problem, string requestId) =>
-        _writer.WriteFailure(_to, _meter.ErrorMessage is { } message ? problem with { Message = message } : problem, requestId, toCaller);
+        _writer.WriteFailure(_to, FailureMessage is { } message ? problem with { Message = message } : problem, requestId, toCaller);
 
     public override void Dispose() => _events.Dispose();
 
@@ -54,13 +63,18 @@ public sealed class TranslatedRelay : StreamRelay
     {
         if (e.IsOversize)
             throw new IOException("the provider sent an event that is too large to be translated");
-        if (!e.HasData)
+        if (!e.HasData || IsNoise(e.Data))
             return;
         _seen.Clear();
         _reader.Read(e, _seen);
         _meter.See(_seen);
+        _names?.Restore(_seen);
         foreach (ref readonly var seen in CollectionsMarshal.AsSpan(_seen))
-            if (seen.Kind is not (AnswerEventKind.Finish or AnswerEventKind.Usage or AnswerEventKind.Error))
-                _writer.Write(seen, toCaller);
+            if (seen.Kind is not (AnswerEventKind.Finish or AnswerEventKind.Usage or AnswerEventKind.Error or AnswerEventKind.Unreadable)
+                && _writer.Refuses(seen) is null)
+                _writer.Write(_characters.Join(seen), toCaller);
     }
+
+    /// <summary>Some servers keep a connection alive with data that are no JSON.</summary>
+    static bool IsNoise(ReadOnlySpan<byte> data) => data.TrimStart(" \t"u8) is not [(byte)'{' or (byte)'[', ..];
 }

@@ -6,12 +6,17 @@ namespace LlmGateway.Proxy.Translation;
 /// <param name="Id">The provider's id; null when it gave none.</param>
 /// <param name="Text">Null when there is none, as for the other texts.</param>
 sealed record WholeAnswer(
-    string? Id, string? Text, string? Reasoning, string? Seal, string? Refusal, IReadOnlyList<ToolCallPart> Calls, StopReason Stop)
+    string? Id, string? Text, string? Reasoning, string? Seal, string? Refusal, IReadOnlyList<AnswerEvent> Images,
+    IReadOnlyList<ToolCallPart> Calls, StopReason Stop)
 {
+    /// <summary>The tools of calls that the caller knows as something else than functions.</summary>
+    public required IReadOnlyList<Tool?> Tools { get; init; }
+
     public static WholeAnswer Of(IReadOnlyList<AnswerEvent> events)
     {
         var (text, reasoning, seal, refusal) = (new StringBuilder(), new StringBuilder(), new StringBuilder(), new StringBuilder());
-        var calls = new List<(string Id, string Name, StringBuilder Arguments)>();
+        var calls = new List<(string Id, string Name, string? Signature, Tool? Tool, StringBuilder Arguments)>();
+        var images = new List<AnswerEvent>();
         var (id, stop) = ((string?)null, StopReason.End);
         foreach (var e in events)
         {
@@ -32,8 +37,11 @@ sealed record WholeAnswer(
                 case AnswerEventKind.Refusal:
                     refusal.Append(e.Text);
                     break;
+                case AnswerEventKind.Image:
+                    images.Add(e);
+                    break;
                 case AnswerEventKind.ToolCall:
-                    calls.Add((e.Id ?? "", e.Text ?? "", new()));
+                    calls.Add((e.Id ?? "", e.Text ?? "", e.Signature, e.Tool, new()));
                     break;
                 case AnswerEventKind.ToolArguments:
                     calls[e.Index].Arguments.Append(e.Text);
@@ -43,9 +51,12 @@ sealed record WholeAnswer(
                     break;
             }
         }
-        return new(id, TextOf(text), TextOf(reasoning), TextOf(seal), TextOf(refusal),
-            calls.ConvertAll(
-                call => new ToolCallPart(call.Id, call.Name, call.Arguments.Length > 0 ? call.Arguments.ToString() : "{}")), stop);
+        return new(id, TextOf(text), TextOf(reasoning), TextOf(seal), TextOf(refusal), images,
+            calls.ConvertAll(call => new ToolCallPart(
+                call.Id, call.Name, call.Arguments.Length > 0 ? call.Arguments.ToString() : "{}", call.Signature)), stop)
+        {
+            Tools = calls.ConvertAll(call => call.Tool),
+        };
     }
 
     static string? TextOf(StringBuilder text) => text.Length > 0 ? text.ToString() : null;

@@ -23,7 +23,7 @@ public sealed class AnswerBody : IDisposable
         var body = new AnswerBody(response.Content.Headers.ContentLength is { } length && length < maxBytes ? (int)length + 1 : UsualBytes);
         try
         {
-            await using var stream = await response.Content.ReadAsStreamAsync(token);
+            await using var stream = await InflatedStream.OpenAsync(response, token);
             for (int read; (read = await stream.ReadAsync(body.Free(), token)) > 0;)
             {
                 body._length += read;

@@ -1,4 +1,6 @@
+using System.Text;
 using System.Text.Json;
+using System.Text.Unicode;
 using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Proxy;
@@ -64,8 +66,18 @@ public static class UpstreamErrors
         return new(status, "invalid_request_error", code ?? "upstream_invalid_request", message, param);
     }
 
+    /// <summary>What a provider says in the body of an error of any shape. Null when it says nothing that a person could read.</summary>
+    public static string? Words(ReadOnlySpan<byte> body) => Read(body).Message;
+
+    /// <summary>Members that have the reason in words or contain the one that does, the most telling first.</summary>
+    static readonly string[] Reasons = ["error", "errors", "detail", "message", "msg", "Message", "error_description", "title"];
+
+    /// <summary>Deepest object that is looked into.</summary>
+    const int MaxDepth = 6;
+
     /// <summary>
-    /// Reads <c>error.message</c>, <c>code</c> and <c>param</c>. Other shapes in use are a plain <c>error</c> or <c>message</c> string.
+    /// Reads OpenAI's <c>error.message</c>, <c>code</c> and <c>param</c>. Other servers send the reason as a text, in a list, or as
+    /// FastAPI's <c>detail</c>, which lists fields.
     /// </summary>
     static (string? Message, string? Code, string? Param) Read(ReadOnlySpan<byte> body)
     {
@@ -73,17 +85,55 @@ public static class UpstreamErrors
         {
             var reader = new Utf8JsonReader(body);
             using var json = JsonDocument.ParseValue(ref reader);
-            if (json.RootElement.ValueKind != JsonValueKind.Object)
-                return default;
-            var error = json.RootElement.TryGetProperty("error", out var inner) ? inner : json.RootElement;
-            return error.ValueKind == JsonValueKind.String
-                ? (Cut(error.GetString()), null, null)
-                : (Text(error, "message"), Text(error, "code"), Text(error, "param"));
+            var error = ErrorOf(json.RootElement, MaxDepth);
+            return (Cut(WordsOf(json.RootElement, MaxDepth)), Text(error, "code"), Text(error, "param"));
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            return default;
+            return (PlainText(body), null, null);
         }
+    }
+
+    /// <summary>The innermost object of an error, which has its code.</summary>
+    static JsonElement ErrorOf(JsonElement value, int depth) => value.ValueKind switch
+    {
+        JsonValueKind.Array when depth > 0 && value.GetArrayLength() > 0 => ErrorOf(value[0], depth - 1),
+        JsonValueKind.Object when depth > 0 && value.TryGetProperty("error", out var inner)
+            && inner.ValueKind is JsonValueKind.Object or JsonValueKind.Array => ErrorOf(inner, depth - 1),
+        _ => value,
+    };
+
+    static string? WordsOf(JsonElement value, int depth)
+    {
+        if (value.ValueKind == JsonValueKind.String)
+            return value.GetString() is { Length: > 0 } text ? text : null;
+        if (depth == 0)
+            return null;
+        if (value.ValueKind == JsonValueKind.Array)
+            return value.EnumerateArray().Select(one => WordsOf(one, depth - 1)).OfType<string>().ToList() is { Count: > 0 } several
+                ? string.Join("; ", several)
+                : null;
+        if (value.ValueKind != JsonValueKind.Object)
+            return null;
+        var words = Reasons.Select(name => value.TryGetProperty(name, out var inner) ? WordsOf(inner, depth - 1) : null)
+            .FirstOrDefault(found => found is not null);
+        // OpenRouter says only that its provider failed. The provider's own body stands beside that.
+        if (value.TryGetProperty("metadata", out var more) && Text(more, "raw") is { } raw)
+            words = $"{words} {Words(Encoding.UTF8.GetBytes(raw)) ?? raw}".TrimStart();
+        // FastAPI's names of the field that is wrong.
+        if (words is not null && value.TryGetProperty("loc", out var place) && place.ValueKind == JsonValueKind.Array)
+            words = $"{string.Join('.', place.EnumerateArray())}: {words}";
+        return words;
+    }
+
+    /// <summary>A short text that is no web page.</summary>
+    static string? PlainText(ReadOnlySpan<byte> body)
+    {
+        body = body.Trim(" \t\r\n"u8);
+        return body.IsEmpty || body[0] is (byte)'<' or (byte)'{' or (byte)'[' || body.Length > MaxMessage || !Utf8.IsValid(body)
+            || body.ContainsAnyInRange((byte)0, (byte)8)
+                ? null
+                : Encoding.UTF8.GetString(body);
     }
 
     static string? Text(JsonElement error, string name) =>

@@ -23,6 +23,9 @@ public abstract class ModelRequest
     /// </summary>
     public const int TokensPerImage = 50_000;
 
+    /// <summary>Most tokens of the definition that a provider adds for a tool of its own kind, which the caller runs.</summary>
+    public const int TokensPerOwnTool = 2048;
+
     // Providers add these tokens to what the caller wrote. They separate messages, frame the definitions of tools (up to 935 at Anthropic),
     // and frame the request.
     const int TokensPerMessage = 16, TokensForTools = 1024, TokensForFrame = 64;
@@ -54,6 +57,23 @@ public abstract class ModelRequest
 
     public int Images { get; internal set; }
     public bool HasTools { get; internal set; }
+
+    /// <summary>Tools whose definition stands at the provider; see <see cref="TokensPerOwnTool"/>.</summary>
+    public int OwnTools { get; internal set; }
+
+    /// <summary>
+    /// The first thing in the body that is larger than its text by what nobody here knows: a document, an item of a kind that is new. Only
+    /// the model's context bounds it. Null when there is none.
+    /// </summary>
+    public string? BeyondText { get; internal set; }
+
+    public bool MayHaveImages => Images > 0 || BeyondText is not null;
+
+    /// <summary>What is not sent on even to a provider of the same wire; the caller is told. See <see cref="HostedTools"/>.</summary>
+    public IReadOnlyList<string> LeftOut => Hosted?.Names ?? [];
+
+    internal HostedTools? Hosted { get; set; }
+
     public int BodyBytes { get; internal set; }
 
     /// <summary>Number of questions. Each may fill the model's context.</summary>
@@ -72,10 +92,12 @@ public abstract class ModelRequest
     /// <param name="contextTokens">The model's context; 0 when unknown.</param>
     public long InputBound(long contextTokens)
     {
+        if (BeyondText is not null && contextTokens > 0)
+            return Contexts * contextTokens;
         var bound = BodyBytes + (
             (long)Messages * TokensPerMessage) + ((long)Images * TokensPerImage) + (HasTools
                 ? TokensForTools
-                : 0) + TokensForFrame;
+                : 0) + ((long)OwnTools * TokensPerOwnTool) + TokensForFrame;
         return contextTokens > 0 ? Math.Min(bound, Contexts * contextTokens) : bound;
     }
 

@@ -27,4 +27,12 @@ public sealed record PassedHeader(string Name, string? Default, Func<string, Mod
                 Ignored.Add(caller!, $"{Name}={value}");
         return kept.Count > 0 ? string.Join(',', kept) : Default;
     }
+
+    /// <summary>Names the caller's values to it, when the provider's wire has no such header.</summary>
+    public void LeaveOut(HttpContext caller)
+    {
+        foreach (var value in caller.Request.Headers.GetCommaSeparatedValues(Name))
+            if (value != Default)
+                Ignored.Add(caller, $"{Name}={value}");
+    }
 }

@@ -25,8 +25,8 @@ public sealed record Question(string Model, string Fingerprint, int PromptTokens
     /// <summary>Texts at which an answer ends.</summary>
     public IReadOnlyList<string> Stops { get; init; } = [];
 
-    /// <summary>Whether a tool call is allowed.</summary>
-    public bool OffersTools { get; init; }
+    /// <summary>The calls to answer with. Empty where the caller orders none or offers no tools.</summary>
+    public IReadOnlyList<OrderedCall> Calls { get; init; } = [];
 
     /// <summary>Whether the answer must be a JSON object.</summary>
     public bool WantsJson { get; init; }
@@ -53,6 +53,9 @@ public enum Finish { Stop, Length, ToolCalls, StopSequence }
 /// <summary>A call of a tool. It costs one token for the name and one for each word of the arguments.</summary>
 public sealed record ToolCall(string Id, string Name, IReadOnlyList<string> Arguments)
 {
+    /// <summary>Whether <see cref="Arguments"/> are a text by themselves, not JSON.</summary>
+    public bool IsText { get; init; }
+
     /// <summary>The arguments for a wire that sends them as an object. The object is empty when they are cut short or no JSON.</summary>
     public object ParsedArguments()
     {
@@ -127,7 +130,7 @@ public sealed record Answer(string Fingerprint, IReadOnlyList<Choice> Choices, U
         // No choice has a negative index, so thoughts have a place of their own in the sequence.
         var thoughts = Babble(Seed(question.Fingerprint, -1 - index), Math.Min(question.Thoughts, limit));
         limit -= thoughts.Length;
-        var (text, calls, finish) = question.OffersTools && question.Markers.Tools.Count > 0
+        var (text, calls, finish) = question.Calls.Count > 0
             ? CallTools(question, index, limit)
             : Speak(question, behaviour, index, limit);
         var (kept, stoppedAt) = StopAt(question.Stops, text);
@@ -181,16 +184,16 @@ public sealed record Answer(string Fingerprint, IReadOnlyList<Choice> Choices, U
     {
         var calls = new List<ToolCall>();
         var left = limit;
-        foreach (var (name, arguments) in question.Markers.Tools)
+        foreach (var ordered in question.Calls)
         {
             if (left == 0)
             {
                 return ([], [.. calls], Finish.Length);
             }
-            var words = Words.Split(arguments);
+            var words = Words.Split(ordered.IsText ? TextOf(ordered) : ordered.Arguments);
             var kept = words.Take(left - 1).ToArray();
             var id = $"call_{question.Fingerprint[..20]}{index:x2}{calls.Count:x2}";
-            calls.Add(new(id, name, kept));
+            calls.Add(new(id, ordered.Name, kept) { IsText = ordered.IsText });
             left -= 1 + kept.Length;
             if (kept.Length < words.Count)
             {
@@ -199,6 +202,9 @@ public sealed record Answer(string Fingerprint, IReadOnlyList<Choice> Choices, U
         }
         return ([], [.. calls], Finish.ToolCalls);
     }
+
+    static string TextOf(OrderedCall call) =>
+        JsonElement.Parse(call.Arguments).TextMember("input") ?? "";
 
     static string[] Babble(ulong seed, int count)
     {

@@ -19,7 +19,8 @@ public sealed record MessageRequest(Question Question, bool Streams, bool Caches
         }
         var system = fields.Any("system");
         var messages = fields.RequiredArray("messages");
-        var (promptTokens, lastUserText) = ReadMessages(messages, fields);
+        var orders = new ToolOrders();
+        var (promptTokens, lastUserText) = ReadMessages(messages, fields, orders);
         var question = new Question(
             model,
             Question.FingerprintOf(model, system, messages),
@@ -28,7 +29,7 @@ public sealed record MessageRequest(Question Question, bool Streams, bool Caches
         {
             MaxTokens = limit,
             Stops = fields.Texts("stop_sequences"),
-            OffersTools = fields.Array("tools")?.GetArrayLength() > 0 && fields.Text("tool_choice.type") != "none",
+            Calls = fields.Array("tools")?.GetArrayLength() > 0 && fields.Text("tool_choice.type") != "none" ? orders.Due() : [],
             WantsJson = (fields.Text("output_config.format.type") ?? fields.Text("output_format.type")) == "json_schema",
             WantsThoughts = ReadThinking(fields, limit),
         };
@@ -48,7 +49,7 @@ public sealed record MessageRequest(Question Question, bool Streams, bool Caches
         return kind is "enabled" or "adaptive";
     }
 
-    static (int Tokens, string LastUserText) ReadMessages(JsonElement messages, RequestFields fields)
+    static (int Tokens, string LastUserText) ReadMessages(JsonElement messages, RequestFields fields, ToolOrders orders)
     {
         var tokens = 0;
         var lastUserText = "";
@@ -66,7 +67,12 @@ public sealed record MessageRequest(Question Question, bool Streams, bool Caches
             }
             var said = Said.Of(content, OfBlock);
             tokens += said.Tokens;
-            lastUserText = message.TextMember("role") == "user" ? said.Text : lastUserText;
+            if (message.TextMember("role") == "user")
+            {
+                lastUserText = said.Text;
+                orders.AddResults(Said.Count(content, block => block.TextMember("type") == "tool_result"));
+                orders.AddUserText(Said.Of(content, _ => Said.Nothing).Text);
+            }
         }
         return (tokens, lastUserText);
     }

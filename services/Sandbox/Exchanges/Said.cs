@@ -26,6 +26,10 @@ public readonly record struct Said(int Tokens, string Text)
         _ => Nothing,
     };
 
+    /// <summary>How many of the parts are so. A text has none.</summary>
+    public static int Count(JsonElement content, Func<JsonElement, bool> isSo) =>
+        content.ValueKind == JsonValueKind.Array ? content.EnumerateArray().Count(isSo) : 0;
+
     public static Said All(IEnumerable<Said> parts)
     {
         var all = parts.ToArray();

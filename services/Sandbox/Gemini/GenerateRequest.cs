@@ -11,21 +11,22 @@ public static class GenerateRequest
     {
         var system = fields.Any("systemInstruction");
         var contents = fields.RequiredArray("contents");
-        var (tokens, lastUserText) = ReadContents(contents);
+        var orders = new ToolOrders();
+        var (tokens, lastUserText) = ReadContents(contents, orders);
         return new(model, Question.FingerprintOf(model, system, contents), tokens + SystemTokens(system), Markers.Read(lastUserText))
         {
             Choices = fields.WholeNumber("generationConfig.candidateCount", 1, MaxCandidates) ?? 1,
             MaxTokens = fields.WholeNumber("generationConfig.maxOutputTokens", 1, int.MaxValue),
             Stops = fields.Texts("generationConfig.stopSequences"),
-            OffersTools = fields.Array("tools")?.EnumerateArray().Any(DeclaresFunctions) == true
-                && fields.Text("toolConfig.functionCallingConfig.mode") != "NONE",
+            Calls = fields.Array("tools")?.EnumerateArray().Any(DeclaresFunctions) == true
+                && fields.Text("toolConfig.functionCallingConfig.mode") != "NONE" ? orders.Due() : [],
             WantsJson = fields.Text("generationConfig.responseMimeType") == "application/json",
             WantsThoughts = fields.Flag("generationConfig.thinkingConfig.includeThoughts"),
         };
     }
 
     /// <summary>The text of all contents, and that of the user's last one.</summary>
-    public static (int Tokens, string LastUserText) ReadContents(JsonElement contents)
+    public static (int Tokens, string LastUserText) ReadContents(JsonElement contents, ToolOrders? orders = null)
     {
         var tokens = 0;
         var lastUserText = "";
@@ -33,7 +34,15 @@ public static class GenerateRequest
         {
             var said = Said.Of(content.AnyMember("parts"), OfPart);
             tokens += said.Tokens;
-            lastUserText = (content.TextMember("role") ?? "user") == "user" ? said.Text : lastUserText;
+            if (content.AnyMember("parts") is { } parts)
+            {
+                orders?.AddResults(Said.Count(parts, part => part.AnyMember("functionResponse") is not null));
+            }
+            if ((content.TextMember("role") ?? "user") == "user")
+            {
+                lastUserText = said.Text;
+                orders?.AddUserText(Said.Of(content.AnyMember("parts"), _ => Said.Nothing).Text);
+            }
         }
         return (tokens, lastUserText);
     }

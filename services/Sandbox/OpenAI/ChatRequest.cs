@@ -13,7 +13,8 @@ public sealed record ChatRequest(Question Question, bool Streams, bool HasStream
     {
         var model = fields.RequiredText("model");
         var messages = fields.RequiredArray("messages");
-        var (promptTokens, lastUserText, lastRole) = ReadMessages(messages, fields);
+        var orders = new ToolOrders();
+        var (promptTokens, lastUserText) = ReadMessages(messages, fields, orders);
 
         var streams = fields.Flag("stream");
         if (fields.Has("stream_options") && !streams)
@@ -25,8 +26,7 @@ public sealed record ChatRequest(Question Question, bool Streams, bool HasStream
             Choices = fields.WholeNumber("n", 1, MaxChoices) ?? 1,
             MaxTokens = ReadLimit(fields),
             Stops = fields.Texts("stop"),
-            // A request with tool results has made the ordered call already.
-            OffersTools = fields.Array("tools")?.GetArrayLength() > 0 && fields.Text("tool_choice") != "none" && lastRole != "tool",
+            Calls = fields.Array("tools")?.GetArrayLength() > 0 && fields.Text("tool_choice") != "none" ? orders.Due() : [],
             WantsJson = fields.Text("response_format.type") is "json_object" or "json_schema",
         };
         return new(question, streams, fields.Has("stream_options"), fields.Flag("stream_options.include_usage"));
@@ -44,10 +44,10 @@ public sealed record ChatRequest(Question Question, bool Streams, bool HasStream
         return maxCompletionTokens ?? maxTokens;
     }
 
-    static (int Tokens, string LastUserText, string LastRole) ReadMessages(JsonElement messages, RequestFields fields)
+    static (int Tokens, string LastUserText) ReadMessages(JsonElement messages, RequestFields fields, ToolOrders orders)
     {
         var tokens = 0;
-        var (lastUserText, lastRole) = ("", "");
+        var lastUserText = "";
         foreach (var (index, message) in messages.EnumerateArray().Index())
         {
             if (message.TextMember("role") is not { } role)
@@ -57,9 +57,17 @@ public sealed record ChatRequest(Question Question, bool Streams, bool HasStream
             }
             var said = Said.Of(message.AnyMember("content"));
             tokens += said.Tokens;
-            lastUserText = role == "user" ? said.Text : lastUserText;
-            lastRole = role;
+            switch (role)
+            {
+                case "user":
+                    lastUserText = said.Text;
+                    orders.AddUserText(said.Text);
+                    break;
+                case "tool":
+                    orders.AddResults(1);
+                    break;
+            }
         }
-        return (tokens, lastUserText, lastRole);
+        return (tokens, lastUserText);
     }
 }

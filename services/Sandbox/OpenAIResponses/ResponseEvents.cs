@@ -84,7 +84,7 @@ public sealed class ResponseEvents(ResponseRequest request, Answer answer, Behav
             {
                 var item_id = ResponseShapes.CallId(choice.ToolCalls[index]);
                 yield return Event(
-                    "response.function_call_arguments.delta",
+                    $"response.{Input(choice.ToolCalls[index])}.delta",
                     new { item_id, output_index = firstOutput + index, delta = piece.Arguments },
                     piece.Tokens);
                 continue;
@@ -108,9 +108,15 @@ public sealed class ResponseEvents(ResponseRequest request, Answer answer, Behav
     {
         var call = choice.ToolCalls[index];
         var (item_id, output_index, arguments) = (ResponseShapes.CallId(call), firstOutput + index, string.Concat(call.Arguments));
-        yield return Event("response.function_call_arguments.done", new { item_id, output_index, arguments, name = call.Name });
+        yield return Event(
+            $"response.{Input(call)}.done",
+            call.IsText
+                ? (object)new { item_id, output_index, input = arguments }
+                : new { item_id, output_index, arguments, name = call.Name });
         yield return Done(output_index, ResponseShapes.Call(call, ResponseShapes.EndOfCall(choice, index), arguments));
     }
+
+    static string Input(ToolCall call) => call.IsText ? "custom_tool_call_input" : "function_call_arguments";
 
     StreamEvent OfResponse(string type, string status, object[] output, Usage? usage) =>
         Event(type, new { response = ResponseShapes.Response(request, answer, status, output, usage) });

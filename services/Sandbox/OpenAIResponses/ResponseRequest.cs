@@ -19,7 +19,8 @@ public sealed record ResponseRequest(
     {
         var model = fields.RequiredText("model");
         var instructions = fields.Text("instructions");
-        var (promptTokens, lastUserText, endsWithResult) = ReadInput(fields);
+        var orders = new ToolOrders();
+        var (promptTokens, lastUserText) = ReadInput(fields, orders);
         if (fields.Text("previous_response_id") is { } previous)
         {
             fields.Fail($"Previous response with id '{previous}' not found.", "previous_response_id", "previous_response_not_found");
@@ -28,7 +29,7 @@ public sealed record ResponseRequest(
         var question = new Question(model, fingerprint, Words.Count(instructions) + promptTokens, Markers.Read(lastUserText))
         {
             MaxTokens = fields.WholeNumber("max_output_tokens", LeastLimit, int.MaxValue),
-            OffersTools = fields.Array("tools")?.GetArrayLength() > 0 && fields.Text("tool_choice") != "none" && !endsWithResult,
+            Calls = fields.Text("tool_choice") != "none" && fields.Array("tools") is { } tools ? Due(orders, tools) : [],
             WantsJson = fields.Text("text.format.type") is "json_object" or "json_schema",
             WantsThoughts = fields.Has("reasoning.summary"),
         };
@@ -52,27 +53,42 @@ public sealed record ResponseRequest(
         }
     }
 
-    static (int Tokens, string LastUserText, bool EndsWithResult) ReadInput(RequestFields fields)
+    static (int Tokens, string LastUserText) ReadInput(RequestFields fields, ToolOrders orders)
     {
         if (fields.Text("input") is { } whole)
         {
-            return (Words.Count(whole), whole, false);
+            orders.AddUserText(whole);
+            return (Words.Count(whole), whole);
         }
         var tokens = 0;
-        var (lastUserText, lastKind) = ("", "");
+        var lastUserText = "";
         foreach (var item in fields.RequiredArray("input").EnumerateArray())
         {
-            lastKind = item.TextMember("type") ?? "message";
-            RefuseStored(fields, item, lastKind);
-            var said = lastKind switch
+            var kind = item.TextMember("type") ?? "message";
+            RefuseStored(fields, item, kind);
+            var said = kind switch
             {
                 "message" => Said.Of(item.AnyMember("content")),
-                "function_call_output" => Said.Of(item.AnyMember("output")),
+                _ when IsResult(kind) => Said.Of(item.AnyMember("output")),
                 _ => Said.Nothing,
             };
             tokens += said.Tokens;
-            lastUserText = item.TextMember("role") == "user" ? said.Text : lastUserText;
+            orders.AddResults(IsResult(kind) ? 1 : 0);
+            if (item.TextMember("role") == "user")
+            {
+                lastUserText = said.Text;
+                orders.AddUserText(said.Text);
+            }
         }
-        return (tokens, lastUserText, lastKind == "function_call_output");
+        return (tokens, lastUserText);
     }
+
+    /// <summary>A call's result, of a function as of any other kind of tool that the caller runs.</summary>
+    static bool IsResult(string kind) => kind.EndsWith("_call_output", StringComparison.Ordinal);
+
+    static OrderedCall[] Due(ToolOrders orders, JsonElement tools) => tools.GetArrayLength() == 0
+        ? []
+        : [.. orders.Due().Select(call => call with { IsText = tools.EnumerateArray().Any(tool => IsTextTool(tool, call.Name)) })];
+
+    static bool IsTextTool(JsonElement tool, string name) => tool.TextMember("type") == "custom" && tool.TextMember("name") == name;
 }

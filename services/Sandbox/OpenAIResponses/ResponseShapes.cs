@@ -48,7 +48,7 @@ public static class ResponseShapes
 
     public static string MessageId(Answer answer) => "msg_" + answer.Fingerprint[..32];
 
-    public static string CallId(ToolCall call) => "fc_" + call.Id["call_".Length..];
+    public static string CallId(ToolCall call) => (call.IsText ? "ctc_" : "fc_") + call.Id["call_".Length..];
 
     /// <summary>What was thought, as a summary; null while it is in the making.</summary>
     public static object Reasoning(ResponseRequest request, Answer answer, string? text)
@@ -67,8 +67,9 @@ public static class ResponseShapes
 
     public static object TextPart(string text) => new { type = "output_text", annotations = Empty, logprobs = Empty, text };
 
-    public static object Call(ToolCall call, string status, string arguments) =>
-        new { id = CallId(call), type = "function_call", status, arguments, call_id = call.Id, name = call.Name };
+    public static object Call(ToolCall call, string status, string arguments) => call.IsText
+        ? new { id = CallId(call), type = "custom_tool_call", status, input = arguments, call_id = call.Id, name = call.Name }
+        : new { id = CallId(call), type = "function_call", status, arguments, call_id = call.Id, name = call.Name };
 
     public static object Response(ResponseRequest request, Answer answer, string status, object[] output, Usage? usage) => new
     {

@@ -5,8 +5,8 @@ namespace LlmGateway.Sandbox;
 
 /// <summary>
 /// What the caller orders in the last user message. The markers are <c>[[tokens:N]]</c>, <c>[[say:TEXT]]</c>, <c>[[thinks:N]]</c>,
-/// <c>[[cached:N]]</c>, <c>[[cachewrite:N]]</c>, <c>[[flag:CATEGORY]]</c>, <c>[[group:NAME]]</c> and any number of <c>[[tool:NAME
-/// {json}]]</c>. The first of a kind counts. What cannot be read as a marker is ordinary text, as it would be for a real model.
+/// <c>[[cached:N]]</c>, <c>[[cachewrite:N]]</c>, <c>[[flag:CATEGORY]]</c> and <c>[[group:NAME]]</c>. The first of a kind counts. What
+/// cannot be read as a marker is ordinary text, as it would be for a real model. Calls of tools are in <see cref="ToolOrders"/>.
 /// </summary>
 /// <param name="Tokens">Wished length of the answer in tokens, at most <see cref="Answer.MaxTokens"/>.</param>
 /// <param name="Say">The answer itself. It ends at the first <c>]]</c>.</param>
@@ -15,8 +15,6 @@ namespace LlmGateway.Sandbox;
 /// <param name="Thinks">How many tokens the model thinks before it answers. Null when that is not ordered.</param>
 /// <param name="Flag">The category that a moderation finds.</param>
 /// <param name="Group">Where the call waits when its model has a barrier.</param>
-/// <param name="Tools">The calls to answer with. The arguments end at the first <c>}]]</c>. They need not be valid JSON, as with real
-/// models.</param>
 public sealed record Markers(
     int? Tokens,
     string? Say,
@@ -24,11 +22,9 @@ public sealed record Markers(
     int Cached,
     int CacheWrite,
     string? Flag,
-    string Group,
-    IReadOnlyList<(string Name, string Arguments)> Tools)
+    string Group)
 {
     const string Closing = "]]";
-    const int MaxTools = 128;
 
     public static Markers Read(string text) => new(
         Number(Find(text, "tokens")),
@@ -37,8 +33,7 @@ public sealed record Markers(
         Number(Find(text, "cached")) ?? 0,
         Number(Find(text, "cachewrite")) ?? 0,
         Find(text, "flag"),
-        Find(text, "group") ?? "",
-        ReadTools(text));
+        Find(text, "group") ?? "");
 
     /// <summary>The <c>[[tag:NAME]]</c> of a request of any wire, even of one that is not JSON. Null when there is none.</summary>
     public static string? Tag(ReadOnlySpan<byte> body)
@@ -68,28 +63,4 @@ public sealed record Markers(
 
     static int? Number(string? text) =>
         int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? Math.Min(number, Answer.MaxTokens) : null;
-
-    static List<(string, string)> ReadTools(string text)
-    {
-        const string opening = "[[tool:";
-        var tools = new List<(string, string)>();
-        var position = 0;
-        while (tools.Count < MaxTools)
-        {
-            var start = text.IndexOf(opening, position, StringComparison.Ordinal);
-            var end = start < 0 ? -1 : text.IndexOf("}" + Closing, start, StringComparison.Ordinal);
-            if (end < 0)
-            {
-                break;
-            }
-            position = end + 1;
-            var call = text[(start + opening.Length)..position];
-            var brace = call.IndexOf('{', StringComparison.Ordinal);
-            if (brace > 0)
-            {
-                tools.Add((call[..brace].Trim(), call[brace..]));
-            }
-        }
-        return tools;
-    }
 }

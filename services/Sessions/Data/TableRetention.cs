@@ -26,6 +26,7 @@ public static class TableRetention
         Deleted("secret_key", "revoked_at < now() - interval '365 days'", "a revoked key is shown for a year"),
         Kept("outbox_message", "the relay deletes each row after the broker's confirm"),
         Kept("customer", "external ids must keep their wallets; also those of deleted customers, whose usage rows stay"),
+        Kept("key_check", "without it the next start would take any key for the database's"),
         Kept("organization", "configuration"),
         Kept("project", "configuration"),
         Kept("provider", "configuration"),

@@ -1,8 +1,6 @@
-using System.Text.Json;
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 using Microsoft.EntityFrameworkCore;
-using StackExchange.Redis;
 
 namespace LlmGateway.Sessions;
 
@@ -28,8 +26,7 @@ public sealed class HotCopies(RedisClient redis, CredentialSeal seal, TimeProvid
     public Task KeepAsync<T>(string key, T copy, long readSince)
     {
         var left = Credential.MaxAge - time.GetElapsedTime(readSince);
-        return left <= TimeSpan.Zero ? Task.CompletedTask : Quietly(() =>
-            redis.Database.StringSetAsync(key, JsonSerializer.SerializeToUtf8Bytes(copy, Defaults.Json), left, When.NotExists));
+        return left <= TimeSpan.Zero ? Task.CompletedTask : redis.KeepAsync(key, copy, left);
     }
 
     /// <summary>Tells the proxies that this process lives and how many messages it has sent.</summary>
@@ -75,22 +72,10 @@ public sealed class HotCopies(RedisClient redis, CredentialSeal seal, TimeProvid
     /// <summary>To be called after the change was committed. Copies of projects in Redis end by themselves.</summary>
     public Task CatalogueChangedAsync() => TellAsync(Invalidation.CatalogueChanged, "");
 
-    Task ForgetAsync(string key) => Quietly(() => redis.Database.StringSetAsync(key, RedisValue.EmptyString, Credential.MaxAge));
+    Task ForgetAsync(string key) => redis.ForgetAsync(key, Credential.MaxAge);
 
     Task TellAsync(string kind, string value) => PublishAsync(kind, value, Interlocked.Increment(ref _told));
 
     Task PublishAsync(string kind, string value, long number) =>
         redis.PublishAsync(Invalidation.Channel, new Invalidation(kind, value) { Sender = _sender, Number = number });
-
-    static async Task Quietly(Func<Task> operation)
-    {
-        try
-        {
-            await operation();
-        }
-        catch (Exception e) when (RedisClient.IsAway(e))
-        {
-            // The change is committed, and copies expire by themselves.
-        }
-    }
 }

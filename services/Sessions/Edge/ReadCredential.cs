@@ -42,13 +42,15 @@ public static class ReadCredential
         if (asked.Count > CredentialQuestion.MaxAtOnce)
             return Problems.Invalid("fingerprints", $"'fingerprints' may have at most {CredentialQuestion.MaxAtOnce} entries.");
         var (started, now) = (time.GetTimestamp(), time.GetUtcNow());
-        var wanted = asked.Distinct().ToDictionary(fingerprint => Convert.ToHexString(seal.Hash(fingerprint)));
+        var wanted = asked.Distinct()
+            .SelectMany(seal.Hashes, (fingerprint, hash) => (Hash: hash, Fingerprint: fingerprint))
+            .ToDictionary(one => Convert.ToHexString(one.Hash));
         var known = new Dictionary<string, Credential>();
-        object hashes = wanted.Keys.Select(Convert.FromHexString).ToArray(); // one parameter: an array of arrays
+        object hashes = wanted.Values.Select(one => one.Hash).ToArray(); // one parameter: an array of arrays
         await using (var query = database.Sql(Query, hashes))
         await using (var row = await query.ExecuteReaderAsync(token))
             while (await row.ReadAsync(token))
-                known[wanted[Convert.ToHexString(row.GetFieldValue<byte[]>(0))]] = Read(row, now);
+                known[wanted[Convert.ToHexString(row.GetFieldValue<byte[]>(0))].Fingerprint] = Read(row, now);
         Failpoint.Hit("sessions.credential.read");
         foreach (var (fingerprint, credential) in known)
             _ = copies.KeepAsync(Invalidation.CredentialKey(fingerprint), credential, started); // the answer does not wait for Redis

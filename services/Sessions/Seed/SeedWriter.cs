@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 using Microsoft.EntityFrameworkCore;
@@ -100,8 +99,8 @@ public sealed class SeedWriter(
             throw new SeedException($"{path}.key must begin with {Token.TestSecret}: the project is a test project");
 
         var fingerprint = Token.Fingerprint(secret);
-        var hash = seal.Hash(fingerprint);
-        if (await db.SecretKeys.SingleOrDefaultAsync(key => key.Hash == hash, token) is { } known)
+        var hashes = seal.Hashes(fingerprint);
+        if (await db.SecretKeys.SingleOrDefaultAsync(key => hashes.Contains(key.Hash), token) is { } known)
         {
             if (known.ProjectId != project.Id)
                 throw new SeedException($"{path}.key belongs to another project");
@@ -110,8 +109,8 @@ public sealed class SeedWriter(
         var id = Ids.New();
         db.Add(new SecretKey
         {
-            Id = id, ProjectId = project.Id, Test = test, Name = seed.Name, Hash = hash, SealedFingerprint = seal.Seal(fingerprint, id),
-            Last4 = CredentialSeal.Last4(secret), CreatedAt = _now,
+            Id = id, ProjectId = project.Id, Test = test, Name = seed.Name, Hash = seal.Hash(fingerprint),
+            SealedFingerprint = seal.Seal(fingerprint, id), Last4 = CredentialSeal.Last4(secret), CreatedAt = _now,
         });
     }
 
@@ -161,24 +160,9 @@ public sealed class SeedWriter(
                 provider.Keys.Add(
                     key = new() { ProjectId = provider.ProjectId, ProviderId = provider.Id, Position = i, SealedSecret = "", Weight = 0 });
             key.Weight = seed.Weight;
-            if (!Opens(key.SealedSecret, owner, seed.Value))
+            // A secret that was sealed by another master key counts as different, because it cannot be opened any more.
+            if (envelope.TryOpen(key.SealedSecret, owner) != seed.Value)
                 key.SealedSecret = envelope.Seal(seed.Value, owner);
-        }
-    }
-
-    /// <summary>
-    /// True when the stored secret is the given one. A secret sealed by another master key counts as different, because it cannot be opened
-    /// any more.
-    /// </summary>
-    bool Opens(string sealedSecret, string owner, string secret)
-    {
-        try
-        {
-            return sealedSecret.Length > 0 && envelope.Open(sealedSecret, owner) == secret;
-        }
-        catch (CryptographicException)
-        {
-            return false;
         }
     }
 
@@ -285,8 +269,8 @@ public sealed class SeedWriter(
             secret = Token.New(Token.CustomerKey);
             _made.Add(new($"{project.Name}/{customer.ExternalId}/{seed.Name}", secret));
         }
-        var hash = seal.Hash(Token.Fingerprint(secret));
-        if (await db.CustomerKeys.SingleOrDefaultAsync(key => key.Hash == hash, token) is not { } known)
+        var hashes = seal.Hashes(Token.Fingerprint(secret));
+        if (await db.CustomerKeys.SingleOrDefaultAsync(key => hashes.Contains(key.Hash), token) is not { } known)
             customerKeys.Add(db, customer, project, seed.Name, secret, seed.Models?.ToList(), seed.ExpiresAt, _now);
         else if (known.CustomerId != customer.Id)
             throw new SeedException($"{path}.key belongs to another customer");

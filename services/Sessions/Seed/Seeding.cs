@@ -4,11 +4,12 @@ namespace LlmGateway.Sessions;
 
 /// <summary>
 /// Applies the catalogue that comes with the gateway, and then the seed files, at start. The service is not ready before that is done. A
-/// mistake in a file ends the process with one line and exit code 1. A dependency that is not there yet is waited for.
+/// mistake in a file, or a key that is not the database's, ends the process with one line and exit code 1. A dependency that is not there
+/// yet is waited for.
 /// </summary>
 /// <param name="paths">Of seed files, separated by colons.</param>
 public sealed class Seeding(
-    IServiceProvider services, DatabaseReady database, SeedApplied applied, string paths, IHostApplicationLifetime host,
+    IServiceProvider services, DatabaseReady database, KeyCheck keys, SeedApplied applied, string paths, IHostApplicationLifetime host,
     ILogger<Seeding> log)
     : BackgroundService
 {
@@ -18,23 +19,28 @@ public sealed class Seeding(
         {
             var files = SeedReader.ReadAll(paths, Environment.GetEnvironmentVariable);
             await database.Task.WaitAsync(stoppingToken);
+            await PatientlyAsync(() => keys.RunAsync(stoppingToken), stoppingToken); // what is written below is sealed with them
             await ApplyAsync(files, stoppingToken);
             applied.Set();
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {
-            log.LogCritical(e is SeedException ? null : e, "{Message}", e.Message);
+            log.LogCritical(e is SeedException or WrongKeyException ? null : e, "{Message}", e.Message);
             Environment.ExitCode = 1;
             host.StopApplication();
         }
     }
 
-    Task ApplyAsync(IReadOnlyList<(string Path, SeedFile File)> files, CancellationToken token) => Backoff.UntilDoneAsync(
+    Task ApplyAsync(IReadOnlyList<(string Path, SeedFile File)> files, CancellationToken token) => PatientlyAsync(
         async () =>
         {
             await using var scope = services.CreateAsyncScope();
             await ActivatorUtilities.CreateInstance<SeedWriter>(scope.ServiceProvider).ApplyAsync(files, token);
         },
+        token);
+
+    Task PatientlyAsync(Func<Task> work, CancellationToken token) => Backoff.UntilDoneAsync(
+        work,
         Problems.IsOutage,
         (e, pause) => log.LogWarning("the seed waits ({Message}); trying again in {Delay} ms", e.Message, pause.TotalMilliseconds),
         token);

@@ -18,7 +18,7 @@ public sealed class DestinationAttackTests
     [
         "Cookie", "Forwarded", "Via", "Referer", "User-Agent", "Proxy-Authorization", "x-api-key", "x-goog-api-key", "X-Original-URL",
         "X-Rewrite-URL", "X-HTTP-Method-Override", "X-User-ID", "X-Plan-ID", "X-Key-ID", "X-Forwarded-For", "X-Forwarded-Host",
-        "X-Forwarded-Proto", "X-Forwarded-Prefix", "X-Real-IP", "X-Gateway-Principal", "X-Client-Session", "x-goog-user-project",
+        "X-Forwarded-Proto", "X-Forwarded-Prefix", "X-Real-IP", "X-Gateway-Call", "X-Client-Session", "x-goog-user-project",
         "x-goog-api-client", "openai-organization", "openai-project", "openai-beta", "anthropic-dangerous-direct-browser-access",
         "anthropic-workspace-id", "anthropic-beta", "anthropic-version",
         "X-Provider", "X-Api-Base", "X-Base-Url", "X-LiteLLM-Api-Base", "x-portkey-custom-host",

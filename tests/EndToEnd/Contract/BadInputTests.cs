@@ -54,7 +54,7 @@ public sealed class BadInputTests
         { With("\"modalities\":[\"text\",\"audio\"]"), 400, "unpriceable_parameter", "modalities" },
         {
             """{"model":"small","messages":[{"role":"user","content":[{"type":"file","file":{"file_id":"f"}}]}]}""",
-            400, "unpriceable_parameter", "messages[0].content[0].type"
+            400, "unpriceable_parameter", "messages[0].content[0].file.file_id"
         },
     };
 
@@ -357,17 +357,15 @@ public sealed class BadInputTests
             path,
             Backend.App.Key,
             method == "POST" ? "{}" : null,
-            headers: [("X-Gateway-Internal", Stack.InternalKey)]))
+            headers: [Stack.Signed("operator", "proxy")]))
             .MustBeProblem(404, "not_found");
 
     [Fact]
     public async Task Nobody_can_claim_to_be_someone_else_by_a_header()
     {
         var user = await Backend.App.NewUserAsync();
-        var principal = Convert.ToBase64String(Encoding.UTF8.GetBytes(JsonSerializer.Serialize(new { kind = "secretKey" })));
-
         (await Gateway.SendAsync("GET", $"/v1/wallets/{user.WalletId}", user.Token,
-            headers: [("X-Gateway-Principal", principal), ("X-Gateway-Internal", Stack.InternalKey)]))
+            headers: [Stack.Signed("proxy", "wallet")]))
             .MustBeProblem(401, "wrong_credential_kind");
     }
 

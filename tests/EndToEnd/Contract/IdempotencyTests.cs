@@ -18,6 +18,26 @@ public sealed class IdempotencyTests
         Assert.Equal(5_000_000_000, await user.BalanceAsync());
     }
 
+    /// <summary>Sealed with a key that was removed since, or by the version before keys of their own.</summary>
+    [Fact]
+    public async Task A_repetition_whose_answer_cannot_be_opened_any_more_says_so_and_does_nothing()
+    {
+        var (user, key) = (await Backend.App.NewUserAsync(null), Guid.NewGuid().ToString());
+        var path = $"/v1/wallets/{user.WalletId}/credit";
+        (await Backend.App.PostAsync(path, """{"amount":"5"}""", key)).MustBe(200);
+        await using (var change = Books.Wallet.CreateCommand("update idempotent_call set sealed_body = $2 where key = $1"))
+        {
+            change.Parameters.Add(new() { Value = key });
+            change.Parameters.Add(new() { Value = Convert.ToBase64String([1, .. new byte[200]]) });
+            Assert.Equal(1, await change.ExecuteNonQueryAsync(TestContext.Current.CancellationToken));
+        }
+
+        (await Backend.App.PostAsync(path, """{"amount":"5"}""", key))
+            .MustBeProblem(409, "idempotency_answer_unreadable", "Idempotency-Key");
+
+        Assert.Equal(5_000_000_000, await user.BalanceAsync());
+    }
+
     [Fact]
     public async Task The_same_key_with_another_body_or_for_another_route_is_refused()
     {

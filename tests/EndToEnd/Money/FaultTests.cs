@@ -215,8 +215,8 @@ public sealed class FaultTests
         Assert.Equal((Outcome.Aborted, true, "aborted"), (row.Outcome, row.Estimated, row.Reason));
         Assert.InRange(row.OutputTokens, 5, call.TokensOut);
         Assert.True(call.TokensOut < 250, $"the provider went on to {call.TokensOut} tokens");
-        // "[[tokens:500]]" has 14 letters and counts, by our own estimate, as three words.
-        Assert.Equal((3 + 2) * Price.Input + row.OutputTokens * Price.Output, row.Charged);
+        // "[[tokens:500]]" is, by our own estimate, three rows of signs, a word and a number.
+        Assert.Equal((5 + 2) * Price.Input + row.OutputTokens * Price.Output, row.Charged);
         Assert.Equal(Start - row.Charged, await user.BalanceAfterAsync(1));
     }
 

@@ -52,12 +52,14 @@ public sealed class LeaseTests
 
         await redis.GetSubscriber().PublishAsync(
             RedisChannel.Literal("llmgw:recall"),
-            JsonSerializer.Serialize(new { id = recall, register = Guid.NewGuid(), except = Guid.Empty }));
+            Stack.Redis.Seal(
+                "llmgw:recall", JsonSerializer.SerializeToUtf8Bytes(new { id = recall, register = Guid.NewGuid(), except = Guid.Empty })));
 
         var holders = new HashSet<string>();
         while (holders.Count < Stack.Proxies.Length)
         {
-            var answer = JsonDocument.Parse((string)(await answers.ReadAsync(Token)).Message!).RootElement;
+            var sealedAnswer = (byte[])(await answers.ReadAsync(Token)).Message!;
+            var answer = JsonDocument.Parse(Stack.Redis.Open("llmgw:recall-answer", sealedAnswer)!.Value).RootElement;
             if (answer.GetProperty("recall").GetGuid() == recall)
                 holders.Add(answer.GetProperty("holder").GetString()!);
         }
@@ -110,7 +112,7 @@ public sealed class LeaseTests
 
     static Task<Reply> RenewAsync(string holder, Guid[] leases) => Gateway.SendAsync(
         "POST", "/internal/leases/renew", json: JsonSerializer.Serialize(new { holder, leases, handedOver = false }), at: Stack.Wallet,
-        headers: [("X-Gateway-Internal", Stack.InternalKey)]);
+        headers: [Stack.Signed("proxy", "wallet")]);
 
     /// <summary>Leases on the user's wallet whose time was over so long ago; returns the last one's id.</summary>
     static async Task<Guid> InsertAsync(User user, string holder, string overSince, long granted, long consumed, int count)

@@ -129,5 +129,5 @@ public sealed class ReratingTests
 
     static Task<Reply> RerateAsync(string request, bool dryRun = false) => Gateway.SendAsync("POST", "/internal/reratings",
         json: dryRun ? request.Replace("\"test\":false", "\"test\":false,\"dryRun\":true", StringComparison.Ordinal) : request,
-        at: Stack.Wallet, headers: [("X-Gateway-Internal", Stack.InternalKey)]);
+        at: Stack.Wallet, headers: [Stack.Signed("operator", "wallet")]);
 }

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text;
+using LlmGateway.Contracts;
 
 namespace LlmGateway.EndToEnd;
 
@@ -48,7 +49,7 @@ public sealed class DrainTests : IAsyncLifetime
         // Whoever asks learns nothing about a credential.
         MustBeRefused(await Chat.AskAsync("garbage", "small", Price.Question, at: Drained));
         Assert.Equal("""{"status":"Unhealthy"}""", (await HealthAsync(503)).Text);
-        var known = (await SendAsync("GET", "/health", Stack.InternalKey)).MustBe(503).Json;
+        var known = (await SendAsync("GET", "/health", Operator)).MustBe(503).Json;
         Assert.Equal("draining", known.GetProperty("checks").Text("intake"));
         (await Gateway.SendAsync("GET", "/alive", at: Drained)).MustBe(200);
         (await caller.ChatAsync("chat-small", Price.Question, at: Stack.Proxy)).MustBe(200);
@@ -160,22 +161,26 @@ public sealed class DrainTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Without_the_internal_key_the_routes_are_not_there()
+    public async Task For_everyone_but_the_operator_the_routes_are_not_there()
     {
         const string nothing = "/internal/nothing";
         foreach (var method in (string[])["POST", "GET", "PUT"])
-            foreach (var key in (string?[])[null, "", "wrong", Stack.InternalKey[..^1], Stack.InternalKey + "x"])
+            foreach (var call in ((string, string)?[])
+            [
+                null, (ServiceCall.Header, ""), (ServiceCall.Header, "wrong"), ("X-Gateway-Internal", Stack.App.InternalKey),
+                Stack.Signed("operator", "wallet"), Stack.Signed("sessions", "proxy"), Stack.Signed("operator", "proxy", new('k', 43)),
+            ])
             {
-                var unknown = await SendAsync(method, nothing, key);
+                var unknown = await SendAsync(method, nothing, call);
                 foreach (var path in (string[])[Drain, Drain + "?seconds=soon", Resume])
                 {
-                    var reply = await SendAsync(method, path, key);
+                    var reply = await SendAsync(method, path, call);
                     reply.MustBeProblem(404, "not_found");
                     Assert.Equal(Names(unknown), Names(reply));
                     Assert.Equal(Without(unknown, nothing), Without(reply, path.Split('?')[0]));
                 }
             }
-        (await SendAsync("GET", Drain, Stack.InternalKey)).MustBeProblem(404, "not_found");
+        (await SendAsync("GET", Drain, Operator)).MustBeProblem(404, "not_found");
 
         await HealthAsync(200);
 
@@ -223,7 +228,7 @@ public sealed class DrainTests : IAsyncLifetime
     static async Task<string> SayAsync(int status, string path)
     {
         var reply = await Gateway.SendAsync(
-            "POST", path, at: Drained, headers: [("X-Gateway-Internal", Stack.InternalKey), ("Accept", "text/plain")]);
+            "POST", path, at: Drained, headers: [Operator, ("Accept", "text/plain")]);
         return reply.MustBe(status).Text;
     }
 
@@ -231,10 +236,12 @@ public sealed class DrainTests : IAsyncLifetime
 
     static async Task<Reply> HealthAsync(int status) => (await Gateway.SendAsync("GET", "/health", at: Drained)).MustBe(status);
 
-    static Task<Reply> SendAsync(string path) => SendAsync("POST", path, Stack.InternalKey);
+    static Task<Reply> SendAsync(string path) => SendAsync("POST", path, Operator);
 
-    static Task<Reply> SendAsync(string method, string path, string? key) =>
-        Gateway.SendAsync(method, path, at: Drained, headers: key is null ? [] : [("X-Gateway-Internal", key)]);
+    static Task<Reply> SendAsync(string method, string path, (string, string)? call) =>
+        Gateway.SendAsync(method, path, at: Drained, headers: call is { } header ? [header] : []);
+
+    static (string, string) Operator => Stack.Signed("operator", "proxy");
 
     static StringContent Json(string json) => new(json, Encoding.UTF8, "application/json");
 

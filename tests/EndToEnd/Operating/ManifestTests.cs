@@ -10,7 +10,7 @@ public sealed class ManifestTests
     /// <summary>Who needs what: databases and servers by connection string, services by address, secrets by parameter.</summary>
     static readonly (string Service, string[] Connections, string[] Services, string[] Secrets)[] Topology =
     [
-        ("wallet", ["wallet", "redis", "rabbitmq"], [], ["internal-key", "master-key"]),
+        ("wallet", ["wallet", "redis", "rabbitmq"], [], ["internal-key"]),
         ("sessions", ["sessions", "redis", "rabbitmq"], ["wallet"], ["internal-key", "master-key", "pepper"]),
         ("proxy", ["redis", "rabbitmq"], ["sessions", "wallet"], ["internal-key", "master-key"]),
         ("proxy2", ["redis", "rabbitmq"], ["sessions", "wallet"], ["internal-key", "master-key"]),
@@ -24,7 +24,8 @@ public sealed class ManifestTests
         {
             var file = Path.Combine(folder, "manifest.json");
             var (code, output) = await Shell.RunAsync(
-                "dotnet", AppHost, "--operation", "publish", "--publisher", "manifest", "--output-path", file, $"--data={folder}/none");
+                "dotnet", AppHost, "--operation", "publish", "--publisher", "manifest", "--output-path", file, $"--data={folder}/none",
+                "--Parameters:accepted-master-key-1=given");
             Assert.True(code == 0, output);
             Assert.False(Directory.Exists($"{folder}/none"), "a manifest touches nothing of this machine");
             var manifest = await File.ReadAllTextAsync(file, TestContext.Current.CancellationToken);
@@ -44,6 +45,8 @@ public sealed class ManifestTests
                 Assert.Equal(connections.Order(), Named(names, "ConnectionStrings__"));
                 Assert.Equal(services.Order(), Named(names, "services__").Select(name => name.Split("__")[0]).Distinct().Order());
                 Assert.All(secrets, secret => Assert.Contains($"{{{secret}.value}}", values));
+                Assert.Equal(secrets.Contains("master-key"), names.Contains("Gateway__AcceptedMasterKeys__0"));
+                Assert.DoesNotContain("Gateway__AcceptedInternalKeys__0", names);
             }
             string[] inputs = ["internal-key", "master-key", "pepper", "postgres-password", "redis-password", "rabbitmq-password"];
             foreach (var secret in inputs)

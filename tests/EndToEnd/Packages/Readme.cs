@@ -11,9 +11,17 @@ static partial class Readme
     public static string[] Curls => [.. Curl().Matches(Text).Select(match => match.Groups["command"].Value)];
 
     /// <summary>The table of clients: what each row says of its client's address and key.</summary>
-    public static IReadOnlyDictionary<string, string> Clients { get; } =
-        Row().Matches(Text[Text.IndexOf("| Client |", StringComparison.Ordinal)..Text.IndexOf("## What it is", StringComparison.Ordinal)])
+    public static IReadOnlyDictionary<string, string> Clients { get; } = Table("| Client |");
+
+    /// <summary>The table of agents: how each is started.</summary>
+    public static IReadOnlyDictionary<string, string> Agents { get; } = Table("| Agent |");
+
+    static Dictionary<string, string> Table(string header)
+    {
+        var start = Text.IndexOf(header, StringComparison.Ordinal);
+        return Row().Matches(Text[start..Text.IndexOf("\n\n", start, StringComparison.Ordinal)] + "\n")
             .ToDictionary(match => match.Groups["client"].Value, match => match.Groups["line"].Value);
+    }
 
     [GeneratedRegex("```bash\n(?<command>curl .*?)```", RegexOptions.Singleline)]
     private static partial Regex Curl();

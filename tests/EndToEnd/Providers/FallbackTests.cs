@@ -53,6 +53,22 @@ public sealed class FallbackTests
         Assert.Equal((Outcome.Failed, 0), ((await Books.OnlyUsageAsync(user)).Outcome, (await Books.OnlyUsageAsync(user)).Charged));
     }
 
+    /// <summary>Skyvern-AI/skyvern #4152: an outage was told as a mistake of the caller, which no program tries again.</summary>
+    [Fact]
+    public async Task A_provider_that_cannot_be_asked_does_not_hide_why_the_one_before_it_failed()
+    {
+        foreach (var stream in (bool[])[false, true])
+        {
+            var user = await Backend.Wires.NewUserAsync();
+            // The second provider's wire gives one answer to a question.
+            var reply = await Chat.AskAsync(user.Token, "fallback", Price.Question, stream ? "\"n\":2,\"stream\":true" : "\"n\":2");
+            reply.MustBeProblem(502, "upstream_error");
+            Assert.Equal(
+                (Outcome.Failed, 502, 0, null),
+                await Books.OnlyUsageAsync(user) is var row ? (row.Outcome, row.Status, row.Charged, row.AttemptOf) : default);
+        }
+    }
+
     [Fact]
     public async Task A_name_with_its_provider_is_pinned_to_it()
     {

@@ -122,5 +122,5 @@ public sealed class ProviderTests
         "/internal/catalogue/import?source=test",
         json: file,
         at: Stack.Url("sessions"),
-        headers: [("X-Gateway-Internal", Stack.InternalKey)]);
+        headers: [Stack.Signed("operator", "sessions")]);
 }

@@ -77,7 +77,7 @@ await run({
     const third = await generateText({
       model: gateway(model), messages, tools, providerOptions: thinking, stopWhen: stepCountIs(3), maxRetries: 0,
     });
-    messages.push(...third.response.messages, { role: "user", content: "six" });
+    messages.push(...third.responseMessages, { role: "user", content: "six" });
     const last = await generateText({ model: gateway(model), messages, tools, providerOptions: thinking, maxRetries: 0 });
     return {
       inputs: [first.usage, await second.usage, last.usage].map((usage) => usage.inputTokens),

@@ -48,7 +48,7 @@ static class Invariants
             "GET",
             "/internal/verify",
             at: Stack.Wallet,
-            headers: [("X-Gateway-Internal", Stack.InternalKey)]);
+            headers: [Stack.Signed("operator", "wallet")]);
         return [.. reply.MustBe(200).Json.Items("checks").Where(check => !check.GetProperty("ok").GetBoolean()).Select(Describe)];
     }
 

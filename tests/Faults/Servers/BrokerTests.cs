@@ -188,7 +188,8 @@ public sealed class BrokerTests : IAsyncLifetime
     {
         using var http = new HttpClient { BaseAddress = Stack.Wallet };
         using var request = new HttpRequestMessage(method, $"/internal/error-queues{path}");
-        request.Headers.Add("X-Gateway-Internal", Stack.InternalKey);
+        var (header, signed) = Stack.Signed("operator", "wallet");
+        request.Headers.Add(header, signed);
         request.Headers.Add("Accept", "text/plain");
         using var response = await http.SendAsync(request, Token);
         return ((int)response.StatusCode, await response.Content.ReadAsStringAsync(Token));

@@ -39,6 +39,7 @@ public sealed class RunningApp : IAsyncDisposable
 
     public string Data { get; }
 
+    /// <summary>The app's own first key, for calls of its internal ports.</summary>
     public string InternalKey { get; private set; } = "";
 
     public IReadOnlyDictionary<string, string> Connections { get; private set; } = new Dictionary<string, string>();

@@ -1,3 +1,5 @@
+using LlmGateway.Contracts;
+
 namespace LlmGateway.Harness;
 
 /// <summary>The app under test, as tests use it.</summary>
@@ -27,7 +29,14 @@ static class Stack
 
     public static IEnumerable<Uri> Services => [Wallet, Url("sessions"), Sandbox, Proxy, Proxy2];
 
-    public static string InternalKey => App.InternalKey;
+    /// <summary>The header of a call that one of the gateway's services, or its operator, makes of another.</summary>
+    public static (string Name, string Value) Signed(string caller, string audience, string? key = null) => (
+        ServiceCall.Header,
+        new ServiceCall(caller, audience).Sign(
+            ServiceCall.SealOf([KeySetting.Read(key ?? App.InternalKey, KeySetting.InternalKey)], TimeProvider.System)));
+
+    /// <summary>Seals and opens what the services leave for each other in Redis.</summary>
+    public static TimedSeal Redis => new([KeySetting.Read(App.InternalKey, KeySetting.InternalKey)], "Redis", TimeProvider.System);
 
     public static string Connection(string name) => App.Connections[name];
 

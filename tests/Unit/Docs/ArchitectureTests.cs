@@ -10,6 +10,7 @@ public sealed partial class ArchitectureTests
 
     [Theory]
     [InlineData("docs/architecture.md")]
+    [InlineData("docs/keys.md")]
     [InlineData("docs/money.md")]
     [InlineData("docs/providers.md")]
     [InlineData("README.md")]

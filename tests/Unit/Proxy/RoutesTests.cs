@@ -58,24 +58,21 @@ public sealed class RoutesTests : IAsyncDisposable
     {
         var http = new DefaultHttpContext { Request = { Method = "POST", Path = "/v1/sessions", Scheme = "http", Host = new("edge") } };
         http.Connection.RemoteIpAddress = System.Net.IPAddress.Loopback;
-        http.Items[Principal.Header] = "as identified";
+        http.Items[ServiceCall.Header] = "as identified";
         foreach (var header in (string[])
         [
-            "Authorization", "X-API-Key", "x-goog-api-key", "Cookie", "X-Gateway-Internal", Principal.Header, "traceparent", "tracestate",
+            "Authorization", "X-API-Key", "x-goog-api-key", "Cookie", ServiceCall.Header, "traceparent", "tracestate",
             "baggage", "Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Prefix", "X-Real-IP",
             "X-User-ID", "X-Plan-ID", "Accept", Idempotency.HeaderName,
         ])
             http.Request.Headers[header] = "as the caller says";
         using var request = new HttpRequestMessage();
 
-        await Management.Transformer(_app.Services.GetRequiredService<ITransformBuilder>(), "ours")
+        await Management.Transformer(_app.Services.GetRequiredService<ITransformBuilder>())
             .TransformRequestAsync(http, request, "http://sessions", TestContext.Current.CancellationToken);
 
         Assert.Equal(
-            [
-                ("Accept", "as the caller says"), (Idempotency.HeaderName, "as the caller says"), ("X-Gateway-Internal", "ours"),
-                (Principal.Header, "as identified"),
-            ],
+            [("Accept", "as the caller says"), (Idempotency.HeaderName, "as the caller says"), (ServiceCall.Header, "as identified")],
             request.Headers.Select(header => (header.Key, header.Value.Single())).Order());
     }
 
@@ -125,7 +122,8 @@ public sealed class RoutesTests : IAsyncDisposable
         var uses = new KeyUse(null!, TimeProvider.System, NullLogger<KeyUse>.Instance);
         var callers = new ObjectCallers(identity, uses, _rates, limits, null!);
         var builder = WebApplication.CreateSlimBuilder();
-        builder.Services.AddSingleton(new InternalKey("internal-key-0123456789-0123456789"));
+        builder.Services.AddSingleton(new CallSigning(
+            ServiceCall.Proxy, ServiceCall.SealOf([KeySetting.Read(new('k', 32), KeySetting.InternalKey)], TimeProvider.System)));
         builder.Services.AddServiceDiscovery();
         builder.Services.AddHttpForwarder();
         builder.Services.AddSingleton(identity);

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
+using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
@@ -104,11 +105,12 @@ public sealed class ServiceClientsTests
     static ServiceProvider Start(string[] addresses, TimeSpan attemptTimeout, Instances? wallet)
     {
         var builder = WebApplication.CreateSlimBuilder();
-        builder.Configuration[InternalKey.Setting] = "key";
+        builder.Configuration[KeySetting.InternalKey] = new('k', 32);
+        builder.Services.AddSingleton(TimeProvider.System);
         for (var i = 0; i < addresses.Length; i++)
             builder.Configuration[$"services:wallet:http:{i}"] = addresses[i];
         builder.Logging.ClearProviders();
-        builder.AddInternalCalls();
+        builder.AddInternalCalls(ServiceCall.Proxy);
         builder.AddServiceClient<Client>("wallet", attemptTimeout);
         if (wallet is not null)
             builder.Services.AddHttpClient<Client>().ConfigurePrimaryHttpMessageHandler(() => wallet);

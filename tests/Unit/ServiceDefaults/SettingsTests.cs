@@ -6,7 +6,8 @@ namespace LlmGateway.UnitTests.ServiceDefaults;
 
 public sealed class SettingsTests
 {
-    const string Servers = "ConnectionStrings:rabbitmq, ConnectionStrings:redis", Keys = "Gateway:InternalKey, Gateway:MasterKey";
+    const string Servers = "ConnectionStrings:rabbitmq, ConnectionStrings:redis";
+    const string Key = "Gateway:InternalKey", Keys = $"{Key}, Gateway:MasterKey";
 
     static readonly string Folder = AppContext.BaseDirectory;
 
@@ -15,8 +16,30 @@ public sealed class SettingsTests
     [Theory]
     [InlineData("Proxy", $"{Servers}, {Keys}, Proxy:Spool, services:sessions:http:0, services:wallet:http:0")]
     [InlineData("Sessions", $"{Servers}, ConnectionStrings:sessions, {Keys}, Gateway:Pepper, services:wallet:http:0")]
-    [InlineData("Wallet", $"{Servers}, ConnectionStrings:wallet, {Keys}")]
+    [InlineData("Wallet", $"{Servers}, ConnectionStrings:wallet, {Key}")]
     public async Task A_service_without_settings_names_them_all_in_one_line_and_ends(string service, string missing)
+    {
+        Assert.Equal($"LlmGateway.{service}: configuration is missing {missing}\n", await FailAsync(service));
+        var readme = await File.ReadAllTextAsync(Path.Combine(ArchitectureTests.Repository, "services", service, "README.md"), Token);
+        Assert.All(missing.Split(", "), key => Assert.Contains($"`{key}`", readme, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_key_that_is_too_short_is_named_in_one_line_also_among_those_that_are_accepted_beside_another()
+    {
+        var error = await FailAsync(
+            "Sessions", ("Gateway__MasterKey", new('k', 32)), ("Gateway__AcceptedMasterKeys__0", "short"), ("Gateway__Pepper", "short"));
+
+        Assert.Equal(
+            [
+                "LlmGateway.Sessions: configuration 'Gateway:MasterKey' must have 32 characters or more",
+                "LlmGateway.Sessions: configuration 'Gateway:Pepper' must have 32 characters or more",
+            ],
+            error.Split('\n')[..2]);
+    }
+
+    /// <summary>What the service says when it ends.</summary>
+    static async Task<string> FailAsync(string service, params (string Variable, string Value)[] environment)
     {
         var start = new ProcessStartInfo(Environment.ProcessPath!, [Path.Combine(Folder, $"LlmGateway.{service}.dll")])
         {
@@ -24,14 +47,13 @@ public sealed class SettingsTests
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
+        foreach (var (variable, value) in environment)
+            start.Environment[variable] = value;
         using var process = Process.Start(start)!;
         var (output, error) = (process.StandardOutput.ReadToEndAsync(Token), process.StandardError.ReadToEndAsync(Token));
         await process.WaitForExitAsync(Token).WaitAsync(TimeSpan.FromMinutes(1), Token);
-
-        Assert.Equal($"LlmGateway.{service}: configuration is missing {missing}\n", await error);
         Assert.Empty(await output);
         Assert.Equal(1, process.ExitCode);
-        var readme = await File.ReadAllTextAsync(Path.Combine(ArchitectureTests.Repository, "services", service, "README.md"), Token);
-        Assert.All(missing.Split(", "), key => Assert.Contains($"`{key}`", readme, StringComparison.Ordinal));
+        return await error;
     }
 }

@@ -1,3 +1,4 @@
+using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 using LlmGateway.Sessions;
 using Xunit;
@@ -24,6 +25,17 @@ public sealed class KeySettingTests
     }
 
     [Fact]
+    public void A_credential_under_an_accepted_pepper_is_looked_for_and_new_ones_are_under_the_first()
+    {
+        byte[] old = KeySetting.Read(Pepper, KeySetting.Pepper), next = new byte[32];
+        var (before, after) = (new CredentialSeal([old], new([next])), new CredentialSeal([next, old], new([next])));
+
+        Assert.Contains(before.Hash(Secret), after.Hashes(Secret));
+        Assert.Equal(after.Hashes(Secret)[0], after.Hash(Secret));
+        Assert.NotEqual(before.Hash(Secret), after.Hash(Secret));
+    }
+
+    [Fact]
     public void A_credential_that_was_hashed_with_32_bytes_in_base64_is_found_with_the_same_setting() => Assert.Equal(
         "6c62ee8aa6c10fa845bd1b7ee49c23514ddd05706bb573a1b8e5658b59b92f2d",
         Convert.ToHexStringLower(Credentials(MasterKey, Pepper).Hash(Secret)));
@@ -36,14 +48,15 @@ public sealed class KeySettingTests
         var credentials = Credentials(text, text);
 
         Assert.Equal(Secret, Credentials(text, text).Fingerprint(new(Id, credentials.Seal(Secret, Id))));
-        Assert.NotEqual(KeySetting.Read(text, Envelope.Setting), KeySetting.Read(text, CredentialSeal.PepperSetting));
+        Assert.NotEqual(KeySetting.Read(text, KeySetting.MasterKey), KeySetting.Read(text, KeySetting.Pepper));
     }
 
     [Fact]
     public void A_shorter_text_is_refused_by_its_setting_s_name() => Assert.Contains(
-        Envelope.Setting,
-        Assert.Throws<InvalidOperationException>(() => new Envelope("thirty-one characters, no base6")).Message,
+        KeySetting.MasterKey,
+        Assert.Throws<InvalidOperationException>(() => KeySetting.Read("thirty-one characters, no base6", KeySetting.MasterKey)).Message,
         StringComparison.Ordinal);
 
-    static CredentialSeal Credentials(string masterKey, string pepper) => new(pepper, new Envelope(masterKey));
+    static CredentialSeal Credentials(string masterKey, string pepper) => new(
+        [KeySetting.Read(pepper, KeySetting.Pepper)], new([KeySetting.Read(masterKey, KeySetting.MasterKey)]));
 }

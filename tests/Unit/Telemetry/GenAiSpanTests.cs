@@ -191,7 +191,7 @@ public sealed class GenAiSpanTests
         else
         {
             GenAiSpan.See(Whole);
-            Assert.True(attempt.SeeWhole(Whole));
+            Assert.Null(attempt.SeeWhole(Whole));
         }
         Spans.Settled(Record(call), new Money(1234));
         GenAiSpan.End(attempt, null);

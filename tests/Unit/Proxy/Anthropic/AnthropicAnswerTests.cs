@@ -118,7 +118,6 @@ public sealed class AnthropicAnswerTests
     [InlineData("stop_sequence", StopReason.StopSequence)]
     [InlineData("tool_use", StopReason.ToolCalls)]
     [InlineData("refusal", StopReason.Filtered)]
-    [InlineData("something_new", StopReason.End)]
     public void Every_reason_to_stop_is_understood(string reason, StopReason expected)
     {
         var events = new List<AnswerEvent>();

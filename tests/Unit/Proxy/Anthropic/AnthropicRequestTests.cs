@@ -68,9 +68,11 @@ public sealed class AnthropicRequestTests
     [InlineData("\"mcp_servers\":[{\"url\":\"https://x\"}]", "mcp_servers")]
     [InlineData("\"MCP_servers\":[{\"url\":\"https://x\"}]", "MCP_servers")]
     [InlineData("\"workspace_id\":\"w\"", "workspace_id")]
-    [InlineData("\"tools\":[{\"name\":\"f\"},{\"type\":\"web_search_20250305\",\"name\":\"web_search\"}]", "tools[1].type")]
-    [InlineData("\"tools\":[{\"type\":\"bash_20250124\",\"name\":\"bash\"}]", "tools[0].type")]
-    [InlineData("\"system\":[{\"type\":\"document\"}]", "system[0].type")]
+    [InlineData("\"tools\":[{\"type\":\"web_search_20250305\",\"name\":\"web_search\"}]", "tools[0].type")]
+    [InlineData(
+        "\"tool_choice\":{\"type\":\"tool\",\"name\":\"web_search\"},"
+            + "\"tools\":[{\"name\":\"f\"},{\"name\":\"web_search\",\"type\":\"web_search_20250305\"}]",
+        "tools[1].type")]
     [InlineData("\"context_management\":{\"edits\":[{\"type\":\"clear_x\"},{\"type\":\"compact_20260112\"}]}",
         "context_management.edits[1]")]
     [InlineData("\"context_management\":{\"edits\":[7]}", "context_management.edits[0]")]
@@ -79,15 +81,10 @@ public sealed class AnthropicRequestTests
 
     [Theory]
     [InlineData("""{"type":"image","source":{"type":"file","file_id":"f"}}""", "messages[0].content[0].source")]
-    [InlineData("""{"type":"image"}""", "messages[0].content[0].source")]
-    [InlineData("""{"source":{"type":"base64","media_type":"application/pdf"},"type":"document"}""", "messages[0].content[0].source")]
-    [InlineData("""{"type":"document","source":{"type":"text","data":"x"},"citations":{"enabled":true}}""",
-        "messages[0].content[0].citations")]
-    [InlineData("""{"type":"search_result"}""", "messages[0].content[0].type")]
-    [InlineData("""{"type":"tool_result","content":[{"type":"document","source":{"type":"url"}}]}""",
+    [InlineData("""{"type":"container_upload","file_id":"f"}""", "messages[0].content[0].file_id")]
+    [InlineData("""{"type":"tool_result","content":[{"type":"document","source":{"type":"file"}}]}""",
         "messages[0].content[0].content[0].source")]
-    [InlineData("""{"type":"tool_result","content":[{"type":"tool_result"}]}""", "messages[0].content[0].content[0].type")]
-    public void Content_of_unknown_size_is_refused_by_name(string block, string param) =>
+    public void Files_that_the_provider_stores_are_refused_by_name(string block, string param) =>
         Refused($$"""{"model":"m","max_tokens":5,"messages":[{"role":"user","content":[{{block}}]}]}""", "unpriceable_parameter", param);
 
     [Theory]

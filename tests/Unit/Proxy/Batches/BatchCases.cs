@@ -68,7 +68,7 @@ static class BatchCases
     {
         ProviderConnection[] providers = [.. Providers.Select(one => new ProviderConnection(
             one.Id, one.Wire, "https://api.example.com/v1", "none", null, [], 60, 0, "cancel", Sandbox: false))];
-        var envelope = new Envelope(Convert.ToBase64String(new byte[32]));
+        var envelope = new Envelope([new byte[32]]);
         return new(new(Ids.New(), Ids.New(), "app", true, true, [], providers, Models), envelope);
     }
 }

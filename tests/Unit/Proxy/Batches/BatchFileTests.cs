@@ -50,8 +50,8 @@ public sealed class BatchFileTests
     [InlineData("\"messages\":", "\"message\":", "missing_field", "line 3: body.messages")]
     [InlineData("\"max_tokens\":5", "\"max_tokens\":\"5\"", "invalid_value", "line 3: body.max_tokens")]
     [InlineData("\"max_tokens\":5", "\"stream\":true", "invalid_value", "line 3: body.stream")]
-    [InlineData("\"content\":\"hi\"", "\"content\":[{\"type\":\"file\"}]", "unpriceable_parameter",
-        "line 3: body.messages[0].content[0].type")]
+    [InlineData("\"content\":\"hi\"", "\"content\":[{\"input_audio\":{}}]", "unpriceable_parameter",
+        "line 3: body.messages[0].content[0].input_audio")]
     [InlineData("\"gpt\"", "\"llama\"", "invalid_value", "line 3: body.model")]
     [InlineData("POST", "GET", "invalid_value", "line 3: method")]
     [InlineData("/v1/chat/completions", "/v1/messages", "invalid_value", "line 3: url")]

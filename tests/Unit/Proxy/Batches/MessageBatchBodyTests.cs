@@ -63,8 +63,8 @@ public sealed class MessageBatchBodyTests
     [InlineData("\"max_tokens\":5", "\"max_tokens\":5,\"stream\":true", "invalid_value", "requests[1].params.stream")]
     [InlineData("\"max_tokens\":5", "\"max_tokens\":5,\"service_tier\":\"priority\"", "unpriceable_parameter",
         "requests[1].params.service_tier")]
-    [InlineData("\"content\":\"hi\"", "\"content\":[{\"type\":\"film\"}]", "unpriceable_parameter",
-        "requests[1].params.messages[0].content[0].type")]
+    [InlineData("\"content\":\"hi\"", "\"content\":[{\"file_id\":\"f\"}]", "unpriceable_parameter",
+        "requests[1].params.messages[0].content[0].file_id")]
     [InlineData("\"claude\"", "\"other-claude\"", "invalid_value", "requests[1].params.model")]
     [InlineData("\"b\"", "\"a\"", "invalid_value", "requests[1].custom_id")]
     [InlineData("\"b\"", "\"\"", "invalid_value", "requests[1].custom_id")]

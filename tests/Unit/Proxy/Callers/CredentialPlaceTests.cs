@@ -46,6 +46,17 @@ public sealed class CredentialPlaceTests
         Assert.Equal(expected, inQuery);
     }
 
+    [Theory]
+    [InlineData("Bearer left over", "llm_gw_2", "X-API-Key")]
+    [InlineData("Bearer llm_gw_2", "llm_gw_2", null)]
+    [InlineData("", "llm_gw_2", null)]
+    public void A_second_credential_that_differs_is_found_for_the_refusals_words(string authorization, string key, string? header)
+    {
+        var request = Request("/v1/messages", "");
+        (request.Headers.Authorization, request.Headers["X-API-Key"]) = (authorization, key);
+        Assert.Equal(header, Permit.OtherCredential(request));
+    }
+
     static string? Find(HttpRequest request) =>
         Permit.TryFindCredential(request, out var credential, out _, out _) ? credential.ToString() : null;
 

@@ -8,19 +8,27 @@ namespace LlmGateway.UnitTests.Proxy;
 /// <summary>A Redis that answers commands by name, as a test says.</summary>
 public static class RedisInMemory
 {
-    /// <param name="answer">The name of a method of <see cref="IDatabase"/> and its arguments; what it returns.</param>
-    public static RedisClient New(Func<string, object?[], object?> answer)
-    {
-        var database = DispatchProxy.Create<IDatabase, Scripted>();
-        ((Scripted)database).Answer = answer;
-        var connection = DispatchProxy.Create<IConnectionMultiplexer, Scripted>();
-        ((Scripted)connection).Answer = (method, _) => method switch
+    public static readonly InternalKeys Keys = new([new byte[32]]);
+
+    /// <param name="answer">
+    /// The name of a method of <see cref="IDatabase"/> or <see cref="ISubscriber"/> and its arguments; what it returns.
+    /// </param>
+    public static RedisClient New(Func<string, object?[], object?> answer, InternalKeys? keys = null, TimeProvider? time = null) => new(
+        Part<IConnectionMultiplexer>((method, _) => method switch
         {
-            nameof(IConnectionMultiplexer.GetDatabase) => database,
+            nameof(IConnectionMultiplexer.GetDatabase) => Part<IDatabase>(answer),
+            nameof(IConnectionMultiplexer.GetSubscriber) => Part<ISubscriber>(answer),
             "get_IsConnected" => true,
             _ => null,
-        };
-        return new(connection, NullLogger<RedisClient>.Instance);
+        }),
+        keys ?? Keys, time ?? TimeProvider.System, NullLogger<RedisClient>.Instance);
+
+    static T Part<T>(Func<string, object?[], object?> answer)
+        where T : class
+    {
+        var part = DispatchProxy.Create<T, Scripted>();
+        ((Scripted)(object)part).Answer = answer;
+        return part;
     }
 
     public class Scripted : DispatchProxy

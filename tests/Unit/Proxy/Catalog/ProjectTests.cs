@@ -61,7 +61,7 @@ public sealed class ProjectTests
 
     static Project Of(params ModelOffer[] models)
     {
-        var envelope = new Envelope(Convert.ToBase64String(new byte[32]));
+        var envelope = new Envelope([new byte[32]]);
         var id = Guid.NewGuid();
         ProviderConnection[] providers = [.. Providers.Select(name => new ProviderConnection(
             name,

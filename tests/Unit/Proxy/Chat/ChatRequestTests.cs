@@ -99,17 +99,16 @@ public sealed class ChatRequestTests
     [InlineData("\"models\":[\"dear\"]", "models")]
     [InlineData("\"api_base\":\"https://attacker.example\"", "api_base")]
     [InlineData("\"Prediction\":{}", "Prediction")]
-    [InlineData("\"tools\":[{\"type\":\"function\"},{\"type\":\"web_search\"}]", "tools[1].type")]
+    [InlineData("\"tools\":[{\"type\":\"web_search\"}]", "tools[0].type")]
     public void A_parameter_whose_cost_has_no_price_is_refused_by_name(string member, string param) =>
         Refused($$"""{"model":"m","messages":{{Messages}},{{member}}}""", "unpriceable_parameter", param);
 
     [Theory]
-    [InlineData("""{"type":"input_audio","input_audio":{}}""", "messages[0].content[0].type")]
+    [InlineData("""{"type":"input_audio","input_audio":{}}""", "messages[0].content[0].input_audio")]
     [InlineData("""{"input_audio":{}}""", "messages[0].content[0].input_audio")]
-    [InlineData("""{"type":"file","file":{"file_id":"f"}}""", "messages[0].content[0].type")]
-    [InlineData("""{"type":"text","file":{"file_id":"f"}}""", "messages[0].content[0].file")]
-    [InlineData("""{"type":"film"}""", "messages[0].content[0].type")]
-    public void Content_of_unknown_size_is_refused_by_name(string part, string param) =>
+    [InlineData("""{"type":"file","file":{"file_id":"f"}}""", "messages[0].content[0].file.file_id")]
+    [InlineData("""{"type":"film","video_url":{}}""", "messages[0].content[0].video_url")]
+    public void Content_with_rates_of_its_own_or_of_others_is_refused_by_name(string part, string param) =>
         Refused($$"""{"model":"m","messages":[{"role":"user","content":[{{part}}]}]}""", "unpriceable_parameter", param);
 
     [Fact]

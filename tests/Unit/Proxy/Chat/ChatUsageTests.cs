@@ -123,8 +123,9 @@ public sealed class ChatUsageTests
                 "audio_tokens":{{{Some()}}},"image_tokens":{{{Some()}}},"cache_write_tokens":{{{Some()}}}},
              "completion_tokens_details":{"reasoning_tokens":{{{Some()}}},"audio_tokens":{{{Some()}}},"image_tokens":{{{Some()}}}}}
             """.Unwrapped());
-        Assert.Equal(prompt, Input(read.Usage!));
-        Assert.Equal(completion + beyond, Output(read.Usage!));
+        // What the total has beyond its parts may be explained by a detail of either side.
+        Assert.InRange(Input(read.Usage!), prompt, prompt + beyond);
+        Assert.Equal(prompt + completion + beyond, Input(read.Usage!) + Output(read.Usage!));
     });
 
     [Fact]

@@ -17,7 +17,7 @@ namespace LlmGateway.UnitTests.Proxy.ResponseState;
 /// </summary>
 sealed class KeptInMemory : HttpMessageHandler
 {
-    public static readonly Envelope Envelope = new(Convert.ToBase64String(new byte[32]));
+    public static readonly Envelope Envelope = new([new byte[32]]);
 
     readonly List<KeptResponse> _rows = [];
 

@@ -64,13 +64,13 @@ public sealed class ResponseStatesTests : IDisposable
     {
         await AnswerAsync("""{"model":"own","input":"hi"}""");
 
-        var (body, http) = await ReadAsync("""
+        var (body, turn) = await ReadAsync("""
             {"model":"own","input":[{"type":"reasoning","id":"rs_1","summary":[]},{"type":"reasoning","id":"rs_2","summary":[]},
                 {"role":"user","content":"x"}]}
             """.Unwrapped());
 
         Assert.Equal($$"""{"model":"own","input":[{{Thought}},{"role":"user","content":"x"}]}""", body);
-        Assert.Equal("input[1]", http.Response.Headers[Ignored.Header]);
+        Assert.Equal(["input[1]"], turn.LeftOut);
     }
 
     [Fact]
@@ -249,12 +249,12 @@ public sealed class ResponseStatesTests : IDisposable
         return ((ResponsesRequest)request!).Turn!;
     }
 
-    async Task<(string Body, HttpContext Http)> ReadAsync(string json)
+    async Task<(string Body, ResponseTurn Turn)> ReadAsync(string json)
     {
         var (call, body) = (KeptInMemory.Call(_customer), await BodyAsync(json));
-        var (_, problem) = await _kept.States().ReadAsync(call, body);
+        var (request, problem) = await _kept.States().ReadAsync(call, body);
         Assert.Null(problem);
-        return (Encoding.UTF8.GetString(body.Memory.Span), call.Http);
+        return (Encoding.UTF8.GetString(body.Memory.Span), ((ResponsesRequest)request!).Turn!);
     }
 
     async Task<Problem> RefusedAsync(string json, Guid customer)

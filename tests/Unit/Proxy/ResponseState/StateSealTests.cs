@@ -45,6 +45,18 @@ public sealed class StateSealTests
     }
 
     [Fact]
+    public void What_a_replaced_master_key_has_sealed_opens_and_is_found()
+    {
+        byte[] before = [.. new byte[32]], now = [1, .. new byte[31]];
+        var (old, both) = (Of(), new StateSeal(new Envelope([now, before]), _project, test: false, _customer));
+
+        Assert.Equal(Plain, both.Open(old.Seal(Plain, _response), _response));
+        Assert.Contains(old.Mark("msg_1"), both.Marks("msg_1"));
+        Assert.NotEqual(old.Mark("msg_1"), both.Mark("msg_1"));
+        Assert.ThrowsAny<CryptographicException>(() => old.Open(both.Seal(Plain, _response), _response));
+    }
+
+    [Fact]
     public void The_same_item_of_two_customers_has_two_marks()
     {
         Assert.Equal(Of().Mark("msg_1"), Of().Mark("msg_1"));
@@ -53,5 +65,5 @@ public sealed class StateSealTests
     }
 
     StateSeal Of(Guid? project = null, bool test = false, Guid? customer = null, byte masterKey = 0) =>
-        new(new Envelope(Convert.ToBase64String([masterKey, .. new byte[31]])), project ?? _project, test, customer ?? _customer);
+        new(new Envelope([[masterKey, .. new byte[31]]]), project ?? _project, test, customer ?? _customer);
 }

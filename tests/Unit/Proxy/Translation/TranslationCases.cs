@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Globalization;
 using System.Text;
+using System.Text.RegularExpressions;
 using LlmGateway.Contracts;
 using LlmGateway.Proxy;
 using LlmGateway.Proxy.Chat;
@@ -53,7 +54,7 @@ static class TranslationCases
         var samples = samplesAll && random.Next(2) == 0;
         return new()
         {
-            System = [.. Enumerable.Range(0, random.Next(3)).Select(_ => Text(random))],
+            System = [.. Enumerable.Range(0, random.Next(3)).Select(_ => new TextPart(Text(random)))],
             Turns = turns,
             Tools = [.. Enumerable.Range(0, 3).Select(n => new Tool(
                 $"tool{n}",
@@ -94,7 +95,7 @@ static class TranslationCases
             foreach (var part in turn.Parts)
                 shown.AppendLine(Show(part));
         }
-        shown.AppendJoin('|', conversation.System).AppendLine();
+        shown.AppendJoin('|', conversation.System.Select(part => part.Text)).AppendLine();
         foreach (var tool in conversation.Tools)
             shown.AppendLine((tool with { Field = "" }).ToString());
         return shown.AppendJoin('\n',
@@ -216,6 +217,9 @@ static class TranslationCases
             relay.WriteFailure(sent, Problems.Upstream(502, "upstream_interrupted", "The provider broke off its answer."), "req_1");
         return sent.WrittenSpan.ToArray();
     }
+
+    /// <summary>What was sent, with one text for all ids that were made up: no two answers have the same.</summary>
+    public static string Named(byte[] sent) => Regex.Replace(Encoding.UTF8.GetString(sent), "call_[0-9a-f]{24}", "call_made_up");
 
     /// <summary>As a network may deliver it.</summary>
     public static IEnumerable<byte[]> Pieces(byte[] stream, Random random)

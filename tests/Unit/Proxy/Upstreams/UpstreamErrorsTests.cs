@@ -86,6 +86,20 @@ public sealed class UpstreamErrorsTests
     [InlineData("[1]", "The provider refused the request (400).")]
     [InlineData("", "The provider refused the request (400).")]
     [InlineData("{\"error\":\"\\ud83d\"}", "The provider refused the request (400).")]
+    // Google's OpenAI face, FastAPI and vLLM, Hugging Face, Bedrock, OpenRouter, plain servers.
+    [InlineData("""[{"error":{"code":400,"message":"no signature","status":"INVALID_ARGUMENT"}}]""", "no signature")]
+    [InlineData("""{"detail":"no such model"}""", "no such model")]
+    [InlineData(
+        """{"detail":[{"loc":["body","messages",0,"content"],"msg":"field required"},{"loc":["body","n"],"msg":"too large"}]}""",
+        "body.messages.0.content: field required; body.n: too large")]
+    [InlineData("""{"error":["no such model","nor that"]}""", "no such model; nor that")]
+    [InlineData("""{"errors":[{"message":"no such model"}]}""", "no such model")]
+    [InlineData("""{"Message":"no such model"}""", "no such model")]
+    [InlineData("""{"detail":{"error":{"message":"no such model"}}}""", "no such model")]
+    [InlineData(
+        """{"error":{"message":"Provider returned error","code":400,"metadata":{"raw":"{\"detail\":\"too long\"}"}}}""",
+        "Provider returned error too long")]
+    [InlineData("no such model", "no such model")]
     public void Other_shapes_of_errors_are_read_as_far_as_they_go(string body, string message) =>
         Assert.Equal(
             (message, "upstream_invalid_request"),

@@ -1,0 +1,29 @@
+using LlmGateway.ServiceDefaults;
+using static LlmGateway.Contracts.ServiceCall;
+
+namespace LlmGateway.Wallet;
+
+/// <summary>Who may call which route of this service.</summary>
+public static class Callers
+{
+    public static readonly RouteCallers OfRoutes = new()
+    {
+        ["POST /internal/registers"] = [Sessions],
+        ["POST /internal/wallets/summaries"] = [Sessions],
+        ["POST /internal/leases"] = [Proxy],
+        ["POST /internal/leases/return"] = [Proxy],
+        ["POST /internal/leases/renew"] = [Proxy],
+        ["POST /internal/batch-costs"] = [Proxy],
+        ["POST /internal/reratings"] = [Operator],
+        ["GET /internal/verify"] = [Operator],
+        ["GET /internal/error-queues"] = [Operator],
+        ["POST /internal/error-queues/retry"] = [Operator],
+        ["GET /v1/wallets/{id}"] = [Proxy],
+        ["POST /v1/wallets/{id}/credit"] = [Proxy],
+        ["POST /v1/wallets/{id}/debit"] = [Proxy],
+        ["POST /v1/wallets/{id}/freeze"] = [Proxy],
+        ["POST /v1/wallets/{id}/unfreeze"] = [Proxy],
+        ["GET /v1/wallets/{id}/ledger"] = [Proxy],
+        ["GET /v1/wallet/balance"] = [Proxy],
+    };
+}

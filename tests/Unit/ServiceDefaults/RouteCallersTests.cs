@@ -1,0 +1,134 @@
+using System.Net;
+using System.Text.RegularExpressions;
+using LlmGateway.Contracts;
+using LlmGateway.ServiceDefaults;
+using LlmGateway.Sessions;
+using LlmGateway.Wallet;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Mvc.Testing;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.AspNetCore.TestHost;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Time.Testing;
+using Xunit;
+
+namespace LlmGateway.UnitTests.ServiceDefaults;
+
+/// <summary>
+/// The services themselves, in this process and without their servers. Every route is in its service's table, and only the callers that
+/// the table names get further than the door, with a call that is whole, for this service and of now.
+/// </summary>
+public sealed partial class RouteCallersTests
+{
+    const string Key = "a key of thirty-two characters, or more";
+
+    static readonly string[] Everybody = [ServiceCall.Proxy, ServiceCall.Sessions, ServiceCall.Wallet, ServiceCall.Operator, "stranger"];
+
+    static readonly Principal Backend = new(CredentialKind.SecretKey, Guid.NewGuid(), false, Guid.NewGuid(), Guid.NewGuid(), null, null);
+
+    static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public Task Every_route_of_Wallet_answers_its_callers_alone() =>
+        MustAnswerItsCallersAloneAsync<WalletDb>(ServiceCall.Wallet, LlmGateway.Wallet.Callers.OfRoutes);
+
+    [Fact]
+    public Task Every_route_of_Sessions_answers_its_callers_alone() =>
+        MustAnswerItsCallersAloneAsync<SessionsDb>(ServiceCall.Sessions, LlmGateway.Sessions.Callers.OfRoutes);
+
+    static async Task MustAnswerItsCallersAloneAsync<TEntryPoint>(string service, RouteCallers table)
+        where TEntryPoint : class
+    {
+        await using var app = new Service<TEntryPoint>();
+        using var http = app.CreateClient();
+
+        Assert.Equal(Routes(app).Order(StringComparer.Ordinal), table.Keys.Order(StringComparer.Ordinal));
+        foreach (var (route, callers) in table)
+        {
+            foreach (var caller in Everybody)
+            {
+                var (status, code) = await SendAsync(http, route, ServiceCall.Header, Sign(new(caller, service, Backend)));
+                if (callers.Contains(caller))
+                    Assert.False(code is "internal_only" or "wrong_caller", $"{caller} may call {route}");
+                else
+                    Assert.True(status == HttpStatusCode.Forbidden && code == "wrong_caller", $"{caller} may not call {route}: {status}");
+            }
+            foreach (var (what, header, value) in NoSignatures(service, callers[0]))
+            {
+                var (status, code) = await SendAsync(http, route, header, value);
+                Assert.True(status == HttpStatusCode.Unauthorized && code == "internal_only", $"{what}, {route}: {status}");
+            }
+        }
+        Assert.Equal(HttpStatusCode.OK, (await SendAsync(http, "GET /alive", "X-Nothing", "")).Status);
+    }
+
+    static IEnumerable<(string What, string Header, string Value)> NoSignatures(string service, string caller)
+    {
+        var call = new ServiceCall(caller, service, Backend);
+        var good = Sign(call);
+        yield return ("unsigned", "X-Nothing", "");
+        yield return ("empty", ServiceCall.Header, "");
+        yield return ("no base64", ServiceCall.Header, "?");
+        yield return ("cut", ServiceCall.Header, good[..^8]);
+        yield return ("tampered", ServiceCall.Header, good[..^2] + (good[^2] == 'A' ? 'B' : 'A') + good[^1]);
+        yield return ("other audience", ServiceCall.Header, Sign(call with { Audience = ServiceCall.Proxy }));
+        yield return ("other key", ServiceCall.Header, Sign(call, key: new('x', 32)));
+        yield return ("expired", ServiceCall.Header, Sign(call, TimeProvider.System.GetUtcNow() - TimedSeal.Lifetime));
+        yield return ("the key itself", "X-Gateway-Internal", Key);
+        yield return ("an unsigned principal", "X-Gateway-Principal", "eyJraW5kIjoic2VjcmV0S2V5In0=");
+    }
+
+    static string Sign(ServiceCall call, DateTimeOffset? at = null, string key = Key) =>
+        call.Sign(ServiceCall.SealOf([KeySetting.Read(key, KeySetting.InternalKey)], new FakeTimeProvider(at ?? DateTimeOffset.UtcNow)));
+
+    /// <summary>Status, and the code of a problem.</summary>
+    static async Task<(HttpStatusCode Status, string Code)> SendAsync(HttpClient http, string route, string header, string value)
+    {
+        var path = Parameter().Replace(route.Split(' ')[1], match => match.Value.EndsWith(":guid}", StringComparison.Ordinal)
+            ? "00000000-0000-0000-0000-000000000001"
+            : "x");
+        using var request = new HttpRequestMessage(new(route.Split(' ')[0]), path);
+        request.Headers.TryAddWithoutValidation(header, value);
+        using var response = await http.SendAsync(request, Token);
+        return (response.StatusCode, Code().Match(await response.Content.ReadAsStringAsync(Token)).Groups[1].Value);
+    }
+
+    static IEnumerable<string> Routes<TEntryPoint>(Service<TEntryPoint> app)
+        where TEntryPoint : class =>
+        from route in app.Services.GetRequiredService<EndpointDataSource>().Endpoints.OfType<RouteEndpoint>()
+        where route.RoutePattern.RawText is not ("/alive" or "/health")
+        from method in route.Metadata.GetRequiredMetadata<HttpMethodMetadata>().HttpMethods
+        select RouteCallers.NameOf(method, route);
+
+    /// <summary>A service's program as it is, on a server in memory. Nothing that runs beside requests is started.</summary>
+    sealed class Service<TEntryPoint> : WebApplicationFactory<TEntryPoint>
+        where TEntryPoint : class
+    {
+        protected override void ConfigureWebHost(IWebHostBuilder builder)
+        {
+            const string nobody = "127.0.0.1:1";
+            builder.UseContentRoot(AppContext.BaseDirectory).ConfigureLogging(logging => logging.ClearProviders());
+            foreach (var setting in (string[])[KeySetting.InternalKey, KeySetting.MasterKey, KeySetting.Pepper])
+                builder.UseSetting(setting, Key);
+            foreach (var database in (string[])["wallet", "sessions"])
+                builder.UseSetting($"ConnectionStrings:{database}", "Host=127.0.0.1;Port=1;Username=nobody;Timeout=1");
+            builder.UseSetting("ConnectionStrings:redis", nobody);
+            builder.UseSetting("ConnectionStrings:rabbitmq", $"amqp://{nobody}");
+            builder.UseSetting("services:wallet:http:0", $"http://{nobody}");
+            builder.ConfigureTestServices(services =>
+            {
+                foreach (var service in services.Where(service => service.ServiceType == typeof(IHostedService)).ToArray())
+                    if (service.ImplementationType?.Name != "GenericWebHostService")
+                        services.Remove(service);
+            });
+        }
+    }
+
+    [GeneratedRegex(@"\{[^}]+\}")]
+    private static partial Regex Parameter();
+
+    [GeneratedRegex("\"code\":\\s*\"(\\w+)\"")]
+    private static partial Regex Code();
+}
