@@ -57,7 +57,8 @@ public sealed record Principal(
 /// <summary>
 /// A message on the Redis channel <see cref="Channel"/>, which says what the proxies must forget at once. It is delivered at most once and
 /// in any order. <see cref="Credential.MaxAge"/> bounds the effect of a lost one: the messages of a process of Sessions are numbered, and
-/// each <see cref="Beat"/> says how many there were, so that a proxy notices what it has not heard.
+/// each <see cref="Beat"/> says how many there were, so that a proxy notices what it has not heard. A kind that a proxy does not know makes
+/// it distrust all copies.
 /// </summary>
 /// <param name="Kind">One of the constants below.</param>
 /// <param name="Value">A credential's fingerprint, or an id in "N" form. Empty where nothing is named.</param>

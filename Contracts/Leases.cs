@@ -41,8 +41,8 @@ public sealed record LeaseReturn(Guid Lease, long Fence, IReadOnlyList<Amount> L
 /// <summary>
 /// <c>POST /internal/leases/renew</c>: keeps leases alive while requests run on them, or while their settlements wait.
 /// </summary>
-/// <param name="HandedOver">The holder ends in order. What these leases still hold is exactly what the settlements on its disk charge, so
-/// they live for <see cref="HandoverSeconds"/>; the next process with that disk tells when all are sent.</param>
+/// <param name="HandedOver">The holder renews them no more, because it ends or because the broker is away for long. What they still hold is
+/// exactly what the settlements on its disk charge, so they live for <see cref="HandoverSeconds"/>.</param>
 public sealed record LeaseRenewal(string Holder, IReadOnlyList<Guid> Leases, bool HandedOver = false)
 {
     /// <summary>Most leases of one call. A holder of more makes several calls.</summary>

@@ -22,13 +22,16 @@ public sealed class ChangeFeed(TimeProvider time)
         return time.GetTimestamp() < silentAt && timestamp >= Volatile.Read(ref _heardSince);
     }
 
-    public void Hear(Invalidation message)
+    /// <param name="isUnderstood">False when it is unknown what has changed. Then all may have.</param>
+    public void Hear(Invalidation message, bool isUnderstood = true)
     {
-        if (message.Sender is not { } id)
-            return;
         lock (_lock)
         {
             var now = time.GetTimestamp();
+            if (!isUnderstood)
+                Volatile.Write(ref _heardSince, now);
+            if (message.Sender is not { } id)
+                return;
             var isWhole = now < _silentAt;
             foreach (var (known, last) in _senders)
                 if (time.GetElapsedTime(last.HeardAt, now) >= Invalidation.BeatMissedAfter)

@@ -17,17 +17,28 @@ public readonly record struct Found<TValue>(TValue? Value, TimeSpan? Age);
 /// </summary>
 /// <param name="fetch">Asks Redis and the owner, or only the owner when told to skip Redis. Throws when nobody answers.</param>
 /// <param name="feed">Knows whether changes are heard of.</param>
-public sealed class HotCache<TKey, TValue>(Func<TKey, bool, Task<Found<TValue>>> fetch, ChangeFeed feed, TimeProvider time)
+/// <param name="most">Most keys in memory, unknown ones included, so that guessed credentials cannot fill it.</param>
+public sealed class HotCache<TKey, TValue>(
+    Func<TKey, bool, Task<Found<TValue>>> fetch, ChangeFeed feed, TimeProvider time, int most = 100_000)
     where TKey : notnull
     where TValue : class
 {
-    /// <summary>Most keys in memory, unknown ones included, so that guessed credentials cannot fill it.</summary>
-    const int MaxEntries = 100_000;
-
     static readonly TimeSpan
         RefreshAfter = TimeSpan.FromSeconds(3), RefreshAfterWhenWatched = TimeSpan.FromSeconds(50), UnknownFor = TimeSpan.FromSeconds(1);
 
+    /// <summary>
+    /// Changes that are remembered. A value that was read before the oldest of them is not kept. A copy of Redis was read
+    /// <see cref="Credential.MaxAge"/> ago at most, so 800 changes a second are no loss.
+    /// </summary>
+    const int MaxChanges = 4_096;
+
     readonly ConcurrentDictionary<TKey, Entry> _entries = new();
+
+    /// <summary>Guards <see cref="_changes"/>, and that a value read before a change is not kept after it.</summary>
+    readonly Lock _lock = new();
+    /// <summary>The change with number n, counted from 0, is at n modulo <see cref="MaxChanges"/>.</summary>
+    readonly Change[] _changes = new Change[MaxChanges];
+    long _changesHeard;
 
     /// <summary>
     /// The value, or null when it does not exist. Throws what <c>fetch</c> throws when no value in memory is young enough.
@@ -40,13 +51,11 @@ public sealed class HotCache<TKey, TValue>(Func<TKey, bool, Task<Found<TValue>>>
         value = null;
         if (!_entries.TryGetValue(key, out var entry) || !entry.Fetched)
             return false;
-        var age = time.GetElapsedTime(entry.ReadAt);
-        if (entry.Value is null)
-            return age < UnknownFor;
         var isWatched = IsWatched(entry);
-        if (age >= (isWatched ? Credential.MaxAgeWhenWatched : Credential.MaxAge))
+        var age = time.GetElapsedTime(entry.ReadAt);
+        if (age >= MaxAge(entry, isWatched))
             return false;
-        if (age > (isWatched ? RefreshAfterWhenWatched : RefreshAfter) && !entry.IsFetching)
+        if (entry.Value is not null && age > (isWatched ? RefreshAfterWhenWatched : RefreshAfter) && !entry.IsFetching)
             _ = RefreshAsync(key, entry);
         value = entry.Value;
         return true;
@@ -62,23 +71,36 @@ public sealed class HotCache<TKey, TValue>(Func<TKey, bool, Task<Found<TValue>>>
     /// </summary>
     public void Invalidate(TKey key) => _entries[key] = new Entry { ForgottenAt = time.GetTimestamp() };
 
-    /// <summary>What is being read now is forgotten, too: it may have been read before the change.</summary>
+    /// <summary>The same for all values that match, also those that are being read.</summary>
     public void InvalidateWhere(Func<TValue, bool> matches)
     {
+        lock (_lock)
+            _changes[_changesHeard++ % MaxChanges] = new(time.GetTimestamp(), matches);
         foreach (var (key, entry) in _entries)
-            if (entry.IsFetching || (entry.Value is { } value && matches(value)))
+            if (entry.Value is { } value && matches(value))
                 Invalidate(key);
     }
+
+    static TimeSpan MaxAge(Entry entry, bool isWatched) =>
+        entry.Value is null ? UnknownFor : isWatched ? Credential.MaxAgeWhenWatched : Credential.MaxAge;
 
     /// <summary>A copy of Redis is never watched: a change that it predates may have been told before this proxy had the key.</summary>
     bool IsWatched(Entry entry) => entry.ByOwner && feed.HasHeardAllSince(entry.ReadAt);
 
+    /// <summary>Nobody gets a value that was read before a change that was heard before they came.</summary>
     async Task<TValue?> WaitAsync(TKey key)
     {
-        if (_entries.Count >= MaxEntries)
+        var came = time.GetTimestamp();
+        var fetched = await FetchOnceAsync(key);
+        return HasChanged(fetched, until: came) ? (await FetchOnceAsync(key)).Value : fetched.Value;
+    }
+
+    Task<Fetched> FetchOnceAsync(TKey key)
+    {
+        if (_entries.Count >= most)
             Evict();
         var entry = _entries.GetOrAdd(key, static _ => new Entry());
-        return await entry.FetchOnceAsync(() => FetchAsync(key, entry, skipRedis: MustSkipRedis(entry)));
+        return entry.FetchOnceAsync(() => FetchAsync(key, entry, skipRedis: MustSkipRedis(entry)));
     }
 
     bool MustSkipRedis(Entry entry) => entry.ForgottenAt is { } at && time.GetElapsedTime(at) < Credential.MaxAge;
@@ -95,36 +117,64 @@ public sealed class HotCache<TKey, TValue>(Func<TKey, bool, Task<Found<TValue>>>
         }
     }
 
-    async Task<TValue?> FetchAsync(TKey key, Entry old, bool skipRedis)
+    async Task<Fetched> FetchAsync(TKey key, Entry old, bool skipRedis)
     {
         var asked = time.GetTimestamp();
         var found = await fetch(key, skipRedis);
-        var fresh = new Entry
-        {
-            Fetched = true,
-            Value = found.Value,
-            ByOwner = found.Age is null,
-            ReadAt = asked - (long)((found.Age ?? TimeSpan.Zero).TotalSeconds * time.TimestampFrequency),
-            ForgottenAt = old.ForgottenAt,
-        };
+        var fetched = new Fetched(found.Value, asked - (long)((found.Age ?? TimeSpan.Zero).TotalSeconds * time.TimestampFrequency));
         // If the entry was invalidated meanwhile, the value read here may predate the change. Then the newer entry stays.
-        _entries.TryUpdate(key, fresh, old);
-        return found.Value;
+        lock (_lock)
+            _entries.TryUpdate(key, HasChanged(fetched, until: long.MaxValue)
+                ? new Entry { ForgottenAt = time.GetTimestamp() }
+                : new Entry
+                {
+                    Fetched = true,
+                    Value = fetched.Value,
+                    ByOwner = found.Age is null,
+                    ReadAt = fetched.ReadAt,
+                    ForgottenAt = old.ForgottenAt,
+                }, old);
+        return fetched;
+    }
+
+    /// <summary>True when a change of the value was heard after it was read, or may have been.</summary>
+    bool HasChanged(Fetched fetched, long until)
+    {
+        if (fetched.Value is not { } value)
+            return false;
+        lock (_lock)
+        {
+            for (var number = _changesHeard - 1; number >= Math.Max(0, _changesHeard - MaxChanges); number--)
+            {
+                var change = _changes[number % MaxChanges];
+                if (change.HeardAt < fetched.ReadAt)
+                    return false;
+                if (change.HeardAt <= until && change.Matches(value))
+                    return true;
+            }
+            return _changesHeard > MaxChanges;
+        }
     }
 
     void Evict()
     {
         foreach (var (key, entry) in _entries)
-            if (time.GetElapsedTime(entry.ReadAt) > Credential.MaxAge && !IsWatched(entry) && !MustSkipRedis(entry))
+            if (time.GetElapsedTime(entry.ReadAt) > MaxAge(entry, IsWatched(entry)) && !MustSkipRedis(entry))
                 _entries.TryRemove(key, out _);
-        if (_entries.Count >= MaxEntries)
+        if (_entries.Count >= most)
             _entries.Clear();
     }
+
+    /// <param name="HeardAt">A timestamp.</param>
+    readonly record struct Change(long HeardAt, Func<TValue, bool> Matches);
+
+    /// <param name="ReadAt">A timestamp from before the owner read the value.</param>
+    readonly record struct Fetched(TValue? Value, long ReadAt);
 
     sealed class Entry
     {
         readonly Lock _lock = new();
-        Task<TValue?>? _running;
+        Task<Fetched>? _running;
 
         public bool Fetched { get; init; }
         public TValue? Value { get; init; }
@@ -138,7 +188,7 @@ public sealed class HotCache<TKey, TValue>(Func<TKey, bool, Task<Found<TValue>>>
 
         public bool IsFetching => _running is { IsCompleted: false };
 
-        public Task<TValue?> FetchOnceAsync(Func<Task<TValue?>> run)
+        public Task<Fetched> FetchOnceAsync(Func<Task<Fetched>> run)
         {
             lock (_lock)
             {

@@ -89,8 +89,10 @@ public sealed class Identity
     /// <summary>A project for background work; null when it no longer exists.</summary>
     public ValueTask<Project?> ProjectAsync(Guid id) => _projects.GetAsync(id);
 
-    /// <summary>Removes what a push from another service makes outdated.</summary>
-    public void Forget(Invalidation invalidation)
+    /// <summary>
+    /// Removes what a push from another service makes outdated. False when it cannot be known what that is: another version sent it.
+    /// </summary>
+    public bool TryForget(Invalidation invalidation)
     {
         switch (invalidation.Kind)
         {
@@ -107,7 +109,12 @@ public sealed class Identity
             case Invalidation.CatalogueChanged:
                 _projects.InvalidateWhere(_ => true);
                 break;
+            case Invalidation.Beat:
+                break;
+            default:
+                return false;
         }
+        return true;
     }
 
     /// <summary>The current state of a credential that has running requests.</summary>

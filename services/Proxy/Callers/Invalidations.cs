@@ -21,8 +21,7 @@ public sealed class Invalidations(
                     slices.GiveBack(register);
                 return;
             }
-            identity.Forget(push);
-            feed.Hear(push);
+            feed.Hear(push, isUnderstood: identity.TryForget(push));
             if (push.Kind != Invalidation.Beat)
                 runningCalls.LookForRevoked();
         });

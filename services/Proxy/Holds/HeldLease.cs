@@ -36,6 +36,9 @@ public sealed class HeldLease(int registers, TimeProvider time, DeliveryMark del
     /// <summary>Requests, or settlements on their way, are to be paid from it.</summary>
     public bool HasDependents => Running > 0 || LastRecord > delivered.Count;
 
+    /// <summary>It holds in the ledger exactly what settlements on disk charge.</summary>
+    public bool IsOwed => !Lost && !Uncertain && Running == 0 && IsIdleEmpty && HasDependents;
+
     public bool IsIdleEmpty => Array.TrueForAll(Idle, amount => amount == 0);
 
     /// <param name="asked">When the question was sent, on the monotonic clock. The ledger's answer cannot be older.</param>

@@ -43,7 +43,7 @@ public sealed class Slice(
             if (_closed)
                 return false;
             _lastUse = time.GetTimestamp();
-            if (_waiting.Count == 0 && _lease.Usable && Covers(_lease.Idle, full))
+            if (_waiting.Count == 0 && _lease.Usable && Waiter.Covers(_lease.Idle, full))
             {
                 answer = new(new HoldAnswer(Take(full), null));
                 RefillAhead(full);
@@ -170,11 +170,26 @@ public sealed class Slice(
             ];
     }
 
-    /// <summary>Leases that hold in the ledger exactly what settlements on disk charge.</summary>
-    public IReadOnlyList<HeldLease> OwedLeases()
+    /// <summary>
+    /// Owed leases, once the slice was not used for so long; nothing more is admitted on them. None while the ledger may still change them.
+    /// </summary>
+    public IReadOnlyList<HeldLease> OwedLeases(TimeSpan idleTime)
     {
         lock (_lock)
-            return [.. LiveLeases().Where(lease => lease is { Running: 0, IsIdleEmpty: true, Uncertain: false })];
+        {
+            if (_calling || !_returns.IsCompleted || time.GetElapsedTime(_lastUse) < idleTime)
+                return [];
+            if (_lease.IsOwed)
+                Retire(_lease);
+            return _retired.FindAll(lease => lease.IsOwed);
+        }
+    }
+
+    /// <summary>The lease lives without this proxy until its settlements are booked.</summary>
+    public void HandedOver(HeldLease lease)
+    {
+        lock (_lock)
+            _retired.Remove(lease);
     }
 
     /// <summary>Closes the slice when nothing is left in it.</summary>
@@ -332,7 +347,7 @@ public sealed class Slice(
         {
             if (!node.Value.Answer.Task.IsCompleted)
             {
-                if (!_lease.Usable || !Covers(_lease.Idle, node.Value.Full))
+                if (!_lease.Usable || !Waiter.Covers(_lease.Idle, node.Value.Full))
                     return;
                 Give(node.Value, node.Value.Full);
             }
@@ -343,7 +358,7 @@ public sealed class Slice(
     /// <summary>After a grant the first request in line gets at least its minimum, even if nothing else is left.</summary>
     void ServeFirst()
     {
-        if (_waiting.First is not { } node || !Covers(_lease.Idle, node.Value.Minimum))
+        if (_waiting.First is not { } node || !Waiter.Covers(_lease.Idle, node.Value.Minimum))
             return;
         if (!node.Value.Answer.Task.IsCompleted)
             Give(node.Value, [.. node.Value.Full.Select((full, i) => Math.Min(full, _lease.Idle[i]))]);
@@ -380,20 +395,5 @@ public sealed class Slice(
     {
         lease.Uncertain = true;
         Retire(lease);
-    }
-
-    static bool Covers(long[] idle, long[] needed)
-    {
-        for (var i = 0; i < idle.Length; i++)
-            if (idle[i] < needed[i])
-                return false;
-        return true;
-    }
-
-    sealed class Waiter(long[] minimum, long[] full)
-    {
-        public long[] Minimum => minimum;
-        public long[] Full => full;
-        public TaskCompletionSource<HoldAnswer> Answer { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
     }
 }

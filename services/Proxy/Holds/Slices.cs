@@ -15,6 +15,9 @@ public sealed class Slices(RequestGate gate, Spool spool, WalletClient wallet, T
 
     static readonly TimeSpan Tick = TimeSpan.FromMilliseconds(500), RenewEvery = TimeSpan.FromSeconds(15);
 
+    /// <summary>Renewals at a time, each of up to <see cref="LeaseRenewal.MaxLeases"/> leases.</summary>
+    const int MaxRenewals = 4;
+
     readonly ConcurrentDictionary<IReadOnlyList<RegisterRef>, Slice> _slices = new(new SameRegisters());
     long _lastRenewal;
 
@@ -85,7 +88,7 @@ public sealed class Slices(RequestGate gate, Spool spool, WalletClient wallet, T
     {
         await base.StopAsync(cancellationToken);
         await Task.WhenAll(_slices.Values.Select(slice => TendAsync(slice, TimeSpan.Zero)));
-        await RenewAsync(slice => slice.OwedLeases(), handOver: true);
+        await RenewAsync(slice => slice.OwedLeases(TimeSpan.Zero), handOver: true);
     }
 
     async Task TendAsync(Slice slice, TimeSpan idleTime, Guid except = default)
@@ -94,26 +97,39 @@ public sealed class Slices(RequestGate gate, Spool spool, WalletClient wallet, T
         {
             await slice.GiveBackIdleAsync(idleTime, except);
         }
-        catch (Exception e) when (Problems.IsOutage(e))
+        catch (Exception e)
         {
-            log.LogWarning("an idle slice could not be given back and will expire with its lease: {Message}", e.Message);
+            // One slice that fails must not keep the others' leases from being renewed.
+            log.Log(
+                Problems.IsOutage(e) ? LogLevel.Warning : LogLevel.Error,
+                "an idle slice could not be given back and will expire with its lease: {Message}",
+                e.Message);
         }
     }
 
-    /// <summary>Renews the leases that something depends on.</summary>
+    /// <summary>
+    /// Renews the leases that something depends on. Where that is only settlements that wait for the broker, the lease is handed over and
+    /// forgotten: a long outage must not cost memory and a renewal for every customer who has called meanwhile.
+    /// </summary>
     public async Task RenewAsync()
     {
         var asked = time.GetTimestamp();
-        if (await RenewAsync(slice => slice.LiveLeases(), handOver: false))
+        var handedOver = await RenewAsync(slice => slice.OwedLeases(RenewEvery), handOver: true);
+        if (await RenewAsync(slice => slice.LiveLeases(), handOver: false) && handedOver)
             _lastRenewal = asked; // a failed renewal is repeated at the next tick
     }
 
     /// <summary>False when a part of them could not be renewed.</summary>
     async Task<bool> RenewAsync(Func<Slice, IReadOnlyList<HeldLease>> which, bool handOver)
     {
-        var leases = _slices.Values.SelectMany(slice => which(slice).Select(lease => (slice, lease)));
-        var renewed = await Task.WhenAll(leases.Chunk(LeaseRenewal.MaxLeases).Select(some => RenewAsync(some, handOver)));
-        return Array.TrueForAll(renewed, done => done);
+        var leases = _slices.Values.SelectMany(slice => which(slice).Select(lease => (slice, lease))).Chunk(LeaseRenewal.MaxLeases);
+        var done = true;
+        await Parallel.ForEachAsync(leases, new ParallelOptions { MaxDegreeOfParallelism = MaxRenewals }, async (some, _) =>
+        {
+            if (!await RenewAsync(some, handOver))
+                Volatile.Write(ref done, false);
+        });
+        return done;
     }
 
     async Task<bool> RenewAsync((Slice Slice, HeldLease Lease)[] leases, bool handOver)
@@ -126,12 +142,21 @@ public sealed class Slices(RequestGate gate, Spool spool, WalletClient wallet, T
             Failpoint.Hit("proxy.slice.renewed");
             var (alive, frozen) = (answer.Alive.ToHashSet(), answer.Frozen.ToHashSet());
             foreach (var (slice, lease) in leases)
+            {
                 slice.Renewed(lease, alive.Contains(lease.Id), frozen.Contains(lease.Id), asked);
+                if (handOver)
+                    slice.HandedOver(lease);
+            }
             return true;
         }
-        catch (Exception e) when (Problems.IsOutage(e))
+        catch (Exception e)
         {
-            log.LogWarning("{Count} leases could not be renewed: {Message}", leases.Length, e.Message);
+            // One part that fails must not keep the others from being renewed.
+            log.Log(
+                Problems.IsOutage(e) ? LogLevel.Warning : LogLevel.Error,
+                "{Count} leases could not be renewed: {Message}",
+                leases.Length,
+                e.Message);
             return false;
         }
     }

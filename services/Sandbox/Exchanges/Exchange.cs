@@ -78,12 +78,13 @@ public sealed class Exchange
         }
         if ((behaviour.ErrorStatus > 0 ? turn.Error(behaviour.ErrorStatus) : turn.Refusal(behaviour)) is { } error)
         {
-            await error.ExecuteAsync(Context);
+            await (behaviour.Dialect?.OfError(error) ?? error).ExecuteAsync(Context);
             return;
         }
 
         var answer = turn.Answer(question, behaviour);
-        await (turn.Reply(answer, behaviour) switch
+        var reply = turn.Reply(answer, behaviour);
+        await ((behaviour.Dialect?.Of(reply) ?? reply) switch
         {
             StreamReply stream => Delivery.SendStreamAsync(this, behaviour, answer, stream),
             WholeReply when behaviour.FailsInTheMiddle => turn.Error(StatusCodes.Status500InternalServerError).ExecuteAsync(Context),

@@ -42,6 +42,9 @@ public sealed record Behaviour
 
     public bool RefusesSealedThoughts { get; init; }
 
+    /// <summary>How the server deviates from its wire. Null for a faithful one.</summary>
+    public Dialect? Dialect { get; init; }
+
     /// <summary>Leaves a batch in progress until it is cancelled.</summary>
     public bool LeavesBatches { get; init; }
 }
@@ -88,6 +91,7 @@ public static class Faults
         new("-nostreamoptions", "400 when stream_options is present", b => b with { RefusesStreamOptions = true }),
         new("-noencryption", "400 when encrypted thoughts are to be included", b => b with { RefusesSealedThoughts = true }),
         new("-pending", "leaves a batch in progress until it is cancelled", b => b with { LeavesBatches = true }),
+        .. Dialect.All.Select(dialect => new Fault(dialect.Suffix, dialect.Effect, b => b with { Dialect = dialect })),
     ];
 
     /// <summary>The behaviour that a model's name asks for. A name without a suffix asks for none.</summary>

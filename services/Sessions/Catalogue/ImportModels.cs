@@ -26,8 +26,8 @@ public static class ImportModels
                 var file = LiteLlmFile.Read(body.GetBuffer().AsMemory(0, (int)body.Length), source, DateOnly.FromDateTime(now.UtcDateTime));
                 await using var transaction = await db.Database.BeginTransactionAsync(token);
                 var summary = await CatalogueWriter.WriteAsync(db, file.Entries, imported: true, now, token);
-                await transaction.CommitAsync(token);
-                await copies.CatalogueChangedAsync();
+                await using (copies.CatalogueChanging())
+                    await transaction.CommitAsync(CancellationToken.None);
                 var report = new Report(summary.Added, summary.Changed, summary.Unchanged, file.Refused);
                 return http.WantsText() ? PlainText.Of(true, Lines(report)) : Results.Json(report, Defaults.Json);
             }

@@ -18,16 +18,17 @@ public static class ChangeCustomer
         if (await CustomerView.FindAsync(db, caller, id, token) is not { } customer)
             return CustomerView.NotFound;
 
-        var before = customer.Status;
+        var isDeleted = customer.Status == CustomerStatus.Deleted;
         CustomerFields.Apply(body, customer, "status");
-        if (before == CustomerStatus.Deleted)
+        if (isDeleted)
             return Problems.Conflict("customer_deleted", "A deleted customer cannot be changed.");
-        if (body.TryGetProperty("status", out var status))
+        var hasStatus = body.TryGetProperty("status", out var status);
+        if (hasStatus)
             customer.Status = CustomerFields.Status(status);
 
-        await db.SaveChangesAsync(token);
-        if (customer.Status != before)
-            await copies.CustomerChangedAsync(customer.Id, db);
+        // Also when the status is what it was: the call that changed it may have ended before it told anybody.
+        await using (hasStatus ? copies.CustomerChanging(customer.Id, db) : null)
+            await db.SaveChangesAsync(CancellationToken.None);
         return Results.Json(await CustomerView.ReadAsync(customer, wallet, withLedger: false, token), Defaults.Json);
     }
 }

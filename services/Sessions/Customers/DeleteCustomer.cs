@@ -17,9 +17,6 @@ public static class DeleteCustomer
     {
         if (await CustomerView.FindAsync(db, http.Backend(), id, token) is not { } customer)
             return CustomerView.NotFound;
-        if (customer.Status == CustomerStatus.Deleted)
-            return Results.NoContent();
-
         var now = time.GetUtcNow();
         customer.Status = CustomerStatus.Deleted;
         foreach (var key in await db.CustomerKeys.Where(key => key.CustomerId == customer.Id && key.RevokedAt == null).ToListAsync(token))
@@ -27,16 +24,17 @@ public static class DeleteCustomer
             key.RevokedAt = now;
             db.Tell(new KeyRevoked(key.Id, customer.Id, customer.Project.OrganizationId, customer.ProjectId, customer.Test, now), now);
         }
+        // Also when repeated: the first call may have ended before it told anybody.
+        await using (copies.CustomerChanging(customer.Id, db))
         await using (var transaction = await db.Database.BeginTransactionAsync(token))
         {
             await db.Families.Where(family => family.CustomerId == customer.Id && family.RevokedAt == null)
                 .ExecuteUpdateAsync(family => family.SetProperty(f => f.RevokedAt, now), token);
             await db.Database.ExecuteSqlAsync($"delete from kept_response where customer_id = {customer.Id}", token);
             await db.SaveChangesAsync(token);
-            await transaction.CommitAsync(token);
+            await transaction.CommitAsync(CancellationToken.None);
         }
         outbox.Raise();
-        await copies.CustomerChangedAsync(customer.Id, db);
         return Results.NoContent();
     }
 }

@@ -69,7 +69,9 @@ public static class MintSession
             db.Add(session);
             try
             {
-                await db.SaveChangesAsync(token);
+                // The keys of a customer who was there before are charged from now on.
+                await using (known is not null && newWallet ? copies.CustomerChanging(customer.Id, db) : null)
+                    await db.SaveChangesAsync(CancellationToken.None);
             }
             catch (DbUpdateException e) when (SessionsDb.IsDuplicate(e) && attempt < MaxAttempts)
             {
@@ -78,8 +80,6 @@ public static class MintSession
             }
             Failpoint.Hit("sessions.mint.saved");
             outbox.Raise();
-            if (known is not null && newWallet)
-                await copies.CustomerChangedAsync(customer.Id, db); // its keys are charged from now on
             return Created(project, customer, session, secret);
         }
     }

@@ -60,10 +60,11 @@ public static class RefreshSession
         var (session, secret) = tokens.New(family.Id, customer.Test, now, family.TtlSeconds);
         db.Add(session);
         await db.SaveChangesAsync(token);
-        await transaction.CommitAsync(token);
-        Failpoint.Hit("sessions.refresh.committed");
-
-        await copies.CredentialsChangedAsync([new(old.Id, old.SealedFingerprint)]);
+        await using (copies.CredentialChanging(new(old.Id, old.SealedFingerprint)))
+        {
+            await transaction.CommitAsync(CancellationToken.None);
+            Failpoint.Hit("sessions.refresh.committed");
+        }
         return Results.Json(new
         {
             sessionToken = secret,

@@ -23,21 +23,20 @@ public static class RevokeSession
         var caller = http.Backend();
         if (!Ids.TryParse(Ids.Session, id, out var session))
             return Problems.NotFound("session");
-        var family = await db.Sessions
-            .Where(s => s.Id == session && s.Family.Customer.ProjectId == caller.Project && s.Family.Customer.Test == caller.Test)
-            .Select(s => s.Family)
-            .SingleOrDefaultAsync(token);
-        if (family is null)
+        var named = await db.Sessions
+            .Include(s => s.Family)
+            .SingleOrDefaultAsync(
+                s => s.Id == session && s.Family.Customer.ProjectId == caller.Project && s.Family.Customer.Test == caller.Test,
+                token);
+        if (named is null)
             return Problems.NotFound("session");
 
-        var now = time.GetUtcNow();
-        family.RevokedAt ??= now;
-        await db.SaveChangesAsync(token);
-        Failpoint.Hit("sessions.revoke.saved");
-        // The tokens are read after the commit. A token that a parallel refresh adds later is looked up later and found revoked.
-        var members = await db.Sessions.Where(s => s.FamilyId == family.Id && s.ExpiresAt > now)
-            .Select(s => new KnownCredential(s.Id, s.SealedFingerprint)).ToListAsync(token);
-        await copies.CredentialsChangedAsync(members);
+        named.Family.RevokedAt ??= time.GetUtcNow();
+        await using (copies.FamilyChanging(named.FamilyId, new(named.Id, named.SealedFingerprint), db))
+        {
+            await db.SaveChangesAsync(CancellationToken.None);
+            Failpoint.Hit("sessions.revoke.saved");
+        }
         return Results.NoContent();
     }
 }

@@ -28,16 +28,19 @@ public static class RevokeKey
         {
             return Problems.NotFound("key");
         }
-        if (key.RevokedAt is not null)
-            return Results.NoContent();
-
-        var now = time.GetUtcNow();
-        key.RevokedAt = now;
-        db.Tell(new KeyRevoked(key.Id, customer.Id, customer.Project.OrganizationId, customer.ProjectId, customer.Test, now), now);
-        await db.SaveChangesAsync(token);
-        Failpoint.Hit("sessions.key.revoked");
+        if (key.RevokedAt is null)
+        {
+            var now = time.GetUtcNow();
+            key.RevokedAt = now;
+            db.Tell(new KeyRevoked(key.Id, customer.Id, customer.Project.OrganizationId, customer.ProjectId, customer.Test, now), now);
+        }
+        // Also when repeated: the first call may have ended before it told anybody.
+        await using (copies.CredentialChanging(new(key.Id, key.SealedFingerprint)))
+        {
+            await db.SaveChangesAsync(CancellationToken.None);
+            Failpoint.Hit("sessions.key.revoked");
+        }
         outbox.Raise();
-        await copies.CredentialsChangedAsync([new(key.Id, key.SealedFingerprint)]);
         return Results.NoContent();
     }
 }

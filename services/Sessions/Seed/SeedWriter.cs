@@ -31,11 +31,9 @@ public sealed class SeedWriter(
         }
         await wallet.OpenAsync(_wallets, token);
         madeKeys.Tell(_made);
-        await transaction.CommitAsync(token);
+        await using (copies.CatalogueChanging(_projects))
+            await transaction.CommitAsync(CancellationToken.None);
         outbox.Raise();
-        await copies.CatalogueChangedAsync();
-        foreach (var project in _projects)
-            await copies.ProjectChangedAsync(project);
     }
 
     async Task OrganizationAsync(SeedOrganization seed, string path, CancellationToken token)

@@ -14,29 +14,36 @@ public sealed class Recalls
     /// <summary>Longest wait. A proxy answers within milliseconds; one that is paused or dead must not delay a refusal longer.</summary>
     static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(500);
 
+    /// <summary>
+    /// A holder that lives renews its leases every 15 seconds. Nobody waits for one that has not done so for this long: it is dead, or cut
+    /// off, and each shortage until its leases end would wait for it in vain. It is asked all the same.
+    /// </summary>
+    static readonly TimeSpan RenewedWithin = TimeSpan.FromSeconds(20);
+
+    static readonly TimeSpan Ttl = TimeSpan.FromSeconds(LeaseRequest.TtlSeconds);
+
     readonly ConcurrentDictionary<Guid, Waiting> _waiting = new();
     readonly Turns _turns = new();
     readonly NpgsqlDataSource _database;
     readonly RedisClient _redis;
-    readonly SilentHolders _silent;
 
-    public Recalls(NpgsqlDataSource database, RedisClient redis, TimeProvider time)
+    public Recalls(NpgsqlDataSource database, RedisClient redis)
     {
-        (_database, _redis, _silent) = (database, redis, new(time));
+        (_database, _redis) = (database, redis);
         redis.Subscribe<RecallAnswer>(RecallAnswer.Channel, Answered);
     }
 
     /// <summary>Waits until no other recall of the register runs in this process. Disposing the result lets the next one run.</summary>
     public Task<IDisposable> TurnAsync(Guid register, CancellationToken token) => _turns.TakeAsync(register, token);
 
-    /// <summary>Returns when every other holder has answered, or after the longest wait.</summary>
+    /// <summary>Returns when every other holder that is worth waiting for has answered, or after the longest wait.</summary>
     public async Task CallBackAsync(Guid register, Guid except, CancellationToken token)
     {
-        var holders = await HoldersAsync(register, except, token);
-        if (holders.Count == 0 || !_redis.IsConnected)
+        var left = await HoldersAsync(register, except, token);
+        if (left.Count == 0 || !_redis.IsConnected)
             return;
         var recall = new Recall(Ids.New(), register, except);
-        var waiting = _waiting[recall.Id] = new Waiting(_silent.Without(holders));
+        var waiting = _waiting[recall.Id] = new Waiting([.. left.Where(lease => IsHeld(lease.Left)).Select(lease => lease.Holder)]);
         try
         {
             Failpoint.Hit("wallet.recall.publish");
@@ -46,7 +53,6 @@ public sealed class Recalls
         catch (TimeoutException)
         {
             // The request is decided on what was returned.
-            _silent.Missed(waiting.Left());
         }
         finally
         {
@@ -56,21 +62,26 @@ public sealed class Recalls
 
     void Answered(RecallAnswer answer)
     {
-        _silent.Answered(answer.Holder);
         if (_waiting.TryGetValue(answer.Recall, out var waiting))
             waiting.Answered(answer.Holder);
     }
 
-    async Task<HashSet<string>> HoldersAsync(Guid register, Guid except, CancellationToken token)
+    /// <summary>
+    /// Whether a lease with so much time left has a holder that lives. One that was handed over lives for a day, and nothing of it is idle.
+    /// </summary>
+    public static bool IsHeld(TimeSpan left) => left > Ttl - RenewedWithin && left < 2 * Ttl;
+
+    /// <summary>Who holds something of the register, and how long until that lease ends, on the database's clock.</summary>
+    async Task<List<(string Holder, TimeSpan Left)>> HoldersAsync(Guid register, Guid except, CancellationToken token)
     {
         await using var query = _database.Sql("""
-            select distinct lease.holder from lease_line line join lease on lease.id = line.lease
+            select lease.holder, lease.expires_at - now() from lease_line line join lease on lease.id = line.lease
             where line.account = $1 and line.granted > line.consumed + line.returned and line.lease <> $2 and not lease.expired
             """, register, except);
-        var holders = new HashSet<string>(StringComparer.Ordinal);
+        var holders = new List<(string, TimeSpan)>();
         await using var reader = await query.ExecuteReaderAsync(token);
         while (await reader.ReadAsync(token))
-            holders.Add(reader.GetString(0));
+            holders.Add((reader.GetString(0), reader.GetTimeSpan(1)));
         return holders;
     }
 
@@ -95,12 +106,6 @@ public sealed class Recalls
                 if (_holders.Count == 0)
                     Done.TrySetResult();
             }
-        }
-
-        public string[] Left()
-        {
-            lock (_holders)
-                return [.. _holders];
         }
     }
 

@@ -41,7 +41,9 @@ sealed class Workplace : IDisposable
             WorkingDirectory = Folder, RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true,
         };
         // Nothing of who runs the tests: no keys, no settings, no proxies of theirs.
-        var path = $"{Path.Combine(Packages, "node_modules", ".bin")}:{Environment.GetEnvironmentVariable("PATH")}";
+        var installed = Path.Combine(Packages, "node_modules");
+        string[] programs = [Path.Combine(installed, ".bin"), Path.Combine(installed, "opencode-linux-x64-baseline", "bin")];
+        var path = string.Join(':', [.. programs, Environment.GetEnvironmentVariable("PATH")]);
         start.Environment.Clear();
         foreach (var (name, value) in (IEnumerable<(string, string)>)
             [("PATH", path), ("HOME", Home), ("PROMPT", prompt), ("AGENTS", Packages)])

@@ -66,6 +66,46 @@ public sealed class LeaseTests
     }
 
     /// <summary>
+    /// A shortage when the ledger, or the proxy, is slow: the money lies idle at a proxy that lives, so the next request must get it. The
+    /// test is that proxy.
+    /// </summary>
+    [Fact]
+    public async Task A_proxy_that_was_too_slow_for_one_recall_is_waited_for_at_the_next()
+    {
+        var user = await Backend.App.NewUserAsync("1");
+        var register = await WalletAsync(user);
+        var (lease, holder) = (Guid.NewGuid(), $"slow-{Guid.NewGuid():N}");
+        const long all = 1_000_000_000;
+        var demand = new { register, minimum = all, first = all, all, wanted = all };
+        (await AskLedgerAsync("/internal/leases", new { lease, fence = 1, holder, lines = new[] { demand } })).MustBe(200);
+        using var redis = await ConnectionMultiplexer.ConnectAsync(Stack.Connection("redis"));
+        var recalls = await redis.GetSubscriber().SubscribeAsync(RedisChannel.Literal("llmgw:recall"));
+        (await user.ChatAsync("narrow", Price.Question)).MustBeProblem(402, "wallet_exhausted");
+        await OfAsync(register);
+
+        var next = user.ChatAsync("narrow", Price.Question);
+        var recall = await OfAsync(register);
+        (await AskLedgerAsync(
+            "/internal/leases/return", new { lease, fence = 1, lines = new[] { new { register, value = all } } })).MustBe(204);
+        await redis.GetSubscriber().PublishAsync(
+            RedisChannel.Literal("llmgw:recall-answer"),
+            Stack.Redis.Seal("llmgw:recall-answer", JsonSerializer.SerializeToUtf8Bytes(new { recall, holder })));
+
+        (await next).MustBe(200);
+
+        async Task<Guid> OfAsync(Guid wanted)
+        {
+            while (true)
+            {
+                var sealedRecall = (byte[])(await recalls.ReadAsync(Token)).Message!;
+                var recalled = JsonDocument.Parse(Stack.Redis.Open("llmgw:recall", sealedRecall)!.Value).RootElement;
+                if (recalled.GetProperty("register").GetGuid() == wanted)
+                    return recalled.GetProperty("id").GetGuid();
+            }
+        }
+    }
+
+    /// <summary>
     /// The message that a proxy is dead may be taken before its last settlements, by another consumer or another instance. Here the proxy
     /// is not even dead, and its request ends after the message.
     /// </summary>
@@ -110,9 +150,18 @@ public sealed class LeaseTests
         return (T)(await query.ExecuteScalarAsync(Token))!;
     }
 
-    static Task<Reply> RenewAsync(string holder, Guid[] leases) => Gateway.SendAsync(
-        "POST", "/internal/leases/renew", json: JsonSerializer.Serialize(new { holder, leases, handedOver = false }), at: Stack.Wallet,
-        headers: [Stack.Signed("proxy", "wallet")]);
+    static async Task<Guid> WalletAsync(User user)
+    {
+        await using var query = Books.Wallet.CreateCommand("select id from account where owner = $1 and kind = 0");
+        query.Parameters.Add(new() { Value = user.Customer });
+        return (Guid)(await query.ExecuteScalarAsync(Token))!;
+    }
+
+    static Task<Reply> RenewAsync(string holder, Guid[] leases) =>
+        AskLedgerAsync("/internal/leases/renew", new { holder, leases, handedOver = false });
+
+    static Task<Reply> AskLedgerAsync(string path, object question) => Gateway.SendAsync(
+        "POST", path, json: JsonSerializer.Serialize(question), at: Stack.Wallet, headers: [Stack.Signed("proxy", "wallet")]);
 
     /// <summary>Leases on the user's wallet whose time was over so long ago; returns the last one's id.</summary>
     static async Task<Guid> InsertAsync(User user, string holder, string overSince, long granted, long consumed, int count)

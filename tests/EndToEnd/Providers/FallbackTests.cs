@@ -54,17 +54,21 @@ public sealed class FallbackTests
     }
 
     /// <summary>Skyvern-AI/skyvern #4152: an outage was told as a mistake of the caller, which no program tries again.</summary>
-    [Fact]
-    public async Task A_provider_that_cannot_be_asked_does_not_hide_why_the_one_before_it_failed()
+    [Theory]
+    [InlineData("fallback", 502, "upstream_error")]
+    [InlineData("fallback-429", 429, "upstream_rate_limited")]
+    [InlineData("fallback-401", 502, "upstream_auth")]
+    [InlineData("fallback-html", 502, "upstream_malformed")]
+    public async Task A_provider_that_cannot_be_asked_does_not_hide_why_the_one_before_it_failed(string model, int status, string code)
     {
         foreach (var stream in (bool[])[false, true])
         {
             var user = await Backend.Wires.NewUserAsync();
             // The second provider's wire gives one answer to a question.
-            var reply = await Chat.AskAsync(user.Token, "fallback", Price.Question, stream ? "\"n\":2,\"stream\":true" : "\"n\":2");
-            reply.MustBeProblem(502, "upstream_error");
+            var reply = await Chat.AskAsync(user.Token, model, Price.Question, stream ? "\"n\":2,\"stream\":true" : "\"n\":2");
+            reply.MustBeProblem(status, code);
             Assert.Equal(
-                (Outcome.Failed, 502, 0, null),
+                (Outcome.Failed, status, 0, null),
                 await Books.OnlyUsageAsync(user) is var row ? (row.Outcome, row.Status, row.Charged, row.AttemptOf) : default);
         }
     }

@@ -1,3 +1,4 @@
+using System.Net;
 using LlmGateway.Contracts;
 using LlmGateway.Proxy;
 using Microsoft.Extensions.Time.Testing;
@@ -88,6 +89,54 @@ public sealed class BatchedLookupsTests
 
         first.SetException(new HttpRequestException("away"));
         await Assert.ThrowsAsync<HttpRequestException>(() => hanging);
+    }
+
+    [Fact]
+    public async Task A_key_that_the_owner_fails_at_fails_no_other_and_is_left_alone_for_a_while()
+    {
+        const int bad = 7, most = 500;
+        var asked = 0;
+        var lookups = new BatchedLookups<int, string>(keys =>
+        {
+            asked++;
+            return keys.Contains(bad) ? throw new HttpRequestException(null, null, HttpStatusCode.InternalServerError) : Known(keys);
+        }, most, _clock);
+        await lookups.FindAsync(-1);
+        var waiting = Enumerable.Range(0, most).Append(bad).Select(lookups.FindAsync).ToArray();
+
+        _clock.Advance(BatchedLookups<int, string>.Interval);
+        for (var key = 0; key < most; key++)
+            if (key != bad)
+                Assert.Equal($"{key}", await waiting[key]);
+        await Assert.ThrowsAsync<HttpRequestException>(() => waiting[bad]);
+        Assert.InRange(asked, 1, 20);
+
+        _clock.Advance(BatchedLookups<int, string>.Interval);
+        asked = 0;
+        await Assert.ThrowsAsync<HttpRequestException>(() => lookups.FindAsync(bad));
+        Assert.Equal(0, asked);
+        _clock.Advance(BatchedLookups<int, string>.FailedFor);
+        await Assert.ThrowsAsync<HttpRequestException>(() => lookups.FindAsync(bad));
+        Assert.Equal(1, asked);
+    }
+
+    [Fact]
+    public async Task An_owner_that_fails_at_everything_is_not_asked_for_each_key()
+    {
+        var asked = 0;
+        var lookups = new BatchedLookups<int, string>(keys =>
+        {
+            asked++;
+            return keys[0] < 0 ? Known(keys) : throw new HttpRequestException(null, null, HttpStatusCode.InternalServerError);
+        }, 500, _clock);
+        await lookups.FindAsync(-1);
+        var waiting = Enumerable.Range(0, 500).Select(lookups.FindAsync).ToArray();
+
+        _clock.Advance(BatchedLookups<int, string>.Interval);
+        foreach (var lookup in waiting)
+            await Assert.ThrowsAsync<HttpRequestException>(() => lookup);
+
+        Assert.InRange(asked, 1, 30);
     }
 
     static Task<IReadOnlyDictionary<int, string>> Known(IEnumerable<int> keys) =>

@@ -49,7 +49,28 @@ public sealed class CorsTests
         Assert.Equal(403, await PreflightAsync(cors, "https://evil.example.com"));
         Assert.Equal(2, sessions.Asked);
 
+        // Asked for again; the preflight that brings that about does not wait for the answer.
         _clock.Advance(Later);
+        Assert.Equal(204, await PreflightAsync(cors, Mine));
+        Assert.Equal(403, await PreflightAsync(cors, Mine));
+    }
+
+    [Fact]
+    public async Task While_Sessions_hangs_the_last_list_goes_on_for_whom_it_allows_and_nobody_is_refused_by_it()
+    {
+        const string added = "https://new.example.com";
+        var answer = new TaskCompletionSource<string>();
+        var answers = new Queue<Task<string>>([Task.FromResult($$"""{"any":false,"origins":["{{Mine}}"]}"""), answer.Task]);
+        var cors = NewCors(new SessionsInMemory(_ => answers.Dequeue()));
+        Assert.Equal(204, await PreflightAsync(cors, Mine));
+        _clock.Advance(Later);
+
+        var waiting = PreflightAsync(cors, added);
+        var allowed = PreflightAsync(cors, Mine);
+        Assert.True(allowed.IsCompleted);
+        answer.SetResult($$"""{"any":false,"origins":["{{added}}"]}""");
+
+        Assert.Equal((204, 204), (await allowed, await waiting));
         Assert.Equal(403, await PreflightAsync(cors, Mine));
     }
 

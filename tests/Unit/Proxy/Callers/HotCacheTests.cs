@@ -98,6 +98,7 @@ public sealed class HotCacheTests
     [InlineData("beat")]
     [InlineData("message")]
     [InlineData("stranger")]
+    [InlineData("unknown")]
     [InlineData("owner")]
     public async Task When_something_was_not_heard_the_values_from_before_are_used_for_five_seconds(string missed)
     {
@@ -122,6 +123,9 @@ public sealed class HotCacheTests
                 break;
             case "stranger": // another process may have said something before
                 _feed.Hear(new(Invalidation.Beat, "") { Sender = Ids.New(), Number = 7 });
+                break;
+            case "unknown": // a newer version says something that this one does not know
+                _feed.Hear(new("news", "") { Sender = _sessions, Number = 1 }, isUnderstood: false);
                 break;
             default: // one of two processes falls silent
                 _feed.Hear(new(Invalidation.Beat, "") { Sender = Ids.New(), Number = 0 });
@@ -166,28 +170,107 @@ public sealed class HotCacheTests
         Assert.True(cache.TryGet("key", out _));
     }
 
-    [Fact]
-    public async Task A_value_that_is_being_read_when_it_changes_is_not_kept()
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_change_throws_away_what_is_being_read_of_it_and_nothing_else(bool isOfIt)
     {
-        Hear(0);
+        var (owner, value) = (new TaskCompletionSource<Found<Value>>(), new Value());
+        var cache = NewCache(_ => owner.Task);
+        var waiting = cache.GetAsync("key").AsTask();
+        _clock.Advance(Tick);
+
+        cache.InvalidateWhere(changed => isOfIt && changed == value);
+        owner.SetResult(new(value, null));
+        await waiting;
+
+        Assert.Equal(!isOfIt, cache.TryGet("key", out _));
+    }
+
+    [Fact]
+    public async Task A_change_that_comes_while_the_question_is_being_sent_is_not_missed()
+    {
+        HotCache<string, Value> cache = null!;
+        cache = NewCache(_ =>
+        {
+            cache.InvalidateWhere(_ => true);
+            return Task.FromResult(new Found<Value>(new(), null));
+        });
+        await cache.GetAsync("key");
+
+        Assert.False(cache.TryGet("key", out _));
+    }
+
+    /// <summary>Who ends the running requests of a revoked credential asks right after the push.</summary>
+    [Fact]
+    public async Task Who_comes_after_a_change_gets_nothing_that_was_read_before_it()
+    {
+        var owners = new[] { new TaskCompletionSource<Found<Value>>(), new TaskCompletionSource<Found<Value>>() };
+        var (old, changed) = (new Value(), new Value());
+        var cache = NewCache(_ => owners[_asked.Count - 1].Task);
+        var before = cache.GetAsync("key").AsTask();
+        _clock.Advance(Tick);
+        cache.InvalidateWhere(_ => true);
+        _clock.Advance(Tick);
+        var after = cache.GetAsync("key").AsTask();
+
+        owners[0].SetResult(new(old, null));
+        Assert.Same(old, await before);
+        owners[1].SetResult(new(changed, null));
+
+        Assert.Same(changed, await after);
+        Assert.Equal([false, true], _asked);
+        Assert.True(cache.TryGet("key", out _));
+    }
+
+    [Fact]
+    public async Task A_copy_of_Redis_from_before_a_change_is_not_used()
+    {
+        var cache = NewCache(_ => Task.FromResult(new Found<Value>(new(), _asked[^1] ? null : InUse)));
+        cache.InvalidateWhere(_ => true);
+        _clock.Advance(Second);
+
+        await cache.GetAsync("key");
+
+        Assert.Equal([false, true], _asked);
+    }
+
+    [Fact]
+    public async Task More_changes_than_are_remembered_are_taken_as_one_of_the_value()
+    {
         var owner = new TaskCompletionSource<Found<Value>>();
         var cache = NewCache(_ => owner.Task);
         var waiting = cache.GetAsync("key").AsTask();
-
-        cache.InvalidateWhere(_ => false); // nobody knows yet whom the value belongs to
+        for (var i = 0; i < 5_000; i++)
+            cache.InvalidateWhere(_ => false);
         owner.SetResult(new(new(), null));
         await waiting;
 
         Assert.False(cache.TryGet("key", out _));
     }
 
-    HotCache<string, Value> NewCache(Func<string, Task<Found<Value>>>? owner = null) => new(
+    [Fact]
+    public async Task When_memory_is_full_values_that_are_too_old_go_and_those_in_use_stay()
+    {
+        Hear(0);
+        var cache = NewCache(most: 10);
+        for (var i = 0; i < 9; i++)
+            await cache.GetAsync($"{i}");
+        Live(Credential.MaxAgeWhenWatched + Second);
+        await cache.GetAsync("in use");
+
+        await cache.GetAsync("new");
+
+        Assert.True(cache.TryGet("in use", out _));
+    }
+
+    HotCache<string, Value> NewCache(Func<string, Task<Found<Value>>>? owner = null, int most = 1_000) => new(
         (key, skipRedis) =>
         {
             _asked.Add(skipRedis);
             return owner?.Invoke(key) ?? Task.FromResult(new Found<Value>(new(), null));
         },
-        _feed, _clock);
+        _feed, _clock, most);
 
     void Hear(long number, string kind = Invalidation.Beat) => _feed.Hear(new(kind, "") { Sender = _sessions, Number = number });
 

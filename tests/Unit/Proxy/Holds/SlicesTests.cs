@@ -105,6 +105,53 @@ public sealed class SlicesTests : IDisposable
         Assert.DoesNotContain(running.Lease, handedOver.Leases);
     }
 
+    /// <summary>The broker is away: nothing is delivered, and customers come and go.</summary>
+    [Fact]
+    public async Task A_customer_who_has_left_costs_neither_memory_nor_renewals_while_the_broker_is_away()
+    {
+        var left = await Task.WhenAll(Enumerable.Range(0, 100).Select(_ => HoldAsync(NewRegister())));
+        foreach (var hold in left)
+        {
+            hold.Settle(hold.Amounts[0]);
+            hold.Spooled(_spool.Append([1, 0, 0, 0, 1]));
+        }
+        _time.Advance(TimeSpan.FromSeconds(15));
+        var here = await HoldAsync(NewRegister());
+        here.Settle(here.Amounts[0]);
+        here.Spooled(_spool.Append([1, 0, 0, 0, 1]));
+
+        await _slices.RenewAsync();
+        await _slices.GiveBackAsync(TimeSpan.FromSeconds(2));
+
+        Assert.Equal(1, _slices.Leases);
+        var handedOver = Assert.Single(_ledger.Renewed, renewal => renewal.HandedOver);
+        Assert.Equal(left.Select(hold => hold.Lease).Order(), handedOver.Leases.Order());
+        Assert.Equal([here.Lease], Assert.Single(_ledger.Renewed, renewal => !renewal.HandedOver).Leases);
+    }
+
+    [Fact]
+    public async Task Who_comes_back_after_a_hand_over_gets_a_lease_of_its_own()
+    {
+        var register = NewRegister();
+        var before = await HoldAsync(register);
+        before.Settle(before.Amounts[0]);
+        before.Spooled(_spool.Append([1, 0, 0, 0, 1]));
+        _time.Advance(TimeSpan.FromSeconds(15));
+        await _slices.RenewAsync();
+
+        Assert.NotEqual(before.Lease, (await HoldAsync(register)).Lease);
+    }
+
+    /// <summary>Otherwise one wallet with wrong books would end the leases of all customers.</summary>
+    [Fact]
+    public async Task A_return_that_the_ledger_refuses_keeps_no_other_lease_from_being_renewed()
+    {
+        (await HoldAsync(NewRegister())).Void();
+        _ledger.RefusesReturns = true;
+
+        await _slices.GiveBackAsync(TimeSpan.Zero);
+    }
+
     async Task<Hold> HoldAsync(RegisterRef register) => (await _slices.ReserveAsync([register], [10], [10], Token)).Hold!;
 
     static RegisterRef NewRegister() => new(Ids.New(), AccountKind.Wallet, Unit.Usd);
@@ -115,6 +162,8 @@ public sealed class SlicesTests : IDisposable
 
         public HashSet<Guid> Frozen { get; } = [];
 
+        public bool RefusesReturns { get; set; }
+
         protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
         {
             switch (request.RequestUri!.AbsolutePath)
@@ -123,7 +172,7 @@ public sealed class SlicesTests : IDisposable
                     var asked = await ReadAsync<LeaseRequest>(request);
                     return Json(new LeaseAnswer([.. asked.Lines.Select(line => line.All)], null));
                 case "/internal/leases/return":
-                    return new(HttpStatusCode.NoContent);
+                    return new(RefusesReturns ? HttpStatusCode.InternalServerError : HttpStatusCode.NoContent);
                 default:
                     var renewal = await ReadAsync<LeaseRenewal>(request);
                     if (renewal.Leases.Count > LeaseRenewal.MaxLeases)

@@ -141,6 +141,21 @@ public sealed class UsageSetTests
     public void A_gap_is_explained_by_the_objects_own_counts(string json, long plain, long read, long written, long said, long thought) =>
         Assert.Equal((plain, read, written, said, thought), Meters(ChatUsage.Read(Encoding.UTF8.GetBytes(json))));
 
+    /// <summary>
+    /// envoyproxy/ai-gateway #2236: both ends of the stream say all of it. cline/cline #4346: only the end does, and the start has zeros.
+    /// </summary>
+    [Theory]
+    [InlineData("\"input_tokens\":9,\"cache_read_input_tokens\":1,\"output_tokens\":0")]
+    [InlineData("\"input_tokens\":0,\"output_tokens\":0")]
+    [InlineData("\"input_tokens\":10,\"output_tokens\":1")]
+    public void What_both_ends_of_a_stream_say_is_paid_once(string start)
+    {
+        var usage = new AnthropicUsage();
+        usage.Add(Encoding.UTF8.GetBytes($"{{{start}}}"));
+        var end = usage.Add("""{"input_tokens":9,"cache_read_input_tokens":1,"cache_creation_input_tokens":0,"output_tokens":16}"""u8);
+        Assert.Equal((9L, 1L, 0L, 16L, 0L), Meters(end));
+    }
+
     /// <summary>ogx #6415 and others: a server that speaks both wires says the whole prompt as plain input.</summary>
     [Fact]
     public void A_cache_inside_of_Anthropics_plain_input_is_not_paid_twice()

@@ -174,6 +174,35 @@ public sealed class ImperfectAnswersTests
         Assert.NotNull(AnswerCases.Stream("chat", "messages", "data: {\"choices\":[{\"delta\":{\"content\":\"lo\n\n" + rest).Failure);
     }
 
+    /// <summary>ggml-org/llama.cpp #12379: the name comes again with each piece. vLLM and others: the id comes before the name.</summary>
+    [Theory]
+    [InlineData("""{"index":0,"id":"c1","function":{"name":"add","arguments":""}}""",
+        """{"index":0,"id":"c1","function":{"name":"add","arguments":"{\"a\":1}"}}""")]
+    [InlineData("""{"index":0,"id":"c1","type":"function"}""", """{"index":0,"function":{"name":"add","arguments":"{\"a\":1}"}}""")]
+    [InlineData("""{"index":0,"id":"c1","function":{"name":"add","arguments":null}}""",
+        """{"index":0,"id":"","function":{"name":null,"arguments":"{\"a\":1}"}}""")]
+    public void A_call_in_odd_pieces_is_one_call(string first, string second)
+    {
+        var stream = string.Concat(((string[])[first, second]).Select(call =>
+            $$$"""data: {"choices":[{"index":0,"delta":{"content":null,"tool_calls":[{{{call}}}]}}]}""" + "\n\n"))
+            + """data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}""" + "\n\ndata: [DONE]\n\n";
+        var (said, failure) = AnswerCases.Stream("chat", "messages", stream);
+        Assert.Null(failure);
+        Assert.Equal(2, said.Split("\"name\":\"add\"").Length);
+        Assert.Contains("\"id\":\"c1\"", said, StringComparison.Ordinal);
+        Assert.Contains("\"stop_reason\":\"tool_use\"", said, StringComparison.Ordinal);
+    }
+
+    /// <summary>XiaomiMiMo/MiMo-Code #2244: a server that never says why it ended. Its end mark says that it did.</summary>
+    [Fact]
+    public void An_answer_without_a_reason_is_whole_when_its_end_is_there()
+    {
+        const string piece = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Hi\"},\"finish_reason\":null}]}\n\n";
+        Assert.Null(AnswerCases.Stream("chat", "messages", piece + "data: [DONE]\n\n").Failure);
+        Assert.NotNull(AnswerCases.Stream("chat", "messages", piece).Failure);
+        Assert.Null(AnswerCases.Whole("chat", "messages", """{"choices":[{"message":{"content":"Hi"},"finish_reason":null}]}""").Failure);
+    }
+
     [Fact]
     public void The_error_of_a_choice_is_told()
     {
