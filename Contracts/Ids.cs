@@ -10,7 +10,8 @@ namespace LlmGateway.Contracts;
 /// </summary>
 public static class Ids
 {
-    public const string Customer = "cus", Wallet = "wal", Session = "ses", Key = "key", Request = "req", Transfer = "txn";
+    public const string Customer = "cus", Wallet = "wal", Session = "ses", Key = "key", Request = "req", Response = "resp",
+        Transfer = "txn";
 
     /// <summary>
     /// Random bytes for many ids are fetched from the operating system at once. A system call for each id would add to every request's

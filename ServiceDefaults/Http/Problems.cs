@@ -98,6 +98,18 @@ public static class Problems
         409, "idempotency_error", "idempotency_key_in_use", "A request with this Idempotency-Key is still running.", "Idempotency-Key", 1);
     public static readonly Problem IdempotencyReused = new(
         422, "idempotency_error", "idempotency_key_reused", "This Idempotency-Key was used with another request.", "Idempotency-Key");
+    public static Problem ResponseNotFound(string id) => new(
+        404,
+        "invalid_request_error",
+        "previous_response_not_found",
+        $"The response '{id}' of 'previous_response_id' was not found. It was never stored, was deleted, or its time is over.",
+        "previous_response_id");
+    public static Problem ItemNotFound(string path, string id) => new(
+        404,
+        "invalid_request_error",
+        "item_not_found",
+        $"The item '{id}' of '{path}' was not found. It was never stored, was deleted, or its time is over.",
+        path);
     public static readonly Problem IdempotencyUnreadable = new(
         409,
         "idempotency_error",

@@ -78,6 +78,11 @@ public sealed class Envelope
         }
     }
 
+    /// <summary>
+    /// Keys for one purpose, such as what one customer's conversations are sealed with, from each master key. Other purposes have others.
+    /// </summary>
+    public IReadOnlyList<byte[]> KeysFor(string purpose, int bytes) => [.. _keys.Select(of => KeySetting.Derive(of.Key, purpose, bytes))];
+
     static byte[] Encrypt(byte[] key, byte[] plain, byte[] context)
     {
         var result = new byte[NonceSize + plain.Length + TagSize];

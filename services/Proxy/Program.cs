@@ -3,6 +3,7 @@ using LlmGateway.Contracts;
 using LlmGateway.Proxy;
 using LlmGateway.Proxy.Batches;
 using LlmGateway.Proxy.Gemini;
+using LlmGateway.Proxy.ResponseState;
 using LlmGateway.ServiceDefaults;
 
 // Configuration never changes while the process runs. Watching for changes would mean a notification for every write below this folder.
@@ -17,6 +18,7 @@ builder.AddInternalCalls(ServiceCall.Proxy);
 builder.AddSpool();
 builder.Services.AddHttpForwarder();
 builder.AddServiceClient<SessionsClient>("sessions", SessionsClient.AttemptTimeout);
+builder.AddServiceClient<KeptResponsesClient>("sessions", KeptResponsesClient.AttemptTimeout);
 builder.AddServiceClient<WalletClient>("wallet", WalletClient.AttemptTimeout);
 builder.Services.AddSingleton(new OutputDefault(builder.Configuration.GetValue<int?>(OutputDefault.Setting)));
 builder.Services.AddSingleton<RequestGate>();
@@ -33,6 +35,8 @@ builder.Services.AddSingleton<Forwarding>();
 builder.Services.AddSingleton<Answers>();
 builder.Services.AddSingleton(new GenAiSpan(
     captureContent: bool.TryParse(builder.Configuration[GenAiSpan.ContentSetting], out var captureContent) && captureContent));
+builder.Services.AddSingleton<ResponseStates>();
+builder.Services.AddSingleton<ResponseRoutes>();
 builder.Services.AddSingleton<Inference>();
 builder.Services.AddSingleton<CountTokens>();
 builder.Services.AddSingleton<ProviderCalls>();

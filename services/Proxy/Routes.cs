@@ -1,5 +1,6 @@
 using LlmGateway.Proxy.Anthropic;
 using LlmGateway.Proxy.Batches;
+using LlmGateway.Proxy.ResponseState;
 
 namespace LlmGateway.Proxy;
 
@@ -10,6 +11,7 @@ public static class Routes
     {
         app.MapInference();
         app.MapMessageCount();
+        ResponseRoutes.Map(app);
         MessageBatches.Map(app);
         Files.Map(app);
         FileBatches.Map(app);

@@ -1,6 +1,7 @@
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 using LlmGateway.Sessions;
+using LlmGateway.Sessions.ResponseState;
 
 var builder = WebApplication.CreateBuilder(args);
 builder.AddServiceDefaults("sessions", Failpoints.All);
@@ -15,6 +16,7 @@ builder.AddInternalCalls(ServiceCall.Sessions);
 builder.AddIdempotency();
 builder.AddServiceClient<RegistersClient>("wallet", RegistersClient.AttemptTimeout);
 builder.Services.AddRetention(TableRetention.All);
+builder.AddResponseState();
 builder.Services.AddSingleton(new SandboxAddress(builder.Configuration[SandboxAddress.Setting]));
 builder.Services.AddSingleton<SessionTokens>();
 builder.Services.AddSingleton<CustomerKeys>();
@@ -36,6 +38,11 @@ app.MapFindObjects();
 app.MapDeleteObject();
 app.MapClaimBatches();
 app.MapSettleBatch();
+
+// What customers' responses are continued from
+app.MapKeepResponse();
+app.MapFindResponses();
+app.MapDeleteResponse();
 
 // The catalogue of models
 app.MapListCatalogue();

@@ -108,6 +108,18 @@ static class Books
         "update customer set requests_per_minute = $2, tokens_per_minute = $3 where id = $1",
         user.Customer, (object?)requestsPerMinute ?? DBNull.Value, (object?)tokensPerMinute ?? DBNull.Value);
 
+    /// <summary>Rows of a customer's responses, also of those whose time is over.</summary>
+    public static Task<long> KeptResponsesAsync(User user) =>
+        NumberAsync(Sessions, "select count(*) from kept_response where customer_id = $1", user.Customer);
+
+    /// <summary>Ends the time of a customer's only response, as if a day had passed.</summary>
+    public static Task EndKeptResponsesAsync(User user) =>
+        RunAsync("update kept_response set expires_at = now() where customer_id = $1", user.Customer);
+
+    /// <summary>Lets a customer's only response be as large as that.</summary>
+    public static Task GrowKeptResponsesAsync(User user, long bytes) =>
+        RunAsync("update kept_response set bytes = $2 where customer_id = $1", user.Customer, bytes);
+
     public static Task<long> CustomersAsync(string externalId) =>
         NumberAsync(Sessions, "select count(*) from customer where external_id = $1", externalId);
 

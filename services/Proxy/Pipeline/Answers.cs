@@ -61,12 +61,17 @@ public sealed class Answers(Forwarding forwarding, SpoolPublisher publisher, Rat
             var sent = attempt.Compose(outputLimit, injectUsage);
             var (response, problem) = await forwarding.SendAsync(call.Route.Upstream, () => attempt.Post(sent), run.Ended);
             if (response is null or { IsSuccessStatusCode: true })
+            {
+                // Only now: the text of a refusal may be the caller's.
+                if (response is not null && !injectUsage)
+                    attempt.WasRefused();
                 return (response, problem);
+            }
             using (response)
             {
                 using var answer = await AnswerBody.ReadAsync(response, MaxErrorBytes, truncate: true, run.Ended);
-                if (!injectUsage || !attempt.AskedForUsage
-                    || !UpstreamErrors.RefusesStreamOptions((int)response.StatusCode, answer.Memory.Span))
+                if (!injectUsage || !attempt.AskedForMore
+                    || !UpstreamErrors.RefusesAddition((int)response.StatusCode, answer.Memory.Span))
                     return (
                         null,
                         UpstreamErrors.Map(
@@ -91,6 +96,8 @@ public sealed class Answers(Forwarding forwarding, SpoolPublisher publisher, Rat
         Failpoint.Hit("proxy.whole.settled");
 
         var told = attempt.Retell(answer.Memory, metered.Usage, cost);
+        if (attempt.Turn is { } turn)
+            told = await turn.TellAsync(told, call.Route.Model.Provider);
         Tell(call);
         call.Http.Response.Headers["X-LLMGateway-Cost"] = cost.ToString();
         call.Http.Response.ContentType = type;
@@ -141,7 +148,14 @@ public sealed class Answers(Forwarding forwarding, SpoolPublisher publisher, Rat
         Failpoint.Hit("proxy.stream.ended");
         var cost = EndAnswered(call, run, metered);
         Failpoint.Hit("proxy.stream.settled");
-        relay.WriteTail(toCaller, metered.Usage, cost);
+        if (attempt.Turn is { } turn)
+        {
+            var tail = new ArrayBufferWriter<byte>();
+            relay.WriteTail(tail, metered.Usage, cost);
+            toCaller.Write((await turn.TellEndAsync(tail.WrittenMemory, call.Route.Model.Provider)).Span);
+        }
+        else
+            relay.WriteTail(toCaller, metered.Usage, cost);
         await toCaller.FlushAsync(call.Http.RequestAborted);
         return null;
     }

@@ -1,4 +1,5 @@
 using LlmGateway.Contracts;
+using LlmGateway.Proxy.ResponseState;
 using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Proxy;
@@ -13,7 +14,7 @@ namespace LlmGateway.Proxy;
 /// </summary>
 public sealed class Inference(
     Identity identity, BodyBudget bodies, RunningCalls runningCalls, KeyUse keys, RateLimits rateLimits, Slices slices, Answers answers,
-    Spool spool, SpoolPublisher publisher, OutputDefault outputDefault, GenAiSpan span, TimeProvider time)
+    Spool spool, SpoolPublisher publisher, OutputDefault outputDefault, ResponseStates responses, GenAiSpan span, TimeProvider time)
 {
     /// <param name="wire">The caller's wire.</param>
     /// <param name="endpoint">The route that the usage record names.</param>
@@ -64,7 +65,12 @@ public sealed class Inference(
         if (taken.Problem is not null)
             return taken.Problem;
         using var body = await RequestBody.ReadAsync(http, bodies, caller.Owner, wire.TakesForm);
-        if (!wire.TryRead(body.Memory.Span, target, out var request, out problem))
+        ModelRequest? request;
+        if (wire == Wires.Responses)
+            (request, problem) = await responses.ReadAsync(call, body);
+        else
+            wire.TryRead(body.Memory.Span, target, out request, out problem);
+        if (request is null)
             return problem;
         problem = Routing.TryRoute(caller, wire, request, out var route, out var bound);
         if (problem is not null)

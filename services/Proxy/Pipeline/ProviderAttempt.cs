@@ -1,5 +1,7 @@
 using System.Buffers;
 using LlmGateway.Contracts;
+using LlmGateway.Proxy.Responses;
+using LlmGateway.Proxy.ResponseState;
 using LlmGateway.Proxy.Translation;
 using LlmGateway.ServiceDefaults;
 
@@ -21,12 +23,10 @@ public sealed class ProviderAttempt(Wire caller, ModelCall call, ModelRequest re
     public ReadOnlyMemory<byte> Body => body;
 
     /// <summary>Null for an answer that is no stream.</summary>
-    public StreamRelay? Relay =>
-        request.Stream
-            ? _relay ??= Translates
-            ? new TranslatedRelay(Translatable(_provider), Translatable(caller), Head, _names)
-            : caller.NewRelay(request)
-            : null;
+    public StreamRelay? Relay => request.Stream ? _relay ??= NewRelay() : null;
+
+    /// <summary>What becomes of the answer, where it is a response that can be continued.</summary>
+    public ResponseTurn? Turn => (request as ResponsesRequest)?.Turn;
 
     public AnswerMeter Meter =>
         Relay?.Meter
@@ -35,8 +35,8 @@ public sealed class ProviderAttempt(Wire caller, ModelCall call, ModelRequest re
                     ? new EventMeter(Translatable(_provider).NewReader(), Writer)
                     : _provider.NewWholeMeter(request, counts: false));
 
-    /// <summary>Usage in the stream was asked for by the gateway alone, and the provider may not know how to send it.</summary>
-    public bool AskedForUsage => request.Stream && (Translates || !request.WantsUsage);
+    /// <summary>Something was asked for by the gateway alone, and the provider may not know it.</summary>
+    public bool AskedForMore => Translates ? request.Stream : request.AsksForMore;
 
     bool Translates => _provider != caller;
 
@@ -51,14 +51,33 @@ public sealed class ProviderAttempt(Wire caller, ModelCall call, ModelRequest re
     /// <summary>The body for the provider. What it does not say is named in the answer's head.</summary>
     public ReadOnlyMemory<byte> Compose(long outputLimit, bool injectUsage)
     {
-        var (composed, said) = Compose(caller, call.Route, request, body, outputLimit, injectUsage);
+        var (composed, said) = Compose(caller, call.Route, request, body, outputLimit, injectUsage && !IsKnownToRefuse);
         Ignored.Set(call.Http, said is null ? request.LeftOut : said.LeftOut.Names);
+        foreach (var path in Turn?.LeftOut ?? [])
+            Ignored.Add(call.Http, path);
         if (said is null)
             return composed;
         _names = ToolNames.Of(said, Translatable(_provider).NamesOf(call.Route.Model.UpstreamModel));
         foreach (var header in caller.PassedHeaders)
             header.LeaveOut(call.Http);
         return composed;
+    }
+
+    /// <summary>The provider refused what was asked for by the gateway alone, and took the request without it.</summary>
+    public void WasRefused()
+    {
+        if (Turn is not null && !Translates)
+            ThoughtlessModels.Add(call.Route);
+    }
+
+    bool IsKnownToRefuse => Turn is not null && ThoughtlessModels.Contains(call.Route);
+
+    StreamRelay NewRelay()
+    {
+        var relay = Translates
+            ? new TranslatedRelay(Translatable(_provider), Translatable(caller), Head, _names)
+            : caller.NewRelay(request);
+        return Turn is { } turn ? turn.Relay(relay) : relay;
     }
 
     /// <returns>The conversation is null when the body passes in the caller's wire.</returns>

@@ -20,10 +20,21 @@ public sealed class RequestBody : IDisposable
     BodyBudget.Share? _share;
     byte[] _buffer = [];
     int _length, _counted;
+    bool _isRented;
 
     RequestBody(BodyBudget.Share share) => _share = share;
 
     public ReadOnlyMemory<byte> Memory => _buffer.AsMemory(0, _length);
+
+    /// <summary>From here on the request is this one: what the body referred to stands in it.</summary>
+    /// <exception cref="ProblemException">It is larger than there is room for.</exception>
+    public void Replace(byte[] whole)
+    {
+        if (CountUpTo(whole.Length) is { } problem)
+            throw new ProblemException(problem);
+        GiveBack();
+        (_buffer, _length, _isRented) = (whole, whole.Length, false);
+    }
 
     /// <summary>Throws <see cref="ProblemException"/> with 413, 415, or what <see cref="BodyBudget"/> says.</summary>
     /// <param name="owner">Whose body it is, see <see cref="Caller.Owner"/>.</param>
@@ -88,7 +99,7 @@ public sealed class RequestBody : IDisposable
         if (read.IsCompleted)
         {
             _length = (int)read.Buffer.Length;
-            _buffer = ArrayPool<byte>.Shared.Rent(_length);
+            (_buffer, _isRented) = (ArrayPool<byte>.Shared.Rent(_length), _length > 0);
             read.Buffer.CopyTo(_buffer);
         }
         reader.AdvanceTo(read.IsCompleted ? read.Buffer.End : read.Buffer.Start, read.Buffer.End);
@@ -110,7 +121,13 @@ public sealed class RequestBody : IDisposable
         if (Interlocked.Exchange(ref _share, null) is not { } share)
             return;
         share.Close(_counted);
-        if (_length > 0)
+        GiveBack();
+    }
+
+    void GiveBack()
+    {
+        if (_isRented)
             ArrayPool<byte>.Shared.Return(_buffer);
+        _isRented = false;
     }
 }

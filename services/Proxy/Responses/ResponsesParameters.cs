@@ -3,7 +3,7 @@ using System.Text.Json;
 namespace LlmGateway.Proxy.Responses;
 
 /// <summary>
-/// The members of a Responses request whose cost no price of ours covers. Most of them bring in, as input, something that the provider
+/// The members of a Responses request whose cost no price of ours covers. Some of them bring in, as input, something that the provider
 /// stored: its size is unknown here, and it may be another customer's. Members that neither this table nor
 /// <see cref="ResponsesRequestReader"/> names pass through.
 /// </summary>
@@ -11,10 +11,13 @@ static class ResponsesParameters
 {
     const string Kept = "what it brings in as input is of unknown size; send the conversation itself as 'input'";
 
+    /// <summary>Outside batches it has been replaced by what it names before the request is read.</summary>
+    const string NotInBatches = "lines of a batch continue no response; send the conversation itself as 'input'";
+
     /// <summary>Top-level members that are refused unless they are null or false.</summary>
     static readonly UnpricedMember[] Top =
     [
-        new("previous_response_id", Kept),
+        new("previous_response_id", NotInBatches),
         new("conversation", Kept),
         new("prompt", Kept),
         new("background", "an answer in the background ends when nobody is there to settle it"),
@@ -39,7 +42,7 @@ static class ResponsesParameters
     static readonly byte[][] Read =
     [
         "model"u8.ToArray(), "input"u8.ToArray(), "max_output_tokens"u8.ToArray(), "stream"u8.ToArray(), "tools"u8.ToArray(),
-        "tool_choice"u8.ToArray(), "service_tier"u8.ToArray(),
+        "tool_choice"u8.ToArray(), "service_tier"u8.ToArray(), "store"u8.ToArray(), "include"u8.ToArray(),
     ];
 
     /// <summary>Refuses a top-level member whose cost has no price.</summary>

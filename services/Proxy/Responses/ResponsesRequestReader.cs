@@ -62,6 +62,13 @@ ref struct ResponsesRequestReader
             _request.MaxOutputTokens = new(Here, _json.ReadCount("max_output_tokens", int.MaxValue));
         else if (name.SequenceEqual("tools"u8))
             ReadTools();
+        else if (name.SequenceEqual("include"u8))
+            ReadInclude();
+        else if (name.SequenceEqual("store"u8))
+        {
+            _json.ReadBool("store");
+            _request.Store = Here;
+        }
         else if (name.SequenceEqual("tool_choice"u8))
             ReadChoice();
         else if (name.SequenceEqual("service_tier"u8))
@@ -71,6 +78,18 @@ ref struct ResponsesRequestReader
     }
 
     readonly ModelRequest.Place Here => new(_json.Start, _json.End - _json.Start);
+
+    void ReadInclude()
+    {
+        var start = _json.Start;
+        if (_json.Token == JsonTokenType.StartArray)
+            while (_json.NextElement())
+            {
+                _request.IncludesThoughts |= _json.IsString("reasoning.encrypted_content"u8);
+                _json.Skip();
+            }
+        _request.Include = new(start, _json.End - start);
+    }
 
     /// <summary>Tools of any kind that the caller runs cost their text. For the others see <see cref="HostedTools"/>.</summary>
     void ReadTools()
@@ -208,11 +227,15 @@ ref struct ResponsesRequestReader
                 && !name.SequenceEqual("status"u8);
             _json.Skip();
         }
-        if (kind == ItemKind.Reasoning)
-            _request.KeptThoughts += isSealed ? 0 : 1;
-        else if (kind is ItemKind.Message or ItemKind.Call ? !hasContent : !hasMore)
-            throw Unpriceable(Path(), "an item without content stands for one that the provider keeps, whose size is unknown");
-        else if (kind == ItemKind.Other)
+        var isThere = kind switch
+        {
+            ItemKind.Reasoning => hasContent || isSealed,
+            ItemKind.Message or ItemKind.Call => hasContent,
+            _ => hasMore,
+        };
+        if (!isThere)
+            throw Unpriceable(Path(), "an item without content stands for one that is kept elsewhere, whose size is unknown");
+        if (kind == ItemKind.Other)
             _request.BeyondText ??= $"{Path()}.type";
     }
 

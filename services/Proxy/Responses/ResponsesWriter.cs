@@ -33,7 +33,7 @@ public sealed class ResponsesWriter(AnswerHead head) : AnswerWriter
     public override void Write(in AnswerEvent e, IBufferWriter<byte> to)
     {
         if (_id is null)
-            Begin(e.Kind == AnswerEventKind.Start ? e.Id : null, to);
+            Begin(to);
         switch (e.Kind)
         {
             case AnswerEventKind.Text:
@@ -106,9 +106,10 @@ public sealed class ResponsesWriter(AnswerHead head) : AnswerWriter
         json.Flush();
     }
 
-    void Begin(string? id, IBufferWriter<byte> to)
+    /// <summary>The id is the gateway's own, under which the response may be kept.</summary>
+    void Begin(IBufferWriter<byte> to)
     {
-        _id = id is { } given && given.StartsWith("resp_", StringComparison.Ordinal) ? given : $"resp_{id ?? head.RequestId}";
+        _id = $"{Ids.Response}{head.RequestId.AsSpan(Ids.Request.Length)}";
         foreach (var type in (ReadOnlySpan<string>)["response.created", "response.in_progress"])
         {
             var json = BeginEvent(type, to);
@@ -176,7 +177,7 @@ public sealed class ResponsesWriter(AnswerHead head) : AnswerWriter
     void CloseAll(IBufferWriter<byte> to)
     {
         if (_id is null)
-            Begin(null, to);
+            Begin(to);
         CloseOpen(to);
         foreach (var call in _calls)
             Close(call, to);

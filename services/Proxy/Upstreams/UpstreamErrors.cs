@@ -51,9 +51,13 @@ public static class UpstreamErrors
         };
     }
 
-    /// <summary>True when a provider does not know <c>stream_options</c>. The request is then sent again without it.</summary>
-    public static bool RefusesStreamOptions(int status, ReadOnlySpan<byte> body) =>
-        status is 400 or 422 && (body.IndexOf("stream_options"u8) >= 0 || body.IndexOf("include_usage"u8) >= 0);
+    /// <summary>
+    /// True when a provider does not know what the gateway added to a request: usage in streams, or encrypted thoughts ("Encrypted content
+    /// is not supported with this model"). The request is then sent again without it.
+    /// </summary>
+    public static bool RefusesAddition(int status, ReadOnlySpan<byte> body) => status is 400 or 422
+        && (body.IndexOf("stream_options"u8) >= 0 || body.IndexOf("include_usage"u8) >= 0
+            || body.IndexOf("ncrypted content is not supported"u8) >= 0 || body.IndexOf("encrypted_content"u8) >= 0);
 
     static Problem Pass(int status, ReadOnlySpan<byte> body)
     {

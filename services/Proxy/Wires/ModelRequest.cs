@@ -38,6 +38,11 @@ public abstract class ModelRequest
     /// <summary>The caller reads usage in a stream, by its own request or because the wire always has it.</summary>
     public virtual bool WantsUsage => true;
 
+    /// <summary>
+    /// For a provider of the same wire, the gateway adds something that the caller did not ask for and the provider may not know.
+    /// </summary>
+    public virtual bool AsksForMore => Stream && !WantsUsage;
+
     /// <summary>The stream is one JSON array instead of server-sent events.</summary>
     public virtual bool StreamsAsArray => false;
 
@@ -71,11 +76,6 @@ public abstract class ModelRequest
 
     public int BodyBytes { get; internal set; }
 
-    /// <summary>
-    /// Upper bound of the input tokens that the body refers to and does not contain. The provider stored them with an earlier answer.
-    /// </summary>
-    protected virtual long KeptTokens => 0;
-
     /// <summary>Number of questions. Each may fill the model's context.</summary>
     protected virtual int Contexts => 1;
 
@@ -97,14 +97,15 @@ public abstract class ModelRequest
         var bound = BodyBytes + (
             (long)Messages * TokensPerMessage) + ((long)Images * TokensPerImage) + (HasTools
                 ? TokensForTools
-                : 0) + ((long)OwnTools * TokensPerOwnTool) + TokensForFrame + KeptTokens;
+                : 0) + ((long)OwnTools * TokensPerOwnTool) + TokensForFrame;
         return contextTokens > 0 ? Math.Min(bound, Contexts * contextTokens) : bound;
     }
 
     /// <summary>The body for a provider of the same wire, with the necessary edits. Without edits it is the same memory.</summary>
     /// <param name="upstreamModel">The provider's own name of the model.</param>
     /// <param name="outputLimit">Output tokens per answer that the hold pays for. They become the limit in the request.</param>
-    /// <param name="injectUsage">True asks for usage in a stream although the caller did not. The relay removes it again.</param>
+    /// <param name="injectUsage">True asks for what the caller did not, see <see cref="AsksForMore"/>: usage in a stream, which the relay
+    /// removes again, and thoughts that can be kept.</param>
     public abstract ReadOnlyMemory<byte> Rewrite(ReadOnlyMemory<byte> body, string upstreamModel, long outputLimit, bool injectUsage);
 
     /// <summary>A JSON string.</summary>

@@ -50,6 +50,10 @@ public sealed record OpenAIError(int Status, string Type, string Message, string
     public static OpenAIError? OfStreamOptions(Behaviour behaviour, bool hasStreamOptions) =>
         behaviour.RefusesStreamOptions && hasStreamOptions ? Invalid("Unrecognized request argument supplied: stream_options") : null;
 
+    /// <summary>The refusal of a model that does not think to encrypt its thoughts; null for other models.</summary>
+    public static OpenAIError? OfSealedThoughts(Behaviour behaviour, bool sealsThoughts) =>
+        behaviour.RefusesSealedThoughts && sealsThoughts ? Invalid("Encrypted content is not supported with this model.", "include") : null;
+
     /// <summary>What OpenAI says with a status.</summary>
     public static OpenAIError OfStatus(int status, string model) => status switch
     {

@@ -25,7 +25,7 @@ public sealed class ResponseEvents(ResponseRequest request, Answer answer, Behav
         if (!behaviour.OmitsDone)
         {
             var end = ResponseShapes.End(choice);
-            yield return OfResponse("response." + end, end, ResponseShapes.Items(answer), usages.Count > 0 ? usages[^1] : null);
+            yield return OfResponse("response." + end, end, ResponseShapes.Items(request, answer), usages.Count > 0 ? usages[^1] : null);
         }
     }
 
@@ -44,7 +44,7 @@ public sealed class ResponseEvents(ResponseRequest request, Answer answer, Behav
     IEnumerable<StreamEvent> Reasoning()
     {
         var (item_id, output_index, summary_index, text) = (ResponseShapes.ReasoningId(answer), 0, 0, string.Concat(choice.Thoughts));
-        yield return Added(output_index, ResponseShapes.Reasoning(answer, null));
+        yield return Added(output_index, ResponseShapes.Reasoning(request, answer, null));
         yield return Event(
             "response.reasoning_summary_part.added",
             new { item_id, output_index, summary_index, part = ResponseShapes.SummaryPart("") });
@@ -56,7 +56,7 @@ public sealed class ResponseEvents(ResponseRequest request, Answer answer, Behav
         yield return Event(
             "response.reasoning_summary_part.done",
             new { item_id, output_index, summary_index, part = ResponseShapes.SummaryPart(text) });
-        yield return Done(output_index, ResponseShapes.Reasoning(answer, text));
+        yield return Done(output_index, ResponseShapes.Reasoning(request, answer, text));
     }
 
     IEnumerable<StreamEvent> Message(int output_index)

@@ -3,10 +3,17 @@ using System.Text.Json;
 namespace LlmGateway.Sandbox;
 
 /// <summary>A request of OpenAI's responses.</summary>
-public sealed record ResponseRequest(Question Question, bool Streams, bool HasStreamOptions, string? Instructions)
+/// <param name="SealsThoughts">Thoughts are told in encrypted form, too, so that the caller can say them again.</param>
+public sealed record ResponseRequest(
+    Question Question, bool Streams, bool HasStreamOptions, string? Instructions, bool SealsThoughts)
 {
     /// <summary>The smallest limit that OpenAI accepts.</summary>
     const int LeastLimit = 16;
+
+    const string Sealed = "reasoning.encrypted_content";
+
+    /// <summary>The encrypted form of a thought. As at OpenAI, it is worth nothing under another id.</summary>
+    public static string SealOf(string thoughtId) => $"sealed {thoughtId}";
 
     public static ResponseRequest Read(RequestFields fields)
     {
@@ -26,7 +33,24 @@ public sealed record ResponseRequest(Question Question, bool Streams, bool HasSt
             WantsJson = fields.Text("text.format.type") is "json_object" or "json_schema",
             WantsThoughts = fields.Has("reasoning.summary"),
         };
-        return new(question, fields.Flag("stream"), fields.Has("stream_options"), instructions);
+        return new(question, fields.Flag("stream"), fields.Has("stream_options"), instructions, fields.Texts("include").Contains(Sealed));
+    }
+
+    /// <summary>Nothing is stored here, so an item by its id alone is not found.</summary>
+    static void RefuseStored(RequestFields fields, JsonElement item, string kind)
+    {
+        var (id, seal) = (item.TextMember("id") ?? "", item.TextMember("encrypted_content"));
+        if (kind == "item_reference" || (kind == "reasoning" && seal is null && item.AnyMember("content") is null))
+        {
+            fields.Fail($"Item with id '{id}' not found. Items are not persisted when `store` is set to false.", "input");
+        }
+        else if (kind == "reasoning" && seal is not null && seal != SealOf(id))
+        {
+            fields.Fail(
+                "The encrypted content could not be verified. Reason: Encrypted content item_id did not match the target item id.",
+                "input",
+                "invalid_encrypted_content");
+        }
     }
 
     static (int Tokens, string LastUserText) ReadInput(RequestFields fields, ToolOrders orders)
@@ -41,6 +65,7 @@ public sealed record ResponseRequest(Question Question, bool Streams, bool HasSt
         foreach (var item in fields.RequiredArray("input").EnumerateArray())
         {
             var kind = item.TextMember("type") ?? "message";
+            RefuseStored(fields, item, kind);
             var said = kind switch
             {
                 "message" => Said.Of(item.AnyMember("content")),

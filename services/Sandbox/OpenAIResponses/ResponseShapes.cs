@@ -12,7 +12,7 @@ public static class ResponseShapes
             request,
             answer,
             End(answer.Choices[0]),
-            Items(answer),
+            Items(request, answer),
             answer.Usage.As(behaviour.Usage) is [.., var usage] ? usage : null);
 
     /// <summary>How a choice ends, as the status of the response and of its last item.</summary>
@@ -20,13 +20,13 @@ public static class ResponseShapes
 
     /// <summary>The finished items: what was thought, the message and the calls, as far as there are any. A message without words stands
     /// only where there is nothing else.</summary>
-    public static object[] Items(Answer answer)
+    public static object[] Items(ResponseRequest request, Answer answer)
     {
         var choice = answer.Choices[0];
         var items = new List<object>();
         if (choice.Thoughts.Count > 0)
         {
-            items.Add(Reasoning(answer, string.Concat(choice.Thoughts)));
+            items.Add(Reasoning(request, answer, string.Concat(choice.Thoughts)));
         }
         if (HasMessage(choice))
         {
@@ -51,8 +51,13 @@ public static class ResponseShapes
     public static string CallId(ToolCall call) => (call.IsText ? "ctc_" : "fc_") + call.Id["call_".Length..];
 
     /// <summary>What was thought, as a summary; null while it is in the making.</summary>
-    public static object Reasoning(Answer answer, string? text) =>
-        new { id = ReasoningId(answer), type = "reasoning", summary = text is null ? Empty : [SummaryPart(text)] };
+    public static object Reasoning(ResponseRequest request, Answer answer, string? text)
+    {
+        var (id, summary) = (ReasoningId(answer), text is null ? Empty : [SummaryPart(text)]);
+        return request.SealsThoughts
+            ? new { id, type = "reasoning", encrypted_content = ResponseRequest.SealOf(id), summary }
+            : new { id, type = "reasoning", summary };
+    }
 
     public static object SummaryPart(string text) => new { type = "summary_text", text };
 

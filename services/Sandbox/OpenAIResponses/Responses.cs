@@ -19,7 +19,8 @@ public static class Responses
             return new StreamReply(events.All(), events.Failure);
         })
         {
-            Refusal = behaviour => OpenAIError.OfStreamOptions(behaviour, request.HasStreamOptions),
+            Refusal = behaviour => OpenAIError.OfStreamOptions(behaviour, request.HasStreamOptions)
+                ?? OpenAIError.OfSealedThoughts(behaviour, request.SealsThoughts),
         };
     }
 }

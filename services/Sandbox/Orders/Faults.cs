@@ -40,6 +40,8 @@ public sealed record Behaviour
 
     public bool RefusesStreamOptions { get; init; }
 
+    public bool RefusesSealedThoughts { get; init; }
+
     /// <summary>How the server deviates from its wire. Null for a faithful one.</summary>
     public Dialect? Dialect { get; init; }
 
@@ -87,6 +89,7 @@ public static class Faults
         new("-overrun", "produces twice the tokens that the caller allowed", b => b with { Overruns = true }),
         new("-interleaved", "streams the arguments of parallel tool calls in turn", b => b with { Interleaves = true }),
         new("-nostreamoptions", "400 when stream_options is present", b => b with { RefusesStreamOptions = true }),
+        new("-noencryption", "400 when encrypted thoughts are to be included", b => b with { RefusesSealedThoughts = true }),
         new("-pending", "leaves a batch in progress until it is cancelled", b => b with { LeavesBatches = true }),
         .. Dialect.All.Select(dialect => new Fault(dialect.Suffix, dialect.Effect, b => b with { Dialect = dialect })),
     ];

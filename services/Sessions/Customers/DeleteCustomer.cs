@@ -5,8 +5,8 @@ using Microsoft.EntityFrameworkCore;
 namespace LlmGateway.Sessions;
 
 /// <summary>
-/// <c>DELETE /v1/customers/{id}</c> → 204, also when repeated. Sessions and keys are revoked; the customer, its wallet and its ledger stay
-/// readable, and its external id stays taken.
+/// <c>DELETE /v1/customers/{id}</c> → 204, also when repeated. Sessions and keys are revoked, kept responses deleted; the customer, its
+/// wallet and its ledger stay readable, and its external id stays taken.
 /// </summary>
 public static class DeleteCustomer
 {
@@ -30,6 +30,7 @@ public static class DeleteCustomer
         {
             await db.Families.Where(family => family.CustomerId == customer.Id && family.RevokedAt == null)
                 .ExecuteUpdateAsync(family => family.SetProperty(f => f.RevokedAt, now), token);
+            await db.Database.ExecuteSqlAsync($"delete from kept_response where customer_id = {customer.Id}", token);
             await db.SaveChangesAsync(token);
             await transaction.CommitAsync(CancellationToken.None);
         }

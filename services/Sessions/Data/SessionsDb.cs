@@ -110,4 +110,7 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
 
     [DbContext(typeof(SessionsDb)), Migration("0010_key_check")]
     sealed class KeyCheck0010 : SqlMigration;
+
+    [DbContext(typeof(SessionsDb)), Migration("0011_kept_responses")]
+    sealed class KeptResponses0011 : SqlMigration;
 }

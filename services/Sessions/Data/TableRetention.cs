@@ -21,6 +21,7 @@ public static class TableRetention
             and (deleted_at < now() - interval '30 days' or kind <> 'file' and created_at < now() - interval '90 days')
             """,
             "providers forget a batch's results after 30 days; a file stays until it is deleted"),
+        Deleted("kept_response", "expires_at < now()", "nobody is given it from then on"),
         Deleted("customer_key", "revoked_at < now() - interval '365 days'", "a revoked key is shown for a year"),
         Deleted("secret_key", "revoked_at < now() - interval '365 days'", "a revoked key is shown for a year"),
         Kept("outbox_message", "the relay deletes each row after the broker's confirm"),

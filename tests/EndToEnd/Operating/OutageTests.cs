@@ -255,6 +255,26 @@ public sealed class OutageTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task While_the_sessions_service_is_down_an_answer_says_that_it_is_not_kept_and_none_is_continued()
+    {
+        var user = await Backend.App.NewUserAsync();
+        var kept = (await AskAsync("\"input\":\"one\"")).MustBe(200).Json;
+
+        await using (await Outage.StopAsync("sessions"))
+        {
+            Assert.False((await AskAsync("\"input\":\"one\"")).MustBe(200).Json.GetProperty("store").GetBoolean());
+            MustBeUnavailable(await AskAsync($"\"input\":\"one\",\"previous_response_id\":\"{kept.Text("id")}\""));
+        }
+
+        Assert.True(kept.GetProperty("store").GetBoolean());
+        (await AskAsync($"\"input\":\"one\",\"previous_response_id\":\"{kept.Text("id")}\"")).MustBe(200);
+        Assert.Equal(3, (await Books.UsageAsync(user, 3)).Count);
+
+        Task<Reply> AskAsync(string members) =>
+            Gateway.SendAsync("POST", "/v1/responses", user.Token, $$"""{"model":"small",{{members}}}""");
+    }
+
+    [Fact]
     public async Task A_stream_whose_proxy_dies_before_its_first_checkpoint_ends_uncharged()
     {
         var user = await Backend.App.NewUserAsync();

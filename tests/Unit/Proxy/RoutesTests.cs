@@ -2,6 +2,7 @@ using System.Text.Json;
 using LlmGateway.Contracts;
 using LlmGateway.Proxy;
 using LlmGateway.Proxy.Batches;
+using LlmGateway.Proxy.ResponseState;
 using LlmGateway.ServiceDefaults;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
@@ -128,7 +129,8 @@ public sealed class RoutesTests : IAsyncDisposable
         builder.Services.AddSingleton(identity);
         builder.Services.AddSingleton(_rates);
         builder.Services.AddSingleton(new Inference(
-            identity, null!, null!, uses, limits, null!, null!, null!, null!, new(null), null!, TimeProvider.System));
+            identity, null!, null!, uses, limits, null!, null!, null!, null!, new(null), null!, null!, TimeProvider.System));
+        builder.Services.AddSingleton(new ResponseRoutes(callers, null!));
         builder.Services.AddSingleton(new CountTokens(identity, null!, uses, limits, null!));
         builder.Services.AddSingleton(new MessageBatches(callers, null!, null!, null!, null!, null!, TimeProvider.System));
         builder.Services.AddSingleton(new FileBatches(callers, null!, null!, null!, null!, null!, TimeProvider.System));

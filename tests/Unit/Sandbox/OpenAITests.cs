@@ -35,7 +35,8 @@ public sealed class OpenAITests(Provider provider) : IClassFixture<Provider>
             {"model":"m","instructions":"be nice","tools":[{"type":"function","name":"f"}],
                 "text":{"format":{"type":"json_schema","name":"a","schema":{}}},"input":[
               {"role":"user","content":[{"type":"input_text","text":"[[tool:f {}]] [[tokens:3]]"},{"type":"input_image","image_url":"x"}]},
-              {"type":"reasoning","summary":[]},{"type":"function_call","call_id":"c","name":"f","arguments":"{}"},
+              {"type":"reasoning","id":"rs_1","encrypted_content":"sealed rs_1"},
+              {"type":"function_call","call_id":"c","name":"f","arguments":"{}"},
               {"type":"function_call_output","call_id":"c","output":"it is done"}]}
             """.Unwrapped();
 
@@ -47,6 +48,12 @@ public sealed class OpenAITests(Provider provider) : IClassFixture<Provider>
         Assert.Empty(heard.Calls);
         Assert.Equal(3, JsonElement.Parse(heard.Text).Text("answer").Split(' ').Length);
     }
+
+    [Theory]
+    [InlineData("""{"type":"item_reference","id":"msg_1"}"""), InlineData("""{"type":"reasoning","id":"rs_1","summary":[]}""")]
+    [InlineData("""{"type":"reasoning","id":"rs_2","encrypted_content":"sealed rs_1"}""")]
+    public async Task Responses_refuse_what_only_a_store_would_know(string item) => Assert.Equal(
+        400, (await provider.PostAsync("/v1/responses", $$"""{"model":"m","input":[{{item}},{"role":"user","content":"x"}]}""")).Status);
 
     [Fact]
     public async Task Responses_refuse_what_OpenAI_refuses()

@@ -65,7 +65,7 @@ public sealed class HostedToolsTests
     [InlineData("{\"type\":\"computer_use_preview\",\"display_width\":1}", 1)]
     public void Tools_that_the_caller_runs_pass_unchanged(string tool, int own)
     {
-        var body = $$"""{"model":"m","input":"a","max_output_tokens":5,"tools":[{{tool}}]}""";
+        var body = $$"""{"model":"m","input":"a","max_output_tokens":5,"store":false,"tools":[{{tool}}]}""";
         var request = Read("responses", body);
         Assert.Equal((own, 0, null), (request.OwnTools, request.LeftOut.Count, request.BeyondText));
         Assert.Equal(body, Encoding.UTF8.GetString(request.Rewrite(Encoding.UTF8.GetBytes(body), "m", 5, injectUsage: false).Span));

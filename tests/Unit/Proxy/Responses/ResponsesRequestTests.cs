@@ -19,22 +19,11 @@ public sealed class ResponsesRequestTests
                 {"type":"input_image","image_url":"https://x/y.png","detail":"auto"}]},
               {"type":"function_call","call_id":"c","name":"f","arguments":"{}"},{"type":"function_call_output","call_id":"c",
                 "output":[{"type":"input_image","image_url":"data:image/png;base64,AA=="}]},
-              {"type":"reasoning","id":"rs_1","summary":[]},{"type":"reasoning","id":"rs_2","summary":[],"encrypted_content":"gAAA"}]}
+              {"type":"reasoning","id":"rs_2","summary":[],"encrypted_content":"gAAA"}]}
             """.Unwrapped());
 
         Assert.Equal(("gpt-5", true, true, 50, 1), (request.Model, request.Stream, request.WantsUsage, request.MaxTokens, request.Choices));
-        Assert.Equal((6, 2, true, 1), (request.Messages, request.Images, request.HasTools, request.KeptThoughts));
-    }
-
-    [Fact]
-    public void A_thought_that_the_provider_keeps_is_reserved_at_its_largest()
-    {
-        const string Body =
-            """{"model":"m","input":[{"role":"user","content":"a"},"""
-                + """{"type":"reasoning","id":"rs_1","summary":[],"encrypted_content":"KEPT"}]}""";
-        var (kept, sent) = (Accepted(Body.Replace("KEPT", "", StringComparison.Ordinal)), Accepted(Body));
-        Assert.Equal(ResponsesRequest.TokensPerKeptThought - "KEPT".Length, kept.InputBound(0) - sent.InputBound(0));
-        Assert.Equal(8000, kept.InputBound(8000));
+        Assert.Equal((5, 2, true), (request.Messages, request.Images, request.HasTools));
     }
 
     [Theory]
@@ -74,18 +63,22 @@ public sealed class ResponsesRequestTests
     [InlineData("""{"type":"function_call","id":"fc_1"}""", "input[0]")]
     [InlineData("""{"type":"image_generation_call","id":"ig_1","status":"completed"}""", "input[0]")]
     [InlineData("""{"type":"local_shell_call","id":"x"}""", "input[0]")]
+    [InlineData("""{"type":"reasoning","id":"rs_1","summary":[]}""", "input[0]")]
+    [InlineData("""{"type":"message","id":"msg_1","role":"assistant","encrypted_content":"x"}""", "input[0]")]
     [InlineData("""{"role":"user","content":[{"type":"input_file","file_id":"f"}]}""", "input[0].content[0].file_id")]
     [InlineData("""{"role":"user","content":[{"type":"input_image","file_id":"f"}]}""", "input[0].content[0].file_id")]
     public void Items_of_unknown_size_are_refused_by_name(string item, string param) =>
         Refused($$"""{"model":"m","input":[{{item}}]}""", "unpriceable_parameter", param);
 
     [Theory]
-    [InlineData("""{"model":"m","input":"a"}""", """{"model":"up","input":"a","max_output_tokens":9}""")]
-    [InlineData("""{"max_output_tokens":null, "model" : "m","input":"a"}""", """{"max_output_tokens":9, "model" : "up","input":"a"}""")]
-    [InlineData("""{"model":"m","input":"a","max_output_tokens":50,"x":1.50}""",
-        """{"model":"up","input":"a","max_output_tokens":9,"x":1.50}""")]
-    [InlineData("""{"model":"up","input":"a","max_output_tokens":9}""", """{"model":"up","input":"a","max_output_tokens":9}""")]
-    public void The_provider_gets_its_name_of_the_model_and_the_limit_that_is_reserved(string body, string expected) =>
+    [InlineData("""{"model":"m","input":"a"}""", """{"model":"up","input":"a","max_output_tokens":9,"store":false}""")]
+    [InlineData("""{"max_output_tokens":null, "model" : "m","input":"a","store":null}""",
+        """{"max_output_tokens":9, "model" : "up","input":"a","store":false}""")]
+    [InlineData("""{"store":true,"model":"m","input":"a","max_output_tokens":50,"x":1.50}""",
+        """{"store":false,"model":"up","input":"a","max_output_tokens":9,"x":1.50}""")]
+    [InlineData("""{"model":"up","input":"a","max_output_tokens":9,"store":false}""",
+        """{"model":"up","input":"a","max_output_tokens":9,"store":false}""")]
+    public void The_provider_gets_its_name_of_the_model_and_the_limit_that_is_reserved_and_stores_nothing(string body, string expected) =>
         Assert.Equal(
             expected,
             Encoding.UTF8.GetString(Accepted(body).Rewrite(Encoding.UTF8.GetBytes(body), "up", 9, injectUsage: true).Span));

@@ -67,7 +67,7 @@ public sealed class ToolFormTests
     public void A_call_comes_back_in_the_form_of_its_tool(string called, string arguments, string expected)
     {
         var body = Encoding.UTF8.GetBytes(Codex);
-        var head = new AnswerHead("r", "m", default, Wires.Responses.Read(body, default));
+        var head = new AnswerHead("req_1", "m", default, Wires.Responses.Read(body, default));
         // Arguments come in pieces.
         List<AnswerEvent> events =
         [
@@ -105,7 +105,7 @@ public sealed class ToolFormTests
             AnswerEvent.Finished(StopReason.ToolCalls),
         ];
         ToolNames.Of(said, NameRules.Anthropic)!.Restore(events);
-        var head = new AnswerHead("r", "m", default, request);
+        var head = new AnswerHead("req_1", "m", default, request);
         Assert.Contains(
             """{"id":"c","type":"custom","custom":{"name":"patch","input":"y\n"}}""",
             Encoding.UTF8.GetString(TranslationCases.WriteWhole(Wires.Chat, head, events)), StringComparison.Ordinal);

@@ -122,8 +122,11 @@ public sealed class UpstreamErrorsTests
     public void A_provider_that_does_not_know_stream_options_is_recognised()
     {
         Assert.True(
-            UpstreamErrors.RefusesStreamOptions(400, """{"error":{"message":"Unrecognized request argument: stream_options"}}"""u8));
-        Assert.False(UpstreamErrors.RefusesStreamOptions(400, """{"error":{"message":"bad"}}"""u8));
-        Assert.False(UpstreamErrors.RefusesStreamOptions(500, """stream_options"""u8));
+            UpstreamErrors.RefusesAddition(400, """{"error":{"message":"Unrecognized request argument: stream_options"}}"""u8));
+        Assert.True(UpstreamErrors.RefusesAddition(
+            400, """{"error":{"message":"Encrypted content is not supported with this model.","param":"include"}}"""u8));
+        Assert.False(UpstreamErrors.RefusesAddition(400, """{"error":{"message":"bad"}}"""u8));
+        Assert.False(UpstreamErrors.RefusesAddition(400, """{"error":{"message":"The encrypted content could not be verified."}}"""u8));
+        Assert.False(UpstreamErrors.RefusesAddition(500, """stream_options"""u8));
     }
 }

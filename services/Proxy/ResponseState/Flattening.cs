@@ -1,0 +1,98 @@
+using System.Text.Json;
+using LlmGateway.Proxy.Translation;
+using LlmGateway.ServiceDefaults;
+
+namespace LlmGateway.Proxy.ResponseState;
+
+/// <summary>
+/// Puts what a request refers to into the request, so that it is read, priced, translated and sent like one whose caller had said it all.
+/// </summary>
+static class Flattening
+{
+    /// <summary>The whole conversation: what precedes the request, and its input with each reference replaced.</summary>
+    /// <param name="previous">What <see cref="References.Previous"/> names.</param>
+    /// <param name="found">Conversations that have the items which <see cref="References.Items"/> names, the newest first.</param>
+    /// <param name="provider">Who will be asked.</param>
+    /// <param name="leftOut">Receives the paths of thoughts that are nowhere.</param>
+    /// <exception cref="ProblemException">An item that was referred to is in none of them (404).</exception>
+    public static List<JsonElement> Flatten(
+        JsonElement request, KeptConversation? previous, IReadOnlyList<KeptConversation> found, string provider, List<string> leftOut)
+    {
+        var items = new List<JsonElement>();
+        foreach (var item in previous?.Items ?? [])
+            if (References.IsSayable(item, previous!.Provider == provider))
+                items.Add(item);
+        if (request.Find("input") is { ValueKind: JsonValueKind.String } words)
+            items.Add(UserMessage(words));
+        var known = ById(found);
+        foreach (var (item, index) in References.InputOf(request).Select((item, index) => (item, index)))
+        {
+            if (!References.IsReference(item))
+                items.Add(item);
+            else if (known.TryGetValue(References.TextOf(item, "id") ?? "", out var kept))
+            {
+                if (References.IsSayable(kept.Item, kept.Provider == provider))
+                    items.Add(kept.Item);
+            }
+            else if (References.IsItemReference(item))
+                throw new ProblemException(Problems.ItemNotFound($"input[{index}].id", Cut(References.TextOf(item, "id") ?? "")));
+            else
+                leftOut.Add($"input[{index}]");
+        }
+        return items;
+    }
+
+    /// <summary>The request with its whole conversation as the input and without a reference to any other.</summary>
+    public static byte[] Rewrite(JsonElement request, IReadOnlyList<JsonElement> items) => JsonPen.Write(json =>
+    {
+        json.WriteStartObject();
+        var hasInput = false;
+        foreach (var member in request.EnumerateObject())
+        {
+            // Only the first of two inputs is replaced, so that the strict reader refuses the second.
+            if (member.NameEquals("input") && !hasInput)
+            {
+                hasInput = true;
+                WriteInput(json, items);
+            }
+            else if (!member.NameEquals("previous_response_id"))
+            {
+                json.WritePropertyName(member.Name);
+                json.WriteRaw(member.Value);
+            }
+        }
+        if (!hasInput)
+            WriteInput(json, items);
+        json.WriteEndObject();
+    });
+
+    static void WriteInput(Utf8JsonWriter json, IReadOnlyList<JsonElement> items)
+    {
+        json.WriteStartArray("input");
+        foreach (var item in items)
+            json.WriteRaw(item);
+        json.WriteEndArray();
+    }
+
+    /// <summary>The part of a caller's text that may stand in an answer.</summary>
+    public static string Cut(string text) => text.Length <= 80 ? text : $"{text[..80]}…";
+
+    static Dictionary<string, (JsonElement Item, string Provider)> ById(IReadOnlyList<KeptConversation> found)
+    {
+        var known = new Dictionary<string, (JsonElement, string)>(StringComparer.Ordinal);
+        foreach (var conversation in found)
+            foreach (var item in conversation.Items)
+                if (References.TextOf(item, "id") is { } id)
+                    known.TryAdd(id, (item, conversation.Provider));
+        return known;
+    }
+
+    static JsonElement UserMessage(JsonElement words) => FieldReading.Parse(JsonPen.Write(json =>
+    {
+        json.WriteStartObject();
+        json.WriteString("role", "user");
+        json.WritePropertyName("content");
+        json.WriteRaw(words);
+        json.WriteEndObject();
+    }));
+}
