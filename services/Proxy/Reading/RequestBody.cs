@@ -17,12 +17,14 @@ public sealed class RequestBody : IDisposable
     static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
     const int SlowestBytesPerSecond = 64 * 1024;
 
+    readonly BodyBudget _budget;
+    readonly Guid _owner;
     BodyBudget.Share? _share;
     byte[] _buffer = [];
     int _length, _counted;
     bool _isRented;
 
-    RequestBody(BodyBudget.Share share) => _share = share;
+    RequestBody(BodyBudget budget, Guid owner, long? length) => (_budget, _owner, _share) = (budget, owner, budget.Open(owner, length));
 
     public ReadOnlyMemory<byte> Memory => _buffer.AsMemory(0, _length);
 
@@ -30,7 +32,12 @@ public sealed class RequestBody : IDisposable
     /// <exception cref="ProblemException">It is larger than there is room for.</exception>
     public void Replace(byte[] whole)
     {
-        if (CountUpTo(whole.Length) is { } problem)
+        // A small body is nobody's. What it refers to may be large, so it is counted for its owner.
+        var share = _budget.Open(_owner, whole.Length);
+        var problem = share.Take(whole.Length);
+        _share!.Close(_counted);
+        (_share, _counted) = (share, problem is null ? whole.Length : 0);
+        if (problem is not null)
             throw new ProblemException(problem);
         GiveBack();
         (_buffer, _length, _isRented) = (whole, whole.Length, false);
@@ -47,7 +54,7 @@ public sealed class RequestBody : IDisposable
             throw new ProblemException(Problems.NotJson);
         if (http.Request.ContentLength > Body.MaxBytes)
             throw new ProblemException(Problems.TooLarge(Body.MaxBytes));
-        var body = new RequestBody(budget.Open(owner, http.Request.ContentLength));
+        var body = new RequestBody(budget, owner, http.Request.ContentLength);
         try
         {
             if (body._share!.Check(http.Request.ContentLength ?? 0) is { } problem)

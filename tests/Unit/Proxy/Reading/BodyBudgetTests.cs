@@ -81,6 +81,21 @@ public sealed class BodyBudgetTests
         Assert.Equal((0, 0), (_budget.Held, _budget.Owners));
     }
 
+    [Fact]
+    public async Task What_a_small_body_refers_to_counts_for_its_owner()
+    {
+        using (var first = await ReadAsync(_mine, new(100)))
+        {
+            first.Replace(new byte[2 * Part]);
+            Assert.Equal(2 * Part, first.Memory.Length);
+            using var second = await ReadAsync(_mine, new(100));
+            Assert.Equal("too_many_bytes", Assert.Throws<ProblemException>(() => second.Replace(new byte[Part])).Problem.Code);
+            using var others = await ReadAsync(_other, new(100));
+            others.Replace(new byte[Part]);
+        }
+        Assert.Equal((0, 0), (_budget.Held, _budget.Owners));
+    }
+
     /// <summary>Most requests are small, and each passes here.</summary>
     [Fact]
     public void To_count_a_small_body_takes_no_memory()
