@@ -15,7 +15,10 @@ static class Bench
         ("edge", true, EdgeAsync),
         ("counts", false, (options, token) => EdgeAsync(["counts", .. options], token)),
         ("soak", false, (options, token) => EdgeAsync(["soak", .. options], token)),
+        ("scale", false, ScaleAsync),
     ];
+
+    static readonly TimeSpan LongestScale = TimeSpan.FromHours(2);
 
     public static async Task<int> ExecuteAsync(string? name, bool quick, CancellationToken token)
     {
@@ -46,6 +49,16 @@ static class Bench
             Console.WriteLine("npm or its packages are missing; the rows of Portkey are left out.");
         string[] rows = peers ? ["--peers", Peers] : [];
         return await RunAsync("Edge", [.. options, .. rows], token, "taskset", "-c", CoreOfTheRest);
+    }
+
+    /// <summary>What <c>./dev test</c> runs with smaller numbers, see tests/Faults/Scale.</summary>
+    static async Task<int> ScaleAsync(string[] options, CancellationToken token)
+    {
+        var form = new Dictionary<string, string> { ["SCALE"] = options.Contains("--quick") ? "short" : "long" };
+        var run = await TestRun.OfAsync("Faults", "ScaleTests.", form, token, limit: LongestScale);
+        foreach (var failure in run.Failures)
+            Console.WriteLine($"FAILED {failure}");
+        return run is { Passed: > 0, Failed: 0 } ? ExitCode.Ok : ExitCode.Failed;
     }
 
     static async Task<int> RunAsync(string project, string[] options, CancellationToken token, params string[] through)

@@ -50,7 +50,9 @@ static class Comparison
             Report.PrintPaced(results, scenarios.Paced);
             await CountAsync([ungoverned, full], [scenarios.Json32, scenarios.Json256], plan);
             var redis = await RoundTripsAsync(gateway, full, scenarios.Json32, plan.Seconds);
-            Goals.Print(results, scenarios, redis);
+            var checkpoints = Checkpoints.Measure();
+            Console.WriteLine(checkpoints);
+            Goals.Print(results, scenarios, redis, checkpoints);
         }
         finally
         {
@@ -71,6 +73,7 @@ static class Comparison
             await using var full = await Rig.StartFullAsync(gateway);
             await WarmAsync([ungoverned, full], scenarios, plan.WarmSeconds);
             await CountAsync([ungoverned, full], [scenarios.Json32, scenarios.Json256], plan);
+            Console.WriteLine($"\n{Checkpoints.Measure()}");
         }
         finally
         {

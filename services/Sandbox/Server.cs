@@ -22,7 +22,7 @@ public static class Server
             kestrel.AddServerHeader = false;
             kestrel.Limits.MaxRequestBodySize = 32 * 1024 * 1024;
             // One call is one connection (HTTP/1.1 only), so this also bounds the calls that wait at a barrier or hang.
-            kestrel.Limits.MaxConcurrentConnections = 10_000;
+            kestrel.Limits.MaxConcurrentConnections = 20_000;
             kestrel.ConfigureEndpointDefaults(endpoint => endpoint.Protocols = HttpProtocols.Http1);
             // Tests need slow callers, so the sandbox has no minimum rate.
             kestrel.Limits.MinResponseDataRate = null;

@@ -30,7 +30,7 @@ sealed record Goal(string Figure, double AtLeast, double ReachFor, bool More, do
 /// <summary>The short table: our promises and whether this run keeps them.</summary>
 static class Goals
 {
-    public static void Print(Results results, Scenario.Set scenarios, double redisPerRequest)
+    public static void Print(Results results, Scenario.Set scenarios, double redisPerRequest, Checkpoints checkpoints)
     {
         Scenario[] json = [scenarios.Json32, scenarios.Json256], beside = [scenarios.Beside32, scenarios.Beside256];
         var (full, yarp, paced) = (Rig.Full, Rig.Yarp, scenarios.Paced);
@@ -54,6 +54,8 @@ static class Goals
             new("SSE bursts translated to another wire: CPU ÷ passed on", 3, 1.5, More: false, [translation]),
             Ratio("memory after 256 connections ÷ YARP", 1.2, 1.0, more: false, yarp, [scenarios.Json256], sample => sample.Megabytes),
             Throughput("256 KB requests: requests/s ÷ YARP", 0.7, 0.95, yarp, [scenarios.Large]),
+            new("checkpoint of a stream with a 1 MB prompt, µs", 50, 20, More: false, [checkpoints.Each]),
+            new("checkpoint of a stream with a 1 MB prompt ÷ counting that prompt", 0.05, 0.02, More: false, [checkpoints.ToCount]),
         ];
         Console.WriteLine("\n| figure | target at least | reach for | this run |\n|---|---:|---:|---:|");
         foreach (var goal in goals)

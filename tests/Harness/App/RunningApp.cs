@@ -26,10 +26,13 @@ public sealed class RunningApp : IAsyncDisposable
     readonly Supervisor _supervisor;
     readonly LogFiles _logs;
     readonly ConcurrentDictionary<string, (string Variable, string Value)> _once;
+    readonly ConcurrentDictionary<string, (string Variable, string Value)[]> _always;
 
-    RunningApp(DistributedApplication app, ConcurrentDictionary<string, (string, string)> once, int ports, string data)
+    RunningApp(
+        DistributedApplication app, ConcurrentDictionary<string, (string, string)> once,
+        ConcurrentDictionary<string, (string, string)[]> always, int ports, string data)
     {
-        (_app, _once, Ports, Data) = (app, once, ports, data);
+        (_app, _once, _always, Ports, Data) = (app, once, always, ports, data);
         _logs = new(app, Path.Combine(data, "logs"));
         _supervisor = new(app);
     }
@@ -41,6 +44,9 @@ public sealed class RunningApp : IAsyncDisposable
 
     /// <summary>The app's own first key, for calls of its internal ports.</summary>
     public string InternalKey { get; private set; } = "";
+
+    /// <summary>The key of the hashes by which Sessions finds credentials.</summary>
+    public string Pepper { get; private set; } = "";
 
     public IReadOnlyDictionary<string, string> Connections { get; private set; } = new Dictionary<string, string>();
 
@@ -68,13 +74,16 @@ public sealed class RunningApp : IAsyncDisposable
             .AddFilter("Aspire.Hosting.Dcp", LogLevel.None)
             .AddFilter("Microsoft.Extensions.Diagnostics.HealthChecks", LogLevel.None));
         var once = new ConcurrentDictionary<string, (string Variable, string Value)>();
+        var always = new ConcurrentDictionary<string, (string Variable, string Value)[]>();
         foreach (var service in builder.Resources.OfType<ProjectResource>())
             service.Annotations.Add(new EnvironmentCallbackAnnotation(context =>
             {
+                foreach (var (variable, value) in always.GetValueOrDefault(service.Name, []))
+                    context.EnvironmentVariables[variable] = value;
                 if (once.TryRemove(service.Name, out var order))
                     context.EnvironmentVariables[order.Variable] = order.Value;
             }));
-        var running = new RunningApp(await builder.BuildAsync(token).WaitAsync(BuildLimit, token), once, ports, data.FullName);
+        var running = new RunningApp(await builder.BuildAsync(token).WaitAsync(BuildLimit, token), once, always, ports, data.FullName);
         try
         {
             await running.StartAsync(token);
@@ -100,6 +109,9 @@ public sealed class RunningApp : IAsyncDisposable
 
     /// <summary>Changes a service's environment at its next start, and only then.</summary>
     public void Once(string name, string variable, string value) => _once[name] = (variable, value);
+
+    /// <summary>Changes a service's environment from its next start on; without an order it is as before.</summary>
+    public void Always(string name, params (string Variable, string Value)[] order) => _always[name] = order;
 
     public void ForgetOrders() => _once.Clear();
 
@@ -146,6 +158,7 @@ public sealed class RunningApp : IAsyncDisposable
             throw new InvalidOperationException($"not healthy after {StartLimit.TotalSeconds} s: {string.Join(", ", missing)}", e);
         }
         InternalKey = (await Parameter("internal-key").GetValueAsync(token))!;
+        Pepper = (await Parameter("pepper").GetValueAsync(token))!;
         Connections = new Dictionary<string, string>
         {
             ["wallet"] = await ConnectionAsync("walletdb"),
