@@ -13,24 +13,65 @@ public sealed record LeaseRequest(Guid Lease, long Fence, string Holder, IReadOn
     /// <summary>How long a lease lives after its last extension, on the database's clock.</summary>
     public const int TtlSeconds = 60;
 
-    /// <summary>A charge vector is short: wallet, session cap, a few limits.</summary>
-    public const int MaxLines = 8;
+    /// <summary>A claim is short: a few limits of the customer and of the key, a session's cap, quota, credits, wallet.</summary>
+    public const int MaxLines = 16;
+
+    /// <summary>
+    /// Lines from this one on are the sources of the payment line, in the order in which they pay. Null for a proxy that knows no sources:
+    /// each line is given whole.
+    /// </summary>
+    public int? FirstSource { get; init; }
+
+    /// <summary>Whose counters the lines are. Needed when a line has a <see cref="LeaseDemand.Counter"/>.</summary>
+    public LeaseScope? Scope { get; init; }
 }
+
+/// <param name="Customer">The owner of the counters that are opened.</param>
+public sealed record LeaseScope(Guid Organization, Guid Project, Guid Customer, bool Test);
 
 /// <param name="Minimum">Below this the first waiting request is refused.</param>
 /// <param name="First">The most that the first waiting request takes. Before it gets less, other holders are asked to return what is
 /// idle.</param>
 /// <param name="All">The most that all waiting requests take.</param>
 /// <param name="Wanted">What the proxy would like to hold. Amounts beyond <paramref name="All"/> are granted only from plenty.</param>
-public sealed record LeaseDemand(Guid Register, long Minimum, long First, long All, long Wanted);
+/// <remarks>Of a source the amounts are what it would pay if it paid everything alone, <see cref="Idle"/> included.</remarks>
+public sealed record LeaseDemand(Guid Register, long Minimum, long First, long All, long Wanted)
+{
+    /// <summary>Of a counter. Null for a balance.</summary>
+    public CounterTerm? Counter { get; init; }
+
+    /// <summary>What the proxy holds of a source and no request needs yet.</summary>
+    public long Idle { get; init; }
+
+    /// <summary>The source pays everything or nothing.</summary>
+    public bool Whole { get; init; }
+}
+
+/// <summary>How far a counter may go, and when. The ledger opens it with the first claim.</summary>
+/// <param name="Denomination">What is counted, where the unit alone does not say it.</param>
+/// <param name="From">Claims before this instant of the ledger's clock, or from <paramref name="To"/> on, belong to another cycle.</param>
+public sealed record CounterTerm(
+    AccountKind Kind, Unit Unit, Guid? Denomination, long Ceiling, DateTimeOffset From, DateTimeOffset To);
 
 /// <summary>The ledger's answer: <see cref="Granted"/> in the order of the lines, or the register that cannot pay.</summary>
-public sealed record LeaseAnswer(IReadOnlyList<long>? Granted, LeaseRefusal? Refusal);
+public sealed record LeaseAnswer(IReadOnlyList<long>? Granted, LeaseRefusal? Refusal)
+{
+    /// <summary>Sources of which nothing is left for anybody, one bit for each, the first source first.</summary>
+    public ulong Dry { get; init; }
+
+    /// <summary>The ledger's clock. It decides which cycle it is.</summary>
+    public DateTimeOffset Now { get; init; }
+}
 
 /// <param name="Available">What the register could still give.</param>
 public sealed record LeaseRefusal(Guid Register, LeaseRefusalReason Reason, long Available);
 
-public enum LeaseRefusalReason { Exhausted, Frozen, Unknown, LeaseClosed }
+public enum LeaseRefusalReason
+{
+    Exhausted, Frozen, Unknown, LeaseClosed,
+    /// <summary>By the ledger's clock it is not the cycle of the counter.</summary>
+    CycleOver,
+}
 
 /// <summary>
 /// <c>POST /internal/leases/return</c>: gives back exactly what the proxy no longer needs. Idempotent by (lease, fence). The fence counts
@@ -68,6 +109,9 @@ public sealed record Amount(Guid Register, long Value);
 public sealed record Recall(Guid Id, Guid Register, Guid Except)
 {
     public const string Channel = "llmgw:recall";
+
+    /// <summary>Further registers.</summary>
+    public IReadOnlyList<Guid> Also { get; init; } = [];
 }
 
 /// <summary>

@@ -8,8 +8,20 @@ public enum AccountKind
 {
     /// <summary>A customer's prepaid money.</summary>
     Wallet = 0,
-    /// <summary>What a family of sessions may still spend.</summary>
+    /// <summary>What a family of sessions may still spend, counting down. Families that are younger have a <see cref="Cap"/>.</summary>
     SessionCap = 1,
+    /// <summary>What a family of sessions has spent.</summary>
+    Cap = 2,
+    /// <summary>What was used of a limit in one cycle.</summary>
+    Limit = 3,
+    /// <summary>What was used of a plan's quota in one cycle.</summary>
+    Quota = 4,
+    /// <summary>Requests that run. A slot is held and never spent.</summary>
+    Slots = 5,
+    /// <summary>Client sessions that were opened in one cycle.</summary>
+    Windows = 6,
+    /// <summary>A customer's prepaid calls of one query type.</summary>
+    Credits = 7,
 
     /// <summary>Credit that an organization has granted. Its balance is minus what was granted.</summary>
     Grant = 100,
@@ -19,6 +31,22 @@ public enum AccountKind
     Absorbed = 102,
     /// <summary>The other side of limits such as session caps.</summary>
     Limits = 103,
+    /// <summary>
+    /// Cost that a quota or credits have paid, which the operator has sold beforehand. What overage brought beyond the cost is taken off.
+    /// </summary>
+    Covered = 104,
+    /// <summary>Credits that were spent.</summary>
+    Used = 111,
+}
+
+/// <summary>The two families of registers.</summary>
+public static class AccountKinds
+{
+    /// <summary>
+    /// Counters count up, are permissions and have no entries; how far they may go comes with each claim. All other registers are balances,
+    /// which count down and have entries.
+    /// </summary>
+    public static bool IsCounter(this AccountKind kind) => kind is >= AccountKind.Cap and <= AccountKind.Windows;
 }
 
 /// <summary>
@@ -31,7 +59,12 @@ public enum Unit
     UsdLimit = 1,
     Tokens = 2,
     Requests = 3,
-    Sessions = 4,
+    /// <summary>Client sessions, each open until 24 hours after its last message.</summary>
+    Windows = 4,
+    /// <summary>Calls of one query type, which the account's denomination names.</summary>
+    Credits = 5,
+    /// <summary>Requests that run at the same time.</summary>
+    Slots = 6,
 }
 
 /// <summary>One register of a charge vector.</summary>
@@ -51,6 +84,7 @@ public enum EntryType
     Expiry = 8,
     Limit = 9,
     Absorbed = 10,
+    Covered = 11,
 }
 
 /// <summary>

@@ -13,9 +13,10 @@ namespace LlmGateway.Contracts;
 public static class SettlementRecord
 {
     /// <summary>
-    /// Version 2 added the request that a failed attempt belongs to. Version 3 added the span of a request whose trace is recorded.
+    /// Version 2 added the request that a failed attempt belongs to. Version 3 added the span of a request whose trace is recorded. Version
+    /// 4 added what was used beyond the hold and what is due; version 5 is version 4 with the span, which is always last.
     /// </summary>
-    const byte Untraced = 2, Traced = 3;
+    const byte Plain = 2, PlainTraced = 3, Claim = 4, ClaimTraced = 5;
 
     const int TraceIdBytes = 16, SpanIdBytes = 8, TraceBytes = TraceIdBytes + SpanIdBytes + 1;
 
@@ -28,10 +29,13 @@ public static class SettlementRecord
     public static ReadOnlySpan<byte> Encode(Settlement settlement, in ActivityContext span = default)
     {
         var traced = (span.TraceFlags & ActivityTraceFlags.Recorded) != 0;
+        var version = IsPlain(settlement) ? traced ? PlainTraced : Plain : traced ? ClaimTraced : Claim;
         var writer = new Writer();
         writer.Next(HeadBytes);
-        writer.Write(traced ? Traced : Untraced);
+        writer.Write(version);
         Write(ref writer, settlement);
+        if (version >= Claim)
+            WriteClaim(ref writer, settlement);
         if (traced)
             Write(ref writer, span);
         BinaryPrimitives.WriteInt32LittleEndian(writer.Written, writer.Written.Length - HeadBytes);
@@ -73,7 +77,7 @@ public static class SettlementRecord
     /// <param name="record">One whole record.</param>
     public static ActivityContext SpanOf(ReadOnlySpan<byte> record)
     {
-        if (record.Length < HeadBytes + 1 + TraceBytes || record[HeadBytes] != Traced)
+        if (record.Length < HeadBytes + 1 + TraceBytes || record[HeadBytes] is not (PlainTraced or ClaimTraced))
             return default;
         var ids = record[^TraceBytes..];
         return new(
@@ -126,11 +130,38 @@ public static class SettlementRecord
         to.Write(usage.AttemptOf);
     }
 
-    static Settlement Read(BinaryReader from, byte version) => new(
-        ReadId(from),
-        ReadOptionalId(from),
-        [.. Enumerable.Range(0, ReadCount(from)).Select(_ => new Amount(ReadId(from), from.ReadInt64()))],
-        ReadUsage(from, version));
+    static bool IsPlain(Settlement settlement)
+    {
+        if (settlement.Due is not null)
+            return false;
+        for (var i = 0; i < settlement.Charges.Count; i++)
+            if (settlement.Charges[i].Beyond != 0)
+                return false;
+        return true;
+    }
+
+    static void WriteClaim(ref Writer to, Settlement settlement)
+    {
+        for (var i = 0; i < settlement.Charges.Count; i++)
+            to.Write7Bit(settlement.Charges[i].Beyond);
+        to.Write(settlement.Due ?? -1);
+    }
+
+    static Settlement Read(BinaryReader from, byte version)
+    {
+        var settlement = new Settlement(
+            ReadId(from),
+            ReadOptionalId(from),
+            [.. Enumerable.Range(0, ReadCount(from)).Select(_ => new Charge(ReadId(from), from.ReadInt64()))],
+            ReadUsage(from, version));
+        if (version < Claim)
+            return settlement;
+        return settlement with
+        {
+            Charges = [.. settlement.Charges.Select(charge => charge with { Beyond = from.Read7BitEncodedInt64() })],
+            Due = from.ReadInt64() is >= 0 and var due ? due : null,
+        };
+    }
 
     static UsageRecord ReadUsage(BinaryReader from, byte version) => new(
         ReadId(from), ReadId(from), ReadOptionalId(from), ReadId(from), ReadOptionalId(from), from.ReadBoolean(),

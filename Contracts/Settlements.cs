@@ -25,7 +25,18 @@ public sealed record SettlementBatch(byte[] Records, string? GoneHolder = null)
 /// <param name="Lease">The lease of the request's hold; null when nothing was to be charged.</param>
 /// <param name="Charges">Actual amount for each register of the lease. The rest of the hold stays with the lease until it is
 /// returned.</param>
-public sealed record Settlement(Guid RequestId, Guid? Lease, IReadOnlyList<Amount> Charges, UsageRecord Usage);
+public sealed record Settlement(Guid RequestId, Guid? Lease, IReadOnlyList<Charge> Charges, UsageRecord Usage)
+{
+    /// <summary>
+    /// What the request's money is to pay, nano-dollars. Quota and credits have paid the rest of the cost. Null when only a wallet could
+    /// pay: then it is the whole cost, and nothing without a wallet.
+    /// </summary>
+    public long? Due { get; init; }
+}
+
+/// <summary>What a request used of a register, in the register's own unit.</summary>
+/// <param name="Beyond">The part of it that the request did not hold, because the provider exceeded what it was asked for.</param>
+public sealed record Charge(Guid Register, long Value, long Beyond = 0);
 
 /// <summary>How a request ended.</summary>
 public enum RequestOutcome

@@ -73,6 +73,10 @@ public static class Problems
 
     public static Problem WalletExhausted(string message) => new(402, "insufficient_credit", "wallet_exhausted", message);
     public static readonly Problem WalletFrozen = new(402, "insufficient_credit", "wallet_frozen", "The wallet is frozen.");
+    public static Problem LimitReached(string message) => new(429, "rate_limit_error", "limit_reached", message);
+    public static Problem NotMeasurable(string unit) => new(
+        400, "invalid_request_error", "limit_not_measurable",
+        $"A limit of this customer counts {unit}, and nobody can say beforehand how many of them this request may use.");
     public static Problem SessionCap(string message) => new(402, "insufficient_credit", "session_cap", message);
 
     public static readonly Problem ForbiddenOrigin = new(

@@ -15,49 +15,144 @@ public static class Admission
     /// </summary>
     public const long MinOutput = 16;
 
-    /// <summary>The least amount that each register must hold, and the amount that it should hold.</summary>
-    public static (long[] Minimum, long[] Full) Vector(IReadOnlyList<RegisterRef> registers, UpperBound bound, long outputLimit)
+    /// <summary>
+    /// The least that each line must give, and what it should give. Of a source: what it would pay if it paid everything alone.
+    /// </summary>
+    /// <exception cref="ProblemException">The request cannot be measured in the unit of a line.</exception>
+    public static (long[] Minimum, long[] Full) Demand(Claim claim, UpperBound bound, long outputLimit)
     {
-        var minimum = bound.Cost(Math.Min(outputLimit, MinOutput));
-        var full = bound.Cost(outputLimit);
-        var (minimums, fulls) = (new long[registers.Count], new long[registers.Count]);
-        for (var i = 0; i < registers.Count; i++)
+        var (minimum, full) = (new long[claim.Lines.Count], new long[claim.Lines.Count]);
+        for (var i = 0; i < full.Length; i++)
         {
-            if (registers[i].Unit is not (Unit.Usd or Unit.UsdLimit))
-                throw new InvalidOperationException(
-                    $"register {registers[i].Id:N} has unit {registers[i].Unit}, which requests are not charged in");
-            (minimums[i], fulls[i]) = (minimum, full);
+            minimum[i] = MostOf(claim.Lines[i], bound, Math.Min(outputLimit, MinOutput));
+            full[i] = MostOf(claim.Lines[i], bound, outputLimit);
         }
-        return (minimums, fulls);
+        return (minimum, full);
     }
 
-    /// <summary>The output that every register of the hold can pay for.</summary>
-    public static long Affordable(Hold hold, UpperBound bound, long outputLimit)
+    static long MostOf(ClaimLine line, UpperBound bound, long outputLimit) => line.Unit switch
     {
-        foreach (var amount in hold.Amounts)
-            outputLimit = Math.Min(outputLimit, bound.AffordableOutput(amount));
-        return outputLimit;
+        Unit.Usd or Unit.UsdLimit => bound.Cost(outputLimit),
+        Unit.Tokens => bound.Tokens(outputLimit) ?? throw new ProblemException(Problems.NotMeasurable("tokens")),
+        Unit.Requests or Unit.Slots or Unit.Credits => 1,
+        _ => throw new InvalidOperationException($"register {line.Register:N} has unit {line.Unit}, which requests are not charged in"),
+    };
+
+    /// <summary>The output that the hold can pay for: every limit line by itself, and the sources together.</summary>
+    public static long AffordableOutput(Claim claim, long[] amounts, UpperBound bound, long outputLimit)
+    {
+        for (var i = 0; i < claim.FirstSource || (i == claim.FirstSource && claim.Sources == 1); i++)
+            outputLimit = Math.Min(outputLimit, claim.Lines[i].Unit switch
+            {
+                Unit.Usd or Unit.UsdLimit => bound.AffordableOutput(amounts[i]),
+                Unit.Tokens => bound.AffordableTokens(amounts[i]),
+                _ => outputLimit,
+            });
+        return claim.Sources <= 1 ? outputLimit : AffordableTogether(claim, amounts, bound, outputLimit);
     }
+
+    /// <summary>What sources pay together has no closed form, because each is rounded up.</summary>
+    static long AffordableTogether(Claim claim, long[] amounts, UpperBound bound, long outputLimit)
+    {
+        Span<long> take = stackalloc long[claim.Sources];
+        if (Covers(outputLimit, take))
+            return outputLimit;
+        var (least, beyond) = (0L, outputLimit);
+        while (beyond - least > 1)
+        {
+            var middle = least + ((beyond - least) / 2);
+            (least, beyond) = Covers(middle, take) ? (middle, beyond) : (least, middle);
+        }
+        return least;
+
+        bool Covers(long limit, Span<long> take)
+        {
+            Span<long> full = stackalloc long[take.Length];
+            for (var k = 0; k < full.Length; k++)
+                full[k] = MostOf(claim.Lines[claim.FirstSource + k], bound, limit);
+            return Waterfall.Take(amounts.AsSpan(claim.FirstSource), full, claim.Whole, take);
+        }
+    }
+
+    /// <summary>What a request that has ended used of each line.</summary>
+    /// <param name="cost">Nano-dollars.</param>
+    /// <param name="tokens">All tokens of the question and the answer.</param>
+    /// <param name="used">Receives the amounts.</param>
+    /// <returns>
+    /// What money pays, and what it owed. They differ when the provider exceeded what the request held. Both are the cost where nothing
+    /// pays.
+    /// </returns>
+    public static (long Paid, long Due) Used(Claim claim, long[] held, long cost, long tokens, Span<long> used)
+    {
+        used.Clear();
+        if (cost == 0 && tokens == 0)
+            return (0, 0);
+        var sources = used.Slice(claim.FirstSource, claim.Sources);
+        var beyond = PayFrom(claim, held.AsSpan(claim.FirstSource), cost, tokens, sources);
+        long paid = 0;
+        for (var k = 0; k < sources.Length; k++)
+            paid += claim.Lines[claim.FirstSource + k].Unit == Unit.Usd ? sources[k] : 0;
+        // A customer whom a wallet pays for owes what it pays. Without one, the cost is what there is to limit.
+        var hasWallet = claim.Sources > 0 && claim.Lines[^1].Unit == Unit.Usd;
+        for (var i = 0; i < claim.FirstSource; i++)
+            used[i] = OfLimit(claim.Lines[i], held[i], ActualOf(claim.Lines[i], hasWallet ? paid : cost, tokens));
+        return claim.Sources == 0 ? (cost, cost) : (paid, hasWallet ? paid + beyond : 0);
+    }
+
+    /// <summary>A counter counts what was used, even beyond the hold. A balance gives what was held of it.</summary>
+    static long OfLimit(ClaimLine line, long held, long actual) => line.Counter is null ? Math.Min(actual, held) : actual;
 
     /// <summary>
-    /// What a request of this cost takes from each register of its hold. It takes the same amount from all, at most the smallest held one.
-    /// So a provider that exceeds its limit takes neither more than the wallet's hold nor more than the session's cap.
+    /// Shares the cost among the sources. A provider may exceed what it was asked for, and then the hold does not suffice: a quota that
+    /// pays last counts all of it, and money pays what it holds.
     /// </summary>
-    public static long Payable(long[] held, long cost) => held.Length == 0 ? cost : Math.Min(cost, held.Min());
-
-    public static Problem ProblemOf(LeaseRefusal refusal, IReadOnlyList<RegisterRef> registers, long needed)
+    /// <returns>What the last source owes beyond its hold.</returns>
+    static long PayFrom(Claim claim, ReadOnlySpan<long> held, long cost, long tokens, Span<long> sources)
     {
-        var kind = registers.First(register => register.Id == refusal.Register).Kind;
+        Span<long> alone = stackalloc long[sources.Length];
+        for (var k = 0; k < alone.Length; k++)
+            alone[k] = ActualOf(claim.Lines[claim.FirstSource + k], cost, tokens);
+        if (alone.Length == 0 || Waterfall.Take(held, alone, claim.Whole, sources))
+            return 0;
+        Span<long> enough = stackalloc long[sources.Length];
+        held.CopyTo(enough);
+        enough[^1] = long.MaxValue;
+        Span<long> owed = stackalloc long[sources.Length];
+        Waterfall.Take(enough, alone, claim.Whole, owed);
+        if (claim.Lines[^1].Counter is null)
+            return owed[^1] - sources[^1];
+        sources[^1] = owed[^1];
+        return 0;
+    }
+
+    static long ActualOf(ClaimLine line, long cost, long tokens) => line.Unit switch
+    {
+        Unit.Usd or Unit.UsdLimit => cost,
+        Unit.Tokens => tokens,
+        Unit.Requests or Unit.Credits => 1,
+        // A slot is held while the request runs and never spent.
+        _ => 0,
+    };
+
+    public static Problem ProblemOf(LeaseRefusal refusal, Claim claim, long[] minimum)
+    {
+        var index = claim.Lines.Select((line, i) => (line.Register, i)).First(pair => pair.Register == refusal.Register).i;
+        var (line, needed) = (claim.Lines[index], minimum[index]);
         return refusal.Reason switch
         {
             LeaseRefusalReason.Frozen => Problems.WalletFrozen,
-            LeaseRefusalReason.Exhausted when kind == AccountKind.SessionCap =>
+            LeaseRefusalReason.Exhausted when line.Kind is AccountKind.SessionCap or AccountKind.Cap =>
                 Problems.SessionCap(
                     $"This request may cost {new Money(needed)} USD and the session may still spend {new Money(refusal.Available)} USD."),
+            LeaseRefusalReason.Exhausted when line.Kind is AccountKind.Limit or AccountKind.Slots or AccountKind.Quota =>
+                Problems.LimitReached($"This request may use {Show(line, needed)} and the limit leaves {Show(line, refusal.Available)}."),
             LeaseRefusalReason.Exhausted =>
                 Problems.WalletExhausted(
                     $"This request may cost {new Money(needed)} USD and the wallet has {new Money(refusal.Available)} USD available."),
             _ => Problems.Unavailable,
         };
     }
+
+    static string Show(ClaimLine line, long amount) =>
+        line.Unit is Unit.Usd or Unit.UsdLimit ? $"{new Money(amount)} USD" : $"{amount} {line.Unit.ToString().ToLowerInvariant()}";
 }

@@ -19,6 +19,12 @@ public sealed class HeldLease(int registers, TimeProvider time, DeliveryMark del
     /// <summary>What is reserved in the ledger and not held by a request, for each register.</summary>
     public long[] Idle { get; } = new long[registers];
 
+    /// <summary>Sources of which nothing was left for anybody when the ledger answered last, one bit for each.</summary>
+    public ulong Dry { get; set; }
+
+    /// <summary>When that was asked.</summary>
+    public long DrySince { get; set; }
+
     /// <summary>Number of requests that hold a part of it, and of settlements that are not on disk.</summary>
     public int Running { get; set; }
 

@@ -2,23 +2,23 @@ using LlmGateway.Contracts;
 
 namespace LlmGateway.Proxy;
 
-/// <summary>What one running request holds of each register of its charge vector. <see cref="Settle"/> must end it exactly once.</summary>
+/// <summary>What one running request holds of each line of its claim. <see cref="Settle"/> must end it exactly once.</summary>
 public sealed class Hold(Slice slice, HeldLease lease, long[] amounts)
 {
     int _settled;
 
     public Guid Lease => lease.Id;
 
-    public IReadOnlyList<RegisterRef> Registers => slice.Registers;
+    public Claim Claim => slice.Claim;
 
-    /// <summary>The held amount of each register, in the order of <see cref="Registers"/>.</summary>
+    /// <summary>The held amount of each line.</summary>
     public long[] Amounts => amounts;
 
     /// <summary>
-    /// Ends the hold. <paramref name="used"/> of each register goes to the ledger with the settlement, and the rest is free for the next
-    /// request. It throws when more is used than was held.
+    /// Ends the hold. What was <paramref name="used"/> of each line goes to the ledger with the settlement, and the rest of what was held
+    /// is free for the next request.
     /// </summary>
-    public void Settle(long used)
+    public void Settle(ReadOnlySpan<long> used)
     {
         if (Interlocked.Exchange(ref _settled, 1) != 0)
             throw new InvalidOperationException($"a hold on lease {lease.Id:N} was settled twice");
@@ -34,7 +34,9 @@ public sealed class Hold(Slice slice, HeldLease lease, long[] amounts)
     /// <summary>Ends the hold of a request that costs nothing.</summary>
     public void Void()
     {
-        Settle(0);
+        Span<long> nothing = stackalloc long[amounts.Length];
+        nothing.Clear();
+        Settle(nothing);
         Delivered();
     }
 }

@@ -1,28 +1,32 @@
+using System.Numerics;
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Proxy;
 
 /// <summary>
-/// The part of one charge vector that this proxy has leased. Requests are admitted from memory while it lasts. When it does not last, one
+/// The part of one claim that this proxy has leased. Requests are admitted from memory while it lasts. When it does not last, one
 /// call to the ledger at a time asks for what all waiting requests need, and for more when the call before was recent. A busy slice is
 /// refilled before it is empty, so that no request waits.
 /// </summary>
 public sealed class Slice(
-    IReadOnlyList<RegisterRef> registers, string holder, ILeaseLedger ledger, DeliveryMark delivered, TimeProvider time)
+    Claim claim, string holder, ILeaseLedger ledger, DeliveryMark delivered, TimeProvider time)
 {
     /// <summary>Most requests that wait for one call to the ledger. Further ones get a 503.</summary>
     const int MaxWaiting = 10_000;
+
+    /// <summary>How long a source counts as dry after the ledger has said so.</summary>
+    static readonly TimeSpan DryFor = TimeSpan.FromSeconds(1);
 
     readonly Lock _lock = new();
     /// <summary>The last return. Returns of a lease are numbered and must arrive in order, so each waits for the one before.</summary>
     Task _returns = Task.CompletedTask;
     readonly LinkedList<Waiter> _waiting = [];
     readonly List<HeldLease> _retired = [];
-    HeldLease _lease = new(registers.Count, time, delivered);
-    readonly Waiter _nobody = new(new long[registers.Count], new long[registers.Count]);
+    HeldLease _lease = new(claim.Lines.Count, time, delivered);
+    readonly Waiter _nobody = new(new long[claim.Lines.Count], new long[claim.Lines.Count]);
     /// <summary>What the last request that had to wait asked for.</summary>
-    long[] _usual = new long[registers.Count];
+    long[] _usual = new long[claim.Lines.Count];
     bool _calling, _closed;
     /// <summary>Idle amounts were returned during a call to the ledger. The call's answer assumed them, so it is not final.</summary>
     bool _gaveWhileCalling;
@@ -31,7 +35,7 @@ public sealed class Slice(
     bool _ahead;
     long _lastExtension, _lastUse = time.GetTimestamp();
 
-    public IReadOnlyList<RegisterRef> Registers => registers;
+    public Claim Claim => claim;
 
     /// <summary>False when the slice is closed.</summary>
     public bool TryReserve(long[] minimum, long[] full, CancellationToken token, out ValueTask<HoldAnswer> answer)
@@ -43,9 +47,9 @@ public sealed class Slice(
             if (_closed)
                 return false;
             _lastUse = time.GetTimestamp();
-            if (_waiting.Count == 0 && _lease.Usable && Waiter.Covers(_lease.Idle, full))
+            if (_waiting.Count == 0 && _lease.Usable && TryTake(full) is { } hold)
             {
-                answer = new(new HoldAnswer(Take(full), null));
+                answer = new(new HoldAnswer(hold, null));
                 RefillAhead(full);
                 return true;
             }
@@ -59,15 +63,15 @@ public sealed class Slice(
         return true;
     }
 
-    public void Release(HeldLease lease, long[] amounts, long used)
+    public void Release(HeldLease lease, long[] amounts, ReadOnlySpan<long> used)
     {
         lock (_lock)
         {
             for (var i = 0; i < amounts.Length; i++)
             {
-                if (used < 0 || used > amounts[i])
-                    throw new InvalidOperationException($"settling {used} of a hold of {amounts[i]}");
-                lease.Idle[i] += amounts[i] - used;
+                if (used[i] < 0 || (used[i] > amounts[i] && claim.Lines[i].Counter is null))
+                    throw new InvalidOperationException($"settling {used[i]} of a hold of {amounts[i]}");
+                lease.Idle[i] += amounts[i] - Math.Min(used[i], amounts[i]);
             }
             _lastUse = time.GetTimestamp();
         }
@@ -138,7 +142,7 @@ public sealed class Slice(
             if (FindIdle(idleTime, except) is not { } lease)
                 return null;
             var give = new LeaseReturn(
-                lease.Id, ++lease.ReturnFence, [.. registers.Select((register, i) => new Amount(register.Id, lease.Idle[i]))]);
+                lease.Id, ++lease.ReturnFence, [.. claim.Lines.Select((line, i) => new Amount(line.Register, lease.Idle[i]))]);
             Array.Clear(lease.Idle);
             _gaveWhileCalling = _calling;
             _boost = 0;
@@ -212,8 +216,10 @@ public sealed class Slice(
     {
         if (_calling || _boost == 0)
             return;
+        // Of the sources only the one that pays now runs short: an empty one stays empty, and the next is asked when its turn comes.
+        var paying = claim.FirstSource + BitOperations.TrailingZeroCount(~_lease.Dry);
         for (var i = 0; i < full.Length; i++)
-            _ahead |= _lease.Idle[i] / (_boost / 2) < full[i];
+            _ahead |= (i < claim.FirstSource || i == paying) && _lease.Idle[i] / (_boost / 2) < full[i];
         if (_ahead)
             StartCalling();
     }
@@ -284,20 +290,26 @@ public sealed class Slice(
             Retire(_lease);
         _ahead = false;
         var head = _waiting.First?.Value ?? _nobody;
-        var lines = new LeaseDemand[registers.Count];
+        var lines = new LeaseDemand[claim.Lines.Count];
         if (head != _nobody)
             _usual = head.Full;
         _boost = SliceGrowth.NextBoost(_boost, time.GetElapsedTime(_lastExtension), _waiting.Count);
         for (var i = 0; i < lines.Length; i++)
         {
             var needed = _waiting.Aggregate((Int128)0, (sum, waiter) => sum + waiter.Full[i]);
-            var idle = _lease.Idle[i];
+            // Sources are told what they would pay alone, because only the ledger sees what the one before has.
+            var isSource = i >= claim.FirstSource;
+            var idle = isSource ? 0 : _lease.Idle[i];
             var first = Math.Max(0, head.Full[i] - idle);
             var all = (long)Int128.Clamp(needed - idle, first, long.MaxValue / 2);
             var wanted = (long)Int128.Min((Int128)all + (Int128)_usual[i] * _boost, long.MaxValue);
-            lines[i] = new(registers[i].Id, Math.Max(0, head.Minimum[i] - idle), first, all, wanted);
+            var line = claim.Lines[i];
+            lines[i] = new(line.Register, Math.Max(0, head.Minimum[i] - idle), first, all, wanted)
+            {
+                Counter = line.Counter, Idle = isSource ? _lease.Idle[i] : 0, Whole = isSource && line.Unit == Unit.Credits,
+            };
         }
-        return new(_lease.Id, ++_lease.Fence, holder, lines);
+        return new(_lease.Id, ++_lease.Fence, holder, lines) { FirstSource = claim.FirstSource, Scope = claim.Scope };
     }
 
     void Accept(HeldLease lease, LeaseAnswer answer, long asked)
@@ -307,6 +319,7 @@ public sealed class Slice(
             for (var i = 0; i < granted.Count; i++)
                 lease.Idle[i] += granted[i];
             lease.Renewed(alive: true, asked);
+            (lease.Dry, lease.DrySince) = (answer.Dry, asked);
             _lastExtension = time.GetTimestamp();
             // If the lease was retired during the call, its grant goes back and the next call asks again.
             if (lease == _lease && !_gaveWhileCalling)
@@ -323,14 +336,16 @@ public sealed class Slice(
         lease.Fence--;
         if (_gaveWhileCalling)
             return;
-        var index = registers.Select((register, i) => (register.Id, i)).First(pair => pair.Id == refusal.Register).i;
+        var index = claim.Lines.Select((line, i) => (line.Register, i)).First(pair => pair.Register == refusal.Register).i;
+        // What other sources have is not known here, so only the first learns of a payment line that is not covered.
+        var isKnown = refusal.Reason == LeaseRefusalReason.Exhausted && (index < claim.FirstSource || claim.Sources == 1);
         var first = true;
         for (var node = _waiting.First; node is not null;)
         {
             var next = node.Next;
             // Requests that need more than all that is left are refused now, without a call for each.
-            if (first || refusal.Reason != LeaseRefusalReason.Exhausted
-                || node.Value.Minimum[index] - _lease.Idle[index] > refusal.Available)
+            if (first || refusal.Reason is LeaseRefusalReason.Frozen or LeaseRefusalReason.Unknown
+                || (isKnown && node.Value.Minimum[index] - _lease.Idle[index] > refusal.Available))
             {
                 node.Value.Answer.TrySetResult(new(null, refusal with { Available = refusal.Available + _lease.Idle[index] }));
                 _waiting.Remove(node);
@@ -347,9 +362,9 @@ public sealed class Slice(
         {
             if (!node.Value.Answer.Task.IsCompleted)
             {
-                if (!_lease.Usable || !Waiter.Covers(_lease.Idle, node.Value.Full))
+                if (!_lease.Usable || TryTake(node.Value.Full) is not { } hold)
                     return;
-                Give(node.Value, node.Value.Full);
+                Give(node.Value, hold);
             }
             _waiting.RemoveFirst();
         }
@@ -358,20 +373,38 @@ public sealed class Slice(
     /// <summary>After a grant the first request in line gets at least its minimum, even if nothing else is left.</summary>
     void ServeFirst()
     {
-        if (_waiting.First is not { } node || !Waiter.Covers(_lease.Idle, node.Value.Minimum))
+        if (_waiting.First is not { } node)
+            return;
+        var (needed, idle) = (node.Value.Minimum, _lease.Idle);
+        Span<long> take = stackalloc long[idle.Length];
+        if (!claim.Covers(idle, needed, _lease.Dry, take))
             return;
         if (!node.Value.Answer.Task.IsCompleted)
-            Give(node.Value, [.. node.Value.Full.Select((full, i) => Math.Min(full, _lease.Idle[i]))]);
+            Give(node.Value, TryTake(node.Value.Full) ?? Take([.. node.Value.Full.Select((full, i) => Math.Min(full, idle[i]))]));
         _waiting.RemoveFirst();
     }
 
-    void Give(Waiter waiter, long[] amounts)
+    static void Give(Waiter waiter, Hold hold)
     {
-        var hold = Take(amounts);
         // If the caller has just left, the amounts go back.
         if (!waiter.Answer.TrySetResult(new(hold, null)))
             hold.Void();
     }
+
+    /// <summary>Takes what a request needs from what is idle. Null when that does not suffice.</summary>
+    Hold? TryTake(long[] full)
+    {
+        Span<long> take = stackalloc long[full.Length];
+        if (!claim.Covers(_lease.Idle, full, DryNow, take))
+            return null;
+        if (claim.Sources <= 1)
+            return Take(full);
+        full.AsSpan(0, claim.FirstSource).CopyTo(take);
+        return Take(take.ToArray());
+    }
+
+    /// <summary>What the ledger said of dry sources a moment ago. Other holders may have given something back since then.</summary>
+    ulong DryNow => _lease.Dry != 0 && time.GetElapsedTime(_lease.DrySince) < DryFor ? _lease.Dry : 0;
 
     Hold Take(long[] amounts)
     {
@@ -387,7 +420,7 @@ public sealed class Slice(
         if (lease != _lease)
             return;
         _retired.Add(lease);
-        _lease = new(registers.Count, time, delivered);
+        _lease = new(claim.Lines.Count, time, delivered);
     }
 
     /// <summary>The ledger may hold more of the lease than is known here. That ends with the lease.</summary>

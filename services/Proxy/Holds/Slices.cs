@@ -5,7 +5,7 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Proxy;
 
 /// <summary>
-/// Stage 5: the slices of this proxy, one <see cref="Slice"/> per charge vector. A background loop renews leases that something depends on
+/// Stage 5: the slices of this proxy, one <see cref="Slice"/> per claim. A background loop renews leases that something depends on
 /// and returns what is idle, so that other proxies and the customer's last requests can use it.
 /// </summary>
 public sealed class Slices(RequestGate gate, Spool spool, WalletClient wallet, TimeProvider time, ILogger<Slices> log) : BackgroundService
@@ -24,22 +24,23 @@ public sealed class Slices(RequestGate gate, Spool spool, WalletClient wallet, T
     /// </summary>
     public const int ReturnsAtOnce = 256;
 
-    readonly ConcurrentDictionary<IReadOnlyList<RegisterRef>, Slice> _slices = new(new SameRegisters());
+    readonly ConcurrentDictionary<Claim, Slice> _slices = new();
     long _lastRenewal;
 
     /// <summary>
-    /// Holds <paramref name="full"/> of every register. When a register is short, it holds what there is, down to
-    /// <paramref name="minimum"/>. All registers or none. Throws when memory does not suffice and the ledger does not answer.
+    /// Holds <paramref name="full"/> of every line. When a register is short, it holds what there is, down to <paramref name="minimum"/>.
+    /// All lines or none. Throws when memory does not suffice and the ledger does not answer.
     /// </summary>
-    public ValueTask<HoldAnswer> ReserveAsync(IReadOnlyList<RegisterRef> registers, long[] minimum, long[] full, CancellationToken token)
+    /// <param name="full">Of a source: what it would pay if it paid everything alone.</param>
+    public ValueTask<HoldAnswer> ReserveAsync(Claim claim, long[] minimum, long[] full, CancellationToken token)
     {
         for (; ; )
         {
-            var slice = _slices.GetOrAdd(registers, static (registers, self) => self.New(registers), this);
+            var slice = _slices.GetOrAdd(claim, static (claim, self) => self.New(claim), this);
             // A closed slice admits nothing. It is replaced by a new one.
             if (slice.TryReserve(minimum, full, token, out var answer))
                 return answer;
-            _slices.TryRemove(new(registers, slice));
+            _slices.TryRemove(new(claim, slice));
         }
     }
 
@@ -59,7 +60,7 @@ public sealed class Slices(RequestGate gate, Spool spool, WalletClient wallet, T
     public void GiveBack(Guid register)
     {
         foreach (var slice in _slices.Values)
-            if (slice.Registers.Any(own => own.Id == register))
+            if (slice.Claim.Lines.Any(line => line.Register == register))
             {
                 slice.Retire();
                 _ = TendAsync(slice, IdleTime);
@@ -70,7 +71,8 @@ public sealed class Slices(RequestGate gate, Spool spool, WalletClient wallet, T
     public Task RecallAsync(Recall recall)
     {
         Failpoint.Hit("proxy.recall.received");
-        var holding = _slices.Values.Where(slice => slice.Registers.Any(own => own.Id == recall.Register));
+        var holding = _slices.Values.Where(slice => slice.Claim.Lines.Any(
+            line => line.Register == recall.Register || recall.Also.Contains(line.Register)));
         return TendAsync(holding, TimeSpan.Zero, recall.Except);
     }
 
@@ -172,21 +174,5 @@ public sealed class Slices(RequestGate gate, Spool spool, WalletClient wallet, T
         }
     }
 
-    Slice New(IReadOnlyList<RegisterRef> registers) => new(registers, spool.Holder, wallet, spool.Delivered, time);
-
-    /// <summary>Two vectors with the same registers in the same order are equal.</summary>
-    sealed class SameRegisters : IEqualityComparer<IReadOnlyList<RegisterRef>>
-    {
-        public bool Equals(IReadOnlyList<RegisterRef>? a, IReadOnlyList<RegisterRef>? b)
-        {
-            if (a?.Count != b?.Count)
-                return false;
-            for (var i = 0; i < a?.Count; i++)
-                if (a[i].Id != b![i].Id)
-                    return false;
-            return true;
-        }
-
-        public int GetHashCode(IReadOnlyList<RegisterRef> registers) => registers[0].Id.GetHashCode();
-    }
+    Slice New(Claim claim) => new(claim, spool.Holder, wallet, spool.Delivered, time);
 }

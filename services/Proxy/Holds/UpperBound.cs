@@ -15,7 +15,12 @@ public readonly struct UpperBound
     // In 10^-18 dollars: the cost of the input and the request, and the cost of one output token of all answers together.
     readonly Int128 _fixed, _perOutputToken;
 
-    UpperBound(Int128 @fixed, Int128 perOutputToken) => (_fixed, _perOutputToken) = (@fixed, perOutputToken);
+    // Tokens of the input, or -1 when they cannot be bounded, and answers.
+    readonly long _inputTokens;
+    readonly int _choices;
+
+    UpperBound(Int128 @fixed, Int128 perOutputToken, long inputTokens = -1, int choices = 0) =>
+        (_fixed, _perOutputToken, _inputTokens, _choices) = (@fixed, perOutputToken, inputTokens, choices);
 
     /// <summary>The reason why the request must be refused: it could use something that has no price, or no bound. Else null.</summary>
     public static Problem? Check(ModelOffer model, ModelRequest request, out UpperBound bound)
@@ -75,7 +80,7 @@ public readonly struct UpperBound
                 return false;
             (input, output, request) = (Math.Max(input, tierInput), Math.Max(output, tierOutput), Math.Max(request, tierRequest));
         }
-        bound = new(((Int128)inputTokens * input) + request, (Int128)choices * output);
+        bound = new(((Int128)inputTokens * input) + request, (Int128)choices * output, inputTokens, choices);
         return true;
     }
 
@@ -84,7 +89,11 @@ public readonly struct UpperBound
 
     /// <summary>The bound when either of two providers may answer.</summary>
     public static UpperBound Dearest(UpperBound a, UpperBound b) =>
-        new(Int128.Max(a._fixed, b._fixed), Int128.Max(a._perOutputToken, b._perOutputToken));
+        new(
+            Int128.Max(a._fixed, b._fixed),
+            Int128.Max(a._perOutputToken, b._perOutputToken),
+            a._inputTokens < 0 || b._inputTokens < 0 ? -1 : Math.Max(a._inputTokens, b._inputTokens),
+            Math.Max(a._choices, b._choices));
 
     /// <summary>
     /// Output tokens per answer before money is considered: what the caller asked for, at most what the model can produce (0: unknown).
@@ -111,6 +120,19 @@ public readonly struct UpperBound
             return 0;
         return _perOutputToken == 0 ? int.MaxValue : (long)Int128.Min(left / _perOutputToken, int.MaxValue);
     }
+
+    /// <summary>The most tokens, input and output together. Null when they cannot be known before the call.</summary>
+    public long? Tokens(long outputLimit)
+    {
+        if (_inputTokens < 0)
+            return null;
+        var tokens = _inputTokens + ((Int128)_choices * outputLimit);
+        return tokens > long.MaxValue ? long.MaxValue : (long)tokens;
+    }
+
+    /// <summary>The largest output limit with at most so many tokens; 0 when not even one token per answer is.</summary>
+    public long AffordableTokens(long granted) =>
+        granted <= _inputTokens ? 0 : _choices == 0 ? int.MaxValue : Math.Min((granted - _inputTokens) / _choices, int.MaxValue);
 
     static bool TryDearest(Prices prices, bool hasImages, bool mayBeSound, out long input, out long output, out long request)
     {

@@ -150,24 +150,23 @@ public sealed class Inference(
     {
         if (publisher.Refusal is { } refusal)
             return (0, refusal);
-        var registers = call.Caller.Credential.Registers;
-        if (registers.Count == 0)
+        if (Claims.Of(call.Caller.Credential) is not { } claim)
             return (outputLimit, call.TryBegin(spool.Journal) ? null : Problems.Unavailable);
-        var (minimum, full) = Admission.Vector(registers, bound, outputLimit);
+        var (minimum, full) = Admission.Demand(claim, bound, outputLimit);
         HoldAnswer answer;
         try
         {
-            answer = await slices.ReserveAsync(registers, minimum, full, call.Http.RequestAborted);
+            answer = await slices.ReserveAsync(claim, minimum, full, call.Http.RequestAborted);
         }
         catch (Exception e) when (Problems.IsOutage(e))
         {
             return (0, Problems.Unavailable);
         }
         if (answer.Hold is not { } hold)
-            return (0, Admission.ProblemOf(answer.Refusal!, registers, minimum[0]));
+            return (0, Admission.ProblemOf(answer.Refusal!, claim, minimum));
         call.Hold = hold;
         if (call.TryBegin(spool.Journal))
-            return (Admission.Affordable(hold, bound, outputLimit), null);
+            return (Admission.AffordableOutput(claim, hold.Amounts, bound, outputLimit), null);
         call.Hold = null;
         hold.Void();
         return (0, Problems.Unavailable);

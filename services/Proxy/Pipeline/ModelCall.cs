@@ -69,7 +69,8 @@ public sealed class ModelCall(HttpContext http, Guid id, string endpoint, TimePr
 
     void Put(RequestOutcome outcome, MeterReading? metered)
     {
-        var (settlement, _, _) = Settle(outcome, StatusCodes.Status500InternalServerError, metered, metered is null ? Crashed : null);
+        Span<long> used = stackalloc long[LeaseRequest.MaxLines];
+        var (settlement, _, _) = Settle(outcome, StatusCodes.Status500InternalServerError, metered, metered is null ? Crashed : null, used);
         _slot!.Put(SettlementRecord.Encode(settlement, Spans.ContextOf(http)));
     }
 
@@ -83,10 +84,11 @@ public sealed class ModelCall(HttpContext http, Guid id, string endpoint, TimePr
     {
         if (Ended)
             throw new InvalidOperationException("a request was ended twice");
-        var (settlement, paid, tokens) = Settle(outcome, status, metered, reason);
+        Span<long> used = stackalloc long[LeaseRequest.MaxLines];
+        var (settlement, paid, tokens) = Settle(outcome, status, metered, reason, used);
         Failpoint.Hit("proxy.end.priced");
         Ended = true;
-        Hold?.Settle(paid);
+        Hold?.Settle(used);
         Failpoint.Hit("proxy.end.released");
         spool.Add(SettlementRecord.Encode(settlement, Spans.ContextOf(http)), Hold, _slot);
         Failpoint.Hit("proxy.end.spooled");
@@ -110,31 +112,45 @@ public sealed class ModelCall(HttpContext http, Guid id, string endpoint, TimePr
     /// </summary>
     public void EndAttempt(SpoolPublisher spool, Problem problem)
     {
-        var (settlement, _, _) = Settle(RequestOutcome.Failed, problem.Status, null, problem.Code);
+        var (settlement, _, _) = Settle(RequestOutcome.Failed, problem.Status, null, problem.Code, stackalloc long[LeaseRequest.MaxLines]);
         var attempt = settlement with { RequestId = Ids.New(), Usage = settlement.Usage with { AttemptOf = id } };
         spool.Add(SettlementRecord.Encode(attempt, Spans.ContextOf(http)), null, null);
         EdgeMetrics.Ended(attempt.Usage, Money.Zero);
     }
 
-    (Settlement Settlement, long Paid, long Tokens) Settle(RequestOutcome outcome, int status, MeterReading? metered, string? reason)
+    /// <param name="used">Receives what the request used of each line of its claim.</param>
+    (Settlement Settlement, long Paid, long Tokens) Settle(
+        RequestOutcome outcome, int status, MeterReading? metered, string? reason, Span<long> used)
     {
         metered = metered?.OnPricedMeters(Route.Model.Prices!);
         var usage = metered?.Usage ?? Unused;
         var cost = metered is null ? 0 : metered.Bound ?? Cost.Of(usage, Route.Model.Prices!);
-        var paid = Admission.Payable(Hold?.Amounts ?? [], cost);
-        if (paid < cost)
+        var tokens = Tokens(usage);
+        var (paid, due) = Hold is null ? (cost, cost) : Admission.Used(Hold.Claim, Hold.Amounts, cost, tokens, used);
+        if (paid < due)
             reason = reason is null ? "capped" : $"{reason}, capped";
 
-        var charges = Hold is null || paid == 0 ? [] : new Amount[Hold.Registers.Count];
-        for (var i = 0; i < charges.Length; i++)
-            charges[i] = new(Hold!.Registers[i].Id, paid);
+        var charges = Charges(used);
         var credential = Caller.Credential;
         return (new(id, charges.Length > 0 ? Hold!.Lease : null, charges, new(
             credential.Organization, credential.Project, credential.Customer, credential.Id, credential.Family, credential.Test,
             endpoint, Route.Model.Id, Route.Model.Provider, Route.Model.UpstreamModel, Route.Model.PriceVersion, Stream,
             _startedAt, (int)time.GetElapsedTime(_started).TotalMilliseconds, _firstByteMs, status, outcome,
             usage.Units, new Money(cost), metered?.Estimated ?? false, Join(metered?.Reason, reason),
-            metered?.RawUsage)), paid, Tokens(usage));
+            metered?.RawUsage)) { Due = due == cost ? null : due }, paid, tokens);
+    }
+
+    Charge[] Charges(ReadOnlySpan<long> used)
+    {
+        var count = used.Length - used.Count(0);
+        if (Hold is null || count == 0)
+            return [];
+        var charges = new Charge[count];
+        for (int line = 0, next = 0; next < count; line++)
+            if (used[line] > 0)
+                charges[next++] = new(
+                    Hold.Claim.Lines[line].Register, used[line], Math.Max(0, used[line] - Hold.Amounts[line]));
+        return charges;
     }
 
     static readonly Usage Unused = new();

@@ -32,20 +32,20 @@ public static class Leases
     }
 
     /// <summary>
-    /// Extends a lease. It gives less than the first request needs only after every other holder has returned what is idle. One recall per
-    /// register runs at a time: two would take from each other what together suffices for one.
+    /// Extends a lease. It gives less than the first request needs, or passes a source, only after every other holder has returned what is
+    /// idle. One recall per register runs at a time: two would take from each other what together suffices for one.
     /// </summary>
     static async Task<Answer> ExtendAsync(LeaseRequest request, Writer writer, Recalls recalls, CancellationToken token)
     {
-        var answer = await writer.RunAsync(new Extend(request));
-        if (answer is not Answer.Shortage { Register: var register })
+        var answer = await writer.RunAsync(new Extend(request) { CalledBack = recalls.CalledBack(request) });
+        if (answer is not Answer.Shortage { Registers: var registers })
             return answer;
         Failpoint.Hit("wallet.lease.shortage");
-        using var turn = await recalls.TurnAsync(register, token);
-        answer = await writer.RunAsync(new Extend(request));
+        using var turn = await recalls.TurnAsync(registers, token);
+        answer = await writer.RunAsync(new Extend(request) { CalledBack = recalls.CalledBack(request) });
         if (answer is not Answer.Shortage shortage)
             return answer;
-        await recalls.CallBackAsync(shortage.Register, request.Lease, token);
+        await recalls.CallBackAsync(shortage.Registers, request.Lease, token);
         Failpoint.Hit("wallet.lease.recalled");
         return await writer.RunAsync(new Extend(request, Final: true));
     }
@@ -56,16 +56,23 @@ public static class Leases
             return Problems.Invalid("lines", $"a lease has 1 to {LeaseRequest.MaxLines} lines");
         if (request.Fence < 1)
             return Problems.Invalid("fence", "must be 1 or more");
+        if (request.FirstSource is < 0 || request.FirstSource > request.Lines.Count)
+            return Problems.Invalid("firstSource", "must be the index of a line, or their number");
+        if (request.Scope is null && request.Lines.Any(line => line.Counter is not null))
+            return Problems.Invalid("scope", "must say whose the counters are");
+        if (request.Lines.Any(line => line.Counter is { } counter && !counter.Kind.IsCounter()))
+            return Problems.Invalid("lines", "only counters have a ceiling");
         if (request.Lines.DistinctBy(line => line.Register).Count() != request.Lines.Count)
             return Problems.Invalid("lines", "each register once");
-        return request.Lines.Any(line => line.Minimum < 0 || line.First < line.Minimum || line.All < line.First || line.Wanted < line.All)
-            ? Problems.Invalid("lines", "0 ≤ minimum ≤ first ≤ all ≤ wanted must hold")
+        return request.Lines.Any(line => line.Minimum < 0 || line.First < line.Minimum || line.All < line.First || line.Wanted < line.All
+                || line.Idle < 0)
+            ? Problems.Invalid("lines", "0 ≤ minimum ≤ first ≤ all ≤ wanted and 0 ≤ idle must hold")
             : null;
     }
 
     static IResult Show(Answer answer) => Results.Json(answer switch
     {
-        Answer.Granted granted => new LeaseAnswer(granted.Amounts, null),
+        Answer.Granted granted => new LeaseAnswer(granted.Amounts, null) { Dry = granted.Dry, Now = granted.Now },
         Answer.Refused refused => new LeaseAnswer(null, new(refused.Register, refused.Reason, refused.Available)),
         _ => throw new InvalidOperationException($"a lease request was answered with {answer}"),
     }, Defaults.Json);

@@ -20,29 +20,70 @@ public sealed class Recalls
     /// </summary>
     static readonly TimeSpan RenewedWithin = TimeSpan.FromSeconds(20);
 
+    /// <summary>A source that was called back is not called back again for so long.</summary>
+    static readonly TimeSpan CalledBackFor = TimeSpan.FromSeconds(1);
+
+    /// <summary>Registers whose last recall is remembered. Without it they are only called back more often.</summary>
+    const int MaxRemembered = 10_000;
+
     static readonly TimeSpan Ttl = TimeSpan.FromSeconds(LeaseRequest.TtlSeconds);
 
     readonly ConcurrentDictionary<Guid, Waiting> _waiting = new();
     readonly Turns _turns = new();
+    readonly ConcurrentDictionary<Guid, long> _calledBack = new();
+    readonly TimeProvider _time;
     readonly NpgsqlDataSource _database;
     readonly RedisClient _redis;
 
-    public Recalls(NpgsqlDataSource database, RedisClient redis)
+    public Recalls(NpgsqlDataSource database, RedisClient redis, TimeProvider time)
     {
-        (_database, _redis) = (database, redis);
+        (_database, _redis, _time) = (database, redis, time);
         redis.Subscribe<RecallAnswer>(RecallAnswer.Channel, Answered);
     }
 
-    /// <summary>Waits until no other recall of the register runs in this process. Disposing the result lets the next one run.</summary>
-    public Task<IDisposable> TurnAsync(Guid register, CancellationToken token) => _turns.TakeAsync(register, token);
+    /// <summary>Waits until no other recall of these registers runs in this process. Disposing the result lets the next one run.</summary>
+    public async Task<IDisposable> TurnAsync(IReadOnlyList<Guid> registers, CancellationToken token)
+    {
+        var turns = new Stack<IDisposable>();
+        try
+        {
+            // In one order, so that two cannot wait for each other.
+            foreach (var register in registers.Order())
+                turns.Push(await _turns.TakeAsync(register, token));
+            return new AllTurns(turns);
+        }
+        catch
+        {
+            new AllTurns(turns).Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>
+    /// The sources of a request that were called back less than a second ago. What others hold of them now, their requests need, so the
+    /// request may pass them; a dry quota must not be called back for each request.
+    /// </summary>
+    public IReadOnlySet<Guid> CalledBack(LeaseRequest request) =>
+        request.Lines.Skip(request.FirstSource ?? request.Lines.Count).Select(line => line.Register).Where(WasCalledBack).ToHashSet();
+
+    bool WasCalledBack(Guid register) => _calledBack.TryGetValue(register, out var at) && _time.GetElapsedTime(at) < CalledBackFor;
+
+    void Remember(IReadOnlyList<Guid> registers)
+    {
+        if (_calledBack.Count >= MaxRemembered)
+            _calledBack.Clear();
+        foreach (var register in registers)
+            _calledBack[register] = _time.GetTimestamp();
+    }
 
     /// <summary>Returns when every other holder that is worth waiting for has answered, or after the longest wait.</summary>
-    public async Task CallBackAsync(Guid register, Guid except, CancellationToken token)
+    public async Task CallBackAsync(IReadOnlyList<Guid> registers, Guid except, CancellationToken token)
     {
-        var left = await HoldersAsync(register, except, token);
+        Remember(registers);
+        var left = await HoldersAsync(registers, except, token);
         if (left.Count == 0 || !_redis.IsConnected)
             return;
-        var recall = new Recall(Ids.New(), register, except);
+        var recall = new Recall(Ids.New(), registers[0], except) { Also = [.. registers.Skip(1)] };
         var waiting = _waiting[recall.Id] = new Waiting([.. left.Where(lease => IsHeld(lease.Left)).Select(lease => lease.Holder)]);
         try
         {
@@ -71,13 +112,13 @@ public sealed class Recalls
     /// </summary>
     public static bool IsHeld(TimeSpan left) => left > Ttl - RenewedWithin && left < 2 * Ttl;
 
-    /// <summary>Who holds something of the register, and how long until that lease ends, on the database's clock.</summary>
-    async Task<List<(string Holder, TimeSpan Left)>> HoldersAsync(Guid register, Guid except, CancellationToken token)
+    /// <summary>Who holds something of the registers, and how long until that lease ends, on the database's clock.</summary>
+    async Task<List<(string Holder, TimeSpan Left)>> HoldersAsync(IReadOnlyList<Guid> registers, Guid except, CancellationToken token)
     {
         await using var query = _database.Sql("""
             select lease.holder, lease.expires_at - now() from lease_line line join lease on lease.id = line.lease
-            where line.account = $1 and line.granted > line.consumed + line.returned and line.lease <> $2 and not lease.expired
-            """, register, except);
+            where line.account = any($1) and line.granted > line.consumed + line.returned and line.lease <> $2 and not lease.expired
+            """, registers.ToArray(), except);
         var holders = new List<(string, TimeSpan)>();
         await using var reader = await query.ExecuteReaderAsync(token);
         while (await reader.ReadAsync(token))
@@ -106,6 +147,15 @@ public sealed class Recalls
                 if (_holders.Count == 0)
                     Done.TrySetResult();
             }
+        }
+    }
+
+    sealed class AllTurns(Stack<IDisposable> turns) : IDisposable
+    {
+        public void Dispose()
+        {
+            while (turns.TryPop(out var turn))
+                turn.Dispose();
         }
     }
 

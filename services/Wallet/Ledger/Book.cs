@@ -21,7 +21,8 @@ public sealed class Book(DateTimeOffset now)
     public Dictionary<Guid, Transfer> Moved { get; } = [];
 
     /// <summary>
-    /// Accounts whose rows are as new as this batch. A register among them is unknown until its <see cref="Open"/> takes it out.
+    /// Accounts whose rows are as new as this batch. A register among them is unknown until its <see cref="Open"/> takes it out, or, for a
+    /// counter, the first <see cref="Extend"/> on it.
     /// </summary>
     public HashSet<Guid> Created { get; } = [];
 
@@ -46,6 +47,9 @@ public sealed class Account
     public required Guid Id { get; init; }
     public required AccountKind Kind { get; init; }
     public required Unit Unit { get; init; }
+
+    /// <summary>What is counted, where the unit alone does not say it. Amounts of two denominations are never mixed.</summary>
+    public Guid? Denomination { get; init; }
     public required Guid Organization { get; init; }
     public required Guid Project { get; init; }
     public Guid? Owner { get; init; }
@@ -59,15 +63,23 @@ public sealed class Account
     public long ToppedUp { get; set; }
     public bool Frozen { get; set; }
 
+    /// <summary>How far a counter might go by the last claim on it, for those who look at it. Claims decide by their own.</summary>
+    public long? Ceiling { get; set; }
+
+    /// <summary>When a counter's cycle is over, by the last claim on it.</summary>
+    public DateTimeOffset? EndsAt { get; set; }
+
+    /// <summary>What can still be taken from a balance.</summary>
     public long Available => Posted - Reserved;
 
     /// <summary>The figures that are written when they differ from <see cref="Stored"/>.</summary>
-    public (long, long, long, long, long, bool) Figures => (Posted, Reserved, Version, Spent, ToppedUp, Frozen);
+    public (long, long, long, long, long, bool, long?, DateTimeOffset?) Figures =>
+        (Posted, Reserved, Version, Spent, ToppedUp, Frozen, Ceiling, EndsAt);
 
     /// <summary>The figures as they were read. Most accounts of a batch do not change, and those are not written.</summary>
-    public (long, long, long, long, long, bool) Stored { get; set; }
+    public (long, long, long, long, long, bool, long?, DateTimeOffset?) Stored { get; set; }
 
-    /// <summary>Registers belong to customers and never go below zero. The house's own accounts may.</summary>
+    /// <summary>Registers belong to customers. The house's own accounts may go below zero.</summary>
     public bool IsRegister => Kind < AccountKind.Grant;
 }
 
@@ -113,17 +125,23 @@ public sealed record Entry(Guid Account, long Version, Guid Transfer, EntryType 
 /// </summary>
 public sealed record Transfer(Guid Id, EntryType Type, string? Description, Guid? Wallet = null, long? Asked = null);
 
-/// <summary>Header of a usage movement. It has the request's record, what its wallet paid and what the house bore.</summary>
-public sealed record UsageRow(Guid RequestId, UsageRecord Record, long Charged, long Absorbed);
+/// <summary>
+/// Header of a usage movement. It has the request's record, what its wallet paid, what the house bore, and what quota or credits covered.
+/// </summary>
+public sealed record UsageRow(Guid RequestId, UsageRecord Record, long Charged, long Absorbed, long Covered = 0)
+{
+    /// <summary>What the request used of counters. Empty when no counter was to be asked.</summary>
+    public IReadOnlyList<Charge> Counted { get; init; } = [];
+}
 
 /// <summary>
 /// What a request cost, what its wallet paid, and what the house bore, in nano-dollars. Without a wallet the last two are 0.
 /// </summary>
-public readonly record struct Rated(long Cost, long Charged, long Absorbed);
+/// <param name="IsCovered">Quota or credits have paid a part of it.</param>
+public readonly record struct Rated(long Cost, long Charged, long Absorbed, bool IsCovered = false);
 
 /// <summary>
-/// A request's cost after a re-rating. <paramref name="Charged"/> and <paramref name="Absorbed"/> are differences. Negative ones were given
-/// back.
+/// A request's cost after a re-rating. The last three are differences. Negative ones were given back.
 /// </summary>
 public sealed record Correction(
-    Guid Transfer, Guid Rerating, Guid RequestId, Guid PriceVersion, long OldCost, long NewCost, long Charged, long Absorbed);
+    Guid Transfer, Guid Rerating, Guid RequestId, Guid PriceVersion, long OldCost, long NewCost, long Charged, long Absorbed, long Covered);

@@ -28,7 +28,8 @@ public static class BookStore
         .Column("old_cost", "bigint", c => c.OldCost)
         .Column("new_cost", "bigint", c => c.NewCost)
         .Column("charged", "bigint", c => c.Charged)
-        .Column("absorbed", "bigint", c => c.Absorbed);
+        .Column("absorbed", "bigint", c => c.Absorbed)
+        .Column("covered", "bigint", c => c.Covered);
 
     static readonly RowInsert<Entry> Entries = new RowInsert<Entry>("entry")
         .Column("account", "uuid", e => e.Account)
@@ -90,7 +91,8 @@ public static class BookStore
         if (touched.Missing.Count > 0)
             AddMissing(batch, [.. touched.Missing.Values]);
         Add(batch, """
-            select id, kind, unit, organization, project, owner, test, posted, reserved, version, spent, topped_up, frozen
+            select id, kind, unit, organization, project, owner, test, posted, reserved, version, spent, topped_up, frozen, denomination,
+                ceiling, ends_at
             from account where id = any($1) order by id for update
             """, touched.Accounts.ToArray());
         Add(batch, """
@@ -110,15 +112,15 @@ public static class BookStore
                 touched.Transfers.ToArray());
         if (touched.Rerated.Count > 0)
             Add(batch, """
-                select request_id, cost, charged, absorbed from usage_record where request_id = any($1)
-                union all select request_id, new_cost - old_cost, charged, absorbed from correction where request_id = any($1)
+                select request_id, cost, charged, absorbed, covered <> 0 from usage_record where request_id = any($1)
+                union all select request_id, new_cost - old_cost, charged, absorbed, false from correction where request_id = any($1)
                 """, touched.Rerated.ToArray());
     }
 
     static void AddMissing(NpgsqlBatch batch, Account[] accounts) => Add(batch, """
-        insert into account (id, kind, unit, organization, project, owner, test)
-        select * from unnest($1::uuid[], $2::smallint[], $3::smallint[], $4::uuid[], $5::uuid[], $6::uuid[], $7::boolean[])
-            as new (id, kind, unit, organization, project, owner, test)
+        insert into account (id, kind, unit, organization, project, owner, test, denomination)
+        select * from unnest($1::uuid[], $2::smallint[], $3::smallint[], $4::uuid[], $5::uuid[], $6::uuid[], $7::boolean[], $8::uuid[])
+            as new (id, kind, unit, organization, project, owner, test, denomination)
         where not exists (select 1 from account where account.id = new.id)
         order by id on conflict do nothing
         returning id
@@ -129,7 +131,8 @@ public static class BookStore
         Column(accounts, a => a.Organization),
         Column(accounts, a => a.Project),
         Column(accounts, a => a.Owner),
-        Column(accounts, a => a.Test));
+        Column(accounts, a => a.Test),
+        Column(accounts, a => a.Denomination));
 
     static async Task ReadAccountsAsync(NpgsqlDataReader reader, Book book, CancellationToken token)
     {
@@ -142,6 +145,9 @@ public static class BookStore
                 Owner = reader.IsDBNull(5) ? null : reader.GetGuid(5), Test = reader.GetBoolean(6),
                 Posted = reader.GetInt64(7), Reserved = reader.GetInt64(8), Version = reader.GetInt64(9),
                 Spent = reader.GetInt64(10), ToppedUp = reader.GetInt64(11), Frozen = reader.GetBoolean(12),
+                Denomination = reader.IsDBNull(13) ? null : reader.GetGuid(13),
+                Ceiling = reader.IsDBNull(14) ? null : reader.GetInt64(14),
+                EndsAt = reader.IsDBNull(15) ? null : reader.GetFieldValue<DateTimeOffset>(15),
             };
             account.Stored = account.Figures;
             book.Accounts.Add(account.Id, account);
@@ -197,7 +203,8 @@ public static class BookStore
         {
             var rated = book.Rated.GetValueOrDefault(reader.GetGuid(0));
             book.Rated[reader.GetGuid(0)] = new(
-                rated.Cost + reader.GetInt64(1), rated.Charged + reader.GetInt64(2), rated.Absorbed + reader.GetInt64(3));
+                rated.Cost + reader.GetInt64(1), rated.Charged + reader.GetInt64(2), rated.Absorbed + reader.GetInt64(3),
+                rated.IsCovered || reader.GetBoolean(4));
         }
     }
 
@@ -226,9 +233,10 @@ public static class BookStore
             Add(batch, """
                 update account set
                     posted = a.posted, reserved = a.reserved, version = a.version,
-                    spent = a.spent, topped_up = a.topped_up, frozen = a.frozen
-                from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::boolean[])
-                    as a (id, posted, reserved, version, spent, topped_up, frozen)
+                    spent = a.spent, topped_up = a.topped_up, frozen = a.frozen, ceiling = a.ceiling, ends_at = a.ends_at
+                from unnest(
+                    $1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::boolean[], $8::bigint[],
+                    $9::timestamptz[]) as a (id, posted, reserved, version, spent, topped_up, frozen, ceiling, ends_at)
                 where account.id = a.id
                 """,
                 Column(accounts, a => a.Id),
@@ -237,7 +245,9 @@ public static class BookStore
                 Column(accounts, a => a.Version),
                 Column(accounts, a => a.Spent),
                 Column(accounts, a => a.ToppedUp),
-                Column(accounts, a => a.Frozen));
+                Column(accounts, a => a.Frozen),
+                Column(accounts, a => a.Ceiling),
+                Column(accounts, a => a.EndsAt));
     }
 
     static void AddLeases(NpgsqlBatch batch, Lease[] leases)

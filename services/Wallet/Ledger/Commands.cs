@@ -79,8 +79,29 @@ public sealed record Freeze(Guid Wallet, bool Frozen) : Command
 /// <param name="Final">Decide now. Otherwise a shortage is reported that other holders could relieve.</param>
 public sealed record Extend(LeaseRequest Request, bool Final = false) : Command
 {
+    static readonly HashSet<Guid> None = [];
+
+    readonly LeaseDemand[] _sources = [.. Request.Lines.Skip(Request.FirstSource ?? Request.Lines.Count)];
+
+    /// <summary>Registers whose idle parts were called back a moment ago. What others hold of them now, their requests need.</summary>
+    public IReadOnlySet<Guid> CalledBack { get; init; } = None;
+
+    public int FirstSource => Request.Lines.Count - _sources.Length;
+
+    /// <summary>The sources of the payment line, in the order in which they pay.</summary>
+    public ReadOnlySpan<LeaseDemand> Sources => _sources;
+
     public override IEnumerable<Guid> Accounts => Request.Lines.Select(line => line.Register);
     public override Guid? Lease => Request.Lease;
+
+    /// <summary>Counters are opened by the first claim on them.</summary>
+    public override IEnumerable<Account> Ensures => Request.Scope is not { } scope ? [] : Request.Lines
+        .Where(line => line.Counter is not null)
+        .Select(line => new Account
+        {
+            Id = line.Register, Kind = line.Counter!.Kind, Unit = line.Counter.Unit, Denomination = line.Counter.Denomination,
+            Organization = scope.Organization, Project = scope.Project, Owner = scope.Customer, Test = scope.Test,
+        });
 }
 
 public sealed record GiveBack(LeaseReturn Return) : Command
@@ -136,6 +157,14 @@ public sealed record Settle(Settlement Settlement) : Command
                 usage.Organization,
                 usage.Project,
                 usage.Test);
+            if (Settlement.Due is { } due && due != usage.Cost.Nanos)
+                yield return House(
+                    HouseAccounts.Covered(usage.Project, usage.Test),
+                    AccountKind.Covered,
+                    Unit.Usd,
+                    usage.Organization,
+                    usage.Project,
+                    usage.Test);
         }
     }
 }
@@ -157,6 +186,7 @@ public sealed record Rerate(
     [
         House(HouseAccounts.ProviderCost(Project, Test), AccountKind.ProviderCost, Unit.Usd, Organization, Project, Test),
         House(HouseAccounts.Absorbed(Project, Test), AccountKind.Absorbed, Unit.Usd, Organization, Project, Test),
+        House(HouseAccounts.Covered(Project, Test), AccountKind.Covered, Unit.Usd, Organization, Project, Test),
     ];
 }
 
@@ -166,13 +196,25 @@ public abstract record Answer
     /// <summary>The command was carried out, now or before.</summary>
     public sealed record Done(bool Repeated = false) : Answer;
 
-    public sealed record Granted(IReadOnlyList<long> Amounts) : Answer;
+    public sealed record Granted(IReadOnlyList<long> Amounts) : Answer
+    {
+        /// <inheritdoc cref="LeaseAnswer.Dry"/>
+        public ulong Dry { get; init; }
+
+        /// <summary>The ledger's clock.</summary>
+        public DateTimeOffset Now { get; init; }
+    }
 
     /// <summary>Nothing changed. The movement's id belongs to another one.</summary>
     public sealed record Differs : Answer;
 
-    /// <summary>Nothing changed. The register cannot give what is needed, but other leases hold some of it.</summary>
-    public sealed record Shortage(Guid Register) : Answer;
+    /// <summary>Nothing changed. The registers cannot give what is needed, but other leases hold some of them.</summary>
+    public sealed record Shortage(IReadOnlyList<Guid> Registers) : Answer
+    {
+        public bool Equals(Shortage? other) => other is not null && Registers.SequenceEqual(other.Registers);
+
+        public override int GetHashCode() => Registers.Count;
+    }
 
     /// <summary>Nothing changed.</summary>
     public sealed record Refused(Guid Register, LeaseRefusalReason Reason, long Available) : Answer;

@@ -19,6 +19,7 @@ public static class HouseAccounts
     public static Guid Grant(Guid organization, bool test) => Id(organization, AccountKind.Grant, Unit.Usd, test);
     public static Guid ProviderCost(Guid project, bool test) => Id(project, AccountKind.ProviderCost, Unit.Usd, test);
     public static Guid Absorbed(Guid project, bool test) => Id(project, AccountKind.Absorbed, Unit.Usd, test);
+    public static Guid Covered(Guid project, bool test) => Id(project, AccountKind.Covered, Unit.Usd, test);
     public static Guid Limits(Guid project, Unit unit, bool test) => Id(project, AccountKind.Limits, unit, test);
 
     static Guid Id(Guid scope, AccountKind kind, Unit unit, bool test)
@@ -35,6 +36,7 @@ public static class HouseAccounts
         AccountKind.Grant => "grant",
         AccountKind.ProviderCost => "provider-cost",
         AccountKind.Absorbed => "absorbed",
+        AccountKind.Covered => "covered",
         AccountKind.Limits => $"limits:{unit}",
         _ => throw new InvalidOperationException($"{kind} is not the house's own"),
     };

@@ -14,19 +14,20 @@ sealed class RowInsert<TRow>(string table)
     string? _sql;
 
     /// <param name="type">The type of a value in PostgreSQL.</param>
-    public RowInsert<TRow> Column<TValue>(string name, string type, Func<TRow, TValue> value)
+    /// <param name="cast">The type of the column, where it is another one.</param>
+    public RowInsert<TRow> Column<TValue>(string name, string type, Func<TRow, TValue> value, string? cast = null)
     {
         _columns.Add(rows => BookStore.Column(rows, value));
         _names.Add(name);
         _unnested.Add(name);
         _arrays.Add($"${_columns.Count}::{type}[]");
-        _values.Add($"r.{name}");
+        _values.Add(cast is null ? $"r.{name}" : $"r.{name}::{cast}");
         return this;
     }
 
     /// <summary>
-    /// A column whose values are arrays. They stand one after the other in the parameter: PostgreSQL cannot unnest an array of arrays row
-    /// by row.
+    /// A column whose values are arrays of one length. They stand one after the other in the parameter: PostgreSQL cannot unnest an array
+    /// of arrays row by row.
     /// </summary>
     /// <param name="length">Length of each row's array.</param>
     public RowInsert<TRow> ArrayColumn<TValue>(string name, string type, int length, Func<IReadOnlyList<TRow>, TValue[]> values)

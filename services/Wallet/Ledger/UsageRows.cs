@@ -28,10 +28,17 @@ static class UsageRows
         .Column("cost", "bigint", row => row.Record.Cost.Nanos)
         .Column("charged", "bigint", row => row.Charged)
         .Column("absorbed", "bigint", row => row.Absorbed)
+        .Column("covered", "bigint", row => row.Covered)
+        .Column("counted", "text", row => Array(row, charge => charge.Register), cast: "uuid[]")
+        .Column("counts", "text", row => Array(row, charge => charge.Value), cast: "bigint[]")
         .Column("estimated", "boolean", row => row.Record.Estimated)
         .Column("reason", "text", row => row.Record.Reason)
         .Column("raw_usage", "text", row => row.Record.RawUsage)
         .Column("attempt_of", "uuid", row => row.Record.AttemptOf);
+
+    /// <summary>An array as PostgreSQL writes it, because arrays of several lengths cannot stand in one parameter.</summary>
+    static string? Array<TValue>(UsageRow row, Func<Charge, TValue> value) =>
+        row.Counted.Count == 0 ? null : $"{{{string.Join(',', row.Counted.Select(value))}}}";
 
     static long[] Meters(IReadOnlyList<UsageRow> rows)
     {

@@ -8,12 +8,21 @@ namespace LlmGateway.UnitTests.Contracts;
 public sealed class SettlementRecordTests
 {
     [Theory]
-    [InlineData(true)]
-    [InlineData(false)]
-    public void A_settlement_reads_back_as_it_was_written(bool full)
+    [InlineData("full", 2)]
+    [InlineData("sparse", 2)]
+    [InlineData("claim", 4)]
+    [InlineData("beyond", 4)]
+    public void A_settlement_reads_back_as_it_was_written_in_the_lowest_version_that_can_say_it(string what, byte version)
     {
-        var settlement = full ? Full() : Sparse();
+        var settlement = what switch
+        {
+            "full" => Full(),
+            "sparse" => Sparse(),
+            "claim" => Claim(),
+            _ => Full() with { Charges = [new(Ids.New(), 300, Beyond: 200)] },
+        };
         var record = SettlementRecord.Encode(settlement).ToArray();
+        Assert.Equal(version, record[SettlementRecord.HeadBytes]);
 
         var read = SettlementRecord.Decode(record, 0, record.Length);
 
@@ -76,7 +85,12 @@ public sealed class SettlementRecordTests
     [Fact]
     public void A_traced_request_s_span_survives_in_its_record_and_an_untraced_one_s_takes_no_byte()
     {
-        var settlement = Full();
+        foreach (var settlement in (Settlement[])[Full(), Claim()])
+            MustSurvive(settlement);
+    }
+
+    static void MustSurvive(Settlement settlement)
+    {
         var untraced = SettlementRecord.Encode(settlement).ToArray();
         var traced = SettlementRecord.Encode(settlement, Span(ActivityTraceFlags.Recorded)).ToArray();
 
@@ -91,18 +105,30 @@ public sealed class SettlementRecordTests
     }
 
     [Fact]
-    public void A_record_is_written_in_the_lowest_version_that_can_say_it_and_a_newer_one_is_read_as_far_as_it_is_known()
+    public void A_newer_record_is_read_as_far_as_it_is_known()
     {
-        var (settlement, span) = (Full(), Span(ActivityTraceFlags.Recorded));
-        Assert.Equal(2, SettlementRecord.Encode(settlement)[SettlementRecord.HeadBytes]);
-        Assert.Equal(3, SettlementRecord.Encode(settlement, span)[SettlementRecord.HeadBytes]);
-
-        byte[] newer = [.. SettlementRecord.Encode(settlement, span), 1, 2, 3, 4, 5]; // version 4 has fields that we do not know
-        newer[SettlementRecord.HeadBytes] = 4;
+        var settlement = Claim();
+        byte[] newer = [.. SettlementRecord.Encode(settlement), 1, 2, 3, 4, 5]; // version 6 has fields that we do not know
+        newer[SettlementRecord.HeadBytes] = 6;
         BitConverter.TryWriteBytes(newer, newer.Length - SettlementRecord.HeadBytes);
-        Assert.Equal(settlement.RequestId, SettlementRecord.Decode(newer, 0, newer.Length).RequestId);
+        var read = SettlementRecord.Decode(newer, 0, newer.Length);
+        Assert.Equal((settlement.RequestId, settlement.Due), (read.RequestId, read.Due));
+        Assert.Equal(settlement.Charges, read.Charges);
         Assert.Equal(default, SettlementRecord.SpanOf(newer));
     }
+
+    /// <summary>As an earlier program wrote it: nothing that it knew may move.</summary>
+    [Fact]
+    public void An_earlier_reader_finds_what_it_knows_where_it_was()
+    {
+        var claim = Claim();
+        var simple = claim with { Due = null, Charges = [.. claim.Charges.Select(charge => charge with { Beyond = 0 })] };
+        var plain = SettlementRecord.Encode(simple).ToArray();
+        var record = SettlementRecord.Encode(claim).ToArray();
+        Assert.Equal(plain[(SettlementRecord.HeadBytes + 1)..], record[(SettlementRecord.HeadBytes + 1)..plain.Length]);
+    }
+
+    static Settlement Claim() => Full() with { Charges = [new(Ids.New(), 300, Beyond: 200), new(Ids.New(), 7)], Due = 12 };
 
     static ActivityContext Span(ActivityTraceFlags flags, bool isRemote = false) => new(
         ActivityTraceId.CreateFromString("0af7651916cd43dd8448eb211c80319c"), ActivitySpanId.CreateFromString("b7ad6b7169203331"),

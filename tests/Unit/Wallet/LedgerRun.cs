@@ -20,6 +20,7 @@ sealed class LedgerRun
     readonly MemoryStore _store = new();
     readonly Guid[] _wallets = [Ids.New(), Ids.New(), Ids.New()];
     readonly Guid[] _caps = [Ids.New(), Ids.New()];
+    readonly Guid[] _limits = [Ids.New(), Ids.New()], _quotas = [Ids.New()];
     readonly List<Guid> _leases = [Ids.New(), Ids.New()], _reratings = [Ids.New()];
     readonly List<Command> _sent = [], _waiting = [];
     readonly List<(Guid Request, Guid? Wallet)> _settled = [];
@@ -102,7 +103,7 @@ sealed class LedgerRun
         StepKind.Open => OpenOne(dice),
         StepKind.Adjust => MakeAdjustment(dice),
         StepKind.Freeze => new Freeze(dice.Pick(_wallets), dice.Next(4) == 1),
-        StepKind.Expire => new Expire(dice.Pick(_leases), [.. _wallets, .. _caps]),
+        StepKind.Expire => new Expire(dice.Pick(_leases), [.. _wallets, .. _caps, .. _limits, .. _quotas]),
         StepKind.Extend => MakeExtend(dice),
         StepKind.Return => MakeReturn(dice),
         StepKind.Settle => MakeSettlement(dice),
@@ -135,15 +136,36 @@ sealed class LedgerRun
         var lease = dice.Pick(_leases);
         var fence = (_model.Leases.GetValueOrDefault(lease)?.Fence ?? 0) + dice.Next(4) - 1;
         var final = dice.Next(2) == 1;
-        var lines = Vector(dice).Select(register =>
+        var (registers, firstSource) = Vector(dice);
+        var lines = registers.Select((register, i) =>
         {
             var minimum = dice.Next(20);
             var first = minimum + dice.Next(20);
             var all = first + dice.Next(40);
-            return new LeaseDemand(register, minimum, first, all, all + dice.Next(100));
+            return new LeaseDemand(register, minimum, first, all, all + dice.Next(100))
+            {
+                Counter = CounterOf(register, dice), Idle = i >= firstSource ? dice.Next(30) : 0,
+                Whole = i >= firstSource && dice.Next(8) == 7,
+            };
         });
-        return new(new(lease, Math.Max(1, fence), "proxy", [.. lines]), final);
+        return new(
+            new(lease, Math.Max(1, fence), "proxy", [.. lines])
+            {
+                FirstSource = firstSource, Scope = new(Organization, Project, Organization, false),
+            },
+            final)
+        {
+            CalledBack = dice.Next(2) == 0 ? new HashSet<Guid>(_quotas) : [],
+        };
     }
+
+    /// <summary>With a ceiling that changes from claim to claim, and now and then of a cycle that is over.</summary>
+    CounterTerm? CounterOf(Guid register, Dice dice) =>
+        _limits.Contains(register) || _quotas.Contains(register)
+            ? new(
+                _limits.Contains(register) ? AccountKind.Limit : AccountKind.Quota, Unit.Tokens, null, 300 * dice.Next(4) + 50,
+                _now.AddHours(-1), _now.AddSeconds(dice.Next(6) == 5 ? -2 : 3_600))
+            : null;
 
     GiveBack MakeReturn(Dice dice)
     {
@@ -157,8 +179,15 @@ sealed class LedgerRun
     {
         var cost = dice.Next(50);
         Guid? lease = dice.Next(8) == 7 ? null : dice.Pick(_leases);
-        return new(new(Ids.New(), lease, [.. Vector(dice).Select(register => new Amount(register, cost - dice.Next(cost + 1)))],
-            UsageRecords.Of(cost, Organization, Project, _now)));
+        var charges = Vector(dice).Registers.Select(register => Counts(register)
+            ? new Charge(register, 1 + dice.Next(30), dice.Next(2))
+            : new Charge(register, cost - dice.Next(cost + 1)));
+        return new(new(Ids.New(), lease, [.. charges], UsageRecords.Of(cost, Organization, Project, _now))
+        {
+            Due = dice.Next(4) == 3 ? dice.Next(60) : null,
+        });
+
+        bool Counts(Guid register) => _limits.Contains(register) || _quotas.Contains(register);
     }
 
     /// <summary>Of the wallet that was asked then, or of one that has been opened since, or not.</summary>
@@ -173,12 +202,16 @@ sealed class LedgerRun
         };
     }
 
-    /// <summary>One wallet or two, often with a cap.</summary>
-    Guid[] Vector(Dice dice) => dice.Next(4) switch
+    /// <summary>One wallet or two, often with a cap, or behind a quota, or with limits.</summary>
+    (Guid[] Registers, int? FirstSource) Vector(Dice dice) => dice.Next(8) switch
     {
-        3 => [dice.Pick(_wallets), dice.Pick(_caps)],
-        2 => [.. new[] { dice.Pick(_wallets), dice.Pick(_wallets) }.Distinct()],
-        _ => [dice.Pick(_wallets)],
+        7 => ([dice.Pick(_limits), .. _quotas, dice.Pick(_wallets)], 1),
+        6 => ([.. _quotas, dice.Pick(_wallets)], 0),
+        5 => ([.. _limits, dice.Pick(_wallets)], 2),
+        4 => ([dice.Pick(_limits)], 1),
+        3 => ([dice.Pick(_wallets), dice.Pick(_caps)], null),
+        2 => ([.. new[] { dice.Pick(_wallets), dice.Pick(_wallets) }.Distinct()], null),
+        _ => ([dice.Pick(_wallets)], null),
     };
 
     static void Same(Answer expected, Answer actual, Command command)
@@ -200,8 +233,11 @@ sealed class LedgerRun
                 $"register {id} is {account.Posted}/{account.Reserved}, the model says {register.Posted}/{_model.Reserved(id)}");
         }
         Assert.True(
-            _store.Charged == _model.Charged && _store.Absorbed == _model.Absorbed,
-            $"charged {_store.Charged}, absorbed {_store.Absorbed}, the model says {_model.Charged}, {_model.Absorbed}");
+            (_store.Charged, _store.Absorbed, _store.Covered) == (_model.Charged, _model.Absorbed, _model.Covered),
+            $"charged {_store.Charged}, absorbed {_store.Absorbed}, covered {_store.Covered}, "
+                + $"the model says {_model.Charged}, {_model.Absorbed}, {_model.Covered}");
+        foreach (var (counter, counted) in _store.Counted)
+            Assert.Equal(counted, _store.Accounts[counter].Posted);
         Assert.True(_store.SumsOfUnits.Values.All(sum => sum == 0), "entries do not sum to zero");
     }
 }

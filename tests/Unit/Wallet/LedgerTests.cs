@@ -129,7 +129,7 @@ public sealed class LedgerTests : IDisposable
         Lease(fence: 1, new LeaseDemand(Wallet, 30, 30, 30, 30));
         var request = new LeaseRequest(Ids.New(), 1, "another proxy", [new(Wallet, 10, 30, 30, 30)]);
 
-        Assert.Equal(new Answer.Shortage(Wallet), Apply(new Extend(request)));
+        Assert.Equal(new Answer.Shortage([Wallet]), Apply(new Extend(request)));
         Assert.Equal([20], Granted(Apply(new Extend(request, Final: true))));
     }
 
@@ -387,7 +387,7 @@ public sealed class LedgerTests : IDisposable
     void GiveBack(long fence, long amount) => Apply(new GiveBack(new(LeaseId, fence, [new(Wallet, amount)])));
 
     void Settle(Guid request, long cost, long? charge = null, params Guid[] registers) => Apply(new Settle(new(
-        request, LeaseId, [.. (registers.Length == 0 ? [Wallet] : registers).Select(register => new Amount(register, charge ?? cost))],
+        request, LeaseId, [.. (registers.Length == 0 ? [Wallet] : registers).Select(register => new Charge(register, charge ?? cost))],
         UsageOf(cost))));
 
     static UsageRecord UsageOf(long cost) => UsageRecords.Of(cost, Organization, Project, Noon);

@@ -13,6 +13,11 @@ sealed class MemoryStore
     public Dictionary<Guid, Lease> Leases { get; } = [];
     public long Charged { get; private set; }
     public long Absorbed { get; private set; }
+    public long Covered { get; private set; }
+
+    /// <summary>What usage rows say was used of each counter.</summary>
+    public Dictionary<Guid, long> Counted { get; } = [];
+
     public Dictionary<Unit, long> SumsOfUnits { get; } = [];
 
     readonly HashSet<Guid> _known = [];
@@ -62,15 +67,20 @@ sealed class MemoryStore
             Assert.True(_known.Add(usage.RequestId), "a request was written twice");
             Charged += usage.Charged;
             Absorbed += usage.Absorbed;
-            _rated.Add(usage.RequestId, new(usage.Record.Cost.Nanos, usage.Charged, usage.Absorbed));
+            Covered += usage.Covered;
+            foreach (var (register, value, _) in usage.Counted)
+                Counted[register] = Counted.GetValueOrDefault(register) + value;
+            _rated.Add(usage.RequestId, new(usage.Record.Cost.Nanos, usage.Charged, usage.Absorbed, usage.Covered != 0));
         }
         foreach (var correction in book.Corrections)
         {
-            var (cost, charged, absorbed) = _rated[correction.RequestId];
+            var (cost, charged, absorbed, isCovered) = _rated[correction.RequestId];
             Assert.Equal(correction.OldCost, cost);
             Charged += correction.Charged;
             Absorbed += correction.Absorbed;
-            _rated[correction.RequestId] = new(correction.NewCost, charged + correction.Charged, absorbed + correction.Absorbed);
+            Covered += correction.Covered;
+            _rated[correction.RequestId] = new(
+                correction.NewCost, charged + correction.Charged, absorbed + correction.Absorbed, isCovered);
         }
         foreach (var entry in book.Entries)
         {
@@ -84,6 +94,7 @@ sealed class MemoryStore
         Id = account.Id,
         Kind = account.Kind,
         Unit = account.Unit,
+        Denomination = account.Denomination,
         Organization = account.Organization,
         Project = account.Project,
         Owner = account.Owner,
@@ -93,6 +104,8 @@ sealed class MemoryStore
         Spent = account.Spent,
         ToppedUp = account.ToppedUp,
         Frozen = account.Frozen,
+        Ceiling = account.Ceiling,
+        EndsAt = account.EndsAt,
     };
 
     static Lease Copy(Lease lease)

@@ -24,16 +24,21 @@ sealed class ReferenceLedger
     public HashSet<Guid> Frozen { get; } = [];
     public long Charged { get; private set; }
     public long Absorbed { get; private set; }
+    public long Covered { get; private set; }
 
     readonly Dictionary<Guid, Adjust> _adjusted = [];
     readonly HashSet<Guid> _corrected = [];
 
-    /// <summary>Settled requests: what they cost by now, and of it what the wallet paid; null when no wallet was asked.</summary>
-    readonly Dictionary<Guid, (long Cost, long? Paid)> _requests = [];
+    /// <summary>
+    /// Settled requests: what they cost by now, and of it what the wallet paid; null when no wallet was asked. Whether a part was covered.
+    /// </summary>
+    readonly Dictionary<Guid, (long Cost, long? Paid, bool IsCovered)> _requests = [];
 
     public long Reserved(Guid register) => Leases.Values.Sum(lease => lease.Held.GetValueOrDefault(register));
 
     long Available(Guid register) => Registers[register].Posted - Reserved(register);
+
+    bool IsOpenCounter(Guid register) => Registers.TryGetValue(register, out var known) && known.Kind.IsCounter();
 
     public Answer Apply(Command command, DateTimeOffset now) => command switch
     {
@@ -79,6 +84,9 @@ sealed class ReferenceLedger
     Answer Apply(Extend extend, DateTimeOffset now)
     {
         var request = extend.Request;
+        // A claim opens its counters, whatever becomes of it.
+        foreach (var line in request.Lines.Where(line => line.Counter is not null))
+            Registers.TryAdd(line.Register, (line.Counter!.Kind, line.Counter.Unit, 0));
         // A repeated call gets the first answer and is a word from the holder like any other, unless the lease has ended.
         if (Leases.TryGetValue(request.Lease, out var lease) && !lease.Expired && lease.Fence == request.Fence)
         {
@@ -89,35 +97,85 @@ sealed class ReferenceLedger
         if (lease is null ? request.Fence != 1 : lease.Expired || request.Fence < lease.Fence)
             return new Answer.Refused(request.Lines[0].Register, LeaseRefusalReason.LeaseClosed, 0);
 
-        Answer? shortage = null;
-        foreach (var line in request.Lines)
+        var shortage = new List<Guid>();
+        foreach (var (index, line) in request.Lines.Index())
         {
-            if (!Registers.ContainsKey(line.Register))
+            if (!Registers.TryGetValue(line.Register, out var register) || register.Kind.IsCounter() != line.Counter is not null)
                 return new Answer.Refused(line.Register, LeaseRefusalReason.Unknown, 0);
-            var available = Available(line.Register);
+            var room = Room(line);
             if (Frozen.Contains(line.Register))
-                return new Answer.Refused(line.Register, LeaseRefusalReason.Frozen, available);
-            var withOthers = Reserved(line.Register) - (lease?.Held.GetValueOrDefault(line.Register) ?? 0) > 0;
-            if (available < line.First && withOthers && !extend.Final)
-                shortage ??= new Answer.Shortage(line.Register);
-            else if (available < line.Minimum)
-                return new Answer.Refused(line.Register, LeaseRefusalReason.Exhausted, available);
+                return new Answer.Refused(line.Register, LeaseRefusalReason.Frozen, room);
+            var second = TimeSpan.FromSeconds(1);
+            if (line.Counter is { } term && (now < term.From - second || now >= term.To + second))
+                return new Answer.Refused(line.Register, LeaseRefusalReason.CycleOver, 0);
+            if (index >= extend.FirstSource)
+                continue;
+            if (room < line.First && WithOthers(line) && !extend.Final)
+                shortage.Add(line.Register);
+            else if (room < line.Minimum)
+                return new Answer.Refused(line.Register, LeaseRefusalReason.Exhausted, room);
         }
-        if (shortage is not null)
-            return shortage;
+        var sources = request.Lines.Skip(extend.FirstSource).ToList();
+        if (sources.Count > 0)
+        {
+            var (enough, last, _) = Share(sources, line => line.First);
+            var asked = sources.Take(enough ? last : sources.Count).Where(WithOthers)
+                .Where(line => !extend.Final && !(enough && extend.CalledBack.Contains(line.Register))).ToList();
+            shortage.AddRange(asked.Select(line => line.Register));
+            if (!enough && asked.Count == 0 && !Share(sources, line => line.Minimum).Enough)
+                return new Answer.Refused(sources[^1].Register, LeaseRefusalReason.Exhausted, Room(sources[^1]));
+        }
+        if (shortage.Count > 0)
+            return new Answer.Shortage(shortage);
 
         lease ??= Leases[request.Lease] = new();
         (lease.Fence, lease.ExpiresAt) = (request.Fence, now.AddSeconds(LeaseRequest.TtlSeconds));
-        var granted = new List<long>();
-        foreach (var line in request.Lines)
+        var granted = request.Lines.Take(extend.FirstSource).Select(line => Room(line) is var room && room < line.All
+            ? room
+            : line.All + Math.Min(line.Wanted - line.All, (room - line.All) / 16)).ToList();
+        var (all, _, shares) = Share(sources, line => line.All);
+        var plenty = all;
+        foreach (var (line, share) in sources.Zip(shares))
         {
-            var available = Available(line.Register);
-            var amount = available < line.All ? available : line.All + Math.Min(line.Wanted - line.All, (available - line.All) / 16);
-            lease.Held[line.Register] = lease.Held.GetValueOrDefault(line.Register) + amount;
-            lease.LastGranted[line.Register] = amount;
+            var room = Room(line);
+            var amount = all ? Math.Max(0, share - line.Idle) : room;
+            if (plenty && room > amount)
+            {
+                amount += Math.Min(line.Wanted - line.All, (room - amount) / 16);
+                plenty = false;
+            }
             granted.Add(amount);
         }
+        foreach (var (line, amount) in request.Lines.Zip(granted))
+        {
+            lease.Held[line.Register] = lease.Held.GetValueOrDefault(line.Register) + amount;
+            lease.LastGranted[line.Register] = amount;
+        }
         return new Answer.Granted(granted);
+
+        bool WithOthers(LeaseDemand line) => Reserved(line.Register) > (lease?.Held.GetValueOrDefault(line.Register) ?? 0);
+    }
+
+    long Room(LeaseDemand line) => line.Counter is { } counter
+        ? Math.Max(0, counter.Ceiling - Registers[line.Register].Posted - Reserved(line.Register))
+        : Available(line.Register);
+
+    /// <summary>
+    /// Rule 5: each source pays as much as it has of the part that is left unpaid. The part is a fraction of the whole, in decimals.
+    /// </summary>
+    /// <returns>Whether they suffice, the one that pays last, and what each pays.</returns>
+    (bool Enough, int Last, List<long> Shares) Share(List<LeaseDemand> sources, Func<LeaseDemand, long> alone)
+    {
+        var (unpaid, shares, last) = (1m, new List<long>(), 0);
+        foreach (var (index, source) in sources.Index())
+        {
+            var (needed, has) = ((long)Math.Ceiling(Math.Round(alone(source) * unpaid, 15)), source.Idle + Room(source));
+            var pays = unpaid == 0 ? 0 : needed <= has ? needed : source.Whole ? 0 : has;
+            shares.Add(pays);
+            last = pays > 0 ? index : last;
+            unpaid = unpaid == 0 || needed <= has ? 0 : (decimal)(needed - pays) / alone(source);
+        }
+        return (sources.Count == 0 || unpaid == 0, last, shares);
     }
 
     /// <summary>Rule 6.</summary>
@@ -147,27 +205,37 @@ sealed class ReferenceLedger
         if (_requests.ContainsKey(settlement.RequestId))
             return new(Repeated: true);
         var cost = settlement.Usage.Cost.Nanos;
+        var due = settlement.Due ?? cost;
         var lease = settlement.Lease is { } id ? Leases.GetValueOrDefault(id) : null;
-        long? paid = null;
+        long? paid = settlement.Due is null ? null : 0;
         foreach (var charge in settlement.Charges)
         {
+            var held = lease?.Held.GetValueOrDefault(charge.Register) ?? 0;
+            if (IsOpenCounter(charge.Register))
+            {
+                if (held > 0)
+                    lease!.Held[charge.Register] -= Math.Min(held, charge.Value - charge.Beyond);
+                Add(charge.Register, charge.Value);
+                continue;
+            }
             var ofMoney = !Registers.TryGetValue(charge.Register, out var register) || register.Unit == Unit.Usd;
             if (ofMoney)
                 paid ??= 0;
             if (!Registers.ContainsKey(charge.Register))
                 continue;
-            var due = ofMoney ? Math.Min(charge.Value, cost - paid!.Value) : charge.Value;
-            var held = Math.Min(due, lease?.Held.GetValueOrDefault(charge.Register) ?? 0);
-            var free = Math.Min(due - held, Available(charge.Register));
+            var owed = ofMoney ? Math.Min(charge.Value, due - paid!.Value) : charge.Value;
+            held = Math.Min(owed, held);
+            var free = Math.Min(owed - held, Available(charge.Register));
             if (held > 0)
                 lease!.Held[charge.Register] -= held;
             Add(charge.Register, -held - free);
             if (ofMoney)
                 paid += held + free;
         }
-        _requests.Add(settlement.RequestId, (cost, paid));
+        _requests.Add(settlement.RequestId, (cost, paid, paid is not null && due != cost));
         Charged += paid ?? 0;
-        Absorbed += paid is null ? 0 : cost - paid.Value;
+        Absorbed += paid is null ? 0 : due - paid.Value;
+        Covered += paid is null ? 0 : cost - due;
         return new();
     }
 
@@ -179,14 +247,20 @@ sealed class ReferenceLedger
     {
         if (_corrected.Contains(rerate.Movement!.Value))
             return new(Repeated: true);
-        var (cost, paid) = _requests[rerate.RequestId];
+        var (cost, paid, isCovered) = _requests[rerate.RequestId];
         if (cost == rerate.Cost)
             return new();
         _corrected.Add(rerate.Movement!.Value);
+        if (isCovered)
+        {
+            Covered += rerate.Cost - cost;
+            _requests[rerate.RequestId] = (rerate.Cost, paid, true);
+            return new();
+        }
         var hasWallet = rerate.Wallet is { } id && Registers.ContainsKey(id);
         if (cost == 0)
             paid = hasWallet ? 0 : null; // a request that was free, perhaps by mistake
-        _requests[rerate.RequestId] = (rerate.Cost, paid);
+        _requests[rerate.RequestId] = (rerate.Cost, paid, false);
         if (paid is not { } before)
             return new();
         var after = rerate.Cost < cost
@@ -196,7 +270,7 @@ sealed class ReferenceLedger
             Add(rerate.Wallet!.Value, before - after);
         Charged += after - before;
         Absorbed += rerate.Cost - cost - (after - before);
-        _requests[rerate.RequestId] = (rerate.Cost, after);
+        _requests[rerate.RequestId] = (rerate.Cost, after, false);
         return new();
     }
 

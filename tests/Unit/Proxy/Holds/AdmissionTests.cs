@@ -1,3 +1,4 @@
+using LlmGateway.Contracts;
 using LlmGateway.Proxy;
 using Xunit;
 
@@ -5,14 +6,120 @@ namespace LlmGateway.UnitTests.Proxy;
 
 public sealed class AdmissionTests
 {
+    static readonly ClaimLine Wallet = new(Ids.New(), AccountKind.Wallet, Unit.Usd);
+    static readonly ClaimLine OldCap = new(Ids.New(), AccountKind.SessionCap, Unit.UsdLimit);
+    static readonly ClaimLine Cap = Counter(AccountKind.Cap, Unit.UsdLimit), Tokens = Counter(AccountKind.Limit, Unit.Tokens);
+    static readonly ClaimLine Requests = Counter(AccountKind.Limit, Unit.Requests), Slots = Counter(AccountKind.Slots, Unit.Slots);
+    static readonly ClaimLine Quota = Counter(AccountKind.Quota, Unit.Tokens), Credits = new(Ids.New(), AccountKind.Credits, Unit.Credits);
+
     [Theory]
-    [InlineData(new long[] { 100 }, 40, 40)]
-    [InlineData(new long[] { 100 }, 140, 100)]
-    // A wallet and a session's cap, which had less left: the provider went beyond both.
-    [InlineData(new long[] { 100, 30 }, 50, 30)]
-    [InlineData(new long[] { 30, 100 }, 200, 30)]
-    // Metered, not charged.
-    [InlineData(new long[] { }, 40, 40)]
-    public void No_register_pays_more_than_the_one_that_holds_least(long[] held, long cost, long payable) =>
-        Assert.Equal(payable, Admission.Payable(held, cost));
+    [InlineData(100, 40, 40, 40)]
+    [InlineData(100, 140, 100, 140)]
+    public void A_wallet_pays_no_more_than_it_holds(long held, long cost, long paid, long due)
+    {
+        var (used, answer) = Used([Wallet], 0, [held], cost, 7);
+        Assert.Equal((paid, due), answer);
+        Assert.Equal([paid], used);
+    }
+
+    [Fact]
+    public void Each_limit_counts_its_own_unit_and_all_of_what_was_used()
+    {
+        var (used, answer) = Used([Cap, Tokens, Requests, Slots, OldCap, Wallet], 5, [30, 10, 1, 1, 30, 50], cost: 60, tokens: 12);
+        Assert.Equal((50, 60), answer);
+        Assert.Equal([50, 12, 1, 0, 30, 50], used);
+    }
+
+    [Fact]
+    public void A_customer_whom_nothing_pays_for_is_limited_by_the_cost()
+    {
+        var (used, answer) = Used([Cap, Tokens], 2, [100, 100], cost: 60, tokens: 12);
+        Assert.Equal((60, 60), answer);
+        Assert.Equal([60, 12], used);
+    }
+
+    /// <summary>A thousand tokens of quota are left, and the request may have 4 000 tokens for eight cents.</summary>
+    [Fact]
+    public void A_quota_that_is_nearly_empty_pays_what_it_can_and_the_wallet_the_rest()
+    {
+        var (used, answer) = Used([Quota, Wallet], 0, [1_000, 60_000_000], cost: 40_000_000, tokens: 2_000);
+        Assert.Equal([1_000, 20_000_000], used);
+        Assert.Equal((20_000_000, 20_000_000), answer);
+
+        (used, answer) = Used([Quota, Wallet], 0, [1_000, 60_000_000], cost: 16_000_000, tokens: 800);
+        Assert.Equal([800, 0], used);
+        Assert.Equal((0, 0), answer);
+
+        (used, answer) = Used([Quota, Wallet], 0, [1_000, 60_000_000], cost: 100_000_000, tokens: 5_000);
+        Assert.Equal([1_000, 60_000_000], used);
+        Assert.Equal((60_000_000, 80_000_000), answer);
+    }
+
+    [Fact]
+    public void A_quota_that_pays_last_counts_what_the_provider_used_beyond_the_hold()
+    {
+        var (used, answer) = Used([Quota], 0, [1_000], cost: 5, tokens: 1_200);
+        Assert.Equal([1_200], used);
+        Assert.Equal((0, 0), answer);
+    }
+
+    [Fact]
+    public void A_call_credit_pays_everything_or_nothing()
+    {
+        Assert.Equal([1, 0], Used([Credits, Wallet], 0, [1, 0], cost: 60, tokens: 12).Used);
+        Assert.Equal([0, 60], Used([Credits, Wallet], 0, [0, 80], cost: 60, tokens: 12).Used);
+    }
+
+    [Fact]
+    public void A_request_that_failed_used_nothing() =>
+        Assert.Equal([0, 0, 0], Used([Requests, Credits, Wallet], 1, [1, 1, 50], cost: 0, tokens: 0).Used);
+
+    [Fact]
+    public void A_request_needs_of_each_line_what_it_may_use()
+    {
+        Assert.True(UpperBound.TryOf(UpperBoundTests.RandomPrices(new(1), 0), 1_000, 2, false, out var bound));
+        var (minimum, full) = Admission.Demand(new([Tokens, Requests, Slots, Quota, Wallet], 3, null), bound, 50);
+        Assert.Equal([1_032, 1, 1, 1_032, bound.Cost(16)], minimum);
+        Assert.Equal([1_100, 1, 1, 1_100, bound.Cost(50)], full);
+    }
+
+    [Fact]
+    public void A_limit_of_tokens_refuses_what_cannot_be_counted_in_tokens()
+    {
+        var refusal = Assert.Throws<LlmGateway.ServiceDefaults.ProblemException>(
+            () => Admission.Demand(new([Tokens, Wallet], 1, null), UpperBound.OfCost(5), 50));
+        Assert.Equal((400, "limit_not_measurable"), (refusal.Problem.Status, refusal.Problem.Code));
+    }
+
+    [Fact]
+    public void What_sources_can_pay_together_is_the_largest_output_that_they_cover() => Seeds.ForEach(5_000, random =>
+    {
+        var prices = UpperBoundTests.RandomPrices(random, 0);
+        Assert.True(UpperBound.TryOf(prices, random.Next(1, 2_000), random.Next(1, 4), false, out var bound));
+        var claim = new Claim([Tokens, Quota, Wallet], 1, null);
+        var limit = random.Next(1, 5_000);
+        var (_, full) = Admission.Demand(claim, bound, limit);
+        long[] held = [full[0], random.NextInt64(full[1] + 1), random.NextInt64(full[2] + 1)];
+
+        var output = Admission.AffordableOutput(claim, held, bound, limit);
+
+        Assert.InRange(output, 0, limit);
+        if (output > 0)
+            Assert.True(Covers(output), "the output is not paid for");
+        if (output < limit)
+            Assert.False(Covers(output + 1), "more output is paid for");
+
+        bool Covers(long tokens) =>
+            Waterfall.Take(held.AsSpan(1), Admission.Demand(claim, bound, tokens).Full.AsSpan(1), 0, stackalloc long[2]);
+    });
+
+    static (long[] Used, (long Paid, long Due) Answer) Used(ClaimLine[] lines, int firstSource, long[] held, long cost, long tokens)
+    {
+        var used = new long[lines.Length];
+        var answer = Admission.Used(new(lines, firstSource, null), held, cost, tokens, used);
+        return (used, answer);
+    }
+
+    static ClaimLine Counter(AccountKind kind, Unit unit) =>
+        new(Ids.New(), kind, unit) { Counter = new(kind, unit, null, long.MaxValue, DateTimeOffset.MinValue, DateTimeOffset.MaxValue) };
 }

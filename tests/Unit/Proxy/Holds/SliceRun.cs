@@ -7,11 +7,14 @@ using Xunit;
 
 namespace LlmGateway.UnitTests.Proxy;
 
-/// <summary>One history of three slices of one wallet, one of them with a session's cap. The seed decides everything.</summary>
+/// <summary>
+/// One history of four slices of one wallet: one with a session's cap, one with a limit of tokens and a quota that pays before the wallet.
+/// A token costs a nano-dollar here. The seed decides everything.
+/// </summary>
 sealed class SliceRun
 {
     const int Steps = 160;
-    const long Start = 600, CapStart = 250;
+    const long Start = 600, CapStart = 250, Ceiling = 400, Quota = 150;
 
     static readonly Guid Organization = Ids.New(), Project = Ids.New();
 
@@ -20,8 +23,9 @@ sealed class SliceRun
     readonly SeededScheduler _scheduler;
     readonly FakeTimeProvider _time = new();
     readonly LedgerInMemory _ledger;
-    readonly RegisterRef _wallet = new(Ids.New(), AccountKind.Wallet, Unit.Usd);
-    readonly RegisterRef _cap = new(Ids.New(), AccountKind.SessionCap, Unit.UsdLimit);
+    readonly ClaimLine _wallet = new(Ids.New(), AccountKind.Wallet, Unit.Usd);
+    readonly ClaimLine _cap = new(Ids.New(), AccountKind.SessionCap, Unit.UsdLimit);
+    readonly ClaimLine _limit = Counter(AccountKind.Limit, Ceiling), _quota = Counter(AccountKind.Quota, Quota);
     readonly Part[] _parts;
     readonly List<(Part Part, Task<HoldAnswer> Answer, CancellationTokenSource Caller)> _asked = [];
     readonly List<(Part Part, Hold Hold)> _running = [];
@@ -49,9 +53,22 @@ sealed class SliceRun
     {
         (_seed, _dice, _ledger) = (seed, new Random(seed), new(_time));
         _scheduler = new(_dice);
-        _ledger.Apply(new Open(new(_wallet.Id, _wallet.Kind, _wallet.Unit, Organization, Project, Organization, false, Start)));
-        _ledger.Apply(new Open(new(_cap.Id, _cap.Kind, _cap.Unit, Organization, Project, Organization, false, CapStart)));
-        _parts = [NewPart("a", [_wallet]), NewPart("b", [_wallet, _cap]), NewPart("b", [_wallet])];
+        _ledger.Apply(new Open(new(_wallet.Register, _wallet.Kind, _wallet.Unit, Organization, Project, Organization, false, Start)));
+        _ledger.Apply(new Open(new(_cap.Register, _cap.Kind, _cap.Unit, Organization, Project, Organization, false, CapStart)));
+        _parts =
+        [
+            NewPart("a", [_wallet], 0), NewPart("b", [_cap, _wallet], 1), NewPart("b", [_wallet], 0),
+            NewPart("a", [_limit, _quota, _wallet], 1), NewPart("b", [_limit, _quota, _wallet], 1),
+        ];
+    }
+
+    static ClaimLine Counter(AccountKind kind, long ceiling)
+    {
+        var id = Ids.New();
+        return new(id, kind, Unit.Tokens)
+        {
+            Counter = new(kind, Unit.Tokens, null, ceiling, DateTimeOffset.MinValue.AddDays(1), DateTimeOffset.MaxValue.AddDays(-1)),
+        };
     }
 
     /// <summary>Returns how many requests were admitted.</summary>
@@ -75,10 +92,11 @@ sealed class SliceRun
         }
     }
 
-    Part NewPart(string holder, RegisterRef[] registers)
+    Part NewPart(string holder, ClaimLine[] lines, int firstSource)
     {
         var delivered = new DeliveryMark();
-        return new(new Slice(registers, holder, _ledger, delivered, _time), delivered);
+        var claim = new Claim(lines, firstSource, new(Organization, Project, Organization, false));
+        return new(new Slice(claim, holder, _ledger, delivered, _time), delivered);
     }
 
     void Take(int step)
@@ -111,7 +129,7 @@ sealed class SliceRun
         Assert.True(part.Slice.TryReserve(Each(minimum), Each(full), caller.Token, out var answer), "a slice closed itself");
         _asked.Add((part, answer.AsTask(), caller));
 
-        long[] Each(long amount) => [.. part.Slice.Registers.Select(_ => amount)];
+        long[] Each(long amount) => [.. part.Slice.Claim.Lines.Select(_ => amount)];
     });
 
     /// <summary>What becomes of a call: answered, applied twice, lost on one of the two ways, or given up and applied late.</summary>
@@ -154,16 +172,23 @@ sealed class SliceRun
         var chosen = _dice.Next(_running.Count);
         var (part, hold) = _running[chosen];
         _running.RemoveAt(chosen);
-        var used = _dice.Next(4) == 0 ? 0 : _dice.Next((int)hold.Amounts.Min() + 1);
-        if (used == 0)
+        var claim = hold.Claim;
+        var most = Math.Min(
+            hold.Amounts[claim.FirstSource..].Sum(), hold.Amounts[..claim.FirstSource].Append(long.MaxValue).Min());
+        var cost = _dice.Next(4) == 0 ? 0 : _dice.NextInt64(most + 1);
+        if (cost == 0)
         {
             hold.Void();
             return;
         }
+        var used = new long[claim.Lines.Count];
+        var (paid, due) = Admission.Used(claim, hold.Amounts, cost, cost, used);
+        Assert.Equal(paid, due);
+        Assert.Equal(cost, used[claim.FirstSource..].Sum());
         hold.Settle(used);
-        var charges = hold.Registers.Select(register => new Amount(register.Id, used));
-        var usage = UsageRecords.Of(used, Organization, Project, _time.GetUtcNow());
-        var settle = new Settle(new(Ids.New(), hold.Lease, [.. charges], usage));
+        var charges = claim.Lines.Select((line, i) => new Charge(line.Register, used[i])).Where(charge => charge.Value > 0);
+        var usage = UsageRecords.Of(cost, Organization, Project, _time.GetUtcNow());
+        var settle = new Settle(new(Ids.New(), hold.Lease, [.. charges], usage) { Due = due });
         _unbooked.Add(settle);
         part.Disk.Enqueue(settle);
         hold.Spooled(++part.Records);
@@ -192,7 +217,7 @@ sealed class SliceRun
         }
         _paidLate |= _ended.Contains(settle.Settlement.Lease!.Value);
         _ledger.Apply(settle);
-        _spent += settle.Settlement.Usage.Cost.Nanos;
+        _spent += settle.Settlement.Due!.Value;
     }
 
     void Arrive()
@@ -238,8 +263,8 @@ sealed class SliceRun
 
     void Freeze(Part part)
     {
-        var frozen = _ledger.Store.Accounts[_wallet.Id].Frozen;
-        _ledger.Apply(new Freeze(_wallet.Id, !frozen));
+        var frozen = _ledger.Store.Accounts[_wallet.Register].Frozen;
+        _ledger.Apply(new Freeze(_wallet.Register, !frozen));
         if (!frozen && _dice.Next(2) == 0)
             part.Slice.Retire();
     }
@@ -263,7 +288,7 @@ sealed class SliceRun
         var promised = new Dictionary<(Guid Lease, Guid Register), long>();
         foreach (var (_, hold) in _running)
             for (var i = 0; i < hold.Amounts.Length; i++)
-                Add((hold.Lease, hold.Registers[i].Id), hold.Amounts[i]);
+                Add((hold.Lease, hold.Claim.Lines[i].Register), hold.Amounts[i]);
         foreach (var settle in _unbooked)
             foreach (var charge in settle.Settlement.Charges)
                 Add((settle.Settlement.Lease!.Value, charge.Register), charge.Value);
@@ -280,8 +305,8 @@ sealed class SliceRun
     /// <summary>The network heals and everything ends: nobody waits, nothing is held, and the wallet paid what was used.</summary>
     void Rest()
     {
-        if (_ledger.Store.Accounts[_wallet.Id].Frozen)
-            _ledger.Apply(new Freeze(_wallet.Id, false));
+        if (_ledger.Store.Accounts[_wallet.Register].Frozen)
+            _ledger.Apply(new Freeze(_wallet.Register, false));
         for (var round = 0; !AtRest(); round++)
         {
             Assert.True(round < 200, "the slices do not come to rest");
@@ -307,10 +332,21 @@ sealed class SliceRun
         while (_ledger.Late.Count > 0)
             Arrive();
         Pass(TimeSpan.FromMinutes(2));
-        var wallet = _ledger.Store.Accounts[_wallet.Id];
-        Assert.Equal((0, 0), (wallet.Reserved, _ledger.Store.Accounts[_cap.Id].Reserved));
+        var wallet = _ledger.Store.Accounts[_wallet.Register];
+        Assert.Equal((0, 0), (wallet.Reserved, _ledger.Store.Accounts[_cap.Register].Reserved));
+        MustBeCounted(_limit, Ceiling);
+        MustBeCounted(_quota, Quota);
         Assert.Equal(Start - _spent + _ledger.Store.Absorbed, wallet.Posted);
         Assert.True(_paidLate || _ledger.Store.Absorbed == 0, "the house paid although no lease had ended");
+    }
+
+    /// <summary>Without a lease that ended before its settlements came, nobody uses more than the ceiling.</summary>
+    void MustBeCounted(ClaimLine line, long ceiling)
+    {
+        if (!_ledger.Store.Accounts.TryGetValue(line.Register, out var counter))
+            return;
+        Assert.Equal((0, _ledger.Store.Counted.GetValueOrDefault(line.Register)), (counter.Reserved, counter.Posted));
+        Assert.True(_paidLate || counter.Posted <= ceiling, $"{counter.Posted} of {ceiling} were used");
     }
 
     bool AtRest() =>

@@ -109,7 +109,7 @@ public sealed class SlicesTests : IDisposable
     public async Task A_lease_is_renewed_until_its_last_settlement_is_delivered()
     {
         var hold = await HoldAsync(NewRegister());
-        hold.Settle(hold.Amounts[0]);
+        hold.Settle(hold.Amounts);
         hold.Spooled(_spool.Append([1, 0, 0, 0, 1]));
         await _slices.RenewAsync();
         Assert.Equal([hold.Lease], Assert.Single(_ledger.Renewed).Leases);
@@ -124,7 +124,7 @@ public sealed class SlicesTests : IDisposable
     public async Task An_orderly_stop_hands_over_the_leases_of_settlements_that_stay_on_disk_and_no_others()
     {
         var (waiting, returned, running) = (await HoldAsync(NewRegister()), await HoldAsync(NewRegister()), await HoldAsync(NewRegister()));
-        waiting.Settle(waiting.Amounts[0] - 1);
+        waiting.Settle([waiting.Amounts[0] - 1]);
         waiting.Spooled(_spool.Append([1, 0, 0, 0, 1]));
         returned.Void();
 
@@ -143,12 +143,12 @@ public sealed class SlicesTests : IDisposable
         var left = await Task.WhenAll(Enumerable.Range(0, 100).Select(_ => HoldAsync(NewRegister())));
         foreach (var hold in left)
         {
-            hold.Settle(hold.Amounts[0]);
+            hold.Settle(hold.Amounts);
             hold.Spooled(_spool.Append([1, 0, 0, 0, 1]));
         }
         _time.Advance(TimeSpan.FromSeconds(15));
         var here = await HoldAsync(NewRegister());
-        here.Settle(here.Amounts[0]);
+        here.Settle(here.Amounts);
         here.Spooled(_spool.Append([1, 0, 0, 0, 1]));
 
         await _slices.RenewAsync();
@@ -165,7 +165,7 @@ public sealed class SlicesTests : IDisposable
     {
         var register = NewRegister();
         var before = await HoldAsync(register);
-        before.Settle(before.Amounts[0]);
+        before.Settle(before.Amounts);
         before.Spooled(_spool.Append([1, 0, 0, 0, 1]));
         _time.Advance(TimeSpan.FromSeconds(15));
         await _slices.RenewAsync();
@@ -183,7 +183,8 @@ public sealed class SlicesTests : IDisposable
         await _slices.GiveBackAsync(TimeSpan.Zero);
     }
 
-    async Task<Hold> HoldAsync(RegisterRef register) => (await _slices.ReserveAsync([register], [10], [10], Token)).Hold!;
+    async Task<Hold> HoldAsync(RegisterRef register) => (await _slices.ReserveAsync(
+        new([new(register.Id, register.Kind, register.Unit)], firstSource: 0, scope: null), [10], [10], Token)).Hold!;
 
     static RegisterRef NewRegister() => new(Ids.New(), AccountKind.Wallet, Unit.Usd);
 

@@ -1,0 +1,72 @@
+using LlmGateway.Contracts;
+
+namespace LlmGateway.Proxy;
+
+/// <summary>
+/// What the requests of one kind ask of the ledger, as lines: first the limits, each of which must be given whole, then the sources of the
+/// payment line in the order in which they pay. Slices belong to claims: two with equal lines share one.
+/// </summary>
+public sealed class Claim(IReadOnlyList<ClaimLine> lines, int firstSource, LeaseScope? scope) : IEquatable<Claim>
+{
+    readonly ulong _whole = WholeOf(lines, firstSource);
+
+    public IReadOnlyList<ClaimLine> Lines => lines;
+
+    /// <summary>Lines from here on are sources.</summary>
+    public int FirstSource => firstSource;
+
+    public int Sources => lines.Count - firstSource;
+
+    /// <summary>Whose counters the lines are. Null where there is none.</summary>
+    public LeaseScope? Scope => scope;
+
+    /// <summary>Sources that pay everything or nothing, one bit for each.</summary>
+    public ulong Whole => _whole;
+
+    /// <summary>The limit lines are covered, and the sources together cover the payment line.</summary>
+    /// <param name="dry">Sources of which nothing is left for anybody. Only they may be passed.</param>
+    /// <param name="take">Receives what each line gives. Untouched with one source, which gives what is needed.</param>
+    public bool Covers(long[] idle, long[] needed, ulong dry, Span<long> take)
+    {
+        for (var i = 0; i < firstSource; i++)
+            if (idle[i] < needed[i])
+                return false;
+        if (Sources <= 1)
+            return Sources == 0 || idle[firstSource] >= needed[firstSource];
+        if (!Waterfall.Take(idle.AsSpan(firstSource), needed.AsSpan(firstSource), _whole, take[firstSource..]))
+            return false;
+        var last = Math.Max(0, take[firstSource..].LastIndexOfAnyExcept(0));
+        return (~dry & ((1UL << last) - 1)) == 0;
+    }
+
+    public bool Equals(Claim? other)
+    {
+        if (ReferenceEquals(this, other))
+            return true;
+        if (other is null || lines.Count != other.Lines.Count || firstSource != other.FirstSource)
+            return false;
+        for (var i = 0; i < lines.Count; i++)
+            if (lines[i].Register != other.Lines[i].Register || lines[i].Counter?.Ceiling != other.Lines[i].Counter?.Ceiling)
+                return false;
+        return true;
+    }
+
+    public override bool Equals(object? obj) => Equals(obj as Claim);
+
+    public override int GetHashCode() => lines[^1].Register.GetHashCode();
+
+    static ulong WholeOf(IReadOnlyList<ClaimLine> lines, int firstSource)
+    {
+        ulong whole = 0;
+        for (var i = firstSource; i < lines.Count; i++)
+            whole |= lines[i].Unit == Unit.Credits ? 1UL << (i - firstSource) : 0;
+        return whole;
+    }
+}
+
+/// <summary>One register of a claim.</summary>
+public sealed record ClaimLine(Guid Register, AccountKind Kind, Unit Unit)
+{
+    /// <summary>Of a counter. Null for a balance.</summary>
+    public CounterTerm? Counter { get; init; }
+}

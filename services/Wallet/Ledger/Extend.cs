@@ -1,0 +1,183 @@
+using LlmGateway.Contracts;
+
+namespace LlmGateway.Wallet;
+
+public static partial class Ledger
+{
+    /// <summary>
+    /// What is left after the need of now is divided by this. A lease gets at most that share beyond its need, so that other holders find
+    /// something, too.
+    /// </summary>
+    const int PlentyDivisor = 16;
+
+    /// <summary>
+    /// A proxy knows this clock only as well as its calls are fast, so a claim may come this long before its cycle begins or after its end.
+    /// </summary>
+    static readonly TimeSpan CycleTolerance = TimeSpan.FromSeconds(1);
+
+    /// <summary>
+    /// Gives a lease what it asks for, of all its lines or of none. Every limit line gives by itself what is asked of it. The sources
+    /// together give what covers the payment line, in their order.
+    /// </summary>
+    static Answer Apply(Book book, Extend extend)
+    {
+        var request = extend.Request;
+        // A counter is open from its first claim on, whatever becomes of that.
+        foreach (var line in request.Lines)
+            if (line.Counter is not null)
+                book.Created.Remove(line.Register);
+        var lease = book.Leases.GetValueOrDefault(request.Lease);
+        if (lease is { Expired: false } && request.Fence == lease.Fence)
+        {
+            // The holder counts the lease's time from its last question, so a repeated one renews the lease, too.
+            lease.ExpiresAt = book.Now.AddSeconds(LeaseRequest.TtlSeconds);
+            return Granted(book, extend, [.. request.Lines.Select(line => lease.Lines.GetValueOrDefault(line.Register)?.LastGranted ?? 0)]);
+        }
+        // An unknown lease is opened by its first call. A later one means that it has ended and was deleted.
+        if (lease is null ? request.Fence > 1 : lease.Expired || request.Fence < lease.Fence)
+            return new Answer.Refused(request.Lines[0].Register, LeaseRefusalReason.LeaseClosed, 0);
+
+        if (Obstacle(book, extend, lease) is { } obstacle)
+            return obstacle;
+        if (lease is null)
+            book.Leases.Add(request.Lease, lease = new() { Id = request.Lease, Holder = request.Holder });
+        lease.Fence = request.Fence;
+        lease.ExpiresAt = book.Now.AddSeconds(LeaseRequest.TtlSeconds);
+        var granted = new long[request.Lines.Count];
+        for (var i = 0; i < extend.FirstSource; i++)
+            granted[i] = OfLimit(RoomOf(book, request.Lines[i]), request.Lines[i]);
+        OfSources(book, extend, granted);
+        for (var i = 0; i < granted.Length; i++)
+        {
+            var (register, counter) = (request.Lines[i].Register, request.Lines[i].Counter);
+            var account = book.Accounts[register];
+            if (counter is not null)
+                (account.Ceiling, account.EndsAt) = (counter.Ceiling, counter.To);
+            if (!lease.Lines.TryGetValue(register, out var leased))
+                lease.Lines.Add(register, leased = new());
+            leased.Granted += granted[i];
+            leased.LastGranted = granted[i];
+            Reserve(account, granted[i]);
+        }
+        return Granted(book, extend, granted);
+    }
+
+    /// <summary>What a register can still give. A counter that was lowered below its use can give nothing.</summary>
+    static long RoomOf(Book book, LeaseDemand line)
+    {
+        var account = book.Accounts[line.Register];
+        return line.Counter is { } counter ? Math.Max(0, counter.Ceiling - account.Posted - account.Reserved) : account.Available;
+    }
+
+    static long OfLimit(long room, LeaseDemand line) => room >= line.All
+        ? line.All + Math.Clamp(line.Wanted - line.All, 0, (room - line.All) / PlentyDivisor)
+        : room;
+
+    /// <summary>
+    /// Enough for all who wait, or else what is there. Beyond that only the first source that is not empty gives, from plenty: what others
+    /// hold of a source that comes first would let them pass it.
+    /// </summary>
+    static void OfSources(Book book, Extend extend, long[] granted)
+    {
+        var sources = extend.Sources;
+        Span<long> have = stackalloc long[sources.Length], take = stackalloc long[sources.Length];
+        Read(book, sources, have);
+        var covered = Take(sources, have, line => line.All, take);
+        var hasPlenty = covered;
+        for (var k = 0; k < sources.Length; k++)
+        {
+            var (room, line) = (RoomOf(book, sources[k]), sources[k]);
+            var amount = Math.Clamp((covered ? take[k] : have[k]) - line.Idle, 0, room);
+            if (hasPlenty && room > amount)
+            {
+                amount += Math.Clamp(line.Wanted - line.All, 0, (room - amount) / PlentyDivisor);
+                hasPlenty = false;
+            }
+            granted[extend.FirstSource + k] = amount;
+        }
+    }
+
+    static bool Take(ReadOnlySpan<LeaseDemand> sources, ReadOnlySpan<long> have, Func<LeaseDemand, long> full, Span<long> take)
+    {
+        Span<long> alone = stackalloc long[sources.Length];
+        ulong whole = 0;
+        for (var k = 0; k < sources.Length; k++)
+        {
+            alone[k] = full(sources[k]);
+            whole |= sources[k].Whole ? 1UL << k : 0;
+        }
+        return Waterfall.Take(have, alone, whole, take);
+    }
+
+    static void Read(Book book, ReadOnlySpan<LeaseDemand> sources, Span<long> have)
+    {
+        for (var k = 0; k < sources.Length; k++)
+            have[k] = checked(sources[k].Idle + RoomOf(book, sources[k]));
+    }
+
+    /// <summary>The reason why a lease cannot be extended, or null. It is extended for all lines or none.</summary>
+    static Answer? Obstacle(Book book, Extend extend, Lease? lease)
+    {
+        var lines = extend.Request.Lines;
+        List<Guid>? shortOf = null;
+        for (var i = 0; i < lines.Count; i++)
+        {
+            var line = lines[i];
+            if (book.Find(line.Register) is not { } account || account.Kind.IsCounter() != line.Counter is not null)
+                return new Answer.Refused(line.Register, LeaseRefusalReason.Unknown, 0);
+            var room = RoomOf(book, line);
+            // A frozen source refuses the claim. It is never passed.
+            if (account.Frozen)
+                return new Answer.Refused(line.Register, LeaseRefusalReason.Frozen, room);
+            if (line.Counter is { } counter && (book.Now < counter.From - CycleTolerance || book.Now >= counter.To + CycleTolerance))
+                return new Answer.Refused(line.Register, LeaseRefusalReason.CycleOver, 0);
+            if (i >= extend.FirstSource)
+                continue;
+            if (room < line.First && !extend.Final && OthersHold(account, lease))
+                (shortOf ??= []).Add(line.Register);
+            else if (room < line.Minimum)
+                return new Answer.Refused(line.Register, LeaseRefusalReason.Exhausted, room);
+        }
+        return ObstacleOfSources(book, extend, lease, ref shortOf) is { } refused ? refused
+            : shortOf is null ? null
+            : new Answer.Shortage(shortOf);
+    }
+
+    /// <summary>
+    /// A source is passed only when what others hold idle of it was called back before, so that the sources pay in their order.
+    /// </summary>
+    /// <param name="shortOf">Receives the sources that others could relieve.</param>
+    static Answer.Refused? ObstacleOfSources(Book book, Extend extend, Lease? lease, ref List<Guid>? shortOf)
+    {
+        var sources = extend.Sources;
+        if (sources.Length == 0)
+            return null;
+        Span<long> have = stackalloc long[sources.Length], take = stackalloc long[sources.Length];
+        Read(book, sources, have);
+        var suffices = Take(sources, have, line => line.First, take);
+        var passed = suffices ? Math.Max(0, take.LastIndexOfAnyExcept(0)) : sources.Length;
+        var canBeRelieved = false;
+        for (var k = 0; k < passed && !extend.Final; k++)
+            if (OthersHold(book.Accounts[sources[k].Register], lease) && !(suffices && extend.CalledBack.Contains(sources[k].Register)))
+            {
+                (shortOf ??= []).Add(sources[k].Register);
+                canBeRelieved = true;
+            }
+        if (suffices || canBeRelieved || Take(sources, have, line => line.Minimum, take))
+            return null;
+        var last = sources[^1];
+        return new(last.Register, LeaseRefusalReason.Exhausted, RoomOf(book, last));
+    }
+
+    static bool OthersHold(Account account, Lease? lease) =>
+        account.Reserved > (lease?.Lines.GetValueOrDefault(account.Id)?.Outstanding ?? 0);
+
+    static Answer.Granted Granted(Book book, Extend extend, long[] amounts)
+    {
+        ulong dry = 0;
+        var sources = extend.Sources;
+        for (var k = 0; k < sources.Length; k++)
+            dry |= book.Find(sources[k].Register) is not null && RoomOf(book, sources[k]) == 0 ? 1UL << k : 0;
+        return new(amounts) { Dry = dry, Now = book.Now };
+    }
+}

@@ -1,0 +1,91 @@
+using LlmGateway.Contracts;
+
+namespace LlmGateway.Wallet;
+
+public static partial class Ledger
+{
+    /// <summary>
+    /// Every register gets its own charge. A counter counts all of it, even above its ceiling, because that was used. A balance pays what
+    /// it can, and those of money together no more than is due. The provider is owed the cost all the same: quota and credits have covered
+    /// what is not due, and the house bears, once, what money could not pay. A balance that is not known is money that nobody has.
+    /// </summary>
+    static Answer.Done Apply(Book book, Settle settle)
+    {
+        var settlement = settle.Settlement;
+        var usage = settlement.Usage;
+        if (!book.Known.Add(settlement.RequestId))
+            return new Answer.Done(Repeated: true);
+        var lease = settlement.Lease is { } leaseId ? book.Leases.GetValueOrDefault(leaseId) : null;
+        var due = settlement.Due ?? usage.Cost.Nanos;
+        var (unpaid, hasPayer, counted) = (due, settlement.Due is not null, new List<Charge>());
+        foreach (var charge in settlement.Charges)
+        {
+            var account = book.Find(charge.Register);
+            var line = lease?.Lines.GetValueOrDefault(charge.Register);
+            if (account is { Kind: var kind } && kind.IsCounter())
+            {
+                Count(account, line, charge);
+                counted.Add(charge);
+                continue;
+            }
+            if (account is { Unit: not Unit.Usd })
+            {
+                var limits = book.Accounts[HouseAccounts.Limits(usage.Project, account.Unit, usage.Test)];
+                Move(book, settlement.RequestId, EntryType.Limit, account, limits, Pay(account, line, charge.Value));
+                continue;
+            }
+            hasPayer = true;
+            if (account is null)
+                continue;
+            var paid = Pay(account, line, Math.Min(charge.Value, unpaid));
+            Move(book, settlement.RequestId, EntryType.Usage, account, ProviderCost(book, usage), paid);
+            account.Spent += paid;
+            unpaid -= paid;
+        }
+        var row = hasPayer ? Borne(book, settlement, due, unpaid) : new(settlement.RequestId, usage, 0, 0);
+        book.Usages.Add(row with { Counted = counted });
+        return new Answer.Done();
+    }
+
+    /// <summary>The part of a request's cost that money did not pay.</summary>
+    static UsageRow Borne(Book book, Settlement settlement, long due, long unpaid)
+    {
+        var (id, usage) = (settlement.RequestId, settlement.Usage);
+        var covered = usage.Cost.Nanos - due;
+        if (unpaid > 0)
+        {
+            var house = book.Accounts[HouseAccounts.Absorbed(usage.Project, usage.Test)];
+            Move(book, id, EntryType.Absorbed, house, ProviderCost(book, usage), unpaid);
+        }
+        if (covered != 0)
+        {
+            var house = book.Accounts[HouseAccounts.Covered(usage.Project, usage.Test)];
+            MoveEitherWay(book, id, EntryType.Covered, house, ProviderCost(book, usage), covered);
+        }
+        return new(id, usage, due - unpaid, unpaid, covered);
+    }
+
+    static Account ProviderCost(Book book, UsageRecord usage) =>
+        book.Accounts[HouseAccounts.ProviderCost(usage.Project, usage.Test)];
+
+    /// <summary>What was held of the counter is free again as far as the request held it; what was used counts.</summary>
+    static void Count(Account account, LeaseLine? line, Charge charge)
+    {
+        var held = Math.Min(charge.Value - charge.Beyond, line?.Outstanding ?? 0);
+        if (line is not null)
+            line.Consumed += held;
+        account.Reserved -= held;
+        account.Posted = checked(account.Posted + charge.Value);
+        Check(account);
+    }
+
+    /// <summary>Takes from what the lease holds first, then from what the register has free. Returns what could be paid.</summary>
+    static long Pay(Account account, LeaseLine? line, long amount)
+    {
+        var held = Math.Min(amount, line?.Outstanding ?? 0);
+        if (line is not null)
+            line.Consumed += held;
+        account.Reserved -= held;
+        return held + Math.Min(amount - held, Math.Max(0, account.Available - held));
+    }
+}

@@ -1,0 +1,155 @@
+using LlmGateway.Contracts;
+using LlmGateway.UnitTests.Wallet;
+using LlmGateway.Wallet;
+using Xunit;
+
+namespace LlmGateway.UnitTests;
+
+/// <summary>Claims of several lines: limits that count, and sources that pay in their order.</summary>
+public sealed class LedgerClaimTests
+{
+    static readonly DateTimeOffset Noon = new(2026, 11, 21, 12, 0, 0, TimeSpan.Zero);
+    static readonly Guid Organization = Ids.New(), Project = Ids.New(), Wallet = Ids.New(), Quota = Ids.New(), Limit = Ids.New();
+
+    readonly MemoryStore _store = new();
+    readonly Guid _lease = Ids.New();
+    DateTimeOffset _now = Noon;
+
+    public LedgerClaimTests() =>
+        Apply(new Open(new(Wallet, AccountKind.Wallet, Unit.Usd, Organization, Project, Organization, false, 1_000)));
+
+    [Fact]
+    public void A_counter_is_opened_by_the_first_claim_and_gives_up_to_the_ceiling_of_each()
+    {
+        Assert.Equal([60], Granted(Claim(1, Counting(Limit, 60, ceiling: 100))));
+        Assert.Equal(new Answer.Refused(Limit, LeaseRefusalReason.Exhausted, 40), Claim(2, Counting(Limit, 60, ceiling: 100)));
+        Assert.Equal([60], Granted(Claim(2, Counting(Limit, 60, ceiling: 120))));
+        // Lowered below what is held: nothing more is given, and what is held stays.
+        Assert.Equal(new Answer.Refused(Limit, LeaseRefusalReason.Exhausted, 0), Claim(3, Counting(Limit, 1, ceiling: 50)));
+        Assert.Equal(120, _store.Accounts[Limit].Reserved);
+    }
+
+    [Theory]
+    [InlineData(-3_601, false)]
+    [InlineData(-3_600, true)]
+    [InlineData(3_600, true)]
+    [InlineData(3_601, false)]
+    public void A_claim_belongs_to_the_cycle_that_the_ledgers_clock_says(int seconds, bool isAccepted)
+    {
+        // The cycle is from 11:00:01 to 13:00:00.
+        _now = Noon.AddSeconds(seconds);
+        var line = Counting(Limit, 1, ceiling: 100) with
+        {
+            Counter = new(AccountKind.Limit, Unit.Tokens, null, 100, Noon.AddSeconds(-3_599), Noon.AddHours(1)),
+        };
+        var answer = Claim(1, line);
+        if (isAccepted)
+            Assert.Equal([1], Granted(answer));
+        else
+            Assert.Equal(new Answer.Refused(Limit, LeaseRefusalReason.CycleOver, 0), answer);
+    }
+
+    [Fact]
+    public void A_counter_counts_what_was_used_even_above_its_ceiling()
+    {
+        Claim(1, Counting(Limit, 60, ceiling: 100));
+        // 50 were held, and the provider used 80 more.
+        Settle(cost: 0, due: null, new Charge(Limit, 130, Beyond: 80));
+        Assert.Equal((130, 10), (_store.Accounts[Limit].Posted, _store.Accounts[Limit].Reserved));
+        Assert.Equal(new Answer.Refused(Limit, LeaseRefusalReason.Exhausted, 0), Claim(2, Counting(Limit, 1, ceiling: 100)));
+        Assert.Equal(130, _store.Counted[Limit]);
+    }
+
+    [Fact]
+    public void A_request_that_only_limits_count_is_charged_to_nobody()
+    {
+        Claim(1, Counting(Limit, 60, ceiling: 100));
+        Settle(cost: 40, due: null, new Charge(Limit, 10));
+        Assert.Equal((0, 0, 0), (_store.Charged, _store.Absorbed, _store.Covered));
+    }
+
+    [Fact]
+    public void Sources_give_in_their_order_what_covers_the_payment_together()
+    {
+        // A hundred tokens are left, and the request may have 400, or cost 800 nano-dollars.
+        var answer = Claim(1, firstSource: 0, Source(Quota, 400, ceiling: 100), Money(800));
+        Assert.Equal([100, 600], Granted(answer));
+        // Nothing is left of the quota for anybody.
+        Assert.Equal(0b01UL, ((Answer.Granted)answer).Dry);
+    }
+
+    [Fact]
+    public void A_frozen_source_refuses_the_claim_and_is_never_passed()
+    {
+        Apply(new Freeze(Wallet, true));
+        var answer = Claim(1, firstSource: 0, Source(Quota, 10, ceiling: 100), Money(20));
+        Assert.Equal(LeaseRefusalReason.Frozen, Assert.IsType<Answer.Refused>(answer).Reason);
+        Assert.Equal(0, _store.Accounts[Quota].Reserved);
+    }
+
+    [Fact]
+    public void A_source_is_passed_only_when_what_others_hold_of_it_was_called_back()
+    {
+        Claim(1, firstSource: 0, Source(Quota, 60, ceiling: 100), Money(120));
+        var request = new LeaseRequest(Ids.New(), 1, "other", [Source(Quota, 80, ceiling: 100), Money(160)])
+        {
+            FirstSource = 0, Scope = Scope,
+        };
+
+        Assert.Equal(new Answer.Shortage([Quota]), Apply(new Extend(request)));
+        Assert.Equal([40, 80], Granted(Apply(new Extend(request) { CalledBack = new HashSet<Guid> { Quota } })));
+    }
+
+    [Fact]
+    public void What_a_quota_has_paid_is_covered_and_the_wallet_pays_what_is_due()
+    {
+        Claim(1, firstSource: 0, Source(Quota, 400, ceiling: 100), Money(800));
+        Settle(cost: 500, due: 300, new Charge(Quota, 100), new Charge(Wallet, 300));
+        Assert.Equal((300, 0, 200), (_store.Charged, _store.Absorbed, _store.Covered));
+        Assert.Equal(700, _store.Accounts[Wallet].Posted);
+        Assert.Equal(500, _store.Accounts[HouseAccounts.ProviderCost(Project, false)].Posted);
+        Assert.Equal(-200, _store.Accounts[HouseAccounts.Covered(Project, false)].Posted);
+    }
+
+    [Fact]
+    public void Overage_above_the_cost_is_the_developers()
+    {
+        Claim(1, firstSource: 0, Money(800));
+        Settle(cost: 100, due: 250, new Charge(Wallet, 250));
+        Assert.Equal((250, 0, -150), (_store.Charged, _store.Absorbed, _store.Covered));
+        Assert.Equal(150, _store.Accounts[HouseAccounts.Covered(Project, false)].Posted);
+    }
+
+    static LeaseScope Scope => new(Organization, Project, Organization, false);
+
+    static LeaseDemand Counting(Guid register, long amount, long ceiling) => new(register, amount, amount, amount, amount)
+    {
+        Counter = new(AccountKind.Limit, Unit.Tokens, null, ceiling, Noon.AddHours(-1), Noon.AddHours(1)),
+    };
+
+    static LeaseDemand Source(Guid register, long amount, long ceiling) => Counting(register, amount, ceiling) with
+    {
+        Counter = new(AccountKind.Quota, Unit.Tokens, null, ceiling, Noon.AddHours(-1), Noon.AddHours(1)),
+    };
+
+    static LeaseDemand Money(long amount) => new(Wallet, amount, amount, amount, amount);
+
+    Answer Claim(long fence, LeaseDemand line) => Claim(fence, firstSource: 1, line);
+
+    Answer Claim(long fence, int firstSource, params LeaseDemand[] lines) =>
+        Apply(new Extend(new(_lease, fence, "proxy", lines) { FirstSource = firstSource, Scope = Scope }));
+
+    void Settle(long cost, long? due, params Charge[] charges) =>
+        Apply(new Settle(new(Ids.New(), _lease, charges, UsageRecords.Of(cost, Organization, Project, _now)) { Due = due }));
+
+    Answer Apply(Command command)
+    {
+        var book = _store.Lock([command], _now);
+        var answer = Ledger.Apply(book, command);
+        _store.Write(book);
+        Assert.All(_store.SumsOfUnits.Values, sum => Assert.Equal(0, sum));
+        return answer;
+    }
+
+    static IReadOnlyList<long> Granted(Answer answer) => Assert.IsType<Answer.Granted>(answer).Amounts;
+}
