@@ -1,26 +1,26 @@
 namespace LlmGateway.Contracts;
 
 /// <summary>
-/// What an account of the ledger is for. The number is stored, so it must never change. Registers (a customer's balances and limits) come
-/// first.
+/// What an account of the ledger is for. The number is stored, so it must never change. Registers come first: a customer's balances, which
+/// count down, and its counters, which count up to a ceiling that each claim names.
 /// </summary>
 public enum AccountKind
 {
     /// <summary>A customer's prepaid money.</summary>
     Wallet = 0,
-    /// <summary>What a family of sessions may still spend, counting down. Families that are younger have a <see cref="Cap"/>.</summary>
+    /// <summary>What a family of sessions may still spend. It counts down; new ones are a <see cref="Cap"/>.</summary>
     SessionCap = 1,
     /// <summary>What a family of sessions has spent.</summary>
     Cap = 2,
-    /// <summary>What was used of a limit in one cycle.</summary>
+    /// <summary>What was used in one cycle of a limit.</summary>
     Limit = 3,
     /// <summary>What was used of a plan's quota in one cycle.</summary>
     Quota = 4,
-    /// <summary>Requests that run. A slot is held and never spent.</summary>
+    /// <summary>Requests that run. Nothing is ever spent of it.</summary>
     Slots = 5,
-    /// <summary>Client sessions that were opened in one cycle.</summary>
+    /// <summary>Client sessions that were opened in one cycle of a limit.</summary>
     Windows = 6,
-    /// <summary>A customer's prepaid calls of one query type.</summary>
+    /// <summary>Call credits of one type. A balance.</summary>
     Credits = 7,
 
     /// <summary>Credit that an organization has granted. Its balance is minus what was granted.</summary>
@@ -31,11 +31,21 @@ public enum AccountKind
     Absorbed = 102,
     /// <summary>The other side of limits such as session caps.</summary>
     Limits = 103,
-    /// <summary>
-    /// Cost that a quota or credits have paid, which the operator has sold beforehand. What overage brought beyond the cost is taken off.
-    /// </summary>
+    /// <summary>Cost that quota or call credits paid.</summary>
     Covered = 104,
-    /// <summary>Credits that were spent.</summary>
+    /// <summary>Money on its way from or to Stripe. It is zero when nothing is.</summary>
+    Clearing = 105,
+    /// <summary>What the developer earned and was not yet paid.</summary>
+    Margin = 106,
+    /// <summary>The platform's fees.</summary>
+    Fees = 107,
+    /// <summary>What a customer owes, because its wallet could not pay it back.</summary>
+    Receivable = 108,
+    /// <summary>Payouts on their way.</summary>
+    Payouts = 109,
+    /// <summary>Balance that expired.</summary>
+    Expired = 110,
+    /// <summary>Call credits that were spent.</summary>
     Used = 111,
 }
 
@@ -59,9 +69,9 @@ public enum Unit
     UsdLimit = 1,
     Tokens = 2,
     Requests = 3,
-    /// <summary>Client sessions, each open until 24 hours after its last message.</summary>
+    /// <summary>Client sessions that are open for a day after their last message.</summary>
     Windows = 4,
-    /// <summary>Calls of one query type, which the account's denomination names.</summary>
+    /// <summary>Calls of one type, which the account's denomination names.</summary>
     Credits = 5,
     /// <summary>Requests that run at the same time.</summary>
     Slots = 6,
@@ -84,7 +94,6 @@ public enum EntryType
     Expiry = 8,
     Limit = 9,
     Absorbed = 10,
-    Covered = 11,
 }
 
 /// <summary>

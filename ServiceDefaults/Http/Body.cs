@@ -38,7 +38,7 @@ public static class Body
         try
         {
             return JsonSerializer.Deserialize<T>(json, Defaults.Json)
-                ?? throw new ProblemException(Problems.Malformed("The body must be a JSON object."));
+                ?? throw new ProblemException(Problems.Malformed("The body must not be null."));
         }
         catch (JsonException e)
         {
@@ -47,11 +47,12 @@ public static class Body
     }
 
     /// <summary>
-    /// The mistake as an answer that names the field in the caller's notation: <c>scope.maxSpend</c>, <c>lines[2].amount</c>.
+    /// The mistake as an answer that names the field in the caller's notation: <c>scope.maxSpend</c>, <c>lines[2].amount</c>, and
+    /// <c>[2].amount</c> where the body is a list.
     /// </summary>
     static Problem Describe(JsonException e, JsonMistake mistake)
     {
-        var path = e.Path is { Length: > 2 } full ? full[2..] : null;
+        var path = e.Path is { Length: > 2 } full ? full[1..].TrimStart('.') : null;
         if (mistake.Kind == JsonMistakeKind.Duplicate)
             return Problems.Malformed(path is null
                 ? "The body has the same member twice."
@@ -60,6 +61,8 @@ public static class Body
             return Problems.Missing(path is null ? mistake.Name! : $"{path}.{mistake.Name}");
         if (path is null)
             return Problems.Malformed("The body is not valid JSON.");
+        if (mistake.Kind == JsonMistakeKind.Unknown)
+            return Problems.Invalid(path, $"'{path}' is not a member that this call has.");
         return Problems.Invalid(
             path, e is JsonValueException { Reason: var reason } ? $"'{path}' {reason}." : $"'{path}' has the wrong type or form.");
     }

@@ -37,5 +37,8 @@ public static class Callers
         ["GET /v1/customers/{id}/keys"] = [Proxy],
         ["POST /v1/customers/{id}/keys"] = [Proxy],
         ["DELETE /v1/customers/{id}/keys/{keyId}"] = [Proxy],
+        ["GET /v1/customers/{id}/limits"] = [Proxy],
+        ["PUT /v1/customers/{id}/limits"] = [Proxy],
+        ["POST /v1/customers/{id}/limits/{limitId}/raise"] = [Proxy],
     };
 }

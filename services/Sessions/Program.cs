@@ -69,4 +69,9 @@ app.MapListKeys();
 app.MapCreateKey();
 app.MapRevokeKey();
 
+// Their limits
+app.MapGetLimits();
+app.MapPutLimits();
+app.MapRaiseLimit();
+
 await app.RunAsync();

@@ -22,6 +22,7 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
     public DbSet<SessionFamily> Families => Set<SessionFamily>();
     public DbSet<Session> Sessions => Set<Session>();
     public DbSet<CustomerKey> CustomerKeys => Set<CustomerKey>();
+    public DbSet<CustomerLimit> Limits => Set<CustomerLimit>();
     public DbSet<Provider> Providers => Set<Provider>();
     public DbSet<Model> Models => Set<Model>();
     public DbSet<PriceVersion> PriceVersions => Set<PriceVersion>();
@@ -53,8 +54,16 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
             .HasForeignKey(price => new { price.Vendor, price.ModelId });
         modelBuilder.Entity<CataloguePrice>().Property(price => price.Prices).HasColumnType("jsonb");
         modelBuilder.Entity<PriceVersion>().Property(version => version.Prices).HasColumnType("jsonb");
+        modelBuilder.Entity<CustomerLimit>().HasKey(limit => new { limit.CustomerId, limit.Id });
+        modelBuilder.Entity<CustomerLimit>().Property(limit => limit.Anchor).HasColumnType("timestamp");
+        modelBuilder
+            .Entity<CustomerLimit>()
+            .HasMany(limit => limit.Raises)
+            .WithOne()
+            .HasForeignKey(raise => new { raise.CustomerId, raise.LimitId });
         // References without a navigation: EF must know them to write rows in the right order.
         modelBuilder.Entity<Project>().HasOne<Organization>().WithMany().HasForeignKey(project => project.OrganizationId);
+        modelBuilder.Entity<CustomerLimit>().HasOne<Customer>().WithMany().HasForeignKey(limit => limit.CustomerId);
         modelBuilder.Entity<Provider>().HasOne<Project>().WithMany().HasForeignKey(provider => provider.ProjectId);
         modelBuilder
             .Entity<ModelProvider>()
@@ -76,6 +85,10 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
 
     /// <summary>Until the transaction ends, no other instance writes seeds or the catalogue.</summary>
     public Task LockAsync(CancellationToken token) => Database.ExecuteSqlAsync($"select pg_advisory_xact_lock({WriterLock})", token);
+
+    /// <summary>Until the transaction ends, nobody else changes the customer's limits.</summary>
+    public Task LockLimitsAsync(Guid customer, CancellationToken token) =>
+        Database.ExecuteSqlAsync($"select 1 from customer where id = {customer} for no key update", token);
 
     /// <summary>True when a row with the same unique value came first.</summary>
     public static bool IsDuplicate(DbUpdateException e) =>
@@ -113,4 +126,7 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
 
     [DbContext(typeof(SessionsDb)), Migration("0011_kept_responses")]
     sealed class KeptResponses0011 : SqlMigration;
+
+    [DbContext(typeof(SessionsDb)), Migration("0012_limits")]
+    sealed class Limits0012 : SqlMigration;
 }

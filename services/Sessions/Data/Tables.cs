@@ -114,6 +114,38 @@ public sealed class CustomerKey
     public DateTimeOffset? RevokedAt { get; set; }
 }
 
+/// <summary>What a customer may use of one unit in each cycle. <see cref="LimitRules"/> has what follows from it.</summary>
+public sealed class CustomerLimit
+{
+    public required Guid CustomerId { get; init; }
+    /// <summary>Unique for the customer.</summary>
+    public required string Id { get; init; }
+    /// <summary>Its place in the owner's list.</summary>
+    public required int Position { get; set; }
+    public required string Unit { get; set; }
+    /// <summary>Whole units, of usd nano-dollars.</summary>
+    public required long Amount { get; set; }
+    public required string Cycle { get; set; }
+    /// <summary>Local in the zone. Null: <see cref="ServiceDefaults.Cycles.DefaultAnchor"/>.</summary>
+    public DateTime? Anchor { get; set; }
+    public required string TimeZone { get; set; }
+    /// <summary>Null, as for the keys: all. Sorted.</summary>
+    public List<string>? Models { get; set; }
+    public List<Guid>? Keys { get; set; }
+    public List<LimitRaise> Raises { get; init; } = [];
+}
+
+/// <summary>Another amount of a limit for a while. Where several overlap, the highest counts.</summary>
+public sealed class LimitRaise
+{
+    public required Guid Id { get; init; }
+    public required Guid CustomerId { get; init; }
+    public required string LimitId { get; init; }
+    public required long Amount { get; init; }
+    public required DateTimeOffset StartsAt { get; init; }
+    public required DateTimeOffset EndsAt { get; init; }
+}
+
 /// <summary>A connection to a provider.</summary>
 public sealed class Provider
 {

@@ -111,7 +111,8 @@ public sealed record SeedCustomer(string ExternalId)
     public IReadOnlyList<SeedCustomerKey>? Keys { get; init; }
     public string? Plan { get; init; }
     public IReadOnlyDictionary<string, Unsupported>? Balances { get; init; }
-    public IReadOnlyList<Unsupported>? Limits { get; init; }
+    /// <summary>All limits of the customer. Absent leaves them as they are.</summary>
+    public IReadOnlyList<LimitRequest>? Limits { get; init; }
 }
 
 /// <param name="Credit">It is granted when the wallet is opened and never again.</param>

@@ -169,7 +169,7 @@ public static partial class SeedRules
         .. Must(customer.Email is null || Fields.IsEmail(customer.Email), $"{path}.email", "must be an e-mail address"),
         .. NotYet(customer.Plan is null ? 0 : 1, $"{path}.plan"),
         .. NotYet(customer.Balances?.Count, $"{path}.balances"),
-        .. NotYet(customer.Limits?.Count, $"{path}.limits"),
+        .. LimitRules.Errors(customer.Limits, $"{path}.limits").Select(error => $"{error.Path} {error.Reason}"),
         .. Must(customer.Wallet is null or { Credit.Nanos: >= 0 }, $"{path}.wallet.credit", "must not be negative"),
         .. Must(customer.Rates?.RequestsPerMinute is null or > 0, $"{path}.rates.requestsPerMinute", "must be above 0"),
         .. Must(customer.Rates?.TokensPerMinute is null or > 0, $"{path}.rates.tokensPerMinute", "must be above 0"),

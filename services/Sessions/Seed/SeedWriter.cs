@@ -255,6 +255,17 @@ public sealed class SeedWriter(
         }
         foreach (var (i, key) in (seed.Keys ?? []).Index())
             await CustomerKeyAsync(project, customer, key, $"{path}.keys[{i}]", token);
+        if (seed.Limits is { } limits)
+            await LimitsAsync(customer.Id, limits, $"{path}.limits", token);
+    }
+
+    async Task LimitsAsync(Guid customer, IReadOnlyList<LimitRequest> limits, string path, CancellationToken token)
+    {
+        if (limits.Any(limit => limit.Selector?.Keys is not null))
+            await db.SaveChangesAsync(token); // the keys may be this file's
+        await db.LockLimitsAsync(customer, token);
+        if (await LimitWriter.WriteAsync(db, customer, limits, path, token) is var (where, reason))
+            throw new SeedException($"{where} {reason}");
     }
 
     async Task CustomerKeyAsync(Project project, Customer customer, SeedCustomerKey seed, string path, CancellationToken token)

@@ -30,6 +30,8 @@ sealed class Backend(string key)
     public Task<Reply> PostAsync(string path, string json, string? idempotencyKey = null, Uri? at = null) =>
         Gateway.SendAsync("POST", path, key, json, at, idempotencyKey is null ? [] : [("Idempotency-Key", idempotencyKey)]);
 
+    public Task<Reply> PutAsync(string path, string json) => Gateway.SendAsync("PUT", path, key, json);
+
     public Task<Reply> PatchAsync(string path, string json) => Gateway.SendAsync("PATCH", path, key, json);
 
     public Task<Reply> DeleteAsync(string path) => Gateway.SendAsync("DELETE", path, key);

@@ -11,6 +11,7 @@ public sealed partial class ArchitectureTests
     [Theory]
     [InlineData("docs/architecture.md")]
     [InlineData("docs/keys.md")]
+    [InlineData("docs/limits.md")]
     [InlineData("docs/money.md")]
     [InlineData("docs/providers.md")]
     [InlineData("README.md")]

@@ -1,0 +1,71 @@
+namespace LlmGateway.Contracts;
+
+/// <summary>
+/// What a credential's requests ask of registers. Whatever costs a hash or a calendar is done where it is made, so that proxies only
+/// compare. A request must fit into every line of <paramref name="Limits"/>, and is paid by <paramref name="Sources"/> in their order.
+/// </summary>
+/// <param name="LowMark">The owner is told when its wallet falls below it.</param>
+/// <param name="Thresholds">The owner is told when so many percent of a limit are used, once each in a cycle.</param>
+public sealed record ClaimRule(IReadOnlyList<LimitLine> Limits, IReadOnlyList<PaySource> Sources, Money? LowMark, byte[]? Thresholds);
+
+/// <summary>A limit on requests that its selector names.</summary>
+/// <param name="Level">Whose limit it is, for people: <c>customer</c>, <c>key</c>, <c>session</c>.</param>
+/// <param name="Only">Null counts every request.</param>
+/// <param name="Terms">In their order, without gaps. A copy that has none for now must be read again.</param>
+public sealed record LimitLine(Guid Limit, string Level, Unit Unit, Guid? Denomination, Selector? Only, IReadOnlyList<Term> Terms);
+
+/// <summary>
+/// The time from <paramref name="From"/> on and before <paramref name="To"/>, in which a limit has one register and one ceiling.
+/// </summary>
+/// <param name="Ceiling">How far the register may count.</param>
+public sealed record Term(Guid Register, DateTimeOffset From, DateTimeOffset To, long Ceiling);
+
+/// <summary>A register that pays. A balance has its id here, a plan's quota one in each term.</summary>
+/// <param name="Overage">The wallet's price per token of a plan. Null pays the request's own price.</param>
+/// <param name="Whole">It pays all that is left of a payment or nothing, as a call credit does.</param>
+public sealed record PaySource(
+    AccountKind Kind, Unit Unit, Guid? Denomination, Guid? Register, IReadOnlyList<Term>? Terms, Rate? Overage, bool Whole);
+
+/// <summary>
+/// Which requests a limit counts: those that match in every member that is there. Lists are sorted and without repetitions.
+/// </summary>
+/// <param name="Models">As in a credential's scope: <c>model</c> or <c>provider/model</c>.</param>
+/// <param name="Keys">Ids of the customer's keys.</param>
+public sealed record Selector(IReadOnlyList<string>? Models, IReadOnlyList<Guid>? Keys)
+{
+    /// <param name="named">Every name that the request's model has: its own, and one with each of its providers.</param>
+    public bool Matches(IReadOnlyCollection<string> named, Guid credential) =>
+        (Models is null || Models.Any(named.Contains)) && (Keys is null || Keys.Contains(credential));
+}
+
+/// <summary>
+/// The ids of counters. They follow from what is counted, for whom and since when, so that a limit that is changed, or removed and added
+/// again, finds its counter with what was used. The texts are parts of stored ids: they must never change.
+/// </summary>
+public static class Counters
+{
+    /// <param name="owner">The customer or key.</param>
+    /// <param name="denomination">The type of call credits, else null.</param>
+    /// <param name="cycle">The cycle's rule as text, equal for equal cycles.</param>
+    public static Guid Identity(Guid owner, Unit unit, Guid? denomination, string cycle, Selector? only) =>
+        Ids.Derive(owner, $"counter:{(int)unit}:{denomination:N}:{cycle}:{TextOf(only)}");
+
+    /// <param name="cycle">The cycle's name.</param>
+    public static Guid Register(Guid identity, string cycle) => Ids.Derive(identity, cycle);
+
+    /// <summary>A credential's cap, which is its family's.</summary>
+    public static Guid Cap(Guid family) => Ids.Derive(family, "cap");
+
+    /// <param name="plan">One plan of one customer, not what all its subscribers share.</param>
+    /// <param name="cycle">The cycle's name.</param>
+    public static Guid Quota(Guid plan, string cycle) => Ids.Derive(plan, cycle);
+
+    /// <summary>The type of call credits, as an account's denomination.</summary>
+    public static Guid Denomination(Guid project, string queryType) => Ids.Derive(project, "query:" + queryType);
+
+    /// <summary>A name has its length before it, so that no name can look like the end of a list.</summary>
+    static string TextOf(Selector? only) => only is null
+        ? ""
+        : $"models({string.Concat((only.Models ?? []).Select(model => $"{model.Length}:{model}"))})"
+            + $"keys({string.Concat((only.Keys ?? []).Select(key => $"{key:N}"))})";
+}

@@ -1,0 +1,48 @@
+using LlmGateway.ServiceDefaults;
+
+namespace LlmGateway.Sessions;
+
+/// <summary>
+/// <c>PUT /v1/customers/{id}/limits</c> <c>[{id?, unit, amount, cycle, anchor?, timeZone?, selector?}]</c>: these are all the limits of the
+/// customer from now on, or, when one of them is refused, nothing changes. The answer is that of <c>GET</c>.
+/// </summary>
+public static class PutLimits
+{
+    public static void MapPutLimits(this WebApplication app) => app.MapPut("/v1/customers/{id}/limits", HandleAsync);
+
+    static async Task<IResult> HandleAsync(
+        string id, HttpContext http, SessionsDb db, HotCopies copies, TimeProvider time, CancellationToken token)
+    {
+        var caller = http.Backend();
+        var limits = await Body.ReadAsync<IReadOnlyList<LimitRequest>>(http);
+        MustBeRight(limits);
+        if (await CustomerView.FindAsync(db, caller, id, token) is not { } customer)
+            return CustomerView.NotFound;
+        if (customer.Status == CustomerStatus.Deleted)
+            return Problems.Conflict("customer_deleted", "A deleted customer cannot be changed.");
+
+        // Also when nothing is different: the call that changed it may have ended before it told anybody.
+        await using (copies.CustomerChanging(customer.Id, db))
+        await using (var transaction = await db.Database.BeginTransactionAsync(token))
+        {
+            await db.LockLimitsAsync(customer.Id, token);
+            if (await LimitWriter.WriteAsync(db, customer.Id, limits, "", token) is { } error)
+                throw Refused(error);
+            await db.SaveChangesAsync(token);
+            await transaction.CommitAsync(CancellationToken.None);
+        }
+        return Results.Json(LimitView.Of(db.Limits.Local, time.GetUtcNow()), Defaults.Json);
+    }
+
+    /// <summary>Throws a 400 for the first mistake that can be seen without the database.</summary>
+    public static void MustBeRight(IReadOnlyList<LimitRequest> limits)
+    {
+        foreach (var error in LimitRules.Errors(limits, ""))
+            throw Refused(error);
+    }
+
+    /// <summary>What is wrong with the list itself has no path.</summary>
+    static ProblemException Refused((string Path, string Reason) error) => error.Path.Length == 0
+        ? new(Problems.Invalid(null, $"The list {error.Reason}."))
+        : Fields.Invalid(error.Path, error.Reason);
+}

@@ -1,0 +1,64 @@
+using LlmGateway.Contracts;
+using LlmGateway.ServiceDefaults;
+
+namespace LlmGateway.Sessions;
+
+/// <summary>
+/// A limit as proxies know it: pieces of time with a register and a ceiling, ready to be compared. Pure: what holds at an instant follows
+/// from rows and the instant, so nothing has to happen when a cycle turns or a raise ends.
+/// </summary>
+public static class Terms
+{
+    /// <summary>Copies in proxies live at most a minute. They must not run out of terms meanwhile, nor when a clock is off.</summary>
+    public static readonly TimeSpan Ahead = TimeSpan.FromMinutes(5);
+
+    /// <summary>The terms of now and of the time until <see cref="Ahead"/>. At an edge there are two.</summary>
+    public static LimitLine LineOf(CustomerLimit limit, DateTimeOffset now)
+    {
+        var (rule, identity) = (LimitRules.CycleOf(limit), LimitRules.IdentityOf(limit));
+        var terms = new List<Term>();
+        for (var at = now; at < now + Ahead; at = terms[^1].To)
+        {
+            var cycle = Cycles.Of(rule, at);
+            terms.AddRange(Of(cycle, Counters.Register(identity, cycle.Name), limit.Amount, limit.Raises)
+                .Where(term => term.To > now && term.From < now + Ahead));
+            if (terms[^1].To < cycle.To)
+                break;
+        }
+        return new(
+            Ids.Derive(limit.CustomerId, $"limit:{limit.Id}"), "customer", LimitRules.UnitOf(limit), null, LimitRules.SelectorOf(limit),
+            terms);
+    }
+
+    /// <summary>The cycle, cut where the highest amount that counts changes.</summary>
+    static List<Term> Of(Cycle cycle, Guid register, long amount, IReadOnlyCollection<LimitRaise> raises)
+    {
+        var edges = raises.SelectMany(raise => (DateTimeOffset[])[raise.StartsAt, raise.EndsAt])
+            .Where(edge => edge > cycle.From && edge < cycle.To).Append(cycle.To).Distinct().Order();
+        var terms = new List<Term>();
+        var from = cycle.From;
+        foreach (var to in edges)
+        {
+            var ceiling = raises.Where(raise => raise.StartsAt <= from && raise.EndsAt > from)
+                .Select(raise => raise.Amount).Append(amount).Max();
+            if (terms is [.., var last] && last.Ceiling == ceiling)
+                terms[^1] = last with { To = to };
+            else
+                terms.Add(new(register, from, to, ceiling));
+            from = to;
+        }
+        return terms;
+    }
+
+    /// <summary>
+    /// The part of a term before its plan ends; null when there is none. A term that is cut has its ceiling in proportion to the time that
+    /// is left of it, rounded up, or <paramref name="full"/>.
+    /// </summary>
+    public static Term? Cut(Term term, DateTimeOffset end, bool full)
+    {
+        if (end <= term.From || end >= term.To)
+            return end >= term.To ? term : null;
+        Int128 length = (term.To - term.From).Ticks, left = (end - term.From).Ticks;
+        return term with { To = end, Ceiling = full ? term.Ceiling : (long)((term.Ceiling * left + length - 1) / length) };
+    }
+}
