@@ -12,7 +12,11 @@ public sealed record ClaimRule(IReadOnlyList<LimitLine> Limits, IReadOnlyList<Pa
 /// <param name="Level">Whose limit it is, for people: <c>customer</c>, <c>key</c>, <c>session</c>.</param>
 /// <param name="Only">Null counts every request.</param>
 /// <param name="Terms">In their order, without gaps. A copy that has none for now must be read again.</param>
-public sealed record LimitLine(Guid Limit, string Level, Unit Unit, Guid? Denomination, Selector? Only, IReadOnlyList<Term> Terms);
+public sealed record LimitLine(Guid Limit, string Level, Unit Unit, Guid? Denomination, Selector? Only, IReadOnlyList<Term> Terms)
+{
+    /// <summary>Levels.</summary>
+    public const string Customer = "customer", Session = "session";
+}
 
 /// <summary>
 /// The time from <paramref name="From"/> on and before <paramref name="To"/>, in which a limit has one register and one ceiling.

@@ -19,6 +19,12 @@ public sealed record Credential(
     Guid? Wallet, DateTimeOffset? ExpiresAt, IReadOnlyList<string>? Models, IReadOnlyList<RegisterRef> Registers, Rates? Rates)
 {
     /// <summary>
+    /// What its requests ask of registers, where that is more than <see cref="Registers"/> can say: limits, quota, credits. Null where it
+    /// is not.
+    /// </summary>
+    public ClaimRule? Claim { get; init; }
+
+    /// <summary>
     /// A copy is not used longer than this after its owner read it, unless every change since then has been heard of. So it bounds the time
     /// until a revocation acts when pushes are lost. With Redis a revocation is pushed within a second.
     /// </summary>

@@ -94,6 +94,7 @@ public enum EntryType
     Expiry = 8,
     Limit = 9,
     Absorbed = 10,
+    Covered = 11,
 }
 
 /// <summary>

@@ -23,7 +23,34 @@ public sealed record Problem(
     int Status, string Type, string Code, string Message, string? Param = null, int? RetryAfterSeconds = null)
     : IResult
 {
+    /// <summary>The limit that refused a request, in every body as <c>error.limit</c>.</summary>
+    public LimitState? Limit { get; init; }
+
     public Task ExecuteAsync(HttpContext httpContext) => Problems.WriteAsync(httpContext, this);
+}
+
+/// <summary>A limit as a refused request met it. Amounts are decimal strings in the unit.</summary>
+/// <param name="Level">Whose it is: <c>customer</c>, <c>key</c>, <c>session</c>.</param>
+/// <param name="Used">Used and held by requests that run.</param>
+/// <param name="Limit">How far it may go.</param>
+/// <param name="Missing">What the request needs beyond that.</param>
+/// <param name="Resets">When its cycle ends. Null when it has none.</param>
+public sealed record LimitState(string Level, string Unit, string Used, string Limit, string Missing, DateTimeOffset? Resets)
+{
+    public void Write(Utf8JsonWriter json)
+    {
+        json.WriteStartObject("limit");
+        json.WriteString("level", Level);
+        json.WriteString("unit", Unit);
+        json.WriteString("used", Used);
+        json.WriteString("limit", Limit);
+        json.WriteString("missing", Missing);
+        if (Resets is { } resets)
+            json.WriteString("resets", resets);
+        else
+            json.WriteNull("resets");
+        json.WriteEndObject();
+    }
 }
 
 /// <summary>Carries a <see cref="Problem"/> out of nested reading code. It becomes the same answer.</summary>
@@ -73,7 +100,8 @@ public static class Problems
 
     public static Problem WalletExhausted(string message) => new(402, "insufficient_credit", "wallet_exhausted", message);
     public static readonly Problem WalletFrozen = new(402, "insufficient_credit", "wallet_frozen", "The wallet is frozen.");
-    public static Problem LimitReached(string message) => new(429, "rate_limit_error", "limit_reached", message);
+    public static Problem LimitReached(string message, LimitState limit, int? retryAfter) =>
+        new(429, "rate_limit_error", "limit_reached", message, null, retryAfter) { Limit = limit };
     public static Problem NotMeasurable(string unit) => new(
         400, "invalid_request_error", "limit_not_measurable",
         $"A limit of this customer counts {unit}, and nobody can say beforehand how many of them this request may use.");
@@ -205,6 +233,7 @@ public static class Problems
         json.WriteString("type", problem.Type);
         json.WriteString("code", problem.Code);
         json.WriteString("param", problem.Param);
+        problem.Limit?.Write(json);
         json.WriteEndObject();
         json.WriteString("message", problem.Message);
         json.WriteNumber("status", problem.Status);

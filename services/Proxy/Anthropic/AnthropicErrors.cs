@@ -20,6 +20,7 @@ public static class AnthropicErrors
         json.WriteString("message", problem.Message);
         json.WriteString("code", problem.Code);
         json.WriteString("param", problem.Param);
+        problem.Limit?.Write(json);
         json.WriteEndObject();
         json.WriteString("request_id", requestId);
         json.WriteString("message", problem.Message);

@@ -123,6 +123,9 @@ public sealed class Identity
         return true;
     }
 
+    /// <summary>The copy of this caller's credential cannot be used any more. The next call reads it again.</summary>
+    public void Distrust(Caller caller) => _credentials.Invalidate(caller.Fingerprint);
+
     /// <summary>The current state of a credential that has running requests.</summary>
     public ValueTask<Credential?> CurrentAsync(string fingerprint) => _credentials.GetAsync(fingerprint);
 }

@@ -23,6 +23,7 @@ static class GeminiError
         json.WriteString("message", problem.Message);
         json.WriteString("status", StatusOf(problem.Status));
         WriteDetails(json, problem);
+        problem.Limit?.Write(json);
         json.WriteEndObject();
         json.WriteString("message", problem.Message);
         json.WriteString("type", problem.Type);

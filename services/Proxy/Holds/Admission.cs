@@ -134,7 +134,8 @@ public static class Admission
         _ => 0,
     };
 
-    public static Problem ProblemOf(LeaseRefusal refusal, Claim claim, long[] minimum)
+    /// <param name="now">The ledger's clock.</param>
+    public static Problem ProblemOf(LeaseRefusal refusal, Claim claim, long[] minimum, DateTimeOffset now)
     {
         var index = claim.Lines.Select((line, i) => (line.Register, i)).First(pair => pair.Register == refusal.Register).i;
         var (line, needed) = (claim.Lines[index], minimum[index]);
@@ -144,8 +145,7 @@ public static class Admission
             LeaseRefusalReason.Exhausted when line.Kind is AccountKind.SessionCap or AccountKind.Cap =>
                 Problems.SessionCap(
                     $"This request may cost {new Money(needed)} USD and the session may still spend {new Money(refusal.Available)} USD."),
-            LeaseRefusalReason.Exhausted when line.Kind is AccountKind.Limit or AccountKind.Slots or AccountKind.Quota =>
-                Problems.LimitReached($"This request may use {Show(line, needed)} and the limit leaves {Show(line, refusal.Available)}."),
+            LeaseRefusalReason.Exhausted when line.Counter is { } counter => LimitReached(line, counter, needed, refusal.Available, now),
             LeaseRefusalReason.Exhausted =>
                 Problems.WalletExhausted(
                     $"This request may cost {new Money(needed)} USD and the wallet has {new Money(refusal.Available)} USD available."),
@@ -153,6 +153,17 @@ public static class Admission
         };
     }
 
-    static string Show(ClaimLine line, long amount) =>
-        line.Unit is Unit.Usd or Unit.UsdLimit ? $"{new Money(amount)} USD" : $"{amount} {line.Unit.ToString().ToLowerInvariant()}";
+    static Problem LimitReached(ClaimLine line, CounterTerm counter, long needed, long left, DateTimeOffset now)
+    {
+        var unit = line.Unit is Unit.Usd or Unit.UsdLimit ? "usd" : line.Unit.ToString().ToLowerInvariant();
+        var state = new LimitState(
+            line.Level ?? "plan", unit, Show(counter.Ceiling - left), Show(counter.Ceiling), Show(needed - left), counter.To);
+        var seconds = (int)Math.Clamp(Math.Ceiling((counter.To - now).TotalSeconds), 1, int.MaxValue);
+        return Problems.LimitReached(
+            $"This request may use {Show(needed)} {unit}, and the {state.Level}'s limit of {state.Limit} {unit} has {Show(left)} left "
+                + $"until {counter.To.UtcDateTime:yyyy-MM-dd'T'HH:mm:ss'Z'}.",
+            state, seconds);
+
+        string Show(long amount) => unit == "usd" ? $"{new Money(amount)}" : $"{amount}";
+    }
 }

@@ -69,4 +69,7 @@ public sealed record ClaimLine(Guid Register, AccountKind Kind, Unit Unit)
 {
     /// <summary>Of a counter. Null for a balance.</summary>
     public CounterTerm? Counter { get; init; }
+
+    /// <summary>Whose limit it is, for people. Null for a source.</summary>
+    public string? Level { get; init; }
 }

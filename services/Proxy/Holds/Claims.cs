@@ -1,22 +1,113 @@
+using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using LlmGateway.Contracts;
 
 namespace LlmGateway.Proxy;
 
-/// <summary>The claims of the credentials that this proxy has in memory. Each is made once, not with each request.</summary>
-static class Claims
+/// <summary>
+/// The claims of the credentials that this proxy has in memory. Each is made once and not with each request, until one of its terms ends.
+/// </summary>
+public static class Claims
 {
-    static readonly ConditionalWeakTable<Credential, Claim> Known = [];
+    static readonly ConditionalWeakTable<Credential, OfCredential> Known = [];
 
-    /// <summary>Null when nothing limits the caller and nothing is charged.</summary>
-    public static Claim? Of(Credential credential) =>
-        credential.Registers.Count == 0 ? null : Known.GetValue(credential, static credential => Make(credential));
-
-    static Claim Make(Credential credential)
+    /// <summary>False when the copy of the credential does not know which cycle it is now; it must be read again.</summary>
+    /// <param name="route">The first provider that may answer. Others may take over, so limits of their models count, too.</param>
+    /// <param name="now">The ledger's clock.</param>
+    /// <param name="claim">Null when nothing limits the caller and nothing is charged.</param>
+    public static bool TryGet(Credential credential, Route route, DateTimeOffset now, out Claim? claim)
     {
-        var lines = credential.Registers.Select(register => new ClaimLine(register.Id, register.Kind, register.Unit)).ToList();
-        var sources = lines.Where(line => line.Kind == AccountKind.Wallet).ToList();
-        lines.RemoveAll(sources.Contains);
-        return new([.. lines, .. sources], lines.Count, scope: null);
+        claim = null;
+        return (credential is { Registers.Count: 0, Claim: null })
+            || Known.GetValue(credential, static credential => new(credential)).TryGet(route, now, out claim);
+    }
+
+    /// <summary>A claim and the time in which it holds.</summary>
+    sealed record Valid(Claim? Claim, DateTimeOffset From, DateTimeOffset To)
+    {
+        public bool At(DateTimeOffset now) => From <= now && now < To;
+    }
+
+    sealed class OfCredential(Credential credential)
+    {
+        /// <summary>More models have claims of their own only where a limit names models, and then are forgotten together.</summary>
+        const int MaxModels = 1_000;
+
+        readonly bool _hasSelectors = credential.Claim?.Limits.Any(limit => limit.Only is not null) ?? false;
+        readonly ConcurrentDictionary<string, Valid> _byModel = new(StringComparer.Ordinal);
+
+        public bool TryGet(Route route, DateTimeOffset now, out Claim? claim)
+        {
+            var model = _hasSelectors ? $"{route.Model.Provider}/{route.Model.Id}" : "";
+            if (!_byModel.TryGetValue(model, out var valid) || !valid.At(now))
+            {
+                if (_byModel.Count >= MaxModels)
+                    _byModel.Clear();
+                _byModel[model] = valid = credential.Claim is { } rule ? Make(rule, route, now) : Plain();
+            }
+            claim = valid.Claim;
+            return valid.At(now);
+        }
+
+        /// <summary>A wallet alone, or with a cap that counts down.</summary>
+        Valid Plain()
+        {
+            var lines = credential.Registers.Select(register => new ClaimLine(register.Id, register.Kind, register.Unit)).ToLookup(
+                line => line.Kind == AccountKind.Wallet);
+            var claim = new Claim([.. lines[false], .. lines[true]], lines[false].Count(), scope: null);
+            return new(claim, DateTimeOffset.MinValue, DateTimeOffset.MaxValue);
+        }
+
+        /// <summary>Windows are no lines: whether a unit is due depends on the client's session.</summary>
+        Valid Make(ClaimRule rule, Route route, DateTimeOffset now)
+        {
+            var (from, to) = (DateTimeOffset.MinValue, DateTimeOffset.MaxValue);
+            var names = _hasSelectors ? NamesOf(route) : [];
+            var limits = new List<ClaimLine>();
+            foreach (var limit in rule.Limits)
+                if (limit.Unit != Unit.Windows && limit.Only?.Matches(names, credential.Id) != false)
+                    limits.Add(Counting(limit.Terms, KindOf(limit), limit.Unit, limit.Denomination) with { Level = limit.Level });
+            limits.AddRange(credential.Registers.Where(register => register.Kind == AccountKind.SessionCap)
+                .Select(register => new ClaimLine(register.Id, register.Kind, register.Unit)));
+            var sources = rule.Sources.Select(source => source.Terms is { } terms
+                ? Counting(terms, source.Kind, source.Unit, source.Denomination)
+                : new ClaimLine(source.Register!.Value, source.Kind, source.Unit)).ToList();
+            if (limits.Count + sources.Count == 0)
+                return new(null, from, to);
+            return new(
+                new([.. limits, .. sources], limits.Count,
+                    new(credential.Organization, credential.Project, credential.Customer!.Value, credential.Test)),
+                from, to);
+
+            ClaimLine Counting(IReadOnlyList<Term> terms, AccountKind kind, Unit unit, Guid? denomination)
+            {
+                var term = terms.FirstOrDefault(term => term.From <= now && now < term.To);
+                if (term is null)
+                {
+                    (from, to) = (DateTimeOffset.MaxValue, DateTimeOffset.MaxValue); // never valid
+                    return new(Guid.Empty, kind, unit);
+                }
+                (from, to) = (from > term.From ? from : term.From, to < term.To ? to : term.To);
+                return new(term.Register, kind, unit)
+                {
+                    Counter = new(kind, unit, denomination, term.Ceiling, term.From, term.To),
+                };
+            }
+        }
+
+        static AccountKind KindOf(LimitLine limit) => limit switch
+        {
+            { Level: LimitLine.Session } => AccountKind.Cap,
+            { Unit: Unit.Slots } => AccountKind.Slots,
+            _ => AccountKind.Limit,
+        };
+
+        static List<string> NamesOf(Route route)
+        {
+            var names = new List<string>();
+            for (var next = route; next is not null; next = next.Next)
+                names.AddRange([next.Model.Id, $"{next.Model.Provider}/{next.Model.Id}"]);
+            return names;
+        }
     }
 }

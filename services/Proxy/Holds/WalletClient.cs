@@ -13,15 +13,19 @@ public interface ILeaseLedger
 }
 
 /// <summary>The edge's calls to the ledger.</summary>
-public sealed class WalletClient(HttpClient http) : ILeaseLedger
+public sealed class WalletClient(HttpClient http, LedgerClock clock, TimeProvider time) : ILeaseLedger
 {
     public static readonly TimeSpan AttemptTimeout = TimeSpan.FromSeconds(3);
 
     public async Task<LeaseAnswer> ExtendAsync(LeaseRequest request)
     {
+        var asked = time.GetTimestamp();
         using var response = await http.PostAsJsonAsync("/internal/leases", request, Defaults.Json);
         response.EnsureSuccessStatusCode();
         var answer = (await response.Content.ReadFromJsonAsync<LeaseAnswer>(Defaults.Json))!;
+        if (answer.Refusal?.Reason == LeaseRefusalReason.CycleOver)
+            clock.Distrust();
+        clock.Heard(asked, time.GetTimestamp(), answer.Now);
         EdgeMetrics.Leased(answer);
         return answer;
     }

@@ -14,8 +14,12 @@ namespace LlmGateway.Proxy;
 /// </summary>
 public sealed class Inference(
     Identity identity, BodyBudget bodies, RunningCalls runningCalls, KeyUse keys, RateLimits rateLimits, Slices slices, Answers answers,
-    Spool spool, SpoolPublisher publisher, OutputDefault outputDefault, ResponseStates responses, GenAiSpan span, TimeProvider time)
+    LedgerClock clock, Spool spool, SpoolPublisher publisher, OutputDefault outputDefault, ResponseStates responses, GenAiSpan span,
+    TimeProvider time)
 {
+    /// <summary>A cycle turns once while a request asks for its hold.</summary>
+    const int MaxClaims = 2;
+
     /// <param name="wire">The caller's wire.</param>
     /// <param name="endpoint">The route that the usage record names.</param>
     public async Task HandleAsync(HttpContext http, Wire wire, RequestTarget target, string endpoint)
@@ -150,23 +154,34 @@ public sealed class Inference(
     {
         if (publisher.Refusal is { } refusal)
             return (0, refusal);
-        if (Claims.Of(call.Caller.Credential) is not { } claim)
-            return (outputLimit, call.TryBegin(spool.Journal) ? null : Problems.Unavailable);
-        var (minimum, full) = Admission.Demand(claim, bound, outputLimit);
-        HoldAnswer answer;
-        try
+        var (answer, claim, minimum) = (default(HoldAnswer), default(Claim), Array.Empty<long>());
+        // A cycle may turn between our reading of the ledger's clock and its own.
+        for (var attempt = 1; attempt <= MaxClaims; attempt++)
         {
-            answer = await slices.ReserveAsync(claim, minimum, full, call.Http.RequestAborted);
-        }
-        catch (Exception e) when (Problems.IsOutage(e))
-        {
-            return (0, Problems.Unavailable);
+            if (!Claims.TryGet(call.Caller.Credential, call.Route, clock.Now, out claim))
+            {
+                identity.Distrust(call.Caller);
+                return (0, Problems.Unavailable);
+            }
+            if (claim is null)
+                return (outputLimit, call.TryBegin(spool.Journal) ? null : Problems.Unavailable);
+            (minimum, var full) = Admission.Demand(claim, bound, outputLimit);
+            try
+            {
+                answer = await slices.ReserveAsync(claim, minimum, full, call.Http.RequestAborted);
+            }
+            catch (Exception e) when (Problems.IsOutage(e))
+            {
+                return (0, Problems.Unavailable);
+            }
+            if (answer.Refusal?.Reason != LeaseRefusalReason.CycleOver)
+                break;
         }
         if (answer.Hold is not { } hold)
-            return (0, Admission.ProblemOf(answer.Refusal!, claim, minimum));
+            return (0, Admission.ProblemOf(answer.Refusal!, claim!, minimum, clock.Now));
         call.Hold = hold;
         if (call.TryBegin(spool.Journal))
-            return (Admission.AffordableOutput(claim, hold.Amounts, bound, outputLimit), null);
+            return (Admission.AffordableOutput(claim!, hold.Amounts, bound, outputLimit), null);
         call.Hold = null;
         hold.Void();
         return (0, Problems.Unavailable);

@@ -1,5 +1,6 @@
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
+using Microsoft.EntityFrameworkCore;
 using Npgsql;
 
 namespace LlmGateway.Sessions;
@@ -36,7 +37,8 @@ public static class ReadCredential
         """;
 
     static async Task<IResult> HandleAsync(
-        HttpContext http, NpgsqlDataSource database, CredentialSeal seal, HotCopies copies, TimeProvider time, CancellationToken token)
+        HttpContext http, NpgsqlDataSource database, SessionsDb db, CredentialSeal seal, HotCopies copies, TimeProvider time,
+        CancellationToken token)
     {
         var asked = (await Body.ReadAsync<CredentialQuestion>(http)).Fingerprints;
         if (asked.Count > CredentialQuestion.MaxAtOnce)
@@ -51,11 +53,30 @@ public static class ReadCredential
         await using (var row = await query.ExecuteReaderAsync(token))
             while (await row.ReadAsync(token))
                 known[wanted[Convert.ToHexString(row.GetFieldValue<byte[]>(0))].Fingerprint] = Read(row, now);
+        await AddClaimsAsync(known, db, now, token);
         Failpoint.Hit("sessions.credential.read");
         foreach (var (fingerprint, credential) in known)
             _ = copies.KeepAsync(Invalidation.CredentialKey(fingerprint), credential, started); // the answer does not wait for Redis
         return Results.Json(known, Defaults.Json);
     }
+
+    /// <summary>Most customers have no limits, and the registers of their credentials say everything.</summary>
+    static async Task AddClaimsAsync(Dictionary<string, Credential> known, SessionsDb db, DateTimeOffset now, CancellationToken token)
+    {
+        var customers = known.Values.Select(credential => credential.Customer).OfType<Guid>().Distinct().ToArray();
+        var limits = (await db.Limits.AsNoTracking().Include(limit => limit.Raises)
+                .Where(limit => customers.Contains(limit.CustomerId)).ToListAsync(token))
+            .ToLookup(limit => limit.CustomerId);
+        foreach (var (fingerprint, credential) in known.ToList())
+            if (credential.Customer is { } customer && limits.Contains(customer))
+                known[fingerprint] = credential with { Claim = ClaimOf(credential, limits[customer], now) };
+    }
+
+    static ClaimRule ClaimOf(Credential credential, IEnumerable<CustomerLimit> limits, DateTimeOffset now) => new(
+        [.. limits.OrderBy(limit => limit.Position).Select(limit => Terms.LineOf(limit, now))],
+        credential.Wallet is { } wallet ? [new(AccountKind.Wallet, Unit.Usd, null, wallet, null, null, Whole: false)] : [],
+        LowMark: null,
+        Thresholds: null);
 
     static Credential Read(NpgsqlDataReader row, DateTimeOffset now)
     {

@@ -9,19 +9,22 @@ namespace LlmGateway.Sessions;
 /// </summary>
 public static class Terms
 {
-    /// <summary>Copies in proxies live at most a minute. They must not run out of terms meanwhile, nor when a clock is off.</summary>
-    public static readonly TimeSpan Ahead = TimeSpan.FromMinutes(5);
+    /// <summary>
+    /// Copies in proxies live at most a minute, and the ledger's clock, which decides, may differ from ours in both directions. Terms must
+    /// suffice all the same.
+    /// </summary>
+    public static readonly TimeSpan Around = TimeSpan.FromMinutes(5);
 
-    /// <summary>The terms of now and of the time until <see cref="Ahead"/>. At an edge there are two.</summary>
+    /// <summary>The terms of the time that is less than <see cref="Around"/> away. Near an edge there are two.</summary>
     public static LimitLine LineOf(CustomerLimit limit, DateTimeOffset now)
     {
         var (rule, identity) = (LimitRules.CycleOf(limit), LimitRules.IdentityOf(limit));
         var terms = new List<Term>();
-        for (var at = now; at < now + Ahead; at = terms[^1].To)
+        for (var at = now - Around; at < now + Around; at = terms[^1].To)
         {
             var cycle = Cycles.Of(rule, at);
             terms.AddRange(Of(cycle, Counters.Register(identity, cycle.Name), limit.Amount, limit.Raises)
-                .Where(term => term.To > now && term.From < now + Ahead));
+                .Where(term => term.To > now - Around && term.From < now + Around));
             if (terms[^1].To < cycle.To)
                 break;
         }

@@ -73,7 +73,7 @@ public static class Leases
     static IResult Show(Answer answer) => Results.Json(answer switch
     {
         Answer.Granted granted => new LeaseAnswer(granted.Amounts, null) { Dry = granted.Dry, Now = granted.Now },
-        Answer.Refused refused => new LeaseAnswer(null, new(refused.Register, refused.Reason, refused.Available)),
+        Answer.Refused refused => new LeaseAnswer(null, new(refused.Register, refused.Reason, refused.Available)) { Now = refused.Now },
         _ => throw new InvalidOperationException($"a lease request was answered with {answer}"),
     }, Defaults.Json);
 

@@ -217,5 +217,14 @@ public abstract record Answer
     }
 
     /// <summary>Nothing changed.</summary>
-    public sealed record Refused(Guid Register, LeaseRefusalReason Reason, long Available) : Answer;
+    public sealed record Refused(Guid Register, LeaseRefusalReason Reason, long Available) : Answer
+    {
+        /// <summary>The ledger's clock, where the answer goes to a holder.</summary>
+        public DateTimeOffset Now { get; init; }
+
+        public bool Equals(Refused? other) => other is not null
+            && (Register, Reason, Available) == (other.Register, other.Reason, other.Available);
+
+        public override int GetHashCode() => HashCode.Combine(Register, Reason, Available);
+    }
 }

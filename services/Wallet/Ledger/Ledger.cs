@@ -14,7 +14,11 @@ public static partial class Ledger
         Open open => Apply(book, open),
         Adjust adjust => Apply(book, adjust),
         Freeze freeze => Apply(book, freeze),
-        Extend extend => Apply(book, extend),
+        Extend extend => Apply(book, extend) switch
+        {
+            Answer.Refused refused => refused with { Now = book.Now },
+            var answer => answer,
+        },
         GiveBack giveBack => Apply(book, giveBack),
         Expire expire => Apply(book, expire),
         Settle settle => Apply(book, settle),

@@ -45,11 +45,11 @@ public sealed class TermsTests
 
         var terms = Terms.LineOf(limit, now).Terms;
 
-        Assert.True(terms[0].From <= now && terms[^1].To >= now + Terms.Ahead);
+        Assert.True(terms[0].From <= now - Terms.Around && terms[^1].To >= now + Terms.Around);
         Assert.All(terms.Zip(terms.Skip(1)), pair => Assert.Equal(pair.First.To, pair.Second.From));
         Assert.All(terms.Zip(terms.Skip(1)), pair => Assert.NotEqual(
             (pair.First.Register, pair.First.Ceiling), (pair.Second.Register, pair.Second.Ceiling)));
-        for (var at = now; at < now + Terms.Ahead; at = at.AddSeconds(30))
+        for (var at = now - Terms.Around; at < now + Terms.Around; at = at.AddSeconds(30))
         {
             var term = Assert.Single(terms, term => term.From <= at && at < term.To);
             var highest = limit.Raises.Where(raise => raise.StartsAt <= at && at < raise.EndsAt).Select(raise => raise.Amount)

@@ -21,7 +21,7 @@ public sealed class SlicesTests : IDisposable
     public SlicesTests()
     {
         _spool = new(_folder, NullLogger<Spool>.Instance);
-        var wallet = new WalletClient(new HttpClient(_ledger) { BaseAddress = new("http://wallet") });
+        var wallet = new WalletClient(new HttpClient(_ledger) { BaseAddress = new("http://wallet") }, new(_time), _time);
         _slices = new(new RequestGate(), _spool, wallet, _time, NullLogger<Slices>.Instance);
     }
 

@@ -1,0 +1,75 @@
+using LlmGateway.Contracts;
+using LlmGateway.Proxy;
+using Xunit;
+
+namespace LlmGateway.UnitTests.Proxy;
+
+/// <summary>What a credential's rule asks of the ledger for a model, at a time.</summary>
+public sealed class ClaimsTests
+{
+    static readonly DateTimeOffset Midnight = new(2026, 12, 1, 0, 0, 0, TimeSpan.Zero);
+    static readonly Guid Wallet = Ids.New(), Key = Ids.New();
+
+    [Fact]
+    public void A_caller_whom_nothing_limits_and_nothing_pays_for_claims_nothing()
+    {
+        Assert.True(Claims.TryGet(Of(null), Offer("m"), Midnight, out var claim));
+        Assert.Null(claim);
+    }
+
+    [Fact]
+    public void A_wallet_alone_is_one_source_and_the_same_claim_for_every_request()
+    {
+        var credential = Of(null) with { Registers = [new(Wallet, AccountKind.Wallet, Unit.Usd)] };
+        Assert.True(Claims.TryGet(credential, Offer("m"), Midnight, out var claim));
+        Assert.True(Claims.TryGet(credential, Offer("n"), Midnight.AddDays(400), out var again));
+        Assert.Same(claim, again);
+        Assert.Equal((1, 0), (claim!.Lines.Count, claim.FirstSource));
+    }
+
+    [Fact]
+    public void A_turn_of_the_cycle_is_another_counter_from_that_instant_on()
+    {
+        var (november, december) = (Ids.New(), Ids.New());
+        var credential = Of(Limit(Unit.Tokens, null,
+            new(november, Midnight.AddDays(-30), Midnight, 100), new(december, Midnight, Midnight.AddDays(31), 100)));
+        Assert.Equal(november, RegisterAt(Midnight.AddTicks(-1)));
+        Assert.Equal(december, RegisterAt(Midnight));
+        Assert.Equal(november, RegisterAt(Midnight.AddTicks(-1)));
+
+        Guid RegisterAt(DateTimeOffset now)
+        {
+            Assert.True(Claims.TryGet(credential, Offer("m"), now, out var claim));
+            return claim!.Lines[0].Register;
+        }
+    }
+
+    [Fact]
+    public void A_copy_without_a_term_for_now_must_be_read_again() => Assert.False(Claims.TryGet(
+        Of(Limit(Unit.Tokens, null, new Term(Ids.New(), Midnight.AddDays(-30), Midnight, 100))), Offer("m"), Midnight, out _));
+
+    [Fact]
+    public void A_limit_counts_the_models_that_it_names_also_when_they_take_over()
+    {
+        var credential = Of(Limit(Unit.Tokens, new(["p/n"], null), new Term(Ids.New(), Midnight.AddDays(-1), Midnight.AddDays(1), 100)));
+        Assert.Single(LinesFor(Offer("n")));
+        Assert.Empty(LinesFor(Offer("m")));
+        Assert.Single(LinesFor(Offer("m") with { Next = Offer("n") }));
+
+        IEnumerable<ClaimLine> LinesFor(Route route)
+        {
+            Assert.True(Claims.TryGet(credential, route, Midnight, out var claim));
+            return claim?.Lines ?? [];
+        }
+    }
+
+    static LimitLine Limit(Unit unit, Selector? only, params Term[] terms) => new(Ids.New(), LimitLine.Customer, unit, null, only, terms);
+
+    static Credential Of(LimitLine? limit) => new(
+        Key, CredentialKind.CustomerKey, false, CredentialStatus.Active, Ids.New(), Ids.New(), Ids.New(), null, null, null, null, [], null)
+    {
+        Claim = limit is null ? null : new([limit], [], null, null),
+    };
+
+    static Route Offer(string model) => new(new(model, "chat", "p", model, 0, 0, null, new()), null!);
+}

@@ -1,0 +1,55 @@
+using LlmGateway.Proxy;
+using Microsoft.Extensions.Time.Testing;
+using Xunit;
+
+namespace LlmGateway.UnitTests.Proxy;
+
+/// <summary>Which cycle it is must not depend on the clock of a proxy.</summary>
+public sealed class LedgerClockTests
+{
+    static readonly DateTimeOffset Noon = new(2026, 11, 27, 12, 0, 0, TimeSpan.Zero);
+
+    readonly FakeTimeProvider _time = new(Noon.AddMinutes(-10));
+
+    [Fact]
+    public void Until_the_first_answer_the_own_clock_has_to_do() => Assert.Equal(Noon.AddMinutes(-10), new LedgerClock(_time).Now);
+
+    [Fact]
+    public void An_answer_sets_it_and_it_goes_on_by_itself()
+    {
+        var clock = new LedgerClock(_time);
+        Hear(clock, Noon, TimeSpan.FromMilliseconds(10));
+        Assert.Equal(Noon.AddMilliseconds(5), clock.Now);
+        _time.Advance(TimeSpan.FromSeconds(30));
+        Assert.Equal(Noon.AddSeconds(30).AddMilliseconds(5), clock.Now);
+    }
+
+    [Fact]
+    public void The_fastest_answer_of_the_last_minute_is_trusted()
+    {
+        var clock = new LedgerClock(_time);
+        Hear(clock, Noon, TimeSpan.FromMilliseconds(10));
+        Hear(clock, Noon.AddSeconds(5), TimeSpan.FromSeconds(2)); // says nothing that is better known
+        Assert.Equal(Noon.AddMilliseconds(5).AddSeconds(2), clock.Now);
+        _time.Advance(TimeSpan.FromSeconds(61));
+        Hear(clock, Noon.AddSeconds(100), TimeSpan.FromSeconds(2));
+        Assert.Equal(Noon.AddSeconds(101), clock.Now);
+    }
+
+    [Fact]
+    public void What_the_ledger_contradicts_is_trusted_no_more()
+    {
+        var clock = new LedgerClock(_time);
+        Hear(clock, Noon, TimeSpan.FromMilliseconds(10));
+        clock.Distrust();
+        Hear(clock, Noon.AddHours(1), TimeSpan.FromSeconds(2));
+        Assert.Equal(Noon.AddHours(1).AddSeconds(1), clock.Now);
+    }
+
+    void Hear(LedgerClock clock, DateTimeOffset now, TimeSpan roundTrip)
+    {
+        var asked = _time.GetTimestamp();
+        _time.Advance(roundTrip);
+        clock.Heard(asked, _time.GetTimestamp(), now);
+    }
+}
