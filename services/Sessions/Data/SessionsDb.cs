@@ -23,6 +23,8 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
     public DbSet<Session> Sessions => Set<Session>();
     public DbSet<CustomerKey> CustomerKeys => Set<CustomerKey>();
     public DbSet<CustomerLimit> Limits => Set<CustomerLimit>();
+    public DbSet<Plan> Plans => Set<Plan>();
+    public DbSet<CustomerPlan> CustomerPlans => Set<CustomerPlan>();
     public DbSet<Provider> Providers => Set<Provider>();
     public DbSet<Model> Models => Set<Model>();
     public DbSet<PriceVersion> PriceVersions => Set<PriceVersion>();
@@ -61,9 +63,14 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
             .HasMany(limit => limit.Raises)
             .WithOne()
             .HasForeignKey(raise => new { raise.CustomerId, raise.LimitId });
+        modelBuilder.Entity<Plan>().HasKey(plan => new { plan.ProjectId, plan.Id });
+        modelBuilder.Entity<CustomerPlan>().HasKey(plan => plan.CustomerId);
         // References without a navigation: EF must know them to write rows in the right order.
         modelBuilder.Entity<Project>().HasOne<Organization>().WithMany().HasForeignKey(project => project.OrganizationId);
         modelBuilder.Entity<CustomerLimit>().HasOne<Customer>().WithMany().HasForeignKey(limit => limit.CustomerId);
+        modelBuilder.Entity<Plan>().HasOne<Project>().WithMany().HasForeignKey(plan => plan.ProjectId);
+        modelBuilder.Entity<CustomerPlan>().HasOne<Customer>().WithOne().HasForeignKey<CustomerPlan>(plan => plan.CustomerId);
+        modelBuilder.Entity<CustomerPlan>().HasOne<Plan>().WithMany().HasForeignKey(plan => new { plan.ProjectId, plan.PlanId });
         modelBuilder.Entity<Provider>().HasOne<Project>().WithMany().HasForeignKey(provider => provider.ProjectId);
         modelBuilder
             .Entity<ModelProvider>()
@@ -129,4 +136,7 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
 
     [DbContext(typeof(SessionsDb)), Migration("0012_limits")]
     sealed class Limits0012 : SqlMigration;
+
+    [DbContext(typeof(SessionsDb)), Migration("0013_plans")]
+    sealed class Plans0013 : SqlMigration;
 }

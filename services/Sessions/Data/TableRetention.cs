@@ -31,6 +31,8 @@ public static class TableRetention
         Kept("organization", "configuration"),
         Kept("project", "configuration"),
         Kept("customer_limit", "configuration"),
+        Kept("customer_plan", "configuration"),
+        Kept("plan", "configuration"),
         Kept("provider", "configuration"),
         Kept("provider_key", "configuration"),
         Kept("model", "configuration"),

@@ -146,6 +146,36 @@ public sealed class LimitRaise
     public required DateTimeOffset EndsAt { get; init; }
 }
 
+/// <summary>What a project sells by the month.</summary>
+public sealed class Plan
+{
+    public required Guid ProjectId { get; init; }
+    public required string Id { get; init; }
+    public required string Name { get; set; }
+    public required long PriceNanos { get; set; }
+    /// <summary>Included in each month. Null: as many as one likes.</summary>
+    public long? Tokens { get; set; }
+    public int? TokensPerMinute { get; set; }
+    /// <summary>What a token beyond the quota costs, as a <see cref="Contracts.Rate"/>. Null: there is none beyond it.</summary>
+    public long? OveragePicos { get; set; }
+    public required int TrialDays { get; set; }
+    /// <summary>A term that the plan's end cuts has all its tokens, not its part of them.</summary>
+    public required bool LastTermFull { get; set; }
+    public string? StripePrice { get; set; }
+}
+
+/// <summary>The plan that a customer has.</summary>
+public sealed class CustomerPlan
+{
+    public required Guid CustomerId { get; init; }
+    /// <summary>The quota's counters are derived from it. It stays when the plan is changed, and so does what was used.</summary>
+    public required Guid Id { get; init; }
+    public required Guid ProjectId { get; init; }
+    public required string PlanId { get; set; }
+    public required DateTimeOffset StartsAt { get; init; }
+    public DateTimeOffset? EndsAt { get; set; }
+}
+
 /// <summary>A connection to a provider.</summary>
 public sealed class Provider
 {

@@ -18,19 +18,42 @@ public static class Terms
     /// <summary>The terms of the time that is less than <see cref="Around"/> away. Near an edge there are two.</summary>
     public static LimitLine LineOf(CustomerLimit limit, DateTimeOffset now)
     {
-        var (rule, identity) = (LimitRules.CycleOf(limit), LimitRules.IdentityOf(limit));
-        var terms = new List<Term>();
-        for (var at = now - Around; at < now + Around; at = terms[^1].To)
-        {
-            var cycle = Cycles.Of(rule, at);
-            terms.AddRange(Of(cycle, Counters.Register(identity, cycle.Name), limit.Amount, limit.Raises)
-                .Where(term => term.To > now - Around && term.From < now + Around));
-            if (terms[^1].To < cycle.To)
-                break;
-        }
+        var identity = LimitRules.IdentityOf(limit);
+        var terms = Cover(
+            LimitRules.CycleOf(limit),
+            now,
+            cycle => Of(cycle, Counters.Register(identity, cycle.Name), limit.Amount, limit.Raises));
         return new(
             Ids.Derive(limit.CustomerId, $"limit:{limit.Id}"), "customer", LimitRules.UnitOf(limit), null, LimitRules.SelectorOf(limit),
             terms);
+    }
+
+    /// <summary>
+    /// The quota of a customer's plan, by the month from the instant on at which the plan began. None when the plan has ended.
+    /// </summary>
+    public static IReadOnlyList<Term> QuotaOf(CustomerPlan customer, Plan plan, DateTimeOffset now)
+    {
+        var end = customer.EndsAt ?? DateTimeOffset.MaxValue;
+        return Cover(
+            new(CycleUnit.Month, 1, customer.StartsAt.UtcDateTime, "UTC"),
+            now,
+            cycle => Cut(
+                new(Counters.Quota(customer.Id, cycle.Name), cycle.From, cycle.To, plan.Tokens ?? LimitRules.MaxAmount),
+                end,
+                plan.LastTermFull) is { } term ? [term] : []);
+    }
+
+    /// <summary>The terms of the time that is less than <see cref="Around"/> away.</summary>
+    static List<Term> Cover(CycleRule rule, DateTimeOffset now, Func<Cycle, IEnumerable<Term>> termsOf)
+    {
+        var (terms, start, end) = (new List<Term>(), now - Around, now + Around);
+        for (var at = start; at < end;)
+        {
+            var cycle = Cycles.Of(rule, at);
+            terms.AddRange(termsOf(cycle).Where(term => term.To > start && term.From < end));
+            at = cycle.To;
+        }
+        return terms;
     }
 
     /// <summary>The cycle, cut where the highest amount that counts changes.</summary>

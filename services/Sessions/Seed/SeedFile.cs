@@ -29,8 +29,30 @@ public sealed record SeedProject(string Name)
     public IReadOnlyList<SeedModel>? Models { get; init; }
     public IReadOnlyList<SeedCustomer>? Customers { get; init; }
     public IReadOnlyList<Unsupported>? Routes { get; init; }
-    public IReadOnlyList<Unsupported>? Plans { get; init; }
+    public IReadOnlyList<SeedPlan>? Plans { get; init; }
     public IReadOnlyList<Unsupported>? Webhooks { get; init; }
+}
+
+/// <summary>A plan, which is written whole. Tokens are those of a month.</summary>
+/// <param name="Price">USD per month.</param>
+public sealed record SeedPlan(string Id, string Name, Money Price)
+{
+    /// <summary>Absent: as many as one likes.</summary>
+    public long? Tokens { get; init; }
+    public int? TokensPerMinute { get; init; }
+    /// <summary>USD per token beyond <see cref="Tokens"/>. Absent: there is none beyond them.</summary>
+    public DecimalAmount? OveragePerToken { get; init; }
+    public int TrialDays { get; init; }
+    /// <summary><c>prorated</c> or <c>full</c>: the quota of a month that the plan's end cuts.</summary>
+    public string LastTerm { get; init; } = "prorated";
+    public string? StripePrice { get; init; }
+
+    /// <summary>A token's price has 18 decimals: it is exact as a rate per million.</summary>
+    public Rate? Overage => OveragePerToken is { } each && DecimalText.TryParse(each.Text, OverageDecimals, out var picos, out _)
+        ? new(picos)
+        : null;
+
+    public const int OverageDecimals = Rate.Decimals + 6;
 }
 
 /// <param name="Key">A literal key. Without it one is made and told once, see <see cref="MadeKeys"/>.</param>
@@ -109,6 +131,7 @@ public sealed record SeedCustomer(string ExternalId)
     public SeedWallet? Wallet { get; init; }
     public SeedRates? Rates { get; init; }
     public IReadOnlyList<SeedCustomerKey>? Keys { get; init; }
+    /// <summary>The id of one of the project's plans. Absent leaves the customer the one that it has.</summary>
     public string? Plan { get; init; }
     public IReadOnlyDictionary<string, Unsupported>? Balances { get; init; }
     /// <summary>All limits of the customer. Absent leaves them as they are.</summary>

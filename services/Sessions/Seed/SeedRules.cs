@@ -8,13 +8,13 @@ namespace LlmGateway.Sessions;
 /// </summary>
 public static partial class SeedRules
 {
-    const int MaxTimeoutSeconds = 600, MaxRetries = 5, MaxProviderKeys = 100, MaxWeight = 1000, MaxModelProviders = 10;
+    const int MaxTimeoutSeconds = 600, MaxRetries = 5, MaxProviderKeys = 100, MaxWeight = 1000, MaxModelProviders = 10, MaxTrialDays = 730;
 
     static readonly string[] AuthTypes = ["bearer", "header", "query", "basic", "none"];
     static readonly string[] Kinds = ["chat", "embedding", "image", "audio", "moderation"];
 
     [GeneratedRegex("^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-    private static partial Regex ProviderId { get; }
+    private static partial Regex PlainId { get; }
 
     [GeneratedRegex(@"^[a-z][a-z0-9+.-]*://[a-z0-9._\-\[\]:]+$")]
     private static partial Regex Origin { get; }
@@ -43,7 +43,6 @@ public static partial class SeedRules
             .. Text(project.Name, $"{path}.name"),
             .. Must(project.Mode is null or "live" or "test", $"{path}.mode", "must be live or test"),
             .. NotYet(project.Routes?.Count, $"{path}.routes"),
-            .. NotYet(project.Plans?.Count, $"{path}.plans"),
             .. NotYet(project.Webhooks?.Count, $"{path}.webhooks"),
             .. Must(project.LowBalance is null or { Nanos: >= 0 }, $"{path}.lowBalance", "must not be negative"),
             .. Each(project.AllowedOrigins, $"{path}.allowedOrigins", (origin, at) =>
@@ -54,6 +53,8 @@ public static partial class SeedRules
             .. Duplicates(project.Providers, $"{path}.providers", provider => provider.Id, "id"),
             .. Each(project.Models, $"{path}.models", (model, at) => Model(model, at, providers)),
             .. Duplicates(project.Models, $"{path}.models", model => model.Id, "id"),
+            .. Each(project.Plans, $"{path}.plans", Plan),
+            .. Duplicates(project.Plans, $"{path}.plans", plan => plan.Id, "id"),
             .. Each(project.Customers, $"{path}.customers", Customer),
             .. Duplicates(project.Customers, $"{path}.customers", customer => customer.ExternalId, "externalId"),
         ];
@@ -67,7 +68,7 @@ public static partial class SeedRules
 
     static IEnumerable<string> Provider(SeedProvider provider, string path) =>
     [
-        .. Must(ProviderId.IsMatch(provider.Id), $"{path}.id", "must be 1 to 64 letters, digits, dots, dashes or underscores"),
+        .. Must(PlainId.IsMatch(provider.Id), $"{path}.id", "must be 1 to 64 letters, digits, dots, dashes or underscores"),
         .. Must(ProviderWire.All.Contains(provider.Wire), $"{path}.wire", $"must be one of {string.Join(", ", ProviderWire.All)}"),
         .. Must(
             BaseUrls.TryRead(provider.Wire, provider.BaseUrl, out _),
@@ -160,6 +161,26 @@ public static partial class SeedRules
         .. Duplicates(prices?.Tiers, $"{path}.tiers", tier => $"{tier.AboveInput}", "aboveInput"),
     ];
 
+    static IEnumerable<string> Plan(SeedPlan plan, string path) =>
+    [
+        .. Must(PlainId.IsMatch(plan.Id), $"{path}.id", "must be 1 to 64 letters, digits, dots, dashes or underscores"),
+        .. Text(plan.Name, $"{path}.name"),
+        .. Must(plan.Price.Nanos >= 0, $"{path}.price", "must not be negative"),
+        .. Must(plan.Tokens is null or (>= 0 and <= LimitRules.MaxAmount), $"{path}.tokens", $"must be from 0 to {LimitRules.MaxAmount}"),
+        .. Must(plan.TokensPerMinute is null or > 0, $"{path}.tokensPerMinute", "must be above 0"),
+        .. Overage(plan.OveragePerToken, $"{path}.overagePerToken"),
+        .. Must(plan.OveragePerToken is null || plan.Tokens is not null, $"{path}.overagePerToken", "is not used without tokens"),
+        .. Must(plan.TrialDays is >= 0 and <= MaxTrialDays, $"{path}.trialDays", $"must be from 0 to {MaxTrialDays}"),
+        .. Must(plan.LastTerm is "prorated" or "full", $"{path}.lastTerm", "must be prorated or full"),
+        .. Optional(plan.StripePrice, $"{path}.stripePrice"),
+    ];
+
+    static IEnumerable<string> Overage(DecimalAmount? each, string path) => each is not { } written
+        ? []
+        : DecimalText.TryParse(written.Text, SeedPlan.OverageDecimals, out var picos, out var reason)
+            ? Must(picos >= 0, path, "must not be negative")
+            : [$"{path} {reason}"];
+
     static IEnumerable<string> Customer(SeedCustomer customer, string path) =>
     [
         .. Text(customer.ExternalId, $"{path}.externalId"),
@@ -167,7 +188,7 @@ public static partial class SeedRules
         .. Optional(customer.Company, $"{path}.company"),
         .. Optional(customer.Phone, $"{path}.phone"),
         .. Must(customer.Email is null || Fields.IsEmail(customer.Email), $"{path}.email", "must be an e-mail address"),
-        .. NotYet(customer.Plan is null ? 0 : 1, $"{path}.plan"),
+        .. Optional(customer.Plan, $"{path}.plan"),
         .. NotYet(customer.Balances?.Count, $"{path}.balances"),
         .. LimitRules.Errors(customer.Limits, $"{path}.limits").Select(error => $"{error.Path} {error.Reason}"),
         .. Must(customer.Wallet is null or { Credit.Nanos: >= 0 }, $"{path}.wallet.credit", "must not be negative"),

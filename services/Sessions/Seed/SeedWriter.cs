@@ -63,8 +63,9 @@ public sealed class SeedWriter(
             await SecretKeyAsync(project, key, $"{path}.secretKeys[{i}]", token);
         var providers = await ProvidersAsync(project.Id, seed.Providers ?? [], token);
         await ModelsAsync(project.Id, seed.Models ?? [], providers, path, token);
+        var plans = await PlansAsync(project.Id, seed.Plans ?? [], token);
         foreach (var (i, customer) in (seed.Customers ?? []).Index())
-            await CustomerAsync(project, customer, $"{path}.customers[{i}]", token);
+            await CustomerAsync(project, customer, plans, $"{path}.customers[{i}]", token);
     }
 
     Project NewProject(Organization organization, string name) => new()
@@ -236,7 +237,29 @@ public sealed class SeedWriter(
             });
     }
 
-    async Task CustomerAsync(Project project, SeedCustomer seed, string path, CancellationToken token)
+    async Task<Dictionary<string, Plan>> PlansAsync(Guid project, IReadOnlyList<SeedPlan> seeds, CancellationToken token)
+    {
+        var known = await db.Plans.Where(plan => plan.ProjectId == project).ToDictionaryAsync(plan => plan.Id, token);
+        foreach (var seed in seeds)
+        {
+            if (!known.TryGetValue(seed.Id, out var plan))
+                db.Add(known[seed.Id] = plan = new()
+                {
+                    ProjectId = project, Id = seed.Id, Name = "", PriceNanos = 0, TrialDays = 0, LastTermFull = false,
+                });
+            plan.Name = seed.Name;
+            plan.PriceNanos = seed.Price.Nanos;
+            plan.Tokens = seed.Tokens;
+            plan.TokensPerMinute = seed.TokensPerMinute;
+            plan.OveragePicos = seed.Overage?.Picos;
+            plan.TrialDays = seed.TrialDays;
+            plan.LastTermFull = seed.LastTerm == "full";
+            plan.StripePrice = seed.StripePrice;
+        }
+        return known;
+    }
+
+    async Task CustomerAsync(Project project, SeedCustomer seed, Dictionary<string, Plan> plans, string path, CancellationToken token)
     {
         var customer = await CustomerCreation.FindAsync(db, project.Id, project.Test, seed.ExternalId, token)
             ?? CustomerCreation.Add(db, project, project.Test, seed.ExternalId, _now);
@@ -255,8 +278,26 @@ public sealed class SeedWriter(
         }
         foreach (var (i, key) in (seed.Keys ?? []).Index())
             await CustomerKeyAsync(project, customer, key, $"{path}.keys[{i}]", token);
+        if (seed.Plan is { } plan)
+        {
+            if (!plans.ContainsKey(plan))
+                throw new SeedException($"{path}.plan names '{plan}', which is not among the project's plans");
+            await PlanAsync(customer, plan, token);
+        }
         if (seed.Limits is { } limits)
             await LimitsAsync(customer.Id, limits, $"{path}.limits", token);
+    }
+
+    /// <summary>A customer that has a plan gets another one in its place: what it used of its quota stays used.</summary>
+    async Task PlanAsync(Customer customer, string plan, CancellationToken token)
+    {
+        if (await db.CustomerPlans.FindAsync([customer.Id], token) is { } known)
+            known.PlanId = plan;
+        else
+            db.Add(new CustomerPlan
+            {
+                CustomerId = customer.Id, Id = Ids.New(), ProjectId = customer.ProjectId, PlanId = plan, StartsAt = _now,
+            });
     }
 
     async Task LimitsAsync(Guid customer, IReadOnlyList<LimitRequest> limits, string path, CancellationToken token)

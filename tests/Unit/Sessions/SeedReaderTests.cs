@@ -44,6 +44,18 @@ public sealed class SeedReaderTests
     }
 
     [Fact]
+    public void A_plan_is_read_to_the_last_digit()
+    {
+        var plan = Read(Valid.Replace("\"plans\": []", """
+            "plans": [{"id": "starter", "name": "Starter", "price": "29", "tokens": 100000, "tokensPerMinute": 10000,
+                       "overagePerToken": "0.002000000000000001", "stripePrice": "price_1"}]
+            """)).Organizations[0].Projects![0].Plans![0];
+
+        Assert.Equal((Money.Usd(29), 100_000, new Rate(2_000_000_000_000_001)), (plan.Price, plan.Tokens, plan.Overage));
+        Assert.Equal(("prorated", "price_1"), (plan.LastTerm, plan.StripePrice));
+    }
+
+    [Fact]
     public void A_variable_may_stand_for_a_number_too() =>
         Assert.Equal(
             new Rate(250_000_000_000),
@@ -102,9 +114,23 @@ public sealed class SeedReaderTests
         "organizations[0].projects[0].providers[0].keys has one key twice")]
     [InlineData("\"bearer\"", "\"basic\"", "organizations[0].projects[0].providers[0].auth.value must be user:password")]
     [InlineData("\"routes\": []", "\"routes\": [{\"path\": \"/v1/weather\"}]", "organizations[0].projects[0].routes is not supported yet")]
+    [InlineData("\"plans\": []", "\"plans\": [{\"id\": \"a b\", \"name\": \"x\", \"price\": 1}]",
+        "organizations[0].projects[0].plans[0].id must be 1 to 64 letters, digits, dots, dashes or underscores")]
+    [InlineData("\"plans\": []", "\"plans\": [{\"id\": \"a\", \"name\": \"x\", \"price\": -1}]",
+        "organizations[0].projects[0].plans[0].price must not be negative")]
+    [InlineData("\"plans\": []", "\"plans\": [{\"id\": \"a\", \"name\": \"x\", \"price\": 1, \"tokens\": -1}]",
+        "organizations[0].projects[0].plans[0].tokens must be from 0 to 1000000000000000000")]
+    [InlineData("\"plans\": []", "\"plans\": [{\"id\": \"a\", \"name\": \"x\", \"price\": 1, \"overagePerToken\": -1}]",
+        "organizations[0].projects[0].plans[0].overagePerToken must not be negative")]
+    [InlineData("\"plans\": []", "\"plans\": [{\"id\": \"a\", \"name\": \"x\", \"price\": 1, \"overagePerToken\": 10}]",
+        "organizations[0].projects[0].plans[0].overagePerToken is too large")]
+    [InlineData("\"plans\": []", "\"plans\": [{\"id\": \"a\", \"name\": \"x\", \"price\": 1, \"overagePerToken\": \"0.1\"}]",
+        "organizations[0].projects[0].plans[0].overagePerToken is not used without tokens")]
+    [InlineData("\"plans\": []", "\"plans\": [{\"id\": \"a\", \"name\": \"x\", \"price\": 1, \"lastTerm\": \"half\"}]",
+        "organizations[0].projects[0].plans[0].lastTerm must be prorated or full")]
     [InlineData("\"webhooks\": []", "\"webhooks\": [{\"url\": \"https://a.example\"}]",
         "organizations[0].projects[0].webhooks is not supported yet")]
-    [InlineData("\"plan\": null", "\"plan\": \"starter\"", "organizations[0].projects[0].customers[0].plan is not supported yet")]
+    [InlineData("\"plan\": null", "\"plan\": \"\"", "organizations[0].projects[0].customers[0].plan must not be empty")]
     [InlineData("\"plan\": null", "\"balances\": {\"standard\": 100}",
         "organizations[0].projects[0].customers[0].balances is not supported yet")]
     [InlineData("\"plan\": null", "\"email\": \"nobody\"", "organizations[0].projects[0].customers[0].email must be an e-mail address")]

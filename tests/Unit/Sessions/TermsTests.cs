@@ -145,23 +145,59 @@ public sealed class TermsTests
     [InlineData("UTC"), InlineData("America/New_York"), InlineData("Asia/Tokyo")]
     public void A_plan_that_is_bought_shortly_before_midnight_has_one_quota(string zone)
     {
-        var rule = new CycleRule(CycleUnit.Day, 30, new(2026, 10, 20, 23, 30, 0), zone);
-        var bought = Cycles.Of(rule, Utc("2026-10-25")).From;
-        var end = bought.AddDays(30);
-        var quotas = new HashSet<(Guid, long)>();
+        var bought = Cycles.Of(new(CycleUnit.Day, 1, new(2026, 10, 20, 23, 30, 0), zone), Utc("2026-10-25")).From;
+        var mine = PlanOf(bought, bought.AddDays(30));
+        var quotas = new HashSet<Term>();
 
-        for (var at = bought; at < end.AddDays(1); at = at.AddMinutes(1))
+        for (var at = bought; at < mine.EndsAt!.Value.AddDays(1); at = at.AddMinutes(1))
         {
-            var cycle = Cycles.Of(rule, at);
-            var whole = new Term(Counters.Quota(Customer, cycle.Name), cycle.From, cycle.To, 1_000);
-            var term = Terms.Cut(whole, end, full: true);
-            Assert.Equal(at < end, term is not null && at < term.To);
-            if (term is not null && at < term.To)
-                quotas.Add((term.Register, term.Ceiling));
+            var terms = Terms.QuotaOf(mine, Monthly(full: true), at);
+            Assert.Equal(at < mine.EndsAt ? 1 : 0, terms.Count);
+            quotas.UnionWith(terms);
         }
 
-        Assert.Single(quotas);
+        Assert.Equal((bought, mine.EndsAt.Value, 1_000), Assert.Single(quotas) is var only ? (only.From, only.To, only.Ceiling) : default);
     }
+
+    [Fact]
+    public void A_quota_is_that_of_the_month_since_the_plan_began()
+    {
+        var mine = PlanOf(Utc("2026-01-31T09:00"), Utc("2026-07-15T09:00"));
+        var plan = Monthly(full: false);
+
+        var terms = ((DateTimeOffset[])[Utc("2026-01-31T09:00"), Utc("2026-03-01"), Utc("2026-04-01"), Utc("2026-07-01")])
+            .Select(at => Assert.Single(Terms.QuotaOf(mine, plan, at))).ToList();
+
+        Assert.Equal(
+            [Utc("2026-02-28T09:00"), Utc("2026-03-31T09:00"), Utc("2026-04-30T09:00"), Utc("2026-07-15T09:00")],
+            terms.Select(term => term.To));
+        Assert.Equal([1_000, 1_000, 1_000, 484], terms.Select(term => term.Ceiling)); // 15 of 31 days
+        Assert.Distinct(terms.Select(term => term.Register));
+        Assert.Empty(Terms.QuotaOf(mine, plan, Utc("2026-07-15T09:00")));
+    }
+
+    [Fact]
+    public void A_customer_that_changes_its_plan_keeps_what_it_used()
+    {
+        var now = Utc("2026-11-27");
+        var mine = PlanOf(Utc("2026-11-10"), null);
+        var small = Assert.Single(Terms.QuotaOf(mine, Monthly(full: false), now));
+        var large = Assert.Single(Terms.QuotaOf(mine, Monthly(full: false, tokens: 5_000), now));
+        var unlimited = Assert.Single(Terms.QuotaOf(mine, Monthly(full: false, tokens: null), now));
+
+        Assert.Equal(small with { Ceiling = 5_000 }, large);
+        Assert.Equal(small with { Ceiling = LimitRules.MaxAmount }, unlimited);
+    }
+
+    static CustomerPlan PlanOf(DateTimeOffset start, DateTimeOffset? end) => new()
+    {
+        CustomerId = Customer, Id = Ids.New(), ProjectId = Customer, PlanId = "starter", StartsAt = start, EndsAt = end,
+    };
+
+    static Plan Monthly(bool full, long? tokens = 1_000) => new()
+    {
+        ProjectId = Customer, Id = "starter", Name = "Starter", PriceNanos = 0, Tokens = tokens, TrialDays = 0, LastTermFull = full,
+    };
 
     static Guid RegisterOf(CustomerLimit limit, DateTimeOffset at) =>
         Terms.LineOf(limit, at).Terms.Single(term => term.From <= at && at < term.To).Register;
