@@ -141,7 +141,7 @@ ref struct GeminiRequestReader
         {
             var member = Known(GeminiParameters.Media, name, ref seen);
             if (member == "fileUri" && _json.ReadText(At(name)) is { } address && GeminiMedia.IsStored(address))
-                throw Unpriceable($"{At(of)}.fileUri", GeminiMedia.Foreign);
+                throw Unpriceable($"{At(of)}.{Encoding.UTF8.GetString(name)}", GeminiMedia.Foreign);
             if (member != "mimeType" || _json.ReadText(At(name)) is not { } type)
                 continue;
             isImage = type.StartsWith("image/", StringComparison.OrdinalIgnoreCase);
