@@ -47,6 +47,8 @@ public sealed class AnthropicReader : AnswerReader
         public ReadOnlySpan<byte> Of(ReadOnlySpan<byte> json) => json.Slice(Start, Length);
     }
 
+    public override bool UsageHasSearches => true;
+
     public override StreamPiece Read(scoped SseEvent e, List<AnswerEvent> to)
     {
         var said = new Said();
@@ -145,6 +147,8 @@ public sealed class AnthropicReader : AnswerReader
                 to.Add(ImageOf(said.Source.Of(json)));
                 break;
             case Kind.Other when said.InnerType is not null:
+                if (said is { Event: Kind.BlockStart, InnerType: "server_tool_use", Name: "web_search" })
+                    Searches++;
                 to.Add(AnswerEvent.Unread($"a block of the type '{said.InnerType}'"));
                 break;
         }

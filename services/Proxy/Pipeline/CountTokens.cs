@@ -13,7 +13,12 @@ public sealed record CountCall(
     string Model,
     Func<ModelOffer, (string Path, ReadOnlyMemory<byte> Body)> ForProvider,
     ReadOnlyMemory<byte> Counted,
-    Func<long, object> Answer);
+    Func<long, object> Answer)
+{
+    /// <summary>The reason why a model would not take the request that is counted. The flag says that its provider speaks the caller's
+    /// wire.</summary>
+    public Func<ModelOffer, bool, Problem?> Refusal { get; init; } = (_, _) => null;
+}
 
 /// <summary>
 /// <c>POST /v1/messages/count_tokens</c> and <c>:countTokens</c>. The call is free and holds nothing. It counts as a request where requests
@@ -42,7 +47,10 @@ public sealed class CountTokens(Identity identity, BodyBudget bodies, KeyUse key
         var route = caller.Project.Find(call.Model) ?? throw new ProblemException(Problems.UnknownModel(call.Model));
         if (Permit.Check(caller.Credential, route, call.Model) is { } refused)
             throw new ProblemException(refused);
-        var answer = wire.Speaks(route.Upstream.Provider.Wire)
+        var passes = wire.Speaks(route.Upstream.Provider.Wire);
+        if (call.Refusal(route.Model, passes) is { } refusal)
+            throw new ProblemException(refusal);
+        var answer = passes
             ? await AskAsync(http, wire, route, call)
             : JsonSerializer.SerializeToUtf8Bytes(call.Answer(TokenEstimate.OfRequest(call.Counted.Span)));
         http.Response.Headers["X-Request-Id"] = http.RequestId();

@@ -52,7 +52,7 @@ public sealed class ProviderAttempt(Wire caller, ModelCall call, ModelRequest re
     public ReadOnlyMemory<byte> Compose(long outputLimit, bool injectUsage)
     {
         var (composed, said) = Compose(caller, call.Route, request, body, outputLimit, injectUsage && !IsKnownToRefuse);
-        Ignored.Set(call.Http, said is null ? request.LeftOut : said.LeftOut.Names);
+        Ignored.Set(call.Http, said?.LeftOut.Names ?? request.LeftOut(request.Searches(call.Route.Model, passes: true) > 0));
         foreach (var path in Turn?.LeftOut ?? [])
             Ignored.Add(call.Http, path);
         if (said is null)
@@ -88,7 +88,7 @@ public sealed class ProviderAttempt(Wire caller, ModelCall call, ModelRequest re
         // The provider that takes over may have a smaller limit.
         var limit = model.MaxOutputTokens > 0 ? Math.Min(outputLimit, model.MaxOutputTokens) : outputLimit;
         if (provider == caller)
-            return (request.Rewrite(body, model.UpstreamModel, limit, injectUsage), null);
+            return (request.Rewrite(body, model.UpstreamModel, limit, injectUsage, request.Searches(model, passes: true) > 0), null);
         var said = Translatable(caller).Understand(body.Span, request);
         return (Translatable(provider).Compose(said, model.UpstreamModel, limit, request.Stream), said);
     }

@@ -21,6 +21,9 @@ sealed class ResponsesItem
     public bool IsKnown => Type is null or "message" or "reasoning" or "function_call" or "compaction"
         || (Type == "image_generation_call" && Image is not null);
 
+    /// <summary>True for a search of the web by the provider. Opening a page that it found is none.</summary>
+    public bool IsSearch => Type == "web_search_call" && !_doesOther;
+
     public string? CallId { get; private set; }
     public string? Name { get; private set; }
     public string? Arguments { get; private set; }
@@ -29,6 +32,9 @@ sealed class ResponsesItem
     public string? Seal { get; private set; }
 
     public List<(AnswerEventKind Kind, string Text)> Texts { get; } = [];
+
+    // The item has an action, which is no search.
+    bool _doesOther;
 
     /// <param name="json">An object.</param>
     public static ResponsesItem Read(ReadOnlySpan<byte> json)
@@ -40,6 +46,8 @@ sealed class ResponsesItem
         {
             if (reader.Has("content"u8) || reader.Has("summary"u8))
                 item.ReadParts(ref reader);
+            else if (reader.Has("action"u8))
+                item.ReadAction(ref reader);
             else
                 item.ReadMember(ref reader, json);
         }
@@ -72,6 +80,23 @@ sealed class ResponsesItem
             Arguments = reader.Text();
         else if (isSeal)
             Seal = reader.Text();
+    }
+
+    void ReadAction(ref Utf8JsonReader reader)
+    {
+        reader.Read();
+        if (reader.TokenType != JsonTokenType.StartObject)
+        {
+            reader.StepOver();
+            return;
+        }
+        while (reader.NextMember())
+        {
+            var isType = reader.Has("type"u8);
+            reader.Read();
+            _doesOther |= isType && reader.TokenType == JsonTokenType.String && !reader.Has("search"u8);
+            reader.StepOver();
+        }
     }
 
     void ReadParts(ref Utf8JsonReader reader)

@@ -18,6 +18,9 @@ public sealed class ResponsesReader : AnswerReader
     // Items of a stream whose words have come in pieces.
     readonly HashSet<int> _told = [];
 
+    // Places of the searches that were counted. Some servers end an item twice.
+    HashSet<int>? _searches;
+
     bool _started, _anyItem;
 
     public override StreamPiece Read(scoped SseEvent e, List<AnswerEvent> to)
@@ -219,6 +222,8 @@ public sealed class ResponsesReader : AnswerReader
         if (!_told.Contains(index))
             foreach (var (kind, text) in item.Texts)
                 Add(kind, text, to);
+        if (item.IsSearch && (_searches ??= []).Add(index))
+            Searches++;
         if (!item.IsKnown)
             to.Add(AnswerEvent.Unread($"an item of the type '{item.Type}'"));
         else if (item.Image is { } image)

@@ -15,6 +15,12 @@ public abstract class AnswerReader
     /// <summary>The wire's end mark was seen. Anything after it is ignored.</summary>
     public bool IsDone { get; protected set; }
 
+    /// <summary>The provider's own searches of the web that the answer has shown so far.</summary>
+    public int Searches { get; protected set; }
+
+    /// <summary>Usage on this wire says how many searches are paid for, of which there may be fewer than the answer shows.</summary>
+    public virtual bool UsageHasSearches => false;
+
     /// <param name="e">An event with data that is not oversize.</param>
     /// <param name="to">Receives what was found.</param>
     public abstract StreamPiece Read(scoped SseEvent e, List<AnswerEvent> to);

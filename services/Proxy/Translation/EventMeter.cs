@@ -21,6 +21,10 @@ public sealed class EventMeter(AnswerReader reader, AnswerWriter? writer = null)
     AnswerEventKind _kind;
     int _index, _images;
 
+    public override int Searches => reader.Searches;
+
+    protected override bool UsageHasSearches => reader.UsageHasSearches;
+
     public override long DeliveredTokens => _estimate.Tokens + ((long)_images * TokensPerImage);
 
     /// <summary>The provider's error message, or why its answer cannot be told.</summary>

@@ -70,9 +70,14 @@ public abstract class ModelRequest
     public bool MayHaveImages => Images > 0 || BeyondText is not null;
 
     /// <summary>What is not sent on even to a provider of the same wire; the caller is told. See <see cref="HostedTools"/>.</summary>
-    public IReadOnlyList<string> LeftOut => Hosted?.Names ?? [];
+    /// <param name="searches">The provider may search the web: <see cref="Searches"/> is above 0.</param>
+    public IReadOnlyList<string> LeftOut(bool searches = false) => Hosted?.LeftOut(searches) ?? [];
 
     internal HostedTools? Hosted { get; set; }
+
+    /// <summary>How often the provider of an offer may search the web for this request. 0 where its search is not sent on.</summary>
+    /// <param name="passes">The provider speaks the caller's wire. Its search has no words in another one.</param>
+    public int Searches(ModelOffer model, bool passes) => passes && Hosted is { } hosted ? hosted.SearchesOf(model) : 0;
 
     public int BodyBytes { get; internal set; }
 
@@ -90,8 +95,11 @@ public abstract class ModelRequest
     /// context.
     /// </summary>
     /// <param name="contextTokens">The model's context; 0 when unknown.</param>
-    public long InputBound(long contextTokens)
+    /// <param name="searches">How often the provider may search. It reads everything again after each search, with what it found.</param>
+    public long InputBound(long contextTokens, int searches = 0)
     {
+        if (searches > 0)
+            return (long)Int128.Min((Int128)contextTokens * (searches + 1) * Contexts, long.MaxValue);
         if (BeyondText is not null && contextTokens > 0)
             return Contexts * contextTokens;
         var bound = BodyBytes + (
@@ -106,7 +114,9 @@ public abstract class ModelRequest
     /// <param name="outputLimit">Output tokens per answer that the hold pays for. They become the limit in the request.</param>
     /// <param name="injectUsage">True asks for what the caller did not, see <see cref="AsksForMore"/>: usage in a stream, which the relay
     /// removes again, and thoughts that can be kept.</param>
-    public abstract ReadOnlyMemory<byte> Rewrite(ReadOnlyMemory<byte> body, string upstreamModel, long outputLimit, bool injectUsage);
+    /// <param name="searches">The provider may search the web: <see cref="Searches"/> is above 0.</param>
+    public abstract ReadOnlyMemory<byte> Rewrite(
+        ReadOnlyMemory<byte> body, string upstreamModel, long outputLimit, bool injectUsage, bool searches = false);
 
     /// <summary>A JSON string.</summary>
     protected static byte[] Quoted(string text) =>
