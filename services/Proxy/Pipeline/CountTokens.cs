@@ -21,27 +21,17 @@ public sealed record CountCall(
 }
 
 /// <summary>
-/// <c>POST /v1/messages/count_tokens</c> and <c>:countTokens</c>. The call is free and holds nothing. It counts as a request where requests
-/// per minute are limited. A provider of the caller's wire is asked; for other providers our own estimate is the answer.
+/// <c>POST /v1/messages/count_tokens</c> and <c>:countTokens</c>. The call is free and holds nothing. A provider of the caller's wire is
+/// asked; for other providers our own estimate is the answer.
 /// </summary>
-public sealed class CountTokens(Identity identity, BodyBudget bodies, KeyUse keys, RateLimits rateLimits, Forwarding forwarding)
+public sealed class CountTokens(Entrance entrance, BodyBudget bodies, Forwarding forwarding)
 {
     const int MaxAnswerBytes = 64 * 1024;
 
     /// <exception cref="ProblemException">The request is refused, or the provider failed.</exception>
     public async Task HandleAsync(HttpContext http, Wire wire, Func<ReadOnlyMemory<byte>, CountCall> read)
     {
-        http.SetRequestId(Ids.New());
-        http.Speak(wire);
-        var (caller, problem) = await identity.IdentifyAsync(http);
-        problem ??= Permit.CheckInference(caller!.Credential);
-        if (problem is not null)
-            throw new ProblemException(problem);
-        keys.Record(caller!.Credential);
-        var taken = await rateLimits.TakeRequestAsync(caller.Credential, http.RequestAborted);
-        RateHeaders.Write(taken, http.Response.Headers);
-        if (taken.Problem is { } limited)
-            throw new ProblemException(limited);
+        var caller = await entrance.EnterAsync(http, wire);
         using var body = await RequestBody.ReadAsync(http, bodies, caller.Owner);
         var call = Read(read, body.Memory);
         var route = caller.Project.Find(call.Model) ?? throw new ProblemException(Problems.UnknownModel(call.Model));
@@ -53,7 +43,6 @@ public sealed class CountTokens(Identity identity, BodyBudget bodies, KeyUse key
         var answer = passes
             ? await AskAsync(http, wire, route, call)
             : JsonSerializer.SerializeToUtf8Bytes(call.Answer(TokenEstimate.OfRequest(call.Counted.Span)));
-        http.Response.Headers["X-Request-Id"] = http.RequestId();
         http.Response.ContentType = "application/json";
         http.Response.ContentLength = answer.Length;
         await http.Response.BodyWriter.WriteAsync(answer, http.RequestAborted);

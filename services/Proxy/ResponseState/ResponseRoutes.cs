@@ -1,5 +1,4 @@
 using System.Text.Json;
-using LlmGateway.Proxy.Batches;
 using LlmGateway.Proxy.Translation;
 using LlmGateway.ServiceDefaults;
 
@@ -7,7 +6,7 @@ namespace LlmGateway.Proxy.ResponseState;
 
 /// <summary><c>GET</c> and <c>DELETE /v1/responses/{id}</c>, <c>GET …/input_items</c>: a customer's own responses, by whom they were made.
 /// </summary>
-public sealed class ResponseRoutes(ObjectCallers callers, ResponseStates states)
+public sealed class ResponseRoutes(Entrance entrance, ResponseStates states)
 {
     const string Path = "/responses/{id}";
     const int DefaultPage = 20, MaxPage = 100;
@@ -61,7 +60,7 @@ public sealed class ResponseRoutes(ObjectCallers callers, ResponseStates states)
 
     async Task<IResult> DeleteAsync(HttpContext http, string id)
     {
-        var caller = await callers.EnterAsync(http, Wires.Responses);
+        var caller = await entrance.EnterAsync(http, Wires.Responses);
         if (!await states.DeleteAsync(caller, id))
             throw NotFound;
         return Json(json =>
@@ -76,7 +75,7 @@ public sealed class ResponseRoutes(ObjectCallers callers, ResponseStates states)
 
     async Task<KeptConversation> FindAsync(HttpContext http, string id)
     {
-        var caller = await callers.EnterAsync(http, Wires.Responses);
+        var caller = await entrance.EnterAsync(http, Wires.Responses);
         return await states.FindAsync(caller, id) ?? throw NotFound;
     }
 
