@@ -65,7 +65,7 @@ public abstract class AnswerMeter
     /// The reading to settle with. It has the provider's counts if they can be believed. Otherwise it has our own counts of the request's
     /// texts and of what was delivered, and is marked as estimated.
     /// </summary>
-    /// <param name="requestBody">As the caller sent it.</param>
+    /// <param name="requestBody">The caller's request, with what it refers to in it.</param>
     public MeterReading Settle(ReadOnlySpan<byte> requestBody)
     {
         return Told ?? Estimate(

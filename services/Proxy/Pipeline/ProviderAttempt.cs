@@ -19,7 +19,7 @@ public sealed class ProviderAttempt(Wire caller, ModelCall call, ModelRequest re
 
     public ModelRequest Request => request;
 
-    /// <summary>The body as the caller sent it.</summary>
+    /// <summary>The caller's request, with what it refers to in it.</summary>
     public ReadOnlyMemory<byte> Body => body;
 
     /// <summary>Null for an answer that is no stream.</summary>

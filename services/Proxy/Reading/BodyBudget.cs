@@ -9,7 +9,7 @@ namespace LlmGateway.Proxy;
 /// </summary>
 public sealed class BodyBudget
 {
-    public const string Setting = "Proxy:BodyMegabytes", OneSetting = "Proxy:BodyMegabytesPerCredential";
+    public const string Setting = "Proxy:BodyMegabytes", OneSetting = "Proxy:BodyMegabytesPerCustomer";
     public const int DefaultMegabytes = 1024, DefaultMegabytesOfOne = 256;
 
     /// <summary>Bytes up to which a body counts as small.</summary>

@@ -277,7 +277,7 @@ ref struct ResponsesRequestReader
             return ItemKind.Reasoning;
         if (_json.IsString("item_reference"u8))
             throw Unpriceable(
-                $"{Path()}.type", "what the provider keeps is of unknown size; send the item itself (clients do with 'store': false)");
+                $"{Path()}.type", "lines of a batch refer to no other item; send the item itself (clients do with 'store': false)");
         return _json.Token == JsonTokenType.String && ResponsesTools.IsText(_json.Raw) ? ItemKind.Text : ItemKind.Other;
     }
 

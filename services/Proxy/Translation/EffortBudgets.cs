@@ -33,7 +33,7 @@ public static class EffortBudgets
         return held;
     }
 
-    /// <summary>One of the levels of <see cref="Effort.Level"/>; null for no limit, which is the default of OpenAI's models.</summary>
+    /// <summary>One of <see cref="Levels"/>; "medium", the default of OpenAI's models, for no limit.</summary>
     public static string LevelOf(Effort effort) => effort.Level ?? effort.BudgetTokens switch
     {
         0 => "none",
