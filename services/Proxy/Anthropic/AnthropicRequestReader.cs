@@ -153,7 +153,7 @@ ref struct AnthropicRequestReader
             own++;
         else
             AddHosted(type, called.IsEmpty ? type : Encoding.UTF8.GetString(called), uses, index);
-        _request.OwnTools += type is null ? 0 : 1;
+        _request.BuiltInTools += type is null ? 0 : 1;
     }
 
     readonly void AddHosted(string type, string called, int? uses, int index)

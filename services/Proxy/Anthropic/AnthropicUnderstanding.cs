@@ -53,14 +53,14 @@ sealed class AnthropicUnderstanding
     }
 
     /// <summary>
-    /// Anthropic's own tools that the caller runs are functions whose definition the model knows; other models are told it. Null for tools
-    /// that the provider would run: they are offered beside others.
+    /// Anthropic's built-in tools that the caller runs are functions whose definition the model knows; other models are told it. Null for
+    /// tools that the provider would run: they are offered beside others.
     /// </summary>
     Tool? ReadTool(JsonElement tool, string path)
     {
         var type = tool.Object(path).Find("type")?.Text($"{path}.type") ?? "custom";
-        var own = type == "custom" ? null : AnthropicTools.Find(type);
-        if (type != "custom" && own is null)
+        var builtIn = type == "custom" ? null : AnthropicTools.Find(type);
+        if (type != "custom" && builtIn is null)
         {
             _left.Add(tool.Find("name")?.Text($"{path}.name") ?? type);
             return null;
@@ -68,8 +68,8 @@ sealed class AnthropicUnderstanding
         // 'eager_input_streaming' changes when pieces come, not what they are.
         tool.LeaveOutOthers(path, _left, "type", "name", "description", "input_schema", "strict", "eager_input_streaming");
         return new(
-            tool.Text("name", path), tool.Find("description")?.Text($"{path}.description") ?? own?.Description,
-            tool.Find("input_schema")?.GetRawText() ?? own?.Schema, tool.Find("strict") is { ValueKind: JsonValueKind.True }, path);
+            tool.Text("name", path), tool.Find("description")?.Text($"{path}.description") ?? builtIn?.Description,
+            tool.Find("input_schema")?.GetRawText() ?? builtIn?.Schema, tool.Find("strict") is { ValueKind: JsonValueKind.True }, path);
     }
 
     Conversation WithToolChoice(Conversation said, JsonElement choice)

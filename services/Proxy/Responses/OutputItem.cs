@@ -12,8 +12,8 @@ enum OutputKind
     /// <summary>A call of a tool that takes free text.</summary>
     TextCall,
 
-    /// <summary>A call of one of OpenAI's own tools that the caller runs. It comes as a whole.</summary>
-    OwnCall,
+    /// <summary>A call of one of OpenAI's built-in tools that the caller runs. It comes as a whole.</summary>
+    BuiltInCall,
 
     Image,
 }
@@ -35,7 +35,7 @@ sealed class OutputItem
             OutputKind.Reasoning => "rs",
             OutputKind.Call => "fc",
             OutputKind.TextCall => "ctc",
-            OutputKind.OwnCall => "oc",
+            OutputKind.BuiltInCall => "oc",
             OutputKind.Image => "ig",
             _ => "msg",
         };
@@ -68,7 +68,7 @@ sealed class OutputItem
     /// <summary>The function's arguments so far, for calls that are no function to the caller.</summary>
     public StringBuilder Arguments { get; } = new();
 
-    bool IsCall => Kind is OutputKind.Call or OutputKind.TextCall or OutputKind.OwnCall;
+    bool IsCall => Kind is OutputKind.Call or OutputKind.TextCall or OutputKind.BuiltInCall;
 
     public bool HasNoText => _text.WrittenCount == 1;
 
@@ -156,7 +156,7 @@ sealed class OutputItem
             OutputKind.Reasoning => "reasoning",
             OutputKind.Call => "function_call",
             OutputKind.TextCall => "custom_tool_call",
-            OutputKind.OwnCall => ToolForms.Of(_tool!.Form).Item,
+            OutputKind.BuiltInCall => ToolForms.Of(_tool!.Form).Item,
             OutputKind.Image => "image_generation_call",
             _ => "message",
         });
@@ -172,7 +172,7 @@ sealed class OutputItem
                 if (_tool?.Member?.Group is { } group)
                     json.WriteString("namespace", group);
                 break;
-            case OutputKind.OwnCall:
+            case OutputKind.BuiltInCall:
                 json.WriteString("call_id", _callId);
                 if (_tool!.Form == ToolForm.ToolSearch)
                     json.WriteString("execution", "client");

@@ -156,7 +156,7 @@ ref struct ResponsesRequestReader
                 ReadMembers($"{path}.tools");
             _json.Skip();
         }
-        _request.OwnTools += isOwn && !isPlain ? 1 : 0;
+        _request.BuiltInTools += isOwn && !isPlain ? 1 : 0;
         return isOwn && !inContainer ? null : type ?? "";
     }
 

@@ -67,10 +67,13 @@ static class ResponsesTools
                 tool.LeaveOutOthers(path, left, "type", "name", "description", "format");
                 return ToolForms.TextTool(
                     tool.Text("name", path), tool.Find("description")?.Text($"{path}.description"), tool.Find("format"), path);
-            case var _ when ToolForms.OfType(type) is { } own:
+            case var _ when ToolForms.OfType(type) is { } builtIn:
                 return new(
-                    type, tool.Find("description")?.Text($"{path}.description") ?? own.Description,
-                    tool.Find("parameters")?.Object($"{path}.parameters").GetRawText() ?? own.Schema, false, path) { Form = own.Form };
+                    type, tool.Find("description")?.Text($"{path}.description") ?? builtIn.Description,
+                    tool.Find("parameters")?.Object($"{path}.parameters").GetRawText() ?? builtIn.Schema, false, path)
+                {
+                    Form = builtIn.Form,
+                };
             default:
                 return null;
         }

@@ -63,7 +63,7 @@ public sealed class ResponsesWriter(AnswerHead head) : AnswerWriter
                 {
                     null or ToolForm.Function => OutputKind.Call,
                     ToolForm.Text => OutputKind.TextCall,
-                    _ => OutputKind.OwnCall,
+                    _ => OutputKind.BuiltInCall,
                 };
                 var call = Open(kind, e.Id, e.Text, to, e.Tool);
                 while (_calls.Count <= e.Index)

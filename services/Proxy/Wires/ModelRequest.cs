@@ -17,14 +17,8 @@ public abstract class ModelRequest
     /// <summary>Most answers to one question (<c>n</c>).</summary>
     public const int MaxChoices = 128;
 
-    /// <summary>
-    /// Most input tokens of one image. OpenAI's worst case is 48 169: a high-detail image of 2 × 4 tiles for gpt-4o-mini, with 2 833 tokens
-    /// and 5 667 for each tile. Remote and inlined images count alike, because neither is opened here.
-    /// </summary>
-    public const int TokensPerImage = 50_000;
-
-    /// <summary>Most tokens of the definition that a provider adds for a tool of its own kind, which the caller runs.</summary>
-    public const int TokensPerOwnTool = 2048;
+    /// <summary>Most tokens of the definition that a provider adds for a built-in tool, which the caller runs.</summary>
+    public const int TokensPerBuiltInTool = 2048;
 
     // Providers add these tokens to what the caller wrote. They separate messages, frame the definitions of tools (up to 935 at Anthropic),
     // and frame the request.
@@ -58,8 +52,8 @@ public abstract class ModelRequest
     public int Images { get; internal set; }
     public bool HasTools { get; internal set; }
 
-    /// <summary>Tools whose definition stands at the provider; see <see cref="TokensPerOwnTool"/>.</summary>
-    public int OwnTools { get; internal set; }
+    /// <summary>Tools whose definition stands at the provider; see <see cref="TokensPerBuiltInTool"/>.</summary>
+    public int BuiltInTools { get; internal set; }
 
     /// <summary>
     /// The first thing in the body that is larger than its text by what nobody here knows: a document, an item of a kind that is new. Only
@@ -103,9 +97,9 @@ public abstract class ModelRequest
         if (BeyondText is not null && contextTokens > 0)
             return Contexts * contextTokens;
         var bound = BodyBytes + (
-            (long)Messages * TokensPerMessage) + ((long)Images * TokensPerImage) + (HasTools
+            (long)Messages * TokensPerMessage) + ((long)Images * TokenEstimate.MostTokensPerImage) + (HasTools
                 ? TokensForTools
-                : 0) + ((long)OwnTools * TokensPerOwnTool) + TokensForFrame;
+                : 0) + ((long)BuiltInTools * TokensPerBuiltInTool) + TokensForFrame;
         return contextTokens > 0 ? Math.Min(bound, Contexts * contextTokens) : bound;
     }
 

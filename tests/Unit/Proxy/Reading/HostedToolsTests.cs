@@ -63,11 +63,11 @@ public sealed class HostedToolsTests
     [InlineData("{\"type\":\"apply_patch\"}", 1)]
     [InlineData("{\"type\":\"tool_search\",\"execution\":\"client\"}", 1)]
     [InlineData("{\"type\":\"computer_use_preview\",\"display_width\":1}", 1)]
-    public void Tools_that_the_caller_runs_pass_unchanged(string tool, int own)
+    public void Tools_that_the_caller_runs_pass_unchanged(string tool, int builtIn)
     {
         var body = $$"""{"model":"m","input":"a","max_output_tokens":5,"store":false,"tools":[{{tool}}]}""";
         var request = Read("responses", body);
-        Assert.Equal((own, 0, null), (request.OwnTools, request.LeftOut().Count, request.BeyondText));
+        Assert.Equal((builtIn, 0, null), (request.BuiltInTools, request.LeftOut().Count, request.BeyondText));
         Assert.Equal(body, Encoding.UTF8.GetString(request.Rewrite(Encoding.UTF8.GetBytes(body), "m", 5, injectUsage: false).Span));
     }
 
@@ -81,7 +81,7 @@ public sealed class HostedToolsTests
         var tools = $$"""[{"type":"{{type}}","name":"{{name}}"}]""";
         var body = $$"""{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"a"}],"tools":{{tools}}}""";
         var request = Read("messages", body);
-        Assert.Equal((1, 0), (request.OwnTools, request.LeftOut().Count));
+        Assert.Equal((1, 0), (request.BuiltInTools, request.LeftOut().Count));
         var said = Wires.Messages.Understand(Encoding.UTF8.GetBytes(body), request);
         var tool = Assert.Single(said.Tools);
         Assert.Equal((name, true), (tool.Name, tool.Schema!.Contains("\"properties\"", StringComparison.Ordinal)));
