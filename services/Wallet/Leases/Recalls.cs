@@ -43,7 +43,7 @@ public sealed class Recalls
         if (left.Count == 0 || !_redis.IsConnected)
             return;
         var recall = new Recall(Ids.New(), register, except);
-        var waiting = _waiting[recall.Id] = new Waiting([.. left.Where(lease => IsHeld(lease.Left)).Select(lease => lease.Holder)]);
+        var waiting = _waiting[recall.Id] = new Waiting([.. left.Where(lease => HolderLives(lease.Left)).Select(lease => lease.Holder)]);
         try
         {
             Failpoint.Hit("wallet.recall.publish");
@@ -69,7 +69,7 @@ public sealed class Recalls
     /// <summary>
     /// Whether a lease with so much time left has a holder that lives. One that was handed over lives for a day, and nothing of it is idle.
     /// </summary>
-    public static bool IsHeld(TimeSpan left) => left > Ttl - RenewedWithin && left < 2 * Ttl;
+    public static bool HolderLives(TimeSpan left) => left > Ttl - RenewedWithin && left < 2 * Ttl;
 
     /// <summary>Who holds something of the register, and how long until that lease ends, on the database's clock.</summary>
     async Task<List<(string Holder, TimeSpan Left)>> HoldersAsync(Guid register, Guid except, CancellationToken token)
