@@ -36,8 +36,7 @@ sealed class AnthropicUnderstanding
             case "tool_choice": return WithToolChoice(said, value);
             case "temperature": return said with { Temperature = value.Decimal(name) };
             case "top_p": return said with { TopP = value.Decimal(name) };
-            case "top_k":
-                return said with { TopK = new((int)Math.Clamp(value.Integer(name).Value, int.MinValue, int.MaxValue), name) };
+            case "top_k": return said with { TopK = value.Clamped(name) };
             case "stop_sequences":
                 return said with { Stop = new([.. value.Elements(name).Select(stop => stop.Value.Text(stop.Path))], name) };
             case "output_config": return WithOutput(said, value);
@@ -112,7 +111,7 @@ sealed class AnthropicUnderstanding
     {
         const string LevelField = "output_config.effort";
         var level = root.Find("output_config")?.Find("effort") is { } given
-            ? Chat.ChatUnderstanding.ReadEffort(given, LevelField, shown: false, _left)
+            ? EffortBudgets.Read(given, LevelField, shown: false, _left)
             : null;
         if (root.Find("thinking") is not { } thinking)
             return level;

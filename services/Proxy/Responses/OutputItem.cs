@@ -63,7 +63,7 @@ sealed class OutputItem
     public string Id { get; }
 
     /// <summary>The provider's signature of thoughts. The caller sends it back unread.</summary>
-    public string? Seal { get; set; }
+    public string? Signature { get; set; }
 
     /// <summary>The function's arguments so far, for calls that are no function to the caller.</summary>
     public StringBuilder Arguments { get; } = new();
@@ -177,7 +177,7 @@ sealed class OutputItem
                 if (_tool!.Form == ToolForm.ToolSearch)
                     json.WriteString("execution", "client");
                 json.WritePropertyName(ToolForms.Of(_tool.Form).Member);
-                WriteArguments(json);
+                CallArguments.Write(json, Arguments.ToString());
                 break;
             case OutputKind.Image:
                 json.WritePropertyName("result");
@@ -188,8 +188,8 @@ sealed class OutputItem
                 break;
             case OutputKind.Reasoning:
                 WriteParts(json, "summary", isDone);
-                if (isDone && Seal is { } seal)
-                    json.WriteString("encrypted_content", seal);
+                if (isDone && Signature is { } signature)
+                    json.WriteString("encrypted_content", signature);
                 break;
             default:
                 WriteParts(json, "content", isDone);
@@ -197,15 +197,6 @@ sealed class OutputItem
                 break;
         }
         json.WriteEndObject();
-    }
-
-    void WriteArguments(Utf8JsonWriter json)
-    {
-        var arguments = Arguments.Length == 0 ? "{}" : Arguments.ToString();
-        if (LenientJson.IsJson(Encoding.UTF8.GetBytes(arguments)))
-            json.WriteRawValue(arguments, skipInputValidation: true);
-        else
-            json.WriteStringValue(arguments);
     }
 
     void WriteParts(Utf8JsonWriter json, string member, bool isDone)

@@ -28,8 +28,8 @@ sealed class ResponsesItem
     public string? Name { get; private set; }
     public string? Arguments { get; private set; }
 
-    /// <summary>Thoughts that the provider encrypted.</summary>
-    public string? Seal { get; private set; }
+    /// <summary>The provider's signature of thoughts, which may be the thoughts themselves, encrypted.</summary>
+    public string? Signature { get; private set; }
 
     public List<(AnswerEventKind Kind, string Text)> Texts { get; } = [];
 
@@ -58,7 +58,7 @@ sealed class ResponsesItem
     {
         var (isType, isImage) = (reader.Has("type"u8), reader.Has("result"u8));
         var (isId, isName) = (reader.Has("call_id"u8), reader.Has("name"u8));
-        var (isArguments, isSeal) = (reader.Has("arguments"u8), reader.Has("encrypted_content"u8));
+        var (isArguments, isSignature) = (reader.Has("arguments"u8), reader.Has("encrypted_content"u8));
         reader.Read();
         if (isArguments && reader.TokenType == JsonTokenType.StartObject)
         {
@@ -78,8 +78,8 @@ sealed class ResponsesItem
             Name = reader.Text();
         else if (isArguments)
             Arguments = reader.Text();
-        else if (isSeal)
-            Seal = reader.Text();
+        else if (isSignature)
+            Signature = reader.Text();
     }
 
     void ReadAction(ref Utf8JsonReader reader)

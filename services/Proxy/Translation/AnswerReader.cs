@@ -6,6 +6,9 @@ namespace LlmGateway.Proxy.Translation;
 /// </summary>
 public abstract class AnswerReader
 {
+    /// <summary>Most tool calls of one answer that are remembered; further ones are left out. A model makes a few.</summary>
+    protected const int MaxCalls = 1024;
+
     /// <summary>Something was seen that does not belong to this wire.</summary>
     public bool MalformedSeen { get; protected set; }
 
