@@ -159,7 +159,8 @@ ref struct AnthropicRequestReader
     readonly void AddHosted(string type, string called, int? uses, int index)
     {
         var hosted = _request.Hosted ??= new($"tools[{index}].type");
-        if (!type.StartsWith("web_search_", StringComparison.Ordinal))
+        // Later ones filter what they found by running code, and nothing bounds how often the model reads its context then.
+        if (type != "web_search_20250305")
         {
             hosted.Add(index, called);
             return;

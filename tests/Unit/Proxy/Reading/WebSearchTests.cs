@@ -122,9 +122,17 @@ public sealed class WebSearchTests
 
         static int Most(string first, string second) => Of("messages").Read($$"""
             {"model":"m","max_tokens":5,"messages":[{"role":"user","content":"a"}],"tools":[
-            {"type":"web_search_20250305","name":"web_search",{{first}}},{"type":"web_search_20260209","name":"other",{{second}}}]}
+            {"type":"web_search_20250305","name":"web_search",{{first}}},{"type":"web_search_20250305","name":"other",{{second}}}]}
             """).Searches(Offer(Priced), passes: true);
     }
+
+    /// <summary>It runs code on what it found, which has no bound.</summary>
+    [Fact]
+    public void A_search_that_filters_by_code_is_no_search_with_a_bound() =>
+        Assert.Equal(0, Of("messages").Read("""
+            {"model":"m","max_tokens":5,"messages":[{"role":"user","content":"a"}],"tools":[{"name":"f","input_schema":{}},
+            {"type":"web_search_20260209","name":"web_search","max_uses":3}]}
+            """).Searches(Offer(Priced), passes: true));
 
     [Fact]
     public void Another_spelling_of_the_bound_of_all_tools_is_refused()
