@@ -57,6 +57,37 @@ public sealed class BodyBudget
         }
     }
 
+    /// <summary>Room for what a request has in memory beside its body.</summary>
+    public Room OpenRoom(Guid owner) => new(this, owner);
+
+    /// <summary>Bytes that count for an owner like those of its bodies, until this is disposed of.</summary>
+    public sealed class Room(BodyBudget budget, Guid owner) : IDisposable
+    {
+        readonly List<(Share Share, long Bytes)> _taken = [];
+
+        /// <summary>Counts what is about to be made or fetched.</summary>
+        /// <exception cref="ProblemException">There is no room for it; see <see cref="Share.Take"/>.</exception>
+        public void Take(long bytes)
+        {
+            var share = budget.Open(owner, bytes);
+            var problem = share.Take(bytes);
+            if (problem is null)
+                _taken.Add((share, bytes));
+            else
+            {
+                share.Close(0);
+                throw new ProblemException(problem);
+            }
+        }
+
+        public void Dispose()
+        {
+            foreach (var (share, bytes) in _taken)
+                share.Close(bytes);
+            _taken.Clear();
+        }
+    }
+
     /// <summary>The bodies of one owner, or the small ones of all.</summary>
     public sealed class Share(BodyBudget budget, Guid? of)
     {

@@ -17,6 +17,7 @@ public sealed class ResponsesRequest : ModelRequest
 
     internal Place ModelValue { get; set; }
     internal Limit MaxOutputTokens { get; set; }
+    internal Place Input { get; set; }
     internal Place Store { get; set; }
     internal Place Include { get; set; }
 

@@ -202,6 +202,13 @@ ref struct ResponsesRequestReader
 
     void ReadInput()
     {
+        var start = _json.Start;
+        ReadItems();
+        _request.Input = new(start, _json.End - start);
+    }
+
+    void ReadItems()
+    {
         _hasInput = _json.Token != JsonTokenType.Null;
         if (_json.Token == JsonTokenType.String)
             _request.Messages = 1;

@@ -113,4 +113,7 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
 
     [DbContext(typeof(SessionsDb)), Migration("0011_kept_responses")]
     sealed class KeptResponses0011 : SqlMigration;
+
+    [DbContext(typeof(SessionsDb)), Migration("0012_kept_response_counts")]
+    sealed class KeptResponseCounts0012 : SqlMigration;
 }
