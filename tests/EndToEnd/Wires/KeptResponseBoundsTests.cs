@@ -57,7 +57,7 @@ public sealed class KeptResponseBoundsTests
         var customer = await NewCustomerAsync(small);
         var (oldest, own) = (await KeptAsync(await NewCustomerAsync(large)), await KeptAsync(customer));
         await GrowAsync(large, oldest, 3 * Gigabyte);
-        await RunAsync("insert into kept_response_count values (2, $1, 99, $2, 0)", Guid.Empty, 13 * Gigabyte);
+        await RunAsync("insert into kept_response_count values (2, $1, 99, $2, 0)", Guid.Empty, 14 * Gigabyte);
         try
         {
             var newest = await KeptAsync(customer);
@@ -185,9 +185,12 @@ public sealed class KeptResponseBoundsTests
     /// <summary>A project that keeps much, of which one response can be seen.</summary>
     static async Task GrowAsync(Guid project, Guid response, long bytes)
     {
-        await RunAsync("delete from kept_response_count where level = 2 and slot = 98 and owner = $1", Guid.Empty);
         await RunAsync("update kept_response set bytes = $2 where id = $1", response, bytes);
-        await RunAsync("insert into kept_response_count values (1, $1, 99, $3, 0), (2, $2, 98, $3, 0)", project, Guid.Empty, bytes);
+        await RunAsync(
+            """
+            insert into kept_response_count as kept values (1, $1, 98, $3, 0), (2, $2, 98, $3, 0)
+            on conflict (level, owner, slot) do update set bytes = kept.bytes + excluded.bytes
+            """, project, Guid.Empty, bytes);
     }
 
     static async Task<Guid> NewProjectAsync()

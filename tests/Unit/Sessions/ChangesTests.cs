@@ -55,7 +55,7 @@ public sealed partial class ChangesTests
     [Fact]
     public void Who_tells_nobody_writes() => Assert.Subset(Writing.Keys.ToHashSet(), Untold.Keys.ToHashSet());
 
-    [GeneratedRegex(@"\.(SaveChanges|Commit|Execute(Update|Delete|NonQuery|Sql\w*))Async\(|\.Sql\(")]
+    [GeneratedRegex(@"\.(SaveChanges|Commit|Execute(Update|Delete|NonQuery|Sql\w*))Async\(|\.Sql\(|\.CreateBatch\(")]
     private static partial Regex Writes();
 
     [GeneratedRegex(@"\.CommitAsync\([^)]*\)")]
