@@ -272,7 +272,7 @@ public sealed class WebSearchTests
             var http = new DefaultHttpContext();
             var call = new ModelCall(http, Ids.New(), "e", TimeProvider.System) { Route = next };
             using var attempt = new ProviderAttempt(spoken.Wire, call, request, Encoding.UTF8.GetBytes(body));
-            var sent = Encoding.UTF8.GetString(attempt.Compose(5, injectUsage: false).Span);
+            var sent = Encoding.UTF8.GetString(attempt.Compose(5).Span);
             var ignored = http.Response.Headers.GetCommaSeparatedValues(Ignored.Header);
             told.Add((next.Model.Provider, sent.Contains("web_search", StringComparison.Ordinal), string.Join(',', ignored)));
         }
