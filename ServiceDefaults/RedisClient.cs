@@ -43,9 +43,9 @@ public sealed class RedisClient
     public static TimedSeal SealOf(IEnumerable<byte[]> keys, TimeProvider time) => new(keys, "Redis", time);
 
     /// <summary>
-    /// A script's result, or not answered when Redis is away. It is not sealed: whoever writes in Redis can change what the script counts.
+    /// Runs a script; not answered when Redis is away. Its result is not sealed: whoever writes in Redis can change what the script counts.
     /// </summary>
-    public Task<(bool Answered, RedisResult? Result)> CountAsync(string script, RedisKey[] keys, RedisValue[] values) =>
+    public Task<(bool Answered, RedisResult? Result)> RunAsync(string script, RedisKey[] keys, RedisValue[] values) =>
         TryAsync(redis => redis.ScriptEvaluateAsync(script, keys, values));
 
     /// <summary>The value and the time that it has left to live; null when there is none that can be read.</summary>
@@ -58,7 +58,7 @@ public sealed class RedisClient
         if (Open(key, found.Value) is { } json)
             return (Read<T>(json), found.Expiry);
         // It would keep out the copy that its owner is about to make. A newer value than the one that was read stays.
-        await CountAsync(RemoveIfSame, [key], [found.Value]);
+        await RunAsync(RemoveIfSame, [key], [found.Value]);
         return default;
     }
 

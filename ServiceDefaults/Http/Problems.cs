@@ -150,6 +150,11 @@ public static class Problems
         "Idempotency-Key");
     public static Problem TooLarge(long maxBytes) =>
         new(413, "invalid_request_error", "body_too_large", $"The request body may have at most {maxBytes} bytes.");
+    public static Problem RefersToTooMuch(long maxBytes, int maxResponses) => TooLarge(maxBytes) with
+    {
+        Message = $"What a request refers to may stand in at most {maxResponses} kept responses, which may have {maxBytes} bytes together. "
+            + "Refer to less, or send the items themselves.",
+    };
     public static readonly Problem NotJson = new(
         415, "invalid_request_error", "unsupported_media_type", "Send 'Content-Type: application/json'.", "Content-Type");
     public static readonly Problem NotForm = NotJson with { Message = "Send 'Content-Type: multipart/form-data'." };

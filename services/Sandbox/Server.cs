@@ -9,10 +9,6 @@ public static class Server
 {
     public static WebApplication Build(string[] args)
     {
-        // A dropped connection ends with FIN. A reset could overtake bytes that were sent before, and a test could not tell how much of a
-        // cut answer arrived.
-        AppContext.SetSwitch("Microsoft.AspNetCore.Server.Kestrel.FinOnError", true);
-
         var builder = WebApplication.CreateSlimBuilder(args);
         builder.Logging.AddSimpleConsole(console => console.ColorBehavior = LoggerColorBehavior.Disabled);
         builder.Logging.AddFilter("Microsoft.AspNetCore", LogLevel.Warning);

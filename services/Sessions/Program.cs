@@ -25,7 +25,7 @@ builder.Services.AddHostedService<Heartbeat>();
 
 var app = builder.BuildService();
 app.UseServiceDefaults();
-app.UseInternalOnly(Callers.OfRoutes);
+app.UseInternalOnly(Routes.Callers);
 
 // For the edge
 app.MapCredentials();

@@ -19,7 +19,7 @@ builder.AddMessaging(
 
 var app = builder.BuildService();
 app.UseServiceDefaults();
-app.UseInternalOnly(Callers.OfRoutes);
+app.UseInternalOnly(Routes.Callers);
 
 app.MapRegisters();
 app.MapLeases();

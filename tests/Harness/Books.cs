@@ -118,7 +118,21 @@ static class Books
 
     /// <summary>Lets a customer's only response be as large as that.</summary>
     public static Task GrowKeptResponsesAsync(User user, long bytes) =>
-        RunAsync("update kept_response set bytes = $2 where customer_id = $1", user.Customer, bytes);
+        RunAsync(
+            """
+            with grown as (update kept_response set bytes = $2 where customer_id = $1)
+            update kept_response_count set bytes = $2 where level = 0 and owner = $1
+            """,
+            user.Customer, bytes);
+
+    /// <summary>Lets each of a customer's responses count as one of so many bytes for a request that refers to it.</summary>
+    public static async Task InflateKeptResponsesAsync(User user, int plainBytes)
+    {
+        await using var command = Sessions.CreateCommand("update kept_response set plain_bytes = $2 where customer_id = $1");
+        command.Parameters.Add(new() { Value = user.Customer });
+        command.Parameters.Add(new() { Value = plainBytes });
+        await command.ExecuteNonQueryAsync();
+    }
 
     public static Task<long> CustomersAsync(string externalId) =>
         NumberAsync(Sessions, "select count(*) from customer where external_id = $1", externalId);

@@ -78,7 +78,7 @@ sealed class AnthropicBlocks
                 json.WriteString("id", Id);
                 json.WriteString("name", Name);
                 json.WritePropertyName("input");
-                WriteInput(json, Text.ToString());
+                CallArguments.Write(json, Text.ToString());
             }
             else
             {
@@ -89,19 +89,6 @@ sealed class AnthropicBlocks
                     json.WriteString("signature", Signature ?? "");
             }
             json.WriteEndObject();
-        }
-
-        /// <summary>
-        /// The arguments that the model wrote, if they are JSON. Other text is kept as a text, so that the caller sees what went wrong.
-        /// </summary>
-        static void WriteInput(Utf8JsonWriter json, string arguments)
-        {
-            if (string.IsNullOrWhiteSpace(arguments))
-                json.WriteRawValue("{}");
-            else if (LenientJson.IsJson(Encoding.UTF8.GetBytes(arguments)))
-                json.WriteRawValue(arguments, skipInputValidation: true);
-            else
-                json.WriteStringValue(arguments);
         }
     }
 }

@@ -11,9 +11,6 @@ namespace LlmGateway.Proxy.Anthropic;
 /// </summary>
 public sealed class AnthropicReader : AnswerReader
 {
-    /// <summary>Most tool calls of one answer that are read. A model makes a few.</summary>
-    const int MaxCalls = 1024;
-
     readonly AnthropicUsage _usage = new();
 
     // The block numbers of the tool calls, and whether an argument of each was seen.
@@ -37,7 +34,7 @@ public sealed class AnthropicReader : AnswerReader
         public Kind Event, Inner;
         public string? InnerType;
         public int Index;
-        public string? Id, Name, Words, Seal, Stop, Sequence, Message;
+        public string? Id, Name, Words, Signature, Stop, Sequence, Message;
         public Place Input, Usage, Source;
     }
 
@@ -46,6 +43,8 @@ public sealed class AnthropicReader : AnswerReader
     {
         public ReadOnlySpan<byte> Of(ReadOnlySpan<byte> json) => json.Slice(Start, Length);
     }
+
+    public override bool UsageHasSearches => true;
 
     public override StreamPiece Read(scoped SseEvent e, List<AnswerEvent> to)
     {
@@ -123,8 +122,8 @@ public sealed class AnthropicReader : AnswerReader
             case Kind.Thinking or Kind.Signature:
                 if (said.Words is { Length: > 0 })
                     to.Add(new(AnswerEventKind.Reasoning, said.Words));
-                if (said.Seal is { Length: > 0 })
-                    to.Add(new(AnswerEventKind.Signature, said.Seal));
+                if (said.Signature is { Length: > 0 })
+                    to.Add(new(AnswerEventKind.Signature, said.Signature));
                 break;
             case Kind.ToolUse when _callCount < MaxCalls && said.Event == Kind.BlockStart:
                 if (said.Name is not { Length: > 0 })
@@ -145,6 +144,8 @@ public sealed class AnthropicReader : AnswerReader
                 to.Add(ImageOf(said.Source.Of(json)));
                 break;
             case Kind.Other when said.InnerType is not null:
+                if (said is { Event: Kind.BlockStart, InnerType: "server_tool_use", Name: "web_search" })
+                    Searches++;
                 to.Add(AnswerEvent.Unread($"a block of the type '{said.InnerType}'"));
                 break;
         }
@@ -158,7 +159,7 @@ public sealed class AnthropicReader : AnswerReader
             while (reader.NextMember())
             {
                 var (isType, isData, isAddress) = (reader.Has("media_type"u8), reader.Has("data"u8), reader.Has("url"u8));
-                var text = ReadText(ref reader);
+                var text = reader.NextText();
                 (type, data, address) = (isType ? text : type, isData ? text : data, isAddress ? text : address);
             }
         return type is not null && data is not null ? AnswerEvent.Picture(type, data)
@@ -228,19 +229,19 @@ public sealed class AnthropicReader : AnswerReader
             said.InnerType = reader.TokenType == JsonTokenType.String ? reader.Text() : null;
         }
         else if (reader.Has("text"u8) || reader.Has("thinking"u8) || reader.Has("partial_json"u8))
-            said.Words = ReadText(ref reader);
+            said.Words = reader.NextText();
         else if (reader.Has("id"u8))
-            said.Id = ReadText(ref reader);
+            said.Id = reader.NextText();
         else if (reader.Has("name"u8))
-            said.Name = ReadText(ref reader);
+            said.Name = reader.NextText();
         else if (reader.Has("signature"u8))
-            said.Seal = ReadText(ref reader);
+            said.Signature = reader.NextText();
         else if (reader.Has("stop_reason"u8))
-            said.Stop = ReadText(ref reader);
+            said.Stop = reader.NextText();
         else if (reader.Has("stop_sequence"u8))
-            said.Sequence = ReadText(ref reader);
+            said.Sequence = reader.NextText();
         else if (reader.Has("message"u8))
-            said.Message = ReadText(ref reader);
+            said.Message = reader.NextText();
         else if (reader.Has("input"u8))
             said.Input = ReadRaw(ref reader);
         else if (reader.Has("source"u8))
@@ -320,16 +321,6 @@ public sealed class AnthropicReader : AnswerReader
         var start = (int)reader.TokenStartIndex;
         reader.StepOver();
         return new(start, (int)reader.BytesConsumed - start);
-    }
-
-    /// <summary>Null for what is no string.</summary>
-    static string? ReadText(ref Utf8JsonReader reader)
-    {
-        reader.Read();
-        if (reader.TokenType == JsonTokenType.String)
-            return reader.Text();
-        reader.StepOver();
-        return null;
     }
 
     static Kind KindOf(ref Utf8JsonReader reader)

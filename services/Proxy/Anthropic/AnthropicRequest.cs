@@ -22,12 +22,13 @@ public sealed class AnthropicRequest : ModelRequest
 
     /// <inheritdoc/>
     /// <exception cref="ProblemException">The hold leaves no room for the thoughts that the caller asked for.</exception>
-    public override ReadOnlyMemory<byte> Rewrite(ReadOnlyMemory<byte> body, string upstreamModel, long outputLimit, bool injectUsage)
+    public override ReadOnlyMemory<byte> Rewrite(
+        ReadOnlyMemory<byte> body, string upstreamModel, long outputLimit, bool injectUsage, bool searches = false)
     {
         var edits = new ByteEdits();
         if (Model != upstreamModel)
             edits.Replace(ModelValue.Start, ModelValue.Length, Quoted(upstreamModel));
-        Hosted?.Remove(edits, body.Span);
+        Hosted?.Remove(edits, body.Span, searches);
         if (MaxTokens is { } asked && asked != outputLimit)
         {
             edits.Replace(MaxTokensMember.Place.Start, MaxTokensMember.Place.Length, Digits(outputLimit));

@@ -50,8 +50,13 @@ ref struct AnthropicRequestReader
             throw new ProblemException(Problems.Missing("model"));
         if (!_hasMessages)
             throw new ProblemException(Problems.Missing("messages"));
-        if (_chosen is not null && _request.Hosted is { } hosted && hosted.Names.Contains(_chosen))
-            throw hosted.Refusal;
+        if (_chosen is not null && _request.Hosted is { } hosted)
+        {
+            if (hosted.Has(_chosen, isSearch: false))
+                throw hosted.Refusal;
+            if (hosted.Has(_chosen, isSearch: true))
+                hosted.Demand(hosted.PathOfSearch);
+        }
         if (_request.MaxTokens is null && !counting)
             throw new ProblemException(Problems.Missing("max_tokens"));
     }
@@ -117,6 +122,8 @@ ref struct AnthropicRequestReader
                 throw Invalid($"tools[{index}]", "must be an object");
             _request.HasTools = true;
             string? type = null;
+            int? uses = null;
+            var hasUses = false;
             ReadOnlySpan<byte> name = default, called = default;
             while (_json.NextMember(ref name))
             {
@@ -124,15 +131,19 @@ ref struct AnthropicRequestReader
                     type = _json.ReadText($"tools[{index}].type");
                 else if (name.SequenceEqual("name"u8) && _json.Token == JsonTokenType.String)
                     called = _json.Raw;
+                else if (Ascii.EqualsIgnoreCase(name, "max_uses"u8))
+                    // Two spellings bound nothing: servers differ in which of them they read.
+                    (uses, hasUses) = (hasUses || !name.SequenceEqual("max_uses"u8) ? null : _json.ReadBound(), true);
                 _json.Skip();
             }
-            Count(type, called, index, ref own);
+            Count(type, called, uses, index, ref own);
         }
         HostedTools.End(_request.Hosted, new(start, _json.End - start), own);
     }
 
     /// <param name="type">Null for a tool that the request defines.</param>
-    readonly void Count(string? type, ReadOnlySpan<byte> called, int index, ref int own)
+    /// <param name="uses">How often the provider may run it.</param>
+    readonly void Count(string? type, ReadOnlySpan<byte> called, int? uses, int index, ref int own)
     {
         // A search among the tools of the body runs at the provider, but what it finds is in the body.
         var isSearch = type?.StartsWith("tool_search_tool_", StringComparison.Ordinal) == true;
@@ -141,8 +152,21 @@ ref struct AnthropicRequestReader
         if (type is null || isSearch || AnthropicTools.Find(type) is not null)
             own++;
         else
-            (_request.Hosted ??= new($"tools[{index}].type")).Add(index, called.IsEmpty ? type : Encoding.UTF8.GetString(called));
-        _request.OwnTools += type is null ? 0 : 1;
+            AddHosted(type, called.IsEmpty ? type : Encoding.UTF8.GetString(called), uses, index);
+        _request.BuiltInTools += type is null ? 0 : 1;
+    }
+
+    readonly void AddHosted(string type, string called, int? uses, int index)
+    {
+        var hosted = _request.Hosted ??= new($"tools[{index}].type");
+        // Later ones filter what they found by running code, and nothing bounds how often the model reads its context then.
+        if (type != "web_search_20250305")
+        {
+            hosted.Add(index, called);
+            return;
+        }
+        hosted.AddSearch(index, called);
+        hosted.Bound($"tools[{index}].max_uses", uses);
     }
 
     /// <summary>A tool that is left out cannot be demanded.</summary>

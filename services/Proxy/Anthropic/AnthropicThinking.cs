@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using LlmGateway.Proxy.Translation;
@@ -124,14 +123,7 @@ sealed partial class AnthropicThinking
     }
 
     /// <summary>0.0 for a name without a version, and for another vendor's.</summary>
-    static (int Major, int Minor) VersionOf(string model)
-    {
-        var match = ClaudeVersion().Match(model);
-        if (!match.Success)
-            return default;
-        var minor = match.Groups[2].Success ? int.Parse(match.Groups[2].ValueSpan, CultureInfo.InvariantCulture) : 0;
-        return (int.Parse(match.Groups[1].ValueSpan, CultureInfo.InvariantCulture), minor);
-    }
+    static (int Major, int Minor) VersionOf(string model) => ModelVersion.Of(ClaudeVersion().Match(model)) ?? default;
 
     // Names are like claude-opus-4-6, claude-3-7-sonnet-20250219 or anthropic/claude-sonnet-4.6. A number of more than two digits is a
     // date.

@@ -2,14 +2,14 @@ namespace LlmGateway.Proxy.Anthropic;
 
 /// <summary>
 /// Anthropic's tools that have a type instead of a definition. Those here are run by the caller: they cost their text, and
-/// <see cref="ModelRequest.TokensPerOwnTool"/> for the definition that the provider adds. All others are run by the provider.
+/// <see cref="ModelRequest.TokensPerBuiltInTool"/> for the definition that the provider adds. All others are run by the provider.
 /// </summary>
 static class AnthropicTools
 {
     /// <param name="Type">The type's beginning; a date follows.</param>
-    public sealed record OwnTool(string Type, string Description, string Schema);
+    public sealed record BuiltInTool(string Type, string Description, string Schema);
 
-    static readonly OwnTool[] Own =
+    static readonly BuiltInTool[] BuiltIn =
     [
         new("bash_", "Runs a command in a shell that stays open, or restarts the shell.",
             """{"type":"object","properties":{"command":{"type":"string"},"restart":{"type":"boolean"}}}"""),
@@ -35,5 +35,5 @@ static class AnthropicTools
             """),
     ];
 
-    public static OwnTool? Find(string type) => Array.Find(Own, tool => type.StartsWith(tool.Type, StringComparison.Ordinal));
+    public static BuiltInTool? Find(string type) => Array.Find(BuiltIn, tool => type.StartsWith(tool.Type, StringComparison.Ordinal));
 }

@@ -36,8 +36,7 @@ sealed class AnthropicUnderstanding
             case "tool_choice": return WithToolChoice(said, value);
             case "temperature": return said with { Temperature = value.Decimal(name) };
             case "top_p": return said with { TopP = value.Decimal(name) };
-            case "top_k":
-                return said with { TopK = new((int)Math.Clamp(value.Integer(name).Value, int.MinValue, int.MaxValue), name) };
+            case "top_k": return said with { TopK = value.Clamped(name) };
             case "stop_sequences":
                 return said with { Stop = new([.. value.Elements(name).Select(stop => stop.Value.Text(stop.Path))], name) };
             case "output_config": return WithOutput(said, value);
@@ -53,14 +52,14 @@ sealed class AnthropicUnderstanding
     }
 
     /// <summary>
-    /// Anthropic's own tools that the caller runs are functions whose definition the model knows; other models are told it. Null for tools
-    /// that the provider would run: they are offered beside others.
+    /// Anthropic's built-in tools that the caller runs are functions whose definition the model knows; other models are told it. Null for
+    /// tools that the provider would run: they are offered beside others.
     /// </summary>
     Tool? ReadTool(JsonElement tool, string path)
     {
         var type = tool.Object(path).Find("type")?.Text($"{path}.type") ?? "custom";
-        var own = type == "custom" ? null : AnthropicTools.Find(type);
-        if (type != "custom" && own is null)
+        var builtIn = type == "custom" ? null : AnthropicTools.Find(type);
+        if (type != "custom" && builtIn is null)
         {
             _left.Add(tool.Find("name")?.Text($"{path}.name") ?? type);
             return null;
@@ -68,8 +67,8 @@ sealed class AnthropicUnderstanding
         // 'eager_input_streaming' changes when pieces come, not what they are.
         tool.LeaveOutOthers(path, _left, "type", "name", "description", "input_schema", "strict", "eager_input_streaming");
         return new(
-            tool.Text("name", path), tool.Find("description")?.Text($"{path}.description") ?? own?.Description,
-            tool.Find("input_schema")?.GetRawText() ?? own?.Schema, tool.Find("strict") is { ValueKind: JsonValueKind.True }, path);
+            tool.Text("name", path), tool.Find("description")?.Text($"{path}.description") ?? builtIn?.Description,
+            tool.Find("input_schema")?.GetRawText() ?? builtIn?.Schema, tool.Find("strict") is { ValueKind: JsonValueKind.True }, path);
     }
 
     Conversation WithToolChoice(Conversation said, JsonElement choice)
@@ -112,7 +111,7 @@ sealed class AnthropicUnderstanding
     {
         const string LevelField = "output_config.effort";
         var level = root.Find("output_config")?.Find("effort") is { } given
-            ? Chat.ChatUnderstanding.ReadEffort(given, LevelField, shown: false, _left)
+            ? EffortBudgets.Read(given, LevelField, shown: false, _left)
             : null;
         if (root.Find("thinking") is not { } thinking)
             return level;

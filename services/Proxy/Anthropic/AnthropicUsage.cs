@@ -10,7 +10,7 @@ namespace LlmGateway.Proxy.Anthropic;
 /// </summary>
 public sealed class AnthropicUsage
 {
-    enum Count { Input, CacheRead, CacheWrite, CacheWrite5m, CacheWrite1h, Prompt, Output, Thinking }
+    enum Count { Input, CacheRead, CacheWrite, CacheWrite5m, CacheWrite1h, Prompt, Output, Thinking, Searches }
 
     static readonly UsageField[] Fields =
     [
@@ -22,9 +22,10 @@ public sealed class AnthropicUsage
         new("", "prompt_tokens", (int)Count.Prompt), // Moonshot
         new("", "output_tokens", (int)Count.Output),
         new("output_tokens_details", "thinking_tokens", (int)Count.Thinking),
+        new("server_tool_use", "web_search_requests", (int)Count.Searches),
     ];
 
-    readonly long[] _counts = new long[(int)Count.Thinking + 1];
+    readonly long[] _counts = new long[(int)Count.Searches + 1];
     string? _first;
 
     /// <summary>Adds the text of a usage object and returns the usage of the answer so far. Never throws.</summary>
@@ -34,11 +35,13 @@ public sealed class AnthropicUsage
         if (ProviderUsage.ReadCounts(json, Fields, counts, out var raw) is { } unusable)
             return unusable;
         var input = counts[..(int)Count.Output];
-        var output = counts[(int)Count.Output..];
+        var output = counts[(int)Count.Output..(int)Count.Searches];
         if (IsShort(input))
             _counts.AsSpan(0, input.Length).CopyTo(input);
         if (output[0] == 0)
-            _counts.AsSpan(input.Length).CopyTo(output);
+            _counts.AsSpan(input.Length, output.Length).CopyTo(output);
+        if (counts[(int)Count.Searches] == 0)
+            counts[(int)Count.Searches] = _counts[(int)Count.Searches];
         counts.CopyTo(_counts);
         // A stream keeps its first and its last usage object as received: the last one may lack counts.
         var both = _first is null || raw is null || _first.Length + raw.Length > ProviderUsage.MaxRawBytes - 3 ? raw : $"[{_first},{raw}]";
@@ -78,6 +81,7 @@ public sealed class AnthropicUsage
             [Meter.CacheWrite5m] = written - oneHour,
             [Meter.CacheWrite1h] = oneHour,
             [Meter.Output] = counts[(int)Count.Output],
+            [Meter.WebSearch] = counts[(int)Count.Searches],
         };
         if (MeterReading.InputOf(usage) == 0)
             return new(null, ProviderUsage.Zero, raw);

@@ -14,8 +14,12 @@ public static class MessageCount
         var request = AnthropicRequestReader.Read(body.Span, counting: true);
         return new(
             request.Model,
-            offer => (AnthropicWire.CountPath, request.Rewrite(body, offer.UpstreamModel, request.MaxTokens ?? 0, injectUsage: false)),
+            offer => (AnthropicWire.CountPath, request.Rewrite(
+                body, offer.UpstreamModel, request.MaxTokens ?? 0, injectUsage: false, request.Searches(offer, passes: true) > 0)),
             body,
-            count => new { input_tokens = count });
+            count => new { input_tokens = count })
+        {
+            Refusal = (offer, passes) => request.Hosted?.RefusalBy(offer, passes),
+        };
     }
 }

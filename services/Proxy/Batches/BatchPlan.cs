@@ -63,11 +63,12 @@ public sealed class BatchPlan(Caller caller, string endpoint)
         }
         if (request.Model != _model)
             throw FieldErrors.Invalid("model", $"must be '{_model}' like that of the first request: a batch has one model");
-        // Nobody reads the head of one line's answer.
-        if (request.Hosted is { } hosted)
-            throw hosted.Refusal;
-        if (UpperBound.Check(_offer!, request, out var bound) is { } unbounded)
+        if (UpperBound.Check(_offer!, request, passes: true, out var bound) is { } unbounded)
             throw new ProblemException(unbounded);
+        // Nobody reads the head of one line's answer.
+        var searches = request.Searches(_offer!, passes: true) > 0;
+        if (request.LeftOut(searches).Count > 0)
+            throw request.Hosted!.Refusal;
         var outputLimit = UpperBound.OutputLimit(request.MaxTokens, _offer!.MaxOutputTokens);
         var most = bound.Cost(outputLimit);
         if (most > MaxBound - _bound)
@@ -75,7 +76,7 @@ public sealed class BatchPlan(Caller caller, string endpoint)
                 Problems.WalletExhausted($"The batch may cost more than {new Money(MaxBound)} USD. Make it smaller."));
         _bound += most;
         _estimatedInput += TokenEstimate.OfRequest(json.Span);
-        return request.Rewrite(json, _offer.UpstreamModel, outputLimit, injectUsage: false);
+        return request.Rewrite(json, _offer.UpstreamModel, outputLimit, injectUsage: false, searches);
     }
 
     /// <summary>The first provider of the model that the caller may use and that has batches of this wire.</summary>

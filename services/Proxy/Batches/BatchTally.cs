@@ -44,9 +44,8 @@ public sealed class BatchTally(BatchTerms terms)
     MeterReading Meter(ReadOnlySpan<byte> answer)
     {
         WholeMeter meter = _wire is ConversationWire conversation ? new EventMeter(conversation.NewReader()) : new OneShotMeter(new());
-        return meter.See(answer) && meter.UsageIsBelieved
-            ? new(meter.Usage!.Usage!, false, null, null)
-            : MeterReading.OfCounts(terms.EstimatedInput / terms.Lines, meter.DeliveredTokens, ProviderUsage.Missing, null);
+        return (meter.See(answer) ? meter.Told : null) ?? MeterReading.OfCounts(
+            terms.EstimatedInput / terms.Lines, meter.DeliveredTokens, ProviderUsage.Missing, null, meter.Searches);
     }
 
     /// <summary>The answer in a line. It is empty when there is none.</summary>

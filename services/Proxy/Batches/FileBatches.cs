@@ -12,8 +12,8 @@ namespace LlmGateway.Proxy.Batches;
 /// <c>/v1/batches</c>: OpenAI's batches, of files that were uploaded here. <see cref="BatchCreation"/> says how they are charged.
 /// </summary>
 public sealed class FileBatches(
-    ObjectCallers callers, BodyBudget bodies, BatchCreation creation, BatchSettling settling, ProviderCalls calls, SessionsClient sessions,
-    TimeProvider time)
+    Entrance entrance, OwnObjects objects, BodyBudget bodies, BatchCreation creation, BatchSettling settling, ProviderCalls calls,
+    SessionsClient sessions, TimeProvider time)
 {
     const string Path = "/v1/batches", Kind = ProviderObject.Batch, OnlyWindow = "24h";
 
@@ -40,9 +40,9 @@ public sealed class FileBatches(
     async Task<IResult> CreateAsync(HttpContext http)
     {
         var call = new ModelCall(http, Ids.New(), Path, time);
-        var caller = call.Caller = await callers.EnterAsync(http, Wires.Chat, call.Id);
+        var caller = call.Caller = await entrance.EnterAsync(http, Wires.Chat, call.Id);
         var asked = await ReadAsync(http, caller);
-        var file = await callers.FindAsync(caller, ProviderObject.File, asked.File);
+        var file = await objects.FindAsync(caller, ProviderObject.File, asked.File);
         var terms = file.Terms ?? throw Invalid(InputFile, "must be a file that was uploaded");
         if (asked.Endpoint != terms.Endpoint)
             throw Invalid("endpoint", $"must be '{terms.Endpoint}' like the 'url' of the file's lines");
@@ -60,16 +60,16 @@ public sealed class FileBatches(
 
     async Task<IResult> ListAsync(HttpContext http)
     {
-        var caller = await callers.EnterAsync(http, Wires.Chat);
-        var (page, hasMore) = await callers.ListAsync(
+        var caller = await entrance.EnterAsync(http, Wires.Chat);
+        var (page, hasMore) = await objects.ListAsync(
             http, caller, Kind, "after", batch => AskAsync(http, caller, batch, HttpMethod.Get, ""));
-        return ProviderCalls.Answer(ObjectCallers.List(page, hasMore));
+        return ProviderCalls.Answer(OwnObjects.List(page, hasMore));
     }
 
     async Task<IResult> DescribeAsync(HttpContext http, string id, HttpMethod method, string action)
     {
-        var caller = await callers.EnterAsync(http, Wires.Chat);
-        return ProviderCalls.Answer(await AskAsync(http, caller, await callers.FindAsync(caller, Kind, id), method, action));
+        var caller = await entrance.EnterAsync(http, Wires.Chat);
+        return ProviderCalls.Answer(await AskAsync(http, caller, await objects.FindAsync(caller, Kind, id), method, action));
     }
 
     async Task<JsonObject> AskAsync(HttpContext http, Caller caller, ProviderObject batch, HttpMethod method, string action)
@@ -77,7 +77,7 @@ public sealed class FileBatches(
         var call = new ProviderCall(
             http,
             Wires.Chat,
-            ObjectCallers.ProviderOf(caller.Project, batch),
+            OwnObjects.ProviderOf(caller.Project, batch),
             batch.ProviderKey,
             method,
             $"{BatchState.PathOf(batch)}{action}")

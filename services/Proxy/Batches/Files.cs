@@ -10,7 +10,8 @@ namespace LlmGateway.Proxy.Batches;
 /// file.
 /// </summary>
 public sealed class Files(
-    ObjectCallers callers, BodyBudget bodies, ProviderCalls calls, SessionsClient sessions, TimeProvider time, ILogger<Files> log)
+    Entrance entrance, OwnObjects objects, BodyBudget bodies, ProviderCalls calls, SessionsClient sessions, TimeProvider time,
+    ILogger<Files> log)
 {
     const string Path = "/v1/files", Kind = ProviderObject.File, Id = "id";
 
@@ -32,7 +33,7 @@ public sealed class Files(
 
     async Task<IResult> UploadAsync(HttpContext http)
     {
-        var caller = await callers.EnterAsync(http, Wires.Chat);
+        var caller = await entrance.EnterAsync(http, Wires.Chat);
         using var body = await RequestBody.ReadAsync(http, bodies, caller.Owner, form: true);
         var upload = FileUpload.Read(body.Memory);
         var (plan, sent) = BatchFile.Read(upload.Bytes, caller);
@@ -65,37 +66,37 @@ public sealed class Files(
 
     async Task<IResult> ListAsync(HttpContext http)
     {
-        var caller = await callers.EnterAsync(http, Wires.Chat);
+        var caller = await entrance.EnterAsync(http, Wires.Chat);
         if (http.Request.Query["order"] == "asc")
             throw FieldErrors.Invalid("order", "must be 'desc'");
-        var (page, hasMore) = await callers.ListAsync(
+        var (page, hasMore) = await objects.ListAsync(
             http,
             caller,
             Kind,
             "after",
             async file => Shown(file, await calls.AskAsync(Call(http, caller, file, HttpMethod.Get), http.RequestAborted)));
-        return ProviderCalls.Answer(ObjectCallers.List(page, hasMore));
+        return ProviderCalls.Answer(OwnObjects.List(page, hasMore));
     }
 
     async Task<IResult> DescribeAsync(HttpContext http, string id)
     {
-        var caller = await callers.EnterAsync(http, Wires.Chat);
-        var file = await callers.FindAsync(caller, Kind, id);
+        var caller = await entrance.EnterAsync(http, Wires.Chat);
+        var file = await objects.FindAsync(caller, Kind, id);
         return ProviderCalls.Answer(Shown(file, await calls.AskAsync(Call(http, caller, file, HttpMethod.Get), http.RequestAborted)));
     }
 
     async Task ContentAsync(HttpContext http, string id)
     {
-        var caller = await callers.EnterAsync(http, Wires.Chat);
-        var call = Call(http, caller, await callers.FindAsync(caller, Kind, id), HttpMethod.Get);
+        var caller = await entrance.EnterAsync(http, Wires.Chat);
+        var call = Call(http, caller, await objects.FindAsync(caller, Kind, id), HttpMethod.Get);
         await calls.PassAsync(http, call with { Path = $"{call.Path}/content" }, "application/octet-stream");
     }
 
     /// <summary>A batch whose results are deleted before its cost is booked stays at its bound.</summary>
     async Task<IResult> DeleteAsync(HttpContext http, string id)
     {
-        var caller = await callers.EnterAsync(http, Wires.Chat);
-        var file = await callers.FindAsync(caller, Kind, id);
+        var caller = await entrance.EnterAsync(http, Wires.Chat);
+        var file = await objects.FindAsync(caller, Kind, id);
         var answer = await calls.AskAsync(Call(http, caller, file, HttpMethod.Delete), http.RequestAborted);
         await sessions.DeleteAsync(file);
         return ProviderCalls.Answer(Shown(file, answer));
@@ -117,7 +118,7 @@ public sealed class Files(
         new(
             http,
             Wires.Chat,
-            ObjectCallers.ProviderOf(caller.Project, file),
+            OwnObjects.ProviderOf(caller.Project, file),
             file.ProviderKey,
             method,
             BatchState.PathOf(file))

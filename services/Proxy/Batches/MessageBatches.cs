@@ -7,8 +7,8 @@ namespace LlmGateway.Proxy.Batches;
 
 /// <summary><c>/v1/messages/batches</c>: Anthropic's batches. <see cref="BatchCreation"/> says how they are charged.</summary>
 public sealed class MessageBatches(
-    ObjectCallers callers, BodyBudget bodies, BatchCreation creation, BatchSettling settling, ProviderCalls calls, SessionsClient sessions,
-    TimeProvider time)
+    Entrance entrance, OwnObjects objects, BodyBudget bodies, BatchCreation creation, BatchSettling settling, ProviderCalls calls,
+    SessionsClient sessions, TimeProvider time)
 {
     const string Path = "/v1/messages/batches", Kind = ProviderObject.MessageBatch;
 
@@ -29,7 +29,7 @@ public sealed class MessageBatches(
     async Task<IResult> CreateAsync(HttpContext http)
     {
         var call = new ModelCall(http, Ids.New(), Path, time);
-        call.Caller = await callers.EnterAsync(http, Wires.Messages, call.Id);
+        call.Caller = await entrance.EnterAsync(http, Wires.Messages, call.Id);
         using var body = await RequestBody.ReadAsync(http, bodies, call.Caller.Owner);
         var plan = new BatchPlan(call.Caller, "/v1/messages");
         var sent = MessageBatchBody.Read(body.Memory, plan);
@@ -46,10 +46,10 @@ public sealed class MessageBatches(
 
     async Task<IResult> ListAsync(HttpContext http)
     {
-        var caller = await callers.EnterAsync(http, Wires.Messages);
+        var caller = await entrance.EnterAsync(http, Wires.Messages);
         if (http.Request.Query.ContainsKey("before_id"))
             throw FieldErrors.Invalid("before_id", "is not offered here; go on with 'after_id'");
-        var (page, hasMore) = await callers.ListAsync(
+        var (page, hasMore) = await objects.ListAsync(
             http, caller, Kind, "after_id", batch => AskAsync(http, caller, batch, HttpMethod.Get, ""));
         return ProviderCalls.Answer(new JsonObject
         {
@@ -62,22 +62,22 @@ public sealed class MessageBatches(
 
     async Task<IResult> DescribeAsync(HttpContext http, string id, HttpMethod method, string action)
     {
-        var caller = await callers.EnterAsync(http, Wires.Messages);
-        return ProviderCalls.Answer(await AskAsync(http, caller, await callers.FindAsync(caller, Kind, id), method, action));
+        var caller = await entrance.EnterAsync(http, Wires.Messages);
+        return ProviderCalls.Answer(await AskAsync(http, caller, await objects.FindAsync(caller, Kind, id), method, action));
     }
 
     async Task ResultsAsync(HttpContext http, string id)
     {
-        var caller = await callers.EnterAsync(http, Wires.Messages);
-        var batch = await callers.FindAsync(caller, Kind, id);
+        var caller = await entrance.EnterAsync(http, Wires.Messages);
+        var batch = await objects.FindAsync(caller, Kind, id);
         await calls.PassAsync(http, Call(http, caller, batch, HttpMethod.Get, "/results"), "application/x-jsonl");
     }
 
     /// <summary>Deleting a batch deletes its results, so its cost must be booked before.</summary>
     async Task<IResult> DeleteAsync(HttpContext http, string id)
     {
-        var caller = await callers.EnterAsync(http, Wires.Messages);
-        var batch = await callers.FindAsync(caller, Kind, id);
+        var caller = await entrance.EnterAsync(http, Wires.Messages);
+        var batch = await objects.FindAsync(caller, Kind, id);
         if (!batch.Settled && !await settling.SettleAsync(batch, http.RequestAborted))
             throw new ProblemException(
                 Problems.Conflict(
@@ -100,7 +100,7 @@ public sealed class MessageBatches(
         new(
             http,
             Wires.Messages,
-            ObjectCallers.ProviderOf(caller.Project, batch),
+            OwnObjects.ProviderOf(caller.Project, batch),
             batch.ProviderKey,
             method,
             $"{BatchState.PathOf(batch)}{action}")

@@ -4,7 +4,7 @@ using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Proxy;
 
-/// <summary>The rules of who may do what, as pure functions: place of the credential, status, origin, model scope.</summary>
+/// <summary>The rules of who may do what: place of the credential, status, origin, model scope.</summary>
 public static class Permit
 {
     /// <summary>

@@ -65,9 +65,10 @@ public static class Routing
             return problem;
         if (route.Model.Kind != wire.Kind)
             return Problems.Invalid("model", $"The model '{request.Model}' is of the kind '{route.Model.Kind}' and cannot be called here.");
-        if (Wires.Of(route.Upstream.Provider.Wire, wire) is null)
+        var spoken = Wires.Of(route.Upstream.Provider.Wire, wire);
+        if (spoken is null)
             return Problems.Untranslatable(
                 "model", $"The model '{request.Model}' cannot be called here: its provider does not speak {wire.Name}.");
-        return UpperBound.Check(route.Model, request, out bound);
+        return UpperBound.Check(route.Model, request, passes: spoken == wire, out bound);
     }
 }

@@ -125,30 +125,10 @@ sealed class ChatContent
     static string? ReadAddress(ref Utf8JsonReader reader)
     {
         reader.Read();
-        if (reader.TokenType != JsonTokenType.StartObject)
-        {
-            var only = reader.TokenType == JsonTokenType.String ? reader.Text() : null;
-            reader.StepOver();
-            return only;
-        }
-        string? address = null;
-        while (reader.NextMember())
-        {
-            var isAddress = reader.Has("url"u8);
-            reader.Read();
-            address = isAddress ? reader.Text() : address;
-            reader.StepOver();
-        }
-        return address;
+        return reader.TokenType == JsonTokenType.String ? reader.Text() : reader.TextOf("url"u8);
     }
 
     /// <param name="address">A <c>data:</c> address has the image itself.</param>
-    static AnswerEvent Image(string address)
-    {
-        const string scheme = "data:", encoding = ";base64,";
-        var comma = address.IndexOf(encoding, StringComparison.OrdinalIgnoreCase);
-        return address.StartsWith(scheme, StringComparison.OrdinalIgnoreCase) && comma > 0
-            ? AnswerEvent.Picture(address[scheme.Length..comma], address[(comma + encoding.Length)..])
-            : AnswerEvent.Picture(null, address);
-    }
+    static AnswerEvent Image(string address) =>
+        DataUrl.Read(address) is var (mediaType, data) ? AnswerEvent.Picture(mediaType, data) : AnswerEvent.Picture(null, address);
 }

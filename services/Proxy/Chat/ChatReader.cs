@@ -10,9 +10,6 @@ namespace LlmGateway.Proxy.Chat;
 /// </summary>
 public sealed class ChatReader : AnswerReader
 {
-    /// <summary>Most calls of one answer that are followed; further ones are left out.</summary>
-    const int MaxCalls = 1024;
-
     // Calls in the order of their start. The place in the list is the event's index.
     readonly List<(int Given, string? Id)> _calls = [];
 
@@ -80,7 +77,7 @@ public sealed class ChatReader : AnswerReader
             {
                 reader.Read();
                 if (reader.TokenType != JsonTokenType.Null)
-                    to.Add(new(AnswerEventKind.Error, ReadErrorMessage(ref reader)));
+                    to.Add(new(AnswerEventKind.Error, reader.ErrorMessage()));
             }
             else
             {
@@ -144,7 +141,7 @@ public sealed class ChatReader : AnswerReader
             else if (isUsage)
                 ReadUsage(ref reader, json, to);
             else if (isError && reader.TokenType != JsonTokenType.Null)
-                to.Add(new(AnswerEventKind.Error, ReadErrorMessage(ref reader)));
+                to.Add(new(AnswerEventKind.Error, reader.ErrorMessage()));
             else
                 reader.StepOver();
         }
@@ -259,7 +256,7 @@ public sealed class ChatReader : AnswerReader
         while (reader.NextMember())
         {
             if (reader.Has("name"u8))
-                name = ReadText(ref reader);
+                name = reader.NextText();
             else if (reader.Has("arguments"u8))
             {
                 reader.Read();
@@ -281,32 +278,5 @@ public sealed class ChatReader : AnswerReader
             }
         }
         return (name, arguments);
-    }
-
-    /// <summary>The member's value if it is a text.</summary>
-    static string? ReadText(ref Utf8JsonReader reader)
-    {
-        reader.Read();
-        if (reader.TokenType == JsonTokenType.String)
-            return reader.Text();
-        reader.StepOver();
-        return null;
-    }
-
-    /// <summary>An error is an object with a message, or a plain message.</summary>
-    static string? ReadErrorMessage(ref Utf8JsonReader reader)
-    {
-        if (reader.TokenType == JsonTokenType.String)
-            return reader.Text();
-        string? message = null;
-        if (reader.TokenType != JsonTokenType.StartObject)
-            reader.StepOver();
-        else
-            while (reader.NextMember())
-            {
-                var isMessage = reader.Has("message"u8);
-                message = ReadText(ref reader) is { } text && isMessage ? text : message;
-            }
-        return message;
     }
 }

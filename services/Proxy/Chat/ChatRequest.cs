@@ -34,7 +34,8 @@ public sealed class ChatRequest : ModelRequest
     /// <summary>Offset of the closing brace of the body.</summary>
     internal int Closing { get; set; }
 
-    public override ReadOnlyMemory<byte> Rewrite(ReadOnlyMemory<byte> body, string upstreamModel, long outputLimit, bool injectUsage)
+    public override ReadOnlyMemory<byte> Rewrite(
+        ReadOnlyMemory<byte> body, string upstreamModel, long outputLimit, bool injectUsage, bool searches = false)
     {
         var edits = Edits(body.Span, upstreamModel, outputLimit, injectUsage);
         return edits.IsEmpty ? body : edits.Apply(body.Span);

@@ -28,16 +28,16 @@ sealed class ChatUnderstanding
         "parallel_tool_calls" => conversation with { ParallelTools = new(value.Flag(name), name) },
         "temperature" => conversation with { Temperature = value.Decimal(name) },
         "top_p" => conversation with { TopP = value.Decimal(name) },
-        "top_k" => conversation with { TopK = new((int)Math.Clamp(value.Integer(name).Value, int.MinValue, int.MaxValue), name) },
+        "top_k" => conversation with { TopK = value.Clamped(name) },
         "frequency_penalty" => conversation with { FrequencyPenalty = value.Decimal(name) },
         "presence_penalty" => conversation with { PresencePenalty = value.Decimal(name) },
         "seed" => conversation with { Seed = value.Integer(name) },
         "stop" => conversation with { Stop = new(ReadStop(value), name) },
         "response_format" => conversation with { Format = ReadFormat(value) },
-        "reasoning_effort" => conversation with { Effort = ReadEffort(value, name, shown: false, _left) },
+        "reasoning_effort" => conversation with { Effort = EffortBudgets.Read(value, name, shown: false, _left) },
         // OpenRouter's form, beside OpenAI's own.
         "reasoning" when conversation.Effort is null && value.Find("effort") is { } effort =>
-            conversation with { Effort = ReadEffort(effort, name, shown: true, _left) },
+            conversation with { Effort = EffortBudgets.Read(effort, name, shown: true, _left) },
         "verbosity" => conversation with { Verbosity = new(value.Text(name), name) },
         "cache_control" => conversation with { Cache = value.ValueKind == JsonValueKind.Object ? """{"type":"ephemeral"}""" : null },
         "safety_identifier" or "prompt_cache_key" or "prompt_cache_retention" =>
@@ -203,14 +203,5 @@ sealed class ChatUnderstanding
         const string Path = "response_format";
         format.Object(Path).LeaveOutOthers(Path, _left, "type", "json_schema");
         return OpenAiTools.ReadFormat(format, format.Find("json_schema"), Path, $"{Path}.json_schema", _left);
-    }
-
-    /// <summary>Null, and named as left out, for a level that nobody here knows.</summary>
-    internal static Effort? ReadEffort(JsonElement level, string path, bool shown, LeftOut left)
-    {
-        if (EffortBudgets.Levels.Contains(level.Text(path)))
-            return new(level.GetString(), null, shown, path);
-        left.Add(path);
-        return null;
     }
 }

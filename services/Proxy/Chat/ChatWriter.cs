@@ -243,7 +243,7 @@ public sealed class ChatWriter(AnswerHead head) : AnswerWriter
         json.WriteEndArray();
     }
 
-    static string AddressOf(in AnswerEvent image) => image.Id is { } type ? $"data:{type};base64,{image.Text}" : image.Text!;
+    static string AddressOf(in AnswerEvent image) => image.Id is { } type ? DataUrl.Of(type, image.Text) : image.Text!;
 
     /// <summary>Writes the settled counts as this wire defines them: details are part of their wholes.</summary>
     static void WriteUsage(Utf8JsonWriter json, Usage settled, Money cost)

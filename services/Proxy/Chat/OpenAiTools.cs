@@ -20,7 +20,7 @@ static class OpenAiTools
 
     /// <summary>
     /// A mode, or one tool: <c>{"type":"function","function":{"name":…}}</c>, or the name beside the type. Several allowed tools are a mode
-    /// whose name is their list, see <see cref="Restrict"/>.
+    /// with <see cref="ToolChoice.Only"/>; see <see cref="Restrict"/>.
     /// </summary>
     public static ToolChoice ReadChoice(JsonElement choice)
     {
@@ -37,7 +37,7 @@ static class OpenAiTools
                 var allowed = choice.Find("allowed_tools") ?? choice;
                 var mode = allowed.Find("mode") is { } given ? ModeOf(given.Text($"{Path}.mode"), $"{Path}.mode") : ToolMode.Auto;
                 var tools = allowed.Find("tools") ?? throw Invalid($"{Path}.tools", "is required");
-                return new(mode, null, Path) 
+                return new(mode, null, Path)
                 {
                     Only = tools.Elements($"{Path}.tools").Select(tool => NameOf(tool.Value, tool.Path)).ToHashSet(StringComparer.Ordinal),
                 };

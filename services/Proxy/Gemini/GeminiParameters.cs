@@ -39,7 +39,7 @@ static class GeminiParameters
     /// <summary>Of <c>inlineData</c> and <c>fileData</c>.</summary>
     public static readonly GeminiFields Media = new(new("mimeType"), new("data"), new("fileUri"), new("displayName"));
 
-    /// <summary>The named levels stay far below <see cref="ModelRequest.TokensPerImage"/>.</summary>
+    /// <summary>The named levels stay far below <see cref="TokenEstimate.MostTokensPerImage"/>.</summary>
     public static readonly GeminiFields MediaResolution = new(
         new("level"), new("numTokens", "an image may then cost any number of tokens; use 'level'"));
 

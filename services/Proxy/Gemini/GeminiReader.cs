@@ -92,7 +92,7 @@ public sealed class GeminiReader : AnswerReader
         else if (isFeedback && reader.TokenType == JsonTokenType.StartObject)
             ReadFeedback(ref reader, to);
         else if (isError && reader.TokenType == JsonTokenType.StartObject)
-            ReadError(ref reader, to);
+            to.Add(new(AnswerEventKind.Error, reader.ErrorMessage() is { Length: > 0 } message ? message : "The provider failed."));
         else
         {
             id = isId ? Text(ref reader) : id;
@@ -254,20 +254,6 @@ public sealed class GeminiReader : AnswerReader
             }
             reader.StepOver();
         }
-    }
-
-    static void ReadError(ref Utf8JsonReader reader, List<AnswerEvent> to)
-    {
-        var message = "The provider failed.";
-        while (reader.NextMember())
-        {
-            var isMessage = reader.Has("message"u8);
-            reader.Read();
-            if (isMessage && Text(ref reader) is { Length: > 0 } text)
-                message = text;
-            reader.StepOver();
-        }
-        to.Add(new(AnswerEventKind.Error, message));
     }
 
     /// <summary>Null when the value is no string.</summary>

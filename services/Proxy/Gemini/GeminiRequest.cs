@@ -30,7 +30,8 @@ public sealed class GeminiRequest : ModelRequest
     /// <summary>Offset of the closing brace of the body.</summary>
     internal int Closing { get; set; }
 
-    public override ReadOnlyMemory<byte> Rewrite(ReadOnlyMemory<byte> body, string upstreamModel, long outputLimit, bool injectUsage)
+    public override ReadOnlyMemory<byte> Rewrite(
+        ReadOnlyMemory<byte> body, string upstreamModel, long outputLimit, bool injectUsage, bool searches = false)
     {
         if (MaxTokens == outputLimit && Hosted is null)
             return body;

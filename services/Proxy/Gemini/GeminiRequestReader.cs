@@ -212,7 +212,7 @@ ref struct GeminiRequestReader
                 if (Known(GeminiParameters.Tool, name, ref seen) is { } known)
                 {
                     own += _json.Token == JsonTokenType.Null ? 0 : 1;
-                    _request.OwnTools += known == "computerUse" ? 1 : 0;
+                    _request.BuiltInTools += known == "computerUse" ? 1 : 0;
                 }
                 else if (_json.Token is not (JsonTokenType.Null or JsonTokenType.False))
                     (_request.Hosted ??= new(At(name))).Add(-1, Encoding.UTF8.GetString(name));

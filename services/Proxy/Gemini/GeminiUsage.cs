@@ -5,7 +5,7 @@ namespace LlmGateway.Proxy.Gemini;
 
 /// <summary>
 /// Reads <c>usageMetadata</c>. Cached tokens are part of the prompt. Thoughts stand beside the candidates' tokens, and input from Google's
-/// own tools beside the prompt. The total is the sum of prompt, tools, candidates and thoughts. Servers that imitate this wire count
+/// built-in tools beside the prompt. The total is the sum of prompt, tools, candidates and thoughts. Servers that imitate this wire count
 /// thoughts or tools in their wholes, or the cache beside the prompt; their total says so.
 /// </summary>
 public static class GeminiUsage

@@ -23,16 +23,20 @@ public readonly struct UpperBound
         (_fixed, _perOutputToken, _inputTokens, _choices) = (@fixed, perOutputToken, inputTokens, choices);
 
     /// <summary>The reason why the request must be refused: it could use something that has no price, or no bound. Else null.</summary>
-    public static Problem? Check(ModelOffer model, ModelRequest request, out UpperBound bound)
+    /// <param name="passes">The provider speaks the caller's wire, so the request passes as it is.</param>
+    public static Problem? Check(ModelOffer model, ModelRequest request, bool passes, out UpperBound bound)
     {
         bound = default;
+        if (request.Hosted?.RefusalBy(model, passes) is { } refusal)
+            return refusal;
+        var searches = request.Searches(model, passes);
         if (request.BeyondText is { } path && model.ContextTokens <= 0)
             return FieldErrors.Unpriceable(path, "its size as input is unknown, and so is the context of the model").Problem;
         var isPriced = request.MostUsage(model) is { } most
             ? TryOf(model.Prices, most, out bound)
             : TryOf(
-                model.Prices, request.InputBound(model.ContextTokens), request.Choices, request.MayHaveImages, out bound,
-                mayBeSound: request.BeyondText is not null);
+                model.Prices, request.InputBound(model.ContextTokens, searches), request.Choices, request.MayHaveImages, out bound,
+                mayBeSound: request.BeyondText is not null, searches);
         return isPriced ? null : Problems.Unpriced(request.Model);
     }
 
@@ -66,12 +70,14 @@ public readonly struct UpperBound
     /// <param name="choices">Number of answers. Each has its own output limit.</param>
     /// <param name="hasImages">Some of the input may be billed as image tokens.</param>
     /// <param name="mayBeSound">Some of the input may be billed as audio tokens.</param>
+    /// <param name="searches">The most searches of the web that the provider may make.</param>
     public static bool TryOf(
-        Prices? prices, long inputTokens, int choices, bool hasImages, out UpperBound bound, bool mayBeSound = false)
+        Prices? prices, long inputTokens, int choices, bool hasImages, out UpperBound bound, bool mayBeSound = false, int searches = 0)
     {
         bound = default;
         if (prices is null || !TryDearest(prices, hasImages, mayBeSound, out var input, out var output, out var request))
             return false;
+        var search = SearchRate(prices);
         foreach (var tier in prices.Tiers ?? [])
         {
             if (inputTokens <= tier.AboveInput)
@@ -79,8 +85,10 @@ public readonly struct UpperBound
             if (!TryDearest(tier.Prices, hasImages, mayBeSound, out var tierInput, out var tierOutput, out var tierRequest))
                 return false;
             (input, output, request) = (Math.Max(input, tierInput), Math.Max(output, tierOutput), Math.Max(request, tierRequest));
+            search = Math.Max(search, SearchRate(tier.Prices));
         }
-        bound = new(((Int128)inputTokens * input) + request, (Int128)choices * output, inputTokens, choices);
+        bound = new(
+            ((Int128)inputTokens * input) + request + ((Int128)searches * search), (Int128)choices * output, inputTokens, choices);
         return true;
     }
 
@@ -133,6 +141,8 @@ public readonly struct UpperBound
     /// <summary>The largest output limit with at most so many tokens; 0 when not even one token per answer is.</summary>
     public long AffordableTokens(long granted) =>
         granted <= _inputTokens ? 0 : _choices == 0 ? int.MaxValue : Math.Min((granted - _inputTokens) / _choices, int.MaxValue);
+
+    static long SearchRate(Prices prices) => prices.RateOf(Meter.WebSearch)?.Picos ?? 0;
 
     static bool TryDearest(Prices prices, bool hasImages, bool mayBeSound, out long input, out long output, out long request)
     {

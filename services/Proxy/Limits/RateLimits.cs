@@ -95,7 +95,7 @@ public sealed class RateLimits(RedisClient redis, TimeProvider time, ILogger<Rat
             rates.TokensPerMinute,
             isRequest ? 0 : Math.Clamp(need.Tokens - tokensHere, 0, rates.TokensPerMinute ?? 0),
             ahead: !isRequest);
-        var (answered, result) = await redis.CountAsync(Script, [.. ask.Keys], [.. ask.Values, "take"]);
+        var (answered, result) = await redis.RunAsync(Script, [.. ask.Keys], [.. ask.Values, "take"]);
         if (!answered)
             return Unlimited;
         var answer = (RedisValue[])result!;
@@ -120,7 +120,7 @@ public sealed class RateLimits(RedisClient redis, TimeProvider time, ILogger<Rat
         give.Add("requests", rates.RequestsPerMinute, -requests, ahead: false);
         give.Add("tokens", rates.TokensPerMinute, -tokens, ahead: false);
         // Nobody waits for the answer. A lost correction leaves the estimate in place.
-        _ = redis.CountAsync(Script, [.. give.Keys], [.. give.Values, "correct"]);
+        _ = redis.RunAsync(Script, [.. give.Keys], [.. give.Values, "correct"]);
     }
 
     /// <summary>Keys and arguments of the script: limit, least, wanted per unit.</summary>

@@ -1,3 +1,5 @@
+using LlmGateway.Contracts;
+
 namespace LlmGateway.Proxy;
 
 /// <summary>
@@ -29,6 +31,24 @@ public abstract class AnswerMeter
     /// <summary>Our count of the output tokens so far, over all answers.</summary>
     public abstract long DeliveredTokens { get; }
 
+    /// <summary>The provider's own searches of the web that were seen so far.</summary>
+    public virtual int Searches => 0;
+
+    /// <summary>The provider's counts; null when they cannot be believed.</summary>
+    public MeterReading? Told => UsageIsBelieved ? new(WithSearches(Usage!.Usage!), false, Usage.Reason, Usage.Raw) : null;
+
+    /// <summary>The wire's usage counts the searches itself.</summary>
+    protected virtual bool UsageHasSearches => true;
+
+    Usage WithSearches(Usage told)
+    {
+        if (UsageHasSearches || Searches == 0)
+            return told;
+        var usage = Contracts.Usage.From(told.ToArray());
+        usage[Meter.WebSearch] = Searches;
+        return usage;
+    }
+
     /// <summary>
     /// Takes a usage object. Each is one set of running totals, so the last one counts. An impossible one, or one without the output that
     /// an earlier one had, is a placeholder and replaces nothing.
@@ -45,12 +65,10 @@ public abstract class AnswerMeter
     /// The reading to settle with. It has the provider's counts if they can be believed. Otherwise it has our own counts of the request's
     /// texts and of what was delivered, and is marked as estimated.
     /// </summary>
-    /// <param name="requestBody">As the caller sent it.</param>
+    /// <param name="requestBody">The caller's request, with what it refers to in it.</param>
     public MeterReading Settle(ReadOnlySpan<byte> requestBody)
     {
-        if (UsageIsBelieved)
-            return new(Usage!.Usage!, false, Usage.Reason, Usage.Raw);
-        return Estimate(
+        return Told ?? Estimate(
             requestBody, Usage switch { null => ProviderUsage.Missing, { Usage: null } => Usage.Reason!, _ => ProviderUsage.Zero });
     }
 
@@ -60,5 +78,5 @@ public abstract class AnswerMeter
     /// connections, too.
     /// </remarks>
     public virtual MeterReading Estimate(ReadOnlySpan<byte> requestBody, string reason) => MeterReading.OfCounts(
-        _inputTokens ??= TokenEstimate.OfRequest(requestBody), DeliveredTokens, reason, Usage?.Raw);
+        _inputTokens ??= TokenEstimate.OfRequest(requestBody), DeliveredTokens, reason, Usage?.Raw, Searches);
 }

@@ -14,9 +14,12 @@ public sealed record MeterReading(Usage Usage, bool Estimated, string? Reason, s
     public long? Bound { get; init; }
 
     /// <summary>Our own counts of a request that was answered at least in part.</summary>
-    public static MeterReading OfCounts(long inputTokens, long outputTokens, string reason, string? rawUsage)
+    public static MeterReading OfCounts(long inputTokens, long outputTokens, string reason, string? rawUsage, int searches = 0)
     {
-        var usage = new Usage { [Meter.Input] = inputTokens, [Meter.Output] = outputTokens, [Meter.Request] = 1 };
+        var usage = new Usage
+        {
+            [Meter.Input] = inputTokens, [Meter.Output] = outputTokens, [Meter.Request] = 1, [Meter.WebSearch] = searches,
+        };
         return new(usage, true, reason, rawUsage);
     }
 

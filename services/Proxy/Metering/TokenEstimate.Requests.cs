@@ -5,9 +5,18 @@ namespace LlmGateway.Proxy;
 public partial struct TokenEstimate
 {
     /// <summary>
-    /// What an image of usual size (1024 × 1024) costs at OpenAI. Others count between 258 and 1600. Images are not opened here.
+    /// What an image of usual size (1024 × 1024) costs at OpenAI as input. Others count between 258 and 1600. Images are not opened here.
     /// </summary>
-    public const int TokensPerImage = 765;
+    public const int UsualTokensPerImage = 765;
+
+    /// <summary>
+    /// Most input tokens of one image. OpenAI's worst case is 48 169: a high-detail image of 2 × 4 tiles for gpt-4o-mini, with 2 833 tokens
+    /// and 5 667 for each tile. Remote and inlined images count alike, because neither is opened here.
+    /// </summary>
+    public const int MostTokensPerImage = 50_000;
+
+    /// <summary>Output tokens that Google counts for an image of usual size, when a provider does not say.</summary>
+    public const int TokensPerMadeImage = 1290;
 
     // The members of a body whose texts reach the model, in all wires.
     static readonly byte[][] Roots =
@@ -119,7 +128,7 @@ public partial struct TokenEstimate
             AddTexts(ref reader, ref estimate, all: true);
         else
         {
-            estimate._units += TokensPerImage * Token;
+            estimate._units += UsualTokensPerImage * Token;
             reader.StepOver();
         }
     }

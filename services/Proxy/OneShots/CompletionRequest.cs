@@ -33,7 +33,8 @@ public sealed class CompletionRequest : ModelRequest
     /// <summary>Offset of the closing brace of the body.</summary>
     internal int Closing { get; set; }
 
-    public override ReadOnlyMemory<byte> Rewrite(ReadOnlyMemory<byte> body, string upstreamModel, long outputLimit, bool injectUsage)
+    public override ReadOnlyMemory<byte> Rewrite(
+        ReadOnlyMemory<byte> body, string upstreamModel, long outputLimit, bool injectUsage, bool searches = false)
     {
         var edits = new ByteEdits();
         if (Model != upstreamModel)

@@ -130,7 +130,8 @@ public sealed class TranscriptionRequest : OneShotRequest
         return most;
     }
 
-    public override ReadOnlyMemory<byte> Rewrite(ReadOnlyMemory<byte> body, string upstreamModel, long outputLimit, bool injectUsage)
+    public override ReadOnlyMemory<byte> Rewrite(
+        ReadOnlyMemory<byte> body, string upstreamModel, long outputLimit, bool injectUsage, bool searches = false)
     {
         if (Model == upstreamModel)
             return body;

@@ -10,9 +10,6 @@ namespace LlmGateway.Proxy;
 /// </summary>
 public sealed class Answers(Forwarding forwarding, SpoolPublisher publisher, RateLimits rateLimits, ILogger<Answers> log)
 {
-    /// <summary>Largest answer that is not a stream. It is read whole, so that its cost can stand in the headers.</summary>
-    const int MaxAnswerBytes = 32 * 1024 * 1024;
-
     const int MaxErrorBytes = 64 * 1024;
 
     /// <summary>
@@ -56,34 +53,32 @@ public sealed class Answers(Forwarding forwarding, SpoolPublisher publisher, Rat
     async Task<(HttpResponseMessage? Response, Problem? Problem)> ForwardAsync(
         ModelCall call, ProviderAttempt attempt, long outputLimit, RunningCalls.Run run)
     {
-        for (var injectUsage = true; ;)
+        while (true)
         {
-            var sent = attempt.Compose(outputLimit, injectUsage);
+            var sent = attempt.Compose(outputLimit);
             var (response, problem) = await forwarding.SendAsync(call.Route.Upstream, () => attempt.Post(sent), run.Ended);
-            if (response is null or { IsSuccessStatusCode: true })
+            if (response is null)
+                return (null, problem);
+            if (response.IsSuccessStatusCode)
             {
-                // Only now: the text of a refusal may be the caller's.
-                if (response is not null && !injectUsage)
-                    attempt.WasRefused();
-                return (response, problem);
+                attempt.WasTaken();
+                return (response, null);
             }
             using (response)
             {
                 using var answer = await AnswerBody.ReadAsync(response, MaxErrorBytes, truncate: true, run.Ended);
-                if (!injectUsage || !attempt.AskedForMore
-                    || !UpstreamErrors.RefusesAddition((int)response.StatusCode, answer.Memory.Span))
+                if (!attempt.Yields((int)response.StatusCode, answer.Memory.Span))
                     return (
                         null,
                         UpstreamErrors.Map(
                             (int)response.StatusCode, answer.Memory.Span, (int?)response.Headers.RetryAfter?.Delta?.TotalSeconds));
             }
-            injectUsage = false;
         }
     }
 
     async Task<Problem?> RelayWholeAsync(ModelCall call, ProviderAttempt attempt, HttpResponseMessage response, RunningCalls.Run run)
     {
-        using var answer = await AnswerBody.ReadAsync(response, MaxAnswerBytes, truncate: false, run.Ended);
+        using var answer = await AnswerBody.ReadAsync(response, AnswerBody.MaxBytes, truncate: false, run.Ended);
         call.FirstByte();
         GenAiSpan.See(answer.Memory.Span);
         if (attempt.AnswerType(response) is not { } type)

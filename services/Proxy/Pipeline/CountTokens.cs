@@ -13,39 +13,36 @@ public sealed record CountCall(
     string Model,
     Func<ModelOffer, (string Path, ReadOnlyMemory<byte> Body)> ForProvider,
     ReadOnlyMemory<byte> Counted,
-    Func<long, object> Answer);
+    Func<long, object> Answer)
+{
+    /// <summary>The reason why a model would not take the request that is counted. The flag says that its provider speaks the caller's
+    /// wire.</summary>
+    public Func<ModelOffer, bool, Problem?> Refusal { get; init; } = (_, _) => null;
+}
 
 /// <summary>
-/// <c>POST /v1/messages/count_tokens</c> and <c>:countTokens</c>. The call is free and holds nothing. It counts as a request where requests
-/// per minute are limited. A provider of the caller's wire is asked; for other providers our own estimate is the answer.
+/// <c>POST /v1/messages/count_tokens</c> and <c>:countTokens</c>. The call is free and holds nothing. A provider of the caller's wire is
+/// asked; for other providers our own estimate is the answer.
 /// </summary>
-public sealed class CountTokens(Identity identity, BodyBudget bodies, KeyUse keys, RateLimits rateLimits, Forwarding forwarding)
+public sealed class CountTokens(Entrance entrance, BodyBudget bodies, Forwarding forwarding)
 {
     const int MaxAnswerBytes = 64 * 1024;
 
     /// <exception cref="ProblemException">The request is refused, or the provider failed.</exception>
     public async Task HandleAsync(HttpContext http, Wire wire, Func<ReadOnlyMemory<byte>, CountCall> read)
     {
-        http.SetRequestId(Ids.New());
-        http.Speak(wire);
-        var (caller, problem) = await identity.IdentifyAsync(http);
-        problem ??= Permit.CheckInference(caller!.Credential);
-        if (problem is not null)
-            throw new ProblemException(problem);
-        keys.Record(caller!.Credential);
-        var taken = await rateLimits.TakeRequestAsync(caller.Credential, http.RequestAborted);
-        RateHeaders.Write(taken, http.Response.Headers);
-        if (taken.Problem is { } limited)
-            throw new ProblemException(limited);
+        var caller = await entrance.EnterAsync(http, wire);
         using var body = await RequestBody.ReadAsync(http, bodies, caller.Owner);
         var call = Read(read, body.Memory);
         var route = caller.Project.Find(call.Model) ?? throw new ProblemException(Problems.UnknownModel(call.Model));
         if (Permit.Check(caller.Credential, route, call.Model) is { } refused)
             throw new ProblemException(refused);
-        var answer = wire.Speaks(route.Upstream.Provider.Wire)
+        var passes = wire.Speaks(route.Upstream.Provider.Wire);
+        if (call.Refusal(route.Model, passes) is { } refusal)
+            throw new ProblemException(refusal);
+        var answer = passes
             ? await AskAsync(http, wire, route, call)
             : JsonSerializer.SerializeToUtf8Bytes(call.Answer(TokenEstimate.OfRequest(call.Counted.Span)));
-        http.Response.Headers["X-Request-Id"] = http.RequestId();
         http.Response.ContentType = "application/json";
         http.Response.ContentLength = answer.Length;
         await http.Response.BodyWriter.WriteAsync(answer, http.RequestAborted);

@@ -17,9 +17,14 @@ public sealed class ProviderAttempt(Wire caller, ModelCall call, ModelRequest re
     ToolNames? _names;
     AnswerWriter? _writer;
 
+    // What the provider has refused: what the gateway alone asked for, and thoughts that it cannot open.
+    bool _isRefused, _withoutThoughts;
+
+    static readonly ThoughtlessModels Thoughtless = new(TimeProvider.System);
+
     public ModelRequest Request => request;
 
-    /// <summary>The body as the caller sent it.</summary>
+    /// <summary>The caller's request, with what it refers to in it.</summary>
     public ReadOnlyMemory<byte> Body => body;
 
     /// <summary>Null for an answer that is no stream.</summary>
@@ -35,8 +40,8 @@ public sealed class ProviderAttempt(Wire caller, ModelCall call, ModelRequest re
                     ? new EventMeter(Translatable(_provider).NewReader(), Writer)
                     : _provider.NewWholeMeter(request, counts: false));
 
-    /// <summary>Something was asked for by the gateway alone, and the provider may not know it.</summary>
-    public bool AskedForMore => Translates ? request.Stream : request.AsksForMore;
+    /// <summary>Something is asked for by the gateway alone, and the provider may not know it.</summary>
+    bool AsksForMore => !_isRefused && (Translates ? request.Stream : request.AsksForMore && !IsKnownToRefuse);
 
     bool Translates => _provider != caller;
 
@@ -49,12 +54,14 @@ public sealed class ProviderAttempt(Wire caller, ModelCall call, ModelRequest re
     static ConversationWire Translatable(Wire wire) => (ConversationWire)wire;
 
     /// <summary>The body for the provider. What it does not say is named in the answer's head.</summary>
-    public ReadOnlyMemory<byte> Compose(long outputLimit, bool injectUsage)
+    public ReadOnlyMemory<byte> Compose(long outputLimit)
     {
-        var (composed, said) = Compose(caller, call.Route, request, body, outputLimit, injectUsage && !IsKnownToRefuse);
-        Ignored.Set(call.Http, said is null ? request.LeftOut : said.LeftOut.Names);
+        var (composed, said) = Compose(caller, call.Route, request, body, outputLimit, AsksForMore, !_withoutThoughts);
+        Ignored.Set(call.Http, said?.LeftOut.Names ?? request.LeftOut(request.Searches(call.Route.Model, passes: true) > 0));
         foreach (var path in Turn?.LeftOut ?? [])
             Ignored.Add(call.Http, path);
+        if (_withoutThoughts)
+            Ignored.Add(call.Http, "input.encrypted_content");
         if (said is null)
             return composed;
         _names = ToolNames.Of(said, Translatable(_provider).NamesOf(call.Route.Model.UpstreamModel));
@@ -63,14 +70,30 @@ public sealed class ProviderAttempt(Wire caller, ModelCall call, ModelRequest re
         return composed;
     }
 
-    /// <summary>The provider refused what was asked for by the gateway alone, and took the request without it.</summary>
-    public void WasRefused()
+    /// <summary>
+    /// True when the provider refused what the gateway added to the request or kept for it. Without that the request is sent again; each
+    /// of the two is left out once.
+    /// </summary>
+    public bool Yields(int status, ReadOnlySpan<byte> refusal)
     {
-        if (Turn is not null && !Translates)
-            ThoughtlessModels.Add(call.Route);
+        if (Turn is not null && !_withoutThoughts && UpstreamErrors.RefusesThoughts(status, refusal))
+            return _withoutThoughts = true;
+        return AsksForMore && (_isRefused = Turn is not null && !Translates
+            ? UpstreamErrors.RefusesInclude(status, refusal)
+            : UpstreamErrors.RefusesUsage(status, refusal));
     }
 
-    bool IsKnownToRefuse => Turn is not null && ThoughtlessModels.Contains(call.Route);
+    /// <summary>
+    /// The provider took the request. If it refused before what the gateway alone asks for, that was the reason: the text of a refusal may
+    /// be the caller's.
+    /// </summary>
+    public void WasTaken()
+    {
+        if (_isRefused && Turn is not null && !Translates)
+            Thoughtless.Add(call.Caller.Credential.Project, call.Route);
+    }
+
+    bool IsKnownToRefuse => Turn is not null && Thoughtless.Contains(call.Caller.Credential.Project, call.Route);
 
     StreamRelay NewRelay()
     {
@@ -80,15 +103,18 @@ public sealed class ProviderAttempt(Wire caller, ModelCall call, ModelRequest re
         return Turn is { } turn ? turn.Relay(relay) : relay;
     }
 
+    /// <summary>The one way in which a request becomes a provider's.</summary>
     /// <returns>The conversation is null when the body passes in the caller's wire.</returns>
     static (ReadOnlyMemory<byte> Body, Conversation? Said) Compose(
-        Wire caller, Route route, ModelRequest request, ReadOnlyMemory<byte> body, long outputLimit, bool injectUsage)
+        Wire caller, Route route, ModelRequest request, ReadOnlyMemory<byte> body, long outputLimit, bool injectUsage, bool withThoughts)
     {
         var (model, provider) = (route.Model, Wires.Of(route.Upstream.Provider.Wire, caller)!);
+        if ((request as ResponsesRequest)?.Turn is { } turn)
+            (request, body) = turn.For(model.Provider, body, withThoughts);
         // The provider that takes over may have a smaller limit.
         var limit = model.MaxOutputTokens > 0 ? Math.Min(outputLimit, model.MaxOutputTokens) : outputLimit;
         if (provider == caller)
-            return (request.Rewrite(body, model.UpstreamModel, limit, injectUsage), null);
+            return (request.Rewrite(body, model.UpstreamModel, limit, injectUsage, request.Searches(model, passes: true) > 0), null);
         var said = Translatable(caller).Understand(body.Span, request);
         return (Translatable(provider).Compose(said, model.UpstreamModel, limit, request.Stream), said);
     }
@@ -101,7 +127,7 @@ public sealed class ProviderAttempt(Wire caller, ModelCall call, ModelRequest re
     {
         try
         {
-            Compose(caller, route, request, body, outputLimit, injectUsage: false);
+            Compose(caller, route, request, body, outputLimit, injectUsage: false, withThoughts: true);
             return true;
         }
         catch (ProblemException)

@@ -9,7 +9,7 @@ namespace LlmGateway.Proxy;
 /// </summary>
 public sealed class BodyBudget
 {
-    public const string Setting = "Proxy:BodyMegabytes", OneSetting = "Proxy:BodyMegabytesPerCredential";
+    public const string Setting = "Proxy:BodyMegabytes", OneSetting = "Proxy:BodyMegabytesPerCustomer";
     public const int DefaultMegabytes = 1024, DefaultMegabytesOfOne = 256;
 
     /// <summary>Bytes up to which a body counts as small.</summary>
@@ -54,6 +54,37 @@ public sealed class BodyBudget
                 _shares[owner] = share = new(this, owner);
             share.Bodies++;
             return share;
+        }
+    }
+
+    /// <summary>Room for what a request has in memory beside its body.</summary>
+    public Room OpenRoom(Guid owner) => new(this, owner);
+
+    /// <summary>Bytes that count for an owner like those of its bodies, until this is disposed of.</summary>
+    public sealed class Room(BodyBudget budget, Guid owner) : IDisposable
+    {
+        readonly List<(Share Share, long Bytes)> _taken = [];
+
+        /// <summary>Counts what is about to be made or fetched.</summary>
+        /// <exception cref="ProblemException">There is no room for it; see <see cref="Share.Take"/>.</exception>
+        public void Take(long bytes)
+        {
+            var share = budget.Open(owner, bytes);
+            var problem = share.Take(bytes);
+            if (problem is null)
+                _taken.Add((share, bytes));
+            else
+            {
+                share.Close(0);
+                throw new ProblemException(problem);
+            }
+        }
+
+        public void Dispose()
+        {
+            foreach (var (share, bytes) in _taken)
+                share.Close(bytes);
+            _taken.Clear();
         }
     }
 

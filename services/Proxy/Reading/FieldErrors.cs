@@ -41,6 +41,12 @@ static class FieldErrors
             ? model
             : throw Invalid(path, $"must be a string of 1 to {ModelRequest.MaxModelName} characters");
 
+    /// <summary>A count that is no limit unless it can be read as one: null for everything else.</summary>
+    public static int? ReadBound(this in StrictJson json) =>
+        json.Token == JsonTokenType.Number && Utf8Parser.TryParse(json.Raw, out int bound, out var read) && read == json.Raw.Length
+            ? bound
+            : null;
+
     /// <summary>Accepts only digits: servers read <c>1e3</c>, <c>10.0</c> and <c>"10"</c> differently.</summary>
     public static int? ReadCount(this in StrictJson json, string path, int max, int min = 1)
     {

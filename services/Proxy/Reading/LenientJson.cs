@@ -35,6 +35,35 @@ static class LenientJson
         return reader.ValueIsEscaped ? Unescape(reader.ValueSpan) : Encoding.UTF8.GetString(reader.ValueSpan);
     }
 
+    /// <summary>Steps to a member's value and over it. Its text; null for what is no string.</summary>
+    public static string? NextText(this ref Utf8JsonReader reader)
+    {
+        reader.Read();
+        if (reader.TokenType == JsonTokenType.String)
+            return reader.Text();
+        reader.StepOver();
+        return null;
+    }
+
+    /// <summary>Steps over the current value. The text that its member has; null where there is none.</summary>
+    public static string? TextOf(this ref Utf8JsonReader reader, ReadOnlySpan<byte> member)
+    {
+        string? found = null;
+        if (reader.TokenType != JsonTokenType.StartObject)
+            reader.StepOver();
+        else
+            while (reader.NextMember())
+            {
+                var isIt = reader.Has(member);
+                found = reader.NextText() is { } text && isIt ? text : found;
+            }
+        return found;
+    }
+
+    /// <summary>Steps over an error, which is an object with a message, or a plain message.</summary>
+    public static string? ErrorMessage(this ref Utf8JsonReader reader) =>
+        reader.TokenType == JsonTokenType.String ? reader.Text() : reader.TextOf("message"u8);
+
     public static bool IsJson(ReadOnlySpan<byte> text)
     {
         try

@@ -12,27 +12,25 @@ static class Flattening
     /// <summary>The whole conversation: what precedes the request, and its input with each reference replaced.</summary>
     /// <param name="previous">What <see cref="References.Previous"/> names.</param>
     /// <param name="found">Conversations that have the items which <see cref="References.Items"/> names, the newest first.</param>
-    /// <param name="provider">Who will be asked.</param>
     /// <param name="leftOut">Receives the paths of thoughts that are nowhere.</param>
+    /// <returns>Each item, with the provider that encrypted it where that is known.</returns>
     /// <exception cref="ProblemException">An item that was referred to is in none of them (404).</exception>
-    public static List<JsonElement> Flatten(
-        JsonElement request, KeptConversation? previous, IReadOnlyList<KeptConversation> found, string provider, List<string> leftOut)
+    public static List<(JsonElement Item, string? Maker)> Flatten(
+        JsonElement request, KeptConversation? previous, IReadOnlyList<KeptConversation> found, List<string> leftOut)
     {
-        var items = new List<JsonElement>();
-        foreach (var item in previous?.Items ?? [])
-            if (References.IsSayable(item, previous!.Provider == provider))
-                items.Add(item);
+        var items = new List<(JsonElement Item, string? Maker)>();
+        items.AddRange((previous?.Items ?? []).Where(kept => References.IsSayable(kept.Item)));
         if (request.Find("input") is { ValueKind: JsonValueKind.String } words)
-            items.Add(UserMessage(words));
+            items.Add((UserMessage(words), null));
         var known = ById(found);
         foreach (var (item, index) in References.InputOf(request).Select((item, index) => (item, index)))
         {
             if (!References.IsReference(item))
-                items.Add(item);
+                items.Add((item, null));
             else if (known.TryGetValue(References.TextOf(item, "id") ?? "", out var kept))
             {
-                if (References.IsSayable(kept.Item, kept.Provider == provider))
-                    items.Add(kept.Item);
+                if (References.IsSayable(kept.Item))
+                    items.Add(kept);
             }
             else if (References.IsItemReference(item))
                 throw new ProblemException(Problems.ItemNotFound($"input[{index}].id", Cut(References.TextOf(item, "id") ?? "")));
@@ -42,20 +40,23 @@ static class Flattening
         return items;
     }
 
-    /// <summary>The request with its whole conversation as the input and without a reference to any other.</summary>
-    public static byte[] Rewrite(JsonElement request, IReadOnlyList<JsonElement> items) => JsonPen.Write(json =>
+    /// <summary>The request with other items as its input.</summary>
+    /// <param name="isResolved">The items have what the request continues, so that it names no other response.</param>
+    public static byte[] Rewrite(JsonElement request, IEnumerable<JsonElement> items, bool isResolved) => JsonPen.Write(json =>
     {
         json.WriteStartObject();
-        var hasInput = false;
+        // Only the first of two members of a name is replaced, so that the strict reader refuses the second.
+        var (hasInput, isNamed) = (false, isResolved);
         foreach (var member in request.EnumerateObject())
         {
-            // Only the first of two inputs is replaced, so that the strict reader refuses the second.
             if (member.NameEquals("input") && !hasInput)
             {
                 hasInput = true;
                 WriteInput(json, items);
             }
-            else if (!member.NameEquals("previous_response_id"))
+            else if (member.NameEquals("previous_response_id") && isNamed)
+                isNamed = false;
+            else
             {
                 json.WritePropertyName(member.Name);
                 json.WriteRaw(member.Value);
@@ -66,7 +67,7 @@ static class Flattening
         json.WriteEndObject();
     });
 
-    static void WriteInput(Utf8JsonWriter json, IReadOnlyList<JsonElement> items)
+    static void WriteInput(Utf8JsonWriter json, IEnumerable<JsonElement> items)
     {
         json.WriteStartArray("input");
         foreach (var item in items)
@@ -77,13 +78,12 @@ static class Flattening
     /// <summary>The part of a caller's text that may stand in an answer.</summary>
     public static string Cut(string text) => text.Length <= 80 ? text : $"{text[..80]}…";
 
-    static Dictionary<string, (JsonElement Item, string Provider)> ById(IReadOnlyList<KeptConversation> found)
+    static Dictionary<string, (JsonElement Item, string? Maker)> ById(IReadOnlyList<KeptConversation> found)
     {
-        var known = new Dictionary<string, (JsonElement, string)>(StringComparer.Ordinal);
-        foreach (var conversation in found)
-            foreach (var item in conversation.Items)
-                if (References.TextOf(item, "id") is { } id)
-                    known.TryAdd(id, (item, conversation.Provider));
+        var known = new Dictionary<string, (JsonElement, string?)>(StringComparer.Ordinal);
+        foreach (var kept in found.SelectMany(conversation => conversation.Items))
+            if (References.TextOf(kept.Item, "id") is { } id)
+                known.TryAdd(id, kept);
         return known;
     }
 

@@ -1,67 +1,83 @@
-using System.Buffers.Binary;
 using System.IO.Compression;
 using System.Runtime.InteropServices;
 using System.Text.Json;
+using LlmGateway.Contracts;
 using LlmGateway.Proxy.Translation;
 
 namespace LlmGateway.Proxy.ResponseState;
 
 /// <summary>A response and the whole conversation before it, as they are kept.</summary>
-/// <param name="Provider">Who answered. Its encrypted thoughts mean nothing to others.</param>
+/// <param name="Provider">Who answered.</param>
+/// <param name="Makers">Who made the items of the input that are encrypted, by their places. What its caller brought has no maker.</param>
 /// <param name="Input">Every item before the answer, in full.</param>
 /// <param name="Response">The response as its caller got it.</param>
-public sealed record KeptConversation(string Provider, IReadOnlyList<JsonElement> Input, JsonElement Response)
+public sealed record KeptConversation(
+    string Provider, IReadOnlyDictionary<int, string> Makers, IReadOnlyList<JsonElement> Input, JsonElement Response)
 {
-    /// <summary>Largest conversation, in bytes of JSON. Requests have at most 20 MB and answers 32 MB.</summary>
-    const int MaxBytes = 64 * 1024 * 1024;
-
     // The fastest of Brotli's levels makes a third of JSON, at several hundred megabytes a second.
     const int Quality = 1, Window = 22;
 
-    public IEnumerable<JsonElement> Items => Input.Concat(Output);
+    /// <summary>Every item, with the provider that encrypted it where that is known.</summary>
+    public IEnumerable<(JsonElement Item, string? Maker)> Items => Input.Select((item, index) => (item, Makers.GetValueOrDefault(index)))
+        .Concat(OutputOf(Response).Select(item => (item, (string?)Provider)));
 
-    public IEnumerable<JsonElement> Output => Response.Find("output") is { ValueKind: JsonValueKind.Array } output
-        ? output.EnumerateArray()
-        : [];
+    /// <summary>The items of an answer. What is no object could not be said again.</summary>
+    public static IEnumerable<JsonElement> OutputOf(JsonElement response) =>
+        response.Find("output") is { ValueKind: JsonValueKind.Array } output
+            ? output.EnumerateArray().Where(item => item.ValueKind == JsonValueKind.Object)
+            : [];
 
-    /// <summary>Length of the JSON, then the JSON in Brotli. Null when it is larger than what is kept.</summary>
-    public byte[]? Pack()
+    /// <param name="input">The <c>input</c> of the request, an array or a text.</param>
+    /// <param name="response">The response, an object.</param>
+    public static byte[] Write(
+        string provider, IReadOnlyDictionary<int, string> makers, ReadOnlySpan<byte> input, ReadOnlySpan<byte> response)
     {
-        var json = JsonPen.Write(pen =>
+        var head = JsonPen.Write(pen =>
         {
             pen.WriteStartObject();
-            pen.WriteString("provider", Provider);
-            pen.WriteStartArray("input");
-            foreach (var item in Input)
-                pen.WriteRaw(item);
-            pen.WriteEndArray();
-            pen.WritePropertyName("response");
-            pen.WriteRaw(Response);
+            pen.WriteString("provider", provider);
+            pen.WriteStartObject("makers");
+            foreach (var (index, maker) in makers)
+                pen.WriteString($"{index}", maker);
             pen.WriteEndObject();
+            pen.WritePropertyName("input");
         });
-        if (json.Length > MaxBytes)
-            return null;
-        var packed = new byte[sizeof(int) + BrotliEncoder.GetMaxCompressedLength(json.Length)];
-        BinaryPrimitives.WriteInt32LittleEndian(packed, json.Length);
-        return BrotliEncoder.TryCompress(json, packed.AsSpan(sizeof(int)), out var written, Quality, Window)
-            ? packed[..(sizeof(int) + written)]
-            : null;
+        return input[0] == '['
+            ? [.. head, .. input, .. ",\"response\":"u8, .. response, .. "}"u8]
+            : [.. head, .. "[{\"role\":\"user\",\"content\":"u8, .. input, .. "}],\"response\":"u8, .. response, .. "}"u8];
     }
 
-    /// <exception cref="InvalidDataException">It is not what <see cref="Pack"/> wrote.</exception>
-    public static KeptConversation Unpack(ReadOnlySpan<byte> packed)
+    /// <summary>What <see cref="Write"/> wrote.</summary>
+    public static KeptConversation Read(ReadOnlyMemory<byte> json)
     {
-        var length = packed.Length < sizeof(int) ? -1 : BinaryPrimitives.ReadInt32LittleEndian(packed);
-        if (length is < 0 or > MaxBytes)
+        // What stands three levels into this object was at the top of a request that may be 64 levels deep.
+        var root = JsonDocument.Parse(json, new() { MaxDepth = StrictJson.MaxDepth + 3 }).RootElement;
+        return new(
+            root.GetProperty("provider").GetString()!,
+            root.GetProperty("makers").EnumerateObject().ToDictionary(maker => int.Parse(maker.Name), maker => maker.Value.GetString()!),
+            [.. root.GetProperty("input").EnumerateArray()],
+            root.GetProperty("response"));
+    }
+
+    /// <summary>The JSON in Brotli.</summary>
+    public static byte[] Pack(ReadOnlySpan<byte> json)
+    {
+        var packed = new byte[BrotliEncoder.GetMaxCompressedLength(json.Length)];
+        return BrotliEncoder.TryCompress(json, packed, out var written, Quality, Window)
+            ? packed[..written]
+            : throw new InvalidOperationException("a conversation does not fit its largest compressed form");
+    }
+
+    /// <param name="length">Length of the JSON.</param>
+    /// <exception cref="InvalidDataException">It is not what <see cref="Pack"/> made of so many bytes.</exception>
+    public static byte[] Unpack(ReadOnlySpan<byte> packed, int length)
+    {
+        if (length is < 0 or > KeptResponse.MaxBytes)
             throw new InvalidDataException("not a kept conversation");
         var json = new byte[length];
-        if (!BrotliDecoder.TryDecompress(packed[sizeof(int)..], json, out var written) || written != length)
-            throw new InvalidDataException("not a kept conversation");
-        // What stands three levels into this object was at the top of a request that may be 64 levels deep.
-        var reader = new Utf8JsonReader(json, new JsonReaderOptions { MaxDepth = StrictJson.MaxDepth + 3 });
-        var root = JsonElement.ParseValue(ref reader);
-        return new(
-            root.GetProperty("provider").GetString()!, [.. root.GetProperty("input").EnumerateArray()], root.GetProperty("response"));
+        return BrotliDecoder.TryDecompress(packed, json, out var written) && written == length
+            ? json
+            : throw new InvalidDataException("not a kept conversation");
     }
 }
 

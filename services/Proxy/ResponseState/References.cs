@@ -7,8 +7,7 @@ namespace LlmGateway.Proxy.ResponseState;
 /// <param name="Previous"><c>previous_response_id</c>; the conversation that ends with this response precedes the input.</param>
 /// <param name="Items">Ids of items that stand in the input by their ids alone.</param>
 /// <param name="Stores">The answer is to be kept, which is the default.</param>
-/// <param name="Model">Empty when the request names none.</param>
-sealed record References(string? Previous, IReadOnlyList<string> Items, bool Stores, string Model)
+sealed record References(string? Previous, IReadOnlyList<string> Items, bool Stores)
 {
     public bool IsEmpty => Previous is null && Items.Count == 0;
 
@@ -16,8 +15,7 @@ sealed record References(string? Previous, IReadOnlyList<string> Items, bool Sto
     public static References Read(JsonElement request) => new(
         TextOf(request, "previous_response_id"),
         [.. InputOf(request).Where(IsReference).Select(item => TextOf(item, "id") ?? "")],
-        request.Find("store") is not { ValueKind: JsonValueKind.False },
-        TextOf(request, "model") ?? "");
+        request.Find("store") is not { ValueKind: JsonValueKind.False });
 
     /// <summary>The items of an input that is an array.</summary>
     public static IEnumerable<JsonElement> InputOf(JsonElement request) =>
@@ -41,12 +39,8 @@ sealed record References(string? Previous, IReadOnlyList<string> Items, bool Sto
     static bool HasWords(JsonElement item) =>
         item.Find("content") is { ValueKind: JsonValueKind.Array } words && words.GetArrayLength() > 0;
 
-    /// <summary>
-    /// Whether an item of an earlier answer can be said to a provider. What is encrypted is for its own provider only, and a thought
-    /// without its text is nothing to any.
-    /// </summary>
-    /// <param name="isOwn">The provider has made the item.</param>
-    public static bool IsSayable(JsonElement item, bool isOwn) => IsSealed(item) ? isOwn : !IsThought(item) || HasWords(item);
+    /// <summary>False for a thought without its text, which is nothing to any provider.</summary>
+    public static bool IsSayable(JsonElement item) => IsSealed(item) || !IsThought(item) || HasWords(item);
 
     public static string? TextOf(JsonElement owner, string name) =>
         owner.Find(name) is { ValueKind: JsonValueKind.String } text ? text.GetString() : null;

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using LlmGateway.Proxy.Batches;
 using LlmGateway.Proxy.Translation;
 using LlmGateway.ServiceDefaults;
 
@@ -7,7 +6,7 @@ namespace LlmGateway.Proxy.ResponseState;
 
 /// <summary><c>GET</c> and <c>DELETE /v1/responses/{id}</c>, <c>GET …/input_items</c>: a customer's own responses, by whom they were made.
 /// </summary>
-public sealed class ResponseRoutes(ObjectCallers callers, ResponseStates states)
+public sealed class ResponseRoutes(Entrance entrance, ResponseStates states)
 {
     const string Path = "/responses/{id}";
     const int DefaultPage = 20, MaxPage = 100;
@@ -38,11 +37,12 @@ public sealed class ResponseRoutes(ObjectCallers callers, ResponseStates states)
     {
         var kept = await FindAsync(http, id);
         var asked = new ListQuery(http.Request.Query).Limit(DefaultPage, MaxPage);
-        var items = kept.Input.Select((item, index) => InputItem.Of(item, id, index)).ToList();
+        var items = InputItem.ListOf(kept, id);
         if (http.Request.Query["order"] != "asc")
             items.Reverse();
         if (http.Request.Query["after"].ToString() is { Length: > 0 } after)
-            items.RemoveRange(0, 1 + items.FindIndex(item => item.Id == after));
+            items.RemoveRange(0, 1 + items.FindIndex(item => item.Id == after) is > 0 and var seen ? seen
+                : throw FieldErrors.Invalid("after", "must be the id of an item of this list"));
         var page = items.Take(asked).ToList();
         return Json(json =>
         {
@@ -61,7 +61,7 @@ public sealed class ResponseRoutes(ObjectCallers callers, ResponseStates states)
 
     async Task<IResult> DeleteAsync(HttpContext http, string id)
     {
-        var caller = await callers.EnterAsync(http, Wires.Responses);
+        var caller = await entrance.EnterAsync(http, Wires.Responses);
         if (!await states.DeleteAsync(caller, id))
             throw NotFound;
         return Json(json =>
@@ -76,8 +76,10 @@ public sealed class ResponseRoutes(ObjectCallers callers, ResponseStates states)
 
     async Task<KeptConversation> FindAsync(HttpContext http, string id)
     {
-        var caller = await callers.EnterAsync(http, Wires.Responses);
-        return await states.FindAsync(caller, id) ?? throw NotFound;
+        var caller = await entrance.EnterAsync(http, Wires.Responses);
+        var room = states.OpenRoom(caller);
+        http.Response.RegisterForDispose(room);
+        return await states.FindAsync(caller, id, room) ?? throw NotFound;
     }
 
     static ProblemException NotFound => new(Problems.NotFound("response"));
@@ -86,10 +88,19 @@ public sealed class ResponseRoutes(ObjectCallers callers, ResponseStates states)
 }
 
 /// <summary>An item of a response's input as it is listed: messages have a type and parts, whatever short form their caller used.</summary>
-sealed record InputItem(string Id, JsonElement Item)
+public sealed record InputItem(string Id, JsonElement Item)
 {
-    public static InputItem Of(JsonElement item, string response, int index) =>
-        new(References.TextOf(item, "id") ?? $"msg_{response[(response.IndexOf('_') + 1)..]}_in{index}", item);
+    /// <summary>
+    /// In the order in which they were said. Callers choose ids and may repeat them, so an item whose id is taken or absent gets one of
+    /// ours: a page is asked for by the id of the last item before it.
+    /// </summary>
+    public static List<InputItem> ListOf(KeptConversation kept, string response)
+    {
+        var taken = new HashSet<string>(StringComparer.Ordinal);
+        return [.. kept.Input.Select((item, index) => new InputItem(
+            References.TextOf(item, "id") is { } own && taken.Add(own) ? own : $"msg_{response[(response.IndexOf('_') + 1)..]}_in{index}",
+            item))];
+    }
 
     public void Write(Utf8JsonWriter json)
     {

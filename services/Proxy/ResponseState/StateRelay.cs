@@ -18,6 +18,8 @@ sealed class StateRelay(StreamRelay inner, ToldResponse told, bool stores) : Str
 
     public override bool IsWhole => inner.IsWhole;
 
+    public override string? FailureMessage => inner.FailureMessage;
+
     public override void Push(ReadOnlySpan<byte> upstream, IBufferWriter<byte> toCaller)
     {
         inner.Push(upstream, _events);

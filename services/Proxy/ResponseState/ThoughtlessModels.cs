@@ -4,23 +4,27 @@ namespace LlmGateway.Proxy.ResponseState;
 
 /// <summary>
 /// Models whose provider refused to say thoughts in encrypted form, as OpenAI does for models that do not think. They are not asked for
-/// them again, so that the refusal costs one request its time and not every one.
+/// them again for a while, so that the refusal costs one request its time and not every one. What one project's connection refuses says
+/// nothing of another's.
 /// </summary>
-static class ThoughtlessModels
+public sealed class ThoughtlessModels(TimeProvider time)
 {
+    public static readonly TimeSpan Life = TimeSpan.FromHours(1);
+
     /// <summary>Beyond so many all are forgotten. Names of models are the operators', not the callers'.</summary>
     const int Most = 10_000;
 
-    static readonly ConcurrentDictionary<(string BaseUrl, string Model), bool> Known = [];
+    readonly ConcurrentDictionary<(Guid Project, string Provider, string Model), long> _known = [];
 
-    public static bool Contains(Route route) => Known.ContainsKey(Of(route));
+    public bool Contains(Guid project, Route route) =>
+        _known.TryGetValue(Of(project, route), out var since) && time.GetElapsedTime(since) < Life;
 
-    public static void Add(Route route)
+    public void Add(Guid project, Route route)
     {
-        if (Known.Count >= Most)
-            Known.Clear();
-        Known[Of(route)] = true;
+        if (_known.Count >= Most)
+            _known.Clear();
+        _known[Of(project, route)] = time.GetTimestamp();
     }
 
-    static (string, string) Of(Route route) => (route.Upstream.Provider.BaseUrl, route.Model.UpstreamModel);
+    static (Guid, string, string) Of(Guid project, Route route) => (project, route.Upstream.Provider.Id, route.Model.UpstreamModel);
 }

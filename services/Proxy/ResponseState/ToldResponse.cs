@@ -58,12 +58,14 @@ public readonly record struct ToldResponse(string Id, string? Previous)
 
     void RewriteEvent(scoped SseEvent e, bool stored, IBufferWriter<byte> to)
     {
-        if (!e.HasData || ResponseOf(e.Data) is not { Length: > 0 } place)
+        var found = e.HasData ? Find(e.Data) : default;
+        if (found.Response.Length == 0)
         {
             to.Write(e.Raw);
             return;
         }
-        SseWriting.WriteHead(to, e, [.. e.Data[..place.Start], .. Rewrite(place.Of(e.Data), stored)]);
+        var (place, isFailure) = (found.Response, found.Type.Of(e.Data).SequenceEqual("response.failed"u8));
+        SseWriting.WriteHead(to, e, [.. e.Data[..place.Start], .. Rewrite(place.Of(e.Data), stored && !isFailure)]);
         SseWriting.WriteRest(to, e, e.Data[(place.Start + place.Length)..]);
     }
 
@@ -73,16 +75,16 @@ public readonly record struct ToldResponse(string Id, string? Previous)
         var last = Array.Empty<byte>();
         using var reader = new SseReader(MaxEventBytes);
         while (reader.TryRead(ref events, out var e))
-            if (e.HasData && ResponseOf(e.Data) is { Length: > 0 } place)
+            if (e.HasData && Find(e.Data).Response is { Length: > 0 } place)
                 last = place.Of(e.Data).ToArray();
         return last;
     }
 
-    static ResponsesEvent.Place ResponseOf(ReadOnlySpan<byte> data)
+    static ResponsesEvent Find(ReadOnlySpan<byte> data)
     {
         try
         {
-            return ResponsesEvent.Find(data).Response;
+            return ResponsesEvent.Find(data);
         }
         catch (JsonException)
         {

@@ -12,8 +12,8 @@ enum OutputKind
     /// <summary>A call of a tool that takes free text.</summary>
     TextCall,
 
-    /// <summary>A call of one of OpenAI's own tools that the caller runs. It comes as a whole.</summary>
-    OwnCall,
+    /// <summary>A call of one of OpenAI's built-in tools that the caller runs. It comes as a whole.</summary>
+    BuiltInCall,
 
     Image,
 }
@@ -35,7 +35,7 @@ sealed class OutputItem
             OutputKind.Reasoning => "rs",
             OutputKind.Call => "fc",
             OutputKind.TextCall => "ctc",
-            OutputKind.OwnCall => "oc",
+            OutputKind.BuiltInCall => "oc",
             OutputKind.Image => "ig",
             _ => "msg",
         };
@@ -63,12 +63,12 @@ sealed class OutputItem
     public string Id { get; }
 
     /// <summary>The provider's signature of thoughts. The caller sends it back unread.</summary>
-    public string? Seal { get; set; }
+    public string? Signature { get; set; }
 
     /// <summary>The function's arguments so far, for calls that are no function to the caller.</summary>
     public StringBuilder Arguments { get; } = new();
 
-    bool IsCall => Kind is OutputKind.Call or OutputKind.TextCall or OutputKind.OwnCall;
+    bool IsCall => Kind is OutputKind.Call or OutputKind.TextCall or OutputKind.BuiltInCall;
 
     public bool HasNoText => _text.WrittenCount == 1;
 
@@ -156,7 +156,7 @@ sealed class OutputItem
             OutputKind.Reasoning => "reasoning",
             OutputKind.Call => "function_call",
             OutputKind.TextCall => "custom_tool_call",
-            OutputKind.OwnCall => ToolForms.Of(_tool!.Form).Item,
+            OutputKind.BuiltInCall => ToolForms.Of(_tool!.Form).Item,
             OutputKind.Image => "image_generation_call",
             _ => "message",
         });
@@ -172,12 +172,12 @@ sealed class OutputItem
                 if (_tool?.Member?.Group is { } group)
                     json.WriteString("namespace", group);
                 break;
-            case OutputKind.OwnCall:
+            case OutputKind.BuiltInCall:
                 json.WriteString("call_id", _callId);
                 if (_tool!.Form == ToolForm.ToolSearch)
                     json.WriteString("execution", "client");
                 json.WritePropertyName(ToolForms.Of(_tool.Form).Member);
-                WriteArguments(json);
+                CallArguments.Write(json, Arguments.ToString());
                 break;
             case OutputKind.Image:
                 json.WritePropertyName("result");
@@ -188,8 +188,8 @@ sealed class OutputItem
                 break;
             case OutputKind.Reasoning:
                 WriteParts(json, "summary", isDone);
-                if (isDone && Seal is { } seal)
-                    json.WriteString("encrypted_content", seal);
+                if (isDone && Signature is { } signature)
+                    json.WriteString("encrypted_content", signature);
                 break;
             default:
                 WriteParts(json, "content", isDone);
@@ -197,15 +197,6 @@ sealed class OutputItem
                 break;
         }
         json.WriteEndObject();
-    }
-
-    void WriteArguments(Utf8JsonWriter json)
-    {
-        var arguments = Arguments.Length == 0 ? "{}" : Arguments.ToString();
-        if (LenientJson.IsJson(Encoding.UTF8.GetBytes(arguments)))
-            json.WriteRawValue(arguments, skipInputValidation: true);
-        else
-            json.WriteStringValue(arguments);
     }
 
     void WriteParts(Utf8JsonWriter json, string member, bool isDone)

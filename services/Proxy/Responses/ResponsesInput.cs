@@ -55,9 +55,9 @@ sealed class ResponsesInput(TurnList turns, LeftOut left, Action<JsonElement> ad
                     addTools(found);
                 Answer(IdOf(item, path), [new TextPart(item.Find("tools")?.GetRawText() ?? "[]")], path);
                 break;
-            case var _ when ToolForms.OfItem(type) is { } own:
-                var arguments = item.Find(own.Member)?.GetRawText() ?? "{}";
-                Call(IdOf(item, path), own.Type, arguments, path);
+            case var _ when ToolForms.OfItem(type) is { } builtIn:
+                var arguments = item.Find(builtIn.Member)?.GetRawText() ?? "{}";
+                Call(IdOf(item, path), builtIn.Type, arguments, path);
                 break;
             case var _ when type.EndsWith(Output, StringComparison.Ordinal) && ToolForms.OfItem(type[..^Output.Length]) is not null:
                 Answer(IdOf(item, path), [new TextPart(TextOf(item.Find("output")))], path);

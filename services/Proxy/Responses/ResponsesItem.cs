@@ -21,14 +21,20 @@ sealed class ResponsesItem
     public bool IsKnown => Type is null or "message" or "reasoning" or "function_call" or "compaction"
         || (Type == "image_generation_call" && Image is not null);
 
+    /// <summary>True for a search of the web by the provider. Opening a page that it found is none.</summary>
+    public bool IsSearch => Type == "web_search_call" && !_doesOther;
+
     public string? CallId { get; private set; }
     public string? Name { get; private set; }
     public string? Arguments { get; private set; }
 
-    /// <summary>Thoughts that the provider encrypted.</summary>
-    public string? Seal { get; private set; }
+    /// <summary>The provider's signature of thoughts, which may be the thoughts themselves, encrypted.</summary>
+    public string? Signature { get; private set; }
 
     public List<(AnswerEventKind Kind, string Text)> Texts { get; } = [];
+
+    // The item has an action, which is no search.
+    bool _doesOther;
 
     /// <param name="json">An object.</param>
     public static ResponsesItem Read(ReadOnlySpan<byte> json)
@@ -40,6 +46,8 @@ sealed class ResponsesItem
         {
             if (reader.Has("content"u8) || reader.Has("summary"u8))
                 item.ReadParts(ref reader);
+            else if (reader.Has("action"u8))
+                item.ReadAction(ref reader);
             else
                 item.ReadMember(ref reader, json);
         }
@@ -50,7 +58,7 @@ sealed class ResponsesItem
     {
         var (isType, isImage) = (reader.Has("type"u8), reader.Has("result"u8));
         var (isId, isName) = (reader.Has("call_id"u8), reader.Has("name"u8));
-        var (isArguments, isSeal) = (reader.Has("arguments"u8), reader.Has("encrypted_content"u8));
+        var (isArguments, isSignature) = (reader.Has("arguments"u8), reader.Has("encrypted_content"u8));
         reader.Read();
         if (isArguments && reader.TokenType == JsonTokenType.StartObject)
         {
@@ -70,8 +78,25 @@ sealed class ResponsesItem
             Name = reader.Text();
         else if (isArguments)
             Arguments = reader.Text();
-        else if (isSeal)
-            Seal = reader.Text();
+        else if (isSignature)
+            Signature = reader.Text();
+    }
+
+    void ReadAction(ref Utf8JsonReader reader)
+    {
+        reader.Read();
+        if (reader.TokenType != JsonTokenType.StartObject)
+        {
+            reader.StepOver();
+            return;
+        }
+        while (reader.NextMember())
+        {
+            var isType = reader.Has("type"u8);
+            reader.Read();
+            _doesOther |= isType && reader.TokenType == JsonTokenType.String && !reader.Has("search"u8);
+            reader.StepOver();
+        }
     }
 
     void ReadParts(ref Utf8JsonReader reader)

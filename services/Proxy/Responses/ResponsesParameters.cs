@@ -43,6 +43,7 @@ static class ResponsesParameters
     [
         "model"u8.ToArray(), "input"u8.ToArray(), "max_output_tokens"u8.ToArray(), "stream"u8.ToArray(), "tools"u8.ToArray(),
         "tool_choice"u8.ToArray(), "service_tier"u8.ToArray(), "store"u8.ToArray(), "include"u8.ToArray(),
+        "max_tool_calls"u8.ToArray(),
     ];
 
     /// <summary>Refuses a top-level member whose cost has no price.</summary>

@@ -9,14 +9,14 @@ namespace LlmGateway.Proxy.Responses;
 /// </summary>
 public sealed class ResponsesReader : AnswerReader
 {
-    /// <summary>Most calls of one answer that are followed; further ones are left out.</summary>
-    const int MaxCalls = 1024;
-
     // Calls in the order of their start. The place in the list is the event's index.
     readonly List<Call> _calls = [];
 
     // Items of a stream whose words have come in pieces.
     readonly HashSet<int> _told = [];
+
+    // Places of the searches that were counted. Some servers end an item twice.
+    HashSet<int>? _searches;
 
     bool _started, _anyItem;
 
@@ -116,7 +116,7 @@ public sealed class ResponsesReader : AnswerReader
         while (reader.NextMember())
         {
             if (reader.Has("id"u8))
-                Start(ReadText(ref reader), to);
+                Start(reader.NextText(), to);
             else if (reader.Has("output"u8) && withOutput)
             {
                 Start(null, to);
@@ -134,10 +134,10 @@ public sealed class ResponsesReader : AnswerReader
             else if (reader.Has("incomplete_details"u8))
             {
                 reader.Read();
-                reason = ReadReason(ref reader);
+                reason = reader.TextOf("reason"u8);
             }
             else if (reader.Has("status"u8))
-                status = ReadText(ref reader);
+                status = reader.NextText();
             else if (reader.Has("error"u8))
             {
                 reader.Read();
@@ -161,21 +161,6 @@ public sealed class ResponsesReader : AnswerReader
 
     AnswerEvent? FinishOf(string? status, string? reason) =>
         StopReasons.Finish(status is "incomplete" ? reason ?? status : status ?? "completed", calls: _calls.Count > 0);
-
-    /// <summary>Why an answer is incomplete.</summary>
-    static string? ReadReason(ref Utf8JsonReader reader)
-    {
-        string? reason = null;
-        if (reader.TokenType != JsonTokenType.StartObject)
-            reader.StepOver();
-        else
-            while (reader.NextMember())
-            {
-                var isReason = reader.Has("reason"u8);
-                reason = ReadText(ref reader) is { } text && isReason ? text : reason;
-            }
-        return reason;
-    }
 
     bool ReadOutput(ref Utf8JsonReader reader, ReadOnlySpan<byte> json, List<AnswerEvent> to)
     {
@@ -219,6 +204,8 @@ public sealed class ResponsesReader : AnswerReader
         if (!_told.Contains(index))
             foreach (var (kind, text) in item.Texts)
                 Add(kind, text, to);
+        if (item.IsSearch && (_searches ??= []).Add(index))
+            Searches++;
         if (!item.IsKnown)
             to.Add(AnswerEvent.Unread($"an item of the type '{item.Type}'"));
         else if (item.Image is { } image)
@@ -228,8 +215,8 @@ public sealed class ResponsesReader : AnswerReader
             Begin(item, index, to);
             AddRest(index, item.Arguments, to);
         }
-        else if (item.Seal is { Length: > 0 })
-            to.Add(new(AnswerEventKind.Signature, item.Seal));
+        else if (item.Signature is { Length: > 0 })
+            to.Add(new(AnswerEventKind.Signature, item.Signature));
     }
 
     void Start(string? id, List<AnswerEvent> to)
@@ -281,27 +268,10 @@ public sealed class ResponsesReader : AnswerReader
             AddArguments(outputIndex, arguments, to);
     }
 
-    static string? ReadText(ref Utf8JsonReader reader)
-    {
-        reader.Read();
-        if (reader.TokenType == JsonTokenType.String)
-            return reader.Text();
-        reader.StepOver();
-        return null;
-    }
-
-    /// <summary>The message of an error object.</summary>
     static string? MessageOf(ReadOnlySpan<byte> error)
     {
         var reader = new Utf8JsonReader(error);
-        string? message = null;
-        if (error.Length > 0 && reader.Read() && reader.TokenType == JsonTokenType.StartObject)
-            while (reader.NextMember())
-            {
-                var isMessage = reader.Has("message"u8);
-                message = ReadText(ref reader) is { } text && isMessage ? text : message;
-            }
-        return message;
+        return error.Length > 0 && reader.Read() ? reader.ErrorMessage() : null;
     }
 
     sealed class Call(int outputIndex)

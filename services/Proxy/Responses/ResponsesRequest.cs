@@ -17,6 +17,7 @@ public sealed class ResponsesRequest : ModelRequest
 
     internal Place ModelValue { get; set; }
     internal Limit MaxOutputTokens { get; set; }
+    internal Place Input { get; set; }
     internal Place Store { get; set; }
     internal Place Include { get; set; }
 
@@ -31,12 +32,13 @@ public sealed class ResponsesRequest : ModelRequest
     /// Every stream of this wire ends with usage. Providers keep nothing, whatever the caller wants kept here: what they kept would be
     /// readable for every customer who guesses its id.
     /// </remarks>
-    public override ReadOnlyMemory<byte> Rewrite(ReadOnlyMemory<byte> body, string upstreamModel, long outputLimit, bool injectUsage)
+    public override ReadOnlyMemory<byte> Rewrite(
+        ReadOnlyMemory<byte> body, string upstreamModel, long outputLimit, bool injectUsage, bool searches = false)
     {
         var edits = new ByteEdits();
         if (Model != upstreamModel)
             edits.Replace(ModelValue.Start, ModelValue.Length, Quoted(upstreamModel));
-        Hosted?.Remove(edits, body.Span);
+        Hosted?.Remove(edits, body.Span, searches);
         var digits = Encoding.UTF8.GetBytes(outputLimit.ToString(CultureInfo.InvariantCulture));
         // An explicit null is replaced, so that the member does not stand there twice.
         if (MaxOutputTokens.Place.Length == 0)

@@ -14,7 +14,8 @@ ref struct ResponsesRequestReader
 {
     StrictJson _json;
     readonly ResponsesRequest _request;
-    bool _hasInput;
+    bool _hasInput, _demandsSearch;
+    int? _mostCalls;
 
     ResponsesRequestReader(ReadOnlySpan<byte> body)
     {
@@ -45,7 +46,23 @@ ref struct ResponsesRequestReader
             throw new ProblemException(Problems.Missing("model"));
         if (!_hasInput)
             throw new ProblemException(Problems.Missing("input"));
+        EndSearch();
     }
+
+    /// <summary>The bound and the demand may stand on either side of the tools.</summary>
+    readonly void EndSearch()
+    {
+        if (_request.Hosted is { HasSearch: true } hosted)
+        {
+            hosted.Bound("max_tool_calls", _mostCalls);
+            if (_demandsSearch)
+                hosted.Demand(Choice);
+        }
+        else if (_demandsSearch)
+            throw Unpriceable(Choice, BilledApart);
+    }
+
+    const string Choice = "tool_choice.type", BilledApart = "the provider runs this tool and bills it apart";
 
     void ReadMember(ReadOnlySpan<byte> name)
     {
@@ -71,6 +88,8 @@ ref struct ResponsesRequestReader
         }
         else if (name.SequenceEqual("tool_choice"u8))
             ReadChoice();
+        else if (name.SequenceEqual("max_tool_calls"u8))
+            _mostCalls = _json.ReadBound();
         else if (name.SequenceEqual("service_tier"u8))
             ChatParameters.CheckServiceTier(ref _json);
         else
@@ -102,10 +121,16 @@ ref struct ResponsesRequestReader
         var (start, own) = (_json.Start, 0);
         for (var index = 0; _json.NextElement(); index++)
         {
-            if (ReadTool($"tools[{index}]") is not { } hosted)
+            if (ReadTool($"tools[{index}]") is not { } type)
+            {
                 own++;
+                continue;
+            }
+            var hosted = _request.Hosted ??= new($"tools[{index}].type");
+            if (ResponsesTools.IsSearch(type))
+                hosted.AddSearch(index, type);
             else
-                (_request.Hosted ??= new($"tools[{index}].type")).Add(index, hosted);
+                hosted.Add(index, type);
         }
         HostedTools.End(_request.Hosted, new(start, _json.End - start), own);
     }
@@ -131,7 +156,7 @@ ref struct ResponsesRequestReader
                 ReadMembers($"{path}.tools");
             _json.Skip();
         }
-        _request.OwnTools += isOwn && !isPlain ? 1 : 0;
+        _request.BuiltInTools += isOwn && !isPlain ? 1 : 0;
         return isOwn && !inContainer ? null : type ?? "";
     }
 
@@ -160,7 +185,7 @@ ref struct ResponsesRequestReader
                 throw Unpriceable($"{path}[{index}].type", "only tools that the caller runs cost nothing beyond their tokens");
     }
 
-    /// <summary>A tool that is left out cannot be demanded.</summary>
+    /// <summary>A tool that is left out cannot be demanded. Of a search that is known only later.</summary>
     void ReadChoice()
     {
         if (_json.Token != JsonTokenType.StartObject)
@@ -170,12 +195,19 @@ ref struct ResponsesRequestReader
         {
             if (name.SequenceEqual("type"u8) && _json.Token == JsonTokenType.String && !ResponsesTools.IsCallersOwn(_json.Raw)
                 && !_json.IsString("allowed_tools"u8))
-                throw Unpriceable("tool_choice.type", "the provider runs this tool and bills it apart");
+                _demandsSearch = ResponsesTools.IsSearch(_json.GetString()) ? true : throw Unpriceable(Choice, BilledApart);
             _json.Skip();
         }
     }
 
     void ReadInput()
+    {
+        var start = _json.Start;
+        ReadItems();
+        _request.Input = new(start, _json.End - start);
+    }
+
+    void ReadItems()
     {
         _hasInput = _json.Token != JsonTokenType.Null;
         if (_json.Token == JsonTokenType.String)
@@ -252,7 +284,7 @@ ref struct ResponsesRequestReader
             return ItemKind.Reasoning;
         if (_json.IsString("item_reference"u8))
             throw Unpriceable(
-                $"{Path()}.type", "what the provider keeps is of unknown size; send the item itself (clients do with 'store': false)");
+                $"{Path()}.type", "lines of a batch refer to no other item; send the item itself (clients do with 'store': false)");
         return _json.Token == JsonTokenType.String && ResponsesTools.IsText(_json.Raw) ? ItemKind.Text : ItemKind.Other;
     }
 

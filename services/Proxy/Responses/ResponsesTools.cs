@@ -19,6 +19,9 @@ static class ResponsesTools
             || type.SequenceEqual("local_shell"u8) || type.SequenceEqual("shell"u8) || type.SequenceEqual("apply_patch"u8)
             || type.SequenceEqual("tool_search"u8) || type.StartsWith("computer"u8);
 
+    /// <summary>True for the provider's search of the web, which <c>max_tool_calls</c> bounds.</summary>
+    public static bool IsSearch(string type) => type is "web_search" or "web_search_preview";
+
     /// <summary>True for items of a history that are no larger than their text.</summary>
     public static bool IsText(ReadOnlySpan<byte> item) =>
         item.SequenceEqual("local_shell_call"u8) || item.SequenceEqual("local_shell_call_output"u8)
@@ -64,10 +67,13 @@ static class ResponsesTools
                 tool.LeaveOutOthers(path, left, "type", "name", "description", "format");
                 return ToolForms.TextTool(
                     tool.Text("name", path), tool.Find("description")?.Text($"{path}.description"), tool.Find("format"), path);
-            case var _ when ToolForms.OfType(type) is { } own:
+            case var _ when ToolForms.OfType(type) is { } builtIn:
                 return new(
-                    type, tool.Find("description")?.Text($"{path}.description") ?? own.Description,
-                    tool.Find("parameters")?.Object($"{path}.parameters").GetRawText() ?? own.Schema, false, path) { Form = own.Form };
+                    type, tool.Find("description")?.Text($"{path}.description") ?? builtIn.Description,
+                    tool.Find("parameters")?.Object($"{path}.parameters").GetRawText() ?? builtIn.Schema, false, path)
+                {
+                    Form = builtIn.Form,
+                };
             default:
                 return null;
         }

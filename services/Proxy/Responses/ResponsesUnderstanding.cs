@@ -77,7 +77,7 @@ sealed class ResponsesUnderstanding
         reasoning.LeaveOutOthers(Path, _left, "effort", "summary", "generate_summary");
         var isShown = reasoning.Find("summary") is not null || reasoning.Find("generate_summary") is not null;
         if (reasoning.Find("effort") is { } effort)
-            return ChatUnderstanding.ReadEffort(effort, $"{Path}.effort", isShown, _left);
+            return EffortBudgets.Read(effort, $"{Path}.effort", isShown, _left);
         // A request to show thoughts without a level sets no limit.
         return isShown ? new(null, -1, Shown: true, $"{Path}.summary") : null;
     }

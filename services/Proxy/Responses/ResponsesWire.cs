@@ -16,7 +16,8 @@ public sealed class ResponsesWire : ConversationWire
 
     public override string Path(string upstreamModel, bool stream) => "/v1/responses";
 
-    public override StreamRelay NewRelay(ModelRequest request) => new PassRelay(this);
+    /// <remarks>The last event repeats the whole answer, so it may be as large as an answer that is no stream.</remarks>
+    public override StreamRelay NewRelay(ModelRequest request) => new PassRelay(this, maxEventBytes: AnswerBody.MaxBytes);
 
     public override Conversation Understand(ReadOnlySpan<byte> body, ModelRequest request) => ResponsesUnderstanding.Read(body);
 

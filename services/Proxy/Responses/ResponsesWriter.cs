@@ -46,7 +46,7 @@ public sealed class ResponsesWriter(AnswerHead head) : AnswerWriter
                 Say(OutputKind.Refusal, e.Text, to);
                 break;
             case AnswerEventKind.Signature:
-                Seal(e.Text, to);
+                Sign(e.Text, to);
                 break;
             case AnswerEventKind.Image when e.Text is { Length: > 0 } image:
                 CloseOpen(to);
@@ -63,7 +63,7 @@ public sealed class ResponsesWriter(AnswerHead head) : AnswerWriter
                 {
                     null or ToolForm.Function => OutputKind.Call,
                     ToolForm.Text => OutputKind.TextCall,
-                    _ => OutputKind.OwnCall,
+                    _ => OutputKind.BuiltInCall,
                 };
                 var call = Open(kind, e.Id, e.Text, to, e.Tool);
                 while (_calls.Count <= e.Index)
@@ -134,14 +134,14 @@ public sealed class ResponsesWriter(AnswerHead head) : AnswerWriter
     /// <summary>
     /// A signature belongs to the thoughts before it and ends them. Without thoughts before it, it stands for thoughts that are not shown.
     /// </summary>
-    void Seal(string? seal, IBufferWriter<byte> to)
+    void Sign(string? signature, IBufferWriter<byte> to)
     {
         if (_open?.Kind != OutputKind.Reasoning)
         {
             CloseOpen(to);
             _open = Open(OutputKind.Reasoning, null, null, to);
         }
-        _open!.Seal = seal;
+        _open!.Signature = signature;
         CloseOpen(to);
     }
 

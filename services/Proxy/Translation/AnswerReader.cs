@@ -6,6 +6,9 @@ namespace LlmGateway.Proxy.Translation;
 /// </summary>
 public abstract class AnswerReader
 {
+    /// <summary>Most tool calls of one answer that are remembered; further ones are left out. A model makes a few.</summary>
+    protected const int MaxCalls = 1024;
+
     /// <summary>Something was seen that does not belong to this wire.</summary>
     public bool MalformedSeen { get; protected set; }
 
@@ -14,6 +17,12 @@ public abstract class AnswerReader
 
     /// <summary>The wire's end mark was seen. Anything after it is ignored.</summary>
     public bool IsDone { get; protected set; }
+
+    /// <summary>The provider's own searches of the web that the answer has shown so far.</summary>
+    public int Searches { get; protected set; }
+
+    /// <summary>Usage on this wire says how many searches are paid for, of which there may be fewer than the answer shows.</summary>
+    public virtual bool UsageHasSearches => false;
 
     /// <param name="e">An event with data that is not oversize.</param>
     /// <param name="to">Receives what was found.</param>

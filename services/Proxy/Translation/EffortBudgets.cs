@@ -1,3 +1,5 @@
+using System.Text.Json;
+
 namespace LlmGateway.Proxy.Translation;
 
 /// <summary>
@@ -10,6 +12,15 @@ public static class EffortBudgets
 
     /// <summary>All levels of all wires, from the least to the most.</summary>
     public static readonly string[] Levels = ["none", "minimal", "low", "medium", "high", "xhigh", "max"];
+
+    /// <summary>Null, and named as left out, for a level that nobody here knows.</summary>
+    public static Effort? Read(JsonElement level, string path, bool shown, LeftOut left)
+    {
+        if (Levels.Contains(level.Text(path)))
+            return new(level.GetString(), null, shown, path);
+        left.Add(path);
+        return null;
+    }
 
     /// <summary>Tokens; 0 for none, -1 for no limit, null for an unknown level.</summary>
     public static int? BudgetOf(Effort effort) => effort.BudgetTokens ?? effort.Level switch
@@ -33,7 +44,7 @@ public static class EffortBudgets
         return held;
     }
 
-    /// <summary>One of the levels of <see cref="Effort.Level"/>; null for no limit, which is the default of OpenAI's models.</summary>
+    /// <summary>One of <see cref="Levels"/>; "medium", the default of OpenAI's models, for no limit.</summary>
     public static string LevelOf(Effort effort) => effort.Level ?? effort.BudgetTokens switch
     {
         0 => "none",

@@ -10,9 +10,6 @@ namespace LlmGateway.Proxy.Translation;
 /// <param name="writer">Writer of the caller's wire, when the answer is translated. What it refuses is an error.</param>
 public sealed class EventMeter(AnswerReader reader, AnswerWriter? writer = null) : WholeMeter
 {
-    /// <summary>What Google counts for an image of usual size, when a provider does not say.</summary>
-    const int TokensPerImage = 1290;
-
     const string Unread = "The provider's answer has a piece that cannot be read.";
 
     readonly List<AnswerEvent> _whole = [];
@@ -21,7 +18,11 @@ public sealed class EventMeter(AnswerReader reader, AnswerWriter? writer = null)
     AnswerEventKind _kind;
     int _index, _images;
 
-    public override long DeliveredTokens => _estimate.Tokens + ((long)_images * TokensPerImage);
+    public override int Searches => reader.Searches;
+
+    protected override bool UsageHasSearches => reader.UsageHasSearches;
+
+    public override long DeliveredTokens => _estimate.Tokens + ((long)_images * TokenEstimate.TokensPerMadeImage);
 
     /// <summary>The provider's error message, or why its answer cannot be told.</summary>
     public string? ErrorMessage { get; private set; }

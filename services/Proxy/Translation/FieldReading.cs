@@ -46,6 +46,10 @@ static class FieldReading
             ? new(number, path)
             : throw Invalid(path, "must be an integer");
 
+    /// <summary>An integer, or the nearest one that fits.</summary>
+    public static Given<int> Clamped(this JsonElement value, string path) =>
+        new((int)Math.Clamp(value.Integer(path).Value, int.MinValue, int.MaxValue), path);
+
     public static JsonElement Object(this JsonElement value, string path) =>
         value.ValueKind == JsonValueKind.Object ? value : throw Invalid(path, "must be an object");
 
@@ -78,13 +82,11 @@ static class FieldReading
     {
         if (url.StartsWith("https://", StringComparison.OrdinalIgnoreCase) || url.StartsWith("http://", StringComparison.OrdinalIgnoreCase))
             return new(null, null, url, path);
-        const string Scheme = "data:", Encoding = ";base64,";
-        var data = url.IndexOf(Encoding, StringComparison.OrdinalIgnoreCase);
-        return url.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase) && data > Scheme.Length
-            ? new(url[Scheme.Length..data], url[(data + Encoding.Length)..], null, path)
+        return DataUrl.Read(url) is var (mediaType, data)
+            ? new(mediaType, data, null, path)
             : throw Invalid(path, "must be an address or a data URL in base64");
     }
 
     /// <summary>The image in the form of the OpenAI wires: one address for both kinds.</summary>
-    public static string Address(this ImagePart image) => image.Url ?? $"data:{image.MediaType};base64,{image.Base64}";
+    public static string Address(this ImagePart image) => image.Url ?? DataUrl.Of(image.MediaType, image.Base64);
 }

@@ -5,8 +5,8 @@ namespace LlmGateway.Proxy.Translation;
 
 /// <summary>What a provider's wire takes as the name of a tool and as the id of a call.</summary>
 /// <param name="ToolMarks">Characters of tools' names besides ASCII letters and digits.</param>
-/// <param name="IdMarks">The same for ids; null when ids may have any character.</param>
 /// <param name="IdLength">Longest id.</param>
+/// <param name="IdMarks">Characters of ids besides ASCII letters and digits; null when ids may have any character.</param>
 /// <param name="ExactIds">Ids have exactly that length.</param>
 public sealed record NameRules(string ToolMarks, int IdLength, string? IdMarks, bool ExactIds = false)
 {

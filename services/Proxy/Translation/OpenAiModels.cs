@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 
@@ -45,14 +44,7 @@ static partial class OpenAiModels
             : EffortBudgets.Held(level, "minimal", "low", "medium", "high");
     }
 
-    static (int, int)? VersionOf(string model)
-    {
-        var match = Gpt().Match(model);
-        if (!match.Success)
-            return null;
-        var minor = match.Groups[2].Success ? int.Parse(match.Groups[2].ValueSpan, CultureInfo.InvariantCulture) : 0;
-        return (int.Parse(match.Groups[1].ValueSpan, CultureInfo.InvariantCulture), minor);
-    }
+    static (int, int)? VersionOf(string model) => ModelVersion.Of(Gpt().Match(model));
 
     // gpt-5, gpt-5-mini, openai/gpt-5.2-codex; not gpt-4o, nor gpt-oss.
     [GeneratedRegex(@"\bgpt-([5-9]|\d\d)(?:\.(\d+))?(?![\d.])")]

@@ -16,7 +16,7 @@ public enum ToolForm
     LocalShell, Shell, ApplyPatch, ToolSearch,
 }
 
-/// <summary>The forms of OpenAI's own tools, as functions.</summary>
+/// <summary>The forms of OpenAI's built-in tools, as functions.</summary>
 static class ToolForms
 {
     public const string Input = "input";
@@ -26,9 +26,9 @@ static class ToolForms
 
     /// <param name="Item">The type of a call on the Responses wire; results have <c>_output</c> at its end.</param>
     /// <param name="Member">The call's member that holds the arguments.</param>
-    public sealed record OwnTool(string Type, ToolForm Form, string Item, string Member, string Description, string Schema);
+    public sealed record BuiltInTool(string Type, ToolForm Form, string Item, string Member, string Description, string Schema);
 
-    public static readonly OwnTool[] Own =
+    public static readonly BuiltInTool[] BuiltIn =
     [
         new("local_shell", ToolForm.LocalShell, "local_shell_call", "action", "Runs a command on the user's machine.",
             """
@@ -50,11 +50,11 @@ static class ToolForms
             """{"type":"object","properties":{"query":{"type":"string"}}}"""),
     ];
 
-    public static OwnTool? OfType(string type) => Array.Find(Own, tool => tool.Type == type);
+    public static BuiltInTool? OfType(string type) => Array.Find(BuiltIn, tool => tool.Type == type);
 
-    public static OwnTool? OfItem(string item) => Array.Find(Own, tool => tool.Item == item);
+    public static BuiltInTool? OfItem(string item) => Array.Find(BuiltIn, tool => tool.Item == item);
 
-    public static OwnTool Of(ToolForm form) => Array.Find(Own, tool => tool.Form == form)!;
+    public static BuiltInTool Of(ToolForm form) => Array.Find(BuiltIn, tool => tool.Form == form)!;
 
     /// <summary>A tool that takes free text. Its grammar is told to the model, which no other wire can hold to it.</summary>
     /// <param name="format">The member <c>format</c>; undefined where there is none.</param>

@@ -9,7 +9,7 @@ namespace LlmGateway.Proxy.Translation;
 /// </summary>
 static class Unsayable
 {
-    /// <summary>By the member's name without hyphens and case, because each wire has its own spelling.</summary>
+    /// <summary>By the member's name without underscores and case, because each wire has its own spelling.</summary>
     static readonly Dictionary<string, string> Reasons = new(StringComparer.Ordinal)
     {
         ["n"] = "only one answer can be translated",

@@ -6,7 +6,7 @@ namespace LlmGateway.Proxy.Translation;
 /// <param name="Id">The provider's id; null when it gave none.</param>
 /// <param name="Text">Null when there is none, as for the other texts.</param>
 sealed record WholeAnswer(
-    string? Id, string? Text, string? Reasoning, string? Seal, string? Refusal, IReadOnlyList<AnswerEvent> Images,
+    string? Id, string? Text, string? Reasoning, string? Signature, string? Refusal, IReadOnlyList<AnswerEvent> Images,
     IReadOnlyList<ToolCallPart> Calls, StopReason Stop)
 {
     /// <summary>The tools of calls that the caller knows as something else than functions.</summary>
@@ -14,7 +14,7 @@ sealed record WholeAnswer(
 
     public static WholeAnswer Of(IReadOnlyList<AnswerEvent> events)
     {
-        var (text, reasoning, seal, refusal) = (new StringBuilder(), new StringBuilder(), new StringBuilder(), new StringBuilder());
+        var (text, reasoning, signature, refusal) = (new StringBuilder(), new StringBuilder(), new StringBuilder(), new StringBuilder());
         var calls = new List<(string Id, string Name, string? Signature, Tool? Tool, StringBuilder Arguments)>();
         var images = new List<AnswerEvent>();
         var (id, stop) = ((string?)null, StopReason.End);
@@ -32,7 +32,7 @@ sealed record WholeAnswer(
                     reasoning.Append(e.Text);
                     break;
                 case AnswerEventKind.Signature:
-                    seal.Clear().Append(e.Text);
+                    signature.Clear().Append(e.Text);
                     break;
                 case AnswerEventKind.Refusal:
                     refusal.Append(e.Text);
@@ -51,7 +51,7 @@ sealed record WholeAnswer(
                     break;
             }
         }
-        return new(id, TextOf(text), TextOf(reasoning), TextOf(seal), TextOf(refusal), images,
+        return new(id, TextOf(text), TextOf(reasoning), TextOf(signature), TextOf(refusal), images,
             calls.ConvertAll(call => new ToolCallPart(
                 call.Id, call.Name, call.Arguments.Length > 0 ? call.Arguments.ToString() : "{}", call.Signature)), stop)
         {

@@ -6,6 +6,9 @@ namespace LlmGateway.Proxy;
 /// <summary>A provider's whole answer in one rented buffer.</summary>
 public sealed class AnswerBody : IDisposable
 {
+    /// <summary>Largest answer of a model. One that is no stream is read whole, so that its cost can stand in the headers.</summary>
+    public const int MaxBytes = 32 * 1024 * 1024;
+
     const int UsualBytes = 4096;
 
     byte[] _buffer;

@@ -52,12 +52,37 @@ public static class UpstreamErrors
     }
 
     /// <summary>
-    /// True when a provider does not know what the gateway added to a request: usage in streams, or encrypted thoughts ("Encrypted content
-    /// is not supported with this model"). The request is then sent again without it.
+    /// True when a provider does not know <c>stream_options</c>, by which the gateway asks for usage. The request is then sent again
+    /// without it.
     /// </summary>
-    public static bool RefusesAddition(int status, ReadOnlySpan<byte> body) => status is 400 or 422
-        && (body.IndexOf("stream_options"u8) >= 0 || body.IndexOf("include_usage"u8) >= 0
-            || body.IndexOf("ncrypted content is not supported"u8) >= 0 || body.IndexOf("encrypted_content"u8) >= 0);
+    public static bool RefusesUsage(int status, ReadOnlySpan<byte> body) =>
+        status is 400 or 422 && (body.IndexOf("stream_options"u8) >= 0 || body.IndexOf("include_usage"u8) >= 0);
+
+    /// <summary>
+    /// True when a provider's words name <c>include</c>, by which the gateway asks for encrypted thoughts, or refuse these ("Encrypted
+    /// content is not supported with this model"). The same, once: most other words that name it refuse the next request, too.
+    /// </summary>
+    public static bool RefusesInclude(int status, ReadOnlySpan<byte> body)
+    {
+        if (status is not (400 or 422))
+            return false;
+        if (body.IndexOf("ncrypted content is not supported"u8) >= 0 || body.IndexOf("reasoning.encrypted_content"u8) >= 0)
+            return true;
+        for (int at; (at = body.IndexOf("include"u8)) >= 0; body = body[(at + "include"u8.Length)..])
+            if (!IsOfAName(body[..at], ^1) && !IsOfAName(body[(at + "include"u8.Length)..], 0))
+                return true;
+        return false;
+
+        static bool IsOfAName(ReadOnlySpan<byte> text, Index at) =>
+            !text.IsEmpty && (char.IsAsciiLetterOrDigit((char)text[at]) || text[at] == '_');
+    }
+
+    /// <summary>
+    /// True when a provider cannot open encrypted thoughts, which another of its accounts may have made. The request is then sent again
+    /// without them.
+    /// </summary>
+    public static bool RefusesThoughts(int status, ReadOnlySpan<byte> body) =>
+        status is 400 or 422 && body.IndexOf("invalid_encrypted_content"u8) >= 0;
 
     static Problem Pass(int status, ReadOnlySpan<byte> body)
     {

@@ -17,14 +17,8 @@ public abstract class ModelRequest
     /// <summary>Most answers to one question (<c>n</c>).</summary>
     public const int MaxChoices = 128;
 
-    /// <summary>
-    /// Most input tokens of one image. OpenAI's worst case is 48 169: a high-detail image of 2 × 4 tiles for gpt-4o-mini, with 2 833 tokens
-    /// and 5 667 for each tile. Remote and inlined images count alike, because neither is opened here.
-    /// </summary>
-    public const int TokensPerImage = 50_000;
-
-    /// <summary>Most tokens of the definition that a provider adds for a tool of its own kind, which the caller runs.</summary>
-    public const int TokensPerOwnTool = 2048;
+    /// <summary>Most tokens of the definition that a provider adds for a built-in tool, which the caller runs.</summary>
+    public const int TokensPerBuiltInTool = 2048;
 
     // Providers add these tokens to what the caller wrote. They separate messages, frame the definitions of tools (up to 935 at Anthropic),
     // and frame the request.
@@ -58,8 +52,8 @@ public abstract class ModelRequest
     public int Images { get; internal set; }
     public bool HasTools { get; internal set; }
 
-    /// <summary>Tools whose definition stands at the provider; see <see cref="TokensPerOwnTool"/>.</summary>
-    public int OwnTools { get; internal set; }
+    /// <summary>Tools whose definition stands at the provider; see <see cref="TokensPerBuiltInTool"/>.</summary>
+    public int BuiltInTools { get; internal set; }
 
     /// <summary>
     /// The first thing in the body that is larger than its text by what nobody here knows: a document, an item of a kind that is new. Only
@@ -70,9 +64,14 @@ public abstract class ModelRequest
     public bool MayHaveImages => Images > 0 || BeyondText is not null;
 
     /// <summary>What is not sent on even to a provider of the same wire; the caller is told. See <see cref="HostedTools"/>.</summary>
-    public IReadOnlyList<string> LeftOut => Hosted?.Names ?? [];
+    /// <param name="searches">The provider may search the web: <see cref="Searches"/> is above 0.</param>
+    public IReadOnlyList<string> LeftOut(bool searches = false) => Hosted?.LeftOut(searches) ?? [];
 
     internal HostedTools? Hosted { get; set; }
+
+    /// <summary>How often the provider of an offer may search the web for this request. 0 where its search is not sent on.</summary>
+    /// <param name="passes">The provider speaks the caller's wire. Its search has no words in another one.</param>
+    public int Searches(ModelOffer model, bool passes) => passes && Hosted is { } hosted ? hosted.SearchesOf(model) : 0;
 
     public int BodyBytes { get; internal set; }
 
@@ -90,14 +89,17 @@ public abstract class ModelRequest
     /// context.
     /// </summary>
     /// <param name="contextTokens">The model's context; 0 when unknown.</param>
-    public long InputBound(long contextTokens)
+    /// <param name="searches">How often the provider may search. It reads everything again after each search, with what it found.</param>
+    public long InputBound(long contextTokens, int searches = 0)
     {
+        if (searches > 0)
+            return (long)Int128.Min((Int128)contextTokens * (searches + 1) * Contexts, long.MaxValue);
         if (BeyondText is not null && contextTokens > 0)
             return Contexts * contextTokens;
         var bound = BodyBytes + (
-            (long)Messages * TokensPerMessage) + ((long)Images * TokensPerImage) + (HasTools
+            (long)Messages * TokensPerMessage) + ((long)Images * TokenEstimate.MostTokensPerImage) + (HasTools
                 ? TokensForTools
-                : 0) + ((long)OwnTools * TokensPerOwnTool) + TokensForFrame;
+                : 0) + ((long)BuiltInTools * TokensPerBuiltInTool) + TokensForFrame;
         return contextTokens > 0 ? Math.Min(bound, Contexts * contextTokens) : bound;
     }
 
@@ -106,7 +108,9 @@ public abstract class ModelRequest
     /// <param name="outputLimit">Output tokens per answer that the hold pays for. They become the limit in the request.</param>
     /// <param name="injectUsage">True asks for what the caller did not, see <see cref="AsksForMore"/>: usage in a stream, which the relay
     /// removes again, and thoughts that can be kept.</param>
-    public abstract ReadOnlyMemory<byte> Rewrite(ReadOnlyMemory<byte> body, string upstreamModel, long outputLimit, bool injectUsage);
+    /// <param name="searches">The provider may search the web: <see cref="Searches"/> is above 0.</param>
+    public abstract ReadOnlyMemory<byte> Rewrite(
+        ReadOnlyMemory<byte> body, string upstreamModel, long outputLimit, bool injectUsage, bool searches = false);
 
     /// <summary>A JSON string.</summary>
     protected static byte[] Quoted(string text) =>

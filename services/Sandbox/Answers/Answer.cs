@@ -28,6 +28,9 @@ public sealed record Question(string Model, string Fingerprint, int PromptTokens
     /// <summary>The calls to answer with. Empty where the caller orders none or offers no tools.</summary>
     public IReadOnlyList<OrderedCall> Calls { get; init; } = [];
 
+    /// <summary>How often the model may search the web. It is 0 where the caller offers no search.</summary>
+    public int MostSearches { get; init; }
+
     /// <summary>Whether the answer must be a JSON object.</summary>
     public bool WantsJson { get; init; }
 
@@ -86,7 +89,13 @@ public sealed record Answer(string Fingerprint, IReadOnlyList<Choice> Choices, U
     /// <summary>Longest answer that a caller can order.</summary>
     public const int MaxTokens = 100_000;
 
+    /// <summary>What one search finds, in tokens of the prompt.</summary>
+    public const int TokensOfSearch = 100;
+
     const int DefaultTokens = 20;
+
+    /// <summary>Most searches of one answer.</summary>
+    const int MaxSearches = 1000;
 
     /// <summary>Most tokens of all choices of one answer together. This keeps the largest response near 10 MB.</summary>
     const int MaxTokensOfAllChoices = 1_000_000;
@@ -109,11 +118,19 @@ public sealed record Answer(string Fingerprint, IReadOnlyList<Choice> Choices, U
         var askedLimit = behaviour.Overruns ? null : question.MaxTokens;
         var limit = Math.Min(MaxTokensOfAllChoices / question.Choices, askedLimit ?? int.MaxValue);
         var choices = Enumerable.Range(0, question.Choices).Select(index => Choose(question, behaviour, index, limit)).ToArray();
-        return new(question.Fingerprint, choices, Cost(question, choices.Sum(choice => choice.Tokens)) with
+        var usage = Cost(question, choices.Sum(choice => choice.Tokens));
+        var searches = Searches(question, behaviour);
+        return new(question.Fingerprint, choices, usage with
         {
+            Prompt = usage.Prompt + (searches * TokensOfSearch),
+            Searches = searches,
             Thoughts = choices.Sum(choice => choice.Thoughts.Count),
         });
     }
+
+    static int Searches(Question question, Behaviour behaviour) => question.MostSearches == 0
+        ? 0
+        : Math.Min(question.Markers.Searches, behaviour.Overruns ? MaxSearches : Math.Min(question.MostSearches, MaxSearches));
 
     /// <summary>An answer that is not words (vectors, an image) and costs a number of tokens.</summary>
     public static Answer OfTokens(Question question, int completion) => new(question.Fingerprint, [], Cost(question, completion));

@@ -18,6 +18,9 @@ public sealed record Usage(long Prompt, long Cached, long Completion, long Exces
     /// <summary>Part of <see cref="Completion"/> that the model thought.</summary>
     public long Thoughts { get; init; }
 
+    /// <summary>Searches of the web. What they found is part of <see cref="Prompt"/>.</summary>
+    public int Searches { get; init; }
+
     public long Total => Prompt + Completion + Excess;
 
     /// <summary>What the model reports, in order. A wire with room for one report takes the last.</summary>

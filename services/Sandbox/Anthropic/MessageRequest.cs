@@ -32,11 +32,24 @@ public sealed record MessageRequest(Question Question, bool Streams, bool Caches
             Calls = fields.Array("tools")?.GetArrayLength() > 0 && fields.Text("tool_choice.type") != "none" ? orders.Due() : [],
             WantsJson = (fields.Text("output_config.format.type") ?? fields.Text("output_format.type")) == "json_schema",
             WantsThoughts = ReadThinking(fields, limit),
+            MostSearches = MostSearches(fields.Array("tools")),
         };
         return new(
             question,
             fields.Flag("stream"),
             new[] { system, messages, fields.Any("tools"), fields.Any("cache_control") }.Any(part => part is { } some && HasHour(some)));
+    }
+
+    static int MostSearches(JsonElement? tools)
+    {
+        foreach (var tool in tools?.EnumerateArray() ?? default)
+        {
+            if (tool.TextMember("type")?.StartsWith("web_search_", StringComparison.Ordinal) == true)
+            {
+                return tool.AnyMember("max_uses") is { ValueKind: JsonValueKind.Number } most ? most.GetInt32() : int.MaxValue;
+            }
+        }
+        return 0;
     }
 
     static bool ReadThinking(RequestFields fields, int? limit)

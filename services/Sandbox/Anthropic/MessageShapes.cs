@@ -12,7 +12,7 @@ public static class MessageShapes
         return Message(
             request,
             answer,
-            Blocks(choice),
+            Blocks(answer, choice),
             choice,
             answer.Usage.As(behaviour.Usage) is [.., var usage] ? Usage(usage, request) : null);
     }
@@ -24,12 +24,12 @@ public static class MessageShapes
         var choice = answer.Choices[0];
         var usages = answer.Usage.As(behaviour.Usage);
         var atStart = usages is [var first, ..]
-            ? Usage(first with { Completion = Math.Clamp(first.Completion, -1, 1), Thoughts = 0 }, request)
+            ? Usage(first with { Completion = Math.Clamp(first.Completion, -1, 1), Thoughts = 0, Searches = 0 }, request)
             : null;
         yield return Event("message_start", new { type = "message_start", message = Message(request, answer, [], null, atStart) });
         yield return Event("ping", new { type = "ping" });
 
-        var blocks = new[] { Thinking(choice), Text(choice) }.Where(block => block.Length > 0).ToArray();
+        var blocks = new[] { Thinking(choice) }.Concat(Searches(answer)).Append(Text(choice)).Where(block => block.Length > 0).ToArray();
         foreach (var (steps, index) in blocks.Select((steps, index) => (steps, index)))
         {
             yield return Start(index, steps[0].Step);
@@ -62,6 +62,33 @@ public static class MessageShapes
         .. choice.Thoughts.Select(thought => ((object)new { type = "thinking_delta", thinking = thought }, 1)),
         (new { type = "signature_delta", signature = Signature(choice) }, 0),
     ];
+
+    /// <summary>Two blocks for each search: the model's words for it, in pieces, and at once what was found.</summary>
+    static IEnumerable<(object Step, int Tokens)[]> Searches(Answer answer)
+    {
+        for (var i = 0; i < answer.Usage.Searches; i++)
+        {
+            yield return
+            [
+                (new { type = "server_tool_use", id = SearchId(answer, i), name = "web_search", input = new { } }, 0),
+                (new { type = "input_json_delta", partial_json = "{\"query\":\"news\"}" }, 0),
+            ];
+            yield return [(Found(answer, i), 0)];
+        }
+    }
+
+    static object Found(Answer answer, int search) => new
+    {
+        type = "web_search_tool_result",
+        tool_use_id = SearchId(answer, search),
+        content = (object[])[new
+        {
+            type = "web_search_result", url = "https://example.com/", title = "Example", encrypted_content = "EqgfCioIARgB",
+            page_age = RawJson.Null,
+        }],
+    };
+
+    static string SearchId(Answer answer, int search) => $"srvtoolu_{answer.Fingerprint[..20]}{search:x4}";
 
     static (object Step, int Tokens)[] Text(Choice choice) => choice.Text.Count == 0 ? [] :
     [
@@ -116,12 +143,17 @@ public static class MessageShapes
         usage,
     };
 
-    static object[] Blocks(Choice choice)
+    static object[] Blocks(Answer answer, Choice choice)
     {
         var blocks = new List<object>();
         if (choice.Thoughts.Count > 0)
         {
             blocks.Add(new { type = "thinking", thinking = string.Concat(choice.Thoughts), signature = Signature(choice) });
+        }
+        for (var i = 0; i < answer.Usage.Searches; i++)
+        {
+            blocks.Add(new { type = "server_tool_use", id = SearchId(answer, i), name = "web_search", input = new { query = "news" } });
+            blocks.Add(Found(answer, i));
         }
         if (choice.Text.Count > 0)
         {
@@ -147,6 +179,7 @@ public static class MessageShapes
         },
         output_tokens = usage.Completion,
         output_tokens_details = new { thinking_tokens = usage.Thoughts },
+        server_tool_use = usage.Searches == 0 ? null : new { web_search_requests = usage.Searches, web_fetch_requests = 0 },
         service_tier = "standard",
     };
 

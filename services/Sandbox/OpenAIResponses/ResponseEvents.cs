@@ -15,8 +15,10 @@ public sealed class ResponseEvents(ResponseRequest request, Answer answer, Behav
 
         var hasReasoning = choice.Thoughts.Count > 0;
         var hasMessage = ResponseShapes.HasMessage(choice);
-        var message = hasReasoning ? 1 : 0;
+        var search = hasReasoning ? 1 : 0;
+        var message = search + answer.Usage.Searches;
         foreach (var step in (hasReasoning ? Reasoning() : [])
+            .Concat(Enumerable.Range(0, answer.Usage.Searches).SelectMany(number => Search(number, search + number)))
             .Concat(hasMessage ? Message(message) : [])
             .Concat(Calls(hasMessage ? message + 1 : message)))
         {
@@ -57,6 +59,17 @@ public sealed class ResponseEvents(ResponseRequest request, Answer answer, Behav
             "response.reasoning_summary_part.done",
             new { item_id, output_index, summary_index, part = ResponseShapes.SummaryPart(text) });
         yield return Done(output_index, ResponseShapes.Reasoning(request, answer, text));
+    }
+
+    IEnumerable<StreamEvent> Search(int number, int output_index)
+    {
+        var item_id = ResponseShapes.SearchId(answer, number);
+        yield return Added(output_index, ResponseShapes.Search(answer, number, isDone: false));
+        foreach (var step in (string[])["in_progress", "searching", "completed"])
+        {
+            yield return Event($"response.web_search_call.{step}", new { output_index, item_id });
+        }
+        yield return Done(output_index, ResponseShapes.Search(answer, number, isDone: true));
     }
 
     IEnumerable<StreamEvent> Message(int output_index)

@@ -32,6 +32,9 @@ public sealed record ResponseRequest(
             Calls = fields.Text("tool_choice") != "none" && fields.Array("tools") is { } tools ? Due(orders, tools) : [],
             WantsJson = fields.Text("text.format.type") is "json_object" or "json_schema",
             WantsThoughts = fields.Has("reasoning.summary"),
+            MostSearches = fields.Array("tools") is { } offered && offered.EnumerateArray().Any(IsSearch)
+                ? fields.WholeNumber("max_tool_calls", 1, int.MaxValue) ?? int.MaxValue
+                : 0,
         };
         return new(question, fields.Flag("stream"), fields.Has("stream_options"), instructions, fields.Texts("include").Contains(Sealed));
     }
@@ -89,6 +92,8 @@ public sealed record ResponseRequest(
     static OrderedCall[] Due(ToolOrders orders, JsonElement tools) => tools.GetArrayLength() == 0
         ? []
         : [.. orders.Due().Select(call => call with { IsText = tools.EnumerateArray().Any(tool => IsTextTool(tool, call.Name)) })];
+
+    static bool IsSearch(JsonElement tool) => tool.TextMember("type") is "web_search" or "web_search_preview";
 
     static bool IsTextTool(JsonElement tool, string name) => tool.TextMember("type") == "custom" && tool.TextMember("name") == name;
 }

@@ -28,6 +28,7 @@ public static class ResponseShapes
         {
             items.Add(Reasoning(request, answer, string.Concat(choice.Thoughts)));
         }
+        items.AddRange(Enumerable.Range(0, answer.Usage.Searches).Select(search => Search(answer, search, isDone: true)));
         if (HasMessage(choice))
         {
             items.Add(Message(answer, End(choice), string.Concat(choice.Text)));
@@ -58,6 +59,16 @@ public static class ResponseShapes
             ? new { id, type = "reasoning", encrypted_content = ResponseRequest.SealOf(id), summary }
             : new { id, type = "reasoning", summary };
     }
+
+    public static string SearchId(Answer answer, int search) => $"ws_{answer.Fingerprint[..28]}{search:x4}";
+
+    /// <summary>A search. What it looks for shows at its end.</summary>
+    public static object Search(Answer answer, int search, bool isDone) => isDone
+        ? new
+        {
+            id = SearchId(answer, search), type = "web_search_call", status = "completed", action = new { type = "search", query = "news" },
+        }
+        : new { id = SearchId(answer, search), type = "web_search_call", status = InProgress };
 
     public static object SummaryPart(string text) => new { type = "summary_text", text };
 

@@ -30,8 +30,9 @@ public static class DeleteCustomer
         {
             await db.Families.Where(family => family.CustomerId == customer.Id && family.RevokedAt == null)
                 .ExecuteUpdateAsync(family => family.SetProperty(f => f.RevokedAt, now), token);
-            await db.Database.ExecuteSqlAsync($"delete from kept_response where customer_id = {customer.Id}", token);
+            // First the customer's row, which whoever keeps a response looks at: what is kept after the deletion would be kept for ever.
             await db.SaveChangesAsync(token);
+            await db.Database.ExecuteSqlAsync($"delete from kept_response where customer_id = {customer.Id}", token);
             await transaction.CommitAsync(CancellationToken.None);
         }
         outbox.Raise();

@@ -134,9 +134,12 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
     [DbContext(typeof(SessionsDb)), Migration("0011_kept_responses")]
     sealed class KeptResponses0011 : SqlMigration;
 
-    [DbContext(typeof(SessionsDb)), Migration("0012_limits")]
-    sealed class Limits0012 : SqlMigration;
+    [DbContext(typeof(SessionsDb)), Migration("0012_kept_response_counts")]
+    sealed class KeptResponseCounts0012 : SqlMigration;
 
-    [DbContext(typeof(SessionsDb)), Migration("0013_plans")]
-    sealed class Plans0013 : SqlMigration;
+    [DbContext(typeof(SessionsDb)), Migration("0013_limits")]
+    sealed class Limits0013 : SqlMigration;
+
+    [DbContext(typeof(SessionsDb)), Migration("0014_plans")]
+    sealed class Plans0014 : SqlMigration;
 }

@@ -17,7 +17,7 @@ public static class Reseal
     /// <param name="Unreadable">What opens with no key that is configured. It stays as it is.</param>
     public sealed record Report(int Secrets, int Credentials, int Unreadable)
     {
-        public Report With(int secrets = 0, int credentials = 0, int unreadable = 0) =>
+        public Report Plus(int secrets = 0, int credentials = 0, int unreadable = 0) =>
             new(Secrets + secrets, Credentials + credentials, Unreadable + unreadable);
     }
 
@@ -66,7 +66,7 @@ public static class Reseal
             await using var update = database.Sql("""
                 update provider_key set sealed_secret = new.now from unnest($1, $2) new (was, now) where sealed_secret = new.was
                 """, was, now);
-            report = report.With(secrets: await update.ExecuteNonQueryAsync(token), unreadable: found - was.Count);
+            report = report.Plus(secrets: await update.ExecuteNonQueryAsync(token), unreadable: found - was.Count);
             return found;
         });
         return report;
@@ -106,7 +106,7 @@ public static class Reseal
                 update {table} set sealed_fingerprint = new.now, hash = new.hash
                 from unnest($1, $2, $3, $4) new (id, was, now, hash) where {table}.id = new.id and sealed_fingerprint = new.was
                 """, ids, was, now, hashes);
-            report = report.With(credentials: await update.ExecuteNonQueryAsync(token), unreadable: unreadable);
+            report = report.Plus(credentials: await update.ExecuteNonQueryAsync(token), unreadable: unreadable);
             return found;
         });
         return report;

@@ -28,6 +28,8 @@ public sealed class Recalls
 
     static readonly TimeSpan Ttl = TimeSpan.FromSeconds(LeaseRequest.TtlSeconds);
 
+    static readonly HashSet<Guid> Nothing = [];
+
     readonly ConcurrentDictionary<Guid, Waiting> _waiting = new();
     readonly Turns _turns = new();
     readonly ConcurrentDictionary<Guid, long> _calledBack = new();
@@ -63,8 +65,9 @@ public sealed class Recalls
     /// The sources of a request that were called back less than a second ago. What others hold of them now, their requests need, so the
     /// request may pass them; a dry quota must not be called back for each request.
     /// </summary>
-    public IReadOnlySet<Guid> CalledBack(LeaseRequest request) =>
-        request.Lines.Skip(request.FirstSource ?? request.Lines.Count).Select(line => line.Register).Where(WasCalledBack).ToHashSet();
+    public IReadOnlySet<Guid> CalledBack(LeaseRequest request) => request.Lines.Count - request.FirstSource is null or < 2
+        ? Nothing
+        : request.Lines.Skip(request.FirstSource!.Value).Select(line => line.Register).Where(WasCalledBack).ToHashSet();
 
     bool WasCalledBack(Guid register) => _calledBack.TryGetValue(register, out var at) && _time.GetElapsedTime(at) < CalledBackFor;
 
@@ -84,7 +87,7 @@ public sealed class Recalls
         if (left.Count == 0 || !_redis.IsConnected)
             return;
         var recall = new Recall(Ids.New(), registers[0], except) { Also = [.. registers.Skip(1)] };
-        var waiting = _waiting[recall.Id] = new Waiting([.. left.Where(lease => IsHeld(lease.Left)).Select(lease => lease.Holder)]);
+        var waiting = _waiting[recall.Id] = new Waiting([.. left.Where(lease => HolderLives(lease.Left)).Select(lease => lease.Holder)]);
         try
         {
             Failpoint.Hit("wallet.recall.publish");
@@ -110,7 +113,7 @@ public sealed class Recalls
     /// <summary>
     /// Whether a lease with so much time left has a holder that lives. One that was handed over lives for a day, and nothing of it is idle.
     /// </summary>
-    public static bool IsHeld(TimeSpan left) => left > Ttl - RenewedWithin && left < 2 * Ttl;
+    public static bool HolderLives(TimeSpan left) => left > Ttl - RenewedWithin && left < 2 * Ttl;
 
     /// <summary>Who holds something of the registers, and how long until that lease ends, on the database's clock.</summary>
     async Task<List<(string Holder, TimeSpan Left)>> HoldersAsync(IReadOnlyList<Guid> registers, Guid except, CancellationToken token)

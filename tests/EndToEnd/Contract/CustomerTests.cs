@@ -106,7 +106,7 @@ public sealed class CustomerTests
         (await Chat.AskAsync(key, "small", Price.Question)).MustBe(200);
 
         // The first request after the end is refused.
-        await Eventually.HoldsAsync(() => Task.FromResult(DateTimeOffset.UtcNow >= end), "the end of the key", TimeSpan.FromSeconds(4));
+        await Clock.ReachesAsync(end);
         (await Chat.AskAsync(key, "small", Price.Question)).MustBeProblem(401, "expired");
     }
 

@@ -117,7 +117,7 @@ public sealed class RevocationTests
         var (_, key) = await Backend.App.NewKeyAsync(user.CustomerId, $"\"expiresAt\":\"{end:O}\"");
         var (running, group) = await Barrier.StartAsync(prompt => Chat.AskAsync(key, "barrier", prompt));
 
-        await Eventually.HoldsAsync(() => Task.FromResult(DateTimeOffset.UtcNow >= end), "the end of the key");
+        await Clock.ReachesAsync(end);
         (await Chat.AskAsync(key, "small", Price.Question)).MustBeProblem(401, "expired");
         Assert.Equal(1, await Sandbox.ReleaseAsync(group));
 

@@ -5,6 +5,8 @@ namespace LlmGateway.EndToEnd;
 /// <summary>What a seed file says of providers, and what the catalogue adds, as callers and their bills see it.</summary>
 public sealed class ProviderTests
 {
+    static readonly TimeSpan Bound = TimeSpan.FromSeconds(1);
+
     /// <summary>Nearly every call takes the bad key. The proxies are asked one after the other, because each learns for itself.</summary>
     [Fact]
     public async Task A_key_that_the_provider_refuses_is_not_used_again_for_a_while()
@@ -70,10 +72,10 @@ public sealed class ProviderTests
     {
         var user = await Backend.App.NewUserAsync();
         await Import("5.46875e-06", "1e-05", "sandbox-repriced-barrier");
-        var (running, group) = await Eventually.GetAsync(StartAsync, call => !call.Running.IsCompleted, "the first price");
+        var (running, group) = await Eventually.GetAsync(StartAsync, call => !call.Running.IsCompleted, "the first price", Bound);
 
         await Import("0.000002", "3e-06", "sandbox-repriced-barrier");
-        await Eventually.GetAsync(StartAndEndAsync, cost => cost == "0.000023", "the second price");
+        await Eventually.GetAsync(StartAndEndAsync, cost => cost == "0.000023", "the second price", Bound);
         await Sandbox.ReleaseAsync(group);
 
         Assert.Equal("0.000071875", (await running).MustBe(200)["X-LLMGateway-Cost"]);
@@ -101,12 +103,13 @@ public sealed class ProviderTests
     [InlineData("not json")]
     public async Task What_is_no_price_map_changes_nothing(string file) => (await ImportAsync(file)).MustBe(400);
 
-    /// <summary>Proxies follow within seconds.</summary>
+    /// <summary>Proxies are told of a new price.</summary>
     static async Task CostsAsync(User user, long cost) => await Eventually.GetAsync(
         () => user.ChatAsync("listed", Price.Question),
         reply => reply["X-LLMGateway-Cost"] is { } shown
             && decimal.Parse(shown, System.Globalization.CultureInfo.InvariantCulture) * 1_000_000_000 == cost,
-        $"a cost of {cost}");
+        $"a cost of {cost}",
+        Bound);
 
     static async Task<JsonElement> Import(string input, string output, string model = "sandbox-listed") => (await ImportAsync($$$"""
         {

@@ -44,6 +44,7 @@ public sealed class ResponseStateTests
         }
         var listed = (await GetAsync(user, $"{Path}/{id}/input_items")).Json.Items("data").Single();
         Assert.Equal(("message", "one two three"), (listed.Text("type"), listed.Items("content").Single().Text("text")));
+        (await GetAsync(user, $"{Path}/{id}/input_items?after=msg_unknown")).MustBeProblem(400, "invalid_value", "after");
         (await AskAsync(stranger, "chat", $"\"previous_response_id\":\"{id}\",\"input\":\"x\""))
             .MustBeProblem(404, "previous_response_not_found", "previous_response_id");
         (await AskAsync(stranger, "chat", $$"""
@@ -119,6 +120,22 @@ public sealed class ResponseStateTests
             """);
         Assert.Equal(21, third.MustBe(200).Json.GetProperty("usage").Int("input_tokens"));
         (await GetAsync(user, $"{Path}/{second.Text("id")}")).MustBe(200);
+    }
+
+    /// <summary>They are there, so it must not be said that they never were.</summary>
+    [Fact]
+    public async Task More_than_a_request_may_refer_to_is_refused_by_its_bound()
+    {
+        var user = await Backend.Wires.NewUserAsync();
+        string[] items =
+        [
+            Told(await AskAsync(user, "chat", "\"input\":\"one\"")).Items("output").Single().Text("id"),
+            Told(await AskAsync(user, "chat", "\"input\":\"two\"")).Items("output").Single().Text("id"),
+        ];
+        var both = $"\"input\":[{string.Join(',', items.Select(id => $$"""{"id":"{{id}}"}"""))},{{\"role\":\"user\",\"content\":\"x\"}}]";
+        await Books.InflateKeptResponsesAsync(user, 11 << 20);
+
+        Assert.Contains("kept responses", (await AskAsync(user, "chat", both)).MustBe(413).Text);
     }
 
     /// <summary>Thoughts are asked for in a form that can be said again; a provider that refuses that is asked once.</summary>

@@ -37,7 +37,10 @@ sealed record Fate(Seen Seen, int Status, Guid? Id, long Cost)
         Guid? id = null;
         try
         {
-            using var response = await Gateway.OpenAsync(Gateway.Request("POST", Chat.Path, credential, body, at));
+            var request = Gateway.Request("POST", Chat.Path, credential, body, at);
+            // On a connection that was used before, the client itself repeats a call that was cut off. Then one call has two rows.
+            request.Headers.ConnectionClose = true;
+            using var response = await Gateway.OpenAsync(request);
             id = response.Headers.TryGetValues("X-Request-Id", out var ids) ? Guid.ParseExact(ids.Single()["req_".Length..], "N") : null;
             var status = (int)response.StatusCode;
             if (status != 200)

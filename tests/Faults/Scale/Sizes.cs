@@ -21,7 +21,7 @@ sealed record Sizes(
     const string Variable = "SCALE";
 
     static readonly Sizes
-        Short = new(4_000, 3, 10_001, TimeSpan.Zero, 4, 7_500, 4, 5_000),
+        Short = new(4_000, 3, 10_001, TimeSpan.Zero, 4, 7_000, 4, 5_000),
         Long = new(20_000, 10, 12_000, TimeSpan.FromMinutes(3), 192, 360_000, 20, 50_000);
 
     public static Sizes Now => Environment.GetEnvironmentVariable(Variable) == "long" ? Long : Short;

@@ -23,21 +23,29 @@ public sealed class RoutesTests : IAsyncDisposable
 
     readonly Credential _user = SessionsInMemory.Credential(new(RequestsPerMinute: 1, TokensPerMinute: null));
     readonly Credential _backend = SessionsInMemory.Credential(kind: CredentialKind.SecretKey);
-    readonly string _userKey = Token.New(Token.CustomerKey), _backendKey = Token.New(Token.LiveSecret);
+    readonly Credential _unrated = SessionsInMemory.Credential();
+    readonly string _userKey = Token.New(Token.CustomerKey), _unratedKey = Token.New(Token.CustomerKey);
+    readonly string _backendKey = Token.New(Token.LiveSecret);
     readonly ManagementRates _rates = new(backend: 1, user: 1, TimeProvider.System);
     readonly WebApplication _app;
 
-    public RoutesTests() => _app = NewApp();
+    public RoutesTests()
+    {
+        _app = NewApp();
+        _app.MapRoutes();
+    }
 
-    public static TheoryData<string> Addresses
+    public static TheoryData<string> Addresses => [.. new RoutesTests().Endpoints
+        .Where(route => !WithoutCaller.Contains(route.RoutePattern.RawText)).Select(AddressOf)];
+
+    /// <summary>All but those of models, whose calls cost something.</summary>
+    public static TheoryData<string> FreeAddresses
     {
         get
         {
-            var addresses = new TheoryData<string>();
-            var test = new RoutesTests();
-            foreach (var route in test.Endpoints.Where(route => !WithoutCaller.Contains(route.RoutePattern.RawText)))
-                addresses.Add(AddressOf(route));
-            return addresses;
+            var models = new RoutesTests().NewApp();
+            models.MapInference();
+            return [.. Addresses.Select(row => row.Data).Except(EndpointsOf(models).Select(AddressOf))];
         }
     }
 
@@ -51,6 +59,14 @@ public sealed class RoutesTests : IAsyncDisposable
         Assert.Equal((429, true), await CallAsync(endpoint, _userKey));
         if (address.StartsWith("* /v1/", StringComparison.Ordinal)) // management, which backends may call
             Assert.Equal((429, true), await CallAsync(endpoint, _backendKey));
+    }
+
+    [Theory, MemberData(nameof(FreeAddresses))]
+    public async Task Every_free_route_counts_also_a_caller_whose_requests_are_not_limited(string address)
+    {
+        Assert.Null(_rates.Take(_unrated));
+
+        Assert.Equal((429, true), await CallAsync(Endpoints.Single(route => AddressOf(route) == address), _unratedKey));
     }
 
     [Fact]
@@ -78,8 +94,10 @@ public sealed class RoutesTests : IAsyncDisposable
 
     public ValueTask DisposeAsync() => _app.DisposeAsync();
 
-    IEnumerable<RouteEndpoint> Endpoints => ((IEndpointRouteBuilder)_app).DataSources.SelectMany(source => source.Endpoints)
-        .Cast<RouteEndpoint>();
+    IEnumerable<RouteEndpoint> Endpoints => EndpointsOf(_app);
+
+    static IEnumerable<RouteEndpoint> EndpointsOf(IEndpointRouteBuilder app) =>
+        app.DataSources.SelectMany(source => source.Endpoints).Cast<RouteEndpoint>();
 
     static string AddressOf(RouteEndpoint route) =>
         $"{route.Metadata.GetMetadata<HttpMethodMetadata>()?.HttpMethods.Single() ?? "*"} {route.RoutePattern.RawText}";
@@ -107,7 +125,8 @@ public sealed class RoutesTests : IAsyncDisposable
     {
         var credentials = new Dictionary<string, Credential>
         {
-            [Token.Fingerprint(_userKey)] = _user, [Token.Fingerprint(_backendKey)] = _backend,
+            [Token.Fingerprint(_userKey)] = _user, [Token.Fingerprint(_unratedKey)] = _unrated,
+            [Token.Fingerprint(_backendKey)] = _backend,
         };
         var identity = new SessionsInMemory(path => Task.FromResult(path == "/internal/credentials"
             ? JsonSerializer.Serialize(credentials, Defaults.Json)
@@ -120,7 +139,7 @@ public sealed class RoutesTests : IAsyncDisposable
             : throw new NotSupportedException(method));
         var limits = new RateLimits(redis, TimeProvider.System, NullLogger<RateLimits>.Instance);
         var uses = new KeyUse(null!, TimeProvider.System, NullLogger<KeyUse>.Instance);
-        var callers = new ObjectCallers(identity, uses, _rates, limits, null!);
+        var entrance = new Entrance(identity, uses, _rates, limits);
         var builder = WebApplication.CreateSlimBuilder();
         builder.Services.AddSingleton(new CallSigning(
             ServiceCall.Proxy, ServiceCall.SealOf([KeySetting.Read(new('k', 32), KeySetting.InternalKey)], TimeProvider.System)));
@@ -130,14 +149,12 @@ public sealed class RoutesTests : IAsyncDisposable
         builder.Services.AddSingleton(_rates);
         builder.Services.AddSingleton(new Inference(
             identity, null!, null!, uses, limits, null!, null!, null!, null!, null!, new(null), null!, null!, TimeProvider.System));
-        builder.Services.AddSingleton(new ResponseRoutes(callers, null!));
-        builder.Services.AddSingleton(new CountTokens(identity, null!, uses, limits, null!));
-        builder.Services.AddSingleton(new MessageBatches(callers, null!, null!, null!, null!, null!, TimeProvider.System));
-        builder.Services.AddSingleton(new FileBatches(callers, null!, null!, null!, null!, null!, TimeProvider.System));
-        builder.Services.AddSingleton(new Files(callers, null!, null!, null!, TimeProvider.System, NullLogger<Files>.Instance));
+        builder.Services.AddSingleton(new ResponseRoutes(entrance, null!));
+        builder.Services.AddSingleton(new CountTokens(entrance, null!, null!));
+        builder.Services.AddSingleton(new MessageBatches(entrance, null!, null!, null!, null!, null!, null!, TimeProvider.System));
+        builder.Services.AddSingleton(new FileBatches(entrance, null!, null!, null!, null!, null!, null!, TimeProvider.System));
+        builder.Services.AddSingleton(new Files(entrance, null!, null!, null!, null!, TimeProvider.System, NullLogger<Files>.Instance));
         builder.Services.AddSingleton(new Drain(null!, null!, null!, TimeProvider.System, NullLogger<Drain>.Instance));
-        var app = builder.Build();
-        app.MapRoutes();
-        return app;
+        return builder.Build();
     }
 }

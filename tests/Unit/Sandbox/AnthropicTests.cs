@@ -56,6 +56,24 @@ public sealed class AnthropicTests(Provider provider) : IClassFixture<Provider>
             (await PostAsync("/v1/messages", body, ("Authorization", "Bearer k"), ("anthropic-version", "2026-10-21"))).Status);
     }
 
+    [Theory]
+    [InlineData("m", 2), InlineData("m-overrun", 5)]
+    public async Task Searches_are_two_blocks_each_and_bounded_unless_the_model_overruns(string model, int searches)
+    {
+        foreach (var stream in (string[])["false", "true"])
+        {
+            var answer = await PostAsync("/v1/messages", $$"""
+                {"model":"{{model}}","max_tokens":9,"stream":{{stream}},"messages":[{"role":"user","content":"[[searches:5]]"}],
+                "tools":[{"type":"web_search_20250305","name":"web_search","max_uses":2}]}
+                """);
+
+            Assert.Equal(searches, answer.Text.Split("\"type\":\"server_tool_use\"").Length - 1);
+            Assert.Equal(searches, answer.Text.Split("\"type\":\"web_search_tool_result\"").Length - 1);
+            Assert.Contains($"\"web_search_requests\":{searches}", answer.Text);
+            Assert.Contains($"\"input_tokens\":{1 + (searches * 100)}", answer.Text);
+        }
+    }
+
     [Fact]
     public async Task Cache_writes_are_beside_the_input_and_split_by_how_long_they_stay()
     {

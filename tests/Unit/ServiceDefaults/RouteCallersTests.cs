@@ -32,11 +32,11 @@ public sealed partial class RouteCallersTests
 
     [Fact]
     public Task Every_route_of_Wallet_answers_its_callers_alone() =>
-        MustAnswerItsCallersAloneAsync<WalletDb>(ServiceCall.Wallet, LlmGateway.Wallet.Callers.OfRoutes);
+        MustAnswerItsCallersAloneAsync<WalletDb>(ServiceCall.Wallet, LlmGateway.Wallet.Routes.Callers);
 
     [Fact]
     public Task Every_route_of_Sessions_answers_its_callers_alone() =>
-        MustAnswerItsCallersAloneAsync<SessionsDb>(ServiceCall.Sessions, LlmGateway.Sessions.Callers.OfRoutes);
+        MustAnswerItsCallersAloneAsync<SessionsDb>(ServiceCall.Sessions, LlmGateway.Sessions.Routes.Callers);
 
     static async Task MustAnswerItsCallersAloneAsync<TEntryPoint>(string service, RouteCallers table)
         where TEntryPoint : class

@@ -1,50 +1,33 @@
 using LlmGateway.Sessions.ResponseState;
 using Microsoft.Extensions.Configuration;
-using Microsoft.Extensions.Time.Testing;
 using Xunit;
 
 namespace LlmGateway.UnitTests.Sessions;
 
-/// <summary>How many bytes of responses are kept, of one customer and of all.</summary>
+/// <summary>How many responses are kept; what leaves for a new one is in the database's tests.</summary>
 public sealed class ResponseBoundsTests
 {
     [Theory]
-    [InlineData(100, 0, true)]
-    [InlineData(100, 900, true)]
-    [InlineData(100, 901, false)]
-    [InlineData(501, 0, false)]
-    public void A_response_is_kept_while_it_fits_its_customers_bound_and_that_of_all(long bytes, long total, bool fits) =>
-        Assert.Equal(fits, new Bounds(TimeSpan.FromHours(1), 500, 1000).HasRoom(bytes, total));
+    [InlineData(24, 100, true), InlineData(24, 500, true), InlineData(24, 501, false), InlineData(0, 1, false)]
+    public void A_response_is_taken_that_fits_where_nothing_else_is_kept(int hours, long bytes, bool taken) =>
+        Assert.Equal(taken, new Bounds(TimeSpan.FromHours(hours), 500, 10, 600, 700).Takes(bytes));
 
     [Fact]
-    public void A_life_of_zero_keeps_nothing() => Assert.False(new Bounds(TimeSpan.Zero, 500, 1000).HasRoom(1, 0));
+    public void Without_settings_a_day_64_MB_and_10000_of_a_customer_4_GB_of_a_project_16_GB_of_all() =>
+        Assert.Equal(new(TimeSpan.FromDays(1), 64L << 20, 10_000, 4L << 30, 16L << 30), Bounds.Read(new ConfigurationBuilder().Build()));
 
     [Fact]
-    public void Without_settings_a_day_64_MB_and_16_GB() =>
-        Assert.Equal(new(TimeSpan.FromDays(1), 64L << 20, 16L << 30), Bounds.Read(new ConfigurationBuilder().Build()));
-
-    [Fact]
-    public async Task The_total_is_what_the_table_says_and_what_was_added_since()
+    public async Task What_is_on_its_way_has_a_bound_and_waits_for_room()
     {
-        var (time, asked, table) = (new FakeTimeProvider(), 0, 100L);
-        var total = new TotalBytes(() => { asked++; return Task.FromResult(table); }, time);
+        using var inFlight = new InFlight();
+        var taken = new List<IDisposable>();
+        Task<System.Threading.RateLimiting.RateLimitLease> next;
+        while ((next = inFlight.TakeAsync(32 << 20, TestContext.Current.CancellationToken)).IsCompleted)
+            taken.Add(await next);
 
-        Assert.Equal(100, await total.NowAsync());
-        total.Add(5);
-        table = 1;
-        Assert.Equal((105, 1), (await total.NowAsync(), asked));
-
-        time.Advance(TotalBytes.Interval);
-        Assert.Equal((1, 2), (await total.NowAsync(), asked));
-    }
-
-    [Fact]
-    public async Task A_table_that_did_not_answer_is_asked_again()
-    {
-        var answers = new Queue<Task<long>>([Task.FromException<long>(new TimeoutException()), Task.FromResult(7L)]);
-        var total = new TotalBytes(answers.Dequeue, new FakeTimeProvider());
-
-        await Assert.ThrowsAsync<TimeoutException>(total.NowAsync);
-        Assert.Equal(7, await total.NowAsync());
+        Assert.Equal(8, taken.Count);
+        taken[0].Dispose();
+        using var lease = await next;
+        Assert.True(lease.IsAcquired);
     }
 }

@@ -14,5 +14,5 @@ public sealed class RecallsTests
     [InlineData(-1, false)]
     [InlineData(86_400, false)] // handed over
     public void A_holder_is_waited_for_while_it_renews_its_leases(int secondsLeft, bool expected) =>
-        Assert.Equal(expected, Recalls.IsHeld(TimeSpan.FromSeconds(secondsLeft)));
+        Assert.Equal(expected, Recalls.HolderLives(TimeSpan.FromSeconds(secondsLeft)));
 }

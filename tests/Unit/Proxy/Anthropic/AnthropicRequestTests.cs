@@ -68,10 +68,10 @@ public sealed class AnthropicRequestTests
     [InlineData("\"mcp_servers\":[{\"url\":\"https://x\"}]", "mcp_servers")]
     [InlineData("\"MCP_servers\":[{\"url\":\"https://x\"}]", "MCP_servers")]
     [InlineData("\"workspace_id\":\"w\"", "workspace_id")]
-    [InlineData("\"tools\":[{\"type\":\"web_search_20250305\",\"name\":\"web_search\"}]", "tools[0].type")]
+    [InlineData("\"tools\":[{\"type\":\"web_fetch_20250910\",\"name\":\"web_fetch\",\"max_uses\":5}]", "tools[0].type")]
     [InlineData(
-        "\"tool_choice\":{\"type\":\"tool\",\"name\":\"web_search\"},"
-            + "\"tools\":[{\"name\":\"f\"},{\"name\":\"web_search\",\"type\":\"web_search_20250305\"}]",
+        "\"tool_choice\":{\"type\":\"tool\",\"name\":\"web_fetch\"},"
+            + "\"tools\":[{\"name\":\"f\"},{\"name\":\"web_fetch\",\"type\":\"web_fetch_20250910\"}]",
         "tools[1].type")]
     [InlineData("\"context_management\":{\"edits\":[{\"type\":\"clear_x\"},{\"type\":\"compact_20260112\"}]}",
         "context_management.edits[1]")]

@@ -178,9 +178,13 @@ public sealed class SlicesTests : IDisposable
     public async Task A_return_that_the_ledger_refuses_keeps_no_other_lease_from_being_renewed()
     {
         (await HoldAsync(NewRegister())).Void();
+        var other = await HoldAsync(NewRegister());
         _ledger.RefusesReturns = true;
 
         await _slices.GiveBackAsync(TimeSpan.Zero);
+        await _slices.RenewAsync();
+
+        Assert.Contains(other.Lease, _ledger.Renewed.SelectMany(renewal => renewal.Leases));
     }
 
     async Task<Hold> HoldAsync(RegisterRef register) => (await _slices.ReserveAsync(

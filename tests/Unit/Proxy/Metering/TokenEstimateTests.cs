@@ -122,7 +122,7 @@ public sealed class TokenEstimateTests
              {"type":"image_url","image_url":{"url":"https://a b c"}}]},
                 {"role":"assistant","tool_calls":[{"function":{"name":"f","arguments":"1 2"}}]}],"user":"a b"}
             """.Unwrapped();
-        Assert.Equal(10 + TokenEstimate.TokensPerImage, TokenEstimate.OfRequest(Encoding.UTF8.GetBytes(Body)));
+        Assert.Equal(10 + TokenEstimate.UsualTokensPerImage, TokenEstimate.OfRequest(Encoding.UTF8.GetBytes(Body)));
     }
 
     [Theory]
@@ -135,13 +135,13 @@ public sealed class TokenEstimateTests
     [InlineData(
         """{"messages":[{"content":[{"type":"tool_result","tool_use_id":"t","content":[{"type":"text","text":"a b"},"""
             + """{"type":"image","source":{"data":"c d"}}]}]}]}""",
-        2 + TokenEstimate.TokensPerImage)]
+        2 + TokenEstimate.UsualTokensPerImage)]
     [InlineData(
         """{"messages":[{"content":[{"type":"document","source":{"type":"text","media_type":"text/plain","data":"c d"}}]}]}""", 6)]
     [InlineData(
         """{"contents":[{"role":"r","parts":[{"text":"a b"},{"inlineData":{"data":"c d"}},"""
             + """{"functionCall":{"name":"f","args":{"x":"e f"}}}]}],"systemInstruction":{"parts":[{"text":"g"}]}}""",
-        5 + TokenEstimate.TokensPerImage)]
+        5 + TokenEstimate.UsualTokensPerImage)]
     [InlineData("""{"system_instruction":{"parts":{"text":"g h"}}}""", 2)]
     [InlineData("""{"contents":[{"parts":[{"functionResponse":{"name":"f","response":{"result":"a b"}}}]}]}""", 2)]
     [InlineData("""{"instructions":"be kind","input":"a b c"}""", 5)]

@@ -27,10 +27,10 @@ public sealed class HostedToolsTests
     public void Beside_the_callers_own_tools_it_is_left_out_and_named(string wire, string body, string kept, string names)
     {
         var request = Read(wire, body);
-        Assert.Equal(names.Split(','), request.LeftOut);
+        Assert.Equal(names.Split(','), request.LeftOut());
         var sent = Encoding.UTF8.GetString(request.Rewrite(Encoding.UTF8.GetBytes(body), "m", 5, injectUsage: false).Span);
         Assert.Contains($"\"tools\":{kept}", sent, StringComparison.Ordinal);
-        Assert.Empty(Read(wire, sent).LeftOut);
+        Assert.Empty(Read(wire, sent).LeftOut());
     }
 
     /// <summary>A body may name half a million tools. Each is looked up, not searched for.</summary>
@@ -41,7 +41,7 @@ public sealed class HostedToolsTests
         var hosted = string.Concat(Enumerable.Range(0, many).Select(i => $$"""{"type":"web_{{i}}"},"""));
         var body = $$"""{"model":"m","input":"a","tools":[{{hosted}}{"type":"function","name":"f"}]}""";
         var request = Read("responses", body);
-        Assert.Equal(many, request.LeftOut.Count);
+        Assert.Equal(many, request.LeftOut().Count);
         var sent = Encoding.UTF8.GetString(request.Rewrite(Encoding.UTF8.GetBytes(body), "m", 5, injectUsage: false).Span);
         Assert.Contains("""
             "tools":[{"type":"function","name":"f"}]
@@ -63,11 +63,11 @@ public sealed class HostedToolsTests
     [InlineData("{\"type\":\"apply_patch\"}", 1)]
     [InlineData("{\"type\":\"tool_search\",\"execution\":\"client\"}", 1)]
     [InlineData("{\"type\":\"computer_use_preview\",\"display_width\":1}", 1)]
-    public void Tools_that_the_caller_runs_pass_unchanged(string tool, int own)
+    public void Tools_that_the_caller_runs_pass_unchanged(string tool, int builtIn)
     {
         var body = $$"""{"model":"m","input":"a","max_output_tokens":5,"store":false,"tools":[{{tool}}]}""";
         var request = Read("responses", body);
-        Assert.Equal((own, 0, null), (request.OwnTools, request.LeftOut.Count, request.BeyondText));
+        Assert.Equal((builtIn, 0, null), (request.BuiltInTools, request.LeftOut().Count, request.BeyondText));
         Assert.Equal(body, Encoding.UTF8.GetString(request.Rewrite(Encoding.UTF8.GetBytes(body), "m", 5, injectUsage: false).Span));
     }
 
@@ -81,7 +81,7 @@ public sealed class HostedToolsTests
         var tools = $$"""[{"type":"{{type}}","name":"{{name}}"}]""";
         var body = $$"""{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"a"}],"tools":{{tools}}}""";
         var request = Read("messages", body);
-        Assert.Equal((1, 0), (request.OwnTools, request.LeftOut.Count));
+        Assert.Equal((1, 0), (request.BuiltInTools, request.LeftOut().Count));
         var said = Wires.Messages.Understand(Encoding.UTF8.GetBytes(body), request);
         var tool = Assert.Single(said.Tools);
         Assert.Equal((name, true), (tool.Name, tool.Schema!.Contains("\"properties\"", StringComparison.Ordinal)));
@@ -106,9 +106,9 @@ public sealed class HostedToolsTests
         var request = Read(wire, body);
         Assert.Equal(path, request.BeyondText);
         var prices = new Prices { Input = new(1_000_000), Output = new(0) };
-        Assert.Null(UpperBound.Check(Offer(contextTokens: 200_000), request, out var bound));
+        Assert.Null(UpperBound.Check(Offer(contextTokens: 200_000), request, passes: true, out var bound));
         Assert.Equal(200, bound.Cost(5));
-        var refused = UpperBound.Check(Offer(contextTokens: 0), request, out _)!;
+        var refused = UpperBound.Check(Offer(contextTokens: 0), request, passes: true, out _)!;
         Assert.Equal(("unpriceable_parameter", path), (refused.Code, refused.Param));
 
         ModelOffer Offer(long contextTokens) => new("m", "chat", "p", "m", contextTokens, 0, null, prices);

@@ -26,9 +26,12 @@ sealed class KeptInMemory : HttpMessageHandler
 
     public IReadOnlyList<KeptResponse> Rows => _rows;
 
-    public ResponseStates States() => new(
+    /// <summary>How many of the rows were fetched.</summary>
+    public int Fetched { get; private set; }
+
+    public ResponseStates States(BodyBudget? bodies = null) => new(
         new KeptResponsesClient(new HttpClient(this, disposeHandler: false) { BaseAddress = new("http://sessions") }), Envelope,
-        NullLogger<ResponseStates>.Instance);
+        bodies ?? new(1L << 30, 1L << 30), NullLogger<ResponseStates>.Instance);
 
     /// <summary>A call by a customer of the project, which has the models <c>own</c> and <c>other</c> of two providers.</summary>
     public static ModelCall Call(Guid customer) => new(new DefaultHttpContext(), Ids.New(), "/v1/responses", TimeProvider.System)
@@ -53,15 +56,20 @@ sealed class KeptInMemory : HttpMessageHandler
         if (request.Method == HttpMethod.Post)
         {
             var question = await request.Content!.ReadFromJsonAsync<KeptResponseQuestion>(Defaults.Json, cancellationToken);
-            return Json(_rows.Where(row => row.Marks.Intersect(question!.Marks).Any()).Reverse());
+            return Json(_rows.Where(row => row.Id == question!.Id || row.Marks.Intersect(question.Marks).Any()).Reverse()
+                .Select(row => new FoundResponse(row.Id, row.PlainBytes)));
         }
         var id = Guid.ParseExact(path[^1], "N");
         if (request.Method == HttpMethod.Put)
             _rows.Add(KeptResponse.Read(id, await request.Content!.ReadAsByteArrayAsync(cancellationToken))!);
         if (request.Method == HttpMethod.Delete)
             return new(_rows.RemoveAll(row => row.Id == id) > 0 ? HttpStatusCode.NoContent : HttpStatusCode.NotFound);
-        return request.Method == HttpMethod.Put ? new(HttpStatusCode.NoContent)
-            : _rows.Find(row => row.Id == id) is { } found ? Json(found) : new(HttpStatusCode.NotFound);
+        if (request.Method == HttpMethod.Put)
+            return new(HttpStatusCode.NoContent);
+        Fetched++;
+        return _rows.Find(row => row.Id == id) is { } found
+            ? new(HttpStatusCode.OK) { Content = new ByteArrayContent(found.Sealed) }
+            : new(HttpStatusCode.NotFound);
     }
 
     static HttpResponseMessage Json(object value) => new(HttpStatusCode.OK)

@@ -1,10 +1,13 @@
+using System.Buffers;
 using System.Net;
+using System.Reflection;
 using System.Text;
 using System.Text.Json;
 using LlmGateway.Contracts;
 using LlmGateway.Proxy;
 using LlmGateway.Proxy.Responses;
 using LlmGateway.Proxy.ResponseState;
+using LlmGateway.Proxy.Translation;
 using LlmGateway.ServiceDefaults;
 using Microsoft.AspNetCore.Http;
 using Xunit;
@@ -73,16 +76,170 @@ public sealed class ResponseStatesTests : IDisposable
         Assert.Equal(["input[1]"], turn.LeftOut);
     }
 
+    /// <summary>Each provider gets its own thoughts, whoever answered last, and at every attempt.</summary>
     [Fact]
-    public async Task Encrypted_thoughts_are_not_said_to_another_provider()
+    public async Task Encrypted_thoughts_are_said_to_their_maker_alone()
     {
         var first = await AnswerAsync("""{"model":"own","input":"hi"}""");
+        var second = await AnswerAsync(
+            $$"""{"model":"other","previous_response_id":"{{first}}","input":"and now?"}""", "other", Said.Replace("rs_1", "rs_2"));
+        var (call, body) = (KeptInMemory.Call(_customer), await BodyAsync(
+            $$"""{"model":"own","previous_response_id":"{{second}}","input":[{"id":"rs_1"},{"id":"rs_2"},{"id":"msg_1"}]}"""));
+        var (request, _) = await _kept.States().ReadAsync(call, body);
 
-        var (chained, _) = await ReadAsync($$"""{"model":"other","previous_response_id":"{{first}}"}""");
-        var (named, _) = await ReadAsync("""{"model":"other","input":[{"id":"rs_1"},{"id":"msg_1"}]}""");
+        (string, string, string)[] providers = [("own", "rs_1", "rs_2"), ("other", "rs_2", "rs_1")];
+        foreach (var (provider, mine, foreign) in providers)
+        {
+            call.Route = call.Caller.Project.Find(provider)!;
+            using var attempt = new ProviderAttempt(Wires.Responses, call, request!, body.Memory);
+            var said = Encoding.UTF8.GetString(attempt.Compose(10).Span);
+            Assert.Equal(3, said.Split($"\"{mine}\"").Length);
+            Assert.DoesNotContain(foreign, said, StringComparison.Ordinal);
+            Assert.Contains("\"model\":\"" + provider, said, StringComparison.Ordinal);
+        }
+    }
 
-        Assert.Equal($$"""{"model":"other","input":[{"role":"user","content":"hi"},{{Message}}]}""", chained);
-        Assert.Equal($$"""{"model":"other","input":[{{Message}}]}""", named);
+    /// <summary>Another key of the same connection may belong to another account.</summary>
+    [Fact]
+    public async Task A_provider_that_cannot_open_thoughts_gets_the_request_once_more_without_them()
+    {
+        var first = await AnswerAsync("""{"model":"own","input":"hi"}""");
+        var (call, body) = (KeptInMemory.Call(_customer), await BodyAsync(
+            $$"""{"model":"own","previous_response_id":"{{first}}","input":"x"}"""));
+        var (request, _) = await _kept.States().ReadAsync(call, body);
+        call.Route = call.Caller.Project.Find("own")!;
+        using var attempt = new ProviderAttempt(Wires.Responses, call, request!, body.Memory);
+
+        Assert.Contains("SEAL", Encoding.UTF8.GetString(attempt.Compose(10).Span), StringComparison.Ordinal);
+        Assert.True(attempt.Yields(400, """{"error":{"code":"invalid_encrypted_content"}}"""u8));
+        var said = Encoding.UTF8.GetString(attempt.Compose(10).Span);
+
+        Assert.DoesNotContain("SEAL", said, StringComparison.Ordinal);
+        Assert.Contains("hello", said, StringComparison.Ordinal);
+        Assert.Contains("include", said, StringComparison.Ordinal);
+        Assert.Contains("encrypted_content", call.Http.Response.Headers[Ignored.Header].ToString(), StringComparison.Ordinal);
+        Assert.False(attempt.Yields(400, """{"error":{"code":"invalid_encrypted_content"}}"""u8));
+    }
+
+    [Fact]
+    public async Task What_the_gateway_asks_for_alone_is_left_out_once_where_a_provider_refuses_it()
+    {
+        var (call, body) = (KeptInMemory.Call(_customer), await BodyAsync("""{"model":"own","input":"x"}"""));
+        var (request, _) = await _kept.States().ReadAsync(call, body);
+        call.Route = call.Caller.Project.Find("own")!;
+        using var attempt = new ProviderAttempt(Wires.Responses, call, request!, body.Memory);
+
+        Assert.Contains("include", Encoding.UTF8.GetString(attempt.Compose(10).Span), StringComparison.Ordinal);
+        Assert.True(attempt.Yields(422, """{"detail":[{"loc":["body","include",0],"msg":"unexpected"}]}"""u8));
+        Assert.DoesNotContain("include", Encoding.UTF8.GetString(attempt.Compose(10).Span), StringComparison.Ordinal);
+        Assert.False(attempt.Yields(422, "include"u8));
+    }
+
+    /// <summary>What packs well takes little of the table and much of the memory.</summary>
+    [Fact]
+    public async Task What_a_tiny_request_refers_to_counts_for_its_customer_before_it_is_fetched()
+    {
+        var first = await AnswerAsync($$"""{"model":"own","input":"{{new string('x', 600_000)}}"}""");
+        Assert.InRange(_kept.Rows[0].Sealed.Length, 1, 10_000);
+        var bodies = new BodyBudget(1 << 20, 1 << 20);
+
+        foreach (var body in (string[])[
+            $$"""{"model":"own","previous_response_id":"{{first}}","input":"x"}""",
+            """{"model":"own","input":[{"type":"item_reference","id":"msg_1"}]}"""])
+            Assert.Equal("too_many_bytes", (await RefusedAsync(body, _customer, _kept.States(bodies))).Code);
+        var caller = KeptInMemory.Call(_customer).Caller;
+        using (var room = bodies.OpenRoom(caller.Owner))
+            await Assert.ThrowsAsync<ProblemException>(() => _kept.States(bodies).FindAsync(caller, first, room));
+
+        Assert.Equal((0, 0L), (_kept.Fetched, bodies.Held));
+    }
+
+    /// <summary>A stream may last for minutes; what it keeps in memory for its end is the body, which is counted.</summary>
+    [Fact]
+    public void A_turn_holds_no_parsed_conversation() => Assert.DoesNotContain(
+        typeof(ResponseTurn).GetFields(BindingFlags.Instance | BindingFlags.NonPublic),
+        field => field.FieldType.FullName!.Contains("JsonElement", StringComparison.Ordinal)
+            || field.FieldType.FullName.Contains("JsonDocument", StringComparison.Ordinal));
+
+    [Fact]
+    public async Task More_than_a_request_may_refer_to_is_refused_by_its_bound()
+    {
+        _kept.Answer = HttpStatusCode.RequestEntityTooLarge;
+        var problem = await RefusedAsync("""{"model":"own","input":[{"type":"item_reference","id":"msg_1"}]}""", _customer);
+        Assert.Equal(413, problem.Status);
+        Assert.Contains("16 kept responses", problem.Message, StringComparison.Ordinal);
+    }
+
+    /// <summary>Only the strict reader may read a member of which there are two, or which is no text.</summary>
+    [Theory]
+    [InlineData("\"previous_response_id\":5")]
+    [InlineData("\"previous_response_id\":\"FIRST\",\"previous_response_id\":\"FIRST\"")]
+    [InlineData("\"previous_response_id\":5,\"previous_response_id\":\"FIRST\"")]
+    public async Task What_names_no_one_response_is_refused_also_beside_items(string members)
+    {
+        var first = await AnswerAsync("""{"model":"own","input":"hi"}""");
+        var problem = await RefusedAsync(
+            $$"""{"model":"own",{{members.Replace("FIRST", first)}},"input":[{"type":"item_reference","id":"msg_1"}]}""", _customer);
+        Assert.Equal((400, "previous_response_id"), (problem.Status, problem.Param));
+    }
+
+    /// <summary>Half a character, a member twice, an item that is none: callers are refused for them, providers write them.</summary>
+    [Theory]
+    [InlineData("""{"type":"message","role":"assistant","content":[{"type":"output_text","text":"ok \ud83d"}]}""")]
+    [InlineData("""{"type":"message","role":"assistant","content":"a","content":"ok"}""")]
+    [InlineData("""7,{"type":"message","role":"assistant","content":"ok"}""")]
+    public async Task What_is_kept_can_be_continued_whatever_the_provider_wrote(string item)
+    {
+        var first = await AnswerAsync(
+            """{"model":"own","input":"hi"}""", "own", $$"""{"id":"r","status":"completed","output":[{{item}}]}""");
+        var (body, _) = await ReadAsync($$"""{"model":"own","previous_response_id":"{{first}}","input":"x"}""");
+        Assert.Contains("ok", body, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task An_answer_that_could_not_be_continued_is_not_kept_and_says_so()
+    {
+        var turn = await TurnAsync("""{"model":"own","input":"hi"}""");
+        var told = await turn.TellAsync("""
+            {"id":"r","output":[{"type":"message","role":"assistant","content":[{"type":"input_file","file_id":"f"}]}]}
+            """u8.ToArray(), "own");
+        Assert.Contains("\"store\":false", Encoding.UTF8.GetString(told.Span), StringComparison.Ordinal);
+        Assert.Empty(_kept.Rows);
+    }
+
+    /// <summary>Its last event repeats a large answer, and what the request said of instructions and tools.</summary>
+    [Fact]
+    public async Task A_stream_with_a_large_last_event_is_kept()
+    {
+        var (call, body) = (KeptInMemory.Call(_customer), await BodyAsync("""{"model":"own","input":"hi","stream":true}"""));
+        var (request, _) = await _kept.States().ReadAsync(call, body);
+        var turn = ((ResponsesRequest)request!).Turn!;
+        using var relay = turn.Relay(Wires.Responses.NewRelay(request));
+        var large = new string('x', SseReader.MaxEventBytes);
+        relay.Push(Encoding.UTF8.GetBytes(
+            "data: {\"type\":\"response.completed\",\"response\":{\"id\":\"r\",\"status\":\"completed\",\"instructions\":\"" + large
+            + "\",\"output\":[" + Message + "],\"usage\":{\"input_tokens\":1,\"output_tokens\":1}}}\n\n"),
+            new ArrayBufferWriter<byte>());
+        var tail = new ArrayBufferWriter<byte>();
+        relay.WriteTail(tail, new(), Money.Zero);
+
+        var told = await turn.TellEndAsync(tail.WrittenMemory, "own");
+
+        Assert.True(relay.IsWhole);
+        var row = Assert.Single(_kept.Rows);
+        Assert.Contains(Ids.Show(Ids.Response, row.Id), Encoding.UTF8.GetString(told.Span), StringComparison.Ordinal);
+    }
+
+    /// <summary>Whatever a stream says of itself reaches who asks, such as the provider's reason for a failure.</summary>
+    [Fact]
+    public async Task A_relay_around_another_hides_nothing_of_it()
+    {
+        using var relay = (await TurnAsync("""{"model":"own","input":"hi"}""")).Relay(new PassRelay(Wires.Responses));
+        Assert.All(
+            typeof(StreamRelay).GetMethods().Where(method => method.IsVirtual && method.DeclaringType == typeof(StreamRelay)),
+            method => Assert.Equal(
+                relay.GetType(),
+                relay.GetType().GetMethod(method.Name, [.. method.GetParameters().Select(p => p.ParameterType)])!.DeclaringType));
     }
 
     [Fact]
@@ -109,8 +266,9 @@ public sealed class ResponseStatesTests : IDisposable
             $$"""{"model":"own","previous_response_id":"{{first}}","input":"x"}""",
             """{"model":"own","input":[{"type":"item_reference","id":"msg_1"}]}"""])
             Assert.Equal(404, (await RefusedAsync(body, stranger)).Status);
-        Assert.Null(await _kept.States().FindAsync(KeptInMemory.Call(stranger).Caller, first));
-        Assert.NotNull(await _kept.States().FindAsync(KeptInMemory.Call(_customer).Caller, first));
+        using var room = new BodyBudget(1 << 20, 1 << 20).OpenRoom(stranger);
+        Assert.Null(await _kept.States().FindAsync(KeptInMemory.Call(stranger).Caller, first, room));
+        Assert.NotNull(await _kept.States().FindAsync(KeptInMemory.Call(_customer).Caller, first, room));
     }
 
     [Theory]
@@ -227,10 +385,10 @@ public sealed class ResponseStatesTests : IDisposable
         Assert.Equal(code, (await RefusedAsync(body, _customer)).Code);
     }
 
-    async Task<string> AnswerAsync(string body)
+    async Task<string> AnswerAsync(string body, string provider = "own", string said = Said)
     {
         var turn = await TurnAsync(body);
-        await turn.TellAsync(Encoding.UTF8.GetBytes(Said.Unwrapped()), "own");
+        await turn.TellAsync(Encoding.UTF8.GetBytes(said.Unwrapped()), provider);
         return Ids.Show(Ids.Response, _kept.Rows[^1].Id);
     }
 
@@ -257,11 +415,11 @@ public sealed class ResponseStatesTests : IDisposable
         return (Encoding.UTF8.GetString(body.Memory.Span), ((ResponsesRequest)request!).Turn!);
     }
 
-    async Task<Problem> RefusedAsync(string json, Guid customer)
+    async Task<Problem> RefusedAsync(string json, Guid customer, ResponseStates? states = null)
     {
         try
         {
-            return (await _kept.States().ReadAsync(KeptInMemory.Call(customer), await BodyAsync(json))).Problem!;
+            return (await (states ?? _kept.States()).ReadAsync(KeptInMemory.Call(customer), await BodyAsync(json))).Problem!;
         }
         catch (ProblemException e)
         {

@@ -43,6 +43,16 @@ public sealed class ToldResponseTests
             Encoding.UTF8.GetString(to.WrittenSpan));
     }
 
+    [Theory]
+    [InlineData("response.failed", false), InlineData("response.completed", true), InlineData("response.in_progress", true)]
+    public void A_response_that_failed_is_not_told_as_kept(string type, bool stored)
+    {
+        var to = new ArrayBufferWriter<byte>();
+        Told.RewriteEvents(
+            Encoding.UTF8.GetBytes($"data: {{\"type\":\"{type}\",\"response\":{{\"id\":\"a\"}}}}\n\n"), stored: true, to);
+        Assert.Contains($"\"store\":{(stored ? "true" : "false")}", Encoding.UTF8.GetString(to.WrittenSpan), StringComparison.Ordinal);
+    }
+
     [Fact]
     public void No_bytes_make_it_throw_or_lose_an_event() => Seeds.ForEach(2000, random =>
     {

@@ -46,12 +46,11 @@ public sealed class ResponsesRequestTests
     [InlineData(""" "background":true """, "background")]
     [InlineData(""" "context_management":[{"type":"compaction"}] """, "context_management")]
     [InlineData(""" "service_tier":"priority" """, "service_tier")]
-    [InlineData(""" "tools":[{"type":"web_search"}] """, "tools[0].type")]
     [InlineData(""" "tools":[{"type":"mcp","server_url":"https://x"}] """, "tools[0].type")]
     [InlineData(""" "tools":[{"type":"shell","environment":{"type":"container_auto"}}] """, "tools[0].type")]
     [InlineData(""" "tools":[{"type":"namespace","name":"n","tools":[{"type":"web_search"}]}] """, "tools[0].tools[0].type")]
-    [InlineData(""" "tool_choice":{"type":"web_search"},"tools":[{"type":"function","name":"f"},{"type":"web_search"}] """,
-        "tool_choice.type")]
+    [InlineData(""" "tool_choice":{"type":"web_search"},"tools":[{"type":"function","name":"f"},{"type":"mcp"}] """, "tool_choice.type")]
+    [InlineData(""" "tools":[{"type":"web_search"},{"type":"mcp"}],"max_tool_calls":5 """, "tools[1].type")]
     [InlineData(""" "tools":[{"name":"f"}] """, "tools[0].type")]
     public void Members_without_a_price_are_refused_by_name(string member, string param) =>
         Refused($$"""{"model":"m","input":"a",{{member}}}""", "unpriceable_parameter", param);

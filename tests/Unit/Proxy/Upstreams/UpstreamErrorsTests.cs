@@ -121,12 +121,22 @@ public sealed class UpstreamErrorsTests
     [Fact]
     public void A_provider_that_does_not_know_stream_options_is_recognised()
     {
-        Assert.True(
-            UpstreamErrors.RefusesAddition(400, """{"error":{"message":"Unrecognized request argument: stream_options"}}"""u8));
-        Assert.True(UpstreamErrors.RefusesAddition(
-            400, """{"error":{"message":"Encrypted content is not supported with this model.","param":"include"}}"""u8));
-        Assert.False(UpstreamErrors.RefusesAddition(400, """{"error":{"message":"bad"}}"""u8));
-        Assert.False(UpstreamErrors.RefusesAddition(400, """{"error":{"message":"The encrypted content could not be verified."}}"""u8));
-        Assert.False(UpstreamErrors.RefusesAddition(500, """stream_options"""u8));
+        Assert.True(UpstreamErrors.RefusesUsage(400, """{"error":{"message":"Unrecognized request argument: stream_options"}}"""u8));
+        Assert.False(UpstreamErrors.RefusesUsage(400, """{"error":{"message":"bad"}}"""u8));
+        Assert.False(UpstreamErrors.RefusesUsage(500, "stream_options"u8));
+    }
+
+    [Theory]
+    [InlineData(true, """{"error":{"message":"Encrypted content is not supported with this model.","param":"include"}}""")]
+    [InlineData(true, """{"error":"Argument not supported: include"}""")]
+    [InlineData(true, """{"error":{"message":"Unknown value","param":"include[0]"}}""")]
+    [InlineData(true, """{"detail":[{"loc":["body","include",0],"msg":"Input should be 'x'"}]}""")]
+    [InlineData(false, """{"error":{"code":"invalid_encrypted_content","param":"input[1].encrypted_content"}}""")]
+    [InlineData(false, """{"error":{"message":"Your input includes what it may not: include_usage"}}""")]
+    [InlineData(false, """{"error":{"message":"bad"}}""")]
+    public void A_provider_that_refuses_include_is_recognised(bool refuses, string body)
+    {
+        Assert.Equal(refuses, UpstreamErrors.RefusesInclude(400, Encoding.UTF8.GetBytes(body)));
+        Assert.False(UpstreamErrors.RefusesInclude(500, Encoding.UTF8.GetBytes(body)));
     }
 }

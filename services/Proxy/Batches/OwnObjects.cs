@@ -5,33 +5,16 @@ using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Proxy.Batches;
 
-/// <summary>Stages 1, 2 and 4 of every route of files and batches, and the look-up of the caller's own objects.</summary>
-public sealed partial class ObjectCallers(
-    Identity identity, KeyUse keys, ManagementRates rates, RateLimits rateLimits, SessionsClient sessions)
+/// <summary>The caller's own files and batches.</summary>
+public sealed partial class OwnObjects(SessionsClient sessions)
 {
     const int DefaultPage = 20, MaxPage = 100;
 
+    /// <summary>What OpenAI lets a page of files ask for. A page is smaller here, and says that there is more.</summary>
+    const int MostAsked = 10_000;
+
     /// <summary>Providers that are asked at the same time for one page of a list.</summary>
     const int AskedAtOnce = 8;
-
-    /// <summary>
-    /// Identifies the caller. The call counts where requests per minute are limited; tokens of a batch do not count toward the minute.
-    /// </summary>
-    /// <exception cref="ProblemException">The caller may not call.</exception>
-    public async Task<Caller> EnterAsync(HttpContext http, Wire wire, Guid? request = null)
-    {
-        http.SetRequestId(request ?? Ids.New());
-        http.Speak(wire);
-        http.Response.Headers["X-Request-Id"] = http.RequestId();
-        var (caller, problem) = await identity.IdentifyAsync(http);
-        problem ??= Permit.CheckInference(caller!.Credential) ?? rates.Take(caller.Credential);
-        if (problem is not null)
-            throw new ProblemException(problem);
-        keys.Record(caller!.Credential);
-        var taken = await rateLimits.TakeRequestAsync(caller.Credential, http.RequestAborted);
-        RateHeaders.Write(taken, http.Response.Headers);
-        return taken.Problem is { } limited ? throw new ProblemException(limited) : caller;
-    }
 
     /// <exception cref="ProblemException">The caller's customer has no such object (404). Objects of others look the same.</exception>
     public async Task<ProviderObject> FindAsync(Caller caller, string kind, string id) =>
@@ -51,10 +34,7 @@ public sealed partial class ObjectCallers(
         HttpContext http, Caller caller, string kind, string cursor, Func<ProviderObject, Task<T>> describe)
         where T : class
     {
-        var asked = http.Request.Query["limit"].ToString();
-        if (asked.Length == 0 || !int.TryParse(asked, out var limit))
-            limit = asked.Length == 0 ? DefaultPage : throw FieldErrors.Invalid("limit", "must be a whole number");
-        limit = Math.Clamp(limit, 1, MaxPage);
+        var limit = Math.Min(new ListQuery(http.Request.Query).Limit(DefaultPage, MostAsked), MaxPage);
         var found = await sessions.ObjectsAsync(caller.Credential.Customer!.Value, kind, limit + 1, http.Request.Query[cursor].ToString());
         var page = new T?[Math.Min(limit, found.Count)];
         var options = new ParallelOptions { MaxDegreeOfParallelism = AskedAtOnce, CancellationToken = http.RequestAborted };

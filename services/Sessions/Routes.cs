@@ -3,10 +3,10 @@ using static LlmGateway.Contracts.ServiceCall;
 
 namespace LlmGateway.Sessions;
 
-/// <summary>Who may call which route of this service.</summary>
-public static class Callers
+/// <summary>The routes of this service and who may call each.</summary>
+public static class Routes
 {
-    public static readonly RouteCallers OfRoutes = new()
+    public static readonly RouteCallers Callers = new()
     {
         ["POST /internal/credentials"] = [Proxy],
         ["POST /internal/projects"] = [Proxy],
