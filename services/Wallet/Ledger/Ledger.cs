@@ -45,7 +45,7 @@ public static class Ledger
     {
         var movement = new Transfer(adjust.Id, adjust.Type, adjust.Description, adjust.Wallet, adjust.Amount);
         if (book.Moved.TryGetValue(adjust.Id, out var before))
-            return before == movement || before.Wallet is null ? new Answer.Done(Repeated: true) : new Answer.Differs();
+            return before.IsAskedAgainBy(movement) ? new Answer.Done(Repeated: true) : new Answer.Differs();
         if (book.Find(adjust.Wallet) is not { Kind: AccountKind.Wallet } wallet)
             return new Answer.Refused(adjust.Wallet, LeaseRefusalReason.Unknown, 0);
         if (wallet.Available + adjust.Amount < 0)
@@ -156,14 +156,21 @@ public static class Ledger
     /// <summary>
     /// Every register pays what it can of its charge, and those of money together no more than the request cost. The provider is owed the
     /// cost all the same, so the house bears what they could not pay: once, whatever their number. A register that is not known is money
-    /// that nobody has.
+    /// that nobody has. Where no month is open for a request, it may have been booked in one that is gone; it is kept for a person.
     /// </summary>
-    static Answer.Done Apply(Book book, Settle settle)
+    static Answer Apply(Book book, Settle settle)
     {
         var settlement = settle.Settlement;
         var usage = settlement.Usage;
-        if (!book.Known.Add(settlement.RequestId))
+        if (book.Known.Contains(settlement.RequestId))
             return new Answer.Done(Repeated: true);
+        if (book.MonthOf(settlement.RequestId) is null)
+        {
+            var reason = settlement.RequestId < Ids.FirstAt(book.Now) ? StaleSettlement.TooOld : StaleSettlement.TooNew;
+            book.Stale.Add(new(settlement.RequestId, settle.Record, reason));
+            return new Answer.Stale();
+        }
+        book.Known.Add(settlement.RequestId);
         var lease = settlement.Lease is { } leaseId ? book.Leases.GetValueOrDefault(leaseId) : null;
         var (unpaid, ofMoney) = (usage.Cost.Nanos, false);
         foreach (var charge in settlement.Charges)
@@ -202,14 +209,16 @@ public static class Ledger
     /// Moves the difference between the old and the new cost of a request. An increase is taken from the wallet as far as it can pay, and
     /// the house bears the rest. The house bears all of it for a batch, which was charged its bound. A decrease goes back first to the
     /// house for what it bore, then to the wallet. A request that was charged to nobody has only its record corrected. Limits do not
-    /// change, because they limited what could be spent at that time.
+    /// change, because they limited what could be spent at that time. A request whose month has been dropped is unknown.
     /// </summary>
-    static Answer.Done Apply(Book book, Rerate rerate)
+    static Answer Apply(Book book, Rerate rerate)
     {
         var id = rerate.Movement!.Value;
         if (book.Known.Contains(id))
             return new Answer.Done(Repeated: true);
-        var (oldCost, paid, borne) = book.Rated[rerate.RequestId];
+        if (!book.Rated.TryGetValue(rerate.RequestId, out var rated))
+            return new Answer.Refused(rerate.RequestId, LeaseRefusalReason.Unknown, 0);
+        var (oldCost, paid, borne) = rated;
         var difference = rerate.Cost - oldCost;
         if (difference == 0)
             return new Answer.Done();

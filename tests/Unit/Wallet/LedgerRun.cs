@@ -16,8 +16,12 @@ sealed class LedgerRun
 
     static readonly Guid Organization = Ids.New(), Project = Ids.New();
 
-    readonly ReferenceLedger _model = new();
-    readonly MemoryStore _store = new();
+    static readonly DateTimeOffset
+        Opened = new(2026, 10, 1, 0, 0, 0, TimeSpan.Zero),
+        Unopened = new(2027, 3, 1, 0, 0, 0, TimeSpan.Zero);
+
+    readonly ReferenceLedger _model = new() { Opened = Opened, Unopened = Unopened };
+    readonly MemoryStore _store = new() { Month = new(Ids.FirstAt(Opened), Ids.FirstAt(Unopened), KeepsRaw: true) };
     readonly Guid[] _wallets = [Ids.New(), Ids.New(), Ids.New()];
     readonly Guid[] _caps = [Ids.New(), Ids.New()];
     readonly List<Guid> _leases = [Ids.New(), Ids.New()], _reratings = [Ids.New()];
@@ -64,7 +68,8 @@ sealed class LedgerRun
             if (command is GiveBack { Return: var give } && !IsSound(give))
                 continue; // a proxy never gives back more than it holds; that breach has a test of its own
             Same(_model.Apply(command, _now), Ledger.Apply(book, command), command);
-            if (command is Settle { Settlement: var settlement } && !_settled.Exists(known => known.Request == settlement.RequestId))
+            if (command is Settle { Settlement: var settlement } && _model.IsSettled(settlement.RequestId)
+                && !_settled.Exists(known => known.Request == settlement.RequestId))
                 Settled(settlement);
         }
         _store.Write(book);
@@ -157,8 +162,19 @@ sealed class LedgerRun
     {
         var cost = dice.Next(50);
         Guid? lease = dice.Next(8) == 7 ? null : dice.Pick(_leases);
-        return new(new(Ids.New(), lease, [.. Vector(dice).Select(register => new Amount(register, cost - dice.Next(cost + 1)))],
+        return new(new(RequestOf(dice), lease, [.. Vector(dice).Select(register => new Amount(register, cost - dice.Next(cost + 1)))],
             UsageRecords.Of(cost, Organization, Project, _now)));
+    }
+
+    /// <summary>Now and then of a month that is closed, or not open yet.</summary>
+    Guid RequestOf(Dice dice)
+    {
+        var made = _now.AddDays(dice.Next(20) switch { 19 => -60, 18 => +120, _ => 0 });
+        Span<byte> id = stackalloc byte[16], time = stackalloc byte[16];
+        Ids.New().TryWriteBytes(id, bigEndian: true, out _);
+        Ids.FirstAt(made).TryWriteBytes(time, bigEndian: true, out _);
+        time[..6].CopyTo(id);
+        return new(id, bigEndian: true);
     }
 
     /// <summary>Of the wallet that was asked then, or of one that has been opened since, or not.</summary>
