@@ -17,6 +17,7 @@ builder.WebHost.UseUrls("http://127.0.0.1:0");
 builder.Configuration["ConnectionStrings:wallet"] =
     new NpgsqlConnectionStringBuilder(stack.Connections["wallet"]) { Database = "ledger_bench" }.ConnectionString;
 builder.AddOwnDatabase<WalletDb>("wallet");
+builder.Services.AddSingleton(TimeProvider.System);
 builder.Services.AddHostedSingleton<Writer>();
 await using var app = builder.Build();
 await app.StartAsync();
