@@ -28,6 +28,8 @@ var wallet = stack.AddService<Projects.Wallet>("wallet", Ports.Wallet)
     .WithServer(redis)
     .WithServer(rabbitmq)
     .WithKeys(internalKeys)
+    .WithSetting(stack, "Wallet:UsageRetention")
+    .WithSetting(stack, "Wallet:RawUsageRetention")
     .WithWalletCommands(internalKeys);
 
 // Who may do what, at which price.

@@ -26,6 +26,8 @@ static class Commands
         var signed = new Signature(keys, ServiceCall.Wallet);
         return wallet
             .WithCall("verify", "Verify the books", "CheckmarkCircle", HttpMethod.Get, "/internal/verify", signed, inputs: Wait)
+            .WithCall(
+                "list-stale", "List settlements of closed months", "CalendarCancel", HttpMethod.Get, "/internal/stale-settlements", signed)
             .WithCall("list-errors", "List unhandled messages", "MailAlert", HttpMethod.Get, "/internal/error-queues", signed)
             .WithCall(
                 "retry-errors", "Put unhandled messages back", "MailArrowUp", HttpMethod.Post, "/internal/error-queues/retry", signed);

@@ -35,6 +35,15 @@ public static class Ids
         return new Guid(id, bigEndian: true);
     }
 
+    /// <summary>The lowest id that <see cref="New"/> can make at that moment.</summary>
+    public static Guid FirstAt(DateTimeOffset moment)
+    {
+        Span<byte> id = stackalloc byte[16];
+        id.Clear();
+        BinaryPrimitives.WriteUInt64BigEndian(id, (ulong)moment.ToUnixTimeMilliseconds() << 16);
+        return new Guid(id, bigEndian: true);
+    }
+
     /// <summary>Always the same id for the same name in the same scope. It makes a repeated command recognisable.</summary>
     public static Guid Derive(Guid scope, string name)
     {

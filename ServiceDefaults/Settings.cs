@@ -1,3 +1,4 @@
+using System.Globalization;
 using LlmGateway.Contracts;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.Hosting;
@@ -10,6 +11,9 @@ namespace LlmGateway.ServiceDefaults;
 /// </summary>
 public static class Settings
 {
+    /// <summary>A century.</summary>
+    const int MaxDays = 36_500;
+
     /// <summary>A setting that must have a value.</summary>
     public static string Setting(this IHostApplicationBuilder builder, string key)
     {
@@ -41,6 +45,21 @@ public static class Settings
                 builder.Found().Wrong.Add(e.Message);
             }
         return [.. keys.DistinctBy(Convert.ToHexString)];
+    }
+
+    /// <summary>
+    /// A whole number of days with its unit, as in <c>400d</c>; null when it is not set. A number without a unit is refused, because two
+    /// people read two things into it.
+    /// </summary>
+    public static TimeSpan? Days(this IHostApplicationBuilder builder, string key, int atLeast)
+    {
+        if (builder.Configuration[key] is not { Length: > 0 } text)
+            return null;
+        if (text[^1] == 'd' && int.TryParse(text.AsSpan(0, text.Length - 1), NumberStyles.None, CultureInfo.InvariantCulture, out var days)
+            && days >= atLeast && days <= MaxDays)
+            return TimeSpan.FromDays(days);
+        builder.Found().Wrong.Add($"{key} is '{text}', but must be a number of days from {atLeast} to {MaxDays} and its unit, as in 400d");
+        return null;
     }
 
     /// <summary>

@@ -100,7 +100,9 @@ public static class Database
         async Task MigrateAsync(CancellationToken token)
         {
             await using var scope = services.CreateAsyncScope();
-            await scope.ServiceProvider.GetRequiredService<TContext>().Database.MigrateAsync(token);
+            var context = scope.ServiceProvider.GetRequiredService<TContext>().Database;
+            context.SetCommandTimeout(0); // a migration that moves rows takes as long as there are many
+            await context.MigrateAsync(token);
         }
     }
 }

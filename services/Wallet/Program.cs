@@ -9,7 +9,9 @@ builder.AddRedis();
 builder.AddInternalCalls(ServiceCall.Wallet);
 builder.AddIdempotency();
 builder.Services.AddRetention(TableRetention.All);
+builder.Services.AddSingleton(UsageRetention.Read(builder));
 builder.Services.AddHostedSingleton<Writer>();
+builder.Services.AddHostedSingleton<UsageMonths>();
 // Hears answers from the start, not from the first shortage.
 builder.Services.AddActivatedSingleton<Recalls>();
 builder.Services.AddHostedSingleton<LeaseSweeper>();
@@ -29,6 +31,7 @@ app.MapSummaries();
 app.MapReratings();
 app.MapBatchCosts();
 app.MapVerify();
+app.MapStaleSettlements();
 UnhandledMessages.Map(app);
 
 await app.RunAsync();

@@ -32,7 +32,8 @@ public static class Verify
             """
             select format('transfer %s', e.transfer) from (select distinct transfer from entry) e
             left join transfer t on t.id = e.transfer left join usage_record u on u.request_id = e.transfer
-            where t.id is null and u.request_id is null
+            where t.id is null and u.request_id is null and not exists (
+                select from usage_month where requests is not null and e.transfer >= from_id and e.transfer < to_id)
             """),
         ("every account equals its entries, with none missing",
             """
@@ -58,7 +59,8 @@ public static class Verify
             from account a left join (
                 select c.register, sum(c.count) counted from usage_record, unnest(counted, counts) as c (register, count)
                 where counted is not null group by c.register) u on u.register = a.id
-            where a.kind between 2 and 6 and a.posted <> coalesce(u.counted, 0)
+            where a.kind between 2 and 6 and a.posted <> coalesce(u.counted, 0) and a.created_at >= coalesce(
+                (select max(month + interval '1 month') at time zone 'UTC' from usage_month where requests is not null), '-infinity')
             """),
         ("what is reserved of every register equals what open leases hold of it",
             """
@@ -99,7 +101,10 @@ public static class Verify
             select format('provider cost %s, usage rows %s', c.posted, u.total)
             from (select coalesce(sum(posted), 0) posted from account where kind = 101) c,
                 (select coalesce(sum(total), 0) total from (
-                    select charged + absorbed + covered total from usage_record
+                    select charged + absorbed + covered total from usage_record where request_id >= coalesce(
+                        (select to_id from usage_month where requests is not null order by month desc limit 1),
+                        '00000000-0000-0000-0000-000000000000')
+                    union all select charged + absorbed + covered from usage_month where requests is not null
                     union all select charged + absorbed + covered from correction) x) u
             where c.posted <> u.total
             """),
@@ -149,6 +154,9 @@ public static class Verify
     {
         await using var connection = await database.OpenConnectionAsync(token);
         await using var transaction = await connection.BeginTransactionAsync(System.Data.IsolationLevel.RepeatableRead, token);
+        // Before the snapshot: a month that it still has cannot be dropped then.
+        await using (var keep = connection.Sql("lock table only usage_record in access share mode"))
+            await keep.ExecuteNonQueryAsync(token);
         var results = new List<Check>(Checks.Length);
         foreach (var (name, breaches) in Checks)
             results.Add(await RunAsync(connection, name, breaches, token));

@@ -23,6 +23,9 @@ public sealed class WalletDb(DbContextOptions<WalletDb> options) : DbContext(opt
     [DbContext(typeof(WalletDb)), Migration("0004_what_was_asked")]
     sealed class WhatWasAsked0004 : SqlMigration;
 
+    [DbContext(typeof(WalletDb)), Migration("0005_usage_months")]
+    sealed class UsageMonths0005 : SqlMigration;
+
     [DbContext(typeof(WalletDb)), Migration("0006_claims")]
     sealed class Claims0006 : SqlMigration;
 }

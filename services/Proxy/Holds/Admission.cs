@@ -15,6 +15,8 @@ public static class Admission
     /// </summary>
     public const long MinOutput = 16;
 
+    const long AttosPerNano = 1_000_000_000;
+
     /// <summary>
     /// The least that each line must give, and what it should give. Of a source: what it would pay if it paid everything alone.
     /// </summary>
@@ -30,26 +32,39 @@ public static class Admission
         return (minimum, full);
     }
 
-    static long MostOf(ClaimLine line, UpperBound bound, long outputLimit) => line.Unit switch
+    static long MostOf(ClaimLine line, UpperBound bound, long outputLimit) => line switch
     {
-        Unit.Usd or Unit.UsdLimit => bound.Cost(outputLimit),
-        Unit.Tokens => bound.Tokens(outputLimit) ?? throw new ProblemException(Problems.NotMeasurable("tokens")),
-        Unit.Requests or Unit.Slots or Unit.Credits => 1,
+        { Overage: { } rate } => PriceOf(TokensOf(bound, outputLimit), rate),
+        { Unit: Unit.Usd or Unit.UsdLimit } => bound.Cost(outputLimit),
+        { Unit: Unit.Tokens } => TokensOf(bound, outputLimit),
+        { Unit: Unit.Requests or Unit.Slots or Unit.Credits } => 1,
         _ => throw new InvalidOperationException($"register {line.Register:N} has unit {line.Unit}, which requests are not charged in"),
     };
+
+    static long TokensOf(UpperBound bound, long outputLimit) =>
+        bound.Tokens(outputLimit) ?? throw new ProblemException(Problems.NotMeasurable("tokens"));
+
+    /// <summary>In nano-dollars, rounded up.</summary>
+    static long PriceOf(long tokens, Rate rate) =>
+        (long)Int128.Min((((Int128)tokens * rate.Picos) + (AttosPerNano - 1)) / AttosPerNano, long.MaxValue);
 
     /// <summary>The output that the hold can pay for: every limit line by itself, and the sources together.</summary>
     public static long AffordableOutput(Claim claim, long[] amounts, UpperBound bound, long outputLimit)
     {
         for (var i = 0; i < claim.FirstSource || (i == claim.FirstSource && claim.Sources == 1); i++)
-            outputLimit = Math.Min(outputLimit, claim.Lines[i].Unit switch
+            outputLimit = Math.Min(outputLimit, claim.Lines[i] switch
             {
-                Unit.Usd or Unit.UsdLimit => bound.AffordableOutput(amounts[i]),
-                Unit.Tokens => bound.AffordableTokens(amounts[i]),
+                { Overage: { } rate } => bound.AffordableTokens(TokensFor(amounts[i], rate)),
+                { Unit: Unit.Usd or Unit.UsdLimit } => bound.AffordableOutput(amounts[i]),
+                { Unit: Unit.Tokens } => bound.AffordableTokens(amounts[i]),
                 _ => outputLimit,
             });
         return claim.Sources <= 1 ? outputLimit : AffordableTogether(claim, amounts, bound, outputLimit);
     }
+
+    /// <summary>The most tokens whose price is at most so much.</summary>
+    static long TokensFor(long nanos, Rate rate) =>
+        rate.Picos == 0 ? long.MaxValue : (long)Int128.Min((Int128)nanos * AttosPerNano / rate.Picos, long.MaxValue);
 
     /// <summary>What sources pay together has no closed form, because each is rounded up.</summary>
     static long AffordableTogether(Claim claim, long[] amounts, UpperBound bound, long outputLimit)
@@ -125,11 +140,12 @@ public static class Admission
         return 0;
     }
 
-    static long ActualOf(ClaimLine line, long cost, long tokens) => line.Unit switch
+    static long ActualOf(ClaimLine line, long cost, long tokens) => line switch
     {
-        Unit.Usd or Unit.UsdLimit => cost,
-        Unit.Tokens => tokens,
-        Unit.Requests or Unit.Credits => 1,
+        { Overage: { } rate } => PriceOf(tokens, rate),
+        { Unit: Unit.Usd or Unit.UsdLimit } => cost,
+        { Unit: Unit.Tokens } => tokens,
+        { Unit: Unit.Requests or Unit.Credits } => 1,
         // A slot is held while the request runs and never spent.
         _ => 0,
     };

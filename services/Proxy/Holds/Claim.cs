@@ -72,4 +72,7 @@ public sealed record ClaimLine(Guid Register, AccountKind Kind, Unit Unit)
 
     /// <summary>Whose limit it is, for people. Null for a source.</summary>
     public string? Level { get; init; }
+
+    /// <summary>Of a wallet: the plan's price of a token. Null where it pays what the request costs.</summary>
+    public Rate? Overage { get; init; }
 }

@@ -38,12 +38,13 @@ public static class Claims
 
         public bool TryGet(Route route, DateTimeOffset now, out Claim? claim)
         {
-            var model = _hasSelectors ? $"{route.Model.Provider}/{route.Model.Id}" : "";
+            var names = _hasSelectors ? NamesOf(route) : [];
+            var model = string.Join('\n', names);
             if (!_byModel.TryGetValue(model, out var valid) || !valid.At(now))
             {
                 if (_byModel.Count >= MaxModels)
                     _byModel.Clear();
-                _byModel[model] = valid = credential.Claim is { } rule ? Make(rule, route, now) : Plain();
+                _byModel[model] = valid = credential.Claim is { } rule ? Make(rule, names, now) : Plain();
             }
             claim = valid.Claim;
             return valid.At(now);
@@ -59,10 +60,9 @@ public static class Claims
         }
 
         /// <summary>Windows are no lines: whether a unit is due depends on the client's session.</summary>
-        Valid Make(ClaimRule rule, Route route, DateTimeOffset now)
+        Valid Make(ClaimRule rule, List<string> names, DateTimeOffset now)
         {
             var (from, to) = (DateTimeOffset.MinValue, DateTimeOffset.MaxValue);
-            var names = _hasSelectors ? NamesOf(route) : [];
             var limits = new List<ClaimLine>();
             foreach (var limit in rule.Limits)
                 if (limit.Unit != Unit.Windows && limit.Only?.Matches(names, credential.Id) != false)
@@ -71,7 +71,7 @@ public static class Claims
                 .Select(register => new ClaimLine(register.Id, register.Kind, register.Unit)));
             var sources = rule.Sources.Select(source => source.Terms is { } terms
                 ? Counting(terms, source.Kind, source.Unit, source.Denomination)
-                : new ClaimLine(source.Register!.Value, source.Kind, source.Unit)).ToList();
+                : new ClaimLine(source.Register!.Value, source.Kind, source.Unit) { Overage = source.Overage }).ToList();
             if (limits.Count + sources.Count == 0)
                 return new(null, from, to);
             return new(

@@ -60,23 +60,43 @@ public static class ReadCredential
         return Results.Json(known, Defaults.Json);
     }
 
-    /// <summary>Most customers have no limits, and the registers of their credentials say everything.</summary>
+    /// <summary>Most customers have neither limits nor a plan, and the registers of their credentials say everything.</summary>
     static async Task AddClaimsAsync(Dictionary<string, Credential> known, SessionsDb db, DateTimeOffset now, CancellationToken token)
     {
         var customers = known.Values.Select(credential => credential.Customer).OfType<Guid>().Distinct().ToArray();
         var limits = (await db.Limits.AsNoTracking().Include(limit => limit.Raises)
                 .Where(limit => customers.Contains(limit.CustomerId)).ToListAsync(token))
             .ToLookup(limit => limit.CustomerId);
+        var plans = await db.CustomerPlans.AsNoTracking()
+            .Where(had => customers.Contains(had.CustomerId) && had.StartsAt <= now && (had.EndsAt == null || had.EndsAt > now))
+            .Join(db.Plans, had => new { had.ProjectId, Id = had.PlanId }, plan => new { plan.ProjectId, plan.Id },
+                (had, plan) => new { Had = had, Plan = plan })
+            .ToDictionaryAsync(one => one.Had.CustomerId, one => (one.Had, one.Plan), token);
         foreach (var (fingerprint, credential) in known.ToList())
-            if (credential.Customer is { } customer && limits.Contains(customer))
-                known[fingerprint] = credential with { Claim = ClaimOf(credential, limits[customer], now) };
+        {
+            if (credential.Customer is not { } customer || (!limits.Contains(customer) && !plans.ContainsKey(customer)))
+                continue;
+            (CustomerPlan Had, Plan Plan)? plan = plans.TryGetValue(customer, out var found) ? found : null;
+            known[fingerprint] = credential with
+            {
+                Claim = new(
+                    [.. limits[customer].OrderBy(limit => limit.Position).Select(limit => Terms.LineOf(limit, now))],
+                    [.. Sources(credential, plan, now)], LowMark: null, Thresholds: null),
+                Rates = credential.Rates ?? (plan?.Plan.TokensPerMinute is { } perMinute ? new(null, perMinute) : null),
+            };
+        }
     }
 
-    static ClaimRule ClaimOf(Credential credential, IEnumerable<CustomerLimit> limits, DateTimeOffset now) => new(
-        [.. limits.OrderBy(limit => limit.Position).Select(limit => Terms.LineOf(limit, now))],
-        credential.Wallet is { } wallet ? [new(AccountKind.Wallet, Unit.Usd, null, wallet, null, null, Whole: false)] : [],
-        LowMark: null,
-        Thresholds: null);
+    /// <summary>A plan's quota pays first. What it does not cover, the wallet pays by the plan's overage, where there is one.</summary>
+    static IEnumerable<PaySource> Sources(Credential credential, (CustomerPlan Had, Plan Plan)? plan, DateTimeOffset now)
+    {
+        if (plan is { } one)
+            yield return new(
+                AccountKind.Quota, Unit.Tokens, null, null, Terms.QuotaOf(one.Had, one.Plan, now), Overage: null, Whole: false);
+        Rate? overage = plan?.Plan.OveragePicos is { } picos ? new(picos) : null;
+        if (credential.Wallet is { } wallet && (plan is null || overage is not null))
+            yield return new(AccountKind.Wallet, Unit.Usd, null, wallet, null, overage, Whole: false);
+    }
 
     static Credential Read(NpgsqlDataReader row, DateTimeOffset now)
     {

@@ -37,7 +37,7 @@ public static class Terms
         return Cover(
             new(CycleUnit.Month, 1, customer.StartsAt.UtcDateTime, "UTC"),
             now,
-            cycle => Cut(
+            cycle => cycle.To > customer.StartsAt && Cut(
                 new(Counters.Quota(customer.Id, cycle.Name), cycle.From, cycle.To, plan.Tokens ?? LimitRules.MaxAmount),
                 end,
                 plan.LastTermFull) is { } term ? [term] : []);

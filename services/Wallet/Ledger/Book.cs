@@ -29,6 +29,18 @@ public sealed class Book(DateTimeOffset now)
     /// <summary>Requests that are to be re-rated. Their figures are those of the usage row with all its corrections.</summary>
     public Dictionary<Guid, Rated> Rated { get; } = [];
 
+    /// <summary>The open months of the usage log, as far as requests of the batch belong to them.</summary>
+    public IReadOnlyList<UsageMonth> Months { get; set; } = [UsageMonth.Always];
+
+    /// <summary>The month that a request is booked in, or null.</summary>
+    public UsageMonth? MonthOf(Guid request)
+    {
+        foreach (var month in Months)
+            if (month.Has(request))
+                return month;
+        return null;
+    }
+
     /// <summary>A register that is open, or null.</summary>
     public Account? Find(Guid id) =>
         Accounts.TryGetValue(id, out var account) && account.IsRegister && !Created.Contains(id) ? account : null;
@@ -36,6 +48,7 @@ public sealed class Book(DateTimeOffset now)
     public List<Entry> Entries { get; } = [];
     public List<Transfer> Transfers { get; } = [];
     public List<UsageRow> Usages { get; } = [];
+    public List<StaleSettlement> Stale { get; } = [];
     public List<Correction> Corrections { get; } = [];
 }
 
@@ -123,7 +136,15 @@ public sealed record Entry(Guid Account, long Version, Guid Transfer, EntryType 
 /// Header of a movement that is not usage. A credit or debit has the wallet and the amount that it was asked for, so that its id cannot
 /// stand for another one.
 /// </summary>
-public sealed record Transfer(Guid Id, EntryType Type, string? Description, Guid? Wallet = null, long? Asked = null);
+public sealed record Transfer(Guid Id, EntryType Type, string? Description, Guid? Wallet = null, long? Asked = null)
+{
+    /// <summary>The description was erased.</summary>
+    public bool Erased { get; init; }
+
+    /// <summary>What was erased can be compared with nothing. Movements of earlier versions do not say what they were asked for.</summary>
+    public bool IsAskedAgainBy(Transfer other) =>
+        Wallet is null || this == (Erased ? other with { Description = null, Erased = true } : other);
+}
 
 /// <summary>
 /// Header of a usage movement. It has the request's record, what its wallet paid, what the house bore, and what quota or credits covered.
@@ -132,6 +153,25 @@ public sealed record UsageRow(Guid RequestId, UsageRecord Record, long Charged, 
 {
     /// <summary>What the request used of counters. Empty when no counter was to be asked.</summary>
     public IReadOnlyList<Charge> Counted { get; init; } = [];
+}
+
+/// <summary>
+/// A month of the usage log in which requests are booked: those with ids from <paramref name="From"/> up to and without
+/// <paramref name="To"/>, in the order of time, which is also that of PostgreSQL.
+/// </summary>
+/// <param name="KeepsRaw">What providers said of their usage is kept, too.</param>
+public sealed record UsageMonth(Guid From, Guid To, bool KeepsRaw)
+{
+    public static readonly UsageMonth Always = new(Guid.Empty, Guid.AllBitsSet, KeepsRaw: true);
+
+    public bool Has(Guid request) => From <= request && request < To;
+}
+
+/// <summary>A settlement that cannot be booked, because no month is open that it belongs to.</summary>
+/// <param name="Record">As its proxy wrote it, see <see cref="SettlementRecord"/>.</param>
+public sealed record StaleSettlement(Guid RequestId, ReadOnlyMemory<byte> Record, string Reason)
+{
+    public const string TooOld = "too old", TooNew = "too new";
 }
 
 /// <summary>

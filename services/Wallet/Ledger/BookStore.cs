@@ -13,10 +13,20 @@ public static class BookStore
     /// <summary>A batch holds this advisory lock, shared, from before it reads the clock.</summary>
     public const long ClockLock = 0x4C47_434C_4F43_4B;
 
+    /// <summary>The months that some request of a batch may belong to, from its lowest id to its highest.</summary>
+    const string Months = """
+        select from_id, to_id, keeps_raw from usage_month where not closed and from_id <= $2 and to_id > $1
+        """;
+
+    /// <summary>
+    /// PostgreSQL leaves out the partitions of other months because of the lowest and the highest id; a list of ids alone does not tell it.
+    /// </summary>
+    public const string KnownRequests =
+        "select request_id from usage_record where request_id = any($1) and request_id >= $2 and request_id <= $3";
+
     static readonly RowInsert<Transfer> Transfers = new RowInsert<Transfer>("transfer")
         .Column("id", "uuid", t => t.Id)
         .Column("type", "smallint", t => (short)t.Type)
-        .Column("description", "text", t => t.Description)
         .Column("wallet", "uuid", t => t.Wallet)
         .Column("asked", "bigint", t => t.Asked);
 
@@ -66,9 +76,8 @@ public static class BookStore
         await ReadLeasesAsync(reader, book, token);
         await reader.NextResultAsync(token);
         await ReadLinesAsync(reader, book, token);
-        await reader.NextResultAsync(token);
-        while (await reader.ReadAsync(token))
-            book.Known.Add(reader.GetGuid(0));
+        if (touched.Requests.Count > 0 && await reader.NextResultAsync(token))
+            await ReadRequestsAsync(reader, book, token);
         if (touched.Transfers.Count > 0 && await reader.NextResultAsync(token))
             await ReadTransfersAsync(reader, book, token);
         if (touched.Rerated.Count > 0 && await reader.NextResultAsync(token))
@@ -104,17 +113,26 @@ public static class BookStore
             touched.PayingLeases.ToArray());
         Add(batch, "select lease, account, granted, consumed, returned, last_granted from lease_line where lease = any($1)",
             (Guid[])[.. touched.ChangedLeases, .. touched.PayingLeases]);
-        Add(batch, "select request_id from usage_record where request_id = any($1)", touched.Requests.ToArray());
+        if (touched.Requests.Count > 0)
+        {
+            var (first, last) = (touched.Requests.Min(), touched.Requests.Max());
+            Add(batch, Months, first, last);
+            Add(batch, KnownRequests, touched.Requests.ToArray(), first, last);
+        }
         if (touched.Transfers.Count > 0)
-            Add(
-                batch,
-                "select id, type, description, wallet, asked from transfer where id = any($1)",
-                touched.Transfers.ToArray());
+            Add(batch, """
+                select id, type, text, wallet, asked, note.transfer is not null and text is null
+                from transfer left join note on note.transfer = id where id = any($1)
+                """, touched.Transfers.ToArray());
         if (touched.Rerated.Count > 0)
             Add(batch, """
-                select request_id, cost, charged, absorbed, covered <> 0 from usage_record where request_id = any($1)
-                union all select request_id, new_cost - old_cost, charged, absorbed, false from correction where request_id = any($1)
-                """, touched.Rerated.ToArray());
+                select u.request_id, cost + coalesce(sum(new_cost - old_cost), 0)::bigint,
+                    u.charged + coalesce(sum(c.charged), 0)::bigint, u.absorbed + coalesce(sum(c.absorbed), 0)::bigint,
+                    u.covered <> 0
+                from usage_record u left join correction c on c.request_id = u.request_id
+                where u.request_id = any($1) and u.request_id >= $2 and u.request_id <= $3
+                group by u.request_id, cost, u.charged, u.absorbed, u.covered
+                """, touched.Rerated.ToArray(), touched.Rerated.Min(), touched.Rerated.Max());
     }
 
     static void AddMissing(NpgsqlBatch batch, Account[] accounts) => Add(batch, """
@@ -182,6 +200,17 @@ public static class BookStore
         }
     }
 
+    static async Task ReadRequestsAsync(NpgsqlDataReader reader, Book book, CancellationToken token)
+    {
+        var months = new List<UsageMonth>();
+        while (await reader.ReadAsync(token))
+            months.Add(new(reader.GetGuid(0), reader.GetGuid(1), reader.GetBoolean(2)));
+        book.Months = months;
+        await reader.NextResultAsync(token);
+        while (await reader.ReadAsync(token))
+            book.Known.Add(reader.GetGuid(0));
+    }
+
     static async Task ReadTransfersAsync(NpgsqlDataReader reader, Book book, CancellationToken token)
     {
         while (await reader.ReadAsync(token))
@@ -193,19 +222,17 @@ public static class BookStore
                 (EntryType)reader.GetInt16(1),
                 reader.IsDBNull(2) ? null : reader.GetString(2),
                 reader.IsDBNull(3) ? null : reader.GetGuid(3),
-                reader.IsDBNull(4) ? null : reader.GetInt64(4)));
+                reader.IsDBNull(4) ? null : reader.GetInt64(4))
+            {
+                Erased = reader.GetBoolean(5),
+            });
         }
     }
 
     static async Task ReadRatedAsync(NpgsqlDataReader reader, Book book, CancellationToken token)
     {
         while (await reader.ReadAsync(token))
-        {
-            var rated = book.Rated.GetValueOrDefault(reader.GetGuid(0));
-            book.Rated[reader.GetGuid(0)] = new(
-                rated.Cost + reader.GetInt64(1), rated.Charged + reader.GetInt64(2), rated.Absorbed + reader.GetInt64(3),
-                rated.IsCovered || reader.GetBoolean(4));
-        }
+            book.Rated.Add(reader.GetGuid(0), new(reader.GetInt64(1), reader.GetInt64(2), reader.GetInt64(3), reader.GetBoolean(4)));
     }
 
     /// <summary>Writes what differs from what was read, and what is new.</summary>
@@ -220,11 +247,22 @@ public static class BookStore
             where line.Value.Figures != line.Value.Stored
             select (lease.Id, line.Key, line.Value)]);
         Transfers.AddTo(batch, book.Transfers, book.Now);
+        AddNotes(batch, book.Transfers.FindAll(transfer => transfer.Description is not null));
         UsageRows.Insert.AddTo(batch, book.Usages, book.Now);
+        UsageRows.AddRaw(batch, book);
+        UsageRows.AddStale(batch, book);
         Corrections.AddTo(batch, book.Corrections, book.Now);
         Entries.AddTo(batch, book.Entries, book.Now);
         if (batch.BatchCommands.Count > 0)
             await batch.ExecuteNonQueryAsync(token);
+    }
+
+    static void AddNotes(NpgsqlBatch batch, List<Transfer> noted)
+    {
+        if (noted.Count > 0)
+            Add(batch, "insert into note (transfer, text) select * from unnest($1::uuid[], $2::text[])",
+                Column(noted, t => t.Id),
+                Column(noted, t => t.Description!));
     }
 
     static void AddAccounts(NpgsqlBatch batch, Account[] accounts)

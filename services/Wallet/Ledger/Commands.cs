@@ -122,6 +122,9 @@ public sealed record Settle(Settlement Settlement) : Command
     /// <summary>The request's; default when its trace is not recorded.</summary>
     public ActivityContext Span { get; init; }
 
+    /// <summary>The settlement as it came, for the case that it cannot be booked: a part of its message, not a copy.</summary>
+    public ReadOnlyMemory<byte> Record { get; init; }
+
     public override IEnumerable<Guid> Accounts => Settlement.Charges.Select(charge => charge.Register);
     public override Guid? Lease => Settlement.Lease;
     public override bool ChangesLease => false;
@@ -195,6 +198,9 @@ public abstract record Answer
 {
     /// <summary>The command was carried out, now or before.</summary>
     public sealed record Done(bool Repeated = false) : Answer;
+
+    /// <summary>Nothing changed. The usage log has no open month for the request, and its settlement is kept for a person.</summary>
+    public sealed record Stale : Answer;
 
     public sealed record Granted(IReadOnlyList<long> Amounts) : Answer
     {

@@ -43,7 +43,7 @@ public static partial class Ledger
     {
         var movement = new Transfer(adjust.Id, adjust.Type, adjust.Description, adjust.Wallet, adjust.Amount);
         if (book.Moved.TryGetValue(adjust.Id, out var before))
-            return before == movement || before.Wallet is null ? new Answer.Done(Repeated: true) : new Answer.Differs();
+            return before.IsAskedAgainBy(movement) ? new Answer.Done(Repeated: true) : new Answer.Differs();
         if (book.Find(adjust.Wallet) is not { Kind: AccountKind.Wallet } wallet)
             return new Answer.Refused(adjust.Wallet, LeaseRefusalReason.Unknown, 0);
         if (wallet.Available + adjust.Amount < 0)
@@ -100,14 +100,16 @@ public static partial class Ledger
     /// the house bears the rest. The house bears all of it for a batch, which was charged its bound. A decrease goes back first to the
     /// house for what it bore, then to the wallet. A request that quota or credits have paid is the operator's, who sold them: no customer
     /// pays a price of a provider for it. A request that was charged to nobody has only its record corrected. Limits do not change, because
-    /// they limited what could be spent at that time.
+    /// they limited what could be spent at that time. A request whose month has been dropped is unknown.
     /// </summary>
-    static Answer.Done Apply(Book book, Rerate rerate)
+    static Answer Apply(Book book, Rerate rerate)
     {
         var id = rerate.Movement!.Value;
         if (book.Known.Contains(id))
             return new Answer.Done(Repeated: true);
-        var (oldCost, paid, borne, isCovered) = book.Rated[rerate.RequestId];
+        if (!book.Rated.TryGetValue(rerate.RequestId, out var rated))
+            return new Answer.Refused(rerate.RequestId, LeaseRefusalReason.Unknown, 0);
+        var (oldCost, paid, borne, isCovered) = rated;
         var difference = rerate.Cost - oldCost;
         if (difference == 0)
             return new Answer.Done();

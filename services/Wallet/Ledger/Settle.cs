@@ -7,14 +7,22 @@ public static partial class Ledger
     /// <summary>
     /// Every register gets its own charge. A counter counts all of it, even above its ceiling, because that was used. A balance pays what
     /// it can, and those of money together no more than is due. The provider is owed the cost all the same: quota and credits have covered
-    /// what is not due, and the house bears, once, what money could not pay. A balance that is not known is money that nobody has.
+    /// what is not due, and the house bears, once, what money could not pay. A balance that is not known is money that nobody has. Where no
+    /// month is open for a request, it may have been booked in one that is gone; it is kept for a person.
     /// </summary>
-    static Answer.Done Apply(Book book, Settle settle)
+    static Answer Apply(Book book, Settle settle)
     {
         var settlement = settle.Settlement;
         var usage = settlement.Usage;
-        if (!book.Known.Add(settlement.RequestId))
+        if (book.Known.Contains(settlement.RequestId))
             return new Answer.Done(Repeated: true);
+        if (book.MonthOf(settlement.RequestId) is null)
+        {
+            var reason = settlement.RequestId < Ids.FirstAt(book.Now) ? StaleSettlement.TooOld : StaleSettlement.TooNew;
+            book.Stale.Add(new(settlement.RequestId, settle.Record, reason));
+            return new Answer.Stale();
+        }
+        book.Known.Add(settlement.RequestId);
         var lease = settlement.Lease is { } leaseId ? book.Leases.GetValueOrDefault(leaseId) : null;
         var due = settlement.Due ?? usage.Cost.Nanos;
         var (unpaid, hasPayer, counted) = (due, settlement.Due is not null, new List<Charge>());

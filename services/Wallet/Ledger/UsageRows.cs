@@ -1,8 +1,9 @@
 using LlmGateway.Contracts;
+using Npgsql;
 
 namespace LlmGateway.Wallet;
 
-/// <summary>The columns of <c>usage_record</c>.</summary>
+/// <summary>The rows of the usage log, and what could not become one.</summary>
 static class UsageRows
 {
     internal static readonly RowInsert<UsageRow> Insert = new RowInsert<UsageRow>("usage_record")
@@ -33,12 +34,35 @@ static class UsageRows
         .Column("counts", "text", row => Array(row, charge => charge.Value), cast: "bigint[]")
         .Column("estimated", "boolean", row => row.Record.Estimated)
         .Column("reason", "text", row => row.Record.Reason)
-        .Column("raw_usage", "text", row => row.Record.RawUsage)
         .Column("attempt_of", "uuid", row => row.Record.AttemptOf);
 
     /// <summary>An array as PostgreSQL writes it, because arrays of several lengths cannot stand in one parameter.</summary>
     static string? Array<TValue>(UsageRow row, Func<Charge, TValue> value) =>
         row.Counted.Count == 0 ? null : $"{{{string.Join(',', row.Counted.Select(value))}}}";
+
+    /// <summary>What providers said of their usage. A month that keeps it no longer has no place for it.</summary>
+    internal static void AddRaw(NpgsqlBatch batch, Book book)
+    {
+        var rows = book.Usages.FindAll(row => row.Record.RawUsage is not null && book.MonthOf(row.RequestId) is { KeepsRaw: true });
+        if (rows.Count > 0)
+            BookStore.Add(batch, "insert into usage_raw (request_id, raw_usage) select * from unnest($1::uuid[], $2::text[])",
+                BookStore.Column(rows, row => row.RequestId),
+                BookStore.Column(rows, row => row.Record.RawUsage!));
+    }
+
+    /// <summary>One that comes again is kept once.</summary>
+    internal static void AddStale(NpgsqlBatch batch, Book book)
+    {
+        if (book.Stale.Count > 0)
+            BookStore.Add(batch, """
+                insert into stale_settlement (request_id, record, reason, at)
+                select *, $4 from unnest($1::uuid[], $2::bytea[], $3::text[]) on conflict do nothing
+                """,
+                BookStore.Column(book.Stale, stale => stale.RequestId),
+                BookStore.Column(book.Stale, stale => stale.Record.ToArray()),
+                BookStore.Column(book.Stale, stale => stale.Reason),
+                book.Now);
+    }
 
     static long[] Meters(IReadOnlyList<UsageRow> rows)
     {

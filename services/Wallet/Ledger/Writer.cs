@@ -18,6 +18,9 @@ public sealed class Writer(NpgsqlDataSource database, DatabaseReady ready, TimeP
     static readonly Histogram<double> BatchTimes = Metrics.CreateHistogram<double>(
         "gateway.ledger.batch_duration", "s", "Duration of a ledger transaction");
 
+    static readonly Counter<long> StaleSettlements = Metrics.CreateCounter<long>(
+        "gateway.ledger.stale", "{settlement}", "Settlements that the usage log has no open month for, put aside for a person");
+
     readonly Intake _intake = new();
     readonly ExistingAccounts _existing = new();
 
@@ -34,6 +37,12 @@ public sealed class Writer(NpgsqlDataSource database, DatabaseReady ready, TimeP
     {
         Metrics.CreateObservableGauge("gateway.ledger.waiting", () => _intake.Count, "{command}", "Commands that wait for a transaction");
         await ready.Task.WaitAsync(stoppingToken);
+        // A settlement whose month is not open would be put aside.
+        await Backoff.UntilDoneAsync(
+            () => UsageMonths.OpenAsync(database, stoppingToken),
+            Problems.IsOutage,
+            (e, pause) => log.LogWarning("the usage log is not open yet: {Message}", e.Message),
+            stoppingToken);
         var batch = new List<Intake.Waiting>(2 * Intake.MaxBatch);
         await Loop.RunAsync("ledger", async token =>
         {
@@ -93,6 +102,7 @@ public sealed class Writer(NpgsqlDataSource database, DatabaseReady ready, TimeP
         await transaction.CommitAsync(token);
         Failpoint.Hit("wallet.writer.committed");
         _existing.Remember(book);
+        StaleSettlements.Add(book.Stale.Count);
         return answers;
     }
 }

@@ -21,3 +21,6 @@ alter table correction
     add covered bigint not null default 0,
     drop constraint borne_by_wallet_or_house,
     add constraint cost_is_borne check (charged + absorbed + covered in (0, new_cost - old_cost));
+
+alter table usage_month add covered bigint; -- of its rows, as the other sums
+update usage_month set covered = 0 where requests is not null;

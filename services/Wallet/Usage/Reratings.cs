@@ -50,6 +50,8 @@ public static class Reratings
         var request = await Body.ReadAsync<Request>(http);
         if (request.From >= request.To || request.To > await BookedUntilAsync(database, http.RequestAborted))
             return Problems.Invalid("to", "'to' must be later than 'from' and not in the future.");
+        if (!await IsKeptAsync(request.From, database, http.RequestAborted))
+            return Problems.Invalid("from", "'from' is in a month whose usage log is not kept any more.");
         return Results.Json(await RunAsync(request, database, writer, http.RequestAborted), Defaults.Json);
     }
 
@@ -64,6 +66,14 @@ public static class Reratings
         await using var wait = database.Sql("select from pg_advisory_xact_lock($1)", BookStore.ClockLock);
         await wait.ExecuteNonQueryAsync(token);
         return now;
+    }
+
+    static async Task<bool> IsKeptAsync(DateTimeOffset from, NpgsqlDataSource database, CancellationToken token)
+    {
+        await using var query = database.Sql(
+            "select not exists (select from usage_month where closed and (month + interval '1 month') at time zone 'UTC' > $1)",
+            from.ToUniversalTime());
+        return await query.ExecuteScalarAsync(token) is true;
     }
 
     static async Task<Report> RunAsync(Request request, NpgsqlDataSource database, Writer writer, CancellationToken token)

@@ -49,6 +49,7 @@ public sealed class SettlementConsumer(Writer writer, LeaseSweeper sweeper, ILog
                 settlements.Add(new(SettlementRecord.Decode(records, start, length))
                 {
                     Span = SettlementRecord.SpanOf(records.AsSpan(start, length)),
+                    Record = records.AsMemory(start, length),
                 });
             }
             catch (InvalidDataException e)

@@ -14,9 +14,9 @@ public static class Statement
     {
         await using var query = database.Sql("""
             select entry.version, entry.transfer, entry.type, entry.amount, entry.balance, entry.created_at,
-                coalesce(transfer.description, usage_record.model)
+                coalesce(note.text, usage_record.model)
             from entry
-            left join transfer on transfer.id = entry.transfer
+            left join note on note.transfer = entry.transfer
             left join usage_record on usage_record.request_id = entry.transfer
             where account = $1 and version < $2 and entry.created_at >= $3 and entry.created_at < $4
             order by version desc limit $5

@@ -62,7 +62,8 @@ public sealed class ReratingTests
         await using var booking = new Npgsql.NpgsqlCommand($$"""
             select pg_advisory_xact_lock_shared({{ClockLock}});
             insert into usage_record select (jsonb_populate_record(null::usage_record, to_jsonb(u) || jsonb_build_object(
-                'request_id', gen_random_uuid(), 'charged', 0, 'absorbed', 0, 'created_at', clock_timestamp()))).*
+                'request_id', left(u.request_id::text, 14) || right(gen_random_uuid()::text, 22), 'charged', 0, 'absorbed', 0,
+                'created_at', clock_timestamp()))).*
             from usage_record u where u.created_at >= '{{from:O}}' and u.model = 'small' limit 1
             """, connection, transaction);
         Assert.Equal(1, await booking.ExecuteNonQueryAsync(TestContext.Current.CancellationToken));

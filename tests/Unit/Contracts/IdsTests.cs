@@ -34,6 +34,20 @@ public sealed class IdsTests
         Assert.All(ids, id => Assert.Equal(7, id.Version));
     }
 
+    /// <summary>Months of the usage log are told by it, here and in PostgreSQL, which compares the bytes as they are shown.</summary>
+    [Fact]
+    public void Ids_are_compared_as_they_are_shown_and_none_is_lower_than_the_first_of_its_moment()
+    {
+        var moment = DateTimeOffset.FromUnixTimeMilliseconds(DateTimeOffset.UtcNow.ToUnixTimeMilliseconds());
+        Guid[] ids = [
+            Ids.New(), Ids.New(), Ids.FirstAt(moment), Ids.FirstAt(moment.AddMilliseconds(-1)), Ids.FirstAt(moment.AddYears(2)),
+            Guid.AllBitsSet, Guid.Empty];
+
+        Assert.Equal(ids.Order().Select(id => $"{id}"), ids.Select(id => $"{id}").Order(StringComparer.Ordinal));
+        Assert.True(Ids.New() >= Ids.FirstAt(moment));
+        Assert.Equal("018cc251-f400-0000-0000-000000000000", $"{Ids.FirstAt(new(2024, 1, 1, 0, 0, 0, TimeSpan.Zero))}");
+    }
+
     [Fact]
     public void A_derived_id_is_the_same_for_ever_and_different_for_every_name_and_scope()
     {

@@ -38,6 +38,23 @@ public sealed class SettingsTests
             error.Split('\n')[..2]);
     }
 
+    [Theory]
+    [InlineData("Wallet:UsageRetention", "3", 35)]
+    [InlineData("Wallet:UsageRetention", "34d", 35)]
+    [InlineData("Wallet:UsageRetention", "forever", 35)]
+    [InlineData("Wallet:UsageRetention", "-400d", 35)]
+    [InlineData("Wallet:UsageRetention", "99999999999d", 35)]
+    [InlineData("Wallet:RawUsageRetention", "30", 1)]
+    [InlineData("Wallet:RawUsageRetention", "0d", 1)]
+    public async Task A_retention_without_a_unit_or_below_its_floor_is_named_and_stops_the_start(string setting, string text, int atLeast)
+    {
+        var error = await FailAsync("Wallet", (setting.Replace(":", "__", StringComparison.Ordinal), text));
+
+        Assert.Equal(
+            $"LlmGateway.Wallet: {setting} is '{text}', but must be a number of days from {atLeast} to 36500 and its unit, as in 400d",
+            error.Split('\n')[0]);
+    }
+
     /// <summary>What the service says when it ends.</summary>
     static async Task<string> FailAsync(string service, params (string Variable, string Value)[] environment)
     {

@@ -16,8 +16,12 @@ sealed class LedgerRun
 
     static readonly Guid Organization = Ids.New(), Project = Ids.New();
 
-    readonly ReferenceLedger _model = new();
-    readonly MemoryStore _store = new();
+    static readonly DateTimeOffset
+        Opened = new(2026, 10, 1, 0, 0, 0, TimeSpan.Zero),
+        Unopened = new(2027, 3, 1, 0, 0, 0, TimeSpan.Zero);
+
+    readonly ReferenceLedger _model = new() { Opened = Opened, Unopened = Unopened };
+    readonly MemoryStore _store = new() { Month = new(Ids.FirstAt(Opened), Ids.FirstAt(Unopened), KeepsRaw: true) };
     readonly Guid[] _wallets = [Ids.New(), Ids.New(), Ids.New()];
     readonly Guid[] _caps = [Ids.New(), Ids.New()];
     readonly Guid[] _limits = [Ids.New(), Ids.New()], _quotas = [Ids.New()];
@@ -65,7 +69,8 @@ sealed class LedgerRun
             if (command is GiveBack { Return: var give } && !IsSound(give))
                 continue; // a proxy never gives back more than it holds; that breach has a test of its own
             Same(_model.Apply(command, _now), Ledger.Apply(book, command), command);
-            if (command is Settle { Settlement: var settlement } && !_settled.Exists(known => known.Request == settlement.RequestId))
+            if (command is Settle { Settlement: var settlement } && _model.IsSettled(settlement.RequestId)
+                && !_settled.Exists(known => known.Request == settlement.RequestId))
                 Settled(settlement);
         }
         _store.Write(book);
@@ -182,12 +187,23 @@ sealed class LedgerRun
         var charges = Vector(dice).Registers.Select(register => Counts(register)
             ? new Charge(register, 1 + dice.Next(30), dice.Next(2))
             : new Charge(register, cost - dice.Next(cost + 1)));
-        return new(new(Ids.New(), lease, [.. charges], UsageRecords.Of(cost, Organization, Project, _now))
+        return new(new(RequestOf(dice), lease, [.. charges], UsageRecords.Of(cost, Organization, Project, _now))
         {
             Due = dice.Next(4) == 3 ? dice.Next(60) : null,
         });
 
         bool Counts(Guid register) => _limits.Contains(register) || _quotas.Contains(register);
+    }
+
+    /// <summary>Now and then of a month that is closed, or not open yet.</summary>
+    Guid RequestOf(Dice dice)
+    {
+        var made = _now.AddDays(dice.Next(20) switch { 19 => -60, 18 => +120, _ => 0 });
+        Span<byte> id = stackalloc byte[16], time = stackalloc byte[16];
+        Ids.New().TryWriteBytes(id, bigEndian: true, out _);
+        Ids.FirstAt(made).TryWriteBytes(time, bigEndian: true, out _);
+        time[..6].CopyTo(id);
+        return new(id, bigEndian: true);
     }
 
     /// <summary>Of the wallet that was asked then, or of one that has been opened since, or not.</summary>

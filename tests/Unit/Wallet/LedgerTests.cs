@@ -66,6 +66,47 @@ public sealed class LedgerTests : IDisposable
         Assert.Equal(170, _book.Accounts[Wallet].Posted);
     }
 
+    [Theory]
+    [InlineData(-400, "too old")]
+    [InlineData(+100, "too new")]
+    public void A_request_without_an_open_month_is_put_aside_and_moves_nothing(int days, string reason)
+    {
+        Open(Wallet, AccountKind.Wallet, 100);
+        _book.Months = [new(Ids.FirstAt(Noon.AddDays(-100)), Ids.FirstAt(Noon.AddDays(+100)), KeepsRaw: true)];
+        var (request, record) = (Ids.FirstAt(Noon.AddDays(days)), new byte[] { 1, 2, 3 });
+        var settle = new Settle(new(request, null, [new(Wallet, 5)], UsageOf(5))) { Record = record };
+
+        Assert.Equal(new Answer.Stale(), Apply(settle));
+        Assert.Equal(new Answer.Stale(), Apply(settle));
+
+        Assert.Equal(100, _book.Accounts[Wallet].Posted);
+        Assert.Empty(_book.Usages);
+        Assert.All(_book.Stale, stale => Assert.Equal((request, reason, 3), (stale.RequestId, stale.Reason, stale.Record.Length)));
+    }
+
+    [Fact]
+    public void An_erased_reason_is_compared_with_nothing_and_all_else_is()
+    {
+        Open(Wallet, AccountKind.Wallet, 100);
+        var id = Ids.New();
+        _book.Moved.Add(id, new(id, EntryType.Grant, null, Wallet, 70) { Erased = true });
+
+        Assert.Equal(new Answer.Done(Repeated: true), Apply(new Adjust(id, Wallet, Organization, false, 70, EntryType.Grant, "gone")));
+        Assert.Equal(new Answer.Differs(), Apply(new Adjust(id, Wallet, Organization, false, 71, EntryType.Grant, "gone")));
+        Assert.Equal(100, _book.Accounts[Wallet].Posted);
+    }
+
+    [Fact]
+    public void A_request_whose_record_is_gone_is_not_priced_anew()
+    {
+        Open(Wallet, AccountKind.Wallet, 100);
+
+        Assert.Equal(
+            LeaseRefusalReason.Unknown,
+            Refused(Apply(new Rerate(Ids.New(), Ids.New(), Wallet, Organization, Project, false, Ids.New(), 5))));
+        Assert.Equal(100, _book.Accounts[Wallet].Posted);
+    }
+
     [Fact]
     public void A_credit_repeated_under_its_id_counts_once()
     {

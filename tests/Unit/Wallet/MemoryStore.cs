@@ -20,13 +20,16 @@ sealed class MemoryStore
 
     public Dictionary<Unit, long> SumsOfUnits { get; } = [];
 
+    /// <summary>All months that are open, as one.</summary>
+    public UsageMonth Month { get; init; } = UsageMonth.Always;
+
     readonly HashSet<Guid> _known = [];
     readonly Dictionary<Guid, Transfer> _transfers = [];
     readonly Dictionary<Guid, Rated> _rated = [];
 
     public Book Lock(List<Command> commands, DateTimeOffset now)
     {
-        var book = new Book(now);
+        var book = new Book(now) { Months = [Month] };
         foreach (var ensured in commands.SelectMany(command => command.Ensures))
         {
             book.Accounts.TryAdd(ensured.Id, Copy(Accounts.GetValueOrDefault(ensured.Id) ?? ensured));

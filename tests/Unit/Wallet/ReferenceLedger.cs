@@ -22,6 +22,8 @@ sealed class ReferenceLedger
     public Dictionary<Guid, (AccountKind Kind, Unit Unit, long Posted)> Registers { get; } = [];
     public Dictionary<Guid, ModelLease> Leases { get; } = [];
     public HashSet<Guid> Frozen { get; } = [];
+    public required DateTimeOffset Opened { get; init; }
+    public required DateTimeOffset Unopened { get; init; }
     public long Charged { get; private set; }
     public long Absorbed { get; private set; }
     public long Covered { get; private set; }
@@ -199,11 +201,17 @@ sealed class ReferenceLedger
         return new();
     }
 
+    public bool IsSettled(Guid request) => _requests.ContainsKey(request);
+
     /// <summary>Rule 8.</summary>
-    Answer.Done Apply(Settlement settlement)
+    Answer Apply(Settlement settlement)
     {
         if (_requests.ContainsKey(settlement.RequestId))
-            return new(Repeated: true);
+            return new Answer.Done(Repeated: true);
+        // The first twelve digits of a request's id are milliseconds since 1970.
+        var made = DateTimeOffset.FromUnixTimeMilliseconds(Convert.ToInt64($"{settlement.RequestId:N}"[..12], 16));
+        if (made < Opened || made >= Unopened)
+            return new Answer.Stale();
         var cost = settlement.Usage.Cost.Nanos;
         var due = settlement.Due ?? cost;
         var lease = settlement.Lease is { } id ? Leases.GetValueOrDefault(id) : null;
@@ -236,7 +244,7 @@ sealed class ReferenceLedger
         Charged += paid ?? 0;
         Absorbed += paid is null ? 0 : due - paid.Value;
         Covered += paid is null ? 0 : cost - due;
-        return new();
+        return new Answer.Done();
     }
 
     /// <summary>

@@ -1,0 +1,125 @@
+using LlmGateway.ServiceDefaults;
+using Npgsql;
+
+namespace LlmGateway.Wallet;
+
+/// <summary>
+/// The months of the usage log. They are opened three months ahead, and dropped as a whole when their time is over. Each step of dropping
+/// one can be repeated, and is when the one behind it did not happen.
+/// </summary>
+public sealed class UsageMonths(
+    NpgsqlDataSource database, DatabaseReady ready, UsageRetention retention, TimeProvider time, ILogger<UsageMonths> log)
+    : BackgroundService
+{
+    const string Usage = "usage_record", Raw = "usage_raw";
+
+    /// <summary>Of one round, on one connection: another instance does not drop the same month.</summary>
+    const long RoundLock = 0x4C47_4452_4F50;
+
+    static readonly TimeSpan Interval = TimeSpan.FromHours(1);
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        await ready.Task.WaitAsync(stoppingToken);
+        await Loop.RunAsync("usage months", async token =>
+        {
+            await OpenAsync(database, token);
+            await using (var clock = database.Sql("select now()"))
+                await DropAsync((DateTime)(await clock.ExecuteScalarAsync(token))!, token);
+            await Task.Delay(Interval, time, token);
+        }, log, time, stoppingToken);
+    }
+
+    public static async Task OpenAsync(NpgsqlDataSource database, CancellationToken token)
+    {
+        await using var open = database.Sql("select open_usage_months((now() at time zone 'UTC' + interval '3 months')::date)");
+        await open.ExecuteNonQueryAsync(token);
+    }
+
+    /// <summary>Drops the months that are not to be kept any more.</summary>
+    /// <param name="now">By the database's clock.</param>
+    public async Task DropAsync(DateTimeOffset now, CancellationToken token)
+    {
+        await using var connection = await database.OpenConnectionAsync(token);
+        await using var alone = connection.Sql("select pg_try_advisory_lock($1)", RoundLock);
+        if (await alone.ExecuteScalarAsync(token) is not true)
+            return;
+        try
+        {
+            await DropAsync(connection, Raw, now - retention.Raw, token);
+            if (retention.Usage is { } kept)
+                await DropAsync(connection, Usage, now - kept, token);
+        }
+        finally
+        {
+            // The pool keeps the session, and with it the lock.
+            await using var free = connection.Sql("select pg_advisory_unlock($1)", RoundLock);
+            if (connection.State == System.Data.ConnectionState.Open)
+                await free.ExecuteNonQueryAsync(CancellationToken.None);
+        }
+    }
+
+    async Task DropAsync(NpgsqlConnection connection, string table, DateTimeOffset endedBefore, CancellationToken token)
+    {
+        foreach (var (month, partition) in await FindAsync(connection, table, endedBefore, token))
+        {
+            await CloseAsync(connection, table, month, token);
+            if (table == Usage)
+                await SumUpAsync(connection, partition, month, token);
+            await DetachAsync(connection, table, partition, token);
+            await RunAsync(connection, $"drop table {partition}", token);
+            log.LogInformation("dropped {Partition}", partition);
+        }
+    }
+
+    /// <summary>Oldest first, so that what is kept has no hole.</summary>
+    static async Task<List<(DateOnly Month, string Partition)>> FindAsync(
+        NpgsqlConnection connection, string table, DateTimeOffset endedBefore, CancellationToken token)
+    {
+        await using var query = connection.Sql("""
+            select month, partition from usage_month, lateral (select $1 || '_' || to_char(month, 'YYYY_MM') as partition) as p
+            where (month + interval '1 month') at time zone 'UTC' <= $2 and to_regclass(partition) is not null order by month
+            """, table, endedBefore);
+        var found = new List<(DateOnly, string)>();
+        await using var row = await query.ExecuteReaderAsync(token);
+        while (await row.ReadAsync(token))
+            found.Add((row.GetFieldValue<DateOnly>(0), row.GetString(1)));
+        return found;
+    }
+
+    /// <summary>Nothing is written into the month any more, also by batches that are under way.</summary>
+    static async Task CloseAsync(NpgsqlConnection connection, string table, DateOnly month, CancellationToken token)
+    {
+        var change = table == Usage ? "closed = true" : "keeps_raw = false";
+        await RunAsync(connection, $"update usage_month set {change} where month = $1", token, month);
+        await RunAsync(connection, "select from pg_advisory_xact_lock($1)", token, BookStore.ClockLock);
+    }
+
+    /// <summary>What the books need of the month's rows when they are gone. It reads all of them, and nobody waits for that.</summary>
+    static Task SumUpAsync(NpgsqlConnection connection, string partition, DateOnly month, CancellationToken token) =>
+        RunAsync(connection, $"""
+            update usage_month
+            set requests = rows.requests, charged = rows.charged, absorbed = rows.absorbed, covered = rows.covered
+            from (
+                select count(*) requests, coalesce(sum(charged), 0) charged, coalesce(sum(absorbed), 0) absorbed,
+                    coalesce(sum(covered), 0) covered
+                from {partition}) rows
+            where month = $1 and usage_month.requests is null
+            """, token, month);
+
+    /// <summary>Locks nobody out, but waits for those who read the log. Where the wait was cut off, it is finished.</summary>
+    static async Task DetachAsync(NpgsqlConnection connection, string table, string partition, CancellationToken token)
+    {
+        await using var query = connection.Sql("select inhdetachpending from pg_inherits where inhrelid = to_regclass($1)", partition);
+        if (await query.ExecuteScalarAsync(token) is bool pending)
+            await RunAsync(
+                connection, $"alter table {table} detach partition {partition} {(pending ? "finalize" : "concurrently")}", token);
+    }
+
+    static async Task RunAsync(NpgsqlConnection connection, string sql, CancellationToken token, params object[] values)
+    {
+        await using var command = connection.Sql(sql, values);
+        command.CommandTimeout = 0; // a month may be large, and a proof of the books that reads it may take long
+        await command.ExecuteNonQueryAsync(token);
+    }
+}

@@ -1,0 +1,124 @@
+using System.Globalization;
+using LlmGateway.Contracts;
+
+namespace LlmGateway.EndToEnd;
+
+/// <summary>Limits and plans as those meet them whose requests they refuse, limit or pay for.</summary>
+public sealed class ClaimTests
+{
+    [Fact]
+    public async Task A_limit_of_requests_refuses_the_next_one_at_either_proxy_and_says_which_limit_it_was()
+    {
+        var (customer, key) = await NewCustomerAsync("""[{"unit":"requests","amount":3,"cycle":"day"}]""");
+        for (var i = 0; i < 3; i++)
+            (await AskAsync(key, Stack.Proxies[i % 2])).MustBe(200);
+
+        foreach (var proxy in Stack.Proxies)
+        {
+            var refused = (await AskAsync(key, proxy)).MustBeProblem(429, "limit_reached");
+            var limit = refused.Json.GetProperty("error").GetProperty("limit");
+            Assert.Equal(
+                ("customer", "requests", "3", "3", "1"),
+                (limit.Text("level"), limit.Text("unit"), limit.Text("used"), limit.Text("limit"), limit.Text("missing")));
+            var listed = (await Backend.App.GetAsync($"/v1/customers/{customer}/limits")).MustBe(200).Json[0];
+            Assert.Equal(Time(listed.Text("resets")), Time(limit.Text("resets")));
+        }
+    }
+
+    [Fact]
+    public async Task Of_many_calls_at_once_exactly_as_many_are_answered_as_the_limit_has_left()
+    {
+        var (_, key) = await NewCustomerAsync("""[{"unit":"requests","amount":7,"cycle":"month","timeZone":"Asia/Kathmandu"}]""");
+
+        var replies = await Task.WhenAll(Enumerable.Range(0, 40).Select(i => AskAsync(key, Stack.Proxies[i % 2])));
+
+        Assert.Equal((7, 33), (replies.Count(reply => reply.Status == 200), replies.Count(reply => reply.Status == 429)));
+    }
+
+    [Fact]
+    public async Task A_limit_that_is_raised_lowered_or_removed_acts_within_a_second_and_forgets_nothing()
+    {
+        const string Two = """[{"id":"l","unit":"requests","amount":2,"cycle":"day"}]""";
+        var (customer, key) = await NewCustomerAsync(Two);
+        (await AskAsync(key, Stack.Proxy)).MustBe(200);
+        (await AskAsync(key, Stack.Proxy)).MustBe(200);
+        (await AskAsync(key, Stack.Proxy)).MustBeProblem(429, "limit_reached");
+
+        await PutAsync(customer, Two.Replace(":2,", ":4,"));
+        await AnsweredAsync(key, 200);
+        await PutAsync(customer, Two.Replace(":2,", ":1,"));
+        await AnsweredAsync(key, 429);
+        await PutAsync(customer, "[]");
+        await AnsweredAsync(key, 200);
+        await PutAsync(customer, Two.Replace(":2,", ":3,"));
+        await AnsweredAsync(key, 429);
+    }
+
+    [Fact]
+    public async Task A_limit_of_money_counts_what_the_wallet_paid_and_one_of_tokens_what_was_used()
+    {
+        var (_, key) = await NewCustomerAsync(
+            """
+            [{"unit":"usd","amount":"0.01","cycle":"day"},
+            {"unit":"tokens","amount":400,"cycle":"day","selector":{"models":["small"]}}]
+            """);
+        var answered = 0;
+        Reply reply;
+        while ((reply = await AskAsync(key, Stack.Proxies[answered % 2])).Status == 200)
+            answered++;
+
+        var limit = reply.MustBeProblem(429, "limit_reached").Json.GetProperty("error").GetProperty("limit");
+        Assert.Equal(("tokens", $"{answered * 23}"), (limit.Text("unit"), limit.Text("used")));
+        Assert.InRange(answered, 5, 400 / 23);
+        (await Chat.AskAsync(key, "slow", Price.Question, at: Stack.Proxy)).MustBe(200);
+    }
+
+    [Fact]
+    public async Task A_quota_pays_first_what_it_has_and_the_wallet_the_rest_at_the_plans_price()
+    {
+        const string Key = "llm_gw_planned000000000000000000000000000000000000";
+        const int Quota = 300, PerCall = 23;
+        var left = Quota;
+        for (var i = 0; left > 0; i++)
+        {
+            var reply = (await AskAsync(Key, Stack.Proxies[i % 2])).MustBe(200);
+            var owed = Math.Max(0, PerCall - left) * 0.002m;
+            Assert.Equal(owed, decimal.Parse(reply["X-LLMGateway-Cost"]!, CultureInfo.InvariantCulture));
+            left -= PerCall;
+        }
+        var over = (await AskAsync(Key, Stack.Proxy)).MustBe(200);
+        Assert.Equal(PerCall * 0.002m, decimal.Parse(over["X-LLMGateway-Cost"]!, CultureInfo.InvariantCulture));
+    }
+
+    [Fact]
+    public async Task A_plan_without_overage_ends_with_its_quota()
+    {
+        const string Key = "llm_gw_blocked000000000000000000000000000000000000";
+        var answered = 0;
+        Reply reply;
+        while ((reply = await AskAsync(Key, Stack.Proxies[answered % 2])).Status == 200)
+            answered++;
+
+        var limit = reply.MustBeProblem(429, "limit_reached").Json.GetProperty("error").GetProperty("limit");
+        Assert.Equal(("plan", "tokens", $"{answered * 23}", "250"),
+            (limit.Text("level"), limit.Text("unit"), limit.Text("used"), limit.Text("limit")));
+        Assert.InRange(answered, 1, 250 / 23);
+    }
+
+    static async Task<(string Customer, string Key)> NewCustomerAsync(string limits)
+    {
+        var user = await Backend.App.NewUserAsync();
+        await PutAsync(user.CustomerId, limits);
+        return (user.CustomerId, (await Backend.App.NewKeyAsync(user.CustomerId)).Secret);
+    }
+
+    static async Task PutAsync(string customer, string limits) =>
+        (await Backend.App.PutAsync($"/v1/customers/{customer}/limits", limits)).MustBe(200);
+
+    static Task AnsweredAsync(string key, int status) => Eventually.HoldsAsync(
+        async () => (await AskAsync(key, Stack.Proxy)).Status == status, $"an answer with {status}", TimeSpan.FromSeconds(1));
+
+    static Task<Reply> AskAsync(string key, Uri proxy) => Chat.AskAsync(key, "small", Price.Question, at: proxy);
+
+    static DateTimeOffset Time(string text) => DateTimeOffset.Parse(text, CultureInfo.InvariantCulture);
+}
