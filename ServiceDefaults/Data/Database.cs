@@ -48,6 +48,22 @@ public static class Database
     public static NpgsqlCommand Sql(this NpgsqlConnection connection, [StringSyntax("sql")] string text, params object[] values) =>
         new NpgsqlCommand(text, connection).With(values);
 
+    /// <summary>
+    /// Runs statements on tables that are empty at one time and large at another. A connection plans a statement once and keeps the plan. A
+    /// plan for empty tables reads them whole, for each row of the other. So such statements may only use indexes.
+    /// </summary>
+    public static async Task<T> ByIndexAsync<T>(
+        this NpgsqlDataSource database, Func<NpgsqlConnection, Task<T>> run, CancellationToken token)
+    {
+        await using var connection = await database.OpenConnectionAsync(token);
+        await using var transaction = await connection.BeginTransactionAsync(token);
+        await using (var indexesOnly = connection.Sql("set local enable_seqscan = off"))
+            await indexesOnly.ExecuteNonQueryAsync(token);
+        var result = await run(connection);
+        await transaction.CommitAsync(token);
+        return result;
+    }
+
     static NpgsqlCommand With(this NpgsqlCommand command, object[] values)
     {
         foreach (var value in values)

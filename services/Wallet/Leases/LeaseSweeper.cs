@@ -65,21 +65,21 @@ public sealed class LeaseSweeper(
     /// Lets the leases of a proxy that is known to be dead end soon. Locks them in id order, like the writer, so that the two cannot
     /// deadlock.
     /// </summary>
-    public async Task EndHolderAsync(string holder, CancellationToken token)
+    public Task EndHolderAsync(string holder, CancellationToken token) => database.ByIndexAsync(async connection =>
     {
-        await using var shorten = database.Sql("""
+        await using var shorten = connection.Sql("""
             with held as (select id from lease where holder = $1 and not expired order by id for update)
             update lease set expires_at = least(expires_at, now() + $2) from held where lease.id = held.id
             """, holder, LastSettlements);
-        await shorten.ExecuteNonQueryAsync(token);
-    }
+        return await shorten.ExecuteNonQueryAsync(token);
+    }, token);
 
     /// <summary>
     /// Deletes leases whose time is over and that hold nothing. Only an extension could give them something again, and it locks the row.
     /// </summary>
-    async Task<int> ForgetAsync(CancellationToken token)
+    Task<int> ForgetAsync(CancellationToken token) => database.ByIndexAsync(async connection =>
     {
-        await using var forget = database.Sql("""
+        await using var forget = connection.Sql("""
             with old as (
                 select id from lease where expires_at < now() and not exists (
                     select 1 from lease_line line where line.lease = lease.id and line.granted > line.consumed + line.returned)
@@ -88,13 +88,14 @@ public sealed class LeaseSweeper(
             delete from lease using old where lease.id = old.id
             """, MaxForgotten);
         return await forget.ExecuteNonQueryAsync(token);
-    }
+    }, token);
 
     /// <summary>Leases that hold something, the longest silent first.</summary>
     /// <param name="last">Where the page before this one ended. A lease that is refused must not come again in the same sweep.</param>
-    async Task<List<(DateTime ExpiresAt, Expire Lease)>> FindExpiredAsync((DateTime ExpiresAt, Guid Id) last, CancellationToken token)
+    Task<List<(DateTime ExpiresAt, Expire Lease)>> FindExpiredAsync(
+        (DateTime ExpiresAt, Guid Id) last, CancellationToken token) => database.ByIndexAsync(async connection =>
     {
-        await using var query = database.Sql("""
+        await using var query = connection.Sql("""
             select lease.id, array(select account from lease_line line where line.lease = lease.id), expires_at from lease
             where not expired and expires_at < now() and (expires_at, lease.id) > ($3, $4) and not lease.id = any($2) and exists (
                 select 1 from lease_line line where line.lease = lease.id and line.granted > line.consumed + line.returned)
@@ -105,7 +106,7 @@ public sealed class LeaseSweeper(
         while (await reader.ReadAsync(token))
             leases.Add((reader.GetDateTime(2), new(reader.GetGuid(0), reader.GetFieldValue<Guid[]>(1))));
         return leases;
-    }
+    }, token);
 
     async Task EndAsync(List<Expire> leases, CancellationToken token)
     {

@@ -25,9 +25,11 @@ public static class Leases
         app.MapPost("/internal/leases/renew", async (HttpContext http, NpgsqlDataSource database) =>
         {
             var renewal = await Body.ReadAsync<LeaseRenewal>(http);
-            return renewal.Leases.Count > LeaseRenewal.MaxLeases
-                ? Problems.Invalid("leases", $"at most {LeaseRenewal.MaxLeases} leases at once")
-                : Results.Json(await RenewAsync(database, renewal, http.RequestAborted), Defaults.Json);
+            if (renewal.Leases.Count > LeaseRenewal.MaxLeases)
+                return Problems.Invalid("leases", $"at most {LeaseRenewal.MaxLeases} leases at once");
+            var renewed = await RenewAsync(database, renewal, http.RequestAborted);
+            Failpoint.Hit("wallet.lease.renewed");
+            return Results.Json(renewed, Defaults.Json);
         });
     }
 
@@ -81,9 +83,10 @@ public static class Leases
     /// Locks leases in id order, like the writer, so that the two cannot deadlock. Leases of a frozen wallet are renewed, too, because what
     /// runs is paid from them. The answer names them, so that their holder admits nothing more on them, also where it missed the push.
     /// </summary>
-    static async Task<RenewedLeases> RenewAsync(NpgsqlDataSource database, LeaseRenewal renewal, CancellationToken token)
+    static Task<RenewedLeases> RenewAsync(
+        NpgsqlDataSource database, LeaseRenewal renewal, CancellationToken token) => database.ByIndexAsync(async connection =>
     {
-        await using var renew = database.Sql("""
+        await using var renew = connection.Sql("""
             with alive as (select id from lease where id = any($1) and holder = $2 and not expired order by id for update)
             update lease set expires_at = now() + $3 * interval '1 second' from alive where lease.id = alive.id
             returning lease.id, exists (
@@ -100,7 +103,6 @@ public static class Leases
             if (reader.GetBoolean(1))
                 frozen.Add(reader.GetGuid(0));
         }
-        Failpoint.Hit("wallet.lease.renewed");
-        return new(renewed, frozen);
-    }
+        return new RenewedLeases(renewed, frozen);
+    }, token);
 }

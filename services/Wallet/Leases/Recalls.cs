@@ -115,10 +115,11 @@ public sealed class Recalls
     /// </summary>
     public static bool HolderLives(TimeSpan left) => left > Ttl - RenewedWithin && left < 2 * Ttl;
 
-    /// <summary>Who holds something of the registers, and how long until that lease ends, on the database's clock.</summary>
-    async Task<List<(string Holder, TimeSpan Left)>> HoldersAsync(IReadOnlyList<Guid> registers, Guid except, CancellationToken token)
+    /// <summary>Who holds something of the register, and how long until that lease ends, on the database's clock.</summary>
+    Task<List<(string Holder, TimeSpan Left)>> HoldersAsync(
+        IReadOnlyList<Guid> registers, Guid except, CancellationToken token) => _database.ByIndexAsync(async connection =>
     {
-        await using var query = _database.Sql("""
+        await using var query = connection.Sql("""
             select lease.holder, lease.expires_at - now() from lease_line line join lease on lease.id = line.lease
             where line.account = any($1) and line.granted > line.consumed + line.returned and line.lease <> $2 and not lease.expired
             """, registers.ToArray(), except);
@@ -127,7 +128,7 @@ public sealed class Recalls
         while (await reader.ReadAsync(token))
             holders.Add((reader.GetString(0), reader.GetTimeSpan(1)));
         return holders;
-    }
+    }, token);
 
     sealed class Waiting
     {
