@@ -56,7 +56,12 @@ public sealed record CounterTerm(
 /// <summary>The ledger's answer: <see cref="Granted"/> in the order of the lines, or the register that cannot pay.</summary>
 public sealed record LeaseAnswer(IReadOnlyList<long>? Granted, LeaseRefusal? Refusal)
 {
-    /// <summary>Sources of which nothing is left for anybody, one bit for each, the first source first.</summary>
+    /// <summary>
+    /// Sources that have nothing more for this lease, one bit for each, the first source first. The request that asked may pass them.
+    /// </summary>
+    public ulong Empty { get; init; }
+
+    /// <summary>Those of them of which nobody else holds anything. Further requests may pass them, too, for a moment.</summary>
     public ulong Dry { get; init; }
 
     /// <summary>The ledger's clock. It decides which cycle it is.</summary>

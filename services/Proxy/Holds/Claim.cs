@@ -24,9 +24,9 @@ public sealed class Claim(IReadOnlyList<ClaimLine> lines, int firstSource, Lease
     public ulong Whole => _whole;
 
     /// <summary>The limit lines are covered, and the sources together cover the payment line.</summary>
-    /// <param name="dry">Sources of which nothing is left for anybody. Only they may be passed.</param>
+    /// <param name="passable">Sources that may be passed, one bit for each.</param>
     /// <param name="take">Receives what each line gives. Untouched with one source, which gives what is needed.</param>
-    public bool Covers(long[] idle, long[] needed, ulong dry, Span<long> take)
+    public bool Covers(long[] idle, long[] needed, ulong passable, Span<long> take)
     {
         for (var i = 0; i < firstSource; i++)
             if (idle[i] < needed[i])
@@ -36,7 +36,7 @@ public sealed class Claim(IReadOnlyList<ClaimLine> lines, int firstSource, Lease
         if (!Waterfall.Take(idle.AsSpan(firstSource), needed.AsSpan(firstSource), _whole, take[firstSource..]))
             return false;
         var last = Math.Max(0, take[firstSource..].LastIndexOfAnyExcept(0));
-        return (~dry & ((1UL << last) - 1)) == 0;
+        return (~passable & ((1UL << last) - 1)) == 0;
     }
 
     public bool Equals(Claim? other)

@@ -19,7 +19,11 @@ public sealed class HeldLease(int registers, TimeProvider time, DeliveryMark del
     /// <summary>What is reserved in the ledger and not held by a request, for each register.</summary>
     public long[] Idle { get; } = new long[registers];
 
-    /// <summary>Sources of which nothing was left for anybody when the ledger answered last, one bit for each.</summary>
+    /// <summary>As the ledger answered last.</summary>
+    /// <inheritdoc cref="LeaseAnswer.Empty"/>
+    public ulong Empty { get; set; }
+
+    /// <inheritdoc cref="LeaseAnswer.Dry"/>
     public ulong Dry { get; set; }
 
     /// <summary>When that was asked.</summary>

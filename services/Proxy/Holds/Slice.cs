@@ -217,7 +217,7 @@ public sealed class Slice(
         if (_calling || _boost == 0)
             return;
         // Of the sources only the one that pays now runs short: an empty one stays empty, and the next is asked when its turn comes.
-        var paying = claim.FirstSource + BitOperations.TrailingZeroCount(~_lease.Dry);
+        var paying = claim.FirstSource + BitOperations.TrailingZeroCount(~_lease.Empty);
         for (var i = 0; i < full.Length; i++)
             _ahead |= (i < claim.FirstSource || i == paying) && _lease.Idle[i] / (_boost / 2) < full[i];
         if (_ahead)
@@ -319,7 +319,7 @@ public sealed class Slice(
             for (var i = 0; i < granted.Count; i++)
                 lease.Idle[i] += granted[i];
             lease.Renewed(alive: true, asked);
-            (lease.Dry, lease.DrySince) = (answer.Dry, asked);
+            (lease.Empty, lease.Dry, lease.DrySince) = (answer.Empty, answer.Dry, asked);
             _lastExtension = time.GetTimestamp();
             // If the lease was retired during the call, its grant goes back and the next call asks again.
             if (lease == _lease && !_gaveWhileCalling)
@@ -377,10 +377,12 @@ public sealed class Slice(
             return;
         var (needed, idle) = (node.Value.Minimum, _lease.Idle);
         Span<long> take = stackalloc long[idle.Length];
-        if (!claim.Covers(idle, needed, _lease.Dry, take))
+        if (!claim.Covers(idle, needed, _lease.Empty, take))
             return;
         if (!node.Value.Answer.Task.IsCompleted)
-            Give(node.Value, TryTake(node.Value.Full) ?? Take([.. node.Value.Full.Select((full, i) => Math.Min(full, idle[i]))]));
+            Give(
+                node.Value,
+                TryTake(node.Value.Full, _lease.Empty) ?? Take([.. node.Value.Full.Select((full, i) => Math.Min(full, idle[i]))]));
         _waiting.RemoveFirst();
     }
 
@@ -391,11 +393,14 @@ public sealed class Slice(
             hold.Void();
     }
 
+    Hold? TryTake(long[] full) => TryTake(full, DryNow);
+
     /// <summary>Takes what a request needs from what is idle. Null when that does not suffice.</summary>
-    Hold? TryTake(long[] full)
+    /// <param name="passable">Sources that may be passed, one bit for each.</param>
+    Hold? TryTake(long[] full, ulong passable)
     {
         Span<long> take = stackalloc long[full.Length];
-        if (!claim.Covers(_lease.Idle, full, DryNow, take))
+        if (!claim.Covers(_lease.Idle, full, passable, take))
             return null;
         if (claim.Sources <= 1)
             return Take(full);

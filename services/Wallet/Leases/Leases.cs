@@ -39,16 +39,21 @@ public static class Leases
     /// </summary>
     static async Task<Answer> ExtendAsync(LeaseRequest request, Writer writer, Recalls recalls, CancellationToken token)
     {
-        var answer = await writer.RunAsync(new Extend(request) { CalledBack = recalls.CalledBack(request) });
+        var answer = await writer.RunAsync(new Extend(request) { InUse = recalls.InUse(request) });
         if (answer is not Answer.Shortage { Registers: var registers })
             return answer;
         Failpoint.Hit("wallet.lease.shortage");
         using var turn = await recalls.TurnAsync(registers, token);
-        answer = await writer.RunAsync(new Extend(request) { CalledBack = recalls.CalledBack(request) });
+        answer = await writer.RunAsync(new Extend(request) { InUse = recalls.InUse(request) });
         if (answer is not Answer.Shortage shortage)
             return answer;
         await recalls.CallBackAsync(shortage.Registers, request.Lease, token);
         Failpoint.Hit("wallet.lease.recalled");
+        answer = await writer.RunAsync(new Extend(request));
+        if (answer is not Answer.Shortage still)
+            return answer;
+        if (still.Room <= shortage.Room)
+            recalls.FoundInUse(still.Registers);
         return await writer.RunAsync(new Extend(request, Final: true));
     }
 
@@ -74,7 +79,7 @@ public static class Leases
 
     static IResult Show(Answer answer) => Results.Json(answer switch
     {
-        Answer.Granted granted => new LeaseAnswer(granted.Amounts, null) { Dry = granted.Dry, Now = granted.Now },
+        Answer.Granted granted => new LeaseAnswer(granted.Amounts, null) { Empty = granted.Empty, Dry = granted.Dry, Now = granted.Now },
         Answer.Refused refused => new LeaseAnswer(null, new(refused.Register, refused.Reason, refused.Available)) { Now = refused.Now },
         _ => throw new InvalidOperationException($"a lease request was answered with {answer}"),
     }, Defaults.Json);

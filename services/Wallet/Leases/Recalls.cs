@@ -20,8 +20,8 @@ public sealed class Recalls
     /// </summary>
     static readonly TimeSpan RenewedWithin = TimeSpan.FromSeconds(20);
 
-    /// <summary>A source that was called back is not called back again for so long.</summary>
-    static readonly TimeSpan CalledBackFor = TimeSpan.FromSeconds(1);
+    /// <summary>A source of which nothing was idle is not called back again for so long.</summary>
+    static readonly TimeSpan InUseFor = TimeSpan.FromSeconds(1);
 
     /// <summary>Registers whose last recall is remembered. Without it they are only called back more often.</summary>
     const int MaxRemembered = 10_000;
@@ -32,7 +32,7 @@ public sealed class Recalls
 
     readonly ConcurrentDictionary<Guid, Waiting> _waiting = new();
     readonly Turns _turns = new();
-    readonly ConcurrentDictionary<Guid, long> _calledBack = new();
+    readonly ConcurrentDictionary<Guid, long> _inUse = new();
     readonly TimeProvider _time;
     readonly NpgsqlDataSource _database;
     readonly RedisClient _redis;
@@ -62,27 +62,27 @@ public sealed class Recalls
     }
 
     /// <summary>
-    /// The sources of a request that were called back less than a second ago. What others hold of them now, their requests need, so the
-    /// request may pass them; a dry quota must not be called back for each request.
+    /// The sources of a request of which a recall found nothing idle less than a second ago. What others hold of them, their requests need,
+    /// so the request may pass them; a quota that is in use must not be called back for each request.
     /// </summary>
-    public IReadOnlySet<Guid> CalledBack(LeaseRequest request) => request.Lines.Count - request.FirstSource is null or < 2
+    public IReadOnlySet<Guid> InUse(LeaseRequest request) => request.Lines.Count - request.FirstSource is null or < 2
         ? Nothing
-        : request.Lines.Skip(request.FirstSource!.Value).Select(line => line.Register).Where(WasCalledBack).ToHashSet();
+        : request.Lines.Skip(request.FirstSource!.Value).Select(line => line.Register).Where(WasInUse).ToHashSet();
 
-    bool WasCalledBack(Guid register) => _calledBack.TryGetValue(register, out var at) && _time.GetElapsedTime(at) < CalledBackFor;
+    bool WasInUse(Guid register) => _inUse.TryGetValue(register, out var at) && _time.GetElapsedTime(at) < InUseFor;
 
-    void Remember(IReadOnlyList<Guid> registers)
+    /// <summary>A recall of these registers has brought nothing.</summary>
+    public void FoundInUse(IReadOnlyList<Guid> registers)
     {
-        if (_calledBack.Count >= MaxRemembered)
-            _calledBack.Clear();
+        if (_inUse.Count >= MaxRemembered)
+            _inUse.Clear();
         foreach (var register in registers)
-            _calledBack[register] = _time.GetTimestamp();
+            _inUse[register] = _time.GetTimestamp();
     }
 
     /// <summary>Returns when every other holder that is worth waiting for has answered, or after the longest wait.</summary>
     public async Task CallBackAsync(IReadOnlyList<Guid> registers, Guid except, CancellationToken token)
     {
-        Remember(registers);
         var left = await HoldersAsync(registers, except, token);
         if (left.Count == 0 || !_redis.IsConnected)
             return;

@@ -83,8 +83,8 @@ public sealed record Extend(LeaseRequest Request, bool Final = false) : Command
 
     readonly LeaseDemand[] _sources = [.. Request.Lines.Skip(Request.FirstSource ?? Request.Lines.Count)];
 
-    /// <summary>Registers whose idle parts were called back a moment ago. What others hold of them now, their requests need.</summary>
-    public IReadOnlySet<Guid> CalledBack { get; init; } = None;
+    /// <summary>Registers of which a recall found nothing idle a moment ago. What others hold of them, their requests need.</summary>
+    public IReadOnlySet<Guid> InUse { get; init; } = None;
 
     public int FirstSource => Request.Lines.Count - _sources.Length;
 
@@ -204,6 +204,9 @@ public abstract record Answer
 
     public sealed record Granted(IReadOnlyList<long> Amounts) : Answer
     {
+        /// <inheritdoc cref="LeaseAnswer.Empty"/>
+        public ulong Empty { get; init; }
+
         /// <inheritdoc cref="LeaseAnswer.Dry"/>
         public ulong Dry { get; init; }
 
@@ -217,6 +220,9 @@ public abstract record Answer
     /// <summary>Nothing changed. The registers cannot give what is needed, but other leases hold some of them.</summary>
     public sealed record Shortage(IReadOnlyList<Guid> Registers) : Answer
     {
+        /// <summary>What they have all the same. A recall that does not increase it has found nothing idle.</summary>
+        public Int128 Room { get; init; }
+
         public bool Equals(Shortage? other) => other is not null && Registers.SequenceEqual(other.Registers);
 
         public override int GetHashCode() => Registers.Count;

@@ -140,7 +140,10 @@ public static partial class Ledger
         }
         return ObstacleOfSources(book, extend, lease, ref shortOf) is { } refused ? refused
             : shortOf is null ? null
-            : new Answer.Shortage(shortOf);
+            : new Answer.Shortage(shortOf)
+            {
+                Room = lines.Where(line => shortOf.Contains(line.Register)).Aggregate((Int128)0, (sum, line) => sum + RoomOf(book, line)),
+            };
     }
 
     /// <summary>
@@ -158,7 +161,7 @@ public static partial class Ledger
         var passed = suffices ? Math.Max(0, take.LastIndexOfAnyExcept(0)) : sources.Length;
         var canBeRelieved = false;
         for (var k = 0; k < passed && !extend.Final; k++)
-            if (OthersHold(book.Accounts[sources[k].Register], lease) && !(suffices && extend.CalledBack.Contains(sources[k].Register)))
+            if (OthersHold(book.Accounts[sources[k].Register], lease) && !(suffices && extend.InUse.Contains(sources[k].Register)))
             {
                 (shortOf ??= []).Add(sources[k].Register);
                 canBeRelieved = true;
@@ -174,10 +177,15 @@ public static partial class Ledger
 
     static Answer.Granted Granted(Book book, Extend extend, long[] amounts)
     {
-        ulong dry = 0;
+        ulong empty = 0, dry = 0;
         var sources = extend.Sources;
+        var lease = book.Leases.GetValueOrDefault(extend.Request.Lease);
         for (var k = 0; k < sources.Length; k++)
-            dry |= book.Find(sources[k].Register) is not null && RoomOf(book, sources[k]) == 0 ? 1UL << k : 0;
-        return new(amounts) { Dry = dry, Now = book.Now };
+            if (book.Find(sources[k].Register) is { } account && RoomOf(book, sources[k]) == 0)
+            {
+                empty |= 1UL << k;
+                dry |= OthersHold(account, lease) ? 0 : 1UL << k;
+            }
+        return new(amounts) { Empty = empty, Dry = dry, Now = book.Now };
     }
 }

@@ -214,9 +214,10 @@ public sealed class UsageLogTests : IAsyncLifetime
 
     [Theory]
     [InlineData("update usage_month set closed = true where month = '{0:yyyy-MM-dd}'")]
-    [InlineData("update usage_month set closed = true, requests = 1, charged = 5, absorbed = 0 where month = '{0:yyyy-MM-dd}'")]
+    [InlineData(
+        "update usage_month set closed = true, requests = 1, charged = 5, absorbed = 0, covered = 0 where month = '{0:yyyy-MM-dd}'")]
     [InlineData("""
-        update usage_month set closed = true, requests = 1, charged = 5, absorbed = 0 where month = '{0:yyyy-MM-dd}';
+        update usage_month set closed = true, requests = 1, charged = 5, absorbed = 0, covered = 0 where month = '{0:yyyy-MM-dd}';
         alter table usage_record detach partition usage_record_{0:yyyy_MM}
         """)]
     public async Task A_month_that_was_half_dropped_is_dropped_by_the_next_round(string done)

@@ -97,7 +97,7 @@ public sealed class LedgerClaimTests
         };
 
         Assert.Equal(new Answer.Shortage([Quota]), Apply(new Extend(request)));
-        Assert.Equal([40, 80], Granted(Apply(new Extend(request) { CalledBack = new HashSet<Guid> { Quota } })));
+        Assert.Equal([40, 80], Granted(Apply(new Extend(request) { InUse = new HashSet<Guid> { Quota } })));
     }
 
     [Fact]

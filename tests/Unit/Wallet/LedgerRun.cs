@@ -160,7 +160,7 @@ sealed class LedgerRun
             },
             final)
         {
-            CalledBack = dice.Next(2) == 0 ? new HashSet<Guid>(_quotas) : [],
+            InUse = dice.Next(2) == 0 ? new HashSet<Guid>(_quotas) : [],
         };
     }
 

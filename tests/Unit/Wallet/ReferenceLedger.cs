@@ -122,7 +122,7 @@ sealed class ReferenceLedger
         {
             var (enough, last, _) = Share(sources, line => line.First);
             var asked = sources.Take(enough ? last : sources.Count).Where(WithOthers)
-                .Where(line => !extend.Final && !(enough && extend.CalledBack.Contains(line.Register))).ToList();
+                .Where(line => !extend.Final && !(enough && extend.InUse.Contains(line.Register))).ToList();
             shortage.AddRange(asked.Select(line => line.Register));
             if (!enough && asked.Count == 0 && !Share(sources, line => line.Minimum).Enough)
                 return new Answer.Refused(sources[^1].Register, LeaseRefusalReason.Exhausted, Room(sources[^1]));
