@@ -121,5 +121,14 @@ public sealed record WalletSummariesQuery(IReadOnlyList<Guid> Wallets, bool With
 public sealed record WalletSummary(
     Guid Id, Money Balance, bool Frozen, Money Spent, Money ToppedUp, IReadOnlyList<LedgerLine>? RecentLedger);
 
+/// <summary><c>POST /internal/counters</c> asks for the state of counters, at most <see cref="MaxIds"/>.</summary>
+public sealed record CountersQuery(IReadOnlyList<Guid> Counters)
+{
+    public const int MaxIds = 200;
+}
+
+/// <summary>In the counter's unit. <paramref name="Held"/> is what requests that run may use.</summary>
+public sealed record CounterState(Guid Id, long Used, long Held);
+
 /// <summary>One line of a register's statement.</summary>
 public sealed record LedgerLine(string Id, string Type, Money Amount, Money BalanceAfter, DateTimeOffset CreatedAt, string? Description);

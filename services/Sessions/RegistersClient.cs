@@ -36,5 +36,19 @@ public sealed class RegistersClient(HttpClient http)
         return answer!.Summaries.ToDictionary(summary => summary.Id);
     }
 
+    /// <summary>Counters that no request has used yet are absent.</summary>
+    /// <param name="counters">At most <see cref="CountersQuery.MaxIds"/>.</param>
+    public async Task<IReadOnlyDictionary<Guid, CounterState>> CountersAsync(IReadOnlyList<Guid> counters, CancellationToken token)
+    {
+        if (counters.Count == 0)
+            return new Dictionary<Guid, CounterState>();
+        using var response = await http.PostAsJsonAsync("/internal/counters", new CountersQuery(counters), Defaults.Json, token);
+        response.EnsureSuccessStatusCode();
+        var answer = await response.Content.ReadFromJsonAsync<States>(Defaults.Json, token);
+        return answer!.Counters.ToDictionary(counter => counter.Id);
+    }
+
     sealed record Answer(IReadOnlyList<WalletSummary> Summaries);
+
+    sealed record States(IReadOnlyList<CounterState> Counters);
 }

@@ -28,6 +28,7 @@ app.MapLeases();
 app.MapWallets();
 app.MapOwnWallet();
 app.MapSummaries();
+app.MapCounters();
 app.MapReratings();
 app.MapBatchCosts();
 app.MapVerify();

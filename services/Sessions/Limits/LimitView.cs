@@ -8,6 +8,8 @@ namespace LlmGateway.Sessions;
 /// <param name="Amount">A decimal string in every unit: no program may lose a digit of it.</param>
 /// <param name="Anchor">Null when none was given.</param>
 /// <param name="Raises">Those that count now or later.</param>
+/// <param name="Used">In the running cycle. <paramref name="Held"/> is what requests that run may use besides.</param>
+/// <param name="Left">What further requests may use, raises included. Never below 0, however far the limit was lowered.</param>
 /// <param name="Since">When the running cycle began. <paramref name="Resets"/> is when it ends.</param>
 public sealed record LimitView(
     string Id,
@@ -18,14 +20,33 @@ public sealed record LimitView(
     string TimeZone,
     LimitSelector? Selector,
     IReadOnlyList<LimitView.Raise> Raises,
+    string Used,
+    string Held,
+    string Left,
     DateTimeOffset Since,
     DateTimeOffset Resets)
 {
     public sealed record Raise(string Amount, DateTimeOffset From, DateTimeOffset Until);
 
-    public static LimitView Of(CustomerLimit limit, DateTimeOffset now)
+    public static async Task<LimitView> OfAsync(
+        CustomerLimit limit, RegistersClient wallet, DateTimeOffset now, CancellationToken token) =>
+        (await OfAsync([limit], wallet, now, token))[0];
+
+    /// <summary>In their owner's order. Throws when Wallet, which counts, does not answer.</summary>
+    public static async Task<List<LimitView>> OfAsync(
+        IEnumerable<CustomerLimit> limits, RegistersClient wallet, DateTimeOffset now, CancellationToken token)
     {
-        var cycle = Cycles.Of(LimitRules.CycleOf(limit), now);
+        var ordered = limits.OrderBy(limit => limit.Position).ToList();
+        var counters = await wallet.CountersAsync([.. ordered.Select(limit => Terms.TermOf(limit, now).Register)], token);
+        return ordered.ConvertAll(limit => Of(limit, counters, now));
+    }
+
+    /// <param name="counters">A counter that no request has used yet is absent.</param>
+    public static LimitView Of(CustomerLimit limit, IReadOnlyDictionary<Guid, CounterState> counters, DateTimeOffset now)
+    {
+        var (cycle, term) = (Cycles.Of(LimitRules.CycleOf(limit), now), Terms.TermOf(limit, now));
+        var counter = counters.GetValueOrDefault(term.Register);
+        var (used, held) = (counter?.Used ?? 0, counter?.Held ?? 0);
         return new(
             limit.Id, limit.Unit, LimitRules.AmountText(limit.Unit, limit.Amount), CycleLength.Parse(limit.Cycle), AnchorText(limit.Anchor),
             limit.TimeZone,
@@ -36,11 +57,10 @@ public sealed record LimitView(
                 .. limit.Raises.Where(raise => raise.EndsAt > now).OrderBy(raise => raise.EndsAt).ThenBy(raise => raise.Id)
                     .Select(raise => new Raise(LimitRules.AmountText(limit.Unit, raise.Amount), raise.StartsAt, raise.EndsAt)),
             ],
+            LimitRules.AmountText(limit.Unit, used), LimitRules.AmountText(limit.Unit, held),
+            LimitRules.AmountText(limit.Unit, Math.Max(0, term.Ceiling - used - held)),
             cycle.From, cycle.To);
     }
-
-    public static IEnumerable<LimitView> Of(IEnumerable<CustomerLimit> limits, DateTimeOffset now) =>
-        limits.OrderBy(limit => limit.Position).Select(limit => Of(limit, now));
 
     static string? AnchorText(DateTime? anchor) => anchor is { } time
         ? time.ToString(time.TimeOfDay == TimeSpan.Zero ? "yyyy-MM-dd" : "yyyy-MM-dd'T'HH:mm:ss", CultureInfo.InvariantCulture)

@@ -11,7 +11,7 @@ public static class PutLimits
     public static void MapPutLimits(this WebApplication app) => app.MapPut("/v1/customers/{id}/limits", HandleAsync);
 
     static async Task<IResult> HandleAsync(
-        string id, HttpContext http, SessionsDb db, HotCopies copies, TimeProvider time, CancellationToken token)
+        string id, HttpContext http, SessionsDb db, RegistersClient wallet, HotCopies copies, TimeProvider time, CancellationToken token)
     {
         var caller = http.Backend();
         var limits = await Body.ReadAsync<IReadOnlyList<LimitRequest>>(http);
@@ -31,7 +31,7 @@ public static class PutLimits
             await db.SaveChangesAsync(token);
             await transaction.CommitAsync(CancellationToken.None);
         }
-        return Results.Json(LimitView.Of(db.Limits.Local, time.GetUtcNow()), Defaults.Json);
+        return Results.Json(await LimitView.OfAsync(db.Limits.Local, wallet, time.GetUtcNow(), token), Defaults.Json);
     }
 
     /// <summary>Throws a 400 for the first mistake that can be seen without the database.</summary>

@@ -21,7 +21,7 @@ public static class RaiseLimit
         app.MapPost("/v1/customers/{id}/limits/{limitId}/raise", HandleAsync).WithIdempotency();
 
     static async Task<IResult> HandleAsync(
-        string id, string limitId, HttpContext http, SessionsDb db, HotCopies copies, TimeProvider time, CancellationToken token)
+        string id, string limitId, HttpContext http, SessionsDb db, RegistersClient wallet, HotCopies copies, TimeProvider time, CancellationToken token)
     {
         var caller = http.Backend();
         var request = await Body.ReadAsync<Request>(http);
@@ -48,7 +48,7 @@ public static class RaiseLimit
             await db.SaveChangesAsync(token);
             await transaction.CommitAsync(CancellationToken.None);
         }
-        return Results.Json(LimitView.Of(limit, time.GetUtcNow()), Defaults.Json);
+        return Results.Json(await LimitView.OfAsync(limit, wallet, time.GetUtcNow(), token), Defaults.Json);
     }
 
     /// <summary>Throws a 400 that names the field.</summary>

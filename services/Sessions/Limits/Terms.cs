@@ -43,6 +43,10 @@ public static class Terms
                 plan.LastTermFull) is { } term ? [term] : []);
     }
 
+    /// <summary>The term of this instant.</summary>
+    public static Term TermOf(CustomerLimit limit, DateTimeOffset now) =>
+        LineOf(limit, now).Terms.Single(term => term.From <= now && now < term.To);
+
     /// <summary>The terms of the time that is less than <see cref="Around"/> away.</summary>
     static List<Term> Cover(CycleRule rule, DateTimeOffset now, Func<Cycle, IEnumerable<Term>> termsOf)
     {

@@ -99,6 +99,26 @@ public sealed class ClaimTests
         Assert.InRange(used, 1, 250);
     }
 
+    [Fact]
+    public async Task What_is_used_held_and_left_of_each_limit_is_listed()
+    {
+        const string Limits = """[{"unit":"requests","amount":3,"cycle":"day"},{"unit":"usd","amount":"0.5","cycle":"month"}]""";
+        var (customer, key) = await NewCustomerAsync(Limits);
+        Assert.Equal([("0", "0", "3"), ("0", "0", "0.5")], await StatesAsync());
+
+        (await AskAsync(key, Stack.Proxy)).MustBe(200);
+        await Eventually.HoldsAsync(
+            async () => (await StatesAsync()).SequenceEqual([("1", "0", "2"), ("0.000043", "0", "0.499957")]),
+            "what the call used, and nothing held");
+
+        await PutAsync(customer, Limits.Replace("0.5", "0.00001"));
+        Assert.Equal(("0.000043", "0", "0"), (await StatesAsync())[1]); // lowered below what was used
+
+        async Task<List<(string, string, string)>> StatesAsync() =>
+            [.. (await Backend.App.GetAsync($"/v1/customers/{customer}/limits")).MustBe(200).Json.EnumerateArray()
+                .Select(limit => (limit.Text("used"), limit.Text("held"), limit.Text("left")))];
+    }
+
     /// <summary>Until a call is refused. An answer may be shorter near the end.</summary>
     static async Task<(int Used, Reply Refused)> UseUpAsync(string key)
     {

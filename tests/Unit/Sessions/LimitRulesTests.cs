@@ -98,7 +98,9 @@ public sealed class LimitRulesTests
             """);
         MustBeRight(limits);
 
-        var views = LimitView.Of(LimitRules.Rows(Customer, limits, [], Keys), new(2026, 11, 27, 0, 0, 0, TimeSpan.Zero)).ToList();
+        var now = new DateTimeOffset(2026, 11, 27, 0, 0, 0, TimeSpan.Zero);
+        var views = LimitRules.Rows(Customer, limits, [], Keys)
+            .Select(limit => LimitView.Of(limit, new Dictionary<Guid, CounterState>(), now)).ToList();
 
         Assert.Equal(("usd", "12.500000001", "2026-01-31T06:30:00"), (views[0].Unit, views[0].Amount, views[0].Anchor));
         Assert.Equal(["large", "small"], views[0].Selector!.Models!);

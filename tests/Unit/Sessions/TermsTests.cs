@@ -107,7 +107,7 @@ public sealed class TermsTests
         {
             var limit = Limit(cycle, zone: zone);
             var now = Utc("2026-11-27T12:34:56");
-            var resets = LimitView.Of(limit, now).Resets;
+            var resets = LimitView.Of(limit, new Dictionary<Guid, CounterState>(), now).Resets;
 
             Assert.Equal(RegisterOf(limit, now), RegisterOf(limit, resets.AddTicks(-1)));
             Assert.NotEqual(RegisterOf(limit, now), RegisterOf(limit, resets));
