@@ -21,7 +21,8 @@ public static class RaiseLimit
         app.MapPost("/v1/customers/{id}/limits/{limitId}/raise", HandleAsync).WithIdempotency();
 
     static async Task<IResult> HandleAsync(
-        string id, string limitId, HttpContext http, SessionsDb db, RegistersClient wallet, HotCopies copies, TimeProvider time, CancellationToken token)
+        string id, string limitId, HttpContext http, SessionsDb db, RegistersClient wallet, HotCopies copies, TimeProvider time,
+        CancellationToken token)
     {
         var caller = http.Backend();
         var request = await Body.ReadAsync<Request>(http);

@@ -106,7 +106,7 @@ public sealed class LimitTests
 
     /// <summary>An answer as a list that can be written.</summary>
     static string Written(Reply reply) => JsonSerializer.Serialize(reply.Json.EnumerateArray().Select(limit =>
-        limit.EnumerateObject().Where(member => member.Name is not ("raises" or "since" or "resets"))
+        limit.EnumerateObject().Where(member => member.Name is not ("raises" or "used" or "held" or "left" or "since" or "resets"))
             .ToDictionary(member => member.Name, member => member.Value)));
 
     static DateTimeOffset Time(JsonElement of, string member) => of.GetProperty(member).GetDateTimeOffset();

@@ -36,6 +36,11 @@ sealed class SliceRun
     /// <summary>Leases that the ledger has ended or forgotten.</summary>
     readonly HashSet<Guid> _ended = [];
 
+    /// <summary>Whose turn it is to call back what others hold idle, and what there was before.</summary>
+    LeaseRequest? _turn;
+    Int128 _roomBefore;
+    readonly Dictionary<Guid, DateTimeOffset> _inUse = [];
+
     long _spent;
     int _admitted;
     bool _paidLate;
@@ -141,6 +146,8 @@ sealed class SliceRun
         var call = _ledger.Pending[chosen];
         _ledger.Pending.RemoveAt(chosen);
         var fate = _dice.Next(10);
+        if (fate is 0 or 1 or 3 && call.Command is Extend { Request: var lost } && lost == _turn)
+            _turn = null;
         if (fate == 0)
             _ledger.Late.Add(call.Command);
         if (fate is 1 or 2)
@@ -151,19 +158,39 @@ sealed class SliceRun
             Answer(call);
     }
 
+    /// <summary>
+    /// As Wallet does it: who is short waits for its turn, calls back what others hold idle, and asks again. A turn that brings nothing is
+    /// remembered for a second.
+    /// </summary>
     void Answer(LedgerInMemory.Call call)
     {
-        var answer = _ledger.Apply(call.Command);
-        if (answer is Answer.Shortage)
+        var command = call.Command is Extend extend ? extend with { InUse = InUse } : call.Command;
+        var answer = _ledger.Apply(command);
+        if (answer is Answer.Shortage shortage)
         {
-            var extend = (Extend)call.Command;
-            foreach (var part in _parts)
-                _scheduler.Do(() => _ = part.Slice.GiveBackIdleAsync(TimeSpan.Zero, extend.Request.Lease));
-            _ledger.Pending.Add(call with { Command = extend with { Final = true } });
+            var asked = (Extend)call.Command;
+            if (_turn is null)
+            {
+                (_turn, _roomBefore) = (asked.Request, shortage.Room);
+                foreach (var part in _parts)
+                    _scheduler.Do(() => _ = part.Slice.GiveBackIdleAsync(TimeSpan.Zero, asked.Request.Lease));
+            }
+            else if (_turn == asked.Request)
+            {
+                if (shortage.Room <= _roomBefore)
+                    foreach (var register in shortage.Registers)
+                        _inUse[register] = _time.GetUtcNow();
+                call = call with { Command = asked with { Final = true } };
+            }
+            _ledger.Pending.Add(call);
             return;
         }
+        if (call.Command is Extend { Request: var request } && request == _turn)
+            _turn = null;
         _scheduler.Do(() => call.Answer(answer));
     }
+
+    HashSet<Guid> InUse => [.. _inUse.Where(known => _time.GetUtcNow() - known.Value < TimeSpan.FromSeconds(1)).Select(known => known.Key)];
 
     void EndOne()
     {
