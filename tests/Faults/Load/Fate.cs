@@ -18,6 +18,15 @@ enum Seen
 /// <param name="Cost">Of the whole answer, in nano-dollars; by our own count when it broke off.</param>
 sealed record Fate(Seen Seen, int Status, Guid? Id, long Cost)
 {
+    /// <summary>
+    /// Each call has a connection of its own. On one that was used before, the client itself repeats a call that was cut off, and then one
+    /// call has two rows.
+    /// </summary>
+    static readonly HttpClient Once = new(new SocketsHttpHandler
+    {
+        UseProxy = false, UseCookies = false, AllowAutoRedirect = false, PooledConnectionLifetime = TimeSpan.Zero,
+    });
+
     /// <summary>Tokens that our own count finds in <c>[[tokens:N]]</c>, which is one word to the sandbox, beyond that one.</summary>
     const int MoreInRequest = 2;
 
@@ -37,10 +46,8 @@ sealed record Fate(Seen Seen, int Status, Guid? Id, long Cost)
         Guid? id = null;
         try
         {
-            var request = Gateway.Request("POST", Chat.Path, credential, body, at);
-            // On a connection that was used before, the client itself repeats a call that was cut off. Then one call has two rows.
-            request.Headers.ConnectionClose = true;
-            using var response = await Gateway.OpenAsync(request);
+            using var response = await Once.SendAsync(
+                Gateway.Request("POST", Chat.Path, credential, body, at), HttpCompletionOption.ResponseHeadersRead);
             id = response.Headers.TryGetValues("X-Request-Id", out var ids) ? Guid.ParseExact(ids.Single()["req_".Length..], "N") : null;
             var status = (int)response.StatusCode;
             if (status != 200)
