@@ -8,7 +8,7 @@ public static class TableRetention
     public static readonly IReadOnlyList<ServiceDefaults.Retention> All =
     [
         IdempotentCalls,
-        Kept("account", "an account is what its entries say, and they stay"),
+        Kept("account", "an account is what its entries say, and they stay; a counter is what the usage log says"),
         Kept("entry", "the books"),
         Kept("transfer", "the books: headers of entries"),
         Kept("usage_record", "the books: what each request was charged for; UsageMonths drops whole months if a setting says so"),

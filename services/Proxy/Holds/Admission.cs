@@ -128,7 +128,12 @@ public static class Admission
         for (var k = 0; k < alone.Length; k++)
             alone[k] = ActualOf(claim.Lines[claim.FirstSource + k], cost, tokens);
         if (alone.Length == 0 || Waterfall.Take(held, alone, claim.Whole, sources))
+        {
+            // Behind a quota, money owes what the quota left unpaid, rounded up once and not for each of the two.
+            if (claim.Sources == 2 && claim.Lines[^2].Kind == AccountKind.Quota && claim.Lines[^1].Unit == Unit.Usd)
+                sources[1] = Waterfall.Due(AttosOf(claim.Lines[^1], cost, tokens), tokens, sources[0]);
             return 0;
+        }
         Span<long> enough = stackalloc long[sources.Length];
         held.CopyTo(enough);
         enough[^1] = long.MaxValue;
@@ -139,6 +144,9 @@ public static class Admission
         sources[^1] = owed[^1];
         return 0;
     }
+
+    static Int128 AttosOf(ClaimLine wallet, long cost, long tokens) =>
+        wallet.Overage is { } rate ? (Int128)tokens * rate.Picos : (Int128)cost * AttosPerNano;
 
     static long ActualOf(ClaimLine line, long cost, long tokens) => line switch
     {

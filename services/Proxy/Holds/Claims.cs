@@ -36,9 +36,17 @@ public static class Claims
         readonly bool _hasSelectors = credential.Claim?.Limits.Any(limit => limit.Only is not null) ?? false;
         readonly ConcurrentDictionary<string, Valid> _byModel = new(StringComparer.Ordinal);
 
+        // Most credentials have one claim, which every request finds here.
+        Valid? _last;
+
         public bool TryGet(Route route, DateTimeOffset now, out Claim? claim)
         {
-            var names = _hasSelectors ? NamesOf(route) : [];
+            if (!_hasSelectors && _last is { } last && last.At(now))
+            {
+                claim = last.Claim;
+                return true;
+            }
+            List<string> names = _hasSelectors ? NamesOf(route) : [];
             var model = string.Join('\n', names);
             if (!_byModel.TryGetValue(model, out var valid) || !valid.At(now))
             {
@@ -46,7 +54,7 @@ public static class Claims
                     _byModel.Clear();
                 _byModel[model] = valid = credential.Claim is { } rule ? Make(rule, names, now) : Plain();
             }
-            claim = valid.Claim;
+            claim = (_last = valid).Claim;
             return valid.At(now);
         }
 

@@ -9,7 +9,7 @@ namespace LlmGateway.Proxy;
 /// call to the ledger at a time asks for what all waiting requests need, and for more when the call before was recent. A busy slice is
 /// refilled before it is empty, so that no request waits.
 /// </summary>
-public sealed class Slice(
+public sealed partial class Slice(
     Claim claim, string holder, ILeaseLedger ledger, DeliveryMark delivered, TimeProvider time)
 {
     /// <summary>Most requests that wait for one call to the ledger. Further ones get a 503.</summary>
@@ -96,66 +96,6 @@ public sealed class Slice(
             if (frozen)
                 Retire(lease);
         }
-    }
-
-    /// <summary>
-    /// Returns what is idle when the slice has not been used for <paramref name="idleTime"/>, and what retired leases still hold.
-    /// </summary>
-    /// <param name="except">A lease that is just asking for more; it is left alone.</param>
-    public Task GiveBackIdleAsync(TimeSpan idleTime, Guid except = default)
-    {
-        lock (_lock)
-        {
-            return _returns.IsCompleted && FindIdle(idleTime, except) is null
-                ? Task.CompletedTask
-                : _returns = GiveBackAfterAsync(_returns, idleTime, except);
-        }
-    }
-
-    async Task GiveBackAfterAsync(Task before, TimeSpan idleTime, Guid except)
-    {
-        await Task.Yield(); // leaves the caller's lock
-        await before.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
-        while (NextReturn(idleTime, except) is var (lease, give))
-        {
-            try
-            {
-                Failpoint.Hit("proxy.slice.return");
-                await ledger.ReturnAsync(give);
-                Failpoint.Hit("proxy.slice.returned");
-            }
-            catch
-            {
-                // It is unknown whether the amounts went back. Nothing more is admitted on the lease; what it still holds ends with it in
-                // the ledger.
-                lock (_lock)
-                    Doubt(lease);
-                throw;
-            }
-        }
-    }
-
-    (HeldLease Lease, LeaseReturn Return)? NextReturn(TimeSpan idleTime, Guid except)
-    {
-        lock (_lock)
-        {
-            if (FindIdle(idleTime, except) is not { } lease)
-                return null;
-            var give = new LeaseReturn(
-                lease.Id, ++lease.ReturnFence, [.. claim.Lines.Select((line, i) => new Amount(line.Register, lease.Idle[i]))]);
-            Array.Clear(lease.Idle);
-            _gaveWhileCalling = _calling;
-            _boost = 0;
-            return (lease, give);
-        }
-    }
-
-    /// <summary>A lease with something to give back; the caller holds the lock.</summary>
-    HeldLease? FindIdle(TimeSpan idleTime, Guid except)
-    {
-        _retired.RemoveAll(old => old.Lost || (!old.HasDependents && old.IsIdleEmpty));
-        var unused = time.GetElapsedTime(_lastUse) >= idleTime && !_lease.Lost && _lease.Id != except && !_lease.IsIdleEmpty;
-        return _retired.Find(old => !old.IsIdleEmpty) ?? (unused ? _lease : null);
     }
 
     /// <summary>Admits nothing more on the current lease, so that the ledger decides about every new request.</summary>

@@ -68,7 +68,7 @@ public static class ReadCredential
                 .Where(limit => customers.Contains(limit.CustomerId)).ToListAsync(token))
             .ToLookup(limit => limit.CustomerId);
         var plans = await db.CustomerPlans.AsNoTracking()
-            .Where(had => customers.Contains(had.CustomerId) && had.StartsAt <= now && (had.EndsAt == null || had.EndsAt > now))
+            .Where(had => customers.Contains(had.CustomerId))
             .Join(db.Plans, had => new { had.ProjectId, Id = had.PlanId }, plan => new { plan.ProjectId, plan.Id },
                 (had, plan) => new { Had = had, Plan = plan })
             .ToDictionaryAsync(one => one.Had.CustomerId, one => (one.Had, one.Plan), token);
@@ -82,12 +82,17 @@ public static class ReadCredential
                 Claim = new(
                     [.. limits[customer].OrderBy(limit => limit.Position).Select(limit => Terms.LineOf(limit, now))],
                     [.. Sources(credential, plan, now)], LowMark: null, Thresholds: null),
-                Rates = credential.Rates ?? (plan?.Plan.TokensPerMinute is { } perMinute ? new(null, perMinute) : null),
+                Rates = plan?.Plan.TokensPerMinute is { } perMinute && credential.Rates?.TokensPerMinute is null
+                    ? new(credential.Rates?.RequestsPerMinute, perMinute)
+                    : credential.Rates,
             };
         }
     }
 
-    /// <summary>A plan's quota pays first. What it does not cover, the wallet pays by the plan's overage, where there is one.</summary>
+    /// <summary>
+    /// A plan's quota pays first. What it does not cover, the wallet pays by the plan's overage, where there is one. A plan that has ended,
+    /// or has not begun, has no term for now, so nothing is served: without its quota the calls would be nobody's to pay.
+    /// </summary>
     static IEnumerable<PaySource> Sources(Credential credential, (CustomerPlan Had, Plan Plan)? plan, DateTimeOffset now)
     {
         if (plan is { } one)

@@ -24,7 +24,8 @@ public static class Terms
             now,
             cycle => Of(cycle, Counters.Register(identity, cycle.Name), limit.Amount, limit.Raises));
         return new(
-            Ids.Derive(limit.CustomerId, $"limit:{limit.Id}"), "customer", LimitRules.UnitOf(limit), null, LimitRules.SelectorOf(limit),
+            Ids.Derive(limit.CustomerId, $"limit:{limit.Id}"), LimitLine.Customer, LimitRules.UnitOf(limit), null,
+            LimitRules.SelectorOf(limit),
             terms);
     }
 

@@ -55,6 +55,16 @@ public sealed class AdmissionTests
         Assert.Equal((60_000_000, 80_000_000), answer);
     }
 
+    /// <summary>Two of three tokens at a tenth of a nano-dollar each are a fifth: one nano-dollar, and not one for each rounding.</summary>
+    [Fact]
+    public void What_a_quota_leaves_unpaid_is_rounded_up_once()
+    {
+        var tenth = Wallet with { Overage = new(100_000_000) };
+        Assert.Equal([1, 1], Used([Quota, tenth], 0, [1, 10], cost: 60, tokens: 3).Used);
+        Assert.Equal([1, 1], Used([Quota, tenth], 0, [1, 10], cost: 60, tokens: 11).Used);
+        Assert.Equal([1, 2], Used([Quota, tenth], 0, [1, 10], cost: 60, tokens: 12).Used);
+    }
+
     [Fact]
     public void A_quota_that_pays_last_counts_what_the_provider_used_beyond_the_hold()
     {
