@@ -48,12 +48,13 @@ create table usage_record (
     outcome        smallint    not null,
     meters         bigint[]    not null,
     cost           bigint      not null check (cost >= 0),
-    charged        bigint      not null check (charged between 0 and cost),
-    absorbed       bigint      not null check (absorbed between 0 and cost),
+    charged        bigint      not null,
+    absorbed       bigint      not null,
     estimated      boolean     not null,
     reason         text,
     created_at     timestamptz not null,
-    attempt_of     uuid -- the request that another provider went on with: that is the id which the caller has
+    attempt_of     uuid, -- the request that another provider went on with: that is the id which the caller has
+    constraint cost_is_borne check (charged between 0 and cost and absorbed between 0 and cost)
 ) partition by range (request_id);
 create index usage_record_by_project on usage_record (project, created_at);
 create index usage_record_by_attempt on usage_record (attempt_of) where attempt_of is not null;

@@ -13,8 +13,7 @@ alter table usage_record
     add covered bigint not null default 0, -- by quota or credits; negative where overage brought more than the cost
     add counted uuid[],                    -- counters that the request used, null without any
     add counts  bigint[],
-    drop constraint if exists usage_record_charged_check,
-    drop constraint if exists usage_record_absorbed_check,
+    drop constraint cost_is_borne,
     add constraint cost_is_borne check (charged >= 0 and absorbed >= 0 and charged + absorbed + covered in (0, cost));
 
 alter table correction

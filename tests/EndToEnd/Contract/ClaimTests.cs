@@ -74,17 +74,17 @@ public sealed class ClaimTests
     public async Task A_quota_pays_first_what_it_has_and_the_wallet_the_rest_at_the_plans_price()
     {
         const string Key = "llm_gw_planned000000000000000000000000000000000000";
-        const int Quota = 300, PerCall = 23;
-        var left = Quota;
-        for (var i = 0; left > 0; i++)
+        const int Quota = 300, PerCall = 23, Calls = 15, NanosPerToken = 2_000_000;
+        var user = await Backend.App.MintAsync("planned");
+        var before = await user.BalanceAsync();
+        for (var i = 0; i < Calls; i++)
         {
             var reply = (await AskAsync(Key, Stack.Proxies[i % 2])).MustBe(200);
-            var owed = Math.Max(0, PerCall - left) * 0.002m;
+            var owed = Math.Clamp(((i + 1) * PerCall) - Quota, 0, PerCall) * 0.002m;
             Assert.Equal(owed, decimal.Parse(reply["X-LLMGateway-Cost"]!, CultureInfo.InvariantCulture));
-            left -= PerCall;
         }
-        var over = (await AskAsync(Key, Stack.Proxy)).MustBe(200);
-        Assert.Equal(PerCall * 0.002m, decimal.Parse(over["X-LLMGateway-Cost"]!, CultureInfo.InvariantCulture));
+
+        Assert.Equal(before - (((Calls * PerCall) - Quota) * NanosPerToken), await user.BalanceAfterAsync(Calls));
     }
 
     [Fact]
