@@ -22,6 +22,16 @@ public sealed class RedisClient
 
     const string RemoveIfSame = "return redis.call('get', KEYS[1]) == ARGV[1] and redis.call('del', KEYS[1]) or 0";
 
+    const string RemoveVersionIfSame =
+        "return redis.call('hget', KEYS[1], 'value') == ARGV[1] and redis.call('del', KEYS[1]) or 0";
+
+    const string KeepVersion = """
+        local known = tonumber(redis.call('hget', KEYS[1], 'version') or -1)
+        if known > tonumber(ARGV[1]) then return 0 end
+        redis.call('hset', KEYS[1], 'version', ARGV[1], 'value', ARGV[2])
+        return redis.call('pexpire', KEYS[1], ARGV[3])
+        """;
+
     static readonly System.Diagnostics.Metrics.Meter Metrics = new("LlmGateway.Redis");
     static readonly Counter<long> NotOurs = Metrics.CreateCounter<long>(
         "gateway.redis.not_ours", "{value}", "Copies and messages in Redis that no service of the gateway has sealed within a minute");
@@ -68,6 +78,33 @@ public sealed class RedisClient
 
     /// <summary>Replaces a copy by an empty one, so that nobody who was slower than the change can keep the old one again.</summary>
     public Task ForgetAsync(string key, TimeSpan life) => QuietlyAsync(redis => redis.StringSetAsync(key, RedisValue.EmptyString, life));
+
+    /// <summary>Keeps JSON as it is, unless a newer version of it is there.</summary>
+    public Task KeepVersionAsync(string key, long version, ReadOnlySpan<byte> json, TimeSpan life)
+    {
+        var value = _seal.Seal(key, json);
+        return QuietlyAsync(redis => redis.ScriptEvaluateAsync(KeepVersion, [key], [version, value, (long)life.TotalMilliseconds]));
+    }
+
+    /// <summary>The JSON of the newest version that was kept; null when there is none that can be read.</summary>
+    public async Task<ReadOnlyMemory<byte>?> NewestAsync(string key)
+    {
+        var (_, value) = await TryAsync(redis => redis.HashGetAsync(key, "value"));
+        if (value.IsNullOrEmpty)
+            return null;
+        if (Open(key, value) is { } json)
+            return json;
+        await RunAsync(RemoveVersionIfSame, [key], [value]);
+        return null;
+    }
+
+    /// <summary>Which of the keys have a copy. None when Redis is away.</summary>
+    public async Task<bool[]> ExistAsync(IReadOnlyList<string> keys)
+    {
+        // The client sends them together.
+        var (_, found) = await TryAsync(redis => Task.WhenAll(keys.Select(key => redis.KeyExistsAsync(key))));
+        return found ?? new bool[keys.Count];
+    }
 
     /// <summary>Reaches current subscribers, at most once. Reaches nobody when Redis is away.</summary>
     public Task PublishAsync<T>(string channel, T message) =>

@@ -30,6 +30,7 @@ builder.AddFailedIdentifications();
 builder.AddBodyBudget();
 builder.AddManagementRates();
 builder.Services.AddSingleton<Identity>();
+builder.Services.AddSingleton<OwnBalance>();
 builder.Services.AddHostedSingleton<RateLimits>();
 builder.Services.AddSingleton<Entrance>();
 builder.Services.AddSingleton<Cors>();

@@ -40,7 +40,7 @@ public static class Management
         foreach (var (path, service) in Routes)
         {
             var address = ServiceClients.Address(service).ToString();
-            app.Map(path, async (HttpContext http, Identity identity, ManagementRates rates) =>
+            app.Map(path, async (HttpContext http, Identity identity, ManagementRates rates, OwnBalance balance) =>
             {
                 var (caller, problem) = await identity.IdentifyAsync(http);
                 problem ??= rates.Take(caller!.Credential);
@@ -49,6 +49,8 @@ public static class Management
                     await problem.ExecuteAsync(http);
                     return;
                 }
+                if (await balance.TryAnswerAsync(http, caller!.Credential))
+                    return;
                 http.Items[ServiceCall.Header] = signing.Sign(service, Principal.Of(caller!.Credential));
                 var error = await forwarder.SendAsync(http, address, client, options, transformer);
                 if (error != ForwarderError.None && !http.Response.HasStarted)

@@ -92,6 +92,9 @@ public sealed class Account
     /// <summary>The figures as they were read. Most accounts of a batch do not change, and those are not written.</summary>
     public (long, long, long, long, long, bool, long?, DateTimeOffset?) Stored { get; set; }
 
+    /// <summary>The batch has added entries to it.</summary>
+    public bool HasMoved => Version != Stored.Item3;
+
     /// <summary>Registers belong to customers. The house's own accounts may go below zero.</summary>
     public bool IsRegister => Kind < AccountKind.Grant;
 }

@@ -10,7 +10,8 @@ namespace LlmGateway.Wallet;
 /// result with a few set-based statements, commits once, and answers after that. The order of the locks prevents deadlocks. Several writers
 /// may run, in one process or in many, because the locks are row locks.
 /// </summary>
-public sealed class Writer(NpgsqlDataSource database, DatabaseReady ready, TimeProvider time, ILogger<Writer> log) : BackgroundService
+public sealed class Writer(
+    NpgsqlDataSource database, DatabaseReady ready, HotBalances balances, TimeProvider time, ILogger<Writer> log) : BackgroundService
 {
     static readonly Meter Metrics = new("LlmGateway.Wallet");
     static readonly Histogram<int> BatchSizes = Metrics.CreateHistogram<int>(
@@ -102,6 +103,7 @@ public sealed class Writer(NpgsqlDataSource database, DatabaseReady ready, TimeP
         await transaction.CommitAsync(token);
         Failpoint.Hit("wallet.writer.committed");
         _existing.Remember(book);
+        balances.Committed(book);
         StaleSettlements.Add(book.Stale.Count);
         return answers;
     }

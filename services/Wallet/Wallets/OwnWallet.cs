@@ -1,32 +1,40 @@
+using System.Text.Json;
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 using Npgsql;
 
 namespace LlmGateway.Wallet;
 
-/// <summary><c>GET /v1/wallet/balance</c>: what an end user sees of their own wallet. A frozen wallet stays readable.</summary>
+/// <summary>
+/// <c>GET /v1/wallet/balance</c>: what an end user sees of their own wallet. A frozen wallet stays readable. Proxies ask only when Redis
+/// has no copy (<see cref="HotBalances"/>).
+/// </summary>
 public static class OwnWallet
 {
     const int RecentEntries = 10;
 
+    /// <param name="Version">The number of the wallet's entries.</param>
+    /// <param name="Json">The answer.</param>
+    public sealed record Shown(Guid Wallet, long Version, byte[] Json);
+
     public static void MapOwnWallet(this WebApplication app) => app.MapGet("/v1/wallet/balance", HandleAsync);
 
-    static async Task<IResult> HandleAsync(HttpContext http, NpgsqlDataSource database)
+    static async Task<IResult> HandleAsync(HttpContext http, HotBalances balances) =>
+        http.EndUser().Wallet is { } wallet && await balances.RefreshAsync(wallet, http.RequestAborted) is { } json
+            ? Results.Bytes(json, "application/json; charset=utf-8")
+            : Problems.NotFound("wallet");
+
+    public static async Task<List<Shown>> ReadAsync(NpgsqlDataSource database, Guid[] wallets, CancellationToken token)
     {
-        if (http.EndUser().Wallet is not { } wallet)
-            return Problems.NotFound("wallet");
-        await using var query = database.Sql("select posted from account where id = $1", wallet);
-        if (await query.ExecuteScalarAsync(http.RequestAborted) is not long posted)
-            return Problems.NotFound("wallet");
-        var lines = await Statement.ReadAsync(database, wallet, RecentEntries, null, null, null, http.RequestAborted);
-        return Results.Json(
+        var read = await Statement.RecentAsync(database, wallets, RecentEntries, token);
+        return read.ConvertAll(wallet => new Shown(wallet.Id, wallet.Version, JsonSerializer.SerializeToUtf8Bytes(
             new
             {
-                balance = new Money(posted),
+                balance = new Money(wallet.Posted),
                 currency = "USD",
-                recentLedger = lines.Select(line => line.Line),
+                recentLedger = wallet.Lines,
                 limits = Array.Empty<object>(),
             },
-            Defaults.Json);
+            Defaults.Json)));
     }
 }

@@ -24,19 +24,46 @@ public static class Statement
         var lines = new List<(long, LedgerLine)>();
         await using var reader = await query.ExecuteReaderAsync(token);
         while (await reader.ReadAsync(token))
-            lines.Add((reader.GetInt64(0), Line(reader)));
+            lines.Add((reader.GetInt64(0), Line(reader, 1)));
         return lines;
     }
 
-    static LedgerLine Line(DbDataReader row)
+    /// <summary>Several wallets, each with its newest entries, as they are in one moment.</summary>
+    public static async Task<List<(Guid Id, long Posted, long Version, List<LedgerLine> Lines)>> RecentAsync(
+        NpgsqlDataSource database, Guid[] wallets, int entries, CancellationToken token)
     {
-        var type = (EntryType)row.GetInt16(2);
+        await using var query = database.Sql("""
+            select account.id, account.posted, account.version,
+                recent.transfer, recent.type, recent.amount, recent.balance, recent.created_at, coalesce(note.text, usage_record.model)
+            from account
+            left join lateral (select * from entry where entry.account = account.id order by version desc limit $3) recent on true
+            left join note on note.transfer = recent.transfer
+            left join usage_record on usage_record.request_id = recent.transfer
+            where account.id = any($1) and kind = $2
+            order by account.id, recent.version desc
+            """, wallets, (short)AccountKind.Wallet, entries);
+        var read = new List<(Guid Id, long Posted, long Version, List<LedgerLine> Lines)>(wallets.Length);
+        await using var row = await query.ExecuteReaderAsync(token);
+        while (await row.ReadAsync(token))
+        {
+            if (read is not [.., var last] || last.Id != row.GetGuid(0))
+                read.Add(last = (row.GetGuid(0), row.GetInt64(1), row.GetInt64(2), []));
+            if (!row.IsDBNull(3))
+                last.Lines.Add(Line(row, 3));
+        }
+        return read;
+    }
+
+    /// <param name="first">The column of the transfer; the others follow.</param>
+    static LedgerLine Line(DbDataReader row, int first)
+    {
+        var type = (EntryType)row.GetInt16(first + 1);
         return new(
-            Ids.Show(type is EntryType.Usage or EntryType.Limit ? Ids.Request : Ids.Transfer, row.GetGuid(1)),
+            Ids.Show(type is EntryType.Usage or EntryType.Limit ? Ids.Request : Ids.Transfer, row.GetGuid(first)),
             type.ToString().ToLowerInvariant(),
-            new Money(row.GetInt64(3)),
-            new Money(row.GetInt64(4)),
-            row.GetFieldValue<DateTimeOffset>(5),
-            row.IsDBNull(6) ? null : row.GetString(6));
+            new Money(row.GetInt64(first + 2)),
+            new Money(row.GetInt64(first + 3)),
+            row.GetFieldValue<DateTimeOffset>(first + 4),
+            row.IsDBNull(first + 5) ? null : row.GetString(first + 5));
     }
 }

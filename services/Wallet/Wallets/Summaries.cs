@@ -29,11 +29,9 @@ public static class Summaries
         }
         if (query.WithLedger)
         {
-            for (var i = 0; i < summaries.Count; i++)
-            {
-                var lines = await Statement.ReadAsync(database, summaries[i].Id, RecentEntries, null, null, null, http.RequestAborted);
-                summaries[i] = summaries[i] with { RecentLedger = [.. lines.Select(line => line.Line)] };
-            }
+            var recent = (await Statement.RecentAsync(database, [.. query.Wallets], RecentEntries, http.RequestAborted))
+                .ToDictionary(wallet => wallet.Id, wallet => wallet.Lines);
+            summaries = summaries.ConvertAll(summary => summary with { RecentLedger = recent[summary.Id] });
         }
         return Results.Json(new { summaries }, Defaults.Json);
     }

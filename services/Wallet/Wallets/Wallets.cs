@@ -34,11 +34,11 @@ public static class Wallets
     static async Task<IResult> ShowAsync(string id, HttpContext http, NpgsqlDataSource database) =>
         await FindAsync(id, http, database) is { } wallet ? Results.Json(wallet, Defaults.Json) : Problems.NotFound("wallet");
 
-    static Task<IResult> CreditAsync(string id, HttpContext http, NpgsqlDataSource database, Writer writer) =>
-        AdjustAsync(id, +1, http, database, writer);
+    static Task<IResult> CreditAsync(string id, HttpContext http, NpgsqlDataSource database, Writer writer, HotBalances balances) =>
+        AdjustAsync(id, +1, http, database, writer, balances);
 
-    static Task<IResult> DebitAsync(string id, HttpContext http, NpgsqlDataSource database, Writer writer) =>
-        AdjustAsync(id, -1, http, database, writer);
+    static Task<IResult> DebitAsync(string id, HttpContext http, NpgsqlDataSource database, Writer writer, HotBalances balances) =>
+        AdjustAsync(id, -1, http, database, writer, balances);
 
     static Task<IResult> FreezeAsync(string id, HttpContext http, NpgsqlDataSource database, Writer writer, RedisClient redis) =>
         SetFrozenAsync(id, true, http, database, writer, redis);
@@ -46,7 +46,8 @@ public static class Wallets
     static Task<IResult> UnfreezeAsync(string id, HttpContext http, NpgsqlDataSource database, Writer writer, RedisClient redis) =>
         SetFrozenAsync(id, false, http, database, writer, redis);
 
-    static async Task<IResult> AdjustAsync(string id, int sign, HttpContext http, NpgsqlDataSource database, Writer writer)
+    static async Task<IResult> AdjustAsync(
+        string id, int sign, HttpContext http, NpgsqlDataSource database, Writer writer, HotBalances balances)
     {
         var input = await Body.ReadAsync<Adjustment>(http);
         if (input.Amount.Nanos <= 0 || input.Amount.Nanos > MaxAmount.Nanos)
@@ -63,6 +64,7 @@ public static class Wallets
             Idempotency.EffectId(http, principal), wallet, principal.Organization, principal.Test, sign * input.Amount.Nanos, type,
             input.Reason));
         Failpoint.Hit("wallet.adjusted");
+        await balances.RefreshAsync(wallet, http.RequestAborted);
         return answer switch
         {
             Answer.Refused refused => Problems.WalletExhausted(

@@ -1,0 +1,10 @@
+namespace LlmGateway.Contracts;
+
+/// <summary>
+/// Where Redis has what an end user sees of their own wallet: the JSON of <c>GET /v1/wallet/balance</c>, as Wallet answers it. Its version
+/// is the number of the wallet's entries.
+/// </summary>
+public static class WalletCopy
+{
+    public static string Key(Guid wallet) => $"llmgw:wallet:{wallet:N}";
+}

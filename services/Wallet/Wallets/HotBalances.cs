@@ -1,0 +1,76 @@
+using System.Collections.Concurrent;
+using LlmGateway.Contracts;
+using LlmGateway.ServiceDefaults;
+using Npgsql;
+
+namespace LlmGateway.Wallet;
+
+/// <summary>
+/// Copies in Redis of what end users see of their wallets (<see cref="OwnWallet"/>), so that proxies can answer from there. There is one
+/// of each wallet that somebody has looked at a moment ago. It is replaced after each commit that has moved the wallet, beside the ledger's
+/// path. Copies have versions, so whoever is slower cannot put an older one back. Where Redis has none, Wallet is asked.
+/// </summary>
+public sealed class HotBalances(NpgsqlDataSource database, RedisClient redis, TimeProvider time, ILogger<HotBalances> log)
+    : BackgroundService
+{
+    /// <summary>An update that is lost, because Redis was away for a moment, shows an old balance for no longer than this.</summary>
+    static readonly TimeSpan Life = TimeSpan.FromSeconds(30);
+
+    /// <summary>Wallets that wait. Those beyond it wait for the end of their copies.</summary>
+    const int MaxMoved = 50_000;
+
+    const int MaxAtOnce = 500;
+
+    readonly ConcurrentDictionary<Guid, bool> _moved = new();
+    readonly WakeSignal _added = new();
+
+    /// <summary>A batch of the ledger is committed. Costs its writer no round trip.</summary>
+    public void Committed(Book book)
+    {
+        if (!redis.IsConnected)
+            return;
+        foreach (var account in book.Accounts.Values)
+            if (account.Kind == AccountKind.Wallet && account.HasMoved)
+                Add(account.Id);
+    }
+
+    /// <summary>
+    /// Reads what a wallet's owner sees, and keeps a copy; null where there is no wallet. Whoever is told of a credit or a debit after this
+    /// sees it.
+    /// </summary>
+    public async Task<byte[]?> RefreshAsync(Guid wallet, CancellationToken token)
+    {
+        if (await OwnWallet.ReadAsync(database, [wallet], token) is not [var shown])
+            return null;
+        await KeepAsync(shown);
+        // A commit after the reading found no copy to replace, if this is the first one.
+        Add(wallet);
+        return shown.Json;
+    }
+
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) => Loop.RunAsync("hot balances", async token =>
+    {
+        await _added.WaitAsync(token);
+        while (_moved.Keys.Take(MaxAtOnce).ToList() is { Count: > 0 } wallets)
+            await ReplaceAsync(wallets, token);
+    }, log, time, stoppingToken);
+
+    async Task ReplaceAsync(List<Guid> wallets, CancellationToken token)
+    {
+        // Before the reading: what moves after it comes again.
+        foreach (var wallet in wallets)
+            _moved.TryRemove(wallet, out _);
+        var exist = await redis.ExistAsync(wallets.ConvertAll(WalletCopy.Key));
+        var watched = wallets.Where((_, i) => exist[i]).ToArray();
+        if (watched.Length > 0)
+            await Task.WhenAll((await OwnWallet.ReadAsync(database, watched, token)).Select(KeepAsync));
+    }
+
+    Task KeepAsync(OwnWallet.Shown shown) => redis.KeepVersionAsync(WalletCopy.Key(shown.Wallet), shown.Version, shown.Json, Life);
+
+    void Add(Guid wallet)
+    {
+        if (_moved.Count < MaxMoved && _moved.TryAdd(wallet, true))
+            _added.Raise();
+    }
+}
