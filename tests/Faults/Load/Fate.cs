@@ -27,8 +27,11 @@ sealed record Fate(Seen Seen, int Status, Guid? Id, long Cost)
         UseProxy = false, UseCookies = false, AllowAutoRedirect = false, PooledConnectionLifetime = TimeSpan.Zero,
     });
 
-    /// <summary>Tokens that our own count finds in <c>[[tokens:N]]</c>, which is one word to the sandbox, beyond that one.</summary>
-    const int MoreInRequest = 2;
+    /// <summary>
+    /// Tokens that our own count finds in <c>[[tokens:N]]</c> beyond the one word that it is to the sandbox: brackets, word, colon, number,
+    /// brackets.
+    /// </summary>
+    const int MoreInRequest = 4;
 
     /// <summary>
     /// One call with an answer of <paramref name="tokens"/> words; its caller leaves after <paramref name="leaveAfter"/> of them.
