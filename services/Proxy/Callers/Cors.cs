@@ -10,8 +10,8 @@ namespace LlmGateway.Proxy;
 public sealed class Cors(Identity identity, SessionsClient sessions, TimeProvider time)
 {
     const string ExposedHeaders =
-        "X-Request-Id, request-id, X-LLMGateway-Cost, X-LLMGateway-Model, X-LLMGateway-Provider, X-LLMGateway-Ignored, "
-        + "X-Query-Type, Retry-After, "
+        "X-Request-Id, request-id, X-LLMGateway-Cost, X-LLMGateway-Used, X-LLMGateway-Model, X-LLMGateway-Provider, "
+        + "X-LLMGateway-Ignored, X-Query-Type, Retry-After, "
         + "X-RateLimit-Limit-Requests, X-RateLimit-Remaining-Requests, X-RateLimit-Reset-Requests, "
         + "X-RateLimit-Limit-Tokens, X-RateLimit-Remaining-Tokens, X-RateLimit-Reset-Tokens";
 

@@ -158,6 +158,16 @@ public static class Admission
         _ => 0,
     };
 
+    /// <summary>What a request took of quota and credits, as <c>tokens=1523</c>. Null where it took none.</summary>
+    public static string? Told(Claim claim, ReadOnlySpan<long> used)
+    {
+        string? told = null;
+        for (var i = claim.FirstSource; i < claim.Lines.Count; i++)
+            if (claim.Lines[i].Unit != Unit.Usd && used[i] > 0)
+                told = $"{(told is null ? "" : told + ", ")}{claim.Lines[i].Unit.ToString().ToLowerInvariant()}={used[i]}";
+        return told;
+    }
+
     /// <param name="now">The ledger's clock.</param>
     public static Problem ProblemOf(LeaseRefusal refusal, Claim claim, long[] minimum, DateTimeOffset now)
     {

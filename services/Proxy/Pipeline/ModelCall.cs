@@ -88,6 +88,8 @@ public sealed class ModelCall(HttpContext http, Guid id, string endpoint, TimePr
         var (settlement, paid, tokens) = Settle(outcome, status, metered, reason, used);
         Failpoint.Hit("proxy.end.priced");
         Ended = true;
+        if (Hold is not null && !http.Response.HasStarted && Admission.Told(Hold.Claim, used) is { } told)
+            http.Response.Headers["X-LLMGateway-Used"] = told;
         Hold?.Settle(used);
         Failpoint.Hit("proxy.end.released");
         spool.Add(SettlementRecord.Encode(settlement, Spans.ContextOf(http)), Hold, _slot);

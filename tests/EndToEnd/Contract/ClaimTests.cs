@@ -82,6 +82,8 @@ public sealed class ClaimTests
             var reply = (await AskAsync(Key, Stack.Proxies[i % 2])).MustBe(200);
             var owed = Math.Clamp(((i + 1) * PerCall) - Quota, 0, PerCall) * 0.002m;
             Assert.Equal(owed, decimal.Parse(reply["X-LLMGateway-Cost"]!, CultureInfo.InvariantCulture));
+            var ofQuota = Math.Clamp(Quota - (i * PerCall), 0, PerCall);
+            Assert.Equal(ofQuota > 0 ? $"tokens={ofQuota}" : null, reply["X-LLMGateway-Used"]);
         }
 
         Assert.Equal(before - (((Calls * PerCall) - Quota) * NanosPerToken), await user.BalanceAfterAsync(Calls));

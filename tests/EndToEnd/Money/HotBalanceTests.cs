@@ -14,7 +14,7 @@ public sealed class HotBalanceTests : IAsyncLifetime
 
     static readonly TimeSpan Life = TimeSpan.FromSeconds(20);
 
-    IConnectionMultiplexer _redis = null!;
+    ConnectionMultiplexer _redis = null!;
 
     public async ValueTask InitializeAsync() => _redis = await ConnectionMultiplexer.ConnectAsync(Stack.Connection("redis"));
 
@@ -94,7 +94,7 @@ public sealed class HotBalanceTests : IAsyncLifetime
 
         await redis.KeepVersionAsync(key, 199, Json(199), Life);
         Assert.Equal(Json(200), (await redis.NewestAsync(key))!.Value.ToArray());
-        Assert.Equal([true, false], await redis.ExistAsync([key, key + "0"]));
+        Assert.Equal((bool[])[true, false], await redis.ExistAsync([key, key + "0"]));
 
         static byte[] Json(int version) => JsonSerializer.SerializeToUtf8Bytes(version);
     }

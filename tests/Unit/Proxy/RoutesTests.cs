@@ -147,6 +147,7 @@ public sealed class RoutesTests : IAsyncDisposable
         builder.Services.AddHttpForwarder();
         builder.Services.AddSingleton(identity);
         builder.Services.AddSingleton(_rates);
+        builder.Services.AddSingleton(new OwnBalance(null!));
         builder.Services.AddSingleton(new Inference(
             identity, null!, null!, uses, limits, null!, null!, null!, null!, null!, new(null), null!, null!, TimeProvider.System));
         builder.Services.AddSingleton(new ResponseRoutes(entrance, null!));

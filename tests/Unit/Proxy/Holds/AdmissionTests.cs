@@ -85,6 +85,15 @@ public sealed class AdmissionTests
         Assert.Equal([0, 0, 0], Used([Requests, Credits, Wallet], 1, [1, 1, 50], cost: 0, tokens: 0).Used);
 
     [Fact]
+    public void A_caller_is_told_what_a_request_took_of_quota_and_credits_and_of_nothing_else()
+    {
+        Assert.Null(Admission.Told(new([Tokens, Wallet], 1, null), [7, 40]));
+        Assert.Null(Admission.Told(new([Quota, Wallet], 0, null), [0, 40]));
+        Assert.Equal("tokens=7", Admission.Told(new([Tokens, Quota, Wallet], 1, null), [9, 7, 40]));
+        Assert.Equal("tokens=7, credits=1", Admission.Told(new([Quota, Credits, Wallet], 0, null), [7, 1, 0]));
+    }
+
+    [Fact]
     public void A_request_needs_of_each_line_what_it_may_use()
     {
         Assert.True(UpperBound.TryOf(UpperBoundTests.RandomPrices(new(1), 0), 1_000, 2, false, out var bound));
