@@ -13,6 +13,8 @@ public static class TableRetention
         Kept("transfer", "the books: headers of entries"),
         Kept("usage_record", "the books: what each request was charged for; UsageMonths drops whole months if a setting says so"),
         Kept("usage_raw", "UsageMonths drops whole months"),
+        Kept("rollup", "sums of the usage log, which outlive its months"),
+        Kept("usage_month_sum", "what verify needs of months that were dropped, by project"),
         Kept("usage_month", "what verify needs of months that were dropped: twelve rows a year"),
         Kept("stale_settlement", "until a person has decided"),
         Kept("note", "as long as its movement, or until it is erased"),

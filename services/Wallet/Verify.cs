@@ -16,6 +16,16 @@ public static class Verify
 
     public sealed record Check(string Name, bool Ok, string Detail);
 
+    /// <summary>The first id of the usage log behind the months that were dropped, or are summed up and about to be.</summary>
+    const string FirstKept = """
+        coalesce(
+            (select to_id from usage_month where requests is not null order by month desc limit 1), '00000000-0000-0000-0000-000000000000')
+        """;
+
+    const string RollupSums = """
+        array[sum(requests), sum(failed), sum(attempts), sum(input), sum(output), sum(cost), sum(charged), sum(absorbed), sum(covered)] sums
+        """;
+
     static readonly (string Name, string Breaches)[] Checks =
     [
         ("the entries of every unit sum to 0",
@@ -97,16 +107,46 @@ public static class Verify
                 or not exists (select 1 from correction last where last.request_id = u.request_id and last.new_cost = u.cost + c.difference)
             """),
         ("what providers are owed equals what was charged, absorbed and covered",
-            """
+            $"""
             select format('provider cost %s, usage rows %s', c.posted, u.total)
             from (select coalesce(sum(posted), 0) posted from account where kind = 101) c,
                 (select coalesce(sum(total), 0) total from (
-                    select charged + absorbed + covered total from usage_record where request_id >= coalesce(
-                        (select to_id from usage_month where requests is not null order by month desc limit 1),
-                        '00000000-0000-0000-0000-000000000000')
+                    select charged + absorbed + covered total from usage_record where request_id >= {FirstKept}
                     union all select charged + absorbed + covered from usage_month where requests is not null
                     union all select charged + absorbed + covered from correction) x) u
             where c.posted <> u.total
+            """),
+        ("every dimension of the roll-ups splits their total",
+            $"""
+            select format('%s of project %s, test %s, grain %s', at, project, test, grain)
+            from (select project, test, grain, at, {RollupSums}, sum(late) late from rollup group by project, test, grain, dimension, at) d
+            group by project, test, grain, at having count(*) <> 6 or count(distinct (sums, late)) <> 1
+            """),
+        ("the roll-up of each day is that of its quarters of an hour",
+            $"""
+            select format('%s of project %s, test %s, dimension %s, %s', day, project, test, dimension, value)
+            from (
+                select project, test, dimension, value, date_bin('1 day', at, 'epoch') as day, {RollupSums}, sum(late) late
+                from rollup group by project, test, dimension, value, 5, grain) g
+            group by project, test, dimension, value, day having count(*) <> 2 or count(distinct (sums, late)) <> 1
+            """),
+        ("roll-ups equal the usage log with its corrections",
+            $"""
+            select format('project %s, test %s: roll-ups %s, usage log %s', project, test, r.sums, u.sums)
+            from (select project, test, {RollupSums} from rollup where grain = 0 and dimension = 0 group by project, test) r
+            full join (
+                select project, test, {RollupSums} from (
+                    select project, test, (attempt_of is null)::int requests, (attempt_of is null and outcome = 3)::int failed, 1 attempts,
+                        input_tokens(meters) input, output_tokens(meters) output, cost, charged, absorbed, covered
+                    from usage_record where request_id >= {FirstKept}
+                    union all
+                    select project, test, 0, 0, 0, 0, 0, new_cost - old_cost, c.charged, c.absorbed, c.covered
+                    from correction c join usage_record u using (request_id) where request_id >= {FirstKept}
+                    union all
+                    select project, test, s.requests, failed, attempts, input, output, cost, s.charged, s.absorbed, s.covered
+                    from usage_month_sum s join usage_month m using (month) where m.requests is not null) as booked
+                group by project, test) u using (project, test)
+            where r.sums is distinct from u.sums
             """),
         ("lifetime figures equal the entries",
             """

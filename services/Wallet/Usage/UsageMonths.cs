@@ -95,9 +95,26 @@ public sealed class UsageMonths(
         await RunAsync(connection, "select from pg_advisory_xact_lock($1)", token, BookStore.ClockLock);
     }
 
-    /// <summary>What the books need of the month's rows when they are gone. It reads all of them, and nobody waits for that.</summary>
-    static Task SumUpAsync(NpgsqlConnection connection, string partition, DateOnly month, CancellationToken token) =>
-        RunAsync(connection, $"""
+    /// <summary>
+    /// What the books need of the month's rows and their corrections when they are gone. It reads all of them, and nobody waits for that.
+    /// </summary>
+    static async Task SumUpAsync(NpgsqlConnection connection, string partition, DateOnly month, CancellationToken token)
+    {
+        await RunAsync(connection, $"""
+            insert into usage_month_sum
+            select $1, project, test, sum(requests), sum(failed), sum(attempts), sum(input), sum(output), sum(cost), sum(charged),
+                sum(absorbed), sum(covered)
+            from (
+                select project, test, (attempt_of is null)::int requests, (attempt_of is null and outcome = 3)::int failed, 1 attempts,
+                    input_tokens(meters) input, output_tokens(meters) output, cost, charged, absorbed, covered
+                from {partition}
+                union all
+                select project, test, 0, 0, 0, 0, 0, new_cost - old_cost, c.charged, c.absorbed, c.covered
+                from correction c join {partition} using (request_id)) as booked
+            group by project, test
+            on conflict do nothing
+            """, token, month);
+        await RunAsync(connection, $"""
             update usage_month
             set requests = rows.requests, charged = rows.charged, absorbed = rows.absorbed, covered = rows.covered
             from (
@@ -106,6 +123,7 @@ public sealed class UsageMonths(
                 from {partition}) rows
             where month = $1 and usage_month.requests is null
             """, token, month);
+    }
 
     /// <summary>Locks nobody out, but waits for those who read the log. Where the wait was cut off, it is finished.</summary>
     static async Task DetachAsync(NpgsqlConnection connection, string table, string partition, CancellationToken token)

@@ -44,6 +44,8 @@ sealed class LedgerRun
         {
             case StepKind.Commit:
                 _now = _now.AddSeconds(dice.Next(20));
+                if (dice.Next(8) == 7)
+                    _store.SealedUntil = _now.AddTicks(-(_now.Ticks % TimeSpan.FromMinutes(15).Ticks));
                 return Commit();
             case StepKind.Crash:
                 Crash();
@@ -187,7 +189,8 @@ sealed class LedgerRun
         var charges = Vector(dice).Registers.Select(register => Counts(register)
             ? new Charge(register, 1 + dice.Next(30), dice.Next(2))
             : new Charge(register, cost - dice.Next(cost + 1)));
-        return new(new(RequestOf(dice), lease, [.. charges], UsageRecords.Of(cost, Organization, Project, _now))
+        var began = _now.AddMinutes(10 - (20 * (cost % 3)));
+        return new(new(RequestOf(dice), lease, [.. charges], UsageRecords.Of(cost, Organization, Project, began))
         {
             Due = dice.Next(4) == 3 ? dice.Next(60) : null,
         });
@@ -254,6 +257,10 @@ sealed class LedgerRun
                 + $"the model says {_model.Charged}, {_model.Absorbed}, {_model.Covered}");
         foreach (var (counter, counted) in _store.Counted)
             Assert.Equal(counted, _store.Accounts[counter].Posted);
+        foreach (var ((grain, dimension), sums) in _store.RolledUp)
+            Assert.True(
+                (sums.Cost, sums.Charged, sums.Absorbed, sums.Covered) == (_store.Cost, _model.Charged, _model.Absorbed, _model.Covered),
+                $"roll-ups of {grain} and {dimension} say {sums}, the model {_model.Charged}, {_model.Absorbed}, {_model.Covered}");
         Assert.True(_store.SumsOfUnits.Values.All(sum => sum == 0), "entries do not sum to zero");
     }
 }
