@@ -12,6 +12,8 @@ builder.Services.AddRetention(TableRetention.All);
 builder.Services.AddSingleton(UsageRetention.Read(builder));
 builder.Services.AddHostedSingleton<Writer>();
 builder.Services.AddHostedSingleton<UsageMonths>();
+builder.Services.AddHostedSingleton<Seals>();
+builder.Services.AddHostedSingleton<EndedCounters>();
 // Hears answers from the start, not from the first shortage.
 builder.Services.AddActivatedSingleton<Recalls>();
 builder.Services.AddHostedSingleton<LeaseSweeper>();
@@ -32,6 +34,7 @@ app.MapCounters();
 app.MapReratings();
 app.MapBatchCosts();
 app.MapVerify();
+Seals.Map(app);
 app.MapStaleSettlements();
 UnhandledMessages.Map(app);
 

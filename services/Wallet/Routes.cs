@@ -17,6 +17,7 @@ public static class Routes
         ["POST /internal/batch-costs"] = [Proxy],
         ["POST /internal/reratings"] = [Operator],
         ["GET /internal/verify"] = [Operator],
+        ["POST /internal/seal"] = [Operator],
         ["GET /internal/stale-settlements"] = [Operator],
         ["GET /internal/error-queues"] = [Operator],
         ["POST /internal/error-queues/retry"] = [Operator],

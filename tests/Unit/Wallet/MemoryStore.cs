@@ -79,7 +79,7 @@ sealed class MemoryStore
             Charged += usage.Charged;
             Absorbed += usage.Absorbed;
             Covered += usage.Covered;
-            foreach (var (register, value, _) in usage.Counted)
+            foreach (var (register, value, _) in usage.Counted.Where(charge => Accounts.ContainsKey(charge.Register)))
                 Counted[register] = Counted.GetValueOrDefault(register) + value;
             _rated.Add(
                 usage.RequestId,
