@@ -31,6 +31,7 @@ app.MapWallets();
 app.MapOwnWallet();
 app.MapSummaries();
 app.MapCounters();
+app.MapCounterOpenings();
 app.MapReratings();
 app.MapBatchCosts();
 app.MapVerify();

@@ -11,6 +11,7 @@ public static class Routes
         ["POST /internal/registers"] = [Sessions],
         ["POST /internal/wallets/summaries"] = [Sessions],
         ["POST /internal/counters"] = [Sessions],
+        ["POST /internal/counters/openings"] = [Sessions],
         ["POST /internal/leases"] = [Proxy],
         ["POST /internal/leases/return"] = [Proxy],
         ["POST /internal/leases/renew"] = [Proxy],

@@ -14,6 +14,7 @@ public static class TableRetention
         Kept("usage_record", "the books: what each request was charged for; UsageMonths drops whole months if a setting says so"),
         Kept("usage_raw", "UsageMonths drops whole months"),
         Kept("rollup", "sums of the usage log, which outlive its months"),
+        Kept("counter_opening", "as long as its counter"),
         Kept("seal", "one row per account, replaced by each seal"),
         Kept("rollup_seal", "one row per project, replaced by each seal"),
         Kept("sealed", "one row"),

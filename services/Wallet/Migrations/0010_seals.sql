@@ -3,7 +3,7 @@
 create table seal (
     account   uuid primary key,
     version   bigint not null, -- entries up to it were read and right
-    balance   bigint not null, -- what was posted then, of counters, too
+    balance   bigint not null, -- what was posted then, of counters without their opening
     spent     bigint not null,
     topped_up bigint not null
 );
@@ -29,3 +29,10 @@ create index account_by_end on account (ends_at) where kind between 2 and 6;
 create trigger money_stays before delete on account
     for each row when (old.kind not between 2 and 6) execute function ledger_rows_are_final();
 create trigger final before truncate on account execute function ledger_rows_are_final();
+
+-- What of a counter was used while no claim asked it: no usage row names it for that.
+create table counter_opening (
+    register uuid primary key,
+    amount   bigint not null check (amount > 0)
+);
+create index usage_record_by_customer on usage_record (customer, started_at) where customer is not null;

@@ -37,7 +37,8 @@ public sealed class EndedCounters(NpgsqlDataSource database, DatabaseReady ready
                 select id from account where kind between 2 and 6 and ends_at < now() - $1 and reserved = 0
                     and not exists (select from lease_line where account = id)
                 order by ends_at limit $2 for update skip locked),
-            unsealed as (delete from seal using ended where account = id)
+            unsealed as (delete from seal using ended where account = id),
+            unopened as (delete from counter_opening using ended where register = id)
             delete from account using ended where account.id = ended.id
             """, KeptFor, MaxAtOnce);
         return await delete.ExecuteNonQueryAsync(token);

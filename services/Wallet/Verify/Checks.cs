@@ -103,11 +103,12 @@ static class Checks
             """),
         ("every counter equals what usage rows say was used of it",
             """
-            select format('counter %s has %s, usage rows say %s', a.id, a.posted, coalesce(s.balance, 0) + coalesce(u.counted, 0))
-            from account a left join seal s on s.account = a.id left join (
+            select format('counter %s has %s, usage rows say %s', a.id, a.posted,
+                coalesce(s.balance, 0) + coalesce(o.amount, 0) + coalesce(u.counted, 0))
+            from account a left join seal s on s.account = a.id left join counter_opening o on o.register = a.id left join (
                 select c.register, sum(c.count) counted from usage_record, unnest(counted, counts) as c (register, count)
                 where counted is not null group by c.register) u on u.register = a.id
-            where a.kind between 2 and 6 and a.posted <> coalesce(s.balance, 0) + coalesce(u.counted, 0)
+            where a.kind between 2 and 6 and a.posted <> coalesce(s.balance, 0) + coalesce(o.amount, 0) + coalesce(u.counted, 0)
                 and a.created_at >= coalesce(
                     (select max(month + interval '1 month') at time zone 'UTC' from usage_month where requests is not null), '-infinity')
             """),

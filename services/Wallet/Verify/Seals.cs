@@ -86,7 +86,8 @@ public sealed class Seals(NpgsqlDataSource database, DatabaseReady ready, TimePr
     static async Task WriteAsync(NpgsqlConnection connection, DateTime at, CancellationToken token)
     {
         await connection.RunAsync("""
-            insert into seal (account, version, balance, spent, topped_up) select id, version, posted, spent, topped_up from account
+            insert into seal (account, version, balance, spent, topped_up)
+            select id, version, posted - coalesce(amount, 0), spent, topped_up from account left join counter_opening on register = id
             on conflict (account) do update set
                 version = excluded.version, balance = excluded.balance, spent = excluded.spent, topped_up = excluded.topped_up
             where (seal.version, seal.balance, seal.spent, seal.topped_up)

@@ -76,6 +76,7 @@ sealed class OwnLedger : IAsyncDisposable
         app.MapSummaries();
         app.MapReratings();
         app.MapStaleSettlements();
+        app.MapCounterOpenings();
         await app.StartAsync(Token);
         await app.Services.GetRequiredService<DatabaseReady>().Task.WaitAsync(Token);
         var ledger = new OwnLedger(app);
