@@ -14,6 +14,7 @@ static class Commands
 {
     static readonly InteractionInput
         Wait = Input("wait", "Seconds that work in flight may take", InputType.Number, "0"),
+        Full = Input("full", "Read everything, not only what was booked since the last seal", InputType.Boolean, "false"),
         Seconds = Input("seconds", "Seconds to wait for running requests", InputType.Number, "60"),
         Filter = Input("filter", "Part of a model's name", InputType.Text, ""),
         PriceFile = new()
@@ -25,7 +26,8 @@ static class Commands
     {
         var signed = new Signature(keys, ServiceCall.Wallet);
         return wallet
-            .WithCall("verify", "Verify the books", "CheckmarkCircle", HttpMethod.Get, "/internal/verify", signed, inputs: Wait)
+            .WithCall("verify", "Verify the books", "CheckmarkCircle", HttpMethod.Get, "/internal/verify", signed, inputs: [Wait, Full])
+            .WithCall("seal", "Verify the books and seal them", "Ribbon", HttpMethod.Post, "/internal/seal", signed, inputs: Full)
             .WithCall(
                 "list-stale", "List settlements of closed months", "CalendarCancel", HttpMethod.Get, "/internal/stale-settlements", signed)
             .WithCall("list-errors", "List unhandled messages", "MailAlert", HttpMethod.Get, "/internal/error-queues", signed)

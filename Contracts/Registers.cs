@@ -130,5 +130,17 @@ public sealed record CountersQuery(IReadOnlyList<Guid> Counters)
 /// <summary>In the counter's unit. <paramref name="Held"/> is what requests that run may use.</summary>
 public sealed record CounterState(Guid Id, long Used, long Held);
 
+/// <summary>
+/// <c>POST /internal/counters/openings</c>: what requests since the cycle's edge have used while no limit asked a counter is counted on it.
+/// Asked again, it adds what is new.
+/// </summary>
+public sealed record OpenCounters(LeaseScope Scope, IReadOnlyList<CounterOpening> Counters)
+{
+    public const int MaxCounters = 16;
+}
+
+/// <param name="Only">Null counts every request of the customer.</param>
+public sealed record CounterOpening(Guid Register, CounterTerm Term, Selector? Only);
+
 /// <summary>One line of a register's statement.</summary>
 public sealed record LedgerLine(string Id, string Type, Money Amount, Money BalanceAfter, DateTimeOffset CreatedAt, string? Description);

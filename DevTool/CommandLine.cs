@@ -33,6 +33,7 @@ static class CommandLine
     static readonly Option<int> Wait = Between(
         new Option<int>("--wait") { Description = "Seconds that work in flight may take", HelpName = "S", DefaultValueFactory = _ => 90 },
         0, 3600);
+    static readonly Option<bool> Full = new("--full") { Description = "Read everything, not only what was booked since the last seal" };
     static readonly Option<int?> Minutes = Between(
         new Option<int?>("--minutes") { Description = "How long (default: 5)", HelpName = "N" }, 1, 24 * 60);
     static readonly Option<bool> Failpoints =
@@ -73,8 +74,10 @@ static class CommandLine
             Resources.DescribeAsync(Stack(line), line.GetValue(Json), token)),
         Command("logs", "What processes say", [Data, Follow, Lines], [AnyResource], (line, token) =>
             Resources.LogsAsync(Stack(line), line.GetValue(AnyResource), line.GetValue(Lines), line.GetValue(Follow), token)),
-        Command("verify", "Check that the books balance to the nano-dollar", [Data, Wait], [], (line, token) =>
-            Resources.ExecuteAsync(Stack(line), "wallet", "verify", token, "--wait", $"{line.GetValue(Wait)}")),
+        Command("verify", "Check that the books balance to the nano-dollar", [Data, Wait, Full], [], (line, token) =>
+            Resources.ExecuteAsync(
+                Stack(line), "wallet", "verify", token, "--wait", $"{line.GetValue(Wait)}",
+                "--full", line.GetValue(Full) ? "true" : "false")),
         new Command("models", "The catalogue of models and prices")
         {
             Command("list", "Known models, their limits and prices", [Data], [Filter], (line, token) =>

@@ -48,6 +48,15 @@ public static class Database
     public static NpgsqlCommand Sql(this NpgsqlConnection connection, [StringSyntax("sql")] string text, params object[] values) =>
         new NpgsqlCommand(text, connection).With(values);
 
+    /// <summary>However long it takes, until it is cancelled.</summary>
+    public static async Task RunAsync(
+        this NpgsqlConnection connection, [StringSyntax("sql")] string text, CancellationToken token, params object[] values)
+    {
+        await using var command = connection.Sql(text, values);
+        command.CommandTimeout = 0;
+        await command.ExecuteNonQueryAsync(token);
+    }
+
     /// <summary>
     /// Runs statements on tables that are empty at one time and large at another. A connection plans a statement once and keeps the plan. A
     /// plan for empty tables reads them whole, for each row of the other. So such statements may only use indexes.

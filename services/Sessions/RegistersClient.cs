@@ -48,6 +48,14 @@ public sealed class RegistersClient(HttpClient http)
         return answer!.Counters.ToDictionary(counter => counter.Id);
     }
 
+    public async Task OpenCountersAsync(OpenCounters counters, CancellationToken token)
+    {
+        if (counters.Counters.Count == 0)
+            return;
+        using var response = await http.PostAsJsonAsync("/internal/counters/openings", counters, Defaults.Json, token);
+        response.EnsureSuccessStatusCode();
+    }
+
     sealed record Answer(IReadOnlyList<WalletSummary> Summaries);
 
     sealed record States(IReadOnlyList<CounterState> Counters);

@@ -20,6 +20,8 @@ public static class Failpoints
         ["wallet.lease.renewed"] = "Renewals are in the database and not answered.",
         ["wallet.lease.returned"] = "A return is committed and not answered.",
         ["wallet.recall.publish"] = "A recall is about to be published.",
+        ["wallet.seal.closed"] = "Roll-ups of times that are over do not change any more; nothing is proved.",
+        ["wallet.seal.proved"] = "The books are proved and sealed.",
         ["wallet.register.opened"] = "Registers are open; Sessions does not know.",
         ["wallet.adjusted"] = "A credit or debit is committed; its caller does not know.",
     };

@@ -13,6 +13,8 @@ builder.Services.AddSingleton(UsageRetention.Read(builder));
 builder.Services.AddHostedSingleton<HotBalances>();
 builder.Services.AddHostedSingleton<Writer>();
 builder.Services.AddHostedSingleton<UsageMonths>();
+builder.Services.AddHostedSingleton<Seals>();
+builder.Services.AddHostedSingleton<EndedCounters>();
 // Hears answers from the start, not from the first shortage.
 builder.Services.AddActivatedSingleton<Recalls>();
 builder.Services.AddHostedSingleton<LeaseSweeper>();
@@ -30,9 +32,11 @@ app.MapWallets();
 app.MapOwnWallet();
 app.MapSummaries();
 app.MapCounters();
+app.MapCounterOpenings();
 app.MapReratings();
 app.MapBatchCosts();
 app.MapVerify();
+Seals.Map(app);
 app.MapStaleSettlements();
 UnhandledMessages.Map(app);
 

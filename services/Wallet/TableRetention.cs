@@ -8,11 +8,17 @@ public static class TableRetention
     public static readonly IReadOnlyList<ServiceDefaults.Retention> All =
     [
         IdempotentCalls,
-        Kept("account", "an account is what its entries say, and they stay; a counter is what the usage log says"),
+        Kept("account", "money stays, as the entries do; EndedCounters deletes counters of cycles that ended long ago"),
         Kept("entry", "the books"),
         Kept("transfer", "the books: headers of entries"),
         Kept("usage_record", "the books: what each request was charged for; UsageMonths drops whole months if a setting says so"),
         Kept("usage_raw", "UsageMonths drops whole months"),
+        Kept("rollup", "sums of the usage log, which outlive its months"),
+        Kept("counter_opening", "as long as its counter"),
+        Kept("seal", "one row per account, replaced by each seal"),
+        Kept("rollup_seal", "one row per project, replaced by each seal"),
+        Kept("sealed", "one row"),
+        Kept("usage_month_sum", "what verify needs of months that were dropped, by project"),
         Kept("usage_month", "what verify needs of months that were dropped: twelve rows a year"),
         Kept("stale_settlement", "until a person has decided"),
         Kept("note", "as long as its movement, or until it is erased"),

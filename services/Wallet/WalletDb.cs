@@ -28,4 +28,10 @@ public sealed class WalletDb(DbContextOptions<WalletDb> options) : DbContext(opt
 
     [DbContext(typeof(WalletDb)), Migration("0006_claims")]
     sealed class Claims0006 : SqlMigration;
+
+    [DbContext(typeof(WalletDb)), Migration("0009_rollups")]
+    sealed class Rollups0009 : SqlMigration;
+
+    [DbContext(typeof(WalletDb)), Migration("0010_seals")]
+    sealed class Seals0010 : SqlMigration;
 }

@@ -67,7 +67,7 @@ static class Books
 
     /// <summary>Waits until the ledger itself proves that its books are right and that nothing is held.</summary>
     public static Task WaitUntilRightAsync() => Eventually.GetAsync(
-        () => Gateway.SendAsync("GET", "/internal/verify", at: Stack.Wallet, headers: [Stack.Signed("operator", "wallet")]),
+        () => Gateway.SendAsync("GET", "/internal/verify?full=true", at: Stack.Wallet, headers: [Stack.Signed("operator", "wallet")]),
         reply => reply.MustBe(200).Json.GetProperty("ok").GetBoolean(), "right books");
 
     /// <summary>Ends the time of the leases on a user's wallet, as if a minute had passed without a word from who holds them.</summary>

@@ -41,6 +41,9 @@ public sealed class Book(DateTimeOffset now)
         return null;
     }
 
+    /// <summary>Roll-ups of times before it do not change any more.</summary>
+    public DateTimeOffset SealedUntil { get; set; }
+
     /// <summary>A register that is open, or null.</summary>
     public Account? Find(Guid id) =>
         Accounts.TryGetValue(id, out var account) && account.IsRegister && !Created.Contains(id) ? account : null;
@@ -181,7 +184,8 @@ public sealed record StaleSettlement(Guid RequestId, ReadOnlyMemory<byte> Record
 /// What a request cost, what its wallet paid, and what the house bore, in nano-dollars. Without a wallet the last two are 0.
 /// </summary>
 /// <param name="IsCovered">Quota or credits have paid a part of it.</param>
-public readonly record struct Rated(long Cost, long Charged, long Absorbed, bool IsCovered = false);
+/// <param name="Place">Where it stands in the roll-ups.</param>
+public readonly record struct Rated(long Cost, long Charged, long Absorbed, RollupPlace Place, bool IsCovered = false);
 
 /// <summary>
 /// A request's cost after a re-rating. The last three are differences. Negative ones were given back.

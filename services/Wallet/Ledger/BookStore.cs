@@ -13,9 +13,13 @@ public static class BookStore
     /// <summary>A batch holds this advisory lock, shared, from before it reads the clock.</summary>
     public const long ClockLock = 0x4C47_434C_4F43_4B;
 
-    /// <summary>The months that some request of a batch may belong to, from its lowest id to its highest.</summary>
+    /// <summary>
+    /// The months that some request of a batch may belong to, from its lowest id to its highest. Like every other statement it sees what is
+    /// sealed since <see cref="ClockLock"/> was taken.
+    /// </summary>
     const string Months = """
-        select from_id, to_id, keeps_raw from usage_month where not closed and from_id <= $2 and to_id > $1
+        select from_id, to_id, keeps_raw, (select until from sealed)
+        from usage_month where not closed and from_id <= $2 and to_id > $1
         """;
 
     /// <summary>
@@ -128,10 +132,12 @@ public static class BookStore
             Add(batch, """
                 select u.request_id, cost + coalesce(sum(new_cost - old_cost), 0)::bigint,
                     u.charged + coalesce(sum(c.charged), 0)::bigint, u.absorbed + coalesce(sum(c.absorbed), 0)::bigint,
-                    u.covered <> 0
+                    u.covered <> 0, project, test, started_at, model, provider, endpoint, customer, coalesce(family, credential),
+                    (select until from sealed)
                 from usage_record u left join correction c on c.request_id = u.request_id
                 where u.request_id = any($1) and u.request_id >= $2 and u.request_id <= $3
-                group by u.request_id, cost, u.charged, u.absorbed, u.covered
+                    and exists (select from usage_month where not closed and from_id <= u.request_id and to_id > u.request_id)
+                group by u.request_id
                 """, touched.Rerated.ToArray(), touched.Rerated.Min(), touched.Rerated.Max());
     }
 
@@ -204,7 +210,10 @@ public static class BookStore
     {
         var months = new List<UsageMonth>();
         while (await reader.ReadAsync(token))
+        {
             months.Add(new(reader.GetGuid(0), reader.GetGuid(1), reader.GetBoolean(2)));
+            book.SealedUntil = reader.GetFieldValue<DateTimeOffset>(3);
+        }
         book.Months = months;
         await reader.NextResultAsync(token);
         while (await reader.ReadAsync(token))
@@ -232,7 +241,14 @@ public static class BookStore
     static async Task ReadRatedAsync(NpgsqlDataReader reader, Book book, CancellationToken token)
     {
         while (await reader.ReadAsync(token))
-            book.Rated.Add(reader.GetGuid(0), new(reader.GetInt64(1), reader.GetInt64(2), reader.GetInt64(3), reader.GetBoolean(4)));
+        {
+            var place = new RollupPlace(
+                reader.GetGuid(5), reader.GetBoolean(6), reader.GetFieldValue<DateTimeOffset>(7), reader.GetString(8),
+                reader.GetString(9), reader.GetString(10), reader.IsDBNull(11) ? null : reader.GetGuid(11), reader.GetGuid(12));
+            book.SealedUntil = reader.GetFieldValue<DateTimeOffset>(13);
+            book.Rated.Add(
+                reader.GetGuid(0), new(reader.GetInt64(1), reader.GetInt64(2), reader.GetInt64(3), place, reader.GetBoolean(4)));
+        }
     }
 
     /// <summary>Writes what differs from what was read, and what is new.</summary>
@@ -253,6 +269,7 @@ public static class BookStore
         UsageRows.AddStale(batch, book);
         Corrections.AddTo(batch, book.Corrections, book.Now);
         Entries.AddTo(batch, book.Entries, book.Now);
+        RollupRows.AddTo(batch, Rollups.Of(book));
         if (batch.BatchCommands.Count > 0)
             await batch.ExecuteNonQueryAsync(token);
     }

@@ -1,8 +1,9 @@
 namespace LlmGateway.Wallet;
 
 /// <summary>
-/// Ids of accounts that a committed batch has read, so that not every batch must check whether the house's accounts exist. Accounts are
-/// never deleted. The ids are forgotten after any failure, because a restored database may be older. For one writer.
+/// Ids of accounts that a committed batch has read, so that not every batch must check whether the house's accounts exist. Of accounts
+/// only counters are ever deleted, long after the last claim on them. The ids are forgotten after any failure, because a restored database
+/// may be older. For one writer.
 /// </summary>
 public sealed class ExistingAccounts
 {

@@ -24,8 +24,8 @@ public static partial class Ledger
         var request = extend.Request;
         // A counter is open from its first claim on, whatever becomes of that.
         foreach (var line in request.Lines)
-            if (line.Counter is not null)
-                book.Created.Remove(line.Register);
+            if (line.Counter is { } counter && book.Created.Remove(line.Register))
+                book.Accounts[line.Register].EndsAt = counter.To;
         var lease = book.Leases.GetValueOrDefault(request.Lease);
         if (lease is { Expired: false } && request.Fence == lease.Fence)
         {
@@ -49,10 +49,10 @@ public static partial class Ledger
         OfSources(book, extend, granted);
         for (var i = 0; i < granted.Length; i++)
         {
-            var (register, counter) = (request.Lines[i].Register, request.Lines[i].Counter);
+            var (register, term) = (request.Lines[i].Register, request.Lines[i].Counter);
             var account = book.Accounts[register];
-            if (counter is not null)
-                (account.Ceiling, account.EndsAt) = (counter.Ceiling, counter.To);
+            if (term is not null)
+                (account.Ceiling, account.EndsAt) = (term.Ceiling, term.To);
             if (!lease.Lines.TryGetValue(register, out var leased))
                 lease.Lines.Add(register, leased = new());
             leased.Granted += granted[i];

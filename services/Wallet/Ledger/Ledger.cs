@@ -109,7 +109,7 @@ public static partial class Ledger
             return new Answer.Done(Repeated: true);
         if (!book.Rated.TryGetValue(rerate.RequestId, out var rated))
             return new Answer.Refused(rerate.RequestId, LeaseRefusalReason.Unknown, 0);
-        var (oldCost, paid, borne, isCovered) = rated;
+        var (oldCost, paid, borne, _, isCovered) = rated;
         var difference = rerate.Cost - oldCost;
         if (difference == 0)
             return new Answer.Done();
@@ -138,7 +138,7 @@ public static partial class Ledger
         }
         book.Corrections.Add(
             new(id, rerate.Rerating, rerate.RequestId, rerate.PriceVersion, oldCost, rerate.Cost, charged, absorbed, covered));
-        book.Rated[rerate.RequestId] = new(rerate.Cost, paid + charged, borne + absorbed, isCovered);
+        book.Rated[rerate.RequestId] = rated with { Cost = rerate.Cost, Charged = paid + charged, Absorbed = borne + absorbed };
         return new Answer.Done();
     }
 

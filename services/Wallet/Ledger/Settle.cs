@@ -7,8 +7,9 @@ public static partial class Ledger
     /// <summary>
     /// Every register gets its own charge. A counter counts all of it, even above its ceiling, because that was used. A balance pays what
     /// it can, and those of money together no more than is due. The provider is owed the cost all the same: quota and credits have covered
-    /// what is not due, and the house bears, once, what money could not pay. A balance that is not known is money that nobody has. Where no
-    /// month is open for a request, it may have been booked in one that is gone; it is kept for a person.
+    /// what is not due, and the house bears, once, what money could not pay. A balance that is not known is money that nobody has; in a
+    /// request of long ago it was a counter, which is deleted by now and named by the usage row alone. Where no month is open for a
+    /// request, it may have been booked in one that is gone; it is kept for a person.
     /// </summary>
     static Answer Apply(Book book, Settle settle)
     {
@@ -42,6 +43,11 @@ public static partial class Ledger
                 Move(book, settlement.RequestId, EntryType.Limit, account, limits, Pay(account, line, charge.Value));
                 continue;
             }
+            if (account is null && IsOlderThanCounters(book, settlement))
+            {
+                counted.Add(charge);
+                continue;
+            }
             hasPayer = true;
             if (account is null)
                 continue;
@@ -72,6 +78,9 @@ public static partial class Ledger
         }
         return new(id, usage, due - unpaid, unpaid, covered);
     }
+
+    static bool IsOlderThanCounters(Book book, Settlement settlement) =>
+        settlement.RequestId < Ids.FirstAt(book.Now - EndedCounters.NamedFor);
 
     static Account ProviderCost(Book book, UsageRecord usage) =>
         book.Accounts[HouseAccounts.ProviderCost(usage.Project, usage.Test)];

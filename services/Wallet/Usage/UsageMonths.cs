@@ -67,7 +67,7 @@ public sealed class UsageMonths(
             if (table == Usage)
                 await SumUpAsync(connection, partition, month, token);
             await DetachAsync(connection, table, partition, token);
-            await RunAsync(connection, $"drop table {partition}", token);
+            await connection.RunAsync($"drop table {partition}", token);
             log.LogInformation("dropped {Partition}", partition);
         }
     }
@@ -91,13 +91,30 @@ public sealed class UsageMonths(
     static async Task CloseAsync(NpgsqlConnection connection, string table, DateOnly month, CancellationToken token)
     {
         var change = table == Usage ? "closed = true" : "keeps_raw = false";
-        await RunAsync(connection, $"update usage_month set {change} where month = $1", token, month);
-        await RunAsync(connection, "select from pg_advisory_xact_lock($1)", token, BookStore.ClockLock);
+        await connection.RunAsync($"update usage_month set {change} where month = $1", token, month);
+        await connection.RunAsync("select from pg_advisory_xact_lock($1)", token, BookStore.ClockLock);
     }
 
-    /// <summary>What the books need of the month's rows when they are gone. It reads all of them, and nobody waits for that.</summary>
-    static Task SumUpAsync(NpgsqlConnection connection, string partition, DateOnly month, CancellationToken token) =>
-        RunAsync(connection, $"""
+    /// <summary>
+    /// What the books need of the month's rows and their corrections when they are gone. It reads all of them, and nobody waits for that.
+    /// </summary>
+    static async Task SumUpAsync(NpgsqlConnection connection, string partition, DateOnly month, CancellationToken token)
+    {
+        await connection.RunAsync($"""
+            insert into usage_month_sum
+            select $1, project, test, sum(requests), sum(failed), sum(attempts), sum(input), sum(output), sum(cost), sum(charged),
+                sum(absorbed), sum(covered)
+            from (
+                select project, test, (attempt_of is null)::int requests, (attempt_of is null and outcome = 3)::int failed, 1 attempts,
+                    input_tokens(meters) input, output_tokens(meters) output, cost, charged, absorbed, covered
+                from {partition}
+                union all
+                select project, test, 0, 0, 0, 0, 0, new_cost - old_cost, c.charged, c.absorbed, c.covered
+                from correction c join {partition} using (request_id)) as booked
+            group by project, test
+            on conflict do nothing
+            """, token, month);
+        await connection.RunAsync($"""
             update usage_month
             set requests = rows.requests, charged = rows.charged, absorbed = rows.absorbed, covered = rows.covered
             from (
@@ -106,20 +123,19 @@ public sealed class UsageMonths(
                 from {partition}) rows
             where month = $1 and usage_month.requests is null
             """, token, month);
+        // A proof since the seal would miss what was booked in the month after that: the next one reads everything.
+        await connection.RunAsync($"""
+            update sealed set proved_at = null
+            where exists (select from {partition} where created_at >= proved_at)
+                or exists (select from correction c join {partition} using (request_id) where c.created_at >= proved_at)
+            """, token);
+    }
 
     /// <summary>Locks nobody out, but waits for those who read the log. Where the wait was cut off, it is finished.</summary>
     static async Task DetachAsync(NpgsqlConnection connection, string table, string partition, CancellationToken token)
     {
         await using var query = connection.Sql("select inhdetachpending from pg_inherits where inhrelid = to_regclass($1)", partition);
         if (await query.ExecuteScalarAsync(token) is bool pending)
-            await RunAsync(
-                connection, $"alter table {table} detach partition {partition} {(pending ? "finalize" : "concurrently")}", token);
-    }
-
-    static async Task RunAsync(NpgsqlConnection connection, string sql, CancellationToken token, params object[] values)
-    {
-        await using var command = connection.Sql(sql, values);
-        command.CommandTimeout = 0; // a month may be large, and a proof of the books that reads it may take long
-        await command.ExecuteNonQueryAsync(token);
+            await connection.RunAsync($"alter table {table} detach partition {partition} {(pending ? "finalize" : "concurrently")}", token);
     }
 }

@@ -15,6 +15,7 @@ public sealed class InternalAttackTests
         { "wallet", "POST", "/internal/batch-costs", "proxy" },
         { "wallet", "POST", "/internal/reratings", "operator" },
         { "wallet", "GET", "/internal/verify", "operator" },
+        { "wallet", "POST", "/internal/seal", "operator" },
         { "wallet", "POST", $"/v1/wallets/wal_{Guid.Empty:N}/credit", "proxy" },
         { "sessions", "POST", "/internal/credentials", "proxy" },
         { "sessions", "POST", "/internal/catalogue/import?source=x", "operator" },

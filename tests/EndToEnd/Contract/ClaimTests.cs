@@ -55,6 +55,33 @@ public sealed class ClaimTests
     }
 
     [Fact]
+    public async Task What_was_used_since_the_edge_counts_for_a_limit_that_was_not_there()
+    {
+        const string Five = """
+            [{"unit":"requests","amount":5,"cycle":"day"}, {"unit":"tokens","amount":500,"cycle":"month","selector":{"models":["small"]}},
+            {"unit":"tokens","amount":500,"cycle":"day","selector":{"models":["slow"]}}]
+            """;
+        var user = await Backend.App.NewUserAsync();
+        var (customer, key) = (user.CustomerId, (await Backend.App.NewKeyAsync(user.CustomerId)).Secret);
+        for (var i = 0; i < 3; i++)
+            (await AskAsync(key, Stack.Proxies[i % 2])).MustBe(200);
+        await Books.UsageAsync(user, 3);
+        Assert.Equal(["3 2", "69 431", "0 500"], await PutAndReadAsync(Five));
+        Assert.Equal(["3 2", "69 431", "0 500"], await PutAndReadAsync(Five));
+
+        await PutAsync(customer, "[]");
+        await AnsweredAsync(key, 200);
+        await Books.UsageAsync(user, 4);
+        Assert.Equal(["4 1", "92 408", "0 500"], await PutAndReadAsync(Five));
+        await AnsweredAsync(key, 200);
+        (await AskAsync(key, Stack.Proxy)).MustBeProblem(429, "limit_reached");
+
+        async Task<List<string>> PutAndReadAsync(string limits) =>
+            [.. (await Backend.App.PutAsync($"/v1/customers/{customer}/limits", limits)).MustBe(200).Json.EnumerateArray()
+                .Select(limit => $"{limit.Text("used")} {limit.Text("left")}")];
+    }
+
+    [Fact]
     public async Task A_limit_of_money_counts_what_the_wallet_paid_and_one_of_tokens_what_was_used()
     {
         var (_, key) = await NewCustomerAsync(

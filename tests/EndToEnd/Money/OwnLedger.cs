@@ -18,7 +18,7 @@ namespace LlmGateway.EndToEnd;
 /// <summary>The ledger's own code on a database of its own, so that a test may have months opened, closed and dropped.</summary>
 sealed class OwnLedger : IAsyncDisposable
 {
-    static readonly Guid Organization = Ids.New(), Project = Ids.New();
+    public static readonly Guid Organization = Ids.New(), Project = Ids.New();
 
     readonly WebApplication _app;
 
@@ -29,6 +29,9 @@ sealed class OwnLedger : IAsyncDisposable
     public NpgsqlDataSource Database => _app.Services.GetRequiredService<NpgsqlDataSource>();
 
     public Writer Writer => _app.Services.GetRequiredService<Writer>();
+
+    /// <summary>It seals only when a test asks it to.</summary>
+    public Seals Seals => _app.Services.GetRequiredService<Seals>();
 
     public Guid Wallet { get; } = Ids.New();
 
@@ -67,11 +70,13 @@ sealed class OwnLedger : IAsyncDisposable
         builder.AddOwnDatabase<WalletDb>("wallet");
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddHostedSingleton<Writer>();
+        builder.Services.AddSingleton<Seals>();
         var app = builder.Build();
         app.MapVerify();
         app.MapSummaries();
         app.MapReratings();
         app.MapStaleSettlements();
+        app.MapCounterOpenings();
         await app.StartAsync(Token);
         await app.Services.GetRequiredService<DatabaseReady>().Task.WaitAsync(Token);
         var ledger = new OwnLedger(app);
@@ -121,11 +126,23 @@ sealed class OwnLedger : IAsyncDisposable
         return JsonNode.Parse(await response.Content.ReadAsStringAsync(Token))!;
     }
 
+    /// <summary>Everything, and also what was booked since the last seal.</summary>
     public async Task VerifyAsync()
     {
-        var books = await GetAsync("/internal/verify");
-        Assert.True((bool)books["ok"]!, books.ToJsonString());
+        foreach (var full in (bool[])[true, false])
+            Assert.Equal([], await WrongAsync(full));
     }
+
+    /// <summary>The names of the checks that fail.</summary>
+    public async Task<IEnumerable<string>> WrongAsync(bool full)
+    {
+        var books = await GetAsync($"/internal/verify?full={full}");
+        return books["checks"]!.AsArray().Where(check => !(bool)check!["ok"]!).Select(check => $"{check!["name"]}: {check["detail"]}");
+    }
+
+    /// <summary>As somebody who has the database's password.</summary>
+    public Task TamperAsync(string table, string sql) =>
+        RunAsync($"alter table {table} disable trigger final; {sql}; alter table {table} enable trigger final");
 
     public async Task RunAsync(string sql, params object[] values)
     {

@@ -1,3 +1,5 @@
+using System.Text.Json.Nodes;
+
 namespace LlmGateway.EndToEnd;
 
 /// <summary>Reratings: a wrong price is corrected afterwards.</summary>
@@ -48,15 +50,14 @@ public sealed class ReratingTests
         await Books.WaitUntilRightAsync();
     }
 
+    /// <summary>On a database of its own, because the booking is in no sum of the usage log.</summary>
     [Fact]
     public async Task A_booking_that_is_under_way_when_the_period_ends_is_waited_for()
     {
         var from = DateTimeOffset.UtcNow;
-        var user = await Backend.App.NewUserAsync("1");
-        (await user.ChatAsync("small", Price.Question)).MustBe(200);
-        await user.BalanceAfterAsync(1);
-        await Books.UsageAsync(user, 1);
-        await using var connection = await Books.Wallet.OpenConnectionAsync(TestContext.Current.CancellationToken);
+        await using var ledger = await OwnLedger.StartAsync();
+        await ledger.SettleAsync(ledger.Settlement(from));
+        await using var connection = await ledger.Database.OpenConnectionAsync(TestContext.Current.CancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(TestContext.Current.CancellationToken);
         // As the ledger writes it: the clock is read under the lock, and the row is seen from the commit on.
         await using var booking = new Npgsql.NpgsqlCommand($$"""
@@ -64,15 +65,15 @@ public sealed class ReratingTests
             insert into usage_record select (jsonb_populate_record(null::usage_record, to_jsonb(u) || jsonb_build_object(
                 'request_id', left(u.request_id::text, 14) || right(gen_random_uuid()::text, 22), 'charged', 0, 'absorbed', 0,
                 'created_at', clock_timestamp()))).*
-            from usage_record u where u.created_at >= '{{from:O}}' and u.model = 'small' limit 1
+            from usage_record u
             """, connection, transaction);
         Assert.Equal(1, await booking.ExecuteNonQueryAsync(TestContext.Current.CancellationToken));
 
-        var rerating = RerateAsync(await RequestAsync(user, from, "10", "20"), dryRun: true);
+        var rerating = ledger.GetAsync("/internal/reratings", JsonNode.Parse(Dry(Request(OwnLedger.Project, from, "10", "20"))));
         await Eventually.HoldsAsync(async () => rerating.IsCompleted || await WaitsForClockAsync(), "the wait for the booking");
         await transaction.CommitAsync(TestContext.Current.CancellationToken);
 
-        Assert.Equal(2, (await rerating).MustBe(200).Json.GetProperty("planned").Int("requests"));
+        Assert.Equal(2, (int)(await rerating)["planned"]!["requests"]!);
     }
 
     static async Task<bool> WaitsForClockAsync()
@@ -122,13 +123,17 @@ public sealed class ReratingTests
         Assert.Equal(balance, await user.BalanceAsync());
     }
 
-    static async Task<string> RequestAsync(User user, DateTimeOffset from, string input, string output, DateTimeOffset? to = null) => $$"""
-        {"id":"{{Guid.NewGuid()}}","project":"{{await Books.ProjectAsync(user)}}","test":false,"model":"small",
+    static async Task<string> RequestAsync(User user, DateTimeOffset from, string input, string output, DateTimeOffset? to = null) =>
+        Request(await Books.ProjectAsync(user), from, input, output, to);
+
+    static string Request(Guid project, DateTimeOffset from, string input, string output, DateTimeOffset? to = null) => $$"""
+        {"id":"{{Guid.NewGuid()}}","project":"{{project}}","test":false,"model":"small",
         "from":"{{from:O}}","to":"{{to ?? DateTimeOffset.UtcNow:O}}",
         "priceVersion":"{{Guid.NewGuid()}}","prices":{"input":"{{input}}","output":"{{output}}"} }
         """;
 
+    static string Dry(string request) => request.Replace("\"test\":false", "\"test\":false,\"dryRun\":true", StringComparison.Ordinal);
+
     static Task<Reply> RerateAsync(string request, bool dryRun = false) => Gateway.SendAsync("POST", "/internal/reratings",
-        json: dryRun ? request.Replace("\"test\":false", "\"test\":false,\"dryRun\":true", StringComparison.Ordinal) : request,
-        at: Stack.Wallet, headers: [Stack.Signed("operator", "wallet")]);
+        json: dryRun ? Dry(request) : request, at: Stack.Wallet, headers: [Stack.Signed("operator", "wallet")]);
 }

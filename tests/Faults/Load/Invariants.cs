@@ -46,7 +46,7 @@ static class Invariants
     {
         var reply = await Gateway.SendAsync(
             "GET",
-            "/internal/verify",
+            "/internal/verify?full=true",
             at: Stack.Wallet,
             headers: [Stack.Signed("operator", "wallet")]);
         return [.. reply.MustBe(200).Json.Items("checks").Where(check => !check.GetProperty("ok").GetBoolean()).Select(Describe)];

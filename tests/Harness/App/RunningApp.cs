@@ -126,8 +126,9 @@ public sealed class RunningApp : IAsyncDisposable
     public async Task<(bool Balance, string Report)> VerifyAsync()
     {
         InteractionInput wait = new() { Name = "wait", InputType = InputType.Text, Value = BooksWithin };
+        InteractionInput full = new() { Name = "full", InputType = InputType.Boolean, Value = "true" };
         var commands = _app.Services.GetRequiredService<ResourceCommandService>();
-        var result = await commands.ExecuteCommandAsync("wallet", "verify", new([wait]), CancellationToken.None);
+        var result = await commands.ExecuteCommandAsync("wallet", "verify", new([wait, full]), CancellationToken.None);
         return (result.Success, result.Data?.Value ?? result.Message ?? "");
     }
 

@@ -49,6 +49,19 @@ public sealed class LedgerClaimTests
             Assert.Equal(new Answer.Refused(Limit, LeaseRefusalReason.CycleOver, 0), answer);
     }
 
+    [Theory]
+    [InlineData(91, 0)] // metered, charged to nobody
+    [InlineData(89, 7)] // money that nobody has
+    public void A_counter_that_is_deleted_is_counted_in_the_usage_record_alone_and_is_no_money(int days, long absorbed)
+    {
+        var id = new Guid(Convert.FromHexString($"{Ids.FirstAt(Noon.AddDays(-days)):N}"[..12] + $"{Ids.New():N}"[12..]), bigEndian: true);
+
+        Apply(new Settle(new(id, null, [new(Limit, 30)], UsageRecords.Of(7, Organization, Project, _now))));
+
+        Assert.False(_store.Accounts.ContainsKey(Limit));
+        Assert.Equal((0L, absorbed), (_store.Charged, _store.Absorbed));
+    }
+
     [Fact]
     public void A_counter_counts_what_was_used_even_above_its_ceiling()
     {

@@ -17,7 +17,7 @@ sealed class LedgerRun
     static readonly Guid Organization = Ids.New(), Project = Ids.New();
 
     static readonly DateTimeOffset
-        Opened = new(2026, 10, 1, 0, 0, 0, TimeSpan.Zero),
+        Opened = new(2026, 8, 1, 0, 0, 0, TimeSpan.Zero),
         Unopened = new(2027, 3, 1, 0, 0, 0, TimeSpan.Zero);
 
     readonly ReferenceLedger _model = new() { Opened = Opened, Unopened = Unopened };
@@ -44,6 +44,8 @@ sealed class LedgerRun
         {
             case StepKind.Commit:
                 _now = _now.AddSeconds(dice.Next(20));
+                if (dice.Next(8) == 7)
+                    _store.SealedUntil = _now.AddTicks(-(_now.Ticks % TimeSpan.FromMinutes(15).Ticks));
                 return Commit();
             case StepKind.Crash:
                 Crash();
@@ -187,7 +189,11 @@ sealed class LedgerRun
         var charges = Vector(dice).Registers.Select(register => Counts(register)
             ? new Charge(register, 1 + dice.Next(30), dice.Next(2))
             : new Charge(register, cost - dice.Next(cost + 1)));
-        return new(new(RequestOf(dice), lease, [.. charges], UsageRecords.Of(cost, Organization, Project, _now))
+        var request = RequestOf(dice);
+        if (request < Ids.FirstAt(_now.AddDays(-90)))
+            charges = charges.Select(charge => charge with { Register = Ids.Derive(charge.Register, "deleted") });
+        var began = _now.AddMinutes(10 - (20 * (cost % 3)));
+        return new(new(request, lease, [.. charges], UsageRecords.Of(cost, Organization, Project, began))
         {
             Due = dice.Next(4) == 3 ? dice.Next(60) : null,
         });
@@ -195,10 +201,10 @@ sealed class LedgerRun
         bool Counts(Guid register) => _limits.Contains(register) || _quotas.Contains(register);
     }
 
-    /// <summary>Now and then of a month that is closed, or not open yet.</summary>
+    /// <summary>Now and then of a month that is closed, or not open yet, or of a time whose counters are deleted.</summary>
     Guid RequestOf(Dice dice)
     {
-        var made = _now.AddDays(dice.Next(20) switch { 19 => -60, 18 => +120, _ => 0 });
+        var made = _now.AddDays(dice.Next(20) switch { 19 => -130, 18 => +120, 17 => -100, _ => 0 });
         Span<byte> id = stackalloc byte[16], time = stackalloc byte[16];
         Ids.New().TryWriteBytes(id, bigEndian: true, out _);
         Ids.FirstAt(made).TryWriteBytes(time, bigEndian: true, out _);
@@ -254,6 +260,10 @@ sealed class LedgerRun
                 + $"the model says {_model.Charged}, {_model.Absorbed}, {_model.Covered}");
         foreach (var (counter, counted) in _store.Counted)
             Assert.Equal(counted, _store.Accounts[counter].Posted);
+        foreach (var ((grain, dimension), sums) in _store.RolledUp)
+            Assert.True(
+                (sums.Cost, sums.Charged, sums.Absorbed, sums.Covered) == (_store.Cost, _model.Charged, _model.Absorbed, _model.Covered),
+                $"roll-ups of {grain} and {dimension} say {sums}, the model {_model.Charged}, {_model.Absorbed}, {_model.Covered}");
         Assert.True(_store.SumsOfUnits.Values.All(sum => sum == 0), "entries do not sum to zero");
     }
 }

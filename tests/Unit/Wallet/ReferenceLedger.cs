@@ -50,7 +50,7 @@ sealed class ReferenceLedger
         Extend extend => Apply(extend, now),
         GiveBack giveBack => Apply(giveBack.Return),
         Expire expire => Apply(expire, now),
-        Settle settle => Apply(settle.Settlement),
+        Settle settle => Apply(settle.Settlement, now),
         Rerate rerate => Apply(rerate),
         _ => throw new ArgumentException(command.ToString()),
     };
@@ -204,7 +204,7 @@ sealed class ReferenceLedger
     public bool IsSettled(Guid request) => _requests.ContainsKey(request);
 
     /// <summary>Rule 8.</summary>
-    Answer Apply(Settlement settlement)
+    Answer Apply(Settlement settlement, DateTimeOffset now)
     {
         if (_requests.ContainsKey(settlement.RequestId))
             return new Answer.Done(Repeated: true);
@@ -226,6 +226,8 @@ sealed class ReferenceLedger
                 Add(charge.Register, charge.Value);
                 continue;
             }
+            if (!Registers.ContainsKey(charge.Register) && made < now.AddDays(-90))
+                continue; // a counter that is deleted
             var ofMoney = !Registers.TryGetValue(charge.Register, out var register) || register.Unit == Unit.Usd;
             if (ofMoney)
                 paid ??= 0;

@@ -1,0 +1,210 @@
+namespace LlmGateway.Wallet;
+
+/// <summary>
+/// What must be true of the books: each is a query that returns what breaks it. Every query has two readings. The full proof gives it all
+/// rows and no seals. The proof since the last seal gives it the rows that were booked after that under the names of the whole tables, and
+/// the seal says what was there before; where a query needs a whole table even then, it says <c>public</c>.
+/// </summary>
+static class Checks
+{
+    /// <summary>Makes a query read everything.</summary>
+    public const string Full =
+        "with seal as (select * from public.seal where false), rollup_seal as (select * from public.rollup_seal where false)";
+
+    /// <summary>Makes a query read what was booked since the seal, see <see cref="ReadFresh"/>.</summary>
+    public const string SinceSeal = """
+        with entry as (select * from fresh_entry), usage_record as (select * from fresh_usage),
+            correction as (select * from fresh_correction),
+            usage_month as (select * from public.usage_month where false),
+            rollup as (select * from public.rollup where at >= (select days_from from sealed))
+        """;
+
+    /// <summary>
+    /// Entries by their numbers, so that one that is missing or too many shows; usage rows by project, because an index finds them so by
+    /// time. If the database's clock was set back after the seal, the proof since then misses some and says so; the full one is right.
+    /// </summary>
+    public static readonly IReadOnlyList<string> ReadFresh =
+    [
+        """
+        create temp table fresh_entry on commit drop as
+        select e.* from account a left join seal s on s.account = a.id,
+            lateral (select * from entry where account = a.id and version > coalesce(s.version, 0)) e
+        """,
+        """
+        create temp table fresh_usage on commit drop as
+        select u.* from (select distinct project from account where kind = 101) p,
+            lateral (select * from usage_record where project = p.project and created_at >= (select proved_at from sealed)) u
+        """,
+        """
+        create temp table fresh_correction on commit drop as
+        select * from correction where created_at >= (select proved_at from sealed)
+        """,
+        "analyze fresh_entry", "analyze fresh_usage",
+    ];
+
+    /// <summary>True at rest only. While requests run, leases hold something.</summary>
+    public static readonly (string Name, string Breaches) AtRest =
+        ("no lease holds anything",
+            """
+            select format('lease %s of %s still holds %s of %s', lease, holder, granted - consumed - returned, account)
+            from lease_line join lease on lease.id = lease_line.lease where granted - consumed - returned <> 0
+            """);
+
+    /// <summary>The first id of the usage log behind the months that were dropped, or are summed up and about to be.</summary>
+    const string FirstKept = """
+        coalesce(
+            (select to_id from usage_month where requests is not null order by month desc limit 1), '00000000-0000-0000-0000-000000000000')
+        """;
+
+    public const string RollupSums = """
+        array[sum(requests), sum(failed), sum(attempts), sum(input), sum(output), sum(cost), sum(charged), sum(absorbed), sum(covered)] sums
+        """;
+
+    const string NoSums = "array[0, 0, 0, 0, 0, 0, 0, 0, 0]::numeric[]";
+
+    public static readonly IReadOnlyList<(string Name, string Breaches)> All =
+    [
+        ("the entries of every unit sum to 0",
+            """
+            select format('unit %s sums to %s', unit, sum(amount)) from entry join account on account.id = entry.account
+            group by unit having sum(amount) <> 0
+            """),
+        ("the entries of every transfer sum to 0",
+            """
+            select format('transfer %s', transfer) from entry join account on account.id = entry.account
+            group by transfer, unit having sum(amount) <> 0
+            """),
+        ("every transfer that has entries has a header",
+            """
+            select format('transfer %s', e.transfer) from (select distinct transfer from entry) e
+            left join transfer t on t.id = e.transfer left join usage_record u on u.request_id = e.transfer
+            where t.id is null and u.request_id is null and not exists (
+                select from usage_month where requests is not null and e.transfer >= from_id and e.transfer < to_id)
+            """),
+        ("every account equals its entries, with none missing",
+            """
+            select format('account %s has %s posted, its %s entries say %s', a.id, a.posted, coalesce(s.version, 0) + coalesce(e.n, 0),
+                coalesce(s.balance, 0) + coalesce(e.total, 0))
+            from account a left join seal s on s.account = a.id left join (
+                select account, count(*) n, max(version) last, sum(amount) total from entry group by account) e on e.account = a.id
+            where (a.kind not between 2 and 6 and a.posted <> coalesce(s.balance, 0) + coalesce(e.total, 0))
+                or a.version <> coalesce(s.version, 0) + coalesce(e.n, 0) or a.version <> coalesce(e.last, s.version, 0)
+            """),
+        ("the balance after each entry follows from the one before",
+            """
+            select format('account %s entry %s', e.account, e.version)
+            from (select *, sum(amount) over (partition by account order by version) running from entry) e
+            left join seal s on s.account = e.account where e.balance <> coalesce(s.balance, 0) + running
+            """),
+        ("no register is below zero or below what is reserved of it",
+            """
+            select format('account %s: %s posted, %s reserved', id, posted, reserved) from account
+            where kind < 100 and (posted < 0 or reserved < 0 or (kind not between 2 and 6 and posted < reserved))
+            """),
+        ("every counter equals what usage rows say was used of it",
+            """
+            select format('counter %s has %s, usage rows say %s', a.id, a.posted,
+                coalesce(s.balance, 0) + coalesce(o.amount, 0) + coalesce(u.counted, 0))
+            from account a left join seal s on s.account = a.id left join counter_opening o on o.register = a.id left join (
+                select c.register, sum(c.count) counted from usage_record, unnest(counted, counts) as c (register, count)
+                where counted is not null group by c.register) u on u.register = a.id
+            where a.kind between 2 and 6 and a.posted <> coalesce(s.balance, 0) + coalesce(o.amount, 0) + coalesce(u.counted, 0)
+                and a.created_at >= coalesce(
+                    (select max(month + interval '1 month') at time zone 'UTC' from usage_month where requests is not null), '-infinity')
+            """),
+        ("what is reserved of every register equals what open leases hold of it",
+            """
+            select format('account %s: %s reserved, leases hold %s', a.id, a.reserved, coalesce(h.held, 0))
+            from account a left join (
+                select account, sum(granted - consumed - returned) held from lease_line group by account) h on h.account = a.id
+            where a.reserved <> coalesce(h.held, 0)
+            """),
+        ("usage rows and debits agree to the nano-dollar",
+            """
+            select format('request %s: charged %s, debited %s', u.request_id, u.charged, coalesce(d.debited, 0))
+            from usage_record u left join (
+                select transfer, -sum(amount) debited from entry join account on account.id = entry.account
+                where entry.type = 0 and account.kind = 0 group by transfer) d on d.transfer = u.request_id
+            where u.charged <> coalesce(d.debited, 0)
+            """),
+        ("corrections and their entries agree to the nano-dollar",
+            """
+            select format('correction %s: charged %s and absorbed %s, entries say %s and %s',
+                c.transfer, c.charged, c.absorbed, coalesce(e.charged, 0), coalesce(e.absorbed, 0))
+            from correction c left join (
+                select transfer, -sum(amount) filter (where account.kind = 0) charged,
+                    -sum(amount) filter (where account.kind = 102) absorbed
+                from entry join account on account.id = entry.account group by transfer) e on e.transfer = c.transfer
+            where c.charged <> coalesce(e.charged, 0) or c.absorbed <> coalesce(e.absorbed, 0)
+            """),
+        ("every correction starts at the cost that the one before has left",
+            """
+            select format('request %s: %s after all corrections', u.request_id, u.cost)
+            from (select distinct request_id from correction) corrected
+            join public.usage_record u using (request_id), lateral (
+                select sum(new_cost - old_cost) difference, sum(charged) charged, sum(absorbed) absorbed
+                from public.correction where request_id = u.request_id) c
+            where u.cost + c.difference < 0 or u.charged + c.charged < 0 or u.absorbed + c.absorbed < 0 or not exists (
+                select from public.correction last where last.request_id = u.request_id and last.new_cost = u.cost + c.difference)
+            """),
+        ("what providers are owed equals what was charged, absorbed and covered",
+            $"""
+            select format('provider cost %s, usage rows %s', c.posted, u.total)
+            from (
+                select coalesce(sum(a.posted - coalesce(s.balance, 0)), 0) posted
+                from account a left join seal s on s.account = a.id where kind = 101) c,
+                (select coalesce(sum(total), 0) total from (
+                    select charged + absorbed + covered total from usage_record where request_id >= {FirstKept}
+                    union all select charged + absorbed + covered from usage_month where requests is not null
+                    union all select charged + absorbed + covered from correction) x) u
+            where c.posted <> u.total
+            """),
+        ("every dimension of the roll-ups splits their total",
+            $"""
+            select format('%s of project %s, test %s, grain %s', at, project, test, grain)
+            from (select project, test, grain, at, {RollupSums}, sum(late) late from rollup group by project, test, grain, dimension, at) d
+            group by project, test, grain, at having count(*) <> 6 or count(distinct (sums, late)) <> 1
+            """),
+        ("the roll-up of each day is that of its quarters of an hour",
+            $"""
+            select format('%s of project %s, test %s, dimension %s, %s', day, project, test, dimension, value)
+            from (
+                select project, test, dimension, value, date_bin('1 day', at, 'epoch') as day, {RollupSums}, sum(late) late
+                from rollup group by project, test, dimension, value, 5, grain) g
+            group by project, test, dimension, value, day having count(*) <> 2 or count(distinct (sums, late)) <> 1
+            """),
+        ("roll-ups equal the usage log with its corrections",
+            $"""
+            select format('project %s, test %s: roll-ups %s, usage log %s', project, test, r.sums, u.sums)
+            from (
+                select project, test, array(
+                    select rolled - before from unnest(coalesce(r.sums, {NoSums}), coalesce(s.sums, {NoSums}))
+                        with ordinality as pair (rolled, before, n) order by n) sums
+                from (select project, test, {RollupSums} from rollup where grain = 0 and dimension = 0 group by project, test) r
+                full join rollup_seal s using (project, test)) r
+            full join (
+                select project, test, {RollupSums} from (
+                    select project, test, (attempt_of is null)::int requests, (attempt_of is null and outcome = 3)::int failed, 1 attempts,
+                        input_tokens(meters) input, output_tokens(meters) output, cost, charged, absorbed, covered
+                    from usage_record where request_id >= {FirstKept}
+                    union all
+                    select project, test, 0, 0, 0, 0, 0, new_cost - old_cost, c.charged, c.absorbed, c.covered
+                    from correction c join public.usage_record u using (request_id) where request_id >= {FirstKept}
+                    union all
+                    select project, test, s.requests, failed, attempts, input, output, cost, s.charged, s.absorbed, s.covered
+                    from usage_month_sum s join usage_month m using (month) where m.requests is not null) as booked
+                group by project, test) u using (project, test)
+            where coalesce(r.sums, {NoSums}) <> coalesce(u.sums, {NoSums})
+            """),
+        ("lifetime figures equal the entries",
+            """
+            select format('account %s: spent %s, entries say %s', a.id, a.spent, coalesce(s.spent, 0) + coalesce(e.spent, 0))
+            from account a left join seal s on s.account = a.id left join (
+                select account, -sum(amount) filter (where type = 0 or correction.transfer is not null) spent,
+                    sum(amount) filter (where type = 3) topped_up
+                from entry left join correction on correction.transfer = entry.transfer group by account) e on e.account = a.id
+            where a.kind = 0 and (a.spent <> coalesce(s.spent, 0) + coalesce(e.spent, 0)
+                or a.topped_up <> coalesce(s.topped_up, 0) + coalesce(e.topped_up, 0))
+            """),
+    ];
+}

@@ -1,0 +1,104 @@
+using LlmGateway.ServiceDefaults;
+using Npgsql;
+
+namespace LlmGateway.Wallet;
+
+/// <summary>
+/// Proves what was booked since the last seal and puts a seal behind it, so that the next proof starts there: at the start, every night,
+/// and for <c>POST /internal/seal?full=B</c>. What is wrong is never sealed, so every later proof finds it again. Roll-ups of times that
+/// are over do not change any more, whether the proof succeeds or not.
+/// </summary>
+public sealed class Seals(NpgsqlDataSource database, DatabaseReady ready, TimeProvider time, ILogger<Seals> log) : BackgroundService
+{
+    /// <summary>Of one round, on one connection: another instance does not seal at the same time.</summary>
+    const long RoundLock = 0x4C47_5345_414C;
+
+    static readonly TimeSpan Night = TimeSpan.FromHours(2);
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        await ready.Task.WaitAsync(stoppingToken);
+        await Loop.RunAsync("seals", async token =>
+        {
+            if (await SealAsync(full: false, token) is { IsRight: false } proof)
+                log.LogCritical("the books are wrong: {Checks}", string.Join("; ", proof.Checks.Where(check => !check.Ok)));
+            var now = time.GetUtcNow();
+            var night = now.UtcDateTime.Date + Night;
+            await Task.Delay((night > now ? night : night.AddDays(1)) - now.UtcDateTime, time, token);
+        }, log, time, stoppingToken);
+    }
+
+    public static void Map(WebApplication app) => app.MapPost("/internal/seal", async (
+        HttpContext http, Seals seals, CancellationToken token, bool full = false) =>
+        await seals.SealAsync(full, token) is { } proof
+            ? proof.Answer(http, "The books balance and are sealed.", "THE BOOKS ARE WRONG. NOTHING IS SEALED.")
+            : Problems.Conflict("seal_running", "The books are being sealed already."));
+
+    /// <summary>Null when another round is under way.</summary>
+    public async Task<Proof?> SealAsync(bool full, CancellationToken token)
+    {
+        await using var round = await database.OpenConnectionAsync(token);
+        await using var alone = await round.BeginTransactionAsync(token);
+        await using var locked = round.Sql("select pg_try_advisory_xact_lock($1)", RoundLock);
+        if (await locked.ExecuteScalarAsync(token) is not true)
+            return null;
+        await CloseAsync(token);
+        Failpoint.Hit("wallet.seal.closed");
+
+        await using var connection = await database.OpenConnectionAsync(token);
+        await using var snapshot = await Proof.SnapshotAsync(connection, token);
+        var at = await BeginAsync(connection, token);
+        var proof = await Proof.RunAsync(connection, full, atRest: false, token);
+        if (!proof.IsRight)
+            return proof;
+        await WriteAsync(connection, at, token);
+        await snapshot.CommitAsync(token);
+        Failpoint.Hit("wallet.seal.proved");
+        return proof;
+    }
+
+    /// <summary>
+    /// Closes the quarters of an hour that are over. Batches that were begun before have written theirs, later ones know.
+    /// </summary>
+    async Task CloseAsync(CancellationToken token)
+    {
+        await using var connection = await database.OpenConnectionAsync(token);
+        await using var transaction = await connection.BeginTransactionAsync(token);
+        await connection.RunAsync("select from pg_advisory_xact_lock($1)", token, BookStore.ClockLock);
+        await connection.RunAsync(
+            "update sealed set until = greatest(until, date_bin('15 minutes', clock_timestamp(), 'epoch'))", token);
+        await transaction.CommitAsync(token);
+    }
+
+    /// <summary>
+    /// Lets the snapshot begin at a moment, which it returns, so that it has exactly the batches that read the clock before that: nobody
+    /// writes at that moment.
+    /// </summary>
+    async Task<DateTime> BeginAsync(NpgsqlConnection connection, CancellationToken token)
+    {
+        await using var pause = await database.OpenConnectionAsync(token);
+        await using var transaction = await pause.BeginTransactionAsync(token);
+        await pause.RunAsync("select from pg_advisory_xact_lock($1)", token, BookStore.ClockLock);
+        await using var clock = connection.Sql("select clock_timestamp()");
+        return (DateTime)(await clock.ExecuteScalarAsync(token))!;
+    }
+
+    static async Task WriteAsync(NpgsqlConnection connection, DateTime at, CancellationToken token)
+    {
+        await connection.RunAsync("""
+            insert into seal (account, version, balance, spent, topped_up)
+            select id, version, posted - coalesce(amount, 0), spent, topped_up from account left join counter_opening on register = id
+            on conflict (account) do update set
+                version = excluded.version, balance = excluded.balance, spent = excluded.spent, topped_up = excluded.topped_up
+            where (seal.version, seal.balance, seal.spent, seal.topped_up)
+                <> (excluded.version, excluded.balance, excluded.spent, excluded.topped_up)
+            """, token);
+        await connection.RunAsync("update sealed set proved_at = $1, days_from = date_bin('1 day', until, 'epoch')", token, at);
+        await connection.RunAsync("delete from rollup_seal", token);
+        await connection.RunAsync($"""
+            insert into rollup_seal (project, test, sums)
+            select project, test, {Checks.RollupSums} from rollup
+            where grain = 0 and dimension = 0 and at >= (select days_from from sealed) group by project, test
+            """, token);
+    }
+}

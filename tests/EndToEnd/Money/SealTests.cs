@@ -1,0 +1,128 @@
+using LlmGateway.Contracts;
+using LlmGateway.Wallet;
+
+namespace LlmGateway.EndToEnd;
+
+/// <summary>What a seal spares the next proof, and what it must never hide.</summary>
+public sealed class SealTests : IAsyncLifetime
+{
+    OwnLedger _ledger = null!;
+
+    static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    public async ValueTask InitializeAsync() => _ledger = await OwnLedger.StartAsync();
+
+    public async ValueTask DisposeAsync() => await _ledger.DisposeAsync();
+
+    [Fact]
+    public async Task What_is_changed_behind_a_seal_is_found_by_the_full_proof_and_what_is_changed_after_it_by_the_short_one()
+    {
+        await SettleAsync();
+        await SealAsync();
+        await SettleAsync();
+        await _ledger.VerifyAsync();
+
+        await _ledger.TamperAsync("entry", $"update entry set amount = amount - 1 where account = '{_ledger.Wallet}' and version = 2");
+        Assert.Equal([], await _ledger.WrongAsync(full: false));
+        Assert.Contains(await _ledger.WrongAsync(full: true), OfEntries);
+
+        await _ledger.TamperAsync("entry", $"update entry set amount = amount + 1 where account = '{_ledger.Wallet}' and version = 2");
+        await _ledger.VerifyAsync();
+        await _ledger.TamperAsync("entry", $"delete from entry where account = '{_ledger.Wallet}' and version = 3");
+        Assert.Contains(await _ledger.WrongAsync(full: false), OfEntries);
+    }
+
+    static bool OfEntries(string wrong) => wrong.StartsWith("every account equals its entries", StringComparison.Ordinal);
+
+    [Theory]
+    [InlineData("update account set posted = posted + 1 where kind = 0", "every account equals its entries")]
+    [InlineData("update account set spent = spent + 1 where kind = 0", "lifetime figures")]
+    [InlineData("update account set posted = posted + 1 where kind = 101", "what providers are owed")]
+    [InlineData("update rollup set cost = cost + 1 where dimension = 1", "every dimension of the roll-ups")]
+    [InlineData("update rollup set cost = cost + 1 where grain = 1", "the roll-up of each day")]
+    [InlineData("update rollup set cost = cost + 1", "roll-ups equal the usage log")]
+    [InlineData("delete from rollup", "roll-ups equal the usage log")]
+    public async Task What_is_summed_up_is_proved_against_the_rows_behind_a_seal_and_without_one(string tampering, string found)
+    {
+        await SettleAsync();
+        await SealAsync();
+        await SettleAsync();
+
+        await _ledger.RunAsync(tampering);
+
+        Assert.Contains(await _ledger.WrongAsync(full: false), wrong => wrong.StartsWith(found, StringComparison.Ordinal));
+        Assert.Contains(await _ledger.WrongAsync(full: true), wrong => wrong.StartsWith(found, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Nothing_that_is_wrong_is_ever_sealed()
+    {
+        await SettleAsync();
+        await SealAsync();
+        var sealedBefore = await SealsAsync();
+        await SettleAsync();
+        await _ledger.TamperAsync("entry", $"update entry set amount = amount - 1 where account = '{_ledger.Wallet}' and version = 3");
+
+        Assert.False((await _ledger.Seals.SealAsync(full: false, Token))!.IsRight);
+        await SettleAsync();
+        Assert.False((await _ledger.Seals.SealAsync(full: false, Token))!.IsRight);
+
+        Assert.Equal(sealedBefore, await SealsAsync());
+        Assert.Contains(await _ledger.WrongAsync(full: false), OfEntries);
+    }
+
+    [Fact]
+    public async Task Seals_that_are_made_while_much_is_booked_have_neither_too_much_nor_too_little()
+    {
+        var booking = Task.WhenAll(Enumerable.Range(0, 8).Select(async n =>
+        {
+            for (var i = 0; i < 40; i++)
+            {
+                var settled = _ledger.Settlement(DateTimeOffset.UtcNow.AddMinutes(-(i % 40)));
+                await _ledger.SettleAsync(settled, _ledger.Settlement(DateTimeOffset.UtcNow.AddHours(-i)));
+                await _ledger.Writer.RunAsync(Correction(settled, cost: i));
+                await _ledger.Writer.RunAsync(_ledger.Credit(Ids.New(), null));
+            }
+        }));
+        for (var n = 0; n < 10; n++)
+            await SealAsync();
+        await booking;
+
+        await _ledger.VerifyAsync();
+        await SealAsync();
+        await _ledger.VerifyAsync();
+    }
+
+    [Fact]
+    public async Task A_month_that_is_dropped_with_what_was_booked_since_the_seal_is_proved_with_everything()
+    {
+        var old = new DateTimeOffset(DateTime.UtcNow.Year, DateTime.UtcNow.Month, 1, 0, 0, 0, TimeSpan.Zero).AddMonths(-5);
+        await _ledger.RunAsync("select open_usage_month($1)", DateOnly.FromDateTime(old.DateTime));
+        await SealAsync();
+        var late = _ledger.Settlement(old);
+        await _ledger.SettleAsync(late, _ledger.Settlement(DateTimeOffset.UtcNow));
+        await _ledger.Writer.RunAsync(Correction(late, cost: 3));
+
+        await _ledger.Months(days: 35).DropAsync(DateTimeOffset.UtcNow, Token);
+
+        await _ledger.VerifyAsync();
+        Assert.Equal(["True"], await _ledger.RowsAsync("select proved_at is null from sealed"));
+        await SealAsync();
+        await SettleAsync();
+        await _ledger.VerifyAsync();
+    }
+
+    Rerate Correction(Settle settle, long cost) => new(
+        Ids.New(), settle.Settlement.RequestId, _ledger.Wallet, OwnLedger.Organization, OwnLedger.Project, false, Ids.New(), cost);
+
+    async Task SettleAsync() =>
+        Assert.Equal([new Answer.Done()], await _ledger.SettleAsync(_ledger.Settlement(DateTimeOffset.UtcNow)));
+
+    async Task SealAsync()
+    {
+        var proof = await _ledger.Seals.SealAsync(full: false, Token);
+        Assert.True(proof!.IsRight, string.Join("; ", proof.Checks.Where(check => !check.Ok)));
+    }
+
+    Task<List<string>> SealsAsync() => _ledger.RowsAsync("select account, version, balance from seal order by account");
+}
