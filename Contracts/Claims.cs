@@ -22,7 +22,14 @@ public sealed record LimitLine(Guid Limit, string Level, Unit Unit, Guid? Denomi
 /// The time from <paramref name="From"/> on and before <paramref name="To"/>, in which a limit has one register and one ceiling.
 /// </summary>
 /// <param name="Ceiling">How far the register may count.</param>
-public sealed record Term(Guid Register, DateTimeOffset From, DateTimeOffset To, long Ceiling);
+public sealed record Term(Guid Register, DateTimeOffset From, DateTimeOffset To, long Ceiling)
+{
+    /// <summary>No cycle ends so late. It leaves room to count with.</summary>
+    public static readonly DateTimeOffset Ever = new(9000, 1, 1, 0, 0, 0, TimeSpan.Zero);
+
+    /// <summary>Of what has no cycle.</summary>
+    public static Term Always(Guid register, long ceiling) => new(register, DateTimeOffset.UnixEpoch, Ever, ceiling);
+}
 
 /// <summary>A register that pays. A balance has its id here, a plan's quota one in each term.</summary>
 /// <param name="Overage">The wallet's price per token of a plan. Null pays the request's own price.</param>

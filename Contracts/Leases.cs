@@ -13,8 +13,8 @@ public sealed record LeaseRequest(Guid Lease, long Fence, string Holder, IReadOn
     /// <summary>How long a lease lives after its last extension, on the database's clock.</summary>
     public const int TtlSeconds = 60;
 
-    /// <summary>A claim is short: a few limits of the customer and of the key, a session's cap, quota, credits, wallet.</summary>
-    public const int MaxLines = 16;
+    /// <summary>A claim is short: the customer's limits, slots of customer and key, a session's cap, quota, credits, wallet.</summary>
+    public const int MaxLines = 20;
 
     /// <summary>
     /// Lines from this one on are the sources of the payment line, in the order in which they pay. Null for a proxy that knows no sources:

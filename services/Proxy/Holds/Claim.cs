@@ -73,6 +73,9 @@ public sealed record ClaimLine(Guid Register, AccountKind Kind, Unit Unit)
     /// <summary>Whose limit it is, for people. Null for a source.</summary>
     public string? Level { get; init; }
 
+    /// <summary>Amounts are nano-dollars.</summary>
+    public bool IsMoney => Unit is Unit.Usd or Unit.UsdLimit;
+
     /// <summary>Of a wallet: the plan's price of a token. Null where it pays what the request costs.</summary>
     public Rate? Overage { get; init; }
 }

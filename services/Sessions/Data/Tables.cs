@@ -77,6 +77,8 @@ public sealed class SessionFamily
     public List<string>? Models { get; init; }
     public required int TtlSeconds { get; init; }
     public long? CapNanos { get; init; }
+    /// <summary>What is spent counts up to the cap. False for families from before: their cap counts down.</summary>
+    public bool CapCounts { get; init; } = true;
     public required DateTimeOffset CreatedAt { get; init; }
     public DateTimeOffset? RevokedAt { get; set; }
     /// <summary>Tokens that were refreshed since <see cref="RefreshesSince"/>, of the whole family; bounded.</summary>

@@ -11,7 +11,7 @@ namespace LlmGateway.Sessions;
 /// </summary>
 public static partial class LimitRules
 {
-    /// <summary>A claim has 16 lines; one may be a session's cap and one the wallet.</summary>
+    /// <summary>A claim has 20 lines, which may be two of slots, a session's cap, a quota, credits and the wallet besides.</summary>
     public const int MaxLimits = 14;
 
     /// <summary>A billion dollars, or as many tokens as nobody uses.</summary>

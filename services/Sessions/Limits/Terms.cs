@@ -44,6 +44,10 @@ public static class Terms
                 plan.LastTermFull) is { } term ? [term] : []);
     }
 
+    /// <summary>What a session and all that it is refreshed into may spend.</summary>
+    public static LimitLine CapOf(Guid family, long nanos) => new(
+        family, LimitLine.Session, Unit.UsdLimit, null, null, [Term.Always(Counters.Cap(family), nanos)]);
+
     /// <summary>The term of this instant.</summary>
     public static Term TermOf(CustomerLimit limit, DateTimeOffset now) =>
         LineOf(limit, now).Terms.Single(term => term.From <= now && now < term.To);

@@ -157,6 +157,27 @@ public sealed class OutageTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Without_the_wallet_service_a_known_customer_gets_a_session_whose_cap_holds_when_it_is_back()
+    {
+        var user = await Backend.App.NewUserAsync();
+        User capped;
+        await using (await Outage.StopAsync("wallet"))
+            capped = await Backend.App.MintAsync(user.ExternalId, $$"""
+                "scope":{"maxSpend":"{{Gateway.Usd(AdmissionTests.UpperBound + 35_000)}}"}
+                """);
+
+        foreach (var proxy in Proxies)
+            (await capped.ChatAsync("narrow", Price.Question, at: proxy)).MustBe(200);
+        foreach (var proxy in Proxies)
+        {
+            var refused = (await capped.ChatAsync("narrow", Price.Question, at: proxy)).MustBeProblem(402, "session_cap");
+            var limit = refused.Json.GetProperty("error").GetProperty("limit");
+            Assert.Equal(("session", "0.00007", "0.000167"), (limit.Text("level"), limit.Text("used"), limit.Text("limit")));
+        }
+        Assert.Equal(Start - (2 * 35_000), await user.BalanceAfterAsync(2));
+    }
+
+    [Fact]
     public async Task A_batch_that_ends_while_the_wallet_service_is_away_is_settled_when_it_is_back()
     {
         var user = await Backend.Wires.NewUserAsync();

@@ -123,6 +123,16 @@ public sealed class AdmissionTests
             Waterfall.Take(held.AsSpan(1), Admission.Demand(claim, bound, tokens).Full.AsSpan(1), 0, stackalloc long[2]);
     });
 
+    [Fact]
+    public void A_cap_that_is_reached_says_what_was_spent_of_it_and_that_it_never_resets()
+    {
+        var cap = Cap with { Level = LimitLine.Session, Counter = Cap.Counter! with { Ceiling = 50, To = Term.Ever } };
+        var problem = Admission.ProblemOf(
+            new(cap.Register, LeaseRefusalReason.Exhausted, 20), new([cap, Wallet], 1, null), [30, 30], DateTimeOffset.UnixEpoch);
+        Assert.Equal((402, "session_cap"), (problem.Status, problem.Code));
+        Assert.Equal(new("session", "usd", "0.00000003", "0.00000005", "0.00000001", null), problem.Limit);
+    }
+
     static (long[] Used, (long Paid, long Due) Answer) Used(ClaimLine[] lines, int firstSource, long[] held, long cost, long tokens)
     {
         var used = new long[lines.Length];
