@@ -15,7 +15,7 @@ public sealed record ClaimRule(IReadOnlyList<LimitLine> Limits, IReadOnlyList<Pa
 public sealed record LimitLine(Guid Limit, string Level, Unit Unit, Guid? Denomination, Selector? Only, IReadOnlyList<Term> Terms)
 {
     /// <summary>Levels.</summary>
-    public const string Customer = "customer", Session = "session";
+    public const string Customer = "customer", Key = "key", Session = "session";
 }
 
 /// <summary>
@@ -66,6 +66,9 @@ public static class Counters
 
     /// <summary>A credential's cap, which is its family's.</summary>
     public static Guid Cap(Guid family) => Ids.Derive(family, "cap");
+
+    /// <summary>The requests of a customer or key that run.</summary>
+    public static Guid Slots(Guid owner) => Ids.Derive(owner, "slots");
 
     /// <param name="plan">One plan of one customer, not what all its subscribers share.</param>
     /// <param name="cycle">The cycle's name.</param>

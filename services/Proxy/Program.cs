@@ -48,6 +48,8 @@ builder.Services.AddHostedSingleton<BatchSettling>();
 builder.Services.AddSingleton<MessageBatches>();
 builder.Services.AddSingleton<Files>();
 builder.Services.AddSingleton<FileBatches>();
+// Before the slices, which are stopped first: what they hold is given back by a proxy that lives.
+builder.Services.AddHostedSingleton<Heartbeats>();
 builder.Services.AddHostedSingleton<Slices>();
 builder.Services.AddHostedSingleton<SpoolPublisher>();
 builder.Services.AddHostedSingleton<RunningCalls>();

@@ -15,6 +15,7 @@ public static class Failpoints
         ["wallet.settlements.settled"] = "It is in the ledger; the broker does not know.",
         ["wallet.sweeper.found"] = "Expired leases are known and not ended.",
         ["wallet.sweeper.ended"] = "They are ended.",
+        ["wallet.slots.found"] = "Leases of silent proxies are known; their slots are not freed.",
         ["wallet.lease.shortage"] = "A register is short; the others will be asked.",
         ["wallet.lease.recalled"] = "The others have answered; the lease is not decided.",
         ["wallet.lease.renewed"] = "Renewals are in the database and not answered.",

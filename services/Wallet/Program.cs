@@ -15,6 +15,8 @@ builder.Services.AddHostedSingleton<UsageMonths>();
 // Hears answers from the start, not from the first shortage.
 builder.Services.AddActivatedSingleton<Recalls>();
 builder.Services.AddHostedSingleton<LeaseSweeper>();
+builder.Services.AddSingleton(SlotSilence.Read(builder));
+builder.Services.AddHostedSingleton<SlotSweeper>();
 builder.AddMessaging(
     bus => bus.AddConsumer<SettlementConsumer>(),
     new DurableEndpoint(SettlementBatch.Queue, SettlementConsumer.Configure));
@@ -25,6 +27,7 @@ app.UseInternalOnly(Routes.Callers);
 
 app.MapRegisters();
 app.MapLeases();
+app.MapHolders();
 app.MapWallets();
 app.MapOwnWallet();
 app.MapSummaries();

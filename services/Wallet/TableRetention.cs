@@ -18,6 +18,7 @@ public static class TableRetention
         Kept("note", "as long as its movement, or until it is erased"),
         Kept("rerating", "the books: what corrections were made for"),
         Kept("correction", "the books"),
+        Deleted("holder", "seen_at < now() - interval '1 day'", "no lease of a process that was silent for so long has slots"),
         Kept("lease", "LeaseSweeper deletes leases that ended"),
         Kept("lease_line", "LeaseSweeper deletes them with their lease"),
     ];

@@ -170,6 +170,8 @@ public static class Admission
                 Problems.SessionCap(
                     $"This request may cost {new Money(needed)} USD and the session may still spend {new Money(refusal.Available)} USD.")
                     with { Limit = line.Counter is { } cap ? StateOf(line, cap, needed, refusal.Available) : null },
+            LeaseRefusalReason.Exhausted when line is { Kind: AccountKind.Slots, Counter: { } slots } =>
+                Problems.TooManyRunning(StateOf(line, slots, needed, refusal.Available)),
             LeaseRefusalReason.Exhausted when line.Counter is { } counter => LimitReached(line, counter, needed, refusal.Available, now),
             LeaseRefusalReason.Exhausted =>
                 Problems.WalletExhausted(
@@ -189,8 +191,16 @@ public static class Admission
     }
 
     static LimitState StateOf(ClaimLine line, CounterTerm counter, long needed, long left) => new(
-        line.Level ?? "plan", line.IsMoney ? "usd" : line.Unit.ToString().ToLowerInvariant(), Show(line, counter.Ceiling - left),
+        line.Level ?? "plan", UnitOf(line), Show(line, counter.Ceiling - left),
         Show(line, counter.Ceiling), Show(line, needed - left), counter.To == Term.Ever ? null : counter.To);
+
+    /// <summary>As where the limit is set.</summary>
+    static string UnitOf(ClaimLine line) => line switch
+    {
+        { IsMoney: true } => "usd",
+        { Kind: AccountKind.Slots } => "concurrent",
+        _ => line.Unit.ToString().ToLowerInvariant(),
+    };
 
     static string Show(ClaimLine line, long amount) => line.IsMoney ? $"{new Money(amount)}" : $"{amount}";
 }

@@ -36,6 +36,13 @@ public sealed class WalletClient(HttpClient http, LedgerClock clock, TimeProvide
         response.EnsureSuccessStatusCode();
     }
 
+    public async Task<Guid> AliveAsync(Alive alive, CancellationToken token)
+    {
+        using var response = await http.PostAsJsonAsync("/internal/alive", alive, Defaults.Json, token);
+        response.EnsureSuccessStatusCode();
+        return (await response.Content.ReadFromJsonAsync<AliveAnswer>(Defaults.Json, token))!.Epoch;
+    }
+
     /// <summary>
     /// Books the real cost of a batch. False when the ledger does not know the batch yet, because its settlement is still on the way.
     /// </summary>

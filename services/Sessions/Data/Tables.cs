@@ -64,6 +64,8 @@ public sealed class Customer
     public Guid? WalletId { get; set; }
     public int? RequestsPerMinute { get; set; }
     public int? TokensPerMinute { get; set; }
+    /// <summary>Requests that may run at the same time. Null, as for the rates: as many as one likes.</summary>
+    public int? Concurrent { get; set; }
     public required DateTimeOffset CreatedAt { get; init; }
 }
 
@@ -110,6 +112,8 @@ public sealed class CustomerKey
     public required string SealedFingerprint { get; init; }
     public required string Last4 { get; init; }
     public List<string>? Models { get; init; }
+    /// <summary>As of its customer. Null: only the customer's counts.</summary>
+    public int? Concurrent { get; init; }
     public required DateTimeOffset CreatedAt { get; init; }
     public DateTimeOffset? ExpiresAt { get; init; }
     public DateTimeOffset? LastUsedAt { get; init; }

@@ -17,7 +17,7 @@ public static class ReadCredential
     const string Query = """
         select s.hash, 'Session', s.id, c.test, f.revoked_at, s.expires_at, f.models, p.id, p.organization_id, p.active,
             c.id, c.status, c.wallet_id, c.requests_per_minute, c.tokens_per_minute, f.id, f.cap_nanos,
-            f.cap_counts
+            f.cap_counts, c.concurrent, null::integer
         from session s
             join session_family f on f.id = s.family_id
             join customer c on c.id = f.customer_id
@@ -25,14 +25,15 @@ public static class ReadCredential
         where s.hash = any($1)
         union all
         select k.hash, 'CustomerKey', k.id, c.test, k.revoked_at, k.expires_at, k.models, p.id, p.organization_id, p.active,
-            c.id, c.status, c.wallet_id, c.requests_per_minute, c.tokens_per_minute, null, null, null
+            c.id, c.status, c.wallet_id, c.requests_per_minute, c.tokens_per_minute, null, null, null,
+            c.concurrent, k.concurrent
         from customer_key k
             join customer c on c.id = k.customer_id
             join project p on p.id = c.project_id
         where k.hash = any($1)
         union all
         select k.hash, 'SecretKey', k.id, k.test, k.revoked_at, null, null, p.id, p.organization_id, p.active,
-            null, null, null, null, null, null, null, null
+            null, null, null, null, null, null, null, null, null, null
         from secret_key k join project p on p.id = k.project_id
         where k.hash = any($1)
         """;
@@ -117,6 +118,10 @@ public static class ReadCredential
         var (wallet, requests, tokens, family) = (Value<Guid>(row, 12), Value<int>(row, 13), Value<int>(row, 14), Value<Guid>(row, 15));
         List<RegisterRef> registers = wallet is { } account ? [new(account, AccountKind.Wallet, Unit.Usd)] : [];
         var own = new List<LimitLine>();
+        if (Value<int>(row, 18) is { } ofCustomer)
+            own.Add(Terms.SlotsOf(row.GetGuid(10), LimitLine.Customer, ofCustomer));
+        if (Value<int>(row, 19) is { } ofKey)
+            own.Add(Terms.SlotsOf(row.GetGuid(2), LimitLine.Key, ofKey));
         if (Value<long>(row, 16) is { } cap)
         {
             if (row.GetBoolean(17))

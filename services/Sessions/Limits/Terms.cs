@@ -48,6 +48,10 @@ public static class Terms
     public static LimitLine CapOf(Guid family, long nanos) => new(
         family, LimitLine.Session, Unit.UsdLimit, null, null, [Term.Always(Counters.Cap(family), nanos)]);
 
+    /// <summary>How many requests of a customer or key may run at the same time.</summary>
+    public static LimitLine SlotsOf(Guid owner, string level, int concurrent) => new(
+        owner, level, Unit.Slots, null, null, [Term.Always(Counters.Slots(owner), concurrent)]);
+
     /// <summary>The term of this instant.</summary>
     public static Term TermOf(CustomerLimit limit, DateTimeOffset now) =>
         LineOf(limit, now).Terms.Single(term => term.From <= now && now < term.To);

@@ -105,12 +105,22 @@ public sealed class Lease
     public long ReturnFence { get; set; }
     public DateTimeOffset ExpiresAt { get; set; }
     public bool Expired { get; set; }
+    public LeaseSlots Slots { get; set; }
     public Dictionary<Guid, LeaseLine> Lines { get; } = [];
 
-    public (long, long, DateTimeOffset, bool) Figures => (Fence, ReturnFence, ExpiresAt, Expired);
+    public (long, long, DateTimeOffset, bool, LeaseSlots) Figures => (Fence, ReturnFence, ExpiresAt, Expired, Slots);
 
     /// <summary>The figures as they were read. Null for a lease that is new.</summary>
-    public (long, long, DateTimeOffset, bool)? Stored { get; set; }
+    public (long, long, DateTimeOffset, bool, LeaseSlots)? Stored { get; set; }
+}
+
+/// <summary>What a lease has of slots. The number is stored.</summary>
+public enum LeaseSlots
+{
+    None = 0,
+    Held = 1,
+    /// <summary>The lease can have no more.</summary>
+    Freed = 2,
 }
 
 /// <summary>One register's part of a lease. <see cref="Outstanding"/> is its share of the account's reserved amount.</summary>

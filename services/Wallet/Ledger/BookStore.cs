@@ -105,11 +105,11 @@ public static class BookStore
             from account where id = any($1) order by id for update
             """, touched.Accounts.ToArray());
         Add(batch, """
-            select id, holder, fence, return_fence, expires_at, expired from lease where id = any($1) order by id for update
+            select id, holder, fence, return_fence, expires_at, expired, slots from lease where id = any($1) order by id for update
             """, touched.ChangedLeases.ToArray());
         Add(
             batch,
-            "select id, holder, fence, return_fence, expires_at, expired from lease where id = any($1)",
+            "select id, holder, fence, return_fence, expires_at, expired, slots from lease where id = any($1)",
             touched.PayingLeases.ToArray());
         Add(batch, "select lease, account, granted, consumed, returned, last_granted from lease_line where lease = any($1)",
             (Guid[])[.. touched.ChangedLeases, .. touched.PayingLeases]);
@@ -180,6 +180,7 @@ public static class BookStore
             {
                 Id = reader.GetGuid(0), Holder = reader.GetString(1), Fence = reader.GetInt64(2), ReturnFence = reader.GetInt64(3),
                 ExpiresAt = reader.GetFieldValue<DateTimeOffset>(4), Expired = reader.GetBoolean(5),
+                Slots = (LeaseSlots)reader.GetInt16(6),
             };
             lease.Stored = lease.Figures;
             book.Leases.Add(lease.Id, lease);
@@ -292,18 +293,19 @@ public static class BookStore
     {
         if (leases.Length > 0)
             Add(batch, """
-                insert into lease (id, holder, fence, return_fence, expires_at, expired)
-                select * from unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::timestamptz[], $6::boolean[])
+                insert into lease (id, holder, fence, return_fence, expires_at, expired, slots)
+                select * from unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::timestamptz[], $6::boolean[], $7::smallint[])
                 on conflict (id) do update set
                     fence = excluded.fence, return_fence = excluded.return_fence,
-                    expires_at = greatest(lease.expires_at, excluded.expires_at), expired = excluded.expired
+                    expires_at = greatest(lease.expires_at, excluded.expires_at), expired = excluded.expired, slots = excluded.slots
                 """,
                 Column(leases, l => l.Id),
                 Column(leases, l => l.Holder),
                 Column(leases, l => l.Fence),
                 Column(leases, l => l.ReturnFence),
                 Column(leases, l => l.ExpiresAt),
-                Column(leases, l => l.Expired));
+                Column(leases, l => l.Expired),
+                Column(leases, l => (short)l.Slots));
     }
 
     static void AddLines(NpgsqlBatch batch, (Guid Lease, Guid Account, LeaseLine Line)[] lines)

@@ -117,6 +117,13 @@ public sealed record Expire(Guid LeaseId, IReadOnlyList<Guid> Registers) : Comma
     public override Guid? Lease => LeaseId;
 }
 
+/// <summary>Frees the slots of a lease, because its holder has been silent. Whatever else the lease holds stays.</summary>
+public sealed record FreeSlots(Guid LeaseId, IReadOnlyList<Guid> Registers) : Command
+{
+    public override IEnumerable<Guid> Accounts => Registers;
+    public override Guid? Lease => LeaseId;
+}
+
 public sealed record Settle(Settlement Settlement) : Command
 {
     /// <summary>The request's; default when its trace is not recorded.</summary>

@@ -27,6 +27,8 @@ public static partial class Ledger
             if (line.Counter is not null)
                 book.Created.Remove(line.Register);
         var lease = book.Leases.GetValueOrDefault(request.Lease);
+        if (lease is { Expired: false, Slots: LeaseSlots.Freed })
+            return new Answer.Refused(request.Lines[0].Register, LeaseRefusalReason.SlotsFreed, 0);
         if (lease is { Expired: false } && request.Fence == lease.Fence)
         {
             // The holder counts the lease's time from its last question, so a repeated one renews the lease, too.
@@ -40,7 +42,11 @@ public static partial class Ledger
         if (Obstacle(book, extend, lease) is { } obstacle)
             return obstacle;
         if (lease is null)
-            book.Leases.Add(request.Lease, lease = new() { Id = request.Lease, Holder = request.Holder });
+        {
+            var hasSlots = request.Lines.Any(line => line.Counter?.Kind == AccountKind.Slots);
+            lease = new() { Id = request.Lease, Holder = request.Holder, Slots = hasSlots ? LeaseSlots.Held : LeaseSlots.None };
+            book.Leases.Add(request.Lease, lease);
+        }
         lease.Fence = request.Fence;
         lease.ExpiresAt = book.Now.AddSeconds(LeaseRequest.TtlSeconds);
         var granted = new long[request.Lines.Count];

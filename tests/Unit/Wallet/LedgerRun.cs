@@ -24,7 +24,7 @@ sealed class LedgerRun
     readonly MemoryStore _store = new() { Month = new(Ids.FirstAt(Opened), Ids.FirstAt(Unopened), KeepsRaw: true) };
     readonly Guid[] _wallets = [Ids.New(), Ids.New(), Ids.New()];
     readonly Guid[] _caps = [Ids.New(), Ids.New()];
-    readonly Guid[] _limits = [Ids.New(), Ids.New()], _quotas = [Ids.New()];
+    readonly Guid[] _limits = [Ids.New(), Ids.New()], _quotas = [Ids.New()], _slots = [Ids.New()];
     readonly List<Guid> _leases = [Ids.New(), Ids.New()], _reratings = [Ids.New()];
     readonly List<Command> _sent = [], _waiting = [];
     readonly List<(Guid Request, Guid? Wallet)> _settled = [];
@@ -100,7 +100,8 @@ sealed class LedgerRun
 
     bool IsSound(LeaseReturn give) =>
         !_model.Leases.TryGetValue(give.Lease, out var lease) || lease.Expired || give.Fence <= lease.ReturnFence
-            || give.Lines.All(line => line.Value <= lease.Held.GetValueOrDefault(line.Register));
+            || give.Lines.All(line => line.Value <= lease.Held.GetValueOrDefault(line.Register)
+                || (lease.SlotsFreed && _model.IsSlots(line.Register)));
 
     /// <summary>Null when there is nothing yet that the step could be about.</summary>
     Command? Make(StepKind kind, Dice dice) => kind switch
@@ -108,7 +109,8 @@ sealed class LedgerRun
         StepKind.Open => OpenOne(dice),
         StepKind.Adjust => MakeAdjustment(dice),
         StepKind.Freeze => new Freeze(dice.Pick(_wallets), dice.Next(4) == 1),
-        StepKind.Expire => new Expire(dice.Pick(_leases), [.. _wallets, .. _caps, .. _limits, .. _quotas]),
+        StepKind.Expire => new Expire(dice.Pick(_leases), [.. _wallets, .. _caps, .. _limits, .. _quotas, .. _slots]),
+        StepKind.FreeSlots => new FreeSlots(dice.Pick(_leases), _slots),
         StepKind.Extend => MakeExtend(dice),
         StepKind.Return => MakeReturn(dice),
         StepKind.Settle => MakeSettlement(dice),
@@ -165,8 +167,9 @@ sealed class LedgerRun
     }
 
     /// <summary>With a ceiling that changes from claim to claim, and now and then of a cycle that is over.</summary>
-    CounterTerm? CounterOf(Guid register, Dice dice) =>
-        _limits.Contains(register) || _quotas.Contains(register)
+    CounterTerm? CounterOf(Guid register, Dice dice) => _slots.Contains(register)
+        ? new(AccountKind.Slots, Unit.Slots, null, 40 * dice.Next(4), DateTimeOffset.UnixEpoch, Term.Ever)
+        : _limits.Contains(register) || _quotas.Contains(register)
             ? new(
                 _limits.Contains(register) ? AccountKind.Limit : AccountKind.Quota, Unit.Tokens, null, 300 * dice.Next(4) + 50,
                 _now.AddHours(-1), _now.AddSeconds(dice.Next(6) == 5 ? -2 : 3_600))
@@ -177,14 +180,23 @@ sealed class LedgerRun
         var lease = dice.Pick(_leases);
         var fence = (_model.Leases.GetValueOrDefault(lease)?.ReturnFence ?? 0) + dice.Next(3);
         var held = _model.Leases.GetValueOrDefault(lease)?.Held ?? [];
-        return new(new(lease, fence, [.. held.Select(line => new Amount(line.Key, dice.Next((int)line.Value + 1)))]));
+        // What is given back late may have been freed meanwhile. A return names all lines of its claim.
+        return new(new(
+            lease, fence,
+            [
+                .. held.Select(line => new Amount(line.Key, dice.Next((int)line.Value + 1 + (_slots.Contains(line.Key) ? 1 : 0)))),
+                .. _slots.Where(slots => !held.ContainsKey(slots)).Select(slots => new Amount(slots, 0)),
+            ])
+        {
+            RenouncesSlots = dice.Next(8) == 7,
+        });
     }
 
     Settle MakeSettlement(Dice dice)
     {
         var cost = dice.Next(50);
         Guid? lease = dice.Next(8) == 7 ? null : dice.Pick(_leases);
-        var charges = Vector(dice).Registers.Select(register => Counts(register)
+        var charges = Vector(dice).Registers.Except(_slots).Select(register => Counts(register)
             ? new Charge(register, 1 + dice.Next(30), dice.Next(2))
             : new Charge(register, cost - dice.Next(cost + 1)));
         return new(new(RequestOf(dice), lease, [.. charges], UsageRecords.Of(cost, Organization, Project, _now))
@@ -219,8 +231,10 @@ sealed class LedgerRun
     }
 
     /// <summary>One wallet or two, often with a cap, or behind a quota, or with limits.</summary>
-    (Guid[] Registers, int? FirstSource) Vector(Dice dice) => dice.Next(8) switch
+    (Guid[] Registers, int? FirstSource) Vector(Dice dice) => dice.Next(10) switch
     {
+        9 => ([.. _slots, dice.Pick(_wallets)], 1),
+        8 => ([.. _slots, dice.Pick(_limits)], 2),
         7 => ([dice.Pick(_limits), .. _quotas, dice.Pick(_wallets)], 1),
         6 => ([.. _quotas, dice.Pick(_wallets)], 0),
         5 => ([.. _limits, dice.Pick(_wallets)], 2),
@@ -252,6 +266,8 @@ sealed class LedgerRun
             (_store.Charged, _store.Absorbed, _store.Covered) == (_model.Charged, _model.Absorbed, _model.Covered),
             $"charged {_store.Charged}, absorbed {_store.Absorbed}, covered {_store.Covered}, "
                 + $"the model says {_model.Charged}, {_model.Absorbed}, {_model.Covered}");
+        foreach (var slots in _slots.Where(_store.Accounts.ContainsKey))
+            Assert.Equal(0, _store.Accounts[slots].Posted);
         foreach (var (counter, counted) in _store.Counted)
             Assert.Equal(counted, _store.Accounts[counter].Posted);
         Assert.True(_store.SumsOfUnits.Values.All(sum => sum == 0), "entries do not sum to zero");

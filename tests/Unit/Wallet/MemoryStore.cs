@@ -121,6 +121,7 @@ sealed class MemoryStore
             ReturnFence = lease.ReturnFence,
             ExpiresAt = lease.ExpiresAt,
             Expired = lease.Expired,
+            Slots = lease.Slots,
         };
         foreach (var (register, hold) in lease.Lines)
             copy.Lines.Add(

@@ -14,7 +14,7 @@ sealed class ReferenceLedger
     {
         public long Fence, ReturnFence;
         public DateTimeOffset ExpiresAt;
-        public bool Expired;
+        public bool Expired, HasSlots, SlotsFreed;
         public Dictionary<Guid, long> Held = [];
         public Dictionary<Guid, long> LastGranted = [];
     }
@@ -48,8 +48,9 @@ sealed class ReferenceLedger
         Adjust adjust => Apply(adjust),
         Freeze freeze => Apply(freeze),
         Extend extend => Apply(extend, now),
-        GiveBack giveBack => Apply(giveBack.Return),
+        GiveBack giveBack => Apply(giveBack.Return, now),
         Expire expire => Apply(expire, now),
+        FreeSlots free => Apply(free),
         Settle settle => Apply(settle.Settlement),
         Rerate rerate => Apply(rerate),
         _ => throw new ArgumentException(command.ToString()),
@@ -89,8 +90,11 @@ sealed class ReferenceLedger
         // A claim opens its counters, whatever becomes of it.
         foreach (var line in request.Lines.Where(line => line.Counter is not null))
             Registers.TryAdd(line.Register, (line.Counter!.Kind, line.Counter.Unit, 0));
+        // Rule 10.
+        if (Leases.TryGetValue(request.Lease, out var lease) && lease is { Expired: false, SlotsFreed: true })
+            return new Answer.Refused(request.Lines[0].Register, LeaseRefusalReason.SlotsFreed, 0);
         // A repeated call gets the first answer and is a word from the holder like any other, unless the lease has ended.
-        if (Leases.TryGetValue(request.Lease, out var lease) && !lease.Expired && lease.Fence == request.Fence)
+        if (lease is { Expired: false } && lease.Fence == request.Fence)
         {
             lease.ExpiresAt = now.AddSeconds(LeaseRequest.TtlSeconds);
             return new Answer.Granted([.. request.Lines.Select(line => lease.LastGranted.GetValueOrDefault(line.Register))]);
@@ -130,7 +134,7 @@ sealed class ReferenceLedger
         if (shortage.Count > 0)
             return new Answer.Shortage(shortage);
 
-        lease ??= Leases[request.Lease] = new();
+        lease ??= Leases[request.Lease] = new() { HasSlots = request.Lines.Any(line => line.Counter?.Kind == AccountKind.Slots) };
         (lease.Fence, lease.ExpiresAt) = (request.Fence, now.AddSeconds(LeaseRequest.TtlSeconds));
         var granted = request.Lines.Take(extend.FirstSource).Select(line => Room(line) is var room && room < line.All
             ? room
@@ -181,15 +185,37 @@ sealed class ReferenceLedger
     }
 
     /// <summary>Rule 6.</summary>
-    Answer.Done Apply(LeaseReturn give)
+    Answer.Done Apply(LeaseReturn give, DateTimeOffset now)
     {
+        if (give.RenouncesSlots)
+            Leases.TryAdd(give.Lease, new() { Expired = true, ExpiresAt = now.AddSeconds(LeaseRequest.TtlSeconds) });
         if (!Leases.TryGetValue(give.Lease, out var lease) || lease.Expired || give.Fence <= lease.ReturnFence)
             return new(Repeated: true);
         lease.ReturnFence = give.Fence;
-        foreach (var line in give.Lines)
+        foreach (var line in give.Lines.Where(line => line.Value > 0 && !(lease.SlotsFreed && IsSlots(line.Register))))
             lease.Held[line.Register] -= line.Value;
+        if (give.RenouncesSlots)
+            Free(lease);
         return new();
     }
+
+    /// <summary>Rule 10.</summary>
+    Answer.Done Apply(FreeSlots free)
+    {
+        if (!Leases.TryGetValue(free.LeaseId, out var lease) || lease.Expired || !lease.HasSlots || lease.SlotsFreed)
+            return new(Repeated: true);
+        Free(lease);
+        return new();
+    }
+
+    void Free(ModelLease lease)
+    {
+        lease.SlotsFreed = true;
+        foreach (var register in lease.Held.Keys.Where(IsSlots).ToList())
+            lease.Held[register] = 0;
+    }
+
+    public bool IsSlots(Guid register) => Registers.TryGetValue(register, out var known) && known.Kind == AccountKind.Slots;
 
     /// <summary>Rule 7.</summary>
     Answer.Done Apply(Expire expire, DateTimeOffset now)

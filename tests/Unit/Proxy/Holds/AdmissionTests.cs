@@ -133,6 +133,16 @@ public sealed class AdmissionTests
         Assert.Equal(new("session", "usd", "0.00000003", "0.00000005", "0.00000001", null), problem.Limit);
     }
 
+    [Fact]
+    public void A_request_too_many_says_how_many_may_run_and_to_come_again()
+    {
+        var slots = Slots with { Level = LimitLine.Key, Counter = Slots.Counter! with { Ceiling = 3, To = Term.Ever } };
+        var problem = Admission.ProblemOf(
+            new(slots.Register, LeaseRefusalReason.Exhausted, 0), new([slots, Wallet], 1, null), [1, 30], DateTimeOffset.UnixEpoch);
+        Assert.Equal((429, "concurrent_limit_reached", 1), (problem.Status, problem.Code, problem.RetryAfterSeconds));
+        Assert.Equal(new("key", "concurrent", "3", "3", "1", null), problem.Limit);
+    }
+
     static (long[] Used, (long Paid, long Due) Answer) Used(ClaimLine[] lines, int firstSource, long[] held, long cost, long tokens)
     {
         var used = new long[lines.Length];
