@@ -70,6 +70,13 @@ public static class Counters
     /// <summary>The requests of a customer or key that run.</summary>
     public static Guid Slots(Guid owner) => Ids.Derive(owner, "slots");
 
+    /// <summary>The client sessions of a customer that limits with one selector count. Each of them is a window.</summary>
+    public static Guid Windows(Guid customer, Selector? only) => Ids.Derive(customer, $"windows:{TextOf(only)}");
+
+    /// <param name="windows">One of the sets above.</param>
+    /// <param name="session">The client's name of its session, perhaps a phone number. It is kept nowhere else.</param>
+    public static Guid Window(Guid windows, string session) => Ids.Derive(windows, session);
+
     /// <param name="plan">One plan of one customer, not what all its subscribers share.</param>
     /// <param name="cycle">The cycle's name.</param>
     public static Guid Quota(Guid plan, string cycle) => Ids.Derive(plan, cycle);

@@ -20,6 +20,7 @@ public static class Failpoints
         ["wallet.lease.recalled"] = "The others have answered; the lease is not decided.",
         ["wallet.lease.renewed"] = "Renewals are in the database and not answered.",
         ["wallet.lease.returned"] = "A return is committed and not answered.",
+        ["wallet.windows.opened"] = "A client's session has taken its unit; its proxy does not know.",
         ["wallet.recall.publish"] = "A recall is about to be published.",
         ["wallet.register.opened"] = "Registers are open; Sessions does not know.",
         ["wallet.adjusted"] = "A credit or debit is committed; its caller does not know.",

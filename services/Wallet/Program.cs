@@ -28,6 +28,7 @@ app.UseInternalOnly(Routes.Callers);
 app.MapRegisters();
 app.MapLeases();
 app.MapHolders();
+app.MapWindows();
 app.MapWallets();
 app.MapOwnWallet();
 app.MapSummaries();

@@ -57,8 +57,9 @@ public static class Verify
             """
             select format('counter %s has %s, usage rows say %s', a.id, a.posted, coalesce(u.counted, 0))
             from account a left join (
-                select c.register, sum(c.count) counted from usage_record, unnest(counted, counts) as c (register, count)
-                where counted is not null group by c.register) u on u.register = a.id
+                select register, sum(count) counted from (
+                    select c.register, c.count from usage_record, unnest(counted, counts) as c (register, count) where counted is not null
+                    union all select register, 1 from window_opening) c group by register) u on u.register = a.id
             where a.kind between 2 and 6 and a.posted <> coalesce(u.counted, 0) and a.created_at >= coalesce(
                 (select max(month + interval '1 month') at time zone 'UTC' from usage_month where requests is not null), '-infinity')
             """),

@@ -24,9 +24,9 @@ public static class Terms
             now,
             cycle => Of(cycle, Counters.Register(identity, cycle.Name), limit.Amount, limit.Raises));
         return new(
-            Ids.Derive(limit.CustomerId, $"limit:{limit.Id}"), LimitLine.Customer, LimitRules.UnitOf(limit), null,
-            LimitRules.SelectorOf(limit),
-            terms);
+            Ids.Derive(limit.CustomerId, $"limit:{limit.Id}"), LimitLine.Customer, LimitRules.UnitOf(limit),
+            LimitRules.UnitOf(limit) == Unit.Windows ? Counters.Windows(limit.CustomerId, LimitRules.SelectorOf(limit)) : null,
+            LimitRules.SelectorOf(limit), terms);
     }
 
     /// <summary>

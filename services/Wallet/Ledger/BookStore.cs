@@ -76,6 +76,8 @@ public static class BookStore
         await ReadLeasesAsync(reader, book, token);
         await reader.NextResultAsync(token);
         await ReadLinesAsync(reader, book, token);
+        if (touched.Windows.Count > 0 && await reader.NextResultAsync(token))
+            await WindowRows.ReadAsync(reader, book, token);
         if (touched.Requests.Count > 0 && await reader.NextResultAsync(token))
             await ReadRequestsAsync(reader, book, token);
         if (touched.Transfers.Count > 0 && await reader.NextResultAsync(token))
@@ -86,8 +88,8 @@ public static class BookStore
     }
 
     /// <summary>
-    /// Every writer takes accounts first and leases second, both in id order. So two writers can wait for each other, but never in a
-    /// circle.
+    /// Every writer takes accounts first, leases second, and windows third, each in id order. So two writers can wait for each other, but
+    /// never in a circle.
     /// </summary>
     static void AddLocks(NpgsqlBatch batch, Footprint touched)
     {
@@ -113,6 +115,8 @@ public static class BookStore
             touched.PayingLeases.ToArray());
         Add(batch, "select lease, account, granted, consumed, returned, last_granted from lease_line where lease = any($1)",
             (Guid[])[.. touched.ChangedLeases, .. touched.PayingLeases]);
+        if (touched.Windows.Count > 0)
+            WindowRows.AddLocks(batch, touched);
         if (touched.Requests.Count > 0)
         {
             var (first, last) = (touched.Requests.Min(), touched.Requests.Max());
@@ -252,6 +256,7 @@ public static class BookStore
         UsageRows.Insert.AddTo(batch, book.Usages, book.Now);
         UsageRows.AddRaw(batch, book);
         UsageRows.AddStale(batch, book);
+        WindowRows.AddTo(batch, book);
         Corrections.AddTo(batch, book.Corrections, book.Now);
         Entries.AddTo(batch, book.Entries, book.Now);
         if (batch.BatchCommands.Count > 0)

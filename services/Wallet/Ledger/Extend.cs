@@ -68,6 +68,9 @@ public static partial class Ledger
         return Granted(book, extend, granted);
     }
 
+    static bool IsOver(Book book, CounterTerm counter) =>
+        book.Now < counter.From - CycleTolerance || book.Now >= counter.To + CycleTolerance;
+
     /// <summary>What a register can still give. A counter that was lowered below its use can give nothing.</summary>
     static long RoomOf(Book book, LeaseDemand line)
     {
@@ -135,7 +138,7 @@ public static partial class Ledger
             // A frozen source refuses the claim. It is never passed.
             if (account.Frozen)
                 return new Answer.Refused(line.Register, LeaseRefusalReason.Frozen, room);
-            if (line.Counter is { } counter && (book.Now < counter.From - CycleTolerance || book.Now >= counter.To + CycleTolerance))
+            if (line.Counter is { } counter && IsOver(book, counter))
                 return new Answer.Refused(line.Register, LeaseRefusalReason.CycleOver, 0);
             if (i >= extend.FirstSource)
                 continue;

@@ -22,6 +22,11 @@ public static partial class Ledger
         GiveBack giveBack => Apply(book, giveBack),
         Expire expire => Apply(book, expire),
         FreeSlots free => Apply(book, free),
+        OpenWindows open => Apply(book, open) switch
+        {
+            Answer.Refused refused => refused with { Now = book.Now },
+            var answer => answer,
+        },
         Settle settle => Apply(book, settle),
         Rerate rerate => Apply(book, rerate),
         _ => throw new InvalidOperationException($"unknown command {command.GetType().Name}"),

@@ -34,6 +34,8 @@ sealed class Backoffice
             minted.Text("walletId"));
         const string KeyWithSlots = """{"name":"faults","concurrent":100}""";
         var created = (await DoAsync("POST", $"/v1/customers/{user.CustomerId}/keys", KeyWithSlots)).MustBe(201).Json;
+        const string CountedSessions = """[{"unit":"windows","amount":100,"cycle":"day"}]""";
+        (await DoAsync("PUT", $"/v1/customers/{user.CustomerId}/limits", CountedSessions)).MustBe(200);
         var account = new Account(user, created.Text("key"));
         await CreditAsync(account, Credit);
         _accounts.Enqueue(account);

@@ -25,9 +25,13 @@ sealed class LedgerRun
     readonly Guid[] _wallets = [Ids.New(), Ids.New(), Ids.New()];
     readonly Guid[] _caps = [Ids.New(), Ids.New()];
     readonly Guid[] _limits = [Ids.New(), Ids.New()], _quotas = [Ids.New()], _slots = [Ids.New()];
+    readonly Guid[] _windows = [Ids.New(), Ids.New(), Ids.New()], _windowCounters = [Ids.New(), Ids.New()];
     readonly List<Guid> _leases = [Ids.New(), Ids.New()], _reratings = [Ids.New()];
     readonly List<Command> _sent = [], _waiting = [];
     readonly List<(Guid Request, Guid? Wallet)> _settled = [];
+
+    /// <summary>The wallet of each request that was priced anew. A customer has one at most.</summary>
+    readonly Dictionary<Guid, Guid> _payers = [];
     DateTimeOffset _now = new(2026, 11, 21, 12, 0, 0, TimeSpan.Zero);
 
     /// <summary>Returns how many commands were committed.</summary>
@@ -43,7 +47,7 @@ sealed class LedgerRun
         switch (step.Kind)
         {
             case StepKind.Commit:
-                _now = _now.AddSeconds(dice.Next(20));
+                _now = _now.AddSeconds(dice.Next(20)).AddHours(dice.Next(40) == 39 ? 13 : 0); // so that windows close
                 return Commit();
             case StepKind.Crash:
                 Crash();
@@ -110,6 +114,7 @@ sealed class LedgerRun
         StepKind.Adjust => MakeAdjustment(dice),
         StepKind.Freeze => new Freeze(dice.Pick(_wallets), dice.Next(4) == 1),
         StepKind.Expire => new Expire(dice.Pick(_leases), [.. _wallets, .. _caps, .. _limits, .. _quotas, .. _slots]),
+        StepKind.OpenWindows => MakeOpening(dice),
         StepKind.FreeSlots => new FreeSlots(dice.Pick(_leases), _slots),
         StepKind.Extend => MakeExtend(dice),
         StepKind.Return => MakeReturn(dice),
@@ -175,6 +180,22 @@ sealed class LedgerRun
                 _now.AddHours(-1), _now.AddSeconds(dice.Next(6) == 5 ? -2 : 3_600))
             : null;
 
+    /// <summary>One session that two counters count, or two that one counts each.</summary>
+    OpenWindows MakeOpening(Dice dice)
+    {
+        var lines = Array.ConvertAll(_windowCounters, register => new WindowLine(
+            register,
+            new(
+                AccountKind.Windows, Unit.Windows, null, 3 * dice.Next(6), _now.AddHours(-1),
+                _now.AddSeconds(dice.Next(9) == 8 ? -2 : 3_600))));
+        var session = dice.Next(_windows.Length);
+        return new(new(
+            new(Organization, Project, Organization, false),
+            dice.Next(2) == 0
+                ? [new(_windows[session], lines)]
+                : [new(_windows[session], lines[..1]), new(_windows[(session + 1) % _windows.Length], lines[1..])]));
+    }
+
     GiveBack MakeReturn(Dice dice)
     {
         var lease = dice.Pick(_leases);
@@ -199,9 +220,11 @@ sealed class LedgerRun
         var charges = Vector(dice).Registers.Except(_slots).Select(register => Counts(register)
             ? new Charge(register, 1 + dice.Next(30), dice.Next(2))
             : new Charge(register, cost - dice.Next(cost + 1)));
-        return new(new(RequestOf(dice), lease, [.. charges], UsageRecords.Of(cost, Organization, Project, _now))
+        var began = _now.AddHours(dice.Next(3) - 1);
+        return new(new(RequestOf(dice), lease, [.. charges], UsageRecords.Of(cost, Organization, Project, began))
         {
             Due = dice.Next(4) == 3 ? dice.Next(60) : null,
+            Windows = dice.Next(4) == 3 ? [dice.Pick(_windows)] : [],
         });
 
         bool Counts(Guid register) => _limits.Contains(register) || _quotas.Contains(register);
@@ -218,13 +241,15 @@ sealed class LedgerRun
         return new(id, bigEndian: true);
     }
 
-    /// <summary>Of the wallet that was asked then, or of one that has been opened since, or not.</summary>
+    /// <summary>Of the wallet that was asked then, or of the one that its customer has got since, or not.</summary>
     Rerate MakeRerating(Dice dice)
     {
         if (dice.Next(8) == 7)
             _reratings.Add(Ids.New());
-        var (request, wallet) = dice.Pick(_settled);
-        return new(dice.Pick(_reratings), request, wallet ?? dice.Pick(_wallets), Organization, Project, false, Organization, dice.Next(80))
+        var (request, asked) = dice.Pick(_settled);
+        if (!_payers.TryGetValue(request, out var wallet))
+            _payers[request] = wallet = asked ?? dice.Pick(_wallets);
+        return new(dice.Pick(_reratings), request, wallet, Organization, Project, false, Organization, dice.Next(80))
         {
             OfBatch = dice.Next(3) == 2,
         };
@@ -249,6 +274,7 @@ sealed class LedgerRun
         var same = (expected, actual) switch
         {
             (Answer.Granted a, Answer.Granted b) => a.Amounts.SequenceEqual(b.Amounts),
+            (Answer.Opened a, Answer.Opened b) => a.ClosesAt == b.ClosesAt,
             _ => expected == actual,
         };
         Assert.True(same, $"{command} gave {actual}, the model says {expected}");
@@ -268,6 +294,8 @@ sealed class LedgerRun
                 + $"the model says {_model.Charged}, {_model.Absorbed}, {_model.Covered}");
         foreach (var slots in _slots.Where(_store.Accounts.ContainsKey))
             Assert.Equal(0, _store.Accounts[slots].Posted);
+        foreach (var (window, closesAt) in _model.Windows)
+            Assert.Equal(closesAt, _store.Windows[window].ClosesAt);
         foreach (var (counter, counted) in _store.Counted)
             Assert.Equal(counted, _store.Accounts[counter].Posted);
         Assert.True(_store.SumsOfUnits.Values.All(sum => sum == 0), "entries do not sum to zero");

@@ -21,6 +21,7 @@ sealed class ReferenceLedger
 
     public Dictionary<Guid, (AccountKind Kind, Unit Unit, long Posted)> Registers { get; } = [];
     public Dictionary<Guid, ModelLease> Leases { get; } = [];
+    public Dictionary<Guid, DateTimeOffset> Windows { get; } = [];
     public HashSet<Guid> Frozen { get; } = [];
     public required DateTimeOffset Opened { get; init; }
     public required DateTimeOffset Unopened { get; init; }
@@ -51,7 +52,8 @@ sealed class ReferenceLedger
         GiveBack giveBack => Apply(giveBack.Return, now),
         Expire expire => Apply(expire, now),
         FreeSlots free => Apply(free),
-        Settle settle => Apply(settle.Settlement),
+        OpenWindows open => Apply(open.Request, now),
+        Settle settle => Apply(settle.Settlement, now),
         Rerate rerate => Apply(rerate),
         _ => throw new ArgumentException(command.ToString()),
     };
@@ -215,6 +217,29 @@ sealed class ReferenceLedger
             lease.Held[register] = 0;
     }
 
+    /// <summary>Rule 11.</summary>
+    Answer Apply(WindowsRequest request, DateTimeOffset now)
+    {
+        var closed = request.Windows.Where(demand => Windows.GetValueOrDefault(demand.Window) <= now).ToList();
+        foreach (var line in request.Windows.SelectMany(demand => demand.Lines))
+            Registers.TryAdd(line.Register, (AccountKind.Windows, Unit.Windows, 0));
+        foreach (var (register, counter) in closed.SelectMany(demand => demand.Lines))
+        {
+            var second = TimeSpan.FromSeconds(1);
+            if (now < counter.From - second || now >= counter.To + second)
+                return new Answer.Refused(register, LeaseRefusalReason.CycleOver, 0);
+            if (counter.Ceiling <= Registers[register].Posted)
+                return new Answer.Refused(register, LeaseRefusalReason.Exhausted, 0);
+        }
+        foreach (var demand in closed)
+        {
+            Windows[demand.Window] = now.AddHours(24);
+            foreach (var line in demand.Lines)
+                Add(line.Register, 1);
+        }
+        return new Answer.Opened(request.Windows.Min(demand => Windows[demand.Window]));
+    }
+
     public bool IsSlots(Guid register) => Registers.TryGetValue(register, out var known) && known.Kind == AccountKind.Slots;
 
     /// <summary>Rule 7.</summary>
@@ -229,8 +254,8 @@ sealed class ReferenceLedger
 
     public bool IsSettled(Guid request) => _requests.ContainsKey(request);
 
-    /// <summary>Rule 8.</summary>
-    Answer Apply(Settlement settlement)
+    /// <summary>Rules 8 and 11.</summary>
+    Answer Apply(Settlement settlement, DateTimeOffset now)
     {
         if (_requests.ContainsKey(settlement.RequestId))
             return new Answer.Done(Repeated: true);
@@ -238,6 +263,12 @@ sealed class ReferenceLedger
         var made = DateTimeOffset.FromUnixTimeMilliseconds(Convert.ToInt64($"{settlement.RequestId:N}"[..12], 16));
         if (made < Opened || made >= Unopened)
             return new Answer.Stale();
+        foreach (var window in settlement.Windows.Where(Windows.ContainsKey))
+        {
+            var began = settlement.Usage.StartedAt;
+            var until = (began < now ? began : now).AddHours(24);
+            Windows[window] = until > Windows[window] ? until : Windows[window];
+        }
         var cost = settlement.Usage.Cost.Nanos;
         var due = settlement.Due ?? cost;
         var lease = settlement.Lease is { } id ? Leases.GetValueOrDefault(id) : null;
