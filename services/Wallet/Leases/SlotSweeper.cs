@@ -39,10 +39,12 @@ public sealed class SlotSweeper(
         _lookedAt = now;
         if (time.GetElapsedTime(_punctualSince, now) < Grace)
             return;
-        await DeclareAsync(token);
+        var gone = await GoneAsync(token);
+        if (gone.Count == 0)
+            return;
         await Rounds.UntilNotFullAsync(MaxAtOnce, async () =>
         {
-            var leases = await FindAsync(token);
+            var leases = await FindAsync(gone, token);
             if (leases.Count > 0)
                 Failpoint.Hit("wallet.slots.found");
             await Task.WhenAll(leases.ConvertAll(lease => writer.RunAsync(lease)));
@@ -50,24 +52,33 @@ public sealed class SlotSweeper(
         });
     }
 
-    async Task DeclareAsync(CancellationToken token)
+    /// <summary>Holders that are gone, those among them that are declared so now.</summary>
+    async Task<List<string>> GoneAsync(CancellationToken token)
     {
-        await using var declare = database.Sql("""
-            update holder set gone = true, epoch = gen_random_uuid() where not gone and seen_at < clock_timestamp() - $1
+        await using var query = database.Sql("""
+            with declared as (
+                update holder set gone = true, epoch = gen_random_uuid()
+                where not gone and seen_at < clock_timestamp() - $1 returning holder)
+            select holder, false from holder where gone union all select holder, true from declared
             """, silence.Longest);
-        var gone = await declare.ExecuteNonQueryAsync(token);
-        if (gone > 0)
-            log.LogInformation("{Count} proxies have been silent for {Silence} and lose their slots", gone, silence.Longest);
+        var gone = new List<string>();
+        await using var reader = await query.ExecuteReaderAsync(token);
+        while (await reader.ReadAsync(token))
+        {
+            gone.Add(reader.GetString(0));
+            if (reader.GetBoolean(1))
+                log.LogInformation("{Holder} has been silent for {Silence} and loses its slots", gone[^1], silence.Longest);
+        }
+        return gone;
     }
 
     /// <summary>A call that a dead holder sent may still open a lease, so that every look asks again.</summary>
-    Task<List<FreeSlots>> FindAsync(CancellationToken token) => database.ByIndexAsync(async connection =>
+    Task<List<FreeSlots>> FindAsync(List<string> gone, CancellationToken token) => database.ByIndexAsync(async connection =>
     {
         await using var query = connection.Sql("""
-            select lease.id, array(select account from lease_line line where line.lease = lease.id)
-            from holder join lease on lease.holder = holder.holder and lease.slots = 1
-            where holder.gone and not lease.expired limit $1
-            """, MaxAtOnce);
+            select id, array(select account from lease_line line where line.lease = lease.id)
+            from lease where holder = any($2) and slots = 1 and not expired limit $1
+            """, MaxAtOnce, gone.ToArray());
         var leases = new List<FreeSlots>();
         await using var reader = await query.ExecuteReaderAsync(token);
         while (await reader.ReadAsync(token))
