@@ -30,6 +30,7 @@ var wallet = stack.AddService<Projects.Wallet>("wallet", Ports.Wallet)
     .WithKeys(internalKeys)
     .WithSetting(stack, "Wallet:UsageRetention")
     .WithSetting(stack, "Wallet:RawUsageRetention")
+    .WithSetting(stack, "Wallet:SlotSilence")
     .WithWalletCommands(internalKeys);
 
 // Who may do what, at which price.

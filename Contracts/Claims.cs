@@ -15,14 +15,21 @@ public sealed record ClaimRule(IReadOnlyList<LimitLine> Limits, IReadOnlyList<Pa
 public sealed record LimitLine(Guid Limit, string Level, Unit Unit, Guid? Denomination, Selector? Only, IReadOnlyList<Term> Terms)
 {
     /// <summary>Levels.</summary>
-    public const string Customer = "customer", Session = "session";
+    public const string Customer = "customer", Key = "key", Session = "session";
 }
 
 /// <summary>
 /// The time from <paramref name="From"/> on and before <paramref name="To"/>, in which a limit has one register and one ceiling.
 /// </summary>
 /// <param name="Ceiling">How far the register may count.</param>
-public sealed record Term(Guid Register, DateTimeOffset From, DateTimeOffset To, long Ceiling);
+public sealed record Term(Guid Register, DateTimeOffset From, DateTimeOffset To, long Ceiling)
+{
+    /// <summary>No cycle ends so late. It leaves room to count with.</summary>
+    public static readonly DateTimeOffset Ever = new(9000, 1, 1, 0, 0, 0, TimeSpan.Zero);
+
+    /// <summary>Of what has no cycle.</summary>
+    public static Term Always(Guid register, long ceiling) => new(register, DateTimeOffset.UnixEpoch, Ever, ceiling);
+}
 
 /// <summary>A register that pays. A balance has its id here, a plan's quota one in each term.</summary>
 /// <param name="Overage">The wallet's price per token of a plan. Null pays the request's own price.</param>
@@ -59,6 +66,16 @@ public static class Counters
 
     /// <summary>A credential's cap, which is its family's.</summary>
     public static Guid Cap(Guid family) => Ids.Derive(family, "cap");
+
+    /// <summary>The requests of a customer or key that run.</summary>
+    public static Guid Slots(Guid owner) => Ids.Derive(owner, "slots");
+
+    /// <summary>The client sessions of a customer that limits with one selector count. Each of them is a window.</summary>
+    public static Guid Windows(Guid customer, Selector? only) => Ids.Derive(customer, $"windows:{TextOf(only)}");
+
+    /// <param name="windows">One of the sets above.</param>
+    /// <param name="session">The client's name of its session, perhaps a phone number. It is kept nowhere else.</param>
+    public static Guid Window(Guid windows, string session) => Ids.Derive(windows, session);
 
     /// <param name="plan">One plan of one customer, not what all its subscribers share.</param>
     /// <param name="cycle">The cycle's name.</param>

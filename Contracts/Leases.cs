@@ -13,8 +13,8 @@ public sealed record LeaseRequest(Guid Lease, long Fence, string Holder, IReadOn
     /// <summary>How long a lease lives after its last extension, on the database's clock.</summary>
     public const int TtlSeconds = 60;
 
-    /// <summary>A claim is short: a few limits of the customer and of the key, a session's cap, quota, credits, wallet.</summary>
-    public const int MaxLines = 16;
+    /// <summary>A claim is short: the customer's limits, slots of customer and key, a session's cap, quota, credits, wallet.</summary>
+    public const int MaxLines = 20;
 
     /// <summary>
     /// Lines from this one on are the sources of the payment line, in the order in which they pay. Null for a proxy that knows no sources:
@@ -76,13 +76,35 @@ public enum LeaseRefusalReason
     Exhausted, Frozen, Unknown, LeaseClosed,
     /// <summary>By the ledger's clock it is not the cycle of the counter.</summary>
     CycleOver,
+    /// <summary>The lease has lost its slots, because its holder was silent. It lives on for what runs; another must be opened.</summary>
+    SlotsFreed,
 }
 
 /// <summary>
 /// <c>POST /internal/leases/return</c>: gives back exactly what the proxy no longer needs. Idempotent by (lease, fence). The fence counts
 /// the returns of a lease apart from its extensions, because the two may cross on the way.
 /// </summary>
-public sealed record LeaseReturn(Guid Lease, long Fence, IReadOnlyList<Amount> Lines);
+public sealed record LeaseReturn(Guid Lease, long Fence, IReadOnlyList<Amount> Lines)
+{
+    /// <summary>
+    /// The ledger may have given the lease slots in an answer that was lost. No request runs on it, so all its slots are free, also those
+    /// of a call that is still under way.
+    /// </summary>
+    public bool RenouncesSlots { get; init; }
+}
+
+/// <summary>
+/// <c>POST /internal/alive</c>: the holder lives, and what runs on its slots. The answer is <see cref="AliveAnswer"/>. Of a holder that has
+/// been silent for longer than a moment the slots are freed.
+/// </summary>
+public sealed record Alive(string Holder)
+{
+    public static readonly TimeSpan Every = TimeSpan.FromMilliseconds(250);
+}
+
+/// <param name="Epoch">Another one than before when the holder was taken for gone meanwhile: the leases that it had then have no slots any
+/// more.</param>
+public sealed record AliveAnswer(Guid Epoch);
 
 /// <summary>
 /// <c>POST /internal/leases/renew</c>: keeps leases alive while requests run on them, or while their settlements wait.

@@ -14,9 +14,10 @@ public static class SettlementRecord
 {
     /// <summary>
     /// Version 2 added the request that a failed attempt belongs to. Version 3 added the span of a request whose trace is recorded. Version
-    /// 4 added what was used beyond the hold and what is due; version 5 is version 4 with the span, which is always last.
+    /// 4 added what was used beyond the hold and what is due; version 5 is version 4 with the span, which is always last. Version 6 added
+    /// windows; version 7 is version 6 with the span.
     /// </summary>
-    const byte Plain = 2, PlainTraced = 3, Claim = 4, ClaimTraced = 5;
+    const byte Plain = 2, PlainTraced = 3, Claim = 4, ClaimTraced = 5, Windows = 6, WindowsTraced = 7;
 
     const int TraceIdBytes = 16, SpanIdBytes = 8, TraceBytes = TraceIdBytes + SpanIdBytes + 1;
 
@@ -29,13 +30,17 @@ public static class SettlementRecord
     public static ReadOnlySpan<byte> Encode(Settlement settlement, in ActivityContext span = default)
     {
         var traced = (span.TraceFlags & ActivityTraceFlags.Recorded) != 0;
-        var version = IsPlain(settlement) ? traced ? PlainTraced : Plain : traced ? ClaimTraced : Claim;
+        var version = LowestOf(settlement);
+        if (traced)
+            version++;
         var writer = new Writer();
         writer.Next(HeadBytes);
         writer.Write(version);
         Write(ref writer, settlement);
         if (version >= Claim)
             WriteClaim(ref writer, settlement);
+        if (version >= Windows)
+            WriteWindows(ref writer, settlement);
         if (traced)
             Write(ref writer, span);
         BinaryPrimitives.WriteInt32LittleEndian(writer.Written, writer.Written.Length - HeadBytes);
@@ -77,7 +82,7 @@ public static class SettlementRecord
     /// <param name="record">One whole record.</param>
     public static ActivityContext SpanOf(ReadOnlySpan<byte> record)
     {
-        if (record.Length < HeadBytes + 1 + TraceBytes || record[HeadBytes] is not (PlainTraced or ClaimTraced))
+        if (record.Length < HeadBytes + 1 + TraceBytes || record[HeadBytes] is not (PlainTraced or ClaimTraced or WindowsTraced))
             return default;
         var ids = record[^TraceBytes..];
         return new(
@@ -130,14 +135,16 @@ public static class SettlementRecord
         to.Write(usage.AttemptOf);
     }
 
-    static bool IsPlain(Settlement settlement)
+    static byte LowestOf(Settlement settlement)
     {
+        if (settlement.Windows.Count > 0)
+            return Windows;
         if (settlement.Due is not null)
-            return false;
+            return Claim;
         for (var i = 0; i < settlement.Charges.Count; i++)
             if (settlement.Charges[i].Beyond != 0)
-                return false;
-        return true;
+                return Claim;
+        return Plain;
     }
 
     static void WriteClaim(ref Writer to, Settlement settlement)
@@ -145,6 +152,13 @@ public static class SettlementRecord
         for (var i = 0; i < settlement.Charges.Count; i++)
             to.Write7Bit(settlement.Charges[i].Beyond);
         to.Write(settlement.Due ?? -1);
+    }
+
+    static void WriteWindows(ref Writer to, Settlement settlement)
+    {
+        to.Write7Bit(settlement.Windows.Count);
+        for (var i = 0; i < settlement.Windows.Count; i++)
+            to.Write(settlement.Windows[i]);
     }
 
     static Settlement Read(BinaryReader from, byte version)
@@ -160,6 +174,7 @@ public static class SettlementRecord
         {
             Charges = [.. settlement.Charges.Select(charge => charge with { Beyond = from.Read7BitEncodedInt64() })],
             Due = from.ReadInt64() is >= 0 and var due ? due : null,
+            Windows = version < Windows ? [] : [.. Enumerable.Range(0, ReadCount(from)).Select(_ => ReadId(from))],
         };
     }
 

@@ -32,6 +32,9 @@ public sealed record Settlement(Guid RequestId, Guid? Lease, IReadOnlyList<Charg
     /// pay: then it is the whole cost, and nothing without a wallet.
     /// </summary>
     public long? Due { get; init; }
+
+    /// <summary>The client's session, as windows: this message keeps them open.</summary>
+    public IReadOnlyList<Guid> Windows { get; init; } = [];
 }
 
 /// <summary>What a request used of a register, in the register's own unit.</summary>

@@ -14,6 +14,8 @@ public static class Settings
     /// <summary>A century.</summary>
     const int MaxDays = 36_500;
 
+    const int MaxMilliseconds = 60_000;
+
     /// <summary>A setting that must have a value.</summary>
     public static string Setting(this IHostApplicationBuilder builder, string key)
     {
@@ -51,14 +53,24 @@ public static class Settings
     /// A whole number of days with its unit, as in <c>400d</c>; null when it is not set. A number without a unit is refused, because two
     /// people read two things into it.
     /// </summary>
-    public static TimeSpan? Days(this IHostApplicationBuilder builder, string key, int atLeast)
+    public static TimeSpan? Days(this IHostApplicationBuilder builder, string key, int atLeast) =>
+        builder.Number(key, "d", atLeast, MaxDays, "a number of days", "400d") is { } days ? TimeSpan.FromDays(days) : null;
+
+    /// <summary>The same of milliseconds, as in <c>700ms</c>.</summary>
+    public static TimeSpan? Milliseconds(this IHostApplicationBuilder builder, string key, int atLeast) =>
+        builder.Number(key, "ms", atLeast, MaxMilliseconds, "a number of milliseconds", "700ms") is { } milliseconds
+            ? TimeSpan.FromMilliseconds(milliseconds)
+            : null;
+
+    static int? Number(this IHostApplicationBuilder builder, string key, string unit, int least, int most, string what, string example)
     {
         if (builder.Configuration[key] is not { Length: > 0 } text)
             return null;
-        if (text[^1] == 'd' && int.TryParse(text.AsSpan(0, text.Length - 1), NumberStyles.None, CultureInfo.InvariantCulture, out var days)
-            && days >= atLeast && days <= MaxDays)
-            return TimeSpan.FromDays(days);
-        builder.Found().Wrong.Add($"{key} is '{text}', but must be a number of days from {atLeast} to {MaxDays} and its unit, as in 400d");
+        if (text.EndsWith(unit, StringComparison.Ordinal)
+            && int.TryParse(text.AsSpan(0, text.Length - unit.Length), NumberStyles.None, CultureInfo.InvariantCulture, out var number)
+            && number >= least && number <= most)
+            return number;
+        builder.Found().Wrong.Add($"{key} is '{text}', but must be {what} from {least} to {most} and its unit, as in {example}");
         return null;
     }
 

@@ -102,9 +102,20 @@ public static class Problems
     public static readonly Problem WalletFrozen = new(402, "insufficient_credit", "wallet_frozen", "The wallet is frozen.");
     public static Problem LimitReached(string message, LimitState limit, int? retryAfter) =>
         new(429, "rate_limit_error", "limit_reached", message, null, retryAfter) { Limit = limit };
+    public static Problem TooManyRunning(LimitState limit) => new(
+        429, "rate_limit_error", "concurrent_limit_reached",
+        $"This {limit.Level} may have {limit.Limit} requests running at the same time. Wait until one of them has ended.", null, 1)
+        {
+            Limit = limit,
+        };
     public static Problem NotMeasurable(string unit) => new(
         400, "invalid_request_error", "limit_not_measurable",
         $"A limit of this customer counts {unit}, and nobody can say beforehand how many of them this request may use.");
+    public static readonly Problem NoClientSession = new(
+        400, "invalid_request_error", "limit_not_measurable",
+        "A limit of this customer counts client sessions, and the request does not say which one it belongs to. Name it in the header "
+            + "'X-Client-Session', in 'metadata.session_id' or in 'user'.",
+        "X-Client-Session");
     public static Problem SessionCap(string message) => new(402, "insufficient_credit", "session_cap", message);
 
     public static readonly Problem ForbiddenOrigin = new(

@@ -22,6 +22,8 @@ builder.AddServiceClient<KeptResponsesClient>("sessions", KeptResponsesClient.At
 builder.AddServiceClient<WalletClient>("wallet", WalletClient.AttemptTimeout);
 builder.Services.AddSingleton(new OutputDefault(builder.Configuration.GetValue<int?>(OutputDefault.Setting)));
 builder.Services.AddSingleton<LedgerClock>();
+builder.Services.AddSingleton<IWindowLedger>(services => services.GetRequiredService<WalletClient>());
+builder.Services.AddSingleton<ClientSessions>();
 builder.Services.AddSingleton<RequestGate>();
 builder.Services.AddHealthChecks().AddCheck<RequestGate>("intake");
 builder.Services.AddSingleton(Upstream.NewClient(new(builder.Configuration[PrivateHosts.Setting])));
@@ -49,6 +51,8 @@ builder.Services.AddHostedSingleton<BatchSettling>();
 builder.Services.AddSingleton<MessageBatches>();
 builder.Services.AddSingleton<Files>();
 builder.Services.AddSingleton<FileBatches>();
+// Before the slices, which are stopped first: what they hold is given back by a proxy that lives.
+builder.Services.AddHostedSingleton<Heartbeats>();
 builder.Services.AddHostedSingleton<Slices>();
 builder.Services.AddHostedSingleton<SpoolPublisher>();
 builder.Services.AddHostedSingleton<RunningCalls>();
@@ -58,6 +62,7 @@ builder.Services.AddSingleton<Drain>();
 
 var app = builder.BuildService();
 app.UseServiceDefaults();
+app.UseClientSessions();
 app.UseCrossOrigin();
 app.UseInference();
 app.UseGemini();

@@ -58,5 +58,12 @@ public static class Fields
         return models?.Select((model, i) => Text(model, $"{path}[{i}]")).Distinct().ToList();
     }
 
+    /// <summary>A number above 0, or none.</summary>
+    public static void MustBeCount(int? value, string path)
+    {
+        if (value <= 0)
+            throw Invalid(path, "must be above 0");
+    }
+
     public static ProblemException Invalid(string path, string reason) => new(Problems.Invalid(path, $"'{path}' {reason}."));
 }

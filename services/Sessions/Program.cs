@@ -72,6 +72,7 @@ app.MapRevokeKey();
 // Their limits
 app.MapGetLimits();
 app.MapPutLimits();
+app.MapPutRates();
 app.MapRaiseLimit();
 
 await app.RunAsync();

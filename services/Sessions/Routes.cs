@@ -39,6 +39,7 @@ public static class Routes
         ["DELETE /v1/customers/{id}/keys/{keyId}"] = [Proxy],
         ["GET /v1/customers/{id}/limits"] = [Proxy],
         ["PUT /v1/customers/{id}/limits"] = [Proxy],
+        ["PUT /v1/customers/{id}/rates"] = [Proxy],
         ["POST /v1/customers/{id}/limits/{limitId}/raise"] = [Proxy],
     };
 }

@@ -18,6 +18,8 @@ builder.Services.AddHostedSingleton<EndedCounters>();
 // Hears answers from the start, not from the first shortage.
 builder.Services.AddActivatedSingleton<Recalls>();
 builder.Services.AddHostedSingleton<LeaseSweeper>();
+builder.Services.AddSingleton(SlotSilence.Read(builder));
+builder.Services.AddHostedSingleton<SlotSweeper>();
 builder.AddMessaging(
     bus => bus.AddConsumer<SettlementConsumer>(),
     new DurableEndpoint(SettlementBatch.Queue, SettlementConsumer.Configure));
@@ -28,6 +30,8 @@ app.UseInternalOnly(Routes.Callers);
 
 app.MapRegisters();
 app.MapLeases();
+app.MapHolders();
+app.MapWindows();
 app.MapWallets();
 app.MapOwnWallet();
 app.MapSummaries();

@@ -15,6 +15,8 @@ public static class Routes
         ["POST /internal/leases"] = [Proxy],
         ["POST /internal/leases/return"] = [Proxy],
         ["POST /internal/leases/renew"] = [Proxy],
+        ["POST /internal/alive"] = [Proxy],
+        ["POST /internal/windows"] = [Proxy],
         ["POST /internal/batch-costs"] = [Proxy],
         ["POST /internal/reratings"] = [Operator],
         ["GET /internal/verify"] = [Operator],

@@ -34,4 +34,10 @@ public sealed class WalletDb(DbContextOptions<WalletDb> options) : DbContext(opt
 
     [DbContext(typeof(WalletDb)), Migration("0010_seals")]
     sealed class Seals0010 : SqlMigration;
+
+    [DbContext(typeof(WalletDb)), Migration("0011_slots")]
+    sealed class Slots0011 : SqlMigration;
+
+    [DbContext(typeof(WalletDb)), Migration("0012_windows")]
+    sealed class Windows0012 : SqlMigration;
 }

@@ -103,11 +103,6 @@ static class Books
             "update session set expires_at = now() - interval '1 second' where id = $1",
             Guid.ParseExact(user.SessionId["ses_".Length..], "N"));
 
-    /// <summary>Limits a customer; until there is a route for it, only the seed file can.</summary>
-    public static Task LimitAsync(User user, int? requestsPerMinute, int? tokensPerMinute) => RunAsync(
-        "update customer set requests_per_minute = $2, tokens_per_minute = $3 where id = $1",
-        user.Customer, (object?)requestsPerMinute ?? DBNull.Value, (object?)tokensPerMinute ?? DBNull.Value);
-
     /// <summary>Rows of a customer's responses, also of those whose time is over.</summary>
     public static Task<long> KeptResponsesAsync(User user) =>
         NumberAsync(Sessions, "select count(*) from kept_response where customer_id = $1", user.Customer);

@@ -79,6 +79,8 @@ ref struct AnthropicRequestReader
             ReadChoice();
         else if (name.SequenceEqual("thinking"u8))
             ReadThinking();
+        else if (name.SequenceEqual("metadata"u8))
+            _request.User = _json.MemberText("user_id"u8);
         else if (name.SequenceEqual("service_tier"u8))
             CheckPlain(ref _json, "service_tier", "only the tiers 'auto' and 'standard_only' have a price", "auto"u8, "standard_only"u8);
         else if (name.SequenceEqual("speed"u8))

@@ -20,11 +20,6 @@ public sealed class ChatRequest : ModelRequest
         var (a, b) => a ?? b,
     };
 
-    public string? User { get; internal set; }
-
-    /// <summary><c>metadata.session_id</c>.</summary>
-    public string? SessionId { get; internal set; }
-
     internal Place ModelValue { get; set; }
     internal Limit MaxTokensMember { get; set; }
     internal Limit MaxCompletionTokensMember { get; set; }

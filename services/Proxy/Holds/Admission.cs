@@ -178,7 +178,10 @@ public static class Admission
             LeaseRefusalReason.Frozen => Problems.WalletFrozen,
             LeaseRefusalReason.Exhausted when line.Kind is AccountKind.SessionCap or AccountKind.Cap =>
                 Problems.SessionCap(
-                    $"This request may cost {new Money(needed)} USD and the session may still spend {new Money(refusal.Available)} USD."),
+                    $"This request may cost {new Money(needed)} USD and the session may still spend {new Money(refusal.Available)} USD.")
+                    with { Limit = line.Counter is { } cap ? StateOf(line, cap, needed, refusal.Available) : null },
+            LeaseRefusalReason.Exhausted when line is { Kind: AccountKind.Slots, Counter: { } slots } =>
+                Problems.TooManyRunning(StateOf(line, slots, needed, refusal.Available)),
             LeaseRefusalReason.Exhausted when line.Counter is { } counter => LimitReached(line, counter, needed, refusal.Available, now),
             LeaseRefusalReason.Exhausted =>
                 Problems.WalletExhausted(
@@ -189,15 +192,25 @@ public static class Admission
 
     static Problem LimitReached(ClaimLine line, CounterTerm counter, long needed, long left, DateTimeOffset now)
     {
-        var unit = line.Unit is Unit.Usd or Unit.UsdLimit ? "usd" : line.Unit.ToString().ToLowerInvariant();
-        var state = new LimitState(
-            line.Level ?? "plan", unit, Show(counter.Ceiling - left), Show(counter.Ceiling), Show(needed - left), counter.To);
+        var state = StateOf(line, counter, needed, left);
         var seconds = (int)Math.Clamp(Math.Ceiling((counter.To - now).TotalSeconds), 1, int.MaxValue);
         return Problems.LimitReached(
-            $"This request may use {Show(needed)} {unit}, and the {state.Level}'s limit of {state.Limit} {unit} has {Show(left)} left "
-                + $"until {counter.To.UtcDateTime:yyyy-MM-dd'T'HH:mm:ss'Z'}.",
+            $"This request may use {Show(line, needed)} {state.Unit}, and the {state.Level}'s limit of {state.Limit} {state.Unit} has "
+                + $"{Show(line, left)} left until {counter.To.UtcDateTime:yyyy-MM-dd'T'HH:mm:ss'Z'}.",
             state, seconds);
-
-        string Show(long amount) => unit == "usd" ? $"{new Money(amount)}" : $"{amount}";
     }
+
+    static LimitState StateOf(ClaimLine line, CounterTerm counter, long needed, long left) => new(
+        line.Level ?? "plan", UnitOf(line), Show(line, counter.Ceiling - left),
+        Show(line, counter.Ceiling), Show(line, needed - left), counter.To == Term.Ever ? null : counter.To);
+
+    /// <summary>As where the limit is set.</summary>
+    static string UnitOf(ClaimLine line) => line switch
+    {
+        { IsMoney: true } => "usd",
+        { Kind: AccountKind.Slots } => "concurrent",
+        _ => line.Unit.ToString().ToLowerInvariant(),
+    };
+
+    static string Show(ClaimLine line, long amount) => line.IsMoney ? $"{new Money(amount)}" : $"{amount}";
 }

@@ -23,6 +23,9 @@ public sealed class Claim(IReadOnlyList<ClaimLine> lines, int firstSource, Lease
     /// <summary>Sources that pay everything or nothing, one bit for each.</summary>
     public ulong Whole => _whole;
 
+    /// <summary>Requests that run are counted.</summary>
+    public bool HasSlots { get; } = lines.Any(line => line.Kind == AccountKind.Slots);
+
     /// <summary>The limit lines are covered, and the sources together cover the payment line.</summary>
     /// <param name="passable">Sources that may be passed, one bit for each.</param>
     /// <param name="take">Receives what each line gives. Untouched with one source, which gives what is needed.</param>
@@ -72,6 +75,9 @@ public sealed record ClaimLine(Guid Register, AccountKind Kind, Unit Unit)
 
     /// <summary>Whose limit it is, for people. Null for a source.</summary>
     public string? Level { get; init; }
+
+    /// <summary>Amounts are nano-dollars.</summary>
+    public bool IsMoney => Unit is Unit.Usd or Unit.UsdLimit;
 
     /// <summary>Of a wallet: the plan's price of a token. Null where it pays what the request costs.</summary>
     public Rate? Overage { get; init; }

@@ -22,6 +22,48 @@ public static class Claims
             || Known.GetValue(credential, static credential => new(credential)).TryGet(route, now, out claim);
     }
 
+    public static bool HasWindows(Credential credential)
+    {
+        for (var i = 0; i < credential.Claim?.Limits.Count; i++)
+            if (credential.Claim.Limits[i].Unit == Unit.Windows)
+                return true;
+        return false;
+    }
+
+    /// <summary>
+    /// The client sessions that count. They are no lines of the claim: whether a unit is due depends on the session, and slices are shared
+    /// by sessions. False when the copy of the credential must be read again.
+    /// </summary>
+    public static bool TryGetWindows(Credential credential, Route route, DateTimeOffset now, out IReadOnlyList<WindowSet> windows)
+    {
+        var names = NamesOf(route);
+        var counted = (credential.Claim?.Limits ?? [])
+            .Where(limit => limit.Unit == Unit.Windows && limit.Only?.Matches(names, credential.Id) != false)
+            .Select(limit => (limit.Denomination, limit.Level, Term: limit.Terms.FirstOrDefault(term => term.From <= now && now < term.To)))
+            .ToList();
+        windows =
+        [
+            .. counted.Where(line => line.Term is not null).GroupBy(line => line.Denomination!.Value, (set, lines) => new WindowSet(set,
+            [
+                .. lines.Select(line => new ClaimLine(line.Term!.Register, AccountKind.Windows, Unit.Windows)
+                {
+                    Level = line.Level,
+                    Counter = new(AccountKind.Windows, Unit.Windows, set, line.Term.Ceiling, line.Term.From, line.Term.To),
+                }),
+            ])),
+        ];
+        return counted.TrueForAll(line => line.Term is not null);
+    }
+
+    /// <summary>Every name that the model has, also where another provider takes over.</summary>
+    static List<string> NamesOf(Route route)
+    {
+        var names = new List<string>();
+        for (var next = route; next is not null; next = next.Next)
+            names.AddRange([next.Model.Id, $"{next.Model.Provider}/{next.Model.Id}"]);
+        return names;
+    }
+
     /// <summary>A claim and the time in which it holds.</summary>
     sealed record Valid(Claim? Claim, DateTimeOffset From, DateTimeOffset To)
     {
@@ -67,7 +109,6 @@ public static class Claims
             return new(claim, DateTimeOffset.MinValue, DateTimeOffset.MaxValue);
         }
 
-        /// <summary>Windows are no lines: whether a unit is due depends on the client's session.</summary>
         Valid Make(ClaimRule rule, List<string> names, DateTimeOffset now)
         {
             var (from, to) = (DateTimeOffset.MinValue, DateTimeOffset.MaxValue);
@@ -109,13 +150,5 @@ public static class Claims
             { Unit: Unit.Slots } => AccountKind.Slots,
             _ => AccountKind.Limit,
         };
-
-        static List<string> NamesOf(Route route)
-        {
-            var names = new List<string>();
-            for (var next = route; next is not null; next = next.Next)
-                names.AddRange([next.Model.Id, $"{next.Model.Provider}/{next.Model.Id}"]);
-            return names;
-        }
     }
 }

@@ -38,6 +38,11 @@ public sealed class HeldLease(int registers, TimeProvider time, DeliveryMark del
     /// <summary>A call was not answered, so the ledger may hold more of it than is known here.</summary>
     public bool Uncertain { get; set; }
 
+    /// <summary>
+    /// It may have slots in the ledger that nobody here knows of. They are given back when no request runs on it any more.
+    /// </summary>
+    public bool OwesSlots { get; set; }
+
     /// <summary>The ledger has ended the lease, or may have. Nothing more is admitted on it.</summary>
     public bool Lost { get; set; }
 
@@ -48,6 +53,11 @@ public sealed class HeldLease(int registers, TimeProvider time, DeliveryMark del
 
     /// <summary>It holds in the ledger exactly what settlements on disk charge.</summary>
     public bool IsOwed => !Lost && !Uncertain && Running == 0 && IsIdleEmpty && HasDependents;
+
+    public bool HasSomethingToReturn => !IsIdleEmpty || (OwesSlots && Running == 0);
+
+    /// <summary>Nothing is left of it.</summary>
+    public bool IsDone => Lost || (!HasDependents && IsIdleEmpty && !OwesSlots);
 
     public bool IsIdleEmpty => Array.TrueForAll(Idle, amount => amount == 0);
 

@@ -28,6 +28,8 @@ public sealed partial class Slice(
     /// <summary>What the last request that had to wait asked for.</summary>
     long[] _usual = new long[claim.Lines.Count];
     bool _calling, _closed;
+    /// <summary>The lease that a call is under way for. What it brings must find its lease, also when that is retired meanwhile.</summary>
+    HeldLease? _asked;
     /// <summary>Idle amounts were returned during a call to the ledger. The call's answer assumed them, so it is not final.</summary>
     bool _gaveWhileCalling;
     int _boost;
@@ -142,7 +144,7 @@ public sealed partial class Slice(
         lock (_lock)
             return _closed = _closed
                 || (!_calling && _returns.IsCompleted && _waiting.Count == 0 && _retired.Count == 0
-                && (_lease.Lost || (!_lease.HasDependents && _lease.IsIdleEmpty)));
+                && _lease.IsDone);
     }
 
     static async Task<HoldAnswer> WaitAsync(Waiter waiter, CancellationToken token)
@@ -156,10 +158,12 @@ public sealed partial class Slice(
     {
         if (_calling || _boost == 0)
             return;
+        // Slots come back as soon as requests end, so a busy slice is always near the end of them.
         // Of the sources only the one that pays now runs short: an empty one stays empty, and the next is asked when its turn comes.
         var paying = claim.FirstSource + BitOperations.TrailingZeroCount(~_lease.Empty);
         for (var i = 0; i < full.Length; i++)
-            _ahead |= (i < claim.FirstSource || i == paying) && _lease.Idle[i] / (_boost / 2) < full[i];
+            _ahead |= (i < claim.FirstSource || i == paying) && claim.Lines[i].Kind != AccountKind.Slots
+                && _lease.Idle[i] / (_boost / 2) < full[i];
         if (_ahead)
             StartCalling();
     }
@@ -190,7 +194,7 @@ public sealed partial class Slice(
                     return;
                 }
                 request = NextRequest();
-                lease = _lease;
+                lease = _asked = _lease;
                 _gaveWhileCalling = false;
             }
             try
@@ -200,16 +204,21 @@ public sealed partial class Slice(
                 var answer = await ledger.ExtendAsync(request);
                 Failpoint.Hit("proxy.slice.extended");
                 lock (_lock)
+                {
+                    _asked = null;
                     Accept(lease, answer, asked);
+                }
             }
             catch (Exception e)
             {
                 lock (_lock)
                 {
+                    _asked = null;
                     if (Problems.IsOutage(e) && _waiting.Count == 0 && lease == _lease)
                     {
                         // No request waits. The same question with the same fence gets the answer that was lost.
                         (lease.Fence, lease.Uncertain, _boost, _calling) = (lease.Fence - 1, true, 0, false);
+                        lease.OwesSlots = claim.HasSlots;
                         return;
                     }
                     // The ledger may have granted amounts in an answer that was lost. They end with the lease.
@@ -260,6 +269,7 @@ public sealed partial class Slice(
                 lease.Idle[i] += granted[i];
             lease.Renewed(alive: true, asked);
             (lease.Empty, lease.Dry, lease.DrySince) = (answer.Empty, answer.Dry, asked);
+            lease.OwesSlots &= lease != _lease; // what was lost has come
             _lastExtension = time.GetTimestamp();
             // If the lease was retired during the call, its grant goes back and the next call asks again.
             if (lease == _lease && !_gaveWhileCalling)
@@ -270,6 +280,12 @@ public sealed partial class Slice(
         if (refusal.Reason == LeaseRefusalReason.LeaseClosed)
         {
             lease.Lost = true;
+            return;
+        }
+        if (refusal.Reason == LeaseRefusalReason.SlotsFreed)
+        {
+            lease.Uncertain = true;
+            Retire(lease);
             return;
         }
         // A refused extension leaves the lease in the ledger as it was, one fence lower.
@@ -372,6 +388,7 @@ public sealed partial class Slice(
     void Doubt(HeldLease lease)
     {
         lease.Uncertain = true;
+        lease.OwesSlots = claim.HasSlots;
         Retire(lease);
     }
 }

@@ -30,6 +30,8 @@ public sealed partial class Slice
                 Failpoint.Hit("proxy.slice.return");
                 await ledger.ReturnAsync(give);
                 Failpoint.Hit("proxy.slice.returned");
+                lock (_lock)
+                    lease.OwesSlots &= !give.RenouncesSlots;
             }
             catch
             {
@@ -48,8 +50,14 @@ public sealed partial class Slice
         {
             if (FindIdle(idleTime, except) is not { } lease)
                 return null;
+            // A call for more may be under way. Nobody may be admitted on slots that it brings.
+            if (lease.OwesSlots)
+                Retire(lease);
             var give = new LeaseReturn(
-                lease.Id, ++lease.ReturnFence, [.. claim.Lines.Select((line, i) => new Amount(line.Register, lease.Idle[i]))]);
+                lease.Id, ++lease.ReturnFence, [.. claim.Lines.Select((line, i) => new Amount(line.Register, lease.Idle[i]))])
+            {
+                RenouncesSlots = lease.OwesSlots && lease.Running == 0,
+            };
             Array.Clear(lease.Idle);
             _gaveWhileCalling = _calling;
             _boost = 0;
@@ -60,8 +68,8 @@ public sealed partial class Slice
     /// <summary>A lease with something to give back; the caller holds the lock.</summary>
     HeldLease? FindIdle(TimeSpan idleTime, Guid except)
     {
-        _retired.RemoveAll(old => old.Lost || (!old.HasDependents && old.IsIdleEmpty));
-        var unused = time.GetElapsedTime(_lastUse) >= idleTime && !_lease.Lost && _lease.Id != except && !_lease.IsIdleEmpty;
-        return _retired.Find(old => !old.IsIdleEmpty) ?? (unused ? _lease : null);
+        _retired.RemoveAll(old => old.IsDone && old != _asked);
+        var unused = time.GetElapsedTime(_lastUse) >= idleTime && !_lease.Lost && _lease.Id != except && _lease.HasSomethingToReturn;
+        return _retired.Find(old => old.HasSomethingToReturn) ?? (unused ? _lease : null);
     }
 }

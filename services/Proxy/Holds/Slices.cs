@@ -67,6 +67,19 @@ public sealed class Slices(RequestGate gate, Spool spool, WalletClient wallet, T
             }
     }
 
+    /// <summary>
+    /// The ledger has taken this proxy for gone and freed its slots. What runs is over the limit; each new request asks for a slot.
+    /// </summary>
+    public void SlotsFreed()
+    {
+        foreach (var slice in _slices.Values)
+            if (slice.Claim.HasSlots)
+            {
+                slice.Retire();
+                _ = TendAsync(slice, IdleTime);
+            }
+    }
+
     /// <summary>Another request, at this proxy or another, needs what is idle of a register.</summary>
     public Task RecallAsync(Recall recall)
     {

@@ -13,7 +13,7 @@ public interface ILeaseLedger
 }
 
 /// <summary>The edge's calls to the ledger.</summary>
-public sealed class WalletClient(HttpClient http, LedgerClock clock, TimeProvider time) : ILeaseLedger
+public sealed class WalletClient(HttpClient http, LedgerClock clock, TimeProvider time) : ILeaseLedger, IWindowLedger
 {
     public static readonly TimeSpan AttemptTimeout = TimeSpan.FromSeconds(3);
 
@@ -34,6 +34,25 @@ public sealed class WalletClient(HttpClient http, LedgerClock clock, TimeProvide
     {
         using var response = await http.PostAsJsonAsync("/internal/leases/return", give, Defaults.Json);
         response.EnsureSuccessStatusCode();
+    }
+
+    public async Task<WindowsAnswer> OpenAsync(WindowsRequest request)
+    {
+        var asked = time.GetTimestamp();
+        using var response = await http.PostAsJsonAsync("/internal/windows", request, Defaults.Json);
+        response.EnsureSuccessStatusCode();
+        var answer = (await response.Content.ReadFromJsonAsync<WindowsAnswer>(Defaults.Json))!;
+        if (answer.Refusal?.Reason == LeaseRefusalReason.CycleOver)
+            clock.Distrust();
+        clock.Heard(asked, time.GetTimestamp(), answer.Now);
+        return answer;
+    }
+
+    public async Task<Guid> AliveAsync(Alive alive, CancellationToken token)
+    {
+        using var response = await http.PostAsJsonAsync("/internal/alive", alive, Defaults.Json, token);
+        response.EnsureSuccessStatusCode();
+        return (await response.Content.ReadFromJsonAsync<AliveAnswer>(Defaults.Json, token))!.Epoch;
     }
 
     /// <summary>

@@ -82,6 +82,8 @@ ref struct CompletionRequestReader
             _bestOf = _json.ReadCount("best_of", int.MaxValue, min: 0);
         else if (name.SequenceEqual("echo"u8))
             _echoes = _json.ReadBool("echo");
+        else if (name.SequenceEqual("user"u8))
+            _request.User = _json.TextOrNull();
         else if (name.SequenceEqual("service_tier"u8))
             ChatParameters.CheckServiceTier(ref _json);
         else

@@ -56,6 +56,8 @@ public abstract class OneShotRequest : ModelRequest
             hasNeeded |= text == needed && json.Token != JsonTokenType.Null;
             if (text == "model")
                 (request.Model, request.ModelValue) = (json.ReadModel("model"), new(json.Start, json.End - json.Start));
+            else if (text is "user")
+                request.User = json.TextOrNull();
             else if (text is "stream" && json.Token == JsonTokenType.True)
                 throw Invalid("stream", "is not offered here");
             else

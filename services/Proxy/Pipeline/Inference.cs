@@ -13,9 +13,9 @@ namespace LlmGateway.Proxy;
 /// Requests per minute are asked before the body is read, because it may be large.
 /// </summary>
 public sealed class Inference(
-    Identity identity, BodyBudget bodies, RunningCalls runningCalls, KeyUse keys, RateLimits rateLimits, Slices slices, Answers answers,
-    LedgerClock clock, Spool spool, SpoolPublisher publisher, OutputDefault outputDefault, ResponseStates responses, GenAiSpan span,
-    TimeProvider time)
+    Identity identity, BodyBudget bodies, RunningCalls runningCalls, KeyUse keys, RateLimits rateLimits, Slices slices,
+    ClientSessions clientSessions, Answers answers, LedgerClock clock, Spool spool, SpoolPublisher publisher,
+    OutputDefault outputDefault, ResponseStates responses, GenAiSpan span, TimeProvider time)
 {
     /// <summary>A cycle turns once while a request asks for its hold.</summary>
     const int MaxClaims = 2;
@@ -79,7 +79,7 @@ public sealed class Inference(
         problem = Routing.TryRoute(caller, wire, request, out var route, out var bound);
         if (problem is not null)
             return problem;
-        (call.Route, call.Stream) = (route, request.Stream);
+        (call.Route, call.Stream, call.Request) = (route, request.Stream, request);
         Failpoint.Hit("proxy.request.read");
 
         // :: 4 Limit
@@ -164,7 +164,7 @@ public sealed class Inference(
                 return (0, Problems.Unavailable);
             }
             if (claim is null)
-                return (outputLimit, call.TryBegin(spool.Journal) ? null : Problems.Unavailable);
+                return (outputLimit, await BeginAsync(call));
             (minimum, var full) = Admission.Demand(claim, bound, outputLimit);
             try
             {
@@ -180,10 +180,45 @@ public sealed class Inference(
         if (answer.Hold is not { } hold)
             return (0, Admission.ProblemOf(answer.Refusal!, claim!, minimum, clock.Now));
         call.Hold = hold;
+        var problem = await BeginAsync(call);
+        return (problem is null ? Admission.AffordableOutput(claim!, hold.Amounts, bound, outputLimit) : 0, problem);
+    }
+
+    /// <summary>
+    /// The last of stage 5: what the request holds is written down, and its client's session is open. A session is asked for last, so that
+    /// no request that is refused takes a unit.
+    /// </summary>
+    ValueTask<Problem?> BeginAsync(ModelCall call)
+    {
         if (call.TryBegin(spool.Journal))
-            return (Admission.AffordableOutput(claim!, hold.Amounts, bound, outputLimit), null);
-        call.Hold = null;
-        hold.Void();
-        return (0, Problems.Unavailable);
+            return Claims.HasWindows(call.Caller.Credential) ? EnterSessionAsync(call) : default;
+        call.Withdraw();
+        return new(Problems.Unavailable);
+    }
+
+    async ValueTask<Problem?> EnterSessionAsync(ModelCall call)
+    {
+        try
+        {
+            var (windows, problem) = await clientSessions.EnterAsync(
+                call.Caller.Credential, call.Route, ClientSession.Of(call.Http, call.Request), call.Http.RequestAborted);
+            if (windows is null && problem is null)
+            {
+                identity.Distrust(call.Caller);
+                problem = Problems.Unavailable;
+            }
+            if (problem is null)
+                call.KeepOpen(windows!);
+            else
+                call.Withdraw();
+            return problem;
+        }
+        catch (Exception e)
+        {
+            call.Withdraw();
+            if (!Problems.IsOutage(e))
+                throw;
+            return Problems.Unavailable;
+        }
     }
 }

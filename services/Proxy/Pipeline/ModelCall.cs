@@ -22,6 +22,7 @@ public sealed class ModelCall(HttpContext http, Guid id, string endpoint, TimePr
     int? _firstByteMs;
     CrashJournal.Slot? _slot;
     long _checkpointAt, _checkpointTokens;
+    IReadOnlyList<Guid> _windows = [];
 
     public HttpContext Http => http;
     public Guid Id => id;
@@ -30,6 +31,9 @@ public sealed class ModelCall(HttpContext http, Guid id, string endpoint, TimePr
     public Hold? Hold { get; set; }
     public bool Stream { get; set; }
     public DateTimeOffset StartedAt => _startedAt;
+
+    /// <summary>What was asked. Null for a batch.</summary>
+    public ModelRequest? Request { get; set; }
 
     /// <summary>Tokens that the request has taken of its customer's minute.</summary>
     public long RatedTokens { get; set; }
@@ -51,6 +55,23 @@ public sealed class ModelCall(HttpContext http, Guid id, string endpoint, TimePr
         Put(RequestOutcome.Failed, null);
         Failpoint.Hit("proxy.journal.begun");
         return true;
+    }
+
+    /// <summary>The windows of the client's session are open, and this message keeps them open, whatever becomes of it.</summary>
+    public void KeepOpen(IReadOnlyList<Guid> windows)
+    {
+        if (windows.Count == 0)
+            return;
+        _windows = windows;
+        Put(RequestOutcome.Failed, null);
+    }
+
+    /// <summary>Takes back what a request holds that is refused after it was written down. It has no settlement.</summary>
+    public void Withdraw()
+    {
+        _slot?.Free();
+        Hold?.Void();
+        (_slot, Hold) = (null, null);
     }
 
     /// <param name="delivered">Output tokens that were delivered so far.</param>
@@ -139,7 +160,7 @@ public sealed class ModelCall(HttpContext http, Guid id, string endpoint, TimePr
             endpoint, Route.Model.Id, Route.Model.Provider, Route.Model.UpstreamModel, Route.Model.PriceVersion, Stream,
             _startedAt, (int)time.GetElapsedTime(_started).TotalMilliseconds, _firstByteMs, status, outcome,
             usage.Units, new Money(cost), metered?.Estimated ?? false, Join(metered?.Reason, reason),
-            metered?.RawUsage)) { Due = due == cost ? null : due }, paid, tokens);
+            metered?.RawUsage)) { Due = due == cost ? null : due, Windows = _windows }, paid, tokens);
     }
 
     Charge[] Charges(ReadOnlySpan<long> used)

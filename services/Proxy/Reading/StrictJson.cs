@@ -53,6 +53,25 @@ public ref struct StrictJson
 
     public readonly string GetString() => _reader.GetString()!;
 
+    /// <summary>The text of a member that no call is refused for, whatever it is.</summary>
+    public readonly string? TextOrNull() => Token == JsonTokenType.String ? GetString() : null;
+
+    /// <summary>The text of one member of the current value, which may be anything. The value is stepped over.</summary>
+    public string? MemberText(ReadOnlySpan<byte> wanted)
+    {
+        if (Token != JsonTokenType.StartObject)
+            return null;
+        string? text = null;
+        ReadOnlySpan<byte> name = default;
+        while (NextMember(ref name))
+        {
+            if (name.SequenceEqual(wanted))
+                text = TextOrNull();
+            Skip();
+        }
+        return text;
+    }
+
     /// <summary>Steps into the body, which must be an object.</summary>
     public void OpenBody()
     {

@@ -90,6 +90,10 @@ ref struct ResponsesRequestReader
             ReadChoice();
         else if (name.SequenceEqual("max_tool_calls"u8))
             _mostCalls = _json.ReadBound();
+        else if (name.SequenceEqual("user"u8))
+            _request.User = _json.TextOrNull();
+        else if (name.SequenceEqual("metadata"u8))
+            _request.SessionId = _json.MemberText("session_id"u8);
         else if (name.SequenceEqual("service_tier"u8))
             ChatParameters.CheckServiceTier(ref _json);
         else

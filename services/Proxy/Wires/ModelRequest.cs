@@ -29,6 +29,12 @@ public abstract class ModelRequest
 
     public bool Stream { get; internal set; }
 
+    /// <summary>Whom the caller acts for, by its own name: <c>user</c>.</summary>
+    public string? User { get; internal set; }
+
+    /// <summary><c>metadata.session_id</c>.</summary>
+    public string? SessionId { get; internal set; }
+
     /// <summary>The caller reads usage in a stream, by its own request or because the wire always has it.</summary>
     public virtual bool WantsUsage => true;
 

@@ -142,4 +142,7 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
 
     [DbContext(typeof(SessionsDb)), Migration("0014_plans")]
     sealed class Plans0014 : SqlMigration;
+
+    [DbContext(typeof(SessionsDb)), Migration("0015_caps")]
+    sealed class Caps0015 : SqlMigration;
 }

@@ -64,6 +64,8 @@ public sealed class Customer
     public Guid? WalletId { get; set; }
     public int? RequestsPerMinute { get; set; }
     public int? TokensPerMinute { get; set; }
+    /// <summary>Requests that may run at the same time. Null, as for the rates: as many as one likes.</summary>
+    public int? Concurrent { get; set; }
     public required DateTimeOffset CreatedAt { get; init; }
 }
 
@@ -77,6 +79,8 @@ public sealed class SessionFamily
     public List<string>? Models { get; init; }
     public required int TtlSeconds { get; init; }
     public long? CapNanos { get; init; }
+    /// <summary>What is spent counts up to the cap. False for families from before: their cap counts down.</summary>
+    public bool CapCounts { get; init; } = true;
     public required DateTimeOffset CreatedAt { get; init; }
     public DateTimeOffset? RevokedAt { get; set; }
     /// <summary>Tokens that were refreshed since <see cref="RefreshesSince"/>, of the whole family; bounded.</summary>
@@ -108,6 +112,8 @@ public sealed class CustomerKey
     public required string SealedFingerprint { get; init; }
     public required string Last4 { get; init; }
     public List<string>? Models { get; init; }
+    /// <summary>As of its customer. Null: only the customer's counts.</summary>
+    public int? Concurrent { get; init; }
     public required DateTimeOffset CreatedAt { get; init; }
     public DateTimeOffset? ExpiresAt { get; init; }
     public DateTimeOffset? LastUsedAt { get; init; }

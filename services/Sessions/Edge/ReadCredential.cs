@@ -16,7 +16,8 @@ public static class ReadCredential
     /// <summary>One query for all kinds, because nobody knows yet what an unknown caller pretends to be.</summary>
     const string Query = """
         select s.hash, 'Session', s.id, c.test, f.revoked_at, s.expires_at, f.models, p.id, p.organization_id, p.active,
-            c.id, c.status, c.wallet_id, c.requests_per_minute, c.tokens_per_minute, f.id, f.cap_nanos
+            c.id, c.status, c.wallet_id, c.requests_per_minute, c.tokens_per_minute, f.id, f.cap_nanos,
+            f.cap_counts, c.concurrent, null::integer
         from session s
             join session_family f on f.id = s.family_id
             join customer c on c.id = f.customer_id
@@ -24,14 +25,15 @@ public static class ReadCredential
         where s.hash = any($1)
         union all
         select k.hash, 'CustomerKey', k.id, c.test, k.revoked_at, k.expires_at, k.models, p.id, p.organization_id, p.active,
-            c.id, c.status, c.wallet_id, c.requests_per_minute, c.tokens_per_minute, null, null
+            c.id, c.status, c.wallet_id, c.requests_per_minute, c.tokens_per_minute, null, null, null,
+            c.concurrent, k.concurrent
         from customer_key k
             join customer c on c.id = k.customer_id
             join project p on p.id = c.project_id
         where k.hash = any($1)
         union all
         select k.hash, 'SecretKey', k.id, k.test, k.revoked_at, null, null, p.id, p.organization_id, p.active,
-            null, null, null, null, null, null, null
+            null, null, null, null, null, null, null, null, null, null
         from secret_key k join project p on p.id = k.project_id
         where k.hash = any($1)
         """;
@@ -60,7 +62,9 @@ public static class ReadCredential
         return Results.Json(known, Defaults.Json);
     }
 
-    /// <summary>Most customers have neither limits nor a plan, and the registers of their credentials say everything.</summary>
+    /// <summary>
+    /// Most customers have neither limits nor a plan, and most credentials no limit of their own. Then their registers say everything.
+    /// </summary>
     static async Task AddClaimsAsync(Dictionary<string, Credential> known, SessionsDb db, DateTimeOffset now, CancellationToken token)
     {
         var customers = known.Values.Select(credential => credential.Customer).OfType<Guid>().Distinct().ToArray();
@@ -74,13 +78,17 @@ public static class ReadCredential
             .ToDictionaryAsync(one => one.Had.CustomerId, one => (one.Had, one.Plan), token);
         foreach (var (fingerprint, credential) in known.ToList())
         {
-            if (credential.Customer is not { } customer || (!limits.Contains(customer) && !plans.ContainsKey(customer)))
+            if (credential.Customer is not { } customer
+                || (credential.Claim is null && !limits.Contains(customer) && !plans.ContainsKey(customer)))
                 continue;
             (CustomerPlan Had, Plan Plan)? plan = plans.TryGetValue(customer, out var found) ? found : null;
             known[fingerprint] = credential with
             {
                 Claim = new(
-                    [.. limits[customer].OrderBy(limit => limit.Position).Select(limit => Terms.LineOf(limit, now))],
+                    [
+                        .. limits[customer].OrderBy(limit => limit.Position).Select(limit => Terms.LineOf(limit, now)),
+                        .. credential.Claim?.Limits ?? [],
+                    ],
                     [.. Sources(credential, plan, now)], LowMark: null, Thresholds: null),
                 Rates = plan?.Plan.TokensPerMinute is { } perMinute && credential.Rates?.TokensPerMinute is null
                     ? new(credential.Rates?.RequestsPerMinute, perMinute)
@@ -109,14 +117,27 @@ public static class ReadCredential
         CustomerStatus? status = row.IsDBNull(11) ? null : Enum.Parse<CustomerStatus>(row.GetString(11));
         var (wallet, requests, tokens, family) = (Value<Guid>(row, 12), Value<int>(row, 13), Value<int>(row, 14), Value<Guid>(row, 15));
         List<RegisterRef> registers = wallet is { } account ? [new(account, AccountKind.Wallet, Unit.Usd)] : [];
-        if (!row.IsDBNull(16))
-            registers.Add(new(family!.Value, AccountKind.SessionCap, Unit.UsdLimit));
+        var own = new List<LimitLine>();
+        if (Value<int>(row, 18) is { } ofCustomer)
+            own.Add(Terms.SlotsOf(row.GetGuid(10), LimitLine.Customer, ofCustomer));
+        if (Value<int>(row, 19) is { } ofKey)
+            own.Add(Terms.SlotsOf(row.GetGuid(2), LimitLine.Key, ofKey));
+        if (Value<long>(row, 16) is { } cap)
+        {
+            if (row.GetBoolean(17))
+                own.Add(Terms.CapOf(family!.Value, cap));
+            else
+                registers.Add(new(family!.Value, AccountKind.SessionCap, Unit.UsdLimit));
+        }
         return new(
             row.GetGuid(2), Enum.Parse<CredentialKind>(row.GetString(1)), row.GetBoolean(3),
             CredentialStatuses.Of(Value<DateTimeOffset>(row, 4), expiresAt, status, row.GetBoolean(9), now),
             row.GetGuid(8), row.GetGuid(7), Value<Guid>(row, 10), family, wallet, expiresAt,
             row.IsDBNull(6) ? null : row.GetFieldValue<string[]>(6), registers,
-            (requests, tokens) is (null, null) ? null : new(requests, tokens));
+            (requests, tokens) is (null, null) ? null : new(requests, tokens))
+        {
+            Claim = own.Count == 0 ? null : new(own, [], LowMark: null, Thresholds: null),
+        };
     }
 
     static T? Value<T>(NpgsqlDataReader row, int column) where T : struct =>

@@ -7,7 +7,8 @@ namespace LlmGateway.Sessions;
 
 /// <summary>
 /// <c>POST /v1/sessions</c>: a backend gets a short-lived token for one end user, who is created on first sight, with a wallet.
-/// Wallet opens the registers before the session exists, so that no unusable session is left when Wallet is down.
+/// Wallet opens a new wallet before the session exists, so that no unusable session is left when Wallet is down. It is not asked for
+/// anything else: a spend cap is opened by the first claim on it.
 /// </summary>
 public static class MintSession
 {
@@ -51,7 +52,8 @@ public static class MintSession
 
             var newWallet = customer.WalletId is null;
             Failpoint.Hit("sessions.mint.checked");
-            await wallet.OpenAsync(Registers(customer.Id, newWallet, family, terms.Cap, project, caller.Test), token);
+            if (newWallet)
+                await wallet.OpenAsync([CustomerCreation.Wallet(customer.Id, project, caller.Test)], token);
             Failpoint.Hit("sessions.mint.opened");
             customer.WalletId = Ids.WalletOf(customer.Id);
 
@@ -93,15 +95,6 @@ public static class MintSession
         endCustomerId = Ids.Show(Ids.Customer, customer.Id),
         expiresAt = session.ExpiresAt,
     }, Defaults.Json, statusCode: 201);
-
-    static IEnumerable<OpenRegister> Registers(Guid customer, bool newWallet, Guid family, Money? cap, Project project, bool test)
-    {
-        if (newWallet)
-            yield return CustomerCreation.Wallet(customer, project, test);
-        if (cap is { } amount)
-            yield return new(
-                family, AccountKind.SessionCap, Unit.UsdLimit, project.OrganizationId, project.Id, customer, test, amount.Nanos);
-    }
 
     /// <summary>The rules of the request; throws a 400 that names the field.</summary>
     public static Terms Read(Request request)

@@ -5,14 +5,16 @@ using Microsoft.EntityFrameworkCore;
 namespace LlmGateway.Sessions;
 
 /// <summary>
-/// <c>POST /v1/customers/{id}/keys</c> <c>{name, expiresAt?, models?}</c> → 201 with <c>key</c>, which is shown this once.
+/// <c>POST /v1/customers/{id}/keys</c> <c>{name, expiresAt?, models?, concurrent?}</c> → 201 with <c>key</c>, which is shown this once.
 /// </summary>
 public static class CreateKey
 {
     /// <summary>Keys that a customer may have at a time.</summary>
     const int MaxKeys = 100;
 
-    public sealed record Request(string Name, DateTimeOffset? ExpiresAt = null, IReadOnlyList<string>? Models = null);
+    /// <param name="Concurrent">Requests of the key that may run at the same time.</param>
+    public sealed record Request(
+        string Name, DateTimeOffset? ExpiresAt = null, IReadOnlyList<string>? Models = null, int? Concurrent = null);
 
     public static void MapCreateKey(this WebApplication app) => app.MapPost("/v1/customers/{id}/keys", HandleAsync).WithIdempotency();
 
@@ -31,11 +33,12 @@ public static class CreateKey
         var models = Fields.Models(request.Models, "models");
         if (request.ExpiresAt <= now)
             return Problems.Invalid("expiresAt", "'expiresAt' must be in the future.");
+        Fields.MustBeCount(request.Concurrent, "concurrent");
         if (await db.CustomerKeys.CountAsync(key => key.CustomerId == customer.Id && key.RevokedAt == null, token) >= MaxKeys)
             return Problems.Conflict("too_many_keys", $"A customer may have {MaxKeys} keys. Revoke one first.");
 
         var secret = Token.New(Token.CustomerKey);
-        var key = keys.Add(db, customer, customer.Project, name, secret, models, request.ExpiresAt, now);
+        var key = keys.Add(db, customer, customer.Project, name, secret, models, request.Concurrent, request.ExpiresAt, now);
         await db.SaveChangesAsync(token);
         Failpoint.Hit("sessions.key.created");
         outbox.Raise();

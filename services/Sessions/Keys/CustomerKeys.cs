@@ -13,6 +13,7 @@ public sealed class CustomerKeys(CredentialSeal seal)
         string name,
         string secret,
         List<string>? models,
+        int? concurrent,
         DateTimeOffset? expiresAt,
         DateTimeOffset now)
     {
@@ -21,7 +22,8 @@ public sealed class CustomerKeys(CredentialSeal seal)
         var key = new CustomerKey
         {
             Id = id, CustomerId = customer.Id, Name = name, Hash = seal.Hash(fingerprint), SealedFingerprint = seal.Seal(fingerprint, id),
-            Last4 = CredentialSeal.Last4(secret), Models = models, CreatedAt = now, ExpiresAt = expiresAt?.ToUniversalTime(),
+            Last4 = CredentialSeal.Last4(secret), Models = models, Concurrent = concurrent, CreatedAt = now,
+            ExpiresAt = expiresAt?.ToUniversalTime(),
         };
         db.Add(key);
         db.Tell(new KeyCreated(id, customer.Id, project.OrganizationId, project.Id, customer.Test, now), now);

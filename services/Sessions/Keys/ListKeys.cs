@@ -14,7 +14,8 @@ public sealed record KeyView(
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Key = null)
 {
     /// <param name="Models">Null: all that the project allows.</param>
-    public sealed record ScopeView(IReadOnlyList<string>? Models);
+    /// <param name="Concurrent">Requests that may run at the same time. Null: as many as the customer's may.</param>
+    public sealed record ScopeView(IReadOnlyList<string>? Models, int? Concurrent);
 
     public static KeyView Of(CustomerKey key) =>
         new(
@@ -25,7 +26,7 @@ public sealed record KeyView(
             key.CreatedAt,
             key.ExpiresAt,
             key.LastUsedAt,
-            new(key.Models));
+            new(key.Models, key.Concurrent));
 }
 
 /// <summary><c>GET /v1/customers/{id}/keys</c>: the keys that are not revoked, newest first.</summary>

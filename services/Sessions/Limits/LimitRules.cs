@@ -11,7 +11,7 @@ namespace LlmGateway.Sessions;
 /// </summary>
 public static partial class LimitRules
 {
-    /// <summary>A claim has 16 lines; one may be a session's cap and one the wallet.</summary>
+    /// <summary>A claim has 20 lines, which may be two of slots, a session's cap, a quota, credits and the wallet besides.</summary>
     public const int MaxLimits = 14;
 
     /// <summary>A billion dollars, or as many tokens as nobody uses.</summary>
@@ -52,7 +52,6 @@ public static partial class LimitRules
             .. Must(limit.Id is null || LimitId.IsMatch(limit.Id), $"{path}.id",
                 "must be 1 to 64 letters, digits, dots, dashes or underscores"),
             .. Must(Units.ContainsKey(limit.Unit), $"{path}.unit", $"must be one of {string.Join(", ", Units.Keys)}"),
-            .. Must(limit.Unit != "windows", $"{path}.unit", "is not supported yet for windows"),
             .. AmountError(limit.Unit, limit.Amount, out _) is { } reason ? [($"{path}.amount", reason)] : Nothing,
             .. Must(limit.Anchor is null || AnchorOf(limit.Anchor) is not null, $"{path}.anchor",
                 $"must be a local date or time in the years {FirstYear} to {LastYear}, such as 2026-01-31 or 2026-01-31T06:00"),

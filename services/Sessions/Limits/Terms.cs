@@ -24,9 +24,9 @@ public static class Terms
             now,
             cycle => Of(cycle, Counters.Register(identity, cycle.Name), limit.Amount, limit.Raises));
         return new(
-            Ids.Derive(limit.CustomerId, $"limit:{limit.Id}"), LimitLine.Customer, LimitRules.UnitOf(limit), null,
-            LimitRules.SelectorOf(limit),
-            terms);
+            Ids.Derive(limit.CustomerId, $"limit:{limit.Id}"), LimitLine.Customer, LimitRules.UnitOf(limit),
+            LimitRules.UnitOf(limit) == Unit.Windows ? Counters.Windows(limit.CustomerId, LimitRules.SelectorOf(limit)) : null,
+            LimitRules.SelectorOf(limit), terms);
     }
 
     /// <summary>
@@ -43,6 +43,14 @@ public static class Terms
                 end,
                 plan.LastTermFull) is { } term ? [term] : []);
     }
+
+    /// <summary>What a session and all that it is refreshed into may spend.</summary>
+    public static LimitLine CapOf(Guid family, long nanos) => new(
+        family, LimitLine.Session, Unit.UsdLimit, null, null, [Term.Always(Counters.Cap(family), nanos)]);
+
+    /// <summary>How many requests of a customer or key may run at the same time.</summary>
+    public static LimitLine SlotsOf(Guid owner, string level, int concurrent) => new(
+        owner, level, Unit.Slots, null, null, [Term.Always(Counters.Slots(owner), concurrent)]);
 
     /// <summary>The term of this instant.</summary>
     public static Term TermOf(CustomerLimit limit, DateTimeOffset now) =>

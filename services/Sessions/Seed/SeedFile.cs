@@ -141,10 +141,12 @@ public sealed record SeedCustomer(string ExternalId)
 /// <param name="Credit">It is granted when the wallet is opened and never again.</param>
 public sealed record SeedWallet(Money Credit = default);
 
-public sealed record SeedRates(int? RequestsPerMinute = null, int? TokensPerMinute = null);
+/// <param name="Concurrent">Requests that may run at the same time.</param>
+public sealed record SeedRates(int? RequestsPerMinute = null, int? TokensPerMinute = null, int? Concurrent = null);
 
 public sealed record SeedCustomerKey(
     string Name,
     string? Key = null,
     IReadOnlyList<string>? Models = null,
-    DateTimeOffset? ExpiresAt = null);
+    DateTimeOffset? ExpiresAt = null,
+    int? Concurrent = null);

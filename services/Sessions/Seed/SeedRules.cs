@@ -194,6 +194,7 @@ public static partial class SeedRules
         .. Must(customer.Wallet is null or { Credit.Nanos: >= 0 }, $"{path}.wallet.credit", "must not be negative"),
         .. Must(customer.Rates?.RequestsPerMinute is null or > 0, $"{path}.rates.requestsPerMinute", "must be above 0"),
         .. Must(customer.Rates?.TokensPerMinute is null or > 0, $"{path}.rates.tokensPerMinute", "must be above 0"),
+        .. Must(customer.Rates?.Concurrent is null or > 0, $"{path}.rates.concurrent", "must be above 0"),
         .. Each(customer.Keys, $"{path}.keys", CustomerKey),
         .. Duplicates(customer.Keys, $"{path}.keys", key => key.Name, "name"),
     ];
@@ -204,6 +205,7 @@ public static partial class SeedRules
         .. LiteralKey(key.Key, $"{path}.key", [Token.CustomerKey]),
         .. Must(key.Models is not { Count: > Fields.MaxModels }, $"{path}.models", $"may have at most {Fields.MaxModels} models"),
         .. Each(key.Models, $"{path}.models", Text),
+        .. Must(key.Concurrent is null or > 0, $"{path}.concurrent", "must be above 0"),
     ];
 
     /// <summary>The mistake in a key that the operator brought. The message never repeats the key.</summary>

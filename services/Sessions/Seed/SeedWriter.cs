@@ -270,7 +270,10 @@ public sealed class SeedWriter(
         customer.Company = seed.Company ?? customer.Company;
         customer.Phone = seed.Phone ?? customer.Phone;
         if (seed.Rates is { } rates)
+        {
             (customer.RequestsPerMinute, customer.TokensPerMinute) = (rates.RequestsPerMinute, rates.TokensPerMinute);
+            customer.Concurrent = rates.Concurrent;
+        }
         if (seed.Wallet is { Credit: var credit })
         {
             _wallets.Add(CustomerCreation.Wallet(customer.Id, project, project.Test, credit));
@@ -321,7 +324,7 @@ public sealed class SeedWriter(
         }
         var hashes = seal.Hashes(Token.Fingerprint(secret));
         if (await db.CustomerKeys.SingleOrDefaultAsync(key => hashes.Contains(key.Hash), token) is not { } known)
-            customerKeys.Add(db, customer, project, seed.Name, secret, seed.Models?.ToList(), seed.ExpiresAt, _now);
+            customerKeys.Add(db, customer, project, seed.Name, secret, seed.Models?.ToList(), seed.Concurrent, seed.ExpiresAt, _now);
         else if (known.CustomerId != customer.Id)
             throw new SeedException($"{path}.key belongs to another customer");
     }

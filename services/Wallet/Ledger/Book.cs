@@ -17,6 +17,9 @@ public sealed class Book(DateTimeOffset now)
     /// <summary>Ids of transfers and requests that the ledger already has.</summary>
     public HashSet<Guid> Known { get; } = [];
 
+    /// <summary>Client sessions.</summary>
+    public Dictionary<Guid, SessionWindow> Windows { get; } = [];
+
     /// <summary>Movements that are not usage and that the ledger already has, as far as a command asks for one again.</summary>
     public Dictionary<Guid, Transfer> Moved { get; } = [];
 
@@ -52,6 +55,7 @@ public sealed class Book(DateTimeOffset now)
     public List<Transfer> Transfers { get; } = [];
     public List<UsageRow> Usages { get; } = [];
     public List<StaleSettlement> Stale { get; } = [];
+    public List<WindowOpening> Openings { get; } = [];
     public List<Correction> Corrections { get; } = [];
 }
 
@@ -111,12 +115,22 @@ public sealed class Lease
     public long ReturnFence { get; set; }
     public DateTimeOffset ExpiresAt { get; set; }
     public bool Expired { get; set; }
+    public LeaseSlots Slots { get; set; }
     public Dictionary<Guid, LeaseLine> Lines { get; } = [];
 
-    public (long, long, DateTimeOffset, bool) Figures => (Fence, ReturnFence, ExpiresAt, Expired);
+    public (long, long, DateTimeOffset, bool, LeaseSlots) Figures => (Fence, ReturnFence, ExpiresAt, Expired, Slots);
 
     /// <summary>The figures as they were read. Null for a lease that is new.</summary>
-    public (long, long, DateTimeOffset, bool)? Stored { get; set; }
+    public (long, long, DateTimeOffset, bool, LeaseSlots)? Stored { get; set; }
+}
+
+/// <summary>What a lease has of slots. The number is stored.</summary>
+public enum LeaseSlots
+{
+    None = 0,
+    Held = 1,
+    /// <summary>The lease can have no more.</summary>
+    Freed = 2,
 }
 
 /// <summary>One register's part of a lease. <see cref="Outstanding"/> is its share of the account's reserved amount.</summary>
@@ -134,6 +148,22 @@ public sealed class LeaseLine
     /// <summary>The figures as they were read. Null for a line that is new.</summary>
     public (long, long, long, long)? Stored { get; set; }
 }
+
+/// <summary>A client's session, as limits with one selector count it. It is open until <see cref="ClosesAt"/>.</summary>
+public sealed class SessionWindow
+{
+    public required Guid Id { get; init; }
+    public DateTimeOffset ClosesAt { get; set; }
+    public int Openings { get; set; }
+
+    public (DateTimeOffset, int) Figures => (ClosesAt, Openings);
+
+    /// <summary>The figures as they were read.</summary>
+    public (DateTimeOffset, int) Stored { get; set; }
+}
+
+/// <summary>A unit that a counter gave when a window opened.</summary>
+public sealed record WindowOpening(Guid Register, Guid Window);
 
 /// <summary>One side of a transfer. The entries of a transfer sum to zero in each unit.</summary>
 public sealed record Entry(Guid Account, long Version, Guid Transfer, EntryType Type, long Amount, long Balance);

@@ -80,6 +80,8 @@ public static class BookStore
         await ReadLeasesAsync(reader, book, token);
         await reader.NextResultAsync(token);
         await ReadLinesAsync(reader, book, token);
+        if (touched.Windows.Count > 0 && await reader.NextResultAsync(token))
+            await WindowRows.ReadAsync(reader, book, token);
         if (touched.Requests.Count > 0 && await reader.NextResultAsync(token))
             await ReadRequestsAsync(reader, book, token);
         if (touched.Transfers.Count > 0 && await reader.NextResultAsync(token))
@@ -90,8 +92,8 @@ public static class BookStore
     }
 
     /// <summary>
-    /// Every writer takes accounts first and leases second, both in id order. So two writers can wait for each other, but never in a
-    /// circle.
+    /// Every writer takes accounts first, leases second, and windows third, each in id order. So two writers can wait for each other, but
+    /// never in a circle.
     /// </summary>
     static void AddLocks(NpgsqlBatch batch, Footprint touched)
     {
@@ -109,14 +111,16 @@ public static class BookStore
             from account where id = any($1) order by id for update
             """, touched.Accounts.ToArray());
         Add(batch, """
-            select id, holder, fence, return_fence, expires_at, expired from lease where id = any($1) order by id for update
+            select id, holder, fence, return_fence, expires_at, expired, slots from lease where id = any($1) order by id for update
             """, touched.ChangedLeases.ToArray());
         Add(
             batch,
-            "select id, holder, fence, return_fence, expires_at, expired from lease where id = any($1)",
+            "select id, holder, fence, return_fence, expires_at, expired, slots from lease where id = any($1)",
             touched.PayingLeases.ToArray());
         Add(batch, "select lease, account, granted, consumed, returned, last_granted from lease_line where lease = any($1)",
             (Guid[])[.. touched.ChangedLeases, .. touched.PayingLeases]);
+        if (touched.Windows.Count > 0)
+            WindowRows.AddLocks(batch, touched);
         if (touched.Requests.Count > 0)
         {
             var (first, last) = (touched.Requests.Min(), touched.Requests.Max());
@@ -186,6 +190,7 @@ public static class BookStore
             {
                 Id = reader.GetGuid(0), Holder = reader.GetString(1), Fence = reader.GetInt64(2), ReturnFence = reader.GetInt64(3),
                 ExpiresAt = reader.GetFieldValue<DateTimeOffset>(4), Expired = reader.GetBoolean(5),
+                Slots = (LeaseSlots)reader.GetInt16(6),
             };
             lease.Stored = lease.Figures;
             book.Leases.Add(lease.Id, lease);
@@ -267,6 +272,7 @@ public static class BookStore
         UsageRows.Insert.AddTo(batch, book.Usages, book.Now);
         UsageRows.AddRaw(batch, book);
         UsageRows.AddStale(batch, book);
+        WindowRows.AddTo(batch, book);
         Corrections.AddTo(batch, book.Corrections, book.Now);
         Entries.AddTo(batch, book.Entries, book.Now);
         RollupRows.AddTo(batch, Rollups.Of(book));
@@ -309,18 +315,19 @@ public static class BookStore
     {
         if (leases.Length > 0)
             Add(batch, """
-                insert into lease (id, holder, fence, return_fence, expires_at, expired)
-                select * from unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::timestamptz[], $6::boolean[])
+                insert into lease (id, holder, fence, return_fence, expires_at, expired, slots)
+                select * from unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::timestamptz[], $6::boolean[], $7::smallint[])
                 on conflict (id) do update set
                     fence = excluded.fence, return_fence = excluded.return_fence,
-                    expires_at = greatest(lease.expires_at, excluded.expires_at), expired = excluded.expired
+                    expires_at = greatest(lease.expires_at, excluded.expires_at), expired = excluded.expired, slots = excluded.slots
                 """,
                 Column(leases, l => l.Id),
                 Column(leases, l => l.Holder),
                 Column(leases, l => l.Fence),
                 Column(leases, l => l.ReturnFence),
                 Column(leases, l => l.ExpiresAt),
-                Column(leases, l => l.Expired));
+                Column(leases, l => l.Expired),
+                Column(leases, l => (short)l.Slots));
     }
 
     static void AddLines(NpgsqlBatch batch, (Guid Lease, Guid Account, LeaseLine Line)[] lines)

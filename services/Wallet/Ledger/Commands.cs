@@ -14,6 +14,9 @@ public abstract record Command
 
     public virtual Guid? Lease => null;
 
+    /// <summary>Client sessions that it opens or keeps open.</summary>
+    public virtual IReadOnlyList<Guid> Windows => [];
+
     /// <summary>The lease's own row may change, not only its lines. The locks of the accounts guard the lines.</summary>
     public virtual bool ChangesLease => true;
 
@@ -22,6 +25,12 @@ public abstract record Command
 
     /// <summary>For logs: ids alone. The record has what tenants wrote, and what their users' requests used.</summary>
     public sealed override string ToString() => $"{GetType().Name} of {Movement ?? Lease ?? Accounts.FirstOrDefault()}";
+
+    protected static Account Counter(LeaseScope scope, Guid register, CounterTerm term) => new()
+    {
+        Id = register, Kind = term.Kind, Unit = term.Unit, Denomination = term.Denomination,
+        Organization = scope.Organization, Project = scope.Project, Owner = scope.Customer, Test = scope.Test,
+    };
 
     protected static Account House(Guid id, AccountKind kind, Unit unit, Guid organization, Guid project, bool test) =>
         new() { Id = id, Kind = kind, Unit = unit, Organization = organization, Project = project, Test = test };
@@ -97,11 +106,18 @@ public sealed record Extend(LeaseRequest Request, bool Final = false) : Command
     /// <summary>Counters are opened by the first claim on them.</summary>
     public override IEnumerable<Account> Ensures => Request.Scope is not { } scope ? [] : Request.Lines
         .Where(line => line.Counter is not null)
-        .Select(line => new Account
-        {
-            Id = line.Register, Kind = line.Counter!.Kind, Unit = line.Counter.Unit, Denomination = line.Counter.Denomination,
-            Organization = scope.Organization, Project = scope.Project, Owner = scope.Customer, Test = scope.Test,
-        });
+        .Select(line => Counter(scope, line.Register, line.Counter!));
+}
+
+/// <summary>Opens those windows of a client's session that are closed, see <see cref="WindowsRequest"/>.</summary>
+public sealed record OpenWindows(WindowsRequest Request) : Command
+{
+    public IReadOnlyList<WindowLine> Lines { get; } = [.. Request.Windows.SelectMany(demand => demand.Lines)];
+
+    public override IReadOnlyList<Guid> Windows { get; } = [.. Request.Windows.Select(demand => demand.Window)];
+
+    public override IEnumerable<Guid> Accounts => Lines.Select(line => line.Register);
+    public override IEnumerable<Account> Ensures => Lines.Select(line => Counter(Request.Scope, line.Register, line.Counter));
 }
 
 public sealed record GiveBack(LeaseReturn Return) : Command
@@ -112,6 +128,13 @@ public sealed record GiveBack(LeaseReturn Return) : Command
 
 /// <summary>Ends a lease whose time is over on the database's clock.</summary>
 public sealed record Expire(Guid LeaseId, IReadOnlyList<Guid> Registers) : Command
+{
+    public override IEnumerable<Guid> Accounts => Registers;
+    public override Guid? Lease => LeaseId;
+}
+
+/// <summary>Frees the slots of a lease, because its holder has been silent. Whatever else the lease holds stays.</summary>
+public sealed record FreeSlots(Guid LeaseId, IReadOnlyList<Guid> Registers) : Command
 {
     public override IEnumerable<Guid> Accounts => Registers;
     public override Guid? Lease => LeaseId;
@@ -129,6 +152,7 @@ public sealed record Settle(Settlement Settlement) : Command
     public override Guid? Lease => Settlement.Lease;
     public override bool ChangesLease => false;
     public override Guid? Movement => Settlement.RequestId;
+    public override IReadOnlyList<Guid> Windows => Settlement.Windows;
 
     /// <summary>
     /// The house's accounts are locked even when nothing is charged. Two instances of the ledger that get one settlement meet there, and
@@ -210,6 +234,13 @@ public abstract record Answer
         /// <inheritdoc cref="LeaseAnswer.Dry"/>
         public ulong Dry { get; init; }
 
+        /// <summary>The ledger's clock.</summary>
+        public DateTimeOffset Now { get; init; }
+    }
+
+    /// <summary>The windows are open, at least until then.</summary>
+    public sealed record Opened(DateTimeOffset ClosesAt) : Answer
+    {
         /// <summary>The ledger's clock.</summary>
         public DateTimeOffset Now { get; init; }
     }

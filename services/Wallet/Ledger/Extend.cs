@@ -27,6 +27,8 @@ public static partial class Ledger
             if (line.Counter is { } counter && book.Created.Remove(line.Register))
                 book.Accounts[line.Register].EndsAt = counter.To;
         var lease = book.Leases.GetValueOrDefault(request.Lease);
+        if (lease is { Expired: false, Slots: LeaseSlots.Freed })
+            return new Answer.Refused(request.Lines[0].Register, LeaseRefusalReason.SlotsFreed, 0);
         if (lease is { Expired: false } && request.Fence == lease.Fence)
         {
             // The holder counts the lease's time from its last question, so a repeated one renews the lease, too.
@@ -40,7 +42,11 @@ public static partial class Ledger
         if (Obstacle(book, extend, lease) is { } obstacle)
             return obstacle;
         if (lease is null)
-            book.Leases.Add(request.Lease, lease = new() { Id = request.Lease, Holder = request.Holder });
+        {
+            var hasSlots = request.Lines.Any(line => line.Counter?.Kind == AccountKind.Slots);
+            lease = new() { Id = request.Lease, Holder = request.Holder, Slots = hasSlots ? LeaseSlots.Held : LeaseSlots.None };
+            book.Leases.Add(request.Lease, lease);
+        }
         lease.Fence = request.Fence;
         lease.ExpiresAt = book.Now.AddSeconds(LeaseRequest.TtlSeconds);
         var granted = new long[request.Lines.Count];
@@ -61,6 +67,9 @@ public static partial class Ledger
         }
         return Granted(book, extend, granted);
     }
+
+    static bool IsOver(Book book, CounterTerm counter) =>
+        book.Now < counter.From - CycleTolerance || book.Now >= counter.To + CycleTolerance;
 
     /// <summary>What a register can still give. A counter that was lowered below its use can give nothing.</summary>
     static long RoomOf(Book book, LeaseDemand line)
@@ -129,7 +138,7 @@ public static partial class Ledger
             // A frozen source refuses the claim. It is never passed.
             if (account.Frozen)
                 return new Answer.Refused(line.Register, LeaseRefusalReason.Frozen, room);
-            if (line.Counter is { } counter && (book.Now < counter.From - CycleTolerance || book.Now >= counter.To + CycleTolerance))
+            if (line.Counter is { } counter && IsOver(book, counter))
                 return new Answer.Refused(line.Register, LeaseRefusalReason.CycleOver, 0);
             if (i >= extend.FirstSource)
                 continue;

@@ -18,6 +18,10 @@ sealed class Footprint
                 (command.ChangesLease ? ChangedLeases : PayingLeases).Add(lease);
             if (command.Movement is { } movement)
                 (command is Settle ? Requests : Transfers).Add(movement);
+            Windows.UnionWith(command.Windows);
+            if (command is OpenWindows { Request: var opened })
+                foreach (var demand in opened.Windows)
+                    Opened[demand.Window] = opened.Scope.Customer;
             if (command is Rerate { RequestId: var request })
                 Rerated.Add(request);
         }
@@ -40,6 +44,12 @@ sealed class Footprint
 
     /// <summary>Ids of other movements, which may be in the ledger already.</summary>
     public List<Guid> Transfers { get; } = [];
+
+    /// <summary>Client sessions.</summary>
+    public HashSet<Guid> Windows { get; } = [];
+
+    /// <summary>Those of them that may be new, with the customer whose they are.</summary>
+    public Dictionary<Guid, Guid> Opened { get; } = [];
 
     /// <summary>Requests whose cost is corrected.</summary>
     public HashSet<Guid> Rerated { get; } = [];

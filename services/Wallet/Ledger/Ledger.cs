@@ -21,6 +21,12 @@ public static partial class Ledger
         },
         GiveBack giveBack => Apply(book, giveBack),
         Expire expire => Apply(book, expire),
+        FreeSlots free => Apply(book, free),
+        OpenWindows open => Apply(book, open) switch
+        {
+            Answer.Refused refused => refused with { Now = book.Now },
+            var answer => answer,
+        },
         Settle settle => Apply(book, settle),
         Rerate rerate => Apply(book, rerate),
         _ => throw new InvalidOperationException($"unknown command {command.GetType().Name}"),
@@ -67,18 +73,25 @@ public static partial class Ledger
     static Answer.Done Apply(Book book, GiveBack giveBack)
     {
         var request = giveBack.Return;
+        if (request.RenouncesSlots)
+            EndUnknown(book, request.Lease);
         if (!book.Leases.TryGetValue(request.Lease, out var lease) || lease.Expired || request.Fence <= lease.ReturnFence)
             return new Answer.Done(Repeated: true);
-        foreach (var line in request.Lines)
+        // The end of a request whose slot was freed before gives nothing back.
+        var lines = request.Lines.Where(
+            line => line.Value != 0 && !(lease.Slots == LeaseSlots.Freed && IsSlots(book, line.Register))).ToList();
+        foreach (var line in lines)
             if (line.Value < 0 || line.Value > (lease.Lines.GetValueOrDefault(line.Register)?.Outstanding ?? 0))
                 throw new InvalidOperationException(
                     $"lease {request.Lease:N} gives back {line.Value} of {line.Register:N}, more than it holds");
         lease.ReturnFence = request.Fence;
-        foreach (var line in request.Lines)
+        foreach (var line in lines)
         {
             lease.Lines[line.Register].Returned += line.Value;
             Reserve(book.Accounts[line.Register], -line.Value);
         }
+        if (request.RenouncesSlots)
+            FreeSlotsOf(book, lease);
         return new Answer.Done();
     }
 

@@ -24,6 +24,7 @@ public static partial class Ledger
             return new Answer.Stale();
         }
         book.Known.Add(settlement.RequestId);
+        KeepOpen(book, settlement);
         var lease = settlement.Lease is { } leaseId ? book.Leases.GetValueOrDefault(leaseId) : null;
         var due = settlement.Due ?? usage.Cost.Nanos;
         var (unpaid, hasPayer, counted) = (due, settlement.Due is not null, new List<Charge>());

@@ -15,6 +15,7 @@ static class Checks
     public const string SinceSeal = """
         with entry as (select * from fresh_entry), usage_record as (select * from fresh_usage),
             correction as (select * from fresh_correction),
+            window_opening as (select * from public.window_opening where created_at >= (select proved_at from sealed)),
             usage_month as (select * from public.usage_month where false),
             rollup as (select * from public.rollup where at >= (select days_from from sealed))
         """;
@@ -106,8 +107,9 @@ static class Checks
             select format('counter %s has %s, usage rows say %s', a.id, a.posted,
                 coalesce(s.balance, 0) + coalesce(o.amount, 0) + coalesce(u.counted, 0))
             from account a left join seal s on s.account = a.id left join counter_opening o on o.register = a.id left join (
-                select c.register, sum(c.count) counted from usage_record, unnest(counted, counts) as c (register, count)
-                where counted is not null group by c.register) u on u.register = a.id
+                select register, sum(count) counted from (
+                    select c.register, c.count from usage_record, unnest(counted, counts) as c (register, count) where counted is not null
+                    union all select register, 1 from window_opening) c group by register) u on u.register = a.id
             where a.kind between 2 and 6 and a.posted <> coalesce(s.balance, 0) + coalesce(o.amount, 0) + coalesce(u.counted, 0)
                 and a.created_at >= coalesce(
                     (select max(month + interval '1 month') at time zone 'UTC' from usage_month where requests is not null), '-infinity')

@@ -97,7 +97,7 @@ public sealed class RateTests
     public async Task A_request_that_the_wallet_refuses_gives_back_what_it_took_and_no_more()
     {
         var user = await Backend.App.NewUserAsync(Gateway.Usd(Price.OfQuestion));
-        await Books.LimitAsync(user, requestsPerMinute: null, tokensPerMinute: 1000);
+        await user.LimitAsync(requestsPerMinute: null, tokensPerMinute: 1000);
 
         for (var i = 0; i < 3; i++)
         {
@@ -109,7 +109,7 @@ public sealed class RateTests
     static async Task<User> LimitedAsync(int? requestsPerMinute, int? tokensPerMinute)
     {
         var user = await Backend.App.NewUserAsync();
-        await Books.LimitAsync(user, requestsPerMinute, tokensPerMinute);
+        await user.LimitAsync(requestsPerMinute, tokensPerMinute);
         return user;
     }
 

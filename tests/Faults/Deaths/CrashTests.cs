@@ -22,7 +22,7 @@ public sealed class CrashTests
     /// Points to die at after all others. Some are passed only when other services live for a while. Death at an idempotency point leaves a
     /// key claimed for a minute, in which its owner passes nothing else.
     /// </summary>
-    static readonly string[] Last = ["recall", "shortage", "sweeper", "idempotency"];
+    static readonly string[] Last = ["recall", "shortage", "sweeper", "slots", "idempotency"];
 
     /// <summary>Every fourth point, in less than a minute.</summary>
     [Fact]

@@ -32,7 +32,10 @@ sealed class Backoffice
             minted.Text("sessionId"),
             minted.Text("endCustomerId"),
             minted.Text("walletId"));
-        var created = (await DoAsync("POST", $"/v1/customers/{user.CustomerId}/keys", """{"name":"faults"}""")).MustBe(201).Json;
+        const string KeyWithSlots = """{"name":"faults","concurrent":100}""";
+        var created = (await DoAsync("POST", $"/v1/customers/{user.CustomerId}/keys", KeyWithSlots)).MustBe(201).Json;
+        const string CountedSessions = """[{"unit":"windows","amount":100,"cycle":"day"}]""";
+        (await DoAsync("PUT", $"/v1/customers/{user.CustomerId}/limits", CountedSessions)).MustBe(200);
         var account = new Account(user, created.Text("key"));
         await CreditAsync(account, Credit);
         _accounts.Enqueue(account);

@@ -42,7 +42,8 @@ sealed record Fate(Seen Seen, int Status, Guid? Id, long Cost)
         var cost = words * Price.Input + tokens * Price.Output;
         var asks = tokens > Price.AnswerTokens;
         var brokenCost = cost + (asks ? MoreInRequest * Price.Input : 0);
-        var more = $"\"max_tokens\":{tokens}" + (stream ? ",\"stream\":true" : "");
+        // Sessions of clients are counted, and each credential has one.
+        var more = $"\"max_tokens\":{tokens},\"user\":\"{credential[^8..]}\"" + (stream ? ",\"stream\":true" : "");
         var prompt = Enumerable.Repeat("word", words);
         // The sandbox answers in twenty words unless the prompt asks for more.
         var body = Chat.Body(model, string.Join(' ', asks ? prompt.Skip(1).Prepend($"[[tokens:{tokens}]]") : prompt), more);

@@ -11,6 +11,11 @@ sealed record User(Backend Backend, string ExternalId, string Token, string Sess
     public Task<Reply> StreamAsync(string model, string prompt, string? more = null, Uri? at = null) =>
         Chat.AskAsync(Token, model, prompt, "\"stream\":true" + (more is null ? "" : "," + more), at);
 
+    public async Task LimitAsync(int? requestsPerMinute, int? tokensPerMinute) =>
+        (await Backend.PutAsync(
+            $"/v1/customers/{CustomerId}/rates",
+            System.Text.Json.JsonSerializer.Serialize(new { requestsPerMinute, tokensPerMinute }))).MustBe(200);
+
     /// <summary>What the backend sees; nano-dollars.</summary>
     public async Task<long> BalanceAsync() =>
         Gateway.Nanos((await Backend.GetAsync($"/v1/wallets/{WalletId}")).MustBe(200).Json.GetProperty("balance"));

@@ -12,6 +12,7 @@ public sealed class SettlementRecordTests
     [InlineData("sparse", 2)]
     [InlineData("claim", 4)]
     [InlineData("beyond", 4)]
+    [InlineData("windows", 6)]
     public void A_settlement_reads_back_as_it_was_written_in_the_lowest_version_that_can_say_it(string what, byte version)
     {
         var settlement = what switch
@@ -19,6 +20,7 @@ public sealed class SettlementRecordTests
             "full" => Full(),
             "sparse" => Sparse(),
             "claim" => Claim(),
+            "windows" => Full() with { Windows = [Ids.New(), Ids.New()] },
             _ => Full() with { Charges = [new(Ids.New(), 300, Beyond: 200)] },
         };
         var record = SettlementRecord.Encode(settlement).ToArray();
@@ -28,9 +30,10 @@ public sealed class SettlementRecordTests
 
         Assert.Equal(settlement.Charges, read.Charges);
         Assert.Equal(settlement.Usage.Meters, read.Usage.Meters);
+        Assert.Equal(settlement.Windows, read.Windows);
         Assert.Equal(
-            settlement with { Charges = [], Usage = settlement.Usage with { Meters = [] } },
-            read with { Charges = [], Usage = read.Usage with { Meters = [] } });
+            settlement with { Charges = [], Windows = [], Usage = settlement.Usage with { Meters = [] } },
+            read with { Charges = [], Windows = [], Usage = read.Usage with { Meters = [] } });
     }
 
     [Fact]
@@ -85,7 +88,7 @@ public sealed class SettlementRecordTests
     [Fact]
     public void A_traced_request_s_span_survives_in_its_record_and_an_untraced_one_s_takes_no_byte()
     {
-        foreach (var settlement in (Settlement[])[Full(), Claim()])
+        foreach (var settlement in (Settlement[])[Full(), Claim(), Claim() with { Windows = [Ids.New()] }])
             MustSurvive(settlement);
     }
 
@@ -107,9 +110,9 @@ public sealed class SettlementRecordTests
     [Fact]
     public void A_newer_record_is_read_as_far_as_it_is_known()
     {
-        var settlement = Claim();
-        byte[] newer = [.. SettlementRecord.Encode(settlement), 1, 2, 3, 4, 5]; // version 6 has fields that we do not know
-        newer[SettlementRecord.HeadBytes] = 6;
+        var settlement = Claim() with { Windows = [Ids.New()] };
+        byte[] newer = [.. SettlementRecord.Encode(settlement), 1, 2, 3, 4, 5]; // version 8 has fields that we do not know
+        newer[SettlementRecord.HeadBytes] = 8;
         BitConverter.TryWriteBytes(newer, newer.Length - SettlementRecord.HeadBytes);
         var read = SettlementRecord.Decode(newer, 0, newer.Length);
         Assert.Equal((settlement.RequestId, settlement.Due), (read.RequestId, read.Due));
@@ -126,6 +129,8 @@ public sealed class SettlementRecordTests
         var plain = SettlementRecord.Encode(simple).ToArray();
         var record = SettlementRecord.Encode(claim).ToArray();
         Assert.Equal(plain[(SettlementRecord.HeadBytes + 1)..], record[(SettlementRecord.HeadBytes + 1)..plain.Length]);
+        var windows = SettlementRecord.Encode(claim with { Windows = [Ids.New()] }).ToArray();
+        Assert.Equal(record[(SettlementRecord.HeadBytes + 1)..], windows[(SettlementRecord.HeadBytes + 1)..record.Length]);
     }
 
     static Settlement Claim() => Full() with { Charges = [new(Ids.New(), 300, Beyond: 200), new(Ids.New(), 7)], Due = 12 };

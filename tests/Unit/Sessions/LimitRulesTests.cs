@@ -19,8 +19,6 @@ public sealed class LimitRulesTests
     public static TheoryData<string, string, string> Mistakes => new()
     {
         { Valid.Replace("tokens", "words"), "[0].unit", "must be one of tokens, requests, usd, windows" },
-        // Taken and not counted it would be worse than none.
-        { Valid.Replace("tokens", "windows"), "[0].unit", "is not supported yet for windows" },
         { Valid.Replace("\"1000\"", "0"), "[0].amount", "must be above 0. Leave the limit out to remove it, or block the customer" },
         { Valid.Replace("1000", "-5"), "[0].amount", "must be above 0. Leave the limit out to remove it, or block the customer" },
         { Valid.Replace("1000", "1.5"), "[0].amount", "must be a whole number" },

@@ -9,7 +9,8 @@ namespace LlmGateway.UnitTests;
 public sealed class LedgerClaimTests
 {
     static readonly DateTimeOffset Noon = new(2026, 11, 21, 12, 0, 0, TimeSpan.Zero);
-    static readonly Guid Organization = Ids.New(), Project = Ids.New(), Wallet = Ids.New(), Quota = Ids.New(), Limit = Ids.New();
+    static readonly Guid Organization = Ids.New(), Project = Ids.New(), Wallet = Ids.New(), Quota = Ids.New(), Limit = Ids.New(),
+        Slots = Ids.New();
 
     readonly MemoryStore _store = new();
     readonly Guid _lease = Ids.New();
@@ -133,11 +134,59 @@ public sealed class LedgerClaimTests
         Assert.Equal(150, _store.Accounts[HouseAccounts.Covered(Project, false)].Posted);
     }
 
+    [Fact]
+    public void Slots_are_held_while_requests_run_and_never_used_up()
+    {
+        Assert.Equal([2, 40], Granted(Claim(1, firstSource: 1, Running(2, ceiling: 3), Money(40))));
+        Assert.Equal(new Answer.Refused(Slots, LeaseRefusalReason.Exhausted, 1), Claim(2, Running(2, ceiling: 3)));
+
+        Settle(cost: 20, due: null, new Charge(Wallet, 20));
+        GiveBack(1, 1);
+        Assert.Equal([2], Granted(Claim(2, Running(2, ceiling: 3))));
+        Assert.Equal((0, 3), (_store.Accounts[Slots].Posted, _store.Accounts[Slots].Reserved));
+    }
+
+    [Fact]
+    public void A_silent_holder_loses_its_slots_and_nothing_else()
+    {
+        Claim(1, firstSource: 1, Running(2, ceiling: 2), Money(40));
+        Assert.Equal(new Answer.Done(), Apply(new FreeSlots(_lease, [Slots, Wallet])));
+        Assert.Equal(new Answer.Done(Repeated: true), Apply(new FreeSlots(_lease, [Slots, Wallet])));
+        Assert.Equal((0, 40), (_store.Accounts[Slots].Reserved, _store.Accounts[Wallet].Reserved));
+
+        // Another holder runs two requests; the first one was only paused and ends what it ran.
+        var other = new LeaseRequest(Ids.New(), 1, "other", [Running(2, ceiling: 2)]) { FirstSource = 1, Scope = Scope };
+        Assert.Equal([2], Granted(Apply(new Extend(other))));
+        GiveBack(1, 2);
+        Assert.Equal(new Answer.Refused(Slots, LeaseRefusalReason.SlotsFreed, 0), Claim(1, Running(1, ceiling: 2)));
+        Assert.Equal(2, _store.Accounts[Slots].Reserved);
+        Settle(cost: 20, due: null, new Charge(Wallet, 20));
+        Assert.Equal((20, 0), (_store.Charged, _store.Absorbed));
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void What_a_return_renounces_is_free_although_a_call_for_it_is_under_way(bool arrivesFirst)
+    {
+        if (arrivesFirst)
+            Claim(1, Running(2, ceiling: 2));
+        Apply(new GiveBack(new(_lease, 1, [new(Slots, 0)]) { RenouncesSlots = true }));
+        var late = Assert.IsType<Answer.Refused>(Claim(1, Running(2, ceiling: 2)));
+        Assert.Equal(arrivesFirst ? LeaseRefusalReason.SlotsFreed : LeaseRefusalReason.LeaseClosed, late.Reason);
+        Assert.Equal(0, _store.Accounts[Slots].Reserved);
+    }
+
     static LeaseScope Scope => new(Organization, Project, Organization, false);
 
     static LeaseDemand Counting(Guid register, long amount, long ceiling) => new(register, amount, amount, amount, amount)
     {
         Counter = new(AccountKind.Limit, Unit.Tokens, null, ceiling, Noon.AddHours(-1), Noon.AddHours(1)),
+    };
+
+    static LeaseDemand Running(long amount, long ceiling) => new(Slots, amount, amount, amount, amount)
+    {
+        Counter = new(AccountKind.Slots, Unit.Slots, null, ceiling, DateTimeOffset.UnixEpoch, Term.Ever),
     };
 
     static LeaseDemand Source(Guid register, long amount, long ceiling) => Counting(register, amount, ceiling) with
@@ -151,6 +200,8 @@ public sealed class LedgerClaimTests
 
     Answer Claim(long fence, int firstSource, params LeaseDemand[] lines) =>
         Apply(new Extend(new(_lease, fence, "proxy", lines) { FirstSource = firstSource, Scope = Scope }));
+
+    void GiveBack(long fence, long slots) => Apply(new GiveBack(new(_lease, fence, [new(Slots, slots)])));
 
     void Settle(long cost, long? due, params Charge[] charges) =>
         Apply(new Settle(new(Ids.New(), _lease, charges, UsageRecords.Of(cost, Organization, Project, _now)) { Due = due }));

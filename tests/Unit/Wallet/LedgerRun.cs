@@ -24,10 +24,14 @@ sealed class LedgerRun
     readonly MemoryStore _store = new() { Month = new(Ids.FirstAt(Opened), Ids.FirstAt(Unopened), KeepsRaw: true) };
     readonly Guid[] _wallets = [Ids.New(), Ids.New(), Ids.New()];
     readonly Guid[] _caps = [Ids.New(), Ids.New()];
-    readonly Guid[] _limits = [Ids.New(), Ids.New()], _quotas = [Ids.New()];
+    readonly Guid[] _limits = [Ids.New(), Ids.New()], _quotas = [Ids.New()], _slots = [Ids.New()];
+    readonly Guid[] _windows = [Ids.New(), Ids.New(), Ids.New()], _windowCounters = [Ids.New(), Ids.New()];
     readonly List<Guid> _leases = [Ids.New(), Ids.New()], _reratings = [Ids.New()];
     readonly List<Command> _sent = [], _waiting = [];
     readonly List<(Guid Request, Guid? Wallet)> _settled = [];
+
+    /// <summary>The wallet of each request that was priced anew. A customer has one at most.</summary>
+    readonly Dictionary<Guid, Guid> _payers = [];
     DateTimeOffset _now = new(2026, 11, 21, 12, 0, 0, TimeSpan.Zero);
 
     /// <summary>Returns how many commands were committed.</summary>
@@ -43,7 +47,7 @@ sealed class LedgerRun
         switch (step.Kind)
         {
             case StepKind.Commit:
-                _now = _now.AddSeconds(dice.Next(20));
+                _now = _now.AddSeconds(dice.Next(20)).AddHours(dice.Next(40) == 39 ? 13 : 0); // so that windows close
                 if (dice.Next(8) == 7)
                     _store.SealedUntil = _now.AddTicks(-(_now.Ticks % TimeSpan.FromMinutes(15).Ticks));
                 return Commit();
@@ -102,7 +106,8 @@ sealed class LedgerRun
 
     bool IsSound(LeaseReturn give) =>
         !_model.Leases.TryGetValue(give.Lease, out var lease) || lease.Expired || give.Fence <= lease.ReturnFence
-            || give.Lines.All(line => line.Value <= lease.Held.GetValueOrDefault(line.Register));
+            || give.Lines.All(line => line.Value <= lease.Held.GetValueOrDefault(line.Register)
+                || (lease.SlotsFreed && _model.IsSlots(line.Register)));
 
     /// <summary>Null when there is nothing yet that the step could be about.</summary>
     Command? Make(StepKind kind, Dice dice) => kind switch
@@ -110,7 +115,9 @@ sealed class LedgerRun
         StepKind.Open => OpenOne(dice),
         StepKind.Adjust => MakeAdjustment(dice),
         StepKind.Freeze => new Freeze(dice.Pick(_wallets), dice.Next(4) == 1),
-        StepKind.Expire => new Expire(dice.Pick(_leases), [.. _wallets, .. _caps, .. _limits, .. _quotas]),
+        StepKind.Expire => new Expire(dice.Pick(_leases), [.. _wallets, .. _caps, .. _limits, .. _quotas, .. _slots]),
+        StepKind.OpenWindows => MakeOpening(dice),
+        StepKind.FreeSlots => new FreeSlots(dice.Pick(_leases), _slots),
         StepKind.Extend => MakeExtend(dice),
         StepKind.Return => MakeReturn(dice),
         StepKind.Settle => MakeSettlement(dice),
@@ -167,35 +174,62 @@ sealed class LedgerRun
     }
 
     /// <summary>With a ceiling that changes from claim to claim, and now and then of a cycle that is over.</summary>
-    CounterTerm? CounterOf(Guid register, Dice dice) =>
-        _limits.Contains(register) || _quotas.Contains(register)
+    CounterTerm? CounterOf(Guid register, Dice dice) => _slots.Contains(register)
+        ? new(AccountKind.Slots, Unit.Slots, null, 40 * dice.Next(4), DateTimeOffset.UnixEpoch, Term.Ever)
+        : _limits.Contains(register) || _quotas.Contains(register)
             ? new(
                 _limits.Contains(register) ? AccountKind.Limit : AccountKind.Quota, Unit.Tokens, null, 300 * dice.Next(4) + 50,
                 _now.AddHours(-1), _now.AddSeconds(dice.Next(6) == 5 ? -2 : 3_600))
             : null;
+
+    /// <summary>One session that two counters count, or two that one counts each.</summary>
+    OpenWindows MakeOpening(Dice dice)
+    {
+        var lines = Array.ConvertAll(_windowCounters, register => new WindowLine(
+            register,
+            new(
+                AccountKind.Windows, Unit.Windows, null, 3 * dice.Next(6), _now.AddHours(-1),
+                _now.AddSeconds(dice.Next(9) == 8 ? -2 : 3_600))));
+        var session = dice.Next(_windows.Length);
+        return new(new(
+            new(Organization, Project, Organization, false),
+            dice.Next(2) == 0
+                ? [new(_windows[session], lines)]
+                : [new(_windows[session], lines[..1]), new(_windows[(session + 1) % _windows.Length], lines[1..])]));
+    }
 
     GiveBack MakeReturn(Dice dice)
     {
         var lease = dice.Pick(_leases);
         var fence = (_model.Leases.GetValueOrDefault(lease)?.ReturnFence ?? 0) + dice.Next(3);
         var held = _model.Leases.GetValueOrDefault(lease)?.Held ?? [];
-        return new(new(lease, fence, [.. held.Select(line => new Amount(line.Key, dice.Next((int)line.Value + 1)))]));
+        // What is given back late may have been freed meanwhile. A return names all lines of its claim.
+        return new(new(
+            lease, fence,
+            [
+                .. held.Select(line => new Amount(line.Key, dice.Next((int)line.Value + 1 + (_slots.Contains(line.Key) ? 1 : 0)))),
+                .. _slots.Where(slots => !held.ContainsKey(slots)).Select(slots => new Amount(slots, 0)),
+            ])
+        {
+            RenouncesSlots = dice.Next(8) == 7,
+        });
     }
 
     Settle MakeSettlement(Dice dice)
     {
         var cost = dice.Next(50);
         Guid? lease = dice.Next(8) == 7 ? null : dice.Pick(_leases);
-        var charges = Vector(dice).Registers.Select(register => Counts(register)
+        var charges = Vector(dice).Registers.Except(_slots).Select(register => Counts(register)
             ? new Charge(register, 1 + dice.Next(30), dice.Next(2))
             : new Charge(register, cost - dice.Next(cost + 1)));
         var request = RequestOf(dice);
         if (request < Ids.FirstAt(_now.AddDays(-90)))
             charges = charges.Select(charge => charge with { Register = Ids.Derive(charge.Register, "deleted") });
-        var began = _now.AddMinutes(10 - (20 * (cost % 3)));
+        var began = _now.AddMinutes(10 - (20 * (cost % 3))).AddHours(dice.Next(3) - 1);
         return new(new(request, lease, [.. charges], UsageRecords.Of(cost, Organization, Project, began))
         {
             Due = dice.Next(4) == 3 ? dice.Next(60) : null,
+            Windows = dice.Next(4) == 3 ? [dice.Pick(_windows)] : [],
         });
 
         bool Counts(Guid register) => _limits.Contains(register) || _quotas.Contains(register);
@@ -212,21 +246,25 @@ sealed class LedgerRun
         return new(id, bigEndian: true);
     }
 
-    /// <summary>Of the wallet that was asked then, or of one that has been opened since, or not.</summary>
+    /// <summary>Of the wallet that was asked then, or of the one that its customer has got since, or not.</summary>
     Rerate MakeRerating(Dice dice)
     {
         if (dice.Next(8) == 7)
             _reratings.Add(Ids.New());
-        var (request, wallet) = dice.Pick(_settled);
-        return new(dice.Pick(_reratings), request, wallet ?? dice.Pick(_wallets), Organization, Project, false, Organization, dice.Next(80))
+        var (request, asked) = dice.Pick(_settled);
+        if (!_payers.TryGetValue(request, out var wallet))
+            _payers[request] = wallet = asked ?? dice.Pick(_wallets);
+        return new(dice.Pick(_reratings), request, wallet, Organization, Project, false, Organization, dice.Next(80))
         {
             OfBatch = dice.Next(3) == 2,
         };
     }
 
     /// <summary>One wallet or two, often with a cap, or behind a quota, or with limits.</summary>
-    (Guid[] Registers, int? FirstSource) Vector(Dice dice) => dice.Next(8) switch
+    (Guid[] Registers, int? FirstSource) Vector(Dice dice) => dice.Next(10) switch
     {
+        9 => ([.. _slots, dice.Pick(_wallets)], 1),
+        8 => ([.. _slots, dice.Pick(_limits)], 2),
         7 => ([dice.Pick(_limits), .. _quotas, dice.Pick(_wallets)], 1),
         6 => ([.. _quotas, dice.Pick(_wallets)], 0),
         5 => ([.. _limits, dice.Pick(_wallets)], 2),
@@ -241,6 +279,7 @@ sealed class LedgerRun
         var same = (expected, actual) switch
         {
             (Answer.Granted a, Answer.Granted b) => a.Amounts.SequenceEqual(b.Amounts),
+            (Answer.Opened a, Answer.Opened b) => a.ClosesAt == b.ClosesAt,
             _ => expected == actual,
         };
         Assert.True(same, $"{command} gave {actual}, the model says {expected}");
@@ -258,6 +297,10 @@ sealed class LedgerRun
             (_store.Charged, _store.Absorbed, _store.Covered) == (_model.Charged, _model.Absorbed, _model.Covered),
             $"charged {_store.Charged}, absorbed {_store.Absorbed}, covered {_store.Covered}, "
                 + $"the model says {_model.Charged}, {_model.Absorbed}, {_model.Covered}");
+        foreach (var slots in _slots.Where(_store.Accounts.ContainsKey))
+            Assert.Equal(0, _store.Accounts[slots].Posted);
+        foreach (var (window, closesAt) in _model.Windows)
+            Assert.Equal(closesAt, _store.Windows[window].ClosesAt);
         foreach (var (counter, counted) in _store.Counted)
             Assert.Equal(counted, _store.Accounts[counter].Posted);
         foreach (var ((grain, dimension), sums) in _store.RolledUp)

@@ -11,11 +11,12 @@ sealed class MemoryStore
 {
     public Dictionary<Guid, Account> Accounts { get; private set; } = [];
     public Dictionary<Guid, Lease> Leases { get; } = [];
+    public Dictionary<Guid, SessionWindow> Windows { get; } = [];
     public long Charged { get; private set; }
     public long Absorbed { get; private set; }
     public long Covered { get; private set; }
 
-    /// <summary>What usage rows say was used of each counter.</summary>
+    /// <summary>What usage rows and openings of windows say was used of each counter.</summary>
     public Dictionary<Guid, long> Counted { get; } = [];
 
     public Dictionary<Unit, long> SumsOfUnits { get; } = [];
@@ -51,6 +52,11 @@ sealed class MemoryStore
         {
             if (command.Lease is { } lease && Leases.TryGetValue(lease, out var known))
                 book.Leases.TryAdd(lease, Copy(known));
+            foreach (var window in command.Windows)
+                if (Windows.TryGetValue(window, out var stored))
+                    book.Windows.TryAdd(window, new() { Id = window, ClosesAt = stored.ClosesAt, Openings = stored.Openings });
+                else if (command is OpenWindows)
+                    book.Windows.TryAdd(window, new() { Id = window });
             if (command is Rerate { RequestId: var request })
                 book.Rated[request] = _rated[request];
             if (command.Movement is not { } movement || !_known.Contains(movement))
@@ -68,6 +74,10 @@ sealed class MemoryStore
             Accounts[id] = account;
         foreach (var (id, lease) in book.Leases)
             Leases[id] = lease;
+        foreach (var (id, window) in book.Windows)
+            Windows[id] = window;
+        foreach (var opening in book.Openings)
+            Counted[opening.Register] = Counted.GetValueOrDefault(opening.Register) + 1;
         foreach (var transfer in book.Transfers)
         {
             Assert.True(_known.Add(transfer.Id), "a movement was written twice");
@@ -136,6 +146,7 @@ sealed class MemoryStore
             ReturnFence = lease.ReturnFence,
             ExpiresAt = lease.ExpiresAt,
             Expired = lease.Expired,
+            Slots = lease.Slots,
         };
         foreach (var (register, hold) in lease.Lines)
             copy.Lines.Add(

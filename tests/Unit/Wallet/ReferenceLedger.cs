@@ -14,13 +14,14 @@ sealed class ReferenceLedger
     {
         public long Fence, ReturnFence;
         public DateTimeOffset ExpiresAt;
-        public bool Expired;
+        public bool Expired, HasSlots, SlotsFreed;
         public Dictionary<Guid, long> Held = [];
         public Dictionary<Guid, long> LastGranted = [];
     }
 
     public Dictionary<Guid, (AccountKind Kind, Unit Unit, long Posted)> Registers { get; } = [];
     public Dictionary<Guid, ModelLease> Leases { get; } = [];
+    public Dictionary<Guid, DateTimeOffset> Windows { get; } = [];
     public HashSet<Guid> Frozen { get; } = [];
     public required DateTimeOffset Opened { get; init; }
     public required DateTimeOffset Unopened { get; init; }
@@ -48,8 +49,10 @@ sealed class ReferenceLedger
         Adjust adjust => Apply(adjust),
         Freeze freeze => Apply(freeze),
         Extend extend => Apply(extend, now),
-        GiveBack giveBack => Apply(giveBack.Return),
+        GiveBack giveBack => Apply(giveBack.Return, now),
         Expire expire => Apply(expire, now),
+        FreeSlots free => Apply(free),
+        OpenWindows open => Apply(open.Request, now),
         Settle settle => Apply(settle.Settlement, now),
         Rerate rerate => Apply(rerate),
         _ => throw new ArgumentException(command.ToString()),
@@ -89,8 +92,11 @@ sealed class ReferenceLedger
         // A claim opens its counters, whatever becomes of it.
         foreach (var line in request.Lines.Where(line => line.Counter is not null))
             Registers.TryAdd(line.Register, (line.Counter!.Kind, line.Counter.Unit, 0));
+        // Rule 10.
+        if (Leases.TryGetValue(request.Lease, out var lease) && lease is { Expired: false, SlotsFreed: true })
+            return new Answer.Refused(request.Lines[0].Register, LeaseRefusalReason.SlotsFreed, 0);
         // A repeated call gets the first answer and is a word from the holder like any other, unless the lease has ended.
-        if (Leases.TryGetValue(request.Lease, out var lease) && !lease.Expired && lease.Fence == request.Fence)
+        if (lease is { Expired: false } && lease.Fence == request.Fence)
         {
             lease.ExpiresAt = now.AddSeconds(LeaseRequest.TtlSeconds);
             return new Answer.Granted([.. request.Lines.Select(line => lease.LastGranted.GetValueOrDefault(line.Register))]);
@@ -130,7 +136,7 @@ sealed class ReferenceLedger
         if (shortage.Count > 0)
             return new Answer.Shortage(shortage);
 
-        lease ??= Leases[request.Lease] = new();
+        lease ??= Leases[request.Lease] = new() { HasSlots = request.Lines.Any(line => line.Counter?.Kind == AccountKind.Slots) };
         (lease.Fence, lease.ExpiresAt) = (request.Fence, now.AddSeconds(LeaseRequest.TtlSeconds));
         var granted = request.Lines.Take(extend.FirstSource).Select(line => Room(line) is var room && room < line.All
             ? room
@@ -181,15 +187,60 @@ sealed class ReferenceLedger
     }
 
     /// <summary>Rule 6.</summary>
-    Answer.Done Apply(LeaseReturn give)
+    Answer.Done Apply(LeaseReturn give, DateTimeOffset now)
     {
+        if (give.RenouncesSlots)
+            Leases.TryAdd(give.Lease, new() { Expired = true, ExpiresAt = now.AddSeconds(LeaseRequest.TtlSeconds) });
         if (!Leases.TryGetValue(give.Lease, out var lease) || lease.Expired || give.Fence <= lease.ReturnFence)
             return new(Repeated: true);
         lease.ReturnFence = give.Fence;
-        foreach (var line in give.Lines)
+        foreach (var line in give.Lines.Where(line => line.Value > 0 && !(lease.SlotsFreed && IsSlots(line.Register))))
             lease.Held[line.Register] -= line.Value;
+        if (give.RenouncesSlots)
+            Free(lease);
         return new();
     }
+
+    /// <summary>Rule 10.</summary>
+    Answer.Done Apply(FreeSlots free)
+    {
+        if (!Leases.TryGetValue(free.LeaseId, out var lease) || lease.Expired || !lease.HasSlots || lease.SlotsFreed)
+            return new(Repeated: true);
+        Free(lease);
+        return new();
+    }
+
+    void Free(ModelLease lease)
+    {
+        lease.SlotsFreed = true;
+        foreach (var register in lease.Held.Keys.Where(IsSlots).ToList())
+            lease.Held[register] = 0;
+    }
+
+    /// <summary>Rule 11.</summary>
+    Answer Apply(WindowsRequest request, DateTimeOffset now)
+    {
+        var closed = request.Windows.Where(demand => Windows.GetValueOrDefault(demand.Window) <= now).ToList();
+        foreach (var line in request.Windows.SelectMany(demand => demand.Lines))
+            Registers.TryAdd(line.Register, (AccountKind.Windows, Unit.Windows, 0));
+        foreach (var (register, counter) in closed.SelectMany(demand => demand.Lines))
+        {
+            var second = TimeSpan.FromSeconds(1);
+            if (now < counter.From - second || now >= counter.To + second)
+                return new Answer.Refused(register, LeaseRefusalReason.CycleOver, 0);
+            if (counter.Ceiling <= Registers[register].Posted)
+                return new Answer.Refused(register, LeaseRefusalReason.Exhausted, 0);
+        }
+        foreach (var demand in closed)
+        {
+            Windows[demand.Window] = now.AddHours(24);
+            foreach (var line in demand.Lines)
+                Add(line.Register, 1);
+        }
+        return new Answer.Opened(request.Windows.Min(demand => Windows[demand.Window]));
+    }
+
+    public bool IsSlots(Guid register) => Registers.TryGetValue(register, out var known) && known.Kind == AccountKind.Slots;
 
     /// <summary>Rule 7.</summary>
     Answer.Done Apply(Expire expire, DateTimeOffset now)
@@ -203,7 +254,7 @@ sealed class ReferenceLedger
 
     public bool IsSettled(Guid request) => _requests.ContainsKey(request);
 
-    /// <summary>Rule 8.</summary>
+    /// <summary>Rules 8 and 11.</summary>
     Answer Apply(Settlement settlement, DateTimeOffset now)
     {
         if (_requests.ContainsKey(settlement.RequestId))
@@ -212,6 +263,12 @@ sealed class ReferenceLedger
         var made = DateTimeOffset.FromUnixTimeMilliseconds(Convert.ToInt64($"{settlement.RequestId:N}"[..12], 16));
         if (made < Opened || made >= Unopened)
             return new Answer.Stale();
+        foreach (var window in settlement.Windows.Where(Windows.ContainsKey))
+        {
+            var began = settlement.Usage.StartedAt;
+            var until = (began < now ? began : now).AddHours(24);
+            Windows[window] = until > Windows[window] ? until : Windows[window];
+        }
         var cost = settlement.Usage.Cost.Nanos;
         var due = settlement.Due ?? cost;
         var lease = settlement.Lease is { } id ? Leases.GetValueOrDefault(id) : null;

@@ -132,6 +132,26 @@ public sealed class AdmissionTests
             Waterfall.Take(held.AsSpan(1), Admission.Demand(claim, bound, tokens).Full.AsSpan(1), 0, stackalloc long[2]);
     });
 
+    [Fact]
+    public void A_cap_that_is_reached_says_what_was_spent_of_it_and_that_it_never_resets()
+    {
+        var cap = Cap with { Level = LimitLine.Session, Counter = Cap.Counter! with { Ceiling = 50, To = Term.Ever } };
+        var problem = Admission.ProblemOf(
+            new(cap.Register, LeaseRefusalReason.Exhausted, 20), new([cap, Wallet], 1, null), [30, 30], DateTimeOffset.UnixEpoch);
+        Assert.Equal((402, "session_cap"), (problem.Status, problem.Code));
+        Assert.Equal(new("session", "usd", "0.00000003", "0.00000005", "0.00000001", null), problem.Limit);
+    }
+
+    [Fact]
+    public void A_request_too_many_says_how_many_may_run_and_to_come_again()
+    {
+        var slots = Slots with { Level = LimitLine.Key, Counter = Slots.Counter! with { Ceiling = 3, To = Term.Ever } };
+        var problem = Admission.ProblemOf(
+            new(slots.Register, LeaseRefusalReason.Exhausted, 0), new([slots, Wallet], 1, null), [1, 30], DateTimeOffset.UnixEpoch);
+        Assert.Equal((429, "concurrent_limit_reached", 1), (problem.Status, problem.Code, problem.RetryAfterSeconds));
+        Assert.Equal(new("key", "concurrent", "3", "3", "1", null), problem.Limit);
+    }
+
     static (long[] Used, (long Paid, long Due) Answer) Used(ClaimLine[] lines, int firstSource, long[] held, long cost, long tokens)
     {
         var used = new long[lines.Length];

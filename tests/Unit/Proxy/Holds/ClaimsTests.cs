@@ -1,5 +1,6 @@
 using LlmGateway.Contracts;
 using LlmGateway.Proxy;
+using LlmGateway.Sessions;
 using Xunit;
 
 namespace LlmGateway.UnitTests.Proxy;
@@ -61,6 +62,21 @@ public sealed class ClaimsTests
             Assert.True(Claims.TryGet(credential, route, Midnight, out var claim));
             return claim?.Lines ?? [];
         }
+    }
+
+    [Fact]
+    public void A_cap_is_one_counter_of_the_session_at_every_time()
+    {
+        var family = Ids.New();
+        var (first, refreshed) = (Of(Terms.CapOf(family, 50)), Of(Terms.CapOf(family, 50)));
+        foreach (var credential in (Credential[])[first, refreshed])
+            foreach (var years in (int[])[-50, 0, 500])
+            {
+                Assert.True(Claims.TryGet(credential, Offer("m"), Midnight.AddYears(years), out var claim));
+                var line = Assert.Single(claim!.Lines);
+                Assert.Equal((AccountKind.Cap, Unit.UsdLimit, "session"), (line.Kind, line.Unit, line.Level));
+                Assert.Equal((Counters.Cap(family), 50), (line.Register, line.Counter!.Ceiling));
+            }
     }
 
     static LimitLine Limit(Unit unit, Selector? only, params Term[] terms) => new(Ids.New(), LimitLine.Customer, unit, null, only, terms);

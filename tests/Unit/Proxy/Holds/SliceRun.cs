@@ -8,13 +8,13 @@ using Xunit;
 namespace LlmGateway.UnitTests.Proxy;
 
 /// <summary>
-/// One history of four slices of one wallet: one with a session's cap, one with a limit of tokens and a quota that pays before the wallet.
-/// A token costs a nano-dollar here. The seed decides everything.
+/// One history of slices of one wallet: one with a session's cap, two with a limit of tokens and a quota that pays before the wallet, two
+/// with slots. A token costs a nano-dollar here. The seed decides everything.
 /// </summary>
 sealed class SliceRun
 {
     const int Steps = 160;
-    const long Start = 600, CapStart = 250, Ceiling = 400, Quota = 150;
+    const long Start = 600, CapStart = 250, Ceiling = 400, Quota = 150, Slots = 3;
 
     static readonly Guid Organization = Ids.New(), Project = Ids.New();
 
@@ -26,6 +26,7 @@ sealed class SliceRun
     readonly ClaimLine _wallet = new(Ids.New(), AccountKind.Wallet, Unit.Usd);
     readonly ClaimLine _cap = new(Ids.New(), AccountKind.SessionCap, Unit.UsdLimit);
     readonly ClaimLine _limit = Counter(AccountKind.Limit, Ceiling), _quota = Counter(AccountKind.Quota, Quota);
+    readonly ClaimLine _slots = Counter(AccountKind.Slots, Slots);
     readonly Part[] _parts;
     readonly List<(Part Part, Task<HoldAnswer> Answer, CancellationTokenSource Caller)> _asked = [];
     readonly List<(Part Part, Hold Hold)> _running = [];
@@ -35,6 +36,9 @@ sealed class SliceRun
 
     /// <summary>Leases that the ledger has ended or forgotten.</summary>
     readonly HashSet<Guid> _ended = [];
+
+    /// <summary>Leases that lost their slots, because their holder was silent.</summary>
+    readonly HashSet<Guid> _freed = [];
 
     /// <summary>Whose turn it is to call back what others hold idle, and what there was before.</summary>
     LeaseRequest? _turn;
@@ -64,15 +68,16 @@ sealed class SliceRun
         [
             NewPart("a", [_wallet], 0), NewPart("b", [_cap, _wallet], 1), NewPart("b", [_wallet], 0),
             NewPart("a", [_limit, _quota, _wallet], 1), NewPart("b", [_limit, _quota, _wallet], 1),
+            NewPart("a", [_slots, _wallet], 1), NewPart("b", [_slots, _wallet], 1),
         ];
     }
 
     static ClaimLine Counter(AccountKind kind, long ceiling)
     {
-        var id = Ids.New();
-        return new(id, kind, Unit.Tokens)
+        var (id, unit) = (Ids.New(), kind == AccountKind.Slots ? Unit.Slots : Unit.Tokens);
+        return new(id, kind, unit)
         {
-            Counter = new(kind, Unit.Tokens, null, ceiling, DateTimeOffset.MinValue.AddDays(1), DateTimeOffset.MaxValue.AddDays(-1)),
+            Counter = new(kind, unit, null, ceiling, DateTimeOffset.MinValue.AddDays(1), DateTimeOffset.MaxValue.AddDays(-1)),
         };
     }
 
@@ -84,7 +89,7 @@ sealed class SliceRun
         {
             for (var step = 0; step < Steps; step++)
             {
-                run.Take(run._dice.Next(26));
+                run.Take(run._dice.Next(27));
                 run.Observe();
                 run.MustHold();
             }
@@ -121,6 +126,7 @@ sealed class SliceRun
             case 22: Pass(TimeSpan.FromMilliseconds(_dice.Next(5_000))); break;
             case 23 when _dice.Next(2) == 0: Pass(TimeSpan.FromSeconds(_dice.Next(50))); break;
             case 24 when _dice.Next(3) == 0: Freeze(part); break;
+            case 26 when _dice.Next(3) == 0: Silence(part); break;
             case 25 when _asked.Count > 0: _scheduler.Do(_asked[_dice.Next(_asked.Count)].Caller.Cancel); break;
             default: _scheduler.RunAll(); break;
         }
@@ -134,7 +140,7 @@ sealed class SliceRun
         Assert.True(part.Slice.TryReserve(Each(minimum), Each(full), caller.Token, out var answer), "a slice closed itself");
         _asked.Add((part, answer.AsTask(), caller));
 
-        long[] Each(long amount) => [.. part.Slice.Claim.Lines.Select(_ => amount)];
+        long[] Each(long amount) => [.. part.Slice.Claim.Lines.Select(line => line.Kind == AccountKind.Slots ? 1 : amount)];
     });
 
     /// <summary>What becomes of a call: answered, applied twice, lost on one of the two ways, or given up and applied late.</summary>
@@ -201,7 +207,8 @@ sealed class SliceRun
         _running.RemoveAt(chosen);
         var claim = hold.Claim;
         var most = Math.Min(
-            hold.Amounts[claim.FirstSource..].Sum(), hold.Amounts[..claim.FirstSource].Append(long.MaxValue).Min());
+            hold.Amounts[claim.FirstSource..].Sum(),
+            claim.HasSlots ? long.MaxValue : hold.Amounts[..claim.FirstSource].Append(long.MaxValue).Min());
         var cost = _dice.Next(4) == 0 ? 0 : _dice.NextInt64(most + 1);
         if (cost == 0)
         {
@@ -283,9 +290,26 @@ sealed class SliceRun
         {
             _ledger.Apply(new Expire(lease.Id, [.. lease.Lines.Keys]));
             _ended.Add(lease.Id);
-            if (_dice.Next(2) == 0)
-                _ledger.Store.Leases.Remove(lease.Id);
+            if (_dice.Next(2) > 0)
+                continue;
+            _ledger.Store.Leases.Remove(lease.Id);
+            _ledger.Late.RemoveAll(late => late.Lease == lease.Id); // no call is under way for a minute
         }
+    }
+
+    /// <summary>The holder is taken for gone. It lives, and hears of it before or after other things happen.</summary>
+    void Silence(Part part)
+    {
+        if (!part.Slice.Claim.HasSlots)
+            return;
+        foreach (var lease in _ledger.Store.Leases.Values.Where(lease => lease.Slots == LeaseSlots.Held).ToArray())
+            if (_dice.Next(2) == 0)
+            {
+                _ledger.Apply(new FreeSlots(lease.Id, [.. lease.Lines.Keys]));
+                _freed.Add(lease.Id);
+            }
+        if (_dice.Next(2) == 0)
+            part.Slice.Retire();
     }
 
     void Freeze(Part part)
@@ -315,10 +339,14 @@ sealed class SliceRun
         var promised = new Dictionary<(Guid Lease, Guid Register), long>();
         foreach (var (_, hold) in _running)
             for (var i = 0; i < hold.Amounts.Length; i++)
-                Add((hold.Lease, hold.Claim.Lines[i].Register), hold.Amounts[i]);
+                if (hold.Claim.Lines[i] != _slots || !_freed.Contains(hold.Lease))
+                    Add((hold.Lease, hold.Claim.Lines[i].Register), hold.Amounts[i]);
         foreach (var settle in _unbooked)
             foreach (var charge in settle.Settlement.Charges)
                 Add((settle.Settlement.Lease!.Value, charge.Register), charge.Value);
+        Assert.True(
+            !_ledger.Store.Accounts.TryGetValue(_slots.Register, out var slots) || (slots.Reserved <= Slots && slots.Posted == 0),
+            "more slots are held than there are");
         foreach (var ((lease, register), amount) in promised)
             if (!_ended.Contains(lease))
             {
@@ -358,11 +386,15 @@ sealed class SliceRun
         }
         while (_ledger.Late.Count > 0)
             Arrive();
+        // Slots are not kept until a lease ends: whoever waits for one waits for nobody who does not run.
+        if (_ledger.Store.Accounts.TryGetValue(_slots.Register, out var slots))
+            Assert.Equal(0, slots.Reserved);
         Pass(TimeSpan.FromMinutes(2));
         var wallet = _ledger.Store.Accounts[_wallet.Register];
         Assert.Equal((0, 0), (wallet.Reserved, _ledger.Store.Accounts[_cap.Register].Reserved));
         MustBeCounted(_limit, Ceiling);
         MustBeCounted(_quota, Quota);
+        MustBeCounted(_slots, Slots);
         Assert.Equal(Start - _spent + _ledger.Store.Absorbed, wallet.Posted);
         Assert.True(_paidLate || _ledger.Store.Absorbed == 0, "the house paid although no lease had ended");
     }

@@ -1,0 +1,26 @@
+using LlmGateway.Contracts;
+using LlmGateway.ServiceDefaults;
+using Npgsql;
+
+namespace LlmGateway.Wallet;
+
+/// <summary>
+/// <c>POST /internal/alive</c>: a proxy says four times a second that it lives. Losing the last of these rows in a crash of the database
+/// does no harm, so nobody waits for the disk.
+/// </summary>
+public static class Holders
+{
+    public static void MapHolders(this WebApplication app) => app.MapPost("/internal/alive", HandleAsync);
+
+    static async Task<IResult> HandleAsync(HttpContext http, NpgsqlDataSource database)
+    {
+        var alive = await Body.ReadAsync<Alive>(http);
+        await using var beat = database.Sql("""
+            insert into holder (holder, seen_at, epoch, gone)
+            select $1, clock_timestamp(), gen_random_uuid(), false from set_config('synchronous_commit', 'off', true)
+            on conflict (holder) do update set seen_at = clock_timestamp(), gone = false
+            returning epoch
+            """, alive.Holder);
+        return Results.Json(new AliveAnswer((Guid)(await beat.ExecuteScalarAsync(http.RequestAborted))!), Defaults.Json);
+    }
+}

@@ -1,0 +1,98 @@
+using LlmGateway.ServiceDefaults;
+using Npgsql;
+
+namespace LlmGateway.Wallet;
+
+/// <summary>
+/// Frees the slots of proxies that have fallen silent, long before their leases end: what they ran has died with them, and their customers
+/// must not wait for a minute. Money stays held, because settlements may still come. First a holder is declared gone, in its own row; if it
+/// lives after all, its next word is answered with another epoch, and it asks for slots anew.
+/// </summary>
+public sealed class SlotSweeper(
+    NpgsqlDataSource database, DatabaseReady ready, SlotSilence silence, Writer writer, TimeProvider time, ILogger<SlotSweeper> log)
+    : BackgroundService
+{
+    static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(200);
+
+    /// <summary>
+    /// Who has been away cannot tell who else was silent. After a look that came late, or took long, the others get so much time to be
+    /// heard before one of them is declared gone.
+    /// </summary>
+    static readonly TimeSpan Late = TimeSpan.FromMilliseconds(500), Grace = TimeSpan.FromSeconds(1);
+
+    const int MaxAtOnce = 500;
+
+    long? _lookedAt;
+    long _punctualSince;
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        await ready.Task.WaitAsync(stoppingToken);
+        await Loop.RunAsync("slot sweeper", Interval, LookAsync, log, time, stoppingToken);
+    }
+
+    async Task LookAsync(CancellationToken token)
+    {
+        var now = time.GetTimestamp();
+        if (_lookedAt is not { } last || time.GetElapsedTime(last, now) > Late)
+            _punctualSince = now;
+        _lookedAt = now;
+        if (time.GetElapsedTime(_punctualSince, now) < Grace)
+            return;
+        var gone = await GoneAsync(token);
+        if (gone.Count == 0)
+            return;
+        await Rounds.UntilNotFullAsync(MaxAtOnce, async () =>
+        {
+            var leases = await FindAsync(gone, token);
+            if (leases.Count > 0)
+                Failpoint.Hit("wallet.slots.found");
+            await Task.WhenAll(leases.ConvertAll(lease => writer.RunAsync(lease)));
+            return leases.Count;
+        });
+    }
+
+    /// <summary>Holders that are gone, those among them that are declared so now.</summary>
+    async Task<List<string>> GoneAsync(CancellationToken token)
+    {
+        await using var query = database.Sql("""
+            with declared as (
+                update holder set gone = true, epoch = gen_random_uuid()
+                where not gone and seen_at < clock_timestamp() - $1 returning holder)
+            select holder, false from holder where gone union all select holder, true from declared
+            """, silence.Longest);
+        var gone = new List<string>();
+        await using var reader = await query.ExecuteReaderAsync(token);
+        while (await reader.ReadAsync(token))
+        {
+            gone.Add(reader.GetString(0));
+            if (reader.GetBoolean(1))
+                log.LogInformation("{Holder} has been silent for {Silence} and loses its slots", gone[^1], silence.Longest);
+        }
+        return gone;
+    }
+
+    /// <summary>A call that a dead holder sent may still open a lease, so that every look asks again.</summary>
+    Task<List<FreeSlots>> FindAsync(List<string> gone, CancellationToken token) => database.ByIndexAsync(async connection =>
+    {
+        await using var query = connection.Sql("""
+            select id, array(select account from lease_line line where line.lease = lease.id)
+            from lease where holder = any($2) and slots = 1 and not expired limit $1
+            """, MaxAtOnce, gone.ToArray());
+        var leases = new List<FreeSlots>();
+        await using var reader = await query.ExecuteReaderAsync(token);
+        while (await reader.ReadAsync(token))
+            leases.Add(new(reader.GetGuid(0), reader.GetFieldValue<Guid[]>(1)));
+        return leases;
+    }, token);
+}
+
+/// <summary>A proxy that was silent for longer is taken for gone, and what it runs is no longer counted.</summary>
+public sealed record SlotSilence(TimeSpan Longest)
+{
+    /// <summary>Two words of a proxy may be lost, or it may collect garbage for half a second.</summary>
+    const int DefaultMilliseconds = 700;
+
+    public static SlotSilence Read(WebApplicationBuilder builder) => new(
+        builder.Milliseconds("Wallet:SlotSilence", atLeast: DefaultMilliseconds) ?? TimeSpan.FromMilliseconds(DefaultMilliseconds));
+}

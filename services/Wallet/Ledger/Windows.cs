@@ -1,0 +1,53 @@
+using LlmGateway.Contracts;
+
+namespace LlmGateway.Wallet;
+
+public static partial class Ledger
+{
+    /// <summary>
+    /// A window that is open takes nothing. Those that are closed open together, and each of their counters gives one unit, or nothing
+    /// happens. The unit is counted at once: what becomes of the message does not close the window again.
+    /// </summary>
+    static Answer Apply(Book book, OpenWindows open)
+    {
+        foreach (var line in open.Lines)
+            book.Created.Remove(line.Register);
+        var closed = open.Request.Windows.Where(demand => book.Windows[demand.Window].ClosesAt <= book.Now).ToList();
+        foreach (var (register, counter) in closed.SelectMany(demand => demand.Lines))
+        {
+            if (book.Find(register) is not { Kind: AccountKind.Windows } account)
+                return new Answer.Refused(register, LeaseRefusalReason.Unknown, 0);
+            if (IsOver(book, counter))
+                return new Answer.Refused(register, LeaseRefusalReason.CycleOver, 0);
+            var room = Math.Max(0, counter.Ceiling - account.Posted);
+            if (room == 0)
+                return new Answer.Refused(register, LeaseRefusalReason.Exhausted, room);
+        }
+        foreach (var demand in closed)
+        {
+            var window = book.Windows[demand.Window];
+            (window.ClosesAt, window.Openings) = (book.Now + WindowsRequest.OpenFor, window.Openings + 1);
+            foreach (var (register, counter) in demand.Lines)
+            {
+                var account = book.Accounts[register];
+                account.Posted++;
+                (account.Ceiling, account.EndsAt) = (counter.Ceiling, counter.To);
+                book.Openings.Add(new(register, window.Id));
+            }
+        }
+        return new Answer.Opened(open.Request.Windows.Min(demand => book.Windows[demand.Window].ClosesAt)) { Now = book.Now };
+    }
+
+    /// <summary>
+    /// A message keeps its windows open for a day. A proxy whose clock is ahead moves them no further than one that is right. A window that
+    /// was never opened, or is not known any more, stays closed: only a unit opens it.
+    /// </summary>
+    static void KeepOpen(Book book, Settlement settlement)
+    {
+        var startedAt = settlement.Usage.StartedAt < book.Now ? settlement.Usage.StartedAt : book.Now;
+        foreach (var id in settlement.Windows)
+            if (book.Windows.TryGetValue(id, out var window) && window.Openings > 0
+                && window.ClosesAt < startedAt + WindowsRequest.OpenFor)
+                window.ClosesAt = startedAt + WindowsRequest.OpenFor;
+    }
+}

@@ -1,0 +1,122 @@
+using System.Text.Json;
+
+namespace LlmGateway.EndToEnd;
+
+/// <summary>How many requests of a customer or key run at the same time, through both proxies and whatever ends them.</summary>
+public sealed class SlotTests
+{
+    [Fact]
+    public async Task Of_many_calls_through_both_proxies_exactly_as_many_run_as_there_are_slots()
+    {
+        var user = await LimitedAsync(Backend.App, 5);
+        for (var round = 0; round < 2; round++)
+        {
+            var calls = await Barrier.RunIntoAsync(
+                40, 5, (i, prompt) => user.ChatAsync("barrier", prompt, at: Stack.Proxies[i % 2]));
+
+            Assert.All(calls.Where(call => call.Status != 200), call => MustBeTooMany(call, "customer", 5));
+        }
+        await MustBeFreeAsync(user);
+    }
+
+    [Fact]
+    public async Task A_keys_slots_count_beside_its_customers()
+    {
+        var user = await LimitedAsync(Backend.App, 3);
+        var (two, all) = ((await user.Backend.NewKeyAsync(user.CustomerId, "\"concurrent\":2")).Secret,
+            (await user.Backend.NewKeyAsync(user.CustomerId)).Secret);
+
+        var first = await StartAsync(two);
+        var second = await StartAsync(two);
+        MustBeTooMany(await Chat.AskAsync(two, "small", Price.Question, at: Stack.Proxy2), "key", 2);
+        var third = await StartAsync(all);
+        MustBeTooMany(await Chat.AskAsync(all, "small", Price.Question, at: Stack.Proxy2), "customer", 3);
+
+        foreach (var (running, group) in ((Task<Reply>, string)[])[first, second, third])
+        {
+            await Sandbox.ReleaseAsync(group);
+            (await running).MustBe(200);
+        }
+        (await Chat.AskAsync(two, "small", Price.Question, at: Stack.Proxy2)).MustBe(200);
+        await MustBeFreeAsync(user);
+
+        static Task<(Task<Reply> Running, string Group)> StartAsync(string key) =>
+            Barrier.StartAsync(prompt => Chat.AskAsync(key, "barrier", prompt, at: Stack.Proxy));
+    }
+
+    /// <summary>Only one request may run, so each way out must have given the slot back when the next call comes.</summary>
+    [Theory, MemberData(nameof(Speaker.Pairs), MemberType = typeof(Speaker))]
+    public async Task Whatever_ends_a_request_frees_its_slot(string caller, string provider)
+    {
+        var speaker = Speaker.Of(caller);
+        var user = await LimitedAsync(Backend.Wires, 1);
+        (string Model, int Whole, int Stream)[] ways =
+        [
+            ("small", 200, 200), ("nousage", 200, 200), ("cut", 502, 200), ("error-mid", 502, 200), ("error-400", 400, 400),
+            ("error-401", 502, 502), ("error-404", 404, 404), ("error-429", 429, 429), ("error-500", 502, 502),
+        ];
+        foreach (var (model, whole, stream) in ways)
+        {
+            MustNotWait(await speaker.AskAsync(user.Token, $"{provider}-{model}", Price.Question, stream: false), model, whole);
+            MustNotWait(await speaker.AskAsync(user.Token, $"{provider}-{model}", Price.Question, stream: true), model, stream);
+        }
+
+        // The caller leaves: its request has ended when it is in the books.
+        var body = speaker.Body($"{provider}-slow", "[[tokens:900]] one two", stream: true);
+        var request = Gateway.Request("POST", speaker.Path($"{provider}-slow", true), user.Token, body);
+        using (var response = await Gateway.OpenAsync(request, Token))
+            await (await response.Content.ReadAsStreamAsync(Token)).ReadExactlyAsync(new byte[1], Token);
+        await Books.UsageAsync(user, (2 * ways.Length) + 1);
+        (await speaker.AskAsync(user.Token, $"{provider}-small", Price.Question, stream: true)).MustBe(200);
+        await MustBeFreeAsync(user);
+
+        static void MustNotWait(Reply reply, string model, int status) =>
+            Assert.True(reply.Status == status && !reply.Text.Contains("concurrent", StringComparison.Ordinal), $"{model}: {reply.Text}");
+    }
+
+    [Theory]
+    [InlineData("""{"concurrent":0}""", "concurrent")]
+    [InlineData("""{"requestsPerMinute":-1}""", "requestsPerMinute")]
+    [InlineData("""{"tokensPerMinute":0}""", "tokensPerMinute")]
+    public async Task Rates_that_are_none_are_refused_by_name_and_change_nothing(string rates, string param)
+    {
+        var user = await LimitedAsync(Backend.App, 1);
+        (await PutAsync(user, rates)).MustBeProblem(400, "invalid_value", param);
+
+        var (running, group) = await Barrier.StartAsync(prompt => user.ChatAsync("barrier", prompt));
+        MustBeTooMany(await user.ChatAsync("small", Price.Question), "customer", 1);
+        await Sandbox.ReleaseAsync(group);
+        (await running).MustBe(200);
+    }
+
+    static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    internal static async Task<User> LimitedAsync(Backend backend, int concurrent)
+    {
+        var user = await backend.NewUserAsync();
+        var set = (await PutAsync(user, $$"""{"concurrent":{{concurrent}}}""")).MustBe(200).Json;
+        Assert.Equal((concurrent, JsonValueKind.Null), (set.Int("concurrent"), set.GetProperty("requestsPerMinute").ValueKind));
+        return user;
+    }
+
+    static Task<Reply> PutAsync(User user, string rates) => user.Backend.PutAsync($"/v1/customers/{user.CustomerId}/rates", rates);
+
+    internal static void MustBeTooMany(Reply reply, string level, int most)
+    {
+        var limit = reply.MustBeProblem(429, "concurrent_limit_reached").Json.GetProperty("error").GetProperty("limit");
+        Assert.Equal(
+            (level, "concurrent", $"{most}", $"{most}", "1", JsonValueKind.Null),
+            (limit.Text("level"), limit.Text("unit"), limit.Text("used"), limit.Text("limit"), limit.Text("missing"),
+                limit.GetProperty("resets").ValueKind));
+        Assert.Equal("1", reply["Retry-After"]);
+    }
+
+    /// <summary>The gauge: nothing of the user's registers is held, and no slot was ever used up.</summary>
+    internal static async Task MustBeFreeAsync(User user)
+    {
+        await Eventually.HoldsAsync(async () => await Books.HeldAsync([user]) == 0, "the end of all holds");
+        await using var query = Books.Wallet.CreateCommand("select sum(posted)::bigint from account where owner = $1 and kind = 5");
+        query.Parameters.Add(new() { Value = user.Customer });
+        Assert.Equal(0L, await query.ExecuteScalarAsync(Token));
+    }
+}
