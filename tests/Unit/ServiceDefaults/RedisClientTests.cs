@@ -104,7 +104,10 @@ public sealed class RedisClientTests
             .Where(need => need == typeof(IConnectionMultiplexer) || need == typeof(IDatabase));
 
         Assert.Equal(
-            ["ForgetAsync", "GetAsync", "KeepAsync", "PublishAsync", "RunAsync", "Subscribe", "get_IsConnected"],
+            [
+                "ExistAsync", "ForgetAsync", "GetAsync", "KeepAsync", "KeepVersionAsync", "NewestAsync", "PublishAsync", "RunAsync", "Subscribe",
+                "get_IsConnected",
+            ],
             doors.Select(door => door.Name).Order(StringComparer.Ordinal));
         Assert.Empty(ways);
     }
