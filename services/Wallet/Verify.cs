@@ -35,6 +35,23 @@ public static class Verify
             where t.id is null and u.request_id is null and not exists (
                 select from usage_month where requests is not null and e.transfer >= from_id and e.transfer < to_id)
             """),
+        ("what a post says that it moved equals its entries",
+            """
+            select format('transfer %s: %s of account %s, entries say %s', m.transfer, m.amount, m.account, coalesce(e.amount, 0))
+            from (
+                select t.id transfer, side.account, sum(side.amount) amount
+                from transfer t, jsonb_to_recordset(t.result) as moved ("from" uuid, "to" uuid, amount bigint),
+                    lateral (values (moved."from", -moved.amount), (moved."to", moved.amount)) as side (account, amount)
+                group by t.id, side.account) m
+            full join (
+                select transfer, account, sum(entry.amount) amount from entry join transfer on id = transfer
+                where result is not null group by transfer, account) e using (transfer, account)
+            where coalesce(m.amount, 0) <> coalesce(e.amount, 0)
+            """),
+        ("nobody owes less than nothing",
+            """
+            select format('account %s of %s has %s', id, owner, posted) from account where kind = 108 and posted > 0
+            """),
         ("every account equals its entries, with none missing",
             """
             select format('account %s has %s posted, its %s entries say %s', a.id, a.posted, coalesce(e.n, 0), coalesce(e.total, 0))
