@@ -95,6 +95,7 @@ public enum EntryType
     Limit = 9,
     Absorbed = 10,
     Covered = 11,
+    Payout = 12,
 }
 
 /// <summary>

@@ -29,6 +29,9 @@ public sealed class WalletDb(DbContextOptions<WalletDb> options) : DbContext(opt
     [DbContext(typeof(WalletDb)), Migration("0006_claims")]
     sealed class Claims0006 : SqlMigration;
 
+    [DbContext(typeof(WalletDb)), Migration("0007_posts")]
+    sealed class Posts0007 : SqlMigration;
+
     [DbContext(typeof(WalletDb)), Migration("0009_rollups")]
     sealed class Rollups0009 : SqlMigration;
 

@@ -168,18 +168,27 @@ public sealed record WindowOpening(Guid Register, Guid Window);
 /// <summary>One side of a transfer. The entries of a transfer sum to zero in each unit.</summary>
 public sealed record Entry(Guid Account, long Version, Guid Transfer, EntryType Type, long Amount, long Balance);
 
-/// <summary>
-/// Header of a movement that is not usage. A credit or debit has the wallet and the amount that it was asked for, so that its id cannot
-/// stand for another one.
-/// </summary>
-public sealed record Transfer(Guid Id, EntryType Type, string? Description, Guid? Wallet = null, long? Asked = null)
+/// <summary>Header of a movement that is not usage.</summary>
+/// <param name="Description">Free text, kept apart from it.</param>
+public sealed record Transfer(Guid Id, EntryType Type, string? Description)
 {
+    public string? Actor { get; init; }
+    public string? Reference { get; init; }
+
+    /// <summary>
+    /// Of what was asked for, see <see cref="Post.InputHash"/>. Null when nobody can ask for it again with something else.
+    /// </summary>
+    public byte[]? InputHash { get; init; }
+
+    /// <summary>What a post has moved. Null for other movements.</summary>
+    public IReadOnlyList<Moved>? Result { get; init; }
+
     /// <summary>The description was erased.</summary>
     public bool Erased { get; init; }
 
-    /// <summary>What was erased can be compared with nothing. Movements of earlier versions do not say what they were asked for.</summary>
-    public bool IsAskedAgainBy(Transfer other) =>
-        Wallet is null || this == (Erased ? other with { Description = null, Erased = true } : other);
+    /// <summary>What was erased can be compared with nothing.</summary>
+    public bool IsAskedAgainBy(Post post) => InputHash is null
+        || (InputHash.AsSpan().SequenceEqual(post.InputHash()) && (Erased || Description == post.Text));
 }
 
 /// <summary>

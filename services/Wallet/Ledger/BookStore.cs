@@ -1,4 +1,6 @@
+using System.Text.Json;
 using LlmGateway.Contracts;
+using LlmGateway.ServiceDefaults;
 using Npgsql;
 using NpgsqlTypes;
 
@@ -31,8 +33,10 @@ public static class BookStore
     static readonly RowInsert<Transfer> Transfers = new RowInsert<Transfer>("transfer")
         .Column("id", "uuid", t => t.Id)
         .Column("type", "smallint", t => (short)t.Type)
-        .Column("wallet", "uuid", t => t.Wallet)
-        .Column("asked", "bigint", t => t.Asked);
+        .Column("actor", "text", t => t.Actor)
+        .Column("reference", "text", t => t.Reference)
+        .Column("input_hash", "bytea", t => t.InputHash)
+        .Column("result", "text", t => t.Result is { } moved ? JsonSerializer.Serialize(moved, Defaults.Json) : null, cast: "jsonb");
 
     static readonly RowInsert<Correction> Corrections = new RowInsert<Correction>("correction")
         .Column("rerating", "uuid", c => c.Rerating)
@@ -129,7 +133,7 @@ public static class BookStore
         }
         if (touched.Transfers.Count > 0)
             Add(batch, """
-                select id, type, text, wallet, asked, note.transfer is not null and text is null
+                select id, type, text, input_hash, result, note.transfer is not null and text is null
                 from transfer left join note on note.transfer = id where id = any($1)
                 """, touched.Transfers.ToArray());
         if (touched.Rerated.Count > 0)
@@ -231,13 +235,10 @@ public static class BookStore
         {
             var id = reader.GetGuid(0);
             book.Known.Add(id);
-            book.Moved.Add(id, new(
-                id,
-                (EntryType)reader.GetInt16(1),
-                reader.IsDBNull(2) ? null : reader.GetString(2),
-                reader.IsDBNull(3) ? null : reader.GetGuid(3),
-                reader.IsDBNull(4) ? null : reader.GetInt64(4))
+            book.Moved.Add(id, new(id, (EntryType)reader.GetInt16(1), reader.IsDBNull(2) ? null : reader.GetString(2))
             {
+                InputHash = reader.IsDBNull(3) ? null : reader.GetFieldValue<byte[]>(3),
+                Result = reader.IsDBNull(4) ? null : JsonSerializer.Deserialize<List<Moved>>(reader.GetString(4), Defaults.Json),
                 Erased = reader.GetBoolean(5),
             });
         }

@@ -46,38 +46,20 @@ public sealed record Open(OpenRegister Register) : Command
             Id = Register.Id, Kind = Register.Kind, Unit = Register.Unit,
             Organization = Register.Organization, Project = Register.Project, Owner = Register.Owner, Test = Register.Test,
         },
-        Source,
+        .. First.Ensures,
     ];
 
-    public override Guid? Movement => Ids.Derive(Register.Id, "initial");
+    /// <summary>How its first amount comes into it.</summary>
+    public Post First { get; } = new(
+        Ids.Derive(Register.Id, "initial"),
+        PostType.Opening,
+        new(Register.Id, Register.Unit, Register.Organization, Register.Project, Register.Owner, Register.Test),
+        [Register.Initial])
+    {
+        Actor = "sessions", Text = "initial amount",
+    };
 
-    /// <summary>Money comes from the organization's grant account, limits come from the project's.</summary>
-    public Account Source => Register.Unit == Unit.Usd
-        ? House(
-            HouseAccounts.Grant(Register.Organization, Register.Test),
-            AccountKind.Grant,
-            Unit.Usd,
-            Register.Organization,
-            Guid.Empty,
-            Register.Test)
-        : House(
-            HouseAccounts.Limits(Register.Project, Register.Unit, Register.Test),
-            AccountKind.Limits,
-            Register.Unit,
-            Register.Organization,
-            Register.Project,
-            Register.Test);
-}
-
-/// <summary>
-/// Moves an amount between a wallet and its organization's grant account: positive credits the wallet, negative debits it.
-/// </summary>
-public sealed record Adjust(Guid Id, Guid Wallet, Guid Organization, bool Test, long Amount, EntryType Type, string? Description) : Command
-{
-    public override IEnumerable<Guid> Accounts => [Wallet];
-    public override IEnumerable<Account> Ensures =>
-        [House(HouseAccounts.Grant(Organization, Test), AccountKind.Grant, Unit.Usd, Organization, Guid.Empty, Test)];
-    public override Guid? Movement => Id;
+    public override Guid? Movement => First.Id;
 }
 
 public sealed record Freeze(Guid Wallet, bool Frozen) : Command
@@ -221,7 +203,15 @@ public sealed record Rerate(
 public abstract record Answer
 {
     /// <summary>The command was carried out, now or before.</summary>
-    public sealed record Done(bool Repeated = false) : Answer;
+    public sealed record Done(bool Repeated = false) : Answer
+    {
+        /// <summary>What a post has moved, now or before.</summary>
+        public IReadOnlyList<Moved> Moved { get; init; } = [];
+
+        public bool Equals(Done? other) => other is not null && Repeated == other.Repeated;
+
+        public override int GetHashCode() => Repeated.GetHashCode();
+    }
 
     /// <summary>Nothing changed. The usage log has no open month for the request, and its settlement is kept for a person.</summary>
     public sealed record Stale : Answer;

@@ -4,7 +4,8 @@ using LlmGateway.Contracts;
 namespace LlmGateway.Wallet;
 
 /// <summary>
-/// The house's own accounts, one of each kind per project (grants: per organization) and mode. Their ids are derived from their owner.
+/// The house's own accounts, one of each kind per project (grants: per organization, receivables: per customer) and mode. Their ids are
+/// derived from their owner.
 /// </summary>
 public static class HouseAccounts
 {
@@ -22,7 +23,7 @@ public static class HouseAccounts
     public static Guid Covered(Guid project, bool test) => Id(project, AccountKind.Covered, Unit.Usd, test);
     public static Guid Limits(Guid project, Unit unit, bool test) => Id(project, AccountKind.Limits, unit, test);
 
-    static Guid Id(Guid scope, AccountKind kind, Unit unit, bool test)
+    public static Guid Id(Guid scope, AccountKind kind, Unit unit, bool test)
     {
         if (Remembered.TryGetValue((scope, kind, unit, test), out var id))
             return id;
@@ -38,6 +39,11 @@ public static class HouseAccounts
         AccountKind.Absorbed => "absorbed",
         AccountKind.Covered => "covered",
         AccountKind.Limits => $"limits:{unit}",
+        AccountKind.Clearing => "clearing",
+        AccountKind.Receivable => "receivable",
+        AccountKind.Margin => "margin",
+        AccountKind.Fees => "fees",
+        AccountKind.Payouts => "payouts",
         _ => throw new InvalidOperationException($"{kind} is not the house's own"),
     };
 }

@@ -12,7 +12,7 @@ public static partial class Ledger
     public static Answer Apply(Book book, Command command) => command switch
     {
         Open open => Apply(book, open),
-        Adjust adjust => Apply(book, adjust),
+        Post post => Apply(book, post),
         Freeze freeze => Apply(book, freeze),
         Extend extend => Apply(book, extend) switch
         {
@@ -32,33 +32,11 @@ public static partial class Ledger
         _ => throw new InvalidOperationException($"unknown command {command.GetType().Name}"),
     };
 
-    static Answer.Done Apply(Book book, Open open)
+    static Answer Apply(Book book, Open open)
     {
         if (!book.Created.Remove(open.Register.Id))
             return new Answer.Done(Repeated: true);
-        if (open.Register.Initial <= 0)
-            return new Answer.Done();
-        var id = open.Movement!.Value;
-        var type = open.Register.Unit == Unit.Usd ? EntryType.Grant : EntryType.Limit;
-        book.Transfers.Add(new(id, type, "initial amount"));
-        Move(book, id, type, from: book.Accounts[open.Source.Id], to: book.Accounts[open.Register.Id], open.Register.Initial);
-        return new Answer.Done();
-    }
-
-    static Answer Apply(Book book, Adjust adjust)
-    {
-        var movement = new Transfer(adjust.Id, adjust.Type, adjust.Description, adjust.Wallet, adjust.Amount);
-        if (book.Moved.TryGetValue(adjust.Id, out var before))
-            return before.IsAskedAgainBy(movement) ? new Answer.Done(Repeated: true) : new Answer.Differs();
-        if (book.Find(adjust.Wallet) is not { Kind: AccountKind.Wallet } wallet)
-            return new Answer.Refused(adjust.Wallet, LeaseRefusalReason.Unknown, 0);
-        if (wallet.Available + adjust.Amount < 0)
-            return new Answer.Refused(adjust.Wallet, LeaseRefusalReason.Exhausted, wallet.Available);
-        book.Moved.Add(adjust.Id, movement);
-        book.Transfers.Add(movement);
-        MoveEitherWay(
-            book, adjust.Id, adjust.Type, book.Accounts[HouseAccounts.Grant(adjust.Organization, adjust.Test)], wallet, adjust.Amount);
-        return new Answer.Done();
+        return open.Register.Initial > 0 ? Apply(book, open.First) : new Answer.Done();
     }
 
     static Answer Apply(Book book, Freeze freeze)
@@ -167,8 +145,8 @@ public static partial class Ledger
             return;
         if (amount < 0 || (from.Unit, from.Denomination) != (to.Unit, to.Denomination) || from.Kind.IsCounter() || to.Kind.IsCounter())
             throw new InvalidOperationException($"movement {movement:N} of {amount} from {from.Unit} to {to.Unit}");
-        Post(book, movement, type, from, -amount);
-        Post(book, movement, type, to, amount);
+        Enter(book, movement, type, from, -amount);
+        Enter(book, movement, type, to, amount);
     }
 
     /// <summary>Moves an amount. A negative one moves in the other direction.</summary>
@@ -180,7 +158,7 @@ public static partial class Ledger
             Move(book, movement, type, to, from, -amount);
     }
 
-    static void Post(Book book, Guid movement, EntryType type, Account account, long amount)
+    static void Enter(Book book, Guid movement, EntryType type, Account account, long amount)
     {
         account.Posted += amount;
         account.Version++;

@@ -15,6 +15,7 @@ static class Checks
     public const string SinceSeal = """
         with entry as (select * from fresh_entry), usage_record as (select * from fresh_usage),
             correction as (select * from fresh_correction),
+            transfer as (select * from public.transfer where created_at >= (select proved_at from sealed)),
             window_opening as (select * from public.window_opening where created_at >= (select proved_at from sealed)),
             usage_month as (select * from public.usage_month where false),
             rollup as (select * from public.rollup where at >= (select days_from from sealed))
@@ -81,6 +82,23 @@ static class Checks
             left join transfer t on t.id = e.transfer left join usage_record u on u.request_id = e.transfer
             where t.id is null and u.request_id is null and not exists (
                 select from usage_month where requests is not null and e.transfer >= from_id and e.transfer < to_id)
+            """),
+        ("what a post says that it moved equals its entries",
+            """
+            select format('transfer %s: %s of account %s, entries say %s', m.transfer, m.amount, m.account, coalesce(e.amount, 0))
+            from (
+                select t.id transfer, side.account, sum(side.amount) amount
+                from transfer t, jsonb_to_recordset(t.result) as moved ("from" uuid, "to" uuid, amount bigint),
+                    lateral (values (moved."from", -moved.amount), (moved."to", moved.amount)) as side (account, amount)
+                group by t.id, side.account) m
+            full join (
+                select transfer, account, sum(entry.amount) amount from entry join transfer on id = transfer
+                where result is not null group by transfer, account) e using (transfer, account)
+            where coalesce(m.amount, 0) <> coalesce(e.amount, 0)
+            """),
+        ("nobody owes less than nothing",
+            """
+            select format('account %s of %s has %s', id, owner, posted) from account where kind = 108 and posted > 0
             """),
         ("every account equals its entries, with none missing",
             """

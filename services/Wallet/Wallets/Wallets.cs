@@ -35,10 +35,10 @@ public static class Wallets
         await FindAsync(id, http, database) is { } wallet ? Results.Json(wallet, Defaults.Json) : Problems.NotFound("wallet");
 
     static Task<IResult> CreditAsync(string id, HttpContext http, NpgsqlDataSource database, Writer writer, HotBalances balances) =>
-        AdjustAsync(id, +1, http, database, writer, balances);
+        AdjustAsync(id, PostType.Grant, http, database, writer, balances);
 
     static Task<IResult> DebitAsync(string id, HttpContext http, NpgsqlDataSource database, Writer writer, HotBalances balances) =>
-        AdjustAsync(id, -1, http, database, writer, balances);
+        AdjustAsync(id, PostType.Debit, http, database, writer, balances);
 
     static Task<IResult> FreezeAsync(string id, HttpContext http, NpgsqlDataSource database, Writer writer, RedisClient redis) =>
         SetFrozenAsync(id, true, http, database, writer, redis);
@@ -47,22 +47,27 @@ public static class Wallets
         SetFrozenAsync(id, false, http, database, writer, redis);
 
     static async Task<IResult> AdjustAsync(
-        string id, int sign, HttpContext http, NpgsqlDataSource database, Writer writer, HotBalances balances)
+        string id, PostType type, HttpContext http, NpgsqlDataSource database, Writer writer, HotBalances balances)
     {
         var input = await Body.ReadAsync<Adjustment>(http);
         if (input.Amount.Nanos <= 0 || input.Amount.Nanos > MaxAmount.Nanos)
             return Problems.Invalid("amount", $"'amount' must be above 0 and at most {MaxAmount} USD.");
         if (input.Reason is { Length: > MaxReason })
             return Problems.Invalid("reason", $"'reason' may have at most {MaxReason} characters.");
-        if (await FindAsync(id, http, database) is null)
+        if (await FindAsync(id, http, database) is not { } view)
             return Problems.NotFound("wallet");
 
         var principal = http.Backend();
         Ids.TryParse(Ids.Wallet, id, out var wallet);
-        var type = sign > 0 ? EntryType.Grant : EntryType.Adjustment;
-        var answer = await writer.RunAsync(new Adjust(
-            Idempotency.EffectId(http, principal), wallet, principal.Organization, principal.Test, sign * input.Amount.Nanos, type,
-            input.Reason));
+        Ids.TryParse(Ids.Customer, view.EndCustomerId, out var customer);
+        var answer = await writer.RunAsync(new Post(
+            Idempotency.EffectId(http, principal),
+            type,
+            new(wallet, Unit.Usd, principal.Organization, principal.Project, customer, principal.Test),
+            [input.Amount.Nanos])
+        {
+            Actor = $"secret-key:{principal.Credential:N}", Text = input.Reason,
+        });
         Failpoint.Hit("wallet.adjusted");
         await balances.RefreshAsync(wallet, http.RequestAborted);
         return answer switch

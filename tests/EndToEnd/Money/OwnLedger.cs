@@ -33,7 +33,7 @@ sealed class OwnLedger : IAsyncDisposable
     /// <summary>It seals only when a test asks it to.</summary>
     public Seals Seals => _app.Services.GetRequiredService<Seals>();
 
-    public Guid Wallet { get; } = Ids.New();
+    public required Guid Wallet { get; init; }
 
     /// <summary>An address of a database that is not there yet.</summary>
     public static string NewDatabase() =>
@@ -61,7 +61,7 @@ sealed class OwnLedger : IAsyncDisposable
     }
 
     /// <summary>A ledger with one wallet that has a dollar.</summary>
-    public static async Task<OwnLedger> StartAsync(string? database = null)
+    public static async Task<OwnLedger> StartAsync(string? database = null, Guid? wallet = null)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.SetMinimumLevel(LogLevel.Error).AddFilter("Microsoft.EntityFrameworkCore", LogLevel.None);
@@ -79,7 +79,7 @@ sealed class OwnLedger : IAsyncDisposable
         app.MapCounterOpenings();
         await app.StartAsync(Token);
         await app.Services.GetRequiredService<DatabaseReady>().Task.WaitAsync(Token);
-        var ledger = new OwnLedger(app);
+        var ledger = new OwnLedger(app) { Wallet = wallet ?? Ids.New() };
         await ledger.Writer.RunAsync(new Open(
             new(ledger.Wallet, AccountKind.Wallet, Unit.Usd, Organization, Project, ledger.Wallet, false, Money.NanosPerUsd)));
         return ledger;
@@ -106,8 +106,10 @@ sealed class OwnLedger : IAsyncDisposable
     /// <summary>The answer to each, which are written together.</summary>
     public Task<Answer[]> SettleAsync(params Settle[] settlements) => Writer.RunAsync(settlements);
 
-    public Adjust Credit(Guid id, string? reason, long amount = 70) =>
-        new(id, Wallet, Organization, false, amount, EntryType.Grant, reason);
+    public Post Credit(Guid id, string? reason, long amount = 70) => new(id, PostType.Grant, Scope, [amount]) { Text = reason };
+
+    /// <summary>The wallet, and whose it is.</summary>
+    public PostScope Scope => new(Wallet, Unit.Usd, Organization, Project, Wallet, Test: false);
 
     /// <summary>The rounds of a ledger that keeps what was charged so long, and what providers said.</summary>
     public UsageMonths Months(int? days, int raw = 30) => new(

@@ -19,6 +19,7 @@ public sealed class CommandTests
         var id = Ids.New();
 
         Assert.Equal(
-            $"Adjust of {id}", $"{new Adjust(id, Ids.New(), Ids.New(), false, 5, EntryType.Grant, "for jane@example.com, invoice 7")}");
+            $"Post of {id}",
+            $"{new Post(id, PostType.Grant, Wallet.Posts.Of(Ids.New(), Ids.New(), Ids.New()), [5]) { Text = "for jane@example.com" }}");
     }
 }

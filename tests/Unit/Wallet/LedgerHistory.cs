@@ -3,7 +3,7 @@ using FsCheck.Fluent;
 
 namespace LlmGateway.UnitTests.Wallet;
 
-enum StepKind { Open, Adjust, Freeze, Extend, Return, Expire, Settle, Rerate, FreeSlots, OpenWindows, Repeat, Commit, Crash }
+enum StepKind { Open, Post, Freeze, Extend, Return, Expire, Settle, Rerate, FreeSlots, OpenWindows, Repeat, Commit, Crash }
 
 /// <param name="Choices">All choices of the step in one number, see <see cref="Dice"/>: a smaller number is a simpler step.</param>
 readonly record struct Step(StepKind Kind, int Choices)
@@ -31,13 +31,9 @@ sealed record LedgerHistory(Step[] Steps)
 {
     static readonly Gen<StepKind> Kinds = Gen.Frequency(new (int Weight, StepKind Kind)[]
     {
-        (2, StepKind.Open), (4, StepKind.Adjust), (2, StepKind.Freeze), (
-            14,
-            StepKind.Extend), (6, StepKind.Return), (2, StepKind.Expire), (10, StepKind.Settle), (2, StepKind.Rerate), (
-            2,
-            StepKind.FreeSlots), (
-            3,
-            StepKind.OpenWindows),
+        (2, StepKind.Open), (5, StepKind.Post), (2, StepKind.Freeze), (14, StepKind.Extend),
+        (6, StepKind.Return), (2, StepKind.Expire), (10, StepKind.Settle), (2, StepKind.Rerate),
+        (2, StepKind.FreeSlots), (3, StepKind.OpenWindows),
         (10, StepKind.Repeat), (4, StepKind.Commit), (1, StepKind.Crash),
     }.Select(kind => (kind.Weight, Gen.Constant(kind.Kind))));
 

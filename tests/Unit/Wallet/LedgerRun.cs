@@ -28,6 +28,8 @@ sealed class LedgerRun
     readonly Guid[] _windows = [Ids.New(), Ids.New(), Ids.New()], _windowCounters = [Ids.New(), Ids.New()];
     readonly List<Guid> _leases = [Ids.New(), Ids.New()], _reratings = [Ids.New()];
     readonly List<Command> _sent = [], _waiting = [];
+    readonly List<Post> _posts = [];
+    readonly Dictionary<Guid, IReadOnlyList<Moved>> _moved = [];
     readonly List<(Guid Request, Guid? Wallet)> _settled = [];
 
     /// <summary>The wallet of each request that was priced anew. A customer has one at most.</summary>
@@ -74,7 +76,10 @@ sealed class LedgerRun
         {
             if (command is GiveBack { Return: var give } && !IsSound(give))
                 continue; // a proxy never gives back more than it holds; that breach has a test of its own
-            Same(_model.Apply(command, _now), Ledger.Apply(book, command), command);
+            var answer = Ledger.Apply(book, command);
+            Same(_model.Apply(command, _now), answer, command);
+            if (answer is Answer.Done { Moved: var moved } && command is Post { Id: var id } && !_moved.TryAdd(id, moved))
+                Assert.Equal(_moved[id], moved); // the first result, again and for ever
             if (command is Settle { Settlement: var settlement } && _model.IsSettled(settlement.RequestId)
                 && !_settled.Exists(known => known.Request == settlement.RequestId))
                 Settled(settlement);
@@ -113,7 +118,7 @@ sealed class LedgerRun
     Command? Make(StepKind kind, Dice dice) => kind switch
     {
         StepKind.Open => OpenOne(dice),
-        StepKind.Adjust => MakeAdjustment(dice),
+        StepKind.Post => MakePost(dice),
         StepKind.Freeze => new Freeze(dice.Pick(_wallets), dice.Next(4) == 1),
         StepKind.Expire => new Expire(dice.Pick(_leases), [.. _wallets, .. _caps, .. _limits, .. _quotas, .. _slots]),
         StepKind.OpenWindows => MakeOpening(dice),
@@ -125,9 +130,6 @@ sealed class LedgerRun
         _ => null,
     };
 
-    /// <summary>Never zero.</summary>
-    static long FromMinus60To120(int choice) => choice < 120 ? choice + 1 : 119 - choice;
-
     /// <summary>With one of several first amounts, so that a register is opened with nothing and again with something.</summary>
     Open OpenOne(Dice dice) => dice.Next(3) < 2
         ? new(new(
@@ -135,12 +137,24 @@ sealed class LedgerRun
         : new(new(
             dice.Pick(_caps), AccountKind.SessionCap, Unit.UsdLimit, Organization, Project, Organization, false, 80 * dice.Next(2)));
 
-    /// <summary>Now and then under the id of an earlier one: a key that was used again with something else.</summary>
-    Adjust MakeAdjustment(Dice dice)
+    /// <summary>Now and then the same as one of any time before, or with another input under its id.</summary>
+    Post MakePost(Dice dice)
     {
-        var (wallet, amount) = (dice.Pick(_wallets), FromMinus60To120(dice.Next(180)));
-        var id = dice.Next(12) == 11 && _sent.OfType<Adjust>().LastOrDefault() is { } last ? last.Id : Ids.New();
-        return new(id, wallet, Organization, false, amount, EntryType.Grant, null);
+        var again = dice.Next(8);
+        if (again == 7 && _posts.Count > 0)
+            return dice.Pick(_posts);
+        var type = dice.Next(2) == 0 ? PostType.Grant : (PostType)(1 + dice.Next(10));
+        var id = again == 6 && _posts.Count > 0 ? dice.Pick(_posts).Id : Ids.New();
+        var post = new Post(
+            id,
+            type,
+            Posts.Of(type >= PostType.Payout ? null : dice.Pick(_wallets), Organization, Project),
+            [1 + dice.Next(120), .. PostingRules.All[type].Legs.Skip(1).Select(_ => (long)dice.Next(30))])
+        {
+            Reference = dice.Next(4) == 3 ? "another" : null,
+        };
+        _posts.Add(post);
+        return post;
     }
 
     Extend MakeExtend(Dice dice)
@@ -301,6 +315,11 @@ sealed class LedgerRun
             Assert.Equal(0, _store.Accounts[slots].Posted);
         foreach (var (window, closesAt) in _model.Windows)
             Assert.Equal(closesAt, _store.Windows[window].ClosesAt);
+        foreach (var (party, amount) in _model.House)
+        {
+            var house = PostingRules.House(party, Posts.Of(null, Organization, Project)).Id;
+            Assert.True(_store.Accounts.GetValueOrDefault(house)?.Posted == amount, $"{party} is not {amount}");
+        }
         foreach (var (counter, counted) in _store.Counted)
             Assert.Equal(counted, _store.Accounts[counter].Posted);
         foreach (var ((grain, dimension), sums) in _store.RolledUp)

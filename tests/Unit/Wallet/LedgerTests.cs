@@ -60,7 +60,7 @@ public sealed class LedgerTests : IDisposable
         var id = Ids.New();
         Adjust(id, 70);
 
-        var answer = Apply(new Adjust(id, Wallet, Organization, false, amount, EntryType.Grant, reason));
+        var answer = Apply(Adjustment(id, amount, reason));
 
         Assert.Equal(new Answer.Differs(), answer);
         Assert.Equal(170, _book.Accounts[Wallet].Posted);
@@ -89,10 +89,10 @@ public sealed class LedgerTests : IDisposable
     {
         Open(Wallet, AccountKind.Wallet, 100);
         var id = Ids.New();
-        _book.Moved.Add(id, new(id, EntryType.Grant, null, Wallet, 70) { Erased = true });
+        _book.Moved.Add(id, new(id, EntryType.Grant, null) { Erased = true, InputHash = Adjustment(id, 70).InputHash() });
 
-        Assert.Equal(new Answer.Done(Repeated: true), Apply(new Adjust(id, Wallet, Organization, false, 70, EntryType.Grant, "gone")));
-        Assert.Equal(new Answer.Differs(), Apply(new Adjust(id, Wallet, Organization, false, 71, EntryType.Grant, "gone")));
+        Assert.Equal(new Answer.Done(Repeated: true), Apply(Adjustment(id, 70, "gone")));
+        Assert.Equal(new Answer.Differs(), Apply(Adjustment(id, 71, "gone")));
         Assert.Equal(100, _book.Accounts[Wallet].Posted);
     }
 
@@ -421,7 +421,13 @@ public sealed class LedgerTests : IDisposable
     Answer Open(Guid id, AccountKind kind, long initial) => Apply(new Open(
         new(id, kind, kind == AccountKind.Wallet ? Unit.Usd : Unit.UsdLimit, Organization, Project, Ids.New(), false, initial)));
 
-    Answer Adjust(Guid id, long amount) => Apply(new Adjust(id, Wallet, Organization, false, amount, EntryType.Grant, null));
+    Answer Adjust(Guid id, long amount) => Apply(Adjustment(id, amount));
+
+    static Post Adjustment(Guid id, long amount, string? reason = null) =>
+        new(id, amount > 0 ? PostType.Grant : PostType.Debit, Posts.Of(Wallet, Organization, Project), [Math.Abs(amount)])
+        {
+            Text = reason,
+        };
 
     Answer Lease(long fence, params LeaseDemand[] lines) => Apply(new Extend(new(LeaseId, fence, "proxy", lines)));
 

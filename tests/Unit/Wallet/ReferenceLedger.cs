@@ -29,7 +29,10 @@ sealed class ReferenceLedger
     public long Absorbed { get; private set; }
     public long Covered { get; private set; }
 
-    readonly Dictionary<Guid, Adjust> _adjusted = [];
+    /// <summary>What the house has in accounts that only posts move.</summary>
+    public Dictionary<Party, long> House { get; } = [];
+
+    readonly Dictionary<Guid, Post> _posts = [];
     readonly HashSet<Guid> _corrected = [];
 
     /// <summary>
@@ -46,7 +49,7 @@ sealed class ReferenceLedger
     public Answer Apply(Command command, DateTimeOffset now) => command switch
     {
         Open open => Apply(open.Register),
-        Adjust adjust => Apply(adjust),
+        Post post => Apply(post),
         Freeze freeze => Apply(freeze),
         Extend extend => Apply(extend, now),
         GiveBack giveBack => Apply(giveBack.Return, now),
@@ -61,18 +64,81 @@ sealed class ReferenceLedger
     /// <summary>Rule 1: opened once. What is open stays as it is, whatever amount another opening names.</summary>
     Answer.Done Apply(OpenRegister open) => new(Repeated: !Registers.TryAdd(open.Id, (open.Kind, open.Unit, open.Initial)));
 
-    /// <summary>Rule 2.</summary>
-    Answer Apply(Adjust adjust)
+    /// <summary>Rule 2, and the table of posts.</summary>
+    Answer Apply(Post post)
     {
-        if (_adjusted.TryGetValue(adjust.Id, out var before))
-            return before == adjust ? new Answer.Done(Repeated: true) : new Answer.Differs();
-        if (!IsWallet(adjust.Wallet))
-            return new Answer.Refused(adjust.Wallet, LeaseRefusalReason.Unknown, 0);
-        if (-adjust.Amount > Available(adjust.Wallet))
-            return new Answer.Refused(adjust.Wallet, LeaseRefusalReason.Exhausted, Available(adjust.Wallet));
-        _adjusted.Add(adjust.Id, adjust);
-        Add(adjust.Wallet, adjust.Amount);
+        if (_posts.TryGetValue(post.Id, out var before))
+            return before.Type == post.Type && before.Of == post.Of && before.Amounts.SequenceEqual(post.Amounts)
+                && before.Reference == post.Reference ? new Answer.Done(Repeated: true) : new Answer.Differs();
+        if (post.Of.Balance is { } asked && !IsWallet(asked))
+            return new Answer.Refused(asked, LeaseRefusalReason.Unknown, 0);
+        var (wallet, amount, others) = (post.Of.Balance ?? Guid.Empty, post.Amounts[0], post.Amounts.Skip(1).ToList());
+        var free = post.Of.Balance is null ? 0 : Available(wallet);
+        var owed = -Of(Party.Receivable);
+        switch (post.Type)
+        {
+            case PostType.Grant or PostType.Promotion:
+                Add(wallet, amount);
+                break;
+            case PostType.Debit when amount > free:
+                return new Answer.Refused(wallet, LeaseRefusalReason.Exhausted, free);
+            case PostType.Debit:
+                Add(wallet, -amount);
+                break;
+            case PostType.TopUp:
+                Add(Party.Receivable, Math.Min(amount, owed));
+                Add(wallet, amount - Math.Min(amount, owed));
+                Add(Party.Margin, others[0]);
+                Add(Party.Fees, others[1]);
+                Add(Party.Clearing, -amount - others.Sum());
+                break;
+            case PostType.Refund when free == 0:
+                return new Answer.Refused(wallet, LeaseRefusalReason.Exhausted, 0);
+            case PostType.Refund:
+                var paid = Math.Min(amount, free);
+                var parts = others.ConvertAll(other => other * paid / amount);
+                Add(wallet, -paid);
+                Add(Party.Margin, -parts[0]);
+                Add(Party.Fees, -parts[1]);
+                Add(Party.Clearing, paid + parts.Sum());
+                break;
+            case PostType.Dispute:
+                Add(wallet, -Math.Min(amount, free));
+                Add(Party.Receivable, Math.Min(amount, free) - amount);
+                Add(Party.Clearing, amount);
+                break;
+            case PostType.DisputeWon:
+                Add(Party.Receivable, Math.Min(amount, owed));
+                Add(wallet, amount - Math.Min(amount, owed));
+                Add(Party.Clearing, -amount);
+                break;
+            case PostType.Payout:
+                return Pay(post, Party.Margin, Party.Payouts);
+            case PostType.PayoutPaid:
+                return Pay(post, Party.Payouts, Party.Clearing);
+            case PostType.PayoutFailed:
+                return Pay(post, Party.Payouts, Party.Margin);
+        }
+        _posts.Add(post.Id, post);
         return new Answer.Done();
+    }
+
+    Answer Pay(Post post, Party from, Party to)
+    {
+        if (post.Amounts[0] > Of(from))
+            return new Answer.Refused(PostingRules.House(from, post.Of).Id, LeaseRefusalReason.Exhausted, Math.Max(0, Of(from)));
+        Add(from, -post.Amounts[0]);
+        Add(to, post.Amounts[0]);
+        _posts.Add(post.Id, post);
+        return new Answer.Done();
+    }
+
+    long Of(Party party) => House.GetValueOrDefault(party);
+
+    void Add(Party party, long amount)
+    {
+        if (amount != 0)
+            House[party] = Of(party) + amount;
     }
 
     bool IsWallet(Guid id) => Registers.TryGetValue(id, out var register) && register.Kind == AccountKind.Wallet;

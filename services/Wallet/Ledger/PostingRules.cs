@@ -1,0 +1,95 @@
+using LlmGateway.Contracts;
+
+namespace LlmGateway.Wallet;
+
+/// <summary>What a <see cref="Post"/> is for.</summary>
+public enum PostType
+{
+    Opening, Grant, Promotion, Debit, TopUp, Refund, Dispute, DisputeWon, Payout, PayoutPaid, PayoutFailed,
+}
+
+/// <summary>An account by its part in a movement: the customer's balance, or one of the house's own.</summary>
+public enum Party
+{
+    Balance,
+    /// <summary>For money: what the organization has granted. For caps: what the project allows.</summary>
+    Grant,
+    Clearing,
+    /// <summary>The customer's. Minus what it owes.</summary>
+    Receivable,
+    Margin,
+    Fees,
+    Payouts,
+}
+
+/// <summary>How much of a leg's amount is moved.</summary>
+public enum AtMost
+{
+    /// <summary>All of it. The post is refused when that would take more than there is.</summary>
+    All,
+    /// <summary>What the balance that pays has free.</summary>
+    WhatFromHas,
+    /// <summary>What the receivable that is paid owes.</summary>
+    WhatToOwes,
+    /// <summary>The part of it that was moved of the first leg, rounded down.</summary>
+    AsOfTheFirst,
+}
+
+/// <param name="Else">Stands in for the account that limits the leg, for the rest of the amount. Null: the rest is not moved.</param>
+public sealed record Leg(Party From, Party To, AtMost AtMost = AtMost.All, Party? Else = null);
+
+/// <param name="Reference">What a post is known by, when that comes from outside. It can be posted once per project.</param>
+public sealed record PostingRule(EntryType Type, string? Reference, params Leg[] Legs);
+
+/// <summary>
+/// Everything that moves a balance and is not usage, as one table. docs/money.md has it in words. A post that can move nothing of its first
+/// leg is refused.
+/// </summary>
+public static class PostingRules
+{
+    public static readonly IReadOnlyDictionary<PostType, PostingRule> All = new Dictionary<PostType, PostingRule>
+    {
+        [PostType.Opening] = new(EntryType.Grant, null, new Leg(Party.Grant, Party.Balance)),
+        [PostType.Grant] = new(EntryType.Grant, null, new Leg(Party.Grant, Party.Balance)),
+        [PostType.Promotion] = new(EntryType.Bonus, null, new Leg(Party.Grant, Party.Balance)),
+        [PostType.Debit] = new(EntryType.Adjustment, null, new Leg(Party.Balance, Party.Grant)),
+        [PostType.TopUp] = new(
+            EntryType.TopUp,
+            "payment",
+            new Leg(Party.Clearing, Party.Receivable, AtMost.WhatToOwes, Else: Party.Balance),
+            new Leg(Party.Clearing, Party.Margin),
+            new Leg(Party.Clearing, Party.Fees)),
+        [PostType.Refund] = new(
+            EntryType.Refund,
+            "refund",
+            new Leg(Party.Balance, Party.Clearing, AtMost.WhatFromHas),
+            new Leg(Party.Margin, Party.Clearing, AtMost.AsOfTheFirst),
+            new Leg(Party.Fees, Party.Clearing, AtMost.AsOfTheFirst)),
+        [PostType.Dispute] = new(
+            EntryType.Dispute, "dispute", new Leg(Party.Balance, Party.Clearing, AtMost.WhatFromHas, Else: Party.Receivable)),
+        [PostType.DisputeWon] = new(
+            EntryType.Reversal, "dispute", new Leg(Party.Clearing, Party.Receivable, AtMost.WhatToOwes, Else: Party.Balance)),
+        [PostType.Payout] = new(EntryType.Payout, "payout", new Leg(Party.Margin, Party.Payouts)),
+        [PostType.PayoutPaid] = new(EntryType.Payout, "payout", new Leg(Party.Payouts, Party.Clearing)),
+        [PostType.PayoutFailed] = new(EntryType.Payout, "payout", new Leg(Party.Payouts, Party.Margin)),
+    };
+
+    /// <summary>The house's own account that plays a part.</summary>
+    public static Account House(Party party, PostScope of) => party switch
+    {
+        Party.Grant when of.Unit == Unit.Usd => House(AccountKind.Grant, of.Organization, of, project: Guid.Empty),
+        Party.Grant => House(AccountKind.Limits, of.Project, of, of.Project),
+        Party.Clearing => House(AccountKind.Clearing, of.Project, of, of.Project),
+        Party.Receivable => House(AccountKind.Receivable, of.Owner, of, of.Project),
+        Party.Margin => House(AccountKind.Margin, of.Project, of, of.Project),
+        Party.Fees => House(AccountKind.Fees, of.Project, of, of.Project),
+        Party.Payouts => House(AccountKind.Payouts, of.Project, of, of.Project),
+        _ => throw new InvalidOperationException($"{party} is not the house's own"),
+    };
+
+    static Account House(AccountKind kind, Guid scope, PostScope of, Guid project) => new()
+    {
+        Id = HouseAccounts.Id(scope, kind, of.Unit, of.Test), Kind = kind, Unit = of.Unit, Organization = of.Organization,
+        Project = project, Owner = kind == AccountKind.Receivable ? of.Owner : null, Test = of.Test,
+    };
+}

@@ -1,0 +1,121 @@
+using System.Security.Cryptography;
+using System.Text;
+using LlmGateway.Contracts;
+
+namespace LlmGateway.Wallet;
+
+/// <summary>
+/// A movement that is not usage. Its rule (<see cref="PostingRules"/>) says between whom. Asked for again it does nothing and gets the
+/// first result; asked for with another input under the same id it is refused, for ever.
+/// </summary>
+/// <param name="Amounts">One for each leg of the rule, 0 or more.</param>
+public sealed record Post(Guid Id, PostType Type, PostScope Of, IReadOnlyList<long> Amounts) : Command
+{
+    /// <summary>What outside the ledger it stands for, as its rule says.</summary>
+    public string? Reference { get; init; }
+
+    /// <summary>Who asked for it.</summary>
+    public string? Actor { get; init; }
+
+    /// <summary>Free text of a tenant. It may be erased.</summary>
+    public string? Text { get; init; }
+
+    public PostingRule Rule => PostingRules.All[Type];
+
+    /// <summary>As a statement shows it. Caps are no money.</summary>
+    public EntryType EntryType => Of.Unit == Unit.Usd ? Rule.Type : EntryType.Limit;
+
+    public override IEnumerable<Guid> Accounts => Of.Balance is { } balance ? [balance] : [];
+
+    public override IEnumerable<Account> Ensures => Rule.Legs
+        .SelectMany(leg => new[] { leg.From, leg.To, leg.Else ?? leg.To })
+        .Where(party => party != Party.Balance)
+        .Distinct()
+        .Select(party => PostingRules.House(party, Of));
+
+    public override Guid? Movement => Id;
+
+    /// <summary>
+    /// Of all that was asked for, but the text and who asked: the text is compared as long as it is there, and a repetition may come from
+    /// somebody else. Migration 0007 makes the same for movements of before.
+    /// </summary>
+    public byte[] InputHash() => SHA256.HashData(Encoding.UTF8.GetBytes(
+        $"{Type} {Of.Balance:N} {string.Join(',', Amounts)}{(Reference is null ? "" : $" for {Reference}")}"));
+
+    /// <summary>The id of a post that is known by a reference from outside.</summary>
+    public static Guid IdOf(PostType type, Guid project, string reference) => Ids.Derive(project, $"{type}:{reference}");
+
+    public Guid IdOf(Party party) => party == Party.Balance
+        ? Of.Balance ?? throw new InvalidOperationException($"{Type} of no balance")
+        : PostingRules.House(party, Of).Id;
+}
+
+/// <summary>Whose a movement is.</summary>
+/// <param name="Balance">The customer's. Null for a movement between the house's own accounts.</param>
+/// <param name="Owner">The customer.</param>
+public sealed record PostScope(Guid? Balance, Unit Unit, Guid Organization, Guid Project, Guid Owner, bool Test);
+
+/// <summary>What a leg has moved.</summary>
+public sealed record Moved(Guid From, Guid To, long Amount);
+
+public static partial class Ledger
+{
+    static Answer Apply(Book book, Post post)
+    {
+        if (book.Moved.TryGetValue(post.Id, out var before))
+            return before.IsAskedAgainBy(post) ? new Answer.Done(Repeated: true) { Moved = before.Result ?? [] } : new Answer.Differs();
+        if (post.Of.Balance is { } id && (book.Find(id) is not { } balance || balance.Kind.IsCounter()))
+            return new Answer.Refused(id, LeaseRefusalReason.Unknown, 0);
+        var moved = new List<Moved>();
+        if (Plan(book, post, moved) is { } refused)
+            return refused;
+        var transfer = new Transfer(post.Id, post.EntryType, post.Text)
+        {
+            Actor = post.Actor, Reference = post.Reference, InputHash = post.InputHash(), Result = moved,
+        };
+        book.Moved.Add(post.Id, transfer);
+        book.Transfers.Add(transfer);
+        foreach (var (from, to, amount) in moved)
+            Move(book, post.Id, post.EntryType, book.Accounts[from], book.Accounts[to], amount);
+        return new Answer.Done { Moved = moved };
+    }
+
+    /// <summary>What each leg moves, or why the post is refused. No account is the payer of two legs that it limits.</summary>
+    static Answer.Refused? Plan(Book book, Post post, List<Moved> moved)
+    {
+        var legs = post.Rule.Legs;
+        for (var i = 0; i < legs.Length; i++)
+        {
+            var (leg, amount) = (legs[i], post.Amounts[i]);
+            var from = book.Accounts[post.IdOf(leg.From)];
+            var part = leg.AtMost switch
+            {
+                AtMost.WhatFromHas => Math.Min(amount, from.Available),
+                AtMost.WhatToOwes => Math.Min(amount, -book.Accounts[post.IdOf(leg.To)].Posted),
+                AtMost.AsOfTheFirst => (long)((Int128)amount * moved[0].Amount / post.Amounts[0]),
+                _ => amount,
+            };
+            if (leg.AtMost == AtMost.All && CanGive(from) < amount)
+                return new(from.Id, LeaseRefusalReason.Exhausted, CanGive(from));
+            if (part > 0)
+                moved.Add(new(from.Id, post.IdOf(leg.To), part));
+            if (part < amount && leg.Else is { } other)
+                moved.Add(leg.AtMost == AtMost.WhatFromHas
+                    ? new(post.IdOf(other), post.IdOf(leg.To), amount - part)
+                    : new(from.Id, post.IdOf(other), amount - part));
+            if (moved.Count == 0)
+                return new(from.Id, LeaseRefusalReason.Exhausted, 0);
+        }
+        return null;
+    }
+
+    /// <summary>
+    /// Most of the house's own accounts stand for somebody outside and may go below zero. What the house pays out it must have.
+    /// </summary>
+    static long CanGive(Account account) => account switch
+    {
+        { IsRegister: true } => account.Available,
+        { Kind: AccountKind.Margin or AccountKind.Payouts } => Math.Max(0, account.Posted),
+        _ => long.MaxValue,
+    };
+}

@@ -1,0 +1,11 @@
+using LlmGateway.Contracts;
+using LlmGateway.Wallet;
+
+namespace LlmGateway.UnitTests.Wallet;
+
+static class Posts
+{
+    /// <summary>A live balance of a customer whom its organization stands for.</summary>
+    public static PostScope Of(Guid? balance, Guid organization, Guid project) =>
+        new(balance, Unit.Usd, organization, project, organization, Test: false);
+}
