@@ -30,6 +30,7 @@ app.MapLeases();
 app.MapWallets();
 app.MapOwnWallet();
 app.MapSummaries();
+app.MapUsageSummary();
 app.MapCounters();
 app.MapCounterOpenings();
 app.MapReratings();
