@@ -35,6 +35,7 @@ app.MapWindows();
 app.MapWallets();
 app.MapOwnWallet();
 app.MapSummaries();
+app.MapUsageSummary();
 app.MapCounters();
 app.MapCounterOpenings();
 app.MapReratings();

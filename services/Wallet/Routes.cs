@@ -31,5 +31,6 @@ public static class Routes
         ["POST /v1/wallets/{id}/unfreeze"] = [Proxy],
         ["GET /v1/wallets/{id}/ledger"] = [Proxy],
         ["GET /v1/wallet/balance"] = [Proxy],
+        ["GET /v1/usage/summary"] = [Proxy],
     };
 }

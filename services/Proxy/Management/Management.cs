@@ -19,6 +19,7 @@ public static class Management
         ("/v1/customers/{**rest}", "sessions"),
         ("/v1/wallets/{**rest}", "wallet"),
         ("/v1/wallet/{**rest}", "wallet"),
+        ("/v1/usage/{**rest}", "wallet"),
     ];
 
     /// <summary>

@@ -140,7 +140,7 @@ public static class BookStore
             Add(batch, """
                 select u.request_id, cost + coalesce(sum(new_cost - old_cost), 0)::bigint,
                     u.charged + coalesce(sum(c.charged), 0)::bigint, u.absorbed + coalesce(sum(c.absorbed), 0)::bigint,
-                    u.covered <> 0, project, test, started_at, model, provider, endpoint, customer, coalesce(family, credential),
+                    u.covered <> 0, project, test, started_at, model, provider, endpoint, customer, credential, family,
                     (select until from sealed)
                 from usage_record u left join correction c on c.request_id = u.request_id
                 where u.request_id = any($1) and u.request_id >= $2 and u.request_id <= $3
@@ -250,8 +250,9 @@ public static class BookStore
         {
             var place = new RollupPlace(
                 reader.GetGuid(5), reader.GetBoolean(6), reader.GetFieldValue<DateTimeOffset>(7), reader.GetString(8),
-                reader.GetString(9), reader.GetString(10), reader.IsDBNull(11) ? null : reader.GetGuid(11), reader.GetGuid(12));
-            book.SealedUntil = reader.GetFieldValue<DateTimeOffset>(13);
+                reader.GetString(9), reader.GetString(10), reader.IsDBNull(11) ? null : reader.GetGuid(11), reader.GetGuid(12),
+                reader.IsDBNull(13) ? null : reader.GetGuid(13));
+            book.SealedUntil = reader.GetFieldValue<DateTimeOffset>(14);
             book.Rated.Add(
                 reader.GetGuid(0), new(reader.GetInt64(1), reader.GetInt64(2), reader.GetInt64(3), place, reader.GetBoolean(4)));
         }

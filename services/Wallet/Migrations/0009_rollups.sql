@@ -51,16 +51,17 @@ insert into rollup
 select project, test, grain, dimension, bucket, value, sum(requests), sum(failed), sum(attempts), sum(input), sum(output),
     sum(cost), sum(charged), sum(absorbed), sum(covered), 0
 from (
-    select project, test, least(started_at, created_at) as at, model, provider, endpoint, customer, coalesce(family, credential) as key,
+    select project, test, least(started_at, created_at) as at, model, provider, endpoint, customer, credential, family,
         (attempt_of is null)::int as requests, (attempt_of is null and outcome = 3)::int as failed, 1 as attempts,
         input_tokens(meters) as input, output_tokens(meters) as output, cost, charged, absorbed, covered
     from usage_record
     union all
-    select project, test, least(started_at, c.created_at), model, provider, endpoint, customer, coalesce(family, credential),
+    select project, test, least(started_at, c.created_at), model, provider, endpoint, customer, credential, family,
         0, 0, 0, 0, 0, new_cost - old_cost, c.charged, c.absorbed, c.covered
     from correction c join usage_record using (request_id)) as booked,
     lateral (values
-        (0, ''), (1, model), (2, provider), (3, endpoint), (4, coalesce(customer::text, '')), (5, key::text)) as by (dimension, value),
+        (0, ''), (1, model), (2, provider), (3, endpoint), (4, coalesce('cus_' || replace(customer::text, '-', ''), '')),
+        (5, replace(coalesce('ses_' || family, 'key_' || credential), '-', ''))) as by (dimension, value),
     lateral (values
         (0, date_bin('15 minutes', at, 'epoch')), (1, date_bin('1 day', at, 'epoch'))) as per (grain, bucket)
 group by project, test, grain, dimension, bucket, value;

@@ -16,13 +16,18 @@ public enum RollupGrain : short
 public enum RollupDimension : short { Total = 0, Model = 1, Provider = 2, Endpoint = 3, Customer = 4, Key = 5 }
 
 /// <summary>Where a request stands in the roll-ups.</summary>
-/// <param name="Key">The family of sessions where there is one, else the key.</param>
+/// <param name="Family">Of sessions, one like a key.</param>
 public readonly record struct RollupPlace(
-    Guid Project, bool Test, DateTimeOffset StartedAt, string Model, string Provider, string Endpoint, Guid? Customer, Guid Key)
+    Guid Project, bool Test, DateTimeOffset StartedAt, string Model, string Provider, string Endpoint, Guid? Customer, Guid Credential,
+    Guid? Family)
 {
     public static RollupPlace Of(UsageRecord record) => new(
-        record.Project, record.Test, record.StartedAt, record.Model, record.Provider, record.Endpoint, record.Customer,
-        record.Family ?? record.Credential);
+        record.Project, record.Test, record.StartedAt, record.Model, record.Provider, record.Endpoint, record.Customer, record.Credential,
+        record.Family);
+
+    public string ShownCustomer => Customer is { } customer ? Ids.Show(Ids.Customer, customer) : "";
+
+    public string ShownKey => Family is { } family ? Ids.Show(Ids.Session, family) : Ids.Show(Ids.Key, Credential);
 }
 
 /// <summary>A row of the roll-ups.</summary>
@@ -41,6 +46,10 @@ public readonly record struct RollupSums(
     public static RollupSums operator +(RollupSums a, RollupSums b) => checked(new(
         a.Requests + b.Requests, a.Failed + b.Failed, a.Attempts + b.Attempts, a.Input + b.Input, a.Output + b.Output, a.Cost + b.Cost,
         a.Charged + b.Charged, a.Absorbed + b.Absorbed, a.Covered + b.Covered, a.Late + b.Late));
+
+    public static RollupSums operator -(RollupSums a, RollupSums b) => checked(new(
+        a.Requests - b.Requests, a.Failed - b.Failed, a.Attempts - b.Attempts, a.Input - b.Input, a.Output - b.Output, a.Cost - b.Cost,
+        a.Charged - b.Charged, a.Absorbed - b.Absorbed, a.Covered - b.Covered, a.Late - b.Late));
 }
 
 /// <summary>
@@ -80,8 +89,8 @@ public static class Rollups
         Add(to, total with { Dimension = RollupDimension.Model, Value = of.Model }, sums);
         Add(to, total with { Dimension = RollupDimension.Provider, Value = of.Provider }, sums);
         Add(to, total with { Dimension = RollupDimension.Endpoint, Value = of.Endpoint }, sums);
-        Add(to, total with { Dimension = RollupDimension.Customer, Value = of.Customer?.ToString() ?? "" }, sums);
-        Add(to, total with { Dimension = RollupDimension.Key, Value = of.Key.ToString() }, sums);
+        Add(to, total with { Dimension = RollupDimension.Customer, Value = of.ShownCustomer }, sums);
+        Add(to, total with { Dimension = RollupDimension.Key, Value = of.ShownKey }, sums);
     }
 
     static void Add(Dictionary<RollupKey, RollupSums> to, in RollupKey key, RollupSums sums)
@@ -112,6 +121,9 @@ public static class Rollups
     }
 
     /// <summary>From the year 1 on, whose first moment is a day's beginning, too.</summary>
-    static DateTimeOffset Floor(DateTimeOffset moment, TimeSpan grain) =>
+    public static DateTimeOffset Floor(DateTimeOffset moment, TimeSpan grain) =>
         new(moment.UtcTicks - (moment.UtcTicks % grain.Ticks), TimeSpan.Zero);
+
+    /// <summary>The part of a time that consists of whole ones.</summary>
+    public static TimeSpan Whole(TimeSpan time, TimeSpan grain) => time - TimeSpan.FromTicks(time.Ticks % grain.Ticks);
 }

@@ -34,7 +34,7 @@ public sealed class RollupsTests
     static string ValueOf(RollupDimension dimension) => dimension switch
     {
         RollupDimension.Total => "", RollupDimension.Model => "m", RollupDimension.Provider => "p", RollupDimension.Endpoint => "/v1/x",
-        RollupDimension.Customer => Customer.ToString(), _ => Family.ToString(),
+        RollupDimension.Customer => $"cus_{Customer:N}", _ => $"ses_{Family:N}",
     };
 
     [Fact]

@@ -1,0 +1,47 @@
+namespace LlmGateway.EndToEnd;
+
+/// <summary>The usage of a project as its backend reads it.</summary>
+public sealed class UsageSummaryRouteTests
+{
+    [Fact]
+    public async Task Every_group_adds_up_to_the_total_and_to_what_was_charged()
+    {
+        var user = await Backend.App.NewUserAsync("1");
+        for (var i = 0; i < 3; i++)
+            (await user.ChatAsync("small", Price.Question)).MustBe(200);
+        await user.BalanceAfterAsync(3);
+
+        foreach (var group in (string[])["day", "hour", "model", "provider", "customer", "key", "endpoint"])
+        {
+            var answer = (await SummaryAsync($"group={group}&range=7d&timeZone=Asia/Kathmandu&limit=1")).MustBe(200).Json;
+            var parts = answer.Items("rows").Append(answer.GetProperty("others")).ToList();
+            foreach (var figure in (string[])["requests", "failed", "attempts", "inputTokens", "outputTokens"])
+                Assert.Equal(answer.GetProperty("total").Int(figure), parts.Sum(part => part.Int(figure)));
+            foreach (var amount in (string[])["cost", "charged", "absorbed", "covered"])
+                Assert.Equal(
+                    Gateway.Nanos(answer.GetProperty("total").GetProperty(amount)),
+                    parts.Sum(part => Gateway.Nanos(part.GetProperty(amount))));
+        }
+        var mine = (await SummaryAsync("group=customer&limit=1000")).MustBe(200).Json.Items("rows")
+            .Single(row => row.Text("value") == user.CustomerId);
+        Assert.Equal((3, 0, 1_000_000_000 - await user.BalanceAsync()),
+            (mine.Int("requests"), mine.Int("failed"), Gateway.Nanos(mine.GetProperty("charged"))));
+    }
+
+    [Theory]
+    [InlineData("group=tool", "group")]
+    [InlineData("timeZone=Mars/Olympus", "timeZone")]
+    [InlineData("range=1y", "range")]
+    [InlineData("range=7d&from=2026-01-01", "range")]
+    [InlineData("from=2026-02-01&to=2026-01-01", "from")]
+    [InlineData("from=2024-01-01&to=2026-01-01", "from")]
+    [InlineData("to=yesterday", "to")]
+    [InlineData("limit=0", "limit")]
+    public async Task A_question_that_cannot_be_answered_is_refused_by_name(string query, string param)
+    {
+        var refused = (await SummaryAsync(query)).MustBe(400);
+        Assert.Equal(param, refused.Json.GetProperty("error").Text("param"));
+    }
+
+    static Task<Reply> SummaryAsync(string query) => Backend.App.GetAsync($"/v1/usage/summary?{query}");
+}
