@@ -20,11 +20,12 @@ sealed record Fate(Seen Seen, int Status, Guid? Id, long Cost)
 {
     /// <summary>
     /// Each call has a connection of its own. On one that was used before, the client itself repeats a call that was cut off, and then one
-    /// call has two rows.
+    /// call has two rows. A caller who leaves reads nothing more, so that the gateway notices.
     /// </summary>
     static readonly HttpClient Once = new(new SocketsHttpHandler
     {
         UseProxy = false, UseCookies = false, AllowAutoRedirect = false, PooledConnectionLifetime = TimeSpan.Zero,
+        MaxResponseDrainSize = 0,
     });
 
     /// <summary>

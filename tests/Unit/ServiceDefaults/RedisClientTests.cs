@@ -105,8 +105,8 @@ public sealed class RedisClientTests
 
         Assert.Equal(
             [
-                "ExistAsync", "ForgetAsync", "GetAsync", "KeepAsync", "KeepVersionAsync", "NewestAsync", "PublishAsync", "RunAsync", "Subscribe",
-                "get_IsConnected",
+                "ExistAsync", "ForgetAsync", "GetAsync", "KeepAsync", "KeepVersionAsync", "NewestAsync", "PublishAsync", "RunAsync",
+                "Subscribe", "get_IsConnected",
             ],
             doors.Select(door => door.Name).Order(StringComparer.Ordinal));
         Assert.Empty(ways);
