@@ -10,8 +10,8 @@ builder.AddInternalCalls(ServiceCall.Wallet);
 builder.AddIdempotency();
 builder.Services.AddRetention(TableRetention.All);
 builder.Services.AddSingleton(UsageRetention.Read(builder));
-builder.Services.AddHostedSingleton<HotBalances>();
 builder.Services.AddHostedSingleton<Writer>();
+builder.Services.AddHostedSingleton<HotBalances>();
 builder.Services.AddHostedSingleton<UsageMonths>();
 // Hears answers from the start, not from the first shortage.
 builder.Services.AddActivatedSingleton<Recalls>();
