@@ -50,7 +50,7 @@ public sealed class HotBalances : BackgroundService
     protected override Task ExecuteAsync(CancellationToken stoppingToken) => Loop.RunAsync("hot balances", async token =>
     {
         await _added.WaitAsync(token);
-        while (_moved.Keys.Take(MaxAtOnce).ToList() is { Count: > 0 } wallets)
+        while (_moved.Select(moved => moved.Key).Take(MaxAtOnce).ToList() is { Count: > 0 } wallets)
             await ReplaceAsync(wallets, token);
     }, _log, _time, stoppingToken);
 
