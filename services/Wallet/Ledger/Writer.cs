@@ -10,8 +10,7 @@ namespace LlmGateway.Wallet;
 /// result with a few set-based statements, commits once, and answers after that. The order of the locks prevents deadlocks. Several writers
 /// may run, in one process or in many, because the locks are row locks.
 /// </summary>
-public sealed class Writer(
-    NpgsqlDataSource database, DatabaseReady ready, HotBalances balances, TimeProvider time, ILogger<Writer> log) : BackgroundService
+public sealed class Writer(NpgsqlDataSource database, DatabaseReady ready, TimeProvider time, ILogger<Writer> log) : BackgroundService
 {
     static readonly Meter Metrics = new("LlmGateway.Wallet");
     static readonly Histogram<int> BatchSizes = Metrics.CreateHistogram<int>(
@@ -24,6 +23,9 @@ public sealed class Writer(
 
     readonly Intake _intake = new();
     readonly ExistingAccounts _existing = new();
+
+    /// <summary>A batch is committed. The next one waits for whoever listens.</summary>
+    public event Action<Book>? Committed;
 
     /// <summary>
     /// Completes when the command's effect is durable. Throws when the ledger could not be written. The command may then be repeated with
@@ -103,7 +105,7 @@ public sealed class Writer(
         await transaction.CommitAsync(token);
         Failpoint.Hit("wallet.writer.committed");
         _existing.Remember(book);
-        balances.Committed(book);
+        Committed?.Invoke(book);
         StaleSettlements.Add(book.Stale.Count);
         return answers;
     }

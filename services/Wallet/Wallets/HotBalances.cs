@@ -10,8 +10,7 @@ namespace LlmGateway.Wallet;
 /// of each wallet that somebody has looked at a moment ago. It is replaced after each commit that has moved the wallet, beside the ledger's
 /// path. Copies have versions, so whoever is slower cannot put an older one back. Where Redis has none, Wallet is asked.
 /// </summary>
-public sealed class HotBalances(NpgsqlDataSource database, RedisClient redis, TimeProvider time, ILogger<HotBalances> log)
-    : BackgroundService
+public sealed class HotBalances : BackgroundService
 {
     /// <summary>An update that is lost, because Redis was away for a moment, shows an old balance for no longer than this.</summary>
     static readonly TimeSpan Life = TimeSpan.FromSeconds(30);
@@ -21,17 +20,17 @@ public sealed class HotBalances(NpgsqlDataSource database, RedisClient redis, Ti
 
     const int MaxAtOnce = 500;
 
+    readonly NpgsqlDataSource _database;
+    readonly RedisClient _redis;
+    readonly TimeProvider _time;
+    readonly ILogger<HotBalances> _log;
     readonly ConcurrentDictionary<Guid, bool> _moved = new();
     readonly WakeSignal _added = new();
 
-    /// <summary>A batch of the ledger is committed. Costs its writer no round trip.</summary>
-    public void Committed(Book book)
+    public HotBalances(NpgsqlDataSource database, RedisClient redis, Writer writer, TimeProvider time, ILogger<HotBalances> log)
     {
-        if (!redis.IsConnected)
-            return;
-        foreach (var account in book.Accounts.Values)
-            if (account.Kind == AccountKind.Wallet && account.HasMoved)
-                Add(account.Id);
+        (_database, _redis, _time, _log) = (database, redis, time, log);
+        writer.Committed += Committed;
     }
 
     /// <summary>
@@ -40,7 +39,7 @@ public sealed class HotBalances(NpgsqlDataSource database, RedisClient redis, Ti
     /// </summary>
     public async Task<byte[]?> RefreshAsync(Guid wallet, CancellationToken token)
     {
-        if (await OwnWallet.ReadAsync(database, [wallet], token) is not [var shown])
+        if (await OwnWallet.ReadAsync(_database, [wallet], token) is not [var shown])
             return null;
         await KeepAsync(shown);
         // A commit after the reading found no copy to replace, if this is the first one.
@@ -51,22 +50,32 @@ public sealed class HotBalances(NpgsqlDataSource database, RedisClient redis, Ti
     protected override Task ExecuteAsync(CancellationToken stoppingToken) => Loop.RunAsync("hot balances", async token =>
     {
         await _added.WaitAsync(token);
-        while (_moved.Keys.Take(MaxAtOnce).ToList() is { Count: > 0 } wallets)
+        while (_moved.Select(moved => moved.Key).Take(MaxAtOnce).ToList() is { Count: > 0 } wallets)
             await ReplaceAsync(wallets, token);
-    }, log, time, stoppingToken);
+    }, _log, _time, stoppingToken);
 
     async Task ReplaceAsync(List<Guid> wallets, CancellationToken token)
     {
         // Before the reading: what moves after it comes again.
         foreach (var wallet in wallets)
             _moved.TryRemove(wallet, out _);
-        var exist = await redis.ExistAsync(wallets.ConvertAll(WalletCopy.Key));
+        var exist = await _redis.ExistAsync(wallets.ConvertAll(WalletCopy.Key));
         var watched = wallets.Where((_, i) => exist[i]).ToArray();
         if (watched.Length > 0)
-            await Task.WhenAll((await OwnWallet.ReadAsync(database, watched, token)).Select(KeepAsync));
+            await Task.WhenAll((await OwnWallet.ReadAsync(_database, watched, token)).Select(KeepAsync));
     }
 
-    Task KeepAsync(OwnWallet.Shown shown) => redis.KeepVersionAsync(WalletCopy.Key(shown.Wallet), shown.Version, shown.Json, Life);
+    Task KeepAsync(OwnWallet.Shown shown) => _redis.KeepVersionAsync(WalletCopy.Key(shown.Wallet), shown.Version, shown.Json, Life);
+
+    /// <summary>Costs the ledger's writer no round trip.</summary>
+    void Committed(Book book)
+    {
+        if (!_redis.IsConnected)
+            return;
+        foreach (var account in book.Accounts.Values)
+            if (account.Kind == AccountKind.Wallet && account.HasMoved)
+                Add(account.Id);
+    }
 
     void Add(Guid wallet)
     {
