@@ -143,8 +143,9 @@ public sealed class ChatMeter(bool counts = true, CompletionRequest? completion 
             var (isIndex, isFinish) = (reader.Has("index"u8), reader.Has("finish_reason"u8));
             var isMessage = reader.Has("delta"u8) || reader.Has("message"u8);
             var isText = completion is not null && reader.Has("text"u8);
-            var isUsage = reader.Has("usage"u8);
+            var (isUsage, isError) = (reader.Has("usage"u8), reader.Has("error"u8));
             reader.Read();
+            ErrorSeen |= isError && reader.TokenType != JsonTokenType.Null;
             if (isIndex && reader.TokenType == JsonTokenType.Number && reader.TryGetInt32(out var given))
                 index = given;
             else if (isFinish && reader.TokenType == JsonTokenType.String)

@@ -45,6 +45,8 @@ public sealed class ProviderAttempt(Wire caller, ModelCall call, ModelRequest re
 
     bool Translates => _provider != caller;
 
+    UpstreamSecrets Secrets => call.Route.Upstream.Secrets;
+
     /// <summary>Of an answer that is no stream.</summary>
     AnswerWriter Writer => _writer ??= Translatable(caller).NewWriter(Head);
 
@@ -100,6 +102,7 @@ public sealed class ProviderAttempt(Wire caller, ModelCall call, ModelRequest re
         var relay = Translates
             ? new TranslatedRelay(Translatable(_provider), Translatable(caller), Head, _names)
             : caller.NewRelay(request);
+        relay.Secrets = Secrets;
         return Turn is { } turn ? turn.Relay(relay) : relay;
     }
 
@@ -160,14 +163,14 @@ public sealed class ProviderAttempt(Wire caller, ModelCall call, ModelRequest re
         if (isAnswer && !failed && !_whole!.IsEmpty)
             return null;
         var why = (_whole as EventMeter)?.ErrorMessage ?? UpstreamErrors.Words(answer);
-        return why is null ? UpstreamErrors.Malformed : UpstreamErrors.Malformed with { Message = why };
+        return why is null ? UpstreamErrors.Malformed : UpstreamErrors.Malformed with { Message = Secrets.Hide(why) };
     }
 
     /// <summary>The caller's form of an answer that is no stream.</summary>
     public ReadOnlyMemory<byte> Retell(ReadOnlyMemory<byte> answer, Usage settled, Money cost)
     {
         if (!Translates)
-            return answer;
+            return _whole!.ErrorSeen ? Secrets.Hide(answer.Span) : answer;
         var told = new ArrayBufferWriter<byte>(answer.Length);
         var events = ((EventMeter)_whole!).Whole.ToList();
         _names?.Restore(events);

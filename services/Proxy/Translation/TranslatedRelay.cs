@@ -35,7 +35,7 @@ public sealed class TranslatedRelay : StreamRelay
     /// <summary>Also after a failure: what follows it is not told, so it is not waited for.</summary>
     public override bool IsDone => _reader.IsDone || _meter.ErrorSeen;
 
-    public override string? FailureMessage => _meter.ErrorMessage;
+    public override string? FailureMessage => _meter.ErrorMessage is { } said ? Secrets.Hide(said) : null;
 
     public override bool IsWhole => !_meter.ErrorSeen && (_reader.IsFinished || _reader.IsDone);
 
