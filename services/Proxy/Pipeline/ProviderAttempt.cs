@@ -50,7 +50,7 @@ public sealed class ProviderAttempt(Wire caller, ModelCall call, ModelRequest re
     /// <summary>Of an answer that is no stream.</summary>
     AnswerWriter Writer => _writer ??= Translatable(caller).NewWriter(Head);
 
-    AnswerHead Head => new(call.Http.RequestId(), call.Route.Model.Id, call.StartedAt, request);
+    AnswerHead Head => new(call.Http.RequestId(), call.Route.Model.Id, call.StartedAt, request) { Provider = call.Route.Model.Provider };
 
     /// <summary>Only conversations go to providers of another wire; see <see cref="Wires.Of"/>.</summary>
     static ConversationWire Translatable(Wire wire) => (ConversationWire)wire;
@@ -118,7 +118,7 @@ public sealed class ProviderAttempt(Wire caller, ModelCall call, ModelRequest re
         var limit = model.MaxOutputTokens > 0 ? Math.Min(outputLimit, model.MaxOutputTokens) : outputLimit;
         if (provider == caller)
             return (request.Rewrite(body, model.UpstreamModel, limit, injectUsage, request.Searches(model, passes: true) > 0), null);
-        var said = Translatable(caller).Understand(body.Span, request);
+        var said = ThoughtMark.For(route.Upstream.Provider, Translatable(caller).Understand(body.Span, request));
         return (Translatable(provider).Compose(said, model.UpstreamModel, limit, request.Stream), said);
     }
 
@@ -173,6 +173,7 @@ public sealed class ProviderAttempt(Wire caller, ModelCall call, ModelRequest re
             return _whole!.ErrorSeen ? Secrets.Hide(answer.Span) : answer;
         var told = new ArrayBufferWriter<byte>(answer.Length);
         var events = ((EventMeter)_whole!).Whole.ToList();
+        ThoughtMark.Name(events, call.Route.Model.Provider);
         _names?.Restore(events);
         Writer.WriteWhole(events, settled, cost, told);
         return told.WrittenMemory;
