@@ -19,7 +19,7 @@ public abstract class AnswerReader
     public bool IsDone { get; protected set; }
 
     /// <summary>The provider's own searches of the web that the answer has shown so far.</summary>
-    public int Searches { get; protected set; }
+    public virtual int Searches { get; protected set; }
 
     /// <summary>Usage on this wire says how many searches are paid for, of which there may be fewer than the answer shows.</summary>
     public virtual bool UsageHasSearches => false;
