@@ -22,6 +22,8 @@ sealed class ChatComposer(Conversation conversation, bool isImitated, Utf8JsonWr
             json.WriteEndObject();
         }
         json.WriteNumber(isImitated ? "max_tokens" : "max_completion_tokens", outputLimit);
+        if (!isImitated)
+            json.WriteString("service_tier", "default");
         WriteSampling(upstreamModel);
         WriteTools();
         WriteFormat();

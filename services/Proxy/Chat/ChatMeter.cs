@@ -25,6 +25,9 @@ public sealed class ChatMeter(bool counts = true, CompletionRequest? completion 
     Track[] _tracks = new Track[1];
     UInt128 _finished;
     string? _finishReason;
+    bool _hasUnpricedTier;
+
+    protected override bool HasUnpricedTier => _hasUnpricedTier;
 
     /// <summary>The last finish reason that was seen.</summary>
     public override string? FinishReason => _finishReason;
@@ -106,8 +109,9 @@ public sealed class ChatMeter(bool counts = true, CompletionRequest? completion 
             }
             else
             {
-                var isError = reader.Has("error"u8);
+                var (isError, isTier) = (reader.Has("error"u8), reader.Has("service_tier"u8));
                 reader.Read();
+                _hasUnpricedTier |= isTier && ServiceTier.IsUnpriced(ref reader);
                 ErrorSeen |= isError && reader.TokenType != JsonTokenType.Null;
                 reader.StepOver();
             }

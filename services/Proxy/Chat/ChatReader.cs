@@ -84,7 +84,9 @@ public sealed class ChatReader : AnswerReader
             }
             else
             {
+                var isTier = reader.Has("service_tier"u8);
                 reader.Read();
+                HasUnpricedTier |= isTier && ServiceTier.IsUnpriced(ref reader);
                 reader.StepOver();
             }
         }

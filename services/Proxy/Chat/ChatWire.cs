@@ -7,7 +7,7 @@ namespace LlmGateway.Proxy.Chat;
 /// <summary><c>POST /v1/chat/completions</c>, of OpenAI and servers that imitate it.</summary>
 /// <param name="isImitated">The provider imitates OpenAI. Only translated requests differ: many imitators know only <c>max_tokens</c> and
 /// ignore <c>max_completion_tokens</c>, so that an answer could exceed the hold, and some want their thoughts back
-/// (<see cref="ThoughtMark"/>). OpenAI's reasoning models refuse both.</param>
+/// (<see cref="ThoughtMark"/>). OpenAI's reasoning models refuse both. <see cref="ServiceTier"/> is for OpenAI alone.</param>
 public sealed class ChatWire(bool isImitated) : ConversationWire
 {
     public override string Name => "OpenAI chat";

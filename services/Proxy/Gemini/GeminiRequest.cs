@@ -31,7 +31,7 @@ public sealed class GeminiRequest : ModelRequest
     internal int Closing { get; set; }
 
     public override ReadOnlyMemory<byte> Rewrite(
-        ReadOnlyMemory<byte> body, string upstreamModel, long outputLimit, bool injectUsage, bool searches = false)
+        ReadOnlyMemory<byte> body, string upstreamModel, long outputLimit, bool injectUsage, bool searches = false, bool plainTier = false)
     {
         if (MaxTokens == outputLimit && Hosted is null)
             return body;

@@ -83,7 +83,7 @@ ref struct CompletionRequestReader
         else if (name.SequenceEqual("echo"u8))
             _echoes = _json.ReadBool("echo");
         else if (name.SequenceEqual("service_tier"u8))
-            ChatParameters.CheckServiceTier(ref _json);
+            ServiceTier.Check(ref _json);
         else
             ChatParameters.CheckTop(name, _json.Token, Decisive);
     }

@@ -117,7 +117,12 @@ public sealed class ProviderAttempt(Wire caller, ModelCall call, ModelRequest re
         // The provider that takes over may have a smaller limit.
         var limit = model.MaxOutputTokens > 0 ? Math.Min(outputLimit, model.MaxOutputTokens) : outputLimit;
         if (provider == caller)
-            return (request.Rewrite(body, model.UpstreamModel, limit, injectUsage, request.Searches(model, passes: true) > 0), null);
+        {
+            // Servers that imitate OpenAI may not know the member.
+            var plainTier = route.Upstream.Provider.Wire != ProviderWire.OpenAiCompatible;
+            var searches = request.Searches(model, passes: true) > 0;
+            return (request.Rewrite(body, model.UpstreamModel, limit, injectUsage, searches, plainTier), null);
+        }
         var said = ThoughtMark.For(route.Upstream.Provider, Translatable(caller).Understand(body.Span, request));
         return (Translatable(provider).Compose(said, model.UpstreamModel, limit, request.Stream), said);
     }

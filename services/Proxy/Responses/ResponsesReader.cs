@@ -1,4 +1,5 @@
 using System.Text.Json;
+using LlmGateway.Proxy.Chat;
 using LlmGateway.Proxy.Translation;
 
 namespace LlmGateway.Proxy.Responses;
@@ -158,7 +159,9 @@ public sealed class ResponsesReader : AnswerReader
             }
             else
             {
+                var isTier = reader.Has("service_tier"u8);
                 reader.Read();
+                HasUnpricedTier |= isTier && ServiceTier.IsUnpriced(ref reader);
                 reader.StepOver();
             }
         }

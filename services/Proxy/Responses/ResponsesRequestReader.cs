@@ -91,7 +91,10 @@ ref struct ResponsesRequestReader
         else if (name.SequenceEqual("max_tool_calls"u8))
             _mostCalls = _json.ReadBound();
         else if (name.SequenceEqual("service_tier"u8))
-            ChatParameters.CheckServiceTier(ref _json);
+        {
+            ServiceTier.Check(ref _json);
+            _request.ServiceTierValue = Here;
+        }
         else
             CheckTop(name, _json.Token);
     }

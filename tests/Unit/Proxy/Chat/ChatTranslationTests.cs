@@ -120,7 +120,7 @@ public sealed class ChatTranslationTests
     {
         var conversation = new Conversation { Turns = [new(Speaker.User, [new TextPart("hi")], "")] };
         Assert.Equal(
-            """{"model":"up","messages":[{"role":"user","content":"hi"}],"max_completion_tokens":9}""",
+            """{"model":"up","messages":[{"role":"user","content":"hi"}],"max_completion_tokens":9,"service_tier":"default"}""",
             Encoding.UTF8.GetString(Wires.Chat.Compose(conversation, "up", 9, stream: false)));
         Assert.Equal(
             """
