@@ -36,7 +36,7 @@ public sealed class ChatWire(bool isImitated) : ConversationWire
 
     public override AnswerWriter NewWriter(AnswerHead head) => new ChatWriter(head);
 
-    public override void WriteStreamError(IBufferWriter<byte> to, Problem problem, string requestId)
+    public override void WriteStreamError(IBufferWriter<byte> to, Problem problem, string requestId, int sequence = 0)
     {
         to.Write("data: "u8);
         WriteError(to, problem, requestId);

@@ -31,6 +31,7 @@ public sealed class ResponsesReader : AnswerReader
         try
         {
             var found = ResponsesEvent.Find(e.Data);
+            NextSequence = found.Sequence + 1;
             return Read(e.Data, found, to);
         }
         catch (JsonException)

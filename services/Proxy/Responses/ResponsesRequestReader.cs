@@ -132,6 +132,8 @@ ref struct ResponsesRequestReader
             var hosted = _request.Hosted ??= new($"tools[{index}].type");
             if (ResponsesTools.IsSearch(type))
                 hosted.AddSearch(index, type);
+            else if (type.StartsWith("web_search_", StringComparison.Ordinal))
+                hosted.AddOtherSearch(index, type, "web_search");
             else
                 hosted.Add(index, type);
         }
@@ -285,6 +287,8 @@ ref struct ResponsesRequestReader
             return ItemKind.Call;
         if (_json.IsString("reasoning"u8))
             return ItemKind.Reasoning;
+        if (_json.IsString("compaction_trigger"u8))
+            throw Unpriceable($"{Path()}.type", "the provider would compact the conversation, which has no price; let the client do it");
         if (_json.IsString("item_reference"u8))
             throw Unpriceable(
                 $"{Path()}.type", "lines of a batch refer to no other item; send the item itself (clients do with 'store': false)");

@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json;
 using LlmGateway.Contracts;
 using LlmGateway.Proxy.Translation;
+using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Proxy.Responses;
 
@@ -88,6 +89,9 @@ public sealed class ResponsesWriter(AnswerHead head) : AnswerWriter
         WriteResponse(json, isWhole ? "completed" : "incomplete", StopReasons.WordsOf(stop.Stop).Responses, settled, cost);
         EndEvent(json, to);
     }
+
+    public override void WriteFailure(Wire wire, Problem problem, string requestId, IBufferWriter<byte> to) =>
+        wire.WriteStreamError(to, problem, requestId, _sequence);
 
     /// <summary>The same items as in a stream, without its events.</summary>
     public override void WriteWhole(IReadOnlyList<AnswerEvent> events, Usage settled, Money cost, IBufferWriter<byte> to)

@@ -18,6 +18,9 @@ public abstract class AnswerReader
     /// <summary>The wire's end mark was seen. Anything after it is ignored.</summary>
     public bool IsDone { get; protected set; }
 
+    /// <summary>The number that the next event of a stream has, on the wire that numbers them.</summary>
+    public int NextSequence { get; protected set; }
+
     /// <summary>The provider's own searches of the web that the answer has shown so far.</summary>
     public virtual int Searches { get; protected set; }
 

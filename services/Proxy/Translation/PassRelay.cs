@@ -49,7 +49,7 @@ public sealed class PassRelay(ConversationWire wire, bool asArray = false, int m
     public override void WriteFailure(IBufferWriter<byte> toCaller, Problem problem, string requestId)
     {
         if (!Meter.ErrorSeen && !asArray)
-            wire.WriteStreamError(toCaller, problem, requestId);
+            wire.WriteStreamError(toCaller, problem, requestId, _reader.NextSequence);
         if (!asArray)
             return;
         if (!Meter.ErrorSeen)
