@@ -87,7 +87,7 @@ public sealed class AnthropicReader : AnswerReader
             case Kind.MessageStart:
                 to.Add(new(AnswerEventKind.Start, Id: said.Id));
                 if (said.Usage.Length > 0)
-                    _usage.Add(said.Usage.Of(json));
+                    Add(said.Usage.Of(json));
                 break;
             case Kind.BlockStart or Kind.BlockDelta:
                 TellBlock(said, json, to);
@@ -100,7 +100,7 @@ public sealed class AnthropicReader : AnswerReader
                 if (said.Stop is not null)
                     TellStop(said.Stop, said.Sequence, to);
                 if (IsFinished && said.Usage.Length > 0)
-                    to.Add(AnswerEvent.Used(_usage.Add(said.Usage.Of(json))));
+                    to.Add(AnswerEvent.Used(Add(said.Usage.Of(json))));
                 break;
             case Kind.MessageStop:
                 IsDone = true;
@@ -255,6 +255,12 @@ public sealed class AnthropicReader : AnswerReader
         }
     }
 
+    ProviderUsage Add(ReadOnlySpan<byte> usage)
+    {
+        HasUnpricedTier |= AnthropicUsage.HasUnpricedTier(usage);
+        return _usage.Add(usage);
+    }
+
     /// <summary>The members of a whole answer; false when it has neither content nor an error.</summary>
     bool ReadMessage(ref Utf8JsonReader reader, ReadOnlySpan<byte> json, List<AnswerEvent> to)
     {
@@ -280,7 +286,7 @@ public sealed class AnthropicReader : AnswerReader
         if (said.Stop is not null)
             TellStop(said.Stop, said.Sequence, to);
         if (said.Usage.Length > 0)
-            to.Add(AnswerEvent.Used(_usage.Add(said.Usage.Of(json))));
+            to.Add(AnswerEvent.Used(Add(said.Usage.Of(json))));
         return isAnswer;
     }
 

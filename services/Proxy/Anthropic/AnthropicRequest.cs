@@ -23,7 +23,7 @@ public sealed class AnthropicRequest : ModelRequest
     /// <inheritdoc/>
     /// <exception cref="ProblemException">The hold leaves no room for the thoughts that the caller asked for.</exception>
     public override ReadOnlyMemory<byte> Rewrite(
-        ReadOnlyMemory<byte> body, string upstreamModel, long outputLimit, bool injectUsage, bool searches = false)
+        ReadOnlyMemory<byte> body, string upstreamModel, long outputLimit, bool injectUsage, bool searches = false, bool plainTier = false)
     {
         var edits = new ByteEdits();
         if (Model != upstreamModel)

@@ -158,13 +158,18 @@ ref struct AnthropicRequestReader
         _request.BuiltInTools += type is null ? 0 : 1;
     }
 
+    const string Search = "web_search_20250305";
+
     readonly void AddHosted(string type, string called, int? uses, int index)
     {
         var hosted = _request.Hosted ??= new($"tools[{index}].type");
         // Later ones filter what they found by running code, and nothing bounds how often the model reads its context then.
-        if (type != "web_search_20250305")
+        if (type != Search)
         {
-            hosted.Add(index, called);
+            if (type.StartsWith("web_search_", StringComparison.Ordinal))
+                hosted.AddOtherSearch(index, called, Search);
+            else
+                hosted.Add(index, called);
             return;
         }
         hosted.AddSearch(index, called);

@@ -64,8 +64,7 @@ sealed class AnthropicUnderstanding
             _left.Add(tool.Find("name")?.Text($"{path}.name") ?? type);
             return null;
         }
-        // 'eager_input_streaming' changes when pieces come, not what they are.
-        tool.LeaveOutOthers(path, _left, "type", "name", "description", "input_schema", "strict", "eager_input_streaming");
+        tool.LeaveOutOthers(path, _left, "type", "name", "description", "input_schema", "strict");
         return new(
             tool.Text("name", path), tool.Find("description")?.Text($"{path}.description") ?? builtIn?.Description,
             tool.Find("input_schema")?.GetRawText() ?? builtIn?.Schema, tool.Find("strict") is { ValueKind: JsonValueKind.True }, path);

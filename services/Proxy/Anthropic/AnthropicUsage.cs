@@ -1,4 +1,6 @@
+using System.Text.Json;
 using LlmGateway.Contracts;
+using LlmGateway.Proxy.Chat;
 
 namespace LlmGateway.Proxy.Anthropic;
 
@@ -47,6 +49,27 @@ public sealed class AnthropicUsage
         var both = _first is null || raw is null || _first.Length + raw.Length > ProviderUsage.MaxRawBytes - 3 ? raw : $"[{_first},{raw}]";
         _first ??= raw;
         return Split(_counts, both);
+    }
+
+    /// <summary>The object says that another tier was served than the one that has a price. Never throws.</summary>
+    public static bool HasUnpricedTier(ReadOnlySpan<byte> json)
+    {
+        try
+        {
+            var reader = new Utf8JsonReader(json);
+            for (reader.Read(); reader.NextMember(); reader.StepOver())
+            {
+                var isTier = reader.Has("service_tier"u8);
+                reader.Read();
+                if (isTier && ServiceTier.IsUnpriced(ref reader))
+                    return true;
+            }
+        }
+        catch (JsonException)
+        {
+            // The counts of such an object are not believed either.
+        }
+        return false;
     }
 
     /// <summary>

@@ -41,7 +41,7 @@ public sealed class AnthropicWire : ConversationWire
     public override void WriteError(IBufferWriter<byte> to, Problem problem, string requestId) =>
         AnthropicErrors.Write(to, problem, requestId);
 
-    public override void WriteStreamError(IBufferWriter<byte> to, Problem problem, string requestId)
+    public override void WriteStreamError(IBufferWriter<byte> to, Problem problem, string requestId, int sequence = 0)
     {
         to.Write("event: error\ndata: "u8);
         AnthropicErrors.Write(to, problem, requestId);

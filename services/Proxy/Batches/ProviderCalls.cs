@@ -65,7 +65,8 @@ public sealed class ProviderCalls(Forwarding forwarding)
         try
         {
             using var answer = await AnswerBody.ReadAsync(response, MaxAnswerBytes, truncate: false, patience.Token);
-            var json = JsonNode.Parse(answer.Memory.Span) as JsonObject;
+            // A batch that failed has the provider's errors in it.
+            var json = JsonNode.Parse(call.Upstream.Secrets.Hide(answer.Memory.Span)) as JsonObject;
             return json?["id"]?.GetValueKind() == JsonValueKind.String ? json : throw new ProblemException(UpstreamErrors.Malformed);
         }
         // A duplicate member surfaces as an ArgumentException.
@@ -124,7 +125,7 @@ public sealed class ProviderCalls(Forwarding forwarding)
     {
         if (response.StatusCode == HttpStatusCode.Conflict)
             return Problems.Conflict("upstream_conflict", "The provider does not do this in the state that it is in.");
-        var problem = UpstreamErrors.Map((int)response.StatusCode, body, (int?)response.Headers.RetryAfter?.Delta?.TotalSeconds);
+        var problem = UpstreamErrors.Of(call.Upstream, response, body);
         if (call.About is not { } known)
             return problem;
         return problem.Status == StatusCodes.Status404NotFound

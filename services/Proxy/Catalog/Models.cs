@@ -56,10 +56,12 @@ public static partial class Models
             return problem;
         if (id is null)
             return Results.Json(List(shape, [.. Allowed(caller!)]), WithoutNulls);
-        // The server does not decode this one escape.
-        var name = shape == Shape.Gemini ? GeminiTarget.ModelOf(id).Replace("%2F", "/", StringComparison.OrdinalIgnoreCase) : id;
+        var name = NameIn(shape == Shape.Gemini ? GeminiTarget.ModelOf(id) : id);
         return FirstAllowed(caller!, name) is { } route ? Results.Json(Show(shape, route), WithoutNulls) : Problems.NotFound("model");
     }
+
+    /// <summary>The name of a model in an address: SDKs escape its slash, and the server does not decode this one escape.</summary>
+    public static string NameIn(string address) => address.Replace("%2F", "/", StringComparison.OrdinalIgnoreCase);
 
     static Shape ShapeOf(HttpRequest request)
     {

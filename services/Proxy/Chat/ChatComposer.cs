@@ -5,10 +5,9 @@ using static LlmGateway.Proxy.FieldErrors;
 namespace LlmGateway.Proxy.Chat;
 
 /// <summary>Writes a <see cref="Conversation"/> as a request of the OpenAI chat wire.</summary>
-sealed class ChatComposer(Conversation conversation, Utf8JsonWriter json)
+sealed class ChatComposer(Conversation conversation, bool isImitated, Utf8JsonWriter json)
 {
-    /// <param name="limitMember">The provider's name of the output limit.</param>
-    public void WriteBody(string upstreamModel, long outputLimit, string limitMember, bool stream)
+    public void WriteBody(string upstreamModel, long outputLimit, bool stream)
     {
         if (conversation.TopK is { } topK)
             conversation.LeftOut.Add(topK.Field);
@@ -22,7 +21,9 @@ sealed class ChatComposer(Conversation conversation, Utf8JsonWriter json)
             json.WriteBoolean("include_usage", true);
             json.WriteEndObject();
         }
-        json.WriteNumber(limitMember, outputLimit);
+        json.WriteNumber(isImitated ? "max_tokens" : "max_completion_tokens", outputLimit);
+        if (!isImitated)
+            json.WriteString("service_tier", "default");
         WriteSampling(upstreamModel);
         WriteTools();
         WriteFormat();
@@ -91,7 +92,10 @@ sealed class ChatComposer(Conversation conversation, Utf8JsonWriter json)
 
     const string Behind = "Its images are in the user's message behind the results.";
 
-    /// <summary>Thoughts are left out: OpenAI refuses the member that some imitators use for them.</summary>
+    /// <summary>
+    /// Thoughts are said only before a call, to the provider that had said them itself (<see cref="ThoughtMark"/>). All others are left
+    /// out: OpenAI refuses the member, and so do some servers that imitate it.
+    /// </summary>
     void WriteAssistant(List<Part> parts, string field)
     {
         var said = parts.FindAll(part => part is not (ToolCallPart or ReasoningPart));
@@ -106,12 +110,23 @@ sealed class ChatComposer(Conversation conversation, Utf8JsonWriter json)
             json.WriteNull("content");
         if (calls.Count > 0)
         {
+            WriteThoughts(parts);
             json.WriteStartArray("tool_calls");
             foreach (ToolCallPart call in calls)
                 WriteCall(call);
             json.WriteEndArray();
         }
         json.WriteEndObject();
+    }
+
+    /// <summary>Gemini's callers send the mark behind the pieces of a thought, which have none.</summary>
+    void WriteThoughts(List<Part> parts)
+    {
+        var thoughts = parts.OfType<ReasoningPart>().ToList();
+        if (!isImitated || !thoughts.Exists(thought => ThoughtMark.IsMark(thought.Signature)))
+            return;
+        var own = thoughts.Where(thought => thought.Signature is null or "" || ThoughtMark.IsMark(thought.Signature));
+        json.WriteString("reasoning_content", string.Concat(own.Select(thought => thought.Text)));
     }
 
     void WriteCall(ToolCallPart call)

@@ -25,6 +25,9 @@ public sealed class ChatMeter(bool counts = true, CompletionRequest? completion 
     Track[] _tracks = new Track[1];
     UInt128 _finished;
     string? _finishReason;
+    bool _hasUnpricedTier;
+
+    protected override bool HasUnpricedTier => _hasUnpricedTier;
 
     /// <summary>The last finish reason that was seen.</summary>
     public override string? FinishReason => _finishReason;
@@ -106,8 +109,9 @@ public sealed class ChatMeter(bool counts = true, CompletionRequest? completion 
             }
             else
             {
-                var isError = reader.Has("error"u8);
+                var (isError, isTier) = (reader.Has("error"u8), reader.Has("service_tier"u8));
                 reader.Read();
+                _hasUnpricedTier |= isTier && ServiceTier.IsUnpriced(ref reader);
                 ErrorSeen |= isError && reader.TokenType != JsonTokenType.Null;
                 reader.StepOver();
             }
@@ -143,8 +147,9 @@ public sealed class ChatMeter(bool counts = true, CompletionRequest? completion 
             var (isIndex, isFinish) = (reader.Has("index"u8), reader.Has("finish_reason"u8));
             var isMessage = reader.Has("delta"u8) || reader.Has("message"u8);
             var isText = completion is not null && reader.Has("text"u8);
-            var isUsage = reader.Has("usage"u8);
+            var (isUsage, isError) = (reader.Has("usage"u8), reader.Has("error"u8));
             reader.Read();
+            ErrorSeen |= isError && reader.TokenType != JsonTokenType.Null;
             if (isIndex && reader.TokenType == JsonTokenType.Number && reader.TryGetInt32(out var given))
                 index = given;
             else if (isFinish && reader.TokenType == JsonTokenType.String)

@@ -56,13 +56,6 @@ static class ChatParameters
     public static string? ReasonAgainstContent(ReadOnlySpan<byte> name, JsonTokenType value) =>
         value == JsonTokenType.Null ? null : UnpricedMember.ReasonAgainst(name, Content);
 
-    /// <summary>Other service tiers have other prices. The meaning of <c>auto</c> depends on the provider's account.</summary>
-    public static void CheckServiceTier(ref StrictJson json)
-    {
-        if (json.Token != JsonTokenType.Null && !json.IsString("auto"u8) && !json.IsString("default"u8))
-            throw Unpriceable("service_tier", "only the tiers 'auto' and 'default' have a price");
-    }
-
     public static void CheckModalities(ref StrictJson json)
     {
         if (json.Token == JsonTokenType.Null)

@@ -19,6 +19,9 @@ public sealed class ChatReader : AnswerReader
     string? _idWithoutName;
     bool _started;
 
+    // Thoughts were told that came as 'reasoning_content' and are not signed yet.
+    bool _thinks;
+
     public override StreamPiece Read(scoped SseEvent e, List<AnswerEvent> to)
     {
         if (ChatRelay.IsDoneMark(e.Data))
@@ -81,7 +84,9 @@ public sealed class ChatReader : AnswerReader
             }
             else
             {
+                var isTier = reader.Has("service_tier"u8);
                 reader.Read();
+                HasUnpricedTier |= isTier && ServiceTier.IsUnpriced(ref reader);
                 reader.StepOver();
             }
         }
@@ -145,6 +150,8 @@ public sealed class ChatReader : AnswerReader
             else
                 reader.StepOver();
         }
+        if (reason is not null)
+            Sign(to, to.Count);
         if (reason is null || StopReasons.Finish(reason, calls: _calls.Count > 0) is not { } finish)
             return;
         IsFinished = true;
@@ -154,9 +161,10 @@ public sealed class ChatReader : AnswerReader
     /// <summary>A message or a piece of one. Its members come in any order; its events are ordered as thoughts, words, calls.</summary>
     void ReadMessage(ref Utf8JsonReader reader, ReadOnlySpan<byte> json, List<AnswerEvent> to)
     {
-        var first = to.Count;
+        var (first, isMember) = (to.Count, false);
         while (reader.NextMember())
         {
+            isMember |= reader.Has("reasoning_content"u8);
             // OpenRouter has images in a member of their own.
             if (reader.Has("content"u8) || reader.Has("images"u8))
                 _content.ReadContent(ref reader);
@@ -173,6 +181,19 @@ public sealed class ChatReader : AnswerReader
                 ReadOther(ref reader, json, to);
         }
         _content.Tell(to, first);
+        var isThought = first < to.Count && to[first].Kind == AnswerEventKind.Reasoning;
+        _thinks |= isThought && isMember;
+        var next = isThought ? first + 1 : first;
+        if (next < to.Count)
+            Sign(to, next);
+    }
+
+    /// <summary>Marks the thoughts so far, which the provider may want back as they were; see <see cref="ThoughtMark"/>.</summary>
+    void Sign(List<AnswerEvent> to, int at)
+    {
+        if (_thinks)
+            to.Insert(at, new(AnswerEventKind.Signature, ThoughtMark.Unnamed));
+        _thinks = false;
     }
 
     void ReadOther(ref Utf8JsonReader reader, ReadOnlySpan<byte> json, List<AnswerEvent> to)

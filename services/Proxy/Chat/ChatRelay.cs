@@ -89,14 +89,20 @@ public sealed class ChatRelay(ModelRequest request, ChatMeter meter, int maxEven
         var piece = meter.Read(e.Data);
         if (_tailHasChoices)
             ReleaseTail(toCaller);
-        if (request.WantsUsage && _first is null && piece.IsJson)
+        if (meter.ErrorSeen || !piece.IsJson)
+        {
+            // These are the provider's own words, not the model's.
+            SseWriting.Write(toCaller, e, Secrets.Hide(e.Data), default);
+            return;
+        }
+        if (request.WantsUsage && _first is null)
             _first = e.Data.ToArray();
         PassChunk(e, piece, toCaller);
     }
 
     void PassChunk(SseEvent e, ChatPiece piece, IBufferWriter<byte> toCaller)
     {
-        var hasUsage = piece.IsJson && piece.Usage.Length > 0;
+        var hasUsage = piece.Usage.Length > 0;
         if (!hasUsage || (request.WantsUsage && !piece.UsageIsObject))
             SseWriting.Write(toCaller, e, e.Data, default);
         else if (request.WantsUsage)

@@ -21,6 +21,7 @@ public sealed class ChatRequest : ModelRequest
     };
 
     internal Place ModelValue { get; set; }
+    internal Place ServiceTierValue { get; set; }
     internal Limit MaxTokensMember { get; set; }
     internal Limit MaxCompletionTokensMember { get; set; }
 
@@ -30,9 +31,11 @@ public sealed class ChatRequest : ModelRequest
     internal int Closing { get; set; }
 
     public override ReadOnlyMemory<byte> Rewrite(
-        ReadOnlyMemory<byte> body, string upstreamModel, long outputLimit, bool injectUsage, bool searches = false)
+        ReadOnlyMemory<byte> body, string upstreamModel, long outputLimit, bool injectUsage, bool searches = false, bool plainTier = false)
     {
         var edits = Edits(body.Span, upstreamModel, outputLimit, injectUsage);
+        if (plainTier)
+            ServiceTier.AskForPlain(edits, body.Span, ServiceTierValue, Closing);
         return edits.IsEmpty ? body : edits.Apply(body.Span);
     }
 

@@ -69,7 +69,10 @@ ref struct ChatRequestReader
         else if (name.SequenceEqual("metadata"u8))
             ReadMetadata();
         else if (name.SequenceEqual("service_tier"u8))
-            CheckServiceTier(ref _json);
+        {
+            ServiceTier.Check(ref _json);
+            _request.ServiceTierValue = Here;
+        }
         else if (name.SequenceEqual("modalities"u8))
             CheckModalities(ref _json);
         else

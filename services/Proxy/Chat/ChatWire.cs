@@ -5,10 +5,10 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Proxy.Chat;
 
 /// <summary><c>POST /v1/chat/completions</c>, of OpenAI and servers that imitate it.</summary>
-/// <param name="limitMember">The provider's name of the output limit in translated requests. OpenAI's reasoning models refuse
-/// <c>max_tokens</c>. Many imitators know only that and ignore <c>max_completion_tokens</c>, so that an answer could exceed the
-/// hold.</param>
-public sealed class ChatWire(string limitMember) : ConversationWire
+/// <param name="isImitated">The provider imitates OpenAI. Only translated requests differ: many imitators know only <c>max_tokens</c> and
+/// ignore <c>max_completion_tokens</c>, so that an answer could exceed the hold, and some want their thoughts back
+/// (<see cref="ThoughtMark"/>). OpenAI's reasoning models refuse both. <see cref="ServiceTier"/> is for OpenAI alone.</param>
+public sealed class ChatWire(bool isImitated) : ConversationWire
 {
     public override string Name => "OpenAI chat";
 
@@ -30,13 +30,13 @@ public sealed class ChatWire(string limitMember) : ConversationWire
         family => model.Contains(family, StringComparison.OrdinalIgnoreCase));
 
     protected override byte[] Write(Conversation conversation, string upstreamModel, long outputLimit, bool stream) =>
-        JsonPen.Write(json => new ChatComposer(conversation, json).WriteBody(upstreamModel, outputLimit, limitMember, stream));
+        JsonPen.Write(json => new ChatComposer(conversation, isImitated, json).WriteBody(upstreamModel, outputLimit, stream));
 
     public override AnswerReader NewReader() => new ChatReader();
 
     public override AnswerWriter NewWriter(AnswerHead head) => new ChatWriter(head);
 
-    public override void WriteStreamError(IBufferWriter<byte> to, Problem problem, string requestId)
+    public override void WriteStreamError(IBufferWriter<byte> to, Problem problem, string requestId, int sequence = 0)
     {
         to.Write("data: "u8);
         WriteError(to, problem, requestId);

@@ -64,7 +64,7 @@ public sealed class ChatWriter(AnswerHead head) : AnswerWriter
             if (_inputs.TryGetValue(call, out var input))
                 WritePiece(call, "custom\":{\"input"u8, ToolForms.InputOf(input.ToString()), to);
             else if (!_calls[call])
-                WriteArguments(call, "{}", to);
+                WriteArguments(call, CallArguments.OfNone(stop.Stop, call == _calls.Count - 1), to);
         to.Write(_before);
         to.Write("},\"logprobs\":null,\"finish_reason\":"u8);
         _pen.WriteString(StopReasons.WordsOf(stop.Stop).Chat, to);

@@ -91,7 +91,7 @@ public sealed class GeminiReader : AnswerReader
         }
         else if (isFeedback && reader.TokenType == JsonTokenType.StartObject)
             ReadFeedback(ref reader, to);
-        else if (isError && reader.TokenType == JsonTokenType.StartObject)
+        else if (isError && reader.TokenType is JsonTokenType.StartObject or JsonTokenType.String)
             to.Add(new(AnswerEventKind.Error, reader.ErrorMessage() is { Length: > 0 } message ? message : "The provider failed."));
         else
         {

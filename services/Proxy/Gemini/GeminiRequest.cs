@@ -22,6 +22,9 @@ public sealed class GeminiRequest : ModelRequest
 
     internal Limit MaxOutputTokens { get; set; }
 
+    /// <summary>The model as some clients repeat it in the body.</summary>
+    internal Place ModelValue { get; set; }
+
     /// <summary>The value of <c>generationConfig</c>, an object or null.</summary>
     internal Place Config { get; set; }
     internal bool ConfigIsObject { get; set; }
@@ -31,11 +34,13 @@ public sealed class GeminiRequest : ModelRequest
     internal int Closing { get; set; }
 
     public override ReadOnlyMemory<byte> Rewrite(
-        ReadOnlyMemory<byte> body, string upstreamModel, long outputLimit, bool injectUsage, bool searches = false)
+        ReadOnlyMemory<byte> body, string upstreamModel, long outputLimit, bool injectUsage, bool searches = false, bool plainTier = false)
     {
-        if (MaxTokens == outputLimit && Hosted is null)
+        if (MaxTokens == outputLimit && Hosted is null && ModelValue.Length == 0)
             return body;
         var edits = new ByteEdits();
+        if (ModelValue.Length > 0)
+            edits.Replace(ModelValue.Start, ModelValue.Length, Quoted($"models/{GeminiTarget.ModelOf(upstreamModel)}"));
         Hosted?.RemoveMembers(edits, body.Span, name => GeminiParameters.Tool.Find(Encoding.UTF8.GetBytes(name)) is not null);
         if (MaxTokens != outputLimit)
             SetLimit(edits, outputLimit);

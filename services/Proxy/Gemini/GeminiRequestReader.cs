@@ -47,7 +47,9 @@ ref struct GeminiRequestReader
                 case "tools": ReadTools(); break;
                 case "generationConfig": ReadConfig(); break;
                 case "serviceTier": CheckServiceTier(); break;
-                case "model" when _json.Token != JsonTokenType.Null: throw Invalid("model", "stands in the address, not in the body");
+                case "model" when _json.Token != JsonTokenType.Null:
+                    (_request.Model, _request.ModelValue) = (_json.ReadModel("model"), Here);
+                    break;
                 case null: ForbiddenMembers.Refuse(name, _json.Token); break;
             }
         }

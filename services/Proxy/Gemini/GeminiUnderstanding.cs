@@ -38,7 +38,7 @@ sealed class GeminiUnderstanding
                 case "toolConfig": settings.ReadToolConfig(value); break;
                 case "generationConfig": settings.ReadConfig(value); break;
                 // The request's reader took it.
-                case "serviceTier": break;
+                case "serviceTier" or "model": break;
                 default:
                     Unsayable.LeaveOut(name, name, value, _left);
                     break;

@@ -23,6 +23,8 @@ public sealed class GeminiWire : ConversationWire
         if (model.StartsWith("tunedModels/", StringComparison.Ordinal))
             throw Unpriceable("model", "tuned models have no price");
         var request = GeminiRequestReader.Read(body);
+        if (request.ModelValue.Length > 0 && GeminiTarget.ModelOf(request.Model) != GeminiTarget.ModelOf(model))
+            throw Invalid("model", "must be the one in the address, or left out");
         (request.Model, request.Stream, request.Sse) = (model, target.Stream, target.Sse);
         return request;
     }
@@ -45,7 +47,7 @@ public sealed class GeminiWire : ConversationWire
 
     public override void WriteError(IBufferWriter<byte> to, Problem problem, string requestId) => GeminiError.Write(to, problem, requestId);
 
-    public override void WriteStreamError(IBufferWriter<byte> to, Problem problem, string requestId)
+    public override void WriteStreamError(IBufferWriter<byte> to, Problem problem, string requestId, int sequence = 0)
     {
         to.Write("data: "u8);
         WriteError(to, problem, requestId);

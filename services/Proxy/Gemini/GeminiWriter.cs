@@ -64,7 +64,7 @@ public sealed class GeminiWriter(AnswerHead head) : AnswerWriter
     public override void WriteEnd(in AnswerEvent stop, Usage settled, Money cost, IBufferWriter<byte> to)
     {
         var json = BeginChunk(to);
-        var whole = WriteCalls(json);
+        var whole = WriteCalls(json, stop.Stop);
         if (_calls.Count == 0)
             WritePart(json, AnswerEventKind.Text, "");
         EndCandidate(json, ReasonOf(stop.Stop, whole));
@@ -113,7 +113,7 @@ public sealed class GeminiWriter(AnswerHead head) : AnswerWriter
             }
         }
         EndWords(json, kind, words);
-        EndCandidate(json, ReasonOf(stop.Stop, WriteCalls(json)));
+        EndCandidate(json, ReasonOf(stop.Stop, WriteCalls(json, stop.Stop)));
         WriteUsage(json, settled, cost);
         End(json);
     }
@@ -144,12 +144,13 @@ public sealed class GeminiWriter(AnswerHead head) : AnswerWriter
     }
 
     /// <summary>False when a call broke off. Such a call is left out, because a function must not run on half of its arguments.</summary>
-    bool WriteCalls(Utf8JsonWriter json)
+    bool WriteCalls(Utf8JsonWriter json, StopReason stop)
     {
         var whole = true;
         foreach (var call in _calls)
         {
-            var arguments = call.Arguments.Length == 0 ? "{}"u8.ToArray() : Encoding.UTF8.GetBytes(call.Arguments.ToString());
+            var arguments = Encoding.UTF8.GetBytes(
+                call.Arguments.Length > 0 ? call.Arguments.ToString() : CallArguments.OfNone(stop, call == _calls[^1]));
             if (!IsObject(arguments))
             {
                 whole = false;

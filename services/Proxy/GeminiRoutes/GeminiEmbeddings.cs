@@ -124,7 +124,8 @@ public sealed class GeminiEmbeddingsWire(string method) : Wire
         public override Usage MostUsage(ModelOffer model) => new() { [Meter.Input] = InputBound(0), [Meter.Request] = 1 };
 
         public override ReadOnlyMemory<byte> Rewrite(
-            ReadOnlyMemory<byte> body, string upstreamModel, long outputLimit, bool injectUsage, bool searches = false)
+            ReadOnlyMemory<byte> body, string upstreamModel, long outputLimit, bool injectUsage, bool searches = false,
+            bool plainTier = false)
         {
             var edits = new ByteEdits();
             foreach (var place in Models)

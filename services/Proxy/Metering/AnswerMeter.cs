@@ -1,4 +1,5 @@
 using LlmGateway.Contracts;
+using LlmGateway.Proxy.Chat;
 
 namespace LlmGateway.Proxy;
 
@@ -35,7 +36,13 @@ public abstract class AnswerMeter
     public virtual int Searches => 0;
 
     /// <summary>The provider's counts; null when they cannot be believed.</summary>
-    public MeterReading? Told => UsageIsBelieved ? new(WithSearches(Usage!.Usage!), false, Usage.Reason, Usage.Raw) : null;
+    public MeterReading? Told => UsageIsBelieved ? new(WithSearches(Usage!.Usage!), false, WithTier(Usage.Reason), Usage.Raw) : null;
+
+    /// <summary>The provider served another tier than the one that has a price; see <see cref="Chat.ServiceTier"/>.</summary>
+    protected virtual bool HasUnpricedTier => false;
+
+    string? WithTier(string? reason) =>
+        !HasUnpricedTier ? reason : reason is null ? ServiceTier.Unpriced : $"{reason}, {ServiceTier.Unpriced}";
 
     /// <summary>The wire's usage counts the searches itself.</summary>
     protected virtual bool UsageHasSearches => true;
@@ -78,5 +85,5 @@ public abstract class AnswerMeter
     /// connections, too.
     /// </remarks>
     public virtual MeterReading Estimate(ReadOnlySpan<byte> requestBody, string reason) => MeterReading.OfCounts(
-        _inputTokens ??= TokenEstimate.OfRequest(requestBody), DeliveredTokens, reason, Usage?.Raw, Searches);
+        _inputTokens ??= TokenEstimate.OfRequest(requestBody), DeliveredTokens, WithTier(reason)!, Usage?.Raw, Searches);
 }

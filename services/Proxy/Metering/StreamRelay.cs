@@ -15,6 +15,9 @@ namespace LlmGateway.Proxy;
 /// </remarks>
 public abstract class StreamRelay : IDisposable
 {
+    /// <summary>What is hidden in every word of the provider that is not the model's. Set before the first piece.</summary>
+    public UpstreamSecrets Secrets { get; set; } = UpstreamSecrets.None;
+
     /// <summary>What has been learned of the answer so far.</summary>
     public abstract AnswerMeter Meter { get; }
 

@@ -34,7 +34,7 @@ public sealed class CompletionRequest : ModelRequest
     internal int Closing { get; set; }
 
     public override ReadOnlyMemory<byte> Rewrite(
-        ReadOnlyMemory<byte> body, string upstreamModel, long outputLimit, bool injectUsage, bool searches = false)
+        ReadOnlyMemory<byte> body, string upstreamModel, long outputLimit, bool injectUsage, bool searches = false, bool plainTier = false)
     {
         var edits = new ByteEdits();
         if (Model != upstreamModel)

@@ -85,7 +85,7 @@ ref struct CompletionRequestReader
         else if (name.SequenceEqual("user"u8))
             _request.User = _json.TextOrNull();
         else if (name.SequenceEqual("service_tier"u8))
-            ChatParameters.CheckServiceTier(ref _json);
+            ServiceTier.Check(ref _json);
         else
             ChatParameters.CheckTop(name, _json.Token, Decisive);
     }

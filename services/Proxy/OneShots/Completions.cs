@@ -21,6 +21,6 @@ public sealed class CompletionsWire : Wire
     public override StreamRelay NewRelay(ModelRequest request) =>
         new ChatRelay(request, new ChatMeter(completion: (CompletionRequest)request));
 
-    public override void WriteStreamError(IBufferWriter<byte> to, Problem problem, string requestId) =>
+    public override void WriteStreamError(IBufferWriter<byte> to, Problem problem, string requestId, int sequence = 0) =>
         Wires.Chat.WriteStreamError(to, problem, requestId);
 }

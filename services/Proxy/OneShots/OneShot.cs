@@ -24,7 +24,7 @@ public abstract class OneShotRequest : ModelRequest
     internal delegate void MemberReader<T>(T request, ref StrictJson json, ReadOnlySpan<byte> name);
 
     public override ReadOnlyMemory<byte> Rewrite(
-        ReadOnlyMemory<byte> body, string upstreamModel, long outputLimit, bool injectUsage, bool searches = false)
+        ReadOnlyMemory<byte> body, string upstreamModel, long outputLimit, bool injectUsage, bool searches = false, bool plainTier = false)
     {
         if (Model == upstreamModel && ModelValue.Length > 0)
             return body;

@@ -131,7 +131,7 @@ public sealed class TranscriptionRequest : OneShotRequest
     }
 
     public override ReadOnlyMemory<byte> Rewrite(
-        ReadOnlyMemory<byte> body, string upstreamModel, long outputLimit, bool injectUsage, bool searches = false)
+        ReadOnlyMemory<byte> body, string upstreamModel, long outputLimit, bool injectUsage, bool searches = false, bool plainTier = false)
     {
         if (Model == upstreamModel)
             return body;

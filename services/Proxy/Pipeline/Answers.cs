@@ -68,10 +68,7 @@ public sealed class Answers(Forwarding forwarding, SpoolPublisher publisher, Rat
             {
                 using var answer = await AnswerBody.ReadAsync(response, MaxErrorBytes, truncate: true, run.Ended);
                 if (!attempt.Yields((int)response.StatusCode, answer.Memory.Span))
-                    return (
-                        null,
-                        UpstreamErrors.Map(
-                            (int)response.StatusCode, answer.Memory.Span, (int?)response.Headers.RetryAfter?.Delta?.TotalSeconds));
+                    return (null, UpstreamErrors.Of(call.Route.Upstream, response, answer.Memory.Span));
             }
         }
     }

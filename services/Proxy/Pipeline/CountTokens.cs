@@ -73,11 +73,10 @@ public sealed class CountTokens(Entrance entrance, BodyBudget bodies, Forwarding
                 if (response is null)
                     throw new ProblemException(problem!);
                 using var answer = await AnswerBody.ReadAsync(response, MaxAnswerBytes, truncate: true, patience.Token);
-                if (response.IsSuccessStatusCode)
-                    return answer.Memory.ToArray();
-                throw new ProblemException(
-                    UpstreamErrors.Map(
-                        (int)response.StatusCode, answer.Memory.Span, (int?)response.Headers.RetryAfter?.Delta?.TotalSeconds));
+                // What is told with 200 may be an error, too.
+                return response.IsSuccessStatusCode
+                    ? route.Upstream.Secrets.Hide(answer.Memory.Span)
+                    : throw new ProblemException(UpstreamErrors.Of(route.Upstream, response, answer.Memory.Span));
             }
         }
         catch (OperationCanceledException) when (!http.RequestAborted.IsCancellationRequested)

@@ -45,10 +45,12 @@ public sealed class ProviderAttempt(Wire caller, ModelCall call, ModelRequest re
 
     bool Translates => _provider != caller;
 
+    UpstreamSecrets Secrets => call.Route.Upstream.Secrets;
+
     /// <summary>Of an answer that is no stream.</summary>
     AnswerWriter Writer => _writer ??= Translatable(caller).NewWriter(Head);
 
-    AnswerHead Head => new(call.Http.RequestId(), call.Route.Model.Id, call.StartedAt, request);
+    AnswerHead Head => new(call.Http.RequestId(), call.Route.Model.Id, call.StartedAt, request) { Provider = call.Route.Model.Provider };
 
     /// <summary>Only conversations go to providers of another wire; see <see cref="Wires.Of"/>.</summary>
     static ConversationWire Translatable(Wire wire) => (ConversationWire)wire;
@@ -100,6 +102,7 @@ public sealed class ProviderAttempt(Wire caller, ModelCall call, ModelRequest re
         var relay = Translates
             ? new TranslatedRelay(Translatable(_provider), Translatable(caller), Head, _names)
             : caller.NewRelay(request);
+        relay.Secrets = Secrets;
         return Turn is { } turn ? turn.Relay(relay) : relay;
     }
 
@@ -114,8 +117,13 @@ public sealed class ProviderAttempt(Wire caller, ModelCall call, ModelRequest re
         // The provider that takes over may have a smaller limit.
         var limit = model.MaxOutputTokens > 0 ? Math.Min(outputLimit, model.MaxOutputTokens) : outputLimit;
         if (provider == caller)
-            return (request.Rewrite(body, model.UpstreamModel, limit, injectUsage, request.Searches(model, passes: true) > 0), null);
-        var said = Translatable(caller).Understand(body.Span, request);
+        {
+            // Servers that imitate OpenAI may not know the member.
+            var plainTier = route.Upstream.Provider.Wire != ProviderWire.OpenAiCompatible;
+            var searches = request.Searches(model, passes: true) > 0;
+            return (request.Rewrite(body, model.UpstreamModel, limit, injectUsage, searches, plainTier), null);
+        }
+        var said = ThoughtMark.For(route.Upstream.Provider, Translatable(caller).Understand(body.Span, request));
         return (Translatable(provider).Compose(said, model.UpstreamModel, limit, request.Stream), said);
     }
 
@@ -160,16 +168,17 @@ public sealed class ProviderAttempt(Wire caller, ModelCall call, ModelRequest re
         if (isAnswer && !failed && !_whole!.IsEmpty)
             return null;
         var why = (_whole as EventMeter)?.ErrorMessage ?? UpstreamErrors.Words(answer);
-        return why is null ? UpstreamErrors.Malformed : UpstreamErrors.Malformed with { Message = why };
+        return why is null ? UpstreamErrors.Malformed : UpstreamErrors.Malformed with { Message = Secrets.Hide(why) };
     }
 
     /// <summary>The caller's form of an answer that is no stream.</summary>
     public ReadOnlyMemory<byte> Retell(ReadOnlyMemory<byte> answer, Usage settled, Money cost)
     {
         if (!Translates)
-            return answer;
+            return _whole!.ErrorSeen ? Secrets.Hide(answer.Span) : answer;
         var told = new ArrayBufferWriter<byte>(answer.Length);
         var events = ((EventMeter)_whole!).Whole.ToList();
+        ThoughtMark.Name(events, call.Route.Model.Provider);
         _names?.Restore(events);
         Writer.WriteWhole(events, settled, cost, told);
         return told.WrittenMemory;

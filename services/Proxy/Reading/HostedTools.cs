@@ -31,6 +31,9 @@ sealed class HostedTools(string path)
     // The member that must bound the searches and does not.
     string? _unbounded;
 
+    // A search of a version that is never sent on, and the one that can be.
+    string? _taken;
+
     // The field for which the request is refused where its search cannot be sent on. Null when it can be left out.
     string? _needed;
 
@@ -40,7 +43,7 @@ sealed class HostedTools(string path)
     public bool HasSearch => _searches.Count > 0;
 
     /// <summary>Beside a search, which may be sent on, it is about the others.</summary>
-    public ProblemException Refusal => RefusalOf(HasSearch && _others.Count > 0 ? PathOf(_others) : path);
+    public ProblemException Refusal => RefusalOf(HasSearch && _others.Count > 0 ? PathOf(_others) : path, _taken);
 
     /// <summary>Ends the reading of a request's tools.</summary>
     /// <param name="tools">Those that the provider would run; null when there are none.</param>
@@ -63,6 +66,14 @@ sealed class HostedTools(string path)
 
     /// <param name="index">Place in the array.</param>
     public void AddSearch(int index, string name) => Add(index, name, isSearch: true);
+
+    /// <summary>A search of a version that is never sent on. The refusal names the version that can be.</summary>
+    /// <param name="taken">That version.</param>
+    public void AddOtherSearch(int index, string name, string taken)
+    {
+        Add(index, name, isSearch: false);
+        _taken = taken;
+    }
 
     void Add(int index, string name, bool isSearch)
     {
@@ -111,8 +122,10 @@ sealed class HostedTools(string path)
             : RefusalOf(_needed).Problem;
     }
 
-    static ProblemException RefusalOf(string field) =>
-        Unpriceable(field, "the provider runs it and bills it apart; only tools that the caller runs cost nothing beyond their tokens");
+    static ProblemException RefusalOf(string field, string? taken = null) => Unpriceable(
+        field,
+        "the provider runs it and bills it apart; only tools that the caller runs cost nothing beyond their tokens"
+        + (taken is null ? "" : $", and '{taken}' where the model has a price for its searches"));
 
     /// <summary>What the caller is told: the tools' kinds.</summary>
     /// <param name="searches">The search is sent on.</param>

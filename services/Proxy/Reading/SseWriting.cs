@@ -12,7 +12,7 @@ static class SseWriting
     public static void Write(IBufferWriter<byte> to, scoped SseEvent e, ReadOnlySpan<byte> head, ReadOnlySpan<byte> rest)
     {
         // The fast path: most events go out unchanged.
-        if (e.IsComplete && head.Length == e.Data.Length && !e.Raw.Contains((byte)'\r'))
+        if (e.IsComplete && head == e.Data && !e.Raw.Contains((byte)'\r'))
         {
             to.Write(e.Raw);
             return;

@@ -20,17 +20,18 @@ static class Flattening
     {
         var items = new List<(JsonElement Item, string? Maker)>();
         items.AddRange((previous?.Items ?? []).Where(kept => References.IsSayable(kept.Item)));
+        var said = previous is null ? null : new SaidItems(items.Select(kept => kept.Item));
         if (request.Find("input") is { ValueKind: JsonValueKind.String } words)
             items.Add((UserMessage(words), null));
         var known = ById(found);
         foreach (var (item, index) in References.InputOf(request).Select((item, index) => (item, index)))
         {
             if (!References.IsReference(item))
-                items.Add((item, null));
+                Add((item, null));
             else if (known.TryGetValue(References.TextOf(item, "id") ?? "", out var kept))
             {
                 if (References.IsSayable(kept.Item))
-                    items.Add(kept);
+                    Add(kept);
             }
             else if (References.IsItemReference(item))
                 throw new ProblemException(Problems.ItemNotFound($"input[{index}].id", Cut(References.TextOf(item, "id") ?? "")));
@@ -38,6 +39,12 @@ static class Flattening
                 leftOut.Add($"input[{index}]");
         }
         return items;
+
+        void Add((JsonElement Item, string? Maker) next)
+        {
+            if (said is null || said.Add(next.Item))
+                items.Add(next);
+        }
     }
 
     /// <summary>The request with other items as its input.</summary>

@@ -65,6 +65,19 @@ sealed class OutputItem
     /// <summary>The provider's signature of thoughts. The caller sends it back unread.</summary>
     public string? Signature { get; set; }
 
+    /// <summary>The answer ended in the middle of the item.</summary>
+    public bool IsCut { get; set; }
+
+    /// <summary>What a call has of its arguments.</summary>
+    public string ArgumentsSoFar()
+    {
+        if (Kind != OutputKind.Call)
+            return Arguments.ToString();
+        var reader = new Utf8JsonReader([.. _text.WrittenSpan, (byte)'"']);
+        reader.Read();
+        return reader.Text();
+    }
+
     /// <summary>The function's arguments so far, for calls that are no function to the caller.</summary>
     public StringBuilder Arguments { get; } = new();
 
@@ -161,7 +174,7 @@ sealed class OutputItem
             _ => "message",
         });
         if (Kind != OutputKind.Reasoning)
-            json.WriteString("status", isDone ? "completed" : "in_progress");
+            json.WriteString("status", !isDone ? "in_progress" : IsCut ? "incomplete" : "completed");
         switch (Kind)
         {
             case OutputKind.Call or OutputKind.TextCall:

@@ -21,6 +21,7 @@ sealed class ResponsesComposer(Conversation conversation, string wire, Utf8JsonW
         WriteInput();
         json.WriteNumber("max_output_tokens", outputLimit);
         json.WriteBoolean("store", false);
+        json.WriteString("service_tier", "default");
         if (stream)
             json.WriteBoolean("stream", true);
         OpenAiModels.WriteSampling(

@@ -11,7 +11,7 @@ struct ResponsesEvent
     /// <summary>Strings have their quotes and objects their braces. A place is empty when its member is absent.</summary>
     public Place Delta, Arguments, Message, Response, Item, Error;
 
-    public int OutputIndex, SummaryIndex;
+    public int OutputIndex, SummaryIndex, Sequence;
 
     /// <exception cref="JsonException">It is no JSON object.</exception>
     public static ResponsesEvent Find(ReadOnlySpan<byte> json)
@@ -66,6 +66,8 @@ struct ResponsesEvent
                 OutputIndex = number;
             else if (name.SequenceEqual("summary_index"u8))
                 SummaryIndex = number;
+            else if (name.SequenceEqual("sequence_number"u8))
+                Sequence = number;
         }
     }
 

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using LlmGateway.Proxy.Chat;
 using LlmGateway.Proxy.Translation;
 
 namespace LlmGateway.Proxy.Responses;
@@ -18,13 +19,19 @@ public sealed class ResponsesReader : AnswerReader
     // Places of the searches that were counted. Some servers end an item twice.
     HashSet<int>? _searches;
 
+    // The provider's own count of its searches. Items of it may be missing, and not all of them are paid for.
+    int? _saidSearches;
+
     bool _started, _anyItem;
+
+    public override int Searches { get => _saidSearches ?? base.Searches; protected set => base.Searches = value; }
 
     public override StreamPiece Read(scoped SseEvent e, List<AnswerEvent> to)
     {
         try
         {
             var found = ResponsesEvent.Find(e.Data);
+            NextSequence = found.Sequence + 1;
             return Read(e.Data, found, to);
         }
         catch (JsonException)
@@ -96,6 +103,7 @@ public sealed class ResponsesReader : AnswerReader
             // Until the end, usage is null and the status adds nothing to the event.
             var beginning = new List<AnswerEvent>();
             ReadAnswer(ref reader, text, withOutput: false, beginning);
+            _saidSearches = null;
             to.AddRange(beginning.FindAll(seen => seen.Kind == AnswerEventKind.Start));
             return StreamPiece.Plain;
         }
@@ -138,6 +146,8 @@ public sealed class ResponsesReader : AnswerReader
             }
             else if (reader.Has("status"u8))
                 status = reader.NextText();
+            else if (reader.Has("tool_usage"u8))
+                ReadToolUsage(ref reader);
             else if (reader.Has("error"u8))
             {
                 reader.Read();
@@ -150,13 +160,42 @@ public sealed class ResponsesReader : AnswerReader
             }
             else
             {
+                var isTier = reader.Has("service_tier"u8);
                 reader.Read();
+                HasUnpricedTier |= isTier && ServiceTier.IsUnpriced(ref reader);
                 reader.StepOver();
             }
         }
         if (!hasError && FinishOf(status, reason) is { } finish)
             to.Add(finish);
         return (hasOutput, hasError, usageEnd);
+    }
+
+    /// <summary>A count that is none leaves it to the items.</summary>
+    void ReadToolUsage(ref Utf8JsonReader reader)
+    {
+        reader.Read();
+        if (reader.TokenType != JsonTokenType.StartObject)
+        {
+            reader.StepOver();
+            return;
+        }
+        while (reader.NextMember())
+        {
+            var isSearch = reader.Has("web_search"u8);
+            reader.Read();
+            if (!isSearch || reader.TokenType != JsonTokenType.StartObject)
+                reader.StepOver();
+            else
+                while (reader.NextMember())
+                {
+                    var isCount = reader.Has("num_requests"u8);
+                    reader.Read();
+                    if (isCount && reader.TokenType == JsonTokenType.Number && reader.TryGetInt32(out var count) && count >= 0)
+                        _saidSearches = count;
+                    reader.StepOver();
+                }
+        }
     }
 
     AnswerEvent? FinishOf(string? status, string? reason) =>

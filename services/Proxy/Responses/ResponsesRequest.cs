@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using LlmGateway.Proxy.Chat;
 using LlmGateway.Proxy.ResponseState;
 
 namespace LlmGateway.Proxy.Responses;
@@ -16,6 +17,7 @@ public sealed class ResponsesRequest : ModelRequest
     public override bool AsksForMore => Turn is { Stores: true } && !IncludesThoughts;
 
     internal Place ModelValue { get; set; }
+    internal Place ServiceTierValue { get; set; }
     internal Limit MaxOutputTokens { get; set; }
     internal Place Input { get; set; }
     internal Place Store { get; set; }
@@ -33,7 +35,7 @@ public sealed class ResponsesRequest : ModelRequest
     /// readable for every customer who guesses its id.
     /// </remarks>
     public override ReadOnlyMemory<byte> Rewrite(
-        ReadOnlyMemory<byte> body, string upstreamModel, long outputLimit, bool injectUsage, bool searches = false)
+        ReadOnlyMemory<byte> body, string upstreamModel, long outputLimit, bool injectUsage, bool searches = false, bool plainTier = false)
     {
         var edits = new ByteEdits();
         if (Model != upstreamModel)
@@ -49,6 +51,8 @@ public sealed class ResponsesRequest : ModelRequest
             edits.Insert(Closing, ",\"store\":false"u8.ToArray());
         else if (!body.Span.Slice(Store.Start, Store.Length).SequenceEqual("false"u8))
             edits.Replace(Store.Start, Store.Length, "false"u8.ToArray());
+        if (plainTier)
+            ServiceTier.AskForPlain(edits, body.Span, ServiceTierValue, Closing);
         if (injectUsage && AsksForMore)
             AskForThoughts(edits, body.Span);
         return edits.IsEmpty ? body : edits.Apply(body.Span);

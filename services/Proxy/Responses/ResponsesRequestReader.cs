@@ -95,7 +95,10 @@ ref struct ResponsesRequestReader
         else if (name.SequenceEqual("metadata"u8))
             _request.SessionId = _json.MemberText("session_id"u8);
         else if (name.SequenceEqual("service_tier"u8))
-            ChatParameters.CheckServiceTier(ref _json);
+        {
+            ServiceTier.Check(ref _json);
+            _request.ServiceTierValue = Here;
+        }
         else
             CheckTop(name, _json.Token);
     }
@@ -133,6 +136,8 @@ ref struct ResponsesRequestReader
             var hosted = _request.Hosted ??= new($"tools[{index}].type");
             if (ResponsesTools.IsSearch(type))
                 hosted.AddSearch(index, type);
+            else if (type.StartsWith("web_search_", StringComparison.Ordinal))
+                hosted.AddOtherSearch(index, type, "web_search");
             else
                 hosted.Add(index, type);
         }
@@ -286,6 +291,8 @@ ref struct ResponsesRequestReader
             return ItemKind.Call;
         if (_json.IsString("reasoning"u8))
             return ItemKind.Reasoning;
+        if (_json.IsString("compaction_trigger"u8))
+            throw Unpriceable($"{Path()}.type", "the provider would compact the conversation, which has no price; let the client do it");
         if (_json.IsString("item_reference"u8))
             throw Unpriceable(
                 $"{Path()}.type", "lines of a batch refer to no other item; send the item itself (clients do with 'store': false)");

@@ -36,14 +36,13 @@ public sealed class ResponsesWire : ConversationWire
         Problems.WriteBody(to, problem, requestId);
 
     /// <summary>Clients look for the reason in two places: beside the type, or in an error object.</summary>
-    public override void WriteStreamError(IBufferWriter<byte> to, Problem problem, string requestId)
+    public override void WriteStreamError(IBufferWriter<byte> to, Problem problem, string requestId, int sequence = 0)
     {
         to.Write("event: error\ndata: "u8);
         var json = new JsonPen().On(to);
         json.WriteStartObject();
         json.WriteString("type", "error");
-        // The stream is over, so the number of its last event has no meaning.
-        json.WriteNumber("sequence_number", 0);
+        json.WriteNumber("sequence_number", sequence);
         json.WriteString("code", problem.Code);
         json.WriteString("message", problem.Message);
         json.WriteString("param", problem.Param);

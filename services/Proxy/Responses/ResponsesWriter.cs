@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json;
 using LlmGateway.Contracts;
 using LlmGateway.Proxy.Translation;
+using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Proxy.Responses;
 
@@ -81,13 +82,16 @@ public sealed class ResponsesWriter(AnswerHead head) : AnswerWriter
 
     public override void WriteEnd(in AnswerEvent stop, Usage settled, Money cost, IBufferWriter<byte> to)
     {
-        CloseAll(to);
         var isWhole = StopReasons.WordsOf(stop.Stop).Responses is null;
+        CloseAll(to, isWhole);
         var json = BeginEvent(isWhole ? "response.completed" : "response.incomplete", to);
         json.WritePropertyName("response");
         WriteResponse(json, isWhole ? "completed" : "incomplete", StopReasons.WordsOf(stop.Stop).Responses, settled, cost);
         EndEvent(json, to);
     }
+
+    public override void WriteFailure(Wire wire, Problem problem, string requestId, IBufferWriter<byte> to) =>
+        wire.WriteStreamError(to, problem, requestId, _sequence);
 
     /// <summary>The same items as in a stream, without its events.</summary>
     public override void WriteWhole(IReadOnlyList<AnswerEvent> events, Usage settled, Money cost, IBufferWriter<byte> to)
@@ -100,7 +104,7 @@ public sealed class ResponsesWriter(AnswerHead head) : AnswerWriter
             if (e.Kind == AnswerEventKind.Finish)
                 reason = StopReasons.WordsOf(e.Stop).Responses;
         }
-        CloseAll(unsaid);
+        CloseAll(unsaid, isWhole: reason is null);
         var json = _pen.On(to);
         WriteResponse(json, reason is null ? "completed" : "incomplete", reason, settled, cost);
         json.Flush();
@@ -174,13 +178,20 @@ public sealed class ResponsesWriter(AnswerHead head) : AnswerWriter
         to.Write(item.AfterDelta);
     }
 
-    void CloseAll(IBufferWriter<byte> to)
+    /// <param name="isWhole">False when the answer was cut off. What was being said then, and a call without all of its arguments, are
+    /// not complete: a function must not run on half of them.</param>
+    void CloseAll(IBufferWriter<byte> to, bool isWhole)
     {
         if (_id is null)
             Begin(to);
+        if (_open is { } open)
+            open.IsCut = !isWhole;
         CloseOpen(to);
         foreach (var call in _calls)
+        {
+            call.IsCut = !isWhole && CallArguments.IsCut(call.ArgumentsSoFar(), isLast: call == _calls[^1]);
             Close(call, to);
+        }
     }
 
     void CloseOpen(IBufferWriter<byte> to)
@@ -192,7 +203,7 @@ public sealed class ResponsesWriter(AnswerHead head) : AnswerWriter
 
     void Close(OutputItem item, IBufferWriter<byte> to)
     {
-        if (item.Kind == OutputKind.Call && item.HasNoText)
+        if (item.Kind == OutputKind.Call && item.HasNoText && !item.IsCut)
             WriteDelta(item, "{}", to);
         // The text stands in the arguments of a function, so it is known when those are whole.
         if (item.Kind == OutputKind.TextCall)

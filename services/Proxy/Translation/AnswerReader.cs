@@ -18,8 +18,14 @@ public abstract class AnswerReader
     /// <summary>The wire's end mark was seen. Anything after it is ignored.</summary>
     public bool IsDone { get; protected set; }
 
+    /// <summary>The number that the next event of a stream has, on the wire that numbers them.</summary>
+    public int NextSequence { get; protected set; }
+
     /// <summary>The provider's own searches of the web that the answer has shown so far.</summary>
-    public int Searches { get; protected set; }
+    public virtual int Searches { get; protected set; }
+
+    /// <summary>The provider served another tier than the one that has a price; see <see cref="Chat.ServiceTier"/>.</summary>
+    public bool HasUnpricedTier { get; protected set; }
 
     /// <summary>Usage on this wire says how many searches are paid for, of which there may be fewer than the answer shows.</summary>
     public virtual bool UsageHasSearches => false;

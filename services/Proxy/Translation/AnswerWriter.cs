@@ -39,4 +39,8 @@ public abstract class AnswerWriter
 /// <param name="RequestId">The gateway's request id, for providers that give no id.</param>
 /// <param name="Model">As the caller named it.</param>
 /// <param name="Request">The request as read in the caller's wire.</param>
-public sealed record AnswerHead(string RequestId, string Model, DateTimeOffset Created, ModelRequest Request);
+public sealed record AnswerHead(string RequestId, string Model, DateTimeOffset Created, ModelRequest Request)
+{
+    /// <summary>The id of the provider connection that answers.</summary>
+    public string Provider { get; init; } = "";
+}

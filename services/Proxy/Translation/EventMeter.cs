@@ -22,6 +22,8 @@ public sealed class EventMeter(AnswerReader reader, AnswerWriter? writer = null)
 
     protected override bool UsageHasSearches => reader.UsageHasSearches;
 
+    protected override bool HasUnpricedTier => reader.HasUnpricedTier;
+
     public override long DeliveredTokens => _estimate.Tokens + ((long)_images * TokenEstimate.TokensPerMadeImage);
 
     /// <summary>The provider's error message, or why its answer cannot be told.</summary>

@@ -49,7 +49,7 @@ public sealed class PassRelay(ConversationWire wire, bool asArray = false, int m
     public override void WriteFailure(IBufferWriter<byte> toCaller, Problem problem, string requestId)
     {
         if (!Meter.ErrorSeen && !asArray)
-            wire.WriteStreamError(toCaller, problem, requestId);
+            wire.WriteStreamError(toCaller, problem, requestId, _reader.NextSequence);
         if (!asArray)
             return;
         if (!Meter.ErrorSeen)
@@ -86,9 +86,15 @@ public sealed class PassRelay(ConversationWire wire, bool asArray = false, int m
             // The withheld events were not the end, because words follow them.
             if (e.HasData)
                 _tail.Release(toCaller);
-            Write(toCaller, e, e.Data, default);
+            // These are the provider's own words, not the model's.
+            var isOfProvider = EventMeter.ErrorSeen || _reader.MalformedSeen || (_seen.Count == 0 && SaysError(e.Data));
+            Write(toCaller, e, e.HasData && isOfProvider ? Secrets.Hide(e.Data) : e.Data, default);
         }
     }
+
+    /// <summary>An event of a kind that the reader passes over has an error. Inside a string the quotes would be escaped.</summary>
+    static bool SaysError(ReadOnlySpan<byte> data) =>
+        data.IndexOf("\"error\""u8) is >= 0 and var at && !data[(at + "\"error\"".Length)..].TrimStart(" \t:"u8).StartsWith("null"u8);
 
     void Withhold(scoped SseEvent e, StreamPiece piece)
     {

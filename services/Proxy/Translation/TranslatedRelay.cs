@@ -17,12 +17,13 @@ public sealed class TranslatedRelay : StreamRelay
     SplitCharacters _characters;
 
     readonly ToolNames? _names;
+    readonly string _provider;
 
     /// <param name="names">Null when the caller's tools have their names at the provider.</param>
     public TranslatedRelay(
         ConversationWire from, ConversationWire to, AnswerHead head, ToolNames? names = null, int maxEventBytes = SseReader.MaxEventBytes)
     {
-        _names = names;
+        (_names, _provider) = (names, head.Provider);
         _events = new(maxEventBytes);
         _reader = from.NewReader();
         _writer = to.NewWriter(head);
@@ -35,7 +36,7 @@ public sealed class TranslatedRelay : StreamRelay
     /// <summary>Also after a failure: what follows it is not told, so it is not waited for.</summary>
     public override bool IsDone => _reader.IsDone || _meter.ErrorSeen;
 
-    public override string? FailureMessage => _meter.ErrorMessage;
+    public override string? FailureMessage => _meter.ErrorMessage is { } said ? Secrets.Hide(said) : null;
 
     public override bool IsWhole => !_meter.ErrorSeen && (_reader.IsFinished || _reader.IsDone);
 
@@ -68,6 +69,7 @@ public sealed class TranslatedRelay : StreamRelay
         _seen.Clear();
         _reader.Read(e, _seen);
         _meter.See(_seen);
+        ThoughtMark.Name(_seen, _provider);
         _names?.Restore(_seen);
         foreach (ref readonly var seen in CollectionsMarshal.AsSpan(_seen))
             if (seen.Kind is not (AnswerEventKind.Finish or AnswerEventKind.Usage or AnswerEventKind.Error or AnswerEventKind.Unreadable)

@@ -52,8 +52,10 @@ sealed record WholeAnswer(
             }
         }
         return new(id, TextOf(text), TextOf(reasoning), TextOf(signature), TextOf(refusal), images,
-            calls.ConvertAll(call => new ToolCallPart(
-                call.Id, call.Name, call.Arguments.Length > 0 ? call.Arguments.ToString() : "{}", call.Signature)), stop)
+            [.. calls.Select((call, at) => new ToolCallPart(
+                call.Id, call.Name,
+                call.Arguments.Length > 0 ? call.Arguments.ToString() : CallArguments.OfNone(stop, at == calls.Count - 1),
+                call.Signature))], stop)
         {
             Tools = calls.ConvertAll(call => call.Tool),
         };

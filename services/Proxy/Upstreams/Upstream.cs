@@ -26,9 +26,13 @@ public sealed class Upstream
             _ => [.. secrets.Index().Select(secret => new UpstreamKey(provider, secret.Item, provider.Keys[secret.Index].Weight, Rests))],
         };
         _keys = new(keys, TimeProvider.System, Random.Shared);
+        Secrets = new(provider, secrets);
     }
 
     public ProviderConnection Provider { get; }
+
+    /// <summary>What must be hidden wherever the provider's words are passed on.</summary>
+    public UpstreamSecrets Secrets { get; }
 
     /// <summary>Longest wait for the head of an answer, and longest silence within the answer.</summary>
     public TimeSpan Timeout => TimeSpan.FromSeconds(Provider.TimeoutSeconds);

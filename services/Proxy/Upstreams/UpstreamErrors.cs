@@ -28,8 +28,14 @@ public static class UpstreamErrors
     static readonly Problem RefusedKey = Problems.Upstream(
         502, "upstream_auth", "The provider refused the gateway's credentials. " + AskOperator);
 
+    /// <summary>What a caller is told of a refusal, without the provider's secrets.</summary>
+    /// <param name="response">With any status but 2xx.</param>
+    /// <param name="body">The beginning of its content.</param>
+    public static Problem Of(Upstream upstream, HttpResponseMessage response, ReadOnlySpan<byte> body) => Map(
+        (int)response.StatusCode, upstream.Secrets.Hide(body), (int?)response.Headers.RetryAfter?.Delta?.TotalSeconds);
+
     /// <param name="status">The provider's status, any but 2xx.</param>
-    /// <param name="body">The beginning of the answer, JSON or not.</param>
+    /// <param name="body">The beginning of the answer, JSON or not. Its secrets are hidden.</param>
     /// <param name="retryAfterSeconds">Its <c>Retry-After</c>, if it sent one in seconds.</param>
     public static Problem Map(int status, ReadOnlySpan<byte> body, int? retryAfterSeconds)
     {

@@ -115,8 +115,9 @@ public abstract class ModelRequest
     /// <param name="injectUsage">True asks for what the caller did not, see <see cref="AsksForMore"/>: usage in a stream, which the relay
     /// removes again, and thoughts that can be kept.</param>
     /// <param name="searches">The provider may search the web: <see cref="Searches"/> is above 0.</param>
+    /// <param name="plainTier">The provider knows <c>service_tier</c>, where the wire has it; see <see cref="Chat.ServiceTier"/>.</param>
     public abstract ReadOnlyMemory<byte> Rewrite(
-        ReadOnlyMemory<byte> body, string upstreamModel, long outputLimit, bool injectUsage, bool searches = false);
+        ReadOnlyMemory<byte> body, string upstreamModel, long outputLimit, bool injectUsage, bool searches = false, bool plainTier = false);
 
     /// <summary>A JSON string.</summary>
     protected static byte[] Quoted(string text) =>

@@ -102,7 +102,8 @@ public abstract class Wire
     public virtual void WriteError(IBufferWriter<byte> to, Problem problem, string requestId) => Problems.WriteBody(to, problem, requestId);
 
     /// <summary>An error that ends a stream, with everything that must follow it.</summary>
-    public virtual void WriteStreamError(IBufferWriter<byte> to, Problem problem, string requestId) =>
+    /// <param name="sequence">The number of this event, on the wire that numbers them.</param>
+    public virtual void WriteStreamError(IBufferWriter<byte> to, Problem problem, string requestId, int sequence = 0) =>
         throw new NotSupportedException($"{Name} has no streams");
 }
 

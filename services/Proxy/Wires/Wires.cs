@@ -10,10 +10,10 @@ namespace LlmGateway.Proxy;
 /// <summary>The wires of the gateway, and the wire for each provider.</summary>
 public static class Wires
 {
-    public static readonly ConversationWire Chat = new ChatWire("max_completion_tokens");
+    public static readonly ConversationWire Chat = new ChatWire(isImitated: false);
 
     /// <summary>The chat wire of providers that imitate OpenAI. Only translated requests differ.</summary>
-    static readonly ConversationWire CompatibleChat = new ChatWire("max_tokens");
+    static readonly ConversationWire CompatibleChat = new ChatWire(isImitated: true);
 
     public static readonly ConversationWire Responses = new ResponsesWire();
     public static readonly ConversationWire Messages = new AnthropicWire();

@@ -14,7 +14,8 @@ public static class ChatCompletions
             ? new StreamReply(ChatShapes.Stream(request, answer, behaviour), OpenAIError.InStream)
             : new WholeReply(ChatShapes.Whole(question.Model, answer, behaviour)))
         {
-            Refusal = behaviour => OpenAIError.OfStreamOptions(behaviour, request.HasStreamOptions),
+            Refusal = behaviour => OpenAIError.OfStreamOptions(behaviour, request.HasStreamOptions)
+                ?? OpenAIError.OfThoughts(behaviour, request.LacksThoughts),
         };
     }
 }

@@ -9,6 +9,9 @@ public sealed record ChatRequest(Question Question, bool Streams, bool HasStream
 {
     const int MaxChoices = 128;
 
+    /// <summary>The model thinks, and a call of an earlier turn is there without its thoughts.</summary>
+    public bool LacksThoughts { get; private init; }
+
     public static ChatRequest Read(RequestFields fields)
     {
         var model = fields.RequiredText("model");
@@ -29,8 +32,15 @@ public sealed record ChatRequest(Question Question, bool Streams, bool HasStream
             Calls = fields.Array("tools")?.GetArrayLength() > 0 && fields.Text("tool_choice") != "none" ? orders.Due() : [],
             WantsJson = fields.Text("response_format.type") is "json_object" or "json_schema",
         };
-        return new(question, streams, fields.Has("stream_options"), fields.Flag("stream_options.include_usage"));
+        return new(question, streams, fields.Has("stream_options"), fields.Flag("stream_options.include_usage"))
+        {
+            LacksThoughts = question.Thoughts > 0 && messages.EnumerateArray().Any(LacksThought),
+        };
     }
+
+    static bool LacksThought(JsonElement message) => message.TextMember("role") == "assistant"
+        && message.AnyMember("tool_calls") is { ValueKind: JsonValueKind.Array }
+        && message.TextMember("reasoning_content") is null;
 
     static int? ReadLimit(RequestFields fields)
     {

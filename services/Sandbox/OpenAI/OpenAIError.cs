@@ -50,6 +50,12 @@ public sealed record OpenAIError(int Status, string Type, string Message, string
     public static OpenAIError? OfStreamOptions(Behaviour behaviour, bool hasStreamOptions) =>
         behaviour.RefusesStreamOptions && hasStreamOptions ? Invalid("Unrecognized request argument supplied: stream_options") : null;
 
+    /// <summary>The refusal of a model that wants its thoughts back, in DeepSeek's words; null for other models.</summary>
+    public static OpenAIError? OfThoughts(Behaviour behaviour, bool lacksThoughts) =>
+        behaviour.Dialect is { WantsThoughts: true } && lacksThoughts
+            ? Invalid("The `reasoning_content` in the thinking mode must be passed back to the API.")
+            : null;
+
     /// <summary>The refusal of a model that does not think to encrypt its thoughts; null for other models.</summary>
     public static OpenAIError? OfSealedThoughts(Behaviour behaviour, bool sealsThoughts) =>
         behaviour.RefusesSealedThoughts && sealsThoughts ? Invalid("Encrypted content is not supported with this model.", "include") : null;

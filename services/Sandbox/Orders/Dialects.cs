@@ -16,15 +16,21 @@ public sealed record Dialect(string Suffix, string Effect, params IReadOnlyList<
     /// <summary>The body of an error with this message. Null for the wire's own.</summary>
     public Func<string, object>? Error { get; init; }
 
+    /// <summary>A model that thinks refuses calls of an earlier turn without the <c>reasoning_content</c> that led to them.</summary>
+    public bool WantsThoughts { get; init; }
+
     /// <summary>What the server sends before the first event of a stream.</summary>
     public string Comment { get; init; } = "";
 
     public static IReadOnlyList<Dialect> All { get; } =
     [
         new("-mistral-like", "content in typed parts, 'model_length'", Chat.ContentInParts, Chat.Ends("length", "model_length")),
-        new("-kimi-like", "a stream's usage inside of its choice; all input first as plain input, then split",
-            Chat.UsageInChoice, Messages.PlainInputFirst),
-        new("-deepseek-like", "cached input as hits and misses", Chat.CacheHits),
+        new("-kimi-like", "a stream's usage inside of its choice; all input first as plain input, then split; wants its thoughts back",
+            Chat.UsageInChoice, Messages.PlainInputFirst)
+        {
+            WantsThoughts = true,
+        },
+        new("-deepseek-like", "cached input as hits and misses; wants its thoughts back", Chat.CacheHits) { WantsThoughts = true },
         new("-openrouter-like", "comments before a stream, thoughts in 'reasoning' and again in 'reasoning_details', wrapped errors",
             Chat.ThoughtsTwice)
         {

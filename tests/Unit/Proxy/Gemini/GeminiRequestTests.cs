@@ -153,6 +153,24 @@ public sealed class GeminiRequestTests
     public void The_providers_address_names_its_own_model(string model, bool stream, string path) =>
         Assert.Equal(path, Wires.Gemini.Path(model, stream));
 
+    /// <summary>Some clients repeat the address's model in the body.</summary>
+    [Fact]
+    public void A_body_may_repeat_the_model_of_the_address_and_no_other()
+    {
+        foreach (var named in (string[])["x/gem", "models/x/gem"])
+        {
+            var body = $$$"""{"model":"{{{named}}}","contents":[{"parts":[{"text":"a"}]}],"generationConfig":{"maxOutputTokens":9}}""";
+            var bytes = Encoding.UTF8.GetBytes(body);
+            var request = Wires.Gemini.Read(bytes, new("x/gem", false, Sse: false));
+            Assert.Equal(
+                body.Replace($"\"{named}\"", "\"models/up\"", StringComparison.Ordinal),
+                Encoding.UTF8.GetString(request.Rewrite(bytes, "up", 9, injectUsage: false).Span));
+            Assert.Empty(Wires.Gemini.Understand(bytes, request).LeftOut.Names);
+            Assert.False(Wires.Gemini.TryRead(bytes, new("other", false, Sse: false), out _, out var problem));
+            Assert.Equal(("invalid_value", "model"), (problem!.Code, problem.Param));
+        }
+    }
+
     [Fact]
     public void A_count_of_a_whole_request_names_the_providers_model()
     {

@@ -81,6 +81,32 @@ public sealed class SearchMeterTests
         Assert.Equal((3, false), Stream(Wires.Responses, ResponseEvents(Usage())));
     }
 
+    /// <summary>Whatever items are there, failed or missing.</summary>
+    [Theory]
+    [InlineData(0), InlineData(1), InlineData(7)]
+    public void Responses_are_metered_by_the_providers_own_count_where_it_says_one(int said)
+    {
+        var own = $",\"tool_usage\":{{\"image_gen\":{{\"n\":3}},\"web_search\":{{\"num_requests\":{said}}}}}";
+        Assert.Equal((said, false), Whole(Wires.Responses, Response(Usage() + own)));
+        Assert.Equal((said, false), Whole(Wires.Responses, $"{{{own[1..]},{Response(Usage()).Trim()[1..]}"));
+        Assert.Equal((said, true), Whole(Wires.Responses, Response(own)));
+        Assert.Equal((said, false), Stream(Wires.Responses, ResponseEvents(Usage() + own)));
+        // At its beginning an answer has none yet, whatever it ends as.
+        var begun = ResponseEvents("").Take(4).Select(data => data.Replace(
+            "\"output\":[]", "\"output\":[],\"tool_usage\":{\"web_search\":{\"num_requests\":0}}", StringComparison.Ordinal));
+        Assert.Equal((1, true), Stream(Wires.Responses, begun));
+    }
+
+    [Theory]
+    [InlineData("null"), InlineData("[]"), InlineData("""{"web_search":null}"""), InlineData("""{"web_search":{}}""")]
+    [InlineData("""{"web_search":{"num_requests":-1}}"""), InlineData("""{"web_search":{"num_requests":1.5}}""")]
+    [InlineData("""{"web_search":{"num_requests":"2"}}""")]
+    public void A_count_that_is_none_leaves_it_to_the_items(string own)
+    {
+        Assert.Equal((3, false), Whole(Wires.Responses, Response($"{Usage()},\"tool_usage\":{own}")));
+        Assert.Equal((3, false), Stream(Wires.Responses, ResponseEvents($"{Usage()},\"tool_usage\":{own}")));
+    }
+
     [Theory]
     [InlineData(0, 2), InlineData(0, 0), InlineData(1, 1), InlineData(1, 4)]
     public void Messages_are_metered_by_their_usage(int first, int last)

@@ -129,6 +129,21 @@ public sealed class HostedToolsTests
         Assert.Equal(2, request.Messages);
     }
 
+    /// <summary>A caller who asks for a version that is never sent on learns which one is.</summary>
+    [Theory]
+    [InlineData("web_search_20260209", "'web_search_20250305'"), InlineData("web_search_2025_08_26", "'web_search'")]
+    public void The_refusal_of_a_search_names_the_version_that_is_taken(string type, string taken)
+    {
+        var (wire, body) = taken == "'web_search'"
+            ? (Wires.Responses, $$"""{"model":"m","input":"a","tools":[{"type":"{{type}}"}]}""")
+            : (Wires.Messages, $$"""
+                {"model":"m","max_tokens":5,"messages":[{"role":"user","content":"a"}],"tools":[{"type":"{{type}}","name":"web_search"}]}
+                """);
+        Assert.False(wire.TryRead(Encoding.UTF8.GetBytes(body), default, out _, out var problem));
+        Assert.Equal("tools[0].type", problem!.Param);
+        Assert.Contains(taken, problem.Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void A_tool_that_an_item_brings_in_is_the_callers_own()
     {

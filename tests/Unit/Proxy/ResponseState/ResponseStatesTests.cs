@@ -62,6 +62,34 @@ public sealed class ResponseStatesTests : IDisposable
             body);
     }
 
+    /// <summary>What a client says again of what it continues is said once, whole or as a reference. Every result has its call.</summary>
+    [Fact]
+    public async Task Items_of_what_is_continued_are_said_once()
+    {
+        const string Call = """{"id":"fc_1","type":"function_call","call_id":"call_0","name":"f","arguments":"{}"}""";
+        const string Output = """{"type":"function_call_output","call_id":"call_0","output":"ok"}""";
+        var calls = $$"""{"id":"resp_up","object":"response","status":"completed","output":[{{Call}}]}""";
+        var first = await AnswerAsync("""{"model":"own","input":"hi"}""", "own", calls);
+        const string Hi = """{"role":"user","content":"hi"}""";
+
+        foreach (var again in (string[])[
+            Call, """{"type":"item_reference","id":"fc_1"}""", """{"id":"fc_1"}""",
+            """{"type":"function_call","call_id":"call_0","name":"f","arguments":"{}"}"""])
+        {
+            var (body, _) = await ReadAsync(
+                $$"""{"model":"own","previous_response_id":"{{first}}","input":[{{again}},{{Output}}]}""");
+            Assert.Equal($$"""{"model":"own","input":[{{Hi}},{{Call}},{{Output}}]}""", body);
+        }
+        // This provider gives its next call the same id. Each call keeps its result, and a result that is sent again is said once.
+        var second = await AnswerAsync(
+            $$"""{"model":"own","previous_response_id":"{{first}}","input":[{{Output}}]}""", "own",
+            calls.Replace("fc_1", "fc_2", StringComparison.Ordinal));
+        var (last, _) = await ReadAsync(
+            $$"""{"model":"own","previous_response_id":"{{second}}","input":[{{Output}},{{Output}}]}""");
+        Assert.Equal(
+            $$"""{"model":"own","input":[{{Hi}},{{Call}},{{Output}},{{Call.Replace("fc_1", "fc_2")}},{{Output}}]}""", last);
+    }
+
     [Fact]
     public async Task A_thought_without_its_text_gets_it_back_or_is_left_out_and_named()
     {
@@ -93,7 +121,7 @@ public sealed class ResponseStatesTests : IDisposable
             call.Route = call.Caller.Project.Find(provider)!;
             using var attempt = new ProviderAttempt(Wires.Responses, call, request!, body.Memory);
             var said = Encoding.UTF8.GetString(attempt.Compose(10).Span);
-            Assert.Equal(3, said.Split($"\"{mine}\"").Length);
+            Assert.Equal(2, said.Split($"\"{mine}\"").Length);
             Assert.DoesNotContain(foreign, said, StringComparison.Ordinal);
             Assert.Contains("\"model\":\"" + provider, said, StringComparison.Ordinal);
         }

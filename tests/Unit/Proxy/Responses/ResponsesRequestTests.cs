@@ -62,6 +62,7 @@ public sealed class ResponsesRequestTests
     [InlineData("""{"type":"function_call","id":"fc_1"}""", "input[0]")]
     [InlineData("""{"type":"image_generation_call","id":"ig_1","status":"completed"}""", "input[0]")]
     [InlineData("""{"type":"local_shell_call","id":"x"}""", "input[0]")]
+    [InlineData("""{"type":"compaction_trigger"}""", "input[0].type")]
     [InlineData("""{"type":"reasoning","id":"rs_1","summary":[]}""", "input[0]")]
     [InlineData("""{"type":"message","id":"msg_1","role":"assistant","encrypted_content":"x"}""", "input[0]")]
     [InlineData("""{"role":"user","content":[{"type":"input_file","file_id":"f"}]}""", "input[0].content[0].file_id")]

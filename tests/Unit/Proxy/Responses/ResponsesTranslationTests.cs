@@ -10,6 +10,29 @@ namespace LlmGateway.UnitTests.Proxy;
 
 public sealed class ResponsesTranslationTests
 {
+    /// <summary>Clients sort events by their numbers, and some drop one whose number they have seen.</summary>
+    [Fact]
+    public void An_error_of_the_gateway_has_the_next_number_of_its_stream()
+    {
+        var head = new AnswerHead("req_1", "m", DateTimeOffset.UnixEpoch, ResponsesRequestTests.Accepted("""{"model":"m","input":"a"}"""));
+        var begun = Encoding.UTF8.GetString(TranslationCases.WriteStream(Wires.Responses, head,
+            [new(AnswerEventKind.Start, Id: "x"), AnswerEvent.Words("Hello"), AnswerEvent.Finished(StopReason.End)]));
+        begun = begun[..begun.IndexOf("event: response.output_text.done", StringComparison.Ordinal)];
+        using var passed = Wires.Responses.NewRelay(ResponsesRequestTests.Accepted("""{"model":"m","stream":true,"input":"a"}"""));
+        using var translated = new TranslatedRelay(Wires.Chat, Wires.Responses, head);
+
+        foreach (var (relay, said) in ((StreamRelay, string)[])[
+            (passed, begun), (translated, "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}}]}\n\n")])
+        {
+            var sent = Encoding.UTF8.GetString(TranslationCases.Push(relay, Encoding.UTF8.GetBytes(said), new Random(1)));
+            var numbers = sent.Split("\n\n").Where(e => e.Contains("data: ", StringComparison.Ordinal))
+                .Select(e => JsonDocument.Parse(e[(e.IndexOf("data: ", StringComparison.Ordinal) + 6)..]).RootElement
+                    .GetProperty("sequence_number").GetInt32()).ToList();
+            Assert.Contains("event: error", sent, StringComparison.Ordinal);
+            Assert.Equal(Enumerable.Range(0, numbers.Count), numbers);
+        }
+    }
+
     [Fact]
     public void Every_field_of_a_request_is_understood()
     {
