@@ -69,7 +69,14 @@ public sealed record LeaseAnswer(IReadOnlyList<long>? Granted, LeaseRefusal? Ref
 }
 
 /// <param name="Available">What the register could still give.</param>
-public sealed record LeaseRefusal(Guid Register, LeaseRefusalReason Reason, long Available);
+public sealed record LeaseRefusal(Guid Register, LeaseRefusalReason Reason, long Available)
+{
+    /// <summary>What other leases hold of the register. Null from a ledger that does not say it.</summary>
+    public long? Held { get; init; }
+
+    /// <summary>Several sources were asked, and together they would suffice if no lease held any of them.</summary>
+    public bool Busy { get; init; }
+}
 
 public enum LeaseRefusalReason
 {

@@ -31,9 +31,16 @@ static class Aspire
         return ["aspire", .. own, "--apphost", StackFolder.AppHost, .. Quietly, .. arguments[own.Length..]];
     }
 
-    static Dictionary<string, string> Environment(StackFolder stack) => new(stack.Environment)
+    static Dictionary<string, string> Environment(StackFolder stack)
     {
-        ["ASPIRE_CLI_TELEMETRY_OPTOUT"] = "true",
-        ["DOTNET_CLI_TELEMETRY_OPTOUT"] = "1",
-    };
+        var environment = new Dictionary<string, string>(stack.Environment)
+        {
+            ["ASPIRE_CLI_TELEMETRY_OPTOUT"] = "true",
+            ["DOTNET_CLI_TELEMETRY_OPTOUT"] = "1",
+        };
+        // Aspire writes colours and hyperlinks for the terminal that TERM names, also into a file.
+        if (Console.IsOutputRedirected)
+            (environment["NO_COLOR"], environment["TERM"]) = ("1", "dumb");
+        return environment;
+    }
 }

@@ -29,27 +29,35 @@ public sealed record Problem(
     public Task ExecuteAsync(HttpContext httpContext) => Problems.WriteAsync(httpContext, this);
 }
 
-/// <summary>A limit as a refused request met it. Amounts are decimal strings in the unit.</summary>
-/// <param name="Level">Whose it is: <c>customer</c>, <c>key</c>, <c>session</c>.</param>
-/// <param name="Used">Used and held by requests that run.</param>
-/// <param name="Limit">How far it may go.</param>
+/// <summary>
+/// A limit as a refused request met it. Amounts are decimal strings in the unit; one that is not known is null and left out.
+/// </summary>
+/// <param name="Level">Whose it is: <c>customer</c>, <c>key</c>, <c>session</c>, <c>plan</c>, <c>wallet</c>, <c>credential</c>.</param>
+/// <param name="Used">Used and held by requests that run. Of a wallet: held by requests that run.</param>
+/// <param name="Limit">How far it may go. Of a wallet: its balance.</param>
 /// <param name="Missing">What the request needs beyond that.</param>
-/// <param name="Resets">When its cycle ends. Null when it has none.</param>
-public sealed record LimitState(string Level, string Unit, string Used, string Limit, string Missing, DateTimeOffset? Resets)
+/// <param name="Resets">When its cycle ends, or a limit per minute is whole again. Null when it has none.</param>
+public sealed record LimitState(string Level, string Unit, string? Used, string? Limit, string? Missing, DateTimeOffset? Resets)
 {
     public void Write(Utf8JsonWriter json)
     {
         json.WriteStartObject("limit");
         json.WriteString("level", Level);
         json.WriteString("unit", Unit);
-        json.WriteString("used", Used);
-        json.WriteString("limit", Limit);
-        json.WriteString("missing", Missing);
+        WriteKnown("used", Used);
+        WriteKnown("limit", Limit);
+        WriteKnown("missing", Missing);
         if (Resets is { } resets)
             json.WriteString("resets", resets);
         else
             json.WriteNull("resets");
         json.WriteEndObject();
+
+        void WriteKnown(string name, string? amount)
+        {
+            if (amount is not null)
+                json.WriteString(name, amount);
+        }
     }
 }
 
@@ -98,7 +106,12 @@ public static class Problems
     public static Problem WrongCredential(string wanted) =>
         new(401, "authentication_error", "wrong_credential_kind", $"This kind of credential is not accepted here. Use {wanted}.");
 
-    public static Problem WalletExhausted(string message) => new(402, "insufficient_credit", "wallet_exhausted", message);
+    public static Problem WalletExhausted(string message, LimitState? limit = null) =>
+        new(402, "insufficient_credit", "wallet_exhausted", message) { Limit = limit };
+    /// <summary>Nothing is used up: the same request may be admitted when another one has ended.</summary>
+    public static Problem BalanceHeld(string message, LimitState limit) =>
+        new(429, "rate_limit_error", "balance_held", message, null, HeldRetrySeconds) { Limit = limit };
+    public const int HeldRetrySeconds = 1;
     public static readonly Problem WalletFrozen = new(402, "insufficient_credit", "wallet_frozen", "The wallet is frozen.");
     public static Problem LimitReached(string message, LimitState limit, int? retryAfter) =>
         new(429, "rate_limit_error", "limit_reached", message, null, retryAfter) { Limit = limit };
@@ -116,7 +129,9 @@ public static class Problems
         "A limit of this customer counts client sessions, and the request does not say which one it belongs to. Name it in the header "
             + "'X-Client-Session', in 'metadata.session_id' or in 'user'.",
         "X-Client-Session");
-    public static Problem SessionCap(string message) => new(402, "insufficient_credit", "session_cap", message);
+
+    public static Problem SessionCap(string message, LimitState limit) =>
+        new(402, "insufficient_credit", "session_cap", message) { Limit = limit };
 
     public static readonly Problem ForbiddenOrigin = new(
         403, "permission_error", "origin_not_allowed", "This origin is not on the project's list.", "Origin");

@@ -176,28 +176,57 @@ public static class Admission
         return refusal.Reason switch
         {
             LeaseRefusalReason.Frozen => Problems.WalletFrozen,
-            LeaseRefusalReason.Exhausted when line.Kind is AccountKind.SessionCap or AccountKind.Cap =>
-                Problems.SessionCap(
-                    $"This request may cost {new Money(needed)} USD and the session may still spend {new Money(refusal.Available)} USD.")
-                    with { Limit = line.Counter is { } cap ? StateOf(line, cap, needed, refusal.Available) : null },
             LeaseRefusalReason.Exhausted when line is { Kind: AccountKind.Slots, Counter: { } slots } =>
                 Problems.TooManyRunning(StateOf(line, slots, needed, refusal.Available)),
-            LeaseRefusalReason.Exhausted when line.Counter is { } counter => LimitReached(line, counter, needed, refusal.Available, now),
-            LeaseRefusalReason.Exhausted =>
-                Problems.WalletExhausted(
-                    $"This request may cost {new Money(needed)} USD and the wallet has {new Money(refusal.Available)} USD available."),
+            LeaseRefusalReason.Exhausted when line is { Kind: not AccountKind.Cap, Counter: { } counter } =>
+                LimitReached(line, counter, needed, refusal, now),
+            LeaseRefusalReason.Exhausted => NotCovered(line, needed, refusal),
             _ => Problems.Unavailable,
         };
     }
 
-    static Problem LimitReached(ClaimLine line, CounterTerm counter, long needed, long left, DateTimeOffset now)
+    /// <summary>It is refused only because of what running requests hold, so it may fit when some of them have ended.</summary>
+    static bool FitsLater(LeaseRefusal refusal, long needed, long ceiling) =>
+        refusal.Busy || Math.Min(refusal.Available + (refusal.Held ?? 0), ceiling) >= needed;
+
+    /// <summary>
+    /// A wallet or a session's cap. Who adds credit because of a hold pays for nothing, so what is only held is 429 and not 402.
+    /// </summary>
+    static Problem NotCovered(ClaimLine line, long needed, LeaseRefusal refusal)
     {
+        var isCap = line.Kind is AccountKind.SessionCap or AccountKind.Cap;
+        var (available, held) = (refusal.Available, refusal.Held ?? 0);
+        var limit = (line.Counter, refusal.Held) switch
+        {
+            ({ } counter, _) => State(counter.Ceiling - available, counter.Ceiling),
+            // What a cap was opened with is not known here.
+            (null, { }) when !isCap => State(held, available + held),
+            _ => State(null, null),
+        };
+        var message = $"This request may cost {new Money(needed)} USD and "
+            + (isCap ? $"the session may still spend {new Money(available)} USD" : $"the wallet has {new Money(available)} USD available");
+        return FitsLater(refusal, needed, line.Counter?.Ceiling ?? long.MaxValue)
+            ? Problems.BalanceHeld($"{message}, while requests that run hold {new Money(held)} USD. Try again when one has ended.", limit)
+            : isCap ? Problems.SessionCap($"{message}.", limit) : Problems.WalletExhausted($"{message}.", limit);
+
+        LimitState State(long? used, long? most) => new(
+            isCap ? LimitLine.Session : "wallet", "usd", Show(used), Show(most), Show(Math.Max(0, needed - available)), null);
+
+        static string? Show(long? amount) => amount is { } nanos ? $"{new Money(nanos)}" : null;
+    }
+
+    static Problem LimitReached(ClaimLine line, CounterTerm counter, long needed, LeaseRefusal refusal, DateTimeOffset now)
+    {
+        var left = refusal.Available;
         var state = StateOf(line, counter, needed, left);
-        var seconds = (int)Math.Clamp(Math.Ceiling((counter.To - now).TotalSeconds), 1, int.MaxValue);
-        return Problems.LimitReached(
-            $"This request may use {Show(line, needed)} {state.Unit}, and the {state.Level}'s limit of {state.Limit} {state.Unit} has "
-                + $"{Show(line, left)} left until {counter.To.UtcDateTime:yyyy-MM-dd'T'HH:mm:ss'Z'}.",
-            state, seconds);
+        var message = $"This request may use {Show(line, needed)} {state.Unit}, and the {state.Level}'s limit of {state.Limit} {state.Unit} "
+            + $"has {Show(line, left)} left until {counter.To.UtcDateTime:yyyy-MM-dd'T'HH:mm:ss'Z'}";
+        return FitsLater(refusal, needed, counter.Ceiling)
+            ? Problems.LimitReached(
+                $"{message}, while requests that run hold {Show(line, refusal.Held ?? 0)}. Try again when one has ended.",
+                state, Problems.HeldRetrySeconds)
+            : Problems.LimitReached(
+                $"{message}.", state, (int)Math.Clamp(Math.Ceiling((counter.To - now).TotalSeconds), 1, int.MaxValue));
     }
 
     static LimitState StateOf(ClaimLine line, CounterTerm counter, long needed, long left) => new(

@@ -19,6 +19,9 @@ public sealed class HeldLease(int registers, TimeProvider time, DeliveryMark del
     /// <summary>What is reserved in the ledger and not held by a request, for each register.</summary>
     public long[] Idle { get; } = new long[registers];
 
+    /// <summary>What running requests hold, for each register.</summary>
+    public long[] InUse { get; } = new long[registers];
+
     /// <summary>As the ledger answered last.</summary>
     /// <inheritdoc cref="LeaseAnswer.Empty"/>
     public ulong Empty { get; set; }

@@ -74,6 +74,7 @@ public sealed partial class Slice(
                 if (used[i] < 0 || (used[i] > amounts[i] && claim.Lines[i].Counter is null))
                     throw new InvalidOperationException($"settling {used[i]} of a hold of {amounts[i]}");
                 lease.Idle[i] += amounts[i] - Math.Min(used[i], amounts[i]);
+                lease.InUse[i] -= amounts[i];
             }
             _lastUse = time.GetTimestamp();
         }
@@ -177,7 +178,11 @@ public sealed partial class Slice(
         _ = CallUntilServedAsync();
     }
 
-    /// <summary>Asks the ledger until every waiting request is served or refused. Each round ends at least the first of them.</summary>
+    /// <summary>
+    /// Asks the ledger until every waiting request is served or refused. Each round ends at least the first of them, or a request that ran
+    /// has ended during it and changed what is idle. While some wait, no others begin, so there are no more of those rounds than requests
+    /// that run.
+    /// </summary>
     async Task CallUntilServedAsync()
     {
         await Task.Yield(); // leaves the caller's lock
@@ -294,16 +299,23 @@ public sealed partial class Slice(
             return;
         var index = claim.Lines.Select((line, i) => (line.Register, i)).First(pair => pair.Register == refusal.Register).i;
         // What other sources have is not known here, so only the first learns of a payment line that is not covered.
-        var isKnown = refusal.Reason == LeaseRefusalReason.Exhausted && (index < claim.FirstSource || claim.Sources == 1);
+        var isKnown = index < claim.FirstSource || claim.Sources == 1;
+        // Requests that ended during the call have made idle what the ledger still counted as held.
+        refusal = refusal with { Available = refusal.Available + _lease.Idle[index], Held = refusal.Held + _lease.InUse[index] };
         var first = true;
         for (var node = _waiting.First; node is not null;)
         {
             var next = node.Next;
-            // Requests that need more than all that is left are refused now, without a call for each.
-            if (first || refusal.Reason is LeaseRefusalReason.Frozen or LeaseRefusalReason.Unknown
-                || (isKnown && node.Value.Minimum[index] - _lease.Idle[index] > refusal.Available))
+            // Requests that need more than all that is left are refused now, without a call for each. One that needs no more asks again.
+            var isRefused = refusal.Reason switch
             {
-                node.Value.Answer.TrySetResult(new(null, refusal with { Available = refusal.Available + _lease.Idle[index] }));
+                LeaseRefusalReason.Frozen or LeaseRefusalReason.Unknown => true,
+                LeaseRefusalReason.Exhausted => (first || isKnown) && node.Value.Minimum[index] > refusal.Available,
+                _ => first,
+            };
+            if (isRefused)
+            {
+                node.Value.Answer.TrySetResult(new(null, refusal));
                 _waiting.Remove(node);
             }
             first = false;
@@ -370,7 +382,10 @@ public sealed partial class Slice(
     Hold Take(long[] amounts)
     {
         for (var i = 0; i < amounts.Length; i++)
+        {
             _lease.Idle[i] -= amounts[i];
+            _lease.InUse[i] += amounts[i];
+        }
         _lease.Running++;
         return new(this, _lease, amounts);
     }

@@ -21,9 +21,12 @@ public sealed class ManagementRates(int backend, int user, TimeProvider time)
     public Problem? Take(Credential credential)
     {
         var isBackend = credential.Kind == CredentialKind.SecretKey;
+        var limit = isBackend ? backend : user;
         return (isBackend ? _backends : _users).Take(credential.Family ?? credential.Id) is { } wait
-            ? Problems.RateLimited(
-                $"The limit of {(isBackend ? backend : user)} management calls per minute of one credential is reached.", wait)
+            ? Problems.RateLimited($"The limit of {limit} management calls per minute of one credential is reached.", wait) with
+            {
+                Limit = new("credential", "requests", $"{limit}", $"{limit}", "1", null),
+            }
             : null;
     }
 }

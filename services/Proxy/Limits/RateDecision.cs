@@ -1,3 +1,4 @@
+using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Proxy;
@@ -6,9 +7,9 @@ namespace LlmGateway.Proxy;
 /// <param name="Unit"><c>requests</c> or <c>tokens</c>.</param>
 public readonly record struct RateWindow(string Unit, long Limit, long Remaining, int ResetSeconds, int RetryAfterSeconds);
 
-/// <summary>The limits after a request, and the one that refuses it.</summary>
-/// <param name="Exceeded">Null when the request may go on.</param>
-public sealed record RateDecision(RateWindow[] Windows, RateWindow? Exceeded)
+/// <summary>The limits after a request.</summary>
+/// <param name="Problem">What the caller is told when the request is refused. Null when it may go on.</param>
+public sealed record RateDecision(RateWindow[] Windows, Problem? Problem)
 {
     /// <summary>
     /// Tokens that the request took of the customer's minute. A correction starts from this number and not from the estimate: giving back
@@ -16,8 +17,15 @@ public sealed record RateDecision(RateWindow[] Windows, RateWindow? Exceeded)
     /// </summary>
     public long TakenTokens { get; init; }
 
-    /// <summary>What the caller is told when the request is refused.</summary>
-    public Problem? Problem => Exceeded is not { } window ? null : Problems.RateLimited(
-        $"The customer's limit of {window.Limit} {window.Unit} per minute is reached. Try again in {window.RetryAfterSeconds} s.",
-        window.RetryAfterSeconds);
+    /// <param name="needed">What the request needs of the window that refuses it.</param>
+    public static RateDecision Refused(RateWindow[] windows, RateWindow exceeded, long needed, DateTimeOffset now) => new(
+        windows,
+        Problems.RateLimited(
+            $"The customer's limit of {exceeded.Limit} {exceeded.Unit} per minute is reached. Try again in {exceeded.RetryAfterSeconds} s.",
+            exceeded.RetryAfterSeconds) with
+        {
+            Limit = new(
+                LimitLine.Customer, exceeded.Unit, $"{exceeded.Limit - exceeded.Remaining}", $"{exceeded.Limit}",
+                $"{needed - exceeded.Remaining}", now.AddSeconds(exceeded.ResetSeconds)),
+        });
 }

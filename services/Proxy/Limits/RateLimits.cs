@@ -108,7 +108,10 @@ public sealed class RateLimits(RedisClient redis, TimeProvider time, ILogger<Rat
                 Seconds(answer[4 * i + 2]),
                 Math.Max(1, Seconds(answer[4 * i])));
         if ((int)answer[^1] == 0)
-            return new(windows, windows[Enumerable.Range(0, windows.Length).First(i => (long)answer[4 * i] > 0)]);
+        {
+            var exceeded = Enumerable.Range(0, windows.Length).First(i => (long)answer[4 * i] > 0);
+            return RateDecision.Refused(windows, windows[exceeded], (long)ask.Values[3 * exceeded + 1], time.GetUtcNow());
+        }
         long Granted(string unit) =>
             Enumerable.Range(0, windows.Length).Where(i => windows[i].Unit == unit).Sum(i => (long)answer[4 * i + 3]);
         return allowance.Add(rates, Granted("requests"), Granted("tokens"), windows, need, time.GetTimestamp());

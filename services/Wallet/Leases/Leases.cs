@@ -80,7 +80,9 @@ public static class Leases
     static IResult Show(Answer answer) => Results.Json(answer switch
     {
         Answer.Granted granted => new LeaseAnswer(granted.Amounts, null) { Empty = granted.Empty, Dry = granted.Dry, Now = granted.Now },
-        Answer.Refused refused => new LeaseAnswer(null, new(refused.Register, refused.Reason, refused.Available)) { Now = refused.Now },
+        Answer.Refused refused => new LeaseAnswer(
+            null, new(refused.Register, refused.Reason, refused.Available) { Held = refused.Held, Busy = refused.Busy })
+        { Now = refused.Now },
         _ => throw new InvalidOperationException($"a lease request was answered with {answer}"),
     }, Defaults.Json);
 

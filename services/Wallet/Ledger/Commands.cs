@@ -252,11 +252,17 @@ public abstract record Answer
     /// <summary>Nothing changed.</summary>
     public sealed record Refused(Guid Register, LeaseRefusalReason Reason, long Available) : Answer
     {
+        /// <inheritdoc cref="LeaseRefusal.Held"/>
+        public long Held { get; init; }
+
+        /// <inheritdoc cref="LeaseRefusal.Busy"/>
+        public bool Busy { get; init; }
+
         /// <summary>The ledger's clock, where the answer goes to a holder.</summary>
         public DateTimeOffset Now { get; init; }
 
         public bool Equals(Refused? other) => other is not null
-            && (Register, Reason, Available) == (other.Register, other.Reason, other.Available);
+            && (Register, Reason, Available, Held, Busy) == (other.Register, other.Reason, other.Available, other.Held, other.Busy);
 
         public override int GetHashCode() => HashCode.Combine(Register, Reason, Available);
     }

@@ -78,6 +78,12 @@ public static partial class Ledger
         return line.Counter is { } counter ? Math.Max(0, counter.Ceiling - account.Posted - account.Reserved) : account.Available;
     }
 
+    static long RoomWithoutHolds(Book book, LeaseDemand line)
+    {
+        var posted = book.Accounts[line.Register].Posted;
+        return line.Counter is { } counter ? Math.Max(0, counter.Ceiling - posted) : posted;
+    }
+
     static long OfLimit(long room, LeaseDemand line) => room >= line.All
         ? line.All + Math.Clamp(line.Wanted - line.All, 0, (room - line.All) / PlentyDivisor)
         : room;
@@ -145,7 +151,7 @@ public static partial class Ledger
             if (room < line.First && !extend.Final && OthersHold(account, lease))
                 (shortOf ??= []).Add(line.Register);
             else if (room < line.Minimum)
-                return new Answer.Refused(line.Register, LeaseRefusalReason.Exhausted, room);
+                return new Answer.Refused(line.Register, LeaseRefusalReason.Exhausted, room) { Held = HeldByOthers(account, lease) };
         }
         return ObstacleOfSources(book, extend, lease, ref shortOf) is { } refused ? refused
             : shortOf is null ? null
@@ -178,11 +184,19 @@ public static partial class Ledger
         if (suffices || canBeRelieved || Take(sources, have, line => line.Minimum, take))
             return null;
         var last = sources[^1];
-        return new(last.Register, LeaseRefusalReason.Exhausted, RoomOf(book, last));
+        for (var k = 0; k < sources.Length; k++)
+            have[k] = RoomWithoutHolds(book, sources[k]);
+        return new(last.Register, LeaseRefusalReason.Exhausted, RoomOf(book, last))
+        {
+            Held = HeldByOthers(book.Accounts[last.Register], lease),
+            Busy = sources.Length > 1 && Take(sources, have, line => line.Minimum, take),
+        };
     }
 
-    static bool OthersHold(Account account, Lease? lease) =>
-        account.Reserved > (lease?.Lines.GetValueOrDefault(account.Id)?.Outstanding ?? 0);
+    static bool OthersHold(Account account, Lease? lease) => HeldByOthers(account, lease) > 0;
+
+    static long HeldByOthers(Account account, Lease? lease) =>
+        account.Reserved - (lease?.Lines.GetValueOrDefault(account.Id)?.Outstanding ?? 0);
 
     static Answer.Granted Granted(Book book, Extend extend, long[] amounts)
     {

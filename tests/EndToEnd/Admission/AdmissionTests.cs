@@ -24,9 +24,32 @@ public sealed class AdmissionTests
             (i, prompt) => user.ChatAsync("barrier", prompt, at: i % proxies == 0 ? Stack.Proxy : Stack.Proxy2));
 
         Assert.Equal(10, calls.Count(call => call.Status == 200));
-        Assert.All(calls.Where(call => call.Status != 200), call => call.MustBeProblem(402, "wallet_exhausted"));
+        Assert.All(calls.Where(call => call.Status != 200), call => call.MustBeProblem(429, "balance_held"));
         // Four words in, five out.
         Assert.Equal(10 * UpperBound - 10 * (4 * Price.Input + 5 * Price.Output), await user.BalanceAfterAsync(10));
+    }
+
+    /// <summary>One request without a limit of its own holds the whole wallet and costs next to nothing.</summary>
+    [Fact]
+    public async Task Calls_that_lack_only_what_a_running_one_holds_are_told_to_come_again_and_one_is_answered_then()
+    {
+        const long cost = 4 * Price.Input + 5 * Price.Output;
+        var user = await Backend.App.NewUserAsync(Gateway.Usd(UpperBound + cost));
+
+        var calls = await Barrier.RunIntoAsync(
+            4, 1, (i, prompt) => user.StreamAsync("barrier", prompt, at: i % 2 == 0 ? Stack.Proxy : Stack.Proxy2));
+
+        Assert.Equal(1, calls.Count(call => call.Status == 200));
+        foreach (var refused in calls.Where(call => call.Status != 200))
+        {
+            var limit = refused.MustBeProblem(429, "balance_held").Json.GetProperty("error").GetProperty("limit");
+            Assert.Equal("1", refused["Retry-After"]);
+            Assert.Equal(
+                ("wallet", "usd", "0.000132", "0.000146", "0.000118"),
+                (limit.Text("level"), limit.Text("unit"), limit.Text("used"), limit.Text("limit"), limit.Text("missing")));
+        }
+        Assert.Equal(UpperBound, await user.BalanceAfterAsync(1));
+        (await user.ChatAsync("narrow", Price.Question)).MustBe(200);
     }
 
     [Fact]
@@ -35,7 +58,7 @@ public sealed class AdmissionTests
         var user = await Backend.App.NewUserAsync(Gateway.Usd(500_000));
 
         // 500 000, 465 000, … 150 000 cover an upper bound of 132 000; what is left after eleven calls does not.
-        await SpendAsync(11, at => user.ChatAsync("narrow", Price.Question, at: at), "wallet_exhausted");
+        await SpendAsync(user, 0, 11, at => user.ChatAsync("narrow", Price.Question, at: at), "wallet_exhausted");
 
         Assert.Equal(500_000 - 11 * NarrowCost, await user.BalanceAfterAsync(11));
     }
@@ -51,7 +74,7 @@ public sealed class AdmissionTests
             50,
             10,
             (i, prompt) => user.ChatAsync("barrier", prompt, at: i % 2 == 0 ? Stack.Proxy : Stack.Proxy2));
-        Assert.All(calls.Where(call => call.Status != 200), call => call.MustBeProblem(402, "session_cap"));
+        Assert.All(calls.Where(call => call.Status != 200), call => call.MustBeProblem(429, "balance_held"));
 
         var refreshed = await Task.WhenAll(Enumerable.Range(0, 4).Select(i =>
             Gateway.SendAsync("POST", "/v1/sessions/refresh", user.Token, at: i % 2 == 0 ? Stack.Proxy : Stack.Proxy2)));
@@ -60,7 +83,8 @@ public sealed class AdmissionTests
 
         // 1 320 000 − 140 000 = 1 180 000: enough for 30 calls (1 180 000 − 29 × 35 000 = 165 000), not for one more (130 000).
         var call = 0;
-        await SpendAsync(30, at => Chat.AskAsync(tokens[call++ % tokens.Length], "narrow", Price.Question, at: at), "session_cap");
+        await SpendAsync(
+            user, 10, 30, at => Chat.AskAsync(tokens[call++ % tokens.Length], "narrow", Price.Question, at: at), "session_cap");
 
         Assert.Equal(1_000_000_000 - 140_000 - 30 * NarrowCost, await user.BalanceAfterAsync(10 + 30));
     }
@@ -101,6 +125,10 @@ public sealed class AdmissionTests
         reply.MustBeProblem(402, "wallet_exhausted");
         Assert.Contains("0.000132 USD", reply.Text);
         Assert.Contains("0.000131999 USD", reply.Text);
+        var limit = reply.Json.GetProperty("error").GetProperty("limit");
+        Assert.Equal(
+            ("wallet", "usd", "0", "0.000131999", "0.000000001"),
+            (limit.Text("level"), limit.Text("unit"), limit.Text("used"), limit.Text("limit"), limit.Text("missing")));
         Assert.Equal(UpperBound - 1, await user.BalanceAsync());
     }
 
@@ -115,10 +143,13 @@ public sealed class AdmissionTests
     }
 
     /// <summary>Calls one by one, at either proxy in turn, until refused; exactly <paramref name="count"/> must be answered.</summary>
-    static async Task SpendAsync(int count, Func<Uri, Task<Reply>> call, string code)
+    /// <param name="before">Calls that were answered before.</param>
+    static async Task SpendAsync(User user, int before, int count, Func<Uri, Task<Reply>> call, string code)
     {
         for (var i = 0; i < count; i++)
             (await call(i % 2 == 0 ? Stack.Proxy : Stack.Proxy2)).MustBe(200);
+        // What the other proxy's calls have used counts as held until it is booked.
+        await user.BalanceAfterAsync(before + count);
         (await call(Stack.Proxy)).MustBeProblem(402, code);
         (await call(Stack.Proxy2)).MustBeProblem(402, code);
     }

@@ -24,7 +24,7 @@ public sealed class BurstTests
                 (i, prompt) => user.ChatAsync("barrier", prompt, at: i % 2 == 0 ? Stack.Proxy : Stack.Proxy2));
 
             Assert.Equal(Covered, calls.Count(call => call.Status == 200));
-            Assert.All(calls.Where(call => call.Status != 200), call => call.MustBeProblem(402, "wallet_exhausted"));
+            Assert.All(calls.Where(call => call.Status != 200), call => call.MustBeProblem(429, "balance_held"));
         }
 
         foreach (var user in users)

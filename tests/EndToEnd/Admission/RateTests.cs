@@ -22,6 +22,11 @@ public sealed class RateTests
             refused.MustBeProblem(429, "rate_limit_exceeded");
             Assert.Contains("4 requests per minute", refused.Text);
             Assert.Equal("0", refused["X-RateLimit-Remaining-Requests"]);
+            var limit = refused.Json.GetProperty("error").GetProperty("limit");
+            Assert.Equal(
+                ("customer", "requests", "4", "4", "1"),
+                (limit.Text("level"), limit.Text("unit"), limit.Text("used"), limit.Text("limit"), limit.Text("missing")));
+            Assert.InRange((limit.GetProperty("resets").GetDateTimeOffset() - DateTimeOffset.UtcNow).TotalSeconds, 15, 62);
             // One of four requests per minute is free again after 15 s at most.
             Assert.InRange(int.Parse(refused["Retry-After"]!, CultureInfo.InvariantCulture), 1, 15);
         }

@@ -114,6 +114,27 @@ public sealed class ClaimTests
         }
 
         Assert.Equal(before - (((Calls * PerCall) - Quota) * NanosPerToken), await user.BalanceAfterAsync(Calls));
+        var (cost, overage) = (Calls * 0.000043m, ((Calls * PerCall) - Quota) * 0.002m);
+        Assert.Equal((Quota, cost, overage, cost - overage), await MonthAsync(user));
+    }
+
+    /// <summary>What the queries for accountants in docs/money.md say of a customer with a plan. All of them must run.</summary>
+    static async Task<(decimal Used, decimal Cost, decimal Overage, decimal Covered)> MonthAsync(User user)
+    {
+        var text = await File.ReadAllTextAsync(Path.Combine(AppContext.BaseDirectory, "..", "..", "..", "..", "docs", "money.md"));
+        var queries = text.Split("```sql\n")[1].Split("```")[0]
+            .Replace("'…'", $"'{user.Customer}'").Replace("2026-11-01", "2020-01-01").Replace("2026-12-01", "2100-01-01")
+            .Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+        (decimal, decimal, decimal, decimal)? month = null;
+        foreach (var query in queries)
+        {
+            await using var command = Books.Wallet.CreateCommand(query);
+            await using var row = await command.ExecuteReaderAsync();
+            while (await row.ReadAsync())
+                if (query.Contains("quota_used", StringComparison.Ordinal) && row.GetGuid(0) == user.Customer)
+                    month = (row.GetDecimal(1), row.GetDecimal(2), row.GetDecimal(3), row.GetDecimal(4));
+        }
+        return month!.Value;
     }
 
     [Fact]

@@ -80,7 +80,7 @@ public sealed class LeaseTests
         (await AskLedgerAsync("/internal/leases", new { lease, fence = 1, holder, lines = new[] { demand } })).MustBe(200);
         using var redis = await ConnectionMultiplexer.ConnectAsync(Stack.Connection("redis"));
         var recalls = await redis.GetSubscriber().SubscribeAsync(RedisChannel.Literal("llmgw:recall"));
-        (await user.ChatAsync("narrow", Price.Question)).MustBeProblem(402, "wallet_exhausted");
+        (await user.ChatAsync("narrow", Price.Question)).MustBeProblem(429, "balance_held");
         await OfAsync(register);
 
         var next = user.ChatAsync("narrow", Price.Question);
@@ -119,7 +119,7 @@ public sealed class LeaseTests
 
         await CallDeadAsync(holder);
         await Eventually.HoldsAsync(() => LeaseAsync<bool>(user, "expires_at < now() + interval '15 seconds'"), "the message's effect");
-        (await user.ChatAsync("narrow", Price.Question, at: Stack.Proxy)).MustBeProblem(402, "wallet_exhausted");
+        (await user.ChatAsync("narrow", Price.Question, at: Stack.Proxy)).MustBeProblem(429, "balance_held");
         await Sandbox.ReleaseAsync(group);
 
         (await running).MustBe(200);

@@ -30,12 +30,7 @@ public sealed class DevTests : IDisposable
             var curl = screen[screen.IndexOf("curl http", StringComparison.Ordinal)..];
             curl = curl[..curl.IndexOf("\n\n", StringComparison.Ordinal)];
             Assert.Contains("chat.completion", (await Shell.RunAsync("bash", "-c", curl)).Output);
-            Assert.Equal(2, Readme.Curls.Length);
-            foreach (var (command, expected) in Readme.Curls.Zip(["chat.completion", "sessionToken"]))
-            {
-                var here = $"source {_data}/keys.env; {command.Replace("127.0.0.1:400", "127.0.0.1:540", StringComparison.Ordinal)}";
-                Assert.Contains(expected, (await Shell.RunAsync("bash", "-c", here)).Output);
-            }
+            await FirstStepsWorkAsync();
 
             var key = screen.Split("Customer key")[1].Split('\n')[0].Trim();
             var models = (await Gateway.SendAsync("GET", "http://127.0.0.1:5401/v1/models", key)).MustBe(200).Json;
@@ -59,6 +54,28 @@ public sealed class DevTests : IDisposable
         Assert.Equal(3, (await DevAsync("status", "--data", _data)).Code);
     }
 
+    /// <summary>What the README says first, in its order, and then its first call with what a new user was given.</summary>
+    async Task FirstStepsWorkAsync()
+    {
+        Assert.Equal(4, Readme.Curls.Length);
+        Assert.Contains("chat.completion", await TypedAsync(Readme.Curls[0]));
+        var session = Answer(await TypedAsync(Readme.Curls[1]));
+        var (token, wallet, customer) = (session.Text("sessionToken"), session.Text("walletId"), session.Text("endCustomerId"));
+        Assert.Contains("wallet_exhausted", await TypedAsync(Readme.Curls[0], $"CUSTOMER_KEY={token}"));
+        Assert.Equal("5", Answer(await TypedAsync(Readme.Curls[2], $"WALLET_ID={wallet}")).Text("balance"));
+        var key = Answer(await TypedAsync(Readme.Curls[3], $"CUSTOMER_ID={customer}")).Text("key");
+        Assert.Contains("chat.completion", await TypedAsync(Readme.Curls[0], $"CUSTOMER_KEY={token}"));
+        Assert.Contains("chat.completion", await TypedAsync(Readme.Curls[0], $"CUSTOMER_KEY={key}"));
+
+        async Task<string> TypedAsync(string command, string variable = "") => (await Shell.RunAsync(
+            "bash", "-c",
+            $"source {_data}/keys.env; {variable}; {command.Replace("127.0.0.1:400", "127.0.0.1:540", StringComparison.Ordinal)}")).Output;
+
+        // What curl says of its progress stands behind the answer.
+        static JsonElement Answer(string output) =>
+            JsonSerializer.Deserialize<JsonElement>(output[output.IndexOf('{', StringComparison.Ordinal)..(output.LastIndexOf('}') + 1)]);
+    }
+
     async Task CommandsWorkAsync(string key)
     {
         var (listed, catalogue) = await DevAsync("models", "list", "--data", _data);
@@ -70,6 +87,12 @@ public sealed class DevTests : IDisposable
 
         var (verified, books) = await DevAsync("verify", "--data", _data);
         Assert.True(verified == 0 && books.Contains("The books balance.", StringComparison.Ordinal), books);
+        // Into a file go neither colours nor links, whatever the terminal can show.
+        foreach (var command in (string[])["verify", "status"])
+            Assert.DoesNotContain(
+                "\u001b",
+                (await Shell.RunAsync("env", "TERM=xterm-256color", "dotnet", Tool, command, "--data", _data)).Output,
+                StringComparison.Ordinal);
 
         var (drained, left) = await DevAsync("command", "proxy2", "drain", "--data", _data, "--", "--seconds", "5");
         Assert.True(drained == 0 && left.Contains("Drained", StringComparison.Ordinal), left);

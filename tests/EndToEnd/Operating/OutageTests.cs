@@ -394,7 +394,7 @@ public sealed class OutageTests : IAsyncLifetime
             Gateway.Request("POST", Chat.Path, user.Token, Chat.Body("hang", Price.Question, Sandbox.Tagged(tag)), Stack.Proxy2),
             Token);
         await Sandbox.CallAsync(tag, seen => seen.Outcome == "running", "the provider's call");
-        (await user.ChatAsync("small", Price.Question)).MustBe(402);
+        (await user.ChatAsync("small", Price.Question)).MustBeProblem(429, "balance_held");
 
         await Outage.KillAsync("proxy2");
 

@@ -155,10 +155,10 @@ sealed class Load
     }
 
     /// <summary>
-    /// While parts are down calls may be refused with 503, and with 402 when a dead proxy holds the rest; anything else is a bug.
+    /// While parts are down calls may be refused with 503, and with 402 or 429 when a dead proxy holds the rest; anything else is a bug.
     /// </summary>
     public static Fate Expected(Fate fate) =>
-        fate.Status is 0 or 200 or 402 or 502 or 503 or 504
+        fate.Status is 0 or 200 or 402 or 429 or 502 or 503 or 504
             ? fate
             : throw new InvalidDataException($"a call was answered with {fate.Status} ({fate.Id:N})");
 

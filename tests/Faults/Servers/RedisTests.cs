@@ -55,6 +55,7 @@ public sealed class RedisTests : IAsyncLifetime
         await WipeAsync(redis);
         await RestoreAsync(redis, before);
 
+        await user.BalanceAfterAsync(1);
         foreach (var proxy in Stack.Proxies)
         {
             (await user.ChatAsync("narrow", Price.Question, at: proxy)).MustBeProblem(402, "wallet_exhausted");

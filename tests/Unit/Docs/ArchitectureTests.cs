@@ -14,6 +14,7 @@ public sealed partial class ArchitectureTests
     [InlineData("docs/limits.md")]
     [InlineData("docs/money.md")]
     [InlineData("docs/providers.md")]
+    [InlineData("docs/seed.md")]
     [InlineData("README.md")]
     [InlineData("AppHost/README.md")]
     [InlineData("DevTool/README.md")]

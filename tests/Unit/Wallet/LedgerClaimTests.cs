@@ -114,6 +114,23 @@ public sealed class LedgerClaimTests
         Assert.Equal([40, 80], Granted(Apply(new Extend(request) { InUse = new HashSet<Guid> { Quota } })));
     }
 
+    /// <summary>A request that runs holds the whole quota, and the wallet has nothing.</summary>
+    [Fact]
+    public void A_refusal_says_what_other_leases_hold_and_whether_sources_would_suffice_without_that()
+    {
+        Claim(1, Counting(Limit, 60, ceiling: 100));
+        Assert.Equal(
+            new Answer.Refused(Limit, LeaseRefusalReason.Exhausted, 40) { Held = 60 }, Other(1, Counting(Limit, 70, ceiling: 100)));
+
+        Claim(2, firstSource: 0, Source(Quota, 100, ceiling: 100), Money(200));
+        Apply(new Adjust(Ids.New(), Wallet, Organization, false, -1_000, EntryType.Adjustment, null));
+        Assert.Equal(
+            new Answer.Refused(Wallet, LeaseRefusalReason.Exhausted, 0) { Busy = true },
+            Other(0, Source(Quota, 80, ceiling: 100), Money(160)));
+        Assert.Equal(
+            new Answer.Refused(Wallet, LeaseRefusalReason.Exhausted, 0), Other(0, Source(Quota, 101, ceiling: 100), Money(202)));
+    }
+
     [Fact]
     public void What_a_quota_has_paid_is_covered_and_the_wallet_pays_what_is_due()
     {
@@ -176,6 +193,10 @@ public sealed class LedgerClaimTests
         Assert.Equal(arrivesFirst ? LeaseRefusalReason.SlotsFreed : LeaseRefusalReason.LeaseClosed, late.Reason);
         Assert.Equal(0, _store.Accounts[Slots].Reserved);
     }
+
+    /// <summary>What another lease is told at last.</summary>
+    Answer Other(int firstSource, params LeaseDemand[] lines) => Apply(new Extend(
+        new(Ids.New(), 1, "other", lines) { FirstSource = firstSource, Scope = Scope }, Final: true));
 
     static LeaseScope Scope => new(Organization, Project, Organization, false);
 

@@ -187,7 +187,7 @@ sealed class ReferenceLedger
             if (room < line.First && WithOthers(line) && !extend.Final)
                 shortage.Add(line.Register);
             else if (room < line.Minimum)
-                return new Answer.Refused(line.Register, LeaseRefusalReason.Exhausted, room);
+                return new Answer.Refused(line.Register, LeaseRefusalReason.Exhausted, room) { Held = OfOthers(line) };
         }
         var sources = request.Lines.Skip(extend.FirstSource).ToList();
         if (sources.Count > 0)
@@ -197,7 +197,11 @@ sealed class ReferenceLedger
                 .Where(line => !extend.Final && !(enough && extend.InUse.Contains(line.Register))).ToList();
             shortage.AddRange(asked.Select(line => line.Register));
             if (!enough && asked.Count == 0 && !Share(sources, line => line.Minimum).Enough)
-                return new Answer.Refused(sources[^1].Register, LeaseRefusalReason.Exhausted, Room(sources[^1]));
+                return new Answer.Refused(sources[^1].Register, LeaseRefusalReason.Exhausted, Room(sources[^1]))
+                {
+                    Held = OfOthers(sources[^1]),
+                    Busy = sources.Count > 1 && Share(sources, line => line.Minimum, IfNothingWereHeld).Enough,
+                };
         }
         if (shortage.Count > 0)
             return new Answer.Shortage(shortage);
@@ -227,7 +231,15 @@ sealed class ReferenceLedger
         }
         return new Answer.Granted(granted);
 
-        bool WithOthers(LeaseDemand line) => Reserved(line.Register) > (lease?.Held.GetValueOrDefault(line.Register) ?? 0);
+        bool WithOthers(LeaseDemand line) => OfOthers(line) > 0;
+
+        long OfOthers(LeaseDemand line) => Reserved(line.Register) - (lease?.Held.GetValueOrDefault(line.Register) ?? 0);
+
+        long IfNothingWereHeld(LeaseDemand line)
+        {
+            var posted = Registers[line.Register].Posted;
+            return line.Counter is { } counter ? Math.Max(0, counter.Ceiling - posted) : posted;
+        }
     }
 
     long Room(LeaseDemand line) => line.Counter is { } counter
@@ -237,13 +249,16 @@ sealed class ReferenceLedger
     /// <summary>
     /// Rule 5: each source pays as much as it has of the part that is left unpaid. The part is a fraction of the whole, in decimals.
     /// </summary>
+    /// <param name="room">What each has. Null: idle with the asker, or in the books.</param>
     /// <returns>Whether they suffice, the one that pays last, and what each pays.</returns>
-    (bool Enough, int Last, List<long> Shares) Share(List<LeaseDemand> sources, Func<LeaseDemand, long> alone)
+    (bool Enough, int Last, List<long> Shares) Share(
+        List<LeaseDemand> sources, Func<LeaseDemand, long> alone, Func<LeaseDemand, long>? room = null)
     {
         var (unpaid, shares, last) = (1m, new List<long>(), 0);
         foreach (var (index, source) in sources.Index())
         {
-            var (needed, has) = ((long)Math.Ceiling(Math.Round(alone(source) * unpaid, 15)), source.Idle + Room(source));
+            var has = room?.Invoke(source) ?? source.Idle + Room(source);
+            var needed = (long)Math.Ceiling(Math.Round(alone(source) * unpaid, 15));
             var pays = unpaid == 0 ? 0 : needed <= has ? needed : source.Whole ? 0 : has;
             shares.Add(pays);
             last = pays > 0 ? index : last;

@@ -41,10 +41,11 @@ sealed class LedgerInMemory(TimeProvider time) : ILeaseLedger
         return answer;
     }
 
-    static LeaseAnswer Show(Answer answer) => answer switch
+    public static LeaseAnswer Show(Answer answer) => answer switch
     {
         Answer.Granted granted => new(granted.Amounts, null) { Empty = granted.Empty, Dry = granted.Dry, Now = granted.Now },
-        Answer.Refused refused => new(null, new(refused.Register, refused.Reason, refused.Available)),
+        Answer.Refused refused =>
+            new(null, new(refused.Register, refused.Reason, refused.Available) { Held = refused.Held, Busy = refused.Busy }),
         _ => throw new InvalidOperationException($"{answer}"),
     };
 }

@@ -75,6 +75,15 @@ public sealed class RateLimitsTests
     }
 
     [Fact]
+    public void A_refusal_says_which_limit_it_was_and_what_is_missing()
+    {
+        var problem = RateDecision.Refused([], new("tokens", 300, 20, 56, 12), needed: 205, _clock.GetUtcNow()).Problem!;
+
+        Assert.Equal((429, "rate_limit_exceeded", 12), (problem.Status, problem.Code, problem.RetryAfterSeconds));
+        Assert.Equal(new("customer", "tokens", "280", "300", "185", _clock.GetUtcNow().AddSeconds(56)), problem.Limit);
+    }
+
+    [Fact]
     public async Task A_caller_without_limits_takes_nothing()
     {
         using var limits = new RateLimits(_redis.Client, _clock, NullLogger<RateLimits>.Instance);
