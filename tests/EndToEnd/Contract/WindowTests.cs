@@ -117,7 +117,7 @@ public sealed class WindowTests
 
         (await AskAsync(key, "ben", Stack.Proxy)).MustBeProblem(429, "limit_reached"); // by the month
         (await AskAsync(key, "cem", Stack.Proxy, "slow")).MustBeProblem(429, "limit_reached"); // by its requests
-        (await AskAsync(key, "cem", Stack.Proxy, "none")).MustBeProblem(400, "model_not_found");
+        (await AskAsync(key, "cem", Stack.Proxy, "none")).MustBeProblem(400, "model_not_found", "model");
         (await user.Backend.PostAsync($"/v1/wallets/{user.WalletId}/freeze", "{}")).MustBe(200);
         await Eventually.HoldsAsync(
             async () => (await AskAsync(key, "dee", Stack.Proxy2)).Status == 402, "a refusal by the frozen wallet");
