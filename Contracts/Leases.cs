@@ -66,6 +66,12 @@ public sealed record LeaseAnswer(IReadOnlyList<long>? Granted, LeaseRefusal? Ref
 
     /// <summary>The ledger's clock. It decides which cycle it is.</summary>
     public DateTimeOffset Now { get; init; }
+
+    /// <summary>
+    /// When something expires that the lease may have been granted from, by the ledger's clock. Nothing is admitted on the lease from then
+    /// on.
+    /// </summary>
+    public DateTimeOffset? Until { get; init; }
 }
 
 /// <param name="Available">What the register could still give.</param>
@@ -76,6 +82,10 @@ public enum LeaseRefusalReason
     Exhausted, Frozen, Unknown, LeaseClosed,
     /// <summary>By the ledger's clock it is not the cycle of the counter.</summary>
     CycleOver,
+    /// <summary>
+    /// The lease may have been granted from what has expired since. It pays for what runs; anything else needs a new one.
+    /// </summary>
+    LotExpired,
 }
 
 /// <summary>

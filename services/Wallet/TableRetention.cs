@@ -16,6 +16,7 @@ public static class TableRetention
         Kept("usage_month", "what verify needs of months that were dropped: twelve rows a year"),
         Kept("stale_settlement", "until a person has decided"),
         Kept("note", "as long as its movement, or until it is erased"),
+        Kept("lot", "the books: what a balance is made of, and what went back to which part of it"),
         Kept("rerating", "the books: what corrections were made for"),
         Kept("correction", "the books"),
         Kept("lease", "LeaseSweeper deletes leases that ended"),

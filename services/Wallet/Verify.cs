@@ -65,6 +65,42 @@ public static class Verify
             select format('account %s entry %s', account, version)
             from (select *, sum(amount) over (partition by account order by version) running from entry) e where balance <> running
             """),
+        ("every lot equals its entries",
+            """
+            select format('lot %s of account %s has %s, its entries say %s', id, wallet, coalesce(has, 0), coalesce(total, 0))
+            from (
+                select l.wallet, l.id,
+                    coalesce(l.remaining, a.posted - (select coalesce(sum(remaining), 0) from lot o where o.wallet = a.id)) has
+                from lot l join account a on a.id = l.wallet
+                union all
+                select a.id, a.id, a.posted - (select coalesce(sum(remaining), 0) from lot o where o.wallet = a.id) from account a
+                where a.base_lot is null and a.id in (select wallet from lot)
+                    and not exists (select from lot own where own.wallet = a.id and own.id = a.id)) l
+            full join (
+                select account wallet, coalesce(lot, account) id, sum(amount) total from entry
+                where account in (select wallet from lot) group by account, coalesce(lot, account)) e using (wallet, id)
+            where coalesce(has, 0) <> coalesce(total, 0)
+            """),
+        ("the lots of every balance are its balance",
+            """
+            select format('account %s has %s, its lots besides the base %s in %s of %s', a.id, a.posted, l.total, l.open, a.lots)
+            from account a left join (
+                select wallet, coalesce(sum(remaining), 0) total, count(*) filter (where remaining > 0) open,
+                    (array_agg(id) filter (where remaining is null))[1] base, count(*) filter (where remaining is null) bases
+                from lot group by wallet) l on l.wallet = a.id
+            where l.total > a.posted or coalesce(l.open, 0) <> a.lots or l.base is distinct from a.base_lot or l.bases > 1
+            """),
+        ("what lots paid for a request is what its wallet paid",
+            """
+            select format('%s: lots %s and %s, paid %s of %s', id, lots, lot_paid, total, charged)
+            from (
+                select request_id id, lots, lot_paid, charged, (select sum(part) from unnest(lot_paid) part) total
+                from usage_record where lots is not null
+                union all
+                select transfer, lots, lot_paid, charged, (select sum(part) from unnest(lot_paid) part)
+                from correction where lots is not null) x
+            where cardinality(lots) <> cardinality(lot_paid) or total <> charged
+            """),
         ("no register is below zero or below what is reserved of it",
             """
             select format('account %s: %s posted, %s reserved', id, posted, reserved) from account

@@ -31,4 +31,7 @@ public sealed class WalletDb(DbContextOptions<WalletDb> options) : DbContext(opt
 
     [DbContext(typeof(WalletDb)), Migration("0007_posts")]
     sealed class Posts0007 : SqlMigration;
+
+    [DbContext(typeof(WalletDb)), Migration("0008_lots")]
+    sealed class Lots0008 : SqlMigration;
 }

@@ -61,7 +61,8 @@ public sealed partial class Slice
     HeldLease? FindIdle(TimeSpan idleTime, Guid except)
     {
         _retired.RemoveAll(old => old.Lost || (!old.HasDependents && old.IsIdleEmpty));
-        var unused = time.GetElapsedTime(_lastUse) >= idleTime && !_lease.Lost && _lease.Id != except && !_lease.IsIdleEmpty;
+        var unused = (_lease.IsOver || time.GetElapsedTime(_lastUse) >= idleTime)
+            && !_lease.Lost && _lease.Id != except && !_lease.IsIdleEmpty;
         return _retired.Find(old => !old.IsIdleEmpty) ?? (unused ? _lease : null);
     }
 }

@@ -11,11 +11,12 @@ public static class OwnWallet
 
     public static void MapOwnWallet(this WebApplication app) => app.MapGet("/v1/wallet/balance", HandleAsync);
 
-    static async Task<IResult> HandleAsync(HttpContext http, NpgsqlDataSource database)
+    static async Task<IResult> HandleAsync(HttpContext http, NpgsqlDataSource database, Writer writer)
     {
         if (http.EndUser().Wallet is not { } wallet)
             return Problems.NotFound("wallet");
-        await using var query = database.Sql("select posted from account where id = $1", wallet);
+        await Expiries.BookAsync(database, writer, [wallet], http.RequestAborted);
+        await using var query = database.Sql("select shown_balance(account) from account where id = $1", wallet);
         if (await query.ExecuteScalarAsync(http.RequestAborted) is not long posted)
             return Problems.NotFound("wallet");
         var lines = await Statement.ReadAsync(database, wallet, RecentEntries, null, null, null, http.RequestAborted);
