@@ -66,7 +66,8 @@ public static class Wallets
         if (type != PostType.Debit && input.Kind is not (null or "grant" or "promotion"))
             return Problems.Invalid("kind", "'kind' must be grant or promotion.");
         if (type == PostType.Debit && (input.Kind is not null || input.ExpiresAt is not null))
-            return Problems.Invalid(input.Kind is null ? "expiresAt" : "kind", "Only a credit has a kind and an end.");
+            return Problems.Invalid(
+                input.Kind is null ? "expiresAt" : "kind", $"'{(input.Kind is null ? "expiresAt" : "kind")}' is for credits only.");
         if (await FindAsync(id, http, database) is not { } view)
             return Problems.NotFound("wallet");
 
