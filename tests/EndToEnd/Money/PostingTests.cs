@@ -53,7 +53,7 @@ public sealed class PostingTests
     }
 
     [Theory]
-    [InlineData("insert into entry select account, version + 1, transfer, type, amount, balance + amount, created_at from entry")]
+    [InlineData("insert into entry select account, version + 1000, transfer, type, amount, balance + amount, created_at from entry")]
     [InlineData("update account set posted = 1 where kind = 108")]
     public async Task Books_that_somebody_has_changed_are_found_out(string change)
     {
