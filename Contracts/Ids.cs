@@ -10,7 +10,7 @@ namespace LlmGateway.Contracts;
 /// </summary>
 public static class Ids
 {
-    public const string Customer = "cus", Wallet = "wal", Session = "ses", Key = "key", Request = "req", Response = "resp",
+    public const string Customer = "cus", Wallet = "wal", Lot = "lot", Session = "ses", Key = "key", Request = "req", Response = "resp",
         Transfer = "txn";
 
     /// <summary>

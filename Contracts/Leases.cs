@@ -66,6 +66,12 @@ public sealed record LeaseAnswer(IReadOnlyList<long>? Granted, LeaseRefusal? Ref
 
     /// <summary>The ledger's clock. It decides which cycle it is.</summary>
     public DateTimeOffset Now { get; init; }
+
+    /// <summary>
+    /// When something expires that the lease may have been granted from, by the ledger's clock. Nothing is admitted on the lease from then
+    /// on.
+    /// </summary>
+    public DateTimeOffset? Until { get; init; }
 }
 
 /// <param name="Available">What the register could still give.</param>
@@ -85,6 +91,10 @@ public enum LeaseRefusalReason
     CycleOver,
     /// <summary>The lease has lost its slots, because its holder was silent. It lives on for what runs; another must be opened.</summary>
     SlotsFreed,
+    /// <summary>
+    /// The lease may have been granted from what has expired since. It pays for what runs; anything else needs a new one.
+    /// </summary>
+    LotExpired,
 }
 
 /// <summary>

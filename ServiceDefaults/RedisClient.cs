@@ -79,7 +79,7 @@ public sealed class RedisClient
     /// <summary>Replaces a copy by an empty one, so that nobody who was slower than the change can keep the old one again.</summary>
     public Task ForgetAsync(string key, TimeSpan life) => QuietlyAsync(redis => redis.StringSetAsync(key, RedisValue.EmptyString, life));
 
-    /// <summary>Keeps JSON as it is, unless a newer version of it is there.</summary>
+    /// <summary>Keeps JSON as it is, unless a newer version of it is there. With no life left it only removes the older one.</summary>
     public Task KeepVersionAsync(string key, long version, ReadOnlySpan<byte> json, TimeSpan life)
     {
         var value = _seal.Seal(key, json);

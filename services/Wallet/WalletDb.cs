@@ -32,6 +32,9 @@ public sealed class WalletDb(DbContextOptions<WalletDb> options) : DbContext(opt
     [DbContext(typeof(WalletDb)), Migration("0007_posts")]
     sealed class Posts0007 : SqlMigration;
 
+    [DbContext(typeof(WalletDb)), Migration("0008_lots")]
+    sealed class Lots0008 : SqlMigration;
+
     [DbContext(typeof(WalletDb)), Migration("0009_rollups")]
     sealed class Rollups0009 : SqlMigration;
 
@@ -43,4 +46,7 @@ public sealed class WalletDb(DbContextOptions<WalletDb> options) : DbContext(opt
 
     [DbContext(typeof(WalletDb)), Migration("0012_windows")]
     sealed class Windows0012 : SqlMigration;
+
+    [DbContext(typeof(WalletDb)), Migration("0013_lot_seals")]
+    sealed class LotSeals0013 : SqlMigration;
 }

@@ -219,8 +219,8 @@ public static class Admission
     {
         var left = refusal.Available;
         var state = StateOf(line, counter, needed, left);
-        var message = $"This request may use {Show(line, needed)} {state.Unit}, and the {state.Level}'s limit of {state.Limit} {state.Unit} "
-            + $"has {Show(line, left)} left until {counter.To.UtcDateTime:yyyy-MM-dd'T'HH:mm:ss'Z'}";
+        var message = $"This request may use {Show(line, needed)} {state.Unit}, and the {state.Level}'s limit of {state.Limit} "
+            + $"{state.Unit} has {Show(line, left)} left until {counter.To.UtcDateTime:yyyy-MM-dd'T'HH:mm:ss'Z'}";
         return FitsLater(refusal, needed, counter.Ceiling)
             ? Problems.LimitReached(
                 $"{message}, while requests that run hold {Show(line, refusal.Held ?? 0)}. Try again when one has ended.",

@@ -10,7 +10,8 @@ public sealed class HeldLease(int registers, TimeProvider time, DeliveryMark del
     /// </summary>
     static readonly TimeSpan UseFor = TimeSpan.FromSeconds(LeaseRequest.TtlSeconds - 20);
 
-    long _confirmedAt;
+    long _confirmedAt, _leftSince;
+    TimeSpan? _left;
 
     public Guid Id { get; } = Ids.New();
     public long Fence { get; set; }
@@ -24,13 +25,13 @@ public sealed class HeldLease(int registers, TimeProvider time, DeliveryMark del
 
     /// <summary>As the ledger answered last.</summary>
     /// <inheritdoc cref="LeaseAnswer.Empty"/>
-    public ulong Empty { get; set; }
+    public ulong Empty { get; private set; }
 
     /// <inheritdoc cref="LeaseAnswer.Dry"/>
-    public ulong Dry { get; set; }
+    public ulong Dry { get; private set; }
 
     /// <summary>When that was asked.</summary>
-    public long DrySince { get; set; }
+    public long DrySince { get; private set; }
 
     /// <summary>Number of requests that hold a part of it, and of settlements that are not on disk.</summary>
     public int Running { get; set; }
@@ -49,7 +50,10 @@ public sealed class HeldLease(int registers, TimeProvider time, DeliveryMark del
     /// <summary>The ledger has ended the lease, or may have. Nothing more is admitted on it.</summary>
     public bool Lost { get; set; }
 
-    public bool Usable => !Lost && Fence > 0 && time.GetElapsedTime(_confirmedAt) < UseFor;
+    public bool Usable => !Lost && Fence > 0 && !IsOver && time.GetElapsedTime(_confirmedAt) < UseFor;
+
+    /// <summary>Something has expired that it may have been granted from. What is idle of it goes back.</summary>
+    public bool IsOver => _left is { } left && time.GetElapsedTime(_leftSince) >= left;
 
     /// <summary>Requests, or settlements on their way, are to be paid from it.</summary>
     public bool HasDependents => Running > 0 || LastRecord > delivered.Count;
@@ -63,6 +67,15 @@ public sealed class HeldLease(int registers, TimeProvider time, DeliveryMark del
     public bool IsDone => Lost || (!HasDependents && IsIdleEmpty && !OwesSlots);
 
     public bool IsIdleEmpty => Array.TrueForAll(Idle, amount => amount == 0);
+
+    /// <summary>The lease was granted, and lasts until something expires. The ledger's clock says how long that is.</summary>
+    /// <param name="asked">When the question was sent: the ledger has read its clock later.</param>
+    public void Granted(LeaseAnswer answer, long asked)
+    {
+        (Empty, Dry, DrySince) = (answer.Empty, answer.Dry, asked);
+        (_left, _leftSince) = (answer.Until - answer.Now, asked);
+        Renewed(alive: true, asked);
+    }
 
     /// <param name="asked">When the question was sent, on the monotonic clock. The ledger's answer cannot be older.</param>
     public void Renewed(bool alive, long asked)

@@ -272,8 +272,7 @@ public sealed partial class Slice(
         {
             for (var i = 0; i < granted.Count; i++)
                 lease.Idle[i] += granted[i];
-            lease.Renewed(alive: true, asked);
-            (lease.Empty, lease.Dry, lease.DrySince) = (answer.Empty, answer.Dry, asked);
+            lease.Granted(answer, asked);
             lease.OwesSlots &= lease != _lease; // what was lost has come
             _lastExtension = time.GetTimestamp();
             // If the lease was retired during the call, its grant goes back and the next call asks again.
@@ -295,6 +294,11 @@ public sealed partial class Slice(
         }
         // A refused extension leaves the lease in the ledger as it was, one fence lower.
         lease.Fence--;
+        if (refusal.Reason == LeaseRefusalReason.LotExpired)
+        {
+            Retire(lease);
+            return;
+        }
         if (_gaveWhileCalling)
             return;
         var index = claim.Lines.Select((line, i) => (line.Register, i)).First(pair => pair.Register == refusal.Register).i;

@@ -69,7 +69,8 @@ public sealed partial class Slice
     HeldLease? FindIdle(TimeSpan idleTime, Guid except)
     {
         _retired.RemoveAll(old => old.IsDone && old != _asked);
-        var unused = time.GetElapsedTime(_lastUse) >= idleTime && !_lease.Lost && _lease.Id != except && _lease.HasSomethingToReturn;
+        var unused = (_lease.IsOver || time.GetElapsedTime(_lastUse) >= idleTime)
+            && !_lease.Lost && _lease.Id != except && _lease.HasSomethingToReturn;
         return _retired.Find(old => old.HasSomethingToReturn) ?? (unused ? _lease : null);
     }
 }

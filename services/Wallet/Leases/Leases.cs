@@ -79,7 +79,10 @@ public static class Leases
 
     static IResult Show(Answer answer) => Results.Json(answer switch
     {
-        Answer.Granted granted => new LeaseAnswer(granted.Amounts, null) { Empty = granted.Empty, Dry = granted.Dry, Now = granted.Now },
+        Answer.Granted granted => new LeaseAnswer(granted.Amounts, null)
+        {
+            Empty = granted.Empty, Dry = granted.Dry, Now = granted.Now, Until = granted.Until,
+        },
         Answer.Refused refused => new LeaseAnswer(
             null, new(refused.Register, refused.Reason, refused.Available) { Held = refused.Held, Busy = refused.Busy })
         { Now = refused.Now },

@@ -12,6 +12,9 @@ public sealed class Book(DateTimeOffset now)
     public DateTimeOffset Now => now;
 
     public Dictionary<Guid, Account> Accounts { get; } = [];
+
+    /// <summary>Some account has lots that were read or made.</summary>
+    public bool HasLots { get; set; }
     public Dictionary<Guid, Lease> Leases { get; } = [];
 
     /// <summary>Ids of transfers and requests that the ledger already has.</summary>
@@ -92,12 +95,27 @@ public sealed class Account
     /// <summary>What can still be taken from a balance.</summary>
     public long Available => Posted - Reserved;
 
+    /// <summary>The lot that is spent last. Null: the balance's own.</summary>
+    public Guid? BaseLot { get; set; }
+
+    /// <summary>Other lots that have something left. With none, no lot is read or written.</summary>
+    public int Lots { get; set; }
+
+    /// <summary>The lots that were read or made. All that are counted in <see cref="Lots"/> are among them.</summary>
+    public List<Lot> Parts { get; } = [];
+
+    /// <summary>
+    /// What leases hold that are extended no more, by <see cref="Lease.Until"/>: they may still take from lots that expire then or later.
+    /// Null where no lot was read.
+    /// </summary>
+    public Dictionary<DateTimeOffset, long>? HeldFromBefore { get; set; }
+
     /// <summary>The figures that are written when they differ from <see cref="Stored"/>.</summary>
-    public (long, long, long, long, long, bool, long?, DateTimeOffset?) Figures =>
-        (Posted, Reserved, Version, Spent, ToppedUp, Frozen, Ceiling, EndsAt);
+    public (long, long, long, long, long, bool, long?, DateTimeOffset?, Guid?, int) Figures =>
+        (Posted, Reserved, Version, Spent, ToppedUp, Frozen, Ceiling, EndsAt, BaseLot, Lots);
 
     /// <summary>The figures as they were read. Most accounts of a batch do not change, and those are not written.</summary>
-    public (long, long, long, long, long, bool, long?, DateTimeOffset?) Stored { get; set; }
+    public (long, long, long, long, long, bool, long?, DateTimeOffset?, Guid?, int) Stored { get; set; }
 
     /// <summary>The batch has added entries to it.</summary>
     public bool HasMoved => Version != Stored.Item3;
@@ -116,12 +134,20 @@ public sealed class Lease
     public DateTimeOffset ExpiresAt { get; set; }
     public bool Expired { get; set; }
     public LeaseSlots Slots { get; set; }
+
+    /// <summary>
+    /// The first expiry of a lot that had something left when the lease was granted a part of its balance. From then on it is extended no
+    /// more.
+    /// </summary>
+    public DateTimeOffset? Until { get; set; }
+
     public Dictionary<Guid, LeaseLine> Lines { get; } = [];
 
-    public (long, long, DateTimeOffset, bool, LeaseSlots) Figures => (Fence, ReturnFence, ExpiresAt, Expired, Slots);
+    public (long, long, DateTimeOffset, bool, LeaseSlots, DateTimeOffset?) Figures =>
+        (Fence, ReturnFence, ExpiresAt, Expired, Slots, Until);
 
     /// <summary>The figures as they were read. Null for a lease that is new.</summary>
-    public (long, long, DateTimeOffset, bool, LeaseSlots)? Stored { get; set; }
+    public (long, long, DateTimeOffset, bool, LeaseSlots, DateTimeOffset?)? Stored { get; set; }
 }
 
 /// <summary>What a lease has of slots. The number is stored.</summary>
@@ -166,7 +192,8 @@ public sealed class SessionWindow
 public sealed record WindowOpening(Guid Register, Guid Window);
 
 /// <summary>One side of a transfer. The entries of a transfer sum to zero in each unit.</summary>
-public sealed record Entry(Guid Account, long Version, Guid Transfer, EntryType Type, long Amount, long Balance);
+/// <param name="Lot">Null: the account's own.</param>
+public sealed record Entry(Guid Account, long Version, Guid Transfer, EntryType Type, long Amount, long Balance, Guid? Lot = null);
 
 /// <summary>Header of a movement that is not usage.</summary>
 /// <param name="Description">Free text, kept apart from it.</param>
@@ -198,6 +225,9 @@ public sealed record UsageRow(Guid RequestId, UsageRecord Record, long Charged, 
 {
     /// <summary>What the request used of counters. Empty when no counter was to be asked.</summary>
     public IReadOnlyList<Charge> Counted { get; init; } = [];
+
+    /// <inheritdoc cref="Correction.Lots"/>
+    public IReadOnlyList<LotPart> Lots { get; init; } = [];
 }
 
 /// <summary>
@@ -224,10 +254,18 @@ public sealed record StaleSettlement(Guid RequestId, ReadOnlyMemory<byte> Record
 /// </summary>
 /// <param name="IsCovered">Quota or credits have paid a part of it.</param>
 /// <param name="Place">Where it stands in the roll-ups.</param>
-public readonly record struct Rated(long Cost, long Charged, long Absorbed, RollupPlace Place, bool IsCovered = false);
+public readonly record struct Rated(long Cost, long Charged, long Absorbed, RollupPlace Place, bool IsCovered = false)
+{
+    /// <inheritdoc cref="Correction.Lots"/>
+    public IReadOnlyList<LotPart> Lots { get; init; } = [];
+}
 
 /// <summary>
 /// A request's cost after a re-rating. The last three are differences. Negative ones were given back.
 /// </summary>
 public sealed record Correction(
-    Guid Transfer, Guid Rerating, Guid RequestId, Guid PriceVersion, long OldCost, long NewCost, long Charged, long Absorbed, long Covered);
+    Guid Transfer, Guid Rerating, Guid RequestId, Guid PriceVersion, long OldCost, long NewCost, long Charged, long Absorbed, long Covered)
+{
+    /// <summary>What each lot paid. Empty where it was the balance's own lot alone.</summary>
+    public IReadOnlyList<LotPart> Lots { get; init; } = [];
+}

@@ -30,6 +30,11 @@ public static class BookStore
     public const string KnownRequests =
         "select request_id from usage_record where request_id = any($1) and request_id >= $2 and request_id <= $3";
 
+    internal const string AccountColumns = """
+        id, kind, unit, organization, project, owner, test, posted, reserved, version, spent, topped_up, frozen, denomination, ceiling,
+        ends_at, base_lot, lots
+        """;
+
     static readonly RowInsert<Transfer> Transfers = new RowInsert<Transfer>("transfer")
         .Column("id", "uuid", t => t.Id)
         .Column("type", "smallint", t => (short)t.Type)
@@ -47,7 +52,9 @@ public static class BookStore
         .Column("new_cost", "bigint", c => c.NewCost)
         .Column("charged", "bigint", c => c.Charged)
         .Column("absorbed", "bigint", c => c.Absorbed)
-        .Column("covered", "bigint", c => c.Covered);
+        .Column("covered", "bigint", c => c.Covered)
+        .Column("lots", "text", c => UsageRows.Array(c.Lots, part => part.Lot), cast: "uuid[]")
+        .Column("lot_paid", "text", c => UsageRows.Array(c.Lots, part => part.Amount), cast: "bigint[]");
 
     static readonly RowInsert<Entry> Entries = new RowInsert<Entry>("entry")
         .Column("account", "uuid", e => e.Account)
@@ -55,7 +62,8 @@ public static class BookStore
         .Column("transfer", "uuid", e => e.Transfer)
         .Column("type", "smallint", e => (short)e.Type)
         .Column("amount", "bigint", e => e.Amount)
-        .Column("balance", "bigint", e => e.Balance);
+        .Column("balance", "bigint", e => e.Balance)
+        .Column("lot", "uuid", e => e.Lot);
 
     public static async Task<Book> LockAsync(
         NpgsqlConnection connection,
@@ -67,6 +75,13 @@ public static class BookStore
         var touched = new Footprint(commands, existing);
         await using var batch = new NpgsqlBatch(connection, transaction);
         AddLocks(batch, touched);
+        var book = await ReadAsync(batch, touched, token);
+        await LotRows.ReadAsync(connection, transaction, commands, book, token);
+        return book;
+    }
+
+    static async Task<Book> ReadAsync(NpgsqlBatch batch, Footprint touched, CancellationToken token)
+    {
         await using var reader = await batch.ExecuteReaderAsync(token);
         await reader.ReadAsync(token);
         var book = new Book(reader.GetFieldValue<DateTimeOffset>(0));
@@ -91,7 +106,11 @@ public static class BookStore
         if (touched.Transfers.Count > 0 && await reader.NextResultAsync(token))
             await ReadTransfersAsync(reader, book, token);
         if (touched.Rerated.Count > 0 && await reader.NextResultAsync(token))
+        {
             await ReadRatedAsync(reader, book, token);
+            await reader.NextResultAsync(token);
+            await LotRows.ReadOfRequestsAsync(reader, book, token);
+        }
         return book;
     }
 
@@ -109,17 +128,13 @@ public static class BookStore
         Add(batch, "select clock_timestamp() from pg_advisory_xact_lock_shared($1)", ClockLock);
         if (touched.Missing.Count > 0)
             AddMissing(batch, [.. touched.Missing.Values]);
+        Add(batch, $"select {AccountColumns} from account where id = any($1) order by id for update", touched.Accounts.ToArray());
         Add(batch, """
-            select id, kind, unit, organization, project, owner, test, posted, reserved, version, spent, topped_up, frozen, denomination,
-                ceiling, ends_at
-            from account where id = any($1) order by id for update
-            """, touched.Accounts.ToArray());
-        Add(batch, """
-            select id, holder, fence, return_fence, expires_at, expired, slots from lease where id = any($1) order by id for update
+            select id, holder, fence, return_fence, expires_at, expired, slots, until from lease where id = any($1) order by id for update
             """, touched.ChangedLeases.ToArray());
         Add(
             batch,
-            "select id, holder, fence, return_fence, expires_at, expired, slots from lease where id = any($1)",
+            "select id, holder, fence, return_fence, expires_at, expired, slots, until from lease where id = any($1)",
             touched.PayingLeases.ToArray());
         Add(batch, "select lease, account, granted, consumed, returned, last_granted from lease_line where lease = any($1)",
             (Guid[])[.. touched.ChangedLeases, .. touched.PayingLeases]);
@@ -147,6 +162,8 @@ public static class BookStore
                     and exists (select from usage_month where not closed and from_id <= u.request_id and to_id > u.request_id)
                 group by u.request_id
                 """, touched.Rerated.ToArray(), touched.Rerated.Min(), touched.Rerated.Max());
+        if (touched.Rerated.Count > 0)
+            Add(batch, LotRows.OfRequests, touched.Rerated.ToArray(), touched.Rerated.Min(), touched.Rerated.Max());
     }
 
     static void AddMissing(NpgsqlBatch batch, Account[] accounts) => Add(batch, """
@@ -166,7 +183,7 @@ public static class BookStore
         Column(accounts, a => a.Test),
         Column(accounts, a => a.Denomination));
 
-    static async Task ReadAccountsAsync(NpgsqlDataReader reader, Book book, CancellationToken token)
+    internal static async Task ReadAccountsAsync(NpgsqlDataReader reader, Book book, CancellationToken token)
     {
         while (await reader.ReadAsync(token))
         {
@@ -180,6 +197,7 @@ public static class BookStore
                 Denomination = reader.IsDBNull(13) ? null : reader.GetGuid(13),
                 Ceiling = reader.IsDBNull(14) ? null : reader.GetInt64(14),
                 EndsAt = reader.IsDBNull(15) ? null : reader.GetFieldValue<DateTimeOffset>(15),
+                BaseLot = reader.IsDBNull(16) ? null : reader.GetGuid(16), Lots = reader.GetInt32(17),
             };
             account.Stored = account.Figures;
             book.Accounts.Add(account.Id, account);
@@ -194,7 +212,7 @@ public static class BookStore
             {
                 Id = reader.GetGuid(0), Holder = reader.GetString(1), Fence = reader.GetInt64(2), ReturnFence = reader.GetInt64(3),
                 ExpiresAt = reader.GetFieldValue<DateTimeOffset>(4), Expired = reader.GetBoolean(5),
-                Slots = (LeaseSlots)reader.GetInt16(6),
+                Slots = (LeaseSlots)reader.GetInt16(6), Until = reader.IsDBNull(7) ? null : reader.GetFieldValue<DateTimeOffset>(7),
             };
             lease.Stored = lease.Figures;
             book.Leases.Add(lease.Id, lease);
@@ -277,6 +295,7 @@ public static class BookStore
         WindowRows.AddTo(batch, book);
         Corrections.AddTo(batch, book.Corrections, book.Now);
         Entries.AddTo(batch, book.Entries, book.Now);
+        LotRows.AddTo(batch, book);
         RollupRows.AddTo(batch, Rollups.Of(book));
         if (batch.BatchCommands.Count > 0)
             await batch.ExecuteNonQueryAsync(token);
@@ -296,10 +315,12 @@ public static class BookStore
             Add(batch, """
                 update account set
                     posted = a.posted, reserved = a.reserved, version = a.version,
-                    spent = a.spent, topped_up = a.topped_up, frozen = a.frozen, ceiling = a.ceiling, ends_at = a.ends_at
+                    spent = a.spent, topped_up = a.topped_up, frozen = a.frozen, ceiling = a.ceiling, ends_at = a.ends_at,
+                    base_lot = a.base_lot, lots = a.lots
                 from unnest(
                     $1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::boolean[], $8::bigint[],
-                    $9::timestamptz[]) as a (id, posted, reserved, version, spent, topped_up, frozen, ceiling, ends_at)
+                    $9::timestamptz[], $10::uuid[], $11::int[])
+                    as a (id, posted, reserved, version, spent, topped_up, frozen, ceiling, ends_at, base_lot, lots)
                 where account.id = a.id
                 """,
                 Column(accounts, a => a.Id),
@@ -310,18 +331,22 @@ public static class BookStore
                 Column(accounts, a => a.ToppedUp),
                 Column(accounts, a => a.Frozen),
                 Column(accounts, a => a.Ceiling),
-                Column(accounts, a => a.EndsAt));
+                Column(accounts, a => a.EndsAt),
+                Column(accounts, a => a.BaseLot),
+                Column(accounts, a => a.Lots));
     }
 
     static void AddLeases(NpgsqlBatch batch, Lease[] leases)
     {
         if (leases.Length > 0)
             Add(batch, """
-                insert into lease (id, holder, fence, return_fence, expires_at, expired, slots)
-                select * from unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::timestamptz[], $6::boolean[], $7::smallint[])
+                insert into lease (id, holder, fence, return_fence, expires_at, expired, slots, until)
+                select * from unnest(
+                    $1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::timestamptz[], $6::boolean[], $7::smallint[], $8::timestamptz[])
                 on conflict (id) do update set
                     fence = excluded.fence, return_fence = excluded.return_fence,
-                    expires_at = greatest(lease.expires_at, excluded.expires_at), expired = excluded.expired, slots = excluded.slots
+                    expires_at = greatest(lease.expires_at, excluded.expires_at), expired = excluded.expired,
+                    slots = excluded.slots, until = excluded.until
                 """,
                 Column(leases, l => l.Id),
                 Column(leases, l => l.Holder),
@@ -329,7 +354,8 @@ public static class BookStore
                 Column(leases, l => l.ReturnFence),
                 Column(leases, l => l.ExpiresAt),
                 Column(leases, l => l.Expired),
-                Column(leases, l => (short)l.Slots));
+                Column(leases, l => (short)l.Slots),
+                Column(leases, l => l.Until));
     }
 
     static void AddLines(NpgsqlBatch batch, (Guid Lease, Guid Account, LeaseLine Line)[] lines)

@@ -12,6 +12,11 @@ public abstract record Command
     /// <summary>Accounts that are created if missing: the house's own, and a register that is being opened.</summary>
     public virtual IEnumerable<Account> Ensures => [];
 
+    /// <summary>
+    /// Accounts that are created if missing, and not locked: the lock of their balance guards them (<see cref="LotRows"/>).
+    /// </summary>
+    public virtual IEnumerable<Account> Opens => [];
+
     public virtual Guid? Lease => null;
 
     /// <summary>Client sessions that it opens or keeps open.</summary>
@@ -65,6 +70,12 @@ public sealed record Open(OpenRegister Register) : Command
 public sealed record Freeze(Guid Wallet, bool Frozen) : Command
 {
     public override IEnumerable<Guid> Accounts => [Wallet];
+}
+
+/// <summary>Books what has expired of a balance, as every command on it does.</summary>
+public sealed record BookExpiry(Guid Balance) : Command
+{
+    public override IEnumerable<Guid> Accounts => [Balance];
 }
 
 /// <param name="Final">Decide now. Otherwise a shortage is reported that other holders could relieve.</param>
@@ -226,6 +237,9 @@ public abstract record Answer
 
         /// <summary>The ledger's clock.</summary>
         public DateTimeOffset Now { get; init; }
+
+        /// <inheritdoc cref="LeaseAnswer.Until"/>
+        public DateTimeOffset? Until { get; init; }
     }
 
     /// <summary>The windows are open, at least until then.</summary>
@@ -234,6 +248,9 @@ public abstract record Answer
         /// <summary>The ledger's clock.</summary>
         public DateTimeOffset Now { get; init; }
     }
+
+    /// <summary>Nothing changed. A post would make a lot that has expired already, or one more than <see cref="Ledger.MaxLots"/>.</summary>
+    public sealed record NoLot(bool Expired) : Answer;
 
     /// <summary>Nothing changed. The movement's id belongs to another one.</summary>
     public sealed record Differs : Answer;

@@ -39,6 +39,9 @@ public static partial class Ledger
         if (lease is null ? request.Fence > 1 : lease.Expired || request.Fence < lease.Fence)
             return new Answer.Refused(request.Lines[0].Register, LeaseRefusalReason.LeaseClosed, 0);
 
+        if (lease?.Until <= book.Now)
+            return new Answer.Refused(request.Lines[0].Register, LeaseRefusalReason.LotExpired, 0);
+
         if (Obstacle(book, extend, lease) is { } obstacle)
             return obstacle;
         if (lease is null)
@@ -65,6 +68,7 @@ public static partial class Ledger
             leased.LastGranted = granted[i];
             Reserve(account, granted[i]);
         }
+        LimitByLots(book, lease, request);
         return Granted(book, extend, granted);
     }
 
@@ -209,6 +213,6 @@ public static partial class Ledger
                 empty |= 1UL << k;
                 dry |= OthersHold(account, lease) ? 0 : 1UL << k;
             }
-        return new(amounts) { Empty = empty, Dry = dry, Now = book.Now };
+        return new(amounts) { Empty = empty, Dry = dry, Now = book.Now, Until = lease?.Until };
     }
 }

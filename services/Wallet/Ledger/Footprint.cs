@@ -14,6 +14,9 @@ sealed class Footprint
                 if (!existing.Contains(account.Id))
                     Missing.TryAdd(account.Id, account);
             }
+            foreach (var account in command.Opens)
+                if (!existing.Contains(account.Id))
+                    Missing.TryAdd(account.Id, account);
             if (command.Lease is { } lease)
                 (command.ChangesLease ? ChangedLeases : PayingLeases).Add(lease);
             if (command.Movement is { } movement)

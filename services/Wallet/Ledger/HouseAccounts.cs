@@ -4,8 +4,8 @@ using LlmGateway.Contracts;
 namespace LlmGateway.Wallet;
 
 /// <summary>
-/// The house's own accounts, one of each kind per project (grants: per organization, receivables: per customer) and mode. Their ids are
-/// derived from their owner.
+/// The house's own accounts, one of each kind per project (grants: per organization, receivables: per customer, what has expired: per
+/// balance) and mode. Their ids are derived from their owner.
 /// </summary>
 public static class HouseAccounts
 {
@@ -21,6 +21,9 @@ public static class HouseAccounts
     public static Guid ProviderCost(Guid project, bool test) => Id(project, AccountKind.ProviderCost, Unit.Usd, test);
     public static Guid Absorbed(Guid project, bool test) => Id(project, AccountKind.Absorbed, Unit.Usd, test);
     public static Guid Covered(Guid project, bool test) => Id(project, AccountKind.Covered, Unit.Usd, test);
+
+    /// <summary>What has expired of one balance. Whoever holds that balance's lock may change it.</summary>
+    public static Guid Expired(Guid balance, Unit unit, bool test) => Id(balance, AccountKind.Expired, unit, test);
     public static Guid Limits(Guid project, Unit unit, bool test) => Id(project, AccountKind.Limits, unit, test);
 
     public static Guid Id(Guid scope, AccountKind kind, Unit unit, bool test)
@@ -44,6 +47,7 @@ public static class HouseAccounts
         AccountKind.Margin => "margin",
         AccountKind.Fees => "fees",
         AccountKind.Payouts => "payouts",
+        AccountKind.Expired => "expired",
         _ => throw new InvalidOperationException($"{kind} is not the house's own"),
     };
 }

@@ -9,11 +9,20 @@ namespace LlmGateway.Wallet;
 /// </summary>
 public static partial class Ledger
 {
-    public static Answer Apply(Book book, Command command) => command switch
+    public static Answer Apply(Book book, Command command)
+    {
+        Mature(book, command);
+        var answer = Decide(book, command);
+        Mature(book, command);
+        return answer;
+    }
+
+    static Answer Decide(Book book, Command command) => command switch
     {
         Open open => Apply(book, open),
         Post post => Apply(book, post),
         Freeze freeze => Apply(book, freeze),
+        BookExpiry => new Answer.Done(),
         Extend extend => Apply(book, extend) switch
         {
             Answer.Refused refused => refused with { Now = book.Now },
@@ -66,7 +75,7 @@ public static partial class Ledger
         foreach (var line in lines)
         {
             lease.Lines[line.Register].Returned += line.Value;
-            Reserve(book.Accounts[line.Register], -line.Value);
+            Free(book, lease, book.Accounts[line.Register], line.Value);
         }
         if (request.RenouncesSlots)
             FreeSlotsOf(book, lease);
@@ -80,7 +89,7 @@ public static partial class Ledger
         lease.Expired = true;
         foreach (var (register, line) in lease.Lines)
         {
-            Reserve(book.Accounts[register], -line.Outstanding);
+            Free(book, lease, book.Accounts[register], line.Outstanding);
             line.Returned += line.Outstanding;
         }
         return new Answer.Done();
@@ -122,14 +131,29 @@ public static partial class Ledger
         var cost = book.Accounts[HouseAccounts.ProviderCost(rerate.Project, rerate.Test)];
         MoveEitherWay(book, id, EntryType.Absorbed, book.Accounts[HouseAccounts.Absorbed(rerate.Project, rerate.Test)], cost, absorbed);
         MoveEitherWay(book, id, EntryType.Covered, book.Accounts[HouseAccounts.Covered(rerate.Project, rerate.Test)], cost, covered);
+        IReadOnlyList<LotPart> parts = [];
         if (charged != 0)
         {
-            MoveEitherWay(book, id, EntryType.Adjustment, wallet!, cost, charged);
+            var first = book.Entries.Count;
+            if (charged > 0)
+                Move(book, id, EntryType.Adjustment, wallet!, cost, charged);
+            else
+            {
+                Enter(book, id, EntryType.Adjustment, cost, charged);
+                PutBack(book, id, EntryType.Adjustment, wallet!, -charged, rated);
+            }
+            parts = LotsOf(book, first);
             wallet!.Spent += charged;
         }
         book.Corrections.Add(
-            new(id, rerate.Rerating, rerate.RequestId, rerate.PriceVersion, oldCost, rerate.Cost, charged, absorbed, covered));
-        book.Rated[rerate.RequestId] = rated with { Cost = rerate.Cost, Charged = paid + charged, Absorbed = borne + absorbed };
+            new(id, rerate.Rerating, rerate.RequestId, rerate.PriceVersion, oldCost, rerate.Cost, charged, absorbed, covered)
+            {
+                Lots = parts,
+            });
+        book.Rated[rerate.RequestId] = rated with
+        {
+            Cost = rerate.Cost, Charged = paid + charged, Absorbed = borne + absorbed, Lots = Sum(rated.Lots, parts),
+        };
         return new Answer.Done();
     }
 
@@ -139,14 +163,28 @@ public static partial class Ledger
         Check(account);
     }
 
-    static void Move(Book book, Guid movement, EntryType type, Account from, Account to, long amount)
+    /// <summary>What is held of a balance falls, because it was spent or given back.</summary>
+    static void Free(Book book, Lease? lease, Account account, long amount)
+    {
+        account.Reserved -= amount;
+        if (amount > 0 && lease?.Until is { } until && until <= book.Now && account.HeldFromBefore is { } held)
+            held[until] -= amount;
+    }
+
+    /// <inheritdoc cref="Draw"/>
+    static void Move(Book book, Guid movement, EntryType type, Account from, Account to, long amount, Held held = default)
     {
         if (amount == 0)
             return;
+        RequireMovable(movement, from, to, amount);
+        Draw(book, movement, type, from, amount, held);
+        Put(book, movement, type, to, amount, to.Id);
+    }
+
+    static void RequireMovable(Guid movement, Account from, Account to, long amount)
+    {
         if (amount < 0 || (from.Unit, from.Denomination) != (to.Unit, to.Denomination) || from.Kind.IsCounter() || to.Kind.IsCounter())
             throw new InvalidOperationException($"movement {movement:N} of {amount} from {from.Unit} to {to.Unit}");
-        Enter(book, movement, type, from, -amount);
-        Enter(book, movement, type, to, amount);
     }
 
     /// <summary>Moves an amount. A negative one moves in the other direction.</summary>
@@ -158,14 +196,15 @@ public static partial class Ledger
             Move(book, movement, type, to, from, -amount);
     }
 
-    static void Enter(Book book, Guid movement, EntryType type, Account account, long amount)
+    static void Enter(Book book, Guid movement, EntryType type, Account account, long amount, Guid? lot = null)
     {
         account.Posted += amount;
         account.Version++;
         if (type == EntryType.TopUp)
             account.ToppedUp += amount;
         Check(account);
-        book.Entries.Add(new(account.Id, account.Version, movement, type, amount, account.Posted));
+        book.Entries.Add(
+            new(account.Id, account.Version, movement, type, amount, account.Posted, lot == account.Id ? null : lot));
     }
 
     static void Check(Account account)

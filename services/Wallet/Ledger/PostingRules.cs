@@ -39,7 +39,11 @@ public enum AtMost
 public sealed record Leg(Party From, Party To, AtMost AtMost = AtMost.All, Party? Else = null);
 
 /// <param name="Reference">What a post is known by, when that comes from outside. It can be posted once per project.</param>
-public sealed record PostingRule(EntryType Type, string? Reference, params Leg[] Legs);
+public sealed record PostingRule(EntryType Type, string? Reference, params Leg[] Legs)
+{
+    /// <summary>What it brings into a balance. Null: nothing, or what was in it before.</summary>
+    public LotKind? Lot { get; init; }
+}
 
 /// <summary>
 /// Everything that moves a balance and is not usage, as one table. docs/money.md has it in words. A post that can move nothing of its first
@@ -49,16 +53,19 @@ public static class PostingRules
 {
     public static readonly IReadOnlyDictionary<PostType, PostingRule> All = new Dictionary<PostType, PostingRule>
     {
-        [PostType.Opening] = new(EntryType.Grant, null, new Leg(Party.Grant, Party.Balance)),
-        [PostType.Grant] = new(EntryType.Grant, null, new Leg(Party.Grant, Party.Balance)),
-        [PostType.Promotion] = new(EntryType.Bonus, null, new Leg(Party.Grant, Party.Balance)),
+        [PostType.Opening] = new(EntryType.Grant, null, new Leg(Party.Grant, Party.Balance)) { Lot = LotKind.Grant },
+        [PostType.Grant] = new(EntryType.Grant, null, new Leg(Party.Grant, Party.Balance)) { Lot = LotKind.Grant },
+        [PostType.Promotion] = new(EntryType.Bonus, null, new Leg(Party.Grant, Party.Balance)) { Lot = LotKind.Promotion },
         [PostType.Debit] = new(EntryType.Adjustment, null, new Leg(Party.Balance, Party.Grant)),
         [PostType.TopUp] = new(
             EntryType.TopUp,
             "payment",
             new Leg(Party.Clearing, Party.Receivable, AtMost.WhatToOwes, Else: Party.Balance),
             new Leg(Party.Clearing, Party.Margin),
-            new Leg(Party.Clearing, Party.Fees)),
+            new Leg(Party.Clearing, Party.Fees))
+        {
+            Lot = LotKind.TopUp,
+        },
         [PostType.Refund] = new(
             EntryType.Refund,
             "refund",

@@ -20,6 +20,15 @@ public sealed record Post(Guid Id, PostType Type, PostScope Of, IReadOnlyList<lo
     /// <summary>Free text of a tenant. It may be erased.</summary>
     public string? Text { get; init; }
 
+    /// <summary>When the lot that the post makes expires. Null: never.</summary>
+    public DateTimeOffset? ExpiresAt { get; init; }
+
+    /// <summary>The only lot that a balance pays from.</summary>
+    public Guid? Lot { get; init; }
+
+    /// <summary>What never expires and cost nothing goes to the balance's own lot.</summary>
+    public bool MakesLot => Rule.Lot is { } kind && (kind != LotKind.Grant || ExpiresAt is not null);
+
     public PostingRule Rule => PostingRules.All[Type];
 
     /// <summary>As a statement shows it. Caps are no money.</summary>
@@ -33,6 +42,15 @@ public sealed record Post(Guid Id, PostType Type, PostScope Of, IReadOnlyList<lo
         .Distinct()
         .Select(party => PostingRules.House(party, Of));
 
+    public override IEnumerable<Account> Opens => ExpiresAt is not null && Of.Balance is { } balance ?
+    [
+        new()
+        {
+            Id = HouseAccounts.Expired(balance, Of.Unit, Of.Test), Kind = AccountKind.Expired, Unit = Of.Unit,
+            Organization = Of.Organization, Project = Of.Project, Owner = Of.Owner, Test = Of.Test,
+        },
+    ] : [];
+
     public override Guid? Movement => Id;
 
     /// <summary>
@@ -40,7 +58,8 @@ public sealed record Post(Guid Id, PostType Type, PostScope Of, IReadOnlyList<lo
     /// somebody else. Migration 0007 makes the same for movements of before.
     /// </summary>
     public byte[] InputHash() => SHA256.HashData(Encoding.UTF8.GetBytes(
-        $"{Type} {Of.Balance:N} {string.Join(',', Amounts)}{(Reference is null ? "" : $" for {Reference}")}"));
+        $"{Type} {Of.Balance:N} {string.Join(',', Amounts)}{(Reference is null ? "" : $" for {Reference}")}"
+        + $"{(ExpiresAt is { } end ? $" until {end.UtcDateTime:O}" : "")}{(Lot is { } lot ? $" of {lot:N}" : "")}"));
 
     /// <summary>The id of a post that is known by a reference from outside.</summary>
     public static Guid IdOf(PostType type, Guid project, string reference) => Ids.Derive(project, $"{type}:{reference}");
@@ -66,6 +85,10 @@ public static partial class Ledger
             return before.IsAskedAgainBy(post) ? new Answer.Done(Repeated: true) { Moved = before.Result ?? [] } : new Answer.Differs();
         if (post.Of.Balance is { } id && (book.Find(id) is not { } balance || balance.Kind.IsCounter()))
             return new Answer.Refused(id, LeaseRefusalReason.Unknown, 0);
+        if (post.ExpiresAt <= book.Now)
+            return new Answer.NoLot(Expired: true);
+        if (post is { MakesLot: true, Rule.Lot: not LotKind.TopUp } && book.Accounts[post.Of.Balance!.Value].Lots >= MaxLots)
+            return new Answer.NoLot(Expired: false);
         var moved = new List<Moved>();
         if (Plan(book, post, moved) is { } refused)
             return refused;
@@ -76,8 +99,21 @@ public static partial class Ledger
         book.Moved.Add(post.Id, transfer);
         book.Transfers.Add(transfer);
         foreach (var (from, to, amount) in moved)
-            Move(book, post.Id, post.EntryType, book.Accounts[from], book.Accounts[to], amount);
+            Move(book, post, book.Accounts[from], book.Accounts[to], amount);
         return new Answer.Done { Moved = moved };
+    }
+
+    static void Move(Book book, Post post, Account from, Account to, long amount)
+    {
+        RequireMovable(post.Id, from, to, amount);
+        if (post.Lot is { } lot && from.Id == post.Of.Balance)
+            DrawFrom(book, post.Id, post.EntryType, from, amount, lot);
+        else
+            Draw(book, post.Id, post.EntryType, from, amount, held: default);
+        if (to.Id == post.Of.Balance)
+            PutNew(book, post, to, amount);
+        else
+            Put(book, post.Id, post.EntryType, to, amount, to.Id);
     }
 
     /// <summary>What each leg moves, or why the post is refused. No account is the payer of two legs that it limits.</summary>
@@ -90,7 +126,7 @@ public static partial class Ledger
             var from = book.Accounts[post.IdOf(leg.From)];
             var part = leg.AtMost switch
             {
-                AtMost.WhatFromHas => Math.Min(amount, from.Available),
+                AtMost.WhatFromHas => Math.Min(amount, Math.Min(from.Available, post.Lot is { } lot ? RestOf(from, lot) : long.MaxValue)),
                 AtMost.WhatToOwes => Math.Min(amount, -book.Accounts[post.IdOf(leg.To)].Posted),
                 AtMost.AsOfTheFirst => (long)((Int128)amount * moved[0].Amount / post.Amounts[0]),
                 _ => amount,

@@ -28,20 +28,20 @@ public static partial class Ledger
         var lease = settlement.Lease is { } leaseId ? book.Leases.GetValueOrDefault(leaseId) : null;
         var due = settlement.Due ?? usage.Cost.Nanos;
         var (unpaid, hasPayer, counted) = (due, settlement.Due is not null, new List<Charge>());
+        var first = book.Entries.Count;
         foreach (var charge in settlement.Charges)
         {
             var account = book.Find(charge.Register);
-            var line = lease?.Lines.GetValueOrDefault(charge.Register);
             if (account is { Kind: var kind } && kind.IsCounter())
             {
-                Count(account, line, charge);
+                Count(account, lease?.Lines.GetValueOrDefault(charge.Register), charge);
                 counted.Add(charge);
                 continue;
             }
             if (account is { Unit: not Unit.Usd })
             {
                 var limits = book.Accounts[HouseAccounts.Limits(usage.Project, account.Unit, usage.Test)];
-                Move(book, settlement.RequestId, EntryType.Limit, account, limits, Pay(account, line, charge.Value));
+                Move(book, settlement.RequestId, EntryType.Limit, account, limits, Pay(book, lease, account, charge.Value, out _));
                 continue;
             }
             if (account is null && IsOlderThanCounters(book, settlement))
@@ -52,13 +52,13 @@ public static partial class Ledger
             hasPayer = true;
             if (account is null)
                 continue;
-            var paid = Pay(account, line, Math.Min(charge.Value, unpaid));
-            Move(book, settlement.RequestId, EntryType.Usage, account, ProviderCost(book, usage), paid);
+            var paid = Pay(book, lease, account, Math.Min(charge.Value, unpaid), out var held);
+            Move(book, settlement.RequestId, EntryType.Usage, account, ProviderCost(book, usage), paid, held);
             account.Spent += paid;
             unpaid -= paid;
         }
         var row = hasPayer ? Borne(book, settlement, due, unpaid) : new(settlement.RequestId, usage, 0, 0);
-        book.Usages.Add(row with { Counted = counted });
+        book.Usages.Add(row with { Counted = counted, Lots = LotsOf(book, first) });
         return new Answer.Done();
     }
 
@@ -98,12 +98,13 @@ public static partial class Ledger
     }
 
     /// <summary>Takes from what the lease holds first, then from what the register has free. Returns what could be paid.</summary>
-    static long Pay(Account account, LeaseLine? line, long amount)
+    static long Pay(Book book, Lease? lease, Account account, long amount, out Held held)
     {
-        var held = Math.Min(amount, line?.Outstanding ?? 0);
+        var line = lease?.Lines.GetValueOrDefault(account.Id);
+        held = new(Math.Min(amount, line?.Outstanding ?? 0), lease?.Until ?? DateTimeOffset.MaxValue);
         if (line is not null)
-            line.Consumed += held;
-        account.Reserved -= held;
-        return held + Math.Min(amount - held, Math.Max(0, account.Available - held));
+            line.Consumed += held.Amount;
+        Free(book, lease, account, held.Amount);
+        return held.Amount + Math.Min(amount - held.Amount, Math.Max(0, account.Available - held.Amount));
     }
 }

@@ -30,15 +30,17 @@ static class UsageRows
         .Column("charged", "bigint", row => row.Charged)
         .Column("absorbed", "bigint", row => row.Absorbed)
         .Column("covered", "bigint", row => row.Covered)
-        .Column("counted", "text", row => Array(row, charge => charge.Register), cast: "uuid[]")
-        .Column("counts", "text", row => Array(row, charge => charge.Value), cast: "bigint[]")
+        .Column("counted", "text", row => Array(row.Counted, charge => charge.Register), cast: "uuid[]")
+        .Column("counts", "text", row => Array(row.Counted, charge => charge.Value), cast: "bigint[]")
+        .Column("lots", "text", row => Array(row.Lots, part => part.Lot), cast: "uuid[]")
+        .Column("lot_paid", "text", row => Array(row.Lots, part => part.Amount), cast: "bigint[]")
         .Column("estimated", "boolean", row => row.Record.Estimated)
         .Column("reason", "text", row => row.Record.Reason)
         .Column("attempt_of", "uuid", row => row.Record.AttemptOf);
 
     /// <summary>An array as PostgreSQL writes it, because arrays of several lengths cannot stand in one parameter.</summary>
-    static string? Array<TValue>(UsageRow row, Func<Charge, TValue> value) =>
-        row.Counted.Count == 0 ? null : $"{{{string.Join(',', row.Counted.Select(value))}}}";
+    internal static string? Array<TPart, TValue>(IReadOnlyList<TPart> parts, Func<TPart, TValue> value) =>
+        parts.Count == 0 ? null : $"{{{string.Join(',', parts.Select(value))}}}";
 
     /// <summary>What providers said of their usage. A month that keeps it no longer has no place for it.</summary>
     internal static void AddRaw(NpgsqlBatch batch, Book book)

@@ -8,8 +8,10 @@ namespace LlmGateway.Wallet;
 static class Checks
 {
     /// <summary>Makes a query read everything.</summary>
-    public const string Full =
-        "with seal as (select * from public.seal where false), rollup_seal as (select * from public.rollup_seal where false)";
+    public const string Full = """
+        with seal as (select * from public.seal where false), lot_seal as (select * from public.lot_seal where false),
+            rollup_seal as (select * from public.rollup_seal where false)
+        """;
 
     /// <summary>Makes a query read what was booked since the seal, see <see cref="ReadFresh"/>.</summary>
     public const string SinceSeal = """
@@ -60,6 +62,15 @@ static class Checks
 
     public const string RollupSums = """
         array[sum(requests), sum(failed), sum(attempts), sum(input), sum(output), sum(cost), sum(charged), sum(absorbed), sum(covered)] sums
+        """;
+
+    /// <summary>What is left of each lot, of the balances that have more than their own. The base has what the others leave.</summary>
+    public const string Lots = """
+        select wallet, id, coalesce(remaining, (select posted from account where account.id = wallet) - others) balance
+        from (select wallet, id, remaining, coalesce(sum(remaining) over (partition by wallet), 0)::bigint others from lot) l
+        union all
+        select a.id, a.id, a.posted - coalesce(sum(remaining), 0)::bigint from account a join lot on lot.wallet = a.id
+        where a.base_lot is null group by a.id, a.posted having not bool_or(lot.id = a.id)
         """;
 
     const string NoSums = "array[0, 0, 0, 0, 0, 0, 0, 0, 0]::numeric[]";
@@ -114,6 +125,41 @@ static class Checks
             select format('account %s entry %s', e.account, e.version)
             from (select *, sum(amount) over (partition by account order by version) running from entry) e
             left join seal s on s.account = e.account where e.balance <> coalesce(s.balance, 0) + running
+            """),
+        ("every lot equals its entries",
+            $"""
+            select format('lot %s of account %s has %s, its entries say %s', id, wallet, coalesce(l.balance, 0),
+                coalesce(s.balance, 0) + coalesce(e.total, 0))
+            from ({Lots}) l
+            full join (
+                select wallet, id, balance from lot_seal
+                union all
+                select account, account, balance from seal
+                where account in (select wallet from lot) and account not in (select wallet from lot_seal)) s using (wallet, id)
+            full join (
+                select account wallet, coalesce(lot, account) id, sum(amount) total from entry
+                where account in (select wallet from lot) group by account, coalesce(lot, account)) e using (wallet, id)
+            where coalesce(l.balance, 0) <> coalesce(s.balance, 0) + coalesce(e.total, 0)
+            """),
+        ("the lots of every balance are its balance",
+            """
+            select format('account %s has %s, its lots besides the base %s in %s of %s', a.id, a.posted, l.total, l.open, a.lots)
+            from account a left join (
+                select wallet, coalesce(sum(remaining), 0) total, count(*) filter (where remaining > 0) open,
+                    (array_agg(id) filter (where remaining is null))[1] base, count(*) filter (where remaining is null) bases
+                from lot group by wallet) l on l.wallet = a.id
+            where l.total > a.posted or coalesce(l.open, 0) <> a.lots or l.base is distinct from a.base_lot or l.bases > 1
+            """),
+        ("what lots paid for a request is what its wallet paid",
+            """
+            select format('%s: lots %s and %s, paid %s of %s', id, lots, lot_paid, total, charged)
+            from (
+                select request_id id, lots, lot_paid, charged, (select sum(part) from unnest(lot_paid) part) total
+                from usage_record where lots is not null
+                union all
+                select transfer, lots, lot_paid, charged, (select sum(part) from unnest(lot_paid) part)
+                from correction where lots is not null) x
+            where cardinality(lots) <> cardinality(lot_paid) or total <> charged
             """),
         ("no register is below zero or below what is reserved of it",
             """

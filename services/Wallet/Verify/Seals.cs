@@ -93,6 +93,10 @@ public sealed class Seals(NpgsqlDataSource database, DatabaseReady ready, TimePr
             where (seal.version, seal.balance, seal.spent, seal.topped_up)
                 <> (excluded.version, excluded.balance, excluded.spent, excluded.topped_up)
             """, token);
+        await connection.RunAsync($"""
+            insert into lot_seal (wallet, id, balance) {Checks.Lots}
+            on conflict (wallet, id) do update set balance = excluded.balance where lot_seal.balance <> excluded.balance
+            """, token);
         await connection.RunAsync("update sealed set proved_at = $1, days_from = date_bin('1 day', until, 'epoch')", token, at);
         await connection.RunAsync("delete from rollup_seal", token);
         await connection.RunAsync($"""

@@ -28,28 +28,41 @@ public static class Statement
         return lines;
     }
 
-    /// <summary>Several wallets, each with its newest entries, as they are in one moment.</summary>
-    public static async Task<List<(Guid Id, long Posted, long Version, List<LedgerLine> Lines)>> RecentAsync(
-        NpgsqlDataSource database, Guid[] wallets, int entries, CancellationToken token)
+    /// <summary>A wallet as it is shown, with its newest entries.</summary>
+    /// <param name="Version">Number of its entries.</param>
+    /// <param name="RightFor">
+    /// Until the next of its lots expires, when it is shown otherwise without any entry. Null: until the next entry.
+    /// </param>
+    public sealed record Recent(Guid Id, long Balance, long Version, TimeSpan? RightFor, List<LedgerLine> Lines);
+
+    /// <summary>
+    /// Several wallets as they are in one moment. One of which something has expired that is not booked is right for no time.
+    /// </summary>
+    public static async Task<List<Recent>> RecentAsync(NpgsqlDataSource database, Guid[] wallets, int entries, CancellationToken token)
     {
         await using var query = database.Sql("""
-            select account.id, account.posted, account.version,
+            select account.id, shown.balance, account.version,
+                case when shown.balance <> account.posted then interval '0' else shown.next_expiry - now() end,
                 recent.transfer, recent.type, recent.amount, recent.balance, recent.created_at, coalesce(note.text, usage_record.model)
             from account
+            cross join lateral (
+                select shown_balance(account) balance, case when account.lots > 0 then (
+                    select min(expires_at) from lot where wallet = account.id and remaining > 0 and expires_at > now()) end next_expiry
+                offset 0) shown -- once for each wallet, not for each entry
             left join lateral (select * from entry where entry.account = account.id order by version desc limit $3) recent on true
             left join note on note.transfer = recent.transfer
             left join usage_record on usage_record.request_id = recent.transfer
             where account.id = any($1) and kind = $2
             order by account.id, recent.version desc
             """, wallets, (short)AccountKind.Wallet, entries);
-        var read = new List<(Guid Id, long Posted, long Version, List<LedgerLine> Lines)>(wallets.Length);
+        var read = new List<Recent>(wallets.Length);
         await using var row = await query.ExecuteReaderAsync(token);
         while (await row.ReadAsync(token))
         {
             if (read is not [.., var last] || last.Id != row.GetGuid(0))
-                read.Add(last = (row.GetGuid(0), row.GetInt64(1), row.GetInt64(2), []));
-            if (!row.IsDBNull(3))
-                last.Lines.Add(Line(row, 3));
+                read.Add(last = new(row.GetGuid(0), row.GetInt64(1), row.GetInt64(2), row.IsDBNull(3) ? null : row.GetTimeSpan(3), []));
+            if (!row.IsDBNull(4))
+                last.Lines.Add(Line(row, 4));
         }
         return read;
     }

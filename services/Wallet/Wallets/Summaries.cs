@@ -11,7 +11,7 @@ public static class Summaries
 
     public static void MapSummaries(this WebApplication app) => app.MapPost("/internal/wallets/summaries", HandleAsync);
 
-    static async Task<IResult> HandleAsync(HttpContext http, NpgsqlDataSource database)
+    static async Task<IResult> HandleAsync(HttpContext http, NpgsqlDataSource database, Writer writer)
     {
         var query = await Body.ReadAsync<WalletSummariesQuery>(http);
         if (query.Wallets.Count > WalletSummariesQuery.MaxIds)
@@ -19,7 +19,7 @@ public static class Summaries
 
         var summaries = new List<WalletSummary>(query.Wallets.Count);
         await using var command = database.Sql(
-            "select id, posted, frozen, spent, topped_up from account where id = any($1) and kind = $2",
+            "select id, shown_balance(account), frozen, spent, topped_up from account where id = any($1) and kind = $2",
             query.Wallets.ToArray(), (short)AccountKind.Wallet);
         await using (var row = await command.ExecuteReaderAsync(http.RequestAborted))
         {
@@ -29,6 +29,7 @@ public static class Summaries
         }
         if (query.WithLedger)
         {
+            await Expiries.BookAsync(database, writer, query.Wallets, http.RequestAborted);
             var recent = (await Statement.RecentAsync(database, [.. query.Wallets], RecentEntries, http.RequestAborted))
                 .ToDictionary(wallet => wallet.Id, wallet => wallet.Lines);
             summaries = summaries.ConvertAll(summary => summary with { RecentLedger = recent[summary.Id] });

@@ -16,19 +16,29 @@ public static class Wallets
 
     const int DefaultPage = 50, MaxPage = 200, MaxReason = 500, CsvPage = 1000;
 
-    public sealed record Adjustment(Money Amount, string? Reason = null);
+    public sealed record Adjustment(Money Amount, string? Reason = null, string? Kind = null, DateTimeOffset? ExpiresAt = null);
 
     public sealed record View(string Id, string EndCustomerId, Money Balance, string Currency, string Status);
 
     public static void MapWallets(this WebApplication app)
     {
         var wallets = app.MapGroup("/v1/wallets/{id}");
-        wallets.MapGet("", async (string id, HttpContext http, NpgsqlDataSource database) => await ShowAsync(id, http, database));
+        wallets.MapGet("", DetailAsync);
         wallets.MapPost("/credit", CreditAsync).WithIdempotency();
         wallets.MapPost("/debit", DebitAsync).WithIdempotency();
         wallets.MapPost("/freeze", FreezeAsync).WithIdempotency();
         wallets.MapPost("/unfreeze", UnfreezeAsync).WithIdempotency();
         wallets.MapGet("/ledger", LedgerAsync);
+    }
+
+    static async Task<IResult> DetailAsync(string id, HttpContext http, NpgsqlDataSource database)
+    {
+        if (await FindAsync(id, http, database) is not { } view)
+            return Problems.NotFound("wallet");
+        Ids.TryParse(Ids.Wallet, id, out var wallet);
+        var lots = await WalletLots.ReadAsync(database, wallet, http.RequestAborted);
+        return Results.Json(
+            new { view.Id, view.EndCustomerId, view.Balance, view.Currency, view.Status, lots }, Defaults.Json);
     }
 
     static async Task<IResult> ShowAsync(string id, HttpContext http, NpgsqlDataSource database) =>
@@ -54,6 +64,11 @@ public static class Wallets
             return Problems.Invalid("amount", $"'amount' must be above 0 and at most {MaxAmount} USD.");
         if (input.Reason is { Length: > MaxReason })
             return Problems.Invalid("reason", $"'reason' may have at most {MaxReason} characters.");
+        if (type != PostType.Debit && input.Kind is not (null or "grant" or "promotion"))
+            return Problems.Invalid("kind", "'kind' must be grant or promotion.");
+        if (type == PostType.Debit && (input.Kind is not null || input.ExpiresAt is not null))
+            return Problems.Invalid(
+                input.Kind is null ? "expiresAt" : "kind", $"'{(input.Kind is null ? "expiresAt" : "kind")}' is for credits only.");
         if (await FindAsync(id, http, database) is not { } view)
             return Problems.NotFound("wallet");
 
@@ -62,11 +77,11 @@ public static class Wallets
         Ids.TryParse(Ids.Customer, view.EndCustomerId, out var customer);
         var answer = await writer.RunAsync(new Post(
             Idempotency.EffectId(http, principal),
-            type,
+            input.Kind == "promotion" ? PostType.Promotion : type,
             new(wallet, Unit.Usd, principal.Organization, principal.Project, customer, principal.Test),
             [input.Amount.Nanos])
         {
-            Actor = $"secret-key:{principal.Credential:N}", Text = input.Reason,
+            Actor = $"secret-key:{principal.Credential:N}", Text = input.Reason, ExpiresAt = Whole(input.ExpiresAt),
         });
         Failpoint.Hit("wallet.adjusted");
         await balances.RefreshAsync(wallet, http.RequestAborted);
@@ -76,9 +91,16 @@ public static class Wallets
                 $"The wallet has {new Money(refused.Available)} USD available; {input.Amount} USD cannot be taken from it.")
                 with { Param = "amount" },
             Answer.Differs => Problems.IdempotencyReused,
+            Answer.NoLot { Expired: true } => Problems.Invalid("expiresAt", "'expiresAt' must be in the future."),
+            Answer.NoLot => Problems.Conflict(
+                "too_many_lots", $"The wallet has {Ledger.MaxLots} lots already: spend or let expire some first.", "expiresAt"),
             _ => await ShowAsync(id, http, database),
         };
     }
+
+    /// <summary>To the millisecond, as it is shown: the database keeps less than the clock's ticks.</summary>
+    static DateTimeOffset? Whole(DateTimeOffset? moment) =>
+        moment is { } time ? DateTimeOffset.FromUnixTimeMilliseconds(time.ToUnixTimeMilliseconds()) : null;
 
     static async Task<IResult> SetFrozenAsync(
         string id, bool frozen, HttpContext http, NpgsqlDataSource database, Writer writer, RedisClient redis)
@@ -92,11 +114,12 @@ public static class Wallets
         return await ShowAsync(id, http, database);
     }
 
-    static async Task<IResult> LedgerAsync(string id, HttpContext http, NpgsqlDataSource database)
+    static async Task<IResult> LedgerAsync(string id, HttpContext http, NpgsqlDataSource database, Writer writer)
     {
         if (await FindAsync(id, http, database) is null)
             return Problems.NotFound("wallet");
         Ids.TryParse(Ids.Wallet, id, out var wallet);
+        await Expiries.BookAsync(database, writer, [wallet], http.RequestAborted);
         var query = new ListQuery(http.Request.Query);
         var (from, to) = (query.Time("from"), query.Time("to"));
         var before = long.MaxValue;
@@ -124,7 +147,7 @@ public static class Wallets
         if (!Ids.TryParse(Ids.Wallet, id, out var wallet))
             return null;
         await using var query = database.Sql(
-            "select owner, posted, frozen from account where id = $1 and kind = $2 and project = $3 and test = $4",
+            "select owner, shown_balance(account), frozen from account where id = $1 and kind = $2 and project = $3 and test = $4",
             wallet, (short)AccountKind.Wallet, principal.Project, principal.Test);
         await using var row = await query.ExecuteReaderAsync(http.RequestAborted);
         return await row.ReadAsync(http.RequestAborted)

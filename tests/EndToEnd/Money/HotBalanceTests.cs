@@ -55,6 +55,40 @@ public sealed class HotBalanceTests : IAsyncLifetime
             Assert.Equal(42_000_000_000, await SeenAsync(user, proxy));
     }
 
+    [Fact]
+    public async Task A_copy_is_not_answered_after_a_lot_in_it_has_expired()
+    {
+        var user = await Backend.App.NewUserAsync();
+        (await Backend.App.PostAsync($"/v1/wallets/{user.WalletId}/credit", """{"amount":"0.5","expiresAt":"2999-01-01T00:00:00Z"}"""))
+            .MustBe(200);
+        await using var soon = Books.Wallet.CreateCommand("""
+            update lot set expires_at = clock_timestamp() + interval '4 seconds' from account
+            where account.id = lot.wallet and owner = $1 returning expires_at
+            """);
+        soon.Parameters.Add(new() { Value = user.Customer });
+        var end = (DateTime)(await soon.ExecuteScalarAsync(TestContext.Current.CancellationToken))!;
+        await _redis.GetDatabase().KeyDeleteAsync(KeyOf(user));
+
+        await SeenAsync(user, Stack.Proxy);
+        var now = DateTime.UtcNow;
+        Assert.True(now + await _redis.GetDatabase().KeyTimeToLiveAsync(KeyOf(user)) is not { } copied || copied < end);
+        await Eventually.HoldsAsync(async () => await IsOverAsync(end), "the end of the lot");
+
+        foreach (var proxy in Stack.Proxies)
+        {
+            var told = (await Gateway.SendAsync("GET", "/v1/wallet/balance", user.Token, at: proxy)).MustBe(200).Json;
+            Assert.Equal(Start, Gateway.Nanos(told.GetProperty("balance")));
+            Assert.Equal(["expiry", "grant", "grant"], told.GetProperty("recentLedger").EnumerateArray().Select(line => line.Text("type")));
+        }
+    }
+
+    static async Task<bool> IsOverAsync(DateTime end)
+    {
+        await using var clock = Books.Wallet.CreateCommand("select now() >= $1");
+        clock.Parameters.Add(new() { Value = end });
+        return (bool)(await clock.ExecuteScalarAsync(TestContext.Current.CancellationToken))!;
+    }
+
     [Theory]
     [InlineData("wiped")]
     [InlineData("not sealed")]

@@ -69,6 +69,10 @@ sealed class OwnLedger : IAsyncDisposable
         builder.Configuration["ConnectionStrings:wallet"] = database ?? NewDatabase();
         builder.AddOwnDatabase<WalletDb>("wallet");
         builder.Services.AddSingleton(TimeProvider.System);
+        builder.Configuration["ConnectionStrings:redis"] = Stack.Connection("redis");
+        builder.AddRedis();
+        builder.Services.AddSingleton(new InternalKeys([KeySetting.Read(Stack.App.InternalKey, KeySetting.InternalKey)]));
+        builder.Services.AddHostedSingleton<HotBalances>();
         builder.Services.AddHostedSingleton<Writer>();
         builder.Services.AddSingleton<Seals>();
         var app = builder.Build();

@@ -55,6 +55,41 @@ public sealed class SealTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Lots_are_proved_from_the_seal_on_whenever_they_were_made_spent_and_expired()
+    {
+        await SettleAsync();
+        await SealAsync();
+        await LotAsync(PostType.Promotion, DateTimeOffset.UtcNow.AddYears(1));
+        await SettleAsync();
+        await SealVerifiedAsync();
+        await LotAsync(PostType.TopUp);
+        await SettleAsync();
+        await SealVerifiedAsync();
+        await _ledger.RunAsync("update lot set expires_at = now() where expires_at is not null");
+        await SettleAsync();
+        await SealVerifiedAsync();
+        await SettleAsync();
+
+        await _ledger.TamperAsync("entry", "update entry set lot = null where lot is not null and type = 0 and version = 4");
+        Assert.Equal([], await _ledger.WrongAsync(full: false));
+        Assert.Contains(await _ledger.WrongAsync(full: true), OfLots);
+        await _ledger.RunAsync("update lot set remaining = remaining - 1 where remaining > 0");
+        Assert.Contains(await _ledger.WrongAsync(full: false), OfLots);
+
+        async Task LotAsync(PostType type, DateTimeOffset? expiresAt = null) => Assert.IsType<Answer.Done>(await _ledger.Writer.RunAsync(
+            new Post(Ids.New(), type, _ledger.Scope, type == PostType.TopUp ? [70, 0, 0] : [70]) { ExpiresAt = expiresAt }));
+
+        async Task SealVerifiedAsync()
+        {
+            await _ledger.VerifyAsync();
+            await SealAsync();
+            await _ledger.VerifyAsync();
+        }
+    }
+
+    static bool OfLots(string wrong) => wrong.StartsWith("every lot equals its entries", StringComparison.Ordinal);
+
+    [Fact]
     public async Task Nothing_that_is_wrong_is_ever_sealed()
     {
         await SettleAsync();

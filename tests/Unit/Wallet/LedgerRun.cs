@@ -149,9 +149,11 @@ sealed class LedgerRun
             id,
             type,
             Posts.Of(type >= PostType.Payout ? null : dice.Pick(_wallets), Organization, Project),
-            [1 + dice.Next(120), .. PostingRules.All[type].Legs.Skip(1).Select(_ => (long)dice.Next(30))])
+            [1 + dice.Next(120), .. PostingRules.All[type].Legs.Skip(1).Select(_ => (long)dice.Next(10))])
         {
             Reference = dice.Next(4) == 3 ? "another" : null,
+            ExpiresAt = type is PostType.Grant or PostType.Promotion && dice.Next(3) > 0 ? _now.AddSeconds(dice.Next(95) - 5) : null,
+            Lot = type == PostType.Refund && dice.Next(3) > 0 ? _posts.FindLast(earlier => earlier.Type == PostType.TopUp)?.Id : null,
         };
         _posts.Add(post);
         return post;
@@ -292,7 +294,7 @@ sealed class LedgerRun
     {
         var same = (expected, actual) switch
         {
-            (Answer.Granted a, Answer.Granted b) => a.Amounts.SequenceEqual(b.Amounts),
+            (Answer.Granted a, Answer.Granted b) => a.Amounts.SequenceEqual(b.Amounts) && a.Until == b.Until,
             (Answer.Opened a, Answer.Opened b) => a.ClosesAt == b.ClosesAt,
             _ => expected == actual,
         };
@@ -301,12 +303,15 @@ sealed class LedgerRun
 
     void Compare()
     {
+        _model.Tick(_now);
         foreach (var (id, register) in _model.Registers)
         {
-            var account = _store.Accounts[id];
-            Assert.True((account.Posted, account.Reserved) == (register.Posted, _model.Reserved(id)),
-                $"register {id} is {account.Posted}/{account.Reserved}, the model says {register.Posted}/{_model.Reserved(id)}");
+            var (shown, reserved) = (_store.Shown(id, _now), _store.Accounts[id].Reserved);
+            Assert.True((shown, reserved) == (register.Posted, _model.Reserved(id)),
+                $"register {id} is {shown}/{reserved}, the model says {register.Posted}/{_model.Reserved(id)}");
         }
+        foreach (var wallet in _wallets.Where(_model.Registers.ContainsKey))
+            CompareLots(wallet);
         Assert.True(
             (_store.Charged, _store.Absorbed, _store.Covered) == (_model.Charged, _model.Absorbed, _model.Covered),
             $"charged {_store.Charged}, absorbed {_store.Absorbed}, covered {_store.Covered}, "
@@ -327,5 +332,18 @@ sealed class LedgerRun
                 (sums.Cost, sums.Charged, sums.Absorbed, sums.Covered) == (_store.Cost, _model.Charged, _model.Absorbed, _model.Covered),
                 $"roll-ups of {grain} and {dimension} say {sums}, the model {_model.Charged}, {_model.Absorbed}, {_model.Covered}");
         Assert.True(_store.SumsOfUnits.Values.All(sum => sum == 0), "entries do not sum to zero");
+    }
+
+    void CompareLots(Guid wallet)
+    {
+        var posted = _store.Accounts[wallet].Posted;
+        var expired = _store.Accounts.GetValueOrDefault(HouseAccounts.Expired(wallet, Unit.Usd, false))?.Posted ?? 0;
+        Assert.Equal(_model.ExpiredOf(wallet), expired + posted - _store.Shown(wallet, _now));
+        foreach (var (lot, left) in _model.LotsOf(wallet))
+        {
+            Assert.Equal(_store.SumsOfLots.GetValueOrDefault((wallet, lot)), _store.LeftOf(wallet, lot));
+            if (posted == _store.Shown(wallet, _now))
+                Assert.True(left == _store.LeftOf(wallet, lot), $"lot {lot} has {_store.LeftOf(wallet, lot)}, the model says {left}");
+        }
     }
 }

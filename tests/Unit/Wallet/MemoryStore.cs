@@ -32,6 +32,10 @@ sealed class MemoryStore
     /// <summary>What all requests cost by now.</summary>
     public long Cost => _rated.Values.Sum(rated => rated.Cost);
 
+    /// <summary>What the entries of each lot sum up to. A balance's own lot has its id.</summary>
+    public Dictionary<(Guid Account, Guid Lot), long> SumsOfLots { get; } = [];
+
+    readonly Dictionary<Guid, Dictionary<Guid, Lot>> _lots = [];
     readonly HashSet<Guid> _known = [];
     readonly Dictionary<Guid, Transfer> _transfers = [];
     readonly Dictionary<Guid, Rated> _rated = [];
@@ -45,6 +49,8 @@ sealed class MemoryStore
             if (!Accounts.ContainsKey(ensured.Id))
                 book.Created.Add(ensured.Id);
         }
+        foreach (var opened in commands.SelectMany(command => command.Opens))
+            Accounts.TryAdd(opened.Id, opened);
         foreach (var id in commands.SelectMany(command => command.Accounts))
             if (Accounts.TryGetValue(id, out var account))
                 book.Accounts.TryAdd(id, Copy(account));
@@ -65,13 +71,70 @@ sealed class MemoryStore
             if (_transfers.TryGetValue(movement, out var transfer))
                 book.Moved[movement] = transfer;
         }
+        foreach (var account in book.Accounts.Values.ToList())
+            LoadLots(book, account, commands, now);
         return book;
+    }
+
+    /// <summary>As the rows are read: only where there are lots, or where a command may need those that are empty.</summary>
+    void LoadLots(Book book, Account account, List<Command> commands, DateTimeOffset now)
+    {
+        var corrected = book.Rated.Values.SelectMany(rated => rated.Lots).Select(part => part.Lot).ToHashSet();
+        var asked = commands.Exists(command => command.Accounts.Contains(account.Id)
+            && (command is Post ? account.BaseLot is not null : command is Rerate && corrected.Count > 0));
+        if (account.Lots == 0 && !asked)
+            return;
+        book.HasLots = true;
+        foreach (var lot in _lots.GetValueOrDefault(account.Id, []).Values)
+            if (lot.Left is not 0 || lot.Id == account.Id || corrected.Contains(lot.Id))
+                account.Parts.Add(Copy(lot));
+        account.HeldFromBefore = HeldFromBefore(account.Id, now).GroupBy(lease => lease.Until)
+            .ToDictionary(group => group.Key, group => group.Sum(lease => lease.Held));
+        var expired = HouseAccounts.Expired(account.Id, account.Unit, account.Test);
+        if (Accounts.TryGetValue(expired, out var house))
+            book.Accounts.TryAdd(expired, Copy(house));
+    }
+
+    IEnumerable<(DateTimeOffset Until, long Held)> HeldFromBefore(Guid account, DateTimeOffset now) =>
+        Leases.Values.Where(lease => lease.Until <= now)
+            .Select(lease => (lease.Until!.Value, lease.Lines.GetValueOrDefault(account)?.Outstanding ?? 0));
+
+    /// <summary>What is shown while nothing runs that would book an expiry: by the formula of migration 0008.</summary>
+    public long Shown(Guid id, DateTimeOffset now)
+    {
+        var over = Lots(id).Where(lot => lot.Left > 0 && lot.ExpiresAt <= now).ToList();
+        var gone = over.Select(last => over.Where(lot => lot.ExpiresAt <= last.ExpiresAt).Sum(lot => lot.Left!.Value)
+            - HeldFromBefore(id, now).Where(lease => lease.Until <= last.ExpiresAt).Sum(lease => lease.Held));
+        return Accounts[id].Posted - Math.Max(0, Math.Min(Accounts[id].Available, gone.DefaultIfEmpty().Max()));
+    }
+
+    public IReadOnlyCollection<Lot> Lots(Guid account) => _lots.GetValueOrDefault(account, []).Values;
+
+    /// <summary>That the latest usage was paid from.</summary>
+    public Guid LastLot { get; private set; }
+
+    /// <summary>What is left of a lot; of the base, what the others leave.</summary>
+    public long LeftOf(Guid account, Guid id)
+    {
+        var lots = _lots.GetValueOrDefault(account) ?? [];
+        return id == (Accounts[account].BaseLot ?? account)
+            ? Accounts[account].Posted - lots.Values.Sum(lot => lot.Left ?? 0)
+            : lots.GetValueOrDefault(id)?.Left ?? 0;
     }
 
     public void Write(Book book)
     {
         foreach (var (id, account) in book.Accounts)
+        {
             Accounts[id] = account;
+            foreach (var lot in account.Parts)
+            {
+                if (!_lots.TryGetValue(id, out var lots))
+                    _lots.Add(id, lots = []);
+                lots[lot.Id] = Copy(lot);
+            }
+            Assert.Equal(account.Lots, _lots.GetValueOrDefault(id)?.Values.Count(lot => lot.Left > 0) ?? 0);
+        }
         foreach (var (id, lease) in book.Leases)
             Leases[id] = lease;
         foreach (var (id, window) in book.Windows)
@@ -93,7 +156,11 @@ sealed class MemoryStore
                 Counted[register] = Counted.GetValueOrDefault(register) + value;
             _rated.Add(
                 usage.RequestId,
-                new(usage.Record.Cost.Nanos, usage.Charged, usage.Absorbed, RollupPlace.Of(usage.Record), usage.Covered != 0));
+                new(usage.Record.Cost.Nanos, usage.Charged, usage.Absorbed, RollupPlace.Of(usage.Record), usage.Covered != 0)
+                {
+                    Lots = usage.Lots,
+                });
+            Assert.True(usage.Lots.Count == 0 || usage.Lots.Sum(part => part.Amount) == usage.Charged, "lots paid something else");
         }
         foreach (var correction in book.Corrections)
         {
@@ -103,7 +170,15 @@ sealed class MemoryStore
             Absorbed += correction.Absorbed;
             Covered += correction.Covered;
             _rated[correction.RequestId] = new(
-                correction.NewCost, charged + correction.Charged, absorbed + correction.Absorbed, place, isCovered);
+                correction.NewCost, charged + correction.Charged, absorbed + correction.Absorbed, place, isCovered)
+            {
+                Lots =
+                [
+                    .. _rated[correction.RequestId].Lots.Concat(correction.Lots)
+                        .GroupBy(part => part.Lot, (lot, parts) => new LotPart(lot, parts.Sum(part => part.Amount)))
+                        .Where(part => part.Amount > 0),
+                ],
+            };
         }
         foreach (var (key, sums) in Rollups.Of(book))
         {
@@ -114,6 +189,9 @@ sealed class MemoryStore
         {
             var unit = Accounts[entry.Account].Unit;
             SumsOfUnits[unit] = SumsOfUnits.GetValueOrDefault(unit) + entry.Amount;
+            var lot = (entry.Account, entry.Lot ?? entry.Account);
+            LastLot = entry is { Type: EntryType.Usage, Amount: < 0 } ? lot.Item2 : LastLot;
+            SumsOfLots[lot] = SumsOfLots.GetValueOrDefault(lot) + entry.Amount;
         }
     }
 
@@ -134,6 +212,14 @@ sealed class MemoryStore
         Frozen = account.Frozen,
         Ceiling = account.Ceiling,
         EndsAt = account.EndsAt,
+        BaseLot = account.BaseLot,
+        Lots = account.Lots,
+    };
+
+    static Lot Copy(Lot lot) => new()
+    {
+        Id = lot.Id, Kind = lot.Kind, Since = lot.Since, Amount = lot.Amount, Paid = lot.Paid, ExpiresAt = lot.ExpiresAt,
+        Reference = lot.Reference, Left = lot.Left, Stored = lot.Left,
     };
 
     static Lease Copy(Lease lease)
@@ -147,6 +233,7 @@ sealed class MemoryStore
             ExpiresAt = lease.ExpiresAt,
             Expired = lease.Expired,
             Slots = lease.Slots,
+            Until = lease.Until,
         };
         foreach (var (register, hold) in lease.Lines)
             copy.Lines.Add(

@@ -8,20 +8,20 @@ namespace LlmGateway.UnitTests.Wallet;
 /// versions, no books. Reserved amounts are added up from the leases each time, and house accounts are whatever makes the sums zero. It is
 /// slow and easy to check by reading. <see cref="LedgerModelTests"/> compares the real ledger with it.
 /// </summary>
-sealed class ReferenceLedger
+sealed partial class ReferenceLedger
 {
     public sealed class ModelLease
     {
         public long Fence, ReturnFence;
         public DateTimeOffset ExpiresAt;
         public bool Expired, HasSlots, SlotsFreed;
+        public DateTimeOffset? Until;
         public Dictionary<Guid, long> Held = [];
         public Dictionary<Guid, long> LastGranted = [];
     }
 
     public Dictionary<Guid, (AccountKind Kind, Unit Unit, long Posted)> Registers { get; } = [];
     public Dictionary<Guid, ModelLease> Leases { get; } = [];
-    public Dictionary<Guid, DateTimeOffset> Windows { get; } = [];
     public HashSet<Guid> Frozen { get; } = [];
     public required DateTimeOffset Opened { get; init; }
     public required DateTimeOffset Unopened { get; init; }
@@ -36,9 +36,12 @@ sealed class ReferenceLedger
     readonly HashSet<Guid> _corrected = [];
 
     /// <summary>
-    /// Settled requests: what they cost by now, and of it what the wallet paid; null when no wallet was asked. Whether a part was covered.
+    /// Settled requests: what they cost by now, and of it what the wallet paid; null when no wallet was asked. Whether a part was covered,
+    /// and what each lot paid.
     /// </summary>
-    readonly Dictionary<Guid, (long Cost, long? Paid, bool IsCovered)> _requests = [];
+    readonly Dictionary<Guid, (long Cost, long? Paid, bool IsCovered, Dictionary<Guid, long> Lots)> _requests = [];
+
+    DateTimeOffset _now;
 
     public long Reserved(Guid register) => Leases.Values.Sum(lease => lease.Held.GetValueOrDefault(register));
 
@@ -46,7 +49,15 @@ sealed class ReferenceLedger
 
     bool IsOpenCounter(Guid register) => Registers.TryGetValue(register, out var known) && known.Kind.IsCounter();
 
-    public Answer Apply(Command command, DateTimeOffset now) => command switch
+    public Answer Apply(Command command, DateTimeOffset now)
+    {
+        Tick(now);
+        var answer = Decide(command, now);
+        Tick(now);
+        return answer;
+    }
+
+    Answer Decide(Command command, DateTimeOffset now) => command switch
     {
         Open open => Apply(open.Register),
         Post post => Apply(post),
@@ -68,42 +79,58 @@ sealed class ReferenceLedger
     Answer Apply(Post post)
     {
         if (_posts.TryGetValue(post.Id, out var before))
-            return before.Type == post.Type && before.Of == post.Of && before.Amounts.SequenceEqual(post.Amounts)
-                && before.Reference == post.Reference ? new Answer.Done(Repeated: true) : new Answer.Differs();
+        {
+            var isSame = before.Amounts.SequenceEqual(post.Amounts)
+                && (before.Type, before.Of, before.Reference, before.ExpiresAt, before.Lot)
+                    == (post.Type, post.Of, post.Reference, post.ExpiresAt, post.Lot);
+            return isSame ? new Answer.Done(Repeated: true) : new Answer.Differs();
+        }
         if (post.Of.Balance is { } asked && !IsWallet(asked))
             return new Answer.Refused(asked, LeaseRefusalReason.Unknown, 0);
         var (wallet, amount, others) = (post.Of.Balance ?? Guid.Empty, post.Amounts[0], post.Amounts.Skip(1).ToList());
         var free = post.Of.Balance is null ? 0 : Available(wallet);
         var owed = -Of(Party.Receivable);
+        if (post.ExpiresAt <= _now)
+            return new Answer.NoLot(Expired: true);
+        var isOwn = post.Type == PostType.Grant && post.ExpiresAt is null;
+        if (post.Type is PostType.Grant or PostType.Promotion && !isOwn && OpenBesideTheLast(wallet) >= 100)
+            return new Answer.NoLot(Expired: false);
         switch (post.Type)
         {
-            case PostType.Grant or PostType.Promotion:
+            case PostType.Grant when isOwn:
                 Add(wallet, amount);
+                break;
+            case PostType.Grant or PostType.Promotion:
+                AddLot(wallet, post.Id, amount, post.ExpiresAt, isPaid: false);
                 break;
             case PostType.Debit when amount > free:
                 return new Answer.Refused(wallet, LeaseRefusalReason.Exhausted, free);
             case PostType.Debit:
-                Add(wallet, -amount);
+                Spend(wallet, amount);
                 break;
             case PostType.TopUp:
                 Add(Party.Receivable, Math.Min(amount, owed));
-                Add(wallet, amount - Math.Min(amount, owed));
+                if (amount > owed)
+                    AddLot(wallet, post.Id, amount - owed, null, isPaid: true);
                 Add(Party.Margin, others[0]);
                 Add(Party.Fees, others[1]);
                 Add(Party.Clearing, -amount - others.Sum());
                 break;
-            case PostType.Refund when free == 0:
+            case PostType.Refund when Refundable(post, free) == 0:
                 return new Answer.Refused(wallet, LeaseRefusalReason.Exhausted, 0);
             case PostType.Refund:
-                var paid = Math.Min(amount, free);
+                var paid = Math.Min(amount, Refundable(post, free));
                 var parts = others.ConvertAll(other => other * paid / amount);
-                Add(wallet, -paid);
+                if (post.Lot is { } lot)
+                    TakeFrom(wallet, lot, paid);
+                else
+                    Spend(wallet, paid);
                 Add(Party.Margin, -parts[0]);
                 Add(Party.Fees, -parts[1]);
                 Add(Party.Clearing, paid + parts.Sum());
                 break;
             case PostType.Dispute:
-                Add(wallet, -Math.Min(amount, free));
+                Spend(wallet, Math.Min(amount, free));
                 Add(Party.Receivable, Math.Min(amount, free) - amount);
                 Add(Party.Clearing, amount);
                 break;
@@ -165,11 +192,16 @@ sealed class ReferenceLedger
         if (lease is { Expired: false } && lease.Fence == request.Fence)
         {
             lease.ExpiresAt = now.AddSeconds(LeaseRequest.TtlSeconds);
-            return new Answer.Granted([.. request.Lines.Select(line => lease.LastGranted.GetValueOrDefault(line.Register))]);
+            return new Answer.Granted([.. request.Lines.Select(line => lease.LastGranted.GetValueOrDefault(line.Register))])
+            {
+                Until = lease.Until,
+            };
         }
         // docs/money.md: a lease that has ended cannot be extended, whether the ledger still has it or has forgotten it.
         if (lease is null ? request.Fence != 1 : lease.Expired || request.Fence < lease.Fence)
             return new Answer.Refused(request.Lines[0].Register, LeaseRefusalReason.LeaseClosed, 0);
+        if (lease?.Until <= now)
+            return new Answer.Refused(request.Lines[0].Register, LeaseRefusalReason.LotExpired, 0);
 
         var shortage = new List<Guid>();
         foreach (var (index, line) in request.Lines.Index())
@@ -229,7 +261,9 @@ sealed class ReferenceLedger
             lease.Held[line.Register] = lease.Held.GetValueOrDefault(line.Register) + amount;
             lease.LastGranted[line.Register] = amount;
         }
-        return new Answer.Granted(granted);
+        if (FirstExpiry(request) is { } end && !(lease.Until <= end))
+            lease.Until = end;
+        return new Answer.Granted(granted) { Until = lease.Until };
 
         bool WithOthers(LeaseDemand line) => OfOthers(line) > 0;
 
@@ -282,47 +316,6 @@ sealed class ReferenceLedger
         return new();
     }
 
-    /// <summary>Rule 10.</summary>
-    Answer.Done Apply(FreeSlots free)
-    {
-        if (!Leases.TryGetValue(free.LeaseId, out var lease) || lease.Expired || !lease.HasSlots || lease.SlotsFreed)
-            return new(Repeated: true);
-        Free(lease);
-        return new();
-    }
-
-    void Free(ModelLease lease)
-    {
-        lease.SlotsFreed = true;
-        foreach (var register in lease.Held.Keys.Where(IsSlots).ToList())
-            lease.Held[register] = 0;
-    }
-
-    /// <summary>Rule 11.</summary>
-    Answer Apply(WindowsRequest request, DateTimeOffset now)
-    {
-        var closed = request.Windows.Where(demand => Windows.GetValueOrDefault(demand.Window) <= now).ToList();
-        foreach (var line in request.Windows.SelectMany(demand => demand.Lines))
-            Registers.TryAdd(line.Register, (AccountKind.Windows, Unit.Windows, 0));
-        foreach (var (register, counter) in closed.SelectMany(demand => demand.Lines))
-        {
-            var second = TimeSpan.FromSeconds(1);
-            if (now < counter.From - second || now >= counter.To + second)
-                return new Answer.Refused(register, LeaseRefusalReason.CycleOver, 0);
-            if (counter.Ceiling <= Registers[register].Posted)
-                return new Answer.Refused(register, LeaseRefusalReason.Exhausted, 0);
-        }
-        foreach (var demand in closed)
-        {
-            Windows[demand.Window] = now.AddHours(24);
-            foreach (var line in demand.Lines)
-                Add(line.Register, 1);
-        }
-        return new Answer.Opened(request.Windows.Min(demand => Windows[demand.Window]));
-    }
-
-    public bool IsSlots(Guid register) => Registers.TryGetValue(register, out var known) && known.Kind == AccountKind.Slots;
-
     /// <summary>Rule 7.</summary>
     Answer.Done Apply(Expire expire, DateTimeOffset now)
     {
@@ -354,6 +347,7 @@ sealed class ReferenceLedger
         var due = settlement.Due ?? cost;
         var lease = settlement.Lease is { } id ? Leases.GetValueOrDefault(id) : null;
         long? paid = settlement.Due is null ? null : 0;
+        var lots = new Dictionary<Guid, long>();
         foreach (var charge in settlement.Charges)
         {
             var held = lease?.Held.GetValueOrDefault(charge.Register) ?? 0;
@@ -376,11 +370,15 @@ sealed class ReferenceLedger
             var free = Math.Min(owed - held, Available(charge.Register));
             if (held > 0)
                 lease!.Held[charge.Register] -= held;
-            Add(charge.Register, -held - free);
+            var spent = Spend(charge.Register, held + free, held, lease?.Until);
             if (ofMoney)
+            {
                 paid += held + free;
+                foreach (var (lot, part) in spent)
+                    lots[lot] = lots.GetValueOrDefault(lot) + part;
+            }
         }
-        _requests.Add(settlement.RequestId, (cost, paid, paid is not null && due != cost));
+        _requests.Add(settlement.RequestId, (cost, paid, paid is not null && due != cost, lots));
         Charged += paid ?? 0;
         Absorbed += paid is null ? 0 : due - paid.Value;
         Covered += paid is null ? 0 : cost - due;
@@ -395,30 +393,33 @@ sealed class ReferenceLedger
     {
         if (_corrected.Contains(rerate.Movement!.Value))
             return new(Repeated: true);
-        var (cost, paid, isCovered) = _requests[rerate.RequestId];
+        var (cost, paid, isCovered, lots) = _requests[rerate.RequestId];
         if (cost == rerate.Cost)
             return new();
         _corrected.Add(rerate.Movement!.Value);
         if (isCovered)
         {
             Covered += rerate.Cost - cost;
-            _requests[rerate.RequestId] = (rerate.Cost, paid, true);
+            _requests[rerate.RequestId] = (rerate.Cost, paid, true, lots);
             return new();
         }
         var hasWallet = rerate.Wallet is { } id && Registers.ContainsKey(id);
         if (cost == 0)
             paid = hasWallet ? 0 : null; // a request that was free, perhaps by mistake
-        _requests[rerate.RequestId] = (rerate.Cost, paid, false);
+        _requests[rerate.RequestId] = (rerate.Cost, paid, false, lots);
         if (paid is not { } before)
             return new();
         var after = rerate.Cost < cost
             ? Math.Min(before, rerate.Cost)
             : before + (hasWallet && !rerate.OfBatch ? Math.Min(rerate.Cost - cost, Available(rerate.Wallet!.Value)) : 0);
-        if (after != before)
-            Add(rerate.Wallet!.Value, before - after);
+        if (after > before)
+            foreach (var (lot, part) in Spend(rerate.Wallet!.Value, after - before))
+                lots[lot] = lots.GetValueOrDefault(lot) + part;
+        if (after < before)
+            GiveBack(rerate.Wallet!.Value, before - after, before, lots);
         Charged += after - before;
         Absorbed += rerate.Cost - cost - (after - before);
-        _requests[rerate.RequestId] = (rerate.Cost, after, false);
+        _requests[rerate.RequestId] = (rerate.Cost, after, false, lots);
         return new();
     }
 

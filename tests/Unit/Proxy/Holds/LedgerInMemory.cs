@@ -43,7 +43,10 @@ sealed class LedgerInMemory(TimeProvider time) : ILeaseLedger
 
     public static LeaseAnswer Show(Answer answer) => answer switch
     {
-        Answer.Granted granted => new(granted.Amounts, null) { Empty = granted.Empty, Dry = granted.Dry, Now = granted.Now },
+        Answer.Granted granted => new(granted.Amounts, null)
+        {
+            Empty = granted.Empty, Dry = granted.Dry, Now = granted.Now, Until = granted.Until,
+        },
         Answer.Refused refused =>
             new(null, new(refused.Register, refused.Reason, refused.Available) { Held = refused.Held, Busy = refused.Busy }),
         _ => throw new InvalidOperationException($"{answer}"),

@@ -93,6 +93,27 @@ public sealed class SlicesTests : IDisposable
     }
 
     [Fact]
+    public async Task A_lease_admits_nothing_from_the_moment_on_when_something_expires_that_it_was_granted_from()
+    {
+        var register = NewRegister();
+        _ledger.ExpiresIn = TimeSpan.FromSeconds(1);
+        var first = await HoldAsync(register);
+        first.Void();
+        _time.Advance(TimeSpan.FromSeconds(0.9));
+        var before = await HoldAsync(register);
+        before.Void();
+        Assert.Equal(first.Lease, before.Lease);
+        Assert.Empty(_ledger.GivenBack);
+
+        _time.Advance(TimeSpan.FromSeconds(0.1));
+        await _slices.GiveBackAsync(TimeSpan.FromSeconds(2)); // of what was used a moment ago nothing else would go back
+        var after = await HoldAsync(register);
+
+        Assert.NotEqual(first.Lease, after.Lease);
+        Assert.Equal(first.Lease, Assert.Single(_ledger.GivenBack).Lease);
+    }
+
+    [Fact]
     public async Task What_runs_on_a_frozen_wallet_keeps_its_lease_alive()
     {
         var hold = await HoldAsync(NewRegister());
@@ -203,14 +224,23 @@ public sealed class SlicesTests : IDisposable
 
         public bool RefusesReturns { get; set; }
 
+        /// <summary>Something expires so long after each grant.</summary>
+        public TimeSpan? ExpiresIn { get; set; }
+
+        public List<LeaseReturn> GivenBack { get; } = [];
+
         protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
         {
             switch (request.RequestUri!.AbsolutePath)
             {
                 case "/internal/leases":
                     var asked = await ReadAsync<LeaseRequest>(request);
-                    return Json(new LeaseAnswer([.. asked.Lines.Select(line => line.All)], null));
+                    var now = DateTimeOffset.UnixEpoch; // another clock than the proxy's
+                    return Json(new LeaseAnswer([.. asked.Lines.Select(line => line.All)], null) { Now = now, Until = now + ExpiresIn });
                 case "/internal/leases/return":
+                    var give = await ReadAsync<LeaseReturn>(request);
+                    lock (GivenBack)
+                        GivenBack.Add(give);
                     await Returned();
                     return new(RefusesReturns ? HttpStatusCode.InternalServerError : HttpStatusCode.NoContent);
                 default:

@@ -1,0 +1,93 @@
+using System.Globalization;
+using LlmGateway.Contracts;
+using LlmGateway.Wallet;
+
+namespace LlmGateway.EndToEnd;
+
+/// <summary>Lots in the ledger's tables: what is shown without any job, what is paid back, and what verify finds.</summary>
+public sealed class LotBookTests
+{
+    const long Dollar = Money.NanosPerUsd;
+
+    [Fact]
+    public async Task What_leases_from_before_hold_is_shown_until_they_end_and_then_expires_without_any_job()
+    {
+        await using var ledger = await OwnLedger.StartAsync();
+        var (lease, another) = (Ids.New(), Ids.New());
+        var lot = await CreditAsync(ledger, PostType.Grant, 40, DateTimeOffset.UtcNow.AddYears(1));
+        await ExtendAsync(ledger, lease, Dollar + 10);
+        await ledger.RunAsync("update lot set expires_at = now(); update lease set until = (select expires_at from lot)");
+
+        Assert.Equal(Dollar + 40, await ShownAsync(ledger));
+        await ledger.Writer.RunAsync(new GiveBack(new(lease, 1, [new(ledger.Wallet, Dollar - 20)])));
+        Assert.Equal(Dollar + 30, await ShownAsync(ledger));
+        var spent = ledger.Settlement(DateTimeOffset.UtcNow, cost: 25);
+        await ledger.SettleAsync(spent with { Settlement = spent.Settlement with { Lease = lease } });
+        Assert.IsType<Answer.Granted>(await ExtendAsync(ledger, another, 100));
+        await ledger.RunAsync("update lease set expires_at = now() where id = $1", lease);
+
+        Assert.Equal([$"{lot} 5"], await ledger.RowsAsync("select lots[1], remaining from usage_record, lot where lot.id = lots[1]"));
+        Assert.Equal([new Answer.Done()], await ledger.Writer.RunAsync([new Expire(lease, [ledger.Wallet])]));
+        Assert.Equal(Dollar, await ShownAsync(ledger));
+        Assert.Equal([$"{Dollar} 15"], await ledger.RowsAsync(
+            "select a.posted, e.posted from account a, account e where a.id = $1 and e.kind = 110", ledger.Wallet));
+        await ledger.Writer.RunAsync(new GiveBack(new(another, 1, [new(ledger.Wallet, 100)])));
+        await ledger.VerifyAsync();
+    }
+
+    [Fact]
+    public async Task What_a_batch_did_not_cost_goes_back_to_its_lots_and_a_top_up_is_refunded_from_its_own()
+    {
+        await using var ledger = await OwnLedger.StartAsync();
+        var first = await CreditAsync(ledger, PostType.TopUp, 50);
+        var second = await CreditAsync(ledger, PostType.TopUp, 70);
+        await ledger.Writer.RunAsync(new Post(Ids.New(), PostType.Debit, ledger.Scope, [Dollar]) { Text = "all but the lots" });
+        var soon = await CreditAsync(ledger, PostType.Grant, 30, DateTimeOffset.UtcNow.AddYears(1));
+        var batch = ledger.Settlement(DateTimeOffset.UtcNow, cost: 90);
+        await ledger.SettleAsync(batch);
+        Assert.Equal([$"{first} 0", $"{second} null", $"{soon} 0"], await LeftAsync());
+
+        await ledger.Writer.RunAsync(new Rerate(
+            Ids.New(), batch.Settlement.RequestId, ledger.Wallet, ledger.Scope.Organization, ledger.Scope.Project, false, Ids.New(), 75)
+        {
+            OfBatch = true,
+        });
+        Assert.Equal([$"{first} 5", $"{second} null", $"{soon} 0"], await LeftAsync());
+        var refund = new Post(Ids.New(), PostType.Refund, ledger.Scope, [70, 0, 0]) { Lot = second };
+        Assert.Equal(70, Assert.IsType<Answer.Done>(await ledger.Writer.RunAsync(refund)).Moved[0].Amount);
+        Assert.Equal(["5"], await ledger.RowsAsync("select posted from account where id = $1", ledger.Wallet));
+        await ledger.VerifyAsync();
+
+        Task<List<string>> LeftAsync() => ledger.RowsAsync("select id, remaining from lot where id <> wallet order by since");
+    }
+
+    [Theory]
+    [InlineData("update lot set remaining = remaining - 1")]
+    [InlineData("delete from lot")]
+    [InlineData("update account set lots = 2 where lots = 1")]
+    public async Task Lots_that_somebody_has_changed_are_found_out(string change)
+    {
+        await using var ledger = await OwnLedger.StartAsync();
+        await CreditAsync(ledger, PostType.Grant, 40, DateTimeOffset.UtcNow.AddYears(1));
+        await ledger.VerifyAsync();
+
+        await ledger.RunAsync(change);
+
+        Assert.False((bool)(await ledger.GetAsync("/internal/verify"))["ok"]!);
+    }
+
+    static async Task<Guid> CreditAsync(OwnLedger ledger, PostType type, long amount, DateTimeOffset? expiresAt = null)
+    {
+        var post = new Post(Ids.New(), type, ledger.Scope, type == PostType.TopUp ? [amount, 0, 0] : [amount]) { ExpiresAt = expiresAt };
+        Assert.IsType<Answer.Done>(await ledger.Writer.RunAsync(post));
+        return post.Id;
+    }
+
+    static Task<Answer> ExtendAsync(OwnLedger ledger, Guid lease, long amount) => ledger.Writer.RunAsync(
+        new Extend(new(lease, 1, "proxy", [new(ledger.Wallet, amount, amount, amount, amount)]), Final: true));
+
+    static async Task<long> ShownAsync(OwnLedger ledger) =>
+        long.Parse(
+            Assert.Single(await ledger.RowsAsync("select shown_balance(account) from account where id = $1", ledger.Wallet)),
+            CultureInfo.InvariantCulture);
+}
