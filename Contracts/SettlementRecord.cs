@@ -14,9 +14,10 @@ public static class SettlementRecord
 {
     /// <summary>
     /// Version 2 added the request that a failed attempt belongs to. Version 3 added the span of a request whose trace is recorded. Version
-    /// 4 added what was used beyond the hold and what is due; version 5 is version 4 with the span, which is always last.
+    /// 4 added what was used beyond the hold and what is due; version 5 is version 4 with the span, which is always last. Version 6 added
+    /// what becomes of the request's key; version 7 is version 6 with the span.
     /// </summary>
-    const byte Plain = 2, PlainTraced = 3, Claim = 4, ClaimTraced = 5;
+    const byte Plain = 2, PlainTraced = 3, Claim = 4, ClaimTraced = 5, Keyed = 6, KeyedTraced = 7;
 
     const int TraceIdBytes = 16, SpanIdBytes = 8, TraceBytes = TraceIdBytes + SpanIdBytes + 1;
 
@@ -29,13 +30,17 @@ public static class SettlementRecord
     public static ReadOnlySpan<byte> Encode(Settlement settlement, in ActivityContext span = default)
     {
         var traced = (span.TraceFlags & ActivityTraceFlags.Recorded) != 0;
-        var version = IsPlain(settlement) ? traced ? PlainTraced : Plain : traced ? ClaimTraced : Claim;
+        var version = settlement.Key != KeyEnd.None ? traced ? KeyedTraced : Keyed
+            : IsPlain(settlement) ? traced ? PlainTraced : Plain
+            : traced ? ClaimTraced : Claim;
         var writer = new Writer();
         writer.Next(HeadBytes);
         writer.Write(version);
         Write(ref writer, settlement);
         if (version >= Claim)
             WriteClaim(ref writer, settlement);
+        if (version >= Keyed)
+            writer.Write((byte)settlement.Key);
         if (traced)
             Write(ref writer, span);
         BinaryPrimitives.WriteInt32LittleEndian(writer.Written, writer.Written.Length - HeadBytes);
@@ -77,7 +82,7 @@ public static class SettlementRecord
     /// <param name="record">One whole record.</param>
     public static ActivityContext SpanOf(ReadOnlySpan<byte> record)
     {
-        if (record.Length < HeadBytes + 1 + TraceBytes || record[HeadBytes] is not (PlainTraced or ClaimTraced))
+        if (record.Length < HeadBytes + 1 + TraceBytes || record[HeadBytes] is not (PlainTraced or ClaimTraced or KeyedTraced))
             return default;
         var ids = record[^TraceBytes..];
         return new(
@@ -160,8 +165,13 @@ public static class SettlementRecord
         {
             Charges = [.. settlement.Charges.Select(charge => charge with { Beyond = from.Read7BitEncodedInt64() })],
             Due = from.ReadInt64() is >= 0 and var due ? due : null,
+            Key = version < Keyed ? KeyEnd.None : ReadKey(from),
         };
     }
+
+    static KeyEnd ReadKey(BinaryReader from) => (KeyEnd)from.ReadByte() is var key && Enum.IsDefined(key)
+        ? key
+        : throw new InvalidDataException($"a settlement whose key ends as {key}");
 
     static UsageRecord ReadUsage(BinaryReader from, byte version) => new(
         ReadId(from), ReadId(from), ReadOptionalId(from), ReadId(from), ReadOptionalId(from), from.ReadBoolean(),

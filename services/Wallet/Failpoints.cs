@@ -20,6 +20,10 @@ public static class Failpoints
         ["wallet.lease.renewed"] = "Renewals are in the database and not answered.",
         ["wallet.lease.returned"] = "A return is committed and not answered.",
         ["wallet.recall.publish"] = "A recall is about to be published.",
+        ["wallet.call.claimed"] = "An idempotency key is taken, or is found taken; the proxy does not know.",
+        ["wallet.call.renewed"] = "Running calls are renewed; their proxy does not know.",
+        ["wallet.call.settled"] = "A call's charge and its answer are committed together; the proxy does not know.",
+        ["wallet.call.freed"] = "The key of a call that failed is free; the proxy does not know.",
         ["wallet.register.opened"] = "Registers are open; Sessions does not know.",
         ["wallet.adjusted"] = "A credit or debit is committed; its caller does not know.",
     };

@@ -1,6 +1,7 @@
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 using LlmGateway.Wallet;
+using LlmGateway.Wallet.PaidCalls;
 
 var builder = WebApplication.CreateBuilder(args);
 builder.AddServiceDefaults("wallet", Failpoints.All);
@@ -25,6 +26,9 @@ app.UseInternalOnly(Routes.Callers);
 
 app.MapRegisters();
 app.MapLeases();
+app.MapClaimCall();
+app.MapRenewCalls();
+app.MapEndCall();
 app.MapWallets();
 app.MapOwnWallet();
 app.MapSummaries();

@@ -8,6 +8,7 @@ public static class TableRetention
     public static readonly IReadOnlyList<ServiceDefaults.Retention> All =
     [
         IdempotentCalls,
+        Deleted("paid_call", "until < now() - interval '1 hour'", "nobody has the key any more: its answer was promised for a day"),
         Kept("account", "an account is what its entries say, and they stay; a counter is what the usage log says"),
         Kept("entry", "the books"),
         Kept("transfer", "the books: headers of entries"),

@@ -28,4 +28,7 @@ public sealed class WalletDb(DbContextOptions<WalletDb> options) : DbContext(opt
 
     [DbContext(typeof(WalletDb)), Migration("0006_claims")]
     sealed class Claims0006 : SqlMigration;
+
+    [DbContext(typeof(WalletDb)), Migration("0015_paid_calls")]
+    sealed class PaidCalls0015 : SqlMigration;
 }

@@ -1,4 +1,5 @@
 using LlmGateway.Contracts;
+using LlmGateway.Wallet.PaidCalls;
 
 namespace LlmGateway.Wallet;
 
@@ -50,6 +51,9 @@ public sealed class Book(DateTimeOffset now)
     public List<UsageRow> Usages { get; } = [];
     public List<StaleSettlement> Stale { get; } = [];
     public List<Correction> Corrections { get; } = [];
+
+    /// <summary>Calls with an <c>Idempotency-Key</c> whose settlements are booked in this batch.</summary>
+    public List<EndedCall> EndedCalls { get; } = [];
 }
 
 /// <summary>

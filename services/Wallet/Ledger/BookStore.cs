@@ -1,4 +1,5 @@
 using LlmGateway.Contracts;
+using LlmGateway.Wallet.PaidCalls;
 using Npgsql;
 using NpgsqlTypes;
 
@@ -251,6 +252,7 @@ public static class BookStore
         UsageRows.Insert.AddTo(batch, book.Usages, book.Now);
         UsageRows.AddRaw(batch, book);
         UsageRows.AddStale(batch, book);
+        EndedCalls.AddTo(batch, book);
         Corrections.AddTo(batch, book.Corrections, book.Now);
         Entries.AddTo(batch, book.Entries, book.Now);
         if (batch.BatchCommands.Count > 0)

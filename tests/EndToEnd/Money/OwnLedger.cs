@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 using LlmGateway.Wallet;
+using LlmGateway.Wallet.PaidCalls;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.EntityFrameworkCore;
@@ -22,13 +23,16 @@ sealed class OwnLedger : IAsyncDisposable
 
     readonly WebApplication _app;
 
-    OwnLedger(WebApplication app) => _app = app;
+    OwnLedger(WebApplication app) => (_app, Http) = (app, new() { BaseAddress = new(app.Urls.First()) });
 
     static CancellationToken Token => TestContext.Current.CancellationToken;
 
     public NpgsqlDataSource Database => _app.Services.GetRequiredService<NpgsqlDataSource>();
 
     public Writer Writer => _app.Services.GetRequiredService<Writer>();
+
+    /// <summary>A caller of its routes, which ask nobody for a signature here.</summary>
+    public HttpClient Http { get; }
 
     public Guid Wallet { get; } = Ids.New();
 
@@ -72,6 +76,9 @@ sealed class OwnLedger : IAsyncDisposable
         app.MapSummaries();
         app.MapReratings();
         app.MapStaleSettlements();
+        app.MapClaimCall();
+        app.MapRenewCalls();
+        app.MapEndCall();
         await app.StartAsync(Token);
         await app.Services.GetRequiredService<DatabaseReady>().Task.WaitAsync(Token);
         var ledger = new OwnLedger(app);
@@ -114,10 +121,9 @@ sealed class OwnLedger : IAsyncDisposable
 
     public async Task<JsonNode> GetAsync(string path, object? body = null)
     {
-        using var http = new HttpClient { BaseAddress = new(_app.Urls.First()) };
         using var response = body is null
-            ? await http.GetAsync(path, Token)
-            : await http.PostAsJsonAsync(path, body, Defaults.Json, Token);
+            ? await Http.GetAsync(path, Token)
+            : await Http.PostAsJsonAsync(path, body, Defaults.Json, Token);
         return JsonNode.Parse(await response.Content.ReadAsStringAsync(Token))!;
     }
 
@@ -146,6 +152,7 @@ sealed class OwnLedger : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        Http.Dispose();
         var database = new NpgsqlConnectionStringBuilder(Database.ConnectionString).Database;
         await _app.StopAsync(CancellationToken.None);
         await _app.DisposeAsync();

@@ -85,7 +85,7 @@ public sealed class SettlementRecordTests
     [Fact]
     public void A_traced_request_s_span_survives_in_its_record_and_an_untraced_one_s_takes_no_byte()
     {
-        foreach (var settlement in (Settlement[])[Full(), Claim()])
+        foreach (var settlement in (Settlement[])[Full(), Claim(), Claim() with { Key = KeyEnd.Free }])
             MustSurvive(settlement);
     }
 
@@ -107,12 +107,12 @@ public sealed class SettlementRecordTests
     [Fact]
     public void A_newer_record_is_read_as_far_as_it_is_known()
     {
-        var settlement = Claim();
-        byte[] newer = [.. SettlementRecord.Encode(settlement), 1, 2, 3, 4, 5]; // version 6 has fields that we do not know
-        newer[SettlementRecord.HeadBytes] = 6;
+        var settlement = Claim() with { Key = KeyEnd.Used };
+        byte[] newer = [.. SettlementRecord.Encode(settlement), 1, 2, 3, 4, 5]; // version 8 has fields that we do not know
+        newer[SettlementRecord.HeadBytes] = 8;
         BitConverter.TryWriteBytes(newer, newer.Length - SettlementRecord.HeadBytes);
         var read = SettlementRecord.Decode(newer, 0, newer.Length);
-        Assert.Equal((settlement.RequestId, settlement.Due), (read.RequestId, read.Due));
+        Assert.Equal((settlement.RequestId, settlement.Due, settlement.Key), (read.RequestId, read.Due, read.Key));
         Assert.Equal(settlement.Charges, read.Charges);
         Assert.Equal(default, SettlementRecord.SpanOf(newer));
     }
@@ -126,6 +126,24 @@ public sealed class SettlementRecordTests
         var plain = SettlementRecord.Encode(simple).ToArray();
         var record = SettlementRecord.Encode(claim).ToArray();
         Assert.Equal(plain[(SettlementRecord.HeadBytes + 1)..], record[(SettlementRecord.HeadBytes + 1)..plain.Length]);
+    }
+
+    [Theory]
+    [InlineData(KeyEnd.Free)]
+    [InlineData(KeyEnd.Used)]
+    public void What_becomes_of_a_key_survives_and_a_request_without_one_has_the_bytes_that_it_had(KeyEnd end)
+    {
+        foreach (var settlement in (Settlement[])[Full(), Sparse(), Claim()])
+        {
+            var (record, keyed) = (Encode(settlement), Encode(settlement with { Key = end }));
+            Assert.Equal((KeyEnd.None, end), (Decode(record).Key, Decode(keyed).Key));
+            Assert.True(record[SettlementRecord.HeadBytes] < 6);
+            Assert.Equal(settlement.Due, Decode(keyed).Due);
+            Assert.Equal(settlement.Charges, Decode(keyed).Charges);
+        }
+
+        static byte[] Encode(Settlement settlement) => SettlementRecord.Encode(settlement).ToArray();
+        static Settlement Decode(byte[] record) => SettlementRecord.Decode(record, 0, record.Length);
     }
 
     static Settlement Claim() => Full() with { Charges = [new(Ids.New(), 300, Beyond: 200), new(Ids.New(), 7)], Due = 12 };
