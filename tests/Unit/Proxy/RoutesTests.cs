@@ -148,7 +148,7 @@ public sealed class RoutesTests : IAsyncDisposable
         builder.Services.AddSingleton(identity);
         builder.Services.AddSingleton(_rates);
         builder.Services.AddSingleton(new Inference(
-            identity, null!, null!, uses, limits, null!, null!, null!, null!, null!, new(null), null!, null!, TimeProvider.System));
+            identity, null!, null!, uses, limits, null!, null!, null!, null!, null!, new(null), null!, null!, null!, TimeProvider.System));
         builder.Services.AddSingleton(new ResponseRoutes(entrance, null!));
         builder.Services.AddSingleton(new CountTokens(entrance, null!, null!));
         builder.Services.AddSingleton(new MessageBatches(entrance, null!, null!, null!, null!, null!, null!, TimeProvider.System));
