@@ -30,6 +30,9 @@ sealed record Fate(Seen Seen, int Status, Guid? Id, long Cost)
     /// <summary>Tokens that our own count finds in <c>[[tokens:N]]</c>, which is one word to the sandbox, beyond that one.</summary>
     const int MoreInRequest = 2;
 
+    public static Task<HttpResponseMessage> SendOnceAsync(HttpRequestMessage request) =>
+        Once.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
+
     /// <summary>
     /// One call with an answer of <paramref name="tokens"/> words; its caller leaves after <paramref name="leaveAfter"/> of them.
     /// The prompt's words are such that our own count, for what was broken off, is the provider's.
@@ -46,8 +49,7 @@ sealed record Fate(Seen Seen, int Status, Guid? Id, long Cost)
         Guid? id = null;
         try
         {
-            using var response = await Once.SendAsync(
-                Gateway.Request("POST", Chat.Path, credential, body, at), HttpCompletionOption.ResponseHeadersRead);
+            using var response = await SendOnceAsync(Gateway.Request("POST", Chat.Path, credential, body, at));
             id = response.Headers.TryGetValues("X-Request-Id", out var ids) ? Guid.ParseExact(ids.Single()["req_".Length..], "N") : null;
             var status = (int)response.StatusCode;
             if (status != 200)
