@@ -155,21 +155,17 @@ public sealed class Answers(
             relay.WriteTail(toCaller, metered.Usage, cost);
         else
         {
-            var tail = await TailAsync(call, attempt, metered.Usage, cost);
+            var written = new ArrayBufferWriter<byte>();
+            relay.WriteTail(written, metered.Usage, cost);
+            ReadOnlyMemory<byte> tail = written.WrittenMemory;
+            if (attempt.Turn is { } turn)
+                tail = await turn.TellEndAsync(tail, call.Route.Model.Provider);
             if (call.Keyed is { Told: var begun })
                 await EndKeyedAsync(call, run, metered, begun is { } start ? (byte[])[.. start.Span, .. tail.Span] : null);
             toCaller.Write(tail.Span);
         }
         await toCaller.FlushAsync(call.Http.RequestAborted);
         return null;
-    }
-
-    /// <summary>The end of a stream whose answer is kept.</summary>
-    static async ValueTask<ReadOnlyMemory<byte>> TailAsync(ModelCall call, ProviderAttempt attempt, Usage settled, Money cost)
-    {
-        var tail = new ArrayBufferWriter<byte>();
-        attempt.Relay!.WriteTail(tail, settled, cost);
-        return attempt.Turn is { } turn ? await turn.TellEndAsync(tail.WrittenMemory, call.Route.Model.Provider) : tail.WrittenMemory;
     }
 
     /// <summary>
