@@ -6,8 +6,13 @@ namespace LlmGateway.EndToEnd;
 /// Whichever process dies between whichever steps of a keyed call: its caller repeats it elsewhere until there is something final.
 /// </summary>
 [Collection(nameof(Outages))]
-public sealed class PaidCallCrashTests
+public sealed class PaidCallCrashTests : IAsyncLifetime
 {
+    /// <summary>What proxies are about to give back would be held until its lease ends.</summary>
+    public async ValueTask InitializeAsync() => await Books.WaitUntilRightAsync();
+
+    public ValueTask DisposeAsync() => default;
+
     [Theory]
     [InlineData("proxy2", "proxy.call.claimed", false)]
     [InlineData("proxy2", "proxy.whole.settled", false)]

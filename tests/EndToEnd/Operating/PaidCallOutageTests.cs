@@ -2,8 +2,13 @@ namespace LlmGateway.EndToEnd;
 
 /// <summary>Calls with an <c>Idempotency-Key</c> while the ledger is away.</summary>
 [Collection(nameof(Outages))]
-public sealed class PaidCallOutageTests
+public sealed class PaidCallOutageTests : IAsyncLifetime
 {
+    /// <summary>What proxies are about to give back would be held until its lease ends.</summary>
+    public async ValueTask InitializeAsync() => await Books.WaitUntilRightAsync();
+
+    public async ValueTask DisposeAsync() => await Books.WaitUntilRightAsync();
+
     [Fact]
     public async Task A_call_that_ends_while_the_ledger_is_away_is_answered_charged_once_and_not_run_again()
     {
