@@ -26,11 +26,11 @@ public sealed class KeyedCalls(
     readonly ConcurrentDictionary<Guid, bool> _taken = new();
 
     /// <summary>
-    /// Requests that did not run because the ledger did not answer. It may have taken their keys all the same, and is told that they are
-    /// free. Beyond the bound it finds out by the silence about them.
+    /// Requests whose keys are free, and the ledger may not know it: it did not answer when it was told, or when they wanted to begin. It
+    /// is told again until it answers. Beyond the bound it finds out by the silence about them.
     /// </summary>
-    readonly ConcurrentDictionary<Guid, bool> _unanswered = new();
-    const int MaxUnanswered = 10_000;
+    readonly ConcurrentDictionary<Guid, bool> _free = new();
+    const int MaxFree = 10_000;
 
     /// <summary>
     /// Takes the key. Otherwise nothing is to run: the caller has its answer now, or there is a problem.
@@ -67,8 +67,7 @@ public sealed class KeyedCalls(
         }
         catch (Exception e) when (Problems.IsOutage(e))
         {
-            if (_unanswered.Count < MaxUnanswered)
-                _unanswered[claim.Request] = true;
+            TellLater(claim.Request);
             throw new ProblemException(Problems.Unavailable);
         }
     }
@@ -127,10 +126,7 @@ public sealed class KeyedCalls(
             : SealOf(call.Caller).Seal(packed, call.Keyed!.Call);
     }
 
-    /// <summary>
-    /// The caller got no whole answer: its key is free at once. When the ledger does not answer, the request's settlement frees it, or the
-    /// silence about it.
-    /// </summary>
+    /// <summary>The caller got no whole answer: its key is free at once, or as soon as the ledger answers again.</summary>
     public async ValueTask FreeAsync(ModelCall call)
     {
         if (call.Keyed!.IsWhole || !_taken.TryRemove(call.Id, out _))
@@ -142,8 +138,15 @@ public sealed class KeyedCalls(
         }
         catch (Exception e)
         {
+            TellLater(call.Id);
             log.LogWarning("the key of {Request} is not free yet: {Message}", call.Http.RequestId(), e.Message);
         }
+    }
+
+    void TellLater(Guid request)
+    {
+        if (_free.Count < MaxFree)
+            _free[request] = true;
     }
 
     protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
@@ -157,10 +160,10 @@ public sealed class KeyedCalls(
             foreach (var requests in _taken.Keys.Chunk(PaidCallRenewal.MaxAtOnce))
                 foreach (var ended in requests.Except(await ledger.RenewAsync(requests)))
                     _taken.TryRemove(ended, out _);
-            foreach (var request in _unanswered.Keys)
+            foreach (var request in _free.Keys)
             {
                 await ledger.FreeAsync(request);
-                _unanswered.TryRemove(request, out _);
+                _free.TryRemove(request, out _);
             }
         }
         catch (Exception e) when (Problems.IsOutage(e))

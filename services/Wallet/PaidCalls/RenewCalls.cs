@@ -43,13 +43,13 @@ public static class RenewCalls
 
     /// <summary>
     /// The proxy is known to be dead: its keys are free in a moment. Its last settlements may still be in the hands of another consumer,
-    /// and they decide what their keys stand for.
+    /// and they decide what their keys stand for. A key that is doubted already is left alone: the news comes again and again.
     /// </summary>
     public static Task DoubtAsync(
         NpgsqlDataSource database, string holder, CancellationToken token) => database.ByIndexAsync(async connection =>
     {
         await using var doubt = connection.Sql("""
-            with gone as (select id from paid_call where holder = $1 and state <= 1 order by id for update)
+            with gone as (select id from paid_call where holder = $1 and state = 0 order by id for update)
             update paid_call set state = 1, until = now() + $2 from gone where paid_call.id = gone.id
             """, holder, LastSettlements);
         return await doubt.ExecuteNonQueryAsync(token);

@@ -39,7 +39,7 @@ sealed class Repeats(Account account)
     }
 
     static Task<Reply> FinalAsync(KeyedCall call, Random random) => Eventually.GetAsync(
-        () => TryAsync(call, random), reply => reply is not null, "the end of a repeated call", Patience)!;
+        () => TryAsync(call, random), reply => reply is not null, $"the end of the call {call.Key}", Patience)!;
 
     /// <summary>Null when there is nothing final.</summary>
     static async Task<Reply?> TryAsync(KeyedCall call, Random random)

@@ -133,6 +133,20 @@ public sealed class KeyedCallsTests : HttpMessageHandler
     }
 
     [Fact]
+    public async Task A_key_that_could_not_be_freed_is_freed_as_soon_as_the_ledger_answers()
+    {
+        var failed = await BegunAsync();
+        _answer = HttpStatusCode.ServiceUnavailable;
+        await _calls.FreeAsync(failed);
+        _answer = HttpStatusCode.NoContent;
+
+        await _calls.RenewAsync();
+        await _calls.RenewAsync();
+
+        Assert.Equal(2, _asked.Count(asked => asked == $"DELETE /internal/calls/{failed.Id:N}"));
+    }
+
+    [Fact]
     public async Task A_key_is_renewed_while_its_call_runs_and_until_the_ledger_has_booked_it()
     {
         var (running, ended) = (await BegunAsync(), await BegunAsync());
