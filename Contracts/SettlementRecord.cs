@@ -15,9 +15,10 @@ public static class SettlementRecord
     /// <summary>
     /// Version 2 added the request that a failed attempt belongs to. Version 3 added the span of a request whose trace is recorded. Version
     /// 4 added what was used beyond the hold and what is due; version 5 is version 4 with the span, which is always last. Version 6 added
-    /// windows; version 7 is version 6 with the span.
+    /// windows; version 7 is version 6 with the span. Version 8 added what becomes of the request's key; version 9 is version 8 with the
+    /// span.
     /// </summary>
-    const byte Plain = 2, PlainTraced = 3, Claim = 4, ClaimTraced = 5, Windows = 6, WindowsTraced = 7;
+    const byte Plain = 2, PlainTraced = 3, Claim = 4, ClaimTraced = 5, Windows = 6, WindowsTraced = 7, Keyed = 8, KeyedTraced = 9;
 
     const int TraceIdBytes = 16, SpanIdBytes = 8, TraceBytes = TraceIdBytes + SpanIdBytes + 1;
 
@@ -41,6 +42,8 @@ public static class SettlementRecord
             WriteClaim(ref writer, settlement);
         if (version >= Windows)
             WriteWindows(ref writer, settlement);
+        if (version >= Keyed)
+            writer.Write((byte)settlement.Key);
         if (traced)
             Write(ref writer, span);
         BinaryPrimitives.WriteInt32LittleEndian(writer.Written, writer.Written.Length - HeadBytes);
@@ -82,7 +85,8 @@ public static class SettlementRecord
     /// <param name="record">One whole record.</param>
     public static ActivityContext SpanOf(ReadOnlySpan<byte> record)
     {
-        if (record.Length < HeadBytes + 1 + TraceBytes || record[HeadBytes] is not (PlainTraced or ClaimTraced or WindowsTraced))
+        if (record.Length < HeadBytes + 1 + TraceBytes
+            || record[HeadBytes] is not (PlainTraced or ClaimTraced or WindowsTraced or KeyedTraced))
             return default;
         var ids = record[^TraceBytes..];
         return new(
@@ -137,6 +141,8 @@ public static class SettlementRecord
 
     static byte LowestOf(Settlement settlement)
     {
+        if (settlement.Key != KeyEnd.None)
+            return Keyed;
         if (settlement.Windows.Count > 0)
             return Windows;
         if (settlement.Due is not null)
@@ -175,8 +181,13 @@ public static class SettlementRecord
             Charges = [.. settlement.Charges.Select(charge => charge with { Beyond = from.Read7BitEncodedInt64() })],
             Due = from.ReadInt64() is >= 0 and var due ? due : null,
             Windows = version < Windows ? [] : [.. Enumerable.Range(0, ReadCount(from)).Select(_ => ReadId(from))],
+            Key = version < Keyed ? KeyEnd.None : ReadKey(from),
         };
     }
+
+    static KeyEnd ReadKey(BinaryReader from) => (KeyEnd)from.ReadByte() is var key && Enum.IsDefined(key)
+        ? key
+        : throw new InvalidDataException($"a settlement whose key ends as {key}");
 
     static UsageRecord ReadUsage(BinaryReader from, byte version) => new(
         ReadId(from), ReadId(from), ReadOptionalId(from), ReadId(from), ReadOptionalId(from), from.ReadBoolean(),

@@ -35,6 +35,20 @@ public sealed record Settlement(Guid RequestId, Guid? Lease, IReadOnlyList<Charg
 
     /// <summary>The client's session, as windows: this message keeps them open.</summary>
     public IReadOnlyList<Guid> Windows { get; init; } = [];
+
+    /// <summary>What becomes of the request's <c>Idempotency-Key</c>.</summary>
+    public KeyEnd Key { get; init; }
+}
+
+/// <summary>What the end of a request means for its <c>Idempotency-Key</c>.</summary>
+public enum KeyEnd
+{
+    /// <summary>It had none.</summary>
+    None = 0,
+    /// <summary>The caller got no whole answer. A repetition is a new call.</summary>
+    Free = 1,
+    /// <summary>The answer was whole. A repetition gets it if it is kept, and never runs.</summary>
+    Used = 2,
 }
 
 /// <summary>What a request used of a register, in the register's own unit.</summary>

@@ -18,6 +18,7 @@ namespace LlmGateway.ServiceDefaults;
 public static class Idempotency
 {
     public const string HeaderName = "Idempotency-Key";
+    public const string ReplayedHeader = "Idempotent-Replayed";
     public const int MaxKeyLength = 255;
     public static readonly TimeSpan Retention = TimeSpan.FromHours(72);
 
@@ -40,12 +41,25 @@ public static class Idempotency
     public static RouteHandlerBuilder WithIdempotency(this RouteHandlerBuilder route) => route.AddEndpointFilter(async (context, next) =>
     {
         var http = context.HttpContext;
-        if (http.Request.Headers[HeaderName].ToString() is not { Length: > 0 } key)
-            return await next(context);
-        if (key.Length > MaxKeyLength)
-            return Problems.Invalid(HeaderName, $"'{HeaderName}' may have at most {MaxKeyLength} characters.");
-        return await RunAsync(http, key, async () => (IResult)(await next(context))!);
+        var (key, problem) = ReadKey(http.Request);
+        return problem is not null ? problem
+            : key is null ? await next(context)
+            : await RunAsync(http, key, async () => (IResult)(await next(context))!);
     });
+
+    /// <summary>
+    /// The key of a call; null when it has none. An empty one is refused: it comes from a caller who believes that the call is protected.
+    /// </summary>
+    public static (string? Key, Problem? Problem) ReadKey(HttpRequest request)
+    {
+        var values = request.Headers[HeaderName];
+        if (values.Count == 0)
+            return default;
+        var key = values.ToString();
+        return values.Count == 1 && key.Length is > 0 and <= MaxKeyLength && key.AsSpan().IndexOfAnyExceptInRange(' ', '~') < 0
+            ? (key, null)
+            : (null, Problems.Invalid(HeaderName, $"'{HeaderName}' must be one value of 1 to {MaxKeyLength} characters of ASCII."));
+    }
 
     /// <summary>The id of this call's effect: the same for every repetition under one key, new without a key.</summary>
     public static Guid EffectId(HttpContext http, Principal principal) =>
@@ -133,7 +147,7 @@ public static class Idempotency
             return Problems.IdempotencyInUse;
         if (envelope.TryOpen(row.GetString(2), Owner(scope, key)) is not { } body)
             return Problems.IdempotencyUnreadable;
-        http.Response.Headers["Idempotent-Replayed"] = "true";
+        http.Response.Headers[ReplayedHeader] = "true";
         return new Stored(row.GetInt32(1), Encoding.UTF8.GetBytes(body));
     }
 

@@ -174,6 +174,13 @@ public static class Problems
         "idempotency_answer_unreadable",
         "The call with this Idempotency-Key took effect. Its answer cannot be read any more: the key that it was sealed with is gone.",
         "Idempotency-Key");
+    public static readonly Problem IdempotencyNotKept = new(
+        409,
+        "idempotency_error",
+        "idempotency_answer_not_kept",
+        "The call with this Idempotency-Key was answered and charged. Its answer is not kept: there was too much of it, or the ledger "
+            + "was away when it ended. Nothing was run again; a new call needs a new key.",
+        "Idempotency-Key");
     public static Problem TooLarge(long maxBytes) =>
         new(413, "invalid_request_error", "body_too_large", $"The request body may have at most {maxBytes} bytes.");
     public static Problem RefersToTooMuch(long maxBytes, int maxResponses) => TooLarge(maxBytes) with

@@ -3,6 +3,7 @@ using LlmGateway.Contracts;
 using LlmGateway.Proxy;
 using LlmGateway.Proxy.Batches;
 using LlmGateway.Proxy.Gemini;
+using LlmGateway.Proxy.PaidCalls;
 using LlmGateway.Proxy.ResponseState;
 using LlmGateway.ServiceDefaults;
 
@@ -19,6 +20,7 @@ builder.AddSpool();
 builder.Services.AddHttpForwarder();
 builder.AddServiceClient<SessionsClient>("sessions", SessionsClient.AttemptTimeout);
 builder.AddServiceClient<KeptResponsesClient>("sessions", KeptResponsesClient.AttemptTimeout);
+builder.AddServiceClient<PaidCallsClient>("wallet", PaidCallsClient.AttemptTimeout);
 builder.AddServiceClient<WalletClient>("wallet", WalletClient.AttemptTimeout);
 builder.Services.AddSingleton(new OutputDefault(builder.Configuration.GetValue<int?>(OutputDefault.Setting)));
 builder.Services.AddSingleton<LedgerClock>();
@@ -37,6 +39,7 @@ builder.Services.AddHostedSingleton<RateLimits>();
 builder.Services.AddSingleton<Entrance>();
 builder.Services.AddSingleton<Cors>();
 builder.Services.AddSingleton<Forwarding>();
+builder.Services.AddHostedSingleton<KeyedCalls>();
 builder.Services.AddSingleton<Answers>();
 builder.Services.AddSingleton(new GenAiSpan(
     captureContent: bool.TryParse(builder.Configuration[GenAiSpan.ContentSetting], out var captureContent) && captureContent));

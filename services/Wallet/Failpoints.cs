@@ -24,6 +24,10 @@ public static class Failpoints
         ["wallet.recall.publish"] = "A recall is about to be published.",
         ["wallet.seal.closed"] = "Roll-ups of times that are over do not change any more; nothing is proved.",
         ["wallet.seal.proved"] = "The books are proved and sealed.",
+        ["wallet.call.claimed"] = "An idempotency key is taken, or is found taken; the proxy does not know.",
+        ["wallet.call.renewed"] = "Running calls are renewed; their proxy does not know.",
+        ["wallet.call.settled"] = "A call's charge and its answer are committed together; the proxy does not know.",
+        ["wallet.call.freed"] = "The key of a call that failed is free; the proxy does not know.",
         ["wallet.register.opened"] = "Registers are open; Sessions does not know.",
         ["wallet.adjusted"] = "A credit or debit is committed; its caller does not know.",
     };

@@ -1,6 +1,7 @@
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 using LlmGateway.Wallet;
+using LlmGateway.Wallet.PaidCalls;
 
 var builder = WebApplication.CreateBuilder(args);
 builder.AddServiceDefaults("wallet", Failpoints.All);
@@ -32,6 +33,9 @@ app.MapRegisters();
 app.MapLeases();
 app.MapHolders();
 app.MapWindows();
+app.MapClaimCall();
+app.MapRenewCalls();
+app.MapEndCall();
 app.MapWallets();
 app.MapOwnWallet();
 app.MapSummaries();

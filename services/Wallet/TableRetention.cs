@@ -8,6 +8,7 @@ public static class TableRetention
     public static readonly IReadOnlyList<ServiceDefaults.Retention> All =
     [
         IdempotentCalls,
+        Deleted("paid_call", "until < now() - interval '1 hour'", "nobody has the key any more: its answer was promised for a day"),
         Kept("account", "money stays, as the entries do; EndedCounters deletes counters of cycles that ended long ago"),
         Kept("entry", "the books"),
         Kept("transfer", "the books: headers of entries"),

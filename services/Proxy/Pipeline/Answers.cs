@@ -1,5 +1,6 @@
 using System.Buffers;
 using LlmGateway.Contracts;
+using LlmGateway.Proxy.PaidCalls;
 using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Proxy;
@@ -8,7 +9,8 @@ namespace LlmGateway.Proxy;
 /// Stages 6 to 9: gets one provider's answer to the caller and ends the request in one settlement. <see cref="ProviderAttempt"/> has the
 /// differences between wires.
 /// </summary>
-public sealed class Answers(Forwarding forwarding, SpoolPublisher publisher, RateLimits rateLimits, ILogger<Answers> log)
+public sealed class Answers(
+    Forwarding forwarding, SpoolPublisher publisher, RateLimits rateLimits, KeyedCalls keyedCalls, ILogger<Answers> log)
 {
     const int MaxErrorBytes = 64 * 1024;
 
@@ -45,6 +47,8 @@ public sealed class Answers(Forwarding forwarding, SpoolPublisher publisher, Rat
     public async Task FailAsync(ModelCall call, Problem problem)
     {
         call.End(publisher, rateLimits, RequestOutcome.Failed, problem.Status, null, problem.Code);
+        if (call.Keyed is not null)
+            await keyedCalls.FreeAsync(call);
         if (!call.Http.RequestAborted.IsCancellationRequested)
             await problem.ExecuteAsync(call.Http);
     }
@@ -84,7 +88,7 @@ public sealed class Answers(Forwarding forwarding, SpoolPublisher publisher, Rat
             return unusable;
         Failpoint.Hit("proxy.whole.read");
         var metered = attempt.Meter.Settle(attempt.Body.Span);
-        var cost = EndAnswered(call, run, metered);
+        var cost = Settle(call, run, metered);
         Failpoint.Hit("proxy.whole.settled");
 
         var told = attempt.Retell(answer.Memory, metered.Usage, cost);
@@ -93,6 +97,8 @@ public sealed class Answers(Forwarding forwarding, SpoolPublisher publisher, Rat
         Tell(call);
         call.Http.Response.Headers["X-LLMGateway-Cost"] = cost.ToString();
         call.Http.Response.ContentType = type;
+        if (call.Keyed is not null)
+            await EndKeyedAsync(call, run, metered, told);
         call.Http.Response.ContentLength = told.Length;
         await call.Http.Response.BodyWriter.WriteAsync(told, call.Http.RequestAborted);
         return null;
@@ -104,6 +110,8 @@ public sealed class Answers(Forwarding forwarding, SpoolPublisher publisher, Rat
             return Problems.Upstream(502, "upstream_malformed", "The provider's answer is not a stream of events.");
         var relay = attempt.Relay!;
         var toCaller = call.Http.Response.BodyWriter;
+        using var room = call.Keyed is null ? null : keyedCalls.OpenRoom(call);
+        IBufferWriter<byte> told = room is null ? toCaller : call.Keyed!.Record(toCaller, room);
         // While another provider could take over, nothing before the first content goes to the caller.
         var early = call.Route.Next is null ? null : new ArrayBufferWriter<byte>();
         await using var upstream = await InflatedStream.OpenAsync(response, run.Ended);
@@ -114,10 +122,10 @@ public sealed class Answers(Forwarding forwarding, SpoolPublisher publisher, Rat
             {
                 run.LimitSilence(call.Route.Upstream.Timeout);
                 GenAiSpan.See(buffer.AsSpan(0, read));
-                relay.Push(buffer.AsSpan(0, read), early ?? (IBufferWriter<byte>)toCaller);
+                relay.Push(buffer.AsSpan(0, read), early ?? told);
                 if (early is not null && !relay.Meter.ContentSeen)
                     continue;
-                BeginStream(call, attempt, ref early);
+                BeginStream(call, attempt, told, ref early);
                 run.CallerStalls = true;
                 if (toCaller.UnflushedBytes > 0)
                     await toCaller.FlushAsync(run.Ended);
@@ -131,31 +139,58 @@ public sealed class Answers(Forwarding forwarding, SpoolPublisher publisher, Rat
         {
             ArrayPool<byte>.Shared.Return(buffer);
         }
-        relay.End(early ?? (IBufferWriter<byte>)toCaller);
+        relay.End(early ?? told);
         if (!relay.IsWhole || relay.Meter.IsEmpty)
             throw new IOException("the provider ended or failed before its answer was whole");
-        BeginStream(call, attempt, ref early);
+        BeginStream(call, attempt, told, ref early);
 
         var metered = relay.Meter.Settle(attempt.Body.Span);
         Failpoint.Hit("proxy.stream.ended");
-        var cost = EndAnswered(call, run, metered);
+        var cost = Settle(call, run, metered);
         Failpoint.Hit("proxy.stream.settled");
-        if (attempt.Turn is { } turn)
-        {
-            var tail = new ArrayBufferWriter<byte>();
-            relay.WriteTail(tail, metered.Usage, cost);
-            toCaller.Write((await turn.TellEndAsync(tail.WrittenMemory, call.Route.Model.Provider)).Span);
-        }
-        else
+        if (attempt.Turn is null && call.Keyed is null)
             relay.WriteTail(toCaller, metered.Usage, cost);
+        else
+        {
+            var written = new ArrayBufferWriter<byte>();
+            relay.WriteTail(written, metered.Usage, cost);
+            ReadOnlyMemory<byte> tail = written.WrittenMemory;
+            if (attempt.Turn is { } turn)
+                tail = await turn.TellEndAsync(tail, call.Route.Model.Provider);
+            if (call.Keyed is { Told: var begun })
+                await EndKeyedAsync(call, run, metered, begun is { } start ? (byte[])[.. start.Span, .. tail.Span] : null);
+            toCaller.Write(tail.Span);
+        }
         await toCaller.FlushAsync(call.Http.RequestAborted);
         return null;
     }
 
-    /// <summary>The provider answered to its end. The caller may have left before that, if the connection drains.</summary>
-    Money EndAnswered(ModelCall call, RunningCalls.Run run, MeterReading metered) => run.Draining
-        ? call.End(publisher, rateLimits, RequestOutcome.Aborted, StatusCodes.Status499ClientClosedRequest, metered, "drained")
-        : call.End(publisher, rateLimits, RequestOutcome.Completed, StatusCodes.Status200OK, metered);
+    /// <summary>
+    /// The provider answered to its end, and the request ends with it. A keyed call ends later, together with the answer that its caller
+    /// gets; what it will cost is known now.
+    /// </summary>
+    Money Settle(ModelCall call, RunningCalls.Run run, MeterReading metered)
+    {
+        var (outcome, status, reason) = Ending(run);
+        return call.Keyed is null
+            ? call.End(publisher, rateLimits, outcome, status, metered, reason)
+            : call.Foresee(outcome, status, metered, reason).Paid;
+    }
+
+    /// <summary>The caller may have left before, if the connection or the call drains.</summary>
+    static (RequestOutcome Outcome, int Status, string? Reason) Ending(RunningCalls.Run run) => run.Draining
+        ? (RequestOutcome.Aborted, StatusCodes.Status499ClientClosedRequest, "drained")
+        : (RequestOutcome.Completed, StatusCodes.Status200OK, null);
+
+    /// <summary>Charge and answer are in the ledger before the caller has the last byte, or the charge alone is in the spool.</summary>
+    /// <param name="told">Null when it is too much to be kept.</param>
+    async Task EndKeyedAsync(ModelCall call, RunningCalls.Run run, MeterReading metered, ReadOnlyMemory<byte>? told)
+    {
+        var (outcome, status, reason) = Ending(run);
+        call.Keyed!.IsWhole = true;
+        await keyedCalls.EndAsync(call, call.Foresee(outcome, status, metered, reason).Record, told);
+        call.End(publisher, rateLimits, outcome, status, metered, reason);
+    }
 
     /// <summary>
     /// The caller left or stopped reading, its credential was revoked, or the provider broke off or fell silent. A caller that left pays
@@ -229,7 +264,7 @@ public sealed class Answers(Forwarding forwarding, SpoolPublisher publisher, Rat
         await http.Response.BodyWriter.FlushAsync(http.RequestAborted);
     }
 
-    static void BeginStream(ModelCall call, ProviderAttempt attempt, ref ArrayBufferWriter<byte>? early)
+    static void BeginStream(ModelCall call, ProviderAttempt attempt, IBufferWriter<byte> told, ref ArrayBufferWriter<byte>? early)
     {
         var response = call.Http.Response;
         if (HasBegun(response))
@@ -240,7 +275,7 @@ public sealed class Answers(Forwarding forwarding, SpoolPublisher publisher, Rat
         response.Headers.CacheControl = "no-cache";
         response.Headers["X-Accel-Buffering"] = "no";
         if (early is not null)
-            response.BodyWriter.Write(early.WrittenSpan);
+            told.Write(early.WrittenSpan);
         early = null;
     }
 

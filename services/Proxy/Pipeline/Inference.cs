@@ -1,4 +1,5 @@
 using LlmGateway.Contracts;
+using LlmGateway.Proxy.PaidCalls;
 using LlmGateway.Proxy.ResponseState;
 using LlmGateway.ServiceDefaults;
 
@@ -15,7 +16,7 @@ namespace LlmGateway.Proxy;
 public sealed class Inference(
     Identity identity, BodyBudget bodies, RunningCalls runningCalls, KeyUse keys, RateLimits rateLimits, Slices slices,
     ClientSessions clientSessions, Answers answers, LedgerClock clock, Spool spool, SpoolPublisher publisher,
-    OutputDefault outputDefault, ResponseStates responses, GenAiSpan span, TimeProvider time)
+    OutputDefault outputDefault, ResponseStates responses, KeyedCalls keyedCalls, GenAiSpan span, TimeProvider time)
 {
     /// <summary>A cycle turns once while a request asks for its hold.</summary>
     const int MaxClaims = 2;
@@ -32,7 +33,10 @@ public sealed class Inference(
 
         try
         {
-            if (await RunAsync(call, wire, target) is { } refused)
+            var refused = await RunAsync(call, wire, target, endpoint);
+            if (call.Keyed is not null)
+                await keyedCalls.FreeAsync(call);
+            if (refused is not null)
             {
                 Spans.Refused(http, refused.Code);
                 EdgeMetrics.Refused(endpoint, refused.Code);
@@ -46,12 +50,14 @@ public sealed class Inference(
             if (call.IsOpen)
                 call.End(publisher, rateLimits, RequestOutcome.Failed, StatusCodes.Status500InternalServerError, null, "internal");
             call.GiveBackTokens(rateLimits);
+            if (call.Keyed is not null)
+                await keyedCalls.FreeAsync(call);
             throw;
         }
     }
 
     /// <summary>Why the request is refused, or null when it has been answered.</summary>
-    async Task<Problem?> RunAsync(ModelCall call, Wire wire, RequestTarget target)
+    async Task<Problem?> RunAsync(ModelCall call, Wire wire, RequestTarget target, string endpoint)
     {
         // :: 1 Identify, 2 Permit
         var http = call.Http;
@@ -61,6 +67,9 @@ public sealed class Inference(
             return problem;
         call.Caller = caller!;
         keys.Record(caller!.Credential);
+        (var key, problem) = Idempotency.ReadKey(http.Request);
+        if (problem is not null)
+            return problem;
         Failpoint.Hit("proxy.request.identified");
 
         // :: 3 Read
@@ -69,6 +78,12 @@ public sealed class Inference(
         if (taken.Problem is not null)
             return taken.Problem;
         using var body = await RequestBody.ReadAsync(http, bodies, caller.Owner, wire.TakesForm);
+        if (key is not null)
+        {
+            (var isAnswered, problem) = await keyedCalls.BeginAsync(call, endpoint, key, target, body.Memory);
+            if (isAnswered || problem is not null)
+                return problem;
+        }
         ModelRequest? request;
         if (wire == Wires.Responses)
             (request, problem) = await responses.ReadAsync(call, body);
@@ -98,7 +113,7 @@ public sealed class Inference(
         // :: 6 Forward, 7 Meter, 8 Settle, 9 Tell: by the first provider that can
         do
         {
-            using var run = runningCalls.Start(caller, call.Route.Upstream, http.RequestAborted);
+            using var run = runningCalls.Start(caller, call.Route.Upstream, http.RequestAborted, keyed: key is not null);
             using var attempt = new ProviderAttempt(wire, call, request, body.Memory);
             span.Start(call, wire, request, body.Memory);
             try

@@ -1,4 +1,5 @@
 using LlmGateway.Contracts;
+using LlmGateway.Proxy.PaidCalls;
 using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Proxy;
@@ -37,6 +38,9 @@ public sealed class ModelCall(HttpContext http, Guid id, string endpoint, TimePr
 
     /// <summary>Tokens that the request has taken of its customer's minute.</summary>
     public long RatedTokens { get; set; }
+
+    /// <summary>Null without an <c>Idempotency-Key</c>.</summary>
+    public KeyedCall? Keyed { get; set; }
 
     public bool Ended { get; private set; }
 
@@ -121,6 +125,13 @@ public sealed class ModelCall(HttpContext http, Guid id, string endpoint, TimePr
         return new Money(paid);
     }
 
+    /// <summary>What <see cref="End"/> would write and return now. The call goes on.</summary>
+    public (byte[] Record, Money Paid) Foresee(RequestOutcome outcome, int status, MeterReading metered, string? reason)
+    {
+        var (settlement, paid, _) = Settle(outcome, status, metered, reason, stackalloc long[LeaseRequest.MaxLines]);
+        return (SettlementRecord.Encode(settlement, Spans.ContextOf(http)).ToArray(), new(paid));
+    }
+
     /// <summary>Gives back the tokens of a request that never began: it was refused, or its caller left while it waited.</summary>
     public void GiveBackTokens(RateLimits rateLimits)
     {
@@ -136,7 +147,7 @@ public sealed class ModelCall(HttpContext http, Guid id, string endpoint, TimePr
     public void EndAttempt(SpoolPublisher spool, Problem problem)
     {
         var (settlement, _, _) = Settle(RequestOutcome.Failed, problem.Status, null, problem.Code, stackalloc long[LeaseRequest.MaxLines]);
-        var attempt = settlement with { RequestId = Ids.New(), Usage = settlement.Usage with { AttemptOf = id } };
+        var attempt = settlement with { RequestId = Ids.New(), Key = KeyEnd.None, Usage = settlement.Usage with { AttemptOf = id } };
         spool.Add(SettlementRecord.Encode(attempt, Spans.ContextOf(http)), null, null);
         EdgeMetrics.Ended(attempt.Usage, Money.Zero);
     }
@@ -160,8 +171,10 @@ public sealed class ModelCall(HttpContext http, Guid id, string endpoint, TimePr
             endpoint, Route.Model.Id, Route.Model.Provider, Route.Model.UpstreamModel, Route.Model.PriceVersion, Stream,
             _startedAt, (int)time.GetElapsedTime(_started).TotalMilliseconds, _firstByteMs, status, outcome,
             usage.Units, new Money(cost), metered?.Estimated ?? false, Join(metered?.Reason, reason),
-            metered?.RawUsage)) { Due = due == cost ? null : due, Windows = _windows }, paid, tokens);
+            metered?.RawUsage)) { Due = due == cost ? null : due, Windows = _windows, Key = KeyEndNow }, paid, tokens);
     }
+
+    KeyEnd KeyEndNow => Keyed is null ? KeyEnd.None : Keyed.IsWhole ? KeyEnd.Used : KeyEnd.Free;
 
     Charge[] Charges(ReadOnlySpan<long> used)
     {

@@ -29,9 +29,10 @@ public sealed class RunningCalls(Identity identity, TimeProvider time, ILogger<R
     public int Count => _runs.Count;
 
     /// <summary>Registers a request. Disposing the result removes it.</summary>
-    public Run Start(Caller caller, Upstream upstream, CancellationToken callerGone)
+    /// <param name="keyed">The request has an <c>Idempotency-Key</c>: its caller comes back for the answer, so it is drained.</param>
+    public Run Start(Caller caller, Upstream upstream, CancellationToken callerGone, bool keyed = false)
     {
-        var run = new Run(this, caller.Fingerprint, upstream.Provider.OnAbort == "drain");
+        var run = new Run(this, caller.Fingerprint, keyed || upstream.Provider.OnAbort == "drain");
         _runs[run] = true;
         run.Watch(callerGone);
         return run;

@@ -22,8 +22,9 @@ public sealed class StateSeal
     // A sealing and a marking key from each master key.
     readonly IReadOnlyList<byte[]> _keys;
 
-    public StateSeal(Envelope envelope, Guid project, bool test, Guid customer) =>
-        _keys = envelope.KeysFor($"responses:{project:N}:{(test ? "test" : "live")}:{customer:N}", 2 * KeySize);
+    /// <param name="purpose">What is sealed for one purpose does not open for another.</param>
+    public StateSeal(Envelope envelope, Guid project, bool test, Guid customer, string purpose = "responses") =>
+        _keys = envelope.KeysFor($"{purpose}:{project:N}:{(test ? "test" : "live")}:{customer:N}", 2 * KeySize);
 
     /// <summary>Version, nonce, ciphertext, tag.</summary>
     public byte[] Seal(ReadOnlySpan<byte> plain, Guid response)

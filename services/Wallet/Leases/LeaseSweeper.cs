@@ -22,7 +22,7 @@ public sealed class LeaseSweeper(
     /// How long the leases of a dead proxy live after the message that its settlements are sent. Another consumer, or another instance, may
     /// still have earlier ones in hand, and a settlement without its lease is paid only from what nobody has spent meanwhile.
     /// </summary>
-    static readonly TimeSpan LastSettlements = TimeSpan.FromSeconds(10);
+    public static readonly TimeSpan LastSettlements = TimeSpan.FromSeconds(10);
 
     static readonly TimeSpan Interval = TimeSpan.FromSeconds(2);
     const int MaxEnded = 200, MaxForgotten = 10_000, MaxRefused = 1000;

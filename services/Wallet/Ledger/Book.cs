@@ -1,4 +1,5 @@
 using LlmGateway.Contracts;
+using LlmGateway.Wallet.PaidCalls;
 
 namespace LlmGateway.Wallet;
 
@@ -60,6 +61,9 @@ public sealed class Book(DateTimeOffset now)
     public List<StaleSettlement> Stale { get; } = [];
     public List<WindowOpening> Openings { get; } = [];
     public List<Correction> Corrections { get; } = [];
+
+    /// <summary>Calls with an <c>Idempotency-Key</c> whose settlements are booked in this batch.</summary>
+    public List<EndedCall> EndedCalls { get; } = [];
 }
 
 /// <summary>

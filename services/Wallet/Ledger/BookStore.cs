@@ -1,6 +1,7 @@
 using System.Text.Json;
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
+using LlmGateway.Wallet.PaidCalls;
 using Npgsql;
 using NpgsqlTypes;
 
@@ -293,6 +294,7 @@ public static class BookStore
         UsageRows.AddRaw(batch, book);
         UsageRows.AddStale(batch, book);
         WindowRows.AddTo(batch, book);
+        EndedCalls.AddTo(batch, book);
         Corrections.AddTo(batch, book.Corrections, book.Now);
         Entries.AddTo(batch, book.Entries, book.Now);
         LotRows.AddTo(batch, book);

@@ -141,6 +141,12 @@ public sealed record Settle(Settlement Settlement) : Command
     /// <summary>The settlement as it came, for the case that it cannot be booked: a part of its message, not a copy.</summary>
     public ReadOnlyMemory<byte> Record { get; init; }
 
+    /// <summary>The sealed answer, for repetitions of a call with an <c>Idempotency-Key</c>. Null where it is not kept.</summary>
+    public byte[]? Answer { get; init; }
+
+    /// <summary>A caller waits for it, so it goes before those that come through the queue.</summary>
+    public bool IsAwaited { get; init; }
+
     public override IEnumerable<Guid> Accounts => Settlement.Charges.Select(charge => charge.Register);
     public override Guid? Lease => Settlement.Lease;
     public override bool ChangesLease => false;

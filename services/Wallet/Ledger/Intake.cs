@@ -37,7 +37,7 @@ public sealed class Intake
             throw new ProblemException(Problems.Unavailable);
         }
         var pending = new Pending(commands);
-        (commands[0] is Settle or Expire or Rerate ? _deferred : _awaited).Enqueue(pending);
+        (commands[0] is Settle { IsAwaited: false } or Expire or Rerate ? _deferred : _awaited).Enqueue(pending);
         _added.Raise();
         return pending.Done.Task;
     }

@@ -59,6 +59,8 @@ public static partial class Ledger
         }
         var row = hasPayer ? Borne(book, settlement, due, unpaid) : new(settlement.RequestId, usage, 0, 0);
         book.Usages.Add(row with { Counted = counted, Lots = LotsOf(book, first) });
+        if (settlement.Key != KeyEnd.None)
+            book.EndedCalls.Add(new(settlement.RequestId, settlement.Key, settle.Answer));
         return new Answer.Done();
     }
 

@@ -1,6 +1,8 @@
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
+using LlmGateway.Wallet.PaidCalls;
 using MassTransit;
+using Npgsql;
 
 namespace LlmGateway.Wallet;
 
@@ -8,7 +10,7 @@ namespace LlmGateway.Wallet;
 /// Takes batches of finished requests from the queue. A batch is acknowledged only after the commit; a redelivered settlement is recognised
 /// by its request id. What the queue repeats, and when a batch goes to its error queue, says <see cref="DurableEndpoint"/>.
 /// </summary>
-public sealed class SettlementConsumer(Writer writer, LeaseSweeper sweeper, ILogger<SettlementConsumer> log)
+public sealed class SettlementConsumer(Writer writer, LeaseSweeper sweeper, NpgsqlDataSource database, ILogger<SettlementConsumer> log)
     : IConsumer<SettlementBatch>
 {
     public static void Configure(IReceiveEndpointConfigurator queue, IRegistrationContext context)
@@ -26,7 +28,10 @@ public sealed class SettlementConsumer(Writer writer, LeaseSweeper sweeper, ILog
         await writer.RunAsync(settlements);
         Failpoint.Hit("wallet.settlements.settled");
         if (context.Message.GoneHolder is { } holder)
+        {
             await sweeper.EndHolderAsync(holder, context.CancellationToken);
+            await RenewCalls.DoubtAsync(database, holder, context.CancellationToken);
+        }
         if (unread is null)
             return;
         log.LogCritical("of {Count} settlements the others are booked: {Message}", settlements.Count, unread.Message);

@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 using LlmGateway.Wallet;
+using LlmGateway.Wallet.PaidCalls;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.EntityFrameworkCore;
@@ -22,7 +23,7 @@ sealed class OwnLedger : IAsyncDisposable
 
     readonly WebApplication _app;
 
-    OwnLedger(WebApplication app) => _app = app;
+    OwnLedger(WebApplication app) => (_app, Http) = (app, new() { BaseAddress = new(app.Urls.First()) });
 
     static CancellationToken Token => TestContext.Current.CancellationToken;
 
@@ -32,6 +33,9 @@ sealed class OwnLedger : IAsyncDisposable
 
     /// <summary>It seals only when a test asks it to.</summary>
     public Seals Seals => _app.Services.GetRequiredService<Seals>();
+
+    /// <summary>A caller of its routes, which ask nobody for a signature here.</summary>
+    public HttpClient Http { get; }
 
     public required Guid Wallet { get; init; }
 
@@ -81,6 +85,9 @@ sealed class OwnLedger : IAsyncDisposable
         app.MapReratings();
         app.MapStaleSettlements();
         app.MapCounterOpenings();
+        app.MapClaimCall();
+        app.MapRenewCalls();
+        app.MapEndCall();
         await app.StartAsync(Token);
         await app.Services.GetRequiredService<DatabaseReady>().Task.WaitAsync(Token);
         var ledger = new OwnLedger(app) { Wallet = wallet ?? Ids.New() };
@@ -125,10 +132,9 @@ sealed class OwnLedger : IAsyncDisposable
 
     public async Task<JsonNode> GetAsync(string path, object? body = null)
     {
-        using var http = new HttpClient { BaseAddress = new(_app.Urls.First()) };
         using var response = body is null
-            ? await http.GetAsync(path, Token)
-            : await http.PostAsJsonAsync(path, body, Defaults.Json, Token);
+            ? await Http.GetAsync(path, Token)
+            : await Http.PostAsJsonAsync(path, body, Defaults.Json, Token);
         return JsonNode.Parse(await response.Content.ReadAsStringAsync(Token))!;
     }
 
@@ -169,6 +175,7 @@ sealed class OwnLedger : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        Http.Dispose();
         var database = new NpgsqlConnectionStringBuilder(Database.ConnectionString).Database;
         await _app.StopAsync(CancellationToken.None);
         await _app.DisposeAsync();

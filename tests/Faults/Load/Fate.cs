@@ -34,6 +34,9 @@ sealed record Fate(Seen Seen, int Status, Guid? Id, long Cost)
     /// </summary>
     const int MoreInRequest = 4;
 
+    public static Task<HttpResponseMessage> SendOnceAsync(HttpRequestMessage request) =>
+        Once.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
+
     /// <summary>
     /// One call with an answer of <paramref name="tokens"/> words; its caller leaves after <paramref name="leaveAfter"/> of them.
     /// The prompt's words are such that our own count, for what was broken off, is the provider's.
@@ -51,8 +54,7 @@ sealed record Fate(Seen Seen, int Status, Guid? Id, long Cost)
         Guid? id = null;
         try
         {
-            using var response = await Once.SendAsync(
-                Gateway.Request("POST", Chat.Path, credential, body, at), HttpCompletionOption.ResponseHeadersRead);
+            using var response = await SendOnceAsync(Gateway.Request("POST", Chat.Path, credential, body, at));
             id = response.Headers.TryGetValues("X-Request-Id", out var ids) ? Guid.ParseExact(ids.Single()["req_".Length..], "N") : null;
             var status = (int)response.StatusCode;
             if (status != 200)

@@ -5,8 +5,8 @@ namespace LlmGateway.Faults;
 
 /// <summary>
 /// Callers on both proxies while things break: streams and whole answers on several wallets, some abandoned; one wallet that can pay for
-/// one call at a time; and a backend that mints, credits, makes keys and revokes. Everything that they were told is compared with the
-/// books.
+/// one call at a time; callers who repeat each call under its key; and a backend that mints, credits, makes keys and revokes. Everything
+/// that they were told is compared with the books.
 /// </summary>
 sealed class Load
 {
@@ -25,13 +25,14 @@ sealed class Load
     public static readonly Backend Backend = new("sk_live_faults00000000000000000000000000000000000");
 
     readonly Account[] _wallets;
+    readonly Repeats _repeats;
     readonly ConcurrentQueue<Account> _tight = [];
     readonly Backoffice _backoffice = new();
     readonly ConcurrentQueue<string> _surprises = [];
     Task[] _work = [];
     volatile bool _stopping;
 
-    Load(Account[] wallets) => _wallets = wallets;
+    Load(Account[] wallets, Repeats repeats) => (_wallets, _repeats) = (wallets, repeats);
 
     public IEnumerable<Account> Accounts => [.. _wallets, .. _tight, .. _backoffice.Accounts];
 
@@ -40,12 +41,14 @@ sealed class Load
     public static async Task<Load> StartAsync(int seed)
     {
         var wallets = await Task.WhenAll(Enumerable.Range(0, Wallets).Select(_ => Account.OpenAsync(Backend, Roomy)));
-        var load = new Load(wallets);
+        var load = new Load(wallets, await Repeats.OpenAsync(Backend));
         var random = new Random(seed);
         load._work =
         [
             .. Enumerable.Range(0, Callers).Select(_ => load.RepeatAsync(load.CallAsync, new Random(random.Next()))),
             load.RepeatAsync(load.SpendLastAsync, new Random(random.Next())),
+            load.RepeatAsync(load._repeats.CallAsync, new Random(random.Next())),
+            load.RepeatAsync(load._repeats.CallAsync, new Random(random.Next())),
             load.RepeatAsync(load._backoffice.WorkAsync, new Random(random.Next())),
             load.RepeatAsync(load._backoffice.WorkAsync, new Random(random.Next())),
         ];
@@ -75,6 +78,7 @@ sealed class Load
         await _backoffice.FinishAsync();
         foreach (var account in Accounts)
             await account.CheckAsync();
+        await _repeats.CheckAsync();
         await Invariants.HoldAsync();
     }
 

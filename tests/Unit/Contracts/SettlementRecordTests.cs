@@ -88,7 +88,8 @@ public sealed class SettlementRecordTests
     [Fact]
     public void A_traced_request_s_span_survives_in_its_record_and_an_untraced_one_s_takes_no_byte()
     {
-        foreach (var settlement in (Settlement[])[Full(), Claim(), Claim() with { Windows = [Ids.New()] }])
+        foreach (var settlement in (Settlement[])
+            [Full(), Claim(), Claim() with { Windows = [Ids.New()] }, Claim() with { Key = KeyEnd.Free }])
             MustSurvive(settlement);
     }
 
@@ -110,12 +111,12 @@ public sealed class SettlementRecordTests
     [Fact]
     public void A_newer_record_is_read_as_far_as_it_is_known()
     {
-        var settlement = Claim() with { Windows = [Ids.New()] };
-        byte[] newer = [.. SettlementRecord.Encode(settlement), 1, 2, 3, 4, 5]; // version 8 has fields that we do not know
-        newer[SettlementRecord.HeadBytes] = 8;
+        var settlement = Claim() with { Windows = [Ids.New()], Key = KeyEnd.Used };
+        byte[] newer = [.. SettlementRecord.Encode(settlement), 1, 2, 3, 4, 5]; // version 10 has fields that we do not know
+        newer[SettlementRecord.HeadBytes] = 10;
         BitConverter.TryWriteBytes(newer, newer.Length - SettlementRecord.HeadBytes);
         var read = SettlementRecord.Decode(newer, 0, newer.Length);
-        Assert.Equal((settlement.RequestId, settlement.Due), (read.RequestId, read.Due));
+        Assert.Equal((settlement.RequestId, settlement.Due, settlement.Key), (read.RequestId, read.Due, read.Key));
         Assert.Equal(settlement.Charges, read.Charges);
         Assert.Equal(default, SettlementRecord.SpanOf(newer));
     }
@@ -131,6 +132,25 @@ public sealed class SettlementRecordTests
         Assert.Equal(plain[(SettlementRecord.HeadBytes + 1)..], record[(SettlementRecord.HeadBytes + 1)..plain.Length]);
         var windows = SettlementRecord.Encode(claim with { Windows = [Ids.New()] }).ToArray();
         Assert.Equal(record[(SettlementRecord.HeadBytes + 1)..], windows[(SettlementRecord.HeadBytes + 1)..record.Length]);
+    }
+
+    [Theory]
+    [InlineData(KeyEnd.Free)]
+    [InlineData(KeyEnd.Used)]
+    public void What_becomes_of_a_key_survives_and_a_request_without_one_has_the_bytes_that_it_had(KeyEnd end)
+    {
+        foreach (var settlement in (Settlement[])[Full(), Sparse(), Claim(), Claim() with { Windows = [Ids.New()] }])
+        {
+            var (record, keyed) = (Encode(settlement), Encode(settlement with { Key = end }));
+            Assert.Equal((KeyEnd.None, end), (Decode(record).Key, Decode(keyed).Key));
+            Assert.True(record[SettlementRecord.HeadBytes] < 8);
+            Assert.Equal(settlement.Due, Decode(keyed).Due);
+            Assert.Equal(settlement.Charges, Decode(keyed).Charges);
+            Assert.Equal(settlement.Windows, Decode(keyed).Windows);
+        }
+
+        static byte[] Encode(Settlement settlement) => SettlementRecord.Encode(settlement).ToArray();
+        static Settlement Decode(byte[] record) => SettlementRecord.Decode(record, 0, record.Length);
     }
 
     static Settlement Claim() => Full() with { Charges = [new(Ids.New(), 300, Beyond: 200), new(Ids.New(), 7)], Due = 12 };

@@ -93,7 +93,7 @@ public sealed class NothingOfAConversationTests : IDisposable
         using var publisher = new SpoolPublisher(_spool, null!, _lines.Logger<SpoolPublisher>());
         using var runningCalls = new RunningCalls(null!, TimeProvider.System, _lines.Logger<RunningCalls>());
         using var limits = new RateLimits(null!, TimeProvider.System, _lines.Logger<RateLimits>());
-        var answers = new Answers(new(provider, _lines.Logger<Forwarding>()), publisher, limits, _lines.Logger<Answers>());
+        var answers = new Answers(new(provider, _lines.Logger<Forwarding>()), publisher, limits, null!, _lines.Logger<Answers>());
         using var run = runningCalls.Start(call.Caller, call.Route.Upstream, default);
         using var attempt = new ProviderAttempt(Wires.Chat, call, request, body);
         Assert.True(call.TryBegin(_spool.Journal));

@@ -54,8 +54,24 @@ public sealed class ModelCallTests : IDisposable
         Assert.Equal(0, Record().Usage.DurationMs);
     }
 
+    [Fact]
+    public void A_call_that_dies_frees_its_key_and_only_a_whole_answer_uses_it()
+    {
+        var call = Begin(keyed: true);
+        Assert.Equal(KeyEnd.Free, Record().Key);
+        call.Checkpoint(256, Delivered(256));
+        Assert.Equal(KeyEnd.Free, Record().Key);
+
+        call.Keyed!.IsWhole = true;
+        var (record, paid) = call.Foresee(RequestOutcome.Aborted, 499, Delivered(300), "drained");
+
+        var settlement = SettlementRecord.Decode(record, 0, record.Length);
+        Assert.Equal((KeyEnd.Used, call.Id, RequestOutcome.Aborted), (settlement.Key, settlement.RequestId, settlement.Usage.Outcome));
+        Assert.Equal((3 * 1_000 + 300 * 2_000, true), (paid.Nanos, call.IsOpen));
+    }
+
     /// <summary>At $1 and $2 per million tokens, in and out.</summary>
-    ModelCall Begin()
+    ModelCall Begin(bool keyed = false)
     {
         var prices = new Prices { Input = new Rate(1_000_000_000_000), Output = new Rate(2_000_000_000_000) };
         var call = new ModelCall(new DefaultHttpContext(), Ids.New(), "/v1/chat/completions", _clock)
@@ -76,6 +92,7 @@ public sealed class ModelCallTests : IDisposable
                 null), null!, ""),
             Route = new(new("small", "chat", "sandbox", "small", 0, 0, null, prices), null!),
         };
+        call.Keyed = keyed ? new(Ids.New(), call.Id) : null;
         Assert.True(call.TryBegin(new CrashJournal(_folder)));
         return call;
     }

@@ -59,16 +59,32 @@ public sealed class RunningCallsTests
             run.Dispose();
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task An_answer_is_read_to_its_end_when_its_caller_leaves_and_comes_back_by_its_key(bool keyed)
+    {
+        using var calls = NewCalls(new(_ => Task.FromResult("{}")));
+        using var caller = new CancellationTokenSource();
+        using var run = Start(calls, "caller", caller.Token, keyed);
+
+        await caller.CancelAsync();
+
+        Assert.Equal((keyed, !keyed), (run.Draining, run.Ended.IsCancellationRequested));
+    }
+
     RunningCalls NewCalls(SessionsInMemory sessions)
     {
         var identity = sessions.Identity(TimeProvider.System);
         return new(identity, _clock, NullLogger<RunningCalls>.Instance);
     }
 
-    static RunningCalls.Run Start(RunningCalls calls, string fingerprint) => calls.Start(
+    static RunningCalls.Run Start(
+        RunningCalls calls, string fingerprint, CancellationToken? caller = null, bool keyed = false) => calls.Start(
         new(SessionsInMemory.Credential(), null!, fingerprint),
         new(new("p", ProviderWire.OpenAi, "https://example.com/v1", "none", null, [], 60, 0, "cancel", false), []),
-        Token);
+        caller ?? Token,
+        keyed);
 
     static Task EndOf(RunningCalls.Run run)
     {

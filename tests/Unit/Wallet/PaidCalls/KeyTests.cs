@@ -1,0 +1,70 @@
+using LlmGateway.Contracts;
+using LlmGateway.UnitTests.Wallet;
+using LlmGateway.Wallet;
+using LlmGateway.Wallet.PaidCalls;
+using Xunit;
+
+namespace LlmGateway.UnitTests;
+
+/// <summary>What a repetition meets under its key, and what a settlement makes of the key.</summary>
+public sealed class KeyTests
+{
+    static readonly byte[] Asked = [1, 2, 3], AskedOtherwise = [1, 2, 4], Kept = [9];
+
+    [Theory]
+    [InlineData(CallState.Running, Met.Running)]
+    [InlineData(CallState.Doubted, Met.Running)]
+    [InlineData(CallState.Free, Met.Running)]
+    [InlineData(CallState.Charged, Met.NoAnswer)]
+    [InlineData(CallState.Answered, Met.Answer)]
+    public void A_repetition_meets_what_has_become_of_the_call_and_another_input_is_refused_in_any_case(CallState state, Met met)
+    {
+        var call = new StoredCall(Asked, state, Overdue: false, Kept);
+        Assert.Equal((met, Met.OtherInput), (call.Meet(Asked), call.Meet(AskedOtherwise)));
+    }
+
+    [Theory]
+    [InlineData(CallState.Running, true, true)]
+    [InlineData(CallState.Running, false, false)]
+    [InlineData(CallState.Doubted, true, false)]
+    [InlineData(CallState.Answered, true, false)]
+    public void Only_a_running_call_that_is_overdue_is_to_be_doubted(CallState state, bool overdue, bool doubted) =>
+        Assert.Equal(doubted, new StoredCall(Asked, state, overdue, null).IsToBeDoubted);
+
+    [Theory]
+    [InlineData(KeyEnd.Used, true, CallState.Answered)]
+    [InlineData(KeyEnd.Used, false, CallState.Charged)]
+    [InlineData(KeyEnd.Free, false, CallState.Free)]
+    public void A_settlement_leaves_its_key_answered_charged_or_free(KeyEnd end, bool hasAnswer, CallState state) =>
+        Assert.Equal(state, StoredCall.After(end, hasAnswer));
+
+    [Fact]
+    public void A_settlement_is_booked_with_its_answer_and_its_repetition_changes_nothing()
+    {
+        var book = NewBook(UsageMonth.Always);
+        var settle = NewSettle(KeyEnd.Used) with { Answer = Kept };
+
+        Assert.Equal(new Answer.Done(), Ledger.Apply(book, settle));
+        Assert.Equal(new Answer.Done(Repeated: true), Ledger.Apply(book, settle with { Answer = null }));
+
+        var ended = Assert.Single(book.EndedCalls);
+        Assert.Equal((settle.Settlement.RequestId, CallState.Answered, Kept), (ended.Request, ended.State, ended.Answer));
+    }
+
+    [Fact]
+    public void A_settlement_without_a_key_or_without_a_month_decides_about_no_key()
+    {
+        var book = NewBook(UsageMonth.Always);
+        Ledger.Apply(book, NewSettle(KeyEnd.None));
+        Assert.Empty(book.EndedCalls);
+
+        var closed = NewBook(UsageMonth.Always with { To = Guid.Empty });
+        Assert.Equal(new Answer.Stale(), Ledger.Apply(closed, NewSettle(KeyEnd.Used)));
+        Assert.Empty(closed.EndedCalls);
+    }
+
+    static Book NewBook(UsageMonth month) => new(DateTimeOffset.UnixEpoch) { Months = [month] };
+
+    static Settle NewSettle(KeyEnd key) =>
+        new(new Settlement(Ids.New(), null, [], UsageRecords.Of(5, Ids.New(), Ids.New())) { Key = key });
+}
