@@ -123,7 +123,7 @@ public sealed class LedgerClaimTests
             new Answer.Refused(Limit, LeaseRefusalReason.Exhausted, 40) { Held = 60 }, Other(1, Counting(Limit, 70, ceiling: 100)));
 
         Claim(2, firstSource: 0, Source(Quota, 100, ceiling: 100), Money(200));
-        Apply(new Adjust(Ids.New(), Wallet, Organization, false, -1_000, EntryType.Adjustment, null));
+        Apply(new Post(Ids.New(), PostType.Debit, Posts.Of(Wallet, Organization, Project), [1_000]));
         Assert.Equal(
             new Answer.Refused(Wallet, LeaseRefusalReason.Exhausted, 0) { Busy = true },
             Other(0, Source(Quota, 80, ceiling: 100), Money(160)));

@@ -115,7 +115,8 @@ public sealed class SliceRefusalTests
     [Fact]
     public async Task A_quota_that_is_held_whole_before_an_empty_wallet_may_be_asked_again()
     {
-        _ledger.Apply(new Adjust(Ids.New(), _wallet.Register, Organization, false, -Balance, EntryType.Adjustment, null));
+        _ledger.Apply(new Post(
+            Ids.New(), PostType.Debit, new(_wallet.Register, Unit.Usd, Organization, Project, Organization, false), [Balance]));
         await HoldAsync(NewSlice([_quota, _wallet], 0), [100, Least], [1_000, 10 * Least]);
 
         var problem = await RefusedAsync(NewSlice([_quota, _wallet], 0), [100, Least]);

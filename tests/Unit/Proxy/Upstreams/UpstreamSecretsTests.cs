@@ -170,7 +170,8 @@ public sealed class UpstreamSecretsTests : IDisposable
         using var limits = new RateLimits(null!, TimeProvider.System, NullLogger<RateLimits>.Instance);
         var type = stream && status == 200 ? "text/event-stream" : "application/json";
         var answers = new Answers(
-            new(new(new Provider(status, answer, type)), NullLogger<Forwarding>.Instance), publisher, limits, NullLogger<Answers>.Instance);
+            new(new(new Provider(status, answer, type)), NullLogger<Forwarding>.Instance), publisher, limits, null!,
+            NullLogger<Answers>.Instance);
         using var run = runningCalls.Start(call.Caller, call.Route.Upstream, default);
         using var attempt = new ProviderAttempt(wire, call, request, Encoding.UTF8.GetBytes(body));
         Assert.True(call.TryBegin(_spool.Journal));
