@@ -18,6 +18,8 @@ public static class ServiceTier
     static readonly byte[][] Priced =
         ["default"u8.ToArray(), "standard"u8.ToArray(), "auto"u8.ToArray(), "on_demand"u8.ToArray(), "batch"u8.ToArray(), []];
 
+    static readonly byte[] Plain = "\"default\""u8.ToArray(), PlainMember = ",\"service_tier\":\"default\""u8.ToArray();
+
     /// <exception cref="ProblemException">Another tier is asked for.</exception>
     public static void Check(ref StrictJson json)
     {
@@ -30,9 +32,9 @@ public static class ServiceTier
     internal static void AskForPlain(ByteEdits edits, ReadOnlySpan<byte> body, ModelRequest.Place place, int closing)
     {
         if (place.Length == 0)
-            edits.Insert(closing, ",\"service_tier\":\"default\""u8.ToArray());
-        else if (!body.Slice(place.Start, place.Length).SequenceEqual("\"default\""u8))
-            edits.Replace(place.Start, place.Length, "\"default\""u8.ToArray());
+            edits.Insert(closing, PlainMember);
+        else if (!body.Slice(place.Start, place.Length).SequenceEqual(Plain))
+            edits.Replace(place.Start, place.Length, Plain);
     }
 
     /// <summary>True for a tier without a price.</summary>

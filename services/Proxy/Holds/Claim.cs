@@ -4,7 +4,8 @@ namespace LlmGateway.Proxy;
 
 /// <summary>
 /// What the requests of one kind ask of the ledger, as lines: first the limits, each of which must be given whole, then the sources of the
-/// payment line in the order in which they pay. Slices belong to claims: two with equal lines share one.
+/// payment line in the order in which they pay. Slices belong to claims: two with equal lines share one. Terms and prices must be equal,
+/// too, because a slice asks and charges by those of the claim that it was made for.
 /// </summary>
 public sealed class Claim(IReadOnlyList<ClaimLine> lines, int firstSource, LeaseScope? scope) : IEquatable<Claim>
 {
@@ -49,7 +50,7 @@ public sealed class Claim(IReadOnlyList<ClaimLine> lines, int firstSource, Lease
         if (other is null || lines.Count != other.Lines.Count || firstSource != other.FirstSource)
             return false;
         for (var i = 0; i < lines.Count; i++)
-            if (lines[i].Register != other.Lines[i].Register || lines[i].Counter?.Ceiling != other.Lines[i].Counter?.Ceiling)
+            if (lines[i] != other.Lines[i])
                 return false;
         return true;
     }

@@ -255,7 +255,7 @@ public sealed partial class Slice(
             var isSource = i >= claim.FirstSource;
             var idle = isSource ? 0 : _lease.Idle[i];
             var first = Math.Max(0, head.Full[i] - idle);
-            var all = (long)Int128.Clamp(needed - idle, first, long.MaxValue / 2);
+            var all = (long)Int128.Clamp(needed - idle, first, Math.Max(first, long.MaxValue / 2));
             var wanted = (long)Int128.Min((Int128)all + (Int128)_usual[i] * _boost, long.MaxValue);
             var line = claim.Lines[i];
             lines[i] = new(line.Register, Math.Max(0, head.Minimum[i] - idle), first, all, wanted)

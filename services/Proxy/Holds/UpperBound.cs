@@ -61,8 +61,21 @@ public readonly struct UpperBound
             priced |= dearest >= 0 && (meter != Meter.Request || dearest > 0);
             attos += (Int128)most[meter] * Math.Max(dearest, 0);
         }
-        bound = new(attos, 0);
+        bound = new(attos, 0, TokensOf(most));
         return priced;
+    }
+
+    /// <summary>All tokens; -1 where something else is used as well, which a limit of tokens cannot count.</summary>
+    static long TokensOf(Usage most)
+    {
+        Int128 tokens = 0;
+        for (var meter = Meter.Input; meter < (Meter)Usage.Meters; meter++)
+        {
+            if (meter > Meter.ImageOutput && meter != Meter.Request && most[meter] > 0)
+                return -1;
+            tokens += meter <= Meter.ImageOutput ? most[meter] : 0;
+        }
+        return (long)Int128.Min(tokens, long.MaxValue);
     }
 
     /// <summary>False when a meter that the request will use has no price; then it must be refused.</summary>
@@ -140,7 +153,7 @@ public readonly struct UpperBound
 
     /// <summary>The largest output limit with at most so many tokens; 0 when not even one token per answer is.</summary>
     public long AffordableTokens(long granted) =>
-        granted <= _inputTokens ? 0 : _choices == 0 ? int.MaxValue : Math.Min((granted - _inputTokens) / _choices, int.MaxValue);
+        granted < _inputTokens ? 0 : _choices == 0 ? int.MaxValue : Math.Min((granted - _inputTokens) / _choices, int.MaxValue);
 
     static long SearchRate(Prices prices) => prices.RateOf(Meter.WebSearch)?.Picos ?? 0;
 

@@ -32,6 +32,9 @@ public sealed class KeyedCalls(
     readonly ConcurrentDictionary<Guid, bool> _free = new();
     const int MaxFree = 10_000;
 
+    /// <summary>Those that run wait for it with their next renewal.</summary>
+    const int MaxFreedAtOnce = 100;
+
     /// <summary>
     /// Takes the key. Otherwise nothing is to run: the caller has its answer now, or there is a problem.
     /// </summary>
@@ -160,7 +163,7 @@ public sealed class KeyedCalls(
             foreach (var requests in _taken.Keys.Chunk(PaidCallRenewal.MaxAtOnce))
                 foreach (var ended in requests.Except(await ledger.RenewAsync(requests)))
                     _taken.TryRemove(ended, out _);
-            foreach (var request in _free.Keys)
+            foreach (var request in _free.Select(free => free.Key).Take(MaxFreedAtOnce))
             {
                 await ledger.FreeAsync(request);
                 _free.TryRemove(request, out _);

@@ -113,8 +113,7 @@ public sealed class ModelCall(HttpContext http, Guid id, string endpoint, TimePr
         var (settlement, paid, tokens) = Settle(outcome, status, metered, reason, used);
         Failpoint.Hit("proxy.end.priced");
         Ended = true;
-        if (Hold is not null && !http.Response.HasStarted && Admission.Told(Hold.Claim, used) is { } told)
-            http.Response.Headers["X-LLMGateway-Used"] = told;
+        Tell(used);
         Hold?.Settle(used);
         Failpoint.Hit("proxy.end.released");
         spool.Add(SettlementRecord.Encode(settlement, Spans.ContextOf(http)), Hold, _slot);
@@ -128,8 +127,17 @@ public sealed class ModelCall(HttpContext http, Guid id, string endpoint, TimePr
     /// <summary>What <see cref="End"/> would write and return now. The call goes on.</summary>
     public (byte[] Record, Money Paid) Foresee(RequestOutcome outcome, int status, MeterReading metered, string? reason)
     {
-        var (settlement, paid, _) = Settle(outcome, status, metered, reason, stackalloc long[LeaseRequest.MaxLines]);
+        Span<long> used = stackalloc long[LeaseRequest.MaxLines];
+        var (settlement, paid, _) = Settle(outcome, status, metered, reason, used);
+        Tell(used);
         return (SettlementRecord.Encode(settlement, Spans.ContextOf(http)).ToArray(), new(paid));
+    }
+
+    /// <summary>What the call took of quota and credits, while the head of its answer can still say it.</summary>
+    void Tell(ReadOnlySpan<long> used)
+    {
+        if (Hold is not null && !http.Response.HasStarted && Admission.Told(Hold.Claim, used) is { } told)
+            http.Response.Headers["X-LLMGateway-Used"] = told;
     }
 
     /// <summary>Gives back the tokens of a request that never began: it was refused, or its caller left while it waited.</summary>

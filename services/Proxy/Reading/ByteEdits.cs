@@ -6,8 +6,11 @@ namespace LlmGateway.Proxy;
 /// </summary>
 public sealed class ByteEdits
 {
-    // In the order of their offsets. A request has about four edits.
-    readonly List<(int Start, int Length, ReadOnlyMemory<byte> Text)> _edits = [];
+    /// <summary>A request has no more, as a rule.</summary>
+    const int FewEdits = 6;
+
+    // In the order of their offsets.
+    readonly List<(int Start, int Length, ReadOnlyMemory<byte> Text)> _edits = new(FewEdits);
 
     public bool IsEmpty => _edits.Count == 0;
 

@@ -23,8 +23,11 @@ public ref struct StrictJson
     // Objects with more names than this are checked with a set.
     const int FewMembers = 32;
 
+    // Of all objects that are open at once, in most requests.
+    const int FewNames = 12;
+
     readonly ReadOnlySpan<byte> _json;
-    readonly List<(int Start, int Length)> _names = new(FewMembers);
+    readonly List<(int Start, int Length)> _names = new(FewNames);
     HashSet<string>?[]? _sets;
     FirstNames _firstNames;
     Utf8JsonReader _reader;

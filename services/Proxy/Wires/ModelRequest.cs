@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using LlmGateway.Contracts;
@@ -120,8 +119,9 @@ public abstract class ModelRequest
         ReadOnlyMemory<byte> body, string upstreamModel, long outputLimit, bool injectUsage, bool searches = false, bool plainTier = false);
 
     /// <summary>A JSON string.</summary>
-    protected static byte[] Quoted(string text) =>
-        Encoding.UTF8.GetBytes($"\"{JsonEncodedText.Encode(text, JavaScriptEncoder.UnsafeRelaxedJsonEscaping)}\"");
+    protected static byte[] Quoted(string text) => JsonSerializer.SerializeToUtf8Bytes(text, Relaxed);
+
+    static readonly JsonSerializerOptions Relaxed = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     /// <summary>Where a value stands in the body; empty when the member is absent.</summary>
     internal readonly record struct Place(int Start, int Length);

@@ -79,6 +79,24 @@ public sealed class ClaimsTests
             }
     }
 
+    /// <summary>
+    /// What is equal shares one slice, which asks by the terms of its own claim. With an old end it would be refused at every cycle's edge,
+    /// and with an old price it would charge it.
+    /// </summary>
+    [Fact]
+    public void A_claim_with_another_end_or_another_price_is_another_claim()
+    {
+        Assert.Equal(With(Midnight.AddHours(1), 2_000), With(Midnight.AddHours(1), 2_000));
+        Assert.NotEqual(With(Midnight.AddHours(1), 2_000), With(Midnight.AddHours(7), 2_000));
+        Assert.NotEqual(With(Midnight.AddHours(1), 2_000), With(Midnight.AddHours(1), 200));
+
+        static Claim With(DateTimeOffset end, long overage) => new(
+        [
+            new(Key, AccountKind.Quota, Unit.Tokens) { Counter = new(AccountKind.Quota, Unit.Tokens, null, 100, Midnight, end) },
+            new(Wallet, AccountKind.Wallet, Unit.Usd) { Overage = new(overage) },
+        ], 0, scope: null);
+    }
+
     static LimitLine Limit(Unit unit, Selector? only, params Term[] terms) => new(Ids.New(), LimitLine.Customer, unit, null, only, terms);
 
     static Credential Of(LimitLine? limit) => new(

@@ -124,6 +124,15 @@ public sealed class SliceRefusalTests
         Assert.Equal((429, "balance_held"), (problem.Status, problem.Code));
     }
 
+    [Fact]
+    public async Task A_request_whose_bound_is_beyond_all_money_is_refused_and_the_next_one_is_answered()
+    {
+        var slice = NewSlice([_wallet], 0);
+
+        Assert.Equal("wallet_exhausted", (await RefusedAsync(slice, [long.MaxValue])).Code);
+        await HoldAsync(slice, [Least], [Least]);
+    }
+
     static async Task<Hold> HoldAsync(Slice slice, long[] minimum, long[] full)
     {
         Assert.True(slice.TryReserve(minimum, full, TestContext.Current.CancellationToken, out var answer));

@@ -49,6 +49,17 @@ public sealed class UpperBoundTests
     }
 
     [Fact]
+    public void What_a_call_is_known_to_use_has_a_bound_in_tokens_unless_it_uses_something_else()
+    {
+        var prices = new Prices { Input = Usd("0.02"), PerRequest = new Rate(1), PerImage = Usd("1") };
+        Assert.True(UpperBound.TryOf(prices, new Usage { [Meter.Input] = 700, [Meter.Request] = 1 }, out var embeddings));
+        Assert.Equal(700, embeddings.Tokens(0));
+        Assert.Equal((0, int.MaxValue), (embeddings.AffordableTokens(699), embeddings.AffordableTokens(700)));
+        Assert.True(UpperBound.TryOf(prices, new Usage { [Meter.Input] = 700, [Meter.Image] = 1 }, out var images));
+        Assert.Null(images.Tokens(0));
+    }
+
+    [Fact]
     public void A_model_without_the_prices_that_a_request_needs_is_refused()
     {
         Assert.False(UpperBound.TryOf(null, 1, 1, false, out _));

@@ -147,6 +147,22 @@ public sealed class KeyedCallsTests : HttpMessageHandler
     }
 
     [Fact]
+    public async Task However_many_keys_are_to_be_freed_those_that_run_are_renewed_soon()
+    {
+        var running = await BegunAsync();
+        _answer = HttpStatusCode.ServiceUnavailable;
+        for (var i = 0; i < 1_000; i++)
+            await Assert.ThrowsAsync<ProblemException>(() => BeginAsync(NewCall()));
+        _answer = HttpStatusCode.NoContent;
+        _asked.Clear();
+
+        await _calls.RenewAsync();
+        Assert.Equal([running.Id], await RenewedAsync());
+
+        Assert.InRange(_asked.Count(asked => asked.StartsWith("DELETE", StringComparison.Ordinal)), 1, 500);
+    }
+
+    [Fact]
     public async Task A_key_is_renewed_while_its_call_runs_and_until_the_ledger_has_booked_it()
     {
         var (running, ended) = (await BegunAsync(), await BegunAsync());
