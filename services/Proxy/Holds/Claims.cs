@@ -112,12 +112,16 @@ public static class Claims
         Valid Make(ClaimRule rule, List<string> names, DateTimeOffset now)
         {
             var (from, to) = (DateTimeOffset.MinValue, DateTimeOffset.MaxValue);
+            var overage = rule.Sources.Select(source => source.Overage).FirstOrDefault(rate => rate is not null);
             var limits = new List<ClaimLine>();
             foreach (var limit in rule.Limits)
                 if (limit.Unit != Unit.Windows && limit.Only?.Matches(names, credential.Id) != false)
-                    limits.Add(Counting(limit.Terms, KindOf(limit), limit.Unit, limit.Denomination) with { Level = limit.Level });
+                    limits.Add(Counting(limit.Terms, KindOf(limit), limit.Unit, limit.Denomination) with
+                    {
+                        Level = limit.Level, Overage = limit.Unit == Unit.UsdLimit ? overage : null,
+                    });
             limits.AddRange(credential.Registers.Where(register => register.Kind == AccountKind.SessionCap)
-                .Select(register => new ClaimLine(register.Id, register.Kind, register.Unit)));
+                .Select(register => new ClaimLine(register.Id, register.Kind, register.Unit) { Overage = overage }));
             var sources = rule.Sources.Select(source => source.Terms is { } terms
                 ? Counting(terms, source.Kind, source.Unit, source.Denomination)
                 : new ClaimLine(source.Register!.Value, source.Kind, source.Unit) { Overage = source.Overage }).ToList();
