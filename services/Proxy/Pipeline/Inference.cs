@@ -25,11 +25,10 @@ public sealed class Inference(
     /// <param name="endpoint">The route that the usage record names.</param>
     public async Task HandleAsync(HttpContext http, Wire wire, RequestTarget target, string endpoint)
     {
-        var id = Ids.New();
-        http.SetRequestId(id);
+        var call = new ModelCall(http, endpoint, clock, time);
+        http.SetRequestId(call.Id);
         http.Speak(wire);
         Spans.Begin(http, endpoint);
-        var call = new ModelCall(http, id, endpoint, time);
 
         try
         {
