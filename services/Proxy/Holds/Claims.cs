@@ -22,6 +22,11 @@ public static class Claims
             || Known.GetValue(credential, static credential => new(credential)).TryGet(route, now, out claim);
     }
 
+    /// <summary>The plan that has ended, whose quota was to pay first. Null where none has.</summary>
+    /// <param name="now">The ledger's clock.</param>
+    public static PlanTerm? EndedPlan(Credential credential, DateTimeOffset now) =>
+        credential.Claim?.Sources.Select(source => source.Plan).FirstOrDefault(plan => plan?.To <= now);
+
     public static bool HasWindows(Credential credential)
     {
         for (var i = 0; i < credential.Claim?.Limits.Count; i++)

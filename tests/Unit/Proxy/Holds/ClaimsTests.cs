@@ -79,6 +79,21 @@ public sealed class ClaimsTests
             }
     }
 
+    [Fact]
+    public void A_plan_has_ended_from_its_end_on_and_a_copy_without_a_term_is_only_old()
+    {
+        var term = new Term(Ids.New(), Midnight.AddDays(-30), Midnight, 100);
+        var quota = new PaySource(AccountKind.Quota, Unit.Tokens, null, null, [term], null, false) { Plan = new("Starter", Midnight) };
+        var credential = Of(null) with { Claim = new([], [quota], null, null) };
+
+        Assert.True(Claims.TryGet(credential, Offer("m"), Midnight.AddTicks(-1), out _));
+        Assert.Null(Claims.EndedPlan(credential, Midnight.AddTicks(-1)));
+        Assert.False(Claims.TryGet(credential, Offer("m"), Midnight, out _));
+        Assert.Equal("Starter", Claims.EndedPlan(credential, Midnight)?.Name);
+        Assert.Null(Claims.EndedPlan(
+            credential with { Claim = new([], [quota with { Plan = new("Starter", null) }], null, null) }, Midnight));
+    }
+
     /// <summary>A plan may ask far more for a token than its provider does. Limits of money count what is paid.</summary>
     [Fact]
     public void A_limit_of_money_holds_what_the_wallet_may_pay_by_the_plans_price()
