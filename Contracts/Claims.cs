@@ -35,7 +35,16 @@ public sealed record Term(Guid Register, DateTimeOffset From, DateTimeOffset To,
 /// <param name="Overage">The wallet's price per token of a plan. Null pays the request's own price.</param>
 /// <param name="Whole">It pays all that is left of a payment or nothing, as a call credit does.</param>
 public sealed record PaySource(
-    AccountKind Kind, Unit Unit, Guid? Denomination, Guid? Register, IReadOnlyList<Term>? Terms, Rate? Overage, bool Whole);
+    AccountKind Kind, Unit Unit, Guid? Denomination, Guid? Register, IReadOnlyList<Term>? Terms, Rate? Overage, bool Whole)
+{
+    /// <summary>The plan whose quota it is.</summary>
+    public PlanTerm? Plan { get; init; }
+}
+
+/// <summary>How long a customer has a plan.</summary>
+/// <param name="Name">For people.</param>
+/// <param name="To">Null: until somebody ends it.</param>
+public sealed record PlanTerm(string Name, DateTimeOffset? To);
 
 /// <summary>
 /// Which requests a limit counts: those that match in every member that is there. Lists are sorted and without repetitions.

@@ -22,20 +22,23 @@ public static class Ids
     [ThreadStatic] static byte[]? t_random;
     [ThreadStatic] static int t_randomUsed;
 
-    public static Guid New()
+    public static Guid New() => New(DateTimeOffset.UtcNow);
+
+    /// <param name="moment">By whose clock the id is made. Its month is where the ledger books a request.</param>
+    public static Guid New(DateTimeOffset moment)
     {
         if (t_random is null || t_randomUsed == RandomAhead)
             (t_random, t_randomUsed) = (RandomNumberGenerator.GetBytes(RandomAhead), 0);
         Span<byte> id = stackalloc byte[16];
         t_random.AsSpan(t_randomUsed, 16).CopyTo(id);
         t_randomUsed += 16;
-        var (time, random) = ((ulong)DateTimeOffset.UtcNow.ToUnixTimeMilliseconds(), BinaryPrimitives.ReadUInt16BigEndian(id[6..]));
+        var (time, random) = ((ulong)moment.ToUnixTimeMilliseconds(), BinaryPrimitives.ReadUInt16BigEndian(id[6..]));
         BinaryPrimitives.WriteUInt64BigEndian(id, (time << 16) | 0x7000 | (random & 0x0FFFu));
         id[8] = (byte)((id[8] & 0x3F) | 0x80);
         return new Guid(id, bigEndian: true);
     }
 
-    /// <summary>The lowest id that <see cref="New"/> can make at that moment.</summary>
+    /// <summary>The lowest id that <see cref="New(DateTimeOffset)"/> can make at that moment.</summary>
     public static Guid FirstAt(DateTimeOffset moment)
     {
         Span<byte> id = stackalloc byte[16];

@@ -121,7 +121,11 @@ public sealed record Alive(string Holder)
 
 /// <param name="Epoch">Another one than before when the holder was taken for gone meanwhile: the leases that it had then have no slots any
 /// more.</param>
-public sealed record AliveAnswer(Guid Epoch);
+public sealed record AliveAnswer(Guid Epoch)
+{
+    /// <summary>The ledger's clock.</summary>
+    public DateTimeOffset Now { get; init; }
+}
 
 /// <summary>
 /// <c>POST /internal/leases/renew</c>: keeps leases alive while requests run on them, or while their settlements wait.

@@ -167,7 +167,23 @@ public static class SettlementRecord
             to.Write(settlement.Windows[i]);
     }
 
-    static Settlement Read(BinaryReader from, byte version)
+    static Settlement Read(BinaryReader from, byte version) => ReadFields(from, version) is var settlement && GivesNothing(settlement)
+        ? settlement
+        : throw new InvalidDataException("a settlement with an amount below zero");
+
+    /// <summary>A request uses something or nothing. Whatever is below zero would give a register something.</summary>
+    static bool GivesNothing(Settlement settlement)
+    {
+        foreach (var charge in settlement.Charges)
+            if (charge.Value < 0 || charge.Beyond < 0 || charge.Beyond > charge.Value)
+                return false;
+        foreach (var units in settlement.Usage.Meters)
+            if (units < 0)
+                return false;
+        return settlement.Usage.Cost.Nanos >= 0;
+    }
+
+    static Settlement ReadFields(BinaryReader from, byte version)
     {
         var settlement = new Settlement(
             ReadId(from),

@@ -20,6 +20,20 @@ public static class Telemetry
 
     const string MassTransit = "MassTransit";
 
+    static readonly (string Prefix, string Name)[] Named = [("/c/", "{session}"), ("/k/", "{key}")];
+
+    /// <summary>
+    /// What is told of a path that begins with the name of a client's session, which may be a phone number, or with a key. Null where the
+    /// path names nobody.
+    /// </summary>
+    public static string? TemplateOf(string path)
+    {
+        foreach (var (prefix, name) in Named)
+            if (path.StartsWith(prefix, StringComparison.OrdinalIgnoreCase))
+                return path.IndexOf('/', prefix.Length) is > 0 and var rest ? prefix + name + path[rest..] : prefix + name;
+        return null;
+    }
+
     /// <param name="service">The name when <c>OTEL_SERVICE_NAME</c> says nothing.</param>
     public static void AddTelemetry(this WebApplicationBuilder builder, string service)
     {
@@ -38,8 +52,13 @@ public static class Telemetry
                 .AddNpgsql()
                 .AddAspNetCoreInstrumentation(options =>
                 {
-                    // Credentials may stand in a query (the Gemini wire); a setting that shows queries must not show those.
-                    options.EnrichWithHttpRequest = (span, _) => span.SetTag("url.query", null);
+                    options.EnrichWithHttpRequest = (span, request) =>
+                    {
+                        // Credentials may stand in a query (the Gemini wire); a setting that shows queries must not show those.
+                        span.SetTag("url.query", null);
+                        if (TemplateOf(request.Path.Value ?? "") is { } template)
+                            span.SetTag("url.path", template);
+                    };
                     options.EnrichWithHttpResponse = (span, response) =>
                         span.SetTag("llmgateway.request_id", response.HttpContext.RequestId());
                 })

@@ -62,9 +62,12 @@ public static class Idempotency
     }
 
     /// <summary>The id of this call's effect: the same for every repetition under one key, new without a key.</summary>
-    public static Guid EffectId(HttpContext http, Principal principal) =>
+    /// <param name="path">
+    /// The route as it is written here, with its ids as they are shown. A caller may spell it otherwise, and means the same effect.
+    /// </param>
+    public static Guid EffectId(HttpContext http, Principal principal, string path) =>
         http.Request.Headers[HeaderName].ToString() is { Length: > 0 } key
-            ? Ids.Derive(principal.Project, $"{http.Request.Method} {http.Request.Path} {Scope(principal)} {key}")
+            ? Ids.Derive(principal.Project, $"{http.Request.Method} {path} {Scope(principal)} {key}")
             : Ids.New();
 
     static async Task<IResult> RunAsync(HttpContext http, string key, Func<Task<IResult>> execute)

@@ -130,6 +130,13 @@ public static class Problems
             + "'X-Client-Session', in 'metadata.session_id' or in 'user'.",
         "X-Client-Session");
 
+    public static Problem PlanEnded(string plan, DateTimeOffset end) => new(
+        402, "insufficient_credit", "plan_ended",
+        $"The plan '{plan}' ended on {end.UtcDateTime:yyyy-MM-dd'T'HH:mm:ss'Z'}. Nothing is served until the customer has a plan again.")
+        {
+            Limit = new("plan", "tokens", null, "0", null, null),
+        };
+
     public static Problem SessionCap(string message, LimitState limit) =>
         new(402, "insufficient_credit", "session_cap", message) { Limit = limit };
 

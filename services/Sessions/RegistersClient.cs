@@ -56,6 +56,13 @@ public sealed class RegistersClient(HttpClient http)
         response.EnsureSuccessStatusCode();
     }
 
+    /// <summary>What says who a customer is leaves the ledger; its money stays.</summary>
+    public async Task EraseAsync(Guid customer, CancellationToken token)
+    {
+        using var response = await http.PostAsync($"/internal/customers/{customer:D}/erase", null, token);
+        response.EnsureSuccessStatusCode();
+    }
+
     sealed record Answer(IReadOnlyList<WalletSummary> Summaries);
 
     sealed record States(IReadOnlyList<CounterState> Counters);

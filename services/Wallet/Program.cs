@@ -39,6 +39,7 @@ app.MapEndCall();
 app.MapWallets();
 app.MapOwnWallet();
 app.MapSummaries();
+app.MapEraseCustomer();
 app.MapUsageSummary();
 app.MapCounters();
 app.MapCounterOpenings();

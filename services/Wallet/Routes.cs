@@ -10,6 +10,7 @@ public static class Routes
     {
         ["POST /internal/registers"] = [Sessions],
         ["POST /internal/wallets/summaries"] = [Sessions],
+        ["POST /internal/customers/{customer:guid}/erase"] = [Sessions],
         ["POST /internal/counters"] = [Sessions],
         ["POST /internal/counters/openings"] = [Sessions],
         ["POST /internal/leases"] = [Proxy],

@@ -29,7 +29,7 @@ public static class TableRetention
         Kept("correction", "the books"),
         Deleted("holder", "seen_at < now() - interval '1 day'", "no lease of a process that was silent for so long has slots"),
         Deleted("session_window", "closes_at < now() - interval '1 month'", "a session that comes back is a new one"),
-        Kept("window_opening", "what counters of windows are proved with: two ids and a time"),
+        Kept("window_opening", "WindowOpenings counts them together a month after their session is over"),
         Kept("lease", "LeaseSweeper deletes leases that ended"),
         Kept("lease_line", "LeaseSweeper deletes them with their lease"),
     ];

@@ -13,7 +13,7 @@ namespace LlmGateway.Proxy.Batches;
 /// </summary>
 public sealed class FileBatches(
     Entrance entrance, OwnObjects objects, BodyBudget bodies, BatchCreation creation, BatchSettling settling, ProviderCalls calls,
-    SessionsClient sessions, TimeProvider time)
+    SessionsClient sessions, LedgerClock clock, TimeProvider time)
 {
     const string Path = "/v1/batches", Kind = ProviderObject.Batch, OnlyWindow = "24h";
 
@@ -39,7 +39,7 @@ public sealed class FileBatches(
 
     async Task<IResult> CreateAsync(HttpContext http)
     {
-        var call = new ModelCall(http, Ids.New(), Path, time);
+        var call = new ModelCall(http, Path, clock, time);
         var caller = call.Caller = await entrance.EnterAsync(http, Wires.Chat, call.Id);
         var asked = await ReadAsync(http, caller);
         var file = await objects.FindAsync(caller, ProviderObject.File, asked.File);

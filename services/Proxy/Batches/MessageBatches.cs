@@ -8,7 +8,7 @@ namespace LlmGateway.Proxy.Batches;
 /// <summary><c>/v1/messages/batches</c>: Anthropic's batches. <see cref="BatchCreation"/> says how they are charged.</summary>
 public sealed class MessageBatches(
     Entrance entrance, OwnObjects objects, BodyBudget bodies, BatchCreation creation, BatchSettling settling, ProviderCalls calls,
-    SessionsClient sessions, TimeProvider time)
+    SessionsClient sessions, LedgerClock clock, TimeProvider time)
 {
     const string Path = "/v1/messages/batches", Kind = ProviderObject.MessageBatch;
 
@@ -28,7 +28,7 @@ public sealed class MessageBatches(
 
     async Task<IResult> CreateAsync(HttpContext http)
     {
-        var call = new ModelCall(http, Ids.New(), Path, time);
+        var call = new ModelCall(http, Path, clock, time);
         call.Caller = await entrance.EnterAsync(http, Wires.Messages, call.Id);
         using var body = await RequestBody.ReadAsync(http, bodies, call.Caller.Owner);
         var plan = new BatchPlan(call.Caller, "/v1/messages");

@@ -110,7 +110,8 @@ public static class Admission
         // A customer whom a wallet pays for owes what it pays. Without one, the cost is what there is to limit.
         var hasWallet = claim.Sources > 0 && claim.Lines[^1].Unit == Unit.Usd;
         for (var i = 0; i < claim.FirstSource; i++)
-            used[i] = OfLimit(claim.Lines[i], held[i], ActualOf(claim.Lines[i], hasWallet ? paid : cost, tokens));
+            used[i] = OfLimit(
+                claim.Lines[i], held[i], !claim.Lines[i].IsMoney ? ActualOf(claim.Lines[i], cost, tokens) : hasWallet ? paid : cost);
         return claim.Sources == 0 ? (cost, cost) : (paid, hasWallet ? paid + beyond : 0);
     }
 

@@ -80,6 +80,9 @@ public sealed record ClaimLine(Guid Register, AccountKind Kind, Unit Unit)
     /// <summary>Amounts are nano-dollars.</summary>
     public bool IsMoney => Unit is Unit.Usd or Unit.UsdLimit;
 
-    /// <summary>Of a wallet: the plan's price of a token. Null where it pays what the request costs.</summary>
+    /// <summary>
+    /// The plan's price of a token: of the wallet that pays it, and of what limits the money that is paid. Null where the request's cost is
+    /// paid.
+    /// </summary>
     public Rate? Overage { get; init; }
 }

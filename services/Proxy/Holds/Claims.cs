@@ -22,6 +22,11 @@ public static class Claims
             || Known.GetValue(credential, static credential => new(credential)).TryGet(route, now, out claim);
     }
 
+    /// <summary>The plan that has ended, whose quota was to pay first. Null where none has.</summary>
+    /// <param name="now">The ledger's clock.</param>
+    public static PlanTerm? EndedPlan(Credential credential, DateTimeOffset now) =>
+        credential.Claim?.Sources.Select(source => source.Plan).FirstOrDefault(plan => plan?.To <= now);
+
     public static bool HasWindows(Credential credential)
     {
         for (var i = 0; i < credential.Claim?.Limits.Count; i++)
@@ -112,12 +117,16 @@ public static class Claims
         Valid Make(ClaimRule rule, List<string> names, DateTimeOffset now)
         {
             var (from, to) = (DateTimeOffset.MinValue, DateTimeOffset.MaxValue);
+            var overage = rule.Sources.Select(source => source.Overage).FirstOrDefault(rate => rate is not null);
             var limits = new List<ClaimLine>();
             foreach (var limit in rule.Limits)
                 if (limit.Unit != Unit.Windows && limit.Only?.Matches(names, credential.Id) != false)
-                    limits.Add(Counting(limit.Terms, KindOf(limit), limit.Unit, limit.Denomination) with { Level = limit.Level });
+                    limits.Add(Counting(limit.Terms, KindOf(limit), limit.Unit, limit.Denomination) with
+                    {
+                        Level = limit.Level, Overage = limit.Unit == Unit.UsdLimit ? overage : null,
+                    });
             limits.AddRange(credential.Registers.Where(register => register.Kind == AccountKind.SessionCap)
-                .Select(register => new ClaimLine(register.Id, register.Kind, register.Unit)));
+                .Select(register => new ClaimLine(register.Id, register.Kind, register.Unit) { Overage = overage }));
             var sources = rule.Sources.Select(source => source.Terms is { } terms
                 ? Counting(terms, source.Kind, source.Unit, source.Denomination)
                 : new ClaimLine(source.Register!.Value, source.Kind, source.Unit) { Overage = source.Overage }).ToList();

@@ -50,9 +50,12 @@ public sealed class WalletClient(HttpClient http, LedgerClock clock, TimeProvide
 
     public async Task<Guid> AliveAsync(Alive alive, CancellationToken token)
     {
+        var asked = time.GetTimestamp();
         using var response = await http.PostAsJsonAsync("/internal/alive", alive, Defaults.Json, token);
         response.EnsureSuccessStatusCode();
-        return (await response.Content.ReadFromJsonAsync<AliveAnswer>(Defaults.Json, token))!.Epoch;
+        var answer = (await response.Content.ReadFromJsonAsync<AliveAnswer>(Defaults.Json, token))!;
+        clock.Heard(asked, time.GetTimestamp(), answer.Now);
+        return answer.Epoch;
     }
 
     /// <summary>

@@ -25,11 +25,10 @@ public sealed class Inference(
     /// <param name="endpoint">The route that the usage record names.</param>
     public async Task HandleAsync(HttpContext http, Wire wire, RequestTarget target, string endpoint)
     {
-        var id = Ids.New();
-        http.SetRequestId(id);
+        var call = new ModelCall(http, endpoint, clock, time);
+        http.SetRequestId(call.Id);
         http.Speak(wire);
         Spans.Begin(http, endpoint);
-        var call = new ModelCall(http, id, endpoint, time);
 
         try
         {
@@ -174,10 +173,7 @@ public sealed class Inference(
         for (var attempt = 1; attempt <= MaxClaims; attempt++)
         {
             if (!Claims.TryGet(call.Caller.Credential, call.Route, clock.Now, out claim))
-            {
-                identity.Distrust(call.Caller);
-                return (0, Problems.Unavailable);
-            }
+                return (0, WithoutTerm(call.Caller));
             if (claim is null)
                 return (outputLimit, await BeginAsync(call));
             (minimum, var full) = Admission.Demand(claim, bound, outputLimit);
@@ -197,6 +193,15 @@ public sealed class Inference(
         call.Hold = hold;
         var problem = await BeginAsync(call);
         return (problem is null ? Admission.AffordableOutput(claim!, hold.Amounts, bound, outputLimit) : 0, problem);
+    }
+
+    /// <summary>Something that counts or pays has no term for now: a plan has ended, or the copy of the credential is outdated.</summary>
+    Problem WithoutTerm(Caller caller)
+    {
+        if (Claims.EndedPlan(caller.Credential, clock.Now) is { To: { } end } plan)
+            return Problems.PlanEnded(plan.Name, end);
+        identity.Distrust(caller);
+        return Problems.Unavailable;
     }
 
     /// <summary>

@@ -9,7 +9,9 @@ namespace LlmGateway.Proxy;
 /// <see cref="End"/>, before the caller sees the last byte. <see cref="End"/> turns the hold into a settlement and spools it. From
 /// <see cref="TryBegin"/> on, <see cref="CrashJournal"/> has the settlement that the request would get if this process died.
 /// </summary>
-public sealed class ModelCall(HttpContext http, Guid id, string endpoint, TimeProvider time)
+/// <param name="clock">Tells which cycle, month and quarter of an hour the request belongs to, whatever the proxy's own clock says.</param>
+/// <param name="time">Measures.</param>
+public sealed class ModelCall(HttpContext http, string endpoint, LedgerClock clock, TimeProvider time)
 {
     /// <summary>A running stream is written to the journal after this time or this many tokens, whichever comes first.</summary>
     static readonly TimeSpan CheckpointEvery = TimeSpan.FromSeconds(2);
@@ -19,14 +21,14 @@ public sealed class ModelCall(HttpContext http, Guid id, string endpoint, TimePr
     const string Crashed = "crashed";
 
     readonly long _started = time.GetTimestamp();
-    readonly DateTimeOffset _startedAt = time.GetUtcNow();
+    readonly DateTimeOffset _startedAt = clock.Now;
     int? _firstByteMs;
     CrashJournal.Slot? _slot;
     long _checkpointAt, _checkpointTokens;
     IReadOnlyList<Guid> _windows = [];
 
     public HttpContext Http => http;
-    public Guid Id => id;
+    public Guid Id { get; } = Ids.New(clock.Now);
     public Caller Caller { get; set; } = null!;
     public Route Route { get; set; } = null!;
     public Hold? Hold { get; set; }
@@ -155,7 +157,10 @@ public sealed class ModelCall(HttpContext http, Guid id, string endpoint, TimePr
     public void EndAttempt(SpoolPublisher spool, Problem problem)
     {
         var (settlement, _, _) = Settle(RequestOutcome.Failed, problem.Status, null, problem.Code, stackalloc long[LeaseRequest.MaxLines]);
-        var attempt = settlement with { RequestId = Ids.New(), Key = KeyEnd.None, Usage = settlement.Usage with { AttemptOf = id } };
+        var attempt = settlement with
+        {
+            RequestId = Ids.New(clock.Now), Key = KeyEnd.None, Usage = settlement.Usage with { AttemptOf = Id },
+        };
         spool.Add(SettlementRecord.Encode(attempt, Spans.ContextOf(http)), null, null);
         EdgeMetrics.Ended(attempt.Usage, Money.Zero);
     }
@@ -174,7 +179,7 @@ public sealed class ModelCall(HttpContext http, Guid id, string endpoint, TimePr
 
         var charges = Charges(used);
         var credential = Caller.Credential;
-        return (new(id, charges.Length > 0 ? Hold!.Lease : null, charges, new(
+        return (new(Id, charges.Length > 0 ? Hold!.Lease : null, charges, new(
             credential.Organization, credential.Project, credential.Customer, credential.Id, credential.Family, credential.Test,
             endpoint, Route.Model.Id, Route.Model.Provider, Route.Model.UpstreamModel, Route.Model.PriceVersion, Stream,
             _startedAt, (int)time.GetElapsedTime(_started).TotalMilliseconds, _firstByteMs, status, outcome,

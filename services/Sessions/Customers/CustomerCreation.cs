@@ -17,10 +17,12 @@ public static class CustomerCreation
     public static OpenRegister Wallet(Guid customer, Project project, bool test, Money credit = default) =>
         new(Ids.WalletOf(customer), AccountKind.Wallet, Unit.Usd, project.OrganizationId, project.Id, customer, test, credit.Nanos);
 
-    public static Task<Customer?> FindAsync(SessionsDb db, Guid project, bool test, string externalId, CancellationToken token) =>
-        db.Customers.SingleOrDefaultAsync(
-            customer => customer.ProjectId == project && customer.Test == test && customer.ExternalId == externalId,
-            token);
+    /// <summary>Also one that was deleted, of which nobody knows the external id any more.</summary>
+    public static Task<Customer?> FindAsync(SessionsDb db, Guid project, bool test, string externalId, CancellationToken token)
+    {
+        var id = CustomerId(project, test, externalId);
+        return db.Customers.SingleOrDefaultAsync(customer => customer.Id == id, token);
+    }
 
     /// <summary>A new customer and its event, to be saved with the caller's transaction.</summary>
     public static Customer Add(SessionsDb db, Project project, bool test, string externalId, DateTimeOffset now)

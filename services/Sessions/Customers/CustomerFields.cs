@@ -1,4 +1,5 @@
 using System.Text.Json;
+using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Sessions;
@@ -26,6 +27,13 @@ public static class CustomerFields
                     break;
             }
         }
+    }
+
+    /// <summary>Leaves nothing that says who the customer was.</summary>
+    public static void Erase(Customer customer)
+    {
+        (customer.Email, customer.Name, customer.Company, customer.Phone) = (null, null, null, null);
+        customer.ExternalId = Ids.Show(Ids.Customer, customer.Id);
     }
 
     /// <summary>A status that can be set; deleting is a call of its own.</summary>

@@ -5,20 +5,23 @@ using Microsoft.EntityFrameworkCore;
 namespace LlmGateway.Sessions;
 
 /// <summary>
-/// <c>DELETE /v1/customers/{id}</c> → 204, also when repeated. Sessions and keys are revoked, kept responses deleted; the customer, its
-/// wallet and its ledger stay readable, and its external id stays taken.
+/// <c>DELETE /v1/customers/{id}</c> → 204, also when repeated. Sessions and keys are revoked, and what says who the customer was or quotes
+/// it is erased; its wallet and its ledger stay readable under its id, and its external id stays taken. While Wallet is away the answer is
+/// 503: nobody can call any more, and a repetition erases the rest.
 /// </summary>
 public static class DeleteCustomer
 {
     public static void MapDeleteCustomer(this WebApplication app) => app.MapDelete("/v1/customers/{id}", HandleAsync);
 
     static async Task<IResult> HandleAsync(
-        string id, HttpContext http, SessionsDb db, HotCopies copies, OutboxSignal outbox, TimeProvider time, CancellationToken token)
+        string id, HttpContext http, SessionsDb db, RegistersClient wallet, HotCopies copies, OutboxSignal outbox, TimeProvider time,
+        CancellationToken token)
     {
         if (await CustomerView.FindAsync(db, http.Backend(), id, token) is not { } customer)
             return CustomerView.NotFound;
         var now = time.GetUtcNow();
         customer.Status = CustomerStatus.Deleted;
+        CustomerFields.Erase(customer);
         foreach (var key in await db.CustomerKeys.Where(key => key.CustomerId == customer.Id && key.RevokedAt == null).ToListAsync(token))
         {
             key.RevokedAt = now;
@@ -33,9 +36,11 @@ public static class DeleteCustomer
             // First the customer's row, which whoever keeps a response looks at: what is kept after the deletion would be kept for ever.
             await db.SaveChangesAsync(token);
             await db.Database.ExecuteSqlAsync($"delete from kept_response where customer_id = {customer.Id}", token);
+            await db.Database.ExecuteSqlAsync($"update customer_key set name = 'deleted' where customer_id = {customer.Id}", token);
             await transaction.CommitAsync(CancellationToken.None);
         }
         outbox.Raise();
+        await wallet.EraseAsync(customer.Id, token);
         return Results.NoContent();
     }
 }

@@ -53,8 +53,8 @@ public sealed class Customer
     public required Guid ProjectId { get; init; }
     public Project Project { get; init; } = null!;
     public required bool Test { get; init; }
-    /// <summary>The backend's own name for it, unique per project and mode for ever.</summary>
-    public required string ExternalId { get; init; }
+    /// <summary>The backend's own name for it, unique per project and mode for ever. Of a deleted one: its id, as callers see it.</summary>
+    public required string ExternalId { get; set; }
     public string? Email { get; set; }
     public string? Name { get; set; }
     public string? Company { get; set; }

@@ -99,13 +99,17 @@ public static class ReadCredential
 
     /// <summary>
     /// A plan's quota pays first. What it does not cover, the wallet pays by the plan's overage, where there is one. A plan that has ended,
-    /// or has not begun, has no term for now, so nothing is served: without its quota the calls would be nobody's to pay.
+    /// or has not begun, has no term for now, so nothing is served: without its quota the calls would be nobody's to pay. When it has
+    /// ended, the proxy says so.
     /// </summary>
     static IEnumerable<PaySource> Sources(Credential credential, (CustomerPlan Had, Plan Plan)? plan, DateTimeOffset now)
     {
         if (plan is { } one)
             yield return new(
-                AccountKind.Quota, Unit.Tokens, null, null, Terms.QuotaOf(one.Had, one.Plan, now), Overage: null, Whole: false);
+                AccountKind.Quota, Unit.Tokens, null, null, Terms.QuotaOf(one.Had, one.Plan, now), Overage: null, Whole: false)
+            {
+                Plan = new(one.Plan.Name, one.Had.EndsAt),
+            };
         Rate? overage = plan?.Plan.OveragePicos is { } picos ? new(picos) : null;
         if (credential.Wallet is { } wallet && (plan is null || overage is not null))
             yield return new(AccountKind.Wallet, Unit.Usd, null, wallet, null, overage, Whole: false);

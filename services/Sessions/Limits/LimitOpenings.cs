@@ -4,13 +4,12 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Sessions;
 
 /// <summary>
-/// The counters of limits that were written just now, for Wallet to look whether something was used of them while no limit was there. Also
-/// of those that are as they were: the call that wrote them may have ended before it could ask.
+/// The counters of limits that are written, for Wallet to look whether something was used of them while no limit was there.
 /// </summary>
 public static class LimitOpenings
 {
-    public static OpenCounters Of(Principal caller, Guid customer, IEnumerable<CustomerLimit> limits, DateTimeOffset now) => new(
-        new(caller.Organization, caller.Project, customer, caller.Test),
+    public static OpenCounters Of(LeaseScope scope, IEnumerable<CustomerLimit> limits, DateTimeOffset now) => new(
+        scope,
         [
             .. from limit in limits
                let unit = LimitRules.UnitOf(limit)

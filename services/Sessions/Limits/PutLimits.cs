@@ -31,8 +31,10 @@ public static class PutLimits
             await db.SaveChangesAsync(token);
             await transaction.CommitAsync(CancellationToken.None);
         }
-        // When proxies have been told: what they let through before is in the usage log, or soon will be.
-        await wallet.OpenCountersAsync(LimitOpenings.Of(caller, customer.Id, db.Limits.Local, time.GetUtcNow()), token);
+        // When proxies have been told: what they let through before is in the usage log, or soon will be. Also of limits that are as they
+        // were: the call that wrote them may have ended before it could ask.
+        await wallet.OpenCountersAsync(
+            LimitOpenings.Of(new(caller.Organization, caller.Project, customer.Id, caller.Test), db.Limits.Local, time.GetUtcNow()), token);
         return Results.Json(await LimitView.OfAsync(db.Limits.Local, wallet, time.GetUtcNow(), token), Defaults.Json);
     }
 

@@ -15,6 +15,7 @@ public sealed class SeedWriter(
 {
     readonly DateTimeOffset _now = time.GetUtcNow();
     readonly List<OpenRegister> _wallets = [];
+    readonly List<OpenCounters> _counters = [];
     readonly List<Guid> _projects = [];
     readonly List<MadeKey> _made = [];
 
@@ -30,6 +31,9 @@ public sealed class SeedWriter(
             await db.SaveChangesAsync(token); // the next file may go on with what this one made
         }
         await wallet.OpenAsync(_wallets, token);
+        // Before the commit: an attempt that does not get so far finds the same limits new again.
+        foreach (var counters in _counters)
+            await wallet.OpenCountersAsync(counters, token);
         madeKeys.Tell(_made);
         await using (copies.CatalogueChanging(_projects))
             await transaction.CommitAsync(CancellationToken.None);
@@ -288,7 +292,7 @@ public sealed class SeedWriter(
             await PlanAsync(customer, plan, token);
         }
         if (seed.Limits is { } limits)
-            await LimitsAsync(customer.Id, limits, $"{path}.limits", token);
+            await LimitsAsync(new(project.OrganizationId, project.Id, customer.Id, project.Test), limits, $"{path}.limits", token);
     }
 
     /// <summary>A customer that has a plan gets another one in its place: what it used of its quota stays used.</summary>
@@ -303,13 +307,18 @@ public sealed class SeedWriter(
             });
     }
 
-    async Task LimitsAsync(Guid customer, IReadOnlyList<LimitRequest> limits, string path, CancellationToken token)
+    async Task LimitsAsync(LeaseScope scope, IReadOnlyList<LimitRequest> limits, string path, CancellationToken token)
     {
+        var customer = scope.Customer;
         if (limits.Any(limit => limit.Selector?.Keys is not null))
             await db.SaveChangesAsync(token); // the keys may be this file's
         await db.LockLimitsAsync(customer, token);
         if (await LimitWriter.WriteAsync(db, customer, limits, path, token) is var (where, reason))
             throw new SeedException($"{where} {reason}");
+        var written = db.ChangeTracker.Entries<CustomerLimit>()
+            .Where(limit => limit.Entity.CustomerId == customer && limit.State is (EntityState.Added or EntityState.Modified))
+            .Select(limit => limit.Entity);
+        _counters.Add(LimitOpenings.Of(scope, written, _now));
     }
 
     async Task CustomerKeyAsync(Project project, Customer customer, SeedCustomerKey seed, string path, CancellationToken token)

@@ -19,8 +19,10 @@ public static class Holders
             insert into holder (holder, seen_at, epoch, gone)
             select $1, clock_timestamp(), gen_random_uuid(), false from set_config('synchronous_commit', 'off', true)
             on conflict (holder) do update set seen_at = clock_timestamp(), gone = false
-            returning epoch
+            returning epoch, clock_timestamp()
             """, alive.Holder);
-        return Results.Json(new AliveAnswer((Guid)(await beat.ExecuteScalarAsync(http.RequestAborted))!), Defaults.Json);
+        await using var row = await beat.ExecuteReaderAsync(http.RequestAborted);
+        await row.ReadAsync(http.RequestAborted);
+        return Results.Json(new AliveAnswer(row.GetGuid(0)) { Now = row.GetFieldValue<DateTimeOffset>(1) }, Defaults.Json);
     }
 }

@@ -5,7 +5,8 @@ namespace LlmGateway.Wallet;
 
 /// <summary>
 /// Deletes counters whose cycle ended long ago: every limit of every customer leaves one in each cycle. What was used of them stays in the
-/// usage log. One that a lease still names is left for a later round.
+/// usage log. One that a lease still names is left for a later round. Openings of client sessions that are long over are counted together
+/// before that.
 /// </summary>
 public sealed class EndedCounters(NpgsqlDataSource database, DatabaseReady ready, TimeProvider time, ILogger<EndedCounters> log)
     : BackgroundService
@@ -25,8 +26,11 @@ public sealed class EndedCounters(NpgsqlDataSource database, DatabaseReady ready
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         await ready.Task.WaitAsync(stoppingToken);
-        await Loop.RunAsync("ended counters", Interval, token =>
-            Rounds.UntilNotFullAsync(MaxAtOnce, () => DeleteAsync(database, token)), log, time, stoppingToken);
+        await Loop.RunAsync("ended counters", Interval, async token =>
+        {
+            await WindowOpenings.FoldOverAsync(database, token);
+            await Rounds.UntilNotFullAsync(MaxAtOnce, () => DeleteAsync(database, token));
+        }, log, time, stoppingToken);
     }
 
     /// <summary>Returns how many. Those that a batch has locked come later, so that nobody waits for anybody here.</summary>
@@ -38,7 +42,8 @@ public sealed class EndedCounters(NpgsqlDataSource database, DatabaseReady ready
                     and not exists (select from lease_line where account = id)
                 order by ends_at limit $2 for update skip locked),
             unsealed as (delete from seal using ended where account = id),
-            unopened as (delete from counter_opening using ended where register = id)
+            unopened as (delete from counter_opening using ended where register = id),
+            unnamed as (delete from window_opening using ended where register = id)
             delete from account using ended where account.id = ended.id
             """, KeptFor, MaxAtOnce);
         return await delete.ExecuteNonQueryAsync(token);

@@ -64,10 +64,14 @@ public sealed class UsageMonths(
         foreach (var (month, partition) in await FindAsync(connection, table, endedBefore, token))
         {
             await CloseAsync(connection, table, month, token);
+            Failpoint.Hit("wallet.month.closed");
             if (table == Usage)
                 await SumUpAsync(connection, partition, month, token);
+            Failpoint.Hit("wallet.month.summed");
             await DetachAsync(connection, table, partition, token);
+            Failpoint.Hit("wallet.month.detached");
             await connection.RunAsync($"drop table {partition}", token);
+            Failpoint.Hit("wallet.month.dropped");
             log.LogInformation("dropped {Partition}", partition);
         }
     }
@@ -123,6 +127,7 @@ public sealed class UsageMonths(
                 from {partition}) rows
             where month = $1 and usage_month.requests is null
             """, token, month);
+        Failpoint.Hit("wallet.month.counted");
         // A proof since the seal would miss what was booked in the month after that: the next one reads everything.
         await connection.RunAsync($"""
             update sealed set proved_at = null

@@ -11,7 +11,7 @@ namespace LlmGateway.Wallet;
 public sealed class Seals(NpgsqlDataSource database, DatabaseReady ready, TimeProvider time, ILogger<Seals> log) : BackgroundService
 {
     /// <summary>Of one round, on one connection: another instance does not seal at the same time.</summary>
-    const long RoundLock = 0x4C47_5345_414C;
+    internal const long RoundLock = 0x4C47_5345_414C;
 
     static readonly TimeSpan Night = TimeSpan.FromHours(2);
 

@@ -75,8 +75,9 @@ public static class Wallets
         var principal = http.Backend();
         Ids.TryParse(Ids.Wallet, id, out var wallet);
         Ids.TryParse(Ids.Customer, view.EndCustomerId, out var customer);
+        var path = $"/v1/wallets/{Ids.Show(Ids.Wallet, wallet)}/{(type == PostType.Debit ? "debit" : "credit")}";
         var answer = await writer.RunAsync(new Post(
-            Idempotency.EffectId(http, principal),
+            Idempotency.EffectId(http, principal, path),
             input.Kind == "promotion" ? PostType.Promotion : type,
             new(wallet, Unit.Usd, principal.Organization, principal.Project, customer, principal.Test),
             [input.Amount.Nanos])

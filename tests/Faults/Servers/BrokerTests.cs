@@ -133,8 +133,8 @@ public sealed class BrokerTests : IAsyncLifetime
     public async Task What_the_ledger_refuses_comes_again_later_and_is_counted()
     {
         var refused = SettlementRecord.Encode(new(Ids.New(), null, [], new(
-            Ids.New(), Ids.New(), null, Ids.New(), null, true, "/", "m", "p", "m", null, false, DateTimeOffset.UtcNow, 1, null, 200,
-            RequestOutcome.Failed, new Usage().ToArray(), Cost: new(-1), false, null, null))).ToArray();
+            Ids.New(), Ids.New(), null, Ids.New(), null, true, "/\0", "m", "p", "m", null, false, DateTimeOffset.UtcNow, 1, null, 200,
+            RequestOutcome.Failed, new Usage().ToArray(), Money.Zero, false, null, null))).ToArray(); // no text has a NUL in PostgreSQL
         var ofSettlements = new BasicProperties { ContentType = SettlementBatch.ContentType };
         await AtBrokerAsync(async channel => await channel.BasicPublishAsync(Exchange, "", true, ofSettlements, refused, Token));
         try
@@ -176,7 +176,7 @@ public sealed class BrokerTests : IAsyncLifetime
         return count;
     }
 
-    static async Task AtBrokerAsync(Func<IChannel, Task> work)
+    internal static async Task AtBrokerAsync(Func<IChannel, Task> work)
     {
         await using var connection =
             await new ConnectionFactory { Uri = new Uri(Stack.Connection("rabbitmq")) }.CreateConnectionAsync(Token);

@@ -75,6 +75,23 @@ public sealed class SettlementRecordTests
         }
     }
 
+    /// <summary>Whoever wrote it: no settlement may raise a wallet or lower a counter.</summary>
+    [Fact]
+    public void What_would_give_a_register_something_is_no_settlement()
+    {
+        var full = Full();
+        var counter = Ids.New();
+        foreach (var wrong in (Settlement[])
+            [
+                full with { Charges = [new(counter, -1)] }, full with { Charges = [new(counter, 5, Beyond: 6)] },
+                full with { Usage = full.Usage with { Cost = new(-1) } },
+            ])
+        {
+            var record = SettlementRecord.Encode(wrong).ToArray();
+            Assert.Throws<InvalidDataException>(() => SettlementRecord.Decode(record, 0, record.Length));
+        }
+    }
+
     [Fact]
     public void A_record_that_waited_through_an_update_is_still_read()
     {

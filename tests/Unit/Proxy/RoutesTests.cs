@@ -149,12 +149,14 @@ public sealed class RoutesTests : IAsyncDisposable
         builder.Services.AddSingleton(_rates);
         builder.Services.AddSingleton(new OwnBalance(null!));
         builder.Services.AddSingleton(new Inference(
-            identity, null!, null!, uses, limits, null!, null!, null!, null!, null!, null!, new(null), null!, null!, null!,
-            TimeProvider.System));
+            identity, null!, null!, uses, limits, null!, null!, null!, new(TimeProvider.System), null!, null!, new(null), null!, null!,
+            null!, TimeProvider.System));
         builder.Services.AddSingleton(new ResponseRoutes(entrance, null!));
         builder.Services.AddSingleton(new CountTokens(entrance, null!, null!));
-        builder.Services.AddSingleton(new MessageBatches(entrance, null!, null!, null!, null!, null!, null!, TimeProvider.System));
-        builder.Services.AddSingleton(new FileBatches(entrance, null!, null!, null!, null!, null!, null!, TimeProvider.System));
+        builder.Services.AddSingleton(new MessageBatches(
+            entrance, null!, null!, null!, null!, null!, null!, new(TimeProvider.System), TimeProvider.System));
+        builder.Services.AddSingleton(new FileBatches(
+            entrance, null!, null!, null!, null!, null!, null!, new(TimeProvider.System), TimeProvider.System));
         builder.Services.AddSingleton(new Files(entrance, null!, null!, null!, null!, TimeProvider.System, NullLogger<Files>.Instance));
         builder.Services.AddSingleton(new Drain(null!, null!, null!, TimeProvider.System, NullLogger<Drain>.Instance));
         return builder.Build();

@@ -177,6 +177,25 @@ public sealed class TermsTests
     }
 
     [Fact]
+    public void A_plan_has_one_quota_for_each_month_that_it_begins_and_none_reaches_beyond_its_end() => Seeds.ForEach(300, random =>
+    {
+        var start = Utc("2026-01-01").AddMinutes(random.Next(500 * 24 * 60));
+        var end = start.AddMinutes(random.Next(1, 500 * 24 * 60));
+        var mine = PlanOf(start, end);
+        var plan = Monthly(full: random.Next(2) == 0);
+        var terms = new List<Term>();
+        for (var at = start; at < end; at = terms[^1].To)
+            terms.Add(Assert.Single(Terms.QuotaOf(mine, plan, at), term => term.From <= at && at < term.To));
+
+        var months = Enumerable.Range(0, 20).TakeWhile(month => start.AddMonths(month) < end).Count();
+        Assert.Equal((months, start, end), (terms.Count, terms[0].From, terms[^1].To));
+        Assert.Distinct(terms.Select(term => term.Register));
+        Assert.All(terms.Zip(terms.Skip(1)), pair => Assert.Equal(pair.First.To, pair.Second.From));
+        Assert.All(terms[..^1], term => Assert.Equal(1_000, term.Ceiling));
+        Assert.InRange(terms[^1].Ceiling, 1, 1_000);
+    });
+
+    [Fact]
     public void A_customer_that_changes_its_plan_keeps_what_it_used()
     {
         var now = Utc("2026-11-27");

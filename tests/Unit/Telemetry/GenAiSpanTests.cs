@@ -212,7 +212,7 @@ public sealed class GenAiSpanTests
         var prices = new Prices { Input = new Rate(1), Output = new Rate(1) };
         var provider = new ProviderConnection(
             "azure", ProviderWire.OpenAi, "https://provider.example/v1", "none", null, [], 60, 0, "cancel", Sandbox: false);
-        return new(http, Ids.New(), "/v1/chat/completions", TimeProvider.System)
+        return new(http, "/v1/chat/completions", new(TimeProvider.System), TimeProvider.System)
         {
             Caller = new(Credential, null!, ""),
             Route = new(new("small", "chat", "azure", "small-deployment", 0, 0, null, prices), new(provider, [])),

@@ -115,7 +115,7 @@ public sealed class NothingOfAConversationTests : IDisposable
         var credential = new Credential(
             Ids.New(), CredentialKind.CustomerKey, false, CredentialStatus.Active, Ids.New(), Ids.New(), Ids.New(),
             null, null, null, null, [], null);
-        return new(http, Ids.New(), "/v1/chat/completions", TimeProvider.System)
+        return new(http, "/v1/chat/completions", new(TimeProvider.System), TimeProvider.System)
         {
             Caller = new(credential, null!, ""),
             Route = new(new("small", "chat", "p", "small", 0, 0, null, prices), new(provider, [])),

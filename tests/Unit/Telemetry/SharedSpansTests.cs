@@ -174,6 +174,16 @@ public sealed class SharedSpansTests
             (decisions["/health"], decisions["/v1/models"], decisions["/alive"]));
     }
 
+    [Theory]
+    [InlineData("/c/+49 170 1/v1/chat/completions", "/c/{session}/v1/chat/completions")]
+    [InlineData("/C/ann", "/c/{session}")]
+    [InlineData("/k/llm_gw_secret/v1/messages", "/k/{key}/v1/messages")]
+    [InlineData("/k/", "/k/{key}")]
+    [InlineData("/v1/chat/completions", null)]
+    [InlineData("/", null)]
+    public void A_path_that_names_somebody_is_told_without_the_name(string path, string? told) =>
+        Assert.Equal(told, Telemetry.TemplateOf(path));
+
     public enum Parent
     {
         None, LocalRecorded, LocalDropped, RemoteRecorded, RemoteDropped,

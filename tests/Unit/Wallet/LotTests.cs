@@ -168,6 +168,36 @@ public sealed class LotTests
     }
 
     [Fact]
+    public void A_freeze_moves_nothing_and_whatever_is_booked_meanwhile_is_there_after_the_thaw()
+    {
+        var bought = Credit(PostType.TopUp, 40);
+        Credit(PostType.Grant, 30, Evening);
+        var request = Settle(null, 20);
+        var before = Figures();
+
+        Run(new Freeze(Wallet, true));
+        Assert.Equal(before, Figures());
+        Assert.Equal(10, Refund(bought, 10));
+        Credit(PostType.TopUp, 5);
+        Rerate(request, 12);
+        Run(Of(PostType.Debit, 3));
+        _now = Evening;
+        Run(new BookExpiry(Wallet)); // 10 were left of the lot, 8 came back to it, and a debit took 3 of them
+        Assert.Equal(LeaseRefusalReason.Frozen, Assert.IsType<Answer.Refused>(Extend(Lease, 1, 1)).Reason);
+        var frozen = Figures();
+        Run(new Freeze(Wallet, false));
+
+        Assert.Equal(frozen, Figures());
+        Assert.Equal((35, 15), (_store.Accounts[Wallet].Posted, Expired));
+        Assert.Equal(before.Version + 5, frozen.Version);
+        Assert.Equal(0, _store.SumsOfUnits[Unit.Usd]);
+        Assert.IsType<Answer.Granted>(Extend(Lease, 1, 35));
+
+        (long Posted, long Reserved, long Version) Figures() =>
+            (_store.Accounts[Wallet].Posted, _store.Accounts[Wallet].Reserved, _store.Accounts[Wallet].Version);
+    }
+
+    [Fact]
     public void The_same_credit_again_after_its_lot_is_over_gets_its_first_result()
     {
         var credit = Of(PostType.Grant, 30) with { ExpiresAt = Evening };

@@ -97,6 +97,48 @@ public sealed class ClaimsTests
         ], 0, scope: null);
     }
 
+    [Fact]
+    public void A_plan_has_ended_from_its_end_on_and_a_copy_without_a_term_is_only_old()
+    {
+        var term = new Term(Ids.New(), Midnight.AddDays(-30), Midnight, 100);
+        var quota = new PaySource(AccountKind.Quota, Unit.Tokens, null, null, [term], null, false) { Plan = new("Starter", Midnight) };
+        var credential = Of(null) with { Claim = new([], [quota], null, null) };
+
+        Assert.True(Claims.TryGet(credential, Offer("m"), Midnight.AddTicks(-1), out _));
+        Assert.Null(Claims.EndedPlan(credential, Midnight.AddTicks(-1)));
+        Assert.False(Claims.TryGet(credential, Offer("m"), Midnight, out _));
+        Assert.Equal("Starter", Claims.EndedPlan(credential, Midnight)?.Name);
+        Assert.Null(Claims.EndedPlan(
+            credential with { Claim = new([], [quota with { Plan = new("Starter", null) }], null, null) }, Midnight));
+    }
+
+    /// <summary>A plan may ask far more for a token than its provider does. Limits of money count what is paid.</summary>
+    [Fact]
+    public void A_limit_of_money_holds_what_the_wallet_may_pay_by_the_plans_price()
+    {
+        const long PerToken = 2_000_000, Input = 100, Output = 16;
+        var limit = new Term(Ids.New(), Midnight.AddDays(-1), Midnight.AddDays(1), long.MaxValue);
+        var quota = new PaySource(AccountKind.Quota, Unit.Tokens, null, null, [limit with { Register = Ids.New() }], null, false);
+        var wallet = new PaySource(AccountKind.Wallet, Unit.Usd, null, Wallet, null, new(PerToken * 1_000_000_000), false);
+        var credential = Of(null) with
+        {
+            Registers = [new(Ids.New(), AccountKind.SessionCap, Unit.UsdLimit)],
+            Claim = new([Limit(Unit.UsdLimit, null, limit), Terms.CapOf(Ids.New(), 50)], [quota, wallet], null, null),
+        };
+        Assert.True(Claims.TryGet(credential, Offer("m"), Midnight, out var claim));
+        Assert.True(UpperBound.TryOf(UpperBoundTests.RandomPrices(new(1), 0), Input, 1, false, out var bound));
+
+        var (_, full) = Admission.Demand(claim!, bound, Output);
+        Assert.Equal([All(116), All(116), All(116), 116, All(116)], full);
+        Assert.Equal(10, Admission.AffordableOutput(claim!, [All(110), All(116), All(116), 116, All(116)], bound, Output));
+
+        var used = new long[full.Length];
+        Admission.Used(claim!, [All(116), All(116), All(116), 50, All(66)], cost: 7, tokens: 116, used);
+        Assert.Equal([All(66), All(66), All(66), 50, All(66)], used);
+
+        static long All(long tokens) => tokens * PerToken;
+    }
+
     static LimitLine Limit(Unit unit, Selector? only, params Term[] terms) => new(Ids.New(), LimitLine.Customer, unit, null, only, terms);
 
     static Credential Of(LimitLine? limit) => new(

@@ -1,4 +1,8 @@
+using System.Net;
+using System.Net.Http.Json;
+using LlmGateway.Contracts;
 using LlmGateway.Proxy;
+using LlmGateway.ServiceDefaults;
 using Microsoft.Extensions.Time.Testing;
 using Xunit;
 
@@ -44,6 +48,24 @@ public sealed class LedgerClockTests
         clock.Distrust();
         Hear(clock, Noon.AddHours(1), TimeSpan.FromSeconds(2));
         Assert.Equal(Noon.AddHours(1).AddSeconds(1), clock.Now);
+    }
+
+    /// <summary>A proxy beats from its start on, so it knows the time before its first request.</summary>
+    [Fact]
+    public async Task The_answer_to_a_heartbeat_says_it()
+    {
+        var clock = new LedgerClock(_time);
+        using var http = new HttpClient(new Ledger(new(Ids.New()) { Now = Noon })) { BaseAddress = new("http://wallet") };
+
+        await new WalletClient(http, clock, _time).AliveAsync(new("proxy"), TestContext.Current.CancellationToken);
+
+        Assert.Equal(Noon, clock.Now);
+    }
+
+    sealed class Ledger(AliveAnswer answer) : HttpMessageHandler
+    {
+        protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken) =>
+            Task.FromResult(new HttpResponseMessage(HttpStatusCode.OK) { Content = JsonContent.Create(answer, null, Defaults.Json) });
     }
 
     void Hear(LedgerClock clock, DateTimeOffset now, TimeSpan roundTrip)

@@ -109,7 +109,7 @@ public sealed class ServiceTierTests
         http.SetRequestId(Ids.New());
         var connection = new ProviderConnection("p", provider, "https://p/v1", "none", null, [], 60, 0, "cancel", Sandbox: false);
         var prices = new Prices { Input = new Rate(1), Output = new Rate(1) };
-        var call = new ModelCall(http, Ids.New(), "e", TimeProvider.System)
+        var call = new ModelCall(http, "e", new(TimeProvider.System), TimeProvider.System)
         {
             Route = new(new("m", "chat", "p", "m", 1000, 100, null, prices), new(connection, [])),
         };

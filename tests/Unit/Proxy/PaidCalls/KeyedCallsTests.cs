@@ -203,7 +203,7 @@ public sealed class KeyedCallsTests : HttpMessageHandler
         ]).Distinct().Count());
     }
 
-    ModelCall NewCall() => new(new DefaultHttpContext(), Ids.New(), Endpoint, _clock) { Caller = _caller };
+    ModelCall NewCall() => new(new DefaultHttpContext(), Endpoint, new(_clock), _clock) { Caller = _caller };
 
     Task<(bool, Problem?)> BeginAsync(ModelCall call, string key = "key") => _calls.BeginAsync(call, Endpoint, key, default, Body);
 

@@ -10,6 +10,9 @@ public sealed class ModelCallTests : IDisposable
 {
     readonly string _folder = Directory.CreateTempSubdirectory("llmgateway-call-").FullName;
     readonly Clock _clock = new();
+    readonly LedgerClock _ledger;
+
+    public ModelCallTests() => _ledger = new(_clock);
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
@@ -55,6 +58,17 @@ public sealed class ModelCallTests : IDisposable
     }
 
     [Fact]
+    public void A_request_belongs_to_the_time_that_the_ledger_says_whatever_its_proxys_clock_is()
+    {
+        var now = _clock.GetUtcNow().AddMinutes(-10);
+        _ledger.Heard(_clock.GetTimestamp(), _clock.GetTimestamp(), now);
+        var call = Begin();
+
+        Assert.Equal(now, Record().Usage.StartedAt);
+        Assert.InRange(call.Id, Ids.FirstAt(now), Ids.FirstAt(now.AddMilliseconds(1)));
+    }
+
+    [Fact]
     public void A_call_that_dies_frees_its_key_and_only_a_whole_answer_uses_it()
     {
         var call = Begin(keyed: true);
@@ -74,7 +88,7 @@ public sealed class ModelCallTests : IDisposable
     ModelCall Begin(bool keyed = false)
     {
         var prices = new Prices { Input = new Rate(1_000_000_000_000), Output = new Rate(2_000_000_000_000) };
-        var call = new ModelCall(new DefaultHttpContext(), Ids.New(), "/v1/chat/completions", _clock)
+        var call = new ModelCall(new DefaultHttpContext(), "/v1/chat/completions", _ledger, _clock)
         {
             Caller = new(new(
                 Ids.New(),

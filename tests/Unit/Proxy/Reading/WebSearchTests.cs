@@ -270,7 +270,7 @@ public sealed class WebSearchTests
             next = Routing.Fallback(caller, spoken.Wire, request, next, UpstreamErrors.TimedOut))
         {
             var http = new DefaultHttpContext();
-            var call = new ModelCall(http, Ids.New(), "e", TimeProvider.System) { Route = next };
+            var call = new ModelCall(http, "e", new(TimeProvider.System), TimeProvider.System) { Route = next };
             using var attempt = new ProviderAttempt(spoken.Wire, call, request, Encoding.UTF8.GetBytes(body));
             var sent = Encoding.UTF8.GetString(attempt.Compose(5).Span);
             var ignored = http.Response.Headers.GetCommaSeparatedValues(Ignored.Header);

@@ -34,7 +34,8 @@ sealed class KeptInMemory : HttpMessageHandler
         bodies ?? new(1L << 30, 1L << 30), NullLogger<ResponseStates>.Instance);
 
     /// <summary>A call by a customer of the project, which has the models <c>own</c> and <c>other</c> of two providers.</summary>
-    public static ModelCall Call(Guid customer) => new(new DefaultHttpContext(), Ids.New(), "/v1/responses", TimeProvider.System)
+    public static ModelCall Call(Guid customer) => new(
+        new DefaultHttpContext(), "/v1/responses", new(TimeProvider.System), TimeProvider.System)
     {
         Caller = new(SessionsInMemory.Credential() with { Customer = customer, Project = ProjectId }, Project, ""),
     };

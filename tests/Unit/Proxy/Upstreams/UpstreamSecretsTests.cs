@@ -158,7 +158,7 @@ public sealed class UpstreamSecretsTests : IDisposable
             Ids.New(), CredentialKind.CustomerKey, false, CredentialStatus.Active, Ids.New(), Ids.New(), Ids.New(),
             null, null, null, null, [], null);
         var prices = new Prices { Input = new Rate(1), Output = new Rate(1) };
-        var call = new ModelCall(http, Ids.New(), "e", TimeProvider.System)
+        var call = new ModelCall(http, "e", new(TimeProvider.System), TimeProvider.System)
         {
             Caller = new(credential, null!, ""),
             Route = new(new("m", wire.Kind, "p", "m", 1000, 100, null, prices), new(Connection(provider), [One, Two])),
