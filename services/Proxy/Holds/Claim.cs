@@ -49,7 +49,8 @@ public sealed class Claim(IReadOnlyList<ClaimLine> lines, int firstSource, Lease
         if (other is null || lines.Count != other.Lines.Count || firstSource != other.FirstSource)
             return false;
         for (var i = 0; i < lines.Count; i++)
-            if (lines[i].Register != other.Lines[i].Register || lines[i].Counter?.Ceiling != other.Lines[i].Counter?.Ceiling)
+            if (lines[i].Register != other.Lines[i].Register || lines[i].Counter?.Ceiling != other.Lines[i].Counter?.Ceiling
+                || lines[i].LowMark != other.Lines[i].LowMark)
                 return false;
         return true;
     }
@@ -78,6 +79,9 @@ public sealed record ClaimLine(Guid Register, AccountKind Kind, Unit Unit)
 
     /// <summary>Amounts are nano-dollars.</summary>
     public bool IsMoney => Unit is Unit.Usd or Unit.UsdLimit;
+
+    /// <inheritdoc cref="LeaseDemand.LowMark"/>
+    public long? LowMark { get; init; }
 
     /// <summary>Of a wallet: the plan's price of a token. Null where it pays what the request costs.</summary>
     public Rate? Overage { get; init; }
