@@ -14,6 +14,7 @@ var peppers = stack.AddKeys("pepper", KeySetting.Pepper);
 var servers = new Servers(stack);
 var walletDatabase = servers.AddDatabase("walletdb", database: "wallet");
 var sessionsDatabase = servers.AddDatabase("sessionsdb", database: "sessions");
+var webhooksDatabase = servers.AddDatabase("webhooksdb", database: "webhooks");
 var redis = servers.AddRedis("redis");
 var rabbitmq = servers.AddRabbitMq("rabbitmq");
 
@@ -42,6 +43,14 @@ var sessions = stack.AddService<Projects.Sessions>("sessions", Ports.Sessions)
     .WithKeys(internalKeys, masterKeys, peppers)
     .WithSeeds(stack, sandbox)
     .WithSessionsCommands(internalKeys);
+
+// What the developer's systems are told.
+stack.AddService<Projects.Webhooks>("webhooks", Ports.Webhooks)
+    .WithServer(webhooksDatabase, "webhooks")
+    .WithServer(rabbitmq)
+    .WithReference(wallet)
+    .WithKeys(internalKeys)
+    .WithWebhooksCommands(internalKeys);
 
 // The public edge, twice: every machine is a cluster of two, so that nothing can assume that it is alone.
 foreach (var (name, port) in new[] { ("proxy", Ports.Proxy), ("proxy2", Ports.Proxy2) })

@@ -30,10 +30,21 @@ static class Commands
             .WithCall("seal", "Verify the books and seal them", "Ribbon", HttpMethod.Post, "/internal/seal", signed, inputs: Full)
             .WithCall(
                 "list-stale", "List settlements of closed months", "CalendarCancel", HttpMethod.Get, "/internal/stale-settlements", signed)
-            .WithCall("list-errors", "List unhandled messages", "MailAlert", HttpMethod.Get, "/internal/error-queues", signed)
-            .WithCall(
-                "retry-errors", "Put unhandled messages back", "MailArrowUp", HttpMethod.Post, "/internal/error-queues/retry", signed);
+            .WithErrorCommands(signed);
     }
+
+    public static Service WithWebhooksCommands(this Service webhooks, StackKeys keys)
+    {
+        var signed = new Signature(keys, ServiceCall.Webhooks);
+        return webhooks
+            .WithCall("verify", "Look for missing events", "CheckmarkCircle", HttpMethod.Get, "/internal/verify", signed, inputs: Wait)
+            .WithErrorCommands(signed);
+    }
+
+    /// <summary>Of a service that takes messages from queues.</summary>
+    static Service WithErrorCommands(this Service service, Signature signed) => service
+        .WithCall("list-errors", "List unhandled messages", "MailAlert", HttpMethod.Get, "/internal/error-queues", signed)
+        .WithCall("retry-errors", "Put unhandled messages back", "MailArrowUp", HttpMethod.Post, "/internal/error-queues/retry", signed);
 
     public static Service WithSessionsCommands(this Service sessions, StackKeys keys)
     {

@@ -4,9 +4,7 @@ namespace LlmGateway.Contracts;
 /// What a credential's requests ask of registers. Whatever costs a hash or a calendar is done where it is made, so that proxies only
 /// compare. A request must fit into every line of <paramref name="Limits"/>, and is paid by <paramref name="Sources"/> in their order.
 /// </summary>
-/// <param name="LowMark">The owner is told when its wallet falls below it.</param>
-/// <param name="Thresholds">The owner is told when so many percent of a limit are used, once each in a cycle.</param>
-public sealed record ClaimRule(IReadOnlyList<LimitLine> Limits, IReadOnlyList<PaySource> Sources, Money? LowMark, byte[]? Thresholds);
+public sealed record ClaimRule(IReadOnlyList<LimitLine> Limits, IReadOnlyList<PaySource> Sources);
 
 /// <summary>A limit on requests that its selector names.</summary>
 /// <param name="Level">Whose limit it is, for people: <c>customer</c>, <c>key</c>, <c>session</c>.</param>
@@ -14,6 +12,9 @@ public sealed record ClaimRule(IReadOnlyList<LimitLine> Limits, IReadOnlyList<Pa
 /// <param name="Terms">In their order, without gaps. A copy that has none for now must be read again.</param>
 public sealed record LimitLine(Guid Limit, string Level, Unit Unit, Guid? Denomination, Selector? Only, IReadOnlyList<Term> Terms)
 {
+    /// <summary>What its owner calls it. Null where it has no name.</summary>
+    public string? Name { get; init; }
+
     /// <summary>Levels.</summary>
     public const string Customer = "customer", Key = "key", Session = "session";
 }

@@ -24,6 +24,12 @@ public sealed record Credential(
     /// </summary>
     public ClaimRule? Claim { get; init; }
 
+    /// <summary>The owner is told when the wallet falls below it. Null: never.</summary>
+    public Money? LowMark { get; init; }
+
+    /// <summary>The owner is told when so many percent of a limit are used, once each in a cycle. Null: the usual ones.</summary>
+    public byte[]? Thresholds { get; init; }
+
     /// <summary>
     /// A copy is not used longer than this after its owner read it, unless every change since then has been heard of. So it bounds the time
     /// until a revocation acts when pushes are lost. With Redis a revocation is pushed within a second.

@@ -40,6 +40,9 @@ public sealed record LeaseDemand(Guid Register, long Minimum, long First, long A
     /// <summary>Of a counter. Null for a balance.</summary>
     public CounterTerm? Counter { get; init; }
 
+    /// <summary>Of a wallet: its owner is told when it falls below so many nano-dollars. Null: never.</summary>
+    public long? LowMark { get; init; }
+
     /// <summary>What the proxy holds of a source and no request needs yet.</summary>
     public long Idle { get; init; }
 
@@ -51,7 +54,14 @@ public sealed record LeaseDemand(Guid Register, long Minimum, long First, long A
 /// <param name="Denomination">What is counted, where the unit alone does not say it.</param>
 /// <param name="From">Claims before this instant of the ledger's clock, or from <paramref name="To"/> on, belong to another cycle.</param>
 public sealed record CounterTerm(
-    AccountKind Kind, Unit Unit, Guid? Denomination, long Ceiling, DateTimeOffset From, DateTimeOffset To);
+    AccountKind Kind, Unit Unit, Guid? Denomination, long Ceiling, DateTimeOffset From, DateTimeOffset To)
+{
+    /// <summary>What its owner knows it by: the limit's id, or that of a session whose cap it is. For those who are told of it.</summary>
+    public string? Name { get; init; }
+
+    /// <summary>Percentages of the ceiling at which its owner is told. Null: the usual ones.</summary>
+    public byte[]? Thresholds { get; init; }
+}
 
 /// <summary>The ledger's answer: <see cref="Granted"/> in the order of the lines, or the register that cannot pay.</summary>
 public sealed record LeaseAnswer(IReadOnlyList<long>? Granted, LeaseRefusal? Refusal)

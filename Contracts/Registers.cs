@@ -108,7 +108,11 @@ public sealed record OpenRegisters(IReadOnlyList<OpenRegister> Registers);
 /// <param name="Initial">First amount, from the organization's grant account (<see cref="Unit.Usd"/>) or the project's limits
 /// account.</param>
 public sealed record OpenRegister(
-    Guid Id, AccountKind Kind, Unit Unit, Guid Organization, Guid Project, Guid Owner, bool Test, long Initial);
+    Guid Id, AccountKind Kind, Unit Unit, Guid Organization, Guid Project, Guid Owner, bool Test, long Initial)
+{
+    /// <inheritdoc cref="LeaseDemand.LowMark"/>
+    public long? LowMark { get; init; }
+}
 
 /// <summary>
 /// <c>POST /internal/wallets/summaries</c> asks for the balances of many customers at once, at most <see cref="MaxIds"/>.

@@ -74,10 +74,12 @@ static class CommandLine
             Resources.DescribeAsync(Stack(line), line.GetValue(Json), token)),
         Command("logs", "What processes say", [Data, Follow, Lines], [AnyResource], (line, token) =>
             Resources.LogsAsync(Stack(line), line.GetValue(AnyResource), line.GetValue(Lines), line.GetValue(Follow), token)),
-        Command("verify", "Check that the books balance to the nano-dollar", [Data, Wait, Full], [], (line, token) =>
-            Resources.ExecuteAsync(
-                Stack(line), "wallet", "verify", token, "--wait", $"{line.GetValue(Wait)}",
-                "--full", line.GetValue(Full) ? "true" : "false")),
+        Command("verify", "Check that the books balance to the nano-dollar, and that every event was told", [Data, Wait, Full], [],
+            async (line, token) => Math.Max(
+                await Resources.ExecuteAsync(
+                    Stack(line), "wallet", "verify", token, "--wait", $"{line.GetValue(Wait)}",
+                    "--full", line.GetValue(Full) ? "true" : "false"),
+                await Resources.ExecuteAsync(Stack(line), "webhooks", "verify", token, "--wait", $"{line.GetValue(Wait)}"))),
         new Command("models", "The catalogue of models and prices")
         {
             Command("list", "Known models, their limits and prices", [Data], [Filter], (line, token) =>

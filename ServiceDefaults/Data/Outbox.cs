@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Text.Json;
 using LlmGateway.Contracts;
 using MassTransit;
@@ -12,7 +13,8 @@ namespace LlmGateway.ServiceDefaults;
 
 /// <summary>
 /// An event that was decided in the same transaction as its cause. The relay publishes it afterwards, at least once, and deletes the row
-/// after the broker's confirm. The message id is the row's id.
+/// after the broker's confirm. The message id is the row's id. A row may have a <c>subject</c>, which only SQL gives it: rows of one are
+/// published one after the other, by their <c>position</c>, which the database gives to every row.
 /// </summary>
 public sealed class OutboxMessage
 {
@@ -38,7 +40,6 @@ public sealed class OutboxMessage
     {
         message.HasKey(m => m.Id);
         message.Property(m => m.Body).HasColumnType("jsonb");
-        message.HasIndex(m => m.ClaimedUntil);
     });
 }
 
@@ -63,18 +64,22 @@ public static class OutboxRegistration
 
 /// <summary>
 /// Claims rows, commits the claim (no lock is held while publishing), publishes with confirms, and deletes. While the broker is away the
-/// rows wait unclaimed. A row that itself cannot be published waits twice as long each time, up to five minutes, and never stops the
-/// others.
+/// rows wait unclaimed. A row that itself cannot be published, or that comes back because a queue of <see cref="KnownQueues"/> is missing,
+/// waits twice as long each time, up to five minutes. The later rows of its subject wait behind it, and nobody else does.
 /// </summary>
 public sealed class OutboxRelay(
     NpgsqlDataSource database, IBus bus, OutboxSignal signal, DatabaseReady ready, TimeProvider time, ILogger<OutboxRelay> log)
     : BackgroundService
 {
     const int BatchSize = 200;
+
+    /// <summary>One relay claims at a time, so that none takes a row whose predecessor another one is about to take.</summary>
+    const long ClaimLock = 0x4C47_4F55_5442_4F;
+
     static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(250);
     static readonly TimeSpan ClaimTime = TimeSpan.FromSeconds(30), PublishTimeout = TimeSpan.FromSeconds(5);
 
-    sealed record Row(Guid Id, string Type, string Body);
+    sealed record Row(Guid Id, string Type, string Body, Guid Subject, long Position);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -93,23 +98,36 @@ public sealed class OutboxRelay(
     async Task<int> RelayAsync(CancellationToken token)
     {
         var rows = await ClaimAsync(token);
-        var (sent, waiting) = (new List<Guid>(rows.Count), rows.Select(row => row.Id).ToHashSet());
+        var (sent, waiting) = (new ConcurrentBag<Guid>(), new ConcurrentDictionary<Guid, bool>());
+        foreach (var row in rows)
+            waiting[row.Id] = true;
         try
         {
-            foreach (var row in rows)
-            {
-                Failpoint.Hit("outbox.claimed");
-                if (await TryPublishAsync(row, token))
-                    sent.Add(row.Id);
-                Failpoint.Hit("outbox.published");
-                waiting.Remove(row.Id);
-            }
+            await Task.WhenAll(rows.GroupBy(row => row.Subject, (_, ofOne) => PublishAsync(ofOne, sent, waiting, token)));
         }
         finally
         {
-            await FinishAsync(sent, waiting, CancellationToken.None);
+            await FinishAsync([.. sent], [.. waiting.Keys], CancellationToken.None);
         }
         return rows.Count;
+    }
+
+    /// <summary>The rows of one subject, until the first that cannot be published.</summary>
+    /// <param name="waiting">Receives what can be claimed again.</param>
+    async Task PublishAsync(
+        IEnumerable<Row> rows, ConcurrentBag<Guid> sent, ConcurrentDictionary<Guid, bool> waiting, CancellationToken token)
+    {
+        foreach (var row in rows.OrderBy(row => row.Position))
+        {
+            Failpoint.Hit("outbox.claimed");
+            var published = await TryPublishAsync(row, token);
+            if (published)
+                sent.Add(row.Id);
+            Failpoint.Hit("outbox.published");
+            waiting.TryRemove(row.Id, out _);
+            if (!published)
+                return;
+        }
     }
 
     /// <summary>False when the row itself cannot be published; throws when the broker is away.</summary>
@@ -120,40 +138,53 @@ public sealed class OutboxRelay(
             var type = typeof(Ids).Assembly.GetType(row.Type)
                 ?? throw new InvalidOperationException($"event type {row.Type} is not in Contracts");
             using var limit = token.WithTimeout(PublishTimeout);
-            await bus.Publish(
-                JsonSerializer.Deserialize(row.Body, type, Defaults.Json)!, type, context => context.MessageId = row.Id, limit.Token);
+            await bus.Publish(JsonSerializer.Deserialize(row.Body, type, Defaults.Json)!, type, context =>
+            {
+                context.MessageId = row.Id;
+                if (context.TryGetPayload<RabbitMqSendContext>(out var rabbit))
+                    rabbit.Mandatory = KnownQueues.All.ContainsKey(type);
+            }, limit.Token);
             return true;
         }
-        catch (Exception e) when (!IsAway(e, token) && !token.IsCancellationRequested)
+        catch (Exception e) when (e is MessageReturnedException || (!IsAway(e, token) && !token.IsCancellationRequested))
         {
             log.LogError(e, "event {Id} of type {Type} cannot be published; it stays in the outbox", row.Id, row.Type);
             return false;
         }
     }
 
+    /// <summary>A row without a subject is its own.</summary>
     async Task<List<Row>> ClaimAsync(CancellationToken token)
     {
-        await using var claim = database.Sql("""
+        await using var connection = await database.OpenConnectionAsync(token);
+        await using var transaction = await connection.BeginTransactionAsync(token);
+        await connection.RunAsync("select pg_advisory_xact_lock($1)", token, ClaimLock);
+        var rows = new List<Row>();
+        await using (var claim = connection.Sql("""
             update outbox_message set
                 attempts = attempts + 1, claimed_until = now() + least(interval '5 minutes', $2 * power(2, least(attempts, 10)))
-            where id in (select id from outbox_message where claimed_until < now() order by id limit $1 for update skip locked)
-            returning id, type, body
-            """, BatchSize, ClaimTime);
-        var rows = new List<Row>();
-        await using var reader = await claim.ExecuteReaderAsync(token);
-        while (await reader.ReadAsync(token))
-            rows.Add(new(reader.GetGuid(0), reader.GetString(1), reader.GetString(2)));
+            where id in (
+                select id from outbox_message m where claimed_until < now() and not exists (
+                    select from outbox_message earlier
+                    where earlier.subject = m.subject and earlier.position < m.position and earlier.claimed_until >= now())
+                order by position limit $1 for update)
+            returning id, type, body, coalesce(subject, id), position
+            """, BatchSize, ClaimTime))
+        await using (var reader = await claim.ExecuteReaderAsync(token))
+            while (await reader.ReadAsync(token))
+                rows.Add(new(reader.GetGuid(0), reader.GetString(1), reader.GetString(2), reader.GetGuid(3), reader.GetInt64(4)));
+        await transaction.CommitAsync(token);
         return rows;
     }
 
-    async Task FinishAsync(List<Guid> sent, HashSet<Guid> waiting, CancellationToken token)
+    async Task FinishAsync(Guid[] sent, Guid[] waiting, CancellationToken token)
     {
-        if (sent.Count + waiting.Count == 0)
+        if (sent.Length + waiting.Length == 0)
             return;
         await using var finish = database.Sql("""
             with told as (delete from outbox_message where id = any($1))
             update outbox_message set attempts = attempts - 1, claimed_until = now() where id = any($2)
-            """, sent.ToArray(), waiting.ToArray());
+            """, sent, waiting);
         await finish.ExecuteNonQueryAsync(token);
         Failpoint.Hit("outbox.finished");
     }

@@ -50,12 +50,32 @@ public sealed record DurableEndpoint(string Name, Action<IReceiveEndpointConfigu
     /// </summary>
     public IReadOnlyList<string> Unhandled => [$"{Queue}_error", $"{Queue}_skipped", $"{Queue}_dead"];
 
+    /// <summary>
+    /// The queue before any consumer has run, for who publishes into it (<see cref="Contracts.KnownQueues"/>): the same arguments, bound to
+    /// the same exchange.
+    /// </summary>
+    internal static void DeclareFor(IRabbitMqMessagePublishTopologyConfigurator message, string name)
+    {
+        var queue = new DurableEndpoint(name, (_, _) => { }).Queue;
+        message.BindQueue(name, queue, declared =>
+        {
+            declared.SetQueueArgument("x-queue-type", "quorum");
+            declared.SetQueueArgument("x-dead-letter-exchange", $"{queue}_dead");
+            Bound(declared);
+        });
+    }
+
+    static void Bound(IRabbitMqQueueConfigurator queue)
+    {
+        queue.SetQueueArgument("x-delivery-limit", DeliveryLimit);
+        queue.SetQueueArgument("x-dead-letter-strategy", "at-least-once");
+        queue.SetQueueArgument("x-overflow", "reject-publish"); // at-least-once demands it; there is no limit of length
+    }
+
     internal void Declare(IRabbitMqBusFactoryConfigurator rabbit, IRegistrationContext context) => rabbit.ReceiveEndpoint(Queue, endpoint =>
     {
         endpoint.SetQuorumQueue();
-        endpoint.SetQueueArgument("x-delivery-limit", DeliveryLimit);
-        endpoint.SetQueueArgument("x-dead-letter-strategy", "at-least-once");
-        endpoint.SetQueueArgument("x-overflow", "reject-publish"); // at-least-once demands it; there is no limit of length
+        Bound(endpoint);
         endpoint.BindDeadLetterQueue($"{Queue}_dead", $"{Queue}_dead", dead =>
         {
             dead.SetQuorumQueue();

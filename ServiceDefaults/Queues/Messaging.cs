@@ -1,3 +1,4 @@
+using LlmGateway.Contracts;
 using MassTransit;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
@@ -32,6 +33,13 @@ public static class Messaging
                     options.Converters.Add(Defaults.EnumsByName);
                     return options;
                 });
+                foreach (var (message, known) in KnownQueues.All)
+                    rabbit.Publish(message, published =>
+                    {
+                        foreach (var name in known)
+                            DurableEndpoint.DeclareFor(published, name);
+                    });
+                rabbit.DeployPublishTopology = true;
                 foreach (var queue in queues)
                     queue.Declare(rabbit, context);
             });

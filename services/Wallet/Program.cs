@@ -21,6 +21,7 @@ builder.Services.AddActivatedSingleton<Recalls>();
 builder.Services.AddHostedSingleton<LeaseSweeper>();
 builder.Services.AddSingleton(SlotSilence.Read(builder));
 builder.Services.AddHostedSingleton<SlotSweeper>();
+builder.AddOutbox();
 builder.AddMessaging(
     bus => bus.AddConsumer<SettlementConsumer>(),
     new DurableEndpoint(SettlementBatch.Queue, SettlementConsumer.Configure));
@@ -46,6 +47,7 @@ app.MapCounterOpenings();
 app.MapReratings();
 app.MapBatchCosts();
 app.MapVerify();
+app.MapEventNumbers();
 Seals.Map(app);
 app.MapStaleSettlements();
 UnhandledMessages.Map(app);

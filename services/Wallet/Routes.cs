@@ -25,6 +25,7 @@ public static class Routes
         ["POST /internal/batch-costs"] = [Proxy],
         ["POST /internal/reratings"] = [Operator],
         ["GET /internal/verify"] = [Operator],
+        ["GET /internal/event-numbers"] = [Webhooks],
         ["POST /internal/seal"] = [Operator],
         ["GET /internal/stale-settlements"] = [Operator],
         ["GET /internal/error-queues"] = [Operator],

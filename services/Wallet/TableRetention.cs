@@ -27,6 +27,8 @@ public static class TableRetention
         Kept("lot", "the books: what a balance is made of, and what went back to which part of it"),
         Kept("rerating", "the books: what corrections were made for"),
         Kept("correction", "the books"),
+        Kept("event_sequence", "one row per customer, or its numbers would begin anew"),
+        Kept("outbox_message", "until it is published"),
         Deleted("holder", "seen_at < now() - interval '1 day'", "no lease of a process that was silent for so long has slots"),
         Deleted("session_window", "closes_at < now() - interval '1 month'", "a session that comes back is a new one"),
         Kept("window_opening", "WindowOpenings counts them together a month after their session is over"),

@@ -50,10 +50,15 @@ public sealed class Claim(IReadOnlyList<ClaimLine> lines, int firstSource, Lease
         if (other is null || lines.Count != other.Lines.Count || firstSource != other.FirstSource)
             return false;
         for (var i = 0; i < lines.Count; i++)
-            if (lines[i] != other.Lines[i])
+            if (!IsSame(lines[i], other.Lines[i]))
                 return false;
         return true;
     }
+
+    /// <summary>A counter's name and thresholds are only told.</summary>
+    static bool IsSame(ClaimLine a, ClaimLine b) =>
+        (a.Register, a.Counter?.Ceiling, a.Counter?.To, a.Overage, a.LowMark)
+            == (b.Register, b.Counter?.Ceiling, b.Counter?.To, b.Overage, b.LowMark);
 
     public override bool Equals(object? obj) => Equals(obj as Claim);
 
@@ -79,6 +84,9 @@ public sealed record ClaimLine(Guid Register, AccountKind Kind, Unit Unit)
 
     /// <summary>Amounts are nano-dollars.</summary>
     public bool IsMoney => Unit is Unit.Usd or Unit.UsdLimit;
+
+    /// <inheritdoc cref="LeaseDemand.LowMark"/>
+    public long? LowMark { get; init; }
 
     /// <summary>
     /// The plan's price of a token: of the wallet that pays it, and of what limits the money that is paid. Null where the request's cost is

@@ -44,7 +44,8 @@ public static class Claims
         var names = NamesOf(route);
         var counted = (credential.Claim?.Limits ?? [])
             .Where(limit => limit.Unit == Unit.Windows && limit.Only?.Matches(names, credential.Id) != false)
-            .Select(limit => (limit.Denomination, limit.Level, Term: limit.Terms.FirstOrDefault(term => term.From <= now && now < term.To)))
+            .Select(limit => (
+                limit.Denomination, limit.Level, limit.Name, Term: limit.Terms.FirstOrDefault(term => term.From <= now && now < term.To)))
             .ToList();
         windows =
         [
@@ -53,7 +54,10 @@ public static class Claims
                 .. lines.Select(line => new ClaimLine(line.Term!.Register, AccountKind.Windows, Unit.Windows)
                 {
                     Level = line.Level,
-                    Counter = new(AccountKind.Windows, Unit.Windows, set, line.Term.Ceiling, line.Term.From, line.Term.To),
+                    Counter = new(AccountKind.Windows, Unit.Windows, set, line.Term.Ceiling, line.Term.From, line.Term.To)
+                    {
+                        Name = line.Name, Thresholds = credential.Thresholds,
+                    },
                 }),
             ])),
         ];
@@ -108,7 +112,7 @@ public static class Claims
         /// <summary>A wallet alone, or with a cap that counts down.</summary>
         Valid Plain()
         {
-            var lines = credential.Registers.Select(register => new ClaimLine(register.Id, register.Kind, register.Unit)).ToLookup(
+            var lines = credential.Registers.Select(register => Balance(register.Id, register.Kind, register.Unit)).ToLookup(
                 line => line.Kind == AccountKind.Wallet);
             var claim = new Claim([.. lines[false], .. lines[true]], lines[false].Count(), scope: null);
             return new(claim, DateTimeOffset.MinValue, DateTimeOffset.MaxValue);
@@ -121,15 +125,15 @@ public static class Claims
             var limits = new List<ClaimLine>();
             foreach (var limit in rule.Limits)
                 if (limit.Unit != Unit.Windows && limit.Only?.Matches(names, credential.Id) != false)
-                    limits.Add(Counting(limit.Terms, KindOf(limit), limit.Unit, limit.Denomination) with
+                    limits.Add(Counting(limit.Terms, KindOf(limit), limit.Unit, limit.Denomination, NameOf(limit)) with
                     {
                         Level = limit.Level, Overage = limit.Unit == Unit.UsdLimit ? overage : null,
                     });
             limits.AddRange(credential.Registers.Where(register => register.Kind == AccountKind.SessionCap)
                 .Select(register => new ClaimLine(register.Id, register.Kind, register.Unit) { Overage = overage }));
             var sources = rule.Sources.Select(source => source.Terms is { } terms
-                ? Counting(terms, source.Kind, source.Unit, source.Denomination)
-                : new ClaimLine(source.Register!.Value, source.Kind, source.Unit) { Overage = source.Overage }).ToList();
+                ? Counting(terms, source.Kind, source.Unit, source.Denomination, name: null)
+                : Balance(source.Register!.Value, source.Kind, source.Unit) with { Overage = source.Overage }).ToList();
             if (limits.Count + sources.Count == 0)
                 return new(null, from, to);
             return new(
@@ -137,7 +141,7 @@ public static class Claims
                     new(credential.Organization, credential.Project, credential.Customer!.Value, credential.Test)),
                 from, to);
 
-            ClaimLine Counting(IReadOnlyList<Term> terms, AccountKind kind, Unit unit, Guid? denomination)
+            ClaimLine Counting(IReadOnlyList<Term> terms, AccountKind kind, Unit unit, Guid? denomination, string? name)
             {
                 var term = terms.FirstOrDefault(term => term.From <= now && now < term.To);
                 if (term is null)
@@ -148,10 +152,21 @@ public static class Claims
                 (from, to) = (from > term.From ? from : term.From, to < term.To ? to : term.To);
                 return new(term.Register, kind, unit)
                 {
-                    Counter = new(kind, unit, denomination, term.Ceiling, term.From, term.To),
+                    Counter = new(kind, unit, denomination, term.Ceiling, term.From, term.To)
+                    {
+                        Name = name, Thresholds = credential.Thresholds,
+                    },
                 };
             }
         }
+
+        ClaimLine Balance(Guid register, AccountKind kind, Unit unit) => new(register, kind, unit)
+        {
+            LowMark = kind == AccountKind.Wallet ? credential.LowMark?.Nanos : null,
+        };
+
+        /// <summary>A cap is known by a session that it limits.</summary>
+        string? NameOf(LimitLine limit) => limit.Level == LimitLine.Session ? Ids.Show(Ids.Session, credential.Id) : limit.Name;
 
         static AccountKind KindOf(LimitLine limit) => limit switch
         {

@@ -261,6 +261,7 @@ public sealed partial class Slice(
             lines[i] = new(line.Register, Math.Max(0, head.Minimum[i] - idle), first, all, wanted)
             {
                 Counter = line.Counter, Idle = isSource ? _lease.Idle[i] : 0, Whole = isSource && line.Unit == Unit.Credits,
+                LowMark = line.LowMark,
             };
         }
         return new(_lease.Id, ++_lease.Fence, holder, lines) { FirstSource = claim.FirstSource, Scope = claim.Scope };

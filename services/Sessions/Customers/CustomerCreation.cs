@@ -14,8 +14,12 @@ public static class CustomerCreation
         Ids.Derive(project, $"customer:{(test ? "test" : "live")}:{externalId}");
 
     /// <param name="credit">The first balance, granted by the organization. It has no effect on a wallet that is open already.</param>
-    public static OpenRegister Wallet(Guid customer, Project project, bool test, Money credit = default) =>
-        new(Ids.WalletOf(customer), AccountKind.Wallet, Unit.Usd, project.OrganizationId, project.Id, customer, test, credit.Nanos);
+    /// <param name="lowMark">The customer's own. Null: the project's.</param>
+    public static OpenRegister Wallet(Guid customer, Project project, bool test, Money credit = default, long? lowMark = null) =>
+        new(Ids.WalletOf(customer), AccountKind.Wallet, Unit.Usd, project.OrganizationId, project.Id, customer, test, credit.Nanos)
+        {
+            LowMark = lowMark ?? project.LowBalanceNanos,
+        };
 
     /// <summary>Also one that was deleted, of which nobody knows the external id any more.</summary>
     public static Task<Customer?> FindAsync(SessionsDb db, Guid project, bool test, string externalId, CancellationToken token)

@@ -145,4 +145,7 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
 
     [DbContext(typeof(SessionsDb)), Migration("0015_caps")]
     sealed class Caps0015 : SqlMigration;
+
+    [DbContext(typeof(SessionsDb)), Migration("0016_events")]
+    sealed class Events0016 : SqlMigration;
 }

@@ -24,7 +24,10 @@ public sealed class Project
     public required bool KeysInQuery { get; set; }
     /// <summary>Exact origins of pages that may call. Null allows every origin, and an empty list none.</summary>
     public List<string>? AllowedOrigins { get; set; }
+    /// <summary>The low mark of customers' wallets. A wallet that falls below it is told of.</summary>
     public long? LowBalanceNanos { get; set; }
+    /// <summary>Percentages of a limit that are told of. Null: the usual ones.</summary>
+    public List<int>? LimitThresholds { get; set; }
     public required string PublishableKey { get; init; }
     public required DateTimeOffset CreatedAt { get; init; }
 }
@@ -62,6 +65,8 @@ public sealed class Customer
     public required CustomerStatus Status { get; set; }
     /// <summary>Null: limited perhaps, but not charged in USD.</summary>
     public Guid? WalletId { get; set; }
+    /// <summary>The low mark of its wallet. Null: its project's.</summary>
+    public long? LowBalanceNanos { get; set; }
     public int? RequestsPerMinute { get; set; }
     public int? TokensPerMinute { get; set; }
     /// <summary>Requests that may run at the same time. Null, as for the rates: as many as one likes.</summary>

@@ -17,7 +17,7 @@ public static class ReadCredential
     const string Query = """
         select s.hash, 'Session', s.id, c.test, f.revoked_at, s.expires_at, f.models, p.id, p.organization_id, p.active,
             c.id, c.status, c.wallet_id, c.requests_per_minute, c.tokens_per_minute, f.id, f.cap_nanos,
-            f.cap_counts, c.concurrent, null::integer
+            f.cap_counts, c.concurrent, null::integer, coalesce(c.low_balance_nanos, p.low_balance_nanos), p.limit_thresholds
         from session s
             join session_family f on f.id = s.family_id
             join customer c on c.id = f.customer_id
@@ -26,14 +26,14 @@ public static class ReadCredential
         union all
         select k.hash, 'CustomerKey', k.id, c.test, k.revoked_at, k.expires_at, k.models, p.id, p.organization_id, p.active,
             c.id, c.status, c.wallet_id, c.requests_per_minute, c.tokens_per_minute, null, null, null,
-            c.concurrent, k.concurrent
+            c.concurrent, k.concurrent, coalesce(c.low_balance_nanos, p.low_balance_nanos), p.limit_thresholds
         from customer_key k
             join customer c on c.id = k.customer_id
             join project p on p.id = c.project_id
         where k.hash = any($1)
         union all
         select k.hash, 'SecretKey', k.id, k.test, k.revoked_at, null, null, p.id, p.organization_id, p.active,
-            null, null, null, null, null, null, null, null, null, null
+            null, null, null, null, null, null, null, null, null, null, null, null
         from secret_key k join project p on p.id = k.project_id
         where k.hash = any($1)
         """;
@@ -89,7 +89,7 @@ public static class ReadCredential
                         .. limits[customer].OrderBy(limit => limit.Position).Select(limit => Terms.LineOf(limit, now)),
                         .. credential.Claim?.Limits ?? [],
                     ],
-                    [.. Sources(credential, plan, now)], LowMark: null, Thresholds: null),
+                    [.. Sources(credential, plan, now)]),
                 Rates = plan?.Plan.TokensPerMinute is { } perMinute && credential.Rates?.TokensPerMinute is null
                     ? new(credential.Rates?.RequestsPerMinute, perMinute)
                     : credential.Rates,
@@ -140,7 +140,9 @@ public static class ReadCredential
             row.IsDBNull(6) ? null : row.GetFieldValue<string[]>(6), registers,
             (requests, tokens) is (null, null) ? null : new(requests, tokens))
         {
-            Claim = own.Count == 0 ? null : new(own, [], LowMark: null, Thresholds: null),
+            Claim = own.Count == 0 ? null : new(own, []),
+            LowMark = Value<long>(row, 20) is { } nanos ? new Money(nanos) : null,
+            Thresholds = row.IsDBNull(21) ? null : Array.ConvertAll(row.GetFieldValue<int[]>(21), percent => (byte)percent),
         };
     }
 

@@ -26,7 +26,10 @@ public static class Terms
         return new(
             Ids.Derive(limit.CustomerId, $"limit:{limit.Id}"), LimitLine.Customer, LimitRules.UnitOf(limit),
             LimitRules.UnitOf(limit) == Unit.Windows ? Counters.Windows(limit.CustomerId, LimitRules.SelectorOf(limit)) : null,
-            LimitRules.SelectorOf(limit), terms);
+            LimitRules.SelectorOf(limit), terms)
+        {
+            Name = limit.Id,
+        };
     }
 
     /// <summary>

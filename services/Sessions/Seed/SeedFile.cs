@@ -23,7 +23,10 @@ public sealed record SeedProject(string Name)
     public bool? KeysInQuery { get; init; }
     /// <summary>A new project without it may be called from every origin; <c>[]</c> lets no browser call.</summary>
     public IReadOnlyList<string>? AllowedOrigins { get; init; }
+    /// <summary>The low mark of customers' wallets. Absent keeps the one that there is; a new project has none.</summary>
     public Money? LowBalance { get; init; }
+    /// <summary>Percentages of a limit that are told of, rising. Absent keeps those that there are; at first 50, 80, 100.</summary>
+    public IReadOnlyList<int>? LimitThresholds { get; init; }
     public IReadOnlyList<SeedSecretKey>? SecretKeys { get; init; }
     public IReadOnlyList<SeedProvider>? Providers { get; init; }
     public IReadOnlyList<SeedModel>? Models { get; init; }
@@ -139,7 +142,11 @@ public sealed record SeedCustomer(string ExternalId)
 }
 
 /// <param name="Credit">It is granted when the wallet is opened and never again.</param>
-public sealed record SeedWallet(Money Credit = default);
+public sealed record SeedWallet(Money Credit = default)
+{
+    /// <summary>The customer's own low mark. Absent keeps the one that it has; without one the project's counts.</summary>
+    public Money? LowBalance { get; init; }
+}
 
 /// <param name="Concurrent">Requests that may run at the same time.</param>
 public sealed record SeedRates(int? RequestsPerMinute = null, int? TokensPerMinute = null, int? Concurrent = null);

@@ -8,7 +8,8 @@ namespace LlmGateway.Sessions;
 /// </summary>
 public static partial class SeedRules
 {
-    const int MaxTimeoutSeconds = 600, MaxRetries = 5, MaxProviderKeys = 100, MaxWeight = 1000, MaxModelProviders = 10, MaxTrialDays = 730;
+    const int MaxTimeoutSeconds = 600, MaxRetries = 5, MaxProviderKeys = 100, MaxWeight = 1000, MaxModelProviders = 10, MaxTrialDays = 730,
+        MaxThresholds = 8;
 
     static readonly string[] AuthTypes = ["bearer", "header", "query", "basic", "none"];
     static readonly string[] Kinds = ["chat", "embedding", "image", "audio", "moderation"];
@@ -35,6 +36,10 @@ public static partial class SeedRules
         .. Duplicates(organization.Projects, $"{path}.projects", project => project.Name, "name"),
     ];
 
+    static bool AreThresholds(IReadOnlyList<int> percentages) =>
+        percentages.Count is >= 1 and <= MaxThresholds && percentages.All(percent => percent is >= 1 and <= 100)
+        && percentages.Zip(percentages.Skip(1)).All(pair => pair.First < pair.Second);
+
     static IEnumerable<string> Project(SeedProject project, string path)
     {
         var providers = (project.Providers ?? []).Select(provider => provider.Id).ToHashSet();
@@ -45,6 +50,10 @@ public static partial class SeedRules
             .. NotYet(project.Routes?.Count, $"{path}.routes"),
             .. NotYet(project.Webhooks?.Count, $"{path}.webhooks"),
             .. Must(project.LowBalance is null or { Nanos: >= 0 }, $"{path}.lowBalance", "must not be negative"),
+            .. Must(
+                project.LimitThresholds is null || AreThresholds(project.LimitThresholds),
+                $"{path}.limitThresholds",
+                $"must be 1 to {MaxThresholds} percentages from 1 to 100, each above the one before"),
             .. Each(project.AllowedOrigins, $"{path}.allowedOrigins", (origin, at) =>
                 Must(Origin.IsMatch(origin), at, "must be an exact origin in lower case, such as https://app.example.com, without path")),
             .. Each(project.SecretKeys, $"{path}.secretKeys", (key, at) => SecretKey(key, at, project.Mode)),
@@ -192,6 +201,7 @@ public static partial class SeedRules
         .. NotYet(customer.Balances?.Count, $"{path}.balances"),
         .. LimitRules.Errors(customer.Limits, $"{path}.limits").Select(error => $"{error.Path} {error.Reason}"),
         .. Must(customer.Wallet is null or { Credit.Nanos: >= 0 }, $"{path}.wallet.credit", "must not be negative"),
+        .. Must(customer.Wallet?.LowBalance is null or { Nanos: >= 0 }, $"{path}.wallet.lowBalance", "must not be negative"),
         .. Must(customer.Rates?.RequestsPerMinute is null or > 0, $"{path}.rates.requestsPerMinute", "must be above 0"),
         .. Must(customer.Rates?.TokensPerMinute is null or > 0, $"{path}.rates.tokensPerMinute", "must be above 0"),
         .. Must(customer.Rates?.Concurrent is null or > 0, $"{path}.rates.concurrent", "must be above 0"),

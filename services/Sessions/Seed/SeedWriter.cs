@@ -61,6 +61,7 @@ public sealed class SeedWriter(
         project.KeysInQuery = seed.KeysInQuery ?? project.KeysInQuery;
         project.AllowedOrigins = seed.AllowedOrigins?.ToList() ?? project.AllowedOrigins;
         project.LowBalanceNanos = seed.LowBalance?.Nanos ?? project.LowBalanceNanos;
+        project.LimitThresholds = seed.LimitThresholds?.ToList() ?? project.LimitThresholds;
         _projects.Add(project.Id);
 
         foreach (var (i, key) in (seed.SecretKeys ?? []).Index())
@@ -278,9 +279,10 @@ public sealed class SeedWriter(
             (customer.RequestsPerMinute, customer.TokensPerMinute) = (rates.RequestsPerMinute, rates.TokensPerMinute);
             customer.Concurrent = rates.Concurrent;
         }
-        if (seed.Wallet is { Credit: var credit })
+        if (seed.Wallet is { Credit: var credit, LowBalance: var lowBalance })
         {
-            _wallets.Add(CustomerCreation.Wallet(customer.Id, project, project.Test, credit));
+            customer.LowBalanceNanos = lowBalance?.Nanos ?? customer.LowBalanceNanos;
+            _wallets.Add(CustomerCreation.Wallet(customer.Id, project, project.Test, credit, customer.LowBalanceNanos));
             customer.WalletId = Ids.WalletOf(customer.Id);
         }
         foreach (var (i, key) in (seed.Keys ?? []).Index())

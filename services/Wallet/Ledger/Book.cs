@@ -64,6 +64,12 @@ public sealed class Book(DateTimeOffset now)
 
     /// <summary>Calls with an <c>Idempotency-Key</c> whose settlements are booked in this batch.</summary>
     public List<EndedCall> EndedCalls { get; } = [];
+
+    /// <summary>What is told of the batch, in the order in which it happened.</summary>
+    public List<LedgerEvent> Events { get; } = [];
+
+    /// <summary>The wallets that the running command has moved, each with what it had before.</summary>
+    public List<(Account Wallet, long Before)> Moving { get; } = [];
 }
 
 /// <summary>
@@ -95,6 +101,27 @@ public sealed class Account
 
     /// <summary>When a counter's cycle is over, by the last claim on it.</summary>
     public DateTimeOffset? EndsAt { get; set; }
+
+    /// <summary>A wallet's owner is told when it falls below it.</summary>
+    public long? LowMark { get; set; }
+
+    /// <summary>Percentages of a counter's ceiling at which its owner is told. Null: <see cref="Ledger.UsualThresholds"/>.</summary>
+    public byte[]? Thresholds { get; set; }
+
+    /// <summary>What a counter's owner knows it by.</summary>
+    public string? Name { get; set; }
+
+    /// <summary>
+    /// What its owner was told and is not told again: of a wallet <see cref="Ledger.Low"/> and <see cref="Ledger.Exhausted"/>, of a
+    /// counter the highest percentage.
+    /// </summary>
+    public int Told { get; set; }
+
+    /// <summary>What is written only when it differs, by a statement of its own: it hardly ever does.</summary>
+    public (long?, byte[]?, string?, int) Marks => (LowMark, Thresholds, Name, Told);
+
+    /// <summary>The marks as they were read.</summary>
+    public (long?, byte[]?, string?, int) StoredMarks { get; set; }
 
     /// <summary>What can still be taken from a balance.</summary>
     public long Available => Posted - Reserved;

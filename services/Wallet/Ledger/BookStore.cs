@@ -33,7 +33,7 @@ public static class BookStore
 
     internal const string AccountColumns = """
         id, kind, unit, organization, project, owner, test, posted, reserved, version, spent, topped_up, frozen, denomination, ceiling,
-        ends_at, base_lot, lots
+        ends_at, base_lot, lots, low_mark, thresholds, name, told
         """;
 
     static readonly RowInsert<Transfer> Transfers = new RowInsert<Transfer>("transfer")
@@ -198,9 +198,11 @@ public static class BookStore
                 Denomination = reader.IsDBNull(13) ? null : reader.GetGuid(13),
                 Ceiling = reader.IsDBNull(14) ? null : reader.GetInt64(14),
                 EndsAt = reader.IsDBNull(15) ? null : reader.GetFieldValue<DateTimeOffset>(15),
-                BaseLot = reader.IsDBNull(16) ? null : reader.GetGuid(16), Lots = reader.GetInt32(17),
+                BaseLot = reader.IsDBNull(16) ? null : reader.GetGuid(16), Lots = reader.GetInt32(17), Told = reader.GetInt16(21),
+                LowMark = reader.IsDBNull(18) ? null : reader.GetInt64(18), Name = reader.IsDBNull(20) ? null : reader.GetString(20),
+                Thresholds = reader.IsDBNull(19) ? null : reader.GetFieldValue<byte[]>(19),
             };
-            account.Stored = account.Figures;
+            (account.Stored, account.StoredMarks) = (account.Figures, account.Marks);
             book.Accounts.Add(account.Id, account);
         }
     }
@@ -299,6 +301,7 @@ public static class BookStore
         Entries.AddTo(batch, book.Entries, book.Now);
         LotRows.AddTo(batch, book);
         RollupRows.AddTo(batch, Rollups.Of(book));
+        EventRows.AddTo(batch, book);
         if (batch.BatchCommands.Count > 0)
             await batch.ExecuteNonQueryAsync(token);
     }
@@ -307,8 +310,7 @@ public static class BookStore
     {
         if (noted.Count > 0)
             Add(batch, "insert into note (transfer, text) select * from unnest($1::uuid[], $2::text[])",
-                Column(noted, t => t.Id),
-                Column(noted, t => t.Description!));
+                Column(noted, t => t.Id), Column(noted, t => t.Description!));
     }
 
     static void AddAccounts(NpgsqlBatch batch, Account[] accounts)

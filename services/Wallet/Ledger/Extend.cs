@@ -22,10 +22,12 @@ public static partial class Ledger
     static Answer Apply(Book book, Extend extend)
     {
         var request = extend.Request;
-        // A counter is open from its first claim on, whatever becomes of that.
+        // A counter is open from its first claim on, and a wallet has its mark by the last one, whatever becomes of that.
         foreach (var line in request.Lines)
             if (line.Counter is { } counter && book.Created.Remove(line.Register))
                 book.Accounts[line.Register].EndsAt = counter.To;
+            else if (line.Counter is null && book.Find(line.Register) is { Kind: AccountKind.Wallet } wallet)
+                wallet.LowMark = line.LowMark;
         var lease = book.Leases.GetValueOrDefault(request.Lease);
         if (lease is { Expired: false, Slots: LeaseSlots.Freed })
             return new Answer.Refused(request.Lines[0].Register, LeaseRefusalReason.SlotsFreed, 0);
@@ -61,7 +63,7 @@ public static partial class Ledger
             var (register, term) = (request.Lines[i].Register, request.Lines[i].Counter);
             var account = book.Accounts[register];
             if (term is not null)
-                (account.Ceiling, account.EndsAt) = (term.Ceiling, term.To);
+                Note(account, term);
             if (!lease.Lines.TryGetValue(register, out var leased))
                 lease.Lines.Add(register, leased = new());
             leased.Granted += granted[i];
@@ -70,6 +72,14 @@ public static partial class Ledger
         }
         LimitByLots(book, lease, request);
         return Granted(book, extend, granted);
+    }
+
+    /// <summary>What a claim says of a counter, for those who look at it and those who are told of it.</summary>
+    static void Note(Account counter, CounterTerm term)
+    {
+        (counter.Ceiling, counter.EndsAt, counter.Name) = (term.Ceiling, term.To, term.Name);
+        if (!term.Thresholds.AsSpan().SequenceEqual(counter.Thresholds))
+            counter.Thresholds = term.Thresholds;
     }
 
     static bool IsOver(Book book, CounterTerm counter) =>

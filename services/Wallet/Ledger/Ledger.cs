@@ -14,6 +14,7 @@ public static partial class Ledger
         Mature(book, command);
         var answer = Decide(book, command);
         Mature(book, command);
+        TellOfBalances(book);
         return answer;
     }
 
@@ -25,7 +26,7 @@ public static partial class Ledger
         BookExpiry => new Answer.Done(),
         Extend extend => Apply(book, extend) switch
         {
-            Answer.Refused refused => refused with { Now = book.Now },
+            Answer.Refused refused => TellOfRefusal(book, extend, refused) with { Now = book.Now },
             var answer => answer,
         },
         GiveBack giveBack => Apply(book, giveBack),
@@ -45,6 +46,7 @@ public static partial class Ledger
     {
         if (!book.Created.Remove(open.Register.Id))
             return new Answer.Done(Repeated: true);
+        book.Accounts[open.Register.Id].LowMark = open.Register.LowMark;
         return open.Register.Initial > 0 ? Apply(book, open.First) : new Answer.Done();
     }
 
@@ -54,6 +56,8 @@ public static partial class Ledger
             return new Answer.Refused(freeze.Wallet, LeaseRefusalReason.Unknown, 0);
         var repeated = wallet.Frozen == freeze.Frozen;
         wallet.Frozen = freeze.Frozen;
+        if (!repeated)
+            Tell(book, wallet, freeze.Frozen ? EventTypes.WalletFrozen : EventTypes.WalletUnfrozen);
         return new Answer.Done(repeated);
     }
 
@@ -198,6 +202,8 @@ public static partial class Ledger
 
     static void Enter(Book book, Guid movement, EntryType type, Account account, long amount, Guid? lot = null)
     {
+        if (account.Kind == AccountKind.Wallet)
+            Watch(book, account);
         account.Posted += amount;
         account.Version++;
         if (type == EntryType.TopUp)

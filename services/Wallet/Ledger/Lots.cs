@@ -93,6 +93,7 @@ public static partial class Ledger
         Take(account, lot, amount);
         Enter(book, movement, EntryType.Expiry, account, -amount, lot.Id);
         Enter(book, movement, EntryType.Expiry, house, amount);
+        TellOfExpiry(book, account, lot, amount);
     }
 
     /// <summary>A lease is granted from registers: from the first expiry of one of their lots on it is extended no more.</summary>

@@ -100,6 +100,7 @@ public static partial class Ledger
         book.Transfers.Add(transfer);
         foreach (var (from, to, amount) in moved)
             Move(book, post, book.Accounts[from], book.Accounts[to], amount);
+        TellOfPost(book, post, moved);
         return new Answer.Done { Moved = moved };
     }
 

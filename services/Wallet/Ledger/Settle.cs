@@ -34,7 +34,7 @@ public static partial class Ledger
             var account = book.Find(charge.Register);
             if (account is { Kind: var kind } && kind.IsCounter())
             {
-                Count(account, lease?.Lines.GetValueOrDefault(charge.Register), charge);
+                Count(book, account, lease?.Lines.GetValueOrDefault(charge.Register), charge);
                 counted.Add(charge);
                 continue;
             }
@@ -89,7 +89,7 @@ public static partial class Ledger
         book.Accounts[HouseAccounts.ProviderCost(usage.Project, usage.Test)];
 
     /// <summary>What was held of the counter is free again as far as the request held it; what was used counts.</summary>
-    static void Count(Account account, LeaseLine? line, Charge charge)
+    static void Count(Book book, Account account, LeaseLine? line, Charge charge)
     {
         var held = Math.Min(charge.Value - charge.Beyond, line?.Outstanding ?? 0);
         if (line is not null)
@@ -97,6 +97,7 @@ public static partial class Ledger
         account.Reserved -= held;
         account.Posted = checked(account.Posted + charge.Value);
         Check(account);
+        TellOfUse(book, account);
     }
 
     /// <summary>Takes from what the lease holds first, then from what the register has free. Returns what could be paid.</summary>

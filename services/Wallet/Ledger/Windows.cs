@@ -31,9 +31,11 @@ public static partial class Ledger
             {
                 var account = book.Accounts[register];
                 account.Posted++;
-                (account.Ceiling, account.EndsAt) = (counter.Ceiling, counter.To);
+                Note(account, counter);
                 book.Openings.Add(new(register, window.Id));
+                TellOfUse(book, account);
             }
+            TellOfWindow(book, book.Accounts[demand.Lines[0].Register], window);
         }
         return new Answer.Opened(open.Request.Windows.Min(demand => book.Windows[demand.Window].ClosesAt)) { Now = book.Now };
     }

@@ -31,6 +31,11 @@ sealed class OwnLedger : IAsyncDisposable
 
     public Writer Writer => _app.Services.GetRequiredService<Writer>();
 
+    /// <summary>Another instance's, on the same tables, to be started.</summary>
+    public Writer NewWriter() => new(Database, Ready, TimeProvider.System, _app.Services.GetRequiredService<ILogger<Writer>>());
+
+    public DatabaseReady Ready => _app.Services.GetRequiredService<DatabaseReady>();
+
     /// <summary>It seals only when a test asks it to.</summary>
     public Seals Seals => _app.Services.GetRequiredService<Seals>();
 

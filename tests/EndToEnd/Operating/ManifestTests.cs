@@ -12,6 +12,7 @@ public sealed class ManifestTests
     [
         ("wallet", ["wallet", "redis", "rabbitmq"], [], ["internal-key"]),
         ("sessions", ["sessions", "redis", "rabbitmq"], ["wallet"], ["internal-key", "master-key", "pepper"]),
+        ("webhooks", ["webhooks", "rabbitmq"], ["wallet"], ["internal-key"]),
         ("proxy", ["redis", "rabbitmq"], ["sessions", "wallet"], ["internal-key", "master-key"]),
         ("proxy2", ["redis", "rabbitmq"], ["sessions", "wallet"], ["internal-key", "master-key"]),
     ];
@@ -35,7 +36,7 @@ public sealed class ManifestTests
                 ["postgres", "redis", "rabbitmq"],
                 name => Assert.StartsWith("container.", resources.GetProperty(name).Text("type")));
             Assert.All(
-                ["walletdb", "sessionsdb"],
+                ["walletdb", "sessionsdb", "webhooksdb"],
                 name => Assert.Contains("{postgres.connectionString}", resources.GetProperty(name).Text("connectionString")));
             foreach (var (service, connections, services, secrets) in Topology)
             {

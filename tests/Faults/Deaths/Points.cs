@@ -8,7 +8,7 @@ static class Points
     public static readonly IReadOnlyList<string> All =
     [
         .. LlmGateway.Proxy.Failpoints.All.Keys, .. LlmGateway.Wallet.Failpoints.All.Keys.Except(OfMonths), .. Failpoint.Shared.Keys,
-        .. LlmGateway.Sessions.Failpoints.All.Keys,
+        .. LlmGateway.Sessions.Failpoints.All.Keys, .. LlmGateway.Webhooks.Failpoints.All.Keys,
     ];
 
     /// <summary>Passed only where a month of the usage log is old enough to be dropped: <see cref="MonthTests"/>.</summary>
@@ -22,7 +22,11 @@ static class Points
         "wallet.sweeper.found", "wallet.sweeper.ended", "wallet.seal.closed", "wallet.seal.proved", "wallet.slots.found",
     ];
 
-    /// <summary>The service that passes a point. Idempotent calls and the outbox are Sessions' at least.</summary>
-    public static string Owner(string point) =>
-        point[..point.IndexOf('.', StringComparison.Ordinal)] is var owner && owner is "idempotency" or "outbox" ? "sessions" : owner;
+    /// <summary>The service that passes a point, where several have it the one whose work is compared in the end.</summary>
+    public static string Owner(string point) => point[..point.IndexOf('.', StringComparison.Ordinal)] switch
+    {
+        "idempotency" => "sessions",
+        "outbox" => "wallet",
+        var owner => owner,
+    };
 }

@@ -59,7 +59,7 @@ public sealed class RestartTests : IAsyncLifetime
     public async Task Services_that_are_replaced_one_by_one_under_load_lose_and_double_nothing()
     {
         var load = await Load.StartAsync(seed: 19);
-        foreach (var name in (string[])["wallet", "sessions", .. Processes.Proxies])
+        foreach (var name in Processes.Gateway)
         {
             var process = Stack.ProcessId(name)!.Value;
             await Processes.TerminateAsync(name);

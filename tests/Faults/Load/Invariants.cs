@@ -15,6 +15,7 @@ static class Invariants
     {
         await EndLeasesAsync();
         await Eventually.GetAsync(BreachesAsync, breaches => breaches.Count == 0, "right books at rest", TimeSpan.FromSeconds(60));
+        await Books.WaitUntilAllIsToldAsync();
     }
 
     /// <summary>

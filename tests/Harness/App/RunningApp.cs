@@ -121,15 +121,24 @@ public sealed class RunningApp : IAsyncDisposable
     /// <summary>What a process has printed, as a file that grows.</summary>
     public string Log(string name) => _logs.Path(name);
 
-    /// <summary>Has the ledger prove its books when all is booked, by Wallet's command.</summary>
-    /// <returns>Whether they balance, and what a person reads.</returns>
+    /// <summary>Has the ledger prove its books when all is booked, and Webhooks that all was told, by their commands.</summary>
+    /// <returns>Whether both are right, and what a person reads.</returns>
     public async Task<(bool Balance, string Report)> VerifyAsync()
     {
-        InteractionInput wait = new() { Name = "wait", InputType = InputType.Text, Value = BooksWithin };
-        InteractionInput full = new() { Name = "full", InputType = InputType.Boolean, Value = "true" };
-        var commands = _app.Services.GetRequiredService<ResourceCommandService>();
-        var result = await commands.ExecuteCommandAsync("wallet", "verify", new([wait, full]), CancellationToken.None);
-        return (result.Success, result.Data?.Value ?? result.Message ?? "");
+        var books = await CommandAsync("wallet", ("wait", BooksWithin), ("full", "true"));
+        var events = await CommandAsync("webhooks", ("wait", BooksWithin));
+        return (books.Ok && events.Ok, $"{books.Report}\n{events.Report}");
+
+        async Task<(bool Ok, string Report)> CommandAsync(string service, params (string Name, string Value)[] inputs)
+        {
+            var commands = _app.Services.GetRequiredService<ResourceCommandService>();
+            var result = await commands.ExecuteCommandAsync(
+                service, "verify",
+                new([.. inputs.Select(
+                    input => new InteractionInput { Name = input.Name, InputType = InputType.Text, Value = input.Value })]),
+                CancellationToken.None);
+            return (result.Success, result.Data?.Value ?? result.Message ?? "");
+        }
     }
 
     public async ValueTask DisposeAsync()
@@ -164,6 +173,7 @@ public sealed class RunningApp : IAsyncDisposable
         {
             ["wallet"] = await ConnectionAsync("walletdb"),
             ["sessions"] = await ConnectionAsync("sessionsdb"),
+            ["webhooks"] = await ConnectionAsync("webhooksdb"),
             ["redis"] = await ConnectionAsync("redis"),
             ["rabbitmq"] = await ConnectionAsync("rabbitmq"),
         };

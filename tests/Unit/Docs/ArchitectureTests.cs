@@ -21,6 +21,7 @@ public sealed partial class ArchitectureTests
     [InlineData("services/Proxy/README.md")]
     [InlineData("services/Sessions/README.md")]
     [InlineData("services/Wallet/README.md")]
+    [InlineData("services/Webhooks/README.md")]
     [InlineData("services/Sandbox/README.md")]
     [InlineData("tests/EndToEnd/README.md")]
     [InlineData("tests/Faults/README.md")]

@@ -4,6 +4,7 @@ using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 using LlmGateway.Sessions;
 using LlmGateway.Wallet;
+using LlmGateway.Webhooks;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Mvc.Testing;
 using Microsoft.AspNetCore.Routing;
@@ -24,7 +25,8 @@ public sealed partial class RouteCallersTests
 {
     const string Key = "a key of thirty-two characters, or more";
 
-    static readonly string[] Everybody = [ServiceCall.Proxy, ServiceCall.Sessions, ServiceCall.Wallet, ServiceCall.Operator, "stranger"];
+    static readonly string[] Everybody =
+        [ServiceCall.Proxy, ServiceCall.Sessions, ServiceCall.Wallet, ServiceCall.Webhooks, ServiceCall.Operator, "stranger"];
 
     static readonly Principal Backend = new(CredentialKind.SecretKey, Guid.NewGuid(), false, Guid.NewGuid(), Guid.NewGuid(), null, null);
 
@@ -37,6 +39,10 @@ public sealed partial class RouteCallersTests
     [Fact]
     public Task Every_route_of_Sessions_answers_its_callers_alone() =>
         MustAnswerItsCallersAloneAsync<SessionsDb>(ServiceCall.Sessions, LlmGateway.Sessions.Routes.Callers);
+
+    [Fact]
+    public Task Every_route_of_Webhooks_answers_its_callers_alone() =>
+        MustAnswerItsCallersAloneAsync<WebhooksDb>(ServiceCall.Webhooks, LlmGateway.Webhooks.Routes.Callers);
 
     static async Task MustAnswerItsCallersAloneAsync<TEntryPoint>(string service, RouteCallers table)
         where TEntryPoint : class
@@ -112,7 +118,7 @@ public sealed partial class RouteCallersTests
             builder.UseContentRoot(AppContext.BaseDirectory).ConfigureLogging(logging => logging.ClearProviders());
             foreach (var setting in (string[])[KeySetting.InternalKey, KeySetting.MasterKey, KeySetting.Pepper])
                 builder.UseSetting(setting, Key);
-            foreach (var database in (string[])["wallet", "sessions"])
+            foreach (var database in (string[])["wallet", "sessions", "webhooks"])
                 builder.UseSetting($"ConnectionStrings:{database}", "Host=127.0.0.1;Port=1;Username=nobody;Timeout=1");
             builder.UseSetting("ConnectionStrings:redis", nobody);
             builder.UseSetting("ConnectionStrings:rabbitmq", $"amqp://{nobody}");

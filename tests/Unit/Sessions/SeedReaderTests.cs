@@ -63,6 +63,13 @@ public sealed class SeedReaderTests
 
     [Theory]
     [InlineData("\"0.15\"", "\"-1\"", "organizations[0].projects[0].models[0].prices.input must not be negative")]
+    [InlineData("\"lowBalance\": \"1.00\"", "\"lowBalance\": \"-1\"", "organizations[0].projects[0].lowBalance must not be negative")]
+    [InlineData("{\"credit\": \"10\"}", "{\"lowBalance\": -1}",
+        "organizations[0].projects[0].customers[0].wallet.lowBalance must not be negative")]
+    [InlineData("\"lowBalance\": \"1.00\"", "\"limitThresholds\": [50, 50]",
+        "organizations[0].projects[0].limitThresholds must be 1 to 8 percentages from 1 to 100, each above the one before")]
+    [InlineData("\"lowBalance\": \"1.00\"", "\"limitThresholds\": [0, 101]",
+        "organizations[0].projects[0].limitThresholds must be 1 to 8 percentages from 1 to 100, each above the one before")]
     [InlineData("\"0.15\"", "1e400", "organizations[0].projects[0].models[0].prices.input is too large")]
     [InlineData("\"0.15\"", "\"0.0000000000001\"", "organizations[0].projects[0].models[0].prices.input must have at most 12 decimals")]
     [InlineData("\"input\"", "\"inptu\"", "organizations[0].projects[0].models[0].prices.inptu is not a member that seed files have")]

@@ -23,6 +23,7 @@ sealed class LedgerRun
     readonly ReferenceLedger _model = new() { Opened = Opened, Unopened = Unopened };
     readonly MemoryStore _store = new() { Month = new(Ids.FirstAt(Opened), Ids.FirstAt(Unopened), KeepsRaw: true) };
     readonly Guid[] _wallets = [Ids.New(), Ids.New(), Ids.New()];
+    readonly ReferenceEvents _events;
     readonly Guid[] _caps = [Ids.New(), Ids.New()];
     readonly Guid[] _limits = [Ids.New(), Ids.New()], _quotas = [Ids.New()], _slots = [Ids.New()];
     readonly Guid[] _windows = [Ids.New(), Ids.New(), Ids.New()], _windowCounters = [Ids.New(), Ids.New()];
@@ -35,6 +36,8 @@ sealed class LedgerRun
     /// <summary>The wallet of each request that was priced anew. A customer has one at most.</summary>
     readonly Dictionary<Guid, Guid> _payers = [];
     DateTimeOffset _now = new(2026, 11, 21, 12, 0, 0, TimeSpan.Zero);
+
+    LedgerRun() => _events = new(_wallets);
 
     /// <summary>Returns how many commands were committed.</summary>
     public static int Of(LedgerHistory history)
@@ -76,7 +79,9 @@ sealed class LedgerRun
         {
             if (command is GiveBack { Return: var give } && !IsSound(give))
                 continue; // a proxy never gives back more than it holds; that breach has a test of its own
+            _events.Before(book);
             var answer = Ledger.Apply(book, command);
+            _events.MustBe(book, command, answer);
             Same(_model.Apply(command, _now), answer, command);
             if (answer is Answer.Done { Moved: var moved } && command is Post { Id: var id } && !_moved.TryAdd(id, moved))
                 Assert.Equal(_moved[id], moved); // the first result, again and for ever
@@ -176,6 +181,7 @@ sealed class LedgerRun
             {
                 Counter = CounterOf(register, dice), Idle = i >= firstSource ? dice.Next(30) : 0,
                 Whole = i >= firstSource && dice.Next(8) == 7,
+                LowMark = _wallets.Contains(register) && dice.Next(6) < 5 ? 60 : null,
             };
         });
         return new(

@@ -214,6 +214,10 @@ sealed class MemoryStore
         EndsAt = account.EndsAt,
         BaseLot = account.BaseLot,
         Lots = account.Lots,
+        LowMark = account.LowMark,
+        Thresholds = account.Thresholds,
+        Name = account.Name,
+        Told = account.Told,
     };
 
     static Lot Copy(Lot lot) => new()

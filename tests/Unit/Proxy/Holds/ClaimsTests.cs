@@ -64,6 +64,24 @@ public sealed class ClaimsTests
         }
     }
 
+    /// <summary>Whether a caller is limited or not. A mark that changes is another claim, so that the ledger hears of it.</summary>
+    [Fact]
+    public void What_owners_are_told_of_comes_with_each_claim()
+    {
+        var limited = Of(Limit(Unit.Tokens, null, Term.Always(Ids.New(), 100)) with { Name = "monthly" });
+        var told = limited with { LowMark = new(7), Thresholds = [10, 90] };
+        told = told with { Claim = told.Claim! with { Sources = [new(AccountKind.Wallet, Unit.Usd, null, Wallet, null, null, false)] } };
+        Assert.True(Claims.TryGet(told, Offer("m"), Midnight, out var claim));
+        Assert.Equal(("monthly", 7), (claim!.Lines[0].Counter!.Name, claim.Lines[1].LowMark));
+        Assert.Equal([10, 90], claim.Lines[0].Counter!.Thresholds!);
+
+        var plain = Of(null) with { Registers = [new(Wallet, AccountKind.Wallet, Unit.Usd)], LowMark = new(7) };
+        Assert.True(Claims.TryGet(plain, Offer("m"), Midnight, out var before));
+        Assert.True(Claims.TryGet(plain with { LowMark = new(8) }, Offer("m"), Midnight, out var after));
+        Assert.Equal(7, before!.Lines[0].LowMark);
+        Assert.NotEqual(before, after);
+    }
+
     [Fact]
     public void A_cap_is_one_counter_of_the_session_at_every_time()
     {
@@ -144,7 +162,7 @@ public sealed class ClaimsTests
     static Credential Of(LimitLine? limit) => new(
         Key, CredentialKind.CustomerKey, false, CredentialStatus.Active, Ids.New(), Ids.New(), Ids.New(), null, null, null, null, [], null)
     {
-        Claim = limit is null ? null : new([limit], [], null, null),
+        Claim = limit is null ? null : new([limit], []),
     };
 
     static Route Offer(string model) => new(new(model, "chat", "p", model, 0, 0, null, new()), null!);

@@ -142,7 +142,7 @@ public sealed class ClientSessionsTests : IWindowLedger
         Ids.New(), CredentialKind.CustomerKey, false, CredentialStatus.Active, Ids.New(), Ids.New(), Customer, null, null, null, null, [],
         null)
     {
-        Claim = new(limits, [], null, null),
+        Claim = new(limits, []),
     };
 
     static Route Offer(string model) => new(new(model, "chat", "p", model, 0, 0, null, new()), null!);

@@ -1,0 +1,16 @@
+namespace LlmGateway.Contracts;
+
+/// <summary>
+/// The queues in which an event must be, by the type of its message. Whoever publishes the event declares them: a consumer that has never
+/// run, or is away, must not cost an event. An event without a row here may be heard by nobody.
+/// </summary>
+public static class KnownQueues
+{
+    /// <summary>Webhooks keeps every event.</summary>
+    public const string Webhooks = "webhooks-events";
+
+    public static readonly IReadOnlyDictionary<Type, IReadOnlyList<string>> All = new Dictionary<Type, IReadOnlyList<string>>
+    {
+        [typeof(PublicEvent)] = [Webhooks],
+    };
+}

@@ -1,0 +1,28 @@
+namespace LlmGateway.Contracts;
+
+/// <summary>
+/// Something that owners' systems are told: once decided, it is delivered at least once, and recognised by <paramref name="Id"/>.
+/// </summary>
+/// <param name="Type">As in <see cref="EventTypes"/>.</param>
+/// <param name="Created">By the clock of the database in which it was decided.</param>
+/// <param name="Subject">Whose events are numbered together: a customer's.</param>
+/// <param name="Sequence">1, 2, 3 … for each subject, in the order of commits and without gaps.</param>
+/// <param name="Data">A JSON object as text, so that nobody on the way gives it another form.</param>
+public sealed record PublicEvent(
+    Guid Id, string Type, DateTimeOffset Created, Guid Subject, long Sequence, Guid Organization, Guid Project, bool Test, string Data);
+
+/// <summary>Types of events as callers see them.</summary>
+public static class EventTypes
+{
+    public const string
+        WalletCredited = "wallet.credited",
+        WalletRefunded = "wallet.refunded",
+        WalletFrozen = "wallet.frozen",
+        WalletUnfrozen = "wallet.unfrozen",
+        WalletCreditsExpired = "wallet.credits_expired",
+        WalletLowBalance = "wallet.low_balance",
+        WalletExhausted = "wallet.exhausted",
+        LimitThreshold = "limit.threshold",
+        SessionCapReached = "session.cap_reached",
+        WindowOpened = "window.opened";
+}

@@ -1,0 +1,26 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using LlmGateway.Contracts;
+
+namespace LlmGateway.Webhooks;
+
+/// <summary>
+/// An event as owners' systems get it: <c>{id, type, created, apiVersion, data, sequence}</c>. It is made once and kept as text, because
+/// receivers check a signature over these very bytes.
+/// </summary>
+public static class EventBody
+{
+    /// <summary>Changes when a member changes its meaning or goes; members that are added do not change it.</summary>
+    public const string ApiVersion = "2026-11-01";
+
+    static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    sealed record Body(string Id, string Type, DateTimeOffset Created, string ApiVersion, JsonElement Data, long Sequence);
+
+    public static string Of(PublicEvent told)
+    {
+        using var data = JsonDocument.Parse(told.Data);
+        return JsonSerializer.Serialize(
+            new Body(Ids.Show(Ids.Event, told.Id), told.Type, told.Created, ApiVersion, data.RootElement, told.Sequence), Json);
+    }
+}

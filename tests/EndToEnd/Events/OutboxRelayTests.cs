@@ -1,0 +1,102 @@
+using System.Collections.Concurrent;
+using LlmGateway.Contracts;
+using LlmGateway.ServiceDefaults;
+using MassTransit;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace LlmGateway.EndToEnd;
+
+/// <summary>The outbox's relay on the ledger's tables, with a broker in memory that sends back what a test orders it to.</summary>
+public sealed class OutboxRelayTests
+{
+    static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task What_comes_back_stays_and_the_later_ones_of_its_customer_wait_behind_it()
+    {
+        await using var ledger = await OwnLedger.StartAsync();
+        var (blocked, free) = (Ids.New(), Ids.New());
+        await ledger.RunAsync("delete from outbox_message");
+        await TellAsync(ledger, blocked, 3);
+        await TellAsync(ledger, free, 3);
+        await using (var relay = await Relay.StartAsync(ledger, comesBack: told => told.Subject == blocked && told.Sequence == 2))
+            Assert.Equal(
+                [(blocked, 1), (free, 1), (free, 2), (free, 3)],
+                (await relay.PublishedAsync(4)).OrderBy(told => told.Subject == free).ThenBy(told => told.Sequence));
+
+        Assert.Equal(
+            ["2 1 True", "3 0 False"],
+            await ledger.RowsAsync("select body ->> 'sequence', attempts, claimed_until > now() from outbox_message order by position"));
+
+        await ledger.RunAsync("update outbox_message set claimed_until = now()");
+        await using (var relay = await Relay.StartAsync(ledger, comesBack: _ => false))
+            Assert.Equal([(blocked, 2), (blocked, 3)], await relay.PublishedAsync(2));
+        Assert.Equal(["0"], await ledger.RowsAsync("select count(*) from outbox_message"));
+    }
+
+    [Fact]
+    public async Task Two_relays_publish_each_event_once_and_those_of_one_customer_in_their_order()
+    {
+        await using var ledger = await OwnLedger.StartAsync();
+        await ledger.RunAsync("delete from outbox_message");
+        var subjects = Enumerable.Range(0, 20).Select(_ => Ids.New()).ToArray();
+        foreach (var subject in subjects)
+            await TellAsync(ledger, subject, 30);
+        var published = new ConcurrentQueue<(Guid, long)>();
+        await using (var first = await Relay.StartAsync(ledger, _ => false, published))
+        await using (var second = await Relay.StartAsync(ledger, _ => false, published))
+            await first.PublishedAsync(600);
+
+        Assert.All(subjects, subject => Assert.Equal(
+            Enumerable.Range(1, 30).Select(number => (subject, (long)number)), published.Where(told => told.Item1 == subject)));
+        Assert.Equal(["0"], await ledger.RowsAsync("select count(*) from outbox_message"));
+    }
+
+    static Task TellAsync(OwnLedger ledger, Guid subject, int count) => ledger.RunAsync("""
+        insert into outbox_message (id, type, body, created_at, subject)
+        select gen_random_uuid(), 'LlmGateway.Contracts.PublicEvent', jsonb_build_object(
+            'id', gen_random_uuid(), 'type', 'wallet.credited', 'created', '2026-11-01T00:00:00Z', 'subject', $1::text, 'sequence', n,
+            'organization', gen_random_uuid(), 'project', gen_random_uuid(), 'test', false, 'data', '{}'), now(), $1
+        from generate_series(1, $2) n
+        """, subject, count);
+
+    sealed class Relay(IHost host, ConcurrentQueue<(Guid Subject, long Sequence)> published) : IAsyncDisposable
+    {
+        public static async Task<Relay> StartAsync(
+            OwnLedger ledger, Func<PublicEvent, bool> comesBack, ConcurrentQueue<(Guid, long)>? published = null)
+        {
+            var sent = published ?? [];
+            var builder = Host.CreateEmptyApplicationBuilder(null);
+            builder.Services.AddSingleton(ledger.Database);
+            builder.Services.AddSingleton(ledger.Ready);
+            builder.Services.AddSingleton(TimeProvider.System);
+            builder.Services.AddSingleton<OutboxSignal>();
+            builder.Services.AddMassTransit(bus => bus.UsingInMemory((_, broker) => broker.ConfigurePublish(pipe =>
+                pipe.UseExecute(context =>
+                {
+                    if (context is not SendContext<PublicEvent> { Message: var told })
+                        return;
+                    if (comesBack(told))
+                        throw new MessageReturnedException("there is no such queue");
+                    sent.Enqueue((told.Subject, told.Sequence));
+                }))));
+            builder.Services.AddHostedService<OutboxRelay>();
+            var host = builder.Build();
+            await host.StartAsync(Token);
+            return new(host, sent);
+        }
+
+        /// <summary>What was published, once there is so much and the relay has rested.</summary>
+        public async Task<IReadOnlyList<(Guid Subject, long Sequence)>> PublishedAsync(int count) =>
+            await Eventually.GetAsync(
+                () => Task.FromResult(published.ToArray()), told => told.Length >= count, $"the publishing of {count} events");
+
+        public async ValueTask DisposeAsync()
+        {
+            await host.StopAsync(CancellationToken.None);
+            host.Dispose();
+        }
+    }
+}
