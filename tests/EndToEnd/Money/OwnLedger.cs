@@ -31,6 +31,9 @@ sealed class OwnLedger : IAsyncDisposable
 
     public Writer Writer => _app.Services.GetRequiredService<Writer>();
 
+    /// <summary>They are made only when a test asks for it, or seals.</summary>
+    public Rollups Rollups => _app.Services.GetRequiredService<Rollups>();
+
     /// <summary>It seals only when a test asks it to.</summary>
     public Seals Seals => _app.Services.GetRequiredService<Seals>();
 
@@ -78,6 +81,7 @@ sealed class OwnLedger : IAsyncDisposable
         builder.Services.AddSingleton(new InternalKeys([KeySetting.Read(Stack.App.InternalKey, KeySetting.InternalKey)]));
         builder.Services.AddHostedSingleton<HotBalances>();
         builder.Services.AddHostedSingleton<Writer>();
+        builder.Services.AddSingleton<Rollups>();
         builder.Services.AddSingleton<Seals>();
         var app = builder.Build();
         app.MapVerify();
@@ -126,6 +130,7 @@ sealed class OwnLedger : IAsyncDisposable
     public UsageMonths Months(int? days, int raw = 30) => new(
         Database,
         _app.Services.GetRequiredService<DatabaseReady>(),
+        Rollups,
         new(days is { } kept ? TimeSpan.FromDays(kept) : null, TimeSpan.FromDays(raw)),
         TimeProvider.System,
         _app.Services.GetRequiredService<ILogger<UsageMonths>>());
