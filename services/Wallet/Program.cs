@@ -13,6 +13,7 @@ builder.Services.AddRetention(TableRetention.All);
 builder.Services.AddSingleton(UsageRetention.Read(builder));
 builder.Services.AddHostedSingleton<Writer>();
 builder.Services.AddHostedSingleton<HotBalances>();
+builder.Services.AddHostedSingleton<Rollups>();
 builder.Services.AddHostedSingleton<UsageMonths>();
 builder.Services.AddHostedSingleton<Seals>();
 builder.Services.AddHostedSingleton<EndedCounters>();

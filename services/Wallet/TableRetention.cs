@@ -15,6 +15,7 @@ public static class TableRetention
         Kept("usage_record", "the books: what each request was charged for; UsageMonths drops whole months if a setting says so"),
         Kept("usage_raw", "UsageMonths drops whole months"),
         Kept("rollup", "sums of the usage log, which outlive its months"),
+        Kept("summed", "one row"),
         Kept("counter_opening", "as long as its counter"),
         Kept("seal", "one row per account, replaced by each seal"),
         Kept("lot_seal", "one row per lot, replaced by each seal"),

@@ -56,6 +56,9 @@ public sealed class WalletDb(DbContextOptions<WalletDb> options) : DbContext(opt
     [DbContext(typeof(WalletDb)), Migration("0017_events")]
     sealed class Events0017 : SqlMigration;
 
+    [DbContext(typeof(WalletDb)), Migration("0018_sums")]
+    sealed class Sums0018 : SqlMigration;
+
     [DbContext(typeof(WalletDb)), Migration("0019_erasure")]
     sealed class Erasure0019 : SqlMigration;
 }

@@ -9,7 +9,7 @@ namespace LlmGateway.Wallet;
 /// </summary>
 public sealed class Book(DateTimeOffset now)
 {
-    /// <summary>The database's clock when the batch began.</summary>
+    /// <summary>The database's clock when the batch began, and never a time whose bookings have ended (<see cref="Rollups"/>).</summary>
     public DateTimeOffset Now => now;
 
     public Dictionary<Guid, Account> Accounts { get; } = [];
@@ -47,9 +47,6 @@ public sealed class Book(DateTimeOffset now)
                 return month;
         return null;
     }
-
-    /// <summary>Roll-ups of times before it do not change any more.</summary>
-    public DateTimeOffset SealedUntil { get; set; }
 
     /// <summary>A register that is open, or null.</summary>
     public Account? Find(Guid id) =>
@@ -284,8 +281,7 @@ public sealed record StaleSettlement(Guid RequestId, ReadOnlyMemory<byte> Record
 /// What a request cost, what its wallet paid, and what the house bore, in nano-dollars. Without a wallet the last two are 0.
 /// </summary>
 /// <param name="IsCovered">Quota or credits have paid a part of it.</param>
-/// <param name="Place">Where it stands in the roll-ups.</param>
-public readonly record struct Rated(long Cost, long Charged, long Absorbed, RollupPlace Place, bool IsCovered = false)
+public readonly record struct Rated(long Cost, long Charged, long Absorbed, bool IsCovered = false)
 {
     /// <inheritdoc cref="Correction.Lots"/>
     public IReadOnlyList<LotPart> Lots { get; init; } = [];

@@ -16,14 +16,8 @@ public static class BookStore
     /// <summary>A batch holds this advisory lock, shared, from before it reads the clock.</summary>
     public const long ClockLock = 0x4C47_434C_4F43_4B;
 
-    /// <summary>
-    /// The months that some request of a batch may belong to, from its lowest id to its highest. Like every other statement it sees what is
-    /// sealed since <see cref="ClockLock"/> was taken.
-    /// </summary>
-    const string Months = """
-        select from_id, to_id, keeps_raw, (select until from sealed)
-        from usage_month where not closed and from_id <= $2 and to_id > $1
-        """;
+    /// <summary>The months that some request of a batch may belong to, from its lowest id to its highest.</summary>
+    const string Months = "select from_id, to_id, keeps_raw from usage_month where not closed and from_id <= $2 and to_id > $1";
 
     /// <summary>
     /// PostgreSQL leaves out the partitions of other months because of the lowest and the highest id; a list of ids alone does not tell it.
@@ -84,6 +78,7 @@ public static class BookStore
     static async Task<Book> ReadAsync(NpgsqlBatch batch, Footprint touched, CancellationToken token)
     {
         await using var reader = await batch.ExecuteReaderAsync(token);
+        await reader.NextResultAsync(token); // the lock is there
         await reader.ReadAsync(token);
         var book = new Book(reader.GetFieldValue<DateTimeOffset>(0));
         await reader.NextResultAsync(token);
@@ -125,8 +120,11 @@ public static class BookStore
         // it would choose sequential scans and keep them for as long as the connection lives.
         Add(batch, "set local enable_seqscan = off");
         Add(batch, "set local plan_cache_mode = force_generic_plan");
-        // Until the commit. Who takes it alone knows that every batch with an earlier clock is committed (see Reratings).
-        Add(batch, "select clock_timestamp() from pg_advisory_xact_lock_shared($1)", ClockLock);
+        // Until the commit. Who takes it alone knows that every batch with an earlier clock is committed (see Reratings). The clock is read
+        // by a statement of its own, which sees what such a one has written, and by index: a sequential scan that is switched off looks so
+        // expensive that PostgreSQL would compile it, each time.
+        Add(batch, "select pg_advisory_xact_lock_shared($1)", ClockLock);
+        Add(batch, "select greatest(clock_timestamp(), booked_until) from summed where one");
         if (touched.Missing.Count > 0)
             AddMissing(batch, [.. touched.Missing.Values]);
         Add(batch, $"select {AccountColumns} from account where id = any($1) order by id for update", touched.Accounts.ToArray());
@@ -156,8 +154,7 @@ public static class BookStore
             Add(batch, """
                 select u.request_id, cost + coalesce(sum(new_cost - old_cost), 0)::bigint,
                     u.charged + coalesce(sum(c.charged), 0)::bigint, u.absorbed + coalesce(sum(c.absorbed), 0)::bigint,
-                    u.covered <> 0, project, test, started_at, model, provider, endpoint, customer, credential, family,
-                    (select until from sealed)
+                    u.covered <> 0
                 from usage_record u left join correction c on c.request_id = u.request_id
                 where u.request_id = any($1) and u.request_id >= $2 and u.request_id <= $3
                     and exists (select from usage_month where not closed and from_id <= u.request_id and to_id > u.request_id)
@@ -240,10 +237,7 @@ public static class BookStore
     {
         var months = new List<UsageMonth>();
         while (await reader.ReadAsync(token))
-        {
             months.Add(new(reader.GetGuid(0), reader.GetGuid(1), reader.GetBoolean(2)));
-            book.SealedUntil = reader.GetFieldValue<DateTimeOffset>(3);
-        }
         book.Months = months;
         await reader.NextResultAsync(token);
         while (await reader.ReadAsync(token))
@@ -268,15 +262,7 @@ public static class BookStore
     static async Task ReadRatedAsync(NpgsqlDataReader reader, Book book, CancellationToken token)
     {
         while (await reader.ReadAsync(token))
-        {
-            var place = new RollupPlace(
-                reader.GetGuid(5), reader.GetBoolean(6), reader.GetFieldValue<DateTimeOffset>(7), reader.GetString(8),
-                reader.GetString(9), reader.GetString(10), reader.IsDBNull(11) ? null : reader.GetGuid(11), reader.GetGuid(12),
-                reader.IsDBNull(13) ? null : reader.GetGuid(13));
-            book.SealedUntil = reader.GetFieldValue<DateTimeOffset>(14);
-            book.Rated.Add(
-                reader.GetGuid(0), new(reader.GetInt64(1), reader.GetInt64(2), reader.GetInt64(3), place, reader.GetBoolean(4)));
-        }
+            book.Rated.Add(reader.GetGuid(0), new(reader.GetInt64(1), reader.GetInt64(2), reader.GetInt64(3), reader.GetBoolean(4)));
     }
 
     /// <summary>Writes what differs from what was read, and what is new.</summary>
@@ -300,7 +286,6 @@ public static class BookStore
         Corrections.AddTo(batch, book.Corrections, book.Now);
         Entries.AddTo(batch, book.Entries, book.Now);
         LotRows.AddTo(batch, book);
-        RollupRows.AddTo(batch, Rollups.Of(book));
         EventRows.AddTo(batch, book);
         if (batch.BatchCommands.Count > 0)
             await batch.ExecuteNonQueryAsync(token);

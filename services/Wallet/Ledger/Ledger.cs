@@ -113,7 +113,7 @@ public static partial class Ledger
             return new Answer.Done(Repeated: true);
         if (!book.Rated.TryGetValue(rerate.RequestId, out var rated))
             return new Answer.Refused(rerate.RequestId, LeaseRefusalReason.Unknown, 0);
-        var (oldCost, paid, borne, _, isCovered) = rated;
+        var (oldCost, paid, borne, isCovered) = rated;
         var difference = rerate.Cost - oldCost;
         if (difference == 0)
             return new Answer.Done();

@@ -1,129 +1,90 @@
-using System.Runtime.InteropServices;
-using LlmGateway.Contracts;
+using LlmGateway.ServiceDefaults;
+using Npgsql;
 
 namespace LlmGateway.Wallet;
 
-/// <summary>The number is stored, so it must never change.</summary>
-public enum RollupGrain : short
-{
-    /// <summary>A quarter of an hour: days of every time zone consist of whole ones.</summary>
-    Quarter = 0,
-    /// <summary>A day of UTC.</summary>
-    Day = 1,
-}
-
-/// <summary>Each of them but the total splits it without a rest. The number is stored, so it must never change.</summary>
-public enum RollupDimension : short { Total = 0, Model = 1, Provider = 2, Endpoint = 3, Customer = 4, Key = 5 }
-
-/// <summary>Where a request stands in the roll-ups.</summary>
-/// <param name="Family">Of sessions, one like a key.</param>
-public readonly record struct RollupPlace(
-    Guid Project, bool Test, DateTimeOffset StartedAt, string Model, string Provider, string Endpoint, Guid? Customer, Guid Credential,
-    Guid? Family)
-{
-    public static RollupPlace Of(UsageRecord record) => new(
-        record.Project, record.Test, record.StartedAt, record.Model, record.Provider, record.Endpoint, record.Customer, record.Credential,
-        record.Family);
-
-    public string ShownCustomer => Customer is { } customer ? Ids.Show(Ids.Customer, customer) : "";
-
-    public string ShownKey => Family is { } family ? Ids.Show(Ids.Session, family) : Ids.Show(Ids.Key, Credential);
-}
-
-/// <summary>A row of the roll-ups.</summary>
-/// <param name="At">The beginning of its time.</param>
-/// <param name="Value">Of the dimension. Empty for the total, and for requests that have no such thing.</param>
-public readonly record struct RollupKey(
-    Guid Project, bool Test, RollupGrain Grain, RollupDimension Dimension, DateTimeOffset At, string Value);
-
-/// <summary>What a row of the roll-ups sums up. Money is in nano-dollars and follows corrections.</summary>
-/// <param name="Requests">Without failed attempts of which another provider went on with the request.</param>
-/// <param name="Attempts">Rows of the usage log.</param>
-/// <param name="Late">Those of an earlier time that was sealed when they were booked.</param>
-public readonly record struct RollupSums(
-    long Requests, long Failed, long Attempts, long Input, long Output, long Cost, long Charged, long Absorbed, long Covered, long Late)
-{
-    public static RollupSums operator +(RollupSums a, RollupSums b) => checked(new(
-        a.Requests + b.Requests, a.Failed + b.Failed, a.Attempts + b.Attempts, a.Input + b.Input, a.Output + b.Output, a.Cost + b.Cost,
-        a.Charged + b.Charged, a.Absorbed + b.Absorbed, a.Covered + b.Covered, a.Late + b.Late));
-
-    public static RollupSums operator -(RollupSums a, RollupSums b) => checked(new(
-        a.Requests - b.Requests, a.Failed - b.Failed, a.Attempts - b.Attempts, a.Input - b.Input, a.Output - b.Output, a.Cost - b.Cost,
-        a.Charged - b.Charged, a.Absorbed - b.Absorbed, a.Covered - b.Covered, a.Late - b.Late));
-}
-
 /// <summary>
-/// What a batch adds to the sums of the usage log. A request counts in the time in which it began, also where it is corrected later. A time
-/// that is sealed does not change any more, and one that has not come yet has no rows: then it counts in the time of its booking.
+/// Adds what was booked to the roll-ups, by the time of booking: in one commit the sums, and until when they have everything. Who reads
+/// them adds what was booked since then from the log, so they are right whenever this has run last. It only keeps that short.
 /// </summary>
-public static class Rollups
+public sealed class Rollups(NpgsqlDataSource database, DatabaseReady ready, TimeProvider time, ILogger<Rollups> log) : BackgroundService
 {
-    static readonly TimeSpan Quarter = TimeSpan.FromMinutes(15), Day = TimeSpan.FromDays(1);
+    /// <summary>Of one round, on one connection: another instance waits for it.</summary>
+    const long RoundLock = 0x4C47_5355_4D53;
 
-    static readonly Meter[]
-        Input =
-        [
-            Meter.Input, Meter.CachedInput, Meter.CacheWrite5m, Meter.CacheWrite1h, Meter.AudioInput, Meter.ImageInput,
-        ],
-        Output = [Meter.Output, Meter.Reasoning, Meter.AudioOutput, Meter.ImageOutput];
+    static readonly TimeSpan Interval = TimeSpan.FromSeconds(10);
 
-    public static Dictionary<RollupKey, RollupSums> Of(Book book)
+    /// <summary>What is booked in it is added up in one transaction.</summary>
+    static readonly TimeSpan Slice = TimeSpan.FromHours(1);
+
+    /// <summary>In the order of the primary key, so that what is read together stands together.</summary>
+    static readonly string Add = $"""
+        insert into rollup (project, test, grain, dimension, at, value, {BookedUsage.Columns})
+        select project, test, grain, dimension, begins, value, {BookedUsage.Summed}
+        from ({BookedUsage.SumsWhere("created_at >= $1 and created_at < $2")}) as quarters,
+            lateral (values (0::smallint, at), (1::smallint, date_bin('1 day', at, 'epoch'))) as per (grain, begins)
+        group by project, test, grain, dimension, begins, value order by project, test, grain, dimension, begins, value
+        on conflict (project, test, grain, dimension, at, value) do update set
+            {BookedUsage.Added("rollup", BookedUsage.Figures)}
+        """;
+
+    /// <summary>What the proof needs of months when their rows are dropped.</summary>
+    static readonly string AddToMonths = $"""
+        insert into usage_month_sum (month, project, test, {BookedUsage.Listed(BookedUsage.OfMonths)})
+        select month, project, test, {BookedUsage.Sums(BookedUsage.OfMonths)}
+        from ({BookedUsage.Of()}) as booked {BookedUsage.WithMonth}
+        where created_at >= $1 and created_at < $2 group by month, project, test
+        on conflict (month, project, test) do update set {BookedUsage.Added("usage_month_sum", BookedUsage.OfMonths)}
+        """;
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        var quarters = new Dictionary<RollupKey, RollupSums>();
-        foreach (var row in book.Usages)
-            Add(quarters, book, RollupPlace.Of(row.Record), SumsOf(row, isLate: row.Record.StartedAt < book.SealedUntil));
-        foreach (var correction in book.Corrections)
-            Add(quarters, book, book.Rated[correction.RequestId].Place, SumsOf(correction));
-        var all = new Dictionary<RollupKey, RollupSums>(quarters);
-        foreach (var (key, sums) in quarters)
-            Add(all, key with { Grain = RollupGrain.Day, At = Floor(key.At, Day) }, sums);
-        return all;
+        await ready.Task.WaitAsync(stoppingToken);
+        await Loop.RunAsync("roll-ups", async token =>
+        {
+            await SumUpAsync(token);
+            await Task.Delay(Interval, time, token);
+        }, log, time, stoppingToken);
     }
 
-    static void Add(Dictionary<RollupKey, RollupSums> to, Book book, in RollupPlace of, RollupSums sums)
+    /// <summary>Sums up everything that was booked before now.</summary>
+    public async Task SumUpAsync(CancellationToken token)
     {
-        var (began, now) = (of.StartedAt, book.Now);
-        var at = Floor(began < book.SealedUntil || began > now ? now : began, Quarter);
-        var total = new RollupKey(of.Project, of.Test, RollupGrain.Quarter, RollupDimension.Total, at, "");
-        Add(to, total, sums);
-        Add(to, total with { Dimension = RollupDimension.Model, Value = of.Model }, sums);
-        Add(to, total with { Dimension = RollupDimension.Provider, Value = of.Provider }, sums);
-        Add(to, total with { Dimension = RollupDimension.Endpoint, Value = of.Endpoint }, sums);
-        Add(to, total with { Dimension = RollupDimension.Customer, Value = of.ShownCustomer }, sums);
-        Add(to, total with { Dimension = RollupDimension.Key, Value = of.ShownKey }, sums);
+        await using var round = await database.OpenConnectionAsync(token);
+        await using var alone = await round.BeginTransactionAsync(token);
+        await round.RunAsync("select from pg_advisory_xact_lock($1)", token, RoundLock);
+        var end = await EndBookingsAsync(token);
+        Failpoint.Hit("wallet.rollups.begun");
+        await using var query = database.Sql("select until from summed");
+        for (var from = (DateTime)(await query.ExecuteScalarAsync(token))!; from < end;)
+        {
+            var to = from + Slice < end ? from + Slice : end;
+            await AddAsync(from, to, token);
+            from = to;
+        }
     }
 
-    static void Add(Dictionary<RollupKey, RollupSums> to, in RollupKey key, RollupSums sums)
+    /// <summary>
+    /// Returns a moment before which nothing is booked any more. Batches that have read an earlier clock are waited for, and those that
+    /// come after it are booked at that moment or later, also when the clock is set back.
+    /// </summary>
+    async Task<DateTime> EndBookingsAsync(CancellationToken token)
     {
-        ref var sum = ref CollectionsMarshal.GetValueRefOrAddDefault(to, key, out _);
-        sum += sums;
+        await using var connection = await database.OpenConnectionAsync(token);
+        await using var transaction = await connection.BeginTransactionAsync(token);
+        await connection.RunAsync("select from pg_advisory_xact_lock($1)", token, BookStore.ClockLock);
+        await using var end = connection.Sql(
+            "update summed set booked_until = greatest(booked_until, clock_timestamp()) returning booked_until");
+        var moment = (DateTime)(await end.ExecuteScalarAsync(token))!;
+        await transaction.CommitAsync(token);
+        return moment;
     }
 
-    static RollupSums SumsOf(UsageRow row, bool isLate)
+    Task<int> AddAsync(DateTime from, DateTime to, CancellationToken token) => database.ByIndexAsync(async connection =>
     {
-        var (record, isRequest) = (row.Record, row.Record.AttemptOf is null);
-        return new(
-            isRequest ? 1 : 0, isRequest && record.Outcome == RequestOutcome.Failed ? 1 : 0, 1, Count(record, Input), Count(record, Output),
-            record.Cost.Nanos, row.Charged, row.Absorbed, row.Covered, isLate ? 1 : 0);
-    }
-
-    static RollupSums SumsOf(Correction correction) => new(
-        0, 0, 0, 0, 0, correction.NewCost - correction.OldCost, correction.Charged, correction.Absorbed, correction.Covered, 0);
-
-    /// <summary>A proxy of an earlier version knows fewer meters.</summary>
-    static long Count(UsageRecord record, Meter[] meters)
-    {
-        var count = 0L;
-        foreach (var meter in meters)
-            if ((int)meter < record.Meters.Count)
-                count = checked(count + record.Meters[(int)meter]);
-        return count;
-    }
-
-    /// <summary>From the year 1 on, whose first moment is a day's beginning, too.</summary>
-    public static DateTimeOffset Floor(DateTimeOffset moment, TimeSpan grain) =>
-        new(moment.UtcTicks - (moment.UtcTicks % grain.Ticks), TimeSpan.Zero);
-
-    /// <summary>The part of a time that consists of whole ones.</summary>
-    public static TimeSpan Whole(TimeSpan time, TimeSpan grain) => time - TimeSpan.FromTicks(time.Ticks % grain.Ticks);
+        await connection.RunAsync(Add, token, from, to);
+        await connection.RunAsync(AddToMonths, token, from, to);
+        await connection.RunAsync("update summed set until = $1", token, to);
+        return 0;
+    }, token);
 }

@@ -8,8 +8,8 @@ namespace LlmGateway.Wallet;
 /// one can be repeated, and is when the one behind it did not happen.
 /// </summary>
 public sealed class UsageMonths(
-    NpgsqlDataSource database, DatabaseReady ready, UsageRetention retention, TimeProvider time, ILogger<UsageMonths> log)
-    : BackgroundService
+    NpgsqlDataSource database, DatabaseReady ready, Rollups rollups, UsageRetention retention, TimeProvider time,
+    ILogger<UsageMonths> log) : BackgroundService
 {
     const string Usage = "usage_record", Raw = "usage_raw";
 
@@ -66,7 +66,10 @@ public sealed class UsageMonths(
             await CloseAsync(connection, table, month, token);
             Failpoint.Hit("wallet.month.closed");
             if (table == Usage)
-                await SumUpAsync(connection, partition, month, token);
+            {
+                await rollups.SumUpAsync(token);
+                await SumUpAsync(partition, month, token);
+            }
             Failpoint.Hit("wallet.month.summed");
             await DetachAsync(connection, table, partition, token);
             Failpoint.Hit("wallet.month.detached");
@@ -100,41 +103,31 @@ public sealed class UsageMonths(
     }
 
     /// <summary>
-    /// What the books need of the month's rows and their corrections when they are gone. It reads all of them, and nobody waits for that.
+    /// What the proof needs of the month's rows when they are gone. Nothing is read for that but its corrections, because it is summed up.
     /// </summary>
-    static async Task SumUpAsync(NpgsqlConnection connection, string partition, DateOnly month, CancellationToken token)
+    Task<int> SumUpAsync(string partition, DateOnly month, CancellationToken token) => database.ByIndexAsync(async connection =>
     {
-        await connection.RunAsync($"""
-            insert into usage_month_sum
-            select $1, project, test, sum(requests), sum(failed), sum(attempts), sum(input), sum(output), sum(cost), sum(charged),
-                sum(absorbed), sum(covered)
-            from (
-                select project, test, (attempt_of is null)::int requests, (attempt_of is null and outcome = 3)::int failed, 1 attempts,
-                    input_tokens(meters) input, output_tokens(meters) output, cost, charged, absorbed, covered
-                from {partition}
-                union all
-                select project, test, 0, 0, 0, 0, 0, new_cost - old_cost, c.charged, c.absorbed, c.covered
-                from correction c join {partition} using (request_id)) as booked
-            group by project, test
-            on conflict do nothing
-            """, token, month);
-        await connection.RunAsync($"""
+        await connection.RunAsync("""
             update usage_month
-            set requests = rows.requests, charged = rows.charged, absorbed = rows.absorbed, covered = rows.covered
+            set requests = rows.requests, charged = rows.charged - later.charged, absorbed = rows.absorbed - later.absorbed,
+                covered = rows.covered - later.covered
             from (
-                select count(*) requests, coalesce(sum(charged), 0) charged, coalesce(sum(absorbed), 0) absorbed,
+                select coalesce(sum(attempts), 0) requests, coalesce(sum(charged), 0) charged, coalesce(sum(absorbed), 0) absorbed,
                     coalesce(sum(covered), 0) covered
-                from {partition}) rows
+                from usage_month_sum where month = $1) rows,
+                (select coalesce(sum(c.charged), 0) charged, coalesce(sum(c.absorbed), 0) absorbed, coalesce(sum(c.covered), 0) covered
+                from usage_month m join correction c on request_id >= from_id and request_id < to_id where month = $1) later
             where month = $1 and usage_month.requests is null
             """, token, month);
         Failpoint.Hit("wallet.month.counted");
         // A proof since the seal would miss what was booked in the month after that: the next one reads everything.
         await connection.RunAsync($"""
             update sealed set proved_at = null
-            where exists (select from {partition} where created_at >= proved_at)
-                or exists (select from correction c join {partition} using (request_id) where c.created_at >= proved_at)
+            where exists (select from {partition} where created_at >= summed_until)
+                or exists (select from correction c join {partition} using (request_id) where c.created_at >= summed_until)
             """, token);
-    }
+        return 0;
+    }, token);
 
     /// <summary>Locks nobody out, but waits for those who read the log. Where the wait was cut off, it is finished.</summary>
     static async Task DetachAsync(NpgsqlConnection connection, string table, string partition, CancellationToken token)

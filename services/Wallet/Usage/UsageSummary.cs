@@ -6,7 +6,7 @@ namespace LlmGateway.Wallet;
 
 /// <summary>
 /// <c>GET /v1/usage/summary?from=&amp;to=&amp;range=&amp;group=&amp;timeZone=&amp;limit=</c>: the usage of a project's mode in sums. It
-/// reads roll-ups and never the log, so its time begins and ends at quarters of an hour.
+/// reads roll-ups, and of the log what is not in them yet, so its time begins and ends at quarters of an hour.
 /// </summary>
 public static class UsageSummary
 {
@@ -50,9 +50,10 @@ public static class UsageSummary
             throw ListQuery.Invalid("group", $"must be one of {string.Join(", ", Groups.Keys)}");
         var limit = query.Limit(DefaultRows, MaxRows);
 
+        var (project, test, token) = (caller.Project, caller.Test, http.RequestAborted);
         var rows = dimension == RollupDimension.Total
-            ? ByTime(await QuartersAsync(database, caller, from, to, http.RequestAborted), zone, byHour: group == "hour")
-            : await ByValueAsync(database, caller, dimension, from, to, http.RequestAborted);
+            ? ByTime(await QuartersAsync(database, project, test, from, to, token), zone, byHour: group == "hour")
+            : await ByValueAsync(database, project, test, dimension, from, to, time.GetUtcNow(), token);
         var total = rows.Aggregate(default(RollupSums), (sum, row) => sum + row.Sums);
         var shown = dimension == RollupDimension.Total ? rows : [.. rows.OrderByDescending(row => row.Sums.Cost).Take(limit)];
         var others = total - shown.Aggregate(default(RollupSums), (sum, row) => sum + row.Sums);
@@ -73,10 +74,14 @@ public static class UsageSummary
         var from = asked ?? to - length;
         if (from >= to || to - from > MaxDays * Day)
             throw ListQuery.Invalid("from", $"must be earlier than 'to', by at most {MaxDays} days");
-        return (Rollups.Floor(from, Quarter), Ceiling(to, Quarter));
+        return (Floor(from, Quarter), Ceiling(to, Quarter));
     }
 
-    static DateTimeOffset Ceiling(DateTimeOffset moment, TimeSpan grain) => Rollups.Floor(moment + grain - TimeSpan.FromTicks(1), grain);
+    /// <summary>From the year 1 on, whose first moment is a day's beginning, too.</summary>
+    static DateTimeOffset Floor(DateTimeOffset moment, TimeSpan grain) =>
+        new(moment.UtcTicks - (moment.UtcTicks % grain.Ticks), TimeSpan.Zero);
+
+    static DateTimeOffset Ceiling(DateTimeOffset moment, TimeSpan grain) => Floor(moment + grain - TimeSpan.FromTicks(1), grain);
 
     /// <summary>Days and hours of the zone. Hours are counted from each midnight, so those of :30 and :45 are whole, too.</summary>
     public static List<(string Value, RollupSums Sums)> ByTime(
@@ -89,7 +94,7 @@ public static class UsageSummary
         {
             if (at < day.From || at >= day.To)
                 day = Cycles.Of(rule, at);
-            var begin = byHour ? day.From + Rollups.Whole(at - day.From, Hour) : day.From;
+            var begin = byHour ? day.From + Whole(at - day.From, Hour) : day.From;
             var value = begin.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", System.Globalization.CultureInfo.InvariantCulture);
             if (rows is [.., var last] && last.Value == value)
                 rows[^1] = (value, last.Sums + sums);
@@ -99,50 +104,80 @@ public static class UsageSummary
         return rows;
     }
 
-    static async Task<List<(DateTimeOffset At, RollupSums Sums)>> QuartersAsync(
-        NpgsqlDataSource database, Principal caller, DateTimeOffset from, DateTimeOffset to, CancellationToken token)
-    {
-        await using var query = database.Sql($"""
-            select {Sums("")}, at from rollup
-            where project = $1 and test = $2 and grain = 0 and dimension = 0 and at >= $3 and at < $4 order by at
-            """, caller.Project, caller.Test, from, to);
-        var quarters = new List<(DateTimeOffset, RollupSums)>();
-        await using var row = await query.ExecuteReaderAsync(token);
-        while (await row.ReadAsync(token))
-            quarters.Add((row.GetFieldValue<DateTimeOffset>(9), SumsOf(row)));
-        return quarters;
-    }
+    /// <summary>The part of a time that consists of whole ones.</summary>
+    static TimeSpan Whole(TimeSpan time, TimeSpan grain) => time - TimeSpan.FromTicks(time.Ticks % grain.Ticks);
 
-    /// <summary>Whole days from days, and the rest at both ends from quarters of an hour.</summary>
-    static async Task<List<(string Value, RollupSums Sums)>> ByValueAsync(
-        NpgsqlDataSource database, Principal caller, RollupDimension dimension, DateTimeOffset from, DateTimeOffset to,
-        CancellationToken token)
+    /// <summary>The project's sums by quarter of an hour, in their order.</summary>
+    public static Task<List<(DateTimeOffset At, RollupSums Sums)>> QuartersAsync(
+        NpgsqlDataSource database, Guid project, bool test, DateTimeOffset from, DateTimeOffset to, CancellationToken token) =>
+        ReadAsync(
+            database,
+            $"""
+            select {BookedUsage.Summed}, at
+            from (
+                select * from rollup where project = $1 and test = $2 and grain = 0 and dimension = 0 and at >= $4 and at < $5
+                union all
+                {Open}) as parts
+            where dimension = 0 group by at order by at
+            """,
+            [project, test, from, to], row => row.GetFieldValue<DateTimeOffset>(BookedUsage.Figures.Length), token);
+
+    /// <summary>
+    /// Whole days from days, and the rest at both ends from quarters of an hour. The day of now has nothing behind now, so it is whole.
+    /// </summary>
+    public static Task<List<(string Value, RollupSums Sums)>> ByValueAsync(
+        NpgsqlDataSource database, Guid project, bool test, RollupDimension dimension, DateTimeOffset from, DateTimeOffset to,
+        DateTimeOffset now, CancellationToken token)
     {
         var firstDay = Ceiling(from, Day) is var first && first < to ? first : to;
-        var lastDay = Rollups.Floor(to, Day) is var last && last > firstDay ? last : firstDay;
-        await using var query = database.Sql($"""
-            select {Sums("sum")}, value from (
-                select * from rollup where project = $1 and test = $2 and grain = 0 and dimension = $3 and at >= $4 and at < $5
+        var lastDay = (to > now ? Ceiling(to, Day) : Floor(to, Day)) is var last && last > firstDay ? last : firstDay;
+        return ReadAsync(
+            database,
+            $"""
+            select {BookedUsage.Summed}, value
+            from (
+                select * from rollup where project = $1 and test = $2 and grain = 0 and dimension = $6 and at >= $4 and at < $7
                 union all
-                select * from rollup where project = $1 and test = $2 and grain = 1 and dimension = $3 and at >= $5 and at < $6
+                select * from rollup where project = $1 and test = $2 and grain = 1 and dimension = $6 and at >= $7 and at < $8
                 union all
-                select * from rollup where project = $1 and test = $2 and grain = 0 and dimension = $3 and at >= $6 and at < $7) as parts
-            group by value
-            """, caller.Project, caller.Test, (short)dimension, from, firstDay, lastDay, to);
-        var values = new List<(string, RollupSums)>();
-        await using var row = await query.ExecuteReaderAsync(token);
-        while (await row.ReadAsync(token))
-            values.Add((row.GetString(9), SumsOf(row)));
-        return values;
+                select * from rollup where project = $1 and test = $2 and grain = 0 and dimension = $6 and at >= $8 and at < $5
+                union all
+                {Open}) as parts
+            where dimension = $6 group by value
+            """,
+            [project, test, from, to, (short)dimension, firstDay, lastDay], row => row.GetString(BookedUsage.Figures.Length), token);
     }
 
-    static readonly string[] Columns = ["requests", "failed", "attempts", "input", "output", "cost", "charged", "absorbed", "covered"];
+    /// <summary>What is booked and not in the roll-ups, as their rows.</summary>
+    static readonly string Open = $"""
+        select project, test, 0::smallint as grain, dimension, at, value, {BookedUsage.Columns}
+        from ({BookedUsage.SumsWhere("project = $1 and test = $2 and created_at >= $3 and at >= $4 and at < $5")}) as open
+        """;
 
-    static string Sums(string function) => string.Join(", ", Columns.Select(column => $"{function}({column})::bigint"));
+    /// <summary>
+    /// The rows of a query, whose third value is until when the roll-ups have everything. Both are of one snapshot, so a request is in the
+    /// roll-ups or in the log, and never in both.
+    /// </summary>
+    static async Task<List<(T, RollupSums)>> ReadAsync<T>(
+        NpgsqlDataSource database, string sql, object[] values, Func<NpgsqlDataReader, T> key, CancellationToken token)
+    {
+        await using var connection = await database.OpenConnectionAsync(token);
+        await using var snapshot = await Proof.SnapshotAsync(connection, token);
+        await connection.RunAsync(Database.IndexesOnly, token); // statistics may be from before there was much
+        await using var summed = connection.Sql("select until from summed where one");
+        var until = (DateTime)(await summed.ExecuteScalarAsync(token))!;
+        await using var query = connection.Sql(sql, [.. values[..2], until, .. values[2..]]);
+        query.CommandTimeout = 0; // much may wait to be summed up; who asked may give up
+        var rows = new List<(T, RollupSums)>();
+        await using var row = await query.ExecuteReaderAsync(token);
+        while (await row.ReadAsync(token))
+            rows.Add((key(row), SumsOf(row)));
+        return rows;
+    }
 
     static RollupSums SumsOf(NpgsqlDataReader row) => new(
         row.GetInt64(0), row.GetInt64(1), row.GetInt64(2), row.GetInt64(3), row.GetInt64(4), row.GetInt64(5), row.GetInt64(6),
-        row.GetInt64(7), row.GetInt64(8), 0);
+        row.GetInt64(7), row.GetInt64(8), row.GetInt64(9));
 
     static Row Show(string value, RollupSums sums) => new(
         value, sums.Requests, sums.Failed, sums.Attempts, sums.Input, sums.Output, new(sums.Cost), new(sums.Charged), new(sums.Absorbed),

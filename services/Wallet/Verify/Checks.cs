@@ -10,13 +10,16 @@ static class Checks
     /// <summary>Makes a query read everything.</summary>
     public const string Full = """
         with seal as (select * from public.seal where false), lot_seal as (select * from public.lot_seal where false),
-            rollup_seal as (select * from public.rollup_seal where false)
+            rollup_seal as (select * from public.rollup_seal where false),
+            unsummed_usage as (select * from public.usage_record), unsummed_correction as (select * from public.correction)
         """;
 
     /// <summary>Makes a query read what was booked since the seal, see <see cref="ReadFresh"/>.</summary>
     public const string SinceSeal = """
-        with entry as (select * from fresh_entry), usage_record as (select * from fresh_usage),
-            correction as (select * from fresh_correction),
+        with entry as (select * from fresh_entry),
+            usage_record as (select * from fresh_usage where created_at >= (select proved_at from sealed)),
+            correction as (select * from fresh_correction where created_at >= (select proved_at from sealed)),
+            unsummed_usage as (select * from fresh_usage), unsummed_correction as (select * from fresh_correction),
             transfer as (select * from public.transfer where created_at >= (select proved_at from sealed)),
             window_opening as (select * from public.window_opening where created_at >= (select proved_at from sealed)),
             usage_month as (select * from public.usage_month where false),
@@ -25,7 +28,8 @@ static class Checks
 
     /// <summary>
     /// Entries by their numbers, so that one that is missing or too many shows; usage rows by project, because an index finds them so by
-    /// time. If the database's clock was set back after the seal, the proof since then misses some and says so; the full one is right.
+    /// time, and with those that the last proof has read and nobody had summed up then. If the database's clock was set back after the
+    /// seal, the proof since then misses some and says so; the full one is right.
     /// </summary>
     public static readonly IReadOnlyList<string> ReadFresh =
     [
@@ -37,11 +41,11 @@ static class Checks
         """
         create temp table fresh_usage on commit drop as
         select u.* from (select distinct project from account where kind = 101) p,
-            lateral (select * from usage_record where project = p.project and created_at >= (select proved_at from sealed)) u
+            lateral (select * from usage_record where project = p.project and created_at >= (select summed_until from sealed)) u
         """,
         """
         create temp table fresh_correction on commit drop as
-        select * from correction where created_at >= (select proved_at from sealed)
+        select * from correction where created_at >= (select summed_until from sealed)
         """,
         "analyze fresh_entry", "analyze fresh_usage",
     ];
@@ -250,17 +254,29 @@ static class Checks
                 full join rollup_seal s using (project, test)) r
             full join (
                 select project, test, {RollupSums} from (
-                    select project, test, (attempt_of is null)::int requests, (attempt_of is null and outcome = 3)::int failed, 1 attempts,
-                        input_tokens(meters) input, output_tokens(meters) output, cost, charged, absorbed, covered
-                    from usage_record where request_id >= {FirstKept}
-                    union all
-                    select project, test, 0, 0, 0, 0, 0, new_cost - old_cost, c.charged, c.absorbed, c.covered
-                    from correction c join public.usage_record u using (request_id) where request_id >= {FirstKept}
+                    select project, test, requests, failed, attempts, input, output, cost, charged, absorbed, covered
+                    from ({BookedUsage.Of("unsummed_usage", "unsummed_correction")}) as kept
+                    where created_at < (select until from summed) and request_id >= {FirstKept}
                     union all
                     select project, test, s.requests, failed, attempts, input, output, cost, s.charged, s.absorbed, s.covered
                     from usage_month_sum s join usage_month m using (month) where m.requests is not null) as booked
                 group by project, test) u using (project, test)
             where coalesce(r.sums, {NoSums}) <> coalesce(u.sums, {NoSums})
+            """),
+        ("the sums of each month are those of its usage log",
+            $"""
+            select format('%s of project %s, test %s: sums %s, usage log %s', month, project, test, s.sums, u.sums)
+            from (
+                select month, project, test, {RollupSums}
+                from (
+                    select month, project, test, {BookedUsage.Listed([.. BookedUsage.OfMonths.Select(figure => $"s.{figure}")])}
+                    from usage_month_sum s join usage_month m using (month) where m.requests is null) as kept
+                group by month, project, test) s
+            full join (
+                select month, project, test, {RollupSums}
+                from ({BookedUsage.Of("unsummed_usage", "unsummed_correction")}) as booked {BookedUsage.WithMonth}
+                where created_at < (select until from summed) group by month, project, test) u using (month, project, test)
+            where s.sums is distinct from u.sums
             """),
         ("lifetime figures equal the entries",
             """

@@ -5,10 +5,10 @@ namespace LlmGateway.Wallet;
 
 /// <summary>
 /// Proves what was booked since the last seal and puts a seal behind it, so that the next proof starts there: at the start, every night,
-/// and for <c>POST /internal/seal?full=B</c>. What is wrong is never sealed, so every later proof finds it again. Roll-ups of times that
-/// are over do not change any more, whether the proof succeeds or not.
+/// and for <c>POST /internal/seal?full=B</c>. What is wrong is never sealed, so every later proof finds it again.
 /// </summary>
-public sealed class Seals(NpgsqlDataSource database, DatabaseReady ready, TimeProvider time, ILogger<Seals> log) : BackgroundService
+public sealed class Seals(NpgsqlDataSource database, DatabaseReady ready, Rollups rollups, TimeProvider time, ILogger<Seals> log)
+    : BackgroundService
 {
     /// <summary>Of one round, on one connection: another instance does not seal at the same time.</summary>
     internal const long RoundLock = 0x4C47_5345_414C;
@@ -42,8 +42,8 @@ public sealed class Seals(NpgsqlDataSource database, DatabaseReady ready, TimePr
         await using var locked = round.Sql("select pg_try_advisory_xact_lock($1)", RoundLock);
         if (await locked.ExecuteScalarAsync(token) is not true)
             return null;
-        await CloseAsync(token);
-        Failpoint.Hit("wallet.seal.closed");
+        await rollups.SumUpAsync(token);
+        Failpoint.Hit("wallet.seal.summed");
 
         await using var connection = await database.OpenConnectionAsync(token);
         await using var snapshot = await Proof.SnapshotAsync(connection, token);
@@ -55,19 +55,6 @@ public sealed class Seals(NpgsqlDataSource database, DatabaseReady ready, TimePr
         await snapshot.CommitAsync(token);
         Failpoint.Hit("wallet.seal.proved");
         return proof;
-    }
-
-    /// <summary>
-    /// Closes the quarters of an hour that are over. Batches that were begun before have written theirs, later ones know.
-    /// </summary>
-    async Task CloseAsync(CancellationToken token)
-    {
-        await using var connection = await database.OpenConnectionAsync(token);
-        await using var transaction = await connection.BeginTransactionAsync(token);
-        await connection.RunAsync("select from pg_advisory_xact_lock($1)", token, BookStore.ClockLock);
-        await connection.RunAsync(
-            "update sealed set until = greatest(until, date_bin('15 minutes', clock_timestamp(), 'epoch'))", token);
-        await transaction.CommitAsync(token);
     }
 
     /// <summary>
@@ -83,7 +70,8 @@ public sealed class Seals(NpgsqlDataSource database, DatabaseReady ready, TimePr
         return (DateTime)(await clock.ExecuteScalarAsync(token))!;
     }
 
-    static async Task WriteAsync(NpgsqlConnection connection, DateTime at, CancellationToken token)
+    /// <summary>Seals what the snapshot has. Whoever calls it has proved that.</summary>
+    public static async Task WriteAsync(NpgsqlConnection connection, DateTime at, CancellationToken token)
     {
         await connection.RunAsync("""
             insert into seal (account, version, balance, spent, topped_up)
@@ -97,7 +85,12 @@ public sealed class Seals(NpgsqlDataSource database, DatabaseReady ready, TimePr
             insert into lot_seal (wallet, id, balance) {Checks.Lots}
             on conflict (wallet, id) do update set balance = excluded.balance where lot_seal.balance <> excluded.balance
             """, token);
-        await connection.RunAsync("update sealed set proved_at = $1, days_from = date_bin('1 day', until, 'epoch')", token, at);
+        // What is summed up later was booked later, and counts a day before that at the earliest.
+        await connection.RunAsync("""
+            update sealed set
+                proved_at = $1, summed_until = until, days_from = date_bin('1 day', until - interval '24 hours', 'epoch')
+            from summed
+            """, token, at);
         await connection.RunAsync("delete from rollup_seal", token);
         await connection.RunAsync($"""
             insert into rollup_seal (project, test, sums)

@@ -36,6 +36,9 @@ sealed class OwnLedger : IAsyncDisposable
 
     public DatabaseReady Ready => _app.Services.GetRequiredService<DatabaseReady>();
 
+    /// <summary>They are made only when a test asks for it, or seals.</summary>
+    public Rollups Rollups => _app.Services.GetRequiredService<Rollups>();
+
     /// <summary>It seals only when a test asks it to.</summary>
     public Seals Seals => _app.Services.GetRequiredService<Seals>();
 
@@ -83,6 +86,7 @@ sealed class OwnLedger : IAsyncDisposable
         builder.Services.AddSingleton(new InternalKeys([KeySetting.Read(Stack.App.InternalKey, KeySetting.InternalKey)]));
         builder.Services.AddHostedSingleton<HotBalances>();
         builder.Services.AddHostedSingleton<Writer>();
+        builder.Services.AddSingleton<Rollups>();
         builder.Services.AddSingleton<Seals>();
         var app = builder.Build();
         app.MapVerify();
@@ -131,6 +135,7 @@ sealed class OwnLedger : IAsyncDisposable
     public UsageMonths Months(int? days, int raw = 30) => new(
         Database,
         _app.Services.GetRequiredService<DatabaseReady>(),
+        Rollups,
         new(days is { } kept ? TimeSpan.FromDays(kept) : null, TimeSpan.FromDays(raw)),
         TimeProvider.System,
         _app.Services.GetRequiredService<ILogger<UsageMonths>>());

@@ -47,6 +47,7 @@ public sealed class SealTests : IAsyncLifetime
         await SettleAsync();
         await SealAsync();
         await SettleAsync();
+        await _ledger.Rollups.SumUpAsync(Token);
 
         await _ledger.RunAsync(tampering);
 

@@ -19,7 +19,7 @@ static class Points
     public static readonly HashSet<string> OnceInALife =
     [
         "proxy.journal.recovered", "proxy.gone.told", "proxy.spool.begin", "proxy.spool.delete", "proxy.spool.deleted",
-        "wallet.sweeper.found", "wallet.sweeper.ended", "wallet.seal.closed", "wallet.seal.proved", "wallet.slots.found",
+        "wallet.sweeper.found", "wallet.sweeper.ended", "wallet.seal.summed", "wallet.seal.proved", "wallet.slots.found",
     ];
 
     /// <summary>The service that passes a point, where several have it the one whose work is compared in the end.</summary>

@@ -53,8 +53,6 @@ sealed class LedgerRun
         {
             case StepKind.Commit:
                 _now = _now.AddSeconds(dice.Next(20)).AddHours(dice.Next(40) == 39 ? 13 : 0); // so that windows close
-                if (dice.Next(8) == 7)
-                    _store.SealedUntil = _now.AddTicks(-(_now.Ticks % TimeSpan.FromMinutes(15).Ticks));
                 return Commit();
             case StepKind.Crash:
                 Crash();
@@ -333,10 +331,6 @@ sealed class LedgerRun
         }
         foreach (var (counter, counted) in _store.Counted)
             Assert.Equal(counted, _store.Accounts[counter].Posted);
-        foreach (var ((grain, dimension), sums) in _store.RolledUp)
-            Assert.True(
-                (sums.Cost, sums.Charged, sums.Absorbed, sums.Covered) == (_store.Cost, _model.Charged, _model.Absorbed, _model.Covered),
-                $"roll-ups of {grain} and {dimension} say {sums}, the model {_model.Charged}, {_model.Absorbed}, {_model.Covered}");
         Assert.True(_store.SumsOfUnits.Values.All(sum => sum == 0), "entries do not sum to zero");
     }
 

@@ -385,7 +385,7 @@ public sealed class LedgerTests : IDisposable
         Lease(fence: 1, new LeaseDemand(Wallet, 40, 40, 40, 40));
         var request = Ids.New();
         Settle(request, cost: 40);
-        _book.Rated[request] = new(40, 40, 0, default);
+        _book.Rated[request] = new(40, 40, 0);
         var correction = new Rerate(Ids.New(), request, Wallet, Organization, Project, false, Ids.New(), cost) { OfBatch = true };
 
         Apply(correction);

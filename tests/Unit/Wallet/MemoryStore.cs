@@ -21,16 +21,8 @@ sealed class MemoryStore
 
     public Dictionary<Unit, long> SumsOfUnits { get; } = [];
 
-    /// <summary>What all rows of a grain and dimension of the roll-ups come to.</summary>
-    public Dictionary<(RollupGrain, RollupDimension), RollupSums> RolledUp { get; } = [];
-
-    public DateTimeOffset SealedUntil { get; set; }
-
     /// <summary>All months that are open, as one.</summary>
     public UsageMonth Month { get; init; } = UsageMonth.Always;
-
-    /// <summary>What all requests cost by now.</summary>
-    public long Cost => _rated.Values.Sum(rated => rated.Cost);
 
     /// <summary>What the entries of each lot sum up to. A balance's own lot has its id.</summary>
     public Dictionary<(Guid Account, Guid Lot), long> SumsOfLots { get; } = [];
@@ -42,7 +34,7 @@ sealed class MemoryStore
 
     public Book Lock(List<Command> commands, DateTimeOffset now)
     {
-        var book = new Book(now) { Months = [Month], SealedUntil = SealedUntil };
+        var book = new Book(now) { Months = [Month] };
         foreach (var ensured in commands.SelectMany(command => command.Ensures))
         {
             book.Accounts.TryAdd(ensured.Id, Copy(Accounts.GetValueOrDefault(ensured.Id) ?? ensured));
@@ -156,21 +148,18 @@ sealed class MemoryStore
                 Counted[register] = Counted.GetValueOrDefault(register) + value;
             _rated.Add(
                 usage.RequestId,
-                new(usage.Record.Cost.Nanos, usage.Charged, usage.Absorbed, RollupPlace.Of(usage.Record), usage.Covered != 0)
-                {
-                    Lots = usage.Lots,
-                });
+                new(usage.Record.Cost.Nanos, usage.Charged, usage.Absorbed, usage.Covered != 0) { Lots = usage.Lots });
             Assert.True(usage.Lots.Count == 0 || usage.Lots.Sum(part => part.Amount) == usage.Charged, "lots paid something else");
         }
         foreach (var correction in book.Corrections)
         {
-            var (cost, charged, absorbed, place, isCovered) = _rated[correction.RequestId];
+            var (cost, charged, absorbed, isCovered) = _rated[correction.RequestId];
             Assert.Equal(correction.OldCost, cost);
             Charged += correction.Charged;
             Absorbed += correction.Absorbed;
             Covered += correction.Covered;
             _rated[correction.RequestId] = new(
-                correction.NewCost, charged + correction.Charged, absorbed + correction.Absorbed, place, isCovered)
+                correction.NewCost, charged + correction.Charged, absorbed + correction.Absorbed, isCovered)
             {
                 Lots =
                 [
@@ -179,11 +168,6 @@ sealed class MemoryStore
                         .Where(part => part.Amount > 0),
                 ],
             };
-        }
-        foreach (var (key, sums) in Rollups.Of(book))
-        {
-            Assert.True(key.Grain == RollupGrain.Day || key.At >= SealedUntil, "a time that is sealed was changed");
-            RolledUp[(key.Grain, key.Dimension)] = RolledUp.GetValueOrDefault((key.Grain, key.Dimension)) + sums;
         }
         foreach (var entry in book.Entries)
         {
