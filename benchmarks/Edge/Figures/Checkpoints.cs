@@ -60,7 +60,7 @@ readonly record struct Checkpoints(double Each, double Count)
         var credential = new Credential(
             Ids.New(), CredentialKind.Session, false, CredentialStatus.Active, Ids.New(), Ids.New(), Ids.New(), null, null, null, null, [],
             null);
-        return new(new DefaultHttpContext(), Ids.New(), "/v1/chat/completions", TimeProvider.System)
+        return new(new DefaultHttpContext(), "/v1/chat/completions", new(TimeProvider.System), TimeProvider.System)
         {
             Caller = new(credential, null!, ""),
             Route = new(new("bench", "chat", "mock", "bench", 0, 0, null, prices), null!),

@@ -120,14 +120,14 @@ public sealed class ClaimsTests
     {
         var term = new Term(Ids.New(), Midnight.AddDays(-30), Midnight, 100);
         var quota = new PaySource(AccountKind.Quota, Unit.Tokens, null, null, [term], null, false) { Plan = new("Starter", Midnight) };
-        var credential = Of(null) with { Claim = new([], [quota], null, null) };
+        var credential = Of(null) with { Claim = new([], [quota]) };
 
         Assert.True(Claims.TryGet(credential, Offer("m"), Midnight.AddTicks(-1), out _));
         Assert.Null(Claims.EndedPlan(credential, Midnight.AddTicks(-1)));
         Assert.False(Claims.TryGet(credential, Offer("m"), Midnight, out _));
         Assert.Equal("Starter", Claims.EndedPlan(credential, Midnight)?.Name);
         Assert.Null(Claims.EndedPlan(
-            credential with { Claim = new([], [quota with { Plan = new("Starter", null) }], null, null) }, Midnight));
+            credential with { Claim = new([], [quota with { Plan = new("Starter", null) }]) }, Midnight));
     }
 
     /// <summary>A plan may ask far more for a token than its provider does. Limits of money count what is paid.</summary>
@@ -141,7 +141,7 @@ public sealed class ClaimsTests
         var credential = Of(null) with
         {
             Registers = [new(Ids.New(), AccountKind.SessionCap, Unit.UsdLimit)],
-            Claim = new([Limit(Unit.UsdLimit, null, limit), Terms.CapOf(Ids.New(), 50)], [quota, wallet], null, null),
+            Claim = new([Limit(Unit.UsdLimit, null, limit), Terms.CapOf(Ids.New(), 50)], [quota, wallet]),
         };
         Assert.True(Claims.TryGet(credential, Offer("m"), Midnight, out var claim));
         Assert.True(UpperBound.TryOf(UpperBoundTests.RandomPrices(new(1), 0), Input, 1, false, out var bound));

@@ -68,7 +68,7 @@ public sealed class CycleEdgeTests
             Ids.New(), CredentialKind.CustomerKey, false, CredentialStatus.Active, Organization, Project, Customer, null, null, null, null,
             [], null)
         {
-            Claim = new([Terms.LineOf(limit, at)], [], null, null),
+            Claim = new([Terms.LineOf(limit, at)], []),
         };
         Assert.True(Claims.TryGet(credential, new(new("m", "chat", "p", "m", 0, 0, null, new()), null!), at, out var claim));
         return claim!;
