@@ -35,7 +35,11 @@ public sealed record Term(Guid Register, DateTimeOffset From, DateTimeOffset To,
 /// <param name="Overage">The wallet's price per token of a plan. Null pays the request's own price.</param>
 /// <param name="Whole">It pays all that is left of a payment or nothing, as a call credit does.</param>
 public sealed record PaySource(
-    AccountKind Kind, Unit Unit, Guid? Denomination, Guid? Register, IReadOnlyList<Term>? Terms, Rate? Overage, bool Whole);
+    AccountKind Kind, Unit Unit, Guid? Denomination, Guid? Register, IReadOnlyList<Term>? Terms, Rate? Overage, bool Whole)
+{
+    /// <summary>Of call credits: it pays only calls to providers of this type. Null for a source that pays for every provider.</summary>
+    public string? QueryType { get; init; }
+}
 
 /// <summary>
 /// Which requests a limit counts: those that match in every member that is there. Lists are sorted and without repetitions.
@@ -80,9 +84,6 @@ public static class Counters
     /// <param name="plan">One plan of one customer, not what all its subscribers share.</param>
     /// <param name="cycle">The cycle's name.</param>
     public static Guid Quota(Guid plan, string cycle) => Ids.Derive(plan, cycle);
-
-    /// <summary>The type of call credits, as an account's denomination.</summary>
-    public static Guid Denomination(Guid project, string queryType) => Ids.Derive(project, "query:" + queryType);
 
     /// <summary>A name has its length before it, so that no name can look like the end of a list.</summary>
     static string TextOf(Selector? only) => only is null

@@ -41,6 +41,8 @@ app.MapOwnWallet();
 app.MapSummaries();
 app.MapUsageSummary();
 app.MapCounters();
+app.MapCreditBalances();
+app.MapCreditAdjustments();
 app.MapCounterOpenings();
 app.MapReratings();
 app.MapBatchCosts();

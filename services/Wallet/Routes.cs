@@ -12,6 +12,8 @@ public static class Routes
         ["POST /internal/wallets/summaries"] = [Sessions],
         ["POST /internal/counters"] = [Sessions],
         ["POST /internal/counters/openings"] = [Sessions],
+        ["POST /internal/credits"] = [Sessions],
+        ["POST /internal/credits/balances"] = [Proxy, Sessions],
         ["POST /internal/leases"] = [Proxy],
         ["POST /internal/leases/return"] = [Proxy],
         ["POST /internal/leases/renew"] = [Proxy],

@@ -52,4 +52,7 @@ public sealed class WalletDb(DbContextOptions<WalletDb> options) : DbContext(opt
 
     [DbContext(typeof(WalletDb)), Migration("0015_paid_calls")]
     sealed class PaidCalls0015 : SqlMigration;
+
+    [DbContext(typeof(WalletDb)), Migration("0016_credits")]
+    sealed class Credits0016 : SqlMigration;
 }

@@ -23,6 +23,9 @@ public sealed class Claim(IReadOnlyList<ClaimLine> lines, int firstSource, Lease
     /// <summary>Sources that pay everything or nothing, one bit for each.</summary>
     public ulong Whole => _whole;
 
+    /// <summary>The line of call credits, or -1.</summary>
+    public int Credits { get; } = IndexOfCredits(lines);
+
     /// <summary>Requests that run are counted.</summary>
     public bool HasSlots { get; } = lines.Any(line => line.Kind == AccountKind.Slots);
 
@@ -58,6 +61,14 @@ public sealed class Claim(IReadOnlyList<ClaimLine> lines, int firstSource, Lease
 
     public override int GetHashCode() => lines[^1].Register.GetHashCode();
 
+    static int IndexOfCredits(IReadOnlyList<ClaimLine> lines)
+    {
+        for (var i = 0; i < lines.Count; i++)
+            if (lines[i].Kind == AccountKind.Credits)
+                return i;
+        return -1;
+    }
+
     static ulong WholeOf(IReadOnlyList<ClaimLine> lines, int firstSource)
     {
         ulong whole = 0;
@@ -78,6 +89,12 @@ public sealed record ClaimLine(Guid Register, AccountKind Kind, Unit Unit)
 
     /// <summary>Amounts are nano-dollars.</summary>
     public bool IsMoney => Unit is Unit.Usd or Unit.UsdLimit;
+
+    /// <summary>Of call credits: their type, and how accounts name it.</summary>
+    public string? QueryType { get; init; }
+
+    /// <inheritdoc cref="QueryType"/>
+    public Guid? Denomination { get; init; }
 
     /// <summary>Of a wallet: the plan's price of a token. Null where it pays what the request costs.</summary>
     public Rate? Overage { get; init; }
