@@ -41,6 +41,9 @@ public sealed record ProviderConnection(
     /// </summary>
     public bool Tenant { get; init; }
 
+    /// <summary>The type of call credits that pay for its calls. Null: none do.</summary>
+    public string? QueryType { get; init; }
+
     /// <summary>The owner that a provider's secret is sealed for. The secret opens in no other project and for no other provider.</summary>
     public static string SecretOwner(Guid project, string id) => $"provider:{project:N}:{id}";
 }

@@ -38,6 +38,9 @@ public sealed record Term(Guid Register, DateTimeOffset From, DateTimeOffset To,
 public sealed record PaySource(
     AccountKind Kind, Unit Unit, Guid? Denomination, Guid? Register, IReadOnlyList<Term>? Terms, Rate? Overage, bool Whole)
 {
+    /// <summary>Of call credits: it pays only calls to providers of this type. Null for a source that pays for every provider.</summary>
+    public string? QueryType { get; init; }
+
     /// <summary>The plan whose quota it is.</summary>
     public PlanTerm? Plan { get; init; }
 }
@@ -90,9 +93,6 @@ public static class Counters
     /// <param name="plan">One plan of one customer, not what all its subscribers share.</param>
     /// <param name="cycle">The cycle's name.</param>
     public static Guid Quota(Guid plan, string cycle) => Ids.Derive(plan, cycle);
-
-    /// <summary>The type of call credits, as an account's denomination.</summary>
-    public static Guid Denomination(Guid project, string queryType) => Ids.Derive(project, "query:" + queryType);
 
     /// <summary>A name has its length before it, so that no name can look like the end of a list.</summary>
     static string TextOf(Selector? only) => only is null

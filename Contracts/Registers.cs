@@ -105,13 +105,16 @@ public enum EntryType
 public sealed record OpenRegisters(IReadOnlyList<OpenRegister> Registers);
 
 /// <param name="Owner">The customer.</param>
-/// <param name="Initial">First amount, from the organization's grant account (<see cref="Unit.Usd"/>) or the project's limits
-/// account.</param>
+/// <param name="Initial">First amount, from the organization's grant account (<see cref="Unit.Usd"/>), the credits' grant account or the
+/// project's limits account.</param>
 public sealed record OpenRegister(
     Guid Id, AccountKind Kind, Unit Unit, Guid Organization, Guid Project, Guid Owner, bool Test, long Initial)
 {
     /// <inheritdoc cref="LeaseDemand.LowMark"/>
     public long? LowMark { get; init; }
+
+    /// <summary>Of call credits: their type, see <see cref="CallCredits.Denomination"/>.</summary>
+    public Guid? Denomination { get; init; }
 }
 
 /// <summary>

@@ -16,9 +16,10 @@ public static class SettlementRecord
     /// Version 2 added the request that a failed attempt belongs to. Version 3 added the span of a request whose trace is recorded. Version
     /// 4 added what was used beyond the hold and what is due; version 5 is version 4 with the span, which is always last. Version 6 added
     /// windows; version 7 is version 6 with the span. Version 8 added what becomes of the request's key; version 9 is version 8 with the
-    /// span.
+    /// span. Version 10 added the types of call credits; version 11 is version 10 with the span.
     /// </summary>
-    const byte Plain = 2, PlainTraced = 3, Claim = 4, ClaimTraced = 5, Windows = 6, WindowsTraced = 7, Keyed = 8, KeyedTraced = 9;
+    const byte Plain = 2, PlainTraced = 3, Claim = 4, ClaimTraced = 5, Windows = 6, WindowsTraced = 7, Keyed = 8, KeyedTraced = 9,
+        Credits = 10, CreditsTraced = 11;
 
     const int TraceIdBytes = 16, SpanIdBytes = 8, TraceBytes = TraceIdBytes + SpanIdBytes + 1;
 
@@ -44,6 +45,8 @@ public static class SettlementRecord
             WriteWindows(ref writer, settlement);
         if (version >= Keyed)
             writer.Write((byte)settlement.Key);
+        if (version >= Credits)
+            WriteCredits(ref writer, settlement);
         if (traced)
             Write(ref writer, span);
         BinaryPrimitives.WriteInt32LittleEndian(writer.Written, writer.Written.Length - HeadBytes);
@@ -86,7 +89,7 @@ public static class SettlementRecord
     public static ActivityContext SpanOf(ReadOnlySpan<byte> record)
     {
         if (record.Length < HeadBytes + 1 + TraceBytes
-            || record[HeadBytes] is not (PlainTraced or ClaimTraced or WindowsTraced or KeyedTraced))
+            || record[HeadBytes] is not (PlainTraced or ClaimTraced or WindowsTraced or KeyedTraced or CreditsTraced))
             return default;
         var ids = record[^TraceBytes..];
         return new(
@@ -141,6 +144,9 @@ public static class SettlementRecord
 
     static byte LowestOf(Settlement settlement)
     {
+        for (var i = 0; i < settlement.Charges.Count; i++)
+            if (settlement.Charges[i].Denomination is not null)
+                return Credits;
         if (settlement.Key != KeyEnd.None)
             return Keyed;
         if (settlement.Windows.Count > 0)
@@ -165,6 +171,12 @@ public static class SettlementRecord
         to.Write7Bit(settlement.Windows.Count);
         for (var i = 0; i < settlement.Windows.Count; i++)
             to.Write(settlement.Windows[i]);
+    }
+
+    static void WriteCredits(ref Writer to, Settlement settlement)
+    {
+        for (var i = 0; i < settlement.Charges.Count; i++)
+            to.Write(settlement.Charges[i].Denomination);
     }
 
     static Settlement Read(BinaryReader from, byte version) => ReadFields(from, version) is var settlement && GivesNothing(settlement)
@@ -192,12 +204,16 @@ public static class SettlementRecord
             ReadUsage(from, version));
         if (version < Claim)
             return settlement;
-        return settlement with
+        settlement = settlement with
         {
             Charges = [.. settlement.Charges.Select(charge => charge with { Beyond = from.Read7BitEncodedInt64() })],
             Due = from.ReadInt64() is >= 0 and var due ? due : null,
             Windows = version < Windows ? [] : [.. Enumerable.Range(0, ReadCount(from)).Select(_ => ReadId(from))],
             Key = version < Keyed ? KeyEnd.None : ReadKey(from),
+        };
+        return version < Credits ? settlement : settlement with
+        {
+            Charges = [.. settlement.Charges.Select(charge => charge with { Denomination = ReadOptionalId(from) })],
         };
     }
 

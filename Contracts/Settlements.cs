@@ -53,7 +53,11 @@ public enum KeyEnd
 
 /// <summary>What a request used of a register, in the register's own unit.</summary>
 /// <param name="Beyond">The part of it that the request did not hold, because the provider exceeded what it was asked for.</param>
-public sealed record Charge(Guid Register, long Value, long Beyond = 0);
+public sealed record Charge(Guid Register, long Value, long Beyond = 0)
+{
+    /// <summary>Of call credits: their type. The ledger must know it before it has read the register.</summary>
+    public Guid? Denomination { get; init; }
+}
 
 /// <summary>How a request ended.</summary>
 public enum RequestOutcome

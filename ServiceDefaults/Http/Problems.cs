@@ -26,6 +26,9 @@ public sealed record Problem(
     /// <summary>The limit that refused a request, in every body as <c>error.limit</c>.</summary>
     public LimitState? Limit { get; init; }
 
+    /// <summary>The call credits that were not enough, in every body as <c>details</c>.</summary>
+    public QueryState? Queries { get; init; }
+
     public Task ExecuteAsync(HttpContext httpContext) => Problems.WriteAsync(httpContext, this);
 }
 
@@ -58,6 +61,43 @@ public sealed record LimitState(string Level, string Unit, string? Used, string?
             if (amount is not null)
                 json.WriteString(name, amount);
         }
+    }
+}
+
+/// <summary>
+/// Call credits as a refused request met them. The members are those that <c>ApiGatewayClient</c> reads (contract §9).
+/// </summary>
+/// <param name="Balances">What the customer has of each type that it has.</param>
+/// <param name="QueryType">The type that was needed.</param>
+/// <param name="Current">What it has of that one.</param>
+public sealed record QueryState(IReadOnlyList<CreditBalance> Balances, string QueryType, CreditBalance Current)
+{
+    /// <summary>With none of a type that is not among them.</summary>
+    public static QueryState Of(string type, IEnumerable<CreditBalance> balances)
+    {
+        var all = balances.ToList();
+        return new(all, type, all.Find(balance => balance.Type == type) ?? new(type, 0));
+    }
+
+    public void Write(Utf8JsonWriter json)
+    {
+        json.WriteStartObject("details");
+        json.WriteStartArray("balances");
+        foreach (var balance in Balances)
+            Write(json, balance);
+        json.WriteEndArray();
+        json.WriteString("queryType", QueryType);
+        json.WritePropertyName("currentBalance");
+        Write(json, Current);
+        json.WriteEndObject();
+    }
+
+    static void Write(Utf8JsonWriter json, CreditBalance balance)
+    {
+        json.WriteStartObject();
+        json.WriteString("type", balance.Type);
+        json.WriteNumber("count", balance.Count);
+        json.WriteEndObject();
     }
 }
 
@@ -108,6 +148,8 @@ public static class Problems
 
     public static Problem WalletExhausted(string message, LimitState? limit = null) =>
         new(402, "insufficient_credit", "wallet_exhausted", message) { Limit = limit };
+    public static Problem NotEnoughQueries(string message, QueryState state) =>
+        new(402, "insufficient_credit", "not_enough_queries", message) { Queries = state };
     /// <summary>Nothing is used up: the same request may be admitted when another one has ended.</summary>
     public static Problem BalanceHeld(string message, LimitState limit) =>
         new(429, "rate_limit_error", "balance_held", message, null, HeldRetrySeconds) { Limit = limit };
@@ -124,6 +166,9 @@ public static class Problems
     public static Problem NotMeasurable(string unit) => new(
         400, "invalid_request_error", "limit_not_measurable",
         $"A limit of this customer counts {unit}, and nobody can say beforehand how many of them this request may use.");
+    public static readonly Problem NoCreditsForBatches = new(
+        400, "invalid_request_error", "limit_not_measurable",
+        "Call credits pay single calls. Nobody can say beforehand how many of the calls in a batch will be answered.");
     public static readonly Problem NoClientSession = new(
         400, "invalid_request_error", "limit_not_measurable",
         "A limit of this customer counts client sessions, and the request does not say which one it belongs to. Name it in the header "
@@ -282,6 +327,9 @@ public static class Problems
         json.WriteEndObject();
         json.WriteString("message", problem.Message);
         json.WriteNumber("status", problem.Status);
+        if (problem.Queries is not null)
+            json.WriteString("code", problem.Code);
+        problem.Queries?.Write(json);
         json.WriteString("requestId", requestId);
         json.WriteEndObject();
     }

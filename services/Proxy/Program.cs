@@ -35,6 +35,7 @@ builder.AddBodyBudget();
 builder.AddManagementRates();
 builder.Services.AddSingleton<Identity>();
 builder.Services.AddSingleton<OwnBalance>();
+builder.Services.AddSingleton<OwnCredits>();
 builder.Services.AddHostedSingleton<RateLimits>();
 builder.Services.AddSingleton<Entrance>();
 builder.Services.AddSingleton<Cors>();

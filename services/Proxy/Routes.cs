@@ -16,6 +16,7 @@ public static class Routes
         Files.Map(app);
         FileBatches.Map(app);
         app.MapModels();
+        OwnCredits.Map(app);
         app.MapManagement();
         Drain.Map(app);
         app.MapRoot();

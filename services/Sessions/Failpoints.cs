@@ -13,6 +13,8 @@ public static class Failpoints
         ["sessions.revoke.saved"] = "A session is revoked in the database; proxies do not know.",
         ["sessions.key.created"] = "A key exists; its secret was not told.",
         ["sessions.key.revoked"] = "A key is revoked in the database; proxies do not know.",
+        ["sessions.credits.opened"] = "A balance of call credits is open; no credential names it.",
+        ["sessions.credits.known"] = "Credentials name it; nothing is in it.",
         ["sessions.copies.forgotten"] = "The copy in Redis is overwritten; the push is not sent.",
         ["sessions.copies.told"] = "The push is sent; the change is not answered.",
         ["sessions.credential.read"] = "A credential is read and not answered.",

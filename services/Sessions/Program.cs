@@ -15,6 +15,7 @@ builder.AddCredentialSeal();
 builder.AddInternalCalls(ServiceCall.Sessions);
 builder.AddIdempotency();
 builder.AddServiceClient<RegistersClient>("wallet", RegistersClient.AttemptTimeout);
+builder.AddServiceClient<CreditsClient>("wallet", CreditsClient.AttemptTimeout);
 builder.Services.AddRetention(TableRetention.All);
 builder.AddResponseState();
 builder.Services.AddSingleton(new SandboxAddress(builder.Configuration[SandboxAddress.Setting]));
@@ -74,5 +75,9 @@ app.MapGetLimits();
 app.MapPutLimits();
 app.MapPutRates();
 app.MapRaiseLimit();
+
+// Their call credits
+app.MapGetBalances();
+app.MapAdjustBalance();
 
 await app.RunAsync();

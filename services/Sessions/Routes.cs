@@ -41,5 +41,7 @@ public static class Routes
         ["PUT /v1/customers/{id}/limits"] = [Proxy],
         ["PUT /v1/customers/{id}/rates"] = [Proxy],
         ["POST /v1/customers/{id}/limits/{limitId}/raise"] = [Proxy],
+        ["GET /v1/customers/{id}/balances"] = [Proxy],
+        ["POST /v1/customers/{id}/balances"] = [Proxy],
     };
 }

@@ -35,6 +35,7 @@ public static class Failpoints
         ["wallet.call.settled"] = "A call's charge and its answer are committed together; the proxy does not know.",
         ["wallet.call.freed"] = "The key of a call that failed is free; the proxy does not know.",
         ["wallet.register.opened"] = "Registers are open; Sessions does not know.",
+        ["wallet.credits.adjusted"] = "A credit or debit of call credits is committed; Sessions does not know.",
         ["wallet.adjusted"] = "A credit or debit is committed; its caller does not know.",
     };
 }

@@ -44,6 +44,8 @@ app.MapSummaries();
 app.MapEraseCustomer();
 app.MapUsageSummary();
 app.MapCounters();
+app.MapCreditBalances();
+app.MapCreditAdjustments();
 app.MapCounterOpenings();
 app.MapReratings();
 app.MapBatchCosts();

@@ -13,6 +13,8 @@ public static class Routes
         ["POST /internal/customers/{customer:guid}/erase"] = [Sessions],
         ["POST /internal/counters"] = [Sessions],
         ["POST /internal/counters/openings"] = [Sessions],
+        ["POST /internal/credits"] = [Sessions],
+        ["POST /internal/credits/balances"] = [Proxy, Sessions],
         ["POST /internal/leases"] = [Proxy],
         ["POST /internal/leases/return"] = [Proxy],
         ["POST /internal/leases/renew"] = [Proxy],

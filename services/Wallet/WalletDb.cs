@@ -53,6 +53,9 @@ public sealed class WalletDb(DbContextOptions<WalletDb> options) : DbContext(opt
     [DbContext(typeof(WalletDb)), Migration("0015_paid_calls")]
     sealed class PaidCalls0015 : SqlMigration;
 
+    [DbContext(typeof(WalletDb)), Migration("0016_credits")]
+    sealed class Credits0016 : SqlMigration;
+
     [DbContext(typeof(WalletDb)), Migration("0017_events")]
     sealed class Events0017 : SqlMigration;
 

@@ -11,6 +11,12 @@ public sealed record Route(ModelOffer Model, Upstream Upstream)
     /// </summary>
     public Route? Next { get; init; }
 
+    /// <summary>The type of call credits that pay for its calls. Null: none do.</summary>
+    public string? QueryType { get; init; }
+
+    /// <summary>Nobody pays for its calls.</summary>
+    public bool IsFree => QueryType == CallCredits.Free;
+
     /// <summary>True when a model scope names this route, bare or with its provider.</summary>
     public bool IsIn(IReadOnlyList<string> scope)
     {

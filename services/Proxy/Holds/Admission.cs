@@ -37,7 +37,8 @@ public static class Admission
         { Overage: { } rate } => PriceOf(TokensOf(bound, outputLimit), rate),
         { Unit: Unit.Usd or Unit.UsdLimit } => bound.Cost(outputLimit),
         { Unit: Unit.Tokens } => TokensOf(bound, outputLimit),
-        { Unit: Unit.Requests or Unit.Slots or Unit.Credits } => 1,
+        { Unit: Unit.Requests or Unit.Slots } => 1,
+        { Unit: Unit.Credits } => bound.IsOfMany ? throw new ProblemException(Problems.NoCreditsForBatches) : 1,
         _ => throw new InvalidOperationException($"register {line.Register:N} has unit {line.Unit}, which requests are not charged in"),
     };
 
@@ -92,18 +93,21 @@ public static class Admission
     /// <summary>What a request that has ended used of each line.</summary>
     /// <param name="cost">Nano-dollars.</param>
     /// <param name="tokens">All tokens of the question and the answer.</param>
+    /// <param name="answered">A provider has begun to answer. Otherwise a call credit goes back, and nobody pays for it.</param>
     /// <param name="used">Receives the amounts.</param>
     /// <returns>
     /// What money pays, and what it owed. They differ when the provider exceeded what the request held. Both are the cost where nothing
     /// pays.
     /// </returns>
-    public static (long Paid, long Due) Used(Claim claim, long[] held, long cost, long tokens, Span<long> used)
+    public static (long Paid, long Due) Used(Claim claim, long[] held, long cost, long tokens, bool answered, Span<long> used)
     {
         used.Clear();
-        if (cost == 0 && tokens == 0)
+        if (cost == 0 && tokens == 0 && !(answered && claim.Credits >= 0))
             return (0, 0);
         var sources = used.Slice(claim.FirstSource, claim.Sources);
         var beyond = PayFrom(claim, held.AsSpan(claim.FirstSource), cost, tokens, sources);
+        if (!answered && claim.Credits >= 0)
+            used[claim.Credits] = 0;
         long paid = 0;
         for (var k = 0; k < sources.Length; k++)
             paid += claim.Lines[claim.FirstSource + k].Unit == Unit.Usd ? sources[k] : 0;
@@ -131,8 +135,9 @@ public static class Admission
         if (alone.Length == 0 || Waterfall.Take(held, alone, claim.Whole, sources))
         {
             // Behind a quota, money owes what the quota left unpaid, rounded up once and not for each of the two.
-            if (claim.Sources == 2 && claim.Lines[^2].Kind == AccountKind.Quota && claim.Lines[^1].Unit == Unit.Usd)
-                sources[1] = Waterfall.Due(AttosOf(claim.Lines[^1], cost, tokens), tokens, sources[0]);
+            if (sources.Length > 1 && sources[^1] > 0 && claim.Lines[claim.FirstSource].Kind == AccountKind.Quota
+                && claim.Lines[^1].Unit == Unit.Usd)
+                sources[^1] = Waterfall.Due(AttosOf(claim.Lines[^1], cost, tokens), tokens, sources[0]);
             return 0;
         }
         Span<long> enough = stackalloc long[sources.Length];
@@ -159,13 +164,15 @@ public static class Admission
         _ => 0,
     };
 
-    /// <summary>What a request took of quota and credits, as <c>tokens=1523</c>. Null where it took none.</summary>
+    /// <summary>
+    /// What a request took of quota and credits, as <c>tokens=1523, query:standard=1</c>. Null where it took none.
+    /// </summary>
     public static string? Told(Claim claim, ReadOnlySpan<long> used)
     {
         string? told = null;
         for (var i = claim.FirstSource; i < claim.Lines.Count; i++)
             if (claim.Lines[i].Unit != Unit.Usd && used[i] > 0)
-                told = $"{(told is null ? "" : told + ", ")}{claim.Lines[i].Unit.ToString().ToLowerInvariant()}={used[i]}";
+                told = $"{(told is null ? "" : told + ", ")}{UnitOf(claim.Lines[i])}={used[i]}";
         return told;
     }
 
@@ -177,6 +184,8 @@ public static class Admission
         return refusal.Reason switch
         {
             LeaseRefusalReason.Frozen => Problems.WalletFrozen,
+            LeaseRefusalReason.Exhausted or LeaseRefusalReason.Unknown when line.QueryType is { } type =>
+                NoCreditsLeft(line, type, refusal),
             LeaseRefusalReason.Exhausted when line is { Kind: AccountKind.Slots, Counter: { } slots } =>
                 Problems.TooManyRunning(StateOf(line, slots, needed, refusal.Available)),
             LeaseRefusalReason.Exhausted when line is { Kind: not AccountKind.Cap, Counter: { } counter } =>
@@ -216,6 +225,23 @@ public static class Admission
         static string? Show(long? amount) => amount is { } nanos ? $"{new Money(nanos)}" : null;
     }
 
+    /// <summary>No money helps, only credits of this type. A customer whose last ones are in use may come again.</summary>
+    static Problem NoCreditsLeft(ClaimLine line, string type, LeaseRefusal refusal)
+    {
+        var (available, held) = (refusal.Available, refusal.Held ?? 0);
+        var limit = new LimitState("credits", UnitOf(line), $"{held}", $"{available + held}", $"{Math.Max(0, 1 - available)}", null);
+        return FitsLater(refusal, 1, long.MaxValue)
+            ? Problems.BalanceHeld(
+                $"What is left of the call credits of the type '{type}' is in use by requests that run. Try again when one has ended.",
+                limit)
+            : Problems.NotEnoughQueries(
+                $"There are no call credits of the type '{type}' left.",
+                QueryState.Of(type, [new(type, available + held)])) with
+            {
+                Limit = limit,
+            };
+    }
+
     static Problem LimitReached(ClaimLine line, CounterTerm counter, long needed, LeaseRefusal refusal, DateTimeOffset now)
     {
         var left = refusal.Available;
@@ -239,6 +265,7 @@ public static class Admission
     {
         { IsMoney: true } => "usd",
         { Kind: AccountKind.Slots } => "concurrent",
+        { QueryType: { } type } => CallCredits.Name(type),
         _ => line.Unit.ToString().ToLowerInvariant(),
     };
 

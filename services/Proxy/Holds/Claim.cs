@@ -24,6 +24,9 @@ public sealed class Claim(IReadOnlyList<ClaimLine> lines, int firstSource, Lease
     /// <summary>Sources that pay everything or nothing, one bit for each.</summary>
     public ulong Whole => _whole;
 
+    /// <summary>The line of call credits, or -1.</summary>
+    public int Credits { get; } = IndexOfCredits(lines);
+
     /// <summary>Requests that run are counted.</summary>
     public bool HasSlots { get; } = lines.Any(line => line.Kind == AccountKind.Slots);
 
@@ -64,6 +67,14 @@ public sealed class Claim(IReadOnlyList<ClaimLine> lines, int firstSource, Lease
 
     public override int GetHashCode() => lines[^1].Register.GetHashCode();
 
+    static int IndexOfCredits(IReadOnlyList<ClaimLine> lines)
+    {
+        for (var i = 0; i < lines.Count; i++)
+            if (lines[i].Kind == AccountKind.Credits)
+                return i;
+        return -1;
+    }
+
     static ulong WholeOf(IReadOnlyList<ClaimLine> lines, int firstSource)
     {
         ulong whole = 0;
@@ -84,6 +95,12 @@ public sealed record ClaimLine(Guid Register, AccountKind Kind, Unit Unit)
 
     /// <summary>Amounts are nano-dollars.</summary>
     public bool IsMoney => Unit is Unit.Usd or Unit.UsdLimit;
+
+    /// <summary>Of call credits: their type, and how accounts name it.</summary>
+    public string? QueryType { get; init; }
+
+    /// <inheritdoc cref="QueryType"/>
+    public Guid? Denomination { get; init; }
 
     /// <inheritdoc cref="LeaseDemand.LowMark"/>
     public long? LowMark { get; init; }

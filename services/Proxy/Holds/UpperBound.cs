@@ -19,6 +19,9 @@ public readonly struct UpperBound
     readonly long _inputTokens;
     readonly int _choices;
 
+    /// <summary>It is that of a batch. How many of its calls will be answered is not known.</summary>
+    public bool IsOfMany { get; private init; }
+
     UpperBound(Int128 @fixed, Int128 perOutputToken, long inputTokens = -1, int choices = 0) =>
         (_fixed, _perOutputToken, _inputTokens, _choices) = (@fixed, perOutputToken, inputTokens, choices);
 
@@ -105,8 +108,8 @@ public readonly struct UpperBound
         return true;
     }
 
-    /// <summary>The bound of something that costs at most this much, whatever its output.</summary>
-    public static UpperBound OfCost(long nanos) => new((Int128)nanos * AttosPerNano, 0);
+    /// <summary>The bound of a batch that costs at most this much, whatever its output.</summary>
+    public static UpperBound OfBatch(long nanos) => new((Int128)nanos * AttosPerNano, 0) { IsOfMany = true };
 
     /// <summary>The bound when either of two providers may answer.</summary>
     public static UpperBound Dearest(UpperBound a, UpperBound b) =>

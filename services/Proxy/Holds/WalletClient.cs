@@ -70,6 +70,16 @@ public sealed class WalletClient(HttpClient http, LedgerClock clock, TimeProvide
         return true;
     }
 
+    /// <summary>What is left in balances of call credits. Those that are not open are absent.</summary>
+    public async Task<IReadOnlyDictionary<Guid, long>> CreditsLeftAsync(IReadOnlyList<Guid> balances, CancellationToken token)
+    {
+        if (balances.Count == 0)
+            return new Dictionary<Guid, long>();
+        using var response = await http.PostAsJsonAsync("/internal/credits/balances", new CreditsQuery(balances), Defaults.Json, token);
+        response.EnsureSuccessStatusCode();
+        return (await response.Content.ReadFromJsonAsync<CreditsLeft>(Defaults.Json, token))!.Balances;
+    }
+
     public async Task<RenewedLeases> RenewAsync(LeaseRenewal renewal)
     {
         using var response = await http.PostAsJsonAsync("/internal/leases/renew", renewal, Defaults.Json);

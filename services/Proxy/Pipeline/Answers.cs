@@ -66,6 +66,7 @@ public sealed class Answers(
             if (response.IsSuccessStatusCode)
             {
                 attempt.WasTaken();
+                call.Answered = true;
                 return (response, null);
             }
             using (response)
@@ -288,5 +289,6 @@ public sealed class Answers(
         headers["X-Request-Id"] = call.Http.RequestId();
         headers["X-LLMGateway-Model"] = call.Route.Model.Id;
         headers["X-LLMGateway-Provider"] = call.Route.Model.Provider;
+        call.TellCredit();
     }
 }

@@ -16,7 +16,7 @@ namespace LlmGateway.Proxy;
 public sealed class Inference(
     Identity identity, BodyBudget bodies, RunningCalls runningCalls, KeyUse keys, RateLimits rateLimits, Slices slices,
     ClientSessions clientSessions, Answers answers, LedgerClock clock, Spool spool, SpoolPublisher publisher,
-    OutputDefault outputDefault, ResponseStates responses, KeyedCalls keyedCalls, GenAiSpan span, TimeProvider time)
+    OutputDefault outputDefault, ResponseStates responses, KeyedCalls keyedCalls, OwnCredits credits, GenAiSpan span, TimeProvider time)
 {
     /// <summary>A cycle turns once while a request asks for its hold.</summary>
     const int MaxClaims = 2;
@@ -189,7 +189,10 @@ public sealed class Inference(
                 break;
         }
         if (answer.Hold is not { } hold)
-            return (0, Admission.ProblemOf(answer.Refusal!, claim!, minimum, clock.Now));
+        {
+            var refused = Admission.ProblemOf(answer.Refusal!, claim!, minimum, clock.Now);
+            return (0, await credits.TellAsync(refused, call.Caller.Credential, call.Http.RequestAborted));
+        }
         call.Hold = hold;
         var problem = await BeginAsync(call);
         return (problem is null ? Admission.AffordableOutput(claim!, hold.Amounts, bound, outputLimit) : 0, problem);

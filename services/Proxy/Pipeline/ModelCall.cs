@@ -20,6 +20,9 @@ public sealed class ModelCall(HttpContext http, string endpoint, LedgerClock clo
     /// <summary>The reason of a settlement whose process died before it could end the request.</summary>
     const string Crashed = "crashed";
 
+    /// <summary>The type of the call credit that the caller pays with.</summary>
+    const string QueryTypeHeader = "X-Query-Type";
+
     readonly long _started = time.GetTimestamp();
     readonly DateTimeOffset _startedAt = clock.Now;
     int? _firstByteMs;
@@ -43,6 +46,9 @@ public sealed class ModelCall(HttpContext http, string endpoint, LedgerClock clo
 
     /// <summary>Null without an <c>Idempotency-Key</c>.</summary>
     public KeyedCall? Keyed { get; set; }
+
+    /// <summary>The provider has taken the request and begins to answer.</summary>
+    public bool Answered { get; set; }
 
     public bool Ended { get; private set; }
 
@@ -115,7 +121,7 @@ public sealed class ModelCall(HttpContext http, string endpoint, LedgerClock clo
         var (settlement, paid, tokens) = Settle(outcome, status, metered, reason, used);
         Failpoint.Hit("proxy.end.priced");
         Ended = true;
-        Tell(used);
+        TellUsed(used);
         Hold?.Settle(used);
         Failpoint.Hit("proxy.end.released");
         spool.Add(SettlementRecord.Encode(settlement, Spans.ContextOf(http)), Hold, _slot);
@@ -131,15 +137,33 @@ public sealed class ModelCall(HttpContext http, string endpoint, LedgerClock clo
     {
         Span<long> used = stackalloc long[LeaseRequest.MaxLines];
         var (settlement, paid, _) = Settle(outcome, status, metered, reason, used);
-        Tell(used);
+        TellUsed(used);
         return (SettlementRecord.Encode(settlement, Spans.ContextOf(http)).ToArray(), new(paid));
     }
 
-    /// <summary>What the call took of quota and credits, while the head of its answer can still say it.</summary>
-    void Tell(ReadOnlySpan<long> used)
+    /// <summary>Says what the request has taken of quota and credits, where the answer's head is not sent yet.</summary>
+    void TellUsed(ReadOnlySpan<long> used)
     {
-        if (Hold is not null && !http.Response.HasStarted && Admission.Told(Hold.Claim, used) is { } told)
+        if (Hold is null || http.Response.HasStarted)
+            return;
+        if (Admission.Told(Hold.Claim, used) is { } told)
             http.Response.Headers["X-LLMGateway-Used"] = told;
+        if (Hold.Claim.Credits is >= 0 and var credits && used[credits] > 0)
+            http.Response.Headers[QueryTypeHeader] = Hold.Claim.Lines[credits].QueryType;
+    }
+
+    /// <summary>
+    /// Says which call credit an answer costs that begins now and is settled later. Where a quota pays first, its end decides that.
+    /// </summary>
+    public void TellCredit()
+    {
+        if (Route.IsFree)
+            http.Response.Headers[QueryTypeHeader] = CallCredits.Free;
+        else if (Hold is { Claim: { Credits: >= 0 and var credits } claim } && credits == claim.FirstSource && Hold.Amounts[credits] > 0)
+        {
+            http.Response.Headers[QueryTypeHeader] = claim.Lines[credits].QueryType;
+            http.Response.Headers["X-LLMGateway-Used"] = $"{CallCredits.Name(claim.Lines[credits].QueryType!)}=1";
+        }
     }
 
     /// <summary>Gives back the tokens of a request that never began: it was refused, or its caller left while it waited.</summary>
@@ -163,6 +187,7 @@ public sealed class ModelCall(HttpContext http, string endpoint, LedgerClock clo
         };
         spool.Add(SettlementRecord.Encode(attempt, Spans.ContextOf(http)), null, null);
         EdgeMetrics.Ended(attempt.Usage, Money.Zero);
+        Answered = false;
     }
 
     /// <param name="used">Receives what the request used of each line of its claim.</param>
@@ -173,7 +198,9 @@ public sealed class ModelCall(HttpContext http, string endpoint, LedgerClock clo
         var usage = metered?.Usage ?? Unused;
         var cost = metered is null ? 0 : metered.Bound ?? Cost.Of(usage, Route.Model.Prices!);
         var tokens = Tokens(usage);
-        var (paid, due) = Hold is null ? (cost, cost) : Admission.Used(Hold.Claim, Hold.Amounts, cost, tokens, used);
+        var owed = Route.IsFree ? 0 : cost;
+        var (paid, due) = Hold is null ? (owed, owed) : Admission.Used(
+            Hold.Claim, Hold.Amounts, owed, tokens, answered: metered is not null && Answered, used);
         if (paid < due)
             reason = reason is null ? "capped" : $"{reason}, capped";
 
@@ -198,7 +225,10 @@ public sealed class ModelCall(HttpContext http, string endpoint, LedgerClock clo
         for (int line = 0, next = 0; next < count; line++)
             if (used[line] > 0)
                 charges[next++] = new(
-                    Hold.Claim.Lines[line].Register, used[line], Math.Max(0, used[line] - Hold.Amounts[line]));
+                    Hold.Claim.Lines[line].Register, used[line], Math.Max(0, used[line] - Hold.Amounts[line]))
+                {
+                    Denomination = Hold.Claim.Lines[line].Denomination,
+                };
         return charges;
     }
 

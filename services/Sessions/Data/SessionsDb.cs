@@ -25,6 +25,7 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
     public DbSet<CustomerLimit> Limits => Set<CustomerLimit>();
     public DbSet<Plan> Plans => Set<Plan>();
     public DbSet<CustomerPlan> CustomerPlans => Set<CustomerPlan>();
+    public DbSet<CustomerCredits> CustomerCredits => Set<CustomerCredits>();
     public DbSet<Provider> Providers => Set<Provider>();
     public DbSet<Model> Models => Set<Model>();
     public DbSet<PriceVersion> PriceVersions => Set<PriceVersion>();
@@ -65,11 +66,13 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
             .HasForeignKey(raise => new { raise.CustomerId, raise.LimitId });
         modelBuilder.Entity<Plan>().HasKey(plan => new { plan.ProjectId, plan.Id });
         modelBuilder.Entity<CustomerPlan>().HasKey(plan => plan.CustomerId);
+        modelBuilder.Entity<CustomerCredits>().HasKey(credits => new { credits.CustomerId, credits.QueryType });
         // References without a navigation: EF must know them to write rows in the right order.
         modelBuilder.Entity<Project>().HasOne<Organization>().WithMany().HasForeignKey(project => project.OrganizationId);
         modelBuilder.Entity<CustomerLimit>().HasOne<Customer>().WithMany().HasForeignKey(limit => limit.CustomerId);
         modelBuilder.Entity<Plan>().HasOne<Project>().WithMany().HasForeignKey(plan => plan.ProjectId);
         modelBuilder.Entity<CustomerPlan>().HasOne<Customer>().WithOne().HasForeignKey<CustomerPlan>(plan => plan.CustomerId);
+        modelBuilder.Entity<CustomerCredits>().HasOne<Customer>().WithMany().HasForeignKey(credits => credits.CustomerId);
         modelBuilder.Entity<CustomerPlan>().HasOne<Plan>().WithMany().HasForeignKey(plan => new { plan.ProjectId, plan.PlanId });
         modelBuilder.Entity<Provider>().HasOne<Project>().WithMany().HasForeignKey(provider => provider.ProjectId);
         modelBuilder
@@ -148,4 +151,7 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
 
     [DbContext(typeof(SessionsDb)), Migration("0016_events")]
     sealed class Events0016 : SqlMigration;
+
+    [DbContext(typeof(SessionsDb)), Migration("0017_credits")]
+    sealed class Credits0017 : SqlMigration;
 }

@@ -33,6 +33,7 @@ public static class TableRetention
         Kept("project", "configuration"),
         Kept("customer_limit", "configuration"),
         Kept("customer_plan", "configuration"),
+        Kept("customer_credits", "the ledger keeps the balances that it names"),
         Kept("plan", "configuration"),
         Kept("provider", "configuration"),
         Kept("provider_key", "configuration"),

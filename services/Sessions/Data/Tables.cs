@@ -187,6 +187,13 @@ public sealed class CustomerPlan
     public DateTimeOffset? EndsAt { get; set; }
 }
 
+/// <summary>A customer has a balance of call credits of this type.</summary>
+public sealed class CustomerCredits
+{
+    public required Guid CustomerId { get; init; }
+    public required string QueryType { get; init; }
+}
+
 /// <summary>A connection to a provider.</summary>
 public sealed class Provider
 {

@@ -63,7 +63,8 @@ public static class ReadCredential
     }
 
     /// <summary>
-    /// Most customers have neither limits nor a plan, and most credentials no limit of their own. Then their registers say everything.
+    /// Most customers have no limits, no plan and no call credits, and most credentials no limit of their own. Then their registers say
+    /// everything.
     /// </summary>
     static async Task AddClaimsAsync(Dictionary<string, Credential> known, SessionsDb db, DateTimeOffset now, CancellationToken token)
     {
@@ -76,10 +77,12 @@ public static class ReadCredential
             .Join(db.Plans, had => new { had.ProjectId, Id = had.PlanId }, plan => new { plan.ProjectId, plan.Id },
                 (had, plan) => new { Had = had, Plan = plan })
             .ToDictionaryAsync(one => one.Had.CustomerId, one => (one.Had, one.Plan), token);
+        var credits = (await db.CustomerCredits.AsNoTracking().Where(has => customers.Contains(has.CustomerId))
+            .OrderBy(has => has.QueryType).ToListAsync(token)).ToLookup(has => has.CustomerId);
         foreach (var (fingerprint, credential) in known.ToList())
         {
-            if (credential.Customer is not { } customer
-                || (credential.Claim is null && !limits.Contains(customer) && !plans.ContainsKey(customer)))
+            if (credential.Customer is not { } customer || (credential.Claim is null && !limits.Contains(customer)
+                && !plans.ContainsKey(customer) && !credits.Contains(customer)))
                 continue;
             (CustomerPlan Had, Plan Plan)? plan = plans.TryGetValue(customer, out var found) ? found : null;
             known[fingerprint] = credential with
@@ -89,7 +92,7 @@ public static class ReadCredential
                         .. limits[customer].OrderBy(limit => limit.Position).Select(limit => Terms.LineOf(limit, now)),
                         .. credential.Claim?.Limits ?? [],
                     ],
-                    [.. Sources(credential, plan, now)]),
+                    [.. Sources(credential, plan, credits[customer], now)]),
                 Rates = plan?.Plan.TokensPerMinute is { } perMinute && credential.Rates?.TokensPerMinute is null
                     ? new(credential.Rates?.RequestsPerMinute, perMinute)
                     : credential.Rates,
@@ -98,11 +101,12 @@ public static class ReadCredential
     }
 
     /// <summary>
-    /// A plan's quota pays first. What it does not cover, the wallet pays by the plan's overage, where there is one. A plan that has ended,
-    /// or has not begun, has no term for now, so nothing is served: without its quota the calls would be nobody's to pay. When it has
-    /// ended, the proxy says so.
+    /// A plan's quota pays first, then call credits: a call asks those of its provider's type. What neither covers, the wallet pays, by the
+    /// plan's overage where there is a plan. A plan that has ended, or has not begun, has no term for now, so nothing is served: without its
+    /// quota the calls would be nobody's to pay. When it has ended, the proxy says so.
     /// </summary>
-    static IEnumerable<PaySource> Sources(Credential credential, (CustomerPlan Had, Plan Plan)? plan, DateTimeOffset now)
+    static IEnumerable<PaySource> Sources(
+        Credential credential, (CustomerPlan Had, Plan Plan)? plan, IEnumerable<CustomerCredits> credits, DateTimeOffset now)
     {
         if (plan is { } one)
             yield return new(
@@ -110,6 +114,8 @@ public static class ReadCredential
             {
                 Plan = new(one.Plan.Name, one.Had.EndsAt),
             };
+        foreach (var has in credits)
+            yield return CreditTypes.SourceOf(credential.Project, has);
         Rate? overage = plan?.Plan.OveragePicos is { } picos ? new(picos) : null;
         if (credential.Wallet is { } wallet && (plan is null || overage is not null))
             yield return new(AccountKind.Wallet, Unit.Usd, null, wallet, null, overage, Whole: false);

@@ -93,7 +93,10 @@ public static class ReadProject
     static ProviderConnection Connection(Provider provider, string? sandbox) => new(
         provider.Id, provider.Wire, provider.BaseUrl, provider.AuthType, provider.AuthName,
         [.. provider.Keys.OrderBy(key => key.Position).Select(key => new SealedKey(key.SealedSecret, key.Weight))],
-        provider.TimeoutSeconds, provider.Retries, provider.OnAbort, IsSandbox(provider.BaseUrl, sandbox)) { Tenant = provider.Tenant };
+        provider.TimeoutSeconds, provider.Retries, provider.OnAbort, IsSandbox(provider.BaseUrl, sandbox))
+    {
+        Tenant = provider.Tenant, QueryType = provider.QueryType,
+    };
 
     /// <summary>
     /// The first provider's offer, with those of the others to fall back on. Null while neither the project nor the catalogue says what the

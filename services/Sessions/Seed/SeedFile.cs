@@ -69,7 +69,7 @@ public sealed record SeedProvider(string Id, string Wire, string BaseUrl)
     public int TimeoutSeconds { get; init; } = 60;
     public int Retries { get; init; } = 2;
     public string OnAbort { get; init; } = "cancel";
-    /// <summary>Stored, and read by nothing yet. Call credits will need it.</summary>
+    /// <summary>The type of call credits that pay for its calls. Absent: none do.</summary>
     public string? QueryType { get; init; }
 
     /// <summary>
@@ -136,7 +136,10 @@ public sealed record SeedCustomer(string ExternalId)
     public IReadOnlyList<SeedCustomerKey>? Keys { get; init; }
     /// <summary>The id of one of the project's plans. Absent leaves the customer the one that it has.</summary>
     public string? Plan { get; init; }
-    public IReadOnlyDictionary<string, Unsupported>? Balances { get; init; }
+    /// <summary>
+    /// Call credits by their type, granted when the balance is opened and never again. Absent leaves the customer those that it has.
+    /// </summary>
+    public IReadOnlyDictionary<string, long>? Balances { get; init; }
     /// <summary>All limits of the customer. Absent leaves them as they are.</summary>
     public IReadOnlyList<LimitRequest>? Limits { get; init; }
 }

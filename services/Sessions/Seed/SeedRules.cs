@@ -61,6 +61,7 @@ public static partial class SeedRules
             .. Each(project.Providers, $"{path}.providers", Provider),
             .. Duplicates(project.Providers, $"{path}.providers", provider => provider.Id, "id"),
             .. Each(project.Models, $"{path}.models", (model, at) => Model(model, at, providers)),
+            .. Each(project.Models, $"{path}.models", (model, at) => OneQueryType(model, at, project.Providers ?? [])),
             .. Duplicates(project.Models, $"{path}.models", model => model.Id, "id"),
             .. Each(project.Plans, $"{path}.plans", Plan),
             .. Duplicates(project.Plans, $"{path}.plans", plan => plan.Id, "id"),
@@ -89,7 +90,7 @@ public static partial class SeedRules
             $"must be from 1 to {MaxTimeoutSeconds}"),
         .. Must(provider.Retries is >= 0 and <= MaxRetries, $"{path}.retries", $"must be from 0 to {MaxRetries}"),
         .. Must(provider.OnAbort is "cancel" or "drain", $"{path}.onAbort", "must be cancel or drain"),
-        .. Optional(provider.QueryType, $"{path}.queryType"),
+        .. Must(provider.QueryType is null || CallCredits.IsType(provider.QueryType), $"{path}.queryType", CallCredits.TypeRule),
         .. Authentication(provider, path),
     ];
 
@@ -148,6 +149,14 @@ public static partial class SeedRules
         .. Prices(model.Prices, $"{path}.prices"),
     ];
 
+    /// <summary>Whoever answers a call, it costs a credit of the same type.</summary>
+    static IEnumerable<string> OneQueryType(SeedModel model, string path, IReadOnlyList<SeedProvider> providers)
+    {
+        var types = (model.Providers ?? []).Select(offer => providers.FirstOrDefault(provider => provider.Id == offer.Id))
+            .OfType<SeedProvider>().Select(provider => provider.QueryType).ToList();
+        return Must(types.Distinct().Count() <= 1, $"{path}.providers", "must all have the same queryType, or none");
+    }
+
     static IEnumerable<string> ModelProvider(SeedModelProvider offer, string path, HashSet<string> providers) =>
     [
         .. Must(providers.Contains(offer.Id), $"{path}.id", NotThere(offer.Id)),
@@ -198,7 +207,11 @@ public static partial class SeedRules
         .. Optional(customer.Phone, $"{path}.phone"),
         .. Must(customer.Email is null || Fields.IsEmail(customer.Email), $"{path}.email", "must be an e-mail address"),
         .. Optional(customer.Plan, $"{path}.plan"),
-        .. NotYet(customer.Balances?.Count, $"{path}.balances"),
+        .. Must(
+            customer.Balances is not { Count: > CallCredits.MaxTypes },
+            $"{path}.balances",
+            $"may have at most {CallCredits.MaxTypes} types"),
+        .. (customer.Balances?.AsEnumerable() ?? []).SelectMany(one => Balance(one.Key, one.Value, $"{path}.balances.{one.Key}")),
         .. LimitRules.Errors(customer.Limits, $"{path}.limits").Select(error => $"{error.Path} {error.Reason}"),
         .. Must(customer.Wallet is null or { Credit.Nanos: >= 0 }, $"{path}.wallet.credit", "must not be negative"),
         .. Must(customer.Wallet?.LowBalance is null or { Nanos: >= 0 }, $"{path}.wallet.lowBalance", "must not be negative"),
@@ -207,6 +220,12 @@ public static partial class SeedRules
         .. Must(customer.Rates?.Concurrent is null or > 0, $"{path}.rates.concurrent", "must be above 0"),
         .. Each(customer.Keys, $"{path}.keys", CustomerKey),
         .. Duplicates(customer.Keys, $"{path}.keys", key => key.Name, "name"),
+    ];
+
+    static IEnumerable<string> Balance(string type, long amount, string path) =>
+    [
+        .. CreditTypes.Error(type) is { } reason ? [$"{path}: a type {reason}"] : (string[])[],
+        .. Must(amount is >= 0 and <= CallCredits.MaxAmount, path, $"must be from 0 to {CallCredits.MaxAmount}"),
     ];
 
     static IEnumerable<string> CustomerKey(SeedCustomerKey key, string path) =>

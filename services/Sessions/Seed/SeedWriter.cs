@@ -6,15 +6,15 @@ namespace LlmGateway.Sessions;
 
 /// <summary>
 /// Writes valid seed files in one transaction. Ids follow from names, so that a file that is applied again, also after a crash half-way,
-/// means the same rows and wallets. Wallets are opened just before the commit. Only one instance writes at a time; an object of this class
-/// serves one attempt.
+/// means the same rows and balances. Balances are opened just before the commit. Only one instance writes at a time; an object of this
+/// class serves one attempt.
 /// </summary>
 public sealed class SeedWriter(
     SessionsDb db, RegistersClient wallet, CredentialSeal seal, CustomerKeys customerKeys, Envelope envelope, HotCopies copies,
     OutboxSignal outbox, MadeKeys madeKeys, TimeProvider time)
 {
     readonly DateTimeOffset _now = time.GetUtcNow();
-    readonly List<OpenRegister> _wallets = [];
+    readonly List<OpenRegister> _registers = [];
     readonly List<OpenCounters> _counters = [];
     readonly List<Guid> _projects = [];
     readonly List<MadeKey> _made = [];
@@ -30,7 +30,7 @@ public sealed class SeedWriter(
                 await OrganizationAsync(seed, $"seed file {path}: organizations[{i}]", token);
             await db.SaveChangesAsync(token); // the next file may go on with what this one made
         }
-        await wallet.OpenAsync(_wallets, token);
+        await wallet.OpenAsync(_registers, token);
         // Before the commit: an attempt that does not get so far finds the same limits new again.
         foreach (var counters in _counters)
             await wallet.OpenCountersAsync(counters, token);
@@ -68,6 +68,7 @@ public sealed class SeedWriter(
             await SecretKeyAsync(project, key, $"{path}.secretKeys[{i}]", token);
         var providers = await ProvidersAsync(project.Id, seed.Providers ?? [], token);
         await ModelsAsync(project.Id, seed.Models ?? [], providers, path, token);
+        await MustHaveOneTypeAsync(project.Id, seed, providers, path, token);
         var plans = await PlansAsync(project.Id, seed.Plans ?? [], token);
         foreach (var (i, customer) in (seed.Customers ?? []).Index())
             await CustomerAsync(project, customer, plans, $"{path}.customers[{i}]", token);
@@ -205,6 +206,19 @@ public sealed class SeedWriter(
         }
     }
 
+    /// <summary>A provider's type may have changed under a model that only the database has.</summary>
+    async Task MustHaveOneTypeAsync(
+        Guid project, SeedProject seed, Dictionary<string, Provider> providers, string path, CancellationToken token)
+    {
+        foreach (var model in await db.Models.Include(model => model.Providers).Where(model => model.ProjectId == project)
+            .ToListAsync(token))
+            if (model.Providers.Select(offer => providers[offer.ProviderId].QueryType).Distinct().Count() > 1
+                && (seed.Providers ?? []).Index().FirstOrDefault(one => model.Providers.Exists(offer => offer.ProviderId == one.Item.Id))
+                    is { Item: not null } changed)
+                throw new SeedException(
+                    $"{path}.providers[{changed.Index}].queryType must be that of all providers of the model '{model.Id}'");
+    }
+
     static void WriteProviders(Model model, IReadOnlyList<SeedModelProvider> seeds)
     {
         var known = model.Providers.ToDictionary(offer => offer.ProviderId);
@@ -282,9 +296,10 @@ public sealed class SeedWriter(
         if (seed.Wallet is { Credit: var credit, LowBalance: var lowBalance })
         {
             customer.LowBalanceNanos = lowBalance?.Nanos ?? customer.LowBalanceNanos;
-            _wallets.Add(CustomerCreation.Wallet(customer.Id, project, project.Test, credit, customer.LowBalanceNanos));
+            _registers.Add(CustomerCreation.Wallet(customer.Id, project, project.Test, credit, customer.LowBalanceNanos));
             customer.WalletId = Ids.WalletOf(customer.Id);
         }
+        await BalancesAsync(project, customer, seed.Balances, path, token);
         foreach (var (i, key) in (seed.Keys ?? []).Index())
             await CustomerKeyAsync(project, customer, key, $"{path}.keys[{i}]", token);
         if (seed.Plan is { } plan)
@@ -295,6 +310,22 @@ public sealed class SeedWriter(
         }
         if (seed.Limits is { } limits)
             await LimitsAsync(new(project.OrganizationId, project.Id, customer.Id, project.Test), limits, $"{path}.limits", token);
+    }
+
+    async Task BalancesAsync(
+        Project project, Customer customer, IReadOnlyDictionary<string, long>? balances, string path, CancellationToken token)
+    {
+        if (balances is null)
+            return;
+        var known = await CreditTypes.OfAsync(db, customer.Id, token);
+        if (known.Union(balances.Keys).Count() > CallCredits.MaxTypes)
+            throw new SeedException($"{path}.balances: the customer would have more than {CallCredits.MaxTypes} types");
+        foreach (var (type, amount) in balances)
+        {
+            _registers.Add(CreditTypes.Balance(customer, project, type, amount));
+            if (!known.Contains(type))
+                db.Add(new CustomerCredits { CustomerId = customer.Id, QueryType = type });
+        }
     }
 
     /// <summary>A customer that has a plan gets another one in its place: what it used of its quota stays used.</summary>

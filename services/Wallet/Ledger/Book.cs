@@ -59,6 +59,9 @@ public sealed class Book(DateTimeOffset now)
     public List<WindowOpening> Openings { get; } = [];
     public List<Correction> Corrections { get; } = [];
 
+    /// <summary>Call credits that requests of the batch should have spent and that were gone.</summary>
+    public long ForgivenCredits { get; set; }
+
     /// <summary>Calls with an <c>Idempotency-Key</c> whose settlements are booked in this batch.</summary>
     public List<EndedCall> EndedCalls { get; } = [];
 
@@ -251,7 +254,7 @@ public sealed record Transfer(Guid Id, EntryType Type, string? Description)
 /// </summary>
 public sealed record UsageRow(Guid RequestId, UsageRecord Record, long Charged, long Absorbed, long Covered = 0)
 {
-    /// <summary>What the request used of counters. Empty when no counter was to be asked.</summary>
+    /// <summary>What the request used of counters, and the call credits that it spent. Empty when neither was to be asked.</summary>
     public IReadOnlyList<Charge> Counted { get; init; } = [];
 
     /// <inheritdoc cref="Correction.Lots"/>
@@ -280,7 +283,7 @@ public sealed record StaleSettlement(Guid RequestId, ReadOnlyMemory<byte> Record
 /// <summary>
 /// What a request cost, what its wallet paid, and what the house bore, in nano-dollars. Without a wallet the last two are 0.
 /// </summary>
-/// <param name="IsCovered">Quota or credits have paid a part of it.</param>
+/// <param name="IsCovered">Quota has paid a part of it, or a call credit has paid it.</param>
 public readonly record struct Rated(long Cost, long Charged, long Absorbed, bool IsCovered = false)
 {
     /// <inheritdoc cref="Correction.Lots"/>

@@ -37,8 +37,11 @@ public abstract record Command
         Organization = scope.Organization, Project = scope.Project, Owner = scope.Customer, Test = scope.Test,
     };
 
-    protected static Account House(Guid id, AccountKind kind, Unit unit, Guid organization, Guid project, bool test) =>
-        new() { Id = id, Kind = kind, Unit = unit, Organization = organization, Project = project, Test = test };
+    protected static Account House(
+        Guid id, AccountKind kind, Unit unit, Guid organization, Guid project, bool test, Guid? denomination = null) => new()
+        {
+            Id = id, Kind = kind, Unit = unit, Denomination = denomination, Organization = organization, Project = project, Test = test,
+        };
 }
 
 /// <summary>Opens a register with its first amount, which may be 0. What is open stays as it is.</summary>
@@ -48,7 +51,7 @@ public sealed record Open(OpenRegister Register) : Command
     [
         new()
         {
-            Id = Register.Id, Kind = Register.Kind, Unit = Register.Unit,
+            Id = Register.Id, Kind = Register.Kind, Unit = Register.Unit, Denomination = Register.Denomination,
             Organization = Register.Organization, Project = Register.Project, Owner = Register.Owner, Test = Register.Test,
         },
         .. First.Ensures,
@@ -58,13 +61,20 @@ public sealed record Open(OpenRegister Register) : Command
     public Post First { get; } = new(
         Ids.Derive(Register.Id, "initial"),
         PostType.Opening,
-        new(Register.Id, Register.Unit, Register.Organization, Register.Project, Register.Owner, Register.Test),
+        ScopeOf(Register),
         [Register.Initial])
     {
         Actor = "sessions", Text = "initial amount",
     };
 
     public override Guid? Movement => First.Id;
+
+    /// <summary>The register as posts name it.</summary>
+    public static PostScope ScopeOf(OpenRegister register) =>
+        new(register.Id, register.Unit, register.Organization, register.Project, register.Owner, register.Test)
+        {
+            Denomination = register.Denomination,
+        };
 }
 
 public sealed record Freeze(Guid Wallet, bool Frozen) : Command
@@ -191,6 +201,16 @@ public sealed record Settle(Settlement Settlement) : Command
                     usage.Organization,
                     usage.Project,
                     usage.Test);
+            for (var i = 0; i < Settlement.Charges.Count; i++)
+                if (Settlement.Charges[i].Denomination is { } type)
+                    yield return House(
+                        HouseAccounts.UsedCredits(type, usage.Test),
+                        AccountKind.Used,
+                        Unit.Credits,
+                        usage.Organization,
+                        usage.Project,
+                        usage.Test,
+                        type);
         }
     }
 }

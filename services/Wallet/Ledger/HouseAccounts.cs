@@ -5,7 +5,7 @@ namespace LlmGateway.Wallet;
 
 /// <summary>
 /// The house's own accounts, one of each kind per project (grants: per organization, receivables: per customer, what has expired: per
-/// balance) and mode. Their ids are derived from their owner.
+/// balance; of call credits: per type) and mode. Their ids are derived from their owner.
 /// </summary>
 public static class HouseAccounts
 {
@@ -24,6 +24,14 @@ public static class HouseAccounts
 
     /// <summary>What has expired of one balance. Whoever holds that balance's lock may change it.</summary>
     public static Guid Expired(Guid balance, Unit unit, bool test) => Id(balance, AccountKind.Expired, unit, test);
+
+    /// <summary>Call credits of one type that were granted, and that were spent.</summary>
+    /// <param name="type">Their denomination, which is of one project.</param>
+    public static Guid GrantedCredits(Guid type, bool test) => Id(type, AccountKind.Grant, Unit.Credits, test);
+
+    /// <inheritdoc cref="GrantedCredits"/>
+    public static Guid UsedCredits(Guid type, bool test) => Id(type, AccountKind.Used, Unit.Credits, test);
+
     public static Guid Limits(Guid project, Unit unit, bool test) => Id(project, AccountKind.Limits, unit, test);
 
     public static Guid Id(Guid scope, AccountKind kind, Unit unit, bool test)
@@ -48,6 +56,7 @@ public static class HouseAccounts
         AccountKind.Fees => "fees",
         AccountKind.Payouts => "payouts",
         AccountKind.Expired => "expired",
+        AccountKind.Used => "used",
         _ => throw new InvalidOperationException($"{kind} is not the house's own"),
     };
 }

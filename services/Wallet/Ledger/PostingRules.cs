@@ -12,7 +12,9 @@ public enum PostType
 public enum Party
 {
     Balance,
-    /// <summary>For money: what the organization has granted. For caps: what the project allows.</summary>
+    /// <summary>
+    /// For money: what the organization has granted. For call credits: what was granted of their type. For caps: what the project allows.
+    /// </summary>
     Grant,
     Clearing,
     /// <summary>The customer's. Minus what it owes.</summary>
@@ -85,7 +87,9 @@ public static class PostingRules
     public static Account House(Party party, PostScope of) => party switch
     {
         Party.Grant when of.Unit == Unit.Usd => House(AccountKind.Grant, of.Organization, of, project: Guid.Empty),
+        Party.Grant when of.Unit == Unit.Credits => House(AccountKind.Grant, of.Denomination!.Value, of, of.Project),
         Party.Grant => House(AccountKind.Limits, of.Project, of, of.Project),
+        _ when of.Unit == Unit.Credits => throw new InvalidOperationException($"call credits have no {party}"),
         Party.Clearing => House(AccountKind.Clearing, of.Project, of, of.Project),
         Party.Receivable => House(AccountKind.Receivable, of.Owner, of, of.Project),
         Party.Margin => House(AccountKind.Margin, of.Project, of, of.Project),
@@ -96,7 +100,7 @@ public static class PostingRules
 
     static Account House(AccountKind kind, Guid scope, PostScope of, Guid project) => new()
     {
-        Id = HouseAccounts.Id(scope, kind, of.Unit, of.Test), Kind = kind, Unit = of.Unit, Organization = of.Organization,
-        Project = project, Owner = kind == AccountKind.Receivable ? of.Owner : null, Test = of.Test,
+        Id = HouseAccounts.Id(scope, kind, of.Unit, of.Test), Kind = kind, Unit = of.Unit, Denomination = of.Denomination,
+        Organization = of.Organization, Project = project, Owner = kind == AccountKind.Receivable ? of.Owner : null, Test = of.Test,
     };
 }

@@ -31,8 +31,8 @@ public sealed record Post(Guid Id, PostType Type, PostScope Of, IReadOnlyList<lo
 
     public PostingRule Rule => PostingRules.All[Type];
 
-    /// <summary>As a statement shows it. Caps are no money.</summary>
-    public EntryType EntryType => Of.Unit == Unit.Usd ? Rule.Type : EntryType.Limit;
+    /// <summary>As a statement shows it. Caps are permissions.</summary>
+    public EntryType EntryType => Of.Unit == Unit.UsdLimit ? EntryType.Limit : Rule.Type;
 
     public override IEnumerable<Guid> Accounts => Of.Balance is { } balance ? [balance] : [];
 
@@ -47,7 +47,7 @@ public sealed record Post(Guid Id, PostType Type, PostScope Of, IReadOnlyList<lo
         new()
         {
             Id = HouseAccounts.Expired(balance, Of.Unit, Of.Test), Kind = AccountKind.Expired, Unit = Of.Unit,
-            Organization = Of.Organization, Project = Of.Project, Owner = Of.Owner, Test = Of.Test,
+            Denomination = Of.Denomination, Organization = Of.Organization, Project = Of.Project, Owner = Of.Owner, Test = Of.Test,
         },
     ] : [];
 
@@ -72,7 +72,11 @@ public sealed record Post(Guid Id, PostType Type, PostScope Of, IReadOnlyList<lo
 /// <summary>Whose a movement is.</summary>
 /// <param name="Balance">The customer's. Null for a movement between the house's own accounts.</param>
 /// <param name="Owner">The customer.</param>
-public sealed record PostScope(Guid? Balance, Unit Unit, Guid Organization, Guid Project, Guid Owner, bool Test);
+public sealed record PostScope(Guid? Balance, Unit Unit, Guid Organization, Guid Project, Guid Owner, bool Test)
+{
+    /// <summary>Of call credits: their type.</summary>
+    public Guid? Denomination { get; init; }
+}
 
 /// <summary>What a leg has moved.</summary>
 public sealed record Moved(Guid From, Guid To, long Amount);

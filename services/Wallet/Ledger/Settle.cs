@@ -7,9 +7,8 @@ public static partial class Ledger
     /// <summary>
     /// Every register gets its own charge. A counter counts all of it, even above its ceiling, because that was used. A balance pays what
     /// it can, and those of money together no more than is due. The provider is owed the cost all the same: quota and credits have covered
-    /// what is not due, and the house bears, once, what money could not pay. A balance that is not known is money that nobody has; in a
-    /// request of long ago it was a counter, which is deleted by now and named by the usage row alone. Where no month is open for a
-    /// request, it may have been booked in one that is gone; it is kept for a person.
+    /// what is not due, and the house bears, once, what money could not pay. A call credit that is gone is forgiven. A balance that is not
+    /// known is money that nobody has; in a request of long ago it was a counter, which is deleted by now and named by the usage row alone.
     /// </summary>
     static Answer Apply(Book book, Settle settle)
     {
@@ -18,11 +17,7 @@ public static partial class Ledger
         if (book.Known.Contains(settlement.RequestId))
             return new Answer.Done(Repeated: true);
         if (book.MonthOf(settlement.RequestId) is null)
-        {
-            var reason = settlement.RequestId < Ids.FirstAt(book.Now) ? StaleSettlement.TooOld : StaleSettlement.TooNew;
-            book.Stale.Add(new(settlement.RequestId, settle.Record, reason));
-            return new Answer.Stale();
-        }
+            return PutAside(book, settle);
         book.Known.Add(settlement.RequestId);
         KeepOpen(book, settlement);
         var lease = settlement.Lease is { } leaseId ? book.Leases.GetValueOrDefault(leaseId) : null;
@@ -36,6 +31,12 @@ public static partial class Ledger
             {
                 Count(book, account, lease?.Lines.GetValueOrDefault(charge.Register), charge);
                 counted.Add(charge);
+                continue;
+            }
+            if (charge.Denomination is { } type)
+            {
+                if (Spend(book, settlement, lease, account, charge.Value, type) is > 0 and var spent)
+                    counted.Add(charge with { Value = spent });
                 continue;
             }
             if (account is { Unit: not Unit.Usd })
@@ -64,6 +65,14 @@ public static partial class Ledger
         return new Answer.Done();
     }
 
+    /// <summary>No month is open for the request. It may have been booked in one that is gone, so it is kept for a person.</summary>
+    static Answer.Stale PutAside(Book book, Settle settle)
+    {
+        var id = settle.Settlement.RequestId;
+        book.Stale.Add(new(id, settle.Record, id < Ids.FirstAt(book.Now) ? StaleSettlement.TooOld : StaleSettlement.TooNew));
+        return new();
+    }
+
     /// <summary>The part of a request's cost that money did not pay.</summary>
     static UsageRow Borne(Book book, Settlement settlement, long due, long unpaid)
     {
@@ -80,6 +89,21 @@ public static partial class Ledger
             MoveEitherWay(book, id, EntryType.Covered, house, ProviderCost(book, usage), covered);
         }
         return new(id, usage, due - unpaid, unpaid, covered);
+    }
+
+    /// <summary>Spends call credits, as far as there are some. Nobody pays what a lease that ended has lost of them.</summary>
+    static long Spend(Book book, Settlement settlement, Lease? lease, Account? account, long amount, Guid type)
+    {
+        var (paid, held) = (0L, default(Held));
+        if (account is not null)
+        {
+            paid = Pay(book, lease, account, amount, out held);
+            var used = book.Accounts[HouseAccounts.UsedCredits(type, settlement.Usage.Test)];
+            Move(book, settlement.RequestId, EntryType.Usage, account, used, paid, held);
+            account.Spent += paid;
+        }
+        book.ForgivenCredits += amount - paid;
+        return paid;
     }
 
     static bool IsOlderThanCounters(Book book, Settlement settlement) =>

@@ -21,6 +21,9 @@ public sealed class Writer(NpgsqlDataSource database, DatabaseReady ready, TimeP
     static readonly Counter<long> StaleSettlements = Metrics.CreateCounter<long>(
         "gateway.ledger.stale", "{settlement}", "Settlements that the usage log has no open month for, put aside for a person");
 
+    static readonly Counter<long> ForgivenCredits = Metrics.CreateCounter<long>(
+        "gateway.ledger.forgiven_credits", "{credit}", "Call credits that requests have used and that were gone when they were booked");
+
     readonly Intake _intake = new();
     readonly ExistingAccounts _existing = new();
 
@@ -107,6 +110,7 @@ public sealed class Writer(NpgsqlDataSource database, DatabaseReady ready, TimeP
         _existing.Remember(book);
         Committed?.Invoke(book);
         StaleSettlements.Add(book.Stale.Count);
+        ForgivenCredits.Add(book.ForgivenCredits);
         return answers;
     }
 }

@@ -83,13 +83,13 @@ static class Checks
     [
         ("the entries of every unit sum to 0",
             """
-            select format('unit %s sums to %s', unit, sum(amount)) from entry join account on account.id = entry.account
-            group by unit having sum(amount) <> 0
+            select format('unit %s %s sums to %s', unit, denomination, sum(amount)) from entry join account on account.id = entry.account
+            group by unit, denomination having sum(amount) <> 0
             """),
         ("the entries of every transfer sum to 0",
             """
             select format('transfer %s', transfer) from entry join account on account.id = entry.account
-            group by transfer, unit having sum(amount) <> 0
+            group by transfer, unit, denomination having sum(amount) <> 0
             """),
         ("every transfer that has entries has a header",
             """
@@ -197,6 +197,19 @@ static class Checks
                 where entry.type = 0 and account.kind = 0 group by transfer) d on d.transfer = u.request_id
             where u.charged <> coalesce(d.debited, 0)
             """),
+        ("usage rows and spent call credits agree",
+            """
+            select format('%s, request %s: the row says %s, entries say %s', account, request, coalesce(u.spent, 0), coalesce(e.spent, 0))
+            from (
+                select c.account, request_id request, c.spent
+                from usage_record, unnest(counted, counts) as c (account, spent) join account on account.id = c.account
+                where account.kind = 7) u
+            full join (
+                select account, transfer request, -sum(amount) spent from entry join account on account.id = entry.account
+                where entry.type = 0 and account.kind = 7 group by account, transfer) e using (account, request)
+            where coalesce(u.spent, 0) <> coalesce(e.spent, 0) and not exists (
+                select from usage_month where requests is not null and request >= from_id and request < to_id)
+            """),
         ("corrections and their entries agree to the nano-dollar",
             """
             select format('correction %s: charged %s and absorbed %s, entries say %s and %s',
@@ -285,7 +298,7 @@ static class Checks
                 select account, -sum(amount) filter (where type = 0 or correction.transfer is not null) spent,
                     sum(amount) filter (where type = 3) topped_up
                 from entry left join correction on correction.transfer = entry.transfer group by account) e on e.account = a.id
-            where a.kind = 0 and (a.spent <> coalesce(s.spent, 0) + coalesce(e.spent, 0)
+            where a.kind in (0, 7) and (a.spent <> coalesce(s.spent, 0) + coalesce(e.spent, 0)
                 or a.topped_up <> coalesce(s.topped_up, 0) + coalesce(e.topped_up, 0))
             """),
     ];

@@ -17,6 +17,9 @@ public static class Registers
             return Problems.Invalid("registers", $"at most {MaxAtOnce} registers at once");
         if (request.Registers.Any(register => register.Initial < 0 || register.Kind >= AccountKind.Grant))
             return Problems.Invalid("registers", "a register is a customer's, and its first amount is 0 or more");
+        if (request.Registers.Any(register => (register.Kind, register.Unit, register.Denomination) is
+            (AccountKind.Credits, _, null) or (AccountKind.Credits, not Unit.Credits, _) or (not AccountKind.Credits, _, not null)))
+            return Problems.Invalid("registers", "call credits have a type, and nothing else has");
         await writer.RunAsync([.. request.Registers.Select(register => new Open(register))]);
         Failpoint.Hit("wallet.register.opened");
         return Results.Json(new { }, Defaults.Json);

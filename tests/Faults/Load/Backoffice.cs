@@ -36,6 +36,10 @@ sealed class Backoffice
         var created = (await DoAsync("POST", $"/v1/customers/{user.CustomerId}/keys", KeyWithSlots)).MustBe(201).Json;
         const string CountedSessions = """[{"unit":"windows","amount":100,"cycle":"day"}]""";
         (await DoAsync("PUT", $"/v1/customers/{user.CustomerId}/limits", CountedSessions)).MustBe(200);
+        // Nothing here is paid by credits of this type: what is there was added once.
+        const string CallCredits = """{"type":"office","amount":3,"op":"credit"}""";
+        var balances = (await DoAsync("POST", $"/v1/customers/{user.CustomerId}/balances", CallCredits)).MustBe(200).Json;
+        Assert.Equal(3, Assert.Single(balances.Items("balances")).Int("count"));
         var account = new Account(user, created.Text("key"));
         await CreditAsync(account, Credit);
         _accounts.Enqueue(account);

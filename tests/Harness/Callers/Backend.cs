@@ -17,6 +17,9 @@ sealed class Backend(string key)
     /// <summary>A project in test mode, with a provider that is not the sandbox.</summary>
     public static readonly Backend TestWorld = new("sk_test_testworld0000000000000000000000000000000");
 
+    /// <summary>A project whose providers have types of call credits.</summary>
+    public static readonly Backend Queries = new("sk_live_queries000000000000000000000000000000000");
+
     /// <summary>The project of <c>wires.seed.json</c>: the same models from providers of every wire.</summary>
     public static readonly Backend Wires = new("sk_live_wires00000000000000000000000000000000000");
 

@@ -22,8 +22,8 @@ public sealed class CountersTests
             Identity(Key, Unit.Tokens),
             Identity(Owner, Unit.Requests),
             Counters.Identity(Owner, Unit.Tokens, null, "1:1:2024-01-01T00:00:00:UTC", null),
-            Counters.Identity(Owner, Unit.Credits, Counters.Denomination(Owner, "standard"), Month, null),
-            Counters.Identity(Owner, Unit.Credits, Counters.Denomination(Owner, "premium"), Month, null),
+            Counters.Identity(Owner, Unit.Credits, CallCredits.Denomination(Owner, "standard"), Month, null),
+            Counters.Identity(Owner, Unit.Credits, CallCredits.Denomination(Owner, "premium"), Month, null),
             Identity(Owner, Unit.Tokens, ["small"]),
             Identity(Owner, Unit.Tokens, ["small", "large"]),
             Identity(Owner, Unit.Tokens, ["5:small5:large"]),
@@ -48,7 +48,7 @@ public sealed class CountersTests
         Assert.Equal(Ids.Derive(Owner, "counter:2::" + Month + ":"), Identity(Owner, Unit.Tokens));
         Assert.Equal(Ids.Derive(Owner, "cap"), Counters.Cap(Owner));
         Assert.Equal(Ids.Derive(Owner, "2026-11-01"), Counters.Quota(Owner, "2026-11-01"));
-        Assert.Equal(Ids.Derive(Owner, "query:standard"), Counters.Denomination(Owner, "standard"));
+        Assert.Equal(Ids.Derive(Owner, "query:standard"), CallCredits.Denomination(Owner, "standard"));
     }
 
     [Fact]

@@ -13,6 +13,7 @@ public sealed class SettlementRecordTests
     [InlineData("claim", 4)]
     [InlineData("beyond", 4)]
     [InlineData("windows", 6)]
+    [InlineData("credits", 10)]
     public void A_settlement_reads_back_as_it_was_written_in_the_lowest_version_that_can_say_it(string what, byte version)
     {
         var settlement = what switch
@@ -20,6 +21,7 @@ public sealed class SettlementRecordTests
             "full" => Full(),
             "sparse" => Sparse(),
             "claim" => Claim(),
+            "credits" => Claim() with { Charges = [new(Ids.New(), 1) { Denomination = Ids.New() }, new(Ids.New(), 300, Beyond: 200)] },
             "windows" => Full() with { Windows = [Ids.New(), Ids.New()] },
             _ => Full() with { Charges = [new(Ids.New(), 300, Beyond: 200)] },
         };
@@ -106,7 +108,8 @@ public sealed class SettlementRecordTests
     public void A_traced_request_s_span_survives_in_its_record_and_an_untraced_one_s_takes_no_byte()
     {
         foreach (var settlement in (Settlement[])
-            [Full(), Claim(), Claim() with { Windows = [Ids.New()] }, Claim() with { Key = KeyEnd.Free }])
+            [Full(), Claim(), Claim() with { Windows = [Ids.New()] }, Claim() with { Key = KeyEnd.Free },
+            Claim() with { Charges = [new(Ids.New(), 1) { Denomination = Ids.New() }] }])
             MustSurvive(settlement);
     }
 
@@ -128,9 +131,12 @@ public sealed class SettlementRecordTests
     [Fact]
     public void A_newer_record_is_read_as_far_as_it_is_known()
     {
-        var settlement = Claim() with { Windows = [Ids.New()], Key = KeyEnd.Used };
-        byte[] newer = [.. SettlementRecord.Encode(settlement), 1, 2, 3, 4, 5]; // version 10 has fields that we do not know
-        newer[SettlementRecord.HeadBytes] = 10;
+        var settlement = Claim() with
+        {
+            Charges = [new(Ids.New(), 1) { Denomination = Ids.New() }], Windows = [Ids.New()], Key = KeyEnd.Used,
+        };
+        byte[] newer = [.. SettlementRecord.Encode(settlement), 1, 2, 3, 4, 5]; // version 12 has fields that we do not know
+        newer[SettlementRecord.HeadBytes] = 12;
         BitConverter.TryWriteBytes(newer, newer.Length - SettlementRecord.HeadBytes);
         var read = SettlementRecord.Decode(newer, 0, newer.Length);
         Assert.Equal((settlement.RequestId, settlement.Due, settlement.Key), (read.RequestId, read.Due, read.Key));
@@ -149,6 +155,10 @@ public sealed class SettlementRecordTests
         Assert.Equal(plain[(SettlementRecord.HeadBytes + 1)..], record[(SettlementRecord.HeadBytes + 1)..plain.Length]);
         var windows = SettlementRecord.Encode(claim with { Windows = [Ids.New()] }).ToArray();
         Assert.Equal(record[(SettlementRecord.HeadBytes + 1)..], windows[(SettlementRecord.HeadBytes + 1)..record.Length]);
+        var keyed = SettlementRecord.Encode(claim with { Key = KeyEnd.Free }).ToArray();
+        var typed = claim.Charges.Select(charge => charge with { Denomination = Ids.New() });
+        var credits = SettlementRecord.Encode(claim with { Key = KeyEnd.Free, Charges = [.. typed] }).ToArray();
+        Assert.Equal(keyed[(SettlementRecord.HeadBytes + 1)..], credits[(SettlementRecord.HeadBytes + 1)..keyed.Length]);
     }
 
     [Theory]

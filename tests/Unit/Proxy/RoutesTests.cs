@@ -148,9 +148,10 @@ public sealed class RoutesTests : IAsyncDisposable
         builder.Services.AddSingleton(identity);
         builder.Services.AddSingleton(_rates);
         builder.Services.AddSingleton(new OwnBalance(null!));
+        builder.Services.AddSingleton(new OwnCredits(identity, _rates, null!));
         builder.Services.AddSingleton(new Inference(
             identity, null!, null!, uses, limits, null!, null!, null!, new(TimeProvider.System), null!, null!, new(null), null!, null!,
-            null!, TimeProvider.System));
+            null!, null!, TimeProvider.System));
         builder.Services.AddSingleton(new ResponseRoutes(entrance, null!));
         builder.Services.AddSingleton(new CountTokens(entrance, null!, null!));
         builder.Services.AddSingleton(new MessageBatches(

@@ -138,8 +138,20 @@ public sealed class SeedReaderTests
     [InlineData("\"webhooks\": []", "\"webhooks\": [{\"url\": \"https://a.example\"}]",
         "organizations[0].projects[0].webhooks is not supported yet")]
     [InlineData("\"plan\": null", "\"plan\": \"\"", "organizations[0].projects[0].customers[0].plan must not be empty")]
-    [InlineData("\"plan\": null", "\"balances\": {\"standard\": 100}",
-        "organizations[0].projects[0].customers[0].balances is not supported yet")]
+    [InlineData("\"plan\": null", "\"balances\": {\"standard\": -1}",
+        "organizations[0].projects[0].customers[0].balances.standard must be from 0 to 1000000000")]
+    [InlineData("\"plan\": null", "\"balances\": {\"standard\": 1000000001}",
+        "organizations[0].projects[0].customers[0].balances.standard must be from 0 to 1000000000")]
+    [InlineData("\"plan\": null", "\"balances\": {\"standard\": 1.5}",
+        "organizations[0].projects[0].customers[0].balances.standard has the wrong type or form")]
+    [InlineData("\"plan\": null", "\"balances\": {\"standard\": 1, \"standard\": 2}",
+        "organizations[0].projects[0].customers[0].balances.standard is there twice")]
+    [InlineData("\"plan\": null", "\"balances\": {\"Standard\": 1}",
+        "organizations[0].projects[0].customers[0].balances.Standard: a type must be 1 to 64 of a-z, 0-9, dashes and underscores")]
+    [InlineData("\"plan\": null", "\"balances\": {\"free\": 1}",
+        "organizations[0].projects[0].customers[0].balances.free: a type must not be free: nobody pays for calls of that type")]
+    [InlineData("\"wire\": \"openai\"", "\"wire\": \"openai\", \"queryType\": \"a type\"",
+        "organizations[0].projects[0].providers[0].queryType must be 1 to 64 of a-z, 0-9, dashes and underscores")]
     [InlineData("\"plan\": null", "\"email\": \"nobody\"", "organizations[0].projects[0].customers[0].email must be an e-mail address")]
     [InlineData("\"plan\": null", "\"plan\": null, \"plan\": null", "organizations[0].projects[0].customers[0].plan is there twice")]
     [InlineData("\"requestsPerMinute\": 60", "\"requestsPerMinute\": 0",
@@ -169,6 +181,35 @@ public sealed class SeedReaderTests
         var model = Read(json).Organizations[0].Projects![0].Models![0];
 
         Assert.Equal([new("openai", "small-1"), new("azure", "my-deployment", new Prices { Input = new(160_000_000_000) })], model.Offers);
+    }
+
+    [Fact]
+    public void Call_credits_are_read_by_their_type()
+    {
+        var project = Read(Valid.Replace("\"plan\": null", "\"balances\": {\"standard\": 100, \"premium-1\": 0}")
+            .Replace("\"wire\": \"openai\"", "\"wire\": \"openai\", \"queryType\": \"standard\"")).Organizations[0].Projects![0];
+
+        Assert.Equal("standard", project.Providers![0].QueryType);
+        Assert.Equal([new("standard", 100), new("premium-1", 0)], project.Customers![0].Balances!);
+    }
+
+    [Theory]
+    [InlineData("standard", "standard", true)]
+    [InlineData("standard", "premium", false)]
+    [InlineData("standard", null, false)]
+    [InlineData(null, null, true)]
+    public void All_providers_of_a_model_have_one_query_type(string? first, string? second, bool isRight)
+    {
+        var json = Valid.Replace("\"provider\": \"openai\"", "\"providers\": [\"openai\", \"other\"]").Replace(
+            "\"providers\": [{\"id\": \"openai\"",
+            $$""" "providers": [{"id": "other", "wire": "openai", "baseUrl": "https://a.example.com"{{Type(second)}}}, """
+                + $$"""{"id": "openai"{{Type(first)}}""");
+        if (isRight)
+            Read(json);
+        else
+            Assert.Equal("organizations[0].projects[0].models[0].providers must all have the same queryType, or none", ErrorOf(json));
+
+        static string Type(string? type) => type is null ? "" : $", \"queryType\": \"{type}\"";
     }
 
     [Theory]

@@ -25,6 +25,7 @@ sealed class LedgerRun
     readonly Guid[] _wallets = [Ids.New(), Ids.New(), Ids.New()];
     readonly ReferenceEvents _events;
     readonly Guid[] _caps = [Ids.New(), Ids.New()];
+    readonly Guid[] _credits = [Ids.New(), Ids.New()];
     readonly Guid[] _limits = [Ids.New(), Ids.New()], _quotas = [Ids.New()], _slots = [Ids.New()];
     readonly Guid[] _windows = [Ids.New(), Ids.New(), Ids.New()], _windowCounters = [Ids.New(), Ids.New()];
     readonly List<Guid> _leases = [Ids.New(), Ids.New()], _reratings = [Ids.New()];
@@ -123,7 +124,7 @@ sealed class LedgerRun
         StepKind.Open => OpenOne(dice),
         StepKind.Post => MakePost(dice),
         StepKind.Freeze => new Freeze(dice.Pick(_wallets), dice.Next(4) == 1),
-        StepKind.Expire => new Expire(dice.Pick(_leases), [.. _wallets, .. _caps, .. _limits, .. _quotas, .. _slots]),
+        StepKind.Expire => new Expire(dice.Pick(_leases), [.. _wallets, .. _caps, .. _credits, .. _limits, .. _quotas, .. _slots]),
         StepKind.OpenWindows => MakeOpening(dice),
         StepKind.FreeSlots => new FreeSlots(dice.Pick(_leases), _slots),
         StepKind.Extend => MakeExtend(dice),
@@ -134,11 +135,23 @@ sealed class LedgerRun
     };
 
     /// <summary>With one of several first amounts, so that a register is opened with nothing and again with something.</summary>
-    Open OpenOne(Dice dice) => dice.Next(3) < 2
-        ? new(new(
-            dice.Pick(_wallets), AccountKind.Wallet, Unit.Usd, Organization, Project, Organization, false, 250 * dice.Next(3)))
-        : new(new(
-            dice.Pick(_caps), AccountKind.SessionCap, Unit.UsdLimit, Organization, Project, Organization, false, 80 * dice.Next(2)));
+    Open OpenOne(Dice dice) => dice.Next(4) switch
+    {
+        0 or 1 => new(new(
+            dice.Pick(_wallets), AccountKind.Wallet, Unit.Usd, Organization, Project, Organization, false, 250 * dice.Next(3))),
+        2 => new(new(
+            dice.Pick(_caps), AccountKind.SessionCap, Unit.UsdLimit, Organization, Project, Organization, false, 80 * dice.Next(2))),
+        _ => OpenCredits(dice.Pick(_credits), 6 * dice.Next(3)),
+    };
+
+    static Open OpenCredits(Guid balance, long amount) =>
+        new(new(balance, AccountKind.Credits, Unit.Credits, Organization, Project, Organization, false, amount)
+        {
+            Denomination = TypeOf(balance),
+        });
+
+    /// <summary>Each balance of call credits has a type of its own.</summary>
+    static Guid TypeOf(Guid balance) => Ids.Derive(balance, "type");
 
     /// <summary>Now and then the same as one of any time before, or with another input under its id.</summary>
     Post MakePost(Dice dice)
@@ -146,13 +159,15 @@ sealed class LedgerRun
         var again = dice.Next(8);
         if (again == 7 && _posts.Count > 0)
             return dice.Pick(_posts);
-        var type = dice.Next(2) == 0 ? PostType.Grant : (PostType)(1 + dice.Next(10));
+        var ofCredits = dice.Next(4) == 3;
+        var type = dice.Next(2) == 0 ? PostType.Grant : (PostType)(1 + dice.Next(ofCredits ? 3 : 10));
         var id = again == 6 && _posts.Count > 0 ? dice.Pick(_posts).Id : Ids.New();
         var post = new Post(
             id,
             type,
-            Posts.Of(type >= PostType.Payout ? null : dice.Pick(_wallets), Organization, Project),
-            [1 + dice.Next(120), .. PostingRules.All[type].Legs.Skip(1).Select(_ => (long)dice.Next(10))])
+            ofCredits ? ScopeOfCredits(dice.Pick(_credits))
+                : Posts.Of(type >= PostType.Payout ? null : dice.Pick(_wallets), Organization, Project),
+            [1 + dice.Next(ofCredits ? 12 : 120), .. PostingRules.All[type].Legs.Skip(1).Select(_ => (long)dice.Next(10))])
         {
             Reference = dice.Next(4) == 3 ? "another" : null,
             ExpiresAt = type is PostType.Grant or PostType.Promotion && dice.Next(3) > 0 ? _now.AddSeconds(dice.Next(95) - 5) : null,
@@ -161,6 +176,8 @@ sealed class LedgerRun
         _posts.Add(post);
         return post;
     }
+
+    static PostScope ScopeOfCredits(Guid balance) => Posts.OfCredits(balance, TypeOf(balance), Organization, Project);
 
     Extend MakeExtend(Dice dice)
     {
@@ -172,6 +189,8 @@ sealed class LedgerRun
         var (registers, firstSource) = Vector(dice);
         var lines = registers.Select((register, i) =>
         {
+            if (_credits.Contains(register))
+                return OfCredits(register, 1 + dice.Next(4), dice);
             var minimum = dice.Next(20);
             var first = minimum + dice.Next(20);
             var all = first + dice.Next(40);
@@ -192,6 +211,10 @@ sealed class LedgerRun
             InUse = dice.Next(2) == 0 ? new HashSet<Guid>(_quotas) : [],
         };
     }
+
+    /// <summary>Of some requests that wait, each takes one credit.</summary>
+    static LeaseDemand OfCredits(Guid register, long waiting, Dice dice) =>
+        new(register, 1, 1, waiting, waiting + dice.Next(8)) { Idle = dice.Next(3), Whole = true };
 
     /// <summary>With a ceiling that changes from claim to claim, and now and then of a cycle that is over.</summary>
     CounterTerm? CounterOf(Guid register, Dice dice) => _slots.Contains(register)
@@ -239,7 +262,9 @@ sealed class LedgerRun
     {
         var cost = dice.Next(50);
         Guid? lease = dice.Next(8) == 7 ? null : dice.Pick(_leases);
-        var charges = Vector(dice).Registers.Except(_slots).Select(register => Counts(register)
+        var charges = Vector(dice).Registers.Except(_slots).Select(register => _credits.Contains(register)
+            ? new Charge(register, 1 + dice.Next(2)) { Denomination = TypeOf(register) }
+            : Counts(register)
             ? new Charge(register, 1 + dice.Next(30), dice.Next(2))
             : new Charge(register, cost - dice.Next(cost + 1)));
         var request = RequestOf(dice);
@@ -280,9 +305,12 @@ sealed class LedgerRun
         };
     }
 
-    /// <summary>One wallet or two, often with a cap, or behind a quota, or with limits.</summary>
-    (Guid[] Registers, int? FirstSource) Vector(Dice dice) => dice.Next(10) switch
+    /// <summary>One wallet or two, often with a cap, or behind a quota or call credits, or with limits.</summary>
+    (Guid[] Registers, int? FirstSource) Vector(Dice dice) => dice.Next(13) switch
     {
+        12 => ([.. _quotas, dice.Pick(_credits), dice.Pick(_wallets)], 0),
+        11 => ([dice.Pick(_limits), dice.Pick(_credits)], 1),
+        10 => ([dice.Pick(_credits), dice.Pick(_wallets)], 0),
         9 => ([.. _slots, dice.Pick(_wallets)], 1),
         8 => ([.. _slots, dice.Pick(_limits)], 2),
         7 => ([dice.Pick(_limits), .. _quotas, dice.Pick(_wallets)], 1),
@@ -314,8 +342,9 @@ sealed class LedgerRun
             Assert.True((shown, reserved) == (register.Posted, _model.Reserved(id)),
                 $"register {id} is {shown}/{reserved}, the model says {register.Posted}/{_model.Reserved(id)}");
         }
-        foreach (var wallet in _wallets.Where(_model.Registers.ContainsKey))
-            CompareLots(wallet);
+        foreach (var balance in _wallets.Concat(_credits).Where(_model.Registers.ContainsKey))
+            CompareLots(balance);
+        CompareCredits();
         Assert.True(
             (_store.Charged, _store.Absorbed, _store.Covered) == (_model.Charged, _model.Absorbed, _model.Covered),
             $"charged {_store.Charged}, absorbed {_store.Absorbed}, covered {_store.Covered}, "
@@ -334,10 +363,21 @@ sealed class LedgerRun
         Assert.True(_store.SumsOfUnits.Values.All(sum => sum == 0), "entries do not sum to zero");
     }
 
+    void CompareCredits()
+    {
+        Assert.Equal(_model.Forgiven, _store.Forgiven);
+        foreach (var balance in _credits.Where(_model.Registers.ContainsKey))
+        {
+            var used = _store.Accounts.GetValueOrDefault(HouseAccounts.UsedCredits(TypeOf(balance), false))?.Posted ?? 0;
+            Assert.Equal(_model.Used.GetValueOrDefault(TypeOf(balance)), used);
+            Assert.Equal((used, used), (_store.Spent.GetValueOrDefault(balance), _store.Accounts[balance].Spent));
+        }
+    }
+
     void CompareLots(Guid wallet)
     {
         var posted = _store.Accounts[wallet].Posted;
-        var expired = _store.Accounts.GetValueOrDefault(HouseAccounts.Expired(wallet, Unit.Usd, false))?.Posted ?? 0;
+        var expired = _store.Accounts.GetValueOrDefault(HouseAccounts.Expired(wallet, _store.Accounts[wallet].Unit, false))?.Posted ?? 0;
         Assert.Equal(_model.ExpiredOf(wallet), expired + posted - _store.Shown(wallet, _now));
         foreach (var (lot, left) in _model.LotsOf(wallet))
         {

@@ -19,7 +19,13 @@ sealed class MemoryStore
     /// <summary>What usage rows and openings of windows say was used of each counter.</summary>
     public Dictionary<Guid, long> Counted { get; } = [];
 
-    public Dictionary<Unit, long> SumsOfUnits { get; } = [];
+    public Dictionary<(Unit, Guid?), long> SumsOfUnits { get; } = [];
+
+    /// <summary>What usage rows say was spent of each balance of call credits, and what was gone of them.</summary>
+    public Dictionary<Guid, long> Spent { get; } = [];
+
+    /// <inheritdoc cref="Spent"/>
+    public long Forgiven { get; private set; }
 
     /// <summary>All months that are open, as one.</summary>
     public UsageMonth Month { get; init; } = UsageMonth.Always;
@@ -127,6 +133,7 @@ sealed class MemoryStore
             }
             Assert.Equal(account.Lots, _lots.GetValueOrDefault(id)?.Values.Count(lot => lot.Left > 0) ?? 0);
         }
+        Forgiven += book.ForgivenCredits;
         foreach (var (id, lease) in book.Leases)
             Leases[id] = lease;
         foreach (var (id, window) in book.Windows)
@@ -145,10 +152,15 @@ sealed class MemoryStore
             Absorbed += usage.Absorbed;
             Covered += usage.Covered;
             foreach (var (register, value, _) in usage.Counted.Where(charge => Accounts.ContainsKey(charge.Register)))
-                Counted[register] = Counted.GetValueOrDefault(register) + value;
+            {
+                var of = Accounts[register].Kind == AccountKind.Credits ? Spent : Counted;
+                of[register] = of.GetValueOrDefault(register) + value;
+            }
+            var isCovered = usage.Covered != 0
+                || (usage.Record.Cost.Nanos == 0 && usage.Counted.Any(charge => charge.Denomination is not null));
             _rated.Add(
                 usage.RequestId,
-                new(usage.Record.Cost.Nanos, usage.Charged, usage.Absorbed, usage.Covered != 0) { Lots = usage.Lots });
+                new(usage.Record.Cost.Nanos, usage.Charged, usage.Absorbed, isCovered) { Lots = usage.Lots });
             Assert.True(usage.Lots.Count == 0 || usage.Lots.Sum(part => part.Amount) == usage.Charged, "lots paid something else");
         }
         foreach (var correction in book.Corrections)
@@ -171,7 +183,7 @@ sealed class MemoryStore
         }
         foreach (var entry in book.Entries)
         {
-            var unit = Accounts[entry.Account].Unit;
+            var unit = (Accounts[entry.Account].Unit, Accounts[entry.Account].Denomination);
             SumsOfUnits[unit] = SumsOfUnits.GetValueOrDefault(unit) + entry.Amount;
             var lot = (entry.Account, entry.Lot ?? entry.Account);
             LastLot = entry is { Type: EntryType.Usage, Amount: < 0 } ? lot.Item2 : LastLot;

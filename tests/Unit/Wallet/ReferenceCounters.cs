@@ -3,7 +3,7 @@ using LlmGateway.Wallet;
 
 namespace LlmGateway.UnitTests.Wallet;
 
-/// <summary>Slots and windows of the second ledger, from docs/money.md.</summary>
+/// <summary>Slots, windows and call credits of the second ledger, from docs/money.md.</summary>
 sealed partial class ReferenceLedger
 {
     /// <summary>When each is closed.</summary>
@@ -46,6 +46,23 @@ sealed partial class ReferenceLedger
                 Add(line.Register, 1);
         }
         return new Answer.Opened(request.Windows.Min(demand => Windows[demand.Window]));
+    }
+
+    /// <summary>Rule 8: from the lease first, then from what is free, and what is gone is forgiven.</summary>
+    long SpendCredits(Charge charge, Guid type, ModelLease? lease)
+    {
+        var paid = 0L;
+        if (Registers.ContainsKey(charge.Register))
+        {
+            var held = Math.Min(charge.Value, lease?.Held.GetValueOrDefault(charge.Register) ?? 0);
+            paid = held + Math.Min(charge.Value - held, Available(charge.Register));
+            if (held > 0)
+                lease!.Held[charge.Register] -= held;
+            Spend(charge.Register, paid, held, lease?.Until);
+            Used[type] = Used.GetValueOrDefault(type) + paid;
+        }
+        Forgiven += charge.Value - paid;
+        return paid;
     }
 
     public bool IsSlots(Guid register) => Registers.TryGetValue(register, out var known) && known.Kind == AccountKind.Slots;

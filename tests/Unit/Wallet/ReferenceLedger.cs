@@ -29,6 +29,12 @@ sealed partial class ReferenceLedger
     public long Absorbed { get; private set; }
     public long Covered { get; private set; }
 
+    /// <summary>Call credits that were spent, by type, and that were gone when they should have been.</summary>
+    public Dictionary<Guid, long> Used { get; } = [];
+
+    /// <inheritdoc cref="Used"/>
+    public long Forgiven { get; private set; }
+
     /// <summary>What the house has in accounts that only posts move.</summary>
     public Dictionary<Party, long> House { get; } = [];
 
@@ -85,7 +91,7 @@ sealed partial class ReferenceLedger
                     == (post.Type, post.Of, post.Reference, post.ExpiresAt, post.Lot);
             return isSame ? new Answer.Done(Repeated: true) : new Answer.Differs();
         }
-        if (post.Of.Balance is { } asked && !IsWallet(asked))
+        if (post.Of.Balance is { } asked && !(IsWallet(asked) || IsCredits(asked)))
             return new Answer.Refused(asked, LeaseRefusalReason.Unknown, 0);
         var (wallet, amount, others) = (post.Of.Balance ?? Guid.Empty, post.Amounts[0], post.Amounts.Skip(1).ToList());
         var free = post.Of.Balance is null ? 0 : Available(wallet);
@@ -170,6 +176,8 @@ sealed partial class ReferenceLedger
 
     bool IsWallet(Guid id) => Registers.TryGetValue(id, out var register) && register.Kind == AccountKind.Wallet;
 
+    bool IsCredits(Guid id) => Registers.TryGetValue(id, out var register) && register.Kind == AccountKind.Credits;
+
     /// <summary>Rule 3.</summary>
     Answer Apply(Freeze freeze)
     {
@@ -243,7 +251,7 @@ sealed partial class ReferenceLedger
         var granted = request.Lines.Take(extend.FirstSource).Select(line => Room(line) is var room && room < line.All
             ? room
             : line.All + Math.Min(line.Wanted - line.All, (room - line.All) / 16)).ToList();
-        var (all, _, shares) = Share(sources, line => line.All);
+        var (all, _, shares) = Share(sources, line => line.All, ofMany: true);
         var plenty = all;
         foreach (var (line, share) in sources.Zip(shares))
         {
@@ -284,19 +292,20 @@ sealed partial class ReferenceLedger
     /// Rule 5: each source pays as much as it has of the part that is left unpaid. The part is a fraction of the whole, in decimals.
     /// </summary>
     /// <param name="room">What each has. Null: idle with the asker, or in the books.</param>
+    /// <param name="ofMany">All who wait together: each takes its own of what is indivisible.</param>
     /// <returns>Whether they suffice, the one that pays last, and what each pays.</returns>
     (bool Enough, int Last, List<long> Shares) Share(
-        List<LeaseDemand> sources, Func<LeaseDemand, long> alone, Func<LeaseDemand, long>? room = null)
+        List<LeaseDemand> sources, Func<LeaseDemand, long> alone, Func<LeaseDemand, long>? room = null, bool ofMany = false)
     {
         var (unpaid, shares, last) = (1m, new List<long>(), 0);
         foreach (var (index, source) in sources.Index())
         {
             var has = room?.Invoke(source) ?? source.Idle + Room(source);
             var needed = (long)Math.Ceiling(Math.Round(alone(source) * unpaid, 15));
-            var pays = unpaid == 0 ? 0 : needed <= has ? needed : source.Whole ? 0 : has;
+            var pays = unpaid == 0 ? 0 : needed <= has ? needed : source.Whole && !ofMany ? 0 : has;
             shares.Add(pays);
             last = pays > 0 ? index : last;
-            unpaid = unpaid == 0 || needed <= has ? 0 : (decimal)(needed - pays) / alone(source);
+            unpaid = unpaid == 0 || needed <= has ? 0 : pays == 0 ? unpaid : (decimal)(needed - pays) / alone(source);
         }
         return (sources.Count == 0 || unpaid == 0, last, shares);
     }
@@ -347,7 +356,7 @@ sealed partial class ReferenceLedger
         var due = settlement.Due ?? cost;
         var lease = settlement.Lease is { } id ? Leases.GetValueOrDefault(id) : null;
         long? paid = settlement.Due is null ? null : 0;
-        var lots = new Dictionary<Guid, long>();
+        var (lots, credits) = (new Dictionary<Guid, long>(), 0L);
         foreach (var charge in settlement.Charges)
         {
             var held = lease?.Held.GetValueOrDefault(charge.Register) ?? 0;
@@ -356,6 +365,11 @@ sealed partial class ReferenceLedger
                 if (held > 0)
                     lease!.Held[charge.Register] -= Math.Min(held, charge.Value - charge.Beyond);
                 Add(charge.Register, charge.Value);
+                continue;
+            }
+            if (charge.Denomination is { } type)
+            {
+                credits += SpendCredits(charge, type, lease);
                 continue;
             }
             if (!Registers.ContainsKey(charge.Register) && made < now.AddDays(-90))
@@ -378,7 +392,8 @@ sealed partial class ReferenceLedger
                     lots[lot] = lots.GetValueOrDefault(lot) + part;
             }
         }
-        _requests.Add(settlement.RequestId, (cost, paid, paid is not null && due != cost, lots));
+        var isCovered = (paid is not null && due != cost) || (cost == 0 && credits > 0);
+        _requests.Add(settlement.RequestId, (cost, paid, isCovered, lots));
         Charged += paid ?? 0;
         Absorbed += paid is null ? 0 : due - paid.Value;
         Covered += paid is null ? 0 : cost - due;

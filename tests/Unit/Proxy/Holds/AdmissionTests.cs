@@ -10,7 +10,12 @@ public sealed class AdmissionTests
     static readonly ClaimLine OldCap = new(Ids.New(), AccountKind.SessionCap, Unit.UsdLimit);
     static readonly ClaimLine Cap = Counter(AccountKind.Cap, Unit.UsdLimit), Tokens = Counter(AccountKind.Limit, Unit.Tokens);
     static readonly ClaimLine Requests = Counter(AccountKind.Limit, Unit.Requests), Slots = Counter(AccountKind.Slots, Unit.Slots);
-    static readonly ClaimLine Quota = Counter(AccountKind.Quota, Unit.Tokens), Credits = new(Ids.New(), AccountKind.Credits, Unit.Credits);
+    static readonly ClaimLine Quota = Counter(AccountKind.Quota, Unit.Tokens);
+
+    static readonly ClaimLine Credits = new(Ids.New(), AccountKind.Credits, Unit.Credits)
+    {
+        QueryType = "standard", Denomination = Ids.New(),
+    };
 
     [Theory]
     [InlineData(100, 40, 40, 40)]
@@ -82,7 +87,44 @@ public sealed class AdmissionTests
 
     [Fact]
     public void A_request_that_failed_used_nothing() =>
-        Assert.Equal([0, 0, 0], Used([Requests, Credits, Wallet], 1, [1, 1, 50], cost: 0, tokens: 0).Used);
+        Assert.Equal([0, 0, 0], Used([Requests, Credits, Wallet], 1, [1, 1, 50], cost: 0, tokens: 0, answered: false).Used);
+
+    [Fact]
+    public void A_call_credit_is_spent_when_the_provider_has_begun_to_answer_and_nobody_pays_when_it_goes_back()
+    {
+        Assert.Equal([1, 0], Used([Credits, Wallet], 0, [1, 0], cost: 0, tokens: 0).Used);
+        var (used, answer) = Used([Tokens, Credits, Wallet], 1, [50, 1, 0], cost: 60, tokens: 12, answered: false);
+        Assert.Equal([12, 0, 0], used);
+        Assert.Equal((0, 0), answer);
+        Assert.Equal((60, 60), Used([Credits, Wallet], 0, [0, 80], cost: 60, tokens: 12, answered: false).Answer);
+    }
+
+    /// <summary>Quota has a quarter, no credit is left, and the wallet owes the rest of 30 nano-dollars, rounded up once.</summary>
+    [Fact]
+    public void Behind_quota_and_credits_that_are_empty_the_wallet_owes_what_is_left_rounded_up_once() =>
+        Assert.Equal([3, 0, 23], Used([Quota, Credits, Wallet], 0, [3, 0, 30], cost: 30, tokens: 12).Used);
+
+    [Fact]
+    public void Call_credits_pay_no_batch()
+    {
+        var refusal = Assert.Throws<LlmGateway.ServiceDefaults.ProblemException>(
+            () => Admission.Demand(new([Credits, Wallet], 0, null), UpperBound.OfBatch(5), 0));
+        Assert.Equal((400, "limit_not_measurable"), (refusal.Problem.Status, refusal.Problem.Code));
+    }
+
+    [Theory]
+    [InlineData(LeaseRefusalReason.Exhausted, 0, 402, "not_enough_queries")]
+    [InlineData(LeaseRefusalReason.Unknown, 0, 402, "not_enough_queries")]
+    [InlineData(LeaseRefusalReason.Exhausted, 2, 429, "balance_held")]
+    public void Who_has_no_call_credit_left_is_told_so_and_whose_credits_are_in_use_may_come_again(
+        LeaseRefusalReason reason, long held, int status, string code)
+    {
+        var problem = Admission.ProblemOf(
+            new(Credits.Register, reason, 0) { Held = held }, new([Credits], 0, null), [1], DateTimeOffset.UnixEpoch);
+        Assert.Equal((status, code), (problem.Status, problem.Code));
+        Assert.Equal(new("credits", "query:standard", $"{held}", $"{held}", "1", null), problem.Limit);
+        Assert.Equal(status == 402 ? new CreditBalance("standard", 0) : null, problem.Queries?.Current);
+    }
 
     [Fact]
     public void A_caller_is_told_what_a_request_took_of_quota_and_credits_and_of_nothing_else()
@@ -90,7 +132,7 @@ public sealed class AdmissionTests
         Assert.Null(Admission.Told(new([Tokens, Wallet], 1, null), [7, 40]));
         Assert.Null(Admission.Told(new([Quota, Wallet], 0, null), [0, 40]));
         Assert.Equal("tokens=7", Admission.Told(new([Tokens, Quota, Wallet], 1, null), [9, 7, 40]));
-        Assert.Equal("tokens=7, credits=1", Admission.Told(new([Quota, Credits, Wallet], 0, null), [7, 1, 0]));
+        Assert.Equal("tokens=7, query:standard=1", Admission.Told(new([Quota, Credits, Wallet], 0, null), [7, 1, 0]));
     }
 
     [Fact]
@@ -106,7 +148,7 @@ public sealed class AdmissionTests
     public void A_limit_of_tokens_refuses_what_cannot_be_counted_in_tokens()
     {
         var refusal = Assert.Throws<LlmGateway.ServiceDefaults.ProblemException>(
-            () => Admission.Demand(new([Tokens, Wallet], 1, null), UpperBound.OfCost(5), 50));
+            () => Admission.Demand(new([Tokens, Wallet], 1, null), UpperBound.OfBatch(5), 50));
         Assert.Equal((400, "limit_not_measurable"), (refusal.Problem.Status, refusal.Problem.Code));
     }
 
@@ -152,10 +194,11 @@ public sealed class AdmissionTests
         Assert.Equal(new("key", "concurrent", "3", "3", "1", null), problem.Limit);
     }
 
-    static (long[] Used, (long Paid, long Due) Answer) Used(ClaimLine[] lines, int firstSource, long[] held, long cost, long tokens)
+    static (long[] Used, (long Paid, long Due) Answer) Used(
+        ClaimLine[] lines, int firstSource, long[] held, long cost, long tokens, bool answered = true)
     {
         var used = new long[lines.Length];
-        var answer = Admission.Used(new(lines, firstSource, null), held, cost, tokens, used);
+        var answer = Admission.Used(new(lines, firstSource, null), held, cost, tokens, answered, used);
         return (used, answer);
     }
 

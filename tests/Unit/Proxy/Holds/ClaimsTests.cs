@@ -157,6 +157,68 @@ public sealed class ClaimsTests
         static long All(long tokens) => tokens * PerToken;
     }
 
+    [Fact]
+    public void Call_credits_of_the_providers_type_pay_behind_the_quota_and_before_the_wallet()
+    {
+        var credential = WithSources(Quota, CreditsOf("premium"), CreditsOf("standard"), Money);
+        Assert.Equal([AccountKind.Quota, AccountKind.Credits, AccountKind.Wallet], KindsFor("standard"));
+        Assert.Equal([AccountKind.Quota, AccountKind.Wallet], KindsFor(null));
+        Assert.Equal([AccountKind.Quota, AccountKind.Wallet], KindsFor("other"));
+        foreach (var type in (string[])["standard", "premium", "standard"])
+        {
+            var line = LinesFor(credential, type)[1];
+            Assert.Equal(
+                (CallCredits.BalanceOf(Customer, type), CallCredits.Denomination(Project, type), type),
+                (line.Register, line.Denomination!.Value, line.QueryType!));
+        }
+
+        IEnumerable<AccountKind> KindsFor(string? type) => LinesFor(credential, type).Select(line => line.Kind);
+    }
+
+    [Fact]
+    public void A_customer_with_credits_alone_has_none_of_a_type_that_it_never_had()
+    {
+        var line = Assert.Single(LinesFor(WithSources(CreditsOf("premium")), "standard"));
+        Assert.Equal((CallCredits.BalanceOf(Customer, "standard"), "standard"), (line.Register, line.QueryType));
+        Assert.Empty(LinesFor(WithSources(CreditsOf("premium")), null));
+    }
+
+    [Fact]
+    public void Of_what_is_free_nothing_is_paid_and_only_what_costs_nothing_is_limited()
+    {
+        var tokens = Limit(Unit.Tokens, null, Term.Always(Ids.New(), 100));
+        var dollars = Limit(Unit.UsdLimit, null, Term.Always(Ids.New(), 100));
+        var credential = WithSources() with { Claim = new([tokens, dollars], [Quota, CreditsOf("standard"), Money], null, null) };
+        Assert.Equal([Unit.Tokens], LinesFor(credential, "free").Select(line => line.Unit));
+        Assert.Equal(5, LinesFor(credential, "standard").Count);
+
+        var plain = Of(null) with { Registers = [new(Wallet, AccountKind.Wallet, Unit.Usd)] };
+        Assert.Single(LinesFor(plain, null));
+        Assert.Empty(LinesFor(plain, "free"));
+        Assert.Single(LinesFor(plain, null));
+    }
+
+    static readonly Guid Customer = Ids.New(), Project = Ids.New();
+
+    static PaySource Quota => new(
+        AccountKind.Quota, Unit.Tokens, null, null, [Term.Always(Ids.New(), 100)], Overage: null, Whole: false);
+
+    static PaySource Money => new(AccountKind.Wallet, Unit.Usd, null, Wallet, null, Overage: null, Whole: false);
+
+    static PaySource CreditsOf(string type) =>
+        CreditTypes.SourceOf(Project, new() { CustomerId = Customer, QueryType = type });
+
+    static Credential WithSources(params PaySource[] sources) => Of(null) with
+    {
+        Customer = Customer, Project = Project, Claim = new([], sources, null, null),
+    };
+
+    static IReadOnlyList<ClaimLine> LinesFor(Credential credential, string? type)
+    {
+        Assert.True(Claims.TryGet(credential, Offer("m") with { QueryType = type }, Midnight, out var claim));
+        return claim?.Lines ?? [];
+    }
+
     static LimitLine Limit(Unit unit, Selector? only, params Term[] terms) => new(Ids.New(), LimitLine.Customer, unit, null, only, terms);
 
     static Credential Of(LimitLine? limit) => new(

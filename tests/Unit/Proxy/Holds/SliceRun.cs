@@ -9,12 +9,12 @@ namespace LlmGateway.UnitTests.Proxy;
 
 /// <summary>
 /// One history of slices of one wallet: one with a session's cap, two with a limit of tokens and a quota that pays before the wallet, two
-/// with slots. A token costs a nano-dollar here. The seed decides everything.
+/// with slots, two with call credits. A token costs a nano-dollar here. The seed decides everything.
 /// </summary>
 sealed class SliceRun
 {
     const int Steps = 160;
-    const long Start = 600, CapStart = 250, Ceiling = 400, Quota = 150, Slots = 3;
+    const long Start = 600, CapStart = 250, Ceiling = 400, Quota = 150, Slots = 3, Credits = 6;
 
     static readonly Guid Organization = Ids.New(), Project = Ids.New();
 
@@ -26,6 +26,7 @@ sealed class SliceRun
     readonly ClaimLine _wallet = new(Ids.New(), AccountKind.Wallet, Unit.Usd);
     readonly ClaimLine _cap = new(Ids.New(), AccountKind.SessionCap, Unit.UsdLimit);
     readonly ClaimLine _limit = Counter(AccountKind.Limit, Ceiling), _quota = Counter(AccountKind.Quota, Quota);
+    readonly ClaimLine _credits = new(Ids.New(), AccountKind.Credits, Unit.Credits) { QueryType = "standard", Denomination = Ids.New() };
     readonly ClaimLine _slots = Counter(AccountKind.Slots, Slots);
     readonly Part[] _parts;
     readonly List<(Part Part, Task<HoldAnswer> Answer, CancellationTokenSource Caller)> _asked = [];
@@ -64,11 +65,16 @@ sealed class SliceRun
         _scheduler = new(_dice);
         _ledger.Apply(new Open(new(_wallet.Register, _wallet.Kind, _wallet.Unit, Organization, Project, Organization, false, Start)));
         _ledger.Apply(new Open(new(_cap.Register, _cap.Kind, _cap.Unit, Organization, Project, Organization, false, CapStart)));
+        _ledger.Apply(new Open(new(_credits.Register, _credits.Kind, _credits.Unit, Organization, Project, Organization, false, Credits)
+        {
+            Denomination = _credits.Denomination,
+        }));
         _parts =
         [
             NewPart("a", [_wallet], 0), NewPart("b", [_cap, _wallet], 1), NewPart("b", [_wallet], 0),
             NewPart("a", [_limit, _quota, _wallet], 1), NewPart("b", [_limit, _quota, _wallet], 1),
             NewPart("a", [_slots, _wallet], 1), NewPart("b", [_slots, _wallet], 1),
+            NewPart("a", [_credits, _wallet], 0), NewPart("b", [_credits, _wallet], 0),
         ];
     }
 
@@ -140,7 +146,7 @@ sealed class SliceRun
         Assert.True(part.Slice.TryReserve(Each(minimum), Each(full), caller.Token, out var answer), "a slice closed itself");
         _asked.Add((part, answer.AsTask(), caller));
 
-        long[] Each(long amount) => [.. part.Slice.Claim.Lines.Select(line => line.Kind == AccountKind.Slots ? 1 : amount)];
+        long[] Each(long amount) => [.. part.Slice.Claim.Lines.Select(line => line == _slots || line == _credits ? 1 : amount)];
     });
 
     /// <summary>What becomes of a call: answered, applied twice, lost on one of the two ways, or given up and applied late.</summary>
@@ -206,8 +212,9 @@ sealed class SliceRun
         var (part, hold) = _running[chosen];
         _running.RemoveAt(chosen);
         var claim = hold.Claim;
+        var byCredit = claim.Credits >= 0 && hold.Amounts[claim.Credits] > 0;
         var most = Math.Min(
-            hold.Amounts[claim.FirstSource..].Sum(),
+            byCredit ? 60 : hold.Amounts[claim.FirstSource..].Sum(),
             claim.HasSlots ? long.MaxValue : hold.Amounts[..claim.FirstSource].Append(long.MaxValue).Min());
         var cost = _dice.Next(4) == 0 ? 0 : _dice.NextInt64(most + 1);
         if (cost == 0)
@@ -216,11 +223,12 @@ sealed class SliceRun
             return;
         }
         var used = new long[claim.Lines.Count];
-        var (paid, due) = Admission.Used(claim, hold.Amounts, cost, cost, used);
+        var (paid, due) = Admission.Used(claim, hold.Amounts, cost, cost, answered: true, used);
         Assert.Equal(paid, due);
-        Assert.Equal(cost, used[claim.FirstSource..].Sum());
+        Assert.Equal(byCredit ? 1 : cost, used[claim.FirstSource..].Sum());
         hold.Settle(used);
-        var charges = claim.Lines.Select((line, i) => new Charge(line.Register, used[i])).Where(charge => charge.Value > 0);
+        var charges = claim.Lines.Select((line, i) => new Charge(line.Register, used[i]) { Denomination = line.Denomination })
+            .Where(charge => charge.Value > 0);
         var usage = UsageRecords.Of(cost, Organization, Project, _time.GetUtcNow());
         var settle = new Settle(new(Ids.New(), hold.Lease, [.. charges], usage) { Due = due });
         _unbooked.Add(settle);
@@ -392,6 +400,9 @@ sealed class SliceRun
         Pass(TimeSpan.FromMinutes(2));
         var wallet = _ledger.Store.Accounts[_wallet.Register];
         Assert.Equal((0, 0), (wallet.Reserved, _ledger.Store.Accounts[_cap.Register].Reserved));
+        var credits = _ledger.Store.Accounts[_credits.Register];
+        Assert.Equal((0, Credits - _ledger.Store.Spent.GetValueOrDefault(_credits.Register)), (credits.Reserved, credits.Posted));
+        Assert.True(_paidLate || _ledger.Store.Forgiven == 0, "a credit was forgiven although no lease had ended");
         MustBeCounted(_limit, Ceiling);
         MustBeCounted(_quota, Quota);
         MustBeCounted(_slots, Slots);

@@ -1,0 +1,28 @@
+using LlmGateway.Contracts;
+using LlmGateway.ServiceDefaults;
+
+namespace LlmGateway.Sessions;
+
+/// <summary>What this service asks of Wallet about call credits. An outage surfaces as an exception and becomes a 503.</summary>
+public sealed class CreditsClient(HttpClient http)
+{
+    public static readonly TimeSpan AttemptTimeout = TimeSpan.FromSeconds(2);
+
+    /// <summary>Balances that are not open are absent.</summary>
+    /// <param name="balances">At most <see cref="CallCredits.MaxTypes"/>.</param>
+    public async Task<IReadOnlyDictionary<Guid, long>> LeftAsync(IReadOnlyList<Guid> balances, CancellationToken token)
+    {
+        if (balances.Count == 0)
+            return new Dictionary<Guid, long>();
+        using var response = await http.PostAsJsonAsync("/internal/credits/balances", new CreditsQuery(balances), Defaults.Json, token);
+        response.EnsureSuccessStatusCode();
+        return (await response.Content.ReadFromJsonAsync<CreditsLeft>(Defaults.Json, token))!.Balances;
+    }
+
+    public async Task<AdjustedCredits> AdjustAsync(AdjustCredits adjustment, CancellationToken token)
+    {
+        using var response = await http.PostAsJsonAsync("/internal/credits", adjustment, Defaults.Json, token);
+        response.EnsureSuccessStatusCode();
+        return (await response.Content.ReadFromJsonAsync<AdjustedCredits>(Defaults.Json, token))!;
+    }
+}
