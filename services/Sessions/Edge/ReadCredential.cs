@@ -102,8 +102,8 @@ public static class ReadCredential
 
     /// <summary>
     /// A plan's quota pays first, then call credits: a call asks those of its provider's type. What neither covers, the wallet pays, by the
-    /// plan's overage where there is a plan. A plan that has ended, or has not begun, has no term for now, so nothing is served: without its
-    /// quota the calls would be nobody's to pay. When it has ended, the proxy says so.
+    /// plan's overage where there is a plan. A plan that has ended, or has not begun, has no term for now, so nothing is served: without
+    /// its quota the calls would be nobody's to pay. When it has ended, the proxy says so.
     /// </summary>
     static IEnumerable<PaySource> Sources(
         Credential credential, (CustomerPlan Had, Plan Plan)? plan, IEnumerable<CustomerCredits> credits, DateTimeOffset now)
