@@ -151,7 +151,7 @@ public sealed class ClaimsTests
         Assert.Equal(10, Admission.AffordableOutput(claim!, [All(110), All(116), All(116), 116, All(116)], bound, Output));
 
         var used = new long[full.Length];
-        Admission.Used(claim!, [All(116), All(116), All(116), 50, All(66)], cost: 7, tokens: 116, used);
+        Admission.Used(claim!, [All(116), All(116), All(116), 50, All(66)], cost: 7, tokens: 116, answered: true, used);
         Assert.Equal([All(66), All(66), All(66), 50, All(66)], used);
 
         static long All(long tokens) => tokens * PerToken;
@@ -188,7 +188,7 @@ public sealed class ClaimsTests
     {
         var tokens = Limit(Unit.Tokens, null, Term.Always(Ids.New(), 100));
         var dollars = Limit(Unit.UsdLimit, null, Term.Always(Ids.New(), 100));
-        var credential = WithSources() with { Claim = new([tokens, dollars], [Quota, CreditsOf("standard"), Money], null, null) };
+        var credential = WithSources() with { Claim = new([tokens, dollars], [Quota, CreditsOf("standard"), Money]) };
         Assert.Equal([Unit.Tokens], LinesFor(credential, "free").Select(line => line.Unit));
         Assert.Equal(5, LinesFor(credential, "standard").Count);
 
@@ -210,7 +210,7 @@ public sealed class ClaimsTests
 
     static Credential WithSources(params PaySource[] sources) => Of(null) with
     {
-        Customer = Customer, Project = Project, Claim = new([], sources, null, null),
+        Customer = Customer, Project = Project, Claim = new([], sources),
     };
 
     static IReadOnlyList<ClaimLine> LinesFor(Credential credential, string? type)
