@@ -212,6 +212,7 @@ public sealed class ClaimTests
         await Eventually.HoldsAsync(async () => (await NarrowAsync(1)).Status == 200, "an answer", TimeSpan.FromSeconds(1));
         await Books.UsageAsync(user, 4);
         used += perCall;
+        await Eventually.HoldsAsync(async () => await Books.HeldAsync([user]) == 0, "the return of what is idle");
 
         // Removed and added again, counted from another day, in another zone, and raised for a while.
         (await Backend.App.PutAsync($"/v1/customers/{user.CustomerId}/limits", "[]")).MustBe(200);
