@@ -100,6 +100,70 @@ static class Books
             "select sum(reserved)::bigint from account where owner = any($1)",
             users.Select(user => user.Customer).ToArray());
 
+    /// <summary>
+    /// Gives a customer a plan of its own, as a seed file would. To be called before any of its credentials is used: no proxy is told.
+    /// </summary>
+    /// <param name="overagePicos">Of a token, as <see cref="LlmGateway.Contracts.Rate"/>. Null: there is nothing beyond the quota.</param>
+    /// <param name="ends">From now; below zero: it has ended.</param>
+    public static Task GivePlanAsync(User user, long tokens, long? overagePicos, TimeSpan? ends = null) => RunAsync(
+        """
+        with made as (
+            insert into plan (project_id, id, name, price_nanos, tokens, overage_picos, trial_days, last_term_full)
+            select project_id, $2, $2, 0, $3, $4::bigint, 0, true from customer where id = $1 returning project_id, id)
+        insert into customer_plan (customer_id, id, project_id, plan_id, starts_at, ends_at)
+        select $1, gen_random_uuid(), project_id, id, now() - interval '1 hour', now() + $5::interval from made
+        """,
+        user.Customer, PlanOf(user), tokens, (object?)overagePicos ?? DBNull.Value, (object?)ends ?? DBNull.Value);
+
+    /// <summary>
+    /// Where a text stands in any table of the ledger or of Sessions, and where something of the customer is kept that cannot be read here.
+    /// What answers repetitions of management calls is sealed and leaves within three days.
+    /// </summary>
+    public static async Task<IReadOnlyList<string>> MentionsAsync(string text, User user)
+    {
+        var mentions = new List<string>();
+        foreach (var database in (NpgsqlDataSource[])[Wallet, Sessions])
+            foreach (var table in await TextsAsync(
+                database, "select relname from pg_class where relkind in ('r', 'p') and relnamespace = 'public'::regnamespace"))
+                mentions.AddRange(await TextsAsync(database, $"select '{table}' from \"{table}\" as t where t::text like $1", $"%{text}%"));
+        mentions.AddRange(await TextsAsync(
+            Wallet,
+            """
+            select 'paid_call' from paid_call where owner = $1 union all select 'session_window' from session_window where owner = $1
+            union all select 'window_opening' from window_opening join account on account.id = register where owner = $1
+            union all select 'usage_raw' from usage_raw join usage_record using (request_id) where customer = $1
+            union all select 'note' from note where text is not null and transfer in (
+                select transfer from entry where account in (select id from account where owner = $1))
+            """,
+            user.Customer));
+        mentions.AddRange(await TextsAsync(Sessions, "select 'kept_response' from kept_response where customer_id = $1", user.Customer));
+        return mentions;
+    }
+
+    /// <summary>All that the books have of a customer: its accounts, entries and usage records.</summary>
+    public static Task<IReadOnlyList<string>> MoneyAsync(User user) => TextsAsync(
+        Wallet,
+        """
+        select (id, kind, posted, version, spent, topped_up)::text from account where owner = $1
+        union all select entry::text from entry where account in (select id from account where owner = $1)
+        union all select usage_record::text from usage_record where customer = $1 order by 1
+        """,
+        user.Customer);
+
+    static async Task<IReadOnlyList<string>> TextsAsync(NpgsqlDataSource database, string sql, params object[] values)
+    {
+        await using var query = database.CreateCommand(sql);
+        foreach (var value in values)
+            query.Parameters.Add(new() { Value = value });
+        await using var row = await query.ExecuteReaderAsync();
+        var texts = new List<string>();
+        while (await row.ReadAsync())
+            texts.Add(row.GetString(0));
+        return texts;
+    }
+
+    public static string PlanOf(User user) => $"plan-{user.Customer:N}";
+
     /// <summary>The project that a user belongs to, as the ledger knows it.</summary>
     public static async Task<Guid> ProjectAsync(User user)
     {

@@ -74,6 +74,74 @@ public sealed class SlotTests
             Assert.True(reply.Status == status && !reply.Text.Contains("concurrent", StringComparison.Ordinal), $"{model}: {reply.Text}");
     }
 
+    /// <summary>The ways that every wire shares, and those on which a request is refused when it has its slot already.</summary>
+    [Fact]
+    public async Task What_is_refused_cut_off_or_taken_over_beside_the_wires_frees_its_slots_all_the_same()
+    {
+        var user = await LimitedAsync(Backend.App, 4);
+        (await user.Backend.PutAsync($"/v1/customers/{user.CustomerId}/limits", """
+            [{"unit":"requests","amount":1,"cycle":"day","selector":{"models":["odd"]}},
+            {"unit":"windows","amount":9,"cycle":"day","selector":{"models":["tiered"]}}]
+            """)).MustBe(200);
+        (await user.ChatAsync("odd", Price.Question)).MustBe(200);
+        (string Model, int Status)[] ways =
+        [
+            ("odd", 429), // by its limit
+            ("tiered", 400), // it names no session, which is asked for last
+            ("none", 400), ("unpriced", 400), ("impatient-hang", 504), ("html", 502), ("cut-early", 502), ("unreachable", 502),
+            ("bad-key", 502), ("error-503", 503), ("retried-error-503", 503), ("several", 200), ("badusage-huge", 200), ("nodone", 200),
+            ("overrun", 200),
+        ];
+        foreach (var (model, status) in ways)
+        {
+            // As many as there are slots, so that one that stayed taken shows with the next four.
+            var replies = await Task.WhenAll(Enumerable.Range(0, 4).Select(i => user.ChatAsync(
+                model, Price.Question, at: Stack.Proxies[i % 2])));
+            Assert.All(replies, reply => Assert.True(
+                reply.Status == status && reply.Code != "concurrent_limit_reached", $"{model}: {reply.Status} {reply.Text}"));
+        }
+
+        // Its session is revoked in the middle of an answer.
+        var other = await Backend.App.MintAsync(user.ExternalId);
+        using (var stream = await OpenStream.StartAsync(other.Token, "slow", "[[tokens:500]] one two"))
+        {
+            await stream.ReadWordsAsync(1);
+            (await Backend.App.DeleteAsync($"/v1/sessions/{other.SessionId}")).MustBe(204);
+            await stream.RestAsync();
+        }
+        await MustBeFreeAsync(user);
+        var calls = await Barrier.RunIntoAsync(5, 4, (i, prompt) => user.ChatAsync("barrier", prompt, at: Stack.Proxies[i % 2]));
+        MustBeTooMany(Assert.Single(calls, call => call.Status != 200), "customer", 4);
+        await MustBeFreeAsync(user);
+    }
+
+    [Fact]
+    public async Task Calls_of_every_other_kind_and_batches_free_their_slot()
+    {
+        var user = await LimitedAsync(Backend.Wires, 1);
+        (string Path, string Body)[] kinds =
+        [
+            ("/v1/completions", """{"model":"chat-small","prompt":"one two three"}"""),
+            ("/v1/embeddings", """{"model":"chat-embedding","input":["one two three"]}"""),
+            ("/v1/moderations", """{"model":"moderation","input":"one"}"""),
+            ("/v1/images/generations", """{"model":"image","prompt":"a cat"}"""),
+            ("/v1/audio/speech", """{"model":"speech","input":"Hello","voice":"alloy"}"""),
+            ("/v1beta/models/gemini-embedding:embedContent", """{"content":{"parts":[{"text":"one two three"}]}}"""),
+            ("/v1/messages/count_tokens", """{"model":"messages-small","messages":[{"role":"user","content":"one"}]}"""),
+            ("/v1/messages/batches", """
+                {"requests":[{"custom_id":"a","params":
+                {"model":"messages-batch","max_tokens":20,"messages":[{"role":"user","content":"one"}]}}]}
+                """),
+        ];
+        foreach (var (path, body) in kinds)
+            foreach (var proxy in Stack.Proxies)
+                (await Gateway.SendAsync("POST", path, user.Token, body, proxy)).MustBe(200);
+        var keyed = new KeyedCall(user.Token, Chat.Path, Chat.Body("chat-small", Price.Question));
+        foreach (var proxy in Stack.Proxies)
+            (await keyed.SendAsync(proxy)).MustBe(200);
+        await MustBeFreeAsync(user);
+    }
+
     [Theory]
     [InlineData("""{"concurrent":0}""", "concurrent")]
     [InlineData("""{"requestsPerMinute":-1}""", "requestsPerMinute")]

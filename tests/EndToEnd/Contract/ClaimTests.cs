@@ -169,6 +169,156 @@ public sealed class ClaimTests
                 .Select(limit => (limit.Text("used"), limit.Text("held"), limit.Text("left")))];
     }
 
+    [Fact]
+    public async Task A_plan_that_has_ended_says_so_by_its_name_and_nothing_is_served()
+    {
+        var user = await Backend.App.NewUserAsync();
+        await Books.GivePlanAsync(user, tokens: 300, overagePicos: 1, ends: TimeSpan.FromMinutes(-1));
+
+        foreach (var proxy in Stack.Proxies)
+        {
+            var error = (await AskAsync(user.Token, proxy)).MustBeProblem(402, "plan_ended").Json.GetProperty("error");
+            Assert.Contains($"'{Books.PlanOf(user)}' ended", error.Text("message"));
+            var limit = error.GetProperty("limit");
+            Assert.Equal(("plan", "tokens", "0"), (limit.Text("level"), limit.Text("unit"), limit.Text("limit")));
+        }
+        Assert.Equal(1_000_000_000, await user.BalanceAsync());
+        Assert.Empty(await Books.UsageAsync(user));
+    }
+
+    /// <summary>The same rule for all units: what was used since the cycle's edge counts until the next one.</summary>
+    [Theory]
+    [InlineData("requests", 1, 1)]
+    [InlineData("tokens", 19, 116)]
+    [InlineData("usd", 35_000, 132_000)]
+    public async Task However_a_limit_is_changed_within_its_cycle_it_has_what_was_used_of_it(string unit, long perCall, long bound)
+    {
+        var user = await Backend.App.NewUserAsync();
+        var key = (await Backend.App.NewKeyAsync(user.CustomerId)).Secret;
+        for (var i = 0; i < 3; i++)
+            (await NarrowAsync(i)).MustBe(200);
+        await Books.UsageAsync(user, 3);
+        var used = 3 * perCall;
+
+        // Less than was used already: refused at once, until the cycle ends.
+        var limit = await PutAsync(used - 1);
+        Assert.Equal((Show(used), "0"), (limit.Text("used"), limit.Text("left")));
+        var refused = await Eventually.GetAsync(() => NarrowAsync(0), reply => reply.Status == 429, "a refusal", TimeSpan.FromSeconds(1));
+        Assert.Equal(
+            Time(limit.Text("resets")),
+            Time(refused.MustBeProblem(429, "limit_reached").Json.GetProperty("error").GetProperty("limit").Text("resets")));
+
+        Assert.Equal(Show(bound), (await PutAsync(used + bound)).Text("left"));
+        await Eventually.HoldsAsync(async () => (await NarrowAsync(1)).Status == 200, "an answer", TimeSpan.FromSeconds(1));
+        await Books.UsageAsync(user, 4);
+        used += perCall;
+        await Eventually.HoldsAsync(async () => await Books.HeldAsync([user]) == 0, "the return of what is idle");
+
+        // Removed and added again, counted from another day, in another zone, and raised for a while.
+        (await Backend.App.PutAsync($"/v1/customers/{user.CustomerId}/limits", "[]")).MustBe(200);
+        Assert.Equal((Show(used), Show(bound)), await UsedAndLeftAsync(used + bound));
+        Assert.Equal((Show(used), Show(bound)), await UsedAndLeftAsync(used + bound, days: 20));
+        Assert.Equal((Show(used), Show(bound)), await UsedAndLeftAsync(used + bound, days: 20, zone: "Pacific/Auckland"));
+        var raised = await Backend.App.PostAsync(
+            $"/v1/customers/{user.CustomerId}/limits/l/raise", $$"""{"amount":"{{Show(used + (2 * bound))}}","cycles":1}""");
+        Assert.Equal((Show(used), Show(2 * bound)), (raised.MustBe(200).Json.Text("used"), raised.Json.Text("left")));
+
+        async Task<(string, string)> UsedAndLeftAsync(long amount, int days = 10, string zone = "UTC") =>
+            await PutAsync(amount, days, zone) is var put ? (put.Text("used"), put.Text("left")) : default;
+
+        async Task<System.Text.Json.JsonElement> PutAsync(long amount, int days = 10, string zone = "UTC") =>
+            (await Backend.App.PutAsync($"/v1/customers/{user.CustomerId}/limits", $$"""
+                [{"id":"l","unit":"{{unit}}","amount":"{{Show(amount)}}","cycle":{"days":300},"timeZone":"{{zone}}",
+                "anchor":"{{DateTime.UtcNow.AddDays(-days):yyyy-MM-dd}}"}]
+                """)).MustBe(200).Json[0];
+
+        Task<Reply> NarrowAsync(int proxy) => Chat.AskAsync(key, "narrow", Price.Question, at: Stack.Proxies[proxy % 2]);
+
+        string Show(long amount) => unit == "usd" ? Gateway.Usd(amount) : amount.ToString(CultureInfo.InvariantCulture);
+    }
+
+    /// <summary>Nothing has to be reset, in the ledger or in a proxy: the next cycle has another counter.</summary>
+    [Fact]
+    public async Task From_the_instant_on_that_a_refusal_names_both_proxies_answer_again_without_any_traffic_before()
+    {
+        var edge = DateTimeOffset.FromUnixTimeSeconds(DateTimeOffset.UtcNow.ToUnixTimeSeconds() + 12);
+        var (customer, key) = await NewCustomerAsync(string.Create(CultureInfo.InvariantCulture, $$"""
+            [{"unit":"requests","amount":2,"cycle":"hour","timeZone":"Asia/Kolkata","anchor":"{{edge.AddHours(5.5):yyyy-MM-ddTHH:mm:ss}}"}]
+            """));
+        foreach (var proxy in Stack.Proxies)
+            (await AskAsync(key, proxy)).MustBe(200);
+        foreach (var proxy in Stack.Proxies)
+        {
+            var limit = (await AskAsync(key, proxy)).MustBeProblem(429, "limit_reached").Json.GetProperty("error").GetProperty("limit");
+            Assert.Equal(edge, Time(limit.Text("resets")));
+        }
+        Assert.Equal(edge, Time((await Backend.App.GetAsync($"/v1/customers/{customer}/limits")).MustBe(200).Json[0].Text("resets")));
+
+        await Eventually.HoldsAsync(
+            () => Task.FromResult(DateTimeOffset.UtcNow > edge.AddSeconds(0.5)), "the next cycle", TimeSpan.FromSeconds(20));
+
+        foreach (var proxy in Stack.Proxies)
+            (await AskAsync(key, proxy)).MustBe(200);
+        (await AskAsync(key, Stack.Proxy)).MustBeProblem(429, "limit_reached");
+    }
+
+    /// <summary>Nothing that happens to a plan touches what the customer was given or has bought.</summary>
+    [Fact]
+    public async Task Whatever_becomes_of_a_plan_in_whatever_order_the_lots_of_the_wallet_stay_as_they_are()
+    {
+        string[] changes =
+        [
+            "update plan set tokens = tokens + 1000 from customer_plan had where plan.id = had.plan_id and customer_id = $1",
+            """
+            with larger as (
+                insert into plan select project_id, 'larger-' || gen_random_uuid(), name, price_nanos, tokens + 5000, tokens_per_minute,
+                    overage_picos, trial_days, last_term_full, stripe_price from plan
+                where id = (select plan_id from customer_plan where customer_id = $1) returning id)
+            update customer_plan set plan_id = larger.id from larger where customer_id = $1
+            """,
+            "update customer_plan set ends_at = now() + interval '1 hour' where customer_id = $1",
+            "update customer_plan set ends_at = null where customer_id = $1",
+        ];
+        var user = await Backend.App.NewUserAsync();
+        await Books.GivePlanAsync(user, tokens: 100_000, overagePicos: null);
+        foreach (var (kind, end) in ((string, string)[])[("promotion", "2999-01-01"), ("grant", "2999-02-01")])
+            (await Backend.App.PostAsync($"/v1/wallets/{user.WalletId}/credit", $$"""
+                {"amount":"0.5","kind":"{{kind}}","expiresAt":"{{end}}T00:00:00Z"}
+                """)).MustBe(200);
+        var before = await LotsAsync();
+
+        foreach (var order in Permutations([.. Enumerable.Range(0, changes.Length)]))
+            foreach (var change in order)
+            {
+                await using (var command = Books.Sessions.CreateCommand(changes[change]))
+                {
+                    command.Parameters.Add(new() { Value = user.Customer });
+                    Assert.Equal(1, await command.ExecuteNonQueryAsync(TestContext.Current.CancellationToken));
+                }
+                await user.LimitAsync(null, null); // proxies are told that the customer has changed
+                Assert.Equal("tokens=23", (await user.ChatAsync("small", Price.Question)).MustBe(200)["X-LLMGateway-Used"]);
+                Assert.Equal(before, await LotsAsync());
+            }
+
+        async Task<List<string>> LotsAsync()
+        {
+            await using var query = Books.Wallet.CreateCommand("""
+                select lot::text from lot where wallet in (select id from account where owner = $1)
+                union all select (id, posted, version, spent, base_lot, lots)::text from account where owner = $1 and kind = 0 order by 1
+                """);
+            query.Parameters.Add(new() { Value = user.Customer });
+            await using var row = await query.ExecuteReaderAsync(TestContext.Current.CancellationToken);
+            var lots = new List<string>();
+            while (await row.ReadAsync(TestContext.Current.CancellationToken))
+                lots.Add(row.GetString(0));
+            return lots;
+        }
+    }
+
+    static IEnumerable<int[]> Permutations(int[] of) => of.Length == 0
+        ? [[]]
+        : of.SelectMany(first => Permutations([.. of.Where(other => other != first)]).Select(rest => (int[])[first, .. rest]));
+
     /// <summary>Until a call is refused. An answer may be shorter near the end.</summary>
     static async Task<(int Used, Reply Refused)> UseUpAsync(string key)
     {

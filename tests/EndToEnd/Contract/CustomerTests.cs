@@ -31,6 +31,47 @@ public sealed class CustomerTests
         (await Backend.App.PostAsync("/v1/sessions", $$"""{"customer":"{{externalId}}"}""")).MustBeProblem(403, "customer_deleted");
     }
 
+    /// <summary>Looks into every table of both databases, whatever is added to them.</summary>
+    [Fact]
+    public async Task Of_a_deleted_customer_its_money_stays_and_nothing_that_says_who_it_was()
+    {
+        var mark = Guid.NewGuid().ToString("N")[..12];
+        var user = await Backend.App.MintAsync($"jane-{mark}");
+        (await Backend.App.PatchAsync($"/v1/customers/{user.CustomerId}", $$"""
+            {"email":"{{mark}}@example.com","name":"Jane {{mark}}","company":"{{mark}} Ltd","phone":"+49 {{mark}}"}
+            """)).MustBe(200);
+        (await Backend.App.PostAsync($"/v1/wallets/{user.WalletId}/credit", $$"""{"amount":"1","reason":"for {{mark}}"}""")).MustBe(200);
+        (await Backend.App.PutAsync($"/v1/customers/{user.CustomerId}/limits", """
+            [{"unit":"windows","amount":9,"cycle":"day"}]
+            """)).MustBe(200);
+        var (_, key) = await Backend.App.NewKeyAsync(user.CustomerId, null);
+        (await Backend.App.PostAsync($"/v1/customers/{user.CustomerId}/keys", $$"""{"name":"of {{mark}}"}""")).MustBe(201);
+        var call = new KeyedCall(key, Chat.Path, Chat.Body("small", Price.Question, $"\"user\":\"{mark}\""));
+        (await call.SendAsync()).MustBe(200);
+        (await Gateway.SendAsync("POST", "/v1/responses", key, $$"""
+            {"model":"small","input":"one two three","user":"{{mark}}"}
+            """)).MustBe(200);
+        await Books.UsageAsync(user, 2);
+        Assert.NotEmpty(await Books.MentionsAsync(mark, user));
+        var books = await Books.MoneyAsync(user);
+
+        (await Backend.App.DeleteAsync($"/v1/customers/{user.CustomerId}")).MustBe(204);
+        (await Backend.App.DeleteAsync($"/v1/customers/{user.CustomerId}")).MustBe(204);
+
+        // Events leave the outbox by themselves.
+        await Eventually.GetAsync(() => Books.MentionsAsync(mark, user), mentions => mentions.Count == 0, "the end of all mentions");
+        Assert.Equal(books, await Books.MoneyAsync(user));
+        var left = (await Backend.App.GetAsync($"/v1/customers/{user.CustomerId}")).MustBe(200).Json;
+        Assert.Equal(
+            (user.CustomerId, null, null, null, null, "0.999914"),
+            (left.Text("externalId"), left.Text("name"), left.Text("email"), left.Text("company"), left.Text("phone"),
+                left.GetProperty("wallet").Text("balance")));
+        Assert.Equal(3, (await Backend.App.GetAsync($"/v1/wallets/{user.WalletId}/ledger")).MustBe(200).Json.Items("entries").Count());
+        (await Backend.App.PostAsync("/v1/customers", $$"""{"externalId":"jane-{{mark}}"}""")).MustBe(409);
+        (await Backend.App.PostAsync("/v1/sessions", $$"""{"customer":"jane-{{mark}}"}""")).MustBeProblem(403, "customer_deleted");
+        await Books.WaitUntilRightAsync();
+    }
+
     [Fact]
     public async Task The_detail_shows_wallet_lifetime_spend_and_recent_ledger()
     {

@@ -52,6 +52,32 @@ public sealed class IdempotencyTests
         Assert.Equal(5_000_000_000, await user.BalanceAsync());
     }
 
+    /// <summary>Its answer is forgotten after 72 hours, its effect never.</summary>
+    [Theory]
+    [InlineData("/v1/wallets/{0}/credit")]
+    [InlineData("/v1/wallets/{0}/credit/")]
+    [InlineData("/V1/Wallets/{0}/Credit")]
+    public async Task A_credit_whose_answer_is_forgotten_is_still_granted_once_however_its_route_is_spelled(string spelling)
+    {
+        var (user, key) = (await Backend.App.NewUserAsync(null), Guid.NewGuid().ToString());
+        var path = spelling.Replace("{0}", $"wal_{user.WalletId["wal_".Length..].ToUpperInvariant()}", StringComparison.Ordinal);
+        (await Backend.App.PostAsync($"/v1/wallets/{user.WalletId}/credit", """{"amount":"5"}""", key)).MustBe(200);
+        await ForgetAsync();
+
+        (await Backend.App.PostAsync(path, """{"amount":"5"}""", key)).MustBe(200);
+        await ForgetAsync();
+        (await Backend.App.PostAsync(path, """{"amount":"6"}""", key)).MustBeProblem(422, "idempotency_key_reused", "Idempotency-Key");
+
+        Assert.Equal(5_000_000_000, await user.BalanceAsync());
+
+        async Task ForgetAsync()
+        {
+            await using var forget = Books.Wallet.CreateCommand("delete from idempotent_call where key = $1");
+            forget.Parameters.Add(new() { Value = key });
+            Assert.Equal(1, await forget.ExecuteNonQueryAsync(TestContext.Current.CancellationToken));
+        }
+    }
+
     [Fact]
     public async Task Twenty_credits_at_once_under_one_key_are_granted_once()
     {

@@ -70,6 +70,23 @@ public sealed class PaidCallTests
     }
 
     [Fact]
+    public async Task Of_two_equal_calls_in_the_same_moment_one_runs_however_often_it_is_tried()
+    {
+        const int pairs = 200;
+        var (user, tag) = (await Backend.App.NewUserAsync(), Sandbox.NewTag());
+        for (var i = 0; i < pairs; i++)
+        {
+            var call = KeyedCall.Chat(user, "small", Price.Question, Sandbox.Tagged(tag));
+            var replies = await Task.WhenAll(Stack.Proxies.Select(call.SendAsync));
+            Assert.Single(replies, reply => reply.Status == 200 && reply["Idempotent-Replayed"] is null);
+            Assert.All(replies, reply => Assert.True(reply.Status == 200 || KeyedCall.IsInUse(reply), reply.Text));
+        }
+
+        Assert.Equal(Start - (pairs * 43_000), await user.BalanceAfterAsync(pairs));
+        Assert.Equal(pairs, (await Sandbox.CallsAsync(tag)).Count);
+    }
+
+    [Fact]
     public async Task While_a_call_runs_its_repetition_is_told_to_come_again()
     {
         var user = await Backend.App.NewUserAsync();

@@ -122,6 +122,10 @@ public sealed class WindowTests
         await Eventually.HoldsAsync(
             async () => (await AskAsync(key, "dee", Stack.Proxy2)).Status == 402, "a refusal by the frozen wallet");
 
+        (await AskAsync("llm_gw_unknown0000000000000000000000000000000000000", "eve", Stack.Proxy)).MustBe(401);
+        (await Gateway.SendAsync("POST", "/c/eve/v1/nothing", key, "{}")).MustBe(404);
+        (await Gateway.SendAsync("GET", "/c/eve/v1/models", key)).MustBe(200);
+
         Assert.Equal(("1", "0", "4"), await StateAsync(user));
         await using var query = Books.Wallet.CreateCommand("select count(*) from session_window where owner = $1 and openings > 0");
         query.Parameters.Add(new() { Value = user.Customer });
@@ -135,7 +139,12 @@ public sealed class WindowTests
         var name = $"+49{Random.Shared.NextInt64(100_000_000, 999_999_999).ToString(CultureInfo.InvariantCulture)}";
         var (user, key) = await NewCustomerAsync("""[{"unit":"windows","amount":1,"cycle":"day"}]""");
         (await Gateway.SendAsync("POST", $"/c/{name}{Chat.Path}", key, Chat.Body("small", Price.Question))).MustBe(200);
-        await Books.UsageAsync(user, 1);
+        const string Gemini = """{"contents":[{"parts":[{"text":"one two three"}]}]}""";
+        (await Gateway.SendAsync("POST", $"/c/{name}/v1beta/models/small:generateContent", key, Gemini)).MustBe(200);
+        (await Gateway.SendAsync("POST", $"/c/{name}/v1/messages/", key, """
+            {"model":"small","max_tokens":50,"messages":[{"role":"user","content":"one two three"}]}
+            """)).MustBe(200);
+        await Books.UsageAsync(user, 3);
 
         await using var query = Books.Wallet.CreateCommand("""
             select (select count(*) from usage_record u where u.customer = $1 and u::text like $2)

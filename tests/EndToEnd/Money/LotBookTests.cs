@@ -35,6 +35,48 @@ public sealed class LotBookTests
         await ledger.VerifyAsync();
     }
 
+    /// <summary>Leases are granted, settled and given back on both sides of the moment. None of that makes it take anything else.</summary>
+    [Fact]
+    public async Task A_lot_that_expires_among_thousands_of_settlements_takes_nothing_but_its_own_rest()
+    {
+        const int workers = 20, most = 500, cost = 5, promoted = 1_000_000;
+        await using var ledger = await OwnLedger.StartAsync();
+        var bought = await CreditAsync(ledger, PostType.TopUp, 700);
+        var end = DateTimeOffset.UtcNow.AddSeconds(2);
+        var lot = await CreditAsync(ledger, PostType.Promotion, promoted, end);
+
+        var counts = await Task.WhenAll(Enumerable.Range(0, workers).Select(async worker =>
+        {
+            var count = 0;
+            for (; count < most && DateTimeOffset.UtcNow < end.AddMilliseconds(200); count++)
+                await (worker % 2 == 0
+                    ? SettleOnLeaseAsync(ledger, cost)
+                    : ledger.SettleAsync(ledger.Settlement(DateTimeOffset.UtcNow, cost)));
+            return count;
+        }));
+        await Eventually.HoldsAsync(() => Task.FromResult(DateTimeOffset.UtcNow > end), "the end of the lot");
+        await ledger.Writer.RunAsync(new BookExpiry(ledger.Wallet));
+
+        var spent = long.Parse(Assert.Single(await ledger.RowsAsync(
+            "select coalesce(-sum(amount), 0) from entry where lot = $1 and type = 0", lot)), CultureInfo.InvariantCulture);
+        Assert.InRange(spent, 0, counts.Sum() * cost);
+        Assert.Equal(
+            [$"{lot} {spent - promoted}"],
+            await ledger.RowsAsync("select lot, sum(amount) from entry where type = 8 and account = $1 group by lot", ledger.Wallet));
+        Assert.Equal(["700"], await ledger.RowsAsync("select sum(amount) from entry where lot = $1", bought));
+        Assert.Equal([$"{Dollar + 700 + spent - (counts.Sum() * cost)} 0"], await ledger.RowsAsync(
+            "select posted, reserved from account where id = $1", ledger.Wallet));
+        await ledger.VerifyAsync();
+    }
+
+    static async Task<Answer[]> SettleOnLeaseAsync(OwnLedger ledger, int cost)
+    {
+        var (lease, settle) = (Ids.New(), ledger.Settlement(DateTimeOffset.UtcNow, cost));
+        Assert.IsType<Answer.Granted>(await ExtendAsync(ledger, lease, 3 * cost));
+        await ledger.SettleAsync(settle with { Settlement = settle.Settlement with { Lease = lease } });
+        return await ledger.Writer.RunAsync([new GiveBack(new(lease, 1, [new(ledger.Wallet, 2 * cost)]))]);
+    }
+
     [Fact]
     public async Task What_a_batch_did_not_cost_goes_back_to_its_lots_and_a_top_up_is_refunded_from_its_own()
     {

@@ -209,6 +209,32 @@ public sealed class RollupTests : IAsyncLifetime
         return (total.Requests, total.Cost, total.Late);
     }
 
+    /// <summary>Some come two minutes late and after a seal, and none of them in order.</summary>
+    [Fact]
+    public async Task Five_hundred_requests_across_a_months_end_are_in_the_sums_to_the_nano()
+    {
+        var random = new Random(16);
+        var settled = Enumerable.Range(0, 500)
+            .Select(_ => _ledger.Settlement(This.AddMilliseconds(random.Next(-120_000, 120_000)), cost: random.Next(1, 1_000))).ToArray();
+        var cost = settled.Sum(settle => settle.Settlement.Usage.Cost.Nanos);
+        random.Shuffle(settled);
+        foreach (var (i, batch) in settled.Chunk(50).Index())
+        {
+            await Task.WhenAll(batch.Chunk(10).Select(_ledger.SettleAsync));
+            if (i % 3 == 1)
+                Assert.True((await _ledger.Seals.SealAsync(full: false, Token))!.IsRight);
+        }
+
+        await _ledger.Rollups.SumUpAsync(Token);
+        foreach (var grain in (int[])[0, 1])
+            Assert.Equal([$"500 {cost} {cost}"], await _ledger.RowsAsync(
+                $"select sum(requests), sum(cost), sum(charged) from rollup where grain = {grain} and dimension = 0"));
+        Assert.Equal([$"500 {cost}"], await _ledger.RowsAsync("select count(*), sum(charged) from usage_record"));
+        Assert.Equal([$"{cost}"], await _ledger.RowsAsync("select posted from account where kind = 101"));
+        Assert.Equal(["2"], await _ledger.RowsAsync("select count(distinct tableoid) from usage_record"));
+        await _ledger.VerifyAsync();
+    }
+
     [Fact]
     public async Task Rows_of_the_version_before_are_summed_up_as_if_they_came_now()
     {

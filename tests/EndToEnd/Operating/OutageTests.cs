@@ -331,6 +331,26 @@ public sealed class OutageTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task While_the_wallet_service_is_away_a_deleted_customer_is_locked_out_and_erased_when_it_is_back()
+    {
+        var user = await Backend.App.NewUserAsync(null);
+        (await Backend.App.PostAsync($"/v1/wallets/{user.WalletId}/credit", """{"amount":"1","reason":"for jane"}""")).MustBe(200);
+        (await user.ChatAsync("small", Price.Question)).MustBe(200);
+        await Books.UsageAsync(user, 1);
+        await using (await Outage.StopAsync("wallet"))
+        {
+            MustBeUnavailable(await Backend.App.DeleteAsync($"/v1/customers/{user.CustomerId}"));
+            await Eventually.HoldsAsync(
+                async () => (await user.ChatAsync("small", Price.Question)).Status == 401, "a refusal", TimeSpan.FromSeconds(1));
+        }
+
+        (await Backend.App.DeleteAsync($"/v1/customers/{user.CustomerId}")).MustBe(204);
+
+        Assert.Empty(await Books.MentionsAsync("for jane", user));
+        Assert.Equal(Start - Cost, await user.BalanceAsync());
+    }
+
+    [Fact]
     public async Task While_the_sessions_service_is_down_an_answer_says_that_it_is_not_kept_and_none_is_continued()
     {
         var user = await Backend.App.NewUserAsync();

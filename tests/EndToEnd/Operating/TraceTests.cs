@@ -13,6 +13,9 @@ public sealed class TraceTests : IDisposable
     const string ApiKey = "of-the-trace-test";
     static readonly string Tool = Path.Combine(AppContext.BaseDirectory, "..", "..", "DevTool", "release", "LlmGateway.DevTool.dll");
 
+    /// <summary>As a client names the person whom it acts for.</summary>
+    const string ClientSession = "+49-170-7654321";
+
     static readonly string[] _services = ["proxy", "wallet", "sessions"];
 
     readonly string _data = Directory.CreateTempSubdirectory("llmgateway-trace-").FullName;
@@ -71,6 +74,9 @@ public sealed class TraceTests : IDisposable
         var keys = $"/v1/customers/{minted.Text("endCustomerId")}/keys";
         var key = (await SendAsync("POST", keys, backend, """{"name": "n8n"}""")).MustBe(201).Json;
         (await SendAsync("GET", $"/v1beta/models?key={key.Text("key")}")).MustBe(200);
+        (await SendAsync("GET", $"/c/{ClientSession}/v1/models", key.Text("key"))).MustBe(200);
+        (await SendAsync("POST", $"/c/{ClientSession}/v1/chat/completions", key.Text("key"), Asking("hello"))).MustBe(402);
+        (await SendAsync("POST", $"/k/{key.Text("key")}/v1/chat/completions", null, Asking("hello"))).MustBe(404);
         foreach (var poor in (string[])[session, refreshed, key.Text("key")])
             (await SendAsync("POST", "/v1/chat/completions", poor, Asking("hello"))).MustBe(402);
         (await SendAsync("DELETE", $"{keys}/{key.Text("id")}", backend)).MustBe(204);
@@ -87,7 +93,7 @@ public sealed class TraceTests : IDisposable
             Assert.True(code == 0, output);
             (await SendAsync("POST", "/v1/chat/completions", customer, Asking("hello"))).MustBe(status);
         }
-        return [backend, customer, session, refreshed, key.Text("key"), .. unknown, .. Kept("secrets.json").Values];
+        return [ClientSession, backend, customer, session, refreshed, key.Text("key"), .. unknown, .. Kept("secrets.json").Values];
     }
 
     string Made(string key) => Kept("made-keys.json")[key];

@@ -22,17 +22,18 @@ public sealed class LotTests
         var first = Credit(PostType.TopUp, 10);
         var second = Credit(PostType.TopUp, 20);
         Credit(PostType.Grant, 30);
+        var gift = Credit(PostType.Promotion, 60);
         var promotion = Credit(PostType.Promotion, 40, Evening.AddHours(1));
         var soon = Credit(PostType.Grant, 50, Evening);
 
         var order = new List<Guid>();
-        for (var left = 150; left > 0; left -= 10)
+        for (var left = 210; left > 0; left -= 10)
         {
             Settle(null, 10);
             order.Add(_store.LastLot);
         }
 
-        Assert.Equal([soon, promotion, Wallet, first, second], order.Distinct());
+        Assert.Equal([soon, promotion, Wallet, gift, first, second], order.Distinct());
     }
 
     [Fact]

@@ -24,12 +24,16 @@ public sealed class UsageSummaryTests
 
         Assert.Equal(365 * 96, rows.Sum(row => row.Sums.Requests));
         Assert.Equal(rows.Count, rows.Select(row => row.Value).Distinct().Count());
-        // But for the first and the last, which the year cuts.
+        // But for the first and the last, which the year cuts. Each has what lies between its beginning and that of the next.
+        Assert.All(rows[1..].Zip(rows[2..]), pair => Assert.Equal(
+            Time(pair.Second.Value) - Time(pair.First.Value), pair.First.Sums.Requests * TimeSpan.FromMinutes(15)));
         Assert.Equal(lengths, rows[1..^1].Select(row => (int)row.Sums.Requests / 4).Distinct().Order());
         if (!byHour)
             Assert.All(rows[1..], row => Assert.InRange(LocalHour(row.Value, zone), 0, zone == "America/Santiago" ? 1 : 0));
     }
 
-    static int LocalHour(string value, string zone) => TimeZoneInfo.ConvertTime(
-        DateTimeOffset.Parse(value, CultureInfo.InvariantCulture), TimeZoneInfo.FindSystemTimeZoneById(zone)).Hour;
+    static DateTimeOffset Time(string value) => DateTimeOffset.Parse(value, CultureInfo.InvariantCulture);
+
+    static int LocalHour(string value, string zone) =>
+        TimeZoneInfo.ConvertTime(Time(value), TimeZoneInfo.FindSystemTimeZoneById(zone)).Hour;
 }

@@ -1,0 +1,46 @@
+using System.Text.Json;
+
+namespace LlmGateway.EndToEnd;
+
+/// <summary>A seed file that is applied when its customers have used something already.</summary>
+[Collection(nameof(Outages))]
+public sealed class SeedTests : IDisposable
+{
+    readonly string _folder = Directory.CreateTempSubdirectory("llmgateway-seed-").FullName;
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    [Fact]
+    public async Task A_limit_that_a_seed_adds_or_changes_has_what_was_used_since_its_cycles_edge()
+    {
+        var user = await Backend.App.NewUserAsync();
+        for (var i = 0; i < 3; i++)
+            (await user.ChatAsync("small", Price.Question, at: Stack.Proxies[i % 2])).MustBe(200);
+        await Books.UsageAsync(user, 3);
+
+        await SeedAsync(user, """[{"unit":"requests","amount":5,"cycle":{"days":300}}]""");
+        Assert.Equal(["3 2"], await LimitsAsync(user));
+
+        // Another cycle is another counter; what is written again is as it was.
+        await SeedAsync(user, """
+            [{"unit":"requests","amount":5,"cycle":{"days":300}},{"unit":"tokens","amount":100,"cycle":{"days":200}}]
+            """);
+        Assert.Equal(["3 2", "69 31"], await LimitsAsync(user));
+    }
+
+    async Task SeedAsync(User user, string limits)
+    {
+        var path = Path.Combine(_folder, $"{Guid.NewGuid():N}.seed.json");
+        await File.WriteAllTextAsync(path, $$"""
+            {"organizations":[{"name":"Acme","projects":[{"name":"app","customers":[
+            {"externalId":{{JsonSerializer.Serialize(user.ExternalId)}},"limits":{{limits}}}]}]}]}
+            """, TestContext.Current.CancellationToken);
+        Stack.App.Once("sessions", "LLMGATEWAY_SEED", path);
+        await Outage.KillAsync("sessions");
+        await Outage.WaitUntilAllIsHealthyAsync();
+    }
+
+    static async Task<List<string>> LimitsAsync(User user) =>
+        [.. (await Backend.App.GetAsync($"/v1/customers/{user.CustomerId}/limits")).MustBe(200).Json.EnumerateArray()
+            .Select(limit => $"{limit.Text("used")} {limit.Text("left")}")];
+}
