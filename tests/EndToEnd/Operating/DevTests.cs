@@ -69,7 +69,7 @@ public sealed class DevTests : IDisposable
 
         async Task<string> TypedAsync(string command, string variable = "") => (await Shell.RunAsync(
             "bash", "-c",
-            $"source {_data}/keys.env; {variable}; {command.Replace("127.0.0.1:400", "127.0.0.1:540", StringComparison.Ordinal)}")).Output;
+            $"source {_data}/keys.env\n{variable}\n{command.Replace("127.0.0.1:400", "127.0.0.1:540", StringComparison.Ordinal)}")).Output;
 
         // What curl says of its progress stands behind the answer.
         static JsonElement Answer(string output) =>

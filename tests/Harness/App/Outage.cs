@@ -17,8 +17,8 @@ sealed class Outage : IAsyncDisposable
     {
         Stack.App.Hold(name);
         var process = Stack.ProcessId(name)!.Value;
-        // PostgreSQL's fast shutdown; everything else ends as if the power failed.
-        await SignalAsync(name == "postgres" ? "INT" : "KILL", process);
+        // PostgreSQL's fast shutdown; everything else ends as if the power failed. Whoever has just died of something else is stopped.
+        await TrySignalAsync(name == "postgres" ? "INT" : "KILL", process);
         await Eventually.HoldsAsync(() => Task.FromResult(!IsRunning(process)), $"the end of {name}", Recovery);
         Books.ForgetConnections();
         return new(async () =>
