@@ -49,7 +49,7 @@ public sealed class DevTests : IDisposable
             Assert.True(stopped == 0, output);
         }
         // Nothing is left: the same ports can be had again.
-        foreach (var port in (int[])[5401, 5402, 5411, 5412, 5420, 5440, 5441, 5442])
+        foreach (var port in (int[])[5401, 5402, 5411, 5412, 5413, 5420, 5440, 5441, 5442])
             Listen(port).Dispose();
         Assert.Equal(3, (await DevAsync("status", "--data", _data)).Code);
     }
