@@ -173,7 +173,7 @@ public sealed class Inference(
         // A cycle may turn between our reading of the ledger's clock and its own.
         for (var attempt = 1; attempt <= MaxClaims; attempt++)
         {
-            if (!Claims.TryGet(call.Caller.Credential, call.Route, clock.Now, out claim))
+            if (!Claims.TryGet(call.Caller.Credential, call.Route, clock.Now, out claim, bound.IsOfMany))
             {
                 identity.Distrust(call.Caller);
                 return (0, Problems.Unavailable);
