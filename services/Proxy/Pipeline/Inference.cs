@@ -172,7 +172,7 @@ public sealed class Inference(
         // A cycle may turn between our reading of the ledger's clock and its own.
         for (var attempt = 1; attempt <= MaxClaims; attempt++)
         {
-            if (!Claims.TryGet(call.Caller.Credential, call.Route, clock.Now, out claim))
+            if (!Claims.TryGet(call.Caller.Credential, call.Route, clock.Now, out claim, bound.IsOfMany))
                 return (0, WithoutTerm(call.Caller));
             if (claim is null)
                 return (outputLimit, await BeginAsync(call));

@@ -184,6 +184,21 @@ public sealed class ClaimsTests
     }
 
     [Fact]
+    public void A_batch_is_paid_by_the_wallet_behind_call_credits()
+    {
+        Assert.Equal([AccountKind.Wallet], KindsOf(CreditsOf("standard"), Money));
+        Assert.Equal([AccountKind.Quota, AccountKind.Wallet], KindsOf(Quota, CreditsOf("standard"), Money));
+        Assert.Equal([AccountKind.Credits], KindsOf(CreditsOf("standard")));
+
+        static IEnumerable<AccountKind> KindsOf(params PaySource[] sources)
+        {
+            var route = Offer("m") with { QueryType = "standard" };
+            Assert.True(Claims.TryGet(WithSources(sources), route, Midnight, out var claim, ofMany: true));
+            return claim!.Lines.Select(line => line.Kind);
+        }
+    }
+
+    [Fact]
     public void Of_what_is_free_nothing_is_paid_and_only_what_costs_nothing_is_limited()
     {
         var tokens = Limit(Unit.Tokens, null, Term.Always(Ids.New(), 100));
