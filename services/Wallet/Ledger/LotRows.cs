@@ -66,7 +66,17 @@ static class LotRows
         [
             .. from account in book.Accounts.Values from lot in account.Parts where lot.Left != lot.Stored select (account.Id, lot),
         ];
-        if (changed.Length > 0)
+        var known = Array.FindAll(changed, row => !row.Lot.IsNew);
+        if (known.Length > 0)
+            BookStore.Add(batch, """
+                update lot set remaining = l.remaining from unnest($1::uuid[], $2::uuid[], $3::bigint[]) as l (wallet, id, remaining)
+                where lot.wallet = l.wallet and lot.id = l.id
+                """,
+                BookStore.Column(known, row => row.Wallet),
+                BookStore.Column(known, row => row.Lot.Id),
+                BookStore.Column(known, row => row.Lot.Left));
+        var added = Array.FindAll(changed, row => row.Lot.IsNew);
+        if (added.Length > 0)
             BookStore.Add(batch, """
                 insert into lot (wallet, id, kind, since, amount, paid, expires_at, reference, remaining, created_at)
                 select *, $10 from unnest(
@@ -74,15 +84,15 @@ static class LotRows
                     $9::bigint[])
                 on conflict (wallet, id) do update set remaining = excluded.remaining
                 """,
-                BookStore.Column(changed, row => row.Wallet),
-                BookStore.Column(changed, row => row.Lot.Id),
-                BookStore.Column(changed, row => (short)row.Lot.Kind),
-                BookStore.Column(changed, row => row.Lot.Since),
-                BookStore.Column(changed, row => row.Lot.Amount),
-                BookStore.Column(changed, row => row.Lot.Paid),
-                BookStore.Column(changed, row => row.Lot.ExpiresAt),
-                BookStore.Column(changed, row => row.Lot.Reference),
-                BookStore.Column(changed, row => row.Lot.Left),
+                BookStore.Column(added, row => row.Wallet),
+                BookStore.Column(added, row => row.Lot.Id),
+                BookStore.Column(added, row => (short)row.Lot.Kind),
+                BookStore.Column(added, row => row.Lot.Since),
+                BookStore.Column(added, row => row.Lot.Amount),
+                BookStore.Column(added, row => row.Lot.Paid),
+                BookStore.Column(added, row => row.Lot.ExpiresAt),
+                BookStore.Column(added, row => row.Lot.Reference),
+                BookStore.Column(added, row => row.Lot.Left),
                 book.Now);
     }
 

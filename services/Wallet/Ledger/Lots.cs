@@ -34,6 +34,8 @@ public sealed class Lot
     /// <summary>As it was read. Differs for a lot that is new.</summary>
     public long? Stored { get; set; } = -1;
 
+    public bool IsNew => Stored == -1;
+
     public bool IsOver(DateTimeOffset now) => ExpiresAt <= now;
 
     /// <summary>What expires first is spent first, then what cost nothing, then the oldest.</summary>
