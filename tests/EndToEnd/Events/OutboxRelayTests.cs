@@ -17,14 +17,18 @@ public sealed class OutboxRelayTests
     public async Task What_comes_back_stays_and_the_later_ones_of_its_customer_wait_behind_it()
     {
         await using var ledger = await OwnLedger.StartAsync();
-        var (blocked, free) = (Ids.New(), Ids.New());
+        var (blocked, free, later) = (Ids.New(), Ids.New(), Ids.New());
         await ledger.RunAsync("delete from outbox_message");
-        await TellAsync(ledger, blocked, 3);
-        await TellAsync(ledger, free, 3);
+        await TellAsync(ledger, 3, blocked, free);
         await using (var relay = await Relay.StartAsync(ledger, comesBack: told => told.Subject == blocked && told.Sequence == 2))
+        {
             Assert.Equal(
                 [(blocked, 1), (free, 1), (free, 2), (free, 3)],
                 (await relay.PublishedAsync(4)).OrderBy(told => told.Subject == free).ThenBy(told => told.Sequence));
+            // What comes later is claimed in a round in which nothing waits but what must.
+            await TellAsync(ledger, 1, later);
+            Assert.Equal((later, 1), (await relay.PublishedAsync(5))[4]);
+        }
 
         Assert.Equal(
             ["2 1 True", "3 0 False"],
@@ -42,8 +46,7 @@ public sealed class OutboxRelayTests
         await using var ledger = await OwnLedger.StartAsync();
         await ledger.RunAsync("delete from outbox_message");
         var subjects = Enumerable.Range(0, 20).Select(_ => Ids.New()).ToArray();
-        foreach (var subject in subjects)
-            await TellAsync(ledger, subject, 30);
+        await TellAsync(ledger, 30, subjects);
         var published = new ConcurrentQueue<(Guid, long)>();
         await using (var first = await Relay.StartAsync(ledger, _ => false, published))
         await using (var second = await Relay.StartAsync(ledger, _ => false, published))
@@ -54,13 +57,14 @@ public sealed class OutboxRelayTests
         Assert.Equal(["0"], await ledger.RowsAsync("select count(*) from outbox_message"));
     }
 
-    static Task TellAsync(OwnLedger ledger, Guid subject, int count) => ledger.RunAsync("""
+    /// <summary>The subjects take turns, so that each batch of a relay has some of every one.</summary>
+    static Task TellAsync(OwnLedger ledger, int count, params Guid[] subjects) => ledger.RunAsync("""
         insert into outbox_message (id, type, body, created_at, subject)
         select gen_random_uuid(), 'LlmGateway.Contracts.PublicEvent', jsonb_build_object(
-            'id', gen_random_uuid(), 'type', 'wallet.credited', 'created', '2026-11-01T00:00:00Z', 'subject', $1::text, 'sequence', n,
-            'organization', gen_random_uuid(), 'project', gen_random_uuid(), 'test', false, 'data', '{}'), now(), $1
-        from generate_series(1, $2) n
-        """, subject, count);
+            'id', gen_random_uuid(), 'type', 'wallet.credited', 'created', '2026-11-01T00:00:00Z', 'subject', subject, 'sequence', n,
+            'organization', gen_random_uuid(), 'project', gen_random_uuid(), 'test', false, 'data', '{}'), now(), subject
+        from generate_series(1, $1) n, unnest($2::uuid[]) subject order by n
+        """, count, subjects);
 
     sealed class Relay(IHost host, ConcurrentQueue<(Guid Subject, long Sequence)> published) : IAsyncDisposable
     {
