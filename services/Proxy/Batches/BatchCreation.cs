@@ -33,7 +33,8 @@ public sealed class BatchCreation(
     /// <exception cref="ProblemException">The batch was not created. The request has ended and cost nothing.</exception>
     public async Task<(ProviderObject Made, JsonObject Answer)> CreateAsync(ModelCall call, NewBatch batch)
     {
-        var (_, refusal) = await inference.ReserveAsync(call, UpperBound.OfBatch(batch.Terms.Bound.Nanos), 0);
+        call.Requests = batch.Terms.Lines;
+        var (_, refusal) = await inference.ReserveAsync(call, UpperBound.OfBatch(batch.Terms.Bound.Nanos, batch.Terms.Lines), 0);
         if (refusal is not null)
             throw new ProblemException(refusal);
         try
