@@ -142,6 +142,33 @@ public sealed class LedgerClaimTests
         Assert.Equal(-200, _store.Accounts[HouseAccounts.Covered(Project, false)].Posted);
     }
 
+    [Theory]
+    [InlineData(0, null)]
+    [InlineData(500, 0L)]
+    public void What_a_quota_has_paid_is_covered_whatever_it_cost_when_prices_change(long cost, long? due)
+    {
+        Claim(1, firstSource: 0, Source(Quota, 100, ceiling: 100), Money(800));
+        var request = Settle(cost, due, new Charge(Quota, 100));
+
+        foreach (var newCost in (long[])[700, 300])
+        {
+            Apply(new Rerate(Ids.New(), request, Wallet, Organization, Project, false, Ids.New(), newCost));
+            Assert.Equal((0, 0, newCost), (_store.Charged, _store.Absorbed, _store.Covered));
+            Assert.Equal(1_000, _store.Accounts[Wallet].Posted);
+        }
+    }
+
+    [Fact]
+    public void A_request_that_a_limit_counted_and_nothing_paid_is_the_wallets_when_it_gets_a_price()
+    {
+        Claim(1, firstSource: 1, Counting(Limit, 100, ceiling: 100), Money(800));
+        var request = Settle(cost: 0, due: null, new Charge(Limit, 100));
+
+        Apply(new Rerate(Ids.New(), request, Wallet, Organization, Project, false, Ids.New(), 300));
+
+        Assert.Equal((300, 0, 0), (_store.Charged, _store.Absorbed, _store.Covered));
+    }
+
     [Fact]
     public void Overage_above_the_cost_is_the_developers()
     {
@@ -224,8 +251,13 @@ public sealed class LedgerClaimTests
 
     void GiveBack(long fence, long slots) => Apply(new GiveBack(new(_lease, fence, [new(Slots, slots)])));
 
-    void Settle(long cost, long? due, params Charge[] charges) =>
-        Apply(new Settle(new(Ids.New(), _lease, charges, UsageRecords.Of(cost, Organization, Project, _now)) { Due = due }));
+    /// <summary>The request.</summary>
+    Guid Settle(long cost, long? due, params Charge[] charges)
+    {
+        var request = Ids.New();
+        Apply(new Settle(new(request, _lease, charges, UsageRecords.Of(cost, Organization, Project, _now)) { Due = due }));
+        return request;
+    }
 
     Answer Apply(Command command)
     {
