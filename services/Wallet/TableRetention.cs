@@ -17,6 +17,7 @@ public static class TableRetention
         Kept("rollup", "sums of the usage log, which outlive its months"),
         Kept("summed", "one row"),
         Kept("counter_opening", "as long as its counter"),
+        Kept("owed_opening", "a minute or two: OwedOpenings deletes what it has done, and what is too late to be done"),
         Kept("seal", "one row per account, replaced by each seal"),
         Kept("lot_seal", "one row per lot, replaced by each seal"),
         Kept("rollup_seal", "one row per project, replaced by each seal"),
