@@ -132,6 +132,18 @@ public sealed class LedgerClaimTests
     }
 
     [Fact]
+    public void A_limit_that_others_are_known_to_use_is_refused_without_calling_anything_back()
+    {
+        Claim(1, Counting(Limit, 60, ceiling: 100));
+        var extend = new Extend(new(Ids.New(), 1, "other", [Counting(Limit, 70, ceiling: 100)]) { FirstSource = 1, Scope = Scope });
+
+        Assert.IsType<Answer.Shortage>(Apply(extend));
+        Assert.Equal(
+            new Answer.Refused(Limit, LeaseRefusalReason.Exhausted, 40) { Held = 60 },
+            Apply(extend with { InUse = new HashSet<Guid> { Limit } }));
+    }
+
+    [Fact]
     public void What_a_quota_has_paid_is_covered_and_the_wallet_pays_what_is_due()
     {
         Claim(1, firstSource: 0, Source(Quota, 400, ceiling: 100), Money(800));

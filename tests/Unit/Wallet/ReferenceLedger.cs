@@ -224,7 +224,7 @@ sealed partial class ReferenceLedger
                 return new Answer.Refused(line.Register, LeaseRefusalReason.CycleOver, 0);
             if (index >= extend.FirstSource)
                 continue;
-            if (room < line.First && WithOthers(line) && !extend.Final)
+            if (room < line.First && WithOthers(line) && !extend.Final && !extend.InUse.Contains(line.Register))
                 shortage.Add(line.Register);
             else if (room < line.Minimum)
                 return new Answer.Refused(line.Register, LeaseRefusalReason.Exhausted, room) { Held = OfOthers(line) };
