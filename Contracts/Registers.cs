@@ -140,11 +140,14 @@ public sealed record CounterState(Guid Id, long Used, long Held);
 
 /// <summary>
 /// <c>POST /internal/counters/openings</c>: what requests since the cycle's edge have used while no limit asked a counter is counted on it.
-/// Asked again, it adds what is new.
+/// Asked again, it adds what is new. Once asked it is owed: the ledger does it, also when the caller has gone or it takes long.
 /// </summary>
 public sealed record OpenCounters(LeaseScope Scope, IReadOnlyList<CounterOpening> Counters)
 {
     public const int MaxCounters = 16;
+
+    /// <summary>Only to be remembered: the limits are about to be there.</summary>
+    public bool Later { get; init; }
 }
 
 /// <param name="Only">Null counts every request of the customer.</param>

@@ -12,7 +12,14 @@ namespace LlmGateway.ServiceDefaults;
 /// <param name="Reason">Why that is right.</param>
 public sealed record Retention(string Table, string? Over, string Reason)
 {
-    public static Retention Deleted(string table, string over, string reason) => new(table, over, reason);
+    /// <summary>The table is read whole to find them, and has no index for it: so seldom.</summary>
+    public TimeSpan Every { get; init; }
+
+    public static Retention Deleted(string table, string over, string reason, TimeSpan every = default) =>
+        new(table, over, reason) { Every = every };
+
+    /// <param name="since">The time since rows of it were deleted last. Null: never by this process.</param>
+    public bool IsDue(TimeSpan? since) => Over is not null && (since is not { } passed || passed >= Every);
 
     public static Retention Kept(string table, string reason) => new(table, null, reason);
 
@@ -30,13 +37,16 @@ public sealed class RetentionRounds(
     const int MaxAtOnce = 10_000;
     static readonly TimeSpan Interval = TimeSpan.FromMinutes(10);
 
+    readonly Dictionary<string, long> _clearedAt = [];
+
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         await ready.Task.WaitAsync(stoppingToken);
         await Loop.RunAsync("retention", Interval, async token =>
         {
-            foreach (var table in tables.Where(table => table.Over is not null))
-                await ClearAsync(table, token);
+            foreach (var table in tables)
+                if (table.IsDue(_clearedAt.TryGetValue(table.Table, out var at) ? time.GetElapsedTime(at) : null))
+                    await ClearAsync(table, token);
         }, log, time, stoppingToken);
     }
 
@@ -46,6 +56,7 @@ public sealed class RetentionRounds(
         try
         {
             await Rounds.UntilNotFullAsync(MaxAtOnce, () => DeleteAsync(table, token));
+            _clearedAt[table.Table] = time.GetTimestamp();
         }
         catch (PostgresException e) when (!Problems.IsOutage(e))
         {

@@ -11,6 +11,8 @@ public static class Failpoints
         ["sessions.refresh.counted"] = "The old token's end is written in an open transaction; the new one does not exist.",
         ["sessions.refresh.committed"] = "Both are committed and nobody told.",
         ["sessions.revoke.saved"] = "A session is revoked in the database; proxies do not know.",
+        ["sessions.limits.owed"] = "Wallet owes new limits a look at what was used before; they are not there.",
+        ["sessions.limits.saved"] = "They are there and proxies are told; Wallet has not looked.",
         ["sessions.key.created"] = "A key exists; its secret was not told.",
         ["sessions.key.revoked"] = "A key is revoked in the database; proxies do not know.",
         ["sessions.credits.opened"] = "A balance of call credits is open; no credential names it.",

@@ -48,6 +48,19 @@ public sealed class RegistersClient(HttpClient http)
         return answer!.Counters.ToDictionary(counter => counter.Id);
     }
 
+    /// <summary>What fails now is owed by Wallet, which was told before.</summary>
+    public async Task TryOpenCountersAsync(OpenCounters counters, CancellationToken token)
+    {
+        try
+        {
+            await OpenCountersAsync(counters, token);
+        }
+        catch (Exception e) when (Problems.IsOutage(e))
+        {
+            // It is done in a minute.
+        }
+    }
+
     public async Task OpenCountersAsync(OpenCounters counters, CancellationToken token)
     {
         if (counters.Counters.Count == 0)

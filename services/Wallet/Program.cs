@@ -17,6 +17,8 @@ builder.Services.AddHostedSingleton<Rollups>();
 builder.Services.AddHostedSingleton<UsageMonths>();
 builder.Services.AddHostedSingleton<Seals>();
 builder.Services.AddHostedSingleton<EndedCounters>();
+builder.Services.AddHostedSingleton<OwedOpenings>();
+builder.Services.AddSingleton(new AnswerBudget());
 // Hears answers from the start, not from the first shortage.
 builder.Services.AddActivatedSingleton<Recalls>();
 builder.Services.AddHostedSingleton<LeaseSweeper>();

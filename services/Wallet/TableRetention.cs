@@ -17,6 +17,7 @@ public static class TableRetention
         Kept("rollup", "sums of the usage log, which outlive its months"),
         Kept("summed", "one row"),
         Kept("counter_opening", "as long as its counter"),
+        Kept("owed_opening", "a minute or two: OwedOpenings deletes what it has done, and what is too late to be done"),
         Kept("seal", "one row per account, replaced by each seal"),
         Kept("lot_seal", "one row per lot, replaced by each seal"),
         Kept("rollup_seal", "one row per project, replaced by each seal"),
@@ -31,7 +32,9 @@ public static class TableRetention
         Kept("event_sequence", "one row per customer, or its numbers would begin anew"),
         Kept("outbox_message", "until it is published"),
         Deleted("holder", "seen_at < now() - interval '1 day'", "no lease of a process that was silent for so long has slots"),
-        Deleted("session_window", "closes_at < now() - interval '1 month'", "a session that comes back is a new one"),
+        Deleted(
+            "session_window", "closes_at < now() - interval '1 month'", "a session that comes back is a new one",
+            every: TimeSpan.FromDays(1)),
         Kept("window_opening", "WindowOpenings counts them together a month after their session is over"),
         Kept("lease", "LeaseSweeper deletes leases that ended"),
         Kept("lease_line", "LeaseSweeper deletes them with their lease"),

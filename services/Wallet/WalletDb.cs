@@ -64,4 +64,10 @@ public sealed class WalletDb(DbContextOptions<WalletDb> options) : DbContext(opt
 
     [DbContext(typeof(WalletDb)), Migration("0019_erasure")]
     sealed class Erasure0019 : SqlMigration;
+
+    [DbContext(typeof(WalletDb)), Migration("0020_owed_openings")]
+    sealed class OwedOpenings0020 : SqlMigration;
+
+    [DbContext(typeof(WalletDb)), Migration("0021_lots_that_are_left")]
+    sealed class LotsThatAreLeft0021 : SqlMigration;
 }

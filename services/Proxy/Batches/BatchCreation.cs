@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using LlmGateway.Contracts;
+using LlmGateway.Proxy.PaidCalls;
 using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Proxy.Batches;
@@ -8,19 +9,24 @@ namespace LlmGateway.Proxy.Batches;
 /// <param name="Prefix">Prefix of our id.</param>
 /// <param name="Create">The call that creates it; its answer has the provider's id.</param>
 /// <param name="Cancel">The call that cancels the batch by the provider's id, used when the batch could not be registered.</param>
-public sealed record NewBatch(string Kind, string Prefix, BatchTerms Terms, ProviderCall Create, Func<string, ProviderCall> Cancel)
+/// <param name="Show">The provider's description of the new batch, under our ids.</param>
+public sealed record NewBatch(
+    string Kind, string Prefix, BatchTerms Terms, ProviderCall Create, Func<string, ProviderCall> Cancel,
+    Func<ProviderObject, JsonObject, JsonObject> Show)
 {
     public string? InputFile { get; init; }
 }
 
 /// <summary>
-/// Stages 5 to 8 of the paid request that creates a batch. The most that all lines can cost together is held, the batch is created, and the
-/// request is settled at that bound. When the batch has ended, <see cref="BatchSettling"/> finds its real cost and gives back the rest. If
-/// the process dies between the provider's answer and the registration, the customer pays nothing and the house bears the cost, because the
-/// customer cannot reach that batch.
+/// Stages 3 to 9 of the paid request that creates a batch, once under its <c>Idempotency-Key</c>. The most that all lines can cost together
+/// is held, the batch is created, and the request is settled at that bound. When the batch has ended, <see cref="BatchSettling"/> finds its
+/// real cost and gives back the rest. If the process dies between the provider's answer and the registration, the customer pays nothing and
+/// the house bears the cost, because the customer cannot reach that batch.
 /// </summary>
 public sealed class BatchCreation(
     Inference inference,
+    BodyBudget bodies,
+    KeyedCalls keyedCalls,
     ProviderCalls calls,
     SessionsClient sessions,
     SpoolPublisher publisher,
@@ -28,12 +34,41 @@ public sealed class BatchCreation(
     TimeProvider time,
     ILogger<BatchCreation> log)
 {
-    /// <summary>The batch and the provider's description of it.</summary>
-    /// <param name="call">Its caller and route are set.</param>
+    /// <param name="call">Its caller is set.</param>
+    /// <param name="read">Reads the body into the batch and sets the call's route.</param>
     /// <exception cref="ProblemException">The batch was not created. The request has ended and cost nothing.</exception>
-    public async Task<(ProviderObject Made, JsonObject Answer)> CreateAsync(ModelCall call, NewBatch batch)
+    public async Task AnswerAsync(ModelCall call, string endpoint, Func<ReadOnlyMemory<byte>, Task<NewBatch>> read)
     {
-        var (_, refusal) = await inference.ReserveAsync(call, UpperBound.OfBatch(batch.Terms.Bound.Nanos), 0);
+        var (key, problem) = Idempotency.ReadKey(call.Http.Request);
+        if (problem is not null)
+            throw new ProblemException(problem);
+        using var body = await RequestBody.ReadAsync(call.Http, bodies, call.Caller.Owner);
+        if (key is not null)
+        {
+            (var isAnswered, problem) = await keyedCalls.BeginAsync(call, endpoint, key, default, body.Memory);
+            if (problem is not null)
+                throw new ProblemException(problem);
+            if (isAnswered)
+                return;
+        }
+        try
+        {
+            var told = await CreateAsync(call, await read(body.Memory));
+            call.Http.Response.ContentLength = told.Length;
+            await call.Http.Response.BodyWriter.WriteAsync(told, call.Http.RequestAborted);
+        }
+        finally
+        {
+            if (call.Keyed is not null)
+                await keyedCalls.FreeAsync(call);
+        }
+    }
+
+    /// <returns>The answer. Its headers are set.</returns>
+    async Task<byte[]> CreateAsync(ModelCall call, NewBatch batch)
+    {
+        call.Requests = batch.Terms.Lines;
+        var (_, refusal) = await inference.ReserveAsync(call, UpperBound.OfBatch(batch.Terms.Bound.Nanos, batch.Terms.Lines), 0);
         if (refusal is not null)
             throw new ProblemException(refusal);
         try
@@ -41,9 +76,7 @@ public sealed class BatchCreation(
             // The call goes on when the caller leaves: a batch that was created is paid for, and its customer must find it.
             var answer = await calls.AskAsync(batch.Create, CancellationToken.None);
             var made = await RegisterAsync(call, batch, (string)answer["id"]!);
-            var paid = call.End(publisher, rateLimits, RequestOutcome.Completed, StatusCodes.Status200OK, AtBound(batch.Terms));
-            call.Http.Response.Headers["X-LLMGateway-Cost"] = paid.ToString();
-            return (made, answer);
+            return await EndAsync(call, ProviderCalls.Bytes(batch.Show(made, answer)), AtBound(batch.Terms));
         }
         catch (Exception e) when (!call.Ended)
         {
@@ -58,6 +91,25 @@ public sealed class BatchCreation(
             call.End(publisher, rateLimits, RequestOutcome.Failed, problem.Status, null, problem.Code);
             throw new ProblemException(problem);
         }
+    }
+
+    /// <summary>
+    /// With a key, charge and answer are in the ledger before the caller has the answer, or the charge alone is in the spool.
+    /// </summary>
+    async Task<byte[]> EndAsync(ModelCall call, byte[] told, MeterReading reading)
+    {
+        var response = call.Http.Response;
+        response.ContentType = "application/json";
+        if (call.Keyed is { } keyed)
+        {
+            keyed.IsWhole = true;
+            var (record, cost) = call.Foresee(RequestOutcome.Completed, StatusCodes.Status200OK, reading, null);
+            response.Headers["X-LLMGateway-Cost"] = cost.ToString();
+            await keyedCalls.EndAsync(call, record, told);
+        }
+        var paid = call.End(publisher, rateLimits, RequestOutcome.Completed, StatusCodes.Status200OK, reading);
+        response.Headers["X-LLMGateway-Cost"] = paid.ToString();
+        return told;
     }
 
     /// <summary>A provisional reading: the counts are unknown, and the cost is the bound.</summary>

@@ -12,8 +12,8 @@ namespace LlmGateway.Proxy.Batches;
 /// <c>/v1/batches</c>: OpenAI's batches, of files that were uploaded here. <see cref="BatchCreation"/> says how they are charged.
 /// </summary>
 public sealed class FileBatches(
-    Entrance entrance, OwnObjects objects, BodyBudget bodies, BatchCreation creation, BatchSettling settling, ProviderCalls calls,
-    SessionsClient sessions, LedgerClock clock, TimeProvider time)
+    Entrance entrance, OwnObjects objects, BatchCreation creation, BatchSettling settling, ProviderCalls calls, SessionsClient sessions,
+    LedgerClock clock, TimeProvider time)
 {
     const string Path = "/v1/batches", Kind = ProviderObject.Batch, OnlyWindow = "24h";
 
@@ -37,25 +37,28 @@ public sealed class FileBatches(
         }
     }
 
-    async Task<IResult> CreateAsync(HttpContext http)
+    async Task CreateAsync(HttpContext http)
     {
         var call = new ModelCall(http, Path, clock, time);
-        var caller = call.Caller = await entrance.EnterAsync(http, Wires.Chat, call.Id);
-        var asked = await ReadAsync(http, caller);
-        var file = await objects.FindAsync(caller, ProviderObject.File, asked.File);
+        call.Caller = await entrance.EnterAsync(http, Wires.Chat, call.Id);
+        await creation.AnswerAsync(call, Path, body => ReadAsync(call, body));
+    }
+
+    async Task<NewBatch> ReadAsync(ModelCall call, ReadOnlyMemory<byte> body)
+    {
+        var asked = Read(body);
+        var file = await objects.FindAsync(call.Caller, ProviderObject.File, asked.File);
         var terms = file.Terms ?? throw Invalid(InputFile, "must be a file that was uploaded");
         if (asked.Endpoint != terms.Endpoint)
             throw Invalid("endpoint", $"must be '{terms.Endpoint}' like the 'url' of the file's lines");
-        call.Route = RouteOf(caller, file, terms);
-        var create = new ProviderCall(http, Wires.Chat, call.Route.Upstream, file.ProviderKey, HttpMethod.Post, Path)
+        call.Route = RouteOf(call.Caller, file, terms);
+        var create = new ProviderCall(call.Http, Wires.Chat, call.Route.Upstream, file.ProviderKey, HttpMethod.Post, Path)
         {
             Content = () => Body(file, asked),
         };
         ProviderCall Cancel(string providerId) =>
             create with { Path = $"{Path}/{Uri.EscapeDataString(providerId)}/cancel", Content = null };
-        var batch = new NewBatch(Kind, "batch_", terms, create, Cancel) { InputFile = file.Id };
-        var (made, answer) = await creation.CreateAsync(call, batch);
-        return ProviderCalls.Answer(await ShownAsync(made, answer));
+        return new(Kind, "batch_", terms, create, Cancel, Shown) { InputFile = file.Id };
     }
 
     async Task<IResult> ListAsync(HttpContext http)
@@ -95,11 +98,11 @@ public sealed class FileBatches(
     /// </summary>
     async Task<JsonObject> ShownAsync(ProviderObject batch, JsonObject answer)
     {
-        answer[Id] = batch.Id;
-        answer[InputFile] = batch.InputFile;
-        foreach (var member in MadeFiles)
+        var made = MadeFiles.Select(member => (member, answer[member])).ToList();
+        Shown(batch, answer);
+        foreach (var (member, node) in made)
         {
-            if (answer[member] is not JsonValue value || !value.TryGetValue(out string? providerId))
+            if (node is not JsonValue value || !value.TryGetValue(out string? providerId))
                 continue;
             var file = new ProviderObject(
                 $"file-{Ids.Derive(batch.RequestId!.Value, providerId):N}", ProviderObject.File, batch.Project, batch.Test, batch.Customer,
@@ -107,6 +110,16 @@ public sealed class FileBatches(
             await sessions.RegisterAsync(file);
             answer[member] = file.Id;
         }
+        return answer;
+    }
+
+    /// <summary>Without the files that the provider has made, of which a new batch has none.</summary>
+    static JsonObject Shown(ProviderObject batch, JsonObject answer)
+    {
+        answer[Id] = batch.Id;
+        answer[InputFile] = batch.InputFile;
+        foreach (var member in MadeFiles.Where(answer.ContainsKey))
+            answer[member] = null;
         return answer;
     }
 
@@ -136,12 +149,11 @@ public sealed class FileBatches(
         return new(JsonSerializer.SerializeToUtf8Bytes(json)) { Headers = { ContentType = new MediaTypeHeaderValue("application/json") } };
     }
 
-    async Task<Asked> ReadAsync(HttpContext http, Caller caller)
+    static Asked Read(ReadOnlyMemory<byte> body)
     {
-        using var body = await RequestBody.ReadAsync(http, bodies, caller.Owner);
         try
         {
-            return Read(body.Memory.Span);
+            return Read(body.Span);
         }
         catch (JsonException e)
         {

@@ -7,8 +7,8 @@ namespace LlmGateway.Proxy.Batches;
 
 /// <summary><c>/v1/messages/batches</c>: Anthropic's batches. <see cref="BatchCreation"/> says how they are charged.</summary>
 public sealed class MessageBatches(
-    Entrance entrance, OwnObjects objects, BodyBudget bodies, BatchCreation creation, BatchSettling settling, ProviderCalls calls,
-    SessionsClient sessions, LedgerClock clock, TimeProvider time)
+    Entrance entrance, OwnObjects objects, BatchCreation creation, BatchSettling settling, ProviderCalls calls, SessionsClient sessions,
+    LedgerClock clock, TimeProvider time)
 {
     const string Path = "/v1/messages/batches", Kind = ProviderObject.MessageBatch;
 
@@ -26,22 +26,27 @@ public sealed class MessageBatches(
         app.MapDelete($"{Path}/{{id}}", (string id, HttpContext http) => batches.DeleteAsync(http, id));
     }
 
-    async Task<IResult> CreateAsync(HttpContext http)
+    async Task CreateAsync(HttpContext http)
     {
         var call = new ModelCall(http, Path, clock, time);
         call.Caller = await entrance.EnterAsync(http, Wires.Messages, call.Id);
-        using var body = await RequestBody.ReadAsync(http, bodies, call.Caller.Owner);
+        await creation.AnswerAsync(call, Path, body => Task.FromResult(Read(call, body)));
+    }
+
+    static NewBatch Read(ModelCall call, ReadOnlyMemory<byte> body)
+    {
         var plan = new BatchPlan(call.Caller, "/v1/messages");
-        var sent = MessageBatchBody.Read(body.Memory, plan);
+        var sent = MessageBatchBody.Read(body, plan);
         call.Route = plan.Route!;
         var upstream = call.Route.Upstream;
-        var create = new ProviderCall(http, Wires.Messages, upstream, upstream.NextKey(), HttpMethod.Post, Path)
+        var create = new ProviderCall(call.Http, Wires.Messages, upstream, upstream.NextKey(), HttpMethod.Post, Path)
         {
             Content = () => Json(sent),
         };
-        var (made, answer) = await creation.CreateAsync(call, new(Kind, "msgbatch_", plan.Terms, create,
-            providerId => create with { Path = $"{Path}/{Uri.EscapeDataString(providerId)}/cancel", Content = null }));
-        return ProviderCalls.Answer(Shown(http, made, answer));
+        return new(
+            Kind, "msgbatch_", plan.Terms, create,
+            providerId => create with { Path = $"{Path}/{Uri.EscapeDataString(providerId)}/cancel", Content = null },
+            (made, answer) => Shown(call.Http, made, answer));
     }
 
     async Task<IResult> ListAsync(HttpContext http)

@@ -113,6 +113,9 @@ public sealed class ProviderCalls(Forwarding forwarding)
 
     public static IResult Answer(JsonNode json) => Results.Text(json.ToJsonString(Relaxed), "application/json");
 
+    /// <summary>The body of <see cref="Answer"/>.</summary>
+    public static byte[] Bytes(JsonNode json) => JsonSerializer.SerializeToUtf8Bytes(json, Relaxed);
+
     static HttpRequestMessage Request(ProviderCall call)
     {
         var request = call.Upstream.Request(call.Method, call.Path, call.Key);

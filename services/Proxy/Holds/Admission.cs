@@ -37,7 +37,8 @@ public static class Admission
         { Overage: { } rate } => PriceOf(TokensOf(bound, outputLimit), rate),
         { Unit: Unit.Usd or Unit.UsdLimit } => bound.Cost(outputLimit),
         { Unit: Unit.Tokens } => TokensOf(bound, outputLimit),
-        { Unit: Unit.Requests or Unit.Slots } => 1,
+        { Unit: Unit.Requests } => bound.Requests,
+        { Unit: Unit.Slots } => 1,
         { Unit: Unit.Credits } => bound.IsOfMany ? throw new ProblemException(Problems.NoCreditsForBatches) : 1,
         _ => throw new InvalidOperationException($"register {line.Register:N} has unit {line.Unit}, which requests are not charged in"),
     };
@@ -95,11 +96,13 @@ public static class Admission
     /// <param name="tokens">All tokens of the question and the answer.</param>
     /// <param name="answered">A provider has begun to answer. Otherwise a call credit goes back, and nobody pays for it.</param>
     /// <param name="used">Receives the amounts.</param>
+    /// <param name="requests">What it is for limits of requests: a batch is as many as it has lines.</param>
     /// <returns>
     /// What money pays, and what it owed. They differ when the provider exceeded what the request held. Both are the cost where nothing
     /// pays.
     /// </returns>
-    public static (long Paid, long Due) Used(Claim claim, long[] held, long cost, long tokens, bool answered, Span<long> used)
+    public static (long Paid, long Due) Used(
+        Claim claim, long[] held, long cost, long tokens, bool answered, Span<long> used, long requests = 1)
     {
         used.Clear();
         if (cost == 0 && tokens == 0 && !(answered && claim.Credits >= 0))
@@ -115,7 +118,12 @@ public static class Admission
         var hasWallet = claim.Sources > 0 && claim.Lines[^1].Unit == Unit.Usd;
         for (var i = 0; i < claim.FirstSource; i++)
             used[i] = OfLimit(
-                claim.Lines[i], held[i], !claim.Lines[i].IsMoney ? ActualOf(claim.Lines[i], cost, tokens) : hasWallet ? paid : cost);
+                claim.Lines[i], held[i], claim.Lines[i] switch
+                {
+                    { Unit: Unit.Requests } => requests,
+                    { IsMoney: true } => hasWallet ? paid : cost,
+                    var line => ActualOf(line, cost, tokens),
+                });
         return claim.Sources == 0 ? (cost, cost) : (paid, hasWallet ? paid + beyond : 0);
     }
 

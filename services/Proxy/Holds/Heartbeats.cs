@@ -15,17 +15,20 @@ public sealed class Heartbeats(WalletClient wallet, Slices slices, Spool spool, 
 
     Guid? _epoch;
 
+    /// <summary>A beat was not answered, so an epoch that is heard for the first time need not be the first.</summary>
+    bool _lost;
+
     protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
         Loop.RunAsync("heartbeats", Alive.Every, BeatAsync, log, time, stoppingToken);
 
-    async Task BeatAsync(CancellationToken token)
+    public async Task BeatAsync(CancellationToken token)
     {
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(token);
         patience.CancelAfter(Patience);
         try
         {
             var epoch = await wallet.AliveAsync(new(spool.Holder), patience.Token);
-            if (_epoch is { } known && known != epoch)
+            if (_epoch is { } known ? known != epoch : _lost)
             {
                 log.LogWarning("the ledger has heard nothing of this proxy for a moment and freed its slots");
                 slices.SlotsFreed();
@@ -34,6 +37,7 @@ public sealed class Heartbeats(WalletClient wallet, Slices slices, Spool spool, 
         }
         catch (Exception e) when (!token.IsCancellationRequested && (Problems.IsOutage(e) || e is OperationCanceledException))
         {
+            _lost = true;
             log.LogDebug("a heartbeat was lost: {Message}", e.Message);
         }
     }

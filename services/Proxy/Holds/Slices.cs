@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Runtime.InteropServices;
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 
@@ -25,6 +26,7 @@ public sealed class Slices(RequestGate gate, Spool spool, WalletClient wallet, T
     public const int ReturnsAtOnce = 256;
 
     readonly ConcurrentDictionary<Claim, Slice> _slices = new();
+    readonly SlicesOfRegisters _ofRegisters = new();
     long _lastRenewal;
 
     /// <summary>
@@ -36,11 +38,11 @@ public sealed class Slices(RequestGate gate, Spool spool, WalletClient wallet, T
     {
         for (; ; )
         {
-            var slice = _slices.GetOrAdd(claim, static (claim, self) => self.New(claim), this);
+            var slice = _slices.TryGetValue(claim, out var known) ? known : Add(claim);
             // A closed slice admits nothing. It is replaced by a new one.
             if (slice.TryReserve(minimum, full, token, out var answer))
                 return answer;
-            _slices.TryRemove(new(claim, slice));
+            Remove(slice);
         }
     }
 
@@ -51,20 +53,19 @@ public sealed class Slices(RequestGate gate, Spool spool, WalletClient wallet, T
     public async Task GiveBackAsync(TimeSpan idleTime)
     {
         await TendAsync(_slices.Values, idleTime);
-        foreach (var (key, slice) in _slices)
+        foreach (var slice in _slices.Values)
             if (slice.TryClose())
-                _slices.TryRemove(new(key, slice));
+                Remove(slice);
     }
 
     /// <summary>A register was frozen. What is held of it goes back now, and the ledger decides about each new request.</summary>
     public void GiveBack(Guid register)
     {
-        foreach (var slice in _slices.Values)
-            if (slice.Claim.Lines.Any(line => line.Register == register))
-            {
-                slice.Retire();
-                _ = TendAsync(slice, IdleTime);
-            }
+        foreach (var slice in _ofRegisters.Of([register]))
+        {
+            slice.Retire();
+            _ = TendAsync(slice, IdleTime);
+        }
     }
 
     /// <summary>
@@ -84,9 +85,7 @@ public sealed class Slices(RequestGate gate, Spool spool, WalletClient wallet, T
     public Task RecallAsync(Recall recall)
     {
         Failpoint.Hit("proxy.recall.received");
-        var holding = _slices.Values.Where(slice => slice.Claim.Lines.Any(
-            line => line.Register == recall.Register || recall.Also.Contains(line.Register)));
-        return TendAsync(holding, TimeSpan.Zero, recall.Except);
+        return TendAsync(_ofRegisters.Of([recall.Register, .. recall.Also]), TimeSpan.Zero, recall.Except);
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -187,5 +186,48 @@ public sealed class Slices(RequestGate gate, Spool spool, WalletClient wallet, T
         }
     }
 
-    Slice New(Claim claim) => new(claim, spool.Holder, wallet, spool.Delivered, time);
+    /// <summary>A recall finds it before it can have anything.</summary>
+    Slice Add(Claim claim)
+    {
+        var slice = new Slice(claim, spool.Holder, wallet, spool.Delivered, time);
+        _ofRegisters.Add(slice);
+        var added = _slices.GetOrAdd(claim, slice);
+        if (added != slice)
+            _ofRegisters.Remove(slice);
+        return added;
+    }
+
+    void Remove(Slice slice)
+    {
+        if (_slices.TryRemove(new(slice.Claim, slice)))
+            _ofRegisters.Remove(slice);
+    }
+}
+
+/// <summary>Which slices have a register among their lines, so that a recall of one does not look at all.</summary>
+public sealed class SlicesOfRegisters
+{
+    readonly Dictionary<Guid, HashSet<Slice>> _slices = [];
+
+    public void Add(Slice slice)
+    {
+        lock (_slices)
+            foreach (var line in slice.Claim.Lines)
+                (CollectionsMarshal.GetValueRefOrAddDefault(_slices, line.Register, out _) ??= []).Add(slice);
+    }
+
+    public void Remove(Slice slice)
+    {
+        lock (_slices)
+            foreach (var line in slice.Claim.Lines)
+                if (_slices.TryGetValue(line.Register, out var slices) && slices.Remove(slice) && slices.Count == 0)
+                    _slices.Remove(line.Register);
+    }
+
+    /// <summary>Each once.</summary>
+    public IReadOnlyCollection<Slice> Of(IEnumerable<Guid> registers)
+    {
+        lock (_slices)
+            return registers.SelectMany(register => _slices.GetValueOrDefault(register) ?? []).ToHashSet();
+    }
 }

@@ -19,11 +19,16 @@ public readonly struct UpperBound
     readonly long _inputTokens;
     readonly int _choices;
 
-    /// <summary>It is that of a batch. How many of its calls will be answered is not known.</summary>
-    public bool IsOfMany { get; private init; }
+    readonly int _lines;
 
-    UpperBound(Int128 @fixed, Int128 perOutputToken, long inputTokens = -1, int choices = 0) =>
-        (_fixed, _perOutputToken, _inputTokens, _choices) = (@fixed, perOutputToken, inputTokens, choices);
+    /// <summary>It is that of a batch. How many of its calls will be answered is not known.</summary>
+    public bool IsOfMany => _lines > 0;
+
+    /// <summary>What a limit of requests counts: a batch is as many as it has lines.</summary>
+    public long Requests => Math.Max(1, _lines);
+
+    UpperBound(Int128 @fixed, Int128 perOutputToken, long inputTokens = -1, int choices = 0, int lines = 0) =>
+        (_fixed, _perOutputToken, _inputTokens, _choices, _lines) = (@fixed, perOutputToken, inputTokens, choices, lines);
 
     /// <summary>The reason why the request must be refused: it could use something that has no price, or no bound. Else null.</summary>
     /// <param name="passes">The provider speaks the caller's wire, so the request passes as it is.</param>
@@ -108,8 +113,8 @@ public readonly struct UpperBound
         return true;
     }
 
-    /// <summary>The bound of a batch that costs at most this much, whatever its output.</summary>
-    public static UpperBound OfBatch(long nanos) => new((Int128)nanos * AttosPerNano, 0) { IsOfMany = true };
+    /// <summary>The bound of a batch whose lines cost at most this much together, whatever their output.</summary>
+    public static UpperBound OfBatch(long nanos, int lines) => new((Int128)nanos * AttosPerNano, 0, lines: lines);
 
     /// <summary>The bound when either of two providers may answer.</summary>
     public static UpperBound Dearest(UpperBound a, UpperBound b) =>

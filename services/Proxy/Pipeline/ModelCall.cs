@@ -41,6 +41,9 @@ public sealed class ModelCall(HttpContext http, string endpoint, LedgerClock clo
     /// <summary>What was asked. Null for a batch.</summary>
     public ModelRequest? Request { get; set; }
 
+    /// <summary>What limits of requests count.</summary>
+    public long Requests { get; set; } = 1;
+
     /// <summary>Tokens that the request has taken of its customer's minute.</summary>
     public long RatedTokens { get; set; }
 
@@ -200,7 +203,7 @@ public sealed class ModelCall(HttpContext http, string endpoint, LedgerClock clo
         var tokens = Tokens(usage);
         var owed = Route.IsFree ? 0 : cost;
         var (paid, due) = Hold is null ? (owed, owed) : Admission.Used(
-            Hold.Claim, Hold.Amounts, owed, tokens, answered: metered is not null && Answered, used);
+            Hold.Claim, Hold.Amounts, owed, tokens, answered: metered is not null && Answered, used, Requests);
         if (paid < due)
             reason = reason is null ? "capped" : $"{reason}, capped";
 

@@ -135,7 +135,7 @@ public static class ReadCredential
         if (Value<long>(row, 16) is { } cap)
         {
             if (row.GetBoolean(17))
-                own.Add(Terms.CapOf(family!.Value, cap));
+                own.Add(Terms.CapOf(family!.Value, cap, expiresAt));
             else
                 registers.Add(new(family!.Value, AccountKind.SessionCap, Unit.UsdLimit));
         }

@@ -4,7 +4,8 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Sessions;
 
 /// <summary>
-/// The counters of limits that are written, for Wallet to look whether something was used of them while no limit was there.
+/// The counters of limits that count something new, for Wallet to look whether it was used while no limit was there. It is told before the
+/// limits are there, so that it owes the look whatever becomes of the call, and asked when proxies know them.
 /// </summary>
 public static class LimitOpenings
 {

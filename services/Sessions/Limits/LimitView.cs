@@ -8,7 +8,9 @@ namespace LlmGateway.Sessions;
 /// <param name="Amount">A decimal string in every unit: no program may lose a digit of it.</param>
 /// <param name="Anchor">Null when none was given.</param>
 /// <param name="Raises">Those that count now or later.</param>
-/// <param name="Used">In the running cycle. <paramref name="Held"/> is what requests that run may use besides.</param>
+/// <param name="Used">
+/// In the running cycle; null when it is not known. <paramref name="Held"/> is what requests that run may use besides.
+/// </param>
 /// <param name="Left">What further requests may use, raises included. Never below 0, however far the limit was lowered.</param>
 /// <param name="Since">When the running cycle began. <paramref name="Resets"/> is when it ends.</param>
 public sealed record LimitView(
@@ -20,17 +22,13 @@ public sealed record LimitView(
     string TimeZone,
     LimitSelector? Selector,
     IReadOnlyList<LimitView.Raise> Raises,
-    string Used,
-    string Held,
-    string Left,
+    string? Used,
+    string? Held,
+    string? Left,
     DateTimeOffset Since,
     DateTimeOffset Resets)
 {
     public sealed record Raise(string Amount, DateTimeOffset From, DateTimeOffset Until);
-
-    public static async Task<LimitView> OfAsync(
-        CustomerLimit limit, RegistersClient wallet, DateTimeOffset now, CancellationToken token) =>
-        (await OfAsync([limit], wallet, now, token))[0];
 
     /// <summary>In their owner's order. Throws when Wallet, which counts, does not answer.</summary>
     public static async Task<List<LimitView>> OfAsync(
@@ -39,6 +37,24 @@ public sealed record LimitView(
         var ordered = limits.OrderBy(limit => limit.Position).ToList();
         var counters = await wallet.CountersAsync([.. ordered.Select(limit => Terms.TermOf(limit, now).Register)], token);
         return ordered.ConvertAll(limit => Of(limit, counters, now));
+    }
+
+    /// <summary>As what was committed just now is shown. Where Wallet does not answer, nobody knows yet what is used.</summary>
+    public static async Task<List<LimitView>> OfNewAsync(
+        IEnumerable<CustomerLimit> limits, RegistersClient wallet, DateTimeOffset now, CancellationToken token)
+    {
+        var committed = limits.ToList();
+        try
+        {
+            return await OfAsync(committed, wallet, now, token);
+        }
+        catch (Exception e) when (Problems.IsOutage(e))
+        {
+            return [.. committed.OrderBy(limit => limit.Position).Select(limit => Of(limit, new Dictionary<Guid, CounterState>(), now) with
+            {
+                Used = null, Held = null, Left = null,
+            })];
+        }
     }
 
     /// <param name="counters">A counter that no request has used yet is absent.</param>

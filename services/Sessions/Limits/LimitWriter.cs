@@ -11,8 +11,9 @@ public static class LimitWriter
     /// database shows; then nothing must be committed.
     /// </summary>
     /// <param name="path">Of the list.</param>
+    /// <param name="added">Receives those that count what no limit of the customer has counted before.</param>
     public static async Task<(string Path, string Reason)?> WriteAsync(
-        SessionsDb db, Guid customer, IReadOnlyList<LimitRequest> limits, string path, CancellationToken token)
+        SessionsDb db, Guid customer, IReadOnlyList<LimitRequest> limits, string path, List<CustomerLimit> added, CancellationToken token)
     {
         var keys = await KeysAsync(db, customer, [.. limits.SelectMany(limit => limit.Selector?.Keys ?? [])], token);
         foreach (var (i, limit) in limits.Index())
@@ -24,6 +25,8 @@ public static class LimitWriter
         var rows = LimitRules.Rows(customer, limits, known, keys);
         if (LimitRules.Clash(rows, path) is { } clash)
             return clash;
+        var counted = known.Select(LimitRules.IdentityOf).ToHashSet();
+        added.AddRange(rows.Where(row => !counted.Contains(LimitRules.IdentityOf(row))));
         db.RemoveRange(known.Where(limit => rows.All(row => row.Id != limit.Id)));
         foreach (var row in rows)
             if (known.Find(limit => limit.Id == row.Id) is { } limit)

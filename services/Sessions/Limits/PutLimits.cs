@@ -1,3 +1,4 @@
+using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Sessions;
@@ -21,21 +22,25 @@ public static class PutLimits
         if (customer.Status == CustomerStatus.Deleted)
             return Problems.Conflict("customer_deleted", "A deleted customer cannot be changed.");
 
+        OpenCounters openings;
         // Also when nothing is different: the call that changed it may have ended before it told anybody.
         await using (copies.CustomerChanging(customer.Id, db))
         await using (var transaction = await db.Database.BeginTransactionAsync(token))
         {
             await db.LockLimitsAsync(customer.Id, token);
-            if (await LimitWriter.WriteAsync(db, customer.Id, limits, "", token) is { } error)
+            var added = new List<CustomerLimit>();
+            if (await LimitWriter.WriteAsync(db, customer.Id, limits, "", added, token) is { } error)
                 throw Refused(error);
             await db.SaveChangesAsync(token);
+            openings = LimitOpenings.Of(new(caller.Organization, caller.Project, customer.Id, caller.Test), added, time.GetUtcNow());
+            await wallet.OpenCountersAsync(openings with { Later = true }, token);
+            Failpoint.Hit("sessions.limits.owed");
             await transaction.CommitAsync(CancellationToken.None);
         }
-        // When proxies have been told: what they let through before is in the usage log, or soon will be. Also of limits that are as they
-        // were: the call that wrote them may have ended before it could ask.
-        await wallet.OpenCountersAsync(
-            LimitOpenings.Of(new(caller.Organization, caller.Project, customer.Id, caller.Test), db.Limits.Local, time.GetUtcNow()), token);
-        return Results.Json(await LimitView.OfAsync(db.Limits.Local, wallet, time.GetUtcNow(), token), Defaults.Json);
+        Failpoint.Hit("sessions.limits.saved");
+        // When proxies have been told: what they let through before is in the usage log, or soon will be.
+        await wallet.TryOpenCountersAsync(openings, token);
+        return Results.Json(await LimitView.OfNewAsync(db.Limits.Local, wallet, time.GetUtcNow(), token), Defaults.Json);
     }
 
     /// <summary>Throws a 400 for the first mistake that can be seen without the database.</summary>

@@ -49,7 +49,7 @@ public static class RaiseLimit
             await db.SaveChangesAsync(token);
             await transaction.CommitAsync(CancellationToken.None);
         }
-        return Results.Json(await LimitView.OfAsync(limit, wallet, time.GetUtcNow(), token), Defaults.Json);
+        return Results.Json((await LimitView.OfNewAsync([limit], wallet, time.GetUtcNow(), token))[0], Defaults.Json);
     }
 
     /// <summary>Throws a 400 that names the field.</summary>

@@ -47,9 +47,20 @@ public static class Terms
                 plan.LastTermFull) is { } term ? [term] : []);
     }
 
-    /// <summary>What a session and all that it is refreshed into may spend.</summary>
-    public static LimitLine CapOf(Guid family, long nanos) => new(
-        family, LimitLine.Session, Unit.UsdLimit, null, null, [Term.Always(Counters.Cap(family), nanos)]);
+    /// <summary>
+    /// What a session and all that it is refreshed into may spend. Its counter has an end, so that it is deleted some time after the last
+    /// token that could use it.
+    /// </summary>
+    public static LimitLine CapOf(Guid family, long nanos, DateTimeOffset? expiresAt)
+    {
+        var always = Term.Always(Counters.Cap(family), nanos);
+        return new(
+            family, LimitLine.Session, Unit.UsdLimit, null, null,
+            [expiresAt is { } end ? always with { To = end + ClocksDiffer } : always]);
+    }
+
+    /// <summary>No clock is that far from another.</summary>
+    static readonly TimeSpan ClocksDiffer = TimeSpan.FromDays(1);
 
     /// <summary>How many requests of a customer or key may run at the same time.</summary>
     public static LimitLine SlotsOf(Guid owner, string level, int concurrent) => new(

@@ -31,13 +31,14 @@ public sealed class SeedWriter(
             await db.SaveChangesAsync(token); // the next file may go on with what this one made
         }
         await wallet.OpenAsync(_registers, token);
-        // Before the commit: an attempt that does not get so far finds the same limits new again.
         foreach (var counters in _counters)
-            await wallet.OpenCountersAsync(counters, token);
+            await wallet.OpenCountersAsync(counters with { Later = true }, token);
         madeKeys.Tell(_made);
         await using (copies.CatalogueChanging(_projects))
             await transaction.CommitAsync(CancellationToken.None);
         outbox.Raise();
+        foreach (var counters in _counters)
+            await wallet.TryOpenCountersAsync(counters, token);
     }
 
     async Task OrganizationAsync(SeedOrganization seed, string path, CancellationToken token)
@@ -346,12 +347,10 @@ public sealed class SeedWriter(
         if (limits.Any(limit => limit.Selector?.Keys is not null))
             await db.SaveChangesAsync(token); // the keys may be this file's
         await db.LockLimitsAsync(customer, token);
-        if (await LimitWriter.WriteAsync(db, customer, limits, path, token) is var (where, reason))
+        var added = new List<CustomerLimit>();
+        if (await LimitWriter.WriteAsync(db, customer, limits, path, added, token) is var (where, reason))
             throw new SeedException($"{where} {reason}");
-        var written = db.ChangeTracker.Entries<CustomerLimit>()
-            .Where(limit => limit.Entity.CustomerId == customer && limit.State is (EntityState.Added or EntityState.Modified))
-            .Select(limit => limit.Entity);
-        _counters.Add(LimitOpenings.Of(scope, written, _now));
+        _counters.Add(LimitOpenings.Of(scope, added, _now));
     }
 
     async Task CustomerKeyAsync(Project project, Customer customer, SeedCustomerKey seed, string path, CancellationToken token)

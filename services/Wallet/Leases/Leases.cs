@@ -51,9 +51,14 @@ public static class Leases
         Failpoint.Hit("wallet.lease.recalled");
         answer = await writer.RunAsync(new Extend(request));
         if (answer is not Answer.Shortage still)
+        {
+            recalls.FoundIdle(shortage.Registers);
             return answer;
+        }
         if (still.Room <= shortage.Room)
             recalls.FoundInUse(still.Registers);
+        else
+            recalls.FoundIdle(still.Registers);
         return await writer.RunAsync(new Extend(request, Final: true));
     }
 

@@ -23,6 +23,13 @@ public sealed class Recalls
     /// <summary>A source of which nothing was idle is not called back again for so long.</summary>
     static readonly TimeSpan InUseFor = TimeSpan.FromSeconds(1);
 
+    /// <summary>
+    /// A limit of which so many recalls in a row found nothing is not called back again for so long: who is refused and asks again at once
+    /// must not cost every proxy a look each time. A request that ends meanwhile shows that much later.
+    /// </summary>
+    static readonly TimeSpan LimitInUseFor = TimeSpan.FromMilliseconds(100);
+    const int InVain = 3;
+
     /// <summary>Registers whose last recall is remembered. Without it they are only called back more often.</summary>
     const int MaxRemembered = 10_000;
 
@@ -32,7 +39,7 @@ public sealed class Recalls
 
     readonly ConcurrentDictionary<Guid, Waiting> _waiting = new();
     readonly Turns _turns = new();
-    readonly ConcurrentDictionary<Guid, long> _inUse = new();
+    readonly ConcurrentDictionary<Guid, (long At, int InVain)> _inUse = new();
     readonly TimeProvider _time;
     readonly NpgsqlDataSource _database;
     readonly RedisClient _redis;
@@ -62,14 +69,26 @@ public sealed class Recalls
     }
 
     /// <summary>
-    /// The sources of a request of which a recall found nothing idle less than a second ago. What others hold of them, their requests need,
-    /// so the request may pass them; a quota that is in use must not be called back for each request.
+    /// The registers of a request of which recalls found nothing idle a moment ago. What others hold of them, their requests need, so the
+    /// request may pass a source, and is refused by a limit: what is in use must not be called back for each request.
     /// </summary>
-    public IReadOnlySet<Guid> InUse(LeaseRequest request) => request.Lines.Count - request.FirstSource is null or < 2
-        ? Nothing
-        : request.Lines.Skip(request.FirstSource!.Value).Select(line => line.Register).Where(WasInUse).ToHashSet();
+    public IReadOnlySet<Guid> InUse(LeaseRequest request)
+    {
+        if (_inUse.IsEmpty)
+            return Nothing;
+        var firstSource = request.FirstSource ?? request.Lines.Count;
+        // What a source that stands alone does not have, nothing else pays.
+        var sources = request.Lines.Count - firstSource < 2 ? request.Lines.Count : firstSource;
+        return request.Lines.Where((line, i) => i < firstSource
+                ? line.Counter is not null && IsLimitInUse(line.Register)
+                : i >= sources && IsSourceInUse(line.Register))
+            .Select(line => line.Register).ToHashSet();
+    }
 
-    bool WasInUse(Guid register) => _inUse.TryGetValue(register, out var at) && _time.GetElapsedTime(at) < InUseFor;
+    bool IsSourceInUse(Guid register) => _inUse.TryGetValue(register, out var found) && _time.GetElapsedTime(found.At) < InUseFor;
+
+    bool IsLimitInUse(Guid register) =>
+        _inUse.TryGetValue(register, out var found) && found.InVain >= InVain && _time.GetElapsedTime(found.At) < LimitInUseFor;
 
     /// <summary>A recall of these registers has brought nothing.</summary>
     public void FoundInUse(IReadOnlyList<Guid> registers)
@@ -77,7 +96,19 @@ public sealed class Recalls
         if (_inUse.Count >= MaxRemembered)
             _inUse.Clear();
         foreach (var register in registers)
-            _inUse[register] = _time.GetTimestamp();
+            _inUse.AddOrUpdate(
+                register,
+                static (_, recalls) => (recalls._time.GetTimestamp(), 1),
+                static (_, before, recalls) => (
+                    recalls._time.GetTimestamp(), recalls._time.GetElapsedTime(before.At) < InUseFor ? before.InVain + 1 : 1),
+                this);
+    }
+
+    /// <summary>A recall of these registers has brought something.</summary>
+    public void FoundIdle(IReadOnlyList<Guid> registers)
+    {
+        foreach (var register in registers)
+            _inUse.TryRemove(register, out _);
     }
 
     /// <summary>Returns when every other holder that is worth waiting for has answered, or after the longest wait.</summary>

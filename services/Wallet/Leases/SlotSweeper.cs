@@ -39,12 +39,11 @@ public sealed class SlotSweeper(
         _lookedAt = now;
         if (time.GetElapsedTime(_punctualSince, now) < Grace)
             return;
-        var gone = await GoneAsync(token);
-        if (gone.Count == 0)
+        if (!await DeclareGoneAsync(token))
             return;
         await Rounds.UntilNotFullAsync(MaxAtOnce, async () =>
         {
-            var leases = await FindAsync(gone, token);
+            var leases = await FindAsync(database, token);
             if (leases.Count > 0)
                 Failpoint.Hit("wallet.slots.found");
             await Task.WhenAll(leases.ConvertAll(lease => writer.RunAsync(lease)));
@@ -52,8 +51,8 @@ public sealed class SlotSweeper(
         });
     }
 
-    /// <summary>Holders that are gone, those among them that are declared so now.</summary>
-    async Task<List<string>> GoneAsync(CancellationToken token)
+    /// <summary>Whether holders are gone, those among them that are declared so now.</summary>
+    async Task<bool> DeclareGoneAsync(CancellationToken token)
     {
         await using var query = database.Sql("""
             with declared as (
@@ -61,24 +60,28 @@ public sealed class SlotSweeper(
                 where not gone and seen_at < clock_timestamp() - $1 returning holder)
             select holder, false from holder where gone union all select holder, true from declared
             """, silence.Longest);
-        var gone = new List<string>();
+        var any = false;
         await using var reader = await query.ExecuteReaderAsync(token);
         while (await reader.ReadAsync(token))
         {
-            gone.Add(reader.GetString(0));
+            any = true;
             if (reader.GetBoolean(1))
-                log.LogInformation("{Holder} has been silent for {Silence} and loses its slots", gone[^1], silence.Longest);
+                log.LogInformation("{Holder} has been silent for {Silence} and loses its slots", reader.GetString(0), silence.Longest);
         }
-        return gone;
+        return any;
     }
 
-    /// <summary>A call that a dead holder sent may still open a lease, so that every look asks again.</summary>
-    Task<List<FreeSlots>> FindAsync(List<string> gone, CancellationToken token) => database.ByIndexAsync(async connection =>
+    /// <summary>
+    /// A call that a dead holder sent may still open a lease, so that every look asks again. One that is back has leases that it uses: what
+    /// it had before, it gives back itself when it hears of its new epoch. So a lease counts only while its holder is gone.
+    /// </summary>
+    public static Task<List<FreeSlots>> FindAsync(
+        NpgsqlDataSource database, CancellationToken token) => database.ByIndexAsync(async connection =>
     {
         await using var query = connection.Sql("""
             select id, array(select account from lease_line line where line.lease = lease.id)
-            from lease where holder = any($2) and slots = 1 and not expired limit $1
-            """, MaxAtOnce, gone.ToArray());
+            from holder join lease using (holder) where gone and slots = 1 and not expired limit $1
+            """, MaxAtOnce);
         var leases = new List<FreeSlots>();
         await using var reader = await query.ExecuteReaderAsync(token);
         while (await reader.ReadAsync(token))

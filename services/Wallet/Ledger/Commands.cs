@@ -95,7 +95,9 @@ public sealed record Extend(LeaseRequest Request, bool Final = false) : Command
 
     readonly LeaseDemand[] _sources = [.. Request.Lines.Skip(Request.FirstSource ?? Request.Lines.Count)];
 
-    /// <summary>Registers of which a recall found nothing idle a moment ago. What others hold of them, their requests need.</summary>
+    /// <summary>
+    /// Sources and limits of which recalls found nothing idle a moment ago. What others hold of them, their requests need.
+    /// </summary>
     public IReadOnlySet<Guid> InUse { get; init; } = None;
 
     public int FirstSource => Request.Lines.Count - _sources.Length;

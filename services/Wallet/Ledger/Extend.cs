@@ -166,7 +166,7 @@ public static partial class Ledger
                 return new Answer.Refused(line.Register, LeaseRefusalReason.CycleOver, 0);
             if (i >= extend.FirstSource)
                 continue;
-            if (room < line.First && !extend.Final && OthersHold(account, lease))
+            if (room < line.First && !extend.Final && OthersHold(account, lease) && !extend.InUse.Contains(line.Register))
                 (shortOf ??= []).Add(line.Register);
             else if (room < line.Minimum)
                 return new Answer.Refused(line.Register, LeaseRefusalReason.Exhausted, room) { Held = HeldByOthers(account, lease) };

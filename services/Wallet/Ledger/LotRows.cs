@@ -5,8 +5,21 @@ namespace LlmGateway.Wallet;
 /// <summary>
 /// Reads the lots of locked balances, and writes what has changed of them. A batch that touches no balance with lots pays for neither.
 /// </summary>
-static class LotRows
+public static class LotRows
 {
+    /// <summary>
+    /// What balances have left, and besides their own lots and those that are named. Each part has its index. With "or", all that a balance
+    /// ever had would be read.
+    /// </summary>
+    public const string OfBalances = """
+        select wallet, id, kind, since, amount, paid, expires_at, reference, remaining from lot
+        where wallet = any($1) and (remaining > 0 or remaining is null)
+        union
+        select used_up.* from unnest($1) as balance (id), unnest(array[balance.id] || $2) as named (id), lateral (
+            select wallet, id, kind, since, amount, paid, expires_at, reference, remaining from lot
+            where wallet = balance.id and id = named.id and remaining = 0) as used_up
+        """;
+
     /// <summary>What has expired of each is locked behind its balance, so that no two writers can wait for each other.</summary>
     public static async Task ReadAsync(
         NpgsqlConnection connection, NpgsqlTransaction transaction, IReadOnlyList<Command> commands, Book book, CancellationToken token)
@@ -27,10 +40,7 @@ static class LotRows
             batch,
             $"select {BookStore.AccountColumns} from account where id = any($1) for update",
             balances.Values.Select(account => HouseAccounts.Expired(account.Id, account.Unit, account.Test)).ToArray());
-        BookStore.Add(batch, """
-            select wallet, id, kind, since, amount, paid, expires_at, reference, remaining from lot
-            where wallet = any($1) and (remaining > 0 or remaining is null or id = wallet or id = any($2))
-            """, balances.Keys.ToArray(), corrected);
+        BookStore.Add(batch, OfBalances, balances.Keys.ToArray(), corrected);
         BookStore.Add(batch, """
             select account, until, sum(granted - consumed - returned)::bigint from lease_line join lease on lease.id = lease_line.lease
             where account = any($1) and until <= $2 group by account, until

@@ -10,8 +10,9 @@ public static partial class Ledger
     /// </summary>
     static Answer Apply(Book book, OpenWindows open)
     {
-        foreach (var line in open.Lines)
-            book.Created.Remove(line.Register);
+        foreach (var (register, counter) in open.Lines)
+            if (book.Created.Remove(register))
+                book.Accounts[register].EndsAt = counter.To;
         var closed = open.Request.Windows.Where(demand => book.Windows[demand.Window].ClosesAt <= book.Now).ToList();
         foreach (var (register, counter) in closed.SelectMany(demand => demand.Lines))
         {

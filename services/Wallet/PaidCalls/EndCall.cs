@@ -36,11 +36,30 @@ public static class EndCall
         app.MapDelete("/internal/calls/{request:guid}", FreeAsync);
     }
 
+    /// <summary>
+    /// Where too much waits already, it is refused. Its proxy tells its caller all the same and has the charge in its spool, so the answer
+    /// is not kept and nothing else is lost.
+    /// </summary>
     static async Task<IResult> EndAsync(
-        Guid request, HttpContext http, Writer writer, NpgsqlDataSource database, CancellationToken token)
+        Guid request, HttpContext http, Writer writer, AnswerBudget waiting, NpgsqlDataSource database, CancellationToken token)
     {
         if (http.Request.ContentLength is not (> 0 and <= MaxBodyBytes and var length))
             return Problems.TooLarge(MaxBodyBytes);
+        if (!waiting.TryTake(length))
+            return Problems.Unavailable;
+        try
+        {
+            return await BookAsync(request, http, (int)length, writer, database, token);
+        }
+        finally
+        {
+            waiting.Give(length);
+        }
+    }
+
+    static async Task<IResult> BookAsync(
+        Guid request, HttpContext http, int length, Writer writer, NpgsqlDataSource database, CancellationToken token)
+    {
         var body = new byte[length];
         await http.Request.Body.ReadExactlyAsync(body, token);
         var recordBytes = SettlementRecord.LengthOf(body);

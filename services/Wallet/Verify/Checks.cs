@@ -64,6 +64,12 @@ static class Checks
             (select to_id from usage_month where requests is not null order by month desc limit 1), '00000000-0000-0000-0000-000000000000')
         """;
 
+    /// <summary>Months that were dropped before it was noted whose they were.</summary>
+    const string MonthsWithoutProjects = """
+        select from public.usage_month m where m.requests > 0 and not exists (
+            select from public.usage_month_sum s where s.month = m.month)
+        """;
+
     public const string RollupSums = """
         array[sum(requests), sum(failed), sum(attempts), sum(input), sum(output), sum(cost), sum(charged), sum(absorbed), sum(covered)] sums
         """;
@@ -191,11 +197,15 @@ static class Checks
             """),
         ("usage rows and debits agree to the nano-dollar",
             """
-            select format('request %s: charged %s, debited %s', u.request_id, u.charged, coalesce(d.debited, 0))
+            select format('request %s: charged %s, absorbed %s, covered %s, its entries say %s, %s, %s',
+                u.request_id, u.charged, u.absorbed, u.covered, coalesce(d.charged, 0), coalesce(d.absorbed, 0), coalesce(d.covered, 0))
             from usage_record u left join (
-                select transfer, -sum(amount) debited from entry join account on account.id = entry.account
-                where entry.type = 0 and account.kind = 0 group by transfer) d on d.transfer = u.request_id
-            where u.charged <> coalesce(d.debited, 0)
+                select transfer, -sum(amount) filter (where account.kind = 0 and entry.type = 0) charged,
+                    -sum(amount) filter (where account.kind = 102) absorbed, -sum(amount) filter (where account.kind = 104) covered
+                from entry join account on account.id = entry.account
+                where account.kind in (0, 102, 104) group by transfer) d on d.transfer = u.request_id
+            where (u.charged, u.absorbed, u.covered)
+                <> (coalesce(d.charged, 0), coalesce(d.absorbed, 0), coalesce(d.covered, 0))
             """),
         ("usage rows and spent call credits agree",
             """
@@ -212,13 +222,14 @@ static class Checks
             """),
         ("corrections and their entries agree to the nano-dollar",
             """
-            select format('correction %s: charged %s and absorbed %s, entries say %s and %s',
-                c.transfer, c.charged, c.absorbed, coalesce(e.charged, 0), coalesce(e.absorbed, 0))
+            select format('correction %s: charged %s, absorbed %s, covered %s, its entries say %s, %s, %s',
+                c.transfer, c.charged, c.absorbed, c.covered, coalesce(e.charged, 0), coalesce(e.absorbed, 0), coalesce(e.covered, 0))
             from correction c left join (
                 select transfer, -sum(amount) filter (where account.kind = 0) charged,
-                    -sum(amount) filter (where account.kind = 102) absorbed
+                    -sum(amount) filter (where account.kind = 102) absorbed, -sum(amount) filter (where account.kind = 104) covered
                 from entry join account on account.id = entry.account group by transfer) e on e.transfer = c.transfer
-            where c.charged <> coalesce(e.charged, 0) or c.absorbed <> coalesce(e.absorbed, 0)
+            where (c.charged, c.absorbed, c.covered)
+                <> (coalesce(e.charged, 0), coalesce(e.absorbed, 0), coalesce(e.covered, 0))
             """),
         ("every correction starts at the cost that the one before has left",
             """
@@ -241,6 +252,24 @@ static class Checks
                     union all select charged + absorbed + covered from usage_month where requests is not null
                     union all select charged + absorbed + covered from correction) x) u
             where c.posted <> u.total
+            """),
+        ("what providers are owed for each project and mode equals what was charged, absorbed and covered there",
+            $"""
+            select format('project %s, test %s: provider cost %s, usage rows %s', project, test, c.posted, u.total)
+            from (
+                select project, test, sum(a.posted - coalesce(s.balance, 0)) posted
+                from account a left join seal s on s.account = a.id where kind = 101 group by project, test) c
+            full join (
+                select project, test, sum(total) total from (
+                    select project, test, charged + absorbed + covered total from usage_record where request_id >= {FirstKept}
+                    union all
+                    select project, test, c.charged + c.absorbed + c.covered
+                    from correction c join public.usage_record u using (request_id) where request_id >= {FirstKept}
+                    union all
+                    select project, test, s.charged + s.absorbed + s.covered
+                    from usage_month_sum s join usage_month m using (month) where m.requests is not null) x
+                group by project, test) u using (project, test)
+            where coalesce(c.posted, 0) <> coalesce(u.total, 0) and not exists ({MonthsWithoutProjects})
             """),
         ("every dimension of the roll-ups splits their total",
             $"""

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 using Npgsql;
@@ -5,63 +6,65 @@ using Npgsql;
 namespace LlmGateway.Wallet;
 
 /// <summary>
-/// <c>POST /internal/counters/openings</c>: counters get what the usage log says of requests of their cycle that a limit would have counted
-/// and that do not name them, because it was not there. A request counts once: the rows that name a counter are in it already. What was
-/// found stands in <c>counter_opening</c>, so that asking again adds only what is new.
+/// <c>POST /internal/counters/openings</c>: counters get what was used in their cycle that a limit would have counted and that does not
+/// name them, because it was not there. What was found stands in <c>counter_opening</c>, so that asking again adds only what is new. The
+/// answer never waits for long: <see cref="OwedOpenings"/> does what it leaves undone.
 /// </summary>
 public static class CounterOpenings
 {
-    /// <summary>A request's id is made when it begins; the day is more than clocks can differ.</summary>
-    static readonly TimeSpan IdsBefore = TimeSpan.FromDays(1);
+    /// <summary>Less than Sessions waits for an attempt.</summary>
+    static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
 
     public static void MapCounterOpenings(this WebApplication app) => app.MapPost("/internal/counters/openings", HandleAsync);
 
-    static async Task<IResult> HandleAsync(HttpContext http, NpgsqlDataSource database)
+    static async Task<IResult> HandleAsync(HttpContext http, NpgsqlDataSource database, ILogger<OwedOpenings> log)
     {
         var request = await Body.ReadAsync<OpenCounters>(http);
         if (request.Counters.Count > OpenCounters.MaxCounters)
             return Problems.Invalid("counters", $"at most {OpenCounters.MaxCounters} counters at once");
-        if (request.Counters.Any(counter => ColumnOf(counter.Term.Unit) is null || counter.Term.Kind != AccountKind.Limit))
+        if (request.Counters.Any(counter => !UsedWithoutLimit.Has(counter.Term.Unit) || counter.Term.Kind != AccountKind.Limit))
             return Problems.Invalid("counters", "only limits of tokens, requests and usd count what the usage log has");
-        foreach (var counter in request.Counters)
-            if (await SumAsync(database, request.Scope.Customer, counter, http.RequestAborted) is > 0 and var sum)
-                await OpenAsync(database, request.Scope, counter, sum, http.RequestAborted);
+        await OweAsync(database, request, http.RequestAborted);
+        Failpoint.Hit("wallet.openings.owed");
+        if (!request.Later)
+            await TryOpenAsync(database, request, log, http.RequestAborted);
         return Results.Json(new { }, Defaults.Json);
     }
 
-    /// <summary>As proxies count it: what a wallet paid, or the cost where none does. Null for what the log does not have.</summary>
-    static string? ColumnOf(Unit unit) => unit switch
+    static async Task OweAsync(NpgsqlDataSource database, OpenCounters request, CancellationToken token)
     {
-        Unit.Tokens => "tokens",
-        Unit.Requests => "(cost > 0 or tokens > 0)::int",
-        Unit.UsdLimit => "case when charged + absorbed + covered = 0 then cost else charged end",
-        _ => null,
-    };
+        var asked = request.Counters.Select(counter => JsonSerializer.Serialize(request with { Counters = [counter] }, Defaults.Json));
+        await using var owe = database.Sql("""
+            insert into owed_opening (register, asked, due_at) select register, asked::jsonb, now() + $3
+            from unnest($1::uuid[], $2::text[]) as new (register, asked) order by register
+            on conflict (register) do update set asked = excluded.asked, due_at = excluded.due_at
+            """, request.Counters.Select(counter => counter.Register).ToArray(), asked.ToArray(), OwedOpenings.After);
+        await owe.ExecuteNonQueryAsync(token);
+    }
 
-    static async Task<long> SumAsync(NpgsqlDataSource database, Guid customer, CounterOpening counter, CancellationToken token)
+    /// <summary>Does as much as there is time for.</summary>
+    static async Task TryOpenAsync(NpgsqlDataSource database, OpenCounters request, ILogger log, CancellationToken token)
     {
-        var (from, to) = (counter.Term.From.ToUniversalTime(), counter.Term.To.ToUniversalTime());
-        await using var query = database.Sql($"""
-            select model, provider, credential, sum({ColumnOf(counter.Term.Unit)})::bigint
-            from (
-                select *, input_tokens(meters) + output_tokens(meters) as tokens from usage_record
-                where customer = $1 and started_at >= $2 and started_at < $3 and request_id >= $4
-                    and (counted is null or counted @> array[$5] is false)) as uncounted
-            group by model, provider, credential
-            """, customer, from, to, Ids.FirstAt(from - IdsBefore), counter.Register);
-        var sum = 0L;
-        await using var row = await query.ExecuteReaderAsync(token);
-        while (await row.ReadAsync(token))
+        using var patience = token.WithTimeout(Patience);
+        try
         {
-            var (model, provider) = (row.GetString(0), row.GetString(1));
-            if (counter.Only?.Matches([model, $"{provider}/{model}"], row.GetGuid(2)) != false)
-                sum = checked(sum + row.GetInt64(3));
+            foreach (var counter in request.Counters)
+                await OpenAsync(database, request.Scope, counter, patience.Token);
         }
-        return sum;
+        catch (OperationCanceledException) when (!token.IsCancellationRequested)
+        {
+            log.LogInformation("what customer {Customer} has used is being counted for its new limits", request.Scope.Customer);
+        }
+    }
+
+    public static async Task OpenAsync(NpgsqlDataSource database, LeaseScope scope, CounterOpening counter, CancellationToken token)
+    {
+        if (await UsedWithoutLimit.SumAsync(database, scope, counter, token) is > 0 and var sum)
+            await AddAsync(database, scope, counter, sum, token);
     }
 
     /// <summary>The account's lock comes first: two that open the same counter must not both see what it had before.</summary>
-    static async Task OpenAsync(
+    static async Task AddAsync(
         NpgsqlDataSource database, LeaseScope scope, CounterOpening counter, long sum, CancellationToken token)
     {
         var (register, term) = (counter.Register, counter.Term);

@@ -94,6 +94,30 @@ public sealed class FileBatchTests
         await BalanceAsync(able, bound);
     }
 
+    [Fact]
+    public async Task Created_again_under_its_key_it_is_the_same_batch_and_a_refusal_frees_the_key()
+    {
+        var bound = BoundOf("chat-batch-pending", Usual);
+        var user = await Backend.Wires.NewUserAsync(null);
+        var file = (await UploadAsync(user.Token, Lines("chat-batch-pending", Usual))).MustBe(200).Json.Text("id");
+        var call = new KeyedCall(user.Token, Batches, Body(file, Chat));
+
+        (await call.SendAsync()).MustBeProblem(402, "wallet_exhausted");
+        await Backend.Wires.CreditAsync(user.WalletId, Gateway.Usd(2 * bound));
+        var first = (await call.SendAsync(Stack.Proxy2)).MustBe(200);
+
+        Assert.Null(first["Idempotent-Replayed"]);
+        foreach (var proxy in Stack.Proxies)
+        {
+            var again = (await call.SendAsync(proxy)).MustBe(200);
+            Assert.Equal(("true", first.RequestId), (again["Idempotent-Replayed"], again.RequestId));
+            Assert.Equal(first.Bytes, again.Bytes);
+        }
+        Assert.Equal([first.Json.Text("id")], (await GetAsync(user, Batches)).Json.Items("data").Select(one => one.Text("id")));
+        Assert.Equal(bound, await user.BalanceAfterAsync(1));
+        Assert.Single(await Books.UsageAsync(user));
+    }
+
     [Theory]
     [InlineData("chat-batch-error", 0)]
     [InlineData("chat-batch-nousage", 3 * 20 * Price.Output / 2 + 3 * Price.QuestionTokens * Price.Input / 2)]

@@ -89,6 +89,45 @@ public sealed class MessageBatchTests
     }
 
     [Fact]
+    public async Task Created_again_under_its_key_it_is_the_same_batch_at_every_proxy_and_charged_once()
+    {
+        var (user, tag) = (await Backend.Wires.NewUserAsync(), Sandbox.NewTag());
+        var call = new KeyedCall(user.Token, Path, Body("messages-batch-pending", tag, Usual));
+
+        var first = (await call.SendAsync()).MustBe(200);
+
+        foreach (var proxy in Stack.Proxies)
+        {
+            var again = (await call.SendAsync(proxy)).MustBe(200);
+            Assert.Equal(("true", first.RequestId), (again["Idempotent-Replayed"], again.RequestId));
+            Assert.Equal(first.Bytes, again.Bytes);
+            Assert.All((string[])["Content-Type", "X-LLMGateway-Cost"], header => Assert.Equal(first[header], again[header]));
+        }
+        (await (call with { Body = call.Body + " " }).SendAsync()).MustBe(422);
+        Assert.Single(await Sandbox.CallsAsync(tag));
+        Assert.Single((await Gateway.SendAsync("GET", Path, user.Token)).MustBe(200).Json.Items("data"));
+        Assert.Equal(Start - BoundOf("messages-batch-pending", tag, Usual), await user.BalanceAfterAsync(1));
+        Assert.Single(await Books.UsageAsync(user));
+    }
+
+    [Fact]
+    public async Task A_limit_of_requests_counts_the_lines_of_a_batch_also_one_that_comes_after_it()
+    {
+        var user = await Backend.Wires.NewUserAsync();
+        var at = $"/v1/customers/{user.CustomerId}/limits";
+        (await Backend.Wires.PutAsync(at, """[{"unit":"requests","amount":5,"cycle":"day"}]""")).MustBe(200);
+        (await CreateAsync(user, "messages-batch-pending", null, Usual)).MustBe(200);
+        await user.BalanceAfterAsync(1);
+
+        var limit = (await CreateAsync(user, "messages-batch-pending", null, Usual)).MustBeProblem(429, "limit_reached").Json
+            .GetProperty("error").GetProperty("limit");
+        Assert.Equal(("3", "5", "1"), (limit.Text("used"), limit.Text("limit"), limit.Text("missing")));
+
+        var other = (await Backend.Wires.PutAsync(at, """[{"unit":"requests","amount":9,"cycle":"month"}]""")).MustBe(200).Json;
+        Assert.Equal(("3", "6"), (other[0].Text("used"), other[0].Text("left")));
+    }
+
+    [Fact]
     public async Task A_batch_that_is_cancelled_costs_what_it_did()
     {
         var user = await Backend.Wires.NewUserAsync();
@@ -197,7 +236,10 @@ public sealed class MessageBatchTests
     }
 
     static Task<Reply> CreateAsync(User user, string model, string? tag, string[] prompts) =>
-        PostAsync(user.Token, $$"""{"requests":[{{string.Join(',', Requests(model, tag, prompts))}}]}""");
+        PostAsync(user.Token, Body(model, tag, prompts));
+
+    static string Body(string model, string? tag, string[] prompts) =>
+        $$"""{"requests":[{{string.Join(',', Requests(model, tag, prompts))}}]}""";
 
     static IEnumerable<string> Requests(string model, string? tag, string[] prompts) =>
         Params(model, tag, prompts).Select((parameters, i) => $$"""{"custom_id":"line-{{i}}","params":{{parameters}}}""");

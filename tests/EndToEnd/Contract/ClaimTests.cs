@@ -82,13 +82,28 @@ public sealed class ClaimTests
     }
 
     [Fact]
-    public async Task A_limit_of_money_counts_what_the_wallet_paid_and_one_of_tokens_what_was_used()
+    public async Task A_limit_of_money_ends_with_what_the_wallet_paid()
     {
-        var (_, key) = await NewCustomerAsync(
-            """
-            [{"unit":"usd","amount":"0.01","cycle":"day"},
-            {"unit":"tokens","amount":400,"cycle":"day","selector":{"models":["small"]}}]
-            """);
+        var (customer, key) = await NewCustomerAsync("""[{"unit":"usd","amount":"0.0005","cycle":"day"}]""");
+        var (paid, reply) = (0m, await AskAsync(key, Stack.Proxy));
+        for (var i = 0; i < 20 && reply.Status == 200; i++)
+        {
+            paid += decimal.Parse(reply["X-LLMGateway-Cost"]!, CultureInfo.InvariantCulture);
+            reply = await AskAsync(key, Stack.Proxies[i % 2]);
+        }
+
+        var limit = reply.MustBeProblem(429, "limit_reached").Json.GetProperty("error").GetProperty("limit");
+        Assert.Equal(("usd", "0.0005"), (limit.Text("unit"), limit.Text("limit")));
+        Assert.Equal(paid, decimal.Parse(limit.Text("used"), CultureInfo.InvariantCulture));
+        Assert.InRange(paid, 0.0002m, 0.0005m);
+        await PutAsync(customer, """[{"unit":"usd","amount":"0.005","cycle":"day"}]""");
+        await AnsweredAsync(key, 200);
+    }
+
+    [Fact]
+    public async Task A_limit_of_tokens_counts_what_was_used_of_its_models()
+    {
+        var (_, key) = await NewCustomerAsync("""[{"unit":"tokens","amount":400,"cycle":"day","selector":{"models":["small"]}}]""");
         var (used, reply) = await UseUpAsync(key);
 
         var limit = reply.MustBeProblem(429, "limit_reached").Json.GetProperty("error").GetProperty("limit");
@@ -156,15 +171,27 @@ public sealed class ClaimTests
         var (customer, key) = await NewCustomerAsync(Limits);
         Assert.Equal([("0", "0", "3"), ("0", "0", "0.5")], await StatesAsync());
 
-        (await AskAsync(key, Stack.Proxy)).MustBe(200);
+        var (running, group) = await Barrier.StartAsync(prompt => Chat.AskAsync(key, "barrier", prompt, at: Stack.Proxy));
+        var (requests, money) = ((await StatesAsync())[0], (await StatesAsync())[1]);
+        Assert.Equal(("0", "1", "2"), requests);
+        Assert.Equal("0", money.Used);
+        Assert.NotEqual("0", money.Held);
+        Assert.Equal(0.5m, Amount(money.Held) + Amount(money.Left));
+        await Sandbox.ReleaseAsync(group);
+        var cost = (await running).MustBe(200)["X-LLMGateway-Cost"]!;
+
+        // It is booked behind its answer, and what was held besides goes back when nothing has run for a while.
+        var left = (0.5m - Amount(cost)).ToString(CultureInfo.InvariantCulture);
         await Eventually.HoldsAsync(
-            async () => (await StatesAsync()).SequenceEqual([("1", "0", "2"), ("0.000043", "0", "0.499957")]),
+            async () => (await StatesAsync()).SequenceEqual([("1", "0", "2"), (cost, "0", left)]),
             "what the call used, and nothing held");
 
         await PutAsync(customer, Limits.Replace("0.5", "0.00001"));
-        Assert.Equal(("0.000043", "0", "0"), (await StatesAsync())[1]); // lowered below what was used
+        Assert.Equal((cost, "0", "0"), (await StatesAsync())[1]); // lowered below what was used
 
-        async Task<List<(string, string, string)>> StatesAsync() =>
+        static decimal Amount(string text) => decimal.Parse(text, CultureInfo.InvariantCulture);
+
+        async Task<List<(string Used, string Held, string Left)>> StatesAsync() =>
             [.. (await Backend.App.GetAsync($"/v1/customers/{customer}/limits")).MustBe(200).Json.EnumerateArray()
                 .Select(limit => (limit.Text("used"), limit.Text("held"), limit.Text("left")))];
     }

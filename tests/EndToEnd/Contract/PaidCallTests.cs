@@ -41,6 +41,7 @@ public sealed class PaidCallTests
     [InlineData("/v1/completions", """{"model":"chat-small","prompt":"one two three"}""")]
     [InlineData("/v1/embeddings", """{"model":"chat-embedding","input":["one two three","four"]}""")]
     [InlineData("/v1/images/generations", """{"model":"image","prompt":"a cat"}""")]
+    [InlineData("/v1/moderations", """{"model":"moderation","input":"one two three"}""")]
     [InlineData("/v1/audio/speech", """{"model":"speech","input":"Hello","voice":"alloy"}""")]
     [InlineData("/v1beta/models/gemini-embedding:embedContent", """{"content":{"parts":[{"text":"one two three four"}]}}""")]
     public async Task Calls_of_every_kind_can_be_repeated(string path, string body)

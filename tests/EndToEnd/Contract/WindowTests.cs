@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 
 namespace LlmGateway.EndToEnd;
 
@@ -144,15 +145,35 @@ public sealed class WindowTests
         (await Gateway.SendAsync("POST", $"/c/{name}/v1/messages/", key, """
             {"model":"small","max_tokens":50,"messages":[{"role":"user","content":"one two three"}]}
             """)).MustBe(200);
-        await Books.UsageAsync(user, 3);
+        (await AskAsync(key, name, Stack.Proxy2)).MustBe(200);
+        foreach (var named in (string[])[$"\"user\":\"{name}\"", $"\"metadata\":{{\"session_id\":\"{name}\"}}"])
+            (await Gateway.SendAsync("POST", Chat.Path, key, Chat.Body("small", Price.Question, named))).MustBe(200);
+        (await new KeyedCall(key, $"/c/{name}{Chat.Path}", Chat.Body("small", Price.Question)).SendAsync()).MustBe(200);
+        await Books.UsageAsync(user, 7);
 
-        await using var query = Books.Wallet.CreateCommand("""
-            select (select count(*) from usage_record u where u.customer = $1 and u::text like $2)
-                + (select count(*) from session_window w where w.owner = $1 and w::text like $2)
-            """);
-        query.Parameters.Add(new() { Value = user.Customer });
-        query.Parameters.Add(new() { Value = $"%{name}%" });
-        Assert.Equal(0L, await query.ExecuteScalarAsync(TestContext.Current.CancellationToken));
+        // What is there is found.
+        Assert.Contains("session_window", await TablesWithAsync(user.Customer.ToString()));
+        Assert.Equal([], await TablesWithAsync(name));
+    }
+
+    /// <summary>The tables of the ledger in which a text stands, also as bytes.</summary>
+    static async Task<List<string>> TablesWithAsync(string text)
+    {
+        await using var tables = Books.Wallet.CreateCommand("select tablename from pg_tables where schemaname = 'public'");
+        var (names, found) = (new List<string>(), new List<string>());
+        await using (var row = await tables.ExecuteReaderAsync(TestContext.Current.CancellationToken))
+            while (await row.ReadAsync(TestContext.Current.CancellationToken))
+                names.Add(row.GetString(0));
+        foreach (var name in names)
+        {
+            await using var query = Books.Wallet.CreateCommand(
+                $"""select exists (select from "{name}" t where t::text like $1 or t::text like $2)""");
+            query.Parameters.Add(new() { Value = $"%{text}%" });
+            query.Parameters.Add(new() { Value = $"%{Convert.ToHexStringLower(Encoding.UTF8.GetBytes(text))}%" });
+            if (await query.ExecuteScalarAsync(TestContext.Current.CancellationToken) is true)
+                found.Add(name);
+        }
+        return found;
     }
 
     static async Task<(User User, string Key)> NewCustomerAsync(string limits)

@@ -1,5 +1,7 @@
 using LlmGateway.Contracts;
 using LlmGateway.Wallet;
+using Microsoft.Extensions.Logging.Abstractions;
+using Npgsql;
 
 namespace LlmGateway.EndToEnd;
 
@@ -39,6 +41,73 @@ public sealed class CounterOpeningTests : IAsyncLifetime
         await _ledger.VerifyAsync();
     }
 
+    /// <summary>Twenty minutes after the edge every row is in a whole quarter, and none of those is read.</summary>
+    [Theory]
+    [InlineData(Unit.Requests, "9")] // three, and a batch of six
+    [InlineData(Unit.Tokens, "3")]
+    [InlineData(Unit.UsdLimit, "20")]
+    public async Task All_that_a_customer_has_used_is_in_sums_that_are_read_however_many_requests_there_were(Unit unit, string used)
+    {
+        await SettleAsync(Edge.AddSeconds(-1), Edge, Edge.AddMinutes(20), Edge.AddMinutes(70));
+        await SettleAsync(BatchOf(6, Edge.AddMinutes(40)));
+        await _ledger.Rollups.SumUpAsync(Token);
+        await _ledger.TamperAsync(
+            "usage_record", $"delete from usage_record where started_at > '{Edge.AddMinutes(15):O}' and reason is null");
+
+        await OpenAsync(_counter, unit);
+
+        Assert.Equal([used], await CountAsync(_counter));
+    }
+
+    [Fact]
+    public async Task What_is_asked_for_is_owed_until_what_ran_meanwhile_has_ended()
+    {
+        await SettleAsync(Edge);
+        await OpenAsync(_counter, later: true);
+        Assert.Equal([], await CountAsync(_counter));
+        await OpenAsync(_counter);
+        Assert.Equal(["1"], await CountAsync(_counter));
+        Assert.Equal(0, await OpenOwedAsync());
+
+        await SettleAsync(Edge.AddMinutes(1)); // it ran when the limit came
+        await _ledger.RunAsync("update owed_opening set due_at = now()");
+        Assert.Equal(1, await OpenOwedAsync());
+
+        Assert.Equal(["2"], await CountAsync(_counter));
+        Assert.Equal(["0"], await _ledger.RowsAsync("select count(*) from owed_opening"));
+        await _ledger.VerifyAsync();
+    }
+
+    [Fact]
+    public async Task A_sum_that_takes_long_is_not_waited_for_and_is_not_forgotten()
+    {
+        await SettleAsync(Edge);
+        await using (var connection = await _ledger.Database.OpenConnectionAsync(Token))
+        await using (var transaction = await connection.BeginTransactionAsync(Token))
+        {
+            await using var hold = new NpgsqlCommand("lock table usage_record in access exclusive mode", connection, transaction);
+            await hold.ExecuteNonQueryAsync(Token);
+            await OpenAsync(_counter, model: "small");
+            Assert.Equal([], await CountAsync(_counter));
+        }
+
+        await _ledger.RunAsync("update owed_opening set due_at = now()");
+        Assert.Equal(1, await OpenOwedAsync());
+
+        Assert.Equal(["1"], await CountAsync(_counter));
+    }
+
+    [Fact]
+    public async Task What_was_used_of_a_cycle_that_is_over_is_not_counted_any_more()
+    {
+        await SettleAsync(Edge);
+        await OpenAsync(_counter, later: true, to: Edge.AddHours(1));
+        await _ledger.RunAsync("update owed_opening set due_at = now()");
+
+        Assert.Equal((1, 0), (await OpenOwedAsync(), await OpenOwedAsync()));
+        Assert.Equal([], await CountAsync(_counter));
+    }
+
     [Theory]
     [InlineData(Unit.Tokens, "small", "2")] // one of each settlement
     [InlineData(Unit.Tokens, "p/small", "2")]
@@ -61,12 +130,33 @@ public sealed class CounterOpeningTests : IAsyncLifetime
         Assert.Equal("counters", (string?)refused["error"]!["param"]);
     }
 
+    Task<Answer[]> SettleAsync(Settle settle) => _ledger.SettleAsync(settle);
+
     Task<Answer[]> SettleAsync(params DateTimeOffset[] begun) => _ledger.SettleAsync([.. begun.Select(at => _ledger.Settlement(at))]);
 
-    Task<System.Text.Json.Nodes.JsonNode> OpenAsync(Guid counter, Unit unit = Unit.Requests, string? model = null) =>
+    Settle BatchOf(int lines, DateTimeOffset at)
+    {
+        var settlement = _ledger.Settlement(at).Settlement;
+        settlement = settlement with
+        {
+            Usage = settlement.Usage with
+            {
+                Meters = new Usage { [Meter.Request] = lines }.ToArray(), Reason = BatchCost.Reason,
+            },
+        };
+        return new(settlement) { Record = SettlementRecord.Encode(settlement).ToArray() };
+    }
+
+    Task<int> OpenOwedAsync() => OwedOpenings.OpenNextAsync(_ledger.Database, NullLogger.Instance, Token);
+
+    Task<System.Text.Json.Nodes.JsonNode> OpenAsync(
+        Guid counter, Unit unit = Unit.Requests, string? model = null, bool later = false, DateTimeOffset? to = null) =>
         _ledger.GetAsync("/internal/counters/openings", new OpenCounters(
             new(OwnLedger.Organization, OwnLedger.Project, _ledger.Wallet, false),
-            [new(counter, new(AccountKind.Limit, unit, null, 100, Edge, Edge.AddDays(1)), model is null ? null : new([model], null))]));
+            [new(counter, new(AccountKind.Limit, unit, null, 100, Edge, to ?? Edge.AddDays(1)), model is null ? null : new([model], null))])
+        {
+            Later = later,
+        });
 
     Task<List<string>> CountAsync(Guid counter) => _ledger.RowsAsync("select posted from account where id = $1", counter);
 }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using LlmGateway.Contracts;
+using LlmGateway.ServiceDefaults;
 using LlmGateway.Wallet;
 
 namespace LlmGateway.EndToEnd;
@@ -8,6 +9,30 @@ namespace LlmGateway.EndToEnd;
 public sealed class LotBookTests
 {
     const long Dollar = Money.NanosPerUsd;
+
+    [Fact]
+    public async Task Lots_that_are_used_up_are_not_read_by_those_who_pay()
+    {
+        await using var ledger = await OwnLedger.StartAsync();
+        await using var connection = await ledger.Database.OpenConnectionAsync(TestContext.Current.CancellationToken);
+        foreach (var sql in (string[])[
+            "set plan_cache_mode = force_generic_plan", "set enable_seqscan = off",
+            $"prepare lots (uuid[], uuid[]) as {LotRows.OfBalances}"])
+        {
+            await using var prepare = connection.Sql(sql);
+            await prepare.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
+        }
+
+        await using var explain = connection.Sql("explain execute lots ('{}', '{}')");
+        var plan = new List<string>();
+        await using (var line = await explain.ExecuteReaderAsync(TestContext.Current.CancellationToken))
+            while (await line.ReadAsync(TestContext.Current.CancellationToken))
+                plan.Add(line.GetString(0));
+
+        Assert.Contains(plan, line => line.Contains("lot_with_something_left", StringComparison.Ordinal));
+        Assert.Contains(plan, line => line.Contains("Index Cond", StringComparison.Ordinal)
+            && line.Contains("id = named.id", StringComparison.Ordinal));
+    }
 
     [Fact]
     public async Task What_leases_from_before_hold_is_shown_until_they_end_and_then_expires_without_any_job()

@@ -19,6 +19,9 @@ namespace LlmGateway.EndToEnd;
 /// <summary>The ledger's own code on a database of its own, so that a test may have months opened, closed and dropped.</summary>
 sealed class OwnLedger : IAsyncDisposable
 {
+    /// <summary>Of answers that wait to be booked.</summary>
+    public const int AnswerBytes = 1_500_000;
+
     public static readonly Guid Organization = Ids.New(), Project = Ids.New();
 
     readonly WebApplication _app;
@@ -88,6 +91,7 @@ sealed class OwnLedger : IAsyncDisposable
         builder.Services.AddHostedSingleton<Writer>();
         builder.Services.AddSingleton<Rollups>();
         builder.Services.AddSingleton<Seals>();
+        builder.Services.AddSingleton(new AnswerBudget(AnswerBytes));
         var app = builder.Build();
         app.MapVerify();
         app.MapSummaries();

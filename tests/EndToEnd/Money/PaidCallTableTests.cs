@@ -161,6 +161,29 @@ public sealed class PaidCallTableTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Answers_that_wait_while_commits_hang_have_a_bound_beyond_which_the_charge_alone_counts()
+    {
+        var (first, second) = (await ClaimedAsync(), await ClaimedAsync(Ids.New()));
+        var answer = new byte[OwnLedger.AnswerBytes * 2 / 3];
+        Task<HttpStatusCode> refused, kept;
+        await using (var connection = await _ledger.Database.OpenConnectionAsync(Token))
+        await using (var transaction = await connection.BeginTransactionAsync(Token))
+        {
+            await using var hold = new Npgsql.NpgsqlCommand("lock table account in exclusive mode", connection, transaction);
+            await hold.ExecuteNonQueryAsync(Token);
+            Task<HttpStatusCode>[] both = [EndAsync(first, answer), EndAsync(second, answer)];
+            refused = await Task.WhenAny(both).WaitAsync(TimeSpan.FromSeconds(30), Token);
+            kept = both.Single(end => end != refused);
+            Assert.Equal(HttpStatusCode.ServiceUnavailable, await refused);
+        }
+
+        Assert.Equal(HttpStatusCode.NoContent, await kept);
+        await _ledger.SettleAsync(first, second); // from the spools
+        Assert.Equal(["3", "4"], await _ledger.RowsAsync("select state from paid_call order by state"));
+        await _ledger.VerifyAsync();
+    }
+
+    [Fact]
     public async Task Answers_of_one_batch_count_for_their_owner_one_by_one()
     {
         var settles = new List<Settle>();

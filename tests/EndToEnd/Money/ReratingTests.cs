@@ -1,4 +1,6 @@
 using System.Text.Json.Nodes;
+using LlmGateway.Contracts;
+using LlmGateway.Wallet;
 
 namespace LlmGateway.EndToEnd;
 
@@ -81,6 +83,37 @@ public sealed class ReratingTests
         await using var locks = Books.Wallet.CreateCommand(
             "select exists (select from pg_locks where locktype = 'advisory' and not granted)");
         return (bool)(await locks.ExecuteScalarAsync())!;
+    }
+
+    /// <summary>Its tokens were the customer's own, at whatever price: dollars are never taken for them, not even long after.</summary>
+    [Theory]
+    [InlineData(AccountKind.Quota, true)]
+    [InlineData(AccountKind.Limit, false)]
+    [InlineData(null, true)] // it is deleted by now
+    public async Task A_request_that_a_quota_has_paid_is_never_the_wallets(AccountKind? counter, bool isCovered)
+    {
+        await using var ledger = await OwnLedger.StartAsync();
+        var register = Ids.New();
+        await ledger.Writer.RunAsync(new Extend(new(Ids.New(), 1, "proxy", [new(register, 1, 1, 1, 1)
+        {
+            Counter = new(counter ?? AccountKind.Quota, Unit.Tokens, null, 100, DateTimeOffset.UnixEpoch, Term.Ever),
+        }])
+        { FirstSource = 1, Scope = new(OwnLedger.Organization, OwnLedger.Project, ledger.Wallet, false) }, Final: true));
+        var free = ledger.Settlement(DateTimeOffset.UtcNow, cost: 0);
+        var settlement = free.Settlement with { Charges = [new(register, 1)] };
+        await ledger.SettleAsync(new Settle(settlement) { Record = SettlementRecord.Encode(settlement).ToArray() });
+        if (counter is null)
+            await ledger.RunAsync("delete from account where id = $1", register);
+
+        var rating = Ids.New();
+        await ledger.Writer.RunAsync(new Rerate(
+            rating, settlement.RequestId, ledger.Wallet, OwnLedger.Organization, OwnLedger.Project, false, Ids.New(), 300));
+
+        Assert.Equal(
+            [isCovered ? "0 0 300" : "300 0 0"],
+            await ledger.RowsAsync("select charged, absorbed, covered from correction where rerating = $1", rating));
+        if (counter is not null)
+            await ledger.VerifyAsync();
     }
 
     [Fact]

@@ -1,4 +1,5 @@
 using LlmGateway.Contracts;
+using LlmGateway.ServiceDefaults;
 using LlmGateway.Wallet;
 
 namespace LlmGateway.EndToEnd;
@@ -33,6 +34,60 @@ public sealed class SealTests : IAsyncLifetime
     }
 
     static bool OfEntries(string wrong) => wrong.StartsWith("every account equals its entries", StringComparison.Ordinal);
+
+    [Fact]
+    public async Task What_is_wrong_in_two_projects_does_not_cancel_out()
+    {
+        var theirs = _ledger.Settlement(DateTimeOffset.UtcNow).Settlement;
+        theirs = theirs with { Usage = theirs.Usage with { Project = Ids.New() } };
+        await SettleAsync();
+        Assert.Equal(
+            [new Answer.Done()],
+            await _ledger.SettleAsync(new Settle(theirs) { Record = SettlementRecord.Encode(theirs).ToArray() }));
+        await _ledger.VerifyAsync();
+
+        await _ledger.RunAsync(
+            "update account set posted = posted + case when project = $1 then 1 else -1 end where kind = 101", OwnLedger.Project);
+
+        Assert.Contains(await _ledger.WrongAsync(full: true), wrong => wrong.StartsWith(
+            "what providers are owed for each project and mode", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task What_is_said_to_be_absorbed_and_to_be_covered_is_proved_for_each_request_and_correction()
+    {
+        var settle = _ledger.Settlement(DateTimeOffset.UtcNow);
+        await _ledger.SettleAsync(settle);
+        await _ledger.Writer.RunAsync(Correction(settle, cost: 9));
+        await _ledger.VerifyAsync();
+
+        foreach (var (table, found) in ((string, string)[])[("usage_record", "usage rows"), ("correction", "corrections and")])
+        {
+            await _ledger.TamperAsync(table, $"update {table} set absorbed = absorbed + 2, covered = covered - 2");
+            foreach (var full in (bool[])[false, true])
+                Assert.Contains(await _ledger.WrongAsync(full), wrong => wrong.StartsWith(found, StringComparison.Ordinal));
+            await _ledger.TamperAsync(table, $"update {table} set absorbed = absorbed - 2, covered = covered + 2");
+        }
+    }
+
+    /// <summary>With few rows the planner reads the table; what matters is that it need not.</summary>
+    [Theory]
+    [InlineData("transfer")]
+    [InlineData("correction")]
+    [InlineData("window_opening")]
+    public async Task What_was_booked_since_a_seal_is_found_by_its_time(string table)
+    {
+        await using var connection = await _ledger.Database.OpenConnectionAsync(Token);
+        await using (var indexesOnly = connection.Sql("set enable_seqscan = off"))
+            await indexesOnly.ExecuteNonQueryAsync(Token);
+        await using var explain = connection.Sql(
+            $"explain (format text) select * from {table} where created_at >= (select proved_at from sealed)");
+        var plan = new List<string>();
+        await using (var line = await explain.ExecuteReaderAsync(Token))
+            while (await line.ReadAsync(Token))
+                plan.Add(line.GetString(0));
+        Assert.Contains(plan, line => line.Contains($"{table}_by_booking", StringComparison.Ordinal));
+    }
 
     [Theory]
     [InlineData("update account set posted = posted + 1 where kind = 0", "every account equals its entries")]

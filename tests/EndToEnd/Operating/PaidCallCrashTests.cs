@@ -30,10 +30,12 @@ public sealed class PaidCallCrashTests : IAsyncLifetime
         var call = KeyedCall.Chat(user, "small", Price.Question, stream ? "\"stream\":true" : null);
         Stack.App.Once(process, Failpoint.Variable, $"{point}:1:kill");
         await Outage.KillAsync(process);
+        var armed = Stack.ProcessId(process);
 
         var first = await TryAsync(call);
         var final = await call.FinalAsync(Stack.Proxy);
         await Outage.WaitUntilAllIsHealthyAsync();
+        Assert.NotEqual(armed, Stack.ProcessId(process)); // it has died at its point
         if (process == "wallet")
             await Books.EndLeasesAsync(user); // it may have granted them in answers that were lost
         await Books.WaitUntilRightAsync();

@@ -96,6 +96,19 @@ public sealed class TranscriptionTests
     }
 
     [Fact]
+    public async Task The_same_form_under_its_key_is_heard_once()
+    {
+        var user = await Backend.Wires.NewUserAsync();
+        Task<Reply> SendAsync() => PostAsync(user, "transcribe", Wav(3), key: "said once");
+
+        var (first, again) = ((await SendAsync()).MustBe(200), (await SendAsync()).MustBe(200));
+
+        Assert.Equal((null, "true"), (first["Idempotent-Replayed"], again["Idempotent-Replayed"]));
+        Assert.Equal(first.Bytes, again.Bytes);
+        Assert.Equal(ByTokens, (await Books.OnlyUsageAsync(user)).Charged);
+    }
+
+    [Fact]
     public async Task The_npm_package_sends_its_files()
     {
         var user = await Backend.Wires.NewUserAsync();
@@ -119,9 +132,10 @@ public sealed class TranscriptionTests
         string model,
         byte[] file,
         string path = "/v1/audio/transcriptions",
-        (string Name, string Value)[]? fields = null)
+        (string Name, string Value)[]? fields = null,
+        string? key = null)
     {
-        using var form = new MultipartFormDataContent();
+        using var form = new MultipartFormDataContent("the-same-in-each-call");
         if (fields is null)
             form.Add(new StringContent("one two"), "prompt");
         foreach (var (name, value) in fields ?? [])
@@ -132,6 +146,8 @@ public sealed class TranscriptionTests
         form.Add(new StringContent(model), "model");
         using var request = Gateway.Request("POST", path, user.Token);
         request.Content = form;
+        if (key is not null)
+            request.Headers.Add("Idempotency-Key", key);
         return await Gateway.SendAsync(request);
     }
 

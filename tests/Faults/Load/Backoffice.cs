@@ -34,7 +34,8 @@ sealed class Backoffice
             minted.Text("walletId"));
         const string KeyWithSlots = """{"name":"faults","concurrent":100}""";
         var created = (await DoAsync("POST", $"/v1/customers/{user.CustomerId}/keys", KeyWithSlots)).MustBe(201).Json;
-        const string CountedSessions = """[{"unit":"windows","amount":100,"cycle":"day"}]""";
+        const string CountedSessions =
+            """[{"unit":"windows","amount":100,"cycle":"day"},{"unit":"requests","amount":1000000,"cycle":"month"}]""";
         (await DoAsync("PUT", $"/v1/customers/{user.CustomerId}/limits", CountedSessions)).MustBe(200);
         // Nothing here is paid by credits of this type: what is there was added once.
         const string CallCredits = """{"type":"office","amount":3,"op":"credit"}""";

@@ -21,6 +21,13 @@ public sealed class RoutesTests : IAsyncDisposable
     /// <summary>Open to all, or for who has the internal key.</summary>
     static readonly string[] WithoutCaller = ["/", "/internal/drain", "/internal/resume", "{*path:nonfile}"];
 
+    /// <summary>What is posted and costs nothing. Whatever else is posted is paid.</summary>
+    static readonly string[] FreePosts =
+    [
+        "POST /v1/messages/count_tokens", "POST /v1/files", "POST /files", "POST /v1/messages/batches/{id}/cancel",
+        "POST /v1/batches/{id}/cancel", "POST /batches/{id}/cancel",
+    ];
+
     readonly Credential _user = SessionsInMemory.Credential(new(RequestsPerMinute: 1, TokensPerMinute: null));
     readonly Credential _backend = SessionsInMemory.Credential(kind: CredentialKind.SecretKey);
     readonly Credential _unrated = SessionsInMemory.Credential();
@@ -49,6 +56,10 @@ public sealed class RoutesTests : IAsyncDisposable
         }
     }
 
+    /// <summary>Those of the Gemini wire are no routes. Like all models they are answered by <see cref="Inference"/>.</summary>
+    public static TheoryData<string> PaidAddresses =>
+        [.. Addresses.Select(row => row.Data).Where(address => address.StartsWith("POST ", StringComparison.Ordinal)).Except(FreePosts)];
+
     [Theory, MemberData(nameof(Addresses))]
     public async Task Every_route_refuses_a_credential_that_has_used_up_its_minute_before_it_does_anything(string address)
     {
@@ -68,6 +79,20 @@ public sealed class RoutesTests : IAsyncDisposable
 
         Assert.Equal((429, true), await CallAsync(Endpoints.Single(route => AddressOf(route) == address), _unratedKey));
     }
+
+    [Theory, MemberData(nameof(PaidAddresses))]
+    public async Task Every_paid_route_reads_its_idempotency_key_before_it_does_anything(string address)
+    {
+        var endpoint = Endpoints.Single(route => AddressOf(route) == address);
+
+        var (status, message) = await RefusedAsync(endpoint, http => http.Request.Headers[Idempotency.HeaderName] = "");
+
+        Assert.Equal(400, status);
+        Assert.Contains(Idempotency.HeaderName, message);
+    }
+
+    [Fact]
+    public void What_is_posted_and_free_is_posted() => Assert.Empty(FreePosts.Except(Addresses.Select(row => row.Data)));
 
     [Fact]
     public async Task A_service_gets_the_headers_that_it_reads_and_none_by_which_a_caller_could_claim_anything()
@@ -104,11 +129,30 @@ public sealed class RoutesTests : IAsyncDisposable
 
     async Task<(int Status, bool HasRetryAfter)> CallAsync(RouteEndpoint endpoint, string key)
     {
+        var response = await AnswerAsync(endpoint, key, _ => { });
+        return (response.StatusCode, response.Headers.RetryAfter.Count > 0);
+    }
+
+    async Task<(int Status, string? Message)> RefusedAsync(RouteEndpoint endpoint, Action<HttpContext> change)
+    {
+        using var body = new MemoryStream();
+        var response = await AnswerAsync(endpoint, _unratedKey, http =>
+        {
+            http.Response.Body = body;
+            change(http);
+        });
+        var error = JsonDocument.Parse(body.ToArray()).RootElement.GetProperty("error");
+        return (response.StatusCode, error.GetProperty("message").GetString());
+    }
+
+    async Task<HttpResponse> AnswerAsync(RouteEndpoint endpoint, string key, Action<HttpContext> change)
+    {
         await using var scope = _app.Services.CreateAsyncScope();
         var http = new DefaultHttpContext { RequestServices = scope.ServiceProvider };
         http.Request.Headers.Authorization = $"Bearer {key}";
         foreach (var parameter in endpoint.RoutePattern.Parameters)
             http.Request.RouteValues[parameter.Name] = "x";
+        change(http);
         try
         {
             await endpoint.RequestDelegate!(http);
@@ -117,7 +161,7 @@ public sealed class RoutesTests : IAsyncDisposable
         {
             await e.Problem.ExecuteAsync(http);
         }
-        return (http.Response.StatusCode, http.Response.Headers.RetryAfter.Count > 0);
+        return http.Response;
     }
 
     /// <summary>Only what a route may use before it refuses is there.</summary>
@@ -154,10 +198,12 @@ public sealed class RoutesTests : IAsyncDisposable
             null!, null!, TimeProvider.System));
         builder.Services.AddSingleton(new ResponseRoutes(entrance, null!));
         builder.Services.AddSingleton(new CountTokens(entrance, null!, null!));
+        var creation = new BatchCreation(
+            null!, null!, null!, null!, null!, null!, limits, TimeProvider.System, NullLogger<BatchCreation>.Instance);
         builder.Services.AddSingleton(new MessageBatches(
-            entrance, null!, null!, null!, null!, null!, null!, new(TimeProvider.System), TimeProvider.System));
+            entrance, null!, creation, null!, null!, null!, new(TimeProvider.System), TimeProvider.System));
         builder.Services.AddSingleton(new FileBatches(
-            entrance, null!, null!, null!, null!, null!, null!, new(TimeProvider.System), TimeProvider.System));
+            entrance, null!, creation, null!, null!, null!, new(TimeProvider.System), TimeProvider.System));
         builder.Services.AddSingleton(new Files(entrance, null!, null!, null!, null!, TimeProvider.System, NullLogger<Files>.Instance));
         builder.Services.AddSingleton(new Drain(null!, null!, null!, TimeProvider.System, NullLogger<Drain>.Instance));
         return builder.Build();

@@ -132,6 +132,18 @@ public sealed class LedgerClaimTests
     }
 
     [Fact]
+    public void A_limit_that_others_are_known_to_use_is_refused_without_calling_anything_back()
+    {
+        Claim(1, Counting(Limit, 60, ceiling: 100));
+        var extend = new Extend(new(Ids.New(), 1, "other", [Counting(Limit, 70, ceiling: 100)]) { FirstSource = 1, Scope = Scope });
+
+        Assert.IsType<Answer.Shortage>(Apply(extend));
+        Assert.Equal(
+            new Answer.Refused(Limit, LeaseRefusalReason.Exhausted, 40) { Held = 60 },
+            Apply(extend with { InUse = new HashSet<Guid> { Limit } }));
+    }
+
+    [Fact]
     public void What_a_quota_has_paid_is_covered_and_the_wallet_pays_what_is_due()
     {
         Claim(1, firstSource: 0, Source(Quota, 400, ceiling: 100), Money(800));
@@ -140,6 +152,33 @@ public sealed class LedgerClaimTests
         Assert.Equal(700, _store.Accounts[Wallet].Posted);
         Assert.Equal(500, _store.Accounts[HouseAccounts.ProviderCost(Project, false)].Posted);
         Assert.Equal(-200, _store.Accounts[HouseAccounts.Covered(Project, false)].Posted);
+    }
+
+    [Theory]
+    [InlineData(0, null)]
+    [InlineData(500, 0L)]
+    public void What_a_quota_has_paid_is_covered_whatever_it_cost_when_prices_change(long cost, long? due)
+    {
+        Claim(1, firstSource: 0, Source(Quota, 100, ceiling: 100), Money(800));
+        var request = Settle(cost, due, new Charge(Quota, 100));
+
+        foreach (var newCost in (long[])[700, 300])
+        {
+            Apply(new Rerate(Ids.New(), request, Wallet, Organization, Project, false, Ids.New(), newCost));
+            Assert.Equal((0, 0, newCost), (_store.Charged, _store.Absorbed, _store.Covered));
+            Assert.Equal(1_000, _store.Accounts[Wallet].Posted);
+        }
+    }
+
+    [Fact]
+    public void A_request_that_a_limit_counted_and_nothing_paid_is_the_wallets_when_it_gets_a_price()
+    {
+        Claim(1, firstSource: 1, Counting(Limit, 100, ceiling: 100), Money(800));
+        var request = Settle(cost: 0, due: null, new Charge(Limit, 100));
+
+        Apply(new Rerate(Ids.New(), request, Wallet, Organization, Project, false, Ids.New(), 300));
+
+        Assert.Equal((300, 0, 0), (_store.Charged, _store.Absorbed, _store.Covered));
     }
 
     [Fact]
@@ -224,8 +263,13 @@ public sealed class LedgerClaimTests
 
     void GiveBack(long fence, long slots) => Apply(new GiveBack(new(_lease, fence, [new(Slots, slots)])));
 
-    void Settle(long cost, long? due, params Charge[] charges) =>
-        Apply(new Settle(new(Ids.New(), _lease, charges, UsageRecords.Of(cost, Organization, Project, _now)) { Due = due }));
+    /// <summary>The request.</summary>
+    Guid Settle(long cost, long? due, params Charge[] charges)
+    {
+        var request = Ids.New();
+        Apply(new Settle(new(request, _lease, charges, UsageRecords.Of(cost, Organization, Project, _now)) { Due = due }));
+        return request;
+    }
 
     Answer Apply(Command command)
     {

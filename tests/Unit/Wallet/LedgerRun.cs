@@ -208,7 +208,7 @@ sealed class LedgerRun
             },
             final)
         {
-            InUse = dice.Next(2) == 0 ? new HashSet<Guid>(_quotas) : [],
+            InUse = dice.Next(2) == 0 ? new HashSet<Guid>([.. _quotas, .. _limits, .. _slots]) : [],
         };
     }
 

@@ -52,6 +52,14 @@ public sealed class LedgerWindowTests
     }
 
     [Fact]
+    public void A_counter_that_is_only_asked_has_an_end_too_so_that_it_is_deleted_one_day()
+    {
+        Open(Ann, Line(Day, 0));
+        Opened(Open(Ben, Line(Month, 2)));
+        Assert.All((Guid[])[Day, Month], counter => Assert.Equal(Noon.AddHours(1), _store.Accounts[counter].EndsAt));
+    }
+
+    [Fact]
     public void A_unit_is_of_the_cycle_that_the_ledgers_clock_says()
     {
         var over = Line(Day, 2) with { Counter = Line(Day, 2).Counter with { To = Noon.AddSeconds(-1) } };

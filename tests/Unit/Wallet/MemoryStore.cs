@@ -156,11 +156,9 @@ sealed class MemoryStore
                 var of = Accounts[register].Kind == AccountKind.Credits ? Spent : Counted;
                 of[register] = of.GetValueOrDefault(register) + value;
             }
-            var isCovered = usage.Covered != 0
-                || (usage.Record.Cost.Nanos == 0 && usage.Counted.Any(charge => charge.Denomination is not null));
             _rated.Add(
                 usage.RequestId,
-                new(usage.Record.Cost.Nanos, usage.Charged, usage.Absorbed, isCovered) { Lots = usage.Lots });
+                new(usage.Record.Cost.Nanos, usage.Charged, usage.Absorbed, IsCovered(usage)) { Lots = usage.Lots });
             Assert.True(usage.Lots.Count == 0 || usage.Lots.Sum(part => part.Amount) == usage.Charged, "lots paid something else");
         }
         foreach (var correction in book.Corrections)
@@ -190,6 +188,10 @@ sealed class MemoryStore
             SumsOfLots[lot] = SumsOfLots.GetValueOrDefault(lot) + entry.Amount;
         }
     }
+
+    /// <summary>As the rows are read.</summary>
+    bool IsCovered(UsageRow usage) => usage.Covered != 0 || usage.Counted.Any(charge =>
+        Accounts.TryGetValue(charge.Register, out var account) ? account.Kind is AccountKind.Quota or AccountKind.Credits : usage.Record.Cost.Nanos == 0);
 
     static Account Copy(Account account) => new()
     {

@@ -42,8 +42,8 @@ sealed partial class ReferenceLedger
     readonly HashSet<Guid> _corrected = [];
 
     /// <summary>
-    /// Settled requests: what they cost by now, and of it what the wallet paid; null when no wallet was asked. Whether a part was covered,
-    /// and what each lot paid.
+    /// Settled requests: what they cost by now, and of it what the wallet paid; null when no wallet was asked. Whether quota or credits
+    /// have paid a part, and what each lot paid.
     /// </summary>
     readonly Dictionary<Guid, (long Cost, long? Paid, bool IsCovered, Dictionary<Guid, long> Lots)> _requests = [];
 
@@ -224,7 +224,7 @@ sealed partial class ReferenceLedger
                 return new Answer.Refused(line.Register, LeaseRefusalReason.CycleOver, 0);
             if (index >= extend.FirstSource)
                 continue;
-            if (room < line.First && WithOthers(line) && !extend.Final)
+            if (room < line.First && WithOthers(line) && !extend.Final && !extend.InUse.Contains(line.Register))
                 shortage.Add(line.Register);
             else if (room < line.Minimum)
                 return new Answer.Refused(line.Register, LeaseRefusalReason.Exhausted, room) { Held = OfOthers(line) };
@@ -392,8 +392,11 @@ sealed partial class ReferenceLedger
                     lots[lot] = lots.GetValueOrDefault(lot) + part;
             }
         }
-        var isCovered = (paid is not null && due != cost) || (cost == 0 && credits > 0);
-        _requests.Add(settlement.RequestId, (cost, paid, isCovered, lots));
+        var paidInKind = credits > 0 || settlement.Charges.Where(charge => charge.Denomination is null).Any(charge =>
+            Registers.TryGetValue(charge.Register, out var register)
+                ? register.Kind == AccountKind.Quota
+                : cost == 0 && made < now.AddDays(-90));
+        _requests.Add(settlement.RequestId, (cost, paid, paidInKind || (paid is not null && due != cost), lots));
         Charged += paid ?? 0;
         Absorbed += paid is null ? 0 : due - paid.Value;
         Covered += paid is null ? 0 : cost - due;

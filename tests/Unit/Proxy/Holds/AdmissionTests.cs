@@ -148,8 +148,23 @@ public sealed class AdmissionTests
     public void A_limit_of_tokens_refuses_what_cannot_be_counted_in_tokens()
     {
         var refusal = Assert.Throws<LlmGateway.ServiceDefaults.ProblemException>(
-            () => Admission.Demand(new([Tokens, Wallet], 1, null), UpperBound.OfBatch(5), 50));
+            () => Admission.Demand(new([Tokens, Wallet], 1, null), UpperBound.OfBatch(5, 1), 50));
         Assert.Equal((400, "limit_not_measurable"), (refusal.Problem.Status, refusal.Problem.Code));
+    }
+
+    [Fact]
+    public void A_batch_is_as_many_requests_as_it_has_lines_and_runs_once()
+    {
+        var claim = new Claim([Requests, Slots, Wallet], 2, null);
+        var (minimum, full) = Admission.Demand(claim, UpperBound.OfBatch(500, 10_000), 0);
+        Assert.Equal([10_000, 1, 500], minimum);
+        Assert.Equal(minimum, full);
+
+        var used = new long[3];
+        Admission.Used(claim, full, cost: 500, tokens: 0, answered: true, used, requests: 10_000);
+        Assert.Equal([10_000, 0, 500], used);
+        Admission.Used(claim, full, cost: 0, tokens: 0, answered: false, used, requests: 10_000); // the provider has refused it
+        Assert.Equal([0, 0, 0], used);
     }
 
     [Fact]

@@ -86,14 +86,15 @@ public sealed class ClaimsTests
     public void A_cap_is_one_counter_of_the_session_at_every_time()
     {
         var family = Ids.New();
-        var (first, refreshed) = (Of(Terms.CapOf(family, 50)), Of(Terms.CapOf(family, 50)));
-        foreach (var credential in (Credential[])[first, refreshed])
-            foreach (var years in (int[])[-50, 0, 500])
+        var (ends, later) = (Midnight.AddHours(1), Midnight.AddDays(60));
+        foreach (var end in (DateTimeOffset[])[ends, later])
+            foreach (var at in (DateTimeOffset[])[Midnight.AddYears(-50), Midnight, end, end.AddHours(23)])
             {
-                Assert.True(Claims.TryGet(credential, Offer("m"), Midnight.AddYears(years), out var claim));
+                Assert.True(Claims.TryGet(Of(Terms.CapOf(family, 50, end)), Offer("m"), at, out var claim));
                 var line = Assert.Single(claim!.Lines);
                 Assert.Equal((AccountKind.Cap, Unit.UsdLimit, "session"), (line.Kind, line.Unit, line.Level));
                 Assert.Equal((Counters.Cap(family), 50), (line.Register, line.Counter!.Ceiling));
+                Assert.True(line.Counter.To < end.AddDays(2)); // then nobody can ask it, and it is deleted one day
             }
     }
 
@@ -203,7 +204,7 @@ public sealed class ClaimsTests
     {
         var tokens = Limit(Unit.Tokens, null, Term.Always(Ids.New(), 100));
         var dollars = Limit(Unit.UsdLimit, null, Term.Always(Ids.New(), 100));
-        var credential = WithSources() with { Claim = new([tokens, dollars], [Quota, CreditsOf("standard"), Money]) };
+        var credential = WithSources() with { Claim = new([tokens, dollars], [Quota, CreditsOf("standard"), Money], null, null) };
         Assert.Equal([Unit.Tokens], LinesFor(credential, "free").Select(line => line.Unit));
         Assert.Equal(5, LinesFor(credential, "standard").Count);
 
@@ -225,7 +226,7 @@ public sealed class ClaimsTests
 
     static Credential WithSources(params PaySource[] sources) => Of(null) with
     {
-        Customer = Customer, Project = Project, Claim = new([], sources),
+        Customer = Customer, Project = Project, Claim = new([], sources, null, null),
     };
 
     static IReadOnlyList<ClaimLine> LinesFor(Credential credential, string? type)

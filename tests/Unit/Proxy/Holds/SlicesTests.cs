@@ -208,6 +208,59 @@ public sealed class SlicesTests : IDisposable
         Assert.Contains(other.Lease, _ledger.Renewed.SelectMany(renewal => renewal.Leases));
     }
 
+    [Fact]
+    public async Task A_recall_takes_what_is_idle_of_its_register_in_every_claim_and_of_no_other()
+    {
+        var (wallet, other) = (NewRegister(), NewRegister());
+        (await HoldAsync(wallet)).Void();
+        (await _slices.ReserveAsync(Limited(wallet), [10, 10], [10, 10], Token)).Hold!.Void();
+        (await HoldAsync(other)).Void();
+
+        await _slices.RecallAsync(new(Ids.New(), wallet.Id, Except: Ids.New()));
+        Assert.Equal(2, _ledger.GivenBack.Count);
+        Assert.All(_ledger.GivenBack, give => Assert.Contains(give.Lines, line => line.Register == wallet.Id));
+
+        // Also of slices that come after one that was closed.
+        await _slices.GiveBackAsync(TimeSpan.Zero);
+        _ledger.GivenBack.Clear();
+        (await HoldAsync(wallet)).Void();
+        await _slices.RecallAsync(new(Ids.New(), Ids.New(), Except: Ids.New()) { Also = [wallet.Id] });
+        Assert.Single(_ledger.GivenBack);
+
+        static Claim Limited(RegisterRef wallet) => new(
+            [new(Ids.New(), AccountKind.SessionCap, Unit.UsdLimit), new(wallet.Id, wallet.Kind, wallet.Unit)], firstSource: 1, scope: null);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Slots_are_asked_for_anew_where_the_first_epoch_that_is_heard_need_not_be_the_first(bool lost)
+    {
+        using var beats = new Heartbeats(
+            new(new HttpClient(_ledger) { BaseAddress = new("http://wallet") }, new(_time), _time), _slices, _spool, _time,
+            NullLogger<Heartbeats>.Instance);
+        if (lost)
+        {
+            _ledger.LosesBeats = true;
+            await beats.BeatAsync(Token);
+            _ledger.LosesBeats = false;
+        }
+        var before = await RunAsync();
+        before.Void();
+
+        await beats.BeatAsync(Token); // it may have been gone in between
+
+        Assert.Equal(lost, before.Lease != (await RunAsync()).Lease);
+
+        async Task<Hold> RunAsync() => (await _slices.ReserveAsync(
+            new([new(Slots, AccountKind.Slots, Unit.Slots)
+            {
+                Counter = new(AccountKind.Slots, Unit.Slots, null, 5, DateTimeOffset.UnixEpoch, Term.Ever),
+            }], firstSource: 1, scope: null), [1], [1], Token)).Hold!;
+    }
+
+    static readonly Guid Slots = Ids.New();
+
     async Task<Hold> HoldAsync(RegisterRef register) => (await _slices.ReserveAsync(
         new([new(register.Id, register.Kind, register.Unit)], firstSource: 0, scope: null), [10], [10], Token)).Hold!;
 
@@ -224,6 +277,8 @@ public sealed class SlicesTests : IDisposable
 
         public bool RefusesReturns { get; set; }
 
+        public bool LosesBeats { get; set; }
+
         /// <summary>Something expires so long after each grant.</summary>
         public TimeSpan? ExpiresIn { get; set; }
 
@@ -237,6 +292,8 @@ public sealed class SlicesTests : IDisposable
                     var asked = await ReadAsync<LeaseRequest>(request);
                     var now = DateTimeOffset.UnixEpoch; // another clock than the proxy's
                     return Json(new LeaseAnswer([.. asked.Lines.Select(line => line.All)], null) { Now = now, Until = now + ExpiresIn });
+                case "/internal/alive":
+                    return LosesBeats ? new(HttpStatusCode.ServiceUnavailable) : Json(new AliveAnswer(Ids.New()));
                 case "/internal/leases/return":
                     var give = await ReadAsync<LeaseReturn>(request);
                     lock (GivenBack)

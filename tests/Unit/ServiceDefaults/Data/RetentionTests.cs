@@ -22,6 +22,18 @@ public sealed partial class RetentionTests
         Assert.All(tables, table => Assert.NotEmpty(table.Reason));
     }
 
+    [Fact]
+    public void A_table_that_is_read_whole_is_cleared_once_a_day_and_the_others_in_each_round()
+    {
+        var (daily, often) = (Windows with { Every = TimeSpan.FromDays(1) }, Windows with { Every = default });
+        Assert.True(daily.IsDue(null) && daily.IsDue(TimeSpan.FromDays(1)) && often.IsDue(TimeSpan.FromMinutes(10)));
+        Assert.False(daily.IsDue(TimeSpan.FromHours(23)) || Retention.Kept("entry", "the books").IsDue(null));
+        Assert.Equal(daily, Windows);
+    }
+
+    /// <summary>A message moves the time after which its row is over, so an index on that would make each message dearer.</summary>
+    static Retention Windows => Assert.Single(LlmGateway.Wallet.TableRetention.All, rows => rows.Table == "session_window");
+
     [Theory]
     [InlineData("account"), InlineData("entry"), InlineData("transfer"), InlineData("usage_record"), InlineData("correction")]
     public void Money_is_never_deleted(string table) =>
