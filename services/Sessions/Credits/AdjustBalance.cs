@@ -50,8 +50,9 @@ public static class AdjustBalance
             await TellAsync(customer.Id, db, copies);
         var adjusted = await ledger.AdjustAsync(
             new(
-                Idempotency.EffectId(http, caller), balance, isDebit, request.Amount, $"secret-key:{caller.Credential:N}", request.Reason,
-                request.Kind, request.ExpiresAt is { } end ? DateTimeOffset.FromUnixTimeMilliseconds(end.ToUnixTimeMilliseconds()) : null),
+                Idempotency.EffectId(http, caller, $"/v1/customers/{Ids.Show(Ids.Customer, customer.Id)}/balances"), balance, isDebit,
+                request.Amount, $"secret-key:{caller.Credential:N}", request.Reason, request.Kind,
+                request.ExpiresAt is { } end ? DateTimeOffset.FromUnixTimeMilliseconds(end.ToUnixTimeMilliseconds()) : null),
             token);
         return adjusted.Outcome switch
         {

@@ -9,10 +9,10 @@ create table summed (
 );
 insert into summed (until, booked_until) select moment, moment from clock_timestamp() as moment;
 
--- What was booked in a span of time. Rows stand in the order of booking, so their block ranges are enough, and cost a booking next to
--- nothing.
-create index usage_record_by_booking on usage_record using brin (created_at) with (autosummarize = on);
-create index correction_by_booking on correction using brin (created_at) with (autosummarize = on);
+-- What was booked in a span of time. Not by block ranges: those of the last minutes are not summarized yet, and would all be read each
+-- time. Every insertion is the last of its index.
+create index usage_record_by_booking on usage_record (created_at);
+create index correction_by_booking on correction (created_at);
 
 -- Months are summed up with the roll-ups, so that nobody reads a month to drop it.
 insert into usage_month_sum (month, project, test, requests, failed, attempts, input, output, cost, charged, absorbed, covered)

@@ -5,7 +5,6 @@ create index lot_with_something_left on lot (wallet) where remaining > 0 or rema
 
 -- What was booked since a seal. Rows stand in the order of booking, so ranges of blocks are enough and cost a booking next to nothing.
 create index transfer_by_booking on transfer using brin (created_at) with (autosummarize = on);
-create index if not exists correction_by_booking on correction using brin (created_at) with (autosummarize = on);
 create index window_opening_by_booking on window_opening using brin (created_at) with (autosummarize = on);
 
 -- Counters without an end, or with one in the year 9000, were never deleted. A claim on one that is alive gives it its own end.

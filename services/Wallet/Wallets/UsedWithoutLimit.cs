@@ -69,7 +69,8 @@ public static class UsedWithoutLimit
                                 and at = whole.at and value = $3 offset 0) as sums
                     union all
                     select {OfSums(unit)} from ({BookedUsage.Of()}) as booked
-                    where project = $1 and test = $2 and customer = $4 and created_at >= (select until from summed) and at >= $9 and at < $11
+                    where project = $1 and test = $2 and customer = $4 and created_at >= (select until from summed)
+                        and at >= $9 and at < $11
                     union all
                     select {OfRow(unit)} from usage_record
                     where customer = $4 and started_at >= $7 and started_at < $9 and request_id >= $10

@@ -38,11 +38,14 @@ sealed class Repeats(Account account)
             throw new InvalidDataException($"a repetition got another answer: {answer.Text} and {again.Text}");
     }
 
-    static Task<Reply> FinalAsync(KeyedCall call, Random random) => Eventually.GetAsync(
-        () => TryAsync(call, random), reply => reply is not null, $"the end of the call {call.Key}", Patience)!;
+    static async Task<Reply> FinalAsync(KeyedCall call, Random random)
+    {
+        var end = await Eventually.GetAsync(
+            () => TryAsync(call, random), tried => tried.Final is not null, $"the end of the call {call.Key}", Patience);
+        return end.Final!;
+    }
 
-    /// <summary>Null when there is nothing final.</summary>
-    static async Task<Reply?> TryAsync(KeyedCall call, Random random)
+    static async Task<Attempt> TryAsync(KeyedCall call, Random random)
     {
         Reply reply;
         try
@@ -51,16 +54,20 @@ sealed class Repeats(Account account)
         }
         catch (Exception e) when (e is HttpRequestException or IOException)
         {
-            return null;
+            return new(null, e.Message);
         }
-        return reply.Status switch
+        var final = reply.Status switch
         {
             200 => IsWhole(reply) ? reply : null,
             409 => KeyedCall.IsInUse(reply) ? null : reply.MustBeProblem(409, "idempotency_answer_not_kept", "Idempotency-Key"),
             400 or 502 or 503 or 504 => null,
             _ => throw new InvalidDataException($"a repeated call was answered with {reply}"),
         };
+        return new(final, $"{reply.Status} {reply.Text}");
     }
+
+    /// <param name="Final">Null when there may be another answer.</param>
+    sealed record Attempt(Reply? Final, string Said);
 
     static bool IsWhole(Reply reply) => reply.Text.StartsWith('{')
         || (reply.Text.EndsWith("data: [DONE]\n\n", StringComparison.Ordinal)

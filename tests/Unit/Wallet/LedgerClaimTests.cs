@@ -173,7 +173,7 @@ public sealed class LedgerClaimTests
     [Fact]
     public void A_request_that_a_limit_counted_and_nothing_paid_is_the_wallets_when_it_gets_a_price()
     {
-        Claim(1, firstSource: 1, Counting(Limit, 100, ceiling: 100), Money(800));
+        Claim(1, firstSource: 1, Counting(Limit, 100, ceiling: 100), Money(500));
         var request = Settle(cost: 0, due: null, new Charge(Limit, 100));
 
         Apply(new Rerate(Ids.New(), request, Wallet, Organization, Project, false, Ids.New(), 300));

@@ -191,7 +191,7 @@ public sealed class LotTests
         Assert.Equal(frozen, Figures());
         Assert.Equal((35, 15), (_store.Accounts[Wallet].Posted, Expired));
         Assert.Equal(before.Version + 5, frozen.Version);
-        Assert.Equal(0, _store.SumsOfUnits[Unit.Usd]);
+        Assert.Equal(0, _store.SumsOfUnits[(Unit.Usd, null)]);
         Assert.IsType<Answer.Granted>(Extend(Lease, 1, 35));
 
         (long Posted, long Reserved, long Version) Figures() =>

@@ -191,7 +191,9 @@ sealed class MemoryStore
 
     /// <summary>As the rows are read.</summary>
     bool IsCovered(UsageRow usage) => usage.Covered != 0 || usage.Counted.Any(charge =>
-        Accounts.TryGetValue(charge.Register, out var account) ? account.Kind is AccountKind.Quota or AccountKind.Credits : usage.Record.Cost.Nanos == 0);
+        Accounts.TryGetValue(charge.Register, out var account)
+            ? account.Kind is AccountKind.Quota or AccountKind.Credits
+            : usage.Record.Cost.Nanos == 0);
 
     static Account Copy(Account account) => new()
     {

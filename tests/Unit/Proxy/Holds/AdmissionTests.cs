@@ -108,7 +108,7 @@ public sealed class AdmissionTests
     public void Call_credits_pay_no_batch()
     {
         var refusal = Assert.Throws<LlmGateway.ServiceDefaults.ProblemException>(
-            () => Admission.Demand(new([Credits, Wallet], 0, null), UpperBound.OfBatch(5), 0));
+            () => Admission.Demand(new([Credits, Wallet], 0, null), UpperBound.OfBatch(5, 1), 0));
         Assert.Equal((400, "limit_not_measurable"), (refusal.Problem.Status, refusal.Problem.Code));
     }
 

@@ -142,7 +142,7 @@ public sealed class ClaimsTests
         var credential = Of(null) with
         {
             Registers = [new(Ids.New(), AccountKind.SessionCap, Unit.UsdLimit)],
-            Claim = new([Limit(Unit.UsdLimit, null, limit), Terms.CapOf(Ids.New(), 50)], [quota, wallet]),
+            Claim = new([Limit(Unit.UsdLimit, null, limit), Terms.CapOf(Ids.New(), 50, null)], [quota, wallet]),
         };
         Assert.True(Claims.TryGet(credential, Offer("m"), Midnight, out var claim));
         Assert.True(UpperBound.TryOf(UpperBoundTests.RandomPrices(new(1), 0), Input, 1, false, out var bound));
@@ -204,7 +204,7 @@ public sealed class ClaimsTests
     {
         var tokens = Limit(Unit.Tokens, null, Term.Always(Ids.New(), 100));
         var dollars = Limit(Unit.UsdLimit, null, Term.Always(Ids.New(), 100));
-        var credential = WithSources() with { Claim = new([tokens, dollars], [Quota, CreditsOf("standard"), Money], null, null) };
+        var credential = WithSources() with { Claim = new([tokens, dollars], [Quota, CreditsOf("standard"), Money]) };
         Assert.Equal([Unit.Tokens], LinesFor(credential, "free").Select(line => line.Unit));
         Assert.Equal(5, LinesFor(credential, "standard").Count);
 
@@ -226,7 +226,7 @@ public sealed class ClaimsTests
 
     static Credential WithSources(params PaySource[] sources) => Of(null) with
     {
-        Customer = Customer, Project = Project, Claim = new([], sources, null, null),
+        Customer = Customer, Project = Project, Claim = new([], sources),
     };
 
     static IReadOnlyList<ClaimLine> LinesFor(Credential credential, string? type)
