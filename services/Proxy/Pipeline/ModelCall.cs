@@ -124,10 +124,18 @@ public sealed class ModelCall(HttpContext http, string endpoint, LedgerClock clo
         var (settlement, paid, tokens) = Settle(outcome, status, metered, reason, used);
         Failpoint.Hit("proxy.end.priced");
         Ended = true;
-        TellUsed(used);
-        Hold?.Settle(used);
-        Failpoint.Hit("proxy.end.released");
-        spool.Add(SettlementRecord.Encode(settlement, Spans.ContextOf(http)), Hold, _slot);
+        try
+        {
+            TellUsed(used);
+            Hold?.Settle(used);
+            Failpoint.Hit("proxy.end.released");
+        }
+        finally
+        {
+            // An ended request is not ended again. Without its settlement the charge would be lost, and its idempotency key taken, for as
+            // long as this process lives.
+            spool.Add(SettlementRecord.Encode(settlement, Spans.ContextOf(http)), Hold, _slot);
+        }
         Failpoint.Hit("proxy.end.spooled");
         Spans.Settled(settlement.Usage, new(paid));
         EdgeMetrics.Ended(settlement.Usage, new(paid));

@@ -1,6 +1,7 @@
 using LlmGateway.Contracts;
 using LlmGateway.Proxy;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 
 namespace LlmGateway.UnitTests.Proxy;
@@ -84,8 +85,28 @@ public sealed class ModelCallTests : IDisposable
         Assert.Equal((3 * 1_000 + 300 * 2_000, true), (paid.Nanos, call.IsOpen));
     }
 
+    /// <summary>A request is ended once. Whatever fails meanwhile, its charge is written down and its lease can end.</summary>
+    [Fact]
+    public void A_request_whose_end_fails_is_settled_all_the_same()
+    {
+        using var spool = new Spool(_folder, NullLogger<Spool>.Instance);
+        using var publisher = new SpoolPublisher(spool, null!, NullLogger<SpoolPublisher>.Instance);
+        using var limits = new RateLimits(null!, _clock, NullLogger<RateLimits>.Instance);
+        var call = Begin(keyed: true, spool.Journal);
+        var wallet = new ClaimLine(Ids.New(), AccountKind.Wallet, Unit.Usd);
+        var lease = new HeldLease(1, _clock, spool.Delivered) { Running = 2 };
+        lease.InUse[0] = 2_000_000;
+        call.Hold = new(new(new([wallet], 0, null), spool.Holder, null!, spool.Delivered, _clock), lease, [1_000_000]);
+        call.Hold.Void(); // so that it cannot be settled
+
+        Assert.Throws<InvalidOperationException>(
+            () => call.End(publisher, limits, RequestOutcome.Completed, 200, Delivered(300)));
+
+        Assert.Equal((1, false, 0), (publisher.Undelivered, call.IsOpen, lease.Running));
+    }
+
     /// <summary>At $1 and $2 per million tokens, in and out.</summary>
-    ModelCall Begin(bool keyed = false)
+    ModelCall Begin(bool keyed = false, CrashJournal? journal = null)
     {
         var prices = new Prices { Input = new Rate(1_000_000_000_000), Output = new Rate(2_000_000_000_000) };
         var call = new ModelCall(new DefaultHttpContext(), "/v1/chat/completions", _ledger, _clock)
@@ -107,7 +128,7 @@ public sealed class ModelCallTests : IDisposable
             Route = new(new("small", "chat", "sandbox", "small", 0, 0, null, prices), null!),
         };
         call.Keyed = keyed ? new(Ids.New(), call.Id) : null;
-        Assert.True(call.TryBegin(new CrashJournal(_folder)));
+        Assert.True(call.TryBegin(journal ?? new CrashJournal(_folder)));
         return call;
     }
 
