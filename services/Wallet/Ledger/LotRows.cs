@@ -13,11 +13,11 @@ public static class LotRows
     /// </summary>
     public const string OfBalances = """
         select wallet, id, kind, since, amount, paid, expires_at, reference, remaining from lot
-        where wallet = any($1) and (remaining > 0 or remaining is null)
+        where wallet = any($1) and not used_up
         union
-        select used_up.* from unnest($1) as balance (id), unnest(array[balance.id] || $2) as named (id), lateral (
+        select gone.* from unnest($1) as balance (id), unnest(array[balance.id] || $2) as named (id), lateral (
             select wallet, id, kind, since, amount, paid, expires_at, reference, remaining from lot
-            where wallet = balance.id and id = named.id and remaining = 0) as used_up
+            where wallet = balance.id and id = named.id and used_up) as gone
         """;
 
     /// <summary>What has expired of each is locked behind its balance, so that no two writers can wait for each other.</summary>

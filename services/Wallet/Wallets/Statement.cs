@@ -47,7 +47,7 @@ public static class Statement
             from account
             cross join lateral (
                 select shown_balance(account) balance, case when account.lots > 0 then (
-                    select min(expires_at) from lot where wallet = account.id and remaining > 0 and expires_at > now()) end next_expiry
+                    select min(expires_at) from lot where wallet = account.id and not used_up and expires_at > now()) end next_expiry
                 offset 0) shown -- once for each wallet, not for each entry
             left join lateral (select * from entry where entry.account = account.id order by version desc limit $3) recent on true
             left join note on note.transfer = recent.transfer

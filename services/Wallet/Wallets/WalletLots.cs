@@ -14,11 +14,11 @@ public static class WalletLots
     {
         await using var query = database.Sql("""
             with balance as (
-                select *, posted - (select coalesce(sum(remaining), 0) from lot where wallet = $1 and remaining > 0)::bigint base_rest
+                select *, posted - (select coalesce(sum(remaining), 0) from lot where wallet = $1 and not used_up)::bigint base_rest
                 from account where id = $1)
             select l.id, l.kind, coalesce(remaining, base_rest), expires_at, paid > 0, since,
                 case when expires_at <= now() then held_until($1, expires_at) end
-            from lot l, balance where l.wallet = $1 and (remaining > 0 or remaining is null) and coalesce(remaining, base_rest) > 0
+            from lot l, balance where l.wallet = $1 and not used_up and coalesce(remaining, base_rest) > 0
             union all
             select id, 0, base_rest, null, false, 0, null from balance where base_lot is null and base_rest > 0
             order by 4 nulls last, 5, 6
