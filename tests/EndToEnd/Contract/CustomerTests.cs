@@ -69,7 +69,7 @@ public sealed class CustomerTests
         Assert.Equal(3, (await Backend.App.GetAsync($"/v1/wallets/{user.WalletId}/ledger")).MustBe(200).Json.Items("entries").Count());
         (await Backend.App.PostAsync("/v1/customers", $$"""{"externalId":"jane-{{mark}}"}""")).MustBe(409);
         (await Backend.App.PostAsync("/v1/sessions", $$"""{"customer":"jane-{{mark}}"}""")).MustBeProblem(403, "customer_deleted");
-        await Books.WaitUntilRightAsync();
+        await Books.MustBeRightAsync();
     }
 
     [Fact]

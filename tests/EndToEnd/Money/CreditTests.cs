@@ -29,7 +29,7 @@ public sealed class CreditTests
             Assert.Equal((Outcome.Completed, CostOfQuestion, 0, 0), (row.Outcome, row.Cost, row.Charged, row.Absorbed)));
         Assert.Equal(3 * CostOfQuestion, await CoveredAsync(user));
         await MustHaveAsync(user, ("premium", 1), ("standard", 1));
-        await Books.WaitUntilRightAsync();
+        await Books.MustBeRightAsync();
     }
 
     [Fact]
@@ -59,7 +59,7 @@ public sealed class CreditTests
             (reply.Status, reply.Code) is (402, "not_enough_queries") or (429, "balance_held"), reply.ToString()));
         Assert.Equal(Credits, (await Books.UsageAsync(user, Credits)).Count);
         await MustHaveAsync(user, ("standard", 0));
-        await Books.WaitUntilRightAsync();
+        await Books.MustBeRightAsync();
     }
 
     [Fact]
@@ -103,7 +103,7 @@ public sealed class CreditTests
         Assert.Equal(Money.NanosPerUsd - (5 * CostOfQuestion), await user.BalanceAfterAsync(7));
         Assert.Equal(2 * CostOfQuestion, await CoveredAsync(user));
         await MustHaveAsync(user, ("standard", 0));
-        await Books.WaitUntilRightAsync();
+        await Books.MustBeRightAsync();
     }
 
     [Theory]
@@ -134,7 +134,7 @@ public sealed class CreditTests
         (await AskAsync(user, "falls-back", Stack.Proxy)).MustBe(200);
         await Books.UsageAsync(user, 2); // the attempt and the answer
         await MustHaveAsync(user, ("standard", 1));
-        await Books.WaitUntilRightAsync();
+        await Books.MustBeRightAsync();
     }
 
     [Fact]
@@ -158,7 +158,7 @@ public sealed class CreditTests
         var rows = await Books.UsageAsync(user, 2);
         Assert.Equal((Outcome.Aborted, 0, 0), (rows[1].Outcome, rows[1].Charged, rows[1].Absorbed));
         await MustHaveAsync(user, ("standard", 1));
-        await Books.WaitUntilRightAsync();
+        await Books.MustBeRightAsync();
     }
 
     [Fact]
@@ -177,7 +177,7 @@ public sealed class CreditTests
         await MustHaveAsync(user, ("standard", 2));
         (await Backend.Queries.PostAsync($"/v1/customers/{user.CustomerId}/balances", Body("free", 1)))
             .MustBeProblem(400, "invalid_value", "type");
-        await Books.WaitUntilRightAsync();
+        await Books.MustBeRightAsync();
     }
 
     [Fact]
@@ -218,7 +218,7 @@ public sealed class CreditTests
         (await Backend.App.PostAsync(path, Body("standard", 1))).MustBe(404);
         (await Gateway.SendAsync("POST", path, user.Token, Body("standard", 1))).MustBeProblem(401, "wrong_credential_kind");
         await MustHaveAsync(user, ("standard", 3));
-        await Books.WaitUntilRightAsync();
+        await Books.MustBeRightAsync();
     }
 
     [Theory]
@@ -247,7 +247,8 @@ public sealed class CreditTests
         (await AskAsync(user, "small", Stack.Proxy)).MustBe(200);
         await Books.UsageAsync(user, 1);
         await MustHaveAsync(user, ("standard", 4));
-        await Books.WaitUntilRightAsync(); // nothing is held, so the end of the lot takes all that is left of it
+        // Nothing is held, so the end of the lot takes all that is left of it.
+        await Eventually.HoldsAsync(async () => await Books.HeldAsync([user]) == 0, "the end of all holds");
 
         await using (var command = Books.Wallet.CreateCommand(
             "update lot set expires_at = now() where wallet = (select id from account where owner = $1 and kind = 7)"))
@@ -260,7 +261,7 @@ public sealed class CreditTests
         (await AskAsync(user, "small", Stack.Proxy2)).MustBe(200);
         await Books.UsageAsync(user, 3);
         await MustHaveAsync(user, ("standard", 0));
-        await Books.WaitUntilRightAsync();
+        await Books.MustBeRightAsync();
     }
 
     /// <summary>A customer without a wallet, with a key.</summary>

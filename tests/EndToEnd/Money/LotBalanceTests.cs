@@ -38,7 +38,7 @@ public sealed class LotBalanceTests
             [-43_000, -(Half - 43_000), -43_000, Half, Dollar],
             entries.Select(entry => Gateway.Nanos(entry.GetProperty("amount"))));
         Assert.Equal(Dollar - 43_000, await user.BalanceAsync());
-        await Books.WaitUntilRightAsync();
+        await Books.MustBeRightAsync();
     }
 
     [Theory]

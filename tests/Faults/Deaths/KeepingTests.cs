@@ -10,7 +10,7 @@ public sealed class KeepingTests : IAsyncLifetime
 
     public async ValueTask InitializeAsync() => await Processes.HealthyAsync();
 
-    public async ValueTask DisposeAsync() => await Invariants.HoldAsync();
+    public async ValueTask DisposeAsync() => await Books.MustBeRightAsync();
 
     [Fact]
     public async Task Its_answer_is_kept_as_a_whole_or_not_and_its_end_was_not_told()

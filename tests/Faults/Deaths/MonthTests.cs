@@ -34,7 +34,7 @@ public sealed class MonthTests : IAsyncLifetime
     public async ValueTask DisposeAsync()
     {
         Stack.App.Always(Name);
-        await Invariants.HoldAsync();
+        await Books.MustBeRightAsync();
     }
 
     [Theory, MemberData(nameof(Passages))]

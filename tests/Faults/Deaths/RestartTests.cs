@@ -7,7 +7,7 @@ public sealed class RestartTests : IAsyncLifetime
 
     public async ValueTask InitializeAsync() => await Processes.HealthyAsync();
 
-    public async ValueTask DisposeAsync() => await Invariants.HoldAsync();
+    public async ValueTask DisposeAsync() => await Books.MustBeRightAsync();
 
     [Fact]
     public async Task Streams_that_run_when_their_proxy_is_told_to_end_are_delivered_to_their_end()

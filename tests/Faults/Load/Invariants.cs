@@ -1,20 +1,13 @@
-using System.Text.Json;
-
 namespace LlmGateway.Faults;
 
 /// <summary>The invariants of the books, as the ledger proves them from its rows.</summary>
 static class Invariants
 {
-    const string NothingIsHeld = "no lease holds anything";
-
-    /// <summary>Everything but “no lease holds anything”: what a dead proxy held is held until its lease ends.</summary>
-    public static async Task HoldAsync() => Assert.DoesNotContain(await BreachesAsync(), name => name != NothingIsHeld);
-
     /// <summary>Expires what dead proxies hold, and waits until nothing is held and every invariant is true.</summary>
     public static async Task HoldAtRestAsync()
     {
         await EndLeasesAsync();
-        await Eventually.GetAsync(BreachesAsync, breaches => breaches.Count == 0, "right books at rest", TimeSpan.FromSeconds(60));
+        await Books.WaitUntilRightAsync(TimeSpan.FromSeconds(60));
         await Books.WaitUntilAllIsToldAsync();
     }
 
@@ -42,17 +35,4 @@ static class Invariants
         command.Parameters.Add(new() { Value = Processes.Proxies.Select(name => $"{Stack.ProcessId(name)}").ToArray() });
         await command.ExecuteNonQueryAsync();
     }
-
-    static async Task<IReadOnlyList<string>> BreachesAsync()
-    {
-        var reply = await Gateway.SendAsync(
-            "GET",
-            "/internal/verify?full=true",
-            at: Stack.Wallet,
-            headers: [Stack.Signed("operator", "wallet")]);
-        return [.. reply.MustBe(200).Json.Items("checks").Where(check => !check.GetProperty("ok").GetBoolean()).Select(Describe)];
-    }
-
-    static string Describe(JsonElement check) =>
-        check.Text("name") == NothingIsHeld ? NothingIsHeld : $"{check.Text("name")}: {check.Text("detail")}";
 }

@@ -79,7 +79,7 @@ sealed class Load
         foreach (var account in Accounts)
             await account.CheckAsync();
         await _repeats.CheckAsync();
-        await Invariants.HoldAsync();
+        await Books.MustBeRightAsync();
     }
 
     async Task<Fate> ProbeAsync(Uri proxy)

@@ -17,7 +17,7 @@ public sealed class ScaleTests(ScaleApp app) : IClassFixture<ScaleApp>, IAsyncLi
         await Invariants.HoldAtRestAsync();
     }
 
-    public async ValueTask DisposeAsync() => await Invariants.HoldAsync();
+    public async ValueTask DisposeAsync() => await Books.MustBeRightAsync();
 
     [Fact]
     public async Task Sessions_that_are_active_at_once_cost_Sessions_few_requests_and_proxies_little_memory_and_are_revoked_at_once()

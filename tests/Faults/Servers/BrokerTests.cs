@@ -16,7 +16,7 @@ public sealed class BrokerTests : IAsyncLifetime
 
     public async ValueTask InitializeAsync() => await Processes.HealthyAsync();
 
-    public async ValueTask DisposeAsync() => await Invariants.HoldAsync();
+    public async ValueTask DisposeAsync() => await Books.MustBeRightAsync();
 
     /// <summary>
     /// Runs only on request: after a SIGKILL RabbitMQ 3.10 may have a quorum queue that never finds its leader again.

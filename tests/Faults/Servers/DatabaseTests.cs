@@ -16,7 +16,7 @@ public sealed class DatabaseTests : IAsyncLifetime
 
     public async ValueTask InitializeAsync() => await Processes.HealthyAsync();
 
-    public async ValueTask DisposeAsync() => await Invariants.HoldAsync();
+    public async ValueTask DisposeAsync() => await Books.MustBeRightAsync();
 
     [Fact]
     public async Task PostgreSQL_that_is_killed_under_load_loses_nothing_that_a_caller_was_told()

@@ -11,7 +11,7 @@ public sealed class RedisTests : IAsyncLifetime
 
     public async ValueTask InitializeAsync() => await Processes.HealthyAsync();
 
-    public async ValueTask DisposeAsync() => await Invariants.HoldAsync();
+    public async ValueTask DisposeAsync() => await Books.MustBeRightAsync();
 
     [Fact]
     public async Task Redis_that_is_wiped_and_killed_under_load_changes_no_charge()
