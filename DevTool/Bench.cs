@@ -12,8 +12,10 @@ static class Bench
     static readonly (string Name, bool ByDefault, Func<string[], CancellationToken, Task<int>> RunAsync)[] Benches =
     [
         ("ledger", true, (options, token) => RunAsync("Ledger", options, token)),
+        ("books", false, (options, token) => RunAsync("Ledger", ["books", .. options], token)),
         ("edge", true, EdgeAsync),
         ("counts", false, (options, token) => EdgeAsync(["counts", .. options], token)),
+        ("claims", false, (options, token) => EdgeAsync(["claims", .. options], token)),
         ("soak", false, (options, token) => EdgeAsync(["soak", .. options], token)),
         ("scale", false, ScaleAsync),
     ];

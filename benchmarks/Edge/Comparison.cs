@@ -86,7 +86,7 @@ static class Comparison
     /// ledger's programs, too, so they do not yield yet. Ours is first, so that its ledger can work off what it was left while the others
     /// are warmed.
     /// </summary>
-    static async Task WarmAsync(List<Target> targets, Scenario.Set scenarios, int seconds)
+    public static async Task WarmAsync(List<Target> targets, Scenario.Set scenarios, int seconds)
     {
         (Scenario Scenario, int Tenths)[] mix =
             [(scenarios.Json32, 6), (scenarios.Large, 1), (scenarios.Burst, 3), (scenarios.Translated, 2)];
@@ -138,7 +138,7 @@ static class Comparison
     }
 
     /// <summary>One run; of a disturbed one and its repetitions the least disturbed.</summary>
-    static async Task<Sample> MeasureAsync(Target target, Scenario scenario, Plan plan)
+    public static async Task<Sample> MeasureAsync(Target target, Scenario scenario, Plan plan)
     {
         var runs = new List<Sample>();
         do

@@ -1,7 +1,7 @@
 using LlmGateway.Edge;
 
 // One program in several parts, each in a process of its own: what is called, what we are compared with, one of the loads, and the
-// measurements, which start the stack that they need: [soak|counts] [--quick] [--peers FOLDER], the folder of peers/package.json.
+// measurements, which start the stack that they need: [soak|counts|claims] [--quick] [--peers FOLDER], the folder of peers/package.json.
 switch (args)
 {
     case ["mock", var port]:
@@ -30,6 +30,7 @@ async Task<int> MeasureAsync()
     await (args switch
     {
         ["soak", ..] => Soak.RunAsync(gateway, minutes: quick ? 2 : 10),
+        ["claims", ..] => Claims.RunAsync(gateway, quick),
         ["counts", ..] => Comparison.CountAsync(gateway, quick),
         _ => Comparison.RunAsync(gateway, peers, quick),
     });

@@ -25,13 +25,20 @@ sealed class Measure(NpgsqlDataSource database, Writer writer, PostgresTime post
     const int Messages = 4;
 
     /// <summary>As the queue delivers a backlog: messages as large as a proxy makes them.</summary>
-    public Task<Figures> BatchedAsync(World world) => BatchedAsync(world, Messages, SettlementBatch.MaxSettlements);
+    /// <param name="afterwards">What belongs to them, and is measured with them.</param>
+    public Task<Figures> BatchedAsync(World world, Func<Task>? afterwards = null) =>
+        BatchedAsync(world, Messages, SettlementBatch.MaxSettlements, afterwards);
 
-    public Task<Figures> BatchedAsync(World world, int messages, int perMessage) => RateAsync(messages, async () =>
+    public Task<Figures> BatchedAsync(World world, int messages, int perMessage, Func<Task>? afterwards = null)
     {
-        await writer.RunAsync([.. Enumerable.Range(0, perMessage).Select(_ => world.Settlement())]);
-        return perMessage;
-    });
+        return RateAsync(Enumerable.Range(0, messages), SettleAsync, afterwards);
+
+        async Task<int> SettleAsync(int message)
+        {
+            await writer.RunAsync([.. Enumerable.Range(0, perMessage).Select(_ => world.Settlement())]);
+            return perMessage;
+        }
+    }
 
     /// <summary>The same statements for one settlement at a time: lock, write, commit.</summary>
     public Task<Figures> SingleAsync(World world)
@@ -52,7 +59,7 @@ sealed class Measure(NpgsqlDataSource database, Writer writer, PostgresTime post
         }
     }
 
-    public Task<Figures> LeasesAsync(World world) => RateAsync(LeasesAtOnce, async () =>
+    public Task<Figures> LeasesAsync(World world) => RateAsync(Enumerable.Range(0, LeasesAtOnce), async _ =>
     {
         await writer.RunAsync(world.Extension());
         return 1;
@@ -97,9 +104,7 @@ sealed class Measure(NpgsqlDataSource database, Writer writer, PostgresTime post
         return Stopwatch.GetElapsedTime(clock);
     }
 
-    Task<Figures> RateAsync(int atOnce, Func<Task<int>> work) => RateAsync(Enumerable.Range(0, atOnce), _ => work());
-
-    async Task<Figures> RateAsync<T>(IEnumerable<T> workers, Func<T, Task<int>> work)
+    async Task<Figures> RateAsync<T>(IEnumerable<T> workers, Func<T, Task<int>> work, Func<Task>? afterwards = null)
     {
         var (own, servers, clock) = (Environment.CpuUsage.TotalTime, postgres.Read(), Stopwatch.StartNew());
         var counts = await Task.WhenAll(workers.Select(worker => Task.Run(async () =>
@@ -109,6 +114,8 @@ sealed class Measure(NpgsqlDataSource database, Writer writer, PostgresTime post
                 count += await work(worker);
             return count;
         })));
+        if (afterwards is not null)
+            await afterwards();
         var done = (double)counts.Sum();
         return new(
             done / clock.Elapsed.TotalSeconds,

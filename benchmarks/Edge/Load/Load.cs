@@ -80,7 +80,8 @@ static class Load
     {
         var command = scenario.Paced ? Paced(target, scenario, seconds) : Wrk(target, scenario, seconds);
         var info = new ProcessStartInfo("taskset", ["-c", $"{Cores.OfTheRest}", .. command]) { RedirectStandardOutput = true };
-        (info.Environment["BODY"], info.Environment["KEY"], info.Environment["HEADERS"]) = (scenario.BodyFile, target.Key, target.Headers);
+        (info.Environment["BODY"], info.Environment["KEY"]) = (scenario.BodyFile, scenario.Key ?? target.Key);
+        info.Environment["HEADERS"] = target.Headers;
         using var load = Process.Start(info)!;
         var output = await load.StandardOutput.ReadToEndAsync();
         await load.WaitForExitAsync();

@@ -1,7 +1,8 @@
 namespace LlmGateway.Edge;
 
 /// <summary>
-/// What is posted, over how many connections, and to whom. Paced streams have a client of their own, everything else is <c>wrk</c>'s.
+/// What is posted, or got where there is no body, over how many connections, and to whom. Paced streams have a client of their own,
+/// everything else is <c>wrk</c>'s.
 /// </summary>
 sealed record Scenario(string Name, string BodyFile, int Connections, string[] Targets)
 {
@@ -14,6 +15,9 @@ sealed record Scenario(string Name, string BodyFile, int Connections, string[] T
     public bool Beside { get; init; }
 
     public string Path { get; init; } = "/v1/chat/completions";
+
+    /// <summary>Of another caller than the target's usual one.</summary>
+    public string? Key { get; init; }
 
     /// <summary>The rows of the comparison.</summary>
     public sealed record Set(

@@ -39,6 +39,8 @@ sealed class Gateway : IAsyncDisposable
     public Dictionary<string, string> EnvironmentOfProxy(int port) => new(_environment)
     {
         ["ASPNETCORE_URLS"] = $"http://127.0.0.1:{port}",
+        // A single session looks at its balance as often as all others together.
+        ["Proxy__UserCallsPerMinute"] = "1000000000",
         ["Proxy__Spool"] = Path.Combine(_app.Data, "spool", $"{port}"),
     };
 
