@@ -93,14 +93,14 @@ public sealed class ReratingTests
     public async Task A_request_that_a_quota_has_paid_is_never_the_wallets(AccountKind? counter, bool isCovered)
     {
         await using var ledger = await OwnLedger.StartAsync();
-        var register = Ids.New();
-        await ledger.Writer.RunAsync(new Extend(new(Ids.New(), 1, "proxy", [new(register, 1, 1, 1, 1)
+        var (register, lease) = (Ids.New(), Ids.New());
+        await ledger.Writer.RunAsync(new Extend(new(lease, 1, "proxy", [new(register, 1, 1, 1, 1)
         {
             Counter = new(counter ?? AccountKind.Quota, Unit.Tokens, null, 100, DateTimeOffset.UnixEpoch, Term.Ever),
         }])
         { FirstSource = 1, Scope = new(OwnLedger.Organization, OwnLedger.Project, ledger.Wallet, false) }, Final: true));
         var free = ledger.Settlement(DateTimeOffset.UtcNow, cost: 0);
-        var settlement = free.Settlement with { Charges = [new(register, 1)] };
+        var settlement = free.Settlement with { Lease = lease, Charges = [new(register, 1)] };
         await ledger.SettleAsync(new Settle(settlement) { Record = SettlementRecord.Encode(settlement).ToArray() });
         if (counter is null)
             await ledger.RunAsync("delete from account where id = $1", register);
