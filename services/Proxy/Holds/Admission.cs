@@ -114,14 +114,15 @@ public static class Admission
         long paid = 0;
         for (var k = 0; k < sources.Length; k++)
             paid += claim.Lines[claim.FirstSource + k].Unit == Unit.Usd ? sources[k] : 0;
-        // A customer whom a wallet pays for owes what it pays. Without one, the cost is what there is to limit.
+        // A customer for whom something pays owes what money pays of it. Without any source, the cost is what there is to limit. The ledger
+        // counts the same for a limit that is added afterwards.
         var hasWallet = claim.Sources > 0 && claim.Lines[^1].Unit == Unit.Usd;
         for (var i = 0; i < claim.FirstSource; i++)
             used[i] = OfLimit(
                 claim.Lines[i], held[i], claim.Lines[i] switch
                 {
                     { Unit: Unit.Requests } => requests,
-                    { IsMoney: true } => hasWallet ? paid : cost,
+                    { IsMoney: true } => claim.Sources > 0 ? paid : cost,
                     var line => ActualOf(line, cost, tokens),
                 });
         return claim.Sources == 0 ? (cost, cost) : (paid, hasWallet ? paid + beyond : 0);

@@ -22,8 +22,8 @@ public static class UsedWithoutLimit
             : FromLogAsync(database, scope.Customer, counter, token);
 
     /// <summary>
-    /// As proxies count it. A wallet pays the cost without what was absorbed and covered, and without one the cost is what there is to
-    /// limit. A batch is as many requests as it has lines, which are its 12th meter.
+    /// As proxies count it. Of money it is what a wallet paid, or the cost where nothing pays: neither a wallet nor quota nor credits. A
+    /// batch is as many requests as it has lines, which are its 12th meter.
     /// </summary>
     static string OfRow(Unit unit) => unit switch
     {

@@ -123,6 +123,22 @@ public sealed class CounterOpeningTests : IAsyncLifetime
         Assert.Equal(found is null ? [] : [found], await CountAsync(_counter));
     }
 
+    /// <summary>Nothing pays, or quota alone: what the first costs counts, as it does when the limit is there.</summary>
+    [Theory]
+    [InlineData(null, null, "5")]
+    [InlineData(0L, null, null)]
+    [InlineData(null, "small", "5")]
+    [InlineData(0L, "small", null)]
+    public async Task Of_requests_without_a_wallet_a_limit_in_dollars_gets_what_nothing_paid(long? due, string? model, string? found)
+    {
+        var settlement = _ledger.Settlement(Edge).Settlement with { Charges = [], Due = due };
+        await SettleAsync(new Settle(settlement) { Record = SettlementRecord.Encode(settlement).ToArray() });
+
+        await OpenAsync(_counter, Unit.UsdLimit, model);
+
+        Assert.Equal(found is null ? [] : [found], await CountAsync(_counter));
+    }
+
     [Fact]
     public async Task What_the_log_cannot_say_is_refused()
     {

@@ -43,6 +43,14 @@ public sealed class AdmissionTests
         Assert.Equal([60, 12], used);
     }
 
+    /// <summary>Quota or credits have paid all of it, so that no money is owed.</summary>
+    [Fact]
+    public void A_customer_without_a_wallet_whose_quota_or_credits_pay_uses_nothing_of_a_limit_in_dollars()
+    {
+        Assert.Equal([0, 12, 12], Used([Cap, Tokens, Quota], 2, [100, 100, 100], cost: 60, tokens: 12).Used);
+        Assert.Equal([0, 1], Used([Cap, Credits], 1, [100, 1], cost: 60, tokens: 12).Used);
+    }
+
     /// <summary>A thousand tokens of quota are left, and the request may have 4 000 tokens for eight cents.</summary>
     [Fact]
     public void A_quota_that_is_nearly_empty_pays_what_it_can_and_the_wallet_the_rest()
