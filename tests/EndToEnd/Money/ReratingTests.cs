@@ -116,6 +116,26 @@ public sealed class ReratingTests
             await ledger.VerifyAsync();
     }
 
+    /// <summary>One request of which a quota has paid a part, and one that the wallet has paid: both get dearer.</summary>
+    [Fact]
+    public async Task The_report_says_of_all_that_costs_have_changed_by_whose_it_is()
+    {
+        var from = DateTimeOffset.UtcNow.AddSeconds(-1);
+        await using var ledger = await OwnLedger.StartAsync();
+        var paid = ledger.Settlement(DateTimeOffset.UtcNow);
+        var covered = ledger.Settlement(DateTimeOffset.UtcNow).Settlement with { Charges = [new(ledger.Wallet, 2)], Due = 2 };
+        await ledger.SettleAsync(paid, new Settle(covered) { Record = SettlementRecord.Encode(covered).ToArray() });
+
+        var report = await ledger.GetAsync("/internal/reratings", JsonNode.Parse(Request(OwnLedger.Project, from, "10", "20")));
+
+        var (planned, booked) = (report["planned"]!, report["booked"]!);
+        Assert.Equal((9_995, 0, 9_995), (NanosOf(booked["charged"]), NanosOf(booked["absorbed"]), NanosOf(booked["covered"])));
+        Assert.Equal(19_990, NanosOf(planned["costAfter"]) - NanosOf(planned["costBefore"]));
+        await ledger.VerifyAsync();
+
+        static long NanosOf(JsonNode? amount) => Money.Parse((string)amount!).Nanos;
+    }
+
     [Fact]
     public async Task Batches_of_the_period_keep_what_they_cost()
     {
