@@ -15,8 +15,6 @@ public static class Admission
     /// </summary>
     public const long MinOutput = 16;
 
-    const long AttosPerNano = 1_000_000_000;
-
     /// <summary>
     /// The least that each line must give, and what it should give. Of a source: what it would pay if it paid everything alone.
     /// </summary>
@@ -48,7 +46,7 @@ public static class Admission
 
     /// <summary>In nano-dollars, rounded up.</summary>
     static long PriceOf(long tokens, Rate rate) =>
-        (long)Int128.Min((((Int128)tokens * rate.Picos) + (AttosPerNano - 1)) / AttosPerNano, long.MaxValue);
+        (long)Int128.Min(Money.NanosOf((Int128)tokens * rate.Picos), long.MaxValue);
 
     /// <summary>The output that the hold can pay for: every limit line by itself, and the sources together.</summary>
     public static long AffordableOutput(Claim claim, long[] amounts, UpperBound bound, long outputLimit)
@@ -66,7 +64,7 @@ public static class Admission
 
     /// <summary>The most tokens whose price is at most so much.</summary>
     static long TokensFor(long nanos, Rate rate) =>
-        rate.Picos == 0 ? long.MaxValue : (long)Int128.Min((Int128)nanos * AttosPerNano / rate.Picos, long.MaxValue);
+        rate.Picos == 0 ? long.MaxValue : (long)Int128.Min((Int128)nanos * Money.AttosPerNano / rate.Picos, long.MaxValue);
 
     /// <summary>What sources pay together has no closed form, because each is rounded up.</summary>
     static long AffordableTogether(Claim claim, long[] amounts, UpperBound bound, long outputLimit)
@@ -161,7 +159,7 @@ public static class Admission
     }
 
     static Int128 AttosOf(ClaimLine wallet, long cost, long tokens) =>
-        wallet.Overage is { } rate ? (Int128)tokens * rate.Picos : (Int128)cost * AttosPerNano;
+        wallet.Overage is { } rate ? (Int128)tokens * rate.Picos : (Int128)cost * Money.AttosPerNano;
 
     static long ActualOf(ClaimLine line, long cost, long tokens) => line switch
     {
