@@ -1,7 +1,6 @@
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 using LlmGateway.Wallet;
-using LlmGateway.Wallet.PaidCalls;
 
 var builder = WebApplication.CreateBuilder(args);
 builder.AddServiceDefaults("wallet", Failpoints.All);
@@ -36,7 +35,7 @@ app.UseInternalOnly(Routes.Callers);
 app.MapRegisters();
 app.MapLeases();
 app.MapHolders();
-app.MapWindows();
+app.MapEnterWindows();
 app.MapClaimCall();
 app.MapRenewCalls();
 app.MapEndCall();

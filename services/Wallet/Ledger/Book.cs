@@ -1,5 +1,4 @@
 using LlmGateway.Contracts;
-using LlmGateway.Wallet.PaidCalls;
 
 namespace LlmGateway.Wallet;
 
@@ -272,6 +271,10 @@ public sealed record UsageMonth(Guid From, Guid To, bool KeepsRaw)
 
     public bool Has(Guid request) => From <= request && request < To;
 }
+
+/// <summary>A call with an <c>Idempotency-Key</c> whose settlement is booked in this batch.</summary>
+/// <param name="Answer">Sealed. Null where it is not kept.</param>
+public sealed record EndedCall(Guid Request, KeyEnd Key, byte[]? Answer);
 
 /// <summary>A settlement that cannot be booked, because no month is open that it belongs to.</summary>
 /// <param name="Record">As its proxy wrote it, see <see cref="SettlementRecord"/>.</param>

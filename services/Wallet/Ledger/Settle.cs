@@ -4,6 +4,9 @@ namespace LlmGateway.Wallet;
 
 public static partial class Ledger
 {
+    /// <summary>A register that the ledger does not have was a counter, in requests that are older than this.</summary>
+    public static readonly TimeSpan CountersNamedFor = TimeSpan.FromDays(90);
+
     /// <summary>
     /// Every register gets its own charge. A counter counts all of it, even above its ceiling, because that was used. A balance pays what
     /// it can, and those of money together no more than is due. The provider is owed the cost all the same: quota and credits have covered
@@ -107,7 +110,7 @@ public static partial class Ledger
     }
 
     static bool IsOlderThanCounters(Book book, Settlement settlement) =>
-        settlement.RequestId < Ids.FirstAt(book.Now - EndedCounters.NamedFor);
+        settlement.RequestId < Ids.FirstAt(book.Now - CountersNamedFor);
 
     static Account ProviderCost(Book book, UsageRecord usage) =>
         book.Accounts[HouseAccounts.ProviderCost(usage.Project, usage.Test)];

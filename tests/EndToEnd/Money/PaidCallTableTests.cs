@@ -3,7 +3,6 @@ using System.Net.Http.Json;
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 using LlmGateway.Wallet;
-using LlmGateway.Wallet.PaidCalls;
 
 namespace LlmGateway.EndToEnd;
 

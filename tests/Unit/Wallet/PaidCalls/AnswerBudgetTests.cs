@@ -1,4 +1,3 @@
-using LlmGateway.Wallet.PaidCalls;
 using Xunit;
 
 namespace LlmGateway.UnitTests.Wallet;

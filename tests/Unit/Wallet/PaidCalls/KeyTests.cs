@@ -1,7 +1,6 @@
 using LlmGateway.Contracts;
 using LlmGateway.UnitTests.Wallet;
 using LlmGateway.Wallet;
-using LlmGateway.Wallet.PaidCalls;
 using Xunit;
 
 namespace LlmGateway.UnitTests;

@@ -11,14 +11,11 @@ namespace LlmGateway.Wallet;
 public sealed class EndedCounters(NpgsqlDataSource database, DatabaseReady ready, TimeProvider time, ILogger<EndedCounters> log)
     : BackgroundService
 {
-    /// <summary>A register that the ledger does not have was a counter, in requests that are older than this.</summary>
-    public static readonly TimeSpan NamedFor = TimeSpan.FromDays(90);
-
     /// <summary>
     /// The day between the two is more than clocks of proxies can differ: a request that used the counter is older than
-    /// <see cref="NamedFor"/>.
+    /// <see cref="Ledger.CountersNamedFor"/>.
     /// </summary>
-    static readonly TimeSpan KeptFor = NamedFor + TimeSpan.FromDays(1);
+    static readonly TimeSpan KeptFor = Ledger.CountersNamedFor + TimeSpan.FromDays(1);
 
     const int MaxAtOnce = 1_000;
     static readonly TimeSpan Interval = TimeSpan.FromMinutes(10);

@@ -3,7 +3,7 @@ using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 using Npgsql;
 
-namespace LlmGateway.Wallet.PaidCalls;
+namespace LlmGateway.Wallet;
 
 /// <summary><c>POST /internal/calls</c>: takes a key for a request, or says what has it; see <see cref="PaidCallClaim"/>.</summary>
 public static class ClaimCall

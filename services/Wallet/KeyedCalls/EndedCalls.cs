@@ -1,13 +1,7 @@
 using LlmGateway.Contracts;
 using Npgsql;
 
-namespace LlmGateway.Wallet.PaidCalls;
-
-/// <summary>A call whose settlement is booked in this batch.</summary>
-public sealed record EndedCall(Guid Request, KeyEnd Key, byte[]? Answer)
-{
-    public CallState State => StoredCall.After(Key, hasAnswer: Answer is not null);
-}
+namespace LlmGateway.Wallet;
 
 /// <summary>Writes what becomes of keys, in the transaction that books what their calls cost.</summary>
 static class EndedCalls
@@ -37,7 +31,7 @@ static class EndedCalls
         if (book.EndedCalls.Count > 0)
             BookStore.Add(batch, End,
                 BookStore.Column(book.EndedCalls, call => call.Request),
-                BookStore.Column(book.EndedCalls, call => (short)call.State),
+                BookStore.Column(book.EndedCalls, call => (short)StoredCall.After(call.Key, hasAnswer: call.Answer is not null)),
                 BookStore.Column(book.EndedCalls, call => call.Answer),
                 PaidCall.RowBytes,
                 PaidCall.Life);

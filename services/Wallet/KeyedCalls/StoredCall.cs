@@ -1,7 +1,7 @@
 using System.Security.Cryptography;
 using LlmGateway.Contracts;
 
-namespace LlmGateway.Wallet.PaidCalls;
+namespace LlmGateway.Wallet;
 
 /// <summary>What a key stands for, as <c>paid_call.state</c> says it.</summary>
 public enum CallState

@@ -6,9 +6,9 @@ namespace LlmGateway.Wallet;
 /// <summary>
 /// <c>POST /internal/windows</c>: opens the windows of a client's session that are closed, or says which counter is full.
 /// </summary>
-public static class Windows
+public static class EnterWindows
 {
-    public static void MapWindows(this WebApplication app) => app.MapPost("/internal/windows", HandleAsync);
+    public static void MapEnterWindows(this WebApplication app) => app.MapPost("/internal/windows", HandleAsync);
 
     static async Task<IResult> HandleAsync(HttpContext http, Writer writer)
     {

@@ -1,6 +1,5 @@
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
-using LlmGateway.Wallet.PaidCalls;
 using MassTransit;
 using Npgsql;
 

@@ -1,4 +1,4 @@
-namespace LlmGateway.Wallet.PaidCalls;
+namespace LlmGateway.Wallet;
 
 /// <summary>
 /// Bytes of answers that wait to be booked. When commits hang, proxies give up and send again, and what was sent before still waits; the

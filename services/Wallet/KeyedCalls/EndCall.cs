@@ -2,7 +2,7 @@ using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 using Npgsql;
 
-namespace LlmGateway.Wallet.PaidCalls;
+namespace LlmGateway.Wallet;
 
 /// <summary>
 /// <c>POST /internal/calls/{request}</c>: the settlement of a call whose answer was whole, and behind it the sealed answer, or nothing

@@ -2,7 +2,7 @@ using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 using Npgsql;
 
-namespace LlmGateway.Wallet.PaidCalls;
+namespace LlmGateway.Wallet;
 
 /// <summary>
 /// <c>POST /internal/calls/renew</c>: a proxy is alive and has these calls, see <see cref="PaidCallRenewal"/>. Rows are locked in the order

@@ -1,7 +1,6 @@
 using System.Text.Json;
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
-using LlmGateway.Wallet.PaidCalls;
 using Npgsql;
 using NpgsqlTypes;
 
