@@ -23,23 +23,23 @@ static class EventRows
     static void AddMarks(NpgsqlBatch batch, Account[] accounts)
     {
         if (accounts.Length > 0)
-            BookStore.Add(batch, """
+            batch.Add("""
                 update account set low_mark = a.low_mark, thresholds = a.thresholds, name = a.name, told = a.told
                 from unnest($1::uuid[], $2::bigint[], $3::bytea[], $4::text[], $5::smallint[]) as a (id, low_mark, thresholds, name, told)
                 where account.id = a.id
                 """,
-                BookStore.Column(accounts, a => a.Id),
-                BookStore.Column(accounts, a => a.LowMark),
-                BookStore.Column(accounts, a => a.Thresholds!),
-                BookStore.Column(accounts, a => a.Name),
-                BookStore.Column(accounts, a => (short)a.Told));
+                accounts.Column(a => a.Id),
+                accounts.Column(a => a.LowMark),
+                accounts.Column(a => a.Thresholds!),
+                accounts.Column(a => a.Name),
+                accounts.Column(a => (short)a.Told));
     }
 
     /// <summary>
     /// Whoever counts a subject on keeps the lock of its number until the commit, so the order of numbers is that of commits, and a batch
     /// that is lost takes its numbers with it. Like accounts, subjects are locked in their order.
     /// </summary>
-    static void AddEvents(NpgsqlBatch batch, Book book) => BookStore.Add(batch, """
+    static void AddEvents(NpgsqlBatch batch, Book book) => batch.Add("""
         with told as (
             select id, subject, body::jsonb body, n,
                 row_number() over (partition by subject order by n) nth, count(*) over (partition by subject) many
@@ -52,9 +52,9 @@ static class EventRows
         select id, $4, body || jsonb_build_object('id', id, 'sequence', last - many + nth), $5, subject
         from told join numbered using (subject) order by n
         """,
-        BookStore.Column(book.Events, _ => Ids.New()),
-        BookStore.Column(book.Events, told => told.Subject),
-        BookStore.Column(book.Events, told => Body(told, book.Now)),
+        book.Events.Column(_ => Ids.New()),
+        book.Events.Column(told => told.Subject),
+        book.Events.Column(told => Body(told, book.Now)),
         typeof(PublicEvent).FullName!,
         book.Now);
 

@@ -36,17 +36,15 @@ public static class LotRows
         foreach (var account in balances.Values)
             account.HeldFromBefore = [];
         await using var batch = new NpgsqlBatch(connection, transaction);
-        BookStore.Add(
-            batch,
-            $"select {BookStore.AccountColumns} from account where id = any($1) for update",
+        batch.Add($"select {AccountRows.Columns} from account where id = any($1) for update",
             balances.Values.Select(account => HouseAccounts.Expired(account.Id, account.Unit, account.Test)).ToArray());
-        BookStore.Add(batch, OfBalances, balances.Keys.ToArray(), corrected);
-        BookStore.Add(batch, """
+        batch.Add(OfBalances, balances.Keys.ToArray(), corrected);
+        batch.Add("""
             select account, until, sum(granted - consumed - returned)::bigint from lease_line join lease on lease.id = lease_line.lease
             where account = any($1) and until <= $2 group by account, until
             """, balances.Keys.ToArray(), book.Now);
         await using var reader = await batch.ExecuteReaderAsync(token);
-        await BookStore.ReadAccountsAsync(reader, book, token);
+        await AccountRows.ReadAsync(reader, book, token);
         await reader.NextResultAsync(token);
         while (await reader.ReadAsync(token))
             balances[reader.GetGuid(0)].Parts.Add(Read(reader));
@@ -78,31 +76,31 @@ public static class LotRows
         ];
         var known = Array.FindAll(changed, row => !row.Lot.IsNew);
         if (known.Length > 0)
-            BookStore.Add(batch, """
+            batch.Add("""
                 update lot set remaining = l.remaining from unnest($1::uuid[], $2::uuid[], $3::bigint[]) as l (wallet, id, remaining)
                 where lot.wallet = l.wallet and lot.id = l.id
                 """,
-                BookStore.Column(known, row => row.Wallet),
-                BookStore.Column(known, row => row.Lot.Id),
-                BookStore.Column(known, row => row.Lot.Left));
+                known.Column(row => row.Wallet),
+                known.Column(row => row.Lot.Id),
+                known.Column(row => row.Lot.Left));
         var added = Array.FindAll(changed, row => row.Lot.IsNew);
         if (added.Length > 0)
-            BookStore.Add(batch, """
+            batch.Add("""
                 insert into lot (wallet, id, kind, since, amount, paid, expires_at, reference, remaining, created_at)
                 select *, $10 from unnest(
                     $1::uuid[], $2::uuid[], $3::smallint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::timestamptz[], $8::text[],
                     $9::bigint[])
                 on conflict (wallet, id) do update set remaining = excluded.remaining
                 """,
-                BookStore.Column(added, row => row.Wallet),
-                BookStore.Column(added, row => row.Lot.Id),
-                BookStore.Column(added, row => (short)row.Lot.Kind),
-                BookStore.Column(added, row => row.Lot.Since),
-                BookStore.Column(added, row => row.Lot.Amount),
-                BookStore.Column(added, row => row.Lot.Paid),
-                BookStore.Column(added, row => row.Lot.ExpiresAt),
-                BookStore.Column(added, row => row.Lot.Reference),
-                BookStore.Column(added, row => row.Lot.Left),
+                added.Column(row => row.Wallet),
+                added.Column(row => row.Lot.Id),
+                added.Column(row => (short)row.Lot.Kind),
+                added.Column(row => row.Lot.Since),
+                added.Column(row => row.Lot.Amount),
+                added.Column(row => row.Lot.Paid),
+                added.Column(row => row.Lot.ExpiresAt),
+                added.Column(row => row.Lot.Reference),
+                added.Column(row => row.Lot.Left),
                 book.Now);
     }
 

@@ -1,4 +1,5 @@
 using Npgsql;
+using NpgsqlTypes;
 
 namespace LlmGateway.Wallet;
 
@@ -17,7 +18,7 @@ sealed class RowInsert<TRow>(string table)
     /// <param name="cast">The type of the column, where it is another one.</param>
     public RowInsert<TRow> Column<TValue>(string name, string type, Func<TRow, TValue> value, string? cast = null)
     {
-        _columns.Add(rows => BookStore.Column(rows, value));
+        _columns.Add(rows => rows.Column(value));
         _names.Add(name);
         _unnested.Add(name);
         _arrays.Add($"${_columns.Count}::{type}[]");
@@ -41,7 +42,7 @@ sealed class RowInsert<TRow>(string table)
     public void AddTo(NpgsqlBatch batch, IReadOnlyList<TRow> rows, DateTimeOffset createdAt)
     {
         if (rows.Count > 0)
-            BookStore.Add(batch, _sql ??= Sql(), [.. _columns.Select(values => values(rows)), createdAt]);
+            batch.Add(_sql ??= Sql(), [.. _columns.Select(values => values(rows)), createdAt]);
     }
 
     string Sql() => $"""
@@ -49,4 +50,26 @@ sealed class RowInsert<TRow>(string table)
         select {string.Join(", ", _values)}, ${_columns.Count + 1}
         from unnest({string.Join(", ", _arrays)}) with ordinality as r ({string.Join(", ", _unnested)}, n)
         """;
+}
+
+/// <summary>Statements over any number of rows: each column is one parameter.</summary>
+static class Rows
+{
+    public static TColumn[] Column<TRow, TColumn>(this IReadOnlyList<TRow> rows, Func<TRow, TColumn> value)
+    {
+        var column = new TColumn[rows.Count];
+        for (var i = 0; i < column.Length; i++)
+            column[i] = value(rows[i]);
+        return column;
+    }
+
+    public static void Add(this NpgsqlBatch batch, string sql, params object[] values)
+    {
+        var command = new NpgsqlBatchCommand(sql);
+        foreach (var value in values)
+            command.Parameters.Add(value is string?[] texts
+                ? new NpgsqlParameter { Value = texts, NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text }
+                : new NpgsqlParameter { Value = value });
+        batch.BatchCommands.Add(command);
+    }
 }

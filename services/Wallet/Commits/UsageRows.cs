@@ -47,22 +47,22 @@ static class UsageRows
     {
         var rows = book.Usages.FindAll(row => row.Record.RawUsage is not null && book.MonthOf(row.RequestId) is { KeepsRaw: true });
         if (rows.Count > 0)
-            BookStore.Add(batch, "insert into usage_raw (request_id, raw_usage) select * from unnest($1::uuid[], $2::text[])",
-                BookStore.Column(rows, row => row.RequestId),
-                BookStore.Column(rows, row => row.Record.RawUsage!));
+            batch.Add("insert into usage_raw (request_id, raw_usage) select * from unnest($1::uuid[], $2::text[])",
+                rows.Column(row => row.RequestId),
+                rows.Column(row => row.Record.RawUsage!));
     }
 
     /// <summary>One that comes again is kept once.</summary>
     internal static void AddStale(NpgsqlBatch batch, Book book)
     {
         if (book.Stale.Count > 0)
-            BookStore.Add(batch, """
+            batch.Add("""
                 insert into stale_settlement (request_id, record, reason, at)
                 select *, $4 from unnest($1::uuid[], $2::bytea[], $3::text[]) on conflict do nothing
                 """,
-                BookStore.Column(book.Stale, stale => stale.RequestId),
-                BookStore.Column(book.Stale, stale => stale.Record.ToArray()),
-                BookStore.Column(book.Stale, stale => stale.Reason),
+                book.Stale.Column(stale => stale.RequestId),
+                book.Stale.Column(stale => stale.Record.ToArray()),
+                book.Stale.Column(stale => stale.Reason),
                 book.Now);
     }
 

@@ -16,11 +16,11 @@ static class WindowRows
     public static void AddLocks(NpgsqlBatch batch, Footprint touched)
     {
         if (touched.Opened.Count > 0)
-            BookStore.Add(batch, """
+            batch.Add("""
                 insert into session_window (id, owner, closes_at, openings)
                 select id, owner, 'epoch', 0 from unnest($1::uuid[], $2::uuid[]) as new (id, owner) order by id on conflict do nothing
                 """, touched.Opened.Keys.ToArray(), touched.Opened.Values.ToArray());
-        BookStore.Add(batch, """
+        batch.Add("""
             select id, closes_at, openings from session_window where id = any($1) order by id for update
             """, touched.Windows.ToArray());
     }
@@ -42,13 +42,13 @@ static class WindowRows
     {
         SessionWindow[] changed = [.. book.Windows.Values.Where(window => window.Figures != window.Stored)];
         if (changed.Length > 0)
-            BookStore.Add(batch, """
+            batch.Add("""
                 update session_window set closes_at = w.closes_at, openings = w.openings
                 from unnest($1::uuid[], $2::timestamptz[], $3::integer[]) as w (id, closes_at, openings) where session_window.id = w.id
                 """,
-                BookStore.Column(changed, window => window.Id),
-                BookStore.Column(changed, window => window.ClosesAt),
-                BookStore.Column(changed, window => window.Openings));
+                changed.Column(window => window.Id),
+                changed.Column(window => window.ClosesAt),
+                changed.Column(window => window.Openings));
         Openings.AddTo(batch, book.Openings, book.Now);
     }
 }

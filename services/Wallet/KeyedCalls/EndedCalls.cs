@@ -29,10 +29,10 @@ static class EndedCalls
     internal static void AddTo(NpgsqlBatch batch, Book book)
     {
         if (book.EndedCalls.Count > 0)
-            BookStore.Add(batch, End,
-                BookStore.Column(book.EndedCalls, call => call.Request),
-                BookStore.Column(book.EndedCalls, call => (short)StoredCall.After(call.Key, hasAnswer: call.Answer is not null)),
-                BookStore.Column(book.EndedCalls, call => call.Answer),
+            batch.Add(End,
+                book.EndedCalls.Column(call => call.Request),
+                book.EndedCalls.Column(call => (short)StoredCall.After(call.Key, hasAnswer: call.Answer is not null)),
+                book.EndedCalls.Column(call => call.Answer),
                 PaidCall.RowBytes,
                 PaidCall.Life);
     }
