@@ -1,7 +1,7 @@
 namespace LlmGateway.Contracts;
 
 /// <summary>
-/// <c>POST /internal/leases</c>: a proxy asks for amounts of one charge vector, all registers or none. The first call opens the lease;
+/// <c>POST /internal/leases</c>: a proxy asks for amounts of all lines of one claim, or of none. The first call opens the lease;
 /// later ones extend it and renew its expiry. The ledger reserves what a lease holds, so nothing that a proxy loses can be spent twice.
 /// Idempotent by (<paramref name="Lease"/>, <paramref name="Fence"/>): a repeated call takes effect once and gets the first answer.
 /// </summary>
@@ -121,17 +121,17 @@ public sealed record LeaseReturn(Guid Lease, long Fence, IReadOnlyList<Amount> L
 }
 
 /// <summary>
-/// <c>POST /internal/alive</c>: the holder lives, and what runs on its slots. The answer is <see cref="AliveAnswer"/>. Of a holder that has
-/// been silent for longer than a moment the slots are freed.
+/// <c>POST /internal/heartbeat</c>: the holder lives, and what runs on its slots. The answer is <see cref="HeartbeatAnswer"/>. Of a
+/// holder that has been silent for longer than a moment the slots are freed.
 /// </summary>
-public sealed record Alive(string Holder)
+public sealed record Heartbeat(string Holder)
 {
     public static readonly TimeSpan Every = TimeSpan.FromMilliseconds(250);
 }
 
-/// <param name="Epoch">Another one than before when the holder was taken for gone meanwhile: the leases that it had then have no slots any
-/// more.</param>
-public sealed record AliveAnswer(Guid Epoch)
+/// <param name="Epoch">Another one than before when the holder was counted as silent meanwhile: the leases that it had then have no slots
+/// any more.</param>
+public sealed record HeartbeatAnswer(Guid Epoch)
 {
     /// <summary>The ledger's clock.</summary>
     public DateTimeOffset Now { get; init; }

@@ -77,7 +77,7 @@ public enum Unit
     Slots = 6,
 }
 
-/// <summary>One register of a charge vector.</summary>
+/// <summary>One register of a credential.</summary>
 public sealed record RegisterRef(Guid Id, AccountKind Kind, Unit Unit);
 
 /// <summary>Ledger entry types as callers see them. The number is stored, so it must never change.</summary>

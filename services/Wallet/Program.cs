@@ -34,7 +34,7 @@ app.UseInternalOnly(Routes.Callers);
 
 app.MapRegisters();
 app.MapLeases();
-app.MapHolders();
+app.MapHeartbeats();
 app.MapEnterWindows();
 app.MapClaimCall();
 app.MapRenewCalls();

@@ -11,7 +11,7 @@ public sealed class Heartbeats(WalletClient wallet, Slices slices, Spool spool, 
     : BackgroundService
 {
     /// <summary>A beat that is not answered by then is followed by another one.</summary>
-    static readonly TimeSpan Patience = 2 * Alive.Every;
+    static readonly TimeSpan Patience = 2 * Heartbeat.Every;
 
     Guid? _epoch;
 
@@ -19,7 +19,7 @@ public sealed class Heartbeats(WalletClient wallet, Slices slices, Spool spool, 
     bool _lost;
 
     protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
-        Loop.RunAsync("heartbeats", Alive.Every, BeatAsync, log, time, stoppingToken);
+        Loop.RunAsync("heartbeats", Heartbeat.Every, BeatAsync, log, time, stoppingToken);
 
     public async Task BeatAsync(CancellationToken token)
     {
@@ -27,7 +27,7 @@ public sealed class Heartbeats(WalletClient wallet, Slices slices, Spool spool, 
         patience.CancelAfter(Patience);
         try
         {
-            var epoch = await wallet.AliveAsync(new(spool.Holder), patience.Token);
+            var epoch = await wallet.BeatAsync(new(spool.Holder), patience.Token);
             if (_epoch is { } known ? known != epoch : _lost)
             {
                 log.LogWarning("the ledger has heard nothing of this proxy for a moment and freed its slots");

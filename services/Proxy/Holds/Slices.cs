@@ -69,7 +69,7 @@ public sealed class Slices(RequestGate gate, Spool spool, WalletClient wallet, T
     }
 
     /// <summary>
-    /// The ledger has taken this proxy for gone and freed its slots. What runs is over the limit; each new request asks for a slot.
+    /// The ledger has counted this proxy as silent and freed its slots. What runs is over the limit; each new request asks for a slot.
     /// </summary>
     public void SlotsFreed()
     {

@@ -48,12 +48,12 @@ public sealed class WalletClient(HttpClient http, LedgerClock clock, TimeProvide
         return answer;
     }
 
-    public async Task<Guid> AliveAsync(Alive alive, CancellationToken token)
+    public async Task<Guid> BeatAsync(Heartbeat heartbeat, CancellationToken token)
     {
         var asked = time.GetTimestamp();
-        using var response = await http.PostAsJsonAsync("/internal/alive", alive, Defaults.Json, token);
+        using var response = await http.PostAsJsonAsync("/internal/heartbeat", heartbeat, Defaults.Json, token);
         response.EnsureSuccessStatusCode();
-        var answer = (await response.Content.ReadFromJsonAsync<AliveAnswer>(Defaults.Json, token))!;
+        var answer = (await response.Content.ReadFromJsonAsync<HeartbeatAnswer>(Defaults.Json, token))!;
         clock.Heard(asked, time.GetTimestamp(), answer.Now);
         return answer.Epoch;
     }

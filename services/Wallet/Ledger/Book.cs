@@ -154,7 +154,7 @@ public sealed class Account
     public bool IsRegister => Kind < AccountKind.Grant;
 }
 
-/// <summary>What a proxy holds of one charge vector.</summary>
+/// <summary>What a proxy holds of one claim.</summary>
 public sealed class Lease
 {
     public required Guid Id { get; init; }

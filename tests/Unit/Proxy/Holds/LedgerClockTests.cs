@@ -57,12 +57,12 @@ public sealed class LedgerClockTests
         var clock = new LedgerClock(_time);
         using var http = new HttpClient(new Ledger(new(Ids.New()) { Now = Noon })) { BaseAddress = new("http://wallet") };
 
-        await new WalletClient(http, clock, _time).AliveAsync(new("proxy"), TestContext.Current.CancellationToken);
+        await new WalletClient(http, clock, _time).BeatAsync(new("proxy"), TestContext.Current.CancellationToken);
 
         Assert.Equal(Noon, clock.Now);
     }
 
-    sealed class Ledger(AliveAnswer answer) : HttpMessageHandler
+    sealed class Ledger(HeartbeatAnswer answer) : HttpMessageHandler
     {
         protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken) =>
             Task.FromResult(new HttpResponseMessage(HttpStatusCode.OK) { Content = JsonContent.Create(answer, null, Defaults.Json) });

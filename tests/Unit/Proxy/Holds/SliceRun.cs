@@ -305,7 +305,7 @@ sealed class SliceRun
         }
     }
 
-    /// <summary>The holder is taken for gone. It lives, and hears of it before or after other things happen.</summary>
+    /// <summary>The holder is counted as silent. It lives, and hears of it before or after other things happen.</summary>
     void Silence(Part part)
     {
         if (!part.Slice.Claim.HasSlots)

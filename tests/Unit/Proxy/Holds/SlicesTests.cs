@@ -292,8 +292,8 @@ public sealed class SlicesTests : IDisposable
                     var asked = await ReadAsync<LeaseRequest>(request);
                     var now = DateTimeOffset.UnixEpoch; // another clock than the proxy's
                     return Json(new LeaseAnswer([.. asked.Lines.Select(line => line.All)], null) { Now = now, Until = now + ExpiresIn });
-                case "/internal/alive":
-                    return LosesBeats ? new(HttpStatusCode.ServiceUnavailable) : Json(new AliveAnswer(Ids.New()));
+                case "/internal/heartbeat":
+                    return LosesBeats ? new(HttpStatusCode.ServiceUnavailable) : Json(new HeartbeatAnswer(Ids.New()));
                 case "/internal/leases/return":
                     var give = await ReadAsync<LeaseReturn>(request);
                     lock (GivenBack)
