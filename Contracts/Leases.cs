@@ -23,11 +23,11 @@ public sealed record LeaseRequest(Guid Lease, long Fence, string Holder, IReadOn
     public int? FirstSource { get; init; }
 
     /// <summary>Whose counters the lines are. Needed when a line has a <see cref="LeaseDemand.Counter"/>.</summary>
-    public LeaseScope? Scope { get; init; }
+    public CounterScope? Scope { get; init; }
 }
 
 /// <param name="Customer">The owner of the counters that are opened.</param>
-public sealed record LeaseScope(Guid Organization, Guid Project, Guid Customer, bool Test);
+public sealed record CounterScope(Guid Organization, Guid Project, Guid Customer, bool Test);
 
 /// <param name="Minimum">Below this the first waiting request is refused.</param>
 /// <param name="First">The most that the first waiting request takes. Before it gets less, other holders are asked to return what is
@@ -85,7 +85,7 @@ public sealed record LeaseAnswer(IReadOnlyList<long>? Granted, LeaseRefusal? Ref
 }
 
 /// <param name="Available">What the register could still give.</param>
-public sealed record LeaseRefusal(Guid Register, LeaseRefusalReason Reason, long Available)
+public sealed record LeaseRefusal(Guid Register, RefusalReason Reason, long Available)
 {
     /// <summary>What other leases hold of the register. Null from a ledger that does not say it.</summary>
     public long? Held { get; init; }
@@ -94,7 +94,7 @@ public sealed record LeaseRefusal(Guid Register, LeaseRefusalReason Reason, long
     public bool Busy { get; init; }
 }
 
-public enum LeaseRefusalReason
+public enum RefusalReason
 {
     Exhausted, Frozen, Unknown, LeaseClosed,
     /// <summary>By the ledger's clock it is not the cycle of the counter.</summary>

@@ -142,7 +142,7 @@ public sealed record CounterState(Guid Id, long Used, long Held);
 /// <c>POST /internal/counters/openings</c>: what requests since the cycle's edge have used while no limit asked a counter is counted on it.
 /// Asked again, it adds what is new. Once asked it is owed: the ledger does it, also when the caller has gone or it takes long.
 /// </summary>
-public sealed record OpenCounters(LeaseScope Scope, IReadOnlyList<CounterOpening> Counters)
+public sealed record OpenCounters(CounterScope Scope, IReadOnlyList<CounterOpening> Counters)
 {
     public const int MaxCounters = 16;
 

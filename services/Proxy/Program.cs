@@ -3,7 +3,6 @@ using LlmGateway.Contracts;
 using LlmGateway.Proxy;
 using LlmGateway.Proxy.Batches;
 using LlmGateway.Proxy.Gemini;
-using LlmGateway.Proxy.PaidCalls;
 using LlmGateway.Proxy.ResponseState;
 using LlmGateway.ServiceDefaults;
 
@@ -20,7 +19,7 @@ builder.AddSpool();
 builder.Services.AddHttpForwarder();
 builder.AddServiceClient<SessionsClient>("sessions", SessionsClient.AttemptTimeout);
 builder.AddServiceClient<KeptResponsesClient>("sessions", KeptResponsesClient.AttemptTimeout);
-builder.AddServiceClient<PaidCallsClient>("wallet", PaidCallsClient.AttemptTimeout);
+builder.AddServiceClient<KeyedCallsClient>("wallet", KeyedCallsClient.AttemptTimeout);
 builder.AddServiceClient<WalletClient>("wallet", WalletClient.AttemptTimeout);
 builder.Services.AddSingleton(new OutputDefault(builder.Configuration.GetValue<int?>(OutputDefault.Setting)));
 builder.Services.AddSingleton<LedgerClock>();

@@ -31,7 +31,7 @@ public static class Failpoints
         ["wallet.month.summed"] = "Its rows are not needed any more, and still in the log.",
         ["wallet.month.detached"] = "They have left the log.",
         ["wallet.month.dropped"] = "They are gone.",
-        ["wallet.call.claimed"] = "An idempotency key is taken, or is found taken; the proxy does not know.",
+        ["wallet.call.keyed"] = "An idempotency key is taken, or is found taken; the proxy does not know.",
         ["wallet.call.renewed"] = "Running calls are renewed; their proxy does not know.",
         ["wallet.call.settled"] = "A call's charge and its answer are committed together; the proxy does not know.",
         ["wallet.call.freed"] = "The key of a call that failed is free; the proxy does not know.",

@@ -36,7 +36,7 @@ app.MapRegisters();
 app.MapLeases();
 app.MapHeartbeats();
 app.MapEnterWindows();
-app.MapClaimCall();
+app.MapTakeKey();
 app.MapRenewCalls();
 app.MapEndCall();
 app.MapWallets();

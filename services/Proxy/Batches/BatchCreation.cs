@@ -1,6 +1,5 @@
 using System.Text.Json.Nodes;
 using LlmGateway.Contracts;
-using LlmGateway.Proxy.PaidCalls;
 using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Proxy.Batches;

@@ -190,14 +190,14 @@ public static class Admission
         var (line, needed) = (claim.Lines[index], minimum[index]);
         return refusal.Reason switch
         {
-            LeaseRefusalReason.Frozen => Problems.WalletFrozen,
-            LeaseRefusalReason.Exhausted or LeaseRefusalReason.Unknown when line.QueryType is { } type =>
+            RefusalReason.Frozen => Problems.WalletFrozen,
+            RefusalReason.Exhausted or RefusalReason.Unknown when line.QueryType is { } type =>
                 NoCreditsLeft(line, type, refusal),
-            LeaseRefusalReason.Exhausted when line is { Kind: AccountKind.Slots, Counter: { } slots } =>
+            RefusalReason.Exhausted when line is { Kind: AccountKind.Slots, Counter: { } slots } =>
                 Problems.TooManyRunning(StateOf(line, slots, needed, refusal.Available)),
-            LeaseRefusalReason.Exhausted when line is { Kind: not AccountKind.Cap, Counter: { } counter } =>
+            RefusalReason.Exhausted when line is { Kind: not AccountKind.Cap, Counter: { } counter } =>
                 LimitReached(line, counter, needed, refusal, now),
-            LeaseRefusalReason.Exhausted => NotCovered(line, needed, refusal),
+            RefusalReason.Exhausted => NotCovered(line, needed, refusal),
             _ => Problems.Unavailable,
         };
     }

@@ -51,7 +51,7 @@ public sealed class ClientSessions(IWindowLedger ledger, LedgerClock clock)
                 return (windows, null);
             }
             var refusal = answer.Refusal!;
-            if (refusal.Reason == LeaseRefusalReason.CycleOver && question < MaxQuestions)
+            if (refusal.Reason == RefusalReason.CycleOver && question < MaxQuestions)
                 continue;
             return (null, Refused(refusal, counted));
         }

@@ -282,12 +282,12 @@ public sealed partial class Slice(
             return;
         }
         var refusal = answer.Refusal!;
-        if (refusal.Reason == LeaseRefusalReason.LeaseClosed)
+        if (refusal.Reason == RefusalReason.LeaseClosed)
         {
             lease.Lost = true;
             return;
         }
-        if (refusal.Reason == LeaseRefusalReason.SlotsFreed)
+        if (refusal.Reason == RefusalReason.SlotsFreed)
         {
             lease.Uncertain = true;
             Retire(lease);
@@ -295,7 +295,7 @@ public sealed partial class Slice(
         }
         // A refused extension leaves the lease in the ledger as it was, one fence lower.
         lease.Fence--;
-        if (refusal.Reason == LeaseRefusalReason.LotExpired)
+        if (refusal.Reason == RefusalReason.LotExpired)
         {
             Retire(lease);
             return;
@@ -314,8 +314,8 @@ public sealed partial class Slice(
             // Requests that need more than all that is left are refused now, without a call for each. One that needs no more asks again.
             var isRefused = refusal.Reason switch
             {
-                LeaseRefusalReason.Frozen or LeaseRefusalReason.Unknown => true,
-                LeaseRefusalReason.Exhausted => (first || isKnown) && node.Value.Minimum[index] > refusal.Available,
+                RefusalReason.Frozen or RefusalReason.Unknown => true,
+                RefusalReason.Exhausted => (first || isKnown) && node.Value.Minimum[index] > refusal.Available,
                 _ => first,
             };
             if (isRefused)

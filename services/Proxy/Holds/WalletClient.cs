@@ -23,7 +23,7 @@ public sealed class WalletClient(HttpClient http, LedgerClock clock, TimeProvide
         using var response = await http.PostAsJsonAsync("/internal/leases", request, Defaults.Json);
         response.EnsureSuccessStatusCode();
         var answer = (await response.Content.ReadFromJsonAsync<LeaseAnswer>(Defaults.Json))!;
-        if (answer.Refusal?.Reason == LeaseRefusalReason.CycleOver)
+        if (answer.Refusal?.Reason == RefusalReason.CycleOver)
             clock.Distrust();
         clock.Heard(asked, time.GetTimestamp(), answer.Now);
         EdgeMetrics.Leased(answer);
@@ -42,7 +42,7 @@ public sealed class WalletClient(HttpClient http, LedgerClock clock, TimeProvide
         using var response = await http.PostAsJsonAsync("/internal/windows", request, Defaults.Json);
         response.EnsureSuccessStatusCode();
         var answer = (await response.Content.ReadFromJsonAsync<WindowsAnswer>(Defaults.Json))!;
-        if (answer.Refusal?.Reason == LeaseRefusalReason.CycleOver)
+        if (answer.Refusal?.Reason == RefusalReason.CycleOver)
             clock.Distrust();
         clock.Heard(asked, time.GetTimestamp(), answer.Now);
         return answer;

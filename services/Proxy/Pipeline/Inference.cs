@@ -1,5 +1,4 @@
 using LlmGateway.Contracts;
-using LlmGateway.Proxy.PaidCalls;
 using LlmGateway.Proxy.ResponseState;
 using LlmGateway.ServiceDefaults;
 
@@ -185,7 +184,7 @@ public sealed class Inference(
             {
                 return (0, Problems.Unavailable);
             }
-            if (answer.Refusal?.Reason != LeaseRefusalReason.CycleOver)
+            if (answer.Refusal?.Reason != RefusalReason.CycleOver)
                 break;
         }
         if (answer.Hold is not { } hold)

@@ -341,7 +341,7 @@ public sealed class SeedWriter(
             });
     }
 
-    async Task LimitsAsync(LeaseScope scope, IReadOnlyList<LimitRequest> limits, string path, CancellationToken token)
+    async Task LimitsAsync(CounterScope scope, IReadOnlyList<LimitRequest> limits, string path, CancellationToken token)
     {
         var customer = scope.Customer;
         if (limits.Any(limit => limit.Selector?.Keys is not null))

@@ -57,7 +57,7 @@ public static class CounterOpenings
         }
     }
 
-    public static async Task OpenAsync(NpgsqlDataSource database, LeaseScope scope, CounterOpening counter, CancellationToken token)
+    public static async Task OpenAsync(NpgsqlDataSource database, CounterScope scope, CounterOpening counter, CancellationToken token)
     {
         if (await UsedWithoutLimit.SumAsync(database, scope, counter, token) is > 0 and var sum)
             await AddAsync(database, scope, counter, sum, token);
@@ -65,7 +65,7 @@ public static class CounterOpenings
 
     /// <summary>The account's lock comes first: two that open the same counter must not both see what it had before.</summary>
     static async Task AddAsync(
-        NpgsqlDataSource database, LeaseScope scope, CounterOpening counter, long sum, CancellationToken token)
+        NpgsqlDataSource database, CounterScope scope, CounterOpening counter, long sum, CancellationToken token)
     {
         var (register, term) = (counter.Register, counter.Term);
         await using var connection = await database.OpenConnectionAsync(token);

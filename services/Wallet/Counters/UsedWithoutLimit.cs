@@ -16,7 +16,7 @@ public static class UsedWithoutLimit
     /// <summary>The log has it.</summary>
     public static bool Has(Unit unit) => unit is Unit.Tokens or Unit.Requests or Unit.UsdLimit;
 
-    public static Task<long> SumAsync(NpgsqlDataSource database, LeaseScope scope, CounterOpening counter, CancellationToken token) =>
+    public static Task<long> SumAsync(NpgsqlDataSource database, CounterScope scope, CounterOpening counter, CancellationToken token) =>
         counter.Only is null
             ? FromRollupsAsync(database, scope, counter, token)
             : FromLogAsync(database, scope.Customer, counter, token);
@@ -46,7 +46,7 @@ public static class UsedWithoutLimit
     /// What is not summed up yet is read from the log, and so is a quarter of an hour that the cycle's beginning cuts.
     /// </summary>
     static async Task<long> FromRollupsAsync(
-        NpgsqlDataSource database, LeaseScope scope, CounterOpening counter, CancellationToken token)
+        NpgsqlDataSource database, CounterScope scope, CounterOpening counter, CancellationToken token)
     {
         var (from, unit) = (counter.Term.From.ToUniversalTime(), counter.Term.Unit);
         var times = RollupTimes.Of(from, counter.Term.To);

@@ -12,7 +12,7 @@ namespace LlmGateway.Wallet;
 public static class EndCall
 {
     /// <summary>A settlement has a few hundred bytes, and with it the provider's usage object of 4 KB.</summary>
-    const int MaxBodyBytes = PaidCall.MaxAnswerBytes + (64 * 1024);
+    const int MaxBodyBytes = KeyTerms.MaxAnswerBytes + (64 * 1024);
 
     /// <summary>
     /// What an owner has too much, the oldest first. Those that another transaction is just changing are skipped, so that the two cannot
@@ -28,7 +28,7 @@ public static class EndCall
         """;
 
     /// <summary>What lies further back than this leaves. The oldest answer that stays reaches beyond it by its own bytes at most.</summary>
-    const long Reach = PaidCall.OwnerBytes - PaidCall.MaxAnswerBytes - PaidCall.RowBytes;
+    const long Reach = KeyTerms.OwnerBytes - KeyTerms.MaxAnswerBytes - KeyTerms.RowBytes;
 
     public static void MapEndCall(this WebApplication app)
     {

@@ -33,7 +33,7 @@ static class EndedCalls
                 book.EndedCalls.Column(call => call.Request),
                 book.EndedCalls.Column(call => (short)StoredCall.After(call.Key, hasAnswer: call.Answer is not null)),
                 book.EndedCalls.Column(call => call.Answer),
-                PaidCall.RowBytes,
-                PaidCall.Life);
+                KeyTerms.RowBytes,
+                KeyTerms.Life);
     }
 }

@@ -5,7 +5,7 @@ using Npgsql;
 namespace LlmGateway.Wallet;
 
 /// <summary>
-/// <c>POST /internal/calls/renew</c>: a proxy is alive and has these calls, see <see cref="PaidCallRenewal"/>. Rows are locked in the order
+/// <c>POST /internal/calls/renew</c>: a proxy is alive and has these calls, see <see cref="KeyRenewal"/>. Rows are locked in the order
 /// of their ids, like the writer's, so that the two cannot deadlock.
 /// </summary>
 public static class RenewCalls
@@ -14,12 +14,12 @@ public static class RenewCalls
         "/internal/calls/renew",
         async (HttpContext http, NpgsqlDataSource database, CancellationToken token) =>
         {
-            var renewal = await Body.ReadAsync<PaidCallRenewal>(http);
-            if (renewal.Requests.Count > PaidCallRenewal.MaxAtOnce)
-                return Problems.Invalid("requests", $"at most {PaidCallRenewal.MaxAtOnce} requests at once");
+            var renewal = await Body.ReadAsync<KeyRenewal>(http);
+            if (renewal.Requests.Count > KeyRenewal.MaxAtOnce)
+                return Problems.Invalid("requests", $"at most {KeyRenewal.MaxAtOnce} requests at once");
             var running = await RenewAsync(database, renewal, token);
             Failpoint.Hit("wallet.call.renewed");
-            return Results.Json(new PaidCallRenewal(running), Defaults.Json);
+            return Results.Json(new KeyRenewal(running), Defaults.Json);
         });
 
     /// <summary>The time after which they are all booked, also those that an outage has sent away.</summary>
@@ -28,12 +28,12 @@ public static class RenewCalls
         : LeaseSweeper.LastSettlements;
 
     static Task<List<Guid>> RenewAsync(
-        NpgsqlDataSource database, PaidCallRenewal renewal, CancellationToken token) => database.ByIndexAsync(async connection =>
+        NpgsqlDataSource database, KeyRenewal renewal, CancellationToken token) => database.ByIndexAsync(async connection =>
     {
         await using var renew = connection.Sql("""
             with mine as (select id from paid_call where request_id = any($1) and state <= 1 order by id for update)
             update paid_call set state = 0, until = now() + $2 from mine where paid_call.id = mine.id returning request_id
-            """, renewal.Requests.ToArray(), PaidCall.Silence);
+            """, renewal.Requests.ToArray(), KeyTerms.Silence);
         var running = new List<Guid>();
         await using var row = await renew.ExecuteReaderAsync(token);
         while (await row.ReadAsync(token))

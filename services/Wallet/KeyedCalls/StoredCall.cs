@@ -17,7 +17,7 @@ public enum CallState
 }
 
 /// <summary>What a repetition meets.</summary>
-public enum Met { Running, Answer, NoAnswer, OtherInput }
+public enum Repetition { Running, Answer, NoAnswer, OtherInput }
 
 /// <summary>A call that has a key now.</summary>
 /// <param name="Overdue">Its time is over by the database's clock.</param>
@@ -25,14 +25,14 @@ public sealed record StoredCall(byte[] InputHash, CallState State, bool Overdue,
 {
     /// <summary>What another request with the same key is told.</summary>
     /// <param name="inputHash">Of what it asks.</param>
-    public Met Meet(ReadOnlySpan<byte> inputHash) =>
-        !CryptographicOperations.FixedTimeEquals(InputHash, inputHash) ? Met.OtherInput
+    public Repetition MetBy(ReadOnlySpan<byte> inputHash) =>
+        !CryptographicOperations.FixedTimeEquals(InputHash, inputHash) ? Repetition.OtherInput
         : State switch
         {
-            CallState.Answered => Met.Answer,
-            CallState.Charged => Met.NoAnswer,
-            // What is free was freed a moment ago; it is claimed by the next repetition.
-            _ => Met.Running,
+            CallState.Answered => Repetition.Answer,
+            CallState.Charged => Repetition.NoAnswer,
+            // What is free was freed a moment ago; the next repetition takes it.
+            _ => Repetition.Running,
         };
 
     /// <summary>

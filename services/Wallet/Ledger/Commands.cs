@@ -31,7 +31,7 @@ public abstract record Command
     /// <summary>For logs: ids alone. The record has what tenants wrote, and what their users' requests used.</summary>
     public sealed override string ToString() => $"{GetType().Name} of {Movement ?? Lease ?? Accounts.FirstOrDefault()}";
 
-    protected static Account Counter(LeaseScope scope, Guid register, CounterTerm term) => new()
+    protected static Account Counter(CounterScope scope, Guid register, CounterTerm term) => new()
     {
         Id = register, Kind = term.Kind, Unit = term.Unit, Denomination = term.Denomination,
         Organization = scope.Organization, Project = scope.Project, Owner = scope.Customer, Test = scope.Test,
@@ -295,7 +295,7 @@ public abstract record Answer
     }
 
     /// <summary>Nothing changed.</summary>
-    public sealed record Refused(Guid Register, LeaseRefusalReason Reason, long Available) : Answer
+    public sealed record Refused(Guid Register, RefusalReason Reason, long Available) : Answer
     {
         /// <inheritdoc cref="LeaseRefusal.Held"/>
         public long Held { get; init; }

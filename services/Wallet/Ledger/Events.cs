@@ -119,7 +119,7 @@ public static partial class Ledger
     /// </summary>
     static Answer.Refused TellOfRefusal(Book book, Extend extend, Answer.Refused refused)
     {
-        if (refused is not { Reason: LeaseRefusalReason.Exhausted, Busy: false })
+        if (refused is not { Reason: RefusalReason.Exhausted, Busy: false })
             return refused;
         var line = extend.Request.Lines.First(line => line.Register == refused.Register);
         var account = book.Accounts[refused.Register];

@@ -53,7 +53,7 @@ public static partial class Ledger
     static Answer Apply(Book book, Freeze freeze)
     {
         if (book.Find(freeze.Wallet) is not { Kind: AccountKind.Wallet } wallet)
-            return new Answer.Refused(freeze.Wallet, LeaseRefusalReason.Unknown, 0);
+            return new Answer.Refused(freeze.Wallet, RefusalReason.Unknown, 0);
         var repeated = wallet.Frozen == freeze.Frozen;
         wallet.Frozen = freeze.Frozen;
         if (!repeated)
@@ -112,7 +112,7 @@ public static partial class Ledger
         if (book.Known.Contains(id))
             return new Answer.Done(Repeated: true);
         if (!book.Rated.TryGetValue(rerate.RequestId, out var rated))
-            return new Answer.Refused(rerate.RequestId, LeaseRefusalReason.Unknown, 0);
+            return new Answer.Refused(rerate.RequestId, RefusalReason.Unknown, 0);
         var (oldCost, paid, borne, isCovered) = rated;
         var difference = rerate.Cost - oldCost;
         if (difference == 0)

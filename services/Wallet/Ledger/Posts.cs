@@ -88,7 +88,7 @@ public static partial class Ledger
         if (book.Moved.TryGetValue(post.Id, out var before))
             return before.IsAskedAgainBy(post) ? new Answer.Done(Repeated: true) { Moved = before.Result ?? [] } : new Answer.Differs();
         if (post.Of.Balance is { } id && (book.Find(id) is not { } balance || balance.Kind.IsCounter()))
-            return new Answer.Refused(id, LeaseRefusalReason.Unknown, 0);
+            return new Answer.Refused(id, RefusalReason.Unknown, 0);
         if (post.ExpiresAt <= book.Now)
             return new Answer.NoLot(Expired: true);
         if (post is { MakesLot: true, Rule.Lot: not LotKind.TopUp } && book.Accounts[post.Of.Balance!.Value].Lots >= MaxLots)
@@ -137,7 +137,7 @@ public static partial class Ledger
                 _ => amount,
             };
             if (leg.AtMost == AtMost.All && CanGive(from) < amount)
-                return new(from.Id, LeaseRefusalReason.Exhausted, CanGive(from));
+                return new(from.Id, RefusalReason.Exhausted, CanGive(from));
             if (part > 0)
                 moved.Add(new(from.Id, post.IdOf(leg.To), part));
             if (part < amount && leg.Else is { } other)
@@ -145,7 +145,7 @@ public static partial class Ledger
                     ? new(post.IdOf(other), post.IdOf(leg.To), amount - part)
                     : new(from.Id, post.IdOf(other), amount - part));
             if (moved.Count == 0)
-                return new(from.Id, LeaseRefusalReason.Exhausted, 0);
+                return new(from.Id, RefusalReason.Exhausted, 0);
         }
         return null;
     }

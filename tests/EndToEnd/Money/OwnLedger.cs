@@ -97,7 +97,7 @@ sealed class OwnLedger : IAsyncDisposable
         app.MapReratings();
         app.MapStaleSettlements();
         app.MapCounterOpenings();
-        app.MapClaimCall();
+        app.MapTakeKey();
         app.MapRenewCalls();
         app.MapEndCall();
         await app.StartAsync(Token);

@@ -198,7 +198,7 @@ public sealed class RollupTests : IAsyncLifetime
         await _ledger.Months(days: 35).DropAsync(DateTimeOffset.UtcNow, Token);
 
         Assert.Equal((20L, 196L, 20L), await TotalAsync());
-        Assert.Equal(new Answer.Refused(before[1].Settlement.RequestId, LeaseRefusalReason.Unknown, 0),
+        Assert.Equal(new Answer.Refused(before[1].Settlement.RequestId, RefusalReason.Unknown, 0),
             await _ledger.Writer.RunAsync(Correction(before[1], 4)));
         await _ledger.VerifyAsync();
     }

@@ -83,7 +83,7 @@ public sealed class WindowOpeningTests : IAsyncLifetime
     {
         var term = new CounterTerm(
             AccountKind.Windows, Unit.Windows, null, 100, DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1));
-        var scope = new LeaseScope(OwnLedger.Organization, OwnLedger.Project, _ledger.Wallet, false);
+        var scope = new CounterScope(OwnLedger.Organization, OwnLedger.Project, _ledger.Wallet, false);
         Assert.IsType<Answer.Opened>(await _ledger.Writer.RunAsync(
             new OpenWindows(new(scope, [new(session, [new(counter, term)])]))));
         await _ledger.TamperAsync("window_opening", $"""

@@ -23,10 +23,10 @@ public sealed class LedgerClaimTests
     public void A_counter_is_opened_by_the_first_claim_and_gives_up_to_the_ceiling_of_each()
     {
         Assert.Equal([60], Granted(Claim(1, Counting(Limit, 60, ceiling: 100))));
-        Assert.Equal(new Answer.Refused(Limit, LeaseRefusalReason.Exhausted, 40), Claim(2, Counting(Limit, 60, ceiling: 100)));
+        Assert.Equal(new Answer.Refused(Limit, RefusalReason.Exhausted, 40), Claim(2, Counting(Limit, 60, ceiling: 100)));
         Assert.Equal([60], Granted(Claim(2, Counting(Limit, 60, ceiling: 120))));
         // Lowered below what is held: nothing more is given, and what is held stays.
-        Assert.Equal(new Answer.Refused(Limit, LeaseRefusalReason.Exhausted, 0), Claim(3, Counting(Limit, 1, ceiling: 50)));
+        Assert.Equal(new Answer.Refused(Limit, RefusalReason.Exhausted, 0), Claim(3, Counting(Limit, 1, ceiling: 50)));
         Assert.Equal(120, _store.Accounts[Limit].Reserved);
     }
 
@@ -47,7 +47,7 @@ public sealed class LedgerClaimTests
         if (isAccepted)
             Assert.Equal([1], Granted(answer));
         else
-            Assert.Equal(new Answer.Refused(Limit, LeaseRefusalReason.CycleOver, 0), answer);
+            Assert.Equal(new Answer.Refused(Limit, RefusalReason.CycleOver, 0), answer);
     }
 
     [Theory]
@@ -70,7 +70,7 @@ public sealed class LedgerClaimTests
         // 50 were held, and the provider used 80 more.
         Settle(cost: 0, due: null, new Charge(Limit, 130, Beyond: 80));
         Assert.Equal((130, 10), (_store.Accounts[Limit].Posted, _store.Accounts[Limit].Reserved));
-        Assert.Equal(new Answer.Refused(Limit, LeaseRefusalReason.Exhausted, 0), Claim(2, Counting(Limit, 1, ceiling: 100)));
+        Assert.Equal(new Answer.Refused(Limit, RefusalReason.Exhausted, 0), Claim(2, Counting(Limit, 1, ceiling: 100)));
         Assert.Equal(130, _store.Counted[Limit]);
     }
 
@@ -97,7 +97,7 @@ public sealed class LedgerClaimTests
     {
         Apply(new Freeze(Wallet, true));
         var answer = Claim(1, firstSource: 0, Source(Quota, 10, ceiling: 100), Money(20));
-        Assert.Equal(LeaseRefusalReason.Frozen, Assert.IsType<Answer.Refused>(answer).Reason);
+        Assert.Equal(RefusalReason.Frozen, Assert.IsType<Answer.Refused>(answer).Reason);
         Assert.Equal(0, _store.Accounts[Quota].Reserved);
     }
 
@@ -120,15 +120,15 @@ public sealed class LedgerClaimTests
     {
         Claim(1, Counting(Limit, 60, ceiling: 100));
         Assert.Equal(
-            new Answer.Refused(Limit, LeaseRefusalReason.Exhausted, 40) { Held = 60 }, Other(1, Counting(Limit, 70, ceiling: 100)));
+            new Answer.Refused(Limit, RefusalReason.Exhausted, 40) { Held = 60 }, Other(1, Counting(Limit, 70, ceiling: 100)));
 
         Claim(2, firstSource: 0, Source(Quota, 100, ceiling: 100), Money(200));
         Apply(new Post(Ids.New(), PostType.Debit, Posts.Of(Wallet, Organization, Project), [1_000]));
         Assert.Equal(
-            new Answer.Refused(Wallet, LeaseRefusalReason.Exhausted, 0) { Busy = true },
+            new Answer.Refused(Wallet, RefusalReason.Exhausted, 0) { Busy = true },
             Other(0, Source(Quota, 80, ceiling: 100), Money(160)));
         Assert.Equal(
-            new Answer.Refused(Wallet, LeaseRefusalReason.Exhausted, 0), Other(0, Source(Quota, 101, ceiling: 100), Money(202)));
+            new Answer.Refused(Wallet, RefusalReason.Exhausted, 0), Other(0, Source(Quota, 101, ceiling: 100), Money(202)));
     }
 
     [Fact]
@@ -139,7 +139,7 @@ public sealed class LedgerClaimTests
 
         Assert.IsType<Answer.Shortage>(Apply(extend));
         Assert.Equal(
-            new Answer.Refused(Limit, LeaseRefusalReason.Exhausted, 40) { Held = 60 },
+            new Answer.Refused(Limit, RefusalReason.Exhausted, 40) { Held = 60 },
             Apply(extend with { InUse = new HashSet<Guid> { Limit } }));
     }
 
@@ -194,7 +194,7 @@ public sealed class LedgerClaimTests
     public void Slots_are_held_while_requests_run_and_never_used_up()
     {
         Assert.Equal([2, 40], Granted(Claim(1, firstSource: 1, Running(2, ceiling: 3), Money(40))));
-        Assert.Equal(new Answer.Refused(Slots, LeaseRefusalReason.Exhausted, 1), Claim(2, Running(2, ceiling: 3)));
+        Assert.Equal(new Answer.Refused(Slots, RefusalReason.Exhausted, 1), Claim(2, Running(2, ceiling: 3)));
 
         Settle(cost: 20, due: null, new Charge(Wallet, 20));
         GiveBack(1, 1);
@@ -214,7 +214,7 @@ public sealed class LedgerClaimTests
         var other = new LeaseRequest(Ids.New(), 1, "other", [Running(2, ceiling: 2)]) { FirstSource = 1, Scope = Scope };
         Assert.Equal([2], Granted(Apply(new Extend(other))));
         GiveBack(1, 2);
-        Assert.Equal(new Answer.Refused(Slots, LeaseRefusalReason.SlotsFreed, 0), Claim(1, Running(1, ceiling: 2)));
+        Assert.Equal(new Answer.Refused(Slots, RefusalReason.SlotsFreed, 0), Claim(1, Running(1, ceiling: 2)));
         Assert.Equal(2, _store.Accounts[Slots].Reserved);
         Settle(cost: 20, due: null, new Charge(Wallet, 20));
         Assert.Equal((20, 0), (_store.Charged, _store.Absorbed));
@@ -229,7 +229,7 @@ public sealed class LedgerClaimTests
             Claim(1, Running(2, ceiling: 2));
         Apply(new GiveBack(new(_lease, 1, [new(Slots, 0)]) { RenouncesSlots = true }));
         var late = Assert.IsType<Answer.Refused>(Claim(1, Running(2, ceiling: 2)));
-        Assert.Equal(arrivesFirst ? LeaseRefusalReason.SlotsFreed : LeaseRefusalReason.LeaseClosed, late.Reason);
+        Assert.Equal(arrivesFirst ? RefusalReason.SlotsFreed : RefusalReason.LeaseClosed, late.Reason);
         Assert.Equal(0, _store.Accounts[Slots].Reserved);
     }
 
@@ -237,7 +237,7 @@ public sealed class LedgerClaimTests
     Answer Other(int firstSource, params LeaseDemand[] lines) => Apply(new Extend(
         new(Ids.New(), 1, "other", lines) { FirstSource = firstSource, Scope = Scope }, Final: true));
 
-    static LeaseScope Scope => new(Organization, Project, Organization, false);
+    static CounterScope Scope => new(Organization, Project, Organization, false);
 
     static LeaseDemand Counting(Guid register, long amount, long ceiling) => new(register, amount, amount, amount, amount)
     {

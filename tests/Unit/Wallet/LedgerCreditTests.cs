@@ -43,7 +43,7 @@ public sealed class LedgerCreditTests
     {
         Claim(Lease, 1, Credits(Standard, 5), Money(800));
         Assert.Equal(
-            new Answer.Refused(Standard, LeaseRefusalReason.Exhausted, 0) { Held = 5 },
+            new Answer.Refused(Standard, RefusalReason.Exhausted, 0) { Held = 5 },
             Claim(Ids.New(), 1, final: true, Credits(Standard, 1)));
         Run(new GiveBack(new(Lease, 1, [new(Standard, 1)])));
         Assert.Equal([1], Granted(Claim(Ids.New(), 1, Credits(Standard, 1))));
@@ -99,7 +99,7 @@ public sealed class LedgerCreditTests
         Run(new Post(Ids.New(), PostType.Grant, Scope(Standard, OfStandard), [10]));
         Run(new Post(Ids.New(), PostType.Debit, Scope(Standard, OfStandard), [4]));
         Assert.Equal(
-            new Answer.Refused(Standard, LeaseRefusalReason.Exhausted, 11),
+            new Answer.Refused(Standard, RefusalReason.Exhausted, 11),
             Run(new Post(Ids.New(), PostType.Debit, Scope(Standard, OfStandard), [12])));
 
         Assert.Equal((11, -11), (Of(Standard).Posted, PostedOf(HouseAccounts.GrantedCredits(OfStandard, false))));

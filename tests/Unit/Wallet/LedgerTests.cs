@@ -42,8 +42,8 @@ public sealed class LedgerTests : IDisposable
             Wallet, new() { Id = Wallet, Kind = AccountKind.Wallet, Unit = Unit.Usd, Organization = Organization, Project = Project });
         _book.Created.Add(Wallet); // the batch that opens it has locked it already
 
-        Assert.Equal(new Answer.Refused(Wallet, LeaseRefusalReason.Unknown, 0), Adjust(Ids.New(), 70));
-        Assert.Equal(LeaseRefusalReason.Unknown, Refused(Lease(fence: 1, new LeaseDemand(Wallet, 0, 0, 0, 0))));
+        Assert.Equal(new Answer.Refused(Wallet, RefusalReason.Unknown, 0), Adjust(Ids.New(), 70));
+        Assert.Equal(RefusalReason.Unknown, Refused(Lease(fence: 1, new LeaseDemand(Wallet, 0, 0, 0, 0))));
 
         Open(Wallet, AccountKind.Wallet, 5);
 
@@ -102,7 +102,7 @@ public sealed class LedgerTests : IDisposable
         Open(Wallet, AccountKind.Wallet, 100);
 
         Assert.Equal(
-            LeaseRefusalReason.Unknown,
+            RefusalReason.Unknown,
             Refused(Apply(new Rerate(Ids.New(), Ids.New(), Wallet, Organization, Project, false, Ids.New(), 5))));
         Assert.Equal(100, _book.Accounts[Wallet].Posted);
     }
@@ -124,7 +124,7 @@ public sealed class LedgerTests : IDisposable
         Open(Wallet, AccountKind.Wallet, 100);
         Lease(fence: 1, new LeaseDemand(Wallet, 60, 60, 60, 60));
 
-        Assert.Equal(new Answer.Refused(Wallet, LeaseRefusalReason.Exhausted, 40), Adjust(Ids.New(), -41));
+        Assert.Equal(new Answer.Refused(Wallet, RefusalReason.Exhausted, 40), Adjust(Ids.New(), -41));
         Assert.Equal(100, _book.Accounts[Wallet].Posted);
     }
 
@@ -149,7 +149,7 @@ public sealed class LedgerTests : IDisposable
 
         var answer = Lease(fence: 1, new LeaseDemand(Wallet, 10, 10, 10, 10), new LeaseDemand(Cap, 10, 10, 10, 10));
 
-        Assert.Equal(new Answer.Refused(Cap, LeaseRefusalReason.Exhausted, 5), answer);
+        Assert.Equal(new Answer.Refused(Cap, RefusalReason.Exhausted, 5), answer);
         Assert.Equal(0, _book.Accounts[Wallet].Reserved);
         Assert.Empty(_book.Leases);
     }
@@ -201,7 +201,7 @@ public sealed class LedgerTests : IDisposable
         Lease(fence: 1, new LeaseDemand(Wallet, 40, 40, 40, 40));
         Apply(new Freeze(Wallet, true));
 
-        Assert.Equal(LeaseRefusalReason.Frozen, Refused(Lease(fence: 2, new LeaseDemand(Wallet, 1, 1, 1, 1))));
+        Assert.Equal(RefusalReason.Frozen, Refused(Lease(fence: 2, new LeaseDemand(Wallet, 1, 1, 1, 1))));
         Settle(Ids.New(), cost: 25);
 
         Assert.Equal(75, _book.Accounts[Wallet].Posted);
@@ -333,7 +333,7 @@ public sealed class LedgerTests : IDisposable
 
         _book.Leases[LeaseId].ExpiresAt = Noon.AddSeconds(-1);
         Apply(new Expire(LeaseId, [Wallet]));
-        Assert.Equal(LeaseRefusalReason.LeaseClosed, Refused(Lease(fence: 1, demand)));
+        Assert.Equal(RefusalReason.LeaseClosed, Refused(Lease(fence: 1, demand)));
     }
 
     [Fact]
@@ -341,7 +341,7 @@ public sealed class LedgerTests : IDisposable
     {
         Open(Wallet, AccountKind.Wallet, 100);
 
-        Assert.Equal(LeaseRefusalReason.LeaseClosed, Refused(Lease(fence: 2, new LeaseDemand(Wallet, 1, 1, 1, 1))));
+        Assert.Equal(RefusalReason.LeaseClosed, Refused(Lease(fence: 2, new LeaseDemand(Wallet, 1, 1, 1, 1))));
         Assert.Equal(0, _book.Accounts[Wallet].Reserved);
     }
 
@@ -357,7 +357,7 @@ public sealed class LedgerTests : IDisposable
         Apply(new Expire(LeaseId, [Wallet]));
 
         Assert.Equal(0, _book.Accounts[Wallet].Reserved);
-        Assert.Equal(LeaseRefusalReason.LeaseClosed, Refused(Lease(fence: 2, new LeaseDemand(Wallet, 1, 1, 1, 1))));
+        Assert.Equal(RefusalReason.LeaseClosed, Refused(Lease(fence: 2, new LeaseDemand(Wallet, 1, 1, 1, 1))));
     }
 
     [Fact]
@@ -441,5 +441,5 @@ public sealed class LedgerTests : IDisposable
 
     static IReadOnlyList<long> Granted(Answer answer) => Assert.IsType<Answer.Granted>(answer).Amounts;
 
-    static LeaseRefusalReason Refused(Answer answer) => Assert.IsType<Answer.Refused>(answer).Reason;
+    static RefusalReason Refused(Answer answer) => Assert.IsType<Answer.Refused>(answer).Reason;
 }

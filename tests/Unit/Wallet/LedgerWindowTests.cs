@@ -24,7 +24,7 @@ public sealed class LedgerWindowTests
 
         Opened(Open(Ben, Line(Day, 2)));
         // Full: who is open goes on, also when the limit was lowered. Who is new is refused.
-        Assert.Equal(new Answer.Refused(Day, LeaseRefusalReason.Exhausted, 0) { Now = _now }, Open(Cem, Line(Day, 2)));
+        Assert.Equal(new Answer.Refused(Day, RefusalReason.Exhausted, 0) { Now = _now }, Open(Cem, Line(Day, 2)));
         Opened(Open(Ann, Line(Day, 1)));
         Assert.Equal((2, 0), (_store.Accounts[Day].Posted, _store.Accounts[Day].Reserved));
 
@@ -63,7 +63,7 @@ public sealed class LedgerWindowTests
     public void A_unit_is_of_the_cycle_that_the_ledgers_clock_says()
     {
         var over = Line(Day, 2) with { Counter = Line(Day, 2).Counter with { To = Noon.AddSeconds(-1) } };
-        Assert.Equal(LeaseRefusalReason.CycleOver, Assert.IsType<Answer.Refused>(Open(Ann, over)).Reason);
+        Assert.Equal(RefusalReason.CycleOver, Assert.IsType<Answer.Refused>(Open(Ann, over)).Reason);
         // Whoever is open is not asked again.
         Opened(Open(Ann, Line(Day, 2)));
         Opened(Open(Ann, over));
@@ -89,7 +89,7 @@ public sealed class LedgerWindowTests
         Assert.Equal(Noon.AddHours(closesAt), _store.Windows[Ann].ClosesAt); // the same request again
     }
 
-    static LeaseScope Scope => new(Organization, Project, Organization, false);
+    static CounterScope Scope => new(Organization, Project, Organization, false);
 
     WindowLine Line(Guid register, long ceiling) => new(
         register, new(AccountKind.Windows, Unit.Windows, null, ceiling, _now.AddHours(-1), _now.AddHours(1)));

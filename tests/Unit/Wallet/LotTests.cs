@@ -46,8 +46,8 @@ public sealed class LotTests
         _now = Evening;
 
         Assert.Equal(100, _store.Shown(Wallet, _now));
-        Assert.Equal(new Answer.Refused(Wallet, LeaseRefusalReason.Exhausted, 100), Extend(Lease, 1, 101));
-        Assert.Equal(new Answer.Refused(Wallet, LeaseRefusalReason.Exhausted, 100), Run(Of(PostType.Debit, 101)));
+        Assert.Equal(new Answer.Refused(Wallet, RefusalReason.Exhausted, 100), Extend(Lease, 1, 101));
+        Assert.Equal(new Answer.Refused(Wallet, RefusalReason.Exhausted, 100), Run(Of(PostType.Debit, 101)));
         Assert.Equal((100, 30), (_store.Accounts[Wallet].Posted, Expired));
     }
 
@@ -74,7 +74,7 @@ public sealed class LotTests
         Extend(Lease, 1, 30);
         _now = Evening;
 
-        Assert.Equal(LeaseRefusalReason.LotExpired, Assert.IsType<Answer.Refused>(Extend(Lease, 2, 1)).Reason);
+        Assert.Equal(RefusalReason.LotExpired, Assert.IsType<Answer.Refused>(Extend(Lease, 2, 1)).Reason);
         Assert.IsType<Answer.Granted>(Extend(Another, 1, 100));
         Settle(Another, 60);
         Assert.Equal(Wallet, _store.LastLot);
@@ -184,7 +184,7 @@ public sealed class LotTests
         Run(Of(PostType.Debit, 3));
         _now = Evening;
         Run(new BookExpiry(Wallet)); // 10 were left of the lot, 8 came back to it, and a debit took 3 of them
-        Assert.Equal(LeaseRefusalReason.Frozen, Assert.IsType<Answer.Refused>(Extend(Lease, 1, 1)).Reason);
+        Assert.Equal(RefusalReason.Frozen, Assert.IsType<Answer.Refused>(Extend(Lease, 1, 1)).Reason);
         var frozen = Figures();
         Run(new Freeze(Wallet, false));
 

@@ -72,9 +72,9 @@ public sealed class PostTests
     {
         Apply(new Extend(new(Ids.New(), 1, "proxy", [new(Wallet, 60, 60, 60, 60)])));
 
-        Assert.Equal(new Answer.Refused(Wallet, LeaseRefusalReason.Exhausted, 40), Apply(Of(PostType.Debit, 41)));
+        Assert.Equal(new Answer.Refused(Wallet, RefusalReason.Exhausted, 40), Apply(Of(PostType.Debit, 41)));
         Assert.Equal([40L, 20, 10], Assert.IsType<Answer.Done>(Apply(Of(PostType.Refund, 80, 40, 20))).Moved.Select(leg => leg.Amount));
-        Assert.Equal(new Answer.Refused(Wallet, LeaseRefusalReason.Exhausted, 0), Apply(Of(PostType.Refund, 80, 40, 20)));
+        Assert.Equal(new Answer.Refused(Wallet, RefusalReason.Exhausted, 0), Apply(Of(PostType.Refund, 80, 40, 20)));
         Apply(Of(PostType.Dispute, 5));
 
         Assert.Equal((60, 60, -5), (Posted(Party.Balance), _book.Accounts[Wallet].Reserved, Posted(Party.Receivable)));

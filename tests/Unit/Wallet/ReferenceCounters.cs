@@ -35,9 +35,9 @@ sealed partial class ReferenceLedger
         {
             var second = TimeSpan.FromSeconds(1);
             if (now < counter.From - second || now >= counter.To + second)
-                return new Answer.Refused(register, LeaseRefusalReason.CycleOver, 0);
+                return new Answer.Refused(register, RefusalReason.CycleOver, 0);
             if (counter.Ceiling <= Registers[register].Posted)
-                return new Answer.Refused(register, LeaseRefusalReason.Exhausted, 0);
+                return new Answer.Refused(register, RefusalReason.Exhausted, 0);
         }
         foreach (var demand in closed)
         {

@@ -72,7 +72,7 @@ sealed class ReferenceEvents(IReadOnlyCollection<Guid> wallets)
 
     IEnumerable<(string, Guid, int)> OfRefusal(Book book, Command command, Answer answer)
     {
-        if (command is not Extend extend || answer is not Answer.Refused { Reason: LeaseRefusalReason.Exhausted, Busy: false } refused)
+        if (command is not Extend extend || answer is not Answer.Refused { Reason: RefusalReason.Exhausted, Busy: false } refused)
             yield break;
         var least = extend.Request.Lines.First(line => line.Register == refused.Register).Minimum;
         if (wallets.Contains(refused.Register) && book.Accounts[refused.Register].Posted < least && _exhausted.Add(refused.Register))

@@ -92,7 +92,7 @@ sealed partial class ReferenceLedger
             return isSame ? new Answer.Done(Repeated: true) : new Answer.Differs();
         }
         if (post.Of.Balance is { } asked && !(IsWallet(asked) || IsCredits(asked)))
-            return new Answer.Refused(asked, LeaseRefusalReason.Unknown, 0);
+            return new Answer.Refused(asked, RefusalReason.Unknown, 0);
         var (wallet, amount, others) = (post.Of.Balance ?? Guid.Empty, post.Amounts[0], post.Amounts.Skip(1).ToList());
         var free = post.Of.Balance is null ? 0 : Available(wallet);
         var owed = -Of(Party.Receivable);
@@ -110,7 +110,7 @@ sealed partial class ReferenceLedger
                 AddLot(wallet, post.Id, amount, post.ExpiresAt, isPaid: false);
                 break;
             case PostType.Debit when amount > free:
-                return new Answer.Refused(wallet, LeaseRefusalReason.Exhausted, free);
+                return new Answer.Refused(wallet, RefusalReason.Exhausted, free);
             case PostType.Debit:
                 Spend(wallet, amount);
                 break;
@@ -123,7 +123,7 @@ sealed partial class ReferenceLedger
                 Add(Party.Clearing, -amount - others.Sum());
                 break;
             case PostType.Refund when Refundable(post, free) == 0:
-                return new Answer.Refused(wallet, LeaseRefusalReason.Exhausted, 0);
+                return new Answer.Refused(wallet, RefusalReason.Exhausted, 0);
             case PostType.Refund:
                 var paid = Math.Min(amount, Refundable(post, free));
                 var parts = others.ConvertAll(other => other * paid / amount);
@@ -159,7 +159,7 @@ sealed partial class ReferenceLedger
     Answer Pay(Post post, Party from, Party to)
     {
         if (post.Amounts[0] > Of(from))
-            return new Answer.Refused(PostingRules.House(from, post.Of).Id, LeaseRefusalReason.Exhausted, Math.Max(0, Of(from)));
+            return new Answer.Refused(PostingRules.House(from, post.Of).Id, RefusalReason.Exhausted, Math.Max(0, Of(from)));
         Add(from, -post.Amounts[0]);
         Add(to, post.Amounts[0]);
         _posts.Add(post.Id, post);
@@ -182,7 +182,7 @@ sealed partial class ReferenceLedger
     Answer Apply(Freeze freeze)
     {
         if (!IsWallet(freeze.Wallet))
-            return new Answer.Refused(freeze.Wallet, LeaseRefusalReason.Unknown, 0);
+            return new Answer.Refused(freeze.Wallet, RefusalReason.Unknown, 0);
         return new Answer.Done(Repeated: !(freeze.Frozen ? Frozen.Add(freeze.Wallet) : Frozen.Remove(freeze.Wallet)));
     }
 
@@ -195,7 +195,7 @@ sealed partial class ReferenceLedger
             Registers.TryAdd(line.Register, (line.Counter!.Kind, line.Counter.Unit, 0));
         // Rule 10.
         if (Leases.TryGetValue(request.Lease, out var lease) && lease is { Expired: false, SlotsFreed: true })
-            return new Answer.Refused(request.Lines[0].Register, LeaseRefusalReason.SlotsFreed, 0);
+            return new Answer.Refused(request.Lines[0].Register, RefusalReason.SlotsFreed, 0);
         // A repeated call gets the first answer and is a word from the holder like any other, unless the lease has ended.
         if (lease is { Expired: false } && lease.Fence == request.Fence)
         {
@@ -207,27 +207,27 @@ sealed partial class ReferenceLedger
         }
         // docs/money.md: a lease that has ended cannot be extended, whether the ledger still has it or has forgotten it.
         if (lease is null ? request.Fence != 1 : lease.Expired || request.Fence < lease.Fence)
-            return new Answer.Refused(request.Lines[0].Register, LeaseRefusalReason.LeaseClosed, 0);
+            return new Answer.Refused(request.Lines[0].Register, RefusalReason.LeaseClosed, 0);
         if (lease?.Until <= now)
-            return new Answer.Refused(request.Lines[0].Register, LeaseRefusalReason.LotExpired, 0);
+            return new Answer.Refused(request.Lines[0].Register, RefusalReason.LotExpired, 0);
 
         var shortage = new List<Guid>();
         foreach (var (index, line) in request.Lines.Index())
         {
             if (!Registers.TryGetValue(line.Register, out var register) || register.Kind.IsCounter() != line.Counter is not null)
-                return new Answer.Refused(line.Register, LeaseRefusalReason.Unknown, 0);
+                return new Answer.Refused(line.Register, RefusalReason.Unknown, 0);
             var room = Room(line);
             if (Frozen.Contains(line.Register))
-                return new Answer.Refused(line.Register, LeaseRefusalReason.Frozen, room);
+                return new Answer.Refused(line.Register, RefusalReason.Frozen, room);
             var second = TimeSpan.FromSeconds(1);
             if (line.Counter is { } term && (now < term.From - second || now >= term.To + second))
-                return new Answer.Refused(line.Register, LeaseRefusalReason.CycleOver, 0);
+                return new Answer.Refused(line.Register, RefusalReason.CycleOver, 0);
             if (index >= extend.FirstSource)
                 continue;
             if (room < line.First && WithOthers(line) && !extend.Final && !extend.InUse.Contains(line.Register))
                 shortage.Add(line.Register);
             else if (room < line.Minimum)
-                return new Answer.Refused(line.Register, LeaseRefusalReason.Exhausted, room) { Held = OfOthers(line) };
+                return new Answer.Refused(line.Register, RefusalReason.Exhausted, room) { Held = OfOthers(line) };
         }
         var sources = request.Lines.Skip(extend.FirstSource).ToList();
         if (sources.Count > 0)
@@ -237,7 +237,7 @@ sealed partial class ReferenceLedger
                 .Where(line => !extend.Final && !(enough && extend.InUse.Contains(line.Register))).ToList();
             shortage.AddRange(asked.Select(line => line.Register));
             if (!enough && asked.Count == 0 && !Share(sources, line => line.Minimum).Enough)
-                return new Answer.Refused(sources[^1].Register, LeaseRefusalReason.Exhausted, Room(sources[^1]))
+                return new Answer.Refused(sources[^1].Register, RefusalReason.Exhausted, Room(sources[^1]))
                 {
                     Held = OfOthers(sources[^1]),
                     Busy = sources.Count > 1 && Share(sources, line => line.Minimum, IfNothingWereHeld).Enough,

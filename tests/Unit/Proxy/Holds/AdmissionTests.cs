@@ -121,11 +121,11 @@ public sealed class AdmissionTests
     }
 
     [Theory]
-    [InlineData(LeaseRefusalReason.Exhausted, 0, 402, "not_enough_queries")]
-    [InlineData(LeaseRefusalReason.Unknown, 0, 402, "not_enough_queries")]
-    [InlineData(LeaseRefusalReason.Exhausted, 2, 429, "balance_held")]
+    [InlineData(RefusalReason.Exhausted, 0, 402, "not_enough_queries")]
+    [InlineData(RefusalReason.Unknown, 0, 402, "not_enough_queries")]
+    [InlineData(RefusalReason.Exhausted, 2, 429, "balance_held")]
     public void Who_has_no_call_credit_left_is_told_so_and_whose_credits_are_in_use_may_come_again(
-        LeaseRefusalReason reason, long held, int status, string code)
+        RefusalReason reason, long held, int status, string code)
     {
         var problem = Admission.ProblemOf(
             new(Credits.Register, reason, 0) { Held = held }, new([Credits], 0, null), [1], DateTimeOffset.UnixEpoch);
@@ -202,7 +202,7 @@ public sealed class AdmissionTests
     {
         var cap = Cap with { Level = LimitLine.Session, Counter = Cap.Counter! with { Ceiling = 50, To = Term.Ever } };
         var problem = Admission.ProblemOf(
-            new(cap.Register, LeaseRefusalReason.Exhausted, 20), new([cap, Wallet], 1, null), [30, 30], DateTimeOffset.UnixEpoch);
+            new(cap.Register, RefusalReason.Exhausted, 20), new([cap, Wallet], 1, null), [30, 30], DateTimeOffset.UnixEpoch);
         Assert.Equal((402, "session_cap"), (problem.Status, problem.Code));
         Assert.Equal(new("session", "usd", "0.00000003", "0.00000005", "0.00000001", null), problem.Limit);
     }
@@ -212,7 +212,7 @@ public sealed class AdmissionTests
     {
         var slots = Slots with { Level = LimitLine.Key, Counter = Slots.Counter! with { Ceiling = 3, To = Term.Ever } };
         var problem = Admission.ProblemOf(
-            new(slots.Register, LeaseRefusalReason.Exhausted, 0), new([slots, Wallet], 1, null), [1, 30], DateTimeOffset.UnixEpoch);
+            new(slots.Register, RefusalReason.Exhausted, 0), new([slots, Wallet], 1, null), [1, 30], DateTimeOffset.UnixEpoch);
         Assert.Equal((429, "concurrent_limit_reached", 1), (problem.Status, problem.Code, problem.RetryAfterSeconds));
         Assert.Equal(new("key", "concurrent", "3", "3", "1", null), problem.Limit);
     }

@@ -68,7 +68,7 @@ public sealed class ClientSessionsTests : IWindowLedger
     public async Task A_session_is_refused_by_the_limit_that_is_full_and_asked_about_again()
     {
         _answer = request => Task.FromResult(
-            new WindowsAnswer(null, new(request.Windows[0].Lines[0].Register, LeaseRefusalReason.Exhausted, 0)));
+            new WindowsAnswer(null, new(request.Windows[0].Lines[0].Register, RefusalReason.Exhausted, 0)));
         foreach (var attempt in (int[])[1, 2])
         {
             var (_, problem) = await _sessions.EnterAsync(Of(Limit(null)), Offer("small"), "ann", Token);

@@ -14,7 +14,7 @@ public sealed class SliceRefusalTests
     const long Balance = 20_000_000, Least = 444_000;
 
     static readonly Guid Organization = Ids.New(), Project = Ids.New();
-    static readonly LeaseScope Scope = new(Organization, Project, Organization, false);
+    static readonly CounterScope Scope = new(Organization, Project, Organization, false);
 
     readonly FakeTimeProvider _time = new();
     readonly DirectLedger _ledger;

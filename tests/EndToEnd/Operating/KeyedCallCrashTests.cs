@@ -6,7 +6,7 @@ namespace LlmGateway.EndToEnd;
 /// Whichever process dies between whichever steps of a keyed call: its caller repeats it elsewhere until there is something final.
 /// </summary>
 [Collection(nameof(Outages))]
-public sealed class PaidCallCrashTests : IAsyncLifetime
+public sealed class KeyedCallCrashTests : IAsyncLifetime
 {
     /// <summary>What proxies are about to give back would be held until its lease ends.</summary>
     public async ValueTask InitializeAsync() => await Books.WaitUntilRightAsync();
@@ -14,14 +14,14 @@ public sealed class PaidCallCrashTests : IAsyncLifetime
     public ValueTask DisposeAsync() => default;
 
     [Theory]
-    [InlineData("proxy2", "proxy.call.claimed", false)]
+    [InlineData("proxy2", "proxy.call.keyed", false)]
     [InlineData("proxy2", "proxy.whole.settled", false)]
     [InlineData("proxy2", "proxy.call.recorded", true)]
     [InlineData("proxy2", "proxy.call.kept", false)]
     [InlineData("proxy2", "proxy.call.kept", true)]
     [InlineData("proxy2", "proxy.end.released", true)]
     [InlineData("proxy2", "proxy.end.spooled", false)]
-    [InlineData("wallet", "wallet.call.claimed", false)]
+    [InlineData("wallet", "wallet.call.keyed", false)]
     [InlineData("wallet", "wallet.call.settled", true)]
     public async Task A_call_whose_process_dies_is_charged_once_and_its_repetition_gets_an_answer_or_is_told(
         string process, string point, bool stream)

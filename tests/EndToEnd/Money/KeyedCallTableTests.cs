@@ -7,7 +7,7 @@ using LlmGateway.Wallet;
 namespace LlmGateway.EndToEnd;
 
 /// <summary>What the ledger knows of idempotency keys, on a real server.</summary>
-public sealed class PaidCallTableTests : IAsyncLifetime
+public sealed class KeyedCallTableTests : IAsyncLifetime
 {
     static readonly byte[] Asked = new byte[32], AskedOtherwise = [1, .. new byte[31]];
 
@@ -39,7 +39,7 @@ public sealed class PaidCallTableTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Of_many_who_claim_at_once_one_gets_the_key()
+    public async Task Of_many_who_ask_at_once_one_gets_the_key()
     {
         var answers = await Task.WhenAll(Enumerable.Range(0, 30).Select(_ => ClaimAsync(Ids.New())));
 
@@ -48,7 +48,7 @@ public sealed class PaidCallTableTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_claim_that_is_repeated_by_its_own_request_is_the_same_claim()
+    public async Task A_request_that_asks_again_has_its_key_already()
     {
         var request = Ids.New();
         Assert.Equal(HttpStatusCode.NoContent, (await ClaimAsync(request)).Status);
@@ -94,7 +94,7 @@ public sealed class PaidCallTableTests : IAsyncLifetime
     public async Task A_key_is_free_when_its_day_is_over_though_nothing_was_purged()
     {
         await EndAsync(await ClaimedAsync(), [1]);
-        await MoveAsync(PaidCall.Life - TimeSpan.FromMinutes(1));
+        await MoveAsync(KeyTerms.Life - TimeSpan.FromMinutes(1));
         Assert.Equal(HttpStatusCode.OK, (await ClaimAsync(Ids.New())).Status);
 
         await MoveAsync(TimeSpan.FromMinutes(1));
@@ -105,15 +105,15 @@ public sealed class PaidCallTableTests : IAsyncLifetime
     public async Task An_overdue_key_is_doubted_first_and_free_only_when_its_proxy_stays_silent()
     {
         var first = await ClaimedAsync();
-        await MoveAsync(PaidCall.Silence);
+        await MoveAsync(KeyTerms.Silence);
         Assert.Equal(HttpStatusCode.Conflict, (await ClaimAsync(Ids.New())).Status);
         Assert.Equal([first.Settlement.RequestId], await RenewAsync(first.Settlement.RequestId));
-        await MoveAsync(PaidCall.Doubt);
+        await MoveAsync(KeyTerms.Doubt);
         Assert.Equal(HttpStatusCode.Conflict, (await ClaimAsync(Ids.New())).Status);
 
-        await MoveAsync(PaidCall.Silence);
+        await MoveAsync(KeyTerms.Silence);
         Assert.Equal(HttpStatusCode.Conflict, (await ClaimAsync(Ids.New())).Status);
-        await MoveAsync(PaidCall.Doubt);
+        await MoveAsync(KeyTerms.Doubt);
         var second = await ClaimedAsync();
 
         // The first was only slow. It is charged, and the key is not its own any more.
@@ -145,7 +145,7 @@ public sealed class PaidCallTableTests : IAsyncLifetime
     public async Task What_an_owner_has_too_much_leaves_the_oldest_first()
     {
         const int answers = 66;
-        var (large, calls) = (new byte[PaidCall.MaxAnswerBytes], Enumerable.Range(0, answers).Select(_ => Ids.New()).ToList());
+        var (large, calls) = (new byte[KeyTerms.MaxAnswerBytes], Enumerable.Range(0, answers).Select(_ => Ids.New()).ToList());
         await EndAsync(await ClaimedAsync(owner: Ids.New()), [1]);
 
         foreach (var call in calls)
@@ -156,7 +156,7 @@ public sealed class PaidCallTableTests : IAsyncLifetime
         Assert.Equal(HttpStatusCode.OK, (await ClaimAsync(Ids.New(), call: calls[^1])).Status);
         var kept = long.Parse(Assert.Single(await _ledger.RowsAsync(
             "select sum(octet_length(sealed) + 512)::bigint from paid_call where owner = $1", _owner)));
-        Assert.InRange(kept, PaidCall.OwnerBytes - 2 * (large.Length + 512), PaidCall.OwnerBytes);
+        Assert.InRange(kept, KeyTerms.OwnerBytes - 2 * (large.Length + 512), KeyTerms.OwnerBytes);
     }
 
     [Fact]
@@ -208,8 +208,8 @@ public sealed class PaidCallTableTests : IAsyncLifetime
     async Task<(HttpStatusCode Status, string Answer)> ClaimAsync(
         Guid request, byte[]? asked = null, Guid? call = null, Guid? owner = null)
     {
-        var claim = new PaidCallClaim(call ?? _call, owner ?? _owner, request, "proxy", asked ?? Asked);
-        using var response = await _ledger.Http.PostAsJsonAsync("/internal/calls", claim, Defaults.Json, Token);
+        var asking = new KeyRequest(call ?? _call, owner ?? _owner, request, "proxy", asked ?? Asked);
+        using var response = await _ledger.Http.PostAsJsonAsync("/internal/calls", asking, Defaults.Json, Token);
         return (response.StatusCode, Convert.ToHexString(await response.Content.ReadAsByteArrayAsync(Token)));
     }
 
@@ -229,8 +229,8 @@ public sealed class PaidCallTableTests : IAsyncLifetime
     async Task<IReadOnlyList<Guid>> RenewAsync(params Guid[] requests)
     {
         using var response = await _ledger.Http.PostAsJsonAsync(
-            "/internal/calls/renew", new PaidCallRenewal(requests), Defaults.Json, Token);
-        return (await response.Content.ReadFromJsonAsync<PaidCallRenewal>(Defaults.Json, Token))!.Requests;
+            "/internal/calls/renew", new KeyRenewal(requests), Defaults.Json, Token);
+        return (await response.Content.ReadFromJsonAsync<KeyRenewal>(Defaults.Json, Token))!.Requests;
     }
 
     /// <summary>As if so much time had passed.</summary>

@@ -2,7 +2,7 @@ namespace LlmGateway.EndToEnd;
 
 /// <summary>Calls with an <c>Idempotency-Key</c> while the ledger is away.</summary>
 [Collection(nameof(Outages))]
-public sealed class PaidCallOutageTests : IAsyncLifetime
+public sealed class KeyedCallOutageTests : IAsyncLifetime
 {
     /// <summary>What proxies are about to give back would be held until its lease ends.</summary>
     public async ValueTask InitializeAsync() => await Books.WaitUntilRightAsync();

@@ -1,7 +1,7 @@
 namespace LlmGateway.EndToEnd;
 
 /// <summary>A paid call that is repeated under its <c>Idempotency-Key</c> runs once, at whichever proxy it arrives.</summary>
-public sealed class PaidCallTests
+public sealed class KeyedCallTests
 {
     const long Start = 1_000_000_000;
 

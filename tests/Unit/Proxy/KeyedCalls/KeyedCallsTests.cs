@@ -3,14 +3,13 @@ using System.Net.Http.Json;
 using System.Text;
 using LlmGateway.Contracts;
 using LlmGateway.Proxy;
-using LlmGateway.Proxy.PaidCalls;
 using LlmGateway.ServiceDefaults;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using Xunit;
 
-namespace LlmGateway.UnitTests.Proxy.PaidCalls;
+namespace LlmGateway.UnitTests.Proxy;
 
 /// <summary>A proxy's part of keyed calls, before a ledger that does as it is told.</summary>
 public sealed class KeyedCallsTests : HttpMessageHandler
@@ -114,7 +113,7 @@ public sealed class KeyedCallsTests : HttpMessageHandler
     [Fact]
     public async Task An_answer_that_is_too_large_is_not_sent_and_its_charge_is()
     {
-        await EndAsync(await BegunAsync(), new byte[PaidCall.MaxAnswerBytes]);
+        await EndAsync(await BegunAsync(), new byte[KeyTerms.MaxAnswerBytes]);
         Assert.Equal(Settlement, _kept);
     }
 
@@ -234,8 +233,8 @@ public sealed class KeyedCallsTests : HttpMessageHandler
         _asked.Add($"{request.Method} {path}");
         if (path.EndsWith("/renew", StringComparison.Ordinal))
         {
-            _renewed = (await request.Content!.ReadFromJsonAsync<PaidCallRenewal>(Defaults.Json, cancellationToken))!.Requests;
-            var running = new PaidCallRenewal([.. _renewed.Where(asked => asked != _booked)]);
+            _renewed = (await request.Content!.ReadFromJsonAsync<KeyRenewal>(Defaults.Json, cancellationToken))!.Requests;
+            var running = new KeyRenewal([.. _renewed.Where(asked => asked != _booked)]);
             return new(HttpStatusCode.OK) { Content = JsonContent.Create(running, options: Defaults.Json) };
         }
         if (request.Method == HttpMethod.Post && path != "/internal/calls")

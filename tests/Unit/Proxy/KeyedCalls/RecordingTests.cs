@@ -1,10 +1,9 @@
 using System.Buffers;
 using LlmGateway.Contracts;
 using LlmGateway.Proxy;
-using LlmGateway.Proxy.PaidCalls;
 using Xunit;
 
-namespace LlmGateway.UnitTests.Proxy.PaidCalls;
+namespace LlmGateway.UnitTests.Proxy;
 
 /// <summary>A stream goes to its caller whatever becomes of its record.</summary>
 public sealed class RecordingTests
@@ -39,13 +38,13 @@ public sealed class RecordingTests
         using var room = new BodyBudget(1 << 30, 1 << 30).OpenRoom(Ids.New());
         var recording = new Recording(_caller, room);
 
-        recording.Write(new byte[PaidCall.MaxAnswerBytes]);
+        recording.Write(new byte[KeyTerms.MaxAnswerBytes]);
         Assert.NotNull(recording.Told);
         recording.Write(new byte[1]);
         recording.Write(new byte[1]);
 
         Assert.Null(recording.Told);
-        Assert.Equal(PaidCall.MaxAnswerBytes + 2, _caller.WrittenCount);
+        Assert.Equal(KeyTerms.MaxAnswerBytes + 2, _caller.WrittenCount);
     }
 
     [Fact]

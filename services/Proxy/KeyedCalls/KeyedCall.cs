@@ -3,9 +3,9 @@ using System.Security.Cryptography;
 using System.Text;
 using LlmGateway.Contracts;
 
-namespace LlmGateway.Proxy.PaidCalls;
+namespace LlmGateway.Proxy;
 
-/// <summary>A paid call that has taken its <c>Idempotency-Key</c>.</summary>
+/// <summary>A call that has taken its <c>Idempotency-Key</c>.</summary>
 /// <param name="Call">What the key stands for; see <see cref="IdOf"/>.</param>
 /// <param name="Request">The request that runs under it.</param>
 public sealed record KeyedCall(Guid Call, Guid Request)

@@ -1,4 +1,4 @@
-namespace LlmGateway.Proxy.PaidCalls;
+namespace LlmGateway.Proxy;
 
 /// <summary>An answer as it was told, with the headers that belong to it, for repetitions of its call.</summary>
 public static class KeptAnswer

@@ -3,18 +3,18 @@ using System.Net.Http.Headers;
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 
-namespace LlmGateway.Proxy.PaidCalls;
+namespace LlmGateway.Proxy;
 
 /// <summary>The ledger, which knows what each <c>Idempotency-Key</c> stands for. It throws where the ledger does not answer.</summary>
-public sealed class PaidCallsClient(HttpClient http)
+public sealed class KeyedCallsClient(HttpClient http)
 {
     /// <summary>A caller waits, at the end for an answer that is there already. With its repetition a call takes twice as long.</summary>
     public static readonly TimeSpan AttemptTimeout = TimeSpan.FromSeconds(1);
 
     /// <summary>Why a call is not to run, and the sealed answer of the one that has run.</summary>
-    public async Task<(HttpStatusCode Status, byte[] Sealed)> ClaimAsync(PaidCallClaim claim)
+    public async Task<(HttpStatusCode Status, byte[] Sealed)> TakeAsync(KeyRequest asked)
     {
-        using var answer = await http.PostAsJsonAsync("/internal/calls", claim, Defaults.Json);
+        using var answer = await http.PostAsJsonAsync("/internal/calls", asked, Defaults.Json);
         if (answer.StatusCode is not (HttpStatusCode.Conflict or HttpStatusCode.Gone or HttpStatusCode.UnprocessableEntity))
             answer.EnsureSuccessStatusCode();
         return (answer.StatusCode, answer.StatusCode == HttpStatusCode.OK ? await answer.Content.ReadAsByteArrayAsync() : []);
@@ -40,8 +40,8 @@ public sealed class PaidCallsClient(HttpClient http)
     /// <returns>Those that still count as running.</returns>
     public async Task<IReadOnlyList<Guid>> RenewAsync(IReadOnlyList<Guid> requests)
     {
-        using var response = await http.PostAsJsonAsync("/internal/calls/renew", new PaidCallRenewal(requests), Defaults.Json);
+        using var response = await http.PostAsJsonAsync("/internal/calls/renew", new KeyRenewal(requests), Defaults.Json);
         response.EnsureSuccessStatusCode();
-        return (await response.Content.ReadFromJsonAsync<PaidCallRenewal>(Defaults.Json))!.Requests;
+        return (await response.Content.ReadFromJsonAsync<KeyRenewal>(Defaults.Json))!.Requests;
     }
 }

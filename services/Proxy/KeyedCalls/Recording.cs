@@ -2,10 +2,10 @@ using System.Buffers;
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 
-namespace LlmGateway.Proxy.PaidCalls;
+namespace LlmGateway.Proxy;
 
 /// <summary>
-/// Passes on what is written to a caller, and keeps a copy for repetitions: at most <see cref="PaidCall.MaxAnswerBytes"/>, and no more than
+/// Passes on what is written to a caller, and keeps a copy for repetitions: at most <see cref="KeyTerms.MaxAnswerBytes"/>, and no more than
 /// there is room for. Where the bound is reached the copy is dropped, and the answer goes on.
 /// </summary>
 public sealed class Recording(IBufferWriter<byte> toCaller, BodyBudget.Room room) : IBufferWriter<byte>
@@ -42,7 +42,7 @@ public sealed class Recording(IBufferWriter<byte> toCaller, BodyBudget.Room room
 
     bool HasRoom(int bytes)
     {
-        if (bytes > PaidCall.MaxAnswerBytes)
+        if (bytes > KeyTerms.MaxAnswerBytes)
             return false;
         try
         {

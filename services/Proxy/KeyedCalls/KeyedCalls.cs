@@ -5,18 +5,18 @@ using LlmGateway.Contracts;
 using LlmGateway.Proxy.ResponseState;
 using LlmGateway.ServiceDefaults;
 
-namespace LlmGateway.Proxy.PaidCalls;
+namespace LlmGateway.Proxy;
 
 /// <summary>
-/// <c>Idempotency-Key</c> on paid calls: a call that is repeated under its key runs once and is charged once, and each repetition gets the
-/// same bytes. Only calls with the header come here.
+/// <c>Idempotency-Key</c> on calls to models: a call that is repeated under its key runs once and is charged once, and each repetition gets
+/// the same bytes. Only calls with the header come here.
 /// <code>
 ///   begin: the ledger takes the key ─ run ─ end: the ledger books charge and answer in one transaction ─ spool, as always
 ///     └── taken: stored answer, 409 or 422      └── no whole answer: the key is free
 /// </code>
 /// </summary>
 public sealed class KeyedCalls(
-    PaidCallsClient ledger, Envelope envelope, BodyBudget bodies, Spool spool, TimeProvider time, ILogger<KeyedCalls> log)
+    KeyedCallsClient ledger, Envelope envelope, BodyBudget bodies, Spool spool, TimeProvider time, ILogger<KeyedCalls> log)
     : BackgroundService
 {
     /// <summary>
@@ -49,7 +49,7 @@ public sealed class KeyedCalls(
             case HttpStatusCode.NoContent:
                 _taken[call.Id] = true;
                 call.Keyed = keyed;
-                Failpoint.Hit("proxy.call.claimed");
+                Failpoint.Hit("proxy.call.keyed");
                 return (false, null);
             case HttpStatusCode.OK:
                 return await ReplayAsync(call, keyed.Call, answer);
@@ -62,15 +62,15 @@ public sealed class KeyedCalls(
         }
     }
 
-    async Task<(HttpStatusCode, byte[])> AskAsync(PaidCallClaim claim)
+    async Task<(HttpStatusCode, byte[])> AskAsync(KeyRequest asked)
     {
         try
         {
-            return await ledger.ClaimAsync(claim);
+            return await ledger.TakeAsync(asked);
         }
         catch (Exception e) when (Problems.IsOutage(e))
         {
-            TellLater(claim.Request);
+            TellLater(asked.Request);
             throw new ProblemException(Problems.Unavailable);
         }
     }
@@ -121,10 +121,10 @@ public sealed class KeyedCalls(
     /// <summary>Empty when it is too large.</summary>
     byte[] Seal(ModelCall call, ReadOnlySpan<byte> body)
     {
-        if (body.Length > PaidCall.MaxAnswerBytes)
+        if (body.Length > KeyTerms.MaxAnswerBytes)
             return [];
         var packed = KeptAnswer.Pack(call.Http.Response, body);
-        return packed.Length + StateSeal.Overhead > PaidCall.MaxAnswerBytes
+        return packed.Length + StateSeal.Overhead > KeyTerms.MaxAnswerBytes
             ? []
             : SealOf(call.Caller).Seal(packed, call.Keyed!.Call);
     }
@@ -153,14 +153,14 @@ public sealed class KeyedCalls(
     }
 
     protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
-        Loop.RunAsync("keyed calls", PaidCall.RenewEvery, _ => RenewAsync(), log, time, stoppingToken);
+        Loop.RunAsync("keyed calls", KeyTerms.RenewEvery, _ => RenewAsync(), log, time, stoppingToken);
 
     /// <summary>Tells the ledger of the keys that must stay taken, and forgets those whose calls it has booked.</summary>
     public async Task RenewAsync()
     {
         try
         {
-            foreach (var requests in _taken.Keys.Chunk(PaidCallRenewal.MaxAtOnce))
+            foreach (var requests in _taken.Keys.Chunk(KeyRenewal.MaxAtOnce))
                 foreach (var ended in requests.Except(await ledger.RenewAsync(requests)))
                     _taken.TryRemove(ended, out _);
             foreach (var request in _free.Select(free => free.Key).Take(MaxFreedAtOnce))

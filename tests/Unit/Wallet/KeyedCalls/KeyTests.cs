@@ -11,15 +11,16 @@ public sealed class KeyTests
     static readonly byte[] Asked = [1, 2, 3], AskedOtherwise = [1, 2, 4], Kept = [9];
 
     [Theory]
-    [InlineData(CallState.Running, Met.Running)]
-    [InlineData(CallState.Doubted, Met.Running)]
-    [InlineData(CallState.Free, Met.Running)]
-    [InlineData(CallState.Charged, Met.NoAnswer)]
-    [InlineData(CallState.Answered, Met.Answer)]
-    public void A_repetition_meets_what_has_become_of_the_call_and_another_input_is_refused_in_any_case(CallState state, Met met)
+    [InlineData(CallState.Running, Repetition.Running)]
+    [InlineData(CallState.Doubted, Repetition.Running)]
+    [InlineData(CallState.Free, Repetition.Running)]
+    [InlineData(CallState.Charged, Repetition.NoAnswer)]
+    [InlineData(CallState.Answered, Repetition.Answer)]
+    public void A_repetition_meets_what_has_become_of_the_call_and_another_input_is_refused_in_any_case(
+        CallState state, Repetition met)
     {
         var call = new StoredCall(Asked, state, Overdue: false, Kept);
-        Assert.Equal((met, Met.OtherInput), (call.Meet(Asked), call.Meet(AskedOtherwise)));
+        Assert.Equal((met, Repetition.OtherInput), (call.MetBy(Asked), call.MetBy(AskedOtherwise)));
     }
 
     [Theory]
