@@ -72,7 +72,7 @@ public sealed record LeaseAnswer(IReadOnlyList<long>? Granted, LeaseRefusal? Ref
     public ulong Empty { get; init; }
 
     /// <summary>Those of them of which nobody else holds anything. Further requests may pass them, too, for a moment.</summary>
-    public ulong Dry { get; init; }
+    public ulong UsedUp { get; init; }
 
     /// <summary>The ledger's clock. It decides which cycle it is.</summary>
     public DateTimeOffset Now { get; init; }
@@ -81,7 +81,7 @@ public sealed record LeaseAnswer(IReadOnlyList<long>? Granted, LeaseRefusal? Ref
     /// When something expires that the lease may have been granted from, by the ledger's clock. Nothing is admitted on the lease from then
     /// on.
     /// </summary>
-    public DateTimeOffset? Until { get; init; }
+    public DateTimeOffset? LotsExpireAt { get; init; }
 }
 
 /// <param name="Available">What the register could still give.</param>

@@ -1,7 +1,7 @@
 namespace LlmGateway.Contracts;
 
 /// <summary>
-/// <c>POST /internal/windows</c>: a message of a client's session is about to be served. Windows that are closed are opened, and each takes
+/// <c>POST /internal/windows</c>: a message of a client session is about to be served. Windows that are closed are opened, and each takes
 /// one unit of every counter that counts it: all of them, or none. What is open takes nothing, so the call may be repeated.
 /// </summary>
 public sealed record WindowsRequest(CounterScope Scope, IReadOnlyList<WindowDemand> Windows)

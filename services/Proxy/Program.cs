@@ -24,7 +24,7 @@ builder.AddServiceClient<WalletClient>("wallet", WalletClient.AttemptTimeout);
 builder.Services.AddSingleton(new OutputDefault(builder.Configuration.GetValue<int?>(OutputDefault.Setting)));
 builder.Services.AddSingleton<LedgerClock>();
 builder.Services.AddSingleton<IWindowLedger>(services => services.GetRequiredService<WalletClient>());
-builder.Services.AddSingleton<ClientSessions>();
+builder.Services.AddSingleton<WindowAdmission>();
 builder.Services.AddSingleton<RequestGate>();
 builder.Services.AddHealthChecks().AddCheck<RequestGate>("intake");
 builder.Services.AddSingleton(Upstream.NewClient(new(builder.Configuration[PrivateHosts.Setting])));

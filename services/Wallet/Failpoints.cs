@@ -20,7 +20,7 @@ public static class Failpoints
         ["wallet.lease.recalled"] = "The others have answered; the lease is not decided.",
         ["wallet.lease.renewed"] = "Renewals are in the database and not answered.",
         ["wallet.lease.returned"] = "A return is committed and not answered.",
-        ["wallet.windows.opened"] = "A client's session has taken its unit; its proxy does not know.",
+        ["wallet.windows.opened"] = "A client session has taken its unit; its proxy does not know.",
         ["wallet.openings.owed"] = "Counters are owed what was used before; nothing is counted, and Sessions does not know.",
         ["wallet.recall.publish"] = "A recall is about to be published.",
         ["wallet.rollups.begun"] = "A moment is known before which nothing is booked any more; nothing is added to the roll-ups.",

@@ -42,8 +42,8 @@ public static class Claims
     }
 
     /// <summary>
-    /// The client sessions that count. They are no lines of the claim: whether a unit is due depends on the session, and slices are shared
-    /// by sessions. False when the copy of the credential must be read again.
+    /// The client sessions that count. They are no lines of the claim: whether a unit is due depends on the client session, and slices are
+    /// shared by them. False when the copy of the credential must be read again.
     /// </summary>
     public static bool TryGetWindows(Credential credential, Route route, DateTimeOffset now, out IReadOnlyList<WindowSet> windows)
     {

@@ -23,15 +23,14 @@ public sealed class HeldLease(int registers, TimeProvider time, DeliveryMark del
     /// <summary>What running requests hold, for each register.</summary>
     public long[] InUse { get; } = new long[registers];
 
-    /// <summary>As the ledger answered last.</summary>
     /// <inheritdoc cref="LeaseAnswer.Empty"/>
     public ulong Empty { get; private set; }
 
-    /// <inheritdoc cref="LeaseAnswer.Dry"/>
-    public ulong Dry { get; private set; }
+    /// <inheritdoc cref="LeaseAnswer.UsedUp"/>
+    public ulong UsedUp { get; private set; }
 
-    /// <summary>When that was asked.</summary>
-    public long DrySince { get; private set; }
+    /// <summary>When <see cref="UsedUp"/> was asked for.</summary>
+    public long UsedUpSince { get; private set; }
 
     /// <summary>Number of requests that hold a part of it, and of settlements that are not on disk.</summary>
     public int Running { get; set; }
@@ -72,8 +71,8 @@ public sealed class HeldLease(int registers, TimeProvider time, DeliveryMark del
     /// <param name="asked">When the question was sent: the ledger has read its clock later.</param>
     public void Granted(LeaseAnswer answer, long asked)
     {
-        (Empty, Dry, DrySince) = (answer.Empty, answer.Dry, asked);
-        (_left, _leftSince) = (answer.Until - answer.Now, asked);
+        (Empty, UsedUp, UsedUpSince) = (answer.Empty, answer.UsedUp, asked);
+        (_left, _leftSince) = (answer.LotsExpireAt - answer.Now, asked);
         Renewed(alive: true, asked);
     }
 

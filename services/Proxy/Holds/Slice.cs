@@ -15,8 +15,8 @@ public sealed partial class Slice(
     /// <summary>Most requests that wait for one call to the ledger. Further ones get a 503.</summary>
     const int MaxWaiting = 10_000;
 
-    /// <summary>How long a source counts as dry after the ledger has said so.</summary>
-    static readonly TimeSpan DryFor = TimeSpan.FromSeconds(1);
+    /// <summary>How long a source counts as used up after the ledger has said so.</summary>
+    static readonly TimeSpan UsedUpFor = TimeSpan.FromSeconds(1);
 
     readonly Lock _lock = new();
     /// <summary>The last return. Returns of a lease are numbered and must arrive in order, so each waits for the one before.</summary>
@@ -366,7 +366,7 @@ public sealed partial class Slice(
             hold.Void();
     }
 
-    Hold? TryTake(long[] full) => TryTake(full, DryNow);
+    Hold? TryTake(long[] full) => TryTake(full, UsedUpNow);
 
     /// <summary>Takes what a request needs from what is idle. Null when that does not suffice.</summary>
     /// <param name="passable">Sources that may be passed, one bit for each.</param>
@@ -381,8 +381,9 @@ public sealed partial class Slice(
         return Take(take.ToArray());
     }
 
-    /// <summary>What the ledger said of dry sources a moment ago. Other holders may have given something back since then.</summary>
-    ulong DryNow => _lease.Dry != 0 && time.GetElapsedTime(_lease.DrySince) < DryFor ? _lease.Dry : 0;
+    /// <summary>What the ledger said of sources that are used up a moment ago. Other holders may have given something back since then.</summary>
+    ulong UsedUpNow =>
+        _lease.UsedUp != 0 && time.GetElapsedTime(_lease.UsedUpSince) < UsedUpFor ? _lease.UsedUp : 0;
 
     Hold Take(long[] amounts)
     {

@@ -14,7 +14,7 @@ namespace LlmGateway.Proxy;
 /// </summary>
 public sealed class Inference(
     Identity identity, BodyBudget bodies, RunningCalls runningCalls, KeyUse keys, RateLimits rateLimits, Slices slices,
-    ClientSessions clientSessions, Answers answers, LedgerClock clock, Spool spool, SpoolPublisher publisher,
+    WindowAdmission windows, Answers answers, LedgerClock clock, Spool spool, SpoolPublisher publisher,
     OutputDefault outputDefault, ResponseStates responses, KeyedCalls keyedCalls, OwnCredits credits, GenAiSpan span, TimeProvider time)
 {
     /// <summary>A cycle turns once while a request asks for its hold.</summary>
@@ -207,8 +207,8 @@ public sealed class Inference(
     }
 
     /// <summary>
-    /// The last of stage 5: what the request holds is written down, and its client's session is open. A session is asked for last, so that
-    /// no request that is refused takes a unit.
+    /// The last of stage 5: what the request holds is written down, and its client session's windows are open. They are asked for last, so
+    /// that no request that is refused takes a unit.
     /// </summary>
     ValueTask<Problem?> BeginAsync(ModelCall call)
     {
@@ -222,15 +222,15 @@ public sealed class Inference(
     {
         try
         {
-            var (windows, problem) = await clientSessions.EnterAsync(
+            var (entered, problem) = await windows.EnterAsync(
                 call.Caller.Credential, call.Route, ClientSession.Of(call.Http, call.Request), call.Http.RequestAborted);
-            if (windows is null && problem is null)
+            if (entered is null && problem is null)
             {
                 identity.Distrust(call.Caller);
                 problem = Problems.Unavailable;
             }
             if (problem is null)
-                call.KeepOpen(windows!);
+                call.KeepOpen(entered!);
             else
                 call.Withdraw();
             return problem;

@@ -11,7 +11,7 @@ public static class ChangeCustomer
     public static void MapChangeCustomer(this WebApplication app) => app.MapPatch("/v1/customers/{id}", HandleAsync);
 
     static async Task<IResult> HandleAsync(
-        string id, HttpContext http, SessionsDb db, RegistersClient wallet, HotCopies copies, CancellationToken token)
+        string id, HttpContext http, SessionsDb db, WalletClient wallet, HotCopies copies, CancellationToken token)
     {
         var caller = http.Backend();
         var body = await CustomerFields.ReadAsync(http);

@@ -12,7 +12,7 @@ public static class PutLimits
     public static void MapPutLimits(this WebApplication app) => app.MapPut("/v1/customers/{id}/limits", HandleAsync);
 
     static async Task<IResult> HandleAsync(
-        string id, HttpContext http, SessionsDb db, RegistersClient wallet, HotCopies copies, TimeProvider time, CancellationToken token)
+        string id, HttpContext http, SessionsDb db, WalletClient wallet, HotCopies copies, TimeProvider time, CancellationToken token)
     {
         var caller = http.Backend();
         var limits = await Body.ReadAsync<IReadOnlyList<LimitRequest>>(http);

@@ -21,7 +21,7 @@ public static class RaiseLimit
         app.MapPost("/v1/customers/{id}/limits/{limitId}/raise", HandleAsync).WithIdempotency();
 
     static async Task<IResult> HandleAsync(
-        string id, string limitId, HttpContext http, SessionsDb db, RegistersClient wallet, HotCopies copies, TimeProvider time,
+        string id, string limitId, HttpContext http, SessionsDb db, WalletClient wallet, HotCopies copies, TimeProvider time,
         CancellationToken token)
     {
         var caller = http.Backend();

@@ -10,7 +10,7 @@ namespace LlmGateway.Sessions;
 /// class serves one attempt.
 /// </summary>
 public sealed class SeedWriter(
-    SessionsDb db, RegistersClient wallet, CredentialSeal seal, CustomerKeys customerKeys, Envelope envelope, HotCopies copies,
+    SessionsDb db, WalletClient wallet, CredentialSeal seal, CustomerKeys customerKeys, Envelope envelope, HotCopies copies,
     OutboxSignal outbox, MadeKeys madeKeys, TimeProvider time)
 {
     readonly DateTimeOffset _now = time.GetUtcNow();

@@ -34,7 +34,7 @@ static class LeaseRows
             {
                 Id = reader.GetGuid(0), Holder = reader.GetString(1), Fence = reader.GetInt64(2), ReturnFence = reader.GetInt64(3),
                 ExpiresAt = reader.GetFieldValue<DateTimeOffset>(4), Expired = reader.GetBoolean(5),
-                Slots = (LeaseSlots)reader.GetInt16(6), Until = reader.IsDBNull(7) ? null : reader.GetFieldValue<DateTimeOffset>(7),
+                Slots = (LeaseSlots)reader.GetInt16(6), LotsExpireAt = reader.IsDBNull(7) ? null : reader.GetFieldValue<DateTimeOffset>(7),
             };
             lease.Stored = lease.Figures;
             book.Leases.Add(lease.Id, lease);
@@ -84,7 +84,7 @@ static class LeaseRows
                 leases.Column(l => l.ExpiresAt),
                 leases.Column(l => l.Expired),
                 leases.Column(l => (short)l.Slots),
-                leases.Column(l => l.Until));
+                leases.Column(l => l.LotsExpireAt));
     }
 
     /// <summary>Most lines of a batch are there. An update of them costs two thirds of an insertion that finds them.</summary>

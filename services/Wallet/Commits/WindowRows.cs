@@ -29,7 +29,7 @@ static class WindowRows
     {
         while (await reader.ReadAsync(token))
         {
-            var window = new SessionWindow
+            var window = new Window
             {
                 Id = reader.GetGuid(0), ClosesAt = reader.GetFieldValue<DateTimeOffset>(1), Openings = reader.GetInt32(2),
             };
@@ -40,7 +40,7 @@ static class WindowRows
 
     public static void AddTo(NpgsqlBatch batch, Book book)
     {
-        SessionWindow[] changed = [.. book.Windows.Values.Where(window => window.Figures != window.Stored)];
+        Window[] changed = [.. book.Windows.Values.Where(window => window.Figures != window.Stored)];
         if (changed.Length > 0)
             batch.Add("""
                 update session_window set closes_at = w.closes_at, openings = w.openings

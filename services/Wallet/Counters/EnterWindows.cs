@@ -4,7 +4,7 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Wallet;
 
 /// <summary>
-/// <c>POST /internal/windows</c>: opens the windows of a client's session that are closed, or says which counter is full.
+/// <c>POST /internal/windows</c>: opens the windows of a client session that are closed, or says which counter is full.
 /// </summary>
 public static class EnterWindows
 {

@@ -4,14 +4,14 @@ using Npgsql;
 namespace LlmGateway.Wallet;
 
 /// <summary>
-/// An opening says which client session took a unit of which counter. When the session is long over, or its customer is erased, only how
+/// An opening says which client session took a unit of which counter. When that is long over, or its customer is erased, only how
 /// many units there were is kept, with what else the counter was opened with (<c>counter_opening</c>).
 /// </summary>
 public static class WindowOpenings
 {
     const int MaxAtOnce = 10_000;
 
-    /// <summary>A session that is open, or was a month ago, still has its row; see <see cref="TableRetention"/>.</summary>
+    /// <summary>A client session that is open, or was a month ago, still has its row; see <see cref="TableRetention"/>.</summary>
     const string Over = """
         select register, session, created_at from window_opening opening
         where created_at < now() - interval '1 month' and not exists (select from session_window where id = opening.session)

@@ -86,7 +86,7 @@ public static class Leases
     {
         Answer.Granted granted => new LeaseAnswer(granted.Amounts, null)
         {
-            Empty = granted.Empty, Dry = granted.Dry, Now = granted.Now, Until = granted.Until,
+            Empty = granted.Empty, UsedUp = granted.UsedUp, Now = granted.Now, LotsExpireAt = granted.LotsExpireAt,
         },
         Answer.Refused refused => new LeaseAnswer(
             null, new(refused.Register, refused.Reason, refused.Available) { Held = refused.Held, Busy = refused.Busy })

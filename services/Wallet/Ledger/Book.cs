@@ -20,8 +20,8 @@ public sealed class Book(DateTimeOffset now)
     /// <summary>Ids of transfers and requests that the ledger already has.</summary>
     public HashSet<Guid> Known { get; } = [];
 
-    /// <summary>Client sessions.</summary>
-    public Dictionary<Guid, SessionWindow> Windows { get; } = [];
+    /// <summary>Windows of client sessions.</summary>
+    public Dictionary<Guid, Window> Windows { get; } = [];
 
     /// <summary>Movements that are not usage and that the ledger already has, as far as a command asks for one again.</summary>
     public Dictionary<Guid, Transfer> Moved { get; } = [];
@@ -32,7 +32,7 @@ public sealed class Book(DateTimeOffset now)
     /// </summary>
     public HashSet<Guid> Created { get; } = [];
 
-    /// <summary>Requests that are to be re-rated. Their figures are those of the usage row with all its corrections.</summary>
+    /// <summary>Requests that are to be re-rated. Their figures are those of the usage record with all its corrections.</summary>
     public Dictionary<Guid, Rated> Rated { get; } = [];
 
     /// <summary>The open months of the usage log, as far as requests of the batch belong to them.</summary>
@@ -135,8 +135,8 @@ public sealed class Account
     public List<Lot> Parts { get; } = [];
 
     /// <summary>
-    /// What leases hold that are extended no more, by <see cref="Lease.Until"/>: they may still take from lots that expire then or later.
-    /// Null where no lot was read.
+    /// What leases hold that are extended no more, by <see cref="Lease.LotsExpireAt"/>: they may still take from lots that expire then or
+    /// later. Null where no lot was read.
     /// </summary>
     public Dictionary<DateTimeOffset, long>? HeldFromBefore { get; set; }
 
@@ -169,12 +169,12 @@ public sealed class Lease
     /// The first expiry of a lot that had something left when the lease was granted a part of its balance. From then on it is extended no
     /// more.
     /// </summary>
-    public DateTimeOffset? Until { get; set; }
+    public DateTimeOffset? LotsExpireAt { get; set; }
 
     public Dictionary<Guid, LeaseLine> Lines { get; } = [];
 
     public (long, long, DateTimeOffset, bool, LeaseSlots, DateTimeOffset?) Figures =>
-        (Fence, ReturnFence, ExpiresAt, Expired, Slots, Until);
+        (Fence, ReturnFence, ExpiresAt, Expired, Slots, LotsExpireAt);
 
     /// <summary>The figures as they were read. Null for a lease that is new.</summary>
     public (long, long, DateTimeOffset, bool, LeaseSlots, DateTimeOffset?)? Stored { get; set; }
@@ -205,8 +205,8 @@ public sealed class LeaseLine
     public (long, long, long, long)? Stored { get; set; }
 }
 
-/// <summary>A client's session, as limits with one selector count it. It is open until <see cref="ClosesAt"/>.</summary>
-public sealed class SessionWindow
+/// <summary>The time in which a client session is open, as limits with one selector count it: until <see cref="ClosesAt"/>.</summary>
+public sealed class Window
 {
     public required Guid Id { get; init; }
     public DateTimeOffset ClosesAt { get; set; }

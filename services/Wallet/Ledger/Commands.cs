@@ -114,7 +114,7 @@ public sealed record Extend(LeaseRequest Request, bool Final = false) : Command
         .Select(line => Counter(scope, line.Register, line.Counter!));
 }
 
-/// <summary>Opens those windows of a client's session that are closed, see <see cref="WindowsRequest"/>.</summary>
+/// <summary>Opens those windows of a client session that are closed, see <see cref="WindowsRequest"/>.</summary>
 public sealed record OpenWindows(WindowsRequest Request) : Command
 {
     public IReadOnlyList<WindowLine> Lines { get; } = [.. Request.Windows.SelectMany(demand => demand.Lines)];
@@ -260,14 +260,14 @@ public abstract record Answer
         /// <inheritdoc cref="LeaseAnswer.Empty"/>
         public ulong Empty { get; init; }
 
-        /// <inheritdoc cref="LeaseAnswer.Dry"/>
-        public ulong Dry { get; init; }
+        /// <inheritdoc cref="LeaseAnswer.UsedUp"/>
+        public ulong UsedUp { get; init; }
 
         /// <summary>The ledger's clock.</summary>
         public DateTimeOffset Now { get; init; }
 
-        /// <inheritdoc cref="LeaseAnswer.Until"/>
-        public DateTimeOffset? Until { get; init; }
+        /// <inheritdoc cref="LeaseAnswer.LotsExpireAt"/>
+        public DateTimeOffset? LotsExpireAt { get; init; }
     }
 
     /// <summary>The windows are open, at least until then.</summary>

@@ -34,7 +34,7 @@ public sealed record EventData(string CustomerId)
     public string? LimitId { get; init; }
     public string? SessionId { get; init; }
 
-    /// <summary>A client's session; its own name for it is not kept.</summary>
+    /// <summary>A client session; its own name for it is not kept.</summary>
     public string? WindowId { get; init; }
     public DateTimeOffset? ClosesAt { get; init; }
 
@@ -158,7 +158,7 @@ public static partial class Ledger
         });
     }
 
-    static void TellOfWindow(Book book, Account counter, SessionWindow window) =>
+    static void TellOfWindow(Book book, Account counter, Window window) =>
         Tell(book, counter, EventTypes.WindowOpened, data => data with
         {
             WindowId = Ids.Show(Ids.Window, window.Id), ClosesAt = window.ClosesAt,

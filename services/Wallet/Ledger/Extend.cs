@@ -41,7 +41,7 @@ public static partial class Ledger
         if (lease is null ? request.Fence > 1 : lease.Expired || request.Fence < lease.Fence)
             return new Answer.Refused(request.Lines[0].Register, RefusalReason.LeaseClosed, 0);
 
-        if (lease?.Until <= book.Now)
+        if (lease?.LotsExpireAt <= book.Now)
             return new Answer.Refused(request.Lines[0].Register, RefusalReason.LotExpired, 0);
 
         if (Obstacle(book, extend, lease) is { } obstacle)
@@ -110,7 +110,7 @@ public static partial class Ledger
     {
         var sources = extend.Sources;
         Span<long> have = stackalloc long[sources.Length], take = stackalloc long[sources.Length];
-        Read(book, sources, have);
+        WhatTheyHave(book, sources, have);
         var covered = Take(sources, have, line => line.All, take, ofMany: true);
         var hasPlenty = covered;
         for (var k = 0; k < sources.Length; k++)
@@ -142,7 +142,7 @@ public static partial class Ledger
         return Waterfall.Take(have, alone, whole, take);
     }
 
-    static void Read(Book book, ReadOnlySpan<LeaseDemand> sources, Span<long> have)
+    static void WhatTheyHave(Book book, ReadOnlySpan<LeaseDemand> sources, Span<long> have)
     {
         for (var k = 0; k < sources.Length; k++)
             have[k] = checked(sources[k].Idle + RoomOf(book, sources[k]));
@@ -189,7 +189,7 @@ public static partial class Ledger
         if (sources.Length == 0)
             return null;
         Span<long> have = stackalloc long[sources.Length], take = stackalloc long[sources.Length];
-        Read(book, sources, have);
+        WhatTheyHave(book, sources, have);
         var suffices = Take(sources, have, line => line.First, take);
         var passed = suffices ? Math.Max(0, take.LastIndexOfAnyExcept(0)) : sources.Length;
         var canBeRelieved = false;
@@ -218,15 +218,15 @@ public static partial class Ledger
 
     static Answer.Granted Granted(Book book, Extend extend, long[] amounts)
     {
-        ulong empty = 0, dry = 0;
+        ulong empty = 0, usedUp = 0;
         var sources = extend.Sources;
         var lease = book.Leases.GetValueOrDefault(extend.Request.Lease);
         for (var k = 0; k < sources.Length; k++)
             if (book.Find(sources[k].Register) is { } account && RoomOf(book, sources[k]) == 0)
             {
                 empty |= 1UL << k;
-                dry |= OthersHold(account, lease) ? 0 : 1UL << k;
+                usedUp |= OthersHold(account, lease) ? 0 : 1UL << k;
             }
-        return new(amounts) { Empty = empty, Dry = dry, Now = book.Now, Until = lease?.Until };
+        return new(amounts) { Empty = empty, UsedUp = usedUp, Now = book.Now, LotsExpireAt = lease?.LotsExpireAt };
     }
 }

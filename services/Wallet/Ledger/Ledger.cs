@@ -11,9 +11,9 @@ public static partial class Ledger
 {
     public static Answer Apply(Book book, Command command)
     {
-        Mature(book, command);
+        BookExpiries(book, command);
         var answer = Decide(book, command);
-        Mature(book, command);
+        BookExpiries(book, command);
         TellOfBalances(book);
         return answer;
     }
@@ -171,7 +171,7 @@ public static partial class Ledger
     static void Free(Book book, Lease? lease, Account account, long amount)
     {
         account.Reserved -= amount;
-        if (amount > 0 && lease?.Until is { } until && until <= book.Now && account.HeldFromBefore is { } held)
+        if (amount > 0 && lease?.LotsExpireAt is { } until && until <= book.Now && account.HeldFromBefore is { } held)
             held[until] -= amount;
     }
 

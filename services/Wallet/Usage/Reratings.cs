@@ -7,7 +7,7 @@ namespace LlmGateway.Wallet;
 
 /// <summary>
 /// <c>POST /internal/reratings</c>: prices a past period of a project's model anew. Each request whose cost changes gets a correcting
-/// movement. Its usage row stays, and a row of <c>correction</c> records the change. A (re-rating, request) is corrected once, page by
+/// movement. Its usage record stays, and a row of <c>correction</c> records the change. A (re-rating, request) is corrected once, page by
 /// page; repeating an interrupted call continues it.
 /// </summary>
 public static class Reratings

@@ -14,7 +14,7 @@ public sealed class CreditBookTests
     static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Theory]
-    [InlineData("update entry set type = 2 where type = 0 and account = $1", "usage rows and spent call credits agree")]
+    [InlineData("update entry set type = 2 where type = 0 and account = $1", "usage records and spent call credits agree")]
     [InlineData("update entry set amount = -2 where type = 0 and account = $1", "the entries of every unit sum to 0")]
     public async Task Credits_that_somebody_has_changed_are_found_out(string sql, string check)
     {

@@ -61,7 +61,7 @@ public sealed class SealTests : IAsyncLifetime
         await _ledger.Writer.RunAsync(Correction(settle, cost: 9));
         await _ledger.VerifyAsync();
 
-        foreach (var (table, found) in ((string, string)[])[("usage_record", "usage rows"), ("correction", "corrections and")])
+        foreach (var (table, found) in ((string, string)[])[("usage_record", "usage records"), ("correction", "corrections and")])
         {
             await _ledger.TamperAsync(table, $"update {table} set absorbed = absorbed + 2, covered = covered - 2");
             foreach (var full in (bool[])[false, true])

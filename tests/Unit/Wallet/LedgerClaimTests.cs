@@ -89,7 +89,7 @@ public sealed class LedgerClaimTests
         var answer = Claim(1, firstSource: 0, Source(Quota, 400, ceiling: 100), Money(800));
         Assert.Equal([100, 600], Granted(answer));
         // Nothing is left of the quota for anybody.
-        Assert.Equal(0b01UL, ((Answer.Granted)answer).Dry);
+        Assert.Equal(0b01UL, ((Answer.Granted)answer).UsedUp);
     }
 
     [Fact]

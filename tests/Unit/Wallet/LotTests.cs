@@ -87,12 +87,12 @@ public sealed class LotTests
     public void A_lease_is_told_when_the_first_of_what_it_was_granted_from_expires()
     {
         Credit(PostType.Grant, 100);
-        Assert.Null(Assert.IsType<Answer.Granted>(Extend(Lease, 1, 1)).Until);
+        Assert.Null(Assert.IsType<Answer.Granted>(Extend(Lease, 1, 1)).LotsExpireAt);
         Credit(PostType.Grant, 30, Evening.AddHours(1));
         Credit(PostType.Grant, 30, Evening);
 
-        Assert.Equal(Evening, Assert.IsType<Answer.Granted>(Extend(Lease, 2, 1)).Until);
-        Assert.Equal(Evening, Assert.IsType<Answer.Granted>(Extend(Lease, 2, 1)).Until);
+        Assert.Equal(Evening, Assert.IsType<Answer.Granted>(Extend(Lease, 2, 1)).LotsExpireAt);
+        Assert.Equal(Evening, Assert.IsType<Answer.Granted>(Extend(Lease, 2, 1)).LotsExpireAt);
     }
 
     [Fact]

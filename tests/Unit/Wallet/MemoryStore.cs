@@ -11,17 +11,17 @@ sealed class MemoryStore
 {
     public Dictionary<Guid, Account> Accounts { get; private set; } = [];
     public Dictionary<Guid, Lease> Leases { get; } = [];
-    public Dictionary<Guid, SessionWindow> Windows { get; } = [];
+    public Dictionary<Guid, Window> Windows { get; } = [];
     public long Charged { get; private set; }
     public long Absorbed { get; private set; }
     public long Covered { get; private set; }
 
-    /// <summary>What usage rows and openings of windows say was used of each counter.</summary>
+    /// <summary>What usage records and openings of windows say was used of each counter.</summary>
     public Dictionary<Guid, long> Counted { get; } = [];
 
     public Dictionary<(Unit, Guid?), long> SumsOfUnits { get; } = [];
 
-    /// <summary>What usage rows say was spent of each balance of call credits, and what was gone of them.</summary>
+    /// <summary>What usage records say was spent of each balance of call credits, and what was gone of them.</summary>
     public Dictionary<Guid, long> Spent { get; } = [];
 
     /// <inheritdoc cref="Spent"/>
@@ -94,8 +94,8 @@ sealed class MemoryStore
     }
 
     IEnumerable<(DateTimeOffset Until, long Held)> HeldFromBefore(Guid account, DateTimeOffset now) =>
-        Leases.Values.Where(lease => lease.Until <= now)
-            .Select(lease => (lease.Until!.Value, lease.Lines.GetValueOrDefault(account)?.Outstanding ?? 0));
+        Leases.Values.Where(lease => lease.LotsExpireAt <= now)
+            .Select(lease => (lease.LotsExpireAt!.Value, lease.Lines.GetValueOrDefault(account)?.Outstanding ?? 0));
 
     /// <summary>What is shown while nothing runs that would book an expiry: by the formula of migration 0008.</summary>
     public long Shown(Guid id, DateTimeOffset now)
@@ -237,7 +237,7 @@ sealed class MemoryStore
             ExpiresAt = lease.ExpiresAt,
             Expired = lease.Expired,
             Slots = lease.Slots,
-            Until = lease.Until,
+            LotsExpireAt = lease.LotsExpireAt,
         };
         foreach (var (register, hold) in lease.Lines)
             copy.Lines.Add(

@@ -271,7 +271,7 @@ sealed partial class ReferenceLedger
         }
         if (FirstExpiry(request) is { } end && !(lease.Until <= end))
             lease.Until = end;
-        return new Answer.Granted(granted) { Until = lease.Until };
+        return new Answer.Granted(granted) { LotsExpireAt = lease.Until };
 
         bool WithOthers(LeaseDemand line) => OfOthers(line) > 0;
 

@@ -45,7 +45,7 @@ sealed class LedgerInMemory(TimeProvider time) : ILeaseLedger
     {
         Answer.Granted granted => new(granted.Amounts, null)
         {
-            Empty = granted.Empty, Dry = granted.Dry, Now = granted.Now, Until = granted.Until,
+            Empty = granted.Empty, UsedUp = granted.UsedUp, Now = granted.Now, LotsExpireAt = granted.LotsExpireAt,
         },
         Answer.Refused refused =>
             new(null, new(refused.Register, refused.Reason, refused.Available) { Held = refused.Held, Busy = refused.Busy }),

@@ -291,7 +291,10 @@ public sealed class SlicesTests : IDisposable
                 case "/internal/leases":
                     var asked = await ReadAsync<LeaseRequest>(request);
                     var now = DateTimeOffset.UnixEpoch; // another clock than the proxy's
-                    return Json(new LeaseAnswer([.. asked.Lines.Select(line => line.All)], null) { Now = now, Until = now + ExpiresIn });
+                    return Json(new LeaseAnswer([.. asked.Lines.Select(line => line.All)], null)
+                    {
+                        Now = now, LotsExpireAt = now + ExpiresIn,
+                    });
                 case "/internal/heartbeat":
                     return LosesBeats ? new(HttpStatusCode.ServiceUnavailable) : Json(new HeartbeatAnswer(Ids.New()));
                 case "/internal/leases/return":

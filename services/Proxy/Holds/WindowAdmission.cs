@@ -5,11 +5,11 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Proxy;
 
 /// <summary>
-/// Stage 5 for customers whose client sessions are counted. A session takes one unit when its window opens, and none while it is open. The
-/// ledger decides; what it said is remembered here, so that it is asked once per session and day. What is remembered is only ever too
-/// early, because each message moves the close further away.
+/// Stage 5 for customers whose client sessions are counted. A client session takes one unit when its window opens, and none while it is
+/// open. The ledger decides; what it said is remembered here, so that it is asked once per client session and day. What is remembered is
+/// only ever too early, because each message moves the close further away.
 /// </summary>
-public sealed class ClientSessions(IWindowLedger ledger, LedgerClock clock)
+public sealed class WindowAdmission(IWindowLedger ledger, LedgerClock clock)
 {
     /// <summary>A window that is about to close may be closed when the message's settlement would have kept it open.</summary>
     static readonly TimeSpan AskAhead = TimeSpan.FromHours(1);
@@ -22,14 +22,14 @@ public sealed class ClientSessions(IWindowLedger ledger, LedgerClock clock)
 
     readonly ConcurrentDictionary<Guid, DateTimeOffset> _closesAt = new();
 
-    /// <summary>Questions that are under way: a thousand messages of one session ask once.</summary>
+    /// <summary>Questions that are under way: a thousand messages of one client session ask once.</summary>
     readonly ConcurrentDictionary<Guid, Lazy<Task<WindowsAnswer>>> _asked = new();
 
     /// <summary>
-    /// The windows of a session, which are open now, or why the request is refused. Neither when the copy of the credential does not know
-    /// which cycle it is; it must be read again.
+    /// The windows of a client session, which are open now, or why the request is refused. Neither when the copy of the credential does not
+    /// know which cycle it is; it must be read again.
     /// </summary>
-    /// <param name="session">The client's name of its session. Null where it named none.</param>
+    /// <param name="session">The client session's name. Null where it named none.</param>
     public async ValueTask<(IReadOnlyList<Guid>? Windows, Problem? Problem)> EnterAsync(
         Credential credential, Route route, string? session, CancellationToken token)
     {

@@ -4,7 +4,7 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Sessions;
 
 /// <summary>What this service asks of Wallet. An outage surfaces as an exception and becomes a 503.</summary>
-public sealed class RegistersClient(HttpClient http)
+public sealed class WalletClient(HttpClient http)
 {
     /// <summary>Registers that Wallet opens in one call.</summary>
     const int MaxAtOnce = 200;

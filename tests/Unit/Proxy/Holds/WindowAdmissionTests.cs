@@ -7,19 +7,19 @@ using Xunit;
 
 namespace LlmGateway.UnitTests.Proxy;
 
-/// <summary>When the ledger is asked about a client's session, and what becomes of its answers.</summary>
-public sealed class ClientSessionsTests : IWindowLedger
+/// <summary>When the ledger is asked about a client session, and what becomes of its answers.</summary>
+public sealed class WindowAdmissionTests : IWindowLedger
 {
     static readonly DateTimeOffset Noon = new(2026, 11, 21, 12, 0, 0, TimeSpan.Zero);
     static readonly Guid Customer = Ids.New();
     static readonly Guid Small = Counters.Windows(Customer, new(["small"], null)), All = Counters.Windows(Customer, null);
 
     readonly FakeTimeProvider _time = new(Noon);
-    readonly ClientSessions _sessions;
+    readonly WindowAdmission _sessions;
     readonly List<WindowsRequest> _asked = [];
     Func<WindowsRequest, Task<WindowsAnswer>> _answer;
 
-    public ClientSessionsTests()
+    public WindowAdmissionTests()
     {
         _sessions = new(this, new(_time));
         _answer = _ => Task.FromResult(new WindowsAnswer(_time.GetUtcNow().AddHours(24), null));
