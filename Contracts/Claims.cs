@@ -34,9 +34,8 @@ public sealed record Term(Guid Register, DateTimeOffset From, DateTimeOffset To,
 
 /// <summary>A register that pays. A balance has its id here, a plan's quota one in each term.</summary>
 /// <param name="Overage">The wallet's price per token of a plan. Null pays the request's own price.</param>
-/// <param name="Whole">It pays all that is left of a payment or nothing, as a call credit does.</param>
 public sealed record PaySource(
-    AccountKind Kind, Unit Unit, Guid? Denomination, Guid? Register, IReadOnlyList<Term>? Terms, Rate? Overage, bool Whole)
+    AccountKind Kind, Unit Unit, Guid? Denomination, Guid? Register, IReadOnlyList<Term>? Terms, Rate? Overage)
 {
     /// <summary>Of call credits: it pays only calls to providers of this type. Null for a source that pays for every provider.</summary>
     public string? QueryType { get; init; }

@@ -192,7 +192,7 @@ public static class Claims
             if (sources.Count == 0 && route.QueryType is { } type && rule.Sources.Count > 0)
                 sources.Add(new(
                     AccountKind.Credits, Unit.Credits, CallCredits.Denomination(credential.Project, type),
-                    CallCredits.BalanceOf(credential.Customer!.Value, type), Terms: null, Overage: null, Whole: true)
+                    CallCredits.BalanceOf(credential.Customer!.Value, type), Terms: null, Overage: null)
                 {
                     QueryType = type,
                 });

@@ -381,7 +381,7 @@ public sealed partial class Slice(
         return Take(take.ToArray());
     }
 
-    /// <summary>What the ledger said of sources that are used up a moment ago. Other holders may have given something back since then.</summary>
+    /// <summary>What the ledger said a moment ago of sources that are used up. Other holders may have given back something since.</summary>
     ulong UsedUpNow =>
         _lease.UsedUp != 0 && time.GetElapsedTime(_lease.UsedUpSince) < UsedUpFor ? _lease.UsedUp : 0;
 

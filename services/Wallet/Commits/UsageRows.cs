@@ -52,7 +52,7 @@ static class UsageRows
                 rows.Column(row => row.Record.RawUsage!));
     }
 
-    /// <summary>One that comes again is kept once.</summary>
+    /// <summary>A settlement that comes again is kept once.</summary>
     internal static void AddStale(NpgsqlBatch batch, Book book)
     {
         if (book.Stale.Count > 0)

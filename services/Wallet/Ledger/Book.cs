@@ -72,7 +72,8 @@ public sealed class Book(DateTimeOffset now)
 }
 
 /// <summary>
-/// An account. <see cref="Posted"/> is the sum of its transfers, and <see cref="Reserved"/> is what open leases hold of it.
+/// An account. <see cref="Posted"/> is the sum of its entries, or, of a counter, what was used. <see cref="Reserved"/> is what open leases
+/// hold of it.
 /// </summary>
 public sealed class Account
 {
@@ -141,18 +142,22 @@ public sealed class Account
     public Dictionary<DateTimeOffset, long>? HeldFromBefore { get; set; }
 
     /// <summary>The figures that are written when they differ from <see cref="Stored"/>.</summary>
-    public (long, long, long, long, long, bool, long?, DateTimeOffset?, Guid?, int) Figures =>
-        (Posted, Reserved, Version, Spent, ToppedUp, Frozen, Ceiling, EndsAt, BaseLot, Lots);
+    public AccountFigures Figures => new(Posted, Reserved, Version, Spent, ToppedUp, Frozen, Ceiling, EndsAt, BaseLot, Lots);
 
     /// <summary>The figures as they were read. Most accounts of a batch do not change, and those are not written.</summary>
-    public (long, long, long, long, long, bool, long?, DateTimeOffset?, Guid?, int) Stored { get; set; }
+    public AccountFigures Stored { get; set; }
 
     /// <summary>The batch has added entries to it.</summary>
-    public bool HasMoved => Version != Stored.Item3;
+    public bool HasMoved => Version != Stored.Version;
 
     /// <summary>Registers belong to customers. The house's own accounts may go below zero.</summary>
     public bool IsRegister => Kind < AccountKind.Grant;
 }
+
+/// <summary>The figures of an account that change all the time.</summary>
+public readonly record struct AccountFigures(
+    long Posted, long Reserved, long Version, long Spent, long ToppedUp, bool Frozen, long? Ceiling, DateTimeOffset? EndsAt, Guid? BaseLot,
+    int Lots);
 
 /// <summary>What a proxy holds of one claim.</summary>
 public sealed class Lease
@@ -243,7 +248,7 @@ public sealed record Transfer(Guid Id, EntryType Type, string? Description)
     /// <summary>The description was erased.</summary>
     public bool Erased { get; init; }
 
-    /// <summary>What was erased can be compared with nothing.</summary>
+    /// <summary>A text that was erased is not compared.</summary>
     public bool IsAskedAgainBy(Post post) => InputHash is null
         || (InputHash.AsSpan().SequenceEqual(post.InputHash()) && (Erased || Description == post.Text));
 }
@@ -284,7 +289,7 @@ public sealed record StaleSettlement(Guid RequestId, ReadOnlyMemory<byte> Record
 }
 
 /// <summary>
-/// What a request cost, what its wallet paid, and what the house bore, in nano-dollars. Without a wallet the last two are 0.
+/// What a request cost, what its wallet paid, and what the house bore, in nano-dollars. Without a wallet nothing was paid or borne.
 /// </summary>
 /// <param name="IsCovered">Quota has paid a part of it, or a call credit has paid it.</param>
 public readonly record struct Rated(long Cost, long Charged, long Absorbed, bool IsCovered = false)

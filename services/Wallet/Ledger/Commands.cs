@@ -36,12 +36,6 @@ public abstract record Command
         Id = register, Kind = term.Kind, Unit = term.Unit, Denomination = term.Denomination,
         Organization = scope.Organization, Project = scope.Project, Owner = scope.Customer, Test = scope.Test,
     };
-
-    protected static Account House(
-        Guid id, AccountKind kind, Unit unit, Guid organization, Guid project, bool test, Guid? denomination = null) => new()
-        {
-            Id = id, Kind = kind, Unit = unit, Denomination = denomination, Organization = organization, Project = project, Test = test,
-        };
 }
 
 /// <summary>Opens a register with its first amount, which may be 0. What is open stays as it is.</summary>
@@ -174,47 +168,20 @@ public sealed record Settle(Settlement Settlement) : Command
         get
         {
             var usage = Settlement.Usage;
-            yield return House(
-                HouseAccounts.ProviderCost(usage.Project, usage.Test),
-                AccountKind.ProviderCost,
-                Unit.Usd,
-                usage.Organization,
-                usage.Project,
-                usage.Test);
-            yield return House(
-                HouseAccounts.Absorbed(usage.Project, usage.Test),
-                AccountKind.Absorbed,
-                Unit.Usd,
-                usage.Organization,
-                usage.Project,
-                usage.Test);
-            yield return House(
-                HouseAccounts.Limits(usage.Project, Unit.UsdLimit, usage.Test),
-                AccountKind.Limits,
-                Unit.UsdLimit,
-                usage.Organization,
-                usage.Project,
-                usage.Test);
+            yield return House(AccountKind.ProviderCost, usage);
+            yield return House(AccountKind.Absorbed, usage);
+            yield return House(AccountKind.Limits, usage);
             if (Settlement.Due is { } due && due != usage.Cost.Nanos)
-                yield return House(
-                    HouseAccounts.Covered(usage.Project, usage.Test),
-                    AccountKind.Covered,
-                    Unit.Usd,
-                    usage.Organization,
-                    usage.Project,
-                    usage.Test);
+                yield return House(AccountKind.Covered, usage);
             for (var i = 0; i < Settlement.Charges.Count; i++)
                 if (Settlement.Charges[i].Denomination is { } type)
-                    yield return House(
-                        HouseAccounts.UsedCredits(type, usage.Test),
-                        AccountKind.Used,
-                        Unit.Credits,
-                        usage.Organization,
-                        usage.Project,
-                        usage.Test,
-                        type);
+                    yield return HouseAccounts.Of(
+                        AccountKind.Used, type, Unit.Credits, usage.Organization, usage.Project, usage.Test, denomination: type);
         }
     }
+
+    static Account House(AccountKind kind, UsageRecord usage) =>
+        HouseAccounts.OfProject(kind, usage.Organization, usage.Project, usage.Test);
 }
 
 /// <summary>Corrects what one past request cost, once per re-rating; see <see cref="Reratings"/> and <see cref="BatchCosts"/>.</summary>
@@ -232,9 +199,9 @@ public sealed record Rerate(
 
     public override IEnumerable<Account> Ensures =>
     [
-        House(HouseAccounts.ProviderCost(Project, Test), AccountKind.ProviderCost, Unit.Usd, Organization, Project, Test),
-        House(HouseAccounts.Absorbed(Project, Test), AccountKind.Absorbed, Unit.Usd, Organization, Project, Test),
-        House(HouseAccounts.Covered(Project, Test), AccountKind.Covered, Unit.Usd, Organization, Project, Test),
+        HouseAccounts.OfProject(AccountKind.ProviderCost, Organization, Project, Test),
+        HouseAccounts.OfProject(AccountKind.Absorbed, Organization, Project, Test),
+        HouseAccounts.OfProject(AccountKind.Covered, Organization, Project, Test),
     ];
 }
 

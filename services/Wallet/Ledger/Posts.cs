@@ -42,14 +42,10 @@ public sealed record Post(Guid Id, PostType Type, PostScope Of, IReadOnlyList<lo
         .Distinct()
         .Select(party => PostingRules.House(party, Of));
 
-    public override IEnumerable<Account> Opens => ExpiresAt is not null && Of.Balance is { } balance ?
-    [
-        new()
-        {
-            Id = HouseAccounts.Expired(balance, Of.Unit, Of.Test), Kind = AccountKind.Expired, Unit = Of.Unit,
-            Denomination = Of.Denomination, Organization = Of.Organization, Project = Of.Project, Owner = Of.Owner, Test = Of.Test,
-        },
-    ] : [];
+    public override IEnumerable<Account> Opens => ExpiresAt is not null && Of.Balance is { } balance
+        ? [HouseAccounts.Of(
+            AccountKind.Expired, balance, Of.Unit, Of.Organization, Of.Project, Of.Test, Of.Denomination, Of.Owner)]
+        : [];
 
     public override Guid? Movement => Id;
 
@@ -60,9 +56,6 @@ public sealed record Post(Guid Id, PostType Type, PostScope Of, IReadOnlyList<lo
     public byte[] InputHash() => SHA256.HashData(Encoding.UTF8.GetBytes(
         $"{Type} {Of.Balance:N} {string.Join(',', Amounts)}{(Reference is null ? "" : $" for {Reference}")}"
         + $"{(ExpiresAt is { } end ? $" until {end.UtcDateTime:O}" : "")}{(Lot is { } lot ? $" of {lot:N}" : "")}"));
-
-    /// <summary>The id of a post that is known by a reference from outside.</summary>
-    public static Guid IdOf(PostType type, Guid project, string reference) => Ids.Derive(project, $"{type}:{reference}");
 
     public Guid IdOf(Party party) => party == Party.Balance
         ? Of.Balance ?? throw new InvalidOperationException($"{Type} of no balance")

@@ -21,7 +21,7 @@ public sealed class LedgerTests : IDisposable
         Open(Wallet, AccountKind.Wallet, 500);
 
         Assert.Equal(500, _book.Accounts[Wallet].Posted);
-        Assert.Equal(-500, _book.Accounts[HouseAccounts.Grant(Organization, false)].Posted);
+        Assert.Equal(-500, _book.Accounts[HouseAccounts.Id(Organization, AccountKind.Grant, Unit.Usd, test: false)].Posted);
     }
 
     [Theory]
