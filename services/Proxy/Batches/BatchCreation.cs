@@ -58,8 +58,7 @@ public sealed class BatchCreation(
         }
         finally
         {
-            if (call.Keyed is not null)
-                await keyedCalls.FreeAsync(call);
+            await keyedCalls.FreeAsync(call);
         }
     }
 

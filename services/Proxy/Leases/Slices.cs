@@ -59,26 +59,20 @@ public sealed class Slices(RequestGate gate, Spool spool, WalletClient wallet, T
     }
 
     /// <summary>A register was frozen. What is held of it goes back now, and the ledger decides about each new request.</summary>
-    public void GiveBack(Guid register)
-    {
-        foreach (var slice in _ofRegisters.Of([register]))
-        {
-            slice.Retire();
-            _ = TendAsync(slice, IdleTime);
-        }
-    }
+    public void GiveBack(Guid register) => Retire(_ofRegisters.Of([register]));
 
     /// <summary>
     /// The ledger has counted this proxy as silent and freed its slots. What runs is over the limit; each new request asks for a slot.
     /// </summary>
-    public void SlotsFreed()
+    public void SlotsFreed() => Retire(_slices.Values.Where(slice => slice.Claim.HasSlots));
+
+    void Retire(IEnumerable<Slice> slices)
     {
-        foreach (var slice in _slices.Values)
-            if (slice.Claim.HasSlots)
-            {
-                slice.Retire();
-                _ = TendAsync(slice, IdleTime);
-            }
+        foreach (var slice in slices)
+        {
+            slice.Retire();
+            _ = TendAsync(slice, IdleTime);
+        }
     }
 
     /// <summary>Another request, at this proxy or another, needs what is idle of a register.</summary>

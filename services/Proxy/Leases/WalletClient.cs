@@ -19,13 +19,7 @@ public sealed class WalletClient(HttpClient http, LedgerClock clock, TimeProvide
 
     public async Task<LeaseAnswer> ExtendAsync(LeaseRequest request)
     {
-        var asked = time.GetTimestamp();
-        using var response = await http.PostAsJsonAsync("/internal/leases", request, Defaults.Json);
-        response.EnsureSuccessStatusCode();
-        var answer = (await response.Content.ReadFromJsonAsync<LeaseAnswer>(Defaults.Json))!;
-        if (answer.Refusal?.Reason == RefusalReason.CycleOver)
-            clock.Distrust();
-        clock.Heard(asked, time.GetTimestamp(), answer.Now);
+        var answer = await AskAsync<LeaseRequest, LeaseAnswer>("/internal/leases", request, answer => (answer.Refusal, answer.Now));
         EdgeMetrics.Leased(answer);
         return answer;
     }
@@ -36,15 +30,21 @@ public sealed class WalletClient(HttpClient http, LedgerClock clock, TimeProvide
         response.EnsureSuccessStatusCode();
     }
 
-    public async Task<WindowsAnswer> OpenAsync(WindowsRequest request)
+    public Task<WindowsAnswer> OpenAsync(WindowsRequest request) =>
+        AskAsync<WindowsRequest, WindowsAnswer>("/internal/windows", request, answer => (answer.Refusal, answer.Now));
+
+    /// <summary>Each answer tells the ledger's clock. A refusal because of it says that ours is wrong.</summary>
+    async Task<TAnswer> AskAsync<TRequest, TAnswer>(
+        string path, TRequest request, Func<TAnswer, (LeaseRefusal? Refusal, DateTimeOffset Now)> heard)
     {
         var asked = time.GetTimestamp();
-        using var response = await http.PostAsJsonAsync("/internal/windows", request, Defaults.Json);
+        using var response = await http.PostAsJsonAsync(path, request, Defaults.Json);
         response.EnsureSuccessStatusCode();
-        var answer = (await response.Content.ReadFromJsonAsync<WindowsAnswer>(Defaults.Json))!;
-        if (answer.Refusal?.Reason == RefusalReason.CycleOver)
+        var answer = (await response.Content.ReadFromJsonAsync<TAnswer>(Defaults.Json))!;
+        var (refusal, now) = heard(answer);
+        if (refusal?.Reason == RefusalReason.CycleOver)
             clock.Distrust();
-        clock.Heard(asked, time.GetTimestamp(), answer.Now);
+        clock.Heard(asked, time.GetTimestamp(), now);
         return answer;
     }
 
