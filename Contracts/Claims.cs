@@ -15,6 +15,9 @@ public sealed record LimitLine(Guid Limit, string Level, Unit Unit, Guid? Denomi
     /// <summary>What its owner calls it. Null where it has no name.</summary>
     public string? Name { get; init; }
 
+    /// <summary>Most limits of a customer.</summary>
+    public const int MaxPerCustomer = 14;
+
     /// <summary>Levels.</summary>
     public const string Customer = "customer", Key = "key", Session = "session";
 }

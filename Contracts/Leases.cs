@@ -14,7 +14,7 @@ public sealed record LeaseRequest(Guid Lease, long Fence, string Holder, IReadOn
     public const int TtlSeconds = 60;
 
     /// <summary>A claim is short: the customer's limits, slots of customer and key, a session's cap, quota, credits, wallet.</summary>
-    public const int MaxLines = 20;
+    public const int MaxLines = LimitLine.MaxPerCustomer + 6;
 
     /// <summary>
     /// Lines from this one on are the sources of the payment line, in the order in which they pay. Null for a proxy that knows no sources:

@@ -144,8 +144,6 @@ public sealed record CounterState(Guid Id, long Used, long Held);
 /// </summary>
 public sealed record OpenCounters(CounterScope Scope, IReadOnlyList<CounterOpening> Counters)
 {
-    public const int MaxCounters = 16;
-
     /// <summary>Only to be remembered: the limits are about to be there.</summary>
     public bool Later { get; init; }
 }

@@ -6,9 +6,6 @@ namespace LlmGateway.Contracts;
 /// </summary>
 public sealed record WindowsRequest(CounterScope Scope, IReadOnlyList<WindowDemand> Windows)
 {
-    /// <summary>As many as a customer has limits.</summary>
-    public const int MaxLines = 20;
-
     /// <summary>A window closes so long after the last message.</summary>
     public static readonly TimeSpan OpenFor = TimeSpan.FromHours(24);
 }

@@ -31,7 +31,7 @@ public static class AdjustBalance
         if (await CustomerView.FindAsync(db, caller, id, token) is not { } customer)
             return CustomerView.NotFound;
         if (customer.Status == CustomerStatus.Deleted)
-            return Problems.Conflict("customer_deleted", "A deleted customer cannot be changed.");
+            return CustomerView.Deleted;
 
         var isDebit = request.Op == "debit";
         var types = await CreditTypes.OfAsync(db, customer.Id, token);

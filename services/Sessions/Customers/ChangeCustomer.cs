@@ -21,7 +21,7 @@ public static class ChangeCustomer
         var isDeleted = customer.Status == CustomerStatus.Deleted;
         CustomerFields.Apply(body, customer, "status");
         if (isDeleted)
-            return Problems.Conflict("customer_deleted", "A deleted customer cannot be changed.");
+            return CustomerView.Deleted;
         var hasStatus = body.TryGetProperty("status", out var status);
         if (hasStatus)
             customer.Status = CustomerFields.Status(status);

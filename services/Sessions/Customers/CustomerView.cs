@@ -47,4 +47,6 @@ public sealed record CustomerView(
             : Task.FromResult<Customer?>(null);
 
     public static Problem NotFound => Problems.NotFound("customer");
+
+    public static Problem Deleted => Problems.Conflict("customer_deleted", "A deleted customer cannot be changed.");
 }

@@ -20,7 +20,7 @@ public static class PutLimits
         if (await CustomerView.FindAsync(db, caller, id, token) is not { } customer)
             return CustomerView.NotFound;
         if (customer.Status == CustomerStatus.Deleted)
-            return Problems.Conflict("customer_deleted", "A deleted customer cannot be changed.");
+            return CustomerView.Deleted;
 
         OpenCounters openings;
         // Also when nothing is different: the call that changed it may have ended before it told anybody.

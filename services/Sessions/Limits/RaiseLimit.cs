@@ -29,7 +29,7 @@ public static class RaiseLimit
         if (await CustomerView.FindAsync(db, caller, id, token) is not { } customer)
             return CustomerView.NotFound;
         if (customer.Status == CustomerStatus.Deleted)
-            return Problems.Conflict("customer_deleted", "A deleted customer cannot be changed.");
+            return CustomerView.Deleted;
 
         CustomerLimit? limit;
         await using (copies.CustomerChanging(customer.Id, db))

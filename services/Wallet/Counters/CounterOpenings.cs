@@ -20,8 +20,8 @@ public static class CounterOpenings
     static async Task<IResult> HandleAsync(HttpContext http, NpgsqlDataSource database, ILogger<OwedOpenings> log)
     {
         var request = await Body.ReadAsync<OpenCounters>(http);
-        if (request.Counters.Count > OpenCounters.MaxCounters)
-            return Problems.Invalid("counters", $"at most {OpenCounters.MaxCounters} counters at once");
+        if (request.Counters.Count > LimitLine.MaxPerCustomer)
+            return Problems.Invalid("counters", $"at most {LimitLine.MaxPerCustomer} counters at once");
         if (request.Counters.Any(counter => !UsedWithoutLimit.Has(counter.Term.Unit) || counter.Term.Kind != AccountKind.Limit))
             return Problems.Invalid("counters", "only limits of tokens, requests and usd count what the usage log has");
         await OweAsync(database, request, http.RequestAborted);

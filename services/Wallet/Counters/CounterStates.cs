@@ -9,7 +9,7 @@ namespace LlmGateway.Wallet;
 /// </summary>
 public static class CounterStates
 {
-    public static void MapCounters(this WebApplication app) => app.MapPost("/internal/counters", HandleAsync);
+    public static void MapCounterStates(this WebApplication app) => app.MapPost("/internal/counters", HandleAsync);
 
     static async Task<IResult> HandleAsync(HttpContext http, NpgsqlDataSource database)
     {

@@ -14,8 +14,8 @@ public static class EnterWindows
     {
         var request = await Body.ReadAsync<WindowsRequest>(http);
         var open = new OpenWindows(request);
-        if (open.Lines.Count is 0 or > WindowsRequest.MaxLines)
-            return Problems.Invalid("windows", $"have 1 to {WindowsRequest.MaxLines} lines together");
+        if (open.Lines.Count is 0 or > LimitLine.MaxPerCustomer)
+            return Problems.Invalid("windows", $"have 1 to {LimitLine.MaxPerCustomer} lines together");
         if (open.Lines.DistinctBy(line => line.Register).Count() != open.Lines.Count
             || request.Windows.DistinctBy(demand => demand.Window).Count() != request.Windows.Count)
             return Problems.Invalid("windows", "each window and each register once");

@@ -22,7 +22,7 @@ public static class PutRates
         if (await CustomerView.FindAsync(db, caller, id, token) is not { } customer)
             return CustomerView.NotFound;
         if (customer.Status == CustomerStatus.Deleted)
-            return Problems.Conflict("customer_deleted", "A deleted customer cannot be changed.");
+            return CustomerView.Deleted;
 
         customer.RequestsPerMinute = rates.RequestsPerMinute;
         customer.TokensPerMinute = rates.TokensPerMinute;
