@@ -187,7 +187,6 @@ public sealed class Inference(
         if (publisher.Refusal is { } refusal)
             return (0, refusal);
         var (answer, claim, minimum) = (default(HoldAnswer), default(Claim), Array.Empty<long>());
-        // A cycle may turn between our reading of the ledger's clock and its own.
         for (var attempt = 1; attempt <= MaxClaims; attempt++)
         {
             if (!Claims.TryGet(call.Caller.Credential, call.Route, clock.Now, out claim, bound.IsOfMany))

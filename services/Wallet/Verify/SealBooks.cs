@@ -2,7 +2,9 @@ using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Wallet;
 
-/// <summary><c>POST /internal/seal?full=B</c>: proves as <see cref="Verify"/> does, and seals what is right (<see cref="Seals"/>).</summary>
+/// <summary>
+/// <c>POST /internal/seal?full=B</c>: proves as <see cref="Verify"/> does, and seals what is right (<see cref="Seals"/>).
+/// </summary>
 public static class SealBooks
 {
     public static void MapSealBooks(this WebApplication app) => app.MapPost("/internal/seal", async (
