@@ -205,7 +205,10 @@ public sealed record Rerate(
     ];
 }
 
-/// <summary>The ledger's answer to a command.</summary>
+/// <summary>
+/// The ledger's answer to a command. Answers are equal when they say the same decision: what was moved, what is left besides and the clock
+/// are no part of it. Tests and the model in them compare decisions.
+/// </summary>
 public abstract record Answer
 {
     /// <summary>The command was carried out, now or before.</summary>

@@ -22,7 +22,7 @@ sealed class LedgerInMemory(TimeProvider time) : ILeaseLedger
     public Task<LeaseAnswer> ExtendAsync(LeaseRequest request)
     {
         var answer = new TaskCompletionSource<LeaseAnswer>(TaskCreationOptions.RunContinuationsAsynchronously);
-        Pending.Add(new(new Extend(request), given => answer.SetResult(Show(given)), answer.SetException));
+        Pending.Add(new(new Extend(request), given => answer.SetResult(Leases.AnswerOf(given)), answer.SetException));
         return answer.Task;
     }
 
@@ -33,22 +33,5 @@ sealed class LedgerInMemory(TimeProvider time) : ILeaseLedger
         return answer.Task;
     }
 
-    public Answer Apply(Command command)
-    {
-        var book = Store.Lock([command], time.GetUtcNow());
-        var answer = Ledger.Apply(book, command);
-        Store.Write(book);
-        return answer;
-    }
-
-    public static LeaseAnswer Show(Answer answer) => answer switch
-    {
-        Answer.Granted granted => new(granted.Amounts, null)
-        {
-            Empty = granted.Empty, UsedUp = granted.UsedUp, Now = granted.Now, LotsExpireAt = granted.LotsExpireAt,
-        },
-        Answer.Refused refused =>
-            new(null, new(refused.Register, refused.Reason, refused.Available) { Held = refused.Held, Busy = refused.Busy }),
-        _ => throw new InvalidOperationException($"{answer}"),
-    };
+    public Answer Apply(Command command) => Store.Apply(command, time.GetUtcNow());
 }

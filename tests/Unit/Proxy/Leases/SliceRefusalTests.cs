@@ -167,7 +167,7 @@ public sealed class SliceRefusalTests
 
         public Task<LeaseAnswer> ExtendAsync(LeaseRequest request)
         {
-            var answer = LedgerInMemory.Show(Apply(new Extend(request, Final: true)));
+            var answer = Leases.AnswerOf(Apply(new Extend(request, Final: true)));
             var then = Decided;
             Decided = null;
             then?.Invoke();
@@ -176,12 +176,6 @@ public sealed class SliceRefusalTests
 
         public Task ReturnAsync(LeaseReturn give) => Task.FromResult(Apply(new GiveBack(give)));
 
-        public Answer Apply(Command command)
-        {
-            var book = _store.Lock([command], time.GetUtcNow());
-            var answer = Ledger.Apply(book, command);
-            _store.Write(book);
-            return answer;
-        }
+        public Answer Apply(Command command) => _store.Apply(command, time.GetUtcNow());
     }
 }

@@ -1,9 +1,8 @@
 using LlmGateway.Contracts;
-using LlmGateway.UnitTests.Wallet;
 using LlmGateway.Wallet;
 using Xunit;
 
-namespace LlmGateway.UnitTests;
+namespace LlmGateway.UnitTests.Wallet;
 
 /// <summary>What a repetition meets under its key, and what a settlement makes of the key.</summary>
 public sealed class KeyTests
@@ -48,7 +47,7 @@ public sealed class KeyTests
         Assert.Equal(new Answer.Done(Repeated: true), Ledger.Apply(book, settle with { Answer = null }));
 
         var ended = Assert.Single(book.EndedCalls);
-        Assert.Equal((settle.Settlement.RequestId, CallState.Answered, Kept), (ended.Request, ended.State, ended.Answer));
+        Assert.Equal((settle.Settlement.RequestId, KeyEnd.Used, Kept), (ended.Request, ended.Key, ended.Answer));
     }
 
     [Fact]

@@ -6,18 +6,11 @@ using Npgsql;
 namespace LlmGateway.EndToEnd;
 
 /// <summary>What a counter gets of requests that did not ask it, on a real server.</summary>
-public sealed class CounterOpeningTests : IAsyncLifetime
+public sealed class CounterOpeningTests : OnOwnLedger
 {
     static readonly DateTimeOffset Edge = DateTimeOffset.UtcNow.AddHours(-2);
 
     readonly Guid _counter = Ids.New();
-    OwnLedger _ledger = null!;
-
-    static CancellationToken Token => TestContext.Current.CancellationToken;
-
-    public async ValueTask InitializeAsync() => _ledger = await OwnLedger.StartAsync();
-
-    public async ValueTask DisposeAsync() => await _ledger.DisposeAsync();
 
     [Fact]
     public async Task Each_request_counts_once_whether_it_names_the_counter_or_was_found_in_the_log()

@@ -7,18 +7,11 @@ using LlmGateway.Wallet;
 namespace LlmGateway.EndToEnd;
 
 /// <summary>What the ledger knows of idempotency keys, on a real server.</summary>
-public sealed class KeyedCallTableTests : IAsyncLifetime
+public sealed class KeyedCallTableTests : OnOwnLedger
 {
     static readonly byte[] Asked = new byte[32], AskedOtherwise = [1, .. new byte[31]];
 
     readonly Guid _owner = Ids.New(), _call = Ids.New();
-    OwnLedger _ledger = null!;
-
-    static CancellationToken Token => TestContext.Current.CancellationToken;
-
-    public async ValueTask InitializeAsync() => _ledger = await OwnLedger.StartAsync();
-
-    public async ValueTask DisposeAsync() => await _ledger.DisposeAsync();
 
     [Fact]
     public async Task Charge_and_answer_are_booked_together_and_once()

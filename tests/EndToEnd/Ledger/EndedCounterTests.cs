@@ -4,17 +4,9 @@ using LlmGateway.Wallet;
 namespace LlmGateway.EndToEnd;
 
 /// <summary>Which counters leave the ledger, on a real server.</summary>
-public sealed class EndedCounterTests : IAsyncLifetime
+public sealed class EndedCounterTests : OnOwnLedger
 {
     static readonly DateTimeOffset Now = DateTimeOffset.UtcNow;
-
-    OwnLedger _ledger = null!;
-
-    static CancellationToken Token => TestContext.Current.CancellationToken;
-
-    public async ValueTask InitializeAsync() => _ledger = await OwnLedger.StartAsync();
-
-    public async ValueTask DisposeAsync() => await _ledger.DisposeAsync();
 
     [Fact]
     public async Task Counters_are_deleted_long_after_their_cycle_and_money_never()

@@ -1,9 +1,8 @@
 using LlmGateway.Contracts;
-using LlmGateway.UnitTests.Wallet;
 using LlmGateway.Wallet;
 using Xunit;
 
-namespace LlmGateway.UnitTests;
+namespace LlmGateway.UnitTests.Wallet;
 
 /// <summary>Claims of several lines: limits that count, and sources that pay in their order.</summary>
 public sealed class LedgerClaimTests
@@ -55,7 +54,7 @@ public sealed class LedgerClaimTests
     [InlineData(89, 7)] // money that nobody has
     public void A_counter_that_is_deleted_is_counted_in_the_usage_record_alone_and_is_no_money(int days, long absorbed)
     {
-        var id = new Guid(Convert.FromHexString($"{Ids.FirstAt(Noon.AddDays(-days)):N}"[..12] + $"{Ids.New():N}"[12..]), bigEndian: true);
+        var id = Ids.New(Noon.AddDays(-days));
 
         Apply(new Settle(new(id, null, [new(Limit, 30)], UsageRecords.Of(7, Organization, Project, _now))));
 
@@ -273,9 +272,7 @@ public sealed class LedgerClaimTests
 
     Answer Apply(Command command)
     {
-        var book = _store.Lock([command], _now);
-        var answer = Ledger.Apply(book, command);
-        _store.Write(book);
+        var answer = _store.Apply(command, _now);
         Assert.All(_store.SumsOfUnits.Values, sum => Assert.Equal(0, sum));
         return answer;
     }

@@ -5,16 +5,8 @@ using LlmGateway.Wallet;
 namespace LlmGateway.EndToEnd;
 
 /// <summary>What a seal spares the next proof, and what it must never hide.</summary>
-public sealed class SealTests : IAsyncLifetime
+public sealed class SealTests : OnOwnLedger
 {
-    OwnLedger _ledger = null!;
-
-    static CancellationToken Token => TestContext.Current.CancellationToken;
-
-    public async ValueTask InitializeAsync() => _ledger = await OwnLedger.StartAsync();
-
-    public async ValueTask DisposeAsync() => await _ledger.DisposeAsync();
-
     [Fact]
     public async Task What_is_changed_behind_a_seal_is_found_by_the_full_proof_and_what_is_changed_after_it_by_the_short_one()
     {
@@ -58,7 +50,7 @@ public sealed class SealTests : IAsyncLifetime
     {
         var settle = _ledger.Settlement(DateTimeOffset.UtcNow);
         await _ledger.SettleAsync(settle);
-        await _ledger.Writer.RunAsync(Correction(settle, cost: 9));
+        await _ledger.Writer.RunAsync(_ledger.Correction(settle, cost: 9));
         await _ledger.VerifyAsync();
 
         foreach (var (table, found) in ((string, string)[])[("usage_record", "usage records"), ("correction", "corrections and")])
@@ -171,7 +163,7 @@ public sealed class SealTests : IAsyncLifetime
             {
                 var settled = _ledger.Settlement(DateTimeOffset.UtcNow.AddMinutes(-(i % 40)));
                 await _ledger.SettleAsync(settled, _ledger.Settlement(DateTimeOffset.UtcNow.AddHours(-i)));
-                await _ledger.Writer.RunAsync(Correction(settled, cost: i));
+                await _ledger.Writer.RunAsync(_ledger.Correction(settled, cost: i));
                 await _ledger.Writer.RunAsync(_ledger.Credit(Ids.New(), null));
             }
         }));
@@ -192,7 +184,7 @@ public sealed class SealTests : IAsyncLifetime
         await SealAsync();
         var late = _ledger.Settlement(old);
         await _ledger.SettleAsync(late, _ledger.Settlement(DateTimeOffset.UtcNow));
-        await _ledger.Writer.RunAsync(Correction(late, cost: 3));
+        await _ledger.Writer.RunAsync(_ledger.Correction(late, cost: 3));
 
         await _ledger.Months(days: 35).DropAsync(DateTimeOffset.UtcNow, Token);
 
@@ -202,9 +194,6 @@ public sealed class SealTests : IAsyncLifetime
         await SettleAsync();
         await _ledger.VerifyAsync();
     }
-
-    Rerate Correction(Settle settle, long cost) => new(
-        Ids.New(), settle.Settlement.RequestId, _ledger.Wallet, OwnLedger.Organization, OwnLedger.Project, false, Ids.New(), cost);
 
     async Task SettleAsync() =>
         Assert.Equal([new Answer.Done()], await _ledger.SettleAsync(_ledger.Settlement(DateTimeOffset.UtcNow)));

@@ -161,9 +161,7 @@ public sealed class LedgerCreditTests
 
     Answer Run(Command command)
     {
-        var book = _store.Lock([command], _now);
-        var answer = Ledger.Apply(book, command);
-        _store.Write(book);
+        var answer = _store.Apply(command, _now);
         Assert.All(_store.SumsOfUnits.Values, sum => Assert.Equal(0, sum));
         return answer;
     }

@@ -87,7 +87,7 @@ public sealed class CreditBookTests
     static Settle Spent(long cost = 40)
     {
         var at = TimeProvider.System.GetUtcNow();
-        var settlement = new Settlement(OwnLedger.IdAt(at), null, [new(Balance, 1) { Denomination = Standard }], new(
+        var settlement = new Settlement(Ids.New(at), null, [new(Balance, 1) { Denomination = Standard }], new(
             OwnLedger.Organization, OwnLedger.Project, null, Ids.New(), null, false, "/v1/chat/completions", "small", "p", "m", null, false,
             at, 1, null, 200, RequestOutcome.Completed, new Usage { [Meter.Input] = 1 }.ToArray(), new Money(cost), false, null, null))
         {

@@ -5,20 +5,12 @@ using LlmGateway.Wallet;
 namespace LlmGateway.EndToEnd;
 
 /// <summary>The sums of the usage log on a real server, by what docs/money.md says of them.</summary>
-public sealed class RollupTests : IAsyncLifetime
+public sealed class RollupTests : OnOwnLedger
 {
     static readonly TimeSpan Quarter = TimeSpan.FromMinutes(15), Day = TimeSpan.FromDays(1);
 
     /// <summary>The first moment of this month.</summary>
     static readonly DateTimeOffset This = new(DateTime.UtcNow.Year, DateTime.UtcNow.Month, 1, 0, 0, 0, TimeSpan.Zero);
-
-    OwnLedger _ledger = null!;
-
-    static CancellationToken Token => TestContext.Current.CancellationToken;
-
-    public async ValueTask InitializeAsync() => _ledger = await OwnLedger.StartAsync();
-
-    public async ValueTask DisposeAsync() => await _ledger.DisposeAsync();
 
     [Fact]
     public async Task A_request_counts_in_the_quarter_and_day_in_which_it_began_once_in_every_dimension()
@@ -75,7 +67,7 @@ public sealed class RollupTests : IAsyncLifetime
         await _ledger.Rollups.SumUpAsync(Token);
         var before = await QuartersAsync();
 
-        await _ledger.Writer.RunAsync(Correction(settle, cost: 7));
+        await _ledger.Writer.RunAsync(_ledger.Correction(settle, cost: 7));
 
         var at = Floor(countsWithIt ? began : await BookedAtAsync("correction"), Quarter);
         Assert.Equal(Sum([.. before, (at, new RollupSums(0, 0, 0, 0, 0, -3, -3, 0, 0, 0))]), await QuartersAsync());
@@ -131,7 +123,7 @@ public sealed class RollupTests : IAsyncLifetime
             {
                 var i = random.Next(booked.Count);
                 var cost = booked[i].Cost + 1 + random.Next(5);
-                await _ledger.Writer.RunAsync(Correction(booked[i].Settle, cost));
+                await _ledger.Writer.RunAsync(_ledger.Correction(booked[i].Settle, cost));
                 booked[i] = booked[i] with { Cost = cost };
             }
             if (random.Next(3) == 0)
@@ -192,14 +184,14 @@ public sealed class RollupTests : IAsyncLifetime
         await _ledger.SettleAsync(before[..15]);
         await _ledger.Seals.SealAsync(full: false, Token);
         await _ledger.SettleAsync(before);
-        await _ledger.Writer.RunAsync([Correction(before[0], 4), Correction(before[19], 12)]);
+        await _ledger.Writer.RunAsync([_ledger.Correction(before[0], 4), _ledger.Correction(before[19], 12)]);
         await _ledger.VerifyAsync();
 
         await _ledger.Months(days: 35).DropAsync(DateTimeOffset.UtcNow, Token);
 
         Assert.Equal((20L, 196L, 20L), await TotalAsync());
         Assert.Equal(new Answer.Refused(before[1].Settlement.RequestId, RefusalReason.Unknown, 0),
-            await _ledger.Writer.RunAsync(Correction(before[1], 4)));
+            await _ledger.Writer.RunAsync(_ledger.Correction(before[1], 4)));
         await _ledger.VerifyAsync();
     }
 
@@ -240,7 +232,7 @@ public sealed class RollupTests : IAsyncLifetime
     {
         Settle[] settled = [.. Enumerable.Range(0, 30).Select(n => _ledger.Settlement(DateTimeOffset.UtcNow.AddMinutes(-7 * n), n))];
         await _ledger.SettleAsync(settled);
-        await _ledger.Writer.RunAsync([.. settled[5..].Select(settle => Correction(settle, 7))]);
+        await _ledger.Writer.RunAsync([.. settled[5..].Select(settle => _ledger.Correction(settle, 7))]);
         await _ledger.Rollups.SumUpAsync(Token);
         var rows = await StoredAsync();
         using var script = new StreamReader(typeof(WalletDb).Assembly.GetManifestResourceStream("0009_rollups.sql")!);
@@ -285,7 +277,4 @@ public sealed class RollupTests : IAsyncLifetime
 
     static Settle Like(Settle settle, Func<UsageRecord, UsageRecord> change) =>
         new(settle.Settlement with { Usage = change(settle.Settlement.Usage) });
-
-    Rerate Correction(Settle settle, long cost) => new(
-        Ids.New(), settle.Settlement.RequestId, _ledger.Wallet, OwnLedger.Organization, OwnLedger.Project, false, Ids.New(), cost);
 }

@@ -239,11 +239,5 @@ public sealed class LotTests
 
     void Rerate(Guid request, long cost) => Run(new Rerate(Ids.New(), request, Wallet, Organization, Project, false, Ids.New(), cost));
 
-    Answer Run(Command command)
-    {
-        var book = _store.Lock([command], _now);
-        var answer = Ledger.Apply(book, command);
-        _store.Write(book);
-        return answer;
-    }
+    Answer Run(Command command) => _store.Apply(command, _now);
 }

@@ -4,16 +4,9 @@ using LlmGateway.Wallet;
 namespace LlmGateway.EndToEnd;
 
 /// <summary>Which client session took a unit is forgotten, and how many did is not.</summary>
-public sealed class WindowOpeningTests : IAsyncLifetime
+public sealed class WindowOpeningTests : OnOwnLedger
 {
     readonly Guid _counter = Ids.New(), _another = Ids.New();
-    OwnLedger _ledger = null!;
-
-    static CancellationToken Token => TestContext.Current.CancellationToken;
-
-    public async ValueTask InitializeAsync() => _ledger = await OwnLedger.StartAsync();
-
-    public async ValueTask DisposeAsync() => await _ledger.DisposeAsync();
 
     /// <summary>Before and behind the last seal.</summary>
     [Theory]

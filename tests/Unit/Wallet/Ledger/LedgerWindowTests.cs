@@ -1,9 +1,8 @@
 using LlmGateway.Contracts;
-using LlmGateway.UnitTests.Wallet;
 using LlmGateway.Wallet;
 using Xunit;
 
-namespace LlmGateway.UnitTests;
+namespace LlmGateway.UnitTests.Wallet;
 
 /// <summary>Client sessions: one unit when they open, none while they are open.</summary>
 public sealed class LedgerWindowTests
@@ -98,11 +97,5 @@ public sealed class LedgerWindowTests
 
     static DateTimeOffset Opened(Answer answer) => Assert.IsType<Answer.Opened>(answer).ClosesAt;
 
-    Answer Apply(Command command)
-    {
-        var book = _store.Lock([command], _now);
-        var answer = Ledger.Apply(book, command);
-        _store.Write(book);
-        return answer;
-    }
+    Answer Apply(Command command) => _store.Apply(command, _now);
 }

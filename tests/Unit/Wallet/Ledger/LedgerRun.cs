@@ -281,15 +281,8 @@ sealed class LedgerRun
     }
 
     /// <summary>Now and then of a month that is closed, or not open yet, or of a time whose counters are deleted.</summary>
-    Guid RequestOf(Dice dice)
-    {
-        var made = _now.AddDays(dice.Next(20) switch { 19 => -130, 18 => +120, 17 => -100, _ => 0 });
-        Span<byte> id = stackalloc byte[16], time = stackalloc byte[16];
-        Ids.New().TryWriteBytes(id, bigEndian: true, out _);
-        Ids.FirstAt(made).TryWriteBytes(time, bigEndian: true, out _);
-        time[..6].CopyTo(id);
-        return new(id, bigEndian: true);
-    }
+    Guid RequestOf(Dice dice) =>
+        Ids.New(_now.AddDays(dice.Next(20) switch { 19 => -130, 18 => +120, 17 => -100, _ => 0 }));
 
     /// <summary>Of the wallet that was asked then, or of the one that its customer has got since, or not.</summary>
     Rerate MakeRerating(Dice dice)

@@ -4,16 +4,8 @@ using LlmGateway.Wallet;
 namespace LlmGateway.EndToEnd;
 
 /// <summary>Whose slots are freed, on a real server.</summary>
-public sealed class SilentHolderTests : IAsyncLifetime
+public sealed class SilentHolderTests : OnOwnLedger
 {
-    OwnLedger _ledger = null!;
-
-    static CancellationToken Token => TestContext.Current.CancellationToken;
-
-    public async ValueTask InitializeAsync() => _ledger = await OwnLedger.StartAsync();
-
-    public async ValueTask DisposeAsync() => await _ledger.DisposeAsync();
-
     [Fact]
     public async Task A_proxy_that_is_back_keeps_the_slots_that_it_has_since_then()
     {

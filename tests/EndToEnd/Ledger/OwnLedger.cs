@@ -111,20 +111,15 @@ sealed class OwnLedger : IAsyncDisposable
     /// <summary>A request that began at that moment and cost so much.</summary>
     public Settle Settlement(DateTimeOffset at, long cost = 5, string? raw = null)
     {
-        var settlement = new Settlement(IdAt(at), null, [new(Wallet, cost)], new(
+        var settlement = new Settlement(Ids.New(at), null, [new(Wallet, cost)], new(
             Organization, Project, Wallet, Ids.New(), null, false, "/v1/chat/completions", "small", "p", "m", null, false, at, 1, null, 200,
             RequestOutcome.Completed, new Usage { [Meter.Input] = 1 }.ToArray(), new Money(cost), false, null, raw));
         return new(settlement) { Record = SettlementRecord.Encode(settlement).ToArray() };
     }
 
-    public static Guid IdAt(DateTimeOffset at)
-    {
-        Span<byte> id = stackalloc byte[16], time = stackalloc byte[16];
-        Ids.New().TryWriteBytes(id, bigEndian: true, out _);
-        Ids.FirstAt(at).TryWriteBytes(time, bigEndian: true, out _);
-        time[..6].CopyTo(id);
-        return new(id, bigEndian: true);
-    }
+    /// <summary>What corrects a request's cost.</summary>
+    public Rerate Correction(Settle settle, long cost) => new(
+        Ids.New(), settle.Settlement.RequestId, Wallet, Organization, Project, false, Ids.New(), cost);
 
     /// <summary>The answer to each, which are written together.</summary>
     public Task<Answer[]> SettleAsync(params Settle[] settlements) => Writer.RunAsync(settlements);

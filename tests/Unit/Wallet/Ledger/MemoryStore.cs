@@ -38,6 +38,15 @@ sealed class MemoryStore
     readonly Dictionary<Guid, Transfer> _transfers = [];
     readonly Dictionary<Guid, Rated> _rated = [];
 
+    /// <summary>One command as a batch of its own.</summary>
+    public Answer Apply(Command command, DateTimeOffset now)
+    {
+        var book = Lock([command], now);
+        var answer = Ledger.Apply(book, command);
+        Write(book);
+        return answer;
+    }
+
     public Book Lock(List<Command> commands, DateTimeOffset now)
     {
         var book = new Book(now) { Months = [Month] };

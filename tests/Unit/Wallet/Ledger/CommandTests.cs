@@ -2,7 +2,7 @@ using LlmGateway.Contracts;
 using LlmGateway.Wallet;
 using Xunit;
 
-namespace LlmGateway.UnitTests;
+namespace LlmGateway.UnitTests.Wallet;
 
 public sealed class CommandTests
 {
@@ -20,6 +20,6 @@ public sealed class CommandTests
 
         Assert.Equal(
             $"Post of {id}",
-            $"{new Post(id, PostType.Grant, Wallet.Posts.Of(Ids.New(), Ids.New(), Ids.New()), [5]) { Text = "for jane@example.com" }}");
+            $"{new Post(id, PostType.Grant, Posts.Of(Ids.New(), Ids.New(), Ids.New()), [5]) { Text = "for jane@example.com" }}");
     }
 }

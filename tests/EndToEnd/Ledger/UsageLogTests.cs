@@ -6,7 +6,7 @@ using LlmGateway.Wallet;
 namespace LlmGateway.EndToEnd;
 
 /// <summary>The months of the usage log, on a real server: what is in them, what is dropped, and what comes too late for them.</summary>
-public sealed class UsageLogTests : IAsyncLifetime
+public sealed class UsageLogTests : OnOwnLedger
 {
     const string Final = "are never changed or deleted";
 
@@ -15,14 +15,6 @@ public sealed class UsageLogTests : IAsyncLifetime
 
     /// <summary>A month that a test opens by itself: longer ago than a month may be kept.</summary>
     static readonly DateTimeOffset Old = This.AddMonths(-5);
-
-    OwnLedger _ledger = null!;
-
-    static CancellationToken Token => TestContext.Current.CancellationToken;
-
-    public async ValueTask InitializeAsync() => _ledger = await OwnLedger.StartAsync();
-
-    public async ValueTask DisposeAsync() => await _ledger.DisposeAsync();
 
     [Fact]
     public async Task Rows_of_the_version_before_are_moved_with_all_that_they_say()
@@ -103,7 +95,7 @@ public sealed class UsageLogTests : IAsyncLifetime
     public async Task To_recognise_a_batch_the_ledger_reads_no_month_but_its_own()
     {
         await using var connection = await _ledger.Database.OpenConnectionAsync(Token);
-        var (first, last) = (OwnLedger.IdAt(This.AddHours(1)), OwnLedger.IdAt(This.AddHours(2)));
+        var (first, last) = (Ids.New(This.AddHours(1)), Ids.New(This.AddHours(2)));
         foreach (var sql in (string[])[
             "set plan_cache_mode = force_generic_plan", "set enable_seqscan = off",
             $"prepare known (uuid[], uuid, uuid) as {BookStore.KnownRequests}"])
