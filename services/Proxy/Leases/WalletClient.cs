@@ -19,7 +19,7 @@ public sealed class WalletClient(HttpClient http, LedgerClock clock, TimeProvide
 
     public async Task<LeaseAnswer> ExtendAsync(LeaseRequest request)
     {
-        var answer = await AskAsync<LeaseRequest, LeaseAnswer>("/internal/leases", request, answer => (answer.Refusal, answer.Now));
+        var answer = await AskAsync<LeaseRequest, LeaseAnswer>("/internal/leases", request, said => (said.Refusal, said.Now));
         EdgeMetrics.Leased(answer);
         return answer;
     }
@@ -31,7 +31,7 @@ public sealed class WalletClient(HttpClient http, LedgerClock clock, TimeProvide
     }
 
     public Task<WindowsAnswer> OpenAsync(WindowsRequest request) =>
-        AskAsync<WindowsRequest, WindowsAnswer>("/internal/windows", request, answer => (answer.Refusal, answer.Now));
+        AskAsync<WindowsRequest, WindowsAnswer>("/internal/windows", request, said => (said.Refusal, said.Now));
 
     /// <summary>Each answer tells the ledger's clock. A refusal because of it says that ours is wrong.</summary>
     async Task<TAnswer> AskAsync<TRequest, TAnswer>(
