@@ -154,40 +154,8 @@ sealed class MemoryStore
             Assert.True(_known.Add(transfer.Id), "a movement was written twice");
             _transfers.Add(transfer.Id, transfer);
         }
-        foreach (var usage in book.Usages)
-        {
-            Assert.True(_known.Add(usage.RequestId), "a request was written twice");
-            Charged += usage.Charged;
-            Absorbed += usage.Absorbed;
-            Covered += usage.Covered;
-            foreach (var (register, value, _) in usage.Counted.Where(charge => Accounts.ContainsKey(charge.Register)))
-            {
-                var of = Accounts[register].Kind == AccountKind.Credits ? Spent : Counted;
-                of[register] = of.GetValueOrDefault(register) + value;
-            }
-            _rated.Add(
-                usage.RequestId,
-                new(usage.Record.Cost.Nanos, usage.Charged, usage.Absorbed, IsCovered(usage)) { Lots = usage.Lots });
-            Assert.True(usage.Lots.Count == 0 || usage.Lots.Sum(part => part.Amount) == usage.Charged, "lots paid something else");
-        }
-        foreach (var correction in book.Corrections)
-        {
-            var (cost, charged, absorbed, isCovered) = _rated[correction.RequestId];
-            Assert.Equal(correction.OldCost, cost);
-            Charged += correction.Charged;
-            Absorbed += correction.Absorbed;
-            Covered += correction.Covered;
-            _rated[correction.RequestId] = new(
-                correction.NewCost, charged + correction.Charged, absorbed + correction.Absorbed, isCovered)
-            {
-                Lots =
-                [
-                    .. _rated[correction.RequestId].Lots.Concat(correction.Lots)
-                        .GroupBy(part => part.Lot, (lot, parts) => new LotPart(lot, parts.Sum(part => part.Amount)))
-                        .Where(part => part.Amount > 0),
-                ],
-            };
-        }
+        book.Usages.ForEach(Write);
+        book.Corrections.ForEach(Write);
         foreach (var entry in book.Entries)
         {
             var unit = (Accounts[entry.Account].Unit, Accounts[entry.Account].Denomination);
@@ -196,6 +164,42 @@ sealed class MemoryStore
             LastLot = entry is { Type: EntryType.Usage, Amount: < 0 } ? lot.Item2 : LastLot;
             SumsOfLots[lot] = SumsOfLots.GetValueOrDefault(lot) + entry.Amount;
         }
+    }
+
+    void Write(UsageRow usage)
+    {
+        Assert.True(_known.Add(usage.RequestId), "a request was written twice");
+        Charged += usage.Charged;
+        Absorbed += usage.Absorbed;
+        Covered += usage.Covered;
+        foreach (var (register, value, _) in usage.Counted.Where(charge => Accounts.ContainsKey(charge.Register)))
+        {
+            var of = Accounts[register].Kind == AccountKind.Credits ? Spent : Counted;
+            of[register] = of.GetValueOrDefault(register) + value;
+        }
+        _rated.Add(
+            usage.RequestId,
+            new(usage.Record.Cost.Nanos, usage.Charged, usage.Absorbed, IsCovered(usage)) { Lots = usage.Lots });
+        Assert.True(usage.Lots.Count == 0 || usage.Lots.Sum(part => part.Amount) == usage.Charged, "lots paid something else");
+    }
+
+    void Write(Correction correction)
+    {
+        var (cost, charged, absorbed, isCovered) = _rated[correction.RequestId];
+        Assert.Equal(correction.OldCost, cost);
+        Charged += correction.Charged;
+        Absorbed += correction.Absorbed;
+        Covered += correction.Covered;
+        _rated[correction.RequestId] = new(
+            correction.NewCost, charged + correction.Charged, absorbed + correction.Absorbed, isCovered)
+        {
+            Lots =
+            [
+                .. _rated[correction.RequestId].Lots.Concat(correction.Lots)
+                    .GroupBy(part => part.Lot, (lot, parts) => new LotPart(lot, parts.Sum(part => part.Amount)))
+                    .Where(part => part.Amount > 0),
+            ],
+        };
     }
 
     /// <summary>As the rows are read.</summary>

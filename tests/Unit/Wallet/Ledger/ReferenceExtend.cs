@@ -30,8 +30,13 @@ sealed partial class ReferenceLedger
             return new Answer.Refused(request.Lines[0].Register, RefusalReason.LeaseClosed, 0);
         if (lease?.Until <= now)
             return new Answer.Refused(request.Lines[0].Register, RefusalReason.LotExpired, 0);
+        return Obstacle(extend, lease, now) ?? Grant(extend, lease, now);
+    }
 
-        var shortage = new List<Guid>();
+    /// <summary>Why a lease gets nothing, or null.</summary>
+    Answer? Obstacle(Extend extend, ModelLease? lease, DateTimeOffset now)
+    {
+        var (request, shortage) = (extend.Request, new List<Guid>());
         foreach (var (index, line) in request.Lines.Index())
         {
             if (!Registers.TryGetValue(line.Register, out var register) || register.Kind.IsCounter() != line.Counter is not null)
@@ -63,9 +68,23 @@ sealed partial class ReferenceLedger
                     Busy = sources.Count > 1 && Share(sources, line => line.Minimum, IfNothingWereHeld).Enough,
                 };
         }
-        if (shortage.Count > 0)
-            return new Answer.Shortage(shortage);
+        return shortage.Count > 0 ? new Answer.Shortage(shortage) : null;
 
+        bool WithOthers(LeaseDemand line) => OfOthers(line) > 0;
+
+        long OfOthers(LeaseDemand line) => Reserved(line.Register) - (lease?.Held.GetValueOrDefault(line.Register) ?? 0);
+
+        long IfNothingWereHeld(LeaseDemand line)
+        {
+            var posted = Registers[line.Register].Posted;
+            return line.Counter is { } counter ? Math.Max(0, counter.Ceiling - posted) : posted;
+        }
+    }
+
+    Answer.Granted Grant(Extend extend, ModelLease? lease, DateTimeOffset now)
+    {
+        var request = extend.Request;
+        var sources = request.Lines.Skip(extend.FirstSource).ToList();
         lease ??= Leases[request.Lease] = new() { HasSlots = request.Lines.Any(line => line.Counter?.Kind == AccountKind.Slots) };
         (lease.Fence, lease.ExpiresAt) = (request.Fence, now.AddSeconds(LeaseRequest.TtlSeconds));
         var granted = request.Lines.Take(extend.FirstSource).Select(line => Room(line) is var room && room < line.All
@@ -91,17 +110,7 @@ sealed partial class ReferenceLedger
         }
         if (FirstExpiry(request) is { } end && !(lease.Until <= end))
             lease.Until = end;
-        return new Answer.Granted(granted) { LotsExpireAt = lease.Until };
-
-        bool WithOthers(LeaseDemand line) => OfOthers(line) > 0;
-
-        long OfOthers(LeaseDemand line) => Reserved(line.Register) - (lease?.Held.GetValueOrDefault(line.Register) ?? 0);
-
-        long IfNothingWereHeld(LeaseDemand line)
-        {
-            var posted = Registers[line.Register].Posted;
-            return line.Counter is { } counter ? Math.Max(0, counter.Ceiling - posted) : posted;
-        }
+        return new(granted) { LotsExpireAt = lease.Until };
     }
 
     long Room(LeaseDemand line) => line.Counter is { } counter
