@@ -15,6 +15,9 @@ public sealed record LimitLine(Guid Limit, string Level, Unit Unit, Guid? Denomi
     /// <summary>What its owner calls it. Null where it has no name.</summary>
     public string? Name { get; init; }
 
+    /// <summary>Most limits of a customer.</summary>
+    public const int MaxPerCustomer = 14;
+
     /// <summary>Levels.</summary>
     public const string Customer = "customer", Key = "key", Session = "session";
 }
@@ -34,9 +37,8 @@ public sealed record Term(Guid Register, DateTimeOffset From, DateTimeOffset To,
 
 /// <summary>A register that pays. A balance has its id here, a plan's quota one in each term.</summary>
 /// <param name="Overage">The wallet's price per token of a plan. Null pays the request's own price.</param>
-/// <param name="Whole">It pays all that is left of a payment or nothing, as a call credit does.</param>
 public sealed record PaySource(
-    AccountKind Kind, Unit Unit, Guid? Denomination, Guid? Register, IReadOnlyList<Term>? Terms, Rate? Overage, bool Whole)
+    AccountKind Kind, Unit Unit, Guid? Denomination, Guid? Register, IReadOnlyList<Term>? Terms, Rate? Overage)
 {
     /// <summary>Of call credits: it pays only calls to providers of this type. Null for a source that pays for every provider.</summary>
     public string? QueryType { get; init; }

@@ -11,8 +11,8 @@ public enum CredentialStatus { Active, Revoked, Expired, CustomerBlocked, Custom
 /// <param name="Family">The family of a session. All its refreshed successors share it, and it owns the spend cap.</param>
 /// <param name="ExpiresAt">The credential is refused after this instant. Null means never.</param>
 /// <param name="Models">The models that it may call. Null allows what the project allows, and an empty list allows nothing.</param>
-/// <param name="Registers">The charge vector. Each request holds an amount of every register, all or nothing. With an empty vector the
-/// caller is metered and not charged.</param>
+/// <param name="Registers">The balances that a request is charged from, where there is no <see cref="Claim"/>. Each request holds an amount
+/// of every one, all or nothing. Without any the caller is metered and not charged.</param>
 /// <param name="Wallet">The customer's wallet, null when the customer has none.</param>
 public sealed record Credential(
     Guid Id, CredentialKind Kind, bool Test, CredentialStatus Status, Guid Organization, Guid Project, Guid? Customer, Guid? Family,

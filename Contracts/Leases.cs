@@ -1,7 +1,7 @@
 namespace LlmGateway.Contracts;
 
 /// <summary>
-/// <c>POST /internal/leases</c>: a proxy asks for amounts of one charge vector, all registers or none. The first call opens the lease;
+/// <c>POST /internal/leases</c>: a proxy asks for amounts of all lines of one claim, or of none. The first call opens the lease;
 /// later ones extend it and renew its expiry. The ledger reserves what a lease holds, so nothing that a proxy loses can be spent twice.
 /// Idempotent by (<paramref name="Lease"/>, <paramref name="Fence"/>): a repeated call takes effect once and gets the first answer.
 /// </summary>
@@ -14,7 +14,7 @@ public sealed record LeaseRequest(Guid Lease, long Fence, string Holder, IReadOn
     public const int TtlSeconds = 60;
 
     /// <summary>A claim is short: the customer's limits, slots of customer and key, a session's cap, quota, credits, wallet.</summary>
-    public const int MaxLines = 20;
+    public const int MaxLines = LimitLine.MaxPerCustomer + 6;
 
     /// <summary>
     /// Lines from this one on are the sources of the payment line, in the order in which they pay. Null for a proxy that knows no sources:
@@ -23,11 +23,11 @@ public sealed record LeaseRequest(Guid Lease, long Fence, string Holder, IReadOn
     public int? FirstSource { get; init; }
 
     /// <summary>Whose counters the lines are. Needed when a line has a <see cref="LeaseDemand.Counter"/>.</summary>
-    public LeaseScope? Scope { get; init; }
+    public CounterScope? Scope { get; init; }
 }
 
 /// <param name="Customer">The owner of the counters that are opened.</param>
-public sealed record LeaseScope(Guid Organization, Guid Project, Guid Customer, bool Test);
+public sealed record CounterScope(Guid Organization, Guid Project, Guid Customer, bool Test);
 
 /// <param name="Minimum">Below this the first waiting request is refused.</param>
 /// <param name="First">The most that the first waiting request takes. Before it gets less, other holders are asked to return what is
@@ -72,7 +72,7 @@ public sealed record LeaseAnswer(IReadOnlyList<long>? Granted, LeaseRefusal? Ref
     public ulong Empty { get; init; }
 
     /// <summary>Those of them of which nobody else holds anything. Further requests may pass them, too, for a moment.</summary>
-    public ulong Dry { get; init; }
+    public ulong UsedUp { get; init; }
 
     /// <summary>The ledger's clock. It decides which cycle it is.</summary>
     public DateTimeOffset Now { get; init; }
@@ -81,11 +81,11 @@ public sealed record LeaseAnswer(IReadOnlyList<long>? Granted, LeaseRefusal? Ref
     /// When something expires that the lease may have been granted from, by the ledger's clock. Nothing is admitted on the lease from then
     /// on.
     /// </summary>
-    public DateTimeOffset? Until { get; init; }
+    public DateTimeOffset? LotsExpireAt { get; init; }
 }
 
 /// <param name="Available">What the register could still give.</param>
-public sealed record LeaseRefusal(Guid Register, LeaseRefusalReason Reason, long Available)
+public sealed record LeaseRefusal(Guid Register, RefusalReason Reason, long Available)
 {
     /// <summary>What other leases hold of the register. Null from a ledger that does not say it.</summary>
     public long? Held { get; init; }
@@ -94,7 +94,7 @@ public sealed record LeaseRefusal(Guid Register, LeaseRefusalReason Reason, long
     public bool Busy { get; init; }
 }
 
-public enum LeaseRefusalReason
+public enum RefusalReason
 {
     Exhausted, Frozen, Unknown, LeaseClosed,
     /// <summary>By the ledger's clock it is not the cycle of the counter.</summary>
@@ -121,17 +121,17 @@ public sealed record LeaseReturn(Guid Lease, long Fence, IReadOnlyList<Amount> L
 }
 
 /// <summary>
-/// <c>POST /internal/alive</c>: the holder lives, and what runs on its slots. The answer is <see cref="AliveAnswer"/>. Of a holder that has
-/// been silent for longer than a moment the slots are freed.
+/// <c>POST /internal/heartbeat</c>: the holder lives, and what runs on its slots. The answer is <see cref="HeartbeatAnswer"/>. Of a
+/// holder that has been silent for longer than a moment the slots are freed.
 /// </summary>
-public sealed record Alive(string Holder)
+public sealed record Heartbeat(string Holder)
 {
     public static readonly TimeSpan Every = TimeSpan.FromMilliseconds(250);
 }
 
-/// <param name="Epoch">Another one than before when the holder was taken for gone meanwhile: the leases that it had then have no slots any
-/// more.</param>
-public sealed record AliveAnswer(Guid Epoch)
+/// <param name="Epoch">Another one than before when the holder was counted as silent meanwhile: the leases that it had then have no slots
+/// any more.</param>
+public sealed record HeartbeatAnswer(Guid Epoch)
 {
     /// <summary>The ledger's clock.</summary>
     public DateTimeOffset Now { get; init; }

@@ -15,7 +15,16 @@ public readonly record struct Money(long Nanos)
 
     public const long NanosPerUsd = 1_000_000_000;
 
+    /// <summary>10^-18 dollars in a nano-dollar: picos per million units times units are 10^-18 dollars.</summary>
+    public const long AttosPerNano = 1_000_000_000;
+
     public static Money Zero => default;
+
+    /// <summary>
+    /// The rounding of every price: up to the next nano-dollar, once for the whole sum. What is too large for an amount is the caller's.
+    /// </summary>
+    /// <param name="attos">In 10^-18 dollars; not negative.</param>
+    public static Int128 NanosOf(Int128 attos) => (attos + (AttosPerNano - 1)) / AttosPerNano;
 
     public static Money Usd(long dollars) => new(checked(dollars * NanosPerUsd));
 

@@ -119,9 +119,6 @@ public sealed record PriceTier(long AboveInput, Prices Prices);
 /// <summary>The arithmetic of a request's price: one sum in 10^-18 dollars, one rounding, up to the next nano-dollar.</summary>
 public static class Cost
 {
-    /// <summary>10^-18 dollars in a nano-dollar: picos per million units times units are 10^-18 dollars.</summary>
-    const long AttosPerNano = 1_000_000_000;
-
     /// <summary>
     /// The cost of a request in nano-dollars: never below the exact cost, and less than one nano-dollar above it.
     /// Throws <see cref="InvalidOperationException"/> when a used meter has no price: admission must have refused such a request.
@@ -140,6 +137,6 @@ public static class Cost
             var rate = applicable.RateOf((Meter)meter) ?? throw new InvalidOperationException($"meter {(Meter)meter} has no price");
             attos += (Int128)units * rate.Picos;
         }
-        return checked((long)((attos + (AttosPerNano - 1)) / AttosPerNano));
+        return checked((long)Money.NanosOf(attos));
     }
 }

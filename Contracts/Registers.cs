@@ -77,7 +77,7 @@ public enum Unit
     Slots = 6,
 }
 
-/// <summary>One register of a charge vector.</summary>
+/// <summary>One register of a credential.</summary>
 public sealed record RegisterRef(Guid Id, AccountKind Kind, Unit Unit);
 
 /// <summary>Ledger entry types as callers see them. The number is stored, so it must never change.</summary>
@@ -142,10 +142,8 @@ public sealed record CounterState(Guid Id, long Used, long Held);
 /// <c>POST /internal/counters/openings</c>: what requests since the cycle's edge have used while no limit asked a counter is counted on it.
 /// Asked again, it adds what is new. Once asked it is owed: the ledger does it, also when the caller has gone or it takes long.
 /// </summary>
-public sealed record OpenCounters(LeaseScope Scope, IReadOnlyList<CounterOpening> Counters)
+public sealed record OpenCounters(CounterScope Scope, IReadOnlyList<CounterOpening> Counters)
 {
-    public const int MaxCounters = 16;
-
     /// <summary>Only to be remembered: the limits are about to be there.</summary>
     public bool Later { get; init; }
 }

@@ -33,7 +33,7 @@ public sealed record Settlement(Guid RequestId, Guid? Lease, IReadOnlyList<Charg
     /// </summary>
     public long? Due { get; init; }
 
-    /// <summary>The client's session, as windows: this message keeps them open.</summary>
+    /// <summary>The client session, as windows: this message keeps them open.</summary>
     public IReadOnlyList<Guid> Windows { get; init; } = [];
 
     /// <summary>What becomes of the request's <c>Idempotency-Key</c>.</summary>

@@ -2,7 +2,7 @@ namespace LlmGateway.Contracts;
 
 /// <summary>
 /// What can be counted and priced. Meters are disjoint: each token is in exactly one of them, whatever overlaps the provider reports. The
-/// numbers are stored in usage rows; never renumber.
+/// numbers are stored in usage records; never renumber.
 /// </summary>
 public enum Meter
 {

@@ -6,8 +6,6 @@ namespace LlmGateway.Contracts;
 /// </summary>
 public static class Waterfall
 {
-    const long AttosPerNano = 1_000_000_000;
-
     /// <summary>
     /// Takes from each source what it has, until the payment is covered. A source is passed only when it is used up or, if it pays whole,
     /// cannot pay all that is left. False when all together do not cover the payment.
@@ -49,6 +47,6 @@ public static class Waterfall
         var (each, remainder) = Int128.DivRem(attos, tokens);
         Int128 unpaid = tokens - paid;
         var owed = each * unpaid + (remainder * unpaid + tokens - 1) / tokens;
-        return checked((long)((owed + AttosPerNano - 1) / AttosPerNano));
+        return checked((long)Money.NanosOf(owed));
     }
 }

@@ -1,14 +1,11 @@
 namespace LlmGateway.Contracts;
 
 /// <summary>
-/// <c>POST /internal/windows</c>: a message of a client's session is about to be served. Windows that are closed are opened, and each takes
+/// <c>POST /internal/windows</c>: a message of a client session is about to be served. Windows that are closed are opened, and each takes
 /// one unit of every counter that counts it: all of them, or none. What is open takes nothing, so the call may be repeated.
 /// </summary>
-public sealed record WindowsRequest(LeaseScope Scope, IReadOnlyList<WindowDemand> Windows)
+public sealed record WindowsRequest(CounterScope Scope, IReadOnlyList<WindowDemand> Windows)
 {
-    /// <summary>As many as a customer has limits.</summary>
-    public const int MaxLines = 20;
-
     /// <summary>A window closes so long after the last message.</summary>
     public static readonly TimeSpan OpenFor = TimeSpan.FromHours(24);
 }

@@ -62,6 +62,28 @@ public static class Settings
             ? TimeSpan.FromMilliseconds(milliseconds)
             : null;
 
+    /// <summary>A whole number without a unit; null when it is not set.</summary>
+    public static int? Count(this IHostApplicationBuilder builder, string key, int atLeast)
+    {
+        if (builder.Configuration[key] is not { Length: > 0 } text)
+            return null;
+        if (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number >= atLeast)
+            return number;
+        builder.Found().Wrong.Add($"{key} is '{text}', but must be a whole number of {atLeast} or more");
+        return null;
+    }
+
+    /// <summary><c>true</c> or <c>false</c>; false when it is not set.</summary>
+    public static bool Switch(this IHostApplicationBuilder builder, string key)
+    {
+        if (builder.Configuration[key] is not { Length: > 0 } text)
+            return false;
+        if (bool.TryParse(text, out var isOn))
+            return isOn;
+        builder.Found().Wrong.Add($"{key} is '{text}', but must be true or false");
+        return false;
+    }
+
     static int? Number(this IHostApplicationBuilder builder, string key, string unit, int least, int most, string what, string example)
     {
         if (builder.Configuration[key] is not { Length: > 0 } text)

@@ -1,8 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
 using System.Text;
-using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using RabbitMQ.Client;
@@ -45,34 +43,11 @@ public sealed class UnhandledMessages(
         }, log, time, stoppingToken);
     }
 
-    public static void Map(WebApplication app)
-    {
-        app.MapGet("/internal/error-queues", async (HttpContext http, UnhandledMessages unhandled) =>
-        {
-            await using var connection = await unhandled.ConnectAsync(http.RequestAborted);
-            var waiting = await unhandled.LookAsync(connection, http.RequestAborted);
-            return http.WantsText() ? Text(waiting) : Results.Json(new { queues = waiting }, Defaults.Json);
-        });
-        app.MapPost("/internal/error-queues/retry", async (HttpContext http, UnhandledMessages unhandled) =>
-        {
-            var moved = await unhandled.PutBackAsync(http.RequestAborted);
-            return http.WantsText()
-                ? PlainText.Of(true, [moved == 1 ? "1 message was put back." : $"{moved} messages were put back."])
-                : Results.Json(new { moved }, Defaults.Json);
-        });
-    }
-
-    static IResult Text(List<Waiting> waiting) => waiting.Count == 0
-        ? PlainText.Of(true, ["Every message was handled."])
-        : PlainText.Of(false, [
-            $"{waiting.Sum(queue => queue.Messages)} MESSAGES WERE NOT HANDLED.",
-            .. waiting.Select(queue => $"{queue.Queue}: {queue.Messages}, the oldest because of: {queue.Reason ?? "nobody noted it"}")]);
-
-    Task<IConnection> ConnectAsync(CancellationToken token) =>
+    internal Task<IConnection> ConnectAsync(CancellationToken token) =>
         new ConnectionFactory { Uri = broker.Uri, AutomaticRecoveryEnabled = false }.CreateConnectionAsync("queues", token);
 
     /// <summary>The queues in which something waits.</summary>
-    async Task<List<Waiting>> LookAsync(IConnection connection, CancellationToken token)
+    internal async Task<List<Waiting>> LookAsync(IConnection connection, CancellationToken token)
     {
         var found = new List<Waiting>();
         foreach (var name in queues.SelectMany(queue => queue.Unhandled))
@@ -86,7 +61,7 @@ public sealed class UnhandledMessages(
     }
 
     /// <summary>What waits now goes back to its consumer, each message as often as if it were new.</summary>
-    async Task<long> PutBackAsync(CancellationToken token)
+    internal async Task<long> PutBackAsync(CancellationToken token)
     {
         await using var connection = await ConnectAsync(token);
         var moved = 0L;

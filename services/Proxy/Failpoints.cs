@@ -9,7 +9,7 @@ public static class Failpoints
         ["proxy.request.read"] = "The body is read and has a price.",
         ["proxy.request.limited"] = "The rates have counted the request.",
         ["proxy.request.reserved"] = "The request holds its upper bound; the provider knows nothing of it.",
-        ["proxy.call.claimed"] = "An idempotency key is taken; nothing is held.",
+        ["proxy.call.keyed"] = "An idempotency key is taken; nothing is held.",
         ["proxy.call.recorded"] = "A call's answer is sealed for repetitions; the ledger has neither it nor the charge.",
         ["proxy.call.kept"] = "The ledger has both; the call has not ended here, and its caller does not have the end.",
         ["proxy.call.freed"] = "The key of a call that failed is free; its caller does not know of the failure.",

@@ -3,7 +3,6 @@ using LlmGateway.Contracts;
 using LlmGateway.Proxy;
 using LlmGateway.Proxy.Batches;
 using LlmGateway.Proxy.Gemini;
-using LlmGateway.Proxy.PaidCalls;
 using LlmGateway.Proxy.ResponseState;
 using LlmGateway.ServiceDefaults;
 
@@ -20,34 +19,43 @@ builder.AddSpool();
 builder.Services.AddHttpForwarder();
 builder.AddServiceClient<SessionsClient>("sessions", SessionsClient.AttemptTimeout);
 builder.AddServiceClient<KeptResponsesClient>("sessions", KeptResponsesClient.AttemptTimeout);
-builder.AddServiceClient<PaidCallsClient>("wallet", PaidCallsClient.AttemptTimeout);
+builder.AddServiceClient<KeyedCallsClient>("wallet", KeyedCallsClient.AttemptTimeout);
 builder.AddServiceClient<WalletClient>("wallet", WalletClient.AttemptTimeout);
-builder.Services.AddSingleton(new OutputDefault(builder.Configuration.GetValue<int?>(OutputDefault.Setting)));
-builder.Services.AddSingleton<LedgerClock>();
-builder.Services.AddSingleton<IWindowLedger>(services => services.GetRequiredService<WalletClient>());
-builder.Services.AddSingleton<ClientSessions>();
+
+// Who calls, and what comes in
 builder.Services.AddSingleton<RequestGate>();
 builder.Services.AddHealthChecks().AddCheck<RequestGate>("intake");
-builder.Services.AddSingleton(Upstream.NewClient(new(builder.Configuration[PrivateHosts.Setting])));
 builder.Services.AddSingleton<ChangeFeed>();
 builder.AddFailedIdentifications();
 builder.AddBodyBudget();
 builder.AddManagementRates();
 builder.Services.AddSingleton<Identity>();
-builder.Services.AddSingleton<OwnBalance>();
-builder.Services.AddSingleton<OwnCredits>();
 builder.Services.AddHostedSingleton<RateLimits>();
 builder.Services.AddSingleton<Entrance>();
 builder.Services.AddSingleton<Cors>();
-builder.Services.AddSingleton<Forwarding>();
+
+// What callers see of what they have
+builder.Services.AddSingleton<OwnBalance>();
+builder.Services.AddSingleton<OwnCredits>();
+
+// What a request needs before it runs
+builder.Services.AddSingleton(OutputDefault.Read(builder));
+builder.Services.AddSingleton<LedgerClock>();
+builder.Services.AddSingleton<IWindowLedger>(services => services.GetRequiredService<WalletClient>());
+builder.Services.AddSingleton<WindowAdmission>();
 builder.Services.AddHostedSingleton<KeyedCalls>();
+
+// The stages of a request
+builder.Services.AddSingleton(Upstream.NewClient(PrivateHosts.Read(builder)));
+builder.Services.AddSingleton<Forwarding>();
 builder.Services.AddSingleton<Answers>();
-builder.Services.AddSingleton(new GenAiSpan(
-    captureContent: bool.TryParse(builder.Configuration[GenAiSpan.ContentSetting], out var captureContent) && captureContent));
+builder.Services.AddSingleton(GenAiSpan.Read(builder));
 builder.Services.AddSingleton<ResponseStates>();
 builder.Services.AddSingleton<ResponseRoutes>();
 builder.Services.AddSingleton<Inference>();
 builder.Services.AddSingleton<CountTokens>();
+
+// Batches and files
 builder.Services.AddSingleton<ProviderCalls>();
 builder.Services.AddSingleton<OwnObjects>();
 builder.Services.AddSingleton<BatchCreation>();
@@ -55,7 +63,9 @@ builder.Services.AddHostedSingleton<BatchSettling>();
 builder.Services.AddSingleton<MessageBatches>();
 builder.Services.AddSingleton<Files>();
 builder.Services.AddSingleton<FileBatches>();
-// Before the slices, which are stopped first: what they hold is given back by a proxy that lives.
+
+// What runs beside requests, stopped in the opposite order. Heartbeats end after the slices: what those hold is given back by a proxy that
+// lives.
 builder.Services.AddHostedSingleton<Heartbeats>();
 builder.Services.AddHostedSingleton<Slices>();
 builder.Services.AddHostedSingleton<SpoolPublisher>();

@@ -14,7 +14,7 @@ builder.AddEnvelope();
 builder.AddCredentialSeal();
 builder.AddInternalCalls(ServiceCall.Sessions);
 builder.AddIdempotency();
-builder.AddServiceClient<RegistersClient>("wallet", RegistersClient.AttemptTimeout);
+builder.AddServiceClient<WalletClient>("wallet", WalletClient.AttemptTimeout);
 builder.AddServiceClient<CreditsClient>("wallet", CreditsClient.AttemptTimeout);
 builder.Services.AddRetention(TableRetention.All);
 builder.AddResponseState();

@@ -1,7 +1,6 @@
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 using LlmGateway.Wallet;
-using LlmGateway.Wallet.PaidCalls;
 
 var builder = WebApplication.CreateBuilder(args);
 builder.AddServiceDefaults("wallet", Failpoints.All);
@@ -10,20 +9,29 @@ builder.AddRedis();
 builder.AddInternalCalls(ServiceCall.Wallet);
 builder.AddIdempotency();
 builder.Services.AddRetention(TableRetention.All);
-builder.Services.AddSingleton(UsageRetention.Read(builder));
+
+// The ledger
 builder.Services.AddHostedSingleton<Writer>();
 builder.Services.AddHostedSingleton<HotBalances>();
+
+// What it has booked: sums, months, seals
+builder.Services.AddSingleton(UsageRetention.Read(builder));
 builder.Services.AddHostedSingleton<Rollups>();
 builder.Services.AddHostedSingleton<UsageMonths>();
 builder.Services.AddHostedSingleton<Seals>();
+
+// Counters of limits
 builder.Services.AddHostedSingleton<EndedCounters>();
 builder.Services.AddHostedSingleton<OwedOpenings>();
-builder.Services.AddSingleton(new AnswerBudget());
-// Hears answers from the start, not from the first shortage.
+
+// What proxies hold. It hears answers to recalls from the start, not from the first shortage.
 builder.Services.AddActivatedSingleton<Recalls>();
 builder.Services.AddHostedSingleton<LeaseSweeper>();
 builder.Services.AddSingleton(SlotSilence.Read(builder));
 builder.Services.AddHostedSingleton<SlotSweeper>();
+builder.Services.AddSingleton(new AnswerBudget());
+
+// Events to the broker, settlements from it
 builder.AddOutbox();
 builder.AddMessaging(
     bus => bus.AddConsumer<SettlementConsumer>(),
@@ -33,28 +41,41 @@ var app = builder.BuildService();
 app.UseServiceDefaults();
 app.UseInternalOnly(Routes.Callers);
 
-app.MapRegisters();
+// For proxies: what they hold
 app.MapLeases();
-app.MapHolders();
-app.MapWindows();
-app.MapClaimCall();
+app.MapHeartbeats();
+app.MapEnterWindows();
+
+// Calls with an idempotency key
+app.MapTakeKey();
 app.MapRenewCalls();
 app.MapEndCall();
-app.MapWallets();
-app.MapOwnWallet();
+
+// For Sessions: customers and their limits
+app.MapRegisters();
 app.MapSummaries();
 app.MapEraseCustomer();
-app.MapUsageSummary();
-app.MapCounters();
+app.MapCounterStates();
+app.MapCounterOpenings();
+
+// Call credits
 app.MapCreditBalances();
 app.MapCreditAdjustments();
-app.MapCounterOpenings();
+
+// For backends and end users
+app.MapWallets();
+app.MapOwnWallet();
+app.MapUsageSummary();
+
+// What costs differently than it was charged
 app.MapReratings();
 app.MapBatchCosts();
+
+// For operators
 app.MapVerify();
+app.MapSealBooks();
 app.MapEventNumbers();
-Seals.Map(app);
 app.MapStaleSettlements();
-UnhandledMessages.Map(app);
+app.MapErrorQueues();
 
 await app.RunAsync();

@@ -50,6 +50,7 @@ public sealed class WalletDb(DbContextOptions<WalletDb> options) : DbContext(opt
     [DbContext(typeof(WalletDb)), Migration("0013_lot_seals")]
     sealed class LotSeals0013 : SqlMigration;
 
+    // There has never been a 0014.
     [DbContext(typeof(WalletDb)), Migration("0015_paid_calls")]
     sealed class PaidCalls0015 : SqlMigration;
 

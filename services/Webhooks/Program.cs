@@ -17,6 +17,6 @@ app.UseServiceDefaults();
 app.UseInternalOnly(Routes.Callers);
 
 app.MapVerifyEvents();
-UnhandledMessages.Map(app);
+app.MapErrorQueues();
 
 await app.RunAsync();

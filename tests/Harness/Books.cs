@@ -60,7 +60,7 @@ static class Books
 
     /// <summary>The rows once there are as many as there were requests.</summary>
     public static Task<IReadOnlyList<UsageRow>> UsageAsync(User user, int count) =>
-        Eventually.GetAsync(() => UsageAsync(user), rows => rows.Count >= count, $"{count} usage rows");
+        Eventually.GetAsync(() => UsageAsync(user), rows => rows.Count >= count, $"{count} usage records");
 
     /// <summary>The row of a customer's only request.</summary>
     public static async Task<UsageRow> OnlyUsageAsync(User user) => Assert.Single(await UsageAsync(user, 1));

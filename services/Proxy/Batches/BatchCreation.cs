@@ -1,6 +1,5 @@
 using System.Text.Json.Nodes;
 using LlmGateway.Contracts;
-using LlmGateway.Proxy.PaidCalls;
 using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Proxy.Batches;
@@ -59,8 +58,7 @@ public sealed class BatchCreation(
         }
         finally
         {
-            if (call.Keyed is not null)
-                await keyedCalls.FreeAsync(call);
+            await keyedCalls.FreeAsync(call);
         }
     }
 

@@ -15,8 +15,6 @@ public static class Admission
     /// </summary>
     public const long MinOutput = 16;
 
-    const long AttosPerNano = 1_000_000_000;
-
     /// <summary>
     /// The least that each line must give, and what it should give. Of a source: what it would pay if it paid everything alone.
     /// </summary>
@@ -48,7 +46,7 @@ public static class Admission
 
     /// <summary>In nano-dollars, rounded up.</summary>
     static long PriceOf(long tokens, Rate rate) =>
-        (long)Int128.Min((((Int128)tokens * rate.Picos) + (AttosPerNano - 1)) / AttosPerNano, long.MaxValue);
+        (long)Int128.Min(Money.NanosOf((Int128)tokens * rate.Picos), long.MaxValue);
 
     /// <summary>The output that the hold can pay for: every limit line by itself, and the sources together.</summary>
     public static long AffordableOutput(Claim claim, long[] amounts, UpperBound bound, long outputLimit)
@@ -66,7 +64,7 @@ public static class Admission
 
     /// <summary>The most tokens whose price is at most so much.</summary>
     static long TokensFor(long nanos, Rate rate) =>
-        rate.Picos == 0 ? long.MaxValue : (long)Int128.Min((Int128)nanos * AttosPerNano / rate.Picos, long.MaxValue);
+        rate.Picos == 0 ? long.MaxValue : (long)Int128.Min((Int128)nanos * Money.AttosPerNano / rate.Picos, long.MaxValue);
 
     /// <summary>What sources pay together has no closed form, because each is rounded up.</summary>
     static long AffordableTogether(Claim claim, long[] amounts, UpperBound bound, long outputLimit)
@@ -114,14 +112,15 @@ public static class Admission
         long paid = 0;
         for (var k = 0; k < sources.Length; k++)
             paid += claim.Lines[claim.FirstSource + k].Unit == Unit.Usd ? sources[k] : 0;
-        // A customer whom a wallet pays for owes what it pays. Without one, the cost is what there is to limit.
+        // A customer for whom something pays owes what money pays of it. Without any source, the cost is what there is to limit. The ledger
+        // counts the same for a limit that is added afterwards.
         var hasWallet = claim.Sources > 0 && claim.Lines[^1].Unit == Unit.Usd;
         for (var i = 0; i < claim.FirstSource; i++)
             used[i] = OfLimit(
                 claim.Lines[i], held[i], claim.Lines[i] switch
                 {
                     { Unit: Unit.Requests } => requests,
-                    { IsMoney: true } => hasWallet ? paid : cost,
+                    { IsMoney: true } => claim.Sources > 0 ? paid : cost,
                     var line => ActualOf(line, cost, tokens),
                 });
         return claim.Sources == 0 ? (cost, cost) : (paid, hasWallet ? paid + beyond : 0);
@@ -160,7 +159,7 @@ public static class Admission
     }
 
     static Int128 AttosOf(ClaimLine wallet, long cost, long tokens) =>
-        wallet.Overage is { } rate ? (Int128)tokens * rate.Picos : (Int128)cost * AttosPerNano;
+        wallet.Overage is { } rate ? (Int128)tokens * rate.Picos : (Int128)cost * Money.AttosPerNano;
 
     static long ActualOf(ClaimLine line, long cost, long tokens) => line switch
     {
@@ -191,14 +190,14 @@ public static class Admission
         var (line, needed) = (claim.Lines[index], minimum[index]);
         return refusal.Reason switch
         {
-            LeaseRefusalReason.Frozen => Problems.WalletFrozen,
-            LeaseRefusalReason.Exhausted or LeaseRefusalReason.Unknown when line.QueryType is { } type =>
+            RefusalReason.Frozen => Problems.WalletFrozen,
+            RefusalReason.Exhausted or RefusalReason.Unknown when line.QueryType is { } type =>
                 NoCreditsLeft(line, type, refusal),
-            LeaseRefusalReason.Exhausted when line is { Kind: AccountKind.Slots, Counter: { } slots } =>
+            RefusalReason.Exhausted when line is { Kind: AccountKind.Slots, Counter: { } slots } =>
                 Problems.TooManyRunning(StateOf(line, slots, needed, refusal.Available)),
-            LeaseRefusalReason.Exhausted when line is { Kind: not AccountKind.Cap, Counter: { } counter } =>
+            RefusalReason.Exhausted when line is { Kind: not AccountKind.Cap, Counter: { } counter } =>
                 LimitReached(line, counter, needed, refusal, now),
-            LeaseRefusalReason.Exhausted => NotCovered(line, needed, refusal),
+            RefusalReason.Exhausted => NotCovered(line, needed, refusal),
             _ => Problems.Unavailable,
         };
     }

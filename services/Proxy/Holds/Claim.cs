@@ -7,7 +7,7 @@ namespace LlmGateway.Proxy;
 /// payment line in the order in which they pay. Slices belong to claims: two with equal lines share one. Terms and prices must be equal,
 /// too, because a slice asks and charges by those of the claim that it was made for.
 /// </summary>
-public sealed class Claim(IReadOnlyList<ClaimLine> lines, int firstSource, LeaseScope? scope) : IEquatable<Claim>
+public sealed class Claim(IReadOnlyList<ClaimLine> lines, int firstSource, CounterScope? scope) : IEquatable<Claim>
 {
     readonly ulong _whole = WholeOf(lines, firstSource);
 
@@ -19,7 +19,7 @@ public sealed class Claim(IReadOnlyList<ClaimLine> lines, int firstSource, Lease
     public int Sources => lines.Count - firstSource;
 
     /// <summary>Whose counters the lines are. Null where there is none.</summary>
-    public LeaseScope? Scope => scope;
+    public CounterScope? Scope => scope;
 
     /// <summary>Sources that pay everything or nothing, one bit for each.</summary>
     public ulong Whole => _whole;

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using LlmGateway.Contracts;
 
@@ -9,7 +8,7 @@ namespace LlmGateway.Proxy;
 /// </summary>
 public static class Claims
 {
-    static readonly ConditionalWeakTable<Credential, OfCredential> Known = [];
+    static readonly ConditionalWeakTable<Credential, CredentialClaims> Known = [];
 
     /// <summary>False when the copy of the credential does not know which cycle it is now; it must be read again.</summary>
     /// <param name="route">The first provider that may answer. Others may take over, so limits of their models count, too.</param>
@@ -42,8 +41,8 @@ public static class Claims
     }
 
     /// <summary>
-    /// The client sessions that count. They are no lines of the claim: whether a unit is due depends on the session, and slices are shared
-    /// by sessions. False when the copy of the credential must be read again.
+    /// The client sessions that count. They are no lines of the claim: whether a unit is due depends on the client session, and slices are
+    /// shared by them. False when the copy of the credential must be read again.
     /// </summary>
     public static bool TryGetWindows(Credential credential, Route route, DateTimeOffset now, out IReadOnlyList<WindowSet> windows)
     {
@@ -71,139 +70,11 @@ public static class Claims
     }
 
     /// <summary>Every name that the model has, also where another provider takes over.</summary>
-    static List<string> NamesOf(Route route)
+    public static List<string> NamesOf(Route route)
     {
         var names = new List<string>();
         for (var next = route; next is not null; next = next.Next)
             names.AddRange([next.Model.Id, $"{next.Model.Provider}/{next.Model.Id}"]);
         return names;
-    }
-
-    /// <summary>A claim and the time in which it holds.</summary>
-    sealed record Valid(Claim? Claim, DateTimeOffset From, DateTimeOffset To)
-    {
-        public bool At(DateTimeOffset now) => From <= now && now < To;
-    }
-
-    sealed class OfCredential(Credential credential)
-    {
-        /// <summary>More models have claims of their own only where a limit names models, and then are forgotten together.</summary>
-        const int MaxModels = 1_000;
-
-        readonly bool _hasSelectors = credential.Claim?.Limits.Any(limit => limit.Only is not null) ?? false;
-        readonly bool _hasCredits = credential.Claim?.Sources.Any(source => source.QueryType is not null) ?? false;
-        readonly ConcurrentDictionary<string, Valid> _byModel = new(StringComparer.Ordinal);
-
-        // Most credentials have one claim, which every request finds here, but for calls that are free.
-        Valid? _last;
-
-        public bool TryGet(Route route, DateTimeOffset now, out Claim? claim)
-        {
-            if (!_hasSelectors && !_hasCredits && !route.IsFree && _last is { } last && last.At(now))
-            {
-                claim = last.Claim;
-                return true;
-            }
-            List<string> names = _hasSelectors ? NamesOf(route) : [];
-            var type = _hasCredits || route.IsFree ? route.QueryType ?? "" : "";
-            var model = _hasSelectors ? $"{type}\n{string.Join('\n', names)}" : type;
-            if (!_byModel.TryGetValue(model, out var valid) || !valid.At(now))
-            {
-                if (_byModel.Count >= MaxModels)
-                    _byModel.Clear();
-                _byModel[model] = valid = credential.Claim is { } rule ? Make(rule, route, names, now) : Plain(route.IsFree);
-            }
-            claim = valid.Claim;
-            if (!route.IsFree)
-                _last = valid;
-            return valid.At(now);
-        }
-
-        /// <summary>A wallet alone, or with a cap that counts down. Of what is free nothing is counted or paid.</summary>
-        Valid Plain(bool isFree)
-        {
-            var lines = credential.Registers.Select(register => Balance(register.Id, register.Kind, register.Unit)).ToLookup(
-                line => line.Kind == AccountKind.Wallet);
-            var claim = isFree ? null : new Claim([.. lines[false], .. lines[true]], lines[false].Count(), scope: null);
-            return new(claim, DateTimeOffset.MinValue, DateTimeOffset.MaxValue);
-        }
-
-        Valid Make(ClaimRule rule, Route route, List<string> names, DateTimeOffset now)
-        {
-            var (from, to) = (DateTimeOffset.MinValue, DateTimeOffset.MaxValue);
-            var overage = rule.Sources.Select(source => source.Overage).FirstOrDefault(rate => rate is not null);
-            var limits = new List<ClaimLine>();
-            foreach (var limit in rule.Limits)
-                if (limit.Unit != Unit.Windows && !(route.IsFree && limit.Unit is Unit.Usd or Unit.UsdLimit)
-                    && limit.Only?.Matches(names, credential.Id) != false)
-                    limits.Add(Counting(limit.Terms, KindOf(limit), limit.Unit, limit.Denomination, NameOf(limit)) with
-                    {
-                        Level = limit.Level, Overage = limit.Unit == Unit.UsdLimit ? overage : null,
-                    });
-            limits.AddRange(credential.Registers.Where(register => register.Kind == AccountKind.SessionCap && !route.IsFree)
-                .Select(register => new ClaimLine(register.Id, register.Kind, register.Unit) { Overage = overage }));
-            var sources = route.IsFree ? [] : SourcesOf(rule, route).Select(source => source.Terms is { } terms
-                ? Counting(terms, source.Kind, source.Unit, source.Denomination, name: null)
-                : Balance(source.Register!.Value, source.Kind, source.Unit) with
-                {
-                    Overage = source.Overage, QueryType = source.QueryType, Denomination = source.Denomination,
-                }).ToList();
-            if (limits.Count + sources.Count == 0)
-                return new(null, from, to);
-            return new(
-                new([.. limits, .. sources], limits.Count,
-                    new(credential.Organization, credential.Project, credential.Customer!.Value, credential.Test)),
-                from, to);
-
-            ClaimLine Counting(IReadOnlyList<Term> terms, AccountKind kind, Unit unit, Guid? denomination, string? name)
-            {
-                var term = terms.FirstOrDefault(term => term.From <= now && now < term.To);
-                if (term is null)
-                {
-                    (from, to) = (DateTimeOffset.MaxValue, DateTimeOffset.MaxValue); // never valid
-                    return new(Guid.Empty, kind, unit);
-                }
-                (from, to) = (from > term.From ? from : term.From, to < term.To ? to : term.To);
-                return new(term.Register, kind, unit)
-                {
-                    Counter = new(kind, unit, denomination, term.Ceiling, term.From, term.To)
-                    {
-                        Name = name, Thresholds = credential.Thresholds,
-                    },
-                };
-            }
-        }
-
-        ClaimLine Balance(Guid register, AccountKind kind, Unit unit) => new(register, kind, unit)
-        {
-            LowMark = kind == AccountKind.Wallet ? credential.LowMark?.Nanos : null,
-        };
-
-        /// <summary>A cap is known by a session that it limits.</summary>
-        string? NameOf(LimitLine limit) => limit.Level == LimitLine.Session ? Ids.Show(Ids.Session, credential.Id) : limit.Name;
-
-        /// <summary>
-        /// Of call credits those of the provider's type pay. A customer whom only credits pay for has none of a type that it never had, and
-        /// no provider that has a type is free for it.
-        /// </summary>
-        List<PaySource> SourcesOf(ClaimRule rule, Route route)
-        {
-            var sources = rule.Sources.Where(source => source.QueryType is null || source.QueryType == route.QueryType).ToList();
-            if (sources.Count == 0 && route.QueryType is { } type && rule.Sources.Count > 0)
-                sources.Add(new(
-                    AccountKind.Credits, Unit.Credits, CallCredits.Denomination(credential.Project, type),
-                    CallCredits.BalanceOf(credential.Customer!.Value, type), Terms: null, Overage: null, Whole: true)
-                {
-                    QueryType = type,
-                });
-            return sources;
-        }
-
-        static AccountKind KindOf(LimitLine limit) => limit switch
-        {
-            { Level: LimitLine.Session } => AccountKind.Cap,
-            { Unit: Unit.Slots } => AccountKind.Slots,
-            _ => AccountKind.Limit,
-        };
     }
 }

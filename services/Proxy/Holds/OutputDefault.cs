@@ -1,3 +1,5 @@
+using LlmGateway.ServiceDefaults;
+
 namespace LlmGateway.Proxy;
 
 /// <summary>
@@ -8,7 +10,7 @@ namespace LlmGateway.Proxy;
 /// <param name="Tokens">Null when it is off.</param>
 public sealed record OutputDefault(int? Tokens)
 {
-    public const string Setting = "Proxy:DefaultOutputTokens";
+    public static OutputDefault Read(WebApplicationBuilder builder) => new(builder.Count("Proxy:DefaultOutputTokens", atLeast: 1));
 
     public long LimitOf(int? asked, long modelMaxOutput) => UpperBound.OutputLimit(asked ?? Tokens, modelMaxOutput);
 }

@@ -10,8 +10,6 @@ namespace LlmGateway.Proxy;
 /// </summary>
 public readonly struct UpperBound
 {
-    const long AttosPerNano = 1_000_000_000;
-
     // In 10^-18 dollars: the cost of the input and the request, and the cost of one output token of all answers together.
     readonly Int128 _fixed, _perOutputToken;
 
@@ -114,7 +112,7 @@ public readonly struct UpperBound
     }
 
     /// <summary>The bound of a batch whose lines cost at most this much together, whatever their output.</summary>
-    public static UpperBound OfBatch(long nanos, int lines) => new((Int128)nanos * AttosPerNano, 0, lines: lines);
+    public static UpperBound OfBatch(long nanos, int lines) => new((Int128)nanos * Money.AttosPerNano, 0, lines: lines);
 
     /// <summary>The bound when either of two providers may answer.</summary>
     public static UpperBound Dearest(UpperBound a, UpperBound b) =>
@@ -135,7 +133,7 @@ public readonly struct UpperBound
     /// </summary>
     public long Cost(long outputLimit)
     {
-        var nanos = (_fixed + (_perOutputToken * outputLimit) + (AttosPerNano - 1)) / AttosPerNano;
+        var nanos = Money.NanosOf(_fixed + (_perOutputToken * outputLimit));
         return nanos > long.MaxValue ? long.MaxValue : (long)nanos;
     }
 
@@ -144,7 +142,7 @@ public readonly struct UpperBound
     /// </summary>
     public long AffordableOutput(long granted)
     {
-        var left = ((Int128)granted * AttosPerNano) - _fixed;
+        var left = ((Int128)granted * Money.AttosPerNano) - _fixed;
         if (left < 0)
             return 0;
         return _perOutputToken == 0 ? int.MaxValue : (long)Int128.Min(left / _perOutputToken, int.MaxValue);

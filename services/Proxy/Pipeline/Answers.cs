@@ -1,6 +1,5 @@
 using System.Buffers;
 using LlmGateway.Contracts;
-using LlmGateway.Proxy.PaidCalls;
 using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Proxy;
@@ -47,8 +46,7 @@ public sealed class Answers(
     public async Task FailAsync(ModelCall call, Problem problem)
     {
         call.End(publisher, rateLimits, RequestOutcome.Failed, problem.Status, null, problem.Code);
-        if (call.Keyed is not null)
-            await keyedCalls.FreeAsync(call);
+        await keyedCalls.FreeAsync(call);
         if (!call.Http.RequestAborted.IsCancellationRequested)
             await problem.ExecuteAsync(call.Http);
     }
@@ -152,18 +150,23 @@ public sealed class Answers(
         if (attempt.Turn is null && call.Keyed is null)
             relay.WriteTail(toCaller, metered.Usage, cost);
         else
-        {
-            var written = new ArrayBufferWriter<byte>();
-            relay.WriteTail(written, metered.Usage, cost);
-            ReadOnlyMemory<byte> tail = written.WrittenMemory;
-            if (attempt.Turn is { } turn)
-                tail = await turn.TellEndAsync(tail, call.Route.Model.Provider);
-            if (call.Keyed is { Told: var begun })
-                await EndKeyedAsync(call, run, metered, begun is { } start ? (byte[])[.. start.Span, .. tail.Span] : null);
-            toCaller.Write(tail.Span);
-        }
+            toCaller.Write((await KeptTailAsync(call, attempt, run, metered, cost)).Span);
         await toCaller.FlushAsync(call.Http.RequestAborted);
         return null;
+    }
+
+    /// <summary>The end of a stream that is continued or repeated later, which is kept before its caller has it.</summary>
+    async Task<ReadOnlyMemory<byte>> KeptTailAsync(
+        ModelCall call, ProviderAttempt attempt, RunningCalls.Run run, MeterReading metered, Money cost)
+    {
+        var written = new ArrayBufferWriter<byte>();
+        attempt.Relay!.WriteTail(written, metered.Usage, cost);
+        ReadOnlyMemory<byte> tail = written.WrittenMemory;
+        if (attempt.Turn is { } turn)
+            tail = await turn.TellEndAsync(tail, call.Route.Model.Provider);
+        if (call.Keyed is { Told: var begun })
+            await EndKeyedAsync(call, run, metered, begun is { } start ? (byte[])[.. start.Span, .. tail.Span] : null);
+        return tail;
     }
 
     /// <summary>

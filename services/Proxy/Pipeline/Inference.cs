@@ -1,5 +1,4 @@
 using LlmGateway.Contracts;
-using LlmGateway.Proxy.PaidCalls;
 using LlmGateway.Proxy.ResponseState;
 using LlmGateway.ServiceDefaults;
 
@@ -15,7 +14,7 @@ namespace LlmGateway.Proxy;
 /// </summary>
 public sealed class Inference(
     Identity identity, BodyBudget bodies, RunningCalls runningCalls, KeyUse keys, RateLimits rateLimits, Slices slices,
-    ClientSessions clientSessions, Answers answers, LedgerClock clock, Spool spool, SpoolPublisher publisher,
+    WindowAdmission windows, Answers answers, LedgerClock clock, Spool spool, SpoolPublisher publisher,
     OutputDefault outputDefault, ResponseStates responses, KeyedCalls keyedCalls, OwnCredits credits, GenAiSpan span, TimeProvider time)
 {
     /// <summary>A cycle turns once while a request asks for its hold.</summary>
@@ -33,8 +32,7 @@ public sealed class Inference(
         try
         {
             var refused = await RunAsync(call, wire, target, endpoint);
-            if (call.Keyed is not null)
-                await keyedCalls.FreeAsync(call);
+            await keyedCalls.FreeAsync(call);
             if (refused is not null)
             {
                 Spans.Refused(http, refused.Code);
@@ -49,8 +47,7 @@ public sealed class Inference(
             if (call.IsOpen)
                 call.End(publisher, rateLimits, RequestOutcome.Failed, StatusCodes.Status500InternalServerError, null, "internal");
             call.GiveBackTokens(rateLimits);
-            if (call.Keyed is not null)
-                await keyedCalls.FreeAsync(call);
+            await keyedCalls.FreeAsync(call);
             throw;
         }
     }
@@ -59,41 +56,25 @@ public sealed class Inference(
     async Task<Problem?> RunAsync(ModelCall call, Wire wire, RequestTarget target, string endpoint)
     {
         // :: 1 Identify, 2 Permit
-        var http = call.Http;
-        var (caller, problem) = await identity.IdentifyAsync(http);
-        problem ??= Permit.CheckInference(caller!.Credential);
-        if (problem is not null)
-            return problem;
-        call.Caller = caller!;
-        keys.Record(caller!.Credential);
-        (var key, problem) = Idempotency.ReadKey(http.Request);
+        var (key, problem) = await IdentifyAsync(call);
         if (problem is not null)
             return problem;
         Failpoint.Hit("proxy.request.identified");
 
         // :: 3 Read
-        var taken = await rateLimits.TakeRequestAsync(caller.Credential, http.RequestAborted);
-        RateHeaders.Write(taken, http.Response.Headers);
-        if (taken.Problem is not null)
-            return taken.Problem;
-        using var body = await RequestBody.ReadAsync(http, bodies, caller.Owner, wire.TakesForm);
+        problem = await CountAsync(call);
+        if (problem is not null)
+            return problem;
+        using var body = await RequestBody.ReadAsync(call.Http, bodies, call.Caller.Owner, wire.TakesForm);
         if (key is not null)
         {
             (var isAnswered, problem) = await keyedCalls.BeginAsync(call, endpoint, key, target, body.Memory);
             if (isAnswered || problem is not null)
                 return problem;
         }
-        ModelRequest? request;
-        if (wire == Wires.Responses)
-            (request, problem) = await responses.ReadAsync(call, body);
-        else
-            wire.TryRead(body.Memory.Span, target, out request, out problem);
-        if (request is null)
+        (var request, var bound, problem) = await ReadAsync(call, wire, target, body);
+        if (request is null || problem is not null)
             return problem;
-        problem = Routing.TryRoute(caller, wire, request, out var route, out var bound);
-        if (problem is not null)
-            return problem;
-        (call.Route, call.Stream, call.Request) = (route, request.Stream, request);
         Failpoint.Hit("proxy.request.read");
 
         // :: 4 Limit
@@ -112,7 +93,7 @@ public sealed class Inference(
         // :: 6 Forward, 7 Meter, 8 Settle, 9 Tell: by the first provider that can
         do
         {
-            using var run = runningCalls.Start(caller, call.Route.Upstream, http.RequestAborted, keyed: key is not null);
+            using var run = runningCalls.Start(call.Caller, call.Route.Upstream, call.Http.RequestAborted, keyed: key is not null);
             using var attempt = new ProviderAttempt(wire, call, request, body.Memory);
             span.Start(call, wire, request, body.Memory);
             try
@@ -130,6 +111,43 @@ public sealed class Inference(
         if (problem is not null)
             await answers.FailAsync(call, problem);
         return null;
+    }
+
+    /// <returns>The <c>Idempotency-Key</c>, where there is one.</returns>
+    async ValueTask<(string? Key, Problem? Problem)> IdentifyAsync(ModelCall call)
+    {
+        var (caller, problem) = await identity.IdentifyAsync(call.Http);
+        problem ??= Permit.CheckInference(caller!.Credential);
+        if (problem is not null)
+            return (null, problem);
+        call.Caller = caller!;
+        keys.Record(caller!.Credential);
+        return Idempotency.ReadKey(call.Http.Request);
+    }
+
+    async ValueTask<Problem?> CountAsync(ModelCall call)
+    {
+        var taken = await rateLimits.TakeRequestAsync(call.Caller.Credential, call.Http.RequestAborted);
+        RateHeaders.Write(taken, call.Http.Response.Headers);
+        return taken.Problem;
+    }
+
+    /// <summary>What is asked, which provider it goes to first, and the most that it can cost.</summary>
+    async ValueTask<(ModelRequest? Request, UpperBound Bound, Problem? Problem)> ReadAsync(
+        ModelCall call, Wire wire, RequestTarget target, RequestBody body)
+    {
+        ModelRequest? request;
+        Problem? problem;
+        if (wire == Wires.Responses)
+            (request, problem) = await responses.ReadAsync(call, body);
+        else
+            wire.TryRead(body.Memory.Span, target, out request, out problem);
+        if (request is null)
+            return (null, default, problem);
+        problem = Routing.TryRoute(call.Caller, wire, request, out var route, out var bound);
+        if (problem is null)
+            (call.Route, call.Stream, call.Request) = (route, request.Stream, request);
+        return (request, bound, problem);
     }
 
     /// <summary>
@@ -169,7 +187,6 @@ public sealed class Inference(
         if (publisher.Refusal is { } refusal)
             return (0, refusal);
         var (answer, claim, minimum) = (default(HoldAnswer), default(Claim), Array.Empty<long>());
-        // A cycle may turn between our reading of the ledger's clock and its own.
         for (var attempt = 1; attempt <= MaxClaims; attempt++)
         {
             if (!Claims.TryGet(call.Caller.Credential, call.Route, clock.Now, out claim, bound.IsOfMany))
@@ -185,7 +202,7 @@ public sealed class Inference(
             {
                 return (0, Problems.Unavailable);
             }
-            if (answer.Refusal?.Reason != LeaseRefusalReason.CycleOver)
+            if (answer.Refusal?.Reason != RefusalReason.CycleOver)
                 break;
         }
         if (answer.Hold is not { } hold)
@@ -208,8 +225,8 @@ public sealed class Inference(
     }
 
     /// <summary>
-    /// The last of stage 5: what the request holds is written down, and its client's session is open. A session is asked for last, so that
-    /// no request that is refused takes a unit.
+    /// The last of stage 5: what the request holds is written down, and its client session's windows are open. They are asked for last, so
+    /// that no request that is refused takes a unit.
     /// </summary>
     ValueTask<Problem?> BeginAsync(ModelCall call)
     {
@@ -223,15 +240,15 @@ public sealed class Inference(
     {
         try
         {
-            var (windows, problem) = await clientSessions.EnterAsync(
+            var (entered, problem) = await windows.EnterAsync(
                 call.Caller.Credential, call.Route, ClientSession.Of(call.Http, call.Request), call.Http.RequestAborted);
-            if (windows is null && problem is null)
+            if (entered is null && problem is null)
             {
                 identity.Distrust(call.Caller);
                 problem = Problems.Unavailable;
             }
             if (problem is null)
-                call.KeepOpen(windows!);
+                call.KeepOpen(entered!);
             else
                 call.Withdraw();
             return problem;

@@ -1,5 +1,4 @@
 using LlmGateway.Contracts;
-using LlmGateway.Proxy.PaidCalls;
 using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Proxy;
@@ -72,7 +71,7 @@ public sealed class ModelCall(HttpContext http, string endpoint, LedgerClock clo
         return true;
     }
 
-    /// <summary>The windows of the client's session are open, and this message keeps them open, whatever becomes of it.</summary>
+    /// <summary>The windows of the client session are open, and this message keeps them open, whatever becomes of it.</summary>
     public void KeepOpen(IReadOnlyList<Guid> windows)
     {
         if (windows.Count == 0)

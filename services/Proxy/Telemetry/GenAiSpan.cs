@@ -16,6 +16,8 @@ public sealed class GenAiSpan(bool captureContent)
 
     const string Name = "gen_ai", Answer = "answer";
 
+    public static GenAiSpan Read(WebApplicationBuilder builder) => new(captureContent: builder.Switch(ContentSetting));
+
     /// <summary>The one that lasts; null when the request's trace is not recorded.</summary>
     public static Activity? Current => Spans.Source.HasListeners() && Activity.Current is { OperationName: Name } span ? span : null;
 

@@ -22,7 +22,7 @@ public static class AdjustBalance
         app.MapPost("/v1/customers/{id}/balances", HandleAsync).WithIdempotency();
 
     static async Task<IResult> HandleAsync(
-        string id, HttpContext http, SessionsDb db, RegistersClient registers, CreditsClient ledger, HotCopies copies,
+        string id, HttpContext http, SessionsDb db, WalletClient wallet, CreditsClient ledger, HotCopies copies,
         CancellationToken token)
     {
         var caller = http.Backend();
@@ -31,7 +31,7 @@ public static class AdjustBalance
         if (await CustomerView.FindAsync(db, caller, id, token) is not { } customer)
             return CustomerView.NotFound;
         if (customer.Status == CustomerStatus.Deleted)
-            return Problems.Conflict("customer_deleted", "A deleted customer cannot be changed.");
+            return CustomerView.Deleted;
 
         var isDebit = request.Op == "debit";
         var types = await CreditTypes.OfAsync(db, customer.Id, token);
@@ -42,7 +42,7 @@ public static class AdjustBalance
                 return await NotEnoughAsync(0);
             if (types.Count >= CallCredits.MaxTypes)
                 return Problems.Conflict("too_many_types", $"A customer may have {CallCredits.MaxTypes} types of call credits.", "type");
-            await registers.OpenAsync([balance], token);
+            await wallet.OpenAsync([balance], token);
             Failpoint.Hit("sessions.credits.opened");
             db.Add(new CustomerCredits { CustomerId = customer.Id, QueryType = request.Type });
         }

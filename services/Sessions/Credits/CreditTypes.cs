@@ -27,7 +27,7 @@ public static class CreditTypes
     public static PaySource SourceOf(Guid project, CustomerCredits credits) =>
         new(
             AccountKind.Credits, Unit.Credits, CallCredits.Denomination(project, credits.QueryType),
-            CallCredits.BalanceOf(credits.CustomerId, credits.QueryType), Terms: null, Overage: null, Whole: true)
+            CallCredits.BalanceOf(credits.CustomerId, credits.QueryType), Terms: null, Overage: null)
         {
             QueryType = credits.QueryType,
         };

@@ -11,7 +11,7 @@ public static class ChangeCustomer
     public static void MapChangeCustomer(this WebApplication app) => app.MapPatch("/v1/customers/{id}", HandleAsync);
 
     static async Task<IResult> HandleAsync(
-        string id, HttpContext http, SessionsDb db, RegistersClient wallet, HotCopies copies, CancellationToken token)
+        string id, HttpContext http, SessionsDb db, WalletClient wallet, HotCopies copies, CancellationToken token)
     {
         var caller = http.Backend();
         var body = await CustomerFields.ReadAsync(http);
@@ -21,7 +21,7 @@ public static class ChangeCustomer
         var isDeleted = customer.Status == CustomerStatus.Deleted;
         CustomerFields.Apply(body, customer, "status");
         if (isDeleted)
-            return Problems.Conflict("customer_deleted", "A deleted customer cannot be changed.");
+            return CustomerView.Deleted;
         var hasStatus = body.TryGetProperty("status", out var status);
         if (hasStatus)
             customer.Status = CustomerFields.Status(status);

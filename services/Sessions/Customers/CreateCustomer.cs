@@ -14,7 +14,7 @@ public static class CreateCustomer
     public static void MapCreateCustomer(this WebApplication app) => app.MapPost("/v1/customers", HandleAsync).WithIdempotency();
 
     static async Task<IResult> HandleAsync(
-        HttpContext http, SessionsDb db, RegistersClient wallet, OutboxSignal outbox, TimeProvider time, CancellationToken token)
+        HttpContext http, SessionsDb db, WalletClient wallet, OutboxSignal outbox, TimeProvider time, CancellationToken token)
     {
         var caller = http.Backend();
         var body = await CustomerFields.ReadAsync(http);

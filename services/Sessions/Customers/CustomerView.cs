@@ -31,7 +31,7 @@ public sealed record CustomerView(
         wallet?.Spent ?? Money.Zero, wallet?.ToppedUp ?? Money.Zero, wallet?.RecentLedger);
 
     /// <summary>One customer with its money.</summary>
-    public static async Task<CustomerView> ReadAsync(Customer customer, RegistersClient wallet, bool withLedger, CancellationToken token)
+    public static async Task<CustomerView> ReadAsync(Customer customer, WalletClient wallet, bool withLedger, CancellationToken token)
     {
         if (customer.WalletId is not { } id)
             return Of(customer, null) with { RecentLedger = withLedger ? [] : null };
@@ -47,4 +47,6 @@ public sealed record CustomerView(
             : Task.FromResult<Customer?>(null);
 
     public static Problem NotFound => Problems.NotFound("customer");
+
+    public static Problem Deleted => Problems.Conflict("customer_deleted", "A deleted customer cannot be changed.");
 }

@@ -14,7 +14,7 @@ public static class DeleteCustomer
     public static void MapDeleteCustomer(this WebApplication app) => app.MapDelete("/v1/customers/{id}", HandleAsync);
 
     static async Task<IResult> HandleAsync(
-        string id, HttpContext http, SessionsDb db, RegistersClient wallet, HotCopies copies, OutboxSignal outbox, TimeProvider time,
+        string id, HttpContext http, SessionsDb db, WalletClient wallet, HotCopies copies, OutboxSignal outbox, TimeProvider time,
         CancellationToken token)
     {
         if (await CustomerView.FindAsync(db, http.Backend(), id, token) is not { } customer)

@@ -6,7 +6,7 @@ namespace LlmGateway.Sessions;
 public static class GetCustomer
 {
     public static void MapGetCustomer(this WebApplication app) => app.MapGet("/v1/customers/{id}",
-        async (string id, HttpContext http, SessionsDb db, RegistersClient wallet, CancellationToken token) =>
+        async (string id, HttpContext http, SessionsDb db, WalletClient wallet, CancellationToken token) =>
             await CustomerView.FindAsync(db, http.Backend(), id, token) is { } customer
                 ? Results.Json(await CustomerView.ReadAsync(customer, wallet, withLedger: true, token), Defaults.Json)
                 : CustomerView.NotFound);

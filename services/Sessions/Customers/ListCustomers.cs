@@ -17,7 +17,7 @@ public static class ListCustomers
 
     public static void MapListCustomers(this WebApplication app) => app.MapGet("/v1/customers", HandleAsync);
 
-    static async Task<IResult> HandleAsync(HttpContext http, SessionsDb db, RegistersClient wallet, CancellationToken token)
+    static async Task<IResult> HandleAsync(HttpContext http, SessionsDb db, WalletClient wallet, CancellationToken token)
     {
         var caller = http.Backend();
         var query = new ListQuery(http.Request.Query);

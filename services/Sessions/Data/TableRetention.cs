@@ -27,7 +27,7 @@ public static class TableRetention
         Deleted("secret_key", "revoked_at < now() - interval '365 days'", "a revoked key is shown for a year"),
         Deleted("limit_raise", "ends_at < now() - interval '7 days'", "it says nothing about any instant after its end"),
         Kept("outbox_message", "the relay deletes each row after the broker's confirm"),
-        Kept("customer", "external ids must keep their wallets; also those of deleted customers, whose usage rows stay"),
+        Kept("customer", "external ids must keep their wallets; also those of deleted customers, whose usage records stay"),
         Kept("key_check", "without it the next start would take any key for the database's"),
         Kept("organization", "configuration"),
         Kept("project", "configuration"),
@@ -39,8 +39,8 @@ public static class TableRetention
         Kept("provider_key", "configuration"),
         Kept("model", "configuration"),
         Kept("model_provider", "configuration"),
-        Kept("price_version", "usage rows refer to prices for ever"),
+        Kept("price_version", "usage records refer to prices for ever"),
         Kept("catalogue_model", "configuration"),
-        Kept("catalogue_price", "usage rows refer to prices for ever"),
+        Kept("catalogue_price", "usage records refer to prices for ever"),
     ];
 }

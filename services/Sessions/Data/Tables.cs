@@ -247,7 +247,7 @@ public sealed class ModelProvider
     public required bool OwnPrices { get; set; }
 }
 
-/// <summary>What a model costs from an instant on. Immutable: usage rows refer to it.</summary>
+/// <summary>What a model costs from an instant on. Immutable: usage records refer to it.</summary>
 public sealed class PriceVersion
 {
     public required Guid Id { get; init; }
@@ -271,7 +271,7 @@ public sealed class CatalogueModel
     public required long MaxOutputTokens { get; set; }
 }
 
-/// <summary>What a vendor's model costs from an instant on. Immutable: usage rows refer to it.</summary>
+/// <summary>What a vendor's model costs from an instant on. Immutable: usage records refer to it.</summary>
 public sealed class CataloguePrice
 {
     public required Guid Id { get; init; }

@@ -110,7 +110,7 @@ public static class ReadCredential
     {
         if (plan is { } one)
             yield return new(
-                AccountKind.Quota, Unit.Tokens, null, null, Terms.QuotaOf(one.Had, one.Plan, now), Overage: null, Whole: false)
+                AccountKind.Quota, Unit.Tokens, null, null, Terms.QuotaOf(one.Had, one.Plan, now), Overage: null)
             {
                 Plan = new(one.Plan.Name, one.Had.EndsAt),
             };
@@ -118,7 +118,7 @@ public static class ReadCredential
             yield return CreditTypes.SourceOf(credential.Project, has);
         Rate? overage = plan?.Plan.OveragePicos is { } picos ? new(picos) : null;
         if (credential.Wallet is { } wallet && (plan is null || overage is not null))
-            yield return new(AccountKind.Wallet, Unit.Usd, null, wallet, null, overage, Whole: false);
+            yield return new(AccountKind.Wallet, Unit.Usd, null, wallet, null, overage);
     }
 
     static Credential Read(NpgsqlDataReader row, DateTimeOffset now)

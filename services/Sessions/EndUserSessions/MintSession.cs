@@ -28,7 +28,7 @@ public static class MintSession
     public static void MapMintSession(this WebApplication app) => app.MapPost("/v1/sessions", HandleAsync).WithIdempotency();
 
     static async Task<IResult> HandleAsync(
-        HttpContext http, SessionsDb db, RegistersClient wallet, SessionTokens tokens, HotCopies copies, OutboxSignal outbox,
+        HttpContext http, SessionsDb db, WalletClient wallet, SessionTokens tokens, HotCopies copies, OutboxSignal outbox,
         TimeProvider time, CancellationToken token)
     {
         var caller = http.Backend();

@@ -9,7 +9,7 @@ public static class GetLimits
     public static void MapGetLimits(this WebApplication app) => app.MapGet("/v1/customers/{id}/limits", HandleAsync);
 
     static async Task<IResult> HandleAsync(
-        string id, HttpContext http, SessionsDb db, RegistersClient wallet, TimeProvider time, CancellationToken token)
+        string id, HttpContext http, SessionsDb db, WalletClient wallet, TimeProvider time, CancellationToken token)
     {
         if (await CustomerView.FindAsync(db, http.Backend(), id, token) is not { } customer)
             return CustomerView.NotFound;

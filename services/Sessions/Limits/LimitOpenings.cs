@@ -9,7 +9,7 @@ namespace LlmGateway.Sessions;
 /// </summary>
 public static class LimitOpenings
 {
-    public static OpenCounters Of(LeaseScope scope, IEnumerable<CustomerLimit> limits, DateTimeOffset now) => new(
+    public static OpenCounters Of(CounterScope scope, IEnumerable<CustomerLimit> limits, DateTimeOffset now) => new(
         scope,
         [
             .. from limit in limits

@@ -11,9 +11,6 @@ namespace LlmGateway.Sessions;
 /// </summary>
 public static partial class LimitRules
 {
-    /// <summary>A claim has 20 lines, which may be two of slots, a session's cap, a quota, credits and the wallet besides.</summary>
-    public const int MaxLimits = 14;
-
     /// <summary>A billion dollars, or as many tokens as nobody uses.</summary>
     public const long MaxAmount = 1_000_000_000_000_000_000;
 
@@ -38,7 +35,7 @@ public static partial class LimitRules
         var ids = new HashSet<string>(StringComparer.Ordinal);
         return
         [
-            .. Must(limits.Count <= MaxLimits, path, $"may have at most {MaxLimits} limits"),
+            .. Must(limits.Count <= LimitLine.MaxPerCustomer, path, $"may have at most {LimitLine.MaxPerCustomer} limits"),
             .. limits.Index().SelectMany(limit => Errors(limit.Item, $"{path}[{limit.Index}]")),
             .. limits.Index().Where(limit => limit.Item?.Id is { } id && !ids.Add(id))
                 .Select(limit => ($"{path}[{limit.Index}].id", $"'{limit.Item!.Id}' is there twice")),

@@ -32,7 +32,7 @@ public sealed record LimitView(
 
     /// <summary>In their owner's order. Throws when Wallet, which counts, does not answer.</summary>
     public static async Task<List<LimitView>> OfAsync(
-        IEnumerable<CustomerLimit> limits, RegistersClient wallet, DateTimeOffset now, CancellationToken token)
+        IEnumerable<CustomerLimit> limits, WalletClient wallet, DateTimeOffset now, CancellationToken token)
     {
         var ordered = limits.OrderBy(limit => limit.Position).ToList();
         var counters = await wallet.CountersAsync([.. ordered.Select(limit => Terms.TermOf(limit, now).Register)], token);
@@ -41,7 +41,7 @@ public sealed record LimitView(
 
     /// <summary>As what was committed just now is shown. Where Wallet does not answer, nobody knows yet what is used.</summary>
     public static async Task<List<LimitView>> OfNewAsync(
-        IEnumerable<CustomerLimit> limits, RegistersClient wallet, DateTimeOffset now, CancellationToken token)
+        IEnumerable<CustomerLimit> limits, WalletClient wallet, DateTimeOffset now, CancellationToken token)
     {
         var committed = limits.ToList();
         try

@@ -12,7 +12,7 @@ public static class PutLimits
     public static void MapPutLimits(this WebApplication app) => app.MapPut("/v1/customers/{id}/limits", HandleAsync);
 
     static async Task<IResult> HandleAsync(
-        string id, HttpContext http, SessionsDb db, RegistersClient wallet, HotCopies copies, TimeProvider time, CancellationToken token)
+        string id, HttpContext http, SessionsDb db, WalletClient wallet, HotCopies copies, TimeProvider time, CancellationToken token)
     {
         var caller = http.Backend();
         var limits = await Body.ReadAsync<IReadOnlyList<LimitRequest>>(http);
@@ -20,7 +20,7 @@ public static class PutLimits
         if (await CustomerView.FindAsync(db, caller, id, token) is not { } customer)
             return CustomerView.NotFound;
         if (customer.Status == CustomerStatus.Deleted)
-            return Problems.Conflict("customer_deleted", "A deleted customer cannot be changed.");
+            return CustomerView.Deleted;
 
         OpenCounters openings;
         // Also when nothing is different: the call that changed it may have ended before it told anybody.

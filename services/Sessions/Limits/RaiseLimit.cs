@@ -21,7 +21,7 @@ public static class RaiseLimit
         app.MapPost("/v1/customers/{id}/limits/{limitId}/raise", HandleAsync).WithIdempotency();
 
     static async Task<IResult> HandleAsync(
-        string id, string limitId, HttpContext http, SessionsDb db, RegistersClient wallet, HotCopies copies, TimeProvider time,
+        string id, string limitId, HttpContext http, SessionsDb db, WalletClient wallet, HotCopies copies, TimeProvider time,
         CancellationToken token)
     {
         var caller = http.Backend();
@@ -29,7 +29,7 @@ public static class RaiseLimit
         if (await CustomerView.FindAsync(db, caller, id, token) is not { } customer)
             return CustomerView.NotFound;
         if (customer.Status == CustomerStatus.Deleted)
-            return Problems.Conflict("customer_deleted", "A deleted customer cannot be changed.");
+            return CustomerView.Deleted;
 
         CustomerLimit? limit;
         await using (copies.CustomerChanging(customer.Id, db))

@@ -10,7 +10,7 @@ namespace LlmGateway.Sessions;
 /// class serves one attempt.
 /// </summary>
 public sealed class SeedWriter(
-    SessionsDb db, RegistersClient wallet, CredentialSeal seal, CustomerKeys customerKeys, Envelope envelope, HotCopies copies,
+    SessionsDb db, WalletClient wallet, CredentialSeal seal, CustomerKeys customerKeys, Envelope envelope, HotCopies copies,
     OutboxSignal outbox, MadeKeys madeKeys, TimeProvider time)
 {
     readonly DateTimeOffset _now = time.GetUtcNow();
@@ -341,7 +341,7 @@ public sealed class SeedWriter(
             });
     }
 
-    async Task LimitsAsync(LeaseScope scope, IReadOnlyList<LimitRequest> limits, string path, CancellationToken token)
+    async Task LimitsAsync(CounterScope scope, IReadOnlyList<LimitRequest> limits, string path, CancellationToken token)
     {
         var customer = scope.Customer;
         if (limits.Any(limit => limit.Selector?.Keys is not null))

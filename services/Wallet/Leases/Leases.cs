@@ -14,7 +14,8 @@ public static class Leases
         app.MapPost("/internal/leases", async (HttpContext http, Writer writer, Recalls recalls) =>
         {
             var request = await Body.ReadAsync<LeaseRequest>(http);
-            return Check(request) ?? Show(await ExtendAsync(request, writer, recalls, http.RequestAborted));
+            return Check(request)
+                ?? Results.Json(AnswerOf(await ExtendAsync(request, writer, recalls, http.RequestAborted)), Defaults.Json);
         });
         app.MapPost("/internal/leases/return", async (HttpContext http, Writer writer) =>
         {
@@ -82,17 +83,20 @@ public static class Leases
             : null;
     }
 
-    static IResult Show(Answer answer) => Results.Json(answer switch
+    /// <summary>What a holder is told.</summary>
+    public static LeaseAnswer AnswerOf(Answer answer) => answer switch
     {
-        Answer.Granted granted => new LeaseAnswer(granted.Amounts, null)
+        Answer.Granted granted => new(granted.Amounts, null)
         {
-            Empty = granted.Empty, Dry = granted.Dry, Now = granted.Now, Until = granted.Until,
+            Empty = granted.Empty, UsedUp = granted.UsedUp, Now = granted.Now, LotsExpireAt = granted.LotsExpireAt,
         },
-        Answer.Refused refused => new LeaseAnswer(
-            null, new(refused.Register, refused.Reason, refused.Available) { Held = refused.Held, Busy = refused.Busy })
-        { Now = refused.Now },
+        Answer.Refused refused =>
+            new(null, new(refused.Register, refused.Reason, refused.Available) { Held = refused.Held, Busy = refused.Busy })
+            {
+                Now = refused.Now,
+            },
         _ => throw new InvalidOperationException($"a lease request was answered with {answer}"),
-    }, Defaults.Json);
+    };
 
     /// <summary>
     /// Locks leases in id order, like the writer, so that the two cannot deadlock. Leases of a frozen wallet are renewed, too, because what

@@ -5,8 +5,8 @@ namespace LlmGateway.Wallet;
 
 /// <summary>
 /// Frees the slots of proxies that have fallen silent, long before their leases end: what they ran has died with them, and their customers
-/// must not wait for a minute. Money stays held, because settlements may still come. First a holder is declared gone, in its own row; if it
-/// lives after all, its next word is answered with another epoch, and it asks for slots anew.
+/// must not wait for a minute. Money stays held, because settlements may still come. First a holder is marked as silent, in its own row. If
+/// it lives after all, its next heartbeat is answered with another epoch, and it asks for slots anew.
 /// </summary>
 public sealed class SlotSweeper(
     NpgsqlDataSource database, DatabaseReady ready, SlotSilence silence, Writer writer, TimeProvider time, ILogger<SlotSweeper> log)
@@ -15,8 +15,8 @@ public sealed class SlotSweeper(
     static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(200);
 
     /// <summary>
-    /// Who has been away cannot tell who else was silent. After a look that came late, or took long, the others get so much time to be
-    /// heard before one of them is declared gone.
+    /// After a pause of the ledger itself, missing heartbeats mean nothing: after a look that came late, or took long, holders get so much
+    /// time to be heard again.
     /// </summary>
     static readonly TimeSpan Late = TimeSpan.FromMilliseconds(500), Grace = TimeSpan.FromSeconds(1);
 
@@ -39,7 +39,7 @@ public sealed class SlotSweeper(
         _lookedAt = now;
         if (time.GetElapsedTime(_punctualSince, now) < Grace)
             return;
-        if (!await DeclareGoneAsync(token))
+        if (!await MarkSilentAsync(token))
             return;
         await Rounds.UntilNotFullAsync(MaxAtOnce, async () =>
         {
@@ -51,14 +51,14 @@ public sealed class SlotSweeper(
         });
     }
 
-    /// <summary>Whether holders are gone, those among them that are declared so now.</summary>
-    async Task<bool> DeclareGoneAsync(CancellationToken token)
+    /// <summary>Whether holders are silent, and logs those that were not before.</summary>
+    async Task<bool> MarkSilentAsync(CancellationToken token)
     {
         await using var query = database.Sql("""
-            with declared as (
+            with silent as (
                 update holder set gone = true, epoch = gen_random_uuid()
                 where not gone and seen_at < clock_timestamp() - $1 returning holder)
-            select holder, false from holder where gone union all select holder, true from declared
+            select holder, false from holder where gone union all select holder, true from silent
             """, silence.Longest);
         var any = false;
         await using var reader = await query.ExecuteReaderAsync(token);
@@ -73,7 +73,7 @@ public sealed class SlotSweeper(
 
     /// <summary>
     /// A call that a dead holder sent may still open a lease, so that every look asks again. One that is back has leases that it uses: what
-    /// it had before, it gives back itself when it hears of its new epoch. So a lease counts only while its holder is gone.
+    /// it had before, it gives back itself when it hears of its new epoch. So a lease counts only while its holder is silent.
     /// </summary>
     public static Task<List<FreeSlots>> FindAsync(
         NpgsqlDataSource database, CancellationToken token) => database.ByIndexAsync(async connection =>
@@ -90,10 +90,10 @@ public sealed class SlotSweeper(
     }, token);
 }
 
-/// <summary>A proxy that was silent for longer is taken for gone, and what it runs is no longer counted.</summary>
+/// <summary>A proxy that was not heard of for longer counts as silent, and what it runs is counted no more.</summary>
 public sealed record SlotSilence(TimeSpan Longest)
 {
-    /// <summary>Two words of a proxy may be lost, or it may collect garbage for half a second.</summary>
+    /// <summary>Two heartbeats of a proxy may be lost, or it may collect garbage for half a second.</summary>
     const int DefaultMilliseconds = 700;
 
     public static SlotSilence Read(WebApplicationBuilder builder) => new(

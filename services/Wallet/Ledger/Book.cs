@@ -1,5 +1,4 @@
 using LlmGateway.Contracts;
-using LlmGateway.Wallet.PaidCalls;
 
 namespace LlmGateway.Wallet;
 
@@ -21,8 +20,8 @@ public sealed class Book(DateTimeOffset now)
     /// <summary>Ids of transfers and requests that the ledger already has.</summary>
     public HashSet<Guid> Known { get; } = [];
 
-    /// <summary>Client sessions.</summary>
-    public Dictionary<Guid, SessionWindow> Windows { get; } = [];
+    /// <summary>Windows of client sessions.</summary>
+    public Dictionary<Guid, Window> Windows { get; } = [];
 
     /// <summary>Movements that are not usage and that the ledger already has, as far as a command asks for one again.</summary>
     public Dictionary<Guid, Transfer> Moved { get; } = [];
@@ -33,7 +32,7 @@ public sealed class Book(DateTimeOffset now)
     /// </summary>
     public HashSet<Guid> Created { get; } = [];
 
-    /// <summary>Requests that are to be re-rated. Their figures are those of the usage row with all its corrections.</summary>
+    /// <summary>Requests that are to be re-rated. Their figures are those of the usage record with all its corrections.</summary>
     public Dictionary<Guid, Rated> Rated { get; } = [];
 
     /// <summary>The open months of the usage log, as far as requests of the batch belong to them.</summary>
@@ -73,7 +72,8 @@ public sealed class Book(DateTimeOffset now)
 }
 
 /// <summary>
-/// An account. <see cref="Posted"/> is the sum of its transfers, and <see cref="Reserved"/> is what open leases hold of it.
+/// An account. <see cref="Posted"/> is the sum of its entries, or, of a counter, what was used. <see cref="Reserved"/> is what open leases
+/// hold of it.
 /// </summary>
 public sealed class Account
 {
@@ -136,26 +136,30 @@ public sealed class Account
     public List<Lot> Parts { get; } = [];
 
     /// <summary>
-    /// What leases hold that are extended no more, by <see cref="Lease.Until"/>: they may still take from lots that expire then or later.
-    /// Null where no lot was read.
+    /// What leases hold that are extended no more, by <see cref="Lease.LotsExpireAt"/>: they may still take from lots that expire then or
+    /// later. Null where no lot was read.
     /// </summary>
     public Dictionary<DateTimeOffset, long>? HeldFromBefore { get; set; }
 
     /// <summary>The figures that are written when they differ from <see cref="Stored"/>.</summary>
-    public (long, long, long, long, long, bool, long?, DateTimeOffset?, Guid?, int) Figures =>
-        (Posted, Reserved, Version, Spent, ToppedUp, Frozen, Ceiling, EndsAt, BaseLot, Lots);
+    public AccountFigures Figures => new(Posted, Reserved, Version, Spent, ToppedUp, Frozen, Ceiling, EndsAt, BaseLot, Lots);
 
     /// <summary>The figures as they were read. Most accounts of a batch do not change, and those are not written.</summary>
-    public (long, long, long, long, long, bool, long?, DateTimeOffset?, Guid?, int) Stored { get; set; }
+    public AccountFigures Stored { get; set; }
 
     /// <summary>The batch has added entries to it.</summary>
-    public bool HasMoved => Version != Stored.Item3;
+    public bool HasMoved => Version != Stored.Version;
 
     /// <summary>Registers belong to customers. The house's own accounts may go below zero.</summary>
     public bool IsRegister => Kind < AccountKind.Grant;
 }
 
-/// <summary>What a proxy holds of one charge vector.</summary>
+/// <summary>The figures of an account that change all the time.</summary>
+public readonly record struct AccountFigures(
+    long Posted, long Reserved, long Version, long Spent, long ToppedUp, bool Frozen, long? Ceiling, DateTimeOffset? EndsAt, Guid? BaseLot,
+    int Lots);
+
+/// <summary>What a proxy holds of one claim.</summary>
 public sealed class Lease
 {
     public required Guid Id { get; init; }
@@ -170,12 +174,12 @@ public sealed class Lease
     /// The first expiry of a lot that had something left when the lease was granted a part of its balance. From then on it is extended no
     /// more.
     /// </summary>
-    public DateTimeOffset? Until { get; set; }
+    public DateTimeOffset? LotsExpireAt { get; set; }
 
     public Dictionary<Guid, LeaseLine> Lines { get; } = [];
 
     public (long, long, DateTimeOffset, bool, LeaseSlots, DateTimeOffset?) Figures =>
-        (Fence, ReturnFence, ExpiresAt, Expired, Slots, Until);
+        (Fence, ReturnFence, ExpiresAt, Expired, Slots, LotsExpireAt);
 
     /// <summary>The figures as they were read. Null for a lease that is new.</summary>
     public (long, long, DateTimeOffset, bool, LeaseSlots, DateTimeOffset?)? Stored { get; set; }
@@ -206,8 +210,8 @@ public sealed class LeaseLine
     public (long, long, long, long)? Stored { get; set; }
 }
 
-/// <summary>A client's session, as limits with one selector count it. It is open until <see cref="ClosesAt"/>.</summary>
-public sealed class SessionWindow
+/// <summary>The time in which a client session is open, as limits with one selector count it: until <see cref="ClosesAt"/>.</summary>
+public sealed class Window
 {
     public required Guid Id { get; init; }
     public DateTimeOffset ClosesAt { get; set; }
@@ -244,7 +248,7 @@ public sealed record Transfer(Guid Id, EntryType Type, string? Description)
     /// <summary>The description was erased.</summary>
     public bool Erased { get; init; }
 
-    /// <summary>What was erased can be compared with nothing.</summary>
+    /// <summary>A text that was erased is not compared.</summary>
     public bool IsAskedAgainBy(Post post) => InputHash is null
         || (InputHash.AsSpan().SequenceEqual(post.InputHash()) && (Erased || Description == post.Text));
 }
@@ -273,6 +277,10 @@ public sealed record UsageMonth(Guid From, Guid To, bool KeepsRaw)
     public bool Has(Guid request) => From <= request && request < To;
 }
 
+/// <summary>A call with an <c>Idempotency-Key</c> whose settlement is booked in this batch.</summary>
+/// <param name="Answer">Sealed. Null where it is not kept.</param>
+public sealed record EndedCall(Guid Request, KeyEnd Key, byte[]? Answer);
+
 /// <summary>A settlement that cannot be booked, because no month is open that it belongs to.</summary>
 /// <param name="Record">As its proxy wrote it, see <see cref="SettlementRecord"/>.</param>
 public sealed record StaleSettlement(Guid RequestId, ReadOnlyMemory<byte> Record, string Reason)
@@ -281,7 +289,7 @@ public sealed record StaleSettlement(Guid RequestId, ReadOnlyMemory<byte> Record
 }
 
 /// <summary>
-/// What a request cost, what its wallet paid, and what the house bore, in nano-dollars. Without a wallet the last two are 0.
+/// What a request cost, what its wallet paid, and what the house bore, in nano-dollars. Without a wallet nothing was paid or borne.
 /// </summary>
 /// <param name="IsCovered">Quota has paid a part of it, or a call credit has paid it.</param>
 public readonly record struct Rated(long Cost, long Charged, long Absorbed, bool IsCovered = false)

@@ -31,17 +31,11 @@ public abstract record Command
     /// <summary>For logs: ids alone. The record has what tenants wrote, and what their users' requests used.</summary>
     public sealed override string ToString() => $"{GetType().Name} of {Movement ?? Lease ?? Accounts.FirstOrDefault()}";
 
-    protected static Account Counter(LeaseScope scope, Guid register, CounterTerm term) => new()
+    protected static Account Counter(CounterScope scope, Guid register, CounterTerm term) => new()
     {
         Id = register, Kind = term.Kind, Unit = term.Unit, Denomination = term.Denomination,
         Organization = scope.Organization, Project = scope.Project, Owner = scope.Customer, Test = scope.Test,
     };
-
-    protected static Account House(
-        Guid id, AccountKind kind, Unit unit, Guid organization, Guid project, bool test, Guid? denomination = null) => new()
-        {
-            Id = id, Kind = kind, Unit = unit, Denomination = denomination, Organization = organization, Project = project, Test = test,
-        };
 }
 
 /// <summary>Opens a register with its first amount, which may be 0. What is open stays as it is.</summary>
@@ -114,7 +108,7 @@ public sealed record Extend(LeaseRequest Request, bool Final = false) : Command
         .Select(line => Counter(scope, line.Register, line.Counter!));
 }
 
-/// <summary>Opens those windows of a client's session that are closed, see <see cref="WindowsRequest"/>.</summary>
+/// <summary>Opens those windows of a client session that are closed, see <see cref="WindowsRequest"/>.</summary>
 public sealed record OpenWindows(WindowsRequest Request) : Command
 {
     public IReadOnlyList<WindowLine> Lines { get; } = [.. Request.Windows.SelectMany(demand => demand.Lines)];
@@ -174,47 +168,20 @@ public sealed record Settle(Settlement Settlement) : Command
         get
         {
             var usage = Settlement.Usage;
-            yield return House(
-                HouseAccounts.ProviderCost(usage.Project, usage.Test),
-                AccountKind.ProviderCost,
-                Unit.Usd,
-                usage.Organization,
-                usage.Project,
-                usage.Test);
-            yield return House(
-                HouseAccounts.Absorbed(usage.Project, usage.Test),
-                AccountKind.Absorbed,
-                Unit.Usd,
-                usage.Organization,
-                usage.Project,
-                usage.Test);
-            yield return House(
-                HouseAccounts.Limits(usage.Project, Unit.UsdLimit, usage.Test),
-                AccountKind.Limits,
-                Unit.UsdLimit,
-                usage.Organization,
-                usage.Project,
-                usage.Test);
+            yield return House(AccountKind.ProviderCost, usage);
+            yield return House(AccountKind.Absorbed, usage);
+            yield return House(AccountKind.Limits, usage);
             if (Settlement.Due is { } due && due != usage.Cost.Nanos)
-                yield return House(
-                    HouseAccounts.Covered(usage.Project, usage.Test),
-                    AccountKind.Covered,
-                    Unit.Usd,
-                    usage.Organization,
-                    usage.Project,
-                    usage.Test);
+                yield return House(AccountKind.Covered, usage);
             for (var i = 0; i < Settlement.Charges.Count; i++)
                 if (Settlement.Charges[i].Denomination is { } type)
-                    yield return House(
-                        HouseAccounts.UsedCredits(type, usage.Test),
-                        AccountKind.Used,
-                        Unit.Credits,
-                        usage.Organization,
-                        usage.Project,
-                        usage.Test,
-                        type);
+                    yield return HouseAccounts.Of(
+                        AccountKind.Used, type, Unit.Credits, usage.Organization, usage.Project, usage.Test, denomination: type);
         }
     }
+
+    static Account House(AccountKind kind, UsageRecord usage) =>
+        HouseAccounts.OfProject(kind, usage.Organization, usage.Project, usage.Test);
 }
 
 /// <summary>Corrects what one past request cost, once per re-rating; see <see cref="Reratings"/> and <see cref="BatchCosts"/>.</summary>
@@ -232,13 +199,16 @@ public sealed record Rerate(
 
     public override IEnumerable<Account> Ensures =>
     [
-        House(HouseAccounts.ProviderCost(Project, Test), AccountKind.ProviderCost, Unit.Usd, Organization, Project, Test),
-        House(HouseAccounts.Absorbed(Project, Test), AccountKind.Absorbed, Unit.Usd, Organization, Project, Test),
-        House(HouseAccounts.Covered(Project, Test), AccountKind.Covered, Unit.Usd, Organization, Project, Test),
+        HouseAccounts.OfProject(AccountKind.ProviderCost, Organization, Project, Test),
+        HouseAccounts.OfProject(AccountKind.Absorbed, Organization, Project, Test),
+        HouseAccounts.OfProject(AccountKind.Covered, Organization, Project, Test),
     ];
 }
 
-/// <summary>The ledger's answer to a command.</summary>
+/// <summary>
+/// The ledger's answer to a command. Answers are equal when they say the same decision: what was moved, what is left besides and the clock
+/// are no part of it. Tests and the model in them compare decisions.
+/// </summary>
 public abstract record Answer
 {
     /// <summary>The command was carried out, now or before.</summary>
@@ -260,14 +230,14 @@ public abstract record Answer
         /// <inheritdoc cref="LeaseAnswer.Empty"/>
         public ulong Empty { get; init; }
 
-        /// <inheritdoc cref="LeaseAnswer.Dry"/>
-        public ulong Dry { get; init; }
+        /// <inheritdoc cref="LeaseAnswer.UsedUp"/>
+        public ulong UsedUp { get; init; }
 
         /// <summary>The ledger's clock.</summary>
         public DateTimeOffset Now { get; init; }
 
-        /// <inheritdoc cref="LeaseAnswer.Until"/>
-        public DateTimeOffset? Until { get; init; }
+        /// <inheritdoc cref="LeaseAnswer.LotsExpireAt"/>
+        public DateTimeOffset? LotsExpireAt { get; init; }
     }
 
     /// <summary>The windows are open, at least until then.</summary>
@@ -295,7 +265,7 @@ public abstract record Answer
     }
 
     /// <summary>Nothing changed.</summary>
-    public sealed record Refused(Guid Register, LeaseRefusalReason Reason, long Available) : Answer
+    public sealed record Refused(Guid Register, RefusalReason Reason, long Available) : Answer
     {
         /// <inheritdoc cref="LeaseRefusal.Held"/>
         public long Held { get; init; }

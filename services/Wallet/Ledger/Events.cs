@@ -34,7 +34,7 @@ public sealed record EventData(string CustomerId)
     public string? LimitId { get; init; }
     public string? SessionId { get; init; }
 
-    /// <summary>A client's session; its own name for it is not kept.</summary>
+    /// <summary>A client session; its own name for it is not kept.</summary>
     public string? WindowId { get; init; }
     public DateTimeOffset? ClosesAt { get; init; }
 
@@ -117,14 +117,14 @@ public static partial class Ledger
     /// <summary>
     /// A wallet or a cap that could not give what a request needs, even if nothing were held of it. What others hold may come back.
     /// </summary>
-    static Answer.Refused TellOfRefusal(Book book, Extend extend, Answer.Refused refused)
+    static Answer TellOfRefusal(Book book, Extend extend, Answer answer)
     {
-        if (refused is not { Reason: LeaseRefusalReason.Exhausted, Busy: false })
-            return refused;
+        if (answer is not Answer.Refused { Reason: RefusalReason.Exhausted, Busy: false } refused)
+            return answer;
         var line = extend.Request.Lines.First(line => line.Register == refused.Register);
         var account = book.Accounts[refused.Register];
         if (RoomWithoutHolds(book, line) >= line.Minimum)
-            return refused;
+            return answer;
         if (account.Kind == AccountKind.Wallet)
             TellExhausted(book, account);
         if (account is { Kind: AccountKind.Cap, Told: < Complete })
@@ -132,7 +132,7 @@ public static partial class Ledger
             Note(account, line.Counter!);
             TellOfShare(book, account, Complete);
         }
-        return refused;
+        return answer;
     }
 
     /// <summary>Each percentage once for each counter, whatever becomes of the ceiling.</summary>
@@ -158,7 +158,7 @@ public static partial class Ledger
         });
     }
 
-    static void TellOfWindow(Book book, Account counter, SessionWindow window) =>
+    static void TellOfWindow(Book book, Account counter, Window window) =>
         Tell(book, counter, EventTypes.WindowOpened, data => data with
         {
             WindowId = Ids.Show(Ids.Window, window.Id), ClosesAt = window.ClosesAt,

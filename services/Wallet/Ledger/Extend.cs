@@ -30,7 +30,7 @@ public static partial class Ledger
                 wallet.LowMark = line.LowMark;
         var lease = book.Leases.GetValueOrDefault(request.Lease);
         if (lease is { Expired: false, Slots: LeaseSlots.Freed })
-            return new Answer.Refused(request.Lines[0].Register, LeaseRefusalReason.SlotsFreed, 0);
+            return new Answer.Refused(request.Lines[0].Register, RefusalReason.SlotsFreed, 0);
         if (lease is { Expired: false } && request.Fence == lease.Fence)
         {
             // The holder counts the lease's time from its last question, so a repeated one renews the lease, too.
@@ -39,10 +39,10 @@ public static partial class Ledger
         }
         // An unknown lease is opened by its first call. A later one means that it has ended and was deleted.
         if (lease is null ? request.Fence > 1 : lease.Expired || request.Fence < lease.Fence)
-            return new Answer.Refused(request.Lines[0].Register, LeaseRefusalReason.LeaseClosed, 0);
+            return new Answer.Refused(request.Lines[0].Register, RefusalReason.LeaseClosed, 0);
 
-        if (lease?.Until <= book.Now)
-            return new Answer.Refused(request.Lines[0].Register, LeaseRefusalReason.LotExpired, 0);
+        if (lease?.LotsExpireAt <= book.Now)
+            return new Answer.Refused(request.Lines[0].Register, RefusalReason.LotExpired, 0);
 
         if (Obstacle(book, extend, lease) is { } obstacle)
             return obstacle;
@@ -110,7 +110,7 @@ public static partial class Ledger
     {
         var sources = extend.Sources;
         Span<long> have = stackalloc long[sources.Length], take = stackalloc long[sources.Length];
-        Read(book, sources, have);
+        WhatTheyHave(book, sources, have);
         var covered = Take(sources, have, line => line.All, take, ofMany: true);
         var hasPlenty = covered;
         for (var k = 0; k < sources.Length; k++)
@@ -142,7 +142,7 @@ public static partial class Ledger
         return Waterfall.Take(have, alone, whole, take);
     }
 
-    static void Read(Book book, ReadOnlySpan<LeaseDemand> sources, Span<long> have)
+    static void WhatTheyHave(Book book, ReadOnlySpan<LeaseDemand> sources, Span<long> have)
     {
         for (var k = 0; k < sources.Length; k++)
             have[k] = checked(sources[k].Idle + RoomOf(book, sources[k]));
@@ -157,19 +157,19 @@ public static partial class Ledger
         {
             var line = lines[i];
             if (book.Find(line.Register) is not { } account || account.Kind.IsCounter() != line.Counter is not null)
-                return new Answer.Refused(line.Register, LeaseRefusalReason.Unknown, 0);
+                return new Answer.Refused(line.Register, RefusalReason.Unknown, 0);
             var room = RoomOf(book, line);
             // A frozen source refuses the claim. It is never passed.
             if (account.Frozen)
-                return new Answer.Refused(line.Register, LeaseRefusalReason.Frozen, room);
+                return new Answer.Refused(line.Register, RefusalReason.Frozen, room);
             if (line.Counter is { } counter && IsOver(book, counter))
-                return new Answer.Refused(line.Register, LeaseRefusalReason.CycleOver, 0);
+                return new Answer.Refused(line.Register, RefusalReason.CycleOver, 0);
             if (i >= extend.FirstSource)
                 continue;
             if (room < line.First && !extend.Final && OthersHold(account, lease) && !extend.InUse.Contains(line.Register))
                 (shortOf ??= []).Add(line.Register);
             else if (room < line.Minimum)
-                return new Answer.Refused(line.Register, LeaseRefusalReason.Exhausted, room) { Held = HeldByOthers(account, lease) };
+                return new Answer.Refused(line.Register, RefusalReason.Exhausted, room) { Held = HeldByOthers(account, lease) };
         }
         return ObstacleOfSources(book, extend, lease, ref shortOf) is { } refused ? refused
             : shortOf is null ? null
@@ -189,7 +189,7 @@ public static partial class Ledger
         if (sources.Length == 0)
             return null;
         Span<long> have = stackalloc long[sources.Length], take = stackalloc long[sources.Length];
-        Read(book, sources, have);
+        WhatTheyHave(book, sources, have);
         var suffices = Take(sources, have, line => line.First, take);
         var passed = suffices ? Math.Max(0, take.LastIndexOfAnyExcept(0)) : sources.Length;
         var canBeRelieved = false;
@@ -204,7 +204,7 @@ public static partial class Ledger
         var last = sources[^1];
         for (var k = 0; k < sources.Length; k++)
             have[k] = RoomWithoutHolds(book, sources[k]);
-        return new(last.Register, LeaseRefusalReason.Exhausted, RoomOf(book, last))
+        return new(last.Register, RefusalReason.Exhausted, RoomOf(book, last))
         {
             Held = HeldByOthers(book.Accounts[last.Register], lease),
             Busy = sources.Length > 1 && Take(sources, have, line => line.Minimum, take),
@@ -218,15 +218,15 @@ public static partial class Ledger
 
     static Answer.Granted Granted(Book book, Extend extend, long[] amounts)
     {
-        ulong empty = 0, dry = 0;
+        ulong empty = 0, usedUp = 0;
         var sources = extend.Sources;
         var lease = book.Leases.GetValueOrDefault(extend.Request.Lease);
         for (var k = 0; k < sources.Length; k++)
             if (book.Find(sources[k].Register) is { } account && RoomOf(book, sources[k]) == 0)
             {
                 empty |= 1UL << k;
-                dry |= OthersHold(account, lease) ? 0 : 1UL << k;
+                usedUp |= OthersHold(account, lease) ? 0 : 1UL << k;
             }
-        return new(amounts) { Empty = empty, Dry = dry, Now = book.Now, Until = lease?.Until };
+        return new(amounts) { Empty = empty, UsedUp = usedUp, Now = book.Now, LotsExpireAt = lease?.LotsExpireAt };
     }
 }

@@ -17,7 +17,6 @@ public static class HouseAccounts
 
     static readonly ConcurrentDictionary<(Guid Scope, AccountKind Kind, Unit Unit, bool Test), Guid> Remembered = new();
 
-    public static Guid Grant(Guid organization, bool test) => Id(organization, AccountKind.Grant, Unit.Usd, test);
     public static Guid ProviderCost(Guid project, bool test) => Id(project, AccountKind.ProviderCost, Unit.Usd, test);
     public static Guid Absorbed(Guid project, bool test) => Id(project, AccountKind.Absorbed, Unit.Usd, test);
     public static Guid Covered(Guid project, bool test) => Id(project, AccountKind.Covered, Unit.Usd, test);
@@ -33,6 +32,20 @@ public static class HouseAccounts
     public static Guid UsedCredits(Guid type, bool test) => Id(type, AccountKind.Used, Unit.Credits, test);
 
     public static Guid Limits(Guid project, Unit unit, bool test) => Id(project, AccountKind.Limits, unit, test);
+
+    /// <summary>One of a project's, as it is opened. It has money, or the permissions of session caps.</summary>
+    public static Account OfProject(AccountKind kind, Guid organization, Guid project, bool test) =>
+        Of(kind, project, kind == AccountKind.Limits ? Unit.UsdLimit : Unit.Usd, organization, project, test);
+
+    /// <summary>As it is opened.</summary>
+    /// <param name="scope">What there is one for. The id follows from it.</param>
+    public static Account Of(
+        AccountKind kind, Guid scope, Unit unit, Guid organization, Guid project, bool test,
+        Guid? denomination = null, Guid? owner = null) => new()
+        {
+            Id = Id(scope, kind, unit, test), Kind = kind, Unit = unit, Denomination = denomination,
+            Organization = organization, Project = project, Owner = owner, Test = test,
+        };
 
     public static Guid Id(Guid scope, AccountKind kind, Unit unit, bool test)
     {

@@ -11,11 +11,11 @@ public static partial class Ledger
 {
     public static Answer Apply(Book book, Command command)
     {
-        Mature(book, command);
+        BookExpiries(book, command);
         var answer = Decide(book, command);
-        Mature(book, command);
+        BookExpiries(book, command);
         TellOfBalances(book);
-        return answer;
+        return answer is Answer.Refused refused ? refused with { Now = book.Now } : answer;
     }
 
     static Answer Decide(Book book, Command command) => command switch
@@ -24,19 +24,11 @@ public static partial class Ledger
         Post post => Apply(book, post),
         Freeze freeze => Apply(book, freeze),
         BookExpiry => new Answer.Done(),
-        Extend extend => Apply(book, extend) switch
-        {
-            Answer.Refused refused => TellOfRefusal(book, extend, refused) with { Now = book.Now },
-            var answer => answer,
-        },
+        Extend extend => TellOfRefusal(book, extend, Apply(book, extend)),
         GiveBack giveBack => Apply(book, giveBack),
         Expire expire => Apply(book, expire),
         FreeSlots free => Apply(book, free),
-        OpenWindows open => Apply(book, open) switch
-        {
-            Answer.Refused refused => refused with { Now = book.Now },
-            var answer => answer,
-        },
+        OpenWindows open => Apply(book, open),
         Settle settle => Apply(book, settle),
         Rerate rerate => Apply(book, rerate),
         _ => throw new InvalidOperationException($"unknown command {command.GetType().Name}"),
@@ -53,7 +45,7 @@ public static partial class Ledger
     static Answer Apply(Book book, Freeze freeze)
     {
         if (book.Find(freeze.Wallet) is not { Kind: AccountKind.Wallet } wallet)
-            return new Answer.Refused(freeze.Wallet, LeaseRefusalReason.Unknown, 0);
+            return new Answer.Refused(freeze.Wallet, RefusalReason.Unknown, 0);
         var repeated = wallet.Frozen == freeze.Frozen;
         wallet.Frozen = freeze.Frozen;
         if (!repeated)
@@ -99,68 +91,6 @@ public static partial class Ledger
         return new Answer.Done();
     }
 
-    /// <summary>
-    /// Moves the difference between the old and the new cost of a request. An increase is taken from the wallet as far as it can pay, and
-    /// the house bears the rest. The house bears all of it for a batch, which was charged its bound. A decrease goes back first to the
-    /// house for what it bore, then to the wallet. A request that quota or credits have paid is the operator's, who sold them: no customer
-    /// pays a price of a provider for it. A request that was charged to nobody has only its record corrected. Limits do not change, because
-    /// they limited what could be spent at that time. A request whose month has been dropped is unknown.
-    /// </summary>
-    static Answer Apply(Book book, Rerate rerate)
-    {
-        var id = rerate.Movement!.Value;
-        if (book.Known.Contains(id))
-            return new Answer.Done(Repeated: true);
-        if (!book.Rated.TryGetValue(rerate.RequestId, out var rated))
-            return new Answer.Refused(rerate.RequestId, LeaseRefusalReason.Unknown, 0);
-        var (oldCost, paid, borne, isCovered) = rated;
-        var difference = rerate.Cost - oldCost;
-        if (difference == 0)
-            return new Answer.Done();
-        var wallet = rerate.Wallet is { } walletId ? book.Find(walletId) : null;
-        long charged = 0, absorbed = 0, covered = 0;
-        if (isCovered)
-            covered = difference;
-        else if (paid + borne == oldCost && (wallet is not null || oldCost > 0))
-        {
-            charged = difference > 0 ? Math.Min(difference, rerate.OfBatch ? 0 : wallet?.Available ?? 0) : Math.Min(0, difference + borne);
-            absorbed = difference - charged;
-        }
-        book.Known.Add(id);
-        book.Transfers.Add(
-            new(
-                id,
-                EntryType.Adjustment,
-                $"{(rerate.OfBatch ? "actual cost" : "new price")} of {Ids.Show(Ids.Request, rerate.RequestId)}"));
-        var cost = book.Accounts[HouseAccounts.ProviderCost(rerate.Project, rerate.Test)];
-        MoveEitherWay(book, id, EntryType.Absorbed, book.Accounts[HouseAccounts.Absorbed(rerate.Project, rerate.Test)], cost, absorbed);
-        MoveEitherWay(book, id, EntryType.Covered, book.Accounts[HouseAccounts.Covered(rerate.Project, rerate.Test)], cost, covered);
-        IReadOnlyList<LotPart> parts = [];
-        if (charged != 0)
-        {
-            var first = book.Entries.Count;
-            if (charged > 0)
-                Move(book, id, EntryType.Adjustment, wallet!, cost, charged);
-            else
-            {
-                Enter(book, id, EntryType.Adjustment, cost, charged);
-                PutBack(book, id, EntryType.Adjustment, wallet!, -charged, rated);
-            }
-            parts = LotsOf(book, first);
-            wallet!.Spent += charged;
-        }
-        book.Corrections.Add(
-            new(id, rerate.Rerating, rerate.RequestId, rerate.PriceVersion, oldCost, rerate.Cost, charged, absorbed, covered)
-            {
-                Lots = parts,
-            });
-        book.Rated[rerate.RequestId] = rated with
-        {
-            Cost = rerate.Cost, Charged = paid + charged, Absorbed = borne + absorbed, Lots = Sum(rated.Lots, parts),
-        };
-        return new Answer.Done();
-    }
-
     static void Reserve(Account account, long amount)
     {
         account.Reserved += amount;
@@ -171,7 +101,7 @@ public static partial class Ledger
     static void Free(Book book, Lease? lease, Account account, long amount)
     {
         account.Reserved -= amount;
-        if (amount > 0 && lease?.Until is { } until && until <= book.Now && account.HeldFromBefore is { } held)
+        if (amount > 0 && lease?.LotsExpireAt is { } until && until <= book.Now && account.HeldFromBefore is { } held)
             held[until] -= amount;
     }
 

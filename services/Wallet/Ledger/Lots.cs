@@ -58,16 +58,16 @@ public static partial class Ledger
     /// stays until that ends, and only such leases draw from it, so no job is needed: the first command after the moment finds the holds
     /// as they were at that moment.
     /// </summary>
-    static void Mature(Book book, Command command)
+    static void BookExpiries(Book book, Command command)
     {
         if (!book.HasLots)
             return;
         foreach (var id in command.Accounts)
             if (book.Find(id) is { Lots: > 0 } account)
-                Mature(book, account);
+                BookExpiries(book, account);
     }
 
-    static void Mature(Book book, Account account)
+    static void BookExpiries(Book book, Account account)
     {
         var (kept, free) = (0L, account.Available);
         foreach (var lot in account.Parts.FindAll(lot => lot.Left > 0 && lot.IsOver(book.Now)).OrderBy(lot => lot.Turn))
@@ -105,8 +105,8 @@ public static partial class Ledger
             return;
         foreach (var line in request.Lines)
             foreach (var lot in book.Accounts[line.Register].Parts)
-                if (lot is { Left: > 0, ExpiresAt: { } end } && end > book.Now && !(lease.Until <= end))
-                    lease.Until = end;
+                if (lot is { Left: > 0, ExpiresAt: { } end } && end > book.Now && !(lease.LotsExpireAt <= end))
+                    lease.LotsExpireAt = end;
     }
 
     /// <summary>Takes an amount out of a balance, one entry for each lot that pays.</summary>

@@ -40,7 +40,7 @@ public enum AtMost
 /// <param name="Else">Stands in for the account that limits the leg, for the rest of the amount. Null: the rest is not moved.</param>
 public sealed record Leg(Party From, Party To, AtMost AtMost = AtMost.All, Party? Else = null);
 
-/// <param name="Reference">What a post is known by, when that comes from outside. It can be posted once per project.</param>
+/// <param name="Reference">What such a post will be known by, where that comes from outside.</param>
 public sealed record PostingRule(EntryType Type, string? Reference, params Leg[] Legs)
 {
     /// <summary>What it brings into a balance. Null: nothing, or what was in it before.</summary>
@@ -98,9 +98,6 @@ public static class PostingRules
         _ => throw new InvalidOperationException($"{party} is not the house's own"),
     };
 
-    static Account House(AccountKind kind, Guid scope, PostScope of, Guid project) => new()
-    {
-        Id = HouseAccounts.Id(scope, kind, of.Unit, of.Test), Kind = kind, Unit = of.Unit, Denomination = of.Denomination,
-        Organization = of.Organization, Project = project, Owner = kind == AccountKind.Receivable ? of.Owner : null, Test = of.Test,
-    };
+    static Account House(AccountKind kind, Guid scope, PostScope of, Guid project) => HouseAccounts.Of(
+        kind, scope, of.Unit, of.Organization, project, of.Test, of.Denomination, kind == AccountKind.Receivable ? of.Owner : null);
 }

@@ -42,14 +42,10 @@ public sealed record Post(Guid Id, PostType Type, PostScope Of, IReadOnlyList<lo
         .Distinct()
         .Select(party => PostingRules.House(party, Of));
 
-    public override IEnumerable<Account> Opens => ExpiresAt is not null && Of.Balance is { } balance ?
-    [
-        new()
-        {
-            Id = HouseAccounts.Expired(balance, Of.Unit, Of.Test), Kind = AccountKind.Expired, Unit = Of.Unit,
-            Denomination = Of.Denomination, Organization = Of.Organization, Project = Of.Project, Owner = Of.Owner, Test = Of.Test,
-        },
-    ] : [];
+    public override IEnumerable<Account> Opens => ExpiresAt is not null && Of.Balance is { } balance
+        ? [HouseAccounts.Of(
+            AccountKind.Expired, balance, Of.Unit, Of.Organization, Of.Project, Of.Test, Of.Denomination, Of.Owner)]
+        : [];
 
     public override Guid? Movement => Id;
 
@@ -60,9 +56,6 @@ public sealed record Post(Guid Id, PostType Type, PostScope Of, IReadOnlyList<lo
     public byte[] InputHash() => SHA256.HashData(Encoding.UTF8.GetBytes(
         $"{Type} {Of.Balance:N} {string.Join(',', Amounts)}{(Reference is null ? "" : $" for {Reference}")}"
         + $"{(ExpiresAt is { } end ? $" until {end.UtcDateTime:O}" : "")}{(Lot is { } lot ? $" of {lot:N}" : "")}"));
-
-    /// <summary>The id of a post that is known by a reference from outside.</summary>
-    public static Guid IdOf(PostType type, Guid project, string reference) => Ids.Derive(project, $"{type}:{reference}");
 
     public Guid IdOf(Party party) => party == Party.Balance
         ? Of.Balance ?? throw new InvalidOperationException($"{Type} of no balance")
@@ -88,7 +81,7 @@ public static partial class Ledger
         if (book.Moved.TryGetValue(post.Id, out var before))
             return before.IsAskedAgainBy(post) ? new Answer.Done(Repeated: true) { Moved = before.Result ?? [] } : new Answer.Differs();
         if (post.Of.Balance is { } id && (book.Find(id) is not { } balance || balance.Kind.IsCounter()))
-            return new Answer.Refused(id, LeaseRefusalReason.Unknown, 0);
+            return new Answer.Refused(id, RefusalReason.Unknown, 0);
         if (post.ExpiresAt <= book.Now)
             return new Answer.NoLot(Expired: true);
         if (post is { MakesLot: true, Rule.Lot: not LotKind.TopUp } && book.Accounts[post.Of.Balance!.Value].Lots >= MaxLots)
@@ -137,7 +130,7 @@ public static partial class Ledger
                 _ => amount,
             };
             if (leg.AtMost == AtMost.All && CanGive(from) < amount)
-                return new(from.Id, LeaseRefusalReason.Exhausted, CanGive(from));
+                return new(from.Id, RefusalReason.Exhausted, CanGive(from));
             if (part > 0)
                 moved.Add(new(from.Id, post.IdOf(leg.To), part));
             if (part < amount && leg.Else is { } other)
@@ -145,7 +138,7 @@ public static partial class Ledger
                     ? new(post.IdOf(other), post.IdOf(leg.To), amount - part)
                     : new(from.Id, post.IdOf(other), amount - part));
             if (moved.Count == 0)
-                return new(from.Id, LeaseRefusalReason.Exhausted, 0);
+                return new(from.Id, RefusalReason.Exhausted, 0);
         }
         return null;
     }

@@ -4,11 +4,15 @@ namespace LlmGateway.Wallet;
 
 public static partial class Ledger
 {
+    /// <summary>A register that the ledger does not have was a counter, in requests that are older than this.</summary>
+    public static readonly TimeSpan CountersNamedFor = TimeSpan.FromDays(90);
+
     /// <summary>
     /// Every register gets its own charge. A counter counts all of it, even above its ceiling, because that was used. A balance pays what
     /// it can, and those of money together no more than is due. The provider is owed the cost all the same: quota and credits have covered
     /// what is not due, and the house bears, once, what money could not pay. A call credit that is gone is forgiven. A balance that is not
-    /// known is money that nobody has; in a request of long ago it was a counter, which is deleted by now and named by the usage row alone.
+    /// known is money that nobody has; in a request of long ago it was a counter, which is deleted by now and named by the usage record
+    /// alone.
     /// </summary>
     static Answer Apply(Book book, Settle settle)
     {
@@ -107,7 +111,7 @@ public static partial class Ledger
     }
 
     static bool IsOlderThanCounters(Book book, Settlement settlement) =>
-        settlement.RequestId < Ids.FirstAt(book.Now - EndedCounters.NamedFor);
+        settlement.RequestId < Ids.FirstAt(book.Now - CountersNamedFor);
 
     static Account ProviderCost(Book book, UsageRecord usage) =>
         book.Accounts[HouseAccounts.ProviderCost(usage.Project, usage.Test)];
@@ -128,7 +132,7 @@ public static partial class Ledger
     static long Pay(Book book, Lease? lease, Account account, long amount, out Held held)
     {
         var line = lease?.Lines.GetValueOrDefault(account.Id);
-        held = new(Math.Min(amount, line?.Outstanding ?? 0), lease?.Until ?? DateTimeOffset.MaxValue);
+        held = new(Math.Min(amount, line?.Outstanding ?? 0), lease?.LotsExpireAt ?? DateTimeOffset.MaxValue);
         if (line is not null)
             line.Consumed += held.Amount;
         Free(book, lease, account, held.Amount);

@@ -17,12 +17,12 @@ public static partial class Ledger
         foreach (var (register, counter) in closed.SelectMany(demand => demand.Lines))
         {
             if (book.Find(register) is not { Kind: AccountKind.Windows } account)
-                return new Answer.Refused(register, LeaseRefusalReason.Unknown, 0);
+                return new Answer.Refused(register, RefusalReason.Unknown, 0);
             if (IsOver(book, counter))
-                return new Answer.Refused(register, LeaseRefusalReason.CycleOver, 0);
+                return new Answer.Refused(register, RefusalReason.CycleOver, 0);
             var room = Math.Max(0, counter.Ceiling - account.Posted);
             if (room == 0)
-                return new Answer.Refused(register, LeaseRefusalReason.Exhausted, room);
+                return new Answer.Refused(register, RefusalReason.Exhausted, room);
         }
         foreach (var demand in closed)
         {

@@ -7,7 +7,7 @@ namespace LlmGateway.Wallet;
 
 /// <summary>
 /// <c>POST /internal/reratings</c>: prices a past period of a project's model anew. Each request whose cost changes gets a correcting
-/// movement. Its usage row stays, and a row of <c>correction</c> records the change. A (re-rating, request) is corrected once, page by
+/// movement. Its usage record stays, and a row of <c>correction</c> records the change. A (re-rating, request) is corrected once, page by
 /// page; repeating an interrupted call continues it.
 /// </summary>
 public static class Reratings
@@ -37,9 +37,10 @@ public static class Reratings
 
     public sealed record Plan(long Requests, long Changed, Money CostBefore, Money CostAfter);
 
-    /// <param name="Charged">What wallets paid in addition; negative for what they got back. <paramref name="Absorbed"/>: the same for the
-    /// house.</param>
-    public sealed record Corrections(long Requests, Money Charged, Money Absorbed);
+    /// <summary>The last three are together what all costs have changed by.</summary>
+    /// <param name="Charged">What wallets paid in addition; negative for what they got back. <paramref name="Absorbed"/>: the same for what
+    /// the house bore. <paramref name="Covered"/>: the same for requests that quota or credits had paid.</param>
+    public sealed record Corrections(long Requests, Money Charged, Money Absorbed, Money Covered);
 
     sealed record Row(Guid RequestId, DateTimeOffset At, Guid Organization, Guid? Customer, long OldCost, long NewCost, bool Done);
 
@@ -193,11 +194,12 @@ public static class Reratings
 
     static async Task<Corrections> BookedAsync(Guid rerating, NpgsqlDataSource database, CancellationToken token)
     {
-        await using var query = database.Sql(
-            "select count(*), coalesce(sum(charged), 0)::bigint, coalesce(sum(absorbed), 0)::bigint from correction where rerating = $1",
-            rerating);
+        await using var query = database.Sql("""
+            select count(*), coalesce(sum(charged), 0)::bigint, coalesce(sum(absorbed), 0)::bigint, coalesce(sum(covered), 0)::bigint
+            from correction where rerating = $1
+            """, rerating);
         await using var row = await query.ExecuteReaderAsync(token);
         await row.ReadAsync(token);
-        return new(row.GetInt64(0), new(row.GetInt64(1)), new(row.GetInt64(2)));
+        return new(row.GetInt64(0), new(row.GetInt64(1)), new(row.GetInt64(2)), new(row.GetInt64(3)));
     }
 }

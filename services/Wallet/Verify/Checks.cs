@@ -27,7 +27,7 @@ static class Checks
         """;
 
     /// <summary>
-    /// Entries by their numbers, so that one that is missing or too many shows; usage rows by project, because an index finds them so by
+    /// Entries by their numbers, so that one that is missing or too many shows; usage records by project, because an index finds them so by
     /// time, and with those that the last proof has read and nobody had summed up then. If the database's clock was set back after the
     /// seal, the proof since then misses some and says so; the full one is right.
     /// </summary>
@@ -176,9 +176,9 @@ static class Checks
             select format('account %s: %s posted, %s reserved', id, posted, reserved) from account
             where kind < 100 and (posted < 0 or reserved < 0 or (kind not between 2 and 6 and posted < reserved))
             """),
-        ("every counter equals what usage rows say was used of it",
+        ("every counter equals what usage records say was used of it",
             """
-            select format('counter %s has %s, usage rows say %s', a.id, a.posted,
+            select format('counter %s has %s, usage records say %s', a.id, a.posted,
                 coalesce(s.balance, 0) + coalesce(o.amount, 0) + coalesce(u.counted, 0))
             from account a left join seal s on s.account = a.id left join counter_opening o on o.register = a.id left join (
                 select register, sum(count) counted from (
@@ -195,7 +195,7 @@ static class Checks
                 select account, sum(granted - consumed - returned) held from lease_line group by account) h on h.account = a.id
             where a.reserved <> coalesce(h.held, 0)
             """),
-        ("usage rows and debits agree to the nano-dollar",
+        ("usage records and debits agree to the nano-dollar",
             """
             select format('request %s: charged %s, absorbed %s, covered %s, its entries say %s, %s, %s',
                 u.request_id, u.charged, u.absorbed, u.covered, coalesce(d.charged, 0), coalesce(d.absorbed, 0), coalesce(d.covered, 0))
@@ -207,7 +207,7 @@ static class Checks
             where (u.charged, u.absorbed, u.covered)
                 <> (coalesce(d.charged, 0), coalesce(d.absorbed, 0), coalesce(d.covered, 0))
             """),
-        ("usage rows and spent call credits agree",
+        ("usage records and spent call credits agree",
             """
             select format('%s, request %s: the row says %s, entries say %s', account, request, coalesce(u.spent, 0), coalesce(e.spent, 0))
             from (
@@ -243,7 +243,7 @@ static class Checks
             """),
         ("what providers are owed equals what was charged, absorbed and covered",
             $"""
-            select format('provider cost %s, usage rows %s', c.posted, u.total)
+            select format('provider cost %s, usage records %s', c.posted, u.total)
             from (
                 select coalesce(sum(a.posted - coalesce(s.balance, 0)), 0) posted
                 from account a left join seal s on s.account = a.id where kind = 101) c,
@@ -255,7 +255,7 @@ static class Checks
             """),
         ("what providers are owed for each project and mode equals what was charged, absorbed and covered there",
             $"""
-            select format('project %s, test %s: provider cost %s, usage rows %s', project, test, c.posted, u.total)
+            select format('project %s, test %s: provider cost %s, usage records %s', project, test, c.posted, u.total)
             from (
                 select project, test, sum(a.posted - coalesce(s.balance, 0)) posted
                 from account a left join seal s on s.account = a.id where kind = 101 group by project, test) c

@@ -28,12 +28,6 @@ public sealed class Seals(NpgsqlDataSource database, DatabaseReady ready, Rollup
         }, log, time, stoppingToken);
     }
 
-    public static void Map(WebApplication app) => app.MapPost("/internal/seal", async (
-        HttpContext http, Seals seals, CancellationToken token, bool full = false) =>
-        await seals.SealAsync(full, token) is { } proof
-            ? proof.Answer(http, "The books balance and are sealed.", "THE BOOKS ARE WRONG. NOTHING IS SEALED.")
-            : Problems.Conflict("seal_running", "The books are being sealed already."));
-
     /// <summary>Null when another round is under way.</summary>
     public async Task<Proof?> SealAsync(bool full, CancellationToken token)
     {

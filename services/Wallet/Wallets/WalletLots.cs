@@ -28,7 +28,7 @@ public static class WalletLots
         while (await row.ReadAsync(token))
         {
             var left = row.GetInt64(2);
-            // Of a lot that is over is left what leases from before hold, as in Ledger.Mature.
+            // Of a lot that is over is left what leases from before hold, as in Ledger.BookExpiries.
             if (!row.IsDBNull(6))
             {
                 left = Math.Min(kept + left, row.GetInt64(6)) - kept;

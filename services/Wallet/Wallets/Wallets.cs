@@ -82,7 +82,7 @@ public static class Wallets
             new(wallet, Unit.Usd, principal.Organization, principal.Project, customer, principal.Test),
             [input.Amount.Nanos])
         {
-            Actor = $"secret-key:{principal.Credential:N}", Text = input.Reason, ExpiresAt = Whole(input.ExpiresAt),
+            Actor = $"secret-key:{principal.Credential:N}", Text = input.Reason, ExpiresAt = ToMilliseconds(input.ExpiresAt),
         });
         Failpoint.Hit("wallet.adjusted");
         await balances.RefreshAsync(wallet, http.RequestAborted);
@@ -99,8 +99,8 @@ public static class Wallets
         };
     }
 
-    /// <summary>To the millisecond, as it is shown: the database keeps less than the clock's ticks.</summary>
-    static DateTimeOffset? Whole(DateTimeOffset? moment) =>
+    /// <summary>As it is shown: the database keeps less than the clock's ticks.</summary>
+    static DateTimeOffset? ToMilliseconds(DateTimeOffset? moment) =>
         moment is { } time ? DateTimeOffset.FromUnixTimeMilliseconds(time.ToUnixTimeMilliseconds()) : null;
 
     static async Task<IResult> SetFrozenAsync(

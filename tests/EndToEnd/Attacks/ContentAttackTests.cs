@@ -66,7 +66,7 @@ public sealed class ContentAttackTests
         var rows = await Eventually.GetAsync(
             () => Books.UsageAsync(user),
             rows => rows.Count(row => row.Charged > 0) > answers,
-            "all usage rows");
+            "all usage records");
         Assert.All(rows.Where(row => row.Status == 200), row => Assert.Equal(Price.OfQuestion + Price.OfAnswer, row.Charged));
         Assert.Equal(
             (answers + 1, (answers + 1) * (Price.OfQuestion + Price.OfAnswer)),

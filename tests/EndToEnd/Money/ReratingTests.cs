@@ -8,9 +8,6 @@ namespace LlmGateway.EndToEnd;
 [Collection(nameof(Alone))]
 public sealed class ReratingTests
 {
-    /// <summary>As in the ledger's <c>BookStore.cs</c>.</summary>
-    const long ClockLock = 0x4C47_434C_4F43_4B;
-
     const long Cost = Price.OfQuestion + Price.OfAnswer; // 43 000
 
     [Fact]
@@ -63,7 +60,7 @@ public sealed class ReratingTests
         await using var transaction = await connection.BeginTransactionAsync(TestContext.Current.CancellationToken);
         // As the ledger writes it: the clock is read under the lock, and the row is seen from the commit on.
         await using var booking = new Npgsql.NpgsqlCommand($$"""
-            select pg_advisory_xact_lock_shared({{ClockLock}});
+            select pg_advisory_xact_lock_shared({{BookStore.ClockLock}});
             insert into usage_record select (jsonb_populate_record(null::usage_record, to_jsonb(u) || jsonb_build_object(
                 'request_id', left(u.request_id::text, 14) || right(gen_random_uuid()::text, 22), 'charged', 0, 'absorbed', 0,
                 'created_at', clock_timestamp()))).*
@@ -114,6 +111,26 @@ public sealed class ReratingTests
             await ledger.RowsAsync("select charged, absorbed, covered from correction where rerating = $1", rating));
         if (counter is not null)
             await ledger.VerifyAsync();
+    }
+
+    /// <summary>One request of which a quota has paid a part, and one that the wallet has paid: both get dearer.</summary>
+    [Fact]
+    public async Task The_report_says_of_all_that_costs_have_changed_by_whose_it_is()
+    {
+        var from = DateTimeOffset.UtcNow.AddSeconds(-1);
+        await using var ledger = await OwnLedger.StartAsync();
+        var paid = ledger.Settlement(DateTimeOffset.UtcNow);
+        var covered = ledger.Settlement(DateTimeOffset.UtcNow).Settlement with { Charges = [new(ledger.Wallet, 2)], Due = 2 };
+        await ledger.SettleAsync(paid, new Settle(covered) { Record = SettlementRecord.Encode(covered).ToArray() });
+
+        var report = await ledger.GetAsync("/internal/reratings", JsonNode.Parse(Request(OwnLedger.Project, from, "10", "20")));
+
+        var (planned, booked) = (report["planned"]!, report["booked"]!);
+        Assert.Equal((9_995, 0, 9_995), (NanosOf(booked["charged"]), NanosOf(booked["absorbed"]), NanosOf(booked["covered"])));
+        Assert.Equal(19_990, NanosOf(planned["costAfter"]) - NanosOf(planned["costBefore"]));
+        await ledger.VerifyAsync();
+
+        static long NanosOf(JsonNode? amount) => Money.Parse((string)amount!).Nanos;
     }
 
     [Fact]

@@ -39,7 +39,7 @@ sealed class Account(User user, string key)
         var rows = await Eventually.GetAsync(
             () => Books.UsageAsync(user),
             rows => rows.Count(row => answered.ContainsKey(row.RequestId)) == answered.Count,
-            $"a usage row of each of {answered.Count} answers",
+            $"a usage record of each of {answered.Count} answers",
             TimeSpan.FromSeconds(60));
         Assert.All(
             rows.Where(row => answered.ContainsKey(row.RequestId)),

@@ -48,7 +48,7 @@ public sealed class BrokerTests : IAsyncLifetime
             (await user.ChatAsync("small", Price.Question, at: Stack.Proxies[i % 2])).MustBe(200);
 
         // The consumer hears of the end of its queue from the broker, and comes back with a pause that grows.
-        await Eventually.GetAsync(() => Books.UsageAsync(user), rows => rows.Count >= 7, "7 usage rows", TimeSpan.FromMinutes(1));
+        await Eventually.GetAsync(() => Books.UsageAsync(user), rows => rows.Count >= 7, "7 usage records", TimeSpan.FromMinutes(1));
         Assert.Equal(Start - 7 * Cost, await user.BalanceAfterAsync(7));
     }
 

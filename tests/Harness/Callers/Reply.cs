@@ -15,7 +15,7 @@ sealed record Reply(int Status, HttpResponseHeaders Headers, HttpContentHeaders 
     public string? this[string header] =>
         Headers.TryGetValues(header, out var values) || ContentHeaders.TryGetValues(header, out values) ? string.Join(", ", values) : null;
 
-    /// <summary>The gateway's id of the request, as usage rows know it.</summary>
+    /// <summary>The gateway's id of the request, as usage records know it.</summary>
     public Guid RequestId => Guid.ParseExact(this["X-Request-Id"]!["req_".Length..], "N");
 
     public string? Code => Json.TryGetProperty("error", out var error) ? error.GetProperty("code").GetString() : null;

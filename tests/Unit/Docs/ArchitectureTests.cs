@@ -46,6 +46,11 @@ public sealed partial class ArchitectureTests
     public void The_architecture_names_the_files_of_every_stage() =>
         Assert.True(FileName().Count(File.ReadAllText(Path.Combine(Repository, "docs/architecture.md"))) > 30);
 
+    [Fact]
+    public void The_rules_of_the_ledger_have_no_database_and_no_clock_of_their_own() =>
+        Assert.All(Directory.EnumerateFiles(Path.Combine(Repository, "services/Wallet/Ledger"), "*.cs"), file =>
+            Assert.DoesNotMatch("Npgsql|ServiceDefaults|TimeProvider|UtcNow|async ", File.ReadAllText(file)));
+
     [GeneratedRegex(@"`(?<file>[\w./-]+\.(cs|sql))`")]
     private static partial Regex FileName();
 

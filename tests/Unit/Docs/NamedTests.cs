@@ -9,8 +9,8 @@ static partial class NamedTests
     public static readonly string Folder = Path.Combine(ArchitectureTests.Repository, "tests");
 
     static readonly ILookup<string, string> Sources =
-        Directory.EnumerateFiles(Folder, "*Tests.cs", SearchOption.AllDirectories).ToLookup(
-            file => Path.GetFileNameWithoutExtension(file),
+        Directory.EnumerateFiles(Folder, "*Tests*.cs", SearchOption.AllDirectories).ToLookup(
+            file => Path.GetFileName(file).Split('.')[0],
             File.ReadAllText);
 
     /// <summary>Fails when a test that the text names does not exist; returns how many it names.</summary>

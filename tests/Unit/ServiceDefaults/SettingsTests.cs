@@ -55,6 +55,17 @@ public sealed class SettingsTests
             error.Split('\n')[0]);
     }
 
+    [Theory]
+    [InlineData("Proxy:DefaultOutputTokens", "0", "a whole number of 1 or more")]
+    [InlineData("Proxy:DefaultOutputTokens", "4k", "a whole number of 1 or more")]
+    [InlineData("Telemetry:CaptureContent", "yes", "true or false")]
+    public async Task A_setting_that_cannot_be_read_is_named_and_stops_the_start(string setting, string text, string what)
+    {
+        var error = await FailAsync("Proxy", (setting.Replace(":", "__", StringComparison.Ordinal), text));
+
+        Assert.Contains($"LlmGateway.Proxy: {setting} is '{text}', but must be {what}\n", error, StringComparison.Ordinal);
+    }
+
     /// <summary>What the service says when it ends.</summary>
     static async Task<string> FailAsync(string service, params (string Variable, string Value)[] environment)
     {

@@ -29,7 +29,7 @@ public sealed class EdgeMetricsTests
         EdgeMetrics.Ended(Interrupted with { AttemptOf = Ids.New() }, Money.Zero);
         EdgeMetrics.Refused("/v1/messages", "expired");
         EdgeMetrics.ProviderFailed("anthropic", new(400, "invalid_request_error", "canary-code", "canary-message"));
-        EdgeMetrics.Leased(new(null, new(Ids.New(), LeaseRefusalReason.Exhausted, 0)));
+        EdgeMetrics.Leased(new(null, new(Ids.New(), RefusalReason.Exhausted, 0)));
 
         const string chat = "http.route=/v1/chat/completions";
         Assert.Equal(

@@ -3,7 +3,7 @@ using LlmGateway.ServiceDefaults;
 using LlmGateway.Wallet;
 using Xunit;
 
-namespace LlmGateway.UnitTests;
+namespace LlmGateway.UnitTests.Wallet;
 
 /// <summary>In which order the ledger does what it is asked, and who is told when.</summary>
 public sealed class IntakeTests

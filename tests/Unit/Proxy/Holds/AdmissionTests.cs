@@ -43,6 +43,14 @@ public sealed class AdmissionTests
         Assert.Equal([60, 12], used);
     }
 
+    /// <summary>Quota or credits have paid all of it, so that no money is owed.</summary>
+    [Fact]
+    public void A_customer_without_a_wallet_whose_quota_or_credits_pay_uses_nothing_of_a_limit_in_dollars()
+    {
+        Assert.Equal([0, 12, 12], Used([Cap, Tokens, Quota], 2, [100, 100, 100], cost: 60, tokens: 12).Used);
+        Assert.Equal([0, 1], Used([Cap, Credits], 1, [100, 1], cost: 60, tokens: 12).Used);
+    }
+
     /// <summary>A thousand tokens of quota are left, and the request may have 4 000 tokens for eight cents.</summary>
     [Fact]
     public void A_quota_that_is_nearly_empty_pays_what_it_can_and_the_wallet_the_rest()
@@ -113,11 +121,11 @@ public sealed class AdmissionTests
     }
 
     [Theory]
-    [InlineData(LeaseRefusalReason.Exhausted, 0, 402, "not_enough_queries")]
-    [InlineData(LeaseRefusalReason.Unknown, 0, 402, "not_enough_queries")]
-    [InlineData(LeaseRefusalReason.Exhausted, 2, 429, "balance_held")]
+    [InlineData(RefusalReason.Exhausted, 0, 402, "not_enough_queries")]
+    [InlineData(RefusalReason.Unknown, 0, 402, "not_enough_queries")]
+    [InlineData(RefusalReason.Exhausted, 2, 429, "balance_held")]
     public void Who_has_no_call_credit_left_is_told_so_and_whose_credits_are_in_use_may_come_again(
-        LeaseRefusalReason reason, long held, int status, string code)
+        RefusalReason reason, long held, int status, string code)
     {
         var problem = Admission.ProblemOf(
             new(Credits.Register, reason, 0) { Held = held }, new([Credits], 0, null), [1], DateTimeOffset.UnixEpoch);
@@ -194,7 +202,7 @@ public sealed class AdmissionTests
     {
         var cap = Cap with { Level = LimitLine.Session, Counter = Cap.Counter! with { Ceiling = 50, To = Term.Ever } };
         var problem = Admission.ProblemOf(
-            new(cap.Register, LeaseRefusalReason.Exhausted, 20), new([cap, Wallet], 1, null), [30, 30], DateTimeOffset.UnixEpoch);
+            new(cap.Register, RefusalReason.Exhausted, 20), new([cap, Wallet], 1, null), [30, 30], DateTimeOffset.UnixEpoch);
         Assert.Equal((402, "session_cap"), (problem.Status, problem.Code));
         Assert.Equal(new("session", "usd", "0.00000003", "0.00000005", "0.00000001", null), problem.Limit);
     }
@@ -204,7 +212,7 @@ public sealed class AdmissionTests
     {
         var slots = Slots with { Level = LimitLine.Key, Counter = Slots.Counter! with { Ceiling = 3, To = Term.Ever } };
         var problem = Admission.ProblemOf(
-            new(slots.Register, LeaseRefusalReason.Exhausted, 0), new([slots, Wallet], 1, null), [1, 30], DateTimeOffset.UnixEpoch);
+            new(slots.Register, RefusalReason.Exhausted, 0), new([slots, Wallet], 1, null), [1, 30], DateTimeOffset.UnixEpoch);
         Assert.Equal((429, "concurrent_limit_reached", 1), (problem.Status, problem.Code, problem.RetryAfterSeconds));
         Assert.Equal(new("key", "concurrent", "3", "3", "1", null), problem.Limit);
     }

@@ -120,7 +120,7 @@ public sealed class ClaimsTests
     public void A_plan_has_ended_from_its_end_on_and_a_copy_without_a_term_is_only_old()
     {
         var term = new Term(Ids.New(), Midnight.AddDays(-30), Midnight, 100);
-        var quota = new PaySource(AccountKind.Quota, Unit.Tokens, null, null, [term], null, false) { Plan = new("Starter", Midnight) };
+        var quota = new PaySource(AccountKind.Quota, Unit.Tokens, null, null, [term], null) { Plan = new("Starter", Midnight) };
         var credential = Of(null) with { Claim = new([], [quota]) };
 
         Assert.True(Claims.TryGet(credential, Offer("m"), Midnight.AddTicks(-1), out _));
@@ -137,8 +137,8 @@ public sealed class ClaimsTests
     {
         const long PerToken = 2_000_000, Input = 100, Output = 16;
         var limit = new Term(Ids.New(), Midnight.AddDays(-1), Midnight.AddDays(1), long.MaxValue);
-        var quota = new PaySource(AccountKind.Quota, Unit.Tokens, null, null, [limit with { Register = Ids.New() }], null, false);
-        var wallet = new PaySource(AccountKind.Wallet, Unit.Usd, null, Wallet, null, new(PerToken * 1_000_000_000), false);
+        var quota = new PaySource(AccountKind.Quota, Unit.Tokens, null, null, [limit with { Register = Ids.New() }], null);
+        var wallet = new PaySource(AccountKind.Wallet, Unit.Usd, null, Wallet, null, new(PerToken * 1_000_000_000));
         var credential = Of(null) with
         {
             Registers = [new(Ids.New(), AccountKind.SessionCap, Unit.UsdLimit)],
@@ -217,9 +217,9 @@ public sealed class ClaimsTests
     static readonly Guid Customer = Ids.New(), Project = Ids.New();
 
     static PaySource Quota => new(
-        AccountKind.Quota, Unit.Tokens, null, null, [Term.Always(Ids.New(), 100)], Overage: null, Whole: false);
+        AccountKind.Quota, Unit.Tokens, null, null, [Term.Always(Ids.New(), 100)], Overage: null);
 
-    static PaySource Money => new(AccountKind.Wallet, Unit.Usd, null, Wallet, null, Overage: null, Whole: false);
+    static PaySource Money => new(AccountKind.Wallet, Unit.Usd, null, Wallet, null, Overage: null);
 
     static PaySource CreditsOf(string type) =>
         CreditTypes.SourceOf(Project, new() { CustomerId = Customer, QueryType = type });

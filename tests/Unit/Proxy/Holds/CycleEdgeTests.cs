@@ -83,11 +83,5 @@ public sealed class CycleEdgeTests
             Final: true),
         now);
 
-    Answer Run(Command command, DateTimeOffset now)
-    {
-        var book = _store.Lock([command], now);
-        var answer = Ledger.Apply(book, command);
-        _store.Write(book);
-        return answer;
-    }
+    Answer Run(Command command, DateTimeOffset now) => _store.Apply(command, now);
 }

@@ -1,0 +1,49 @@
+namespace LlmGateway.Proxy;
+
+/// <summary>An answer as it was told, with the headers that belong to it, for repetitions of its call.</summary>
+public static class KeptAnswer
+{
+    const byte Version = 1;
+
+    /// <summary>
+    /// Headers of the answer itself. Those of the moment (what is left of a limit, who may read the answer across origins) are the
+    /// repetition's own.
+    /// </summary>
+    static readonly string[] Names = ["Content-Type", "Cache-Control", "X-Accel-Buffering", "X-Request-Id", "request-id", "X-Query-Type"];
+
+    const string Ours = "X-LLMGateway-";
+
+    /// <summary>Version, number of headers, headers, body.</summary>
+    public static byte[] Pack(HttpResponse response, ReadOnlySpan<byte> body)
+    {
+        var headers = response.Headers.Where(header => IsKept(header.Key)).ToList();
+        using var packed = new MemoryStream(body.Length + 512);
+        using var writer = new BinaryWriter(packed);
+        writer.Write(Version);
+        writer.Write7BitEncodedInt(headers.Count);
+        foreach (var (name, value) in headers)
+        {
+            writer.Write(name);
+            writer.Write(value.ToString());
+        }
+        writer.Write(body);
+        writer.Flush();
+        return packed.ToArray();
+    }
+
+    /// <summary>Sets the headers and returns the body.</summary>
+    /// <exception cref="InvalidDataException">It is not what <see cref="Pack"/> has made.</exception>
+    public static ReadOnlyMemory<byte> Unpack(byte[] packed, HttpResponse response)
+    {
+        using var stream = new MemoryStream(packed);
+        using var reader = new BinaryReader(stream);
+        if (reader.ReadByte() != Version)
+            throw new InvalidDataException("an answer of another version");
+        for (var headers = reader.Read7BitEncodedInt(); headers > 0; headers--)
+            response.Headers[reader.ReadString()] = reader.ReadString();
+        return packed.AsMemory((int)stream.Position);
+    }
+
+    static bool IsKept(string header) =>
+        header.StartsWith(Ours, StringComparison.OrdinalIgnoreCase) || Names.Contains(header, StringComparer.OrdinalIgnoreCase);
+}

@@ -1,0 +1,140 @@
+using LlmGateway.Contracts;
+using LlmGateway.ServiceDefaults;
+using Npgsql;
+
+namespace LlmGateway.Wallet;
+
+/// <summary>
+/// What a customer's requests have used in a counter's cycle that is not counted on it: of all requests from roll-ups, so that it takes as
+/// long for a million as for ten, and of those that a selector picks from the usage log, one by one.
+/// </summary>
+public static class UsedWithoutLimit
+{
+    /// <summary>A request's id is made when it begins; the day is more than clocks can differ.</summary>
+    static readonly TimeSpan IdsBefore = TimeSpan.FromDays(1);
+
+    /// <summary>The log has it.</summary>
+    public static bool Has(Unit unit) => unit is Unit.Tokens or Unit.Requests or Unit.UsdLimit;
+
+    public static Task<long> SumAsync(NpgsqlDataSource database, CounterScope scope, CounterOpening counter, CancellationToken token) =>
+        counter.Only is null
+            ? FromRollupsAsync(database, scope, counter, token)
+            : FromLogAsync(database, scope.Customer, counter, token);
+
+    /// <summary>
+    /// As proxies count it. Of money it is what a wallet paid, or the cost where nothing pays: neither a wallet nor quota nor credits. A
+    /// batch is as many requests as it has lines, which are its 12th meter.
+    /// </summary>
+    static string OfRow(Unit unit) => unit switch
+    {
+        Unit.Tokens => "input_tokens(meters) + output_tokens(meters)",
+        Unit.Requests => """
+            case when reason = 'batch' then meters[12] else (cost > 0 or input_tokens(meters) + output_tokens(meters) > 0)::int end
+            """,
+        _ => "cost - absorbed - covered",
+    };
+
+    static string OfSums(Unit unit) => unit switch
+    {
+        Unit.Tokens => "input + output",
+        Unit.Requests => "requests - failed",
+        _ => "cost - absorbed - covered",
+    };
+
+    /// <summary>
+    /// All that was used, without what the counter has been told of: the rows that name it and its opening before. Both are of one moment.
+    /// What is not summed up yet is read from the log, and so is a quarter of an hour that the cycle's beginning cuts.
+    /// </summary>
+    static async Task<long> FromRollupsAsync(
+        NpgsqlDataSource database, CounterScope scope, CounterOpening counter, CancellationToken token)
+    {
+        var (from, unit) = (counter.Term.From.ToUniversalTime(), counter.Term.Unit);
+        var times = RollupTimes.Of(from, counter.Term.To);
+        // The other lines of a batch. Its own row is one request of the sums.
+        var lines = unit == Unit.Requests
+            ? "union all select meters[12] - 1 from usage_record where customer = $4 and started_at >= $9 and reason = 'batch'"
+            : "";
+        return await database.ByIndexAsync(async connection =>
+        {
+            await using var query = connection.Sql($"""
+                select coalesce(sum(used), 0)::bigint
+                    - coalesce((select posted from account where id = $8), 0)
+                    + coalesce((select amount from counter_opening where register = $8), 0)
+                from (
+                    select {OfSums(unit)} as used from (
+                        select 1::smallint as grain, unnest($5::timestamptz[]) as at
+                        union all select 0::smallint, unnest($6::timestamptz[])) as whole,
+                        lateral (
+                            select * from rollup where project = $1 and test = $2 and grain = whole.grain and dimension = 4
+                                and at = whole.at and value = $3 offset 0) as sums
+                    union all
+                    select {OfSums(unit)} from ({BookedUsage.Of()}) as booked
+                    where project = $1 and test = $2 and customer = $4 and created_at >= (select until from summed)
+                        and at >= $9 and at < $11
+                    union all
+                    select {OfRow(unit)} from usage_record
+                    where customer = $4 and started_at >= $7 and started_at < $9 and request_id >= $10
+                        and started_at <= created_at and started_at > created_at - interval '24 hours'
+                    {lines}) as every
+                """,
+                scope.Project, scope.Test, Ids.Show(Ids.Customer, scope.Customer), scope.Customer, times.Days, times.Quarters, from,
+                counter.Register, times.CutUntil, Ids.FirstAt(from - IdsBefore), times.End);
+            return (long)(await query.ExecuteScalarAsync(token))!;
+        }, token);
+    }
+
+    /// <summary>The rows that name the counter are in it already.</summary>
+    static async Task<long> FromLogAsync(NpgsqlDataSource database, Guid customer, CounterOpening counter, CancellationToken token)
+    {
+        var (from, to) = (counter.Term.From.ToUniversalTime(), counter.Term.To.ToUniversalTime());
+        await using var query = database.Sql($"""
+            select model, provider, credential, sum({OfRow(counter.Term.Unit)})::bigint from usage_record
+            where customer = $1 and started_at >= $2 and started_at < $3 and request_id >= $4
+                and (counted is null or counted @> array[$5] is false)
+            group by model, provider, credential
+            """, customer, from, to, Ids.FirstAt(from - IdsBefore), counter.Register);
+        query.CommandTimeout = 0; // until it is cancelled
+        var sum = 0L;
+        await using var row = await query.ExecuteReaderAsync(token);
+        while (await row.ReadAsync(token))
+        {
+            var (model, provider) = (row.GetString(0), row.GetString(1));
+            if (counter.Only!.Matches([model, $"{provider}/{model}"], row.GetGuid(2)))
+                sum = checked(sum + row.GetInt64(3));
+        }
+        return sum;
+    }
+}
+
+/// <summary>The roll-ups that have a time: days of UTC, and quarters of an hour where it begins or ends within one.</summary>
+/// <param name="CutUntil">No roll-up has what lies before it: the quarter is cut. The others end at <paramref name="End"/>.</param>
+public readonly record struct RollupTimes(DateTime[] Days, DateTime[] Quarters, DateTime CutUntil, DateTime End)
+{
+    static readonly TimeSpan Quarter = TimeSpan.FromMinutes(15), Day = TimeSpan.FromDays(1);
+
+    /// <param name="to">The end of a cycle that is not over: nothing of its last quarter comes after it yet.</param>
+    public static RollupTimes Of(DateTimeOffset from, DateTimeOffset to)
+    {
+        var (first, end) = (Ceiling(from, Quarter), Ceiling(to, Quarter));
+        var (firstDay, endOfDays) = (Ceiling(first, Day), Floor(end, Day));
+        return firstDay >= endOfDays
+            ? new([], Each(first, end, Quarter), first.UtcDateTime, end.UtcDateTime)
+            : new(
+                Each(firstDay, endOfDays, Day), [.. Each(first, firstDay, Quarter), .. Each(endOfDays, end, Quarter)],
+                first.UtcDateTime, end.UtcDateTime);
+    }
+
+    /// <summary>From the year 1 on, whose first moment is a day's beginning, too.</summary>
+    public static DateTimeOffset Floor(DateTimeOffset moment, TimeSpan grain) =>
+        new(moment.UtcTicks - (moment.UtcTicks % grain.Ticks), TimeSpan.Zero);
+
+    static DateTimeOffset Ceiling(DateTimeOffset moment, TimeSpan grain) => Floor(moment + grain - TimeSpan.FromTicks(1), grain);
+
+    static DateTime[] Each(DateTimeOffset from, DateTimeOffset to, TimeSpan grain)
+    {
+        var times = new DateTime[Math.Max(0, (to - from).Ticks / grain.Ticks)];
+        for (var i = 0; i < times.Length; i++)
+            times[i] = (from + (i * grain)).UtcDateTime;
+        return times;
+    }
+}
