@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Runtime.CompilerServices;
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 
@@ -17,7 +18,8 @@ public sealed class Answers(
     /// Null when the request has ended and the caller has its answer. Otherwise the reason why this provider failed before the caller saw
     /// anything; another provider may be tried.
     /// </summary>
-    public async Task<Problem?> AnswerAsync(ModelCall call, ProviderAttempt attempt, long outputLimit, RunningCalls.Run run)
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    public async ValueTask<Problem?> AnswerAsync(ModelCall call, ProviderAttempt attempt, long outputLimit, RunningCalls.Run run)
     {
         try
         {
@@ -52,7 +54,8 @@ public sealed class Answers(
     }
 
     /// <summary>The head of a good answer, or the problem.</summary>
-    async Task<(HttpResponseMessage? Response, Problem? Problem)> ForwardAsync(
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    async ValueTask<(HttpResponseMessage? Response, Problem? Problem)> ForwardAsync(
         ModelCall call, ProviderAttempt attempt, long outputLimit, RunningCalls.Run run)
     {
         while (true)
@@ -76,7 +79,8 @@ public sealed class Answers(
         }
     }
 
-    async Task<Problem?> RelayWholeAsync(ModelCall call, ProviderAttempt attempt, HttpResponseMessage response, RunningCalls.Run run)
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    async ValueTask<Problem?> RelayWholeAsync(ModelCall call, ProviderAttempt attempt, HttpResponseMessage response, RunningCalls.Run run)
     {
         using var answer = await AnswerBody.ReadAsync(response, AnswerBody.MaxBytes, truncate: false, run.Ended);
         call.FirstByte();
@@ -103,7 +107,8 @@ public sealed class Answers(
         return null;
     }
 
-    async Task<Problem?> RelayStreamAsync(ModelCall call, ProviderAttempt attempt, HttpResponseMessage response, RunningCalls.Run run)
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    async ValueTask<Problem?> RelayStreamAsync(ModelCall call, ProviderAttempt attempt, HttpResponseMessage response, RunningCalls.Run run)
     {
         if (response.Content.Headers.ContentType?.MediaType is not "text/event-stream")
             return Problems.Upstream(502, "upstream_malformed", "The provider's answer is not a stream of events.");

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Proxy;
@@ -21,7 +22,8 @@ public sealed class Forwarding(HttpMessageInvoker http, ILogger<Forwarding> log)
     /// The head of the answer, with any status, or the problem. Throws <see cref="OperationCanceledException"/> when the caller left first.
     /// </summary>
     /// <param name="ended">Fires when the caller has left, or at the provider's time-out.</param>
-    public async Task<(HttpResponseMessage? Response, Problem? Problem)> SendAsync(
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    public async ValueTask<(HttpResponseMessage? Response, Problem? Problem)> SendAsync(
         Upstream upstream, Func<HttpRequestMessage> request, CancellationToken ended)
     {
         var attempts = Math.Min(upstream.Provider.Retries + 1, MaxAttempts);
