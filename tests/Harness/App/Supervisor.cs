@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using System.Globalization;
 using Aspire.Hosting;
 using Aspire.Hosting.ApplicationModel;
@@ -12,7 +13,8 @@ namespace LlmGateway.Harness;
 /// </summary>
 sealed class Supervisor : IDisposable
 {
-    static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(100), LongestPause = TimeSpan.FromSeconds(5);
+    /// <summary>A start that shows nothing for so long has failed.</summary>
+    static readonly TimeSpan Patience = TimeSpan.FromSeconds(5), Pause = TimeSpan.FromMilliseconds(50);
 
     readonly DistributedApplication _app;
     readonly CancellationTokenSource _end = new();
@@ -33,8 +35,7 @@ sealed class Supervisor : IDisposable
     {
         if (Snapshot(name) is not { } snapshot || snapshot.State?.Text != KnownResourceStates.Running)
             return null;
-        var wrapper = snapshot.Properties.FirstOrDefault(property => property.Name == "executable.pid")?.Value;
-        return wrapper is null ? null : ProcessTree.Program(Convert.ToInt32(wrapper, CultureInfo.InvariantCulture));
+        return Pid(snapshot) is { } wrapper ? ProcessTree.Program(wrapper) : null;
     }
 
     public void Hold(string name) => _held[name] = true;
@@ -81,13 +82,15 @@ sealed class Supervisor : IDisposable
         try
         {
             var commands = _app.Services.GetRequiredService<ResourceCommandService>();
-            var pause = FirstPause;
             while (Snapshot(name) is { } snapshot && IsDead(snapshot))
             {
                 await commands.ExecuteCommandAsync(name, KnownResourceCommands.StartCommand, _end.Token);
-                await Task.Delay(pause, _end.Token);
-                pause = pause * 2 < LongestPause ? pause * 2 : LongestPause;
+                // A second start would end the life that the first one has just begun, and what was ordered for it.
+                for (var started = Stopwatch.GetTimestamp(); IsTheSame(snapshot) && Stopwatch.GetElapsedTime(started) < Patience;)
+                    await Task.Delay(Pause, _end.Token);
             }
+
+            bool IsTheSame(CustomResourceSnapshot death) => Snapshot(name) is { } now && IsDead(now) && Pid(now) == Pid(death);
         }
         catch (Exception) when (_end.IsCancellationRequested)
         {
@@ -98,6 +101,11 @@ sealed class Supervisor : IDisposable
             _starting.TryRemove(name, out _);
         }
     }
+
+    static int? Pid(CustomResourceSnapshot snapshot) =>
+        snapshot.Properties.FirstOrDefault(property => property.Name == "executable.pid")?.Value is { } pid
+            ? Convert.ToInt32(pid, CultureInfo.InvariantCulture)
+            : null;
 
     static bool IsDead(CustomResourceSnapshot snapshot) => KnownResourceStates.TerminalStates.Contains(snapshot.State?.Text);
 }
