@@ -22,7 +22,7 @@ builder.Services.AddSingleton(new SandboxAddress(builder.Configuration[SandboxAd
 builder.Services.AddSingleton<SessionTokens>();
 builder.Services.AddSingleton<CustomerKeys>();
 builder.Services.AddSingleton<HotCopies>();
-builder.Services.AddHostedService<Heartbeat>();
+builder.Services.AddHostedService<InvalidationBeats>();
 
 var app = builder.BuildService();
 app.UseServiceDefaults();

@@ -70,7 +70,7 @@ public sealed class ClaimsTests
     {
         var limited = Of(Limit(Unit.Tokens, null, Term.Always(Ids.New(), 100)) with { Name = "monthly" });
         var told = limited with { LowMark = new(7), Thresholds = [10, 90] };
-        told = told with { Claim = told.Claim! with { Sources = [new(AccountKind.Wallet, Unit.Usd, null, Wallet, null, null, false)] } };
+        told = told with { Claim = told.Claim! with { Sources = [new(AccountKind.Wallet, Unit.Usd, null, Wallet, null, null)] } };
         Assert.True(Claims.TryGet(told, Offer("m"), Midnight, out var claim));
         Assert.Equal(("monthly", 7), (claim!.Lines[0].Counter!.Name, claim.Lines[1].LowMark));
         Assert.Equal([10, 90], claim.Lines[0].Counter!.Thresholds!);

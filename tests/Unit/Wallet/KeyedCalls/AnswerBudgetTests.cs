@@ -1,3 +1,4 @@
+using LlmGateway.Wallet;
 using Xunit;
 
 namespace LlmGateway.UnitTests.Wallet;

@@ -4,7 +4,7 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Sessions;
 
 /// <summary>While proxies hear this beat and every message that it counts, they use their copies for longer.</summary>
-public sealed class Heartbeat(HotCopies copies, TimeProvider time, ILogger<Heartbeat> log) : BackgroundService
+public sealed class InvalidationBeats(HotCopies copies, TimeProvider time, ILogger<InvalidationBeats> log) : BackgroundService
 {
     protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
         Loop.RunAsync("heartbeat", Invalidation.BeatEvery, _ => copies.BeatAsync(), log, time, stoppingToken);
