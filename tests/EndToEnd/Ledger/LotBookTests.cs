@@ -22,7 +22,8 @@ public sealed class LotBookTests
         await ledger.RunAsync("analyze lot");
         await using var connection = await ledger.Database.OpenConnectionAsync(TestContext.Current.CancellationToken);
 
-        await using var explain = connection.Sql($"explain (analyze, buffers) {LotRows.OfBalances}", new[] { ledger.Wallet }, Array.Empty<Guid>());
+        await using var explain = connection.Sql(
+            $"explain (analyze, buffers) {LotRows.OfBalances}", new[] { ledger.Wallet }, Array.Empty<Guid>());
         var plan = new List<string>();
         await using (var line = await explain.ExecuteReaderAsync(TestContext.Current.CancellationToken))
             while (await line.ReadAsync(TestContext.Current.CancellationToken))

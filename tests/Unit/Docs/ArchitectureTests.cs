@@ -23,7 +23,6 @@ public sealed partial class ArchitectureTests
     [InlineData("services/Wallet/README.md")]
     [InlineData("services/Webhooks/README.md")]
     [InlineData("services/Sandbox/README.md")]
-    [InlineData("services/Webhooks/README.md")]
     [InlineData("tests/EndToEnd/README.md")]
     [InlineData("tests/Faults/README.md")]
     public void Every_file_that_a_document_names_exists(string document)
