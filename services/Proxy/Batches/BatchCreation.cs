@@ -58,7 +58,8 @@ public sealed class BatchCreation(
         }
         finally
         {
-            await keyedCalls.FreeAsync(call);
+            if (call.Keyed is not null)
+                await keyedCalls.FreeAsync(call);
         }
     }
 

@@ -129,12 +129,10 @@ public sealed class KeyedCalls(
             : SealOf(call.Caller).Seal(packed, call.Keyed!.Call);
     }
 
-    /// <summary>
-    /// The caller got no whole answer: its key, if it has one, is free at once, or as soon as the ledger answers again.
-    /// </summary>
+    /// <summary>The caller got no whole answer: its key is free at once, or as soon as the ledger answers again.</summary>
     public async ValueTask FreeAsync(ModelCall call)
     {
-        if (call.Keyed is not { IsWhole: false } || !_taken.TryRemove(call.Id, out _))
+        if (call.Keyed!.IsWhole || !_taken.TryRemove(call.Id, out _))
             return;
         try
         {

@@ -48,7 +48,8 @@ public sealed class Answers(
     public async Task FailAsync(ModelCall call, Problem problem)
     {
         call.End(publisher, rateLimits, RequestOutcome.Failed, problem.Status, null, problem.Code);
-        await keyedCalls.FreeAsync(call);
+        if (call.Keyed is not null)
+            await keyedCalls.FreeAsync(call);
         if (!call.Http.RequestAborted.IsCancellationRequested)
             await problem.ExecuteAsync(call.Http);
     }

@@ -33,7 +33,8 @@ public sealed class Inference(
         try
         {
             var refused = await RunAsync(call, wire, target, endpoint);
-            await keyedCalls.FreeAsync(call);
+            if (call.Keyed is not null)
+                await keyedCalls.FreeAsync(call);
             if (refused is not null)
             {
                 Spans.Refused(http, refused.Code);
@@ -48,7 +49,8 @@ public sealed class Inference(
             if (call.IsOpen)
                 call.End(publisher, rateLimits, RequestOutcome.Failed, StatusCodes.Status500InternalServerError, null, "internal");
             call.GiveBackTokens(rateLimits);
-            await keyedCalls.FreeAsync(call);
+            if (call.Keyed is not null)
+                await keyedCalls.FreeAsync(call);
             throw;
         }
     }
