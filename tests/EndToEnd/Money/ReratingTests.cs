@@ -118,10 +118,13 @@ public sealed class ReratingTests
     public async Task The_report_says_of_all_that_costs_have_changed_by_whose_it_is()
     {
         var from = DateTimeOffset.UtcNow.AddSeconds(-1);
-        await using var ledger = await OwnLedger.StartAsync();
-        var paid = ledger.Settlement(DateTimeOffset.UtcNow);
-        var covered = ledger.Settlement(DateTimeOffset.UtcNow).Settlement with { Charges = [new(ledger.Wallet, 2)], Due = 2 };
-        await ledger.SettleAsync(paid, new Settle(covered) { Record = SettlementRecord.Encode(covered).ToArray() });
+        var customer = Ids.New();
+        await using var ledger = await OwnLedger.StartAsync(wallet: Ids.WalletOf(customer));
+        var paid = ledger.Settlement(DateTimeOffset.UtcNow).Settlement;
+        paid = paid with { Usage = paid.Usage with { Customer = customer } };
+        var covered = paid with { RequestId = Ids.New(), Charges = [new(ledger.Wallet, 2)], Due = 2 };
+        await ledger.SettleAsync([.. ((Settlement[])[paid, covered]).Select(settlement =>
+            new Settle(settlement) { Record = SettlementRecord.Encode(settlement).ToArray() })]);
 
         var report = await ledger.GetAsync("/internal/reratings", JsonNode.Parse(Request(OwnLedger.Project, from, "10", "20")));
 
