@@ -74,13 +74,39 @@ sealed class OwnLedger : IAsyncDisposable
         }
     }
 
+    /// <summary>An empty ledger, which is copied: making one anew takes seconds.</summary>
+    static readonly Lazy<Task<string>> Template = new(async () =>
+    {
+        var template = NewDatabase();
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.SetMinimumLevel(LogLevel.Error).AddFilter("Microsoft.EntityFrameworkCore", LogLevel.None);
+        builder.WebHost.UseUrls("http://127.0.0.1:0");
+        builder.Configuration["ConnectionStrings:wallet"] = template;
+        builder.AddOwnDatabase<WalletDb>("wallet");
+        await using var app = builder.Build();
+        await app.StartAsync();
+        await app.Services.GetRequiredService<DatabaseReady>().Task;
+        return template;
+    });
+
+    static async Task<string> CopyAsync()
+    {
+        var (template, copy) = (await Template.Value, NewDatabase());
+        await using var server = NpgsqlDataSource.Create(Stack.Connection("wallet"));
+        await using var command = server.CreateCommand($"create database {NameOf(copy)} template {NameOf(template)}");
+        await command.ExecuteNonQueryAsync(Token);
+        return copy;
+
+        static string NameOf(string database) => new NpgsqlConnectionStringBuilder(database).Database!;
+    }
+
     /// <summary>A ledger with one wallet that has a dollar.</summary>
     public static async Task<OwnLedger> StartAsync(string? database = null, Guid? wallet = null)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.SetMinimumLevel(LogLevel.Error).AddFilter("Microsoft.EntityFrameworkCore", LogLevel.None);
         builder.WebHost.UseUrls("http://127.0.0.1:0");
-        builder.Configuration["ConnectionStrings:wallet"] = database ?? NewDatabase();
+        builder.Configuration["ConnectionStrings:wallet"] = database ?? await CopyAsync();
         builder.AddOwnDatabase<WalletDb>("wallet");
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Configuration["ConnectionStrings:redis"] = Stack.Connection("redis");
