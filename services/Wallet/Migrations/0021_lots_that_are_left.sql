@@ -1,5 +1,7 @@
 -- Reads that take as long as what is left or what was booked, and not as long as everything that ever was.
 
+lock table account in exclusive mode; -- see 0018
+
 -- Lots that are used up are looked for by nobody but the proof.
 create index lot_with_something_left on lot (wallet) where remaining > 0 or remaining is null;
 
