@@ -56,12 +56,15 @@ public static class SettlementRecord
     /// <summary>
     /// Length of the record at the start of <paramref name="bytes"/>, its head included. It is 0 when no whole record stands there.
     /// </summary>
-    public static int LengthOf(ReadOnlySpan<byte> bytes)
+    public static int LengthOf(ReadOnlySpan<byte> bytes) => LengthOf(bytes, bytes.Length);
+
+    /// <summary>The same of bytes that have not been read yet, but for the record's head.</summary>
+    public static int LengthOf(ReadOnlySpan<byte> head, int all)
     {
-        if (bytes.Length < HeadBytes)
+        if (head.Length < HeadBytes)
             return 0;
-        var length = BinaryPrimitives.ReadInt32LittleEndian(bytes);
-        return length > 0 && length <= bytes.Length - HeadBytes ? HeadBytes + length : 0;
+        var length = BinaryPrimitives.ReadInt32LittleEndian(head);
+        return length > 0 && length <= all - HeadBytes ? HeadBytes + length : 0;
     }
 
     /// <summary>The request of a record. Null when the record is too short to have one.</summary>

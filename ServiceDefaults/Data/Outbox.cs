@@ -77,9 +77,12 @@ public sealed class OutboxRelay(
     const long ClaimLock = 0x4C47_4F55_5442_4F;
 
     static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(250);
-    static readonly TimeSpan ClaimTime = TimeSpan.FromSeconds(30), PublishTimeout = TimeSpan.FromSeconds(5);
 
-    sealed record Row(Guid Id, string Type, string Body, Guid Subject, long Position);
+    /// <summary>The last row of a claim begins before another relay may take it, with time to be published and finished.</summary>
+    static readonly TimeSpan
+        ClaimTime = TimeSpan.FromSeconds(30), BeginsWithin = TimeSpan.FromSeconds(20), PublishTimeout = TimeSpan.FromSeconds(5);
+
+    sealed record Row(Guid Id, string Type, string Body, Guid Subject, long Position, DateTime ClaimedUntil);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -97,28 +100,34 @@ public sealed class OutboxRelay(
     /// </summary>
     async Task<int> RelayAsync(CancellationToken token)
     {
+        var claimed = time.GetTimestamp();
         var rows = await ClaimAsync(token);
-        var (sent, waiting) = (new ConcurrentBag<Guid>(), new ConcurrentDictionary<Guid, bool>());
+        var (sent, waiting) = (new ConcurrentBag<Guid>(), new ConcurrentDictionary<Guid, Row>());
         foreach (var row in rows)
-            waiting[row.Id] = true;
+            waiting[row.Id] = row;
         try
         {
-            await Task.WhenAll(rows.GroupBy(row => row.Subject, (_, ofOne) => PublishAsync(ofOne, sent, waiting, token)));
+            await Task.WhenAll(rows.GroupBy(row => row.Subject, (_, ofOne) => PublishAsync(ofOne, claimed, sent, waiting, token)));
         }
         finally
         {
-            await FinishAsync([.. sent], [.. waiting.Keys], CancellationToken.None);
+            await FinishAsync([.. sent], [.. waiting.Values], CancellationToken.None);
         }
         return rows.Count;
     }
 
-    /// <summary>The rows of one subject, until the first that cannot be published.</summary>
-    /// <param name="waiting">Receives what can be claimed again.</param>
+    /// <summary>
+    /// The rows of one subject, until the first that cannot be published. The broker may be slow, so no row begins when another relay may
+    /// be about to take it: it would be published twice, and out of its order.
+    /// </summary>
+    /// <param name="waiting">Has what can be claimed again.</param>
     async Task PublishAsync(
-        IEnumerable<Row> rows, ConcurrentBag<Guid> sent, ConcurrentDictionary<Guid, bool> waiting, CancellationToken token)
+        IEnumerable<Row> rows, long claimed, ConcurrentBag<Guid> sent, ConcurrentDictionary<Guid, Row> waiting, CancellationToken token)
     {
         foreach (var row in rows.OrderBy(row => row.Position))
         {
+            if (time.GetElapsedTime(claimed) > BeginsWithin)
+                return;
             Failpoint.Hit("outbox.claimed");
             var published = await TryPublishAsync(row, token);
             if (published)
@@ -168,23 +177,27 @@ public sealed class OutboxRelay(
                     select from outbox_message earlier
                     where earlier.subject = m.subject and earlier.position < m.position and earlier.claimed_until >= now())
                 order by position limit $1 for update)
-            returning id, type, body, coalesce(subject, id), position
+            returning id, type, body, coalesce(subject, id), position, claimed_until
             """, BatchSize, ClaimTime))
         await using (var reader = await claim.ExecuteReaderAsync(token))
             while (await reader.ReadAsync(token))
-                rows.Add(new(reader.GetGuid(0), reader.GetString(1), reader.GetString(2), reader.GetGuid(3), reader.GetInt64(4)));
+                rows.Add(new(
+                    reader.GetGuid(0), reader.GetString(1), reader.GetString(2), reader.GetGuid(3), reader.GetInt64(4),
+                    reader.GetDateTime(5)));
         await transaction.CommitAsync(token);
         return rows;
     }
 
-    async Task FinishAsync(Guid[] sent, Guid[] waiting, CancellationToken token)
+    /// <summary>What another relay has claimed meanwhile stays its own.</summary>
+    async Task FinishAsync(Guid[] sent, Row[] waiting, CancellationToken token)
     {
         if (sent.Length + waiting.Length == 0)
             return;
         await using var finish = database.Sql("""
             with told as (delete from outbox_message where id = any($1))
-            update outbox_message set attempts = attempts - 1, claimed_until = now() where id = any($2)
-            """, sent, waiting);
+            update outbox_message m set attempts = attempts - 1, claimed_until = now()
+            from unnest($2::uuid[], $3::timestamptz[]) as mine (id, until) where m.id = mine.id and m.claimed_until = mine.until
+            """, sent, Array.ConvertAll(waiting, row => row.Id), Array.ConvertAll(waiting, row => row.ClaimedUntil));
         await finish.ExecuteNonQueryAsync(token);
         Failpoint.Hit("outbox.finished");
     }

@@ -381,8 +381,9 @@ public static class Problems
     {
         null => false,
         ProblemException { Problem.Status: 503 } => true,
-        // Of a server that shuts down, and of one that was the primary before a failover.
-        PostgresException postgres => postgres.IsTransient || postgres.SqlState is "57P01" or "57P02" or "57P03" or "25006",
+        // Of a server that shuts down, of one that was the primary before a failover, and of one that was not spoken to for too long.
+        PostgresException postgres =>
+            postgres.IsTransient || postgres.SqlState is "57P01" or "57P02" or "57P03" or "25006" or "25P03",
         NpgsqlException { IsTransient: true } or SocketException or TimeoutException or HttpIOException => true,
         HttpRequestException { StatusCode: null or HttpStatusCode.BadGateway or HttpStatusCode.ServiceUnavailable
             or HttpStatusCode.GatewayTimeout } => true,

@@ -69,7 +69,7 @@ public sealed class WalletClient(HttpClient http)
         response.EnsureSuccessStatusCode();
     }
 
-    /// <summary>What says who a customer is leaves the ledger; its money stays.</summary>
+    /// <summary>What says who a customer is will leave the ledger, which owes that from now on; its money stays.</summary>
     public async Task EraseAsync(Guid customer, CancellationToken token)
     {
         using var response = await http.PostAsync($"/internal/customers/{customer:D}/erase", null, token);

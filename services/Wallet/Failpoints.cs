@@ -22,6 +22,8 @@ public static class Failpoints
         ["wallet.lease.returned"] = "A return is committed and not answered.",
         ["wallet.windows.opened"] = "A client session has taken its unit; its proxy does not know.",
         ["wallet.openings.owed"] = "Counters are owed what was used before; nothing is counted, and Sessions does not know.",
+        ["wallet.erasure.owed"] = "A customer's erasure is owed; nothing is erased, and Sessions does not know.",
+        ["wallet.erasure.page"] = "A page of what a customer has left is erased; nothing says how far it is.",
         ["wallet.recall.publish"] = "A recall is about to be published.",
         ["wallet.rollups.begun"] = "A moment is known before which nothing is booked any more; nothing is added to the roll-ups.",
         ["wallet.seal.summed"] = "What was booked is in the roll-ups; nothing is proved.",

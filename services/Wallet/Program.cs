@@ -20,6 +20,9 @@ builder.Services.AddHostedSingleton<Rollups>();
 builder.Services.AddHostedSingleton<UsageMonths>();
 builder.Services.AddHostedSingleton<Seals>();
 
+// What is erased of customers
+builder.Services.AddHostedSingleton<Erasures>();
+
 // Counters of limits
 builder.Services.AddHostedSingleton<EndedCounters>();
 builder.Services.AddHostedSingleton<OwedOpenings>();

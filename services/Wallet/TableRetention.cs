@@ -18,6 +18,7 @@ public static class TableRetention
         Kept("summed", "one row"),
         Kept("counter_opening", "as long as its counter"),
         Kept("owed_opening", "a minute or two: OwedOpenings deletes what it has done, and what is too late to be done"),
+        Kept("erasure", "one row per customer that was deleted, so that it is not read through again and again"),
         Kept("seal", "one row per account, replaced by each seal"),
         Kept("lot_seal", "one row per lot, replaced by each seal"),
         Kept("rollup_seal", "one row per project, replaced by each seal"),

@@ -71,4 +71,7 @@ public sealed class WalletDb(DbContextOptions<WalletDb> options) : DbContext(opt
 
     [DbContext(typeof(WalletDb)), Migration("0021_lots_that_are_left")]
     sealed class LotsThatAreLeft0021 : SqlMigration;
+
+    [DbContext(typeof(WalletDb)), Migration("0022_owed_erasures")]
+    sealed class OwedErasures0022 : SqlMigration;
 }

@@ -11,9 +11,6 @@ namespace LlmGateway.Wallet;
 /// </summary>
 public static class BookStore
 {
-    /// <summary>A batch holds this advisory lock, shared, from before it reads the clock.</summary>
-    public const long ClockLock = 0x4C47_434C_4F43_4B;
-
     /// <summary>The months that some request of a batch may belong to, from its lowest id to its highest.</summary>
     const string Months = "select from_id, to_id, keeps_raw from usage_month where not closed and from_id <= $2 and to_id > $1";
 
@@ -71,9 +68,10 @@ public static class BookStore
     static async Task<Book> ReadAsync(NpgsqlBatch batch, Footprint touched, CancellationToken token)
     {
         await using var reader = await batch.ExecuteReaderAsync(token);
+        await reader.NextResultAsync(token); // the settings are made
         await reader.NextResultAsync(token); // the lock is there
         await reader.ReadAsync(token);
-        var book = new Book(reader.GetFieldValue<DateTimeOffset>(0));
+        var book = new Book(reader.GetFieldValue<DateTimeOffset>(0)) { BookedAt = reader.GetFieldValue<DateTimeOffset>(1) };
         await reader.NextResultAsync(token);
         if (touched.Missing.Count > 0)
         {
@@ -107,13 +105,15 @@ public static class BookStore
     {
         // Each connection plans these statements once, whatever the tables contain at that time. On the first day, with empty tables,
         // it would choose sequential scans and keep them for as long as the connection lives.
-        batch.Add("set local enable_seqscan = off");
-        batch.Add("set local plan_cache_mode = force_generic_plan");
-        // Until the commit. Who takes it alone knows that every batch with an earlier clock is committed (see Reratings). The clock is read
-        // by a statement of its own, which sees what such a one has written, and by index: a sequential scan that is switched off looks so
-        // expensive that PostgreSQL would compile it, each time.
-        batch.Add("select pg_advisory_xact_lock_shared($1)", ClockLock);
-        batch.Add("select greatest(clock_timestamp(), booked_until) from summed where one");
+        // What an instance has locked that stands still in its batch is free after the last of them.
+        batch.Add("""
+            select set_config('enable_seqscan', 'off', true), set_config('plan_cache_mode', 'force_generic_plan', true),
+                set_config('idle_in_transaction_session_timeout', '30s', true)
+            """);
+        // The clock is read by a statement of its own, which sees what whoever had the lock alone has written, and by index: a sequential
+        // scan that is switched off looks so expensive that PostgreSQL would compile it, each time.
+        batch.Add("select pg_advisory_xact_lock_shared($1)", ClockLock.Key);
+        batch.Add("select clock, greatest(clock, booked_until) from summed, clock_timestamp() as clock where one");
         if (touched.Missing.Count > 0)
             AccountRows.AddMissing(batch, [.. touched.Missing.Values]);
         batch.Add($"select {AccountRows.Columns} from account where id = any($1) order by id for update", touched.Accounts.ToArray());
@@ -187,15 +187,15 @@ public static class BookStore
         await using var batch = new NpgsqlBatch(connection, transaction);
         AccountRows.AddTo(batch, [.. book.Accounts.Values.Where(account => account.Figures != account.Stored)]);
         LeaseRows.AddTo(batch, book);
-        Transfers.AddTo(batch, book.Transfers, book.Now);
+        Transfers.AddTo(batch, book.Transfers, book.BookedAt);
         AddNotes(batch, book.Transfers.FindAll(transfer => transfer.Description is not null));
-        UsageRows.Insert.AddTo(batch, book.Usages, book.Now);
+        UsageRows.Insert.AddTo(batch, book.Usages, book.BookedAt);
         UsageRows.AddRaw(batch, book);
         UsageRows.AddStale(batch, book);
         WindowRows.AddTo(batch, book);
         EndedCalls.AddTo(batch, book);
-        Corrections.AddTo(batch, book.Corrections, book.Now);
-        Entries.AddTo(batch, book.Entries, book.Now);
+        Corrections.AddTo(batch, book.Corrections, book.BookedAt);
+        Entries.AddTo(batch, book.Entries, book.BookedAt);
         LotRows.AddTo(batch, book);
         EventRows.AddTo(batch, book);
         if (batch.BatchCommands.Count > 0)

@@ -54,14 +54,14 @@ static class EventRows
         """,
         book.Events.Column(_ => Ids.New()),
         book.Events.Column(told => told.Subject),
-        book.Events.Column(told => Body(told, book.Now)),
+        book.Events.Column(told => Body(told, book.BookedAt)),
         typeof(PublicEvent).FullName!,
-        book.Now);
+        book.BookedAt);
 
     /// <summary>Id and number are the row's.</summary>
-    static string Body(LedgerEvent told, DateTimeOffset now) => JsonSerializer.Serialize(
+    static string Body(LedgerEvent told, DateTimeOffset bookedAt) => JsonSerializer.Serialize(
         new PublicEvent(
-            Guid.Empty, told.Type, now, told.Subject, 0, told.Of.Organization, told.Of.Project, told.Of.Test,
+            Guid.Empty, told.Type, bookedAt, told.Subject, 0, told.Of.Organization, told.Of.Project, told.Of.Test,
             JsonSerializer.Serialize(told.Data, Json)),
         Defaults.Json);
 }

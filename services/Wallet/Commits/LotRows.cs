@@ -101,7 +101,7 @@ public static class LotRows
                 added.Column(row => row.Lot.ExpiresAt),
                 added.Column(row => row.Lot.Reference),
                 added.Column(row => row.Lot.Left),
-                book.Now);
+                book.BookedAt);
     }
 
     /// <summary>What each lot has paid of the requests that are corrected, by now.</summary>

@@ -63,7 +63,7 @@ static class UsageRows
                 book.Stale.Column(stale => stale.RequestId),
                 book.Stale.Column(stale => stale.Record.ToArray()),
                 book.Stale.Column(stale => stale.Reason),
-                book.Now);
+                book.BookedAt);
     }
 
     static long[] Meters(IReadOnlyList<UsageRow> rows)

@@ -49,6 +49,6 @@ static class WindowRows
                 changed.Column(window => window.Id),
                 changed.Column(window => window.ClosesAt),
                 changed.Column(window => window.Openings));
-        Openings.AddTo(batch, book.Openings, book.Now);
+        Openings.AddTo(batch, book.Openings, book.BookedAt);
     }
 }

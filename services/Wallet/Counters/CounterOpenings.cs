@@ -37,7 +37,7 @@ public static class CounterOpenings
         await using var owe = database.Sql("""
             insert into owed_opening (register, asked, due_at) select register, asked::jsonb, now() + $3
             from unnest($1::uuid[], $2::text[]) as new (register, asked) order by register
-            on conflict (register) do update set asked = excluded.asked, due_at = excluded.due_at
+            on conflict (register) do update set asked = excluded.asked, attempts = 0, due_at = excluded.due_at
             """, request.Counters.Select(counter => counter.Register).ToArray(), asked.ToArray(), OwedOpenings.After);
         await owe.ExecuteNonQueryAsync(token);
     }

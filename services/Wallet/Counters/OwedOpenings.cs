@@ -17,8 +17,13 @@ public sealed class OwedOpenings(NpgsqlDataSource database, DatabaseReady ready,
 
     static readonly TimeSpan Interval = TimeSpan.FromSeconds(10);
 
-    /// <summary>A customer's largest cycle is read in this time. Where it takes longer, it is tried again after the second.</summary>
-    static readonly TimeSpan Patience = TimeSpan.FromMinutes(2), RetryAfter = TimeSpan.FromMinutes(10);
+    /// <summary>A customer's largest cycle is read in this time.</summary>
+    static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
+
+    /// <summary>What was tried in vain comes behind what was not, and twice as late each time. After the last it is given up.</summary>
+    static readonly TimeSpan RetryAfter = TimeSpan.FromMinutes(10), LongestPause = TimeSpan.FromDays(1);
+
+    const int MaxAttempts = 15;
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -30,38 +35,58 @@ public sealed class OwedOpenings(NpgsqlDataSource database, DatabaseReady ready,
     /// <summary>Returns how many: one, or none is due. Another instance takes another one, and this one when it was left undone.</summary>
     public static async Task<int> OpenNextAsync(NpgsqlDataSource database, ILogger log, CancellationToken token)
     {
-        if (await TakeAsync(database, token) is not var (register, asked, now))
+        if (await TakeAsync(database, token) is not { } owed)
             return 0;
-        using var patience = token.WithTimeout(Patience);
-        try
+        if (Read(owed, log) is { } asked && owed.Attempts <= MaxAttempts)
         {
-            // What was used of a cycle that is over limits nobody.
-            if (asked.Counters[0].Term.To > now)
-                await CounterOpenings.OpenAsync(database, asked.Scope, asked.Counters[0], patience.Token);
+            using var patience = token.WithTimeout(Patience);
+            try
+            {
+                // What was used of a cycle that is over limits nobody.
+                if (asked.Counters[0].Term.To > owed.Now)
+                    await CounterOpenings.OpenAsync(database, asked.Scope, asked.Counters[0], patience.Token);
+            }
+            catch (OperationCanceledException) when (!token.IsCancellationRequested)
+            {
+                log.LogWarning("what was used of counter {Counter} takes too long to be counted; it is tried again", owed.Register);
+                return 1;
+            }
         }
-        catch (OperationCanceledException) when (!token.IsCancellationRequested)
-        {
-            log.LogWarning("what was used of counter {Counter} takes too long to be counted; it is tried again", register);
-            return 1;
-        }
+        else
+            log.LogError("counter {Counter} never gets what was used before its limit was there: {Asked}", owed.Register, owed.Asked);
         // Whoever has asked again meanwhile is owed it again.
-        await using var done = database.Sql("delete from owed_opening where register = $1 and due_at > now() + $2", register, After);
+        await using var done = database.Sql(
+            "delete from owed_opening where register = $1 and attempts = $2", owed.Register, (short)owed.Attempts);
         await done.ExecuteNonQueryAsync(token);
         return 1;
     }
 
-    static async Task<(Guid Register, OpenCounters Asked, DateTimeOffset Now)?> TakeAsync(
-        NpgsqlDataSource database, CancellationToken token)
+    readonly record struct Owed(Guid Register, string Asked, int Attempts, DateTimeOffset Now);
+
+    /// <summary>Null when no version that wrote it is this one.</summary>
+    static OpenCounters? Read(Owed owed, ILogger log)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize<OpenCounters>(owed.Asked, Defaults.Json);
+        }
+        catch (JsonException e)
+        {
+            log.LogError(e, "what counter {Counter} is to get cannot be read", owed.Register);
+            return null;
+        }
+    }
+
+    static async Task<Owed?> TakeAsync(NpgsqlDataSource database, CancellationToken token)
     {
         await using var take = database.Sql("""
-            update owed_opening set due_at = now() + $1 where register = (
-                select register from owed_opening where due_at <= now() order by due_at limit 1 for update skip locked)
-            returning register, asked, now()
-            """, RetryAfter);
+            update owed_opening set attempts = attempts + 1, due_at = now() + least($2, $1 * power(2, attempts)) where register = (
+                select register from owed_opening where due_at <= now() order by attempts, due_at limit 1 for update skip locked)
+            returning register, asked, attempts, now()
+            """, RetryAfter, LongestPause);
         await using var row = await take.ExecuteReaderAsync(token);
         return await row.ReadAsync(token)
-            ? (row.GetGuid(0), JsonSerializer.Deserialize<OpenCounters>(row.GetString(1), Defaults.Json)!,
-                row.GetFieldValue<DateTimeOffset>(2))
+            ? new Owed(row.GetGuid(0), row.GetString(1), row.GetInt16(2), row.GetFieldValue<DateTimeOffset>(3))
             : null;
     }
 }

@@ -42,6 +42,22 @@ public static class UsedWithoutLimit
     };
 
     /// <summary>
+    /// What money paid less, or more, for requests that name the counter than was counted on it: what a lease that had ended could not pay,
+    /// and corrections. There are few of either.
+    /// </summary>
+    const string CountedAndNotPaid = """
+        union all
+        select counts[array_position(counted, $8)] - (cost - absorbed - covered) - coalesce((
+            select sum(new_cost - old_cost - c.absorbed - c.covered) from correction c where c.request_id = named.request_id), 0)::bigint
+        from (
+            select request_id from usage_record where customer = $4 and started_at >= $7 and absorbed > 0
+            union
+            select request_id from correction where created_at >= $7) as differing, lateral (
+            select * from usage_record where request_id = differing.request_id and request_id >= $10 offset 0) as named
+        where customer = $4 and counted @> array[$8]
+        """;
+
+    /// <summary>
     /// All that was used, without what the counter has been told of: the rows that name it and its opening before. Both are of one moment.
     /// What is not summed up yet is read from the log, and so is a quarter of an hour that the cycle's beginning cuts.
     /// </summary>
@@ -50,10 +66,15 @@ public static class UsedWithoutLimit
     {
         var (from, unit) = (counter.Term.From.ToUniversalTime(), counter.Term.Unit);
         var times = RollupTimes.Of(from, counter.Term.To);
-        // The other lines of a batch. Its own row is one request of the sums.
-        var lines = unit == Unit.Requests
-            ? "union all select meters[12] - 1 from usage_record where customer = $4 and started_at >= $9 and reason = 'batch'"
-            : "";
+        var besides = unit switch
+        {
+            // The other lines of a batch. Its own row is one request of the sums.
+            Unit.Requests => """
+                union all select meters[12] - 1 from usage_record where customer = $4 and started_at >= $9 and reason = 'batch'
+                """,
+            Unit.UsdLimit => CountedAndNotPaid,
+            _ => "",
+        };
         return await database.ByIndexAsync(async connection =>
         {
             await using var query = connection.Sql($"""
@@ -75,7 +96,7 @@ public static class UsedWithoutLimit
                     select {OfRow(unit)} from usage_record
                     where customer = $4 and started_at >= $7 and started_at < $9 and request_id >= $10
                         and started_at <= created_at and started_at > created_at - interval '24 hours'
-                    {lines}) as every
+                    {besides}) as every
                 """,
                 scope.Project, scope.Test, Ids.Show(Ids.Customer, scope.Customer), scope.Customer, times.Days, times.Quarters, from,
                 counter.Register, times.CutUntil, Ids.FirstAt(from - IdsBefore), times.End);

@@ -60,18 +60,33 @@ public static class EndCall
     static async Task<IResult> BookAsync(
         Guid request, HttpContext http, int length, Writer writer, NpgsqlDataSource database, CancellationToken token)
     {
-        var body = new byte[length];
-        await http.Request.Body.ReadExactlyAsync(body, token);
-        var recordBytes = SettlementRecord.LengthOf(body);
-        if (SettlementConsumer.Read(body[..recordBytes]) is not ([{ Settlement.Key: KeyEnd.Used } settle], null)
+        var (record, answer) = await ReadAsync(http.Request.Body, length, token);
+        if (SettlementConsumer.Read(record) is not ([{ Settlement.Key: KeyEnd.Used } settle], null)
             || settle.Settlement.RequestId != request)
             return Problems.Malformed("The body is not the settlement of this call.");
-        var answer = body.AsMemory(recordBytes);
-        await writer.RunAsync(settle with { Answer = answer.IsEmpty ? null : answer.ToArray(), IsAwaited = true });
+        await writer.RunAsync(settle with { Answer = answer.Length == 0 ? null : answer, IsAwaited = true });
         Failpoint.Hit("wallet.call.settled");
-        if (!answer.IsEmpty)
+        if (answer.Length > 0)
             await EvictAsync(database, request, token);
         return Results.NoContent();
+    }
+
+    /// <summary>
+    /// The settlement and the answer behind it, each in an array of its own: together they have as many bytes as the body, which is what
+    /// <see cref="AnswerBudget"/> has counted. The settlement is empty where none can stand.
+    /// </summary>
+    public static async Task<(byte[] Record, byte[] Answer)> ReadAsync(Stream body, int length, CancellationToken token)
+    {
+        var head = new byte[Math.Min(length, SettlementRecord.HeadBytes)];
+        await body.ReadExactlyAsync(head, token);
+        var record = new byte[SettlementRecord.LengthOf(head, length)];
+        if (record.Length == 0)
+            return ([], []);
+        head.CopyTo(record, 0);
+        await body.ReadExactlyAsync(record.AsMemory(head.Length), token);
+        var answer = new byte[length - record.Length];
+        await body.ReadExactlyAsync(answer, token);
+        return (record, answer);
     }
 
     static Task<int> EvictAsync(

@@ -8,8 +8,14 @@ namespace LlmGateway.Wallet;
 /// </summary>
 public sealed class Book(DateTimeOffset now)
 {
-    /// <summary>The database's clock when the batch began, and never a time whose bookings have ended (<see cref="Rollups"/>).</summary>
-    public DateTimeOffset Now => now;
+    /// <summary>The database's clock when the batch began. It decides what is over.</summary>
+    public DateTimeOffset Now { get; } = now;
+
+    /// <summary>
+    /// The date of what is booked: the same, but never a time whose bookings have ended (<see cref="Rollups"/>). After the clock was set
+    /// back it stands still, so nothing is decided by it.
+    /// </summary>
+    public DateTimeOffset BookedAt { get; init; } = now;
 
     public Dictionary<Guid, Account> Accounts { get; } = [];
 

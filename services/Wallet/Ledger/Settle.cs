@@ -64,16 +64,26 @@ public static partial class Ledger
         }
         var row = hasPayer ? Borne(book, settlement, due, unpaid) : new(settlement.RequestId, usage, 0, 0);
         book.Usages.Add(row with { Counted = counted, Lots = LotsOf(book, first) });
-        if (settlement.Key != KeyEnd.None)
-            book.EndedCalls.Add(new(settlement.RequestId, settlement.Key, settle.Answer));
+        EndCall(book, settle);
         return new Answer.Done();
     }
 
-    /// <summary>No month is open for the request. It may have been booked in one that is gone, so it is kept for a person.</summary>
+    static void EndCall(Book book, Settle settle)
+    {
+        var settlement = settle.Settlement;
+        if (settlement.Key != KeyEnd.None)
+            book.EndedCalls.Add(new(settlement.RequestId, settlement.Key, settle.Answer));
+    }
+
+    /// <summary>
+    /// No month is open for the request. It may have been booked in one that is gone, so it is kept for a person. Its call has ended all
+    /// the same.
+    /// </summary>
     static Answer.Stale PutAside(Book book, Settle settle)
     {
         var id = settle.Settlement.RequestId;
         book.Stale.Add(new(id, settle.Record, id < Ids.FirstAt(book.Now) ? StaleSettlement.TooOld : StaleSettlement.TooNew));
+        EndCall(book, settle);
         return new();
     }
 

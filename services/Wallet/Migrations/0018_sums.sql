@@ -1,5 +1,9 @@
 -- Roll-ups are made from the log, by the time of booking, and no longer by each batch. No instance of the version before may run any more:
--- what it adds to them would be added a second time.
+-- what it adds to them would be added a second time. The log is summed up and gets an index, so this takes as long as there is much of it.
+
+-- Batches of an instance that runs all the same lock accounts first. Whoever changes more tables that they write waits for them here and
+-- keeps them here, so that neither waits for the other in a circle.
+lock table account in exclusive mode;
 
 create table summed (
     one          boolean primary key default true check (one), -- it has one row

@@ -1,5 +1,7 @@
 -- Reads that take as long as what is left or what was booked, and not as long as everything that ever was.
 
+lock table account in exclusive mode; -- see 0018
+
 -- Lots that are used up are looked for by nobody but the proof. An index over what remains would be written with every settlement.
 alter table lot add used_up boolean not null generated always as (coalesce(remaining = 0, false)) stored;
 create index lot_with_something_left on lot (wallet) where not used_up;

@@ -64,8 +64,9 @@ public static class Reratings
     {
         await using var clock = database.Sql("select clock_timestamp()");
         var now = (DateTime)(await clock.ExecuteScalarAsync(token))!;
-        await using var wait = database.Sql("select from pg_advisory_xact_lock($1)", BookStore.ClockLock);
-        await wait.ExecuteNonQueryAsync(token);
+        await using var connection = await database.OpenConnectionAsync(token);
+        await using var transaction = await connection.BeginTransactionAsync(token);
+        await ClockLock.TakeAloneAsync(connection, token);
         return now;
     }
 

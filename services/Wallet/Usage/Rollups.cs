@@ -47,7 +47,9 @@ public sealed class Rollups(NpgsqlDataSource database, DatabaseReady ready, Time
         }, log, time, stoppingToken);
     }
 
-    /// <summary>Sums up everything that was booked before now.</summary>
+    /// <summary>
+    /// Sums up everything that was booked before now. Throws when a batch does not end: what is booked can wait to be summed up.
+    /// </summary>
     public async Task SumUpAsync(CancellationToken token)
     {
         await using var round = await database.OpenConnectionAsync(token);
@@ -72,7 +74,7 @@ public sealed class Rollups(NpgsqlDataSource database, DatabaseReady ready, Time
     {
         await using var connection = await database.OpenConnectionAsync(token);
         await using var transaction = await connection.BeginTransactionAsync(token);
-        await connection.RunAsync("select from pg_advisory_xact_lock($1)", token, BookStore.ClockLock);
+        await ClockLock.TakeAloneAsync(connection, token);
         await using var end = connection.Sql(
             "update summed set booked_until = greatest(booked_until, clock_timestamp()) returning booked_until");
         var moment = (DateTime)(await end.ExecuteScalarAsync(token))!;

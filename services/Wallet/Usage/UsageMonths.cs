@@ -99,7 +99,8 @@ public sealed class UsageMonths(
     {
         var change = table == Usage ? "closed = true" : "keeps_raw = false";
         await connection.RunAsync($"update usage_month set {change} where month = $1", token, month);
-        await connection.RunAsync("select from pg_advisory_xact_lock($1)", token, BookStore.ClockLock);
+        await using var wait = await connection.BeginTransactionAsync(token);
+        await ClockLock.TakeAloneAsync(connection, token);
     }
 
     /// <summary>

@@ -181,12 +181,18 @@ static class Checks
             select format('counter %s has %s, usage records say %s', a.id, a.posted,
                 coalesce(s.balance, 0) + coalesce(o.amount, 0) + coalesce(u.counted, 0))
             from account a left join seal s on s.account = a.id left join counter_opening o on o.register = a.id left join (
-                select register, sum(count) counted from (
-                    select c.register, c.count from usage_record, unnest(counted, counts) as c (register, count) where counted is not null
-                    union all select register, 1 from window_opening) c group by register) u on u.register = a.id
-            where a.kind between 2 and 6 and a.posted <> coalesce(s.balance, 0) + coalesce(o.amount, 0) + coalesce(u.counted, 0)
-                and a.created_at >= coalesce(
-                    (select max(month + interval '1 month') at time zone 'UTC' from usage_month where requests is not null), '-infinity')
+                select register, sum(count) counted, sum(count) filter (where at >= (select proved_at from sealed)) fresh from (
+                    select c.register, c.count, created_at as at
+                    from usage_record, unnest(counted, counts) as c (register, count) where counted is not null
+                    union all select register, 1, created_at from window_opening) c group by register) u on u.register = a.id
+                left join public.seal last on last.account = a.id
+            where a.kind between 2 and 6 and case
+                -- What it has of requests whose month was dropped is in the last seal alone.
+                when a.created_at < (select max(month + interval '1 month') at time zone 'UTC' from usage_month where requests is not null)
+                then a.posted < coalesce(o.amount, 0) + coalesce(u.counted, 0) or (
+                    (select proved_at from sealed) is not null
+                    and a.posted <> coalesce(last.balance, 0) + coalesce(o.amount, 0) + coalesce(u.fresh, 0))
+                else a.posted <> coalesce(s.balance, 0) + coalesce(o.amount, 0) + coalesce(u.counted, 0) end
             """),
         ("what is reserved of every register equals what open leases hold of it",
             """

@@ -11,7 +11,7 @@ public sealed class Seals(NpgsqlDataSource database, DatabaseReady ready, Rollup
     : BackgroundService
 {
     /// <summary>Of one round, on one connection: another instance does not seal at the same time.</summary>
-    internal const long RoundLock = 0x4C47_5345_414C;
+    public const long RoundLock = 0x4C47_5345_414C;
 
     static readonly TimeSpan Night = TimeSpan.FromHours(2);
 
@@ -59,7 +59,7 @@ public sealed class Seals(NpgsqlDataSource database, DatabaseReady ready, Rollup
     {
         await using var pause = await database.OpenConnectionAsync(token);
         await using var transaction = await pause.BeginTransactionAsync(token);
-        await pause.RunAsync("select from pg_advisory_xact_lock($1)", token, BookStore.ClockLock);
+        await ClockLock.TakeAloneAsync(pause, token);
         await using var clock = connection.Sql("select clock_timestamp()");
         return (DateTime)(await clock.ExecuteScalarAsync(token))!;
     }

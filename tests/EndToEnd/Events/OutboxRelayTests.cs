@@ -57,6 +57,37 @@ public sealed class OutboxRelayTests
         Assert.Equal(["0"], await ledger.RowsAsync("select count(*) from outbox_message"));
     }
 
+    /// <summary>The broker takes half a minute for the first, and another relay has claimed the others by then.</summary>
+    [Fact]
+    public async Task What_another_relay_has_claimed_meanwhile_is_left_to_it()
+    {
+        await using var ledger = await OwnLedger.StartAsync();
+        await ledger.RunAsync("delete from outbox_message");
+        var (subject, time) = (Ids.New(), new LeapingTime());
+        await TellAsync(ledger, 3, subject);
+        await using (var relay = await Relay.StartAsync(
+            ledger,
+            told =>
+            {
+                time.Leap(TimeSpan.FromSeconds(31));
+                if (told.Sequence == 1)
+                    ledger.RunAsync("update outbox_message set attempts = 5, claimed_until = '2100-01-01'").GetAwaiter().GetResult();
+                return false;
+            },
+            time: time))
+        {
+            await Eventually.HoldsAsync(
+                async () => await ledger.RowsAsync("select count(*) from outbox_message where body ->> 'sequence' = '1'") is ["0"],
+                "the end of the first");
+            Assert.Equal([(subject, 1L)], await relay.PublishedAsync(1));
+        }
+
+        Assert.Equal(
+            ["2 5 True", "3 5 True"],
+            await ledger.RowsAsync(
+                "select body ->> 'sequence', attempts, claimed_until = '2100-01-01' from outbox_message order by position"));
+    }
+
     /// <summary>The subjects take turns, so that each batch of a relay has some of every one.</summary>
     static Task TellAsync(OwnLedger ledger, int count, params Guid[] subjects) => ledger.RunAsync("""
         insert into outbox_message (id, type, body, created_at, subject)
@@ -69,13 +100,13 @@ public sealed class OutboxRelayTests
     sealed class Relay(IHost host, ConcurrentQueue<(Guid Subject, long Sequence)> published) : IAsyncDisposable
     {
         public static async Task<Relay> StartAsync(
-            OwnLedger ledger, Func<PublicEvent, bool> comesBack, ConcurrentQueue<(Guid, long)>? published = null)
+            OwnLedger ledger, Func<PublicEvent, bool> comesBack, ConcurrentQueue<(Guid, long)>? published = null, TimeProvider? time = null)
         {
             var sent = published ?? [];
             var builder = Host.CreateEmptyApplicationBuilder(null);
             builder.Services.AddSingleton(ledger.Database);
             builder.Services.AddSingleton(ledger.Ready);
-            builder.Services.AddSingleton(TimeProvider.System);
+            builder.Services.AddSingleton(time ?? TimeProvider.System);
             builder.Services.AddSingleton<OutboxSignal>();
             builder.Services.AddMassTransit(bus => bus.UsingInMemory((_, broker) => broker.ConfigurePublish(pipe =>
                 pipe.UseExecute(context =>

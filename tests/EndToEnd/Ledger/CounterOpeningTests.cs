@@ -132,6 +132,77 @@ public sealed class CounterOpeningTests : OnOwnLedger
         Assert.Equal(found is null ? [] : [found], await CountAsync(_counter));
     }
 
+    /// <summary>
+    /// A batch that cost less than its bound, which the counter has counted whole, or a request that its wallet could not pay whole.
+    /// </summary>
+    [Theory]
+    [InlineData(false, false)]
+    [InlineData(false, true)]
+    [InlineData(true, false)]
+    [InlineData(true, true)]
+    public async Task What_was_counted_and_not_paid_hides_nothing_that_was_used_without_the_limit(bool isAbsorbed, bool isSummedUp)
+    {
+        await SettleAsync(Edge.AddMinutes(20));
+        await OpenAsync(_counter, Unit.UsdLimit);
+        var counted = isAbsorbed ? 2 * Money.NanosPerUsd : 100;
+        var named = _ledger.Settlement(Edge.AddMinutes(21), cost: counted);
+        await SettleAsync(named with
+        {
+            Settlement = named.Settlement with { Charges = [new(_counter, counted), .. named.Settlement.Charges] },
+        });
+        if (!isAbsorbed)
+            await _ledger.Writer.RunAsync(_ledger.Correction(named, cost: 10));
+        await _ledger.Writer.RunAsync(_ledger.Credit(Ids.New(), null));
+        await SettleAsync(_ledger.Settlement(Edge.AddMinutes(22), cost: 50));
+        if (isSummedUp)
+            await _ledger.Rollups.SumUpAsync(Token);
+
+        await OpenAsync(_counter, Unit.UsdLimit);
+        await OpenAsync(_counter, Unit.UsdLimit);
+
+        Assert.Equal([$"{5 + counted + 50}"], await CountAsync(_counter));
+        await _ledger.VerifyAsync();
+    }
+
+    [Fact]
+    public async Task What_cannot_be_counted_waits_longer_each_time_behind_the_others_and_not_for_ever()
+    {
+        await SettleAsync(Edge);
+        await OpenAsync(_counter, later: true);
+        await _ledger.RunAsync("update owed_opening set due_at = now() - interval '1 hour'");
+        await _ledger.RunAsync("alter table counter_opening add constraint test_refuses check (amount < 0)");
+        await Assert.ThrowsAsync<PostgresException>(OpenOwedAsync);
+        Assert.Equal(["1 True"], await _ledger.RowsAsync(
+            "select attempts, due_at between now() + interval '9 minutes' and now() + interval '10 minutes' from owed_opening"));
+        await _ledger.RunAsync("update owed_opening set attempts = 5, due_at = now() - interval '1 hour'");
+        await Assert.ThrowsAsync<PostgresException>(OpenOwedAsync);
+        Assert.Equal(["6 True"], await _ledger.RowsAsync(
+            "select attempts, due_at between now() + interval '319 minutes' and now() + interval '320 minutes' from owed_opening"));
+
+        await _ledger.RunAsync("alter table counter_opening drop constraint test_refuses");
+        await _ledger.RunAsync("update owed_opening set attempts = 14, due_at = now() - interval '1 hour'");
+        var another = Ids.New();
+        await OpenAsync(another, later: true);
+        await _ledger.RunAsync("update owed_opening set due_at = now() where register = $1", another);
+        Assert.Equal(1, await OpenOwedAsync());
+        Assert.Equal(["1"], await CountAsync(another));
+        Assert.Equal([], await CountAsync(_counter));
+
+        await _ledger.RunAsync("update owed_opening set attempts = 15");
+        Assert.Equal((1, 0), (await OpenOwedAsync(), await OpenOwedAsync()));
+        Assert.Equal([], await CountAsync(_counter));
+        Assert.Equal(["0"], await _ledger.RowsAsync("select count(*) from owed_opening"));
+    }
+
+    [Fact]
+    public async Task What_another_version_has_written_and_this_one_cannot_read_is_in_nobodys_way()
+    {
+        await _ledger.RunAsync("insert into owed_opening (register, asked, due_at) values ($1, '{\"a\": 1}', now())", Ids.New());
+
+        Assert.Equal((1, 0), (await OpenOwedAsync(), await OpenOwedAsync()));
+        Assert.Equal(["0"], await _ledger.RowsAsync("select count(*) from owed_opening"));
+    }
+
     [Fact]
     public async Task What_the_log_cannot_say_is_refused()
     {

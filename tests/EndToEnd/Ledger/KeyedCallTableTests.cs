@@ -61,6 +61,19 @@ public sealed class KeyedCallTableTests : OnOwnLedger
         Assert.Equal(met, (await ClaimAsync(Ids.New())).Status);
     }
 
+    /// <summary>Its charge waits for a person, and its caller had its answer.</summary>
+    [Fact]
+    public async Task A_call_that_is_too_old_to_be_booked_has_ended_for_those_who_repeat_it()
+    {
+        var settle = await ClaimedAsync();
+        await _ledger.RunAsync("update usage_month set closed = true");
+
+        Assert.Equal([new Answer.Stale()], await _ledger.SettleAsync(settle));
+
+        Assert.Equal(HttpStatusCode.Gone, (await ClaimAsync(Ids.New())).Status);
+        Assert.Empty(await RenewAsync(settle.Settlement.RequestId));
+    }
+
     [Fact]
     public async Task A_key_is_free_at_once_when_its_call_has_failed_and_not_when_it_has_ended()
     {

@@ -44,6 +44,12 @@ sealed class OwnLedger : IAsyncDisposable
     /// <summary>It seals only when a test asks it to.</summary>
     public Seals Seals => _app.Services.GetRequiredService<Seals>();
 
+    /// <summary>They go on only when a test asks them to.</summary>
+    public Erasures Erasures => NewErasures(TimeProvider.System);
+
+    public Erasures NewErasures(TimeProvider time) =>
+        new(Database, Ready, time, _app.Services.GetRequiredService<ILogger<Erasures>>());
+
     /// <summary>A caller of its routes, which ask nobody for a signature here.</summary>
     public HttpClient Http { get; }
 
@@ -123,6 +129,7 @@ sealed class OwnLedger : IAsyncDisposable
         app.MapReratings();
         app.MapStaleSettlements();
         app.MapCounterOpenings();
+        app.MapEraseCustomer();
         app.MapTakeKey();
         app.MapRenewCalls();
         app.MapEndCall();

@@ -175,6 +175,53 @@ public sealed class RollupTests : OnOwnLedger
         Assert.Equal([], await _ledger.WrongAsync(full: true));
     }
 
+    /// <summary>A lot, and an hour of a limit, that end before the time that was booked last.</summary>
+    [Fact]
+    public async Task What_is_over_is_decided_by_the_clock_also_when_bookings_have_a_later_date()
+    {
+        await _ledger.RunAsync("update summed set booked_until = now() + interval '1 hour'");
+        var (now, counter) = (DateTimeOffset.UtcNow, Ids.New());
+
+        Assert.Equal(new Answer.Done(), await _ledger.Writer.RunAsync(
+            new Post(Ids.New(), PostType.Promotion, _ledger.Scope, [70]) { ExpiresAt = now.AddMinutes(30) }));
+        await _ledger.SettleAsync(_ledger.Settlement(now));
+        var granted = await _ledger.Writer.RunAsync(new Extend(new(Ids.New(), 1, "proxy", [new(counter, 1, 1, 1, 1)
+        {
+            Counter = new(AccountKind.Limit, Unit.Tokens, null, 10, now.AddMinutes(-30), now.AddMinutes(30)),
+        }])
+        { FirstSource = 1, Scope = new(OwnLedger.Organization, OwnLedger.Project, _ledger.Wallet, false) }));
+
+        Assert.InRange(Assert.IsType<Answer.Granted>(granted).Now, now.AddMinutes(-5), now.AddMinutes(5));
+        Assert.Equal(["65"], await _ledger.RowsAsync("select remaining from lot where expires_at is not null"));
+        Assert.Equal(["True"], await _ledger.RowsAsync("""
+            select distinct created_at = booked_until from summed, (
+                select created_at from entry where account = $1 and version > 1 union all select created_at from usage_record) as booked
+            """, _ledger.Wallet));
+        await _ledger.VerifyAsync();
+    }
+
+    /// <summary>Frozen, or cut off from the database, with a batch that has begun.</summary>
+    [Fact]
+    public async Task An_instance_that_stands_still_in_a_batch_keeps_no_other_from_booking()
+    {
+        await using var connection = await _ledger.Database.OpenConnectionAsync(Token);
+        await using var transaction = await connection.BeginTransactionAsync(Token);
+        await BookStore.LockAsync(connection, transaction, [new Freeze(Ids.New(), true)], new ExistingAccounts(), Token);
+
+        var summing = _ledger.Rollups.SumUpAsync(Token);
+        await Eventually.HoldsAsync(
+            async () => summing.IsCompleted || await _ledger.RowsAsync("""
+                select exists (select from pg_locks where not granted and ((classid::bigint << 32) | objid::bigint) = $1)
+                """, ClockLock.Key) is ["True"],
+            "the wait for the batch");
+        var credited = await _ledger.Writer.RunAsync(_ledger.Credit(Ids.New(), null)).WaitAsync(TimeSpan.FromSeconds(20), Token);
+
+        Assert.Equal(new Answer.Done(), credited);
+        Assert.True(Problems.IsOutage(await Assert.ThrowsAnyAsync<Exception>(() => summing)));
+        await using var bound = connection.Sql("show idle_in_transaction_session_timeout");
+        Assert.Equal("30s", await bound.ExecuteScalarAsync(Token));
+    }
+
     [Fact]
     public async Task Requests_around_a_months_end_that_are_booked_late_corrected_and_dropped_stay_in_the_sums()
     {

@@ -195,6 +195,44 @@ public sealed class SealTests : OnOwnLedger
         await _ledger.VerifyAsync();
     }
 
+    [Fact]
+    public async Task A_counter_from_before_a_month_that_was_dropped_is_proved_by_its_seal()
+    {
+        var old = new DateTimeOffset(DateTime.UtcNow.Year, DateTime.UtcNow.Month, 1, 0, 0, 0, TimeSpan.Zero).AddMonths(-5);
+        await _ledger.RunAsync("select open_usage_month($1)", DateOnly.FromDateTime(old.DateTime));
+        var counter = Ids.New();
+        Assert.IsType<Answer.Granted>(await _ledger.Writer.RunAsync(new Extend(new(Ids.New(), 1, "proxy", [new(counter, 0, 0, 0, 0)
+        {
+            Counter = new(AccountKind.Limit, Unit.Tokens, null, 100, old, DateTimeOffset.UtcNow.AddDays(9)),
+        }])
+        { FirstSource = 1, Scope = new(OwnLedger.Organization, OwnLedger.Project, _ledger.Wallet, false) })));
+        await _ledger.RunAsync("update account set created_at = $2 where id = $1", counter, old);
+        await UseAsync(old, 30);
+        await UseAsync(DateTimeOffset.UtcNow, 7);
+        await SealAsync();
+        await _ledger.Months(days: 35).DropAsync(DateTimeOffset.UtcNow, Token);
+        await UseAsync(DateTimeOffset.UtcNow, 4);
+        Assert.Equal(["41"], await _ledger.RowsAsync("select posted from account where id = $1", counter));
+        await _ledger.VerifyAsync();
+
+        foreach (var wrong in (int[])[-1, 1])
+        {
+            await _ledger.RunAsync("update account set posted = posted + $2 where id = $1", counter, wrong);
+            foreach (var full in (bool[])[false, true])
+                Assert.Contains(await _ledger.WrongAsync(full), OfCounters);
+            await _ledger.RunAsync("update account set posted = posted - $2 where id = $1", counter, wrong);
+        }
+
+        static bool OfCounters(string wrong) => wrong.StartsWith("every counter equals", StringComparison.Ordinal);
+
+        async Task UseAsync(DateTimeOffset at, long count)
+        {
+            var settle = _ledger.Settlement(at);
+            Assert.Equal([new Answer.Done()], await _ledger.SettleAsync(
+                settle with { Settlement = settle.Settlement with { Charges = [new(counter, count), .. settle.Settlement.Charges] } }));
+        }
+    }
+
     async Task SettleAsync() =>
         Assert.Equal([new Answer.Done()], await _ledger.SettleAsync(_ledger.Settlement(DateTimeOffset.UtcNow)));
 

@@ -60,7 +60,7 @@ public sealed class ReratingTests
         await using var transaction = await connection.BeginTransactionAsync(TestContext.Current.CancellationToken);
         // As the ledger writes it: the clock is read under the lock, and the row is seen from the commit on.
         await using var booking = new Npgsql.NpgsqlCommand($$"""
-            select pg_advisory_xact_lock_shared({{BookStore.ClockLock}});
+            select pg_advisory_xact_lock_shared({{ClockLock.Key}});
             insert into usage_record select (jsonb_populate_record(null::usage_record, to_jsonb(u) || jsonb_build_object(
                 'request_id', left(u.request_id::text, 14) || right(gen_random_uuid()::text, 22), 'charged', 0, 'absorbed', 0,
                 'created_at', clock_timestamp()))).*

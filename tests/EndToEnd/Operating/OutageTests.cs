@@ -346,7 +346,8 @@ public sealed class OutageTests : IAsyncLifetime
 
         (await Backend.App.DeleteAsync($"/v1/customers/{user.CustomerId}")).MustBe(204);
 
-        Assert.Empty(await Books.MentionsAsync("for jane", user));
+        await Eventually.GetAsync(
+            () => Books.MentionsAsync("for jane", user), mentions => mentions.Count == 0, "the end of all mentions");
         Assert.Equal(Start - Cost, await user.BalanceAsync());
     }
 

@@ -60,6 +60,7 @@ sealed class Backoffice
         }
         (await DoAsync("DELETE", $"/v1/customers/{user.CustomerId}/keys/{created.Text("id")}")).MustBe(204);
         (await DoAsync("DELETE", $"/v1/sessions/{user.SessionId}")).MustBe(204);
+        (await DoAsync("DELETE", $"/v1/customers/{user.CustomerId}")).MustBe(204);
         foreach (var secret in secrets)
             _revoked.Enqueue((account, secret));
     }

@@ -51,7 +51,7 @@ public sealed class KeyTests
     }
 
     [Fact]
-    public void A_settlement_without_a_key_or_without_a_month_decides_about_no_key()
+    public void A_settlement_without_a_key_decides_about_none_and_one_without_a_month_about_its_own()
     {
         var book = NewBook(UsageMonth.Always);
         Ledger.Apply(book, NewSettle(KeyEnd.None));
@@ -59,7 +59,7 @@ public sealed class KeyTests
 
         var closed = NewBook(UsageMonth.Always with { To = Guid.Empty });
         Assert.Equal(new Answer.Stale(), Ledger.Apply(closed, NewSettle(KeyEnd.Used)));
-        Assert.Empty(closed.EndedCalls);
+        Assert.Equal(KeyEnd.Used, Assert.Single(closed.EndedCalls).Key);
     }
 
     static Book NewBook(UsageMonth month) => new(DateTimeOffset.UnixEpoch) { Months = [month] };

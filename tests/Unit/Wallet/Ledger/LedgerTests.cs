@@ -73,13 +73,15 @@ public sealed partial class LedgerTests : IDisposable
         Open(Wallet, AccountKind.Wallet, 100);
         _book.Months = [new(Ids.FirstAt(Noon.AddDays(-100)), Ids.FirstAt(Noon.AddDays(+100)), KeepsRaw: true)];
         var (request, record) = (Ids.FirstAt(Noon.AddDays(days)), new byte[] { 1, 2, 3 });
-        var settle = new Settle(new(request, null, [new(Wallet, 5)], UsageOf(5))) { Record = record };
+        var settle = new Settle(new(request, null, [new(Wallet, 5)], UsageOf(5)) { Key = KeyEnd.Used }) { Record = record, Answer = [4] };
 
         Assert.Equal(new Answer.Stale(), Apply(settle));
         Assert.Equal(new Answer.Stale(), Apply(settle));
 
         Assert.Equal(100, _book.Accounts[Wallet].Posted);
         Assert.Empty(_book.Usages);
+        Assert.All(_book.EndedCalls, ended => Assert.Equal((request, KeyEnd.Used, 1), (ended.Request, ended.Key, ended.Answer!.Length)));
+        Assert.Equal(2, _book.EndedCalls.Count);
         Assert.All(_book.Stale, stale => Assert.Equal((request, reason, 3), (stale.RequestId, stale.Reason, stale.Record.Length)));
     }
 

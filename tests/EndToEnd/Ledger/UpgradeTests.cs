@@ -1,0 +1,37 @@
+using LlmGateway.ServiceDefaults;
+
+namespace LlmGateway.EndToEnd;
+
+/// <summary>Migrations beside an instance of the version before that is just booking.</summary>
+public sealed class UpgradeTests
+{
+    static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    /// <summary>It locks accounts, reads until when the sums are closed, and writes last.</summary>
+    [Fact]
+    public async Task A_batch_that_is_under_way_ends_before_the_tables_change_and_nobody_waits_in_a_circle()
+    {
+        var address = OwnLedger.NewDatabase();
+        await OwnLedger.MigrateAsync(address, count: 16); // up to 0017
+        await using var before = Npgsql.NpgsqlDataSource.Create(address);
+        await using var connection = await before.OpenConnectionAsync(Token);
+        await using var batch = await connection.BeginTransactionAsync(Token);
+        await connection.RunAsync("select from account for update", Token);
+        await connection.RunAsync("select until from sealed", Token);
+
+        var starting = OwnLedger.StartAsync(address);
+        await Eventually.HoldsAsync(async () =>
+        {
+            await using var waits = before.Sql("""
+                select exists (select from pg_locks join pg_database on oid = database where not granted and datname = current_database())
+                """);
+            return await waits.ExecuteScalarAsync(Token) is true;
+        }, "the wait for the batch");
+        foreach (var written in (string[])["usage_record", "correction", "lot", "transfer", "window_opening"])
+            await connection.RunAsync($"lock table {written} in row exclusive mode", Token);
+        await batch.CommitAsync(Token);
+
+        await using var ledger = await starting;
+        await ledger.VerifyAsync();
+    }
+}
