@@ -27,7 +27,7 @@ public static class PutLimits
         await using (copies.CustomerChanging(customer.Id, db))
         await using (var transaction = await db.Database.BeginTransactionAsync(token))
         {
-            await db.LockLimitsAsync(customer.Id, token);
+            await db.LockCustomerAsync(customer.Id, token);
             var added = new List<CustomerLimit>();
             if (await LimitWriter.WriteAsync(db, customer.Id, limits, "", added, token) is { } error)
                 throw Refused(error);
