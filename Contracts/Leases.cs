@@ -22,6 +22,12 @@ public sealed record LeaseRequest(Guid Lease, long Fence, string Holder, IReadOn
     /// </summary>
     public int? FirstSource { get; init; }
 
+    /// <summary>
+    /// The holder knows marks, so that a wallet without one has none any more. One that does not leaves the mark as it is. Two versions of
+    /// the proxy run side by side during an update.
+    /// </summary>
+    public bool SaysMarks { get; init; }
+
     /// <summary>Whose counters the lines are. Needed when a line has a <see cref="LeaseDemand.Counter"/>.</summary>
     public CounterScope? Scope { get; init; }
 }

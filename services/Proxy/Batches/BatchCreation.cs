@@ -19,8 +19,8 @@ public sealed record NewBatch(
 /// <summary>
 /// Stages 3 to 9 of the paid request that creates a batch, once under its <c>Idempotency-Key</c>. The most that all lines can cost together
 /// is held, the batch is created, and the request is settled at that bound. When the batch has ended, <see cref="BatchSettling"/> finds its
-/// real cost and gives back the rest. If the process dies between the provider's answer and the registration, the customer pays nothing and
-/// the house bears the cost, because the customer cannot reach that batch.
+/// real cost and gives back the rest. If the process dies before it knows that the batch is registered, the customer pays nothing and the
+/// house bears the cost, because hardly any customer can reach that batch. From then on the bound is owed, whatever fails.
 /// </summary>
 public sealed class BatchCreation(
     Inference inference,
@@ -42,16 +42,16 @@ public sealed class BatchCreation(
         if (problem is not null)
             throw new ProblemException(problem);
         using var body = await RequestBody.ReadAsync(call.Http, bodies, call.Caller.Owner);
-        if (key is not null)
-        {
-            (var isAnswered, problem) = await keyedCalls.BeginAsync(call, endpoint, key, default, body.Memory);
-            if (problem is not null)
-                throw new ProblemException(problem);
-            if (isAnswered)
-                return;
-        }
         try
         {
+            if (key is not null)
+            {
+                (var isAnswered, problem) = await keyedCalls.BeginAsync(call, endpoint, key, default, body.Memory);
+                if (problem is not null)
+                    throw new ProblemException(problem);
+                if (isAnswered)
+                    return;
+            }
             var told = await CreateAsync(call, await read(body.Memory));
             call.Http.Response.ContentLength = told.Length;
             await call.Http.Response.BodyWriter.WriteAsync(told, call.Http.RequestAborted);
@@ -67,17 +67,20 @@ public sealed class BatchCreation(
     async Task<byte[]> CreateAsync(ModelCall call, NewBatch batch)
     {
         call.Requests = batch.Terms.Lines;
-        var (_, refusal) = await inference.ReserveAsync(call, UpperBound.OfBatch(batch.Terms.Bound.Nanos, batch.Terms.Lines), 0);
-        if (refusal is not null)
-            throw new ProblemException(refusal);
+        MeterReading? owed = null;
         try
         {
+            var (_, refusal) = await inference.ReserveAsync(call, UpperBound.OfBatch(batch.Terms.Bound.Nanos, batch.Terms.Lines), 0);
+            if (refusal is not null)
+                throw new ProblemException(refusal);
             // The call goes on when the caller leaves: a batch that was created is paid for, and its customer must find it.
             var answer = await calls.AskAsync(batch.Create, CancellationToken.None);
-            var made = await RegisterAsync(call, batch, (string)answer["id"]!);
-            return await EndAsync(call, ProviderCalls.Bytes(batch.Show(made, answer)), AtBound(batch.Terms));
+            var told = await RegisterAsync(call, batch, answer);
+            call.Owe(owed = AtBound(batch.Terms));
+            return await EndAsync(call, told, owed);
         }
-        catch (Exception e) when (!call.Ended)
+        // Whatever failed, the hold must end. What was refused holds nothing.
+        catch (Exception e) when (call.IsOpen)
         {
             var problem = e switch
             {
@@ -87,7 +90,10 @@ public sealed class BatchCreation(
             };
             if (e is not ProblemException)
                 log.LogError(e, "a batch of {RequestId} could not be created", call.Http.RequestId());
-            call.End(publisher, rateLimits, RequestOutcome.Failed, problem.Status, null, problem.Code);
+            if (owed is null)
+                call.End(publisher, rateLimits, RequestOutcome.Failed, problem.Status, null, problem.Code);
+            else
+                call.End(publisher, rateLimits, RequestOutcome.Completed, problem.Status, owed);
             throw new ProblemException(problem);
         }
     }
@@ -99,9 +105,8 @@ public sealed class BatchCreation(
     {
         var response = call.Http.Response;
         response.ContentType = "application/json";
-        if (call.Keyed is { } keyed)
+        if (call.Keyed is not null)
         {
-            keyed.IsWhole = true;
             var (record, cost) = call.Foresee(RequestOutcome.Completed, StatusCodes.Status200OK, reading, null);
             response.Headers["X-LLMGateway-Cost"] = cost.ToString();
             await keyedCalls.EndAsync(call, record, told);
@@ -117,8 +122,11 @@ public sealed class BatchCreation(
         Bound = terms.Bound.Nanos,
     };
 
-    async Task<ProviderObject> RegisterAsync(ModelCall call, NewBatch batch, string providerId)
+    /// <summary>Its customer can reach the batch from here on. Nothing that may fail stands between this and the charge.</summary>
+    /// <returns>The answer.</returns>
+    async Task<byte[]> RegisterAsync(ModelCall call, NewBatch batch, JsonObject answer)
     {
+        var providerId = (string)answer["id"]!;
         var (credential, provider, request) = (call.Caller.Credential, call.Route.Model.Provider, call.Id);
         var made = new ProviderObject(
             $"{batch.Prefix}{request:N}", batch.Kind, credential.Project, credential.Test, credential.Customer!.Value, provider,
@@ -130,8 +138,9 @@ public sealed class BatchCreation(
         };
         try
         {
+            var told = ProviderCalls.Bytes(batch.Show(made, answer));
             await sessions.RegisterAsync(made);
-            return made;
+            return told;
         }
         catch
         {

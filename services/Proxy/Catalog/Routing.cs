@@ -24,6 +24,8 @@ public static class Routing
         Problem? first = null;
         for (var next = caller.Project.Find(request.Model); next is not null; next = next.Next)
         {
+            if (route is not null && !IsPaidAlike(route, next))
+                continue;
             if (Check(caller.Credential, wire, request, next, out var other) is { } problem)
             {
                 first ??= problem;
@@ -53,10 +55,16 @@ public static class Routing
         if (problem.Status is 400 or 413 or 422 && problem.Code != Problems.UntranslatableCode)
             return null;
         for (var next = failed.Next; next is not null; next = next.Next)
-            if (Check(caller.Credential, wire, request, next, out _) is null && next.Upstream.HasFreeKey)
+            if (IsPaidAlike(failed, next) && Check(caller.Credential, wire, request, next, out _) is null && next.Upstream.HasFreeKey)
                 return next;
         return null;
     }
+
+    /// <summary>
+    /// What a request holds was asked for its first provider's type, so that no other type can be paid from it. What is stored may be older
+    /// than the rule that a model has one type.
+    /// </summary>
+    static bool IsPaidAlike(Route first, Route next) => first.QueryType == next.QueryType;
 
     static Problem? Check(Credential credential, Wire wire, ModelRequest request, Route route, out UpperBound bound)
     {

@@ -32,6 +32,7 @@ public static class Admission
 
     static long MostOf(ClaimLine line, UpperBound bound, long outputLimit) => line switch
     {
+        { AsksNothing: true } => 0,
         { Overage: { } rate } => PriceOf(TokensOf(bound, outputLimit), rate),
         { Unit: Unit.Usd or Unit.UsdLimit } => bound.Cost(outputLimit),
         { Unit: Unit.Tokens } => TokensOf(bound, outputLimit),
@@ -54,6 +55,7 @@ public static class Admission
         for (var i = 0; i < claim.FirstSource || (i == claim.FirstSource && claim.Sources == 1); i++)
             outputLimit = Math.Min(outputLimit, claim.Lines[i] switch
             {
+                { AsksNothing: true } => outputLimit,
                 { Overage: { } rate } => bound.AffordableTokens(TokensFor(amounts[i], rate)),
                 { Unit: Unit.Usd or Unit.UsdLimit } => bound.AffordableOutput(amounts[i]),
                 { Unit: Unit.Tokens } => bound.AffordableTokens(amounts[i]),

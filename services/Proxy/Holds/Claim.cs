@@ -96,6 +96,9 @@ public sealed record ClaimLine(Guid Register, AccountKind Kind, Unit Unit)
     /// <summary>Amounts are nano-dollars.</summary>
     public bool IsMoney => Unit is Unit.Usd or Unit.UsdLimit;
 
+    /// <summary>Nothing is asked of it but that it is not frozen.</summary>
+    public bool AsksNothing { get; init; }
+
     /// <summary>Of call credits: their type, and how accounts name it.</summary>
     public string? QueryType { get; init; }
 

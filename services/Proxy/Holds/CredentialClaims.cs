@@ -38,14 +38,21 @@ sealed class CredentialClaims(Credential credential)
         return valid.At(now);
     }
 
-    /// <summary>A wallet alone, or with a cap that counts down. Of what is free nothing is counted or paid.</summary>
+    /// <summary>A wallet alone, or with a cap that counts down.</summary>
     Valid Plain(bool isFree)
     {
         var lines = credential.Registers.Select(register => Balance(register.Id, register.Kind, register.Unit)).ToLookup(
             line => line.Kind == AccountKind.Wallet);
-        var claim = isFree ? null : new Claim([.. lines[false], .. lines[true]], lines[false].Count(), scope: null);
+        ClaimLine[] limits = isFree ? [.. WalletsThatPayNothing()] : [.. lines[false]], sources = isFree ? [] : [.. lines[true]];
+        var claim = limits.Length + sources.Length == 0 ? null : new Claim([.. limits, .. sources], limits.Length, scope: null);
         return new(claim, DateTimeOffset.MinValue, DateTimeOffset.MaxValue);
     }
+
+    /// <summary>The wallet of requests that something else pays, or nobody. If it is frozen, they are refused like all others.</summary>
+    IEnumerable<ClaimLine> WalletsThatPayNothing() =>
+        from register in credential.Registers
+        where register.Kind == AccountKind.Wallet
+        select Balance(register.Id, register.Kind, register.Unit) with { AsksNothing = true };
 
     Valid Make(ClaimRule rule, Route route, List<string> names, DateTimeOffset now)
     {
@@ -67,6 +74,8 @@ sealed class CredentialClaims(Credential credential)
             {
                 Overage = source.Overage, QueryType = source.QueryType, Denomination = source.Denomination,
             }).ToList();
+        if (!sources.Exists(source => source.Kind == AccountKind.Wallet))
+            limits.AddRange(WalletsThatPayNothing());
         if (limits.Count + sources.Count == 0)
             return new(null, from, to);
         return new(

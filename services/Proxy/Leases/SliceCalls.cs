@@ -117,7 +117,10 @@ public sealed partial class Slice
                 LowMark = line.LowMark,
             };
         }
-        return new(_lease.Id, ++_lease.Fence, holder, lines) { FirstSource = claim.FirstSource, Scope = claim.Scope };
+        return new(_lease.Id, ++_lease.Fence, holder, lines) 
+        {
+            FirstSource = claim.FirstSource, Scope = claim.Scope, SaysMarks = true,
+        };
     }
 
     void Accept(HeldLease lease, LeaseAnswer answer, long asked)

@@ -22,11 +22,15 @@ public sealed class ModelCall(HttpContext http, string endpoint, LedgerClock clo
     /// <summary>The type of the call credit that the caller pays with.</summary>
     const string QueryTypeHeader = "X-Query-Type";
 
+    /// <summary>What was taken of quota and credits.</summary>
+    const string UsedHeader = "X-LLMGateway-Used";
+
     readonly long _started = time.GetTimestamp();
     readonly DateTimeOffset _startedAt = clock.Now;
     int? _firstByteMs;
     CrashJournal.Slot? _slot;
     long _checkpointAt, _checkpointTokens;
+    bool _hasTold;
     IReadOnlyList<Guid> _windows = [];
 
     public HttpContext Http => http;
@@ -102,10 +106,21 @@ public sealed class ModelCall(HttpContext http, string endpoint, LedgerClock clo
         Failpoint.Hit("proxy.journal.checkpoint");
     }
 
-    void Put(RequestOutcome outcome, MeterReading? metered)
+    /// <summary>
+    /// The caller can reach what it has bought, so that it pays whatever becomes of this process, and its key is used: a repetition would
+    /// buy once more.
+    /// </summary>
+    public void Owe(MeterReading reading)
+    {
+        if (Keyed is not null)
+            Keyed.IsWhole = true;
+        Put(RequestOutcome.Completed, reading, StatusCodes.Status200OK);
+    }
+
+    void Put(RequestOutcome outcome, MeterReading? metered, int status = StatusCodes.Status500InternalServerError)
     {
         Span<long> used = stackalloc long[LeaseRequest.MaxLines];
-        var (settlement, _, _) = Settle(outcome, StatusCodes.Status500InternalServerError, metered, metered is null ? Crashed : null, used);
+        var (settlement, _, _) = Settle(outcome, status, metered, metered is null ? Crashed : null, used);
         _slot!.Put(SettlementRecord.Encode(settlement, Spans.ContextOf(http)));
     }
 
@@ -125,7 +140,6 @@ public sealed class ModelCall(HttpContext http, string endpoint, LedgerClock clo
         Ended = true;
         try
         {
-            TellUsed(used);
             Hold?.Settle(used);
             Failpoint.Hit("proxy.end.released");
         }
@@ -139,6 +153,8 @@ public sealed class ModelCall(HttpContext http, string endpoint, LedgerClock clo
         Spans.Settled(settlement.Usage, new(paid));
         EdgeMetrics.Ended(settlement.Usage, new(paid));
         rateLimits.Correct(Caller.Credential, tokens - RatedTokens);
+        // Last, because an answer's head may refuse what is set.
+        TellUsed(used);
         return new Money(paid);
     }
 
@@ -151,15 +167,21 @@ public sealed class ModelCall(HttpContext http, string endpoint, LedgerClock clo
         return (SettlementRecord.Encode(settlement, Spans.ContextOf(http)).ToArray(), new(paid));
     }
 
-    /// <summary>Says what the request has taken of quota and credits, where the answer's head is not sent yet.</summary>
+    /// <summary>
+    /// Says what the request has taken of quota and credits, where the answer's head is not sent yet. What was said before and is not so
+    /// any more is taken back: the answer may have become an error.
+    /// </summary>
     void TellUsed(ReadOnlySpan<long> used)
     {
         if (Hold is null || http.Response.HasStarted)
             return;
-        if (Admission.Told(Hold.Claim, used) is { } told)
-            http.Response.Headers["X-LLMGateway-Used"] = told;
-        if (Hold.Claim.Credits is >= 0 and var credits && used[credits] > 0)
-            http.Response.Headers[QueryTypeHeader] = Hold.Claim.Lines[credits].QueryType;
+        var told = Admission.Told(Hold.Claim, used);
+        if (told is null && !_hasTold)
+            return;
+        http.Response.Headers[UsedHeader] = told;
+        if (Hold.Claim.Credits is >= 0 and var credits)
+            http.Response.Headers[QueryTypeHeader] = used[credits] > 0 ? Hold.Claim.Lines[credits].QueryType : null;
+        _hasTold = told is not null;
     }
 
     /// <summary>
@@ -172,7 +194,8 @@ public sealed class ModelCall(HttpContext http, string endpoint, LedgerClock clo
         else if (Hold is { Claim: { Credits: >= 0 and var credits } claim } && credits == claim.FirstSource && Hold.Amounts[credits] > 0)
         {
             http.Response.Headers[QueryTypeHeader] = claim.Lines[credits].QueryType;
-            http.Response.Headers["X-LLMGateway-Used"] = $"{CallCredits.Name(claim.Lines[credits].QueryType!)}=1";
+            http.Response.Headers[UsedHeader] = $"{CallCredits.Name(claim.Lines[credits].QueryType!)}=1";
+            _hasTold = true;
         }
     }
 

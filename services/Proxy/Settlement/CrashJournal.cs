@@ -51,7 +51,7 @@ public sealed class CrashJournal : IDisposable
             File.Delete(path);
     }
 
-    /// <summary>Takes a slot for one request. Null when the disk is full, or when no more files may be added.</summary>
+    /// <summary>Takes a slot for one request. Null when the disk takes no further file, or when no more files may be added.</summary>
     public Slot? Take()
     {
         lock (_lock)
@@ -90,7 +90,7 @@ public sealed class CrashJournal : IDisposable
             }
             return true;
         }
-        catch (IOException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             return false;
         }

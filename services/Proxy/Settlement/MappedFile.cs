@@ -21,7 +21,10 @@ public sealed unsafe class MappedFile : IDisposable
 
     public Span<byte> Bytes => _start is null ? throw new ObjectDisposedException(Path) : new(_start, _length);
 
-    /// <summary>Throws <see cref="IOException"/> when the disk has no room for it; later writes cannot fail any more.</summary>
+    /// <summary>
+    /// Throws <see cref="IOException"/> when the disk has no room for it, and <see cref="UnauthorizedAccessException"/> when the folder
+    /// takes no files. Later writes cannot fail any more.
+    /// </summary>
     public static MappedFile Create(string path, int length)
     {
         try
@@ -37,7 +40,7 @@ public sealed unsafe class MappedFile : IDisposable
                 file, null, 0, MemoryMappedFileAccess.ReadWrite, HandleInheritability.None, leaveOpen: true);
             return new(path, mapping.CreateViewAccessor(), length);
         }
-        catch (IOException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             File.Delete(path);
             throw;

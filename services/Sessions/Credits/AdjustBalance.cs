@@ -41,13 +41,13 @@ public static class AdjustBalance
             if (isDebit)
                 return await NotEnoughAsync(0);
             if (types.Count >= CallCredits.MaxTypes)
-                return Problems.Conflict("too_many_types", $"A customer may have {CallCredits.MaxTypes} types of call credits.", "type");
+                return TooManyTypes;
             await wallet.OpenAsync([balance], token);
             Failpoint.Hit("sessions.credits.opened");
             db.Add(new CustomerCredits { CustomerId = customer.Id, QueryType = request.Type });
         }
-        if (!isDebit)
-            await TellAsync(customer.Id, db, copies);
+        if (!isDebit && !await TryTellAsync(customer.Id, db, copies))
+            return TooManyTypes;
         var adjusted = await ledger.AdjustAsync(
             new(
                 Idempotency.EffectId(http, caller, $"/v1/customers/{Ids.Show(Ids.Customer, customer.Id)}/balances"), balance, isDebit,
@@ -78,20 +78,31 @@ public static class AdjustBalance
         }
     }
 
-    /// <summary>Also when nothing is different: the call that changed it may have ended before it told anybody.</summary>
-    static async Task TellAsync(Guid customer, SessionsDb db, HotCopies copies)
+    /// <summary>
+    /// Also when nothing is different: the call that changed it may have ended before it told anybody. False when calls that ran at the
+    /// same time have added as many types as there may be. Then nothing is written, and the balance that is open stays empty.
+    /// </summary>
+    static async Task<bool> TryTellAsync(Guid customer, SessionsDb db, HotCopies copies)
     {
-        try
+        await using (copies.CustomerChanging(customer, db))
+        await using (var transaction = await db.Database.BeginTransactionAsync())
         {
-            await using (copies.CustomerChanging(customer, db))
-                await db.SaveChangesAsync(CancellationToken.None);
-        }
-        catch (DbUpdateException e) when (SessionsDb.IsDuplicate(e))
-        {
-            // Another call has opened the same balance meanwhile.
+            await db.LockCustomerAsync(customer, CancellationToken.None);
+            var types = await CreditTypes.OfAsync(db, customer, CancellationToken.None);
+            foreach (var added in db.ChangeTracker.Entries<CustomerCredits>().ToList())
+                if (types.Contains(added.Entity.QueryType))
+                    added.State = EntityState.Detached;
+                else if (types.Count >= CallCredits.MaxTypes)
+                    return false;
+            await db.SaveChangesAsync(CancellationToken.None);
+            await transaction.CommitAsync(CancellationToken.None);
         }
         Failpoint.Hit("sessions.credits.known");
+        return true;
     }
+
+    static Problem TooManyTypes =>
+        Problems.Conflict("too_many_types", $"A customer may have {CallCredits.MaxTypes} types of call credits.", "type");
 
     /// <summary>Throws a 400 that names the field.</summary>
     public static void MustBeRight(Request request)

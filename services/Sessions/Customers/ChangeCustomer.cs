@@ -18,17 +18,21 @@ public static class ChangeCustomer
         if (await CustomerView.FindAsync(db, caller, id, token) is not { } customer)
             return CustomerView.NotFound;
 
-        var isDeleted = customer.Status == CustomerStatus.Deleted;
-        CustomerFields.Apply(body, customer, "status");
-        if (isDeleted)
-            return CustomerView.Deleted;
         var hasStatus = body.TryGetProperty("status", out var status);
-        if (hasStatus)
-            customer.Status = CustomerFields.Status(status);
-
         // Also when the status is what it was: the call that changed it may have ended before it told anybody.
         await using (hasStatus ? copies.CustomerChanging(customer.Id, db) : null)
+        await using (var transaction = await db.Database.BeginTransactionAsync(token))
+        {
+            await db.LockAsync(customer, token);
+            var isDeleted = customer.Status == CustomerStatus.Deleted;
+            CustomerFields.Apply(body, customer, "status");
+            if (isDeleted)
+                return CustomerView.Deleted;
+            if (hasStatus)
+                customer.Status = CustomerFields.Status(status);
             await db.SaveChangesAsync(CancellationToken.None);
+            await transaction.CommitAsync(CancellationToken.None);
+        }
         return Results.Json(await CustomerView.ReadAsync(customer, wallet, withLedger: false, token), Defaults.Json);
     }
 }

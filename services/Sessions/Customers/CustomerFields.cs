@@ -1,5 +1,4 @@
 using System.Text.Json;
-using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Sessions;
@@ -32,8 +31,8 @@ public static class CustomerFields
     /// <summary>Leaves nothing that says who the customer was.</summary>
     public static void Erase(Customer customer)
     {
-        (customer.Email, customer.Name, customer.Company, customer.Phone) = (null, null, null, null);
-        customer.ExternalId = Ids.Show(Ids.Customer, customer.Id);
+        (customer.ExternalId, customer.Email, customer.Name) = (null, null, null);
+        (customer.Company, customer.Phone) = (null, null);
     }
 
     /// <summary>A status that can be set; deleting is a call of its own.</summary>

@@ -25,7 +25,7 @@ public sealed record CustomerView(
     public sealed record WalletView(string Id, Money Balance, string Currency, string Status);
 
     public static CustomerView Of(Customer customer, WalletSummary? wallet) => new(
-        Ids.Show(Ids.Customer, customer.Id), customer.ExternalId, customer.Email, customer.Name, customer.Company, customer.Phone,
+        Ids.Show(Ids.Customer, customer.Id), customer.ShownExternalId, customer.Email, customer.Name, customer.Company, customer.Phone,
         customer.Status, customer.CreatedAt,
         wallet is null ? null : new(Ids.Show(Ids.Wallet, wallet.Id), wallet.Balance, "USD", wallet.Frozen ? "frozen" : "active"),
         wallet?.Spent ?? Money.Zero, wallet?.ToppedUp ?? Money.Zero, wallet?.RecentLedger);

@@ -20,17 +20,20 @@ public static class DeleteCustomer
         if (await CustomerView.FindAsync(db, http.Backend(), id, token) is not { } customer)
             return CustomerView.NotFound;
         var now = time.GetUtcNow();
-        customer.Status = CustomerStatus.Deleted;
-        CustomerFields.Erase(customer);
-        foreach (var key in await db.CustomerKeys.Where(key => key.CustomerId == customer.Id && key.RevokedAt == null).ToListAsync(token))
-        {
-            key.RevokedAt = now;
-            db.Tell(new KeyRevoked(key.Id, customer.Id, customer.Project.OrganizationId, customer.ProjectId, customer.Test, now), now);
-        }
         // Also when repeated: the first call may have ended before it told anybody.
         await using (copies.CustomerChanging(customer.Id, db))
         await using (var transaction = await db.Database.BeginTransactionAsync(token))
         {
+            // What others have written since it was read is erased, too.
+            await db.LockAsync(customer, token);
+            customer.Status = CustomerStatus.Deleted;
+            CustomerFields.Erase(customer);
+            foreach (var key in await db.CustomerKeys.Where(key => key.CustomerId == customer.Id && key.RevokedAt == null)
+                .ToListAsync(token))
+            {
+                key.RevokedAt = now;
+                db.Tell(new KeyRevoked(key.Id, customer.Id, customer.Project.OrganizationId, customer.ProjectId, customer.Test, now), now);
+            }
             await db.Families.Where(family => family.CustomerId == customer.Id && family.RevokedAt == null)
                 .ExecuteUpdateAsync(family => family.SetProperty(f => f.RevokedAt, now), token);
             // First the customer's row, which whoever keeps a response looks at: what is kept after the deletion would be kept for ever.

@@ -58,7 +58,7 @@ public static class ListCustomers
     static Expression<Func<Customer, bool>> Matches(string search)
     {
         var pattern = LikePattern(search);
-        return customer => EF.Functions.ILike(customer.ExternalId, pattern, @"\") || EF.Functions.ILike(customer.Name!, pattern, @"\")
+        return customer => EF.Functions.ILike(customer.ExternalId!, pattern, @"\") || EF.Functions.ILike(customer.Name!, pattern, @"\")
             || EF.Functions.ILike(customer.Email!, pattern, @"\") || EF.Functions.ILike(customer.Company!, pattern, @"\")
             || EF.Functions.ILike(customer.Phone!, pattern, @"\");
     }

@@ -34,7 +34,9 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
 
     protected override void OnModelCreating(ModelBuilder modelBuilder)
     {
-        modelBuilder.Entity<Customer>().Property(customer => customer.Status).HasConversion<string>();
+        // Whoever has read a customer that was deleted meanwhile must not write back who it was, or that it is there.
+        modelBuilder.Entity<Customer>().Property(customer => customer.Status).HasConversion<string>().IsConcurrencyToken();
+        modelBuilder.Entity<Customer>().Ignore(customer => customer.ShownExternalId);
         modelBuilder.Entity<Provider>().HasKey(provider => new { provider.ProjectId, provider.Id });
         modelBuilder.Entity<ProviderKey>().HasKey(key => new { key.ProjectId, key.ProviderId, key.Position });
         modelBuilder
@@ -96,9 +98,16 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
     /// <summary>Until the transaction ends, no other instance writes seeds or the catalogue.</summary>
     public Task LockAsync(CancellationToken token) => Database.ExecuteSqlAsync($"select pg_advisory_xact_lock({WriterLock})", token);
 
-    /// <summary>Until the transaction ends, nobody else changes the customer's limits.</summary>
-    public Task LockLimitsAsync(Guid customer, CancellationToken token) =>
+    /// <summary>Until the transaction ends, nobody else changes the customer, its limits or its types of call credits.</summary>
+    public Task LockCustomerAsync(Guid customer, CancellationToken token) =>
         Database.ExecuteSqlAsync($"select 1 from customer where id = {customer} for no key update", token);
+
+    /// <summary>As <see cref="LockCustomerAsync"/>, and the customer is read again: it is what it is until the transaction ends.</summary>
+    public async Task LockAsync(Customer customer, CancellationToken token)
+    {
+        await LockCustomerAsync(customer.Id, token);
+        await Entry(customer).ReloadAsync(token);
+    }
 
     /// <summary>True when a row with the same unique value came first.</summary>
     public static bool IsDuplicate(DbUpdateException e) =>
@@ -154,4 +163,7 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
 
     [DbContext(typeof(SessionsDb)), Migration("0017_credits")]
     sealed class Credits0017 : SqlMigration;
+
+    [DbContext(typeof(SessionsDb)), Migration("0018_erased_customers")]
+    sealed class ErasedCustomers0018 : SqlMigration;
 }

@@ -1,3 +1,5 @@
+using LlmGateway.Contracts;
+
 namespace LlmGateway.Sessions;
 
 /// <summary>A company that runs projects and grants credit.</summary>
@@ -56,8 +58,10 @@ public sealed class Customer
     public required Guid ProjectId { get; init; }
     public Project Project { get; init; } = null!;
     public required bool Test { get; init; }
-    /// <summary>The backend's own name for it, unique per project and mode for ever. Of a deleted one: its id, as callers see it.</summary>
-    public required string ExternalId { get; set; }
+    /// <summary>The backend's own name for it, unique per project and mode for ever. Null of a deleted one.</summary>
+    public required string? ExternalId { get; set; }
+    /// <summary>As callers see it: of a deleted one its id.</summary>
+    public string ShownExternalId => ExternalId ?? Ids.Show(Ids.Customer, Id);
     public string? Email { get; set; }
     public string? Name { get; set; }
     public string? Company { get; set; }

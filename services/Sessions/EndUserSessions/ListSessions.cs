@@ -49,7 +49,7 @@ public static class ListSessions
     {
         id = Ids.Show(Ids.Session, session.Id),
         endCustomerId = Ids.Show(Ids.Customer, customer.Id),
-        externalId = customer.ExternalId,
+        externalId = customer.ShownExternalId,
         status = session.Family.RevokedAt is not null ? "revoked" : session.ExpiresAt <= now ? "expired" : "active",
         scope = new { models = session.Family.Models, maxSpend = session.Family.CapNanos is { } cap ? new Money(cap) : (Money?)null },
         ttlSeconds = session.Family.TtlSeconds,

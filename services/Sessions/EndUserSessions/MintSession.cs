@@ -14,8 +14,10 @@ public static class MintSession
 {
     public const int MinTtlSeconds = 60, MaxTtlSeconds = 3600, DefaultTtlSeconds = 900;
 
-    /// <summary>One try, and a second one after a lost race for a new customer, which can be lost only once.</summary>
-    const int MaxAttempts = 2;
+    /// <summary>
+    /// One try, and others after lost races: for a new customer, which can be lost only once, and with a call that changes its status.
+    /// </summary>
+    const int MaxAttempts = 3;
 
     /// <param name="Customer">The external id, or an object with it.</param>
     public sealed record Request(JsonElement Customer, Scope? Scope = null, int? TtlSeconds = null);
@@ -75,7 +77,7 @@ public static class MintSession
                 await using (known is not null && newWallet ? copies.CustomerChanging(customer.Id, db) : null)
                     await db.SaveChangesAsync(CancellationToken.None);
             }
-            catch (DbUpdateException e) when (SessionsDb.IsDuplicate(e) && attempt < MaxAttempts)
+            catch (DbUpdateException e) when (attempt < MaxAttempts && (SessionsDb.IsDuplicate(e) || e is DbUpdateConcurrencyException))
             {
                 db.ChangeTracker.Clear();
                 continue;

@@ -6,7 +6,8 @@ namespace LlmGateway.Sessions;
 
 /// <summary>
 /// <c>POST /v1/sessions/refresh</c>: a new token of the same family, hence with the same lifetime, scope and remaining cap. The old token
-/// lives on for <see cref="Grace"/>, counted from its first refresh, so that calls under way and other tabs are not cut off.
+/// lives on for <see cref="Grace"/>, counted from its first refresh, so that calls under way and other tabs are not cut off. A session with
+/// a spend cap that is older than <see cref="CapsLastFor"/> has expired.
 /// </summary>
 public static class RefreshSession
 {
@@ -17,6 +18,12 @@ public static class RefreshSession
     /// out to others. It bounds the tokens of a family that are valid at the same time, and the rows that an end user can make.
     /// </summary>
     public const int MaxRefreshes = 20;
+
+    /// <summary>
+    /// How long a session with a spend cap may be refreshed. Wallet forgets a counter that nothing has used for longer, and then the whole
+    /// cap could be spent again.
+    /// </summary>
+    public static readonly TimeSpan CapsLastFor = TimeSpan.FromDays(90);
 
     public static void MapRefreshSession(this WebApplication app) => app.MapPost("/v1/sessions/refresh", HandleAsync).WithIdempotency();
 
@@ -36,6 +43,8 @@ public static class RefreshSession
             return refusal;
         if (!project.EndUserSessions)
             return Problems.SessionsDisabled;
+        if (family.CapNanos is not null && now - family.CreatedAt > CapsLastFor)
+            return Problems.ExpiredCredential;
 
         await using var transaction = await db.Database.BeginTransactionAsync(token);
         // One statement counts and decides, so that parallel refreshes count each other. A later revocation ends the whole family, with

@@ -25,8 +25,6 @@ public static class CreateKey
         var request = await Body.ReadAsync<Request>(http);
         if (await CustomerView.FindAsync(db, caller, id, token) is not { } customer)
             return CustomerView.NotFound;
-        if (customer.Status == CustomerStatus.Deleted)
-            return Problems.CustomerStatus("deleted");
 
         var now = time.GetUtcNow();
         var name = Fields.Text(request.Name, "name");
@@ -34,12 +32,18 @@ public static class CreateKey
         if (request.ExpiresAt <= now)
             return Problems.Invalid("expiresAt", "'expiresAt' must be in the future.");
         Fields.MustBeCount(request.Concurrent, "concurrent");
+        // Two calls at once must not both be the last key, and a key's name may say who a customer is that is deleted meanwhile.
+        await using var transaction = await db.Database.BeginTransactionAsync(token);
+        await db.LockAsync(customer, token);
+        if (customer.Status == CustomerStatus.Deleted)
+            return Problems.CustomerStatus("deleted");
         if (await db.CustomerKeys.CountAsync(key => key.CustomerId == customer.Id && key.RevokedAt == null, token) >= MaxKeys)
             return Problems.Conflict("too_many_keys", $"A customer may have {MaxKeys} keys. Revoke one first.");
 
         var secret = Token.New(Token.CustomerKey);
         var key = keys.Add(db, customer, customer.Project, name, secret, models, request.Concurrent, request.ExpiresAt, now);
         await db.SaveChangesAsync(token);
+        await transaction.CommitAsync(CancellationToken.None);
         Failpoint.Hit("sessions.key.created");
         outbox.Raise();
         return Results.Json(KeyView.Of(key) with { Key = secret }, Defaults.Json, statusCode: 201);

@@ -22,25 +22,45 @@ public static class PutLimits
         if (customer.Status == CustomerStatus.Deleted)
             return CustomerView.Deleted;
 
-        OpenCounters openings;
-        // Also when nothing is different: the call that changed it may have ended before it told anybody.
-        await using (copies.CustomerChanging(customer.Id, db))
-        await using (var transaction = await db.Database.BeginTransactionAsync(token))
+        var (scope, now) = (new CounterScope(caller.Organization, caller.Project, customer.Id, caller.Test), time.GetUtcNow());
+        Task<OpenCounters> WriteAsync() => AddedAsync(db, scope, limits, now, token);
+        var (openings, added) = (new OpenCounters(scope, []), await WriteAsync());
+        for (var isSaved = false; !isSaved;)
         {
-            await db.LockLimitsAsync(customer.Id, token);
-            var added = new List<CustomerLimit>();
-            if (await LimitWriter.WriteAsync(db, customer.Id, limits, "", added, token) is { } error)
-                throw Refused(error);
-            await db.SaveChangesAsync(token);
-            openings = LimitOpenings.Of(new(caller.Organization, caller.Project, customer.Id, caller.Test), added, time.GetUtcNow());
+            // Wallet is told outside of the transaction: while it hangs, nobody waits for it with a connection to the database. A limit
+            // that another call has removed meanwhile is told in a further round, so that there are no more rounds than limits.
+            openings = openings with { Counters = [.. openings.Counters.UnionBy(added.Counters, counter => counter.Register)] };
             await wallet.OpenCountersAsync(openings with { Later = true }, token);
             Failpoint.Hit("sessions.limits.owed");
-            await transaction.CommitAsync(CancellationToken.None);
+            db.ChangeTracker.Clear();
+            // Also when nothing is different: the call that changed it may have ended before it told anybody.
+            await using (copies.CustomerChanging(customer.Id, db))
+            await using (var transaction = await db.Database.BeginTransactionAsync(token))
+            {
+                await db.LockCustomerAsync(customer.Id, token);
+                added = await WriteAsync();
+                isSaved = added.Counters.All(counter => openings.Counters.Any(owed => owed.Register == counter.Register));
+                if (!isSaved)
+                    continue;
+                await db.SaveChangesAsync(token);
+                await transaction.CommitAsync(CancellationToken.None);
+            }
         }
         Failpoint.Hit("sessions.limits.saved");
         // When proxies have been told: what they let through before is in the usage log, or soon will be.
-        await wallet.TryOpenCountersAsync(openings, token);
+        await wallet.TryOpenCountersAsync(added, token);
         return Results.Json(await LimitView.OfNewAsync(db.Limits.Local, wallet, time.GetUtcNow(), token), Defaults.Json);
+    }
+
+    /// <summary>Writes the limits without saving them. Throws a 400 for the first mistake that only the database shows.</summary>
+    /// <returns>The counters of those that count something new.</returns>
+    static async Task<OpenCounters> AddedAsync(
+        SessionsDb db, CounterScope scope, IReadOnlyList<LimitRequest> limits, DateTimeOffset now, CancellationToken token)
+    {
+        var added = new List<CustomerLimit>();
+        return await LimitWriter.WriteAsync(db, scope.Customer, limits, "", added, token) is { } error
+            ? throw Refused(error)
+            : LimitOpenings.Of(scope, added, now);
     }
 
     /// <summary>Throws a 400 for the first mistake that can be seen without the database.</summary>

@@ -21,15 +21,20 @@ public static class PutRates
         Fields.MustBeCount(rates.Concurrent, "concurrent");
         if (await CustomerView.FindAsync(db, caller, id, token) is not { } customer)
             return CustomerView.NotFound;
-        if (customer.Status == CustomerStatus.Deleted)
-            return CustomerView.Deleted;
 
-        customer.RequestsPerMinute = rates.RequestsPerMinute;
-        customer.TokensPerMinute = rates.TokensPerMinute;
-        customer.Concurrent = rates.Concurrent;
         // Also when nothing is different: the call that changed it may have ended before it told anybody.
         await using (copies.CustomerChanging(customer.Id, db))
+        await using (var transaction = await db.Database.BeginTransactionAsync(token))
+        {
+            await db.LockAsync(customer, token);
+            if (customer.Status == CustomerStatus.Deleted)
+                return CustomerView.Deleted;
+            customer.RequestsPerMinute = rates.RequestsPerMinute;
+            customer.TokensPerMinute = rates.TokensPerMinute;
+            customer.Concurrent = rates.Concurrent;
             await db.SaveChangesAsync(CancellationToken.None);
+            await transaction.CommitAsync(CancellationToken.None);
+        }
         return Results.Json(rates, Defaults.Json);
     }
 }

@@ -35,7 +35,7 @@ public static class RaiseLimit
         await using (copies.CustomerChanging(customer.Id, db))
         await using (var transaction = await db.Database.BeginTransactionAsync(token))
         {
-            await db.LockLimitsAsync(customer.Id, token);
+            await db.LockCustomerAsync(customer.Id, token);
             limit = await db.Limits.Include(known => known.Raises)
                 .SingleOrDefaultAsync(known => known.CustomerId == customer.Id && known.Id == limitId, token);
             if (limit is null)

@@ -318,6 +318,7 @@ public sealed class SeedWriter(
     {
         if (balances is null)
             return;
+        await db.LockCustomerAsync(customer.Id, token);
         var known = await CreditTypes.OfAsync(db, customer.Id, token);
         if (known.Union(balances.Keys).Count() > CallCredits.MaxTypes)
             throw new SeedException($"{path}.balances: the customer would have more than {CallCredits.MaxTypes} types");
@@ -346,7 +347,7 @@ public sealed class SeedWriter(
         var customer = scope.Customer;
         if (limits.Any(limit => limit.Selector?.Keys is not null))
             await db.SaveChangesAsync(token); // the keys may be this file's
-        await db.LockLimitsAsync(customer, token);
+        await db.LockCustomerAsync(customer, token);
         var added = new List<CustomerLimit>();
         if (await LimitWriter.WriteAsync(db, customer, limits, path, added, token) is var (where, reason))
             throw new SeedException($"{where} {reason}");

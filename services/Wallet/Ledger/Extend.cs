@@ -26,7 +26,7 @@ public static partial class Ledger
         foreach (var line in request.Lines)
             if (line.Counter is { } counter && book.Created.Remove(line.Register))
                 book.Accounts[line.Register].EndsAt = counter.To;
-            else if (line.Counter is null && book.Find(line.Register) is { Kind: AccountKind.Wallet } wallet)
+            else if (request.SaysMarks && line.Counter is null && book.Find(line.Register) is { Kind: AccountKind.Wallet } wallet)
                 wallet.LowMark = line.LowMark;
         var lease = book.Leases.GetValueOrDefault(request.Lease);
         if (lease is { Expired: false, Slots: LeaseSlots.Freed })

@@ -72,6 +72,64 @@ public sealed class CustomerTests
         await Books.MustBeRightAsync();
     }
 
+    /// <summary>Whoever has read the customer before writes afterwards.</summary>
+    [Theory]
+    [InlineData("POST", "/v1/sessions", """{"customer":{"externalId":"$external","email":"$mark@example.com","name":"$mark"}}""", 403)]
+    [InlineData("PATCH", "/v1/customers/$id", """{"name":"$mark"}""", 409)]
+    [InlineData("PATCH", "/v1/customers/$id", """{"status":"blocked"}""", 409)]
+    [InlineData("PUT", "/v1/customers/$id/rates", """{"concurrent":1}""", 409)]
+    [InlineData("POST", "/v1/customers/$id/keys", """{"name":"$mark"}""", 403)]
+    public async Task A_customer_that_is_deleted_while_it_is_changed_stays_deleted_and_unknown(
+        string method, string path, string body, int status)
+    {
+        var mark = Guid.NewGuid().ToString("N")[..12];
+        var user = await Backend.App.NewUserAsync(null);
+        string Of(string text) =>
+            text.Replace("$external", user.ExternalId).Replace("$id", user.CustomerId).Replace("$mark", mark);
+        await using var deletion = await OpenTransaction.BeginAsync(
+            Books.Sessions, "update customer set status = 'Deleted', external_id = null where id = $1", user.Customer);
+
+        var change = Gateway.SendAsync(method, Of(path), Backend.App.Key, Of(body));
+        await Eventually.HoldsAsync(deletion.IsWaitedForAsync, "a change that waits");
+        await deletion.CommitAsync();
+
+        (await change).MustBe(status);
+        Assert.Empty(await Books.MentionsAsync(mark, user));
+        Assert.Equal("deleted", (await Backend.App.GetAsync($"/v1/customers/{user.CustomerId}")).MustBe(200).Json.Text("status"));
+    }
+
+    [Fact]
+    public async Task What_is_written_of_a_customer_while_it_is_being_deleted_is_erased_with_it()
+    {
+        var mark = Guid.NewGuid().ToString("N")[..12];
+        var user = await Backend.App.NewUserAsync(null);
+        await using var change = await OpenTransaction.BeginAsync(
+            Books.Sessions, "update customer set email = $2, name = $2 where id = $1", user.Customer, mark);
+
+        var deletion = Backend.App.DeleteAsync($"/v1/customers/{user.CustomerId}");
+        await Eventually.HoldsAsync(change.IsWaitedForAsync, "a deletion that waits");
+        await change.CommitAsync();
+
+        (await deletion).MustBe(204);
+        Assert.Empty(await Books.MentionsAsync(mark, user));
+    }
+
+    /// <summary>A backend may pass on names that its users choose.</summary>
+    [Fact]
+    public async Task A_customer_whose_external_id_is_anothers_id_keeps_nobody_from_being_deleted_or_made()
+    {
+        var (user, other) = (await Backend.App.NewUserAsync(), await Backend.App.NewUserAsync());
+        var namesake = await Backend.App.MintAsync(user.CustomerId);
+        (await Backend.App.DeleteAsync($"/v1/customers/{user.CustomerId}")).MustBe(204);
+        (await Backend.App.DeleteAsync($"/v1/customers/{other.CustomerId}")).MustBe(204);
+
+        Assert.NotEqual(user.CustomerId, namesake.CustomerId);
+        Assert.NotEqual(other.CustomerId, (await Backend.App.MintAsync(other.CustomerId)).CustomerId);
+        (await Backend.App.DeleteAsync($"/v1/customers/{namesake.CustomerId}")).MustBe(204);
+        Assert.Equal(
+            user.CustomerId, (await Backend.App.GetAsync($"/v1/customers/{user.CustomerId}")).MustBe(200).Json.Text("externalId"));
+    }
+
     [Fact]
     public async Task The_detail_shows_wallet_lifetime_spend_and_recent_ledger()
     {

@@ -50,6 +50,37 @@ public sealed class LimitTests
         Assert.All(many.Append(again).Append(read), reply => Assert.Equal(first.Text, reply.MustBe(200).Text));
     }
 
+    /// <summary>Many calls that wait with a connection would keep everybody from being looked up.</summary>
+    [Fact]
+    public async Task While_Wallet_does_not_answer_a_new_list_holds_nothing_of_the_database()
+    {
+        var path = await NewCustomerAsync();
+        await using var hanging = await OpenTransaction.BeginAsync(Books.Wallet, "lock table owed_opening in exclusive mode");
+
+        var putting = PutAsync(path, $"[{Month}]");
+        await Eventually.HoldsAsync(hanging.IsWaitedForAsync, "a look at what was used that waits");
+        var customer = Guid.ParseExact(path.Split('/')[3]["cus_".Length..], "N");
+        await using (await OpenTransaction.BeginAsync(
+            Books.Sessions, "select 1 from customer where id = $1 for update nowait", customer))
+        {
+        }
+        await hanging.CommitAsync();
+
+        (await putting).MustBe(200);
+    }
+
+    [Fact]
+    public async Task Lists_that_replace_each_other_are_each_taken_whole()
+    {
+        var path = await NewCustomerAsync();
+        (await PutAsync(path, $"[{Month}]")).MustBe(200);
+
+        var replies = await Task.WhenAll(Enumerable.Range(0, 20).Select(i => PutAsync(path, i % 2 == 0 ? $"[{Month}]" : $"[{Day}]")));
+
+        Assert.All(replies, reply => Assert.Single(reply.MustBe(200).Json.EnumerateArray()));
+        Assert.Single((await Backend.App.GetAsync(path)).MustBe(200).Json.EnumerateArray());
+    }
+
     [Fact]
     public async Task A_raise_lasts_while_its_limit_counts_the_same()
     {

@@ -127,6 +127,32 @@ public sealed class SessionTests
         (await RefreshAsync(other.Token)).MustBe(200);
     }
 
+    /// <summary>What was spent of a cap is known for so long. Whoever is refused here mints anew, with a cap of its own.</summary>
+    [Theory]
+    [InlineData("\"scope\":{\"maxSpend\":\"0.01\"}", 401)]
+    [InlineData(null, 200)]
+    public async Task A_session_with_a_cap_is_refreshed_for_ninety_days(string? terms, int status)
+    {
+        var user = await Backend.App.NewUserAsync(null, terms);
+        await AgeAsync(user, "89 days");
+        var token = (await RefreshAsync(user.Token)).MustBe(200).Json.Text("sessionToken");
+
+        await AgeAsync(user, "2 days");
+        var refreshed = (await RefreshAsync(token)).MustBe(status);
+
+        if (status == 401)
+            refreshed.MustBeProblem(401, "expired");
+    }
+
+    static async Task AgeAsync(User user, string interval)
+    {
+        await using var command = Books.Sessions.CreateCommand(
+            "update session_family set created_at = created_at - $2::interval where customer_id = $1");
+        command.Parameters.Add(new() { Value = user.Customer });
+        command.Parameters.Add(new() { Value = interval });
+        Assert.Equal(1, await command.ExecuteNonQueryAsync());
+    }
+
     static Task<Reply> RefreshAsync(string token) => Gateway.SendAsync("POST", "/v1/sessions/refresh", token);
 
     [Fact]

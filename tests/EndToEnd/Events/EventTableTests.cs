@@ -61,7 +61,7 @@ public sealed class EventTableTests
             new(ledger.Wallet, 1, 1, 1, 1) { LowMark = Money.NanosPerUsd / 2 },
         ])
         {
-            FirstSource = 1, Scope = new(OwnLedger.Organization, OwnLedger.Project, ledger.Wallet, false),
+            FirstSource = 1, Scope = new(OwnLedger.Organization, OwnLedger.Project, ledger.Wallet, false), SaysMarks = true,
         }));
         foreach (var (cost, tokens) in ((long, long)[])[(400_000_000, 9), (100_000_001, 41), (1, 40), (1, 1)])
         {

@@ -181,6 +181,49 @@ public sealed class CreditTests
     }
 
     [Fact]
+    public async Task What_is_free_is_refused_while_the_wallet_is_frozen()
+    {
+        var user = await Backend.Queries.NewUserAsync(null);
+        foreach (var proxy in Stack.Proxies)
+            (await AskAsync(user, "gratis", proxy)).MustBe(200);
+
+        (await Backend.Queries.PostAsync($"/v1/wallets/{user.WalletId}/freeze", "{}")).MustBe(200);
+        foreach (var proxy in Stack.Proxies)
+            (await Eventually.GetAsync(
+                () => AskAsync(user, "gratis", proxy), reply => reply.Status != 200, "the refusal", TimeSpan.FromSeconds(1)))
+                .MustBeProblem(402, "wallet_frozen");
+
+        (await Backend.Queries.PostAsync($"/v1/wallets/{user.WalletId}/unfreeze", "{}")).MustBe(200);
+        (await AskAsync(user, "gratis", Stack.Proxy)).MustBe(200);
+    }
+
+    [Fact]
+    public async Task A_plan_that_pays_alone_pays_nothing_while_the_wallet_is_frozen()
+    {
+        var user = await Backend.Queries.NewUserAsync(null);
+        await Books.GivePlanAsync(user, 1_000_000, overagePicos: null);
+        (await AskAsync(user, "untyped", Stack.Proxy)).MustBe(200);
+
+        (await Backend.Queries.PostAsync($"/v1/wallets/{user.WalletId}/freeze", "{}")).MustBe(200);
+        (await AskAsync(user, "untyped", Stack.Proxy2)).MustBeProblem(402, "wallet_frozen");
+    }
+
+    [Fact]
+    public async Task Of_many_types_that_are_granted_at_once_a_customer_gets_as_many_as_it_may_have()
+    {
+        var user = await NewCustomerAsync(standard: 0);
+        var types = Enumerable.Range(0, CallCredits.MaxTypes + 10).Select(i => $"type-{i:D2}").ToList();
+
+        var replies = await Task.WhenAll(types.Select(
+            type => Backend.Queries.PostAsync($"/v1/customers/{user.CustomerId}/balances", Body(type, 1))));
+
+        Assert.Equal(CallCredits.MaxTypes, replies.Count(reply => reply.Status == 200));
+        Assert.All(replies.Where(reply => reply.Status != 200), reply => reply.MustBeProblem(409, "too_many_types", "type"));
+        await MustHaveAsync(user, [.. types.Where((_, i) => replies[i].Status == 200).Select(type => (type, 1L))]);
+        (await AskAsync(user, "small", Stack.Proxy)).MustBeProblem(402, "not_enough_queries");
+    }
+
+    [Fact]
     public async Task A_call_that_is_repeated_under_its_key_costs_one_credit_and_says_so_again()
     {
         var user = await NewCustomerAsync(standard: 2);

@@ -99,7 +99,8 @@ public sealed class KeptResponseBoundsTests
     public async Task Nothing_is_kept_for_a_customer_whose_deletion_came_first()
     {
         var customer = await NewCustomerAsync(await NewProjectAsync());
-        await using var deletion = await Transaction.BeginAsync("update customer set status = 'Deleted' where id = $1", customer);
+        await using var deletion = await OpenTransaction.BeginAsync(
+            Books.Sessions, "update customer set status = 'Deleted' where id = $1", customer);
 
         var id = Ids.New();
         var keeping = KeepAsync(customer, id);
@@ -114,7 +115,8 @@ public sealed class KeptResponseBoundsTests
     public async Task What_is_being_kept_when_its_customer_is_deleted_is_deleted_with_it()
     {
         var user = await Backend.Wires.NewUserAsync();
-        await using var keeping = await Transaction.BeginAsync(
+        await using var keeping = await OpenTransaction.BeginAsync(
+            Books.Sessions,
             """
             insert into kept_response (id, customer_id, project_id, expires_at, bytes, plain_bytes, marks, sealed)
             select $2, id, project_id, now() + interval '1 hour', 1, 1, '{}', '' from customer where id = $1 for share
@@ -157,31 +159,6 @@ public sealed class KeptResponseBoundsTests
     }
 
     /// <summary>A transaction of somebody else that has done something and not ended.</summary>
-    sealed class Transaction(NpgsqlConnection connection, NpgsqlTransaction transaction) : IAsyncDisposable
-    {
-        public static async Task<Transaction> BeginAsync(string sql, params object[] values)
-        {
-            var connection = await Books.Sessions.OpenConnectionAsync();
-            var transaction = await connection.BeginTransactionAsync();
-            await using var command = new NpgsqlCommand(sql, connection);
-            foreach (var value in values)
-                command.Parameters.Add(new() { Value = value });
-            await command.ExecuteNonQueryAsync();
-            return new(connection, transaction);
-        }
-
-        public async Task<bool> IsWaitedForAsync() => 0 < await NumberAsync(
-            "select count(*) from pg_stat_activity where $1 = any(pg_blocking_pids(pid))", connection.ProcessID);
-
-        public Task CommitAsync() => transaction.CommitAsync();
-
-        public async ValueTask DisposeAsync()
-        {
-            await transaction.DisposeAsync();
-            await connection.DisposeAsync();
-        }
-    }
-
     /// <summary>A project that keeps much, of which one response can be seen.</summary>
     static async Task GrowAsync(Guid project, Guid response, long bytes)
     {

@@ -11,6 +11,16 @@ public sealed class TermsTests
 {
     static readonly Guid Customer = Ids.New();
 
+    /// <summary>A session that calls, and then only is refreshed. A call with its last token finds what it has spent.</summary>
+    [Fact]
+    public void A_cap_is_over_before_its_counter_is_forgotten()
+    {
+        var made = new DateTimeOffset(2026, 12, 1, 0, 0, 0, TimeSpan.Zero);
+        var used = Terms.CapOf(Ids.New(), 50, made.AddSeconds(MintSession.MinTtlSeconds)).Terms[0];
+        var lastToken = made + RefreshSession.CapsLastFor + TimeSpan.FromSeconds(MintSession.MaxTtlSeconds);
+        Assert.True(lastToken < used.To + LlmGateway.Wallet.Ledger.CountersNamedFor);
+    }
+
     [Fact]
     public void A_limit_has_the_running_cycle_as_its_term()
     {

@@ -209,9 +209,37 @@ public sealed class ClaimsTests
         Assert.Equal(5, LinesFor(credential, "standard").Count);
 
         var plain = Of(null) with { Registers = [new(Wallet, AccountKind.Wallet, Unit.Usd)] };
-        Assert.Single(LinesFor(plain, null));
-        Assert.Empty(LinesFor(plain, "free"));
-        Assert.Single(LinesFor(plain, null));
+        Assert.False(Assert.Single(LinesFor(plain, null)).AsksNothing);
+        Assert.True(Assert.Single(LinesFor(plain, "free")).AsksNothing);
+        Assert.False(Assert.Single(LinesFor(plain, null)).AsksNothing);
+    }
+
+    /// <summary>So that the ledger refuses the call when the wallet is frozen, whoever pays for it.</summary>
+    [Fact]
+    public void A_wallet_that_does_not_pay_is_asked_whether_it_is_frozen_and_for_nothing()
+    {
+        var tokens = Limit(Unit.Tokens, null, Term.Always(Ids.New(), 100));
+        var customer = WithSources() with { Registers = [new(Wallet, AccountKind.Wallet, Unit.Usd)] };
+        foreach (var (credential, type, firstSource) in ((Credential, string?, int)[])
+        [
+            (customer with { Claim = null }, "free", 1),
+            (customer with { Claim = new([tokens], [Quota, Money]) }, "free", 2),
+            (customer with { Claim = new([tokens], [Quota]) }, null, 2),
+        ])
+        {
+            Assert.True(Claims.TryGet(credential, Offer("m") with { QueryType = type }, Midnight, out var claim));
+            var asked = claim!.Lines[firstSource - 1];
+            Assert.Equal((firstSource, Wallet, true), (claim.FirstSource, asked.Register, asked.AsksNothing));
+            Assert.True(UpperBound.TryOf(UpperBoundTests.RandomPrices(new(1), 0), 10, 1, false, out var bound));
+            var (minimum, full) = Admission.Demand(claim, bound, 16);
+            Assert.Equal((0, 0), (minimum[firstSource - 1], full[firstSource - 1]));
+            Assert.Equal(16, Admission.AffordableOutput(claim, full, bound, 16));
+            var used = new long[full.Length];
+            Admission.Used(claim, full, cost: 60, tokens: 26, answered: true, used);
+            Assert.Equal(0, used[firstSource - 1]);
+        }
+        Assert.True(Claims.TryGet(customer with { Claim = new([], [Quota, Money]) }, Offer("m"), Midnight, out var paid));
+        Assert.DoesNotContain(paid!.Lines, line => line.AsksNothing);
     }
 
     static readonly Guid Customer = Ids.New(), Project = Ids.New();

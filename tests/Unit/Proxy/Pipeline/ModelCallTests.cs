@@ -1,6 +1,7 @@
 using LlmGateway.Contracts;
 using LlmGateway.Proxy;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 
@@ -103,6 +104,66 @@ public sealed class ModelCallTests : IDisposable
             () => call.End(publisher, limits, RequestOutcome.Completed, 200, Delivered(300)));
 
         Assert.Equal((1, false, 0), (publisher.Undelivered, call.IsOpen, lease.Running));
+    }
+
+    /// <summary>What is told of a request comes after all that it holds is free again.</summary>
+    [Fact]
+    public void A_request_whose_answers_head_takes_nothing_more_gives_back_the_rest_of_its_hold()
+    {
+        using var spool = new Spool(_folder, NullLogger<Spool>.Instance);
+        using var publisher = new SpoolPublisher(spool, null!, NullLogger<SpoolPublisher>.Instance);
+        using var limits = new RateLimits(null!, _clock, NullLogger<RateLimits>.Instance);
+        var call = Begin(keyed: false, spool.Journal);
+        var quota = new ClaimLine(Ids.New(), AccountKind.Quota, Unit.Tokens);
+        var lease = new HeldLease(1, _clock, spool.Delivered) { Running = 1 };
+        lease.InUse[0] = 1_000;
+        call.Hold = new(new(new([quota], 0, null), spool.Holder, null!, spool.Delivered, _clock), lease, [1_000]);
+        call.Http.Features.Set<IHttpResponseFeature>(new HttpResponseFeature { Headers = new HeaderDictionary { IsReadOnly = true } });
+
+        Assert.Throws<InvalidOperationException>(
+            () => call.End(publisher, limits, RequestOutcome.Completed, 200, Delivered(300)));
+
+        Assert.Equal((697, 0, 0), (lease.Idle[0], lease.InUse[0], lease.Running));
+        Assert.Equal((1, false), (publisher.Undelivered, call.IsOpen));
+    }
+
+    /// <summary>The provider has begun to answer, or has answered, and then something else failed: the credit goes back.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void An_answer_that_becomes_an_error_does_not_say_that_it_took_a_credit(bool streams)
+    {
+        using var spool = new Spool(_folder, NullLogger<Spool>.Instance);
+        using var publisher = new SpoolPublisher(spool, null!, NullLogger<SpoolPublisher>.Instance);
+        using var limits = new RateLimits(null!, _clock, NullLogger<RateLimits>.Instance);
+        var call = Begin(keyed: true, spool.Journal);
+        var credits = new ClaimLine(Ids.New(), AccountKind.Credits, Unit.Credits) { QueryType = "standard", Denomination = Ids.New() };
+        var lease = new HeldLease(1, _clock, spool.Delivered) { Running = 1 };
+        lease.InUse[0] = 1;
+        call.Hold = new(new(new([credits], 0, null), spool.Holder, null!, spool.Delivered, _clock), lease, [1]);
+        call.Answered = true;
+        if (streams)
+            call.TellCredit();
+        else
+            call.Foresee(RequestOutcome.Completed, 200, Delivered(300), null);
+        var headers = call.Http.Response.Headers;
+        Assert.Equal(
+            ("query:standard=1", "standard"), (headers["X-LLMGateway-Used"].ToString(), headers["X-Query-Type"].ToString()));
+
+        call.End(publisher, limits, RequestOutcome.Failed, 502, null);
+
+        Assert.False(headers.ContainsKey("X-LLMGateway-Used") || headers.ContainsKey("X-Query-Type"));
+        Assert.Equal(1, lease.Idle[0]);
+    }
+
+    [Fact]
+    public void What_its_caller_can_reach_is_paid_at_its_bound_and_uses_its_key_when_the_process_dies()
+    {
+        var call = Begin(keyed: true);
+        call.Owe(new(new Usage { [Meter.Request] = 3 }, true, BatchCost.Reason, null) { Bound = 7_000 });
+
+        Assert.Equal((RequestOutcome.Completed, 7_000, true, "batch"), Left());
+        Assert.Equal((KeyEnd.Used, 200), (Record().Key, Record().Usage.Status));
     }
 
     /// <summary>At $1 and $2 per million tokens, in and out.</summary>

@@ -49,6 +49,18 @@ public sealed class CrashJournalTests : IDisposable
         Assert.Empty(Left());
     }
 
+    /// <summary>
+    /// A request that gets no slot is refused, and what it holds goes back. In this folder the kernel makes files for nobody.
+    /// </summary>
+    [Fact]
+    public void A_folder_that_takes_no_files_has_no_slot()
+    {
+        const string Folder = "/dev/pts";
+        Assert.Throws<UnauthorizedAccessException>(() => File.Create($"{Folder}/{Guid.NewGuid():N}"));
+
+        Assert.Null(new CrashJournal(Folder).Take());
+    }
+
     [Fact]
     public void More_requests_than_a_file_has_room_for_take_another_file()
     {

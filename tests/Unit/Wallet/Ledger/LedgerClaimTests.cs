@@ -232,6 +232,15 @@ public sealed class LedgerClaimTests
         Assert.Equal(0, _store.Accounts[Slots].Reserved);
     }
 
+    [Fact]
+    public void A_frozen_wallet_of_which_nothing_is_asked_refuses_and_an_empty_one_does_not()
+    {
+        Apply(new Freeze(Wallet, true));
+        Assert.Equal(RefusalReason.Frozen, Assert.IsType<Answer.Refused>(Claim(1, firstSource: 1, Money(0))).Reason);
+        Apply(new Freeze(Wallet, false));
+        Assert.Equal([0], Granted(Claim(1, firstSource: 1, Money(0))));
+    }
+
     /// <summary>What another lease is told at last.</summary>
     Answer Other(int firstSource, params LeaseDemand[] lines) => Apply(new Extend(
         new(Ids.New(), 1, "other", lines) { FirstSource = firstSource, Scope = Scope }, Final: true));

@@ -152,6 +152,15 @@ public sealed class LedgerEventTests
         Assert.Equal(["wallet.credits_expired 1080"], Run(new BookExpiry(Wallet)));
     }
 
+    /// <summary>While proxies are updated, one that says no mark asks beside one that does.</summary>
+    [Fact]
+    public void A_claim_of_a_proxy_that_knows_no_marks_leaves_the_mark_as_it_is()
+    {
+        Run(Hold(_lease, 1, 10));
+        Run(Hold(Ids.New(), 1, 10, mark: null, saysMarks: false));
+        Assert.Equal(["wallet.low_balance 50"], Run(Settlement(Ids.New(), 950)));
+    }
+
     [Fact]
     public void What_is_refused_or_comes_again_or_is_put_aside_tells_nothing()
     {
@@ -192,8 +201,11 @@ public sealed class LedgerEventTests
     List<string> Use(long amount) => Run(new Settle(
         new(Ids.New(), null, [new(Counter, amount)], UsageRecords.Of(0, Organization, Project, Noon))));
 
-    static Extend Hold(Guid lease, long fence, long amount, long? mark = Mark) =>
-        new(new(lease, fence, "proxy", [new(Wallet, amount, amount, amount, amount) { LowMark = mark }]) { FirstSource = 0 });
+    static Extend Hold(Guid lease, long fence, long amount, long? mark = Mark, bool saysMarks = true) =>
+        new(new(lease, fence, "proxy", [new(Wallet, amount, amount, amount, amount) { LowMark = mark }])
+        {
+            FirstSource = 0, SaysMarks = saysMarks,
+        });
 
     Extend Claim(
         long fence, long ceiling, AccountKind kind = AccountKind.Limit, Unit unit = Unit.Tokens, long amount = 0,

@@ -204,7 +204,7 @@ sealed class LedgerRun
         return new(
             new(lease, Math.Max(1, fence), "proxy", [.. lines])
             {
-                FirstSource = firstSource, Scope = new(Organization, Project, Organization, false),
+                FirstSource = firstSource, Scope = new(Organization, Project, Organization, false), SaysMarks = dice.Next(4) < 3,
             },
             final)
         {

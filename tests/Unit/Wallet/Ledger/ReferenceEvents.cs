@@ -92,12 +92,12 @@ sealed class ReferenceEvents(IReadOnlyCollection<Guid> wallets)
             yield return (EventTypes.WalletExhausted, wallet, 0);
     }
 
-    /// <summary>Opening a wallet brings its mark, and each claim on it.</summary>
+    /// <summary>Opening a wallet brings its mark, and each claim on it by a proxy that knows marks.</summary>
     IEnumerable<(string, Guid, int)> Marked(Book book, Command command, Answer answer)
     {
         if (command is Open open && answer is Answer.Done { Repeated: false })
             _marks.Remove(open.Register.Id);
-        if (command is Extend extend)
+        if (command is Extend { Request.SaysMarks: true } extend)
             foreach (var line in extend.Request.Lines.Where(
                 line => wallets.Contains(line.Register) && book.Find(line.Register) is not null))
                 if (line.LowMark is { } mark)
