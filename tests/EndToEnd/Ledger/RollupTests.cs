@@ -180,12 +180,12 @@ public sealed class RollupTests : OnOwnLedger
     public async Task What_is_over_is_decided_by_the_clock_also_when_bookings_have_a_later_date()
     {
         await _ledger.RunAsync("update summed set booked_until = now() + interval '1 hour'");
-        var (now, counter) = (DateTimeOffset.UtcNow, Ids.New());
+        var (now, counter, lease) = (DateTimeOffset.UtcNow, Ids.New(), Ids.New());
 
         Assert.Equal(new Answer.Done(), await _ledger.Writer.RunAsync(
             new Post(Ids.New(), PostType.Promotion, _ledger.Scope, [70]) { ExpiresAt = now.AddMinutes(30) }));
         await _ledger.SettleAsync(_ledger.Settlement(now));
-        var granted = await _ledger.Writer.RunAsync(new Extend(new(Ids.New(), 1, "proxy", [new(counter, 1, 1, 1, 1)
+        var granted = await _ledger.Writer.RunAsync(new Extend(new(lease, 1, "proxy", [new(counter, 1, 1, 1, 1)
         {
             Counter = new(AccountKind.Limit, Unit.Tokens, null, 10, now.AddMinutes(-30), now.AddMinutes(30)),
         }])
@@ -197,6 +197,7 @@ public sealed class RollupTests : OnOwnLedger
             select distinct created_at = booked_until from summed, (
                 select created_at from entry where account = $1 and version > 1 union all select created_at from usage_record) as booked
             """, _ledger.Wallet));
+        await _ledger.Writer.RunAsync(new GiveBack(new(lease, 1, [new(counter, 1)])));
         await _ledger.VerifyAsync();
     }
 
