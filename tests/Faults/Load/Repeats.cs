@@ -24,9 +24,10 @@ sealed class Repeats(Account account)
         var stream = random.Next(2) == 0;
         var body = Chat.Body("small", string.Join(' ', Enumerable.Repeat("word", random.Next(1, 9))), stream ? "\"stream\":true" : null);
         var call = new KeyedCall(account.Key, Chat.Path, body);
-        if (random.Next(4) == 0)
+        var wasRefused = random.Next(4) == 0;
+        if (wasRefused)
             await TryAsync(call with { Body = "{" }, random); // is refused and frees the key
-        var answer = await FinalAsync(call, random);
+        var answer = await FinalAsync(call, random, wasRefused);
         if (answer.Status == 409)
         {
             Interlocked.Increment(ref _notKept);
@@ -38,14 +39,15 @@ sealed class Repeats(Account account)
             throw new InvalidDataException($"a repetition got another answer: {answer.Text} and {again.Text}");
     }
 
-    static async Task<Reply> FinalAsync(KeyedCall call, Random random)
+    /// <param name="wasRefused">Another body came under the key. When a process died then, its key is not free at once.</param>
+    static async Task<Reply> FinalAsync(KeyedCall call, Random random, bool wasRefused = false)
     {
         var end = await Eventually.GetAsync(
-            () => TryAsync(call, random), tried => tried.Final is not null, $"the end of the call {call.Key}", Patience);
+            () => TryAsync(call, random, wasRefused), tried => tried.Final is not null, $"the end of the call {call.Key}", Patience);
         return end.Final!;
     }
 
-    static async Task<Attempt> TryAsync(KeyedCall call, Random random)
+    static async Task<Attempt> TryAsync(KeyedCall call, Random random, bool wasRefused = false)
     {
         Reply reply;
         try
@@ -61,6 +63,7 @@ sealed class Repeats(Account account)
             200 => IsWhole(reply) ? reply : null,
             409 => KeyedCall.IsInUse(reply) ? null : reply.MustBeProblem(409, "idempotency_answer_not_kept", "Idempotency-Key"),
             400 or 502 or 503 or 504 => null,
+            422 when wasRefused => null,
             _ => throw new InvalidDataException($"a repeated call was answered with {reply}"),
         };
         return new(final, $"{reply.Status} {reply.Text}");
