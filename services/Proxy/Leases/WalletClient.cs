@@ -71,18 +71,8 @@ public sealed class WalletClient(HttpClient http, LedgerClock clock, TimeProvide
     }
 
     /// <summary>What is left in balances of call credits. Those that are not open are absent.</summary>
-    public async Task<IReadOnlyDictionary<Guid, long>> CreditsLeftAsync(IReadOnlyList<Guid> balances, CancellationToken token)
-    {
-        var left = new Dictionary<Guid, long>();
-        foreach (var some in balances.Chunk(CallCredits.MaxTypes))
-        {
-            using var response = await http.PostAsJsonAsync("/internal/credits/balances", new CreditsQuery(some), Defaults.Json, token);
-            response.EnsureSuccessStatusCode();
-            foreach (var (balance, count) in (await response.Content.ReadFromJsonAsync<CreditsLeft>(Defaults.Json, token))!.Balances)
-                left[balance] = count;
-        }
-        return left;
-    }
+    public Task<IReadOnlyDictionary<Guid, long>> CreditsLeftAsync(IReadOnlyList<Guid> balances, CancellationToken token) =>
+        http.CreditsLeftAsync(balances, token);
 
     public async Task<RenewedLeases> RenewAsync(LeaseRenewal renewal)
     {

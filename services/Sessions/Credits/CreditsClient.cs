@@ -9,18 +9,8 @@ public sealed class CreditsClient(HttpClient http)
     public static readonly TimeSpan AttemptTimeout = TimeSpan.FromSeconds(2);
 
     /// <summary>Balances that are not open are absent.</summary>
-    public async Task<IReadOnlyDictionary<Guid, long>> LeftAsync(IReadOnlyList<Guid> balances, CancellationToken token)
-    {
-        var left = new Dictionary<Guid, long>();
-        foreach (var some in balances.Chunk(CallCredits.MaxTypes))
-        {
-            using var response = await http.PostAsJsonAsync("/internal/credits/balances", new CreditsQuery(some), Defaults.Json, token);
-            response.EnsureSuccessStatusCode();
-            foreach (var (balance, count) in (await response.Content.ReadFromJsonAsync<CreditsLeft>(Defaults.Json, token))!.Balances)
-                left[balance] = count;
-        }
-        return left;
-    }
+    public Task<IReadOnlyDictionary<Guid, long>> LeftAsync(IReadOnlyList<Guid> balances, CancellationToken token) =>
+        http.CreditsLeftAsync(balances, token);
 
     public async Task<AdjustedCredits> AdjustAsync(AdjustCredits adjustment, CancellationToken token)
     {
