@@ -120,7 +120,9 @@ public static class UsageSummary
     /// <summary>
     /// Whole days from days, and the rest at both ends from quarters of an hour. The day of now has nothing behind now, so it is whole.
     /// </summary>
-    /// <returns>The most expensive, at most <paramref name="limit"/>, and what all come to: a project may have a million customers.</returns>
+    /// <returns>
+    /// The most expensive, at most <paramref name="limit"/>, and what all come to. A project may have a million customers.
+    /// </returns>
     public static async Task<(List<(string Value, RollupSums Sums)> Rows, RollupSums Total)> ByValueAsync(
         NpgsqlDataSource database, Guid project, bool test, RollupDimension dimension, DateTimeOffset from, DateTimeOffset to,
         DateTimeOffset now, int limit, CancellationToken token)
