@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace LlmGateway.Contracts;
 
 /// <summary>
@@ -62,6 +64,13 @@ public sealed record LeaseDemand(Guid Register, long Minimum, long First, long A
 public sealed record CounterTerm(
     AccountKind Kind, Unit Unit, Guid? Denomination, long Ceiling, DateTimeOffset From, DateTimeOffset To)
 {
+    /// <summary>When the cycle ends, where its ceiling changes before that. Null: with the term.</summary>
+    public DateTimeOffset? CycleTo { get; init; }
+
+    /// <summary>The first instant of the next cycle.</summary>
+    [JsonIgnore]
+    public DateTimeOffset Resets => CycleTo ?? To;
+
     /// <summary>What its owner knows it by: the limit's id, or that of a session whose cap it is. For those who are told of it.</summary>
     public string? Name { get; init; }
 

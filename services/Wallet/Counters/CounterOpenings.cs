@@ -76,7 +76,7 @@ public static class CounterOpenings
             """,
             token,
             register, (short)term.Kind, (short)term.Unit, scope.Organization, scope.Project, scope.Customer, scope.Test, term.Ceiling,
-            term.To.ToUniversalTime());
+            term.Resets.ToUniversalTime());
         await connection.RunAsync("select from account where id = $1 for update", token, register);
         await connection.RunAsync("""
             with known as (select coalesce((select amount from counter_opening where register = $1), 0) as amount),

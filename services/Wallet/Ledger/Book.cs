@@ -105,7 +105,7 @@ public sealed class Account
     /// <summary>How far a counter might go by the last claim on it, for those who look at it. Claims decide by their own.</summary>
     public long? Ceiling { get; set; }
 
-    /// <summary>When a counter's cycle is over, by the last claim on it.</summary>
+    /// <summary>When a counter's cycle is over: the latest end that a claim on it has said.</summary>
     public DateTimeOffset? EndsAt { get; set; }
 
     /// <summary>A wallet's owner is told when it falls below it.</summary>
