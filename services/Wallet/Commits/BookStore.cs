@@ -137,7 +137,7 @@ public static class BookStore
             batch.Add("""
                 select u.request_id, cost + coalesce(sum(new_cost - old_cost), 0)::bigint,
                     u.charged + coalesce(sum(c.charged), 0)::bigint, u.absorbed + coalesce(sum(c.absorbed), 0)::bigint,
-                    u.covered <> 0 or exists (
+                    u.is_covered or u.covered <> 0 or exists (
                         select from unnest(u.counted) as used (register) left join account on account.id = register
                         where kind in (4, 7) or (kind is null and u.cost = 0))
                 from usage_record u left join correction c on c.request_id = u.request_id

@@ -267,6 +267,9 @@ public sealed record UsageRow(Guid RequestId, UsageRecord Record, long Charged, 
     /// <summary>What the request used of counters, and the call credits that it spent. Empty when neither was to be asked.</summary>
     public IReadOnlyList<Charge> Counted { get; init; } = [];
 
+    /// <summary>What it costs by another price is covered, too: something else than the wallet pays, or it was free.</summary>
+    public bool IsCovered { get; init; }
+
     /// <inheritdoc cref="Correction.Lots"/>
     public IReadOnlyList<LotPart> Lots { get; init; } = [];
 }
@@ -297,7 +300,7 @@ public sealed record StaleSettlement(Guid RequestId, ReadOnlyMemory<byte> Record
 /// <summary>
 /// What a request cost, what its wallet paid, and what the house bore, in nano-dollars. Without a wallet nothing was paid or borne.
 /// </summary>
-/// <param name="IsCovered">Quota has paid a part of it, or a call credit has paid it.</param>
+/// <param name="IsCovered">Quota has paid a part of it, or a call credit has paid it, or it was free.</param>
 public readonly record struct Rated(long Cost, long Charged, long Absorbed, bool IsCovered = false)
 {
     /// <inheritdoc cref="Correction.Lots"/>

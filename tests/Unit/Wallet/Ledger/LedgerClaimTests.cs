@@ -185,6 +185,19 @@ public sealed class LedgerClaimTests
     }
 
     [Fact]
+    public void What_was_free_is_covered_whatever_it_costs_by_another_price()
+    {
+        var request = Settle(cost: 0, due: 0);
+
+        foreach (var newCost in (long[])[300, 100])
+        {
+            Apply(new Rerate(Ids.New(), request, Wallet, Organization, Project, false, Ids.New(), newCost));
+            Assert.Equal((0, 0, newCost), (_store.Charged, _store.Absorbed, _store.Covered));
+        }
+        Assert.Equal(1_000, _store.Accounts[Wallet].Posted);
+    }
+
+    [Fact]
     public void A_request_that_a_limit_counted_and_nothing_paid_is_the_wallets_when_it_gets_a_price()
     {
         Claim(1, firstSource: 1, Counting(Limit, 100, ceiling: 100), Money(500));

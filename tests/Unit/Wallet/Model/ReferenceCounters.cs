@@ -60,7 +60,7 @@ sealed partial class ReferenceLedger
     }
 
     /// <summary>Rule 8: from the lease first, then from what is free, and what is gone is forgiven.</summary>
-    long SpendCredits(Charge charge, Guid type, ModelLease? lease)
+    void SpendCredits(Charge charge, Guid type, ModelLease? lease)
     {
         var paid = 0L;
         if (Registers.ContainsKey(charge.Register))
@@ -73,7 +73,6 @@ sealed partial class ReferenceLedger
             Used[type] = Used.GetValueOrDefault(type) + paid;
         }
         Forgiven += charge.Value - paid;
-        return paid;
     }
 
     public bool IsSlots(Guid register) => Registers.TryGetValue(register, out var known) && known.Kind == AccountKind.Slots;
