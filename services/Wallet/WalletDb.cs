@@ -77,4 +77,7 @@ public sealed class WalletDb(DbContextOptions<WalletDb> options) : DbContext(opt
 
     [DbContext(typeof(WalletDb)), Migration("0023_what_is_covered")]
     sealed class WhatIsCovered0023 : SqlMigration;
+
+    [DbContext(typeof(WalletDb)), Migration("0024_corrections_of_customers")]
+    sealed class CorrectionsOfCustomers0024 : SqlMigration;
 }

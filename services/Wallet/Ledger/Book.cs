@@ -303,6 +303,8 @@ public sealed record StaleSettlement(Guid RequestId, ReadOnlyMemory<byte> Record
 /// <param name="IsCovered">Quota has paid a part of it, or a call credit has paid it, or it was free.</param>
 public readonly record struct Rated(long Cost, long Charged, long Absorbed, bool IsCovered = false)
 {
+    public Guid? Customer { get; init; }
+
     /// <inheritdoc cref="Correction.Lots"/>
     public IReadOnlyList<LotPart> Lots { get; init; } = [];
 }
@@ -313,6 +315,9 @@ public readonly record struct Rated(long Cost, long Charged, long Absorbed, bool
 public sealed record Correction(
     Guid Transfer, Guid Rerating, Guid RequestId, Guid PriceVersion, long OldCost, long NewCost, long Charged, long Absorbed, long Covered)
 {
+    /// <summary>Whose request it was.</summary>
+    public Guid? Customer { get; init; }
+
     /// <summary>What each lot paid. Empty where it was the balance's own lot alone.</summary>
     public IReadOnlyList<LotPart> Lots { get; init; } = [];
 }

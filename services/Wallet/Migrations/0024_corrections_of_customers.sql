@@ -1,0 +1,10 @@
+-- Whose request was corrected, so that what a customer's cycle has in corrections is found without those of all others. Corrections of
+-- months that are dropped stay without: nobody asks for their cycles any more.
+
+lock table account in exclusive mode; -- see 0018
+
+alter table correction add customer uuid;
+alter table correction disable trigger final;
+update correction c set customer = u.customer from usage_record u where u.request_id = c.request_id;
+alter table correction enable trigger final;
+create index correction_by_customer on correction (customer, created_at) where customer is not null;
