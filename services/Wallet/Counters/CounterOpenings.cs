@@ -70,6 +70,7 @@ public static class CounterOpenings
         var (register, term) = (counter.Register, counter.Term);
         await using var connection = await database.OpenConnectionAsync(token);
         await using var transaction = await connection.BeginTransactionAsync(token);
+        await connection.RunAsync(Database.FreeWhenIdle, token);
         await connection.RunAsync("""
             insert into account (id, kind, unit, organization, project, owner, test, ceiling, ends_at)
             values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict do nothing

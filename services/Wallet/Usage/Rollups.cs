@@ -42,7 +42,15 @@ public sealed class Rollups(NpgsqlDataSource database, DatabaseReady ready, Time
         await ready.Task.WaitAsync(stoppingToken);
         await Loop.RunAsync("roll-ups", async token =>
         {
-            await SumUpAsync(token);
+            try
+            {
+                await SumUpAsync(token);
+            }
+            catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.LockNotAvailable)
+            {
+                // All others wait meanwhile, so the next attempt comes in due time and not at once.
+                log.LogWarning("a batch does not end, and what is booked is summed up later");
+            }
             await Task.Delay(Interval, time, token);
         }, log, time, stoppingToken);
     }

@@ -61,7 +61,9 @@ public sealed class Seals(NpgsqlDataSource database, DatabaseReady ready, Rollup
         await using var transaction = await pause.BeginTransactionAsync(token);
         await ClockLock.TakeAloneAsync(pause, token);
         await using var clock = connection.Sql("select clock_timestamp()");
-        return (DateTime)(await clock.ExecuteScalarAsync(token))!;
+        var moment = (DateTime)(await clock.ExecuteScalarAsync(token))!;
+        await transaction.CommitAsync(token); // the lock was there until now
+        return moment;
     }
 
     /// <summary>Seals what the snapshot has. Whoever calls it has proved that.</summary>
