@@ -26,6 +26,40 @@ public sealed class StandstillTests : OnOwnLedger
         await rollups.StopAsync(Token);
     }
 
+    /// <summary>Its lock is lost with the connection that had it, and it goes on beside the round that has the lock now.</summary>
+    [Fact]
+    public async Task A_round_of_sums_that_has_lost_its_lock_adds_nothing_twice()
+    {
+        await _ledger.SettleAsync(_ledger.Settlement(Hour), _ledger.Settlement(Hour));
+        await using var connection = await _ledger.Database.OpenConnectionAsync(Token);
+        await using var transaction = await connection.BeginTransactionAsync(Token);
+        await connection.RunAsync("lock table rollup in exclusive mode", Token);
+        var lost = _ledger.Rollups.SumUpAsync(Token);
+        await WaitAsync(1);
+        await _ledger.RunAsync("""
+            select pg_terminate_backend(pid) from pg_locks join pg_database d on d.oid = database
+            where locktype = 'advisory' and granted and datname = current_database()
+            """);
+        var next = _ledger.Rollups.SumUpAsync(Token);
+        await WaitAsync(2);
+        await transaction.CommitAsync(Token);
+
+        var failed = 0;
+        foreach (var round in (Task[])[lost, next])
+            failed += await Record.ExceptionAsync(() => round) is { } ? 1 : 0;
+
+        Assert.InRange(failed, 1, 2);
+        await _ledger.Rollups.SumUpAsync(Token);
+        Assert.Equal(["2"], await _ledger.RowsAsync("select requests from rollup where grain = 0 and dimension = 0"));
+        await _ledger.VerifyAsync();
+
+        Task WaitAsync(int rounds) => Eventually.HoldsAsync(
+            async () => await _ledger.RowsAsync(
+                "select count(*) from pg_locks where not granted and relation = 'rollup'::regclass") is [var waiting]
+                && waiting == $"{rounds}",
+            "the wait for the sums");
+    }
+
     /// <summary>In any transaction that locks what others need.</summary>
     [Fact]
     public async Task What_an_instance_has_locked_that_stands_still_is_free_after_a_while()
