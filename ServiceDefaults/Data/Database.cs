@@ -64,8 +64,8 @@ public static class Database
     public const string IndexesOnly = "set local enable_seqscan = off; set local jit = off";
 
     /// <summary>
-    /// Until the end of the transaction. What an instance has locked that stands still in it, or whose host is gone, is free after that, and
-    /// not when TCP finds out.
+    /// Until the end of the transaction. What an instance has locked that stands still in it, or whose host is gone, is free after that,
+    /// and not when TCP finds out.
     /// </summary>
     public const string FreeWhenIdle = "set local idle_in_transaction_session_timeout = '30s'";
 

@@ -78,6 +78,6 @@ public sealed class WalletDb(DbContextOptions<WalletDb> options) : DbContext(opt
     [DbContext(typeof(WalletDb)), Migration("0023_what_is_covered")]
     sealed class WhatIsCovered0023 : SqlMigration;
 
-    [DbContext(typeof(WalletDb)), Migration("0024_corrections_of_customers")]
-    sealed class CorrectionsOfCustomers0024 : SqlMigration;
+    [DbContext(typeof(WalletDb)), Migration("0024_of_customers")]
+    sealed class OfCustomers0024 : SqlMigration;
 }

@@ -91,8 +91,8 @@ public sealed class Rollups(NpgsqlDataSource database, DatabaseReady ready, Time
     }
 
     /// <summary>
-    /// Adds nothing when another round has done so: the lock of the round is lost with its connection, and this one may go on. Then it throws
-    /// what is an outage to whoever asks.
+    /// Adds nothing when another round has done so: the lock of the round is lost with its connection, and this one may go on. Then it
+    /// throws what is an outage to whoever asks.
     /// </summary>
     Task<int> AddAsync(DateTime from, DateTime to, CancellationToken token) => database.ByIndexAsync(async connection =>
     {
