@@ -230,7 +230,8 @@ public sealed class Window
 }
 
 /// <summary>A unit that a counter gave when a window opened.</summary>
-public sealed record WindowOpening(Guid Register, Guid Window);
+/// <param name="Number">Of the window's openings.</param>
+public sealed record WindowOpening(Guid Register, Guid Window, int Number);
 
 /// <summary>One side of a transfer. The entries of a transfer sum to zero in each unit.</summary>
 /// <param name="Lot">Null: the account's own.</param>

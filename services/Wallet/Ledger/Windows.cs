@@ -32,7 +32,7 @@ public static partial class Ledger
                 var account = book.Accounts[register];
                 account.Posted++;
                 Note(account, counter);
-                book.Openings.Add(new(register, window.Id));
+                book.Openings.Add(new(register, window.Id, window.Openings));
                 TellOfUse(book, account);
             }
             TellOfWindow(book, book.Accounts[demand.Lines[0].Register], window);
