@@ -97,6 +97,12 @@ public sealed record LeaseAnswer(IReadOnlyList<long>? Granted, LeaseRefusal? Ref
     /// on.
     /// </summary>
     public DateTimeOffset? LotsExpireAt { get; init; }
+
+    /// <summary>What proxies of the version before call the two: they run beside a newer ledger while they are updated.</summary>
+    public ulong Dry => UsedUp;
+
+    /// <inheritdoc cref="Dry"/>
+    public DateTimeOffset? Until => LotsExpireAt;
 }
 
 /// <param name="Available">What the register could still give.</param>
