@@ -64,6 +64,12 @@ public static class Database
     public const string IndexesOnly = "set local enable_seqscan = off; set local jit = off";
 
     /// <summary>
+    /// Until the end of the transaction. What an instance has locked that stands still in it, or whose host is gone, is free after that,
+    /// and not when TCP finds out.
+    /// </summary>
+    public const string FreeWhenIdle = "set local idle_in_transaction_session_timeout = '30s'";
+
+    /// <summary>
     /// Runs statements on tables that are empty at one time and large at another. A connection plans a statement once and keeps the plan. A
     /// plan for empty tables reads them whole, for each row of the other. So such statements may only use indexes.
     /// </summary>
@@ -72,7 +78,7 @@ public static class Database
     {
         await using var connection = await database.OpenConnectionAsync(token);
         await using var transaction = await connection.BeginTransactionAsync(token);
-        await connection.RunAsync(IndexesOnly, token);
+        await connection.RunAsync($"{IndexesOnly}; {FreeWhenIdle}", token);
         var result = await run(connection);
         await transaction.CommitAsync(token);
         return result;

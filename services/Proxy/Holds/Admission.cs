@@ -256,18 +256,18 @@ public static class Admission
         var left = refusal.Available;
         var state = StateOf(line, counter, needed, left);
         var message = $"This request may use {Show(line, needed)} {state.Unit}, and the {state.Level}'s limit of {state.Limit} "
-            + $"{state.Unit} has {Show(line, left)} left until {counter.To.UtcDateTime:yyyy-MM-dd'T'HH:mm:ss'Z'}";
+            + $"{state.Unit} has {Show(line, left)} left until {counter.Resets.UtcDateTime:yyyy-MM-dd'T'HH:mm:ss'Z'}";
         return FitsLater(refusal, needed, counter.Ceiling)
             ? Problems.LimitReached(
                 $"{message}, while requests that run hold {Show(line, refusal.Held ?? 0)}. Try again when one has ended.",
                 state, Problems.HeldRetrySeconds)
             : Problems.LimitReached(
-                $"{message}.", state, (int)Math.Clamp(Math.Ceiling((counter.To - now).TotalSeconds), 1, int.MaxValue));
+                $"{message}.", state, (int)Math.Clamp(Math.Ceiling((counter.Resets - now).TotalSeconds), 1, int.MaxValue));
     }
 
     static LimitState StateOf(ClaimLine line, CounterTerm counter, long needed, long left) => new(
         line.Level ?? "plan", UnitOf(line), Show(line, counter.Ceiling - left),
-        Show(line, counter.Ceiling), Show(line, needed - left), counter.To == Term.Ever ? null : counter.To);
+        Show(line, counter.Ceiling), Show(line, needed - left), counter.Resets == Term.Ever ? null : counter.Resets);
 
     /// <summary>As where the limit is set.</summary>
     static string UnitOf(ClaimLine line) => line switch

@@ -61,7 +61,7 @@ public static class Claims
                     Level = line.Level,
                     Counter = new(AccountKind.Windows, Unit.Windows, set, line.Term.Ceiling, line.Term.From, line.Term.To)
                     {
-                        Name = line.Name, Thresholds = credential.Thresholds,
+                        CycleTo = line.Term.CycleTo, Name = line.Name, Thresholds = credential.Thresholds,
                     },
                 }),
             ])),

@@ -96,7 +96,7 @@ sealed class CredentialClaims(Credential credential)
             {
                 Counter = new(kind, unit, denomination, term.Ceiling, term.From, term.To)
                 {
-                    Name = name, Thresholds = credential.Thresholds,
+                    CycleTo = term.CycleTo, Name = name, Thresholds = credential.Thresholds,
                 },
             };
         }

@@ -97,7 +97,7 @@ public static class Terms
             if (terms is [.., var last] && last.Ceiling == ceiling)
                 terms[^1] = last with { To = to };
             else
-                terms.Add(new(register, from, to, ceiling));
+                terms.Add(new(register, from, to, ceiling) { CycleTo = cycle.To });
             from = to;
         }
         return terms;

@@ -52,9 +52,24 @@ public static class UsedWithoutLimit
         from (
             select request_id from usage_record where customer = $4 and started_at >= $7 and absorbed > 0
             union
-            select request_id from correction where created_at >= $7) as differing, lateral (
+            select request_id from correction where customer = $4 and created_at >= $7) as differing, lateral (
             select * from usage_record where request_id = differing.request_id and request_id >= $10 offset 0) as named
         where customer = $4 and counted @> array[$8]
+        """;
+
+    /// <summary>
+    /// Corrections that the sums count in the cycle, because they came a day or more after their requests, which an earlier cycle has
+    /// counted. What goes back of a batch of yesterday is no use of today.
+    /// </summary>
+    const string OfEarlierCycles = """
+        union all
+        select -(new_cost - old_cost - c.absorbed - c.covered)
+        from correction c, lateral (
+            select started_at, created_at, counted from usage_record where request_id = c.request_id offset 0) as earlier
+        where c.customer = $4 and c.created_at >= $9 and earlier.started_at <= c.created_at - interval '24 hours'
+            and earlier.started_at < $7
+            and (earlier.started_at > earlier.created_at - interval '24 hours' or earlier.created_at < $7)
+            and (counted @> array[$8]) is not true
         """;
 
     /// <summary>
@@ -72,7 +87,7 @@ public static class UsedWithoutLimit
             Unit.Requests => """
                 union all select meters[12] - 1 from usage_record where customer = $4 and started_at >= $9 and reason = 'batch'
                 """,
-            Unit.UsdLimit => CountedAndNotPaid,
+            Unit.UsdLimit => $"{CountedAndNotPaid}\n{OfEarlierCycles}",
             _ => "",
         };
         return await database.ByIndexAsync(async connection =>

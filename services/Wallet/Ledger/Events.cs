@@ -154,7 +154,8 @@ public static partial class Ledger
             LimitId = isCap ? null : counter.Name, SessionId = isCap ? counter.Name : null,
             Unit = UnitName(counter.Unit), Percent = isCap ? null : percent,
             Used = AmountText(counter, counter.Posted), Limit = AmountText(counter, counter.Ceiling!.Value),
-            Resets = counter.EndsAt < Term.Ever ? counter.EndsAt : null,
+            // A cap's counter has an end, after which it is deleted. Nothing begins anew then.
+            Resets = !isCap && counter.EndsAt < Term.Ever ? counter.EndsAt : null,
         });
     }
 

@@ -24,8 +24,8 @@ public static partial class Ledger
         var request = extend.Request;
         // A counter is open from its first claim on, and a wallet has its mark by the last one, whatever becomes of that.
         foreach (var line in request.Lines)
-            if (line.Counter is { } counter && book.Created.Remove(line.Register))
-                book.Accounts[line.Register].EndsAt = counter.To;
+            if (line.Counter is { } counter)
+                KeepUntil(book, line.Register, counter);
             else if (request.SaysMarks && line.Counter is null && book.Find(line.Register) is { Kind: AccountKind.Wallet } wallet)
                 wallet.LowMark = line.LowMark;
         var lease = book.Leases.GetValueOrDefault(request.Lease);
@@ -74,10 +74,21 @@ public static partial class Ledger
         return Granted(book, extend, granted);
     }
 
+    /// <summary>
+    /// A counter is there until the latest end of its cycle that any claim has said, because it is deleted some time after that. A claim
+    /// that is refused says it, too: a limit that is used up has no others.
+    /// </summary>
+    static void KeepUntil(Book book, Guid register, CounterTerm term)
+    {
+        book.Created.Remove(register);
+        if (book.Find(register) is { } counter && counter.Kind.IsCounter() && !(counter.EndsAt >= term.Resets))
+            counter.EndsAt = term.Resets;
+    }
+
     /// <summary>What a claim says of a counter, for those who look at it and those who are told of it.</summary>
     static void Note(Account counter, CounterTerm term)
     {
-        (counter.Ceiling, counter.EndsAt, counter.Name) = (term.Ceiling, term.To, term.Name);
+        (counter.Ceiling, counter.Name) = (term.Ceiling, term.Name);
         if (!term.Thresholds.AsSpan().SequenceEqual(counter.Thresholds))
             counter.Thresholds = term.Thresholds;
     }

@@ -11,8 +11,7 @@ public static partial class Ledger
     static Answer Apply(Book book, OpenWindows open)
     {
         foreach (var (register, counter) in open.Lines)
-            if (book.Created.Remove(register))
-                book.Accounts[register].EndsAt = counter.To;
+            KeepUntil(book, register, counter);
         var closed = open.Request.Windows.Where(demand => book.Windows[demand.Window].ClosesAt <= book.Now).ToList();
         foreach (var (register, counter) in closed.SelectMany(demand => demand.Lines))
         {
@@ -33,7 +32,7 @@ public static partial class Ledger
                 var account = book.Accounts[register];
                 account.Posted++;
                 Note(account, counter);
-                book.Openings.Add(new(register, window.Id));
+                book.Openings.Add(new(register, window.Id, window.Openings));
                 TellOfUse(book, account);
             }
             TellOfWindow(book, book.Accounts[demand.Lines[0].Register], window);

@@ -25,6 +25,21 @@ public sealed class SealTests : OnOwnLedger
         Assert.Contains(await _ledger.WrongAsync(full: false), OfEntries);
     }
 
+    /// <summary>What is booked has the date that was reached then, until the clock has caught up: before the seal, and after it.</summary>
+    [Fact]
+    public async Task A_seal_that_is_made_after_a_leap_of_the_clock_hides_nothing_and_cries_no_wolf()
+    {
+        await _ledger.RunAsync("update summed set booked_until = now() + interval '3 days'");
+        for (var i = 0; i < 2; i++)
+        {
+            await SettleAsync();
+            await SealAsync();
+            await _ledger.VerifyAsync();
+        }
+        await SettleAsync();
+        await _ledger.VerifyAsync();
+    }
+
     static bool OfEntries(string wrong) => wrong.StartsWith("every account equals its entries", StringComparison.Ordinal);
 
     [Fact]

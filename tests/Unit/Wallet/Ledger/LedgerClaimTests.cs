@@ -29,6 +29,21 @@ public sealed class LedgerClaimTests
         Assert.Equal(120, _store.Accounts[Limit].Reserved);
     }
 
+    /// <summary>It is deleted some time after that. In its cycle a raise has ended, and all that is left of the limit is used.</summary>
+    [Fact]
+    public void A_counter_lasts_until_the_latest_end_that_a_claim_has_said_a_refused_one_included()
+    {
+        Granted(Claim(1, Counting(Limit, 100, ceiling: 100)));
+        Assert.Equal(Noon.AddHours(1), _store.Accounts[Limit].EndsAt);
+
+        var year = Counting(Limit, 1, ceiling: 100);
+        Assert.IsType<Answer.Refused>(Claim(2, year with { Counter = year.Counter! with { CycleTo = Noon.AddDays(300) } }));
+        Assert.Equal(Noon.AddDays(300), _store.Accounts[Limit].EndsAt);
+
+        Granted(Claim(2, Counting(Limit, 1, ceiling: 200))); // of a proxy that knows the term alone
+        Assert.Equal(Noon.AddDays(300), _store.Accounts[Limit].EndsAt);
+    }
+
     [Theory]
     [InlineData(-3_601, false)]
     [InlineData(-3_600, true)]
@@ -167,6 +182,19 @@ public sealed class LedgerClaimTests
             Assert.Equal((0, 0, newCost), (_store.Charged, _store.Absorbed, _store.Covered));
             Assert.Equal(1_000, _store.Accounts[Wallet].Posted);
         }
+    }
+
+    [Fact]
+    public void What_was_free_is_covered_whatever_it_costs_by_another_price()
+    {
+        var request = Settle(cost: 0, due: 0);
+
+        foreach (var newCost in (long[])[300, 100])
+        {
+            Apply(new Rerate(Ids.New(), request, Wallet, Organization, Project, false, Ids.New(), newCost));
+            Assert.Equal((0, 0, newCost), (_store.Charged, _store.Absorbed, _store.Covered));
+        }
+        Assert.Equal(1_000, _store.Accounts[Wallet].Posted);
     }
 
     [Fact]

@@ -15,6 +15,7 @@ public sealed class LedgerEventTests
     readonly MemoryStore _store = new();
     readonly Guid _lease = Ids.New(), _other = Ids.New();
     DateTimeOffset _now = Noon;
+    EventData? _last;
 
     public LedgerEventTests() => Run(new Open(
         new(Wallet, AccountKind.Wallet, Unit.Usd, Organization, Project, Organization, false, 1_000) { LowMark = Mark }));
@@ -117,6 +118,16 @@ public sealed class LedgerEventTests
 
         Assert.Equal([], Run(Claim(3, ceiling: 100, AccountKind.Cap, Unit.UsdLimit, 5)));
         Assert.Equal([], Use(3));
+    }
+
+    [Theory]
+    [InlineData(AccountKind.Limit, Unit.Tokens, true)]
+    [InlineData(AccountKind.Cap, Unit.UsdLimit, false)]
+    public void A_limit_says_when_its_cycle_ends_and_a_cap_never_begins_anew(AccountKind kind, Unit unit, bool beginsAnew)
+    {
+        Run(Claim(1, ceiling: 1, kind, unit));
+        Use(1);
+        Assert.Equal(beginsAnew ? Noon.AddDays(1) : null, _last!.Resets);
     }
 
     [Fact]
@@ -223,6 +234,7 @@ public sealed class LedgerEventTests
         var book = _store.Lock([command], _now);
         Ledger.Apply(book, command);
         _store.Write(book);
+        _last = book.Events.LastOrDefault()?.Data;
         return book.Events.ConvertAll(told => string.Join(' ', ((string?[])
         [
             told.Type,

@@ -12,7 +12,7 @@ sealed partial class ReferenceLedger
         var request = extend.Request;
         // A claim opens its counters, whatever becomes of it.
         foreach (var line in request.Lines.Where(line => line.Counter is not null))
-            Registers.TryAdd(line.Register, (line.Counter!.Kind, line.Counter.Unit, 0));
+            OpenCounter(line.Register, line.Counter!);
         // Rule 10.
         if (Leases.TryGetValue(request.Lease, out var lease) && lease is { Expired: false, SlotsFreed: true })
             return new Answer.Refused(request.Lines[0].Register, RefusalReason.SlotsFreed, 0);
