@@ -46,8 +46,8 @@ public static class AdjustBalance
             Failpoint.Hit("sessions.credits.opened");
             db.Add(new CustomerCredits { CustomerId = customer.Id, QueryType = request.Type });
         }
-        if (!isDebit && !await TryTellAsync(customer.Id, db, copies))
-            return TooManyTypes;
+        if (!isDebit && await TellAsync(customer, db, copies) is { } refusal)
+            return refusal;
         var adjusted = await ledger.AdjustAsync(
             new(
                 Idempotency.EffectId(http, caller, $"/v1/customers/{Ids.Show(Ids.Customer, customer.Id)}/balances"), balance, isDebit,
@@ -79,26 +79,29 @@ public static class AdjustBalance
     }
 
     /// <summary>
-    /// Also when nothing is different: the call that changed it may have ended before it told anybody. False when calls that ran at the
-    /// same time have added as many types as there may be. Then nothing is written, and the balance that is open stays empty.
+    /// Also when nothing is different: the call that changed it may have ended before it told anybody. Refused when calls that ran at the
+    /// same time have deleted the customer or added as many types as there may be. Then nothing is written, and the balance that is open
+    /// stays empty.
     /// </summary>
-    static async Task<bool> TryTellAsync(Guid customer, SessionsDb db, HotCopies copies)
+    static async Task<Problem?> TellAsync(Customer customer, SessionsDb db, HotCopies copies)
     {
-        await using (copies.CustomerChanging(customer, db))
+        await using (copies.CustomerChanging(customer.Id, db))
         await using (var transaction = await db.Database.BeginTransactionAsync())
         {
-            await db.LockCustomerAsync(customer, CancellationToken.None);
-            var types = await CreditTypes.OfAsync(db, customer, CancellationToken.None);
+            await db.LockAsync(customer, CancellationToken.None);
+            if (customer.Status == CustomerStatus.Deleted)
+                return CustomerView.Deleted;
+            var types = await CreditTypes.OfAsync(db, customer.Id, CancellationToken.None);
             foreach (var added in db.ChangeTracker.Entries<CustomerCredits>().ToList())
                 if (types.Contains(added.Entity.QueryType))
                     added.State = EntityState.Detached;
                 else if (types.Count >= CallCredits.MaxTypes)
-                    return false;
+                    return TooManyTypes;
             await db.SaveChangesAsync(CancellationToken.None);
             await transaction.CommitAsync(CancellationToken.None);
         }
         Failpoint.Hit("sessions.credits.known");
-        return true;
+        return null;
     }
 
     static Problem TooManyTypes =>
