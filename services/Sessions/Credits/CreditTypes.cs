@@ -24,14 +24,6 @@ public static class CreditTypes
             Denomination = CallCredits.Denomination(project.Id, type),
         };
 
-    public static PaySource SourceOf(Guid project, CustomerCredits credits) =>
-        new(
-            AccountKind.Credits, Unit.Credits, CallCredits.Denomination(project, credits.QueryType),
-            CallCredits.BalanceOf(credits.CustomerId, credits.QueryType), Terms: null, Overage: null)
-        {
-            QueryType = credits.QueryType,
-        };
-
     /// <summary>A customer's types, in the order of their names.</summary>
     public static Task<List<string>> OfAsync(SessionsDb db, Guid customer, CancellationToken token) =>
         db.CustomerCredits.Where(credits => credits.CustomerId == customer).Select(credits => credits.QueryType).Order().ToListAsync(token);

@@ -249,8 +249,7 @@ public sealed class ClaimsTests
 
     static PaySource Money => new(AccountKind.Wallet, Unit.Usd, null, Wallet, null, Overage: null);
 
-    static PaySource CreditsOf(string type) =>
-        CreditTypes.SourceOf(Project, new() { CustomerId = Customer, QueryType = type });
+    static PaySource CreditsOf(string type) => PaySource.OfCredits(Project, Customer, type);
 
     static Credential WithSources(params PaySource[] sources) => Of(null) with
     {

@@ -77,7 +77,7 @@ public sealed class OwnCreditsTests : IDisposable
         Ids.New(), CredentialKind.CustomerKey, false, CredentialStatus.Active, Project, Ids.New(), Customer, null, null, null, null, [],
         null)
     {
-        Claim = new([], [.. types.Select(type => CreditTypes.SourceOf(Project, new() { CustomerId = Customer, QueryType = type }))]),
+        Claim = new([], [.. types.Select(type => PaySource.OfCredits(Project, Customer, type))]),
     };
 
     /// <summary>A ledger in which everybody has seven of everything.</summary>
