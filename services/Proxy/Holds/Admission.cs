@@ -243,9 +243,9 @@ public static class Admission
             ? Problems.BalanceHeld(
                 $"What is left of the call credits of the type '{type}' is in use by requests that run. Try again when one has ended.",
                 limit)
-            : Problems.NotEnoughQueries(
+            : Problems.NotEnoughCredits(
                 $"There are no call credits of the type '{type}' left.",
-                QueryState.Of(type, [new(type, available + held)])) with
+                CreditState.Of(type, [new(type, available + held)])) with
             {
                 Limit = limit,
             };

@@ -22,8 +22,7 @@ public static class AdjustBalance
         app.MapPost("/v1/customers/{id}/balances", HandleAsync).WithIdempotency();
 
     static async Task<IResult> HandleAsync(
-        string id, HttpContext http, SessionsDb db, WalletClient wallet, CreditsClient ledger, HotCopies copies,
-        CancellationToken token)
+        string id, HttpContext http, SessionsDb db, WalletClient wallet, HotCopies copies, CancellationToken token)
     {
         var caller = http.Backend();
         var request = await Body.ReadAsync<Request>(http);
@@ -48,7 +47,7 @@ public static class AdjustBalance
         }
         if (!isDebit && await TellAsync(customer, db, copies) is { } refusal)
             return refusal;
-        var adjusted = await ledger.AdjustAsync(
+        var adjusted = await wallet.AdjustCreditsAsync(
             new(
                 Idempotency.EffectId(http, caller, $"/v1/customers/{Ids.Show(Ids.Customer, customer.Id)}/balances"), balance, isDebit,
                 request.Amount, $"secret-key:{caller.Credential:N}", request.Reason, request.Kind,
@@ -61,15 +60,15 @@ public static class AdjustBalance
             CreditsOutcome.Expired => Problems.Invalid("expiresAt", "'expiresAt' must be in the future."),
             CreditsOutcome.TooManyLots => Problems.Conflict(
                 "too_many_lots", "The balance has as many lots as it may have: spend or let expire some first.", "expiresAt"),
-            _ => await CreditTypes.ShowAsync(db, ledger, customer.Id, token),
+            _ => await CreditTypes.ShowAsync(db, wallet, customer.Id, token),
         };
 
         async Task<Problem> NotEnoughAsync(long available)
         {
-            var left = await ledger.LeftAsync([.. types.Select(type => CallCredits.BalanceOf(customer.Id, type))], token);
-            return Problems.NotEnoughQueries(
+            var left = await wallet.CreditsLeftAsync([.. types.Select(type => CallCredits.BalanceOf(customer.Id, type))], token);
+            return Problems.NotEnoughCredits(
                 $"'amount' is {request.Amount}, and the customer has {available} call credits of the type '{request.Type}' available.",
-                QueryState.Of(
+                CreditState.Of(
                     request.Type,
                     types.Select(type => new CreditBalance(type, left.GetValueOrDefault(CallCredits.BalanceOf(customer.Id, type)))))) with
             {

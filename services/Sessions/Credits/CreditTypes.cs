@@ -29,10 +29,10 @@ public static class CreditTypes
         db.CustomerCredits.Where(credits => credits.CustomerId == customer).Select(credits => credits.QueryType).Order().ToListAsync(token);
 
     /// <summary>What a customer has of each type, as callers see it.</summary>
-    public static async Task<IResult> ShowAsync(SessionsDb db, CreditsClient ledger, Guid customer, CancellationToken token)
+    public static async Task<IResult> ShowAsync(SessionsDb db, WalletClient wallet, Guid customer, CancellationToken token)
     {
         var types = await OfAsync(db, customer, token);
-        var left = await ledger.LeftAsync([.. types.Select(type => CallCredits.BalanceOf(customer, type))], token);
+        var left = await wallet.CreditsLeftAsync([.. types.Select(type => CallCredits.BalanceOf(customer, type))], token);
         return Results.Json(
             new
             {

@@ -67,8 +67,8 @@ public sealed class OwnCreditsTests : IDisposable
 
     async Task<IEnumerable<(string, long)>> TellAsync(Credential caller, long left)
     {
-        var refusal = Problems.NotEnoughQueries("", QueryState.Of("standard", [new("standard", left)]));
-        var told = (await _credits.TellAsync(refusal, caller, CancellationToken.None)).Queries!;
+        var refusal = Problems.NotEnoughCredits("", CreditState.Of("standard", [new("standard", left)]));
+        var told = (await _credits.TellAsync(refusal, caller, CancellationToken.None)).Credits!;
         Assert.Equal(left, told.Current.Count);
         return told.Balances.Select(balance => (balance.Type, balance.Count));
     }
