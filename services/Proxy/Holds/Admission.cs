@@ -38,7 +38,7 @@ public static class Admission
         { Unit: Unit.Tokens } => TokensOf(bound, outputLimit),
         { Unit: Unit.Requests } => bound.Requests,
         { Unit: Unit.Slots } => 1,
-        { Unit: Unit.Credits } => bound.IsOfMany ? throw new ProblemException(Problems.NoCreditsForBatches) : 1,
+        { Unit: Unit.Credits } => bound.IsBatch ? throw new ProblemException(Problems.NoCreditsForBatches) : 1,
         _ => throw new InvalidOperationException($"register {line.Register:N} has unit {line.Unit}, which requests are not charged in"),
     };
 

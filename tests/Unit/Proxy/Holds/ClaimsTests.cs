@@ -194,7 +194,7 @@ public sealed class ClaimsTests
         static IEnumerable<AccountKind> KindsOf(params PaySource[] sources)
         {
             var route = Offer("m") with { QueryType = "standard" };
-            Assert.True(Claims.TryGet(WithSources(sources), route, Midnight, out var claim, ofMany: true));
+            Assert.True(Claims.TryGet(WithSources(sources), route, Midnight, out var claim, isBatch: true));
             return claim!.Lines.Select(line => line.Kind);
         }
     }
