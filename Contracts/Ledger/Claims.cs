@@ -48,6 +48,14 @@ public sealed record PaySource(
 
     /// <summary>The plan whose quota it is.</summary>
     public PlanTerm? Plan { get; init; }
+
+    /// <summary>A customer's call credits of a type, whether it has any or not.</summary>
+    public static PaySource OfCredits(Guid project, Guid customer, string type) => new(
+        AccountKind.Credits, Unit.Credits, CallCredits.Denomination(project, type), CallCredits.BalanceOf(customer, type), Terms: null,
+        Overage: null)
+    {
+        QueryType = type,
+    };
 }
 
 /// <summary>How long a customer has a plan.</summary>

@@ -57,6 +57,10 @@ public static class Database
         await command.ExecuteNonQueryAsync(token);
     }
 
+    /// <summary>In SQL: twice as long after each attempt. The exponent has a bound, so that there is such an interval.</summary>
+    public static string Pause(string first, string longest, string attempts = "attempts") =>
+        $"least({longest}, {first} * power(2, least({attempts}, 20)))";
+
     /// <summary>
     /// Until the end of the transaction. What cannot do without reading a table, though it is small, looks so expensive then that
     /// PostgreSQL would compile it, for longer than it runs.

@@ -38,7 +38,7 @@ public static class Admission
         { Unit: Unit.Tokens } => TokensOf(bound, outputLimit),
         { Unit: Unit.Requests } => bound.Requests,
         { Unit: Unit.Slots } => 1,
-        { Unit: Unit.Credits } => bound.IsOfMany ? throw new ProblemException(Problems.NoCreditsForBatches) : 1,
+        { Unit: Unit.Credits } => bound.IsBatch ? throw new ProblemException(Problems.NoCreditsForBatches) : 1,
         _ => throw new InvalidOperationException($"register {line.Register:N} has unit {line.Unit}, which requests are not charged in"),
     };
 
@@ -243,9 +243,9 @@ public static class Admission
             ? Problems.BalanceHeld(
                 $"What is left of the call credits of the type '{type}' is in use by requests that run. Try again when one has ended.",
                 limit)
-            : Problems.NotEnoughQueries(
+            : Problems.NotEnoughCredits(
                 $"There are no call credits of the type '{type}' left.",
-                QueryState.Of(type, [new(type, available + held)])) with
+                CreditState.Of(type, [new(type, available + held)])) with
             {
                 Limit = limit,
             };

@@ -14,10 +14,10 @@ public static class Claims
     /// <param name="route">The first provider that may answer. Others may take over, so limits of their models count, too.</param>
     /// <param name="now">The ledger's clock.</param>
     /// <param name="claim">Null when nothing limits the caller and nothing is charged.</param>
-    /// <param name="ofMany">A batch. Call credits pay single calls, so that a wallet behind them pays it alone.</param>
-    public static bool TryGet(Credential credential, Route route, DateTimeOffset now, out Claim? claim, bool ofMany = false) =>
+    /// <param name="isBatch">Call credits pay single calls, so that a wallet behind them pays it alone.</param>
+    public static bool TryGet(Credential credential, Route route, DateTimeOffset now, out Claim? claim, bool isBatch = false) =>
         TryFind(credential, route, now, out claim)
-        && (!ofMany || claim is not { Credits: >= 0, Lines: [.., { Unit: Unit.Usd }] }
+        && (!isBatch || claim is not { Credits: >= 0, Lines: [.., { Unit: Unit.Usd }] }
             || TryFind(credential, route with { QueryType = null }, now, out claim));
 
     static bool TryFind(Credential credential, Route route, DateTimeOffset now, out Claim? claim)

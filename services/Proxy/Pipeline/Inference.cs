@@ -196,7 +196,7 @@ public sealed class Inference(
         var (answer, claim, minimum) = (default(HoldAnswer), default(Claim), Array.Empty<long>());
         for (var attempt = 1; attempt <= MaxClaims; attempt++)
         {
-            if (!Claims.TryGet(call.Caller.Credential, call.Route, clock.Now, out claim, bound.IsOfMany))
+            if (!Claims.TryGet(call.Caller.Credential, call.Route, clock.Now, out claim, bound.IsBatch))
                 return (0, WithoutTerm(call.Caller));
             if (claim is null)
                 return (outputLimit, await BeginAsync(call));

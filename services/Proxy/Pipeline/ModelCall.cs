@@ -230,7 +230,7 @@ public sealed class ModelCall(HttpContext http, string endpoint, LedgerClock clo
         metered = metered?.OnPricedMeters(Route.Model.Prices!);
         var usage = metered?.Usage ?? Unused;
         var cost = metered is null ? 0 : metered.Bound ?? Cost.Of(usage, Route.Model.Prices!);
-        var tokens = Tokens(usage);
+        var tokens = usage.InputTokens + usage.OutputTokens;
         var owed = Route.IsFree ? 0 : cost;
         var (paid, due) = Hold is null ? (owed, owed) : Admission.Used(
             Hold.Claim, Hold.Amounts, owed, tokens, answered: metered is not null && Answered, used, Requests);
@@ -272,14 +272,6 @@ public sealed class ModelCall(HttpContext http, string endpoint, LedgerClock clo
     }
 
     static readonly Usage Unused = new();
-
-    static long Tokens(Usage usage)
-    {
-        long tokens = 0;
-        for (var meter = Meter.Input; meter <= Meter.ImageOutput; meter++)
-            tokens += usage[meter];
-        return tokens;
-    }
 
     static string? Join(string? a, string? b) => a is null ? b : b is null ? a : $"{a}, {b}";
 }

@@ -281,10 +281,12 @@ public sealed class SeedWriter(
 
     async Task CustomerAsync(Project project, SeedCustomer seed, Dictionary<string, Plan> plans, string path, CancellationToken token)
     {
-        var customer = await CustomerCreation.FindAsync(db, project.Id, project.Test, seed.ExternalId, token)
-            ?? CustomerCreation.Add(db, project, project.Test, seed.ExternalId, _now);
-        if (customer.Status == CustomerStatus.Deleted)
+        var customer = await CustomerCreation.FindAsync(db, project.Id, project.Test, seed.ExternalId, token);
+        if (customer is not null)
+            await db.LockAsync(customer, token);
+        if (customer?.Status == CustomerStatus.Deleted)
             return; // a seed does not bring back what was deleted
+        customer ??= CustomerCreation.Add(db, project, project.Test, seed.ExternalId, _now);
         customer.Name = seed.Name ?? customer.Name;
         customer.Email = seed.Email ?? customer.Email;
         customer.Company = seed.Company ?? customer.Company;
@@ -318,7 +320,6 @@ public sealed class SeedWriter(
     {
         if (balances is null)
             return;
-        await db.LockCustomerAsync(customer.Id, token);
         var known = await CreditTypes.OfAsync(db, customer.Id, token);
         if (known.Union(balances.Keys).Count() > CallCredits.MaxTypes)
             throw new SeedException($"{path}.balances: the customer would have more than {CallCredits.MaxTypes} types");
@@ -347,7 +348,6 @@ public sealed class SeedWriter(
         var customer = scope.Customer;
         if (limits.Any(limit => limit.Selector?.Keys is not null))
             await db.SaveChangesAsync(token); // the keys may be this file's
-        await db.LockCustomerAsync(customer, token);
         var added = new List<CustomerLimit>();
         if (await LimitWriter.WriteAsync(db, customer, limits, path, added, token) is var (where, reason))
             throw new SeedException($"{where} {reason}");

@@ -98,6 +98,8 @@ public static class LotRows
                 known.Column(row => row.Lot.Id),
                 known.Column(row => row.Lot.Left));
         var added = Array.FindAll(changed, row => row.Lot.IsNew);
+        // A correction of what a balance's own lot paid before there were others names no lot, so that none is read. That lot may be used
+        // up by then, and its row still there.
         if (added.Length > 0)
             batch.Add("""
                 insert into lot (wallet, id, kind, since, amount, paid, expires_at, reference, remaining, created_at)

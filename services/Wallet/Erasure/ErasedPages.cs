@@ -34,11 +34,12 @@ public static class ErasedPages
     /// leave when their day is over.
     /// </summary>
     static Task<ErasedPage> AnswersAsync(NpgsqlDataSource database, Guid customer, Mark after, CancellationToken token) =>
-        DeleteAsync(database, """
+        DeleteAsync(database, $"""
             with mine as (
                 select id from paid_call where id = any(array(
-                    select id from paid_call where owner = $1 and state = 4
-                    union all select id from paid_call where owner = $1 and state <= 1 limit $2))
+                    select id from paid_call where owner = $1 and state = {(short)CallState.Answered}
+                    union all
+                    select id from paid_call where owner = $1 and state <= {(short)CallState.Doubted} limit $2))
                 order by id for update)
             delete from paid_call where id = any(array(select id from mine))
             """, customer, token);

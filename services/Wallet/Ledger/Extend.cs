@@ -122,7 +122,7 @@ public static partial class Ledger
         var sources = extend.Sources;
         Span<long> have = stackalloc long[sources.Length], take = stackalloc long[sources.Length];
         WhatTheyHave(book, sources, have);
-        var covered = Take(sources, have, line => line.All, take, ofMany: true);
+        var covered = Take(sources, have, line => line.All, take, together: true);
         var hasPlenty = covered;
         for (var k = 0; k < sources.Length; k++)
         {
@@ -137,18 +137,18 @@ public static partial class Ledger
         }
     }
 
-    /// <param name="ofMany">
-    /// The sum of several requests is asked. Each takes its own of an indivisible source, so together they take what is there.
+    /// <param name="together">
+    /// The sum of all requests that wait is asked. Each takes its own of an indivisible source, so together they take what is there.
     /// </param>
     static bool Take(
-        ReadOnlySpan<LeaseDemand> sources, ReadOnlySpan<long> have, Func<LeaseDemand, long> full, Span<long> take, bool ofMany = false)
+        ReadOnlySpan<LeaseDemand> sources, ReadOnlySpan<long> have, Func<LeaseDemand, long> full, Span<long> take, bool together = false)
     {
         Span<long> alone = stackalloc long[sources.Length];
         ulong whole = 0;
         for (var k = 0; k < sources.Length; k++)
         {
             alone[k] = full(sources[k]);
-            whole |= sources[k].Whole && !ofMany ? 1UL << k : 0;
+            whole |= sources[k].Whole && !together ? 1UL << k : 0;
         }
         return Waterfall.Take(have, alone, whole, take);
     }

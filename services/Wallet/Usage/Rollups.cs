@@ -22,7 +22,9 @@ public sealed class Rollups(NpgsqlDataSource database, DatabaseReady ready, Time
         insert into rollup (project, test, grain, dimension, at, value, {BookedUsage.Columns})
         select project, test, grain, dimension, begins, value, {BookedUsage.Summed}
         from ({BookedUsage.SumsWhere("created_at >= $1 and created_at < $2")}) as quarters,
-            lateral (values (0::smallint, at), (1::smallint, date_bin('1 day', at, 'epoch'))) as per (grain, begins)
+            lateral (values
+                ({BookedUsage.Quarters}::smallint, at), ({BookedUsage.Days}::smallint, date_bin('1 day', at, 'epoch')))
+                as per (grain, begins)
         group by project, test, grain, dimension, begins, value order by project, test, grain, dimension, begins, value
         on conflict (project, test, grain, dimension, at, value) do update set
             {BookedUsage.Added("rollup", BookedUsage.Figures)}

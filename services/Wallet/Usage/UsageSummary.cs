@@ -12,7 +12,7 @@ public static class UsageSummary
 {
     const int DefaultRows = 100, MaxRows = 1000, MaxDays = 366;
 
-    static readonly TimeSpan Quarter = TimeSpan.FromMinutes(15), Hour = TimeSpan.FromHours(1), Day = TimeSpan.FromDays(1);
+    static readonly TimeSpan Hour = TimeSpan.FromHours(1), Day = RollupTimes.Day;
 
     static readonly Dictionary<string, TimeSpan> Ranges = new(StringComparer.Ordinal)
     {
@@ -75,7 +75,7 @@ public static class UsageSummary
         var from = asked ?? to - length;
         if (from >= to || to - from > MaxDays * Day)
             throw ListQuery.Invalid("from", $"must be earlier than 'to', by at most {MaxDays} days");
-        return (RollupTimes.Floor(from, Quarter), RollupTimes.Ceiling(to, Quarter));
+        return (RollupTimes.Floor(from, RollupTimes.Quarter), RollupTimes.Ceiling(to, RollupTimes.Quarter));
     }
 
     /// <summary>Days and hours of the zone. Hours are counted from each midnight, so those of :30 and :45 are whole, too.</summary>
@@ -110,10 +110,10 @@ public static class UsageSummary
             $"""
             select {BookedUsage.Summed}, at
             from (
-                select * from rollup where project = $1 and test = $2 and grain = 0 and dimension = 0 and at >= $4 and at < $5
+                select * from rollup where project = $1 and test = $2 and {BookedUsage.OfAll} and at >= $4 and at < $5
                 union all
                 {Open}) as parts
-            where dimension = 0 group by at order by at
+            where dimension = {(short)RollupDimension.Total} group by at order by at
             """,
             [project, test, from, to], row => row.GetFieldValue<DateTimeOffset>(BookedUsage.Figures.Length), token);
 
@@ -127,21 +127,18 @@ public static class UsageSummary
         NpgsqlDataSource database, Guid project, bool test, RollupDimension dimension, DateTimeOffset from, DateTimeOffset to,
         DateTimeOffset now, int limit, CancellationToken token)
     {
-        var firstDay = RollupTimes.Ceiling(from, Day) is var first && first < to ? first : to;
-        var lastDay = (to > now ? RollupTimes.Ceiling(to, Day) : RollupTimes.Floor(to, Day)) is var last && last > firstDay
-            ? last
-            : firstDay;
+        var times = RollupTimes.Of(from, to > now ? RollupTimes.Ceiling(to, Day) : to);
         var rows = await ReadAsync(
             database,
             $"""
             with sums as materialized (
                 select {BookedUsage.Summed}, value
                 from (
-                    select * from rollup where project = $1 and test = $2 and grain = 0 and dimension = $6 and at >= $4 and at < $7
+                    {Of(BookedUsage.Quarters)} and at >= $4 and at < $7
                     union all
-                    select * from rollup where project = $1 and test = $2 and grain = 1 and dimension = $6 and at >= $7 and at < $8
+                    {Of(BookedUsage.Days)} and at >= $7 and at < $8
                     union all
-                    select * from rollup where project = $1 and test = $2 and grain = 0 and dimension = $6 and at >= $8 and at < $5
+                    {Of(BookedUsage.Quarters)} and at >= $8 and at < $5
                     union all
                     {Open}) as parts
                 where dimension = $6 group by value)
@@ -149,16 +146,19 @@ public static class UsageSummary
             union all
             select {BookedUsage.Summed}, null from sums having count(*) > 0
             """,
-            [project, test, from, to, (short)dimension, firstDay, lastDay, limit],
+            [project, test, times.Begin, times.End, (short)dimension, times.FirstDay, times.EndOfDays, limit],
             row => row.IsDBNull(BookedUsage.Figures.Length) ? null : row.GetString(BookedUsage.Figures.Length), token);
         return (
             [.. from row in rows where row.Key is not null select (row.Key, row.Sums)],
             rows.Find(row => row.Key is null).Sums);
+
+        static string Of(string grain) =>
+            $"select * from rollup where project = $1 and test = $2 and grain = {grain} and dimension = $6";
     }
 
     /// <summary>What is booked and not in the roll-ups, as their rows.</summary>
     static readonly string Open = $"""
-        select project, test, 0::smallint as grain, dimension, at, value, {BookedUsage.Columns}
+        select project, test, {BookedUsage.Quarters}::smallint as grain, dimension, at, value, {BookedUsage.Columns}
         from ({BookedUsage.SumsWhere("project = $1 and test = $2 and created_at >= $3 and at >= $4 and at < $5")}) as open
         """;
 

@@ -94,7 +94,7 @@ public sealed class Seals(NpgsqlDataSource database, DatabaseReady ready, Rollup
         await connection.RunAsync($"""
             insert into rollup_seal (project, test, sums)
             select project, test, {Checks.RollupSums} from rollup
-            where grain = 0 and dimension = 0 and at >= (select days_from from sealed) group by project, test
+            where {BookedUsage.OfAll} and at >= (select days_from from sealed) group by project, test
             """, token);
     }
 }

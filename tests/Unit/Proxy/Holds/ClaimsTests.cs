@@ -194,7 +194,7 @@ public sealed class ClaimsTests
         static IEnumerable<AccountKind> KindsOf(params PaySource[] sources)
         {
             var route = Offer("m") with { QueryType = "standard" };
-            Assert.True(Claims.TryGet(WithSources(sources), route, Midnight, out var claim, ofMany: true));
+            Assert.True(Claims.TryGet(WithSources(sources), route, Midnight, out var claim, isBatch: true));
             return claim!.Lines.Select(line => line.Kind);
         }
     }
@@ -249,8 +249,7 @@ public sealed class ClaimsTests
 
     static PaySource Money => new(AccountKind.Wallet, Unit.Usd, null, Wallet, null, Overage: null);
 
-    static PaySource CreditsOf(string type) =>
-        CreditTypes.SourceOf(Project, new() { CustomerId = Customer, QueryType = type });
+    static PaySource CreditsOf(string type) => PaySource.OfCredits(Project, Customer, type);
 
     static Credential WithSources(params PaySource[] sources) => Of(null) with
     {

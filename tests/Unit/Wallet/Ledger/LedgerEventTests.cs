@@ -34,6 +34,18 @@ public sealed class LedgerEventTests
     }
 
     [Fact]
+    public void Of_a_thousand_debits_below_the_mark_none_tells_it_again()
+    {
+        Assert.Equal(["wallet.credited 11000"], Credit(10_000));
+        Run(Hold(_lease, 1, 1, mark: 5_000));
+        Assert.Equal(["wallet.low_balance 4999"], Spend(6_001));
+        for (var i = 0; i < 1_000; i++)
+            Assert.Equal([], Spend(1));
+        Assert.Equal(["wallet.credited 5250"], Credit(1_251));
+        Assert.Equal(["wallet.low_balance 4999"], Spend(251));
+    }
+
+    [Fact]
     public void A_hold_that_dips_below_the_mark_tells_nothing()
     {
         Assert.Equal([], Run(Hold(_lease, 1, 950)));
@@ -193,8 +205,12 @@ public sealed class LedgerEventTests
         var open = new OpenWindows(new(
             new(Organization, Project, Organization, false), [new(Ids.New(), [new(Counter, term)])]));
 
-        Assert.Equal(["limit.threshold 50% 1 of 2", "window.opened"], Run(open));
+        Assert.Equal(["limit.threshold 50% 1 of 2", "window.opened until 2026-11-22 12:00:00Z"], Run(open));
+        _now = _now.AddHours(24).AddTicks(-1);
         Assert.Equal([], Run(open));
+        _now = _now.AddTicks(1);
+        Assert.Equal(
+            ["limit.threshold 80% 2 of 2", "limit.threshold 100% 2 of 2", "window.opened until 2026-11-23 12:00:00Z"], Run(open));
     }
 
     static PostScope Scope => Posts.Of(Wallet, Organization, Project);
@@ -241,6 +257,7 @@ public sealed class LedgerEventTests
             told.Data.Percent is { } percent ? $"{percent}%" : null,
             told.Data.Limit is { } limit ? $"{told.Data.Used} of {limit}" : null,
             told.Data.Balance is { } balance ? $"{balance.Nanos}" : null,
+            told.Data.ClosesAt is { } end ? $"until {end:u}" : null,
         ]).OfType<string>()));
     }
 }

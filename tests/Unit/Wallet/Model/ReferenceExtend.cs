@@ -90,7 +90,7 @@ sealed partial class ReferenceLedger
         var granted = request.Lines.Take(extend.FirstSource).Select(line => Room(line) is var room && room < line.All
             ? room
             : line.All + Math.Min(line.Wanted - line.All, (room - line.All) / 16)).ToList();
-        var (all, _, shares) = Share(sources, line => line.All, ofMany: true);
+        var (all, _, shares) = Share(sources, line => line.All, together: true);
         var plenty = all;
         foreach (var (line, share) in sources.Zip(shares))
         {
@@ -121,17 +121,17 @@ sealed partial class ReferenceLedger
     /// Rule 5: each source pays as much as it has of the part that is left unpaid. The part is a fraction of the whole, in decimals.
     /// </summary>
     /// <param name="room">What each has. Null: idle with the asker, or in the books.</param>
-    /// <param name="ofMany">All who wait together: each takes its own of what is indivisible.</param>
+    /// <param name="together">All who wait together: each takes its own of what is indivisible.</param>
     /// <returns>Whether they suffice, the one that pays last, and what each pays.</returns>
     (bool Enough, int Last, List<long> Shares) Share(
-        List<LeaseDemand> sources, Func<LeaseDemand, long> alone, Func<LeaseDemand, long>? room = null, bool ofMany = false)
+        List<LeaseDemand> sources, Func<LeaseDemand, long> alone, Func<LeaseDemand, long>? room = null, bool together = false)
     {
         var (unpaid, shares, last) = (1m, new List<long>(), 0);
         foreach (var (index, source) in sources.Index())
         {
             var has = room?.Invoke(source) ?? source.Idle + Room(source);
             var needed = (long)Math.Ceiling(Math.Round(alone(source) * unpaid, 15));
-            var pays = unpaid == 0 ? 0 : needed <= has ? needed : source.Whole && !ofMany ? 0 : has;
+            var pays = unpaid == 0 ? 0 : needed <= has ? needed : source.Whole && !together ? 0 : has;
             shares.Add(pays);
             last = pays > 0 ? index : last;
             unpaid = unpaid == 0 || needed <= has ? 0 : pays == 0 ? unpaid : (decimal)(needed - pays) / alone(source);

@@ -222,12 +222,7 @@ sealed partial class ReferenceLedger
         var made = DateTimeOffset.FromUnixTimeMilliseconds(Convert.ToInt64($"{settlement.RequestId:N}"[..12], 16));
         if (made < Opened || made >= Unopened)
             return new Answer.Stale();
-        foreach (var window in settlement.Windows.Where(Windows.ContainsKey))
-        {
-            var began = settlement.Usage.StartedAt;
-            var until = (began < now ? began : now).AddHours(24);
-            Windows[window] = until > Windows[window] ? until : Windows[window];
-        }
+        KeepOpen(settlement, now);
         var cost = settlement.Usage.Cost.Nanos;
         var due = settlement.Due ?? cost;
         var lease = settlement.Lease is { } id ? Leases.GetValueOrDefault(id) : null;
@@ -277,6 +272,16 @@ sealed partial class ReferenceLedger
         Absorbed += paid is null ? 0 : due - paid.Value;
         Covered += paid is null ? 0 : cost - due;
         return new Answer.Done();
+    }
+
+    void KeepOpen(Settlement settlement, DateTimeOffset now)
+    {
+        foreach (var window in settlement.Windows.Where(Windows.ContainsKey))
+        {
+            var began = settlement.Usage.StartedAt;
+            var until = (began < now ? began : now).AddHours(24);
+            Windows[window] = until > Windows[window] ? until : Windows[window];
+        }
     }
 
     /// <summary>
