@@ -26,6 +26,12 @@ public sealed record Problem(
     /// <summary>The limit that refused a request, in every body as <c>error.limit</c>.</summary>
     public LimitState? Limit { get; init; }
 
+    /// <summary>
+    /// The same request is refused until a cycle ends or somebody pays. Sent as <c>x-should-retry: false</c>, which the clients of OpenAI
+    /// and Anthropic obey: without it they would sleep until <c>Retry-After</c>, perhaps for days, and show their user nothing.
+    /// </summary>
+    public bool IsUsedUp { get; init; } = Status == 402;
+
     /// <summary>The call credits that were not enough, in every body as <c>details</c>.</summary>
     public QueryState? Queries { get; init; }
 
@@ -155,8 +161,12 @@ public static class Problems
         new(429, "rate_limit_error", "balance_held", message, null, HeldRetrySeconds) { Limit = limit };
     public const int HeldRetrySeconds = 1;
     public static readonly Problem WalletFrozen = new(402, "insufficient_credit", "wallet_frozen", "The wallet is frozen.");
+    /// <summary>Its cycle has nothing left.</summary>
     public static Problem LimitReached(string message, LimitState limit, int? retryAfter) =>
-        new(429, "rate_limit_error", "limit_reached", message, null, retryAfter) { Limit = limit };
+        new(429, "rate_limit_error", "limit_reached", message, null, retryAfter) { Limit = limit, IsUsedUp = true };
+    /// <inheritdoc cref="BalanceHeld"/>
+    public static Problem LimitHeld(string message, LimitState limit) =>
+        LimitReached(message, limit, HeldRetrySeconds) with { IsUsedUp = false };
     public static Problem TooManyRunning(LimitState limit) => new(
         429, "rate_limit_error", "concurrent_limit_reached",
         $"This {limit.Level} may have {limit.Limit} requests running at the same time. Wait until one of them has ended.", null, 1)
@@ -304,6 +314,8 @@ public static class Problems
         http.Response.Headers["X-Request-Id"] = requestId;
         if (problem.RetryAfterSeconds is { } seconds)
             http.Response.Headers.RetryAfter = seconds.ToString(System.Globalization.CultureInfo.InvariantCulture);
+        if (problem.IsUsedUp)
+            http.Response.Headers["x-should-retry"] = "false";
         http.Response.ContentType = "application/json; charset=utf-8";
         var body = http.Items.TryGetValue(typeof(ProblemBody), out var chosen) ? (ProblemBody)chosen! : WriteBody;
         body(http.Response.BodyWriter, problem, requestId);

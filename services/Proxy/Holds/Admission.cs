@@ -258,9 +258,8 @@ public static class Admission
         var message = $"This request may use {Show(line, needed)} {state.Unit}, and the {state.Level}'s limit of {state.Limit} "
             + $"{state.Unit} has {Show(line, left)} left until {counter.To.UtcDateTime:yyyy-MM-dd'T'HH:mm:ss'Z'}";
         return FitsLater(refusal, needed, counter.Ceiling)
-            ? Problems.LimitReached(
-                $"{message}, while requests that run hold {Show(line, refusal.Held ?? 0)}. Try again when one has ended.",
-                state, Problems.HeldRetrySeconds)
+            ? Problems.LimitHeld(
+                $"{message}, while requests that run hold {Show(line, refusal.Held ?? 0)}. Try again when one has ended.", state)
             : Problems.LimitReached(
                 $"{message}.", state, (int)Math.Clamp(Math.Ceiling((counter.To - now).TotalSeconds), 1, int.MaxValue));
     }
