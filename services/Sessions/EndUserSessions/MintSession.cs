@@ -114,6 +114,9 @@ public static class MintSession
     {
         if (customer.ValueKind != JsonValueKind.Object)
             return (Fields.Text(customer, "customer") ?? throw new ProblemException(Problems.Missing("customer")), null, null);
+        foreach (var member in customer.EnumerateObject())
+            if (member.Name is not ("externalId" or "email" or "name"))
+                throw Fields.Invalid($"customer.{member.Name}", "is not a member that this call has");
         return (
             Fields.Text(Member(customer, "externalId"), "customer.externalId")
                 ?? throw new ProblemException(Problems.Missing("customer.externalId")),

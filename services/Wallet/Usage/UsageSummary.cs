@@ -41,6 +41,7 @@ public static class UsageSummary
     {
         var caller = http.Backend();
         var query = new ListQuery(http.Request.Query);
+        query.MustHaveOnly("from", "to", "range", "group", "timeZone", "limit");
         var (from, to) = TimeOf(query, time.GetUtcNow());
         var zone = query.Text("timeZone") ?? "UTC";
         if (!Cycles.IsZone(zone))
