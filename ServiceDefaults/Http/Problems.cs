@@ -154,6 +154,9 @@ public static class Problems
 
     public static Problem WalletExhausted(string message, LimitState? limit = null) =>
         new(402, "insufficient_credit", "wallet_exhausted", message) { Limit = limit };
+    public static Problem NothingPays(string model) => new(
+        402, "insufficient_credit", "wallet_exhausted",
+        $"The customer has call credits alone, and none of any type pays for the model '{model}'. It needs a wallet or a plan.", "model");
     public static Problem NotEnoughQueries(string message, QueryState state) =>
         new(402, "insufficient_credit", "not_enough_queries", message) { Queries = state };
     /// <summary>Nothing is used up: the same request may be admitted when another one has ended.</summary>

@@ -12,7 +12,7 @@ public sealed class RefusalsTests
     static readonly string[] UsedUp =
     [
         nameof(Problems.WalletExhausted), nameof(Problems.NotEnoughQueries), nameof(Problems.WalletFrozen), nameof(Problems.LimitReached),
-        nameof(Problems.PlanEnded), nameof(Problems.SessionCap),
+        nameof(Problems.PlanEnded), nameof(Problems.SessionCap), nameof(Problems.NothingPays),
     ];
 
     static readonly string[] MayComeAgain =
