@@ -26,6 +26,40 @@ public sealed class ClaimTests
     }
 
     [Fact]
+    public async Task A_refusal_names_the_limit_by_its_id_and_says_what_was_used_also_beyond_it()
+    {
+        const string Both = """
+            [{"id":"daily","unit":"requests","amount":3,"cycle":"day"},{"id":"long","unit":"requests","amount":3,"cycle":{"days":300}}]
+            """;
+        var user = await Backend.App.NewUserAsync();
+        await PutAsync(user.CustomerId, Both);
+        for (var i = 0; i < 3; i++)
+            (await AskAsync(user.Token, Stack.Proxies[i % 2])).MustBe(200);
+        await Books.UsageAsync(user, 3);
+        var listed = (await Backend.App.GetAsync($"/v1/customers/{user.CustomerId}/limits")).MustBe(200).Json;
+
+        // Both are used up, and the answer is that of the one that resets last.
+        foreach (var proxy in Stack.Proxies)
+        {
+            var reply = (await AskAsync(user.Token, proxy)).MustBeProblem(429, "limit_reached");
+            Assert.Equal(("long", "3", "3", "1"), Told(reply));
+            Assert.Equal("false", reply["x-should-retry"]);
+            Assert.Equal(
+                Time(listed[1].Text("resets")), Time(reply.Json.GetProperty("error").GetProperty("limit").Text("resets")));
+        }
+        await PutAsync(user.CustomerId, Both.Replace("3,\"cycle\":{", "1,\"cycle\":{"));
+        foreach (var proxy in Stack.Proxies)
+            await Eventually.HoldsAsync(
+                async () => Told(await AskAsync(user.Token, proxy)) == ("long", "3", "1", "3"), "the lowered limit",
+                TimeSpan.FromSeconds(1));
+
+        static (string, string, string, string) Told(Reply reply) =>
+            reply.MustBe(429).Json.GetProperty("error").GetProperty("limit") is var limit
+                ? (limit.Text("id"), limit.Text("used"), limit.Text("limit"), limit.Text("missing"))
+                : default;
+    }
+
+    [Fact]
     public async Task Of_many_calls_at_once_exactly_as_many_are_answered_as_the_limit_has_left()
     {
         var (_, key) = await NewCustomerAsync("""[{"unit":"requests","amount":7,"cycle":"month","timeZone":"Asia/Kathmandu"}]""");
