@@ -231,6 +231,36 @@ public sealed class ClaimTests
     }
 
     [Fact]
+    public async Task An_end_user_sees_its_limits_and_its_backend_the_plan_and_the_rates_too()
+    {
+        var user = await Backend.App.NewUserAsync();
+        Assert.Empty((await user.OwnBalanceAsync()).MustBe(200).Json.Items("limits"));
+        var plain = (await Backend.App.GetAsync($"/v1/customers/{user.CustomerId}")).MustBe(200).Json;
+        Assert.False(plain.TryGetProperty("plan", out _) || plain.TryGetProperty("rates", out _));
+
+        await Books.GivePlanAsync(user, tokens: 300, overagePicos: 1);
+        await PutAsync(user.CustomerId, """[{"id":"daily","unit":"requests","amount":5,"cycle":"day"}]""");
+        await user.LimitAsync(600, null);
+        (await user.ChatAsync("small", Price.Question)).MustBe(200);
+        await Books.UsageAsync(user, 1);
+        await Eventually.HoldsAsync(async () => await Books.HeldAsync([user]) == 0, "the return of what is idle");
+
+        var limits = (await Backend.App.GetAsync($"/v1/customers/{user.CustomerId}/limits")).MustBe(200);
+        Assert.Equal(("daily", "1", "4"), (limits.Json[0].Text("id"), limits.Json[0].Text("used"), limits.Json[0].Text("left")));
+        foreach (var proxy in Stack.Proxies)
+        {
+            var own = (await Gateway.SendAsync("GET", "/v1/wallet/balance", user.Token, at: proxy)).MustBe(200).Json;
+            Assert.Equal("1", own.Text("balance"));
+            Assert.Equal(limits.Text, own.GetProperty("limits").GetRawText());
+        }
+        var shown = (await Backend.App.GetAsync($"/v1/customers/{user.CustomerId}")).MustBe(200).Json;
+        var quota = shown.GetProperty("plan").GetProperty("quota");
+        Assert.Equal(Books.PlanOf(user), shown.GetProperty("plan").Text("name"));
+        Assert.Equal(("300", "23", "277"), (quota.Text("tokens"), quota.Text("used"), quota.Text("left")));
+        Assert.Equal(600, shown.GetProperty("rates").Int("requestsPerMinute"));
+    }
+
+    [Fact]
     public async Task A_plan_that_has_ended_says_so_by_its_name_and_nothing_is_served()
     {
         var user = await Backend.App.NewUserAsync();
