@@ -53,7 +53,8 @@ public static class Management
                     return;
                 }
                 var signed = signing.Sign(service, Principal.Of(caller!.Credential));
-                if (await balance.TryAnswerAsync(http, caller.Credential, () => AskAsync(client, $"{address}{OwnBalance.Path[1..]}", signed)))
+                var ofBalance = $"{address}{OwnBalance.Path[1..]}";
+                if (await balance.TryAnswerAsync(http, caller.Credential, () => AskAsync(client, ofBalance, signed)))
                     return;
                 http.Items[ServiceCall.Header] = signed;
                 var error = await forwarder.SendAsync(http, address, client, options, transformer);

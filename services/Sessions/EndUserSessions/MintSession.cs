@@ -7,8 +7,9 @@ namespace LlmGateway.Sessions;
 
 /// <summary>
 /// <c>POST /v1/sessions</c>: a backend gets a short-lived token for one end user, who is created on first sight, with a wallet. A customer
-/// that was made without one stays without, and its keys uncharged: <c>walletId</c> is null. Wallet opens a new wallet before the session exists, so that no unusable session is left when Wallet is down. It is not asked for
-/// anything else: a spend cap is opened by the first claim on it.
+/// that was made without one stays without, and its keys uncharged: <c>walletId</c> is null. Wallet opens a new wallet before the session
+/// exists, so that no unusable session is left when Wallet is down. It is not asked for anything else: a spend cap is opened by the first
+/// claim on it.
 /// </summary>
 public static class MintSession
 {

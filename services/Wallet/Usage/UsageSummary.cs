@@ -1,3 +1,4 @@
+using System.Globalization;
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 using Npgsql;
@@ -82,7 +83,10 @@ public static class UsageSummary
 
     /// <summary>A date without a time is where that day of the zone begins. A time without an offset is UTC.</summary>
     static DateTimeOffset? Instant(ListQuery query, string name, string zone) =>
-        DateOnly.TryParseExact(query.Text(name), "yyyy-MM-dd", out var date) && date.Year > 1 ? Cycles.StartOf(date, zone) : query.Time(name);
+        DateOnly.TryParseExact(query.Text(name), "yyyy-MM-dd", CultureInfo.InvariantCulture, DateTimeStyles.None, out var date)
+        && date.Year > 1
+            ? Cycles.StartOf(date, zone)
+            : query.Time(name);
 
     /// <summary>Days and hours of the zone. Hours are counted from each midnight, so those of :30 and :45 are whole, too.</summary>
     public static List<(string Value, RollupSums Sums)> ByTime(
@@ -96,7 +100,7 @@ public static class UsageSummary
             if (at < day.From || at >= day.To)
                 day = Cycles.Of(rule, at);
             var begin = byHour ? day.From + Whole(at - day.From, Hour) : day.From;
-            var value = begin.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", System.Globalization.CultureInfo.InvariantCulture);
+            var value = begin.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);
             if (rows is [.., var last] && last.Value == value)
                 rows[^1] = (value, last.Sums + sums);
             else

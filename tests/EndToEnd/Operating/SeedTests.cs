@@ -46,7 +46,10 @@ public sealed class SeedTests : IDisposable
         (await user.ChatAsync("small", Price.Question)).MustBe(200);
         await ApplyAsync(user, "\"plan\":null");
         foreach (var proxy in Stack.Proxies)
-            Assert.Contains("'Of a seed'", (await user.ChatAsync("small", Price.Question, at: proxy)).MustBeProblem(402, "plan_ended").Text);
+        {
+            var refused = (await user.ChatAsync("small", Price.Question, at: proxy)).MustBeProblem(402, "plan_ended");
+            Assert.Contains("'Of a seed'", refused.Text);
+        }
         var customer = (await Backend.App.GetAsync($"/v1/customers/{user.CustomerId}")).MustBe(200).Json;
         Assert.True(customer.GetProperty("plan").GetProperty("endsAt").GetDateTimeOffset() <= DateTimeOffset.UtcNow);
 

@@ -6,7 +6,9 @@ using Xunit;
 
 namespace LlmGateway.UnitTests.ServiceDefaults;
 
-/// <summary>What clients are told to do about a refusal. The list of refusals is that of the code, so that a new one must be decided.</summary>
+/// <summary>
+/// What clients are told to do about a refusal. The list of refusals is that of the code, so that a new one must be decided.
+/// </summary>
 public sealed class RefusalsTests
 {
     static readonly string[] UsedUp =

@@ -20,8 +20,8 @@ namespace LlmGateway.UnitTests.ServiceDefaults;
 
 /// <summary>
 /// The services themselves, in this process and without their servers. Every route is in its service's table, and only the callers that
-/// the table names get further than the door, with a call that is whole, for this service and of now. Every public route with a body refuses
-/// members that it does not have.
+/// the table names get further than the door, with a call that is whole, for this service and of now. Every public route with a body
+/// refuses members that it does not have.
 /// </summary>
 public sealed partial class RouteCallersTests
 {

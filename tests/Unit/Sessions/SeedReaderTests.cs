@@ -57,7 +57,8 @@ public sealed class SeedReaderTests
 
     /// <summary>They are names in the code, and in a file they would mean nothing.</summary>
     [Theory]
-    [InlineData("\"plans\": []", "\"plans\": [{\"id\": \"a\", \"name\": \"A\", \"price\": \"1\", \"overage\": \"0.1\"}]", "plans[0].overage")]
+    [InlineData(
+        "\"plans\": []", "\"plans\": [{\"id\": \"a\", \"name\": \"A\", \"price\": \"1\", \"overage\": \"0.1\"}]", "plans[0].overage")]
     [InlineData("\"wire\": \"openai\"", "\"wire\": \"openai\", \"authentication\": {}", "providers[0].authentication")]
     [InlineData("\"wire\": \"openai\"", "\"wire\": \"openai\", \"secrets\": []", "providers[0].secrets")]
     [InlineData("\"contextTokens\": 128000", "\"offers\": []", "models[0].offers")]
