@@ -1,5 +1,4 @@
 using System.Reflection;
-using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 using Microsoft.AspNetCore.Http;
 using Xunit;
