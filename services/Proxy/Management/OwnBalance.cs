@@ -19,10 +19,10 @@ public sealed class OwnBalance(RedisClient redis, SessionsClient sessions)
         if (caller is not { Kind: CredentialKind.Session, Wallet: { } own } || http.Request.Path != Path
             || !HttpMethods.IsGet(http.Request.Method))
             return false;
-        var json = await redis.NewestAsync(WalletCopy.Key(own));
+        var copy = await redis.NewestAsync(WalletCopy.Key(own));
         if (HasLimits(caller))
-            json = await WithLimitsAsync(json ?? await wallet(), caller.Customer!.Value);
-        if (json is null)
+            copy = await WithLimitsAsync(copy ?? await wallet(), caller.Customer!.Value);
+        if (copy is not { } json)
             return false;
         http.Response.ContentType = "application/json; charset=utf-8";
         http.Response.ContentLength = json.Length;
@@ -34,7 +34,7 @@ public sealed class OwnBalance(RedisClient redis, SessionsClient sessions)
     static bool HasLimits(Credential caller) =>
         caller.Claim?.Limits.Any(limit => limit is { Level: LimitLine.Customer, Name: not null }) ?? false;
 
-    async Task<byte[]> WithLimitsAsync(byte[] balance, Guid customer)
+    async Task<byte[]> WithLimitsAsync(ReadOnlyMemory<byte> balance, Guid customer)
     {
         JsonNode? limits = null;
         try
@@ -45,7 +45,7 @@ public sealed class OwnBalance(RedisClient redis, SessionsClient sessions)
         {
             // Who is here to see the balance sees that.
         }
-        var shown = JsonNode.Parse(balance)!.AsObject();
+        var shown = JsonNode.Parse(balance.Span)!.AsObject();
         shown["limits"] = limits;
         return System.Text.Encoding.UTF8.GetBytes(shown.ToJsonString());
     }
