@@ -113,6 +113,9 @@ public sealed record LeaseRefusal(Guid Register, RefusalReason Reason, long Avai
 
     /// <summary>Several sources were asked, and together they would suffice if no lease held any of them.</summary>
     public bool Busy { get; init; }
+
+    /// <summary>How far a counter is beyond its ceiling, which was lowered.</summary>
+    public long Over { get; init; }
 }
 
 public enum RefusalReason

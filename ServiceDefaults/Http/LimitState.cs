@@ -13,9 +13,13 @@ namespace LlmGateway.ServiceDefaults;
 /// <param name="Resets">When its cycle ends, or a limit per minute is whole again. Null when it has none.</param>
 public sealed record LimitState(string Level, string Unit, string? Used, string? Limit, string? Missing, DateTimeOffset? Resets)
 {
+    /// <summary>What its owner knows the limit by. Null where it has no name.</summary>
+    public string? Id { get; init; }
+
     public void Write(Utf8JsonWriter json)
     {
         json.WriteStartObject("limit");
+        WriteKnown("id", Id);
         json.WriteString("level", Level);
         json.WriteString("unit", Unit);
         WriteKnown("used", Used);

@@ -17,6 +17,12 @@ public sealed record Problem(
     /// <summary>The limit that refused a request, in every body as <c>error.limit</c>.</summary>
     public LimitState? Limit { get; init; }
 
+    /// <summary>
+    /// The same request is refused until a cycle ends or somebody pays. Sent as <c>x-should-retry: false</c>, which the clients of OpenAI
+    /// and Anthropic obey: without it they would sleep until <c>Retry-After</c>, perhaps for days, and show their user nothing.
+    /// </summary>
+    public bool IsUsedUp { get; init; } = Status == 402;
+
     /// <summary>The call credits that were not enough, in every body as <c>details</c>.</summary>
     public CreditState? Credits { get; init; }
 

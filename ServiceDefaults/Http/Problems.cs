@@ -50,6 +50,9 @@ public static class Problems
 
     public static Problem WalletExhausted(string message, LimitState? limit = null) =>
         new(402, "insufficient_credit", "wallet_exhausted", message) { Limit = limit };
+    public static Problem NothingPays(string model) => new(
+        402, "insufficient_credit", "wallet_exhausted",
+        $"The customer has call credits alone, and none of any type pays for the model '{model}'. It needs a wallet or a plan.", "model");
     public static Problem NotEnoughCredits(string message, CreditState state) =>
         new(402, "insufficient_credit", "not_enough_queries", message) { Credits = state };
     /// <summary>Nothing is used up: the same request may be admitted when another one has ended.</summary>
@@ -57,8 +60,12 @@ public static class Problems
         new(429, "rate_limit_error", "balance_held", message, null, HeldRetrySeconds) { Limit = limit };
     public const int HeldRetrySeconds = 1;
     public static readonly Problem WalletFrozen = new(402, "insufficient_credit", "wallet_frozen", "The wallet is frozen.");
+    /// <summary>Its cycle has nothing left.</summary>
     public static Problem LimitReached(string message, LimitState limit, int? retryAfter) =>
-        new(429, "rate_limit_error", "limit_reached", message, null, retryAfter) { Limit = limit };
+        new(429, "rate_limit_error", "limit_reached", message, null, retryAfter) { Limit = limit, IsUsedUp = true };
+    /// <inheritdoc cref="BalanceHeld"/>
+    public static Problem LimitHeld(string message, LimitState limit) =>
+        LimitReached(message, limit, HeldRetrySeconds) with { IsUsedUp = false };
     public static Problem TooManyRunning(LimitState limit) => new(
         429, "rate_limit_error", "concurrent_limit_reached",
         $"This {limit.Level} may have {limit.Limit} requests running at the same time. Wait until one of them has ended.", null, 1)
@@ -206,6 +213,8 @@ public static class Problems
         http.Response.Headers["X-Request-Id"] = requestId;
         if (problem.RetryAfterSeconds is { } seconds)
             http.Response.Headers.RetryAfter = seconds.ToString(System.Globalization.CultureInfo.InvariantCulture);
+        if (problem.IsUsedUp)
+            http.Response.Headers["x-should-retry"] = "false";
         http.Response.ContentType = "application/json; charset=utf-8";
         var body = http.Items.TryGetValue(typeof(ProblemBody), out var chosen) ? (ProblemBody)chosen! : WriteBody;
         body(http.Response.BodyWriter, problem, requestId);

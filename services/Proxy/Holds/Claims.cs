@@ -32,6 +32,13 @@ public static class Claims
     public static PlanTerm? EndedPlan(Credential credential, DateTimeOffset now) =>
         credential.Claim?.Sources.Select(source => source.Plan).FirstOrDefault(plan => plan?.To <= now);
 
+    /// <summary>
+    /// True where something pays for the customer, but nothing for this provider: it has call credits alone, and the provider has no type.
+    /// </summary>
+    public static bool IsPaidByNothing(Credential credential, Route route) =>
+        route.QueryType is null && credential.Claim is { Sources: { Count: > 0 } sources }
+        && sources.All(source => source.QueryType is not null);
+
     public static bool HasWindows(Credential credential)
     {
         for (var i = 0; i < credential.Claim?.Limits.Count; i++)

@@ -198,6 +198,8 @@ public sealed class Inference(
         {
             if (!Claims.TryGet(call.Caller.Credential, call.Route, clock.Now, out claim, bound.IsBatch))
                 return (0, WithoutTerm(call.Caller));
+            if (Claims.IsPaidByNothing(call.Caller.Credential, call.Route) && bound.Cost(outputLimit) > 0)
+                return (0, Problems.NothingPays(call.Route.Model.Id));
             if (claim is null)
                 return (outputLimit, await BeginAsync(call));
             (minimum, var full) = Admission.Demand(claim, bound, outputLimit);

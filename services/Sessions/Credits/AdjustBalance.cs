@@ -1,4 +1,3 @@
-using System.Text.Json.Serialization;
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 using Microsoft.EntityFrameworkCore;
@@ -14,7 +13,6 @@ public static class AdjustBalance
 {
     const int MaxReason = 500;
 
-    [JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
     public sealed record Request(
         string Type, long Amount, string Op, string? Reason = null, string? Kind = null, DateTimeOffset? ExpiresAt = null);
 

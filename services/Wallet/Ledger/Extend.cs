@@ -164,6 +164,7 @@ public static partial class Ledger
     {
         var lines = extend.Request.Lines;
         List<Guid>? shortOf = null;
+        LeaseDemand? usedUp = null;
         for (var i = 0; i < lines.Count; i++)
         {
             var line = lines[i];
@@ -179,16 +180,36 @@ public static partial class Ledger
                 continue;
             if (room < line.First && !extend.Final && OthersHold(account, lease) && !extend.InUse.Contains(line.Register))
                 (shortOf ??= []).Add(line.Register);
-            else if (room < line.Minimum)
-                return new Answer.Refused(line.Register, RefusalReason.Exhausted, room) { Held = HeldByOthers(account, lease) };
+            else if (room < line.Minimum && IsLonger(book, line, usedUp))
+                usedUp = line;
         }
-        return ObstacleOfSources(book, extend, lease, ref shortOf) is { } refused ? refused
+        var refused = ObstacleOfSources(book, extend, lease, ref shortOf);
+        if (usedUp is not null && (refused is null || lines[^1].Counter is null || !IsLonger(book, lines[^1], usedUp)))
+            refused = new(usedUp.Register, RefusalReason.Exhausted, RoomOf(book, usedUp))
+            {
+                Held = HeldByOthers(book.Accounts[usedUp.Register], lease), Over = Over(book, usedUp),
+            };
+        return refused is not null ? refused
             : shortOf is null ? null
             : new Answer.Shortage(shortOf)
             {
                 Room = lines.Where(line => shortOf.Contains(line.Register)).Aggregate((Int128)0, (sum, line) => sum + RoomOf(book, line)),
             };
     }
+
+    /// <summary>
+    /// Of several lines that refuse a request the answer names the one that refuses longest, so that whoever comes again when it resets is
+    /// not refused by another. What is only held may be free in a moment.
+    /// </summary>
+    static bool IsLonger(Book book, LeaseDemand line, LeaseDemand? than) => than is null || End(book, line).CompareTo(End(book, than)) > 0;
+
+    static (bool UsedUp, DateTimeOffset Resets) End(Book book, LeaseDemand line) =>
+        (RoomWithoutHolds(book, line) < line.Minimum, line.Counter?.Resets ?? DateTimeOffset.MaxValue);
+
+    /// <summary>How far a counter is beyond its ceiling, which was lowered.</summary>
+    static long Over(Book book, LeaseDemand line) => line.Counter is { } counter && book.Accounts[line.Register] is var account
+        ? Math.Max(0, account.Posted + account.Reserved - counter.Ceiling)
+        : 0;
 
     /// <summary>
     /// A source is passed only when what others hold idle of it was called back before, so that the sources pay in their order.
@@ -219,6 +240,7 @@ public static partial class Ledger
         {
             Held = HeldByOthers(book.Accounts[last.Register], lease),
             Busy = sources.Length > 1 && Take(sources, have, line => line.Minimum, take),
+            Over = Over(book, last),
         };
     }
 

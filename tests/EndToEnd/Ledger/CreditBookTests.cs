@@ -99,8 +99,8 @@ public sealed class CreditBookTests
     }
 
     /// <summary>As a proxy's message brings them.</summary>
-    static Task SettleAsRecordsAsync(OwnLedger ledger, params Settle[] settlements) => ledger.SettleAsync([.. settlements.Select(settle =>
-        new Settle(SettlementRecord.Decode(settle.Record.ToArray(), 0, settle.Record.Length)))]);
+    static Task<Answer[]> SettleAsRecordsAsync(OwnLedger ledger, params Settle[] settlements) => ledger.SettleAsync(
+        [.. settlements.Select(settle => new Settle(SettlementRecord.Decode(settle.Record.ToArray(), 0, settle.Record.Length)))]);
 
     static Settle Spent(long cost = 40)
     {

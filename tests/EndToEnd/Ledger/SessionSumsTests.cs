@@ -32,7 +32,7 @@ public sealed class SessionSumsTests : OnOwnLedger
     }
 
     /// <summary>Of sessions, or of one key.</summary>
-    Task SettleAsync(params Guid?[] families)
+    Task<Answer[]> SettleAsync(params Guid?[] families)
     {
         var now = DateTimeOffset.UtcNow;
         return _ledger.SettleAsync([.. families.Select(family =>

@@ -283,6 +283,22 @@ public sealed class CreditTests
     }
 
     [Fact]
+    public async Task Whom_only_call_credits_pay_for_is_refused_where_none_of_any_type_pays()
+    {
+        var user = await NewCustomerAsync(standard: 1);
+        foreach (var proxy in Stack.Proxies)
+        {
+            (await AskAsync(user, "untyped", proxy)).MustBeProblem(402, "wallet_exhausted", "model");
+            (await AskAsync(user, "gratis", proxy)).MustBe(200);
+        }
+        (await AskAsync(user, "small", Stack.Proxy)).MustBe(200);
+        (await AskAsync(await NewCustomerAsync(standard: 0), "untyped", Stack.Proxy)).MustBe(200); // whom nobody charges
+        await Books.UsageAsync(user, 3);
+        await MustHaveAsync(user, ("standard", 0));
+        await Books.MustBeRightAsync();
+    }
+
+    [Fact]
     public async Task Credits_that_expire_are_spent_first_and_are_gone_at_their_end()
     {
         var user = await NewCustomerAsync(standard: 2);

@@ -185,6 +185,21 @@ public sealed class ClaimsTests
     }
 
     [Fact]
+    public void Whom_only_call_credits_pay_for_has_nothing_that_pays_a_provider_without_a_type()
+    {
+        Assert.True(IsPaidByNothing(null, CreditsOf("standard"), CreditsOf("premium")));
+        Assert.False(IsPaidByNothing("premium", CreditsOf("standard"))); // it has none of these, and is told so
+        Assert.False(IsPaidByNothing("free", CreditsOf("standard")));
+        Assert.False(IsPaidByNothing(null, CreditsOf("standard"), Money));
+        Assert.False(IsPaidByNothing(null, Quota, CreditsOf("standard")));
+        Assert.False(IsPaidByNothing(null));
+        Assert.False(Claims.IsPaidByNothing(Of(null), Offer("m")));
+
+        static bool IsPaidByNothing(string? type, params PaySource[] sources) =>
+            Claims.IsPaidByNothing(WithSources(sources), Offer("m") with { QueryType = type });
+    }
+
+    [Fact]
     public void A_batch_is_paid_by_the_wallet_behind_call_credits()
     {
         Assert.Equal([AccountKind.Wallet], KindsOf(CreditsOf("standard"), Money));

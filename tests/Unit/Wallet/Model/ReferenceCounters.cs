@@ -42,14 +42,20 @@ sealed partial class ReferenceLedger
         var closed = request.Windows.Where(demand => Windows.GetValueOrDefault(demand.Window) <= now).ToList();
         foreach (var line in request.Windows.SelectMany(demand => demand.Lines))
             OpenCounter(line.Register, line.Counter);
+        var full = new List<WindowLine>();
         foreach (var (register, counter) in closed.SelectMany(demand => demand.Lines))
         {
             var second = TimeSpan.FromSeconds(1);
             if (now < counter.From - second || now >= counter.To + second)
                 return new Answer.Refused(register, RefusalReason.CycleOver, 0);
             if (counter.Ceiling <= Registers[register].Posted)
-                return new Answer.Refused(register, RefusalReason.Exhausted, 0);
+                full.Add(new(register, counter));
         }
+        if (full.MaxBy(line => line.Counter.Resets) is { } last)
+            return new Answer.Refused(last.Register, RefusalReason.Exhausted, 0)
+            {
+                Over = Registers[last.Register].Posted - last.Counter.Ceiling,
+            };
         foreach (var demand in closed)
         {
             Windows[demand.Window] = now.AddHours(24);

@@ -36,7 +36,7 @@ sealed partial class ReferenceLedger
     /// <summary>Why a lease gets nothing, or null.</summary>
     Answer? Obstacle(Extend extend, ModelLease? lease, DateTimeOffset now)
     {
-        var (request, shortage) = (extend.Request, new List<Guid>());
+        var (request, shortage, usedUp) = (extend.Request, new List<Guid>(), new List<LeaseDemand>());
         foreach (var (index, line) in request.Lines.Index())
         {
             if (!Registers.TryGetValue(line.Register, out var register) || register.Kind.IsCounter() != line.Counter is not null)
@@ -52,8 +52,9 @@ sealed partial class ReferenceLedger
             if (room < line.First && WithOthers(line) && !extend.Final && !extend.InUse.Contains(line.Register))
                 shortage.Add(line.Register);
             else if (room < line.Minimum)
-                return new Answer.Refused(line.Register, RefusalReason.Exhausted, room) { Held = OfOthers(line) };
+                usedUp.Add(line);
         }
+        Answer.Refused? bySources = null;
         var sources = request.Lines.Skip(extend.FirstSource).ToList();
         if (sources.Count > 0)
         {
@@ -62,13 +63,29 @@ sealed partial class ReferenceLedger
                 .Where(line => !extend.Final && !(enough && extend.InUse.Contains(line.Register))).ToList();
             shortage.AddRange(asked.Select(line => line.Register));
             if (!enough && asked.Count == 0 && !Share(sources, line => line.Minimum).Enough)
-                return new Answer.Refused(sources[^1].Register, RefusalReason.Exhausted, Room(sources[^1]))
+            {
+                bySources = Refusal(sources[^1]) with
                 {
-                    Held = OfOthers(sources[^1]),
                     Busy = sources.Count > 1 && Share(sources, line => line.Minimum, IfNothingWereHeld).Enough,
                 };
+                if (sources[^1].Counter is not null)
+                    usedUp.Add(sources[^1]);
+            }
         }
+        // The one that refuses longest: what is only held may be free in a moment, and of the others that which resets last.
+        var longest = usedUp.OrderByDescending(line => IfNothingWereHeld(line) < line.Minimum)
+            .ThenByDescending(line => line.Counter?.Resets ?? DateTimeOffset.MaxValue).FirstOrDefault();
+        if (longest is not null || bySources is not null)
+            return longest is null || longest.Register == bySources?.Register ? bySources! : Refusal(longest);
         return shortage.Count > 0 ? new Answer.Shortage(shortage) : null;
+
+        Answer.Refused Refusal(LeaseDemand line) => new(line.Register, RefusalReason.Exhausted, Room(line))
+        {
+            Held = OfOthers(line),
+            Over = line.Counter is { } counter
+                ? Math.Max(0, Registers[line.Register].Posted + Reserved(line.Register) - counter.Ceiling)
+                : 0,
+        };
 
         bool WithOthers(LeaseDemand line) => OfOthers(line) > 0;
 
