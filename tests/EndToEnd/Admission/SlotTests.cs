@@ -150,7 +150,10 @@ public sealed class SlotTests
             : await Backend.App.NewUserAsync(why == "empty wallet" ? null : "1");
         (await PutAsync(user, $$"""{"concurrent":{{slots}}}""")).MustBe(200);
         if (why == "no call credit")
+        {
             (await user.ChatAsync("small", Price.Question)).MustBe(200);
+            await Books.UsageAsync(user, 1); // until it is booked its credit is in use
+        }
         if (why == "frozen wallet")
             (await user.Backend.PostAsync($"/v1/wallets/{user.WalletId}/freeze", "{}")).MustBe(200);
         if (why == "ended plan")

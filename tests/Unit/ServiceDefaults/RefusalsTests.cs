@@ -12,7 +12,7 @@ public sealed class RefusalsTests
 {
     static readonly string[] UsedUp =
     [
-        nameof(Problems.WalletExhausted), nameof(Problems.NotEnoughQueries), nameof(Problems.WalletFrozen), nameof(Problems.LimitReached),
+        nameof(Problems.WalletExhausted), nameof(Problems.NotEnoughCredits), nameof(Problems.WalletFrozen), nameof(Problems.LimitReached),
         nameof(Problems.PlanEnded), nameof(Problems.SessionCap), nameof(Problems.NothingPays),
     ];
 
@@ -52,7 +52,7 @@ public sealed class RefusalsTests
         parameter.HasDefaultValue ? parameter.DefaultValue
         : parameter.ParameterType == typeof(string) ? "x"
         : parameter.ParameterType == typeof(LimitState) ? new LimitState("customer", "requests", "1", "1", "1", null)
-        : parameter.ParameterType == typeof(QueryState) ? QueryState.Of("standard", [])
+        : parameter.ParameterType == typeof(CreditState) ? CreditState.Of("standard", [])
         : parameter.ParameterType.IsValueType ? Activator.CreateInstance(parameter.ParameterType)
         : throw new NotSupportedException($"{parameter.Member.Name} takes {parameter.ParameterType}");
 }
