@@ -57,7 +57,6 @@ public sealed class BodyTests
     [Theory]
     [InlineData("", "is not valid JSON")]
     [InlineData("not json", "is not valid JSON")]
-    [InlineData("{\"item\":", "is not valid JSON")]
     [InlineData("[]", "must be a JSON object")]
     [InlineData("\"x\"", "must be a JSON object")]
     public void What_is_no_object_is_refused_and_says_what_it_must_be(string json, string says) =>
@@ -80,7 +79,7 @@ public sealed class BodyTests
         Assert.Equal(
             ("invalid_value", param, $"'{param}' is not a member that this call has."), (problem.Code, problem.Param, problem.Message));
 
-        var later = Encoding.UTF8.GetBytes($$$"""{"item":{"amount":"1","name":"x","cuont":2},"itme":1}""");
+        var later = Encoding.UTF8.GetBytes("""{"item":{"amount":"1","name":"x","cuont":2},"itme":1}""");
         Assert.Equal("x", Body.Parse<Order>(later, isInternal: true).Item.Name);
     }
 
