@@ -56,7 +56,7 @@ from (
         input_tokens(meters) as input, output_tokens(meters) as output, cost, charged, absorbed, covered
     from usage_record
     union all
-    select project, test, least(started_at, c.created_at), model, provider, endpoint, customer, credential, family,
+    select project, test, least(started_at, c.created_at), model, provider, endpoint, usage_record.customer, credential, family,
         0, 0, 0, 0, 0, new_cost - old_cost, c.charged, c.absorbed, c.covered
     from correction c join usage_record using (request_id)) as booked,
     lateral (values

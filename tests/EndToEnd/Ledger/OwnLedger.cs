@@ -75,8 +75,10 @@ sealed class OwnLedger : IAsyncDisposable
 
         async Task RunAsync(string sql)
         {
-            await using var command = server.CreateCommand(sql);
-            await command.ExecuteNonQueryAsync(Token);
+            await using var connection = await server.OpenConnectionAsync(Token);
+            await using var transaction = await connection.BeginTransactionAsync(Token);
+            await connection.RunAsync(sql, Token);
+            await transaction.CommitAsync(Token);
         }
     }
 
