@@ -15,6 +15,8 @@ public sealed partial class ArchitectureTests
     [InlineData("docs/money.md")]
     [InlineData("docs/providers.md")]
     [InlineData("docs/seed.md")]
+    [InlineData("docs/webhooks.md")]
+    [InlineData("docs/adr/0033-webhooks-out.md")]
     [InlineData("README.md")]
     [InlineData("AppHost/README.md")]
     [InlineData("DevTool/README.md")]
