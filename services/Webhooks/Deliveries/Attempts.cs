@@ -58,8 +58,7 @@ public sealed class Attempts(NpgsqlDataSource database, EndpointSecrets secrets,
                 insert into attempt (delivery, number, at, latency_ms, status, error, address, answer, next_at)
                 select id, attempts, now() - $5::interval, extract(epoch from $5::interval) * 1000, $6::integer, $7::text, $8::text,
                     $9::text, next_at from tried)
-            update endpoint set {(outcome.IsSuccess ? Recovered : Failing)}
-            where id = $10 and exists (select from tried) returning failures, paused_until > now(), status = 1
+            {(outcome.IsSuccess ? Recovered : Failed)}
             """,
             due.Delivery, due.Attempts, (short)state, Null(next), outcome.Latency, Null(outcome.Status), Null(outcome.Error),
             Null(outcome.Address), Null(outcome.Answer), endpoint.Id);
@@ -75,9 +74,16 @@ public sealed class Attempts(NpgsqlDataSource database, EndpointSecrets secrets,
         return await row.ReadAsync(token) ? new(row.GetInt32(0), row.GetBoolean(1), row.GetBoolean(2)) : null;
     }
 
-    const string Recovered = "failures = 0, failing_since = null, paused_until = '-infinity'";
+    /// <summary>The endpoint's row is written only when it changes: requests that run side by side would wait for it.</summary>
+    const string Recovered = """
+        , recovered as (
+            update endpoint set failures = 0, failing_since = null, paused_until = '-infinity'
+            where id = $10 and failures > 0 and exists (select from tried))
+        select 0, false, false from tried
+        """;
 
-    const string Failing = """
+    const string Failed = """
+        update endpoint set
         failures = failures + 1,
         failing_since = coalesce(failing_since, now()),
         paused_until = greatest(
@@ -89,6 +95,7 @@ public sealed class Attempts(NpgsqlDataSource database, EndpointSecrets secrets,
             then now() else disabled_at end,
         disabled_reason = case when status <> 0 then disabled_reason when $15 then 'gone'
             when failing_since < now() - $16::interval and failures + 1 >= $17 then 'failing' end
+        where id = $10 and exists (select from tried) returning failures, paused_until > now(), status = 1
         """;
 
     static object Null(object? value) => value ?? DBNull.Value;

@@ -97,7 +97,7 @@ public sealed class Dispatcher(
                 select id from endpoint e
                 where status = 0 and held_until < now() and paused_until <= now() and (failures > 0) = $1
                     and exists (select from delivery d where d.endpoint = e.id and state = 0 and next_at <= now())
-                order by held_until limit $2 for update skip locked)
+                order by held_until limit $2 for no key update skip locked)
             returning id, organization, holder
             """, failing, atMost, Lane.Lease);
         await using var row = await hold.ExecuteReaderAsync(token);

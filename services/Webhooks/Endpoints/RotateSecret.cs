@@ -43,7 +43,7 @@ public static class RotateSecret
         {
             // Two calls at once must not both make the last secret.
             await using (var held = connection.Sql(
-                "select id from endpoint where id = $1 and project = $2 and test = $3 and status <> 2 for update",
+                "select id from endpoint where id = $1 and project = $2 and test = $3 and status <> 2 for no key update",
                 endpoint, caller.Project, caller.Test))
                 if (await held.ExecuteScalarAsync(token) is null)
                     return EndpointView.NotFound;

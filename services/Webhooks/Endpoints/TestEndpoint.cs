@@ -24,7 +24,7 @@ public static class TestEndpoint
         await using var connection = await database.OpenConnectionAsync(token);
         await using var transaction = await connection.BeginTransactionAsync(token);
         // Two calls at once must not have one number.
-        await connection.RunAsync("select from endpoint where id = $1 for update", token, endpoint);
+        await connection.RunAsync("select from endpoint where id = $1 for no key update", token, endpoint);
         var delivery = await FindAsync(connection, told, endpoint, token)
             ?? await TellAsync(connection, caller, told, endpoint, time.GetUtcNow(), token);
         await transaction.CommitAsync(CancellationToken.None);
