@@ -107,7 +107,8 @@ public sealed class Receiver : IDisposable
     async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken token)
     {
         var stream = await _connections.ConnectAsync(context, token);
-        _address = ((stream as NetworkStream)?.Socket.RemoteEndPoint as IPEndPoint)?.Address.ToString();
+        var address = ((stream as NetworkStream)?.Socket.RemoteEndPoint as IPEndPoint)?.Address;
+        _address = (address is { IsIPv4MappedToIPv6: true } ? address.MapToIPv4() : address)?.ToString();
         return stream;
     }
 

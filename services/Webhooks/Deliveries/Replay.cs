@@ -40,11 +40,11 @@ public static class Replay
                 where v.project = e.project and v.test = e.test and v.created >= $2 and v.type <> $3
                     and (e.enabled_events is null or v.type = any(e.enabled_events))
                 order by v.created, sequence limit $4 + 1),
-            some as (select * from told order by created, sequence limit $4),
+            queue as (select * from told order by created, sequence limit $4),
             queued as (
-                insert into delivery (event, endpoint, subject, sequence, next_at) select id, $1, subject, sequence, now() from some
+                insert into delivery (event, endpoint, subject, sequence, next_at) select id, $1, subject, sequence, now() from queue
                 on conflict (event, endpoint) do update set state = 0, tries = 0, next_at = now(), finished_at = null)
-            select (select count(*) from some), case when (select count(*) from told) > $4 then (select max(created) from told) end
+            select (select count(*) from queue), case when (select count(*) from told) > $4 then (select max(created) from told) end
             """, EndpointView.Parse(id)!.Value, request.Since.ToUniversalTime(), EventTypes.Test, MaxEvents);
         await using var row = await replay.ExecuteReaderAsync(token);
         await row.ReadAsync(token);
