@@ -41,6 +41,10 @@ public static class Cycles
     /// <summary>True for IANA names, aliases included, as they are written.</summary>
     public static bool IsZone(string name) => TzdbDateTimeZoneSource.Default.CanonicalIdMap.ContainsKey(name);
 
+    /// <summary>When the date begins in the zone.</summary>
+    public static DateTimeOffset StartOf(DateOnly date, string zone) => DateTimeZoneProviders.Tzdb[zone]
+        .ResolveLocal(LocalDate.FromDateOnly(date).AtMidnight(), Resolver).ToDateTimeOffset().ToUniversalTime();
+
     /// <summary>The cycle that the instant is in. Throws when there is no such zone.</summary>
     public static Cycle Of(CycleRule rule, DateTimeOffset at)
     {

@@ -23,7 +23,7 @@ public static class Telemetry
     static readonly (string Prefix, string Name)[] Named = [("/c/", "{session}"), ("/k/", "{key}")];
 
     /// <summary>
-    /// What is told of a path that begins with the name of a client's session, which may be a phone number, or with a key. Null where the
+    /// What is told of a path that begins with the name of a client session, which may be a phone number, or with a key. Null where the
     /// path names nobody.
     /// </summary>
     public static string? TemplateOf(string path)

@@ -28,6 +28,9 @@ public sealed record LimitLine(Guid Limit, string Level, Unit Unit, Guid? Denomi
 /// <param name="Ceiling">How far the register may count.</param>
 public sealed record Term(Guid Register, DateTimeOffset From, DateTimeOffset To, long Ceiling)
 {
+    /// <summary>When the register's cycle ends, which may have several ceilings one after the other. Null: with the term.</summary>
+    public DateTimeOffset? CycleTo { get; init; }
+
     /// <summary>No cycle ends so late. It leaves room to count with.</summary>
     public static readonly DateTimeOffset Ever = new(9000, 1, 1, 0, 0, 0, TimeSpan.Zero);
 
@@ -45,6 +48,14 @@ public sealed record PaySource(
 
     /// <summary>The plan whose quota it is.</summary>
     public PlanTerm? Plan { get; init; }
+
+    /// <summary>A customer's call credits of a type, whether it has any or not.</summary>
+    public static PaySource OfCredits(Guid project, Guid customer, string type) => new(
+        AccountKind.Credits, Unit.Credits, CallCredits.Denomination(project, type), CallCredits.BalanceOf(customer, type), Terms: null,
+        Overage: null)
+    {
+        QueryType = type,
+    };
 }
 
 /// <summary>How long a customer has a plan.</summary>

@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace LlmGateway.Contracts;
 
 /// <summary>
@@ -62,6 +64,13 @@ public sealed record LeaseDemand(Guid Register, long Minimum, long First, long A
 public sealed record CounterTerm(
     AccountKind Kind, Unit Unit, Guid? Denomination, long Ceiling, DateTimeOffset From, DateTimeOffset To)
 {
+    /// <summary>When the cycle ends, where its ceiling changes before that. Null: with the term.</summary>
+    public DateTimeOffset? CycleTo { get; init; }
+
+    /// <summary>The first instant of the next cycle.</summary>
+    [JsonIgnore]
+    public DateTimeOffset Resets => CycleTo ?? To;
+
     /// <summary>What its owner knows it by: the limit's id, or that of a session whose cap it is. For those who are told of it.</summary>
     public string? Name { get; init; }
 
@@ -88,6 +97,12 @@ public sealed record LeaseAnswer(IReadOnlyList<long>? Granted, LeaseRefusal? Ref
     /// on.
     /// </summary>
     public DateTimeOffset? LotsExpireAt { get; init; }
+
+    /// <summary>What proxies of the version before call the two: they run beside a newer ledger while they are updated.</summary>
+    public ulong Dry => UsedUp;
+
+    /// <inheritdoc cref="Dry"/>
+    public DateTimeOffset? Until => LotsExpireAt;
 }
 
 /// <param name="Available">What the register could still give.</param>
@@ -98,6 +113,9 @@ public sealed record LeaseRefusal(Guid Register, RefusalReason Reason, long Avai
 
     /// <summary>Several sources were asked, and together they would suffice if no lease held any of them.</summary>
     public bool Busy { get; init; }
+
+    /// <summary>How far a counter is beyond its ceiling, which was lowered.</summary>
+    public long Over { get; init; }
 }
 
 public enum RefusalReason

@@ -28,8 +28,8 @@ public sealed record SettlementBatch(byte[] Records, string? GoneHolder = null)
 public sealed record Settlement(Guid RequestId, Guid? Lease, IReadOnlyList<Charge> Charges, UsageRecord Usage)
 {
     /// <summary>
-    /// What the request's money is to pay, nano-dollars. Quota and credits have paid the rest of the cost. Null when only a wallet could
-    /// pay: then it is the whole cost, and nothing without a wallet.
+    /// What the request's money is to pay, nano-dollars. Quota and credits have paid the rest of the cost, or it was free: also where it
+    /// cost nothing. Null when only a wallet could pay: then it is the whole cost, and nothing without a wallet.
     /// </summary>
     public long? Due { get; init; }
 

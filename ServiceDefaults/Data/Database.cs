@@ -57,11 +57,21 @@ public static class Database
         await command.ExecuteNonQueryAsync(token);
     }
 
+    /// <summary>In SQL: twice as long after each attempt. The exponent has a bound, so that there is such an interval.</summary>
+    public static string Pause(string first, string longest, string attempts = "attempts") =>
+        $"least({longest}, {first} * power(2, least({attempts}, 20)))";
+
     /// <summary>
     /// Until the end of the transaction. What cannot do without reading a table, though it is small, looks so expensive then that
     /// PostgreSQL would compile it, for longer than it runs.
     /// </summary>
     public const string IndexesOnly = "set local enable_seqscan = off; set local jit = off";
+
+    /// <summary>
+    /// Until the end of the transaction. What an instance has locked that stands still in it, or whose host is gone, is free after that,
+    /// and not when TCP finds out.
+    /// </summary>
+    public const string FreeWhenIdle = "set local idle_in_transaction_session_timeout = '30s'";
 
     /// <summary>
     /// Runs statements on tables that are empty at one time and large at another. A connection plans a statement once and keeps the plan. A
@@ -72,7 +82,7 @@ public static class Database
     {
         await using var connection = await database.OpenConnectionAsync(token);
         await using var transaction = await connection.BeginTransactionAsync(token);
-        await connection.RunAsync(IndexesOnly, token);
+        await connection.RunAsync($"{IndexesOnly}; {FreeWhenIdle}", token);
         var result = await run(connection);
         await transaction.CommitAsync(token);
         return result;

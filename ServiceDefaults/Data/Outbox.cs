@@ -162,16 +162,19 @@ public sealed class OutboxRelay(
         }
     }
 
-    /// <summary>A row without a subject is its own.</summary>
+    /// <summary>
+    /// A row without a subject is its own. A relay that stands still with the lock loses it, and one that gets it from nobody says so.
+    /// </summary>
     async Task<List<Row>> ClaimAsync(CancellationToken token)
     {
         await using var connection = await database.OpenConnectionAsync(token);
         await using var transaction = await connection.BeginTransactionAsync(token);
+        await connection.RunAsync("set local lock_timeout = '1s'; set local idle_in_transaction_session_timeout = '5s'", token);
         await connection.RunAsync("select pg_advisory_xact_lock($1)", token, ClaimLock);
         var rows = new List<Row>();
-        await using (var claim = connection.Sql("""
+        await using (var claim = connection.Sql($"""
             update outbox_message set
-                attempts = attempts + 1, claimed_until = now() + least(interval '5 minutes', $2 * power(2, least(attempts, 10)))
+                attempts = attempts + 1, claimed_until = now() + {Database.Pause("$2", "interval '5 minutes'")}
             where id in (
                 select id from outbox_message m where claimed_until < now() and not exists (
                     select from outbox_message earlier

@@ -1,11 +1,14 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
+using System.Text.Json.Serialization.Metadata;
 using LlmGateway.Contracts;
 using Microsoft.AspNetCore.Http;
 
 namespace LlmGateway.ServiceDefaults;
 
 /// <summary>
-/// Reads JSON bodies of management calls strictly: duplicates, wrong types and unknown enums are refused, and the answer names the field.
+/// Reads JSON bodies of management calls strictly: duplicates, wrong types, unknown enums and unknown members are refused, and the answer
+/// names the field. A misspelt member that was left out could widen rights, or give money for ever.
 /// </summary>
 public static class Body
 {
@@ -14,6 +17,8 @@ public static class Body
 
     /// <summary>Largest body of a management call.</summary>
     public const int MaxManagementBytes = 1024 * 1024;
+
+    static readonly JsonSerializerOptions Strict = new(Defaults.Json) { UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow };
 
     /// <summary>Throws <see cref="ProblemException"/> with a 400, 413 or 415.</summary>
     public static async Task<T> ReadAsync<T>(HttpContext http)
@@ -30,19 +35,22 @@ public static class Body
             if (buffer.Length > MaxManagementBytes)
                 throw new ProblemException(Problems.TooLarge(MaxManagementBytes));
         }
-        return Parse<T>(buffer.GetBuffer().AsSpan(0, (int)buffer.Length));
+        return Parse<T>(buffer.GetBuffer().AsSpan(0, (int)buffer.Length), isInternal: http.Request.Path.StartsWithSegments("/internal"));
     }
 
-    public static T Parse<T>(ReadOnlySpan<byte> json)
+    /// <param name="isInternal">From a service of ours, perhaps a newer one. What is not known yet is left out.</param>
+    public static T Parse<T>(ReadOnlySpan<byte> json, bool isInternal = false)
     {
+        var options = isInternal ? Defaults.Json : Strict;
         try
         {
-            return JsonSerializer.Deserialize<T>(json, Defaults.Json)
+            return JsonSerializer.Deserialize<T>(json, options)
                 ?? throw new ProblemException(Problems.Malformed("The body must not be null."));
         }
         catch (JsonException e)
         {
-            throw new ProblemException(Describe(e, JsonMistake.Of(e, json, Defaults.Json.GetTypeInfo(typeof(T)))));
+            var type = options.GetTypeInfo(typeof(T));
+            throw new ProblemException(Describe(e, JsonMistake.Of(e, json, type), json, type));
         }
     }
 
@@ -50,7 +58,7 @@ public static class Body
     /// The mistake as an answer that names the field in the caller's notation: <c>scope.maxSpend</c>, <c>lines[2].amount</c>, and
     /// <c>[2].amount</c> where the body is a list.
     /// </summary>
-    static Problem Describe(JsonException e, JsonMistake mistake)
+    static Problem Describe(JsonException e, JsonMistake mistake, ReadOnlySpan<byte> json, JsonTypeInfo type)
     {
         var path = e.Path is { Length: > 2 } full ? full[1..].TrimStart('.') : null;
         if (mistake.Kind == JsonMistakeKind.Duplicate)
@@ -60,10 +68,29 @@ public static class Body
         if (mistake.Kind == JsonMistakeKind.Missing)
             return Problems.Missing(path is null ? mistake.Name! : $"{path}.{mistake.Name}");
         if (path is null)
-            return Problems.Malformed("The body is not valid JSON.");
+            return Problems.Malformed(
+                !IsJson(json) ? "The body is not valid JSON."
+                : type.Kind == JsonTypeInfoKind.Enumerable ? "The body must be a JSON array."
+                : "The body must be a JSON object.");
         if (mistake.Kind == JsonMistakeKind.Unknown)
             return Problems.Invalid(path, $"'{path}' is not a member that this call has.");
         return Problems.Invalid(
             path, e is JsonValueException { Reason: var reason } ? $"'{path}' {reason}." : $"'{path}' has the wrong type or form.");
+    }
+
+    static bool IsJson(ReadOnlySpan<byte> text)
+    {
+        var reader = new Utf8JsonReader(text, new() { MaxDepth = Strict.MaxDepth });
+        try
+        {
+            while (reader.Read())
+            {
+            }
+            return true;
+        }
+        catch (JsonException)
+        {
+            return false;
+        }
     }
 }

@@ -8,6 +8,16 @@ namespace LlmGateway.ServiceDefaults;
 /// </summary>
 public readonly struct ListQuery(IQueryCollection query)
 {
+    /// <summary>
+    /// Throws a 400 that names a parameter that is not one of these. A misspelt filter that was left out would show what is of others.
+    /// </summary>
+    public void MustHaveOnly(params ReadOnlySpan<string> names)
+    {
+        foreach (var name in query.Keys)
+            if (!names.Contains(name))
+                throw Invalid(name, $"is not a parameter that this call has. It has {string.Join(", ", names)}");
+    }
+
     /// <summary>Null when the parameter is absent or empty.</summary>
     public string? Text(string name) => query[name].ToString() is { Length: > 0 } text ? text : null;
 

@@ -12,104 +12,6 @@ using Npgsql;
 
 namespace LlmGateway.ServiceDefaults;
 
-/// <summary>An expected failure. <see cref="Problems"/> is the table of all of them.</summary>
-/// <param name="Status">HTTP status.</param>
-/// <param name="Type">The family, in OpenAI's terms where it has one.</param>
-/// <param name="Code">Stable, for programs.</param>
-/// <param name="Message">One sentence for people, which says what to do.</param>
-/// <param name="Param">The field or header at fault.</param>
-/// <param name="RetryAfterSeconds">Sent as <c>Retry-After</c>.</param>
-public sealed record Problem(
-    int Status, string Type, string Code, string Message, string? Param = null, int? RetryAfterSeconds = null)
-    : IResult
-{
-    /// <summary>The limit that refused a request, in every body as <c>error.limit</c>.</summary>
-    public LimitState? Limit { get; init; }
-
-    /// <summary>The call credits that were not enough, in every body as <c>details</c>.</summary>
-    public QueryState? Queries { get; init; }
-
-    public Task ExecuteAsync(HttpContext httpContext) => Problems.WriteAsync(httpContext, this);
-}
-
-/// <summary>
-/// A limit as a refused request met it. Amounts are decimal strings in the unit; one that is not known is null and left out.
-/// </summary>
-/// <param name="Level">Whose it is: <c>customer</c>, <c>key</c>, <c>session</c>, <c>plan</c>, <c>wallet</c>, <c>credential</c>.</param>
-/// <param name="Used">Used and held by requests that run. Of a wallet: held by requests that run.</param>
-/// <param name="Limit">How far it may go. Of a wallet: its balance.</param>
-/// <param name="Missing">What the request needs beyond that.</param>
-/// <param name="Resets">When its cycle ends, or a limit per minute is whole again. Null when it has none.</param>
-public sealed record LimitState(string Level, string Unit, string? Used, string? Limit, string? Missing, DateTimeOffset? Resets)
-{
-    public void Write(Utf8JsonWriter json)
-    {
-        json.WriteStartObject("limit");
-        json.WriteString("level", Level);
-        json.WriteString("unit", Unit);
-        WriteKnown("used", Used);
-        WriteKnown("limit", Limit);
-        WriteKnown("missing", Missing);
-        if (Resets is { } resets)
-            json.WriteString("resets", resets);
-        else
-            json.WriteNull("resets");
-        json.WriteEndObject();
-
-        void WriteKnown(string name, string? amount)
-        {
-            if (amount is not null)
-                json.WriteString(name, amount);
-        }
-    }
-}
-
-/// <summary>
-/// Call credits as a refused request met them. The members are those that <c>ApiGatewayClient</c> reads (contract §9).
-/// </summary>
-/// <param name="Balances">What the customer has of each type that it has.</param>
-/// <param name="QueryType">The type that was needed.</param>
-/// <param name="Current">What it has of that one.</param>
-public sealed record QueryState(IReadOnlyList<CreditBalance> Balances, string QueryType, CreditBalance Current)
-{
-    /// <summary>With none of a type that is not among them.</summary>
-    public static QueryState Of(string type, IEnumerable<CreditBalance> balances)
-    {
-        var all = balances.ToList();
-        return new(all, type, all.Find(balance => balance.Type == type) ?? new(type, 0));
-    }
-
-    public void Write(Utf8JsonWriter json)
-    {
-        json.WriteStartObject("details");
-        json.WriteStartArray("balances");
-        foreach (var balance in Balances)
-            Write(json, balance);
-        json.WriteEndArray();
-        json.WriteString("queryType", QueryType);
-        json.WritePropertyName("currentBalance");
-        Write(json, Current);
-        json.WriteEndObject();
-    }
-
-    static void Write(Utf8JsonWriter json, CreditBalance balance)
-    {
-        json.WriteStartObject();
-        json.WriteString("type", balance.Type);
-        json.WriteNumber("count", balance.Count);
-        json.WriteEndObject();
-    }
-}
-
-/// <summary>Carries a <see cref="Problem"/> out of nested reading code. It becomes the same answer.</summary>
-public sealed class ProblemException(Problem problem) : Exception(problem.Message)
-{
-    public Problem Problem => problem;
-}
-
-/// <summary>Writes a problem's body.</summary>
-public delegate void ProblemBody(IBufferWriter<byte> to, Problem problem, string requestId);
-
 /// <summary>The error table. It has every code that a caller can meet, and the one mapping to HTTP (contract §3).</summary>
 public static class Problems
 {
@@ -148,15 +50,22 @@ public static class Problems
 
     public static Problem WalletExhausted(string message, LimitState? limit = null) =>
         new(402, "insufficient_credit", "wallet_exhausted", message) { Limit = limit };
-    public static Problem NotEnoughQueries(string message, QueryState state) =>
-        new(402, "insufficient_credit", "not_enough_queries", message) { Queries = state };
+    public static Problem NothingPays(string model) => new(
+        402, "insufficient_credit", "wallet_exhausted",
+        $"The customer has call credits alone, and none of any type pays for the model '{model}'. It needs a wallet or a plan.", "model");
+    public static Problem NotEnoughCredits(string message, CreditState state) =>
+        new(402, "insufficient_credit", "not_enough_queries", message) { Credits = state };
     /// <summary>Nothing is used up: the same request may be admitted when another one has ended.</summary>
     public static Problem BalanceHeld(string message, LimitState limit) =>
         new(429, "rate_limit_error", "balance_held", message, null, HeldRetrySeconds) { Limit = limit };
     public const int HeldRetrySeconds = 1;
     public static readonly Problem WalletFrozen = new(402, "insufficient_credit", "wallet_frozen", "The wallet is frozen.");
+    /// <summary>Its cycle has nothing left.</summary>
     public static Problem LimitReached(string message, LimitState limit, int? retryAfter) =>
-        new(429, "rate_limit_error", "limit_reached", message, null, retryAfter) { Limit = limit };
+        new(429, "rate_limit_error", "limit_reached", message, null, retryAfter) { Limit = limit, IsUsedUp = true };
+    /// <inheritdoc cref="BalanceHeld"/>
+    public static Problem LimitHeld(string message, LimitState limit) =>
+        LimitReached(message, limit, HeldRetrySeconds) with { IsUsedUp = false };
     public static Problem TooManyRunning(LimitState limit) => new(
         429, "rate_limit_error", "concurrent_limit_reached",
         $"This {limit.Level} may have {limit.Limit} requests running at the same time. Wait until one of them has ended.", null, 1)
@@ -304,6 +213,8 @@ public static class Problems
         http.Response.Headers["X-Request-Id"] = requestId;
         if (problem.RetryAfterSeconds is { } seconds)
             http.Response.Headers.RetryAfter = seconds.ToString(System.Globalization.CultureInfo.InvariantCulture);
+        if (problem.IsUsedUp)
+            http.Response.Headers["x-should-retry"] = "false";
         http.Response.ContentType = "application/json; charset=utf-8";
         var body = http.Items.TryGetValue(typeof(ProblemBody), out var chosen) ? (ProblemBody)chosen! : WriteBody;
         body(http.Response.BodyWriter, problem, requestId);
@@ -327,9 +238,9 @@ public static class Problems
         json.WriteEndObject();
         json.WriteString("message", problem.Message);
         json.WriteNumber("status", problem.Status);
-        if (problem.Queries is not null)
+        if (problem.Credits is not null)
             json.WriteString("code", problem.Code);
-        problem.Queries?.Write(json);
+        problem.Credits?.Write(json);
         json.WriteString("requestId", requestId);
         json.WriteEndObject();
     }

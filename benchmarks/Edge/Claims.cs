@@ -16,9 +16,7 @@ static class Claims
     public static async Task RunAsync(Gateway gateway, bool quick)
     {
         var plan = quick ? Plan.Quick : Plan.Thorough;
-        var folder = Directory.CreateTempSubdirectory("llmgateway-bench-").FullName;
-        var scenarios = Scenario.Prepare(folder);
-        try
+        await Comparison.WithScenariosAsync(async (scenarios, _) =>
         {
             await using var mock = await Rig.StartMockAsync();
             await using var yarp = await Rig.StartYarpAsync();
@@ -45,11 +43,7 @@ static class Claims
             foreach (var scenario in (Scenario[])[one, many, balance])
                 Report.Print(results, scenario);
             Print(results.Of(one, Rig.Yarp), results.Of(one, Rig.Full), results.Of(many, Rig.Full), results.Of(balance, Rig.Full));
-        }
-        finally
-        {
-            Directory.Delete(folder, recursive: true);
-        }
+        });
     }
 
     static void Print(Sample yarp, Sample one, Sample many, Sample balance)
@@ -61,9 +55,7 @@ static class Claims
             new("balance look-ups/s ÷ bare YARP's requests/s", 0.5, 0.8, More: true, [balance.PerSecond / yarp.PerSecond],
                 balance.IsLimit && yarp.IsLimit),
         ];
-        Console.WriteLine("\n| figure | target at least | reach for | this run |\n|---|---:|---:|---:|");
-        foreach (var goal in goals)
-            Console.WriteLine(goal.Row);
+        Goal.Print(goals);
         Console.WriteLine("\n✓✓ reached, ✓ at least, ✗ missed; * a proxy was not the limit of its throughput.");
     }
 

@@ -31,9 +31,7 @@ static class Comparison
     public static async Task RunAsync(Gateway gateway, string? peers, bool quick)
     {
         var plan = quick ? Plan.Quick : Plan.Thorough;
-        var folder = Directory.CreateTempSubdirectory("llmgateway-bench-").FullName;
-        var scenarios = Scenario.Prepare(folder);
-        try
+        await WithScenariosAsync(async (scenarios, folder) =>
         {
             await using var mock = await Rig.StartMockAsync();
             await using var yarp = await Rig.StartYarpAsync();
@@ -53,6 +51,16 @@ static class Comparison
             var checkpoints = Checkpoints.Measure();
             Console.WriteLine(checkpoints);
             Goals.Print(results, scenarios, redis, checkpoints);
+        });
+    }
+
+    /// <summary>With a folder that is there for that time, in which the bodies of requests are files.</summary>
+    public static async Task WithScenariosAsync(Func<Scenario.Set, string, Task> run)
+    {
+        var folder = Directory.CreateTempSubdirectory("llmgateway-bench-").FullName;
+        try
+        {
+            await run(Scenario.Prepare(folder), folder);
         }
         finally
         {
@@ -64,9 +72,7 @@ static class Comparison
     public static async Task CountAsync(Gateway gateway, bool quick)
     {
         var plan = quick ? Plan.Quick : Plan.Thorough;
-        var folder = Directory.CreateTempSubdirectory("llmgateway-bench-").FullName;
-        var scenarios = Scenario.Prepare(folder);
-        try
+        await WithScenariosAsync(async (scenarios, _) =>
         {
             await using var mock = await Rig.StartMockAsync();
             await using var ungoverned = await Rig.StartUngovernedAsync(gateway);
@@ -74,11 +80,7 @@ static class Comparison
             await WarmAsync([ungoverned, full], scenarios, plan.WarmSeconds);
             await CountAsync([ungoverned, full], [scenarios.Json32, scenarios.Json256], plan);
             Console.WriteLine($"\n{Checkpoints.Measure()}");
-        }
-        finally
-        {
-            Directory.Delete(folder, recursive: true);
-        }
+        });
     }
 
     /// <summary>

@@ -23,30 +23,7 @@ static class Rates
         await measure.BatchedAsync(many); // warm-up: .NET compiles hot code twice
         await measure.TidyAsync();
 
-        var single = await measure.SingleAsync(many);
-        var batched = await measure.BatchedAsync(many);
-        var oneProject = await measure.BatchedAsync(shop);
-        var fifty = await measure.BatchedAsync(shop, messages: 1, perMessage: 50);
-        var fiveHundred = await measure.BatchedAsync(shop, messages: 1, perMessage: 500);
-        var hotSingle = await measure.SingleAsync(hot);
-        var hotBatched = await measure.BatchedAsync(hot);
-        var leases = await measure.LeasesAsync(many);
-        var (p50, p99) = await measure.DelayAsync(many, batched.PerSecond / 2);
-
-        Table.Head();
-        Table.Row("settlements, one commit each, 32 connections, 1 000 wallets of 1 000 projects", single);
-        Table.Row("settlements, one writer in batches, the same wallets", batched, batched.PerSecond / single.PerSecond, "one commit each");
-        Table.Row("settlements in batches, 1 000 wallets of one project", oneProject, oneProject.PerSecond / batched.PerSecond,
-            "1 000 projects");
-        Table.Row("the same, in messages of 500, one at a time", fiveHundred, fiveHundred.PerSecond / oneProject.PerSecond,
-            "four at a time");
-        Table.Row("the same, in messages of 50, one at a time", fifty, fifty.PerSecond / fiveHundred.PerSecond, "messages of 500");
-        Table.Row("settlements, one commit each, 32 connections, one hot wallet", hotSingle);
-        Table.Row("settlements in batches, one hot wallet", hotBatched, hotBatched.PerSecond / oneProject.PerSecond,
-            "1 000 wallets of one project");
-        Table.Row("the same", hotBatched, hotBatched.PerSecond / hotSingle.PerSecond, "one commit each");
-        Table.Row("lease extensions, 256 at once", leases);
-
+        var (batched, p50, p99) = await OfOneLineAsync(measure, many, shop, hot);
         await books.Rollups.SumUpAsync(CancellationToken.None);
         const string Claims = "settlements of claims of five lines and three sources";
         var ofClaims = await PairAsync($"{Claims}, 1 000 wallets of one project", () => PlainAsync(claims), () => PlainAsync(shop),
@@ -86,6 +63,35 @@ static class Rates
             await books.Rollups.SumUpAsync(CancellationToken.None);
             return figures;
         }
+    }
+
+    /// <summary>Settlements and leases of one line, in batches of many sizes, and one at a time.</summary>
+    static async Task<(Figures Batched, TimeSpan P50, TimeSpan P99)> OfOneLineAsync(Measure measure, World many, World shop, World hot)
+    {
+        var single = await measure.SingleAsync(many);
+        var batched = await measure.BatchedAsync(many);
+        var oneProject = await measure.BatchedAsync(shop);
+        var fifty = await measure.BatchedAsync(shop, messages: 1, perMessage: 50);
+        var fiveHundred = await measure.BatchedAsync(shop, messages: 1, perMessage: 500);
+        var hotSingle = await measure.SingleAsync(hot);
+        var hotBatched = await measure.BatchedAsync(hot);
+        var leases = await measure.LeasesAsync(many);
+        var (p50, p99) = await measure.DelayAsync(many, batched.PerSecond / 2);
+
+        Table.Head();
+        Table.Row("settlements, one commit each, 32 connections, 1 000 wallets of 1 000 projects", single);
+        Table.Row("settlements, one writer in batches, the same wallets", batched, batched.PerSecond / single.PerSecond, "one commit each");
+        Table.Row("settlements in batches, 1 000 wallets of one project", oneProject, oneProject.PerSecond / batched.PerSecond,
+            "1 000 projects");
+        Table.Row("the same, in messages of 500, one at a time", fiveHundred, fiveHundred.PerSecond / oneProject.PerSecond,
+            "four at a time");
+        Table.Row("the same, in messages of 50, one at a time", fifty, fifty.PerSecond / fiveHundred.PerSecond, "messages of 500");
+        Table.Row("settlements, one commit each, 32 connections, one hot wallet", hotSingle);
+        Table.Row("settlements in batches, one hot wallet", hotBatched, hotBatched.PerSecond / oneProject.PerSecond,
+            "1 000 wallets of one project");
+        Table.Row("the same", hotBatched, hotBatched.PerSecond / hotSingle.PerSecond, "one commit each");
+        Table.Row("lease extensions, 256 at once", leases);
+        return (batched, p50, p99);
     }
 
     static async Task<double> PairAsync(string what, Func<Task<Figures>> ours, Func<Task<Figures>> other, string to)

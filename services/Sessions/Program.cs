@@ -15,7 +15,6 @@ builder.AddCredentialSeal();
 builder.AddInternalCalls(ServiceCall.Sessions);
 builder.AddIdempotency();
 builder.AddServiceClient<WalletClient>("wallet", WalletClient.AttemptTimeout);
-builder.AddServiceClient<CreditsClient>("wallet", CreditsClient.AttemptTimeout);
 builder.Services.AddRetention(TableRetention.All);
 builder.AddResponseState();
 builder.Services.AddSingleton(new SandboxAddress(builder.Configuration[SandboxAddress.Setting]));

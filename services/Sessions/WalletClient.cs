@@ -76,6 +76,17 @@ public sealed class WalletClient(HttpClient http)
         response.EnsureSuccessStatusCode();
     }
 
+    /// <summary>Call credits that are left. Balances that are not open are absent.</summary>
+    public Task<IReadOnlyDictionary<Guid, long>> CreditsLeftAsync(IReadOnlyList<Guid> balances, CancellationToken token) =>
+        http.CreditsLeftAsync(balances, token);
+
+    public async Task<AdjustedCredits> AdjustCreditsAsync(AdjustCredits adjustment, CancellationToken token)
+    {
+        using var response = await http.PostAsJsonAsync("/internal/credits", adjustment, Defaults.Json, token);
+        response.EnsureSuccessStatusCode();
+        return (await response.Content.ReadFromJsonAsync<AdjustedCredits>(Defaults.Json, token))!;
+    }
+
     sealed record Answer(IReadOnlyList<WalletSummary> Summaries);
 
     sealed record States(IReadOnlyList<CounterState> Counters);

@@ -17,6 +17,7 @@ builder.Services.AddHostedSingleton<HotBalances>();
 // What it has booked: sums, months, seals
 builder.Services.AddSingleton(UsageRetention.Read(builder));
 builder.Services.AddHostedSingleton<Rollups>();
+builder.Services.AddHostedSingleton<SessionSums>();
 builder.Services.AddHostedSingleton<UsageMonths>();
 builder.Services.AddHostedSingleton<Seals>();
 

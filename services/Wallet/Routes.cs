@@ -19,6 +19,7 @@ public static class Routes
         ["POST /internal/leases/return"] = [Proxy],
         ["POST /internal/leases/renew"] = [Proxy],
         ["POST /internal/heartbeat"] = [Proxy],
+        ["POST /internal/alive"] = [Proxy],
         ["POST /internal/windows"] = [Proxy],
         ["POST /internal/calls"] = [Proxy],
         ["POST /internal/calls/renew"] = [Proxy],

@@ -14,7 +14,7 @@ public static class TableRetention
         Kept("transfer", "the books: headers of entries"),
         Kept("usage_record", "the books: what each request was charged for; UsageMonths drops whole months if a setting says so"),
         Kept("usage_raw", "UsageMonths drops whole months"),
-        Kept("rollup", "sums of the usage log, which outlive its months"),
+        Kept("rollup", "sums of the usage log, which outlive its months; SessionSums folds those of single sessions after 100 days"),
         Kept("summed", "one row"),
         Kept("counter_opening", "as long as its counter"),
         Kept("owed_opening", "a minute or two: OwedOpenings deletes what it has done, and what is too late to be done"),

@@ -74,4 +74,10 @@ public sealed class WalletDb(DbContextOptions<WalletDb> options) : DbContext(opt
 
     [DbContext(typeof(WalletDb)), Migration("0022_owed_erasures")]
     sealed class OwedErasures0022 : SqlMigration;
+
+    [DbContext(typeof(WalletDb)), Migration("0023_what_is_covered")]
+    sealed class WhatIsCovered0023 : SqlMigration;
+
+    [DbContext(typeof(WalletDb)), Migration("0024_of_customers")]
+    sealed class OfCustomers0024 : SqlMigration;
 }

@@ -24,6 +24,13 @@ sealed record Goal(string Figure, double AtLeast, double ReachFor, bool More, do
         }
     }
 
+    public static void Print(IEnumerable<Goal> goals)
+    {
+        Console.WriteLine("\n| figure | target at least | reach for | this run |\n|---|---:|---:|---:|");
+        foreach (var goal in goals)
+            Console.WriteLine(goal.Row);
+    }
+
     bool Holds(double value, double bound) => More ? value >= bound : value <= bound;
 }
 
@@ -57,9 +64,7 @@ static class Goals
             new("checkpoint of a stream with a 1 MB prompt, µs", 50, 20, More: false, [checkpoints.Each]),
             new("checkpoint of a stream with a 1 MB prompt ÷ counting that prompt", 0.05, 0.02, More: false, [checkpoints.ToCount]),
         ];
-        Console.WriteLine("\n| figure | target at least | reach for | this run |\n|---|---:|---:|---:|");
-        foreach (var goal in goals)
-            Console.WriteLine(goal.Row);
+        Goal.Print(goals);
         Console.WriteLine("\n✓✓ reached, ✓ at least, ✗ missed; "
             + "* one of the two proxies was not the limit of its throughput (cores below 0.95): the machine was.");
         if (results.MostForeign > Comparison.MostForeign)

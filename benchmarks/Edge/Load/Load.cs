@@ -114,7 +114,7 @@ static class Load
     static string[] Wrk(Target target, Scenario scenario, int seconds) =>
     [
         "wrk", "-t1", $"-c{scenario.Connections}", $"-d{seconds}s", "--timeout", "10s",
-        "-s", Path.Combine(AppContext.BaseDirectory, "post.lua"), $"http://127.0.0.1:{target.Port}{scenario.Path}",
+        "-s", Path.Combine(AppContext.BaseDirectory, "request.lua"), $"http://127.0.0.1:{target.Port}{scenario.Path}",
     ];
 
     static string[] Paced(Target target, Scenario scenario, int seconds) =>

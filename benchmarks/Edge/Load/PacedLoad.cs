@@ -9,8 +9,8 @@ namespace LlmGateway.Edge;
 /// <summary>
 /// Many streams at the pace of a model: each connection asks for the next stream when one has ended, until the time is up and the last have
 /// ended. Their starts are spread over the length of a stream, so that the provider's clock does not tick for all at once. Prints one line,
-/// as <c>post.lua</c> does, with two numbers more: events received and events lost, which did not come, or not with the bytes that were to
-/// come next. Times are to the first event.
+/// as <c>request.lua</c> does, with two numbers more: events received and events lost, which did not come, or not with the bytes that were
+/// to come next. Times are to the first event.
 /// </summary>
 sealed class PacedLoad(byte[] request, TimeSpan time) : IDisposable
 {

@@ -25,9 +25,9 @@ public static class AnthropicErrors
         json.WriteString("request_id", requestId);
         json.WriteString("message", problem.Message);
         json.WriteNumber("status", problem.Status);
-        if (problem.Queries is not null)
+        if (problem.Credits is not null)
             json.WriteString("code", problem.Code);
-        problem.Queries?.Write(json);
+        problem.Credits?.Write(json);
         json.WriteString("requestId", requestId);
         json.WriteEndObject();
     }

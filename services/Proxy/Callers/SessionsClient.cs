@@ -1,4 +1,5 @@
 using System.Net;
+using System.Text.Json.Nodes;
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 
@@ -37,6 +38,9 @@ public sealed class SessionsClient
         FindAsync(Invalidation.ProjectKey(project), () => _projects.FindAsync(project), skipRedis);
 
     public Task<AllowedOrigins?> OriginsAsync() => GetAsync<AllowedOrigins>("/internal/origins");
+
+    /// <summary>As <c>GET /v1/customers/{id}/limits</c> answers.</summary>
+    public Task<JsonArray?> LimitsAsync(Guid customer) => GetAsync<JsonArray>($"/internal/limits/{customer:N}");
 
     public async Task RecordUseAsync(KeyUses uses)
     {

@@ -30,7 +30,7 @@ static class GeminiError
         json.WriteString("code", problem.Code);
         json.WriteString("param", problem.Param);
         json.WriteNumber("status", problem.Status);
-        problem.Queries?.Write(json);
+        problem.Credits?.Write(json);
         json.WriteString("requestId", requestId);
         json.WriteEndObject();
     }

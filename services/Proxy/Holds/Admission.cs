@@ -38,7 +38,7 @@ public static class Admission
         { Unit: Unit.Tokens } => TokensOf(bound, outputLimit),
         { Unit: Unit.Requests } => bound.Requests,
         { Unit: Unit.Slots } => 1,
-        { Unit: Unit.Credits } => bound.IsOfMany ? throw new ProblemException(Problems.NoCreditsForBatches) : 1,
+        { Unit: Unit.Credits } => bound.IsBatch ? throw new ProblemException(Problems.NoCreditsForBatches) : 1,
         _ => throw new InvalidOperationException($"register {line.Register:N} has unit {line.Unit}, which requests are not charged in"),
     };
 
@@ -196,7 +196,7 @@ public static class Admission
             RefusalReason.Exhausted or RefusalReason.Unknown when line.QueryType is { } type =>
                 NoCreditsLeft(line, type, refusal),
             RefusalReason.Exhausted when line is { Kind: AccountKind.Slots, Counter: { } slots } =>
-                Problems.TooManyRunning(StateOf(line, slots, needed, refusal.Available)),
+                Problems.TooManyRunning(StateOf(line, slots, needed, refusal)),
             RefusalReason.Exhausted when line is { Kind: not AccountKind.Cap, Counter: { } counter } =>
                 LimitReached(line, counter, needed, refusal, now),
             RefusalReason.Exhausted => NotCovered(line, needed, refusal),
@@ -206,7 +206,7 @@ public static class Admission
 
     /// <summary>It is refused only because of what running requests hold, so it may fit when some of them have ended.</summary>
     static bool FitsLater(LeaseRefusal refusal, long needed, long ceiling) =>
-        refusal.Busy || Math.Min(refusal.Available + (refusal.Held ?? 0), ceiling) >= needed;
+        refusal.Busy || Math.Min(refusal.Available - refusal.Over + (refusal.Held ?? 0), ceiling) >= needed;
 
     /// <summary>
     /// A wallet or a session's cap. Who adds credit because of a hold pays for nothing, so what is only held is 429 and not 402.
@@ -217,7 +217,7 @@ public static class Admission
         var (available, held) = (refusal.Available, refusal.Held ?? 0);
         var limit = (line.Counter, refusal.Held) switch
         {
-            ({ } counter, _) => State(counter.Ceiling - available, counter.Ceiling),
+            ({ } counter, _) => State(counter.Ceiling - available + refusal.Over, counter.Ceiling),
             // What a cap was opened with is not known here.
             (null, { }) when !isCap => State(held, available + held),
             _ => State(null, null),
@@ -243,9 +243,9 @@ public static class Admission
             ? Problems.BalanceHeld(
                 $"What is left of the call credits of the type '{type}' is in use by requests that run. Try again when one has ended.",
                 limit)
-            : Problems.NotEnoughQueries(
+            : Problems.NotEnoughCredits(
                 $"There are no call credits of the type '{type}' left.",
-                QueryState.Of(type, [new(type, available + held)])) with
+                CreditState.Of(type, [new(type, available + held)])) with
             {
                 Limit = limit,
             };
@@ -253,21 +253,28 @@ public static class Admission
 
     static Problem LimitReached(ClaimLine line, CounterTerm counter, long needed, LeaseRefusal refusal, DateTimeOffset now)
     {
-        var left = refusal.Available;
-        var state = StateOf(line, counter, needed, left);
+        var left = Math.Max(0, refusal.Available - refusal.Over);
+        var state = StateOf(line, counter, needed, refusal);
         var message = $"This request may use {Show(line, needed)} {state.Unit}, and the {state.Level}'s limit of {state.Limit} "
-            + $"{state.Unit} has {Show(line, left)} left until {counter.To.UtcDateTime:yyyy-MM-dd'T'HH:mm:ss'Z'}";
+            + $"{state.Unit} has {Show(line, left)} left until {counter.Resets.UtcDateTime:yyyy-MM-dd'T'HH:mm:ss'Z'}";
         return FitsLater(refusal, needed, counter.Ceiling)
-            ? Problems.LimitReached(
-                $"{message}, while requests that run hold {Show(line, refusal.Held ?? 0)}. Try again when one has ended.",
-                state, Problems.HeldRetrySeconds)
+            ? Problems.LimitHeld(
+                $"{message}, while requests that run hold {Show(line, refusal.Held ?? 0)}. Try again when one has ended.", state)
             : Problems.LimitReached(
-                $"{message}.", state, (int)Math.Clamp(Math.Ceiling((counter.To - now).TotalSeconds), 1, int.MaxValue));
+                $"{message}.", state, (int)Math.Clamp(Math.Ceiling((counter.Resets - now).TotalSeconds), 1, int.MaxValue));
     }
 
-    static LimitState StateOf(ClaimLine line, CounterTerm counter, long needed, long left) => new(
-        line.Level ?? "plan", UnitOf(line), Show(line, counter.Ceiling - left),
-        Show(line, counter.Ceiling), Show(line, needed - left), counter.To == Term.Ever ? null : counter.To);
+    /// <summary>With what was used as it is, also where the limit was lowered below it.</summary>
+    static LimitState StateOf(ClaimLine line, CounterTerm counter, long needed, LeaseRefusal refusal)
+    {
+        var used = counter.Ceiling - refusal.Available + refusal.Over;
+        return new(
+            line.Level ?? "plan", UnitOf(line), Show(line, used), Show(line, counter.Ceiling), Show(line, used + needed - counter.Ceiling),
+            counter.Resets == Term.Ever ? null : counter.Resets)
+        {
+            Id = counter.Name,
+        };
+    }
 
     /// <summary>As where the limit is set.</summary>
     static string UnitOf(ClaimLine line) => line switch

@@ -14,10 +14,10 @@ public static class Claims
     /// <param name="route">The first provider that may answer. Others may take over, so limits of their models count, too.</param>
     /// <param name="now">The ledger's clock.</param>
     /// <param name="claim">Null when nothing limits the caller and nothing is charged.</param>
-    /// <param name="ofMany">A batch. Call credits pay single calls, so that a wallet behind them pays it alone.</param>
-    public static bool TryGet(Credential credential, Route route, DateTimeOffset now, out Claim? claim, bool ofMany = false) =>
+    /// <param name="isBatch">Call credits pay single calls, so that a wallet behind them pays it alone.</param>
+    public static bool TryGet(Credential credential, Route route, DateTimeOffset now, out Claim? claim, bool isBatch = false) =>
         TryFind(credential, route, now, out claim)
-        && (!ofMany || claim is not { Credits: >= 0, Lines: [.., { Unit: Unit.Usd }] }
+        && (!isBatch || claim is not { Credits: >= 0, Lines: [.., { Unit: Unit.Usd }] }
             || TryFind(credential, route with { QueryType = null }, now, out claim));
 
     static bool TryFind(Credential credential, Route route, DateTimeOffset now, out Claim? claim)
@@ -31,6 +31,13 @@ public static class Claims
     /// <param name="now">The ledger's clock.</param>
     public static PlanTerm? EndedPlan(Credential credential, DateTimeOffset now) =>
         credential.Claim?.Sources.Select(source => source.Plan).FirstOrDefault(plan => plan?.To <= now);
+
+    /// <summary>
+    /// True where something pays for the customer, but nothing for this provider: it has call credits alone, and the provider has no type.
+    /// </summary>
+    public static bool IsPaidByNothing(Credential credential, Route route) =>
+        route.QueryType is null && credential.Claim is { Sources: { Count: > 0 } sources }
+        && sources.All(source => source.QueryType is not null);
 
     public static bool HasWindows(Credential credential)
     {
@@ -61,7 +68,7 @@ public static class Claims
                     Level = line.Level,
                     Counter = new(AccountKind.Windows, Unit.Windows, set, line.Term.Ceiling, line.Term.From, line.Term.To)
                     {
-                        Name = line.Name, Thresholds = credential.Thresholds,
+                        CycleTo = line.Term.CycleTo, Name = line.Name, Thresholds = credential.Thresholds,
                     },
                 }),
             ])),

@@ -96,7 +96,7 @@ sealed class CredentialClaims(Credential credential)
             {
                 Counter = new(kind, unit, denomination, term.Ceiling, term.From, term.To)
                 {
-                    Name = name, Thresholds = credential.Thresholds,
+                    CycleTo = term.CycleTo, Name = name, Thresholds = credential.Thresholds,
                 },
             };
         }
@@ -118,12 +118,7 @@ sealed class CredentialClaims(Credential credential)
     {
         var sources = rule.Sources.Where(source => source.QueryType is null || source.QueryType == route.QueryType).ToList();
         if (sources.Count == 0 && route.QueryType is { } type && rule.Sources.Count > 0)
-            sources.Add(new(
-                AccountKind.Credits, Unit.Credits, CallCredits.Denomination(credential.Project, type),
-                CallCredits.BalanceOf(credential.Customer!.Value, type), Terms: null, Overage: null)
-            {
-                QueryType = type,
-            });
+            sources.Add(PaySource.OfCredits(credential.Project, credential.Customer!.Value, type));
         return sources;
     }
 

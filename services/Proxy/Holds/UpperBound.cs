@@ -20,7 +20,7 @@ public readonly struct UpperBound
     readonly int _lines;
 
     /// <summary>It is that of a batch. How many of its calls will be answered is not known.</summary>
-    public bool IsOfMany => _lines > 0;
+    public bool IsBatch => _lines > 0;
 
     /// <summary>What a limit of requests counts: a batch is as many as it has lines.</summary>
     public long Requests => Math.Max(1, _lines);
@@ -77,9 +77,9 @@ public readonly struct UpperBound
         Int128 tokens = 0;
         for (var meter = Meter.Input; meter < (Meter)Usage.Meters; meter++)
         {
-            if (meter > Meter.ImageOutput && meter != Meter.Request && most[meter] > 0)
+            if (!Usage.IsToken(meter) && meter != Meter.Request && most[meter] > 0)
                 return -1;
-            tokens += meter <= Meter.ImageOutput ? most[meter] : 0;
+            tokens += Usage.IsToken(meter) ? most[meter] : 0;
         }
         return (long)Int128.Min(tokens, long.MaxValue);
     }

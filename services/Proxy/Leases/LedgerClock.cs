@@ -3,6 +3,7 @@ namespace LlmGateway.Proxy;
 /// <summary>
 /// The ledger's clock as this proxy knows it. It decides which cycle it is, so that all proxies count a request in the same one, whatever
 /// their own clocks say. The answer with the shortest round trip of the last minute is trusted: it is wrong by no more than half of that.
+/// One that cannot be true beside it is newer, and says that the clock was set.
 /// Until the first answer the proxy's own clock has to do.
 /// </summary>
 public sealed class LedgerClock(TimeProvider time)
@@ -23,7 +24,8 @@ public sealed class LedgerClock(TimeProvider time)
             return; // a ledger of before does not say it
         var roundTrip = time.GetElapsedTime(asked, answered);
         lock (_lock)
-            if (_best is not { } best || roundTrip <= best.RoundTrip || time.GetElapsedTime(best.At) > TrustedFor)
+            if (_best is not { } best || roundTrip <= best.RoundTrip || time.GetElapsedTime(best.At) > TrustedFor
+                || (now + (roundTrip / 2) - Now).Duration() > roundTrip + best.RoundTrip)
                 Volatile.Write(ref _best, new(now + (roundTrip / 2), answered, roundTrip));
     }
 

@@ -117,7 +117,7 @@ public sealed partial class Slice
                 LowMark = line.LowMark,
             };
         }
-        return new(_lease.Id, ++_lease.Fence, holder, lines) 
+        return new(_lease.Id, ++_lease.Fence, holder, lines)
         {
             FirstSource = claim.FirstSource, Scope = claim.Scope, SaysMarks = true,
         };

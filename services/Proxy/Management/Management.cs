@@ -29,13 +29,15 @@ public static class Management
     /// </summary>
     static readonly string[] Passed = ["Accept", "Content-Type", "Content-Length", Idempotency.HeaderName];
 
+    static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+
     public static void MapManagement(this WebApplication app)
     {
         var forwarder = app.Services.GetRequiredService<IHttpForwarder>();
         // Names of services become addresses of their instances, in turn.
         var discovery = app.Services.GetRequiredService<IServiceDiscoveryHttpMessageHandlerFactory>();
         var client = new HttpMessageInvoker(discovery.CreateHandler(ServiceClients.NewHandler()));
-        var options = new ForwarderRequestConfig { ActivityTimeout = TimeSpan.FromSeconds(30) };
+        var options = new ForwarderRequestConfig { ActivityTimeout = Patience };
         var signing = app.Services.GetRequiredService<CallSigning>();
         var transformer = Transformer(app.Services.GetRequiredService<ITransformBuilder>());
 
@@ -51,14 +53,26 @@ public static class Management
                     await problem.ExecuteAsync(http);
                     return;
                 }
-                if (await balance.TryAnswerAsync(http, caller!.Credential))
+                var signed = signing.Sign(service, Principal.Of(caller!.Credential));
+                var ofBalance = $"{address}{OwnBalance.Path[1..]}";
+                if (await balance.TryAnswerAsync(http, caller.Credential, () => AskAsync(client, ofBalance, signed)))
                     return;
-                http.Items[ServiceCall.Header] = signing.Sign(service, Principal.Of(caller!.Credential));
+                http.Items[ServiceCall.Header] = signed;
                 var error = await forwarder.SendAsync(http, address, client, options, transformer);
                 if (error != ForwarderError.None && !http.Response.HasStarted)
                     await Problems.WriteAsync(http, Problems.Unavailable);
             });
         }
+    }
+
+    static async Task<byte[]> AskAsync(HttpMessageInvoker client, string address, string signed)
+    {
+        using var patience = new CancellationTokenSource(Patience);
+        using var request = new HttpRequestMessage(HttpMethod.Get, address);
+        request.Headers.Add(ServiceCall.Header, signed);
+        using var response = await client.SendAsync(request, patience.Token);
+        response.EnsureSuccessStatusCode();
+        return await response.Content.ReadAsByteArrayAsync(patience.Token);
     }
 
     /// <summary>What a service gets of a call: headers that it reads, and who calls, signed.</summary>

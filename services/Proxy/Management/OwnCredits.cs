@@ -41,14 +41,14 @@ public sealed class OwnCredits(Identity identity, ManagementRates rates, WalletC
     /// </summary>
     public async ValueTask<Problem> TellAsync(Problem problem, Credential caller, CancellationToken token)
     {
-        if (problem.Queries is not { } known)
+        if (problem.Credits is not { } known)
             return problem;
         try
         {
             var all = await AskedOnce(caller).WaitAsync(token);
             return problem with
             {
-                Queries = QueryState.Of(
+                Credits = CreditState.Of(
                     known.QueryType, all.Select(balance => balance.Type == known.QueryType ? known.Current : balance)),
             };
         }

@@ -196,8 +196,10 @@ public sealed class Inference(
         var (answer, claim, minimum) = (default(HoldAnswer), default(Claim), Array.Empty<long>());
         for (var attempt = 1; attempt <= MaxClaims; attempt++)
         {
-            if (!Claims.TryGet(call.Caller.Credential, call.Route, clock.Now, out claim, bound.IsOfMany))
+            if (!Claims.TryGet(call.Caller.Credential, call.Route, clock.Now, out claim, bound.IsBatch))
                 return (0, WithoutTerm(call.Caller));
+            if (Claims.IsPaidByNothing(call.Caller.Credential, call.Route) && bound.Cost(outputLimit) > 0)
+                return (0, Problems.NothingPays(call.Route.Model.Id));
             if (claim is null)
                 return (outputLimit, await BeginAsync(call));
             (minimum, var full) = Admission.Demand(claim, bound, outputLimit);

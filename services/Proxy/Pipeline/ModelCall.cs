@@ -230,7 +230,7 @@ public sealed class ModelCall(HttpContext http, string endpoint, LedgerClock clo
         metered = metered?.OnPricedMeters(Route.Model.Prices!);
         var usage = metered?.Usage ?? Unused;
         var cost = metered is null ? 0 : metered.Bound ?? Cost.Of(usage, Route.Model.Prices!);
-        var tokens = Tokens(usage);
+        var tokens = usage.InputTokens + usage.OutputTokens;
         var owed = Route.IsFree ? 0 : cost;
         var (paid, due) = Hold is null ? (owed, owed) : Admission.Used(
             Hold.Claim, Hold.Amounts, owed, tokens, answered: metered is not null && Answered, used, Requests);
@@ -244,8 +244,14 @@ public sealed class ModelCall(HttpContext http, string endpoint, LedgerClock clo
             endpoint, Route.Model.Id, Route.Model.Provider, Route.Model.UpstreamModel, Route.Model.PriceVersion, Stream,
             _startedAt, (int)time.GetElapsedTime(_started).TotalMilliseconds, _firstByteMs, status, outcome,
             usage.Units, new Money(cost), metered?.Estimated ?? false, Join(metered?.Reason, reason),
-            metered?.RawUsage)) { Due = due == cost ? null : due, Windows = _windows, Key = KeyEndNow }, paid, tokens);
+            metered?.RawUsage)) { Due = due == cost && !IsSold ? null : due, Windows = _windows, Key = KeyEndNow }, paid, tokens);
     }
+
+    /// <summary>
+    /// The customer does not pay the model's price. The ledger is told so also where that is zero, because it may be priced anew.
+    /// </summary>
+    bool IsSold => Route.IsFree || (Hold is { Claim: var claim } && (claim.Lines[^1].Overage is not null
+        || (claim.Credits >= 0 && Hold.Amounts[claim.Credits] > 0)));
 
     KeyEnd KeyEndNow => Keyed is null ? KeyEnd.None : Keyed.IsWhole ? KeyEnd.Used : KeyEnd.Free;
 
@@ -266,14 +272,6 @@ public sealed class ModelCall(HttpContext http, string endpoint, LedgerClock clo
     }
 
     static readonly Usage Unused = new();
-
-    static long Tokens(Usage usage)
-    {
-        long tokens = 0;
-        for (var meter = Meter.Input; meter <= Meter.ImageOutput; meter++)
-            tokens += usage[meter];
-        return tokens;
-    }
 
     static string? Join(string? a, string? b) => a is null ? b : b is null ? a : $"{a}, {b}";
 }

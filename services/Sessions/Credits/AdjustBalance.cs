@@ -1,4 +1,3 @@
-using System.Text.Json.Serialization;
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 using Microsoft.EntityFrameworkCore;
@@ -14,7 +13,6 @@ public static class AdjustBalance
 {
     const int MaxReason = 500;
 
-    [JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
     public sealed record Request(
         string Type, long Amount, string Op, string? Reason = null, string? Kind = null, DateTimeOffset? ExpiresAt = null);
 
@@ -22,8 +20,7 @@ public static class AdjustBalance
         app.MapPost("/v1/customers/{id}/balances", HandleAsync).WithIdempotency();
 
     static async Task<IResult> HandleAsync(
-        string id, HttpContext http, SessionsDb db, WalletClient wallet, CreditsClient ledger, HotCopies copies,
-        CancellationToken token)
+        string id, HttpContext http, SessionsDb db, WalletClient wallet, HotCopies copies, CancellationToken token)
     {
         var caller = http.Backend();
         var request = await Body.ReadAsync<Request>(http);
@@ -46,9 +43,9 @@ public static class AdjustBalance
             Failpoint.Hit("sessions.credits.opened");
             db.Add(new CustomerCredits { CustomerId = customer.Id, QueryType = request.Type });
         }
-        if (!isDebit && !await TryTellAsync(customer.Id, db, copies))
-            return TooManyTypes;
-        var adjusted = await ledger.AdjustAsync(
+        if (!isDebit && await TellAsync(customer, db, copies) is { } refusal)
+            return refusal;
+        var adjusted = await wallet.AdjustCreditsAsync(
             new(
                 Idempotency.EffectId(http, caller, $"/v1/customers/{Ids.Show(Ids.Customer, customer.Id)}/balances"), balance, isDebit,
                 request.Amount, $"secret-key:{caller.Credential:N}", request.Reason, request.Kind,
@@ -61,15 +58,15 @@ public static class AdjustBalance
             CreditsOutcome.Expired => Problems.Invalid("expiresAt", "'expiresAt' must be in the future."),
             CreditsOutcome.TooManyLots => Problems.Conflict(
                 "too_many_lots", "The balance has as many lots as it may have: spend or let expire some first.", "expiresAt"),
-            _ => await CreditTypes.ShowAsync(db, ledger, customer.Id, token),
+            _ => await CreditTypes.ShowAsync(db, wallet, customer.Id, token),
         };
 
         async Task<Problem> NotEnoughAsync(long available)
         {
-            var left = await ledger.LeftAsync([.. types.Select(type => CallCredits.BalanceOf(customer.Id, type))], token);
-            return Problems.NotEnoughQueries(
+            var left = await wallet.CreditsLeftAsync([.. types.Select(type => CallCredits.BalanceOf(customer.Id, type))], token);
+            return Problems.NotEnoughCredits(
                 $"'amount' is {request.Amount}, and the customer has {available} call credits of the type '{request.Type}' available.",
-                QueryState.Of(
+                CreditState.Of(
                     request.Type,
                     types.Select(type => new CreditBalance(type, left.GetValueOrDefault(CallCredits.BalanceOf(customer.Id, type)))))) with
             {
@@ -79,26 +76,29 @@ public static class AdjustBalance
     }
 
     /// <summary>
-    /// Also when nothing is different: the call that changed it may have ended before it told anybody. False when calls that ran at the
-    /// same time have added as many types as there may be. Then nothing is written, and the balance that is open stays empty.
+    /// Also when nothing is different: the call that changed it may have ended before it told anybody. Refused when calls that ran at the
+    /// same time have deleted the customer or added as many types as there may be. Then nothing is written, and the balance that is open
+    /// stays empty.
     /// </summary>
-    static async Task<bool> TryTellAsync(Guid customer, SessionsDb db, HotCopies copies)
+    static async Task<Problem?> TellAsync(Customer customer, SessionsDb db, HotCopies copies)
     {
-        await using (copies.CustomerChanging(customer, db))
+        await using (copies.CustomerChanging(customer.Id, db))
         await using (var transaction = await db.Database.BeginTransactionAsync())
         {
-            await db.LockCustomerAsync(customer, CancellationToken.None);
-            var types = await CreditTypes.OfAsync(db, customer, CancellationToken.None);
+            await db.LockAsync(customer, CancellationToken.None);
+            if (customer.Status == CustomerStatus.Deleted)
+                return CustomerView.Deleted;
+            var types = await CreditTypes.OfAsync(db, customer.Id, CancellationToken.None);
             foreach (var added in db.ChangeTracker.Entries<CustomerCredits>().ToList())
                 if (types.Contains(added.Entity.QueryType))
                     added.State = EntityState.Detached;
                 else if (types.Count >= CallCredits.MaxTypes)
-                    return false;
+                    return TooManyTypes;
             await db.SaveChangesAsync(CancellationToken.None);
             await transaction.CommitAsync(CancellationToken.None);
         }
         Failpoint.Hit("sessions.credits.known");
-        return true;
+        return null;
     }
 
     static Problem TooManyTypes =>

@@ -24,23 +24,15 @@ public static class CreditTypes
             Denomination = CallCredits.Denomination(project.Id, type),
         };
 
-    public static PaySource SourceOf(Guid project, CustomerCredits credits) =>
-        new(
-            AccountKind.Credits, Unit.Credits, CallCredits.Denomination(project, credits.QueryType),
-            CallCredits.BalanceOf(credits.CustomerId, credits.QueryType), Terms: null, Overage: null)
-        {
-            QueryType = credits.QueryType,
-        };
-
     /// <summary>A customer's types, in the order of their names.</summary>
     public static Task<List<string>> OfAsync(SessionsDb db, Guid customer, CancellationToken token) =>
         db.CustomerCredits.Where(credits => credits.CustomerId == customer).Select(credits => credits.QueryType).Order().ToListAsync(token);
 
     /// <summary>What a customer has of each type, as callers see it.</summary>
-    public static async Task<IResult> ShowAsync(SessionsDb db, CreditsClient ledger, Guid customer, CancellationToken token)
+    public static async Task<IResult> ShowAsync(SessionsDb db, WalletClient wallet, Guid customer, CancellationToken token)
     {
         var types = await OfAsync(db, customer, token);
-        var left = await ledger.LeftAsync([.. types.Select(type => CallCredits.BalanceOf(customer, type))], token);
+        var left = await wallet.CreditsLeftAsync([.. types.Select(type => CallCredits.BalanceOf(customer, type))], token);
         return Results.Json(
             new
             {

@@ -9,8 +9,8 @@ public static class GetBalances
 {
     public static void MapGetBalances(this WebApplication app) => app.MapGet("/v1/customers/{id}/balances", HandleAsync);
 
-    static async Task<IResult> HandleAsync(string id, HttpContext http, SessionsDb db, CreditsClient ledger, CancellationToken token) =>
+    static async Task<IResult> HandleAsync(string id, HttpContext http, SessionsDb db, WalletClient wallet, CancellationToken token) =>
         await CustomerView.FindAsync(db, http.Backend(), id, token) is { } customer
-            ? await CreditTypes.ShowAsync(db, ledger, customer.Id, token)
+            ? await CreditTypes.ShowAsync(db, wallet, customer.Id, token)
             : CustomerView.NotFound;
 }

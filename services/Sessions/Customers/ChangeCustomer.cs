@@ -14,7 +14,7 @@ public static class ChangeCustomer
         string id, HttpContext http, SessionsDb db, WalletClient wallet, HotCopies copies, CancellationToken token)
     {
         var caller = http.Backend();
-        var body = await CustomerFields.ReadAsync(http);
+        var body = await CustomerFields.ReadAsync(http, "status");
         if (await CustomerView.FindAsync(db, caller, id, token) is not { } customer)
             return CustomerView.NotFound;
 
@@ -25,7 +25,7 @@ public static class ChangeCustomer
         {
             await db.LockAsync(customer, token);
             var isDeleted = customer.Status == CustomerStatus.Deleted;
-            CustomerFields.Apply(body, customer, "status");
+            CustomerFields.Apply(body, customer);
             if (isDeleted)
                 return CustomerView.Deleted;
             if (hasStatus)

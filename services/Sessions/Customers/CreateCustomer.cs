@@ -17,14 +17,14 @@ public static class CreateCustomer
         HttpContext http, SessionsDb db, WalletClient wallet, OutboxSignal outbox, TimeProvider time, CancellationToken token)
     {
         var caller = http.Backend();
-        var body = await CustomerFields.ReadAsync(http);
+        var body = await CustomerFields.ReadAsync(http, "externalId", "wallet");
         var project = await db.Projects.SingleAsync(p => p.Id == caller.Project, token);
         if (!project.Active)
             return Problems.ProjectInactive;
 
         var (externalId, withWallet) = Read(body);
         var customer = CustomerCreation.Add(db, project, caller.Test, externalId, time.GetUtcNow());
-        CustomerFields.Apply(body, customer, "externalId", "wallet");
+        CustomerFields.Apply(body, customer);
         if (await CustomerCreation.FindAsync(db, project.Id, caller.Test, externalId, token) is not null)
             return Taken;
         if (withWallet)

@@ -6,10 +6,8 @@ namespace LlmGateway.Sessions;
 /// <summary>The fields of a customer that its backend may write. Absent leaves a field as it is, null clears it.</summary>
 public static class CustomerFields
 {
-    /// <summary>
-    /// Applies every member of <paramref name="body"/> but those in <paramref name="handled"/>; throws a 400 that names the member.
-    /// </summary>
-    public static void Apply(JsonElement body, Customer customer, params ReadOnlySpan<string> handled)
+    /// <summary>Throws a 400 that names the member.</summary>
+    public static void Apply(JsonElement body, Customer customer)
     {
         foreach (var member in body.EnumerateObject())
         {
@@ -20,12 +18,16 @@ public static class CustomerFields
                 case "name": customer.Name = Fields.Text(value, name); break;
                 case "company": customer.Company = Fields.Text(value, name); break;
                 case "phone": customer.Phone = Fields.Text(value, name); break;
-                default:
-                    if (!handled.Contains(name))
-                        throw Fields.Invalid(name, "is not a field of a customer that can be set here");
-                    break;
             }
         }
+    }
+
+    /// <summary>Throws a 400 that names a member that is neither one of these nor one of <paramref name="others"/>.</summary>
+    public static void MustBeKnown(JsonElement body, params ReadOnlySpan<string> others)
+    {
+        foreach (var member in body.EnumerateObject())
+            if (member.Name is not ("email" or "name" or "company" or "phone") && !others.Contains(member.Name))
+                throw Fields.Invalid(member.Name, "is not a field of a customer that can be set here");
     }
 
     /// <summary>Leaves nothing that says who the customer was.</summary>
@@ -44,8 +46,12 @@ public static class CustomerFields
         _ => throw Fields.Invalid("status", "must be active, suspended or blocked"),
     };
 
-    public static async Task<JsonElement> ReadAsync(HttpContext http) =>
-        await Body.ReadAsync<JsonElement>(http) is { ValueKind: JsonValueKind.Object } body
-            ? body
-            : throw new ProblemException(Problems.Malformed("The body must be a JSON object."));
+    /// <inheritdoc cref="MustBeKnown"/>
+    public static async Task<JsonElement> ReadAsync(HttpContext http, params string[] others)
+    {
+        if (await Body.ReadAsync<JsonElement>(http) is not { ValueKind: JsonValueKind.Object } body)
+            throw new ProblemException(Problems.Malformed("The body must be a JSON object."));
+        MustBeKnown(body, others);
+        return body;
+    }
 }

@@ -21,6 +21,14 @@ public sealed record CustomerView(
     Money LifetimeToppedUp,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<LedgerLine>? RecentLedger)
 {
+    /// <summary>Only where one customer is shown that has or had one.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public PlanView? Plan { get; init; }
+
+    /// <summary>Only where one customer is shown that has some.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public PutRates.Rates? Rates { get; init; }
+
     /// <param name="Status"><c>active</c> or <c>frozen</c>.</param>
     public sealed record WalletView(string Id, Money Balance, string Currency, string Status);
 

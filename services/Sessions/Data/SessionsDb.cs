@@ -98,14 +98,12 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
     /// <summary>Until the transaction ends, no other instance writes seeds or the catalogue.</summary>
     public Task LockAsync(CancellationToken token) => Database.ExecuteSqlAsync($"select pg_advisory_xact_lock({WriterLock})", token);
 
-    /// <summary>Until the transaction ends, nobody else changes the customer, its limits or its types of call credits.</summary>
-    public Task LockCustomerAsync(Guid customer, CancellationToken token) =>
-        Database.ExecuteSqlAsync($"select 1 from customer where id = {customer} for no key update", token);
-
-    /// <summary>As <see cref="LockCustomerAsync"/>, and the customer is read again: it is what it is until the transaction ends.</summary>
+    /// <summary>
+    /// Until the transaction ends, nobody else changes the customer, its limits or its types of call credits. It is read again.
+    /// </summary>
     public async Task LockAsync(Customer customer, CancellationToken token)
     {
-        await LockCustomerAsync(customer.Id, token);
+        await Database.ExecuteSqlAsync($"select 1 from customer where id = {customer.Id} for no key update", token);
         await Entry(customer).ReloadAsync(token);
     }
 

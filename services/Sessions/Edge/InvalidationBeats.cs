@@ -7,5 +7,5 @@ namespace LlmGateway.Sessions;
 public sealed class InvalidationBeats(HotCopies copies, TimeProvider time, ILogger<InvalidationBeats> log) : BackgroundService
 {
     protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
-        Loop.RunAsync("heartbeat", Invalidation.BeatEvery, _ => copies.BeatAsync(), log, time, stoppingToken);
+        Loop.RunAsync("invalidation beats", Invalidation.BeatEvery, _ => copies.BeatAsync(), log, time, stoppingToken);
 }

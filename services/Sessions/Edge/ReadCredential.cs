@@ -115,7 +115,7 @@ public static class ReadCredential
                 Plan = new(one.Plan.Name, one.Had.EndsAt),
             };
         foreach (var has in credits)
-            yield return CreditTypes.SourceOf(credential.Project, has);
+            yield return PaySource.OfCredits(credential.Project, has.CustomerId, has.QueryType);
         Rate? overage = plan?.Plan.OveragePicos is { } picos ? new(picos) : null;
         if (credential.Wallet is { } wallet && (plan is null || overage is not null))
             yield return new(AccountKind.Wallet, Unit.Usd, null, wallet, null, overage);

@@ -6,9 +6,10 @@ using Microsoft.EntityFrameworkCore;
 namespace LlmGateway.Sessions;
 
 /// <summary>
-/// <c>POST /v1/sessions</c>: a backend gets a short-lived token for one end user, who is created on first sight, with a wallet.
-/// Wallet opens a new wallet before the session exists, so that no unusable session is left when Wallet is down. It is not asked for
-/// anything else: a spend cap is opened by the first claim on it.
+/// <c>POST /v1/sessions</c>: a backend gets a short-lived token for one end user, who is created on first sight, with a wallet. A customer
+/// that was made without one stays without, and its keys uncharged: <c>walletId</c> is null. Wallet opens a new wallet before the session
+/// exists, so that no unusable session is left when Wallet is down. It is not asked for anything else: a spend cap is opened by the first
+/// claim on it.
 /// </summary>
 public static class MintSession
 {
@@ -30,8 +31,8 @@ public static class MintSession
     public static void MapMintSession(this WebApplication app) => app.MapPost("/v1/sessions", HandleAsync).WithIdempotency();
 
     static async Task<IResult> HandleAsync(
-        HttpContext http, SessionsDb db, WalletClient wallet, SessionTokens tokens, HotCopies copies, OutboxSignal outbox,
-        TimeProvider time, CancellationToken token)
+        HttpContext http, SessionsDb db, WalletClient wallet, SessionTokens tokens, OutboxSignal outbox, TimeProvider time,
+        CancellationToken token)
     {
         var caller = http.Backend();
         var terms = Read(await Body.ReadAsync<Request>(http));
@@ -52,12 +53,13 @@ public static class MintSession
             customer.Email = terms.Email ?? customer.Email;
             customer.Name = terms.Name ?? customer.Name;
 
-            var newWallet = customer.WalletId is null;
             Failpoint.Hit("sessions.mint.checked");
-            if (newWallet)
+            if (known is null)
+            {
                 await wallet.OpenAsync([CustomerCreation.Wallet(customer.Id, project, caller.Test)], token);
+                customer.WalletId = Ids.WalletOf(customer.Id);
+            }
             Failpoint.Hit("sessions.mint.opened");
-            customer.WalletId = Ids.WalletOf(customer.Id);
 
             db.Add(new SessionFamily
             {
@@ -73,9 +75,7 @@ public static class MintSession
             db.Add(session);
             try
             {
-                // The keys of a customer who was there before are charged from now on.
-                await using (known is not null && newWallet ? copies.CustomerChanging(customer.Id, db) : null)
-                    await db.SaveChangesAsync(CancellationToken.None);
+                await db.SaveChangesAsync(CancellationToken.None);
             }
             catch (DbUpdateException e) when (attempt < MaxAttempts && (SessionsDb.IsDuplicate(e) || e is DbUpdateConcurrencyException))
             {
@@ -93,7 +93,7 @@ public static class MintSession
         sessionId = Ids.Show(Ids.Session, session.Id),
         sessionToken = secret,
         publishableKey = project.PublishableKey,
-        walletId = Ids.Show(Ids.Wallet, customer.WalletId!.Value),
+        walletId = customer.WalletId is { } wallet ? Ids.Show(Ids.Wallet, wallet) : null,
         endCustomerId = Ids.Show(Ids.Customer, customer.Id),
         expiresAt = session.ExpiresAt,
     }, Defaults.Json, statusCode: 201);
@@ -114,6 +114,9 @@ public static class MintSession
     {
         if (customer.ValueKind != JsonValueKind.Object)
             return (Fields.Text(customer, "customer") ?? throw new ProblemException(Problems.Missing("customer")), null, null);
+        foreach (var member in customer.EnumerateObject())
+            if (member.Name is not ("externalId" or "email" or "name"))
+                throw Fields.Invalid($"customer.{member.Name}", "is not a member that this call has");
         return (
             Fields.Text(Member(customer, "externalId"), "customer.externalId")
                 ?? throw new ProblemException(Problems.Missing("customer.externalId")),

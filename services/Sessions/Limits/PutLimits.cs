@@ -33,11 +33,14 @@ public static class PutLimits
             await wallet.OpenCountersAsync(openings with { Later = true }, token);
             Failpoint.Hit("sessions.limits.owed");
             db.ChangeTracker.Clear();
+            db.Attach(customer);
             // Also when nothing is different: the call that changed it may have ended before it told anybody.
             await using (copies.CustomerChanging(customer.Id, db))
             await using (var transaction = await db.Database.BeginTransactionAsync(token))
             {
-                await db.LockCustomerAsync(customer.Id, token);
+                await db.LockAsync(customer, token);
+                if (customer.Status == CustomerStatus.Deleted)
+                    return CustomerView.Deleted;
                 added = await WriteAsync();
                 isSaved = added.Counters.All(counter => openings.Counters.Any(owed => owed.Register == counter.Register));
                 if (!isSaved)

@@ -28,14 +28,14 @@ public static class RaiseLimit
         var request = await Body.ReadAsync<Request>(http);
         if (await CustomerView.FindAsync(db, caller, id, token) is not { } customer)
             return CustomerView.NotFound;
-        if (customer.Status == CustomerStatus.Deleted)
-            return CustomerView.Deleted;
 
         CustomerLimit? limit;
         await using (copies.CustomerChanging(customer.Id, db))
         await using (var transaction = await db.Database.BeginTransactionAsync(token))
         {
-            await db.LockCustomerAsync(customer.Id, token);
+            await db.LockAsync(customer, token);
+            if (customer.Status == CustomerStatus.Deleted)
+                return CustomerView.Deleted;
             limit = await db.Limits.Include(known => known.Raises)
                 .SingleOrDefaultAsync(known => known.CustomerId == customer.Id && known.Id == limitId, token);
             if (limit is null)

@@ -32,19 +32,22 @@ public static class Terms
         };
     }
 
+    static readonly TimeSpan LongestMonth = TimeSpan.FromDays(31);
+
     /// <summary>
-    /// The quota of a customer's plan, by the month from the instant on at which the plan began. None when the plan has ended.
+    /// The quota of a customer's plan, by the month from the instant on at which the plan began. None when the plan has ended. A plan that
+    /// ends no later than the longest month has one quota: who buys 30 days in February buys no second one for the last two of them.
     /// </summary>
     public static IReadOnlyList<Term> QuotaOf(CustomerPlan customer, Plan plan, DateTimeOffset now)
     {
-        var end = customer.EndsAt ?? DateTimeOffset.MaxValue;
-        return Cover(
-            new(CycleUnit.Month, 1, customer.StartsAt.UtcDateTime, "UTC"),
-            now,
-            cycle => cycle.To > customer.StartsAt && Cut(
-                new(Counters.Quota(customer.Id, cycle.Name), cycle.From, cycle.To, plan.Tokens ?? LimitRules.MaxAmount),
-                end,
-                plan.LastTermFull) is { } term ? [term] : []);
+        var (start, end) = (customer.StartsAt, customer.EndsAt ?? DateTimeOffset.MaxValue);
+        var months = new CycleRule(CycleUnit.Month, 1, start.UtcDateTime, "UTC");
+        var first = Cycles.Of(months, start);
+        Term Of(Cycle cycle) =>
+            new(Counters.Quota(customer.Id, cycle.Name), cycle.From, cycle.To, plan.Tokens ?? LimitRules.MaxAmount);
+        if (end > first.To && end - start <= LongestMonth)
+            return Of(first with { To = end }) is var only && IsNear(only, now) ? [only] : [];
+        return Cover(months, now, cycle => cycle.To > start && Cut(Of(cycle), end, plan.LastTermFull) is { } term ? [term] : []);
     }
 
     /// <summary>
@@ -73,15 +76,17 @@ public static class Terms
     /// <summary>The terms of the time that is less than <see cref="Around"/> away.</summary>
     static List<Term> Cover(CycleRule rule, DateTimeOffset now, Func<Cycle, IEnumerable<Term>> termsOf)
     {
-        var (terms, start, end) = (new List<Term>(), now - Around, now + Around);
-        for (var at = start; at < end;)
+        var terms = new List<Term>();
+        for (var at = now - Around; at < now + Around;)
         {
             var cycle = Cycles.Of(rule, at);
-            terms.AddRange(termsOf(cycle).Where(term => term.To > start && term.From < end));
+            terms.AddRange(termsOf(cycle).Where(term => IsNear(term, now)));
             at = cycle.To;
         }
         return terms;
     }
+
+    static bool IsNear(Term term, DateTimeOffset now) => term.To > now - Around && term.From < now + Around;
 
     /// <summary>The cycle, cut where the highest amount that counts changes.</summary>
     static List<Term> Of(Cycle cycle, Guid register, long amount, IReadOnlyCollection<LimitRaise> raises)
@@ -97,7 +102,7 @@ public static class Terms
             if (terms is [.., var last] && last.Ceiling == ceiling)
                 terms[^1] = last with { To = to };
             else
-                terms.Add(new(register, from, to, ceiling));
+                terms.Add(new(register, from, to, ceiling) { CycleTo = cycle.To });
             from = to;
         }
         return terms;

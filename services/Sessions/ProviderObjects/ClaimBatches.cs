@@ -23,7 +23,7 @@ public static class ClaimBatches
         if (claim.Limit is < 1 or > BatchClaim.MaxLimit)
             return Problems.Invalid("limit", $"'limit' must be from 1 to {BatchClaim.MaxLimit}.");
         await using var update = database.Sql($"""
-            update provider_object set next_check_at = now() + least($1 * power(2, least(checks, 20)), $2), checks = checks + 1
+            update provider_object set next_check_at = now() + {Database.Pause("$1", "$2", "checks")}, checks = checks + 1
             where id in (
                 select id from provider_object
                 where next_check_at is not null and case when $3 = '' then next_check_at <= now() else id = $3 end

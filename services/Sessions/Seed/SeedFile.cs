@@ -134,8 +134,15 @@ public sealed record SeedCustomer(string ExternalId)
     public SeedWallet? Wallet { get; init; }
     public SeedRates? Rates { get; init; }
     public IReadOnlyList<SeedCustomerKey>? Keys { get; init; }
-    /// <summary>The id of one of the project's plans. Absent leaves the customer the one that it has.</summary>
-    public string? Plan { get; init; }
+    /// <summary>
+    /// The id of one of the project's plans. Null ends the one that the customer has, and absent leaves it (<see cref="SaysPlan"/>).
+    /// </summary>
+    public string? Plan
+    {
+        get;
+        init => (field, SaysPlan) = (value, true);
+    }
+    public bool SaysPlan { get; private init; }
     /// <summary>
     /// Call credits by their type, granted when the balance is opened and never again. Absent leaves the customer those that it has.
     /// </summary>

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using System.Text.Json.Serialization.Metadata;
 using System.Text.RegularExpressions;
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
@@ -18,7 +19,16 @@ public static partial class SeedReader
     {
         UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
         PropertyNameCaseInsensitive = false,
+        TypeInfoResolver = new DefaultJsonTypeInfoResolver { Modifiers = { LeaveOutWhatIsComputed } },
     };
+
+    /// <summary>What a record computes of its members is none: in a file it would be accepted and mean nothing.</summary>
+    static void LeaveOutWhatIsComputed(JsonTypeInfo type)
+    {
+        for (var i = type.Properties.Count - 1; i >= 0; i--)
+            if (type.Properties[i] is { Set: null, AssociatedParameter: null })
+                type.Properties.RemoveAt(i);
+    }
 
     [GeneratedRegex(@"\$\{(\w*)\}")]
     private static partial Regex Variable { get; }

@@ -18,6 +18,8 @@ public sealed class SeedWriter(
     readonly List<OpenCounters> _counters = [];
     readonly List<Guid> _projects = [];
     readonly List<MadeKey> _made = [];
+    /// <summary>Customers whose plan is another one now, or has ended.</summary>
+    readonly List<Guid> _otherPlans = [];
 
     /// <summary>Throws <see cref="SeedException"/> when a file contradicts what is stored.</summary>
     public async Task ApplyAsync(IReadOnlyList<(string Path, SeedFile File)> files, CancellationToken token)
@@ -34,8 +36,17 @@ public sealed class SeedWriter(
         foreach (var counters in _counters)
             await wallet.OpenCountersAsync(counters with { Later = true }, token);
         madeKeys.Tell(_made);
-        await using (copies.CatalogueChanging(_projects))
-            await transaction.CommitAsync(CancellationToken.None);
+        var customers = _otherPlans.ConvertAll(customer => copies.CustomerChanging(customer, db));
+        try
+        {
+            await using (copies.CatalogueChanging(_projects))
+                await transaction.CommitAsync(CancellationToken.None);
+        }
+        finally
+        {
+            foreach (var customer in customers)
+                await customer.DisposeAsync();
+        }
         outbox.Raise();
         foreach (var counters in _counters)
             await wallet.TryOpenCountersAsync(counters, token);
@@ -281,10 +292,12 @@ public sealed class SeedWriter(
 
     async Task CustomerAsync(Project project, SeedCustomer seed, Dictionary<string, Plan> plans, string path, CancellationToken token)
     {
-        var customer = await CustomerCreation.FindAsync(db, project.Id, project.Test, seed.ExternalId, token)
-            ?? CustomerCreation.Add(db, project, project.Test, seed.ExternalId, _now);
-        if (customer.Status == CustomerStatus.Deleted)
+        var customer = await CustomerCreation.FindAsync(db, project.Id, project.Test, seed.ExternalId, token);
+        if (customer is not null)
+            await db.LockAsync(customer, token);
+        if (customer?.Status == CustomerStatus.Deleted)
             return; // a seed does not bring back what was deleted
+        customer ??= CustomerCreation.Add(db, project, project.Test, seed.ExternalId, _now);
         customer.Name = seed.Name ?? customer.Name;
         customer.Email = seed.Email ?? customer.Email;
         customer.Company = seed.Company ?? customer.Company;
@@ -309,6 +322,11 @@ public sealed class SeedWriter(
                 throw new SeedException($"{path}.plan names '{plan}', which is not among the project's plans");
             await PlanAsync(customer, plan, token);
         }
+        else if (seed.SaysPlan && await db.CustomerPlans.FindAsync([customer.Id], token) is { } had && !(had.EndsAt <= _now))
+        {
+            had.EndsAt = _now;
+            _otherPlans.Add(customer.Id);
+        }
         if (seed.Limits is { } limits)
             await LimitsAsync(new(project.OrganizationId, project.Id, customer.Id, project.Test), limits, $"{path}.limits", token);
     }
@@ -318,7 +336,6 @@ public sealed class SeedWriter(
     {
         if (balances is null)
             return;
-        await db.LockCustomerAsync(customer.Id, token);
         var known = await CreditTypes.OfAsync(db, customer.Id, token);
         if (known.Union(balances.Keys).Count() > CallCredits.MaxTypes)
             throw new SeedException($"{path}.balances: the customer would have more than {CallCredits.MaxTypes} types");
@@ -330,11 +347,17 @@ public sealed class SeedWriter(
         }
     }
 
-    /// <summary>A customer that has a plan gets another one in its place: what it used of its quota stays used.</summary>
+    /// <summary>
+    /// A customer that has a plan gets another one in its place, also where that has ended: what it used of its quota stays used.
+    /// </summary>
     async Task PlanAsync(Customer customer, string plan, CancellationToken token)
     {
         if (await db.CustomerPlans.FindAsync([customer.Id], token) is { } known)
-            known.PlanId = plan;
+        {
+            if ((known.PlanId, known.EndsAt) != (plan, null))
+                _otherPlans.Add(customer.Id);
+            (known.PlanId, known.EndsAt) = (plan, null);
+        }
         else
             db.Add(new CustomerPlan
             {
@@ -347,7 +370,6 @@ public sealed class SeedWriter(
         var customer = scope.Customer;
         if (limits.Any(limit => limit.Selector?.Keys is not null))
             await db.SaveChangesAsync(token); // the keys may be this file's
-        await db.LockCustomerAsync(customer, token);
         var added = new List<CustomerLimit>();
         if (await LimitWriter.WriteAsync(db, customer, limits, path, added, token) is var (where, reason))
             throw new SeedException($"{where} {reason}");

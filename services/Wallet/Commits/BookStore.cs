@@ -31,6 +31,7 @@ public static class BookStore
     static readonly RowInsert<Correction> Corrections = new RowInsert<Correction>("correction")
         .Column("rerating", "uuid", c => c.Rerating)
         .Column("request_id", "uuid", c => c.RequestId)
+        .Column("customer", "uuid", c => c.Customer)
         .Column("transfer", "uuid", c => c.Transfer)
         .Column("price_version", "uuid", c => c.PriceVersion)
         .Column("old_cost", "bigint", c => c.OldCost)
@@ -134,12 +135,13 @@ public static class BookStore
         if (touched.Rerated.Count > 0)
         {
             var (requests, lowest, highest) = (touched.Rerated.ToArray(), touched.Rerated.Min(), touched.Rerated.Max());
-            batch.Add("""
+            batch.Add($"""
                 select u.request_id, cost + coalesce(sum(new_cost - old_cost), 0)::bigint,
                     u.charged + coalesce(sum(c.charged), 0)::bigint, u.absorbed + coalesce(sum(c.absorbed), 0)::bigint,
-                    u.covered <> 0 or exists (
+                    u.is_covered or u.covered <> 0 or exists (
                         select from unnest(u.counted) as used (register) left join account on account.id = register
-                        where kind in (4, 7) or (kind is null and u.cost = 0))
+                        where kind in ({(short)AccountKind.Quota}, {(short)AccountKind.Credits}) or (kind is null and u.cost = 0)),
+                    u.customer
                 from usage_record u left join correction c on c.request_id = u.request_id
                 where u.request_id = any($1) and u.request_id >= $2 and u.request_id <= $3
                     and exists (select from usage_month where not closed and from_id <= u.request_id and to_id > u.request_id)
@@ -178,7 +180,10 @@ public static class BookStore
     static async Task ReadRatedAsync(NpgsqlDataReader reader, Book book, CancellationToken token)
     {
         while (await reader.ReadAsync(token))
-            book.Rated.Add(reader.GetGuid(0), new(reader.GetInt64(1), reader.GetInt64(2), reader.GetInt64(3), reader.GetBoolean(4)));
+            book.Rated.Add(reader.GetGuid(0), new(reader.GetInt64(1), reader.GetInt64(2), reader.GetInt64(3), reader.GetBoolean(4))
+            {
+                Customer = reader.IsDBNull(5) ? null : reader.GetGuid(5),
+            });
     }
 
     /// <summary>Writes what differs from what was read, and what is new.</summary>

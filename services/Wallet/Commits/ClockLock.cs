@@ -14,11 +14,12 @@ public static class ClockLock
 
     /// <summary>
     /// Takes it alone until the end of the transaction. Batches that come meanwhile wait behind it, so it is not waited for for long: one
-    /// instance that stands still in a batch would stop all others. Then it throws, and that is an outage to whoever asks.
+    /// instance that stands still in a batch would stop all others. Then it throws, and that is an outage to whoever asks. One that stands
+    /// still with the lock loses it.
     /// </summary>
     public static async Task TakeAloneAsync(NpgsqlConnection connection, CancellationToken token)
     {
-        await connection.RunAsync("set local lock_timeout = '1s'", token);
+        await connection.RunAsync("set local lock_timeout = '1s'; set local idle_in_transaction_session_timeout = '5s'", token);
         await connection.RunAsync("select from pg_advisory_xact_lock($1)", token, Key);
     }
 }

@@ -1,3 +1,4 @@
+using LlmGateway.ServiceDefaults;
 using Npgsql;
 
 namespace LlmGateway.Wallet;
@@ -8,14 +9,14 @@ namespace LlmGateway.Wallet;
 public static class LotRows
 {
     /// <summary>
-    /// What balances have left, and besides their own lots and those that are named. Each part has its index. With "or", all that a balance
-    /// ever had would be read.
+    /// What balances have left, and, of those that something may be put back into, besides their own lots and those that are named. Each
+    /// part has its index. With "or", all that a balance ever had would be read.
     /// </summary>
     public const string OfBalances = """
         select wallet, id, kind, since, amount, paid, expires_at, reference, remaining from lot
         where wallet = any($1) and not used_up
-        union
-        select gone.* from unnest($1) as balance (id), unnest(array[balance.id] || $2) as named (id), lateral (
+        union all
+        select gone.* from unnest($3) as balance (id), unnest(array[balance.id] || array_remove($2, balance.id)) as named (id), lateral (
             select wallet, id, kind, since, amount, paid, expires_at, reference, remaining from lot
             where wallet = balance.id and id = named.id and used_up) as gone
         """;
@@ -24,7 +25,7 @@ public static class LotRows
     public static async Task ReadAsync(
         NpgsqlConnection connection, NpgsqlTransaction transaction, IReadOnlyList<Command> commands, Book book, CancellationToken token)
     {
-        var corrected = book.Rated.Values.SelectMany(rated => rated.Lots).Select(part => part.Lot).ToArray();
+        var corrected = book.Rated.Values.SelectMany(rated => rated.Lots).Select(part => part.Lot).Distinct().ToArray();
         var asked = commands.Where(command => command is Post || (command is Rerate && corrected.Length > 0))
             .SelectMany(command => command.Accounts).ToHashSet();
         var balances = book.Accounts.Values
@@ -38,19 +39,32 @@ public static class LotRows
         await using var batch = new NpgsqlBatch(connection, transaction);
         batch.Add($"select {AccountRows.Columns} from account where id = any($1) for update",
             balances.Values.Select(account => HouseAccounts.Expired(account.Id, account.Unit, account.Test)).ToArray());
-        batch.Add(OfBalances, balances.Keys.ToArray(), corrected);
-        batch.Add("""
+        var putInto = commands.Where(command => command is Post or Rerate).SelectMany(command => command.Accounts).ToHashSet();
+        batch.Add(OfBalances, balances.Keys.ToArray(), corrected, balances.Keys.Where(putInto.Contains).ToArray());
+        await using (var reader = await batch.ExecuteReaderAsync(token))
+        {
+            await AccountRows.ReadAsync(reader, book, token);
+            await reader.NextResultAsync(token);
+            while (await reader.ReadAsync(token))
+                balances[reader.GetGuid(0)].Parts.Add(Read(reader));
+        }
+        await ReadHeldAsync(connection, [.. balances.Values.Where(HasExpired)], book, token);
+
+        bool HasExpired(Account balance) => balance.Parts.Exists(lot => lot.IsOver(book.Now));
+    }
+
+    /// <summary>What leases from before the end of a lot hold of its balance. Most batches meet no such lot.</summary>
+    static async Task ReadHeldAsync(NpgsqlConnection connection, Account[] balances, Book book, CancellationToken token)
+    {
+        if (balances.Length == 0)
+            return;
+        await using var query = connection.Sql("""
             select account, until, sum(granted - consumed - returned)::bigint from lease_line join lease on lease.id = lease_line.lease
             where account = any($1) and until <= $2 group by account, until
-            """, balances.Keys.ToArray(), book.Now);
-        await using var reader = await batch.ExecuteReaderAsync(token);
-        await AccountRows.ReadAsync(reader, book, token);
-        await reader.NextResultAsync(token);
+            """, balances.Column(balance => balance.Id), book.Now);
+        await using var reader = await query.ExecuteReaderAsync(token);
         while (await reader.ReadAsync(token))
-            balances[reader.GetGuid(0)].Parts.Add(Read(reader));
-        await reader.NextResultAsync(token);
-        while (await reader.ReadAsync(token))
-            balances[reader.GetGuid(0)].HeldFromBefore!.Add(reader.GetFieldValue<DateTimeOffset>(1), reader.GetInt64(2));
+            book.Accounts[reader.GetGuid(0)].HeldFromBefore!.Add(reader.GetFieldValue<DateTimeOffset>(1), reader.GetInt64(2));
     }
 
     static Lot Read(NpgsqlDataReader row)
@@ -84,6 +98,8 @@ public static class LotRows
                 known.Column(row => row.Lot.Id),
                 known.Column(row => row.Lot.Left));
         var added = Array.FindAll(changed, row => row.Lot.IsNew);
+        // A correction of what a balance's own lot paid before there were others names no lot, so that none is read. That lot may be used
+        // up by then, and its row still there.
         if (added.Length > 0)
             batch.Add("""
                 insert into lot (wallet, id, kind, since, amount, paid, expires_at, reference, remaining, created_at)

@@ -30,6 +30,7 @@ static class UsageRows
         .Column("charged", "bigint", row => row.Charged)
         .Column("absorbed", "bigint", row => row.Absorbed)
         .Column("covered", "bigint", row => row.Covered)
+        .Column("is_covered", "boolean", row => row.IsCovered)
         .Column("counted", "text", row => Array(row.Counted, charge => charge.Register), cast: "uuid[]")
         .Column("counts", "text", row => Array(row.Counted, charge => charge.Value), cast: "bigint[]")
         .Column("lots", "text", row => Array(row.Lots, part => part.Lot), cast: "uuid[]")

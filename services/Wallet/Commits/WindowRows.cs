@@ -7,7 +7,8 @@ static class WindowRows
 {
     static readonly RowInsert<WindowOpening> Openings = new RowInsert<WindowOpening>("window_opening")
         .Column("register", "uuid", opening => opening.Register)
-        .Column("session", "uuid", opening => opening.Window);
+        .Column("session", "uuid", opening => opening.Window)
+        .Column("number", "integer", opening => opening.Number);
 
     /// <summary>
     /// All windows of a batch are locked at once, in the order of their ids, after accounts and leases. A window that nobody has seen gets

@@ -70,13 +70,14 @@ public static class CounterOpenings
         var (register, term) = (counter.Register, counter.Term);
         await using var connection = await database.OpenConnectionAsync(token);
         await using var transaction = await connection.BeginTransactionAsync(token);
+        await connection.RunAsync(Database.FreeWhenIdle, token);
         await connection.RunAsync("""
             insert into account (id, kind, unit, organization, project, owner, test, ceiling, ends_at)
             values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict do nothing
             """,
             token,
             register, (short)term.Kind, (short)term.Unit, scope.Organization, scope.Project, scope.Customer, scope.Test, term.Ceiling,
-            term.To.ToUniversalTime());
+            term.Resets.ToUniversalTime());
         await connection.RunAsync("select from account where id = $1 for update", token, register);
         await connection.RunAsync("""
             with known as (select coalesce((select amount from counter_opening where register = $1), 0) as amount),

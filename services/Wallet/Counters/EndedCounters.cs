@@ -1,3 +1,4 @@
+using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 using Npgsql;
 
@@ -33,9 +34,10 @@ public sealed class EndedCounters(NpgsqlDataSource database, DatabaseReady ready
     /// <summary>Returns how many. Those that a batch has locked come later, so that nobody waits for anybody here.</summary>
     public static Task<int> DeleteAsync(NpgsqlDataSource database, CancellationToken token) => database.ByIndexAsync(async connection =>
     {
-        await using var delete = connection.Sql("""
+        await using var delete = connection.Sql($"""
             with ended as (
-                select id from account where kind between 2 and 6 and ends_at < now() - $1 and reserved = 0
+                select id from account
+                where kind between {(short)AccountKind.Cap} and {(short)AccountKind.Windows} and ends_at < now() - $1 and reserved = 0
                     and not exists (select from lease_line where account = id)
                 order by ends_at limit $2 for update skip locked),
             unsealed as (delete from seal using ended where account = id),

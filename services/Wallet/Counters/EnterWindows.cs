@@ -27,7 +27,10 @@ public static class EnterWindows
         {
             Answer.Opened opened => new WindowsAnswer(opened.ClosesAt, null) { Now = opened.Now },
             Answer.Refused refused =>
-                new WindowsAnswer(null, new(refused.Register, refused.Reason, refused.Available)) { Now = refused.Now },
+                new WindowsAnswer(null, new(refused.Register, refused.Reason, refused.Available) { Over = refused.Over })
+                {
+                    Now = refused.Now,
+                },
             _ => throw new InvalidOperationException($"a request for windows was answered with {answer}"),
         }, Defaults.Json);
     }

@@ -63,7 +63,7 @@ public sealed class OwedOpenings(NpgsqlDataSource database, DatabaseReady ready,
 
     readonly record struct Owed(Guid Register, string Asked, int Attempts, DateTimeOffset Now);
 
-    /// <summary>Null when no version that wrote it is this one.</summary>
+    /// <summary>Null when another version wrote it and this one cannot read it.</summary>
     static OpenCounters? Read(Owed owed, ILogger log)
     {
         try
@@ -79,8 +79,8 @@ public sealed class OwedOpenings(NpgsqlDataSource database, DatabaseReady ready,
 
     static async Task<Owed?> TakeAsync(NpgsqlDataSource database, CancellationToken token)
     {
-        await using var take = database.Sql("""
-            update owed_opening set attempts = attempts + 1, due_at = now() + least($2, $1 * power(2, attempts)) where register = (
+        await using var take = database.Sql($"""
+            update owed_opening set attempts = attempts + 1, due_at = now() + {Database.Pause("$1", "$2")} where register = (
                 select register from owed_opening where due_at <= now() order by attempts, due_at limit 1 for update skip locked)
             returning register, asked, attempts, now()
             """, RetryAfter, LongestPause);

@@ -13,6 +13,11 @@ public static class UsedWithoutLimit
     /// <summary>A request's id is made when it begins; the day is more than clocks can differ.</summary>
     static readonly TimeSpan IdsBefore = TimeSpan.FromDays(1);
 
+    const string IsBatch = $"reason = '{BatchCost.Reason}'";
+
+    /// <summary>Of a batch. Arrays of SQL begin with 1.</summary>
+    static readonly string Lines = $"meters[{(int)Meter.Request + 1}]";
+
     /// <summary>The log has it.</summary>
     public static bool Has(Unit unit) => unit is Unit.Tokens or Unit.Requests or Unit.UsdLimit;
 
@@ -23,13 +28,13 @@ public static class UsedWithoutLimit
 
     /// <summary>
     /// As proxies count it. Of money it is what a wallet paid, or the cost where nothing pays: neither a wallet nor quota nor credits. A
-    /// batch is as many requests as it has lines, which are its 12th meter.
+    /// batch is as many requests as it has lines.
     /// </summary>
     static string OfRow(Unit unit) => unit switch
     {
         Unit.Tokens => "input_tokens(meters) + output_tokens(meters)",
-        Unit.Requests => """
-            case when reason = 'batch' then meters[12] else (cost > 0 or input_tokens(meters) + output_tokens(meters) > 0)::int end
+        Unit.Requests => $"""
+            case when {IsBatch} then {Lines} else (cost > 0 or input_tokens(meters) + output_tokens(meters) > 0)::int end
             """,
         _ => "cost - absorbed - covered",
     };
@@ -52,9 +57,24 @@ public static class UsedWithoutLimit
         from (
             select request_id from usage_record where customer = $4 and started_at >= $7 and absorbed > 0
             union
-            select request_id from correction where created_at >= $7) as differing, lateral (
+            select request_id from correction where customer = $4 and created_at >= $7) as differing, lateral (
             select * from usage_record where request_id = differing.request_id and request_id >= $10 offset 0) as named
         where customer = $4 and counted @> array[$8]
+        """;
+
+    /// <summary>
+    /// Corrections that the sums count in the cycle, because they came a day or more after their requests, which an earlier cycle has
+    /// counted. What goes back of a batch of yesterday is no use of today.
+    /// </summary>
+    const string OfEarlierCycles = """
+        union all
+        select -(new_cost - old_cost - c.absorbed - c.covered)
+        from correction c, lateral (
+            select started_at, created_at, counted from usage_record where request_id = c.request_id offset 0) as earlier
+        where c.customer = $4 and c.created_at >= $9 and earlier.started_at <= c.created_at - interval '24 hours'
+            and earlier.started_at < $7
+            and (earlier.started_at > earlier.created_at - interval '24 hours' or earlier.created_at < $7)
+            and (counted @> array[$8]) is not true
         """;
 
     /// <summary>
@@ -69,10 +89,10 @@ public static class UsedWithoutLimit
         var besides = unit switch
         {
             // The other lines of a batch. Its own row is one request of the sums.
-            Unit.Requests => """
-                union all select meters[12] - 1 from usage_record where customer = $4 and started_at >= $9 and reason = 'batch'
+            Unit.Requests => $"""
+                union all select {Lines} - 1 from usage_record where customer = $4 and started_at >= $9 and {IsBatch}
                 """,
-            Unit.UsdLimit => CountedAndNotPaid,
+            Unit.UsdLimit => $"{CountedAndNotPaid}\n{OfEarlierCycles}",
             _ => "",
         };
         return await database.ByIndexAsync(async connection =>
@@ -83,11 +103,11 @@ public static class UsedWithoutLimit
                     + coalesce((select amount from counter_opening where register = $8), 0)
                 from (
                     select {OfSums(unit)} as used from (
-                        select 1::smallint as grain, unnest($5::timestamptz[]) as at
-                        union all select 0::smallint, unnest($6::timestamptz[])) as whole,
+                        select {BookedUsage.Days}::smallint as grain, unnest($5::timestamptz[]) as at
+                        union all select {BookedUsage.Quarters}::smallint, unnest($6::timestamptz[])) as whole,
                         lateral (
-                            select * from rollup where project = $1 and test = $2 and grain = whole.grain and dimension = 4
-                                and at = whole.at and value = $3 offset 0) as sums
+                            select * from rollup where project = $1 and test = $2 and grain = whole.grain
+                                and dimension = {(short)RollupDimension.Customer} and at = whole.at and value = $3 offset 0) as sums
                     union all
                     select {OfSums(unit)} from ({BookedUsage.Of()}) as booked
                     where project = $1 and test = $2 and customer = $4 and created_at >= (select until from summed)
@@ -99,7 +119,7 @@ public static class UsedWithoutLimit
                     {besides}) as every
                 """,
                 scope.Project, scope.Test, Ids.Show(Ids.Customer, scope.Customer), scope.Customer, times.Days, times.Quarters, from,
-                counter.Register, times.CutUntil, Ids.FirstAt(from - IdsBefore), times.End);
+                counter.Register, times.Begin, Ids.FirstAt(from - IdsBefore), times.End);
             return (long)(await query.ExecuteScalarAsync(token))!;
         }, token);
     }
@@ -124,38 +144,5 @@ public static class UsedWithoutLimit
                 sum = checked(sum + row.GetInt64(3));
         }
         return sum;
-    }
-}
-
-/// <summary>The roll-ups that have a time: days of UTC, and quarters of an hour where it begins or ends within one.</summary>
-/// <param name="CutUntil">No roll-up has what lies before it: the quarter is cut. The others end at <paramref name="End"/>.</param>
-public readonly record struct RollupTimes(DateTime[] Days, DateTime[] Quarters, DateTime CutUntil, DateTime End)
-{
-    static readonly TimeSpan Quarter = TimeSpan.FromMinutes(15), Day = TimeSpan.FromDays(1);
-
-    /// <param name="to">The end of a cycle that is not over: nothing of its last quarter comes after it yet.</param>
-    public static RollupTimes Of(DateTimeOffset from, DateTimeOffset to)
-    {
-        var (first, end) = (Ceiling(from, Quarter), Ceiling(to, Quarter));
-        var (firstDay, endOfDays) = (Ceiling(first, Day), Floor(end, Day));
-        return firstDay >= endOfDays
-            ? new([], Each(first, end, Quarter), first.UtcDateTime, end.UtcDateTime)
-            : new(
-                Each(firstDay, endOfDays, Day), [.. Each(first, firstDay, Quarter), .. Each(endOfDays, end, Quarter)],
-                first.UtcDateTime, end.UtcDateTime);
-    }
-
-    /// <summary>From the year 1 on, whose first moment is a day's beginning, too.</summary>
-    public static DateTimeOffset Floor(DateTimeOffset moment, TimeSpan grain) =>
-        new(moment.UtcTicks - (moment.UtcTicks % grain.Ticks), TimeSpan.Zero);
-
-    public static DateTimeOffset Ceiling(DateTimeOffset moment, TimeSpan grain) => Floor(moment + grain - TimeSpan.FromTicks(1), grain);
-
-    static DateTime[] Each(DateTimeOffset from, DateTimeOffset to, TimeSpan grain)
-    {
-        var times = new DateTime[Math.Max(0, (to - from).Ticks / grain.Ticks)];
-        for (var i = 0; i < times.Length; i++)
-            times[i] = (from + (i * grain)).UtcDateTime;
-        return times;
     }
 }

@@ -1,3 +1,4 @@
+using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 using Npgsql;
 
@@ -18,9 +19,9 @@ public static class WindowOpenings
         order by created_at limit $1
         """;
 
-    const string OfCustomer = """
+    static readonly string OfCustomer = $"""
         select opening.ctid from account, lateral (select ctid from window_opening where register = account.id offset 0) as opening
-        where owner = $2 and kind = 6 limit $1
+        where owner = $2 and kind = {(short)AccountKind.Windows} limit $1
         """;
 
     public static Task FoldOverAsync(NpgsqlDataSource database, CancellationToken token) =>

@@ -11,7 +11,8 @@ public readonly record struct Mark(Guid Id, long Number);
 public readonly record struct ErasedPage(Mark? Last, bool Waits = false);
 
 /// <summary>
-/// What is erased of a customer, in steps. Each page reads a bounded number of its rows by an index, and none of others. Where rows are
+/// What is erased of a customer, in steps. Each page reads a bounded number of its rows by an index, and none of others but of what was put
+/// aside. Where rows are
 /// looked up, they are by an array: a join that is planned while a table is empty reads it whole later. Any page may be
 /// repeated, and those that delete are until one finds fewer, as by <see cref="Rounds.UntilNotFullAsync"/>.
 /// </summary>
@@ -26,18 +27,19 @@ public static class ErasedPages
     public delegate Task<ErasedPage> Erase(NpgsqlDataSource database, Guid customer, Mark after, CancellationToken token);
 
     /// <summary>A new one is the last: rows say how many are done.</summary>
-    public static readonly IReadOnlyList<Erase> Steps = [AnswersAsync, SessionsAsync, TextsAsync, RawUsageAsync, OpeningsAsync];
+    public static readonly IReadOnlyList<Erase> Steps = [AnswersAsync, SessionsAsync, TextsAsync, RawUsageAsync, OpeningsAsync, StaleAsync];
 
     /// <summary>
     /// Keys of calls that run, so that no answer is kept of them, and of those that have one. Others have nothing of the customer's, and
     /// leave when their day is over.
     /// </summary>
     static Task<ErasedPage> AnswersAsync(NpgsqlDataSource database, Guid customer, Mark after, CancellationToken token) =>
-        DeleteAsync(database, """
+        DeleteAsync(database, $"""
             with mine as (
                 select id from paid_call where id = any(array(
-                    select id from paid_call where owner = $1 and state = 4
-                    union all select id from paid_call where owner = $1 and state <= 1 limit $2))
+                    select id from paid_call where owner = $1 and state = {(short)CallState.Answered}
+                    union all
+                    select id from paid_call where owner = $1 and state <= {(short)CallState.Doubted} limit $2))
                 order by id for update)
             delete from paid_call where id = any(array(select id from mine))
             """, customer, token);
@@ -127,4 +129,28 @@ public static class ErasedPages
             WindowOpenings.MaxAtOnce => new(default(Mark)),
             _ => new(null),
         };
+
+    /// <summary>
+    /// What providers said of requests that were put aside. Nothing is known of these but their records, and there are few, so those of all
+    /// are looked through. A mark is a request.
+    /// </summary>
+    static Task<ErasedPage> StaleAsync(NpgsqlDataSource database, Guid customer, Mark after, CancellationToken token) =>
+        database.ByIndexAsync(async connection =>
+        {
+            var (last, without) = ((Mark?)null, new List<(Guid Request, byte[] Record)>());
+            await using (var query = connection.Sql(
+                "select request_id, record from stale_settlement where request_id > $1 order by request_id limit $2", after.Id, PageSize))
+            await using (var row = await query.ExecuteReaderAsync(token))
+                while (await row.ReadAsync(token))
+                {
+                    last = new(row.GetGuid(0), 0);
+                    if (StaleSettlements.WithoutRawUsage(row.GetFieldValue<byte[]>(1), customer) is { } record)
+                        without.Add((last.Value.Id, record));
+                }
+            await connection.RunAsync("""
+                update stale_settlement set record = mine.record
+                from unnest($1::uuid[], $2::bytea[]) as mine (id, record) where request_id = mine.id
+                """, token, without.Column(row => row.Request), without.Column(row => row.Record));
+            return new ErasedPage(last);
+        }, token);
 }

@@ -49,8 +49,8 @@ public sealed class Erasures(NpgsqlDataSource database, DatabaseReady ready, Tim
 
     async Task<Owed?> TakeAsync(CancellationToken token)
     {
-        await using var take = database.Sql("""
-            update erasure set attempts = attempts + 1, due_at = now() + least($2, $1 * power(2, least(attempts, 20)))
+        await using var take = database.Sql($"""
+            update erasure set attempts = attempts + 1, due_at = now() + {Database.Pause("$1", "$2")}
             where customer = (
                 select customer from erasure where done_at is null and due_at <= now() order by due_at limit 1 for update skip locked)
             returning customer, step, after_id, after_number

@@ -18,12 +18,15 @@ public static class EndCall
     /// What an owner has too much, the oldest first. Those that another transaction is just changing are skipped, so that the two cannot
     /// wait for each other; the next answer makes up for it.
     /// </summary>
-    const string Evict = """
+    static readonly string Evict = $"""
         with newest as (
-            select owner, (select max(total) from paid_call of_owner where of_owner.state = 4 and of_owner.owner = mine.owner) as total
+            select owner, (
+                select max(total) from paid_call of_owner
+                where of_owner.state = {(short)CallState.Answered} and of_owner.owner = mine.owner) as total
             from paid_call mine where request_id = $1)
-        update paid_call set state = 3, sealed = null, total = null where id in (
-            select old.id from newest join paid_call old on old.owner = newest.owner and old.state = 4 and old.total <= newest.total - $2
+        update paid_call set state = {(short)CallState.Charged}, sealed = null, total = null where id in (
+            select old.id from newest
+            join paid_call old on old.owner = newest.owner and old.state = {(short)CallState.Answered} and old.total <= newest.total - $2
             for update of old skip locked)
         """;
 
@@ -98,8 +101,10 @@ public static class EndCall
 
     static async Task<IResult> FreeAsync(Guid request, NpgsqlDataSource database, CancellationToken token)
     {
-        await using var free = database.Sql(
-            "update paid_call set state = 2, until = now() where request_id = $1 and state <= 1", request);
+        await using var free = database.Sql($"""
+            update paid_call set state = {(short)CallState.Free}, until = now()
+            where request_id = $1 and state <= {(short)CallState.Doubted}
+            """, request);
         await free.ExecuteNonQueryAsync(token);
         Failpoint.Hit("wallet.call.freed");
         return Results.NoContent();

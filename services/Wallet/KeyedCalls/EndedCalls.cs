@@ -10,19 +10,22 @@ static class EndedCalls
     /// A call that another request has taken over, or that was freed, stays as it is. The settlements of one owner meet at the house's
     /// accounts, so each reads the total that the one before has left.
     /// </summary>
-    const string End = """
+    static readonly string End = $"""
         with ended as (
             select call.id, call.owner, new.state, new.sealed
             from unnest($1::uuid[], $2::smallint[], $3::bytea[]) as new (request_id, state, sealed)
             join paid_call call on call.request_id = new.request_id
-            where call.state <= 1 order by call.id for update of call),
+            where call.state <= {(short)CallState.Doubted} order by call.id for update of call),
         totals as (
-            select id, coalesce((select max(before.total) from paid_call before where before.state = 4 and before.owner = ended.owner), 0)
+            select id,
+                coalesce((
+                    select max(before.total) from paid_call before
+                    where before.state = {(short)CallState.Answered} and before.owner = ended.owner), 0)
                 + sum(octet_length(sealed) + $4) over (partition by owner order by id) as total
-            from ended where state = 4)
+            from ended where state = {(short)CallState.Answered})
         update paid_call set
             state = ended.state, sealed = ended.sealed, total = totals.total,
-            until = now() + case when ended.state = 2 then interval '0' else $5 end
+            until = now() + case when ended.state = {(short)CallState.Free} then interval '0' else $5 end
         from ended left join totals on totals.id = ended.id where paid_call.id = ended.id
         """;
 

@@ -30,9 +30,11 @@ public static class RenewCalls
     static Task<List<Guid>> RenewAsync(
         NpgsqlDataSource database, KeyRenewal renewal, CancellationToken token) => database.ByIndexAsync(async connection =>
     {
-        await using var renew = connection.Sql("""
-            with mine as (select id from paid_call where request_id = any($1) and state <= 1 order by id for update)
-            update paid_call set state = 0, until = now() + $2 from mine where paid_call.id = mine.id returning request_id
+        await using var renew = connection.Sql($"""
+            with mine as (
+                select id from paid_call where request_id = any($1) and state <= {(short)CallState.Doubted} order by id for update)
+            update paid_call set state = {(short)CallState.Running}, until = now() + $2
+            from mine where paid_call.id = mine.id returning request_id
             """, renewal.Requests.ToArray(), KeyTerms.Silence);
         var running = new List<Guid>();
         await using var row = await renew.ExecuteReaderAsync(token);
@@ -48,9 +50,10 @@ public static class RenewCalls
     public static Task DoubtAsync(
         NpgsqlDataSource database, string holder, CancellationToken token) => database.ByIndexAsync(async connection =>
     {
-        await using var doubt = connection.Sql("""
-            with gone as (select id from paid_call where holder = $1 and state = 0 order by id for update)
-            update paid_call set state = 1, until = now() + $2 from gone where paid_call.id = gone.id
+        await using var doubt = connection.Sql($"""
+            with gone as (
+                select id from paid_call where holder = $1 and state = {(short)CallState.Running} order by id for update)
+            update paid_call set state = {(short)CallState.Doubted}, until = now() + $2 from gone where paid_call.id = gone.id
             """, holder, LastSettlements);
         return await doubt.ExecuteNonQueryAsync(token);
     }, token);

@@ -3,7 +3,10 @@ using LlmGateway.Contracts;
 
 namespace LlmGateway.Wallet;
 
-/// <summary>What a key stands for, as <c>paid_call.state</c> says it.</summary>
+/// <summary>
+/// What a key stands for, as <c>paid_call.state</c> says it. The table and the purpose of the answers' seal have the name that keyed calls
+/// had first: both are stored.
+/// </summary>
 public enum CallState
 {
     Running = 0,

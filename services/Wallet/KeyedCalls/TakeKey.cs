@@ -11,13 +11,15 @@ public static class TakeKey
     /// <summary>
     /// One statement decides among all who ask at the same time. A key is taken when nobody has it: it is new, free, or its time is over.
     /// </summary>
-    const string Take = """
-        insert into paid_call as call (id, owner, request_id, holder, input_hash, state, until) values ($1, $2, $3, $4, $5, 0, now() + $6)
+    static readonly string Take = $"""
+        insert into paid_call as call (id, owner, request_id, holder, input_hash, state, until)
+        values ($1, $2, $3, $4, $5, {(short)CallState.Running}, now() + $6)
         on conflict (id) do update set
             owner = excluded.owner, request_id = excluded.request_id, holder = excluded.holder, input_hash = excluded.input_hash,
-            state = 0, until = excluded.until, sealed = null, total = null
-        where call.state = 2 or (call.state <> 0 and call.until <= now())
-            or (call.state <= 1 and call.request_id = excluded.request_id)
+            state = {(short)CallState.Running}, until = excluded.until, sealed = null, total = null
+        where call.state = {(short)CallState.Free}
+            or (call.state <> {(short)CallState.Running} and call.until <= now())
+            or (call.state <= {(short)CallState.Doubted} and call.request_id = excluded.request_id)
         """;
 
     public static void MapTakeKey(this WebApplication app) => app.MapPost(
@@ -71,8 +73,10 @@ public static class TakeKey
 
     static async Task DoubtAsync(NpgsqlDataSource database, Guid call, CancellationToken token)
     {
-        await using var doubt = database.Sql(
-            "update paid_call set state = 1, until = now() + $2 where id = $1 and state = 0 and until <= now()", call, KeyTerms.Doubt);
+        await using var doubt = database.Sql($"""
+            update paid_call set state = {(short)CallState.Doubted}, until = now() + $2
+            where id = $1 and state = {(short)CallState.Running} and until <= now()
+            """, call, KeyTerms.Doubt);
         await doubt.ExecuteNonQueryAsync(token);
     }
 }

@@ -10,7 +10,11 @@ namespace LlmGateway.Wallet;
 /// </summary>
 public static class Heartbeats
 {
-    public static void MapHeartbeats(this WebApplication app) => app.MapPost("/internal/heartbeat", HandleAsync);
+    public static void MapHeartbeats(this WebApplication app)
+    {
+        app.MapPost("/internal/heartbeat", HandleAsync);
+        app.MapPost("/internal/alive", HandleAsync); // of proxies of the version before, while they are updated
+    }
 
     static async Task<IResult> HandleAsync(HttpContext http, NpgsqlDataSource database)
     {

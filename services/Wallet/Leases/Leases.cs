@@ -91,7 +91,10 @@ public static class Leases
             Empty = granted.Empty, UsedUp = granted.UsedUp, Now = granted.Now, LotsExpireAt = granted.LotsExpireAt,
         },
         Answer.Refused refused =>
-            new(null, new(refused.Register, refused.Reason, refused.Available) { Held = refused.Held, Busy = refused.Busy })
+            new(null, new(refused.Register, refused.Reason, refused.Available)
+            {
+                Held = refused.Held, Busy = refused.Busy, Over = refused.Over,
+            })
             {
                 Now = refused.Now,
             },

@@ -28,7 +28,7 @@ public sealed class Recalls
     /// must not cost every proxy a look each time. A request that ends meanwhile shows that much later.
     /// </summary>
     static readonly TimeSpan LimitInUseFor = TimeSpan.FromMilliseconds(100);
-    const int InVain = 3;
+    const int MostInVain = 3;
 
     /// <summary>Registers whose last recall is remembered. Without it they are only called back more often.</summary>
     const int MaxRemembered = 10_000;
@@ -73,7 +73,7 @@ public sealed class Recalls
     bool IsSourceInUse(Guid register) => _inUse.TryGetValue(register, out var found) && _time.GetElapsedTime(found.At) < InUseFor;
 
     bool IsLimitInUse(Guid register) =>
-        _inUse.TryGetValue(register, out var found) && found.InVain >= InVain && _time.GetElapsedTime(found.At) < LimitInUseFor;
+        _inUse.TryGetValue(register, out var found) && found.InVain >= MostInVain && _time.GetElapsedTime(found.At) < LimitInUseFor;
 
     /// <summary>A recall of these registers has brought nothing.</summary>
     public void FoundInUse(IReadOnlyList<Guid> registers)

@@ -105,7 +105,7 @@ public sealed class Account
     /// <summary>How far a counter might go by the last claim on it, for those who look at it. Claims decide by their own.</summary>
     public long? Ceiling { get; set; }
 
-    /// <summary>When a counter's cycle is over, by the last claim on it.</summary>
+    /// <summary>When a counter's cycle is over: the latest end that a claim on it has said.</summary>
     public DateTimeOffset? EndsAt { get; set; }
 
     /// <summary>A wallet's owner is told when it falls below it.</summary>
@@ -230,7 +230,8 @@ public sealed class Window
 }
 
 /// <summary>A unit that a counter gave when a window opened.</summary>
-public sealed record WindowOpening(Guid Register, Guid Window);
+/// <param name="Number">Of the window's openings.</param>
+public sealed record WindowOpening(Guid Register, Guid Window, int Number);
 
 /// <summary>One side of a transfer. The entries of a transfer sum to zero in each unit.</summary>
 /// <param name="Lot">Null: the account's own.</param>
@@ -267,6 +268,9 @@ public sealed record UsageRow(Guid RequestId, UsageRecord Record, long Charged, 
     /// <summary>What the request used of counters, and the call credits that it spent. Empty when neither was to be asked.</summary>
     public IReadOnlyList<Charge> Counted { get; init; } = [];
 
+    /// <summary>What it costs by another price is covered, too: something else than the wallet pays, or it was free.</summary>
+    public bool IsCovered { get; init; }
+
     /// <inheritdoc cref="Correction.Lots"/>
     public IReadOnlyList<LotPart> Lots { get; init; } = [];
 }
@@ -297,9 +301,11 @@ public sealed record StaleSettlement(Guid RequestId, ReadOnlyMemory<byte> Record
 /// <summary>
 /// What a request cost, what its wallet paid, and what the house bore, in nano-dollars. Without a wallet nothing was paid or borne.
 /// </summary>
-/// <param name="IsCovered">Quota has paid a part of it, or a call credit has paid it.</param>
+/// <param name="IsCovered">Quota has paid a part of it, or a call credit has paid it, or it was free.</param>
 public readonly record struct Rated(long Cost, long Charged, long Absorbed, bool IsCovered = false)
 {
+    public Guid? Customer { get; init; }
+
     /// <inheritdoc cref="Correction.Lots"/>
     public IReadOnlyList<LotPart> Lots { get; init; } = [];
 }
@@ -310,6 +316,9 @@ public readonly record struct Rated(long Cost, long Charged, long Absorbed, bool
 public sealed record Correction(
     Guid Transfer, Guid Rerating, Guid RequestId, Guid PriceVersion, long OldCost, long NewCost, long Charged, long Absorbed, long Covered)
 {
+    /// <summary>Whose request it was.</summary>
+    public Guid? Customer { get; init; }
+
     /// <summary>What each lot paid. Empty where it was the balance's own lot alone.</summary>
     public IReadOnlyList<LotPart> Lots { get; init; } = [];
 }

@@ -273,6 +273,9 @@ public abstract record Answer
         /// <inheritdoc cref="LeaseRefusal.Busy"/>
         public bool Busy { get; init; }
 
+        /// <inheritdoc cref="LeaseRefusal.Over"/>
+        public long Over { get; init; }
+
         /// <summary>The ledger's clock, where the answer goes to a holder.</summary>
         public DateTimeOffset Now { get; init; }
 

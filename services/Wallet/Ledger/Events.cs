@@ -117,14 +117,14 @@ public static partial class Ledger
     /// <summary>
     /// A wallet or a cap that could not give what a request needs, even if nothing were held of it. What others hold may come back.
     /// </summary>
-    static Answer TellOfRefusal(Book book, Extend extend, Answer answer)
+    static void TellOfRefusal(Book book, Extend extend, Answer answer)
     {
         if (answer is not Answer.Refused { Reason: RefusalReason.Exhausted, Busy: false } refused)
-            return answer;
+            return;
         var line = extend.Request.Lines.First(line => line.Register == refused.Register);
         var account = book.Accounts[refused.Register];
         if (RoomWithoutHolds(book, line) >= line.Minimum)
-            return answer;
+            return;
         if (account.Kind == AccountKind.Wallet)
             TellExhausted(book, account);
         if (account is { Kind: AccountKind.Cap, Told: < Complete })
@@ -132,7 +132,6 @@ public static partial class Ledger
             Note(account, line.Counter!);
             TellOfShare(book, account, Complete);
         }
-        return answer;
     }
 
     /// <summary>Each percentage once for each counter, whatever becomes of the ceiling.</summary>
@@ -154,7 +153,8 @@ public static partial class Ledger
             LimitId = isCap ? null : counter.Name, SessionId = isCap ? counter.Name : null,
             Unit = UnitName(counter.Unit), Percent = isCap ? null : percent,
             Used = AmountText(counter, counter.Posted), Limit = AmountText(counter, counter.Ceiling!.Value),
-            Resets = counter.EndsAt < Term.Ever ? counter.EndsAt : null,
+            // A cap's counter has an end, after which it is deleted. Nothing begins anew then.
+            Resets = !isCap && counter.EndsAt < Term.Ever ? counter.EndsAt : null,
         });
     }
 

@@ -24,8 +24,8 @@ public static partial class Ledger
         var request = extend.Request;
         // A counter is open from its first claim on, and a wallet has its mark by the last one, whatever becomes of that.
         foreach (var line in request.Lines)
-            if (line.Counter is { } counter && book.Created.Remove(line.Register))
-                book.Accounts[line.Register].EndsAt = counter.To;
+            if (line.Counter is { } counter)
+                KeepUntil(book, line.Register, counter);
             else if (request.SaysMarks && line.Counter is null && book.Find(line.Register) is { Kind: AccountKind.Wallet } wallet)
                 wallet.LowMark = line.LowMark;
         var lease = book.Leases.GetValueOrDefault(request.Lease);
@@ -74,10 +74,21 @@ public static partial class Ledger
         return Granted(book, extend, granted);
     }
 
+    /// <summary>
+    /// A counter is there until the latest end of its cycle that any claim has said, because it is deleted some time after that. A claim
+    /// that is refused says it, too: a limit that is used up has no others.
+    /// </summary>
+    static void KeepUntil(Book book, Guid register, CounterTerm term)
+    {
+        book.Created.Remove(register);
+        if (book.Find(register) is { } counter && counter.Kind.IsCounter() && !(counter.EndsAt >= term.Resets))
+            counter.EndsAt = term.Resets;
+    }
+
     /// <summary>What a claim says of a counter, for those who look at it and those who are told of it.</summary>
     static void Note(Account counter, CounterTerm term)
     {
-        (counter.Ceiling, counter.EndsAt, counter.Name) = (term.Ceiling, term.To, term.Name);
+        (counter.Ceiling, counter.Name) = (term.Ceiling, term.Name);
         if (!term.Thresholds.AsSpan().SequenceEqual(counter.Thresholds))
             counter.Thresholds = term.Thresholds;
     }
@@ -111,7 +122,7 @@ public static partial class Ledger
         var sources = extend.Sources;
         Span<long> have = stackalloc long[sources.Length], take = stackalloc long[sources.Length];
         WhatTheyHave(book, sources, have);
-        var covered = Take(sources, have, line => line.All, take, ofMany: true);
+        var covered = Take(sources, have, line => line.All, take, together: true);
         var hasPlenty = covered;
         for (var k = 0; k < sources.Length; k++)
         {
@@ -126,18 +137,18 @@ public static partial class Ledger
         }
     }
 
-    /// <param name="ofMany">
-    /// The sum of several requests is asked. Each takes its own of an indivisible source, so together they take what is there.
+    /// <param name="together">
+    /// The sum of all requests that wait is asked. Each takes its own of an indivisible source, so together they take what is there.
     /// </param>
     static bool Take(
-        ReadOnlySpan<LeaseDemand> sources, ReadOnlySpan<long> have, Func<LeaseDemand, long> full, Span<long> take, bool ofMany = false)
+        ReadOnlySpan<LeaseDemand> sources, ReadOnlySpan<long> have, Func<LeaseDemand, long> full, Span<long> take, bool together = false)
     {
         Span<long> alone = stackalloc long[sources.Length];
         ulong whole = 0;
         for (var k = 0; k < sources.Length; k++)
         {
             alone[k] = full(sources[k]);
-            whole |= sources[k].Whole && !ofMany ? 1UL << k : 0;
+            whole |= sources[k].Whole && !together ? 1UL << k : 0;
         }
         return Waterfall.Take(have, alone, whole, take);
     }
@@ -153,6 +164,7 @@ public static partial class Ledger
     {
         var lines = extend.Request.Lines;
         List<Guid>? shortOf = null;
+        LeaseDemand? usedUp = null;
         for (var i = 0; i < lines.Count; i++)
         {
             var line = lines[i];
@@ -168,16 +180,36 @@ public static partial class Ledger
                 continue;
             if (room < line.First && !extend.Final && OthersHold(account, lease) && !extend.InUse.Contains(line.Register))
                 (shortOf ??= []).Add(line.Register);
-            else if (room < line.Minimum)
-                return new Answer.Refused(line.Register, RefusalReason.Exhausted, room) { Held = HeldByOthers(account, lease) };
+            else if (room < line.Minimum && IsLonger(book, line, usedUp))
+                usedUp = line;
         }
-        return ObstacleOfSources(book, extend, lease, ref shortOf) is { } refused ? refused
+        var refused = ObstacleOfSources(book, extend, lease, ref shortOf);
+        if (usedUp is not null && (refused is null || lines[^1].Counter is null || !IsLonger(book, lines[^1], usedUp)))
+            refused = new(usedUp.Register, RefusalReason.Exhausted, RoomOf(book, usedUp))
+            {
+                Held = HeldByOthers(book.Accounts[usedUp.Register], lease), Over = Over(book, usedUp),
+            };
+        return refused is not null ? refused
             : shortOf is null ? null
             : new Answer.Shortage(shortOf)
             {
                 Room = lines.Where(line => shortOf.Contains(line.Register)).Aggregate((Int128)0, (sum, line) => sum + RoomOf(book, line)),
             };
     }
+
+    /// <summary>
+    /// Of several lines that refuse a request the answer names the one that refuses longest, so that whoever comes again when it resets is
+    /// not refused by another. What is only held may be free in a moment.
+    /// </summary>
+    static bool IsLonger(Book book, LeaseDemand line, LeaseDemand? than) => than is null || End(book, line).CompareTo(End(book, than)) > 0;
+
+    static (bool UsedUp, DateTimeOffset Resets) End(Book book, LeaseDemand line) =>
+        (RoomWithoutHolds(book, line) < line.Minimum, line.Counter?.Resets ?? DateTimeOffset.MaxValue);
+
+    /// <summary>How far a counter is beyond its ceiling, which was lowered.</summary>
+    static long Over(Book book, LeaseDemand line) => line.Counter is { } counter && book.Accounts[line.Register] is var account
+        ? Math.Max(0, account.Posted + account.Reserved - counter.Ceiling)
+        : 0;
 
     /// <summary>
     /// A source is passed only when what others hold idle of it was called back before, so that the sources pay in their order.
@@ -208,6 +240,7 @@ public static partial class Ledger
         {
             Held = HeldByOthers(book.Accounts[last.Register], lease),
             Busy = sources.Length > 1 && Take(sources, have, line => line.Minimum, take),
+            Over = Over(book, last),
         };
     }
 

@@ -13,6 +13,8 @@ public static partial class Ledger
     {
         BookExpiries(book, command);
         var answer = Decide(book, command);
+        if (command is Extend extend)
+            TellOfRefusal(book, extend, answer);
         BookExpiries(book, command);
         TellOfBalances(book);
         return answer is Answer.Refused refused ? refused with { Now = book.Now } : answer;
@@ -24,7 +26,7 @@ public static partial class Ledger
         Post post => Apply(book, post),
         Freeze freeze => Apply(book, freeze),
         BookExpiry => new Answer.Done(),
-        Extend extend => TellOfRefusal(book, extend, Apply(book, extend)),
+        Extend extend => Apply(book, extend),
         GiveBack giveBack => Apply(book, giveBack),
         Expire expire => Apply(book, expire),
         FreeSlots free => Apply(book, free),

@@ -7,9 +7,9 @@ public static partial class Ledger
     /// <summary>
     /// Moves the difference between the old and the new cost of a request. An increase is taken from the wallet as far as it can pay, and
     /// the house bears the rest. The house bears all of it for a batch, which was charged its bound. A decrease goes back first to the
-    /// house for what it bore, then to the wallet. A request that quota or credits have paid is the operator's, who sold them: no customer
-    /// pays a price of a provider for it. A request that was charged to nobody has only its record corrected. Limits do not change, because
-    /// they limited what could be spent at that time. A request whose month has been dropped is unknown.
+    /// house for what it bore, then to the wallet. A request that was free, or that quota or credits have paid, is the operator's, who sold
+    /// it so: no customer pays a price of a provider for it. A request that was charged to nobody has only its record corrected. Limits do
+    /// not change, because they limited what could be spent at that time. A request whose month has been dropped is unknown.
     /// </summary>
     static Answer Apply(Book book, Rerate rerate)
     {
@@ -57,7 +57,7 @@ public static partial class Ledger
         book.Corrections.Add(
             new(id, rerate.Rerating, rerate.RequestId, rerate.PriceVersion, oldCost, rerate.Cost, charged, absorbed, covered)
             {
-                Lots = parts,
+                Customer = rated.Customer, Lots = parts,
             });
         book.Rated[rerate.RequestId] = rated with
         {

@@ -27,7 +27,7 @@ public static partial class Ledger
         var lease = settlement.Lease is { } leaseId ? book.Leases.GetValueOrDefault(leaseId) : null;
         var due = settlement.Due ?? usage.Cost.Nanos;
         var (unpaid, hasPayer, counted) = (due, settlement.Due is not null, new List<Charge>());
-        var first = book.Entries.Count;
+        var (first, isCovered) = (book.Entries.Count, settlement.Due is not null);
         foreach (var charge in settlement.Charges)
         {
             var account = book.Find(charge.Register);
@@ -39,6 +39,7 @@ public static partial class Ledger
             }
             if (charge.Denomination is { } type)
             {
+                isCovered = true;
                 if (Spend(book, settlement, lease, account, charge.Value, type) is > 0 and var spent)
                     counted.Add(charge with { Value = spent });
                 continue;
@@ -63,7 +64,7 @@ public static partial class Ledger
             unpaid -= paid;
         }
         var row = hasPayer ? Borne(book, settlement, due, unpaid) : new(settlement.RequestId, usage, 0, 0);
-        book.Usages.Add(row with { Counted = counted, Lots = LotsOf(book, first) });
+        book.Usages.Add(row with { Counted = counted, IsCovered = isCovered, Lots = LotsOf(book, first) });
         EndCall(book, settle);
         return new Answer.Done();
     }

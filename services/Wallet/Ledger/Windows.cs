@@ -11,19 +11,24 @@ public static partial class Ledger
     static Answer Apply(Book book, OpenWindows open)
     {
         foreach (var (register, counter) in open.Lines)
-            if (book.Created.Remove(register))
-                book.Accounts[register].EndsAt = counter.To;
+            KeepUntil(book, register, counter);
         var closed = open.Request.Windows.Where(demand => book.Windows[demand.Window].ClosesAt <= book.Now).ToList();
+        WindowLine? full = null;
         foreach (var (register, counter) in closed.SelectMany(demand => demand.Lines))
         {
             if (book.Find(register) is not { Kind: AccountKind.Windows } account)
                 return new Answer.Refused(register, RefusalReason.Unknown, 0);
             if (IsOver(book, counter))
                 return new Answer.Refused(register, RefusalReason.CycleOver, 0);
-            var room = Math.Max(0, counter.Ceiling - account.Posted);
-            if (room == 0)
-                return new Answer.Refused(register, RefusalReason.Exhausted, room);
+            // Of several the one that resets last, as of the lines of a claim.
+            if (account.Posted >= counter.Ceiling && !(full?.Counter.Resets >= counter.Resets))
+                full = new(register, counter);
         }
+        if (full is not null)
+            return new Answer.Refused(full.Register, RefusalReason.Exhausted, 0)
+            {
+                Over = book.Accounts[full.Register].Posted - full.Counter.Ceiling,
+            };
         foreach (var demand in closed)
         {
             var window = book.Windows[demand.Window];
@@ -33,7 +38,7 @@ public static partial class Ledger
                 var account = book.Accounts[register];
                 account.Posted++;
                 Note(account, counter);
-                book.Openings.Add(new(register, window.Id));
+                book.Openings.Add(new(register, window.Id, window.Openings));
                 TellOfUse(book, account);
             }
             TellOfWindow(book, book.Accounts[demand.Lines[0].Register], window);

@@ -9,6 +9,12 @@ public enum RollupDimension : short { Total = 0, Model = 1, Provider = 2, Endpoi
 /// </summary>
 static class BookedUsage
 {
+    /// <summary>The grains of <c>rollup</c>, as stored.</summary>
+    public const string Quarters = "0", Days = "1";
+
+    /// <summary>Rows of <c>rollup</c> that are every request's quarter of an hour, once.</summary>
+    public static readonly string OfAll = $"grain = {Quarters} and dimension = {(short)RollupDimension.Total}";
+
     /// <summary>
     /// <c>requests</c> are without failed attempts of which another provider went on with the request, <c>attempts</c> are rows of the log,
     /// <c>late</c> those that count in the time of their booking, because their own was over for a day.

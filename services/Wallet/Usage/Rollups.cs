@@ -22,7 +22,9 @@ public sealed class Rollups(NpgsqlDataSource database, DatabaseReady ready, Time
         insert into rollup (project, test, grain, dimension, at, value, {BookedUsage.Columns})
         select project, test, grain, dimension, begins, value, {BookedUsage.Summed}
         from ({BookedUsage.SumsWhere("created_at >= $1 and created_at < $2")}) as quarters,
-            lateral (values (0::smallint, at), (1::smallint, date_bin('1 day', at, 'epoch'))) as per (grain, begins)
+            lateral (values
+                ({BookedUsage.Quarters}::smallint, at), ({BookedUsage.Days}::smallint, date_bin('1 day', at, 'epoch')))
+                as per (grain, begins)
         group by project, test, grain, dimension, begins, value order by project, test, grain, dimension, begins, value
         on conflict (project, test, grain, dimension, at, value) do update set
             {BookedUsage.Added("rollup", BookedUsage.Figures)}
@@ -42,7 +44,15 @@ public sealed class Rollups(NpgsqlDataSource database, DatabaseReady ready, Time
         await ready.Task.WaitAsync(stoppingToken);
         await Loop.RunAsync("roll-ups", async token =>
         {
-            await SumUpAsync(token);
+            try
+            {
+                await SumUpAsync(token);
+            }
+            catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.LockNotAvailable)
+            {
+                // All others wait meanwhile, so the next attempt comes in due time and not at once.
+                log.LogWarning("a batch does not end, and what is booked is summed up later");
+            }
             await Task.Delay(Interval, time, token);
         }, log, time, stoppingToken);
     }
@@ -82,11 +92,15 @@ public sealed class Rollups(NpgsqlDataSource database, DatabaseReady ready, Time
         return moment;
     }
 
+    /// <summary>
+    /// Adds nothing when another round has done so: the lock of the round is lost with its connection, and this one may go on. Then it
+    /// throws what is an outage to whoever asks.
+    /// </summary>
     Task<int> AddAsync(DateTime from, DateTime to, CancellationToken token) => database.ByIndexAsync(async connection =>
     {
         await connection.RunAsync(Add, token, from, to);
         await connection.RunAsync(AddToMonths, token, from, to);
-        await connection.RunAsync("update summed set until = $1", token, to);
-        return 0;
+        await using var end = connection.Sql("update summed set until = $2 where until = $1", from, to);
+        return await end.ExecuteNonQueryAsync(token) == 1 ? 0 : throw new ProblemException(Problems.Unavailable);
     }, token);
 }

@@ -34,6 +34,15 @@ public static class StaleSettlements
             : PlainText.Of(false, [$"{count} SETTLEMENTS ARE NOT BOOKED.", .. shown.Select(Line)]);
     }
 
+    /// <summary>The record, when it is the customer's and has what a provider said. Null when nothing is to be erased.</summary>
+    public static byte[]? WithoutRawUsage(byte[] record, Guid customer)
+    {
+        var settlement = SettlementRecord.Decode(record, 0, record.Length);
+        return settlement.Usage is { RawUsage: { } } usage && usage.Customer == customer
+            ? SettlementRecord.Encode(settlement with { Usage = usage with { RawUsage = null } }, SettlementRecord.SpanOf(record)).ToArray()
+            : null;
+    }
+
     static Shown Show(Settlement settlement, string reason, DateTimeOffset at) => new(
         Ids.Show(Ids.Request, settlement.RequestId),
         at,

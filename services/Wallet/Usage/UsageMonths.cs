@@ -68,7 +68,7 @@ public sealed class UsageMonths(
             if (table == Usage)
             {
                 await rollups.SumUpAsync(token);
-                await SumUpAsync(partition, month, token);
+                await CountAsync(partition, month, token);
             }
             Failpoint.Hit("wallet.month.summed");
             await DetachAsync(connection, table, partition, token);
@@ -106,7 +106,7 @@ public sealed class UsageMonths(
     /// <summary>
     /// What the proof needs of the month's rows when they are gone. Nothing is read for that but its corrections, because it is summed up.
     /// </summary>
-    Task<int> SumUpAsync(string partition, DateOnly month, CancellationToken token) => database.ByIndexAsync(async connection =>
+    Task<int> CountAsync(string partition, DateOnly month, CancellationToken token) => database.ByIndexAsync(async connection =>
     {
         await connection.RunAsync("""
             update usage_month

@@ -1,3 +1,4 @@
+using System.Globalization;
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 using Npgsql;
@@ -7,12 +8,13 @@ namespace LlmGateway.Wallet;
 /// <summary>
 /// <c>GET /v1/usage/summary?from=&amp;to=&amp;range=&amp;group=&amp;timeZone=&amp;limit=</c>: the usage of a project's mode in sums. It
 /// reads roll-ups, and of the log what is not in them yet, so its time begins and ends at quarters of an hour.
+/// Dates are days of the zone.
 /// </summary>
 public static class UsageSummary
 {
     const int DefaultRows = 100, MaxRows = 1000, MaxDays = 366;
 
-    static readonly TimeSpan Quarter = TimeSpan.FromMinutes(15), Hour = TimeSpan.FromHours(1), Day = TimeSpan.FromDays(1);
+    static readonly TimeSpan Hour = TimeSpan.FromHours(1), Day = RollupTimes.Day;
 
     static readonly Dictionary<string, TimeSpan> Ranges = new(StringComparer.Ordinal)
     {
@@ -41,10 +43,11 @@ public static class UsageSummary
     {
         var caller = http.Backend();
         var query = new ListQuery(http.Request.Query);
-        var (from, to) = TimeOf(query, time.GetUtcNow());
+        query.MustHaveOnly("from", "to", "range", "group", "timeZone", "limit");
         var zone = query.Text("timeZone") ?? "UTC";
         if (!Cycles.IsZone(zone))
             throw ListQuery.Invalid("timeZone", $"names '{zone}', which is no IANA time zone");
+        var (from, to) = TimeOf(query, zone, time.GetUtcNow());
         var group = query.Text("group") ?? "day";
         if (!Groups.TryGetValue(group, out var dimension))
             throw ListQuery.Invalid("group", $"must be one of {string.Join(", ", Groups.Keys)}");
@@ -63,20 +66,27 @@ public static class UsageSummary
     static (List<(string Value, RollupSums Sums)> Rows, RollupSums Total) AllOf(List<(string Value, RollupSums Sums)> rows) =>
         (rows, rows.Aggregate(default(RollupSums), (sum, row) => sum + row.Sums));
 
-    static (DateTimeOffset From, DateTimeOffset To) TimeOf(ListQuery query, DateTimeOffset now)
+    public static (DateTimeOffset From, DateTimeOffset To) TimeOf(ListQuery query, string zone, DateTimeOffset now)
     {
-        var (asked, range) = (query.Time("from"), query.Text("range"));
+        var (asked, range) = (Instant(query, "from", zone), query.Text("range"));
         if (asked is not null && range is not null)
             throw ListQuery.Invalid("range", "stands instead of 'from' and 'to', not beside them");
         var length = Day;
         if (range is not null && !Ranges.TryGetValue(range, out length))
             throw ListQuery.Invalid("range", $"must be one of {string.Join(", ", Ranges.Keys)}");
-        var to = query.Time("to") ?? now;
+        var to = Instant(query, "to", zone) ?? now;
         var from = asked ?? to - length;
         if (from >= to || to - from > MaxDays * Day)
             throw ListQuery.Invalid("from", $"must be earlier than 'to', by at most {MaxDays} days");
-        return (RollupTimes.Floor(from, Quarter), RollupTimes.Ceiling(to, Quarter));
+        return (RollupTimes.Floor(from, RollupTimes.Quarter), RollupTimes.Ceiling(to, RollupTimes.Quarter));
     }
+
+    /// <summary>A date without a time is where that day of the zone begins. A time without an offset is UTC.</summary>
+    static DateTimeOffset? Instant(ListQuery query, string name, string zone) =>
+        DateOnly.TryParseExact(query.Text(name), "yyyy-MM-dd", CultureInfo.InvariantCulture, DateTimeStyles.None, out var date)
+        && date.Year > 1
+            ? Cycles.StartOf(date, zone)
+            : query.Time(name);
 
     /// <summary>Days and hours of the zone. Hours are counted from each midnight, so those of :30 and :45 are whole, too.</summary>
     public static List<(string Value, RollupSums Sums)> ByTime(
@@ -90,7 +100,7 @@ public static class UsageSummary
             if (at < day.From || at >= day.To)
                 day = Cycles.Of(rule, at);
             var begin = byHour ? day.From + Whole(at - day.From, Hour) : day.From;
-            var value = begin.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", System.Globalization.CultureInfo.InvariantCulture);
+            var value = begin.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);
             if (rows is [.., var last] && last.Value == value)
                 rows[^1] = (value, last.Sums + sums);
             else
@@ -110,10 +120,10 @@ public static class UsageSummary
             $"""
             select {BookedUsage.Summed}, at
             from (
-                select * from rollup where project = $1 and test = $2 and grain = 0 and dimension = 0 and at >= $4 and at < $5
+                select * from rollup where project = $1 and test = $2 and {BookedUsage.OfAll} and at >= $4 and at < $5
                 union all
                 {Open}) as parts
-            where dimension = 0 group by at order by at
+            where dimension = {(short)RollupDimension.Total} group by at order by at
             """,
             [project, test, from, to], row => row.GetFieldValue<DateTimeOffset>(BookedUsage.Figures.Length), token);
 
@@ -127,21 +137,18 @@ public static class UsageSummary
         NpgsqlDataSource database, Guid project, bool test, RollupDimension dimension, DateTimeOffset from, DateTimeOffset to,
         DateTimeOffset now, int limit, CancellationToken token)
     {
-        var firstDay = RollupTimes.Ceiling(from, Day) is var first && first < to ? first : to;
-        var lastDay = (to > now ? RollupTimes.Ceiling(to, Day) : RollupTimes.Floor(to, Day)) is var last && last > firstDay
-            ? last
-            : firstDay;
+        var times = RollupTimes.Of(from, to > now ? RollupTimes.Ceiling(to, Day) : to);
         var rows = await ReadAsync(
             database,
             $"""
             with sums as materialized (
                 select {BookedUsage.Summed}, value
                 from (
-                    select * from rollup where project = $1 and test = $2 and grain = 0 and dimension = $6 and at >= $4 and at < $7
+                    {Of(BookedUsage.Quarters)} and at >= $4 and at < $7
                     union all
-                    select * from rollup where project = $1 and test = $2 and grain = 1 and dimension = $6 and at >= $7 and at < $8
+                    {Of(BookedUsage.Days)} and at >= $7 and at < $8
                     union all
-                    select * from rollup where project = $1 and test = $2 and grain = 0 and dimension = $6 and at >= $8 and at < $5
+                    {Of(BookedUsage.Quarters)} and at >= $8 and at < $5
                     union all
                     {Open}) as parts
                 where dimension = $6 group by value)
@@ -149,16 +156,19 @@ public static class UsageSummary
             union all
             select {BookedUsage.Summed}, null from sums having count(*) > 0
             """,
-            [project, test, from, to, (short)dimension, firstDay, lastDay, limit],
+            [project, test, times.Begin, times.End, (short)dimension, times.FirstDay, times.EndOfDays, limit],
             row => row.IsDBNull(BookedUsage.Figures.Length) ? null : row.GetString(BookedUsage.Figures.Length), token);
         return (
             [.. from row in rows where row.Key is not null select (row.Key, row.Sums)],
             rows.Find(row => row.Key is null).Sums);
+
+        static string Of(string grain) =>
+            $"select * from rollup where project = $1 and test = $2 and grain = {grain} and dimension = $6";
     }
 
     /// <summary>What is booked and not in the roll-ups, as their rows.</summary>
     static readonly string Open = $"""
-        select project, test, 0::smallint as grain, dimension, at, value, {BookedUsage.Columns}
+        select project, test, {BookedUsage.Quarters}::smallint as grain, dimension, at, value, {BookedUsage.Columns}
         from ({BookedUsage.SumsWhere("project = $1 and test = $2 and created_at >= $3 and at >= $4 and at < $5")}) as open
         """;
 

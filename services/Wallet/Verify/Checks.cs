@@ -70,9 +70,14 @@ static class Checks
             select from public.usage_month_sum s where s.month = m.month)
         """;
 
-    public const string RollupSums = """
-        array[sum(requests), sum(failed), sum(attempts), sum(input), sum(output), sum(cost), sum(charged), sum(absorbed), sum(covered)] sums
-        """;
+    /// <summary>What the proof compares, in one array.</summary>
+    public static readonly string RollupSums =
+        $"array[{BookedUsage.Listed([.. BookedUsage.OfMonths.Select(figure => $"sum({figure})")])}] sums";
+
+    static readonly string NoSums = $"array_fill(0::numeric, array[{BookedUsage.OfMonths.Length}])";
+
+    /// <summary>Of <c>usage_month_sum s</c>, beside which a month has some figures of the same names.</summary>
+    static readonly string SumsOfMonth = BookedUsage.Listed([.. BookedUsage.OfMonths.Select(figure => $"s.{figure}")]);
 
     /// <summary>What is left of each lot, of the balances that have more than their own. The base has what the others leave.</summary>
     public const string Lots = """
@@ -82,8 +87,6 @@ static class Checks
         select a.id, a.id, a.posted - coalesce(sum(remaining), 0)::bigint from account a join lot on lot.wallet = a.id
         where a.base_lot is null group by a.id, a.posted having not bool_or(lot.id = a.id)
         """;
-
-    const string NoSums = "array[0, 0, 0, 0, 0, 0, 0, 0, 0]::numeric[]";
 
     public static readonly IReadOnlyList<(string Name, string Breaches)> All =
     [
@@ -298,15 +301,15 @@ static class Checks
                 select project, test, array(
                     select rolled - before from unnest(coalesce(r.sums, {NoSums}), coalesce(s.sums, {NoSums}))
                         with ordinality as pair (rolled, before, n) order by n) sums
-                from (select project, test, {RollupSums} from rollup where grain = 0 and dimension = 0 group by project, test) r
+                from (select project, test, {RollupSums} from rollup where {BookedUsage.OfAll} group by project, test) r
                 full join rollup_seal s using (project, test)) r
             full join (
                 select project, test, {RollupSums} from (
-                    select project, test, requests, failed, attempts, input, output, cost, charged, absorbed, covered
+                    select project, test, {BookedUsage.Listed(BookedUsage.OfMonths)}
                     from ({BookedUsage.Of("unsummed_usage", "unsummed_correction")}) as kept
                     where created_at < (select until from summed) and request_id >= {FirstKept}
                     union all
-                    select project, test, s.requests, failed, attempts, input, output, cost, s.charged, s.absorbed, s.covered
+                    select project, test, {SumsOfMonth}
                     from usage_month_sum s join usage_month m using (month) where m.requests is not null) as booked
                 group by project, test) u using (project, test)
             where coalesce(r.sums, {NoSums}) <> coalesce(u.sums, {NoSums})
@@ -317,7 +320,7 @@ static class Checks
             from (
                 select month, project, test, {RollupSums}
                 from (
-                    select month, project, test, {BookedUsage.Listed([.. BookedUsage.OfMonths.Select(figure => $"s.{figure}")])}
+                    select month, project, test, {SumsOfMonth}
                     from usage_month_sum s join usage_month m using (month) where m.requests is null) as kept
                 group by month, project, test) s
             full join (

@@ -52,16 +52,21 @@ public sealed class Seals(NpgsqlDataSource database, DatabaseReady ready, Rollup
     }
 
     /// <summary>
-    /// Lets the snapshot begin at a moment, which it returns, so that it has exactly the batches that read the clock before that: nobody
-    /// writes at that moment.
+    /// Lets the snapshot begin at a moment, which it returns, so that it has exactly the batches that are booked before that: nobody writes
+    /// at that moment. After a leap of the clock that is the date of bookings, which goes on by so much that it tells them apart.
     /// </summary>
     async Task<DateTime> BeginAsync(NpgsqlConnection connection, CancellationToken token)
     {
         await using var pause = await database.OpenConnectionAsync(token);
         await using var transaction = await pause.BeginTransactionAsync(token);
         await ClockLock.TakeAloneAsync(pause, token);
-        await using var clock = connection.Sql("select clock_timestamp()");
-        return (DateTime)(await clock.ExecuteScalarAsync(token))!;
+        await connection.RunAsync("select from summed", token); // it begins
+        await using var begin = pause.Sql("""
+            update summed set booked_until = greatest(clock_timestamp(), booked_until + interval '1 microsecond') returning booked_until
+            """);
+        var moment = (DateTime)(await begin.ExecuteScalarAsync(token))!;
+        await transaction.CommitAsync(token); // the lock was there until now
+        return moment;
     }
 
     /// <summary>Seals what the snapshot has. Whoever calls it has proved that.</summary>
@@ -89,7 +94,7 @@ public sealed class Seals(NpgsqlDataSource database, DatabaseReady ready, Rollup
         await connection.RunAsync($"""
             insert into rollup_seal (project, test, sums)
             select project, test, {Checks.RollupSums} from rollup
-            where grain = 0 and dimension = 0 and at >= (select days_from from sealed) group by project, test
+            where {BookedUsage.OfAll} and at >= (select days_from from sealed) group by project, test
             """, token);
     }
 }

@@ -115,6 +115,73 @@ public sealed class SlotTests
         await MustBeFreeAsync(user);
     }
 
+    /// <summary>Slots and money are asked for together, so what is refused for money had its slot.</summary>
+    [Theory]
+    [InlineData("empty wallet", "wallet_exhausted")]
+    [InlineData("frozen wallet", "wallet_frozen")]
+    [InlineData("no call credit", "not_enough_queries")]
+    [InlineData("ended plan", "plan_ended")]
+    public async Task What_nobody_pays_for_takes_no_slot(string why, string code)
+    {
+        const int Slots = 3;
+        var user = await UnpaidAsync(why, Slots);
+
+        for (var round = 0; round < 2; round++)
+            Assert.All(
+                await Task.WhenAll(Enumerable.Range(0, 2 * Slots).Select(i => user.ChatAsync(
+                    "small", Price.Question, at: Stack.Proxies[i % 2]))),
+                reply => reply.MustBeProblem(402, code));
+        await Eventually.HoldsAsync(async () => await Books.HeldAsync([user]) == 0, "the end of all holds");
+
+        await PayAsync(user, why, Slots);
+        foreach (var proxy in Stack.Proxies)
+            await Eventually.HoldsAsync(
+                async () => (await user.ChatAsync("small", Price.Question, at: proxy)).Status == 200, "an answer", TimeSpan.FromSeconds(1));
+        var calls = await Barrier.RunIntoAsync(
+            Slots + 1, Slots, (i, prompt) => user.ChatAsync("barrier", prompt, at: Stack.Proxies[i % 2]));
+        MustBeTooMany(Assert.Single(calls, call => call.Status != 200), "customer", Slots);
+        await MustBeFreeAsync(user);
+    }
+
+    static async Task<User> UnpaidAsync(string why, int slots)
+    {
+        var user = why == "no call credit"
+            ? await CreditTests.NewCustomerAsync(standard: 1)
+            : await Backend.App.NewUserAsync(why == "empty wallet" ? null : "1");
+        (await PutAsync(user, $$"""{"concurrent":{{slots}}}""")).MustBe(200);
+        if (why == "no call credit")
+        {
+            (await user.ChatAsync("small", Price.Question)).MustBe(200);
+            await Books.UsageAsync(user, 1); // until it is booked its credit is in use
+        }
+        if (why == "frozen wallet")
+            (await user.Backend.PostAsync($"/v1/wallets/{user.WalletId}/freeze", "{}")).MustBe(200);
+        if (why == "ended plan")
+            await Books.GivePlanAsync(user, 1_000_000, overagePicos: null, TimeSpan.FromMinutes(-1));
+        return user;
+    }
+
+    static async Task PayAsync(User user, string why, int slots)
+    {
+        var reply = why switch
+        {
+            "empty wallet" => await user.Backend.PostAsync($"/v1/wallets/{user.WalletId}/credit", """{"amount":"1"}"""),
+            "frozen wallet" => await user.Backend.PostAsync($"/v1/wallets/{user.WalletId}/unfreeze", "{}"),
+            "no call credit" => await user.Backend.PostAsync(
+                $"/v1/customers/{user.CustomerId}/balances", """{"type":"standard","amount":9,"op":"credit"}"""),
+            _ => await RenewAsync(),
+        };
+        reply.MustBe(200);
+
+        async Task<Reply> RenewAsync()
+        {
+            await using var renewal = Books.Sessions.CreateCommand("update customer_plan set ends_at = null where customer_id = $1");
+            renewal.Parameters.Add(new() { Value = user.Customer });
+            Assert.Equal(1, await renewal.ExecuteNonQueryAsync(Token));
+            return await PutAsync(user, $$"""{"concurrent":{{slots}}}"""); // proxies are told that the customer has changed
+        }
+    }
+
     [Fact]
     public async Task Calls_of_every_other_kind_and_batches_free_their_slot()
     {

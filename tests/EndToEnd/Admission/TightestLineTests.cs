@@ -143,17 +143,23 @@ public sealed class TightestLineTests
     [InlineData("cap")]
     [InlineData("tokens")]
     [InlineData("requests")]
+    [InlineData("credits")]
     public async Task Of_200_calls_on_what_suffices_for_one_call_one_is_answered_and_nothing_is_left(string source)
     {
         const long tokens = 10 + 16, cost = (10 * Price.Input) + (16 * Price.Output);
         const string prompt = "[[tokens:60]] one two";
-        var (user, tag) = (
-            await Backend.App.NewUserAsync(
+        var (model, tag) = (source is "credits" ? "small" : "overrun", Sandbox.NewTag());
+        var user = source is "credits"
+            ? await Backend.Queries.NewUserAsync(null)
+            : await Backend.App.NewUserAsync(
                 source is "wallet" ? Gateway.Usd(cost) : "1",
                 source is "cap" ? $$"""
                     "scope":{"maxSpend":"{{Gateway.Usd(cost)}}"}
-                    """ : null),
-            Sandbox.NewTag());
+                    """ : null);
+        if (source is "credits")
+            (await Backend.Queries.PostAsync($"/v1/customers/{user.CustomerId}/balances", """
+                {"type":"standard","amount":1,"op":"credit"}
+                """)).MustBe(200);
         if (source is "quota")
             await Books.GivePlanAsync(user, tokens, overagePicos: null);
         if (source is "tokens" or "requests")
@@ -162,15 +168,15 @@ public sealed class TightestLineTests
                 """)).MustBe(200);
 
         var replies = await Task.WhenAll(Enumerable.Range(0, 200).Select(
-            i => user.ChatAsync("overrun", prompt, Sandbox.Tagged(tag), Stack.Proxies[i % 2])));
+            i => user.ChatAsync(model, prompt, Sandbox.Tagged(tag), Stack.Proxies[i % 2])));
 
         Assert.Single(replies, reply => reply.Status == 200);
         Assert.All(replies.Where(reply => reply.Status != 200), reply => Assert.Contains(reply.Status, (int[])[402, 429]));
         Assert.Single(await Sandbox.CallsAsync(tag));
         await Books.OnlyUsageAsync(user);
         await Eventually.HoldsAsync(async () => await Books.HeldAsync([user]) == 0, "the end of all holds");
-        var last = await user.ChatAsync("overrun", prompt, at: Stack.Proxy2);
-        Assert.Equal(source is "wallet" or "cap" ? 402 : 429, last.Status);
+        var last = await user.ChatAsync(model, prompt, at: Stack.Proxy2);
+        Assert.Equal(source is "wallet" or "cap" or "credits" ? 402 : 429, last.Status);
         Assert.Equal("0", await LeftAsync(user, source, cost, tokens));
     }
 
@@ -179,6 +185,8 @@ public sealed class TightestLineTests
         "wallet" => Gateway.Usd(await user.BalanceAsync()),
         "cap" => Left(cost, await CountedAsync(user, kind: 2, unit: 1)),
         "quota" => Left(tokens, await CountedAsync(user, kind: 4, unit: 2)),
+        "credits" => (await Backend.Queries.GetAsync($"/v1/customers/{user.CustomerId}/balances")).MustBe(200).Json
+            .GetProperty("balances")[0].GetProperty("count").GetRawText(),
         _ => (await Backend.App.GetAsync($"/v1/customers/{user.CustomerId}/limits")).MustBe(200).Json[0].Text("left"),
     };
 

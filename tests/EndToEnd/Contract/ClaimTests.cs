@@ -264,6 +264,53 @@ public sealed class ClaimTests
         string Show(long amount) => unit == "usd" ? Gateway.Usd(amount) : amount.ToString(CultureInfo.InvariantCulture);
     }
 
+    /// <summary>What runs was let in by the limit that it met. Its use counts for the lower one.</summary>
+    [Theory]
+    [InlineData("requests", 1)]
+    [InlineData("tokens", 116)]
+    [InlineData("usd", 132_000)]
+    public async Task A_limit_that_is_lowered_below_what_runs_lets_it_end_and_nothing_else_in(string unit, long bound)
+    {
+        var user = await Backend.App.NewUserAsync();
+        var key = (await Backend.App.NewKeyAsync(user.CustomerId)).Secret;
+        await PutAsync(9 * bound);
+        var running = await Task.WhenAll(Stack.Proxies.Select(proxy => Barrier.StartAsync(
+            prompt => Chat.AskAsync(key, "barrier", prompt, at: proxy))));
+
+        var lowered = await PutAsync(1);
+        Assert.Equal(("0", "0"), (lowered.Text("used"), lowered.Text("left")));
+        await MustBeRefusedAsync();
+        foreach (var (call, group) in running)
+        {
+            await Sandbox.ReleaseAsync(group);
+            (await call).MustBe(200);
+        }
+        await MustBeRefusedAsync();
+
+        await Eventually.HoldsAsync(async () => await Books.HeldAsync([user]) == 0, "the end of all holds");
+        var used = (await Books.UsageAsync(user, 2))
+            .Sum(row => unit == "usd" ? row.Charged : unit == "tokens" ? row.InputTokens + row.OutputTokens : 1);
+        var raised = await PutAsync(used + bound);
+        Assert.Equal((Show(used), Show(bound)), (raised.Text("used"), raised.Text("left")));
+        await Eventually.HoldsAsync(async () => (await NarrowAsync(Stack.Proxy)).Status == 200, "an answer", TimeSpan.FromSeconds(1));
+
+        async Task MustBeRefusedAsync()
+        {
+            foreach (var proxy in Stack.Proxies)
+                (await Eventually.GetAsync(() => NarrowAsync(proxy), reply => reply.Status == 429, "a refusal", TimeSpan.FromSeconds(1)))
+                    .MustBeProblem(429, "limit_reached");
+        }
+
+        async Task<System.Text.Json.JsonElement> PutAsync(long amount) =>
+            (await Backend.App.PutAsync($"/v1/customers/{user.CustomerId}/limits", $$"""
+                [{"id":"l","unit":"{{unit}}","amount":"{{Show(amount)}}","cycle":{"days":300} }]
+                """)).MustBe(200).Json[0];
+
+        Task<Reply> NarrowAsync(Uri proxy) => Chat.AskAsync(key, "narrow", Price.Question, at: proxy);
+
+        string Show(long amount) => unit == "usd" ? Gateway.Usd(amount) : amount.ToString(CultureInfo.InvariantCulture);
+    }
+
     /// <summary>Nothing has to be reset, in the ledger or in a proxy: the next cycle has another counter.</summary>
     [Fact]
     public async Task From_the_instant_on_that_a_refusal_names_both_proxies_answer_again_without_any_traffic_before()

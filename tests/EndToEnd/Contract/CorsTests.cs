@@ -48,6 +48,7 @@ public sealed class CorsTests
             "X-LLMGateway-Model",
             "X-LLMGateway-Provider",
             "Retry-After",
+            "x-should-retry",
             "X-RateLimit-Limit-Requests",
         ];
         foreach (var header in exposed)

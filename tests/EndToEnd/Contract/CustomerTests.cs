@@ -79,11 +79,17 @@ public sealed class CustomerTests
     [InlineData("PATCH", "/v1/customers/$id", """{"status":"blocked"}""", 409)]
     [InlineData("PUT", "/v1/customers/$id/rates", """{"concurrent":1}""", 409)]
     [InlineData("POST", "/v1/customers/$id/keys", """{"name":"$mark"}""", 403)]
+    [InlineData("PUT", "/v1/customers/$id/limits", """[{"id":"$mark","unit":"windows","amount":9,"cycle":"day"}]""", 409)]
+    [InlineData("POST", "/v1/customers/$id/limits/known/raise", """{"amount":10,"cycles":1}""", 409)]
+    [InlineData("POST", "/v1/customers/$id/balances", """{"type":"$mark","amount":1,"op":"credit"}""", 409)]
     public async Task A_customer_that_is_deleted_while_it_is_changed_stays_deleted_and_unknown(
         string method, string path, string body, int status)
     {
         var mark = Guid.NewGuid().ToString("N")[..12];
         var user = await Backend.App.NewUserAsync(null);
+        (await Backend.App.PutAsync($"/v1/customers/{user.CustomerId}/limits", """
+            [{"id":"known","unit":"requests","amount":9,"cycle":"day"}]
+            """)).MustBe(200);
         string Of(string text) =>
             text.Replace("$external", user.ExternalId).Replace("$id", user.CustomerId).Replace("$mark", mark);
         await using var deletion = await OpenTransaction.BeginAsync(

@@ -138,7 +138,12 @@ public sealed class KeyedCallTests
     {
         var user = await Backend.App.NewUserAsync(null);
         var call = KeyedCall.Chat(user, "small", Price.Question);
+        var (keyId, narrow) = await Backend.App.NewKeyAsync(user.CustomerId, "\"models\":[\"odd\"]");
         (await (call with { Body = "{" }).SendAsync()).MustBe(400);
+        (await (call with { Credential = narrow }).SendAsync()).MustBeProblem(403, "model_not_allowed", "model");
+        (await Backend.App.DeleteAsync($"/v1/customers/{user.CustomerId}/keys/{keyId}")).MustBe(204);
+        await Eventually.GetAsync(
+            () => (call with { Credential = narrow }).SendAsync(), reply => reply.Status == 401, "a refusal", TimeSpan.FromSeconds(1));
         (await call.SendAsync()).MustBe(402);
         await Backend.App.CreditAsync(user.WalletId, "1");
         Assert.Null((await call.SendAsync(Stack.Proxy2)).MustBe(200)["Idempotent-Replayed"]);
@@ -150,6 +155,16 @@ public sealed class KeyedCallTests
 
         Assert.Equal(2, (await Sandbox.CallsAsync(tag)).Count);
         Assert.Equal(Start - 43_000, await user.BalanceAfterAsync(3));
+
+        var limited = await Backend.App.NewUserAsync();
+        var limits = $"/v1/customers/{limited.CustomerId}/limits";
+        (await Backend.App.PutAsync(limits, """[{"unit":"tokens","amount":1,"cycle":"day"}]""")).MustBe(200);
+        var tooLong = KeyedCall.Chat(limited, "small", Price.Question);
+        (await tooLong.SendAsync()).MustBeProblem(429, "limit_reached");
+        (await Backend.App.PutAsync(limits, "[]")).MustBe(200);
+        var answer = await Eventually.GetAsync(
+            () => tooLong.SendAsync(Stack.Proxy2), reply => reply.Status != 429, "an answer", TimeSpan.FromSeconds(1));
+        Assert.Null(answer.MustBe(200)["Idempotent-Replayed"]);
     }
 
     [Fact]

@@ -21,7 +21,7 @@ public sealed class LimitTests
         (await PutAsync(path, $"[{Month.Replace("1000", "5")},{Month}]")).MustBeProblem(400, "invalid_value", "[1]");
         (await PutAsync(path, $$"""[{{Month[..^1]}},"selector":{"keys":["nobody's"]} }]"""))
             .MustBeProblem(400, "invalid_value", "[0].selector.keys[0]");
-        (await PutAsync(path, "{}")).MustBe(400);
+        Assert.Contains("must be a JSON array", (await PutAsync(path, """{"limits":[]}""")).MustBeProblem(400, "malformed_json").Text);
         (await PutAsync(path, "null")).MustBe(400);
 
         var read = (await Backend.App.GetAsync(path)).MustBe(200);

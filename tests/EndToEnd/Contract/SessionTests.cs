@@ -40,6 +40,27 @@ public sealed class SessionTests
         Assert.Equal(1, await Books.CustomersAsync(externalId));
     }
 
+    [Fact]
+    public async Task A_customer_without_a_wallet_stays_uncharged_when_a_session_is_minted()
+    {
+        var externalId = $"unpaid-{Guid.NewGuid():N}";
+        var made = (await Backend.App.PostAsync("/v1/customers", $$"""{"externalId":"{{externalId}}","wallet":false}""")).MustBe(201).Json;
+        var (_, key) = await Backend.App.NewKeyAsync(made.Text("id"));
+
+        var minted = (await Backend.App.PostAsync("/v1/sessions", $$"""{"customer":"{{externalId}}"}""")).MustBe(201).Json;
+        var token = minted.Text("sessionToken");
+        var refreshed = (await Gateway.SendAsync("POST", "/v1/sessions/refresh", token)).MustBe(200).Json;
+
+        Assert.Equal(made.Text("id"), minted.Text("endCustomerId"));
+        Assert.All([minted, refreshed], session => Assert.Equal(JsonValueKind.Null, session.GetProperty("walletId").ValueKind));
+        foreach (var credential in (string[])[key, token, refreshed.Text("sessionToken")])
+            foreach (var proxy in Stack.Proxies)
+                (await Chat.AskAsync(credential, "small", Price.Question, at: proxy)).MustBe(200);
+        var customer = (await Backend.App.GetAsync($"/v1/customers/{made.Text("id")}")).MustBe(200).Json;
+        Assert.Equal(JsonValueKind.Null, customer.GetProperty("wallet").ValueKind);
+        (await Gateway.SendAsync("GET", "/v1/wallet/balance", token)).MustBeProblem(404, "not_found");
+    }
+
     [Theory]
     [InlineData(null, 900)]
     [InlineData("\"ttlSeconds\":60", 60)]

@@ -19,6 +19,59 @@ public sealed class WindowTests
     }
 
     [Fact]
+    public async Task Of_many_new_sessions_at_once_on_the_last_unit_one_opens_and_nobody_elses_closes()
+    {
+        var (user, key) = await NewCustomerAsync("""[{"unit":"windows","amount":3,"cycle":"month"}]""");
+        (await AskAsync(key, "ann", Stack.Proxy)).MustBe(200);
+        (await AskAsync(key, "ben", Stack.Proxy2)).MustBe(200);
+
+        var replies = await Task.WhenAll(Enumerable.Range(0, 100).Select(i => AskAsync(key, $"new-{i}", Stack.Proxies[i % 2])));
+
+        var (opened, _) = Assert.Single(replies.Index(), reply => reply.Item.Status == 200);
+        Assert.All(replies.Where(reply => reply.Status != 200), reply => reply.MustBeProblem(429, "limit_reached"));
+        foreach (var session in (string[])["ann", "ben", $"new-{opened}"])
+            foreach (var proxy in Stack.Proxies)
+                (await AskAsync(key, session, proxy)).MustBe(200);
+        Assert.Equal(("3", "0", "0"), await StateAsync(user));
+        await Books.UsageAsync(user, 9);
+        await using var query = Books.Wallet.CreateCommand("select count(*) from session_window where owner = $1 and openings > 0");
+        query.Parameters.Add(new() { Value = user.Customer });
+        Assert.Equal(3L, await query.ExecuteScalarAsync(TestContext.Current.CancellationToken));
+    }
+
+    /// <summary>Sessions are counted while a limit of them is there. One that is open goes on under the limit that comes back.</summary>
+    [Fact]
+    public async Task A_limit_of_sessions_that_is_removed_and_added_again_has_the_units_that_it_had()
+    {
+        const string Two = """[{"id":"w","unit":"windows","amount":2,"cycle":"day"}]""";
+        var (user, key) = await NewCustomerAsync(Two);
+        (await AskAsync(key, "ann", Stack.Proxy)).MustBe(200);
+        var path = $"/v1/customers/{user.CustomerId}/limits";
+
+        await PutAsync("[]", unnamed: 200);
+        (await AskAsync(key, "cem", Stack.Proxy)).MustBe(200);
+        await PutAsync(Two, unnamed: 400);
+
+        Assert.Equal(("1", "0", "1"), await StateAsync(user));
+        foreach (var proxy in Stack.Proxies)
+            (await AskAsync(key, "ann", proxy)).MustBe(200);
+        Assert.Equal(("1", "0", "1"), await StateAsync(user));
+        (await AskAsync(key, "ben", Stack.Proxy2)).MustBe(200);
+        foreach (var proxy in Stack.Proxies)
+            (await AskAsync(key, "cem", proxy)).MustBeProblem(429, "limit_reached");
+        Assert.Equal(("2", "0", "0"), await StateAsync(user));
+
+        async Task PutAsync(string limits, int unnamed)
+        {
+            (await Backend.App.PutAsync(path, limits)).MustBe(200);
+            foreach (var proxy in Stack.Proxies)
+                await Eventually.HoldsAsync(
+                    async () => (await Chat.AskAsync(key, "small", Price.Question, at: proxy)).Status == unnamed,
+                    "what the limit says to a call without a session", TimeSpan.FromSeconds(1));
+        }
+    }
+
+    [Fact]
     public async Task An_open_session_goes_on_when_the_limit_is_reached_and_a_new_one_is_refused()
     {
         var (user, key) = await NewCustomerAsync("""[{"unit":"windows","amount":2,"cycle":"day","timeZone":"Asia/Kathmandu"}]""");

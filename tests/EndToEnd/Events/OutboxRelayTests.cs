@@ -88,6 +88,25 @@ public sealed class OutboxRelayTests
                 "select body ->> 'sequence', attempts, claimed_until = '2100-01-01' from outbox_message order by position"));
     }
 
+    [Fact]
+    public async Task A_relay_that_stands_still_in_its_claim_stops_the_others_for_a_moment_only()
+    {
+        await using var ledger = await OwnLedger.StartAsync();
+        await ledger.RunAsync("""
+            create table seen (waits text, idle text);
+            create function see() returns trigger language plpgsql as $$ begin
+                insert into seen values (current_setting('lock_timeout'), current_setting('idle_in_transaction_session_timeout'));
+                return new;
+            end $$;
+            create trigger seen before update on outbox_message for each row execute function see();
+            """);
+        await TellAsync(ledger, 1, Ids.New());
+        await using (var relay = await Relay.StartAsync(ledger, _ => false))
+            await relay.PublishedAsync(1);
+
+        Assert.Equal(["1s 5s"], await ledger.RowsAsync("select distinct waits, idle from seen"));
+    }
+
     /// <summary>The subjects take turns, so that each batch of a relay has some of every one.</summary>
     static Task TellAsync(OwnLedger ledger, int count, params Guid[] subjects) => ledger.RunAsync("""
         insert into outbox_message (id, type, body, created_at, subject)

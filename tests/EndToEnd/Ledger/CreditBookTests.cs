@@ -48,8 +48,7 @@ public sealed class CreditBookTests
     {
         await using var ledger = await StartAsync();
         var (paid, nothing) = (Spent(cost: 40), Spent(cost: 0));
-        await ledger.SettleAsync([.. new[] { paid, nothing }.Select(settle =>
-            new Settle(SettlementRecord.Decode(settle.Record.ToArray(), 0, settle.Record.Length)))]);
+        await SettleAsRecordsAsync(ledger, paid, nothing);
 
         Assert.Equal(["3 2"], await ledger.RowsAsync("select posted, spent from account where id = $1", Balance));
         Assert.Equal(["0 0 40", "0 0 0"], await ledger.RowsAsync(
@@ -61,6 +60,21 @@ public sealed class CreditBookTests
         Assert.Equal(
             ["0 0 50", "0 0 90"],
             await ledger.RowsAsync("select charged, absorbed, covered from correction order by new_cost - old_cost"));
+        await ledger.VerifyAsync();
+    }
+
+    /// <summary>A call to a provider of the type free, and one whose call credit went back.</summary>
+    [Fact]
+    public async Task A_request_of_which_nothing_is_due_is_never_charged_by_a_new_price()
+    {
+        await using var ledger = await StartAsync();
+        var free = ledger.Settlement(DateTimeOffset.UtcNow, cost: 0);
+        var settlement = free.Settlement with { Charges = [], Due = 0 };
+        await SettleAsRecordsAsync(ledger, free with { Settlement = settlement, Record = SettlementRecord.Encode(settlement).ToArray() });
+
+        await ledger.Writer.RunAsync(ledger.Correction(free, cost: 90));
+
+        Assert.Equal(["0 0 90"], await ledger.RowsAsync("select charged, absorbed, covered from correction"));
         await ledger.VerifyAsync();
     }
 
@@ -83,6 +97,10 @@ public sealed class CreditBookTests
             }));
         return ledger;
     }
+
+    /// <summary>As a proxy's message brings them.</summary>
+    static Task<Answer[]> SettleAsRecordsAsync(OwnLedger ledger, params Settle[] settlements) => ledger.SettleAsync(
+        [.. settlements.Select(settle => new Settle(SettlementRecord.Decode(settle.Record.ToArray(), 0, settle.Record.Length)))]);
 
     static Settle Spent(long cost = 40)
     {

@@ -88,6 +88,24 @@ public sealed class ErasureTests : OnOwnLedger
     }
 
     [Fact]
+    public async Task What_was_put_aside_of_a_customer_stays_without_what_its_provider_said()
+    {
+        var longAgo = DateTimeOffset.UtcNow.AddYears(-1);
+        await SettleAsync(_ledger.Wallet, 2, longAgo);
+        await SettleAsync(Ids.New(), 1, longAgo);
+        await EraseAsync(_ledger.Wallet);
+        await TakeTurnsAsync();
+
+        await using var query = _ledger.Database.Sql("select record from stale_settlement");
+        await using var row = await query.ExecuteReaderAsync(Token);
+        var kept = new List<UsageRecord>();
+        while (await row.ReadAsync(Token))
+            kept.Add(SettlementRecord.Decode(row.GetFieldValue<byte[]>(0), 0, row.GetFieldValue<byte[]>(0).Length).Usage);
+        Assert.Equal(3, kept.Count);
+        Assert.All(kept, usage => Assert.Equal((5, usage.Customer == _ledger.Wallet ? null : "{}"), (usage.Cost.Nanos, usage.RawUsage)));
+    }
+
+    [Fact]
     public async Task Customers_who_have_much_take_turns()
     {
         var slow = _ledger.NewErasures(new LeapingTime { Step = TimeSpan.FromSeconds(6) });
@@ -114,13 +132,14 @@ public sealed class ErasureTests : OnOwnLedger
         return turns;
     }
 
-    async Task SettleAsync(Guid customer, int count)
+    async Task SettleAsync(Guid customer, int count, DateTimeOffset? until = null)
     {
         foreach (var batch in Enumerable.Range(0, count).Chunk(400))
             await _ledger.SettleAsync([.. batch.Select(n =>
             {
-                var settle = _ledger.Settlement(DateTimeOffset.UtcNow.AddSeconds(-n), raw: "{}");
-                return settle with { Settlement = settle.Settlement with { Usage = settle.Settlement.Usage with { Customer = customer } } };
+                var settlement = _ledger.Settlement((until ?? DateTimeOffset.UtcNow).AddSeconds(-n), raw: "{}").Settlement;
+                settlement = settlement with { Usage = settlement.Usage with { Customer = customer } };
+                return new Settle(settlement) { Record = SettlementRecord.Encode(settlement).ToArray() };
             })]);
     }
 

@@ -23,7 +23,7 @@ public sealed class LotBookTests
         await using var connection = await ledger.Database.OpenConnectionAsync(TestContext.Current.CancellationToken);
 
         await using var explain = connection.Sql(
-            $"explain (analyze, buffers) {LotRows.OfBalances}", new[] { ledger.Wallet }, Array.Empty<Guid>());
+            $"explain (analyze, buffers) {LotRows.OfBalances}", new[] { ledger.Wallet }, Array.Empty<Guid>(), new[] { ledger.Wallet });
         var plan = new List<string>();
         await using (var line = await explain.ExecuteReaderAsync(TestContext.Current.CancellationToken))
             while (await line.ReadAsync(TestContext.Current.CancellationToken))

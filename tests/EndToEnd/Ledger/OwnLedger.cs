@@ -133,6 +133,7 @@ sealed class OwnLedger : IAsyncDisposable
         app.MapTakeKey();
         app.MapRenewCalls();
         app.MapEndCall();
+        app.MapHeartbeats();
         await app.StartAsync(Token);
         await app.Services.GetRequiredService<DatabaseReady>().Task.WaitAsync(Token);
         var ledger = new OwnLedger(app) { Wallet = wallet ?? Ids.New() };

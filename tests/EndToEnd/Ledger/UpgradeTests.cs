@@ -1,3 +1,4 @@
+using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.EndToEnd;
@@ -33,5 +34,33 @@ public sealed class UpgradeTests
 
         await using var ledger = await starting;
         await ledger.VerifyAsync();
+    }
+
+    [Fact]
+    public async Task A_correction_of_before_says_whose_request_it_was()
+    {
+        var (address, customer) = (OwnLedger.NewDatabase(), Ids.New());
+        await OwnLedger.MigrateAsync(address, count: 22); // up to 0023
+        await using var before = Npgsql.NpgsqlDataSource.Create(address);
+        await using (var open = before.Sql("select open_usage_months(current_date)"))
+            await open.ExecuteNonQueryAsync(Token);
+        await using (var insert = before.Sql("""
+            with made as (
+                insert into usage_record (
+                    request_id, organization, project, customer, credential, test, endpoint, model, provider, upstream_model, stream,
+                    started_at, duration_ms, status, outcome, meters, cost, charged, absorbed, estimated, created_at)
+                select usage_id_from(now()), $1, $1, $1, $1, false, '', 'm', 'p', 'm', false, now(), 1, 200, 0, array[1], 9, 0, 0, false,
+                    now()
+                returning request_id)
+            insert into correction (
+                rerating, request_id, transfer, price_version, old_cost, new_cost, charged, absorbed, created_at)
+            select $1, request_id, $1, $1, 9, 5, 0, 0, now() from made
+            """, customer))
+            await insert.ExecuteNonQueryAsync(Token);
+
+        await using var ledger = await OwnLedger.StartAsync(address);
+
+        Assert.Equal([$"{customer}"], await ledger.RowsAsync("select customer from correction"));
+        await Assert.ThrowsAsync<Npgsql.PostgresException>(() => ledger.RunAsync("update correction set customer = null"));
     }
 }

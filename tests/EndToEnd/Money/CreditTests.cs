@@ -283,6 +283,22 @@ public sealed class CreditTests
     }
 
     [Fact]
+    public async Task Whom_only_call_credits_pay_for_is_refused_where_none_of_any_type_pays()
+    {
+        var user = await NewCustomerAsync(standard: 1);
+        foreach (var proxy in Stack.Proxies)
+        {
+            (await AskAsync(user, "untyped", proxy)).MustBeProblem(402, "wallet_exhausted", "model");
+            (await AskAsync(user, "gratis", proxy)).MustBe(200);
+        }
+        (await AskAsync(user, "small", Stack.Proxy)).MustBe(200);
+        (await AskAsync(await NewCustomerAsync(standard: 0), "untyped", Stack.Proxy)).MustBe(200); // whom nobody charges
+        await Books.UsageAsync(user, 3);
+        await MustHaveAsync(user, ("standard", 0));
+        await Books.MustBeRightAsync();
+    }
+
+    [Fact]
     public async Task Credits_that_expire_are_spent_first_and_are_gone_at_their_end()
     {
         var user = await NewCustomerAsync(standard: 2);
@@ -293,12 +309,7 @@ public sealed class CreditTests
         // Nothing is held, so the end of the lot takes all that is left of it.
         await Eventually.HoldsAsync(async () => await Books.HeldAsync([user]) == 0, "the end of all holds");
 
-        await using (var command = Books.Wallet.CreateCommand(
-            "update lot set expires_at = now() where wallet = (select id from account where owner = $1 and kind = 7)"))
-        {
-            command.Parameters.Add(new() { Value = user.Customer });
-            Assert.Equal(1, await command.ExecuteNonQueryAsync(Token));
-        }
+        await ExpireAsync(user);
         await MustHaveAsync(user, ("standard", 2));
         (await AskAsync(user, "small", Stack.Proxy)).MustBe(200);
         (await AskAsync(user, "small", Stack.Proxy2)).MustBe(200);
@@ -307,8 +318,44 @@ public sealed class CreditTests
         await Books.MustBeRightAsync();
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task When_all_credits_of_a_type_have_expired_the_wallet_pays_and_where_there_is_none_nobody_is_served(bool hasWallet)
+    {
+        var user = hasWallet ? await Backend.Queries.NewUserAsync("1") : await NewCustomerAsync(standard: 0);
+        await AdjustAsync(user, "standard", 3, "\"kind\":\"promotion\",\"expiresAt\":\"2999-01-01T00:00:00Z\"");
+        Assert.Equal("query:standard=1", (await AskAsync(user, "small", Stack.Proxy)).MustBe(200)["X-LLMGateway-Used"]);
+        await Books.UsageAsync(user, 1);
+        await Eventually.HoldsAsync(async () => await Books.HeldAsync([user]) == 0, "the end of all holds");
+
+        await ExpireAsync(user);
+
+        await MustHaveAsync(user, ("standard", 0));
+        foreach (var proxy in Stack.Proxies)
+        {
+            var reply = await AskAsync(user, "small", proxy);
+            if (hasWallet)
+                Assert.Equal(("0.000043", null), (reply.MustBe(200)["X-LLMGateway-Cost"], reply["X-LLMGateway-Used"]));
+            else
+                reply.MustBeProblem(402, "not_enough_queries");
+        }
+        if (hasWallet)
+            Assert.Equal(Money.NanosPerUsd - (2 * CostOfQuestion), await user.BalanceAfterAsync(3));
+        await Books.MustBeRightAsync();
+    }
+
+    /// <summary>Ends the only lot of call credits that has an end.</summary>
+    static async Task ExpireAsync(User user)
+    {
+        await using var command = Books.Wallet.CreateCommand(
+            "update lot set expires_at = now() where wallet = (select id from account where owner = $1 and kind = 7)");
+        command.Parameters.Add(new() { Value = user.Customer });
+        Assert.Equal(1, await command.ExecuteNonQueryAsync(Token));
+    }
+
     /// <summary>A customer without a wallet, with a key.</summary>
-    static async Task<User> NewCustomerAsync(long standard, long? premium = null)
+    internal static async Task<User> NewCustomerAsync(long standard, long? premium = null)
     {
         var name = $"caller-{Guid.NewGuid():N}";
         var made = (await Backend.Queries.PostAsync("/v1/customers", $$"""{"externalId":"{{name}}","wallet":false}""")).MustBe(201).Json;

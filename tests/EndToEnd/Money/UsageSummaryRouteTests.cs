@@ -37,6 +37,8 @@ public sealed class UsageSummaryRouteTests
     [InlineData("from=2024-01-01&to=2026-01-01", "from")]
     [InlineData("to=yesterday", "to")]
     [InlineData("limit=0", "limit")]
+    [InlineData("customer=cus_1", "customer")]
+    [InlineData("tz=Asia/Kathmandu", "tz")]
     public async Task A_question_that_cannot_be_answered_is_refused_by_name(string query, string param)
     {
         var refused = (await SummaryAsync(query)).MustBe(400);

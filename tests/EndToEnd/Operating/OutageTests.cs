@@ -8,7 +8,7 @@ public sealed class Outages;
 /// What callers get and what is charged while a server or a service of the stack is down. Afterwards the books must be right.
 /// </summary>
 [Collection(nameof(Outages))]
-public sealed class OutageTests : IAsyncLifetime
+public sealed partial class OutageTests : IAsyncLifetime
 {
     const long Start = 1_000_000_000, Cost = Price.OfQuestion + Price.OfAnswer;
 
@@ -178,102 +178,6 @@ public sealed class OutageTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_proxy_that_is_killed_loses_its_slots_long_before_its_leases_end()
-    {
-        var user = await SlotTests.LimitedAsync(Backend.App, 1);
-        var (running, group) = await Barrier.StartAsync(prompt => user.ChatAsync("barrier", prompt, at: Stack.Proxy2));
-        SlotTests.MustBeTooMany(await user.ChatAsync("small", Price.Question), "customer", 1);
-
-        await using (await Outage.StopAsync("proxy2"))
-        {
-            await Assert.ThrowsAnyAsync<HttpRequestException>(() => running);
-            // Its leases would live for a minute, and nobody starts it before the end of this block.
-            await Eventually.HoldsAsync(async () => (await user.ChatAsync("small", Price.Question)).Status == 200, "a free slot");
-        }
-        await Sandbox.ReleaseAsync(group);
-        Assert.Equal(Start - Cost, await user.BalanceAfterAsync(2));
-        await Books.EndLeasesAsync(user);
-    }
-
-    [Fact]
-    public async Task A_proxy_that_stood_still_loses_its_slots_and_what_it_ran_frees_no_other()
-    {
-        var user = await SlotTests.LimitedAsync(Backend.App, 1);
-        var paused = await Barrier.StartAsync(prompt => user.ChatAsync("barrier", prompt, at: Stack.Proxy2));
-
-        (Task<Reply> Running, string Group) other = default;
-        await using (await Outage.FreezeAsync("proxy2"))
-        {
-            await Eventually.HoldsAsync(async () => (await user.ChatAsync("small", Price.Question)).Status == 200, "a free slot");
-            other = await Barrier.StartAsync(prompt => user.ChatAsync("barrier", prompt));
-        }
-        await Sandbox.ReleaseAsync(paused.Group);
-        (await paused.Running).MustBe(200);
-        await Books.UsageAsync(user, 2);
-        await Eventually.HoldsAsync(async () => await HeldByFreedAsync() == 0, "what the paused proxy gives back");
-
-        foreach (var proxy in Proxies)
-            SlotTests.MustBeTooMany(await user.ChatAsync("small", Price.Question, at: proxy), "customer", 1);
-        await Sandbox.ReleaseAsync(other.Group);
-        (await other.Running).MustBe(200);
-        foreach (var proxy in Proxies)
-            (await user.ChatAsync("small", Price.Question, at: proxy)).MustBe(200);
-        await SlotTests.MustBeFreeAsync(user);
-
-        async Task<long> HeldByFreedAsync()
-        {
-            await using var query = Books.Wallet.CreateCommand("""
-                select coalesce(sum(granted - consumed - returned), 0)::bigint
-                from lease join lease_line line on line.lease = lease.id join account on account.id = line.account
-                where slots = 2 and owner = $1
-                """);
-            query.Parameters.Add(new() { Value = user.Customer });
-            return (long)(await query.ExecuteScalarAsync(TestContext.Current.CancellationToken))!;
-        }
-    }
-
-    [Fact]
-    public async Task A_batch_that_ends_while_the_wallet_service_is_away_is_settled_when_it_is_back()
-    {
-        var user = await Backend.Wires.NewUserAsync();
-        var id = await NewBatchAsync(user);
-        Assert.True(await user.BalanceAfterAsync(1) < Start);
-
-        await using (await Outage.StopAsync("wallet"))
-        {
-            (await Gateway.SendAsync("POST", $"/v1/messages/batches/{id}/cancel", user.Token)).MustBe(200);
-            // A caller who asks sees that the batch has ended, which settles it at once. That is not possible now.
-            await Eventually.GetAsync(
-                () => Gateway.SendAsync("GET", $"/v1/messages/batches/{id}", user.Token),
-                reply => reply.MustBe(200).Json.Text("processing_status") == "ended",
-                "the end");
-        }
-
-        await Eventually.HoldsAsync(async () =>
-        {
-            (await Gateway.SendAsync("GET", $"/v1/messages/batches/{id}", user.Token)).MustBe(200);
-            return await user.BalanceAsync() == Start;
-        }, "the money of the cancelled batch", TimeSpan.FromSeconds(60));
-    }
-
-    [Fact]
-    public async Task A_batch_whose_proxy_dies_is_settled_by_another_and_the_rest_of_its_bound_goes_back()
-    {
-        var user = await Backend.Wires.NewUserAsync();
-        var id = await NewBatchAsync(user, Stack.Proxy2);
-        await Outage.KillAsync("proxy2");
-
-        Assert.True(await user.BalanceAfterAsync(1) < Start);
-        (await Gateway.SendAsync("POST", $"/v1/messages/batches/{id}/cancel", user.Token)).MustBe(200);
-        await Eventually.GetAsync(
-            user.BalanceAsync,
-            balance => balance == Start,
-            "the money of the cancelled batch",
-            TimeSpan.FromSeconds(60));
-        await Books.EndLeasesAsync(user);
-    }
-
-    [Fact]
     public async Task Charges_that_only_the_dead_proxy_knew_arrive_once_although_their_lease_is_over()
     {
         var user = await Backend.App.NewUserAsync();
@@ -435,14 +339,5 @@ public sealed class OutageTests : IAsyncLifetime
     {
         reply.MustBeProblem(503, "dependency_unavailable");
         Assert.NotNull(reply["Retry-After"]);
-    }
-
-    /// <summary>One that does not end before it is cancelled.</summary>
-    static async Task<string> NewBatchAsync(User user, Uri? at = null)
-    {
-        const string body =
-            """{"requests":[{"custom_id":"a","params":{"model":"messages-batch-pending","max_tokens":500,"messages":"""
-                + """[{"role":"user","content":"hello"}]}}]}""";
-        return (await Gateway.SendAsync("POST", "/v1/messages/batches", user.Token, body, at)).MustBe(200).Json.Text("id");
     }
 }

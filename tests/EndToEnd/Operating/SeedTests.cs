@@ -28,12 +28,47 @@ public sealed class SeedTests : IDisposable
         Assert.Equal(["3 2", "69 31"], await LimitsAsync(user));
     }
 
-    async Task SeedAsync(User user, string limits)
+    [Fact]
+    public async Task A_plan_that_a_seed_takes_away_has_ended_and_one_that_it_gives_again_goes_on()
+    {
+        const string Plans = """
+            ,"plans":[{"id":"of-a-seed","name":"Of a seed","price":"1","tokens":100000}]
+            """;
+        var user = await Backend.App.NewUserAsync();
+        await ApplyAsync(user, """
+            "plan":"of-a-seed"
+            """, Plans);
+        Assert.Equal("tokens=23", (await user.ChatAsync("small", Price.Question)).MustBe(200)["X-LLMGateway-Used"]);
+
+        await ApplyAsync(user, """
+            "name":"says nothing of the plan"
+            """);
+        (await user.ChatAsync("small", Price.Question)).MustBe(200);
+        await ApplyAsync(user, "\"plan\":null");
+        foreach (var proxy in Stack.Proxies)
+        {
+            var refused = (await user.ChatAsync("small", Price.Question, at: proxy)).MustBeProblem(402, "plan_ended");
+            Assert.Contains("'Of a seed'", refused.Text);
+        }
+        var customer = (await Backend.App.GetAsync($"/v1/customers/{user.CustomerId}")).MustBe(200).Json;
+        Assert.True(customer.GetProperty("plan").GetProperty("endsAt").GetDateTimeOffset() <= DateTimeOffset.UtcNow);
+
+        await ApplyAsync(user, """
+            "plan":"of-a-seed"
+            """, Plans);
+        (await user.ChatAsync("small", Price.Question)).MustBe(200);
+    }
+
+    Task SeedAsync(User user, string limits) => ApplyAsync(user, $"\"limits\":{limits}");
+
+    /// <param name="members">Of the customer.</param>
+    /// <param name="more">Members of the project, with a comma before them.</param>
+    async Task ApplyAsync(User user, string members, string more = "")
     {
         var path = Path.Combine(_folder, $"{Guid.NewGuid():N}.seed.json");
         await File.WriteAllTextAsync(path, $$"""
             {"organizations":[{"name":"Acme","projects":[{"name":"app","customers":[
-            {"externalId":{{JsonSerializer.Serialize(user.ExternalId)}},"limits":{{limits}}}]}]}]}
+            {"externalId":{{JsonSerializer.Serialize(user.ExternalId)}},{{members}}}]{{more}}}]}]}
             """, TestContext.Current.CancellationToken);
         Stack.App.Once("sessions", "LLMGATEWAY_SEED", path);
         await Outage.KillAsync("sessions");

@@ -94,6 +94,27 @@ public sealed class SettlementRecordTests
         }
     }
 
+    /// <summary>Our own writer makes no such record. Counts have seven bits in a byte, so those below zero are the longest.</summary>
+    [Fact]
+    public void A_count_below_zero_is_no_settlement()
+    {
+        byte[] most = [.. Enumerable.Repeat((byte)0xFF, 8), 0x7F], minusOne = [.. Enumerable.Repeat((byte)0xFF, 9), 0x01];
+        for (var meter = 0; meter < Usage.Meters; meter++)
+        {
+            var units = new long[Usage.Meters];
+            units[meter] = long.MaxValue;
+            var record = SettlementRecord.Encode(Sparse() with { Usage = Sparse().Usage with { Meters = units } }).ToArray();
+            Assert.Equal(units, SettlementRecord.Decode(record, 0, record.Length).Usage.Meters);
+            var at = record.AsSpan().IndexOf(most);
+
+            byte[] wrong = [.. record[..at], .. minusOne, .. record[(at + most.Length)..]];
+            BitConverter.TryWriteBytes(wrong, wrong.Length - SettlementRecord.HeadBytes);
+
+            var refusal = Assert.Throws<InvalidDataException>(() => SettlementRecord.Decode(wrong, 0, wrong.Length));
+            Assert.Contains("below zero", refusal.Message);
+        }
+    }
+
     [Fact]
     public void A_record_that_waited_through_an_update_is_still_read()
     {

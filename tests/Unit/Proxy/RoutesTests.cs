@@ -191,7 +191,7 @@ public sealed class RoutesTests : IAsyncDisposable
         builder.Services.AddHttpForwarder();
         builder.Services.AddSingleton(identity);
         builder.Services.AddSingleton(_rates);
-        builder.Services.AddSingleton(new OwnBalance(null!));
+        builder.Services.AddSingleton(new OwnBalance(null!, null!));
         builder.Services.AddSingleton(new OwnCredits(identity, _rates, null!, TimeProvider.System));
         builder.Services.AddSingleton(new Inference(
             identity, null!, null!, uses, limits, null!, null!, null!, new(TimeProvider.System), null!, null!, new(null), null!, null!,

@@ -55,13 +55,35 @@ public sealed class BodyTests
     }
 
     [Theory]
-    [InlineData("")]
-    [InlineData("not json")]
-    [InlineData("[]")]
-    public void What_is_no_object_is_not_valid(string json) =>
-        Assert.Equal(
-            ("malformed_json", null, "The body is not valid JSON."),
-            (Refused(json).Code, Refused(json).Param, Refused(json).Message));
+    [InlineData("", "is not valid JSON")]
+    [InlineData("not json", "is not valid JSON")]
+    [InlineData("[]", "must be a JSON object")]
+    [InlineData("\"x\"", "must be a JSON object")]
+    public void What_is_no_object_is_refused_and_says_what_it_must_be(string json, string says) =>
+        Assert.Equal(("malformed_json", null, $"The body {says}."), (Refused(json).Code, Refused(json).Param, Refused(json).Message));
 
-    static Problem Refused(string json) => Assert.Throws<ProblemException>(() => Body.Parse<Order>(Encoding.UTF8.GetBytes(json))).Problem;
+    [Theory]
+    [InlineData("{}")]
+    [InlineData($$"""{"items":[{{Good}}]}""")]
+    [InlineData("7")]
+    public void What_is_no_list_is_refused_and_says_that_it_must_be_one(string json) => Assert.Equal(
+        "The body must be a JSON array.", Refused<IReadOnlyList<Item>>(json).Message);
+
+    [Theory]
+    [InlineData($$$"""{"item":{{{Good}}},"itme":1}""", "itme")]
+    [InlineData("""{"item":{"amount":"1","name":"x","cuont":2}}""", "item.cuont")]
+    [InlineData($$$"""{"item":{{{Good}}},"more":[{"nmae":"x"}]}""", "more[0].nmae")]
+    public void A_member_that_is_not_known_is_named_and_only_services_may_send_one(string json, string param)
+    {
+        var problem = Refused(json);
+        Assert.Equal(
+            ("invalid_value", param, $"'{param}' is not a member that this call has."), (problem.Code, problem.Param, problem.Message));
+
+        var later = Encoding.UTF8.GetBytes("""{"item":{"amount":"1","name":"x","cuont":2},"itme":1}""");
+        Assert.Equal("x", Body.Parse<Order>(later, isInternal: true).Item.Name);
+    }
+
+    static Problem Refused(string json) => Refused<Order>(json);
+
+    static Problem Refused<T>(string json) => Assert.Throws<ProblemException>(() => Body.Parse<T>(Encoding.UTF8.GetBytes(json))).Problem;
 }

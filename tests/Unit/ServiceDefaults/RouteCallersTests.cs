@@ -1,4 +1,5 @@
 using System.Net;
+using System.Text;
 using System.Text.RegularExpressions;
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
@@ -19,7 +20,8 @@ namespace LlmGateway.UnitTests.ServiceDefaults;
 
 /// <summary>
 /// The services themselves, in this process and without their servers. Every route is in its service's table, and only the callers that
-/// the table names get further than the door, with a call that is whole, for this service and of now.
+/// the table names get further than the door, with a call that is whole, for this service and of now. Every public route with a body
+/// refuses members that it does not have.
 /// </summary>
 public sealed partial class RouteCallersTests
 {
@@ -44,6 +46,38 @@ public sealed partial class RouteCallersTests
     public Task Every_route_of_Webhooks_answers_its_callers_alone() =>
         MustAnswerItsCallersAloneAsync<WebhooksDb>(ServiceCall.Webhooks, LlmGateway.Webhooks.Routes.Callers);
 
+    /// <summary>Public routes that write and read no body.</summary>
+    static readonly string[] WithoutBody =
+        ["POST /v1/sessions/refresh", "POST /v1/wallets/{id}/freeze", "POST /v1/wallets/{id}/unfreeze"];
+
+    [Fact]
+    public Task Every_public_route_of_Sessions_names_a_member_that_it_does_not_have() =>
+        MustNameUnknownMembersAsync<SessionsDb>(ServiceCall.Sessions, LlmGateway.Sessions.Routes.Callers, 8);
+
+    [Fact]
+    public Task Every_public_route_of_Wallet_names_a_member_that_it_does_not_have() =>
+        MustNameUnknownMembersAsync<WalletDb>(ServiceCall.Wallet, LlmGateway.Wallet.Routes.Callers, 2);
+
+    static async Task MustNameUnknownMembersAsync<TEntryPoint>(string service, RouteCallers table, int atLeast)
+        where TEntryPoint : class
+    {
+        await using var app = new Service<TEntryPoint>();
+        using var http = app.CreateClient();
+        var routes = table.Keys.Where(route => route.Split(' ') is ["POST" or "PUT" or "PATCH", var path]
+            && path.StartsWith("/v1/", StringComparison.Ordinal)).Except(WithoutBody).ToList();
+        Assert.True(routes.Count >= atLeast, $"only {routes.Count} routes were found");
+        foreach (var route in routes)
+        {
+            // The one body that is a list.
+            var (body, param) = route.EndsWith("/limits", StringComparison.Ordinal)
+                ? ("""[{"misspelt": 1}]""", "[0].misspelt")
+                : ("""{"misspelt": 1}""", "misspelt");
+            var signed = Sign(new(ServiceCall.Proxy, service, Backend));
+            var answer = await SendAsync(http, route, ServiceCall.Header, signed, body);
+            Assert.Equal((route, HttpStatusCode.BadRequest, param), (route, answer.Status, answer.Param));
+        }
+    }
+
     static async Task MustAnswerItsCallersAloneAsync<TEntryPoint>(string service, RouteCallers table)
         where TEntryPoint : class
     {
@@ -55,7 +89,7 @@ public sealed partial class RouteCallersTests
         {
             foreach (var caller in Everybody)
             {
-                var (status, code) = await SendAsync(http, route, ServiceCall.Header, Sign(new(caller, service, Backend)));
+                var (status, code, _) = await SendAsync(http, route, ServiceCall.Header, Sign(new(caller, service, Backend)));
                 if (callers.Contains(caller))
                     Assert.False(code is "internal_only" or "wrong_caller", $"{caller} may call {route}");
                 else
@@ -63,7 +97,7 @@ public sealed partial class RouteCallersTests
             }
             foreach (var (what, header, value) in NoSignatures(service, callers[0]))
             {
-                var (status, code) = await SendAsync(http, route, header, value);
+                var (status, code, _) = await SendAsync(http, route, header, value);
                 Assert.True(status == HttpStatusCode.Unauthorized && code == "internal_only", $"{what}, {route}: {status}");
             }
         }
@@ -89,16 +123,20 @@ public sealed partial class RouteCallersTests
     static string Sign(ServiceCall call, DateTimeOffset? at = null, string key = Key) =>
         call.Sign(ServiceCall.SealOf([KeySetting.Read(key, KeySetting.InternalKey)], new FakeTimeProvider(at ?? DateTimeOffset.UtcNow)));
 
-    /// <summary>Status, and the code of a problem.</summary>
-    static async Task<(HttpStatusCode Status, string Code)> SendAsync(HttpClient http, string route, string header, string value)
+    /// <summary>Status, and the code and the field of a problem.</summary>
+    static async Task<(HttpStatusCode Status, string Code, string Param)> SendAsync(
+        HttpClient http, string route, string header, string value, string? json = null)
     {
         var path = Parameter().Replace(route.Split(' ')[1], match => match.Value.EndsWith(":guid}", StringComparison.Ordinal)
             ? "00000000-0000-0000-0000-000000000001"
             : "x");
         using var request = new HttpRequestMessage(new(route.Split(' ')[0]), path);
         request.Headers.TryAddWithoutValidation(header, value);
+        if (json is not null)
+            request.Content = new StringContent(json, Encoding.UTF8, "application/json");
         using var response = await http.SendAsync(request, Token);
-        return (response.StatusCode, Code().Match(await response.Content.ReadAsStringAsync(Token)).Groups[1].Value);
+        var answer = await response.Content.ReadAsStringAsync(Token);
+        return (response.StatusCode, Code().Match(answer).Groups[1].Value, Param().Match(answer).Groups[1].Value);
     }
 
     static IEnumerable<string> Routes<TEntryPoint>(Service<TEntryPoint> app)
@@ -137,4 +175,7 @@ public sealed partial class RouteCallersTests
 
     [GeneratedRegex("\"code\":\\s*\"(\\w+)\"")]
     private static partial Regex Code();
+
+    [GeneratedRegex("\"param\":\\s*\"([^\"]+)\"")]
+    private static partial Regex Param();
 }

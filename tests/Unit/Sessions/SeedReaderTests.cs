@@ -55,6 +55,32 @@ public sealed class SeedReaderTests
         Assert.Equal(("prorated", "price_1"), (plan.LastTerm, plan.StripePrice));
     }
 
+    /// <summary>They are names in the code, and in a file they would mean nothing.</summary>
+    [Theory]
+    [InlineData(
+        "\"plans\": []", "\"plans\": [{\"id\": \"a\", \"name\": \"A\", \"price\": \"1\", \"overage\": \"0.1\"}]", "plans[0].overage")]
+    [InlineData("\"wire\": \"openai\"", "\"wire\": \"openai\", \"authentication\": {}", "providers[0].authentication")]
+    [InlineData("\"wire\": \"openai\"", "\"wire\": \"openai\", \"secrets\": []", "providers[0].secrets")]
+    [InlineData("\"contextTokens\": 128000", "\"offers\": []", "models[0].offers")]
+    [InlineData("\"plan\": null", "\"saysPlan\": true", "customers[0].saysPlan")]
+    public void What_is_computed_of_members_is_no_member(string old, string mistake, string path) => Assert.Equal(
+        $"organizations[0].projects[0].{path} is not a member that seed files have",
+        Assert.Throws<SeedException>(() => Read(Valid.Replace(old, mistake))).Message);
+
+    [Fact]
+    public void A_customer_without_a_plan_is_another_than_one_of_which_nothing_is_said()
+    {
+        Assert.Equal((null, true), PlanOf(Valid));
+        Assert.Equal((null, false), PlanOf(Valid.Replace("\"plan\": null, ", "")));
+        Assert.Equal(("starter", true), PlanOf(Valid.Replace("\"plan\": null", "\"plan\": \"starter\"")));
+
+        static (string?, bool) PlanOf(string json)
+        {
+            var customer = Read(json).Organizations[0].Projects![0].Customers![0];
+            return (customer.Plan, customer.SaysPlan);
+        }
+    }
+
     [Fact]
     public void A_variable_may_stand_for_a_number_too() =>
         Assert.Equal(

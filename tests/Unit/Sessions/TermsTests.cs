@@ -152,11 +152,12 @@ public sealed class TermsTests
 
     /// <summary>The anchor of a plan's cycle is when it was bought, to the second, and so is its end: no day is rounded.</summary>
     [Theory]
-    [InlineData("UTC"), InlineData("America/New_York"), InlineData("Asia/Tokyo")]
-    public void A_plan_that_is_bought_shortly_before_midnight_has_one_quota(string zone)
+    [InlineData("UTC", "2026-10-20", 30), InlineData("America/New_York", "2026-10-20", 30), InlineData("Asia/Tokyo", "2026-10-20", 30)]
+    [InlineData("UTC", "2026-01-31", 30), InlineData("UTC", "2026-02-10", 30), InlineData("UTC", "2026-02-10", 31)]
+    public void A_plan_that_is_bought_shortly_before_midnight_has_one_quota(string zone, string day, int days)
     {
-        var bought = Cycles.Of(new(CycleUnit.Day, 1, new(2026, 10, 20, 23, 30, 0), zone), Utc("2026-10-25")).From;
-        var mine = PlanOf(bought, bought.AddDays(30));
+        var bought = Cycles.Of(new(CycleUnit.Day, 1, new(2026, 1, 1, 23, 30, 0), zone), Utc($"{day}T23:59")).From;
+        var mine = PlanOf(bought, bought.AddDays(days));
         var quotas = new HashSet<Term>();
 
         for (var at = bought; at < mine.EndsAt!.Value.AddDays(1); at = at.AddMinutes(1))
@@ -197,13 +198,30 @@ public sealed class TermsTests
         for (var at = start; at < end; at = terms[^1].To)
             terms.Add(Assert.Single(Terms.QuotaOf(mine, plan, at), term => term.From <= at && at < term.To));
 
-        var months = Enumerable.Range(0, 20).TakeWhile(month => start.AddMonths(month) < end).Count();
+        var months = end - start <= TimeSpan.FromDays(31)
+            ? 1
+            : Enumerable.Range(0, 20).TakeWhile(month => start.AddMonths(month) < end).Count();
         Assert.Equal((months, start, end), (terms.Count, terms[0].From, terms[^1].To));
         Assert.Distinct(terms.Select(term => term.Register));
         Assert.All(terms.Zip(terms.Skip(1)), pair => Assert.Equal(pair.First.To, pair.Second.From));
         Assert.All(terms[..^1], term => Assert.Equal(1_000, term.Ceiling));
         Assert.InRange(terms[^1].Ceiling, 1, 1_000);
     });
+
+    /// <summary>In February, too, the month that is bought first goes on when more are bought.</summary>
+    [Fact]
+    public void A_plan_of_a_months_length_that_is_renewed_keeps_what_it_used()
+    {
+        var plan = Monthly(full: false);
+        var mine = PlanOf(Utc("2026-02-10"), Utc("2026-03-12"));
+        var only = Assert.Single(Terms.QuotaOf(mine, plan, Utc("2026-03-01")));
+
+        mine.EndsAt = Utc("2026-04-11");
+        var first = Assert.Single(Terms.QuotaOf(mine, plan, Utc("2026-03-01")));
+
+        Assert.Equal((Utc("2026-03-12"), 1_000), (only.To, only.Ceiling));
+        Assert.Equal(only with { To = Utc("2026-03-10") }, first);
+    }
 
     [Fact]
     public void A_customer_that_changes_its_plan_keeps_what_it_used()

@@ -1,5 +1,7 @@
 using System.Globalization;
 using LlmGateway.Wallet;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Primitives;
 using Xunit;
 
 namespace LlmGateway.UnitTests.Wallet;
@@ -30,6 +32,20 @@ public sealed class UsageSummaryTests
         Assert.Equal(lengths, rows[1..^1].Select(row => (int)row.Sums.Requests / 4).Distinct().Order());
         if (!byHour)
             Assert.All(rows[1..], row => Assert.InRange(LocalHour(row.Value, zone), 0, zone == "America/Santiago" ? 1 : 0));
+    }
+
+    [Theory]
+    [InlineData("2026-11-28", "2026-11-29", "UTC", "2026-11-28T00:00Z", "2026-11-29T00:00Z")]
+    [InlineData("2026-11-28", "2026-11-29", "Pacific/Kiritimati", "2026-11-27T10:00Z", "2026-11-28T10:00Z")]
+    [InlineData("2026-11-27", "2026-11-28", "Asia/Kathmandu", "2026-11-26T18:15Z", "2026-11-27T18:15Z")]
+    [InlineData("2026-10-25", "2026-10-26", "Europe/Berlin", "2026-10-24T22:00Z", "2026-10-25T23:00Z")] // a day of 25 hours
+    [InlineData("2026-09-06", "2026-09-07", "America/Santiago", "2026-09-06T04:00Z", "2026-09-07T03:00Z")] // it begins at 01:00
+    [InlineData("2026-11-28T06:00", "2026-11-29T00:00+14:00", "Asia/Kathmandu", "2026-11-28T06:00Z", "2026-11-28T10:00Z")]
+    public void A_date_is_a_day_of_the_zone_and_a_time_what_it_says(string from, string to, string zone, string begins, string ends)
+    {
+        var query = new QueryCollection(new Dictionary<string, StringValues> { ["from"] = from, ["to"] = to });
+
+        Assert.Equal((Time(begins), Time(ends)), UsageSummary.TimeOf(new(query), zone, Time("2027-01-01T00:00Z")));
     }
 
     static DateTimeOffset Time(string value) => DateTimeOffset.Parse(value, CultureInfo.InvariantCulture);

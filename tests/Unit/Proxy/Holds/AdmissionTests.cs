@@ -131,7 +131,7 @@ public sealed class AdmissionTests
             new(Credits.Register, reason, 0) { Held = held }, new([Credits], 0, null), [1], DateTimeOffset.UnixEpoch);
         Assert.Equal((status, code), (problem.Status, problem.Code));
         Assert.Equal(new("credits", "query:standard", $"{held}", $"{held}", "1", null), problem.Limit);
-        Assert.Equal(status == 402 ? new CreditBalance("standard", 0) : null, problem.Queries?.Current);
+        Assert.Equal(status == 402 ? new CreditBalance("standard", 0) : null, problem.Credits?.Current);
     }
 
     [Fact]

@@ -185,6 +185,21 @@ public sealed class ClaimsTests
     }
 
     [Fact]
+    public void Whom_only_call_credits_pay_for_has_nothing_that_pays_a_provider_without_a_type()
+    {
+        Assert.True(IsPaidByNothing(null, CreditsOf("standard"), CreditsOf("premium")));
+        Assert.False(IsPaidByNothing("premium", CreditsOf("standard"))); // it has none of these, and is told so
+        Assert.False(IsPaidByNothing("free", CreditsOf("standard")));
+        Assert.False(IsPaidByNothing(null, CreditsOf("standard"), Money));
+        Assert.False(IsPaidByNothing(null, Quota, CreditsOf("standard")));
+        Assert.False(IsPaidByNothing(null));
+        Assert.False(Claims.IsPaidByNothing(Of(null), Offer("m")));
+
+        static bool IsPaidByNothing(string? type, params PaySource[] sources) =>
+            Claims.IsPaidByNothing(WithSources(sources), Offer("m") with { QueryType = type });
+    }
+
+    [Fact]
     public void A_batch_is_paid_by_the_wallet_behind_call_credits()
     {
         Assert.Equal([AccountKind.Wallet], KindsOf(CreditsOf("standard"), Money));
@@ -194,7 +209,7 @@ public sealed class ClaimsTests
         static IEnumerable<AccountKind> KindsOf(params PaySource[] sources)
         {
             var route = Offer("m") with { QueryType = "standard" };
-            Assert.True(Claims.TryGet(WithSources(sources), route, Midnight, out var claim, ofMany: true));
+            Assert.True(Claims.TryGet(WithSources(sources), route, Midnight, out var claim, isBatch: true));
             return claim!.Lines.Select(line => line.Kind);
         }
     }
@@ -249,8 +264,7 @@ public sealed class ClaimsTests
 
     static PaySource Money => new(AccountKind.Wallet, Unit.Usd, null, Wallet, null, Overage: null);
 
-    static PaySource CreditsOf(string type) =>
-        CreditTypes.SourceOf(Project, new() { CustomerId = Customer, QueryType = type });
+    static PaySource CreditsOf(string type) => PaySource.OfCredits(Project, Customer, type);
 
     static Credential WithSources(params PaySource[] sources) => Of(null) with
     {

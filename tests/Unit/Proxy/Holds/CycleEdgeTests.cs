@@ -30,11 +30,7 @@ public sealed class CycleEdgeTests
     public void A_second_before_the_reset_that_is_shown_a_used_up_limit_refuses_and_a_second_after_it_every_proxy_is_given(
         string zone, string cycle)
     {
-        var limit = new CustomerLimit
-        {
-            CustomerId = Customer, Id = "l", Position = 0, Unit = "requests", Amount = Amount, Cycle = cycle, TimeZone = zone,
-        };
-        var now = DateTimeOffset.Parse("2026-11-27T12:34:56Z", CultureInfo.InvariantCulture);
+        var (limit, now) = (LimitOf(zone, cycle, Amount), Utc("2026-11-27T12:34:56Z"));
         var resets = LimitView.Of(limit, new Dictionary<Guid, CounterState>(), now).Resets;
         UseUp(ClaimAt(limit, now), now);
 
@@ -49,6 +45,28 @@ public sealed class CycleEdgeTests
         }
         foreach (var proxy in (string[])["one", "two"])
             Assert.IsType<Answer.Granted>(Extend(ClaimAt(limit, resets.AddSeconds(1)), proxy, resets.AddSeconds(1)));
+    }
+
+    /// <summary>When the raise ends the limit is lower, and what was used stays used.</summary>
+    [Fact]
+    public void While_a_limit_is_raised_the_reset_is_its_cycles_end_for_who_is_refused_and_for_its_counter()
+    {
+        var (limit, now) = (LimitOf("UTC", "year", amount: 1), Utc("2026-01-05T12:00:00Z"));
+        limit.Raises.Add(new()
+        {
+            Id = Ids.New(), CustomerId = Customer, LimitId = limit.Id, Amount = Amount,
+            StartsAt = now.AddDays(-1), EndsAt = now.AddDays(26),
+        });
+        UseUp(ClaimAt(limit, now), now);
+
+        var claim = ClaimAt(limit, now);
+        var refused = Assert.IsType<Answer.Refused>(Extend(claim, "one", now));
+        var problem = Admission.ProblemOf(new(refused.Register, refused.Reason, refused.Available), claim, [1], now);
+
+        var end = Utc("2027-01-01T00:00:00Z");
+        Assert.Equal(((int)(end - now).TotalSeconds, end), (problem.RetryAfterSeconds!.Value, problem.Limit!.Resets!.Value));
+        Assert.Contains("left until 2027-01-01T00:00:00Z", problem.Message);
+        Assert.Equal(end, _store.Accounts[claim.Lines[0].Register].EndsAt);
     }
 
     void UseUp(Claim claim, DateTimeOffset now)
@@ -82,6 +100,13 @@ public sealed class CycleEdgeTests
             },
             Final: true),
         now);
+
+    static CustomerLimit LimitOf(string zone, string cycle, long amount) => new()
+    {
+        CustomerId = Customer, Id = "l", Position = 0, Unit = "requests", Amount = amount, Cycle = cycle, TimeZone = zone,
+    };
+
+    static DateTimeOffset Utc(string text) => DateTimeOffset.Parse(text, CultureInfo.InvariantCulture);
 
     Answer Run(Command command, DateTimeOffset now) => _store.Apply(command, now);
 }

@@ -33,11 +33,23 @@ public sealed class LedgerClockTests
     {
         var clock = new LedgerClock(_time);
         Hear(clock, Noon, TimeSpan.FromMilliseconds(10));
-        Hear(clock, Noon.AddSeconds(5), TimeSpan.FromSeconds(2)); // says nothing that is better known
+        Hear(clock, Noon.AddSeconds(1.5), TimeSpan.FromSeconds(2)); // says nothing that is better known
         Assert.Equal(Noon.AddMilliseconds(5).AddSeconds(2), clock.Now);
         _time.Advance(TimeSpan.FromSeconds(61));
         Hear(clock, Noon.AddSeconds(100), TimeSpan.FromSeconds(2));
         Assert.Equal(Noon.AddSeconds(101), clock.Now);
+    }
+
+    /// <summary>The database began with a clock that was wrong, and that was set a moment later.</summary>
+    [Theory]
+    [InlineData(-50 * 365)]
+    [InlineData(120)]
+    public void What_the_next_answer_contradicts_is_trusted_no_more_however_fast_it_came(int daysWrong)
+    {
+        var clock = new LedgerClock(_time);
+        Hear(clock, Noon.AddDays(daysWrong), TimeSpan.FromMilliseconds(1));
+        Hear(clock, Noon, TimeSpan.FromMilliseconds(10));
+        Assert.Equal(Noon.AddMilliseconds(5), clock.Now);
     }
 
     [Fact]

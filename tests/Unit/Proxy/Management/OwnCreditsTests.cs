@@ -67,8 +67,8 @@ public sealed class OwnCreditsTests : IDisposable
 
     async Task<IEnumerable<(string, long)>> TellAsync(Credential caller, long left)
     {
-        var refusal = Problems.NotEnoughQueries("", QueryState.Of("standard", [new("standard", left)]));
-        var told = (await _credits.TellAsync(refusal, caller, CancellationToken.None)).Queries!;
+        var refusal = Problems.NotEnoughCredits("", CreditState.Of("standard", [new("standard", left)]));
+        var told = (await _credits.TellAsync(refusal, caller, CancellationToken.None)).Credits!;
         Assert.Equal(left, told.Current.Count);
         return told.Balances.Select(balance => (balance.Type, balance.Count));
     }
@@ -77,7 +77,7 @@ public sealed class OwnCreditsTests : IDisposable
         Ids.New(), CredentialKind.CustomerKey, false, CredentialStatus.Active, Project, Ids.New(), Customer, null, null, null, null, [],
         null)
     {
-        Claim = new([], [.. types.Select(type => CreditTypes.SourceOf(Project, new() { CustomerId = Customer, QueryType = type }))]),
+        Claim = new([], [.. types.Select(type => PaySource.OfCredits(Project, Customer, type))]),
     };
 
     /// <summary>A ledger in which everybody has seven of everything.</summary>

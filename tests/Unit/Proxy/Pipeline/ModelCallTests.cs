@@ -166,10 +166,20 @@ public sealed class ModelCallTests : IDisposable
         Assert.Equal((KeyEnd.Used, 200), (Record().Key, Record().Usage.Status));
     }
 
-    /// <summary>At $1 and $2 per million tokens, in and out.</summary>
-    ModelCall Begin(bool keyed = false, CrashJournal? journal = null)
+    [Theory]
+    [InlineData("free", 0L)]
+    [InlineData(null, null)]
+    public void What_is_free_says_that_nothing_is_due_also_where_its_price_is_zero(string? queryType, long? due)
     {
-        var prices = new Prices { Input = new Rate(1_000_000_000_000), Output = new Rate(2_000_000_000_000) };
+        var call = Begin(queryType: queryType, prices: new() { Input = new Rate(0), Output = new Rate(0) });
+        call.Checkpoint(256, Delivered(256));
+        Assert.Equal((0L, due), (Record().Usage.Cost.Nanos, Record().Due));
+    }
+
+    /// <summary>At $1 and $2 per million tokens, in and out.</summary>
+    ModelCall Begin(bool keyed = false, CrashJournal? journal = null, string? queryType = null, Prices? prices = null)
+    {
+        prices ??= new Prices { Input = new Rate(1_000_000_000_000), Output = new Rate(2_000_000_000_000) };
         var call = new ModelCall(new DefaultHttpContext(), "/v1/chat/completions", _ledger, _clock)
         {
             Caller = new(new(
@@ -186,7 +196,7 @@ public sealed class ModelCallTests : IDisposable
                 null,
                 [],
                 null), null!, ""),
-            Route = new(new("small", "chat", "sandbox", "small", 0, 0, null, prices), null!),
+            Route = new(new("small", "chat", "sandbox", "small", 0, 0, null, prices), null!) { QueryType = queryType },
         };
         call.Keyed = keyed ? new(Ids.New(), call.Id) : null;
         Assert.True(call.TryBegin(journal ?? new CrashJournal(_folder)));

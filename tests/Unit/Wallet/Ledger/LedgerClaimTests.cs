@@ -25,8 +25,53 @@ public sealed class LedgerClaimTests
         Assert.Equal(new Answer.Refused(Limit, RefusalReason.Exhausted, 40), Claim(2, Counting(Limit, 60, ceiling: 100)));
         Assert.Equal([60], Granted(Claim(2, Counting(Limit, 60, ceiling: 120))));
         // Lowered below what is held: nothing more is given, and what is held stays.
-        Assert.Equal(new Answer.Refused(Limit, RefusalReason.Exhausted, 0), Claim(3, Counting(Limit, 1, ceiling: 50)));
+        Assert.Equal(
+            new Answer.Refused(Limit, RefusalReason.Exhausted, 0) { Over = 70 }, Claim(3, Counting(Limit, 1, ceiling: 50)));
         Assert.Equal(120, _store.Accounts[Limit].Reserved);
+    }
+
+    /// <summary>It is deleted some time after that. In its cycle a raise has ended, and all that is left of the limit is used.</summary>
+    [Fact]
+    public void A_counter_lasts_until_the_latest_end_that_a_claim_has_said_a_refused_one_included()
+    {
+        Granted(Claim(1, Counting(Limit, 100, ceiling: 100)));
+        Assert.Equal(Noon.AddHours(1), _store.Accounts[Limit].EndsAt);
+
+        var year = Counting(Limit, 1, ceiling: 100);
+        Assert.IsType<Answer.Refused>(Claim(2, year with { Counter = year.Counter! with { CycleTo = Noon.AddDays(300) } }));
+        Assert.Equal(Noon.AddDays(300), _store.Accounts[Limit].EndsAt);
+
+        Granted(Claim(2, Counting(Limit, 1, ceiling: 200))); // of a proxy that knows the term alone
+        Assert.Equal(Noon.AddDays(300), _store.Accounts[Limit].EndsAt);
+    }
+
+    [Fact]
+    public void Of_several_limits_that_refuse_the_one_that_resets_last_is_named()
+    {
+        var (other, held) = (Ids.New(), Ids.New());
+        Assert.Equal(other, Named(1, Until(Limit, 1, 0), Until(other, 9, 0)));
+        Assert.Equal(other, Named(1, Until(other, 9, 0), Until(Limit, 1, 0)));
+
+        // What is only held may be free in a moment.
+        Granted(Claim(1, Until(held, 20, ceiling: 100)));
+        Assert.Equal(Limit, Named(2, Until(held, 20, 100), Until(Limit, 1, 0)));
+        Assert.Equal(held, Named(2, Until(held, 20, 100), Until(Limit, 9, 100)));
+
+        // A quota is a limit that pays. A wallet never resets.
+        var quota = Until(Quota, 9, 0);
+        quota = quota with { Counter = quota.Counter! with { Kind = AccountKind.Quota } };
+        Assert.Equal(Quota, Refused(Claim(2, firstSource: 1, Until(Limit, 1, 0), quota)));
+        Assert.Equal(Limit, Refused(Claim(2, firstSource: 1, Until(Limit, 10, 0), quota)));
+        Assert.Equal(Limit, Refused(Claim(2, firstSource: 1, Until(Limit, 1, 0), new(Wallet, 2_000, 2_000, 2_000, 2_000))));
+
+        Guid Named(long fence, params LeaseDemand[] lines) => Refused(Claim(fence, lines.Length, lines));
+
+        static Guid Refused(Answer answer) => Assert.IsType<Answer.Refused>(answer).Register;
+
+        static LeaseDemand Until(Guid register, int hours, long ceiling) => new(register, 60, 60, 60, 60)
+        {
+            Counter = new(AccountKind.Limit, Unit.Tokens, null, ceiling, Noon.AddHours(-1), Noon.AddHours(hours)),
+        };
     }
 
     [Theory]
@@ -167,6 +212,19 @@ public sealed class LedgerClaimTests
             Assert.Equal((0, 0, newCost), (_store.Charged, _store.Absorbed, _store.Covered));
             Assert.Equal(1_000, _store.Accounts[Wallet].Posted);
         }
+    }
+
+    [Fact]
+    public void What_was_free_is_covered_whatever_it_costs_by_another_price()
+    {
+        var request = Settle(cost: 0, due: 0);
+
+        foreach (var newCost in (long[])[300, 100])
+        {
+            Apply(new Rerate(Ids.New(), request, Wallet, Organization, Project, false, Ids.New(), newCost));
+            Assert.Equal((0, 0, newCost), (_store.Charged, _store.Absorbed, _store.Covered));
+        }
+        Assert.Equal(1_000, _store.Accounts[Wallet].Posted);
     }
 
     [Fact]

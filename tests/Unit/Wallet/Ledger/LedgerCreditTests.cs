@@ -106,10 +106,19 @@ public sealed class LedgerCreditTests
         Assert.Equal(-2, PostedOf(HouseAccounts.GrantedCredits(OfPremium, false)));
     }
 
-    [Fact]
-    public void What_cost_nothing_and_took_a_credit_is_never_charged_to_the_wallet_when_its_price_is_corrected()
+    /// <summary>Also a credit that was gone, which is forgiven.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void What_cost_nothing_and_took_a_credit_is_never_charged_to_the_wallet_when_its_price_is_corrected(bool isGone)
     {
         Claim(Lease, 1, Credits(Standard, 1), Money(800));
+        if (isGone)
+        {
+            _now = Noon.AddMinutes(2);
+            Run(new Expire(Lease, [Standard, Wallet]));
+            Run(new Post(Ids.New(), PostType.Debit, Scope(Standard, OfStandard), [5]));
+        }
         var request = Settle(Lease, cost: 0, due: null, Spent(Standard, OfStandard));
 
         Run(new Rerate(Ids.New(), request, Wallet, Organization, Project, false, Ids.New(), 90));

@@ -15,6 +15,7 @@ public sealed class LedgerEventTests
     readonly MemoryStore _store = new();
     readonly Guid _lease = Ids.New(), _other = Ids.New();
     DateTimeOffset _now = Noon;
+    EventData? _last;
 
     public LedgerEventTests() => Run(new Open(
         new(Wallet, AccountKind.Wallet, Unit.Usd, Organization, Project, Organization, false, 1_000) { LowMark = Mark }));
@@ -30,6 +31,18 @@ public sealed class LedgerEventTests
         Assert.Equal([], Spend(10));
         Assert.Equal(["wallet.credited 105"], Credit(11));
         Assert.Equal(["wallet.low_balance 99"], Spend(6));
+    }
+
+    [Fact]
+    public void Of_a_thousand_debits_below_the_mark_none_tells_it_again()
+    {
+        Assert.Equal(["wallet.credited 11000"], Credit(10_000));
+        Run(Hold(_lease, 1, 1, mark: 5_000));
+        Assert.Equal(["wallet.low_balance 4999"], Spend(6_001));
+        for (var i = 0; i < 1_000; i++)
+            Assert.Equal([], Spend(1));
+        Assert.Equal(["wallet.credited 5250"], Credit(1_251));
+        Assert.Equal(["wallet.low_balance 4999"], Spend(251));
     }
 
     [Fact]
@@ -119,6 +132,16 @@ public sealed class LedgerEventTests
         Assert.Equal([], Use(3));
     }
 
+    [Theory]
+    [InlineData(AccountKind.Limit, Unit.Tokens, true)]
+    [InlineData(AccountKind.Cap, Unit.UsdLimit, false)]
+    public void A_limit_says_when_its_cycle_ends_and_a_cap_never_begins_anew(AccountKind kind, Unit unit, bool beginsAnew)
+    {
+        Run(Claim(1, ceiling: 1, kind, unit));
+        Use(1);
+        Assert.Equal(beginsAnew ? Noon.AddDays(1) : null, _last!.Resets);
+    }
+
     [Fact]
     public void What_comes_back_and_expires_at_once_has_crossed_no_mark()
     {
@@ -182,8 +205,12 @@ public sealed class LedgerEventTests
         var open = new OpenWindows(new(
             new(Organization, Project, Organization, false), [new(Ids.New(), [new(Counter, term)])]));
 
-        Assert.Equal(["limit.threshold 50% 1 of 2", "window.opened"], Run(open));
+        Assert.Equal(["limit.threshold 50% 1 of 2", "window.opened until 2026-11-22 12:00:00Z"], Run(open));
+        _now = _now.AddHours(24).AddTicks(-1);
         Assert.Equal([], Run(open));
+        _now = _now.AddTicks(1);
+        Assert.Equal(
+            ["limit.threshold 80% 2 of 2", "limit.threshold 100% 2 of 2", "window.opened until 2026-11-23 12:00:00Z"], Run(open));
     }
 
     static PostScope Scope => Posts.Of(Wallet, Organization, Project);
@@ -223,12 +250,14 @@ public sealed class LedgerEventTests
         var book = _store.Lock([command], _now);
         Ledger.Apply(book, command);
         _store.Write(book);
+        _last = book.Events.LastOrDefault()?.Data;
         return book.Events.ConvertAll(told => string.Join(' ', ((string?[])
         [
             told.Type,
             told.Data.Percent is { } percent ? $"{percent}%" : null,
             told.Data.Limit is { } limit ? $"{told.Data.Used} of {limit}" : null,
             told.Data.Balance is { } balance ? $"{balance.Nanos}" : null,
+            told.Data.ClosesAt is { } end ? $"until {end:u}" : null,
         ]).OfType<string>()));
     }
 }

@@ -51,6 +51,18 @@ public sealed class LedgerWindowTests
     }
 
     [Fact]
+    public void Of_several_limits_that_are_full_the_one_that_resets_last_is_named()
+    {
+        var month = Line(Month, 1) with { Counter = Line(Month, 1).Counter with { To = Noon.AddHours(2) } };
+        Opened(Open(Ann, Line(Day, 1), month));
+
+        var refused = new Answer.Refused(Month, RefusalReason.Exhausted, 0) { Now = _now };
+        Assert.Equal(refused, Open(Ben, Line(Day, 1), month));
+        Assert.Equal(refused, Open(Ben, month, Line(Day, 1)));
+        Assert.Equal(refused with { Over = 1 }, Open(Ben, Line(Day, 1), month with { Counter = month.Counter with { Ceiling = 0 } }));
+    }
+
+    [Fact]
     public void A_counter_that_is_only_asked_has_an_end_too_so_that_it_is_deleted_one_day()
     {
         Open(Ann, Line(Day, 0));

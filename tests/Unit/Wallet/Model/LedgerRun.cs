@@ -223,6 +223,9 @@ sealed class LedgerRun
             ? new(
                 _limits.Contains(register) ? AccountKind.Limit : AccountKind.Quota, Unit.Tokens, null, 300 * dice.Next(4) + 50,
                 _now.AddHours(-1), _now.AddSeconds(dice.Next(6) == 5 ? -2 : 3_600))
+            {
+                CycleTo = dice.Next(3) == 2 ? _now.AddDays(dice.Next(30)) : null,
+            }
             : null;
 
     /// <summary>One session that two counters count, or two that one counts each.</summary>
@@ -351,6 +354,8 @@ sealed class LedgerRun
             var house = PostingRules.House(party, Posts.Of(null, Organization, Project)).Id;
             Assert.True(_store.Accounts.GetValueOrDefault(house)?.Posted == amount, $"{party} is not {amount}");
         }
+        foreach (var (counter, end) in _model.Ends)
+            Assert.Equal(end, _store.Accounts[counter].EndsAt);
         foreach (var (counter, counted) in _store.Counted)
             Assert.Equal(counted, _store.Accounts[counter].Posted);
         Assert.True(_store.SumsOfUnits.Values.All(sum => sum == 0), "entries do not sum to zero");

@@ -203,7 +203,7 @@ sealed class MemoryStore
     }
 
     /// <summary>As the rows are read.</summary>
-    bool IsCovered(UsageRow usage) => usage.Covered != 0 || usage.Counted.Any(charge =>
+    bool IsCovered(UsageRow usage) => usage.IsCovered || usage.Covered != 0 || usage.Counted.Any(charge =>
         Accounts.TryGetValue(charge.Register, out var account)
             ? account.Kind is AccountKind.Quota or AccountKind.Credits
             : usage.Record.Cost.Nanos == 0);

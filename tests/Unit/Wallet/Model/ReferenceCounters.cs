@@ -9,6 +9,17 @@ sealed partial class ReferenceLedger
     /// <summary>When each is closed.</summary>
     public Dictionary<Guid, DateTimeOffset> Windows { get; } = [];
 
+    /// <summary>When the cycle of each counter ends, by the claim that says the latest end.</summary>
+    public Dictionary<Guid, DateTimeOffset> Ends { get; } = [];
+
+    /// <summary>Rule 5: by any claim, whatever becomes of it.</summary>
+    void OpenCounter(Guid register, CounterTerm term)
+    {
+        Registers.TryAdd(register, (term.Kind, term.Unit, 0));
+        var end = term.CycleTo ?? term.To;
+        Ends[register] = Ends.TryGetValue(register, out var known) && known > end ? known : end;
+    }
+
     /// <summary>Rule 10.</summary>
     Answer.Done Apply(FreeSlots free)
     {
@@ -30,15 +41,21 @@ sealed partial class ReferenceLedger
     {
         var closed = request.Windows.Where(demand => Windows.GetValueOrDefault(demand.Window) <= now).ToList();
         foreach (var line in request.Windows.SelectMany(demand => demand.Lines))
-            Registers.TryAdd(line.Register, (AccountKind.Windows, Unit.Windows, 0));
+            OpenCounter(line.Register, line.Counter);
+        var full = new List<WindowLine>();
         foreach (var (register, counter) in closed.SelectMany(demand => demand.Lines))
         {
             var second = TimeSpan.FromSeconds(1);
             if (now < counter.From - second || now >= counter.To + second)
                 return new Answer.Refused(register, RefusalReason.CycleOver, 0);
             if (counter.Ceiling <= Registers[register].Posted)
-                return new Answer.Refused(register, RefusalReason.Exhausted, 0);
+                full.Add(new(register, counter));
         }
+        if (full.MaxBy(line => line.Counter.Resets) is { } last)
+            return new Answer.Refused(last.Register, RefusalReason.Exhausted, 0)
+            {
+                Over = Registers[last.Register].Posted - last.Counter.Ceiling,
+            };
         foreach (var demand in closed)
         {
             Windows[demand.Window] = now.AddHours(24);
@@ -49,7 +66,7 @@ sealed partial class ReferenceLedger
     }
 
     /// <summary>Rule 8: from the lease first, then from what is free, and what is gone is forgiven.</summary>
-    long SpendCredits(Charge charge, Guid type, ModelLease? lease)
+    void SpendCredits(Charge charge, Guid type, ModelLease? lease)
     {
         var paid = 0L;
         if (Registers.ContainsKey(charge.Register))
@@ -62,7 +79,6 @@ sealed partial class ReferenceLedger
             Used[type] = Used.GetValueOrDefault(type) + paid;
         }
         Forgiven += charge.Value - paid;
-        return paid;
     }
 
     public bool IsSlots(Guid register) => Registers.TryGetValue(register, out var known) && known.Kind == AccountKind.Slots;

@@ -12,7 +12,7 @@ sealed partial class ReferenceLedger
         var request = extend.Request;
         // A claim opens its counters, whatever becomes of it.
         foreach (var line in request.Lines.Where(line => line.Counter is not null))
-            Registers.TryAdd(line.Register, (line.Counter!.Kind, line.Counter.Unit, 0));
+            OpenCounter(line.Register, line.Counter!);
         // Rule 10.
         if (Leases.TryGetValue(request.Lease, out var lease) && lease is { Expired: false, SlotsFreed: true })
             return new Answer.Refused(request.Lines[0].Register, RefusalReason.SlotsFreed, 0);
@@ -36,7 +36,7 @@ sealed partial class ReferenceLedger
     /// <summary>Why a lease gets nothing, or null.</summary>
     Answer? Obstacle(Extend extend, ModelLease? lease, DateTimeOffset now)
     {
-        var (request, shortage) = (extend.Request, new List<Guid>());
+        var (request, shortage, usedUp) = (extend.Request, new List<Guid>(), new List<LeaseDemand>());
         foreach (var (index, line) in request.Lines.Index())
         {
             if (!Registers.TryGetValue(line.Register, out var register) || register.Kind.IsCounter() != line.Counter is not null)
@@ -52,8 +52,9 @@ sealed partial class ReferenceLedger
             if (room < line.First && WithOthers(line) && !extend.Final && !extend.InUse.Contains(line.Register))
                 shortage.Add(line.Register);
             else if (room < line.Minimum)
-                return new Answer.Refused(line.Register, RefusalReason.Exhausted, room) { Held = OfOthers(line) };
+                usedUp.Add(line);
         }
+        Answer.Refused? bySources = null;
         var sources = request.Lines.Skip(extend.FirstSource).ToList();
         if (sources.Count > 0)
         {
@@ -62,13 +63,29 @@ sealed partial class ReferenceLedger
                 .Where(line => !extend.Final && !(enough && extend.InUse.Contains(line.Register))).ToList();
             shortage.AddRange(asked.Select(line => line.Register));
             if (!enough && asked.Count == 0 && !Share(sources, line => line.Minimum).Enough)
-                return new Answer.Refused(sources[^1].Register, RefusalReason.Exhausted, Room(sources[^1]))
+            {
+                bySources = Refusal(sources[^1]) with
                 {
-                    Held = OfOthers(sources[^1]),
                     Busy = sources.Count > 1 && Share(sources, line => line.Minimum, IfNothingWereHeld).Enough,
                 };
+                if (sources[^1].Counter is not null)
+                    usedUp.Add(sources[^1]);
+            }
         }
+        // The one that refuses longest: what is only held may be free in a moment, and of the others that which resets last.
+        var longest = usedUp.OrderByDescending(line => IfNothingWereHeld(line) < line.Minimum)
+            .ThenByDescending(line => line.Counter?.Resets ?? DateTimeOffset.MaxValue).FirstOrDefault();
+        if (longest is not null || bySources is not null)
+            return longest is null || longest.Register == bySources?.Register ? bySources! : Refusal(longest);
         return shortage.Count > 0 ? new Answer.Shortage(shortage) : null;
+
+        Answer.Refused Refusal(LeaseDemand line) => new(line.Register, RefusalReason.Exhausted, Room(line))
+        {
+            Held = OfOthers(line),
+            Over = line.Counter is { } counter
+                ? Math.Max(0, Registers[line.Register].Posted + Reserved(line.Register) - counter.Ceiling)
+                : 0,
+        };
 
         bool WithOthers(LeaseDemand line) => OfOthers(line) > 0;
 
@@ -90,7 +107,7 @@ sealed partial class ReferenceLedger
         var granted = request.Lines.Take(extend.FirstSource).Select(line => Room(line) is var room && room < line.All
             ? room
             : line.All + Math.Min(line.Wanted - line.All, (room - line.All) / 16)).ToList();
-        var (all, _, shares) = Share(sources, line => line.All, ofMany: true);
+        var (all, _, shares) = Share(sources, line => line.All, together: true);
         var plenty = all;
         foreach (var (line, share) in sources.Zip(shares))
         {
@@ -121,17 +138,17 @@ sealed partial class ReferenceLedger
     /// Rule 5: each source pays as much as it has of the part that is left unpaid. The part is a fraction of the whole, in decimals.
     /// </summary>
     /// <param name="room">What each has. Null: idle with the asker, or in the books.</param>
-    /// <param name="ofMany">All who wait together: each takes its own of what is indivisible.</param>
+    /// <param name="together">All who wait together: each takes its own of what is indivisible.</param>
     /// <returns>Whether they suffice, the one that pays last, and what each pays.</returns>
     (bool Enough, int Last, List<long> Shares) Share(
-        List<LeaseDemand> sources, Func<LeaseDemand, long> alone, Func<LeaseDemand, long>? room = null, bool ofMany = false)
+        List<LeaseDemand> sources, Func<LeaseDemand, long> alone, Func<LeaseDemand, long>? room = null, bool together = false)
     {
         var (unpaid, shares, last) = (1m, new List<long>(), 0);
         foreach (var (index, source) in sources.Index())
         {
             var has = room?.Invoke(source) ?? source.Idle + Room(source);
             var needed = (long)Math.Ceiling(Math.Round(alone(source) * unpaid, 15));
-            var pays = unpaid == 0 ? 0 : needed <= has ? needed : source.Whole && !ofMany ? 0 : has;
+            var pays = unpaid == 0 ? 0 : needed <= has ? needed : source.Whole && !together ? 0 : has;
             shares.Add(pays);
             last = pays > 0 ? index : last;
             unpaid = unpaid == 0 || needed <= has ? 0 : pays == 0 ? unpaid : (decimal)(needed - pays) / alone(source);

@@ -43,7 +43,7 @@ sealed partial class ReferenceLedger
 
     /// <summary>
     /// Settled requests: what they cost by now, and of it what the wallet paid; null when no wallet was asked. Whether quota or credits
-    /// have paid a part, and what each lot paid.
+    /// have paid a part or it was free, and what each lot paid.
     /// </summary>
     readonly Dictionary<Guid, (long Cost, long? Paid, bool IsCovered, Dictionary<Guid, long> Lots)> _requests = [];
 
@@ -222,17 +222,12 @@ sealed partial class ReferenceLedger
         var made = DateTimeOffset.FromUnixTimeMilliseconds(Convert.ToInt64($"{settlement.RequestId:N}"[..12], 16));
         if (made < Opened || made >= Unopened)
             return new Answer.Stale();
-        foreach (var window in settlement.Windows.Where(Windows.ContainsKey))
-        {
-            var began = settlement.Usage.StartedAt;
-            var until = (began < now ? began : now).AddHours(24);
-            Windows[window] = until > Windows[window] ? until : Windows[window];
-        }
+        KeepOpen(settlement, now);
         var cost = settlement.Usage.Cost.Nanos;
         var due = settlement.Due ?? cost;
         var lease = settlement.Lease is { } id ? Leases.GetValueOrDefault(id) : null;
         long? paid = settlement.Due is null ? null : 0;
-        var (lots, credits) = (new Dictionary<Guid, long>(), 0L);
+        var lots = new Dictionary<Guid, long>();
         foreach (var charge in settlement.Charges)
         {
             var held = lease?.Held.GetValueOrDefault(charge.Register) ?? 0;
@@ -245,7 +240,7 @@ sealed partial class ReferenceLedger
             }
             if (charge.Denomination is { } type)
             {
-                credits += SpendCredits(charge, type, lease);
+                SpendCredits(charge, type, lease);
                 continue;
             }
             if (!Registers.ContainsKey(charge.Register) && made < now.AddDays(-90))
@@ -268,15 +263,25 @@ sealed partial class ReferenceLedger
                     lots[lot] = lots.GetValueOrDefault(lot) + part;
             }
         }
-        var paidInKind = credits > 0 || settlement.Charges.Where(charge => charge.Denomination is null).Any(charge =>
-            Registers.TryGetValue(charge.Register, out var register)
+        var isCovered = settlement.Due is not null || settlement.Charges.Any(charge => charge.Denomination is not null
+            || (Registers.TryGetValue(charge.Register, out var register)
                 ? register.Kind == AccountKind.Quota
-                : cost == 0 && made < now.AddDays(-90));
-        _requests.Add(settlement.RequestId, (cost, paid, paidInKind || (paid is not null && due != cost), lots));
+                : cost == 0 && made < now.AddDays(-90)));
+        _requests.Add(settlement.RequestId, (cost, paid, isCovered, lots));
         Charged += paid ?? 0;
         Absorbed += paid is null ? 0 : due - paid.Value;
         Covered += paid is null ? 0 : cost - due;
         return new Answer.Done();
+    }
+
+    void KeepOpen(Settlement settlement, DateTimeOffset now)
+    {
+        foreach (var window in settlement.Windows.Where(Windows.ContainsKey))
+        {
+            var began = settlement.Usage.StartedAt;
+            var until = (began < now ? began : now).AddHours(24);
+            Windows[window] = until > Windows[window] ? until : Windows[window];
+        }
     }
 
     /// <summary>

@@ -164,6 +164,30 @@ public sealed class CounterOpeningTests : OnOwnLedger
         await _ledger.VerifyAsync();
     }
 
+    /// <summary>A batch of two days ago: it was charged its bound then, and today it turns out what it cost.</summary>
+    [Theory]
+    [InlineData(5, false)]
+    [InlineData(5, true)]
+    [InlineData(500, true)]
+    public async Task What_corrects_an_earlier_cycle_is_no_use_of_this_one_and_hides_none(long cost, bool isSummedUp)
+    {
+        var batch = _ledger.Settlement(Edge.AddDays(-2), cost: 100);
+        await SettleAsync(batch);
+        await _ledger.TamperAsync("usage_record", "update usage_record set created_at = started_at");
+        await _ledger.RunAsync("update summed set until = now() - interval '3 days'");
+        await _ledger.Rollups.SumUpAsync(Token);
+        await _ledger.Writer.RunAsync(_ledger.Correction(batch, cost));
+        await SettleAsync(_ledger.Settlement(Edge.AddMinutes(20), cost: 40));
+        if (isSummedUp)
+            await _ledger.Rollups.SumUpAsync(Token);
+
+        await OpenAsync(_counter, Unit.UsdLimit);
+        await OpenAsync(_counter, Unit.UsdLimit);
+
+        Assert.Equal(["40"], await CountAsync(_counter));
+        await _ledger.VerifyAsync();
+    }
+
     [Fact]
     public async Task What_cannot_be_counted_waits_longer_each_time_behind_the_others_and_not_for_ever()
     {

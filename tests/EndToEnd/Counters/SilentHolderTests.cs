@@ -23,6 +23,16 @@ public sealed class SilentHolderTests : OnOwnLedger
         Assert.Equal([$"{found.LeaseId}"], await _ledger.RowsAsync("select id from lease where holder = 'gone'"));
     }
 
+    /// <summary>While proxies are updated, one of the version before calls the route by its old name.</summary>
+    [Fact]
+    public async Task A_proxy_of_the_version_before_is_heard_too()
+    {
+        foreach (var (route, holder) in ((string, string)[])[("heartbeat", "new"), ("alive", "old")])
+            Assert.NotEqual(Guid.Empty, (Guid)(await _ledger.GetAsync($"/internal/{route}", new Heartbeat(holder)))["epoch"]!);
+
+        Assert.Equal(["new", "old"], await _ledger.RowsAsync("select holder from holder where not gone order by holder"));
+    }
+
     /// <summary>A request that runs at a proxy.</summary>
     async Task RunAsync(string holder) => Assert.IsType<Answer.Granted>(await _ledger.Writer.RunAsync(new Extend(
         new(Ids.New(), 1, holder, [

@@ -125,9 +125,7 @@ public static class Cost
     /// </summary>
     public static long Of(Usage usage, Prices prices)
     {
-        var input = usage[Meter.Input] + usage[Meter.CachedInput] + usage[Meter.CacheWrite5m] + usage[Meter.CacheWrite1h]
-            + usage[Meter.AudioInput] + usage[Meter.ImageInput];
-        var applicable = prices.ForInput(input);
+        var applicable = prices.ForInput(usage.InputTokens);
         Int128 attos = 0;
         for (var meter = 0; meter < Usage.Meters; meter++)
         {

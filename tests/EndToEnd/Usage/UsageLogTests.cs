@@ -48,6 +48,22 @@ public sealed class UsageLogTests : OnOwnLedger
             await ledger.SettleAsync(ledger.Settlement(This.AddMonths(-30)), Repeating(ledger.Settlement(This), OldId(2))));
     }
 
+    /// <summary>A limit counts the tokens of a request where that runs, and those from before the limit was there in the log.</summary>
+    [Fact]
+    public async Task Tokens_are_the_same_meters_for_a_proxy_and_in_the_log()
+    {
+        Usage[] alone = [.. Enum.GetValues<Meter>().Select(meter => new Usage { [meter] = 1 })];
+
+        var counted = await _ledger.RowsAsync(
+            "select input_tokens(meters), output_tokens(meters) from (values "
+            + string.Join(", ", alone.Select((usage, i) => $"({i}, array[{string.Join(", ", usage.Units)}]::bigint[])"))
+            + ") as alone (number, meters) order by number");
+
+        Assert.Equal(alone.Select(usage => $"{usage.InputTokens} {usage.OutputTokens}"), counted);
+        Assert.All(alone.Index(), one => Assert.Equal(
+            one.Item.InputTokens + one.Item.OutputTokens == 1, Usage.IsToken((Meter)one.Index)));
+    }
+
     static Guid OldId(int n) =>
         Guid.ParseExact($"{Ids.FirstAt(n < 2 ? Old.AddDays(3) : This):N}"[..12] + $"7{n:000}8{n:000}{n:000000000000}", "N");
 

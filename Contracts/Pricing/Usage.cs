@@ -28,6 +28,28 @@ public sealed class Usage
         }
     }
 
+    /// <summary>What limits and quotas of tokens count.</summary>
+    public static bool IsToken(Meter meter) => IsInput(meter) || IsOutput(meter);
+
+    /// <summary>Tokens that were read. The ledger's <c>input_tokens</c> says the same of its rows.</summary>
+    public long InputTokens => Sum(IsInput);
+
+    /// <summary>Tokens that were written. The ledger's <c>output_tokens</c> says the same of its rows.</summary>
+    public long OutputTokens => Sum(IsOutput);
+
+    static bool IsInput(Meter meter) =>
+        meter is Meter.Input or Meter.CachedInput or Meter.CacheWrite5m or Meter.CacheWrite1h or Meter.AudioInput or Meter.ImageInput;
+
+    static bool IsOutput(Meter meter) => meter is Meter.Output or Meter.Reasoning or Meter.AudioOutput or Meter.ImageOutput;
+
+    long Sum(Func<Meter, bool> counts)
+    {
+        var sum = 0L;
+        for (var meter = 0; meter < Meters; meter++)
+            sum += counts((Meter)meter) ? _units[meter] : 0;
+        return sum;
+    }
+
     /// <summary>The counts in the order of <see cref="Meter"/>, as stored and sent.</summary>
     public IReadOnlyList<long> Units => _units;
 

@@ -25,6 +25,21 @@ public sealed class SealTests : OnOwnLedger
         Assert.Contains(await _ledger.WrongAsync(full: false), OfEntries);
     }
 
+    /// <summary>What is booked has the date that was reached then, until the clock has caught up: before the seal, and after it.</summary>
+    [Fact]
+    public async Task A_seal_that_is_made_after_a_leap_of_the_clock_hides_nothing_and_cries_no_wolf()
+    {
+        await _ledger.RunAsync("update summed set booked_until = now() + interval '3 days'");
+        for (var i = 0; i < 2; i++)
+        {
+            await SettleAsync();
+            await SealAsync();
+            await _ledger.VerifyAsync();
+        }
+        await SettleAsync();
+        await _ledger.VerifyAsync();
+    }
+
     static bool OfEntries(string wrong) => wrong.StartsWith("every account equals its entries", StringComparison.Ordinal);
 
     [Fact]
@@ -179,8 +194,7 @@ public sealed class SealTests : OnOwnLedger
     [Fact]
     public async Task A_month_that_is_dropped_with_what_was_booked_since_the_seal_is_proved_with_everything()
     {
-        var old = new DateTimeOffset(DateTime.UtcNow.Year, DateTime.UtcNow.Month, 1, 0, 0, 0, TimeSpan.Zero).AddMonths(-5);
-        await _ledger.RunAsync("select open_usage_month($1)", DateOnly.FromDateTime(old.DateTime));
+        var old = await OpenOldMonthAsync();
         await SealAsync();
         var late = _ledger.Settlement(old);
         await _ledger.SettleAsync(late, _ledger.Settlement(DateTimeOffset.UtcNow));
@@ -198,8 +212,7 @@ public sealed class SealTests : OnOwnLedger
     [Fact]
     public async Task A_counter_from_before_a_month_that_was_dropped_is_proved_by_its_seal()
     {
-        var old = new DateTimeOffset(DateTime.UtcNow.Year, DateTime.UtcNow.Month, 1, 0, 0, 0, TimeSpan.Zero).AddMonths(-5);
-        await _ledger.RunAsync("select open_usage_month($1)", DateOnly.FromDateTime(old.DateTime));
+        var old = await OpenOldMonthAsync();
         var counter = Ids.New();
         Assert.IsType<Answer.Granted>(await _ledger.Writer.RunAsync(new Extend(new(Ids.New(), 1, "proxy", [new(counter, 0, 0, 0, 0)
         {
@@ -240,6 +253,14 @@ public sealed class SealTests : OnOwnLedger
     {
         var proof = await _ledger.Seals.SealAsync(full: false, Token);
         Assert.True(proof!.IsRight, string.Join("; ", proof.Checks.Where(check => !check.Ok)));
+    }
+
+    /// <summary>A month of the usage log that is old enough to be dropped.</summary>
+    async Task<DateTimeOffset> OpenOldMonthAsync()
+    {
+        var old = new DateTimeOffset(DateTime.UtcNow.Year, DateTime.UtcNow.Month, 1, 0, 0, 0, TimeSpan.Zero).AddMonths(-5);
+        await _ledger.RunAsync("select open_usage_month($1)", DateOnly.FromDateTime(old.DateTime));
+        return old;
     }
 
     Task<List<string>> SealsAsync() => _ledger.RowsAsync("select account, version, balance from seal order by account");

@@ -8,6 +8,21 @@ public sealed class WindowOpeningTests : OnOwnLedger
 {
     readonly Guid _counter = Ids.New(), _another = Ids.New();
 
+    /// <summary>The date of bookings stands still until the clock has caught up; what is over is over by the clock.</summary>
+    [Fact]
+    public async Task A_session_may_open_twice_at_one_date_of_booking()
+    {
+        var session = Ids.New();
+        await _ledger.RunAsync("update summed set booked_until = now() + interval '3 days'");
+
+        await OpenAsync(_counter, session, daysAgo: null);
+        await _ledger.RunAsync("update session_window set closes_at = now()");
+        await OpenAsync(_counter, session, daysAgo: null);
+
+        Assert.Equal(["2"], await _ledger.RowsAsync("select posted from account where id = $1", _counter));
+        await _ledger.VerifyAsync();
+    }
+
     /// <summary>Before and behind the last seal.</summary>
     [Theory]
     [InlineData(0)]
@@ -72,16 +87,17 @@ public sealed class WindowOpeningTests : OnOwnLedger
         await _ledger.RunAsync("update sealed set proved_at = proved_at - interval '60 days'");
     }
 
-    async Task OpenAsync(Guid counter, Guid session, int daysAgo)
+    async Task OpenAsync(Guid counter, Guid session, int? daysAgo)
     {
         var term = new CounterTerm(
             AccountKind.Windows, Unit.Windows, null, 100, DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1));
         var scope = new CounterScope(OwnLedger.Organization, OwnLedger.Project, _ledger.Wallet, false);
         Assert.IsType<Answer.Opened>(await _ledger.Writer.RunAsync(
             new OpenWindows(new(scope, [new(session, [new(counter, term)])]))));
-        await _ledger.TamperAsync("window_opening", $"""
-            update window_opening set created_at = now() - interval '{daysAgo} days'
-            where session = '{session}' and register = '{counter}'
-            """);
+        if (daysAgo is { } days)
+            await _ledger.TamperAsync("window_opening", $"""
+                update window_opening set created_at = now() - interval '{days} days'
+                where session = '{session}' and register = '{counter}'
+                """);
     }
 }
