@@ -95,7 +95,7 @@ public sealed class Attempts(NpgsqlDataSource database, EndpointSecrets secrets,
             then now() else disabled_at end,
         disabled_reason = case when status <> 0 then disabled_reason when $15 then 'gone'
             when failing_since < now() - $16::interval and failures + 1 >= $17 then 'failing' end
-        where id = $10 and exists (select from tried) returning failures, paused_until > now(), status = 1
+        where id = $10 and exists (select from tried) returning failures, paused_until > now(), status = 1 and disabled_reason is not null
         """;
 
     static object Null(object? value) => value ?? DBNull.Value;
