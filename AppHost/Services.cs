@@ -23,6 +23,10 @@ static partial class Services
             .WithoutExportToNobody(stack);
     }
 
+    /// <summary>Stripe's port: its npm package knows hosts and ports, and no paths.</summary>
+    public static Service WithStripe(this Service sandbox, Stack stack) =>
+        stack.Runs ? sandbox.WithEnvironment("Stripe__Port", $"{stack.Port("stripe", Ports.SandboxStripe)}") : sandbox;
+
     /// <param name="name">Under which name the service knows it; the server's own without it.</param>
     public static Service WithServer(this Service service, IResourceBuilder<IResourceWithConnectionString> server, string? name = null) =>
         service.WithReference(server, name).WaitFor(server);
