@@ -18,6 +18,9 @@ sealed class StripePages(Worlds worlds)
         ["authenticate"] = AuthenticationPage.Show,
         ["onboarding"] = OnboardingPage.Show,
         ["express"] = ExpressPage.Show,
+        ["checkout"] = CheckoutPage.Show,
+        ["portal"] = PortalPage.Show,
+        ["invoice"] = InvoicePage.Show,
     };
 
     public async Task HandleAsync(HttpContext http)

@@ -13,22 +13,25 @@ static class Confirmation
     public const long BankSeconds = 5, LaterSeconds = 1;
 
     /// <exception cref="Refusal">There is no method, it is declined, or the cardholder would be needed who is not there.</exception>
-    public static JsonObject Attempt(Call call, JsonObject intent)
+    public static JsonObject Attempt(Call call, JsonObject intent) =>
+        Try(call.Account, intent, call.Given) is { } refusal ? throw refusal : intent;
+
+    /// <summary>What stands in the way of the payment, or null. With null the cardholder may still have something to do.</summary>
+    public static Refusal? Try(Account account, JsonObject intent, JsonObject given)
     {
-        var given = call.Given;
-        if (call.Account.Find("payment_method", intent.Text("payment_method")) is not { } method)
+        if (account.Find("payment_method", intent.Text("payment_method")) is not { } method)
         {
-            throw PaymentIntents.Unexpected(
+            return PaymentIntents.Unexpected(
                 intent,
-                "You cannot confirm this PaymentIntent because it's missing a payment method. You can either update the "
-                    + "PaymentIntent with a "
-                    + "payment method and then confirm it again, or confirm it again directly with a payment method or ConfirmationToken.");
+                "You cannot confirm this PaymentIntent because it's missing a payment method. You can either update the PaymentIntent with "
+                    + "a payment method and then confirm it again, or confirm it again directly with a payment method or "
+                    + "ConfirmationToken.");
         }
         var card = PaymentMethods.CardOf(method);
         var type = method.Text("type")!;
         if (!intent.Items("payment_method_types").Any(each => each.GetValue<string>() == type))
         {
-            throw Refusal.Invalid($"The PaymentMethod provided ({type}) is not allowed for this PaymentIntent.", "payment_method");
+            return Refusal.Invalid($"The PaymentMethod provided ({type}) is not allowed for this PaymentIntent.", "payment_method");
         }
         intent["_return_url"] = given.Text("return_url");
         intent["last_payment_error"] = null;
@@ -36,19 +39,19 @@ static class Confirmation
         {
             intent["payment_method_options"]!["card"]!["request_three_d_secure"] = wish;
         }
-        if (NeedsAuthentication(intent, method, card))
+        if (!NeedsAuthentication(intent, method, card))
         {
-            if (given.Is("off_session") || given.Is("error_on_requires_action"))
-            {
-                throw Fail(call.Account, intent, method, Refusal.Card(
-                    "Your card was declined. This transaction requires authentication.", "authentication_required",
-                    "authentication_required"), call.World);
-            }
-            RequireAction(call.World, intent);
-            call.Account.Emit("payment_intent.requires_action", intent);
-            return intent;
+            return Charge(account, intent, method, card);
         }
-        return Charge(call.Account, intent, method, card) is { } declined ? throw declined : intent;
+        if (given.Is("off_session") || given.Is("error_on_requires_action"))
+        {
+            return Fail(account, intent, method, Refusal.Card(
+                "Your card was declined. This transaction requires authentication.", "authentication_required", "authentication_required"));
+        }
+        RequireAction(account.World, intent);
+        account.Emit("payment_intent.requires_action", intent);
+        Settled(account, intent);
+        return null;
     }
 
     /// <summary>What the cardholder did on the bank's page.</summary>
@@ -64,7 +67,7 @@ static class Confirmation
         }
         Fail(account, intent, method, Refusal.Invalid(
             "We are unable to authenticate your payment method. Please choose a different payment method and try again.",
-            code: "payment_intent_authentication_failure"), account.World, isCharged: false);
+            code: "payment_intent_authentication_failure"), isCharged: false);
     }
 
     static bool NeedsAuthentication(JsonObject intent, JsonObject method, TestCard card) =>
@@ -99,7 +102,6 @@ static class Confirmation
     /// <summary>What failed, or null.</summary>
     static Refusal? Charge(Account account, JsonObject intent, JsonObject method, TestCard card)
     {
-        var world = account.World;
         if (card.Brand == "bank")
         {
             Process(account, intent, method, card);
@@ -107,7 +109,7 @@ static class Confirmation
         }
         if (card.Decline is not null)
         {
-            return Fail(account, intent, method, TestCards.Declined(card), world);
+            return Fail(account, intent, method, TestCards.Declined(card));
         }
         Save(account, intent, method);
         var charge = Charges.Make(account, intent, method, "succeeded");
@@ -156,13 +158,13 @@ static class Confirmation
             }
             else
             {
-                Fail(account, intent, method, TestCards.Declined(card), account.World, charge: charge);
+                Fail(account, intent, method, TestCards.Declined(card), charge: charge);
             }
         });
     }
 
     static Refusal Fail(
-        Account account, JsonObject intent, JsonObject method, Refusal why, World world, bool isCharged = true, JsonObject? charge = null)
+        Account account, JsonObject intent, JsonObject method, Refusal why, bool isCharged = true, JsonObject? charge = null)
     {
         if (isCharged)
         {
@@ -170,7 +172,7 @@ static class Confirmation
             Charges.Fail(charge, why);
             account.Emit("charge.failed", charge);
         }
-        var error = why.Body(account.Id, world.Running?.Request ?? "req_sandbox").Object("error")!;
+        var error = why.Body(account.Id, account.World.Running?.Request ?? "req_sandbox").Object("error")!;
         if (charge is not null)
         {
             error["charge"] = charge.Id();
@@ -207,5 +209,9 @@ static class Confirmation
     }
 
     /// <summary>Tells the invoice or the checkout whose intent this is, if there is one.</summary>
-    static void Settled(Account account, JsonObject intent) => account.World.OnIntent?.Invoke(account, intent);
+    static void Settled(Account account, JsonObject intent)
+    {
+        Collection.Settled(account, intent);
+        CheckoutSessions.Settled(account, intent);
+    }
 }

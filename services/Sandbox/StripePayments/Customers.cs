@@ -31,20 +31,26 @@ static class Customers
 
     static JsonObject Create(Call call)
     {
-        var clock = call.Named("test_helpers.test_clock", "test_clock");
+        call.Named("test_helpers.test_clock", "test_clock");
         var method = call.Given.Text("payment_method") is { } id ? PaymentMethods.Find(call, id) : null;
-        var metadata = Metadata.Merged(null, call.Given);
-        var customer = call.Account.New(Shape, "cus", call.World.ClockOf(call.Given));
-        customer["metadata"] = metadata;
-        customer["test_clock"] = clock?.Id();
-        customer["invoice_prefix"] = StripeIds.Text(8).ToUpperInvariant();
-        Take(customer, call.Given);
-        call.Account.Add(customer);
+        var customer = Make(call.Account, call.Given);
         if (method is not null)
         {
             PaymentMethods.Attach(call.Account, method, customer);
         }
-        call.Account.Emit("customer.created", customer);
+        return customer;
+    }
+
+    public static JsonObject Make(Account account, JsonObject given)
+    {
+        var metadata = Metadata.Merged(null, given);
+        var customer = account.New(Shape, "cus", account.World.ClockOf(given));
+        customer["metadata"] = metadata;
+        customer["test_clock"] = given.Text("test_clock");
+        customer["invoice_prefix"] = StripeIds.Text(8).ToUpperInvariant();
+        Take(customer, given);
+        account.Add(customer);
+        account.Emit("customer.created", customer);
         return customer;
     }
 

@@ -70,6 +70,35 @@ static class PaymentIntents
         Others = new() { [intent.Text("object")!] = intent.Shown() },
     };
 
+    /// <summary>An intent of an invoice or a checkout, which is not confirmed yet.</summary>
+    public static JsonObject For(Account account, JsonObject customer, long amount, string currency, string? method, string? description)
+    {
+        var intent = account.New(Shape, "pi", account.World.ClockOf(customer));
+        intent["_test_clock"] = customer.Text("test_clock");
+        intent["client_secret"] = StripeIds.Secret(intent.Id());
+        (intent["amount"], intent["currency"], intent["customer"]) = (amount, currency, customer.Id());
+        (intent["payment_method"], intent["description"]) = (method, description);
+        intent["payment_method_types"] = new JsonArray("card", "us_bank_account");
+        intent["status"] = method is null ? "requires_payment_method" : "requires_confirmation";
+        account.Add(intent);
+        account.Emit("payment_intent.created", intent);
+        return intent;
+    }
+
+    /// <summary>Ends an intent that is not wanted any more, if nothing has been paid yet.</summary>
+    public static void Drop(Account account, JsonObject intent, string reason)
+    {
+        if (intent.Status() is "succeeded" or "canceled" or "processing")
+        {
+            return;
+        }
+        intent["status"] = "canceled";
+        intent["canceled_at"] = account.World.ClockOf(intent).Now;
+        intent["cancellation_reason"] = reason;
+        intent["next_action"] = null;
+        account.Emit("payment_intent.canceled", intent);
+    }
+
     static JsonObject Create(Call call)
     {
         var given = call.Given;

@@ -129,21 +129,35 @@ static class SetupIntents
         }
     }
 
-    static JsonObject Attempt(Call call, JsonObject intent)
+    static JsonObject Attempt(Call call, JsonObject intent) =>
+        Try(call.Account, intent, call.Given) is { } refusal ? throw refusal : intent;
+
+    /// <summary>An intent of a checkout.</summary>
+    public static JsonObject For(Account account, JsonObject customer)
     {
-        if (call.Account.Find("payment_method", intent.Text("payment_method")) is not { } method)
+        var intent = account.New(Shape, "seti", account.World.ClockOf(customer));
+        intent["_test_clock"] = customer.Text("test_clock");
+        (intent["client_secret"], intent["customer"]) = (StripeIds.Secret(intent.Id()), customer.Id());
+        account.Add(intent);
+        account.Emit("setup_intent.created", intent);
+        return intent;
+    }
+
+    /// <summary>What stands in the way of the setup, or null. With null the cardholder may still have something to do.</summary>
+    public static Refusal? Try(Account account, JsonObject intent, JsonObject given)
+    {
+        if (account.Find("payment_method", intent.Text("payment_method")) is not { } method)
         {
-            throw PaymentIntents.Unexpected(intent, "You cannot confirm this SetupIntent because it's missing a payment method.");
+            return PaymentIntents.Unexpected(intent, "You cannot confirm this SetupIntent because it's missing a payment method.");
         }
-        intent["_return_url"] = call.Given.Text("return_url");
-        var card = PaymentMethods.CardOf(method);
-        if (card.Authentication != Authentication.Never)
+        intent["_return_url"] = given.Text("return_url");
+        if (PaymentMethods.CardOf(method).Authentication == Authentication.Never)
         {
-            Confirmation.RequireAction(call.World, intent);
-            call.Account.Emit("setup_intent.requires_action", intent);
-            return intent;
+            return Finish(account, intent, method);
         }
-        return Finish(call.Account, intent, method) is { } refusal ? throw refusal : intent;
+        Confirmation.RequireAction(account.World, intent);
+        account.Emit("setup_intent.requires_action", intent);
+        return null;
     }
 
     /// <summary>What the cardholder did on the bank's page.</summary>
@@ -176,7 +190,7 @@ static class SetupIntents
         intent["status"] = "succeeded";
         intent["last_setup_error"] = null;
         account.Emit("setup_intent.succeeded", intent);
-        account.World.OnIntent?.Invoke(account, intent);
+        CheckoutSessions.Settled(account, intent);
         return null;
     }
 

@@ -23,6 +23,19 @@ static class Resources
         Transfers.Map(routes);
         Payouts.Map(routes);
 
+        TestClocks.Map(routes);
+        Products.Map(routes);
+        Prices.Map(routes);
+        Meters.Map(routes);
+        Subscriptions.Map(routes);
+        InvoiceItems.Map(routes);
+        Invoices.Map(routes);
+        Taxes.Map(routes);
+
+        CheckoutSessions.Map(routes);
+        PortalConfigurations.Map(routes);
+        PortalSessions.Map(routes);
+
         Events.Map(routes);
         WebhookEndpoints.Map(routes);
 

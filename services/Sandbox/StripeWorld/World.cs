@@ -41,8 +41,10 @@ sealed class World
     /// <summary>The call that is executed now. Events name it.</summary>
     public Call? Running { get; set; }
 
-    /// <summary>Told when an intent has succeeded or failed, for those that have one: invoices, checkouts.</summary>
-    public Action<Account, JsonObject>? OnIntent { get; set; }
+    /// <summary>
+    /// What becomes of a subscription whose renewal could not be charged to the last: <c>cancel</c>, <c>unpaid</c>, <c>past_due</c>.
+    /// </summary>
+    public string AfterRetries { get; set; } = "cancel";
 
     /// <summary>Where hosted pages are: the address under which the latest call arrived.</summary>
     public string Address { get; set; } = "http://127.0.0.1";

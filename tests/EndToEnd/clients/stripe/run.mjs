@@ -7,6 +7,7 @@ import './scenarios/refunds.mjs';
 import './scenarios/connect.mjs';
 import './scenarios/webhooks.mjs';
 import './scenarios/faults.mjs';
+import './scenarios/billing.mjs';
 
 const [url, only] = process.argv.slice(2);
 const { count, failed } = await runAll(url, only);
