@@ -91,7 +91,6 @@ static class InvoiceItems
         var price = given.Object("pricing")?.Text("price") is { } id ? account.Get("price", id, "pricing[price]") : null;
         if (given.Object("price_data") is { } data)
         {
-            account.Get("product", data.Text("product"), "price_data[product]");
             price = Prices.Make(call, data);
         }
         if (price is null == given.MaybeLong("amount") is null)

@@ -112,7 +112,8 @@ static class Meters
         {
             throw Refusal.Invalid($"An identifier has at most {MaxIdentifier} characters.", "identifier");
         }
-        if (account.Newest("billing.meter_event").Any(e => e.Text("identifier") == identifier && e.Long("created") > call.Now - Day))
+        if (account.Newest("billing.meter_event").Any(known =>
+            known.Text("identifier") == identifier && known.Long("created") > call.Now - Day))
         {
             throw Refusal.Invalid($"An event already exists with identifier {identifier}.", "identifier", "resource_already_exists");
         }

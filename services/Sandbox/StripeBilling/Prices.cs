@@ -91,8 +91,11 @@ static class Prices
         CheckMeter(call, recurring);
         FreeKey(call, null, given);
         var metadata = Metadata.Merged(null, given);
-        var product = given.Object("product_data") is { } data ? Stripe.Products.Make(call, data) : call.Named("product", "product")
-            ?? throw Refusal.Invalid("You must specify either `product` or `product_data`.", "product", "parameter_missing");
+        var product = given.Object("product_data") is { } data
+            ? Stripe.Products.Make(call, data)
+            : given.Text("product") is { } named
+                ? call.Account.Get("product", named, "product")
+                : throw Refusal.Invalid("You must specify either `product` or `product_data`.", "product", "parameter_missing");
 
         var price = call.Account.New(Shape, "price");
         price.Take(given, "active", "billing_scheme", "lookup_key", "nickname", "tax_behavior", "tiers_mode");

@@ -28,7 +28,9 @@ static class PortalConfigurations
 
     public static void Map(Routes routes)
     {
-        routes.Read("/v1/billing_portal/configurations", "billing_portal.configuration", "active", "is_default");
+        routes.Get("/v1/billing_portal/configurations/*", "", call => call.Subject("billing_portal.configuration"));
+        routes.Get("/v1/billing_portal/configurations", "active:bool is_default:bool" + Params.Paging, call =>
+            call.Page("billing_portal.configuration", "active", "is_default"));
         routes.Post("/v1/billing_portal/configurations", Common, call =>
         {
             var made = Make(call.Account, isDefault: false);

@@ -27,9 +27,12 @@ static class StripeOrders
 
     sealed record State(string Name);
 
+    sealed record Billing(string AfterRetries);
+
     public static void Map(IEndpointRouteBuilder app)
     {
         var control = app.MapGroup("/sandbox/stripe");
+        control.MapGet("/cards", () => TestCards.All.Select(card => new { card.Number, Name = card.Names.Split(' ')[0] }));
         control.MapGet("/", (string key, Worlds worlds) => In(worlds, key, Shown));
         control.MapPost("/clock", (string key, JsonObject order, Worlds worlds) => With<Advance>(worlds, key, order, AdvanceClock));
         control.MapPost("/webhooks", (string key, JsonObject order, Worlds worlds) => With<DeliveryOrder>(worlds, key, order, Deliver));
@@ -46,6 +49,7 @@ static class StripeOrders
             world.Faults.Clear();
             return new() { ["faults"] = 0 };
         }));
+        control.MapPost("/billing", (string key, JsonObject order, Worlds worlds) => With<Billing>(worlds, key, order, SetBilling));
         control.MapPost("/accounts/{id}", (string key, string id, JsonObject order, Worlds worlds) =>
             With<State>(worlds, key, order, (world, state) => SetAccount(world, id, state)));
     }
@@ -169,6 +173,16 @@ static class StripeOrders
         return world.Faults.TryAdd(new(order.Kind, order.Match, order.Count, order.Milliseconds))
             ? Shown(world)
             : throw Refusal.Invalid("There are too many faults.");
+    }
+
+    static JsonObject SetBilling(World world, Billing order)
+    {
+        if (order.AfterRetries is not ("cancel" or "unpaid" or "past_due"))
+        {
+            throw Refusal.Invalid("afterRetries is one of cancel, unpaid, past_due.");
+        }
+        world.AfterRetries = order.AfterRetries;
+        return Shown(world);
     }
 
     static JsonObject SetAccount(World world, string id, State state)

@@ -182,6 +182,7 @@
         const { error, value } = await call('POST', '/v1/payment_methods', { ...data, billing_details });
         return error ? { error } : { paymentMethod: value };
       },
+      createToken: async () => ({ error: { type: 'invalid_request_error', message: 'The sandbox makes payment methods, no tokens.' } }),
       registerAppInfo: () => {},
       _registerWrapper: () => {},
       _registerAppInfo: () => {},

@@ -69,7 +69,14 @@ sealed class Account(World world, string id)
     /// <summary>The object that a relation names: of this account, or an account itself.</summary>
     public JsonObject? Related(string id) => byId.GetValueOrDefault(id) ?? world.Platform.byId.GetValueOrDefault(id);
 
-    public IEnumerable<JsonObject> Newest(string kind) => byKind.TryGetValue(kind, out var all) ? all.AsEnumerable().Reverse() : [];
+    public IEnumerable<JsonObject> Newest(string kind)
+    {
+        var all = byKind.GetValueOrDefault(kind, []);
+        for (var i = all.Count - 1; i >= 0; i--)
+        {
+            yield return all[i];
+        }
+    }
 
     public IEnumerable<JsonObject> Oldest(string kind) => byKind.TryGetValue(kind, out var all) ? all : [];
 

@@ -8,6 +8,7 @@ import './scenarios/connect.mjs';
 import './scenarios/webhooks.mjs';
 import './scenarios/faults.mjs';
 import './scenarios/billing.mjs';
+import './scenarios/elements.mjs';
 
 const [url, only] = process.argv.slice(2);
 const { count, failed } = await runAll(url, only);
