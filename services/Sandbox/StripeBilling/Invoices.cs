@@ -179,8 +179,7 @@ static class Invoices
 
     static JsonObject List(Call call) => call.Page(call.Account.Newest("invoice").Where(invoice =>
         (call.Given.Text("subscription") is not { } subscription || invoice.Text("_subscription") == subscription)
-        && new[] { "customer", "status", "collection_method" }.All(name =>
-            call.Given[name] is not { } wanted || JsonNode.DeepEquals(wanted, invoice[name]))));
+        && call.Matches(invoice, "customer", "status", "collection_method")));
 
     static JsonObject Create(Call call)
     {

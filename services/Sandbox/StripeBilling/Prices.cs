@@ -216,7 +216,6 @@ static class Prices
         var keys = call.Given.Items("lookup_keys").Select(key => key.GetValue<string>()).ToList();
         return call.Page(call.Account.Newest("price").Where(price =>
             (keys.Count == 0 || keys.Contains(price.Text("lookup_key")!))
-            && new[] { "active", "product", "currency", "type" }.All(name =>
-                call.Given[name] is not { } wanted || JsonNode.DeepEquals(wanted, price[name]))));
+            && call.Matches(price, "active", "product", "currency", "type")));
     }
 }

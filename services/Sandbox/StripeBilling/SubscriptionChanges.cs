@@ -93,9 +93,9 @@ static class SubscriptionChanges
         {
             if (change.Item is { } item && !Prices.IsMetered(item.Object("price")!))
             {
-                var cost = Prices.Cost(item.Object("price")!, item.Long("quantity"));
+                var old = Share(Prices.Cost(item.Object("price")!, item.Long("quantity")));
                 lines.Add(InvoiceLines.Proration(
-                    subscription, item, -Share(cost), $"Unused time on {Name(account, item.Object("price")!)}", at, end));
+                    subscription, item, -old, $"Unused time on {Name(account, item.Object("price")!)}", at, end));
             }
             if (change.Price is { } price && !Prices.IsMetered(price))
             {
@@ -103,9 +103,9 @@ static class SubscriptionChanges
                 {
                     ["id"] = change.Item?.Id() ?? "si_new", ["price"] = price.DeepClone(), ["quantity"] = change.Quantity,
                 };
+                var cost = Share(Prices.Cost(price, change.Quantity));
                 lines.Add(InvoiceLines.Proration(
-                    subscription, coming, Share(Prices.Cost(price, change.Quantity)), $"Remaining time on {Name(account, price)}", "
-                        + "at, end));
+                    subscription, coming, cost, $"Remaining time on {Name(account, price)}", at, end));
             }
         }
         return lines;

@@ -8,7 +8,7 @@ static class Listing
     const int Usual = 10, Most = 100;
 
     /// <param name="all">Newest first.</param>
-    public static JsonObject Page(this Call call, IEnumerable<JsonObject> all, string? kind = null)
+    public static JsonObject Page(this Call call, IEnumerable<JsonObject> all)
     {
         var given = call.Given;
         var limit = given.MaybeLong("limit") ?? Usual;
@@ -44,8 +44,20 @@ static class Listing
 
     /// <summary>Newest of one kind, those whose members are as the given parameters of the same names say.</summary>
     public static JsonObject Page(this Call call, string kind, params string[] filters) =>
-        call.Page(call.Account.Newest(kind).Where(item => filters.All(filter =>
-            call.Given[filter] is not { } wanted || JsonNode.DeepEquals(item[filter], wanted))));
+        call.Page(call.Account.Newest(kind).Where(item => call.Matches(item, filters)));
+
+    /// <summary>Whether the members of an object are as the parameters of the same names say, where they were given.</summary>
+    public static bool Matches(this Call call, JsonObject item, params ReadOnlySpan<string> filters)
+    {
+        foreach (var filter in filters)
+        {
+            if (call.Given[filter] is { } wanted && !JsonNode.DeepEquals(item[filter], wanted))
+            {
+                return false;
+            }
+        }
+        return true;
+    }
 
     static string Known(Call call, string id, string param) =>
         call.Account.Related(id)?.Id() ?? throw Refusal.Missing("object", id, param);

@@ -61,10 +61,10 @@ public sealed class StripeNetConnectTests
         await _world.PayAsync(10_000, "pm_card_bypassPending");
         var transfer = await _world.Stripe.Transfers.CreateAsync(new() { Amount = 5_000, Currency = "usd", Destination = account.Id });
 
-        await _world.Stripe.TransferReversals.CreateAsync(transfer.Id, new() { Amount = 2_000 });
+        await _world.Stripe.Transfers.Reversals.CreateAsync(transfer.Id, new() { Amount = 2_000 });
 
         await StripeWorld.RefusedAsync(
-            _world.Stripe.TransferReversals.CreateAsync(transfer.Id, new() { Amount = 3_001 }), HttpStatusCode.BadRequest, param: "amount");
+            _world.Stripe.Transfers.Reversals.CreateAsync(transfer.Id, new() { Amount = 3_001 }), HttpStatusCode.BadRequest, param: "amount");
         Assert.Equal(2_000, (await _world.Stripe.Transfers.GetAsync(transfer.Id)).AmountReversed);
     }
 
@@ -75,7 +75,7 @@ public sealed class StripeNetConnectTests
         var on = new RequestOptions { StripeAccount = account.Id };
         await _world.PayAsync(10_000, "pm_card_bypassPending");
         await _world.Stripe.Transfers.CreateAsync(new() { Amount = 5_000, Currency = "usd", Destination = account.Id });
-        await _world.Stripe.AccountExternalAccounts.CreateAsync(account.Id, new()
+        await _world.Stripe.Accounts.ExternalAccounts.CreateAsync(account.Id, new()
         {
             ExternalAccount = new AccountExternalAccountBankAccountOptions
             {
