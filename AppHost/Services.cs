@@ -53,6 +53,26 @@ static partial class Services
             .WithEnvironment("Sessions__KeyFile", stack.Folder.Of(StackFolder.MadeKeys));
     }
 
+    /// <summary>
+    /// Stripe's keys, where they are given; without them the sandbox plays Stripe on this machine. A deployment is given them as
+    /// parameters.
+    /// </summary>
+    public static Service WithStripe(this Service billing, Stack stack)
+    {
+        if (!stack.Runs)
+            return billing
+                .WithEnvironment("Stripe__Live__SecretKey", stack.Builder.AddParameter("stripe-secret-key", secret: true))
+                .WithEnvironment("Stripe__Live__PublishableKey", stack.Builder.AddParameter("stripe-publishable-key"))
+                .WithEnvironment("Stripe__Live__WebhookSecrets__0", stack.Builder.AddParameter("stripe-webhook-secret", secret: true));
+        foreach (var mode in (string[])["Live", "Test"])
+            foreach (var key in (string[])["SecretKey", "PublishableKey", "WebhookSecrets:0", "WebhookSecrets:1"])
+                billing.WithSetting(stack, $"Stripe:{mode}:{key}");
+        return billing
+            .WithEnvironment("Stripe__SandboxUrl", $"http://127.0.0.1:{stack.Base + Ports.Sandbox}/stripe")
+            .WithEnvironment("Stripe__SandboxWebhookUrl", $"http://127.0.0.1:{stack.Base + Ports.Proxy}/webhook/stripe")
+            .WithEnvironment("Stripe__AllowSandbox", "true");
+    }
+
     static string Seed(Stack stack, string path)
     {
         try

@@ -65,6 +65,9 @@ app.MapCounterOpenings();
 app.MapCreditBalances();
 app.MapCreditAdjustments();
 
+// Payments
+app.MapPayments();
+
 // For backends and end users
 app.MapWallets();
 app.MapOwnWallet();

@@ -25,10 +25,11 @@ public static class LotRows
         NpgsqlConnection connection, NpgsqlTransaction transaction, IReadOnlyList<Command> commands, Book book, CancellationToken token)
     {
         var corrected = book.Rated.Values.SelectMany(rated => rated.Lots).Select(part => part.Lot).ToArray();
+        Guid[] named = [.. corrected, .. commands.OfType<Post>().Select(post => post.Lot).OfType<Guid>()];
         var asked = commands.Where(command => command is Post || (command is Rerate && corrected.Length > 0))
             .SelectMany(command => command.Accounts).ToHashSet();
         var balances = book.Accounts.Values
-            .Where(account => account.Lots > 0 || (asked.Contains(account.Id) && (account.BaseLot is not null || corrected.Length > 0)))
+            .Where(account => account.Lots > 0 || (asked.Contains(account.Id) && (account.BaseLot is not null || named.Length > 0)))
             .ToDictionary(account => account.Id);
         if (balances.Count == 0)
             return;
@@ -38,7 +39,7 @@ public static class LotRows
         await using var batch = new NpgsqlBatch(connection, transaction);
         batch.Add($"select {AccountRows.Columns} from account where id = any($1) for update",
             balances.Values.Select(account => HouseAccounts.Expired(account.Id, account.Unit, account.Test)).ToArray());
-        batch.Add(OfBalances, balances.Keys.ToArray(), corrected);
+        batch.Add(OfBalances, balances.Keys.ToArray(), named);
         batch.Add("""
             select account, until, sum(granted - consumed - returned)::bigint from lease_line join lease on lease.id = lease_line.lease
             where account = any($1) and until <= $2 group by account, until

@@ -10,6 +10,7 @@ public sealed partial class ArchitectureTests
 
     [Theory]
     [InlineData("docs/architecture.md")]
+    [InlineData("docs/billing.md")]
     [InlineData("docs/keys.md")]
     [InlineData("docs/limits.md")]
     [InlineData("docs/money.md")]
@@ -22,6 +23,7 @@ public sealed partial class ArchitectureTests
     [InlineData("services/Sessions/README.md")]
     [InlineData("services/Wallet/README.md")]
     [InlineData("services/Webhooks/README.md")]
+    [InlineData("services/Billing/README.md")]
     [InlineData("services/Sandbox/README.md")]
     [InlineData("tests/EndToEnd/README.md")]
     [InlineData("tests/Faults/README.md")]

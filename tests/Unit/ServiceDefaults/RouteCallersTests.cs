@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text.RegularExpressions;
+using LlmGateway.Billing;
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 using LlmGateway.Sessions;
@@ -26,7 +27,8 @@ public sealed partial class RouteCallersTests
     const string Key = "a key of thirty-two characters, or more";
 
     static readonly string[] Everybody =
-        [ServiceCall.Proxy, ServiceCall.Sessions, ServiceCall.Wallet, ServiceCall.Webhooks, ServiceCall.Operator, "stranger"];
+        [ServiceCall.Proxy, ServiceCall.Sessions, ServiceCall.Wallet, ServiceCall.Webhooks, ServiceCall.Billing, ServiceCall.Operator,
+            "stranger"];
 
     static readonly Principal Backend = new(CredentialKind.SecretKey, Guid.NewGuid(), false, Guid.NewGuid(), Guid.NewGuid(), null, null);
 
@@ -43,6 +45,10 @@ public sealed partial class RouteCallersTests
     [Fact]
     public Task Every_route_of_Webhooks_answers_its_callers_alone() =>
         MustAnswerItsCallersAloneAsync<WebhooksDb>(ServiceCall.Webhooks, LlmGateway.Webhooks.Routes.Callers);
+
+    [Fact]
+    public Task Every_route_of_Billing_answers_its_callers_alone() =>
+        MustAnswerItsCallersAloneAsync<BillingDb>(ServiceCall.Billing, LlmGateway.Billing.Routes.Callers);
 
     static async Task MustAnswerItsCallersAloneAsync<TEntryPoint>(string service, RouteCallers table)
         where TEntryPoint : class
@@ -118,11 +124,14 @@ public sealed partial class RouteCallersTests
             builder.UseContentRoot(AppContext.BaseDirectory).ConfigureLogging(logging => logging.ClearProviders());
             foreach (var setting in (string[])[KeySetting.InternalKey, KeySetting.MasterKey, KeySetting.Pepper])
                 builder.UseSetting(setting, Key);
-            foreach (var database in (string[])["wallet", "sessions", "webhooks"])
+            foreach (var database in (string[])["wallet", "sessions", "webhooks", "billing"])
                 builder.UseSetting($"ConnectionStrings:{database}", "Host=127.0.0.1;Port=1;Username=nobody;Timeout=1");
             builder.UseSetting("ConnectionStrings:redis", nobody);
             builder.UseSetting("ConnectionStrings:rabbitmq", $"amqp://{nobody}");
-            builder.UseSetting("services:wallet:http:0", $"http://{nobody}");
+            foreach (var service in (string[])["wallet", "sessions"])
+                builder.UseSetting($"services:{service}:http:0", $"http://{nobody}");
+            builder.UseSetting(StripeModes.SandboxUrl, $"http://{nobody}");
+            builder.UseSetting(StripeModes.AllowSandbox, "true");
             builder.ConfigureTestServices(services =>
             {
                 foreach (var service in services.Where(service => service.ServiceType == typeof(IHostedService)).ToArray())
