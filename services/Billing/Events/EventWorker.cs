@@ -21,7 +21,7 @@ public sealed class EventWorker(
         FirstPause = TimeSpan.FromSeconds(2), LongestPause = TimeSpan.FromHours(4), OutagePause = TimeSpan.FromSeconds(5);
 
     /// <summary>Nobody else takes an event meanwhile. Handling one ends before.</summary>
-    static readonly TimeSpan ClaimTime = TimeSpan.FromSeconds(120), HandlingTimeout = TimeSpan.FromSeconds(90);
+    static readonly TimeSpan ClaimTime = TimeSpan.FromSeconds(60), HandlingTimeout = TimeSpan.FromSeconds(50);
 
     static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(500);
 

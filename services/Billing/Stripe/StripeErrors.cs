@@ -5,7 +5,7 @@ using Stripe;
 namespace LlmGateway.Billing;
 
 /// <summary>Stripe has refused a call for good: the same call will be refused again.</summary>
-/// <param name="Code">Stripe's, as in <c>charge_already_refunded</c>.</param>
+/// <param name="code">Stripe's, as in <c>charge_already_refunded</c>.</param>
 public sealed class StripeRefusalException(string? code, string message, Exception inner) : Exception(message, inner)
 {
     public string? Code => code;

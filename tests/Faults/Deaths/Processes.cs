@@ -10,7 +10,7 @@ static class Processes
 {
     public static readonly string[]
         Proxies = ["proxy", "proxy2"],
-        Gateway = ["wallet", "sessions", "webhooks", "billing", .. Proxies],
+        Gateway = ["wallet", "sessions", "webhooks", .. Proxies],
         Services = ["sandbox", .. Gateway],
         Servers = ["postgres", "redis", "rabbitmq"];
 
