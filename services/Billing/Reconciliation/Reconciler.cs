@@ -33,7 +33,7 @@ public sealed class Reconciler(
     /// <summary>How far back the first round looks. Stripe lists thirty days.</summary>
     static readonly TimeSpan FirstLook = TimeSpan.FromDays(3);
 
-    const int MaxPages = 20, MaxPayments = 50, MaxRefunds = 50, MaxBookings = 200;
+    const int MaxPages = 100, MaxPayments = 50, MaxRefunds = 50, MaxBookings = 200;
 
     /// <summary>A purchase is asked after so often at most: its events bring what happens sooner.</summary>
     static readonly TimeSpan PaymentEvery = TimeSpan.FromMinutes(30), RefundEvery = TimeSpan.FromMinutes(2);
@@ -92,6 +92,8 @@ public sealed class Reconciler(
                 await NoteAsync(mode, now - Overlap, token);
                 break;
             }
+            if (page == MaxPages - 1)
+                log.LogError("Stripe has told more since {Since} than one round reads: the oldest are not looked at", since);
         }
         if (count > 0)
         {

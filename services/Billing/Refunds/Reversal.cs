@@ -66,7 +66,7 @@ public sealed record Dispute(string Id, long Cents, string Status)
     public bool IsOpen => Status is "needs_response" or "under_review";
 
     /// <summary>It is decided. What was decided is never open again; an appeal may still win it.</summary>
-    public bool IsClosed => !IsOpen && !IsInquiry;
+    public bool IsClosed => Status == "warning_closed" || (!IsOpen && !IsInquiry);
 
     bool IsInquiry => Status.StartsWith("warning_", StringComparison.Ordinal);
 }

@@ -41,10 +41,10 @@ public static class StartTopUp
             return Problems.NotFound("project");
         var quote = Quote.Of(input.Amount, terms.MarkupPpm, terms.PlatformFeePpm);
         var wanted = new Payment(
-            Ids.New(), caller.Organization, caller.Project, customer, wallet, caller.Test, mode.Livemode, quote.Amount, quote.Cents,
+            default, caller.Organization, caller.Project, customer, wallet, caller.Test, mode.Livemode, quote.Amount, quote.Cents,
             quote.Parts, Payment.New, null, default);
         for (var i = 0; i < MaxAttempts; i++)
-            switch (await purchases.OpenAsync(mode, wanted, token))
+            switch (await purchases.OpenAsync(mode, wanted with { Id = Ids.New() }, token))
             {
                 case ({ Status: Payment.Open } payment, { } intent):
                     return Results.Json(
