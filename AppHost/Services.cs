@@ -68,9 +68,12 @@ static partial class Services
             foreach (var key in (string[])["SecretKey", "PublishableKey", "WebhookSecrets:0", "WebhookSecrets:1"])
                 billing.WithSetting(stack, $"Stripe:{mode}:{key}");
         return billing
-            .WithEnvironment("Stripe__SandboxUrl", $"http://127.0.0.1:{stack.Base + Ports.Sandbox}/stripe")
-            .WithEnvironment("Stripe__SandboxWebhookUrl", $"http://127.0.0.1:{stack.Base + Ports.Proxy}/webhook/stripe")
+            .WithEnvironment("Stripe__SandboxUrl", At(Ports.Sandbox, "/stripe"))
+            .WithEnvironment("Stripe__SandboxScript", At(Ports.Sandbox, "/stripe/v3/"))
+            .WithEnvironment("Stripe__SandboxWebhookUrl", At(Ports.Proxy, "/webhook/stripe"))
             .WithEnvironment("Stripe__AllowSandbox", "true");
+
+        string At(int port, string path) => $"http://127.0.0.1:{stack.Base + port}{path}";
     }
 
     static string Seed(Stack stack, string path)
