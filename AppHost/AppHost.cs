@@ -19,9 +19,10 @@ var billingDatabase = servers.AddDatabase("billingdb", database: "billing");
 var redis = servers.AddRedis("redis");
 var rabbitmq = servers.AddRabbitMq("rabbitmq");
 
-// Plays the model providers on a laptop; no part of a deployment.
+// Plays the model providers and Stripe on a laptop; no part of a deployment.
 var sandbox = stack.AddService<Projects.Sandbox>("sandbox", Ports.Sandbox)
     .ExcludeFromManifest()
+    .WithStripe(stack)
     .WithSandboxCommands();
 
 // The only writer of balances.
@@ -60,7 +61,7 @@ var billing = stack.AddService<Projects.Billing>("billing", Ports.Billing)
     .WithReference(wallet)
     .WithReference(sessions)
     .WithKeys(internalKeys)
-    .WithStripe(stack)
+    .WithPayments(stack)
     .WithBillingCommands(internalKeys);
 
 // The public edge, twice: every machine is a cluster of two, so that nothing can assume that it is alone.

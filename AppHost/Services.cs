@@ -23,6 +23,10 @@ static partial class Services
             .WithoutExportToNobody(stack);
     }
 
+    /// <summary>Stripe's port: its npm package knows hosts and ports, and no paths.</summary>
+    public static Service WithStripe(this Service sandbox, Stack stack) =>
+        stack.Runs ? sandbox.WithEnvironment("Stripe__Port", $"{stack.Port("stripe", Ports.SandboxStripe)}") : sandbox;
+
     /// <param name="name">Under which name the service knows it; the server's own without it.</param>
     public static Service WithServer(this Service service, IResourceBuilder<IResourceWithConnectionString> server, string? name = null) =>
         service.WithReference(server, name).WaitFor(server);
@@ -57,7 +61,7 @@ static partial class Services
     /// Stripe's keys, where they are given; without them the sandbox plays Stripe on this machine. A deployment is given them as
     /// parameters.
     /// </summary>
-    public static Service WithStripe(this Service billing, Stack stack)
+    public static Service WithPayments(this Service billing, Stack stack)
     {
         if (!stack.Runs)
             return billing
@@ -68,8 +72,8 @@ static partial class Services
             foreach (var key in (string[])["SecretKey", "PublishableKey", "WebhookSecrets:0", "WebhookSecrets:1"])
                 billing.WithSetting(stack, $"Stripe:{mode}:{key}");
         return billing
-            .WithEnvironment("Stripe__SandboxUrl", At(Ports.Sandbox, "/stripe"))
-            .WithEnvironment("Stripe__SandboxScript", At(Ports.Sandbox, "/stripe/v3/"))
+            .WithEnvironment("Stripe__SandboxUrl", At(Ports.SandboxStripe, ""))
+            .WithEnvironment("Stripe__SandboxScript", At(Ports.SandboxStripe, "/v3/"))
             .WithEnvironment("Stripe__SandboxWebhookUrl", At(Ports.Proxy, "/webhook/stripe"))
             .WithEnvironment("Stripe__AllowSandbox", "true");
 

@@ -105,7 +105,7 @@ sealed class Params
             return (raw, name) => List(raw, name, item);
         }
         var words = Word(text, ref at).Split('|');
-        return words.Length == 1 ? Types[words[0]] : (raw, name) => OneOf(raw, name, words);
+        return Types.GetValueOrDefault(words[0]) ?? ((raw, name) => OneOf(raw, name, words));
     }
 
     static void Skip(string text, ref int at)
@@ -189,7 +189,7 @@ sealed class Params
         var text = Leaf(raw, name, "string");
         return words.Contains(text)
             ? text
-            : throw Refusal.Parameter($"Invalid {name}: must be one of {string.Join(", ", words[..^1])}, or {words[^1]}", name);
+            : throw Refusal.Parameter($"Invalid {name}: must be one of {string.Join(", ", words)}", name);
     }
 
     static Refusal Empty(string name) => Refusal.Parameter(

@@ -124,12 +124,43 @@ sealed class StripeCalls(Worlds worlds)
         }
         var given = route.Accepts.Read(Form.Read(arrived.Sent));
 
-        StripeFault? fault;
+        var (fault, kept) = Begin(arrived);
+        Refuse(http, fault);
+        if (kept is not null)
+        {
+            http.Response.Headers["Idempotent-Replayed"] = "true";
+            http.Response.Headers["Original-Request"] = kept.Request;
+            await AnswerAsync(http, kept);
+            return;
+        }
+        await RunAsync(http, arrived, new(world, account, arrived.Path, ids, given)
+        {
+            Request = arrived.Request,
+            Key = arrived.Key,
+            Version = arrived.Version,
+            IsPublic = arrived.IsPublic,
+            UnseenSince = fault?.Kind == FaultKind.StaleLists ? world.Clock.Now - fault.Milliseconds / 1000 : null,
+        }, route, fault);
+    }
+
+    /// <summary>The fault that strikes the call, and the answer that its key got before. Without either the key is taken now.</summary>
+    static (StripeFault? Fault, KeptAnswer? Kept) Begin(Arrived arrived)
+    {
+        var world = arrived.World;
         lock (world.Gate)
         {
             world.Clock.RunDue();
-            fault = world.Faults.Take(arrived.Method, arrived.Path);
+            var fault = world.Faults.Take(arrived.Method, arrived.Path);
+            var isRefused = fault?.Kind is FaultKind.RateLimit or FaultKind.LockTimeout;
+            return (fault, arrived.Key is null || isRefused
+                ? null
+                : world.Kept.Begin(
+                    arrived.Account.Id, arrived.Key, $"{arrived.Method} {arrived.Path}", arrived.Sent, world.Clock.Now));
         }
+    }
+
+    static void Refuse(HttpContext http, StripeFault? fault)
+    {
         if (fault?.Kind == FaultKind.RateLimit)
         {
             http.Response.Headers["Stripe-Rate-Limited-Reason"] = "global-rate";
@@ -146,35 +177,7 @@ sealed class StripeCalls(Worlds worlds)
                 Code = "lock_timeout",
             };
         }
-        if (arrived.Key is not null)
-        {
-            lock (world.Gate)
-            {
-                var name = $"{arrived.Method} {arrived.Path}";
-                if (world.Kept.Begin(account.Id, arrived.Key, name, arrived.Sent, world.Clock.Now) is { } kept)
-                {
-                    http.Response.Headers["Idempotent-Replayed"] = "true";
-                    http.Response.Headers["Original-Request"] = kept.Request;
-                    http.Items[Replayed] = kept;
-                }
-            }
-            if (http.Items.TryGetValue(Replayed, out var answer))
-            {
-                await AnswerAsync(http, (KeptAnswer)answer!);
-                return;
-            }
-        }
-        await RunAsync(http, arrived, new(world, account, arrived.Path, ids, given)
-        {
-            Request = arrived.Request,
-            Key = arrived.Key,
-            Version = arrived.Version,
-            IsPublic = arrived.IsPublic,
-            UnseenSince = fault?.Kind == FaultKind.StaleLists ? world.Clock.Now - fault.Milliseconds / 1000 : null,
-        }, route, fault);
     }
-
-    static readonly object Replayed = new();
 
     static async Task RunAsync(HttpContext http, Arrived arrived, Call call, Routes.Route route, StripeFault? fault)
     {
