@@ -16,6 +16,9 @@ static class Books
     /// <summary>How many times fewer usage rows the small books have, and how many entries for each of theirs the large ones.</summary>
     const int Smaller = 100, EntriesPerUsage = 4;
 
+    /// <summary>As many as a summary may have.</summary>
+    const int MaxRows = 1000;
+
     static readonly TimeSpan Day = TimeSpan.FromDays(1);
 
     public static async Task RunAsync(RunningApp stack, int seconds, int rows)
@@ -75,7 +78,7 @@ static class Books
                 var (count, time) = await TimeAsync(async () => dimension == RollupDimension.Total
                     ? (await UsageSummary.QuartersAsync(database, project, false, to - (90 * Day), to, CancellationToken.None)).Count
                     : (await UsageSummary.ByValueAsync(
-                        database, project, false, dimension, to - (90 * Day), to, now, CancellationToken.None)).Count);
+                        database, project, false, dimension, to - (90 * Day), to, now, MaxRows, CancellationToken.None)).Rows.Count);
                 (values, times) = (count, [.. times, time.TotalMilliseconds]);
             }
             var median = times.Order().ElementAt(times.Count / 2);

@@ -149,7 +149,7 @@ public readonly record struct RollupTimes(DateTime[] Days, DateTime[] Quarters, 
     public static DateTimeOffset Floor(DateTimeOffset moment, TimeSpan grain) =>
         new(moment.UtcTicks - (moment.UtcTicks % grain.Ticks), TimeSpan.Zero);
 
-    static DateTimeOffset Ceiling(DateTimeOffset moment, TimeSpan grain) => Floor(moment + grain - TimeSpan.FromTicks(1), grain);
+    public static DateTimeOffset Ceiling(DateTimeOffset moment, TimeSpan grain) => Floor(moment + grain - TimeSpan.FromTicks(1), grain);
 
     static DateTime[] Each(DateTimeOffset from, DateTimeOffset to, TimeSpan grain)
     {

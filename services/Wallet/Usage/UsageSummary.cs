@@ -51,16 +51,17 @@ public static class UsageSummary
         var limit = query.Limit(DefaultRows, MaxRows);
 
         var (project, test, token) = (caller.Project, caller.Test, http.RequestAborted);
-        var rows = dimension == RollupDimension.Total
-            ? ByTime(await QuartersAsync(database, project, test, from, to, token), zone, byHour: group == "hour")
-            : await ByValueAsync(database, project, test, dimension, from, to, time.GetUtcNow(), token);
-        var total = rows.Aggregate(default(RollupSums), (sum, row) => sum + row.Sums);
-        var shown = dimension == RollupDimension.Total ? rows : [.. rows.OrderByDescending(row => row.Sums.Cost).Take(limit)];
-        var others = total - shown.Aggregate(default(RollupSums), (sum, row) => sum + row.Sums);
+        var (rows, total) = dimension == RollupDimension.Total
+            ? AllOf(ByTime(await QuartersAsync(database, project, test, from, to, token), zone, byHour: group == "hour"))
+            : await ByValueAsync(database, project, test, dimension, from, to, time.GetUtcNow(), limit, token);
+        var others = total - AllOf(rows).Total;
         return Results.Json(
-            new Answer(from, to, zone, [.. shown.Select(row => Show(row.Value, row.Sums))], Show("", others), Show("", total)),
+            new Answer(from, to, zone, [.. rows.Select(row => Show(row.Value, row.Sums))], Show("", others), Show("", total)),
             Defaults.Json);
     }
+
+    static (List<(string Value, RollupSums Sums)> Rows, RollupSums Total) AllOf(List<(string Value, RollupSums Sums)> rows) =>
+        (rows, rows.Aggregate(default(RollupSums), (sum, row) => sum + row.Sums));
 
     static (DateTimeOffset From, DateTimeOffset To) TimeOf(ListQuery query, DateTimeOffset now)
     {
@@ -74,14 +75,8 @@ public static class UsageSummary
         var from = asked ?? to - length;
         if (from >= to || to - from > MaxDays * Day)
             throw ListQuery.Invalid("from", $"must be earlier than 'to', by at most {MaxDays} days");
-        return (Floor(from, Quarter), Ceiling(to, Quarter));
+        return (RollupTimes.Floor(from, Quarter), RollupTimes.Ceiling(to, Quarter));
     }
-
-    /// <summary>From the year 1 on, whose first moment is a day's beginning, too.</summary>
-    static DateTimeOffset Floor(DateTimeOffset moment, TimeSpan grain) =>
-        new(moment.UtcTicks - (moment.UtcTicks % grain.Ticks), TimeSpan.Zero);
-
-    static DateTimeOffset Ceiling(DateTimeOffset moment, TimeSpan grain) => Floor(moment + grain - TimeSpan.FromTicks(1), grain);
 
     /// <summary>Days and hours of the zone. Hours are counted from each midnight, so those of :30 and :45 are whole, too.</summary>
     public static List<(string Value, RollupSums Sums)> ByTime(
@@ -125,27 +120,40 @@ public static class UsageSummary
     /// <summary>
     /// Whole days from days, and the rest at both ends from quarters of an hour. The day of now has nothing behind now, so it is whole.
     /// </summary>
-    public static Task<List<(string Value, RollupSums Sums)>> ByValueAsync(
+    /// <returns>
+    /// The most expensive, at most <paramref name="limit"/>, and what all come to. A project may have a million customers.
+    /// </returns>
+    public static async Task<(List<(string Value, RollupSums Sums)> Rows, RollupSums Total)> ByValueAsync(
         NpgsqlDataSource database, Guid project, bool test, RollupDimension dimension, DateTimeOffset from, DateTimeOffset to,
-        DateTimeOffset now, CancellationToken token)
+        DateTimeOffset now, int limit, CancellationToken token)
     {
-        var firstDay = Ceiling(from, Day) is var first && first < to ? first : to;
-        var lastDay = (to > now ? Ceiling(to, Day) : Floor(to, Day)) is var last && last > firstDay ? last : firstDay;
-        return ReadAsync(
+        var firstDay = RollupTimes.Ceiling(from, Day) is var first && first < to ? first : to;
+        var lastDay = (to > now ? RollupTimes.Ceiling(to, Day) : RollupTimes.Floor(to, Day)) is var last && last > firstDay
+            ? last
+            : firstDay;
+        var rows = await ReadAsync(
             database,
             $"""
-            select {BookedUsage.Summed}, value
-            from (
-                select * from rollup where project = $1 and test = $2 and grain = 0 and dimension = $6 and at >= $4 and at < $7
-                union all
-                select * from rollup where project = $1 and test = $2 and grain = 1 and dimension = $6 and at >= $7 and at < $8
-                union all
-                select * from rollup where project = $1 and test = $2 and grain = 0 and dimension = $6 and at >= $8 and at < $5
-                union all
-                {Open}) as parts
-            where dimension = $6 group by value
+            with sums as materialized (
+                select {BookedUsage.Summed}, value
+                from (
+                    select * from rollup where project = $1 and test = $2 and grain = 0 and dimension = $6 and at >= $4 and at < $7
+                    union all
+                    select * from rollup where project = $1 and test = $2 and grain = 1 and dimension = $6 and at >= $7 and at < $8
+                    union all
+                    select * from rollup where project = $1 and test = $2 and grain = 0 and dimension = $6 and at >= $8 and at < $5
+                    union all
+                    {Open}) as parts
+                where dimension = $6 group by value)
+            (select {BookedUsage.Columns}, value from sums order by cost desc, value limit $9)
+            union all
+            select {BookedUsage.Summed}, null from sums having count(*) > 0
             """,
-            [project, test, from, to, (short)dimension, firstDay, lastDay], row => row.GetString(BookedUsage.Figures.Length), token);
+            [project, test, from, to, (short)dimension, firstDay, lastDay, limit],
+            row => row.IsDBNull(BookedUsage.Figures.Length) ? null : row.GetString(BookedUsage.Figures.Length), token);
+        return (
+            [.. from row in rows where row.Key is not null select (row.Key, row.Sums)],
+            rows.Find(row => row.Key is null).Sums);
     }
 
     /// <summary>What is booked and not in the roll-ups, as their rows.</summary>
@@ -158,7 +166,7 @@ public static class UsageSummary
     /// The rows of a query, whose third value is until when the roll-ups have everything. Both are of one snapshot, so a request is in the
     /// roll-ups or in the log, and never in both.
     /// </summary>
-    static async Task<List<(T, RollupSums)>> ReadAsync<T>(
+    static async Task<List<(T Key, RollupSums Sums)>> ReadAsync<T>(
         NpgsqlDataSource database, string sql, object[] values, Func<NpgsqlDataReader, T> key, CancellationToken token)
     {
         await using var connection = await database.OpenConnectionAsync(token);
@@ -168,7 +176,7 @@ public static class UsageSummary
         var until = (DateTime)(await summed.ExecuteScalarAsync(token))!;
         await using var query = connection.Sql(sql, [.. values[..2], until, .. values[2..]]);
         query.CommandTimeout = 0; // much may wait to be summed up; who asked may give up
-        var rows = new List<(T, RollupSums)>();
+        var rows = new List<(T Key, RollupSums Sums)>();
         await using var row = await query.ExecuteReaderAsync(token);
         while (await row.ReadAsync(token))
             rows.Add((key(row), SumsOf(row)));

@@ -102,6 +102,26 @@ public sealed class RollupTests : OnOwnLedger
         Assert.Equal(("", 2L), (value, sums.Requests));
     }
 
+    [Fact]
+    public async Task Of_many_models_the_most_expensive_are_told_and_what_all_come_to()
+    {
+        Assert.Equal((0, default), await CountAsync(limit: 2));
+        foreach (var (cost, model) in new[] { (3, "c"), (9, "a"), (5, "b"), (3, "d") })
+            await _ledger.SettleAsync(Like(_ledger.Settlement(DateTimeOffset.UtcNow, cost), usage => usage with { Model = model }));
+
+        var (rows, total) = await ByValueAsync(RollupDimension.Model, limit: 3);
+
+        Assert.Equal(["a", "b", "c"], rows.Select(row => row.Value));
+        Assert.Equal([9, 5, 3], rows.Select(row => row.Sums.Cost));
+        Assert.Equal((4, 20), (total.Requests, total.Cost));
+
+        async Task<(int, RollupSums)> CountAsync(int limit)
+        {
+            var (rows, total) = await ByValueAsync(RollupDimension.Model, limit);
+            return (rows.Count, total);
+        }
+    }
+
     /// <summary>Late ones, corrections, sums and seals in any order. Each answer is compared with what was booked until then.</summary>
     [Fact]
     public async Task What_is_told_is_right_at_every_moment_whether_it_is_summed_up_or_not()
@@ -295,9 +315,13 @@ public sealed class RollupTests : OnOwnLedger
     Task<List<(DateTimeOffset At, RollupSums Sums)>> QuartersAsync() => UsageSummary.QuartersAsync(
         _ledger.Database, OwnLedger.Project, test: false, Floor(DateTimeOffset.UtcNow.AddYears(-1), Quarter), Tomorrow, Token);
 
-    Task<List<(string Value, RollupSums Sums)>> ByValueAsync(RollupDimension dimension) => UsageSummary.ByValueAsync(
-        _ledger.Database, OwnLedger.Project, test: false, dimension, Floor(DateTimeOffset.UtcNow.AddDays(-9), Quarter), Tomorrow,
-        DateTimeOffset.UtcNow, Token);
+    async Task<List<(string Value, RollupSums Sums)>> ByValueAsync(RollupDimension dimension) =>
+        (await ByValueAsync(dimension, limit: 1000)).Rows;
+
+    Task<(List<(string Value, RollupSums Sums)> Rows, RollupSums Total)> ByValueAsync(RollupDimension dimension, int limit) =>
+        UsageSummary.ByValueAsync(
+            _ledger.Database, OwnLedger.Project, test: false, dimension, Floor(DateTimeOffset.UtcNow.AddDays(-9), Quarter), Tomorrow,
+            DateTimeOffset.UtcNow, limit, Token);
 
     static DateTimeOffset Tomorrow => Floor(DateTimeOffset.UtcNow, Day) + Day;
 

@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Diagnostics;
 using System.Globalization;
 using Aspire.Hosting;
 using Aspire.Hosting.ApplicationModel;
@@ -14,12 +13,13 @@ namespace LlmGateway.Harness;
 sealed class Supervisor : IDisposable
 {
     /// <summary>A start that shows nothing for so long has failed.</summary>
-    static readonly TimeSpan Patience = TimeSpan.FromSeconds(5), Pause = TimeSpan.FromMilliseconds(50);
+    static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
 
     readonly DistributedApplication _app;
     readonly CancellationTokenSource _end = new();
     readonly ConcurrentDictionary<string, CustomResourceSnapshot> _states = new();
     readonly ConcurrentDictionary<string, bool> _held = new(), _starting = new();
+    readonly ConcurrentDictionary<string, int?> _followed = new();
     bool _starts;
 
     public Supervisor(DistributedApplication app)
@@ -43,8 +43,7 @@ sealed class Supervisor : IDisposable
     public async Task ReleaseAsync(string name)
     {
         _held.TryRemove(name, out _);
-        if (Snapshot(name) is { } snapshot && IsDead(snapshot))
-            await StartAgainAsync(name);
+        await StartAgainAsync(name);
     }
 
     public void Dispose()
@@ -65,7 +64,7 @@ sealed class Supervisor : IDisposable
                 _states[name] = change.Snapshot;
                 var isOurs = change.Resource is ProjectResource or ExecutableResource
                     && !change.Resource.HasAnnotationOfType<ExplicitStartupAnnotation>();
-                if (isOurs && IsDead(change.Snapshot) && Volatile.Read(ref _starts) && !_held.ContainsKey(name))
+                if (isOurs && IsDead(change.Snapshot) && Volatile.Read(ref _starts))
                     _ = StartAgainAsync(name);
             }
         }
@@ -75,32 +74,41 @@ sealed class Supervisor : IDisposable
         }
     }
 
+    /// <summary>
+    /// One death is followed by one start, as often as it is reported. A second start would end the life that has just begun, and what was
+    /// ordered for it.
+    /// </summary>
     async Task StartAgainAsync(string name)
     {
-        if (!_starting.TryAdd(name, true))
-            return;
-        try
+        while (Snapshot(name) is { } death && IsToBeFollowed(name, death) && _starting.TryAdd(name, true))
         {
-            var commands = _app.Services.GetRequiredService<ResourceCommandService>();
-            while (Snapshot(name) is { } snapshot && IsDead(snapshot))
+            try
             {
+                var commands = _app.Services.GetRequiredService<ResourceCommandService>();
                 await commands.ExecuteCommandAsync(name, KnownResourceCommands.StartCommand, _end.Token);
-                // A second start would end the life that the first one has just begun, and what was ordered for it.
-                for (var started = Stopwatch.GetTimestamp(); IsTheSame(snapshot) && Stopwatch.GetElapsedTime(started) < Patience;)
-                    await Task.Delay(Pause, _end.Token);
+                await _app.ResourceNotifications
+                    .WaitForResourceAsync(name, now => Pid(now.Snapshot) is > 0 and var pid && pid != Pid(death), _end.Token)
+                    .WaitAsync(Patience, _end.Token);
+                _followed[name] = Pid(death);
             }
-
-            bool IsTheSame(CustomResourceSnapshot death) => Snapshot(name) is { } now && IsDead(now) && Pid(now) == Pid(death);
-        }
-        catch (Exception) when (_end.IsCancellationRequested)
-        {
-            // The app ends.
-        }
-        finally
-        {
-            _starting.TryRemove(name, out _);
+            catch (TimeoutException)
+            {
+                // It is started again.
+            }
+            catch (Exception) when (_end.IsCancellationRequested)
+            {
+                return; // The app ends.
+            }
+            finally
+            {
+                _starting.TryRemove(name, out _);
+            }
         }
     }
+
+    bool IsToBeFollowed(string name, CustomResourceSnapshot death) =>
+        IsDead(death) && !_held.ContainsKey(name)
+        && !(Pid(death) is { } pid && _followed.TryGetValue(name, out var last) && pid == last);
 
     static int? Pid(CustomResourceSnapshot snapshot) =>
         snapshot.Properties.FirstOrDefault(property => property.Name == "executable.pid")?.Value is { } pid
