@@ -34,8 +34,9 @@ public sealed class TopUpTests
     }
 
     [Fact]
-    public async Task Every_event_up_to_twenty_times_and_shuffled_credits_once()
+    public async Task Every_event_twenty_times_and_shuffled_before_two_workers_credits_once()
     {
+        await using var second = await SecondBilling.StartAsync();
         var user = await Backend.App.NewUserAsync(credit: null);
         await Purchase.OrderAsync("/webhooks", """{"hold":true,"repeat":20}""");
         try
