@@ -69,7 +69,7 @@ public sealed class Reconciler(
                 """, MaxBookings),
             token);
         foreach (var payment in payments)
-            await bookings.BookWaitingAsync(payment, token);
+            await UnlessRefusedAsync(() => bookings.BookWaitingAsync(payment, token), payment.Id);
         return payments.Count;
     }
 
@@ -164,14 +164,17 @@ public sealed class Reconciler(
         return under.Count;
     }
 
-    /// <summary>One that Stripe knows nothing of, or says something else of, keeps none of the others waiting.</summary>
+    /// <summary>
+    /// One that the ledger refuses, or that Stripe knows nothing of or says something else of, keeps none of the others waiting. Each round
+    /// says it again: money was paid and is not where it should be.
+    /// </summary>
     async Task UnlessRefusedAsync(Func<Task> ask, Guid payment)
     {
         try
         {
             await ask();
         }
-        catch (Exception e) when (e is StripeRefusalException or NotOursException)
+        catch (Exception e) when (e is StripeRefusalException or NotOursException or InvalidOperationException)
         {
             log.LogError(e, "payment {Payment} cannot be reconciled with Stripe", Ids.Show(Ids.Payment, payment));
         }
