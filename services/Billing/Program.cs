@@ -17,6 +17,7 @@ builder.Services.AddRetention(TableRetention.All);
 builder.Services.AddSingleton(StripeModes.Read(builder, StripeHttp.NewClient()));
 builder.Services.AddSingleton<StripeCalls>();
 builder.Services.AddHostedSingleton<SandboxEndpoint>();
+builder.Services.AddHostedService<EndpointVersions>();
 builder.Services.AddReadiness(
     "sandbox", (services, _) => Task.FromResult(services.GetRequiredService<SandboxEndpoint>().IsReady));
 
