@@ -32,7 +32,8 @@ public sealed class EndpointVersions(StripeModes modes, ILogger<EndpointVersions
             ReceiveEvent.Paths, path => one.Url.TrimEnd('/').EndsWith(path, StringComparison.Ordinal))).ToList();
         if (ours.Count == 0)
             return [$"no endpoint of Stripe's {mode} mode leads here: payments are noticed by the reconciler alone"];
-        return ours.Where(one => one.Version != StripeConfiguration.ApiVersion).Select(one =>
-            $"Stripe's endpoint {one.Url} has the version {one.Version ?? "of the account"}, and this build {StripeConfiguration.ApiVersion}");
+        var own = StripeConfiguration.ApiVersion;
+        return ours.Where(one => one.Version != own).Select(one =>
+            $"Stripe's endpoint {one.Url} has the version {one.Version ?? "of the account"}, and this build {own}");
     }
 }

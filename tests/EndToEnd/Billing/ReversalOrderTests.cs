@@ -1,6 +1,6 @@
 namespace LlmGateway.EndToEnd;
 
-/// <summary>Refunds in every state, told twenty times and shuffled, on both workers: what is taken back is what Stripe says in the end.</summary>
+/// <summary>Refunds in every state, told twenty times, shuffled, to both workers: taken back is what Stripe says in the end.</summary>
 [Collection(nameof(Payments))]
 public sealed class ReversalOrderTests
 {

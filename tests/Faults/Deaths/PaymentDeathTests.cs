@@ -3,8 +3,8 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Faults;
 
 /// <summary>
-/// Whoever moves money for cards is killed between any two steps, and the same calls are made again until they are answered: every card pays once, every refund
-/// goes back once, and the books say so.
+/// Whoever moves money for cards is killed between any two steps, and the same calls are made again until they are answered: every card
+/// pays once, every refund goes back once, and the books say so.
 /// </summary>
 public sealed class PaymentDeathTests
 {

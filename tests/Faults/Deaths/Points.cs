@@ -7,7 +7,8 @@ static class Points
 {
     public static readonly IReadOnlyList<string> All =
     [
-        .. LlmGateway.Proxy.Failpoints.All.Keys, .. LlmGateway.Wallet.Failpoints.All.Keys.Except(OfMonths).Except(OfPayments), .. Failpoint.Shared.Keys,
+        .. LlmGateway.Proxy.Failpoints.All.Keys, .. LlmGateway.Wallet.Failpoints.All.Keys.Except(OfMonths).Except(OfPayments),
+        .. Failpoint.Shared.Keys,
         .. LlmGateway.Sessions.Failpoints.All.Keys, .. LlmGateway.Webhooks.Failpoints.All.Keys,
     ];
 
