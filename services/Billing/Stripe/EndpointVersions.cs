@@ -15,7 +15,7 @@ public sealed class EndpointVersions(StripeModes modes, ILogger<EndpointVersions
             {
                 var found = await StripeErrors.CallAsync(
                     () => mode.Client.V1.WebhookEndpoints.ListAsync(new() { Limit = 100 }, cancellationToken: stoppingToken), log);
-                foreach (var warning in Warnings(mode.Name, found.Data.Select(one => (one.Url, one.ApiVersion))))
+                foreach (var warning in Warnings(mode.Name, found.Data.Select(one => (one.Url, (string?)one.ApiVersion))))
                     log.LogWarning("{Warning}", warning);
             }
             catch (Exception e) when (!stoppingToken.IsCancellationRequested)
