@@ -20,7 +20,8 @@ sealed class SecondBilling : IAsyncDisposable
             WorkingDirectory = AppContext.BaseDirectory, RedirectStandardOutput = true, RedirectStandardError = true,
         };
         start.Environment.Clear();
-        foreach (var variable in (await File.ReadAllTextAsync($"/proc/{first}/environ")).Split('\0', StringSplitOptions.RemoveEmptyEntries))
+        var environment = await File.ReadAllTextAsync($"/proc/{first}/environ", TestContext.Current.CancellationToken);
+        foreach (var variable in environment.Split('\0', StringSplitOptions.RemoveEmptyEntries))
             start.Environment[variable[..variable.IndexOf('=', StringComparison.Ordinal)]] =
                 variable[(variable.IndexOf('=', StringComparison.Ordinal) + 1)..];
         start.Environment["ASPNETCORE_URLS"] = url;
@@ -37,7 +38,7 @@ sealed class SecondBilling : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         _process.Kill();
-        await _process.WaitForExitAsync();
+        await _process.WaitForExitAsync(CancellationToken.None);
         _process.Dispose();
     }
 

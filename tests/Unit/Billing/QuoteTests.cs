@@ -37,7 +37,7 @@ public sealed class QuoteTests
     }
 
     [Fact]
-    public void Whatever_is_bought_is_divided_to_the_nano() => Prop.ForAll(Purchases, purchase =>
+    public void Whatever_is_bought_is_divided_to_the_nano() => Check.One(Config.QuickThrowOnFailure, Prop.ForAll(Purchases, purchase =>
     {
         var (amount, markup, fee) = purchase;
         var (asked, parts) = Quote.Of(amount, markup, fee);
@@ -51,10 +51,11 @@ public sealed class QuoteTests
         // Within half a cent of the exact fee.
         Assert.InRange((Int128)2 * ((Int128)parts.Fee * Million - (Int128)amount.Nanos * fee),
             -(Int128)Quote.NanosPerCent * Million, (Int128)Quote.NanosPerCent * Million);
-    }).QuickCheckThrowOnFailure();
+    }));
 
     [Fact]
-    public void Parts_sum_up_to_what_is_divided_grow_with_each_cent_and_are_the_whole_at_the_end() => Prop.ForAll(Purchases, purchase =>
+    public void Parts_sum_up_to_what_is_divided_grow_with_each_cent_and_are_the_whole_at_the_end() =>
+        Check.One(Config.QuickThrowOnFailure, Prop.ForAll(Purchases, purchase =>
     {
         var (amount, markup, fee) = purchase;
         var quote = Quote.Of(amount, markup, fee);
@@ -68,7 +69,7 @@ public sealed class QuoteTests
             before = part;
         }
         Assert.Equal(quote.Parts, quote.Parts.Of(quote.Parts.Sum));
-    }).QuickCheckThrowOnFailure();
+    }));
 
     [Theory]
     [InlineData("5", null)]

@@ -25,20 +25,28 @@ public sealed class StripeEventTests
     /// <summary>Three API versions, an event of a connected account and a thin one: their shapes have little in common.</summary>
     [Theory]
     [InlineData(
-        """{"id":"evt_1","object":"event","api_version":"2019-12-03","created":1575400000,"livemode":true,"type":"payment_intent.succeeded",
-        "data":{"object":{"id":"pi_1","object":"payment_intent","charges":{"data":[]}}},"request":{"id":null}}""",
+        """
+        {"id":"evt_1","object":"event","api_version":"2019-12-03","created":1575400000,"livemode":true,"type":"payment_intent.succeeded",
+        "data":{"object":{"id":"pi_1","object":"payment_intent","charges":{"data":[]}}},"request":{"id":null}}
+        """,
         "2019-12-03", null, "pi_1")]
     [InlineData(
-        """{"id":"evt_1","api_version":"2024-06-20","livemode":true,"type":"charge.refunded","created":"soon",
-        "data":{"object":{"id":"ch_1","object":"charge","payment_intent":{"id":"pi_1","object":"payment_intent"}}}}""",
+        """
+        {"id":"evt_1","api_version":"2024-06-20","livemode":true,"type":"charge.refunded","created":"soon",
+        "data":{"object":{"id":"ch_1","object":"charge","payment_intent":{"id":"pi_1","object":"payment_intent"}}}}
+        """,
         "2024-06-20", null, "pi_1")]
     [InlineData(
-        """{"id":"evt_1","api_version":"2031-01-01.unknown","livemode":true,"type":"refund.updated","created":1e999,"new":[[]],
-        "data":{"object":{"id":"re_1","object":"refund","payment_intent":"pi_1","shape":{"of":"tomorrow"}}}}""",
+        """
+        {"id":"evt_1","api_version":"2031-01-01.unknown","livemode":true,"type":"refund.updated","created":1e999,"new":[[]],
+        "data":{"object":{"id":"re_1","object":"refund","payment_intent":"pi_1","shape":{"of":"tomorrow"}}}}
+        """,
         "2031-01-01.unknown", null, "pi_1")]
     [InlineData(
-        """{"id":"evt_1","api_version":"2017-01-27","livemode":true,"type":"account.application.deauthorized","account":"acct_1",
-        "data":{"object":{"id":"ca_1","object":"application","name":"x"}}}""",
+        """
+        {"id":"evt_1","api_version":"2017-01-27","livemode":true,"type":"account.application.deauthorized","account":"acct_1",
+        "data":{"object":{"id":"ca_1","object":"application","name":"x"}}}
+        """,
         "2017-01-27", "acct_1", null)]
     [InlineData(
         """{"id":"evt_1","object":"v2.core.event","livemode":true,"type":"v1.billing.meter.no_meter_found","related_object":null}""",

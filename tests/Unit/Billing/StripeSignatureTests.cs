@@ -55,11 +55,14 @@ public sealed class StripeSignatureTests
         { "another scheme", Header(Secret, scheme: "v0") },
         { "an unknown scheme", Header(Secret, scheme: "v2") },
         { "another body", Header(Secret, [.. Body, (byte)' ']) },
-        { "another time than was signed", Header(Secret).Replace($"t={Now.ToUnixTimeSeconds()}", $"t={Now.ToUnixTimeSeconds() - 1}") },
+        {
+            "another time than was signed",
+            Header(Secret).Replace($"t={Now.ToUnixTimeSeconds()}", $"t={Now.ToUnixTimeSeconds() - 1}", StringComparison.Ordinal)
+        },
         { "no time", Header(Secret)[(Header(Secret).IndexOf(',') + 1)..] },
         { "two times", $"t={Now.ToUnixTimeSeconds()},{Header(Secret)}" },
-        { "a time with a sign", Header(Secret).Replace("t=", "t=+") },
-        { "a time beyond all", Header(Secret).Replace($"t={Now.ToUnixTimeSeconds()}", "t=9223372036854775807") },
+        { "a time with a sign", Header(Secret).Replace("t=", "t=+", StringComparison.Ordinal) },
+        { "a time beyond all", Header(Secret).Replace($"t={Now.ToUnixTimeSeconds()}", "t=9223372036854775807", StringComparison.Ordinal) },
         { "half of it", Header(Secret)[..^32] },
         { "more than it", Header(Secret) + "00" },
         { "not hexadecimal", $"{Header(Secret)[..^1]}g" },
@@ -85,7 +88,7 @@ public sealed class StripeSignatureTests
     [Fact]
     public void An_event_of_the_other_mode_says_so_though_a_secret_of_ours_has_signed_it()
     {
-        var test = Encoding.UTF8.GetBytes(Encoding.UTF8.GetString(Body).Replace("true", "false"));
+        var test = Encoding.UTF8.GetBytes(Encoding.UTF8.GetString(Body).Replace("true", "false", StringComparison.Ordinal));
 
         Assert.Equal("livemode", ReceiveEvent.Verify(Header(Secret, test), test, Modes, Now).Problem!.Param);
         Assert.NotNull(ReceiveEvent.Verify(Header(OfTest, test), test, Modes, Now).Event);
