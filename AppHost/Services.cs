@@ -24,8 +24,13 @@ static partial class Services
     }
 
     /// <summary>Stripe's port: its npm package knows hosts and ports, and no paths.</summary>
-    public static Service WithStripe(this Service sandbox, Stack stack) =>
-        stack.Runs ? sandbox.WithEnvironment("Stripe__Port", $"{stack.Port("stripe", Ports.SandboxStripe)}") : sandbox;
+    public static Service WithStripe(this Service sandbox, Stack stack)
+    {
+        if (!stack.Runs)
+            return sandbox;
+        string port = $"{stack.Port("stripe", Ports.SandboxStripe)}";
+        return sandbox.WithEnvironment("Stripe__Port", port);
+    }
 
     /// <param name="name">Under which name the service knows it; the server's own without it.</param>
     public static Service WithServer(this Service service, IResourceBuilder<IResourceWithConnectionString> server, string? name = null) =>

@@ -89,7 +89,7 @@ sealed record Purchase(User User, string Id, string Intent, Reply Reply)
 
     public static async Task<Reply> StripeAsync(string method, string path, string? form = null)
     {
-        var request = Gateway.Request(method, path, Key, at: Stack.Stripe);
+        var request = Gateway.Request(method, $"/stripe{path}", Key, at: Stack.Sandbox);
         if (form is not null)
             request.Content = new StringContent(form, null, "application/x-www-form-urlencoded");
         return await Gateway.SendAsync(request);
