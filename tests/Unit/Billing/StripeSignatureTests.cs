@@ -21,8 +21,11 @@ public sealed class StripeSignatureTests
         new(Test: true, IsSandbox: false, "pk_test_1", null!) { WebhookSecrets = [OfTest] },
     ];
 
-    static string Mac(string secret, byte[] body, long at) =>
-        Convert.ToHexStringLower(HMACSHA256.HashData(Encoding.UTF8.GetBytes(secret), [.. Encoding.UTF8.GetBytes($"{at}."), .. body]));
+    static string Mac(string secret, byte[] body, long at)
+    {
+        byte[] signed = [.. Encoding.UTF8.GetBytes($"{at}."), .. body];
+        return Convert.ToHexStringLower(HMACSHA256.HashData(Encoding.UTF8.GetBytes(secret), signed));
+    }
 
     static string Header(string secret, byte[]? body = null, long offset = 0, string scheme = "v1")
     {
