@@ -33,7 +33,7 @@ public sealed class PaymentDeathTests
         Assert.NotEqual(armed, Stack.ProcessId(service));
         Assert.Equal(["refund -2.499999999", "topup 8.333333333"], await refunded.EntriesAsync());
         Assert.Equal(["dispute -8.333333333", "topup 8.333333333"], await disputed.EntriesAsync());
-        Assert.Equal(1, (await Purchase.StripeAsync("GET", $"/v1/refunds?payment_intent={refunded.Intent}")).Json.Items("data").Count());
+        Assert.Single((await Purchase.StripeAsync("GET", $"/v1/refunds?payment_intent={refunded.Intent}")).Json.Items("data"));
         foreach (var purchase in (Purchase[])[refunded, disputed])
             await Eventually.HoldsAsync(async () => await purchase.WaitingEventsAsync() == 0, "the end of all events", Patience);
         await Books.WaitUntilRightAsync();

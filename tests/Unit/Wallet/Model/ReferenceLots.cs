@@ -66,7 +66,10 @@ sealed partial class ReferenceLedger
     {
         if (!_lots.TryGetValue(wallet, out var lots))
             _lots.Add(wallet, lots = []);
-        lots.Add(new() { Id = id, Ends = ends ?? DateTimeOffset.MaxValue, IsPaid = isPaid, Age = lots.Count + 1, Left = amount, First = amount });
+        lots.Add(new()
+        {
+            Id = id, Ends = ends ?? DateTimeOffset.MaxValue, IsPaid = isPaid, Age = lots.Count + 1, Left = amount, First = amount,
+        });
         Add(wallet, amount);
     }
 
