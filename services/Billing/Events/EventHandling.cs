@@ -78,6 +78,7 @@ public sealed class EventHandling(
             return null;
         if (!Ids.TryParse(Ids.Payment, name, out var id) || await database.PaymentAsync(id, token) is not { } named)
             throw new NotYetException($"there is no payment {name}");
-        return named.Intent is null ? named : throw new NotOursException($"the payment's intent is {named.Intent}");
+        // It may know its intent since a moment ago.
+        return named.Intent is null || named.Intent == intent ? named : throw new NotOursException($"the payment's intent is {named.Intent}");
     }
 }
