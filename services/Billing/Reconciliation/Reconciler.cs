@@ -159,6 +159,7 @@ public sealed class Reconciler(
             await using (var look = database.Sql("update refund set looked_at = now() where id = $1", refund.Id))
                 await look.ExecuteNonQueryAsync(token);
             var payment = (await database.PaymentAsync(refund.Payment, token))!;
+            // Each is asked for in its turn: one that Stripe has no answer to must not keep the others from theirs.
             await UnlessRefusedAsync(() => refunds.AdvanceAsync(payment, refund.Id, token), payment.Id);
         }
         return under.Count;

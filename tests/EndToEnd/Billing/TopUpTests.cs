@@ -64,7 +64,7 @@ public sealed class TopUpTests
     public async Task An_event_that_is_there_before_our_row_knows_its_intent_is_credited()
     {
         var user = await Backend.App.NewUserAsync(credit: null);
-        await Purchase.OrderAsync("/faults", """{"kind":"cut-after","match":"POST /v1/payment_intents","count":3}""");
+        await Purchase.OrderAsync("/faults", """{"kind":"error-after","match":"POST /v1/payment_intents"}""");
         (await Purchase.AskAsync(user, """{"amount":"10"}""")).MustBe(503);
         var intents = (await Purchase.StripeAsync("GET", "/v1/payment_intents?limit=100")).MustBe(200).Json.Items("data");
         var lost = intents.Single(intent => Purchase.IsOf(intent, user));
