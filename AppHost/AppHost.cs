@@ -18,9 +18,10 @@ var webhooksDatabase = servers.AddDatabase("webhooksdb", database: "webhooks");
 var redis = servers.AddRedis("redis");
 var rabbitmq = servers.AddRabbitMq("rabbitmq");
 
-// Plays the model providers on a laptop; no part of a deployment.
+// Plays the model providers and Stripe on a laptop; no part of a deployment.
 var sandbox = stack.AddService<Projects.Sandbox>("sandbox", Ports.Sandbox)
     .ExcludeFromManifest()
+    .WithStripe(stack)
     .WithSandboxCommands();
 
 // The only writer of balances.

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.RegularExpressions;
 using LlmGateway.Contracts;
 using Service = Aspire.Hosting.ApplicationModel.IResourceBuilder<Aspire.Hosting.ApplicationModel.ProjectResource>;
@@ -22,6 +23,12 @@ static partial class Services
             .WithAnnotation(Built(stack, service.Resource))
             .WithoutExportToNobody(stack);
     }
+
+    /// <summary>Stripe's port: its npm package knows hosts and ports, and no paths.</summary>
+    public static Service WithStripe(this Service sandbox, Stack stack) =>
+        stack.Runs
+            ? sandbox.WithEnvironment("Stripe__Port", stack.Port("stripe", Ports.SandboxStripe).ToString(CultureInfo.InvariantCulture))
+            : sandbox;
 
     /// <param name="name">Under which name the service knows it; the server's own without it.</param>
     public static Service WithServer(this Service service, IResourceBuilder<IResourceWithConnectionString> server, string? name = null) =>

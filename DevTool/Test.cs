@@ -35,7 +35,7 @@ static class Test
         {
             await Installation.PrepareAllAsync(token);
             await Installation.EnsureNpmAsync(token);
-            foreach (var folder in (string[])[Clients, Path.Combine(Clients, "agents")])
+            foreach (var folder in (string[])[Clients, Path.Combine(Clients, "agents"), Path.Combine(Clients, "stripe")])
                 if (!await Installation.InstallPackagesAsync(folder, token))
                     throw new Failure(ExitCode.Unavailable, $"npm ci failed in {folder}");
             return true;

@@ -8,6 +8,8 @@ static class Stack
     /// <summary>Where the fault tests put a faulty network in front of the sandbox, from the first port on.</summary>
     public const int Faults = 70;
 
+    const int StripePort = 21;
+
     static RunningApp? _app;
 
     public static RunningApp App
@@ -22,6 +24,9 @@ static class Stack
     public static Uri Proxy2 => Url("proxy2");
 
     public static Uri Sandbox => Url("sandbox");
+
+    /// <summary>The sandbox's Stripe, on the port that the app host gives it.</summary>
+    public static Uri Stripe => new($"http://127.0.0.1:{App.Ports + StripePort}");
 
     public static Uri Wallet => Url("wallet");
 
