@@ -46,11 +46,14 @@ var sessions = stack.AddService<Projects.Sessions>("sessions", Ports.Sessions)
     .WithSessionsCommands(internalKeys);
 
 // What the developer's systems are told.
-stack.AddService<Projects.Webhooks>("webhooks", Ports.Webhooks)
+var webhooks = stack.AddService<Projects.Webhooks>("webhooks", Ports.Webhooks)
     .WithServer(webhooksDatabase, "webhooks")
     .WithServer(rabbitmq)
     .WithReference(wallet)
-    .WithKeys(internalKeys)
+    .WithKeys(internalKeys, masterKeys)
+    .WithSetting(stack, "Webhooks:Retention")
+    // Receivers on this machine. A deployment has none.
+    .WithSetting(stack, "Webhooks:PrivateHosts", otherwise: "127.0.0.1,localhost")
     .WithWebhooksCommands(internalKeys);
 
 // The public edge, twice: every machine is a cluster of two, so that nothing can assume that it is alone.
@@ -61,6 +64,7 @@ foreach (var (name, port) in new[] { ("proxy", Ports.Proxy), ("proxy2", Ports.Pr
         .WithServer(rabbitmq)
         .WithReference(sessions)
         .WithReference(wallet)
+        .WithReference(webhooks)
         .WithKeys(internalKeys, masterKeys)
         .WithSpool(stack)
         .WithSetting(stack, "Gateway:PrivateHosts")

@@ -38,6 +38,10 @@ static class Commands
         var signed = new Signature(keys, ServiceCall.Webhooks);
         return webhooks
             .WithCall("verify", "Look for missing events", "CheckmarkCircle", HttpMethod.Get, "/internal/verify", signed, inputs: Wait)
+            .WithCall("deliver-now", "Deliver now", "Send", HttpMethod.Post, "/internal/deliveries/now", signed)
+            .WithCall(
+                "replay-dead-letters", "Replay dead letters", "ArrowRepeatAll", HttpMethod.Post, "/internal/dead-letters/replay", signed)
+            .WithCall("reseal", "Bring secrets under the first key", "KeyReset", HttpMethod.Post, "/internal/reseal", signed)
             .WithErrorCommands(signed);
     }
 

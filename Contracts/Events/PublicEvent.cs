@@ -14,6 +14,18 @@ public sealed record PublicEvent(
 /// <summary>Types of events as callers see them.</summary>
 public static class EventTypes
 {
+    /// <summary>An endpoint's owner asked for it, and nobody else is told.</summary>
+    public const string Test = "webhook.test";
+
+    /// <summary>What an endpoint may ask for (contract §7), also what is not told yet.</summary>
+    public static readonly IReadOnlySet<string> All = new SortedSet<string>(StringComparer.Ordinal)
+    {
+        WalletCredited, WalletRefunded, WalletFrozen, WalletUnfrozen, WalletCreditsExpired, WalletLowBalance, WalletExhausted,
+        LimitThreshold, SessionCapReached, WindowOpened, "wallet.debited", "topup.failed", "customer.created", "key.created", "key.revoked",
+        "subscription.created", "subscription.updated", "subscription.ended", "invoice.created", "invoice.paid", "invoice.failed",
+        "payout.created", "payout.paid", "payout.failed", "margin.accrued", "dispute.opened", "dispute.closed",
+    };
+
     public const string
         WalletCredited = "wallet.credited",
         WalletRefunded = "wallet.refunded",

@@ -17,6 +17,7 @@ builder.AddEnvelope();
 builder.AddInternalCalls(ServiceCall.Proxy);
 builder.AddSpool();
 builder.Services.AddHttpForwarder();
+builder.Setting("services:webhooks:http:0"); // only management calls go there
 builder.AddServiceClient<SessionsClient>("sessions", SessionsClient.AttemptTimeout);
 builder.AddServiceClient<KeptResponsesClient>("sessions", KeptResponsesClient.AttemptTimeout);
 builder.AddServiceClient<KeyedCallsClient>("wallet", KeyedCallsClient.AttemptTimeout);
@@ -46,7 +47,7 @@ builder.Services.AddSingleton<WindowAdmission>();
 builder.Services.AddHostedSingleton<KeyedCalls>();
 
 // The stages of a request
-builder.Services.AddSingleton(Upstream.NewClient(PrivateHosts.Read(builder)));
+builder.Services.AddSingleton(Upstream.NewClient(PrivateHosts.Read(builder, PrivateHosts.OfProviders)));
 builder.Services.AddSingleton<Forwarding>();
 builder.Services.AddSingleton<Answers>();
 builder.Services.AddSingleton(GenAiSpan.Read(builder));

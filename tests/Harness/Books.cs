@@ -24,12 +24,14 @@ static class Books
 {
     public static readonly NpgsqlDataSource Wallet = NpgsqlDataSource.Create(Stack.Connection("wallet"));
     public static readonly NpgsqlDataSource Sessions = NpgsqlDataSource.Create(Stack.Connection("sessions"));
+    public static readonly NpgsqlDataSource Webhooks = NpgsqlDataSource.Create(Stack.Connection("webhooks"));
 
     /// <summary>To be called when PostgreSQL was stopped: pooled connections to it are dead.</summary>
     public static void ForgetConnections()
     {
         Wallet.Clear();
         Sessions.Clear();
+        Webhooks.Clear();
     }
 
     /// <summary>The rows of a customer's requests, oldest first.</summary>

@@ -20,6 +20,7 @@ public static class Management
         ("/v1/wallets/{**rest}", "wallet"),
         ("/v1/wallet/{**rest}", "wallet"),
         ("/v1/usage/{**rest}", "wallet"),
+        ("/v1/webhooks/{**rest}", "webhooks"),
     ];
 
     /// <summary>

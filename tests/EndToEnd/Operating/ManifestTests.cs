@@ -12,9 +12,9 @@ public sealed class ManifestTests
     [
         ("wallet", ["wallet", "redis", "rabbitmq"], [], ["internal-key"]),
         ("sessions", ["sessions", "redis", "rabbitmq"], ["wallet"], ["internal-key", "master-key", "pepper"]),
-        ("webhooks", ["webhooks", "rabbitmq"], ["wallet"], ["internal-key"]),
-        ("proxy", ["redis", "rabbitmq"], ["sessions", "wallet"], ["internal-key", "master-key"]),
-        ("proxy2", ["redis", "rabbitmq"], ["sessions", "wallet"], ["internal-key", "master-key"]),
+        ("webhooks", ["webhooks", "rabbitmq"], ["wallet"], ["internal-key", "master-key"]),
+        ("proxy", ["redis", "rabbitmq"], ["sessions", "wallet", "webhooks"], ["internal-key", "master-key"]),
+        ("proxy2", ["redis", "rabbitmq"], ["sessions", "wallet", "webhooks"], ["internal-key", "master-key"]),
     ];
 
     [Fact]
@@ -48,6 +48,7 @@ public sealed class ManifestTests
                 Assert.All(secrets, secret => Assert.Contains($"{{{secret}.value}}", values));
                 Assert.Equal(secrets.Contains("master-key"), names.Contains("Gateway__AcceptedMasterKeys__0"));
                 Assert.DoesNotContain("Gateway__AcceptedInternalKeys__0", names);
+                Assert.DoesNotContain("Webhooks__PrivateHosts", names);
             }
             string[] inputs = ["internal-key", "master-key", "pepper", "postgres-password", "redis-password", "rabbitmq-password"];
             foreach (var secret in inputs)

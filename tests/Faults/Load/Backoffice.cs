@@ -102,7 +102,7 @@ sealed class Backoffice
                 Stack.Proxies[random.Next(2)])));
 
     /// <summary>One step, repeated at either proxy under one key until it is answered.</summary>
-    static async Task<Reply> DoAsync(string method, string path, string? json = null, string? credential = null)
+    public static async Task<Reply> DoAsync(string method, string path, string? json = null, string? credential = null)
     {
         var key = Guid.NewGuid().ToString("N");
         long? inUseSince = null;
@@ -134,7 +134,7 @@ sealed class Backoffice
     /// <summary>As if the minute had passed after which a claim counts as abandoned.</summary>
     static async Task ForgetClaimAsync(string key)
     {
-        foreach (var database in (Npgsql.NpgsqlDataSource[])[Books.Wallet, Books.Sessions])
+        foreach (var database in (Npgsql.NpgsqlDataSource[])[Books.Wallet, Books.Sessions, Books.Webhooks])
         {
             await using var age = database.CreateCommand(
                 "update idempotent_call set started_at = started_at - interval '61 seconds' where key = $1 and status is null");

@@ -14,9 +14,10 @@ public sealed class SettingsTests
     static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Theory]
-    [InlineData("Proxy", $"{Servers}, {Keys}, Proxy:Spool, services:sessions:http:0, services:wallet:http:0")]
+    [InlineData("Proxy", $"{Servers}, {Keys}, Proxy:Spool, services:sessions:http:0, services:wallet:http:0, services:webhooks:http:0")]
     [InlineData("Sessions", $"{Servers}, ConnectionStrings:sessions, {Keys}, Gateway:Pepper, services:wallet:http:0")]
     [InlineData("Wallet", $"{Servers}, ConnectionStrings:wallet, {Key}")]
+    [InlineData("Webhooks", $"ConnectionStrings:rabbitmq, ConnectionStrings:webhooks, {Keys}, services:wallet:http:0")]
     public async Task A_service_without_settings_names_them_all_in_one_line_and_ends(string service, string missing)
     {
         Assert.Equal($"LlmGateway.{service}: configuration is missing {missing}\n", await FailAsync(service));

@@ -1,0 +1,45 @@
+using LlmGateway.ServiceDefaults;
+using Npgsql;
+
+namespace LlmGateway.Webhooks;
+
+/// <summary>How long events and deliveries are kept.</summary>
+/// <param name="Kept">Of an event since it happened, of a delivery since it is over.</param>
+public sealed record EventRetention(TimeSpan Kept)
+{
+    public const string Setting = "Webhooks:Retention";
+
+    /// <summary>A replay may go back for so long.</summary>
+    public const int LeastDays = 30;
+
+    public static EventRetention Read(WebApplicationBuilder builder) =>
+        new(builder.Days(Setting, LeastDays) ?? TimeSpan.FromDays(LeastDays));
+}
+
+/// <summary>
+/// What has waited for an endpoint until its time was over, because its owner disabled it, is not sent any more. It does not vanish: it is
+/// listed as expired for as long as other deliveries.
+/// </summary>
+public sealed class Expiries(
+    NpgsqlDataSource database, DatabaseReady ready, EventRetention retention, TimeProvider time, ILogger<Expiries> log)
+    : BackgroundService
+{
+    const int MaxAtOnce = 10_000;
+
+    static readonly TimeSpan Interval = TimeSpan.FromMinutes(10);
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        await ready.Task.WaitAsync(stoppingToken);
+        await Loop.RunAsync("expiry of deliveries", Interval, ExpireAsync, log, time, stoppingToken);
+    }
+
+    public Task ExpireAsync(CancellationToken token) => Rounds.UntilNotFullAsync(MaxAtOnce, async () =>
+    {
+        await using var expire = database.Sql("""
+            update delivery set state = 3, next_at = null, finished_at = now()
+            where id in (select id from delivery where state = 0 and created < now() - $1 limit $2)
+            """, retention.Kept, MaxAtOnce);
+        return await expire.ExecuteNonQueryAsync(token);
+    });
+}
