@@ -15,6 +15,7 @@ var servers = new Servers(stack);
 var walletDatabase = servers.AddDatabase("walletdb", database: "wallet");
 var sessionsDatabase = servers.AddDatabase("sessionsdb", database: "sessions");
 var webhooksDatabase = servers.AddDatabase("webhooksdb", database: "webhooks");
+var billingDatabase = servers.AddDatabase("billingdb", database: "billing");
 var redis = servers.AddRedis("redis");
 var rabbitmq = servers.AddRabbitMq("rabbitmq");
 
@@ -56,6 +57,16 @@ var webhooks = stack.AddService<Projects.Webhooks>("webhooks", Ports.Webhooks)
     .WithSetting(stack, "Webhooks:PrivateHosts", otherwise: "127.0.0.1,localhost")
     .WithWebhooksCommands(internalKeys);
 
+// Top-ups, refunds, disputes: the only one that talks to Stripe.
+var billing = stack.AddService<Projects.Billing>("billing", Ports.Billing)
+    .WithServer(billingDatabase, "billing")
+    .WithServer(rabbitmq)
+    .WithReference(wallet)
+    .WithReference(sessions)
+    .WithKeys(internalKeys)
+    .WithPayments(stack)
+    .WithBillingCommands(internalKeys);
+
 // The public edge, twice: every machine is a cluster of two, so that nothing can assume that it is alone.
 foreach (var (name, port) in new[] { ("proxy", Ports.Proxy), ("proxy2", Ports.Proxy2) })
     stack.AddService<Projects.Proxy>(name, port)
@@ -65,6 +76,7 @@ foreach (var (name, port) in new[] { ("proxy", Ports.Proxy), ("proxy2", Ports.Pr
         .WithReference(sessions)
         .WithReference(wallet)
         .WithReference(webhooks)
+        .WithReference(billing)
         .WithKeys(internalKeys, masterKeys)
         .WithSpool(stack)
         .WithSetting(stack, "Gateway:PrivateHosts")

@@ -45,6 +45,16 @@ static class Commands
             .WithErrorCommands(signed);
     }
 
+    public static Service WithBillingCommands(this Service billing, StackKeys keys)
+    {
+        var signed = new Signature(keys, ServiceCall.Billing);
+        return billing
+            .WithCall("reconcile", "Reconcile with Stripe", "ArrowSync", HttpMethod.Post, "/internal/reconcile", signed)
+            .WithCall("list-events", "List Stripe's events that wait", "MailAlert", HttpMethod.Get, "/internal/stripe-events", signed)
+            .WithCall(
+                "retry-events", "Put Stripe's events back", "MailArrowUp", HttpMethod.Post, "/internal/stripe-events/retry", signed);
+    }
+
     /// <summary>Of a service that takes messages from queues.</summary>
     static Service WithErrorCommands(this Service service, Signature signed) => service
         .WithCall("list-errors", "List unhandled messages", "MailAlert", HttpMethod.Get, "/internal/error-queues", signed)

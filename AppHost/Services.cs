@@ -60,6 +60,29 @@ static partial class Services
             .WithEnvironment("Sessions__KeyFile", stack.Folder.Of(StackFolder.MadeKeys));
     }
 
+    /// <summary>
+    /// Stripe's keys, where they are given; without them the sandbox plays Stripe on this machine. A deployment is given them as
+    /// parameters.
+    /// </summary>
+    public static Service WithPayments(this Service billing, Stack stack)
+    {
+        if (!stack.Runs)
+            return billing
+                .WithEnvironment("Stripe__Live__SecretKey", stack.Builder.AddParameter("stripe-secret-key", secret: true))
+                .WithEnvironment("Stripe__Live__PublishableKey", stack.Builder.AddParameter("stripe-publishable-key"))
+                .WithEnvironment("Stripe__Live__WebhookSecrets__0", stack.Builder.AddParameter("stripe-webhook-secret", secret: true));
+        foreach (var mode in (string[])["Live", "Test"])
+            foreach (var key in (string[])["SecretKey", "PublishableKey", "WebhookSecrets:0", "WebhookSecrets:1"])
+                billing.WithSetting(stack, $"Stripe:{mode}:{key}");
+        return billing
+            .WithEnvironment("Stripe__SandboxUrl", At(Ports.SandboxStripe, ""))
+            .WithEnvironment("Stripe__SandboxScript", At(Ports.SandboxStripe, "/v3/"))
+            .WithEnvironment("Stripe__SandboxWebhookUrl", At(Ports.Proxy, "/webhook/stripe"))
+            .WithEnvironment("Stripe__AllowSandbox", "true");
+
+        string At(int port, string path) => $"http://127.0.0.1:{stack.Base + port}{path}";
+    }
+
     static string Seed(Stack stack, string path)
     {
         try

@@ -22,7 +22,7 @@ static class Installation
 
     static readonly Requirement[] Counters = [new("linux-perf", "system calls and wake-ups in ./dev bench", () => Programs.Exists("perf"))];
 
-    static readonly string[] Connections = ["walletdb", "sessionsdb", "webhooksdb", "redis", "rabbitmq"];
+    static readonly string[] Connections = ["walletdb", "sessionsdb", "webhooksdb", "billingdb", "redis", "rabbitmq"];
 
     const string AppHost = "AppHost/AppHost.csproj", Everything = "LlmGateway.sln";
 

@@ -36,5 +36,8 @@ public static class EventTypes
         WalletExhausted = "wallet.exhausted",
         LimitThreshold = "limit.threshold",
         SessionCapReached = "session.cap_reached",
-        WindowOpened = "window.opened";
+        WindowOpened = "window.opened",
+        TopUpFailed = "topup.failed",
+        DisputeOpened = "dispute.opened",
+        DisputeClosed = "dispute.closed";
 }

@@ -32,6 +32,9 @@ app.MapCredentials();
 app.MapProjects();
 app.MapRecordKeyUse();
 
+// For Billing
+app.MapTerms();
+
 // What providers keep for customers: files and batches
 app.MapRegisterObject();
 app.MapFindObjects();

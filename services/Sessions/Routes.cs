@@ -23,6 +23,7 @@ public static class Routes
         ["GET /internal/kept-responses/{customer:guid}/{id:guid}"] = [Proxy],
         ["DELETE /internal/kept-responses/{customer:guid}/{id:guid}"] = [Proxy],
         ["POST /internal/kept-responses/{customer:guid}/find"] = [Proxy],
+        ["GET /internal/projects/{project:guid}/terms"] = [Billing],
         ["GET /internal/catalogue"] = [Operator],
         ["POST /internal/catalogue/import"] = [Operator],
         ["POST /internal/reseal"] = [Operator],

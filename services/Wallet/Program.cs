@@ -66,6 +66,9 @@ app.MapCounterOpenings();
 app.MapCreditBalances();
 app.MapCreditAdjustments();
 
+// Payments
+app.MapPayments();
+
 // For backends and end users
 app.MapWallets();
 app.MapOwnWallet();

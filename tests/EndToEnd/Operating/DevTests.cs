@@ -112,7 +112,7 @@ public sealed class DevTests : IDisposable
         var resources = JsonSerializer.Deserialize<JsonElement>(status[status.IndexOf('{', StringComparison.Ordinal)..]).Items("resources");
         var states = resources.ToDictionary(resource => resource.Text("displayName"), resource => resource.Text("state"));
         Assert.All(
-            ["postgres", "redis", "rabbitmq", "wallet", "sessions", "webhooks", "proxy", "proxy2"],
+            ["postgres", "redis", "rabbitmq", "wallet", "sessions", "webhooks", "billing", "proxy", "proxy2"],
             name => Assert.Equal("Running", states[name]));
     }
 

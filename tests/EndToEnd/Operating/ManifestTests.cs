@@ -13,8 +13,9 @@ public sealed class ManifestTests
         ("wallet", ["wallet", "redis", "rabbitmq"], [], ["internal-key"]),
         ("sessions", ["sessions", "redis", "rabbitmq"], ["wallet"], ["internal-key", "master-key", "pepper"]),
         ("webhooks", ["webhooks", "rabbitmq"], ["wallet"], ["internal-key", "master-key"]),
-        ("proxy", ["redis", "rabbitmq"], ["sessions", "wallet", "webhooks"], ["internal-key", "master-key"]),
-        ("proxy2", ["redis", "rabbitmq"], ["sessions", "wallet", "webhooks"], ["internal-key", "master-key"]),
+        ("billing", ["billing", "rabbitmq"], ["sessions", "wallet"], ["internal-key", "stripe-secret-key", "stripe-webhook-secret"]),
+        ("proxy", ["redis", "rabbitmq"], ["billing", "sessions", "wallet", "webhooks"], ["internal-key", "master-key"]),
+        ("proxy2", ["redis", "rabbitmq"], ["billing", "sessions", "wallet", "webhooks"], ["internal-key", "master-key"]),
     ];
 
     [Fact]
@@ -36,7 +37,7 @@ public sealed class ManifestTests
                 ["postgres", "redis", "rabbitmq"],
                 name => Assert.StartsWith("container.", resources.GetProperty(name).Text("type")));
             Assert.All(
-                ["walletdb", "sessionsdb", "webhooksdb"],
+                ["walletdb", "sessionsdb", "webhooksdb", "billingdb"],
                 name => Assert.Contains("{postgres.connectionString}", resources.GetProperty(name).Text("connectionString")));
             foreach (var (service, connections, services, secrets) in Topology)
             {

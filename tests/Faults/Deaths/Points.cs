@@ -7,13 +7,17 @@ static class Points
 {
     public static readonly IReadOnlyList<string> All =
     [
-        .. LlmGateway.Proxy.Failpoints.All.Keys, .. LlmGateway.Wallet.Failpoints.All.Keys.Except(OfMonths), .. Failpoint.Shared.Keys,
+        .. LlmGateway.Proxy.Failpoints.All.Keys, .. LlmGateway.Wallet.Failpoints.All.Keys.Except(OfMonths).Except(OfPayments),
+        .. Failpoint.Shared.Keys,
         .. LlmGateway.Sessions.Failpoints.All.Keys, .. LlmGateway.Webhooks.Failpoints.All.Keys,
     ];
 
     /// <summary>Passed only where a month of the usage log is old enough to be dropped: <see cref="MonthTests"/>.</summary>
     public static IEnumerable<string> OfMonths =>
         LlmGateway.Wallet.Failpoints.All.Keys.Where(point => point.StartsWith("wallet.month.", StringComparison.Ordinal));
+
+    /// <summary>Passed only where somebody pays by card: <see cref="PaymentDeathTests"/>.</summary>
+    public static IEnumerable<string> OfPayments => [.. LlmGateway.Billing.Failpoints.All.Keys, "wallet.payment.booked"];
 
     /// <summary>Passed once in a life: at the start, or when the leases of the dead end.</summary>
     public static readonly HashSet<string> OnceInALife =

@@ -32,7 +32,7 @@ static class Stack
 
     public static Uri[] Proxies => [Proxy, Proxy2];
 
-    public static IEnumerable<Uri> Services => [Wallet, Url("sessions"), Url("webhooks"), Sandbox, Proxy, Proxy2];
+    public static IEnumerable<Uri> Services => [Wallet, Url("sessions"), Url("webhooks"), Url("billing"), Sandbox, Proxy, Proxy2];
 
     /// <summary>The header of a call that one of the gateway's services, or its operator, makes of another.</summary>
     public static (string Name, string Value) Signed(string caller, string audience, string? key = null) => (

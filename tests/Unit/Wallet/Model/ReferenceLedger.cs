@@ -87,8 +87,8 @@ sealed partial class ReferenceLedger
         if (_posts.TryGetValue(post.Id, out var before))
         {
             var isSame = before.Amounts.SequenceEqual(post.Amounts)
-                && (before.Type, before.Of, before.Reference, before.ExpiresAt, before.Lot)
-                    == (post.Type, post.Of, post.Reference, post.ExpiresAt, post.Lot);
+                && (before.Type, before.Of, before.Reference, before.ExpiresAt, before.Lot, before.WithoutDebt)
+                    == (post.Type, post.Of, post.Reference, post.ExpiresAt, post.Lot, post.WithoutDebt);
             return isSame ? new Answer.Done(Repeated: true) : new Answer.Differs();
         }
         if (post.Of.Balance is { } asked && !(IsWallet(asked) || IsCredits(asked)))
@@ -122,28 +122,24 @@ sealed partial class ReferenceLedger
                 Add(Party.Fees, others[1]);
                 Add(Party.Clearing, -amount - others.Sum());
                 break;
-            case PostType.Refund when Refundable(post, free) == 0:
-                return new Answer.Refused(wallet, RefusalReason.Exhausted, 0);
-            case PostType.Refund:
-                var paid = Math.Min(amount, Refundable(post, free));
-                var parts = others.ConvertAll(other => other * paid / amount);
-                if (post.Lot is { } lot)
-                    TakeFrom(wallet, lot, paid);
-                else
-                    Spend(wallet, paid);
-                Add(Party.Margin, -parts[0]);
-                Add(Party.Fees, -parts[1]);
-                Add(Party.Clearing, paid + parts.Sum());
+            case PostType.Refund when post.WithoutDebt && Refundable(post, free) < amount:
+                return new Answer.Refused(wallet, RefusalReason.Exhausted, Refundable(post, free));
+            case PostType.Dispute when post.WithoutDebt && free < amount:
+                return new Answer.Refused(wallet, RefusalReason.Exhausted, free);
+            case PostType.Refund or PostType.Dispute:
+                var paid = Math.Min(amount, post.Type == PostType.Dispute ? free : Refundable(post, free));
+                SpendFirst(wallet, post.Lot, paid);
+                Add(Party.Receivable, paid - amount);
+                Add(Party.Margin, -others[0]);
+                Add(Party.Fees, -others[1]);
+                Add(Party.Clearing, amount + others.Sum());
                 break;
-            case PostType.Dispute:
-                Spend(wallet, Math.Min(amount, free));
-                Add(Party.Receivable, Math.Min(amount, free) - amount);
-                Add(Party.Clearing, amount);
-                break;
-            case PostType.DisputeWon:
+            case PostType.RefundFailed or PostType.DisputeWon:
                 Add(Party.Receivable, Math.Min(amount, owed));
-                Add(wallet, amount - Math.Min(amount, owed));
-                Add(Party.Clearing, -amount);
+                Return(wallet, post.Lot, amount - Math.Min(amount, owed));
+                Add(Party.Margin, others[0]);
+                Add(Party.Fees, others[1]);
+                Add(Party.Clearing, -amount - others.Sum());
                 break;
             case PostType.Payout:
                 return Pay(post, Party.Margin, Party.Payouts);

@@ -1,0 +1,13 @@
+using LlmGateway.ServiceDefaults;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Infrastructure;
+using Microsoft.EntityFrameworkCore.Migrations;
+
+namespace LlmGateway.Billing;
+
+/// <summary>Names the migrations. It maps no entity: the tables are written and read in SQL (<c>Migrations/*.sql</c>).</summary>
+public sealed class BillingDb(DbContextOptions<BillingDb> options) : DbContext(options)
+{
+    [DbContext(typeof(BillingDb)), Migration("0001_payments")]
+    sealed class Payments0001 : SqlMigration;
+}

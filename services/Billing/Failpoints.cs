@@ -1,0 +1,22 @@
+namespace LlmGateway.Billing;
+
+/// <summary>The failpoints of this service, each with a sentence on what has happened when it is passed.</summary>
+public static class Failpoints
+{
+    public static readonly IReadOnlyDictionary<string, string> All = new Dictionary<string, string>(StringComparer.Ordinal)
+    {
+        ["billing.payment.added"] = "A purchase is a row; Stripe knows nothing of it.",
+        ["billing.intent.created"] = "Stripe has its intent; the row does not know it.",
+        ["billing.payment.taken"] = "The row has Stripe's state, and a payment's post is a row; the ledger has not booked it.",
+        ["billing.posting.booked"] = "The ledger has booked a post; its row does not know.",
+        ["billing.event.kept"] = "An event is stored and not answered.",
+        ["billing.event.claimed"] = "A worker has taken an event; nothing is read of Stripe.",
+        ["billing.event.handled"] = "An event's effect is in the ledger; the event is not done.",
+        ["billing.refund.added"] = "A refund is a row; the wallet has given nothing, and Stripe knows nothing.",
+        ["billing.refund.asked"] = "Stripe has refunded; the row does not know.",
+        ["billing.refund.taken"] = "The row has Stripe's refund; the ledger is not where it says.",
+        ["billing.dispute.taken"] = "The row has Stripe's dispute; the wallet is not frozen, the ledger not where it says.",
+        ["billing.dispute.noted"] = "It is noted who has frozen the wallet; it is not frozen yet.",
+        ["billing.reconciler.read"] = "Events that had not come are stored and not handled.",
+    };
+}

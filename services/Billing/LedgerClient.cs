@@ -1,0 +1,34 @@
+using System.Net;
+using LlmGateway.Contracts;
+using LlmGateway.ServiceDefaults;
+
+namespace LlmGateway.Billing;
+
+/// <summary>What this service asks of Wallet. An outage surfaces as an exception and becomes a 503, or a later attempt.</summary>
+public sealed class LedgerClient(HttpClient http)
+{
+    public static readonly TimeSpan AttemptTimeout = TimeSpan.FromSeconds(5);
+
+    public async Task<BookedPayment> BookAsync(BookPayment payment, CancellationToken token)
+    {
+        using var response = await http.PostAsJsonAsync("/internal/posts", payment, Defaults.Json, token);
+        response.EnsureSuccessStatusCode();
+        return (await response.Content.ReadFromJsonAsync<BookedPayment>(Defaults.Json, token))!;
+    }
+
+    /// <summary>Null when there is no such wallet.</summary>
+    public async Task<WalletState?> StateAsync(Guid wallet, CancellationToken token)
+    {
+        using var response = await http.GetAsync($"/internal/wallets/{wallet:D}", token);
+        if (response.StatusCode == HttpStatusCode.NotFound)
+            return null;
+        response.EnsureSuccessStatusCode();
+        return await response.Content.ReadFromJsonAsync<WalletState>(Defaults.Json, token);
+    }
+
+    public async Task SetFrozenAsync(Guid wallet, bool frozen, CancellationToken token)
+    {
+        using var response = await http.PutAsJsonAsync($"/internal/wallets/{wallet:D}/frozen", new SetFrozen(frozen), Defaults.Json, token);
+        response.EnsureSuccessStatusCode();
+    }
+}

@@ -1,0 +1,116 @@
+using LlmGateway.ServiceDefaults;
+using Npgsql;
+
+namespace LlmGateway.Billing;
+
+/// <summary>A top-up of a wallet: our row, which is there before Stripe is asked for anything.</summary>
+/// <param name="Amount">What was asked for, nano-dollars.</param>
+/// <param name="Cents">What the card pays.</param>
+/// <param name="Parts">Whose that is.</param>
+/// <param name="Intent">Stripe's PaymentIntent; null until we know it.</param>
+public sealed record Payment(
+    Guid Id, Guid Organization, Guid Project, Guid Customer, Guid Wallet, bool Test, bool Livemode, long Amount, long Cents, Parts Parts,
+    string Status, string? Intent, DateTimeOffset CreatedAt)
+{
+    /// <summary>Nobody may know of it but us.</summary>
+    public const string New = "new";
+
+    /// <summary>The customer is to pay, perhaps again.</summary>
+    public const string Open = "open";
+
+    /// <summary>The bank has it.</summary>
+    public const string Processing = "processing";
+
+    public const string Succeeded = "succeeded", Canceled = "canceled";
+
+    /// <summary>Of the latest attempt that failed.</summary>
+    public string? FailureCode { get; init; }
+
+    public string? FailureMessage { get; init; }
+
+    /// <summary>Which attempt that was: it is told once.</summary>
+    public string? FailedCharge { get; init; }
+
+    public DateTimeOffset? PaidAt { get; init; }
+
+    /// <summary>As the customer sees it: after an attempt that failed, it can try again.</summary>
+    public string ShownStatus => Status switch
+    {
+        New => Open,
+        Open when FailureCode is not null => "failed",
+        var other => other,
+    };
+
+    /// <summary>
+    /// Where a payment goes from here. What was paid stays paid, and what was cancelled is cancelled unless it was paid after all: what
+    /// somebody read of Stripe before that may arrive later.
+    /// </summary>
+    public static string Forward(string from, string to) => (from, to) switch
+    {
+        (Succeeded, _) => Succeeded,
+        (Canceled, not Succeeded) => Canceled,
+        _ => to,
+    };
+}
+
+/// <summary>Payments as rows.</summary>
+public static class PaymentRows
+{
+    public const string Columns = """
+        id, organization, project, customer, wallet, test, livemode, amount, cents, net, margin, fee, status, intent, created_at,
+        failure_code, failure_message, failed_charge, paid_at
+        """;
+
+    public static Task<Payment?> PaymentAsync(this NpgsqlDataSource database, Guid id, CancellationToken token) =>
+        OneAsync(database.Sql($"select {Columns} from payment where id = $1", id), token);
+
+    public static Task<Payment?> PaymentOfIntentAsync(this NpgsqlDataSource database, string intent, CancellationToken token) =>
+        OneAsync(database.Sql($"select {Columns} from payment where intent = $1", intent), token);
+
+    /// <summary>The wallet's purchase that is not over yet.</summary>
+    public static Task<Payment?> OpenPaymentAsync(this NpgsqlDataSource database, Guid wallet, CancellationToken token) =>
+        OneAsync(
+            database.Sql($"select {Columns} from payment where wallet = $1 and status in ('new', 'open', 'processing')", wallet), token);
+
+    /// <summary>The row, which nobody else changes until the end of the transaction.</summary>
+    public static async Task<Payment> LockAsync(this NpgsqlConnection connection, Guid payment, CancellationToken token) =>
+        await OneAsync(connection.Sql($"select {Columns} from payment where id = $1 for update", payment), token)
+            ?? throw new InvalidOperationException($"there is no payment {payment:N}");
+
+    public static async Task<List<Payment>> PaymentsAsync(NpgsqlCommand query, CancellationToken token)
+    {
+        await using var _ = query;
+        await using var row = await query.ExecuteReaderAsync(token);
+        var payments = new List<Payment>();
+        while (await row.ReadAsync(token))
+            payments.Add(Read(row));
+        return payments;
+    }
+
+    /// <summary>False when the wallet has a purchase that is not over.</summary>
+    public static async Task<bool> TryAddAsync(this NpgsqlDataSource database, Payment payment, CancellationToken token)
+    {
+        await using var insert = database.Sql("""
+            insert into payment (id, organization, project, customer, wallet, test, livemode, amount, cents, net, margin, fee)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+            on conflict (wallet) where status in ('new', 'open', 'processing') do nothing
+            """,
+            payment.Id, payment.Organization, payment.Project, payment.Customer, payment.Wallet, payment.Test, payment.Livemode,
+            payment.Amount, payment.Cents, payment.Parts.Net, payment.Parts.Margin, payment.Parts.Fee);
+        return await insert.ExecuteNonQueryAsync(token) == 1;
+    }
+
+    static async Task<Payment?> OneAsync(NpgsqlCommand query, CancellationToken token) =>
+        await PaymentsAsync(query, token) is [var payment] ? payment : null;
+
+    static Payment Read(NpgsqlDataReader row) => new(
+        row.GetGuid(0), row.GetGuid(1), row.GetGuid(2), row.GetGuid(3), row.GetGuid(4), row.GetBoolean(5), row.GetBoolean(6),
+        row.GetInt64(7), row.GetInt64(8), new(row.GetInt64(9), row.GetInt64(10), row.GetInt64(11)), row.GetString(12), Text(row, 13),
+        row.GetFieldValue<DateTimeOffset>(14))
+    {
+        FailureCode = Text(row, 15), FailureMessage = Text(row, 16), FailedCharge = Text(row, 17),
+        PaidAt = row.IsDBNull(18) ? null : row.GetFieldValue<DateTimeOffset>(18),
+    };
+
+    static string? Text(NpgsqlDataReader row, int column) => row.IsDBNull(column) ? null : row.GetString(column);
+}

@@ -1,0 +1,54 @@
+using LlmGateway.Billing;
+using LlmGateway.Contracts;
+using LlmGateway.ServiceDefaults;
+
+var builder = WebApplication.CreateBuilder(args);
+builder.AddServiceDefaults("billing", Failpoints.All);
+builder.AddOwnDatabase<BillingDb>("billing");
+builder.AddMessaging();
+builder.AddOutbox();
+builder.AddInternalCalls(ServiceCall.Billing);
+builder.AddIdempotency();
+builder.AddServiceClient<LedgerClient>("wallet", LedgerClient.AttemptTimeout);
+builder.AddServiceClient<SessionsClient>("sessions", SessionsClient.AttemptTimeout);
+builder.Services.AddRetention(TableRetention.All);
+
+// Stripe
+builder.Services.AddSingleton(StripeModes.Read(builder, StripeHttp.NewClient()));
+builder.Services.AddSingleton<StripeCalls>();
+builder.Services.AddHostedSingleton<SandboxEndpoint>();
+builder.Services.AddHostedService<EndpointVersions>();
+builder.Services.AddReadiness(
+    "sandbox", (services, _) => Task.FromResult(services.GetRequiredService<SandboxEndpoint>().IsReady));
+
+// Payments, and what is taken back of them
+builder.Services.AddSingleton<Bookings>();
+builder.Services.AddSingleton<Intents>();
+builder.Services.AddSingleton<Purchases>();
+builder.Services.AddSingleton<Refunds>();
+builder.Services.AddSingleton<Disputes>();
+
+// What Stripe tells, and what it told in vain
+builder.Services.AddSingleton<EventHandling>();
+builder.Services.AddHostedSingleton<EventWorker>();
+builder.Services.AddHostedSingleton<Reconciler>();
+
+var app = builder.BuildService();
+app.UseServiceDefaults();
+app.UseInternalOnly(Routes.Callers);
+
+// From Stripe
+app.MapReceiveEvent();
+
+// For end users and their pages
+app.MapGetConfig();
+app.MapStartTopUp();
+app.MapListTopUps();
+
+// For backends
+app.MapRefundPayment();
+
+// For operators
+app.MapOperatorRoutes();
+
+await app.RunAsync();

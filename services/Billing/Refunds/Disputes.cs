@@ -1,0 +1,111 @@
+using LlmGateway.Contracts;
+using LlmGateway.ServiceDefaults;
+using Npgsql;
+
+namespace LlmGateway.Billing;
+
+/// <summary>
+/// Disputes as Stripe knows them. An open one freezes the wallet; one that was won lets it go, unless somebody else had frozen it; after
+/// one that was lost the wallet stays frozen until its owner decides. The ledger follows (<see cref="Bookings"/>).
+/// </summary>
+public sealed class Disputes(
+    NpgsqlDataSource database, LedgerClient ledger, Bookings bookings, OutboxSignal outbox, TimeProvider time)
+{
+    /// <summary>Takes over what Stripe says of a dispute, freezes or lets go, and books it.</summary>
+    public async Task TakeAsync(Payment payment, global::Stripe.Dispute said, CancellationToken token)
+    {
+        if (said.PaymentIntentId != payment.Intent)
+            throw new NotOursException($"dispute {said.Id} is of {said.PaymentIntentId}");
+        var dispute = await database.WithLockedAsync(payment.Id, (connection, _) => TakeAsync(connection, payment, said, token), token);
+        Failpoint.Hit("billing.dispute.taken");
+        outbox.Raise();
+        if (dispute.IsOpen)
+            await FreezeAsync(payment, dispute, token);
+        await bookings.SettleAsync(payment, ofDispute: true, dispute.Id, token);
+        if (dispute.IsClosed && !dispute.Counts)
+            await LetGoAsync(payment, dispute, token);
+    }
+
+    async Task<Dispute> TakeAsync(NpgsqlConnection connection, Payment payment, global::Stripe.Dispute said, CancellationToken token)
+    {
+        var before = (await connection.DisputesAsync(payment.Id, token)).Find(one => one.Id == said.Id);
+        var told = new Dispute(said.Id, said.Amount, said.Status);
+        // What somebody has read before it was decided may arrive later.
+        var now = before is { IsClosed: true } && !told.IsClosed ? before : told;
+        await connection.ChangeAsync("""
+            insert into dispute (id, payment, cents, status, reason) values ($1, $2, $3, $4, $5)
+            on conflict (id) do update set cents = excluded.cents, status = excluded.status, looked_at = now()
+            """, token, now.Id, payment.Id, now.Cents, now.Status, Transactions.OrNull(said.Reason));
+        if (before is null)
+            await connection.TellAsync(payment, EventTypes.DisputeOpened, Say(payment, now, said.Reason), time.GetUtcNow(), token);
+        if (now.IsClosed && before is not { IsClosed: true })
+            await connection.TellAsync(payment, EventTypes.DisputeClosed, Say(payment, now, said.Reason), time.GetUtcNow(), token);
+        return now;
+    }
+
+    static object Say(Payment payment, Dispute dispute, string? reason) => new
+    {
+        customerId = Ids.Show(Ids.Customer, payment.Customer),
+        walletId = Ids.Show(Ids.Wallet, payment.Wallet),
+        paymentId = Ids.Show(Ids.Payment, payment.Id),
+        disputeId = dispute.Id,
+        amount = new Money(dispute.Cents * Quote.NanosPerCent),
+        status = dispute.Status,
+        reason,
+    };
+
+    /// <summary>Whether it was frozen before is written first: who repeats this finds it frozen by us.</summary>
+    async Task FreezeAsync(Payment payment, Dispute dispute, CancellationToken token)
+    {
+        if (await FrozeAsync(dispute.Id, token) is null)
+        {
+            var state = await ledger.StateAsync(payment.Wallet, token);
+            await using var note = database.Sql("""
+                update dispute set froze = not $2 or exists (
+                    select from dispute other join payment p on p.id = other.payment
+                    where p.wallet = $3 and other.froze and other.status in ('needs_response', 'under_review'))
+                where id = $1 and froze is null
+                """, dispute.Id, state is { Frozen: true }, payment.Wallet);
+            await note.ExecuteNonQueryAsync(token);
+            Failpoint.Hit("billing.dispute.noted");
+            await ledger.SetFrozenAsync(payment.Wallet, frozen: true, token);
+        }
+        else if (await IsYoungAsync(dispute.Id, token))
+            await ledger.SetFrozenAsync(payment.Wallet, frozen: true, token);
+    }
+
+    /// <summary>
+    /// Who freezes may die between the note and the ledger, so what comes next freezes again. Later the owner may have let the wallet go,
+    /// and an event that changes nothing must not freeze it once more.
+    /// </summary>
+    static readonly TimeSpan FreezesAgainFor = TimeSpan.FromHours(1);
+
+    async Task<bool> IsYoungAsync(string dispute, CancellationToken token)
+    {
+        await using var query = database.Sql("select created_at > now() - $2 from dispute where id = $1", dispute, FreezesAgainFor);
+        return await query.ExecuteScalarAsync(token) is true;
+    }
+
+    async Task<bool?> FrozeAsync(string dispute, CancellationToken token)
+    {
+        await using var query = database.Sql("select froze from dispute where id = $1", dispute);
+        return await query.ExecuteScalarAsync(token) as bool?;
+    }
+
+    /// <summary>Once: what the owner freezes after it stays frozen.</summary>
+    async Task LetGoAsync(Payment payment, Dispute dispute, CancellationToken token)
+    {
+        await using var query = database.Sql("""
+            select froze and not exists (
+                select from dispute other join payment p on p.id = other.payment
+                where p.wallet = $2 and other.id <> $1
+                    and (other.status in ('needs_response', 'under_review') or (other.status = 'lost' and other.froze)))
+            from dispute where id = $1
+            """, dispute.Id, payment.Wallet);
+        if (await query.ExecuteScalarAsync(token) is not true)
+            return;
+        await ledger.SetFrozenAsync(payment.Wallet, frozen: false, token);
+        await using var note = database.Sql("update dispute set froze = false where id = $1", dispute.Id);
+        await note.ExecuteNonQueryAsync(token);
+    }
+}

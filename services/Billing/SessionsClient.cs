@@ -1,0 +1,21 @@
+using System.Net;
+using LlmGateway.Contracts;
+using LlmGateway.ServiceDefaults;
+
+namespace LlmGateway.Billing;
+
+/// <summary>What this service asks of Sessions. An outage surfaces as an exception and becomes a 503.</summary>
+public sealed class SessionsClient(HttpClient http)
+{
+    public static readonly TimeSpan AttemptTimeout = TimeSpan.FromSeconds(2);
+
+    /// <summary>Null when there is no such project.</summary>
+    public async Task<ProjectTerms?> TermsAsync(Guid project, CancellationToken token)
+    {
+        using var response = await http.GetAsync($"/internal/projects/{project:D}/terms", token);
+        if (response.StatusCode == HttpStatusCode.NotFound)
+            return null;
+        response.EnsureSuccessStatusCode();
+        return await response.Content.ReadFromJsonAsync<ProjectTerms>(Defaults.Json, token);
+    }
+}

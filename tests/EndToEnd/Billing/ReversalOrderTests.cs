@@ -1,0 +1,39 @@
+namespace LlmGateway.EndToEnd;
+
+/// <summary>Refunds in every state, told twenty times, shuffled, to both workers: taken back is what Stripe says in the end.</summary>
+[Collection(nameof(Payments))]
+public sealed class ReversalOrderTests
+{
+    [Fact]
+    public async Task Refunds_that_are_told_twenty_times_and_shuffled_are_taken_once_and_those_that_fail_come_back()
+    {
+        await using var second = await SecondBilling.StartAsync();
+        var (kept, failing) = (await Purchase.PaidAsync(), await Purchase.PaidAsync(method: Purchase.RefundFails));
+        await kept.MustHaveAsync("8.333333333");
+        await failing.MustHaveAsync("8.333333333");
+        await Purchase.OrderAsync("/webhooks", """{"hold":true,"repeat":20}""");
+        try
+        {
+            foreach (var cents in (int[])[315, 1, 1, 733])
+                (await kept.RefundAtStripeAsync(cents)).MustBe(200);
+            (await failing.RefundAtStripeAsync(1050)).MustBe(200);
+            await Eventually.HoldsAsync(
+                async () => (await Purchase.StripeAsync("GET", $"/v1/refunds?payment_intent={failing.Intent}")).MustBe(200).Json
+                    .Items("data").Single().Text("status") == "failed",
+                "the failure of a refund");
+            await Purchase.OrderAsync("/webhooks/release?shuffled=true");
+            await Purchase.OrderAsync("/webhooks/settle");
+        }
+        finally
+        {
+            await Purchase.OrderAsync("/webhooks");
+        }
+        foreach (var purchase in (Purchase[])[kept, failing])
+            await Eventually.HoldsAsync(async () => await purchase.WaitingEventsAsync() == 0, "the end of all events");
+
+        Assert.Equal(("0", "8.333333333"), (Gateway.Usd(await kept.User.BalanceAsync()), Gateway.Usd(await failing.User.BalanceAsync())));
+        Assert.Equal((0, 0), (await kept.OwedAsync(), await failing.OwedAsync()));
+        Assert.Equal(-8_333_333_333, (await kept.EntriesAsync()).Where(entry => entry.StartsWith("refund", StringComparison.Ordinal))
+            .Sum(entry => (long)(decimal.Parse(entry.Split(' ')[1], System.Globalization.CultureInfo.InvariantCulture) * 1_000_000_000)));
+    }
+}

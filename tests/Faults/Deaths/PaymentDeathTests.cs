@@ -1,0 +1,81 @@
+using LlmGateway.ServiceDefaults;
+
+namespace LlmGateway.Faults;
+
+/// <summary>
+/// Whoever moves money for cards is killed between any two steps, and the same calls are made again until they are answered: every card
+/// pays once, every refund goes back once, and the books say so.
+/// </summary>
+public sealed class PaymentDeathTests
+{
+    /// <summary>What a worker had taken when it died is free again after a minute.</summary>
+    static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
+
+    public static TheoryData<string> Steps => [.. Points.OfPayments];
+
+    [Theory, MemberData(nameof(Steps))]
+    public async Task A_payment_its_refund_and_a_dispute_happen_once_whatever_dies_on_the_way(string point)
+    {
+        await Outage.WaitUntilAllIsHealthyAsync();
+        var service = Points.Owner(point);
+        Stack.App.Once(service, Failpoint.Variable, $"{point}:1:kill");
+        await Outage.KillAsync(service);
+        var armed = Stack.ProcessId(service);
+
+        var refunded = await PaidAsync(Purchase.Visa);
+        await RefundAsync(refunded, "3.15");
+        var disputed = await PaidAsync(Purchase.Disputed);
+        await ReconcileAsync();
+
+        await refunded.MustHaveAsync("5.833333334", Patience);
+        await disputed.MustHaveAsync("0", Patience);
+        await Eventually.HoldsAsync(async () => await IsFrozenAsync(disputed.User), "the frozen wallet", Patience);
+        Assert.NotEqual(armed, Stack.ProcessId(service));
+        Assert.Equal(["refund -2.499999999", "topup 8.333333333"], await refunded.EntriesAsync());
+        Assert.Equal(["dispute -8.333333333", "topup 8.333333333"], await disputed.EntriesAsync());
+        Assert.Single((await Purchase.StripeAsync("GET", $"/v1/refunds?payment_intent={refunded.Intent}")).Json.Items("data"));
+        foreach (var purchase in (Purchase[])[refunded, disputed])
+            await Eventually.HoldsAsync(async () => await purchase.WaitingEventsAsync() == 0, "the end of all events", Patience);
+        await Books.WaitUntilRightAsync();
+    }
+
+    static async Task<Purchase> PaidAsync(string method)
+    {
+        var user = await Backend.App.NewUserAsync(credit: null);
+        var begun = await AnsweredAsync(() => Purchase.AskAsync(user, """{"amount":"10"}"""), 200);
+        var secret = begun.Json.Text("clientSecret");
+        var purchase = new Purchase(user, begun.Json.Text("id"), secret.Split("_secret_")[0], begun);
+        (await purchase.PayAsync(method)).MustBe(200);
+        await ReconcileAsync();
+        await Eventually.HoldsAsync(
+            async () => (await purchase.EntriesAsync()).Contains("topup 8.333333333"), "the top-up", Patience);
+        return purchase;
+    }
+
+    static Task<Reply> RefundAsync(Purchase purchase, string amount)
+    {
+        var key = Guid.NewGuid().ToString();
+        var body = $$"""{"payment":"{{purchase.Id}}","amount":"{{amount}}"}""";
+        return AnsweredAsync(() => Backend.App.PostAsync($"/v1/wallets/{purchase.User.WalletId}/refunds", body, key), 201);
+    }
+
+    /// <summary>While the service is away, and while the key of the call that died is still taken.</summary>
+    static Task<Reply> AnsweredAsync(Func<Task<Reply>> ask, int status) =>
+        Eventually.GetAsync(ask, reply => reply.Status == status, $"an answer {status}", Patience);
+
+    static Task<Reply> ReconcileAsync() => AnsweredAsync(async () =>
+    {
+        try
+        {
+            return await Gateway.SendAsync(
+                "POST", "/internal/reconcile", at: Stack.Url("billing"), headers: [Stack.Signed("operator", "billing")]);
+        }
+        catch (HttpRequestException)
+        {
+            return await Gateway.SendAsync("GET", "/nobody-is-there");
+        }
+    }, 200);
+
+    static async Task<bool> IsFrozenAsync(User user) =>
+        (await Backend.App.GetAsync($"/v1/wallets/{user.WalletId}")).MustBe(200).Json.Text("status") == "frozen";
+}
