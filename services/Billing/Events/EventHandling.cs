@@ -79,6 +79,8 @@ public sealed class EventHandling(
         if (!Ids.TryParse(Ids.Payment, name, out var id) || await database.PaymentAsync(id, token) is not { } named)
             throw new NotYetException($"there is no payment {name}");
         // It may know its intent since a moment ago.
-        return named.Intent is null || named.Intent == intent ? named : throw new NotOursException($"the payment's intent is {named.Intent}");
+        return named.Intent is null || named.Intent == intent
+            ? named
+            : throw new NotOursException($"the payment's intent is {named.Intent}");
     }
 }
