@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 
 namespace LlmGateway.ServiceDefaults;
@@ -47,10 +48,16 @@ public static class PublicUrl
     {
         var host = url.IdnHost;
         return url.HostNameType == UriHostNameType.Dns
+            && url.Host.All(IsOfNames)
             && !host.EndsWith('.')
             && host.LastIndexOf('.') is > 0 and var dot
             && !host[(dot + 1)..].All(char.IsAsciiDigit)
             && !IPAddress.TryParse(host, out _)
             && !Array.Exists(NotPublic, end => host[(dot + 1)..].Equals(end, StringComparison.OrdinalIgnoreCase));
     }
+
+    /// <summary>Digits and dots of other scripts, and letters in circles, are those of ASCII to one resolver and not to another.</summary>
+    static bool IsOfNames(char c) =>
+        char.IsAscii(c) || char.IsLetter(c)
+        || char.GetUnicodeCategory(c) is UnicodeCategory.NonSpacingMark or UnicodeCategory.SpacingCombiningMark;
 }

@@ -3,11 +3,12 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Threading.Channels;
+using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Sandbox.Stripe;
 
 /// <summary>Sends webhooks: signed, a few at a time, each for at most ten seconds.</summary>
-sealed class Outbox(TimeProvider time) : BackgroundService
+sealed class Outbox(TimeProvider time, ILogger<Outbox> log) : BackgroundService
 {
     const int Senders = 16;
     const int MaxWaiting = 100_000;
@@ -28,19 +29,18 @@ sealed class Outbox(TimeProvider time) : BackgroundService
     }
 
     protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
-        Task.WhenAll(Enumerable.Range(0, Senders).Select(_ => SendAllAsync(stoppingToken)));
+        Task.WhenAll(Enumerable.Range(0, Senders).Select(_ =>
+            Loop.RunAsync("Stripe's webhooks", SendReadyAsync, log, time, stoppingToken)));
 
-    async Task SendAllAsync(CancellationToken stop)
+    async Task SendReadyAsync(CancellationToken stop)
     {
-        await foreach (var world in awake.Reader.ReadAllAsync(stop))
+        var world = await awake.Reader.ReadAsync(stop);
+        while (Take(world) is { } taken)
         {
-            while (Take(world) is { } taken)
+            var hasArrived = await SendAsync(taken.Request, stop);
+            lock (world.Gate)
             {
-                var hasArrived = await SendAsync(taken.Request, stop);
-                lock (world.Gate)
-                {
-                    world.Deliveries.End(taken.Delivery, hasArrived);
-                }
+                world.Deliveries.End(taken.Delivery, hasArrived);
             }
         }
     }

@@ -1,7 +1,9 @@
+using LlmGateway.ServiceDefaults;
+
 namespace LlmGateway.Sandbox.Stripe;
 
 /// <summary>The worlds of all keys, the latest of them, and the tick that lets things happen while nobody calls.</summary>
-sealed class Worlds(TimeProvider time, Outbox outbox) : BackgroundService
+sealed class Worlds(TimeProvider time, Outbox outbox, ILogger<Worlds> log) : BackgroundService
 {
     const int MaxWorlds = 500;
 
@@ -41,25 +43,28 @@ sealed class Worlds(TimeProvider time, Outbox outbox) : BackgroundService
         }
     }
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
-    {
-        using var timer = new PeriodicTimer(Tick, time);
-        while (await timer.WaitForNextTickAsync(stoppingToken))
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
+        Loop.RunAsync("Stripe's worlds", Tick, _ =>
         {
-            World[] all;
-            lock (gate)
+            LetHappen();
+            return Task.CompletedTask;
+        }, log, time, stoppingToken);
+
+    void LetHappen()
+    {
+        World[] all;
+        lock (gate)
+        {
+            all = [.. worlds.Values.Select(each => each.World)];
+        }
+        foreach (var world in all)
+        {
+            lock (world.Gate)
             {
-                all = [.. worlds.Values.Select(each => each.World)];
-            }
-            foreach (var world in all)
-            {
-                lock (world.Gate)
+                world.Clock.RunDue();
+                if (world.Deliveries.HasReady)
                 {
-                    world.Clock.RunDue();
-                    if (world.Deliveries.HasReady)
-                    {
-                        world.Deliveries.Wake();
-                    }
+                    world.Deliveries.Wake();
                 }
             }
         }

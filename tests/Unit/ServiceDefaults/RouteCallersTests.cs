@@ -34,6 +34,9 @@ public sealed partial class RouteCallersTests
 
     static readonly Principal Backend = new(CredentialKind.SecretKey, Guid.NewGuid(), false, Guid.NewGuid(), Guid.NewGuid(), null, null);
 
+    static readonly Principal EndUser = new(
+        CredentialKind.Session, Guid.NewGuid(), false, Guid.NewGuid(), Guid.NewGuid(), Guid.NewGuid(), Guid.NewGuid());
+
     static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
@@ -54,7 +57,10 @@ public sealed partial class RouteCallersTests
 
     /// <summary>Public routes that write and read no body.</summary>
     static readonly string[] WithoutBody =
-        ["POST /v1/sessions/refresh", "POST /v1/wallets/{id}/freeze", "POST /v1/wallets/{id}/unfreeze"];
+    [
+        "POST /v1/sessions/refresh", "POST /v1/wallets/{id}/freeze", "POST /v1/wallets/{id}/unfreeze",
+        "POST /v1/webhooks/{id}/end-rotation", "POST /v1/webhooks/{id}/test", "POST /v1/webhooks/{id}/deliveries/{deliveryId}/retry",
+    ];
 
     [Fact]
     public Task Every_public_route_of_Sessions_names_a_member_that_it_does_not_have() =>
@@ -86,7 +92,8 @@ public sealed partial class RouteCallersTests
             var (body, param) = route.EndsWith("/limits", StringComparison.Ordinal)
                 ? ("""[{"misspelt": 1}]""", "[0].misspelt")
                 : ("""{"misspelt": 1}""", "misspelt");
-            var signed = Sign(new(ServiceCall.Proxy, service, Backend));
+            var caller = route.Contains(" /v1/wallet/", StringComparison.Ordinal) ? EndUser : Backend;
+            var signed = Sign(new(ServiceCall.Proxy, service, caller));
             var answer = await SendAsync(http, route, ServiceCall.Header, signed, body);
             Assert.Equal((route, HttpStatusCode.BadRequest, param), (route, answer.Status, answer.Param));
         }

@@ -57,8 +57,8 @@ public sealed class GuardTests
         var rules = new EndpointRules(Connections(_ => throw new SocketException((int)SocketError.HostNotFound), PrivateHosts.None));
         foreach (var host in AddressVectors.Hosts)
         {
-            var refused = await Assert.ThrowsAsync<ProblemException>(() => rules.CheckUrlAsync($"https://{host}/x", Token));
-            Assert.Equal("url", refused.Problem.Param);
+            var refused = await Record.ExceptionAsync(() => rules.CheckUrlAsync($"https://{host}/x", Token));
+            Assert.True(refused is ProblemException { Problem.Param: "url" }, $"{host}: {refused}");
         }
     }
 
