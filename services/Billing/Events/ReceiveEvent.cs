@@ -15,7 +15,7 @@ public static class ReceiveEvent
     public const int MaxBytes = 1024 * 1024;
 
     static readonly Problem BadSignature = Problems.Invalid(
-        StripeSignature.Header, "The signature is not one of ours, or the event was signed more than five minutes ago.");
+        StripeSignature.Header, "'Stripe-Signature' is not a signature of ours, or the event was signed more than five minutes ago.");
 
     public static void MapReceiveEvent(this WebApplication app)
     {
