@@ -49,7 +49,7 @@ public static class ReceiveEvent
             return (null, Problems.Malformed("The body is not an event of Stripe's."));
         return signedBy.Exists(mode => mode.Livemode == told.Livemode)
             ? (told, null)
-            : (null, Problems.Invalid("livemode", "The event is of the other mode than its signature."));
+            : (null, Problems.Invalid("livemode", "'livemode' of the event is not the mode whose secret has signed it."));
     }
 
     /// <summary>The first to bring an event is the one that counts, whatever comes under its id later.</summary>
