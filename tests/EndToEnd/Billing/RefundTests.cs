@@ -213,7 +213,8 @@ public sealed class RefundTests
     static async Task<string[]> ToldAsync(string dispute)
     {
         await using var database = Npgsql.NpgsqlDataSource.Create(Stack.Connection("webhooks"));
-        await using var query = database.CreateCommand("select type from event where body like '%' || $1 || '%' order by sequence");
+        await using var query = database.CreateCommand(
+            "select type from event where type like 'dispute.%' and body like '%' || $1 || '%' order by sequence");
         query.Parameters.Add(new() { Value = dispute });
         var types = new List<string>();
         await using var row = await query.ExecuteReaderAsync(TestContext.Current.CancellationToken);

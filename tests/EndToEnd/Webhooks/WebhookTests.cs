@@ -57,8 +57,10 @@ public sealed class WebhookTests : IAsyncLifetime
         var shown = (await Backend.App.GetAsync(path, Stack.Proxy2)).MustBe(200);
         Assert.False(shown.Json.TryGetProperty("secret", out _));
         var listed = (await Backend.App.GetAsync("/v1/webhooks")).MustBe(200);
-        Assert.Equal(
-            shown.Text, Assert.Single(listed.Json.Items("endpoints"), one => one.Text("id") == made.Json.Text("id")).GetRawText());
+        var one = Assert.Single(listed.Json.Items("endpoints"), one => one.Text("id") == made.Json.Text("id"));
+        // What deliveries have come to meanwhile may differ.
+        Assert.All(["url", "status", "enabledEvents", "secrets"], member =>
+            Assert.Equal(shown.Json.GetProperty(member).GetRawText(), one.GetProperty(member).GetRawText()));
         Assert.DoesNotContain("whsec_", listed.Text);
 
         var rotated = (await Backend.App.PostAsync($"{path}/rotate-secret", "{}", key + "r")).MustBe(200);
