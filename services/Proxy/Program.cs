@@ -17,7 +17,9 @@ builder.AddEnvelope();
 builder.AddInternalCalls(ServiceCall.Proxy);
 builder.AddSpool();
 builder.Services.AddHttpForwarder();
-builder.Setting("services:webhooks:http:0"); // only management calls go there
+// Only management calls go there.
+builder.Setting("services:billing:http:0");
+builder.Setting("services:webhooks:http:0");
 builder.AddServiceClient<SessionsClient>("sessions", SessionsClient.AttemptTimeout);
 builder.AddServiceClient<KeptResponsesClient>("sessions", KeptResponsesClient.AttemptTimeout);
 builder.AddServiceClient<KeyedCallsClient>("wallet", KeyedCallsClient.AttemptTimeout);

@@ -26,6 +26,7 @@ public sealed class EventWorker(
     static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(500);
 
     readonly WakeSignal _kept = new();
+    readonly SemaphoreSlim _places = new(AtOnce);
 
     sealed record Waiting(string Id, bool Livemode, byte[] Body, int Attempts);
 
@@ -37,26 +38,59 @@ public sealed class EventWorker(
         await ready.Task.WaitAsync(stoppingToken);
         await Loop.RunAsync("Stripe's events", async token =>
         {
-            var waiting = await ClaimAsync(token);
-            await Task.WhenAll(waiting.Select(one => HandleAsync(one, token)));
-            if (waiting.Count < AtOnce)
+            await _places.WaitAsync(token);
+            if (await ClaimAsync(token) is { } waiting)
+                _ = HandleAndLeaveAsync(waiting, token);
+            else
                 await _kept.WaitAsync(PollInterval, token);
         }, log, time, stoppingToken);
     }
 
-    async Task<List<Waiting>> ClaimAsync(CancellationToken token)
+    /// <summary>A look at Stripe that takes long holds its own place alone.</summary>
+    async Task HandleAndLeaveAsync(Waiting waiting, CancellationToken token)
+    {
+        try
+        {
+            await HandleAsync(waiting, token);
+        }
+        catch (Exception e)
+        {
+            // Its claim ends, and it is taken again.
+            log.LogWarning(e, "event {Id} of Stripe was left", waiting.Id);
+        }
+        finally
+        {
+            _places.Release();
+        }
+    }
+
+    /// <summary>Null, and the place is free again, when nothing waits. What credits somebody comes first.</summary>
+    async Task<Waiting?> ClaimAsync(CancellationToken token)
+    {
+        Waiting? waiting = null;
+        try
+        {
+            return waiting = await TakeAsync(token);
+        }
+        finally
+        {
+            if (waiting is null)
+                _places.Release();
+        }
+    }
+
+    async Task<Waiting?> TakeAsync(CancellationToken token)
     {
         await using var claim = database.Sql("""
-            update stripe_event set next_at = now() + $2, attempts = attempts + 1 where (id, livemode) in (
+            update stripe_event set next_at = now() + $1, attempts = attempts + 1 where (id, livemode) in (
                 select id, livemode from stripe_event where status = 'waiting' and next_at <= now()
-                order by next_at limit $1 for update skip locked)
+                order by type <> 'payment_intent.succeeded', next_at limit 1 for update skip locked)
             returning id, livemode, body, attempts
-            """, AtOnce, ClaimTime);
+            """, ClaimTime);
         await using var row = await claim.ExecuteReaderAsync(token);
-        var waiting = new List<Waiting>();
-        while (await row.ReadAsync(token))
-            waiting.Add(new(row.GetString(0), row.GetBoolean(1), row.GetFieldValue<byte[]>(2), row.GetInt32(3)));
-        return waiting;
+        return await row.ReadAsync(token)
+            ? new(row.GetString(0), row.GetBoolean(1), row.GetFieldValue<byte[]>(2), row.GetInt32(3))
+            : null;
     }
 
     async Task HandleAsync(Waiting waiting, CancellationToken stopping)

@@ -14,6 +14,13 @@ public static class ReceiveEvent
     /// <summary>Stripe's events have some ten kilobytes.</summary>
     public const int MaxBytes = 1024 * 1024;
 
+    /// <summary>Bodies that are read at once, and for how long: nobody has shown yet that they are Stripe.</summary>
+    const int MaxReaders = 64;
+
+    static readonly TimeSpan ReadLimit = TimeSpan.FromSeconds(10);
+
+    static readonly SemaphoreSlim Readers = new(MaxReaders);
+
     static readonly Problem BadSignature = Problems.Invalid(
         StripeSignature.Header, "'Stripe-Signature' is not a signature of ours, or the event was signed more than five minutes ago.");
 
@@ -26,9 +33,23 @@ public static class ReceiveEvent
     static async Task<IResult> HandleAsync(
         HttpContext http, StripeModes modes, NpgsqlDataSource database, EventWorker worker, TimeProvider time, CancellationToken token)
     {
-        if (await ReadAsync(http, token) is not { } body)
-            return Problems.TooLarge(MaxBytes);
         var header = http.Request.Headers[StripeSignature.Header].ToString();
+        if (!StripeSignature.IsOfNow(header, time.GetUtcNow()))
+            return BadSignature;
+        if (!Readers.Wait(0, CancellationToken.None))
+            return Problems.Unavailable;
+        byte[]? body;
+        try
+        {
+            using var limit = token.WithTimeout(ReadLimit);
+            body = await ReadAsync(http, limit.Token);
+        }
+        finally
+        {
+            Readers.Release();
+        }
+        if (body is null)
+            return Problems.TooLarge(MaxBytes);
         var (told, problem) = Verify(header, body, modes.All, time.GetUtcNow());
         if (problem is not null)
             return problem;

@@ -20,13 +20,13 @@ public static class StripeSignature
 
     const int MacBytes = 32;
 
+    /// <summary>False when no body can have this signature now: then none need be read.</summary>
+    public static bool IsOfNow(string header, DateTimeOffset now) => Read(header, now) is not null;
+
     /// <summary>True when one of the secrets has signed these bytes a short time ago.</summary>
     public static bool IsValid(string header, ReadOnlySpan<byte> body, IEnumerable<string> secrets, DateTimeOffset now)
     {
-        if (header.Length > MaxHeader || Read(header) is not var (moment, signatures) || signatures.Count == 0)
-            return false;
-        // The range of the comparison is that of long: no moment overflows it.
-        if (Int128.Abs((Int128)moment - now.ToUnixTimeSeconds()) > (long)Tolerance.TotalSeconds)
+        if (Read(header, now) is not var (moment, signatures))
             return false;
         byte[] signed = [.. Encoding.UTF8.GetBytes($"{moment.ToString(CultureInfo.InvariantCulture)}."), .. body];
         var valid = false;
@@ -40,6 +40,14 @@ public static class StripeSignature
         }
         return valid;
     }
+
+    /// <summary>Null when it has no signature, or its time is not about now.</summary>
+    static (long Moment, List<byte[]> Signatures)? Read(string header, DateTimeOffset now) =>
+        header.Length <= MaxHeader && Read(header) is var (moment, signatures) && signatures.Count > 0
+        // The range of the comparison is that of long: no moment overflows it.
+        && Int128.Abs((Int128)moment - now.ToUnixTimeSeconds()) <= (long)Tolerance.TotalSeconds
+            ? (moment, signatures)
+            : null;
 
     /// <summary>Null when it has no time, or two.</summary>
     static (long Moment, List<byte[]> Signatures)? Read(string header)

@@ -69,6 +69,7 @@ create table dispute (
     status     text        not null,       -- Stripe's
     reason     text,
     froze      boolean,                    -- whether the wallet was frozen for it; null: nobody has looked yet
+    frozen     boolean     not null default false, -- Wallet has been told; what its owner does afterwards is not undone
     created_at timestamptz not null default now(),
     looked_at  timestamptz not null default now()
 );

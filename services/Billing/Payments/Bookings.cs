@@ -22,7 +22,8 @@ public sealed class Bookings(NpgsqlDataSource database, LedgerClient ledger)
         for (var i = 0; i < MaxSteps; i++)
         {
             await BookWaitingAsync(payment, token);
-            if (!await AddStepAsync(payment.Id, ofDispute, reference, token))
+            if (await database.WithLockedAsync(
+                    payment.Id, (connection, row) => connection.AddStepAsync(row, ofDispute, reference, token), token) == Step.None)
                 return;
         }
         throw new TimeoutException($"the ledger is not yet where payment {payment.Id:N} wants it");
@@ -47,30 +48,12 @@ public sealed class Bookings(NpgsqlDataSource database, LedgerClient ledger)
             throw new InvalidOperationException($"posting {posting:N} of payment {payment.Id:N} is not booked: {answer.Outcome}");
         await database.WithLockedAsync(payment.Id, async (connection, _) =>
         {
-            var booked = answer.Outcome == PaymentOutcome.Done;
-            await connection.ChangeAsync(
-                "update posting set status = $2 where id = $1 and status = 'waiting'", token, posting, booked ? "booked" : "refused");
+            var booked = answer.Outcome == PaymentOutcome.Done ? "booked" : "refused";
+            await connection.ChangeAsync("update posting set status = $2 where id = $1 and status = 'waiting'", token, posting, booked);
             return refund is not { } asked ? 0 : await connection.ChangeAsync(
-                "update refund set status = $2 where id = $1 and status = 'new'", token, asked, booked ? "booked" : "refused");
+                "update refund set status = $2 where id = $1 and status = 'new'", token, asked, booked);
         }, token);
     }
-
-    /// <summary>False when the ledger is where it should be.</summary>
-    Task<bool> AddStepAsync(Guid payment, bool ofDispute, string reference, CancellationToken token) =>
-        database.WithLockedAsync(payment, async (connection, row) =>
-        {
-            if (row.Status != Payment.Succeeded)
-                return false;
-            var (taken, next, waits) = await connection.TakenAsync(payment, token);
-            if (waits)
-                return true;
-            var target = Reversal.Target(
-                row.Parts, await connection.RefundsAsync(payment, token), await connection.DisputesAsync(payment, token));
-            if (Reversal.Step(target, taken, ofDispute) is not var (type, amount))
-                return false;
-            await connection.AddPostingAsync(row, next, type, amount, reference, refund: null, token);
-            return true;
-        }, token);
 
     async Task<(Guid Id, PaymentPost Type, Parts Amount, string Reference, Guid? Refund)?> WaitingAsync(
         Guid payment, CancellationToken token)
@@ -85,6 +68,17 @@ public sealed class Bookings(NpgsqlDataSource database, LedgerClient ledger)
     }
 }
 
+/// <summary>What is still between the ledger and where a payment's refunds and disputes want it.</summary>
+public enum Step
+{
+    /// <summary>Nothing: the ledger is there.</summary>
+    None,
+    /// <summary>A posting waits, and nobody knows what is missing until it is booked.</summary>
+    Waits,
+    /// <summary>The posting that brings the ledger there was added.</summary>
+    Added,
+}
+
 /// <summary>What the ledger is to book and has booked, as rows.</summary>
 public static class PostingRows
 {
@@ -95,6 +89,27 @@ public static class PostingRows
             on conflict (payment, number) do nothing
             """, token,
             payment.Id, payment.Parts.Net, payment.Parts.Margin, payment.Parts.Fee, Ids.Show(Ids.Payment, payment.Id));
+
+    /// <summary>
+    /// In the transaction that has changed a refund or a dispute: whoever dies after it leaves the posting, which somebody books.
+    /// </summary>
+    /// <param name="ofDispute">Whether a dispute is why, or a refund.</param>
+    /// <param name="reference">What it stands for.</param>
+    public static async Task<Step> AddStepAsync(
+        this NpgsqlConnection connection, Payment payment, bool ofDispute, string reference, CancellationToken token)
+    {
+        if (payment.Status != Payment.Succeeded)
+            return Step.None;
+        var (taken, next, waits) = await connection.TakenAsync(payment.Id, token);
+        if (waits)
+            return Step.Waits;
+        var target = Reversal.Target(
+            payment.Parts, await connection.RefundsAsync(payment.Id, token), await connection.DisputesAsync(payment.Id, token));
+        if (Reversal.Step(target, taken, ofDispute) is not var (type, amount))
+            return Step.None;
+        await connection.AddPostingAsync(payment, next, type, amount, reference, refund: null, token);
+        return Step.Added;
+    }
 
     /// <param name="refund">A refund that is refused when the wallet has not enough.</param>
     public static Task AddPostingAsync(

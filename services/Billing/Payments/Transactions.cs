@@ -13,6 +13,7 @@ public static class Transactions
     {
         await using var connection = await database.OpenConnectionAsync(token);
         await using var transaction = await connection.BeginTransactionAsync(token);
+        await connection.RunAsync(Database.FreeWhenIdle, token);
         var result = await change(connection, await connection.LockAsync(payment, token));
         await transaction.CommitAsync(CancellationToken.None);
         return result;

@@ -10,10 +10,11 @@ namespace LlmGateway.Billing;
 /// <param name="Payments">Purchases that Stripe was asked about.</param>
 /// <param name="Refunds">Refunds under way that were brought further.</param>
 /// <param name="Bookings">Posts that waited for the ledger.</param>
-public sealed record Reconciled(int Events, int Payments, int Refunds, int Bookings)
+/// <param name="Failed">What could not be brought further; the log says why, and the next round tries it again.</param>
+public sealed record Reconciled(int Events, int Payments, int Refunds, int Bookings, int Failed)
 {
-    public static Reconciled operator +(Reconciled a, Reconciled b) =>
-        new(a.Events + b.Events, a.Payments + b.Payments, a.Refunds + b.Refunds, a.Bookings + b.Bookings);
+    public static Reconciled operator +(Reconciled a, Reconciled b) => new(
+        a.Events + b.Events, a.Payments + b.Payments, a.Refunds + b.Refunds, a.Bookings + b.Bookings, a.Failed + b.Failed);
 }
 
 /// <summary>
@@ -33,6 +34,9 @@ public sealed class Reconciler(
     /// <summary>How far back the first round looks. Stripe lists thirty days.</summary>
     static readonly TimeSpan FirstLook = TimeSpan.FromDays(3);
 
+    /// <summary>What is read at once. Stripe lists the newest first, so what was not read to its end is read again.</summary>
+    static readonly TimeSpan Stretch = TimeSpan.FromMinutes(10);
+
     const int MaxPages = 100, MaxPayments = 50, MaxRefunds = 50, MaxBookings = 200;
 
     /// <summary>A purchase is asked after so often at most: its events bring what happens sooner.</summary>
@@ -50,18 +54,27 @@ public sealed class Reconciler(
     /// <param name="everything">Asks after all that is not over, however short a time ago somebody has.</param>
     public async Task<Reconciled> RunAsync(bool everything, CancellationToken token)
     {
-        var found = new Reconciled(0, 0, 0, await BookAsync(token));
+        var failed = new Failures();
+        var bookings = await BookAsync(failed, token);
+        var events = 0;
         foreach (var mode in modes.All.DistinctBy(mode => mode.Livemode))
-            found = found with { Events = found.Events + await ReadEventsAsync(mode, token) };
-        return found with
-        {
-            Payments = await AskAfterPaymentsAsync(everything ? TimeSpan.Zero : PaymentEvery, token),
-            Refunds = await AskAfterRefundsAsync(everything ? TimeSpan.Zero : RefundEvery, token),
-        };
+            await UnlessItFailsAsync(
+                async () => events += await ReadEventsAsync(mode, token), $"the events of the {mode.Name} mode", failed, token);
+        return new(
+            events,
+            await AskAfterPaymentsAsync(everything ? TimeSpan.Zero : PaymentEvery, failed, token),
+            await AskAfterRefundsAsync(everything ? TimeSpan.Zero : RefundEvery, failed, token),
+            bookings,
+            failed.Count);
+    }
+
+    sealed class Failures
+    {
+        public int Count { get; set; }
     }
 
     /// <summary>What a worker that died has left.</summary>
-    async Task<int> BookAsync(CancellationToken token)
+    async Task<int> BookAsync(Failures failed, CancellationToken token)
     {
         var payments = await PaymentRows.PaymentsAsync(
             database.Sql($"""
@@ -69,31 +82,24 @@ public sealed class Reconciler(
                 """, MaxBookings),
             token);
         foreach (var payment in payments)
-            await UnlessRefusedAsync(() => bookings.BookWaitingAsync(payment, token), payment.Id);
+            await UnlessItFailsAsync(() => bookings.BookWaitingAsync(payment, token), NameOf(payment.Id), failed, token);
         return payments.Count;
     }
 
     async Task<int> ReadEventsAsync(StripeMode mode, CancellationToken token)
     {
-        var (since, now, count) = (await ReadUntilAsync(mode, token), time.GetUtcNow(), 0);
-        string? after = null;
-        for (var page = 0; page < MaxPages; page++)
+        var (since, now, count, pages) = (await ReadUntilAsync(mode, token), time.GetUtcNow(), 0, 0);
+        while (since < now && pages < MaxPages)
         {
-            var (events, more) = await stripe.EventsAsync(mode, since, after, token);
-            foreach (var one in events)
-            {
-                after = one.GetProperty("id").GetString();
-                if (StripeEvent.Read(one) is { } told && told.Livemode == mode.Livemode
-                    && await ReceiveEvent.KeepAsync(database, told, Encoding.UTF8.GetBytes(one.GetRawText()), token))
-                    count++;
-            }
-            if (!more || events.Count == 0)
-            {
-                await NoteAsync(mode, now - Overlap, token);
+            var to = since + Stretch < now ? since + Stretch : now;
+            var (kept, read, isAll) = await ReadStretchAsync(mode, since, to == now ? now + Overlap : to, MaxPages - pages, token);
+            (count, pages) = (count + kept, pages + read);
+            if (!isAll && pages == read)
+                log.LogError("Stripe has told more in {Stretch} since {Since} than one round reads", Stretch, since);
+            if (!isAll)
                 break;
-            }
-            if (page == MaxPages - 1)
-                log.LogError("Stripe has told more since {Since} than one round reads: the oldest are not looked at", since);
+            await NoteAsync(mode, to == now ? now - Overlap : to, token);
+            since = to;
         }
         if (count > 0)
         {
@@ -102,6 +108,28 @@ public sealed class Reconciler(
         }
         Failpoint.Hit("billing.reconciler.read");
         return count;
+    }
+
+    /// <summary>How many events were new, how many pages were read, and whether those were all.</summary>
+    async Task<(int Kept, int Pages, bool IsAll)> ReadStretchAsync(
+        StripeMode mode, DateTimeOffset from, DateTimeOffset to, int maxPages, CancellationToken token)
+    {
+        var kept = 0;
+        string? after = null;
+        for (var page = 1; page <= maxPages; page++)
+        {
+            var (events, more) = await stripe.EventsAsync(mode, from, to, after, token);
+            foreach (var one in events)
+            {
+                after = one.GetProperty("id").GetString();
+                if (StripeEvent.Read(one) is { } told && told.Livemode == mode.Livemode
+                    && await ReceiveEvent.KeepAsync(database, told, Encoding.UTF8.GetBytes(one.GetRawText()), token))
+                    kept++;
+            }
+            if (!more || events.Count == 0)
+                return (kept, page, true);
+        }
+        return (kept, maxPages, false);
     }
 
     async Task<DateTimeOffset> ReadUntilAsync(StripeMode mode, CancellationToken token)
@@ -119,7 +147,7 @@ public sealed class Reconciler(
         await note.ExecuteNonQueryAsync(token);
     }
 
-    async Task<int> AskAfterPaymentsAsync(TimeSpan since, CancellationToken token)
+    async Task<int> AskAfterPaymentsAsync(TimeSpan since, Failures failed, CancellationToken token)
     {
         var payments = await PaymentRows.PaymentsAsync(
             database.Sql($"""
@@ -130,7 +158,7 @@ public sealed class Reconciler(
                 """, since, MaxPayments),
             token);
         foreach (var payment in payments)
-            await UnlessRefusedAsync(() => AskAfterAsync(payment, token), payment.Id);
+            await UnlessItFailsAsync(() => AskAfterAsync(payment, token), NameOf(payment.Id), failed, token);
         return payments.Count;
     }
 
@@ -151,7 +179,7 @@ public sealed class Reconciler(
             await purchases.CancelAsync(mode, payment, token);
     }
 
-    async Task<int> AskAfterRefundsAsync(TimeSpan since, CancellationToken token)
+    async Task<int> AskAfterRefundsAsync(TimeSpan since, Failures failed, CancellationToken token)
     {
         var under = await database.RefundsUnderWayAsync(since, MaxRefunds, token);
         foreach (var refund in under)
@@ -160,24 +188,30 @@ public sealed class Reconciler(
                 await look.ExecuteNonQueryAsync(token);
             var payment = (await database.PaymentAsync(refund.Payment, token))!;
             // Each is asked for in its turn: one that Stripe has no answer to must not keep the others from theirs.
-            await UnlessRefusedAsync(() => refunds.AdvanceAsync(payment, refund.Id, token), payment.Id);
+            await UnlessItFailsAsync(() => refunds.AdvanceAsync(payment, refund.Id, token), NameOf(payment.Id), failed, token);
         }
         return under.Count;
     }
 
+    static string NameOf(Guid payment) => $"payment {Ids.Show(Ids.Payment, payment)}";
+
     /// <summary>
-    /// One that the ledger refuses, or that Stripe knows nothing of or says something else of, keeps none of the others waiting. Each round
-    /// says it again: money was paid and is not where it should be.
+    /// What fails keeps nothing else waiting: a key that Stripe does not accept is of one mode alone, and what the ledger refuses is one
+    /// payment. Each round says it again: money was paid and is not where it should be.
     /// </summary>
-    async Task UnlessRefusedAsync(Func<Task> ask, Guid payment)
+    async Task UnlessItFailsAsync(Func<Task> ask, string what, Failures failed, CancellationToken token)
     {
         try
         {
             await ask();
         }
-        catch (Exception e) when (e is StripeRefusalException or NotOursException or InvalidOperationException)
+        catch (Exception e) when (!token.IsCancellationRequested)
         {
-            log.LogError(e, "payment {Payment} cannot be reconciled with Stripe", Ids.Show(Ids.Payment, payment));
+            failed.Count++;
+            if (Problems.IsOutage(e))
+                log.LogWarning("{What} cannot be reconciled with Stripe now: {Message}", what, e.Message);
+            else
+                log.LogError(e, "{What} cannot be reconciled with Stripe", what);
         }
     }
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 using Npgsql;
@@ -16,10 +17,18 @@ public sealed class Disputes(
     {
         if (said.PaymentIntentId != payment.Intent)
             throw new NotOursException($"dispute {said.Id} is of {said.PaymentIntentId}");
-        var dispute = await database.WithLockedAsync(payment.Id, (connection, _) => TakeAsync(connection, payment, said, token), token);
+        var dispute = await database.WithLockedAsync(
+            payment.Id,
+            async (connection, row) =>
+            {
+                var taken = await TakeAsync(connection, payment, said, token);
+                await connection.AddStepAsync(row, ofDispute: true, said.Id, token);
+                return taken;
+            },
+            token);
         Failpoint.Hit("billing.dispute.taken");
         outbox.Raise();
-        if (dispute.IsOpen)
+        if (dispute.IsOpen || dispute.IsLost)
             await FreezeAsync(payment, dispute, token);
         await bookings.SettleAsync(payment, ofDispute: true, dispute.Id, token);
         if (dispute.IsClosed && !dispute.Counts)
@@ -54,42 +63,36 @@ public sealed class Disputes(
         reason,
     };
 
-    /// <summary>Whether it was frozen before is written first: who repeats this finds it frozen by us.</summary>
+    /// <summary>
+    /// Whether it was frozen before is written first: who repeats this finds it frozen by us. That it is done is written last, and from
+    /// then on the wallet is its owner's to let go.
+    /// </summary>
     async Task FreezeAsync(Payment payment, Dispute dispute, CancellationToken token)
     {
-        if (await FrozeAsync(dispute.Id, token) is null)
+        if (await IsFrozenForAsync(dispute.Id, token))
+            return;
+        var state = await ledger.StateAsync(payment.Wallet, token);
+        await ChangeAsync("""
+            update dispute set froze = not $2 or exists (
+                select from dispute other join payment p on p.id = other.payment
+                where p.wallet = $3 and other.froze and other.id <> $1)
+            where id = $1 and froze is null
+            """, dispute.Id, state is { Frozen: true }, payment.Wallet);
+        Failpoint.Hit("billing.dispute.noted");
+        await ledger.SetFrozenAsync(payment.Wallet, frozen: true, token);
+        await ChangeAsync("update dispute set frozen = true where id = $1", dispute.Id);
+
+        async Task ChangeAsync([StringSyntax("sql")] string sql, params object[] values)
         {
-            var state = await ledger.StateAsync(payment.Wallet, token);
-            await using var note = database.Sql("""
-                update dispute set froze = not $2 or exists (
-                    select from dispute other join payment p on p.id = other.payment
-                    where p.wallet = $3 and other.froze and other.status in ('needs_response', 'under_review'))
-                where id = $1 and froze is null
-                """, dispute.Id, state is { Frozen: true }, payment.Wallet);
-            await note.ExecuteNonQueryAsync(token);
-            Failpoint.Hit("billing.dispute.noted");
-            await ledger.SetFrozenAsync(payment.Wallet, frozen: true, token);
+            await using var change = database.Sql(sql, values);
+            await change.ExecuteNonQueryAsync(token);
         }
-        else if (await IsYoungAsync(dispute.Id, token))
-            await ledger.SetFrozenAsync(payment.Wallet, frozen: true, token);
     }
 
-    /// <summary>
-    /// Who freezes may die between the note and the ledger, so what comes next freezes again. Later the owner may have let the wallet go,
-    /// and an event that changes nothing must not freeze it once more.
-    /// </summary>
-    static readonly TimeSpan FreezesAgainFor = TimeSpan.FromHours(1);
-
-    async Task<bool> IsYoungAsync(string dispute, CancellationToken token)
+    async Task<bool> IsFrozenForAsync(string dispute, CancellationToken token)
     {
-        await using var query = database.Sql("select created_at > now() - $2 from dispute where id = $1", dispute, FreezesAgainFor);
+        await using var query = database.Sql("select frozen from dispute where id = $1", dispute);
         return await query.ExecuteScalarAsync(token) is true;
-    }
-
-    async Task<bool?> FrozeAsync(string dispute, CancellationToken token)
-    {
-        await using var query = database.Sql("select froze from dispute where id = $1", dispute);
-        return await query.ExecuteScalarAsync(token) as bool?;
     }
 
     /// <summary>Once: what the owner freezes after it stays frozen.</summary>

@@ -30,7 +30,7 @@ public static class RefundPayment
 
     static async Task<IResult> RefundAsync(
         string id, HttpContext http, NpgsqlDataSource database, LedgerClient ledger, Refunds refunds, Bookings bookings,
-        CancellationToken token)
+        StripeModes modes, CancellationToken token)
     {
         var caller = http.Backend();
         var input = await Body.ReadAsync<Request>(http);
@@ -44,7 +44,14 @@ public static class RefundPayment
             || (payment.Wallet, payment.Project, payment.Test) != (wallet, caller.Project, caller.Test))
             return Problems.NotFound("payment") with { Param = "payment" };
         var refund = Idempotency.EffectId(http, caller, $"/v1/wallets/{Ids.Show(Ids.Wallet, wallet)}/refunds");
-        if (await database.RefundAsync(refund, token) is null && await AddAsync() is { } refused)
+        if (modes.Of(payment.Test)?.Livemode != payment.Livemode)
+            return StartTopUp.NotSetUp(payment.Test);
+        if (await database.RefundAsync(refund, token) is { } known)
+        {
+            if (known.Payment != payment.Id || (input.Amount is { } asked && asked.Nanos != known.Cents * Quote.NanosPerCent))
+                return Problems.IdempotencyReused;
+        }
+        else if (await AddAsync() is { } refused)
             return refused;
         await AdvanceAsync(refunds, payment, refund, token);
         var view = (await ReadAsync(database, "r.id = $1", token, refund)).Single();

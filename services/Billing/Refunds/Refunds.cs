@@ -15,7 +15,14 @@ public sealed class Refunds(NpgsqlDataSource database, StripeCalls stripe, Strip
     {
         if (refund.PaymentIntentId != payment.Intent)
             throw new NotOursException($"refund {refund.Id} is of {refund.PaymentIntentId}");
-        await database.WithLockedAsync(payment.Id, (connection, _) => TakeAsync(connection, payment, refund, token), token);
+        await database.WithLockedAsync(
+            payment.Id,
+            async (connection, row) =>
+            {
+                await TakeAsync(connection, payment, refund, token);
+                return await connection.AddStepAsync(row, ofDispute: false, refund.Id, token);
+            },
+            token);
         Failpoint.Hit("billing.refund.taken");
         await bookings.SettleAsync(payment, ofDispute: false, refund.Id, token);
     }
@@ -31,7 +38,8 @@ public sealed class Refunds(NpgsqlDataSource database, StripeCalls stripe, Strip
                 Ids.New(), payment.Id, refund.Amount, refund.Status, refund.Id, Transactions.OrNull(refund.FailureReason));
         return await connection.ChangeAsync(
             "update refund set stripe = $2, status = $3, failure = $4, looked_at = now() where id = $1", token,
-            row.Id, refund.Id, Forward(row.Status, refund.Status), Transactions.OrNull(refund.FailureReason));
+            row.Id, refund.Id, row.Stripe is null ? refund.Status : Forward(row.Status, refund.Status),
+            Transactions.OrNull(refund.FailureReason));
     }
 
     /// <summary>It has the id of a row of ours that does not know its refund yet.</summary>
@@ -39,7 +47,11 @@ public sealed class Refunds(NpgsqlDataSource database, StripeCalls stripe, Strip
         row.Stripe is null && row.Cents == refund.Amount && refund.Metadata is { } said
         && said.TryGetValue(StripeCalls.RefundKey, out var id) && id == Ids.Show(Ids.Refund, row.Id);
 
-    /// <summary>What failed or was cancelled stays so. What succeeded may still fail, days later, and is never pending again.</summary>
+    /// <summary>
+    /// Of a refund that we know from Stripe; before that, "failed" is our own word, and Stripe's counts. What failed or was cancelled stays
+    /// so. What succeeded may still fail, days later, and is
+    /// never pending again.
+    /// </summary>
     public static string Forward(string from, string to) => from switch
     {
         "failed" or "canceled" => from,
@@ -92,13 +104,22 @@ public sealed class Refunds(NpgsqlDataSource database, StripeCalls stripe, Strip
         return await query.ExecuteScalarAsync(token) is true;
     }
 
+    /// <summary>
+    /// The posting that gives it back is written with it: of a refund that has failed nobody asks again. While another posting waits, the
+    /// refund stays as it is, and the reconciler comes again.
+    /// </summary>
     async Task FailAsync(Payment payment, Refund refund, string reason, CancellationToken token)
     {
-        await database.WithLockedAsync(
-            payment.Id,
-            (connection, _) => connection.ChangeAsync(
-                "update refund set status = 'failed', failure = $2 where id = $1 and stripe is null", token, refund.Id, reason),
-            token);
-        await bookings.SettleAsync(payment, ofDispute: false, Ids.Show(Ids.Refund, refund.Id), token);
+        var reference = Ids.Show(Ids.Refund, refund.Id);
+        await database.WithLockedAsync(payment.Id, async (connection, row) =>
+        {
+            if ((await connection.TakenAsync(payment.Id, token)).Waits)
+                return Step.Waits;
+            await connection.ChangeAsync(
+                "update refund set status = 'failed', failure = $2 where id = $1 and stripe is null", token, refund.Id, reason);
+            return await connection.AddStepAsync(row, ofDispute: false, reference, token);
+        }, token);
+        Failpoint.Hit("billing.refund.failed");
+        await bookings.SettleAsync(payment, ofDispute: false, reference, token);
     }
 }

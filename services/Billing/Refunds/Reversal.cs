@@ -65,6 +65,8 @@ public sealed record Dispute(string Id, long Cents, string Status)
 
     public bool IsOpen => Status is "needs_response" or "under_review";
 
+    public bool IsLost => Status == "lost";
+
     /// <summary>It is decided. What was decided is never open again; an appeal may still win it.</summary>
     public bool IsClosed => Status == "warning_closed" || (!IsOpen && !IsInquiry);
 

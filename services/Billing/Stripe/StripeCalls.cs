@@ -18,8 +18,10 @@ public sealed class StripeCalls(ILogger<StripeCalls> log)
 
     const string Currency = "usd";
 
-    /// <summary>What a round of the reconciler reads of Stripe's events at most.</summary>
-    const int EventPage = 100;
+    /// <summary>Stripe's most.</summary>
+    const int PageSize = 100;
+
+    const int MaxRefunds = 1000;
 
     public Task<PaymentIntent> CreateIntentAsync(StripeMode mode, Payment payment, CancellationToken token)
     {
@@ -44,11 +46,14 @@ public sealed class StripeCalls(ILogger<StripeCalls> log)
     public Task<PaymentIntent> IntentAsync(StripeMode mode, string id, CancellationToken token) =>
         StripeErrors.CallAsync(() => mode.Client.V1.PaymentIntents.GetAsync(id, cancellationToken: token), log);
 
-    /// <summary>Throws <see cref="StripeRefusalException.UnexpectedState"/> when it cannot be cancelled any more.</summary>
+    /// <summary>
+    /// Throws <see cref="StripeRefusalException.UnexpectedState"/> when it cannot be cancelled at this moment. Each call has a key of its
+    /// own: to cancel twice is to cancel once, and the answer of a day ago is not today's.
+    /// </summary>
     public Task<PaymentIntent> CancelIntentAsync(StripeMode mode, Payment payment, CancellationToken token) =>
         StripeErrors.CallAsync(
             () => mode.Client.V1.PaymentIntents.CancelAsync(
-                payment.Intent!, new() { CancellationReason = "abandoned" }, Keyed("cancel", payment.Id), token),
+                payment.Intent!, new() { CancellationReason = "abandoned" }, Keyed("cancel", Ids.New()), token),
             log);
 
     public Task<global::Stripe.Refund> CreateRefundAsync(StripeMode mode, string intent, Refund refund, CancellationToken token)
@@ -65,25 +70,28 @@ public sealed class StripeCalls(ILogger<StripeCalls> log)
     public Task<global::Stripe.Refund> RefundAsync(StripeMode mode, string id, CancellationToken token) =>
         StripeErrors.CallAsync(() => mode.Client.V1.Refunds.GetAsync(id, cancellationToken: token), log);
 
-    /// <summary>The newest hundred refunds of a payment.</summary>
-    public async Task<IReadOnlyList<global::Stripe.Refund>> RefundsOfAsync(StripeMode mode, string intent, CancellationToken token) =>
-        (await StripeErrors.CallAsync(
-            () => mode.Client.V1.Refunds.ListAsync(new() { PaymentIntent = intent, Limit = 100 }, cancellationToken: token), log)).Data;
+    /// <summary>All refunds of a payment, which has as many as it has cents at most, and a thousand of them here.</summary>
+    public Task<List<global::Stripe.Refund>> RefundsOfAsync(StripeMode mode, string intent, CancellationToken token) =>
+        StripeErrors.CallAsync(
+            async () => await mode.Client.V1.Refunds.ListAutoPagingAsync(
+                new() { PaymentIntent = intent, Limit = PageSize }, cancellationToken: token).Take(MaxRefunds).ToListAsync(token),
+            log);
 
     public Task<global::Stripe.Dispute> DisputeAsync(StripeMode mode, string id, CancellationToken token) =>
         StripeErrors.CallAsync(() => mode.Client.V1.Disputes.GetAsync(id, cancellationToken: token), log);
 
     /// <summary>
-    /// A page of what Stripe has told since a moment, newest first, each event as it stands there: its shape is that of its own version.
+    /// A page of what Stripe has told from one moment to before another, newest first, each event as it stands there: its shape is that of
+    /// its own version.
     /// </summary>
     public async Task<(IReadOnlyList<JsonElement> Events, bool More)> EventsAsync(
-        StripeMode mode, DateTimeOffset since, string? after, CancellationToken token)
+        StripeMode mode, DateTimeOffset from, DateTimeOffset to, string? after, CancellationToken token)
     {
         var options = new EventListOptions
         {
-            Limit = EventPage,
+            Limit = PageSize,
             StartingAfter = after,
-            Created = new DateRangeOptions { GreaterThanOrEqual = since.UtcDateTime },
+            Created = new DateRangeOptions { GreaterThanOrEqual = from.UtcDateTime, LessThan = to.UtcDateTime },
         };
         var page = await StripeErrors.CallAsync(() => mode.Client.V1.Events.ListAsync(options, cancellationToken: token), log);
         using var json = JsonDocument.Parse(page.StripeResponse.Content);

@@ -45,8 +45,9 @@ public static class StripeErrors
 
     /// <summary>
     /// A wrong key is no refusal of what was asked. Neither is a conflict: another call with the same key runs, or the object is locked.
+    /// Nor is a key that was used with other parameters, as by another version of ours: what was asked then may have been done.
     /// </summary>
     static bool IsRefusal(StripeException e) =>
         e.HttpStatusCode is HttpStatusCode.BadRequest or HttpStatusCode.PaymentRequired or HttpStatusCode.NotFound
-        && e.StripeError?.Code != "rate_limit";
+        && e.StripeError is not { Code: "rate_limit" } and not { Type: "idempotency_error" };
 }

@@ -36,8 +36,8 @@ public static class StartTopUp
         if (state.Frozen)
             return Problems.WalletFrozen;
         if (modes.Of(caller.Test) is not { } mode)
-            return Problems.Conflict("payments_not_set_up", $"Payments are not set up here for {(caller.Test ? "test" : "live")} wallets.");
-        if (await sessions.TermsAsync(caller.Project, token) is not { } terms)
+            return NotSetUp(caller.Test);
+        if (await sessions.TermsAsync(caller.Project, token) is not { Active: true } terms)
             return Problems.NotFound("project");
         var quote = Quote.Of(input.Amount, terms.MarkupPpm, terms.PlatformFeePpm);
         var wanted = new Payment(
@@ -58,6 +58,9 @@ public static class StartTopUp
             }
         return Problems.Unavailable;
     }
+
+    public static Problem NotSetUp(bool test) =>
+        Problems.Conflict("payments_not_set_up", $"Payments are not set up here for {(test ? "test" : "live")} wallets.");
 }
 
 /// <summary>Opens purchases.</summary>
@@ -127,8 +130,13 @@ public sealed class Purchases(NpgsqlDataSource database, StripeCalls stripe, Int
     /// </summary>
     public async Task<Payment> ForgetAsync(Payment payment, CancellationToken token)
     {
+        // Somebody may have given its intent to the customer since it was read.
         await using var cancel = database.Sql(
-            "update payment set status = 'canceled' where id = $1 and status in ('new', 'open', 'processing')", payment.Id);
+            """
+            update payment set status = 'canceled'
+            where id = $1 and status in ('new', 'open', 'processing') and intent is not distinct from $2
+            """,
+            payment.Id, Transactions.OrNull(payment.Intent));
         await cancel.ExecuteNonQueryAsync(token);
         return payment with { Status = Payment.Canceled };
     }

@@ -26,7 +26,10 @@ public sealed record Post(Guid Id, PostType Type, PostScope Of, IReadOnlyList<lo
     /// <summary>The lot that a balance pays from, alone or first, as the rule says; and that gets what comes back.</summary>
     public Guid? Lot { get; init; }
 
-    /// <summary>Refused when the balance, or its lot, has less than what is asked: nobody shall owe the rest.</summary>
+    /// <summary>
+    /// Refused when the balance, or its lot, has less than what is asked: nobody shall owe the rest. The refusal is for ever: who asks
+    /// again under the same id, and finds more, would move what somebody has already told the caller is not moved.
+    /// </summary>
     public bool WithoutDebt { get; init; }
 
     /// <summary>What never expires and cost nothing goes to the balance's own lot.</summary>
@@ -83,7 +86,9 @@ public static partial class Ledger
     static Answer Apply(Book book, Post post)
     {
         if (book.Moved.TryGetValue(post.Id, out var before))
-            return before.IsAskedAgainBy(post) ? new Answer.Done(Repeated: true) { Moved = before.Result ?? [] } : new Answer.Differs();
+            return !before.IsAskedAgainBy(post) ? new Answer.Differs()
+                : before.WasRefused ? new Answer.Refused(post.IdOf(post.Rule.Legs[0].From), RefusalReason.Exhausted, 0)
+                : new Answer.Done(Repeated: true) { Moved = before.Result ?? [] };
         if (post.Of.Balance is { } id && (book.Find(id) is not { } balance || balance.Kind.IsCounter()))
             return new Answer.Refused(id, RefusalReason.Unknown, 0);
         if (post.ExpiresAt <= book.Now)
@@ -92,17 +97,26 @@ public static partial class Ledger
             return new Answer.NoLot(Expired: false);
         var moved = new List<Moved>();
         if (Plan(book, post, moved) is { } refused)
-            return refused;
-        var transfer = new Transfer(post.Id, post.EntryType, post.Text)
         {
-            Actor = post.Actor, Reference = post.Reference, InputHash = post.InputHash(), Result = moved,
-        };
-        book.Moved.Add(post.Id, transfer);
-        book.Transfers.Add(transfer);
+            if (post.WithoutDebt)
+                Keep([]);
+            return refused;
+        }
+        Keep(moved);
         foreach (var (from, to, amount) in moved)
             Move(book, post, book.Accounts[from], book.Accounts[to], amount);
         TellOfPost(book, post, moved);
         return new Answer.Done { Moved = moved };
+
+        void Keep(IReadOnlyList<Moved> result)
+        {
+            var transfer = new Transfer(post.Id, post.EntryType, post.Text)
+            {
+                Actor = post.Actor, Reference = post.Reference, InputHash = post.InputHash(), Result = result,
+            };
+            book.Moved.Add(post.Id, transfer);
+            book.Transfers.Add(transfer);
+        }
     }
 
     static void Move(Book book, Post post, Account from, Account to, long amount)

@@ -104,7 +104,8 @@ public sealed class OutboxRelayTests
         await using (var relay = await Relay.StartAsync(ledger, _ => false))
             await relay.PublishedAsync(1);
 
-        Assert.Equal(["1s 5s"], await ledger.RowsAsync("select distinct waits, idle from seen"));
+        // What is given back when the relay ends is no claim.
+        Assert.Contains("1s 5s", await ledger.RowsAsync("select distinct waits, idle from seen"));
     }
 
     /// <summary>The subjects take turns, so that each batch of a relay has some of every one.</summary>

@@ -14,7 +14,8 @@ public sealed class SettingsTests
     static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Theory]
-    [InlineData("Proxy", $"{Servers}, {Keys}, Proxy:Spool, services:sessions:http:0, services:wallet:http:0, services:webhooks:http:0")]
+    [InlineData("Proxy", $"{Servers}, {Keys}, Proxy:Spool, services:billing:http:0, services:sessions:http:0, "
+        + "services:wallet:http:0, services:webhooks:http:0")]
     [InlineData("Sessions", $"{Servers}, ConnectionStrings:sessions, {Keys}, Gateway:Pepper, services:wallet:http:0")]
     [InlineData("Wallet", $"{Servers}, ConnectionStrings:wallet, {Key}")]
     [InlineData("Webhooks", $"ConnectionStrings:rabbitmq, ConnectionStrings:webhooks, {Keys}, services:wallet:http:0")]

@@ -82,6 +82,19 @@ public sealed class PostTests
     }
 
     [Fact]
+    public void A_post_without_debt_that_was_refused_stays_refused_though_there_is_enough_later()
+    {
+        var refund = Of(PostType.Refund, 101, 0, 0) with { WithoutDebt = true };
+        Assert.Equal(new Answer.Refused(Wallet, RefusalReason.Exhausted, 100), Apply(refund));
+
+        Apply(Of(PostType.Grant, 50));
+
+        Assert.Equal(new Answer.Refused(Wallet, RefusalReason.Exhausted, 0), Apply(refund));
+        Assert.Equal(150, Posted(Party.Balance));
+        Assert.IsType<Answer.Done>(Apply(refund with { Id = Ids.New() }));
+    }
+
+    [Fact]
     public void A_refund_takes_margin_and_fee_with_it_and_what_the_wallet_has_spent_is_owed()
     {
         Apply(Of(PostType.TopUp, 50, 20, 5));

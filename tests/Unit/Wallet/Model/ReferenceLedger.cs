@@ -39,6 +39,7 @@ sealed partial class ReferenceLedger
     public Dictionary<Party, long> House { get; } = [];
 
     readonly Dictionary<Guid, Post> _posts = [];
+    readonly HashSet<Guid> _refusedForEver = [];
     readonly HashSet<Guid> _corrected = [];
 
     /// <summary>
@@ -89,7 +90,9 @@ sealed partial class ReferenceLedger
             var isSame = before.Amounts.SequenceEqual(post.Amounts)
                 && (before.Type, before.Of, before.Reference, before.ExpiresAt, before.Lot, before.WithoutDebt)
                     == (post.Type, post.Of, post.Reference, post.ExpiresAt, post.Lot, post.WithoutDebt);
-            return isSame ? new Answer.Done(Repeated: true) : new Answer.Differs();
+            return !isSame ? new Answer.Differs()
+                : _refusedForEver.Contains(post.Id) ? new Answer.Refused(post.Of.Balance!.Value, RefusalReason.Exhausted, 0)
+                : new Answer.Done(Repeated: true);
         }
         if (post.Of.Balance is { } asked && !(IsWallet(asked) || IsCredits(asked)))
             return new Answer.Refused(asked, RefusalReason.Unknown, 0);
@@ -123,8 +126,10 @@ sealed partial class ReferenceLedger
                 Add(Party.Clearing, -amount - others.Sum());
                 break;
             case PostType.Refund when post.WithoutDebt && Refundable(post, free) < amount:
+                RefuseForEver(post);
                 return new Answer.Refused(wallet, RefusalReason.Exhausted, Refundable(post, free));
             case PostType.Dispute when post.WithoutDebt && free < amount:
+                RefuseForEver(post);
                 return new Answer.Refused(wallet, RefusalReason.Exhausted, free);
             case PostType.Refund or PostType.Dispute:
                 var paid = Math.Min(amount, post.Type == PostType.Dispute ? free : Refundable(post, free));
@@ -150,6 +155,12 @@ sealed partial class ReferenceLedger
         }
         _posts.Add(post.Id, post);
         return new Answer.Done();
+    }
+
+    void RefuseForEver(Post post)
+    {
+        _posts.Add(post.Id, post);
+        _refusedForEver.Add(post.Id);
     }
 
     Answer Pay(Post post, Party from, Party to)
