@@ -72,7 +72,12 @@ public sealed class Disputes(
         if (await IsFrozenForAsync(dispute.Id, token))
             return;
         var state = await ledger.StateAsync(payment.Wallet, token);
+        // A wallet that is not frozen now was let go by its owner after disputes that were lost before: those hold it no longer.
         await ChangeAsync("""
+            with let_go as (
+                update dispute other set froze = false from payment p, dispute this
+                where this.id = $1 and this.froze is null and not $2 and p.id = other.payment and p.wallet = $3
+                    and other.id <> $1 and other.froze and other.frozen and other.status = 'lost')
             update dispute set froze = not $2 or exists (
                 select from dispute other join payment p on p.id = other.payment
                 where p.wallet = $3 and other.froze and other.id <> $1)
