@@ -10,9 +10,16 @@ namespace LlmGateway.UnitTests.Webhooks;
 public sealed class NameLookupsTests
 {
     readonly ConcurrentDictionary<string, TaskCompletionSource<IPAddress[]>> _asked = [];
+    readonly TaskCompletionSource _lateIsAsked = new();
     readonly NameLookups _names;
 
-    public NameLookupsTests() => _names = new((host, _) => _asked.GetOrAdd(host, _ => new()).Task);
+    public NameLookupsTests() => _names = new((host, _) =>
+    {
+        var answer = _asked.GetOrAdd(host, _ => new());
+        if (host == "late")
+            _lateIsAsked.SetResult();
+        return answer.Task;
+    });
 
     static CancellationToken Token => TestContext.Current.CancellationToken;
 
@@ -32,7 +39,7 @@ public sealed class NameLookupsTests
         _asked["healthy"].SetResult([IPAddress.Loopback]);
         Assert.Equal([IPAddress.Loopback], await other);
         _asked["dead0"].SetException(new SocketException((int)SocketError.TryAgain));
-        await Eventually(() => _asked.ContainsKey("late"));
+        await _lateIsAsked.Task;
         _asked["late"].SetResult([IPAddress.IPv6Loopback]);
         Assert.Equal([IPAddress.IPv6Loopback], await late);
     }
@@ -55,12 +62,5 @@ public sealed class NameLookupsTests
             _asked[$"name{i}"].SetException(new SocketException((int)SocketError.HostNotFound));
             await Assert.ThrowsAsync<SocketException>(() => lookup);
         }
-    }
-
-    /// <summary>The next look-up begins on another thread.</summary>
-    static async Task Eventually(Func<bool> holds)
-    {
-        while (!holds())
-            await Task.Delay(1, Token);
     }
 }
