@@ -5,7 +5,10 @@ namespace LlmGateway.Contracts;
 /// </summary>
 /// <param name="Type">As in <see cref="EventTypes"/>.</param>
 /// <param name="Created">By the clock of the database in which it was decided.</param>
-/// <param name="Subject">Whose events are numbered together: a customer's.</param>
+/// <param name="Subject">
+/// Whose events are numbered together: a customer in the ledger, the customer's payments, an endpoint in its tests. Receivers know it as
+/// <c>series</c>.
+/// </param>
 /// <param name="Sequence">1, 2, 3 … for each subject, in the order of commits and without gaps.</param>
 /// <param name="Data">A JSON object as text, so that nobody on the way gives it another form.</param>
 public sealed record PublicEvent(

@@ -19,7 +19,10 @@ public sealed class GuardedConnections(
     Func<string, CancellationToken, Task<IPAddress[]>>? resolve = null,
     Func<IPAddress[], int, CancellationToken, Task<Stream>>? connect = null)
 {
-    readonly Func<string, CancellationToken, Task<IPAddress[]>> _resolve = resolve ?? Dns.GetHostAddressesAsync;
+    /// <summary>A resolver that is slower has not found the name. Shorter than the callers' limits for a connection.</summary>
+    static readonly TimeSpan LookupLimit = TimeSpan.FromSeconds(4);
+
+    readonly NameLookups _names = new(resolve);
     readonly Func<IPAddress[], int, CancellationToken, Task<Stream>> _connect = connect ?? OpenAsync;
 
     public PrivateHosts Allowed => allowed;
@@ -28,16 +31,33 @@ public sealed class GuardedConnections(
     /// For <see cref="SocketsHttpHandler.ConnectCallback"/>. Throws <see cref="NotPublicException"/> when the name leads anywhere but to
     /// the public internet.
     /// </summary>
-    public async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken token)
+    public ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken token) =>
+        ConnectAsync(context, context.DnsEndPoint.Host, token);
+
+    /// <param name="owner">Whose name it is; the other overload takes each host for an owner.</param>
+    public async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, string owner, CancellationToken token)
     {
         var (host, port) = (context.DnsEndPoint.Host, context.DnsEndPoint.Port);
-        return await _connect(await CheckedAsync(host, port, token), port, token);
+        using var limit = token.WithTimeout(LookupLimit);
+        IPAddress[] addresses;
+        try
+        {
+            addresses = await CheckedAsync(host, port, owner, limit.Token);
+        }
+        catch (OperationCanceledException) when (!token.IsCancellationRequested)
+        {
+            throw new SocketException((int)SocketError.TryAgain);
+        }
+        return await _connect(addresses, port, token);
     }
 
-    /// <summary>The addresses that a connection to the host may use. Throws as <see cref="ConnectAsync"/> does.</summary>
-    public async Task<IPAddress[]> CheckedAsync(string host, int port, CancellationToken token)
+    /// <summary>As the other overload, with the host for its owner.</summary>
+    public Task<IPAddress[]> CheckedAsync(string host, int port, CancellationToken token) => CheckedAsync(host, port, host, token);
+
+    /// <summary>The addresses that a connection to the host may use. Throws as a connection does.</summary>
+    public async Task<IPAddress[]> CheckedAsync(string host, int port, string owner, CancellationToken token)
     {
-        var addresses = IPAddress.TryParse(host, out var literal) ? [literal] : await _resolve(host, token);
+        var addresses = IPAddress.TryParse(host, out var literal) ? [literal] : await _names.FindAsync(host, owner, token);
         if (addresses.Length == 0 || (!allowed.Contains(host.Trim('[', ']'), port) && !Array.TrueForAll(addresses, PublicAddress.IsPublic)))
             throw new NotPublicException();
         return addresses;

@@ -51,7 +51,8 @@ app.MapReplay();
 
 // For operators
 app.MapVerifyEvents();
-app.MapOperations();
+app.MapDeliverNow();
+app.MapReplayDeadLetters();
 app.MapResealSecrets();
 app.MapErrorQueues();
 

@@ -1,6 +1,20 @@
+using LlmGateway.ServiceDefaults;
 using static LlmGateway.ServiceDefaults.Retention;
 
 namespace LlmGateway.Webhooks;
+
+/// <summary>How long events and deliveries are kept.</summary>
+/// <param name="Kept">Of an event since it happened, of a delivery since it is over.</param>
+public sealed record EventRetention(TimeSpan Kept)
+{
+    public const string Setting = "Webhooks:Retention";
+
+    /// <summary>A replay may go back for so long.</summary>
+    public const int LeastDays = 30;
+
+    public static EventRetention Read(WebApplicationBuilder builder) =>
+        new(builder.Days(Setting, LeastDays) ?? TimeSpan.FromDays(LeastDays));
+}
 
 /// <summary>How long this service keeps the rows of each of its tables.</summary>
 public static class TableRetention
@@ -27,7 +41,7 @@ public static class TableRetention
                 "event",
                 $"created < {kept} and not exists (select from delivery where delivery.event = event.id)",
                 "nobody asks for an event that is older"),
-            Kept("forgotten", "one row per customer: the numbers of events that were deleted are not missing"),
+            Kept("forgotten", "one row per series of customers: the numbers of events that were deleted are not missing"),
         ];
     }
 }

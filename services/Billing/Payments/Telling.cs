@@ -8,7 +8,7 @@ namespace LlmGateway.Billing;
 
 /// <summary>
 /// Events of payments, for owners' systems: written with what they tell of. They are numbered for each customer, apart from those of the
-/// ledger, which has numbers of its own.
+/// ledger, which has numbers of its own: receivers see another <c>series</c>.
 /// </summary>
 public static class Telling
 {

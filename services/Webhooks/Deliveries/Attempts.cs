@@ -82,7 +82,10 @@ public sealed class Attempts(NpgsqlDataSource database, EndpointSecrets secrets,
         select 0, false, false from tried
         """;
 
-    const string Failed = """
+    /// <summary>The one rule by which an endpoint is disabled.</summary>
+    const string Disables = "status = 0 and ($15 or failing_since < now() - $16::interval and failures + 1 >= $17)";
+
+    const string Failed = $"""
         update endpoint set
         failures = failures + 1,
         failing_since = coalesce(failing_since, now()),
@@ -90,11 +93,9 @@ public sealed class Attempts(NpgsqlDataSource database, EndpointSecrets secrets,
             paused_until,
             now() + $14,
             case when failures + 1 >= $11 then now() + least($13::interval, $12::interval * power(2, least(failures + 1 - $11, 10))) end),
-        status = case when status = 0 and ($15 or failing_since < now() - $16::interval and failures + 1 >= $17) then 1 else status end,
-        disabled_at = case when status = 0 and ($15 or failing_since < now() - $16::interval and failures + 1 >= $17)
-            then now() else disabled_at end,
-        disabled_reason = case when status <> 0 then disabled_reason when $15 then 'gone'
-            when failing_since < now() - $16::interval and failures + 1 >= $17 then 'failing' end
+        status = case when {Disables} then 1 else status end,
+        disabled_at = case when {Disables} then now() else disabled_at end,
+        disabled_reason = case when {Disables} then case when $15 then 'gone' else 'failing' end else disabled_reason end
         where id = $10 and exists (select from tried) returning failures, paused_until > now(), status = 1 and disabled_reason is not null
         """;
 

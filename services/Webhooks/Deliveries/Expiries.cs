@@ -3,19 +3,6 @@ using Npgsql;
 
 namespace LlmGateway.Webhooks;
 
-/// <summary>How long events and deliveries are kept.</summary>
-/// <param name="Kept">Of an event since it happened, of a delivery since it is over.</param>
-public sealed record EventRetention(TimeSpan Kept)
-{
-    public const string Setting = "Webhooks:Retention";
-
-    /// <summary>A replay may go back for so long.</summary>
-    public const int LeastDays = 30;
-
-    public static EventRetention Read(WebApplicationBuilder builder) =>
-        new(builder.Days(Setting, LeastDays) ?? TimeSpan.FromDays(LeastDays));
-}
-
 /// <summary>
 /// What has waited for an endpoint until its time was over, because its owner disabled it, is not sent any more. It does not vanish: it is
 /// listed as expired for as long as other deliveries.

@@ -9,7 +9,8 @@ public enum DeliveryState : short { Pending, Delivered, Failed, Expired }
 /// <summary>An endpoint that this worker holds: no other one sends to it meanwhile.</summary>
 /// <param name="Holder">Of this hold alone.</param>
 /// <param name="IsFailing">Its last attempt has failed.</param>
-public sealed record Held(Guid Id, Guid Organization, Guid Holder, bool IsFailing);
+/// <param name="BeginsAnew">Its owner has made it active: what was tried before is due as if for the first time.</param>
+public sealed record Held(Guid Id, Guid Organization, Guid Holder, bool IsFailing, bool BeginsAnew);
 
 /// <summary>A delivery whose time has come.</summary>
 /// <param name="Attempts">That it has had.</param>

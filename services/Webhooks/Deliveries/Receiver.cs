@@ -28,18 +28,22 @@ public sealed record Outcome(int? Status, string? Error, string? Address, string
 /// </summary>
 public sealed class Receiver : IDisposable
 {
+    const string NotPublic = "address_not_public";
+
     const int MaxAnswer = 4096, MaxDrained = 64 * 1024, MaxHeadersKiB = 16;
 
     static readonly TimeSpan ConnectLimit = TimeSpan.FromSeconds(5), Limit = TimeSpan.FromSeconds(15);
 
     readonly GuardedConnections _connections;
+    readonly Guid _owner;
     readonly HttpMessageInvoker _http;
     readonly TimeProvider _time;
     volatile string? _address;
 
-    public Receiver(GuardedConnections connections, TimeProvider time)
+    /// <param name="owner">The endpoint's organization, whose names are looked up a few at a time.</param>
+    public Receiver(GuardedConnections connections, Guid owner, TimeProvider time)
     {
-        (_connections, _time) = (connections, time);
+        (_connections, _owner, _time) = (connections, owner, time);
         _http = new(new SocketsHttpHandler
         {
             ActivityHeadersPropagator = null,
@@ -78,8 +82,6 @@ public sealed class Receiver : IDisposable
 
     public void Dispose() => _http.Dispose();
 
-    const string NotPublic = "address_not_public";
-
     /// <summary>Why there is no answer, and no word more about an address; null is no failure of the receiver.</summary>
     static string? Reason(Exception e) => e switch
     {
@@ -106,7 +108,7 @@ public sealed class Receiver : IDisposable
 
     async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken token)
     {
-        var stream = await _connections.ConnectAsync(context, token);
+        var stream = await _connections.ConnectAsync(context, $"{_owner:N}", token);
         var address = ((stream as NetworkStream)?.Socket.RemoteEndPoint as IPEndPoint)?.Address;
         _address = (address is { IsIPv4MappedToIPv6: true } ? address.MapToIPv4() : address)?.ToString();
         return stream;

@@ -1,4 +1,3 @@
-using System.Text.Json.Serialization;
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 using Npgsql;
@@ -12,12 +11,8 @@ namespace LlmGateway.Webhooks;
 /// </summary>
 public static class Replay
 {
-    /// <summary>How far back: <see cref="TableRetention"/> keeps events for as long at least.</summary>
-    const int MaxDays = 30;
-
     const int MaxEvents = 100_000;
 
-    [JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
     public sealed record Request(DateTimeOffset Since);
 
     public static void MapReplay(this WebApplication app) => app.MapPost("/v1/webhooks/{id}/replay", HandleAsync).WithIdempotency();
@@ -28,8 +23,8 @@ public static class Replay
         var caller = http.Backend();
         var request = await Body.ReadAsync<Request>(http);
         var now = time.GetUtcNow();
-        if (request.Since > now || request.Since < now - TimeSpan.FromDays(MaxDays))
-            throw EndpointRules.Invalid("since", $"must be within the last {MaxDays} days");
+        if (request.Since > now || request.Since < now - TimeSpan.FromDays(EventRetention.LeastDays))
+            throw EndpointRules.Invalid("since", $"must be within the last {EventRetention.LeastDays} days");
         if (await EndpointView.FindAsync(database, caller, id, token) is not { } view)
             return EndpointView.NotFound;
         if (view.Status == EndpointStatus.Disabled)

@@ -17,41 +17,35 @@ public static class ChangeEndpoint
         string id, HttpContext http, NpgsqlDataSource database, EndpointRules rules, WakeSignal due, CancellationToken token)
     {
         var caller = http.Backend();
-        var change = await ReadAsync(http, rules, token);
+        var change = await ReadAsync(http, rules, caller.Organization, token);
         if (EndpointView.Parse(id) is not { } endpoint)
             return EndpointView.NotFound;
-        await using (var connection = await database.OpenConnectionAsync(token))
-        await using (var transaction = await connection.BeginTransactionAsync(token))
-        {
-            await using var update = connection.Sql("""
-                update endpoint set
-                    url = coalesce($4::text, url),
-                    enabled_events = case when $5 then $6::text[] else enabled_events end,
-                    status = coalesce($7::smallint, status),
-                    disabled_at = case $7::smallint when 0 then null when 1 then coalesce(disabled_at, now()) else disabled_at end,
-                    disabled_reason = case $7::smallint when 0 then null else disabled_reason end,
-                    failures = case $7::smallint when 0 then 0 else failures end,
-                    failing_since = case $7::smallint when 0 then null else failing_since end,
-                    paused_until = case $7::smallint when 0 then '-infinity' else paused_until end
-                where id = $1 and project = $2 and test = $3 and status <> 2
-                """,
-                endpoint, caller.Project, caller.Test, (object?)change.Url ?? DBNull.Value, change.HasEvents,
-                (object?)change.Events ?? DBNull.Value, change.Status is { } status ? (short)status : (object)DBNull.Value);
-            if (await update.ExecuteNonQueryAsync(token) == 0)
-                return EndpointView.NotFound;
-            // One moment for all: what is due at one moment is sent in the order of its numbers.
-            if (change.Status == EndpointStatus.Active)
-                await connection.RunAsync(
-                    "update delivery set next_at = now(), tries = 0 where endpoint = $1 and state = 0", token, endpoint);
-            await transaction.CommitAsync(CancellationToken.None);
-        }
+        // Deliveries, of which there may be 30 days, are brought forward by who sends them (begins_anew), and not locked here: an attempt
+        // locks its delivery before the endpoint.
+        await using var update = database.Sql("""
+            update endpoint set
+                url = coalesce($4::text, url),
+                enabled_events = case when $5 then $6::text[] else enabled_events end,
+                status = coalesce($7::smallint, status),
+                disabled_at = case $7::smallint when 0 then null when 1 then coalesce(disabled_at, now()) else disabled_at end,
+                disabled_reason = case $7::smallint when 0 then null else disabled_reason end,
+                failures = case $7::smallint when 0 then 0 else failures end,
+                failing_since = case $7::smallint when 0 then null else failing_since end,
+                paused_until = case $7::smallint when 0 then '-infinity' else paused_until end,
+                begins_anew = begins_anew or coalesce($7::smallint = 0, false)
+            where id = $1 and project = $2 and test = $3 and status <> 2
+            """,
+            endpoint, caller.Project, caller.Test, (object?)change.Url ?? DBNull.Value, change.HasEvents,
+            (object?)change.Events ?? DBNull.Value, change.Status is { } status ? (short)status : (object)DBNull.Value);
+        if (await update.ExecuteNonQueryAsync(token) == 0)
+            return EndpointView.NotFound;
         due.Raise();
         return Results.Json((await EndpointView.ReadAsync(database, caller, endpoint, CancellationToken.None)).Single(), Defaults.Json);
     }
 
     sealed record Change(string? Url, bool HasEvents, string[]? Events, EndpointStatus? Status);
 
-    static async Task<Change> ReadAsync(HttpContext http, EndpointRules rules, CancellationToken token)
+    static async Task<Change> ReadAsync(HttpContext http, EndpointRules rules, Guid owner, CancellationToken token)
     {
         if (await Body.ReadAsync<JsonElement>(http) is not { ValueKind: JsonValueKind.Object } body)
             throw new ProblemException(Problems.Malformed("The body must be a JSON object."));
@@ -65,7 +59,7 @@ public static class ChangeEndpoint
                 _ => throw EndpointRules.Invalid(member.Name, "is not a field of an endpoint that can be changed"),
             };
         if (change.Url is { } url)
-            await rules.CheckUrlAsync(url, token);
+            await rules.CheckUrlAsync(url, owner, token);
         return change;
     }
 

@@ -1,4 +1,3 @@
-using System.Text.Json.Serialization;
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 using Npgsql;
@@ -14,7 +13,6 @@ public static class CreateEndpoint
     /// <summary>That a project may have in one mode.</summary>
     const int MaxEndpoints = 100;
 
-    [JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
     public sealed record Request(string Url, IReadOnlyList<string>? EnabledEvents = null);
 
     public static void MapCreateEndpoint(this WebApplication app) => app.MapPost("/v1/webhooks", HandleAsync).WithIdempotency();
@@ -24,7 +22,7 @@ public static class CreateEndpoint
     {
         var caller = http.Backend();
         var request = await Body.ReadAsync<Request>(http);
-        await rules.CheckUrlAsync(request.Url, token);
+        await rules.CheckUrlAsync(request.Url, caller.Organization, token);
         var events = EndpointRules.Events(request.EnabledEvents, "enabledEvents");
 
         // The same for every repetition of the call: a process may die before it has answered.

@@ -16,7 +16,7 @@ public sealed class EndpointRules(GuardedConnections connections)
     /// Refuses what cannot be public by its text, or is not by what its name leads to now. A name that nobody knows yet is taken: what it
     /// leads to is checked at each connection.
     /// </summary>
-    public async Task CheckUrlAsync(string url, CancellationToken token)
+    public async Task CheckUrlAsync(string url, Guid owner, CancellationToken token)
     {
         if (PublicUrl.Mistake(url, connections.Allowed) is { } mistake)
             throw Invalid("url", mistake);
@@ -24,7 +24,7 @@ public sealed class EndpointRules(GuardedConnections connections)
         try
         {
             var address = new Uri(url);
-            await connections.CheckedAsync(address.IdnHost, address.Port, limit.Token);
+            await connections.CheckedAsync(address.IdnHost, address.Port, $"{owner:N}", limit.Token);
         }
         catch (NotPublicException)
         {

@@ -1,4 +1,3 @@
-using System.Text.Json.Serialization;
 using LlmGateway.ServiceDefaults;
 using Npgsql;
 
@@ -16,7 +15,6 @@ public static class RotateSecret
     const int DefaultOverlap = 86_400, MaxOverlap = 7 * 86_400;
 
     /// <param name="OverlapSeconds">A day when absent.</param>
-    [JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
     public sealed record Request(int? OverlapSeconds = null);
 
     public static void MapRotateSecret(this WebApplication app)

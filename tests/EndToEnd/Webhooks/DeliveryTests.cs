@@ -1,5 +1,7 @@
 using System.Text.Json;
 using LlmGateway.Contracts;
+using LlmGateway.ServiceDefaults;
+using LlmGateway.Webhooks;
 
 namespace LlmGateway.EndToEnd;
 
@@ -190,6 +192,52 @@ public sealed class DeliveryTests : OnOwnWebhooks
         await _webhooks.BecomesAsync("3 1");
     }
 
+    /// <summary>An attempt holds its delivery and then wants the endpoint: who holds the endpoint must not want the delivery.</summary>
+    [Fact]
+    public async Task An_endpoint_becomes_active_whatever_happens_to_its_deliveries_and_what_was_tried_is_sent_in_its_place()
+    {
+        var (endpoint, _) = await _webhooks.AddEndpointAsync(_listener.Url);
+        await _webhooks.TellAsync(3);
+        await _webhooks.RunAsync("update delivery set tries = 7, next_at = now() + interval '20 hours' where sequence = 1");
+        (await _webhooks.PatchAsync($"/v1/webhooks/{endpoint}", """{"status":"disabled"}""")).MustBe(200);
+        await using (var connection = await _webhooks.Database.OpenConnectionAsync(Token))
+        await using (var attempt = await connection.BeginTransactionAsync(Token))
+        {
+            await using var held = connection.Sql("select from delivery for update");
+            await held.ExecuteNonQueryAsync(Token);
+
+            (await _webhooks.PatchAsync($"/v1/webhooks/{endpoint}", """{"status":"active"}""").WaitAsync(Eventually.Usual, Token))
+                .MustBe(200);
+        }
+        await _webhooks.AddWorkerAsync();
+
+        await _webhooks.BecomesAsync("3 1");
+
+        Assert.Equal([1, 2, 3], _listener.All.Select(told => told.Sequence));
+        Assert.Equal(["1", "1", "1"], await _webhooks.RowsAsync("select tries from delivery"));
+        Assert.Equal(["False"], await _webhooks.RowsAsync("select begins_anew from endpoint"));
+    }
+
+    [Fact]
+    public async Task More_than_one_round_of_what_was_tried_begins_anew()
+    {
+        var (endpoint, _) = await _webhooks.AddEndpointAsync(_listener.Url);
+        await _webhooks.TellAsync(1);
+        await _webhooks.RunAsync("""
+            with told as (
+                insert into event (id, subject, sequence, project, test, type, created, body)
+                select gen_random_uuid(), subject, n, project, test, type, created, body from event, generate_series(2, 2500) n
+                returning id, subject, sequence)
+            insert into delivery (event, endpoint, subject, sequence, tries, next_at)
+            select id, $1, subject, sequence, 3, now() + interval '5 hours' from told
+            """, EndpointView.Parse(endpoint)!.Value);
+        (await _webhooks.PatchAsync($"/v1/webhooks/{endpoint}", """{"status":"active"}""")).MustBe(200);
+
+        await _webhooks.AddWorkerAsync();
+
+        await _webhooks.BecomesAsync("2500 1", TimeSpan.FromSeconds(60));
+    }
+
     [Fact]
     public async Task A_receiver_that_says_it_is_gone_is_asked_no_more()
     {
@@ -247,6 +295,40 @@ public sealed class DeliveryTests : OnOwnWebhooks
         Assert.Equal([1, 2, 3, 4, 5], told.Select(one => one.Sequence));
         Assert.Equal(before.Select(one => (one.Id, one.Body)), told.Skip(3).Select(one => (one.Id, one.Body)));
         await _webhooks.BecomesAsync("5 1");
+    }
+
+    [Fact]
+    public async Task A_replay_reads_the_events_of_its_project_alone()
+    {
+        await _webhooks.RunAsync("""
+            insert into event (id, subject, sequence, project, test, type, created, body)
+            select gen_random_uuid(), gen_random_uuid(), 1, gen_random_uuid(), false, 'wallet.credited', now(), '{}'
+            from generate_series(1, 5000)
+            """);
+        await _webhooks.RunAsync("analyze event");
+
+        var plan = await _webhooks.RowsAsync("""
+            explain select id from event where project = md5('another')::uuid and test = false and created >= now() - interval '30 days'
+            """);
+
+        Assert.Contains(plan, line => line.Contains("event_by_project", StringComparison.Ordinal));
+    }
+
+    /// <summary>They count in their endpoint, which is deleted with its count.</summary>
+    [Fact]
+    public async Task Tests_are_numbered_on_when_they_were_forgotten_and_leave_nothing_behind()
+    {
+        var (endpoint, _) = await _webhooks.AddEndpointAsync(_listener.Url);
+        await _webhooks.TellAsync(1);
+        for (var i = 0; i < 2; i++)
+            (await _webhooks.PostAsync($"/v1/webhooks/{endpoint}/test")).MustBe(202);
+        await _webhooks.RunAsync("delete from delivery");
+        await _webhooks.RunAsync("delete from event");
+
+        (await _webhooks.PostAsync($"/v1/webhooks/{endpoint}/test")).MustBe(202);
+
+        Assert.Equal(["3"], await _webhooks.RowsAsync("select sequence from event"));
+        Assert.Equal(["1"], await _webhooks.RowsAsync("select until from forgotten")); // of the customer
     }
 
     [Fact]

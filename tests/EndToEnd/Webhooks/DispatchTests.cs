@@ -131,6 +131,64 @@ public sealed class DispatchTests : OnOwnWebhooks
         await _webhooks.AddWorkerAsync();
     }
 
+    /// <summary>As many as a few projects may have, each with one event, at a system that answers nobody.</summary>
+    [Fact]
+    public async Task Hundreds_of_dead_receivers_of_one_owner_leave_places_to_others()
+    {
+        await using var dead = await WebhookListener.StartAsync();
+        var (open, most) = (0, 0);
+        var gate = new Lock();
+        dead.Answer = async (_, http) =>
+        {
+            lock (gate)
+                most = Math.Max(most, ++open);
+            await Task.Delay(Timeout.Infinite, http.RequestAborted).ContinueWith(_ => { }, TaskScheduler.Default);
+            lock (gate)
+                open--;
+        };
+        await _webhooks.RunAsync("""
+            insert into endpoint (id, organization, project, test, url)
+            select gen_random_uuid(), $1, $2, false, $3 from generate_series(1, 450)
+            """, _webhooks.Caller.Organization, _webhooks.Caller.Project, dead.Url);
+        await _webhooks.TellAsync(1);
+        _webhooks.Caller = _webhooks.Caller with { Organization = Ids.New(), Project = Ids.New() };
+        var (healthy, _) = await _webhooks.AddEndpointAsync(_listener.Url);
+        await _webhooks.TellAsync(1);
+        // Those of the other owner come first.
+        await _webhooks.RunAsync(
+            "update endpoint set held_until = now() - interval '1 second' where organization = $1", _webhooks.Caller.Organization);
+
+        await _webhooks.AddWorkerAsync();
+
+        // A dead one has its request for fifteen seconds.
+        await _listener.ToldAsync(1, TimeSpan.FromSeconds(12));
+        Assert.InRange(most, 0, 64);
+        Assert.StartsWith("we_", healthy);
+    }
+
+    [Fact]
+    public async Task Endpoints_are_looked_at_when_something_waits_for_them_a_bounded_number_at_a_time_and_all_in_turn()
+    {
+        await _webhooks.TellAsync(1);
+        await _webhooks.RunAsync("""
+            with made as (
+                insert into endpoint (id, organization, project, test, url)
+                select gen_random_uuid(), $1, $1, false, 'https://hooks.example.com' from generate_series(1, $2) returning id),
+            waits as (select id, row_number() over () as nth from made)
+            insert into delivery (event, endpoint, subject, sequence, next_at)
+            select v.id, waits.id, v.subject, v.sequence, now() + interval '1 hour' from waits, event v where nth > 10
+            """, Ids.New(), Dispatcher.MaxLookedAt + 60);
+        using var worker = _webhooks.NewWorker();
+
+        var first = await worker.WaitingAsync(Token);
+        var second = await worker.WaitingAsync(Token);
+        var third = await worker.WaitingAsync(Token);
+
+        Assert.Equal((Dispatcher.MaxLookedAt, 50), (first.Length, second.Length));
+        Assert.Equal(Dispatcher.MaxLookedAt + 50, first.Union(second).Count());
+        Assert.Equal(first, third);
+    }
+
     [Fact]
     public async Task Several_workers_send_each_event_once_and_those_of_one_customer_in_their_order()
     {

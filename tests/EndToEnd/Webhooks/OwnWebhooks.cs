@@ -70,7 +70,8 @@ sealed class OwnWebhooks : IAsyncDisposable
         app.MapListDeliveries();
         app.MapRetryDelivery();
         app.MapReplay();
-        app.MapOperations();
+        app.MapDeliverNow();
+        app.MapReplayDeadLetters();
         app.MapResealSecrets();
         await app.StartAsync(Token);
         await app.Services.GetRequiredService<DatabaseReady>().Task.WaitAsync(Token);
@@ -80,13 +81,16 @@ sealed class OwnWebhooks : IAsyncDisposable
     /// <summary>One more instance of the service, which sends.</summary>
     public async Task<Dispatcher> AddWorkerAsync()
     {
-        var worker = new Dispatcher(
-            Database, Get<DatabaseReady>(), Get<Attempts>(), Get<GuardedConnections>(), new(),
-            _workers.Count == 0 ? Get<WakeSignal>() : new(), TimeProvider.System, Get<ILogger<Dispatcher>>());
+        var worker = NewWorker();
         _workers.Add(worker);
         await worker.StartAsync(Token);
         return worker;
     }
+
+    /// <summary>An instance that is not started.</summary>
+    public Dispatcher NewWorker() => new(
+        Database, Get<DatabaseReady>(), Get<Attempts>(), Get<GuardedConnections>(), new(),
+        _workers.Count == 0 ? Get<WakeSignal>() : new(), TimeProvider.System, Get<ILogger<Dispatcher>>());
 
     /// <summary>An endpoint and its secret.</summary>
     public async Task<(string Id, string Secret)> AddEndpointAsync(string url)

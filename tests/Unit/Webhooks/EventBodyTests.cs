@@ -1,5 +1,7 @@
 using System.Globalization;
 using System.Text;
+using System.Text.Json;
+using LlmGateway.Billing;
 using LlmGateway.Contracts;
 using LlmGateway.Webhooks;
 using Xunit;
@@ -49,6 +51,19 @@ public sealed class EventBodyTests
 
         Assert.Equal(EventBody.MaxBytes, Encoding.UTF8.GetByteCount(EventBody.Of(Event($$"""{"x":"{{new string('y', room)}}"}""", 1))));
         Assert.Throws<InvalidDataException>(() => EventBody.Of(Event($$"""{"x":"{{new string('y', room + 1)}}"}""", 1)));
+    }
+
+    /// <summary>A receiver compares numbers of one series: the first dispute is not older than the seventh credit.</summary>
+    [Fact]
+    public void What_is_numbered_apart_has_another_series()
+    {
+        var customer = Guid.NewGuid();
+
+        Assert.Equal(Series(customer), Series(customer));
+        Assert.NotEqual(Series(customer), Series(Telling.SubjectOf(customer)));
+
+        static string? Series(Guid subject) =>
+            JsonDocument.Parse(EventBody.Of(Event("{}", 1) with { Subject = subject })).RootElement.GetProperty("series").GetString();
     }
 
     static IEnumerable<string> Bodies() =>

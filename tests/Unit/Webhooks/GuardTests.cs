@@ -57,7 +57,7 @@ public sealed class GuardTests
         var rules = new EndpointRules(Connections(_ => throw new SocketException((int)SocketError.HostNotFound), PrivateHosts.None));
         foreach (var host in AddressVectors.Hosts)
         {
-            var refused = await Record.ExceptionAsync(() => rules.CheckUrlAsync($"https://{host}/x", Token));
+            var refused = await Record.ExceptionAsync(() => rules.CheckUrlAsync($"https://{host}/x", Guid.Empty, Token));
             Assert.True(refused is ProblemException { Problem.Param: "url" }, $"{host}: {refused}");
         }
     }
@@ -68,12 +68,12 @@ public sealed class GuardTests
         foreach (var text in AddressVectors.Addresses)
         {
             var rules = new EndpointRules(Connections(_ => [Public, IPAddress.Parse(text)], PrivateHosts.None));
-            await Assert.ThrowsAsync<ProblemException>(() => rules.CheckUrlAsync("https://hooks.example.com/x", Token));
+            await Assert.ThrowsAsync<ProblemException>(() => rules.CheckUrlAsync("https://hooks.example.com/x", Guid.Empty, Token));
         }
         await new EndpointRules(Connections(_ => throw new SocketException((int)SocketError.HostNotFound), PrivateHosts.None))
-            .CheckUrlAsync("https://hooks.example.com/x", Token);
+            .CheckUrlAsync("https://hooks.example.com/x", Guid.Empty, Token);
         await new EndpointRules(Connections(_ => [Public], PrivateHosts.None))
-            .CheckUrlAsync("https://hooks.example.com:8443/x?key=a@b", Token);
+            .CheckUrlAsync("https://hooks.example.com:8443/x?key=a@b", Guid.Empty, Token);
     }
 
     /// <summary>Public when it is asked for the check, private for whoever asks again.</summary>
@@ -102,9 +102,9 @@ public sealed class GuardTests
         var rules = new EndpointRules(Connections(_ => [IPAddress.Loopback], new(hosts)));
 
         if (isGood)
-            await rules.CheckUrlAsync(url, Token);
+            await rules.CheckUrlAsync(url, Guid.Empty, Token);
         else
-            await Assert.ThrowsAsync<ProblemException>(() => rules.CheckUrlAsync(url, Token));
+            await Assert.ThrowsAsync<ProblemException>(() => rules.CheckUrlAsync(url, Guid.Empty, Token));
     }
 
     [Fact]
@@ -124,7 +124,7 @@ public sealed class GuardTests
 
     Task<Outcome> SendAsync(string url, Func<string, IPAddress[]> resolve)
     {
-        using var receiver = new Receiver(Connections(resolve, PrivateHosts.None), TimeProvider.System);
+        using var receiver = new Receiver(Connections(resolve, PrivateHosts.None), Guid.Empty, TimeProvider.System);
         return receiver.SendAsync(SignedEvent.Of(url, Guid.Empty, EventTypes.Test, "{}", DateTimeOffset.UtcNow, []), Token);
     }
 

@@ -30,16 +30,4 @@ public sealed class ScheduleTests
     [InlineData(1, 1e9, 86_400)]
     public void A_receiver_may_ask_for_a_longer_wait_up_to_a_day(int tries, double asked, double seconds) =>
         Assert.Equal(TimeSpan.FromSeconds(seconds), Schedule.After(tries, TimeSpan.FromSeconds(asked), 0.5));
-
-    [Fact]
-    public void An_owner_has_so_many_more_requests_and_another_one_has_their_own()
-    {
-        var (slots, one, other) = (new OwnerSlots(), Guid.NewGuid(), Guid.NewGuid());
-
-        Assert.Equal([7, 7, 7, 7, 4, 0], Enumerable.Range(0, 6).Select(_ => slots.Take(one, 7)));
-        Assert.Equal(7, slots.Take(other, 7));
-        slots.GiveBack(one, 4);
-        Assert.Equal(4, slots.Take(one, 7));
-        Assert.Equal(0, slots.Take(one, -1));
-    }
 }
