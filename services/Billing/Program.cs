@@ -5,7 +5,9 @@ using LlmGateway.ServiceDefaults;
 var builder = WebApplication.CreateBuilder(args);
 builder.AddServiceDefaults("billing", Failpoints.All);
 builder.AddOwnDatabase<BillingDb>("billing");
-builder.AddMessaging();
+builder.AddMessaging(
+    bus => bus.AddConsumer<LowBalanceConsumer>(),
+    new DurableEndpoint(LowBalanceConsumer.Queue, LowBalanceConsumer.Configure));
 builder.AddOutbox();
 builder.AddInternalCalls(ServiceCall.Billing);
 builder.AddIdempotency();
@@ -28,6 +30,11 @@ builder.Services.AddSingleton<Purchases>();
 builder.Services.AddSingleton<Refunds>();
 builder.Services.AddSingleton<Disputes>();
 
+// Wallets that are topped up by themselves
+builder.Services.AddSingleton<SavedCards>();
+builder.Services.AddSingleton<AutoCharges>();
+builder.Services.AddHostedSingleton<AutoTopUps>();
+
 // What Stripe tells, and what it told in vain
 builder.Services.AddSingleton<EventHandling>();
 builder.Services.AddHostedSingleton<EventWorker>();
@@ -44,11 +51,14 @@ app.MapReceiveEvent();
 app.MapGetConfig();
 app.MapStartTopUp();
 app.MapListTopUps();
+app.MapSaveCard();
+app.MapSetAutoTopUp();
 
 // For backends
 app.MapRefundPayment();
 
 // For operators
 app.MapOperatorRoutes();
+app.MapErrorQueues();
 
 await app.RunAsync();

@@ -8,6 +8,9 @@ public static class TableRetention
     public static readonly IReadOnlyList<ServiceDefaults.Retention> All =
     [
         Kept("payment", "money was moved for it"),
+        Kept("card_holder", "one row per wallet with a card"),
+        Kept("card_setup", "a few rows per wallet with a card, and each says which card was saved last"),
+        Kept("auto_top_up", "one row per wallet"),
         Kept("posting", "the ledger has it for ever, too"),
         Kept("refund", "money was moved for it"),
         Kept("dispute", "money was moved for it"),

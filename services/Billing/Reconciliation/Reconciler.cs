@@ -22,7 +22,7 @@ public sealed record Reconciled(int Events, int Payments, int Refunds, int Booki
 /// </summary>
 public sealed class Reconciler(
     NpgsqlDataSource database, DatabaseReady ready, StripeModes modes, StripeCalls stripe, Intents intents, Purchases purchases,
-    Refunds refunds, Bookings bookings, EventWorker worker, TimeProvider time, ILogger<Reconciler> log)
+    Refunds refunds, Bookings bookings, AutoCharges charges, EventWorker worker, TimeProvider time, ILogger<Reconciler> log)
     : BackgroundService
 {
     public static readonly TimeSpan Interval = TimeSpan.FromMinutes(1);
@@ -136,6 +136,11 @@ public sealed class Reconciler(
 
     async Task AskAfterAsync(Payment payment, CancellationToken token)
     {
+        if (payment.OffSession is not null)
+        {
+            await charges.AdvanceAsync(payment, isNew: false, token);
+            return;
+        }
         var isOld = payment.CreatedAt < time.GetUtcNow() - PurchaseLife;
         if (modes.Of(payment.Test) is not { } mode || mode.Livemode != payment.Livemode)
             return;

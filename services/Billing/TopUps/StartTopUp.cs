@@ -125,11 +125,14 @@ public sealed class Purchases(NpgsqlDataSource database, StripeCalls stripe, Int
     /// A purchase whose intent nobody has been told of, or that is of a Stripe which is not ours any more, is over. Should it be paid after
     /// all, its event finds it.
     /// </summary>
-    public async Task<Payment> ForgetAsync(Payment payment, CancellationToken token)
+    /// <param name="code">Why Stripe has refused it.</param>
+    public async Task<Payment> ForgetAsync(Payment payment, CancellationToken token, string? code = null)
     {
-        await using var cancel = database.Sql(
-            "update payment set status = 'canceled' where id = $1 and status in ('new', 'open', 'processing')", payment.Id);
+        await using var cancel = database.Sql("""
+            update payment set status = 'canceled', failure_code = coalesce($2, failure_code)
+            where id = $1 and status in ('new', 'open', 'processing')
+            """, payment.Id, Transactions.OrNull(code));
         await cancel.ExecuteNonQueryAsync(token);
-        return payment with { Status = Payment.Canceled };
+        return await database.PaymentAsync(payment.Id, token) ?? payment;
     }
 }
