@@ -75,8 +75,8 @@ public sealed class AutoTopUpTests
     public async Task Five_hundred_calls_that_each_fall_below_charge_once_and_never_above_the_ceiling(string method, string? fault)
     {
         await using var second = await SecondBilling.StartAsync();
-        var card = await SavedCard.SaveAsync(await Backend.App.NewUserAsync("6"), method);
-        await card.TurnOnAsync("3", "10", "15");
+        var card = await SavedCard.SaveAsync(await Backend.App.NewUserAsync("8"), method);
+        await card.TurnOnAsync("4", "10", "15");
         if (fault is not null)
             await Purchase.OrderAsync("/faults", $$"""{"kind":"{{fault}}","match":"POST /v1/payment_intents","count":4}""");
         try
