@@ -24,6 +24,9 @@ public static class Failpoints
         ["billing.auto.claimed"] = "A fall below the mark is answered by a payment's row; Stripe knows nothing of it.",
         ["billing.auto.charged"] = "Stripe has charged a saved card, or tried to; the row does not know.",
         ["billing.auto.settled"] = "What has become of a payment is noted in what it was charged for.",
+        ["billing.trust.noted"] = "It is noted which card has paid or was declined; nobody's top-ups are frozen for it yet.",
+        ["billing.redemption.claimed"] = "A redemption is a row; the ledger has not booked it.",
+        ["billing.redemption.booked"] = "The ledger has booked a redemption; its row does not know.",
         ["billing.reconciler.read"] = "Events that had not come are stored and not handled.",
     };
 }

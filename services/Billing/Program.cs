@@ -35,6 +35,12 @@ builder.Services.AddSingleton<SavedCards>();
 builder.Services.AddSingleton<AutoCharges>();
 builder.Services.AddHostedSingleton<AutoTopUps>();
 
+// Whom to trust
+builder.Services.AddSingleton<Trust>();
+
+// Codes that give credit
+builder.Services.AddSingleton<Redemptions>();
+
 // What Stripe tells, and what it told in vain
 builder.Services.AddSingleton<EventHandling>();
 builder.Services.AddHostedSingleton<EventWorker>();
@@ -53,12 +59,15 @@ app.MapStartTopUp();
 app.MapListTopUps();
 app.MapSaveCard();
 app.MapSetAutoTopUp();
+app.MapRedeemPromotion();
 
 // For backends
 app.MapRefundPayment();
+app.MapCreatePromotion();
 
 // For operators
 app.MapOperatorRoutes();
+app.MapTrustRoutes();
 app.MapErrorQueues();
 
 await app.RunAsync();

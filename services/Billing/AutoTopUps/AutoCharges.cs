@@ -104,18 +104,26 @@ public sealed class AutoCharges(
                 if (!await MayRepeatAsync(payment, token))
                     return (await purchases.ForgetAsync(payment, token), null);
             }
-            var made = await stripe.CreateIntentAsync(mode, payment, token);
+            var made = await CreateAsync(mode, payment, token);
             Failpoint.Hit("billing.auto.charged");
             return (payment, made);
-        }
-        catch (StripeRefusalException e) when (e.Intent is { } failed)
-        {
-            Failpoint.Hit("billing.auto.charged");
-            return (payment, await stripe.IntentAsync(mode, failed, token));
         }
         catch (StripeRefusalException e)
         {
             return (await purchases.ForgetAsync(payment, token, e.Code ?? "refused"), null);
+        }
+    }
+
+    /// <summary>Of a card that is declined there is an intent, too.</summary>
+    async Task<PaymentIntent> CreateAsync(StripeMode mode, Payment payment, CancellationToken token)
+    {
+        try
+        {
+            return await stripe.CreateIntentAsync(mode, payment, token);
+        }
+        catch (StripeRefusalException e) when (e.Intent is { } failed)
+        {
+            return await stripe.IntentAsync(mode, failed, token);
         }
     }
 

@@ -11,7 +11,7 @@ namespace LlmGateway.Billing;
 /// </summary>
 public sealed class AutoTopUps(
     NpgsqlDataSource database, DatabaseReady ready, StripeModes modes, LedgerClient ledger, SavedCards cards, AutoCharges charges,
-    Bookings bookings, TimeProvider time, ILogger<AutoTopUps> log)
+    Trust trust, Bookings bookings, TimeProvider time, ILogger<AutoTopUps> log)
     : BackgroundService
 {
     public static readonly TimeSpan CheckEvery = TimeSpan.FromSeconds(15);
@@ -89,8 +89,9 @@ public sealed class AutoTopUps(
         if (await charges.MayChargeAsync(wallet, row.Project, row.Customer, token) is not var (state, terms)
             || await cards.CardAsync(wallet, mode.Livemode, token) is not { } card)
             return;
+        var standing = await trust.OfAsync(mode, row.Project, row.Customer, token);
         var payment = await database.WithAutoTopUpAsync<Payment>(
-            wallet, (connection, now) => ClaimAsync(connection, row, now, mode, state, terms, card, since, token), token);
+            wallet, (connection, now) => ClaimAsync(connection, row, now, mode, state, terms, card, standing, since, token), token);
         if (payment is null)
             return;
         Failpoint.Hit("billing.auto.claimed");
@@ -134,7 +135,7 @@ public sealed class AutoTopUps(
     /// </summary>
     static async Task<Payment?> ClaimAsync(
         NpgsqlConnection connection, AutoTopUp read, AutoTopUp now, StripeMode mode, WalletState state, ProjectTerms terms,
-        SavedCard card, DateTimeOffset since, CancellationToken token)
+        SavedCard card, Standing standing, DateTimeOffset since, CancellationToken token)
     {
         if (now != read)
             return null;
@@ -142,7 +143,7 @@ public sealed class AutoTopUps(
         var count = now.Increments(
             state.Balance, state.Owed, await UnderWayAsync(connection, now.Wallet, since, token), one.Parts.Net,
             await connection.ChargedThisMonthAsync(now.Wallet, token));
-        if (count == 0)
+        if (count == 0 || standing.Refuse(new(now.Amount * count)) is not null)
             return null;
         var quote = Quote.Of(new(now.Amount * count), terms.MarkupPpm, terms.PlatformFeePpm);
         var payment = new Payment(

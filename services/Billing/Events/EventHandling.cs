@@ -20,7 +20,7 @@ public sealed class NotYetException(string reason) : Exception(reason);
 /// </summary>
 public sealed class EventHandling(
     NpgsqlDataSource database, StripeModes modes, StripeCalls stripe, Intents intents, Refunds refunds, Disputes disputes,
-    Bookings bookings, AutoCharges charges, SavedCards cards)
+    Bookings bookings, AutoCharges charges, SavedCards cards, Trust trust)
 {
     /// <summary>Types that make us look at a refund, a dispute or a payment.</summary>
     static bool IsRefund(string type) => type.StartsWith("refund.", StringComparison.Ordinal) || type == "charge.refund.updated";
@@ -53,6 +53,7 @@ public sealed class EventHandling(
         await bookings.BookWaitingAsync(payment, token);
         if (payment.OffSession is not null)
             payment = await charges.SettleAsync(mode, payment, said, token);
+        await trust.NoteAsync(mode, payment, token);
         if (payment.Status != Payment.Succeeded)
             return IsRefund(told.Type) || IsDispute(told.Type) ? throw new NotYetException("the payment is not paid yet") : Handled.Done;
         if (IsDispute(told.Type))

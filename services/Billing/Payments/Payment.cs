@@ -33,6 +33,9 @@ public sealed record Payment(
 
     public DateTimeOffset? PaidAt { get; init; }
 
+    /// <summary>Of the card that has paid, the same for whoever has it. Empty: it has none. Null: nobody has looked.</summary>
+    public string? Fingerprint { get; init; }
+
     /// <summary>Nobody is there to confirm it: what it is charged for, and how. Null: its customer buys.</summary>
     public OffSession? OffSession { get; init; }
 
@@ -68,7 +71,7 @@ public static class PaymentRows
 {
     public const string Columns = """
         id, organization, project, customer, wallet, test, livemode, amount, cents, net, margin, fee, status, intent, created_at,
-        failure_code, failure_message, failed_charge, paid_at, crossing, attempt, holder, method
+        failure_code, failure_message, failed_charge, paid_at, crossing, attempt, holder, method, fingerprint
         """;
 
     public static Task<Payment?> PaymentAsync(this NpgsqlDataSource database, Guid id, CancellationToken token) =>
@@ -136,6 +139,7 @@ public static class PaymentRows
         FailureCode = Text(row, 15), FailureMessage = Text(row, 16), FailedCharge = Text(row, 17),
         PaidAt = row.IsDBNull(18) ? null : row.GetFieldValue<DateTimeOffset>(18),
         OffSession = row.IsDBNull(19) ? null : new(row.GetInt64(19), row.GetInt32(20), row.GetString(21), row.GetString(22)),
+        Fingerprint = Text(row, 23),
     };
 
     static string? Text(NpgsqlDataReader row, int column) => row.IsDBNull(column) ? null : row.GetString(column);

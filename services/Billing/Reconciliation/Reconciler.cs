@@ -22,7 +22,8 @@ public sealed record Reconciled(int Events, int Payments, int Refunds, int Booki
 /// </summary>
 public sealed class Reconciler(
     NpgsqlDataSource database, DatabaseReady ready, StripeModes modes, StripeCalls stripe, Intents intents, Purchases purchases,
-    Refunds refunds, Bookings bookings, AutoCharges charges, EventWorker worker, TimeProvider time, ILogger<Reconciler> log)
+    Refunds refunds, Bookings bookings, AutoCharges charges, Redemptions redemptions, EventWorker worker, TimeProvider time,
+    ILogger<Reconciler> log)
     : BackgroundService
 {
     public static readonly TimeSpan Interval = TimeSpan.FromMinutes(1);
@@ -70,7 +71,7 @@ public sealed class Reconciler(
             token);
         foreach (var payment in payments)
             await UnlessRefusedAsync(() => bookings.BookWaitingAsync(payment, token), payment.Id);
-        return payments.Count;
+        return payments.Count + await redemptions.BookWaitingAsync(token);
     }
 
     async Task<int> ReadEventsAsync(StripeMode mode, CancellationToken token)

@@ -87,6 +87,11 @@ public sealed class StripeCalls(ILogger<StripeCalls> log)
     public Task<SetupIntent> SetupAsync(StripeMode mode, string id, CancellationToken token) => StripeErrors.CallAsync(
         () => mode.Client.V1.SetupIntents.GetAsync(id, new() { Expand = ["payment_method"] }, cancellationToken: token), log);
 
+    /// <summary>The newest hundred attempts to pay an intent.</summary>
+    public async Task<IReadOnlyList<Charge>> ChargesAsync(StripeMode mode, string intent, CancellationToken token) =>
+        (await StripeErrors.CallAsync(
+            () => mode.Client.V1.Charges.ListAsync(new() { PaymentIntent = intent, Limit = 100 }, cancellationToken: token), log)).Data;
+
     public Task<PaymentIntent> IntentAsync(StripeMode mode, string id, CancellationToken token) =>
         StripeErrors.CallAsync(() => mode.Client.V1.PaymentIntents.GetAsync(id, cancellationToken: token), log);
 

@@ -23,7 +23,8 @@ public static class StartTopUp
     public static void MapStartTopUp(this WebApplication app) => app.MapPost("/v1/wallet/top-up", HandleAsync).WithIdempotency();
 
     static async Task<IResult> HandleAsync(
-        HttpContext http, Purchases purchases, StripeModes modes, SessionsClient sessions, LedgerClient ledger, CancellationToken token)
+        HttpContext http, Purchases purchases, StripeModes modes, SessionsClient sessions, LedgerClient ledger, Trust trust,
+        CancellationToken token)
     {
         var caller = http.EndUser();
         var input = await Body.ReadAsync<Request>(http);
@@ -39,6 +40,8 @@ public static class StartTopUp
             return Problems.Conflict("payments_not_set_up", $"Payments are not set up here for {(caller.Test ? "test" : "live")} wallets.");
         if (await sessions.TermsAsync(caller.Project, token) is not { } terms)
             return Problems.NotFound("project");
+        if ((await trust.OfAsync(mode, caller.Project, customer, token)).Refuse(input.Amount) is { } distrust)
+            return distrust;
         var quote = Quote.Of(input.Amount, terms.MarkupPpm, terms.PlatformFeePpm);
         var wanted = new Payment(
             default, caller.Organization, caller.Project, customer, wallet, caller.Test, mode.Livemode, quote.Amount, quote.Cents,

@@ -15,9 +15,12 @@ sealed record SavedCard(User User, string Customer)
     const string Path = "/v1/wallet/auto-top-up";
 
     /// <summary>As the page does it, the bank's questions included.</summary>
-    public static async Task<SavedCard> SaveAsync(User user, string method = Purchase.Visa)
+    public static async Task<SavedCard> SaveAsync(User user, string method = Purchase.Visa) => await ConfirmAsync(
+        user, (await Gateway.SendAsync("POST", "/v1/wallet/payment-method", user.Token)).MustBe(200), method);
+
+    /// <param name="begun">What our route has answered.</param>
+    public static async Task<SavedCard> ConfirmAsync(User user, Reply begun, string method)
     {
-        var begun = (await Gateway.SendAsync("POST", "/v1/wallet/payment-method", user.Token)).MustBe(200);
         var setup = begun.Json.Text("clientSecret").Split("_secret_")[0];
         var saved = (await Purchase.StripeAsync(
             "POST", $"/v1/setup_intents/{setup}/confirm", $"payment_method={method}&return_url=https%3A%2F%2Fexample.com")).MustBe(200);
