@@ -172,7 +172,7 @@ public sealed class AutoTopUpTests
     }
 
     [Fact]
-    public async Task Who_turns_it_off_is_frozen_disputed_or_deleted_is_not_charged()
+    public async Task Who_turns_it_off_is_frozen_or_deleted_is_not_charged()
     {
         var (off, frozen, deleted) = (await ReadyAsync(), await ReadyAsync(), await ReadyAsync());
         await off.TurnOffAsync();
@@ -196,6 +196,23 @@ public sealed class AutoTopUpTests
             await card.TurnOnAsync("1", "10", "100");
             return card;
         }
+    }
+
+    [Fact]
+    public async Task A_wallet_with_an_open_dispute_is_not_charged_though_its_owner_has_let_it_go()
+    {
+        var disputed = await Purchase.PaidAsync(method: Purchase.Disputed);
+        var wallet = $"/v1/wallets/{disputed.User.WalletId}";
+        await Eventually.HoldsAsync(
+            async () => (await Backend.App.GetAsync(wallet)).MustBe(200).Json.Text("status") == "frozen", "the frozen wallet");
+        await Eventually.HoldsAsync(async () => await disputed.WaitingEventsAsync() == 0, "the end of all events");
+        (await Backend.App.PostAsync($"{wallet}/unfreeze", "{}")).MustBe(200);
+        var card = await SavedCard.SaveAsync(disputed.User);
+        await card.TurnOnAsync("1", "10", "100");
+
+        await card.MustBeLookedAtAsync();
+
+        Assert.Empty(await card.IntentsAsync());
     }
 
     [Fact]
