@@ -43,7 +43,10 @@ public sealed class StripeCalls(ILogger<StripeCalls> log)
             },
         };
         if (payment.OffSession is { } saved)
+        {
             (options.Customer, options.PaymentMethod, options.OffSession, options.Confirm) = (saved.Holder, saved.Method, true, true);
+            options.AutomaticPaymentMethods.AllowRedirects = "never"; // where to?
+        }
         return StripeErrors.CallAsync(
             () => mode.Client.V1.PaymentIntents.CreateAsync(options, Keyed("payment", payment.Id), token), log);
     }
@@ -88,7 +91,7 @@ public sealed class StripeCalls(ILogger<StripeCalls> log)
         () => mode.Client.V1.SetupIntents.GetAsync(id, new() { Expand = ["payment_method"] }, cancellationToken: token), log);
 
     /// <summary>The newest hundred attempts to pay an intent.</summary>
-    public async Task<IReadOnlyList<Charge>> ChargesAsync(StripeMode mode, string intent, CancellationToken token) =>
+    public async Task<IReadOnlyList<global::Stripe.Charge>> ChargesAsync(StripeMode mode, string intent, CancellationToken token) =>
         (await StripeErrors.CallAsync(
             () => mode.Client.V1.Charges.ListAsync(new() { PaymentIntent = intent, Limit = 100 }, cancellationToken: token), log)).Data;
 
