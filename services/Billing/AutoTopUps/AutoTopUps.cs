@@ -16,6 +16,8 @@ public sealed class AutoTopUps(
 {
     public static readonly TimeSpan CheckEvery = TimeSpan.FromSeconds(15);
 
+    static readonly TimeSpan AskEvery = TimeSpan.FromMinutes(5);
+
     static readonly TimeSpan PollInterval = TimeSpan.FromSeconds(1);
 
     /// <summary>Wallets of one round, and looked at in parallel.</summary>
@@ -98,16 +100,22 @@ public sealed class AutoTopUps(
         await charges.AdvanceAsync(payment, isNew: true, token);
     }
 
-    /// <summary>Also what is left of attempts that are over for us.</summary>
+    /// <summary>
+    /// Also what is left of attempts that are over for us. What its owner or a bank has is told by events: Stripe is asked after it seldom.
+    /// </summary>
     async Task AdvanceAsync(Guid wallet, CancellationToken token)
     {
         var under = await PaymentRows.PaymentsAsync(
             database.Sql($"""
-                select {PaymentRows.Columns} from payment
-                where wallet = $1 and crossing is not null
-                    and (status in ('new', 'open', 'processing') or id = (select payment from auto_top_up where wallet = $1))
+                with own as (select payment, status from auto_top_up where wallet = $1)
+                select {PaymentRows.Columns} from payment p
+                where wallet = $1 and crossing is not null and (
+                    status = 'new'
+                    or (status in ('open', 'processing') and (
+                        looked_at < now() - $2 or not exists (select from own where own.payment = p.id and own.status <> 'off')))
+                    or (status in ('succeeded', 'canceled') and exists (select from own where own.payment = p.id)))
                 order by created_at
-                """, wallet),
+                """, wallet, AskEvery),
             token);
         foreach (var payment in under)
             await charges.AdvanceAsync(payment, isNew: false, token);
