@@ -16,6 +16,7 @@ static class Commands
         Wait = Input("wait", "Seconds that work in flight may take", InputType.Number, "0"),
         Full = Input("full", "Read everything, not only what was booked since the last seal", InputType.Boolean, "false"),
         Seconds = Input("seconds", "Seconds to wait for running requests", InputType.Number, "60"),
+        Customer = new() { Name = "customer", Label = "Id of the customer (cus_…)", InputType = InputType.Text, Required = true },
         Filter = Input("filter", "Part of a model's name", InputType.Text, ""),
         PriceFile = new()
         {
@@ -52,7 +53,12 @@ static class Commands
             .WithCall("reconcile", "Reconcile with Stripe", "ArrowSync", HttpMethod.Post, "/internal/reconcile", signed)
             .WithCall("list-events", "List Stripe's events that wait", "MailAlert", HttpMethod.Get, "/internal/stripe-events", signed)
             .WithCall(
-                "retry-events", "Put Stripe's events back", "MailArrowUp", HttpMethod.Post, "/internal/stripe-events/retry", signed);
+                "retry-events", "Put Stripe's events back", "MailArrowUp", HttpMethod.Post, "/internal/stripe-events/retry", signed)
+            .WithCall("list-freezes", "List frozen top-ups", "LockClosed", HttpMethod.Get, "/internal/top-up-freezes", signed)
+            .WithCall(
+                "lift-freeze", "Let a customer top up again", "LockOpen", HttpMethod.Post, "/internal/top-up-freezes/lift", signed,
+                inputs: Customer)
+            .WithErrorCommands(signed);
     }
 
     /// <summary>Of a service that takes messages from queues.</summary>

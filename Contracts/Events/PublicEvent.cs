@@ -24,9 +24,10 @@ public static class EventTypes
     public static readonly IReadOnlySet<string> All = new SortedSet<string>(StringComparer.Ordinal)
     {
         WalletCredited, WalletRefunded, WalletFrozen, WalletUnfrozen, WalletCreditsExpired, WalletLowBalance, WalletExhausted,
-        LimitThreshold, SessionCapReached, WindowOpened, "wallet.debited", "topup.failed", "customer.created", "key.created", "key.revoked",
-        "subscription.created", "subscription.updated", "subscription.ended", "invoice.created", "invoice.paid", "invoice.failed",
-        "payout.created", "payout.paid", "payout.failed", "margin.accrued", "dispute.opened", "dispute.closed",
+        LimitThreshold, SessionCapReached, WindowOpened, "wallet.debited", TopUpFailed, TopUpAuthenticationRequired, TopUpPaused,
+        "customer.created", "key.created", "key.revoked", "subscription.created", "subscription.updated", "subscription.ended",
+        "invoice.created", "invoice.paid", "invoice.failed", "payout.created", "payout.paid", "payout.failed", "margin.accrued",
+        DisputeOpened, DisputeClosed,
     };
 
     public const string
@@ -41,6 +42,8 @@ public static class EventTypes
         SessionCapReached = "session.cap_reached",
         WindowOpened = "window.opened",
         TopUpFailed = "topup.failed",
+        TopUpAuthenticationRequired = "topup.authentication_required",
+        TopUpPaused = "topup.paused",
         DisputeOpened = "dispute.opened",
         DisputeClosed = "dispute.closed";
 }

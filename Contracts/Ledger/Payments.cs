@@ -1,10 +1,11 @@
 namespace LlmGateway.Contracts;
 
 /// <summary>What Billing has the ledger book. Each is a post of the same name.</summary>
-public enum PaymentPost { TopUp, Refund, RefundFailed, Dispute, DisputeWon }
+public enum PaymentPost { TopUp, Refund, RefundFailed, Dispute, DisputeWon, Promotion }
 
 /// <summary>
-/// <c>POST /internal/posts</c> books what a payment has brought or what was taken back of it. Repeatable under its id for ever.
+/// <c>POST /internal/posts</c> books what a payment has brought or what was taken back of it, and what a promotion gives. Repeatable under
+/// its id for ever.
 /// </summary>
 /// <param name="Customer">Whose wallet it is.</param>
 /// <param name="Net">The wallet's part, nano-dollars.</param>
@@ -20,9 +21,16 @@ public sealed record BookPayment(
 
     /// <summary>Refused when the wallet has less of it than what is asked.</summary>
     public bool WithoutDebt { get; init; }
+
+    /// <summary>Of a promotion: when what it gives expires, in whole milliseconds. Null: never.</summary>
+    public DateTimeOffset? ExpiresAt { get; init; }
+
+    /// <summary>As a statement shows it.</summary>
+    public string? Text { get; init; }
 }
 
-public enum PaymentOutcome { Done, NotEnough, UnknownWallet, IdUsed }
+/// <summary><c>NoLot</c>: the wallet has as many lots as it may have. <c>Expired</c>: what it would give has expired.</summary>
+public enum PaymentOutcome { Done, NotEnough, UnknownWallet, IdUsed, NoLot, Expired }
 
 /// <param name="Available">When there was not enough: what there was, nano-dollars.</param>
 public sealed record BookedPayment(PaymentOutcome Outcome, long Available);
@@ -30,10 +38,37 @@ public sealed record BookedPayment(PaymentOutcome Outcome, long Available);
 /// <summary><c>GET /internal/wallets/{wallet}</c>: what Billing must know before it takes or gives back money.</summary>
 /// <param name="Free">What no request holds, nano-dollars.</param>
 /// <param name="Lots">What is left of each lot.</param>
-public sealed record WalletState(bool Frozen, long Free, IReadOnlyDictionary<Guid, long> Lots);
+public sealed record WalletState(bool Frozen, long Free, IReadOnlyDictionary<Guid, long> Lots)
+{
+    public Guid Organization { get; init; }
+    public Guid Project { get; init; }
+    public Guid Customer { get; init; }
+    public bool Test { get; init; }
+
+    /// <summary>As its owner sees it, nano-dollars.</summary>
+    public long Balance { get; init; }
+
+    /// <summary>What the customer owes, which its next top-up pays first; 0 or more.</summary>
+    public long Owed { get; init; }
+}
+
+/// <summary><c>POST /internal/wallets/below</c>: which of these wallets have less than their mark.</summary>
+public sealed record BelowQuery(IReadOnlyList<BelowMark> Marks)
+{
+    public const int MaxAtOnce = 500;
+}
+
+/// <param name="Mark">Nano-dollars.</param>
+public sealed record BelowMark(Guid Wallet, long Mark);
+
+public sealed record BelowAnswer(IReadOnlyList<Guid> Wallets);
 
 /// <summary><c>PUT /internal/wallets/{wallet}/frozen</c>.</summary>
 public sealed record SetFrozen(bool Frozen);
 
 /// <summary><c>GET /internal/projects/{project}/terms</c>: what a top-up costs there. Parts per million.</summary>
-public sealed record ProjectTerms(Guid Organization, string Name, bool Active, long MarkupPpm, long PlatformFeePpm);
+public sealed record ProjectTerms(Guid Organization, string Name, bool Active, long MarkupPpm, long PlatformFeePpm)
+{
+    /// <summary>With <c>?customer=</c>: whether that customer is there and active. Without: true.</summary>
+    public bool CustomerActive { get; init; } = true;
+}

@@ -60,6 +60,10 @@ public static class Problems
         new(429, "rate_limit_error", "balance_held", message, null, HeldRetrySeconds) { Limit = limit };
     public const int HeldRetrySeconds = 1;
     public static readonly Problem WalletFrozen = new(402, "insufficient_credit", "wallet_frozen", "The wallet is frozen.");
+    public static Problem TopUpsFrozen(LimitState limit) => new(
+        403, "permission_error", "top_ups_frozen",
+        "Too many cards of this customer were declined. Its top-ups are frozen until an operator of the gateway lifts that.")
+        { Limit = limit };
     /// <summary>Its cycle has nothing left.</summary>
     public static Problem LimitReached(string message, LimitState limit, int? retryAfter) =>
         new(429, "rate_limit_error", "limit_reached", message, null, retryAfter) { Limit = limit, IsUsedUp = true };

@@ -10,4 +10,13 @@ public sealed class BillingDb(DbContextOptions<BillingDb> options) : DbContext(o
 {
     [DbContext(typeof(BillingDb)), Migration("0001_payments")]
     sealed class Payments0001 : SqlMigration;
+
+    [DbContext(typeof(BillingDb)), Migration("0002_auto_top_ups")]
+    sealed class AutoTopUps0002 : SqlMigration;
+
+    [DbContext(typeof(BillingDb)), Migration("0005_trust")]
+    sealed class Trust0005 : SqlMigration;
+
+    [DbContext(typeof(BillingDb)), Migration("0006_promotions")]
+    sealed class Promotions0006 : SqlMigration;
 }

@@ -18,6 +18,16 @@ public static class Failpoints
         ["billing.refund.taken"] = "The row has Stripe's refund; the ledger is not where it says.",
         ["billing.dispute.taken"] = "The row has Stripe's dispute; the wallet is not frozen, the ledger not where it says.",
         ["billing.dispute.noted"] = "It is noted who has frozen the wallet; it is not frozen yet.",
+        ["billing.holder.added"] = "Who saves a card is a row; Stripe has no customer for it.",
+        ["billing.holder.created"] = "Stripe has its customer; the row does not know it.",
+        ["billing.setup.created"] = "Stripe has the setup of a card; its row does not know it.",
+        ["billing.setup.taken"] = "The row has the card that was saved.",
+        ["billing.auto.claimed"] = "A fall below the mark is answered by a payment's row; Stripe knows nothing of it.",
+        ["billing.auto.charged"] = "Stripe has charged a saved card, or tried to; the row does not know.",
+        ["billing.auto.settled"] = "What has become of a payment is noted in what it was charged for.",
+        ["billing.trust.noted"] = "It is noted which card has paid or was declined; nobody's top-ups are frozen for it yet.",
+        ["billing.redemption.claimed"] = "A redemption is a row; the ledger has not booked it.",
+        ["billing.redemption.booked"] = "The ledger has booked a redemption; its row does not know.",
         ["billing.reconciler.read"] = "Events that had not come are stored and not handled.",
     };
 }

@@ -26,6 +26,19 @@ public sealed class LedgerClient(HttpClient http)
         return await response.Content.ReadFromJsonAsync<WalletState>(Defaults.Json, token);
     }
 
+    /// <summary>Which of them have less than their mark. Any number.</summary>
+    public async Task<IReadOnlyList<Guid>> BelowAsync(IReadOnlyList<BelowMark> marks, CancellationToken token)
+    {
+        var below = new List<Guid>();
+        foreach (var some in marks.Chunk(BelowQuery.MaxAtOnce))
+        {
+            using var response = await http.PostAsJsonAsync("/internal/wallets/below", new BelowQuery(some), Defaults.Json, token);
+            response.EnsureSuccessStatusCode();
+            below.AddRange((await response.Content.ReadFromJsonAsync<BelowAnswer>(Defaults.Json, token))!.Wallets);
+        }
+        return below;
+    }
+
     public async Task SetFrozenAsync(Guid wallet, bool frozen, CancellationToken token)
     {
         using var response = await http.PutAsJsonAsync($"/internal/wallets/{wallet:D}/frozen", new SetFrozen(frozen), Defaults.Json, token);

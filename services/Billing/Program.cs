@@ -5,7 +5,9 @@ using LlmGateway.ServiceDefaults;
 var builder = WebApplication.CreateBuilder(args);
 builder.AddServiceDefaults("billing", Failpoints.All);
 builder.AddOwnDatabase<BillingDb>("billing");
-builder.AddMessaging();
+builder.AddMessaging(
+    bus => bus.AddConsumer<LowBalanceConsumer>(),
+    new DurableEndpoint(LowBalanceConsumer.Queue, LowBalanceConsumer.Configure));
 builder.AddOutbox();
 builder.AddInternalCalls(ServiceCall.Billing);
 builder.AddIdempotency();
@@ -28,6 +30,17 @@ builder.Services.AddSingleton<Purchases>();
 builder.Services.AddSingleton<Refunds>();
 builder.Services.AddSingleton<Disputes>();
 
+// Wallets that are topped up by themselves
+builder.Services.AddSingleton<SavedCards>();
+builder.Services.AddSingleton<AutoCharges>();
+builder.Services.AddHostedSingleton<AutoTopUps>();
+
+// Whom to trust
+builder.Services.AddSingleton<Trust>();
+
+// Codes that give credit
+builder.Services.AddSingleton<Redemptions>();
+
 // What Stripe tells, and what it told in vain
 builder.Services.AddSingleton<EventHandling>();
 builder.Services.AddHostedSingleton<EventWorker>();
@@ -44,11 +57,17 @@ app.MapReceiveEvent();
 app.MapGetConfig();
 app.MapStartTopUp();
 app.MapListTopUps();
+app.MapSaveCard();
+app.MapSetAutoTopUp();
+app.MapRedeemPromotion();
 
 // For backends
 app.MapRefundPayment();
+app.MapCreatePromotion();
 
 // For operators
 app.MapOperatorRoutes();
+app.MapTrustRoutes();
+app.MapErrorQueues();
 
 await app.RunAsync();

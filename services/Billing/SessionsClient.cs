@@ -10,9 +10,10 @@ public sealed class SessionsClient(HttpClient http)
     public static readonly TimeSpan AttemptTimeout = TimeSpan.FromSeconds(2);
 
     /// <summary>Null when there is no such project.</summary>
-    public async Task<ProjectTerms?> TermsAsync(Guid project, CancellationToken token)
+    public async Task<ProjectTerms?> TermsAsync(Guid project, CancellationToken token, Guid? customer = null)
     {
-        using var response = await http.GetAsync($"/internal/projects/{project:D}/terms", token);
+        var path = $"/internal/projects/{project:D}/terms{(customer is { } id ? $"?customer={id:D}" : "")}";
+        using var response = await http.GetAsync(path, token);
         if (response.StatusCode == HttpStatusCode.NotFound)
             return null;
         response.EnsureSuccessStatusCode();

@@ -17,6 +17,7 @@ public static class Routes
         ["POST /internal/credits/balances"] = [Proxy, Sessions],
         ["POST /internal/posts"] = [Billing],
         ["GET /internal/wallets/{wallet:guid}"] = [Billing],
+        ["POST /internal/wallets/below"] = [Billing],
         ["PUT /internal/wallets/{wallet:guid}/frozen"] = [Billing],
         ["POST /internal/leases"] = [Proxy],
         ["POST /internal/leases/return"] = [Proxy],

@@ -20,7 +20,7 @@ public sealed class NotYetException(string reason) : Exception(reason);
 /// </summary>
 public sealed class EventHandling(
     NpgsqlDataSource database, StripeModes modes, StripeCalls stripe, Intents intents, Refunds refunds, Disputes disputes,
-    Bookings bookings)
+    Bookings bookings, AutoCharges charges, SavedCards cards, Trust trust)
 {
     // What a type makes us look at. Disputes and charge.refund.updated are of payments, too: the more special one is asked first.
     static bool IsRefund(string type) => type.StartsWith("refund.", StringComparison.Ordinal) || type == "charge.refund.updated";
@@ -30,10 +30,16 @@ public sealed class EventHandling(
     static bool IsPayment(string type) =>
         type.StartsWith("payment_intent.", StringComparison.Ordinal) || type.StartsWith("charge.", StringComparison.Ordinal);
 
+    static bool IsSetup(string type) => type.StartsWith("setup_intent.", StringComparison.Ordinal);
+
     public async Task<Handled> HandleAsync(StripeEvent told, CancellationToken token)
     {
         if (told.Account is not null)
             return new("it is of a connected account");
+        if (IsSetup(told.Type))
+            return told.About is { } setup && await cards.TakeAsync(ModeOf(told.Livemode), setup, token)
+                ? Handled.Done
+                : new("it is of no setup of ours");
         if (!IsRefund(told.Type) && !IsPayment(told.Type))
             return new("nothing follows from this type");
         if (told.Intent is not { } intent || told.About is not { } about)
@@ -42,8 +48,12 @@ public sealed class EventHandling(
             return new("it is of no payment of ours");
         if (payment.Livemode != told.Livemode || modes.Of(payment.Test) is not { } mode || mode.Livemode != told.Livemode)
             throw new NotOursException("the payment is of the other mode");
-        payment = await intents.TakeAsync(payment, await stripe.IntentAsync(mode, intent, token), token);
+        var said = await stripe.IntentAsync(mode, intent, token);
+        payment = await intents.TakeAsync(payment, said, token);
         await bookings.BookWaitingAsync(payment, token);
+        if (payment.OffSession is not null)
+            payment = await charges.SettleAsync(mode, payment, said, token);
+        await trust.NoteAsync(mode, payment, token);
         if (payment.Status != Payment.Succeeded)
             return IsRefund(told.Type) || IsDispute(told.Type) ? throw new NotYetException("the payment is not paid yet") : Handled.Done;
         if (IsDispute(told.Type))
@@ -56,6 +66,9 @@ public sealed class EventHandling(
         return Handled.Done;
     }
 
+    StripeMode ModeOf(bool livemode) =>
+        modes.All.FirstOrDefault(mode => mode.Livemode == livemode) ?? throw new NotYetException("this mode is not set up");
+
     /// <summary>
     /// The row that knows the intent. Its transaction may not be over when Stripe tells of it: then the intent names it. Null: the intent
     /// says nothing of us.
@@ -64,7 +77,7 @@ public sealed class EventHandling(
     {
         if (await database.PaymentOfIntentAsync(intent, token) is { } known)
             return known;
-        var mode = modes.All.FirstOrDefault(mode => mode.Livemode == livemode) ?? throw new NotYetException("this mode is not set up");
+        var mode = ModeOf(livemode);
         PaymentIntent said;
         try
         {

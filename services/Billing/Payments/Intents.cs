@@ -87,6 +87,7 @@ public sealed class Intents(NpgsqlDataSource database, OutboxSignal outbox, Time
             $"{intent.AmountReceived} was received of {payment.Cents}");
         Require(Says(intent, StripeCalls.PaymentKey, Ids.Show(Ids.Payment, payment.Id)), "it names another payment");
         Require(Says(intent, StripeCalls.WalletKey, Ids.Show(Ids.Wallet, payment.Wallet)), "it names another wallet");
+        Require(payment.OffSession is null || intent.CustomerId == payment.OffSession.Holder, "it is of another customer");
     }
 
     static bool Says(PaymentIntent intent, string key, string value) =>

@@ -33,6 +33,12 @@ public sealed record Payment(
 
     public DateTimeOffset? PaidAt { get; init; }
 
+    /// <summary>Of the card that has paid, the same for whoever has it. Empty: it has none. Null: nobody has looked.</summary>
+    public string? Fingerprint { get; init; }
+
+    /// <summary>Nobody is there to confirm it: what it is charged for, and how. Null: its customer buys.</summary>
+    public OffSession? OffSession { get; init; }
+
     /// <summary>As the customer sees it: after an attempt that failed, it can try again.</summary>
     public string ShownStatus => Status switch
     {
@@ -53,12 +59,19 @@ public sealed record Payment(
     };
 }
 
+/// <summary>A payment with a saved card, because a wallet fell below its mark.</summary>
+/// <param name="Crossing">Which fall of the wallet it answers.</param>
+/// <param name="Attempt">Counted from 1 for each fall: a decline does not give its number back.</param>
+/// <param name="Holder">Stripe's customer.</param>
+/// <param name="Method">Stripe's PaymentMethod.</param>
+public sealed record OffSession(long Crossing, int Attempt, string Holder, string Method);
+
 /// <summary>Payments as rows.</summary>
 public static class PaymentRows
 {
     public const string Columns = """
         id, organization, project, customer, wallet, test, livemode, amount, cents, net, margin, fee, status, intent, created_at,
-        failure_code, failure_message, failed_charge, paid_at
+        failure_code, failure_message, failed_charge, paid_at, crossing, attempt, holder, method, fingerprint
         """;
 
     public static Task<Payment?> PaymentAsync(this NpgsqlDataSource database, Guid id, CancellationToken token) =>
@@ -67,10 +80,13 @@ public static class PaymentRows
     public static Task<Payment?> PaymentOfIntentAsync(this NpgsqlDataSource database, string intent, CancellationToken token) =>
         OneAsync(database.Sql($"select {Columns} from payment where intent = $1", intent), token);
 
-    /// <summary>The wallet's purchase that is not over yet.</summary>
+    /// <summary>The wallet's purchase that is not over yet; not one that is charged by itself.</summary>
     public static Task<Payment?> OpenPaymentAsync(this NpgsqlDataSource database, Guid wallet, CancellationToken token) =>
         OneAsync(
-            database.Sql($"select {Columns} from payment where wallet = $1 and status in ('new', 'open', 'processing')", wallet), token);
+            database.Sql(
+                $"select {Columns} from payment where wallet = $1 and crossing is null and status in ('new', 'open', 'processing')",
+                wallet),
+            token);
 
     /// <summary>The row, which nobody else changes until the end of the transaction.</summary>
     public static async Task<Payment> LockAsync(this NpgsqlConnection connection, Guid payment, CancellationToken token) =>
@@ -93,12 +109,24 @@ public static class PaymentRows
         await using var insert = database.Sql("""
             insert into payment (id, organization, project, customer, wallet, test, livemode, amount, cents, net, margin, fee)
             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
-            on conflict (wallet) where status in ('new', 'open', 'processing') do nothing
+            on conflict (wallet) where status in ('new', 'open', 'processing') and crossing is null do nothing
             """,
             payment.Id, payment.Organization, payment.Project, payment.Customer, payment.Wallet, payment.Test, payment.Livemode,
             payment.Amount, payment.Cents, payment.Parts.Net, payment.Parts.Margin, payment.Parts.Fee);
         return await insert.ExecuteNonQueryAsync(token) == 1;
     }
+
+    /// <summary>One that is charged by itself. Whoever adds it has locked what says that it may be.</summary>
+    public static Task AddAsync(this NpgsqlConnection connection, Payment payment, CancellationToken token) =>
+        connection.ChangeAsync("""
+            insert into payment (
+                id, organization, project, customer, wallet, test, livemode, amount, cents, net, margin, fee, crossing, attempt, holder,
+                method)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+            """, token,
+            payment.Id, payment.Organization, payment.Project, payment.Customer, payment.Wallet, payment.Test, payment.Livemode,
+            payment.Amount, payment.Cents, payment.Parts.Net, payment.Parts.Margin, payment.Parts.Fee, payment.OffSession!.Crossing,
+            payment.OffSession.Attempt, payment.OffSession.Holder, payment.OffSession.Method);
 
     static async Task<Payment?> OneAsync(NpgsqlCommand query, CancellationToken token) =>
         await PaymentsAsync(query, token) is [var payment] ? payment : null;
@@ -110,6 +138,8 @@ public static class PaymentRows
     {
         FailureCode = Text(row, 15), FailureMessage = Text(row, 16), FailedCharge = Text(row, 17),
         PaidAt = row.IsDBNull(18) ? null : row.GetFieldValue<DateTimeOffset>(18),
+        OffSession = row.IsDBNull(19) ? null : new(row.GetInt64(19), row.GetInt32(20), row.GetString(21), row.GetString(22)),
+        Fingerprint = Text(row, 23),
     };
 
     static string? Text(NpgsqlDataReader row, int column) => row.IsDBNull(column) ? null : row.GetString(column);

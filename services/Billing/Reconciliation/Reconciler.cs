@@ -23,7 +23,8 @@ public sealed record Reconciled(int Events, int Payments, int Refunds, int Booki
 /// </summary>
 public sealed class Reconciler(
     NpgsqlDataSource database, DatabaseReady ready, StripeModes modes, StripeCalls stripe, Intents intents, Purchases purchases,
-    Refunds refunds, Bookings bookings, EventWorker worker, TimeProvider time, ILogger<Reconciler> log)
+    Refunds refunds, Bookings bookings, AutoCharges charges, Redemptions redemptions, EventWorker worker, TimeProvider time,
+    ILogger<Reconciler> log)
     : BackgroundService
 {
     public static readonly TimeSpan Interval = TimeSpan.FromMinutes(1);
@@ -83,7 +84,10 @@ public sealed class Reconciler(
             token);
         foreach (var payment in payments)
             await UnlessItFailsAsync(() => bookings.BookWaitingAsync(payment, token), NameOf(payment.Id), failed, token);
-        return payments.Count;
+        var count = payments.Count;
+        await UnlessItFailsAsync(
+            async () => count += await redemptions.BookWaitingAsync(token), "the redemptions of promotions", failed, token);
+        return count;
     }
 
     async Task<int> ReadEventsAsync(StripeMode mode, CancellationToken token)
@@ -164,6 +168,11 @@ public sealed class Reconciler(
 
     async Task AskAfterAsync(Payment payment, CancellationToken token)
     {
+        if (payment.OffSession is not null)
+        {
+            await charges.AdvanceAsync(payment, isNew: false, token);
+            return;
+        }
         var isOld = payment.CreatedAt < time.GetUtcNow() - PurchaseLife;
         if (modes.Of(payment.Test) is not { } mode || mode.Livemode != payment.Livemode)
             return;

@@ -14,7 +14,8 @@ public sealed class StripeCalls(ILogger<StripeCalls> log)
     public static readonly TimeSpan KeyLife = TimeSpan.FromHours(23);
 
     /// <summary>Members of our objects' metadata. Whoever reads an object finds our row by them.</summary>
-    public const string PaymentKey = "llmgateway_payment", WalletKey = "llmgateway_wallet", RefundKey = "llmgateway_refund";
+    public const string PaymentKey = "llmgateway_payment", WalletKey = "llmgateway_wallet", RefundKey = "llmgateway_refund",
+        SetupKey = "llmgateway_setup";
 
     const string Currency = "usd";
 
@@ -23,6 +24,10 @@ public sealed class StripeCalls(ILogger<StripeCalls> log)
 
     const int MaxRefunds = 1000;
 
+    /// <summary>
+    /// One that nobody is there for is charged at once. That its card was authenticated when it was saved is all that is asked of it: to
+    /// force that again would decline for ever.
+    /// </summary>
     public Task<PaymentIntent> CreateIntentAsync(StripeMode mode, Payment payment, CancellationToken token)
     {
         var options = new PaymentIntentCreateOptions
@@ -39,9 +44,58 @@ public sealed class StripeCalls(ILogger<StripeCalls> log)
                 ["llmgateway_project"] = payment.Project.ToString("N"),
             },
         };
+        if (payment.OffSession is { } saved)
+        {
+            (options.Customer, options.PaymentMethod, options.OffSession, options.Confirm) = (saved.Holder, saved.Method, true, true);
+            options.AutomaticPaymentMethods.AllowRedirects = "never"; // where to?
+        }
         return StripeErrors.CallAsync(
             () => mode.Client.V1.PaymentIntents.CreateAsync(options, Keyed("payment", payment.Id), token), log);
     }
+
+    /// <summary>The payment's intent among the newest hundred of its holder. Null: it is not there, or not listed yet.</summary>
+    public async Task<PaymentIntent?> FindIntentAsync(StripeMode mode, Payment payment, string holder, CancellationToken token)
+    {
+        var options = new PaymentIntentListOptions { Customer = holder, Limit = 100 };
+        var newest = await StripeErrors.CallAsync(
+            () => mode.Client.V1.PaymentIntents.ListAsync(options, cancellationToken: token), log);
+        var name = Ids.Show(Ids.Payment, payment.Id);
+        return newest.Data.Find(intent => intent.Metadata?.GetValueOrDefault(PaymentKey) == name);
+    }
+
+    public Task<global::Stripe.Customer> CreateCustomerAsync(StripeMode mode, Guid key, WalletOwner owner, CancellationToken token)
+    {
+        var options = new CustomerCreateOptions
+        {
+            Metadata = new()
+            {
+                [WalletKey] = Ids.Show(Ids.Wallet, owner.Wallet),
+                ["llmgateway_customer"] = Ids.Show(Ids.Customer, owner.Customer),
+            },
+        };
+        return StripeErrors.CallAsync(() => mode.Client.V1.Customers.CreateAsync(options, Keyed("customer", key), token), log);
+    }
+
+    public Task<SetupIntent> CreateSetupAsync(StripeMode mode, Guid key, string holder, Guid wallet, CancellationToken token)
+    {
+        var options = new SetupIntentCreateOptions
+        {
+            Customer = holder,
+            Usage = "off_session",
+            AutomaticPaymentMethods = new() { Enabled = true },
+            Metadata = new() { [SetupKey] = key.ToString("N"), [WalletKey] = Ids.Show(Ids.Wallet, wallet) },
+        };
+        return StripeErrors.CallAsync(() => mode.Client.V1.SetupIntents.CreateAsync(options, Keyed("setup", key), token), log);
+    }
+
+    /// <summary>With its payment method.</summary>
+    public Task<SetupIntent> SetupAsync(StripeMode mode, string id, CancellationToken token) => StripeErrors.CallAsync(
+        () => mode.Client.V1.SetupIntents.GetAsync(id, new() { Expand = ["payment_method"] }, cancellationToken: token), log);
+
+    /// <summary>The newest hundred attempts to pay an intent.</summary>
+    public async Task<IReadOnlyList<global::Stripe.Charge>> ChargesAsync(StripeMode mode, string intent, CancellationToken token) =>
+        (await StripeErrors.CallAsync(
+            () => mode.Client.V1.Charges.ListAsync(new() { PaymentIntent = intent, Limit = 100 }, cancellationToken: token), log)).Data;
 
     public Task<PaymentIntent> IntentAsync(StripeMode mode, string id, CancellationToken token) =>
         StripeErrors.CallAsync(() => mode.Client.V1.PaymentIntents.GetAsync(id, cancellationToken: token), log);

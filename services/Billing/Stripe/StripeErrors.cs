@@ -10,6 +10,9 @@ public sealed class StripeRefusalException(string? code, string message, Excepti
 {
     public string? Code => code;
 
+    /// <summary>The PaymentIntent whose attempt has failed; it is there, and may be tried again.</summary>
+    public string? Intent => (InnerException as StripeException)?.StripeError?.PaymentIntent?.Id;
+
     public const string UnexpectedState = "payment_intent_unexpected_state", NoSuchObject = "resource_missing";
 }
 

@@ -17,9 +17,10 @@ public static class ListTopUps
 
     /// <param name="Status"><c>open</c>, <c>failed</c> (may be tried again), <c>processing</c>, <c>succeeded</c>, <c>canceled</c>.</param>
     /// <param name="Refunded">What went back to the card or is on its way there, disputes included.</param>
+    /// <param name="Automatic">Charged by itself, with the saved card.</param>
     public sealed record View(
         string Id, Money Amount, Money TotalAmount, Money NetCredited, string Currency, string Status, Failure? Failure,
-        Money Refunded, DateTimeOffset CreatedAt, DateTimeOffset? PaidAt);
+        Money Refunded, bool Automatic, DateTimeOffset CreatedAt, DateTimeOffset? PaidAt);
 
     public static void MapListTopUps(this WebApplication app)
     {
@@ -62,6 +63,6 @@ public static class ListTopUps
         return new(
             Ids.Show(Ids.Payment, payment.Id), new(payment.Amount), new(payment.Parts.Sum), new(payment.Parts.Net), "USD",
             payment.ShownStatus, payment.FailureCode is { } code ? new(code, payment.FailureMessage) : null,
-            new(refunded * Quote.NanosPerCent), payment.CreatedAt, payment.PaidAt);
+            new(refunded * Quote.NanosPerCent), payment.OffSession is not null, payment.CreatedAt, payment.PaidAt);
     }
 }

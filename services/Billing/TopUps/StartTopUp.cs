@@ -23,7 +23,8 @@ public static class StartTopUp
     public static void MapStartTopUp(this WebApplication app) => app.MapPost("/v1/wallet/top-up", HandleAsync).WithIdempotency();
 
     static async Task<IResult> HandleAsync(
-        HttpContext http, Purchases purchases, StripeModes modes, SessionsClient sessions, LedgerClient ledger, CancellationToken token)
+        HttpContext http, Purchases purchases, StripeModes modes, SessionsClient sessions, LedgerClient ledger, Trust trust,
+        CancellationToken token)
     {
         var caller = http.EndUser();
         var input = await Body.ReadAsync<Request>(http);
@@ -39,6 +40,8 @@ public static class StartTopUp
             return NotSetUp(caller.Test);
         if (await sessions.TermsAsync(caller.Project, token) is not { Active: true } terms)
             return Problems.NotFound("project");
+        if ((await trust.OfAsync(mode, caller.Project, customer, token)).Refuse(input.Amount) is { } distrust)
+            return distrust;
         var quote = Quote.Of(input.Amount, terms.MarkupPpm, terms.PlatformFeePpm);
         var wanted = new Payment(
             default, caller.Organization, caller.Project, customer, wallet, caller.Test, mode.Livemode, quote.Amount, quote.Cents,
@@ -128,16 +131,15 @@ public sealed class Purchases(NpgsqlDataSource database, StripeCalls stripe, Int
     /// A purchase whose intent nobody has been told of, or that is of a Stripe which is not ours any more, is over. Should it be paid after
     /// all, its event finds it.
     /// </summary>
-    public async Task<Payment> ForgetAsync(Payment payment, CancellationToken token)
+    /// <param name="code">Why Stripe has refused it.</param>
+    public async Task<Payment> ForgetAsync(Payment payment, CancellationToken token, string? code = null)
     {
         // Somebody may have given its intent to the customer since it was read.
-        await using var cancel = database.Sql(
-            """
-            update payment set status = 'canceled'
-            where id = $1 and status in ('new', 'open', 'processing') and intent is not distinct from $2
-            """,
-            payment.Id, Transactions.OrNull(payment.Intent));
+        await using var cancel = database.Sql("""
+            update payment set status = 'canceled', failure_code = coalesce($2, failure_code)
+            where id = $1 and status in ('new', 'open', 'processing') and intent is not distinct from $3
+            """, payment.Id, Transactions.OrNull(code), Transactions.OrNull(payment.Intent));
         await cancel.ExecuteNonQueryAsync(token);
-        return payment with { Status = Payment.Canceled };
+        return await database.PaymentAsync(payment.Id, token) ?? payment;
     }
 }

@@ -25,6 +25,12 @@ public static class Management
         ("/v1/wallet/top-ups", ServiceCall.Billing),
         ("/v1/wallets/{id}/top-ups", ServiceCall.Billing),
         ("/v1/wallets/{id}/refunds", ServiceCall.Billing),
+        ("/v1/promotions", ServiceCall.Billing),
+        ("/v1/wallet/redeem", ServiceCall.Billing),
+        ("/v1/wallet/payment-method", ServiceCall.Billing),
+        ("/v1/wallet/auto-top-up", ServiceCall.Billing),
+        ("/v1/wallets/{id}/payment-method", ServiceCall.Billing),
+        ("/v1/wallets/{id}/auto-top-up", ServiceCall.Billing),
     ];
 
     /// <summary>A credential that is sent is read all the same; without one the call is nobody's.</summary>

@@ -14,7 +14,7 @@ public sealed class PaymentDeathTests
     public static TheoryData<string> Steps => [.. Points.OfPayments];
 
     [Theory, MemberData(nameof(Steps))]
-    public async Task A_payment_its_refund_and_a_dispute_happen_once_whatever_dies_on_the_way(string point)
+    public async Task A_payment_its_refund_a_dispute_and_what_is_charged_by_itself_happen_once_whatever_dies_on_the_way(string point)
     {
         await Outage.WaitUntilAllIsHealthyAsync();
         var service = Points.Owner(point);
@@ -25,6 +25,8 @@ public sealed class PaymentDeathTests
         var refunded = await PaidAsync(Purchase.Visa);
         await RefundAsync(refunded, "3.15");
         var disputed = await PaidAsync(Purchase.Disputed);
+        var card = await ToppedUpAsync();
+        await RedeemedAsync();
         await ReconcileAsync();
 
         await refunded.MustHaveAsync("5.833333334", Patience);
@@ -34,6 +36,8 @@ public sealed class PaymentDeathTests
         Assert.Equal(["refund -2.499999999", "topup 8.333333333"], await refunded.EntriesAsync());
         Assert.Equal(["dispute -8.333333333", "topup 8.333333333"], await disputed.EntriesAsync());
         Assert.Single((await Purchase.StripeAsync("GET", $"/v1/refunds?payment_intent={refunded.Intent}")).Json.Items("data"));
+        Assert.Single(await card.TopUpsAsync());
+        Assert.Equal("succeeded", Assert.Single(await card.IntentsAsync()).Text("status"));
         foreach (var purchase in (Purchase[])[refunded, disputed])
             await Eventually.HoldsAsync(async () => await purchase.WaitingEventsAsync() == 0, "the end of all events", Patience);
         await Books.WaitUntilRightAsync();
@@ -50,6 +54,28 @@ public sealed class PaymentDeathTests
         await Eventually.HoldsAsync(
             async () => (await purchase.EntriesAsync()).Contains("topup 8.333333333"), "the top-up", Patience);
         return purchase;
+    }
+
+    /// <summary>A card is saved, and charged by itself once.</summary>
+    static async Task<SavedCard> ToppedUpAsync()
+    {
+        var user = await Backend.App.NewUserAsync("2");
+        var begun = await AnsweredAsync(() => Gateway.SendAsync("POST", "/v1/wallet/payment-method", user.Token), 200);
+        var card = await SavedCard.ConfirmAsync(user, begun, Purchase.Visa);
+        await AnsweredAsync(() => SavedCard.PutAsync(user, """{"below":"1","amount":"10","monthlyCeiling":"100"}"""), 200);
+        await card.SpendAsync("1.5");
+        await Eventually.HoldsAsync(async () => (await card.TopUpsAsync()).Length > 0, "the top-up", Patience);
+        return card;
+    }
+
+    static async Task RedeemedAsync()
+    {
+        var (user, code) = (await Backend.App.NewUserAsync(credit: null), $"T{Guid.NewGuid():N}"[..20]);
+        var body = $$"""{"code":"{{code}}","amount":"1","maxRedemptions":1}""";
+        await AnsweredAsync(() => Backend.App.PostAsync("/v1/promotions", body, code), 201);
+        await AnsweredAsync(
+            () => Gateway.SendAsync("POST", "/v1/wallet/redeem", user.Token, $$"""{"code":"{{code}}"}"""), 200);
+        Assert.Equal(1_000_000_000, await user.BalanceAsync());
     }
 
     static Task<Reply> RefundAsync(Purchase purchase, string amount)

@@ -60,6 +60,7 @@ public sealed partial class RouteCallersTests
     [
         "POST /v1/sessions/refresh", "POST /v1/wallets/{id}/freeze", "POST /v1/wallets/{id}/unfreeze",
         "POST /v1/webhooks/{id}/end-rotation", "POST /v1/webhooks/{id}/test", "POST /v1/webhooks/{id}/deliveries/{deliveryId}/retry",
+        "POST /v1/wallet/payment-method", "POST /v1/wallets/{id}/payment-method",
     ];
 
     [Fact]
