@@ -23,7 +23,7 @@ public static class EventTypes
         WalletCredited, WalletRefunded, WalletFrozen, WalletUnfrozen, WalletCreditsExpired, WalletLowBalance, WalletExhausted,
         LimitThreshold, SessionCapReached, WindowOpened, "wallet.debited", "topup.failed", "customer.created", "key.created", "key.revoked",
         "subscription.created", "subscription.updated", "subscription.ended", "invoice.created", "invoice.paid", "invoice.failed",
-        "payout.created", "payout.paid", "payout.failed", "margin.accrued", "dispute.opened", "dispute.closed",
+        PayoutCreated, PayoutPaid, PayoutFailed, "margin.accrued", "dispute.opened", "dispute.closed",
     };
 
     public const string
@@ -38,6 +38,9 @@ public static class EventTypes
         SessionCapReached = "session.cap_reached",
         WindowOpened = "window.opened",
         TopUpFailed = "topup.failed",
+        PayoutCreated = "payout.created",
+        PayoutPaid = "payout.paid",
+        PayoutFailed = "payout.failed",
         DisputeOpened = "dispute.opened",
         DisputeClosed = "dispute.closed";
 }

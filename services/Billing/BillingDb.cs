@@ -10,4 +10,7 @@ public sealed class BillingDb(DbContextOptions<BillingDb> options) : DbContext(o
 {
     [DbContext(typeof(BillingDb)), Migration("0001_payments")]
     sealed class Payments0001 : SqlMigration;
+
+    [DbContext(typeof(BillingDb)), Migration("0003_connect")]
+    sealed class Connect0003 : SqlMigration;
 }

@@ -28,6 +28,14 @@ builder.Services.AddSingleton<Purchases>();
 builder.Services.AddSingleton<Refunds>();
 builder.Services.AddSingleton<Disputes>();
 
+// What developers have earned, on its way to them
+builder.Services.AddSingleton<ConnectCalls>();
+builder.Services.AddSingleton<ConnectAccounts>();
+builder.Services.AddSingleton<ConnectEvents>();
+builder.Services.AddSingleton<Payouts>();
+builder.Services.AddSingleton<AutomaticPayouts>();
+builder.Services.AddSingleton<PayoutRounds>();
+
 // What Stripe tells, and what it told in vain
 builder.Services.AddSingleton<EventHandling>();
 builder.Services.AddHostedSingleton<EventWorker>();
@@ -47,8 +55,14 @@ app.MapListTopUps();
 
 // For backends
 app.MapRefundPayment();
+app.MapOnboard();
+app.MapGetConnectStatus();
+app.MapStartPayout();
+app.MapListPayouts();
+app.MapSetAutomatic();
 
 // For operators
 app.MapOperatorRoutes();
+app.MapPausePayouts();
 
 await app.RunAsync();

@@ -11,6 +11,10 @@ public static class TableRetention
         Kept("posting", "the ledger has it for ever, too"),
         Kept("refund", "money was moved for it"),
         Kept("dispute", "money was moved for it"),
+        Kept("connect_account", "money was moved to it"),
+        Kept("payout", "money was moved for it"),
+        Kept("payout_reversal", "money was moved for it"),
+        Kept("automatic_payout", "at most two rows per project"),
         Deleted(
             "stripe_event",
             "received_at < now() - interval '90 days' and status in ('done', 'ignored')",

@@ -20,7 +20,7 @@ public sealed class NotYetException(string reason) : Exception(reason);
 /// </summary>
 public sealed class EventHandling(
     NpgsqlDataSource database, StripeModes modes, StripeCalls stripe, Intents intents, Refunds refunds, Disputes disputes,
-    Bookings bookings)
+    Bookings bookings, ConnectEvents connect)
 {
     /// <summary>Types that make us look at a refund, a dispute or a payment.</summary>
     static bool IsRefund(string type) => type.StartsWith("refund.", StringComparison.Ordinal) || type == "charge.refund.updated";
@@ -32,8 +32,8 @@ public sealed class EventHandling(
 
     public async Task<Handled> HandleAsync(StripeEvent told, CancellationToken token)
     {
-        if (told.Account is not null)
-            return new("it is of a connected account");
+        if (ConnectEvents.Concerns(told))
+            return await connect.HandleAsync(told, token);
         if (!IsRefund(told.Type) && !IsPayment(told.Type))
             return new("nothing follows from this type");
         if (told.Intent is not { } intent || told.About is not { } about)

@@ -10,10 +10,11 @@ namespace LlmGateway.Billing;
 /// <param name="Payments">Purchases that Stripe was asked about.</param>
 /// <param name="Refunds">Refunds under way that were brought further.</param>
 /// <param name="Bookings">Posts that waited for the ledger.</param>
-public sealed record Reconciled(int Events, int Payments, int Refunds, int Bookings)
+/// <param name="Payouts">Payouts under way that were brought further, and those that were due by themselves.</param>
+public sealed record Reconciled(int Events, int Payments, int Refunds, int Bookings, int Payouts = 0)
 {
-    public static Reconciled operator +(Reconciled a, Reconciled b) =>
-        new(a.Events + b.Events, a.Payments + b.Payments, a.Refunds + b.Refunds, a.Bookings + b.Bookings);
+    public static Reconciled operator +(Reconciled a, Reconciled b) => new(
+        a.Events + b.Events, a.Payments + b.Payments, a.Refunds + b.Refunds, a.Bookings + b.Bookings, a.Payouts + b.Payouts);
 }
 
 /// <summary>
@@ -22,7 +23,7 @@ public sealed record Reconciled(int Events, int Payments, int Refunds, int Booki
 /// </summary>
 public sealed class Reconciler(
     NpgsqlDataSource database, DatabaseReady ready, StripeModes modes, StripeCalls stripe, Intents intents, Purchases purchases,
-    Refunds refunds, Bookings bookings, EventWorker worker, TimeProvider time, ILogger<Reconciler> log)
+    Refunds refunds, Bookings bookings, PayoutRounds payouts, EventWorker worker, TimeProvider time, ILogger<Reconciler> log)
     : BackgroundService
 {
     public static readonly TimeSpan Interval = TimeSpan.FromMinutes(1);
@@ -57,6 +58,7 @@ public sealed class Reconciler(
         {
             Payments = await AskAfterPaymentsAsync(everything ? TimeSpan.Zero : PaymentEvery, token),
             Refunds = await AskAfterRefundsAsync(everything ? TimeSpan.Zero : RefundEvery, token),
+            Payouts = await payouts.RunAsync(everything, token),
         };
     }
 

@@ -10,7 +10,11 @@ public sealed class StripeRefusalException(string? code, string message, Excepti
 {
     public string? Code => code;
 
-    public const string UnexpectedState = "payment_intent_unexpected_state", NoSuchObject = "resource_missing";
+    /// <summary>The parameter that Stripe does not like, in its own words.</summary>
+    public string? Param => (InnerException as StripeException)?.StripeError?.Param;
+
+    public const string UnexpectedState = "payment_intent_unexpected_state", NoSuchObject = "resource_missing",
+        NotOurAccount = "account_invalid";
 }
 
 /// <summary>What Stripe's errors mean to us, in one place.</summary>
@@ -44,9 +48,10 @@ public static class StripeErrors
     }
 
     /// <summary>
-    /// A wrong key is no refusal of what was asked. Neither is a conflict: another call with the same key runs, or the object is locked.
+    /// A wrong key is no refusal of what was asked; an account that has cut us off is. Neither is a conflict: another call with the same
+    /// key runs, or the object is locked. And who asks something else under a key learns nothing of what was done under it.
     /// </summary>
-    static bool IsRefusal(StripeException e) =>
-        e.HttpStatusCode is HttpStatusCode.BadRequest or HttpStatusCode.PaymentRequired or HttpStatusCode.NotFound
-        && e.StripeError?.Code != "rate_limit";
+    static bool IsRefusal(StripeException e) => e.StripeError?.Code == StripeRefusalException.NotOurAccount
+        || (e.HttpStatusCode is HttpStatusCode.BadRequest or HttpStatusCode.PaymentRequired or HttpStatusCode.NotFound
+            && e.StripeError is not { Code: "rate_limit" } and not { Type: "idempotency_error" });
 }

@@ -25,6 +25,7 @@ public static class Management
         ("/v1/wallet/top-ups", ServiceCall.Billing),
         ("/v1/wallets/{id}/top-ups", ServiceCall.Billing),
         ("/v1/wallets/{id}/refunds", ServiceCall.Billing),
+        ("/v1/connect/{**rest}", ServiceCall.Billing),
     ];
 
     /// <summary>A credential that is sent is read all the same; without one the call is nobody's.</summary>
