@@ -20,7 +20,7 @@ public static class TableRetention
             "received_at < now() - interval '90 days' and status in ('done', 'ignored')",
             "Stripe itself shows events for 30 days; what is parked waits for a person"),
         Kept("events_read", "two rows"),
-        Kept("sandbox_endpoint", "one row on a laptop, none elsewhere"),
+        Kept("sandbox_endpoint", "two rows on a laptop, none elsewhere"),
         Kept("event_sequence", "one row per customer"),
         IdempotentCalls,
         Kept("outbox_message", "rows leave when the broker has them"),

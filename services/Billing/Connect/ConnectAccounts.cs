@@ -8,7 +8,7 @@ namespace LlmGateway.Billing;
 /// <summary>Projects' accounts at Stripe: opened once, and known as Stripe says that they are.</summary>
 public sealed class ConnectAccounts(NpgsqlDataSource database, ConnectCalls stripe, ILogger<ConnectAccounts> log)
 {
-    /// <summary>The project's row with Stripe's account. Null when Stripe was not to be found out about it: it is another row's turn.</summary>
+    /// <summary>The project's row with Stripe's account. Null when the row has ended: the next attempt makes another.</summary>
     public async Task<ConnectAccount?> OpenAsync(StripeMode mode, Principal caller, string? country, CancellationToken token)
     {
         await database.AddConnectAccountAsync(

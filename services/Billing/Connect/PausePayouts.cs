@@ -17,7 +17,8 @@ public static class PausePayouts
     {
         var input = await Body.ReadAsync<Request>(http);
         await using var pause = database.Sql(
-            "update connect_account set paused = $3 where project = $1 and test = $2 and gone_at is null", project, input.Test, input.Paused);
+            "update connect_account set paused = $3 where project = $1 and test = $2 and gone_at is null",
+            project, input.Test, input.Paused);
         return await pause.ExecuteNonQueryAsync(token) == 1 ? Results.NoContent() : Problems.NotFound("connected account");
     }
 }

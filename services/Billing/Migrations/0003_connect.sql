@@ -65,6 +65,10 @@ create table automatic_payout (
     primary key (project, test)
 );
 
+-- Events of connected accounts come to an endpoint of their own, signed with another secret.
+alter table sandbox_endpoint add column connect boolean not null default false;
+alter table sandbox_endpoint drop constraint sandbox_endpoint_pkey, add primary key (url, connect);
+
 create trigger final before delete or truncate on connect_account execute function payments_are_final();
 create trigger final before delete or truncate on payout          execute function payments_are_final();
 create trigger final before delete or truncate on payout_reversal execute function payments_are_final();

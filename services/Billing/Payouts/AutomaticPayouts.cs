@@ -43,7 +43,7 @@ public sealed class AutomaticPayouts(
             return false;
         if (await accounts.FreshAsync(mode, wish.Project, wish.Test, token) is not { State: AccountState.Ready } account)
             return false;
-        var id = Ids.Derive(wish.Project, $"automatic payout:{(wish.Test ? "test" : "live")}:{wish.Day:yyyy-MM-dd}");
+        var id = Ids.New();
         if (!await database.TryAddPayoutAsync(id, account, due, wish.Day, "automatic", token))
             return false;
         try

@@ -49,7 +49,8 @@ public static class PayoutRows
         automatic is not null, created_at, (select coalesce(sum(r.cents), 0)::bigint from payout_reversal r where r.payout = payout.id)
         """;
 
-    static string Select => $"select {Columns}, created_at > now() - interval '{(int)StripeCalls.KeyLife.TotalMinutes} minutes' from payout";
+    static string Select =>
+        $"select {Columns}, created_at > now() - interval '{(int)StripeCalls.KeyLife.TotalMinutes} minutes' from payout";
 
     public static async Task<Payout?> PayoutAsync(this NpgsqlDataSource database, Guid id, CancellationToken token) =>
         await ReadAsync(database.Sql($"{Select} where id = $1", id), token) is [var payout] ? payout : null;
@@ -61,7 +62,8 @@ public static class PayoutRows
         ReadAsync(
             database.Sql($"""
                 {Select} where project = $1 and test = $2 and status <> 'refused'
-                    and ($3::uuid is null or (created_at, id) < (select p.created_at, p.id from payout p where p.id = $3 and p.project = $1))
+                    and ($3::uuid is null
+                        or (created_at, id) < (select p.created_at, p.id from payout p where p.id = $3 and p.project = $1))
                 order by created_at desc, id desc limit $4
                 """, project, test, Transactions.OrNull(after), most),
             token);

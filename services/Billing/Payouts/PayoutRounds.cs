@@ -4,7 +4,7 @@ using Npgsql;
 
 namespace LlmGateway.Billing;
 
-/// <summary>The reconciler's part in payouts: those whose end is not known or not in the ledger, and those that are due by themselves.</summary>
+/// <summary>The reconciler's part in payouts: those whose end is not known or not booked, and those that are due by themselves.</summary>
 public sealed class PayoutRounds(NpgsqlDataSource database, Payouts payouts, AutomaticPayouts automatic, ILogger<PayoutRounds> log)
 {
     /// <summary>Of one round.</summary>

@@ -141,7 +141,8 @@ public sealed class Payouts(
     /// <summary>From one status to the next, told in the same transaction. One that is not there any more stays where it is.</summary>
     /// <returns>The row as it is then.</returns>
     async Task<Payout> MoveAsync(
-        Payout payout, string from, string to, CancellationToken token, string? transfer = null, string? code = null, string? failure = null)
+        Payout payout, string from, string to, CancellationToken token, string? transfer = null, string? code = null,
+        string? failure = null)
     {
         await using (var connection = await database.OpenConnectionAsync(token))
         await using (var transaction = await connection.BeginTransactionAsync(token))

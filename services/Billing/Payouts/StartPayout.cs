@@ -25,7 +25,8 @@ public static class StartPayout
     {
         var caller = http.Backend();
         // The official package sends none.
-        var hasBody = http.Features.Get<IHttpRequestBodyDetectionFeature>() is not { CanHaveBody: false } && http.Request.ContentLength != 0;
+        var hasBody = http.Request.ContentLength != 0
+            && http.Features.Get<IHttpRequestBodyDetectionFeature>() is not { CanHaveBody: false };
         var input = hasBody ? await Body.ReadAsync<Request>(http) : new Request();
         if (PayoutRules.Refuse("amount", input.Amount) is { } refused)
             return refused;
@@ -87,7 +88,7 @@ public static class StartPayout
     public static Problem NotSetUp(Principal caller) => Problems.Conflict(
         "payments_not_set_up", $"Payments are not set up here for the {(caller.Test ? "test" : "live")} mode.");
 
-    /// <summary>Null when the account can be paid. One that is not onboarded is the caller's to open; another one's state is Stripe's.</summary>
+    /// <summary>Null when the account can be paid. Onboarding is the caller's to end; any other state is for Stripe to change.</summary>
     public static Problem? NotReady(ConnectAccount? account) => AccountStates.Of(account) switch
     {
         AccountState.Ready => null,
@@ -95,5 +96,5 @@ public static class StartPayout
         var state => Problems.Conflict($"account_{GetConnectStatus.Name(state)}", Reason(account), "accountId"),
     };
 
-    static string Reason(ConnectAccount? account) => $"The project's account cannot be paid. {AccountStates.NextStep(account)}";
+    static string Reason(ConnectAccount? account) => $"The project's account ('accountId') cannot be paid. {AccountStates.NextStep(account)}";
 }
