@@ -23,7 +23,7 @@ public static class Onboard
 
     public sealed record Answer(string AccountId, string Url, DateTimeOffset ExpiresAt);
 
-    public static void MapOnboard(this WebApplication app) => app.MapPost("/v1/connect/onboard", HandleAsync);
+    public static void MapOnboard(this WebApplication app) => app.MapPost("/v1/connect/onboard", HandleAsync).WithIdempotency();
 
     static async Task<IResult> HandleAsync(
         HttpContext http, ConnectAccounts accounts, ConnectCalls stripe, StripeModes modes, CancellationToken token)

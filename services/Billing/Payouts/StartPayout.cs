@@ -96,5 +96,6 @@ public static class StartPayout
         var state => Problems.Conflict($"account_{GetConnectStatus.Name(state)}", Reason(account), "accountId"),
     };
 
-    static string Reason(ConnectAccount? account) => $"The project's account ('accountId') cannot be paid. {AccountStates.NextStep(account)}";
+    static string Reason(ConnectAccount? account) =>
+        $"The project's account ('accountId') cannot be paid. {AccountStates.NextStep(account)}";
 }

@@ -149,7 +149,10 @@ public sealed class OnboardingTests
 
         Assert.NotEqual(live, test);
         foreach (var (method, path) in ((string, string)[])
-            [("POST", "/v1/connect/onboard"), ("GET", "/v1/connect/status"), ("POST", "/v1/connect/payouts"), ("GET", "/v1/connect/payouts")])
+        [
+            ("POST", "/v1/connect/onboard"), ("GET", "/v1/connect/status"),
+            ("POST", "/v1/connect/payouts"), ("GET", "/v1/connect/payouts"),
+        ])
             Assert.Equal(401, (await Gateway.SendAsync(method, path, user.Token, method == "POST" ? body : null)).Status);
     }
 

@@ -282,7 +282,7 @@ public sealed class PayoutTests
 
     static readonly Lazy<Task<Payee>> Unpaid = new(async () => (await Payee.ReadyAsync()).Payee);
 
-    /// <summary>A payout of all whose answer of Stripe's is lost, so that it is pending. Its events are lost, too, unless they are to come.</summary>
+    /// <summary>A payout of all that is pending: Stripe's answer is lost, and so are its events, unless they are to come.</summary>
     static async Task LoseAsync(Payee payee, string fault, int count, bool deliver = false)
     {
         await Purchase.OrderAsync("/webhooks", """{"hold":true}""");
