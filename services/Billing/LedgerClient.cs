@@ -16,7 +16,7 @@ public sealed class LedgerClient(HttpClient http)
         return (await response.Content.ReadFromJsonAsync<BookedPayment>(Defaults.Json, token))!;
     }
 
-    public async Task<BookedPayment> BookAsync(BookPayout payout, CancellationToken token)
+    public async Task<BookedPayment> BookPayoutAsync(BookPayout payout, CancellationToken token)
     {
         using var response = await http.PostAsJsonAsync("/internal/payouts", payout, Defaults.Json, token);
         response.EnsureSuccessStatusCode();

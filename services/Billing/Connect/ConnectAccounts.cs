@@ -43,10 +43,10 @@ public sealed class ConnectAccounts(NpgsqlDataSource database, ConnectCalls stri
     }
 
     /// <summary>After a day the key is forgotten at Stripe: then the account is there by now, or this row never gets one.</summary>
-    Task<Account?> FindOrCreateAsync(StripeMode mode, ConnectAccount account, CancellationToken token) =>
+    async Task<Account?> FindOrCreateAsync(StripeMode mode, ConnectAccount account, CancellationToken token) =>
         account.ReadAt - account.CreatedAt < StripeCalls.KeyLife
-            ? stripe.CreateAccountAsync(mode, account, token)!
-            : stripe.FindAccountAsync(mode, account, token);
+            ? await stripe.CreateAccountAsync(mode, account, token)
+            : await stripe.FindAccountAsync(mode, account, token);
 
     /// <summary>The project's account as Stripe knows it now; null when it has none, or none any more.</summary>
     public async Task<ConnectAccount?> FreshAsync(StripeMode mode, Guid project, bool test, CancellationToken token) =>

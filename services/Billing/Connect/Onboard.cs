@@ -1,4 +1,3 @@
-using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Billing;
@@ -30,8 +29,9 @@ public static class Onboard
     {
         var caller = http.Backend();
         var input = await Body.ReadAsync<Request>(http);
-        if (Refuse("refreshUrl", input.RefreshUrl) ?? Refuse("returnUrl", input.ReturnUrl) ?? RefuseCountry(input.Country) is { } refused)
-            return refused;
+        var mistake = Refuse("refreshUrl", input.RefreshUrl) ?? Refuse("returnUrl", input.ReturnUrl) ?? RefuseCountry(input.Country);
+        if (mistake is not null)
+            return mistake;
         if (modes.Of(caller.Test) is not { } mode)
             return StartPayout.NotSetUp(caller);
         try

@@ -129,8 +129,8 @@ public sealed class Payouts(
 
     async Task<BookedPayment> BookAsync(Payout payout, Guid id, PayoutPost type, long nanos, CancellationToken token)
     {
-        var answer = await ledger.BookAsync(
-            new BookPayout(
+        var answer = await ledger.BookPayoutAsync(
+            new(
                 id, type, payout.Organization, payout.Project, payout.Test, nanos, Ids.Show(Ids.Payout, payout.Id)),
             token);
         return answer.Outcome is PaymentOutcome.Done or PaymentOutcome.NotEnough
@@ -163,9 +163,9 @@ public sealed class Payouts(
 
     static string? EventOf(string status) => status switch
     {
-        Payout.Reserved => EventTypes.PayoutCreated,
-        Payout.Paid => EventTypes.PayoutPaid,
-        Payout.Failed => EventTypes.PayoutFailed,
+        Payout.Reserved => Contracts.EventTypes.PayoutCreated,
+        Payout.Paid => Contracts.EventTypes.PayoutPaid,
+        Payout.Failed => Contracts.EventTypes.PayoutFailed,
         _ => null,
     };
 

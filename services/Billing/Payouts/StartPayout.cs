@@ -31,7 +31,8 @@ public static class StartPayout
         if (PayoutRules.Refuse("amount", input.Amount) is { } refused)
             return refused;
         var id = Idempotency.EffectId(http, caller, "/v1/connect/payouts");
-        if (await database.PayoutAsync(id, token) is not { } known)
+        var known = await database.PayoutAsync(id, token);
+        if (known is null)
         {
             if (await AddAsync() is { } problem)
                 return problem;
