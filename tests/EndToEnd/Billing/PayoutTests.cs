@@ -127,7 +127,7 @@ public sealed class PayoutTests
         await Purchase.ReconcileAsync();
 
         Assert.Equal([shown], await payee.ShownAsync());
-        Assert.Equal(transfers, (await Payee.TransfersAsync(account)).Length);
+        Assert.Equal(transfers, (await Payee.TransfersAsync(account)).Count);
         await payee.MustHaveAsync(margin);
         if (margin == "0")
             return;

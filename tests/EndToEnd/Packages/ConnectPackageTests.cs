@@ -31,7 +31,7 @@ public sealed class ConnectPackageTests
         Assert.Contains("1 USD", refused.Text("message"));
 
         var told = await Eventually.GetAsync(
-            () => Task.FromResult(listener.All.FirstOrDefault()), one => one is not null, "the event");
+            () => Task.FromResult(listener.All is [var first, ..] ? first : null), one => one is not null, "the event");
         var constructed = await RunAsync(
             "constructEvent",
             new { payload = told!.Body, signature = told.Headers["X-LLMGateway-Signature"], secret = endpoint.Text("secret") });

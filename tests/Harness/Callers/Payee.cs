@@ -65,7 +65,7 @@ sealed class Payee
     public async Task<string[]> ShownAsync() => [.. (await PayoutsAsync()).Select(one => $"{one.Text("status")} {one.Text("amount")}")];
 
     /// <summary>What Stripe has sent to an account: cents of each transfer.</summary>
-    public static async Task<int[]> TransfersAsync(string account) =>
+    public static async Task<IReadOnlyList<int>> TransfersAsync(string account) =>
     [
         .. (await Purchase.StripeAsync("GET", $"/v1/transfers?limit=100&destination={account}")).MustBe(200).Json.Items("data")
             .Select(one => one.Int("amount")),

@@ -11,7 +11,8 @@ public sealed class PayoutRulesTests
 {
     static readonly ConnectAccount Ready = new(
         Guid.NewGuid(), Guid.NewGuid(), Guid.NewGuid(), Test: false, Livemode: true, Country: null, Stripe: "acct_1",
-        DetailsSubmitted: true, PayoutsEnabled: true, Transfers: "active", Due: [], DisabledReason: null, Paused: false, default, default, default);
+        DetailsSubmitted: true, PayoutsEnabled: true, Transfers: "active", Due: [], DisabledReason: null, Paused: false,
+        default, default, default);
 
     static readonly string[] Document = ["individual.verification.document"];
 
