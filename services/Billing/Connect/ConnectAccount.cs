@@ -39,8 +39,8 @@ public static class ConnectAccountRows
     public static Task<ConnectAccount?> ConnectAccountOfAsync(this NpgsqlDataSource database, string stripe, CancellationToken token) =>
         OneAsync(database.Sql($"select {Columns} from connect_account where stripe = $1 and gone_at is null", stripe), token);
 
-    /// <summary>The first of many that ask at once makes the row.</summary>
-    public static async Task AddConnectAccountAsync(
+    /// <summary>False when the project has one: the first of many that ask at once makes the row.</summary>
+    public static async Task<bool> AddConnectAccountAsync(
         this NpgsqlDataSource database, Guid id, Guid organization, Guid project, bool test, bool livemode, string? country,
         CancellationToken token)
     {
@@ -48,7 +48,7 @@ public static class ConnectAccountRows
             insert into connect_account (id, organization, project, test, livemode, country) values ($1, $2, $3, $4, $5, $6)
             on conflict (project, test) where gone_at is null do nothing
             """, id, organization, project, test, livemode, Transactions.OrNull(country));
-        await insert.ExecuteNonQueryAsync(token);
+        return await insert.ExecuteNonQueryAsync(token) == 1;
     }
 
     static async Task<ConnectAccount?> OneAsync(NpgsqlCommand query, CancellationToken token)

@@ -11,7 +11,7 @@ public sealed class ConnectAccounts(NpgsqlDataSource database, ConnectCalls stri
     /// <summary>The project's row with Stripe's account. Null when the row has ended: the next attempt makes another.</summary>
     public async Task<ConnectAccount?> OpenAsync(StripeMode mode, Principal caller, string? country, CancellationToken token)
     {
-        await database.AddConnectAccountAsync(
+        var isNew = await database.AddConnectAccountAsync(
             Ids.New(), caller.Organization, caller.Project, caller.Test, mode.Livemode, country, token);
         Failpoint.Hit("billing.account.added");
         if (await database.ConnectAccountAsync(caller.Project, caller.Test, token) is not { } account)
@@ -22,7 +22,7 @@ public sealed class ConnectAccounts(NpgsqlDataSource database, ConnectCalls stri
             return account;
         try
         {
-            if (await FindOrCreateAsync(mode, account, token) is not { } made)
+            if (await FindOrCreateAsync(mode, account, again: !isNew, token) is not { } made)
                 return await ForgetAsync(account, token);
             Failpoint.Hit("billing.account.created");
             return await TakeAsync(account, made, token);
@@ -42,11 +42,16 @@ public sealed class ConnectAccounts(NpgsqlDataSource database, ConnectCalls stri
         }
     }
 
-    /// <summary>After a day the key is forgotten at Stripe: then the account is there by now, or this row never gets one.</summary>
-    async Task<Account?> FindOrCreateAsync(StripeMode mode, ConnectAccount account, CancellationToken token) =>
-        account.ReadAt - account.CreatedAt < StripeCalls.KeyLife
-            ? await stripe.CreateAccountAsync(mode, account, token)
-            : await stripe.FindAccountAsync(mode, account, token);
+    /// <summary>
+    /// Stripe may have been asked before, and has made it without saying so. After a day the key is forgotten there: then the account is
+    /// there by now, or this row never gets one.
+    /// </summary>
+    async Task<Account?> FindOrCreateAsync(StripeMode mode, ConnectAccount account, bool again, CancellationToken token)
+    {
+        var isYoung = account.ReadAt - account.CreatedAt < StripeCalls.KeyLife;
+        var found = again || !isYoung ? await stripe.FindAccountAsync(mode, account, token) : null;
+        return found is null && isYoung ? await stripe.CreateAccountAsync(mode, account, token) : found;
+    }
 
     /// <summary>The project's account as Stripe knows it now; null when it has none, or none any more.</summary>
     public async Task<ConnectAccount?> FreshAsync(StripeMode mode, Guid project, bool test, CancellationToken token) =>

@@ -30,12 +30,13 @@ public static class PayoutRules
         var (all, most) = (All(margin), Most.Nanos / Quote.NanosPerCent);
         var least = Least.Nanos / Quote.NanosPerCent;
         if (Owed(margin) is { Nanos: > 0 } owed)
-            return (0, Invalid($"Nothing can be paid out: {owed} USD that were paid out have gone back to customers since."));
+            return (0, Invalid($"There is no 'amount' to be paid out: {owed} USD that were paid out have gone back to customers since."));
         if (asked is { } amount && amount.Nanos / Quote.NanosPerCent is var cents)
             return cents <= all
                 ? (cents, null)
-                : (0, Invalid($"{amount} USD were asked for, and {new Money(all * Quote.NanosPerCent)} USD can be paid out."));
-        return all < least ? (0, Invalid($"{Shown(margin)} USD were earned, and the least that is paid out is {Least} USD."))
+                : (0, Invalid($"'amount' is {amount} USD, and {new Money(all * Quote.NanosPerCent)} USD can be paid out."));
+        return all < least ? (0, Invalid(
+            $"There is no 'amount' to be paid out: {Shown(margin)} USD were earned, and the least that is paid out is {Least} USD."))
             : (Math.Min(all, most), null);
     }
 

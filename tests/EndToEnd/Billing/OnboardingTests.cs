@@ -23,11 +23,14 @@ public sealed class OnboardingTests
         Assert.Equal(account, (await payee.StatusAsync()).Text("accountId"));
     }
 
-    [Fact]
-    public async Task An_account_whose_making_was_not_answered_is_found_again_and_not_made_twice()
+    [Theory]
+    [InlineData("error-before", 1)]
+    [InlineData("error-after", 1)]
+    [InlineData("cut-before", 3)]
+    public async Task An_account_whose_making_was_not_answered_is_found_again_and_not_made_twice(string fault, int count)
     {
         var payee = Payee.Next();
-        await Purchase.OrderAsync("/faults", """{"kind":"cut-after","match":"POST /v1/accounts","count":3}""");
+        await Purchase.OrderAsync("/faults", $$"""{"kind":"{{fault}}","match":"POST /v1/accounts","count":{{count}}}""");
         (await payee.AskForPageAsync()).MustBe(503);
 
         var account = await payee.OnboardAsync();
