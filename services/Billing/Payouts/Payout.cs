@@ -94,7 +94,7 @@ public static class PayoutRows
                 where (status in ('new', 'reserved') or (status in ('paid', 'failed') and not settled)
                         or id in (select payout from payout_reversal where not booked))
                     and looked_at <= now() - case status when 'new' then greatest($1, interval '1 minute') else $1 end
-                order by looked_at limit $2)
+                order by looked_at limit $2 for update of payout skip locked)
             returning id
             """, since, most);
         await using var row = await query.ExecuteReaderAsync(token);
