@@ -26,7 +26,7 @@ public static class EventTypes
         WalletCredited, WalletRefunded, WalletFrozen, WalletUnfrozen, WalletCreditsExpired, WalletLowBalance, WalletExhausted,
         LimitThreshold, SessionCapReached, WindowOpened, "wallet.debited", TopUpFailed, TopUpAuthenticationRequired, TopUpPaused,
         "customer.created", "key.created", "key.revoked", "subscription.created", "subscription.updated", "subscription.ended",
-        "invoice.created", "invoice.paid", "invoice.failed", "payout.created", "payout.paid", "payout.failed", "margin.accrued",
+        "invoice.created", "invoice.paid", "invoice.failed", PayoutCreated, PayoutPaid, PayoutFailed, "margin.accrued",
         DisputeOpened, DisputeClosed,
     };
 
@@ -44,6 +44,9 @@ public static class EventTypes
         TopUpFailed = "topup.failed",
         TopUpAuthenticationRequired = "topup.authentication_required",
         TopUpPaused = "topup.paused",
+        PayoutCreated = "payout.created",
+        PayoutPaid = "payout.paid",
+        PayoutFailed = "payout.failed",
         DisputeOpened = "dispute.opened",
         DisputeClosed = "dispute.closed";
 }

@@ -35,6 +35,22 @@ public enum PaymentOutcome { Done, NotEnough, UnknownWallet, IdUsed, NoLot, Expi
 /// <param name="Available">When there was not enough: what there was, nano-dollars.</param>
 public sealed record BookedPayment(PaymentOutcome Outcome, long Available);
 
+/// <summary>What Billing has the ledger book of a payout. Each is a post of the same name.</summary>
+public enum PayoutPost { Payout, PayoutPaid, PayoutFailed, PayoutReversed }
+
+/// <summary>
+/// <c>POST /internal/payouts</c> moves what a project has earned on its way out, or back. Repeatable under its id for ever. The answer is a
+/// <see cref="BookedPayment"/>: no more is reserved than was earned.
+/// </summary>
+/// <param name="Amount">Nano-dollars.</param>
+/// <param name="Reference">The payout, as its owner knows it.</param>
+public sealed record BookPayout(Guid Id, PayoutPost Type, Guid Organization, Guid Project, bool Test, long Amount, string Reference);
+
+/// <summary><c>GET /internal/projects/{project}/margin?test=</c>: what a project has earned, nano-dollars.</summary>
+/// <param name="Margin">Not paid out, and not on its way. Below zero: what was paid out and then taken back from customers.</param>
+/// <param name="InPayout">On its way.</param>
+public sealed record ProjectMargin(long Margin, long InPayout);
+
 /// <summary><c>GET /internal/wallets/{wallet}</c>: what Billing must know before it takes or gives back money.</summary>
 /// <param name="Free">What no request holds, nano-dollars.</param>
 /// <param name="Lots">What is left of each lot.</param>

@@ -14,6 +14,9 @@ public sealed class BillingDb(DbContextOptions<BillingDb> options) : DbContext(o
     [DbContext(typeof(BillingDb)), Migration("0002_auto_top_ups")]
     sealed class AutoTopUps0002 : SqlMigration;
 
+    [DbContext(typeof(BillingDb)), Migration("0003_connect")]
+    sealed class Connect0003 : SqlMigration;
+
     [DbContext(typeof(BillingDb)), Migration("0005_trust")]
     sealed class Trust0005 : SqlMigration;
 

@@ -28,6 +28,14 @@ public static class Failpoints
         ["billing.trust.noted"] = "It is noted which card has paid or was declined; nobody's top-ups are frozen for it yet.",
         ["billing.redemption.claimed"] = "A redemption is a row; the ledger has not booked it.",
         ["billing.redemption.booked"] = "The ledger has booked a redemption; its row does not know.",
+        ["billing.account.added"] = "A project's account is a row; Stripe knows nothing of it.",
+        ["billing.account.created"] = "Stripe has the account; the row does not know it.",
+        ["billing.account.taken"] = "What Stripe says of an account is in its row; nothing has followed from it.",
+        ["billing.payout.added"] = "A payout is a row; the ledger has reserved nothing, and Stripe knows nothing.",
+        ["billing.payout.reserved"] = "The ledger has reserved it; the row does not know.",
+        ["billing.payout.asked"] = "Stripe has transferred it; the row does not know.",
+        ["billing.payout.taken"] = "The row has Stripe's transfer; the ledger still has it as reserved.",
+        ["billing.payout.settled"] = "The ledger has the payout's end; the row does not know.",
         ["billing.reconciler.read"] = "Events that had not come are stored and not handled.",
     };
 }

@@ -16,6 +16,20 @@ public sealed class LedgerClient(HttpClient http)
         return (await response.Content.ReadFromJsonAsync<BookedPayment>(Defaults.Json, token))!;
     }
 
+    public async Task<BookedPayment> BookPayoutAsync(BookPayout payout, CancellationToken token)
+    {
+        using var response = await http.PostAsJsonAsync("/internal/payouts", payout, Defaults.Json, token);
+        response.EnsureSuccessStatusCode();
+        return (await response.Content.ReadFromJsonAsync<BookedPayment>(Defaults.Json, token))!;
+    }
+
+    public async Task<ProjectMargin> MarginAsync(Guid project, bool test, CancellationToken token)
+    {
+        using var response = await http.GetAsync($"/internal/projects/{project:D}/margin?test={(test ? "true" : "false")}", token);
+        response.EnsureSuccessStatusCode();
+        return (await response.Content.ReadFromJsonAsync<ProjectMargin>(Defaults.Json, token))!;
+    }
+
     /// <summary>Null when there is no such wallet.</summary>
     public async Task<WalletState?> StateAsync(Guid wallet, CancellationToken token)
     {

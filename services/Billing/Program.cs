@@ -41,6 +41,14 @@ builder.Services.AddSingleton<Trust>();
 // Codes that give credit
 builder.Services.AddSingleton<Redemptions>();
 
+// What developers have earned, on its way to them
+builder.Services.AddSingleton<ConnectCalls>();
+builder.Services.AddSingleton<ConnectAccounts>();
+builder.Services.AddSingleton<ConnectEvents>();
+builder.Services.AddSingleton<Payouts>();
+builder.Services.AddSingleton<AutomaticPayouts>();
+builder.Services.AddSingleton<PayoutRounds>();
+
 // What Stripe tells, and what it told in vain
 builder.Services.AddSingleton<EventHandling>();
 builder.Services.AddHostedSingleton<EventWorker>();
@@ -64,10 +72,16 @@ app.MapRedeemPromotion();
 // For backends
 app.MapRefundPayment();
 app.MapCreatePromotion();
+app.MapOnboard();
+app.MapGetConnectStatus();
+app.MapStartPayout();
+app.MapListPayouts();
+app.MapSetAutomatic();
 
 // For operators
 app.MapOperatorRoutes();
 app.MapTrustRoutes();
+app.MapPausePayouts();
 app.MapErrorQueues();
 
 await app.RunAsync();

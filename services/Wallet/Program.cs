@@ -68,6 +68,7 @@ app.MapCreditAdjustments();
 
 // Payments
 app.MapPayments();
+app.MapPayouts();
 
 // For backends and end users
 app.MapWallets();

@@ -16,6 +16,8 @@ public static class Routes
         ["POST /internal/credits"] = [Sessions],
         ["POST /internal/credits/balances"] = [Proxy, Sessions],
         ["POST /internal/posts"] = [Billing],
+        ["POST /internal/payouts"] = [Billing],
+        ["GET /internal/projects/{project:guid}/margin"] = [Billing],
         ["GET /internal/wallets/{wallet:guid}"] = [Billing],
         ["POST /internal/wallets/below"] = [Billing],
         ["PUT /internal/wallets/{wallet:guid}/frozen"] = [Billing],

@@ -20,7 +20,7 @@ public sealed class NotYetException(string reason) : Exception(reason);
 /// </summary>
 public sealed class EventHandling(
     NpgsqlDataSource database, StripeModes modes, StripeCalls stripe, Intents intents, Refunds refunds, Disputes disputes,
-    Bookings bookings, AutoCharges charges, SavedCards cards, Trust trust)
+    Bookings bookings, AutoCharges charges, SavedCards cards, Trust trust, ConnectEvents connect)
 {
     // What a type makes us look at. Disputes and charge.refund.updated are of payments, too: the more special one is asked first.
     static bool IsRefund(string type) => type.StartsWith("refund.", StringComparison.Ordinal) || type == "charge.refund.updated";
@@ -34,8 +34,8 @@ public sealed class EventHandling(
 
     public async Task<Handled> HandleAsync(StripeEvent told, CancellationToken token)
     {
-        if (told.Account is not null)
-            return new("it is of a connected account");
+        if (ConnectEvents.Concerns(told))
+            return await connect.HandleAsync(told, token);
         if (IsSetup(told.Type))
             return told.About is { } setup && await cards.TakeAsync(ModeOf(told.Livemode), setup, token)
                 ? Handled.Done

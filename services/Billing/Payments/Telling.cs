@@ -17,12 +17,17 @@ public static class Telling
     /// <summary>Whose events are numbered together: what this service tells of a customer.</summary>
     public static Guid SubjectOf(Guid customer) => Ids.Derive(customer, "payments");
 
+    public static Task TellAsync(
+        this NpgsqlConnection connection, Payment of, string type, object data, DateTimeOffset now, CancellationToken token) =>
+        connection.TellAsync(SubjectOf(of.Customer), of.Organization, of.Project, of.Test, type, data, now, token);
+
+    /// <param name="subject">Whose events are numbered together.</param>
     public static async Task TellAsync(
-        this NpgsqlConnection connection, Payment of, string type, object data, DateTimeOffset now, CancellationToken token)
+        this NpgsqlConnection connection, Guid subject, Guid organization, Guid project, bool test, string type, object data,
+        DateTimeOffset now, CancellationToken token)
     {
-        var (id, subject) = (Ids.New(), SubjectOf(of.Customer));
-        var told = new PublicEvent(
-            id, type, now, subject, 0, of.Organization, of.Project, of.Test, JsonSerializer.Serialize(data, Json));
+        var id = Ids.New();
+        var told = new PublicEvent(id, type, now, subject, 0, organization, project, test, JsonSerializer.Serialize(data, Json));
         await connection.ChangeAsync("""
             with numbered as (
                 insert into event_sequence as s (subject, last) values ($1, 1)

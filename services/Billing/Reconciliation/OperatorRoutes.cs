@@ -24,8 +24,8 @@ public static class OperatorRoutes
         return http.WantsText()
             ? PlainText.Of(true,
             [
-                $"Events that had not come: {found.Events}. Asked after: {found.Payments} purchases, {found.Refunds} refunds. "
-                    + $"Booked: {found.Bookings}.",
+                $"Events that had not come: {found.Events}. Asked after: {found.Payments} purchases, {found.Refunds} refunds, "
+                    + $"{found.Payouts} payouts. Booked: {found.Bookings}.",
             ])
             : Results.Json(found, Defaults.Json);
     }

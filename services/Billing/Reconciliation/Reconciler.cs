@@ -10,11 +10,13 @@ namespace LlmGateway.Billing;
 /// <param name="Payments">Purchases that Stripe was asked about.</param>
 /// <param name="Refunds">Refunds under way that were brought further.</param>
 /// <param name="Bookings">Posts that waited for the ledger.</param>
+/// <param name="Payouts">Payouts under way that were brought further, and those that were due by themselves.</param>
 /// <param name="Failed">What could not be brought further; the log says why, and the next round tries it again.</param>
-public sealed record Reconciled(int Events, int Payments, int Refunds, int Bookings, int Failed)
+public sealed record Reconciled(int Events, int Payments, int Refunds, int Bookings, int Payouts, int Failed)
 {
     public static Reconciled operator +(Reconciled a, Reconciled b) => new(
-        a.Events + b.Events, a.Payments + b.Payments, a.Refunds + b.Refunds, a.Bookings + b.Bookings, a.Failed + b.Failed);
+        a.Events + b.Events, a.Payments + b.Payments, a.Refunds + b.Refunds, a.Bookings + b.Bookings, a.Payouts + b.Payouts,
+        a.Failed + b.Failed);
 }
 
 /// <summary>
@@ -23,8 +25,8 @@ public sealed record Reconciled(int Events, int Payments, int Refunds, int Booki
 /// </summary>
 public sealed class Reconciler(
     NpgsqlDataSource database, DatabaseReady ready, StripeModes modes, StripeCalls stripe, Intents intents, Purchases purchases,
-    Refunds refunds, Bookings bookings, AutoCharges charges, Redemptions redemptions, EventWorker worker, TimeProvider time,
-    ILogger<Reconciler> log)
+    Refunds refunds, Bookings bookings, AutoCharges charges, Redemptions redemptions, PayoutRounds payouts, EventWorker worker,
+    TimeProvider time, ILogger<Reconciler> log)
     : BackgroundService
 {
     public static readonly TimeSpan Interval = TimeSpan.FromMinutes(1);
@@ -61,12 +63,12 @@ public sealed class Reconciler(
         foreach (var mode in modes.All.DistinctBy(mode => mode.Livemode))
             await UnlessItFailsAsync(
                 async () => events += await ReadEventsAsync(mode, token), $"the events of the {mode.Name} mode", failed, token);
-        return new(
-            events,
+        var (asked, refunded) = (
             await AskAfterPaymentsAsync(everything ? TimeSpan.Zero : PaymentEvery, failed, token),
-            await AskAfterRefundsAsync(everything ? TimeSpan.Zero : RefundEvery, failed, token),
-            bookings,
-            failed.Count);
+            await AskAfterRefundsAsync(everything ? TimeSpan.Zero : RefundEvery, failed, token));
+        var paidOut = 0;
+        await UnlessItFailsAsync(async () => paidOut = await payouts.RunAsync(everything, token), "payouts", failed, token);
+        return new(events, asked, refunded, bookings, paidOut, failed.Count);
     }
 
     sealed class Failures

@@ -5,8 +5,9 @@ using Stripe;
 namespace LlmGateway.Billing;
 
 /// <summary>
-/// Where the sandbox plays Stripe, it is told where to send its events, as a person would tell Stripe in its dashboard. It forgets that
-/// with its process, so it is asked again and again. The secret is kept, because it is told once and every instance must know it.
+/// Where the sandbox plays Stripe, it is told where to send its events, as a person would tell Stripe in its dashboard: once for those of
+/// our own account, once for those of connected ones. It forgets that with its process, so it is asked again and again. The secrets are
+/// kept, because they are told once and every instance must know them.
 /// </summary>
 public sealed class SandboxEndpoint(
     NpgsqlDataSource database, DatabaseReady ready, StripeModes modes, IConfiguration settings, TimeProvider time,
@@ -44,18 +45,24 @@ public sealed class SandboxEndpoint(
         await using var connection = await database.OpenConnectionAsync(token);
         await using var transaction = await connection.BeginTransactionAsync(token);
         await connection.RunAsync("select pg_advisory_xact_lock($1)", token, Lock);
-        var secret = await KnownAsync(connection, sandbox, url, token) ?? await CreateAsync(connection, sandbox, url, token);
+        var secrets = new List<string>();
+        foreach (var ofConnected in (bool[])[false, true])
+            secrets.Add(
+                await KnownAsync(connection, sandbox, url, ofConnected, token)
+                    ?? await CreateAsync(connection, sandbox, url, ofConnected, token));
         await transaction.CommitAsync(token);
         foreach (var mode in modes.All)
-            mode.WebhookSecrets = [secret];
+            mode.WebhookSecrets = secrets;
         _isTold = true;
     }
 
     /// <summary>Null when the sandbox does not know it any more.</summary>
-    async Task<string?> KnownAsync(NpgsqlConnection connection, StripeMode sandbox, string url, CancellationToken token)
+    async Task<string?> KnownAsync(
+        NpgsqlConnection connection, StripeMode sandbox, string url, bool ofConnected, CancellationToken token)
     {
         string id, secret;
-        await using (var query = connection.Sql("select id, secret from sandbox_endpoint where url = $1", url))
+        await using (var query = connection.Sql(
+            "select id, secret from sandbox_endpoint where url = $1 and connect = $2", url, ofConnected))
         await using (var row = await query.ExecuteReaderAsync(token))
         {
             if (!await row.ReadAsync(token))
@@ -73,15 +80,16 @@ public sealed class SandboxEndpoint(
         }
     }
 
-    async Task<string> CreateAsync(NpgsqlConnection connection, StripeMode sandbox, string url, CancellationToken token)
+    async Task<string> CreateAsync(
+        NpgsqlConnection connection, StripeMode sandbox, string url, bool ofConnected, CancellationToken token)
     {
-        var options = new WebhookEndpointCreateOptions { Url = url, EnabledEvents = ["*"] };
+        var options = new WebhookEndpointCreateOptions { Url = url, EnabledEvents = ["*"], Connect = ofConnected };
         var made = await StripeErrors.CallAsync(
             () => sandbox.Client.V1.WebhookEndpoints.CreateAsync(options, cancellationToken: token), log);
         await connection.ChangeAsync("""
-            insert into sandbox_endpoint (url, id, secret) values ($1, $2, $3)
-            on conflict (url) do update set id = excluded.id, secret = excluded.secret
-            """, token, url, made.Id, made.Secret);
+            insert into sandbox_endpoint (url, connect, id, secret) values ($1, $2, $3, $4)
+            on conflict (url, connect) do update set id = excluded.id, secret = excluded.secret
+            """, token, url, ofConnected, made.Id, made.Secret);
         return made.Secret;
     }
 }

@@ -152,5 +152,6 @@ public sealed class StripeCalls(ILogger<StripeCalls> log)
         return ([.. json.RootElement.GetProperty("data").EnumerateArray().Select(one => one.Clone())], page.HasMore);
     }
 
-    static RequestOptions Keyed(string what, Guid row) => new() { IdempotencyKey = $"{what}-{row:N}" };
+    /// <summary>One intention, one key.</summary>
+    public static RequestOptions Keyed(string what, Guid row) => new() { IdempotencyKey = $"{what}-{row:N}" };
 }

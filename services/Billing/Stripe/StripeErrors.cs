@@ -13,7 +13,11 @@ public sealed class StripeRefusalException(string? code, string message, Excepti
     /// <summary>The PaymentIntent whose attempt has failed; it is there, and may be tried again.</summary>
     public string? Intent => (InnerException as StripeException)?.StripeError?.PaymentIntent?.Id;
 
-    public const string UnexpectedState = "payment_intent_unexpected_state", NoSuchObject = "resource_missing";
+    /// <summary>The parameter that Stripe does not like, in its own words.</summary>
+    public string? Param => (InnerException as StripeException)?.StripeError?.Param;
+
+    public const string UnexpectedState = "payment_intent_unexpected_state", NoSuchObject = "resource_missing",
+        NotOurAccount = "account_invalid";
 }
 
 /// <summary>What Stripe's errors mean to us, in one place.</summary>
@@ -47,10 +51,11 @@ public static class StripeErrors
     }
 
     /// <summary>
-    /// A wrong key is no refusal of what was asked. Neither is a conflict: another call with the same key runs, or the object is locked.
-    /// Nor is a key that was used with other parameters, as by another version of ours: what was asked then may have been done.
+    /// A wrong key is no refusal of what was asked; an account that has cut us off is. Neither is a conflict: another call with the same
+    /// key runs, or the object is locked. Nor is a key that was used with other parameters, as by another version of ours: what was asked
+    /// then may have been done.
     /// </summary>
-    static bool IsRefusal(StripeException e) =>
-        e.HttpStatusCode is HttpStatusCode.BadRequest or HttpStatusCode.PaymentRequired or HttpStatusCode.NotFound
-        && e.StripeError is not { Code: "rate_limit" } and not { Type: "idempotency_error" };
+    static bool IsRefusal(StripeException e) => e.StripeError?.Code == StripeRefusalException.NotOurAccount
+        || (e.HttpStatusCode is HttpStatusCode.BadRequest or HttpStatusCode.PaymentRequired or HttpStatusCode.NotFound
+            && e.StripeError is not { Code: "rate_limit" } and not { Type: "idempotency_error" });
 }

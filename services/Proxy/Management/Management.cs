@@ -31,6 +31,7 @@ public static class Management
         ("/v1/wallet/auto-top-up", ServiceCall.Billing),
         ("/v1/wallets/{id}/payment-method", ServiceCall.Billing),
         ("/v1/wallets/{id}/auto-top-up", ServiceCall.Billing),
+        ("/v1/connect/{**rest}", ServiceCall.Billing),
     ];
 
     /// <summary>A credential that is sent is read all the same; without one the call is nobody's.</summary>

@@ -6,6 +6,7 @@ namespace LlmGateway.Wallet;
 public enum PostType
 {
     Opening, Grant, Promotion, Debit, TopUp, Refund, RefundFailed, Dispute, DisputeWon, Payout, PayoutPaid, PayoutFailed,
+    PayoutReversed,
 }
 
 /// <summary>An account by its part in a movement: the customer's balance, or one of the house's own.</summary>
@@ -101,6 +102,7 @@ public static class PostingRules
         [PostType.Payout] = new(EntryType.Payout, "payout", new Leg(Party.Margin, Party.Payouts)),
         [PostType.PayoutPaid] = new(EntryType.Payout, "payout", new Leg(Party.Payouts, Party.Clearing)),
         [PostType.PayoutFailed] = new(EntryType.Payout, "payout", new Leg(Party.Payouts, Party.Margin)),
+        [PostType.PayoutReversed] = new(EntryType.Payout, "payout", new Leg(Party.Clearing, Party.Margin)),
     };
 
     /// <summary>The house's own account that plays a part.</summary>

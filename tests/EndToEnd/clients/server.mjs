@@ -25,6 +25,14 @@ await run({
     return { listed: customers.length, retrieved: await llm.customers.retrieve(input.customerId) };
   },
 
+  onboard: (input) => backend(input).connect.createOnboardingLink(input.params),
+
+  connectStatus: (input) => backend(input).connect.status(),
+
+  payout: (input) => backend(input).connect.payout(),
+
+  payoutFails: (input) => failure(() => backend(input).connect.payout()),
+
   webhookEndpoints: (input) => backend(input).webhookEndpoints.create(input.params),
 
   async endWebhookEndpoint(input) {

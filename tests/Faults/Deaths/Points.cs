@@ -7,7 +7,8 @@ static class Points
 {
     public static readonly IReadOnlyList<string> All =
     [
-        .. LlmGateway.Proxy.Failpoints.All.Keys, .. LlmGateway.Wallet.Failpoints.All.Keys.Except(OfMonths).Except(OfPayments),
+        .. LlmGateway.Proxy.Failpoints.All.Keys, .. LlmGateway.Wallet.Failpoints.All.Keys.Except(OfMonths).Except(OfPayments)
+            .Except(OfPayouts),
         .. Failpoint.Shared.Keys,
         .. LlmGateway.Sessions.Failpoints.All.Keys, .. LlmGateway.Webhooks.Failpoints.All.Keys,
     ];
@@ -17,7 +18,15 @@ static class Points
         LlmGateway.Wallet.Failpoints.All.Keys.Where(point => point.StartsWith("wallet.month.", StringComparison.Ordinal));
 
     /// <summary>Passed only where somebody pays by card: <see cref="PaymentDeathTests"/>.</summary>
-    public static IEnumerable<string> OfPayments => [.. LlmGateway.Billing.Failpoints.All.Keys, "wallet.payment.booked"];
+    public static IEnumerable<string> OfPayments =>
+        [.. LlmGateway.Billing.Failpoints.All.Keys.Where(point => !IsOfPayouts(point)), "wallet.payment.booked"];
+
+    /// <summary>Passed only where a developer is paid: <see cref="PayoutDeathTests"/>.</summary>
+    public static IEnumerable<string> OfPayouts =>
+        [.. LlmGateway.Billing.Failpoints.All.Keys.Where(IsOfPayouts), "wallet.payout.booked"];
+
+    static bool IsOfPayouts(string point) =>
+        point.StartsWith("billing.account.", StringComparison.Ordinal) || point.StartsWith("billing.payout.", StringComparison.Ordinal);
 
     /// <summary>Passed once in a life: at the start, or when the leases of the dead end.</summary>
     public static readonly HashSet<string> OnceInALife =

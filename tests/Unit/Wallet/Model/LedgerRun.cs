@@ -160,7 +160,7 @@ sealed class LedgerRun
         if (again == 7 && _posts.Count > 0)
             return dice.Pick(_posts);
         var ofCredits = dice.Next(4) == 3;
-        var type = dice.Next(2) == 0 ? PostType.Grant : (PostType)(1 + dice.Next(ofCredits ? 3 : 11));
+        var type = dice.Next(2) == 0 ? PostType.Grant : (PostType)(1 + dice.Next(ofCredits ? 3 : 12));
         var id = again == 6 && _posts.Count > 0 ? dice.Pick(_posts).Id : Ids.New();
         var post = new Post(
             id,

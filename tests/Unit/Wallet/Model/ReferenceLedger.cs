@@ -152,6 +152,10 @@ sealed partial class ReferenceLedger
                 return Pay(post, Party.Payouts, Party.Clearing);
             case PostType.PayoutFailed:
                 return Pay(post, Party.Payouts, Party.Margin);
+            case PostType.PayoutReversed:
+                Add(Party.Clearing, -amount);
+                Add(Party.Margin, amount);
+                break;
         }
         _posts.Add(post.Id, post);
         return new Answer.Done();
