@@ -52,7 +52,8 @@ static class Commands
             .WithCall("reconcile", "Reconcile with Stripe", "ArrowSync", HttpMethod.Post, "/internal/reconcile", signed)
             .WithCall("list-events", "List Stripe's events that wait", "MailAlert", HttpMethod.Get, "/internal/stripe-events", signed)
             .WithCall(
-                "retry-events", "Put Stripe's events back", "MailArrowUp", HttpMethod.Post, "/internal/stripe-events/retry", signed);
+                "retry-events", "Put Stripe's events back", "MailArrowUp", HttpMethod.Post, "/internal/stripe-events/retry", signed)
+            .WithErrorCommands(signed);
     }
 
     /// <summary>Of a service that takes messages from queues.</summary>

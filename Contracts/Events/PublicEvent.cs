@@ -22,7 +22,7 @@ public static class EventTypes
     {
         WalletCredited, WalletRefunded, WalletFrozen, WalletUnfrozen, WalletCreditsExpired, WalletLowBalance, WalletExhausted,
         LimitThreshold, SessionCapReached, WindowOpened, "wallet.debited", "topup.failed", "customer.created", "key.created", "key.revoked",
-        "subscription.created", "subscription.updated", "subscription.ended", "invoice.created", "invoice.paid", "invoice.failed",
+        "subscription.created", "subscription.updated", "subscription.ended", InvoiceCreated, InvoicePaid, "invoice.failed",
         "payout.created", "payout.paid", "payout.failed", "margin.accrued", "dispute.opened", "dispute.closed",
     };
 
@@ -39,5 +39,7 @@ public static class EventTypes
         WindowOpened = "window.opened",
         TopUpFailed = "topup.failed",
         DisputeOpened = "dispute.opened",
-        DisputeClosed = "dispute.closed";
+        DisputeClosed = "dispute.closed",
+        InvoiceCreated = "invoice.created",
+        InvoicePaid = "invoice.paid";
 }

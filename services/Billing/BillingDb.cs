@@ -10,4 +10,10 @@ public sealed class BillingDb(DbContextOptions<BillingDb> options) : DbContext(o
 {
     [DbContext(typeof(BillingDb)), Migration("0001_payments")]
     sealed class Payments0001 : SqlMigration;
+
+    [DbContext(typeof(BillingDb)), Migration("0004_invoices")]
+    sealed class Invoices0004 : SqlMigration;
+
+    [DbContext(typeof(BillingDb)), Migration("0004_mail")]
+    sealed class Mail0004 : SqlMigration;
 }

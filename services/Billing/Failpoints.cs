@@ -17,6 +17,11 @@ public static class Failpoints
         ["billing.refund.taken"] = "The row has Stripe's refund; the ledger is not where it says.",
         ["billing.dispute.taken"] = "The row has Stripe's dispute; the wallet is not frozen, the ledger not where it says.",
         ["billing.dispute.noted"] = "It is noted who has frozen the wallet; it is not frozen yet.",
+        ["billing.invoice.numbered"] = "A number is taken; its document is not there, and nothing of both has committed.",
+        ["billing.invoice.made"] = "A document and its events have committed.",
+        ["billing.alert.written"] = "The mail for an event is a row; the event is not acknowledged.",
+        ["billing.mail.sent"] = "A server has a mail; its row does not know.",
+        ["billing.mail.marked"] = "A mail's row says that it is sent; the connection is open.",
         ["billing.reconciler.read"] = "Events that had not come are stored and not handled.",
     };
 }

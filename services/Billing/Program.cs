@@ -5,7 +5,9 @@ using LlmGateway.ServiceDefaults;
 var builder = WebApplication.CreateBuilder(args);
 builder.AddServiceDefaults("billing", Failpoints.All);
 builder.AddOwnDatabase<BillingDb>("billing");
-builder.AddMessaging();
+builder.AddMessaging(
+    bus => bus.AddConsumer<AlertConsumer>(),
+    new DurableEndpoint(KnownQueues.Alerts, AlertConsumer.Configure));
 builder.AddOutbox();
 builder.AddInternalCalls(ServiceCall.Billing);
 builder.AddIdempotency();
@@ -28,6 +30,13 @@ builder.Services.AddSingleton<Purchases>();
 builder.Services.AddSingleton<Refunds>();
 builder.Services.AddSingleton<Disputes>();
 
+// What is printed of them
+builder.Services.AddHostedSingleton<Invoicing>();
+
+// What is mailed
+builder.Services.AddSingleton(MailSettings.Read(builder));
+builder.Services.AddHostedSingleton<MailWorker>();
+
 // What Stripe tells, and what it told in vain
 builder.Services.AddSingleton<EventHandling>();
 builder.Services.AddHostedSingleton<EventWorker>();
@@ -47,8 +56,14 @@ app.MapListTopUps();
 
 // For backends
 app.MapRefundPayment();
+app.MapAlerts();
+
+// For backends, and end users their own
+app.MapSeller();
+app.MapInvoices();
 
 // For operators
 app.MapOperatorRoutes();
+app.MapErrorQueues();
 
 await app.RunAsync();

@@ -25,6 +25,8 @@ public static class Management
         ("/v1/wallet/top-ups", ServiceCall.Billing),
         ("/v1/wallets/{id}/top-ups", ServiceCall.Billing),
         ("/v1/wallets/{id}/refunds", ServiceCall.Billing),
+        ("/v1/invoices/{**rest}", ServiceCall.Billing),
+        ("/v1/alerts", ServiceCall.Billing),
     ];
 
     /// <summary>A credential that is sent is read all the same; without one the call is nobody's.</summary>
