@@ -19,6 +19,9 @@ public sealed class MailWorker(
     /// <summary>About three days, from pauses of 10 s that double up to an hour.</summary>
     public const int MaxAttempts = 80;
 
+    /// <summary>More than reach the longest pause, and so few that there is such a time.</summary>
+    const int Doublings = 20;
+
     static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(10), LongestPause = TimeSpan.FromHours(1);
 
     /// <summary>Nobody else takes a mail meanwhile. All that were taken with it are sent before, or put back.</summary>
@@ -147,5 +150,5 @@ public sealed class MailWorker(
     }
 
     public static TimeSpan PauseAfter(int attempts) =>
-        FirstPause * Math.Pow(2, attempts - 1) is var pause && pause < LongestPause ? pause : LongestPause;
+        FirstPause * Math.Pow(2, Math.Min(attempts - 1, Doublings)) is var pause && pause < LongestPause ? pause : LongestPause;
 }

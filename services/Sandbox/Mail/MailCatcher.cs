@@ -38,7 +38,7 @@ public sealed class MailCatcher(CaughtMails mails, IConfiguration settings) : Ba
             ISessionContext context, IMessageTransaction transaction, ReadOnlySequence<byte> buffer, CancellationToken cancellationToken)
         {
             if (transaction.To.Any(to => Begins(to, "busy")))
-                return new(SmtpReplyCode.MailboxUnavailable, "busy");
+                return new(SmtpReplyCode.Unavailable, "busy");
             await mails.AddAsync(buffer, [.. transaction.To.Select(to => $"{to.User}@{to.Host}")], cancellationToken);
             return SmtpResponse.Ok;
         }

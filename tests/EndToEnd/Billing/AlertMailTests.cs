@@ -57,8 +57,10 @@ public sealed class AlertMailTests
             await SpendAsync(user, "1");
 
             await Eventually.HoldsAsync(
-                async () => await Purchase.NumberAsync("billing",
-                    "select count(*) from mail where recipient = $1 and status = $2 and attempts = 1 and reason is not null", to, status) == 1,
+                async () => await Purchase.NumberAsync(
+                    "billing",
+                    "select count(*) from mail where recipient = $1 and status = $2 and attempts = 1 and reason is not null",
+                    to, status) == 1,
                 $"a mail that is {status}");
         }
     }

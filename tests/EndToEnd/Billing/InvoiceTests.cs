@@ -9,7 +9,7 @@ namespace LlmGateway.EndToEnd;
 public sealed class InvoiceTests
 {
     const string Seller = """
-        {"name":"Acme GmbH","address":"Straße 1\n10115 Berlin","taxId":"DE123456789","email":"billing@acme.example","timeZone":"Europe/Berlin"}
+        {"name":"Acme GmbH","address":"Straße 1\n10115 Berlin","taxId":"DE123456789","timeZone":"Europe/Berlin"}
         """;
 
     static CancellationToken Token => TestContext.Current.CancellationToken;
@@ -40,10 +40,11 @@ public sealed class InvoiceTests
         Assert.Equal(0, await WrongAsync(users[0].Customer));
     }
 
-    /// <summary>Of the organization's series: numbers that are missing or there twice, and documents that are before their predecessors.</summary>
+    /// <summary>Of the series: numbers that are missing or twice there, and documents of before their predecessors.</summary>
     static Task<long> WrongAsync(Guid customer) => Purchase.NumberAsync("billing", """
         select coalesce(sum(wrong), 0)::bigint from (
-            select abs(max(number) - count(*)) + count(*) filter (where issued_at < earlier or date < day or number <> previous + 1) as wrong
+            select abs(max(number) - count(*))
+                + count(*) filter (where issued_at < earlier or date < day or number <> previous + 1) as wrong
             from (
                 select *, lag(issued_at) over series as earlier, lag(date) over series as day,
                     coalesce(lag(number) over series, 0) as previous
@@ -209,7 +210,8 @@ public sealed class InvoiceTests
         var other = await Backend.App.NewUserAsync(credit: null);
         Assert.Equal(
             404, (await Gateway.SendAsync("GET", $"/v1/invoices?customer={purchase.User.CustomerId}", other.Token)).Status);
-        (await Backend.App.PutAsync("/v1/invoices/seller", """{"name":"","address":"Road 2"}""")).MustBeProblem(400, "invalid_value", "name");
+        (await Backend.App.PutAsync("/v1/invoices/seller", """{"name":"","address":"Road 2"}"""))
+            .MustBeProblem(400, "invalid_value", "name");
         Assert.Equal(401, (await Gateway.SendAsync("PUT", "/v1/invoices/seller", other.Token, Seller)).Status);
 
         async Task<int> CountAsync(string filter) => (await Gateway.SendAsync("GET", $"/v1/invoices?{filter}", purchase.User.Token))
@@ -222,5 +224,6 @@ public sealed class InvoiceTests
 
     /// <summary>The user's documents, newest first, when there are so many.</summary>
     static Task<JsonElement[]> DocumentsAsync(User user, int count, TimeSpan? atMost = null) => Eventually.GetAsync(
-        async () => (await ListAsync(user)).Items("invoices").ToArray(), documents => documents.Length >= count, $"{count} documents", atMost);
+        async () => (await ListAsync(user)).Items("invoices").ToArray(), documents => documents.Length >= count, $"{count} documents",
+        atMost);
 }

@@ -57,8 +57,8 @@ public sealed class InvoicePdfTests
         using var pdf = PdfDocument.Open(bytes);
         var page = pdf.GetPage(1);
         Assert.Equal(200, page.Letters.Count(letter => letter.Value == "W"));
-        Assert.All(page.Letters, letter => Assert.InRange(letter.GlyphRectangle.Right, 0, page.Width));
-        Assert.All(page.Letters, letter => Assert.InRange(letter.GlyphRectangle.Bottom, 0, page.Height));
+        Assert.All(page.Letters, letter => Assert.InRange(letter.BoundingBox.Right, 0, page.Width));
+        Assert.All(page.Letters, letter => Assert.InRange(letter.BoundingBox.Bottom, 0, page.Height));
     }
 
     [Fact]
