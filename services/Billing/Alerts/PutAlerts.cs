@@ -41,7 +41,7 @@ public static class PutAlerts
         !PutSeller.IsAddress(input.Email) ? Problems.Invalid("email", "'email' must be one mail address.")
         : input.Events is { Count: 0 } ? Problems.Invalid("events", "'events' must name one at least. DELETE ends all of them.")
         : input.Events?.FirstOrDefault(one => !AlertText.Titles.ContainsKey(one)) is { } unknown ? Problems.Invalid(
-            "events", $"'{unknown}' is not mailed. What is: {string.Join(", ", AlertText.Titles.Keys)}.")
+            "events", $"'events' has '{unknown}', which is not mailed. What is: {string.Join(", ", AlertText.Titles.Keys)}.")
         : null;
 
     static async Task<IResult> GetAsync(HttpContext http, NpgsqlDataSource database, CancellationToken token)
