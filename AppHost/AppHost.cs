@@ -23,6 +23,7 @@ var rabbitmq = servers.AddRabbitMq("rabbitmq");
 var sandbox = stack.AddService<Projects.Sandbox>("sandbox", Ports.Sandbox)
     .ExcludeFromManifest()
     .WithStripe(stack)
+    .WithMail(stack)
     .WithSandboxCommands();
 
 // The only writer of balances.
@@ -65,6 +66,7 @@ var billing = stack.AddService<Projects.Billing>("billing", Ports.Billing)
     .WithReference(sessions)
     .WithKeys(internalKeys)
     .WithPayments(stack)
+    .WithMailServer(stack)
     .WithBillingCommands(internalKeys);
 
 // The public edge, twice: every machine is a cluster of two, so that nothing can assume that it is alone.

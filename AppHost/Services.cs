@@ -30,6 +30,29 @@ static partial class Services
             ? sandbox.WithEnvironment("Stripe__Port", stack.Port("stripe", Ports.SandboxStripe).ToString(CultureInfo.InvariantCulture))
             : sandbox;
 
+    /// <summary>Where the sandbox catches mail.</summary>
+    public static Service WithMail(this Service sandbox, Stack stack) =>
+        stack.Runs
+            ? sandbox.WithEnvironment("Mail__Port", stack.Port("mail", Ports.SandboxMail).ToString(CultureInfo.InvariantCulture))
+            : sandbox;
+
+    /// <summary>
+    /// The mail server, where one is given; without it the sandbox catches mail on this machine. A deployment sends none until it is given
+    /// one.
+    /// </summary>
+    public static Service WithMailServer(this Service billing, Stack stack)
+    {
+        if (stack.Text("Mail:Host") is null && stack.Runs)
+            return billing
+                .WithEnvironment("Mail__Host", "127.0.0.1")
+                .WithEnvironment("Mail__Port", (stack.Base + Ports.SandboxMail).ToString(CultureInfo.InvariantCulture))
+                .WithEnvironment("Mail__Tls", "none")
+                .WithEnvironment("Mail__From", "gateway@sandbox.example");
+        foreach (var setting in (string[])["Host", "Port", "Tls", "User", "Password", "From"])
+            billing.WithSetting(stack, $"Mail:{setting}");
+        return billing;
+    }
+
     /// <param name="name">Under which name the service knows it; the server's own without it.</param>
     public static Service WithServer(this Service service, IResourceBuilder<IResourceWithConnectionString> server, string? name = null) =>
         service.WithReference(server, name).WaitFor(server);

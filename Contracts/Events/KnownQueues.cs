@@ -9,8 +9,11 @@ public static class KnownQueues
     /// <summary>Webhooks keeps every event.</summary>
     public const string Webhooks = "webhooks-events";
 
+    /// <summary>Billing mails some.</summary>
+    public const string Alerts = "alert-events";
+
     public static readonly IReadOnlyDictionary<Type, IReadOnlyList<string>> All = new Dictionary<Type, IReadOnlyList<string>>
     {
-        [typeof(PublicEvent)] = [Webhooks],
+        [typeof(PublicEvent)] = [Webhooks, Alerts],
     };
 }

@@ -26,7 +26,7 @@ public static class EventTypes
         WalletCredited, WalletRefunded, WalletFrozen, WalletUnfrozen, WalletCreditsExpired, WalletLowBalance, WalletExhausted,
         LimitThreshold, SessionCapReached, WindowOpened, "wallet.debited", TopUpFailed, TopUpAuthenticationRequired, TopUpPaused,
         "customer.created", "key.created", "key.revoked", "subscription.created", "subscription.updated", "subscription.ended",
-        "invoice.created", "invoice.paid", "invoice.failed", PayoutCreated, PayoutPaid, PayoutFailed, "margin.accrued",
+        InvoiceCreated, InvoicePaid, "invoice.failed", PayoutCreated, PayoutPaid, PayoutFailed, "margin.accrued",
         DisputeOpened, DisputeClosed,
     };
 
@@ -48,5 +48,7 @@ public static class EventTypes
         PayoutPaid = "payout.paid",
         PayoutFailed = "payout.failed",
         DisputeOpened = "dispute.opened",
-        DisputeClosed = "dispute.closed";
+        DisputeClosed = "dispute.closed",
+        InvoiceCreated = "invoice.created",
+        InvoicePaid = "invoice.paid";
 }

@@ -82,6 +82,9 @@ public sealed record BelowAnswer(IReadOnlyList<Guid> Wallets);
 /// <summary><c>PUT /internal/wallets/{wallet}/frozen</c>.</summary>
 public sealed record SetFrozen(bool Frozen);
 
+/// <summary><c>GET /internal/customers/{customer}/profile</c>: how a customer is printed.</summary>
+public sealed record CustomerProfile(string ExternalId, string? Name, string? Company, string? Email);
+
 /// <summary><c>GET /internal/projects/{project}/terms</c>: what a top-up costs there. Parts per million.</summary>
 public sealed record ProjectTerms(Guid Organization, string Name, bool Active, long MarkupPpm, long PlatformFeePpm)
 {

@@ -17,9 +17,15 @@ public sealed class BillingDb(DbContextOptions<BillingDb> options) : DbContext(o
     [DbContext(typeof(BillingDb)), Migration("0003_connect")]
     sealed class Connect0003 : SqlMigration;
 
+    [DbContext(typeof(BillingDb)), Migration("0004_invoices")]
+    sealed class Invoices0004 : SqlMigration;
+
     [DbContext(typeof(BillingDb)), Migration("0005_trust")]
     sealed class Trust0005 : SqlMigration;
 
     [DbContext(typeof(BillingDb)), Migration("0006_promotions")]
     sealed class Promotions0006 : SqlMigration;
+
+    [DbContext(typeof(BillingDb)), Migration("0007_mail")]
+    sealed class Mail0007 : SqlMigration;
 }

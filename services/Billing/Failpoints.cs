@@ -36,6 +36,11 @@ public static class Failpoints
         ["billing.payout.asked"] = "Stripe has transferred it; the row does not know.",
         ["billing.payout.taken"] = "The row has Stripe's transfer; the ledger still has it as reserved.",
         ["billing.payout.settled"] = "The ledger has the payout's end; the row does not know.",
+        ["billing.invoice.numbered"] = "A number is taken; its document is not there, and nothing of both has committed.",
+        ["billing.invoice.made"] = "A document and its events have committed.",
+        ["billing.alert.written"] = "The mail for an event is a row; the event is not acknowledged.",
+        ["billing.mail.sent"] = "A server has a mail; its row does not know.",
+        ["billing.mail.marked"] = "A mail's row says that it is sent; the connection is open.",
         ["billing.reconciler.read"] = "Events that had not come are stored and not handled.",
     };
 }

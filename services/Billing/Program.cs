@@ -6,8 +6,13 @@ var builder = WebApplication.CreateBuilder(args);
 builder.AddServiceDefaults("billing", Failpoints.All);
 builder.AddOwnDatabase<BillingDb>("billing");
 builder.AddMessaging(
-    bus => bus.AddConsumer<LowBalanceConsumer>(),
-    new DurableEndpoint(LowBalanceConsumer.Queue, LowBalanceConsumer.Configure));
+    bus =>
+    {
+        bus.AddConsumer<LowBalanceConsumer>();
+        bus.AddConsumer<AlertConsumer>();
+    },
+    new DurableEndpoint(LowBalanceConsumer.Queue, LowBalanceConsumer.Configure),
+    new DurableEndpoint(KnownQueues.Alerts, AlertConsumer.Configure));
 builder.AddOutbox();
 builder.AddInternalCalls(ServiceCall.Billing);
 builder.AddIdempotency();
@@ -49,6 +54,13 @@ builder.Services.AddSingleton<Payouts>();
 builder.Services.AddSingleton<AutomaticPayouts>();
 builder.Services.AddSingleton<PayoutRounds>();
 
+// What is printed of them
+builder.Services.AddHostedSingleton<Invoicing>();
+
+// What is mailed
+builder.Services.AddSingleton(MailSettings.Read(builder));
+builder.Services.AddHostedSingleton<MailWorker>();
+
 // What Stripe tells, and what it told in vain
 builder.Services.AddSingleton<EventHandling>();
 builder.Services.AddHostedSingleton<EventWorker>();
@@ -77,6 +89,11 @@ app.MapGetConnectStatus();
 app.MapStartPayout();
 app.MapListPayouts();
 app.MapSetAutomatic();
+app.MapAlerts();
+
+// For backends, and end users their own
+app.MapSeller();
+app.MapInvoices();
 
 // For operators
 app.MapOperatorRoutes();

@@ -19,4 +19,14 @@ public sealed class SessionsClient(HttpClient http)
         response.EnsureSuccessStatusCode();
         return await response.Content.ReadFromJsonAsync<ProjectTerms>(Defaults.Json, token);
     }
+
+    /// <summary>Null when there is no such customer, or not any more.</summary>
+    public async Task<CustomerProfile?> ProfileAsync(Guid customer, CancellationToken token)
+    {
+        using var response = await http.GetAsync($"/internal/customers/{customer:D}/profile", token);
+        if (response.StatusCode == HttpStatusCode.NotFound)
+            return null;
+        response.EnsureSuccessStatusCode();
+        return await response.Content.ReadFromJsonAsync<CustomerProfile>(Defaults.Json, token);
+    }
 }

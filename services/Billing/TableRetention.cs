@@ -30,6 +30,14 @@ public static class TableRetention
         Kept("events_read", "two rows"),
         Kept("sandbox_endpoint", "two rows on a laptop, none elsewhere"),
         Kept("event_sequence", "one row per customer"),
+        Kept("seller", "one row per project and mode"),
+        Kept("invoice_series", "two rows per organization and mode"),
+        Kept("invoice", "the law wants it kept, and its number may not be missing"),
+        Deleted(
+            "mail",
+            "created_at < now() - interval '90 days' and status <> 'waiting'",
+            "it was sent or given up, and nobody asks for it any more"),
+        Kept("alert", "one row per project and mode"),
         IdempotentCalls,
         Kept("outbox_message", "rows leave when the broker has them"),
     ];

@@ -36,6 +36,8 @@ public static class Server
         builder.Services.AddSingleton<MessageBatches>();
         builder.Services.AddSingleton<Files>();
         builder.Services.AddSingleton<Batches>();
+        builder.Services.AddSingleton<CaughtMails>();
+        builder.Services.AddHostedService<MailCatcher>();
         builder.AddStripe();
 
         var app = builder.Build();
@@ -61,6 +63,7 @@ public static class Server
         app.MapControl();
         CommonFault.Map(app);
         StripeOrders.Map(app);
+        app.MapMail();
 
         app.MapFallback(OpenAIError.NoSuchRoute);
         return app;

@@ -34,6 +34,7 @@ app.MapRecordKeyUse();
 
 // For Billing
 app.MapTerms();
+app.MapProfile();
 
 // What providers keep for customers: files and batches
 app.MapRegisterObject();

@@ -24,6 +24,7 @@ public static class Routes
         ["DELETE /internal/kept-responses/{customer:guid}/{id:guid}"] = [Proxy],
         ["POST /internal/kept-responses/{customer:guid}/find"] = [Proxy],
         ["GET /internal/projects/{project:guid}/terms"] = [Billing],
+        ["GET /internal/customers/{customer:guid}/profile"] = [Billing],
         ["GET /internal/catalogue"] = [Operator],
         ["POST /internal/catalogue/import"] = [Operator],
         ["POST /internal/reseal"] = [Operator],

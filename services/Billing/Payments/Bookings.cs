@@ -9,7 +9,7 @@ namespace LlmGateway.Billing;
 /// once, whoever dies in between, and by whichever instance comes next. There is one at a time of a payment, so the ledger gets them in
 /// their order.
 /// </summary>
-public sealed class Bookings(NpgsqlDataSource database, LedgerClient ledger)
+public sealed class Bookings(NpgsqlDataSource database, LedgerClient ledger, Invoicing invoicing)
 {
     /// <summary>Steps of one call. Another worker may add some while we book.</summary>
     const int MaxSteps = 20;
@@ -53,6 +53,7 @@ public sealed class Bookings(NpgsqlDataSource database, LedgerClient ledger)
             return refund is not { } asked ? 0 : await connection.ChangeAsync(
                 "update refund set status = $2 where id = $1 and status = 'new'", token, asked, booked);
         }, token);
+        invoicing.Wake();
     }
 
     async Task<(Guid Id, PaymentPost Type, Parts Amount, string Reference, Guid? Refund)?> WaitingAsync(

@@ -32,6 +32,8 @@ public static class Management
         ("/v1/wallets/{id}/payment-method", ServiceCall.Billing),
         ("/v1/wallets/{id}/auto-top-up", ServiceCall.Billing),
         ("/v1/connect/{**rest}", ServiceCall.Billing),
+        ("/v1/invoices/{**rest}", ServiceCall.Billing),
+        ("/v1/alerts", ServiceCall.Billing),
     ];
 
     /// <summary>A credential that is sent is read all the same; without one the call is nobody's.</summary>

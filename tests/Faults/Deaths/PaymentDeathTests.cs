@@ -18,6 +18,7 @@ public sealed class PaymentDeathTests
     {
         await Outage.WaitUntilAllIsHealthyAsync();
         var service = Points.Owner(point);
+        var address = await TellAsync();
         Stack.App.Once(service, Failpoint.Variable, $"{point}:1:kill");
         await Outage.KillAsync(service);
         var armed = Stack.ProcessId(service);
@@ -40,7 +41,45 @@ public sealed class PaymentDeathTests
         Assert.Equal("succeeded", Assert.Single(await card.IntentsAsync()).Text("status"));
         foreach (var purchase in (Purchase[])[refunded, disputed])
             await Eventually.HoldsAsync(async () => await purchase.WaitingEventsAsync() == 0, "the end of all events", Patience);
+        await DocumentsMustBeRightAsync(refunded);
+        await DocumentsMustBeRightAsync(disputed);
+        await MustBeMailedOnceAsync(address, disputed);
         await Books.WaitUntilRightAsync();
+    }
+
+    /// <summary>Who sells, and who is told of disputes: an address that no other test has.</summary>
+    static async Task<string> TellAsync()
+    {
+        var address = $"ops-{Guid.NewGuid():N}@example.com";
+        (await Backend.App.PutAsync("/v1/invoices/seller", """{"name":"Acme GmbH","address":"Street 1"}""")).MustBe(200);
+        (await Backend.App.PutAsync("/v1/alerts", $$"""{"email":"{{address}}","events":["dispute.opened"]}""")).MustBe(200);
+        return address;
+    }
+
+    /// <summary>One invoice and one credit note, and no number of the organization is missing.</summary>
+    static async Task DocumentsMustBeRightAsync(Purchase purchase)
+    {
+        await Eventually.HoldsAsync(
+            async () => await Purchase.NumberAsync(
+                "billing", "select count(*) from invoice where customer = $1", purchase.User.Customer) == 2,
+            "two documents", Patience);
+        Assert.Equal(0, await Purchase.NumberAsync("billing", """
+            select coalesce(sum(missing), 0)::bigint from (
+                select max(number) - count(*) as missing from invoice
+                where organization = (select organization from invoice where customer = $1 limit 1) group by test, kind) as series
+            """, purchase.User.Customer));
+    }
+
+    /// <summary>Who died after the server had it sends it again with the same id, by which it is one mail.</summary>
+    static async Task MustBeMailedOnceAsync(string address, Purchase disputed)
+    {
+        await Eventually.HoldsAsync(
+            async () => await Purchase.NumberAsync(
+                "billing", "select count(*) from mail where recipient = $1 and status = 'sent'", address) == 1,
+            "a mail that was sent", Patience);
+        var mails = (await Gateway.SendAsync("GET", $"/sandbox/mail?to={address}", at: Stack.Sandbox)).MustBe(200).Json.Items("mails");
+        Assert.Single(mails.Select(mail => mail.Text("messageId")).Distinct());
+        Assert.All(mails, mail => Assert.Contains(disputed.User.CustomerId, mail.Text("text")));
     }
 
     static async Task<Purchase> PaidAsync(string method)

@@ -14,6 +14,7 @@ public sealed partial class OutboundClientsTests
     [
         "ServiceDefaults/Http/ServiceClients.cs", // the gateway's own services, by names of the configuration
         "ServiceDefaults/Security/GuardedConnections.cs", // the guard
+        "services/Billing/Mail/MailWorker.cs", // the operator's mail server, by configuration
         "services/Proxy/Management/Management.cs", // the gateway's own services
         "services/Proxy/Upstreams/UpstreamClient.cs", // providers: tenants' through the guard
         "services/Webhooks/Deliveries/Receiver.cs", // through the guard
@@ -31,10 +32,10 @@ public sealed partial class OutboundClientsTests
 
     [Fact]
     public void Who_calls_addresses_of_tenants_does_so_through_the_guard() => Assert.All(
-        Known[3..], file => Assert.Contains("ConnectCallback", File.ReadAllText(Path.Combine(ArchitectureTests.Repository, file))));
+        Known[4..], file => Assert.Contains("ConnectCallback", File.ReadAllText(Path.Combine(ArchitectureTests.Repository, file))));
 
     [GeneratedRegex(
-        @"new (HttpClient|SocketsHttpHandler|HttpClientHandler|HttpMessageInvoker|ClientWebSocket|TcpClient|UdpClient|Socket)\b"
+        @"new (HttpClient|SocketsHttpHandler|HttpClientHandler|HttpMessageInvoker|ClientWebSocket|SmtpClient|TcpClient|UdpClient|Socket)\b"
             + @"|AddHttpClient[<(]|SocketsHttpHandler New\w+\(|WebRequest\.")]
     private static partial Regex Opens();
 }

@@ -101,17 +101,33 @@ public sealed class SettingsTests
 
     /// <summary>Payments are refused at the start where they could be forged, or be of play money.</summary>
     [Theory, MemberData(nameof(StripeMistakes))]
-    public async Task Billing_does_not_start_with_settings_of_Stripe_that_are_wrong(string mistake, (string, string)[] settings)
-    {
-        (string, string)[] others =
-        [
-            ("ConnectionStrings__billing", "Host=127.0.0.1;Port=1"), ("ConnectionStrings__rabbitmq", "amqp://127.0.0.1:1"),
-            ("Gateway__InternalKey", new('k', 32)), ("services__wallet__http__0", "http://127.0.0.1:1"),
-            ("services__sessions__http__0", "http://127.0.0.1:1"),
-        ];
+    public async Task Billing_does_not_start_with_settings_of_Stripe_that_are_wrong(string mistake, (string, string)[] settings) =>
+        Assert.Equal($"LlmGateway.Billing: {mistake}\n", await FailAsync("Billing", [.. OfBilling, .. settings]));
 
-        Assert.Equal($"LlmGateway.Billing: {mistake}\n", await FailAsync("Billing", [.. others, .. settings]));
+    [Theory]
+    [InlineData("configuration is missing Mail:From", "Host=mail.example")]
+    [InlineData("Mail:From is 'Us <us@example.com>', but must be one mail address", "Host=mail.example From=Us_<us@example.com>")]
+    [InlineData("configuration is missing Mail:Password", "Host=mail.example From=us@example.com User=us")]
+    [InlineData("Mail:Port is 'smtp', but must be a whole number of 1 or more", "Host=mail.example From=us@example.com Port=smtp")]
+    [InlineData("Mail:Tls is 'ssl', but must be starttls, connect or none", "Host=mail.example From=us@example.com Tls=ssl")]
+    [InlineData(
+        "Mail:Tls is 'none', so Mail:User and Mail:Password would be read by everybody on the way",
+        "Host=mail.example From=us@example.com User=us Password=p Tls=none")]
+    public async Task Billing_does_not_start_with_settings_of_mail_that_are_wrong(string mistake, string settings)
+    {
+        (string, string)[] stripe = [("Stripe__SandboxUrl", "http://127.0.0.1:1"), ("Stripe__AllowSandbox", "true")];
+        var mail = settings.Split(' ').Select(setting => setting.Split('='))
+            .Select(pair => ($"Mail__{pair[0]}", pair[1].Replace('_', ' ')));
+
+        Assert.Equal($"LlmGateway.Billing: {mistake}\n", await FailAsync("Billing", [.. OfBilling, .. stripe, .. mail]));
     }
+
+    static (string, string)[] OfBilling =>
+    [
+        ("ConnectionStrings__billing", "Host=127.0.0.1;Port=1"), ("ConnectionStrings__rabbitmq", "amqp://127.0.0.1:1"),
+        ("Gateway__InternalKey", new('k', 32)), ("services__wallet__http__0", "http://127.0.0.1:1"),
+        ("services__sessions__http__0", "http://127.0.0.1:1"),
+    ];
 
     /// <summary>What the service says when it ends.</summary>
     static async Task<string> FailAsync(string service, params (string Variable, string Value)[] environment)
