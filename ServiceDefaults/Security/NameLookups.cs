@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Net;
 
 namespace LlmGateway.ServiceDefaults;
@@ -8,6 +9,7 @@ namespace LlmGateway.ServiceDefaults;
 /// for which nobody answers delay no others' names.
 /// </summary>
 /// <param name="resolve">Null asks the system's resolver.</param>
+[SuppressMessage("Design", "CA1001", Justification = "A semaphore without a wait handle holds nothing that must be given back.")]
 public sealed class NameLookups(Func<string, CancellationToken, Task<IPAddress[]>>? resolve = null)
 {
     public const int AtOnce = 32, PerOwner = 4;
