@@ -122,7 +122,7 @@ public sealed class LotTests
         var refund = Of(PostType.Refund, 6, 0, 0) with { Lot = first, WithoutDebt = true };
         Assert.Equal(5, Assert.IsType<Answer.Refused>(Run(refund)).Available);
         Run(new GiveBack(new(Lease, 1, [new(Wallet, 80)])));
-        Assert.Equal(25, Assert.IsType<Answer.Refused>(Run(refund with { Amounts = [26, 0, 0] })).Available);
+        Assert.Equal(25, Assert.IsType<Answer.Refused>(Run(refund with { Id = Ids.New(), Amounts = [26, 0, 0] })).Available);
         Assert.Equal(25, Refund(first, 40));
 
         Assert.Equal((60, 0, -15), (_store.Accounts[Wallet].Posted, _store.LeftOf(Wallet, first), Owed));
