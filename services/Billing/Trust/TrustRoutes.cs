@@ -13,7 +13,8 @@ public static class TrustRoutes
     const int MaxShown = 100, MaxCount = 1_000_000, MaxDays = 3650, MaxMinutes = 30 * 24 * 60;
 
     public sealed record Limits(
-        int? PerDay, int? PerCardAndDay, Money? FirstAmount, int? Declines, int FirstDays = 7, int DeclineMinutes = 60);
+        int? PerDay = null, int? PerCardAndDay = null, Money? FirstAmount = null, int? Declines = null, int FirstDays = 7,
+        int DeclineMinutes = 60);
 
     sealed record Frozen(string Customer, int Declines, DateTimeOffset FrozenAt);
 
