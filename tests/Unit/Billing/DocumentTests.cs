@@ -52,7 +52,8 @@ public sealed class DocumentTests
         Assert.All((PaymentPost[])[PaymentPost.TopUp, PaymentPost.RefundFailed, PaymentPost.DisputeWon], paid =>
             Assert.Equal(DocumentKind.Invoice, Document.KindOf(paid)));
         // What a promotion gives nobody has paid for.
-        Assert.All(Enum.GetValues<PaymentPost>().Except([PaymentPost.Promotion]), reason => Assert.Equal(reason, Document.ReasonOf(Document.NameOf(reason))));
+        Assert.All(Enum.GetValues<PaymentPost>().Except([PaymentPost.Promotion]), reason =>
+            Assert.Equal(reason, Document.ReasonOf(Document.NameOf(reason))));
     }
 
     [Theory]
