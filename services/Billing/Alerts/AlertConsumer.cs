@@ -27,9 +27,8 @@ public sealed class AlertConsumer(NpgsqlDataSource database, DatabaseReady ready
         await ready.Task.WaitAsync(token);
         if (await RecipientAsync(told, token) is not { } to)
             return;
-        var mail = AlertText.Of(told, to);
-        await using var add = database.Sql(MailRows.Insert, mail.Id, mail.To, mail.Subject, mail.Body);
-        await add.ExecuteNonQueryAsync(token);
+        await using (var connection = await database.OpenConnectionAsync(token))
+            await connection.AddMailAsync(AlertText.Of(told, to), token);
         Failpoint.Hit("billing.alert.written");
         worker.Wake();
     }

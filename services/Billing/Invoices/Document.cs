@@ -25,7 +25,8 @@ public sealed record DocumentLine(string Description, Money Amount);
 
 /// <param name="Percent">As Stripe writes it.</param>
 /// <param name="Amount">Within the total.</param>
-public sealed record TaxLine(string Name, string Percent, Money Amount);
+/// <param name="Reason">Why so much or none, in Stripe's word: <c>standard_rated</c>, <c>reverse_charge</c> …</param>
+public sealed record TaxLine(string Name, string Percent, Money Amount, string? Reason);
 
 /// <summary>What a document says beside its number and date.</summary>
 public sealed record DocumentContent(Seller Seller, Buyer Buyer, IReadOnlyList<DocumentLine> Lines, IReadOnlyList<TaxLine> Taxes);

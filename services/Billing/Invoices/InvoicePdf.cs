@@ -94,7 +94,7 @@ public static class InvoicePdf
             graphics.DrawLine(XPens.Gray, Left, _y - LineHeight + 3, Right, _y - LineHeight + 3);
             _y += 4;
             foreach (var tax in document.Content.Taxes)
-                Amount($"Included: {tax.Name} {tax.Percent} %", tax.Amount.Nanos, _normal);
+                Amount($"Included: {tax.Name} {tax.Percent} % ({tax.Reason?.Replace('_', ' ')})", tax.Amount.Nanos, _normal);
             Amount(document.Kind == DocumentKind.Invoice ? "Total, paid" : "Total credited", document.Parts.Sum, _bold);
         }
 

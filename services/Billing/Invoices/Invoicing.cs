@@ -12,8 +12,8 @@ namespace LlmGateway.Billing;
 /// round makes it. Several instances may run.
 /// </summary>
 public sealed class Invoicing(
-    NpgsqlDataSource database, DatabaseReady ready, SessionsClient sessions, OutboxSignal outbox, ILogger<Invoicing> log,
-    TimeProvider time)
+    NpgsqlDataSource database, DatabaseReady ready, SessionsClient sessions, StripeModes modes, StripeCalls stripe, OutboxSignal outbox,
+    ILogger<Invoicing> log, TimeProvider time)
     : BackgroundService
 {
     /// <summary>Documents of a round.</summary>
@@ -82,7 +82,8 @@ public sealed class Invoicing(
         var payment = (await database.PaymentAsync(booked.Payment, token))!;
         if (!buyers.TryGetValue(payment.Customer, out var buyer))
             buyers[payment.Customer] = buyer = await BuyerAsync(payment.Customer, token);
-        var content = new DocumentContent(booked.Seller, buyer, Document.LinesOf(booked.Type, booked.Parts), []);
+        var taxes = booked.Type == PaymentPost.TopUp ? await TaxesAsync(payment, token) : [];
+        var content = new DocumentContent(booked.Seller, buyer, Document.LinesOf(booked.Type, booked.Parts), taxes);
         await using var connection = await database.OpenConnectionAsync(token);
         await using var transaction = await connection.BeginTransactionAsync(token);
         if (!await MakeAsync(connection, booked, payment, content, token))
@@ -135,6 +136,20 @@ public sealed class Invoicing(
         total = document.Total,
         currency = "USD",
     };
+
+    /// <summary>As Stripe has computed them. Nobody here computes any.</summary>
+    async Task<IReadOnlyList<TaxLine>> TaxesAsync(Payment payment, CancellationToken token)
+    {
+        if (payment.TaxCalculation is not { } id)
+            return [];
+        var mode = modes.Of(payment.Test) is { } known && known.Livemode == payment.Livemode
+            ? known
+            : throw new InvalidOperationException($"payment {payment.Id:N} is of a mode of Stripe's that is not set up");
+        var calculation = await stripe.TaxCalculationAsync(mode, id, token);
+        return [.. calculation.TaxBreakdown.Select(tax => new TaxLine(
+            $"{tax.TaxRateDetails?.TaxType?.ToUpperInvariant()} {tax.TaxRateDetails?.Country}".Trim(),
+            tax.TaxRateDetails?.PercentageDecimal ?? "0", new(tax.Amount * Quote.NanosPerCent), tax.TaxabilityReason))];
+    }
 
     /// <summary>As its profile is now. Of a customer that is deleted there is the id.</summary>
     async Task<Buyer> BuyerAsync(Guid customer, CancellationToken token)

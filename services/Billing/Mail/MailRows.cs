@@ -8,9 +8,7 @@ public sealed record Mail(Guid Id, string To, string Subject, string Body);
 /// <summary>Mail as rows: written in the transaction of what it tells of, sent by <see cref="MailWorker"/>.</summary>
 public static class MailRows
 {
-    public const string Insert =
-        "insert into mail (id, recipient, subject, body) values ($1, $2, $3, $4) on conflict (id) do nothing";
-
-    public static Task AddMailAsync(this NpgsqlConnection connection, Mail mail, CancellationToken token) =>
-        connection.ChangeAsync(Insert, token, mail.Id, mail.To, mail.Subject, mail.Body);
+    public static Task AddMailAsync(this NpgsqlConnection connection, Mail mail, CancellationToken token) => connection.ChangeAsync(
+        "insert into mail (id, recipient, subject, body) values ($1, $2, $3, $4) on conflict (id) do nothing", token,
+        mail.Id, mail.To, mail.Subject, mail.Body);
 }

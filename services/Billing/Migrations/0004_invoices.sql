@@ -47,6 +47,8 @@ create index invoice_by_project on invoice (project, test, id desc);
 create index invoice_by_customer on invoice (customer, id desc);
 create index invoice_by_payment on invoice (payment);
 
+alter table payment add tax_calculation text; -- Stripe's, where it says that the payment has one
+
 alter table posting add documented boolean not null default false;
 create index posting_without_document on posting (created_at, number) where status = 'booked' and not documented;
 

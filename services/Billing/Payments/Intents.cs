@@ -41,16 +41,17 @@ public sealed class Intents(NpgsqlDataSource database, OutboxSignal outbox, Time
             FailureCode = failure is null ? null : failure.DeclineCode ?? failure.Code ?? failure.Type,
             FailureMessage = failure?.Message,
             FailedCharge = failure is null ? row.FailedCharge : failure.Charge ?? $"{failure.PaymentMethod?.Id} {failure.Code}",
+            TaxCalculation = intent.Hooks?.Inputs?.Tax?.Calculation,
         };
         if (next.Status == Payment.Succeeded)
             next = next with { FailureCode = null, FailureMessage = null, FailedCharge = row.FailedCharge };
         await connection.ChangeAsync("""
             update payment set status = $2, intent = $3, failure_code = $4, failure_message = $5, failed_charge = $6, looked_at = now(),
-                paid_at = case when $2 = 'succeeded' then coalesce(paid_at, now()) end
+                tax_calculation = $7, paid_at = case when $2 = 'succeeded' then coalesce(paid_at, now()) end
             where id = $1
             """, token,
             row.Id, next.Status, intent.Id, Transactions.OrNull(next.FailureCode), Transactions.OrNull(next.FailureMessage),
-            Transactions.OrNull(next.FailedCharge));
+            Transactions.OrNull(next.FailedCharge), Transactions.OrNull(next.TaxCalculation));
         if (next.Status == Payment.Succeeded)
             await connection.AddTopUpAsync(next, token);
         if (next.FailureCode is not null && next.FailedCharge != row.FailedCharge)

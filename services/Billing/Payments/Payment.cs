@@ -39,6 +39,9 @@ public sealed record Payment(
     /// <summary>Nobody is there to confirm it: what it is charged for, and how. Null: its customer buys.</summary>
     public OffSession? OffSession { get; init; }
 
+    /// <summary>By which Stripe has taxed it; null: Stripe has not.</summary>
+    public string? TaxCalculation { get; init; }
+
     /// <summary>As the customer sees it: after an attempt that failed, it can try again.</summary>
     public string ShownStatus => Status switch
     {
@@ -71,7 +74,7 @@ public static class PaymentRows
 {
     public const string Columns = """
         id, organization, project, customer, wallet, test, livemode, amount, cents, net, margin, fee, status, intent, created_at,
-        failure_code, failure_message, failed_charge, paid_at, crossing, attempt, holder, method, fingerprint
+        failure_code, failure_message, failed_charge, paid_at, crossing, attempt, holder, method, fingerprint, tax_calculation
         """;
 
     public static Task<Payment?> PaymentAsync(this NpgsqlDataSource database, Guid id, CancellationToken token) =>
@@ -139,7 +142,7 @@ public static class PaymentRows
         FailureCode = Text(row, 15), FailureMessage = Text(row, 16), FailedCharge = Text(row, 17),
         PaidAt = row.IsDBNull(18) ? null : row.GetFieldValue<DateTimeOffset>(18),
         OffSession = row.IsDBNull(19) ? null : new(row.GetInt64(19), row.GetInt32(20), row.GetString(21), row.GetString(22)),
-        Fingerprint = Text(row, 23),
+        Fingerprint = Text(row, 23), TaxCalculation = Text(row, 24),
     };
 
     static string? Text(NpgsqlDataReader row, int column) => row.IsDBNull(column) ? null : row.GetString(column);

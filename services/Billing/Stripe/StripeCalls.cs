@@ -134,6 +134,9 @@ public sealed class StripeCalls(ILogger<StripeCalls> log)
     public Task<global::Stripe.Dispute> DisputeAsync(StripeMode mode, string id, CancellationToken token) =>
         StripeErrors.CallAsync(() => mode.Client.V1.Disputes.GetAsync(id, cancellationToken: token), log);
 
+    public Task<global::Stripe.Tax.Calculation> TaxCalculationAsync(StripeMode mode, string id, CancellationToken token) =>
+        StripeErrors.CallAsync(() => mode.Client.V1.Tax.Calculations.GetAsync(id, cancellationToken: token), log);
+
     /// <summary>
     /// A page of what Stripe has told from one moment to before another, newest first, each event as it stands there: its shape is that of
     /// its own version.

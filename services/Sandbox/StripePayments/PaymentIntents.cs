@@ -13,7 +13,7 @@ static class PaymentIntents
 
     const string Common = $" customer description metadata:map payment_method {PaymentMethods.Data} {Methods} receipt_email "
         + "setup_future_usage:off_session|on_session shipping:any statement_descriptor statement_descriptor_suffix transfer_group "
-        + "application_fee_amount:int capture_method:automatic|automatic_async|manual";
+        + "application_fee_amount:int capture_method:automatic|automatic_async|manual hooks{inputs{tax{calculation!}}}";
 
     const string Confirming = " off_session:bool error_on_requires_action:bool return_url use_stripe_sdk:bool mandate mandate_data:any";
 
@@ -180,6 +180,10 @@ static class PaymentIntents
         intent.Take(
             given, "customer", "description", "receipt_email", "setup_future_usage", "shipping", "statement_descriptor",
             "statement_descriptor_suffix", "transfer_group", "application_fee_amount", "capture_method");
+        if (given.Object("hooks") is { } hooks)
+        {
+            intent["hooks"] = hooks.DeepClone();
+        }
         if (given["allowed_payment_method_types"] is JsonArray)
         {
             AllowMethods(intent, given);

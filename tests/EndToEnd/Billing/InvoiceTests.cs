@@ -90,6 +90,28 @@ public sealed class InvoiceTests
     }
 
     [Fact]
+    public async Task Its_taxes_are_those_that_Stripe_has_computed_and_it_has_none_where_Stripe_has_none()
+    {
+        await SayAsync(Backend.App);
+        var (taxed, untaxed) = (await Purchase.BeginAsync(await Backend.App.NewUserAsync(credit: null), "10"), await Purchase.PaidAsync());
+        var calculation = (await Purchase.StripeAsync(
+            "POST", "/v1/tax/calculations",
+            "currency=usd&line_items[0][amount]=1050&line_items[0][tax_behavior]=inclusive&customer_details[address][country]=DE"
+                + "&customer_details[address_source]=billing")).MustBe(200).Json.Text("id");
+        (await Purchase.StripeAsync(
+            "POST", $"/v1/payment_intents/{taxed.Intent}", $"hooks[inputs][tax][calculation]={calculation}")).MustBe(200);
+        (await taxed.PayAsync()).MustBe(200);
+
+        var invoice = Assert.Single(await DocumentsAsync(taxed.User, 1));
+        var tax = Assert.Single(invoice.Items("taxes"));
+        Assert.Equal(
+            ("VAT DE", "19", "1.68", "standard_rated"), // 10.50 × 19 / 119
+            (tax.Text("name"), tax.Text("percent"), tax.Text("amount"), tax.Text("reason")));
+        Assert.Equal(("1.68", "10.5"), (invoice.Text("tax"), invoice.Text("total")));
+        Assert.Empty(Assert.Single(await DocumentsAsync(untaxed.User, 1)).Items("taxes"));
+    }
+
+    [Fact]
     public async Task It_comes_as_a_page_too_where_a_header_or_the_address_asks_for_it()
     {
         await SayAsync(Backend.App);

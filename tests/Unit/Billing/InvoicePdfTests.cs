@@ -18,14 +18,14 @@ public sealed class InvoicePdfTests
     {
         var text = TextOf(Invoice(Acme, Ada) with
         {
-            Content = new(Acme, Ada, Lines, [new("VAT", "19", Money.Parse("1.68"))]),
+            Content = new(Acme, Ada, Lines, [new("VAT DE", "19", Money.Parse("1.68"), "standard_rated")]),
         });
 
         Assert.All(
             [
                 "Invoice INV-000007", "2026-11-27", "Müller & Söhne Łódź", "Straße 1", "10115 Berlin", "Tax id DE123456789",
                 "billing@example.com", "Analytical Engines Ltd", "Ада Ελλάδα", "ada@example.com", "client-1", "cus_1", "Credit",
-                "10.00 USD", "Service fee", "0.50 USD", "Included: VAT 19 %", "1.68 USD", "Total, paid", "10.50 USD",
+                "10.00 USD", "Service fee", "0.50 USD", "Included: VAT DE 19 % (standard rated)", "1.68 USD", "Total, paid", "10.50 USD",
             ],
             said => Assert.Contains(said, text));
         Assert.DoesNotContain("No money was moved", text);
