@@ -2,32 +2,39 @@ namespace LlmGateway.EndToEnd;
 
 /// <summary>
 /// Ten years of a project's payments, a month in a quarter of a second: purchases, declines, refunds by us and in Stripe's dashboard,
-/// disputes that are won and lost, spending, promotions that expire. In the end the books, Stripe and the wallets say the same.
+/// disputes that are won and lost, spending, promotions that expire, payouts. In the end books, Stripe, documents and wallets say the same.
 /// </summary>
 public sealed class DecadeTests
 {
     const int Customers = 6, Months = 120, Seed = 2026;
+
+    const long NanosPerCent = 10_000_000;
 
     static readonly TimeSpan Month = TimeSpan.FromMilliseconds(250), Patience = TimeSpan.FromMinutes(3);
 
     static readonly string[] Amounts = ["5", "9.99", "10", "12.34", "49.95", "100.01", "777.77"];
 
     [Fact]
-    public async Task Ten_years_of_payments_are_the_same_in_the_books_at_Stripe_and_in_the_wallets()
+    public async Task Ten_years_of_payments_are_the_same_in_the_books_at_Stripe_in_the_documents_and_in_the_wallets()
     {
-        var lives = await Task.WhenAll(Enumerable.Range(0, Customers).Select(LiveAsync));
+        var (payee, account) = await Payee.ReadyAsync(times: 0);
+        (await payee.Backend.PutAsync("/v1/invoices/seller", """{"name":"Decade","address":"Road 1"}""")).MustBe(200);
+        var lives = await Task.WhenAll(Enumerable.Range(0, Customers).Select(number => LiveAsync(payee, number)));
 
         await Purchase.ReconcileAsync();
-        var project = await ProjectAsync(lives[0].User);
         var paid = lives.SelectMany(life => life.Paid).ToList();
         Assert.True(paid.Count > Months, $"{paid.Count} purchases were paid");
         foreach (var purchase in paid)
             await Eventually.HoldsAsync(async () => await purchase.WaitingEventsAsync() == 0, "the end of all events", Patience);
-        var kept = 0L;
+        var (kept, transferred) = (0L, (await Payee.TransfersAsync(account)).Sum(cents => (long)cents));
         foreach (var purchase in paid)
             kept += await KeptAsync(purchase);
-        Assert.Equal(kept * 10_000_000, -await SumAsync(project, "kind = 105"));
+        Assert.True(transferred > 0, "something was paid out");
+        var project = await ProjectAsync(lives[0].User);
+        Assert.Equal((kept - transferred) * NanosPerCent, -await SumAsync(project, "project = $1 and kind = 105"));
         Assert.Equal(0, await SumAsync(project, "true"));
+        await Eventually.HoldsAsync(
+            async () => await DocumentedAsync(payee.Backend) == kept * NanosPerCent, "documents of all that was kept", Patience);
         // What has expired is gone at once, and booked a moment later.
         foreach (var life in lives)
             await Eventually.HoldsAsync(
@@ -43,10 +50,10 @@ public sealed class DecadeTests
         public Guid Wallet => Guid.ParseExact(User.WalletId["wal_".Length..], "N");
     }
 
-    static async Task<Life> LiveAsync(int number)
+    static async Task<Life> LiveAsync(Payee payee, int number)
     {
         var chance = new Random(Seed + number);
-        var life = new Life(await Backend.Decade.NewUserAsync(credit: null), []);
+        var life = new Life(await payee.Backend.NewUserAsync(credit: null), []);
         for (var month = 0; month < Months; month++)
             await (chance.Next(10) switch
             {
@@ -54,7 +61,8 @@ public sealed class DecadeTests
                 < 6 => SpendAsync(life, chance),
                 < 7 => RefundAsync(life, chance),
                 < 8 => RefundAtStripeAsync(life, chance),
-                _ => PromoteAsync(life, chance),
+                < 9 => PromoteAsync(life, chance),
+                _ => PayOutAsync(payee),
             });
         return life;
     }
@@ -85,11 +93,11 @@ public sealed class DecadeTests
         if (wins)
             await Eventually.HoldsAsync(async () => await StatusAsync(user) == "active", "the wallet that is let go", Patience);
         else
-            (await Backend.Decade.PostAsync($"/v1/wallets/{user.WalletId}/unfreeze", "")).MustBe(200);
+            (await user.Backend.PostAsync($"/v1/wallets/{user.WalletId}/unfreeze", "")).MustBe(200);
     }
 
     /// <summary>Of what there is, or of nothing, which is refused.</summary>
-    static async Task SpendAsync(Life life, Random chance) => (await Backend.Decade.PostAsync(
+    static async Task SpendAsync(Life life, Random chance) => (await life.User.Backend.PostAsync(
         $"/v1/wallets/{life.User.WalletId}/debit", $$"""{"amount":"{{chance.Next(1, 4000) / 100m}}"}""")).MustBeOneOf(200, 402);
 
     /// <summary>What is spent or refunded already is refused, unless it is forced.</summary>
@@ -112,9 +120,27 @@ public sealed class DecadeTests
     static async Task PromoteAsync(Life life, Random chance)
     {
         var ends = DateTimeOffset.UtcNow + Month * chance.Next(4, 24);
-        (await Backend.Decade.PostAsync(
+        (await life.User.Backend.PostAsync(
             $"/v1/wallets/{life.User.WalletId}/credit",
             $$"""{"amount":"{{chance.Next(1, 500) / 100m}}","kind":"promotion","expiresAt":"{{ends:O}}"}""")).MustBe(200);
+    }
+
+    /// <summary>Of all that was earned, if it is a dollar and not somebody else's at this moment.</summary>
+    static async Task PayOutAsync(Payee payee) => (await payee.PayOutAsync()).MustBeOneOf(200, 202, 400, 409);
+
+    /// <summary>Invoices less credit notes, nano-dollars.</summary>
+    static async Task<long> DocumentedAsync(Backend backend)
+    {
+        var (sum, cursor) = (0L, "");
+        do
+        {
+            var page = (await backend.GetAsync($"/v1/invoices?limit=100{cursor}")).MustBe(200).Json;
+            sum += page.Items("invoices").Sum(one =>
+                (one.Text("kind") == "invoice" ? 1 : -1) * Gateway.Nanos(one.GetProperty("total")));
+            cursor = page.GetProperty("nextCursor").GetString() is { } next ? $"&cursor={Uri.EscapeDataString(next)}" : null;
+        }
+        while (cursor is not null);
+        return sum;
     }
 
     /// <summary>What Stripe has kept of a payment, in cents: paid, less what went back to the card or to its bank.</summary>
@@ -130,7 +156,7 @@ public sealed class DecadeTests
         (await Purchase.StripeAsync("GET", $"/v1/disputes?payment_intent={purchase.Intent}")).MustBe(200).Json.Items("data");
 
     static async Task<string> StatusAsync(User user) =>
-        (await Backend.Decade.GetAsync($"/v1/wallets/{user.WalletId}")).MustBe(200).Json.Text("status");
+        (await user.Backend.GetAsync($"/v1/wallets/{user.WalletId}")).MustBe(200).Json.Text("status");
 
     static async Task<Guid> ProjectAsync(User user)
     {
@@ -139,7 +165,7 @@ public sealed class DecadeTests
         return (Guid)(await query.ExecuteScalarAsync(TestContext.Current.CancellationToken))!;
     }
 
-    /// <summary>Grants are the organization's: its only project is this one.</summary>
+    /// <summary>Of accounts of the project's organization: grants are of all its projects.</summary>
     static Task<long> SumAsync(Guid project, string which) => Purchase.NumberAsync(
         "wallet",
         $"""

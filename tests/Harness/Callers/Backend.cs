@@ -11,9 +11,6 @@ sealed class Backend(string key)
     /// <summary>A project of another organization.</summary>
     public static readonly Backend Other = new("sk_live_other00000000000000000000000000000000000");
 
-    /// <summary>A project with which only <c>DecadeTests</c> deals: its sums are that test's.</summary>
-    public static readonly Backend Decade = new("sk_live_decade0000000000000000000000000000000000");
-
     /// <summary>A project without end-user sessions.</summary>
     public static readonly Backend KeysOnly = new("sk_live_keysonly00000000000000000000000000000000");
 
