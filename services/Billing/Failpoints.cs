@@ -14,7 +14,6 @@ public static class Failpoints
         ["billing.event.handled"] = "An event's effect is in the ledger; the event is not done.",
         ["billing.refund.added"] = "A refund is a row; the wallet has given nothing, and Stripe knows nothing.",
         ["billing.refund.asked"] = "Stripe has refunded; the row does not know.",
-        ["billing.refund.failed"] = "Stripe has refused a refund, and what gives it back is a row; the ledger has not booked it.",
         ["billing.refund.taken"] = "The row has Stripe's refund; the ledger is not where it says.",
         ["billing.dispute.taken"] = "The row has Stripe's dispute; the wallet is not frozen, the ledger not where it says.",
         ["billing.dispute.noted"] = "It is noted who has frozen the wallet; it is not frozen yet.",

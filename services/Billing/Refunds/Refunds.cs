@@ -119,7 +119,6 @@ public sealed class Refunds(NpgsqlDataSource database, StripeCalls stripe, Strip
                 "update refund set status = 'failed', failure = $2 where id = $1 and stripe is null", token, refund.Id, reason);
             return await connection.AddStepAsync(row, ofDispute: false, reference, token);
         }, token);
-        Failpoint.Hit("billing.refund.failed");
         await bookings.SettleAsync(payment, ofDispute: false, reference, token);
     }
 }

@@ -4,6 +4,7 @@ namespace LlmGateway.EndToEnd;
 /// Ten years of a project's payments, a month in a quarter of a second: purchases, declines, refunds by us and in Stripe's dashboard,
 /// disputes that are won and lost, spending, promotions that expire, payouts. In the end books, Stripe, documents and wallets say the same.
 /// </summary>
+[Collection(nameof(Payments))]
 public sealed class DecadeTests
 {
     const int Customers = 6, Months = 120, Seed = 2026;

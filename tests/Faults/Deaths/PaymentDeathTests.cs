@@ -13,8 +13,17 @@ public sealed class PaymentDeathTests
 
     public static TheoryData<string> Steps => [.. Points.OfPayments];
 
-    [Theory, MemberData(nameof(Steps))]
-    public async Task A_payment_its_refund_a_dispute_and_what_is_charged_by_itself_happen_once_whatever_dies_on_the_way(string point)
+    public static TheoryData<string> SomeSteps => [.. Points.EveryFourth(Points.OfPayments)];
+
+    [Theory, MemberData(nameof(SomeSteps))]
+    public Task A_payment_its_refund_a_dispute_and_what_is_charged_by_itself_happen_once_whatever_dies_on_the_way(string point) =>
+        DieAsync(point);
+
+    /// <summary><c>./dev chaos --failpoints</c>: at every point.</summary>
+    [Theory(Explicit = true), MemberData(nameof(Steps))]
+    public Task Failpoints(string point) => DieAsync(point);
+
+    static async Task DieAsync(string point)
     {
         await Outage.WaitUntilAllIsHealthyAsync();
         var service = Points.Owner(point);

@@ -14,8 +14,17 @@ public sealed class PayoutDeathTests
 
     public static TheoryData<string> Steps => [.. Points.OfPayouts];
 
-    [Theory, MemberData(nameof(Steps))]
-    public async Task A_developer_has_one_account_and_is_paid_once_whatever_dies_on_the_way(string point)
+    public static TheoryData<string> SomeSteps => [.. Points.EveryFourth(Points.OfPayouts)];
+
+    [Theory, MemberData(nameof(SomeSteps))]
+    public Task A_developer_has_one_account_and_is_paid_once_whatever_dies_on_the_way(string point) =>
+        DieAsync(point);
+
+    /// <summary><c>./dev chaos --failpoints</c>: at every point.</summary>
+    [Theory(Explicit = true), MemberData(nameof(Steps))]
+    public Task Failpoints(string point) => DieAsync(point);
+
+    static async Task DieAsync(string point)
     {
         await Outage.WaitUntilAllIsHealthyAsync();
         await EarnAsync();
