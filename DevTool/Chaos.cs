@@ -26,7 +26,8 @@ static class Chaos
             ["CHAOS_MINUTES"] = Text(options.Minutes),
             ["CHAOS_SEED"] = Text(seed),
             ["CHAOS_SEEDS"] = Text(options.Seeds),
-        }, token, explicitly: true, limit: options.Failpoints ? EachSeed * options.Seeds + Payments : TimeSpan.FromMinutes(options.Minutes) + Slack);
+        }, token, explicitly: true,
+            limit: options.Failpoints ? EachSeed * options.Seeds + Payments : TimeSpan.FromMinutes(options.Minutes) + Slack);
         foreach (var failure in run.Failures)
             Console.WriteLine($"FAILED {failure}");
         return run is { Passed: > 0, Failed: 0 } ? ExitCode.Ok : ExitCode.Failed;
