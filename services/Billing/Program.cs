@@ -11,7 +11,7 @@ builder.AddMessaging(
         bus.AddConsumer<LowBalanceConsumer>();
         bus.AddConsumer<AlertConsumer>();
     },
-    new DurableEndpoint(LowBalanceConsumer.Queue, LowBalanceConsumer.Configure),
+    new DurableEndpoint(KnownQueues.LowBalances, LowBalanceConsumer.Configure),
     new DurableEndpoint(KnownQueues.Alerts, AlertConsumer.Configure));
 builder.AddOutbox();
 builder.AddInternalCalls(ServiceCall.Billing);

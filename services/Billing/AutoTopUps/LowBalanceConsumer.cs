@@ -8,9 +8,6 @@ namespace LlmGateway.Billing;
 /// <summary>The ledger has told that a wallet has little or nothing: it is looked at now, and not when its turn comes.</summary>
 public sealed class LowBalanceConsumer(AutoTopUps topUps, DatabaseReady ready) : IConsumer<PublicEvent>
 {
-    /// <summary>Not one of <see cref="KnownQueues"/>: what is told before this service has run, or is lost, the next check finds.</summary>
-    public const string Queue = "billing-low-balances";
-
     public static void Configure(IReceiveEndpointConfigurator queue, IRegistrationContext context)
     {
         queue.PublishFaults = false;

@@ -128,10 +128,11 @@ public sealed class OutboxRelayTests
             builder.Services.AddSingleton(ledger.Ready);
             builder.Services.AddSingleton(time ?? TimeProvider.System);
             builder.Services.AddSingleton<OutboxSignal>();
-            builder.Services.AddMassTransit(bus => bus.UsingInMemory((_, broker) => broker.ConfigurePublish(pipe =>
+            builder.Services.AddMassTransit(bus => bus.UsingInMemory((_, broker) => broker.ConfigureSend(pipe =>
                 pipe.UseExecute(context =>
                 {
-                    if (context is not SendContext<PublicEvent> { Message: var told })
+                    if (context is not SendContext<PublicEvent> { Message: var told, DestinationAddress: { } to }
+                        || !to.AbsolutePath.EndsWith(KnownQueues.Webhooks, StringComparison.Ordinal))
                         return;
                     if (comesBack(told))
                         throw new MessageReturnedException("there is no such queue");
