@@ -57,7 +57,7 @@ public static class RefundPayment
         var view = (await ReadAsync(database, "r.id = $1", token, refund)).Single();
         return view.Status == "refused"
             ? Problems.Conflict("balance_changed", "The wallet has spent a part of it in this moment. Nothing was refunded.", "amount")
-            : Results.Json(view, Defaults.Json, statusCode: StatusCodes.Status201Created);
+            : Results.Json(view, Defaults.Json, statusCode: 201);
 
         async Task<Problem?> AddAsync()
         {

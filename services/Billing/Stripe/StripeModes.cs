@@ -3,7 +3,7 @@ using Stripe;
 
 namespace LlmGateway.Billing;
 
-/// <summary>One of the two worlds of Stripe, live or test, with its own keys.</summary>
+/// <summary>One of Stripe's two modes, live or test, with its own keys.</summary>
 /// <param name="Test">Whose payments: those of test credentials, or of live ones.</param>
 /// <param name="IsSandbox">The sandbox plays Stripe. Its objects are never live, whosever they are.</param>
 public sealed record StripeMode(bool Test, bool IsSandbox, string PublishableKey, StripeClient Client)

@@ -15,12 +15,12 @@ public static class Management
 {
     static readonly (string Path, string Service)[] Routes =
     [
-        ("/v1/sessions/{**rest}", "sessions"),
-        ("/v1/customers/{**rest}", "sessions"),
-        ("/v1/wallets/{**rest}", "wallet"),
-        ("/v1/wallet/{**rest}", "wallet"),
-        ("/v1/usage/{**rest}", "wallet"),
-        ("/v1/webhooks/{**rest}", "webhooks"),
+        ("/v1/sessions/{**rest}", ServiceCall.Sessions),
+        ("/v1/customers/{**rest}", ServiceCall.Sessions),
+        ("/v1/wallets/{**rest}", ServiceCall.Wallet),
+        ("/v1/wallet/{**rest}", ServiceCall.Wallet),
+        ("/v1/usage/{**rest}", ServiceCall.Wallet),
+        ("/v1/webhooks/{**rest}", ServiceCall.Webhooks),
         ("/v1/wallet/top-up", ServiceCall.Billing),
         ("/v1/wallet/top-ups", ServiceCall.Billing),
         ("/v1/wallets/{id}/top-ups", ServiceCall.Billing),
@@ -40,7 +40,7 @@ public static class Management
     static readonly (string Path, string Service)[] Open = [("/v1/config", ServiceCall.Billing)];
 
     /// <summary>From Stripe alone, which has no credential of ours. Billing checks its signature.</summary>
-    static readonly (string Path, string Service)[] Signed =
+    static readonly (string Path, string Service)[] FromStripe =
     [
         ("/webhook/stripe", ServiceCall.Billing),
         ("/stripe/webhook", ServiceCall.Billing),
@@ -90,7 +90,7 @@ public static class Management
                 else
                     await SendAsync(http, service, caller is null ? null : Principal.Of(caller.Credential));
             });
-        foreach (var (path, service) in Signed)
+        foreach (var (path, service) in FromStripe)
             app.MapPost(path, (HttpContext http, RequestGate gate) =>
                 gate.TryEnter(http) ? SendAsync(http, service, null) : Problems.Draining.ExecuteAsync(http));
 

@@ -22,7 +22,7 @@ public static class Payments
     {
         var asked = await Body.ReadAsync<BookPayment>(http);
         if (asked.Net <= 0 || asked.Margin < 0 || asked.Fee < 0)
-            return Problems.Invalid("net", "the wallet's part is above 0, the others are not below");
+            return Problems.Invalid("net", "'net' must be above 0, 'margin' and 'fee' not below.");
         var type = Enum.Parse<PostType>(asked.Type.ToString());
         var legs = PostingRules.All[type].Legs.Length;
         if (legs == 1 && (asked.Margin, asked.Fee) != (0, 0))

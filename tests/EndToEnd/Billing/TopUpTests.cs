@@ -176,7 +176,7 @@ public sealed class TopUpTests
     }
 
     [Fact]
-    public async Task A_frozen_wallet_buys_nothing_a_deleted_customer_is_unknown_and_a_backend_is_no_user()
+    public async Task A_frozen_wallet_buys_nothing_a_deleted_customer_s_session_is_over_and_a_backend_is_no_user()
     {
         var (frozen, deleted) = (await Backend.App.NewUserAsync(), await Backend.App.NewUserAsync());
         (await Backend.App.PostAsync($"/v1/wallets/{frozen.WalletId}/freeze", "{}")).MustBe(200);
