@@ -27,6 +27,7 @@ public sealed class PayoutDeathTests
     static async Task DieAsync(string point)
     {
         await Outage.WaitUntilAllIsHealthyAsync();
+        await Payee.FundAsync();
         await EarnAsync();
         var before = await MarginAsync();
         var service = Points.Owner(point);

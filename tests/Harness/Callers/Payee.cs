@@ -24,14 +24,18 @@ sealed class Payee
         var payee = Next();
         var account = await payee.OnboardAsync();
         await OrderAsync(account, "ready");
-        // What tests have given back or sent on before may have left the platform without money at Stripe.
-        (await Purchase.StripeAsync(
-            "POST", "/v1/payment_intents",
-            $"amount=90000000&currency=usd&confirm=true&payment_method={Available}&return_url=https%3A%2F%2Fexample.com")).MustBe(200);
+        await FundAsync();
         for (var i = 0; i < times; i++)
             await payee.EarnAsync();
         return (payee, account);
     }
+
+    /// <summary>
+    /// Money for the platform at Stripe: what tests have given back, lost in disputes or sent on before may have left it without.
+    /// </summary>
+    public static async Task FundAsync() => (await Purchase.StripeAsync(
+        "POST", "/v1/payment_intents",
+        $"amount=90000000&currency=usd&confirm=true&payment_method={Available}&return_url=https%3A%2F%2Fexample.com")).MustBe(200);
 
     public Task<Reply> AskForPageAsync(string more = "") => Backend.PostAsync(
         "/v1/connect/onboard", $$"""{"refreshUrl":"https://example.com/again","returnUrl":"https://example.com/done"{{more}}}""");
