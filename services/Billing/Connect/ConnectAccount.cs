@@ -47,7 +47,7 @@ public static class ConnectAccountRows
         await using var insert = database.Sql("""
             insert into connect_account (id, organization, project, test, livemode, country) values ($1, $2, $3, $4, $5, $6)
             on conflict (project, test) where gone_at is null do nothing
-            """, id, organization, project, test, livemode, Transactions.OrNull(country));
+            """, id, organization, project, test, livemode, country);
         return await insert.ExecuteNonQueryAsync(token) == 1;
     }
 

@@ -90,8 +90,8 @@ public sealed class ConnectAccounts(NpgsqlDataSource database, ConnectCalls stri
                 disabled_reason = $7, looked_at = $8
             where id = $1 and looked_at <= $8 and (stripe is null or stripe = $2)
             """,
-            account.Id, said.Id, said.DetailsSubmitted, said.PayoutsEnabled, Transactions.OrNull(said.Capabilities?.Transfers),
-            said.Requirements?.CurrentlyDue?.ToArray() ?? [], Transactions.OrNull(said.Requirements?.DisabledReason), account.ReadAt))
+            account.Id, said.Id, said.DetailsSubmitted, said.PayoutsEnabled, said.Capabilities?.Transfers,
+            said.Requirements?.CurrentlyDue?.ToArray() ?? [], said.Requirements?.DisabledReason, account.ReadAt))
             await take.ExecuteNonQueryAsync(token);
         Failpoint.Hit("billing.account.taken");
         return await database.ConnectAccountAsync(account.Id, token);

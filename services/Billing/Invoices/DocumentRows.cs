@@ -15,7 +15,7 @@ public static class DocumentRows
 
     /// <param name="which">What <c>i</c> must fulfil.</param>
     public static async Task<List<Document>> DocumentsAsync(
-        this NpgsqlDataSource database, string which, CancellationToken token, params object[] values)
+        this NpgsqlDataSource database, string which, CancellationToken token, params object?[] values)
     {
         await using var query = database.Sql($"{Read} where {which}", values);
         await using var row = await query.ExecuteReaderAsync(token);
@@ -69,7 +69,7 @@ public static class DocumentRows
             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18::jsonb)
             """, token,
             document.Id, source, of.Id, of.Organization, of.Project, of.Customer, of.Test, Document.NameOf(document.Kind),
-            document.Number, Document.NameOf(document.Reason), Transactions.OrNull(document.Corrects?.Id), document.IssuedAt, document.Date,
+            document.Number, Document.NameOf(document.Reason), document.Corrects?.Id, document.IssuedAt, document.Date,
             document.Cents, document.Parts.Net, document.Parts.Margin, document.Parts.Fee,
             JsonSerializer.Serialize(document.Content, Defaults.Json));
     }

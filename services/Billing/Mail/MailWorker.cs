@@ -132,7 +132,7 @@ public sealed class MailWorker(
     {
         await using var mark = database.Sql(
             "update mail set status = $2, reason = $3, sent_at = case when $2 = 'sent' then now() end where id = $1", id, status,
-            Transactions.OrNull(reason));
+            reason);
         await mark.ExecuteNonQueryAsync(token);
     }
 

@@ -64,7 +64,7 @@ public static class PayoutRows
                     and ($3::uuid is null
                         or (created_at, id) < (select p.created_at, p.id from payout p where p.id = $3 and p.project = $1))
                 order by created_at desc, id desc limit $4
-                """, project, test, Transactions.OrNull(after), most),
+                """, project, test, after, most),
             token);
 
     /// <summary>False when there is one under this id, or one of this day.</summary>
@@ -77,7 +77,7 @@ public static class PayoutRows
             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict do nothing
             """,
             id, account.Id, account.Organization, account.Project, account.Test, account.Livemode, account.Stripe!, cents,
-            Transactions.OrNull(automatic), actor);
+            automatic, actor);
         return await insert.ExecuteNonQueryAsync(token) == 1;
     }
 

@@ -149,7 +149,7 @@ public sealed class Payouts(
         {
             var moved = await connection.ChangeAsync(
                 "update payout set status = $3, transfer = $4, failure_code = $5, failure = $6 where id = $1 and status = $2", token,
-                payout.Id, from, to, Transactions.OrNull(transfer), Transactions.OrNull(code), Transactions.OrNull(failure));
+                payout.Id, from, to, transfer, code, failure);
             if (moved == 1 && EventOf(to) is { } type)
                 await connection.TellAsync(
                     Ids.Derive(payout.Project, payout.Test ? "payouts:test" : "payouts:live"), payout.Organization, payout.Project,

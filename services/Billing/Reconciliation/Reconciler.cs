@@ -9,13 +9,13 @@ namespace LlmGateway.Billing;
 /// <param name="Events">Events that Stripe had told and that never came.</param>
 /// <param name="Payments">Purchases that Stripe was asked about.</param>
 /// <param name="Refunds">Refunds under way that were brought further.</param>
-/// <param name="Bookings">Posts that waited for the ledger.</param>
+/// <param name="Postings">Posts that waited for the ledger.</param>
 /// <param name="Payouts">Payouts under way that were brought further, and those that were due by themselves.</param>
 /// <param name="Failed">What could not be brought further; the log says why, and the next round tries it again.</param>
-public sealed record Reconciled(int Events, int Payments, int Refunds, int Bookings, int Payouts, int Failed)
+public sealed record Reconciled(int Events, int Payments, int Refunds, int Postings, int Payouts, int Failed)
 {
     public static Reconciled operator +(Reconciled a, Reconciled b) => new(
-        a.Events + b.Events, a.Payments + b.Payments, a.Refunds + b.Refunds, a.Bookings + b.Bookings, a.Payouts + b.Payouts,
+        a.Events + b.Events, a.Payments + b.Payments, a.Refunds + b.Refunds, a.Postings + b.Postings, a.Payouts + b.Payouts,
         a.Failed + b.Failed);
 }
 
@@ -25,7 +25,7 @@ public sealed record Reconciled(int Events, int Payments, int Refunds, int Booki
 /// </summary>
 public sealed class Reconciler(
     NpgsqlDataSource database, DatabaseReady ready, StripeModes modes, StripeCalls stripe, Intents intents, Purchases purchases,
-    Refunds refunds, Bookings bookings, AutoCharges charges, Redemptions redemptions, PayoutRounds payouts, EventWorker worker,
+    Refunds refunds, Postings postings, AutoCharges charges, Redemptions redemptions, PayoutRounds payouts, EventWorker worker,
     TimeProvider time, ILogger<Reconciler> log)
     : BackgroundService
 {
@@ -40,7 +40,7 @@ public sealed class Reconciler(
     /// <summary>What is read at once. Stripe lists the newest first, so what was not read to its end is read again.</summary>
     static readonly TimeSpan Stretch = TimeSpan.FromMinutes(10);
 
-    const int MaxPages = 100, MaxPayments = 50, MaxRefunds = 50, MaxBookings = 200;
+    const int MaxPages = 100, MaxPayments = 50, MaxRefunds = 50, MaxPostings = 200;
 
     /// <summary>A purchase is asked after so often at most: its events bring what happens sooner.</summary>
     static readonly TimeSpan PaymentEvery = TimeSpan.FromMinutes(30), RefundEvery = TimeSpan.FromMinutes(2);
@@ -58,7 +58,7 @@ public sealed class Reconciler(
     public async Task<Reconciled> RunAsync(bool everything, CancellationToken token)
     {
         var failed = new Failures();
-        var bookings = await BookAsync(failed, token);
+        var postings = await BookAsync(failed, token);
         var events = 0;
         foreach (var mode in modes.All.DistinctBy(mode => mode.Livemode))
             await UnlessItFailsAsync(
@@ -68,7 +68,7 @@ public sealed class Reconciler(
             await AskAfterRefundsAsync(everything ? TimeSpan.Zero : RefundEvery, failed, token));
         var paidOut = 0;
         await UnlessItFailsAsync(async () => paidOut = await payouts.RunAsync(everything, token), "payouts", failed, token);
-        return new(events, asked, refunded, bookings, paidOut, failed.Count);
+        return new(events, asked, refunded, postings, paidOut, failed.Count);
     }
 
     sealed class Failures
@@ -82,10 +82,10 @@ public sealed class Reconciler(
         var payments = await PaymentRows.PaymentsAsync(
             database.Sql($"""
                 select {PaymentRows.Columns} from payment where id in (select payment from posting where status = 'waiting' limit $1)
-                """, MaxBookings),
+                """, MaxPostings),
             token);
         foreach (var payment in payments)
-            await UnlessItFailsAsync(() => bookings.BookWaitingAsync(payment, token), NameOf(payment.Id), failed, token);
+            await UnlessItFailsAsync(() => postings.BookWaitingAsync(payment, token), NameOf(payment.Id), failed, token);
         var count = payments.Count;
         await UnlessItFailsAsync(
             async () => count += await redemptions.BookWaitingAsync(token), "the redemptions of promotions", failed, token);
@@ -185,7 +185,7 @@ public sealed class Reconciler(
             return;
         }
         payment = await intents.TakeAsync(payment, await stripe.IntentAsync(mode, intent, token), token);
-        await bookings.BookWaitingAsync(payment, token);
+        await postings.BookWaitingAsync(payment, token);
         if (isOld && payment.Status == Payment.Open)
             await purchases.CancelAsync(mode, payment, token);
     }

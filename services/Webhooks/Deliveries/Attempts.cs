@@ -60,8 +60,8 @@ public sealed class Attempts(NpgsqlDataSource database, EndpointSecrets secrets,
                     $9::text, next_at from tried)
             {(outcome.IsSuccess ? Recovered : Failed)}
             """,
-            due.Delivery, due.Attempts, (short)state, Null(next), outcome.Latency, Null(outcome.Status), Null(outcome.Error),
-            Null(outcome.Address), Null(outcome.Answer), endpoint.Id);
+            due.Delivery, due.Attempts, (short)state, next, outcome.Latency, outcome.Status, outcome.Error, outcome.Address,
+            outcome.Answer, endpoint.Id);
         if (!outcome.IsSuccess)
             foreach (var value in (object[])
             [
@@ -98,6 +98,4 @@ public sealed class Attempts(NpgsqlDataSource database, EndpointSecrets secrets,
         disabled_reason = case when {Disables} then case when $15 then 'gone' else 'failing' end else disabled_reason end
         where id = $10 and exists (select from tried) returning failures, paused_until > now(), status = 1 and disabled_reason is not null
         """;
-
-    static object Null(object? value) => value ?? DBNull.Value;
 }
