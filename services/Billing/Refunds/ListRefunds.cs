@@ -29,7 +29,8 @@ public static class ListRefunds
             : Problems.NotFound("wallet");
     }
 
-    public static async Task<List<View>> ReadAsync(NpgsqlDataSource database, string which, CancellationToken token, params object?[] values)
+    public static async Task<List<View>> ReadAsync(
+        NpgsqlDataSource database, string which, CancellationToken token, params object?[] values)
     {
         await using var query = database.Sql($"""
             select r.id, r.payment, r.cents, r.status, r.failure, r.by_us, r.reason, r.created_at
