@@ -25,6 +25,7 @@ builder.Services.AddSingleton(StripeModes.Read(builder, StripeHttp.NewClient()))
 builder.Services.AddSingleton<StripeCalls>();
 builder.Services.AddHostedSingleton<SandboxEndpoint>();
 builder.Services.AddHostedService<EndpointVersions>();
+builder.Services.AddHostedService<PlayedPayments>();
 builder.Services.AddReadiness(
     "sandbox", (services, _) => Task.FromResult(services.GetRequiredService<SandboxEndpoint>().IsReady));
 

@@ -82,9 +82,9 @@ public static class ListInvoices
     {
         await using var query = database.Sql("""
             select count(*) from (
-                select from posting p join payment on payment.id = p.payment
-                where p.status = 'booked' and not p.documented and payment.project = $1 and payment.test = $2
-                    and ($3::uuid is null or payment.customer = $3)
+                select from posting p
+                where p.status = 'booked' and not p.documented and p.project = $1 and p.test = $2
+                    and ($3::uuid is null or exists (select from payment where payment.id = p.payment and payment.customer = $3))
                 limit $4) as drafts
             """, caller.Project, caller.Test, customer, MaxDrafts);
         return (long)(await query.ExecuteScalarAsync(token))!;

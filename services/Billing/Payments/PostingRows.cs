@@ -21,10 +21,12 @@ public static class PostingRows
     /// <summary>The top-up itself. Its lot, and so whatever is taken back of it, has the payment's id.</summary>
     public static Task AddTopUpAsync(this NpgsqlConnection connection, Payment payment, CancellationToken token) =>
         connection.ChangeAsync("""
-            insert into posting (id, payment, number, type, net, margin, fee, reference) values ($1, $1, 0, 'TopUp', $2, $3, $4, $5)
+            insert into posting (id, payment, number, type, net, margin, fee, reference, project, test)
+            values ($1, $1, 0, 'TopUp', $2, $3, $4, $5, $6, $7)
             on conflict (payment, number) do nothing
             """, token,
-            payment.Id, payment.Parts.Net, payment.Parts.Margin, payment.Parts.Fee, Ids.Show(Ids.Payment, payment.Id));
+            payment.Id, payment.Parts.Net, payment.Parts.Margin, payment.Parts.Fee, Ids.Show(Ids.Payment, payment.Id),
+            payment.Project, payment.Test);
 
     /// <summary>
     /// In the transaction that has changed a refund or a dispute: whoever dies after it leaves the posting, which somebody books.
@@ -52,10 +54,11 @@ public static class PostingRows
         this NpgsqlConnection connection, Payment payment, int number, PaymentPost type, Parts amount, string reference, Guid? refund,
         CancellationToken token) =>
         connection.ChangeAsync("""
-            insert into posting (id, payment, number, type, net, margin, fee, reference, refund) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+            insert into posting (id, payment, number, type, net, margin, fee, reference, refund, project, test)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
             """, token,
             Ids.Derive(payment.Id, $"posting {number}"), payment.Id, number, type.ToString(), amount.Net, amount.Margin, amount.Fee,
-            reference, refund);
+            reference, refund, payment.Project, payment.Test);
 
     /// <summary>What was taken back, what the next posting's number is, and whether one waits to be booked.</summary>
     public static async Task<(Parts Taken, int Next, bool Waits)> TakenAsync(

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Text;
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
@@ -37,10 +38,16 @@ public sealed class Reconciler(
     /// <summary>How far back the first round looks. Stripe lists thirty days.</summary>
     static readonly TimeSpan FirstLook = TimeSpan.FromDays(3);
 
-    /// <summary>What is read at once. Stripe lists the newest first, so what was not read to its end is read again.</summary>
-    static readonly TimeSpan Stretch = TimeSpan.FromMinutes(10);
+    /// <summary>
+    /// What is read at once. Stripe lists the newest first, so what was not read to its end is read again, by halves. Its moments are
+    /// whole seconds.
+    /// </summary>
+    static readonly TimeSpan LongestStretch = TimeSpan.FromMinutes(10), ShortestStretch = TimeSpan.FromSeconds(1);
 
-    const int MaxPages = 100, MaxPayments = 50, MaxRefunds = 50, MaxPostings = 200;
+    /// <summary>Of each mode, as its last one was read to its end or not. Only how fast it goes depends on it.</summary>
+    readonly ConcurrentDictionary<bool, TimeSpan> _stretches = [];
+
+    const int MaxPages = 100, MaxPagesOfStretch = 20, MaxPayments = 50, MaxRefunds = 50, MaxPostings = 200;
 
     /// <summary>A purchase is asked after so often at most: its events bring what happens sooner.</summary>
     static readonly TimeSpan PaymentEvery = TimeSpan.FromMinutes(30), RefundEvery = TimeSpan.FromMinutes(2);
@@ -97,13 +104,19 @@ public sealed class Reconciler(
         var (since, now, count, pages) = (await ReadUntilAsync(mode, token), time.GetUtcNow(), 0, 0);
         while (since < now && pages < MaxPages)
         {
-            var to = since + Stretch < now ? since + Stretch : now;
-            var (kept, read, isAll) = await ReadStretchAsync(mode, since, to == now ? now + Overlap : to, MaxPages - pages, token);
+            var stretch = _stretches.GetValueOrDefault(mode.Livemode, LongestStretch);
+            var to = since + stretch < now ? since + stretch : now;
+            var (kept, read, isAll) = await ReadStretchAsync(
+                mode, since, to == now ? now + Overlap : to, stretch > ShortestStretch ? MaxPagesOfStretch : MaxPages, token);
             (count, pages) = (count + kept, pages + read);
-            if (!isAll && pages == read)
-                log.LogError("Stripe has told more in {Stretch} since {Since} than one round reads", Stretch, since);
-            if (!isAll)
+            _stretches[mode.Livemode] = Next(stretch, isAll);
+            if (!isAll && stretch == ShortestStretch)
+            {
+                log.LogError("Stripe has told more in one second, {Since}, than one round reads", since);
                 break;
+            }
+            if (!isAll)
+                continue;
             await NoteAsync(mode, to == now ? now - Overlap : to, token);
             since = to;
         }
@@ -115,6 +128,11 @@ public sealed class Reconciler(
         Failpoint.Hit("billing.reconciler.read");
         return count;
     }
+
+    /// <summary>Half as much after one that was too much, in whole seconds, and twice as much after one that was not.</summary>
+    public static TimeSpan Next(TimeSpan stretch, bool isAll) => TimeSpan.FromSeconds(Math.Clamp(
+        Math.Floor(isAll ? stretch.TotalSeconds * 2 : stretch.TotalSeconds / 2), ShortestStretch.TotalSeconds,
+        LongestStretch.TotalSeconds));
 
     /// <summary>How many events were new, how many pages were read, and whether those were all.</summary>
     async Task<(int Kept, int Pages, bool IsAll)> ReadStretchAsync(

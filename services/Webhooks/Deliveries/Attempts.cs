@@ -74,10 +74,14 @@ public sealed class Attempts(NpgsqlDataSource database, EndpointSecrets secrets,
         return await row.ReadAsync(token) ? new(row.GetInt32(0), row.GetBoolean(1), row.GetBoolean(2)) : null;
     }
 
-    /// <summary>The endpoint's row is written only when it changes: requests that run side by side would wait for it.</summary>
+    /// <summary>
+    /// The endpoint's row is written only when it changes: requests that run side by side would wait for it. A pause that is not over began
+    /// after this request did, and stays.
+    /// </summary>
     const string Recovered = """
         , recovered as (
-            update endpoint set failures = 0, failing_since = null, paused_until = '-infinity'
+            update endpoint set failures = 0, failing_since = null,
+                paused_until = case when paused_until > now() then paused_until else '-infinity' end
             where id = $10 and failures > 0 and exists (select from tried))
         select 0, false, false from tried
         """;
