@@ -3,6 +3,9 @@ using System.Net;
 
 namespace LlmGateway.ServiceDefaults;
 
+/// <summary>A name was not looked up, because others' look-ups had all the places until the caller's time was over.</summary>
+public sealed class NoPlaceException() : TimeoutException("too many names are being looked up");
+
 /// <summary>
 /// Looks up names that tenants choose, a bounded number at a time. A resolver takes as long as it likes, whatever the caller's limit is: a
 /// look-up keeps its place until the resolver returns, and not only until nobody waits for it. One owner has a few places, so that names
@@ -20,7 +23,10 @@ public sealed class NameLookups(Func<string, CancellationToken, Task<IPAddress[]
     /// <summary>Of owners that look something up or wait to. Callers bound how many wait: each has a limit.</summary>
     readonly Dictionary<string, (SemaphoreSlim Places, int Users)> _owners = new(StringComparer.Ordinal);
 
-    /// <summary>Throws when <paramref name="token"/> ends, be it before there is a place or before the resolver has answered.</summary>
+    /// <summary>
+    /// Throws <see cref="OperationCanceledException"/> when <paramref name="token"/> ends before the resolver has answered, and
+    /// <see cref="NoPlaceException"/> when it ends before the resolver was asked.
+    /// </summary>
     public async Task<IPAddress[]> FindAsync(string host, string owner, CancellationToken token)
     {
         var own = Join(owner);
@@ -28,20 +34,20 @@ public sealed class NameLookups(Func<string, CancellationToken, Task<IPAddress[]
         {
             await own.WaitAsync(token);
         }
-        catch
+        catch (OperationCanceledException)
         {
             Leave(owner);
-            throw;
+            throw new NoPlaceException();
         }
         try
         {
             await _places.WaitAsync(token);
         }
-        catch
+        catch (OperationCanceledException)
         {
             own.Release();
             Leave(owner);
-            throw;
+            throw new NoPlaceException();
         }
         var lookup = LookUpAsync(host, owner, own, token);
         // Nobody may be there to see how a late one has failed.

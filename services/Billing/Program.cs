@@ -25,11 +25,12 @@ builder.Services.AddSingleton(StripeModes.Read(builder, StripeHttp.NewClient()))
 builder.Services.AddSingleton<StripeCalls>();
 builder.Services.AddHostedSingleton<SandboxEndpoint>();
 builder.Services.AddHostedService<EndpointVersions>();
+builder.Services.AddHostedService<PlayedPayments>();
 builder.Services.AddReadiness(
     "sandbox", (services, _) => Task.FromResult(services.GetRequiredService<SandboxEndpoint>().IsReady));
 
 // Payments, and what is taken back of them
-builder.Services.AddSingleton<Bookings>();
+builder.Services.AddSingleton<Postings>();
 builder.Services.AddSingleton<Intents>();
 builder.Services.AddSingleton<Purchases>();
 builder.Services.AddSingleton<Refunds>();
@@ -83,6 +84,7 @@ app.MapRedeemPromotion();
 
 // For backends
 app.MapRefundPayment();
+app.MapListRefunds();
 app.MapCreatePromotion();
 app.MapOnboard();
 app.MapGetConnectStatus();
@@ -96,7 +98,9 @@ app.MapSeller();
 app.MapInvoices();
 
 // For operators
-app.MapOperatorRoutes();
+app.MapReconcile();
+app.MapListEvents();
+app.MapRetryEvents();
 app.MapTrustRoutes();
 app.MapPausePayouts();
 app.MapErrorQueues();

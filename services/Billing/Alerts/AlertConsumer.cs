@@ -28,7 +28,7 @@ public sealed class AlertConsumer(NpgsqlDataSource database, DatabaseReady ready
         if (await RecipientAsync(told, token) is not { } to)
             return;
         await using (var connection = await database.OpenConnectionAsync(token))
-            await connection.AddMailAsync(AlertText.Of(told, to), token);
+            await connection.AddMailAsync(AlertText.Of(told, to), told.Project, told.Test, token);
         Failpoint.Hit("billing.alert.written");
         worker.Wake();
     }

@@ -10,7 +10,7 @@ namespace LlmGateway.Billing;
 /// they were charged for. Everything may be repeated by anybody.
 /// </summary>
 public sealed class AutoCharges(
-    NpgsqlDataSource database, StripeModes modes, StripeCalls stripe, Intents intents, Bookings bookings, Purchases purchases,
+    NpgsqlDataSource database, StripeModes modes, StripeCalls stripe, Intents intents, Postings postings, Purchases purchases,
     LedgerClient ledger, SessionsClient sessions, OutboxSignal outbox, TimeProvider time)
 {
     /// <summary>How long an owner may take to confirm a payment.</summary>
@@ -30,7 +30,7 @@ public sealed class AutoCharges(
         if (intent is not null)
         {
             taken = await intents.TakeAsync(taken, intent, token);
-            await bookings.BookWaitingAsync(taken, token);
+            await postings.BookWaitingAsync(taken, token);
         }
         taken = await SettleAsync(mode, taken, intent, token);
         if (taken.Status == Payment.Open && taken.CreatedAt < time.GetUtcNow() - ConfirmLife)

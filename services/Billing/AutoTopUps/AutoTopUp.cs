@@ -131,8 +131,8 @@ public static class AutoTopUpRows
                 due_at = now() + $9
             where wallet = $1
             """, token,
-            next.Wallet, next.Status, Transactions.OrNull(next.Reason), next.Failures, Transactions.OrNull(next.NotBefore),
-            next.Crossing, next.Tries, Transactions.OrNull(next.Payment), pause);
+            next.Wallet, next.Status, next.Reason, next.Failures, next.NotBefore,
+            next.Crossing, next.Tries, next.Payment, pause);
 
     /// <summary>What the wallet was charged by itself in this month: all that has not ended without being paid.</summary>
     public static async Task<long> ChargedThisMonthAsync(this NpgsqlConnection connection, Guid wallet, CancellationToken token)

@@ -11,7 +11,7 @@ namespace LlmGateway.Billing;
 /// </summary>
 public sealed class AutoTopUps(
     NpgsqlDataSource database, DatabaseReady ready, StripeModes modes, LedgerClient ledger, SavedCards cards, AutoCharges charges,
-    Trust trust, Bookings bookings, TimeProvider time, ILogger<AutoTopUps> log)
+    Trust trust, Postings postings, TimeProvider time, ILogger<AutoTopUps> log)
     : BackgroundService
 {
     public static readonly TimeSpan CheckEvery = TimeSpan.FromSeconds(15);
@@ -133,7 +133,7 @@ public sealed class AutoTopUps(
                 """, wallet),
             token);
         foreach (var payment in paid)
-            await bookings.BookWaitingAsync(payment, token);
+            await postings.BookWaitingAsync(payment, token);
         return since;
     }
 

@@ -191,10 +191,10 @@ public sealed class SavedCards(NpgsqlDataSource database, StripeCalls stripe)
                 select from card_setup saved, card_setup this
                 where saved.id = h.setup and this.id = $3 and saved.created_at >= this.created_at)
             """, token,
-            wallet, livemode, setup, method.Id, Transactions.OrNull(method.Card?.Brand),
-            Transactions.OrNull(method.Card?.Last4 ?? method.UsBankAccount?.Last4), Transactions.OrNull((int?)method.Card?.ExpMonth),
-            Transactions.OrNull((int?)method.Card?.ExpYear),
-            Transactions.OrNull(method.Card?.Fingerprint ?? method.UsBankAccount?.Fingerprint)) == 1;
+            wallet, livemode, setup, method.Id, method.Card?.Brand,
+            method.Card?.Last4 ?? method.UsBankAccount?.Last4, (int?)method.Card?.ExpMonth,
+            (int?)method.Card?.ExpYear,
+            method.Card?.Fingerprint ?? method.UsBankAccount?.Fingerprint) == 1;
 
     /// <summary>Stripe knows it no more, as a sandbox that has started anew: its customer and its card are gone with it.</summary>
     async Task ForgetAsync(Guid wallet, bool livemode, CancellationToken token)

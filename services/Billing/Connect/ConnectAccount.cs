@@ -8,7 +8,7 @@ namespace LlmGateway.Billing;
 /// <param name="Stripe">Null until we know it.</param>
 /// <param name="Transfers">Stripe's word for the capability.</param>
 /// <param name="Due">What Stripe wants to know now.</param>
-/// <param name="Paused">By an operator.</param>
+/// <param name="Paused">By an operator: whichever account the project has.</param>
 /// <param name="ReadAt">When this row was read, by the database's clock.</param>
 public sealed record ConnectAccount(
     Guid Id, Guid Organization, Guid Project, bool Test, bool Livemode, string? Country, string? Stripe, bool DetailsSubmitted,
@@ -23,13 +23,17 @@ public static class ConnectAccountRows
 {
     const string Columns = """
         id, organization, project, test, livemode, country, stripe, details_submitted, payouts_enabled, transfers, due, disabled_reason,
-        paused, created_at, looked_at, clock_timestamp()
+        exists (select from payout_pause p where p.project = connect_account.project and p.test = connect_account.test), created_at,
+        looked_at, clock_timestamp()
         """;
 
+    /// <param name="livemode">The sandbox plays accounts, too. They stay where they are while Stripe itself is asked.</param>
     public static Task<ConnectAccount?> ConnectAccountAsync(
-        this NpgsqlDataSource database, Guid project, bool test, CancellationToken token) =>
+        this NpgsqlDataSource database, Guid project, bool test, bool livemode, CancellationToken token) =>
         OneAsync(
-            database.Sql($"select {Columns} from connect_account where project = $1 and test = $2 and gone_at is null", project, test),
+            database.Sql(
+                $"select {Columns} from connect_account where project = $1 and test = $2 and livemode = $3 and gone_at is null",
+                project, test, livemode),
             token);
 
     public static Task<ConnectAccount?> ConnectAccountAsync(this NpgsqlDataSource database, Guid id, CancellationToken token) =>
@@ -46,8 +50,8 @@ public static class ConnectAccountRows
     {
         await using var insert = database.Sql("""
             insert into connect_account (id, organization, project, test, livemode, country) values ($1, $2, $3, $4, $5, $6)
-            on conflict (project, test) where gone_at is null do nothing
-            """, id, organization, project, test, livemode, Transactions.OrNull(country));
+            on conflict (project, test, livemode) where gone_at is null do nothing
+            """, id, organization, project, test, livemode, country);
         return await insert.ExecuteNonQueryAsync(token) == 1;
     }
 

@@ -14,10 +14,8 @@ public sealed class ConnectAccounts(NpgsqlDataSource database, ConnectCalls stri
         var isNew = await database.AddConnectAccountAsync(
             Ids.New(), caller.Organization, caller.Project, caller.Test, mode.Livemode, country, token);
         Failpoint.Hit("billing.account.added");
-        if (await database.ConnectAccountAsync(caller.Project, caller.Test, token) is not { } account)
+        if (await database.ConnectAccountAsync(caller.Project, caller.Test, mode.Livemode, token) is not { } account)
             return null;
-        if (account.Livemode != mode.Livemode)
-            return await ForgetAsync(account, token);
         if (account.Stripe is not null)
             return account;
         try
@@ -36,7 +34,7 @@ public sealed class ConnectAccounts(NpgsqlDataSource database, ConnectCalls stri
         catch (ProblemException)
         {
             // Perhaps another call makes it at this moment.
-            if (await database.ConnectAccountAsync(caller.Project, caller.Test, token) is { Stripe: not null } known)
+            if (await database.ConnectAccountAsync(caller.Project, caller.Test, mode.Livemode, token) is { Stripe: not null } known)
                 return known;
             throw;
         }
@@ -53,10 +51,12 @@ public sealed class ConnectAccounts(NpgsqlDataSource database, ConnectCalls stri
         return found is null && isYoung ? await stripe.CreateAccountAsync(mode, account, token) : found;
     }
 
-    /// <summary>The project's account as Stripe knows it now; null when it has none, or none any more.</summary>
+    /// <summary>
+    /// The project's account as Stripe knows it now; null when it has none, or Stripe does not know it under our key. Who only looks
+    /// forgets nothing: the key may be the wrong one.
+    /// </summary>
     public async Task<ConnectAccount?> FreshAsync(StripeMode mode, Guid project, bool test, CancellationToken token) =>
-        await database.ConnectAccountAsync(project, test, token) is not { } account ? null
-            : account.Livemode != mode.Livemode ? await ForgetAsync(account, token)
+        await database.ConnectAccountAsync(project, test, mode.Livemode, token) is not { } account ? null
             : account.Stripe is null ? account
             : await FreshAsync(mode, account, token);
 
@@ -69,7 +69,8 @@ public sealed class ConnectAccounts(NpgsqlDataSource database, ConnectCalls stri
         }
         catch (StripeRefusalException e) when (IsGone(e))
         {
-            return await ForgetAsync(account, token);
+            log.LogWarning("Stripe does not know the account {Account} of project {Project}", account.Stripe, account.Project);
+            return null;
         }
     }
 
@@ -90,8 +91,8 @@ public sealed class ConnectAccounts(NpgsqlDataSource database, ConnectCalls stri
                 disabled_reason = $7, looked_at = $8
             where id = $1 and looked_at <= $8 and (stripe is null or stripe = $2)
             """,
-            account.Id, said.Id, said.DetailsSubmitted, said.PayoutsEnabled, Transactions.OrNull(said.Capabilities?.Transfers),
-            said.Requirements?.CurrentlyDue?.ToArray() ?? [], Transactions.OrNull(said.Requirements?.DisabledReason), account.ReadAt))
+            account.Id, said.Id, said.DetailsSubmitted, said.PayoutsEnabled, said.Capabilities?.Transfers,
+            said.Requirements?.CurrentlyDue?.ToArray() ?? [], said.Requirements?.DisabledReason, account.ReadAt))
             await take.ExecuteNonQueryAsync(token);
         Failpoint.Hit("billing.account.taken");
         return await database.ConnectAccountAsync(account.Id, token);

@@ -11,6 +11,9 @@ namespace LlmGateway.Billing;
 public sealed class ConnectEvents(
     NpgsqlDataSource database, StripeModes modes, ConnectAccounts accounts, ConnectCalls stripe, Payouts payouts)
 {
+    /// <summary>Its owner has let go of us.</summary>
+    const string CutOff = "account.application.deauthorized";
+
     /// <summary>Families after which an account may be another: a bank that sends a payout back may end its account's payouts.</summary>
     static readonly string[] OfAccounts = ["account.", "capability.", "payout.", "person."];
 
@@ -27,7 +30,9 @@ public sealed class ConnectEvents(
             return new("nothing follows from this type of a connected account");
         if (await database.ConnectAccountOfAsync(id, token) is not { } account)
             return new("it is of no account of ours");
-        await accounts.FreshAsync(ModeOf(account.Test, account.Livemode, told), account, token);
+        var fresh = await accounts.FreshAsync(ModeOf(account.Test, account.Livemode, told), account, token);
+        if (fresh is null && told.Type == CutOff)
+            await accounts.ForgetAsync(account, token);
         return Handled.Done;
     }
 

@@ -49,7 +49,7 @@ public static class GetConnectStatus
             }
             catch (Exception e) when (Problems.IsOutage(e))
             {
-                return await database.ConnectAccountAsync(caller.Project, caller.Test, token);
+                return await database.ConnectAccountAsync(caller.Project, caller.Test, mode.Livemode, token);
             }
         }
     }

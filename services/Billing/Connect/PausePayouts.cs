@@ -4,8 +4,8 @@ using Npgsql;
 namespace LlmGateway.Billing;
 
 /// <summary>
-/// For who runs the gateway: <c>PUT /internal/connect/{project}/paused {paused, test?}</c>. To an account that is paused nothing is begun;
-/// what is reserved already goes on.
+/// For who runs the gateway: <c>PUT /internal/connect/{project}/paused {paused, test?}</c>. To a project that is paused nothing is paid
+/// out, whichever account it has or opens; what is reserved already goes on.
 /// </summary>
 public static class PausePayouts
 {
@@ -16,9 +16,12 @@ public static class PausePayouts
     static async Task<IResult> HandleAsync(Guid project, HttpContext http, NpgsqlDataSource database, CancellationToken token)
     {
         var input = await Body.ReadAsync<Request>(http);
-        await using var pause = database.Sql(
-            "update connect_account set paused = $3 where project = $1 and test = $2 and gone_at is null",
-            project, input.Test, input.Paused);
-        return await pause.ExecuteNonQueryAsync(token) == 1 ? Results.NoContent() : Problems.NotFound("connected account");
+        await using var change = database.Sql(
+            input.Paused
+                ? "insert into payout_pause (project, test) values ($1, $2) on conflict do nothing"
+                : "delete from payout_pause where project = $1 and test = $2",
+            project, input.Test);
+        await change.ExecuteNonQueryAsync(token);
+        return Results.NoContent();
     }
 }

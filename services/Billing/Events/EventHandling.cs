@@ -20,7 +20,7 @@ public sealed class NotYetException(string reason) : Exception(reason);
 /// </summary>
 public sealed class EventHandling(
     NpgsqlDataSource database, StripeModes modes, StripeCalls stripe, Intents intents, Refunds refunds, Disputes disputes,
-    Bookings bookings, AutoCharges charges, SavedCards cards, Trust trust, ConnectEvents connect)
+    Postings postings, AutoCharges charges, SavedCards cards, Trust trust, ConnectEvents connect)
 {
     // What a type makes us look at. Disputes and charge.refund.updated are of payments, too: the more special one is asked first.
     static bool IsRefund(string type) => type.StartsWith("refund.", StringComparison.Ordinal) || type == "charge.refund.updated";
@@ -50,7 +50,7 @@ public sealed class EventHandling(
             throw new NotOursException("the payment is of the other mode");
         var said = await stripe.IntentAsync(mode, intent, token);
         payment = await intents.TakeAsync(payment, said, token);
-        await bookings.BookWaitingAsync(payment, token);
+        await postings.BookWaitingAsync(payment, token);
         if (payment.OffSession is not null)
             payment = await charges.SettleAsync(mode, payment, said, token);
         await trust.NoteAsync(mode, payment, token);

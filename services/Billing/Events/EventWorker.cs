@@ -118,7 +118,7 @@ public sealed class EventWorker(
     {
         await using var mark = database.Sql(
             "update stripe_event set status = $3, reason = $4 where id = $1 and livemode = $2", waiting.Id, waiting.Livemode, status,
-            Transactions.OrNull(reason));
+            reason);
         await mark.ExecuteNonQueryAsync(token);
     }
 

@@ -81,8 +81,7 @@ public static class ReceiveEvent
             insert into stripe_event (id, livemode, account, type, api_version, created, body) values ($1, $2, $3, $4, $5, $6, $7)
             on conflict (id, livemode) do nothing
             """,
-            told.Id, told.Livemode, (object?)told.Account ?? DBNull.Value, told.Type, (object?)told.ApiVersion ?? DBNull.Value,
-            told.Created, body);
+            told.Id, told.Livemode, told.Account, told.Type, told.ApiVersion, told.Created, body);
         return await insert.ExecuteNonQueryAsync(token) == 1;
     }
 

@@ -68,12 +68,16 @@ public sealed record Document(
 
     /// <summary>
     /// What a buyer has bought: credit, and the service of buying it. Whose part of the credit's price is the developer's, is not the
-    /// buyer's. Lines have whole cents, as the total has; what rounding takes from one is the other's.
+    /// buyer's. Lines have whole cents, as the total has; what rounding takes from one is the other's. Rounded is what has gone back so
+    /// far, and not each part of it, so that all credit notes of a payment together credit no line with more than its invoice has.
     /// </summary>
-    public static IReadOnlyList<DocumentLine> LinesOf(PaymentPost reason, Parts parts)
+    /// <param name="feeGoneBack">Nano-dollars, by the payment's documents before this one.</param>
+    public static IReadOnlyList<DocumentLine> LinesOf(PaymentPost reason, Parts parts, long feeGoneBack = 0)
     {
         var total = parts.Sum / Quote.NanosPerCent;
-        var fee = Math.Min(total, (parts.Fee + Quote.NanosPerCent / 2) / Quote.NanosPerCent);
+        var after = reason == PaymentPost.TopUp || KindOf(reason) == DocumentKind.CreditNote
+            ? feeGoneBack + parts.Fee : feeGoneBack - parts.Fee;
+        var fee = Math.Clamp(Math.Abs(Rounded(after) - Rounded(feeGoneBack)), 0, total);
         var lines = new List<DocumentLine>();
         if (total > fee)
             lines.Add(new(Describe(reason, "Credit"), new((total - fee) * Quote.NanosPerCent)));
@@ -81,6 +85,9 @@ public sealed record Document(
             lines.Add(new(Describe(reason, "Service fee"), new(fee * Quote.NanosPerCent)));
         return lines;
     }
+
+    /// <summary>In cents.</summary>
+    static long Rounded(long nanos) => (nanos + Quote.NanosPerCent / 2) / Quote.NanosPerCent;
 
     static string Describe(PaymentPost reason, string what) => reason switch
     {

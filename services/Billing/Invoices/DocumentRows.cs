@@ -15,7 +15,7 @@ public static class DocumentRows
 
     /// <param name="which">What <c>i</c> must fulfil.</param>
     public static async Task<List<Document>> DocumentsAsync(
-        this NpgsqlDataSource database, string which, CancellationToken token, params object[] values)
+        this NpgsqlDataSource database, string which, CancellationToken token, params object?[] values)
     {
         await using var query = database.Sql($"{Read} where {which}", values);
         await using var row = await query.ExecuteReaderAsync(token);
@@ -30,13 +30,26 @@ public static class DocumentRows
         return documents;
     }
 
-    /// <summary>The number of the top-up's invoice of a payment; null while it has none.</summary>
+    /// <summary>
+    /// The number of the top-up's invoice of a payment; null while it has none. Until the transaction's end nobody else makes another
+    /// document of the payment.
+    /// </summary>
     public static async Task<(Guid Id, long Number)?> InvoiceOfAsync(
         this NpgsqlConnection connection, Guid payment, CancellationToken token)
     {
-        await using var query = connection.Sql("select id, number from invoice where payment = $1 and reason = 'top_up'", payment);
+        await using var query = connection.Sql("select id, number from invoice where payment = $1 and reason = 'top_up' for update", payment);
         await using var row = await query.ExecuteReaderAsync(token);
         return await row.ReadAsync(token) ? (row.GetGuid(0), row.GetInt64(1)) : null;
+    }
+
+    /// <summary>What a payment's documents say that has gone back of its fee, in nano-dollars.</summary>
+    public static async Task<long> FeeGoneBackAsync(this NpgsqlConnection connection, Guid payment, CancellationToken token)
+    {
+        await using var query = connection.Sql("""
+            select coalesce(sum(case kind when 'credit_note' then fee else -fee end), 0)::bigint
+            from invoice where payment = $1 and reason <> 'top_up'
+            """, payment);
+        return (long)(await query.ExecuteScalarAsync(token))!;
     }
 
     /// <summary>
@@ -69,7 +82,7 @@ public static class DocumentRows
             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18::jsonb)
             """, token,
             document.Id, source, of.Id, of.Organization, of.Project, of.Customer, of.Test, Document.NameOf(document.Kind),
-            document.Number, Document.NameOf(document.Reason), Transactions.OrNull(document.Corrects?.Id), document.IssuedAt, document.Date,
+            document.Number, Document.NameOf(document.Reason), document.Corrects?.Id, document.IssuedAt, document.Date,
             document.Cents, document.Parts.Net, document.Parts.Margin, document.Parts.Fee,
             JsonSerializer.Serialize(document.Content, Defaults.Json));
     }

@@ -15,6 +15,8 @@ public static class InvoicePdf
 {
     const double Left = 56, Right = 539, Top = 64, Middle = 310, Small = 9, Normal = 10, Large = 20, LineHeight = 14;
 
+    const int MaxLinesOfOne = 3;
+
     const string Family = "Invoice";
 
     /// <summary>The library has one resolver for the process, and looks fonts up while it draws.</summary>
@@ -106,15 +108,19 @@ public static class InvoicePdf
             _y += LineHeight + 2;
         }
 
-        /// <summary>As many lines as it needs, broken at blanks, and a word that is too long anywhere.</summary>
+        /// <summary>
+        /// Some lines, broken at blanks, and a word that is too long anywhere. What is longer ends there: the total must stand on the page.
+        /// </summary>
         void Write(string text, XFont font, double from, double to)
         {
-            var line = "";
+            var (line, lines) = ("", 1);
             foreach (var word in text.Split(' ').SelectMany(word => Pieces(word, font, to - from)))
             {
                 var longer = line.Length == 0 ? word : $"{line} {word}";
                 if (line.Length > 0 && graphics.MeasureString(longer, font).Width > to - from)
                 {
+                    if (lines++ == MaxLinesOfOne)
+                        break;
                     Put(line, font, from, _y);
                     _y += LineHeight;
                     longer = word;

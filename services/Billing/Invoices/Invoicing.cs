@@ -50,21 +50,36 @@ public sealed class Invoicing(
             {
                 made += await TryMakeAsync(booked, buyers, token) ? 1 : 0;
             }
-            catch (Exception e) when (!token.IsCancellationRequested && !Problems.IsOutage(e))
+            catch (Exception e) when (!token.IsCancellationRequested)
             {
-                log.LogError(e, "posting {Posting} has no document yet", booked.Posting);
+                log.Log(
+                    Problems.IsOutage(e) ? LogLevel.Warning : LogLevel.Error, e, "posting {Posting} has no document yet", booked.Posting);
+                await PostponeAsync(booked.Posting, token);
             }
         if (made > 0)
             outbox.Raise();
         return made;
     }
 
+    /// <summary>Twice as late after each attempt: what cannot be made now keeps its place from nobody.</summary>
+    async Task PostponeAsync(Guid posting, CancellationToken token)
+    {
+        await using var postpone = database.Sql($"""
+            update posting set document_attempts = document_attempts + 1,
+                document_at = now() + {Database.Pause("interval '5 seconds'", "interval '1 hour'", "document_attempts")}
+            where id = $1 and not documented
+            """, posting);
+        await postpone.ExecuteNonQueryAsync(token);
+    }
+
     async Task<List<Booked>> BookedAsync(CancellationToken token)
     {
         await using var query = database.Sql("""
-            select p.id, p.payment, p.type, p.net, p.margin, p.fee, s.content
-            from posting p join payment on payment.id = p.payment join seller s using (project, test)
-            where p.status = 'booked' and not p.documented order by p.created_at, p.number limit $1
+            select p.id, p.payment, p.type, p.net, p.margin, p.fee, s.content from seller s cross join lateral (
+                select * from posting
+                where project = s.project and test = s.test and status = 'booked' and not documented and document_at <= now()
+                order by created_at, number limit $1) p
+            order by p.created_at, p.number limit $1
             """, MaxAtOnce);
         await using var row = await query.ExecuteReaderAsync(token);
         var booked = new List<Booked>();
@@ -83,10 +98,10 @@ public sealed class Invoicing(
         if (!buyers.TryGetValue(payment.Customer, out var buyer))
             buyers[payment.Customer] = buyer = await BuyerAsync(payment.Customer, token);
         var taxes = booked.Type == PaymentPost.TopUp ? await TaxesAsync(payment, token) : [];
-        var content = new DocumentContent(booked.Seller, buyer, Document.LinesOf(booked.Type, booked.Parts), taxes);
         await using var connection = await database.OpenConnectionAsync(token);
         await using var transaction = await connection.BeginTransactionAsync(token);
-        if (!await MakeAsync(connection, booked, payment, content, token))
+        await connection.RunAsync(Database.FreeWhenIdle, token);
+        if (!await MakeAsync(connection, booked, payment, buyer, taxes, token))
             return false;
         await transaction.CommitAsync(CancellationToken.None);
         Failpoint.Hit("billing.invoice.made");
@@ -94,13 +109,15 @@ public sealed class Invoicing(
     }
 
     async Task<bool> MakeAsync(
-        NpgsqlConnection connection, Booked booked, Payment payment, DocumentContent content, CancellationToken token)
+        NpgsqlConnection connection, Booked booked, Payment payment, Buyer buyer, IReadOnlyList<TaxLine> taxes, CancellationToken token)
     {
         var isFirst = await connection.ChangeAsync(
             "update posting set documented = true where id = $1 and not documented", token, booked.Posting) == 1;
         var corrects = booked.Type == PaymentPost.TopUp ? null : await connection.InvoiceOfAsync(payment.Id, token);
         if (!isFirst || (corrects is null && booked.Type != PaymentPost.TopUp))
             return false;
+        var fee = corrects is null ? 0 : await connection.FeeGoneBackAsync(payment.Id, token);
+        var content = new DocumentContent(booked.Seller, buyer, Document.LinesOf(booked.Type, booked.Parts, fee), taxes);
         var kind = Document.KindOf(booked.Type);
         var (number, issuedAt, before) = await connection.NextNumberAsync(payment, kind, token);
         Failpoint.Hit("billing.invoice.numbered");
@@ -146,6 +163,10 @@ public sealed class Invoicing(
             ? known
             : throw new InvalidOperationException($"payment {payment.Id:N} is of a mode of Stripe's that is not set up");
         var calculation = await stripe.TaxCalculationAsync(mode, id, token);
+        // On a document that never changes, they must be those of what was paid.
+        if (calculation.Currency != "usd" || calculation.AmountTotal != payment.Cents)
+            throw new InvalidOperationException(
+                $"Stripe's tax calculation {id} is of {calculation.AmountTotal} {calculation.Currency}, and its payment of {payment.Cents} usd");
         return [.. calculation.TaxBreakdown.Select(tax => new TaxLine(
             $"{tax.TaxRateDetails?.TaxType?.ToUpperInvariant()} {tax.TaxRateDetails?.Country}".Trim(),
             tax.TaxRateDetails?.PercentageDecimal ?? "0", new(tax.Amount * Quote.NanosPerCent), tax.TaxabilityReason))];

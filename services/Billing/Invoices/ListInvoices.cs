@@ -38,7 +38,7 @@ public static class ListInvoices
                 and i.id < $6
             order by i.id desc limit $7
             """, token,
-            caller.Project, caller.Test, Transactions.OrNull(customer), from.ToUniversalTime(), to.ToUniversalTime(),
+            caller.Project, caller.Test, customer, from.ToUniversalTime(), to.ToUniversalTime(),
             OptionalId(query, "cursor", Ids.Invoice) ?? Guid.AllBitsSet, page);
         return Results.Json(
             new Answer(
@@ -57,7 +57,7 @@ public static class ListInvoices
         if (!Ids.TryParse(Ids.Invoice, id, out var which)
             || await database.DocumentsAsync(
                 "i.id = $1 and i.project = $2 and i.test = $3 and ($4::uuid is null or i.customer = $4)", token,
-                which, caller.Project, caller.Test, Transactions.OrNull(caller.Customer)) is not [var document])
+                which, caller.Project, caller.Test, caller.Customer) is not [var document])
             return Problems.NotFound("invoice");
         var isPdf = format == "pdf"
             || (format is null && http.Request.Headers.Accept.ToString().Contains(PdfType, StringComparison.OrdinalIgnoreCase));
@@ -82,11 +82,11 @@ public static class ListInvoices
     {
         await using var query = database.Sql("""
             select count(*) from (
-                select from posting p join payment on payment.id = p.payment
-                where p.status = 'booked' and not p.documented and payment.project = $1 and payment.test = $2
-                    and ($3::uuid is null or payment.customer = $3)
+                select from posting p
+                where p.status = 'booked' and not p.documented and p.project = $1 and p.test = $2
+                    and ($3::uuid is null or exists (select from payment where payment.id = p.payment and payment.customer = $3))
                 limit $4) as drafts
-            """, caller.Project, caller.Test, Transactions.OrNull(customer), MaxDrafts);
+            """, caller.Project, caller.Test, customer, MaxDrafts);
         return (long)(await query.ExecuteScalarAsync(token))!;
     }
 }

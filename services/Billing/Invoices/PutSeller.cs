@@ -1,6 +1,6 @@
-using System.Net.Mail;
 using System.Text.Json;
 using LlmGateway.ServiceDefaults;
+using MimeKit;
 using Npgsql;
 
 namespace LlmGateway.Billing;
@@ -63,7 +63,8 @@ public static class PutSeller
             ? Problems.Invalid(name, $"'{name}' must have 1 to {most} characters, and none that controls a printer.")
             : null;
 
-    /// <summary>An address alone, without a name beside it.</summary>
+    /// <summary>An address alone, without a name beside it, as the sender of mail reads it: others would take more.</summary>
     public static bool IsAddress(string text) =>
-        text.Length <= 254 && !text.Any(char.IsControl) && MailAddress.TryCreate(text, out var address) && address.Address == text;
+        text.Length <= 254 && !text.Any(char.IsControl) && MailboxAddress.TryParse(text, out var address) && address.Address == text
+            && address.Domain.Length > 0;
 }

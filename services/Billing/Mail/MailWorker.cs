@@ -102,20 +102,27 @@ public sealed class MailWorker(
             using var message = MessageOf(new(mail.Id, mail.To, mail.Subject, mail.Body), server.From);
             await smtp.SendAsync(message, limit);
         }
-        catch (SmtpCommandException e)
+        catch (SmtpCommandException e) when (e.StatusCode < SmtpStatusCode.CommandUnrecognized)
         {
-            if (e.StatusCode >= SmtpStatusCode.CommandUnrecognized)
-            {
-                log.LogError("mail {Id} is refused for good: {Message}", mail.Id, e.Message);
-                await MarkAsync(mail.Id, "failed", e.Message, stopping);
-            }
-            else
-                await PostponeAsync(mail, e.Message, stopping);
+            await PostponeAsync(mail, e.Message, stopping);
+            return;
+        }
+        catch (Exception e) when (IsOfTheMail(e))
+        {
+            log.LogError("mail {Id} is refused for good: {Message}", mail.Id, e.Message);
+            await MarkAsync(mail.Id, "failed", e.Message, stopping);
             return;
         }
         Failpoint.Hit("billing.mail.sent");
         await MarkAsync(mail.Id, "sent", null, stopping);
     }
+
+    /// <summary>
+    /// The server refuses it, it cannot be written down, or it needs what the server cannot do. What is the connection's fault would keep
+    /// the mails behind it waiting, so nothing else may count as that.
+    /// </summary>
+    static bool IsOfTheMail(Exception e) =>
+        e is SmtpCommandException or FormatException or ArgumentException or NotSupportedException;
 
     /// <summary>What it says, and who says it; the id is the same at each attempt.</summary>
     public static MimeMessage MessageOf(Mail mail, string from)
@@ -132,7 +139,7 @@ public sealed class MailWorker(
     {
         await using var mark = database.Sql(
             "update mail set status = $2, reason = $3, sent_at = case when $2 = 'sent' then now() end where id = $1", id, status,
-            Transactions.OrNull(reason));
+            reason);
         await mark.ExecuteNonQueryAsync(token);
     }
 

@@ -18,7 +18,7 @@ public sealed class Intents(NpgsqlDataSource database, OutboxSignal outbox, Time
 
     /// <summary>
     /// Takes over the state. Of a payment that has succeeded, the ledger's post is written with it, once for ever:
-    /// <see cref="Bookings"/> books it.
+    /// <see cref="Postings"/> books it.
     /// </summary>
     public async Task<Payment> TakeAsync(Payment payment, PaymentIntent intent, CancellationToken token)
     {
@@ -50,8 +50,8 @@ public sealed class Intents(NpgsqlDataSource database, OutboxSignal outbox, Time
                 tax_calculation = $7, paid_at = case when $2 = 'succeeded' then coalesce(paid_at, now()) end
             where id = $1
             """, token,
-            row.Id, next.Status, intent.Id, Transactions.OrNull(next.FailureCode), Transactions.OrNull(next.FailureMessage),
-            Transactions.OrNull(next.FailedCharge), Transactions.OrNull(next.TaxCalculation));
+            row.Id, next.Status, intent.Id, next.FailureCode, next.FailureMessage,
+            next.FailedCharge, next.TaxCalculation);
         if (next.Status == Payment.Succeeded)
             await connection.AddTopUpAsync(next, token);
         if (next.FailureCode is not null && next.FailedCharge != row.FailedCharge)

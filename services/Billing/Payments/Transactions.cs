@@ -19,11 +19,8 @@ public static class Transactions
         return result;
     }
 
-    /// <summary>Null becomes the database's.</summary>
-    public static object OrNull(object? value) => value ?? DBNull.Value;
-
     public static async Task<int> ChangeAsync(
-        this NpgsqlConnection connection, [StringSyntax("sql")] string text, CancellationToken token, params object[] values)
+        this NpgsqlConnection connection, [StringSyntax("sql")] string text, CancellationToken token, params object?[] values)
     {
         await using var command = connection.Sql(text, values);
         return await command.ExecuteNonQueryAsync(token);

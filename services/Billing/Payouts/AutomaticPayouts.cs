@@ -10,7 +10,8 @@ namespace LlmGateway.Billing;
 /// nothing but time, and of rounds that happen at once one pays.
 /// </summary>
 public sealed class AutomaticPayouts(
-    NpgsqlDataSource database, StripeModes modes, ConnectAccounts accounts, LedgerClient ledger, Payouts payouts)
+    NpgsqlDataSource database, StripeModes modes, ConnectAccounts accounts, LedgerClient ledger, Payouts payouts,
+    ILogger<AutomaticPayouts> log)
 {
     /// <summary>Of one round. Those that were looked at longest ago come first.</summary>
     const int MaxProjects = 50;
@@ -32,7 +33,17 @@ public sealed class AutomaticPayouts(
     {
         var begun = 0;
         foreach (var wish in await WishesAsync(everything ? TimeSpan.Zero : Every, token))
-            begun += await BeginAsync(wish, token) ? 1 : 0;
+            try
+            {
+                begun += await BeginAsync(wish, token) ? 1 : 0;
+            }
+            catch (Exception e) when (!token.IsCancellationRequested)
+            {
+                // One that cannot be paid keeps none of the others waiting.
+                log.Log(
+                    Problems.IsOutage(e) ? LogLevel.Warning : LogLevel.Error, e, "project {Project} is not paid out by itself now: {Message}",
+                    wish.Project, e.Message);
+            }
         return begun;
     }
 

@@ -17,7 +17,7 @@ public sealed class PayoutRounds(NpgsqlDataSource database, Payouts payouts, Aut
     {
         var under = await database.PayoutsUnderWayAsync(everything ? TimeSpan.Zero : Every, MaxPayouts, token);
         var outages = 0;
-        foreach (var payout in under)
+        foreach (var payout in under.TakeWhile(_ => outages < MaxOutages))
             try
             {
                 await payouts.AdvanceAsync(payout, again: true, token);
@@ -27,9 +27,10 @@ public sealed class PayoutRounds(NpgsqlDataSource database, Payouts payouts, Aut
                 // Each round says it again: money is not where it should be.
                 log.LogError(e, "payout {Payout} cannot be reconciled with Stripe", Ids.Show(Ids.Payout, payout));
             }
-            catch (Exception e) when (Problems.IsOutage(e) && ++outages < MaxOutages)
+            catch (Exception e) when (Problems.IsOutage(e))
             {
-                // One that Stripe has no answer to keeps none of the others waiting.
+                // One that Stripe has no answer to keeps none of the others waiting, and neither do many.
+                outages++;
                 log.LogWarning("payout {Payout} waits: {Message}", Ids.Show(Ids.Payout, payout), e.Message);
             }
         return under.Count + await automatic.RunAsync(everything, token);

@@ -20,30 +20,43 @@ public sealed class Payouts(
     public async Task<Payout> AdvanceAsync(Guid id, bool again, CancellationToken token)
     {
         var payout = await RowAsync(id, token);
-        if (payout.Status == Payout.New)
-            payout = await ReserveAsync(payout, token);
+        if (payout is { Status: Payout.New } or { Status: Payout.Refused, Settled: false })
+            payout = await ReserveAsync(payout, again, token);
         if (payout.Status == Payout.Reserved && modes.Of(payout.Test) is { } mode && mode.Livemode == payout.Livemode)
             payout = await TransferAsync(mode, payout, again, token);
         return await SettleAsync(payout, token);
     }
 
-    async Task<Payout> ReserveAsync(Payout payout, CancellationToken token)
+    /// <param name="again">Its caller was told that it is pending, so one that is refused must be told of.</param>
+    async Task<Payout> ReserveAsync(Payout payout, bool again, CancellationToken token)
     {
         var answer = await BookAsync(payout, payout.Id, PayoutPost.Payout, payout.Nanos, token);
         Failpoint.Hit("billing.payout.reserved");
         var isReserved = answer.Outcome == PaymentOutcome.Done;
-        var moved = await MoveAsync(payout, Payout.New, isReserved ? Payout.Reserved : Payout.Refused, token);
+        var (code, failure) = isReserved || !again ? (null, null) : ("margin_changed", "The margin had become too small for it.");
+        var moved = await MoveAsync(
+            payout, Payout.New, isReserved ? Payout.Reserved : Payout.Refused, token, code: code, failure: failure);
+        if (moved.Status != Payout.Refused)
+            return moved;
         // Somebody else was told before that there is not enough, and has told so.
-        if (isReserved && moved.Status == Payout.Refused)
+        if (isReserved)
             await ReleaseAsync(moved, token);
-        return moved;
+        return await EndAsync(moved, token);
+    }
+
+    /// <summary>The ledger has the payout's end.</summary>
+    async Task<Payout> EndAsync(Payout payout, CancellationToken token)
+    {
+        await using var settle = database.Sql("update payout set settled = true where id = $1", payout.Id);
+        await settle.ExecuteNonQueryAsync(token);
+        return payout with { Settled = true };
     }
 
     async Task<Payout> TransferAsync(StripeMode mode, Payout payout, bool again, CancellationToken token)
     {
         var transfer = again || !payout.IsYoung ? await stripe.FindTransferAsync(mode, payout, token) : null;
         if (transfer is null && !payout.IsYoung)
-            return await MoveAsync(
+            return !payout.IsOld ? payout : await MoveAsync(
                 payout, Payout.Reserved, Payout.Failed, token, code: "no_answer",
                 failure: "Stripe gave no answer for a day and knows nothing of it.");
         try
@@ -105,8 +118,7 @@ public sealed class Payouts(
             else
                 await ReleaseAsync(payout, token);
             Failpoint.Hit("billing.payout.settled");
-            await using var settle = database.Sql("update payout set settled = true where id = $1", payout.Id);
-            await settle.ExecuteNonQueryAsync(token);
+            await EndAsync(payout, token);
         }
         foreach (var (reversal, cents) in await UnbookedAsync(payout.Id, token))
         {
@@ -147,10 +159,11 @@ public sealed class Payouts(
         await using (var connection = await database.OpenConnectionAsync(token))
         await using (var transaction = await connection.BeginTransactionAsync(token))
         {
+            await connection.RunAsync(Database.FreeWhenIdle, token);
             var moved = await connection.ChangeAsync(
                 "update payout set status = $3, transfer = $4, failure_code = $5, failure = $6 where id = $1 and status = $2", token,
-                payout.Id, from, to, Transactions.OrNull(transfer), Transactions.OrNull(code), Transactions.OrNull(failure));
-            if (moved == 1 && EventOf(to) is { } type)
+                payout.Id, from, to, transfer, code, failure);
+            if (moved == 1 && EventOf(to, code) is { } type)
                 await connection.TellAsync(
                     Ids.Derive(payout.Project, payout.Test ? "payouts:test" : "payouts:live"), payout.Organization, payout.Project,
                     payout.Test, type,
@@ -161,11 +174,11 @@ public sealed class Payouts(
         return await RowAsync(payout.Id, token);
     }
 
-    static string? EventOf(string status) => status switch
+    static string? EventOf(string status, string? code) => status switch
     {
         Payout.Reserved => Contracts.EventTypes.PayoutCreated,
         Payout.Paid => Contracts.EventTypes.PayoutPaid,
-        Payout.Failed => Contracts.EventTypes.PayoutFailed,
+        Payout.Failed or Payout.Refused when code is not null => Contracts.EventTypes.PayoutFailed,
         _ => null,
     };
 

@@ -1,6 +1,5 @@
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
-using Microsoft.AspNetCore.Http.Features;
 using Npgsql;
 
 namespace LlmGateway.Billing;
@@ -14,8 +13,8 @@ public static class StartPayout
     public sealed record Request(Money? Amount = null);
 
     /// <param name="TransferId">Stripe's; null while it is pending.</param>
-    /// <param name="MarginBalance">What is left to be paid out.</param>
-    public sealed record Answer(string Id, string? TransferId, Money Amount, string Currency, string Status, Money MarginBalance);
+    /// <param name="MarginBalance">What is left to be paid out; null while the ledger does not say.</param>
+    public sealed record Answer(string Id, string? TransferId, Money Amount, string Currency, string Status, Money? MarginBalance);
 
     public static void MapStartPayout(this WebApplication app) => app.MapPost("/v1/connect/payouts", HandleAsync).WithIdempotency();
 
@@ -24,10 +23,7 @@ public static class StartPayout
         CancellationToken token)
     {
         var caller = http.Backend();
-        // The official package sends none.
-        var hasBody = http.Request.ContentLength != 0
-            && http.Features.Get<IHttpRequestBodyDetectionFeature>() is not { CanHaveBody: false };
-        var input = hasBody ? await Body.ReadAsync<Request>(http) : new Request();
+        var input = await Body.ReadAsync(http, new Request()); // the official package sends none
         if (PayoutRules.Refuse("amount", input.Amount) is { } refused)
             return refused;
         var id = Idempotency.EffectId(http, caller, "/v1/connect/payouts");
@@ -78,12 +74,27 @@ public static class StartPayout
                 "amount");
         if (payout.Status == Payout.Failed)
             return Problems.Conflict("payout_failed", $"Nothing was paid out: {payout.Failure}");
-        var margin = await ledger.MarginAsync(caller.Project, caller.Test, token);
         return Results.Json(
             new Answer(
-                Ids.Show(Ids.Payout, payout.Id), payout.Transfer, new(payout.Nanos), "USD", payout.ShownStatus, PayoutRules.Shown(margin)),
+                Ids.Show(Ids.Payout, payout.Id), payout.Transfer, new(payout.Nanos), "USD", payout.ShownStatus,
+                await LeftAsync(caller, ledger, token)),
             Defaults.Json,
             statusCode: payout.Status == Payout.Paid ? StatusCodes.Status200OK : StatusCodes.Status202Accepted);
+    }
+
+    /// <summary>
+    /// The payout stands. A caller who was told that it does not, because nobody knows what is left, would begin another one.
+    /// </summary>
+    static async Task<Money?> LeftAsync(Principal caller, LedgerClient ledger, CancellationToken token)
+    {
+        try
+        {
+            return PayoutRules.Shown(await ledger.MarginAsync(caller.Project, caller.Test, token));
+        }
+        catch (Exception e) when (Problems.IsOutage(e))
+        {
+            return null;
+        }
     }
 
     public static Problem NotSetUp(Principal caller) => Problems.Conflict(

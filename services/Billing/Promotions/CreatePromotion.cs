@@ -40,7 +40,7 @@ public static class CreatePromotion
             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict do nothing
             """,
             id, caller.Organization, caller.Project, caller.Test, code, input.Amount.Nanos,
-            Transactions.OrNull(input.ExpiresAt?.ToUniversalTime()), Transactions.OrNull(input.LotDays), input.MaxRedemptions,
+            input.ExpiresAt?.ToUniversalTime(), input.LotDays, input.MaxRedemptions,
             input.PerCustomer))
             await insert.ExecuteNonQueryAsync(token);
         return await Promotion.FindAsync(database, caller.Project, caller.Test, code, token) is { } made && made.Id == id

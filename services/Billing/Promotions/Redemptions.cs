@@ -42,7 +42,7 @@ public sealed class Redemptions(NpgsqlDataSource database, LedgerClient ledger)
             return same;
         if (own.Count >= of.PerCustomer)
             return own[^1];
-        await using (var clock = connection.Sql("select $1::timestamptz <= now()", Transactions.OrNull(of.ExpiresAt)))
+        await using (var clock = connection.Sql("select $1::timestamptz <= now()", of.ExpiresAt))
             if (of.Redeemed >= of.MaxRedemptions || await clock.ExecuteScalarAsync(token) is true)
                 return own.Count > 0 ? own[^1] : null;
         await connection.ChangeAsync("update promotion set redeemed = redeemed + 1 where id = $1", token, promotion);
@@ -51,7 +51,7 @@ public sealed class Redemptions(NpgsqlDataSource database, LedgerClient ledger)
                 insert into redemption (id, promotion, customer, number, wallet, expires_at)
                 values ($1, $2, $3, $4, $5, date_trunc('milliseconds', now() + make_interval(days => $6)))
                 returning {Columns}
-                """, id, promotion, owner.Customer, own.Count + 1, owner.Wallet, Transactions.OrNull(of.LotDays)),
+                """, id, promotion, owner.Customer, own.Count + 1, owner.Wallet, of.LotDays),
             token);
         await transaction.CommitAsync(CancellationToken.None);
         return added.Single();

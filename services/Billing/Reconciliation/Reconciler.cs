@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Text;
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
@@ -9,13 +10,13 @@ namespace LlmGateway.Billing;
 /// <param name="Events">Events that Stripe had told and that never came.</param>
 /// <param name="Payments">Purchases that Stripe was asked about.</param>
 /// <param name="Refunds">Refunds under way that were brought further.</param>
-/// <param name="Bookings">Posts that waited for the ledger.</param>
+/// <param name="Postings">Posts that waited for the ledger.</param>
 /// <param name="Payouts">Payouts under way that were brought further, and those that were due by themselves.</param>
 /// <param name="Failed">What could not be brought further; the log says why, and the next round tries it again.</param>
-public sealed record Reconciled(int Events, int Payments, int Refunds, int Bookings, int Payouts, int Failed)
+public sealed record Reconciled(int Events, int Payments, int Refunds, int Postings, int Payouts, int Failed)
 {
     public static Reconciled operator +(Reconciled a, Reconciled b) => new(
-        a.Events + b.Events, a.Payments + b.Payments, a.Refunds + b.Refunds, a.Bookings + b.Bookings, a.Payouts + b.Payouts,
+        a.Events + b.Events, a.Payments + b.Payments, a.Refunds + b.Refunds, a.Postings + b.Postings, a.Payouts + b.Payouts,
         a.Failed + b.Failed);
 }
 
@@ -25,7 +26,7 @@ public sealed record Reconciled(int Events, int Payments, int Refunds, int Booki
 /// </summary>
 public sealed class Reconciler(
     NpgsqlDataSource database, DatabaseReady ready, StripeModes modes, StripeCalls stripe, Intents intents, Purchases purchases,
-    Refunds refunds, Bookings bookings, AutoCharges charges, Redemptions redemptions, PayoutRounds payouts, EventWorker worker,
+    Refunds refunds, Postings postings, AutoCharges charges, Redemptions redemptions, PayoutRounds payouts, EventWorker worker,
     TimeProvider time, ILogger<Reconciler> log)
     : BackgroundService
 {
@@ -37,10 +38,16 @@ public sealed class Reconciler(
     /// <summary>How far back the first round looks. Stripe lists thirty days.</summary>
     static readonly TimeSpan FirstLook = TimeSpan.FromDays(3);
 
-    /// <summary>What is read at once. Stripe lists the newest first, so what was not read to its end is read again.</summary>
-    static readonly TimeSpan Stretch = TimeSpan.FromMinutes(10);
+    /// <summary>
+    /// What is read at once. Stripe lists the newest first, so what was not read to its end is read again, by halves. Its moments are
+    /// whole seconds.
+    /// </summary>
+    static readonly TimeSpan LongestStretch = TimeSpan.FromMinutes(10), ShortestStretch = TimeSpan.FromSeconds(1);
 
-    const int MaxPages = 100, MaxPayments = 50, MaxRefunds = 50, MaxBookings = 200;
+    /// <summary>Of each mode, as its last one was read to its end or not. Only how fast it goes depends on it.</summary>
+    readonly ConcurrentDictionary<bool, TimeSpan> _stretches = [];
+
+    const int MaxPages = 100, MaxPagesOfStretch = 20, MaxPayments = 50, MaxRefunds = 50, MaxPostings = 200;
 
     /// <summary>A purchase is asked after so often at most: its events bring what happens sooner.</summary>
     static readonly TimeSpan PaymentEvery = TimeSpan.FromMinutes(30), RefundEvery = TimeSpan.FromMinutes(2);
@@ -58,7 +65,7 @@ public sealed class Reconciler(
     public async Task<Reconciled> RunAsync(bool everything, CancellationToken token)
     {
         var failed = new Failures();
-        var bookings = await BookAsync(failed, token);
+        var postings = await BookAsync(failed, token);
         var events = 0;
         foreach (var mode in modes.All.DistinctBy(mode => mode.Livemode))
             await UnlessItFailsAsync(
@@ -68,7 +75,7 @@ public sealed class Reconciler(
             await AskAfterRefundsAsync(everything ? TimeSpan.Zero : RefundEvery, failed, token));
         var paidOut = 0;
         await UnlessItFailsAsync(async () => paidOut = await payouts.RunAsync(everything, token), "payouts", failed, token);
-        return new(events, asked, refunded, bookings, paidOut, failed.Count);
+        return new(events, asked, refunded, postings, paidOut, failed.Count);
     }
 
     sealed class Failures
@@ -82,10 +89,10 @@ public sealed class Reconciler(
         var payments = await PaymentRows.PaymentsAsync(
             database.Sql($"""
                 select {PaymentRows.Columns} from payment where id in (select payment from posting where status = 'waiting' limit $1)
-                """, MaxBookings),
+                """, MaxPostings),
             token);
         foreach (var payment in payments)
-            await UnlessItFailsAsync(() => bookings.BookWaitingAsync(payment, token), NameOf(payment.Id), failed, token);
+            await UnlessItFailsAsync(() => postings.BookWaitingAsync(payment, token), NameOf(payment.Id), failed, token);
         var count = payments.Count;
         await UnlessItFailsAsync(
             async () => count += await redemptions.BookWaitingAsync(token), "the redemptions of promotions", failed, token);
@@ -97,13 +104,19 @@ public sealed class Reconciler(
         var (since, now, count, pages) = (await ReadUntilAsync(mode, token), time.GetUtcNow(), 0, 0);
         while (since < now && pages < MaxPages)
         {
-            var to = since + Stretch < now ? since + Stretch : now;
-            var (kept, read, isAll) = await ReadStretchAsync(mode, since, to == now ? now + Overlap : to, MaxPages - pages, token);
+            var stretch = _stretches.GetValueOrDefault(mode.Livemode, LongestStretch);
+            var to = since + stretch < now ? since + stretch : now;
+            var (kept, read, isAll) = await ReadStretchAsync(
+                mode, since, to == now ? now + Overlap : to, stretch > ShortestStretch ? MaxPagesOfStretch : MaxPages, token);
             (count, pages) = (count + kept, pages + read);
-            if (!isAll && pages == read)
-                log.LogError("Stripe has told more in {Stretch} since {Since} than one round reads", Stretch, since);
-            if (!isAll)
+            _stretches[mode.Livemode] = Next(stretch, isAll);
+            if (!isAll && stretch == ShortestStretch)
+            {
+                log.LogError("Stripe has told more in one second, {Since}, than one round reads", since);
                 break;
+            }
+            if (!isAll)
+                continue;
             await NoteAsync(mode, to == now ? now - Overlap : to, token);
             since = to;
         }
@@ -115,6 +128,11 @@ public sealed class Reconciler(
         Failpoint.Hit("billing.reconciler.read");
         return count;
     }
+
+    /// <summary>Half as much after one that was too much, in whole seconds, and twice as much after one that was not.</summary>
+    public static TimeSpan Next(TimeSpan stretch, bool isAll) => TimeSpan.FromSeconds(Math.Clamp(
+        Math.Floor(isAll ? stretch.TotalSeconds * 2 : stretch.TotalSeconds / 2), ShortestStretch.TotalSeconds,
+        LongestStretch.TotalSeconds));
 
     /// <summary>How many events were new, how many pages were read, and whether those were all.</summary>
     async Task<(int Kept, int Pages, bool IsAll)> ReadStretchAsync(
@@ -185,7 +203,7 @@ public sealed class Reconciler(
             return;
         }
         payment = await intents.TakeAsync(payment, await stripe.IntentAsync(mode, intent, token), token);
-        await bookings.BookWaitingAsync(payment, token);
+        await postings.BookWaitingAsync(payment, token);
         if (isOld && payment.Status == Payment.Open)
             await purchases.CancelAsync(mode, payment, token);
     }

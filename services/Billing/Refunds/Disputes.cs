@@ -7,10 +7,10 @@ namespace LlmGateway.Billing;
 
 /// <summary>
 /// Disputes as Stripe knows them. An open one freezes the wallet; one that was won lets it go, unless somebody else had frozen it; after
-/// one that was lost the wallet stays frozen until its owner decides. The ledger follows (<see cref="Bookings"/>).
+/// one that was lost the wallet stays frozen until its owner decides. The ledger follows (<see cref="Postings"/>).
 /// </summary>
 public sealed class Disputes(
-    NpgsqlDataSource database, LedgerClient ledger, Bookings bookings, OutboxSignal outbox, TimeProvider time)
+    NpgsqlDataSource database, LedgerClient ledger, Postings postings, OutboxSignal outbox, TimeProvider time)
 {
     /// <summary>Takes over what Stripe says of a dispute, freezes or lets go, and books it.</summary>
     public async Task TakeAsync(Payment payment, global::Stripe.Dispute said, CancellationToken token)
@@ -30,7 +30,7 @@ public sealed class Disputes(
         outbox.Raise();
         if (dispute.IsOpen || dispute.IsLost)
             await FreezeAsync(payment, dispute, token);
-        await bookings.SettleAsync(payment, ofDispute: true, dispute.Id, token);
+        await postings.SettleAsync(payment, ofDispute: true, dispute.Id, token);
         if (dispute.IsClosed && !dispute.Counts)
             await LetGoAsync(payment, dispute, token);
     }
@@ -44,7 +44,7 @@ public sealed class Disputes(
         await connection.ChangeAsync("""
             insert into dispute (id, payment, cents, status, reason) values ($1, $2, $3, $4, $5)
             on conflict (id) do update set cents = excluded.cents, status = excluded.status, looked_at = now()
-            """, token, now.Id, payment.Id, now.Cents, now.Status, Transactions.OrNull(said.Reason));
+            """, token, now.Id, payment.Id, now.Cents, now.Status, said.Reason);
         if (before is null)
             await connection.TellAsync(payment, EventTypes.DisputeOpened, Say(payment, now, said.Reason), time.GetUtcNow(), token);
         if (now.IsClosed && before is not { IsClosed: true })
@@ -87,7 +87,7 @@ public sealed class Disputes(
         await ledger.SetFrozenAsync(payment.Wallet, frozen: true, token);
         await ChangeAsync("update dispute set frozen = true where id = $1", dispute.Id);
 
-        async Task ChangeAsync([StringSyntax("sql")] string sql, params object[] values)
+        async Task ChangeAsync([StringSyntax("sql")] string sql, params object?[] values)
         {
             await using var change = database.Sql(sql, values);
             await change.ExecuteNonQueryAsync(token);

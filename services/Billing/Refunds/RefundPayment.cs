@@ -16,20 +16,11 @@ public static class RefundPayment
 
     public sealed record Request(string Payment, Money? Amount = null, string? Reason = null, bool Force = false);
 
-    /// <param name="Amount">What goes back to the card.</param>
-    /// <param name="Status"><c>pending</c>, <c>succeeded</c>, <c>failed</c>, <c>canceled</c>.</param>
-    public sealed record View(
-        string Id, string Payment, Money Amount, string Currency, string Status, string? Failure, bool ByUs, string? Reason,
-        DateTimeOffset CreatedAt);
-
-    public static void MapRefundPayment(this WebApplication app)
-    {
+    public static void MapRefundPayment(this WebApplication app) =>
         app.MapPost("/v1/wallets/{id}/refunds", RefundAsync).WithIdempotency();
-        app.MapGet("/v1/wallets/{id}/refunds", ListAsync);
-    }
 
     static async Task<IResult> RefundAsync(
-        string id, HttpContext http, NpgsqlDataSource database, LedgerClient ledger, Refunds refunds, Bookings bookings,
+        string id, HttpContext http, NpgsqlDataSource database, LedgerClient ledger, Refunds refunds, Postings postings,
         StripeModes modes, CancellationToken token)
     {
         var caller = http.Backend();
@@ -54,7 +45,7 @@ public static class RefundPayment
         else if (await AddAsync() is { } refused)
             return refused;
         await AdvanceAsync(refunds, payment, refund, token);
-        var view = (await ReadAsync(database, "r.id = $1", token, refund)).Single();
+        var view = (await ListRefunds.ReadAsync(database, "r.id = $1", token, refund)).Single();
         return view.Status == "refused"
             ? Problems.Conflict("balance_changed", "The wallet has spent a part of it in this moment. Nothing was refunded.", "amount")
             : Results.Json(view, Defaults.Json, statusCode: 201);
@@ -63,7 +54,7 @@ public static class RefundPayment
         {
             for (var i = 0; i < MaxAttempts; i++)
             {
-                await bookings.BookWaitingAsync(payment, token);
+                await postings.BookWaitingAsync(payment, token);
                 var state = await ledger.StateAsync(wallet, token);
                 var left = state is null ? 0 : Math.Min(state.Free, state.Lots.GetValueOrDefault(payment.Id));
                 var (added, problem) = await database.WithLockedAsync(
@@ -106,7 +97,7 @@ public static class RefundPayment
             return (false, Exceeds(input.Amount, new(most * Quote.NanosPerCent)));
         await connection.ChangeAsync("""
             insert into refund (id, payment, cents, status, by_us, actor, reason) values ($1, $2, $3, 'new', true, $4, $5)
-            """, token, id, payment.Id, wanted, $"secret-key:{caller.Credential:N}", Transactions.OrNull(input.Reason));
+            """, token, id, payment.Id, wanted, $"secret-key:{caller.Credential:N}", input.Reason);
         var step = payment.Parts.Of((cents + wanted) * Quote.NanosPerCent) - taken;
         await connection.AddPostingAsync(
             payment, next, PaymentPost.Refund, step, Ids.Show(Ids.Refund, id), input.Force ? null : id, token);
@@ -119,37 +110,4 @@ public static class RefundPayment
         ? $"{amount} USD was to be refunded, and {refundable} USD of this payment can be: the rest is spent, held or refunded. "
             + "With 'force' the customer owes what its wallet cannot give."
         : $"{refundable} USD of this payment can be refunded. With 'force' the customer owes what its wallet cannot give.");
-
-    static async Task<IResult> ListAsync(string id, HttpContext http, NpgsqlDataSource database, CancellationToken token)
-    {
-        var caller = http.Backend();
-        return Ids.TryParse(Ids.Wallet, id, out var wallet)
-            ? Results.Json(
-                new
-                {
-                    refunds = await ReadAsync(
-                        database, "p.wallet = $1 and p.project = $2 and p.test = $3", token, wallet, caller.Project, caller.Test),
-                },
-                Defaults.Json)
-            : Problems.NotFound("wallet");
-    }
-
-    /// <summary>The newest hundred.</summary>
-    static async Task<List<View>> ReadAsync(NpgsqlDataSource database, string which, CancellationToken token, params object[] values)
-    {
-        await using var query = database.Sql($"""
-            select r.id, r.payment, r.cents, r.status, r.failure, r.by_us, r.reason, r.created_at
-            from refund r join payment p on p.id = r.payment where {which} order by r.created_at desc limit 100
-            """, values);
-        await using var row = await query.ExecuteReaderAsync(token);
-        var views = new List<View>();
-        while (await row.ReadAsync(token))
-            views.Add(new(
-                Ids.Show(Ids.Refund, row.GetGuid(0)), Ids.Show(Ids.Payment, row.GetGuid(1)),
-                new(row.GetInt64(2) * Quote.NanosPerCent), "USD",
-                row.GetString(3) is "new" or "booked" or "requires_action" ? "pending" : row.GetString(3),
-                row.IsDBNull(4) ? null : row.GetString(4), row.GetBoolean(5), row.IsDBNull(6) ? null : row.GetString(6),
-                row.GetFieldValue<DateTimeOffset>(7)));
-        return views;
-    }
 }

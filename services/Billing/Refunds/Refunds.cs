@@ -6,9 +6,9 @@ namespace LlmGateway.Billing;
 
 /// <summary>
 /// Refunds as Stripe knows them become ours, whoever has made them: over our route or in Stripe's dashboard. The ledger follows
-/// (<see cref="Bookings"/>).
+/// (<see cref="Postings"/>).
 /// </summary>
-public sealed class Refunds(NpgsqlDataSource database, StripeCalls stripe, StripeModes modes, Bookings bookings)
+public sealed class Refunds(NpgsqlDataSource database, StripeCalls stripe, StripeModes modes, Postings postings)
 {
     /// <summary>Takes over what Stripe says of a refund, and books it.</summary>
     public async Task TakeAsync(Payment payment, global::Stripe.Refund refund, CancellationToken token)
@@ -24,7 +24,7 @@ public sealed class Refunds(NpgsqlDataSource database, StripeCalls stripe, Strip
             },
             token);
         Failpoint.Hit("billing.refund.taken");
-        await bookings.SettleAsync(payment, ofDispute: false, refund.Id, token);
+        await postings.SettleAsync(payment, ofDispute: false, refund.Id, token);
     }
 
     static async Task<int> TakeAsync(NpgsqlConnection connection, Payment payment, global::Stripe.Refund refund, CancellationToken token)
@@ -35,11 +35,11 @@ public sealed class Refunds(NpgsqlDataSource database, StripeCalls stripe, Strip
             return await connection.ChangeAsync("""
                 insert into refund (id, payment, cents, status, stripe, by_us, failure) values ($1, $2, $3, $4, $5, false, $6)
                 """, token,
-                Ids.New(), payment.Id, refund.Amount, refund.Status, refund.Id, Transactions.OrNull(refund.FailureReason));
+                Ids.New(), payment.Id, refund.Amount, refund.Status, refund.Id, refund.FailureReason);
         return await connection.ChangeAsync(
             "update refund set stripe = $2, status = $3, failure = $4, looked_at = now() where id = $1", token,
             row.Id, refund.Id, row.Stripe is null ? refund.Status : Forward(row.Status, refund.Status),
-            Transactions.OrNull(refund.FailureReason));
+            refund.FailureReason);
     }
 
     /// <summary>It has the id of a row of ours that does not know its refund yet.</summary>
@@ -65,7 +65,7 @@ public sealed class Refunds(NpgsqlDataSource database, StripeCalls stripe, Strip
     /// </summary>
     public async Task AdvanceAsync(Payment payment, Guid id, CancellationToken token)
     {
-        await bookings.BookWaitingAsync(payment, token);
+        await postings.BookWaitingAsync(payment, token);
         if (await database.RefundAsync(id, token) is not { } refund || modes.Of(payment.Test) is not { } mode
             || mode.Livemode != payment.Livemode)
             return;
@@ -119,6 +119,6 @@ public sealed class Refunds(NpgsqlDataSource database, StripeCalls stripe, Strip
                 "update refund set status = 'failed', failure = $2 where id = $1 and stripe is null", token, refund.Id, reason);
             return await connection.AddStepAsync(row, ofDispute: false, reference, token);
         }, token);
-        await bookings.SettleAsync(payment, ofDispute: false, reference, token);
+        await postings.SettleAsync(payment, ofDispute: false, reference, token);
     }
 }

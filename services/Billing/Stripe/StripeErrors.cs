@@ -53,9 +53,9 @@ public static class StripeErrors
     /// <summary>
     /// A wrong key is no refusal of what was asked; an account that has cut us off is. Neither is a conflict: another call with the same
     /// key runs, or the object is locked. Nor is a key that was used with other parameters, as by another version of ours: what was asked
-    /// then may have been done.
+    /// then may have been done. What is not in Stripe's form comes from something between us and Stripe, which knows nothing of it.
     /// </summary>
-    static bool IsRefusal(StripeException e) => e.StripeError?.Code == StripeRefusalException.NotOurAccount
+    public static bool IsRefusal(StripeException e) => e.StripeError is { } error && (error.Code == StripeRefusalException.NotOurAccount
         || (e.HttpStatusCode is HttpStatusCode.BadRequest or HttpStatusCode.PaymentRequired or HttpStatusCode.NotFound
-            && e.StripeError is not { Code: "rate_limit" } and not { Type: "idempotency_error" });
+            && error is not { Code: "rate_limit" } and not { Type: "idempotency_error" }));
 }

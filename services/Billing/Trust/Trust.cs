@@ -79,7 +79,7 @@ public sealed class Trust(NpgsqlDataSource database, StripeCalls stripe, Purchas
         await using var declined = database.Sql("""
             insert into declined (charge, customer, payment, fingerprint, created_at) values ($1, $2, $3, $4, least($5, now()))
             on conflict (charge) do nothing
-            """, charge.Id, payment.Customer, payment.Id, Transactions.OrNull(card),
+            """, charge.Id, payment.Customer, payment.Id, card,
             new DateTimeOffset(charge.Created.ToUniversalTime()));
         await declined.ExecuteNonQueryAsync(token);
     }

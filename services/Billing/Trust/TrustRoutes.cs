@@ -70,8 +70,8 @@ public static class TrustRoutes
                 first_amount = excluded.first_amount, declines = excluded.declines, first_days = excluded.first_days,
                 decline_minutes = excluded.decline_minutes
             """,
-            project, IsTest(http), Transactions.OrNull(limits.PerDay), Transactions.OrNull(limits.PerCardAndDay),
-            Transactions.OrNull(limits.FirstAmount?.Nanos), Transactions.OrNull(limits.Declines), limits.FirstDays, limits.DeclineMinutes);
+            project, IsTest(http), limits.PerDay, limits.PerCardAndDay,
+            limits.FirstAmount?.Nanos, limits.Declines, limits.FirstDays, limits.DeclineMinutes);
         await set.ExecuteNonQueryAsync(token);
         return Results.NoContent();
     }

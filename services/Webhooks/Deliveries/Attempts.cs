@@ -60,8 +60,8 @@ public sealed class Attempts(NpgsqlDataSource database, EndpointSecrets secrets,
                     $9::text, next_at from tried)
             {(outcome.IsSuccess ? Recovered : Failed)}
             """,
-            due.Delivery, due.Attempts, (short)state, Null(next), outcome.Latency, Null(outcome.Status), Null(outcome.Error),
-            Null(outcome.Address), Null(outcome.Answer), endpoint.Id);
+            due.Delivery, due.Attempts, (short)state, next, outcome.Latency, outcome.Status, outcome.Error, outcome.Address,
+            outcome.Answer, endpoint.Id);
         if (!outcome.IsSuccess)
             foreach (var value in (object[])
             [
@@ -74,10 +74,14 @@ public sealed class Attempts(NpgsqlDataSource database, EndpointSecrets secrets,
         return await row.ReadAsync(token) ? new(row.GetInt32(0), row.GetBoolean(1), row.GetBoolean(2)) : null;
     }
 
-    /// <summary>The endpoint's row is written only when it changes: requests that run side by side would wait for it.</summary>
+    /// <summary>
+    /// The endpoint's row is written only when it changes: requests that run side by side would wait for it. A pause that is not over began
+    /// after this request did, and stays.
+    /// </summary>
     const string Recovered = """
         , recovered as (
-            update endpoint set failures = 0, failing_since = null, paused_until = '-infinity'
+            update endpoint set failures = 0, failing_since = null,
+                paused_until = case when paused_until > now() then paused_until else '-infinity' end
             where id = $10 and failures > 0 and exists (select from tried))
         select 0, false, false from tried
         """;
@@ -98,6 +102,4 @@ public sealed class Attempts(NpgsqlDataSource database, EndpointSecrets secrets,
         disabled_reason = case when {Disables} then case when $15 then 'gone' else 'failing' end else disabled_reason end
         where id = $10 and exists (select from tried) returning failures, paused_until > now(), status = 1 and disabled_reason is not null
         """;
-
-    static object Null(object? value) => value ?? DBNull.Value;
 }

@@ -51,7 +51,8 @@ public sealed class Dispatcher(
                         await BeginAsync(waiting, failing: false, token);
                         await BeginAsync(waiting, failing: true, token);
                     }
-                    await due.WaitAsync(Poll, token);
+                    if (_lookedUpTo == Guid.Empty)
+                        await due.WaitAsync(Poll, token);
                 }, log, time, stoppingToken),
                 Loop.RunAsync("holds of webhooks", Beat, RenewAsync, log, time, stoppingToken));
         }

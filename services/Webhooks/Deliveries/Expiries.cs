@@ -5,7 +5,7 @@ namespace LlmGateway.Webhooks;
 
 /// <summary>
 /// What has waited for an endpoint until its time was over, because its owner disabled it, is not sent any more. It does not vanish: it is
-/// listed as expired for as long as other deliveries.
+/// listed as expired for as long as other deliveries. What somebody has put back since then has its own time.
 /// </summary>
 public sealed class Expiries(
     NpgsqlDataSource database, DatabaseReady ready, EventRetention retention, TimeProvider time, ILogger<Expiries> log)
@@ -25,7 +25,7 @@ public sealed class Expiries(
     {
         await using var expire = database.Sql("""
             update delivery set state = 3, next_at = null, finished_at = now()
-            where id in (select id from delivery where state = 0 and created < now() - $1 limit $2)
+            where id in (select id from delivery where state = 0 and created < now() - $1 and next_at < now() - $1 limit $2)
             """, retention.Kept, MaxAtOnce);
         return await expire.ExecuteNonQueryAsync(token);
     });

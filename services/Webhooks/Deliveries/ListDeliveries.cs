@@ -35,7 +35,7 @@ public sealed record DeliveryView(
             where d.endpoint = $1 and ($2::uuid is null or d.id = $2) and ($3::smallint is null or state = $3)
                 and ($4::uuid is null or (d.created, d.id) < (select b.created, b.id from delivery b where b.id = $4 and b.endpoint = $1))
             order by d.created desc, d.id desc limit $5
-            """, endpoint, Null(only), state is { } wanted ? (short)wanted : (object)DBNull.Value, Null(before), limit);
+            """, endpoint, only, (short?)state, before, limit);
         await using var row = await query.ExecuteReaderAsync(token);
         var deliveries = new List<DeliveryView>();
         while (await row.ReadAsync(token))
@@ -48,8 +48,6 @@ public sealed record DeliveryView(
 
     static DateTimeOffset? Time(NpgsqlDataReader row, int column) =>
         row.IsDBNull(column) ? null : row.GetFieldValue<DateTimeOffset>(column);
-
-    static object Null(Guid? id) => (object?)id ?? DBNull.Value;
 }
 
 /// <summary><c>GET /v1/webhooks/{id}/deliveries?limit=&amp;cursor=&amp;status=</c>: the newest first, each with its attempts.</summary>

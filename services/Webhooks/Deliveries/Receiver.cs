@@ -60,7 +60,9 @@ public sealed class Receiver : IDisposable
         });
     }
 
-    /// <summary>One request. Throws only what <paramref name="token"/> cancels.</summary>
+    /// <summary>
+    /// One request. Throws what <paramref name="token"/> cancels, and <see cref="NoPlaceException"/> within, when nobody was asked.
+    /// </summary>
     public async Task<Outcome> SendAsync(SignedEvent told, CancellationToken token)
     {
         var started = Stopwatch.GetTimestamp();
@@ -85,6 +87,7 @@ public sealed class Receiver : IDisposable
     /// <summary>Why there is no answer, and no word more about an address; null is no failure of the receiver.</summary>
     static string? Reason(Exception e) => e switch
     {
+        { InnerException: NoPlaceException } => null,
         OperationCanceledException => "timeout",
         NotPublicException or { InnerException: NotPublicException } => NotPublic,
         HttpRequestException { HttpRequestError: HttpRequestError.NameResolutionError } or { InnerException: SocketException

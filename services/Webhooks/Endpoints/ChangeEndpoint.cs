@@ -35,8 +35,7 @@ public static class ChangeEndpoint
                 begins_anew = begins_anew or coalesce($7::smallint = 0, false)
             where id = $1 and project = $2 and test = $3 and status <> 2
             """,
-            endpoint, caller.Project, caller.Test, (object?)change.Url ?? DBNull.Value, change.HasEvents,
-            (object?)change.Events ?? DBNull.Value, change.Status is { } status ? (short)status : (object)DBNull.Value);
+            endpoint, caller.Project, caller.Test, change.Url, change.HasEvents, change.Events, (short?)change.Status);
         if (await update.ExecuteNonQueryAsync(token) == 0)
             return EndpointView.NotFound;
         due.Raise();

@@ -55,7 +55,7 @@ public static class CreateEndpoint
             select $1, $2, $3, $4, $5, $6::text[]
             where (select count(*) from endpoint where project = $3 and test = $4 and status <> 2) < $7 on conflict (id) do nothing
             """,
-            endpoint, caller.Organization, caller.Project, caller.Test, url, (object?)events ?? DBNull.Value, MaxEndpoints);
+            endpoint, caller.Organization, caller.Project, caller.Test, url, events, MaxEndpoints);
         if (await insert.ExecuteNonQueryAsync(token) == 1)
             return null;
         await using var known = connection.Sql("select from endpoint where id = $1", endpoint);

@@ -41,7 +41,7 @@ public sealed record EndpointView(
                     order by expires_at desc nulls first)
             from endpoint e where project = $1 and test = $2 and status <> 2 and ($3::uuid is null or id = $3)
             order by created desc, id
-            """, caller.Project, caller.Test, (object?)only ?? DBNull.Value);
+            """, caller.Project, caller.Test, only);
         await using var row = await query.ExecuteReaderAsync(token);
         var endpoints = new List<EndpointView>();
         while (await row.ReadAsync(token))

@@ -30,7 +30,8 @@ public sealed class EndpointRules(GuardedConnections connections)
         {
             throw Invalid("url", "must have the name of a public host");
         }
-        catch (Exception e) when (e is System.Net.Sockets.SocketException or OperationCanceledException && !token.IsCancellationRequested)
+        catch (Exception e) when (e is System.Net.Sockets.SocketException or NoPlaceException or OperationCanceledException
+            && !token.IsCancellationRequested)
         {
             // Nobody knows the name yet.
         }

@@ -27,8 +27,7 @@ public static class RotateSecret
         string id, HttpContext http, NpgsqlDataSource database, EndpointSecrets secrets, CancellationToken token)
     {
         var caller = http.Backend();
-        var request = http.Request.ContentLength is null or 0 ? new() : await Body.ReadAsync<Request>(http);
-        var overlap = request.OverlapSeconds ?? DefaultOverlap;
+        var overlap = (await Body.ReadAsync(http, new Request())).OverlapSeconds ?? DefaultOverlap;
         if (overlap is < 0 or > MaxOverlap)
             throw EndpointRules.Invalid("overlapSeconds", $"must be from 0 to {MaxOverlap}");
         if (EndpointView.Parse(id) is not { } endpoint)

@@ -66,6 +66,55 @@ public sealed class AlertMailTests
     }
 
     [Fact]
+    public async Task A_mail_that_cannot_be_written_down_keeps_none_behind_it_waiting()
+    {
+        var good = $"good-{Guid.NewGuid():N}@example.com";
+        await using (var database = NpgsqlDataSource.Create(Stack.Connection("billing")))
+        await using (var insert = database.CreateCommand("""
+            insert into mail (id, recipient, subject, body, next_at)
+            select gen_random_uuid(), case n when 20 then $1 else 'a..b@example.com' end, 's', 'b', now() - interval '1 hour' + n * interval '1 ms'
+            from generate_series(1, 20) n
+            """))
+        {
+            insert.Parameters.Add(new() { Value = good });
+            await insert.ExecuteNonQueryAsync(Token);
+        }
+
+        await MailsAsync(good, 1);
+
+        Assert.Equal(1, await Purchase.NumberAsync("billing", "select attempts::bigint from mail where recipient = $1", good));
+        Assert.Equal(0, await Purchase.NumberAsync(
+            "billing", "select count(*) from mail where recipient = 'a..b@example.com' and (status <> 'failed' or $1 = '')", good));
+    }
+
+    [Fact]
+    public async Task Of_one_project_so_many_are_mailed_in_an_hour_and_the_last_one_says_so()
+    {
+        var to = await TellAsync(Backend.Queries, "dispute.opened");
+        var project = await ProjectAsync(to);
+        await using (var database = NpgsqlDataSource.Create(Stack.Connection("billing")))
+        await using (var insert = database.CreateCommand("""
+            insert into mail (id, recipient, subject, body, project, test, status)
+            select gen_random_uuid(), $1, 's', 'b', $2, false, 'sent' from generate_series(2, 60)
+            """))
+        {
+            insert.Parameters.Add(new() { Value = to });
+            insert.Parameters.Add(new() { Value = project });
+            await insert.ExecuteNonQueryAsync(Token);
+        }
+
+        for (var i = 1; i <= 3; i++)
+            await PublishAsync(Event(project, "dispute.opened", i));
+        var last = Assert.Single(await MailsAsync(to, 1));
+        await Eventually.HoldsAsync(
+            async () => await Purchase.NumberAsync("billing", "select count(*) from outbox_message where subject = $1", Subject) == 0,
+            "that all were published");
+
+        Assert.Contains("60th mail within an hour", last.Text("text"));
+        Assert.Equal(60, await Purchase.NumberAsync("billing", "select count(*) from mail where recipient = $1", to));
+    }
+
+    [Fact]
     public async Task Who_is_told_what_can_be_read_and_ended_and_what_cannot_be_mailed_is_refused_by_name()
     {
         var to = await TellAsync(Backend.KeysOnly, "dispute.opened");

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Npgsql;
 
 namespace LlmGateway.EndToEnd;
 
@@ -100,6 +101,32 @@ public sealed class OnboardingTests
     }
 
     [Fact]
+    public async Task A_pause_is_the_projects_and_holds_for_whichever_account_it_opens()
+    {
+        var (payee, account) = await Payee.ReadyAsync();
+        await PauseAsync(account, paused: true);
+        await Payee.OrderAsync(account, "deauthorized");
+        await MustBeStoredAsync(account, "gone_at is not null");
+
+        await Payee.OrderAsync(await payee.OnboardAsync(), "ready");
+
+        Assert.Equal("paused", (await payee.StatusAsync()).Text("state"));
+        (await payee.PayOutAsync()).MustBeProblem(409, "account_paused", "accountId");
+    }
+
+    [Fact]
+    public async Task Who_looks_with_a_key_to_which_Stripe_does_not_know_the_account_forgets_nothing()
+    {
+        var (payee, account) = await Payee.ReadyAsync();
+        await ChangeAsync(account, "stripe = stripe || '_of_another_platform'");
+
+        MustBe(await payee.StatusAsync(), "not_begun", onboarded: false);
+
+        await ChangeAsync($"{account}_of_another_platform", "stripe = left(stripe, -20)");
+        MustBe(await payee.StatusAsync(), "ready", onboarded: true);
+    }
+
+    [Fact]
     public async Task An_account_that_has_cut_us_off_is_none_any_more_and_the_next_page_opens_another()
     {
         var (payee, account) = await Payee.ReadyAsync();
@@ -168,6 +195,14 @@ public sealed class OnboardingTests
         async () => await Purchase.NumberAsync(
             "billing", $"select count(*) from connect_account where stripe = $1 and {stored}", account) == 1,
         $"an account with {stored}");
+
+    static async Task ChangeAsync(string account, string change)
+    {
+        await using var database = NpgsqlDataSource.Create(Stack.Connection("billing"));
+        await using var update = database.CreateCommand($"update connect_account set {change} where stripe = $1");
+        update.Parameters.Add(new() { Value = account });
+        Assert.Equal(1, await update.ExecuteNonQueryAsync(TestContext.Current.CancellationToken));
+    }
 
     static async Task PauseAsync(string account, bool paused)
     {

@@ -256,6 +256,43 @@ public sealed class PayoutTests
             payee.Backend.PutAsync("/v1/connect/automatic", $$"""{"threshold":{{threshold}}}""");
     }
 
+    /// <summary>Its caller was told that it is pending: the ledger did not answer.</summary>
+    [Fact]
+    public async Task One_that_was_told_as_pending_and_is_refused_later_is_shown_as_failed_and_told()
+    {
+        var (payee, _) = await Payee.ReadyAsync();
+        (await payee.PayOutAsync("1.5")).MustBe(200);
+        var id = Guid.CreateVersion7();
+        await ExecuteAsync("""
+            insert into payout (id, account, organization, project, test, livemode, destination, cents, actor, looked_at)
+            select $2, account, organization, project, test, livemode, destination, 200, actor, now() - interval '1 hour'
+            from payout where id = $1
+            """, Guid.Parse((await payee.PayoutsAsync()).Single().Text("id")["pyo_".Length..]), id);
+
+        await Purchase.ReconcileAsync();
+
+        Assert.Equal(["failed 2", "paid 1.5"], await payee.ShownAsync());
+        Assert.Equal("margin_changed", (await payee.PayoutsAsync())[0].GetProperty("failure").Text("code"));
+        await payee.MustHaveAsync("0.5");
+        Assert.Equal(
+            ["payout.failed"],
+            await Eventually.GetAsync(() => ToldAsync((string)$"pyo_{id:N}"), told => told.Length == 1, "an event"));
+    }
+
+    [Fact]
+    public async Task By_itself_one_project_that_cannot_be_paid_keeps_none_of_the_others_waiting()
+    {
+        var ((bad, account), (good, _)) = (await Payee.ReadyAsync(), await Payee.ReadyAsync());
+        foreach (var payee in (Payee[])[bad, good])
+            (await payee.Backend.PutAsync("/v1/connect/automatic", """{"threshold":"2"}""")).MustBe(200);
+        (await Purchase.StripeAsync("POST", $"/v1/accounts/{account}", "metadata[llmgateway_account]=another")).MustBe(200);
+
+        await Purchase.ReconcileAsync();
+
+        Assert.Equal(["paid 2"], await good.ShownAsync());
+        Assert.Empty(await bad.PayoutsAsync());
+    }
+
     [Theory]
     [InlineData("""{"amount":"0"}""", "amount")]
     [InlineData("""{"amount":"-5"}""", "amount")]
@@ -322,12 +359,17 @@ public sealed class PayoutTests
 
     static Task YesterdayAsync(string payout) => ChangeAsync("automatic = automatic - 1", payout);
 
-    static async Task ChangeAsync(string change, string payout)
+    static Task ChangeAsync(string change, string payout) =>
+        ExecuteAsync($"update payout set {change} where id = $1", Guid.Parse(payout["pyo_".Length..]));
+
+    /// <summary>Changes one row.</summary>
+    static async Task ExecuteAsync(string sql, params object[] values)
     {
         await using var database = NpgsqlDataSource.Create(Stack.Connection("billing"));
-        await using var update = database.CreateCommand($"update payout set {change} where id = $1");
-        update.Parameters.Add(new() { Value = Guid.Parse(payout["pyo_".Length..]) });
-        Assert.Equal(1, await update.ExecuteNonQueryAsync(Token));
+        await using var change = database.CreateCommand(sql);
+        foreach (var value in values)
+            change.Parameters.Add(new() { Value = value });
+        Assert.Equal(1, await change.ExecuteNonQueryAsync(Token));
     }
 
     /// <summary>Types of what owners were told of a payout, in the order of their numbers.</summary>

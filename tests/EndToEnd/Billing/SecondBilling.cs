@@ -13,6 +13,32 @@ sealed class SecondBilling : IAsyncDisposable
 
     public static async Task<SecondBilling> StartAsync()
     {
+        var (process, url) = await RunAsync([]);
+        process.OutputDataReceived += (_, _) => { };
+        process.ErrorDataReceived += (_, _) => { };
+        process.BeginOutputReadLine();
+        process.BeginErrorReadLine();
+        await Eventually.HoldsAsync(
+            async () => await Outage.HealthAsync(new(url)) is { Status: 200 }, "a second Billing", TimeSpan.FromSeconds(60));
+        return new(process);
+    }
+
+    /// <summary>What it says until it ends by itself, as one that must not run with these settings.</summary>
+    public static async Task<string> EndAsync(Dictionary<string, string> settings)
+    {
+        var (process, _) = await RunAsync(settings);
+        using (process)
+        {
+            var said = await process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken)
+                .WaitAsync(TimeSpan.FromSeconds(60));
+            await process.WaitForExitAsync(TestContext.Current.CancellationToken).WaitAsync(TimeSpan.FromSeconds(60));
+            Assert.Equal(1, process.ExitCode);
+            return said;
+        }
+    }
+
+    static async Task<(Process Process, string Url)> RunAsync(Dictionary<string, string> settings)
+    {
         var first = Stack.ProcessId("billing")!.Value;
         var url = $"http://127.0.0.1:{FreePort()}";
         var start = new ProcessStartInfo(new FileInfo($"/proc/{first}/exe").ResolveLinkTarget(returnFinalTarget: true)!.FullName)
@@ -25,14 +51,9 @@ sealed class SecondBilling : IAsyncDisposable
             start.Environment[variable[..variable.IndexOf('=', StringComparison.Ordinal)]] =
                 variable[(variable.IndexOf('=', StringComparison.Ordinal) + 1)..];
         start.Environment["ASPNETCORE_URLS"] = url;
-        var process = Process.Start(start)!;
-        process.OutputDataReceived += (_, _) => { };
-        process.ErrorDataReceived += (_, _) => { };
-        process.BeginOutputReadLine();
-        process.BeginErrorReadLine();
-        await Eventually.HoldsAsync(
-            async () => await Outage.HealthAsync(new(url)) is { Status: 200 }, "a second Billing", TimeSpan.FromSeconds(60));
-        return new(process);
+        foreach (var (name, value) in settings)
+            start.Environment[name] = value;
+        return (Process.Start(start)!, url);
     }
 
     public async ValueTask DisposeAsync()

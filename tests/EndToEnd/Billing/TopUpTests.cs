@@ -11,6 +11,22 @@ public sealed class Payments;
 [Collection(nameof(Payments))]
 public sealed class TopUpTests
 {
+    [Fact]
+    public async Task With_a_real_key_a_database_that_has_played_payments_is_refused_at_the_start()
+    {
+        var purchase = await Purchase.BeginAsync(await Backend.App.NewUserAsync(credit: null), "10");
+        (await purchase.PayAsync()).MustBe(200);
+        await purchase.MustHaveAsync("8.333333333");
+
+        var said = await SecondBilling.EndAsync(new()
+        {
+            ["Stripe__Live__SecretKey"] = "sk_live_of_nobody", ["Stripe__Live__PublishableKey"] = "pk_live_of_nobody",
+            ["Stripe__Live__WebhookSecrets__0"] = "whsec_of_nobody",
+        });
+
+        Assert.Contains("live payments that the sandbox has played", said);
+    }
+
     static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]

@@ -165,16 +165,17 @@ public sealed class StripeNetTests
     [Fact]
     public async Task Webhooks_are_signed_and_an_altered_one_is_refused()
     {
-        await using var receiver = await WebhookReceiver.StartAsync();
+        await using var listener = await WebhookListener.StartAsync();
         var endpoint = await _world.Stripe.WebhookEndpoints.CreateAsync(new()
         {
-            Url = receiver.Url.ToString(), EnabledEvents = ["payment_intent.succeeded"],
+            Url = listener.Url, EnabledEvents = ["payment_intent.succeeded"],
         });
 
         var intent = await _world.PayAsync(1_000, "pm_card_visa");
         await _world.OrderAsync("webhooks/settle");
 
-        var (body, signature) = Assert.Single(receiver.Received);
+        var received = Assert.Single(listener.All);
+        var (body, signature) = (received.Body, received.Headers["Stripe-Signature"]);
         var told = EventUtility.ConstructEvent(body, signature, endpoint.Secret);
         Assert.Equal(intent.Id, Assert.IsType<PaymentIntent>(told.Data.Object).Id);
         Assert.Throws<StripeException>(() => EventUtility.ConstructEvent(body.Replace("usd", "eur"), signature, endpoint.Secret));

@@ -91,6 +91,34 @@ public sealed class DeliveryTests : OnOwnWebhooks
         Assert.Equal(["4"], await _webhooks.RowsAsync("select count(*) from delivery where attempts = 0"));
     }
 
+    [Fact]
+    public async Task A_success_that_was_on_its_way_ends_no_patience_that_was_asked_for_meanwhile()
+    {
+        await _webhooks.AddEndpointAsync(_listener.Url);
+        var asked = 0;
+        _listener.Answer = async (_, http) =>
+        {
+            if (Interlocked.Increment(ref asked) == 1)
+            {
+                // The other one is here, too: it was begun before.
+                await Eventually.HoldsAsync(() => Task.FromResult(Volatile.Read(ref asked) == 2), "two requests");
+                http.Response.StatusCode = 429;
+                http.Response.Headers.RetryAfter = "3600";
+                return;
+            }
+            await Eventually.HoldsAsync(
+                async () => await _webhooks.RowsAsync("select failures from endpoint") is ["1"], "the record of the other one");
+        };
+        await _webhooks.TellAsync(1);
+        await _webhooks.TellAsync(1);
+        await _webhooks.AddWorkerAsync();
+
+        await Eventually.HoldsAsync(
+            async () => await _webhooks.RowsAsync("select count(*) from attempt") is ["2"], "the records of both");
+
+        Assert.Equal(["0 True"], await _webhooks.RowsAsync("select failures, paused_until > now() from endpoint"));
+    }
+
     [Theory]
     [InlineData("999999999")]
     [InlineData("Fri, 31 Dec 2100 23:59:59 GMT")]
@@ -337,12 +365,35 @@ public sealed class DeliveryTests : OnOwnWebhooks
         var (endpoint, _) = await _webhooks.AddEndpointAsync(_listener.Url);
         (await _webhooks.PatchAsync($"/v1/webhooks/{endpoint}", """{"status":"disabled"}""")).MustBe(200);
         await _webhooks.TellAsync(2);
-        await _webhooks.RunAsync("update delivery set created = now() - interval '30 days 1 minute' where sequence = 1");
+        await _webhooks.RunAsync("""
+            update delivery set created = created - interval '30 days 1 minute', next_at = next_at - interval '30 days 1 minute'
+            where sequence = 1
+            """);
 
         await _webhooks.Expiries.ExpireAsync(Token);
 
         var deliveries = (await _webhooks.GetAsync($"/v1/webhooks/{endpoint}/deliveries")).MustBe(200).Json.Items("deliveries").ToList();
         Assert.Equal([(2, "pending"), (1, "expired")], deliveries.Select(one => (one.Int("sequence"), one.Text("status"))));
+    }
+
+    [Fact]
+    public async Task What_is_put_back_late_has_all_its_tries_although_it_has_waited_for_long()
+    {
+        var (endpoint, _) = await _webhooks.AddEndpointAsync(_listener.Url);
+        _listener.AnswerWith(500);
+        await _webhooks.TellAsync(1);
+        await _webhooks.RunAsync("update delivery set created = created - interval '31 days', state = 2, next_at = null");
+        var id = Assert.Single((await _webhooks.GetAsync($"/v1/webhooks/{endpoint}/deliveries")).MustBe(200).Json.Items("deliveries"))
+            .Text("id");
+
+        (await _webhooks.PostAsync($"/v1/webhooks/{endpoint}/deliveries/{id}/retry")).MustBe(202);
+        await _webhooks.AddWorkerAsync();
+        await _listener.ToldAsync(1);
+        await Eventually.HoldsAsync(
+            async () => await _webhooks.RowsAsync("select count(*) from attempt") is ["1"], "the record of an attempt");
+        await _webhooks.Expiries.ExpireAsync(Token);
+
+        Assert.Equal(["0"], await _webhooks.RowsAsync("select state from delivery"));
     }
 
     [Fact]

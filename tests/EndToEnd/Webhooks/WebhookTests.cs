@@ -63,6 +63,11 @@ public sealed class WebhookTests : IAsyncLifetime
             Assert.Equal(shown.Json.GetProperty(member).GetRawText(), one.GetProperty(member).GetRawText()));
         Assert.DoesNotContain("whsec_", listed.Text);
 
+        using (var chunked = Gateway.Request("POST", $"{path}/rotate-secret", Backend.App.Key, """{"overlapSeconds":-5}"""))
+        {
+            chunked.Headers.TransferEncodingChunked = true;
+            (await Gateway.SendAsync(chunked)).MustBeProblem(400, "invalid_value", "overlapSeconds");
+        }
         var rotated = (await Backend.App.PostAsync($"{path}/rotate-secret", "{}", key + "r")).MustBe(200);
         Assert.Equal(rotated.Text, (await Backend.App.PostAsync($"{path}/rotate-secret", "{}", key + "r")).MustBe(200).Text);
         Assert.NotEqual(made.Json.Text("secret"), rotated.Json.Text("secret"));

@@ -26,15 +26,34 @@ public sealed class DocumentTests
             foreach (var cents in one.Steps)
             {
                 var step = one.Quote.Parts.Of(cents * Quote.NanosPerCent) - before;
+                back += SumOf(PaymentPost.Refund, step, before.Fee);
                 before += step;
-                back += SumOf(PaymentPost.Refund, step);
             }
             Assert.Equal(one.Quote.Parts.Sum, back);
         }).QuickCheckThrowOnFailure();
 
-    static long SumOf(PaymentPost reason, Parts parts)
+    [Theory]
+    [InlineData(105, 10)]
+    [InlineData(3, 350)]
+    [InlineData(1050, 1)]
+    public void All_credit_notes_of_an_invoice_credit_what_each_of_its_lines_has_and_never_more(int count, int cents)
     {
-        var lines = Document.LinesOf(reason, parts);
+        var parts = new Parts(8_333_333_333, 1_666_666_667, 500_000_000); // 10 and a fee of 0.50
+        var (before, fees) = (default(Parts), 0L);
+        for (var i = 1; i <= count; i++)
+        {
+            var step = parts.Of((long)i * cents * Quote.NanosPerCent) - before;
+            fees += Document.LinesOf(PaymentPost.Refund, step, before.Fee).Where(line => line.Description.StartsWith("Service fee"))
+                .Sum(line => line.Amount.Nanos);
+            before += step;
+            Assert.InRange(fees, 0, parts.Fee);
+        }
+        Assert.Equal(parts.Fee, fees);
+    }
+
+    static long SumOf(PaymentPost reason, Parts parts, long feeGoneBack = 0)
+    {
+        var lines = Document.LinesOf(reason, parts, feeGoneBack);
         Assert.All(lines, line => Assert.True(line.Amount.Nanos > 0 && line.Amount.Nanos % Quote.NanosPerCent == 0));
         return lines.Sum(line => line.Amount.Nanos);
     }
@@ -81,6 +100,9 @@ public sealed class DocumentTests
     [InlineData("taxId", "A", "Street 1", "", null, null)]
     [InlineData("email", "A", "Street 1", null, "a@b, c@d", null)]
     [InlineData("email", "A", "Street 1", null, "A <a@example.com>", null)]
+    [InlineData("email", "A", "Street 1", null, "a..b@example.com", null)]
+    [InlineData("email", "A", "Street 1", null, "a.@example.com", null)]
+    [InlineData("email", "A", "Street 1", null, "nobody", null)]
     [InlineData("timeZone", "A", "Street 1", null, null, "Berlin")]
     [InlineData(null, "A", "Street 1\n10115 Berlin", "DE123456789", "billing@example.com", "Europe/Berlin")]
     public void A_seller_that_cannot_be_printed_is_refused_by_name(

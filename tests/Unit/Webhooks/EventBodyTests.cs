@@ -60,7 +60,7 @@ public sealed class EventBodyTests
         var customer = Guid.NewGuid();
 
         Assert.Equal(Series(customer), Series(customer));
-        Assert.NotEqual(Series(customer), Series(Telling.SubjectOf(customer)));
+        Assert.NotEqual(Series(customer), Series(PaymentEvents.SubjectOf(customer)));
 
         static string? Series(Guid subject) =>
             JsonDocument.Parse(EventBody.Of(Event("{}", 1) with { Subject = subject })).RootElement.GetProperty("series").GetString();

@@ -10,7 +10,7 @@ namespace LlmGateway.Billing;
 /// Events of payments, for owners' systems: written with what they tell of. They are numbered for each customer, apart from those of the
 /// ledger, which has numbers of its own: receivers see another <c>series</c>.
 /// </summary>
-public static class Telling
+public static class PaymentEvents
 {
     static readonly JsonSerializerOptions Json = new(Defaults.Json) { DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull };
 
