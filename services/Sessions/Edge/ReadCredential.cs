@@ -24,13 +24,15 @@ public static class ReadCredential
             join project p on p.id = c.project_id
         where s.hash = any($1)
         union all
-        select k.hash, 'CustomerKey', k.id, c.test, k.revoked_at, k.expires_at, k.models, p.id, p.organization_id, p.active,
+        select secret.hash, 'CustomerKey', k.id, c.test, k.revoked_at, least(k.expires_at, secret.until), k.models, p.id, p.organization_id, p.active,
             c.id, c.status, c.wallet_id, c.requests_per_minute, c.tokens_per_minute, null, null, null,
             c.concurrent, k.concurrent, coalesce(c.low_balance_nanos, p.low_balance_nanos), p.limit_thresholds
-        from customer_key k
+        from (
+            select id, hash, null::timestamptz from customer_key where hash = any($1)
+            union all select key_id, hash, expires_at from retired_secret where hash = any($1)) secret (id, hash, until)
+            join customer_key k on k.id = secret.id
             join customer c on c.id = k.customer_id
             join project p on p.id = c.project_id
-        where k.hash = any($1)
         union all
         select k.hash, 'SecretKey', k.id, k.test, k.revoked_at, null, null, p.id, p.organization_id, p.active,
             null, null, null, null, null, null, null, null, null, null, null, null

@@ -35,8 +35,8 @@ public static class CreateKey
         // Two calls at once must not both be the last key, and a key's name may say who a customer is that is deleted meanwhile.
         await using var transaction = await db.Database.BeginTransactionAsync(token);
         await db.LockAsync(customer, token);
-        if (customer.Status == CustomerStatus.Deleted)
-            return Problems.CustomerStatus("deleted");
+        if (CredentialStatuses.ProblemOf(customer.Status) is { } inactive)
+            return inactive;
         if (await db.CustomerKeys.CountAsync(key => key.CustomerId == customer.Id && key.RevokedAt == null, token) >= MaxKeys)
             return Problems.Conflict("too_many_keys", $"A customer may have {MaxKeys} keys. Revoke one first.");
 

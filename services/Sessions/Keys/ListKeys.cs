@@ -7,11 +7,13 @@ namespace LlmGateway.Sessions;
 
 /// <summary>A key as its customer's backend sees it.</summary>
 /// <param name="LastUsedAt">Within a minute or so; the edge reports uses in batches.</param>
-/// <param name="Key">The secret, only in the answer that creates it.</param>
+/// <param name="Key">The secret, only in the answer that makes it.</param>
+/// <param name="PreviousExpiresAt">Until when the secret from before is good, only in the answer that rotates the key.</param>
 public sealed record KeyView(
     string Id, string Name, string Prefix, string Last4, DateTimeOffset CreatedAt, DateTimeOffset? ExpiresAt, DateTimeOffset? LastUsedAt,
     KeyView.ScopeView Scope,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Key = null)
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Key = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] DateTimeOffset? PreviousExpiresAt = null)
 {
     /// <param name="Models">Null: all that the project allows.</param>
     /// <param name="Concurrent">Requests that may run at the same time. Null: as many as the customer's may.</param>
