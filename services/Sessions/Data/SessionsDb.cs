@@ -169,4 +169,7 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
 
     [DbContext(typeof(SessionsDb)), Migration("0019_retired_secrets")]
     sealed class RetiredSecrets0019 : SqlMigration;
+
+    [DbContext(typeof(SessionsDb)), Migration("0020_path_keys")]
+    sealed class PathKeys0020 : SqlMigration;
 }

@@ -123,6 +123,8 @@ public sealed class CustomerKey
     public List<string>? Models { get; init; }
     /// <summary>As of its customer. Null: only the customer's counts.</summary>
     public int? Concurrent { get; init; }
+    /// <summary>It may stand in the path of a request.</summary>
+    public bool InPath { get; init; }
     public required DateTimeOffset CreatedAt { get; init; }
     public DateTimeOffset? ExpiresAt { get; init; }
     public DateTimeOffset? LastUsedAt { get; init; }

@@ -14,13 +14,14 @@ public sealed class CustomerKeys(CredentialSeal seal)
         string secret,
         List<string>? models,
         int? concurrent,
+        bool inPath,
         DateTimeOffset? expiresAt,
         DateTimeOffset now)
     {
         var key = new CustomerKey
         {
             Id = Ids.New(), CustomerId = customer.Id, Name = name, Hash = [], SealedFingerprint = "", Last4 = "", Models = models,
-            Concurrent = concurrent, CreatedAt = now, ExpiresAt = expiresAt?.ToUniversalTime(),
+            Concurrent = concurrent, InPath = inPath, CreatedAt = now, ExpiresAt = expiresAt?.ToUniversalTime(),
         };
         key.Become(secret, seal);
         db.Add(key);

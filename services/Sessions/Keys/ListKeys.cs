@@ -17,7 +17,8 @@ public sealed record KeyView(
 {
     /// <param name="Models">Null: all that the project allows.</param>
     /// <param name="Concurrent">Requests that may run at the same time. Null: as many as the customer's may.</param>
-    public sealed record ScopeView(IReadOnlyList<string>? Models, int? Concurrent);
+    /// <param name="KeyInPath">It may stand in the path of a request.</param>
+    public sealed record ScopeView(IReadOnlyList<string>? Models, int? Concurrent, bool KeyInPath);
 
     public static KeyView Of(CustomerKey key) =>
         new(
@@ -28,7 +29,7 @@ public sealed record KeyView(
             key.CreatedAt,
             key.ExpiresAt,
             key.LastUsedAt,
-            new(key.Models, key.Concurrent));
+            new(key.Models, key.Concurrent, key.InPath));
 }
 
 /// <summary><c>GET /v1/customers/{id}/keys</c>: the keys that are not revoked, newest first.</summary>

@@ -391,7 +391,8 @@ public sealed class SeedWriter(
         if (await db.RetiredSecrets.AnyAsync(retired => hashes.Contains(retired.Hash), token))
             return;
         if (await db.CustomerKeys.SingleOrDefaultAsync(key => hashes.Contains(key.Hash), token) is not { } known)
-            customerKeys.Add(db, customer, project, seed.Name, secret, seed.Models?.ToList(), seed.Concurrent, seed.ExpiresAt, _now);
+            customerKeys.Add(
+                db, customer, project, seed.Name, secret, seed.Models?.ToList(), seed.Concurrent, seed.KeyInPath, seed.ExpiresAt, _now);
         else if (known.CustomerId != customer.Id)
             throw new SeedException($"{path}.key belongs to another customer");
     }
