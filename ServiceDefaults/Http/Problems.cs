@@ -41,6 +41,12 @@ public static class Problems
         "invalid_api_key",
         "The API key in the query is not valid, or its project accepts none there. Use the header 'x-goog-api-key'.",
         "key");
+    public static readonly Problem BadKeyInPath = new(
+        401,
+        "authentication_error",
+        "invalid_api_key",
+        "The API key in the path is not valid, or was not made to stand there. Use the header 'Authorization', or a key with 'keyInPath'.",
+        "key");
     public static readonly Problem ExpiredCredential = new(
         401, "authentication_error", "expired", "The API key or session token has expired.");
     public static readonly Problem RevokedCredential = new(

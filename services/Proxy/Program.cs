@@ -79,6 +79,7 @@ builder.Services.AddSingleton<Drain>();
 
 var app = builder.BuildService();
 app.UseServiceDefaults();
+app.UsePathKeys();
 app.UseClientSessions();
 app.UseCrossOrigin();
 app.UseInference();

@@ -71,6 +71,7 @@ app.MapDeleteCustomer();
 // Their keys
 app.MapListKeys();
 app.MapCreateKey();
+app.MapRotateKey();
 app.MapRevokeKey();
 
 // Their limits

@@ -40,6 +40,7 @@ public static class Routes
         ["GET /v1/customers/{id}/keys"] = [Proxy],
         ["POST /v1/customers/{id}/keys"] = [Proxy],
         ["DELETE /v1/customers/{id}/keys/{keyId}"] = [Proxy],
+        ["POST /v1/customers/{id}/keys/{keyId}/rotate"] = [Proxy],
         ["GET /v1/customers/{id}/limits"] = [Proxy],
         ["PUT /v1/customers/{id}/limits"] = [Proxy],
         ["PUT /v1/customers/{id}/rates"] = [Proxy],
