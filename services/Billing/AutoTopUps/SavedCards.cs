@@ -71,6 +71,10 @@ public sealed class SavedCards(NpgsqlDataSource database, StripeCalls stripe)
         var said = await stripe.SetupAsync(mode, intent, token);
         if (said.Metadata?.GetValueOrDefault(StripeCalls.SetupKey) is not { } name || !Guid.TryParseExact(name, "N", out var id))
             return false;
+        // Our row is there before the setup, so one without is another deployment's on the same account.
+        await using var query = database.Sql("select id, intent from card_setup where id = $1", id);
+        if (await OneSetupAsync(query, token) is null)
+            return false;
         await TakeAsync(id, mode, said, token);
         return true;
     }

@@ -84,6 +84,7 @@ create table stripe_event (
     api_version text,
     created     timestamptz not null,
     body        bytea       not null,
+    owner       uuid        not null,      -- the organization, as far as it is known when the event comes; zeros: nobody's that we know
     received_at timestamptz not null default now(),
     status      text        not null default 'waiting' check (status in ('waiting', 'done', 'ignored', 'parked')),
     attempts    integer     not null default 0,

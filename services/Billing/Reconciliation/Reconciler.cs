@@ -37,8 +37,10 @@ public sealed class Reconciler(
     /// <summary>How far back the first round looks. Stripe lists thirty days.</summary>
     static readonly TimeSpan FirstLook = TimeSpan.FromDays(3);
 
-    /// <summary>What is read at once. Stripe lists the newest first, so what was not read to its end is read again.</summary>
-    static readonly TimeSpan Stretch = TimeSpan.FromMinutes(10);
+    /// <summary>
+    /// What is read at once, at most and at least. Stripe lists the newest first, so what was not read to its end is read again.
+    /// </summary>
+    static readonly TimeSpan Stretch = TimeSpan.FromMinutes(10), ShortestStretch = TimeSpan.FromSeconds(1);
 
     const int MaxPages = 100, MaxPayments = 50, MaxRefunds = 50, MaxBookings = 200;
 
@@ -47,6 +49,9 @@ public sealed class Reconciler(
 
     /// <summary>Who has not paid until then starts anew.</summary>
     static readonly TimeSpan PurchaseLife = TimeSpan.FromHours(24);
+
+    /// <summary>Half as long after a round that could not read one to its end, so that no number of events stops the reading.</summary>
+    TimeSpan _stretch = Stretch;
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -97,13 +102,18 @@ public sealed class Reconciler(
         var (since, now, count, pages) = (await ReadUntilAsync(mode, token), time.GetUtcNow(), 0, 0);
         while (since < now && pages < MaxPages)
         {
-            var to = since + Stretch < now ? since + Stretch : now;
+            var to = since + _stretch < now ? since + _stretch : now;
             var (kept, read, isAll) = await ReadStretchAsync(mode, since, to == now ? now + Overlap : to, MaxPages - pages, token);
             (count, pages) = (count + kept, pages + read);
             if (!isAll && pages == read)
-                log.LogError("Stripe has told more in {Stretch} since {Since} than one round reads", Stretch, since);
+            {
+                log.LogWarning("Stripe has told more in {Stretch} since {Since} than one round reads", _stretch, since);
+                _stretch = _stretch / 2 > ShortestStretch ? _stretch / 2 : ShortestStretch;
+            }
             if (!isAll)
                 break;
+            if (read <= MaxPages / 4)
+                _stretch = _stretch * 2 < Stretch ? _stretch * 2 : Stretch;
             await NoteAsync(mode, to == now ? now - Overlap : to, token);
             since = to;
         }

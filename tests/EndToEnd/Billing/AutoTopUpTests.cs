@@ -48,6 +48,29 @@ public sealed class AutoTopUpTests
     }
 
     [Fact]
+    public async Task A_promotion_that_ends_is_a_fall_below_the_mark_though_nobody_has_booked_its_end()
+    {
+        var card = await SavedCard.SaveAsync(await Backend.App.NewUserAsync(credit: null));
+        (await Backend.App.PostAsync(
+            $"/v1/wallets/{card.User.WalletId}/credit",
+            """{"amount":"5","kind":"promotion","expiresAt":"2999-01-01T00:00:00Z"}""")).MustBe(200);
+        await card.TurnOnAsync("1", "10", "100");
+        Assert.Equal(1, await Purchase.NumberAsync(
+            "wallet",
+            """
+            with ended as (
+                update lot set expires_at = now() where wallet = (select id from account where owner = $1 and kind = 0) returning 1)
+            select count(*) from ended
+            """,
+            card.User.Customer));
+
+        await Eventually.GetAsync(card.TopUpsAsync, all => all.Length > 0, "the top-up", SavedCard.Patience);
+
+        Assert.Equal(["8.333333333"], await card.TopUpsAsync());
+        Assert.Equal(8_333_333_333, await card.User.BalanceAsync());
+    }
+
+    [Fact]
     public async Task A_month_s_ceiling_is_never_exceeded()
     {
         var card = await SavedCard.SaveAsync(await Backend.App.NewUserAsync(credit: null));

@@ -1,0 +1,113 @@
+using LlmGateway.Billing;
+
+namespace LlmGateway.EndToEnd;
+
+/// <summary>What the reconciler reads of Stripe when there is much of it, and when a mode of Stripe is not there.</summary>
+public sealed class ReconcilerTests
+{
+    const int EventsOfARound = 10_000;
+
+    static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task More_events_than_a_round_reads_are_read_in_shorter_stretches_and_none_is_skipped()
+    {
+        var world = new StripeWorld();
+        await using var own = await OwnBilling.StartAsync(OwnBilling.ModeOf(world));
+        const int half = EventsOfARound / 2 + 50;
+        await TellAsync(world, half);
+        await world.AdvanceAsync(TimeSpan.FromSeconds(400));
+        await TellAsync(world, half);
+        var reconciler = own.Later(TimeSpan.FromSeconds(420));
+
+        var rounds = 0;
+        for (; rounds < 6 && await own.NumberAsync("select count(*) from stripe_event") < 2 * half; rounds++)
+            await reconciler.RunAsync(everything: false, Token);
+
+        Assert.Equal(2 * half, await own.NumberAsync("select count(*) from stripe_event"));
+        Assert.True(rounds > 1, "one round reads no more than it may");
+        Assert.Equal(0, (await reconciler.RunAsync(everything: false, Token)).Events);
+    }
+
+    static Task TellAsync(StripeWorld world, int count) => Parallel.ForEachAsync(
+        Enumerable.Range(0, count), new ParallelOptions { MaxDegreeOfParallelism = 8, CancellationToken = Token },
+        async (_, token) => await world.Stripe.Customers.CreateAsync(new(), cancellationToken: token));
+
+    [Fact]
+    public async Task A_key_that_Stripe_does_not_accept_keeps_nothing_of_the_other_mode_waiting()
+    {
+        var mode = OwnBilling.ModeOf(new(), test: true);
+        await using var own = await OwnBilling.StartAsync(OwnBilling.Revoked, mode);
+        var (told, asked) = (await Backend.AppTest.NewUserAsync(credit: null), await Backend.AppTest.NewUserAsync(credit: null));
+        await own.PaidAsync(told, mode);
+
+        var found = await own.ReconcileAsync(everything: false);
+
+        Assert.True(found is { Events: > 0, Failed: 1 }, $"{found}");
+        await own.StartWorkerAsync();
+        await Eventually.GetAsync(told.BalanceAsync, balance => balance == 8_333_333_333, "what an event has told");
+
+        // A purchase of the other mode is asked after first, and in vain.
+        var live = await own.PaidAsync(asked, mode);
+        await own.RunAsync("""
+            insert into payment (id, organization, project, customer, wallet, test, livemode, amount, cents, net, margin, fee, status,
+                intent, looked_at)
+            select gen_random_uuid(), organization, project, customer, gen_random_uuid(), false, true, amount, cents, net, margin, fee,
+                'open', 'pi_live', looked_at - interval '1 second'
+            from payment where id = $1
+            """, live.Id);
+        Assert.Equal(2, (await own.ReconcileAsync(everything: true)).Failed);
+        Assert.Equal(8_333_333_333, await asked.BalanceAsync());
+    }
+
+    [Fact]
+    public async Task A_mode_that_is_not_set_up_any_more_stops_nothing_of_the_other_and_goes_on_when_it_comes_back()
+    {
+        var world = new StripeWorld();
+        var (live, test) = (OwnBilling.ModeOf(world), OwnBilling.ModeOf(world, test: true));
+        await using var own = await OwnBilling.StartAsync(live, test);
+        var (gone, stays) = (await Backend.App.NewUserAsync(credit: null), await Backend.AppTest.NewUserAsync(credit: null));
+        var paid = await own.PaidAsync(gone, live);
+        await own.PaidAsync(stays, test);
+        // Of a live account whose key is gone, too.
+        var ofLive = """
+            {"id":"evt_live","type":"payment_intent.succeeded","livemode":true,"data":{"object":{"object":"payment_intent","id":"pi_live"}}}
+            """u8.ToArray();
+        await ReceiveEvent.KeepAsync(own.Database, StripeEvent.Read(ofLive)!, ofLive, Token);
+
+        await using (var one = await own.AgainAsync(test))
+        {
+            Assert.Equal(0, (await one.ReconcileAsync(everything: true)).Failed);
+            await one.StartWorkerAsync();
+            await Eventually.HoldsAsync(
+                async () => await EventsAsync("'waiting'", "attempts = 0") == 0, "all events were looked at");
+            Assert.Equal((8_333_333_333, 0), (await stays.BalanceAsync(), await gone.BalanceAsync()));
+        }
+        Assert.True(await EventsAsync("'parked', 'waiting'", "reason like '%mode%'") > 1, "events of the mode say what they wait for");
+
+        Assert.Equal(0, (await own.ReconcileAsync(everything: true)).Failed);
+        Assert.Equal(8_333_333_333, await gone.BalanceAsync());
+        Assert.Equal(1, await own.NumberAsync("select count(*) from posting where payment = $1 and status = 'booked'", paid.Id));
+
+        Task<long> EventsAsync(string status, string which) =>
+            own.NumberAsync($"select count(*) from stripe_event where status in ({status}) and {which}");
+    }
+
+    [Fact]
+    public async Task A_purchase_that_could_not_be_cancelled_once_is_cancelled_when_it_can_be()
+    {
+        var world = new StripeWorld();
+        var mode = OwnBilling.ModeOf(world);
+        await using var own = await OwnBilling.StartAsync(mode);
+        var (payment, intent) = await own.BuyAsync(await Backend.App.NewUserAsync(credit: null), mode);
+        await OwnBilling.PayAsync(mode, intent, "pm_usBankAccount_insufficientFunds");
+
+        payment = await own.Get<Purchases>().CancelAsync(mode, payment, Token);
+        Assert.Equal(Payment.Processing, payment.Status);
+        await world.AdvanceAsync(TimeSpan.FromHours(1)); // the bank has said no
+
+        payment = await own.Get<Purchases>().CancelAsync(mode, payment, Token);
+        Assert.Equal(Payment.Canceled, payment.Status);
+        Assert.Equal("canceled", (await world.Stripe.PaymentIntents.GetAsync(intent.Id, cancellationToken: Token)).Status);
+    }
+}
