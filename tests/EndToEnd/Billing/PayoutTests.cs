@@ -202,12 +202,22 @@ public sealed class PayoutTests
         var (payee, _) = await Payee.ReadyAsync();
         var transfer = (await payee.PayOutAsync()).MustBe(200).Json.Text("transferId");
 
-        (await Purchase.StripeAsync("POST", $"/v1/transfers/{transfer}/reversals", "amount=50")).MustBe(200);
-        await Eventually.HoldsAsync(async () => (await payee.StatusAsync()).Text("marginBalance") == "0.5", "what came back");
-        Assert.Equal(("paid 2", "0.5"), ((await payee.ShownAsync()).Single(), (await payee.PayoutsAsync()).Single().Text("reversed")));
-        (await Purchase.StripeAsync("POST", $"/v1/transfers/{transfer}/reversals", "amount=150")).MustBe(200);
+        await Purchase.OrderAsync("/webhooks", """{"repeat":20}""");
+        try
+        {
+            (await Purchase.StripeAsync("POST", $"/v1/transfers/{transfer}/reversals", "amount=50")).MustBe(200);
+            await Eventually.HoldsAsync(async () => (await payee.StatusAsync()).Text("marginBalance") == "0.5", "what came back");
+            Assert.Equal(
+                ("paid 2", "0.5"), ((await payee.ShownAsync()).Single(), (await payee.PayoutsAsync()).Single().Text("reversed")));
+            (await Purchase.StripeAsync("POST", $"/v1/transfers/{transfer}/reversals", "amount=150")).MustBe(200);
 
-        await Eventually.HoldsAsync(async () => (await payee.ShownAsync()).Single() == "reversed 2", "all of it");
+            await Eventually.HoldsAsync(async () => (await payee.ShownAsync()).Single() == "reversed 2", "all of it");
+            await Purchase.OrderAsync("/webhooks/settle");
+        }
+        finally
+        {
+            await Purchase.OrderAsync("/webhooks");
+        }
         await payee.MustHaveAsync("2");
         (await payee.PayOutAsync()).MustBe(200);
     }

@@ -110,4 +110,29 @@ public sealed class ReconcilerTests
         Assert.Equal(Payment.Canceled, payment.Status);
         Assert.Equal("canceled", (await world.Stripe.PaymentIntents.GetAsync(intent.Id, cancellationToken: Token)).Status);
     }
+
+    [Fact]
+    public async Task A_refund_whose_answer_was_lost_a_day_ago_is_looked_for_and_not_asked_for_again()
+    {
+        var world = new StripeWorld();
+        var mode = OwnBilling.ModeOf(world);
+        await using var own = await OwnBilling.StartAsync(mode);
+        var user = await Backend.App.NewUserAsync(credit: null);
+        var payment = await own.PaidAsync(user, mode);
+        await own.ReconcileAsync(everything: true);
+        var refund = new Refund(Guid.NewGuid(), payment.Id, 100, "booked", null);
+        await own.RunAsync("""
+            insert into refund (id, payment, cents, status, by_us, created_at, looked_at)
+            values ($1, $2, $3, $4, true, now() - interval '25 hours', now() - interval '25 hours')
+            """, refund.Id, payment.Id, refund.Cents, refund.Status);
+        await own.Get<StripeCalls>().CreateRefundAsync(mode, payment.Intent!, refund, Token);
+        await world.AdvanceAsync(TimeSpan.FromHours(25)); // Stripe has forgotten the key
+
+        Assert.Equal(0, (await own.ReconcileAsync(everything: true)).Failed);
+
+        var refunds = await world.Stripe.Refunds.ListAsync(new() { PaymentIntent = payment.Intent }, cancellationToken: Token);
+        Assert.Equal(100, Assert.Single(refunds.Data).Amount);
+        Assert.Equal(1, await own.NumberAsync("select count(*) from refund where status = 'succeeded'"));
+        Assert.Equal(8_333_333_333 - 793_650_793, await user.BalanceAsync()); // 8.333333333 ÷ 10.5
+    }
 }
