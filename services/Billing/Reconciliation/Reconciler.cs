@@ -71,9 +71,9 @@ public sealed class Reconciler(
         var (asked, refunded) = (
             await AskAfterPaymentsAsync(everything ? TimeSpan.Zero : PaymentEvery, failed, token),
             await AskAfterRefundsAsync(everything ? TimeSpan.Zero : RefundEvery, failed, token));
-        var paidOut = 0;
+        var paidOut = (Count: 0, Failed: 0);
         await UnlessItFailsAsync(async () => paidOut = await payouts.RunAsync(everything, token), "payouts", failed, token);
-        return new(events, asked, refunded, bookings, paidOut, failed.Count);
+        return new(events, asked, refunded, bookings, paidOut.Count, failed.Count + paidOut.Failed);
     }
 
     sealed class Failures
