@@ -82,18 +82,19 @@ public sealed class Redemptions(NpgsqlDataSource database, LedgerClient ledger)
     }
 
     /// <summary>What who died has left: claimed a minute ago, and not booked.</summary>
-    public async Task<int> BookWaitingAsync(CancellationToken token)
+    public async Task<IReadOnlyList<(Promotion Of, Redemption Redemption)>> WaitingAsync(CancellationToken token)
     {
-        var waiting = await ReadAsync(
+        var waiting = new List<(Promotion, Redemption)>();
+        var claimed = await ReadAsync(
             database.Sql(
                 $"select {Columns} from redemption where status = 'claimed' and created_at < now() - interval '1 minute' "
                     + "order by created_at desc limit $1", MaxAtOnce),
             token);
-        foreach (var redemption in waiting)
+        foreach (var redemption in claimed)
             if (await Promotion.ReadAsync(
                 database.Sql($"select {Promotion.Columns} from promotion where id = $1", redemption.Promotion), token) is [var of])
-                await BookAsync(of, redemption, token);
-        return waiting.Count;
+                waiting.Add((of, redemption));
+        return waiting;
     }
 
     static async Task<List<Redemption>> ReadAsync(NpgsqlCommand query, CancellationToken token)

@@ -91,10 +91,11 @@ public sealed class Reconciler(
             token);
         foreach (var payment in payments)
             await UnlessItFailsAsync(() => bookings.BookWaitingAsync(payment, token), NameOf(payment.Id), failed, token);
-        var count = payments.Count;
-        await UnlessItFailsAsync(
-            async () => count += await redemptions.BookWaitingAsync(token), "the redemptions of promotions", failed, token);
-        return count;
+        var claimed = await redemptions.WaitingAsync(token);
+        foreach (var (of, redemption) in claimed)
+            await UnlessItFailsAsync(
+                () => redemptions.BookAsync(of, redemption, token), $"redemption {Ids.Show(Ids.Redemption, redemption.Id)}", failed, token);
+        return payments.Count + claimed.Count;
     }
 
     async Task<int> ReadEventsAsync(StripeMode mode, CancellationToken token)

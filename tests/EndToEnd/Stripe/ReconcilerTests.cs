@@ -85,6 +85,29 @@ public sealed class ReconcilerTests
     }
 
     [Fact]
+    public async Task A_redemption_that_the_ledger_refuses_keeps_no_other_one_from_being_booked()
+    {
+        var mode = OwnBilling.ModeOf(new());
+        await using var own = await OwnBilling.StartAsync(mode);
+        var user = await Backend.App.NewUserAsync(credit: null);
+        var (payment, _) = await own.BuyAsync(user, mode);
+        await own.RunAsync("""
+            with promotion as (
+                insert into promotion (id, organization, project, test, code, amount, max_redemptions, per_customer, redeemed)
+                values (gen_random_uuid(), $1, $2, false, 'SPRING', 2500000000, 2, 1, 2) returning id)
+            insert into redemption (id, promotion, customer, number, wallet, created_at)
+            select gen_random_uuid(), id, gen_random_uuid(), 1, gen_random_uuid(), now() - interval '2 minutes' from promotion
+            union all
+            select gen_random_uuid(), id, $3, 1, $4, now() - interval '3 minutes' from promotion
+            """, payment.Organization, payment.Project, payment.Customer, payment.Wallet);
+
+        Assert.Equal(1, (await own.ReconcileAsync(everything: false)).Failed);
+
+        Assert.Equal(2_500_000_000, await user.BalanceAsync());
+        Assert.Equal(1, await own.NumberAsync("select count(*) from redemption where status = 'claimed'"));
+    }
+
+    [Fact]
     public async Task A_mode_that_is_not_set_up_any_more_stops_nothing_of_the_other_and_goes_on_when_it_comes_back()
     {
         var world = new StripeWorld();
