@@ -98,7 +98,7 @@ public sealed class EventRouteTests : IAsyncLifetime
         var at = DateTimeOffset.UtcNow.ToUnixTimeSeconds();
         byte[] signed = [.. Encoding.UTF8.GetBytes($"{at}."), .. body];
         var mac = Convert.ToHexStringLower(HMACSHA256.HashData(Encoding.UTF8.GetBytes(OwnBilling.WebhookSecret), signed));
-        var request = Gateway.Request("POST", ReceiveEvent.Paths[0], at: _own.Url, headers: ("Stripe-Signature", $"t={at},v1={mac}"));
+        var request = Gateway.Request("POST", ReceiveEvent.Paths[0], at: _own.Url, headers: [("Stripe-Signature", $"t={at},v1={mac}")]);
         request.Content = new ByteArrayContent(body);
         request.Headers.TransferEncodingChunked = !isLengthSaid;
         return await Gateway.SendAsync(request);
