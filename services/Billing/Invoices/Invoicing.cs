@@ -16,13 +16,19 @@ public sealed class Invoicing(
     ILogger<Invoicing> log, TimeProvider time)
     : BackgroundService
 {
-    /// <summary>Documents of a round.</summary>
-    const int MaxAtOnce = 100;
+    /// <summary>Of a round: documents, and calls that get no answer. Postings that are left out at the same time.</summary>
+    const int MaxAtOnce = 100, MaxOutages = 3, MaxLeftOut = 10_000;
+
+    /// <summary>One that could not be made is left out for so long: those behind it get their turn.</summary>
+    static readonly TimeSpan LeftOutFor = TimeSpan.FromSeconds(30);
 
     /// <summary>What another instance has booked is found so late at most.</summary>
     static readonly TimeSpan PollInterval = TimeSpan.FromSeconds(2);
 
     readonly WakeSignal _booked = new();
+
+    /// <summary>Postings by the time until which they are left out. One round at a time uses it.</summary>
+    readonly Dictionary<Guid, DateTimeOffset> _leftOut = [];
 
     sealed record Booked(Guid Posting, Guid Payment, PaymentPost Type, Parts Parts, Seller Seller);
 
@@ -44,28 +50,42 @@ public sealed class Invoicing(
     /// </summary>
     async Task<int> RunAsync(CancellationToken token)
     {
-        var (made, buyers) = (0, new Dictionary<Guid, Buyer>());
+        var (made, outages, buyers) = (0, 0, new Dictionary<Guid, Buyer>());
         foreach (var booked in await BookedAsync(token))
             try
             {
                 made += await TryMakeAsync(booked, buyers, token) ? 1 : 0;
             }
-            catch (Exception e) when (!token.IsCancellationRequested && !Problems.IsOutage(e))
+            catch (Exception e) when (!token.IsCancellationRequested)
             {
-                log.LogError(e, "posting {Posting} has no document yet", booked.Posting);
+                LeaveOut(booked.Posting);
+                var outage = Problems.IsOutage(e);
+                log.Log(outage ? LogLevel.Warning : LogLevel.Error, e, "posting {Posting} has no document yet", booked.Posting);
+                if (outage && ++outages == MaxOutages)
+                    break;
             }
         if (made > 0)
             outbox.Raise();
         return made;
     }
 
+    void LeaveOut(Guid posting)
+    {
+        if (_leftOut.Count >= MaxLeftOut)
+            _leftOut.Clear();
+        _leftOut[posting] = time.GetUtcNow() + LeftOutFor;
+    }
+
     async Task<List<Booked>> BookedAsync(CancellationToken token)
     {
+        foreach (var (posting, until) in _leftOut)
+            if (until <= time.GetUtcNow())
+                _leftOut.Remove(posting);
         await using var query = database.Sql("""
             select p.id, p.payment, p.type, p.net, p.margin, p.fee, s.content
             from posting p join payment on payment.id = p.payment join seller s using (project, test)
-            where p.status = 'booked' and not p.documented order by p.created_at, p.number limit $1
-            """, MaxAtOnce);
+            where p.status = 'booked' and not p.documented and p.id <> all($2) order by p.created_at, p.number limit $1
+            """, MaxAtOnce, _leftOut.Keys.ToArray());
         await using var row = await query.ExecuteReaderAsync(token);
         var booked = new List<Booked>();
         while (await row.ReadAsync(token))

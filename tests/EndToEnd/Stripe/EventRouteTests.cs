@@ -75,7 +75,7 @@ public sealed class EventRouteTests : IAsyncLifetime
                 kind = "latency", match = $"GET /v1/payment_intents/{payment.Intent}", count = 100, milliseconds = 60_000,
             });
 
-        await own.StartWorkerAsync();
+        await own.LetRunAsync<EventWorker>();
         await Eventually.GetAsync(other.BalanceAsync, balance => balance == 8_333_333_333, "another organization's top-up");
 
         var owner = slow[0].Organization;

@@ -4,6 +4,7 @@ using LlmGateway.ServiceDefaults;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 using Stripe;
@@ -14,7 +15,7 @@ namespace LlmGateway.EndToEnd;
 
 /// <summary>
 /// The code of Billing on a database of its own, with modes of Stripe that the app under test has not. The ledger, and who is a customer,
-/// are the app's. Nothing runs by itself: a test reconciles, and starts the worker.
+/// are the app's. Nothing runs by itself that a test does not let run.
 /// </summary>
 sealed class OwnBilling : IAsyncDisposable
 {
@@ -23,7 +24,7 @@ sealed class OwnBilling : IAsyncDisposable
     readonly WebApplication _app;
     readonly string _database;
     readonly bool _isFirst;
-    EventWorker? _worker;
+    readonly List<IHostedService> _running = [];
 
     OwnBilling(WebApplication app, string database, bool isFirst) => (_app, _database, _isFirst) = (app, database, isFirst);
 
@@ -131,10 +132,11 @@ sealed class OwnBilling : IAsyncDisposable
         public override DateTimeOffset GetUtcNow() => base.GetUtcNow() + by;
     }
 
-    public async Task StartWorkerAsync()
+    /// <summary>From now on, until the end of the test.</summary>
+    public async Task LetRunAsync<TService>() where TService : notnull, IHostedService
     {
-        _worker = Get<EventWorker>();
-        await _worker.StartAsync(Token);
+        _running.Add(Get<TService>());
+        await _running[^1].StartAsync(Token);
     }
 
     public async Task RunAsync(string sql, params object[] values)
@@ -151,8 +153,8 @@ sealed class OwnBilling : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        if (_worker is not null)
-            await _worker.StopAsync(CancellationToken.None);
+        foreach (var one in _running)
+            await one.StopAsync(CancellationToken.None);
         await _app.StopAsync(CancellationToken.None);
         await _app.DisposeAsync();
         if (!_isFirst)

@@ -44,7 +44,7 @@ public sealed class ReconcilerTests
         var found = await own.ReconcileAsync(everything: false);
 
         Assert.True(found is { Events: > 0, Failed: 1 }, $"{found}");
-        await own.StartWorkerAsync();
+        await own.LetRunAsync<EventWorker>();
         await Eventually.GetAsync(told.BalanceAsync, balance => balance == 8_333_333_333, "what an event has told");
 
         // A purchase of the other mode is asked after first, and in vain.
@@ -82,6 +82,31 @@ public sealed class ReconcilerTests
 
         // Stripe was asked, and knows no such account.
         Assert.Equal(1, await own.NumberAsync("select count(*) from connect_account where test and gone_at is not null"));
+    }
+
+    [Fact]
+    public async Task Documents_whose_taxes_cannot_be_read_keep_no_later_one_from_being_made()
+    {
+        var mode = OwnBilling.ModeOf(new());
+        await using var own = await OwnBilling.StartAsync(mode);
+        var payments = new List<Payment>();
+        for (var i = 0; i < 5; i++)
+        {
+            payments.Add(await own.PaidAsync(await Backend.App.NewUserAsync(credit: null), mode));
+            await own.ReconcileAsync(everything: true);
+        }
+        await own.RunAsync(
+            "insert into seller (project, test, organization, content) values ($1, false, $2, $3::jsonb)", payments[0].Project,
+            payments[0].Organization, """{"name":"Acme","address":"Road 1","taxId":null,"email":null,"timeZone":"UTC"}""");
+        await own.RunAsync(
+            "update payment set livemode = true, tax_calculation = 'taxcalc_1' where id <> $1", payments[^1].Id);
+        await using var again = await own.AgainAsync(OwnBilling.Revoked);
+
+        await again.LetRunAsync<Invoicing>();
+
+        await Eventually.HoldsAsync(
+            async () => await own.NumberAsync("select count(*) from invoice where payment = $1", payments[^1].Id) == 1, "the document");
+        Assert.Equal(1, await own.NumberAsync("select count(*) from invoice"));
     }
 
     [Fact]
@@ -125,7 +150,7 @@ public sealed class ReconcilerTests
         await using (var one = await own.AgainAsync(test))
         {
             Assert.Equal(0, (await one.ReconcileAsync(everything: true)).Failed);
-            await one.StartWorkerAsync();
+            await one.LetRunAsync<EventWorker>();
             await Eventually.HoldsAsync(
                 async () => await EventsAsync("'waiting'", "attempts = 0") == 0, "all events were looked at");
             Assert.Equal((8_333_333_333, 0), (await stays.BalanceAsync(), await gone.BalanceAsync()));
