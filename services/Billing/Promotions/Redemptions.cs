@@ -57,6 +57,13 @@ public sealed class Redemptions(NpgsqlDataSource database, LedgerClient ledger)
         return added.Single();
     }
 
+    /// <summary>What a redemption is of; null when there is none of this id.</summary>
+    public async Task<Guid?> PromotionOfAsync(Guid id, CancellationToken token)
+    {
+        await using var query = database.Sql("select promotion from redemption where id = $1", id);
+        return await query.ExecuteScalarAsync(token) as Guid?;
+    }
+
     /// <summary>Done when it answers so. <see cref="PaymentOutcome.NoLot"/>: the wallet has too many lots now.</summary>
     public async Task<PaymentOutcome> BookAsync(Promotion of, Redemption redemption, CancellationToken token)
     {
@@ -91,8 +98,7 @@ public sealed class Redemptions(NpgsqlDataSource database, LedgerClient ledger)
                     + "order by created_at desc limit $1", MaxAtOnce),
             token);
         foreach (var redemption in claimed)
-            if (await Promotion.ReadAsync(
-                database.Sql($"select {Promotion.Columns} from promotion where id = $1", redemption.Promotion), token) is [var of])
+            if (await Promotion.FindAsync(database, redemption.Promotion, token) is { } of)
                 waiting.Add((of, redemption));
         return waiting;
     }

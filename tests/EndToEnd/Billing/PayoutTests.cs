@@ -38,10 +38,15 @@ public sealed class PayoutTests
     {
         var (payee, account) = await Payee.ReadyAsync(times: 2);
 
-        var first = (await payee.PayOutAsync("1.5", "one")).MustBe(200).Json;
-        var again = (await payee.PayOutAsync("1.5", "one")).MustBe(200).Json;
+        var key = Guid.NewGuid().ToString();
+
+        var first = (await payee.PayOutAsync("1.5", key)).MustBe(200).Json;
+        var again = (await payee.PayOutAsync("1.5", key)).MustBe(200).Json;
         Assert.Equal((first.Text("id"), "2.5"), (again.Text("id"), again.Text("marginBalance")));
-        (await payee.PayOutAsync("1.6", "one")).MustBe(422);
+        (await payee.PayOutAsync("1.6", key)).MustBe(422);
+        await Purchase.ForgetAnswerAsync(key);
+        (await payee.PayOutAsync("1.6", key)).MustBe(422);
+        Assert.Equal(first.Text("id"), (await payee.PayOutAsync("1.5", key)).MustBe(200).Json.Text("id"));
         (await payee.PayOutAsync("1.25")).MustBe(200);
         (await payee.PayOutAsync("1.25")).MustBe(200);
 

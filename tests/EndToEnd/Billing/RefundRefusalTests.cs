@@ -55,13 +55,10 @@ public sealed class RefundRefusalTests
         var key = Guid.NewGuid().ToString();
         var refund = (await AskAsync(first, "1")).MustBe(201).Json.Text("id");
 
+        await Purchase.ForgetAnswerAsync(key);
+
         foreach (var (purchase, amount) in ((Purchase, string)[])[(first, "2"), (second, "1"), (second, "2")])
-        {
             (await AskAsync(purchase, amount)).MustBeProblem(422, "idempotency_key_reused", "Idempotency-Key");
-            // As after some days.
-            await RunAsync("delete from idempotent_call where key = $1", key);
-            (await AskAsync(purchase, amount)).MustBeProblem(422, "idempotency_key_reused", "Idempotency-Key");
-        }
 
         Assert.Equal(refund, (await AskAsync(first, "1")).MustBe(201).Json.Text("id"));
         Assert.Equal([100], await AtStripeAsync(first));
