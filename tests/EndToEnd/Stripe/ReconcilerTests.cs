@@ -110,6 +110,26 @@ public sealed class ReconcilerTests
     }
 
     [Fact]
+    public async Task An_attempt_that_failed_is_told_once_whoever_has_read_what_before_the_next_one()
+    {
+        var mode = OwnBilling.ModeOf(new());
+        await using var own = await OwnBilling.StartAsync(mode);
+        var (payment, intent) = await own.BuyAsync(await Backend.App.NewUserAsync(credit: null), mode);
+        var reads = new List<global::Stripe.PaymentIntent>();
+        foreach (var card in (string[])["pm_card_chargeDeclined", "pm_card_chargeDeclinedExpiredCard", "pm_card_visa"])
+        {
+            await Record.ExceptionAsync(() => OwnBilling.PayAsync(mode, intent, card));
+            reads.Add(await own.Get<StripeCalls>().IntentAsync(mode, intent.Id, Token));
+        }
+
+        foreach (var which in (int[])[0, 1, 0, 1, 2, 0, 1])
+            payment = await own.Get<Intents>().TakeAsync(payment, reads[which], Token);
+
+        Assert.Equal(Payment.Succeeded, payment.Status);
+        Assert.Equal(2, await own.NumberAsync("select last from event_sequence where subject = $1", Telling.SubjectOf(payment.Customer)));
+    }
+
+    [Fact]
     public async Task A_redemption_that_the_ledger_refuses_keeps_no_other_one_from_being_booked()
     {
         var mode = OwnBilling.ModeOf(new());
