@@ -28,7 +28,7 @@ public sealed record Payment(
 
     public string? FailureMessage { get; init; }
 
-    /// <summary>Attempts that were told of, the latest hundred: each is told once, also when somebody has read it before the next.</summary>
+    /// <summary>Attempts that were told of, the latest hundred: each once, also when it is read again after the next one.</summary>
     public IReadOnlyList<string> FailedCharges { get; init; } = [];
 
     const int MaxFailedCharges = 100;
