@@ -273,7 +273,12 @@ public static class Problems
         }
         catch (BadHttpRequestException e) when (!http.Response.HasStarted)
         {
-            await WriteAsync(http, e.StatusCode == 413 ? TooLarge(Body.MaxBytes) : Malformed(e.Message));
+            await WriteAsync(http, e.StatusCode switch
+            {
+                413 => TooLarge(Body.MaxBytes),
+                408 => BodyTooSlow,
+                _ => Malformed(e.Message),
+            });
         }
         catch (OperationCanceledException) when (http.RequestAborted.IsCancellationRequested)
         {

@@ -71,6 +71,10 @@ public sealed class SavedCards(NpgsqlDataSource database, StripeCalls stripe)
         var said = await stripe.SetupAsync(mode, intent, token);
         if (said.Metadata?.GetValueOrDefault(StripeCalls.SetupKey) is not { } name || !Guid.TryParseExact(name, "N", out var id))
             return false;
+        // Our row is there before the setup, so one without is another deployment's on the same account.
+        await using var query = database.Sql("select id, intent from card_setup where id = $1", id);
+        if (await OneSetupAsync(query, token) is null)
+            return false;
         await TakeAsync(id, mode, said, token);
         return true;
     }
@@ -91,7 +95,10 @@ public sealed class SavedCards(NpgsqlDataSource database, StripeCalls stripe)
         int? Number(int column) => row.IsDBNull(column) ? null : row.GetInt32(column);
     }
 
-    /// <summary>Stripe's customer. Stripe forgets keys: after that time an answer that never came is not asked for again.</summary>
+    /// <summary>
+    /// Stripe's customer. An answer that did not come is asked for again under its key, and after a while under another one: Stripe keeps
+    /// errors for a day. A customer that nobody knows of costs nothing.
+    /// </summary>
     async Task<string> HolderAsync(StripeMode mode, WalletOwner owner, CancellationToken token)
     {
         await using var insert = database.Sql("""
@@ -100,7 +107,7 @@ public sealed class SavedCards(NpgsqlDataSource database, StripeCalls stripe)
                 id = case when h.customer is null and h.keyed_at < now() - $4 then excluded.id else h.id end,
                 keyed_at = case when h.customer is null and h.keyed_at < now() - $4 then now() else h.keyed_at end
             returning id, customer
-            """, owner.Wallet, mode.Livemode, Ids.New(), StripeCalls.KeyLife);
+            """, owner.Wallet, mode.Livemode, Ids.New(), StripeHttp.CallTimeout);
         Holder holder;
         await using (var row = await insert.ExecuteReaderAsync(token))
         {
@@ -122,7 +129,7 @@ public sealed class SavedCards(NpgsqlDataSource database, StripeCalls stripe)
         await using (var end = database.Sql("""
             update card_setup set status = 'canceled'
             where wallet = $1 and livemode = $2 and status = 'new' and created_at < now() - $3
-            """, wallet, livemode, StripeCalls.KeyLife))
+            """, wallet, livemode, StripeHttp.CallTimeout))
             await end.ExecuteNonQueryAsync(token);
         await using (var add = database.Sql("""
             insert into card_setup (id, wallet, livemode) values ($1, $2, $3)
@@ -151,8 +158,10 @@ public sealed class SavedCards(NpgsqlDataSource database, StripeCalls stripe)
         await using var transaction = await connection.BeginTransactionAsync(token);
         var wallet = await RequireSameAsync(connection, id, mode, said, token);
         var status = said.Status switch { "succeeded" => "succeeded", "canceled" => "canceled", _ => "open" };
-        await connection.ChangeAsync(
-            "update card_setup set intent = $2, status = $3 where id = $1 and status <> 'succeeded'", token, id, said.Id, status);
+        await connection.ChangeAsync("""
+            update card_setup set intent = $2, status = case when status = 'canceled' and $3 = 'open' then status else $3 end
+            where id = $1 and status <> 'succeeded'
+            """, token, id, said.Id, status);
         if (status == "succeeded" && await SaveAsync(connection, id, wallet, mode.Livemode, said.PaymentMethod, token))
             await connection.ChangeAsync("""
                 update auto_top_up set status = 'active', reason = null, failures = 0, not_before = null, payment = null, due_at = now()

@@ -44,8 +44,9 @@ public sealed class ConnectEvents(
         var transfer = await ReadAsync(mode, id, token);
         if (transfer.Metadata is null || !transfer.Metadata.TryGetValue(ConnectCalls.PayoutKey, out var name))
             return new("it is of no payout of ours");
+        // Our row is there before the transfer, so this is another deployment's on the same account.
         if (!Ids.TryParse(Ids.Payout, name, out var named) || await database.PayoutAsync(named, token) is not { } payout)
-            throw new NotOursException($"there is no payout {name}");
+            return new("it is of no payout of ours");
         await payouts.TakeAsync(ModeOf(payout.Test, payout.Livemode, told), payout, transfer, token);
         return Handled.Done;
     }

@@ -12,7 +12,8 @@ public sealed class EventWorker(
     NpgsqlDataSource database, DatabaseReady ready, EventHandling handling, TimeProvider time, ILogger<EventWorker> log)
     : BackgroundService
 {
-    const int AtOnce = 8;
+    /// <summary>Events at once, and of them those of one organization.</summary>
+    const int AtOnce = 12, OfOneOwner = 6;
 
     /// <summary>About two and a half days, from pauses of 2 s that double up to 4 hours.</summary>
     public const int MaxAttempts = 28;
@@ -27,8 +28,9 @@ public sealed class EventWorker(
 
     readonly WakeSignal _kept = new();
     readonly SemaphoreSlim _places = new(AtOnce);
+    readonly OwnerPlaces _owners = new(OfOneOwner);
 
-    sealed record Waiting(string Id, bool Livemode, byte[] Body, int Attempts);
+    sealed record Waiting(string Id, bool Livemode, byte[] Body, int Attempts, Guid Owner);
 
     /// <summary>An event was stored.</summary>
     public void Wake() => _kept.Raise();
@@ -60,6 +62,8 @@ public sealed class EventWorker(
         }
         finally
         {
+            if (_owners.GiveBack(waiting.Owner))
+                _kept.Raise();
             _places.Release();
         }
     }
@@ -70,7 +74,10 @@ public sealed class EventWorker(
         Waiting? waiting = null;
         try
         {
-            return waiting = await TakeAsync(token);
+            waiting = await TakeAsync(token);
+            if (waiting is not null)
+                _owners.Take(waiting.Owner);
+            return waiting;
         }
         finally
         {
@@ -83,13 +90,13 @@ public sealed class EventWorker(
     {
         await using var claim = database.Sql("""
             update stripe_event set next_at = now() + $1, attempts = attempts + 1 where (id, livemode) in (
-                select id, livemode from stripe_event where status = 'waiting' and next_at <= now()
+                select id, livemode from stripe_event where status = 'waiting' and next_at <= now() and owner <> all($2)
                 order by type <> 'payment_intent.succeeded', next_at limit 1 for update skip locked)
-            returning id, livemode, body, attempts
-            """, ClaimTime);
+            returning id, livemode, body, attempts, owner
+            """, ClaimTime, _owners.Full);
         await using var row = await claim.ExecuteReaderAsync(token);
         return await row.ReadAsync(token)
-            ? new(row.GetString(0), row.GetBoolean(1), row.GetFieldValue<byte[]>(2), row.GetInt32(3))
+            ? new(row.GetString(0), row.GetBoolean(1), row.GetFieldValue<byte[]>(2), row.GetInt32(3), row.GetGuid(4))
             : null;
     }
 

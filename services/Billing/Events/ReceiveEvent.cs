@@ -44,6 +44,10 @@ public static class ReceiveEvent
             using var limit = token.WithTimeout(ReadLimit);
             body = await ReadAsync(http, limit.Token);
         }
+        catch (OperationCanceledException) when (!token.IsCancellationRequested)
+        {
+            return Problems.BodyTooSlow;
+        }
         finally
         {
             Readers.Release();
@@ -78,10 +82,14 @@ public static class ReceiveEvent
     public static async Task<bool> KeepAsync(NpgsqlDataSource database, StripeEvent told, byte[] body, CancellationToken token)
     {
         await using var insert = database.Sql("""
-            insert into stripe_event (id, livemode, account, type, api_version, created, body) values ($1, $2, $3, $4, $5, $6, $7)
+            insert into stripe_event (id, livemode, account, type, api_version, created, body, owner)
+            values ($1, $2, $3, $4, $5, $6, $7, coalesce(
+                (select organization from payment where intent = $8),
+                (select organization from connect_account where stripe = $3),
+                $9))
             on conflict (id, livemode) do nothing
             """,
-            told.Id, told.Livemode, told.Account, told.Type, told.ApiVersion, told.Created, body);
+            told.Id, told.Livemode, told.Account, told.Type, told.ApiVersion, told.Created, body, told.Intent, OwnerPlaces.Nobody);
         return await insert.ExecuteNonQueryAsync(token) == 1;
     }
 

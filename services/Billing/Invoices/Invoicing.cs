@@ -16,8 +16,8 @@ public sealed class Invoicing(
     ILogger<Invoicing> log, TimeProvider time)
     : BackgroundService
 {
-    /// <summary>Documents of a round.</summary>
-    const int MaxAtOnce = 100;
+    /// <summary>Of a round: documents, and calls that get no answer.</summary>
+    const int MaxAtOnce = 100, MaxOutages = 3;
 
     /// <summary>What another instance has booked is found so late at most.</summary>
     static readonly TimeSpan PollInterval = TimeSpan.FromSeconds(2);
@@ -44,7 +44,7 @@ public sealed class Invoicing(
     /// </summary>
     async Task<int> RunAsync(CancellationToken token)
     {
-        var (made, buyers) = (0, new Dictionary<Guid, Buyer>());
+        var (made, outages, buyers) = (0, 0, new Dictionary<Guid, Buyer>());
         foreach (var booked in await BookedAsync(token))
             try
             {
@@ -52,9 +52,11 @@ public sealed class Invoicing(
             }
             catch (Exception e) when (!token.IsCancellationRequested)
             {
-                log.Log(
-                    Problems.IsOutage(e) ? LogLevel.Warning : LogLevel.Error, e, "posting {Posting} has no document yet", booked.Posting);
+                var outage = Problems.IsOutage(e);
+                log.Log(outage ? LogLevel.Warning : LogLevel.Error, e, "posting {Posting} has no document yet", booked.Posting);
                 await PostponeAsync(booked.Posting, token);
+                if (outage && ++outages == MaxOutages)
+                    break;
             }
         if (made > 0)
             outbox.Raise();

@@ -18,7 +18,7 @@ create table payment (
     intent          text unique,           -- Stripe's PaymentIntent; null until we know it
     failure_code    text,                  -- of the latest attempt that failed
     failure_message text,
-    failed_charge   text,                  -- the attempt that was told of last
+    failed_charges  text[]      not null default '{}', -- the latest attempts that were told of
     created_at      timestamptz not null default now(),
     paid_at         timestamptz,
     looked_at       timestamptz not null default now(), -- when Stripe was asked last
@@ -84,6 +84,7 @@ create table stripe_event (
     api_version text,
     created     timestamptz not null,
     body        bytea       not null,
+    owner       uuid        not null,      -- the organization, as far as it is known when the event comes; zeros: nobody's that we know
     received_at timestamptz not null default now(),
     status      text        not null default 'waiting' check (status in ('waiting', 'done', 'ignored', 'parked')),
     attempts    integer     not null default 0,

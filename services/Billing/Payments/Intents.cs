@@ -34,27 +34,25 @@ public sealed class Intents(NpgsqlDataSource database, OutboxSignal outbox, Time
         if (row.Intent is { } known && known != intent.Id)
             throw new NotOursException($"the payment's intent is {known}");
         var failure = intent.LastPaymentError;
-        var next = row with
+        var next = row.WithFailed(failure is null ? null : failure.Charge ?? $"{failure.PaymentMethod?.Id} {failure.Code}") with
         {
             Status = Payment.Forward(row.Status, StatusOf(intent)),
             Intent = intent.Id,
             FailureCode = failure is null ? null : failure.DeclineCode ?? failure.Code ?? failure.Type,
             FailureMessage = failure?.Message,
-            FailedCharge = failure is null ? row.FailedCharge : failure.Charge ?? $"{failure.PaymentMethod?.Id} {failure.Code}",
             TaxCalculation = intent.Hooks?.Inputs?.Tax?.Calculation,
         };
         if (next.Status == Payment.Succeeded)
-            next = next with { FailureCode = null, FailureMessage = null, FailedCharge = row.FailedCharge };
+            next = next with { FailureCode = null, FailureMessage = null, FailedCharges = row.FailedCharges };
         await connection.ChangeAsync("""
-            update payment set status = $2, intent = $3, failure_code = $4, failure_message = $5, failed_charge = $6, looked_at = now(),
+            update payment set status = $2, intent = $3, failure_code = $4, failure_message = $5, failed_charges = $6, looked_at = now(),
                 tax_calculation = $7, paid_at = case when $2 = 'succeeded' then coalesce(paid_at, now()) end
             where id = $1
             """, token,
-            row.Id, next.Status, intent.Id, next.FailureCode, next.FailureMessage,
-            next.FailedCharge, next.TaxCalculation);
+            row.Id, next.Status, intent.Id, next.FailureCode, next.FailureMessage, next.FailedCharges.ToArray(), next.TaxCalculation);
         if (next.Status == Payment.Succeeded)
             await connection.AddTopUpAsync(next, token);
-        if (next.FailureCode is not null && next.FailedCharge != row.FailedCharge)
+        if (next.FailedCharges.Count > 0 && next.FailedCharges != row.FailedCharges)
             await connection.TellAsync(next, Contracts.EventTypes.TopUpFailed, FailureOf(next), time.GetUtcNow(), token);
         return next;
     }

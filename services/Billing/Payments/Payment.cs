@@ -28,8 +28,15 @@ public sealed record Payment(
 
     public string? FailureMessage { get; init; }
 
-    /// <summary>Which attempt that was: it is told once.</summary>
-    public string? FailedCharge { get; init; }
+    /// <summary>Attempts that were told of, the latest hundred: each once, also when it is read again after the next one.</summary>
+    public IReadOnlyList<string> FailedCharges { get; init; } = [];
+
+    const int MaxFailedCharges = 100;
+
+    /// <summary>With one more attempt that has failed; the same payment when it is known, or when none has.</summary>
+    public Payment WithFailed(string? charge) => charge is null || FailedCharges.Contains(charge)
+        ? this
+        : this with { FailedCharges = [.. FailedCharges.TakeLast(MaxFailedCharges - 1), charge] };
 
     public DateTimeOffset? PaidAt { get; init; }
 
@@ -74,7 +81,7 @@ public static class PaymentRows
 {
     public const string Columns = """
         id, organization, project, customer, wallet, test, livemode, amount, cents, net, margin, fee, status, intent, created_at,
-        failure_code, failure_message, failed_charge, paid_at, crossing, attempt, holder, method, fingerprint, tax_calculation
+        failure_code, failure_message, failed_charges, paid_at, crossing, attempt, holder, method, fingerprint, tax_calculation
         """;
 
     public static Task<Payment?> PaymentAsync(this NpgsqlDataSource database, Guid id, CancellationToken token) =>
@@ -139,7 +146,7 @@ public static class PaymentRows
         row.GetInt64(7), row.GetInt64(8), new(row.GetInt64(9), row.GetInt64(10), row.GetInt64(11)), row.GetString(12), Text(row, 13),
         row.GetFieldValue<DateTimeOffset>(14))
     {
-        FailureCode = Text(row, 15), FailureMessage = Text(row, 16), FailedCharge = Text(row, 17),
+        FailureCode = Text(row, 15), FailureMessage = Text(row, 16), FailedCharges = row.GetFieldValue<string[]>(17),
         PaidAt = row.IsDBNull(18) ? null : row.GetFieldValue<DateTimeOffset>(18),
         OffSession = row.IsDBNull(19) ? null : new(row.GetInt64(19), row.GetInt32(20), row.GetString(21), row.GetString(22)),
         Fingerprint = Text(row, 23), TaxCalculation = Text(row, 24),

@@ -10,8 +10,7 @@ namespace LlmGateway.Billing;
 /// nothing but time, and of rounds that happen at once one pays.
 /// </summary>
 public sealed class AutomaticPayouts(
-    NpgsqlDataSource database, StripeModes modes, ConnectAccounts accounts, LedgerClient ledger, Payouts payouts,
-    ILogger<AutomaticPayouts> log)
+    NpgsqlDataSource database, StripeModes modes, ConnectAccounts accounts, LedgerClient ledger, Payouts payouts)
 {
     /// <summary>Of one round. Those that were looked at longest ago come first.</summary>
     const int MaxProjects = 50;
@@ -19,7 +18,7 @@ public sealed class AutomaticPayouts(
     /// <summary>A project is looked at so often at most.</summary>
     static readonly TimeSpan Every = TimeSpan.FromMinutes(10);
 
-    sealed record Wish(Guid Project, bool Test, long Threshold, DateOnly Day);
+    public sealed record Wish(Guid Project, bool Test, long Threshold, DateOnly Day);
 
     /// <summary>Null: nothing is paid out by itself.</summary>
     public static async Task<Money?> ThresholdAsync(NpgsqlDataSource database, Guid project, bool test, CancellationToken token)
@@ -28,26 +27,8 @@ public sealed class AutomaticPayouts(
         return await query.ExecuteScalarAsync(token) is long cents ? new Money(cents * Quote.NanosPerCent) : null;
     }
 
-    /// <returns>How many were begun.</returns>
-    public async Task<int> RunAsync(bool everything, CancellationToken token)
-    {
-        var begun = 0;
-        foreach (var wish in await WishesAsync(everything ? TimeSpan.Zero : Every, token))
-            try
-            {
-                begun += await BeginAsync(wish, token) ? 1 : 0;
-            }
-            catch (Exception e) when (!token.IsCancellationRequested)
-            {
-                // One that cannot be paid keeps none of the others waiting.
-                log.Log(
-                    Problems.IsOutage(e) ? LogLevel.Warning : LogLevel.Error, e, "project {Project} is not paid out by itself now: {Message}",
-                    wish.Project, e.Message);
-            }
-        return begun;
-    }
-
-    async Task<bool> BeginAsync(Wish wish, CancellationToken token)
+    /// <returns>Whether a payout was begun.</returns>
+    public async Task<bool> BeginAsync(Wish wish, CancellationToken token)
     {
         var due = PayoutRules.Due(await ledger.MarginAsync(wish.Project, wish.Test, token), wish.Threshold);
         if (due == 0 || modes.Of(wish.Test) is not { } mode)
@@ -68,8 +49,9 @@ public sealed class AutomaticPayouts(
         return true;
     }
 
-    /// <summary>A day is one of UTC, by the database's clock.</summary>
-    async Task<List<Wish>> WishesAsync(TimeSpan since, CancellationToken token)
+    /// <summary>Who is to be looked at in this round. A day is one of UTC, by the database's clock.</summary>
+    /// <param name="everything">However short a time ago somebody has looked.</param>
+    public async Task<List<Wish>> WishesAsync(bool everything, CancellationToken token)
     {
         await using var query = database.Sql("""
             update automatic_payout set looked_at = now() where (project, test) in (
@@ -79,7 +61,7 @@ public sealed class AutomaticPayouts(
                     where p.project = a.project and p.test = a.test and p.automatic = (now() at time zone 'utc')::date)
                 order by a.looked_at limit $2)
             returning project, test, threshold, (now() at time zone 'utc')::date
-            """, since, MaxProjects);
+            """, everything ? TimeSpan.Zero : Every, MaxProjects);
         await using var row = await query.ExecuteReaderAsync(token);
         var wishes = new List<Wish>();
         while (await row.ReadAsync(token))

@@ -94,7 +94,7 @@ public static class PayoutRows
     /// Those whose end is not known or not in the ledger, that nobody has looked at for longest. One that is new is its caller's for a
     /// minute: two must not learn different things of the ledger.
     /// </summary>
-    public static async Task<List<Guid>> PayoutsUnderWayAsync(
+    public static async Task<List<(Guid Id, bool Test)>> PayoutsUnderWayAsync(
         this NpgsqlDataSource database, TimeSpan since, int most, CancellationToken token)
     {
         await using var query = database.Sql("""
@@ -104,13 +104,13 @@ public static class PayoutRows
                         or id in (select payout from payout_reversal where not booked))
                     and looked_at <= now() - case status when 'new' then greatest($1, interval '1 minute') else $1 end
                 order by looked_at limit $2 for update of payout skip locked)
-            returning id
+            returning id, test
             """, since, most);
         await using var row = await query.ExecuteReaderAsync(token);
-        var ids = new List<Guid>();
+        var under = new List<(Guid, bool)>();
         while (await row.ReadAsync(token))
-            ids.Add(row.GetGuid(0));
-        return ids;
+            under.Add((row.GetGuid(0), row.GetBoolean(1)));
+        return under;
     }
 
     static async Task<List<Payout>> ReadAsync(NpgsqlCommand query, CancellationToken token)

@@ -43,9 +43,12 @@ public static class CreatePromotion
             input.ExpiresAt?.ToUniversalTime(), input.LotDays, input.MaxRedemptions,
             input.PerCustomer))
             await insert.ExecuteNonQueryAsync(token);
-        return await Promotion.FindAsync(database, caller.Project, caller.Test, code, token) is { } made && made.Id == id
-            ? Results.Json(Show(made), Defaults.Json, statusCode: StatusCodes.Status201Created)
-            : Problems.Conflict("promotion_exists", $"There is a promotion with the code '{code}' already.", "code");
+        if (await Promotion.FindAsync(database, id, token) is not { } made)
+            return Problems.Conflict("promotion_exists", $"There is a promotion with the code '{code}' already.", "code");
+        return (made.Code, made.Amount, made.LotDays, made.MaxRedemptions, made.PerCustomer)
+            == (code, input.Amount.Nanos, input.LotDays, input.MaxRedemptions, input.PerCustomer)
+                ? Results.Json(Show(made), Defaults.Json, statusCode: StatusCodes.Status201Created)
+                : Problems.IdempotencyReused;
     }
 
     static Problem? Refuse(Request input, DateTimeOffset now) =>

@@ -57,6 +57,13 @@ public sealed class Redemptions(NpgsqlDataSource database, LedgerClient ledger)
         return added.Single();
     }
 
+    /// <summary>What a redemption is of; null when there is none of this id.</summary>
+    public async Task<Guid?> PromotionOfAsync(Guid id, CancellationToken token)
+    {
+        await using var query = database.Sql("select promotion from redemption where id = $1", id);
+        return await query.ExecuteScalarAsync(token) as Guid?;
+    }
+
     /// <summary>Done when it answers so. <see cref="PaymentOutcome.NoLot"/>: the wallet has too many lots now.</summary>
     public async Task<PaymentOutcome> BookAsync(Promotion of, Redemption redemption, CancellationToken token)
     {
@@ -82,18 +89,18 @@ public sealed class Redemptions(NpgsqlDataSource database, LedgerClient ledger)
     }
 
     /// <summary>What who died has left: claimed a minute ago, and not booked.</summary>
-    public async Task<int> BookWaitingAsync(CancellationToken token)
+    public async Task<IReadOnlyList<(Promotion Of, Redemption Redemption)>> WaitingAsync(CancellationToken token)
     {
-        var waiting = await ReadAsync(
+        var waiting = new List<(Promotion, Redemption)>();
+        var claimed = await ReadAsync(
             database.Sql(
                 $"select {Columns} from redemption where status = 'claimed' and created_at < now() - interval '1 minute' "
                     + "order by created_at desc limit $1", MaxAtOnce),
             token);
-        foreach (var redemption in waiting)
-            if (await Promotion.ReadAsync(
-                database.Sql($"select {Promotion.Columns} from promotion where id = $1", redemption.Promotion), token) is [var of])
-                await BookAsync(of, redemption, token);
-        return waiting.Count;
+        foreach (var redemption in claimed)
+            if (await Promotion.FindAsync(database, redemption.Promotion, token) is { } of)
+                waiting.Add((of, redemption));
+        return waiting;
     }
 
     static async Task<List<Redemption>> ReadAsync(NpgsqlCommand query, CancellationToken token)

@@ -73,9 +73,9 @@ public sealed class Reconciler(
         var (asked, refunded) = (
             await AskAfterPaymentsAsync(everything ? TimeSpan.Zero : PaymentEvery, failed, token),
             await AskAfterRefundsAsync(everything ? TimeSpan.Zero : RefundEvery, failed, token));
-        var paidOut = 0;
+        var paidOut = (Count: 0, Failed: 0);
         await UnlessItFailsAsync(async () => paidOut = await payouts.RunAsync(everything, token), "payouts", failed, token);
-        return new(events, asked, refunded, postings, paidOut, failed.Count);
+        return new(events, asked, refunded, postings, paidOut.Count, failed.Count + paidOut.Failed);
     }
 
     sealed class Failures
@@ -93,10 +93,11 @@ public sealed class Reconciler(
             token);
         foreach (var payment in payments)
             await UnlessItFailsAsync(() => postings.BookWaitingAsync(payment, token), NameOf(payment.Id), failed, token);
-        var count = payments.Count;
-        await UnlessItFailsAsync(
-            async () => count += await redemptions.BookWaitingAsync(token), "the redemptions of promotions", failed, token);
-        return count;
+        var claimed = await redemptions.WaitingAsync(token);
+        foreach (var (of, redemption) in claimed)
+            await UnlessItFailsAsync(
+                () => redemptions.BookAsync(of, redemption, token), $"redemption {Ids.Show(Ids.Redemption, redemption.Id)}", failed, token);
+        return payments.Count + claimed.Count;
     }
 
     async Task<int> ReadEventsAsync(StripeMode mode, CancellationToken token)

@@ -38,9 +38,7 @@ public sealed class Disputes(
     async Task<Dispute> TakeAsync(NpgsqlConnection connection, Payment payment, global::Stripe.Dispute said, CancellationToken token)
     {
         var before = (await connection.DisputesAsync(payment.Id, token)).Find(one => one.Id == said.Id);
-        var told = new Dispute(said.Id, said.Amount, said.Status);
-        // What somebody has read before it was decided may arrive later.
-        var now = before is { IsClosed: true } && !told.IsClosed ? before : told;
+        var now = Dispute.After(before, new(said.Id, said.Amount, said.Status));
         await connection.ChangeAsync("""
             insert into dispute (id, payment, cents, status, reason) values ($1, $2, $3, $4, $5)
             on conflict (id) do update set cents = excluded.cents, status = excluded.status, looked_at = now()

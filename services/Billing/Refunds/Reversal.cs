@@ -70,5 +70,8 @@ public sealed record Dispute(string Id, long Cents, string Status)
     /// <summary>It is decided. What was decided is never open again; an appeal may still win it.</summary>
     public bool IsClosed => Status == "warning_closed" || (!IsOpen && !IsInquiry);
 
+    /// <summary>What is known when Stripe's word arrives. What was read before a decision and arrives after it changes nothing.</summary>
+    public static Dispute After(Dispute? before, Dispute told) => before is { IsClosed: true } && !told.IsClosed ? before : told;
+
     bool IsInquiry => Status.StartsWith("warning_", StringComparison.Ordinal);
 }

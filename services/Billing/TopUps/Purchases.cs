@@ -5,7 +5,8 @@ using Stripe;
 namespace LlmGateway.Billing;
 
 /// <summary>Opens purchases.</summary>
-public sealed class Purchases(NpgsqlDataSource database, StripeCalls stripe, Intents intents, Postings postings)
+public sealed class Purchases(
+    NpgsqlDataSource database, StripeCalls stripe, Intents intents, Postings postings, TimeProvider time)
 {
     /// <summary>
     /// The wallet's purchase and its intent as Stripe knows it. When it is neither open nor being processed, it is over by now, and the
@@ -30,7 +31,10 @@ public sealed class Purchases(NpgsqlDataSource database, StripeCalls stripe, Int
         return isWanted || payment.Status != Payment.Open ? (payment, intent) : (await CancelAsync(mode, payment, token), null);
     }
 
-    /// <summary>Null when Stripe knows nothing of it, as a sandbox that has started anew.</summary>
+    /// <summary>
+    /// Null when Stripe knows nothing of it, as a sandbox that has started anew, or has no answer under its key but an error, which it
+    /// keeps for a day. Nobody was told of an intent then.
+    /// </summary>
     async Task<PaymentIntent?> FindOrCreateAsync(StripeMode mode, Payment payment, CancellationToken token)
     {
         try
@@ -40,6 +44,10 @@ public sealed class Purchases(NpgsqlDataSource database, StripeCalls stripe, Int
                 : await stripe.CreateIntentAsync(mode, payment, token);
         }
         catch (StripeRefusalException e) when (e.Code == StripeRefusalException.NoSuchObject)
+        {
+            return null;
+        }
+        catch (ProblemException) when (payment.Intent is null && payment.CreatedAt < time.GetUtcNow() - StripeHttp.CallTimeout)
         {
             return null;
         }

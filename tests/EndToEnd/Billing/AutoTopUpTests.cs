@@ -47,6 +47,58 @@ public sealed class AutoTopUpTests
         Assert.Equal(["33.333333333"], await card.TopUpsAsync());
     }
 
+    [Theory]
+    [InlineData("POST /v1/customers", "card_holder", "keyed_at")]
+    [InlineData("POST /v1/setup_intents", "card_setup", "created_at")]
+    public async Task An_error_that_Stripe_keeps_for_a_day_keeps_nobody_from_saving_a_card(string call, string table, string since)
+    {
+        var user = await Backend.App.NewUserAsync("2");
+        var wallet = Guid.ParseExact(user.WalletId["wal_".Length..], "N");
+        await Purchase.OrderAsync("/webhooks", """{"hold":true}""");
+        try
+        {
+            await Purchase.OrderAsync("/faults", $$"""{"kind":"error-after","match":"{{call}}"}""");
+            (await Gateway.SendAsync("POST", "/v1/wallet/payment-method", user.Token)).MustBe(503);
+            await Purchase.NumberAsync(
+                "billing",
+                $"""
+                with aged as (update {table} set {since} = {since} - interval '1 minute' where wallet = $1 returning 1)
+                select count(*) from aged
+                """,
+                wallet);
+
+            Assert.Equal("visa", Card(await (await SavedCard.SaveAsync(user)).TurnOnAsync("1", "10", "100")).Text("brand"));
+        }
+        finally
+        {
+            await Purchase.OrderAsync("/webhooks/release");
+            await Purchase.OrderAsync("/webhooks");
+        }
+    }
+
+    [Fact]
+    public async Task A_promotion_that_ends_is_a_fall_below_the_mark_though_nobody_has_booked_its_end()
+    {
+        var card = await SavedCard.SaveAsync(await Backend.App.NewUserAsync(credit: null));
+        (await Backend.App.PostAsync(
+            $"/v1/wallets/{card.User.WalletId}/credit",
+            """{"amount":"5","kind":"promotion","expiresAt":"2999-01-01T00:00:00Z"}""")).MustBe(200);
+        await card.TurnOnAsync("1", "10", "100");
+        Assert.Equal(1, await Purchase.NumberAsync(
+            "wallet",
+            """
+            with ended as (
+                update lot set expires_at = now() where wallet = (select id from account where owner = $1 and kind = 0) returning 1)
+            select count(*) from ended
+            """,
+            card.User.Customer));
+
+        await Eventually.GetAsync(card.TopUpsAsync, all => all.Length > 0, "the top-up", SavedCard.Patience);
+
+        Assert.Equal(["8.333333333"], await card.TopUpsAsync());
+        Assert.Equal(8_333_333_333, await card.User.BalanceAsync());
+    }
+
     [Fact]
     public async Task A_month_s_ceiling_is_never_exceeded()
     {

@@ -38,10 +38,15 @@ public sealed class PayoutTests
     {
         var (payee, account) = await Payee.ReadyAsync(times: 2);
 
-        var first = (await payee.PayOutAsync("1.5", "one")).MustBe(200).Json;
-        var again = (await payee.PayOutAsync("1.5", "one")).MustBe(200).Json;
+        var key = Guid.NewGuid().ToString();
+
+        var first = (await payee.PayOutAsync("1.5", key)).MustBe(200).Json;
+        var again = (await payee.PayOutAsync("1.5", key)).MustBe(200).Json;
         Assert.Equal((first.Text("id"), "2.5"), (again.Text("id"), again.Text("marginBalance")));
-        (await payee.PayOutAsync("1.6", "one")).MustBe(422);
+        (await payee.PayOutAsync("1.6", key)).MustBe(422);
+        await Purchase.ForgetAnswerAsync(key);
+        (await payee.PayOutAsync("1.6", key)).MustBe(422);
+        Assert.Equal(first.Text("id"), (await payee.PayOutAsync("1.5", key)).MustBe(200).Json.Text("id"));
         (await payee.PayOutAsync("1.25")).MustBe(200);
         (await payee.PayOutAsync("1.25")).MustBe(200);
 
@@ -202,12 +207,22 @@ public sealed class PayoutTests
         var (payee, _) = await Payee.ReadyAsync();
         var transfer = (await payee.PayOutAsync()).MustBe(200).Json.Text("transferId");
 
-        (await Purchase.StripeAsync("POST", $"/v1/transfers/{transfer}/reversals", "amount=50")).MustBe(200);
-        await Eventually.HoldsAsync(async () => (await payee.StatusAsync()).Text("marginBalance") == "0.5", "what came back");
-        Assert.Equal(("paid 2", "0.5"), ((await payee.ShownAsync()).Single(), (await payee.PayoutsAsync()).Single().Text("reversed")));
-        (await Purchase.StripeAsync("POST", $"/v1/transfers/{transfer}/reversals", "amount=150")).MustBe(200);
+        await Purchase.OrderAsync("/webhooks", """{"repeat":20}""");
+        try
+        {
+            (await Purchase.StripeAsync("POST", $"/v1/transfers/{transfer}/reversals", "amount=50")).MustBe(200);
+            await Eventually.HoldsAsync(async () => (await payee.StatusAsync()).Text("marginBalance") == "0.5", "what came back");
+            Assert.Equal(
+                ("paid 2", "0.5"), ((await payee.ShownAsync()).Single(), (await payee.PayoutsAsync()).Single().Text("reversed")));
+            (await Purchase.StripeAsync("POST", $"/v1/transfers/{transfer}/reversals", "amount=150")).MustBe(200);
 
-        await Eventually.HoldsAsync(async () => (await payee.ShownAsync()).Single() == "reversed 2", "all of it");
+            await Eventually.HoldsAsync(async () => (await payee.ShownAsync()).Single() == "reversed 2", "all of it");
+            await Purchase.OrderAsync("/webhooks/settle");
+        }
+        finally
+        {
+            await Purchase.OrderAsync("/webhooks");
+        }
         await payee.MustHaveAsync("2");
         (await payee.PayOutAsync()).MustBe(200);
     }

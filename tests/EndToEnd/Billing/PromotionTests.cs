@@ -74,6 +74,30 @@ public sealed class PromotionTests
     }
 
     [Fact]
+    public async Task A_key_that_has_made_or_redeemed_a_code_does_so_for_no_other_one_also_when_its_answer_is_forgotten()
+    {
+        var (user, redeems, makes, made) = (
+            await Backend.App.NewUserAsync(credit: null), Guid.NewGuid().ToString(), Guid.NewGuid().ToString(), NewCode());
+        var (first, second) = (await CreateAsync(), await CreateAsync());
+        (await RedeemAsync(user, first, redeems)).MustBe(200);
+        (await MakeAsync(made, "1")).MustBe(201);
+        foreach (var key in (string[])[redeems, makes])
+            await Purchase.ForgetAnswerAsync(key);
+
+        (await RedeemAsync(user, second, redeems)).MustBeProblem(422, "idempotency_key_reused", "Idempotency-Key");
+        (await MakeAsync(made, "2")).MustBeProblem(422, "idempotency_key_reused", "Idempotency-Key");
+        (await MakeAsync(NewCode(), "1")).MustBeProblem(422, "idempotency_key_reused", "Idempotency-Key");
+
+        (await RedeemAsync(user, first, redeems)).MustBe(200);
+        (await MakeAsync(made, "1")).MustBe(201);
+        Assert.Equal(2_500_000_000, await user.BalanceAsync());
+        Assert.Equal((1, 0), (await RedeemedAsync(first), await RedeemedAsync(second)));
+
+        Task<Reply> MakeAsync(string code, string amount) => Backend.App.PostAsync(
+            "/v1/promotions", $$"""{"code":"{{code}}","amount":"{{amount}}","maxRedemptions":1}""", makes);
+    }
+
+    [Fact]
     public async Task What_cannot_be_redeemed_is_refused_by_name_and_nothing_is_given()
     {
         var (code, user, frozen) = (await CreateAsync(), await Backend.App.NewUserAsync(), await Backend.App.NewUserAsync());

@@ -45,6 +45,32 @@ public sealed class RefundTests
         Assert.Equal(0, await purchase.OwedAsync());
     }
 
+    [Theory]
+    [InlineData(true, "9.25", "9.24", "0")] // spent is what was given, and one dollar of what was paid
+    [InlineData(false, "2.95", "2.94", "5")] // spent is what was paid, and what was given is there
+    public async Task What_was_given_is_spent_first_and_never_goes_back_to_a_card(
+        bool isGivenFirst, string tooMuch, string refundable, string left)
+    {
+        var purchase = await Purchase.PaidAsync();
+        await purchase.MustHaveAsync("8.333333333");
+        if (isGivenFirst)
+            await GiveAsync();
+        await purchase.SpendAsync("6");
+        if (!isGivenFirst)
+            await GiveAsync();
+
+        var refused = (await purchase.RefundAsync($"\"amount\":\"{tooMuch}\"")).MustBe(400).Json.GetProperty("error");
+        Assert.Contains($"{refundable} USD", refused.Text("message"));
+        Assert.Equal(refundable, (await purchase.RefundAsync("")).MustBe(201).Json.Text("amount"));
+
+        Assert.Equal(left, Gateway.Usd(await purchase.User.BalanceAsync()));
+        Assert.Equal(0, await purchase.OwedAsync());
+
+        async Task GiveAsync() => (await Backend.App.PostAsync(
+            $"/v1/wallets/{purchase.User.WalletId}/credit",
+            """{"amount":"5","kind":"promotion","expiresAt":"2999-01-01T00:00:00Z"}""")).MustBe(200);
+    }
+
     [Fact]
     public async Task A_refund_in_Stripe_s_dashboard_comes_out_as_one_by_our_route()
     {

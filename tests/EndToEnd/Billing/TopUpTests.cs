@@ -93,6 +93,37 @@ public sealed class TopUpTests
     }
 
     [Fact]
+    public async Task An_error_that_Stripe_keeps_for_a_day_keeps_nobody_from_buying_as_much_again()
+    {
+        var user = await Backend.App.NewUserAsync(credit: null);
+        await Purchase.OrderAsync("/webhooks", """{"hold":true}""");
+        try
+        {
+            await Purchase.OrderAsync("/faults", """{"kind":"error-after","match":"POST /v1/payment_intents"}""");
+            (await Purchase.AskAsync(user, """{"amount":"10"}""")).MustBe(503);
+            // Under the same key Stripe answers the same. After a while nobody waits for another answer.
+            await Purchase.NumberAsync(
+                "billing",
+                """
+                with aged as (
+                    update payment set created_at = created_at - interval '1 minute' where customer = $1 and intent is null returning 1)
+                select count(*) from aged
+                """,
+                user.Customer);
+
+            var purchase = await Purchase.BeginAsync(user, "10");
+
+            (await purchase.PayAsync()).MustBe(200);
+        }
+        finally
+        {
+            await Purchase.OrderAsync("/webhooks/release");
+            await Purchase.OrderAsync("/webhooks");
+        }
+        await Eventually.GetAsync(user.BalanceAsync, balance => balance == 8_333_333_333, "the top-up");
+    }
+
+    [Fact]
     public async Task What_no_webhook_has_told_the_reconciler_finds()
     {
         var purchase = await Purchase.BeginAsync(await Backend.App.NewUserAsync(credit: null), "10");
@@ -226,6 +257,46 @@ public sealed class TopUpTests
                     + "and convert_from(body, 'UTF8') like '%' || $1 || '%'",
                 intent, status) == 1,
             $"an event of {intent} that is {status}");
+    }
+
+    [Fact]
+    public async Task What_another_deployment_has_at_the_same_account_is_left_alone()
+    {
+        const string card = "confirm=true&payment_method=pm_card_bypassPending&return_url=https%3A%2F%2Fexample.com";
+        var intent = await MakeAsync(
+            "payment_intents",
+            $"amount=1050&currency=usd&{card}&metadata[llmgateway_payment]=pay_{Guid.NewGuid():N}"
+                + $"&metadata[llmgateway_wallet]=wal_{Guid.NewGuid():N}");
+        var setup = await MakeAsync("setup_intents", $"{card}&usage=off_session&metadata[llmgateway_setup]={Guid.NewGuid():N}");
+        var account = await MakeAsync("accounts", "type=express&capabilities[transfers][requested]=true");
+        await Purchase.OrderAsync($"/accounts/{account}", """{"name":"ready"}""");
+        var transfer = await MakeAsync(
+            "transfers", $"amount=100&currency=usd&destination={account}&metadata[llmgateway_payout]=pyo_{Guid.NewGuid():N}");
+
+        await MustBeIgnoredAsync(intent, "payment_intent.succeeded");
+        await MustBeIgnoredAsync(setup, "setup_intent.succeeded");
+        await MustBeIgnoredAsync(transfer, "transfer.created");
+        await MustBeIgnoredAsync(account, "account.updated");
+
+        static async Task<string> MakeAsync(string what, string form) =>
+            (await Purchase.StripeAsync("POST", $"/v1/{what}", form)).MustBe(200).Json.Text("id");
+        static Task MustBeIgnoredAsync(string what, string type) => Eventually.GetAsync(
+            () => TextAsync(
+                """
+                select coalesce(string_agg(distinct status, ' '), 'none') from stripe_event
+                where type = $2 and convert_from(body, 'UTF8') like '%"' || $1 || '"%'
+                """,
+                what, type),
+            status => status == "ignored", $"{type} of {what} that is ignored");
+    }
+
+    static async Task<string> TextAsync(string sql, params object[] values)
+    {
+        await using var database = NpgsqlDataSource.Create(Stack.Connection("billing"));
+        await using var query = database.CreateCommand(sql);
+        foreach (var value in values)
+            query.Parameters.Add(new() { Value = value });
+        return (string)(await query.ExecuteScalarAsync(Token))!;
     }
 
     [Fact]

@@ -87,6 +87,10 @@ sealed record Purchase(User User, string Id, string Intent, Reply Reply)
         return (long)(await query.ExecuteScalarAsync(Token))!;
     }
 
+    /// <summary>What a key has answered, Billing has forgotten, as after some days. The effect it knows.</summary>
+    public static async Task ForgetAnswerAsync(string key) => Assert.Equal(1, await NumberAsync(
+        "billing", "with forgotten as (delete from idempotent_call where key = $1 returning 1) select count(*) from forgotten", key));
+
     public static async Task<Reply> StripeAsync(string method, string path, string? form = null)
     {
         var request = Gateway.Request(method, $"/stripe{path}", Key, at: Stack.Sandbox);

@@ -168,6 +168,17 @@ public sealed class ReversalTests
         Assert.Equal(counts, new Dispute("dp", Cents, status).Counts);
 
     [Theory]
+    [InlineData(null, "needs_response", "needs_response")]
+    [InlineData("needs_response", "under_review", "under_review")]
+    [InlineData("under_review", "lost", "lost")]
+    [InlineData("lost", "needs_response", "lost")]
+    [InlineData("won", "under_review", "won")]
+    [InlineData("warning_closed", "warning_under_review", "warning_closed")]
+    [InlineData("lost", "appeal_won", "appeal_won")]
+    public void What_was_decided_of_a_dispute_is_not_open_again(string? from, string to, string becomes) => Assert.Equal(
+        becomes, Dispute.After(from is null ? null : new Dispute("dp", Cents, from), new("dp", Cents, to)).Status);
+
+    [Theory]
     [InlineData("pending", true)]
     [InlineData("requires_action", true)]
     [InlineData("succeeded", true)]

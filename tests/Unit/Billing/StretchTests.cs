@@ -4,7 +4,7 @@ using Xunit;
 namespace LlmGateway.UnitTests.Billing;
 
 /// <summary>How much of Stripe's list of events is read at once.</summary>
-public sealed class ReconcilerTests
+public sealed class StretchTests
 {
     [Fact]
     public void A_stretch_that_is_too_much_is_read_by_halves_down_to_a_second_and_then_by_more_again()
