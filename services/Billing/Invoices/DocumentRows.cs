@@ -37,7 +37,8 @@ public static class DocumentRows
     public static async Task<(Guid Id, long Number)?> InvoiceOfAsync(
         this NpgsqlConnection connection, Guid payment, CancellationToken token)
     {
-        await using var query = connection.Sql("select id, number from invoice where payment = $1 and reason = 'top_up' for update", payment);
+        await using var query = connection.Sql(
+            "select id, number from invoice where payment = $1 and reason = 'top_up' for update", payment);
         await using var row = await query.ExecuteReaderAsync(token);
         return await row.ReadAsync(token) ? (row.GetGuid(0), row.GetInt64(1)) : null;
     }

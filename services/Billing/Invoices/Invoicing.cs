@@ -168,7 +168,7 @@ public sealed class Invoicing(
         // On a document that never changes, they must be those of what was paid.
         if (calculation.Currency != "usd" || calculation.AmountTotal != payment.Cents)
             throw new InvalidOperationException(
-                $"Stripe's tax calculation {id} is of {calculation.AmountTotal} {calculation.Currency}, and its payment of {payment.Cents} usd");
+                $"tax calculation {id} is of {calculation.AmountTotal} {calculation.Currency}, and its payment of {payment.Cents} usd");
         return [.. calculation.TaxBreakdown.Select(tax => new TaxLine(
             $"{tax.TaxRateDetails?.TaxType?.ToUpperInvariant()} {tax.TaxRateDetails?.Country}".Trim(),
             tax.TaxRateDetails?.PercentageDecimal ?? "0", new(tax.Amount * Quote.NanosPerCent), tax.TaxabilityReason))];

@@ -1,7 +1,5 @@
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
-using Npgsql;
-using Stripe;
 
 namespace LlmGateway.Billing;
 

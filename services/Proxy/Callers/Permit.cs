@@ -23,7 +23,8 @@ public static class Permit
         (kept, place) = (null, CredentialPlace.Header);
         if (PathKey.Of(request.HttpContext) is { } inPath)
         {
-            (credential, place) = (inPath, CredentialPlace.Path);
+            credential = inPath;
+            place = CredentialPlace.Path;
             return true;
         }
         var headers = request.Headers;

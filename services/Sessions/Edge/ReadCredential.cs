@@ -24,7 +24,8 @@ public static class ReadCredential
             join project p on p.id = c.project_id
         where s.hash = any($1)
         union all
-        select secret.hash, 'CustomerKey', k.id, c.test, k.revoked_at, least(k.expires_at, secret.until), k.models, p.id, p.organization_id, p.active,
+        select secret.hash, 'CustomerKey', k.id, c.test, k.revoked_at, least(k.expires_at, secret.until), k.models,
+            p.id, p.organization_id, p.active,
             c.id, c.status, c.wallet_id, c.requests_per_minute, c.tokens_per_minute, null, null, null,
             c.concurrent, k.concurrent, coalesce(c.low_balance_nanos, p.low_balance_nanos), p.limit_thresholds, k.in_path
         from (

@@ -5,7 +5,8 @@ using Microsoft.EntityFrameworkCore;
 namespace LlmGateway.Sessions;
 
 /// <summary>
-/// <c>POST /v1/customers/{id}/keys</c> <c>{name, expiresAt?, models?, concurrent?, keyInPath?}</c> → 201 with <c>key</c>, which is shown this once.
+/// <c>POST /v1/customers/{id}/keys</c> <c>{name, expiresAt?, models?, concurrent?, keyInPath?}</c> → 201 with <c>key</c>, which is shown
+/// this once.
 /// </summary>
 public static class CreateKey
 {
@@ -43,7 +44,8 @@ public static class CreateKey
             return Problems.Conflict("too_many_keys", $"A customer may have {MaxKeys} keys. Revoke one first.");
 
         var secret = Token.New(Token.CustomerKey);
-        var key = keys.Add(db, customer, customer.Project, name, secret, models, request.Concurrent, request.KeyInPath, request.ExpiresAt, now);
+        var key = keys.Add(
+            db, customer, customer.Project, name, secret, models, request.Concurrent, request.KeyInPath, request.ExpiresAt, now);
         await db.SaveChangesAsync(token);
         await transaction.CommitAsync(CancellationToken.None);
         Failpoint.Hit("sessions.key.created");

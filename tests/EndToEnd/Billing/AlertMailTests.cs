@@ -72,7 +72,8 @@ public sealed class AlertMailTests
         await using (var database = NpgsqlDataSource.Create(Stack.Connection("billing")))
         await using (var insert = database.CreateCommand("""
             insert into mail (id, recipient, subject, body, next_at)
-            select gen_random_uuid(), case n when 20 then $1 else 'a..b@example.com' end, 's', 'b', now() - interval '1 hour' + n * interval '1 ms'
+            select gen_random_uuid(), case n when 20 then $1 else 'a..b@example.com' end, 's', 'b',
+                now() - interval '1 hour' + n * interval '1 ms'
             from generate_series(1, 20) n
             """))
         {

@@ -42,8 +42,8 @@ public sealed class RevocationTests
     {
         var user = await Backend.App.NewUserAsync();
         var (id, old) = await Backend.App.NewKeyAsync(user.CustomerId);
-        (await Backend.App.PutAsync($"/v1/customers/{user.CustomerId}/limits", $$"""
-            [{"unit":"requests","amount":7,"cycle":"day","selector":{"keys":["{{id}}"]}}]
+        (await Backend.App.PutAsync($"/v1/customers/{user.CustomerId}/limits", $$$"""
+            [{"unit":"requests","amount":7,"cycle":"day","selector":{"keys":["{{{id}}}"]}}]
             """)).MustBe(200);
         await UseAsync(old);
 

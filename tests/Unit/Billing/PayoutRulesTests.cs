@@ -123,7 +123,8 @@ public sealed class PayoutRulesTests
 
     static readonly Payout Ours = new(
         Guid.Parse("01940000-0000-7000-8000-000000000001"), default, default, Test: false, Livemode: true, "acct_1", 200, Payout.Reserved,
-        Transfer: null, FailureCode: null, Failure: null, Settled: false, Automatic: false, default, Reversed: 0, IsYoung: true);
+        Transfer: null, FailureCode: null, Failure: null, Settled: false, Automatic: false, default, Reversed: 0, IsYoung: true,
+        IsOld: false);
 
     static Transfer Transfer() => new()
     {
