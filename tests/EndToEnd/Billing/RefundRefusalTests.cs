@@ -61,7 +61,7 @@ public sealed class RefundRefusalTests
             (await AskAsync(purchase, amount)).MustBeProblem(422, "idempotency_key_reused", "Idempotency-Key");
 
         Assert.Equal(refund, (await AskAsync(first, "1")).MustBe(201).Json.Text("id"));
-        Assert.Equal([100], await AtStripeAsync(first));
+        Assert.Equal(100, Assert.Single(await AtStripeAsync(first)));
         Assert.Empty(await AtStripeAsync(second));
         Assert.Equal([refund], (await RefundsAsync(first)).Select(one => one.Text("id")));
 

@@ -77,7 +77,7 @@ sealed class OwnBilling : IAsyncDisposable
         builder.Services.AddSingleton(new StripeModes(modes));
         foreach (var part in (Type[])
         [
-            typeof(OutboxSignal), typeof(StripeCalls), typeof(Bookings), typeof(Intents), typeof(Purchases), typeof(Refunds),
+            typeof(OutboxSignal), typeof(StripeCalls), typeof(Postings), typeof(Intents), typeof(Purchases), typeof(Refunds),
             typeof(Disputes), typeof(SavedCards), typeof(AutoCharges), typeof(Trust), typeof(Redemptions), typeof(ConnectCalls),
             typeof(ConnectAccounts), typeof(ConnectEvents), typeof(Payouts), typeof(AutomaticPayouts), typeof(PayoutRounds),
             typeof(Invoicing), typeof(EventHandling), typeof(EventWorker), typeof(Reconciler),

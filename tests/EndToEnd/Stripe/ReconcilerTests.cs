@@ -126,7 +126,8 @@ public sealed class ReconcilerTests
             payment = await own.Get<Intents>().TakeAsync(payment, reads[which], Token);
 
         Assert.Equal(Payment.Succeeded, payment.Status);
-        Assert.Equal(2, await own.NumberAsync("select last from event_sequence where subject = $1", Telling.SubjectOf(payment.Customer)));
+        Assert.Equal(2, await own.NumberAsync(
+            "select last from event_sequence where subject = $1", PaymentEvents.SubjectOf(payment.Customer)));
     }
 
     [Fact]
