@@ -25,7 +25,9 @@ public sealed partial class OutageTests
         await Purchase.ReconcileAsync();
 
         // What Stripe was asked for while it stood still it may have done: nobody asks for it under another key.
-        Assert.Equal("succeeded", (await RefundAsync()).MustBe(201).Json.Text("status"));
+        (await RefundAsync()).MustBe(201);
+        var refunds = (await Backend.App.GetAsync($"/v1/wallets/{paid.User.WalletId}/refunds")).MustBe(200).Json.Items("refunds");
+        Assert.Equal("succeeded", Assert.Single(refunds).Text("status"));
         Assert.Equal(RefundedOnce, await paid.EntriesAsync());
         Assert.Single((await Purchase.StripeAsync("GET", $"/v1/refunds?payment_intent={paid.Intent}")).Json.Items("data"));
         (await payee.PayOutAsync()).MustBe(200);
