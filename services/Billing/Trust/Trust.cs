@@ -26,11 +26,12 @@ public sealed class Trust(NpgsqlDataSource database, StripeCalls stripe, Purchas
                 where customer = $1 and status in ('processing', 'succeeded')),
             cards as (
                 select p.fingerprint, count(*) many, min(p.paid_at) since from payment p
-                where p.project = $2 and p.test = $3 and p.paid_at > now() - interval '24 hours' and p.fingerprint in (
-                    select fingerprint from payment where customer = $1
-                    union select fingerprint from card_holder where livemode = $5
-                        and wallet in (select wallet from payment where customer = $1 union select wallet from auto_top_up
-                            where customer = $1))
+                where p.project = $2 and p.test = $3 and p.paid_at > now() - interval '24 hours' and p.fingerprint <> ''
+                    and p.fingerprint in (
+                        select fingerprint from payment where customer = $1
+                        union select fingerprint from card_holder where livemode = $5
+                            and wallet in (select wallet from payment where customer = $1 union select wallet from auto_top_up
+                                where customer = $1))
                 group by 1 order by 2 desc limit 1)
             select
                 (select count(*)::integer from own where at > now() - interval '24 hours'),

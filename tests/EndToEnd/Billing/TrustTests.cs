@@ -73,6 +73,24 @@ public sealed class TrustTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task What_is_paid_without_a_card_counts_as_nobody_s_card()
+    {
+        User[] users = [await Project.NewUserAsync(credit: null), await Project.NewUserAsync(credit: null)];
+        foreach (var user in users)
+            await PaidAsync(user, "10");
+        // As of Link or Cash App. The sandbox's Stripe has no method without a fingerprint.
+        await Eventually.HoldsAsync(async () => await Purchase.NumberAsync(
+            "billing",
+            "with noted as (update payment set fingerprint = '' where customer in ($1, $2) and fingerprint is not null returning 1) "
+                + "select count(*) from noted",
+            users[0].Customer, users[1].Customer) == 2, "what is noted of both payments");
+        await LimitAsync("""{"perCardAndDay":1}""");
+
+        foreach (var user in users)
+            await PaidAsync(user, "10");
+    }
+
+    [Fact]
     public async Task A_burst_of_declined_cards_freezes_what_that_customer_buys_until_an_operator_lifts_it()
     {
         await LimitAsync("""{"declines":3,"declineMinutes":60}""");
