@@ -28,4 +28,7 @@ public sealed class BillingDb(DbContextOptions<BillingDb> options) : DbContext(o
 
     [DbContext(typeof(BillingDb)), Migration("0007_mail")]
     sealed class Mail0007 : SqlMigration;
+
+    [DbContext(typeof(BillingDb)), Migration("0009_mends")]
+    sealed class Mends0009 : SqlMigration;
 }

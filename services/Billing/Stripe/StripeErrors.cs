@@ -16,8 +16,8 @@ public sealed class StripeRefusalException(string? code, string message, Excepti
     /// <summary>The parameter that Stripe does not like, in its own words.</summary>
     public string? Param => (InnerException as StripeException)?.StripeError?.Param;
 
-    public const string UnexpectedState = "payment_intent_unexpected_state", NoSuchObject = "resource_missing",
-        NotOurAccount = "account_invalid";
+    public const string UnexpectedState = "payment_intent_unexpected_state", UnexpectedSetup = "setup_intent_unexpected_state",
+        NoSuchObject = "resource_missing", NotOurAccount = "account_invalid";
 }
 
 /// <summary>What Stripe's errors mean to us, in one place.</summary>

@@ -25,12 +25,17 @@ public sealed record TopUpLimits(
 
     static readonly TimeSpan Day = TimeSpan.FromHours(24);
 
+    /// <summary>Also what is no top-up and has a secret on which cards can be tried.</summary>
+    public Problem? RefuseFrozen(TopUpRecord record) => record.IsFrozen
+        ? Problems.TopUpsFrozen(new("customer", "declined_top_ups", null, Text(Declines), null, null) { Id = DeclinesRule })
+        : null;
+
     /// <summary>Why a top-up of that amount is refused, naming the rule; null when it is not.</summary>
     /// <param name="amount">Without the fee, as all amounts here.</param>
     public Problem? Refuse(TopUpRecord record, Money amount, DateTimeOffset now)
     {
-        if (record.IsFrozen)
-            return Problems.TopUpsFrozen(new("customer", "declined_top_ups", null, Text(Declines), null, null) { Id = DeclinesRule });
+        if (RefuseFrozen(record) is { } frozen)
+            return frozen;
         if (record.Today >= PerDay)
             return Reached(PerDayRule, "customer", record.Today, PerDay.Value, record.FirstToday, now);
         if (record.TodayWithCard >= PerCardAndDay)

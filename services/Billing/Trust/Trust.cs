@@ -7,15 +7,19 @@ namespace LlmGateway.Billing;
 /// <summary>A customer's standing before a top-up.</summary>
 public sealed record Standing(TopUpLimits Limits, TopUpRecord Record, DateTimeOffset At)
 {
+    public Problem? RefuseFrozen() => Limits.RefuseFrozen(Record);
+
     public Problem? Refuse(Money amount) => Limits.Refuse(Record, amount, At);
 }
 
 /// <summary>
 /// Protects a project against stolen cards: each top-up, bought or charged by itself, is weighed against what its customer and its cards
-/// have done. Which card pays is known when it has paid; a page that has its secret asks nobody of us, so a customer whose cards are
-/// declined too often loses the purchase that it has open, too.
+/// have done. Which card pays is known when it has paid; a page that has a secret asks nobody of us, so a customer whose cards are declined
+/// too often loses all that it has open: purchases, payments to confirm, setups of cards.
 /// </summary>
-public sealed class Trust(NpgsqlDataSource database, StripeCalls stripe, Purchases purchases, StripeModes modes, TimeProvider time)
+public sealed class Trust(
+    NpgsqlDataSource database, StripeCalls stripe, Purchases purchases, SavedCards cards, LedgerClient ledger, StripeModes modes,
+    TimeProvider time)
 {
     public async Task<Standing> OfAsync(StripeMode mode, Guid project, Guid customer, CancellationToken token)
     {
@@ -61,9 +65,34 @@ public sealed class Trust(NpgsqlDataSource database, StripeCalls stripe, Purchas
         foreach (var charge in await stripe.ChargesAsync(mode, payment.Intent, token))
             await NoteAsync(payment, charge, token);
         Failpoint.Hit("billing.trust.noted");
-        if (await FreezeAsync(mode, payment, token) && await database.OpenPaymentAsync(payment.Wallet, token) is { Intent: not null } open
-            && modes.Of(open.Test) is { } of && of.Livemode == open.Livemode)
-            await purchases.CancelAsync(of, open, token);
+        if (await FreezeAsync(mode, payment.Customer, payment.Project, token))
+            await CloseAsync(mode, payment.Customer, payment.Wallet, token);
+    }
+
+    /// <summary>What the attempts to save a card with a setup say of cards that were declined. Repeatable.</summary>
+    /// <param name="setup">Stripe's SetupIntent.</param>
+    public async Task NoteAsync(Guid wallet, string setup, CancellationToken token)
+    {
+        if (await ledger.StateAsync(wallet, token) is not { } owner || modes.Of(owner.Test) is not { } mode)
+            return;
+        foreach (var attempt in await stripe.SetupAttemptsAsync(mode, setup, token))
+            if (attempt is { Status: "failed", SetupError.Type: "card_error" })
+                await NoteDeclinedAsync(
+                    attempt.Id, owner.Customer, null, attempt.PaymentMethodDetails?.Card?.Fingerprint, attempt.Created, token);
+        Failpoint.Hit("billing.trust.noted");
+        if (await FreezeAsync(mode, owner.Customer, owner.Project, token))
+            await CloseAsync(mode, owner.Customer, wallet, token);
+    }
+
+    /// <summary>What is open has a secret, and who has that can try cards on it.</summary>
+    async Task CloseAsync(StripeMode mode, Guid customer, Guid wallet, CancellationToken token)
+    {
+        var open = await PaymentRows.PaymentsAsync(
+            database.Sql($"select {PaymentRows.Columns} from payment where customer = $1 and status = 'open'", customer), token);
+        foreach (var payment in open)
+            if (modes.Of(payment.Test) is { } of && of.Livemode == payment.Livemode)
+                await purchases.CancelAsync(of, payment, token);
+        await cards.CancelAsync(mode, wallet, token);
     }
 
     async Task NoteAsync(Payment payment, global::Stripe.Charge charge, CancellationToken token)
@@ -75,20 +104,25 @@ public sealed class Trust(NpgsqlDataSource database, StripeCalls stripe, Purchas
                 "update payment set fingerprint = $2 where id = $1", payment.Id, card ?? "");
             await paid.ExecuteNonQueryAsync(token);
         }
-        if (charge.Status != "failed")
-            return;
+        if (charge.Status == "failed")
+            await NoteDeclinedAsync(charge.Id, payment.Customer, payment.Id, card, charge.Created, token);
+    }
+
+    /// <param name="attempt">Stripe's id of it.</param>
+    /// <param name="payment">Null: the card was to be saved.</param>
+    async Task NoteDeclinedAsync(string attempt, Guid customer, Guid? payment, string? card, DateTime at, CancellationToken token)
+    {
         await using var declined = database.Sql("""
             insert into declined (charge, customer, payment, fingerprint, created_at) values ($1, $2, $3, $4, least($5, now()))
             on conflict (charge) do nothing
-            """, charge.Id, payment.Customer, payment.Id, card,
-            new DateTimeOffset(charge.Created.ToUniversalTime()));
+            """, attempt, customer, payment, card, new DateTimeOffset(at.ToUniversalTime()));
         await declined.ExecuteNonQueryAsync(token);
     }
 
     /// <summary>True when the customer's top-ups are frozen, since now or since before.</summary>
-    async Task<bool> FreezeAsync(StripeMode mode, Payment payment, CancellationToken token)
+    async Task<bool> FreezeAsync(StripeMode mode, Guid customer, Guid project, CancellationToken token)
     {
-        var limits = await LimitsAsync(mode, payment.Project, token);
+        var limits = await LimitsAsync(mode, project, token);
         if (limits.Declines is { } most)
         {
             await using var freeze = database.Sql("""
@@ -99,11 +133,11 @@ public sealed class Trust(NpgsqlDataSource database, StripeCalls stripe, Purchas
                 insert into top_up_freeze as f (customer, project, test, declines) select $1, $2, $3, many from counted where many >= $4
                 on conflict (customer) do update
                 set declines = excluded.declines, frozen_at = now(), lifted_at = null, lifted_by = null where f.lifted_at is not null
-                """, payment.Customer, payment.Project, payment.Test, most, limits.DeclineMinutes);
+                """, customer, project, mode.Test, most, limits.DeclineMinutes);
             await freeze.ExecuteNonQueryAsync(token);
         }
         await using var query = database.Sql(
-            "select exists (select from top_up_freeze where customer = $1 and lifted_at is null)", payment.Customer);
+            "select exists (select from top_up_freeze where customer = $1 and lifted_at is null)", customer);
         return await query.ExecuteScalarAsync(token) is true;
     }
 

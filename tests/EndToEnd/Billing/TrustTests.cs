@@ -112,6 +112,45 @@ public sealed class TrustTests : IAsyncLifetime
         await PaidAsync(user, "10");
     }
 
+    [Fact]
+    public async Task Cards_that_are_declined_when_they_are_saved_freeze_too_and_the_setup_is_worth_nothing_any_more()
+    {
+        await LimitAsync("""{"declines":3,"declineMinutes":60}""");
+        var user = await Project.NewUserAsync(credit: null);
+        var purchase = await Purchase.BeginAsync(user, "10");
+        var setup = (await SaveAsync()).MustBe(200).Json.Text("clientSecret").Split("_secret_")[0];
+        for (var i = 0; i < 3; i++)
+            (await TryAsync($"setup_intents/{setup}", Purchase.Declined)).MustBe(402);
+
+        await MustBeCanceledAsync($"setup_intents/{setup}");
+        await purchase.MustBecomeAsync("canceled");
+        Assert.Equal(("top_ups_frozen", "declined_cards"), ((await SaveAsync()).MustBe(403).Code, Rule(await SaveAsync())));
+        Assert.Equal("top_ups_frozen", (await Purchase.AskAsync(user, """{"amount":"10"}""")).MustBe(403).Code);
+
+        Task<Reply> SaveAsync() => Gateway.SendAsync("POST", "/v1/wallet/payment-method", user.Token);
+    }
+
+    [Fact]
+    public async Task Cards_that_are_declined_on_a_payment_that_waits_for_its_owner_freeze_and_end_it()
+    {
+        await LimitAsync("""{"declines":4,"declineMinutes":60}""");
+        var card = await SavedCard.SaveAsync(await Project.NewUserAsync("2"), SavedCard.NeedsOwner);
+        await card.TurnOnAsync("1", "10", "100");
+        await card.SpendAsync("1.5");
+        var secret = (await card.MustBecomeAsync("paused")).GetProperty("confirm").Text("clientSecret");
+        for (var i = 0; i < 3; i++)
+            (await TryAsync($"payment_intents/{secret.Split("_secret_")[0]}", Purchase.Declined)).MustBe(402);
+
+        await MustBeCanceledAsync($"payment_intents/{secret.Split("_secret_")[0]}");
+    }
+
+    static Task<Reply> TryAsync(string intent, string method) => Purchase.StripeAsync(
+        "POST", $"/v1/{intent}/confirm", $"payment_method={method}&return_url=https%3A%2F%2Fexample.com");
+
+    static Task MustBeCanceledAsync(string intent) => Eventually.HoldsAsync(
+        async () => (await Purchase.StripeAsync("GET", $"/v1/{intent}")).MustBe(200).Json.Text("status") == "canceled",
+        $"the end of {intent}");
+
     [Theory]
     [InlineData("""{"perDay":0}""", "perDay")]
     [InlineData("""{"perCardAndDay":-1}""", "perCardAndDay")]
