@@ -40,7 +40,7 @@ public static class StartTopUp
             return NotSetUp(caller.Test);
         if (await sessions.TermsAsync(caller.Project, token) is not { Active: true } terms)
             return Problems.NotFound("project");
-        if ((await trust.OfAsync(mode, caller.Project, customer, token)).Refuse(input.Amount) is { } distrust)
+        if ((await trust.OfAsync(mode, caller.Project, customer, token)).RefusePurchase(input.Amount) is { } distrust)
             return distrust;
         var quote = Quote.Of(input.Amount, terms.MarkupPpm, terms.PlatformFeePpm);
         var wanted = new Payment(

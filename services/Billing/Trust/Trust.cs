@@ -9,6 +9,8 @@ public sealed record Standing(TopUpLimits Limits, TopUpRecord Record, DateTimeOf
 {
     public Problem? RefuseFrozen() => Limits.RefuseFrozen(Record);
 
+    public Problem? RefusePurchase(Money amount) => Limits.RefusePurchase(Record, amount, At);
+
     public Problem? Refuse(Money amount) => Limits.Refuse(Record, amount, At);
 }
 
@@ -28,6 +30,9 @@ public sealed class Trust(
             with own as (
                 select coalesce(paid_at, created_at) at, amount from payment
                 where customer = $1 and status in ('processing', 'succeeded')),
+            begun as (
+                select created_at from payment
+                where customer = $1 and crossing is null and created_at > now() - interval '1 hour'),
             cards as (
                 select p.fingerprint, count(*) many, min(p.paid_at) since from payment p
                 where p.project = $2 and p.test = $3 and p.paid_at > now() - interval '24 hours' and p.fingerprint <> ''
@@ -43,14 +48,18 @@ public sealed class Trust(
                 (select min(at) from own where at > now() - interval '24 hours'),
                 coalesce((select many::integer from cards), 0), (select since from cards),
                 not exists (select from own where at <= now() - make_interval(days => $4)),
-                exists (select from top_up_freeze where customer = $1 and lifted_at is null)
+                exists (select from top_up_freeze where customer = $1 and lifted_at is null),
+                (select count(*)::integer from begun), (select min(created_at) from begun)
             """, customer, project, mode.Test, limits.FirstDays, mode.Livemode);
         await using var row = await query.ExecuteReaderAsync(token);
         await row.ReadAsync(token);
         return new(
             limits,
             new(
-                row.GetInt32(0), row.GetInt64(1), Moment(2), row.GetInt32(3), Moment(4), row.GetBoolean(5), row.GetBoolean(6)),
+                row.GetInt32(0), row.GetInt64(1), Moment(2), row.GetInt32(3), Moment(4), row.GetBoolean(5), row.GetBoolean(6))
+            {
+                BegunThisHour = row.GetInt32(7), FirstBegun = Moment(8),
+            },
             time.GetUtcNow());
 
         DateTimeOffset? Moment(int column) => row.IsDBNull(column) ? null : row.GetFieldValue<DateTimeOffset>(column);
@@ -144,13 +153,16 @@ public sealed class Trust(
     async Task<TopUpLimits> LimitsAsync(StripeMode mode, Guid project, CancellationToken token)
     {
         await using var query = database.Sql("""
-            select per_day, per_card_and_day, first_amount, first_days, declines, decline_minutes from top_up_limits
+            select per_day, per_card_and_day, first_amount, first_days, declines, decline_minutes, begun_per_hour from top_up_limits
             where project = $1 and test = $2
             """, project, mode.Test);
         await using var row = await query.ExecuteReaderAsync(token);
         return await row.ReadAsync(token)
             ? new(
                 Number(0), Number(1), row.IsDBNull(2) ? null : row.GetInt64(2), row.GetInt32(3), Number(4), row.GetInt32(5))
+            {
+                BegunPerHour = row.GetInt32(6),
+            }
             : mode.IsSandbox ? TopUpLimits.None : TopUpLimits.Usual;
 
         int? Number(int column) => row.IsDBNull(column) ? null : row.GetInt32(column);

@@ -151,6 +151,46 @@ public sealed class TrustTests : IAsyncLifetime
         async () => (await Purchase.StripeAsync("GET", $"/v1/{intent}")).MustBe(200).Json.Text("status") == "canceled",
         $"the end of {intent}");
 
+    [Fact]
+    public async Task A_customer_begins_so_many_purchases_an_hour_and_those_that_were_cancelled_count()
+    {
+        await LimitAsync("""{"begunPerHour":3}""");
+        var user = await Project.NewUserAsync(credit: null);
+        foreach (var amount in (string[])["5", "6", "5"])
+            await Purchase.BeginAsync(user, amount);
+
+        Assert.Equal("top_ups_begun_per_hour", Rule((await Purchase.AskAsync(user, """{"amount":"6"}""")).MustBe(429)));
+        await Purchase.BeginAsync(await Project.NewUserAsync(credit: null), "6");
+    }
+
+    /// <summary>The rows are as old as it takes; the statement is the one that a round of the service runs.</summary>
+    [Fact]
+    public async Task A_purchase_that_nobody_has_paid_is_deleted_in_time_and_one_that_something_names_never_is()
+    {
+        var user = await Project.NewUserAsync(credit: null);
+        await PaidAsync(user, "10");
+        var declined = await Purchase.BeginAsync(user, "10");
+        (await declined.PayAsync(Purchase.Declined)).MustBe(402);
+        await Eventually.HoldsAsync(async () => await Purchase.NumberAsync(
+            "billing", "select count(*) from declined where customer = $1", user.Customer) == 1, "the declined card");
+        foreach (var amount in (string[])["20", "30", "40"]) // each cancels the one before
+            await Purchase.BeginAsync(user, amount);
+        await Purchase.NumberAsync(
+            "billing", "with aged as (update payment set created_at = now() - interval '91 days' where customer = $1 returning 1) "
+                + "select count(*) from aged", user.Customer);
+
+        var over = LlmGateway.Billing.TableRetention.All.Single(table => table.Table == "payment").Over;
+        Assert.Equal(2, await Purchase.NumberAsync(
+            "billing", $"with gone as (delete from payment where customer = $1 and ({over}) returning 1) select count(*) from gone",
+            user.Customer));
+
+        var left = (await Gateway.SendAsync("GET", "/v1/wallet/top-ups", user.Token)).MustBe(200).Json.Items("topUps");
+        Assert.Equal(["canceled", "open", "succeeded"], left.Select(one => one.Text("status")).Order(StringComparer.Ordinal));
+        await Assert.ThrowsAsync<Npgsql.PostgresException>(() => Purchase.NumberAsync(
+            "billing", "with gone as (delete from payment where customer = $1 and status = 'succeeded' returning 1) "
+                + "select count(*) from gone", user.Customer));
+    }
+
     [Theory]
     [InlineData("""{"perDay":0}""", "perDay")]
     [InlineData("""{"perCardAndDay":-1}""", "perCardAndDay")]
@@ -158,6 +198,7 @@ public sealed class TrustTests : IAsyncLifetime
     [InlineData("""{"declines":0}""", "declines")]
     [InlineData("""{"firstDays":0}""", "firstDays")]
     [InlineData("""{"declineMinutes":50000}""", "declineMinutes")]
+    [InlineData("""{"begunPerHour":0}""", "begunPerHour")]
     public async Task A_limit_that_is_none_is_refused_by_name(string body, string param)
     {
         var refused = (await OperateAsync("PUT", $"/internal/projects/{_project}/top-up-limits", body)).MustBe(400);
