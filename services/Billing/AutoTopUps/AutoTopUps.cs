@@ -160,7 +160,8 @@ public sealed class AutoTopUps(
         {
             OffSession = new(now.Crossing, now.Tries + 1, card.Holder, card.Method),
         };
-        await connection.AddAsync(payment, token);
+        if (!await connection.TryAddAsync(payment, token))
+            return null;
         await connection.UpdateAsync(now with { Tries = now.Tries + 1, Payment = payment.Id }, CheckEvery, token);
         return payment;
     }

@@ -23,6 +23,9 @@ enum FaultKind
     /// <summary>The connection ends after the effect. A repeated call with the same key gets the true answer.</summary>
     CutAfter,
 
+    /// <summary>The connection ends, and the effect comes the milliseconds later. Until then the key is in use.</summary>
+    Late,
+
     /// <summary>A list does not show what is younger than the milliseconds.</summary>
     StaleLists,
 }

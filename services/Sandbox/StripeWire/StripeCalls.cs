@@ -190,6 +190,11 @@ sealed class StripeCalls(Worlds worlds)
             {
                 await Task.Delay(TimeSpan.FromMilliseconds(fault.Milliseconds), http.RequestAborted);
             }
+            if (fault?.Kind == FaultKind.Late)
+            {
+                http.Abort();
+                await Task.Delay(TimeSpan.FromMilliseconds(fault.Milliseconds), CancellationToken.None);
+            }
             if (fault?.Kind is FaultKind.CutBefore)
             {
                 http.Abort();
@@ -217,7 +222,7 @@ sealed class StripeCalls(Worlds worlds)
             }
             world.Deliveries.Wake();
         }
-        if (fault?.Kind == FaultKind.CutAfter)
+        if (fault?.Kind is FaultKind.CutAfter or FaultKind.Late)
         {
             http.Abort();
             return;

@@ -104,6 +104,35 @@ public sealed class AutoTopUpTests
     static async Task DeclinedAsync(SavedCard card) => await Eventually.GetAsync(
         card.ShownAsync, shown => shown.GetProperty("nextTry").ValueKind == JsonValueKind.String, "the pause", SavedCard.Patience);
 
+    /// <summary>Row 7.1, too: no answer is no failure, also for who saves another card meanwhile.</summary>
+    [Fact]
+    public async Task While_Stripe_may_still_be_charging_one_card_the_next_one_is_not_charged()
+    {
+        var card = await SavedCard.SaveAsync(await Backend.App.NewUserAsync("2"));
+        await card.TurnOnAsync("1", "10", "10");
+        await Purchase.OrderAsync("/faults", """{"kind":"late","match":"POST /v1/payment_intents","milliseconds":15000}""");
+        try
+        {
+            await card.SpendAsync("1.5");
+            await Eventually.HoldsAsync(async () => await ChargesAsync("new") == 1, "the claim", SavedCard.Patience);
+            await SavedCard.SaveAsync(card.User);
+
+            await Eventually.HoldsAsync(async () => await ChargesAsync("succeeded") > 0, "the charge", SavedCard.Patience);
+            await card.MustBeLookedAtAsync();
+        }
+        finally
+        {
+            await Purchase.OrderAsync("/faults", method: "DELETE");
+        }
+
+        Assert.Single(await card.IntentsAsync());
+        Assert.Equal(["8.333333333"], await card.TopUpsAsync());
+        Assert.Equal("10", (await card.ShownAsync()).Text("chargedThisMonth"));
+
+        Task<long> ChargesAsync(string status) => Purchase.NumberAsync(
+            "billing", "select count(*) from payment where customer = $1 and status = $2", card.User.Customer, status);
+    }
+
     [Fact]
     public async Task A_decline_keeps_its_claim_and_is_told_and_another_card_is_charged_at_once()
     {
