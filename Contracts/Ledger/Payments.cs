@@ -61,6 +61,9 @@ public sealed record WalletState(bool Frozen, long Free, IReadOnlyDictionary<Gui
     public Guid Customer { get; init; }
     public bool Test { get; init; }
 
+    /// <summary>Billing has frozen it, and nobody has let it go since then.</summary>
+    public bool FrozenForDispute { get; init; }
+
     /// <summary>As its owner sees it, nano-dollars.</summary>
     public long Balance { get; init; }
 
@@ -79,7 +82,9 @@ public sealed record BelowMark(Guid Wallet, long Mark);
 
 public sealed record BelowAnswer(IReadOnlyList<Guid> Wallets);
 
-/// <summary><c>PUT /internal/wallets/{wallet}/frozen</c>.</summary>
+/// <summary>
+/// <c>PUT /internal/wallets/{wallet}/frozen</c>: what Billing freezes, or lets go. What the wallet's owner has frozen stays frozen.
+/// </summary>
 public sealed record SetFrozen(bool Frozen);
 
 /// <summary><c>GET /internal/customers/{customer}/profile</c>: how a customer is printed.</summary>

@@ -123,7 +123,8 @@ sealed class LedgerRun
     {
         StepKind.Open => OpenOne(dice),
         StepKind.Post => MakePost(dice),
-        StepKind.Freeze => new Freeze(dice.Pick(_wallets), dice.Next(4) == 1),
+        StepKind.Freeze => new Freeze(
+            dice.Pick(_wallets), dice.Next(4) == 1, dice.Next(2) == 0 ? Freezer.Owner : Freezer.Billing),
         StepKind.Expire => new Expire(dice.Pick(_leases), [.. _wallets, .. _caps, .. _credits, .. _limits, .. _quotas, .. _slots]),
         StepKind.OpenWindows => MakeOpening(dice),
         StepKind.FreeSlots => new FreeSlots(dice.Pick(_leases), _slots),

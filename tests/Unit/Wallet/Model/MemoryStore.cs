@@ -223,7 +223,7 @@ sealed class MemoryStore
         Version = account.Version,
         Spent = account.Spent,
         ToppedUp = account.ToppedUp,
-        Frozen = account.Frozen,
+        FrozenBy = account.FrozenBy,
         Ceiling = account.Ceiling,
         EndsAt = account.EndsAt,
         BaseLot = account.BaseLot,
