@@ -53,7 +53,7 @@ public sealed class AutoCharges(
             if (next == before)
                 return next;
             await connection.UpdateAsync(next, TimeSpan.Zero, token);
-            if (next.AwaitsOwner && intent is not null)
+            if (next is { AwaitsOwner: true, Payment: not null } && intent is not null)
                 await connection.TellAsync(
                     payment, Contracts.EventTypes.TopUpAuthenticationRequired, ToConfirm(mode, payment, intent), now, token);
             else if (next.Status == AutoTopUp.Paused)

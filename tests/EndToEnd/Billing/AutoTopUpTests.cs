@@ -184,6 +184,24 @@ public sealed class AutoTopUpTests
         Assert.All(await card.IntentsAsync(), one => Assert.Equal("automatic", Requested(one)));
     }
 
+    [Fact]
+    public async Task When_the_payment_that_waits_for_its_owner_is_cancelled_its_owner_is_told_that_it_pauses_and_not_asked_again()
+    {
+        var card = await SavedCard.SaveAsync(await Backend.App.NewUserAsync("2"), SavedCard.NeedsOwner);
+        await card.TurnOnAsync("1", "10", "100");
+        await card.SpendAsync("1.5");
+        await card.MustBecomeAsync("paused");
+        var intent = Assert.Single(await card.IntentsAsync()).Text("id");
+        await ToldAsync(card.User, "topup.authentication_required", 1);
+
+        (await Purchase.StripeAsync("POST", $"/v1/payment_intents/{intent}/cancel", "")).MustBe(200);
+
+        Assert.Single(await ToldAsync(card.User, "topup.paused", 1));
+        Assert.Single(await ToldAsync(card.User, "topup.authentication_required", 1));
+        var shown = await card.ShownAsync();
+        Assert.Equal(("paused", JsonValueKind.Null), (shown.Text("status"), shown.GetProperty("confirm").ValueKind));
+    }
+
     /// <summary>Row 7.10: a card that was authenticated when it was saved is charged without its owner, again and again.</summary>
     [Fact]
     public async Task A_card_that_was_authenticated_when_it_was_saved_needs_nobody_later()
