@@ -277,6 +277,35 @@ public sealed class AutoTopUpTests
         Assert.Equal(left.Intent, (await Purchase.BeginAsync(user, "25")).Intent);
     }
 
+    /// <summary>
+    /// What was paid is under way until the ledger has booked it, whatever time it says. The row is as a transaction leaves it that begins
+    /// before a look at the wallet and commits in it; its post follows with the event.
+    /// </summary>
+    [Fact]
+    public async Task What_was_paid_and_is_not_booked_is_not_charged_a_second_time()
+    {
+        var user = await Backend.App.NewUserAsync("2");
+        var card = await SavedCard.SaveAsync(user);
+        await card.TurnOnAsync("1", "10", "100");
+        var paid = await Purchase.BeginAsync(user, "10");
+        await Eventually.HoldsAsync(
+            async () => await Purchase.NumberAsync(
+                "billing", "select count(*) from stripe_event where type = 'payment_intent.created' and status = 'done' "
+                    + "and convert_from(body, 'UTF8') like '%' || $1 || '%'", paid.Intent) == 1,
+            "the event of its creation");
+        Assert.Equal(1, await Purchase.NumberAsync(
+            "billing", "with paid as (update payment set status = 'succeeded', paid_at = now() - interval '1 hour' where intent = $1 "
+                + "returning 1) select count(*) from paid", paid.Intent));
+
+        await card.SpendAsync("1.5");
+        await card.MustBeLookedAtAsync();
+
+        Assert.Empty(await card.IntentsAsync());
+        (await paid.PayAsync()).MustBe(200);
+        await paid.MustHaveAsync("8.833333333");
+        Assert.Empty(await card.IntentsAsync());
+    }
+
     [Fact]
     public async Task A_setup_that_is_open_is_given_out_again_to_page_and_backend_alike()
     {
