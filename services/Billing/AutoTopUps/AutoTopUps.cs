@@ -156,7 +156,7 @@ public sealed class AutoTopUps(
         var one = Quote.Of(new(now.Amount), terms.MarkupPpm, terms.PlatformFeePpm);
         var count = now.Increments(
             state.Balance, state.Owed, await UnderWayAsync(connection, now.Wallet, booked, token), one.Parts.Net,
-            await connection.ChargedThisMonthAsync(now.Wallet, token));
+            await connection.ChargedThisMonthAsync(now.Wallet, token), standing.Room);
         if (count == 0 || standing.Refuse(new(now.Amount * count)) is not null)
             return null;
         var quote = Quote.Of(new(now.Amount * count), terms.MarkupPpm, terms.PlatformFeePpm);

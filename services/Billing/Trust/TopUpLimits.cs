@@ -50,6 +50,10 @@ public sealed record TopUpLimits(
                 Seconds(record.FirstBegun + Hour, now))
             : Refuse(record, amount, now);
 
+    /// <summary>The most that one more top-up may be by now, nano-dollars.</summary>
+    public long Room(TopUpRecord record) =>
+        record.IsNew && FirstAmount is { } most ? Math.Max(0, most - record.AmountToday) : long.MaxValue;
+
     /// <summary>Why a top-up of that amount is refused, naming the rule; null when it is not.</summary>
     /// <param name="amount">Without the fee, as all amounts here.</param>
     public Problem? Refuse(TopUpRecord record, Money amount, DateTimeOffset now)
@@ -60,9 +64,9 @@ public sealed record TopUpLimits(
             return Reached(PerDayRule, "customer", record.Today, PerDay.Value, record.FirstToday, now);
         if (record.TodayWithCard >= PerCardAndDay)
             return Reached(PerCardRule, "card", record.TodayWithCard, PerCardAndDay.Value, record.FirstTodayWithCard, now);
-        if (record.IsNew && record.AmountToday + amount.Nanos > FirstAmount)
+        if (amount.Nanos > Room(record))
             return Problems.LimitReached(
-                $"A new customer may top up {new Money(FirstAmount.Value)} USD a day; this one has topped up "
+                $"A new customer may top up {new Money(FirstAmount!.Value)} USD a day; this one has topped up "
                     + $"{new Money(record.AmountToday)} USD.",
                 new(
                     "customer", "usd", new Money(record.AmountToday).ToString(), new Money(FirstAmount.Value).ToString(),

@@ -9,6 +9,9 @@ public sealed record Standing(TopUpLimits Limits, TopUpRecord Record, DateTimeOf
 {
     public Problem? RefuseFrozen() => Limits.RefuseFrozen(Record);
 
+    /// <inheritdoc cref="TopUpLimits.Room"/>
+    public long Room => Limits.Room(Record);
+
     public Problem? RefusePurchase(Money amount) => Limits.RefusePurchase(Record, amount, At);
 
     public Problem? Refuse(Money amount) => Limits.Refuse(Record, amount, At);

@@ -152,6 +152,25 @@ public sealed class TrustTests : IAsyncLifetime
         $"the end of {intent}");
 
     [Fact]
+    public async Task A_new_customer_is_topped_up_by_itself_as_far_as_it_is_trusted_and_sees_the_rule_that_holds_the_rest()
+    {
+        await LimitAsync("""{"firstAmount":"25"}""");
+        var card = await SavedCard.SaveAsync(await Project.NewUserAsync("2"));
+        Assert.Null((await card.TurnOnAsync("50", "10", "100")).Text("reason"));
+
+        var shown = await Eventually.GetAsync(
+            card.ShownAsync, shown => shown.Text("chargedThisMonth") == "20", "two of ten dollars", SavedCard.Patience);
+        shown = await Eventually.GetAsync(
+            card.ShownAsync, shown => shown.GetProperty("reason").ValueKind == System.Text.Json.JsonValueKind.String, "the rule");
+
+        Assert.Equal(("active", "new_customer_amount"), (shown.Text("status"), shown.Text("reason")));
+        var hours = (DateTimeOffset.Parse(shown.Text("nextTry"), CultureInfo.InvariantCulture) - DateTimeOffset.UtcNow).TotalHours;
+        Assert.InRange(hours, 23, 24.1);
+        await card.MustBeLookedAtAsync();
+        Assert.Single(await card.IntentsAsync());
+    }
+
+    [Fact]
     public async Task A_customer_begins_so_many_purchases_an_hour_and_those_that_were_cancelled_count()
     {
         await LimitAsync("""{"begunPerHour":3}""");

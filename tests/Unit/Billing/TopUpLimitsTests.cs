@@ -56,6 +56,8 @@ public sealed class TopUpLimitsTests
 
         Assert.Equal(rule, RuleOf(record, (decimal)amount));
         Assert.Null(RuleOf(record with { IsNew = false }, (decimal)amount));
+        Assert.Equal(Math.Max(0, Money.Usd(500).Nanos - record.AmountToday), TopUpLimits.Usual.Room(record));
+        Assert.Equal(long.MaxValue, TopUpLimits.Usual.Room(record with { IsNew = false }));
     }
 
     [Fact]
