@@ -10,3 +10,6 @@ create trigger final before truncate on payment execute function payments_are_fi
 create trigger final_unless_canceled before delete on payment for each row when (old.status <> 'canceled')
     execute function payments_are_final();
 create index payment_canceled on payment (created_at) where status = 'canceled';
+
+-- Attempts one after the other that have met an outage. They are not counted as attempts.
+alter table stripe_event add outages integer not null default 0;

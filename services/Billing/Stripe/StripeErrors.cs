@@ -20,6 +20,11 @@ public sealed class StripeRefusalException(string? code, string message, Excepti
         NoSuchObject = "resource_missing", NotOurAccount = "account_invalid";
 }
 
+/// <summary>
+/// Our key may not do this at Stripe. Callers are told to come later, as in an outage; but time does not heal it, a person does.
+/// </summary>
+public sealed class StripeForbiddenException(Problem problem) : ProblemException(problem);
+
 /// <summary>What Stripe's errors mean to us, in one place.</summary>
 public static class StripeErrors
 {
@@ -46,7 +51,8 @@ public static class StripeErrors
         {
             if (e.HttpStatusCode is HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden)
                 log.LogError("Stripe does not accept our key: {Message}", e.StripeError?.Message ?? e.Message);
-            throw new ProblemException(Unavailable);
+            throw e.HttpStatusCode == HttpStatusCode.Forbidden
+                ? new StripeForbiddenException(Unavailable) : new ProblemException(Unavailable);
         }
     }
 
