@@ -117,6 +117,7 @@ public static class AutoTopUpRows
     {
         await using var connection = await database.OpenConnectionAsync(token);
         await using var transaction = await connection.BeginTransactionAsync(token);
+        await connection.RunAsync(Database.FreeWhenIdle, token);
         if (await ReadAsync(connection.Sql($"select {Columns} from auto_top_up where wallet = $1 for update", wallet), token)
             is not [var row])
             return null;

@@ -173,6 +173,7 @@ public sealed class SavedCards(NpgsqlDataSource database, StripeCalls stripe)
     {
         await using var connection = await database.OpenConnectionAsync(token);
         await using var transaction = await connection.BeginTransactionAsync(token);
+        await connection.RunAsync(Database.FreeWhenIdle, token);
         var wallet = await RequireSameAsync(connection, id, mode, said, token);
         var status = said.Status switch { "succeeded" => "succeeded", "canceled" => "canceled", _ => "open" };
         await connection.ChangeAsync(

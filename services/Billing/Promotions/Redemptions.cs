@@ -30,6 +30,7 @@ public sealed class Redemptions(NpgsqlDataSource database, LedgerClient ledger)
     {
         await using var connection = await database.OpenConnectionAsync(token);
         await using var transaction = await connection.BeginTransactionAsync(token);
+        await connection.RunAsync(Database.FreeWhenIdle, token);
         var found = await Promotion.ReadAsync(
             connection.Sql($"select {Promotion.Columns} from promotion where id = $1 for update", promotion), token);
         if (found is not [var of])

@@ -307,6 +307,25 @@ public sealed class AutoTopUpTests
     }
 
     [Fact]
+    public async Task Whoever_stands_still_with_a_wallet_s_row_locked_lets_it_go()
+    {
+        var card = await SavedCard.SaveAsync(await Backend.App.NewUserAsync("2"));
+        await card.TurnOnAsync("1", "10", "100");
+        await using var database = NpgsqlDataSource.Create(Stack.Connection("billing"));
+
+        var bound = await LlmGateway.Billing.AutoTopUpRows.WithAutoTopUpAsync<string>(
+            database, Guid.ParseExact(card.User.WalletId["wal_".Length..], "N"),
+            async (connection, _) =>
+            {
+                await using var query = connection.CreateCommand();
+                query.CommandText = "show idle_in_transaction_session_timeout";
+                return (string?)await query.ExecuteScalarAsync(Token);
+            }, Token);
+
+        Assert.Equal("30s", bound);
+    }
+
+    [Fact]
     public async Task A_setup_that_is_open_is_given_out_again_to_page_and_backend_alike()
     {
         var user = await Backend.App.NewUserAsync("2");
