@@ -30,14 +30,17 @@ public sealed class Purchases(NpgsqlDataSource database, StripeCalls stripe, Int
         return isWanted || payment.Status != Payment.Open ? (payment, intent) : (await CancelAsync(mode, payment, token), null);
     }
 
+    async Task<PaymentIntent?> FindOrCreateAsync(StripeMode mode, Payment payment, CancellationToken token) =>
+        payment.Intent is { } known
+            ? await KnownAsync(mode, known, token)
+            : await stripe.CreateIntentAsync(mode, payment, token);
+
     /// <summary>Null when Stripe knows nothing of it, as a sandbox that has started anew.</summary>
-    async Task<PaymentIntent?> FindOrCreateAsync(StripeMode mode, Payment payment, CancellationToken token)
+    public async Task<PaymentIntent?> KnownAsync(StripeMode mode, string intent, CancellationToken token)
     {
         try
         {
-            return payment.Intent is { } known
-                ? await stripe.IntentAsync(mode, known, token)
-                : await stripe.CreateIntentAsync(mode, payment, token);
+            return await stripe.IntentAsync(mode, intent, token);
         }
         catch (StripeRefusalException e) when (e.Code == StripeRefusalException.NoSuchObject)
         {
