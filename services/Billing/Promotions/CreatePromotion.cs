@@ -34,6 +34,10 @@ public static class CreatePromotion
         if (Refuse(input, time.GetUtcNow()) is { } refused)
             return refused;
         var (id, code) = (Idempotency.EffectId(http, caller, "/v1/promotions"), Promotion.CodeOf(input.Code)!);
+        if (await Promotion.FindAsync(database, id, token) is { } known)
+            return IsOf(input, known)
+                ? Results.Json(Show(known), Defaults.Json, statusCode: StatusCodes.Status201Created)
+                : Problems.IdempotencyReused;
         await using (var insert = database.Sql("""
             insert into promotion (
                 id, organization, project, test, code, amount, expires_at, lot_days, max_redemptions, per_customer)
@@ -47,6 +51,13 @@ public static class CreatePromotion
             ? Results.Json(Show(made), Defaults.Json, statusCode: StatusCodes.Status201Created)
             : Problems.Conflict("promotion_exists", $"There is a promotion with the code '{code}' already.", "code");
     }
+
+    /// <summary>The database keeps less of a moment than the clock's ticks.</summary>
+    static bool IsOf(Request input, Promotion known) =>
+        (Promotion.CodeOf(input.Code), input.Amount.Nanos, input.LotDays, input.MaxRedemptions, input.PerCustomer)
+            == (known.Code, known.Amount, known.LotDays, known.MaxRedemptions, known.PerCustomer)
+        && input.ExpiresAt is null == known.ExpiresAt is null
+        && !((input.ExpiresAt - known.ExpiresAt)?.Duration() >= TimeSpan.FromMilliseconds(1));
 
     static Problem? Refuse(Request input, DateTimeOffset now) =>
         Promotion.CodeOf(input.Code) is null ? Problems.Invalid(

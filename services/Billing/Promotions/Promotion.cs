@@ -36,6 +36,9 @@ public sealed record Promotion(
         return found;
     }
 
+    public static async Task<Promotion?> FindAsync(NpgsqlDataSource database, Guid id, CancellationToken token) =>
+        await ReadAsync(database.Sql($"select {Columns} from promotion where id = $1", id), token) is [var one] ? one : null;
+
     public static async Task<Promotion?> FindAsync(
         NpgsqlDataSource database, Guid project, bool test, string code, CancellationToken token) =>
         await ReadAsync(

@@ -33,6 +33,8 @@ public static class RedeemPromotion
             return promotion.ExpiresAt <= time.GetUtcNow()
                 ? Problems.Conflict("promotion_expired", "This promotion has ended.", "code")
                 : Problems.Conflict("promotion_used_up", "This promotion has been redeemed as often as it can be.", "code");
+        if (redemption.Promotion != promotion.Id)
+            return Problems.IdempotencyReused;
         return await redemptions.BookAsync(promotion, redemption, token) switch
         {
             PaymentOutcome.NoLot => Problems.Conflict(

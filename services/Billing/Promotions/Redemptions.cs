@@ -25,7 +25,7 @@ public sealed class Redemptions(NpgsqlDataSource database, LedgerClient ledger)
     /// The customer's redemption: a new one if it may have one more, else its latest. Null: all are gone, or the code has expired, and the
     /// customer had none.
     /// </summary>
-    /// <param name="id">Of this call: repeated, it is the same redemption.</param>
+    /// <param name="id">Of this call: repeated, it is the same redemption, perhaps of another promotion.</param>
     public async Task<Redemption?> ClaimAsync(Guid id, Guid promotion, WalletOwner owner, CancellationToken token)
     {
         await using var connection = await database.OpenConnectionAsync(token);
@@ -35,12 +35,12 @@ public sealed class Redemptions(NpgsqlDataSource database, LedgerClient ledger)
             connection.Sql($"select {Promotion.Columns} from promotion where id = $1 for update", promotion), token);
         if (found is not [var of])
             return null;
+        if (await ReadAsync(connection.Sql($"select {Columns} from redemption where id = $1", id), token) is [var same])
+            return same;
         var own = await ReadAsync(
             connection.Sql(
                 $"select {Columns} from redemption where promotion = $1 and customer = $2 order by number", promotion, owner.Customer),
             token);
-        if (own.Find(one => one.Id == id) is { } same)
-            return same;
         if (own.Count >= of.PerCustomer)
             return own[^1];
         await using (var clock = connection.Sql("select $1::timestamptz <= now()", of.ExpiresAt))

@@ -91,6 +91,28 @@ public sealed class PromotionTests
         Assert.Equal((1_000_000_000, 0), (await user.BalanceAsync(), await RedeemedAsync(code)));
     }
 
+    /// <summary>Stored answers are deleted after three days; what a key has done it has done for ever.</summary>
+    [Fact]
+    public async Task A_key_that_was_used_before_the_answers_that_are_stored_is_refused_for_anything_else()
+    {
+        var (code, other, user) = (await CreateAsync(), await CreateAsync(), await Backend.App.NewUserAsync(credit: null));
+        var (key, made) = (NewCode(), NewCode());
+        (await RedeemAsync(user, code, key)).MustBe(200);
+        (await MakeAsync(made, "2.5")).MustBe(201);
+        Assert.Equal(2, await Purchase.NumberAsync(
+            "billing", "with gone as (delete from idempotent_call where key = $1 returning 1) select count(*) from gone", key));
+
+        Assert.Equal("idempotency_key_reused", (await RedeemAsync(user, other, key)).MustBe(422).Code);
+        (await RedeemAsync(user, code, key)).MustBe(200);
+        Assert.Equal("idempotency_key_reused", (await MakeAsync(NewCode(), "2.5")).MustBe(422).Code);
+        Assert.Equal("idempotency_key_reused", (await MakeAsync(made, "3")).MustBe(422).Code);
+        (await MakeAsync(made, "2.5")).MustBe(201);
+        Assert.Equal((2_500_000_000, 0), (await user.BalanceAsync(), await RedeemedAsync(other)));
+
+        Task<Reply> MakeAsync(string code, string amount) => Backend.App.PostAsync(
+            "/v1/promotions", $$"""{"code":"{{code}}","amount":"{{amount}}","maxRedemptions":1,"expiresAt":"2099-01-01T00:00:00Z"}""", key);
+    }
+
     [Theory]
     [InlineData("""{"code":"ab","amount":"1","maxRedemptions":1}""", "code")]
     [InlineData("""{"code":"with space","amount":"1","maxRedemptions":1}""", "code")]
