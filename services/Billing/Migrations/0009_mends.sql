@@ -13,3 +13,10 @@ create index payment_canceled on payment (created_at) where status = 'canceled';
 
 -- Attempts one after the other that have met an outage. They are not counted as attempts.
 alter table stripe_event add outages integer not null default 0;
+
+-- What has expired before the ledger had it is asked for no more, and all others in turn.
+alter table redemption drop constraint redemption_status_check;
+alter table redemption add constraint redemption_status_check check (status in ('claimed', 'booked', 'expired'));
+alter table redemption add looked_at timestamptz not null default now();
+drop index redemption_claimed;
+create index redemption_claimed on redemption (looked_at) where status = 'claimed';

@@ -8,15 +8,21 @@ namespace LlmGateway.Billing;
 /// <param name="Id">Also the ledger's post, and the lot.</param>
 /// <param name="ExpiresAt">The lot; in whole milliseconds.</param>
 public sealed record Redemption(
-    Guid Id, Guid Promotion, Guid Customer, Guid Wallet, DateTimeOffset? ExpiresAt, bool IsBooked, DateTimeOffset CreatedAt);
+    Guid Id, Guid Promotion, Guid Customer, Guid Wallet, DateTimeOffset? ExpiresAt, string Status, DateTimeOffset CreatedAt)
+{
+    public const string Claimed = "claimed", Booked = "booked";
+
+    /// <summary>What it was to give was over before the ledger had it.</summary>
+    public const string Expired = "expired";
+}
 
 /// <summary>
 /// Redemptions: each is a row first, counted under the promotion's lock, then booked under its id, then marked. A row that is claimed
-/// keeps its place, whatever the ledger says: whoever redeems again, and the reconciler, books that one.
+/// keeps its place, whatever the ledger says: whoever redeems again, and the reconciler, books that one, unless it has expired.
 /// </summary>
-public sealed class Redemptions(NpgsqlDataSource database, LedgerClient ledger)
+public sealed class Redemptions(NpgsqlDataSource database, LedgerClient ledger, ILogger<Redemptions> log)
 {
-    const string Columns = "id, promotion, customer, wallet, expires_at, status = 'booked', created_at";
+    const string Columns = "id, promotion, customer, wallet, expires_at, status, created_at";
 
     /// <summary>What a round of the reconciler books at most.</summary>
     const int MaxAtOnce = 200;
@@ -61,8 +67,8 @@ public sealed class Redemptions(NpgsqlDataSource database, LedgerClient ledger)
     /// <summary>Done when it answers so. <see cref="PaymentOutcome.NoLot"/>: the wallet has too many lots now.</summary>
     public async Task<PaymentOutcome> BookAsync(Promotion of, Redemption redemption, CancellationToken token)
     {
-        if (redemption.IsBooked)
-            return PaymentOutcome.Done;
+        if (redemption.Status != Redemption.Claimed)
+            return redemption.Status == Redemption.Booked ? PaymentOutcome.Done : PaymentOutcome.Expired;
         Failpoint.Hit("billing.redemption.claimed");
         var answer = await ledger.BookAsync(
             new(
@@ -73,28 +79,45 @@ public sealed class Redemptions(NpgsqlDataSource database, LedgerClient ledger)
             },
             token);
         Failpoint.Hit("billing.redemption.booked");
-        if (answer.Outcome != PaymentOutcome.Done)
-            return answer.Outcome is PaymentOutcome.NoLot or PaymentOutcome.Expired
-                ? answer.Outcome
-                : throw new InvalidOperationException($"redemption {redemption.Id:N} is not booked: {answer.Outcome}");
-        await using var mark = database.Sql("update redemption set status = 'booked' where id = $1", redemption.Id);
+        if (answer.Outcome == PaymentOutcome.NoLot)
+            return answer.Outcome;
+        if (answer.Outcome is not (PaymentOutcome.Done or PaymentOutcome.Expired))
+            throw new InvalidOperationException($"redemption {redemption.Id:N} is not booked: {answer.Outcome}");
+        await using var mark = database.Sql(
+            "update redemption set status = $2 where id = $1 and status = 'claimed'", redemption.Id,
+            answer.Outcome == PaymentOutcome.Done ? Redemption.Booked : Redemption.Expired);
         await mark.ExecuteNonQueryAsync(token);
-        return PaymentOutcome.Done;
+        return answer.Outcome;
     }
 
-    /// <summary>What who died has left: claimed a minute ago, and not booked.</summary>
+    /// <summary>What who died has left, and what found too many lots: that nobody has looked at for longest first.</summary>
     public async Task<int> BookWaitingAsync(CancellationToken token)
     {
         var waiting = await ReadAsync(
-            database.Sql(
-                $"select {Columns} from redemption where status = 'claimed' and created_at < now() - interval '1 minute' "
-                    + "order by created_at desc limit $1", MaxAtOnce),
+            database.Sql($"""
+                update redemption set looked_at = now() where id in (
+                    select id from redemption where status = 'claimed' and looked_at < now() - interval '1 minute'
+                    order by looked_at limit $1)
+                returning {Columns}
+                """, MaxAtOnce),
             token);
         foreach (var redemption in waiting)
-            if (await Promotion.ReadAsync(
-                database.Sql($"select {Promotion.Columns} from promotion where id = $1", redemption.Promotion), token) is [var of])
-                await BookAsync(of, redemption, token);
+            await TryBookAsync(redemption, token);
         return waiting.Count;
+    }
+
+    /// <summary>One that cannot be booked keeps none of the others from it. It is tried again.</summary>
+    async Task TryBookAsync(Redemption redemption, CancellationToken token)
+    {
+        try
+        {
+            if (await Promotion.FindAsync(database, redemption.Promotion, token) is { } of)
+                await BookAsync(of, redemption, token);
+        }
+        catch (Exception e) when (!token.IsCancellationRequested && !Problems.IsOutage(e))
+        {
+            log.LogError(e, "{Redemption} cannot be booked", Ids.Show(Ids.Redemption, redemption.Id));
+        }
     }
 
     static async Task<List<Redemption>> ReadAsync(NpgsqlCommand query, CancellationToken token)
@@ -105,7 +128,7 @@ public sealed class Redemptions(NpgsqlDataSource database, LedgerClient ledger)
         while (await row.ReadAsync(token))
             found.Add(new(
                 row.GetGuid(0), row.GetGuid(1), row.GetGuid(2), row.GetGuid(3),
-                row.IsDBNull(4) ? null : row.GetFieldValue<DateTimeOffset>(4), row.GetBoolean(5), row.GetFieldValue<DateTimeOffset>(6)));
+                row.IsDBNull(4) ? null : row.GetFieldValue<DateTimeOffset>(4), row.GetString(5), row.GetFieldValue<DateTimeOffset>(6)));
         return found;
     }
 }

@@ -91,6 +91,40 @@ public sealed class PromotionTests
         Assert.Equal((1_000_000_000, 0), (await user.BalanceAsync(), await RedeemedAsync(code)));
     }
 
+    /// <summary>Rows as a service leaves them that dies before the ledger has them. The first is of a wallet that is not there.</summary>
+    [Fact]
+    public async Task What_was_claimed_is_booked_whatever_stands_before_it_and_what_has_expired_is_asked_for_no_more()
+    {
+        var code = await CreateAsync("\"maxRedemptions\":10,\"lotDays\":30");
+        var (waits, late) = (await Backend.App.NewUserAsync(credit: null), await Backend.App.NewUserAsync(credit: null));
+        await ClaimAsync(Guid.NewGuid(), Guid.NewGuid(), "now() + interval '1 day'", 3);
+        await ClaimAsync(waits.Customer, WalletOf(waits), "now() + interval '1 day'", 2);
+        await ClaimAsync(late.Customer, WalletOf(late), "now() - interval '1 second'", 1);
+
+        await Purchase.ReconcileAsync();
+
+        Assert.Equal((2_500_000_000, 0), (await waits.BalanceAsync(), await late.BalanceAsync()));
+        Assert.Equal(("booked", "expired"), (await StatusAsync(waits), await StatusAsync(late)));
+        Assert.Equal("promotion_expired", (await RedeemAsync(late, code)).MustBe(409).Code);
+
+        Task ClaimAsync(Guid customer, Guid wallet, string expires, int age) => Purchase.NumberAsync("billing", $"""
+            with claimed as (
+                insert into redemption (id, promotion, customer, number, wallet, expires_at, created_at, looked_at)
+                select gen_random_uuid(), id, $2, 1, $3, date_trunc('milliseconds', {expires}), now() - interval '1 hour',
+                    now() - interval '{age} hours'
+                from promotion where code = $1 returning 1)
+            select count(*) from claimed
+            """, code, customer, wallet);
+
+        static Guid WalletOf(User user) => Guid.ParseExact(user.WalletId["wal_".Length..], "N");
+
+        static async Task<string> StatusAsync(User user) => await Purchase.NumberAsync(
+            "billing", "select count(*) from redemption where customer = $1 and status = 'booked'", user.Customer) == 1 ? "booked"
+            : await Purchase.NumberAsync(
+                "billing", "select count(*) from redemption where customer = $1 and status = 'expired'", user.Customer) == 1 ? "expired"
+            : "neither";
+    }
+
     /// <summary>Stored answers are deleted after three days; what a key has done it has done for ever.</summary>
     [Fact]
     public async Task A_key_that_was_used_before_the_answers_that_are_stored_is_refused_for_anything_else()
