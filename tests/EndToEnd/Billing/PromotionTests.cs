@@ -97,7 +97,8 @@ public sealed class PromotionTests
     {
         var code = await CreateAsync("\"maxRedemptions\":10,\"lotDays\":30");
         var (waits, late) = (await Backend.App.NewUserAsync(credit: null), await Backend.App.NewUserAsync(credit: null));
-        await ClaimAsync(Guid.NewGuid(), Guid.NewGuid(), "now() + interval '1 day'", 3);
+        var nobody = Guid.NewGuid();
+        await ClaimAsync(nobody, Guid.NewGuid(), "now() + interval '1 day'", 3);
         await ClaimAsync(waits.Customer, WalletOf(waits), "now() + interval '1 day'", 2);
         await ClaimAsync(late.Customer, WalletOf(late), "now() - interval '1 second'", 1);
 
@@ -106,6 +107,9 @@ public sealed class PromotionTests
         Assert.Equal((2_500_000_000, 0), (await waits.BalanceAsync(), await late.BalanceAsync()));
         Assert.Equal(("booked", "expired"), (await StatusAsync(waits), await StatusAsync(late)));
         Assert.Equal("promotion_expired", (await RedeemAsync(late, code)).MustBe(409).Code);
+        await Purchase.NumberAsync(
+            "billing", "with over as (update redemption set status = 'expired' where customer = $1 returning 1) select count(*) from over",
+            nobody);
 
         Task ClaimAsync(Guid customer, Guid wallet, string expires, int age) => Purchase.NumberAsync("billing", $"""
             with claimed as (
