@@ -78,10 +78,10 @@ public sealed class AutoCharges(
             return null;
         if (await sessions.TermsAsync(project, token, customer) is not { Active: true, CustomerActive: true } terms)
             return null;
-        await using var query = database.Sql("""
+        await using var query = database.Sql($"""
             select exists (
                 select from dispute join payment p on p.id = payment
-                where wallet = $1 and dispute.status in ('needs_response', 'under_review'))
+                where wallet = $1 and dispute.status in {Dispute.Undecided})
             """, wallet);
         return await query.ExecuteScalarAsync(token) is false ? (state, terms) : null;
     }

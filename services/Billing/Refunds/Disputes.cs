@@ -28,7 +28,7 @@ public sealed class Disputes(
             token);
         Failpoint.Hit("billing.dispute.taken");
         outbox.Raise();
-        if (dispute.IsOpen || dispute.IsLost)
+        if (dispute.Counts)
             await FreezeAsync(payment, dispute, token);
         await postings.SettleAsync(payment, ofDispute: true, dispute.Id, token);
         if (dispute.IsClosed && !dispute.Counts)
@@ -38,16 +38,14 @@ public sealed class Disputes(
     async Task<Dispute> TakeAsync(NpgsqlConnection connection, Payment payment, global::Stripe.Dispute said, CancellationToken token)
     {
         var before = (await connection.DisputesAsync(payment.Id, token)).Find(one => one.Id == said.Id);
-        var told = new Dispute(said.Id, said.Amount, said.Status);
-        // What somebody has read before it was decided may arrive later.
-        var now = before is { IsClosed: true } && !told.IsClosed ? before : told;
+        var now = Dispute.After(before, new(said.Id, said.Amount, said.Status));
         await connection.ChangeAsync("""
             insert into dispute (id, payment, cents, status, reason) values ($1, $2, $3, $4, $5)
             on conflict (id) do update set cents = excluded.cents, status = excluded.status, looked_at = now()
             """, token, now.Id, payment.Id, now.Cents, now.Status, said.Reason);
         if (before is null)
             await connection.TellAsync(payment, EventTypes.DisputeOpened, Say(payment, now, said.Reason), time.GetUtcNow(), token);
-        if (now.IsClosed && before is not { IsClosed: true })
+        if (now.IsNews(before))
             await connection.TellAsync(payment, EventTypes.DisputeClosed, Say(payment, now, said.Reason), time.GetUtcNow(), token);
         return now;
     }
@@ -112,11 +110,11 @@ public sealed class Disputes(
 
     async Task<bool> MayLetGoAsync(Payment payment, Dispute dispute, CancellationToken token)
     {
-        await using var query = database.Sql("""
+        await using var query = database.Sql($"""
             select froze and not exists (
                 select from dispute other join payment p on p.id = other.payment
                 where p.wallet = $2 and other.id <> $1
-                    and (other.status in ('needs_response', 'under_review') or (other.status = 'lost' and other.froze)))
+                    and (other.status in {Dispute.Undecided} or (other.status = 'lost' and other.froze)))
             from dispute where id = $1
             """, dispute.Id, payment.Wallet);
         return await query.ExecuteScalarAsync(token) is true;
