@@ -16,11 +16,11 @@ public static class SaveCard
         app.MapPost(
             "/v1/wallet/payment-method",
             (HttpContext http, SavedCards cards, StripeModes modes, LedgerClient ledger, Trust trust) =>
-                HandleAsync(null, http, cards, modes, ledger, trust)).WithIdempotency();
+                HandleAsync(null, http, cards, modes, ledger, trust)).WithIdempotency().WithRefusals();
         app.MapPost(
             "/v1/wallets/{id}/payment-method",
             (string id, HttpContext http, SavedCards cards, StripeModes modes, LedgerClient ledger, Trust trust) =>
-                HandleAsync(id, http, cards, modes, ledger, trust)).WithIdempotency();
+                HandleAsync(id, http, cards, modes, ledger, trust)).WithIdempotency().WithRefusals();
     }
 
     static async Task<IResult> HandleAsync(

@@ -30,10 +30,21 @@ public sealed class Purchases(NpgsqlDataSource database, StripeCalls stripe, Int
         return isWanted || payment.Status != Payment.Open ? (payment, intent) : (await CancelAsync(mode, payment, token), null);
     }
 
-    async Task<PaymentIntent?> FindOrCreateAsync(StripeMode mode, Payment payment, CancellationToken token) =>
-        payment.Intent is { } known
-            ? await KnownAsync(mode, known, token)
-            : await stripe.CreateIntentAsync(mode, payment, token);
+    async Task<PaymentIntent?> FindOrCreateAsync(StripeMode mode, Payment payment, CancellationToken token)
+    {
+        if (payment.Intent is { } known)
+            return await KnownAsync(mode, known, token);
+        try
+        {
+            return await stripe.CreateIntentAsync(mode, payment, token);
+        }
+        catch (StripeRefusalException e)
+        {
+            // Under its key it would be refused again.
+            await ForgetAsync(payment, token, e.Code ?? "refused");
+            throw;
+        }
+    }
 
     /// <summary>Null when Stripe knows nothing of it, as a sandbox that has started anew.</summary>
     public async Task<PaymentIntent?> KnownAsync(StripeMode mode, string intent, CancellationToken token)

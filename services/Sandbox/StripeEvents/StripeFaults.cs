@@ -11,6 +11,9 @@ enum FaultKind
     /// <summary>429 with the code <c>lock_timeout</c>, nothing executed.</summary>
     LockTimeout,
 
+    /// <summary>400 with the code <c>balance_insufficient</c>, nothing executed.</summary>
+    Refusal,
+
     /// <summary>500, nothing executed, nothing kept.</summary>
     ErrorBefore,
 
