@@ -19,6 +19,12 @@ public sealed record BookPayment(
     /// <summary>Of what is taken back or comes back: the lot that the payment has made, which has the top-up's id.</summary>
     public Guid? Lot { get; init; }
 
+    /// <summary>
+    /// Of what comes back of a dispute: the posts of the same payment's disputes before it. What they have taken of other lots goes back
+    /// there.
+    /// </summary>
+    public IReadOnlyList<Guid> Undoes { get; init; } = [];
+
     /// <summary>Refused when the wallet has less of it than what is asked.</summary>
     public bool WithoutDebt { get; init; }
 

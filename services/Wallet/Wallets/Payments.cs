@@ -34,7 +34,7 @@ public static class Payments
             legs == 1 ? [asked.Net] : [asked.Net, asked.Margin, asked.Fee])
         {
             Reference = asked.Reference, Actor = ServiceCall.Billing, Lot = asked.Lot, WithoutDebt = asked.WithoutDebt,
-            ExpiresAt = asked.ExpiresAt, Text = asked.Text,
+            ExpiresAt = asked.ExpiresAt, Text = asked.Text, Undoes = asked.Undoes,
         });
         Failpoint.Hit("wallet.payment.booked");
         // Whoever is told of it sees it.

@@ -133,7 +133,9 @@ sealed partial class ReferenceLedger
                 return new Answer.Refused(wallet, RefusalReason.Exhausted, free);
             case PostType.Refund or PostType.Dispute:
                 var paid = Math.Min(amount, post.Type == PostType.Dispute ? free : Refundable(post, free));
-                SpendFirst(wallet, post.Lot, paid);
+                var parts = SpendFirst(wallet, post.Lot, paid);
+                if (post.Type == PostType.Dispute)
+                    _ofDisputes.Add(post.Id, parts);
                 Add(Party.Receivable, paid - amount);
                 Add(Party.Margin, -others[0]);
                 Add(Party.Fees, -others[1]);
@@ -141,7 +143,7 @@ sealed partial class ReferenceLedger
                 break;
             case PostType.RefundFailed or PostType.DisputeWon:
                 Add(Party.Receivable, Math.Min(amount, owed));
-                Return(wallet, post.Lot, amount - Math.Min(amount, owed));
+                Return(wallet, post, amount - Math.Min(amount, owed));
                 Add(Party.Margin, others[0]);
                 Add(Party.Fees, others[1]);
                 Add(Party.Clearing, -amount - others.Sum());
