@@ -41,7 +41,7 @@ public sealed class Book(DateTimeOffset now)
     /// <summary>Requests that are to be re-rated. Their figures are those of the usage record with all its corrections.</summary>
     public Dictionary<Guid, Rated> Rated { get; } = [];
 
-    /// <summary>What movements that a post undoes have taken of each lot, as they were read; less than nothing where they have given.</summary>
+    /// <summary>What movements that a post undoes have taken of each lot, as it was read; less than nothing: they have given.</summary>
     public List<(Guid Movement, Guid Balance, LotPart Taken)> Undone { get; } = [];
 
     /// <summary>The open months of the usage log, as far as requests of the batch belong to them.</summary>
