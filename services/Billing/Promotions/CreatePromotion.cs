@@ -56,7 +56,7 @@ public static class CreatePromotion
     static bool IsOf(Request input, Promotion known) =>
         (Promotion.CodeOf(input.Code), input.Amount.Nanos, input.LotDays, input.MaxRedemptions, input.PerCustomer)
             == (known.Code, known.Amount, known.LotDays, known.MaxRedemptions, known.PerCustomer)
-        && input.ExpiresAt is null == known.ExpiresAt is null
+        && input.ExpiresAt.HasValue == known.ExpiresAt.HasValue
         && !((input.ExpiresAt - known.ExpiresAt)?.Duration() >= TimeSpan.FromMilliseconds(1));
 
     static Problem? Refuse(Request input, DateTimeOffset now) =>

@@ -175,7 +175,7 @@ public readonly record struct AccountFigures(
 /// decided meanwhile; the owner lets it go whoever has frozen it.
 /// </summary>
 [Flags]
-public enum Freezer : short
+public enum Freezer
 {
     Nobody = 0,
 
