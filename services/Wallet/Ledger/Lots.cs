@@ -194,9 +194,11 @@ public static partial class Ledger
         var room = account.Parts.Find(lot => lot.Id == id) is { Amount: { } first } ? Math.Min(most, first - RestOf(account, id)) : 0;
         if (room > 0)
             Put(book, post.Id, post.EntryType, account, room, id);
+        var others = taken.FindAll(part => part.Lot != id);
         if (amount > room)
             PutBack(
-                book, post.Id, post.EntryType, account, amount - room, taken.FindAll(part => part.Lot != id), paid: amount - room);
+                book, post.Id, post.EntryType, account, amount - room, others,
+                paid: Math.Max(amount - room, others.Sum(part => part.Amount)));
     }
 
     /// <summary>What the movements that a post undoes have taken of each lot of a balance, and not given back.</summary>

@@ -106,7 +106,7 @@ sealed partial class ReferenceLedger
         if (post.Lot is null)
             others.Clear();
         var before = new Dictionary<Guid, long>(others);
-        GiveBack(wallet, amount, amount, others);
+        GiveBack(wallet, amount, Math.Max(amount, others.Values.Sum()), others);
         foreach (var id in others.Keys.Union(before.Keys))
             given[id] = others.GetValueOrDefault(id) - before.GetValueOrDefault(id);
         if (post.Type == PostType.DisputeWon)
