@@ -20,7 +20,8 @@ public static class StartTopUp
     sealed record Answer(
         string ClientSecret, Money TotalAmount, Money NetCredited, bool IsInternational, string PublishableKey, string Id);
 
-    public static void MapStartTopUp(this WebApplication app) => app.MapPost("/v1/wallet/top-up", HandleAsync).WithIdempotency().WithRefusals();
+    public static void MapStartTopUp(this WebApplication app) =>
+        app.MapPost("/v1/wallet/top-up", HandleAsync).WithIdempotency().WithRefusals();
 
     static async Task<IResult> HandleAsync(
         HttpContext http, Purchases purchases, StripeModes modes, SessionsClient sessions, LedgerClient ledger, Trust trust,
