@@ -167,7 +167,7 @@ public sealed class ReversalTests
     public void A_dispute_counts_while_Stripe_has_the_money(string status, bool counts) =>
         Assert.Equal(counts, new Dispute("dp", Cents, status).Counts);
 
-    /// <summary>What was read of Stripe one after the other, perhaps late; what it is in the end, and the decisions that are told.</summary>
+    /// <summary>What was read of Stripe one after the other, perhaps late, what it is in the end, and what is told.</summary>
     [Theory]
     [InlineData("needs_response under_review won", "won", "won")]
     [InlineData("needs_response lost lost", "lost", "lost")]
