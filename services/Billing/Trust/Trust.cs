@@ -76,9 +76,7 @@ public sealed class Trust(
             return;
         foreach (var charge in await stripe.ChargesAsync(mode, payment.Intent, token))
             await NoteAsync(payment, charge, token);
-        Failpoint.Hit("billing.trust.noted");
-        if (await FreezeAsync(mode, payment.Customer, payment.Project, token))
-            await CloseAsync(mode, payment.Customer, payment.Wallet, token);
+        await DecideAsync(mode, payment.Customer, payment.Project, payment.Wallet, token);
     }
 
     /// <summary>What the attempts to save a card with a setup say of cards that were declined. Repeatable.</summary>
@@ -91,9 +89,14 @@ public sealed class Trust(
             if (attempt is { Status: "failed", SetupError.Type: "card_error" })
                 await NoteDeclinedAsync(
                     attempt.Id, owner.Customer, null, attempt.PaymentMethodDetails?.Card?.Fingerprint, attempt.Created, token);
+        await DecideAsync(mode, owner.Customer, owner.Project, wallet, token);
+    }
+
+    async Task DecideAsync(StripeMode mode, Guid customer, Guid project, Guid wallet, CancellationToken token)
+    {
         Failpoint.Hit("billing.trust.noted");
-        if (await FreezeAsync(mode, owner.Customer, owner.Project, token))
-            await CloseAsync(mode, owner.Customer, wallet, token);
+        if (await FreezeAsync(mode, customer, project, token))
+            await CloseAsync(mode, customer, wallet, token);
     }
 
     /// <summary>What is open has a secret, and who has that can try cards on it.</summary>
