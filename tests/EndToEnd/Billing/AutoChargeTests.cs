@@ -86,6 +86,19 @@ public sealed class AutoChargeTests
     }
 
     [Fact]
+    public async Task A_setup_of_another_deployment_on_the_same_account_is_ignored()
+    {
+        var names = $"metadata[llmgateway_setup]={Guid.NewGuid():N}&metadata[llmgateway_wallet]=wal_{Guid.NewGuid():N}";
+        var setup = (await Purchase.StripeAsync("POST", "/v1/setup_intents", names)).MustBe(200).Json.Text("id");
+
+        await Eventually.HoldsAsync(
+            async () => await Purchase.NumberAsync(
+                "billing", "select count(*) from stripe_event where type = 'setup_intent.created' and status = 'ignored' "
+                    + "and convert_from(body, 'UTF8') like '%' || $1 || '%'", setup) == 1,
+            "the event of its creation");
+    }
+
+    [Fact]
     public async Task Whoever_stands_still_with_a_wallet_s_row_locked_lets_it_go()
     {
         var card = await SavedCard.SaveAsync(await Backend.App.NewUserAsync("2"));
