@@ -38,7 +38,7 @@ public sealed class TopUpLimitsTests
         var record = Known with { BegunThisHour = begun, FirstBegun = Noon.AddMinutes(-50) };
         var refusal = TopUpLimits.Usual.RefusePurchase(record, Money.Usd(10), Noon);
 
-        Assert.Equal((rule, rule is null ? null : 600), (refusal?.Limit!.Id, refusal?.RetryAfterSeconds));
+        Assert.Equal((rule, rule is null ? (int?)null : 600), (refusal?.Limit!.Id, refusal?.RetryAfterSeconds));
         Assert.Null(RuleOf(record));
         Assert.Null(TopUpLimits.None.RefusePurchase(record with { BegunThisHour = 1000 }, Money.Usd(10), Noon));
         Assert.Equal(
