@@ -33,6 +33,7 @@ public static class TableRetention
         Kept("payout", "money was moved for it"),
         Kept("payout_reversal", "money was moved for it"),
         Kept("automatic_payout", "at most two rows per project"),
+        Kept("payout_pause", "an operator's decision"),
         Deleted(
             "stripe_event",
             "received_at < now() - interval '90 days' and status in ('done', 'ignored')",

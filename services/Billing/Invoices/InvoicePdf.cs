@@ -15,7 +15,8 @@ public static class InvoicePdf
 {
     const double Left = 56, Right = 539, Top = 64, Middle = 310, Small = 9, Normal = 10, Large = 20, LineHeight = 14;
 
-    const int MaxLinesOfOne = 3;
+    /// <summary>Seller and buyer end here, however much they say: below them stands the total.</summary>
+    const double Lowest = 600;
 
     const string Family = "Invoice";
 
@@ -108,27 +109,29 @@ public static class InvoicePdf
             _y += LineHeight + 2;
         }
 
-        /// <summary>
-        /// Some lines, broken at blanks, and a word that is too long anywhere. What is longer ends there: the total must stand on the page.
-        /// </summary>
+        /// <summary>As many lines as it needs and the page has, broken at blanks, and a word that is too long anywhere.</summary>
         void Write(string text, XFont font, double from, double to)
         {
-            var (line, lines) = ("", 1);
+            var line = "";
             foreach (var word in text.Split(' ').SelectMany(word => Pieces(word, font, to - from)))
             {
                 var longer = line.Length == 0 ? word : $"{line} {word}";
                 if (line.Length > 0 && graphics.MeasureString(longer, font).Width > to - from)
                 {
-                    if (lines++ == MaxLinesOfOne)
-                        break;
-                    Put(line, font, from, _y);
-                    _y += LineHeight;
+                    PutLine();
                     longer = word;
                 }
                 line = longer;
             }
-            Put(line, font, from, _y);
-            _y += LineHeight;
+            PutLine();
+
+            void PutLine()
+            {
+                if (_y > Lowest)
+                    return;
+                Put(line, font, from, _y);
+                _y += LineHeight;
+            }
         }
 
         IEnumerable<string> Pieces(string word, XFont font, double width)

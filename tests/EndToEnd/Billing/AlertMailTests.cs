@@ -84,8 +84,10 @@ public sealed class AlertMailTests
         await MailsAsync(good, 1);
 
         Assert.Equal(1, await Purchase.NumberAsync("billing", "select attempts::bigint from mail where recipient = $1", good));
-        Assert.Equal(0, await Purchase.NumberAsync(
-            "billing", "select count(*) from mail where recipient = 'a..b@example.com' and (status <> 'failed' or $1 = '')", good));
+        await Eventually.HoldsAsync(
+            async () => await Purchase.NumberAsync(
+                "billing", "select count(*) from mail where recipient = 'a..b@example.com' and status = 'failed' and $1 <> ''", good) == 19,
+            "that the others are given up");
     }
 
     [Fact]

@@ -19,8 +19,8 @@ public sealed partial class OutageTests
             var replies = await Task.WhenAll(RefundAsync(), Purchase.AskAsync(buyer, """{"amount":"10"}"""), payee.PayOutAsync());
 
             Assert.Equal("pending", replies[0].MustBe(201).Json.Text("status"));
-            replies[1].MustBeProblem(503, "unavailable");
-            replies[2].MustBeProblem(503, "unavailable");
+            replies[1].MustBeProblem(503, "dependency_unavailable");
+            replies[2].MustBeProblem(503, "dependency_unavailable");
         }
         await Purchase.ReconcileAsync();
 

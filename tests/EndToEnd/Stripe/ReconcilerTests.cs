@@ -61,30 +61,6 @@ public sealed class ReconcilerTests
     }
 
     [Fact]
-    public async Task A_project_whose_account_cannot_be_looked_at_keeps_no_other_one_from_its_payout()
-    {
-        var world = new StripeWorld();
-        var (live, test) = (OwnBilling.ModeOf(world), OwnBilling.ModeOf(world, test: true));
-        await using var own = await OwnBilling.StartAsync(live, test);
-        var payment = await own.PaidAsync(await Backend.App.NewUserAsync(credit: null), live);
-        await own.PaidAsync(await Backend.AppTest.NewUserAsync(credit: null), test);
-        await own.ReconcileAsync(everything: true);
-        foreach (var isTest in (bool[])[false, true])
-            await own.RunAsync("""
-                with account as (
-                    insert into connect_account (id, organization, project, test, livemode, stripe)
-                    values (gen_random_uuid(), $1, $2, $3, not $3, case when $3 then 'acct_none' else 'acct_live' end))
-                insert into automatic_payout (organization, project, test, threshold) values ($1, $2, $3, 100)
-                """, payment.Organization, payment.Project, isTest);
-        await using var again = await own.AgainAsync(OwnBilling.Revoked, test);
-
-        Assert.Equal(2, (await again.ReconcileAsync(everything: true)).Failed); // events and account of the first
-
-        // Stripe was asked, and knows no such account.
-        Assert.Equal(1, await own.NumberAsync("select count(*) from connect_account where test and gone_at is not null"));
-    }
-
-    [Fact]
     public async Task Documents_whose_taxes_cannot_be_read_keep_no_later_one_from_being_made()
     {
         var mode = OwnBilling.ModeOf(new());

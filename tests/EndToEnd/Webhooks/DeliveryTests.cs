@@ -382,7 +382,8 @@ public sealed class DeliveryTests : OnOwnWebhooks
         var (endpoint, _) = await _webhooks.AddEndpointAsync(_listener.Url);
         _listener.AnswerWith(500);
         await _webhooks.TellAsync(1);
-        await _webhooks.RunAsync("update delivery set created = created - interval '31 days', state = 2, next_at = null");
+        await _webhooks.RunAsync(
+            "update delivery set created = created - interval '31 days', state = 2, next_at = null, finished_at = now()");
         var id = Assert.Single((await _webhooks.GetAsync($"/v1/webhooks/{endpoint}/deliveries")).MustBe(200).Json.Items("deliveries"))
             .Text("id");
 
