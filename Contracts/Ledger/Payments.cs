@@ -19,6 +19,12 @@ public sealed record BookPayment(
     /// <summary>Of what is taken back or comes back: the lot that the payment has made, which has the top-up's id.</summary>
     public Guid? Lot { get; init; }
 
+    /// <summary>
+    /// Of what comes back of a dispute: the posts of the same payment's disputes before it. What they have taken of other lots goes back
+    /// there.
+    /// </summary>
+    public IReadOnlyList<Guid> Undoes { get; init; } = [];
+
     /// <summary>Refused when the wallet has less of it than what is asked.</summary>
     public bool WithoutDebt { get; init; }
 
@@ -61,6 +67,9 @@ public sealed record WalletState(bool Frozen, long Free, IReadOnlyDictionary<Gui
     public Guid Customer { get; init; }
     public bool Test { get; init; }
 
+    /// <summary>Billing has frozen it, and nobody has let it go since then.</summary>
+    public bool FrozenForDispute { get; init; }
+
     /// <summary>As its owner sees it, nano-dollars.</summary>
     public long Balance { get; init; }
 
@@ -79,7 +88,9 @@ public sealed record BelowMark(Guid Wallet, long Mark);
 
 public sealed record BelowAnswer(IReadOnlyList<Guid> Wallets);
 
-/// <summary><c>PUT /internal/wallets/{wallet}/frozen</c>.</summary>
+/// <summary>
+/// <c>PUT /internal/wallets/{wallet}/frozen</c>: what Billing freezes, or lets go. What the wallet's owner has frozen stays frozen.
+/// </summary>
 public sealed record SetFrozen(bool Frozen);
 
 /// <summary><c>GET /internal/customers/{customer}/profile</c>: how a customer is printed.</summary>

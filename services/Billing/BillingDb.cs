@@ -31,4 +31,7 @@ public sealed class BillingDb(DbContextOptions<BillingDb> options) : DbContext(o
 
     [DbContext(typeof(BillingDb)), Migration("0008_repairs")]
     sealed class Repairs0008 : SqlMigration;
+
+    [DbContext(typeof(BillingDb)), Migration("0009_mends")]
+    sealed class Mends0009 : SqlMigration;
 }

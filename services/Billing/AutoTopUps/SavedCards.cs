@@ -49,7 +49,26 @@ public sealed class SavedCards(NpgsqlDataSource database, StripeCalls stripe)
     }
 
     /// <summary>Looks at the setup that is open, for who cannot wait for its event.</summary>
-    public async Task LookAsync(StripeMode mode, Guid wallet, CancellationToken token)
+    public Task LookAsync(StripeMode mode, Guid wallet, CancellationToken token) =>
+        TakeOpenAsync(mode, wallet, known => stripe.SetupAsync(mode, known, token), token);
+
+    /// <summary>Ends the setup that is open: nobody tries further cards on its secret.</summary>
+    public Task CancelAsync(StripeMode mode, Guid wallet, CancellationToken token) =>
+        TakeOpenAsync(mode, wallet, known => CancelAsync(mode, known, token), token);
+
+    async Task<SetupIntent> CancelAsync(StripeMode mode, string known, CancellationToken token)
+    {
+        try
+        {
+            return await stripe.CancelSetupAsync(mode, known, token);
+        }
+        catch (StripeRefusalException e) when (e.Code == StripeRefusalException.UnexpectedSetup)
+        {
+            return await stripe.SetupAsync(mode, known, token);
+        }
+    }
+
+    async Task TakeOpenAsync(StripeMode mode, Guid wallet, Func<string, Task<SetupIntent>> ask, CancellationToken token)
     {
         await using var query = database.Sql(
             "select id, intent from card_setup where wallet = $1 and livemode = $2 and status = 'open'", wallet, mode.Livemode);
@@ -57,7 +76,7 @@ public sealed class SavedCards(NpgsqlDataSource database, StripeCalls stripe)
             return;
         try
         {
-            await TakeAsync(setup.Id, mode, await stripe.SetupAsync(mode, known, token), token);
+            await TakeAsync(setup.Id, mode, await ask(known), token);
         }
         catch (StripeRefusalException e) when (e.Code == StripeRefusalException.NoSuchObject)
         {
@@ -65,18 +84,19 @@ public sealed class SavedCards(NpgsqlDataSource database, StripeCalls stripe)
         }
     }
 
-    /// <summary>What an event makes us look at. False: it is of no setup of ours.</summary>
-    public async Task<bool> TakeAsync(StripeMode mode, string intent, CancellationToken token)
+    /// <summary>What an event makes us look at.</summary>
+    /// <returns>Whose wallet it is for. Null: it is of no setup of ours.</returns>
+    public async Task<Guid?> TakeAsync(StripeMode mode, string intent, CancellationToken token)
     {
         var said = await stripe.SetupAsync(mode, intent, token);
         if (said.Metadata?.GetValueOrDefault(StripeCalls.SetupKey) is not { } name || !Guid.TryParseExact(name, "N", out var id))
-            return false;
-        // Our row is there before the setup, so one without is another deployment's on the same account.
-        await using var query = database.Sql("select id, intent from card_setup where id = $1", id);
-        if (await OneSetupAsync(query, token) is null)
-            return false;
+            return null;
+        await using var query = database.Sql("select wallet from card_setup where id = $1", id);
+        // Our row is there before the intent, so without one this is another deployment's on the same account.
+        if (await query.ExecuteScalarAsync(token) is not Guid wallet)
+            return null;
         await TakeAsync(id, mode, said, token);
-        return true;
+        return wallet;
     }
 
     /// <summary>The card that was saved last; null when there is none.</summary>
@@ -156,6 +176,7 @@ public sealed class SavedCards(NpgsqlDataSource database, StripeCalls stripe)
     {
         await using var connection = await database.OpenConnectionAsync(token);
         await using var transaction = await connection.BeginTransactionAsync(token);
+        await connection.RunAsync(Database.FreeWhenIdle, token);
         var wallet = await RequireSameAsync(connection, id, mode, said, token);
         var status = said.Status switch { "succeeded" => "succeeded", "canceled" => "canceled", _ => "open" };
         await connection.ChangeAsync("""
@@ -182,7 +203,7 @@ public sealed class SavedCards(NpgsqlDataSource database, StripeCalls stripe)
             """, id);
         await using var row = await query.ExecuteReaderAsync(token);
         if (!await row.ReadAsync(token))
-            throw new NotYetException($"there is no setup {id:N}");
+            throw new InvalidOperationException($"there is no setup {id:N}");
         var wallet = row.GetGuid(0);
         return (row.IsDBNull(1) || row.GetString(1) == said.Id) && !row.IsDBNull(2) && row.GetString(2) == said.CustomerId
             && row.GetBoolean(3) == mode.Livemode && said.Livemode == mode.Livemode

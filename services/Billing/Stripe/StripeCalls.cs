@@ -92,6 +92,19 @@ public sealed class StripeCalls(ILogger<StripeCalls> log)
     public Task<SetupIntent> SetupAsync(StripeMode mode, string id, CancellationToken token) => StripeErrors.CallAsync(
         () => mode.Client.V1.SetupIntents.GetAsync(id, new() { Expand = ["payment_method"] }, cancellationToken: token), log);
 
+    /// <summary>
+    /// Throws <see cref="StripeRefusalException.UnexpectedSetup"/> when it is over. Each call has a key of its own, as
+    /// <see cref="CancelIntentAsync"/> has.
+    /// </summary>
+    public Task<SetupIntent> CancelSetupAsync(StripeMode mode, string id, CancellationToken token) => StripeErrors.CallAsync(
+        () => mode.Client.V1.SetupIntents.CancelAsync(id, new(), Keyed("cancel", Ids.New()), token), log);
+
+    /// <summary>The newest hundred attempts to save a card with a setup.</summary>
+    public async Task<IReadOnlyList<SetupAttempt>> SetupAttemptsAsync(StripeMode mode, string setup, CancellationToken token) =>
+        (await StripeErrors.CallAsync(
+            () => mode.Client.V1.SetupAttempts.ListAsync(
+                new() { SetupIntent = setup, Limit = PageSize }, cancellationToken: token), log)).Data;
+
     /// <summary>The newest hundred attempts to pay an intent.</summary>
     public async Task<IReadOnlyList<global::Stripe.Charge>> ChargesAsync(StripeMode mode, string intent, CancellationToken token) =>
         (await StripeErrors.CallAsync(

@@ -14,7 +14,7 @@ public static class TrustRoutes
 
     public sealed record Limits(
         int? PerDay = null, int? PerCardAndDay = null, Money? FirstAmount = null, int? Declines = null, int FirstDays = 7,
-        int DeclineMinutes = 60);
+        int DeclineMinutes = 60, int BegunPerHour = TopUpLimits.UsuallyBegunPerHour);
 
     sealed record Frozen(string Customer, int Declines, DateTimeOffset FrozenAt);
 
@@ -61,17 +61,19 @@ public static class TrustRoutes
         Check("declines", limits.Declines, MaxCount);
         Check("firstDays", limits.FirstDays, MaxDays);
         Check("declineMinutes", limits.DeclineMinutes, MaxMinutes);
+        Check("begunPerHour", limits.BegunPerHour, MaxCount);
         if (limits.FirstAmount is { Nanos: <= 0 })
             return Problems.Invalid("firstAmount", "'firstAmount' must be above 0.");
         await using var set = database.Sql("""
-            insert into top_up_limits (project, test, per_day, per_card_and_day, first_amount, declines, first_days, decline_minutes)
-            values ($1, $2, $3, $4, $5, $6, $7, $8)
+            insert into top_up_limits (
+                project, test, per_day, per_card_and_day, first_amount, declines, first_days, decline_minutes, begun_per_hour)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
             on conflict (project, test) do update set per_day = excluded.per_day, per_card_and_day = excluded.per_card_and_day,
                 first_amount = excluded.first_amount, declines = excluded.declines, first_days = excluded.first_days,
-                decline_minutes = excluded.decline_minutes
+                decline_minutes = excluded.decline_minutes, begun_per_hour = excluded.begun_per_hour
             """,
             project, IsTest(http), limits.PerDay, limits.PerCardAndDay,
-            limits.FirstAmount?.Nanos, limits.Declines, limits.FirstDays, limits.DeclineMinutes);
+            limits.FirstAmount?.Nanos, limits.Declines, limits.FirstDays, limits.DeclineMinutes, limits.BegunPerHour);
         await set.ExecuteNonQueryAsync(token);
         return Results.NoContent();
     }

@@ -11,6 +11,9 @@ enum FaultKind
     /// <summary>429 with the code <c>lock_timeout</c>, nothing executed.</summary>
     LockTimeout,
 
+    /// <summary>400 with the code <c>balance_insufficient</c>, nothing executed.</summary>
+    Refusal,
+
     /// <summary>500, nothing executed, nothing kept.</summary>
     ErrorBefore,
 
@@ -22,6 +25,9 @@ enum FaultKind
 
     /// <summary>The connection ends after the effect. A repeated call with the same key gets the true answer.</summary>
     CutAfter,
+
+    /// <summary>The connection ends, and the effect comes the milliseconds later. Until then the key is in use.</summary>
+    Late,
 
     /// <summary>A list does not show what is younger than the milliseconds.</summary>
     StaleLists,

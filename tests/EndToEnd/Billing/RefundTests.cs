@@ -189,6 +189,60 @@ public sealed class RefundTests
             $"a wallet that is {status}");
     }
 
+    /// <summary>What Stripe says of its account is the operator's alone.</summary>
+    [Fact]
+    public async Task What_Stripe_refuses_is_answered_in_our_words_and_can_be_asked_for_again()
+    {
+        const string said = "The operator's money at Stripe is not available yet. Try again later.";
+        var purchase = await Purchase.PaidAsync();
+        await purchase.MustHaveAsync("8.333333333");
+        await RefuseAsync("POST /v1/refunds");
+        var failed = (await purchase.RefundAsync("")).MustBe(201).Json;
+        Assert.Equal(("failed", said), (failed.Text("status"), failed.Text("failure")));
+        await purchase.MustHaveAsync("8.333333333");
+
+        await RefuseAsync("POST /v1/payment_intents");
+        Refused(await Purchase.AskAsync(purchase.User, """{"amount":"10"}"""));
+        await Purchase.BeginAsync(purchase.User, "10");
+
+        await RefuseAsync("POST /v1/setup_intents");
+        Refused(await SaveAsync());
+        (await SaveAsync()).MustBe(200);
+
+        Task<Reply> SaveAsync() => Gateway.SendAsync("POST", "/v1/wallet/payment-method", purchase.User.Token);
+
+        static Task RefuseAsync(string call) => Purchase.OrderAsync("/faults", $$"""{"kind":"refusal","match":"{{call}}"}""");
+
+        static void Refused(Reply reply) => Assert.Equal(
+            ("stripe_refused", said), (reply.MustBe(409).Code, reply.Json.GetProperty("error").Text("message")));
+    }
+
+    [Fact]
+    public async Task What_its_owner_freezes_during_a_dispute_stays_frozen_when_that_is_won()
+    {
+        var purchase = await Purchase.PaidAsync(method: Purchase.Disputed);
+        var wallet = $"/v1/wallets/{purchase.User.WalletId}";
+        var dispute = await Eventually.GetAsync(
+            async () => (await Purchase.StripeAsync("GET", $"/v1/disputes?payment_intent={purchase.Intent}")).MustBe(200).Json.Items("data")
+                .Select(one => one.Text("id")).SingleOrDefault(),
+            id => id is not null, "a dispute");
+        await Eventually.HoldsAsync(async () => await StatusAsync() == "frozen", "the frozen wallet");
+        (await Backend.App.PostAsync($"{wallet}/freeze", "{}")).MustBe(200);
+
+        (await Purchase.StripeAsync("POST", $"/v1/disputes/{dispute}", "evidence[uncategorized_text]=winning_evidence")).MustBe(200);
+        await purchase.MustHaveAsync("8.333333333");
+        await Eventually.HoldsAsync(
+            async () => await Purchase.NumberAsync(
+                "billing", "select count(*) from dispute where id = $1 and status = 'won' and not froze", dispute!) == 1,
+            "the end of the dispute");
+
+        Assert.Equal("frozen", await StatusAsync());
+        (await Backend.App.PostAsync($"{wallet}/unfreeze", "{}")).MustBe(200);
+        Assert.Equal("active", await StatusAsync());
+
+        async Task<string?> StatusAsync() => (await Backend.App.GetAsync(wallet)).MustBe(200).Json.Text("status");
+    }
+
     [Theory]
     [InlineData("\"amount\":\"0\"", 400, "amount")]
     [InlineData("\"amount\":\"-1\"", 400, "amount")]

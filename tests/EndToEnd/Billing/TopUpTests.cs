@@ -146,6 +146,26 @@ public sealed class TopUpTests
         Assert.Equal(["topup 8.333333333"], await purchase.EntriesAsync());
     }
 
+    [Theory]
+    [InlineData("intent = 'pi_' || replace(gen_random_uuid()::text, '-', '')")] // as of a Stripe that has started anew
+    [InlineData("livemode = true, created_at = now() - interval '25 hours'")] // of the world of before other keys
+    public async Task A_purchase_that_no_Stripe_of_ours_knows_is_over_when_the_reconciler_asks_after_it(string change)
+    {
+        var purchase = await Purchase.BeginAsync(await Backend.App.NewUserAsync(credit: null), "10");
+        await Eventually.HoldsAsync(
+            async () => await Purchase.NumberAsync(
+                "billing", "select count(*) from stripe_event where type = 'payment_intent.created' and status = 'done' "
+                    + "and convert_from(body, 'UTF8') like '%' || $1 || '%'", purchase.Intent) == 1,
+            "the event of its creation");
+        Assert.Equal(1, await Purchase.NumberAsync(
+            "billing", $"with changed as (update payment set looked_at = 'epoch', {change} where intent = $1 returning 1) "
+                + "select count(*) from changed", purchase.Intent));
+
+        await Purchase.ReconcileAsync();
+
+        Assert.Equal("canceled", (await purchase.ShownAsync()).Text("status"));
+    }
+
     [Fact]
     public async Task A_decline_is_shown_and_told_once_and_the_same_purchase_can_be_paid_after_it()
     {
