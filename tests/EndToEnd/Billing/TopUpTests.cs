@@ -3,12 +3,7 @@ using Npgsql;
 
 namespace LlmGateway.EndToEnd;
 
-/// <summary>Tests that order how the sandbox's Stripe delivers its events: one after the other, because they have one world.</summary>
-[CollectionDefinition(nameof(Payments))]
-public sealed class Payments;
-
 /// <summary>From a page's question for a top-up to the balance, through the sandbox's Stripe.</summary>
-[Collection(nameof(Payments))]
 public sealed class TopUpTests
 {
     static CancellationToken Token => TestContext.Current.CancellationToken;
@@ -34,37 +29,11 @@ public sealed class TopUpTests
     }
 
     [Fact]
-    public async Task Every_event_twenty_times_and_shuffled_before_two_workers_credits_once()
-    {
-        await using var second = await SecondBilling.StartAsync();
-        var user = await Backend.App.NewUserAsync(credit: null);
-        await Purchase.OrderAsync("/webhooks", """{"hold":true,"repeat":20}""");
-        try
-        {
-            for (var i = 1; i <= 3; i++)
-            {
-                var purchase = await Purchase.BeginAsync(user, "12");
-                (await purchase.PayAsync(Purchase.Declined)).MustBe(402);
-                (await purchase.PayAsync()).MustBe(200);
-                await Purchase.OrderAsync("/webhooks/release?shuffled=true");
-                await purchase.MustBecomeAsync("succeeded");
-                await Purchase.OrderAsync("/webhooks/settle");
-                await Eventually.HoldsAsync(async () => await purchase.WaitingEventsAsync() == 0, "the end of all events");
-
-                Assert.Equal(Enumerable.Repeat("topup 10", i), await purchase.EntriesAsync());
-            }
-        }
-        finally
-        {
-            await Purchase.OrderAsync("/webhooks");
-        }
-    }
-
-    [Fact]
     public async Task An_event_that_is_there_before_our_row_knows_its_intent_is_credited()
     {
         var user = await Backend.App.NewUserAsync(credit: null);
-        await Purchase.OrderAsync("/faults", """{"kind":"error-after","match":"POST /v1/payment_intents"}""");
+        await using var orders = new StripeOrders(user.WalletId);
+        await orders.FailAsync("error-after", "POST /v1/payment_intents");
         (await Purchase.AskAsync(user, """{"amount":"10"}""")).MustBe(503);
         var intents = (await Purchase.StripeAsync("GET", "/v1/payment_intents?limit=100")).MustBe(200).Json.Items("data");
         var lost = intents.Single(intent => Purchase.IsOf(intent, user));
@@ -73,29 +42,6 @@ public sealed class TopUpTests
         (await purchase.PayAsync()).MustBe(200);
 
         await purchase.MustHaveAsync("8.333333333");
-        Assert.Equal(["topup 8.333333333"], await purchase.EntriesAsync());
-    }
-
-    [Fact]
-    public async Task What_no_webhook_has_told_the_reconciler_finds()
-    {
-        var purchase = await Purchase.BeginAsync(await Backend.App.NewUserAsync(credit: null), "10");
-        await Purchase.OrderAsync("/webhooks", """{"hold":true}""");
-        try
-        {
-            (await purchase.PayAsync()).MustBe(200);
-            await Purchase.OrderAsync("/webhooks/lose");
-        }
-        finally
-        {
-            await Purchase.OrderAsync("/webhooks");
-        }
-        Assert.Equal(0, await purchase.User.BalanceAsync());
-
-        await Purchase.ReconcileAsync();
-
-        await purchase.MustHaveAsync("8.333333333");
-        await Purchase.ReconcileAsync();
         Assert.Equal(["topup 8.333333333"], await purchase.EntriesAsync());
     }
 
