@@ -150,7 +150,7 @@ sealed class StripeCalls(Worlds worlds)
         lock (world.Gate)
         {
             world.Clock.RunDue();
-            var fault = world.Faults.Take(arrived.Method, arrived.Path);
+            var fault = world.Faults.Take($"{arrived.Method} {arrived.Path}", $"{arrived.Account.Id} {arrived.Sent}");
             var isRefused = fault?.Kind is FaultKind.RateLimit or FaultKind.LockTimeout or FaultKind.Refusal;
             return (fault, arrived.Key is null || isRefused
                 ? null

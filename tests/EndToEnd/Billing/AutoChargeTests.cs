@@ -4,7 +4,6 @@ using Npgsql;
 namespace LlmGateway.EndToEnd;
 
 /// <summary>Charges of saved cards whose end is not known, is another than was hoped for, or comes at another moment.</summary>
-[Collection(nameof(Payments))]
 public sealed class AutoChargeTests
 {
     static CancellationToken Token => TestContext.Current.CancellationToken;
@@ -15,19 +14,15 @@ public sealed class AutoChargeTests
     {
         var card = await SavedCard.SaveAsync(await Backend.App.NewUserAsync("2"));
         await card.TurnOnAsync("1", "10", "10");
-        await Purchase.OrderAsync("/faults", """{"kind":"late","match":"POST /v1/payment_intents","milliseconds":15000}""");
-        try
+        await using (var orders = new StripeOrders(card.User.WalletId))
         {
+            await orders.FailAsync("late", "POST /v1/payment_intents", milliseconds: 15_000);
             await card.SpendAsync("1.5");
             await Eventually.HoldsAsync(async () => await ChargesAsync("new") == 1, "the claim", SavedCard.Patience);
             await SavedCard.SaveAsync(card.User);
 
             await Eventually.HoldsAsync(async () => await ChargesAsync("succeeded") > 0, "the charge", SavedCard.Patience);
             await card.MustBeLookedAtAsync();
-        }
-        finally
-        {
-            await Purchase.OrderAsync("/faults", method: "DELETE");
         }
 
         Assert.Single(await card.IntentsAsync());

@@ -4,11 +4,8 @@ using Npgsql;
 namespace LlmGateway.EndToEnd;
 
 /// <summary>Wallets that are topped up by themselves, with cards that are saved at the sandbox's Stripe.</summary>
-[Collection(nameof(Payments))]
 public sealed class AutoTopUpTests
 {
-    const int Calls = 500;
-
     static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
@@ -54,10 +51,10 @@ public sealed class AutoTopUpTests
     {
         var user = await Backend.App.NewUserAsync("2");
         var wallet = Guid.ParseExact(user.WalletId["wal_".Length..], "N");
-        await Purchase.OrderAsync("/webhooks", """{"hold":true}""");
-        try
+        await using (var orders = new StripeOrders(user.WalletId))
         {
-            await Purchase.OrderAsync("/faults", $$"""{"kind":"error-after","match":"{{call}}"}""");
+            await orders.HoldAsync();
+            await orders.FailAsync("error-after", call);
             (await Gateway.SendAsync("POST", "/v1/wallet/payment-method", user.Token)).MustBe(503);
             await Purchase.NumberAsync(
                 "billing",
@@ -68,11 +65,7 @@ public sealed class AutoTopUpTests
                 wallet);
 
             Assert.Equal("visa", Card(await (await SavedCard.SaveAsync(user)).TurnOnAsync("1", "10", "100")).Text("brand"));
-        }
-        finally
-        {
-            await Purchase.OrderAsync("/webhooks/release");
-            await Purchase.OrderAsync("/webhooks");
+            await orders.ReleaseAsync();
         }
     }
 
@@ -116,53 +109,13 @@ public sealed class AutoTopUpTests
         Assert.Equal(1050, Cents((await card.IntentsAsync())[0]));
     }
 
-    /// <summary>Row 7.1 of the field's reports, its four cases.</summary>
-    [Theory]
-    [InlineData(Purchase.Visa, null)]
-    [InlineData(SavedCard.DeclinedLater, null)]
-    [InlineData(SavedCard.NeedsOwner, null)]
-    [InlineData(Purchase.Visa, "cut-before")]
-    [InlineData(Purchase.Visa, "cut-after")]
-    [InlineData(Purchase.Visa, "error-after")]
-    public async Task Five_hundred_calls_that_each_fall_below_charge_once_and_never_above_the_ceiling(string method, string? fault)
-    {
-        await using var second = await SecondBilling.StartAsync();
-        var card = await SavedCard.SaveAsync(await Backend.App.NewUserAsync("8"), method);
-        await card.TurnOnAsync("4", "10", "15");
-        if (fault is not null)
-            await Purchase.OrderAsync("/faults", $$"""{"kind":"{{fault}}","match":"POST /v1/payment_intents","count":4}""");
-        try
-        {
-            var replies = await Task.WhenAll(Enumerable.Range(0, Calls).Select(_ => card.User.ChatAsync("per-request", "hello")));
-            Assert.All(replies, reply => reply.MustBe(200));
-            await card.MustHaveIntentsAsync(1);
-            await (method switch
-            {
-                SavedCard.DeclinedLater => DeclinedAsync(card),
-                SavedCard.NeedsOwner => card.MustBecomeAsync("paused"),
-                _ => Eventually.GetAsync(card.TopUpsAsync, all => all.Length > 0, "the top-up", SavedCard.Patience),
-            });
-            await card.MustBeLookedAtAsync();
-
-            Assert.Equal(1050, Cents(Assert.Single(await card.IntentsAsync())));
-            Assert.Equal(method == Purchase.Visa ? ["8.333333333"] : [], await card.TopUpsAsync());
-        }
-        finally
-        {
-            await Purchase.OrderAsync("/faults", method: "DELETE");
-        }
-    }
-
-    static async Task DeclinedAsync(SavedCard card) => await Eventually.GetAsync(
-        card.ShownAsync, shown => shown.GetProperty("nextTry").ValueKind == JsonValueKind.String, "the pause", SavedCard.Patience);
-
     [Fact]
     public async Task A_decline_keeps_its_claim_and_is_told_and_another_card_is_charged_at_once()
     {
         var card = await SavedCard.SaveAsync(await Backend.App.NewUserAsync("2"), SavedCard.DeclinedLater);
         await card.TurnOnAsync("1", "10", "100");
         await card.SpendAsync("1.5");
-        await DeclinedAsync(card);
+        await card.MustBeDeclinedAsync();
         await Eventually.HoldsAsync(
             async () => (await card.IntentsAsync())[0].Text("status") == "canceled", "the end of the attempt", SavedCard.Patience);
         await card.MustBeLookedAtAsync();

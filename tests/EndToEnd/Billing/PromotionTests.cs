@@ -3,6 +3,7 @@ using System.Globalization;
 namespace LlmGateway.EndToEnd;
 
 /// <summary>Codes that give credit.</summary>
+[Collection(nameof(Payments))]
 public sealed class PromotionTests
 {
     static string NewCode() => $"T{Guid.NewGuid():N}"[..20].ToUpperInvariant();

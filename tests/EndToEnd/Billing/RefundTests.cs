@@ -1,7 +1,6 @@
 namespace LlmGateway.EndToEnd;
 
 /// <summary>What goes back to the card: by our route, by Stripe's dashboard, by the card's bank.</summary>
-[Collection(nameof(Payments))]
 public sealed class RefundTests
 {
     [Fact]
@@ -130,35 +129,6 @@ public sealed class RefundTests
             .Items("refunds").Single().Text("status");
     }
 
-    [Fact]
-    public async Task A_refund_whose_answer_is_lost_happens_once()
-    {
-        var purchase = await Purchase.PaidAsync();
-        await purchase.MustHaveAsync("8.333333333");
-        await Purchase.OrderAsync("/webhooks", """{"hold":true}""");
-        try
-        {
-            await Purchase.OrderAsync("/faults", """{"kind":"error-after","match":"POST /v1/refunds"}""");
-
-            Assert.Equal("pending", (await purchase.RefundAsync("\"amount\":\"10.5\"")).MustBe(201).Json.Text("status"));
-            await Purchase.OrderAsync("/webhooks/release");
-        }
-        finally
-        {
-            await Purchase.OrderAsync("/webhooks");
-        }
-
-        await Eventually.HoldsAsync(
-            async () => (await Backend.App.GetAsync($"/v1/wallets/{purchase.User.WalletId}/refunds")).MustBe(200).Json.Items("refunds")
-                .Single().Text("status") == "succeeded",
-            "the end of the refund");
-        await Purchase.ReconcileAsync();
-        Assert.Equal(0, await purchase.User.BalanceAsync());
-        var refunds = (await Purchase.StripeAsync("GET", $"/v1/refunds?payment_intent={purchase.Intent}")).MustBe(200).Json.Items("data");
-        Assert.Equal(1050, Assert.Single(refunds).Int("amount"));
-        Assert.Equal(["refund -8.333333333", "topup 8.333333333"], await purchase.EntriesAsync());
-    }
-
     [Theory]
     [InlineData("winning_evidence", "won", "active", "8.333333333")]
     [InlineData("losing_evidence", "lost", "frozen", "0")]
@@ -196,22 +166,21 @@ public sealed class RefundTests
         const string said = "The operator's money at Stripe is not available yet. Try again later.";
         var purchase = await Purchase.PaidAsync();
         await purchase.MustHaveAsync("8.333333333");
-        await RefuseAsync("POST /v1/refunds");
+        await using StripeOrders ofIntent = new(purchase.Intent), ofWallet = new(purchase.User.WalletId);
+        await ofIntent.FailAsync("refusal", "POST /v1/refunds");
         var failed = (await purchase.RefundAsync("")).MustBe(201).Json;
         Assert.Equal(("failed", said), (failed.Text("status"), failed.Text("failure")));
         await purchase.MustHaveAsync("8.333333333");
 
-        await RefuseAsync("POST /v1/payment_intents");
+        await ofWallet.FailAsync("refusal", "POST /v1/payment_intents");
         Refused(await Purchase.AskAsync(purchase.User, """{"amount":"10"}"""));
         await Purchase.BeginAsync(purchase.User, "10");
 
-        await RefuseAsync("POST /v1/setup_intents");
+        await ofWallet.FailAsync("refusal", "POST /v1/setup_intents");
         Refused(await SaveAsync());
         (await SaveAsync()).MustBe(200);
 
         Task<Reply> SaveAsync() => Gateway.SendAsync("POST", "/v1/wallet/payment-method", purchase.User.Token);
-
-        static Task RefuseAsync(string call) => Purchase.OrderAsync("/faults", $$"""{"kind":"refusal","match":"{{call}}"}""");
 
         static void Refused(Reply reply) => Assert.Equal(
             ("stripe_refused", said), (reply.MustBe(409).Code, reply.Json.GetProperty("error").Text("message")));

@@ -3,30 +3,9 @@ using Npgsql;
 
 namespace LlmGateway.EndToEnd;
 
-/// <summary>Tests that order how the sandbox's Stripe delivers its events: one after the other, because they have one world.</summary>
-[CollectionDefinition(nameof(Payments))]
-public sealed class Payments;
-
 /// <summary>From a page's question for a top-up to the balance, through the sandbox's Stripe.</summary>
-[Collection(nameof(Payments))]
 public sealed class TopUpTests
 {
-    [Fact]
-    public async Task With_a_real_key_a_database_that_has_played_payments_is_refused_at_the_start()
-    {
-        var purchase = await Purchase.BeginAsync(await Backend.App.NewUserAsync(credit: null), "10");
-        (await purchase.PayAsync()).MustBe(200);
-        await purchase.MustHaveAsync("8.333333333");
-
-        var said = await SecondBilling.EndAsync(new()
-        {
-            ["Stripe__Live__SecretKey"] = "sk_live_of_nobody", ["Stripe__Live__PublishableKey"] = "pk_live_of_nobody",
-            ["Stripe__Live__WebhookSecrets__0"] = "whsec_of_nobody",
-        });
-
-        Assert.Contains("live payments that the sandbox has played", said);
-    }
-
     static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
@@ -50,37 +29,11 @@ public sealed class TopUpTests
     }
 
     [Fact]
-    public async Task Every_event_twenty_times_and_shuffled_before_two_workers_credits_once()
-    {
-        await using var second = await SecondBilling.StartAsync();
-        var user = await Backend.App.NewUserAsync(credit: null);
-        await Purchase.OrderAsync("/webhooks", """{"hold":true,"repeat":20}""");
-        try
-        {
-            for (var i = 1; i <= 3; i++)
-            {
-                var purchase = await Purchase.BeginAsync(user, "12");
-                (await purchase.PayAsync(Purchase.Declined)).MustBe(402);
-                (await purchase.PayAsync()).MustBe(200);
-                await Purchase.OrderAsync("/webhooks/release?shuffled=true");
-                await purchase.MustBecomeAsync("succeeded");
-                await Purchase.OrderAsync("/webhooks/settle");
-                await Eventually.HoldsAsync(async () => await purchase.WaitingEventsAsync() == 0, "the end of all events");
-
-                Assert.Equal(Enumerable.Repeat("topup 10", i), await purchase.EntriesAsync());
-            }
-        }
-        finally
-        {
-            await Purchase.OrderAsync("/webhooks");
-        }
-    }
-
-    [Fact]
     public async Task An_event_that_is_there_before_our_row_knows_its_intent_is_credited()
     {
         var user = await Backend.App.NewUserAsync(credit: null);
-        await Purchase.OrderAsync("/faults", """{"kind":"error-after","match":"POST /v1/payment_intents"}""");
+        await using var orders = new StripeOrders(user.WalletId);
+        await orders.FailAsync("error-after", "POST /v1/payment_intents");
         (await Purchase.AskAsync(user, """{"amount":"10"}""")).MustBe(503);
         var intents = (await Purchase.StripeAsync("GET", "/v1/payment_intents?limit=100")).MustBe(200).Json.Items("data");
         var lost = intents.Single(intent => Purchase.IsOf(intent, user));
@@ -96,10 +49,10 @@ public sealed class TopUpTests
     public async Task An_error_that_Stripe_keeps_for_a_day_keeps_nobody_from_buying_as_much_again()
     {
         var user = await Backend.App.NewUserAsync(credit: null);
-        await Purchase.OrderAsync("/webhooks", """{"hold":true}""");
-        try
+        await using (var orders = new StripeOrders(user.WalletId))
         {
-            await Purchase.OrderAsync("/faults", """{"kind":"error-after","match":"POST /v1/payment_intents"}""");
+            await orders.HoldAsync();
+            await orders.FailAsync("error-after", "POST /v1/payment_intents");
             (await Purchase.AskAsync(user, """{"amount":"10"}""")).MustBe(503);
             // Under the same key Stripe answers the same. After a while nobody waits for another answer.
             await Purchase.NumberAsync(
@@ -114,56 +67,9 @@ public sealed class TopUpTests
             var purchase = await Purchase.BeginAsync(user, "10");
 
             (await purchase.PayAsync()).MustBe(200);
-        }
-        finally
-        {
-            await Purchase.OrderAsync("/webhooks/release");
-            await Purchase.OrderAsync("/webhooks");
+            await orders.ReleaseAsync();
         }
         await Eventually.GetAsync(user.BalanceAsync, balance => balance == 8_333_333_333, "the top-up");
-    }
-
-    [Fact]
-    public async Task What_no_webhook_has_told_the_reconciler_finds()
-    {
-        var purchase = await Purchase.BeginAsync(await Backend.App.NewUserAsync(credit: null), "10");
-        await Purchase.OrderAsync("/webhooks", """{"hold":true}""");
-        try
-        {
-            (await purchase.PayAsync()).MustBe(200);
-            await Purchase.OrderAsync("/webhooks/lose");
-        }
-        finally
-        {
-            await Purchase.OrderAsync("/webhooks");
-        }
-        Assert.Equal(0, await purchase.User.BalanceAsync());
-
-        await Purchase.ReconcileAsync();
-
-        await purchase.MustHaveAsync("8.333333333");
-        await Purchase.ReconcileAsync();
-        Assert.Equal(["topup 8.333333333"], await purchase.EntriesAsync());
-    }
-
-    [Theory]
-    [InlineData("intent = 'pi_' || replace(gen_random_uuid()::text, '-', '')")] // as of a Stripe that has started anew
-    [InlineData("livemode = true, created_at = now() - interval '25 hours'")] // of the world of before other keys
-    public async Task A_purchase_that_no_Stripe_of_ours_knows_is_over_when_the_reconciler_asks_after_it(string change)
-    {
-        var purchase = await Purchase.BeginAsync(await Backend.App.NewUserAsync(credit: null), "10");
-        await Eventually.HoldsAsync(
-            async () => await Purchase.NumberAsync(
-                "billing", "select count(*) from stripe_event where type = 'payment_intent.created' and status = 'done' "
-                    + "and convert_from(body, 'UTF8') like '%' || $1 || '%'", purchase.Intent) == 1,
-            "the event of its creation");
-        Assert.Equal(1, await Purchase.NumberAsync(
-            "billing", $"with changed as (update payment set looked_at = 'epoch', {change} where intent = $1 returning 1) "
-                + "select count(*) from changed", purchase.Intent));
-
-        await Purchase.ReconcileAsync();
-
-        Assert.Equal("canceled", (await purchase.ShownAsync()).Text("status"));
     }
 
     [Fact]

@@ -3,7 +3,6 @@ using System.Globalization;
 namespace LlmGateway.EndToEnd;
 
 /// <summary>What an operator allows the customers of a project to top up. The project is one that no other test of payments has.</summary>
-[Collection(nameof(Payments))]
 public sealed class TrustTests : IAsyncLifetime
 {
     static readonly Backend Project = Backend.Wires;

@@ -4,8 +4,12 @@ using System.Text.Json;
 
 namespace LlmGateway.EndToEnd;
 
+/// <summary>Tests that start a stack of their own: beside the others, and one after the other, because each is ten processes.</summary>
+[CollectionDefinition(nameof(Stacks))]
+public sealed class Stacks;
+
 /// <summary><c>./dev</c> as a newcomer uses it, beside the app that the other tests run on.</summary>
-[Collection(nameof(Outages))]
+[Collection(nameof(Stacks))]
 public sealed class DevTests : IDisposable
 {
     static readonly string Tool = Path.Combine(AppContext.BaseDirectory, "..", "..", "DevTool", "release", "LlmGateway.DevTool.dll");
