@@ -46,7 +46,7 @@ public sealed class FrozenWalletTests
         await Books.MustBeRightAsync();
 
         Task MustHaveEntriesAsync(params string[] expected) => Eventually.GetAsync(
-            purchase.EntriesAsync, entries => entries.SequenceEqual(expected), string.Join(", ", expected));
+            purchase.EntriesAsync, booked => booked.SequenceEqual(expected), string.Join(", ", expected));
 
         async Task MustBeFrozenAsync(string usd)
         {

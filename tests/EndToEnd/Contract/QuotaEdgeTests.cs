@@ -59,17 +59,16 @@ public sealed class QuotaEdgeTests
             Assert.Equal(
                 (PerCall - paid) * NanosPerToken,
                 (long)(decimal.Parse(reply["X-LLMGateway-Cost"]!, CultureInfo.InvariantCulture) * 1_000_000_000));
+            await Books.UsageAsync(user, i + 1);
         }
 
         Assert.Equal(1_000_000_000 - (((3 * PerCall) - tokens) * NanosPerToken), await user.BalanceAfterAsync(3));
-        Assert.Equal(tokens == 0 ? [] : Told(tokens), await ToldAsync(user, tokens == 0 ? 0 : 3));
-
         // A threshold is told of with the call that reaches it: one that is missed by a token is told of with the next.
-        IEnumerable<string> Told(int tokens) => ((int[])[50, 80, 100]).Select(percent =>
-        {
-            var used = Enumerable.Range(1, 3).Select(calls => ofQuota[..calls].Sum()).First(used => used * 100 >= percent * tokens);
-            return $"{percent}% {used} of {tokens}";
-        });
+        int[] thresholds = tokens == 0 ? [] : [50, 80, 100];
+        int[] usedAfter = [first, first + second, first + second];
+        Assert.Equal(
+            thresholds.Select(percent => $"{percent}% {usedAfter.First(used => used * 100 >= percent * tokens)} of {tokens}"),
+            await ToldAsync(user, thresholds.Length));
     }
 
     static async Task<User> SubscriberAsync(int tokens, long? overagePicos)
