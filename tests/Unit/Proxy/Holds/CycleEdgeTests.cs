@@ -56,7 +56,7 @@ public sealed class CycleEdgeTests
 
         Assert.Equal(Utc(began).ToUniversalTime().AddMonths(1), resets);
         MustTurnAt(resets, now, at => ClaimAt(
-            new([], [new(AccountKind.Quota, Unit.Tokens, null, null, Terms.QuotaOf(had, plan, at), null)]), at));
+            new ClaimRule([], [new(AccountKind.Quota, Unit.Tokens, null, null, Terms.QuotaOf(had, plan, at), null)]), at));
     }
 
     void MustTurnAt(DateTimeOffset resets, DateTimeOffset now, Func<DateTimeOffset, Claim> claimAt)
