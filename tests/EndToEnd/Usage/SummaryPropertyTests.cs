@@ -51,7 +51,8 @@ public sealed class SummaryPropertyTests : OnOwnLedger
                 var limit = random.Next(1, 7);
                 var (rows, total) = await UsageSummary.ByValueAsync(
                     _ledger.Database, OwnLedger.Project, test: false, dimension, from, to, now, limit, Token);
-                var expected = parts.GroupBy(one => one.Values[dimension], one => one.Sums).ToDictionary(group => group.Key, group => Sum(group));
+                var expected = parts.GroupBy(one => one.Values[dimension], one => one.Sums)
+                    .ToDictionary(group => group.Key, group => Sum(group));
 
                 Assert.Equal(whole, total);
                 Assert.All(rows, row => Assert.Equal(expected[row.Value], row.Sums));
