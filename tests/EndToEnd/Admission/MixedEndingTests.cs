@@ -88,7 +88,7 @@ public sealed class MixedEndingTests
     {
         var reply = await Eventually.GetAsync(
             () => way.Leaves ? LeaveAsync(user, way, proxy) : Gateway.SendAsync("POST", way.Path, user.Token, way.Body, proxy),
-            reply => !reply.Text.Contains("concurrent", StringComparison.Ordinal), "a slot");
+            answer => !answer.Text.Contains("concurrent", StringComparison.Ordinal), "a slot");
         Assert.True(reply.Status == way.Status, $"{way.Path} {way.Body}: {reply.Status} {reply.Text}");
     }
 
