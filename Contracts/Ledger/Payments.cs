@@ -83,7 +83,8 @@ public sealed record BelowAnswer(IReadOnlyList<Guid> Wallets);
 public sealed record SetFrozen(bool Frozen);
 
 /// <summary><c>GET /internal/customers/{customer}/profile</c>: how a customer is printed.</summary>
-public sealed record CustomerProfile(string ExternalId, string? Name, string? Company, string? Email);
+/// <param name="Project">The name of its project.</param>
+public sealed record CustomerProfile(string ExternalId, string? Name, string? Company, string? Email, string Project);
 
 /// <summary><c>GET /internal/projects/{project}/terms</c>: what a top-up costs there. Parts per million.</summary>
 public sealed record ProjectTerms(Guid Organization, string Name, bool Active, long MarkupPpm, long PlatformFeePpm)

@@ -28,4 +28,7 @@ public sealed class BillingDb(DbContextOptions<BillingDb> options) : DbContext(o
 
     [DbContext(typeof(BillingDb)), Migration("0007_mail")]
     sealed class Mail0007 : SqlMigration;
+
+    [DbContext(typeof(BillingDb)), Migration("0008_customer_mail")]
+    sealed class CustomerMail0008 : SqlMigration;
 }
