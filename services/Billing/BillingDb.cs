@@ -31,4 +31,7 @@ public sealed class BillingDb(DbContextOptions<BillingDb> options) : DbContext(o
 
     [DbContext(typeof(BillingDb)), Migration("0008_customer_mail")]
     sealed class CustomerMail0008 : SqlMigration;
+
+    [DbContext(typeof(BillingDb)), Migration("0009_erasure")]
+    sealed class Erasure0009 : SqlMigration;
 }

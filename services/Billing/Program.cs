@@ -10,9 +10,11 @@ builder.AddMessaging(
     {
         bus.AddConsumer<LowBalanceConsumer>();
         bus.AddConsumer<AlertConsumer>();
+        bus.AddConsumer<EraseConsumer>();
     },
     new DurableEndpoint(KnownQueues.LowBalances, LowBalanceConsumer.Configure),
-    new DurableEndpoint(KnownQueues.Alerts, AlertConsumer.Configure));
+    new DurableEndpoint(KnownQueues.Alerts, AlertConsumer.Configure),
+    new DurableEndpoint(KnownQueues.Erasures, EraseConsumer.Configure));
 builder.AddOutbox();
 builder.AddInternalCalls(ServiceCall.Billing);
 builder.AddIdempotency();
@@ -42,6 +44,9 @@ builder.Services.AddHostedSingleton<AutoTopUps>();
 
 // Whom to trust
 builder.Services.AddSingleton<Trust>();
+
+// Who is to be forgotten
+builder.Services.AddHostedSingleton<Erasures>();
 
 // Codes that give credit
 builder.Services.AddSingleton<Redemptions>();

@@ -38,6 +38,7 @@ public static class TableRetention
             "created_at < now() - interval '90 days' and status <> 'waiting'",
             "it was sent or given up, and nobody asks for it any more"),
         Kept("alert", "one row per project and mode"),
+        Kept("erasure", "one row per deleted customer: a card that is saved for one after all is forgotten, too"),
         IdempotentCalls,
         Kept("outbox_message", "rows leave when the broker has them"),
     ];

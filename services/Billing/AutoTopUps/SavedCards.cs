@@ -147,10 +147,16 @@ public sealed class SavedCards(NpgsqlDataSource database, StripeCalls stripe)
     /// <returns>The setup's status.</returns>
     async Task<string> TakeAsync(Guid id, StripeMode mode, SetupIntent said, CancellationToken token)
     {
+        if (await IsErasedAsync(id, token))
+        {
+            if (said.PaymentMethod is { CustomerId: not null } saved)
+                await stripe.DetachAsync(mode, saved.Id, token);
+            return "canceled";
+        }
         await using var connection = await database.OpenConnectionAsync(token);
         await using var transaction = await connection.BeginTransactionAsync(token);
-        var wallet = await RequireSameAsync(connection, id, mode, said, token);
         var status = said.Status switch { "succeeded" => "succeeded", "canceled" => "canceled", _ => "open" };
+        var wallet = await RequireSameAsync(connection, id, mode, said, token);
         await connection.ChangeAsync(
             "update card_setup set intent = $2, status = $3 where id = $1 and status <> 'succeeded'", token, id, said.Id, status);
         if (status == "succeeded" && await SaveAsync(connection, id, wallet, mode.Livemode, said.PaymentMethod, token))
@@ -161,6 +167,14 @@ public sealed class SavedCards(NpgsqlDataSource database, StripeCalls stripe)
         await transaction.CommitAsync(CancellationToken.None);
         Failpoint.Hit("billing.setup.taken");
         return status;
+    }
+
+    /// <summary>Whether the customer whose card was to be saved is deleted. A page that was open then may save it all the same.</summary>
+    async Task<bool> IsErasedAsync(Guid setup, CancellationToken token)
+    {
+        await using var query = database.Sql(
+            "select exists (select from card_setup join erasure using (wallet) where id = $1 and done_at is not null)", setup);
+        return await query.ExecuteScalarAsync(token) is true;
     }
 
     /// <summary>Whoever has our account's keys can write our ids onto an object of their own.</summary>

@@ -78,11 +78,11 @@ public static class ReceiveEvent
     public static async Task<bool> KeepAsync(NpgsqlDataSource database, StripeEvent told, byte[] body, CancellationToken token)
     {
         await using var insert = database.Sql("""
-            insert into stripe_event (id, livemode, account, type, api_version, created, body) values ($1, $2, $3, $4, $5, $6, $7)
-            on conflict (id, livemode) do nothing
+            insert into stripe_event (id, livemode, account, type, api_version, created, body, about, intent)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict (id, livemode) do nothing
             """,
-            told.Id, told.Livemode, (object?)told.Account ?? DBNull.Value, told.Type, (object?)told.ApiVersion ?? DBNull.Value,
-            told.Created, body);
+            told.Id, told.Livemode, Transactions.OrNull(told.Account), told.Type, Transactions.OrNull(told.ApiVersion), told.Created, body,
+            Transactions.OrNull(told.About), Transactions.OrNull(told.Intent));
         return await insert.ExecuteNonQueryAsync(token) == 1;
     }
 
