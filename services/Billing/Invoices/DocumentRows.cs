@@ -30,14 +30,9 @@ public static class DocumentRows
         return documents;
     }
 
-    /// <summary>The number of the top-up's invoice of a payment; null while it has none.</summary>
-    public static async Task<(Guid Id, long Number)?> InvoiceOfAsync(
-        this NpgsqlConnection connection, Guid payment, CancellationToken token)
-    {
-        await using var query = connection.Sql("select id, number from invoice where payment = $1 and reason = 'top_up'", payment);
-        await using var row = await query.ExecuteReaderAsync(token);
-        return await row.ReadAsync(token) ? (row.GetGuid(0), row.GetInt64(1)) : null;
-    }
+    /// <summary>The top-up's invoice of a payment; null while it has none.</summary>
+    public static async Task<Document?> InvoiceOfAsync(this NpgsqlDataSource database, Guid payment, CancellationToken token) =>
+        await database.DocumentsAsync("i.payment = $1 and i.reason = 'top_up'", token, payment) is [var invoice] ? invoice : null;
 
     /// <summary>
     /// The next number of a series, its moment, which is no earlier than that of the number before, and the date of that. The series is

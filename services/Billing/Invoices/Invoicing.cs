@@ -24,7 +24,8 @@ public sealed class Invoicing(
 
     readonly WakeSignal _booked = new();
 
-    sealed record Booked(Guid Posting, Guid Payment, PaymentPost Type, Parts Parts, Seller Seller);
+    /// <param name="Back">What had gone back of the payment before.</param>
+    sealed record Booked(Guid Posting, Guid Payment, PaymentPost Type, Parts Parts, Seller Seller, long Back);
 
     /// <summary>Something was booked, or a seller has said who it is.</summary>
     public void Wake() => _booked.Raise();
@@ -62,7 +63,10 @@ public sealed class Invoicing(
     async Task<List<Booked>> BookedAsync(CancellationToken token)
     {
         await using var query = database.Sql("""
-            select p.id, p.payment, p.type, p.net, p.margin, p.fee, s.content
+            select p.id, p.payment, p.type, p.net, p.margin, p.fee, s.content, (
+                select coalesce(sum((net + margin + fee) * case when type in ('Refund', 'Dispute') then 1 else -1 end), 0)::bigint
+                from posting before
+                where before.payment = p.payment and number between 1 and p.number - 1 and status = 'booked')
             from posting p join payment on payment.id = p.payment join seller s using (project, test)
             where p.status = 'booked' and not p.documented order by p.created_at, p.number limit $1
             """, MaxAtOnce);
@@ -72,7 +76,7 @@ public sealed class Invoicing(
             booked.Add(new(
                 row.GetGuid(0), row.GetGuid(1), Enum.Parse<PaymentPost>(row.GetString(2)),
                 new(row.GetInt64(3), row.GetInt64(4), row.GetInt64(5)),
-                JsonSerializer.Deserialize<Seller>(row.GetString(6), Defaults.Json)!));
+                JsonSerializer.Deserialize<Seller>(row.GetString(6), Defaults.Json)!, row.GetInt64(7)));
         return booked;
     }
 
@@ -80,13 +84,16 @@ public sealed class Invoicing(
     async Task<bool> TryMakeAsync(Booked booked, Dictionary<Guid, Buyer> buyers, CancellationToken token)
     {
         var payment = (await database.PaymentAsync(booked.Payment, token))!;
+        var invoice = booked.Type == PaymentPost.TopUp ? null : await database.InvoiceOfAsync(payment.Id, token);
+        if (invoice is null && booked.Type != PaymentPost.TopUp)
+            return false;
         if (!buyers.TryGetValue(payment.Customer, out var buyer))
             buyers[payment.Customer] = buyer = await BuyerAsync(payment.Customer, token);
-        var taxes = booked.Type == PaymentPost.TopUp ? await TaxesAsync(payment, token) : [];
+        var taxes = invoice is null ? await TaxesAsync(payment, token) : TaxesOf(booked, invoice);
         var content = new DocumentContent(booked.Seller, buyer, Document.LinesOf(booked.Type, booked.Parts), taxes);
         await using var connection = await database.OpenConnectionAsync(token);
         await using var transaction = await connection.BeginTransactionAsync(token);
-        if (!await MakeAsync(connection, booked, payment, content, token))
+        if (!await MakeAsync(connection, booked, payment, invoice, content, token))
             return false;
         await transaction.CommitAsync(CancellationToken.None);
         Failpoint.Hit("billing.invoice.made");
@@ -94,18 +101,17 @@ public sealed class Invoicing(
     }
 
     async Task<bool> MakeAsync(
-        NpgsqlConnection connection, Booked booked, Payment payment, DocumentContent content, CancellationToken token)
+        NpgsqlConnection connection, Booked booked, Payment payment, Document? invoice, DocumentContent content, CancellationToken token)
     {
-        var isFirst = await connection.ChangeAsync(
-            "update posting set documented = true where id = $1 and not documented", token, booked.Posting) == 1;
-        var corrects = booked.Type == PaymentPost.TopUp ? null : await connection.InvoiceOfAsync(payment.Id, token);
-        if (!isFirst || (corrects is null && booked.Type != PaymentPost.TopUp))
+        if (await connection.ChangeAsync(
+            "update posting set documented = true where id = $1 and not documented", token, booked.Posting) != 1)
             return false;
         var kind = Document.KindOf(booked.Type);
         var (number, issuedAt, before) = await connection.NextNumberAsync(payment, kind, token);
         Failpoint.Hit("billing.invoice.numbered");
         var document = new Document(
-            Ids.New(issuedAt), kind, number, booked.Type, payment.Test, payment.Customer, payment.Id, corrects, issuedAt,
+            Ids.New(issuedAt), kind, number, booked.Type, payment.Test, payment.Customer, payment.Id,
+            invoice is null ? null : (invoice.Id, invoice.Number), issuedAt,
             DateOf(issuedAt, content.Seller.TimeZone, before), booked.Parts, content);
         await connection.AddAsync(document, booked.Posting, payment, token);
         await connection.TellAsync(payment, EventTypes.InvoiceCreated, Say(document, payment), time.GetUtcNow(), token);
@@ -149,6 +155,14 @@ public sealed class Invoicing(
         return [.. calculation.TaxBreakdown.Select(tax => new TaxLine(
             $"{tax.TaxRateDetails?.TaxType?.ToUpperInvariant()} {tax.TaxRateDetails?.Country}".Trim(),
             tax.TaxRateDetails?.PercentageDecimal ?? "0", new(tax.Amount * Quote.NanosPerCent), tax.TaxabilityReason))];
+    }
+
+    /// <summary>What goes back takes its part of the invoice's taxes away; what comes again brings that part back.</summary>
+    static IReadOnlyList<TaxLine> TaxesOf(Booked booked, Document invoice)
+    {
+        var then = booked.Back + (Document.KindOf(booked.Type) == DocumentKind.CreditNote ? booked.Parts.Sum : -booked.Parts.Sum);
+        return TaxParts.Between(
+            invoice.Content.Taxes, invoice.Parts.Sum, Math.Min(booked.Back, then), Math.Max(booked.Back, then));
     }
 
     /// <summary>As its profile is now. Of a customer that is deleted there is the id.</summary>
