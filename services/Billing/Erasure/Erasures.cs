@@ -110,8 +110,8 @@ public sealed class Erasures(
     }
 
     /// <summary>
-    /// The bytes of an event have names, mail and post addresses of who paid. What waits is still to be understood, and has them until then.
-    /// Who has become known of Stripe's meanwhile is kept, and the next attempt's.
+    /// The bytes of an event have names, mail and post addresses of who paid. What waits is still to be understood, and has them until
+    /// then. A customer of Stripe's that has become known meanwhile is kept, and the next attempt's.
     /// </summary>
     async Task ForgetAsync(Owed owed, string[] deleted, CancellationToken token)
     {

@@ -6,8 +6,8 @@ namespace LlmGateway.Billing;
 public static class TaxParts
 {
     /// <summary>
-    /// The lines of what goes back between two sums, in whole cents. Of all parts of an invoice they sum up to its own lines, whatever parts
-    /// come one after the other; no line is below 0, and together they are within the part.
+    /// The lines of what goes back between two sums, in whole cents. Of all parts of an invoice they sum up to its own lines, whatever
+    /// parts come one after the other; no line is below 0, and together they are within the part.
     /// </summary>
     /// <param name="total">The invoice's, nano-dollars.</param>
     /// <param name="from">What has gone back before, nano-dollars.</param>

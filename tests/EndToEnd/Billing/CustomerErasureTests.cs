@@ -37,10 +37,10 @@ public sealed class CustomerErasureTests
             async () => await Purchase.NumberAsync(
                 "billing", "select count(*) from invoice where customer = $1", card.User.Customer) == 2,
             "two documents");
+        var refunds = $"/v1/wallets/{card.User.WalletId}/refunds";
         foreach (var payment in await PaymentsAsync(card.User))
-            (await Backend.App.PostAsync($"/v1/wallets/{card.User.WalletId}/refunds", $$"""{"payment":"{{payment}}","amount":"1"}"""))
-                .MustBe(201);
-        Assert.Equal(2, (await Backend.App.GetAsync($"/v1/wallets/{card.User.WalletId}/refunds")).MustBe(200).Json.Items("refunds").Count());
+            (await Backend.App.PostAsync(refunds, $$"""{"payment":"{{payment}}","amount":"1"}""")).MustBe(201);
+        Assert.Equal(2, (await Backend.App.GetAsync(refunds)).MustBe(200).Json.Items("refunds").Count());
     }
 
     [Fact]
