@@ -106,4 +106,7 @@ app.MapTrustRoutes();
 app.MapPausePayouts();
 app.MapErrorQueues();
 
+// For Webhooks, which proves that no event is missing
+app.MapEventNumbers();
+
 await app.RunAsync();

@@ -41,6 +41,7 @@ public static class Routes
         ["PUT /v1/alerts"] = [Proxy],
         ["GET /v1/alerts"] = [Proxy],
         ["DELETE /v1/alerts"] = [Proxy],
+        ["GET /internal/event-numbers"] = [Webhooks],
         ["GET /internal/top-up-freezes"] = [Operator],
         ["POST /internal/top-up-freezes/lift"] = [Operator],
         ["PUT /internal/projects/{project:guid}/top-up-limits"] = [Operator],
