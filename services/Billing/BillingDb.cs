@@ -34,4 +34,7 @@ public sealed class BillingDb(DbContextOptions<BillingDb> options) : DbContext(o
 
     [DbContext(typeof(BillingDb)), Migration("0009_erasure")]
     sealed class Erasure0009 : SqlMigration;
+
+    [DbContext(typeof(BillingDb)), Migration("0010_void")]
+    sealed class Void0010 : SqlMigration;
 }

@@ -95,6 +95,7 @@ app.MapStartPayout();
 app.MapListPayouts();
 app.MapSetAutomatic();
 app.MapAlerts();
+app.MapVoidInvoice();
 
 // For backends, and end users their own
 app.MapSeller();

@@ -38,6 +38,7 @@ public static class Routes
         ["GET /v1/invoices/seller"] = [Proxy],
         ["GET /v1/invoices"] = [Proxy],
         ["GET /v1/invoices/{id}"] = [Proxy],
+        ["POST /v1/invoices/{id}/void"] = [Proxy],
         ["PUT /v1/alerts"] = [Proxy],
         ["GET /v1/alerts"] = [Proxy],
         ["DELETE /v1/alerts"] = [Proxy],

@@ -33,6 +33,7 @@ public static class TableRetention
         Kept("seller", "one row per project and mode"),
         Kept("invoice_series", "two rows per organization and mode"),
         Kept("invoice", "the law wants it kept, and its number may not be missing"),
+        Kept("invoice_void", "as the document that it is about"),
         Deleted(
             "mail",
             "created_at < now() - interval '90 days' and status <> 'waiting'",

@@ -103,21 +103,61 @@ public sealed class Invoicing(
     async Task<bool> MakeAsync(
         NpgsqlConnection connection, Booked booked, Payment payment, Document? invoice, DocumentContent content, CancellationToken token)
     {
+        await connection.LockAsync(payment.Id, token);
         if (await connection.ChangeAsync(
-            "update posting set documented = true where id = $1 and not documented", token, booked.Posting) != 1)
+                "update posting set documented = true where id = $1 and not documented", token, booked.Posting) != 1
+            || (invoice is not null && (await connection.StandingAsync(invoice.Id, token)).IsVoid))
             return false;
-        var kind = Document.KindOf(booked.Type);
+        await IssueAsync(connection, booked.Posting, payment, booked.Type, booked.Parts, invoice, content, token);
+        return true;
+    }
+
+    /// <summary>
+    /// Makes a document void, and another one in its place, of the same movement with the seller and the buyer as they are now. Of a buyer
+    /// that is deleted it says what the first one said.
+    /// </summary>
+    /// <returns>Null: done, or somebody else has.</returns>
+    public async Task<Problem?> ReplaceAsync(Document wrong, Seller seller, string reason, string actor, CancellationToken token)
+    {
+        var payment = (await database.PaymentAsync(wrong.Payment, token))!;
+        var buyer = await BuyerAsync(payment.Customer, token) is { ExternalId: not null } known ? known : wrong.Content.Buyer;
+        var invoice = wrong.Corrects is null ? null : await database.InvoiceOfAsync(payment.Id, token);
+        await using var connection = await database.OpenConnectionAsync(token);
+        await using var transaction = await connection.BeginTransactionAsync(token);
+        await connection.LockAsync(payment.Id, token);
+        var (isVoid, isNamed, source) = await connection.StandingAsync(wrong.Id, token);
+        if (isVoid)
+            return null;
+        if (isNamed)
+            return Problems.Conflict(
+                "document_corrected", "Other documents name this one: what it says can be corrected by none in its place any more.");
+        var instead = await IssueAsync(
+            connection, source, payment, wrong.Reason, wrong.Parts, invoice, wrong.Content with { Seller = seller, Buyer = buyer }, token);
+        await connection.ChangeAsync(
+            "insert into invoice_void (invoice, replaced_by, reason, actor, voided_at) values ($1, $2, $3, $4, now())", token,
+            wrong.Id, instead.Id, reason, actor);
+        await transaction.CommitAsync(CancellationToken.None);
+        outbox.Raise();
+        return null;
+    }
+
+    /// <summary>Under the next number of its series, and told. The payment is locked.</summary>
+    async Task<Document> IssueAsync(
+        NpgsqlConnection connection, Guid posting, Payment payment, PaymentPost reason, Parts parts, Document? invoice,
+        DocumentContent content, CancellationToken token)
+    {
+        var kind = Document.KindOf(reason);
         var (number, issuedAt, before) = await connection.NextNumberAsync(payment, kind, token);
         Failpoint.Hit("billing.invoice.numbered");
         var document = new Document(
-            Ids.New(issuedAt), kind, number, booked.Type, payment.Test, payment.Customer, payment.Id,
+            Ids.New(issuedAt), kind, number, reason, payment.Test, payment.Customer, payment.Id,
             invoice is null ? null : (invoice.Id, invoice.Number), issuedAt,
-            DateOf(issuedAt, content.Seller.TimeZone, before), booked.Parts, content);
-        await connection.AddAsync(document, booked.Posting, payment, token);
+            DateOf(issuedAt, content.Seller.TimeZone, before), parts, content);
+        await connection.AddAsync(document, posting, payment, token);
         await connection.TellAsync(payment, EventTypes.InvoiceCreated, Say(document, payment), time.GetUtcNow(), token);
         if (kind == DocumentKind.Invoice)
             await connection.TellAsync(payment, EventTypes.InvoicePaid, Say(document, payment), time.GetUtcNow(), token);
-        return true;
+        return document;
     }
 
     /// <summary>
