@@ -20,6 +20,9 @@ public sealed record TopUpLimits(
     /// <summary>Where the sandbox plays Stripe: its few test cards are everybody's.</summary>
     public static readonly TopUpLimits None = new(null, null, null, 7, null, 60);
 
+    public static TopUpLimits Of(TopUpAllowance said) => new(
+        said.PerDay, said.PerCardAndDay, said.FirstAmount?.Nanos, said.FirstDays, said.Declines, said.DeclineMinutes);
+
     public const string PerDayRule = "top_ups_per_day", PerCardRule = "top_ups_per_card_and_day", FirstRule = "new_customer_amount",
         DeclinesRule = "declined_cards";
 

@@ -15,7 +15,8 @@ public sealed record Standing(TopUpLimits Limits, TopUpRecord Record, DateTimeOf
 /// have done. Which card pays is known when it has paid; a page that has its secret asks nobody of us, so a customer whose cards are
 /// declined too often loses the purchase that it has open, too.
 /// </summary>
-public sealed class Trust(NpgsqlDataSource database, StripeCalls stripe, Purchases purchases, StripeModes modes, TimeProvider time)
+public sealed class Trust(
+    NpgsqlDataSource database, StripeCalls stripe, Purchases purchases, StripeModes modes, SessionsClient sessions, TimeProvider time)
 {
     public async Task<Standing> OfAsync(StripeMode mode, Guid project, Guid customer, CancellationToken token)
     {
@@ -106,7 +107,16 @@ public sealed class Trust(NpgsqlDataSource database, StripeCalls stripe, Purchas
         return await query.ExecuteScalarAsync(token) is true;
     }
 
+    /// <summary>What an operator has set while the gateway runs, or what the seed file says, or what the program says.</summary>
     async Task<TopUpLimits> LimitsAsync(StripeMode mode, Guid project, CancellationToken token)
+    {
+        if (await SetAsync(mode, project, token) is { } set)
+            return set;
+        return (await sessions.TermsAsync(project, token))?.TopUpLimits is { } said ? TopUpLimits.Of(said)
+            : mode.IsSandbox ? TopUpLimits.None : TopUpLimits.Usual;
+    }
+
+    async Task<TopUpLimits?> SetAsync(StripeMode mode, Guid project, CancellationToken token)
     {
         await using var query = database.Sql("""
             select per_day, per_card_and_day, first_amount, first_days, declines, decline_minutes from top_up_limits
@@ -116,7 +126,7 @@ public sealed class Trust(NpgsqlDataSource database, StripeCalls stripe, Purchas
         return await row.ReadAsync(token)
             ? new(
                 Number(0), Number(1), row.IsDBNull(2) ? null : row.GetInt64(2), row.GetInt32(3), Number(4), row.GetInt32(5))
-            : mode.IsSandbox ? TopUpLimits.None : TopUpLimits.Usual;
+            : null;
 
         int? Number(int column) => row.IsDBNull(column) ? null : row.GetInt32(column);
     }

@@ -164,4 +164,7 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
 
     [DbContext(typeof(SessionsDb)), Migration("0018_erased_customers")]
     sealed class ErasedCustomers0018 : SqlMigration;
+
+    [DbContext(typeof(SessionsDb)), Migration("0019_top_up_limits")]
+    sealed class TopUpLimits0019 : SqlMigration;
 }
