@@ -133,7 +133,7 @@ public sealed class Erasures(
             where wallet = $1 and customer = any($2)
             """, token, owed.Wallet, deleted);
         await connection.ChangeAsync(
-            "update payment set fingerprint = '' where wallet = $1 and fingerprint is not null", token, owed.Wallet);
+            "update payment set fingerprint = '' where wallet = $1 and fingerprint is distinct from ''", token, owed.Wallet);
         await connection.ChangeAsync("update declined set fingerprint = null where customer = $1", token, owed.Customer);
         await connection.ChangeAsync("delete from mail where customer = $1", token, owed.Customer);
         await connection.ChangeAsync("""

@@ -142,7 +142,6 @@ public sealed record Document(
 /// <summary>Why a document does not count any more.</summary>
 public sealed record VoidView(string Reason, DateTimeOffset At, string ReplacedBy, string ReplacedByNumber);
 
-
 /// <summary>A document as callers get it.</summary>
 /// <param name="Corrects">Absent when it corrects none.</param>
 /// <param name="Tax">Within the total.</param>

@@ -27,7 +27,8 @@ public sealed class Trust(
                 where customer = $1 and status in ('processing', 'succeeded')),
             cards as (
                 select p.fingerprint, count(*) many, min(p.paid_at) since from payment p
-                where p.project = $2 and p.test = $3 and p.paid_at > now() - interval '24 hours' and p.fingerprint in (
+                where p.project = $2 and p.test = $3 and p.paid_at > now() - interval '24 hours' and p.fingerprint <> ''
+                    and p.fingerprint in (
                     select fingerprint from payment where customer = $1
                     union select fingerprint from card_holder where livemode = $5
                         and wallet in (select wallet from payment where customer = $1 union select wallet from auto_top_up
