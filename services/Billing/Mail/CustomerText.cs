@@ -31,7 +31,7 @@ public static class CustomerText
             """);
 
     /// <summary>Whose mail it is, as the last line: customers know the project, and not who sends its mail.</summary>
-    public static string Signed(string body, string project) => $"{body}\n\n{AlertText.Line(project)}\n";
+    public static string WithSender(string body, string project) => $"{body}\n\n{AlertText.Line(project)}\n";
 
     static string Began(Payment payment) =>
         $"Your balance was low, so {new Money(payment.Amount)} USD of credit were to be bought with your saved card, for {Total(payment)}.";

@@ -131,7 +131,7 @@ public sealed class MailWorker(
         try
         {
             if (await sessions.ProfileAsync(customer, limit) is { Email: { } to } profile && PutSeller.IsAddress(to))
-                return new(waiting.Id, to, waiting.Subject, CustomerText.Signed(waiting.Body, profile.Project));
+                return new(waiting.Id, to, waiting.Subject, CustomerText.WithSender(waiting.Body, profile.Project));
             await MarkAsync(waiting.Id, "failed", "the customer has no mail address", stopping);
         }
         catch (Exception e) when (Problems.IsOutage(e) && !limit.IsCancellationRequested)

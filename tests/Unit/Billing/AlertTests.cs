@@ -59,7 +59,7 @@ public sealed class AlertTests
         Assert.Contains("confirm the payment there, by 2026-11-28 12:30 UTC", confirm.Body, StringComparison.Ordinal);
         Assert.Contains("declined: Your card  was declined. Nothing was paid.", paused.Body, StringComparison.Ordinal);
         Assert.Contains("save another card there", paused.Body, StringComparison.Ordinal);
-        Assert.EndsWith("\n\nAcme\n", CustomerText.Signed(paused.Body, "Acme"), StringComparison.Ordinal);
+        Assert.EndsWith("\n\nAcme\n", CustomerText.WithSender(paused.Body, "Acme"), StringComparison.Ordinal);
         Assert.NotEqual(confirm.Id, paused.Id);
         Assert.Equal((confirm.Id, paused.Id), (CustomerText.ToConfirm(payment, default).Id, CustomerText.Paused(payment).Id));
     }
