@@ -44,11 +44,13 @@ public static class TableRetention
         Kept("seller", "one row per project and mode"),
         Kept("invoice_series", "two rows per organization and mode"),
         Kept("invoice", "the law wants it kept, and its number may not be missing"),
+        Kept("invoice_void", "as the document that it is about"),
         Deleted(
             "mail",
             "created_at < now() - interval '90 days' and status <> 'waiting'",
             "it was sent or given up, and nobody asks for it any more"),
         Kept("alert", "one row per project and mode"),
+        Kept("erasure", "one row per deleted customer: a card that is saved for one after all is forgotten, too"),
         IdempotentCalls,
         Kept("outbox_message", "rows leave when the broker has them"),
     ];

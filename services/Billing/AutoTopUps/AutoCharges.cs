@@ -11,7 +11,7 @@ namespace LlmGateway.Billing;
 /// </summary>
 public sealed class AutoCharges(
     NpgsqlDataSource database, StripeModes modes, StripeCalls stripe, Intents intents, Postings postings, Purchases purchases,
-    LedgerClient ledger, SessionsClient sessions, OutboxSignal outbox, TimeProvider time)
+    LedgerClient ledger, SessionsClient sessions, MailSettings mail, OutboxSignal outbox, TimeProvider time)
 {
     /// <summary>How long an owner may take to confirm a payment.</summary>
     static readonly TimeSpan ConfirmLife = TimeSpan.FromHours(24);
@@ -54,10 +54,13 @@ public sealed class AutoCharges(
                 return next;
             await connection.UpdateAsync(next, TimeSpan.Zero, token);
             if (next is { AwaitsOwner: true, Payment: not null } && intent is not null)
-                await connection.TellAsync(
-                    payment, Contracts.EventTypes.TopUpAuthenticationRequired, ToConfirm(mode, payment, intent), now, token);
+                await TellAsync(
+                    connection, payment, Contracts.EventTypes.TopUpAuthenticationRequired, ToConfirm(mode, payment, intent),
+                    CustomerText.ToConfirm(payment, payment.CreatedAt + ConfirmLife), token);
             else if (next.Status == AutoTopUp.Paused)
-                await connection.TellAsync(payment, Contracts.EventTypes.TopUpPaused, Paused(payment, next), now, token);
+                await TellAsync(
+                    connection, payment, Contracts.EventTypes.TopUpPaused, Paused(payment, next),
+                    next.AwaitsOwner ? CustomerText.NotConfirmed(payment) : CustomerText.Paused(payment), token);
             return next;
         }, token);
         Failpoint.Hit("billing.auto.settled");
@@ -65,6 +68,15 @@ public sealed class AutoCharges(
         return payment.Status == Payment.Open && row?.Payment != payment.Id
             ? await purchases.CancelAsync(mode, payment, token)
             : payment;
+    }
+
+    /// <summary>The project by an event, and the card's owner by mail.</summary>
+    async Task TellAsync(
+        NpgsqlConnection connection, Payment payment, string type, object data, CustomerMail toOwner, CancellationToken token)
+    {
+        await connection.TellAsync(payment, type, data, time.GetUtcNow(), token);
+        if (mail.Server is not null)
+            await connection.AddMailAsync(toOwner, token);
     }
 
     /// <summary>

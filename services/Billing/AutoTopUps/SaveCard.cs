@@ -13,24 +13,22 @@ public static class SaveCard
 
     public static void MapSaveCard(this WebApplication app)
     {
-        app.MapPost(
-            "/v1/wallet/payment-method",
-            (HttpContext http, SavedCards cards, StripeModes modes, LedgerClient ledger, Trust trust) =>
-                HandleAsync(null, http, cards, modes, ledger, trust)).WithIdempotency().WithRefusals();
-        app.MapPost(
-            "/v1/wallets/{id}/payment-method",
-            (string id, HttpContext http, SavedCards cards, StripeModes modes, LedgerClient ledger, Trust trust) =>
-                HandleAsync(id, http, cards, modes, ledger, trust)).WithIdempotency().WithRefusals();
+        foreach (var path in (string[])["/v1/wallet/payment-method", "/v1/wallets/{id}/payment-method"])
+            app.MapPost(path, HandleAsync).WithIdempotency().WithRefusals();
     }
 
+    /// <summary>A backend may know the wallet of a customer that is deleted; no card is saved for that.</summary>
     static async Task<IResult> HandleAsync(
-        string? id, HttpContext http, SavedCards cards, StripeModes modes, LedgerClient ledger, Trust trust)
+        HttpContext http, SavedCards cards, StripeModes modes, LedgerClient ledger, SessionsClient sessions, Trust trust,
+        CancellationToken token)
     {
-        var owner = await WalletOwner.FindAsync(http, id, ledger, http.RequestAborted);
+        var owner = await WalletOwner.FindAsync(http, http.Request.RouteValues["id"] as string, ledger, token);
         var mode = owner.ModeOf(modes);
-        if ((await trust.OfAsync(mode, owner.Project, owner.Customer, http.RequestAborted)).RefuseFrozen() is { } frozen)
+        if (await sessions.TermsAsync(owner.Project, token, owner.Customer) is not { CustomerActive: true })
+            return Problems.NotFound("wallet");
+        if ((await trust.OfAsync(mode, owner.Project, owner.Customer, token)).RefuseFrozen() is { } frozen)
             return frozen;
-        var setup = await cards.BeginAsync(mode, owner, http.RequestAborted);
+        var setup = await cards.BeginAsync(mode, owner, token);
         return Results.Json(new Answer(setup.ClientSecret, mode.PublishableKey), Defaults.Json);
     }
 }

@@ -174,6 +174,12 @@ public sealed class SavedCards(NpgsqlDataSource database, StripeCalls stripe)
     /// <returns>The setup's status.</returns>
     async Task<string> TakeAsync(Guid id, StripeMode mode, SetupIntent said, CancellationToken token)
     {
+        if (await IsErasedAsync(id, token))
+        {
+            if (said.PaymentMethod is { CustomerId: not null } saved)
+                await stripe.DetachAsync(mode, saved.Id, token);
+            return "canceled";
+        }
         await using var connection = await database.OpenConnectionAsync(token);
         await using var transaction = await connection.BeginTransactionAsync(token);
         await connection.RunAsync(Database.FreeWhenIdle, token);
@@ -191,6 +197,14 @@ public sealed class SavedCards(NpgsqlDataSource database, StripeCalls stripe)
         await transaction.CommitAsync(CancellationToken.None);
         Failpoint.Hit("billing.setup.taken");
         return status;
+    }
+
+    /// <summary>Whether the customer whose card was to be saved is deleted. A page that was open then may save it all the same.</summary>
+    async Task<bool> IsErasedAsync(Guid setup, CancellationToken token)
+    {
+        await using var query = database.Sql(
+            "select exists (select from card_setup join erasure using (wallet) where id = $1 and done_at is not null)", setup);
+        return await query.ExecuteScalarAsync(token) is true;
     }
 
     /// <summary>Whoever has our account's keys can write our ids onto an object of their own.</summary>

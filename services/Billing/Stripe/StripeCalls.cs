@@ -76,6 +76,26 @@ public sealed class StripeCalls(ILogger<StripeCalls> log)
         return StripeErrors.CallAsync(() => mode.Client.V1.Customers.CreateAsync(options, Keyed("customer", key), token), log);
     }
 
+    /// <summary>
+    /// With the cards that are saved, which cannot be charged any more; payments stay. Done, too, when it is deleted, or was of a sandbox
+    /// that has started anew.
+    /// </summary>
+    public async Task DeleteCustomerAsync(StripeMode mode, string id, CancellationToken token)
+    {
+        try
+        {
+            await StripeErrors.CallAsync(() => mode.Client.V1.Customers.DeleteAsync(id, cancellationToken: token), log);
+        }
+        catch (StripeRefusalException e) when (e.Code == StripeRefusalException.NoSuchObject)
+        {
+            // There is nobody to forget.
+        }
+    }
+
+    /// <summary>Nobody can charge it any more.</summary>
+    public Task DetachAsync(StripeMode mode, string method, CancellationToken token) => StripeErrors.CallAsync(
+        () => mode.Client.V1.PaymentMethods.DetachAsync(method, null, Keyed("detach", Ids.New()), token), log);
+
     public Task<SetupIntent> CreateSetupAsync(StripeMode mode, Guid key, string holder, Guid wallet, CancellationToken token)
     {
         var options = new SetupIntentCreateOptions

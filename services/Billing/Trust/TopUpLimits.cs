@@ -20,13 +20,17 @@ public sealed record TopUpLimits(
     /// <summary>Where the sandbox plays Stripe: its few test cards are everybody's.</summary>
     public static readonly TopUpLimits None = new(null, null, null, 7, null, 60) { BegunPerHour = null };
 
-    public const int UsuallyBegunPerHour = 60;
-
     /// <summary>
     /// Purchases that a customer may begin in an hour, whatever becomes of them: each is a row of ours and calls of Stripe's, of which all
     /// projects together have so many a second.
     /// </summary>
-    public int? BegunPerHour { get; init; } = UsuallyBegunPerHour;
+    public int? BegunPerHour { get; init; } = TopUpAllowance.UsuallyBegunPerHour;
+
+    public static TopUpLimits Of(TopUpAllowance said) => new(
+        said.PerDay, said.PerCardAndDay, said.FirstAmount?.Nanos, said.FirstDays, said.Declines, said.DeclineMinutes)
+    {
+        BegunPerHour = said.BegunPerHour,
+    };
 
     public const string PerDayRule = "top_ups_per_day", PerCardRule = "top_ups_per_card_and_day", FirstRule = "new_customer_amount",
         DeclinesRule = "declined_cards", BegunRule = "top_ups_begun_per_hour";

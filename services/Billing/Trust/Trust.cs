@@ -23,8 +23,8 @@ public sealed record Standing(TopUpLimits Limits, TopUpRecord Record, DateTimeOf
 /// too often loses all that it has open: purchases, payments to confirm, setups of cards.
 /// </summary>
 public sealed class Trust(
-    NpgsqlDataSource database, StripeCalls stripe, Purchases purchases, SavedCards cards, LedgerClient ledger, StripeModes modes,
-    TimeProvider time)
+    NpgsqlDataSource database, StripeCalls stripe, Purchases purchases, SavedCards cards, LedgerClient ledger, SessionsClient sessions,
+    StripeModes modes, TimeProvider time)
 {
     public async Task<Standing> OfAsync(StripeMode mode, Guid project, Guid customer, CancellationToken token)
     {
@@ -156,7 +156,16 @@ public sealed class Trust(
         return await query.ExecuteScalarAsync(token) is true;
     }
 
+    /// <summary>What an operator has set while the gateway runs, or what the seed file says, or what the program says.</summary>
     async Task<TopUpLimits> LimitsAsync(StripeMode mode, Guid project, CancellationToken token)
+    {
+        if (await SetAsync(mode, project, token) is { } set)
+            return set;
+        return (await sessions.TermsAsync(project, token))?.TopUpLimits is { } said ? TopUpLimits.Of(said)
+            : mode.IsSandbox ? TopUpLimits.None : TopUpLimits.Usual;
+    }
+
+    async Task<TopUpLimits?> SetAsync(StripeMode mode, Guid project, CancellationToken token)
     {
         await using var query = database.Sql("""
             select per_day, per_card_and_day, first_amount, first_days, declines, decline_minutes, begun_per_hour from top_up_limits
@@ -169,7 +178,7 @@ public sealed class Trust(
             {
                 BegunPerHour = row.GetInt32(6),
             }
-            : mode.IsSandbox ? TopUpLimits.None : TopUpLimits.Usual;
+            : null;
 
         int? Number(int column) => row.IsDBNull(column) ? null : row.GetInt32(column);
     }

@@ -10,11 +10,7 @@ namespace LlmGateway.Billing;
 /// </summary>
 public static class TrustRoutes
 {
-    const int MaxShown = 100, MaxCount = 1_000_000, MaxDays = 3650, MaxMinutes = 30 * 24 * 60;
-
-    public sealed record Limits(
-        int? PerDay = null, int? PerCardAndDay = null, Money? FirstAmount = null, int? Declines = null, int FirstDays = 7,
-        int DeclineMinutes = 60, int BegunPerHour = TopUpLimits.UsuallyBegunPerHour);
+    const int MaxShown = 100;
 
     sealed record Frozen(string Customer, int Declines, DateTimeOffset FrozenAt);
 
@@ -55,15 +51,9 @@ public static class TrustRoutes
     /// <summary>A member that is absent is no limit.</summary>
     static async Task<IResult> SetAsync(Guid project, HttpContext http, NpgsqlDataSource database, CancellationToken token)
     {
-        var limits = await Body.ReadAsync<Limits>(http);
-        Check("perDay", limits.PerDay, MaxCount);
-        Check("perCardAndDay", limits.PerCardAndDay, MaxCount);
-        Check("declines", limits.Declines, MaxCount);
-        Check("firstDays", limits.FirstDays, MaxDays);
-        Check("declineMinutes", limits.DeclineMinutes, MaxMinutes);
-        Check("begunPerHour", limits.BegunPerHour, MaxCount);
-        if (limits.FirstAmount is { Nanos: <= 0 })
-            return Problems.Invalid("firstAmount", "'firstAmount' must be above 0.");
+        var limits = await Body.ReadAsync<TopUpAllowance>(http);
+        if (limits.Mistake() is var (member, must))
+            return Problems.Invalid(member, $"'{member}' {must}.");
         await using var set = database.Sql("""
             insert into top_up_limits (
                 project, test, per_day, per_card_and_day, first_amount, declines, first_days, decline_minutes, begun_per_hour)
@@ -78,7 +68,7 @@ public static class TrustRoutes
         return Results.NoContent();
     }
 
-    /// <summary>To what the program says.</summary>
+    /// <summary>To what the project's seed file says, or the program.</summary>
     static async Task<IResult> ResetAsync(Guid project, HttpContext http, NpgsqlDataSource database, CancellationToken token)
     {
         await using var reset = database.Sql("delete from top_up_limits where project = $1 and test = $2", project, IsTest(http));
@@ -92,10 +82,4 @@ public static class TrustRoutes
         "true" => true,
         _ => throw ListQuery.Invalid("test", "must be true or false"),
     };
-
-    static void Check(string name, int? number, int most)
-    {
-        if (number is < 1 || number > most)
-            throw new ProblemException(Problems.Invalid(name, $"'{name}' must be from 1 to {most}."));
-    }
 }

@@ -57,6 +57,7 @@ public static partial class SeedRules
                 project.LimitThresholds is null || AreThresholds(project.LimitThresholds),
                 $"{path}.limitThresholds",
                 $"must be 1 to {MaxThresholds} percentages from 1 to 100, each above the one before"),
+            .. TopUps(project.TopUpLimits, $"{path}.topUpLimits"),
             .. Each(project.AllowedOrigins, $"{path}.allowedOrigins", (origin, at) =>
                 Must(Origin.IsMatch(origin), at, "must be an exact origin in lower case, such as https://app.example.com, without path")),
             .. Each(project.SecretKeys, $"{path}.secretKeys", (key, at) => SecretKey(key, at, project.Mode)),
@@ -72,6 +73,9 @@ public static partial class SeedRules
             .. Duplicates(project.Customers, $"{path}.customers", customer => customer.ExternalId, "externalId"),
         ];
     }
+
+    static IEnumerable<string> TopUps(TopUpAllowance? limits, string path) =>
+        limits?.Mistake() is var (member, must) ? [$"{path}.{member} {must}"] : [];
 
     static IEnumerable<string> SecretKey(SeedSecretKey key, string path, string? mode) =>
     [

@@ -52,13 +52,7 @@ public sealed class InvoiceTests
     public async Task Its_taxes_are_those_that_Stripe_has_computed_and_it_has_none_where_Stripe_has_none()
     {
         await SayAsync(Backend.App);
-        var (taxed, untaxed) = (await Purchase.BeginAsync(await Backend.App.NewUserAsync(credit: null), "10"), await Purchase.PaidAsync());
-        var calculation = (await Purchase.StripeAsync(
-            "POST", "/v1/tax/calculations",
-            "currency=usd&line_items[0][amount]=1050&line_items[0][tax_behavior]=inclusive&customer_details[address][country]=DE"
-                + "&customer_details[address_source]=billing")).MustBe(200).Json.Text("id");
-        (await Purchase.StripeAsync(
-            "POST", $"/v1/payment_intents/{taxed.Intent}", $"hooks[inputs][tax][calculation]={calculation}")).MustBe(200);
+        var (taxed, untaxed) = (await TaxedAsync(), await Purchase.PaidAsync());
         (await taxed.PayAsync()).MustBe(200);
 
         var invoice = Assert.Single(await DocumentsAsync(taxed.User, 1));
@@ -68,6 +62,38 @@ public sealed class InvoiceTests
             (tax.Text("name"), tax.Text("percent"), tax.Text("amount"), tax.Text("reason")));
         Assert.Equal(("1.68", "10.5"), (invoice.Text("tax"), invoice.Text("total")));
         Assert.Empty(Assert.Single(await DocumentsAsync(untaxed.User, 1)).Items("taxes"));
+    }
+
+    [Fact]
+    public async Task What_goes_back_takes_its_part_of_the_taxes_with_it_and_all_of_it_all_of_them()
+    {
+        await SayAsync(Backend.App);
+        var purchase = await TaxedAsync();
+        (await purchase.PayAsync()).MustBe(200);
+        await purchase.MustHaveAsync("8.333333333");
+        (await purchase.RefundAsync("\"amount\":\"3.15\"")).MustBe(201);
+        (await purchase.RefundAsync("\"amount\":\"0.01\"")).MustBe(201);
+        (await purchase.RefundAsync("")).MustBe(201);
+
+        var documents = await DocumentsAsync(purchase.User, 4);
+
+        Assert.Equal(
+            ["credit_note 7.34 1.18", "credit_note 0.01 0", "credit_note 3.15 0.5", "invoice 10.5 1.68"],
+            documents.Select(one => $"{one.Text("kind")} {one.Text("total")} {one.Text("tax")}"));
+        Assert.All(documents, one => Assert.Equal("VAT DE", Assert.Single(one.Items("taxes")).Text("name")));
+    }
+
+    /// <summary>Of 10.50, of which 1.68 are a tax.</summary>
+    static async Task<Purchase> TaxedAsync()
+    {
+        var purchase = await Purchase.BeginAsync(await Backend.App.NewUserAsync(credit: null), "10");
+        var calculation = (await Purchase.StripeAsync(
+            "POST", "/v1/tax/calculations",
+            "currency=usd&line_items[0][amount]=1050&line_items[0][tax_behavior]=inclusive&customer_details[address][country]=DE"
+                + "&customer_details[address_source]=billing")).MustBe(200).Json.Text("id");
+        (await Purchase.StripeAsync(
+            "POST", $"/v1/payment_intents/{purchase.Intent}", $"hooks[inputs][tax][calculation]={calculation}")).MustBe(200);
+        return purchase;
     }
 
     [Fact]

@@ -156,6 +156,8 @@ public sealed class PayoutTests
     public async Task An_account_that_turns_restricted_on_the_way_releases_the_reservation_and_it_is_told()
     {
         var (payee, account) = await Payee.ReadyAsync();
+        var to = $"payouts-{Guid.NewGuid():N}@example.com";
+        (await payee.Backend.PutAsync("/v1/alerts", $$"""{"email":"{{to}}"}""")).MustBe(200);
         await LoseAsync(payee, account, "cut-before", 3);
         await Payee.OrderAsync(account, "restricted");
 
@@ -169,6 +171,10 @@ public sealed class PayoutTests
         Assert.Equal(
             ["payout.created", "payout.failed"],
             await Eventually.GetAsync(() => ToldAsync(failed.Text("id")), told => told.Length == 2, "two events"));
+        var mails = await Eventually.GetAsync(
+            async () => (await Gateway.SendAsync("GET", $"/sandbox/mail?to={to}", at: Stack.Sandbox)).Json.Items("mails").ToArray(),
+            mails => mails.Length > 0, "a mail");
+        Assert.StartsWith("A payout has failed", Assert.Single(mails).Text("subject"), StringComparison.Ordinal);
     }
 
     [Fact]

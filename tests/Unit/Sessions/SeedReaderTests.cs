@@ -99,6 +99,16 @@ public sealed class SeedReaderTests
         "organizations[0].projects[0].limitThresholds must be 1 to 8 percentages from 1 to 100, each above the one before")]
     [InlineData("\"lowBalance\": \"1.00\"", "\"limitThresholds\": [0, 101]",
         "organizations[0].projects[0].limitThresholds must be 1 to 8 percentages from 1 to 100, each above the one before")]
+    [InlineData("\"lowBalance\": \"1.00\"", "\"topUpLimits\": {\"perDay\": 0}",
+        "organizations[0].projects[0].topUpLimits.perDay must be from 1 to 1000000")]
+    [InlineData("\"lowBalance\": \"1.00\"", "\"topUpLimits\": {\"firstAmount\": \"0\"}",
+        "organizations[0].projects[0].topUpLimits.firstAmount must be above 0")]
+    [InlineData("\"lowBalance\": \"1.00\"", "\"topUpLimits\": {\"firstDays\": 3651}",
+        "organizations[0].projects[0].topUpLimits.firstDays must be from 1 to 3650")]
+    [InlineData("\"lowBalance\": \"1.00\"", "\"topUpLimits\": {\"begunPerHour\": 0}",
+        "organizations[0].projects[0].topUpLimits.begunPerHour must be from 1 to 1000000")]
+    [InlineData("\"lowBalance\": \"1.00\"", "\"topUpLimits\": {\"perWeek\": 1}",
+        "organizations[0].projects[0].topUpLimits.perWeek is not a member that seed files have")]
     [InlineData("\"0.15\"", "\"NaN\"", "organizations[0].projects[0].models[0].prices.input must be a decimal number")]
     [InlineData("\"0.15\"", "\"Infinity\"", "organizations[0].projects[0].models[0].prices.input must be a decimal number")]
     [InlineData("\"0.15\"", "1e400", "organizations[0].projects[0].models[0].prices.input is too large")]
