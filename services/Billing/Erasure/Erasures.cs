@@ -77,7 +77,7 @@ public sealed class Erasures(
         var holders = await HoldersAsync(owed, token);
         foreach (var holder in holders)
         {
-            var mode = modes.All.FirstOrDefault(mode => mode.Livemode == holder.Livemode)
+            var mode = modes.All.FirstOrDefault(one => one.Livemode == holder.Livemode)
                 ?? throw new InvalidOperationException($"{holder.Customer} is of a mode of Stripe's that is not set up");
             await stripe.DeleteCustomerAsync(mode, holder.Customer, token);
             Failpoint.Hit("billing.erasure.deleted");

@@ -188,7 +188,10 @@ public sealed class AutoTopUpTests
         foreach (var card in (SavedCard[])[off, frozen, deleted])
             await card.SpendAsync("1.5");
         await frozen.MustBeLookedAtAsync();
-        await deleted.MustBeLookedAtAsync();
+        await Eventually.HoldsAsync(
+            async () => await Purchase.NumberAsync(
+                "billing", "select count(*) from auto_top_up where customer = $1 and status = 'off'", deleted.User.Customer) == 1,
+            "the end of what a deleted customer is charged by itself", SavedCard.Patience);
 
         foreach (var card in (SavedCard[])[off, frozen, deleted])
             Assert.Empty(await card.IntentsAsync());

@@ -42,7 +42,6 @@ public sealed class CustomerMailTests
 
         await card.SpendAsync("1.5");
         await card.MustBecomeAsync("paused");
-        await card.MustBeLookedAtAsync();
 
         var mail = Assert.Single(await MailsAsync(to, 1));
         Assert.StartsWith("Your card was declined", mail.Text("subject"), StringComparison.Ordinal);

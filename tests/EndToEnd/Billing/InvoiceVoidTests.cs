@@ -61,7 +61,7 @@ public sealed class InvoiceVoidTests
 
         (await Backend.Documents.PostAsync(path, """{"reason":" "}""")).MustBeProblem(400, "invalid_value", "reason");
         (await Backend.Other.PostAsync(path, """{"reason":"mine"}""")).MustBe(404);
-        (await Backend.AppTest.PostAsync(path, """{"reason":"mine"}""")).MustBe(404);
+        (await Backend.DocumentsTest.PostAsync(path, """{"reason":"mine"}""")).MustBe(404);
         (await Backend.Documents.PostAsync("/v1/invoices/inv_nothing/void", """{"reason":"none"}""")).MustBe(404);
         Assert.Equal(401, (await Gateway.SendAsync("POST", path, purchase.User.Token, """{"reason":"mine"}""")).Status);
         Assert.Equal(document.GetRawText(), Assert.Single(await DocumentsAsync(purchase.User, 1)).GetRawText());
