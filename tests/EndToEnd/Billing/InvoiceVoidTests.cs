@@ -39,7 +39,7 @@ public sealed class InvoiceVoidTests
         var wrong = Assert.Single(await DocumentsAsync(purchase.User, 1));
         (await VoidAsync(wrong)).MustBe(200);
 
-        (await purchase.RefundAsync("\"amount\":\"1\"")).MustBe(201);
+        (await purchase.RefundAsync("\"amount\":\"0.95\"")).MustBe(201);
 
         var documents = await DocumentsAsync(purchase.User, 3);
         Assert.Equal(("credit_note", documents[1].Text("number")), (documents[0].Text("kind"), documents[0].Text("correctsNumber")));
@@ -49,6 +49,14 @@ public sealed class InvoiceVoidTests
         (await VoidAsync(documents[0])).MustBe(200);
         Assert.Equal(
             documents[1].Text("number"), (await DocumentsAsync(purchase.User, 4))[0].Text("correctsNumber"));
+
+        // What is void has given nothing back of the fee.
+        (await purchase.RefundAsync("")).MustBe(201);
+        var given = (await DocumentsAsync(purchase.User, 5))
+            .Where(one => one.Text("kind") == "credit_note" && !one.TryGetProperty("void", out _))
+            .SelectMany(one => one.Items("lines"))
+            .Where(line => line.Text("description").StartsWith("Service fee", StringComparison.Ordinal));
+        Assert.Equal(500_000_000, given.Sum(line => Gateway.Nanos(line.GetProperty("amount"))));
     }
 
     [Fact]
