@@ -38,6 +38,6 @@ public static class TableRetention
             every: TimeSpan.FromDays(1)),
         Kept("window_opening", "WindowOpenings counts them together a month after their session is over"),
         Kept("lease", "LeaseSweeper deletes leases that ended"),
-        Kept("lease_line", "LeaseSweeper deletes them with their lease"),
+        Kept("lease_account", "LeaseSweeper deletes them with their lease"),
     ];
 }

@@ -51,7 +51,34 @@ static class AccountRows
         }
     }
 
+    /// <summary>A settlement changes a few amounts and nothing else of an account. Fewer columns make that cheaper.</summary>
     public static void AddTo(NpgsqlBatch batch, Account[] accounts)
+    {
+        AddAmounts(batch, Array.FindAll(accounts, HasOtherAmountsAlone));
+        AddFigures(batch, Array.FindAll(accounts, account => !HasOtherAmountsAlone(account)));
+    }
+
+    static bool HasOtherAmountsAlone(Account account) => account.Stored == account.Figures with
+    {
+        Posted = account.Stored.Posted, Reserved = account.Stored.Reserved, Version = account.Stored.Version, Spent = account.Stored.Spent,
+    };
+
+    static void AddAmounts(NpgsqlBatch batch, Account[] accounts)
+    {
+        if (accounts.Length > 0)
+            batch.Add("""
+                update account set posted = a.posted, reserved = a.reserved, version = a.version, spent = a.spent
+                from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[]) as a (id, posted, reserved, version, spent)
+                where account.id = a.id
+                """,
+                accounts.Column(a => a.Id),
+                accounts.Column(a => a.Posted),
+                accounts.Column(a => a.Reserved),
+                accounts.Column(a => a.Version),
+                accounts.Column(a => a.Spent));
+    }
+
+    static void AddFigures(NpgsqlBatch batch, Account[] accounts)
     {
         if (accounts.Length > 0)
             batch.Add("""

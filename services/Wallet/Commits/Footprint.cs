@@ -18,7 +18,7 @@ sealed class Footprint
                 if (!existing.Contains(account.Id))
                     Missing.TryAdd(account.Id, account);
             if (command.Lease is { } lease)
-                (command.ChangesLease ? ChangedLeases : PayingLeases).Add(lease);
+                Leases.Add(lease);
             if (command.Movement is { } movement)
                 (command is Settle ? Requests : Transfers).Add(movement);
             Windows.UnionWith(command.Windows);
@@ -28,7 +28,6 @@ sealed class Footprint
             if (command is Rerate { RequestId: var request })
                 Rerated.Add(request);
         }
-        PayingLeases.ExceptWith(ChangedLeases);
     }
 
     public HashSet<Guid> Accounts { get; } = [];
@@ -36,11 +35,7 @@ sealed class Footprint
     /// <summary>Accounts that may have to be created.</summary>
     public Dictionary<Guid, Account> Missing { get; } = [];
 
-    /// <summary>Leases whose own row may change.</summary>
-    public HashSet<Guid> ChangedLeases { get; } = [];
-
-    /// <summary>Leases of which only the lines may change. The locks of their accounts guard the lines.</summary>
-    public HashSet<Guid> PayingLeases { get; } = [];
+    public HashSet<Guid> Leases { get; } = [];
 
     /// <summary>Ids of settlements, which may be in the ledger already.</summary>
     public List<Guid> Requests { get; } = [];

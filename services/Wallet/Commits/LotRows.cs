@@ -64,7 +64,8 @@ public static class LotRows
         if (balances.Length == 0)
             return;
         await using var query = connection.Sql("""
-            select account, until, sum(granted - consumed - returned)::bigint from lease_line join lease on lease.id = lease_line.lease
+            select account, until, sum(holds[array_position(accounts, account)])::bigint
+            from lease_account found join lease on id = found.lease
             where account = any($1) and until <= $2 group by account, until
             """, balances.Column(balance => balance.Id), book.Now);
         await using var reader = await query.ExecuteReaderAsync(token);

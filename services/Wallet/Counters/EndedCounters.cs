@@ -38,7 +38,7 @@ public sealed class EndedCounters(NpgsqlDataSource database, DatabaseReady ready
             with ended as (
                 select id from account
                 where kind between {(short)AccountKind.Cap} and {(short)AccountKind.Windows} and ends_at < now() - $1 and reserved = 0
-                    and not exists (select from lease_line where account = id)
+                    and not exists (select from lease_account where account = id)
                 order by ends_at limit $2 for update skip locked),
             unsealed as (delete from seal using ended where account = id),
             unopened as (delete from counter_opening using ended where register = id),

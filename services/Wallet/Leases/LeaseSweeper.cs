@@ -81,10 +81,11 @@ public sealed class LeaseSweeper(
     {
         await using var forget = connection.Sql("""
             with old as (
-                select id from lease where expires_at < now() and not exists (
-                    select 1 from lease_line line where line.lease = lease.id and line.granted > line.consumed + line.returned)
+                select id, accounts from lease where expires_at < now() and 0 = all(holds)
                 order by expires_at limit $1 for update skip locked),
-            lines as (delete from lease_line using old where lease_line.lease = old.id)
+            found as (
+                delete from lease_account using (select id, unnest(accounts) account from old) line
+                where lease_account.account = line.account and lease = line.id)
             delete from lease using old where lease.id = old.id
             """, MaxForgotten);
         return await forget.ExecuteNonQueryAsync(token);
@@ -96,10 +97,9 @@ public sealed class LeaseSweeper(
         (DateTime ExpiresAt, Guid Id) last, CancellationToken token) => database.ByIndexAsync(async connection =>
     {
         await using var query = connection.Sql("""
-            select lease.id, array(select account from lease_line line where line.lease = lease.id), expires_at from lease
-            where not expired and expires_at < now() and (expires_at, lease.id) > ($3, $4) and not lease.id = any($2) and exists (
-                select 1 from lease_line line where line.lease = lease.id and line.granted > line.consumed + line.returned)
-            order by expires_at, lease.id limit $1
+            select id, accounts, expires_at from lease
+            where not expired and expires_at < now() and (expires_at, id) > ($3, $4) and not id = any($2) and not 0 = all(holds)
+            order by expires_at, id limit $1
             """, MaxEnded, _refused.ToArray(), DateTime.SpecifyKind(last.ExpiresAt, DateTimeKind.Utc), last.Id);
         var leases = new List<(DateTime, Expire)>();
         await using var reader = await query.ExecuteReaderAsync(token);

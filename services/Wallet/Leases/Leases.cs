@@ -111,8 +111,7 @@ public static class Leases
         await using var renew = connection.Sql("""
             with alive as (select id from lease where id = any($1) and holder = $2 and not expired order by id for update)
             update lease set expires_at = now() + $3 * interval '1 second' from alive where lease.id = alive.id
-            returning lease.id, exists (
-                select 1 from lease_line line join account on account.id = line.account where line.lease = lease.id and account.frozen)
+            returning lease.id, exists (select from account where account.id = any(accounts) and frozen)
             """,
             renewal.Leases.ToArray(),
             renewal.Holder,

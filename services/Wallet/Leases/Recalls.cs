@@ -136,8 +136,8 @@ public sealed class Recalls
         IReadOnlyList<Guid> registers, Guid except, CancellationToken token) => _database.ByIndexAsync(async connection =>
     {
         await using var query = connection.Sql("""
-            select lease.holder, lease.expires_at - now() from lease_line line join lease on lease.id = line.lease
-            where line.account = any($1) and line.granted > line.consumed + line.returned and line.lease <> $2 and not lease.expired
+            select holder, expires_at - now() from lease_account found join lease on id = found.lease
+            where found.account = any($1) and holds[array_position(accounts, found.account)] > 0 and id <> $2 and not expired
             """, registers.ToArray(), except);
         var holders = new List<(string, TimeSpan)>();
         await using var reader = await query.ExecuteReaderAsync(token);

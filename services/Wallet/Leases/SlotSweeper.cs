@@ -79,8 +79,7 @@ public sealed class SlotSweeper(
         NpgsqlDataSource database, CancellationToken token) => database.ByIndexAsync(async connection =>
     {
         await using var query = connection.Sql("""
-            select id, array(select account from lease_line line where line.lease = lease.id)
-            from holder join lease using (holder) where gone and slots = 1 and not expired limit $1
+            select id, accounts from holder join lease using (holder) where gone and slots = 1 and not expired limit $1
             """, MaxAtOnce);
         var leases = new List<FreeSlots>();
         await using var reader = await query.ExecuteReaderAsync(token);

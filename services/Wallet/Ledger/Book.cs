@@ -182,7 +182,8 @@ public sealed class Lease
     /// </summary>
     public DateTimeOffset? LotsExpireAt { get; set; }
 
-    public Dictionary<Guid, LeaseLine> Lines { get; } = [];
+    /// <summary>In the order in which they are stored.</summary>
+    public OrderedDictionary<Guid, LeaseLine> Lines { get; } = [];
 
     public (long, long, DateTimeOffset, bool, LeaseSlots, DateTimeOffset?) Figures =>
         (Fence, ReturnFence, ExpiresAt, Expired, Slots, LotsExpireAt);

@@ -22,9 +22,6 @@ public abstract record Command
     /// <summary>Client sessions that it opens or keeps open.</summary>
     public virtual IReadOnlyList<Guid> Windows => [];
 
-    /// <summary>The lease's own row may change, not only its lines. The locks of the accounts guard the lines.</summary>
-    public virtual bool ChangesLease => true;
-
     /// <summary>Unique id of the movement, when the command makes one.</summary>
     public virtual Guid? Movement => null;
 
@@ -155,7 +152,6 @@ public sealed record Settle(Settlement Settlement) : Command
 
     public override IEnumerable<Guid> Accounts => Settlement.Charges.Select(charge => charge.Register);
     public override Guid? Lease => Settlement.Lease;
-    public override bool ChangesLease => false;
     public override Guid? Movement => Settlement.RequestId;
     public override IReadOnlyList<Guid> Windows => Settlement.Windows;
 

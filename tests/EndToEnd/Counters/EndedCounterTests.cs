@@ -14,7 +14,8 @@ public sealed class EndedCounterTests : OnOwnLedger
         var (old, held, young) = (Ids.New(), Ids.New(), Ids.New());
         foreach (var counter in (Guid[])[old, held, young])
             await ClaimAsync(counter);
-        await _ledger.RunAsync("delete from lease_line where account <> $1", held);
+        await _ledger.RunAsync("delete from lease_account where account <> $1", held);
+        await _ledger.RunAsync("delete from lease where not $1 = any(accounts)", held);
         await _ledger.RunAsync("update account set reserved = 0 where id <> $1", held);
         await _ledger.RunAsync("update account set ends_at = now() - interval '92 days' where id <> $1", young);
         Assert.True((await _ledger.Seals.SealAsync(full: false, Token))!.IsRight);

@@ -1,5 +1,6 @@
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
+using LlmGateway.Wallet;
 
 namespace LlmGateway.EndToEnd;
 
@@ -34,6 +35,51 @@ public sealed class UpgradeTests
 
         await using var ledger = await starting;
         await ledger.VerifyAsync();
+    }
+
+    [Fact]
+    public async Task What_leases_of_before_have_of_each_line_is_in_their_rows_and_found_by_its_account()
+    {
+        var (address, lease, whole, bare) = (OwnLedger.NewDatabase(), Ids.New(), Ids.New(), Ids.New());
+        Guid[] counters = [.. ((Guid[])[Ids.New(), Ids.New()]).Order()];
+        await OwnLedger.MigrateAsync(address, count: 23); // up to 0024
+        await using var before = Npgsql.NpgsqlDataSource.Create(address);
+        await RunAsync("select open_usage_months(current_date)");
+        await RunAsync("""
+            insert into account (id, kind, unit, organization, project, owner, test, reserved)
+            select id, 3, 1, $2, $2, $2, false, n from unnest($1) with ordinality as counter (id, n)
+            """, counters, bare);
+        await RunAsync("""
+            insert into lease (id, holder, fence, return_fence, expires_at, expired)
+            select id, 'proxy', 1, 0, now(), false from unnest($1) as id
+            """, (Guid[])[lease, whole, bare]);
+        // The second line first, and a lease of one line that holds nothing.
+        await RunAsync("""
+            insert into lease_line (lease, account, granted, consumed, returned, last_granted)
+            values ($1, $3, 20, 10, 8, 7), ($1, $2, 9, 5, 3, 2), ($4, $2, 6, 6, 0, 6)
+            """, lease, counters[0], counters[1], whole);
+
+        await using var ledger = await OwnLedger.StartAsync(address);
+
+        Assert.Equal([$"9 5 3 2 {counters[0]}", $"20 10 8 7 {counters[1]}"], await LinesAsync(lease));
+        Assert.Equal([$"6 6 0 6 {counters[0]}"], await LinesAsync(whole));
+        Assert.Empty(await LinesAsync(bare));
+        Assert.Equal(
+            ["1", "2"],
+            (await ledger.RowsAsync("select count(*) from lease_account group by account")).Order());
+        await ledger.VerifyAsync();
+        Assert.Equal(new Answer.Done(), await ledger.Writer.RunAsync(new Expire(lease, counters)));
+        Assert.Equal(["0"], await ledger.RowsAsync("select distinct reserved from account where kind = 3"));
+        await ledger.VerifyAsync();
+
+        Task<List<string>> LinesAsync(Guid of) => ledger.RowsAsync(
+            "select granted, consumed, returned, last_granted, account from lease_line where lease = $1 order by account", of);
+
+        async Task RunAsync(string sql, params object[] values)
+        {
+            await using var command = before.Sql(sql, values);
+            await command.ExecuteNonQueryAsync(Token);
+        }
     }
 
     [Fact]

@@ -23,8 +23,7 @@ static class LeaseTable
     public static Task<(int Count, DateTime EndFirst)> HeldByAsync(string proxy) => OneAsync(
         """
         select count(*)::int, coalesce(min(expires_at), now()) from lease
-        where split_part(holder, ':', 2) = $1 and not expired and exists (
-            select 1 from lease_line line where line.lease = lease.id and line.granted > line.consumed + line.returned)
+        where split_part(holder, ':', 2) = $1 and not expired and 0 < any(holds)
         """,
         row => (row.GetInt32(0), row.GetDateTime(1)),
         $"{Stack.ProcessId(proxy)}");
@@ -60,14 +59,14 @@ static class LeaseTable
         "update lease set expires_at = now() - interval '1 second' where holder = $1 and not expired", Holder);
 
     public static Task<long> RowsAsync() => OneAsync(
-        "select count(*) from lease left join lease_line on lease = id where holder = $1", row => row.GetInt64(0), Holder);
+        "select count(*) from lease left join lease_account on lease = id where holder = $1", row => row.GetInt64(0), Holder);
 
     /// <summary>What the tables take on disk when the server has tidied them, as it does by itself once a minute.</summary>
     public static async Task<long> BytesAsync()
     {
-        await RunAsync("vacuum lease, lease_line");
+        await RunAsync("vacuum lease, lease_account");
         return await OneAsync(
-            "select pg_total_relation_size('lease') + pg_total_relation_size('lease_line')", row => row.GetInt64(0));
+            "select pg_total_relation_size('lease') + pg_total_relation_size('lease_account')", row => row.GetInt64(0));
     }
 
     /// <summary>Rows that are only ever added.</summary>

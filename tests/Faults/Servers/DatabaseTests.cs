@@ -126,7 +126,7 @@ public sealed class DatabaseTests : IAsyncLifetime
         finally
         {
             await RunAsync("delete from lease where id = $1", refused);
-            await RunAsync("delete from lease_line where lease = $1", refused);
+            await RunAsync("delete from lease_account where lease = $1", refused);
         }
     }
 
@@ -134,12 +134,13 @@ public sealed class DatabaseTests : IAsyncLifetime
     static async Task LeaseAsync(Guid lease, User user)
     {
         await RunAsync("""
-            insert into lease_line (lease, account, granted, consumed, returned, last_granted)
-            select $1, id, 5, 0, 0, 5 from account where kind = 0 and owner = $2
+            insert into lease_account (account, lease) select id, $1 from account where kind = 0 and owner = $2
             """, lease, user.Customer);
         await RunAsync("""
-            insert into lease (id, holder, fence, return_fence, expires_at, expired)
-            values ($1, 'nobody', 1, 0, now() - interval '1 minute', false)
+            insert into lease (
+                id, holder, fence, return_fence, expires_at, expired, accounts, holds, uses, returns, latest_grants)
+            select lease, 'nobody', 1, 0, now() - interval '1 minute', false, array[account], array[5], array[0], array[0], array[5]
+            from lease_account where lease = $1
             """, lease);
     }
 
