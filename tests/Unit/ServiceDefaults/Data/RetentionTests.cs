@@ -18,7 +18,7 @@ public sealed partial class RetentionTests
         var tables = (IReadOnlyList<Retention>)retention.GetField("All", BindingFlags.Public | BindingFlags.Static)!.GetValue(null)!;
 
         Assert.Equal(
-            Created(context.Assembly).Distinct().Order(StringComparer.Ordinal),
+            Named(context.Assembly, CreateTable()).Except(Named(context.Assembly, DropTable())).Order(StringComparer.Ordinal),
             tables.Select(table => table.Table).Order(StringComparer.Ordinal));
         Assert.All(tables, table => Assert.NotEmpty(table.Reason));
     }
@@ -40,9 +40,9 @@ public sealed partial class RetentionTests
     public void Money_is_never_deleted(string table) =>
         Assert.Null(Assert.Single(LlmGateway.Wallet.TableRetention.All, rows => rows.Table == table).Over);
 
-    static IEnumerable<string> Created(Assembly service) =>
+    static IEnumerable<string> Named(Assembly service, Regex statement) =>
         service.GetManifestResourceNames().Where(name => name.EndsWith(".sql", StringComparison.Ordinal))
-            .SelectMany(name => CreateTable().Matches(Text(service, name)).Select(match => match.Groups["table"].Value));
+            .SelectMany(name => statement.Matches(Text(service, name)).Select(match => match.Groups["table"].Value));
 
     static string Text(Assembly service, string name)
     {
@@ -52,4 +52,7 @@ public sealed partial class RetentionTests
 
     [GeneratedRegex(@"^create table (?<table>\w+)", RegexOptions.Multiline)]
     private static partial Regex CreateTable();
+
+    [GeneratedRegex(@"^drop table (?<table>\w+)", RegexOptions.Multiline)]
+    private static partial Regex DropTable();
 }
