@@ -31,6 +31,7 @@ builder.Services.AddHostedSingleton<OwedOpenings>();
 // What proxies hold. It hears answers to recalls from the start, not from the first shortage.
 builder.Services.AddActivatedSingleton<Recalls>();
 builder.Services.AddHostedSingleton<LeaseSweeper>();
+builder.Services.AddHostedSingleton<LateUses>();
 builder.Services.AddSingleton(SlotSilence.Read(builder));
 builder.Services.AddHostedSingleton<SlotSweeper>();
 builder.Services.AddSingleton(new AnswerBudget());

@@ -63,6 +63,7 @@ public static class BookStore
         AddLocks(batch, touched);
         var book = await ReadAsync(batch, touched, token);
         await LotRows.ReadAsync(connection, transaction, commands, book, token);
+        Ledger.PostLateUses(book);
         return book;
     }
 
@@ -72,7 +73,10 @@ public static class BookStore
         await reader.NextResultAsync(token); // the settings are made
         await reader.NextResultAsync(token); // the lock is there
         await reader.ReadAsync(token);
-        var book = new Book(reader.GetFieldValue<DateTimeOffset>(0)) { BookedAt = reader.GetFieldValue<DateTimeOffset>(1) };
+        var book = new Book(reader.GetFieldValue<DateTimeOffset>(0))
+        {
+            BookedAt = reader.GetFieldValue<DateTimeOffset>(1), Unread = touched.Unread,
+        };
         await reader.NextResultAsync(token);
         if (touched.Missing.Count > 0)
         {

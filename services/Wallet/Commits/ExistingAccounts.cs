@@ -9,16 +9,26 @@ public sealed class ExistingAccounts
 {
     const int MaxRemembered = 100_000;
 
-    readonly HashSet<Guid> _ids = [];
+    readonly HashSet<Guid> _ids = [], _counters = [];
 
     public bool Contains(Guid id) => _ids.Contains(id);
+
+    public bool HasCounter(Guid id) => _counters.Contains(id);
 
     public void Remember(Book book)
     {
         if (_ids.Count + book.Accounts.Count > MaxRemembered)
-            _ids.Clear();
+            Forget();
         _ids.UnionWith(book.Accounts.Keys);
+        _counters.UnionWith(book.Accounts.Values.Where(account => account.Kind.IsCounter()).Select(account => account.Id));
     }
 
-    public void Forget() => _ids.Clear();
+    public void Forget()
+    {
+        _ids.Clear();
+        ForgetCounters();
+    }
+
+    /// <summary>The next batch reads all that it names.</summary>
+    public void ForgetCounters() => _counters.Clear();
 }

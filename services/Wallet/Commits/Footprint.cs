@@ -7,7 +7,7 @@ sealed class Footprint
     {
         foreach (var command in commands)
         {
-            Accounts.UnionWith(command.Accounts);
+            AddAccounts(command, existing);
             foreach (var account in command.Ensures)
             {
                 Accounts.Add(account.Id);
@@ -28,9 +28,25 @@ sealed class Footprint
             if (command is Rerate { RequestId: var request })
                 Rerated.Add(request);
         }
+        Unread.ExceptWith(Accounts);
+    }
+
+    /// <summary>
+    /// What a request has used of what its lease holds of a counter, the lease keeps until the counter is read (<see cref="PostUses"/>).
+    /// </summary>
+    void AddAccounts(Command command, ExistingAccounts existing)
+    {
+        if (command is Settle { Settlement: { Lease: not null, Charges: var charges } })
+            foreach (var charge in charges)
+                (charge.Beyond == 0 && existing.HasCounter(charge.Register) ? Unread : Accounts).Add(charge.Register);
+        else
+            Accounts.UnionWith(command.Accounts);
     }
 
     public HashSet<Guid> Accounts { get; } = [];
+
+    /// <summary>Counters that nothing but settlements within what their leases hold names.</summary>
+    public HashSet<Guid> Unread { get; } = [];
 
     /// <summary>Accounts that may have to be created.</summary>
     public Dictionary<Guid, Account> Missing { get; } = [];

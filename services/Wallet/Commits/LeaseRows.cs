@@ -9,7 +9,7 @@ namespace LlmGateway.Wallet;
 static class LeaseRows
 {
     const string Columns = """
-        id, holder, fence, return_fence, expires_at, expired, slots, until, accounts, holds, uses, returns, latest_grants
+        id, holder, fence, return_fence, expires_at, expired, slots, until, accounts, holds, uses, returns, latest_grants, unposted_uses
         """;
 
     public static void AddLocks(NpgsqlBatch batch, Footprint touched) =>
@@ -34,12 +34,13 @@ static class LeaseRows
     static void ReadLines(NpgsqlDataReader reader, Lease lease)
     {
         var accounts = reader.GetFieldValue<Guid[]>(8);
-        var (holds, uses, returns, grants) = (Amounts(9), Amounts(10), Amounts(11), Amounts(12));
+        var (holds, uses, returns, grants, unposted) = (Amounts(9), Amounts(10), Amounts(11), Amounts(12), Amounts(13));
         for (var i = 0; i < accounts.Length; i++)
         {
             var line = new LeaseLine
             {
                 Granted = checked(holds[i] + uses[i] + returns[i]), Consumed = uses[i], Returned = returns[i], LastGranted = grants[i],
+                Unposted = unposted[i],
             };
             line.Stored = line.Figures;
             lease.Lines.Add(accounts[i], line);
@@ -48,7 +49,7 @@ static class LeaseRows
         long[] Amounts(int column) => reader.GetFieldValue<long[]>(column);
     }
 
-    /// <summary>A settlement changes what is held and used, and nothing else of a lease.</summary>
+    /// <summary>A settlement changes what is held and used, and posting what is not posted. Nothing else of a lease changes then.</summary>
     public static void AddTo(NpgsqlBatch batch, Book book)
     {
         AddLeases(batch, [.. book.Leases.Values.Where(lease => lease.Figures != lease.Stored)]);
@@ -67,14 +68,17 @@ static class LeaseRows
     {
         if (leases.Length > 0)
             batch.Add("""
-                update lease set holds = ($4::bigint[])[first_line : last_line], uses = ($5::bigint[])[first_line : last_line]
+                update lease set
+                    holds = ($4::bigint[])[first_line : last_line], uses = ($5::bigint[])[first_line : last_line],
+                    unposted_uses = ($6::bigint[])[first_line : last_line]
                 from unnest($1::uuid[], $2::int[], $3::int[]) as l (id, first_line, last_line) where lease.id = l.id
                 """,
                 leases.Column(l => l.Id),
                 Ends(leases, first: true),
                 Ends(leases, first: false),
                 Lines(leases, line => line.Outstanding),
-                Lines(leases, line => line.Consumed));
+                Lines(leases, line => line.Consumed),
+                Lines(leases, line => line.Unposted));
     }
 
     static void AddLeases(NpgsqlBatch batch, Lease[] leases)
@@ -85,7 +89,7 @@ static class LeaseRows
                 select id, holder, fence, return_fence, expires_at, expired, slots, until,
                     ($11::uuid[])[first_line : last_line], ($12::bigint[])[first_line : last_line],
                     ($13::bigint[])[first_line : last_line], ($14::bigint[])[first_line : last_line],
-                    ($15::bigint[])[first_line : last_line]
+                    ($15::bigint[])[first_line : last_line], ($16::bigint[])[first_line : last_line]
                 from unnest(
                     $1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::timestamptz[], $6::boolean[], $7::smallint[], $8::timestamptz[],
                     $9::int[], $10::int[])
@@ -94,7 +98,8 @@ static class LeaseRows
                     fence = excluded.fence, return_fence = excluded.return_fence,
                     expires_at = greatest(lease.expires_at, excluded.expires_at), expired = excluded.expired,
                     slots = excluded.slots, until = excluded.until, accounts = excluded.accounts, holds = excluded.holds,
-                    uses = excluded.uses, returns = excluded.returns, latest_grants = excluded.latest_grants
+                    uses = excluded.uses, returns = excluded.returns, latest_grants = excluded.latest_grants,
+                    unposted_uses = excluded.unposted_uses
                 """,
                 leases.Column(l => l.Id),
                 leases.Column(l => l.Holder),
@@ -110,7 +115,8 @@ static class LeaseRows
                 Lines(leases, line => line.Outstanding),
                 Lines(leases, line => line.Consumed),
                 Lines(leases, line => line.Returned),
-                Lines(leases, line => line.LastGranted));
+                Lines(leases, line => line.LastGranted),
+                Lines(leases, line => line.Unposted));
     }
 
     /// <summary>By them the leases on an account are found.</summary>

@@ -18,7 +18,7 @@ public static class CounterStates
             return Problems.Invalid("counters", $"at most {CountersQuery.MaxIds} counters at once");
         var counters = new List<CounterState>(query.Counters.Count);
         await using var command = database.Sql(
-            "select id, posted, reserved from account where id = any($1) and kind between $2 and $3",
+            "select id, posted + late, reserved - late from account, unposted_of(id) as late where id = any($1) and kind between $2 and $3",
             query.Counters.ToArray(), (short)AccountKind.Cap, (short)AccountKind.Windows);
         await using var row = await command.ExecuteReaderAsync(http.RequestAborted);
         while (await row.ReadAsync(http.RequestAborted))

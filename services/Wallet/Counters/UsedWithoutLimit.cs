@@ -99,7 +99,7 @@ public static class UsedWithoutLimit
         {
             await using var query = connection.Sql($"""
                 select coalesce(sum(used), 0)::bigint
-                    - coalesce((select posted from account where id = $8), 0)
+                    - coalesce((select posted + unposted_of(id) from account where id = $8), 0)
                     + coalesce((select amount from counter_opening where register = $8), 0)
                 from (
                     select {OfSums(unit)} as used from (

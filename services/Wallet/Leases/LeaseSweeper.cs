@@ -75,13 +75,14 @@ public sealed class LeaseSweeper(
     }, token);
 
     /// <summary>
-    /// Deletes leases whose time is over and that hold nothing. Only an extension could give them something again, and it locks the row.
+    /// Deletes leases whose time is over and that hold nothing and have nothing for a counter. Only an extension could give them something
+    /// again, and it locks the row.
     /// </summary>
     Task<int> ForgetAsync(CancellationToken token) => database.ByIndexAsync(async connection =>
     {
         await using var forget = connection.Sql("""
             with old as (
-                select id, accounts from lease where expires_at < now() and 0 = all(holds)
+                select id, accounts from lease where expires_at < now() and 0 = all(holds) and 0 = all(unposted_uses)
                 order by expires_at limit $1 for update skip locked),
             found as (
                 delete from lease_account using (select id, unnest(accounts) account from old) line
@@ -91,14 +92,15 @@ public sealed class LeaseSweeper(
         return await forget.ExecuteNonQueryAsync(token);
     }, token);
 
-    /// <summary>Leases that hold something, the longest silent first.</summary>
+    /// <summary>Leases that hold something, or have something for a counter, the longest silent first.</summary>
     /// <param name="last">Where the page before this one ended. A lease that is refused must not come again in the same sweep.</param>
     Task<List<(DateTime ExpiresAt, Expire Lease)>> FindExpiredAsync(
         (DateTime ExpiresAt, Guid Id) last, CancellationToken token) => database.ByIndexAsync(async connection =>
     {
         await using var query = connection.Sql("""
             select id, accounts, expires_at from lease
-            where not expired and expires_at < now() and (expires_at, id) > ($3, $4) and not id = any($2) and not 0 = all(holds)
+            where not expired and expires_at < now() and (expires_at, id) > ($3, $4) and not id = any($2)
+                and (0 < any(holds) or 0 < any(unposted_uses))
             order by expires_at, id limit $1
             """, MaxEnded, _refused.ToArray(), DateTime.SpecifyKind(last.ExpiresAt, DateTimeKind.Utc), last.Id);
         var leases = new List<(DateTime, Expire)>();

@@ -45,6 +45,7 @@ public static class Leases
             return answer;
         Failpoint.Hit("wallet.lease.shortage");
         using var turn = await recalls.TurnAsync(registers, token);
+        await recalls.PostUsesAsync(writer, registers, token);
         answer = await writer.RunAsync(new Extend(request) { InUse = recalls.InUse(request) });
         if (answer is not Answer.Shortage shortage)
             return answer;

@@ -96,6 +96,24 @@ public sealed class Recalls
             _inUse.TryRemove(register, out _);
     }
 
+    /// <summary>Posts what leases have used of counters, so that nobody is told that it may come back.</summary>
+    public async Task PostUsesAsync(Writer writer, IReadOnlyList<Guid> registers, CancellationToken token)
+    {
+        var leases = await _database.ByIndexAsync(async connection =>
+        {
+            await using var query = connection.Sql("""
+                select distinct id from lease_account found join lease on id = found.lease
+                where found.account = any($1) and unposted_uses[array_position(accounts, found.account)] > 0
+                """, registers.ToArray());
+            var found = new List<Guid>();
+            await using var reader = await query.ExecuteReaderAsync(token);
+            while (await reader.ReadAsync(token))
+                found.Add(reader.GetGuid(0));
+            return found;
+        }, token);
+        await writer.RunAsync(leases.ConvertAll(lease => new PostUses(lease, registers)));
+    }
+
     /// <summary>Returns when every other holder that is worth waiting for has answered, or after the longest wait.</summary>
     public async Task CallBackAsync(IReadOnlyList<Guid> registers, Guid except, CancellationToken token)
     {

@@ -19,6 +19,15 @@ public sealed class Book(DateTimeOffset now)
 
     public Dictionary<Guid, Account> Accounts { get; } = [];
 
+    /// <summary>Counters that were not read: leases keep what settlements use of them.</summary>
+    public IReadOnlySet<Guid> Unread { get; init; } = new HashSet<Guid>();
+
+    /// <summary>
+    /// A settlement needs a counter that was not read, because its lease does not hold as much of it. The batch must be done again with
+    /// all counters.
+    /// </summary>
+    public bool NeedsUnread { get; set; }
+
     /// <summary>Some account has lots that were read or made.</summary>
     public bool HasLots { get; set; }
     public Dictionary<Guid, Lease> Leases { get; } = [];
@@ -79,7 +88,7 @@ public sealed class Book(DateTimeOffset now)
 
 /// <summary>
 /// An account. <see cref="Posted"/> is the sum of its entries, or, of a counter, what was used. <see cref="Reserved"/> is what open leases
-/// hold of it.
+/// hold of it, and what they have used of a counter that is not posted yet.
 /// </summary>
 public sealed class Account
 {
@@ -201,7 +210,9 @@ public enum LeaseSlots
     Freed = 2,
 }
 
-/// <summary>One register's part of a lease. <see cref="Outstanding"/> is its share of the account's reserved amount.</summary>
+/// <summary>
+/// One register's part of a lease. <see cref="Outstanding"/> and <see cref="Unposted"/> are its share of the account's reserved amount.
+/// </summary>
 public sealed class LeaseLine
 {
     public long Granted { get; set; }
@@ -209,12 +220,18 @@ public sealed class LeaseLine
     public long Returned { get; set; }
     public long LastGranted { get; set; }
 
+    /// <summary>
+    /// The part of <see cref="Consumed"/> that its counter does not have yet. It still stands in what is reserved of it, so that the
+    /// counter can give as much as if it had it.
+    /// </summary>
+    public long Unposted { get; set; }
+
     public long Outstanding => Granted - Consumed - Returned;
 
-    public (long, long, long, long) Figures => (Granted, Consumed, Returned, LastGranted);
+    public (long, long, long, long, long) Figures => (Granted, Consumed, Returned, LastGranted, Unposted);
 
     /// <summary>The figures as they were read. Null for a line that is new.</summary>
-    public (long, long, long, long)? Stored { get; set; }
+    public (long, long, long, long, long)? Stored { get; set; }
 }
 
 /// <summary>The time in which a client session is open, as limits with one selector count it: until <see cref="ClosesAt"/>.</summary>

@@ -129,6 +129,16 @@ public sealed record Expire(Guid LeaseId, IReadOnlyList<Guid> Registers) : Comma
     public override Guid? Lease => LeaseId;
 }
 
+/// <summary>
+/// Gives counters what requests of a lease have used of them. Every command on a lease and its counters does, so nothing else is to be
+/// done.
+/// </summary>
+public sealed record PostUses(Guid LeaseId, IReadOnlyList<Guid> Registers) : Command
+{
+    public override IEnumerable<Guid> Accounts => Registers;
+    public override Guid? Lease => LeaseId;
+}
+
 /// <summary>Frees the slots of a lease, because its holder has been silent. Whatever else the lease holds stays.</summary>
 public sealed record FreeSlots(Guid LeaseId, IReadOnlyList<Guid> Registers) : Command
 {

@@ -25,7 +25,7 @@ public static partial class Ledger
         Open open => Apply(book, open),
         Post post => Apply(book, post),
         Freeze freeze => Apply(book, freeze),
-        BookExpiry => new Answer.Done(),
+        BookExpiry or PostUses => new Answer.Done(),
         Extend extend => Apply(book, extend),
         GiveBack giveBack => Apply(book, giveBack),
         Expire expire => Apply(book, expire),

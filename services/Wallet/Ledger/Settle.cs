@@ -30,6 +30,12 @@ public static partial class Ledger
         var (first, isCovered) = (book.Entries.Count, settlement.Due is not null);
         foreach (var charge in settlement.Charges)
         {
+            if (book.Unread.Contains(charge.Register))
+            {
+                CountLater(book, lease?.Lines.GetValueOrDefault(charge.Register), charge);
+                counted.Add(charge);
+                continue;
+            }
             var account = book.Find(charge.Register);
             if (account is { Kind: var kind } && kind.IsCounter())
             {
@@ -137,6 +143,39 @@ public static partial class Ledger
         account.Posted = checked(account.Posted + charge.Value);
         Check(account);
         TellOfUse(book, account);
+    }
+
+    /// <summary>
+    /// What is used of a hold changes nothing that the counter can still give, so the counter need not know it at once. Of eight lines a
+    /// settlement would change eight counters.
+    /// </summary>
+    static void CountLater(Book book, LeaseLine? line, Charge charge)
+    {
+        if (line is null || charge.Value > line.Outstanding)
+        {
+            book.NeedsUnread = true;
+            return;
+        }
+        line.Consumed += charge.Value;
+        line.Unposted += charge.Value;
+    }
+
+    /// <summary>
+    /// Counters that were read get what leases that were read have for them, before anything is decided. Whatever was used by then is
+    /// told, too.
+    /// </summary>
+    public static void PostLateUses(Book book)
+    {
+        foreach (var lease in book.Leases.Values)
+            foreach (var (register, line) in lease.Lines)
+                if (line.Unposted > 0 && book.Accounts.TryGetValue(register, out var counter))
+                {
+                    counter.Reserved -= line.Unposted;
+                    counter.Posted = checked(counter.Posted + line.Unposted);
+                    line.Unposted = 0;
+                    Check(counter);
+                    TellOfUse(book, counter);
+                }
     }
 
     /// <summary>Takes from what the lease holds first, then from what the register has free. Returns what could be paid.</summary>

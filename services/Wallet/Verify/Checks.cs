@@ -183,7 +183,10 @@ static class Checks
             """
             select format('counter %s has %s, usage records say %s', a.id, a.posted,
                 coalesce(s.balance, 0) + coalesce(o.amount, 0) + coalesce(u.counted, 0))
-            from account a left join seal s on s.account = a.id left join counter_opening o on o.register = a.id left join (
+            from (
+                select id, kind, created_at, posted + coalesce(late, 0) posted from account left join (
+                    select account, sum(unposted) late from lease_line group by account) used on used.account = id) a
+            left join seal s on s.account = a.id left join counter_opening o on o.register = a.id left join (
                 select register, sum(count) counted, sum(count) filter (where at >= (select proved_at from sealed)) fresh from (
                     select c.register, c.count, created_at as at
                     from usage_record, unnest(counted, counts) as c (register, count) where counted is not null
@@ -201,7 +204,7 @@ static class Checks
             """
             select format('account %s: %s reserved, leases hold %s', a.id, a.reserved, coalesce(h.held, 0))
             from account a left join (
-                select account, sum(granted - consumed - returned) held from lease_line group by account) h on h.account = a.id
+                select account, sum(granted - consumed - returned + unposted) held from lease_line group by account) h on h.account = a.id
             where a.reserved <> coalesce(h.held, 0)
             """),
         ("usage records and debits agree to the nano-dollar",

@@ -74,7 +74,9 @@ public sealed class Seals(NpgsqlDataSource database, DatabaseReady ready, Rollup
     {
         await connection.RunAsync("""
             insert into seal (account, version, balance, spent, topped_up)
-            select id, version, posted - coalesce(amount, 0), spent, topped_up from account left join counter_opening on register = id
+            select id, version, posted + coalesce(late, 0) - coalesce(amount, 0), spent, topped_up
+            from account left join counter_opening on register = id
+            left join (select account, sum(unposted)::bigint late from lease_line group by account) used on used.account = id
             on conflict (account) do update set
                 version = excluded.version, balance = excluded.balance, spent = excluded.spent, topped_up = excluded.topped_up
             where (seal.version, seal.balance, seal.spent, seal.topped_up)

@@ -131,6 +131,7 @@ sealed class OwnLedger : IAsyncDisposable
         app.MapReratings();
         app.MapStaleSettlements();
         app.MapCounterOpenings();
+        app.MapCounterStates();
         app.MapEraseCustomer();
         app.MapTakeKey();
         app.MapRenewCalls();

@@ -169,9 +169,9 @@ public sealed class LeaseTests
         await using var insert = Books.Wallet.CreateCommand($"""
             with made as (
                 insert into lease (
-                    id, holder, fence, return_fence, expires_at, expired, accounts, holds, uses, returns, latest_grants)
+                    id, holder, fence, return_fence, expires_at, expired, accounts, holds, uses, returns, latest_grants, unposted_uses)
                 select gen_random_uuid(), $1, 1, 0, now() - interval {overSince}, false,
-                    array[account.id], array[{granted} - {consumed}], array[{consumed}], array[0], array[0]
+                    array[account.id], array[{granted} - {consumed}], array[{consumed}], array[0], array[0], array[0]
                 from generate_series(1, {count}), account where owner = $2 and kind = 0 returning id, accounts),
             found as (insert into lease_account (account, lease) select unnest(accounts), id from made)
             select id from made

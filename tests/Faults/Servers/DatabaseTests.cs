@@ -138,8 +138,9 @@ public sealed class DatabaseTests : IAsyncLifetime
             """, lease, user.Customer);
         await RunAsync("""
             insert into lease (
-                id, holder, fence, return_fence, expires_at, expired, accounts, holds, uses, returns, latest_grants)
-            select lease, 'nobody', 1, 0, now() - interval '1 minute', false, array[account], array[5], array[0], array[0], array[5]
+                id, holder, fence, return_fence, expires_at, expired, accounts, holds, uses, returns, latest_grants, unposted_uses)
+            select lease, 'nobody', 1, 0, now() - interval '1 minute', false,
+                array[account], array[5], array[0], array[0], array[5], array[0]
             from lease_account where lease = $1
             """, lease);
     }

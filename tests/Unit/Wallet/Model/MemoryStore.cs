@@ -47,9 +47,28 @@ sealed class MemoryStore
         return answer;
     }
 
-    public Book Lock(List<Command> commands, DateTimeOffset now)
+    /// <summary>The same by a writer that knows all counters, and reads those of a settlement only when it must.</summary>
+    public Answer ApplyLate(Command command, DateTimeOffset now)
     {
-        var book = new Book(now) { Months = [Month] };
+        var book = Lock([command], now, Unread(command));
+        var answer = Ledger.Apply(book, command);
+        if (book.NeedsUnread)
+            return Apply(command, now);
+        Write(book);
+        return answer;
+    }
+
+    HashSet<Guid> Unread(Command command) => command is Settle { Settlement: { Lease: not null, Charges: var charges } }
+        ? [.. charges.Where(charge => charge.Beyond == 0).Select(charge => charge.Register).Where(IsCounter)]
+        : [];
+
+    bool IsCounter(Guid register) => Accounts.TryGetValue(register, out var account) && account.Kind.IsCounter();
+
+    public Book Lock(List<Command> commands, DateTimeOffset now) => Lock(commands, now, []);
+
+    Book Lock(List<Command> commands, DateTimeOffset now, HashSet<Guid> unread)
+    {
+        var book = new Book(now) { Months = [Month], Unread = unread };
         foreach (var ensured in commands.SelectMany(command => command.Ensures))
         {
             book.Accounts.TryAdd(ensured.Id, Copy(Accounts.GetValueOrDefault(ensured.Id) ?? ensured));
@@ -58,7 +77,7 @@ sealed class MemoryStore
         }
         foreach (var opened in commands.SelectMany(command => command.Opens))
             Accounts.TryAdd(opened.Id, opened);
-        foreach (var id in commands.SelectMany(command => command.Accounts))
+        foreach (var id in commands.SelectMany(command => command.Accounts).Except(unread))
             if (Accounts.TryGetValue(id, out var account))
                 book.Accounts.TryAdd(id, Copy(account));
         foreach (var command in commands)
@@ -80,6 +99,7 @@ sealed class MemoryStore
         }
         foreach (var account in book.Accounts.Values.ToList())
             LoadLots(book, account, commands, now);
+        Ledger.PostLateUses(book);
         return book;
     }
 
@@ -256,7 +276,11 @@ sealed class MemoryStore
         foreach (var (register, hold) in lease.Lines)
             copy.Lines.Add(
                 register,
-                new() { Granted = hold.Granted, Consumed = hold.Consumed, Returned = hold.Returned, LastGranted = hold.LastGranted });
+                new()
+                {
+                    Granted = hold.Granted, Consumed = hold.Consumed, Returned = hold.Returned, LastGranted = hold.LastGranted,
+                    Unposted = hold.Unposted,
+                });
         return copy;
     }
 }
