@@ -165,7 +165,7 @@ static class Books
     public static Task<IReadOnlyList<string>> MoneyAsync(User user) => TextsAsync(
         Wallet,
         """
-        select (id, kind, posted, version, spent, topped_up)::text from account where owner = $1
+        select (id, kind, posted + unposted_of(id), version, spent, topped_up)::text from account where owner = $1
         union all select entry::text from entry where account in (select id from account where owner = $1)
         union all select usage_record::text from usage_record where customer = $1 order by 1
         """,
