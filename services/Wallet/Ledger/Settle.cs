@@ -30,14 +30,8 @@ public static partial class Ledger
         var (first, isCovered) = (book.Entries.Count, settlement.Due is not null);
         foreach (var charge in settlement.Charges)
         {
-            if (book.Unread.Contains(charge.Register))
-            {
-                CountLater(book, lease?.Lines.GetValueOrDefault(charge.Register), charge);
-                counted.Add(charge);
-                continue;
-            }
             var account = book.Find(charge.Register);
-            if (account is { Kind: var kind } && kind.IsCounter())
+            if (account?.Kind.IsCounter() ?? book.Unread.Contains(charge.Register))
             {
                 Count(book, account, lease?.Lines.GetValueOrDefault(charge.Register), charge);
                 counted.Add(charge);
@@ -134,8 +128,13 @@ public static partial class Ledger
         book.Accounts[HouseAccounts.ProviderCost(usage.Project, usage.Test)];
 
     /// <summary>What was held of the counter is free again as far as the request held it; what was used counts.</summary>
-    static void Count(Book book, Account account, LeaseLine? line, Charge charge)
+    static void Count(Book book, Account? account, LeaseLine? line, Charge charge)
     {
+        if (account is null)
+        {
+            CountLater(book, line, charge);
+            return;
+        }
         var held = Math.Min(charge.Value - charge.Beyond, line?.Outstanding ?? 0);
         if (line is not null)
             line.Consumed += held;
