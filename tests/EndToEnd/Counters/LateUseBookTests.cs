@@ -21,7 +21,7 @@ public sealed class LateUseBookTests : OnOwnLedger
         await ClaimAsync(1, 60);
         await SettleAsync(20);
         Assert.Equal(["0 60 20"], await FiguresAsync());
-        Assert.Equal((20, 40), await ShownAsync());
+        Assert.Equal((20L, 40L), await ShownAsync());
         await _ledger.VerifyAsync();
         Assert.True((await _ledger.Seals.SealAsync(full: false, Token))!.IsRight);
 
@@ -30,7 +30,7 @@ public sealed class LateUseBookTests : OnOwnLedger
         await ClaimAsync(2, 1);
 
         Assert.Equal(["25 36 0"], await FiguresAsync());
-        Assert.Equal((25, 36), await ShownAsync());
+        Assert.Equal((25L, 36L), await ShownAsync());
         await _ledger.VerifyAsync();
         Assert.True((await _ledger.Seals.SealAsync(full: false, Token))!.IsRight);
         Assert.Equal(

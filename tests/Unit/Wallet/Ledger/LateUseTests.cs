@@ -21,13 +21,13 @@ public sealed class LateUseTests
         Apply(Claim(Lease, 1, 60, ceiling: 100));
         Apply(Settlement(Lease, 20));
 
-        Assert.Equal((0, 60), Figures(_late, Limit));
-        Assert.Equal((20, 40), Figures(_early, Limit));
-        Assert.Equal((20, 40), (_late.Leases[Lease].Lines[Limit].Unposted, _late.Leases[Lease].Lines[Limit].Outstanding));
+        Assert.Equal((0L, 60L), Figures(_late, Limit));
+        Assert.Equal((20L, 40L), Figures(_early, Limit));
+        Assert.Equal((20L, 40L), (_late.Leases[Lease].Lines[Limit].Unposted, _late.Leases[Lease].Lines[Limit].Outstanding));
         Assert.Equal(40, Assert.IsType<Answer.Refused>(Apply(Claim(Ids.New(), 1, 41, ceiling: 100))).Available);
 
         Apply(new PostUses(Lease, [Limit]));
-        Assert.Equal((20, 40), Figures(_late, Limit));
+        Assert.Equal((20L, 40L), Figures(_late, Limit));
         Assert.Equal(0, _late.Leases[Lease].Lines[Limit].Unposted);
     }
 
@@ -37,10 +37,10 @@ public sealed class LateUseTests
         Apply(Claim(Lease, 1, 60, ceiling: 100));
         Apply(Settlement(Lease, 20));
         Apply(Settlement(Lease, 41)); // of 40
-        Assert.Equal((61, 0), Figures(_late, Limit));
+        Assert.Equal((61L, 0L), Figures(_late, Limit));
 
         Apply(Settlement(Ids.New(), 5));
-        Assert.Equal((66, 0), Figures(_late, Limit));
+        Assert.Equal((66L, 0L), Figures(_late, Limit));
         Assert.Equal(66, _late.Counted[Limit]);
     }
 
@@ -55,7 +55,7 @@ public sealed class LateUseTests
 
         Apply(ends ? new Expire(Lease, [Limit]) : Claim(Lease, 2, 1, ceiling: 100));
 
-        Assert.Equal(ends ? (20, 0) : (20, 41), Figures(_late, Limit));
+        Assert.Equal(ends ? (20L, 0L) : (20L, 41L), Figures(_late, Limit));
     }
 
     /// <summary>Two stores have the same history; one of them reads counters with each settlement.</summary>
