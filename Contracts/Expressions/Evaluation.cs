@@ -6,13 +6,16 @@ namespace LlmGateway.Contracts.Expressions;
 sealed class Evaluation(Facts facts)
 {
     /// <summary>Parts that are evaluated, elements that are seen and values that are made; a step takes at most some 100 bytes.</summary>
-    public const int MaxSteps = 300_000;
+    public const int MaxSteps = 500_000;
 
     /// <summary>Bytes of text that cost one step to read.</summary>
     public const int BytesPerStep = 64;
 
     /// <summary>UTF-16 units of all texts that are made.</summary>
     public const int MaxText = 16 * 1024 * 1024;
+
+    /// <summary>How deep a value may be nested that is compared or written: what JSON and a source can be together.</summary>
+    public const int MaxValueDepth = 64 + MeteringExpression.MaxDepth;
 
     readonly List<(string Name, Value Value)> _variables = [];
     readonly Stack<(Value Item, int Index, Value Accumulator)> _elements = [];
@@ -46,6 +49,14 @@ sealed class Evaluation(Facts facts)
         if (_text > MaxText)
             Fail(Failure.TooMuch, at, $"The expression makes more than {MaxText} characters of text.");
         return Spend(text / BytesPerStep, at);
+    }
+
+    /// <summary>False when a value is nested too deep to be compared or written, or the evaluation has failed.</summary>
+    public bool IsShallow(int depth, Node at)
+    {
+        if (depth > MaxValueDepth)
+            Fail(Failure.TooMuch, at, $"The value is nested more than {MaxValueDepth} times.");
+        return Failure is null;
     }
 
     /// <returns>Null.</returns>

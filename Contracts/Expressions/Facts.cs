@@ -1,7 +1,7 @@
 namespace LlmGateway.Contracts.Expressions;
 
 /// <summary>What an expression is told of one request and its response. Names of headers should be compared without their case.</summary>
-public sealed class Facts
+public sealed record Facts
 {
     static readonly Dictionary<string, string> None = [];
 

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Globalization;
 using System.Text;
+using System.Text.Encodings.Web;
 using System.Text.Json;
 
 namespace LlmGateway.Contracts.Expressions;
@@ -115,18 +116,21 @@ static class JsonValues
         return to.ToString();
     }
 
+    static readonly JsonWriterOptions Form =
+        new() { SkipValidation = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
     /// <summary>The JSON of a value; empty when the evaluation has failed on the way.</summary>
     public static string Write(Value value, Evaluation run, Node at)
     {
         var buffer = new ArrayBufferWriter<byte>();
-        using (var writer = new Utf8JsonWriter(buffer, new() { SkipValidation = true }))
+        using (var writer = new Utf8JsonWriter(buffer, Form))
             Write(writer, value, run, at);
         return Encoding.UTF8.GetString(buffer.WrittenSpan);
     }
 
-    static void Write(Utf8JsonWriter to, Value value, Evaluation run, Node at)
+    static void Write(Utf8JsonWriter to, Value value, Evaluation run, Node at, int depth = 0)
     {
-        if (!run.Spend(1, at) || !run.Keep(value.Kind == Kinds.Text ? value.StoredLength : 1, at))
+        if (!run.IsShallow(depth, at) || !run.Spend(1, at) || !run.Keep(value.Kind == Kinds.Text ? value.StoredLength : 1, at))
             return;
         switch (value.Kind)
         {
@@ -135,14 +139,14 @@ static class JsonValues
                 foreach (var (name, member) in value.Members)
                 {
                     to.WritePropertyName(Whole(name));
-                    Write(to, member, run, at);
+                    Write(to, member, run, at, depth + 1);
                 }
                 to.WriteEndObject();
                 break;
             case Kinds.Array:
                 to.WriteStartArray();
                 foreach (var item in value.Items)
-                    Write(to, item, run, at);
+                    Write(to, item, run, at, depth + 1);
                 to.WriteEndArray();
                 break;
             case Kinds.Text:

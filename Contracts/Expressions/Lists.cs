@@ -27,7 +27,7 @@ static class Lists
         var runes = of.Kind == Kinds.Text && run.Keep(2L * of.StoredLength, at) ? of.Text.EnumerateRunes().ToArray() : [];
         var length = of.Kind == Kinds.Text ? runes.Length : of.Items.Length;
         if (EndOf(run, at.From, 0, length) is not { } from || EndOf(run, at.To, length, length) is not { } to
-            || !run.Spend(Math.Max(0, to - from), at))
+            || !(of.Kind == Kinds.Text ? run.Keep(to, at) : run.Spend(Math.Max(0, to - from), at)))
             return Value.Null;
         var range = from..Math.Max(from, to);
         return of.Kind == Kinds.Text ? Value.Of(string.Concat(runes[range])) : Value.Of(of.Items[range]);

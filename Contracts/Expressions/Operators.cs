@@ -128,9 +128,9 @@ static class Operators
     }
 
     /// <summary>False when the evaluation fails on the way.</summary>
-    public static bool Equal(Evaluation run, Node at, Value left, Value right)
+    public static bool Equal(Evaluation run, Node at, Value left, Value right, int depth = 0)
     {
-        if (left.Kind != right.Kind || !run.Spend(1, at))
+        if (left.Kind != right.Kind || !run.Spend(1, at) || !run.IsShallow(depth, at))
             return false;
         switch (left.Kind)
         {
@@ -145,12 +145,12 @@ static class Operators
                 if (items.Length != others.Length)
                     return false;
                 for (var i = 0; i < items.Length; i++)
-                    if (!Equal(run, at, items[i], others[i]))
+                    if (!Equal(run, at, items[i], others[i], depth + 1))
                         return false;
                 return true;
             default:
-                return left.MemberCount == right.MemberCount
-                    && left.Members.All(member => right.HasMember(member.Key) && Equal(run, at, member.Value, right.Member(member.Key)));
+                return left.MemberCount == right.MemberCount && left.Members.All(member =>
+                    right.HasMember(member.Key) && Equal(run, at, member.Value, right.Member(member.Key), depth + 1));
         }
     }
 }

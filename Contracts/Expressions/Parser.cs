@@ -4,7 +4,7 @@ namespace LlmGateway.Contracts.Expressions;
 /// Reads a source into an expression, by precedence. Takes any source. After the first error it sees nothing but the end, so that every
 /// loop ends.
 /// </summary>
-sealed class Parser
+public sealed class Parser
 {
     /// <summary>Binary operators. A higher one binds more tightly; <c>**</c> binds to the right, the others to the left.</summary>
     internal static readonly Dictionary<string, int> Precedences = new()
@@ -36,6 +36,7 @@ sealed class Parser
             _next = _lexemes.Count - 1;
     }
 
+    /// <returns>The expression, which nothing has checked yet, or why there is none.</returns>
     public static (Node? Tree, ExpressionError? Error) Parse(string source)
     {
         var parser = new Parser(source);
@@ -102,7 +103,7 @@ sealed class Parser
 
     Let ParseLet()
     {
-        var at = _lexemes[_next++].At;
+        _next++;
         var name = Next;
         if (name.Kind != LexemeKind.Word)
             Fail(name, $"A name is expected after 'let', not {Describe(name)}.");
@@ -111,7 +112,7 @@ sealed class Parser
         Expect("=", "after the name");
         var content = ParseExpression(0);
         Expect(";", "after what 'let' keeps");
-        return Made(new Let(at, name.Text, content, ParseExpression(0)));
+        return Made(new Let(name.At, name.Text, content, ParseExpression(0)));
     }
 
     Node ParseOperators(int precedence)
