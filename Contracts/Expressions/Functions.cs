@@ -14,10 +14,12 @@ sealed record Function(
 }
 
 /// <summary>The functions of the language.</summary>
-static class Functions
+public static class Functions
 {
+    public static IEnumerable<string> Names => ByName.Keys;
+
     /// <summary>Most arguments of a function that takes any number.</summary>
-    public const int Any = 64;
+    const int Any = 64;
 
     const Kinds Number = Kinds.Number, Text = Kinds.Text, Truth = Kinds.Truth, Array = Kinds.Array, Scalar = Kinds.Scalar;
 
@@ -100,10 +102,10 @@ static class Functions
         Plain("nowRFC3339", [], Text, (run, _, _) => Value.Of(Texts.Rfc3339(run.Facts.Now))),
     ];
 
-    public static readonly Dictionary<string, Function> ByName = All.ToDictionary(function => function.Name);
+    internal static readonly Dictionary<string, Function> ByName = All.ToDictionary(function => function.Name);
 
     /// <summary>What a function that is not here is refused with, where others have it.</summary>
-    public static readonly Dictionary<string, string> Missing = new()
+    internal static readonly Dictionary<string, string> Missing = new()
     {
         ["env"] = "Expressions cannot read the gateway's environment. Write the value itself.",
         ["uuid"] = "A random value is of no use here.",
@@ -111,7 +113,7 @@ static class Functions
         ["duration"] = "'now()' is the time of the request, in seconds since 1970.",
     };
 
-    public static PredicateUse PredicateOf(string function) =>
+    internal static PredicateUse PredicateOf(string function) =>
         ByName.TryGetValue(function, out var found) ? found.Predicate : PredicateUse.Never;
 
     /// <summary>A function of values, whose kinds are seen to before it runs.</summary>

@@ -53,10 +53,10 @@ sealed class Lexer(string source)
                 _at += rest.IndexOf('\n') is >= 0 and var end ? end : rest.Length;
             else if (rest.StartsWith("/*"))
             {
-                var end = rest.IndexOf("*/");
+                var end = rest[2..].IndexOf("*/");
                 if (end < 0)
                     Fail(_at, "The comment has no end.", "Close it with */.");
-                _at += end < 0 ? rest.Length : end + 2;
+                _at += end < 0 ? rest.Length : end + 4;
             }
             else
                 return true;

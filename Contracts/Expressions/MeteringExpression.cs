@@ -17,6 +17,15 @@ public sealed class MeteringExpression
     /// <summary>How deep predicates may be nested. Each level multiplies the steps by the number of elements.</summary>
     public const int MaxPredicates = 3;
 
+    /// <summary>Parts that are evaluated, elements that are seen and values that are made; a step takes at most some 100 bytes.</summary>
+    public const int MaxSteps = 500_000;
+
+    /// <summary>UTF-16 units of all texts that one evaluation makes.</summary>
+    public const int MaxText = 16 * 1024 * 1024;
+
+    /// <summary>How deep a value may be nested that is compared or written: what JSON and a source can be together.</summary>
+    public const int MaxValueDepth = 64 + MaxDepth;
+
     readonly Node _readings;
 
     MeteringExpression(string source, Node tree)

@@ -349,7 +349,8 @@ public sealed class Parser
                 node = ParseBrackets(node, at, isOptional);
             else
             {
-                _ = isOptional || Take(".");
+                if (!isOptional)
+                    Take(".");
                 node = ParseName(node, at, isOptional);
             }
         }

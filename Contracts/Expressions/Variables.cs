@@ -5,10 +5,12 @@ namespace LlmGateway.Contracts.Expressions;
 sealed record Variable(string Name, Kinds Kinds, Func<Evaluation, Value> Read);
 
 /// <summary>The names of requests, responses and streams. Each expression may use all of them.</summary>
-static class Variables
+public static class Variables
 {
+    public static IEnumerable<string> Names => ByName.Keys;
+
     /// <summary>Read by <see cref="Readings"/>, as far as the expression needs them.</summary>
-    public const string AllData = "allData", LastChunk = "lastChunk", ResponseBody = "respBody", Usage = "usage";
+    internal const string AllData = "allData", LastChunk = "lastChunk", ResponseBody = "respBody", Usage = "usage";
 
     static readonly Variable[] All =
     [
@@ -33,7 +35,7 @@ static class Variables
         new(LastChunk, Kinds.Text, _ => Value.Null),
     ];
 
-    public static readonly Dictionary<string, Variable> ByName = All.ToDictionary(variable => variable.Name);
+    internal static readonly Dictionary<string, Variable> ByName = All.ToDictionary(variable => variable.Name);
 
     /// <summary>
     /// The members of <c>usage</c>. Input and output are wholes, as on every provider's bill; the others say what of them is counted apart.

@@ -178,9 +178,9 @@ public sealed class ExpressionPropertyTests
     {
         string[] pieces =
         [
-            "json(", "sseEvents(", "allData", ")", "(", "[", "]", "{", "}", ".", "?.", "??", "?", ":", ",", ";", "let ", "x", "=", "#", "#acc",
-            "'", "\"", "`", "\\", "1", "0x", "1e", "..", "not ", "in ", "matches ", "-", "**", "|", "filter(", " ", "\n", "//", "/*",
-            "é", "😀", "\ud83d", "\0", "\u2028", "nil", "usage",
+            "json(", "sseEvents(", "allData", ")", "(", "[", "]", "{", "}", ".", "?.", "??", "?", ":", ",", ";", "let ", "x", "=", "#",
+            "#acc", "'", "\"", "`", "\\", "1", "0x", "1e", "..", "not ", "in ", "matches ", "-", "**", "|", "filter(", " ", "\n", "//",
+            "/*", "é", "😀", "\ud83d", "\0", "\u2028", "nil", "usage",
         ];
         var source = string.Concat(Enumerable.Range(0, random.Next(1, 30)).Select(_ =>
             random.Next(10) == 0 ? ((char)random.Next(0x10000)).ToString() : pieces[random.Next(pieces.Length)]));

@@ -17,7 +17,7 @@ sealed class LineCounter
 
     public long FilledLines => _filledEnds + (_length > 0 ? 1 : 0);
 
-    /// <summary>Empty when there is none; null when it is larger than <see cref="EventLines.MaxEventBytes"/>.</summary>
+    /// <summary>Empty when there is none; null when it is larger than <see cref="ResponseCollector.MaxEventBytes"/>.</summary>
     public ReadOnlyMemory<byte>? LastFilledLine => _length > 0 ? Kept(_line, _length) : Kept(_filled, _filledLength);
 
     public void Add(ReadOnlySpan<byte> piece)
@@ -54,10 +54,10 @@ sealed class LineCounter
     void Keep(ReadOnlySpan<byte> part)
     {
         _length += part.Length;
-        if (_length <= EventLines.MaxEventBytes)
+        if (_length <= ResponseCollector.MaxEventBytes)
             _line.Write(part);
     }
 
     static ReadOnlyMemory<byte>? Kept(ArrayBufferWriter<byte> line, long length) =>
-        length <= EventLines.MaxEventBytes ? line.WrittenMemory : null;
+        length <= ResponseCollector.MaxEventBytes ? line.WrittenMemory : null;
 }

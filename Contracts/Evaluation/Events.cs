@@ -13,8 +13,8 @@ static class Events
     static Value Of(Value name, Value data, Value id) =>
         Value.Of(new Dictionary<string, Value> { ["event"] = Plain(name), ["data"] = Plain(data), ["id"] = Plain(id) });
 
-    /// <summary>Texts of events are as long as their characters.</summary>
-    static Value Plain(Value text) => Value.Of(text.Text);
+    /// <summary>Data and lines are as long as their characters; only a whole response is as long as its bytes. Null stays null.</summary>
+    public static Value Plain(Value text) => text.IsNull ? text : Value.Of(text.Text);
 
     /// <summary>All events of a text.</summary>
     public static Value Of(Evaluation run, ReadOnlySpan<byte> text, Node at)
@@ -68,7 +68,7 @@ static class Events
         bool See(scoped StreamEvent e)
         {
             if (e.IsOversize)
-                run.Fail(Failure.TooLarge, at, $"An event is larger than {EventLines.MaxEventBytes} bytes.");
+                run.Fail(Failure.TooLarge, at, $"An event is larger than {ResponseCollector.MaxEventBytes} bytes.");
             var isKept = run.Spend(Steps, at) && run.Keep(e.Name.Length + e.Data.Length + e.Id.Length, at);
             if (isKept)
                 seen(e);

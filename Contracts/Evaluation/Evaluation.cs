@@ -5,17 +5,8 @@ namespace LlmGateway.Contracts.Expressions;
 /// </summary>
 sealed class Evaluation(Facts facts)
 {
-    /// <summary>Parts that are evaluated, elements that are seen and values that are made; a step takes at most some 100 bytes.</summary>
-    public const int MaxSteps = 500_000;
-
     /// <summary>Bytes of text that cost one step to read.</summary>
     public const int BytesPerStep = 64;
-
-    /// <summary>UTF-16 units of all texts that are made.</summary>
-    public const int MaxText = 16 * 1024 * 1024;
-
-    /// <summary>How deep a value may be nested that is compared or written: what JSON and a source can be together.</summary>
-    public const int MaxValueDepth = 64 + MeteringExpression.MaxDepth;
 
     readonly List<(string Name, Value Value)> _variables = [];
     readonly Stack<(Value Item, int Index, Value Accumulator)> _elements = [];
@@ -36,8 +27,8 @@ sealed class Evaluation(Facts facts)
     public bool Spend(long steps, Node at)
     {
         _steps += steps;
-        if (_steps > MaxSteps)
-            Fail(Failure.TooLong, at, $"The expression takes more than {MaxSteps} steps.");
+        if (_steps > MeteringExpression.MaxSteps)
+            Fail(Failure.TooLong, at, $"The expression takes more than {MeteringExpression.MaxSteps} steps.");
         return Failure is null;
     }
 
@@ -46,16 +37,16 @@ sealed class Evaluation(Facts facts)
     public bool Keep(long text, Node at)
     {
         _text += text;
-        if (_text > MaxText)
-            Fail(Failure.TooMuch, at, $"The expression makes more than {MaxText} characters of text.");
+        if (_text > MeteringExpression.MaxText)
+            Fail(Failure.TooMuch, at, $"The expression makes more than {MeteringExpression.MaxText} characters of text.");
         return Spend(text / BytesPerStep, at);
     }
 
     /// <summary>False when a value is nested too deep to be compared or written, or the evaluation has failed.</summary>
     public bool IsShallow(int depth, Node at)
     {
-        if (depth > MaxValueDepth)
-            Fail(Failure.TooMuch, at, $"The value is nested more than {MaxValueDepth} times.");
+        if (depth > MeteringExpression.MaxValueDepth)
+            Fail(Failure.TooMuch, at, $"The value is nested more than {MeteringExpression.MaxValueDepth} times.");
         return Failure is null;
     }
 
@@ -92,8 +83,8 @@ sealed class Evaluation(Facts facts)
                 return Operators.Match(this, matching, Of(matching.Text));
             case Binary binary:
                 return OfBinary(binary);
-            case Unary { Sign: "!" } not:
-                return Expect(Of(not.Operand), Kinds.Truth, not.Operand, "!") is { } truth ? Value.Of(!truth.Truth) : Value.Null;
+            case Unary { Sign: "!", Operand: var denied }:
+                return Expect(Of(denied), Kinds.Truth, denied, "!") is { } truth ? Value.Of(!truth.Truth) : Value.Null;
             case Unary unary:
                 return Expect(Of(unary.Operand), Kinds.Number, unary.Operand, unary.Sign) is { } number
                     ? Value.Of(unary.Sign == "-" ? -number.Number : number.Number)
@@ -224,9 +215,10 @@ sealed class Evaluation(Facts facts)
             Reading.EventCount => Value.Of((decimal)response.EventCount),
             Reading.LineCount => Value.Of((decimal)response.Lines),
             Reading.FilledLineCount => Value.Of((decimal)response.FilledLines),
-            Reading.LastFilledLine => OfWhole(response.LastFilledLine, kept),
-            Reading.LastData => response.LastData is null ? Value.Of("") : Whole(response.LastData, kept) is { } data
-                ? Value.OfBytes(data.Data) : Value.Null,
+            Reading.LastFilledLine => Events.Plain(OfWhole(response.LastFilledLine, kept)),
+            Reading.LastData => response.LastData is null ? Value.Of("")
+                : Whole(response.LastData, kept) is { } last ? Events.Plain(Value.OfBytes(last.Data))
+                : Value.Null,
             Reading.LastChunk => LastChunk(kept),
             Reading.Event or Reading.FirstEvent or Reading.LastEvent => EventAt(kept),
             Reading.Events => _events ??= EventsOfWhole(kept),
@@ -264,7 +256,8 @@ sealed class Evaluation(Facts facts)
         ? Events.Of(this, whole.Utf8.Span, kept)
         : Value.Null;
 
-    Value LastChunk(Kept kept) => facts.Response.LastData is not { } last ? OfWhole(facts.Response.LastFilledLine, kept)
+    Value LastChunk(Kept kept) => facts.Response.LastData is not { } last
+        ? Events.Plain(OfWhole(facts.Response.LastFilledLine, kept))
         : Whole(last, kept) is { } e ? Value.Of(Events.Write(e))
         : Value.Null;
 

@@ -84,7 +84,7 @@ static class JsonValues
         return true;
     }
 
-    /// <summary>Half a character, which streams may have at the end of a piece, stays half a character; invalid bytes become U+FFFD.</summary>
+    /// <summary>Half a character, which a stream may have at the end of a piece, stays as it is. Invalid bytes become U+FFFD.</summary>
     static string TextOf(ref Utf8JsonReader reader)
     {
         var text = Encoding.UTF8.GetString(reader.ValueSpan);
@@ -130,7 +130,8 @@ static class JsonValues
 
     static void Write(Utf8JsonWriter to, Value value, Evaluation run, Node at, int depth = 0)
     {
-        if (!run.IsShallow(depth, at) || !run.Spend(1, at) || !run.Keep(value.Kind == Kinds.Text ? value.StoredLength : 1, at))
+        var length = value.Kind == Kinds.Text ? value.StoredLength : 1;
+        if (!run.IsShallow(depth, at) || !run.Spend(1, at) || !run.Keep(length, at))
             return;
         switch (value.Kind)
         {

@@ -11,6 +11,9 @@ public sealed class ResponseCollector(Needs needs)
     /// <summary>Longest response that is kept whole.</summary>
     public const int MaxWholeBytes = 4 * 1024 * 1024;
 
+    /// <summary>Larger events and lines are counted and not kept.</summary>
+    public const int MaxEventBytes = 1024 * 1024;
+
     readonly EventLines _events = new();
     readonly ArrayBufferWriter<byte> _whole = new();
     readonly LineCounter _lines = new();

@@ -24,9 +24,6 @@ readonly ref struct StreamEvent
 /// </summary>
 sealed class EventLines
 {
-    /// <summary>Larger events and lines are counted and not kept.</summary>
-    public const int MaxEventBytes = 1024 * 1024;
-
     readonly ArrayBufferWriter<byte> _line = new(), _name = new(), _data = new(), _id = new();
     long _lineLength;
     bool _hasData, _isOversize, _isGiven;
@@ -66,14 +63,14 @@ sealed class EventLines
     void KeepLine(ReadOnlySpan<byte> piece)
     {
         _lineLength += piece.Length;
-        if (_lineLength <= MaxEventBytes)
+        if (_lineLength <= ResponseCollector.MaxEventBytes)
             _line.Write(piece);
     }
 
     /// <summary>Reads the line; true when it is blank, which ends an event.</summary>
     bool IsBlank(ReadOnlySpan<byte> line)
     {
-        var isTooLong = _lineLength > MaxEventBytes;
+        var isTooLong = _lineLength > ResponseCollector.MaxEventBytes;
         _isOversize |= isTooLong;
         var isBlank = !isTooLong && !See(line);
         _line.ResetWrittenCount();
@@ -134,7 +131,7 @@ sealed class EventLines
 
     void Keep(ArrayBufferWriter<byte> part, ReadOnlySpan<byte> bytes)
     {
-        if (part.WrittenCount + bytes.Length > MaxEventBytes)
+        if (part.WrittenCount + bytes.Length > ResponseCollector.MaxEventBytes)
             _isOversize = true;
         else
             part.Write(bytes);
