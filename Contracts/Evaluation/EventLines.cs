@@ -106,7 +106,8 @@ sealed class EventLines
         var colon = line.IndexOf((byte)':');
         if (colon <= 0)
             return true;
-        var (field, value) = (line[..colon], line[(colon + 1)..]);
+        var field = line[..colon];
+        var value = line[(colon + 1)..];
         if (value is [(byte)' ', ..])
             value = value[1..];
         if (field.SequenceEqual("data"u8))

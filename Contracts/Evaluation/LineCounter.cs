@@ -25,12 +25,13 @@ sealed class LineCounter
         _any |= piece.Length > 0;
         while (piece.Length > 0)
         {
-            if (_afterReturn && piece[0] == '\n')
+            var isSecondOfTwo = _afterReturn && piece[0] == '\n';
+            _afterReturn = false;
+            if (isSecondOfTwo)
             {
-                (_afterReturn, piece) = (false, piece[1..]);
+                piece = piece[1..];
                 continue;
             }
-            _afterReturn = false;
             var end = piece.IndexOfAny((byte)'\n', (byte)'\r');
             Keep(end < 0 ? piece : piece[..end]);
             if (end < 0)

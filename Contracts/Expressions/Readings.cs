@@ -123,7 +123,7 @@ static class Readings
     /// <summary>The place of one event near an end: <c>3</c>, <c>-1</c>, or <c>count(sseEvents(allData)) - 1</c>.</summary>
     static int? PlaceOf(Node key) => key switch
     {
-        Literal { Value.Kind: Kinds.Number } from when IsPlace(from.Value.Number, 0) => (int)from.Value.Number,
+        Literal { Value.Kind: Kinds.Number } ahead when IsPlace(ahead.Value.Number, 0) => (int)ahead.Value.Number,
         Unary { Sign: "-", Operand: Literal { Value.Kind: Kinds.Number } back } when IsPlace(back.Value.Number, 1) =>
             -(int)back.Value.Number,
         Binary { Sign: "-", Left: var count, Right: Literal { Value.Kind: Kinds.Number } back }
