@@ -141,7 +141,7 @@ sealed class Evaluation(Facts facts)
     public static string Shown(Node node)
     {
         var text = node.ToString();
-        return text.Length <= 80 ? text : text[..77] + "...";
+        return text.Length <= 80 ? text : $"{text.AsSpan(0, 77)}...";
     }
 
     Value OfName(string name)

@@ -60,5 +60,5 @@ sealed class LineCounter
     }
 
     static ReadOnlyMemory<byte>? Kept(ArrayBufferWriter<byte> line, long length) =>
-        length <= ResponseCollector.MaxEventBytes ? line.WrittenMemory : null;
+        length <= ResponseCollector.MaxEventBytes ? line.WrittenMemory : (ReadOnlyMemory<byte>?)null;
 }

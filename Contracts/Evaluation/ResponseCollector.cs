@@ -48,7 +48,7 @@ public sealed class ResponseCollector(Needs needs)
         return new()
         {
             Bytes = _bytes,
-            Whole = needs.Whole && _bytes <= MaxWholeBytes ? _whole.WrittenMemory : null,
+            Whole = _bytes <= MaxWholeBytes ? _whole.WrittenMemory : (ReadOnlyMemory<byte>?)null,
             EventCount = _eventCount,
             First = _first,
             Last = [.. Enumerable.Range(1, count).Select(back => _last[(_eventCount - back) % _last.Length])],

@@ -1,4 +1,3 @@
-using LlmGateway.Contracts;
 using LlmGateway.Contracts.Expressions;
 
 namespace LlmGateway.Proxy.Expressions;

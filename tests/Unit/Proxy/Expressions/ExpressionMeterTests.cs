@@ -1,5 +1,4 @@
 using System.Text;
-using LlmGateway.Contracts;
 using LlmGateway.Contracts.Expressions;
 using LlmGateway.Proxy;
 using LlmGateway.Proxy.Expressions;
