@@ -122,7 +122,8 @@ public sealed class Parser
         while (true)
         {
             var (at, sign) = (Next, Sign);
-            var isNegated = at.Text == "not" && Negatable.Contains(_lexemes[Math.Min(_next + 1, _lexemes.Count - 1)].Text);
+            var isNegated = at is { Kind: LexemeKind.Word, Text: "not" }
+                && _lexemes[_next + 1] is { Kind: LexemeKind.Word } after && Negatable.Contains(after.Text);
             if (isNegated)
                 sign = _lexemes[_next + 1].Text;
             if (sign == "|" && precedence == 0)
