@@ -15,12 +15,15 @@ var servers = new Servers(stack);
 var walletDatabase = servers.AddDatabase("walletdb", database: "wallet");
 var sessionsDatabase = servers.AddDatabase("sessionsdb", database: "sessions");
 var webhooksDatabase = servers.AddDatabase("webhooksdb", database: "webhooks");
+var billingDatabase = servers.AddDatabase("billingdb", database: "billing");
 var redis = servers.AddRedis("redis");
 var rabbitmq = servers.AddRabbitMq("rabbitmq");
 
-// Plays the model providers on a laptop; no part of a deployment.
+// Plays the model providers and Stripe on a laptop; no part of a deployment.
 var sandbox = stack.AddService<Projects.Sandbox>("sandbox", Ports.Sandbox)
     .ExcludeFromManifest()
+    .WithStripe(stack)
+    .WithMail(stack)
     .WithSandboxCommands();
 
 // The only writer of balances.
@@ -45,12 +48,26 @@ var sessions = stack.AddService<Projects.Sessions>("sessions", Ports.Sessions)
     .WithSessionsCommands(internalKeys);
 
 // What the developer's systems are told.
-stack.AddService<Projects.Webhooks>("webhooks", Ports.Webhooks)
+var webhooks = stack.AddService<Projects.Webhooks>("webhooks", Ports.Webhooks)
     .WithServer(webhooksDatabase, "webhooks")
     .WithServer(rabbitmq)
     .WithReference(wallet)
-    .WithKeys(internalKeys)
+    .WithKeys(internalKeys, masterKeys)
+    .WithSetting(stack, "Webhooks:Retention")
+    // Receivers on this machine. A deployment has none.
+    .WithSetting(stack, "Webhooks:PrivateHosts", otherwise: "127.0.0.1,localhost")
     .WithWebhooksCommands(internalKeys);
+
+// Top-ups, refunds, disputes: the only one that talks to Stripe.
+var billing = stack.AddService<Projects.Billing>("billing", Ports.Billing)
+    .WithServer(billingDatabase, "billing")
+    .WithServer(rabbitmq)
+    .WithReference(wallet)
+    .WithReference(sessions)
+    .WithKeys(internalKeys)
+    .WithPayments(stack)
+    .WithMailServer(stack)
+    .WithBillingCommands(internalKeys);
 
 // The public edge, twice: every machine is a cluster of two, so that nothing can assume that it is alone.
 foreach (var (name, port) in new[] { ("proxy", Ports.Proxy), ("proxy2", Ports.Proxy2) })
@@ -60,6 +77,8 @@ foreach (var (name, port) in new[] { ("proxy", Ports.Proxy), ("proxy2", Ports.Pr
         .WithServer(rabbitmq)
         .WithReference(sessions)
         .WithReference(wallet)
+        .WithReference(webhooks)
+        .WithReference(billing)
         .WithKeys(internalKeys, masterKeys)
         .WithSpool(stack)
         .WithSetting(stack, "Gateway:PrivateHosts")

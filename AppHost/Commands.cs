@@ -16,6 +16,7 @@ static class Commands
         Wait = Input("wait", "Seconds that work in flight may take", InputType.Number, "0"),
         Full = Input("full", "Read everything, not only what was booked since the last seal", InputType.Boolean, "false"),
         Seconds = Input("seconds", "Seconds to wait for running requests", InputType.Number, "60"),
+        Customer = new() { Name = "customer", Label = "Id of the customer (cus_…)", InputType = InputType.Text, Required = true },
         Filter = Input("filter", "Part of a model's name", InputType.Text, ""),
         PriceFile = new()
         {
@@ -38,6 +39,25 @@ static class Commands
         var signed = new Signature(keys, ServiceCall.Webhooks);
         return webhooks
             .WithCall("verify", "Look for missing events", "CheckmarkCircle", HttpMethod.Get, "/internal/verify", signed, inputs: Wait)
+            .WithCall("deliver-now", "Deliver now", "Send", HttpMethod.Post, "/internal/deliveries/now", signed)
+            .WithCall(
+                "replay-dead-letters", "Replay dead letters", "ArrowRepeatAll", HttpMethod.Post, "/internal/dead-letters/replay", signed)
+            .WithCall("reseal", "Bring secrets under the first key", "KeyReset", HttpMethod.Post, "/internal/reseal", signed)
+            .WithErrorCommands(signed);
+    }
+
+    public static Service WithBillingCommands(this Service billing, StackKeys keys)
+    {
+        var signed = new Signature(keys, ServiceCall.Billing);
+        return billing
+            .WithCall("reconcile", "Reconcile with Stripe", "ArrowSync", HttpMethod.Post, "/internal/reconcile", signed)
+            .WithCall("list-events", "List Stripe's events that wait", "MailAlert", HttpMethod.Get, "/internal/stripe-events", signed)
+            .WithCall(
+                "retry-events", "Put Stripe's events back", "MailArrowUp", HttpMethod.Post, "/internal/stripe-events/retry", signed)
+            .WithCall("list-freezes", "List frozen top-ups", "LockClosed", HttpMethod.Get, "/internal/top-up-freezes", signed)
+            .WithCall(
+                "lift-freeze", "Let a customer top up again", "LockOpen", HttpMethod.Post, "/internal/top-up-freezes/lift", signed,
+                inputs: Customer)
             .WithErrorCommands(signed);
     }
 

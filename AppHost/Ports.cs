@@ -9,7 +9,9 @@ static class Ports
 {
     public const int DefaultBase = 4000;
 
-    public const int Proxy = 1, Proxy2 = 2, Sessions = 11, Wallet = 12, Webhooks = 13, Sandbox = 20;
+    public const int
+        Proxy = 1, Proxy2 = 2, Sessions = 11, Wallet = 12, Webhooks = 13, Billing = 14, Sandbox = 20, SandboxStripe = 21,
+        SandboxMail = 22;
     public const int Dashboard = 30, Otlp = 31, ResourceService = 32;
     public const int Postgres = 40, Redis = 41, RabbitMq = 42, ErlangDistribution = 43, Epmd = 44;
 

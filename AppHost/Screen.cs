@@ -13,6 +13,8 @@ static class Screen
         if (stack.HasDashboard)
             Line("Logs, traces", Login(stack) + "   (Aspire dashboard)");
         Line("Sandbox", $"{Url(Ports.Sandbox)}   (plays the model provider)");
+        Line("Stripe", $"{Url(Ports.SandboxStripe)}   (the sandbox's; any key sk_test_…)");
+        Line("Mail", $"{Url(Ports.Sandbox)}/sandbox/mail   (what the sandbox has caught)");
         Line("Servers", $"{stack.ServersAre}; data in {stack.Folder.Path}");
         if (keys.Backend is not null)
             Line("Backend key", keys.Backend);

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.RegularExpressions;
 using LlmGateway.Contracts;
 using Service = Aspire.Hosting.ApplicationModel.IResourceBuilder<Aspire.Hosting.ApplicationModel.ProjectResource>;
@@ -21,6 +22,35 @@ static partial class Services
             .WithCheck(token => Checks.RequireHealthyAsync(health, Commands.Sign(stack.Secrets.Get("internal-key"), audience), token))
             .WithAnnotation(Built(stack, service.Resource))
             .WithoutExportToNobody(stack);
+    }
+
+    /// <summary>Stripe's port: its npm package knows hosts and ports, and no paths.</summary>
+    public static Service WithStripe(this Service sandbox, Stack stack) =>
+        stack.Runs
+            ? sandbox.WithEnvironment("Stripe__Port", stack.Port("stripe", Ports.SandboxStripe).ToString(CultureInfo.InvariantCulture))
+            : sandbox;
+
+    /// <summary>Where the sandbox catches mail.</summary>
+    public static Service WithMail(this Service sandbox, Stack stack) =>
+        stack.Runs
+            ? sandbox.WithEnvironment("Mail__Port", stack.Port("mail", Ports.SandboxMail).ToString(CultureInfo.InvariantCulture))
+            : sandbox;
+
+    /// <summary>
+    /// The mail server, where one is given; without it the sandbox catches mail on this machine. A deployment sends none until it is given
+    /// one.
+    /// </summary>
+    public static Service WithMailServer(this Service billing, Stack stack)
+    {
+        if (stack.Text("Mail:Host") is null && stack.Runs)
+            return billing
+                .WithEnvironment("Mail__Host", "127.0.0.1")
+                .WithEnvironment("Mail__Port", (stack.Base + Ports.SandboxMail).ToString(CultureInfo.InvariantCulture))
+                .WithEnvironment("Mail__Tls", "none")
+                .WithEnvironment("Mail__From", "gateway@sandbox.example");
+        foreach (var setting in (string[])["Host", "Port", "Tls", "User", "Password", "From"])
+            billing.WithSetting(stack, $"Mail:{setting}");
+        return billing;
     }
 
     /// <param name="name">Under which name the service knows it; the server's own without it.</param>
@@ -51,6 +81,29 @@ static partial class Services
         return sessions.WithEnvironment("SANDBOX_URL", sandbox.GetEndpoint("http"))
             .WithEnvironment("LLMGATEWAY_SEED", string.Join(':', stack.Seeds))
             .WithEnvironment("Sessions__KeyFile", stack.Folder.Of(StackFolder.MadeKeys));
+    }
+
+    /// <summary>
+    /// Stripe's keys, where they are given; without them the sandbox plays Stripe on this machine. A deployment is given them as
+    /// parameters.
+    /// </summary>
+    public static Service WithPayments(this Service billing, Stack stack)
+    {
+        if (!stack.Runs)
+            return billing
+                .WithEnvironment("Stripe__Live__SecretKey", stack.Builder.AddParameter("stripe-secret-key", secret: true))
+                .WithEnvironment("Stripe__Live__PublishableKey", stack.Builder.AddParameter("stripe-publishable-key"))
+                .WithEnvironment("Stripe__Live__WebhookSecrets__0", stack.Builder.AddParameter("stripe-webhook-secret", secret: true));
+        foreach (var mode in (string[])["Live", "Test"])
+            foreach (var key in (string[])["SecretKey", "PublishableKey", "WebhookSecrets:0", "WebhookSecrets:1"])
+                billing.WithSetting(stack, $"Stripe:{mode}:{key}");
+        return billing
+            .WithEnvironment("Stripe__SandboxUrl", At(Ports.SandboxStripe, ""))
+            .WithEnvironment("Stripe__SandboxScript", At(Ports.SandboxStripe, "/v3/"))
+            .WithEnvironment("Stripe__SandboxWebhookUrl", At(Ports.Proxy, "/webhook/stripe"))
+            .WithEnvironment("Stripe__AllowSandbox", "true");
+
+        string At(int port, string path) => $"http://127.0.0.1:{stack.Base + port}{path}";
     }
 
     static string Seed(Stack stack, string path)

@@ -11,7 +11,8 @@ namespace LlmGateway.Contracts;
 public static class Ids
 {
     public const string Customer = "cus", Wallet = "wal", Lot = "lot", Session = "ses", Key = "key", Request = "req", Response = "resp",
-        Transfer = "txn", Window = "win", Event = "evt";
+        Transfer = "txn", Window = "win", Event = "evt", WebhookEndpoint = "we", Delivery = "del", Payment = "pay", Refund = "rfd",
+        Promotion = "promo", Redemption = "red", Payout = "pyo", ConnectAccount = "cna", Invoice = "inv";
 
     /// <summary>
     /// Random bytes for many ids are fetched from the operating system at once. A system call for each id would add to every request's

@@ -18,6 +18,7 @@ static class Bench
         ("claims", false, (options, token) => EdgeAsync(["claims", .. options], token)),
         ("soak", false, (options, token) => EdgeAsync(["soak", .. options], token)),
         ("scale", false, ScaleAsync),
+        ("payments", false, PaymentsAsync),
     ];
 
     static readonly TimeSpan LongestScale = TimeSpan.FromHours(2);
@@ -54,10 +55,18 @@ static class Bench
     }
 
     /// <summary>What <c>./dev test</c> runs with smaller numbers, see tests/Faults/Scale.</summary>
-    static async Task<int> ScaleAsync(string[] options, CancellationToken token)
+    static async Task<int> ScaleAsync(string[] options, CancellationToken token) =>
+        Code(await TestRun.OfAsync("Faults", "ScaleTests.", Form("SCALE", options), token, limit: LongestScale));
+
+    /// <summary>See tests/EndToEnd/Billing/PaymentFigures.cs.</summary>
+    static async Task<int> PaymentsAsync(string[] options, CancellationToken token) =>
+        Code(await TestRun.OfAsync("EndToEnd", "PaymentFigures.", Form("FIGURES", options), token, explicitly: true));
+
+    static Dictionary<string, string> Form(string variable, string[] options) =>
+        new() { [variable] = options.Contains("--quick") ? "short" : "long" };
+
+    static int Code(TestRun run)
     {
-        var form = new Dictionary<string, string> { ["SCALE"] = options.Contains("--quick") ? "short" : "long" };
-        var run = await TestRun.OfAsync("Faults", "ScaleTests.", form, token, limit: LongestScale);
         foreach (var failure in run.Failures)
             Console.WriteLine($"FAILED {failure}");
         return run is { Passed: > 0, Failed: 0 } ? ExitCode.Ok : ExitCode.Failed;

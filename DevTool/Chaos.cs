@@ -12,7 +12,7 @@ sealed record ChaosOptions(bool Failpoints, int Minutes, int Seeds, int? Seed);
 /// </summary>
 static class Chaos
 {
-    static readonly TimeSpan Slack = TimeSpan.FromMinutes(10), EachSeed = TimeSpan.FromMinutes(12);
+    static readonly TimeSpan Slack = TimeSpan.FromMinutes(10), EachSeed = TimeSpan.FromMinutes(12), Payments = TimeSpan.FromMinutes(25);
 
     public static async Task<int> ExecuteAsync(ChaosOptions options, CancellationToken token)
     {
@@ -21,12 +21,13 @@ static class Chaos
         Console.WriteLine(options.Failpoints
             ? $"every failpoint, seeds {seed} to {seed + options.Seeds - 1}"
             : $"{options.Minutes} minutes of chaos from seed {seed}");
-        var run = await TestRun.OfAsync("Faults", options.Failpoints ? "CrashTests.Failpoints" : "ChaosTests.", new()
+        var run = await TestRun.OfAsync("Faults", options.Failpoints ? "Tests.Failpoints" : "ChaosTests.", new()
         {
             ["CHAOS_MINUTES"] = Text(options.Minutes),
             ["CHAOS_SEED"] = Text(seed),
             ["CHAOS_SEEDS"] = Text(options.Seeds),
-        }, token, explicitly: true, limit: options.Failpoints ? EachSeed * options.Seeds : TimeSpan.FromMinutes(options.Minutes) + Slack);
+        }, token, explicitly: true,
+            limit: options.Failpoints ? EachSeed * options.Seeds + Payments : TimeSpan.FromMinutes(options.Minutes) + Slack);
         foreach (var failure in run.Failures)
             Console.WriteLine($"FAILED {failure}");
         return run is { Passed: > 0, Failed: 0 } ? ExitCode.Ok : ExitCode.Failed;

@@ -94,7 +94,7 @@ static class CommandLine
         Command("chaos", "Kill everything at random under load, and see that the books stay right",
             [Minutes, Number, Failpoints, Seeds], [], (line, token) => Chaos.ExecuteAsync(
                 new(line.GetValue(Failpoints), line.GetValue(Minutes) ?? 5, line.GetValue(Seeds) ?? 20, line.GetValue(Number)), token)),
-        Command("bench", "What the gateway costs: edge, ledger, or both; counts: what is exact; soak: memory; scale: what grows",
+        Command("bench", "What the gateway costs: edge, ledger, or both; counts: what is exact; soak: memory; scale: what grows; payments",
             [Quick], [Filter], (line, token) => Bench.ExecuteAsync(line.GetValue(Filter), line.GetValue(Quick), token)),
     };
 

@@ -16,13 +16,19 @@ static class Installation
             File.Exists("/usr/lib/rabbitmq/bin/rabbitmq-server") && Programs.Exists("epmd")),
     ];
 
-    static readonly Requirement[] JavaScript = [new("npm", "the JavaScript clients of the end-to-end tests", () => Programs.Exists("npm"))];
+    static readonly Requirement[] Clients =
+    [
+        new("npm", "the JavaScript clients of the end-to-end tests", () => Programs.Exists("npm")),
+        // Ubuntu has no such package; there it is one of the others, see tests/EndToEnd/clients/elements/browser.mjs.
+        new("chromium", "the pages of the end-to-end tests", () =>
+            new[] { "chromium", "chromium-browser", "google-chrome" }.Any(Programs.Exists)),
+    ];
 
     static readonly Requirement[] Load = [new("wrk", "the load of ./dev bench", () => Programs.Exists("wrk"))];
 
     static readonly Requirement[] Counters = [new("linux-perf", "system calls and wake-ups in ./dev bench", () => Programs.Exists("perf"))];
 
-    static readonly string[] Connections = ["walletdb", "sessionsdb", "webhooksdb", "redis", "rabbitmq"];
+    static readonly string[] Connections = ["walletdb", "sessionsdb", "webhooksdb", "billingdb", "redis", "rabbitmq"];
 
     const string AppHost = "AppHost/AppHost.csproj", Everything = "LlmGateway.sln";
 
@@ -39,7 +45,7 @@ static class Installation
     public static Task PrepareAllAsync(CancellationToken token) =>
         Task.WhenAll(EnsureAsync(Servers, token), RestoreToolsAsync(token), BuildAsync(Everything, token));
 
-    public static Task EnsureNpmAsync(CancellationToken token) => EnsureAsync(JavaScript, token);
+    public static Task EnsureClientsAsync(CancellationToken token) => EnsureAsync(Clients, token);
 
     public static Task EnsureLoadAsync(CancellationToken token) => EnsureAsync(Load, token);
 

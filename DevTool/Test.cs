@@ -34,10 +34,10 @@ static class Test
         await PhaseAsync("install and build", async () =>
         {
             await Installation.PrepareAllAsync(token);
-            await Installation.EnsureNpmAsync(token);
-            foreach (var folder in (string[])[Clients, Path.Combine(Clients, "agents")])
-                if (!await Installation.InstallPackagesAsync(folder, token))
-                    throw new Failure(ExitCode.Unavailable, $"npm ci failed in {folder}");
+            await Installation.EnsureClientsAsync(token);
+            foreach (var folder in (string[])["", "agents", "stripe", "elements"])
+                if (!await Installation.InstallPackagesAsync(Path.Combine(Clients, folder), token))
+                    throw new Failure(ExitCode.Unavailable, $"npm ci failed in {Path.Combine(Clients, folder)}");
             return true;
         });
         var total = await PhaseAsync("unit tests", () => TestRun.OfAsync(Unit, filter, [], token));

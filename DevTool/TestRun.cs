@@ -9,14 +9,17 @@ sealed record TestRun(int Passed, int Failed, string[] Failures)
     /// <summary>Methods that take longer, in seconds, are told of; so many at most.</summary>
     const int Slow = 5, MostSlow = 10;
 
-    static readonly TimeSpan Limit = TimeSpan.FromMinutes(20);
+    /// <summary>One more than cores: tests of running services wait most of the time.</summary>
+    static readonly string Threads = (Environment.ProcessorCount + 1).ToString(CultureInfo.InvariantCulture);
+
+    static readonly TimeSpan Limit = TimeSpan.FromMinutes(30);
 
     public static TestRun operator +(TestRun left, TestRun right) =>
         new(left.Passed + right.Passed, left.Failed + right.Failed, [.. left.Failures, .. right.Failures]);
 
     /// <summary>Runs a project's tests, its output on the terminal; a project that crashes or hangs counts as one more failure.</summary>
     /// <param name="explicitly">Runs those that run only when asked for.</param>
-    /// <param name="limit">Twenty minutes when nothing is said.</param>
+    /// <param name="limit">Half an hour when nothing is said.</param>
     public static async Task<TestRun> OfAsync(
         string project, string? filter, Dictionary<string, string> environment, CancellationToken token,
         bool explicitly = false, TimeSpan? limit = null)
@@ -27,7 +30,7 @@ sealed record TestRun(int Passed, int Failed, string[] Failures)
         end.CancelAfter(longest);
         try
         {
-            string[] how = ["-noLogo", "-noColor", "-xml", report, "-explicit", explicitly ? "only" : "off"];
+            string[] how = ["-noLogo", "-noColor", "-xml", report, "-maxThreads", Threads, "-explicit", explicitly ? "only" : "off"];
             var code = await CodeAsync([Assembly(project), .. how, .. Filter(filter)], environment, end.Token, token);
             var run = new TestRun(0, 0, []);
             if (File.Exists(report))

@@ -84,6 +84,9 @@ public static class Settings
         return false;
     }
 
+    /// <summary>What is wrong with a setting beyond its form. The start ends with it.</summary>
+    public static void Wrong(this IHostApplicationBuilder builder, string mistake) => builder.Found().Wrong.Add(mistake);
+
     static int? Number(this IHostApplicationBuilder builder, string key, string unit, int least, int most, string what, string example)
     {
         if (builder.Configuration[key] is not { Length: > 0 } text)

@@ -24,7 +24,7 @@ static class LocalPostgres
             stack.Refusals.Add($"the data in {folder.Path} are of PostgreSQL {made}: install postgresql-{made}");
         stack.Prepare(token => PrepareAsync(stack, $"{name}-password", programs, folder, token));
         string[] command = Machine.As(User, "sh", "-c", FastStop, name, Path.Combine(programs, "postgres"), "-D", folder.Path,
-            "-p", $"{port}", "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "max_connections=200");
+            "-p", $"{port}", "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "max_connections=400");
         var server = ReferenceExpression.Create($"Host=127.0.0.1;Port={$"{port}"};Username={User};Password={password}");
         return LocalServer.Add(stack, name, port, server, command, async (connection, token) =>
         {

@@ -24,6 +24,9 @@ public sealed record Credential(
     /// </summary>
     public ClaimRule? Claim { get; init; }
 
+    /// <summary>A key that may stand in the path of a request.</summary>
+    public bool InPath { get; init; }
+
     /// <summary>The owner is told when the wallet falls below it. Null: never.</summary>
     public Money? LowMark { get; init; }
 

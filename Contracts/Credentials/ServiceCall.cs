@@ -16,7 +16,8 @@ public sealed record ServiceCall(string Caller, string Audience, Principal? Prin
     /// <summary>Inbound copies are stripped at the edge.</summary>
     public const string Header = "X-Gateway-Call";
 
-    public const string Proxy = "proxy", Sessions = "sessions", Wallet = "wallet", Webhooks = "webhooks", Operator = "operator";
+    public const string Proxy = "proxy", Sessions = "sessions", Wallet = "wallet", Webhooks = "webhooks",
+        Billing = "billing", Operator = "operator";
 
     static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web)
     {

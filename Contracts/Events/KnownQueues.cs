@@ -9,8 +9,14 @@ public static class KnownQueues
     /// <summary>Webhooks keeps every event.</summary>
     public const string Webhooks = "webhooks-events";
 
+    /// <summary>Billing mails some.</summary>
+    public const string Alerts = "alert-events";
+
+    /// <summary>Billing tops up wallets that are low.</summary>
+    public const string LowBalances = "billing-low-balances";
+
     public static readonly IReadOnlyDictionary<Type, IReadOnlyList<string>> All = new Dictionary<Type, IReadOnlyList<string>>
     {
-        [typeof(PublicEvent)] = [Webhooks],
+        [typeof(PublicEvent)] = [Webhooks, Alerts, LowBalances],
     };
 }

@@ -5,7 +5,10 @@ namespace LlmGateway.Contracts;
 /// </summary>
 /// <param name="Type">As in <see cref="EventTypes"/>.</param>
 /// <param name="Created">By the clock of the database in which it was decided.</param>
-/// <param name="Subject">Whose events are numbered together: a customer's.</param>
+/// <param name="Subject">
+/// Whose events are numbered together: a customer in the ledger, the customer's payments, an endpoint in its tests. Receivers know it as
+/// <c>series</c>.
+/// </param>
 /// <param name="Sequence">1, 2, 3 … for each subject, in the order of commits and without gaps.</param>
 /// <param name="Data">A JSON object as text, so that nobody on the way gives it another form.</param>
 public sealed record PublicEvent(
@@ -14,6 +17,19 @@ public sealed record PublicEvent(
 /// <summary>Types of events as callers see them.</summary>
 public static class EventTypes
 {
+    /// <summary>An endpoint's owner asked for it, and nobody else is told.</summary>
+    public const string Test = "webhook.test";
+
+    /// <summary>What an endpoint may ask for (contract §7), also what is not told yet.</summary>
+    public static readonly IReadOnlySet<string> All = new SortedSet<string>(StringComparer.Ordinal)
+    {
+        WalletCredited, WalletRefunded, WalletFrozen, WalletUnfrozen, WalletCreditsExpired, WalletLowBalance, WalletExhausted,
+        LimitThreshold, SessionCapReached, WindowOpened, "wallet.debited", TopUpFailed, TopUpAuthenticationRequired, TopUpPaused,
+        "customer.created", "key.created", "key.revoked", "subscription.created", "subscription.updated", "subscription.ended",
+        InvoiceCreated, InvoicePaid, "invoice.failed", PayoutCreated, PayoutPaid, PayoutFailed, "margin.accrued",
+        DisputeOpened, DisputeClosed,
+    };
+
     public const string
         WalletCredited = "wallet.credited",
         WalletRefunded = "wallet.refunded",
@@ -24,5 +40,15 @@ public static class EventTypes
         WalletExhausted = "wallet.exhausted",
         LimitThreshold = "limit.threshold",
         SessionCapReached = "session.cap_reached",
-        WindowOpened = "window.opened";
+        WindowOpened = "window.opened",
+        TopUpFailed = "topup.failed",
+        TopUpAuthenticationRequired = "topup.authentication_required",
+        TopUpPaused = "topup.paused",
+        PayoutCreated = "payout.created",
+        PayoutPaid = "payout.paid",
+        PayoutFailed = "payout.failed",
+        DisputeOpened = "dispute.opened",
+        DisputeClosed = "dispute.closed",
+        InvoiceCreated = "invoice.created",
+        InvoicePaid = "invoice.paid";
 }

@@ -40,17 +40,17 @@ public static class Database
         });
     }
 
-    /// <summary>A command with positional parameters: <c>$1</c> is the first value.</summary>
-    public static NpgsqlCommand Sql(this NpgsqlDataSource database, [StringSyntax("sql")] string text, params object[] values) =>
+    /// <summary>A command with positional parameters: <c>$1</c> is the first value. A null is the database's.</summary>
+    public static NpgsqlCommand Sql(this NpgsqlDataSource database, [StringSyntax("sql")] string text, params object?[] values) =>
         database.CreateCommand(text).With(values);
 
     /// <inheritdoc cref="Sql(NpgsqlDataSource, string, object[])"/>
-    public static NpgsqlCommand Sql(this NpgsqlConnection connection, [StringSyntax("sql")] string text, params object[] values) =>
+    public static NpgsqlCommand Sql(this NpgsqlConnection connection, [StringSyntax("sql")] string text, params object?[] values) =>
         new NpgsqlCommand(text, connection).With(values);
 
     /// <summary>However long it takes, until it is cancelled.</summary>
     public static async Task RunAsync(
-        this NpgsqlConnection connection, [StringSyntax("sql")] string text, CancellationToken token, params object[] values)
+        this NpgsqlConnection connection, [StringSyntax("sql")] string text, CancellationToken token, params object?[] values)
     {
         await using var command = connection.Sql(text, values);
         command.CommandTimeout = 0;
@@ -88,10 +88,10 @@ public static class Database
         return result;
     }
 
-    static NpgsqlCommand With(this NpgsqlCommand command, object[] values)
+    static NpgsqlCommand With(this NpgsqlCommand command, object?[] values)
     {
         foreach (var value in values)
-            command.Parameters.Add(new NpgsqlParameter { Value = value });
+            command.Parameters.Add(new NpgsqlParameter { Value = value ?? DBNull.Value });
         return command;
     }
 

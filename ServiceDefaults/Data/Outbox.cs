@@ -147,12 +147,12 @@ public sealed class OutboxRelay(
             var type = typeof(Ids).Assembly.GetType(row.Type)
                 ?? throw new InvalidOperationException($"event type {row.Type} is not in Contracts");
             using var limit = token.WithTimeout(PublishTimeout);
-            await bus.Publish(JsonSerializer.Deserialize(row.Body, type, Defaults.Json)!, type, context =>
-            {
-                context.MessageId = row.Id;
-                if (context.TryGetPayload<RabbitMqSendContext>(out var rabbit))
-                    rabbit.Mandatory = KnownQueues.All.ContainsKey(type);
-            }, limit.Token);
+            var message = JsonSerializer.Deserialize(row.Body, type, Defaults.Json)!;
+            if (!KnownQueues.All.TryGetValue(type, out var queues))
+                await bus.Publish(message, type, context => context.MessageId = row.Id, limit.Token);
+            else
+                foreach (var queue in queues)
+                    await SendAsync(row.Id, message, type, queue, limit.Token);
             return true;
         }
         catch (Exception e) when (e is MessageReturnedException || (!IsAway(e, token) && !token.IsCancellationRequested))
@@ -160,6 +160,21 @@ public sealed class OutboxRelay(
             log.LogError(e, "event {Id} of type {Type} cannot be published; it stays in the outbox", row.Id, row.Type);
             return false;
         }
+    }
+
+    /// <summary>
+    /// To each queue by itself: the broker tells of a message that reached none, and not of one that reached another than it should. One
+    /// that comes back is sent to all again, and each consumer knows it by its id.
+    /// </summary>
+    async Task SendAsync(Guid id, object message, Type type, string queue, CancellationToken token)
+    {
+        var exchange = await bus.GetSendEndpoint(new Uri($"exchange:{queue}"));
+        await exchange.Send(message, type, context =>
+        {
+            context.MessageId = id;
+            if (context.TryGetPayload<RabbitMqSendContext>(out var rabbit))
+                rabbit.Mandatory = true;
+        }, token);
     }
 
     /// <summary>

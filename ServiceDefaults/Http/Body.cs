@@ -3,6 +3,7 @@ using System.Text.Json.Serialization;
 using System.Text.Json.Serialization.Metadata;
 using LlmGateway.Contracts;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 
 namespace LlmGateway.ServiceDefaults;
 
@@ -37,6 +38,13 @@ public static class Body
         }
         return Parse<T>(buffer.GetBuffer().AsSpan(0, (int)buffer.Length), isInternal: http.Request.Path.StartsWithSegments("/internal"));
     }
+
+    /// <summary>As the other, for a call that may have no body.</summary>
+    /// <param name="without">What it says then.</param>
+    public static Task<T> ReadAsync<T>(HttpContext http, T without) =>
+        http.Request.ContentLength == 0 || http.Features.Get<IHttpRequestBodyDetectionFeature>() is { CanHaveBody: false }
+            ? Task.FromResult(without)
+            : ReadAsync<T>(http);
 
     /// <param name="isInternal">From a service of ours, perhaps a newer one. What is not known yet is left out.</param>
     public static T Parse<T>(ReadOnlySpan<byte> json, bool isInternal = false)

@@ -41,6 +41,12 @@ public static class Problems
         "invalid_api_key",
         "The API key in the query is not valid, or its project accepts none there. Use the header 'x-goog-api-key'.",
         "key");
+    public static readonly Problem BadKeyInPath = new(
+        401,
+        "authentication_error",
+        "invalid_api_key",
+        "The API key in the path is not valid, or was not made to stand there. Use the header 'Authorization', or a key with 'keyInPath'.",
+        "key");
     public static readonly Problem ExpiredCredential = new(
         401, "authentication_error", "expired", "The API key or session token has expired.");
     public static readonly Problem RevokedCredential = new(
@@ -60,6 +66,10 @@ public static class Problems
         new(429, "rate_limit_error", "balance_held", message, null, HeldRetrySeconds) { Limit = limit };
     public const int HeldRetrySeconds = 1;
     public static readonly Problem WalletFrozen = new(402, "insufficient_credit", "wallet_frozen", "The wallet is frozen.");
+    public static Problem TopUpsFrozen(LimitState limit) => new(
+        403, "permission_error", "top_ups_frozen",
+        "Too many cards of this customer were declined. Its top-ups are frozen until an operator of the gateway lifts that.")
+        { Limit = limit };
     /// <summary>Its cycle has nothing left.</summary>
     public static Problem LimitReached(string message, LimitState limit, int? retryAfter) =>
         new(429, "rate_limit_error", "limit_reached", message, null, retryAfter) { Limit = limit, IsUsedUp = true };
@@ -263,7 +273,12 @@ public static class Problems
         }
         catch (BadHttpRequestException e) when (!http.Response.HasStarted)
         {
-            await WriteAsync(http, e.StatusCode == 413 ? TooLarge(Body.MaxBytes) : Malformed(e.Message));
+            await WriteAsync(http, e.StatusCode switch
+            {
+                413 => TooLarge(Body.MaxBytes),
+                408 => BodyTooSlow,
+                _ => Malformed(e.Message),
+            });
         }
         catch (OperationCanceledException) when (http.RequestAborted.IsCancellationRequested)
         {

@@ -21,7 +21,7 @@ public static class PublicAddress
     /// <summary>Only this block is assigned for global use. Its tunnel and documentation blocks are excluded below.</summary>
     static readonly IPNetwork Global6 = IPNetwork.Parse("2000::/3");
 
-    static readonly IPNetwork[] NotPublic6 = Networks("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20");
+    static readonly IPNetwork[] NotPublic6 = Networks("2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20");
 
     public static bool IsPublic(IPAddress address)
     {
@@ -31,9 +31,20 @@ public static class PublicAddress
         {
             AddressFamily.InterNetwork => !Array.Exists(NotPublic4, network => network.Contains(address)),
             AddressFamily.InterNetworkV6 =>
-                address.ScopeId == 0 && Global6.Contains(address) && !Array.Exists(NotPublic6, network => network.Contains(address)),
+                address.ScopeId == 0 && Global6.Contains(address) && !Array.Exists(NotPublic6, network => network.Contains(address))
+                && TunnelsToPublic(address),
             _ => false,
         };
+    }
+
+    /// <summary>
+    /// The tunnel of a site (ISATAP) may have any prefix. Its second half is <c>0:5efe</c> or <c>200:5efe</c> and an IPv4 address.
+    /// </summary>
+    static bool TunnelsToPublic(IPAddress address)
+    {
+        Span<byte> bytes = stackalloc byte[16];
+        address.TryWriteBytes(bytes, out _);
+        return bytes[8..12] is not ([0 or 2, 0, 0x5e, 0xfe]) || IsPublic(new IPAddress(bytes[12..]));
     }
 
     static IPNetwork[] Networks(params string[] texts) => Array.ConvertAll(texts, IPNetwork.Parse);

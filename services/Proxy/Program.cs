@@ -17,6 +17,9 @@ builder.AddEnvelope();
 builder.AddInternalCalls(ServiceCall.Proxy);
 builder.AddSpool();
 builder.Services.AddHttpForwarder();
+// Only management calls go there.
+builder.Setting("services:billing:http:0");
+builder.Setting("services:webhooks:http:0");
 builder.AddServiceClient<SessionsClient>("sessions", SessionsClient.AttemptTimeout);
 builder.AddServiceClient<KeptResponsesClient>("sessions", KeptResponsesClient.AttemptTimeout);
 builder.AddServiceClient<KeyedCallsClient>("wallet", KeyedCallsClient.AttemptTimeout);
@@ -46,7 +49,7 @@ builder.Services.AddSingleton<WindowAdmission>();
 builder.Services.AddHostedSingleton<KeyedCalls>();
 
 // The stages of a request
-builder.Services.AddSingleton(Upstream.NewClient(PrivateHosts.Read(builder)));
+builder.Services.AddSingleton(Upstream.NewClient(PrivateHosts.Read(builder, PrivateHosts.OfProviders)));
 builder.Services.AddSingleton<Forwarding>();
 builder.Services.AddSingleton<Answers>();
 builder.Services.AddSingleton(GenAiSpan.Read(builder));
@@ -76,6 +79,7 @@ builder.Services.AddSingleton<Drain>();
 
 var app = builder.BuildService();
 app.UseServiceDefaults();
+app.UsePathKeys();
 app.UseClientSessions();
 app.UseCrossOrigin();
 app.UseInference();

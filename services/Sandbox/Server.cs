@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging.Console;
+using LlmGateway.Sandbox.Stripe;
 using LlmGateway.ServiceDefaults;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 
@@ -35,8 +36,12 @@ public static class Server
         builder.Services.AddSingleton<MessageBatches>();
         builder.Services.AddSingleton<Files>();
         builder.Services.AddSingleton<Batches>();
+        builder.Services.AddSingleton<CaughtMails>();
+        builder.Services.AddHostedService<MailCatcher>();
+        builder.AddStripe();
 
         var app = builder.Build();
+        app.UseStripe();
         app.MapHealthChecks("/alive");
         app.MapHealthChecks("/health");
 
@@ -57,6 +62,8 @@ public static class Server
 
         app.MapControl();
         CommonFault.Map(app);
+        StripeOrders.Map(app);
+        app.MapMail();
 
         app.MapFallback(OpenAIError.NoSuchRoute);
         return app;

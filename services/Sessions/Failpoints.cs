@@ -14,6 +14,7 @@ public static class Failpoints
         ["sessions.limits.owed"] = "Wallet owes new limits a look at what was used before; they are not there.",
         ["sessions.limits.saved"] = "They are there and proxies are told; Wallet has not looked.",
         ["sessions.key.created"] = "A key exists; its secret was not told.",
+        ["sessions.key.rotated"] = "A key has another secret, which was not told; proxies do not know when the one from before ends.",
         ["sessions.key.revoked"] = "A key is revoked in the database; proxies do not know.",
         ["sessions.credits.opened"] = "A balance of call credits is open; no credential names it.",
         ["sessions.credits.known"] = "Credentials name it; nothing is in it.",

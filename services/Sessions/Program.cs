@@ -32,6 +32,10 @@ app.MapCredentials();
 app.MapProjects();
 app.MapRecordKeyUse();
 
+// For Billing
+app.MapTerms();
+app.MapProfile();
+
 // What providers keep for customers: files and batches
 app.MapRegisterObject();
 app.MapFindObjects();
@@ -67,6 +71,7 @@ app.MapDeleteCustomer();
 // Their keys
 app.MapListKeys();
 app.MapCreateKey();
+app.MapRotateKey();
 app.MapRevokeKey();
 
 // Their limits

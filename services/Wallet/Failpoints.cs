@@ -39,6 +39,8 @@ public static class Failpoints
         ["wallet.call.freed"] = "The key of a call that failed is free; the proxy does not know.",
         ["wallet.register.opened"] = "Registers are open; Sessions does not know.",
         ["wallet.credits.adjusted"] = "A credit or debit of call credits is committed; Sessions does not know.",
+        ["wallet.payment.booked"] = "What a payment has brought or lost is committed; Billing does not know.",
+        ["wallet.payout.booked"] = "A step of a payout is committed; Billing does not know.",
         ["wallet.adjusted"] = "A credit or debit is committed; its caller does not know.",
     };
 }

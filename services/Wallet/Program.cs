@@ -66,6 +66,10 @@ app.MapCounterOpenings();
 app.MapCreditBalances();
 app.MapCreditAdjustments();
 
+// Payments
+app.MapPayments();
+app.MapPayouts();
+
 // For backends and end users
 app.MapWallets();
 app.MapOwnWallet();

@@ -10,4 +10,10 @@ public sealed class WebhooksDb(DbContextOptions<WebhooksDb> options) : DbContext
 {
     [DbContext(typeof(WebhooksDb)), Migration("0001_events")]
     sealed class Events0001 : SqlMigration;
+
+    [DbContext(typeof(WebhooksDb)), Migration("0002_deliveries")]
+    sealed class Deliveries0002 : SqlMigration;
+
+    [DbContext(typeof(WebhooksDb)), Migration("0003_bounds")]
+    sealed class Bounds0003 : SqlMigration;
 }

@@ -24,12 +24,14 @@ static class Books
 {
     public static readonly NpgsqlDataSource Wallet = NpgsqlDataSource.Create(Stack.Connection("wallet"));
     public static readonly NpgsqlDataSource Sessions = NpgsqlDataSource.Create(Stack.Connection("sessions"));
+    public static readonly NpgsqlDataSource Webhooks = NpgsqlDataSource.Create(Stack.Connection("webhooks"));
 
     /// <summary>To be called when PostgreSQL was stopped: pooled connections to it are dead.</summary>
     public static void ForgetConnections()
     {
         Wallet.Clear();
         Sessions.Clear();
+        Webhooks.Clear();
     }
 
     /// <summary>The rows of a customer's requests, oldest first.</summary>
@@ -132,7 +134,7 @@ static class Books
         insert into customer_plan (customer_id, id, project_id, plan_id, starts_at, ends_at)
         select $1, gen_random_uuid(), project_id, id, now() - interval '1 hour', now() + $5::interval from made
         """,
-        user.Customer, PlanOf(user), tokens, (object?)overagePicos ?? DBNull.Value, (object?)ends ?? DBNull.Value);
+        user.Customer, PlanOf(user), tokens, overagePicos, ends);
 
     /// <summary>
     /// Where a text stands in any table of the ledger or of Sessions, and where something of the customer is kept that cannot be read here.
@@ -226,11 +228,11 @@ static class Books
     public static Task<long> CustomersAsync(string externalId) =>
         NumberAsync(Sessions, "select count(*) from customer where external_id = $1", externalId);
 
-    static async Task RunAsync(string sql, params object[] values)
+    static async Task RunAsync(string sql, params object?[] values)
     {
         await using var command = Sessions.CreateCommand(sql);
         foreach (var value in values)
-            command.Parameters.Add(new() { Value = value });
+            command.Parameters.Add(new() { Value = value ?? DBNull.Value });
         Assert.Equal(1, await command.ExecuteNonQueryAsync());
     }
 

@@ -91,9 +91,9 @@ public sealed class BatchCreation(
             if (e is not ProblemException)
                 log.LogError(e, "a batch of {RequestId} could not be created", call.Http.RequestId());
             if (owed is null)
-                call.End(publisher, rateLimits, RequestOutcome.Failed, problem.Status, null, problem.Code);
+                call.EndAtLast(publisher, rateLimits, RequestOutcome.Failed, problem.Status, null, problem.Code);
             else
-                call.End(publisher, rateLimits, RequestOutcome.Completed, problem.Status, owed);
+                call.EndAtLast(publisher, rateLimits, RequestOutcome.Completed, problem.Status, owed);
             throw new ProblemException(problem);
         }
     }

@@ -1,5 +1,3 @@
-using Microsoft.AspNetCore.Http.Features;
-
 namespace LlmGateway.Proxy;
 
 /// <summary>
@@ -10,8 +8,6 @@ public static class ClientSession
 {
     public const string Header = "X-Client-Session";
 
-    const string Prefix = "/c/";
-
     /// <summary>Null where the request names none.</summary>
     public static string? Of(HttpContext http, ModelRequest? request) =>
         Named(http.Items.TryGetValue(typeof(ClientSession), out var inPath) ? (string?)inPath : null)
@@ -19,27 +15,11 @@ public static class ClientSession
 
     static string? Named(string? name) => string.IsNullOrWhiteSpace(name) ? null : name;
 
-    /// <summary>
-    /// Takes <c>/c/{session}</c> off the path, for tools that know only a base URL. It must be called before whatever reads paths.
-    /// </summary>
+    /// <summary>Takes <c>/c/{session}</c> off the path.</summary>
     public static void UseClientSessions(this WebApplication app) => app.Use(next => http =>
     {
-        if (http.Request.Path.Value is { } path && TrySplit(path, out var rest))
-        {
-            http.Items[typeof(ClientSession)] = path[Prefix.Length..rest];
-            http.Request.Path = path[rest..];
-            // The Gemini wire reads the address as it was sent.
-            var sent = http.Features.GetRequiredFeature<IHttpRequestFeature>();
-            if (TrySplit(sent.RawTarget, out rest))
-                sent.RawTarget = sent.RawTarget[rest..];
-        }
+        if (PathPrefix.Take(http, "/c/") is { } session)
+            http.Items[typeof(ClientSession)] = session;
         return next(http);
     });
-
-    /// <param name="rest">Where the path goes on behind the name.</param>
-    static bool TrySplit(string path, out int rest)
-    {
-        rest = path.StartsWith(Prefix, StringComparison.Ordinal) ? path.IndexOf('/', Prefix.Length) : -1;
-        return rest > Prefix.Length;
-    }
 }

@@ -53,10 +53,10 @@ public sealed class Identity
     {
         if (!_gate.TryEnter(http))
             return (null, Problems.Draining);
-        if (!Permit.TryFindCredential(http.Request, out var token, out var kept, out var inQuery))
+        if (!Permit.TryFindCredential(http.Request, out var token, out var kept, out var place))
             return (null, Problems.NoCredential);
         if (token.Length > Token.MaxLength)
-            return (null, _failures.Count(http, Unknown(http.Request, inQuery)));
+            return (null, _failures.Count(http, Unknown(http.Request, place)));
         string? fingerprint = null;
         var isNew = kept is not null && !_fingerprints.TryGetValue(kept, out fingerprint);
         fingerprint ??= Token.Fingerprint(token);
@@ -64,9 +64,9 @@ public sealed class Identity
         if (!_credentials.TryGet(fingerprint, out var credential) && Token.TryRead(token, out _, out _)
             && (!_failures.IsAtLimit(http) || Token.HasChecksum(token) || _credentials.HasKnown(fingerprint)))
             credential = await _credentials.GetAsync(fingerprint);
-        // A project may refuse keys in the query. There a valid key in the query gets the same answer as an invalid one.
-        if (credential is null || (inQuery && await _projects.GetAsync(credential.Project) is not { Catalog.KeysInQuery: true }))
-            return (null, _failures.Count(http, Unknown(http.Request, inQuery)));
+        // A valid credential in a place where it is not accepted gets the same answer as an invalid one.
+        if (credential is null || !await MayStandAsync(credential, place))
+            return (null, _failures.Count(http, Unknown(http.Request, place)));
         if (isNew)
             _fingerprints.AddOrUpdate(kept!, fingerprint);
         if (Permit.Check(credential, _time.GetUtcNow()) is { } refused)
@@ -79,11 +79,18 @@ public sealed class Identity
         return forbidden is null ? (new Caller(credential, project, fingerprint), null) : (null, forbidden);
     }
 
-    /// <summary>A leftover in one header is hard to find when another one has the right key.</summary>
-    static Problem Unknown(HttpRequest request, bool inQuery)
+    async ValueTask<bool> MayStandAsync(Credential credential, CredentialPlace place) => place switch
     {
-        if (inQuery)
-            return Problems.BadKeyInQuery;
+        CredentialPlace.Query => await _projects.GetAsync(credential.Project) is { Catalog.KeysInQuery: true },
+        CredentialPlace.Path => credential.InPath,
+        _ => true,
+    };
+
+    /// <summary>A leftover in one header is hard to find when another one has the right key.</summary>
+    static Problem Unknown(HttpRequest request, CredentialPlace place)
+    {
+        if (place != CredentialPlace.Header)
+            return place == CredentialPlace.Query ? Problems.BadKeyInQuery : Problems.BadKeyInPath;
         return Permit.OtherCredential(request) is not { } other
             ? Problems.BadCredential
             : Problems.BadCredential with

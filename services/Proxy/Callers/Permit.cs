@@ -4,6 +4,9 @@ using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Proxy;
 
+/// <summary>Where a request has its credential. Only in a header every one is accepted.</summary>
+public enum CredentialPlace { Header, Query, Path }
+
 /// <summary>The rules of who may do what: place of the credential, status, origin, model scope.</summary>
 public static class Permit
 {
@@ -12,11 +15,18 @@ public static class Permit
     /// later code can log it.
     /// </summary>
     /// <param name="kept">The string of the header, if the server reuses it while the connection sends the same value; else null.</param>
-    /// <param name="inQuery">The credential was in the query. Only some projects accept that, and the project is known only from the
-    /// credential.</param>
-    public static bool TryFindCredential(HttpRequest request, out ReadOnlySpan<char> credential, out string? kept, out bool inQuery)
+    /// <param name="place">Some projects accept one in the query, and some keys may stand in the path: that is known only when the
+    /// credential is.</param>
+    public static bool TryFindCredential(
+        HttpRequest request, out ReadOnlySpan<char> credential, out string? kept, out CredentialPlace place)
     {
-        (kept, inQuery) = (null, false);
+        (kept, place) = (null, CredentialPlace.Header);
+        if (PathKey.Of(request.HttpContext) is { } inPath)
+        {
+            credential = inPath;
+            place = CredentialPlace.Path;
+            return true;
+        }
         var headers = request.Headers;
         var authorization = headers.Authorization.ToString();
         if (authorization.StartsWith("Bearer ", StringComparison.OrdinalIgnoreCase))
@@ -31,7 +41,7 @@ public static class Permit
         if (credential.IsEmpty && request.QueryString.HasValue && GeminiTarget.MayHoldKey(request.Path.Value ?? ""))
         {
             credential = TakeFromQuery(request);
-            inQuery = true;
+            place = CredentialPlace.Query;
         }
         return !credential.IsEmpty;
     }

@@ -46,11 +46,18 @@ public sealed class Inference(
         catch (Exception)
         {
             // Whatever failed, the hold must end.
-            if (call.IsOpen)
-                call.End(publisher, rateLimits, RequestOutcome.Failed, StatusCodes.Status500InternalServerError, null, "internal");
-            call.GiveBackTokens(rateLimits);
-            if (call.Keyed is not null)
-                await keyedCalls.FreeAsync(call);
+            try
+            {
+                if (call.IsOpen)
+                    call.EndAtLast(
+                        publisher, rateLimits, RequestOutcome.Failed, StatusCodes.Status500InternalServerError, null, "internal");
+            }
+            finally
+            {
+                call.GiveBackTokens(rateLimits);
+                if (call.Keyed is not null)
+                    await keyedCalls.FreeAsync(call);
+            }
             throw;
         }
     }

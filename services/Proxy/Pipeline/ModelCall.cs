@@ -158,6 +158,24 @@ public sealed class ModelCall(HttpContext http, string endpoint, LedgerClock clo
         return new Money(paid);
     }
 
+    /// <summary>
+    /// <see cref="End"/> after something has failed. When this fails too, what the request holds is free again and nobody pays for it:
+    /// otherwise hold and idempotency key would be kept for as long as this process lives.
+    /// </summary>
+    public void EndAtLast(
+        SpoolPublisher spool, RateLimits rateLimits, RequestOutcome outcome, int status, MeterReading? metered, string? reason = null)
+    {
+        try
+        {
+            End(spool, rateLimits, outcome, status, metered, reason);
+        }
+        catch (Exception) when (IsOpen)
+        {
+            Withdraw();
+            throw;
+        }
+    }
+
     /// <summary>What <see cref="End"/> would write and return now. The call goes on.</summary>
     public (byte[] Record, Money Paid) Foresee(RequestOutcome outcome, int status, MeterReading metered, string? reason)
     {

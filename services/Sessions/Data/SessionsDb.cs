@@ -22,6 +22,7 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
     public DbSet<SessionFamily> Families => Set<SessionFamily>();
     public DbSet<Session> Sessions => Set<Session>();
     public DbSet<CustomerKey> CustomerKeys => Set<CustomerKey>();
+    public DbSet<RetiredSecret> RetiredSecrets => Set<RetiredSecret>();
     public DbSet<CustomerLimit> Limits => Set<CustomerLimit>();
     public DbSet<Plan> Plans => Set<Plan>();
     public DbSet<CustomerPlan> CustomerPlans => Set<CustomerPlan>();
@@ -72,6 +73,7 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
         // References without a navigation: EF must know them to write rows in the right order.
         modelBuilder.Entity<Project>().HasOne<Organization>().WithMany().HasForeignKey(project => project.OrganizationId);
         modelBuilder.Entity<CustomerLimit>().HasOne<Customer>().WithMany().HasForeignKey(limit => limit.CustomerId);
+        modelBuilder.Entity<RetiredSecret>().HasOne<CustomerKey>().WithMany().HasForeignKey(secret => secret.KeyId);
         modelBuilder.Entity<Plan>().HasOne<Project>().WithMany().HasForeignKey(plan => plan.ProjectId);
         modelBuilder.Entity<CustomerPlan>().HasOne<Customer>().WithOne().HasForeignKey<CustomerPlan>(plan => plan.CustomerId);
         modelBuilder.Entity<CustomerCredits>().HasOne<Customer>().WithMany().HasForeignKey(credits => credits.CustomerId);
@@ -164,4 +166,10 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
 
     [DbContext(typeof(SessionsDb)), Migration("0018_erased_customers")]
     sealed class ErasedCustomers0018 : SqlMigration;
+
+    [DbContext(typeof(SessionsDb)), Migration("0019_retired_secrets")]
+    sealed class RetiredSecrets0019 : SqlMigration;
+
+    [DbContext(typeof(SessionsDb)), Migration("0020_path_keys")]
+    sealed class PathKeys0020 : SqlMigration;
 }

@@ -24,6 +24,7 @@ public static class TableRetention
         Deleted("kept_response", "expires_at < now()", "nobody is given it from then on"),
         Deleted("kept_response_count", "level = 0 and rows = 0", "a customer of whom nothing is kept counts as one without a row"),
         Deleted("customer_key", "revoked_at < now() - interval '365 days'", "a revoked key is shown for a year"),
+        Deleted("retired_secret", "expires_at < now() - interval '365 days'", "as a revoked key"),
         Deleted("secret_key", "revoked_at < now() - interval '365 days'", "a revoked key is shown for a year"),
         Deleted("limit_raise", "ends_at < now() - interval '7 days'", "it says nothing about any instant after its end"),
         Kept("outbox_message", "the relay deletes each row after the broker's confirm"),

@@ -117,16 +117,35 @@ public sealed class CustomerKey
     public required Guid CustomerId { get; init; }
     public Customer Customer { get; init; } = null!;
     public required string Name { get; init; }
-    public required byte[] Hash { get; init; }
-    public required string SealedFingerprint { get; init; }
-    public required string Last4 { get; init; }
+    public required byte[] Hash { get; set; }
+    public required string SealedFingerprint { get; set; }
+    public required string Last4 { get; set; }
     public List<string>? Models { get; init; }
     /// <summary>As of its customer. Null: only the customer's counts.</summary>
     public int? Concurrent { get; init; }
+    /// <summary>It may stand in the path of a request.</summary>
+    public bool InPath { get; init; }
     public required DateTimeOffset CreatedAt { get; init; }
     public DateTimeOffset? ExpiresAt { get; init; }
     public DateTimeOffset? LastUsedAt { get; init; }
     public DateTimeOffset? RevokedAt { get; set; }
+
+    /// <summary>From now on it has this secret.</summary>
+    public void Become(string secret, CredentialSeal seal)
+    {
+        var fingerprint = Token.Fingerprint(secret);
+        (Hash, SealedFingerprint, Last4) = (seal.Hash(fingerprint), seal.Seal(fingerprint, Id), CredentialSeal.Last4(secret));
+    }
+}
+
+/// <summary>A secret that a key had before it was rotated. The latest of a key may still be good.</summary>
+public sealed class RetiredSecret
+{
+    public required Guid Id { get; init; }
+    public required Guid KeyId { get; init; }
+    public required byte[] Hash { get; init; }
+    public required string SealedFingerprint { get; init; }
+    public required DateTimeOffset ExpiresAt { get; init; }
 }
 
 /// <summary>What a customer may use of one unit in each cycle. <see cref="LimitRules"/> has what follows from it.</summary>

@@ -51,6 +51,18 @@ public sealed class HotCopies(RedisClient redis, CredentialSeal seal, TimeProvid
         await CredentialChangedAsync(named, number);
     });
 
+    /// <inheritdoc cref="CredentialChanging"/>
+    /// <param name="secret">What the key has before the change.</param>
+    public Change KeyChanging(Guid key, KnownCredential secret, SessionsDb db) => new(this, async number =>
+    {
+        // Those that end with the change have ended when they are read: it is told of some more.
+        var since = _time.GetUtcNow() - Credential.MaxAge;
+        var retired = await db.RetiredSecrets.Where(one => one.KeyId == key && one.ExpiresAt > since)
+            .Select(one => new KnownCredential(one.Id, one.SealedFingerprint)).ToListAsync();
+        await Task.WhenAll(retired.Select(credential => CredentialChangedAsync(credential, NextNumber())));
+        await CredentialChangedAsync(secret, number);
+    });
+
     /// <summary>Every credential of the customer that could still be used.</summary>
     /// <inheritdoc cref="CredentialChanging"/>
     public Change CustomerChanging(Guid customer, SessionsDb db) => new(this, async number =>
@@ -63,7 +75,10 @@ public sealed class HotCopies(RedisClient redis, CredentialSeal seal, TimeProvid
             .Select(session => new KnownCredential(session.Id, session.SealedFingerprint)).ToListAsync();
         var keys = await db.CustomerKeys.Where(key => key.CustomerId == customer && (key.ExpiresAt == null || key.ExpiresAt > now))
             .Select(key => new KnownCredential(key.Id, key.SealedFingerprint)).ToListAsync();
-        foreach (var batch in sessions.Concat(keys).Chunk(BatchSize))
+        var retired = await db.RetiredSecrets
+            .Where(secret => secret.ExpiresAt > now && db.CustomerKeys.Any(key => key.Id == secret.KeyId && key.CustomerId == customer))
+            .Select(secret => new KnownCredential(secret.Id, secret.SealedFingerprint)).ToListAsync();
+        foreach (var batch in sessions.Concat(keys).Concat(retired).Chunk(BatchSize))
             await Task.WhenAll(batch.Select(credential => ForgetAsync(Invalidation.CredentialKey(seal.Fingerprint(credential)))));
         await PublishAsync(Invalidation.CustomerChanged, customer.ToString("N"), number);
     });

@@ -14,19 +14,18 @@ public sealed class CustomerKeys(CredentialSeal seal)
         string secret,
         List<string>? models,
         int? concurrent,
+        bool inPath,
         DateTimeOffset? expiresAt,
         DateTimeOffset now)
     {
-        var fingerprint = Token.Fingerprint(secret);
-        var id = Ids.New();
         var key = new CustomerKey
         {
-            Id = id, CustomerId = customer.Id, Name = name, Hash = seal.Hash(fingerprint), SealedFingerprint = seal.Seal(fingerprint, id),
-            Last4 = CredentialSeal.Last4(secret), Models = models, Concurrent = concurrent, CreatedAt = now,
-            ExpiresAt = expiresAt?.ToUniversalTime(),
+            Id = Ids.New(), CustomerId = customer.Id, Name = name, Hash = [], SealedFingerprint = "", Last4 = "", Models = models,
+            Concurrent = concurrent, InPath = inPath, CreatedAt = now, ExpiresAt = expiresAt?.ToUniversalTime(),
         };
+        key.Become(secret, seal);
         db.Add(key);
-        db.Tell(new KeyCreated(id, customer.Id, project.OrganizationId, project.Id, customer.Test, now), now);
+        db.Tell(new KeyCreated(key.Id, customer.Id, project.OrganizationId, project.Id, customer.Test, now), now);
         return key;
     }
 }

@@ -7,15 +7,18 @@ namespace LlmGateway.Sessions;
 
 /// <summary>A key as its customer's backend sees it.</summary>
 /// <param name="LastUsedAt">Within a minute or so; the edge reports uses in batches.</param>
-/// <param name="Key">The secret, only in the answer that creates it.</param>
+/// <param name="Key">The secret, only in the answer that makes it.</param>
+/// <param name="PreviousExpiresAt">Until when the secret from before is good, only in the answer that rotates the key.</param>
 public sealed record KeyView(
     string Id, string Name, string Prefix, string Last4, DateTimeOffset CreatedAt, DateTimeOffset? ExpiresAt, DateTimeOffset? LastUsedAt,
     KeyView.ScopeView Scope,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Key = null)
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Key = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] DateTimeOffset? PreviousExpiresAt = null)
 {
     /// <param name="Models">Null: all that the project allows.</param>
     /// <param name="Concurrent">Requests that may run at the same time. Null: as many as the customer's may.</param>
-    public sealed record ScopeView(IReadOnlyList<string>? Models, int? Concurrent);
+    /// <param name="KeyInPath">It may stand in the path of a request.</param>
+    public sealed record ScopeView(IReadOnlyList<string>? Models, int? Concurrent, bool KeyInPath);
 
     public static KeyView Of(CustomerKey key) =>
         new(
@@ -26,7 +29,7 @@ public sealed record KeyView(
             key.CreatedAt,
             key.ExpiresAt,
             key.LastUsedAt,
-            new(key.Models, key.Concurrent));
+            new(key.Models, key.Concurrent, key.InPath));
 }
 
 /// <summary><c>GET /v1/customers/{id}/keys</c>: the keys that are not revoked, newest first.</summary>

@@ -161,9 +161,11 @@ public sealed record SeedWallet(Money Credit = default)
 /// <param name="Concurrent">Requests that may run at the same time.</param>
 public sealed record SeedRates(int? RequestsPerMinute = null, int? TokensPerMinute = null, int? Concurrent = null);
 
+/// <param name="KeyInPath">It may stand in the path, <c>/k/{key}/v1/…</c>.</param>
 public sealed record SeedCustomerKey(
     string Name,
     string? Key = null,
     IReadOnlyList<string>? Models = null,
     DateTimeOffset? ExpiresAt = null,
-    int? Concurrent = null);
+    int? Concurrent = null,
+    bool KeyInPath = false);

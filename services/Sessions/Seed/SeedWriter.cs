@@ -387,8 +387,12 @@ public sealed class SeedWriter(
             _made.Add(new($"{project.Name}/{customer.ExternalId}/{seed.Name}", secret));
         }
         var hashes = seal.Hashes(Token.Fingerprint(secret));
+        // A key that was rotated does not come back with the secret that the file still has.
+        if (await db.RetiredSecrets.AnyAsync(retired => hashes.Contains(retired.Hash), token))
+            return;
         if (await db.CustomerKeys.SingleOrDefaultAsync(key => hashes.Contains(key.Hash), token) is not { } known)
-            customerKeys.Add(db, customer, project, seed.Name, secret, seed.Models?.ToList(), seed.Concurrent, seed.ExpiresAt, _now);
+            customerKeys.Add(
+                db, customer, project, seed.Name, secret, seed.Models?.ToList(), seed.Concurrent, seed.KeyInPath, seed.ExpiresAt, _now);
         else if (known.CustomerId != customer.Id)
             throw new SeedException($"{path}.key belongs to another customer");
     }

@@ -25,11 +25,16 @@ public static class LotRows
     public static async Task ReadAsync(
         NpgsqlConnection connection, NpgsqlTransaction transaction, IReadOnlyList<Command> commands, Book book, CancellationToken token)
     {
-        var corrected = book.Rated.Values.SelectMany(rated => rated.Lots).Select(part => part.Lot).Distinct().ToArray();
-        var asked = commands.Where(command => command is Post || (command is Rerate && corrected.Length > 0))
+        // By corrections and by posts.
+        Guid[] named =
+        [
+            .. book.Rated.Values.SelectMany(rated => rated.Lots).Select(part => part.Lot)
+                .Concat(commands.OfType<Post>().Select(post => post.Lot).OfType<Guid>()).Distinct(),
+        ];
+        var asked = commands.Where(command => command is Post || (command is Rerate && named.Length > 0))
             .SelectMany(command => command.Accounts).ToHashSet();
         var balances = book.Accounts.Values
-            .Where(account => account.Lots > 0 || (asked.Contains(account.Id) && (account.BaseLot is not null || corrected.Length > 0)))
+            .Where(account => account.Lots > 0 || (asked.Contains(account.Id) && (account.BaseLot is not null || named.Length > 0)))
             .ToDictionary(account => account.Id);
         if (balances.Count == 0)
             return;
@@ -40,7 +45,7 @@ public static class LotRows
         batch.Add($"select {AccountRows.Columns} from account where id = any($1) for update",
             balances.Values.Select(account => HouseAccounts.Expired(account.Id, account.Unit, account.Test)).ToArray());
         var putInto = commands.Where(command => command is Post or Rerate).SelectMany(command => command.Accounts).ToHashSet();
-        batch.Add(OfBalances, balances.Keys.ToArray(), corrected, balances.Keys.Where(putInto.Contains).ToArray());
+        batch.Add(OfBalances, balances.Keys.ToArray(), named, balances.Keys.Where(putInto.Contains).ToArray());
         await using (var reader = await batch.ExecuteReaderAsync(token))
         {
             await AccountRows.ReadAsync(reader, book, token);

@@ -249,8 +249,10 @@ public sealed record Transfer(Guid Id, EntryType Type, string? Description)
     /// </summary>
     public byte[]? InputHash { get; init; }
 
-    /// <summary>What a post has moved. Null for other movements.</summary>
+    /// <summary>What a post has moved; nothing if it was refused for ever. Null for other movements.</summary>
     public IReadOnlyList<Moved>? Result { get; init; }
+
+    public bool WasRefused => Result is [];
 
     /// <summary>The description was erased.</summary>
     public bool Erased { get; init; }

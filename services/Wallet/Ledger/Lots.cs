@@ -182,6 +182,18 @@ public static partial class Ledger
         Enter(book, movement, type, account, amount, id);
     }
 
+    /// <summary>
+    /// Gives back to a lot what was taken of its balance, but no more than the lot had at first; the rest is the balance's own.
+    /// </summary>
+    static void PutBackInto(Book book, Post post, Account account, long amount, Guid id)
+    {
+        var room = account.Parts.Find(lot => lot.Id == id) is { Amount: { } first } ? Math.Min(amount, first - RestOf(account, id)) : 0;
+        if (room > 0)
+            Put(book, post.Id, post.EntryType, account, room, id);
+        if (amount > room)
+            Put(book, post.Id, post.EntryType, account, amount - room, account.Id);
+    }
+
     /// <summary>Puts what a post brings into the lot that it makes, or into the balance's own.</summary>
     static void PutNew(Book book, Post post, Account account, long amount)
     {

@@ -5,7 +5,8 @@ namespace LlmGateway.Wallet;
 /// <summary>What a <see cref="Post"/> is for.</summary>
 public enum PostType
 {
-    Opening, Grant, Promotion, Debit, TopUp, Refund, Dispute, DisputeWon, Payout, PayoutPaid, PayoutFailed,
+    Opening, Grant, Promotion, Debit, TopUp, Refund, RefundFailed, Dispute, DisputeWon, Payout, PayoutPaid, PayoutFailed,
+    PayoutReversed,
 }
 
 /// <summary>An account by its part in a movement: the customer's balance, or one of the house's own.</summary>
@@ -33,8 +34,8 @@ public enum AtMost
     WhatFromHas,
     /// <summary>What the receivable that is paid owes.</summary>
     WhatToOwes,
-    /// <summary>The part of it that was moved of the first leg, rounded down.</summary>
-    AsOfTheFirst,
+    /// <summary>All of it, also where the house's own account goes below zero for it.</summary>
+    BelowZero,
 }
 
 /// <param name="Else">Stands in for the account that limits the leg, for the rest of the amount. Null: the rest is not moved.</param>
@@ -45,6 +46,9 @@ public sealed record PostingRule(EntryType Type, string? Reference, params Leg[]
 {
     /// <summary>What it brings into a balance. Null: nothing, or what was in it before.</summary>
     public LotKind? Lot { get; init; }
+
+    /// <summary>When the post's lot has not enough, it takes what else the balance has. False: the lot alone.</summary>
+    public bool TakesBeyondLot { get; init; }
 }
 
 /// <summary>
@@ -71,16 +75,34 @@ public static class PostingRules
         [PostType.Refund] = new(
             EntryType.Refund,
             "refund",
-            new Leg(Party.Balance, Party.Clearing, AtMost.WhatFromHas),
-            new Leg(Party.Margin, Party.Clearing, AtMost.AsOfTheFirst),
-            new Leg(Party.Fees, Party.Clearing, AtMost.AsOfTheFirst)),
+            new Leg(Party.Balance, Party.Clearing, AtMost.WhatFromHas, Else: Party.Receivable),
+            new Leg(Party.Margin, Party.Clearing, AtMost.BelowZero),
+            new Leg(Party.Fees, Party.Clearing, AtMost.BelowZero)),
+        [PostType.RefundFailed] = new(
+            EntryType.Reversal,
+            "refund",
+            new Leg(Party.Clearing, Party.Receivable, AtMost.WhatToOwes, Else: Party.Balance),
+            new Leg(Party.Clearing, Party.Margin),
+            new Leg(Party.Clearing, Party.Fees)),
         [PostType.Dispute] = new(
-            EntryType.Dispute, "dispute", new Leg(Party.Balance, Party.Clearing, AtMost.WhatFromHas, Else: Party.Receivable)),
+            EntryType.Dispute,
+            "dispute",
+            new Leg(Party.Balance, Party.Clearing, AtMost.WhatFromHas, Else: Party.Receivable),
+            new Leg(Party.Margin, Party.Clearing, AtMost.BelowZero),
+            new Leg(Party.Fees, Party.Clearing, AtMost.BelowZero))
+        {
+            TakesBeyondLot = true,
+        },
         [PostType.DisputeWon] = new(
-            EntryType.Reversal, "dispute", new Leg(Party.Clearing, Party.Receivable, AtMost.WhatToOwes, Else: Party.Balance)),
+            EntryType.Reversal,
+            "dispute",
+            new Leg(Party.Clearing, Party.Receivable, AtMost.WhatToOwes, Else: Party.Balance),
+            new Leg(Party.Clearing, Party.Margin),
+            new Leg(Party.Clearing, Party.Fees)),
         [PostType.Payout] = new(EntryType.Payout, "payout", new Leg(Party.Margin, Party.Payouts)),
         [PostType.PayoutPaid] = new(EntryType.Payout, "payout", new Leg(Party.Payouts, Party.Clearing)),
         [PostType.PayoutFailed] = new(EntryType.Payout, "payout", new Leg(Party.Payouts, Party.Margin)),
+        [PostType.PayoutReversed] = new(EntryType.Payout, "payout", new Leg(Party.Clearing, Party.Margin)),
     };
 
     /// <summary>The house's own account that plays a part.</summary>

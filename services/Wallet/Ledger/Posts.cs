@@ -23,8 +23,14 @@ public sealed record Post(Guid Id, PostType Type, PostScope Of, IReadOnlyList<lo
     /// <summary>When the lot that the post makes expires. Null: never.</summary>
     public DateTimeOffset? ExpiresAt { get; init; }
 
-    /// <summary>The only lot that a balance pays from.</summary>
+    /// <summary>The lot that a balance pays from, alone or first, as the rule says; and that gets what comes back.</summary>
     public Guid? Lot { get; init; }
+
+    /// <summary>
+    /// Refused when the balance, or its lot, has less than what is asked: nobody shall owe the rest. The refusal is for ever: who asks
+    /// again under the same id, and finds more, would move what somebody has already told the caller is not moved.
+    /// </summary>
+    public bool WithoutDebt { get; init; }
 
     /// <summary>What never expires and cost nothing goes to the balance's own lot.</summary>
     public bool MakesLot => Rule.Lot is { } kind && (kind != LotKind.Grant || ExpiresAt is not null);
@@ -55,7 +61,8 @@ public sealed record Post(Guid Id, PostType Type, PostScope Of, IReadOnlyList<lo
     /// </summary>
     public byte[] InputHash() => SHA256.HashData(Encoding.UTF8.GetBytes(
         $"{Type} {Of.Balance:N} {string.Join(',', Amounts)}{(Reference is null ? "" : $" for {Reference}")}"
-        + $"{(ExpiresAt is { } end ? $" until {end.UtcDateTime:O}" : "")}{(Lot is { } lot ? $" of {lot:N}" : "")}"));
+        + $"{(ExpiresAt is { } end ? $" until {end.UtcDateTime:O}" : "")}{(Lot is { } lot ? $" of {lot:N}" : "")}"
+        + (WithoutDebt ? " without debt" : "")));
 
     public Guid IdOf(Party party) => party == Party.Balance
         ? Of.Balance ?? throw new InvalidOperationException($"{Type} of no balance")
@@ -79,7 +86,9 @@ public static partial class Ledger
     static Answer Apply(Book book, Post post)
     {
         if (book.Moved.TryGetValue(post.Id, out var before))
-            return before.IsAskedAgainBy(post) ? new Answer.Done(Repeated: true) { Moved = before.Result ?? [] } : new Answer.Differs();
+            return !before.IsAskedAgainBy(post) ? new Answer.Differs()
+                : before.WasRefused ? new Answer.Refused(post.IdOf(post.Rule.Legs[0].From), RefusalReason.Exhausted, 0)
+                : new Answer.Done(Repeated: true) { Moved = before.Result ?? [] };
         if (post.Of.Balance is { } id && (book.Find(id) is not { } balance || balance.Kind.IsCounter()))
             return new Answer.Refused(id, RefusalReason.Unknown, 0);
         if (post.ExpiresAt <= book.Now)
@@ -88,27 +97,39 @@ public static partial class Ledger
             return new Answer.NoLot(Expired: false);
         var moved = new List<Moved>();
         if (Plan(book, post, moved) is { } refused)
-            return refused;
-        var transfer = new Transfer(post.Id, post.EntryType, post.Text)
         {
-            Actor = post.Actor, Reference = post.Reference, InputHash = post.InputHash(), Result = moved,
-        };
-        book.Moved.Add(post.Id, transfer);
-        book.Transfers.Add(transfer);
+            if (post.WithoutDebt)
+                Keep([]);
+            return refused;
+        }
+        Keep(moved);
         foreach (var (from, to, amount) in moved)
             Move(book, post, book.Accounts[from], book.Accounts[to], amount);
         TellOfPost(book, post, moved);
         return new Answer.Done { Moved = moved };
+
+        void Keep(IReadOnlyList<Moved> result)
+        {
+            var transfer = new Transfer(post.Id, post.EntryType, post.Text)
+            {
+                Actor = post.Actor, Reference = post.Reference, InputHash = post.InputHash(), Result = result,
+            };
+            book.Moved.Add(post.Id, transfer);
+            book.Transfers.Add(transfer);
+        }
     }
 
     static void Move(Book book, Post post, Account from, Account to, long amount)
     {
         RequireMovable(post.Id, from, to, amount);
-        if (post.Lot is { } lot && from.Id == post.Of.Balance)
-            DrawFrom(book, post.Id, post.EntryType, from, amount, lot);
-        else
-            Draw(book, post.Id, post.EntryType, from, amount, held: default);
-        if (to.Id == post.Of.Balance)
+        var ofLot = post.Lot is { } lot && from.Id == post.Of.Balance ? Math.Min(amount, RestOf(from, lot)) : 0;
+        if (ofLot > 0)
+            DrawFrom(book, post.Id, post.EntryType, from, ofLot, post.Lot!.Value);
+        if (amount > ofLot)
+            Draw(book, post.Id, post.EntryType, from, amount - ofLot, held: default);
+        if (to.Id == post.Of.Balance && post.Lot is { } own)
+            PutBackInto(book, post, to, amount, own);
+        else if (to.Id == post.Of.Balance)
             PutNew(book, post, to, amount);
         else
             Put(book, post.Id, post.EntryType, to, amount, to.Id);
@@ -124,13 +145,14 @@ public static partial class Ledger
             var from = book.Accounts[post.IdOf(leg.From)];
             var part = leg.AtMost switch
             {
-                AtMost.WhatFromHas => Math.Min(amount, Math.Min(from.Available, post.Lot is { } lot ? RestOf(from, lot) : long.MaxValue)),
+                AtMost.WhatFromHas => Math.Min(amount, Math.Min(from.Available, OfLot(from, post))),
                 AtMost.WhatToOwes => Math.Min(amount, -book.Accounts[post.IdOf(leg.To)].Posted),
-                AtMost.AsOfTheFirst => (long)((Int128)amount * moved[0].Amount / post.Amounts[0]),
                 _ => amount,
             };
             if (leg.AtMost == AtMost.All && CanGive(from) < amount)
                 return new(from.Id, RefusalReason.Exhausted, CanGive(from));
+            if (leg.AtMost == AtMost.WhatFromHas && post.WithoutDebt && part < amount)
+                return new(from.Id, RefusalReason.Exhausted, part);
             if (part > 0)
                 moved.Add(new(from.Id, post.IdOf(leg.To), part));
             if (part < amount && leg.Else is { } other)
@@ -142,6 +164,9 @@ public static partial class Ledger
         }
         return null;
     }
+
+    static long OfLot(Account balance, Post post) =>
+        post is { Lot: { } lot, Rule.TakesBeyondLot: false } ? RestOf(balance, lot) : long.MaxValue;
 
     /// <summary>
     /// Most of the house's own accounts stand for somebody outside and may go below zero. What the house pays out it must have.

@@ -6,10 +6,10 @@ using Npgsql;
 namespace LlmGateway.Webhooks;
 
 /// <summary>
-/// Keeps every event that arrives, once, however often it arrives. What the queue repeats, and when an event goes to its error queue, says
-/// <see cref="DurableEndpoint"/>.
+/// Keeps every event that arrives, once, however often it arrives, and with it a delivery to each endpoint that asks for it. What the queue
+/// repeats, and when an event goes to its error queue, says <see cref="DurableEndpoint"/>.
 /// </summary>
-public sealed class EventConsumer(NpgsqlDataSource database, DatabaseReady ready) : IConsumer<PublicEvent>
+public sealed class EventConsumer(NpgsqlDataSource database, DatabaseReady ready, WakeSignal due) : IConsumer<PublicEvent>
 {
     public static void Configure(IReceiveEndpointConfigurator queue, IRegistrationContext context)
     {
@@ -27,20 +27,29 @@ public sealed class EventConsumer(NpgsqlDataSource database, DatabaseReady ready
         Failpoint.Hit("webhooks.event.kept");
     }
 
-    /// <summary>Two events with one number are somebody's mistake, which a repetition does not mend.</summary>
-    async Task KeepAsync(PublicEvent told, CancellationToken token)
+    /// <summary>
+    /// Two events with one number are somebody's mistake, which a repetition does not mend. A delivery is due when its event happened, so
+    /// that those of one customer are due in their order, in whichever they arrive. An endpoint that is disabled has its deliveries wait.
+    /// </summary>
+    public async Task KeepAsync(PublicEvent told, CancellationToken token)
     {
         await using var insert = database.Sql("""
-            insert into event (id, subject, sequence, project, test, type, created, body) values ($1, $2, $3, $4, $5, $6, $7, $8)
-            on conflict (id) do nothing
+            with kept as (
+                insert into event (id, subject, sequence, project, test, type, created, body) values ($1, $2, $3, $4, $5, $6, $7, $8)
+                on conflict (id) do nothing returning *)
+            insert into delivery (event, endpoint, subject, sequence, next_at)
+            select kept.id, e.id, subject, sequence, least(kept.created, now()) from kept join endpoint e using (project, test)
+            where e.status <> 2 and (enabled_events is null or type = any(enabled_events))
             """, told.Id, told.Subject, told.Sequence, told.Project, told.Test, told.Type, told.Created, EventBody.Of(told));
         try
         {
             await insert.ExecuteNonQueryAsync(token);
         }
-        catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.UniqueViolation)
+        catch (PostgresException e) when (e is
+            { SqlState: PostgresErrorCodes.UniqueViolation, ConstraintName: "every_number_is_of_one_event" })
         {
             throw new InvalidDataException($"{told.Subject:N} has another event with the number {told.Sequence}", e);
         }
+        due.Raise();
     }
 }

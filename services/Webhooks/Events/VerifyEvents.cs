@@ -5,8 +5,9 @@ using Npgsql;
 namespace LlmGateway.Webhooks;
 
 /// <summary>
-/// <c>GET /internal/verify?wait=S</c>: proves that every event was told, and told once. What Wallet has decided is compared with what is
-/// here; what is on its way may take S seconds, at most an hour. That no event is here twice, the table's constraints hold.
+/// <c>GET /internal/verify?wait=S</c>: proves that every event of the ledger was told, and told once. What Wallet has decided is compared
+/// with what is here; what is on its way may take S seconds, at most an hour. That no event is here twice, the table's constraints hold.
+/// Events of payments are Billing's, which is not asked.
 /// </summary>
 public static class VerifyEvents
 {
@@ -30,7 +31,7 @@ public static class VerifyEvents
         if (!http.WantsText())
             return Results.Json(new { ok = wrong.Count == 0, told, wrong }, Defaults.Json);
         return PlainText.Of(wrong.Count == 0, wrong.Count == 0
-            ? [$"Every event was told once: {told}."]
+            ? [$"Every event of the ledger was told once: {told}."]
             : [$"EVENTS OF {wrong.Count} CUSTOMERS ARE MISSING.", .. wrong.Take(MaxExamples)]);
     }
 

@@ -5,7 +5,7 @@ namespace LlmGateway.EndToEnd;
 /// </summary>
 static class Attack
 {
-    static readonly string[] Services = ["sandbox", "wallet", "sessions", "webhooks", "proxy", "proxy2"];
+    static readonly string[] Services = ["sandbox", "wallet", "sessions", "webhooks", "billing", "proxy", "proxy2"];
 
     /// <summary>What every process has printed. No text can be found in an empty log, so a service without lines is an error.</summary>
     public static async Task<(string Name, string Text)[]> LogsAsync()

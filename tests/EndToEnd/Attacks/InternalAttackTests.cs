@@ -21,6 +21,9 @@ public sealed class InternalAttackTests
         { "sessions", "POST", "/internal/catalogue/import?source=x", "operator" },
         { "sessions", "POST", "/internal/reseal", "operator" },
         { "sessions", "POST", "/v1/sessions", "proxy" },
+        { "webhooks", "POST", "/v1/webhooks", "proxy" },
+        { "webhooks", "POST", "/internal/deliveries/now", "operator" },
+        { "webhooks", "POST", "/internal/dead-letters/replay", "operator" },
     };
 
     [Theory, MemberData(nameof(Routes))]

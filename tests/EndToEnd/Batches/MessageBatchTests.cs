@@ -33,9 +33,12 @@ public sealed class MessageBatchTests
             (made.RequestId, Outcome.Completed, bound, bound, 0, true, "batch"),
             (row.RequestId, row.Outcome, row.Cost, row.Charged, row.Absorbed, row.Estimated, row.Reason));
         Assert.Equal(Gateway.Usd(bound), made["X-LLMGateway-Cost"]);
+        // The copy that users see follows a moment later.
         Assert.Equal(
             ["adjustment", "usage"],
-            (await user.OwnBalanceAsync()).Json.Items("recentLedger").Take(2).Select(entry => entry.Text("type")));
+            await Eventually.GetAsync(
+                async () => (await user.OwnBalanceAsync()).Json.Items("recentLedger").Take(2).Select(entry => entry.Text("type")).ToArray(),
+                types => types is [not "usage", _], "the correction in the user's own ledger"));
 
         var batch = (await GetAsync(user, id)).MustBe(200).Json;
         Assert.Equal(

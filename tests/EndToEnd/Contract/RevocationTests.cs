@@ -37,6 +37,96 @@ public sealed class RevocationTests
         await UseAsync(user.Token);
     }
 
+    [Fact]
+    public async Task A_rotated_key_is_the_same_key_and_both_secrets_are_good_until_the_overlap_ends()
+    {
+        var user = await Backend.App.NewUserAsync();
+        var (id, old) = await Backend.App.NewKeyAsync(user.CustomerId);
+        (await Backend.App.PutAsync($"/v1/customers/{user.CustomerId}/limits", $$$"""
+            [{"unit":"requests","amount":7,"cycle":"day","selector":{"keys":["{{{id}}}"]}}]
+            """)).MustBe(200);
+        await UseAsync(old);
+
+        var (rotated, end) = await RotateAsync(user, id, 3);
+        await UseAsync(old, rotated);
+        await Clock.ReachesAsync(end);
+
+        foreach (var proxy in (Uri[])[Stack.Proxy, Stack.Proxy2])
+            (await Chat.AskAsync(old, "small", Price.Question, at: proxy)).MustBeProblem(401, "expired");
+        (await Chat.AskAsync(rotated, "small", Price.Question)).MustBe(200);
+        (await Chat.AskAsync(rotated, "small", Price.Question)).MustBeProblem(429, "limit_reached");
+        var listed = Assert.Single((await Backend.App.GetAsync($"/v1/customers/{user.CustomerId}/keys")).MustBe(200).Json.Items("keys"));
+        Assert.Equal((id, rotated[^4..]), (listed.Text("id"), listed.Text("last4")));
+    }
+
+    [Fact]
+    public async Task The_secret_of_a_key_that_is_rotated_again_or_without_overlap_is_refused_within_a_second()
+    {
+        var user = await Backend.App.NewUserAsync();
+        var (id, first) = await Backend.App.NewKeyAsync(user.CustomerId);
+        var (second, _) = await RotateAsync(user, id, 3600);
+        await UseAsync(first, second);
+
+        var (third, _) = await RotateAsync(user, id, 3600);
+        await MustBeRefusedAsync(first, 401, "expired");
+        await UseAsync(second, third);
+
+        var (fourth, _) = await RotateAsync(user, id, 0);
+        await MustBeRefusedAsync(second, 401, "expired");
+        await MustBeRefusedAsync(third, 401, "expired");
+        await UseAsync(fourth);
+
+        var (fifth, _) = await RotateAsync(user, id, 3600);
+        await UseAsync(fourth, fifth);
+        (await Backend.App.DeleteAsync($"/v1/customers/{user.CustomerId}/keys/{id}")).MustBe(204);
+        await MustBeRefusedAsync(fourth, 401, "revoked");
+        await MustBeRefusedAsync(fifth, 401, "revoked");
+    }
+
+    [Fact]
+    public async Task A_blocked_customer_is_refused_with_the_secret_from_before_too()
+    {
+        var user = await Backend.App.NewUserAsync();
+        var (id, old) = await Backend.App.NewKeyAsync(user.CustomerId);
+        await RotateAsync(user, id, 3600);
+        await UseAsync(old);
+
+        (await Backend.App.PatchAsync($"/v1/customers/{user.CustomerId}", """{"status":"blocked"}""")).MustBe(200);
+        await MustBeRefusedAsync(old, 403, "customer_blocked");
+
+        var path = $"/v1/customers/{user.CustomerId}/keys";
+        (await Backend.App.PostAsync($"{path}/{id}/rotate", "{}")).MustBeProblem(403, "customer_blocked");
+        (await Backend.App.PostAsync(path, """{"name":"another"}""")).MustBeProblem(403, "customer_blocked");
+    }
+
+    [Theory]
+    [InlineData("""{"overlapSeconds":-1}""", 400, "invalid_value", "overlapSeconds")]
+    [InlineData("""{"overlapSeconds":2592001}""", 400, "invalid_value", "overlapSeconds")]
+    [InlineData("""{"overlapSeconds":3601}""", 400, "invalid_value", "overlapSeconds")]
+    [InlineData("""{"overlapSeconds":"60"}""", 400, "invalid_value", "overlapSeconds")]
+    [InlineData("""{"overlap":60}""", 400, "invalid_value", "overlap")]
+    public async Task A_rotation_that_is_none_is_refused_by_name_and_changes_nothing(string body, int status, string code, string field)
+    {
+        var user = await Backend.App.NewUserAsync();
+        var (id, key) = await Backend.App.NewKeyAsync(user.CustomerId, $"\"expiresAt\":\"{DateTimeOffset.UtcNow.AddHours(1):O}\"");
+        var path = $"/v1/customers/{user.CustomerId}/keys/{id}";
+
+        (await Backend.App.PostAsync($"{path}/rotate", body)).MustBeProblem(status, code, field);
+        (await Backend.Other.PostAsync($"{path}/rotate", "{}")).MustBe(404);
+        await UseAsync(key);
+
+        (await Backend.App.DeleteAsync(path)).MustBe(204);
+        (await Backend.App.PostAsync($"{path}/rotate", "{}")).MustBeProblem(409, "key_revoked");
+    }
+
+    static async Task<(string Secret, DateTimeOffset PreviousEnds)> RotateAsync(User user, string key, int overlap)
+    {
+        var path = $"/v1/customers/{user.CustomerId}/keys/{key}/rotate";
+        var rotated = (await Backend.App.PostAsync(path, $$"""{"overlapSeconds":{{overlap}}}""")).MustBe(200).Json;
+        Assert.Equal(key, rotated.Text("id"));
+        return (rotated.Text("key"), rotated.GetProperty("previousExpiresAt").GetDateTimeOffset());
+    }
+
     [Theory]
     [InlineData("blocked")]
     [InlineData("suspended")]

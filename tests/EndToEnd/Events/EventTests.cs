@@ -26,7 +26,7 @@ public sealed class EventTests
         Assert.Equal(["wallet.credited", "wallet.low_balance", "wallet.frozen"], events.Select(told => told.Text("type")));
         Assert.Equal([1, 2, 3], events.Select(told => told.GetProperty("sequence").GetInt64()));
         Assert.All(events, told => Assert.Equal(
-            ["id", "type", "created", "apiVersion", "data", "sequence"], told.EnumerateObject().Select(member => member.Name)));
+            ["id", "type", "created", "apiVersion", "data", "sequence", "series"], told.EnumerateObject().Select(member => member.Name)));
         Assert.StartsWith("evt_", events[1].Text("id"));
         Assert.Equal(
             $$"""{"customerId":"{{user.CustomerId}}","walletId":"{{user.WalletId}}","balance":"0.9","threshold":"1"}""",

@@ -38,7 +38,7 @@ public sealed class PostingTests
     public async Task What_a_post_has_moved_is_its_answer_again_after_any_time()
     {
         await using var ledger = await OwnLedger.StartAsync();
-        var dispute = new Post(Ids.New(), PostType.Dispute, ledger.Scope, [3 * Money.NanosPerUsd])
+        var dispute = new Post(Ids.New(), PostType.Dispute, ledger.Scope, [3 * Money.NanosPerUsd, 0, 0])
         {
             Reference = "dp_1", Text = "chargeback",
         };
@@ -58,7 +58,7 @@ public sealed class PostingTests
     public async Task Books_that_somebody_has_changed_are_found_out(string change)
     {
         await using var ledger = await OwnLedger.StartAsync();
-        await ledger.Writer.RunAsync(new Post(Ids.New(), PostType.Dispute, ledger.Scope, [3 * Money.NanosPerUsd]));
+        await ledger.Writer.RunAsync(new Post(Ids.New(), PostType.Dispute, ledger.Scope, [3 * Money.NanosPerUsd, 0, 0]));
         await ledger.VerifyAsync();
 
         await ledger.RunAsync(change);

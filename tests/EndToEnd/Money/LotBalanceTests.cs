@@ -41,6 +41,22 @@ public sealed class LotBalanceTests
         await Books.MustBeRightAsync();
     }
 
+    [Fact]
+    public async Task What_has_expired_is_booked_by_the_next_look_at_the_statement_whose_sum_is_the_balance()
+    {
+        var user = await Backend.App.NewUserAsync("1");
+        var wallet = $"/v1/wallets/{user.WalletId}";
+        (await Backend.App.PostAsync($"{wallet}/credit", """{"amount":"0.5","kind":"promotion","expiresAt":"2999-01-01T00:00:00Z"}"""))
+            .MustBe(200);
+        await RunAsync("update lot set expires_at = now() where wallet = (select id from account where owner = $1 and kind = 0)", user);
+
+        var entries = (await Backend.App.GetAsync($"{wallet}/ledger")).MustBe(200).Json.Items("entries").ToList();
+
+        Assert.Equal(["expiry", "bonus", "grant"], entries.Select(entry => entry.Text("type")));
+        Assert.Equal(Dollar, entries.Sum(entry => Gateway.Nanos(entry.GetProperty("amount"))));
+        Assert.Equal(Dollar, await user.BalanceAsync());
+    }
+
     [Theory]
     [InlineData("credit", """{"amount":"1","expiresAt":"2020-01-01T00:00:00Z"}""", "expiresAt")]
     [InlineData("credit", """{"amount":"1","kind":"topup"}""", "kind")]

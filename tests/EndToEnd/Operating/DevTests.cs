@@ -87,7 +87,7 @@ public sealed class DevTests : IDisposable
 
         var (verified, books) = await DevAsync("verify", "--data", _data);
         Assert.True(verified == 0, books);
-        Assert.All((string[])["The books balance.", "Every event was told once:"], line => Assert.Contains(line, books));
+        Assert.All((string[])["The books balance.", "Every event of the ledger was told once:"], line => Assert.Contains(line, books));
         // Into a file go neither colours nor links, whatever the terminal can show.
         foreach (var command in (string[])["verify", "status"])
             Assert.DoesNotContain(
@@ -112,7 +112,7 @@ public sealed class DevTests : IDisposable
         var resources = JsonSerializer.Deserialize<JsonElement>(status[status.IndexOf('{', StringComparison.Ordinal)..]).Items("resources");
         var states = resources.ToDictionary(resource => resource.Text("displayName"), resource => resource.Text("state"));
         Assert.All(
-            ["postgres", "redis", "rabbitmq", "wallet", "sessions", "webhooks", "proxy", "proxy2"],
+            ["postgres", "redis", "rabbitmq", "wallet", "sessions", "webhooks", "billing", "proxy", "proxy2"],
             name => Assert.Equal("Running", states[name]));
     }
 

@@ -46,6 +46,10 @@ public sealed class KeyReplacementTests : IAsyncLifetime
     {
         await using (var sessions = await StartAsync((Old, null), (Old, null), seed: true))
             await MustKnowAsync(sessions);
+        await ExecuteAsync("""
+            insert into retired_secret (id, key_id, hash, sealed_fingerprint, expires_at)
+            select id, id, hash, sealed_fingerprint, now() + interval '1 day' from customer_key
+            """);
         await MustRefuseAllButAsync(Old);
         await ExecuteAsync("delete from key_check"); // as a version has left it that had no such table
         await MustRefuseAllButAsync(Old);
@@ -54,7 +58,7 @@ public sealed class KeyReplacementTests : IAsyncLifetime
         {
             await MustKnowAsync(sessions);
             await MustRefuseAllButAsync(Old); // some of it is still under the old keys
-            Assert.Equal("""{"secrets":1,"credentials":2,"unreadable":0}""", await ResealAsync(sessions));
+            Assert.Equal("""{"secrets":1,"credentials":3,"unreadable":0}""", await ResealAsync(sessions));
             Assert.Equal("""{"secrets":0,"credentials":0,"unreadable":0}""", await ResealAsync(sessions));
             await MustKnowAsync(sessions);
         }

@@ -12,9 +12,10 @@ public sealed class ManifestTests
     [
         ("wallet", ["wallet", "redis", "rabbitmq"], [], ["internal-key"]),
         ("sessions", ["sessions", "redis", "rabbitmq"], ["wallet"], ["internal-key", "master-key", "pepper"]),
-        ("webhooks", ["webhooks", "rabbitmq"], ["wallet"], ["internal-key"]),
-        ("proxy", ["redis", "rabbitmq"], ["sessions", "wallet"], ["internal-key", "master-key"]),
-        ("proxy2", ["redis", "rabbitmq"], ["sessions", "wallet"], ["internal-key", "master-key"]),
+        ("webhooks", ["webhooks", "rabbitmq"], ["wallet"], ["internal-key", "master-key"]),
+        ("billing", ["billing", "rabbitmq"], ["sessions", "wallet"], ["internal-key", "stripe-secret-key", "stripe-webhook-secret"]),
+        ("proxy", ["redis", "rabbitmq"], ["billing", "sessions", "wallet", "webhooks"], ["internal-key", "master-key"]),
+        ("proxy2", ["redis", "rabbitmq"], ["billing", "sessions", "wallet", "webhooks"], ["internal-key", "master-key"]),
     ];
 
     [Fact]
@@ -36,7 +37,7 @@ public sealed class ManifestTests
                 ["postgres", "redis", "rabbitmq"],
                 name => Assert.StartsWith("container.", resources.GetProperty(name).Text("type")));
             Assert.All(
-                ["walletdb", "sessionsdb", "webhooksdb"],
+                ["walletdb", "sessionsdb", "webhooksdb", "billingdb"],
                 name => Assert.Contains("{postgres.connectionString}", resources.GetProperty(name).Text("connectionString")));
             foreach (var (service, connections, services, secrets) in Topology)
             {
@@ -48,6 +49,7 @@ public sealed class ManifestTests
                 Assert.All(secrets, secret => Assert.Contains($"{{{secret}.value}}", values));
                 Assert.Equal(secrets.Contains("master-key"), names.Contains("Gateway__AcceptedMasterKeys__0"));
                 Assert.DoesNotContain("Gateway__AcceptedInternalKeys__0", names);
+                Assert.DoesNotContain("Webhooks__PrivateHosts", names);
             }
             string[] inputs = ["internal-key", "master-key", "pepper", "postgres-password", "redis-password", "rabbitmq-password"];
             foreach (var secret in inputs)

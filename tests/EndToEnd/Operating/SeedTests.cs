@@ -59,6 +59,27 @@ public sealed class SeedTests : IDisposable
         (await user.ChatAsync("small", Price.Question)).MustBe(200);
     }
 
+    [Fact]
+    public async Task A_key_of_a_seed_that_was_rotated_does_not_come_back_with_the_secret_of_the_file()
+    {
+        var user = await Backend.App.NewUserAsync();
+        var secret = $"llm_gw_{Guid.NewGuid():N}{Guid.NewGuid():N}";
+        var keys = $$"""
+            "keys":[{"name":"of a seed","key":"{{secret}}"}]
+            """;
+        await ApplyAsync(user, keys);
+        (await Chat.AskAsync(secret, "small", Price.Question)).MustBe(200);
+        var path = $"/v1/customers/{user.CustomerId}/keys";
+        var id = Assert.Single((await Backend.App.GetAsync(path)).MustBe(200).Json.Items("keys")).Text("id");
+        (await Backend.App.PostAsync($"{path}/{id}/rotate", "{}")).MustBe(200);
+
+        await ApplyAsync(user, keys);
+
+        foreach (var proxy in Stack.Proxies)
+            (await Chat.AskAsync(secret, "small", Price.Question, at: proxy)).MustBeProblem(401, "expired");
+        Assert.Single((await Backend.App.GetAsync(path)).MustBe(200).Json.Items("keys"));
+    }
+
     Task SeedAsync(User user, string limits) => ApplyAsync(user, $"\"limits\":{limits}");
 
     /// <param name="members">Of the customer.</param>

@@ -76,7 +76,7 @@ public sealed class TraceTests : IDisposable
         (await SendAsync("GET", $"/v1beta/models?key={key.Text("key")}")).MustBe(200);
         (await SendAsync("GET", $"/c/{ClientSession}/v1/models", key.Text("key"))).MustBe(200);
         (await SendAsync("POST", $"/c/{ClientSession}/v1/chat/completions", key.Text("key"), Asking("hello"))).MustBe(402);
-        (await SendAsync("POST", $"/k/{key.Text("key")}/v1/chat/completions", null, Asking("hello"))).MustBe(404);
+        (await SendAsync("POST", $"/k/{key.Text("key")}/v1/chat/completions", null, Asking("hello"))).MustBe(401);
         foreach (var poor in (string[])[session, refreshed, key.Text("key")])
             (await SendAsync("POST", "/v1/chat/completions", poor, Asking("hello"))).MustBe(402);
         (await SendAsync("DELETE", $"{keys}/{key.Text("id")}", backend)).MustBe(204);

@@ -11,7 +11,7 @@ static class Node
         .GetCustomAttributes<AssemblyMetadataAttribute>()
         .Single(item => item.Key == "Clients").Value!;
 
-    static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
+    static readonly TimeSpan Limit = TimeSpan.FromSeconds(180);
 
     /// <summary>What the scenario returns; fails with what the script said on its error output.</summary>
     public static Task<JsonElement> RunAsync(string script, string scenario, object input) =>

@@ -101,6 +101,63 @@ public sealed class ServerPackageTests
         Assert.Equal((401, "The API key or session token is not valid."), (unknown.Int("status"), unknown.Text("message")));
     }
 
+    [Fact]
+    public async Task Registers_a_webhook_verifies_what_arrives_and_deletes_it()
+    {
+        await using var listener = await WebhookListener.StartAsync();
+        var made = await RunAsync("webhookEndpoints", new { url = listener.Url, enabledEvents = (string[])["wallet.frozen"] });
+        Assert.StartsWith("whsec_", made.Text("secret"));
+        var user = await Backend.App.NewUserAsync("1");
+        (await Backend.App.PostAsync($"/v1/wallets/{user.WalletId}/freeze", "{}")).MustBe(200);
+        var told = await Eventually.GetAsync(
+            () => Task.FromResult(listener.All.FirstOrDefault(one => one.Customer == user.CustomerId)),
+            one => one is not null, "the event");
+        var (payload, signature) = (told!.Body, told.Headers["X-LLMGateway-Signature"]);
+
+        var constructed = await RunAsync("constructEvent", new { payload, signature, secret = made.Text("secret") });
+
+        Assert.Equal((told.Id, "wallet.frozen"), (constructed.Text("id"), constructed.Text("type")));
+        Assert.Equal(user.WalletId, constructed.GetProperty("data").Text("walletId"));
+        foreach (var forged in (object[])
+        [
+            new { payload = payload + " ", signature, secret = made.Text("secret") },
+            new { payload, signature, secret = "whsec_" + new string('A', 43) + "=" },
+            new { payload, signature = signature.Replace("t=1", "t=2", StringComparison.Ordinal), secret = made.Text("secret") },
+        ])
+            Assert.Contains("verification failed", (await RunAsync("constructEventFails", forged)).Text("message"));
+
+        // While a secret is replaced the package reads the signature of the old one: a receiver that knows nothing of it goes on.
+        var rotated = (await Backend.App.PostAsync($"/v1/webhooks/{made.Text("id")}/rotate-secret", "{}")).MustBe(200).Json;
+        (await Backend.App.PostAsync($"/v1/webhooks/{made.Text("id")}/test", "{}")).MustBe(202);
+        await ConstructsAsync("webhook.test", made.Text("secret"));
+        (await Backend.App.PostAsync($"/v1/webhooks/{made.Text("id")}/end-rotation", "{}")).MustBe(200);
+        (await Backend.App.PostAsync($"/v1/webhooks/{made.Text("id")}/test", "{}")).MustBe(202);
+        await ConstructsAsync("webhook.test", rotated.Text("secret"), after: 1);
+
+        var ended = await RunAsync("endWebhookEndpoint", new { id = made.Text("id") });
+        var listed = Assert.Single(ended.Items("endpoints"), one => one.Text("id") == made.Text("id"));
+        Assert.Equal((listener.Url, "active"), (listed.Text("url"), listed.Text("status")));
+        Assert.NotEmpty(ended.GetProperty("deleted").Text("message"));
+        Assert.DoesNotContain(ended.GetProperty("left").Items("endpoints"), one => one.Text("id") == made.Text("id"));
+
+        async Task ConstructsAsync(string type, string secret, int after = 0)
+        {
+            var one = await Eventually.GetAsync(
+                () => Task.FromResult(listener.All.Where(told => told.Type == type).Skip(after).FirstOrDefault()),
+                one => one is not null, type);
+            await RunAsync("constructEvent", new { payload = one!.Body, signature = one.Headers["X-LLMGateway-Signature"], secret });
+        }
+    }
+
+    [Fact]
+    public async Task Shows_why_a_webhook_was_refused()
+    {
+        var error = await RunAsync("webhookFails", new { url = "https://10.0.0.1/hook" });
+
+        Assert.Equal(("LLMGatewayError", 400), (error.Text("name"), error.Int("status")));
+        Assert.Contains("url", error.Text("message"));
+    }
+
     static Task<JsonElement> RunAsync(string scenario, object? parameters, User? user = null, decimal amount = 0) =>
         Node.RunAsync("server.mjs", scenario,
             new

@@ -24,4 +24,30 @@ await run({
     const { customers } = await llm.customers.list({ limit: 200, offset: 0 });
     return { listed: customers.length, retrieved: await llm.customers.retrieve(input.customerId) };
   },
+
+  onboard: (input) => backend(input).connect.createOnboardingLink(input.params),
+
+  connectStatus: (input) => backend(input).connect.status(),
+
+  payout: (input) => backend(input).connect.payout(),
+
+  payoutFails: (input) => failure(() => backend(input).connect.payout()),
+
+  webhookEndpoints: (input) => backend(input).webhookEndpoints.create(input.params),
+
+  async endWebhookEndpoint(input) {
+    const { webhookEndpoints } = backend(input);
+    const { endpoints } = await webhookEndpoints.list();
+    return { endpoints, deleted: await webhookEndpoints.del(input.params.id), left: await webhookEndpoints.list() };
+  },
+
+  webhookFails: (input) => failure(() => backend(input).webhookEndpoints.create(input.params)),
+
+  constructEvent({ params, ...input }) {
+    const { webhooks } = backend(input);
+    return webhooks.constructEvent(params.payload, params.signature, params.secret);
+  },
+
+  constructEventFails: ({ params, ...input }) =>
+    failure(async () => backend(input).webhooks.constructEvent(params.payload, params.signature, params.secret)),
 });

@@ -7,13 +7,29 @@ static class Points
 {
     public static readonly IReadOnlyList<string> All =
     [
-        .. LlmGateway.Proxy.Failpoints.All.Keys, .. LlmGateway.Wallet.Failpoints.All.Keys.Except(OfMonths), .. Failpoint.Shared.Keys,
+        .. LlmGateway.Proxy.Failpoints.All.Keys, .. LlmGateway.Wallet.Failpoints.All.Keys.Except(OfMonths).Except(OfPayments)
+            .Except(OfPayouts),
+        .. Failpoint.Shared.Keys,
         .. LlmGateway.Sessions.Failpoints.All.Keys, .. LlmGateway.Webhooks.Failpoints.All.Keys,
     ];
 
     /// <summary>Passed only where a month of the usage log is old enough to be dropped: <see cref="MonthTests"/>.</summary>
     public static IEnumerable<string> OfMonths =>
         LlmGateway.Wallet.Failpoints.All.Keys.Where(point => point.StartsWith("wallet.month.", StringComparison.Ordinal));
+
+    /// <summary>Passed only where somebody pays by card: <see cref="PaymentDeathTests"/>.</summary>
+    public static IEnumerable<string> OfPayments =>
+        [.. LlmGateway.Billing.Failpoints.All.Keys.Where(point => !IsOfPayouts(point)), "wallet.payment.booked"];
+
+    /// <summary>Passed only where a developer is paid: <see cref="PayoutDeathTests"/>.</summary>
+    public static IEnumerable<string> OfPayouts =>
+        [.. LlmGateway.Billing.Failpoints.All.Keys.Where(IsOfPayouts), "wallet.payout.booked"];
+
+    /// <summary>What <c>./dev test</c> has time for.</summary>
+    public static IEnumerable<string> EveryFourth(IEnumerable<string> points) => points.Where((_, index) => index % 4 == 0);
+
+    static bool IsOfPayouts(string point) =>
+        point.StartsWith("billing.account.", StringComparison.Ordinal) || point.StartsWith("billing.payout.", StringComparison.Ordinal);
 
     /// <summary>Passed once in a life: at the start, or when the leases of the dead end.</summary>
     public static readonly HashSet<string> OnceInALife =

@@ -48,6 +48,9 @@ sealed class Backoffice
         await CallAsync(account, user.Token, random);
         await CallAsync(account, account.Key, random);
         var secrets = new List<string> { account.Key, user.Token };
+        var key = $"/v1/customers/{user.CustomerId}/keys/{created.Text("id")}";
+        secrets.Add((await DoAsync("POST", $"{key}/rotate", """{"overlapSeconds":3600}""")).MustBe(200).Json.Text("key"));
+        await CallAsync(account, secrets[^1], random);
         var refresh = await DoAsync("POST", "/v1/sessions/refresh", null, user.Token);
         if (refresh.Status == 401)
             refresh.MustBeProblem(
@@ -58,7 +61,7 @@ sealed class Backoffice
             secrets.Add(refresh.MustBe(200).Json.Text("sessionToken"));
             await CallAsync(account, secrets[^1], random);
         }
-        (await DoAsync("DELETE", $"/v1/customers/{user.CustomerId}/keys/{created.Text("id")}")).MustBe(204);
+        (await DoAsync("DELETE", key)).MustBe(204);
         (await DoAsync("DELETE", $"/v1/sessions/{user.SessionId}")).MustBe(204);
         (await DoAsync("DELETE", $"/v1/customers/{user.CustomerId}")).MustBe(204);
         foreach (var secret in secrets)
@@ -102,7 +105,7 @@ sealed class Backoffice
                 Stack.Proxies[random.Next(2)])));
 
     /// <summary>One step, repeated at either proxy under one key until it is answered.</summary>
-    static async Task<Reply> DoAsync(string method, string path, string? json = null, string? credential = null)
+    public static async Task<Reply> DoAsync(string method, string path, string? json = null, string? credential = null)
     {
         var key = Guid.NewGuid().ToString("N");
         long? inUseSince = null;
@@ -134,7 +137,7 @@ sealed class Backoffice
     /// <summary>As if the minute had passed after which a claim counts as abandoned.</summary>
     static async Task ForgetClaimAsync(string key)
     {
-        foreach (var database in (Npgsql.NpgsqlDataSource[])[Books.Wallet, Books.Sessions])
+        foreach (var database in (Npgsql.NpgsqlDataSource[])[Books.Wallet, Books.Sessions, Books.Webhooks])
         {
             await using var age = database.CreateCommand(
                 "update idempotent_call set started_at = started_at - interval '61 seconds' where key = $1 and status is null");

@@ -5,8 +5,8 @@ namespace LlmGateway.Faults;
 
 /// <summary>
 /// Callers on both proxies while things break: streams and whole answers on several wallets, some abandoned; one wallet that can pay for
-/// one call at a time; callers who repeat each call under its key; and a backend that mints, credits, makes keys and revokes. Everything
-/// that they were told is compared with the books.
+/// one call at a time; callers who repeat each call under its key; a backend that mints, credits, makes keys and revokes; and a system that
+/// is told of it. Everything that they were told is compared with the books.
 /// </summary>
 sealed class Load
 {
@@ -26,13 +26,14 @@ sealed class Load
 
     readonly Account[] _wallets;
     readonly Repeats _repeats;
+    readonly Audience _audience;
     readonly ConcurrentQueue<Account> _tight = [];
     readonly Backoffice _backoffice = new();
     readonly ConcurrentQueue<string> _surprises = [];
     Task[] _work = [];
     volatile bool _stopping;
 
-    Load(Account[] wallets, Repeats repeats) => (_wallets, _repeats) = (wallets, repeats);
+    Load(Account[] wallets, Repeats repeats, Audience audience) => (_wallets, _repeats, _audience) = (wallets, repeats, audience);
 
     public IEnumerable<Account> Accounts => [.. _wallets, .. _tight, .. _backoffice.Accounts];
 
@@ -40,8 +41,10 @@ sealed class Load
 
     public static async Task<Load> StartAsync(int seed)
     {
+        // First of all, so that it is told everything of the customers that follow.
+        var audience = await Audience.OpenAsync();
         var wallets = await Task.WhenAll(Enumerable.Range(0, Wallets).Select(_ => Account.OpenAsync(Backend, Roomy)));
-        var load = new Load(wallets, await Repeats.OpenAsync(Backend));
+        var load = new Load(wallets, await Repeats.OpenAsync(Backend), audience);
         var random = new Random(seed);
         load._work =
         [
@@ -51,6 +54,7 @@ sealed class Load
             load.RepeatAsync(load._repeats.CallAsync, new Random(random.Next())),
             load.RepeatAsync(load._backoffice.WorkAsync, new Random(random.Next())),
             load.RepeatAsync(load._backoffice.WorkAsync, new Random(random.Next())),
+            load.RepeatAsync(audience.WorkAsync, new Random(random.Next())),
         ];
         return load;
     }
@@ -79,6 +83,8 @@ sealed class Load
         foreach (var account in Accounts)
             await account.CheckAsync();
         await _repeats.CheckAsync();
+        await _audience.CheckAsync(Accounts.Select(account => account.User));
+        await _audience.DisposeAsync();
         await Books.MustBeRightAsync();
     }
 

@@ -174,6 +174,7 @@ public sealed class RunningApp : IAsyncDisposable
             ["wallet"] = await ConnectionAsync("walletdb"),
             ["sessions"] = await ConnectionAsync("sessionsdb"),
             ["webhooks"] = await ConnectionAsync("webhooksdb"),
+            ["billing"] = await ConnectionAsync("billingdb"),
             ["redis"] = await ConnectionAsync("redis"),
             ["rabbitmq"] = await ConnectionAsync("rabbitmq"),
         };

@@ -8,6 +8,8 @@ static class Stack
     /// <summary>Where the fault tests put a faulty network in front of the sandbox, from the first port on.</summary>
     public const int Faults = 70;
 
+    const int StripePort = 21;
+
     static RunningApp? _app;
 
     public static RunningApp App
@@ -23,11 +25,14 @@ static class Stack
 
     public static Uri Sandbox => Url("sandbox");
 
+    /// <summary>The sandbox's Stripe, on the port that the app host gives it.</summary>
+    public static Uri Stripe => new($"http://127.0.0.1:{App.Ports + StripePort}");
+
     public static Uri Wallet => Url("wallet");
 
     public static Uri[] Proxies => [Proxy, Proxy2];
 
-    public static IEnumerable<Uri> Services => [Wallet, Url("sessions"), Url("webhooks"), Sandbox, Proxy, Proxy2];
+    public static IEnumerable<Uri> Services => [Wallet, Url("sessions"), Url("webhooks"), Url("billing"), Sandbox, Proxy, Proxy2];
 
     /// <summary>The header of a call that one of the gateway's services, or its operator, makes of another.</summary>
     public static (string Name, string Value) Signed(string caller, string audience, string? key = null) => (

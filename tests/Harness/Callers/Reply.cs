@@ -48,6 +48,12 @@ sealed record Reply(int Status, HttpResponseHeaders Headers, HttpContentHeaders 
         return this;
     }
 
+    public Reply MustBeOneOf(params int[] statuses)
+    {
+        Assert.True(statuses.Contains(Status), $"expected one of {string.Join(", ", statuses)}, got {Status}: {Text}");
+        return this;
+    }
+
     /// <summary>
     /// The one error body: OpenAI's object for its clients, the top-level members for others, and the id that support asks for.
     /// </summary>

@@ -67,6 +67,13 @@ public sealed partial class ArchitectureTests
         Assert.All(Directory.EnumerateFiles(Path.Combine(Repository, "services/Wallet/Ledger"), "*.cs"), file =>
             Assert.DoesNotMatch("Npgsql|ServiceDefaults|TimeProvider|UtcNow|async ", File.ReadAllText(file)));
 
+    [Fact]
+    public void No_service_refers_to_the_sandbox() =>
+        Assert.All(
+            Directory.EnumerateFiles(Path.Combine(Repository, "services"), "*.csproj", SearchOption.AllDirectories)
+                .Where(project => !project.EndsWith("/Sandbox.csproj", StringComparison.Ordinal)),
+            project => Assert.DoesNotContain("Sandbox", File.ReadAllText(project)));
+
     static string TextOf(string document) => File.ReadAllText(Repository + document);
 
     [GeneratedRegex(@"\||\n\n|(?<=\.)\s")]

@@ -18,8 +18,12 @@ namespace LlmGateway.UnitTests.Proxy;
 /// <summary>Rules of every route that the edge serves, read from the routes themselves, so that a new one cannot lack them.</summary>
 public sealed class RoutesTests : IAsyncDisposable
 {
-    /// <summary>Open to all, or for who has the internal key.</summary>
-    static readonly string[] WithoutCaller = ["/", "/internal/drain", "/internal/resume", "{*path:nonfile}"];
+    /// <summary>Open to all, or for who has the internal key, or for Stripe, whose signature Billing checks.</summary>
+    static readonly string[] WithoutCaller =
+    [
+        "/", "/internal/drain", "/internal/resume", "{*path:nonfile}",
+        "/webhook/stripe", "/stripe/webhook", "/webhooks/stripe", "/payment-webhooks/stripe",
+    ];
 
     /// <summary>What is posted and costs nothing. Whatever else is posted is paid.</summary>
     static readonly string[] FreePosts =

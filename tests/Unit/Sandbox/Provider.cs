@@ -25,6 +25,7 @@ public sealed class Provider : IAsyncLifetime
     public async ValueTask DisposeAsync()
     {
         Http.Dispose();
+        await _app.StopAsync();
         await _app.DisposeAsync();
     }
 

@@ -10,8 +10,8 @@ namespace LlmGateway.UnitTests.ServiceDefaults;
 /// </summary>
 public sealed partial class BackgroundServicesTests
 {
-    /// <summary>They do one thing and end; a failure of theirs must end the process.</summary>
-    static readonly string[] DoOneThing = ["Database.cs", "Seeding.cs"];
+    /// <summary>They do one thing and end. What of it must not end the process, they catch.</summary>
+    static readonly string[] DoOneThing = ["Database.cs", "Seeding.cs", "EndpointVersions.cs", "PlayedPayments.cs", "MailCatcher.cs"];
 
     [Fact]
     public void No_background_service_has_a_loop_of_its_own()

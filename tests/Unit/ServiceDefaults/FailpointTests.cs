@@ -19,6 +19,7 @@ public sealed partial class FailpointTests
         ("services/Proxy", LlmGateway.Proxy.Failpoints.All),
         ("services/Sessions", LlmGateway.Sessions.Failpoints.All),
         ("services/Wallet", LlmGateway.Wallet.Failpoints.All),
+        ("services/Billing", LlmGateway.Billing.Failpoints.All),
         ("services/Webhooks", LlmGateway.Webhooks.Failpoints.All),
     ];
 

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text;
 using System.Text.RegularExpressions;
+using LlmGateway.Billing;
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 using LlmGateway.Sessions;
@@ -28,9 +29,13 @@ public sealed partial class RouteCallersTests
     const string Key = "a key of thirty-two characters, or more";
 
     static readonly string[] Everybody =
-        [ServiceCall.Proxy, ServiceCall.Sessions, ServiceCall.Wallet, ServiceCall.Webhooks, ServiceCall.Operator, "stranger"];
+        [ServiceCall.Proxy, ServiceCall.Sessions, ServiceCall.Wallet, ServiceCall.Webhooks, ServiceCall.Billing, ServiceCall.Operator,
+            "stranger"];
 
     static readonly Principal Backend = new(CredentialKind.SecretKey, Guid.NewGuid(), false, Guid.NewGuid(), Guid.NewGuid(), null, null);
+
+    static readonly Principal EndUser = new(
+        CredentialKind.Session, Guid.NewGuid(), false, Guid.NewGuid(), Guid.NewGuid(), Guid.NewGuid(), Guid.NewGuid());
 
     static CancellationToken Token => TestContext.Current.CancellationToken;
 
@@ -46,9 +51,17 @@ public sealed partial class RouteCallersTests
     public Task Every_route_of_Webhooks_answers_its_callers_alone() =>
         MustAnswerItsCallersAloneAsync<WebhooksDb>(ServiceCall.Webhooks, LlmGateway.Webhooks.Routes.Callers);
 
+    [Fact]
+    public Task Every_route_of_Billing_answers_its_callers_alone() =>
+        MustAnswerItsCallersAloneAsync<BillingDb>(ServiceCall.Billing, LlmGateway.Billing.Routes.Callers);
+
     /// <summary>Public routes that write and read no body.</summary>
     static readonly string[] WithoutBody =
-        ["POST /v1/sessions/refresh", "POST /v1/wallets/{id}/freeze", "POST /v1/wallets/{id}/unfreeze"];
+    [
+        "POST /v1/sessions/refresh", "POST /v1/wallets/{id}/freeze", "POST /v1/wallets/{id}/unfreeze",
+        "POST /v1/webhooks/{id}/end-rotation", "POST /v1/webhooks/{id}/test", "POST /v1/webhooks/{id}/deliveries/{deliveryId}/retry",
+        "POST /v1/wallet/payment-method", "POST /v1/wallets/{id}/payment-method",
+    ];
 
     [Fact]
     public Task Every_public_route_of_Sessions_names_a_member_that_it_does_not_have() =>
@@ -57,6 +70,14 @@ public sealed partial class RouteCallersTests
     [Fact]
     public Task Every_public_route_of_Wallet_names_a_member_that_it_does_not_have() =>
         MustNameUnknownMembersAsync<WalletDb>(ServiceCall.Wallet, LlmGateway.Wallet.Routes.Callers, 2);
+
+    [Fact]
+    public Task Every_public_route_of_Webhooks_names_a_member_that_it_does_not_have() =>
+        MustNameUnknownMembersAsync<WebhooksDb>(ServiceCall.Webhooks, LlmGateway.Webhooks.Routes.Callers, 3);
+
+    [Fact]
+    public Task Every_public_route_of_Billing_names_a_member_that_it_does_not_have() =>
+        MustNameUnknownMembersAsync<BillingDb>(ServiceCall.Billing, LlmGateway.Billing.Routes.Callers, 2);
 
     static async Task MustNameUnknownMembersAsync<TEntryPoint>(string service, RouteCallers table, int atLeast)
         where TEntryPoint : class
@@ -72,7 +93,8 @@ public sealed partial class RouteCallersTests
             var (body, param) = route.EndsWith("/limits", StringComparison.Ordinal)
                 ? ("""[{"misspelt": 1}]""", "[0].misspelt")
                 : ("""{"misspelt": 1}""", "misspelt");
-            var signed = Sign(new(ServiceCall.Proxy, service, Backend));
+            var caller = route.Contains(" /v1/wallet/", StringComparison.Ordinal) ? EndUser : Backend;
+            var signed = Sign(new(ServiceCall.Proxy, service, caller));
             var answer = await SendAsync(http, route, ServiceCall.Header, signed, body);
             Assert.Equal((route, HttpStatusCode.BadRequest, param), (route, answer.Status, answer.Param));
         }
@@ -156,11 +178,14 @@ public sealed partial class RouteCallersTests
             builder.UseContentRoot(AppContext.BaseDirectory).ConfigureLogging(logging => logging.ClearProviders());
             foreach (var setting in (string[])[KeySetting.InternalKey, KeySetting.MasterKey, KeySetting.Pepper])
                 builder.UseSetting(setting, Key);
-            foreach (var database in (string[])["wallet", "sessions", "webhooks"])
+            foreach (var database in (string[])["wallet", "sessions", "webhooks", "billing"])
                 builder.UseSetting($"ConnectionStrings:{database}", "Host=127.0.0.1;Port=1;Username=nobody;Timeout=1");
             builder.UseSetting("ConnectionStrings:redis", nobody);
             builder.UseSetting("ConnectionStrings:rabbitmq", $"amqp://{nobody}");
-            builder.UseSetting("services:wallet:http:0", $"http://{nobody}");
+            foreach (var service in (string[])["wallet", "sessions"])
+                builder.UseSetting($"services:{service}:http:0", $"http://{nobody}");
+            builder.UseSetting(StripeModes.SandboxUrl, $"http://{nobody}");
+            builder.UseSetting(StripeModes.AllowSandbox, "true");
             builder.ConfigureTestServices(services =>
             {
                 foreach (var service in services.Where(service => service.ServiceType == typeof(IHostedService)).ToArray())

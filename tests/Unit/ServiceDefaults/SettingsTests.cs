@@ -14,9 +14,15 @@ public sealed class SettingsTests
     static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Theory]
-    [InlineData("Proxy", $"{Servers}, {Keys}, Proxy:Spool, services:sessions:http:0, services:wallet:http:0")]
+    [InlineData("Proxy", $"{Servers}, {Keys}, Proxy:Spool, services:billing:http:0, services:sessions:http:0, "
+        + "services:wallet:http:0, services:webhooks:http:0")]
     [InlineData("Sessions", $"{Servers}, ConnectionStrings:sessions, {Keys}, Gateway:Pepper, services:wallet:http:0")]
     [InlineData("Wallet", $"{Servers}, ConnectionStrings:wallet, {Key}")]
+    [InlineData("Webhooks", $"ConnectionStrings:rabbitmq, ConnectionStrings:webhooks, {Keys}, services:wallet:http:0")]
+    [InlineData(
+        "Billing",
+        $"ConnectionStrings:billing, ConnectionStrings:rabbitmq, {Key}, Stripe:Live:SecretKey, services:sessions:http:0, "
+            + "services:wallet:http:0")]
     public async Task A_service_without_settings_names_them_all_in_one_line_and_ends(string service, string missing)
     {
         Assert.Equal($"LlmGateway.{service}: configuration is missing {missing}\n", await FailAsync(service));
@@ -65,6 +71,63 @@ public sealed class SettingsTests
 
         Assert.Contains($"LlmGateway.Proxy: {setting} is '{text}', but must be {what}\n", error, StringComparison.Ordinal);
     }
+
+    public static TheoryData<string, (string, string)[]> StripeMistakes => new()
+    {
+        { "configuration is missing Stripe:Live:SecretKey", [] },
+        {
+            "Stripe:Live:SecretKey is missing, and in production the sandbox plays Stripe only if Stripe:AllowSandbox is true",
+            [("Stripe__SandboxUrl", "http://127.0.0.1:1")]
+        },
+        {
+            "Stripe:Live:WebhookSecrets must have at least one secret (whsec_…), and none that is blank",
+            [("Stripe__Live__SecretKey", "sk_live_1"), ("Stripe__Live__PublishableKey", "pk_live_1")]
+        },
+        {
+            "Stripe:Live:WebhookSecrets must have at least one secret (whsec_…), and none that is blank",
+            [
+                ("Stripe__Live__SecretKey", "sk_live_1"), ("Stripe__Live__PublishableKey", "pk_live_1"),
+                ("Stripe__Live__WebhookSecrets__0", "whsec_1"), ("Stripe__Live__WebhookSecrets__1", " "),
+            ]
+        },
+        {
+            "Stripe:Live:SecretKey must be a key of the live mode (sk_live_… or rk_live_…)",
+            [
+                ("Stripe__Live__SecretKey", "sk_test_1"), ("Stripe__Live__PublishableKey", "pk_live_1"),
+                ("Stripe__Live__WebhookSecrets__0", "whsec_1"),
+            ]
+        },
+    };
+
+    /// <summary>Payments are refused at the start where they could be forged, or be of play money.</summary>
+    [Theory, MemberData(nameof(StripeMistakes))]
+    public async Task Billing_does_not_start_with_settings_of_Stripe_that_are_wrong(string mistake, (string, string)[] settings) =>
+        Assert.Equal($"LlmGateway.Billing: {mistake}\n", await FailAsync("Billing", [.. OfBilling, .. settings]));
+
+    [Theory]
+    [InlineData("configuration is missing Mail:From", "Host=mail.example")]
+    [InlineData("Mail:From is 'Us <us@example.com>', but must be one mail address", "Host=mail.example From=Us_<us@example.com>")]
+    [InlineData("configuration is missing Mail:Password", "Host=mail.example From=us@example.com User=us")]
+    [InlineData("Mail:Port is 'smtp', but must be a whole number of 1 or more", "Host=mail.example From=us@example.com Port=smtp")]
+    [InlineData("Mail:Tls is 'ssl', but must be starttls, connect or none", "Host=mail.example From=us@example.com Tls=ssl")]
+    [InlineData(
+        "Mail:Tls is 'none', so Mail:User and Mail:Password would be read by everybody on the way",
+        "Host=mail.example From=us@example.com User=us Password=p Tls=none")]
+    public async Task Billing_does_not_start_with_settings_of_mail_that_are_wrong(string mistake, string settings)
+    {
+        (string, string)[] stripe = [("Stripe__SandboxUrl", "http://127.0.0.1:1"), ("Stripe__AllowSandbox", "true")];
+        var mail = settings.Split(' ').Select(setting => setting.Split('='))
+            .Select(pair => ($"Mail__{pair[0]}", pair[1].Replace('_', ' ')));
+
+        Assert.Equal($"LlmGateway.Billing: {mistake}\n", await FailAsync("Billing", [.. OfBilling, .. stripe, .. mail]));
+    }
+
+    static (string, string)[] OfBilling =>
+    [
+        ("ConnectionStrings__billing", "Host=127.0.0.1;Port=1"), ("ConnectionStrings__rabbitmq", "amqp://127.0.0.1:1"),
+        ("Gateway__InternalKey", new('k', 32)), ("services__wallet__http__0", "http://127.0.0.1:1"),
+        ("services__sessions__http__0", "http://127.0.0.1:1"),
+    ];
 
     /// <summary>What the service says when it ends.</summary>
     static async Task<string> FailAsync(string service, params (string Variable, string Value)[] environment)

@@ -34,16 +34,16 @@ public sealed class CredentialPlaceTests
     }
 
     [Theory]
-    [InlineData("Authorization", "Bearer llm_gw_2", false)]
-    [InlineData("X-API-Key", "llm_gw_2", false)]
-    [InlineData("x-goog-api-key", "llm_gw_2", false)]
-    [InlineData("x-other", "llm_gw_2", true)]
-    public void Only_a_key_from_the_query_is_marked_as_one(string header, string value, bool expected)
+    [InlineData("Authorization", "Bearer llm_gw_2", CredentialPlace.Header)]
+    [InlineData("X-API-Key", "llm_gw_2", CredentialPlace.Header)]
+    [InlineData("x-goog-api-key", "llm_gw_2", CredentialPlace.Header)]
+    [InlineData("x-other", "llm_gw_2", CredentialPlace.Query)]
+    public void Only_a_key_from_the_query_is_marked_as_one(string header, string value, CredentialPlace expected)
     {
         var request = Request("/v1beta/models", "?key=llm_gw_1");
         request.Headers[header] = value;
-        Assert.True(Permit.TryFindCredential(request, out _, out _, out var inQuery));
-        Assert.Equal(expected, inQuery);
+        Assert.True(Permit.TryFindCredential(request, out _, out _, out var place));
+        Assert.Equal(expected, place);
     }
 
     [Theory]

@@ -81,7 +81,7 @@ public sealed class UpstreamClientTests : IDisposable
         if (isGood)
             Assert.Equal(addresses, await guard.CheckedAsync("api.example.com", 443, Token));
         else
-            await Assert.ThrowsAsync<HttpRequestException>(() => guard.CheckedAsync("api.example.com", 443, Token));
+            await Assert.ThrowsAsync<NotPublicException>(() => guard.CheckedAsync("api.example.com", 443, Token));
     }
 
     [Theory]
@@ -89,7 +89,7 @@ public sealed class UpstreamClientTests : IDisposable
     [InlineData("[::1]")]
     [InlineData("[::ffff:a9fe:a9fe]")]
     public async Task A_literal_address_is_checked_like_any_other(string host) =>
-        await Assert.ThrowsAsync<HttpRequestException>(() => new GuardedConnections(PrivateHosts.None).CheckedAsync(host, 443, Token));
+        await Assert.ThrowsAsync<NotPublicException>(() => new GuardedConnections(PrivateHosts.None).CheckedAsync(host, 443, Token));
 
     /// <summary>The name is resolved only once, so that a different second answer has no effect.</summary>
     [Fact]

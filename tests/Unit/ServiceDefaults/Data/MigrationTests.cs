@@ -11,6 +11,7 @@ public sealed class MigrationTests
     [Theory]
     [InlineData(typeof(LlmGateway.Wallet.WalletDb))]
     [InlineData(typeof(LlmGateway.Sessions.SessionsDb))]
+    [InlineData(typeof(LlmGateway.Billing.BillingDb))]
     [InlineData(typeof(LlmGateway.Webhooks.WebhooksDb))]
     public void Every_script_has_its_migration(Type context)
     {

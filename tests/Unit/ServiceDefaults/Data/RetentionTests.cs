@@ -11,6 +11,7 @@ public sealed partial class RetentionTests
     [Theory]
     [InlineData(typeof(LlmGateway.Wallet.TableRetention), typeof(LlmGateway.Wallet.WalletDb))]
     [InlineData(typeof(LlmGateway.Sessions.TableRetention), typeof(LlmGateway.Sessions.SessionsDb))]
+    [InlineData(typeof(LlmGateway.Billing.TableRetention), typeof(LlmGateway.Billing.BillingDb))]
     [InlineData(typeof(LlmGateway.Webhooks.TableRetention), typeof(LlmGateway.Webhooks.WebhooksDb))]
     public void Every_table_says_how_long_its_rows_are_kept(Type retention, Type context)
     {

@@ -112,25 +112,44 @@ public sealed class LotTests
     }
 
     [Fact]
-    public void A_top_up_is_refunded_up_to_what_is_left_of_it_and_no_hold_needs()
+    public void A_top_up_is_refunded_up_to_what_is_left_of_it_and_no_hold_needs_and_the_rest_is_owed_or_refused()
     {
         var first = Credit(PostType.TopUp, 40);
         Credit(PostType.TopUp, 60);
         Settle(null, 15);
         Extend(Lease, 1, 80);
 
-        Assert.Equal(5, Refund(first, 40));
+        var refund = Of(PostType.Refund, 6, 0, 0) with { Lot = first, WithoutDebt = true };
+        Assert.Equal(5, Assert.IsType<Answer.Refused>(Run(refund)).Available);
         Run(new GiveBack(new(Lease, 1, [new(Wallet, 80)])));
-        Assert.Equal(20, Refund(first, 40));
-        Assert.IsType<Answer.Refused>(Run(Of(PostType.Refund, 40, 0, 0) with { Lot = first }));
+        Assert.Equal(25, Assert.IsType<Answer.Refused>(Run(refund with { Id = Ids.New(), Amounts = [26, 0, 0] })).Available);
+        Assert.Equal(25, Refund(first, 40));
 
-        Assert.Equal((60, 0), (_store.Accounts[Wallet].Posted, _store.LeftOf(Wallet, first)));
+        Assert.Equal((60, 0, -15), (_store.Accounts[Wallet].Posted, _store.LeftOf(Wallet, first), Owed));
+    }
+
+    [Fact]
+    public void What_comes_back_of_a_refund_or_a_dispute_is_in_its_lot_again_and_what_does_not_fit_is_the_balance_s_own()
+    {
+        Credit(PostType.Grant, 10);
+        var lot = Credit(PostType.TopUp, 40);
+        Credit(PostType.TopUp, 60);
+        Settle(null, 20); // the grant, and 10 of the lot
+        Run(Of(PostType.Refund, 30, 0, 0) with { Lot = lot });
+        Run(Of(PostType.Dispute, 10, 0, 0) with { Lot = lot }); // of the other lot, because this one is empty
+        Assert.Equal((50, 0), (_store.Accounts[Wallet].Posted, _store.LeftOf(Wallet, lot)));
+
+        Run(Of(PostType.RefundFailed, 30, 0, 0) with { Lot = lot });
+        Assert.Equal((80, 30), (_store.Accounts[Wallet].Posted, _store.LeftOf(Wallet, lot)));
+        Run(Of(PostType.DisputeWon, 15, 0, 0) with { Lot = lot });
+        Assert.Equal((95, 40, 5), (_store.Accounts[Wallet].Posted, _store.LeftOf(Wallet, lot), _store.LeftOf(Wallet, Wallet)));
+        Assert.Equal(40, Refund(lot, 40));
     }
 
     [Fact]
     public void Of_what_was_paid_a_part_that_repays_a_debt_is_no_lot()
     {
-        Run(Of(PostType.Dispute, 10));
+        Run(Of(PostType.Dispute, 10, 0, 0));
         var post = Of(PostType.TopUp, 40, 7, 3);
         Run(post);
 
@@ -209,6 +228,8 @@ public sealed class LotTests
         Assert.Equal(new Answer.Differs(), Run(credit with { ExpiresAt = Evening.AddHours(1) }));
         Assert.Equal(30, Expired);
     }
+
+    long Owed => _store.Accounts[PostingRules.House(Party.Receivable, Posts.Of(Wallet, Organization, Project)).Id].Posted;
 
     long Expired => _store.Accounts.GetValueOrDefault(HouseAccounts.Expired(Wallet, Unit.Usd, false))?.Posted ?? 0;
 

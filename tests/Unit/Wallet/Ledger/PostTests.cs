@@ -37,7 +37,7 @@ public sealed class PostTests
     [Fact]
     public void Another_input_under_an_id_is_refused_after_ten_years_too_and_the_same_gets_its_first_result()
     {
-        var dispute = Of(PostType.Dispute, 130);
+        var dispute = Of(PostType.Dispute, 130, 0, 0);
         var first = Assert.IsType<Answer.Done>(Apply(dispute)).Moved;
         var later = new Book(Noon.AddYears(10));
         foreach (var account in _book.Accounts.Values)
@@ -48,7 +48,7 @@ public sealed class PostTests
 
         Assert.Equal(new Answer.Done(Repeated: true), again);
         Assert.Equal(first, ((Answer.Done)again).Moved);
-        Assert.Equal(new Answer.Differs(), Ledger.Apply(later, dispute with { Amounts = [129] }));
+        Assert.Equal(new Answer.Differs(), Ledger.Apply(later, dispute with { Amounts = [129, 0, 0] }));
         Assert.Equal(new Answer.Differs(), Ledger.Apply(later, dispute with { Reference = "another" }));
         Assert.Equal(new Answer.Differs(), Ledger.Apply(later, Of(PostType.Debit, 130) with { Id = dispute.Id }));
         Assert.Empty(later.Entries);
@@ -57,13 +57,13 @@ public sealed class PostTests
     [Fact]
     public void A_dispute_takes_what_is_there_the_rest_is_owed_and_the_next_top_up_pays_that_first()
     {
-        Apply(Of(PostType.Dispute, 130));
+        Apply(Of(PostType.Dispute, 130, 0, 0));
         Assert.Equal((0, -30), (Posted(Party.Balance), Posted(Party.Receivable)));
 
         Apply(Of(PostType.TopUp, 50, 0, 0));
         Assert.Equal((20, 0), (Posted(Party.Balance), Posted(Party.Receivable)));
 
-        Apply(Of(PostType.DisputeWon, 130));
+        Apply(Of(PostType.DisputeWon, 130, 0, 0));
         Assert.Equal((150, 0), (Posted(Party.Balance), Posted(Party.Receivable)));
     }
 
@@ -73,11 +73,38 @@ public sealed class PostTests
         Apply(new Extend(new(Ids.New(), 1, "proxy", [new(Wallet, 60, 60, 60, 60)])));
 
         Assert.Equal(new Answer.Refused(Wallet, RefusalReason.Exhausted, 40), Apply(Of(PostType.Debit, 41)));
-        Assert.Equal([40L, 20, 10], Assert.IsType<Answer.Done>(Apply(Of(PostType.Refund, 80, 40, 20))).Moved.Select(leg => leg.Amount));
-        Assert.Equal(new Answer.Refused(Wallet, RefusalReason.Exhausted, 0), Apply(Of(PostType.Refund, 80, 40, 20)));
-        Apply(Of(PostType.Dispute, 5));
+        Assert.Equal(
+            new Answer.Refused(Wallet, RefusalReason.Exhausted, 40), Apply(Of(PostType.Refund, 41, 0, 0) with { WithoutDebt = true }));
+        Assert.IsType<Answer.Done>(Apply(Of(PostType.Refund, 40, 0, 0) with { WithoutDebt = true }));
+        Apply(Of(PostType.Dispute, 5, 0, 0));
 
         Assert.Equal((60, 60, -5), (Posted(Party.Balance), _book.Accounts[Wallet].Reserved, Posted(Party.Receivable)));
+    }
+
+    [Fact]
+    public void A_post_without_debt_that_was_refused_stays_refused_though_there_is_enough_later()
+    {
+        var refund = Of(PostType.Refund, 101, 0, 0) with { WithoutDebt = true };
+        Assert.Equal(new Answer.Refused(Wallet, RefusalReason.Exhausted, 100), Apply(refund));
+
+        Apply(Of(PostType.Grant, 50));
+
+        Assert.Equal(new Answer.Refused(Wallet, RefusalReason.Exhausted, 0), Apply(refund));
+        Assert.Equal(150, Posted(Party.Balance));
+        Assert.IsType<Answer.Done>(Apply(refund with { Id = Ids.New() }));
+    }
+
+    [Fact]
+    public void A_refund_takes_margin_and_fee_with_it_and_what_the_wallet_has_spent_is_owed()
+    {
+        Apply(Of(PostType.TopUp, 50, 20, 5));
+        Apply(Of(PostType.Payout, 20));
+
+        Apply(Of(PostType.Refund, 160, 20, 5));
+        Assert.Equal((0, -10, -20, 0), (Posted(Party.Balance), Posted(Party.Receivable), Posted(Party.Margin), Posted(Party.Fees)));
+
+        Apply(Of(PostType.RefundFailed, 160, 20, 5));
+        Assert.Equal((150, 0, 0, 5), (Posted(Party.Balance), Posted(Party.Receivable), Posted(Party.Margin), Posted(Party.Fees)));
     }
 
     [Fact]

@@ -26,7 +26,7 @@ public sealed class PostingRulesTests
     {
         AtMost.WhatFromHas => ", at most what it has free",
         AtMost.WhatToOwes => ", at most what it owes",
-        AtMost.AsOfTheFirst => ", in proportion",
+        AtMost.BelowZero => ", even below zero",
         _ => "",
     };
 

@@ -160,7 +160,7 @@ sealed class LedgerRun
         if (again == 7 && _posts.Count > 0)
             return dice.Pick(_posts);
         var ofCredits = dice.Next(4) == 3;
-        var type = dice.Next(2) == 0 ? PostType.Grant : (PostType)(1 + dice.Next(ofCredits ? 3 : 10));
+        var type = dice.Next(2) == 0 ? PostType.Grant : (PostType)(1 + dice.Next(ofCredits ? 3 : 12));
         var id = again == 6 && _posts.Count > 0 ? dice.Pick(_posts).Id : Ids.New();
         var post = new Post(
             id,
@@ -171,11 +171,14 @@ sealed class LedgerRun
         {
             Reference = dice.Next(4) == 3 ? "another" : null,
             ExpiresAt = type is PostType.Grant or PostType.Promotion && dice.Next(3) > 0 ? _now.AddSeconds(dice.Next(95) - 5) : null,
-            Lot = type == PostType.Refund && dice.Next(3) > 0 ? _posts.FindLast(earlier => earlier.Type == PostType.TopUp)?.Id : null,
+            Lot = IsReversal(type) && dice.Next(3) > 0 ? _posts.FindLast(earlier => earlier.Type == PostType.TopUp)?.Id : null,
+            WithoutDebt = type == PostType.Refund && dice.Next(2) == 0,
         };
         _posts.Add(post);
         return post;
     }
+
+    static bool IsReversal(PostType type) => type is >= PostType.Refund and <= PostType.DisputeWon;
 
     static PostScope ScopeOfCredits(Guid balance) => Posts.OfCredits(balance, TypeOf(balance), Organization, Project);
 

@@ -86,14 +86,15 @@ sealed class MemoryStore
     /// <summary>As the rows are read: only where there are lots, or where a command may need those that are empty.</summary>
     void LoadLots(Book book, Account account, List<Command> commands, DateTimeOffset now)
     {
-        var corrected = book.Rated.Values.SelectMany(rated => rated.Lots).Select(part => part.Lot).ToHashSet();
+        var named = book.Rated.Values.SelectMany(rated => rated.Lots).Select(part => part.Lot).ToHashSet();
+        named.UnionWith(commands.OfType<Post>().Select(post => post.Lot).OfType<Guid>());
         var asked = commands.Exists(command => command.Accounts.Contains(account.Id)
-            && (command is Post ? account.BaseLot is not null : command is Rerate && corrected.Count > 0));
+            && (command is Post ? account.BaseLot is not null || named.Count > 0 : command is Rerate && named.Count > 0));
         if (account.Lots == 0 && !asked)
             return;
         book.HasLots = true;
         foreach (var lot in _lots.GetValueOrDefault(account.Id, []).Values)
-            if (lot.Left is not 0 || lot.Id == account.Id || corrected.Contains(lot.Id))
+            if (lot.Left is not 0 || lot.Id == account.Id || named.Contains(lot.Id))
                 account.Parts.Add(Copy(lot));
         account.HeldFromBefore = HeldFromBefore(account.Id, now).GroupBy(lease => lease.Until)
             .ToDictionary(group => group.Key, group => group.Sum(lease => lease.Held));

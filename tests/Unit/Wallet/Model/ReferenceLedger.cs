@@ -39,6 +39,7 @@ sealed partial class ReferenceLedger
     public Dictionary<Party, long> House { get; } = [];
 
     readonly Dictionary<Guid, Post> _posts = [];
+    readonly HashSet<Guid> _refusedForEver = [];
     readonly HashSet<Guid> _corrected = [];
 
     /// <summary>
@@ -87,9 +88,11 @@ sealed partial class ReferenceLedger
         if (_posts.TryGetValue(post.Id, out var before))
         {
             var isSame = before.Amounts.SequenceEqual(post.Amounts)
-                && (before.Type, before.Of, before.Reference, before.ExpiresAt, before.Lot)
-                    == (post.Type, post.Of, post.Reference, post.ExpiresAt, post.Lot);
-            return isSame ? new Answer.Done(Repeated: true) : new Answer.Differs();
+                && (before.Type, before.Of, before.Reference, before.ExpiresAt, before.Lot, before.WithoutDebt)
+                    == (post.Type, post.Of, post.Reference, post.ExpiresAt, post.Lot, post.WithoutDebt);
+            return !isSame ? new Answer.Differs()
+                : _refusedForEver.Contains(post.Id) ? new Answer.Refused(post.Of.Balance!.Value, RefusalReason.Exhausted, 0)
+                : new Answer.Done(Repeated: true);
         }
         if (post.Of.Balance is { } asked && !(IsWallet(asked) || IsCredits(asked)))
             return new Answer.Refused(asked, RefusalReason.Unknown, 0);
@@ -122,28 +125,26 @@ sealed partial class ReferenceLedger
                 Add(Party.Fees, others[1]);
                 Add(Party.Clearing, -amount - others.Sum());
                 break;
-            case PostType.Refund when Refundable(post, free) == 0:
-                return new Answer.Refused(wallet, RefusalReason.Exhausted, 0);
-            case PostType.Refund:
-                var paid = Math.Min(amount, Refundable(post, free));
-                var parts = others.ConvertAll(other => other * paid / amount);
-                if (post.Lot is { } lot)
-                    TakeFrom(wallet, lot, paid);
-                else
-                    Spend(wallet, paid);
-                Add(Party.Margin, -parts[0]);
-                Add(Party.Fees, -parts[1]);
-                Add(Party.Clearing, paid + parts.Sum());
+            case PostType.Refund when post.WithoutDebt && Refundable(post, free) < amount:
+                RefuseForEver(post);
+                return new Answer.Refused(wallet, RefusalReason.Exhausted, Refundable(post, free));
+            case PostType.Dispute when post.WithoutDebt && free < amount:
+                RefuseForEver(post);
+                return new Answer.Refused(wallet, RefusalReason.Exhausted, free);
+            case PostType.Refund or PostType.Dispute:
+                var paid = Math.Min(amount, post.Type == PostType.Dispute ? free : Refundable(post, free));
+                SpendFirst(wallet, post.Lot, paid);
+                Add(Party.Receivable, paid - amount);
+                Add(Party.Margin, -others[0]);
+                Add(Party.Fees, -others[1]);
+                Add(Party.Clearing, amount + others.Sum());
                 break;
-            case PostType.Dispute:
-                Spend(wallet, Math.Min(amount, free));
-                Add(Party.Receivable, Math.Min(amount, free) - amount);
-                Add(Party.Clearing, amount);
-                break;
-            case PostType.DisputeWon:
+            case PostType.RefundFailed or PostType.DisputeWon:
                 Add(Party.Receivable, Math.Min(amount, owed));
-                Add(wallet, amount - Math.Min(amount, owed));
-                Add(Party.Clearing, -amount);
+                Return(wallet, post.Lot, amount - Math.Min(amount, owed));
+                Add(Party.Margin, others[0]);
+                Add(Party.Fees, others[1]);
+                Add(Party.Clearing, -amount - others.Sum());
                 break;
             case PostType.Payout:
                 return Pay(post, Party.Margin, Party.Payouts);
@@ -151,9 +152,19 @@ sealed partial class ReferenceLedger
                 return Pay(post, Party.Payouts, Party.Clearing);
             case PostType.PayoutFailed:
                 return Pay(post, Party.Payouts, Party.Margin);
+            case PostType.PayoutReversed:
+                Add(Party.Clearing, -amount);
+                Add(Party.Margin, amount);
+                break;
         }
         _posts.Add(post.Id, post);
         return new Answer.Done();
+    }
+
+    void RefuseForEver(Post post)
+    {
+        _posts.Add(post.Id, post);
+        _refusedForEver.Add(post.Id);
     }
 
     Answer Pay(Post post, Party from, Party to)

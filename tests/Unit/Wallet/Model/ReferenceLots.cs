@@ -16,6 +16,7 @@ sealed partial class ReferenceLedger
         public bool IsPaid;
         public int Age;
         public long Left;
+        public long First;
     }
 
     readonly Dictionary<Guid, List<ModelLot>> _lots = [];
@@ -65,7 +66,10 @@ sealed partial class ReferenceLedger
     {
         if (!_lots.TryGetValue(wallet, out var lots))
             _lots.Add(wallet, lots = []);
-        lots.Add(new() { Id = id, Ends = ends ?? DateTimeOffset.MaxValue, IsPaid = isPaid, Age = lots.Count + 1, Left = amount });
+        lots.Add(new()
+        {
+            Id = id, Ends = ends ?? DateTimeOffset.MaxValue, IsPaid = isPaid, Age = lots.Count + 1, Left = amount, First = amount,
+        });
         Add(wallet, amount);
     }
 
@@ -76,6 +80,23 @@ sealed partial class ReferenceLedger
 
     long Refundable(Post post, long free) =>
         post.Lot is { } id ? Math.Min(free, InTurn(post.Of.Balance!.Value).Find(lot => lot.Id == id)?.Left ?? 0) : free;
+
+    /// <summary>To the lot, but no more than it had at first; the rest is the wallet's own.</summary>
+    void Return(Guid wallet, Guid? id, long amount)
+    {
+        if (id is { } named && _lots.GetValueOrDefault(wallet)?.Find(lot => lot.Id == named) is { } lot)
+            lot.Left += Math.Min(amount, lot.First - lot.Left);
+        Add(wallet, amount);
+    }
+
+    /// <summary>From the lot first, then as whatever is spent.</summary>
+    void SpendFirst(Guid wallet, Guid? id, long amount)
+    {
+        var ofLot = id is { } named ? Math.Min(amount, InTurn(wallet).Find(lot => lot.Id == named)?.Left ?? 0) : 0;
+        if (ofLot > 0)
+            TakeFrom(wallet, id!.Value, ofLot);
+        Spend(wallet, amount - ofLot);
+    }
 
     void TakeFrom(Guid wallet, Guid id, long amount)
     {

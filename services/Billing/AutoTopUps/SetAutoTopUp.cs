@@ -1,0 +1,126 @@
+using LlmGateway.Contracts;
+using LlmGateway.ServiceDefaults;
+using Npgsql;
+
+namespace LlmGateway.Billing;
+
+/// <summary>
+/// <c>PUT|GET|DELETE /v1/wallet/auto-top-up</c> for a session, <c>/v1/wallets/{id}/auto-top-up</c> for a backend: below which balance a
+/// wallet is topped up by itself, by how much, and how much of it a month may have.
+/// </summary>
+public static class SetAutoTopUp
+{
+    static readonly Money MaxCeiling = Money.Usd(100_000);
+
+    public sealed record Request(Money Below, Money Amount, Money MonthlyCeiling);
+
+    sealed record Card(string? Brand, string? Last4, int? ExpMonth, int? ExpYear);
+
+    /// <param name="Status"><c>active</c>, <c>off</c>, or <c>paused</c> for a reason until a person has done something.</param>
+    /// <param name="ChargedThisMonth">What was charged and is under way, in the unit of the amount.</param>
+    /// <param name="NextTry">After a decline; null: with the next look.</param>
+    /// <param name="Confirm">A payment that its owner is to confirm.</param>
+    sealed record View(
+        string Status, string? Reason, Money? Below, Money? Amount, Money? MonthlyCeiling, Money ChargedThisMonth,
+        DateTimeOffset? NextTry, Card? Card, object? Confirm);
+
+    public static void MapSetAutoTopUp(this WebApplication app)
+    {
+        foreach (var path in (string[])["/v1/wallet/auto-top-up", "/v1/wallets/{id}/auto-top-up"])
+        {
+            app.MapPut(path, PutAsync);
+            app.MapGet(path, GetAsync);
+            app.MapDelete(path, DeleteAsync);
+        }
+    }
+
+    static async Task<IResult> PutAsync(
+        HttpContext http, NpgsqlDataSource database, LedgerClient ledger, SessionsClient sessions, StripeModes modes, StripeCalls stripe,
+        SavedCards cards, AutoTopUps topUps, CancellationToken token)
+    {
+        var input = await Body.ReadAsync<Request>(http);
+        if (Refuse(input) is { } refused)
+            return refused;
+        var owner = await OwnerAsync(http, ledger, token);
+        if (await sessions.TermsAsync(owner.Project, token, owner.Customer) is not { CustomerActive: true })
+            return Problems.NotFound("wallet");
+        var mode = owner.ModeOf(modes);
+        await cards.LookAsync(mode, owner.Wallet, token);
+        if (await cards.CardAsync(owner.Wallet, mode.Livemode, token) is null)
+            return Problems.Conflict(
+                "no_payment_method", "No card is saved for this wallet. Save one with POST /v1/wallet/payment-method first.");
+        await using var put = database.Sql("""
+            insert into auto_top_up as t (wallet, organization, project, customer, test, below, amount, ceiling)
+            values ($1, $2, $3, $4, $5, $6, $7, $8)
+            on conflict (wallet) do update set below = excluded.below, amount = excluded.amount, ceiling = excluded.ceiling,
+                status = case when t.reason = $9 and t.payment is not null then t.status else 'active' end,
+                reason = case when t.reason = $9 and t.payment is not null then t.reason end,
+                failures = case when t.status = 'active' then t.failures else 0 end, due_at = now()
+            """,
+            owner.Wallet, owner.Organization, owner.Project, owner.Customer, owner.Test, input.Below.Nanos, input.Amount.Nanos,
+            input.MonthlyCeiling.Nanos, AutoTopUp.Authentication);
+        await put.ExecuteNonQueryAsync(token);
+        await topUps.TellAsync(owner.Wallet, token);
+        return await ShowAsync(owner.Wallet, mode, database, stripe, cards, token);
+    }
+
+    static Problem? Refuse(Request input) =>
+        input.Below.Nanos <= 0 || input.Below.Nanos > Quote.Most.Nanos
+            ? Problems.Invalid("below", $"'below' must be above 0 and at most {Quote.Most} USD.")
+        : input.Below.Nanos % Quote.NanosPerCent != 0 ? Problems.Invalid("below", "'below' must have at most two decimals.")
+        : Quote.Refuse(input.Amount)
+            ?? (input.MonthlyCeiling.Nanos < input.Amount.Nanos || input.MonthlyCeiling.Nanos > MaxCeiling.Nanos
+                ? Problems.Invalid("monthlyCeiling", $"'monthlyCeiling' must be from 'amount' to {MaxCeiling} USD.")
+            : input.MonthlyCeiling.Nanos % Quote.NanosPerCent != 0
+                ? Problems.Invalid("monthlyCeiling", "'monthlyCeiling' must have at most two decimals.")
+            : null);
+
+    static async Task<IResult> GetAsync(
+        HttpContext http, NpgsqlDataSource database, LedgerClient ledger, StripeModes modes, StripeCalls stripe, SavedCards cards,
+        CancellationToken token)
+    {
+        var owner = await OwnerAsync(http, ledger, token);
+        return await ShowAsync(owner.Wallet, modes.Of(owner.Test), database, stripe, cards, token);
+    }
+
+    /// <summary>What was charged stays; what waits for its owner is ended.</summary>
+    static async Task<IResult> DeleteAsync(
+        HttpContext http, NpgsqlDataSource database, LedgerClient ledger, AutoTopUps topUps, CancellationToken token)
+    {
+        var owner = await OwnerAsync(http, ledger, token);
+        await using var off = database.Sql(
+            "update auto_top_up set status = 'off', reason = null, due_at = now() where wallet = $1", owner.Wallet);
+        await off.ExecuteNonQueryAsync(token);
+        await topUps.TellAsync(owner.Wallet, token);
+        return Results.NoContent();
+    }
+
+    static Task<WalletOwner> OwnerAsync(HttpContext http, LedgerClient ledger, CancellationToken token) =>
+        WalletOwner.FindAsync(http, http.Request.RouteValues["id"] as string, ledger, token);
+
+    static async Task<IResult> ShowAsync(
+        Guid wallet, StripeMode? mode, NpgsqlDataSource database, StripeCalls stripe, SavedCards cards, CancellationToken token)
+    {
+        var row = await database.AutoTopUpAsync(wallet, token);
+        var card = mode is null ? null : await cards.CardAsync(wallet, mode.Livemode, token);
+        var shown = card is null ? null : new Card(card.Brand, card.Last4, card.ExpMonth, card.ExpYear);
+        if (row is null || row.Status == AutoTopUp.Off)
+            return Results.Json(new View(AutoTopUp.Off, null, null, null, null, default, null, shown, null), Defaults.Json);
+        await using var connection = await database.OpenConnectionAsync(token);
+        var charged = await connection.ChargedThisMonthAsync(wallet, token);
+        return Results.Json(
+            new View(
+                row.Status, row.Reason, new(row.Below), new(row.Amount), new(row.Ceiling), new(charged), row.NotBefore, shown,
+                await ToConfirmAsync(row, mode, database, stripe, token)),
+            Defaults.Json);
+    }
+
+    /// <summary>Stripe's secret is not kept here: it is asked for.</summary>
+    static async Task<object?> ToConfirmAsync(
+        AutoTopUp row, StripeMode? mode, NpgsqlDataSource database, StripeCalls stripe, CancellationToken token) =>
+        row is { AwaitsOwner: true, Payment: { } id } && mode is not null
+        && await database.PaymentAsync(id, token) is { Status: Payment.Open, Intent: { } intent } payment
+        && payment.Livemode == mode.Livemode
+            ? AutoCharges.ToConfirm(mode, payment, await stripe.IntentAsync(mode, intent, token))
+            : null;
+}

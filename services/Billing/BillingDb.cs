@@ -1,0 +1,34 @@
+using LlmGateway.ServiceDefaults;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Infrastructure;
+using Microsoft.EntityFrameworkCore.Migrations;
+
+namespace LlmGateway.Billing;
+
+/// <summary>Names the migrations. It maps no entity: the tables are written and read in SQL (<c>Migrations/*.sql</c>).</summary>
+public sealed class BillingDb(DbContextOptions<BillingDb> options) : DbContext(options)
+{
+    [DbContext(typeof(BillingDb)), Migration("0001_payments")]
+    sealed class Payments0001 : SqlMigration;
+
+    [DbContext(typeof(BillingDb)), Migration("0002_auto_top_ups")]
+    sealed class AutoTopUps0002 : SqlMigration;
+
+    [DbContext(typeof(BillingDb)), Migration("0003_connect")]
+    sealed class Connect0003 : SqlMigration;
+
+    [DbContext(typeof(BillingDb)), Migration("0004_invoices")]
+    sealed class Invoices0004 : SqlMigration;
+
+    [DbContext(typeof(BillingDb)), Migration("0005_trust")]
+    sealed class Trust0005 : SqlMigration;
+
+    [DbContext(typeof(BillingDb)), Migration("0006_promotions")]
+    sealed class Promotions0006 : SqlMigration;
+
+    [DbContext(typeof(BillingDb)), Migration("0007_mail")]
+    sealed class Mail0007 : SqlMigration;
+
+    [DbContext(typeof(BillingDb)), Migration("0008_repairs")]
+    sealed class Repairs0008 : SqlMigration;
+}

@@ -1,0 +1,152 @@
+using LlmGateway.ServiceDefaults;
+using Npgsql;
+
+namespace LlmGateway.Billing;
+
+/// <summary>
+/// Takes events out of the table and has them handled, some at a time. An event is done when its effect has committed, and not before: one
+/// whose worker dies is taken again. What cannot be handled is tried again with pauses that double, and then parked, where an operator sees
+/// it. Several instances may run.
+/// </summary>
+public sealed class EventWorker(
+    NpgsqlDataSource database, DatabaseReady ready, EventHandling handling, TimeProvider time, ILogger<EventWorker> log)
+    : BackgroundService
+{
+    /// <summary>Events at once, and of them those of one organization.</summary>
+    const int AtOnce = 12, OfOneOwner = 6;
+
+    /// <summary>About two and a half days, from pauses of 2 s that double up to 4 hours.</summary>
+    public const int MaxAttempts = 28;
+
+    static readonly TimeSpan
+        FirstPause = TimeSpan.FromSeconds(2), LongestPause = TimeSpan.FromHours(4), OutagePause = TimeSpan.FromSeconds(5);
+
+    /// <summary>Nobody else takes an event meanwhile. Handling one ends before.</summary>
+    static readonly TimeSpan ClaimTime = TimeSpan.FromSeconds(60), HandlingTimeout = TimeSpan.FromSeconds(50);
+
+    static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(500);
+
+    readonly WakeSignal _kept = new();
+    readonly SemaphoreSlim _places = new(AtOnce);
+    readonly OwnerPlaces _owners = new(OfOneOwner);
+
+    sealed record Waiting(string Id, bool Livemode, byte[] Body, int Attempts, Guid Owner);
+
+    /// <summary>An event was stored.</summary>
+    public void Wake() => _kept.Raise();
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        await ready.Task.WaitAsync(stoppingToken);
+        await Loop.RunAsync("Stripe's events", async token =>
+        {
+            await _places.WaitAsync(token);
+            if (await ClaimAsync(token) is { } waiting)
+                _ = HandleAndLeaveAsync(waiting, token);
+            else
+                await _kept.WaitAsync(PollInterval, token);
+        }, log, time, stoppingToken);
+    }
+
+    /// <summary>A look at Stripe that takes long holds its own place alone.</summary>
+    async Task HandleAndLeaveAsync(Waiting waiting, CancellationToken token)
+    {
+        try
+        {
+            await HandleAsync(waiting, token);
+        }
+        catch (Exception e)
+        {
+            // Its claim ends, and it is taken again.
+            log.LogWarning(e, "event {Id} of Stripe was left", waiting.Id);
+        }
+        finally
+        {
+            if (_owners.GiveBack(waiting.Owner))
+                _kept.Raise();
+            _places.Release();
+        }
+    }
+
+    /// <summary>Null, and the place is free again, when nothing waits. What credits somebody comes first.</summary>
+    async Task<Waiting?> ClaimAsync(CancellationToken token)
+    {
+        Waiting? waiting = null;
+        try
+        {
+            waiting = await TakeAsync(token);
+            if (waiting is not null)
+                _owners.Take(waiting.Owner);
+            return waiting;
+        }
+        finally
+        {
+            if (waiting is null)
+                _places.Release();
+        }
+    }
+
+    async Task<Waiting?> TakeAsync(CancellationToken token)
+    {
+        await using var claim = database.Sql("""
+            update stripe_event set next_at = now() + $1, attempts = attempts + 1 where (id, livemode) in (
+                select id, livemode from stripe_event where status = 'waiting' and next_at <= now() and owner <> all($2)
+                order by type <> 'payment_intent.succeeded', next_at limit 1 for update skip locked)
+            returning id, livemode, body, attempts, owner
+            """, ClaimTime, _owners.Full);
+        await using var row = await claim.ExecuteReaderAsync(token);
+        return await row.ReadAsync(token)
+            ? new(row.GetString(0), row.GetBoolean(1), row.GetFieldValue<byte[]>(2), row.GetInt32(3), row.GetGuid(4))
+            : null;
+    }
+
+    async Task HandleAsync(Waiting waiting, CancellationToken stopping)
+    {
+        using var limit = stopping.WithTimeout(HandlingTimeout);
+        try
+        {
+            Failpoint.Hit("billing.event.claimed");
+            var handled = await handling.HandleAsync(StripeEvent.Read(waiting.Body)!, limit.Token);
+            Failpoint.Hit("billing.event.handled");
+            await MarkAsync(waiting, handled.Reason is null ? "done" : "ignored", handled.Reason, stopping);
+        }
+        catch (NotOursException e)
+        {
+            log.LogWarning("event {Id} of Stripe is parked: {Reason}", waiting.Id, e.Message);
+            await MarkAsync(waiting, "parked", e.Message, stopping);
+        }
+        catch (Exception e) when (!stopping.IsCancellationRequested)
+        {
+            await PostponeAsync(waiting, e, stopping);
+        }
+    }
+
+    async Task MarkAsync(Waiting waiting, string status, string? reason, CancellationToken token)
+    {
+        await using var mark = database.Sql(
+            "update stripe_event set status = $3, reason = $4 where id = $1 and livemode = $2", waiting.Id, waiting.Livemode, status,
+            reason);
+        await mark.ExecuteNonQueryAsync(token);
+    }
+
+    /// <summary>While something is away, an event waits and is not counted as tried.</summary>
+    async Task PostponeAsync(Waiting waiting, Exception e, CancellationToken token)
+    {
+        var outage = Problems.IsOutage(e);
+        if (!outage && waiting.Attempts >= MaxAttempts)
+        {
+            log.LogError(e, "event {Id} of Stripe is parked", waiting.Id);
+            await MarkAsync(waiting, "parked", e.Message, token);
+            return;
+        }
+        if (e is not NotYetException && !outage)
+            log.LogError(e, "event {Id} of Stripe cannot be handled yet", waiting.Id);
+        await using var postpone = database.Sql(
+            "update stripe_event set next_at = now() + $3, attempts = attempts - $4, reason = $5 where id = $1 and livemode = $2",
+            waiting.Id, waiting.Livemode, outage ? OutagePause : PauseAfter(waiting.Attempts), outage ? 1 : 0, e.Message);
+        await postpone.ExecuteNonQueryAsync(token);
+    }
+
+    public static TimeSpan PauseAfter(int attempts) =>
+        FirstPause * Math.Pow(2, attempts - 1) is var pause && pause < LongestPause ? pause : LongestPause;
+}

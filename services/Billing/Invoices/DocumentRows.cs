@@ -1,0 +1,90 @@
+using System.Text.Json;
+using LlmGateway.ServiceDefaults;
+using Npgsql;
+
+namespace LlmGateway.Billing;
+
+/// <summary>Documents as rows.</summary>
+public static class DocumentRows
+{
+    const string Read = """
+        select i.id, i.kind, i.number, i.reason, i.test, i.customer, i.payment, i.corrects, c.number, i.issued_at, i.date, i.net, i.margin,
+            i.fee, i.content
+        from invoice i left join invoice c on c.id = i.corrects
+        """;
+
+    /// <param name="which">What <c>i</c> must fulfil.</param>
+    public static async Task<List<Document>> DocumentsAsync(
+        this NpgsqlDataSource database, string which, CancellationToken token, params object?[] values)
+    {
+        await using var query = database.Sql($"{Read} where {which}", values);
+        await using var row = await query.ExecuteReaderAsync(token);
+        var documents = new List<Document>();
+        while (await row.ReadAsync(token))
+            documents.Add(new(
+                row.GetGuid(0), Document.KindOf(row.GetString(1)), row.GetInt64(2), Document.ReasonOf(row.GetString(3)), row.GetBoolean(4),
+                row.GetGuid(5), row.GetGuid(6), row.IsDBNull(7) ? null : (row.GetGuid(7), row.GetInt64(8)),
+                row.GetFieldValue<DateTimeOffset>(9), row.GetFieldValue<DateOnly>(10),
+                new(row.GetInt64(11), row.GetInt64(12), row.GetInt64(13)),
+                JsonSerializer.Deserialize<DocumentContent>(row.GetString(14), Defaults.Json)!));
+        return documents;
+    }
+
+    /// <summary>
+    /// The number of the top-up's invoice of a payment; null while it has none. Until the transaction's end nobody else makes another
+    /// document of the payment.
+    /// </summary>
+    public static async Task<(Guid Id, long Number)?> InvoiceOfAsync(
+        this NpgsqlConnection connection, Guid payment, CancellationToken token)
+    {
+        await using var query = connection.Sql(
+            "select id, number from invoice where payment = $1 and reason = 'top_up' for update", payment);
+        await using var row = await query.ExecuteReaderAsync(token);
+        return await row.ReadAsync(token) ? (row.GetGuid(0), row.GetInt64(1)) : null;
+    }
+
+    /// <summary>What a payment's documents say that has gone back of its fee, in nano-dollars.</summary>
+    public static async Task<long> FeeGoneBackAsync(this NpgsqlConnection connection, Guid payment, CancellationToken token)
+    {
+        await using var query = connection.Sql("""
+            select coalesce(sum(case kind when 'credit_note' then fee else -fee end), 0)::bigint
+            from invoice where payment = $1 and reason <> 'top_up'
+            """, payment);
+        return (long)(await query.ExecuteScalarAsync(token))!;
+    }
+
+    /// <summary>
+    /// The next number of a series, its moment, which is no earlier than that of the number before, and the date of that. The series is
+    /// this transaction's until its end: without a commit nobody has taken the number.
+    /// </summary>
+    public static async Task<(long Number, DateTimeOffset IssuedAt, DateOnly? Before)> NextNumberAsync(
+        this NpgsqlConnection connection, Payment of, DocumentKind kind, CancellationToken token)
+    {
+        await using var next = connection.Sql("""
+            insert into invoice_series as s (organization, test, kind, last, issued_at) values ($1, $2, $3, 1, clock_timestamp())
+            on conflict (organization, test, kind)
+                do update set last = s.last + 1, issued_at = greatest(s.issued_at, clock_timestamp())
+            returning last, issued_at, date
+            """, of.Organization, of.Test, Document.NameOf(kind));
+        await using var row = await next.ExecuteReaderAsync(token);
+        await row.ReadAsync(token);
+        return (row.GetInt64(0), row.GetFieldValue<DateTimeOffset>(1), row.IsDBNull(2) ? null : row.GetFieldValue<DateOnly>(2));
+    }
+
+    public static async Task AddAsync(
+        this NpgsqlConnection connection, Document document, Guid source, Payment of, CancellationToken token)
+    {
+        await connection.ChangeAsync(
+            "update invoice_series set date = $4 where organization = $1 and test = $2 and kind = $3", token,
+            of.Organization, of.Test, Document.NameOf(document.Kind), document.Date);
+        await connection.ChangeAsync("""
+            insert into invoice (id, source, payment, organization, project, customer, test, kind, number, reason, corrects, issued_at,
+                date, cents, net, margin, fee, content)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18::jsonb)
+            """, token,
+            document.Id, source, of.Id, of.Organization, of.Project, of.Customer, of.Test, Document.NameOf(document.Kind),
+            document.Number, Document.NameOf(document.Reason), document.Corrects?.Id, document.IssuedAt, document.Date,
+            document.Cents, document.Parts.Net, document.Parts.Margin, document.Parts.Fee,
+            JsonSerializer.Serialize(document.Content, Defaults.Json));
+    }
+}

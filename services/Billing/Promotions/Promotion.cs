@@ -1,0 +1,47 @@
+using LlmGateway.ServiceDefaults;
+using Npgsql;
+
+namespace LlmGateway.Billing;
+
+/// <summary>A code that gives credit, nano-dollars.</summary>
+/// <param name="ExpiresAt">The code. Null: never.</param>
+/// <param name="LotDays">What it gives expires after so many days. Null: never.</param>
+/// <param name="PerCustomer">How often one customer may have it.</param>
+public sealed record Promotion(
+    Guid Id, Guid Organization, Guid Project, bool Test, string Code, long Amount, DateTimeOffset? ExpiresAt, int? LotDays,
+    int MaxRedemptions, int PerCustomer, int Redeemed, DateTimeOffset CreatedAt)
+{
+    public const int MinCode = 3, MaxCode = 64;
+
+    public const string Columns = """
+        id, organization, project, test, code, amount, expires_at, lot_days, max_redemptions, per_customer, redeemed, created_at
+        """;
+
+    /// <summary>Codes are the same in small and capital letters. Null: no code can be like that.</summary>
+    public static string? CodeOf(string text) =>
+        text.Length is >= MinCode and <= MaxCode && text.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_')
+            ? text.ToUpperInvariant()
+            : null;
+
+    public static async Task<List<Promotion>> ReadAsync(NpgsqlCommand query, CancellationToken token)
+    {
+        await using var _ = query;
+        await using var row = await query.ExecuteReaderAsync(token);
+        var found = new List<Promotion>();
+        while (await row.ReadAsync(token))
+            found.Add(new(
+                row.GetGuid(0), row.GetGuid(1), row.GetGuid(2), row.GetBoolean(3), row.GetString(4), row.GetInt64(5),
+                row.IsDBNull(6) ? null : row.GetFieldValue<DateTimeOffset>(6), row.IsDBNull(7) ? null : row.GetInt32(7),
+                row.GetInt32(8), row.GetInt32(9), row.GetInt32(10), row.GetFieldValue<DateTimeOffset>(11)));
+        return found;
+    }
+
+    public static async Task<Promotion?> FindAsync(NpgsqlDataSource database, Guid id, CancellationToken token) =>
+        await ReadAsync(database.Sql($"select {Columns} from promotion where id = $1", id), token) is [var one] ? one : null;
+
+    public static async Task<Promotion?> FindAsync(
+        NpgsqlDataSource database, Guid project, bool test, string code, CancellationToken token) =>
+        await ReadAsync(
+            database.Sql($"select {Columns} from promotion where project = $1 and test = $2 and code = $3", project, test, code), token)
+            is [var one] ? one : null;
+}

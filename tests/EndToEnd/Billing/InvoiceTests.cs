@@ -1,0 +1,251 @@
+using System.Globalization;
+using System.Text.Json;
+using Npgsql;
+
+namespace LlmGateway.EndToEnd;
+
+/// <summary>Documents of what was paid and of what went back.</summary>
+[Collection(nameof(Payments))]
+public sealed class InvoiceTests
+{
+    const string Seller = """
+        {"name":"Acme GmbH","address":"Straße 1\n10115 Berlin","taxId":"DE123456789","timeZone":"Europe/Berlin"}
+        """;
+
+    static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Forty_purchases_at_once_and_their_refunds_have_dense_numbers_that_ascend_with_the_date_and_the_sums_of_the_ledger()
+    {
+        await using var second = await SecondBilling.StartAsync();
+        await SayAsync(Backend.Other);
+
+        var users = await Task.WhenAll(Enumerable.Range(0, 40).Select(async i =>
+        {
+            var user = await Backend.Other.NewUserAsync(credit: null);
+            var purchase = await Purchase.BeginAsync(user, (5 + i * 1.37m).ToString(CultureInfo.InvariantCulture));
+            (await purchase.PayAsync()).MustBe(200);
+            await Eventually.HoldsAsync(async () => await user.BalanceAsync() > 0, "the credit", TimeSpan.FromSeconds(60));
+            (await purchase.RefundAsync($"\"amount\":\"{(1.11m + i * 0.13m).ToString(CultureInfo.InvariantCulture)}\"")).MustBe(201);
+            return user;
+        }));
+
+        foreach (var user in users)
+        {
+            var documents = await DocumentsAsync(user, 2, TimeSpan.FromSeconds(60));
+            Assert.Equal(["credit_note", "invoice"], documents.Select(one => one.Text("kind")));
+            Assert.Equal(documents[1].Text("id"), documents[0].Text("corrects"));
+            Assert.Equal(await ClearedAsync(user), documents.Sum(SignedNanos));
+        }
+        Assert.Equal(0, await WrongAsync(users[0].Customer));
+    }
+
+    /// <summary>Of the series: numbers that are missing or twice there, and documents of before their predecessors.</summary>
+    static Task<long> WrongAsync(Guid customer) => Purchase.NumberAsync("billing", """
+        select coalesce(sum(wrong), 0)::bigint from (
+            select abs(max(number) - count(*))
+                + count(*) filter (where issued_at < earlier or date < day or number <> previous + 1) as wrong
+            from (
+                select *, lag(issued_at) over series as earlier, lag(date) over series as day,
+                    coalesce(lag(number) over series, 0) as previous
+                from invoice where organization = (select organization from invoice where customer = $1 limit 1)
+                window series as (partition by test, kind order by number)) as numbered
+            group by test, kind) as each
+        """, customer);
+
+    /// <summary>What the ledger has taken from Stripe for a customer, and given back, nano-dollars.</summary>
+    static Task<long> ClearedAsync(User user) => Purchase.NumberAsync("wallet", """
+        select -coalesce(sum(e.amount), 0)::bigint from entry e join account a on a.id = e.account
+        where a.kind = 105 and e.transfer in (
+            select transfer from entry join account on account.id = entry.account where owner = $1 and kind in (0, 108))
+        """, user.Customer);
+
+    static long SignedNanos(JsonElement document) =>
+        (document.Text("kind") == "invoice" ? 1 : -1) * Gateway.Nanos(document.GetProperty("total"));
+
+    [Fact]
+    public async Task A_top_up_s_invoice_says_who_sold_what_to_whom_and_the_buyer_and_its_backend_alone_have_it()
+    {
+        await SayAsync(Backend.App);
+        var purchase = await Purchase.PaidAsync();
+
+        var listed = Assert.Single(await DocumentsAsync(purchase.User, 1));
+        var invoice = (await Gateway.SendAsync("GET", $"/v1/invoices/{listed.Text("id")}", purchase.User.Token)).MustBe(200).Json;
+
+        Assert.Equal(("invoice", "top_up", "10.5", "USD"),
+            (invoice.Text("kind"), invoice.Text("reason"), invoice.Text("total"), invoice.Text("currency")));
+        Assert.Matches("^INV-[0-9]{6,}$", invoice.Text("number"));
+        Assert.Equal(("Acme GmbH", "DE123456789"),
+            (invoice.GetProperty("seller").Text("name"), invoice.GetProperty("seller").Text("taxId")));
+        Assert.Equal(
+            (purchase.User.CustomerId, purchase.User.ExternalId),
+            (invoice.GetProperty("buyer").Text("id"), invoice.GetProperty("buyer").Text("externalId")));
+        Assert.Equal(
+            ["Credit 10", "Service fee 0.5"],
+            invoice.Items("lines").Select(line => $"{line.Text("description")} {line.Text("amount")}"));
+        Assert.Equal(invoice.GetRawText(), (await Backend.App.GetAsync($"/v1/invoices/{listed.Text("id")}")).MustBe(200).Json.GetRawText());
+        foreach (var stranger in (string[])
+            [Backend.Other.Key, Backend.AppTest.Key, (await Backend.App.NewUserAsync(credit: null)).Token])
+            Assert.Equal(404, (await Gateway.SendAsync("GET", $"/v1/invoices/{listed.Text("id")}", stranger)).Status);
+    }
+
+    [Fact]
+    public async Task Its_taxes_are_those_that_Stripe_has_computed_and_it_has_none_where_Stripe_has_none()
+    {
+        await SayAsync(Backend.App);
+        var (taxed, untaxed) = (await Purchase.BeginAsync(await Backend.App.NewUserAsync(credit: null), "10"), await Purchase.PaidAsync());
+        var calculation = (await Purchase.StripeAsync(
+            "POST", "/v1/tax/calculations",
+            "currency=usd&line_items[0][amount]=1050&line_items[0][tax_behavior]=inclusive&customer_details[address][country]=DE"
+                + "&customer_details[address_source]=billing")).MustBe(200).Json.Text("id");
+        (await Purchase.StripeAsync(
+            "POST", $"/v1/payment_intents/{taxed.Intent}", $"hooks[inputs][tax][calculation]={calculation}")).MustBe(200);
+        (await taxed.PayAsync()).MustBe(200);
+
+        var invoice = Assert.Single(await DocumentsAsync(taxed.User, 1));
+        var tax = Assert.Single(invoice.Items("taxes"));
+        Assert.Equal(
+            ("VAT DE", "19", "1.68", "standard_rated"), // 10.50 × 19 / 119
+            (tax.Text("name"), tax.Text("percent"), tax.Text("amount"), tax.Text("reason")));
+        Assert.Equal(("1.68", "10.5"), (invoice.Text("tax"), invoice.Text("total")));
+        Assert.Empty(Assert.Single(await DocumentsAsync(untaxed.User, 1)).Items("taxes"));
+    }
+
+    [Fact]
+    public async Task It_comes_as_a_page_too_where_a_header_or_the_address_asks_for_it()
+    {
+        await SayAsync(Backend.App);
+        var purchase = await Purchase.PaidAsync();
+        var path = $"/v1/invoices/{Assert.Single(await DocumentsAsync(purchase.User, 1)).Text("id")}";
+
+        foreach (var reply in (Reply[])
+        [
+            await Gateway.SendAsync("GET", path, purchase.User.Token, headers: [("Accept", "application/pdf")]),
+            await Backend.App.GetAsync($"{path}?format=pdf"),
+        ])
+        {
+            Assert.Equal((200, "application/pdf"), (reply.Status, reply["Content-Type"]));
+            Assert.StartsWith("%PDF-", reply.Text);
+            Assert.Contains(".pdf", reply["Content-Disposition"]);
+        }
+        (await Backend.App.GetAsync($"{path}?format=docx")).MustBeProblem(400, "invalid_value", "format");
+    }
+
+    [Fact]
+    public async Task What_fails_to_go_back_is_owed_by_an_invoice_again()
+    {
+        await SayAsync(Backend.App);
+        var purchase = await Purchase.PaidAsync(method: Purchase.RefundFails);
+        await purchase.MustHaveAsync("8.333333333");
+        (await purchase.RefundAsync("\"amount\":\"10.5\"")).MustBe(201);
+
+        var documents = await DocumentsAsync(purchase.User, 3);
+
+        Assert.Equal(
+            ["invoice refund_failed 10.5", "credit_note refund 10.5", "invoice top_up 10.5"],
+            documents.Select(one => $"{one.Text("kind")} {one.Text("reason")} {one.Text("total")}"));
+        Assert.All(documents[..2], one => Assert.Equal(documents[2].Text("number"), one.Text("correctsNumber")));
+        Assert.Equal(await ClearedAsync(purchase.User), documents.Sum(SignedNanos));
+        Assert.Equal(
+            ["invoice.created", "invoice.created", "invoice.created", "invoice.paid", "invoice.paid"],
+            await Eventually.GetAsync(() => ToldAsync(purchase.Id), told => told.Length >= 5, "five events"));
+    }
+
+    static async Task<string[]> ToldAsync(string payment)
+    {
+        await using var database = NpgsqlDataSource.Create(Stack.Connection("webhooks"));
+        await using var query = database.CreateCommand(
+            "select type from event where body like '%' || $1 || '%' and type like 'invoice.%' order by type");
+        query.Parameters.Add(new() { Value = payment });
+        var types = new List<string>();
+        await using var row = await query.ExecuteReaderAsync(Token);
+        while (await row.ReadAsync(Token))
+            types.Add(row.GetString(0));
+        return [.. types];
+    }
+
+    [Fact]
+    public async Task Nothing_has_a_number_until_the_seller_says_who_it_is_and_what_the_test_world_sells_has_numbers_of_its_own()
+    {
+        var purchase = await Purchase.BeginAsync(await Backend.TestWorld.NewUserAsync(credit: null), "10");
+        (await purchase.PayAsync()).MustBe(200);
+        await Eventually.HoldsAsync(async () => (await ListAsync(purchase.User)).Int("drafts") == 1, "a draft");
+        Assert.Empty((await ListAsync(purchase.User)).Items("invoices"));
+        Assert.Equal(404, (await Backend.TestWorld.GetAsync("/v1/invoices/seller")).Status);
+
+        await SayAsync(Backend.TestWorld);
+
+        var invoice = Assert.Single(await DocumentsAsync(purchase.User, 1));
+        Assert.Matches("^TEST-INV-[0-9]{6,}$", invoice.Text("number"));
+        Assert.Equal(0, (await ListAsync(purchase.User)).Int("drafts"));
+        Assert.Equal("Acme GmbH", (await Backend.TestWorld.GetAsync("/v1/invoices/seller")).MustBe(200).Json.Text("name"));
+    }
+
+    [Fact]
+    public async Task A_document_stays_as_it_was_whatever_its_seller_says_later_and_nobody_can_change_it()
+    {
+        await SayAsync(Backend.App);
+        var purchase = await Purchase.PaidAsync();
+        var before = Assert.Single(await DocumentsAsync(purchase.User, 1));
+
+        (await Backend.App.PutAsync("/v1/invoices/seller", """{"name":"Acme Ltd","address":"Road 2"}""")).MustBe(200);
+
+        Assert.Equal(before.GetRawText(), Assert.Single(await DocumentsAsync(purchase.User, 1)).GetRawText());
+        await SayAsync(Backend.App);
+        await using var database = NpgsqlDataSource.Create(Stack.Connection("billing"));
+        foreach (var change in (string[])["update invoice set number = number + 1", "delete from invoice", "truncate invoice"])
+        {
+            await using var command = database.CreateCommand(change);
+            var refused = await Assert.ThrowsAsync<PostgresException>(() => command.ExecuteNonQueryAsync(Token));
+            Assert.Contains("never change", refused.MessageText);
+        }
+    }
+
+    [Fact]
+    public async Task Pages_of_the_list_have_every_document_once_and_only_what_was_asked_for()
+    {
+        await SayAsync(Backend.App);
+        var purchase = await Purchase.PaidAsync();
+        await purchase.MustHaveAsync("8.333333333");
+        foreach (var amount in (string[])["1", "2", "3"])
+            (await purchase.RefundAsync($"\"amount\":\"{amount}\"")).MustBe(201);
+        var all = await DocumentsAsync(purchase.User, 4);
+
+        var (seen, cursor) = (new List<string>(), "");
+        do
+        {
+            var page = (await Backend.App.GetAsync($"/v1/invoices?customer={purchase.User.CustomerId}&limit=3&cursor={cursor}"))
+                .MustBe(200).Json;
+            seen.AddRange(page.Items("invoices").Select(one => one.Text("total")));
+            cursor = page.GetProperty("nextCursor").GetString();
+        }
+        while (cursor is not null);
+
+        Assert.Equal(["3", "2", "1", "10.5"], seen);
+        var since = Uri.EscapeDataString(all[1].Text("issuedAt"));
+        Assert.Equal(2, await CountAsync($"from={since}"));
+        Assert.Equal(2, await CountAsync($"to={since}"));
+        (await Backend.App.GetAsync("/v1/invoices?custmer=cus_1")).MustBeProblem(400, "invalid_value", "custmer");
+        (await Backend.App.GetAsync("/v1/invoices?customer=1")).MustBeProblem(400, "invalid_value", "customer");
+        (await Backend.App.GetAsync("/v1/invoices?cursor=1")).MustBeProblem(400, "invalid_value", "cursor");
+        (await Backend.App.GetAsync("/v1/invoices?from=then")).MustBeProblem(400, "invalid_value", "from");
+        var other = await Backend.App.NewUserAsync(credit: null);
+        Assert.Equal(
+            404, (await Gateway.SendAsync("GET", $"/v1/invoices?customer={purchase.User.CustomerId}", other.Token)).Status);
+        (await Backend.App.PutAsync("/v1/invoices/seller", """{"name":"","address":"Road 2"}"""))
+            .MustBeProblem(400, "invalid_value", "name");
+        Assert.Equal(401, (await Gateway.SendAsync("PUT", "/v1/invoices/seller", other.Token, Seller)).Status);
+
+        async Task<int> CountAsync(string filter) => (await Gateway.SendAsync("GET", $"/v1/invoices?{filter}", purchase.User.Token))
+            .MustBe(200).Json.Items("invoices").Count();
+    }
+
+    static async Task SayAsync(Backend backend) => (await backend.PutAsync("/v1/invoices/seller", Seller)).MustBe(200);
+
+    static async Task<JsonElement> ListAsync(User user) => (await Gateway.SendAsync("GET", "/v1/invoices", user.Token)).MustBe(200).Json;
+
+    /// <summary>The user's documents, newest first, when there are so many.</summary>
+    static Task<JsonElement[]> DocumentsAsync(User user, int count, TimeSpan? atMost = null) => Eventually.GetAsync(
+        async () => (await ListAsync(user)).Items("invoices").ToArray(), documents => documents.Length >= count, $"{count} documents",
+        atMost);
+}

@@ -1,0 +1,144 @@
+using System.Globalization;
+
+namespace LlmGateway.EndToEnd;
+
+/// <summary>Codes that give credit.</summary>
+public sealed class PromotionTests
+{
+    static string NewCode() => $"T{Guid.NewGuid():N}"[..20].ToUpperInvariant();
+
+    static async Task<string> CreateAsync(string more = "\"maxRedemptions\":10")
+    {
+        var code = NewCode();
+        (await Backend.App.PostAsync("/v1/promotions", $$"""{"code":"{{code}}","amount":"2.5",{{more}}}""")).MustBe(201);
+        return code;
+    }
+
+    static Task<Reply> RedeemAsync(User user, string code, string? key = null) => Gateway.SendAsync(
+        "POST", "/v1/wallet/redeem", user.Token, $$"""{"code":"{{code}}"}""",
+        headers: key is null ? [] : [("Idempotency-Key", key)]);
+
+    static async Task<int> RedeemedAsync(string code) => (await Backend.App.GetAsync("/v1/promotions?limit=200")).MustBe(200).Json
+        .Items("promotions").Single(one => one.Text("code") == code).GetProperty("redeemed").GetInt32();
+
+    [Fact]
+    public async Task A_code_gives_a_lot_that_expires_and_repeated_it_gives_the_first_answer()
+    {
+        var code = await CreateAsync("\"maxRedemptions\":10,\"lotDays\":30");
+        var user = await Backend.App.NewUserAsync(credit: null);
+
+        var first = (await RedeemAsync(user, code.ToLowerInvariant())).MustBe(200).Json;
+        var again = (await RedeemAsync(user, code)).MustBe(200).Json;
+
+        Assert.Equal((code, "2.5", "USD"), (first.Text("code"), first.Text("amount"), first.Text("currency")));
+        Assert.Equal(first.ToString(), again.ToString());
+        Assert.Equal(2_500_000_000, await user.BalanceAsync());
+        var lot = Assert.Single((await Backend.App.GetAsync($"/v1/wallets/{user.WalletId}")).MustBe(200).Json.Items("lots"));
+        Assert.Equal(("promotion", "2.5", false), (lot.Text("kind"), lot.Text("remaining"), lot.GetProperty("refundable").GetBoolean()));
+        Assert.Equal(first.Text("expiresAt"), lot.Text("expiresAt"));
+        var days = DateTimeOffset.Parse(lot.Text("expiresAt"), CultureInfo.InvariantCulture) - DateTimeOffset.UtcNow;
+        Assert.InRange(days.TotalDays, 29.9, 30.1);
+        Assert.Equal(1, await RedeemedAsync(code));
+    }
+
+    [Fact]
+    public async Task Exactly_as_many_as_may_redeem_do_however_many_ask_at_once()
+    {
+        var code = await CreateAsync("\"maxRedemptions\":7");
+        var users = await Task.WhenAll(Enumerable.Range(0, 30).Select(_ => Backend.App.NewUserAsync(credit: null)));
+
+        var replies = await Task.WhenAll(users.SelectMany(user => new[] { RedeemAsync(user, code), RedeemAsync(user, code) }));
+
+        Assert.Equal(7, users.Where((_, i) => replies[2 * i].Status == 200 || replies[2 * i + 1].Status == 200).Count());
+        Assert.All(replies.Where(reply => reply.Status != 200), reply => Assert.Equal("promotion_used_up", reply.MustBe(409).Code));
+        var balances = await Task.WhenAll(users.Select(user => user.BalanceAsync()));
+        Assert.Equal(7 * 2_500_000_000L, balances.Sum());
+        Assert.Equal(2_500_000_000L, balances.Max());
+        Assert.Equal(7, await RedeemedAsync(code));
+    }
+
+    [Fact]
+    public async Task A_customer_has_a_code_as_often_as_it_says_and_a_repeated_call_is_one()
+    {
+        var code = await CreateAsync("\"maxRedemptions\":100,\"perCustomer\":3");
+        var user = await Backend.App.NewUserAsync(credit: null);
+        (await RedeemAsync(user, code, "one")).MustBe(200);
+        (await RedeemAsync(user, code, "one")).MustBe(200);
+        Assert.Equal(2_500_000_000, await user.BalanceAsync());
+
+        var replies = await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => RedeemAsync(user, code)));
+
+        Assert.All(replies, reply => reply.MustBe(200));
+        Assert.Equal(7_500_000_000, await user.BalanceAsync());
+        Assert.Equal(3, await RedeemedAsync(code));
+    }
+
+    [Fact]
+    public async Task A_key_that_has_made_or_redeemed_a_code_does_so_for_no_other_one_also_when_its_answer_is_forgotten()
+    {
+        var (user, redeems, makes, made) = (
+            await Backend.App.NewUserAsync(credit: null), Guid.NewGuid().ToString(), Guid.NewGuid().ToString(), NewCode());
+        var (first, second) = (await CreateAsync(), await CreateAsync());
+        (await RedeemAsync(user, first, redeems)).MustBe(200);
+        (await MakeAsync(made, "1")).MustBe(201);
+        foreach (var key in (string[])[redeems, makes])
+            await Purchase.ForgetAnswerAsync(key);
+
+        (await RedeemAsync(user, second, redeems)).MustBeProblem(422, "idempotency_key_reused", "Idempotency-Key");
+        (await MakeAsync(made, "2")).MustBeProblem(422, "idempotency_key_reused", "Idempotency-Key");
+        (await MakeAsync(NewCode(), "1")).MustBeProblem(422, "idempotency_key_reused", "Idempotency-Key");
+
+        (await RedeemAsync(user, first, redeems)).MustBe(200);
+        (await MakeAsync(made, "1")).MustBe(201);
+        Assert.Equal(2_500_000_000, await user.BalanceAsync());
+        Assert.Equal((1, 0), (await RedeemedAsync(first), await RedeemedAsync(second)));
+
+        Task<Reply> MakeAsync(string code, string amount) => Backend.App.PostAsync(
+            "/v1/promotions", $$"""{"code":"{{code}}","amount":"{{amount}}","maxRedemptions":1}""", makes);
+    }
+
+    [Fact]
+    public async Task What_cannot_be_redeemed_is_refused_by_name_and_nothing_is_given()
+    {
+        var (code, user, frozen) = (await CreateAsync(), await Backend.App.NewUserAsync(), await Backend.App.NewUserAsync());
+        (await Backend.App.PostAsync($"/v1/wallets/{frozen.WalletId}/freeze", "{}")).MustBe(200);
+        var soon = await CreateAsync(
+            $"\"maxRedemptions\":10,\"expiresAt\":\"{DateTimeOffset.UtcNow.AddSeconds(2):O}\"");
+
+        Assert.Equal("wallet_frozen", (await RedeemAsync(frozen, code)).MustBe(402).Code);
+        Assert.Equal("code", (await RedeemAsync(user, NewCode())).MustBe(404).Json.GetProperty("error").Text("param"));
+        Assert.Equal("code", (await RedeemAsync(user, "no code")).MustBe(404).Json.GetProperty("error").Text("param"));
+        (await RedeemAsync(await Backend.Other.NewUserAsync(), code)).MustBe(404);
+        await Eventually.HoldsAsync(
+            async () => await RedeemAsync(await Backend.App.NewUserAsync(), soon) is { Status: 409, Code: "promotion_expired" },
+            "the code's end");
+        Assert.Equal((1_000_000_000, 0), (await user.BalanceAsync(), await RedeemedAsync(code)));
+    }
+
+    [Theory]
+    [InlineData("""{"code":"ab","amount":"1","maxRedemptions":1}""", "code")]
+    [InlineData("""{"code":"with space","amount":"1","maxRedemptions":1}""", "code")]
+    [InlineData("""{"code":"good","amount":"0","maxRedemptions":1}""", "amount")]
+    [InlineData("""{"code":"good","amount":"-1","maxRedemptions":1}""", "amount")]
+    [InlineData("""{"code":"good","amount":"1.001","maxRedemptions":1}""", "amount")]
+    [InlineData("""{"code":"good","amount":"5001","maxRedemptions":1}""", "amount")]
+    [InlineData("""{"code":"good","amount":"1"}""", "maxRedemptions")]
+    [InlineData("""{"code":"good","amount":"1","maxRedemptions":0}""", "maxRedemptions")]
+    [InlineData("""{"code":"good","amount":"1","maxRedemptions":1,"perCustomer":0}""", "perCustomer")]
+    [InlineData("""{"code":"good","amount":"1","maxRedemptions":1,"lotDays":0}""", "lotDays")]
+    [InlineData("""{"code":"good","amount":"1","maxRedemptions":1,"expiresAt":"2020-01-01T00:00:00Z"}""", "expiresAt")]
+    public async Task A_promotion_that_is_none_is_refused_by_name(string body, string param) => Assert.Equal(
+        param, (await Backend.App.PostAsync("/v1/promotions", body)).MustBe(400).Json.GetProperty("error").Text("param"));
+
+    [Fact]
+    public async Task A_code_is_taken_once_in_a_project_and_mode_and_another_project_has_its_own()
+    {
+        var code = await CreateAsync();
+        var body = $$"""{"code":"{{code.ToLowerInvariant()}}","amount":"1","maxRedemptions":1}""";
+
+        Assert.Equal("promotion_exists", (await Backend.App.PostAsync("/v1/promotions", body)).MustBe(409).Code);
+        (await Backend.AppTest.PostAsync("/v1/promotions", body)).MustBe(201);
+        var made = (await Backend.Other.PostAsync("/v1/promotions", body, "once")).MustBe(201);
+        Assert.Equal(made.Json.Text("id"), (await Backend.Other.PostAsync("/v1/promotions", body, "once")).MustBe(201).Json.Text("id"));
+    }
+}
