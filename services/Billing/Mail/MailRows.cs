@@ -11,10 +11,7 @@ public static class MailRows
     /// <summary>Of one project and mode in an hour. Whoever has its key names the address, and nobody has confirmed it.</summary>
     public const int MaxAnHour = 60;
 
-    /// <summary>
-    /// As <see cref="AddMailAsync(NpgsqlConnection, Mail, CancellationToken)"/>, for what happens as often as a project likes. The last of
-    /// an hour says that there may be more, and what is more is not mailed.
-    /// </summary>
+    /// <summary>The last of an hour says that there may be more, and what is more is not mailed.</summary>
     public static Task AddMailAsync(this NpgsqlConnection connection, Mail mail, Guid project, bool test, CancellationToken token) =>
         connection.ChangeAsync("""
             with before as (
@@ -25,8 +22,4 @@ public static class MailRows
             """, token,
             mail.Id, mail.To, mail.Subject, mail.Body, project, test, MaxAnHour,
             $"\nThis is the {MaxAnHour}th mail within an hour, and the last one: webhooks and the API tell the rest.\n");
-
-    public static Task AddMailAsync(this NpgsqlConnection connection, Mail mail, CancellationToken token) => connection.ChangeAsync(
-        "insert into mail (id, recipient, subject, body) values ($1, $2, $3, $4) on conflict (id) do nothing", token,
-        mail.Id, mail.To, mail.Subject, mail.Body);
 }
