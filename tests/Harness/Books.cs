@@ -232,7 +232,7 @@ static class Books
     {
         await using var command = Sessions.CreateCommand(sql);
         foreach (var value in values)
-            command.Parameters.Add(new() { Value = value });
+            command.Parameters.Add(new() { Value = value ?? DBNull.Value });
         Assert.Equal(1, await command.ExecuteNonQueryAsync());
     }
 

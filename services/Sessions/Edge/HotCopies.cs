@@ -51,16 +51,20 @@ public sealed class HotCopies(RedisClient redis, CredentialSeal seal, TimeProvid
         await CredentialChangedAsync(named, number);
     });
 
+    /// <summary>Every secret of the key that could still be used: the one that it has, and those that it had before.</summary>
     /// <inheritdoc cref="CredentialChanging"/>
-    /// <param name="secret">What the key has before the change.</param>
-    public Change KeyChanging(Guid key, KnownCredential secret, SessionsDb db) => new(this, async number =>
+    public Change KeyChanging(Guid key, SessionsDb db) => new(this, async number =>
     {
-        // Those that end with the change have ended when they are read: it is told of some more.
+        // Read after the commit, because the key may have been rotated since whoever changes it has read it. Secrets that end with the
+        // change have ended by then, so some are told of that had ended before.
         var since = _time.GetUtcNow() - Credential.MaxAge;
         var retired = await db.RetiredSecrets.Where(one => one.KeyId == key && one.ExpiresAt > since)
             .Select(one => new KnownCredential(one.Id, one.SealedFingerprint)).ToListAsync();
-        await Task.WhenAll(retired.Select(credential => CredentialChangedAsync(credential, NextNumber())));
-        await CredentialChangedAsync(secret, number);
+        var present = await db.CustomerKeys.Where(one => one.Id == key)
+            .Select(one => new KnownCredential(one.Id, one.SealedFingerprint)).SingleAsync();
+        foreach (var batch in retired.Chunk(BatchSize))
+            await Task.WhenAll(batch.Select(credential => CredentialChangedAsync(credential, NextNumber())));
+        await CredentialChangedAsync(present, number);
     });
 
     /// <summary>Every credential of the customer that could still be used.</summary>

@@ -35,7 +35,7 @@ public static class RevokeKey
             db.Tell(new KeyRevoked(key.Id, customer.Id, customer.Project.OrganizationId, customer.ProjectId, customer.Test, now), now);
         }
         // Also when repeated: the first call may have ended before it told anybody.
-        await using (copies.KeyChanging(key.Id, new(key.Id, key.SealedFingerprint), db))
+        await using (copies.KeyChanging(key.Id, db))
         {
             await db.SaveChangesAsync(CancellationToken.None);
             Failpoint.Hit("sessions.key.revoked");

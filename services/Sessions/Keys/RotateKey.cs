@@ -43,8 +43,8 @@ public static class RotateKey
             return refused;
 
         var secret = Token.New(Token.CustomerKey);
-        // Copies of the secrets from before must learn when they end. The new one is unknown everywhere.
-        await using (copies.KeyChanging(key.Id, new(key.Id, key.SealedFingerprint), db))
+        // Copies of the secrets from before must learn when they end.
+        await using (copies.KeyChanging(key.Id, db))
         {
             await RetireAsync(db, seal, key, now, overlap, token);
             key.Become(secret, seal);

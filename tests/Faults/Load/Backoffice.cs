@@ -48,6 +48,9 @@ sealed class Backoffice
         await CallAsync(account, user.Token, random);
         await CallAsync(account, account.Key, random);
         var secrets = new List<string> { account.Key, user.Token };
+        var key = $"/v1/customers/{user.CustomerId}/keys/{created.Text("id")}";
+        secrets.Add((await DoAsync("POST", $"{key}/rotate", """{"overlapSeconds":3600}""")).MustBe(200).Json.Text("key"));
+        await CallAsync(account, secrets[^1], random);
         var refresh = await DoAsync("POST", "/v1/sessions/refresh", null, user.Token);
         if (refresh.Status == 401)
             refresh.MustBeProblem(
@@ -58,7 +61,7 @@ sealed class Backoffice
             secrets.Add(refresh.MustBe(200).Json.Text("sessionToken"));
             await CallAsync(account, secrets[^1], random);
         }
-        (await DoAsync("DELETE", $"/v1/customers/{user.CustomerId}/keys/{created.Text("id")}")).MustBe(204);
+        (await DoAsync("DELETE", key)).MustBe(204);
         (await DoAsync("DELETE", $"/v1/sessions/{user.SessionId}")).MustBe(204);
         (await DoAsync("DELETE", $"/v1/customers/{user.CustomerId}")).MustBe(204);
         foreach (var secret in secrets)
