@@ -298,7 +298,7 @@ public sealed class AutoTopUpTests
         intent.GetProperty("payment_method_options").GetProperty("card").Text("request_three_d_secure");
 
     /// <summary>Bodies of what owners were told of a user.</summary>
-    public static Task<string[]> ToldAsync(User user, string type, int count) => Eventually.GetAsync(async () =>
+    internal static Task<string[]> ToldAsync(User user, string type, int count) => Eventually.GetAsync(async () =>
     {
         await using var database = NpgsqlDataSource.Create(Stack.Connection("webhooks"));
         await using var query = database.CreateCommand(
