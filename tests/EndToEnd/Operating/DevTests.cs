@@ -4,12 +4,11 @@ using System.Text.Json;
 
 namespace LlmGateway.EndToEnd;
 
-/// <summary>Tests that start a stack of their own: beside the others, and one after the other, because each is ten processes.</summary>
-[CollectionDefinition(nameof(Stacks))]
-public sealed class Stacks;
-
-/// <summary><c>./dev</c> as a newcomer uses it, beside the app that the other tests run on.</summary>
-[Collection(nameof(Stacks))]
+/// <summary>
+/// <c>./dev</c> as a newcomer uses it, beside the app that the other tests run on, but not while they do: on two cores ten more processes
+/// would be slower than their callers wait.
+/// </summary>
+[Collection(nameof(Outages))]
 public sealed class DevTests : IDisposable
 {
     static readonly string Tool = Path.Combine(AppContext.BaseDirectory, "..", "..", "DevTool", "release", "LlmGateway.DevTool.dll");

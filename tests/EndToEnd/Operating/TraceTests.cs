@@ -6,7 +6,7 @@ namespace LlmGateway.EndToEnd;
 /// What operators find in the Aspire dashboard, through its telemetry API: the way of one paid call, nothing that was said in it, and no
 /// credential of anybody.
 /// </summary>
-[Collection(nameof(Stacks))]
+[Collection(nameof(Outages))]
 public sealed class TraceTests : IDisposable
 {
     const int Ports = 5700;
