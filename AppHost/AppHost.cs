@@ -47,17 +47,6 @@ var sessions = stack.AddService<Projects.Sessions>("sessions", Ports.Sessions)
     .WithSeeds(stack, sandbox)
     .WithSessionsCommands(internalKeys);
 
-// What the developer's systems are told.
-var webhooks = stack.AddService<Projects.Webhooks>("webhooks", Ports.Webhooks)
-    .WithServer(webhooksDatabase, "webhooks")
-    .WithServer(rabbitmq)
-    .WithReference(wallet)
-    .WithKeys(internalKeys, masterKeys)
-    .WithSetting(stack, "Webhooks:Retention")
-    // Receivers on this machine. A deployment has none.
-    .WithSetting(stack, "Webhooks:PrivateHosts", otherwise: "127.0.0.1,localhost")
-    .WithWebhooksCommands(internalKeys);
-
 // Top-ups, refunds, disputes: the only one that talks to Stripe.
 var billing = stack.AddService<Projects.Billing>("billing", Ports.Billing)
     .WithServer(billingDatabase, "billing")
@@ -68,6 +57,18 @@ var billing = stack.AddService<Projects.Billing>("billing", Ports.Billing)
     .WithPayments(stack)
     .WithMailServer(stack)
     .WithBillingCommands(internalKeys);
+
+// What the developer's systems are told.
+var webhooks = stack.AddService<Projects.Webhooks>("webhooks", Ports.Webhooks)
+    .WithServer(webhooksDatabase, "webhooks")
+    .WithServer(rabbitmq)
+    .WithReference(wallet)
+    .WithReference(billing)
+    .WithKeys(internalKeys, masterKeys)
+    .WithSetting(stack, "Webhooks:Retention")
+    // Receivers on this machine. A deployment has none.
+    .WithSetting(stack, "Webhooks:PrivateHosts", otherwise: "127.0.0.1,localhost")
+    .WithWebhooksCommands(internalKeys);
 
 // The public edge, twice: every machine is a cluster of two, so that nothing can assume that it is alone.
 foreach (var (name, port) in new[] { ("proxy", Ports.Proxy), ("proxy2", Ports.Proxy2) })

@@ -15,8 +15,12 @@ public static class KnownQueues
     /// <summary>Billing tops up wallets that are low.</summary>
     public const string LowBalances = "billing-low-balances";
 
+    /// <summary>Billing forgets customers that were deleted.</summary>
+    public const string Erasures = "billing-erasures";
+
     public static readonly IReadOnlyDictionary<Type, IReadOnlyList<string>> All = new Dictionary<Type, IReadOnlyList<string>>
     {
         [typeof(PublicEvent)] = [Webhooks, Alerts, LowBalances],
+        [typeof(CustomerDeleted)] = [Erasures],
     };
 }

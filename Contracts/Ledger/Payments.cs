@@ -19,6 +19,12 @@ public sealed record BookPayment(
     /// <summary>Of what is taken back or comes back: the lot that the payment has made, which has the top-up's id.</summary>
     public Guid? Lot { get; init; }
 
+    /// <summary>
+    /// Of what comes back of a dispute: the posts of the same payment's disputes before it. What they have taken of other lots goes back
+    /// there.
+    /// </summary>
+    public IReadOnlyList<Guid> Undoes { get; init; } = [];
+
     /// <summary>Refused when the wallet has less of it than what is asked.</summary>
     public bool WithoutDebt { get; init; }
 
@@ -61,6 +67,9 @@ public sealed record WalletState(bool Frozen, long Free, IReadOnlyDictionary<Gui
     public Guid Customer { get; init; }
     public bool Test { get; init; }
 
+    /// <summary>Billing has frozen it, and nobody has let it go since then.</summary>
+    public bool FrozenForDispute { get; init; }
+
     /// <summary>As its owner sees it, nano-dollars.</summary>
     public long Balance { get; init; }
 
@@ -79,15 +88,52 @@ public sealed record BelowMark(Guid Wallet, long Mark);
 
 public sealed record BelowAnswer(IReadOnlyList<Guid> Wallets);
 
-/// <summary><c>PUT /internal/wallets/{wallet}/frozen</c>.</summary>
+/// <summary>
+/// <c>PUT /internal/wallets/{wallet}/frozen</c>: what Billing freezes, or lets go. What the wallet's owner has frozen stays frozen.
+/// </summary>
 public sealed record SetFrozen(bool Frozen);
 
 /// <summary><c>GET /internal/customers/{customer}/profile</c>: how a customer is printed.</summary>
-public sealed record CustomerProfile(string ExternalId, string? Name, string? Company, string? Email);
+/// <param name="Project">The name of its project.</param>
+public sealed record CustomerProfile(string ExternalId, string? Name, string? Company, string? Email, string Project);
 
 /// <summary><c>GET /internal/projects/{project}/terms</c>: what a top-up costs there. Parts per million.</summary>
 public sealed record ProjectTerms(Guid Organization, string Name, bool Active, long MarkupPpm, long PlatformFeePpm)
 {
     /// <summary>With <c>?customer=</c>: whether that customer is there and active. Without: true.</summary>
     public bool CustomerActive { get; init; } = true;
+
+    /// <summary>As its seed file says it. Null: it says nothing.</summary>
+    public TopUpAllowance? TopUpLimits { get; init; }
+}
+
+/// <summary>
+/// How much the customers of a project may top up, as its operator says it. A member that is absent is no limit; what may be begun has one
+/// always.
+/// </summary>
+/// <param name="PerDay">Top-ups of a customer in 24 hours.</param>
+/// <param name="PerCardAndDay">Top-ups with one card in 24 hours, whoever has it.</param>
+/// <param name="FirstAmount">What a new customer may top up in 24 hours, USD.</param>
+/// <param name="Declines">So many declined attempts of a customer freeze its top-ups.</param>
+/// <param name="FirstDays">A customer is new until its first top-up is so old.</param>
+/// <param name="DeclineMinutes">Declined attempts count so long.</param>
+/// <param name="BegunPerHour">Purchases that a customer may begin in an hour.</param>
+public sealed record TopUpAllowance(
+    int? PerDay = null, int? PerCardAndDay = null, Money? FirstAmount = null, int? Declines = null, int FirstDays = 7,
+    int DeclineMinutes = 60, int BegunPerHour = TopUpAllowance.UsuallyBegunPerHour)
+{
+    public const int UsuallyBegunPerHour = 60;
+
+    const int MaxCount = 1_000_000, MaxDays = 3650, MaxMinutes = 30 * 24 * 60;
+
+    /// <summary>The first member that is nonsense, as it is written in JSON, and what it must be; null when none is.</summary>
+    public (string Member, string Must)? Mistake() =>
+        Count("perDay", PerDay, MaxCount) ?? Count("perCardAndDay", PerCardAndDay, MaxCount)
+        ?? Positive("firstAmount", FirstAmount) ?? Count("declines", Declines, MaxCount) ?? Count("firstDays", FirstDays, MaxDays)
+        ?? Count("declineMinutes", DeclineMinutes, MaxMinutes) ?? Count("begunPerHour", BegunPerHour, MaxCount);
+
+    static (string, string)? Positive(string member, Money? amount) => amount is { Nanos: <= 0 } ? (member, "must be above 0") : null;
+
+    static (string, string)? Count(string member, int? number, int most) =>
+        number is < 1 || number > most ? (member, $"must be from 1 to {most}") : null;
 }

@@ -34,7 +34,7 @@ public sealed class UnitRateJson : JsonConverter<Rate>
     {
         var perUnit = DecimalJson.Read(ref reader, Rate.Decimals);
         if (perUnit is < 0 or > long.MaxValue / 1_000_000)
-            throw new JsonValueException("must be between 0 and 9223372 USD per unit");
+            throw new JsonValueException("must be between 0 and 9.22 USD per unit");
         return new(perUnit * 1_000_000);
     }
 

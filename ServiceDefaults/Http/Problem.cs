@@ -30,7 +30,7 @@ public sealed record Problem(
 }
 
 /// <summary>Carries a <see cref="Problem"/> out of nested reading code. It becomes the same answer.</summary>
-public sealed class ProblemException(Problem problem) : Exception(problem.Message)
+public class ProblemException(Problem problem) : Exception(problem.Message)
 {
     public Problem Problem => problem;
 }

@@ -31,4 +31,16 @@ public sealed class BillingDb(DbContextOptions<BillingDb> options) : DbContext(o
 
     [DbContext(typeof(BillingDb)), Migration("0008_repairs")]
     sealed class Repairs0008 : SqlMigration;
+
+    [DbContext(typeof(BillingDb)), Migration("0009_mends")]
+    sealed class Mends0009 : SqlMigration;
+
+    [DbContext(typeof(BillingDb)), Migration("0010_customer_mail")]
+    sealed class CustomerMail0010 : SqlMigration;
+
+    [DbContext(typeof(BillingDb)), Migration("0011_erasure")]
+    sealed class Erasure0011 : SqlMigration;
+
+    [DbContext(typeof(BillingDb)), Migration("0012_void")]
+    sealed class Void0012 : SqlMigration;
 }

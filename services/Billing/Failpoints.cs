@@ -40,6 +40,7 @@ public static class Failpoints
         ["billing.alert.written"] = "The mail for an event is a row; the event is not acknowledged.",
         ["billing.mail.sent"] = "A server has a mail; its row does not know.",
         ["billing.mail.marked"] = "A mail's row says that it is sent; the connection is open.",
+        ["billing.erasure.deleted"] = "Stripe has forgotten who had saved a card; our rows have not.",
         ["billing.reconciler.read"] = "Events that had not come are stored and not handled.",
     };
 }

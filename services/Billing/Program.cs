@@ -10,9 +10,11 @@ builder.AddMessaging(
     {
         bus.AddConsumer<LowBalanceConsumer>();
         bus.AddConsumer<AlertConsumer>();
+        bus.AddConsumer<EraseConsumer>();
     },
     new DurableEndpoint(KnownQueues.LowBalances, LowBalanceConsumer.Configure),
-    new DurableEndpoint(KnownQueues.Alerts, AlertConsumer.Configure));
+    new DurableEndpoint(KnownQueues.Alerts, AlertConsumer.Configure),
+    new DurableEndpoint(KnownQueues.Erasures, EraseConsumer.Configure));
 builder.AddOutbox();
 builder.AddInternalCalls(ServiceCall.Billing);
 builder.AddIdempotency();
@@ -43,6 +45,9 @@ builder.Services.AddHostedSingleton<AutoTopUps>();
 
 // Whom to trust
 builder.Services.AddSingleton<Trust>();
+
+// Who is to be forgotten
+builder.Services.AddHostedSingleton<Erasures>();
 
 // Codes that give credit
 builder.Services.AddSingleton<Redemptions>();
@@ -92,6 +97,7 @@ app.MapStartPayout();
 app.MapListPayouts();
 app.MapSetAutomatic();
 app.MapAlerts();
+app.MapVoidInvoice();
 
 // For backends, and end users their own
 app.MapSeller();
@@ -104,5 +110,8 @@ app.MapRetryEvents();
 app.MapTrustRoutes();
 app.MapPausePayouts();
 app.MapErrorQueues();
+
+// For Webhooks, which proves that no event is missing
+app.MapEventNumbers();
 
 await app.RunAsync();

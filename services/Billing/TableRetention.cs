@@ -7,12 +7,22 @@ public static class TableRetention
 {
     public static readonly IReadOnlyList<ServiceDefaults.Retention> All =
     [
-        Kept("payment", "money was moved for it"),
+        Deleted("declined", "created_at < now() - interval '90 days'", "a burst is one of hours, of 30 days at most"),
+        // After declined, of which the last is younger than its payment.
+        Deleted(
+            "payment",
+            """
+            status = 'canceled' and created_at < now() - interval '90 days'
+                and not exists (select from posting where payment = payment.id)
+                and not exists (select from refund where payment = payment.id)
+                and not exists (select from declined where payment = payment.id)
+                and not exists (select from auto_top_up where payment = payment.id)
+            """,
+            "nobody has paid it, and Stripe tells of it for 30 days; of all others money was moved"),
         Kept("card_holder", "one row per wallet with a card"),
         Kept("card_setup", "a few rows per wallet with a card, and each says which card was saved last"),
         Kept("auto_top_up", "one row per wallet"),
         Kept("top_up_limits", "one row per project whose operator has set some"),
-        Deleted("declined", "created_at < now() - interval '90 days'", "a burst is one of hours, of 30 days at most"),
         Kept("top_up_freeze", "one row per customer, and says who has lifted it"),
         Kept("promotion", "money was given for it"),
         Kept("redemption", "money was given for it"),
@@ -34,11 +44,13 @@ public static class TableRetention
         Kept("seller", "one row per project and mode"),
         Kept("invoice_series", "two rows per organization and mode"),
         Kept("invoice", "the law wants it kept, and its number may not be missing"),
+        Kept("invoice_void", "as the document that it is about"),
         Deleted(
             "mail",
             "created_at < now() - interval '90 days' and status <> 'waiting'",
             "it was sent or given up, and nobody asks for it any more"),
         Kept("alert", "one row per project and mode"),
+        Kept("erasure", "one row per deleted customer: a card that is saved for one after all is forgotten, too"),
         IdempotentCalls,
         Kept("outbox_message", "rows leave when the broker has them"),
     ];

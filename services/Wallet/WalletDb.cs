@@ -80,4 +80,7 @@ public sealed class WalletDb(DbContextOptions<WalletDb> options) : DbContext(opt
 
     [DbContext(typeof(WalletDb)), Migration("0024_of_customers")]
     sealed class OfCustomers0024 : SqlMigration;
+
+    [DbContext(typeof(WalletDb)), Migration("0025_frozen_by")]
+    sealed class FrozenBy0025 : SqlMigration;
 }

@@ -9,6 +9,7 @@ builder.AddInternalCalls(ServiceCall.Webhooks);
 builder.AddEnvelope();
 builder.AddIdempotency();
 builder.AddServiceClient<LedgerClient>("wallet", LedgerClient.AttemptTimeout);
+builder.AddServiceClient<BillingClient>("billing", BillingClient.AttemptTimeout);
 
 // What happens comes in
 builder.AddMessaging(

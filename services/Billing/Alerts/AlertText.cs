@@ -16,20 +16,26 @@ public static class AlertText
         [EventTypes.WalletFrozen] = "A wallet is frozen",
         [EventTypes.LimitThreshold] = "A limit is used up to a threshold",
         [EventTypes.TopUpFailed] = "A top-up has failed",
+        [EventTypes.TopUpAuthenticationRequired] = "A card wants its owner before it pays a top-up",
+        [EventTypes.TopUpPaused] = "A wallet is not topped up by itself any more",
+        [EventTypes.PayoutFailed] = "A payout has failed",
         [EventTypes.DisputeOpened] = "A payment is disputed at the bank",
         [EventTypes.DisputeClosed] = "A dispute is decided",
     };
 
     /// <summary>What is mailed when nobody says what.</summary>
     public static readonly IReadOnlyList<string> Usual =
-        [EventTypes.WalletLowBalance, EventTypes.WalletExhausted, EventTypes.LimitThreshold];
+        [EventTypes.WalletLowBalance, EventTypes.WalletExhausted, EventTypes.LimitThreshold, EventTypes.PayoutFailed];
+
+    /// <summary>Members of events that are for programs: with them a page pays.</summary>
+    static readonly HashSet<string> NotMailed = ["clientSecret", "paymentMethod", "publishableKey"];
 
     /// <summary>The event's id is the mail's: it is mailed once, however often it arrives.</summary>
     public static Mail Of(PublicEvent told, string to)
     {
         using var data = JsonDocument.Parse(told.Data);
         var text = new StringBuilder($"{Titles[told.Type]}.\n\n");
-        foreach (var member in data.RootElement.EnumerateObject())
+        foreach (var member in data.RootElement.EnumerateObject().Where(member => !NotMailed.Contains(member.Name)))
             text.Append(CultureInfo.InvariantCulture, $"{member.Name}: {Shown(member.Value)}\n");
         text.Append('\n').Append(told.Type).Append(' ').Append(Ids.Show(Ids.Event, told.Id))
             .Append(CultureInfo.InvariantCulture, $", {told.Created.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC\n")
@@ -39,8 +45,8 @@ public static class AlertText
         return new(told.Id, to, $"{(told.Test ? "[test] " : "")}{Titles[told.Type]}{customer}", text.ToString());
     }
 
+    static string Shown(JsonElement value) => Line(value.ValueKind == JsonValueKind.String ? value.GetString()! : value.GetRawText());
+
     /// <summary>In one line.</summary>
-    static string Shown(JsonElement value) =>
-        string.Concat((value.ValueKind == JsonValueKind.String ? value.GetString()! : value.GetRawText())
-            .Select(one => char.IsControl(one) ? ' ' : one));
+    public static string Line(string text) => string.Concat(text.Select(one => char.IsControl(one) ? ' ' : one));
 }

@@ -11,10 +11,13 @@ namespace LlmGateway.Billing;
 /// </summary>
 public sealed class AutoCharges(
     NpgsqlDataSource database, StripeModes modes, StripeCalls stripe, Intents intents, Postings postings, Purchases purchases,
-    LedgerClient ledger, SessionsClient sessions, OutboxSignal outbox, TimeProvider time)
+    LedgerClient ledger, SessionsClient sessions, MailSettings mail, OutboxSignal outbox, TimeProvider time)
 {
     /// <summary>How long an owner may take to confirm a payment.</summary>
     static readonly TimeSpan ConfirmLife = TimeSpan.FromHours(24);
+
+    /// <summary>Stripe may work so long on what it was asked, whether anybody waits or not. No list shows it before it is done.</summary>
+    static readonly TimeSpan LongestCall = TimeSpan.FromMinutes(5);
 
     /// <param name="isNew">Nobody has asked Stripe for it yet.</param>
     public async Task AdvanceAsync(Payment payment, bool isNew, CancellationToken token)
@@ -50,11 +53,17 @@ public sealed class AutoCharges(
             if (next == before)
                 return next;
             await connection.UpdateAsync(next, TimeSpan.Zero, token);
-            if (next.AwaitsOwner && intent is not null)
-                await connection.TellAsync(
-                    payment, Contracts.EventTypes.TopUpAuthenticationRequired, ToConfirm(mode, payment, intent), now, token);
+            if (next is { AwaitsOwner: true, Payment: not null } && intent is not null)
+                await TellAsync(
+                    connection, payment, Contracts.EventTypes.TopUpAuthenticationRequired, ToConfirm(mode, payment, intent),
+                    CustomerText.ToConfirm(payment, payment.CreatedAt + ConfirmLife), token);
             else if (next.Status == AutoTopUp.Paused)
-                await connection.TellAsync(payment, Contracts.EventTypes.TopUpPaused, Paused(payment, next), now, token);
+                await TellAsync(
+                    connection, payment, Contracts.EventTypes.TopUpPaused, Paused(payment, next),
+                    !next.AwaitsOwner ? CustomerText.Paused(payment)
+                        // Who was ended before its time, because cards were tried, can do nothing about it.
+                        : now >= payment.CreatedAt + ConfirmLife ? CustomerText.NotConfirmed(payment) : null,
+                    token);
             return next;
         }, token);
         Failpoint.Hit("billing.auto.settled");
@@ -62,6 +71,15 @@ public sealed class AutoCharges(
         return payment.Status == Payment.Open && row?.Payment != payment.Id
             ? await purchases.CancelAsync(mode, payment, token)
             : payment;
+    }
+
+    /// <summary>The project by an event, and the card's owner by mail.</summary>
+    async Task TellAsync(
+        NpgsqlConnection connection, Payment payment, string type, object data, CustomerMail? toOwner, CancellationToken token)
+    {
+        await connection.TellAsync(payment, type, data, time.GetUtcNow(), token);
+        if (mail.Server is not null && toOwner is not null)
+            await connection.AddMailAsync(toOwner, payment.Project, payment.Test, token);
     }
 
     /// <summary>
@@ -75,17 +93,18 @@ public sealed class AutoCharges(
             return null;
         if (await sessions.TermsAsync(project, token, customer) is not { Active: true, CustomerActive: true } terms)
             return null;
-        await using var query = database.Sql("""
+        await using var query = database.Sql($"""
             select exists (
                 select from dispute join payment p on p.id = payment
-                where wallet = $1 and dispute.status in ('needs_response', 'under_review'))
+                where wallet = $1 and dispute.status in {Dispute.Undecided})
             """, wallet);
         return await query.ExecuteScalarAsync(token) is false ? (state, terms) : null;
     }
 
     /// <summary>
-    /// Null without an intent: it is ended. Who does not know whether Stripe has charged looks first. Only what is not there is asked for
-    /// again, under its key, and only if the wallet may still be charged.
+    /// Null without an intent: it is ended, or nobody knows yet. Who does not know whether Stripe has charged looks first. Only what is not
+    /// there is asked for again, under its key, and only if the wallet may still be charged. What is not there and must not be asked for
+    /// again is ended when Stripe cannot be working on it any more: until then it keeps the next charge from being made.
     /// </summary>
     async Task<(Payment Payment, PaymentIntent? Intent)> ChargedAsync(
         StripeMode mode, Payment payment, bool isNew, CancellationToken token)
@@ -102,7 +121,7 @@ public sealed class AutoCharges(
                 if (await stripe.FindIntentAsync(mode, payment, saved.Holder, token) is { } found)
                     return (payment, await stripe.IntentAsync(mode, found.Id, token));
                 if (!await MayRepeatAsync(payment, token))
-                    return (await purchases.ForgetAsync(payment, token), null);
+                    return (IsOver(payment) ? await purchases.ForgetAsync(payment, token) : payment, null);
             }
             var made = await CreateAsync(mode, payment, token);
             Failpoint.Hit("billing.auto.charged");
@@ -113,6 +132,8 @@ public sealed class AutoCharges(
             return (await purchases.ForgetAsync(payment, token, e.Code ?? "refused"), null);
         }
     }
+
+    bool IsOver(Payment payment) => payment.CreatedAt < time.GetUtcNow() - LongestCall;
 
     /// <summary>Of a card that is declined there is an intent, too.</summary>
     async Task<PaymentIntent> CreateAsync(StripeMode mode, Payment payment, CancellationToken token)

@@ -44,19 +44,21 @@ public sealed record AutoTopUp(
 
     /// <summary>
     /// How often the amount is charged at once, which closes the gap: with what is under way, and after what the customer owes is paid, the
-    /// wallet is not below its mark any more. 0: nothing is charged. All in what reaches the wallet; only the ceiling is in amounts.
+    /// wallet is not below its mark any more; as far as ceiling and trust allow it. 0: nothing is charged. All in what reaches the wallet;
+    /// only those two are in amounts.
     /// </summary>
     /// <param name="net">What the wallet gets of one amount.</param>
     /// <param name="underWay">What the wallet will get of payments that are paid or at the bank, and that its balance has not.</param>
     /// <param name="charged">In this month, what is under way included.</param>
-    public long Increments(long balance, long owed, long underWay, long net, long charged)
+    /// <param name="trusted">What its customer may top up at once, in the unit of the amount.</param>
+    public long Increments(long balance, long owed, long underWay, long net, long charged, long trusted = long.MaxValue)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(net);
         var gap = (Int128)Below - balance - underWay + owed;
         if (balance >= Below || gap <= 0)
             return 0;
         var wanted = (gap + net - 1) / net;
-        var room = Math.Max(0, Ceiling - charged) / Amount;
+        var room = Math.Min(Math.Max(0, Ceiling - charged), trusted) / Amount;
         return (long)Int128.Min(wanted, Math.Min(room, Quote.Most.Nanos / Amount));
     }
 
@@ -115,6 +117,7 @@ public static class AutoTopUpRows
     {
         await using var connection = await database.OpenConnectionAsync(token);
         await using var transaction = await connection.BeginTransactionAsync(token);
+        await connection.RunAsync(Database.FreeWhenIdle, token);
         if (await ReadAsync(connection.Sql($"select {Columns} from auto_top_up where wallet = $1 for update", wallet), token)
             is not [var row])
             return null;

@@ -87,13 +87,13 @@ public sealed class AutoTopUps(
         if (await database.AutoTopUpAsync(wallet, token) is not { Status: AutoTopUp.Active, Payment: null } row
             || row.NotBefore > time.GetUtcNow() || modes.Of(row.Test) is not { } mode)
             return;
-        var since = await BookWaitingAsync(wallet, token);
+        var booked = await BookWaitingAsync(wallet, token);
         if (await charges.MayChargeAsync(wallet, row.Project, row.Customer, token) is not var (state, terms)
             || await cards.CardAsync(wallet, mode.Livemode, token) is not { } card)
             return;
         var standing = await trust.OfAsync(mode, row.Project, row.Customer, token);
         var payment = await database.WithAutoTopUpAsync<Payment>(
-            wallet, (connection, now) => ClaimAsync(connection, row, now, mode, state, terms, card, standing, since, token), token);
+            wallet, (connection, now) => ClaimAsync(connection, row, now, mode, state, terms, card, standing, booked, token), token);
         if (payment is null)
             return;
         Failpoint.Hit("billing.auto.claimed");
@@ -121,11 +121,13 @@ public sealed class AutoTopUps(
             await charges.AdvanceAsync(payment, isNew: false, token);
     }
 
-    /// <summary>What was paid is in the balance that is read next, or was paid since the moment that is returned.</summary>
-    async Task<DateTimeOffset> BookWaitingAsync(Guid wallet, CancellationToken token)
+    /// <summary>
+    /// What was paid is in the balance that is read next, or is booked later. When it was paid says nothing of that: the transaction that
+    /// says so may have begun before this and commit after it.
+    /// </summary>
+    /// <returns>What is in that balance for certain: the wallet's part of all payments that the ledger has booked.</returns>
+    async Task<long> BookWaitingAsync(Guid wallet, CancellationToken token)
     {
-        await using var clock = database.Sql("select clock_timestamp()");
-        var since = new DateTimeOffset((DateTime)(await clock.ExecuteScalarAsync(token))!, TimeSpan.Zero);
         var paid = await PaymentRows.PaymentsAsync(
             database.Sql($"""
                 select {PaymentRows.Columns} from payment
@@ -134,7 +136,11 @@ public sealed class AutoTopUps(
             token);
         foreach (var payment in paid)
             await postings.BookWaitingAsync(payment, token);
-        return since;
+        await using var booked = database.Sql("""
+            select coalesce(sum(p.net), 0)::bigint from payment p join posting on posting.payment = p.id
+            where p.wallet = $1 and posting.number = 0 and posting.status = 'booked'
+            """, wallet);
+        return (long)(await booked.ExecuteScalarAsync(token))!;
     }
 
     /// <summary>
@@ -143,14 +149,14 @@ public sealed class AutoTopUps(
     /// </summary>
     static async Task<Payment?> ClaimAsync(
         NpgsqlConnection connection, AutoTopUp read, AutoTopUp now, StripeMode mode, WalletState state, ProjectTerms terms,
-        SavedCard card, Standing standing, DateTimeOffset since, CancellationToken token)
+        SavedCard card, Standing standing, long booked, CancellationToken token)
     {
         if (now != read)
             return null;
         var one = Quote.Of(new(now.Amount), terms.MarkupPpm, terms.PlatformFeePpm);
         var count = now.Increments(
-            state.Balance, state.Owed, await UnderWayAsync(connection, now.Wallet, since, token), one.Parts.Net,
-            await connection.ChargedThisMonthAsync(now.Wallet, token));
+            state.Balance, state.Owed, await UnderWayAsync(connection, now.Wallet, booked, token), one.Parts.Net,
+            await connection.ChargedThisMonthAsync(now.Wallet, token), standing.Room);
         if (count == 0 || standing.Refuse(new(now.Amount * count)) is not null)
             return null;
         var quote = Quote.Of(new(now.Amount * count), terms.MarkupPpm, terms.PlatformFeePpm);
@@ -160,7 +166,8 @@ public sealed class AutoTopUps(
         {
             OffSession = new(now.Crossing, now.Tries + 1, card.Holder, card.Method),
         };
-        await connection.AddAsync(payment, token);
+        if (!await connection.TryAddAsync(payment, token))
+            return null;
         await connection.UpdateAsync(now with { Tries = now.Tries + 1, Payment = payment.Id }, CheckEvery, token);
         return payment;
     }
@@ -168,12 +175,12 @@ public sealed class AutoTopUps(
     /// <summary>
     /// What comes: from banks, and what was paid and is not in the balance that was read. What a customer may or may not pay does not.
     /// </summary>
-    static async Task<long> UnderWayAsync(NpgsqlConnection connection, Guid wallet, DateTimeOffset since, CancellationToken token)
+    /// <param name="booked">What the balance had for certain when it was read.</param>
+    static async Task<long> UnderWayAsync(NpgsqlConnection connection, Guid wallet, long booked, CancellationToken token)
     {
         await using var query = connection.Sql("""
-            select coalesce(sum(net), 0)::bigint from payment
-            where wallet = $1 and (status = 'processing' or (status = 'succeeded' and paid_at >= $2))
-            """, wallet, since);
+            select coalesce(sum(net), 0)::bigint - $2 from payment where wallet = $1 and status in ('processing', 'succeeded')
+            """, wallet, booked);
         return (long)(await query.ExecuteScalarAsync(token))!;
     }
 }

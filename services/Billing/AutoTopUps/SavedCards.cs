@@ -20,6 +20,17 @@ public sealed class SavedCards(NpgsqlDataSource database, StripeCalls stripe)
     /// <summary>Others may change the wallet's setup meanwhile, and Stripe may have forgotten it.</summary>
     const int MaxAttempts = 4;
 
+    /// <summary>Of one wallet: each setup stays as a row, and each that is done lets its owner begin the next one.</summary>
+    const int MaxAnHour = 20;
+
+    /// <summary>In SQL: how many there were of the wallet <c>$1</c> in an hour.</summary>
+    const string Recent =
+        "(select count(*) from card_setup where wallet = $1 and livemode = $2 and created_at > now() - interval '1 hour')";
+
+    static readonly Problem TooManySetups = Problems.LimitReached(
+        "This customer has begun to save a card too often in an hour.",
+        new("customer", "card_setups", null, $"{MaxAnHour}", "1", null) { Id = "card_setups_per_hour" }, retryAfter: 600);
+
     sealed record Holder(Guid Id, string? Customer);
 
     sealed record Setup(Guid Id, string? Intent);
@@ -49,7 +60,26 @@ public sealed class SavedCards(NpgsqlDataSource database, StripeCalls stripe)
     }
 
     /// <summary>Looks at the setup that is open, for who cannot wait for its event.</summary>
-    public async Task LookAsync(StripeMode mode, Guid wallet, CancellationToken token)
+    public Task LookAsync(StripeMode mode, Guid wallet, CancellationToken token) =>
+        TakeOpenAsync(mode, wallet, known => stripe.SetupAsync(mode, known, token), token);
+
+    /// <summary>Ends the setup that is open: nobody tries further cards on its secret.</summary>
+    public Task CancelAsync(StripeMode mode, Guid wallet, CancellationToken token) =>
+        TakeOpenAsync(mode, wallet, known => CancelAsync(mode, known, token), token);
+
+    async Task<SetupIntent> CancelAsync(StripeMode mode, string known, CancellationToken token)
+    {
+        try
+        {
+            return await stripe.CancelSetupAsync(mode, known, token);
+        }
+        catch (StripeRefusalException e) when (e.Code == StripeRefusalException.UnexpectedSetup)
+        {
+            return await stripe.SetupAsync(mode, known, token);
+        }
+    }
+
+    async Task TakeOpenAsync(StripeMode mode, Guid wallet, Func<string, Task<SetupIntent>> ask, CancellationToken token)
     {
         await using var query = database.Sql(
             "select id, intent from card_setup where wallet = $1 and livemode = $2 and status = 'open'", wallet, mode.Livemode);
@@ -57,7 +87,7 @@ public sealed class SavedCards(NpgsqlDataSource database, StripeCalls stripe)
             return;
         try
         {
-            await TakeAsync(setup.Id, mode, await stripe.SetupAsync(mode, known, token), token);
+            await TakeAsync(setup.Id, mode, await ask(known), token);
         }
         catch (StripeRefusalException e) when (e.Code == StripeRefusalException.NoSuchObject)
         {
@@ -65,18 +95,19 @@ public sealed class SavedCards(NpgsqlDataSource database, StripeCalls stripe)
         }
     }
 
-    /// <summary>What an event makes us look at. False: it is of no setup of ours.</summary>
-    public async Task<bool> TakeAsync(StripeMode mode, string intent, CancellationToken token)
+    /// <summary>What an event makes us look at.</summary>
+    /// <returns>Whose wallet it is for. Null: it is of no setup of ours.</returns>
+    public async Task<Guid?> TakeAsync(StripeMode mode, string intent, CancellationToken token)
     {
         var said = await stripe.SetupAsync(mode, intent, token);
         if (said.Metadata?.GetValueOrDefault(StripeCalls.SetupKey) is not { } name || !Guid.TryParseExact(name, "N", out var id))
-            return false;
-        // Our row is there before the setup, so one without is another deployment's on the same account.
-        await using var query = database.Sql("select id, intent from card_setup where id = $1", id);
-        if (await OneSetupAsync(query, token) is null)
-            return false;
+            return null;
+        await using var query = database.Sql("select wallet from card_setup where id = $1", id);
+        // Our row is there before the intent, so without one this is another deployment's on the same account.
+        if (await query.ExecuteScalarAsync(token) is not Guid wallet)
+            return null;
         await TakeAsync(id, mode, said, token);
-        return true;
+        return wallet;
     }
 
     /// <summary>The card that was saved last; null when there is none.</summary>
@@ -131,14 +162,21 @@ public sealed class SavedCards(NpgsqlDataSource database, StripeCalls stripe)
             where wallet = $1 and livemode = $2 and status = 'new' and created_at < now() - $3
             """, wallet, livemode, StripeHttp.CallTimeout))
             await end.ExecuteNonQueryAsync(token);
-        await using (var add = database.Sql("""
-            insert into card_setup (id, wallet, livemode) values ($1, $2, $3)
+        await using (var add = database.Sql($"""
+            insert into card_setup (wallet, livemode, id) select $1, $2, $4 where {Recent} < $3
             on conflict (wallet, livemode) where status in ('new', 'open') do nothing
-            """, Ids.New(), wallet, livemode))
+            """, wallet, livemode, MaxAnHour, Ids.New()))
             await add.ExecuteNonQueryAsync(token);
         await using var query = database.Sql(
             "select id, intent from card_setup where wallet = $1 and livemode = $2 and status in ('new', 'open')", wallet, livemode);
-        return await OneSetupAsync(query, token) ?? throw new ProblemException(Problems.Unavailable);
+        return await OneSetupAsync(query, token)
+            ?? throw new ProblemException(await AreManyAsync(wallet, livemode, token) ? TooManySetups : Problems.Unavailable);
+    }
+
+    async Task<bool> AreManyAsync(Guid wallet, bool livemode, CancellationToken token)
+    {
+        await using var query = database.Sql($"select {Recent} >= $3", wallet, livemode, MaxAnHour);
+        return await query.ExecuteScalarAsync(token) is true;
     }
 
     static async Task<Setup?> OneSetupAsync(NpgsqlCommand query, CancellationToken token)
@@ -154,8 +192,15 @@ public sealed class SavedCards(NpgsqlDataSource database, StripeCalls stripe)
     /// <returns>The setup's status.</returns>
     async Task<string> TakeAsync(Guid id, StripeMode mode, SetupIntent said, CancellationToken token)
     {
+        if (await IsErasedAsync(id, token))
+        {
+            if (said.PaymentMethod is { CustomerId: not null } saved)
+                await stripe.DetachAsync(mode, saved.Id, token);
+            return "canceled";
+        }
         await using var connection = await database.OpenConnectionAsync(token);
         await using var transaction = await connection.BeginTransactionAsync(token);
+        await connection.RunAsync(Database.FreeWhenIdle, token);
         var wallet = await RequireSameAsync(connection, id, mode, said, token);
         var status = said.Status switch { "succeeded" => "succeeded", "canceled" => "canceled", _ => "open" };
         await connection.ChangeAsync("""
@@ -172,6 +217,14 @@ public sealed class SavedCards(NpgsqlDataSource database, StripeCalls stripe)
         return status;
     }
 
+    /// <summary>Whether the customer whose card was to be saved is deleted. A page that was open then may save it all the same.</summary>
+    async Task<bool> IsErasedAsync(Guid setup, CancellationToken token)
+    {
+        await using var query = database.Sql(
+            "select exists (select from card_setup join erasure using (wallet) where id = $1 and done_at is not null)", setup);
+        return await query.ExecuteScalarAsync(token) is true;
+    }
+
     /// <summary>Whoever has our account's keys can write our ids onto an object of their own.</summary>
     static async Task<Guid> RequireSameAsync(
         NpgsqlConnection connection, Guid id, StripeMode mode, SetupIntent said, CancellationToken token)
@@ -182,7 +235,7 @@ public sealed class SavedCards(NpgsqlDataSource database, StripeCalls stripe)
             """, id);
         await using var row = await query.ExecuteReaderAsync(token);
         if (!await row.ReadAsync(token))
-            throw new NotYetException($"there is no setup {id:N}");
+            throw new InvalidOperationException($"there is no setup {id:N}");
         var wallet = row.GetGuid(0);
         return (row.IsDBNull(1) || row.GetString(1) == said.Id) && !row.IsDBNull(2) && row.GetString(2) == said.CustomerId
             && row.GetBoolean(3) == mode.Livemode && said.Livemode == mode.Livemode

@@ -17,8 +17,9 @@ public static class SetAutoTopUp
     sealed record Card(string? Brand, string? Last4, int? ExpMonth, int? ExpYear);
 
     /// <param name="Status"><c>active</c>, <c>off</c>, or <c>paused</c> for a reason until a person has done something.</param>
+    /// <param name="Reason">Of a pause; of one that is active, the rule of trust by which nothing is charged now.</param>
     /// <param name="ChargedThisMonth">What was charged and is under way, in the unit of the amount.</param>
-    /// <param name="NextTry">After a decline; null: with the next look.</param>
+    /// <param name="NextTry">After a decline, or when the rule allows it; null: with the next look.</param>
     /// <param name="Confirm">A payment that its owner is to confirm.</param>
     sealed record View(
         string Status, string? Reason, Money? Below, Money? Amount, Money? MonthlyCeiling, Money ChargedThisMonth,
@@ -36,7 +37,7 @@ public static class SetAutoTopUp
 
     static async Task<IResult> PutAsync(
         HttpContext http, NpgsqlDataSource database, LedgerClient ledger, SessionsClient sessions, StripeModes modes, StripeCalls stripe,
-        SavedCards cards, AutoTopUps topUps, CancellationToken token)
+        SavedCards cards, AutoTopUps topUps, Trust trust, CancellationToken token)
     {
         var input = await Body.ReadAsync<Request>(http);
         if (Refuse(input) is { } refused)
@@ -61,7 +62,7 @@ public static class SetAutoTopUp
             input.MonthlyCeiling.Nanos, AutoTopUp.Authentication);
         await put.ExecuteNonQueryAsync(token);
         await topUps.TellAsync(owner.Wallet, token);
-        return await ShowAsync(owner.Wallet, mode, database, stripe, cards, token);
+        return await ShowAsync(owner.Wallet, mode, database, stripe, cards, trust, token);
     }
 
     static Problem? Refuse(Request input) =>
@@ -77,10 +78,10 @@ public static class SetAutoTopUp
 
     static async Task<IResult> GetAsync(
         HttpContext http, NpgsqlDataSource database, LedgerClient ledger, StripeModes modes, StripeCalls stripe, SavedCards cards,
-        CancellationToken token)
+        Trust trust, CancellationToken token)
     {
         var owner = await OwnerAsync(http, ledger, token);
-        return await ShowAsync(owner.Wallet, modes.Of(owner.Test), database, stripe, cards, token);
+        return await ShowAsync(owner.Wallet, modes.Of(owner.Test), database, stripe, cards, trust, token);
     }
 
     /// <summary>What was charged stays; what waits for its owner is ended.</summary>
@@ -99,7 +100,8 @@ public static class SetAutoTopUp
         WalletOwner.FindAsync(http, http.Request.RouteValues["id"] as string, ledger, token);
 
     static async Task<IResult> ShowAsync(
-        Guid wallet, StripeMode? mode, NpgsqlDataSource database, StripeCalls stripe, SavedCards cards, CancellationToken token)
+        Guid wallet, StripeMode? mode, NpgsqlDataSource database, StripeCalls stripe, SavedCards cards, Trust trust,
+        CancellationToken token)
     {
         var row = await database.AutoTopUpAsync(wallet, token);
         var card = mode is null ? null : await cards.CardAsync(wallet, mode.Livemode, token);
@@ -108,9 +110,13 @@ public static class SetAutoTopUp
             return Results.Json(new View(AutoTopUp.Off, null, null, null, null, default, null, shown, null), Defaults.Json);
         await using var connection = await database.OpenConnectionAsync(token);
         var charged = await connection.ChargedThisMonthAsync(wallet, token);
+        var held = row.Status == AutoTopUp.Active && mode is not null
+            ? (await trust.OfAsync(mode, row.Project, row.Customer, token)).Refuse(new(row.Amount))?.Limit
+            : null;
         return Results.Json(
             new View(
-                row.Status, row.Reason, new(row.Below), new(row.Amount), new(row.Ceiling), new(charged), row.NotBefore, shown,
+                row.Status, row.Reason ?? held?.Id, new(row.Below), new(row.Amount), new(row.Ceiling), new(charged),
+                held?.Resets > row.NotBefore || row.NotBefore is null ? held?.Resets : row.NotBefore, shown,
                 await ToConfirmAsync(row, mode, database, stripe, token)),
             Defaults.Json);
     }

@@ -37,9 +37,7 @@ public sealed class EventHandling(
         if (ConnectEvents.Concerns(told))
             return await connect.HandleAsync(told, token);
         if (IsSetup(told.Type))
-            return told.About is { } setup && await cards.TakeAsync(ModeOf(told.Livemode), setup, token)
-                ? Handled.Done
-                : new("it is of no setup of ours");
+            return await HandleSetupAsync(told, token);
         if (!IsRefund(told.Type) && !IsPayment(told.Type))
             return new("nothing follows from this type");
         if (told.Intent is not { } intent || told.About is not { } about)
@@ -63,6 +61,15 @@ public sealed class EventHandling(
         else if (told.Type == "charge.refunded")
             foreach (var refund in await stripe.RefundsOfAsync(mode, intent, token))
                 await refunds.TakeAsync(payment, refund, token);
+        return Handled.Done;
+    }
+
+    async Task<Handled> HandleSetupAsync(StripeEvent told, CancellationToken token)
+    {
+        if (told.About is not { } setup || await cards.TakeAsync(ModeOf(told.Livemode), setup, token) is not { } wallet)
+            return new("it is of no setup of ours");
+        if (told.Type == "setup_intent.setup_failed")
+            await trust.NoteAsync(wallet, setup, token);
         return Handled.Done;
     }
 

@@ -18,8 +18,10 @@ public sealed class EventWorker(
     /// <summary>About two and a half days, from pauses of 2 s that double up to 4 hours.</summary>
     public const int MaxAttempts = 28;
 
-    static readonly TimeSpan
-        FirstPause = TimeSpan.FromSeconds(2), LongestPause = TimeSpan.FromHours(4), OutagePause = TimeSpan.FromSeconds(5);
+    static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(2), LongestPause = TimeSpan.FromHours(4);
+
+    /// <summary>Of what meets an outage: it is over for all events at once.</summary>
+    static readonly TimeSpan FirstOutagePause = TimeSpan.FromSeconds(5), LongestOutagePause = TimeSpan.FromMinutes(5);
 
     /// <summary>Nobody else takes an event meanwhile. Handling one ends before.</summary>
     static readonly TimeSpan ClaimTime = TimeSpan.FromSeconds(60), HandlingTimeout = TimeSpan.FromSeconds(50);
@@ -30,7 +32,7 @@ public sealed class EventWorker(
     readonly SemaphoreSlim _places = new(AtOnce);
     readonly OwnerPlaces _owners = new(OfOneOwner);
 
-    sealed record Waiting(string Id, bool Livemode, byte[] Body, int Attempts, Guid Owner);
+    sealed record Waiting(string Id, bool Livemode, byte[] Body, int Attempts, Guid Owner, int Outages);
 
     /// <summary>An event was stored.</summary>
     public void Wake() => _kept.Raise();
@@ -92,11 +94,12 @@ public sealed class EventWorker(
             update stripe_event set next_at = now() + $1, attempts = attempts + 1 where (id, livemode) in (
                 select id, livemode from stripe_event where status = 'waiting' and next_at <= now() and owner <> all($2)
                 order by type <> 'payment_intent.succeeded', next_at limit 1 for update skip locked)
-            returning id, livemode, body, attempts, owner
+            returning id, livemode, body, attempts, owner, outages
             """, ClaimTime, _owners.Full);
         await using var row = await claim.ExecuteReaderAsync(token);
         return await row.ReadAsync(token)
-            ? new(row.GetString(0), row.GetBoolean(1), row.GetFieldValue<byte[]>(2), row.GetInt32(3), row.GetGuid(4))
+            ? new(row.GetString(0), row.GetBoolean(1), row.GetFieldValue<byte[]>(2), row.GetInt32(3), row.GetGuid(4),
+                row.GetInt32(5))
             : null;
     }
 
@@ -129,10 +132,10 @@ public sealed class EventWorker(
         await mark.ExecuteNonQueryAsync(token);
     }
 
-    /// <summary>While something is away, an event waits and is not counted as tried.</summary>
+    /// <summary>While something is away, an event waits and is not counted as tried: it is never parked for that.</summary>
     async Task PostponeAsync(Waiting waiting, Exception e, CancellationToken token)
     {
-        var outage = Problems.IsOutage(e);
+        var outage = IsOutage(e);
         if (!outage && waiting.Attempts >= MaxAttempts)
         {
             log.LogError(e, "event {Id} of Stripe is parked", waiting.Id);
@@ -142,11 +145,20 @@ public sealed class EventWorker(
         if (e is not NotYetException && !outage)
             log.LogError(e, "event {Id} of Stripe cannot be handled yet", waiting.Id);
         await using var postpone = database.Sql(
-            "update stripe_event set next_at = now() + $3, attempts = attempts - $4, reason = $5 where id = $1 and livemode = $2",
-            waiting.Id, waiting.Livemode, outage ? OutagePause : PauseAfter(waiting.Attempts), outage ? 1 : 0, e.Message);
+            "update stripe_event set next_at = now() + $3, attempts = $4, outages = $5, reason = $6 where id = $1 and livemode = $2",
+            waiting.Id, waiting.Livemode, outage ? PauseInOutage(waiting.Outages + 1) : PauseAfter(waiting.Attempts),
+            outage ? waiting.Attempts - 1 : waiting.Attempts, outage ? waiting.Outages + 1 : 0, e.Message);
         await postpone.ExecuteNonQueryAsync(token);
     }
 
-    public static TimeSpan PauseAfter(int attempts) =>
-        FirstPause * Math.Pow(2, attempts - 1) is var pause && pause < LongestPause ? pause : LongestPause;
+    /// <summary>What our key may not do it may not do later, unless a person changes that: such an event is parked in the end.</summary>
+    public static bool IsOutage(Exception e) => e is not StripeForbiddenException && Problems.IsOutage(e);
+
+    public static TimeSpan PauseAfter(int attempts) => Doubled(FirstPause, attempts, LongestPause);
+
+    /// <param name="outages">Attempts one after the other that have met one.</param>
+    public static TimeSpan PauseInOutage(int outages) => Doubled(FirstOutagePause, outages, LongestOutagePause);
+
+    static TimeSpan Doubled(TimeSpan first, int times, TimeSpan longest) =>
+        times <= MaxAttempts && first * Math.Pow(2, times - 1) is var pause && pause < longest ? pause : longest;
 }

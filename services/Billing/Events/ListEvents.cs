@@ -16,7 +16,7 @@ public static class ListEvents
     {
         await using var query = database.Sql("""
             select id, type, status, attempts, received_at, reason from stripe_event
-            where status = 'parked' or (status = 'waiting' and attempts > 1) order by received_at limit $1
+            where status = 'parked' or (status = 'waiting' and (attempts > 1 or outages > 1)) order by received_at limit $1
             """, MaxShown);
         await using var row = await query.ExecuteReaderAsync(token);
         var stuck = new List<Stuck>();

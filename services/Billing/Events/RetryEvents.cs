@@ -11,8 +11,8 @@ public static class RetryEvents
     static async Task<IResult> RetryAsync(HttpContext http, NpgsqlDataSource database, EventWorker worker, CancellationToken token)
     {
         await using var retry = database.Sql("""
-            update stripe_event set status = 'waiting', attempts = 0, next_at = now()
-            where status = 'parked' or (status = 'waiting' and attempts > 1)
+            update stripe_event set status = 'waiting', attempts = 0, outages = 0, next_at = now()
+            where status = 'parked' or (status = 'waiting' and (attempts > 1 or outages > 1))
             """);
         var count = await retry.ExecuteNonQueryAsync(token);
         worker.Wake();

@@ -31,6 +31,10 @@ public sealed record TaxLine(string Name, string Percent, Money Amount, string? 
 /// <summary>What a document says beside its number and date.</summary>
 public sealed record DocumentContent(Seller Seller, Buyer Buyer, IReadOnlyList<DocumentLine> Lines, IReadOnlyList<TaxLine> Taxes);
 
+/// <summary>A document was wrong in what it says. It keeps its number and does not count any more.</summary>
+/// <param name="By">The one that is in its place, and its number.</param>
+public sealed record Voided(string Reason, DateTimeOffset At, (Guid Id, long Number) By);
+
 /// <summary>
 /// A document for what the ledger has booked of a payment. It is made once and never changes. Its total is what the ledger has moved, to
 /// the cent; a credit note's is what it takes away.
@@ -41,6 +45,12 @@ public sealed record Document(
     Guid Id, DocumentKind Kind, long Number, PaymentPost Reason, bool Test, Guid Customer, Guid Payment, (Guid Id, long Number)? Corrects,
     DateTimeOffset IssuedAt, DateOnly Date, Parts Parts, DocumentContent Content)
 {
+    /// <summary>Null: it counts.</summary>
+    public Voided? Voided { get; init; }
+
+    /// <summary>The void document in whose place it is, and its number.</summary>
+    public (Guid Id, long Number)? Replaces { get; init; }
+
     /// <summary>Digits of a number. A larger one has more.</summary>
     const int Digits = 6;
 
@@ -128,8 +138,16 @@ public sealed record Document(
         Ids.Show(Ids.Invoice, Id), ShownNumber, NameOf(Kind), NameOf(Reason), Date, IssuedAt, Ids.Show(Ids.Customer, Customer),
         Ids.Show(Ids.Payment, Payment), Corrects is { } corrected ? Ids.Show(Ids.Invoice, corrected.Id) : null,
         Corrects is { } known ? Show(DocumentKind.Invoice, known.Number, Test) : null, Content.Seller, Content.Buyer, Content.Lines,
-        Content.Taxes, "USD", Tax, Total);
+        Content.Taxes, "USD", Tax, Total)
+    {
+        Void = Voided is { } gone ? new(gone.Reason, gone.At, Ids.Show(Ids.Invoice, gone.By.Id), Show(Kind, gone.By.Number, Test)) : null,
+        Replaces = Replaces is { } wrong ? Ids.Show(Ids.Invoice, wrong.Id) : null,
+        ReplacesNumber = Replaces is { } before ? Show(Kind, before.Number, Test) : null,
+    };
 }
+
+/// <summary>Why a document does not count any more.</summary>
+public sealed record VoidView(string Reason, DateTimeOffset At, string ReplacedBy, string ReplacedByNumber);
 
 /// <summary>A document as callers get it.</summary>
 /// <param name="Corrects">Absent when it corrects none.</param>
@@ -138,4 +156,16 @@ public sealed record DocumentView(
     string Id, string Number, string Kind, string Reason, DateOnly Date, DateTimeOffset IssuedAt, string CustomerId, string PaymentId,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Corrects,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? CorrectsNumber,
-    Seller Seller, Buyer Buyer, IReadOnlyList<DocumentLine> Lines, IReadOnlyList<TaxLine> Taxes, string Currency, Money Tax, Money Total);
+    Seller Seller, Buyer Buyer, IReadOnlyList<DocumentLine> Lines, IReadOnlyList<TaxLine> Taxes, string Currency, Money Tax, Money Total)
+{
+    /// <summary>Absent: it counts.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public VoidView? Void { get; init; }
+
+    /// <summary>The void document in whose place it is; absent when there is none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Replaces { get; init; }
+
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? ReplacesNumber { get; init; }
+}

@@ -9,8 +9,10 @@ public static class DocumentRows
 {
     const string Read = """
         select i.id, i.kind, i.number, i.reason, i.test, i.customer, i.payment, i.corrects, c.number, i.issued_at, i.date, i.net, i.margin,
-            i.fee, i.content
+            i.fee, i.content, gone.reason, gone.voided_at, gone.replaced_by, instead.number, wrong.id, wrong.number
         from invoice i left join invoice c on c.id = i.corrects
+            left join invoice_void gone on gone.invoice = i.id left join invoice instead on instead.id = gone.replaced_by
+            left join invoice_void before on before.replaced_by = i.id left join invoice wrong on wrong.id = before.invoice
         """;
 
     /// <param name="which">What <c>i</c> must fulfil.</param>
@@ -26,29 +28,45 @@ public static class DocumentRows
                 row.GetGuid(5), row.GetGuid(6), row.IsDBNull(7) ? null : (row.GetGuid(7), row.GetInt64(8)),
                 row.GetFieldValue<DateTimeOffset>(9), row.GetFieldValue<DateOnly>(10),
                 new(row.GetInt64(11), row.GetInt64(12), row.GetInt64(13)),
-                JsonSerializer.Deserialize<DocumentContent>(row.GetString(14), Defaults.Json)!));
+                JsonSerializer.Deserialize<DocumentContent>(row.GetString(14), Defaults.Json)!)
+            {
+                Voided = row.IsDBNull(15)
+                    ? null
+                    : new(row.GetString(15), row.GetFieldValue<DateTimeOffset>(16), (row.GetGuid(17), row.GetInt64(18))),
+                Replaces = row.IsDBNull(19) ? null : (row.GetGuid(19), row.GetInt64(20)),
+            });
         return documents;
     }
 
-    /// <summary>
-    /// The number of the top-up's invoice of a payment; null while it has none. Until the transaction's end nobody else makes another
-    /// document of the payment.
-    /// </summary>
-    public static async Task<(Guid Id, long Number)?> InvoiceOfAsync(
-        this NpgsqlConnection connection, Guid payment, CancellationToken token)
+    /// <summary>The top-up's invoice of a payment, the one that counts; null while it has none.</summary>
+    public static async Task<Document?> InvoiceOfAsync(this NpgsqlDataSource database, Guid payment, CancellationToken token) =>
+        await database.DocumentsAsync("i.payment = $1 and i.reason = 'top_up' and gone.invoice is null", token, payment) is [var invoice]
+            ? invoice
+            : null;
+
+    /// <summary>Whether a document counts, and whether another one that counts names it. Who asks has locked its payment.</summary>
+    public static async Task<(bool IsVoid, bool IsNamed, Guid Source)> StandingAsync(
+        this NpgsqlConnection connection, Guid document, CancellationToken token)
     {
-        await using var query = connection.Sql(
-            "select id, number from invoice where payment = $1 and reason = 'top_up' for update", payment);
+        await using var query = connection.Sql("""
+            select exists (select from invoice_void where invoice = $1), exists (
+                select from invoice i
+                where i.payment = document.payment and i.corrects = $1
+                    and not exists (select from invoice_void gone where gone.invoice = i.id)), source
+            from invoice document where id = $1
+            """, document);
         await using var row = await query.ExecuteReaderAsync(token);
-        return await row.ReadAsync(token) ? (row.GetGuid(0), row.GetInt64(1)) : null;
+        await row.ReadAsync(token);
+        return (row.GetBoolean(0), row.GetBoolean(1), row.GetGuid(2));
     }
 
-    /// <summary>What a payment's documents say that has gone back of its fee, in nano-dollars.</summary>
+    /// <summary>What a payment's documents that count say that has gone back of its fee, in nano-dollars.</summary>
     public static async Task<long> FeeGoneBackAsync(this NpgsqlConnection connection, Guid payment, CancellationToken token)
     {
         await using var query = connection.Sql("""
             select coalesce(sum(case kind when 'credit_note' then fee else -fee end), 0)::bigint
-            from invoice where payment = $1 and reason <> 'top_up'
+            from invoice i
+            where payment = $1 and reason <> 'top_up' and not exists (select from invoice_void gone where gone.invoice = i.id)
             """, payment);
         return (long)(await query.ExecuteScalarAsync(token))!;
     }

@@ -56,6 +56,10 @@ public static class InvoicePdf
             Row("Date", document.Date.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture));
             if (document.Corrects is { } corrected)
                 Row("Invoice", Document.Show(DocumentKind.Invoice, corrected.Number, document.Test));
+            if (document.Voided is { } gone)
+                Row("Void", $"In its place: {Document.Show(document.Kind, gone.By.Number, document.Test)}");
+            if (document.Replaces is { } wrong)
+                Row("Replaces", Document.Show(document.Kind, wrong.Number, document.Test));
             if (document.Test)
                 Row("Test", "No money was moved.");
             _y += LineHeight;

@@ -24,7 +24,8 @@ public sealed class Invoicing(
 
     readonly WakeSignal _booked = new();
 
-    sealed record Booked(Guid Posting, Guid Payment, PaymentPost Type, Parts Parts, Seller Seller);
+    /// <param name="Back">What had gone back of the payment before.</param>
+    sealed record Booked(Guid Posting, Guid Payment, PaymentPost Type, Parts Parts, Seller Seller, long Back);
 
     /// <summary>Something was booked, or a seller has said who it is.</summary>
     public void Wake() => _booked.Raise();
@@ -77,7 +78,11 @@ public sealed class Invoicing(
     async Task<List<Booked>> BookedAsync(CancellationToken token)
     {
         await using var query = database.Sql("""
-            select p.id, p.payment, p.type, p.net, p.margin, p.fee, s.content from seller s cross join lateral (
+            select p.id, p.payment, p.type, p.net, p.margin, p.fee, s.content, (
+                select coalesce(sum((net + margin + fee) * case when type in ('Refund', 'Dispute') then 1 else -1 end), 0)::bigint
+                from posting before
+                where before.payment = p.payment and number between 1 and p.number - 1 and status = 'booked')
+            from seller s cross join lateral (
                 select * from posting
                 where project = s.project and test = s.test and status = 'booked' and not documented and document_at <= now()
                 order by created_at, number limit $1) p
@@ -89,7 +94,7 @@ public sealed class Invoicing(
             booked.Add(new(
                 row.GetGuid(0), row.GetGuid(1), Enum.Parse<PaymentPost>(row.GetString(2)),
                 new(row.GetInt64(3), row.GetInt64(4), row.GetInt64(5)),
-                JsonSerializer.Deserialize<Seller>(row.GetString(6), Defaults.Json)!));
+                JsonSerializer.Deserialize<Seller>(row.GetString(6), Defaults.Json)!, row.GetInt64(7)));
         return booked;
     }
 
@@ -97,13 +102,16 @@ public sealed class Invoicing(
     async Task<bool> TryMakeAsync(Booked booked, Dictionary<Guid, Buyer> buyers, CancellationToken token)
     {
         var payment = (await database.PaymentAsync(booked.Payment, token))!;
+        var invoice = booked.Type == PaymentPost.TopUp ? null : await database.InvoiceOfAsync(payment.Id, token);
+        if (invoice is null && booked.Type != PaymentPost.TopUp)
+            return false;
         if (!buyers.TryGetValue(payment.Customer, out var buyer))
             buyers[payment.Customer] = buyer = await BuyerAsync(payment.Customer, token);
-        var taxes = booked.Type == PaymentPost.TopUp ? await TaxesAsync(payment, token) : [];
+        var taxes = invoice is null ? await TaxesAsync(payment, token) : TaxesOf(booked, invoice);
         await using var connection = await database.OpenConnectionAsync(token);
         await using var transaction = await connection.BeginTransactionAsync(token);
         await connection.RunAsync(Database.FreeWhenIdle, token);
-        if (!await MakeAsync(connection, booked, payment, buyer, taxes, token))
+        if (!await MakeAsync(connection, booked, payment, invoice, buyer, taxes, token))
             return false;
         await transaction.CommitAsync(CancellationToken.None);
         Failpoint.Hit("billing.invoice.made");
@@ -111,26 +119,72 @@ public sealed class Invoicing(
     }
 
     async Task<bool> MakeAsync(
-        NpgsqlConnection connection, Booked booked, Payment payment, Buyer buyer, IReadOnlyList<TaxLine> taxes, CancellationToken token)
+        NpgsqlConnection connection, Booked booked, Payment payment, Document? invoice, Buyer buyer, IReadOnlyList<TaxLine> taxes,
+        CancellationToken token)
     {
-        var isFirst = await connection.ChangeAsync(
-            "update posting set documented = true where id = $1 and not documented", token, booked.Posting) == 1;
-        var corrects = booked.Type == PaymentPost.TopUp ? null : await connection.InvoiceOfAsync(payment.Id, token);
-        if (!isFirst || (corrects is null && booked.Type != PaymentPost.TopUp))
+        await connection.LockAsync(payment.Id, token);
+        if (await connection.ChangeAsync(
+                "update posting set documented = true where id = $1 and not documented", token, booked.Posting) != 1
+            || (invoice is not null && (await connection.StandingAsync(invoice.Id, token)).IsVoid))
             return false;
-        var fee = corrects is null ? 0 : await connection.FeeGoneBackAsync(payment.Id, token);
+        var fee = invoice is null ? 0 : await connection.FeeGoneBackAsync(payment.Id, token);
         var content = new DocumentContent(booked.Seller, buyer, Document.LinesOf(booked.Type, booked.Parts, fee), taxes);
-        var kind = Document.KindOf(booked.Type);
+        await IssueAsync(connection, booked.Posting, payment, booked.Type, booked.Parts, invoice, content, token);
+        return true;
+    }
+
+    /// <summary>
+    /// Makes a document void, and another one in its place, of the same movement with the seller and the buyer as they are now. Of a buyer
+    /// that is deleted it says what the first one said.
+    /// </summary>
+    /// <returns>Null: done, or somebody else has.</returns>
+    public async Task<Problem?> ReplaceAsync(Document wrong, Seller seller, string reason, string actor, CancellationToken token)
+    {
+        var payment = (await database.PaymentAsync(wrong.Payment, token))!;
+        var buyer = await BuyerAsync(payment.Customer, token) is { ExternalId: not null } known ? known : wrong.Content.Buyer;
+        var invoice = wrong.Corrects is null ? null : await database.InvoiceOfAsync(payment.Id, token);
+        await using var connection = await database.OpenConnectionAsync(token);
+        await using var transaction = await connection.BeginTransactionAsync(token);
+        await connection.RunAsync(Database.FreeWhenIdle, token);
+        await connection.LockAsync(payment.Id, token);
+        var (isVoid, isNamed, source) = await connection.StandingAsync(wrong.Id, token);
+        if (isVoid)
+            return null;
+        if (isNamed)
+            return Problems.Conflict(
+                "document_corrected", "Other documents name this one: what it says can be corrected by none in its place any more.");
+        var instead = await IssueAsync(
+            connection, source, payment, wrong.Reason, wrong.Parts, invoice, wrong.Content with { Seller = seller, Buyer = buyer }, token,
+            replaces: wrong);
+        await connection.ChangeAsync(
+            "insert into invoice_void (invoice, replaced_by, reason, actor, voided_at) values ($1, $2, $3, $4, now())", token,
+            wrong.Id, instead.Id, reason, actor);
+        await transaction.CommitAsync(CancellationToken.None);
+        outbox.Raise();
+        return null;
+    }
+
+    /// <summary>Under the next number of its series, and told. The payment is locked.</summary>
+    /// <param name="replaces">Was told as paid, if it is an invoice: who books by that books it once.</param>
+    async Task<Document> IssueAsync(
+        NpgsqlConnection connection, Guid posting, Payment payment, PaymentPost reason, Parts parts, Document? invoice,
+        DocumentContent content, CancellationToken token, Document? replaces = null)
+    {
+        var kind = Document.KindOf(reason);
         var (number, issuedAt, before) = await connection.NextNumberAsync(payment, kind, token);
         Failpoint.Hit("billing.invoice.numbered");
         var document = new Document(
-            Ids.New(issuedAt), kind, number, booked.Type, payment.Test, payment.Customer, payment.Id, corrects, issuedAt,
-            DateOf(issuedAt, content.Seller.TimeZone, before), booked.Parts, content);
-        await connection.AddAsync(document, booked.Posting, payment, token);
+            Ids.New(issuedAt), kind, number, reason, payment.Test, payment.Customer, payment.Id,
+            invoice is null ? null : (invoice.Id, invoice.Number), issuedAt,
+            DateOf(issuedAt, content.Seller.TimeZone, before), parts, content)
+        {
+            Replaces = replaces is null ? null : (replaces.Id, replaces.Number),
+        };
+        await connection.AddAsync(document, posting, payment, token);
         await connection.TellAsync(payment, EventTypes.InvoiceCreated, Say(document, payment), time.GetUtcNow(), token);
-        if (kind == DocumentKind.Invoice)
+        if (kind == DocumentKind.Invoice && replaces is null)
             await connection.TellAsync(payment, EventTypes.InvoicePaid, Say(document, payment), time.GetUtcNow(), token);
-        return true;
+        return document;
     }
 
     /// <summary>
@@ -154,6 +208,7 @@ public sealed class Invoicing(
         paymentId = Ids.Show(Ids.Payment, payment.Id),
         total = document.Total,
         currency = "USD",
+        replaces = document.Replaces is { Id: var wrong } ? Ids.Show(Ids.Invoice, wrong) : null,
     };
 
     /// <summary>As Stripe has computed them. Nobody here computes any.</summary>
@@ -172,6 +227,14 @@ public sealed class Invoicing(
         return [.. calculation.TaxBreakdown.Select(tax => new TaxLine(
             $"{tax.TaxRateDetails?.TaxType?.ToUpperInvariant()} {tax.TaxRateDetails?.Country}".Trim(),
             tax.TaxRateDetails?.PercentageDecimal ?? "0", new(tax.Amount * Quote.NanosPerCent), tax.TaxabilityReason))];
+    }
+
+    /// <summary>What goes back takes its part of the invoice's taxes away; what comes again brings that part back.</summary>
+    static IReadOnlyList<TaxLine> TaxesOf(Booked booked, Document invoice)
+    {
+        var then = booked.Back + (Document.KindOf(booked.Type) == DocumentKind.CreditNote ? booked.Parts.Sum : -booked.Parts.Sum);
+        return TaxParts.Between(
+            invoice.Content.Taxes, invoice.Parts.Sum, Math.Min(booked.Back, then), Math.Max(booked.Back, then));
     }
 
     /// <summary>As its profile is now. Of a customer that is deleted there is the id.</summary>

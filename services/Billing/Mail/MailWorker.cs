@@ -11,7 +11,8 @@ namespace LlmGateway.Billing;
 /// which mail programs show it once. What the server refuses for good is not sent again; anything else is, with pauses that double.
 /// </summary>
 public sealed class MailWorker(
-    NpgsqlDataSource database, DatabaseReady ready, MailSettings settings, TimeProvider time, ILogger<MailWorker> log)
+    NpgsqlDataSource database, DatabaseReady ready, MailSettings settings, SessionsClient sessions, TimeProvider time,
+    ILogger<MailWorker> log)
     : BackgroundService
 {
     const int AtOnce = 20;
@@ -31,7 +32,8 @@ public sealed class MailWorker(
 
     readonly WakeSignal _written = new();
 
-    sealed record Waiting(Guid Id, string To, string Subject, string Body, int Attempts);
+    /// <param name="To">Null: to the customer.</param>
+    sealed record Waiting(Guid Id, string? To, Guid? Customer, string Subject, string Body, int Attempts);
 
     /// <summary>A mail was written.</summary>
     public void Wake() => _written.Raise();
@@ -59,12 +61,14 @@ public sealed class MailWorker(
         await using var claim = database.Sql("""
             update mail set next_at = now() + $2, attempts = attempts + 1 where id in (
                 select id from mail where status = 'waiting' and next_at <= now() order by next_at limit $1 for update skip locked)
-            returning id, recipient, subject, body, attempts
+            returning id, recipient, customer, subject, body, attempts
             """, AtOnce, ClaimTime);
         await using var row = await claim.ExecuteReaderAsync(token);
         var waiting = new List<Waiting>();
         while (await row.ReadAsync(token))
-            waiting.Add(new(row.GetGuid(0), row.GetString(1), row.GetString(2), row.GetString(3), row.GetInt32(4)));
+            waiting.Add(new(
+                row.GetGuid(0), row.IsDBNull(1) ? null : row.GetString(1), row.IsDBNull(2) ? null : row.GetGuid(2), row.GetString(3),
+                row.GetString(4), row.GetInt32(5)));
         return waiting;
     }
 
@@ -95,27 +99,33 @@ public sealed class MailWorker(
         }
     }
 
-    async Task SendAsync(SmtpClient smtp, MailServer server, Waiting mail, CancellationToken limit, CancellationToken stopping)
+    async Task SendAsync(SmtpClient smtp, MailServer server, Waiting waiting, CancellationToken limit, CancellationToken stopping)
     {
+        if (await AddressedAsync(waiting, limit, stopping) is not { } mail)
+            return;
         try
         {
-            using var message = MessageOf(new(mail.Id, mail.To, mail.Subject, mail.Body), server.From);
+            using var message = MessageOf(mail, server.From);
             await smtp.SendAsync(message, limit);
         }
         catch (SmtpCommandException e) when (e.StatusCode < SmtpStatusCode.CommandUnrecognized)
         {
-            await PostponeAsync(mail, e.Message, stopping);
+            await PostponeAsync(waiting, ReasonOf(waiting, e), stopping);
             return;
         }
         catch (Exception e) when (IsOfTheMail(e))
         {
-            log.LogError("mail {Id} is refused for good: {Message}", mail.Id, e.Message);
-            await MarkAsync(mail.Id, "failed", e.Message, stopping);
+            log.LogError("mail {Id} is refused for good: {Reason}", mail.Id, ReasonOf(waiting, e));
+            await MarkAsync(mail.Id, "failed", ReasonOf(waiting, e), stopping);
             return;
         }
         Failpoint.Hit("billing.mail.sent");
         await MarkAsync(mail.Id, "sent", null, stopping);
     }
+
+    /// <summary>Servers repeat the address in what they say, and no customer's is kept here.</summary>
+    static string ReasonOf(Waiting waiting, Exception e) => waiting.Customer is null ? e.Message
+        : e is SmtpCommandException said ? $"the mail server says {(int)said.StatusCode}" : e.GetType().Name;
 
     /// <summary>
     /// The server refuses it, it cannot be written down, or it needs what the server cannot do. What is the connection's fault would keep
@@ -123,6 +133,24 @@ public sealed class MailWorker(
     /// </summary>
     static bool IsOfTheMail(Exception e) =>
         e is SmtpCommandException or FormatException or ArgumentException or NotSupportedException;
+
+    /// <summary>Null, and noted, when it is not sent now: its customer has no address, or nobody can be asked for it.</summary>
+    async Task<Mail?> AddressedAsync(Waiting waiting, CancellationToken limit, CancellationToken stopping)
+    {
+        if (waiting.Customer is not { } customer)
+            return new(waiting.Id, waiting.To!, waiting.Subject, waiting.Body);
+        try
+        {
+            if (await sessions.ProfileAsync(customer, limit) is { Email: { } to } profile && PutSeller.IsAddress(to))
+                return new(waiting.Id, to, waiting.Subject, CustomerText.WithSender(waiting.Body, profile.Project));
+            await MarkAsync(waiting.Id, "failed", "the customer has no mail address", stopping);
+        }
+        catch (Exception e) when (!limit.IsCancellationRequested)
+        {
+            await PostponeAsync(waiting, e.Message, stopping);
+        }
+        return null;
+    }
 
     /// <summary>What it says, and who says it; the id is the same at each attempt.</summary>
     public static MimeMessage MessageOf(Mail mail, string from)

@@ -126,17 +126,21 @@ public static class PaymentRows
         return await insert.ExecuteNonQueryAsync(token) == 1;
     }
 
-    /// <summary>One that is charged by itself. Whoever adds it has locked what says that it may be.</summary>
-    public static Task AddAsync(this NpgsqlConnection connection, Payment payment, CancellationToken token) =>
-        connection.ChangeAsync("""
+    /// <summary>
+    /// One that is charged by itself. Whoever adds it has locked what says that it may be. False when the wallet has one that is not over:
+    /// perhaps one of which nobody knows whether Stripe has charged it.
+    /// </summary>
+    public static async Task<bool> TryAddAsync(this NpgsqlConnection connection, Payment payment, CancellationToken token) =>
+        await connection.ChangeAsync("""
             insert into payment (
                 id, organization, project, customer, wallet, test, livemode, amount, cents, net, margin, fee, crossing, attempt, holder,
                 method)
             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+            on conflict (wallet) where status in ('new', 'open', 'processing') and crossing is not null do nothing
             """, token,
             payment.Id, payment.Organization, payment.Project, payment.Customer, payment.Wallet, payment.Test, payment.Livemode,
             payment.Amount, payment.Cents, payment.Parts.Net, payment.Parts.Margin, payment.Parts.Fee, payment.OffSession!.Crossing,
-            payment.OffSession.Attempt, payment.OffSession.Holder, payment.OffSession.Method);
+            payment.OffSession.Attempt, payment.OffSession.Holder, payment.OffSession.Method) == 1;
 
     static async Task<Payment?> OneAsync(NpgsqlCommand query, CancellationToken token) =>
         await PaymentsAsync(query, token) is [var payment] ? payment : null;

@@ -40,6 +40,7 @@ public sealed class Postings(NpgsqlDataSource database, LedgerClient ledger, Inv
                 amount.Net, amount.Margin, amount.Fee, reference)
             {
                 Lot = type == PaymentPost.TopUp ? null : payment.Id, WithoutDebt = refund is not null,
+                Undoes = type == PaymentPost.DisputeWon ? await OfDisputesAsync(payment.Id, posting, token) : [],
             },
             token);
         Failpoint.Hit("billing.posting.booked");
@@ -54,6 +55,19 @@ public sealed class Postings(NpgsqlDataSource database, LedgerClient ledger, Inv
                 "update refund set status = $2 where id = $1 and status = 'new'", token, asked, booked);
         }, token);
         invoicing.Wake();
+    }
+
+    /// <summary>What disputes have taken and given back of the payment before.</summary>
+    async Task<List<Guid>> OfDisputesAsync(Guid payment, Guid posting, CancellationToken token)
+    {
+        await using var query = database.Sql("""
+            select id from posting where payment = $1 and id <> $2 and type in ('Dispute', 'DisputeWon') and status = 'booked'
+            """, payment, posting);
+        await using var row = await query.ExecuteReaderAsync(token);
+        var ids = new List<Guid>();
+        while (await row.ReadAsync(token))
+            ids.Add(row.GetGuid(0));
+        return ids;
     }
 
     async Task<(Guid Id, PaymentPost Type, Parts Amount, string Reference, Guid? Refund)?> WaitingAsync(

@@ -45,11 +45,17 @@ public static class CreatePromotion
             await insert.ExecuteNonQueryAsync(token);
         if (await Promotion.FindAsync(database, id, token) is not { } made)
             return Problems.Conflict("promotion_exists", $"There is a promotion with the code '{code}' already.", "code");
-        return (made.Code, made.Amount, made.LotDays, made.MaxRedemptions, made.PerCustomer)
-            == (code, input.Amount.Nanos, input.LotDays, input.MaxRedemptions, input.PerCustomer)
-                ? Results.Json(Show(made), Defaults.Json, statusCode: StatusCodes.Status201Created)
-                : Problems.IdempotencyReused;
+        return IsOf(input, made)
+            ? Results.Json(Show(made), Defaults.Json, statusCode: StatusCodes.Status201Created)
+            : Problems.IdempotencyReused;
     }
+
+    /// <summary>The database keeps less of a moment than the clock's ticks.</summary>
+    static bool IsOf(Request input, Promotion known) =>
+        (Promotion.CodeOf(input.Code), input.Amount.Nanos, input.LotDays, input.MaxRedemptions, input.PerCustomer)
+            == (known.Code, known.Amount, known.LotDays, known.MaxRedemptions, known.PerCustomer)
+        && input.ExpiresAt.HasValue == known.ExpiresAt.HasValue
+        && !((input.ExpiresAt - known.ExpiresAt)?.Duration() >= TimeSpan.FromMilliseconds(1));
 
     static Problem? Refuse(Request input, DateTimeOffset now) =>
         Promotion.CodeOf(input.Code) is null ? Problems.Invalid(

@@ -29,12 +29,12 @@ public static class RedeemPromotion
             || await Promotion.FindAsync(database, owner.Project, owner.Test, code, token) is not { } promotion)
             return Problems.NotFound("promotion") with { Param = "code" };
         var id = Idempotency.EffectId(http, caller, "/v1/wallet/redeem");
-        if (await redemptions.PromotionOfAsync(id, token) is { } other && other != promotion.Id)
-            return Problems.IdempotencyReused;
         if (await redemptions.ClaimAsync(id, promotion.Id, owner, token) is not { } redemption)
             return promotion.ExpiresAt <= time.GetUtcNow()
                 ? Problems.Conflict("promotion_expired", "This promotion has ended.", "code")
                 : Problems.Conflict("promotion_used_up", "This promotion has been redeemed as often as it can be.", "code");
+        if (redemption.Promotion != promotion.Id)
+            return Problems.IdempotencyReused;
         return await redemptions.BookAsync(promotion, redemption, token) switch
         {
             PaymentOutcome.NoLot => Problems.Conflict(

@@ -8,15 +8,21 @@ namespace LlmGateway.Billing;
 /// <param name="Id">Also the ledger's post, and the lot.</param>
 /// <param name="ExpiresAt">The lot; in whole milliseconds.</param>
 public sealed record Redemption(
-    Guid Id, Guid Promotion, Guid Customer, Guid Wallet, DateTimeOffset? ExpiresAt, bool IsBooked, DateTimeOffset CreatedAt);
+    Guid Id, Guid Promotion, Guid Customer, Guid Wallet, DateTimeOffset? ExpiresAt, string Status, DateTimeOffset CreatedAt)
+{
+    public const string Claimed = "claimed", Booked = "booked";
+
+    /// <summary>What it was to give was over before the ledger had it.</summary>
+    public const string Expired = "expired";
+}
 
 /// <summary>
 /// Redemptions: each is a row first, counted under the promotion's lock, then booked under its id, then marked. A row that is claimed
-/// keeps its place, whatever the ledger says: whoever redeems again, and the reconciler, books that one.
+/// keeps its place, whatever the ledger says: whoever redeems again, and the reconciler, books that one, unless it has expired.
 /// </summary>
 public sealed class Redemptions(NpgsqlDataSource database, LedgerClient ledger)
 {
-    const string Columns = "id, promotion, customer, wallet, expires_at, status = 'booked', created_at";
+    const string Columns = "id, promotion, customer, wallet, expires_at, status, created_at";
 
     /// <summary>What a round of the reconciler books at most.</summary>
     const int MaxAtOnce = 200;
@@ -25,21 +31,22 @@ public sealed class Redemptions(NpgsqlDataSource database, LedgerClient ledger)
     /// The customer's redemption: a new one if it may have one more, else its latest. Null: all are gone, or the code has expired, and the
     /// customer had none.
     /// </summary>
-    /// <param name="id">Of this call: repeated, it is the same redemption.</param>
+    /// <param name="id">Of this call: repeated, it is the same redemption, perhaps of another promotion.</param>
     public async Task<Redemption?> ClaimAsync(Guid id, Guid promotion, WalletOwner owner, CancellationToken token)
     {
         await using var connection = await database.OpenConnectionAsync(token);
         await using var transaction = await connection.BeginTransactionAsync(token);
+        await connection.RunAsync(Database.FreeWhenIdle, token);
         var found = await Promotion.ReadAsync(
             connection.Sql($"select {Promotion.Columns} from promotion where id = $1 for update", promotion), token);
         if (found is not [var of])
             return null;
+        if (await ReadAsync(connection.Sql($"select {Columns} from redemption where id = $1", id), token) is [var same])
+            return same;
         var own = await ReadAsync(
             connection.Sql(
                 $"select {Columns} from redemption where promotion = $1 and customer = $2 order by number", promotion, owner.Customer),
             token);
-        if (own.Find(one => one.Id == id) is { } same)
-            return same;
         if (own.Count >= of.PerCustomer)
             return own[^1];
         await using (var clock = connection.Sql("select $1::timestamptz <= now()", of.ExpiresAt))
@@ -57,18 +64,11 @@ public sealed class Redemptions(NpgsqlDataSource database, LedgerClient ledger)
         return added.Single();
     }
 
-    /// <summary>What a redemption is of; null when there is none of this id.</summary>
-    public async Task<Guid?> PromotionOfAsync(Guid id, CancellationToken token)
-    {
-        await using var query = database.Sql("select promotion from redemption where id = $1", id);
-        return await query.ExecuteScalarAsync(token) as Guid?;
-    }
-
     /// <summary>Done when it answers so. <see cref="PaymentOutcome.NoLot"/>: the wallet has too many lots now.</summary>
     public async Task<PaymentOutcome> BookAsync(Promotion of, Redemption redemption, CancellationToken token)
     {
-        if (redemption.IsBooked)
-            return PaymentOutcome.Done;
+        if (redemption.Status != Redemption.Claimed)
+            return redemption.Status == Redemption.Booked ? PaymentOutcome.Done : PaymentOutcome.Expired;
         Failpoint.Hit("billing.redemption.claimed");
         var answer = await ledger.BookAsync(
             new(
@@ -79,23 +79,28 @@ public sealed class Redemptions(NpgsqlDataSource database, LedgerClient ledger)
             },
             token);
         Failpoint.Hit("billing.redemption.booked");
-        if (answer.Outcome != PaymentOutcome.Done)
-            return answer.Outcome is PaymentOutcome.NoLot or PaymentOutcome.Expired
-                ? answer.Outcome
-                : throw new InvalidOperationException($"redemption {redemption.Id:N} is not booked: {answer.Outcome}");
-        await using var mark = database.Sql("update redemption set status = 'booked' where id = $1", redemption.Id);
+        if (answer.Outcome == PaymentOutcome.NoLot)
+            return answer.Outcome;
+        if (answer.Outcome is not (PaymentOutcome.Done or PaymentOutcome.Expired))
+            throw new InvalidOperationException($"redemption {redemption.Id:N} is not booked: {answer.Outcome}");
+        await using var mark = database.Sql(
+            "update redemption set status = $2 where id = $1 and status = 'claimed'", redemption.Id,
+            answer.Outcome == PaymentOutcome.Done ? Redemption.Booked : Redemption.Expired);
         await mark.ExecuteNonQueryAsync(token);
-        return PaymentOutcome.Done;
+        return answer.Outcome;
     }
 
-    /// <summary>What who died has left: claimed a minute ago, and not booked.</summary>
+    /// <summary>What who died has left, and what found too many lots: that nobody has looked at for longest first.</summary>
     public async Task<IReadOnlyList<(Promotion Of, Redemption Redemption)>> WaitingAsync(CancellationToken token)
     {
         var waiting = new List<(Promotion, Redemption)>();
         var claimed = await ReadAsync(
-            database.Sql(
-                $"select {Columns} from redemption where status = 'claimed' and created_at < now() - interval '1 minute' "
-                    + "order by created_at desc limit $1", MaxAtOnce),
+            database.Sql($"""
+                update redemption set looked_at = now() where id in (
+                    select id from redemption where status = 'claimed' and looked_at < now() - interval '1 minute'
+                    order by looked_at limit $1)
+                returning {Columns}
+                """, MaxAtOnce),
             token);
         foreach (var redemption in claimed)
             if (await Promotion.FindAsync(database, redemption.Promotion, token) is { } of)
@@ -111,7 +116,7 @@ public sealed class Redemptions(NpgsqlDataSource database, LedgerClient ledger)
         while (await row.ReadAsync(token))
             found.Add(new(
                 row.GetGuid(0), row.GetGuid(1), row.GetGuid(2), row.GetGuid(3),
-                row.IsDBNull(4) ? null : row.GetFieldValue<DateTimeOffset>(4), row.GetBoolean(5), row.GetFieldValue<DateTimeOffset>(6)));
+                row.IsDBNull(4) ? null : row.GetFieldValue<DateTimeOffset>(4), row.GetString(5), row.GetFieldValue<DateTimeOffset>(6)));
         return found;
     }
 }

@@ -195,15 +195,21 @@ public sealed class Reconciler(
             return;
         }
         var isOld = payment.CreatedAt < time.GetUtcNow() - PurchaseLife;
-        if (modes.Of(payment.Test) is not { } mode || mode.Livemode != payment.Livemode)
+        if (modes.Of(payment.Test) is not { } mode)
             return;
-        if (payment.Intent is not { } intent)
+        // Of Stripe's other world, or of none that we know.
+        if (mode.Livemode != payment.Livemode || payment.Intent is not { } intent)
         {
             if (isOld)
                 await purchases.ForgetAsync(payment, token);
             return;
         }
-        payment = await intents.TakeAsync(payment, await stripe.IntentAsync(mode, intent, token), token);
+        if (await purchases.KnownAsync(mode, intent, token) is not { } said)
+        {
+            await purchases.ForgetAsync(payment, token);
+            return;
+        }
+        payment = await intents.TakeAsync(payment, said, token);
         await postings.BookWaitingAsync(payment, token);
         if (isOld && payment.Status == Payment.Open)
             await purchases.CancelAsync(mode, payment, token);

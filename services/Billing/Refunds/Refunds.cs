@@ -85,7 +85,7 @@ public sealed class Refunds(NpgsqlDataSource database, StripeCalls stripe, Strip
         }
         catch (StripeRefusalException e)
         {
-            await FailAsync(payment, refund, e.Message, token);
+            await FailAsync(payment, refund, StripeErrors.Say(e.Code), token);
         }
     }
 
@@ -95,7 +95,8 @@ public sealed class Refunds(NpgsqlDataSource database, StripeCalls stripe, Strip
         if (await IsYoungAsync(refund, token))
             return await stripe.CreateRefundAsync(mode, payment.Intent!, refund, token);
         return (await stripe.RefundsOfAsync(mode, payment.Intent!, token)).FirstOrDefault(one => IsAskedFor(refund, one))
-            ?? throw new StripeRefusalException(null, "Stripe gave no answer for a day and knows nothing of it.", new TimeoutException());
+            ?? throw new StripeRefusalException(
+                StripeRefusalException.NoAnswer, StripeErrors.Say(StripeRefusalException.NoAnswer), new TimeoutException());
     }
 
     async Task<bool> IsYoungAsync(Refund refund, CancellationToken token)

@@ -65,13 +65,25 @@ public sealed record Dispute(string Id, long Cents, string Status)
 
     public bool IsOpen => Status is "needs_response" or "under_review";
 
-    public bool IsLost => Status == "lost";
+    /// <summary>Those of which nobody knows yet whether the money comes back, in SQL.</summary>
+    public const string Undecided = "('needs_response', 'under_review', 'appeal_needs_response', 'appeal_under_review')";
 
-    /// <summary>It is decided. What was decided is never open again; an appeal may still win it.</summary>
+    /// <summary>It was decided. What was decided is never open again; an appeal may still win it.</summary>
     public bool IsClosed => Status == "warning_closed" || (!IsOpen && !IsInquiry);
 
-    /// <summary>What is known when Stripe's word arrives. What was read before a decision and arrives after it changes nothing.</summary>
-    public static Dispute After(Dispute? before, Dispute told) => before is { IsClosed: true } && !told.IsClosed ? before : told;
+    /// <summary>One that was lost is looked at again.</summary>
+    bool IsAppeal => Status is "appeal_needs_response" or "appeal_under_review";
+
+    /// <summary>
+    /// What it is after it was read from Stripe. What somebody has read before it was decided may arrive later, and so may what they have
+    /// read before an appeal was won.
+    /// </summary>
+    public static Dispute After(Dispute? before, Dispute said) =>
+        before is { IsClosed: true } && (!said.IsClosed || (said.IsAppeal && !before.Counts)) ? before : said;
+
+    /// <summary>Its decision is news: the first one, and that of an appeal.</summary>
+    public bool IsNews(Dispute? before) =>
+        IsClosed && !IsAppeal && (before is not { IsClosed: true, IsAppeal: false } || before.Counts != Counts);
 
     bool IsInquiry => Status.StartsWith("warning_", StringComparison.Ordinal);
 }

@@ -76,6 +76,26 @@ public sealed class StripeCalls(ILogger<StripeCalls> log)
         return StripeErrors.CallAsync(() => mode.Client.V1.Customers.CreateAsync(options, Keyed("customer", key), token), log);
     }
 
+    /// <summary>
+    /// With the cards that are saved, which cannot be charged any more; payments stay. Done, too, when it is deleted, or was of a sandbox
+    /// that has started anew.
+    /// </summary>
+    public async Task DeleteCustomerAsync(StripeMode mode, string id, CancellationToken token)
+    {
+        try
+        {
+            await StripeErrors.CallAsync(() => mode.Client.V1.Customers.DeleteAsync(id, cancellationToken: token), log);
+        }
+        catch (StripeRefusalException e) when (e.Code == StripeRefusalException.NoSuchObject)
+        {
+            // There is nobody to forget.
+        }
+    }
+
+    /// <summary>Nobody can charge it any more.</summary>
+    public Task DetachAsync(StripeMode mode, string method, CancellationToken token) => StripeErrors.CallAsync(
+        () => mode.Client.V1.PaymentMethods.DetachAsync(method, null, Keyed("detach", Ids.New()), token), log);
+
     public Task<SetupIntent> CreateSetupAsync(StripeMode mode, Guid key, string holder, Guid wallet, CancellationToken token)
     {
         var options = new SetupIntentCreateOptions
@@ -91,6 +111,19 @@ public sealed class StripeCalls(ILogger<StripeCalls> log)
     /// <summary>With its payment method.</summary>
     public Task<SetupIntent> SetupAsync(StripeMode mode, string id, CancellationToken token) => StripeErrors.CallAsync(
         () => mode.Client.V1.SetupIntents.GetAsync(id, new() { Expand = ["payment_method"] }, cancellationToken: token), log);
+
+    /// <summary>
+    /// Throws <see cref="StripeRefusalException.UnexpectedSetup"/> when it is over. Each call has a key of its own, as
+    /// <see cref="CancelIntentAsync"/> has.
+    /// </summary>
+    public Task<SetupIntent> CancelSetupAsync(StripeMode mode, string id, CancellationToken token) => StripeErrors.CallAsync(
+        () => mode.Client.V1.SetupIntents.CancelAsync(id, new(), Keyed("cancel", Ids.New()), token), log);
+
+    /// <summary>The newest hundred attempts to save a card with a setup.</summary>
+    public async Task<IReadOnlyList<SetupAttempt>> SetupAttemptsAsync(StripeMode mode, string setup, CancellationToken token) =>
+        (await StripeErrors.CallAsync(
+            () => mode.Client.V1.SetupAttempts.ListAsync(
+                new() { SetupIntent = setup, Limit = PageSize }, cancellationToken: token), log)).Data;
 
     /// <summary>The newest hundred attempts to pay an intent.</summary>
     public async Task<IReadOnlyList<global::Stripe.Charge>> ChargesAsync(StripeMode mode, string intent, CancellationToken token) =>

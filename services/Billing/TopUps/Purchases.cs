@@ -37,17 +37,32 @@ public sealed class Purchases(
     /// </summary>
     async Task<PaymentIntent?> FindOrCreateAsync(StripeMode mode, Payment payment, CancellationToken token)
     {
+        if (payment.Intent is { } known)
+            return await KnownAsync(mode, known, token);
         try
         {
-            return payment.Intent is { } known
-                ? await stripe.IntentAsync(mode, known, token)
-                : await stripe.CreateIntentAsync(mode, payment, token);
+            return await stripe.CreateIntentAsync(mode, payment, token);
         }
-        catch (StripeRefusalException e) when (e.Code == StripeRefusalException.NoSuchObject)
+        catch (StripeRefusalException e)
+        {
+            // Under its key it would be refused again.
+            await ForgetAsync(payment, token, e.Code ?? "refused");
+            throw;
+        }
+        catch (ProblemException) when (payment.CreatedAt < time.GetUtcNow() - StripeHttp.CallTimeout)
         {
             return null;
         }
-        catch (ProblemException) when (payment.Intent is null && payment.CreatedAt < time.GetUtcNow() - StripeHttp.CallTimeout)
+    }
+
+    /// <summary>Null when Stripe knows nothing of it, as a sandbox that has started anew.</summary>
+    public async Task<PaymentIntent?> KnownAsync(StripeMode mode, string intent, CancellationToken token)
+    {
+        try
+        {
+            return await stripe.IntentAsync(mode, intent, token);
+        }
+        catch (StripeRefusalException e) when (e.Code == StripeRefusalException.NoSuchObject)
         {
             return null;
         }

@@ -18,7 +18,8 @@ public static class StartTopUp
     sealed record Answer(
         string ClientSecret, Money TotalAmount, Money NetCredited, bool IsInternational, string PublishableKey, string Id);
 
-    public static void MapStartTopUp(this WebApplication app) => app.MapPost("/v1/wallet/top-up", HandleAsync).WithIdempotency();
+    public static void MapStartTopUp(this WebApplication app) =>
+        app.MapPost("/v1/wallet/top-up", HandleAsync).WithIdempotency().WithRefusals();
 
     static async Task<IResult> HandleAsync(
         HttpContext http, Purchases purchases, StripeModes modes, SessionsClient sessions, LedgerClient ledger, Trust trust,
@@ -38,7 +39,7 @@ public static class StartTopUp
             return NotSetUp(caller.Test);
         if (await sessions.TermsAsync(caller.Project, token) is not { Active: true } terms)
             return Problems.NotFound("project");
-        if ((await trust.OfAsync(mode, caller.Project, customer, token)).Refuse(input.Amount) is { } distrust)
+        if ((await trust.OfAsync(mode, caller.Project, customer, token)).RefusePurchase(input.Amount) is { } distrust)
             return distrust;
         var quote = Quote.Of(input.Amount, terms.MarkupPpm, terms.PlatformFeePpm);
         var wanted = new Payment(

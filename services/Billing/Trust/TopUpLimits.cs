@@ -18,26 +18,59 @@ public sealed record TopUpLimits(
     public static readonly TopUpLimits Usual = new(20, 10, Money.Usd(500).Nanos, 7, 5, 60);
 
     /// <summary>Where the sandbox plays Stripe: its few test cards are everybody's.</summary>
-    public static readonly TopUpLimits None = new(null, null, null, 7, null, 60);
+    public static readonly TopUpLimits None = new(null, null, null, 7, null, 60) { BegunPerHour = null };
+
+    /// <summary>
+    /// Purchases that a customer may begin in an hour, whatever becomes of them: each is a row of ours and calls of Stripe's, of which all
+    /// projects together have so many a second.
+    /// </summary>
+    public int? BegunPerHour { get; init; } = TopUpAllowance.UsuallyBegunPerHour;
+
+    public static TopUpLimits Of(TopUpAllowance said) => new(
+        said.PerDay, said.PerCardAndDay, said.FirstAmount?.Nanos, said.FirstDays, said.Declines, said.DeclineMinutes)
+    {
+        BegunPerHour = said.BegunPerHour,
+    };
 
     public const string PerDayRule = "top_ups_per_day", PerCardRule = "top_ups_per_card_and_day", FirstRule = "new_customer_amount",
-        DeclinesRule = "declined_cards";
+        DeclinesRule = "declined_cards", BegunRule = "top_ups_begun_per_hour";
 
-    static readonly TimeSpan Day = TimeSpan.FromHours(24);
+    static readonly TimeSpan Day = TimeSpan.FromHours(24), Hour = TimeSpan.FromHours(1);
+
+    /// <summary>Also what is no top-up and has a secret on which cards can be tried.</summary>
+    public Problem? RefuseFrozen(TopUpRecord record) => record.IsFrozen
+        ? Problems.TopUpsFrozen(new("customer", "declined_top_ups", null, Text(Declines), null, null) { Id = DeclinesRule })
+        : null;
+
+    /// <summary>Why a page may not begin a purchase, or ask for it again; null when it may.</summary>
+    public Problem? RefusePurchase(TopUpRecord record, Money amount, DateTimeOffset now) =>
+        !record.IsFrozen && record.BegunThisHour >= BegunPerHour
+            ? Problems.LimitReached(
+                $"This customer has begun {record.BegunThisHour} top-ups in an hour.",
+                new("customer", "top_ups", Text(record.BegunThisHour), Text(BegunPerHour), "1", record.FirstBegun + Hour)
+                {
+                    Id = BegunRule,
+                },
+                Seconds(record.FirstBegun + Hour, now))
+            : Refuse(record, amount, now);
+
+    /// <summary>The most that one more top-up may be by now, nano-dollars.</summary>
+    public long Room(TopUpRecord record) =>
+        record.IsNew && FirstAmount is { } most ? Math.Max(0, most - record.AmountToday) : long.MaxValue;
 
     /// <summary>Why a top-up of that amount is refused, naming the rule; null when it is not.</summary>
     /// <param name="amount">Without the fee, as all amounts here.</param>
     public Problem? Refuse(TopUpRecord record, Money amount, DateTimeOffset now)
     {
-        if (record.IsFrozen)
-            return Problems.TopUpsFrozen(new("customer", "declined_top_ups", null, Text(Declines), null, null) { Id = DeclinesRule });
+        if (RefuseFrozen(record) is { } frozen)
+            return frozen;
         if (record.Today >= PerDay)
             return Reached(PerDayRule, "customer", record.Today, PerDay.Value, record.FirstToday, now);
         if (record.TodayWithCard >= PerCardAndDay)
             return Reached(PerCardRule, "card", record.TodayWithCard, PerCardAndDay.Value, record.FirstTodayWithCard, now);
-        if (record.IsNew && record.AmountToday + amount.Nanos > FirstAmount)
+        if (amount.Nanos > Room(record))
             return Problems.LimitReached(
-                $"A new customer may top up {new Money(FirstAmount.Value)} USD a day; this one has topped up "
+                $"A new customer may top up {new Money(FirstAmount!.Value)} USD a day; this one has topped up "
                     + $"{new Money(record.AmountToday)} USD.",
                 new(
                     "customer", "usd", new Money(record.AmountToday).ToString(), new Money(FirstAmount.Value).ToString(),
@@ -45,7 +78,7 @@ public sealed record TopUpLimits(
                 {
                     Id = FirstRule,
                 },
-                Seconds(record.FirstToday, now)) with
+                Seconds(record.FirstToday + Day, now)) with
             { Param = "amount" };
         return null;
     }
@@ -54,11 +87,11 @@ public sealed record TopUpLimits(
         Problems.LimitReached(
             $"This {level} has reached its limit of {limit} top-ups in 24 hours.",
             new(level, "top_ups", Text(used), Text(limit), "1", first + Day) { Id = rule },
-            Seconds(first, now));
+            Seconds(first + Day, now));
 
     /// <summary>Until the first of those that count does not any more; null when none does.</summary>
-    static int? Seconds(DateTimeOffset? first, DateTimeOffset now) =>
-        first is { } since ? Math.Max(1, (int)Math.Ceiling((since + Day - now).TotalSeconds)) : null;
+    static int? Seconds(DateTimeOffset? until, DateTimeOffset now) =>
+        until is { } end ? Math.Max(1, (int)Math.Ceiling((end - now).TotalSeconds)) : null;
 
     static string? Text(int? number) => number?.ToString(CultureInfo.InvariantCulture);
 }
@@ -70,4 +103,10 @@ public sealed record TopUpLimits(
 /// <param name="IsFrozen">After a burst of declines, until an operator lifts it.</param>
 public sealed record TopUpRecord(
     int Today, long AmountToday, DateTimeOffset? FirstToday, int TodayWithCard, DateTimeOffset? FirstTodayWithCard, bool IsNew,
-    bool IsFrozen);
+    bool IsFrozen)
+{
+    /// <summary>Purchases, whatever has become of them.</summary>
+    public int BegunThisHour { get; init; }
+
+    public DateTimeOffset? FirstBegun { get; init; }
+}

@@ -10,11 +10,7 @@ namespace LlmGateway.Billing;
 /// </summary>
 public static class TrustRoutes
 {
-    const int MaxShown = 100, MaxCount = 1_000_000, MaxDays = 3650, MaxMinutes = 30 * 24 * 60;
-
-    public sealed record Limits(
-        int? PerDay = null, int? PerCardAndDay = null, Money? FirstAmount = null, int? Declines = null, int FirstDays = 7,
-        int DeclineMinutes = 60);
+    const int MaxShown = 100;
 
     sealed record Frozen(string Customer, int Declines, DateTimeOffset FrozenAt);
 
@@ -55,28 +51,24 @@ public static class TrustRoutes
     /// <summary>A member that is absent is no limit.</summary>
     static async Task<IResult> SetAsync(Guid project, HttpContext http, NpgsqlDataSource database, CancellationToken token)
     {
-        var limits = await Body.ReadAsync<Limits>(http);
-        Check("perDay", limits.PerDay, MaxCount);
-        Check("perCardAndDay", limits.PerCardAndDay, MaxCount);
-        Check("declines", limits.Declines, MaxCount);
-        Check("firstDays", limits.FirstDays, MaxDays);
-        Check("declineMinutes", limits.DeclineMinutes, MaxMinutes);
-        if (limits.FirstAmount is { Nanos: <= 0 })
-            return Problems.Invalid("firstAmount", "'firstAmount' must be above 0.");
+        var limits = await Body.ReadAsync<TopUpAllowance>(http);
+        if (limits.Mistake() is var (member, must))
+            return Problems.Invalid(member, $"'{member}' {must}.");
         await using var set = database.Sql("""
-            insert into top_up_limits (project, test, per_day, per_card_and_day, first_amount, declines, first_days, decline_minutes)
-            values ($1, $2, $3, $4, $5, $6, $7, $8)
+            insert into top_up_limits (
+                project, test, per_day, per_card_and_day, first_amount, declines, first_days, decline_minutes, begun_per_hour)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
             on conflict (project, test) do update set per_day = excluded.per_day, per_card_and_day = excluded.per_card_and_day,
                 first_amount = excluded.first_amount, declines = excluded.declines, first_days = excluded.first_days,
-                decline_minutes = excluded.decline_minutes
+                decline_minutes = excluded.decline_minutes, begun_per_hour = excluded.begun_per_hour
             """,
             project, IsTest(http), limits.PerDay, limits.PerCardAndDay,
-            limits.FirstAmount?.Nanos, limits.Declines, limits.FirstDays, limits.DeclineMinutes);
+            limits.FirstAmount?.Nanos, limits.Declines, limits.FirstDays, limits.DeclineMinutes, limits.BegunPerHour);
         await set.ExecuteNonQueryAsync(token);
         return Results.NoContent();
     }
 
-    /// <summary>To what the program says.</summary>
+    /// <summary>To what the project's seed file says, or the program.</summary>
     static async Task<IResult> ResetAsync(Guid project, HttpContext http, NpgsqlDataSource database, CancellationToken token)
     {
         await using var reset = database.Sql("delete from top_up_limits where project = $1 and test = $2", project, IsTest(http));
@@ -90,10 +82,4 @@ public static class TrustRoutes
         "true" => true,
         _ => throw ListQuery.Invalid("test", "must be true or false"),
     };
-
-    static void Check(string name, int? number, int most)
-    {
-        if (number is < 1 || number > most)
-            throw new ProblemException(Problems.Invalid(name, $"'{name}' must be from 1 to {most}."));
-    }
 }

@@ -17,13 +17,19 @@ sealed record DeliveryOrder
     /// <summary>How many of the following deliveries are lost without an attempt; the schedule tries those again.</summary>
     public int Drop { get; init; }
 
-    /// <summary>Which events these orders are for. Null is all.</summary>
+    /// <summary>Which types of events this is for. Null is all.</summary>
     public IReadOnlyList<string>? Types { get; init; }
+
+    /// <summary>Only events that have this text. Null is every event that no such order is for.</summary>
+    public string? About { get; init; }
 }
 
 /// <summary>One event for one endpoint.</summary>
-sealed class Delivery(Account account, JsonObject endpoint, JsonObject e)
+/// <param name="about">What the order was about that it is under.</param>
+sealed class Delivery(Account account, JsonObject endpoint, JsonObject e, string? about)
 {
+    public string? About => about;
+
     public Account Account => account;
 
     public JsonObject Endpoint => endpoint;
@@ -37,42 +43,63 @@ sealed class Delivery(Account account, JsonObject endpoint, JsonObject e)
 
 /// <summary>
 /// What of one world's events is still to be delivered: at least once, in no promised order, in three attempts over the hours of the
-/// world's
-/// clock. All access is under the world's lock but <see cref="Wake"/>.
+/// world's clock. All access is under the world's lock but <see cref="Wake"/>.
 /// </summary>
 sealed class Deliveries(World world, Outbox outbox)
 {
-    const int Most = 100_000;
+    const int Most = 100_000, MostOrders = 1_000;
 
     /// <summary>Seconds between attempts.</summary>
     static readonly long[] Pauses = [60 * 60, 2 * 60 * 60];
 
-    readonly List<Delivery> held = [];
-    readonly Queue<Delivery> ready = new();
-    int running;
+    /// <summary>At most one about the same. The last is for all other events.</summary>
+    readonly List<DeliveryOrder> orders = [new()];
 
-    public DeliveryOrder Order { get; set; } = new();
+    readonly List<Delivery> held = [], running = [];
+    readonly Queue<Delivery> ready = new();
+
+    public IReadOnlyList<DeliveryOrder> Orders => orders;
 
     public int Held => held.Count;
 
     /// <summary>Deliveries that are attempted now or as soon as a connection is free.</summary>
-    public int Open => ready.Count + running;
+    /// <param name="about">Of orders about this alone. Null is all.</param>
+    public int Open(string? about = null) => ready.Concat(running).Count(delivery => Concerns(about, delivery));
+
+    /// <summary>In place of the order about the same. One that orders nothing ends that about a text.</summary>
+    public void Put(DeliveryOrder order)
+    {
+        orders.RemoveAll(known => known.About == order.About);
+        if (order.About is null)
+        {
+            orders.Add(order);
+        }
+        else if (order != new DeliveryOrder { About = order.About })
+        {
+            if (orders.Count >= MostOrders)
+            {
+                throw Refusal.Invalid("There are too many orders.");
+            }
+            orders.Insert(0, order);
+        }
+    }
 
     public void Add(Account account, JsonObject e)
     {
         var type = e.Text("type")!;
         foreach (var endpoint in world.Platform.Oldest("webhook_endpoint").Where(endpoint => Wants(endpoint, account, type)))
         {
-            var order = Order.Types?.Contains(type) == false ? new() : Order;
+            var given = OrderOf(e);
+            var order = given.Types?.Contains(type) == false ? new() { About = given.About } : given;
             if (held.Count + ready.Count + order.Repeat > Most)
             {
                 throw Refusal.Invalid($"The sandbox keeps at most {Most} deliveries.");
             }
             e["pending_webhooks"] = e.Long("pending_webhooks") + 1;
-            var delivery = new Delivery(account, endpoint, e);
+            var delivery = new Delivery(account, endpoint, e, order.About);
             if (order.Drop > 0)
             {
-                Order = Order with { Drop = Order.Drop - 1 };
+                orders[orders.IndexOf(given)] = given with { Drop = given.Drop - 1 };
                 delivery.Attempts++;
                 Again(delivery);
                 continue;
@@ -91,15 +118,15 @@ sealed class Deliveries(World world, Outbox outbox)
         var wanted = world.Platform.Oldest("webhook_endpoint").Where(endpoint => Wants(endpoint, account, e.Text("type")!)).ToList();
         foreach (var endpoint in wanted)
         {
-            ready.Enqueue(new(account, endpoint, e) { IsDone = true });
+            ready.Enqueue(new(account, endpoint, e, OrderOf(e).About) { IsDone = true });
         }
         return wanted.Count;
     }
 
-    public int Release(bool shuffled)
+    /// <param name="about">What was held about this alone. Null is all.</param>
+    public int Release(bool shuffled, string? about)
     {
-        var all = held.ToArray();
-        held.Clear();
+        var all = TakeHeld(about);
         if (shuffled)
         {
             Random.Shared.Shuffle(all);
@@ -112,12 +139,7 @@ sealed class Deliveries(World world, Outbox outbox)
     }
 
     /// <summary>Forgets what is held. The events themselves stay.</summary>
-    public int Lose()
-    {
-        var lost = held.Count;
-        held.Clear();
-        return lost;
-    }
+    public int Lose(string? about) => TakeHeld(about).Length;
 
     public void Wake() => outbox.Wake(world);
 
@@ -131,7 +153,7 @@ sealed class Deliveries(World world, Outbox outbox)
             if (delivery.Endpoint.Text("status") == "enabled"
                 && world.Platform.Find("webhook_endpoint", delivery.Endpoint.Id()) is not null)
             {
-                running++;
+                running.Add(delivery);
                 delivery.Attempts++;
                 return delivery;
             }
@@ -141,7 +163,7 @@ sealed class Deliveries(World world, Outbox outbox)
 
     public void End(Delivery delivery, bool hasArrived)
     {
-        running--;
+        running.Remove(delivery);
         if (hasArrived && !delivery.IsDone)
         {
             delivery.IsDone = true;
@@ -152,6 +174,21 @@ sealed class Deliveries(World world, Outbox outbox)
             Again(delivery);
         }
     }
+
+    DeliveryOrder OrderOf(JsonObject e)
+    {
+        var text = orders.Count > 1 ? e.ToJsonString() : "";
+        return orders.First(order => order.About is null || text.Contains(order.About, StringComparison.Ordinal));
+    }
+
+    Delivery[] TakeHeld(string? about)
+    {
+        var taken = held.Where(delivery => Concerns(about, delivery)).ToArray();
+        held.RemoveAll(delivery => Concerns(about, delivery));
+        return taken;
+    }
+
+    static bool Concerns(string? about, Delivery delivery) => about is null || about == delivery.About;
 
     void Start(Delivery delivery, DeliveryOrder order)
     {

@@ -11,6 +11,9 @@ enum FaultKind
     /// <summary>429 with the code <c>lock_timeout</c>, nothing executed.</summary>
     LockTimeout,
 
+    /// <summary>400 with the code <c>balance_insufficient</c>, nothing executed.</summary>
+    Refusal,
+
     /// <summary>500, nothing executed, nothing kept.</summary>
     ErrorBefore,
 
@@ -23,13 +26,17 @@ enum FaultKind
     /// <summary>The connection ends after the effect. A repeated call with the same key gets the true answer.</summary>
     CutAfter,
 
+    /// <summary>The connection ends, and the effect comes the milliseconds later. Until then the key is in use.</summary>
+    Late,
+
     /// <summary>A list does not show what is younger than the milliseconds.</summary>
     StaleLists,
 }
 
 /// <param name="Match">Method and the beginning of the path, for example <c>POST /v1/transfers</c>. Null is every call.</param>
+/// <param name="About">Only calls whose account, path or parameters have this text. Null is every call.</param>
 /// <param name="Count">How many calls it strikes.</param>
-sealed record StripeFault(FaultKind Kind, string? Match, int Count, long Milliseconds);
+sealed record StripeFault(FaultKind Kind, string? Match, string? About, int Count, long Milliseconds);
 
 /// <summary>Ordered faults, in the order in which they were ordered. One call suffers one of them.</summary>
 sealed class StripeFaults
@@ -50,12 +57,16 @@ sealed class StripeFaults
         return true;
     }
 
-    public void Clear() => ordered.Clear();
+    /// <param name="about">Those that were ordered about this alone. Null is all.</param>
+    public void Clear(string? about) => ordered.RemoveAll(fault => about is null || fault.About == about);
 
-    public StripeFault? Take(string method, string path)
+    /// <param name="call">Method and path.</param>
+    /// <param name="more">Its account and what was sent.</param>
+    public StripeFault? Take(string call, string more)
     {
-        var call = $"{method} {path}";
-        var place = ordered.FindIndex(fault => fault.Match is null || call.StartsWith(fault.Match, StringComparison.Ordinal));
+        var place = ordered.FindIndex(fault =>
+            (fault.Match is null || call.StartsWith(fault.Match, StringComparison.Ordinal))
+            && (fault.About is null || $"{call} {more}".Contains(fault.About, StringComparison.Ordinal)));
         if (place < 0)
         {
             return null;

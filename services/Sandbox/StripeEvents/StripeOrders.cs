@@ -6,12 +6,14 @@ namespace LlmGateway.Sandbox.Stripe;
 
 /// <summary>
 /// The routes under <c>/sandbox/stripe</c>, with which tests and operators order what at Stripe only time, people and accidents do. Each
-/// names
-/// the key whose world it means: <c>?key=sk_test_…</c>.
+/// names the key whose world it means: <c>?key=sk_test_…</c>. What is ordered of webhooks and faults may be about one text alone, for
+/// example an id: then it leaves everything else in that world as it is.
 /// </summary>
 static class StripeOrders
 {
     const long MaxAdvance = 20L * 366 * 24 * 60 * 60;
+
+    const int MaxAbout = 200;
 
     static readonly TimeSpan Patience = TimeSpan.FromSeconds(30), Pause = TimeSpan.FromMilliseconds(5);
 
@@ -23,7 +25,7 @@ static class StripeOrders
 
     sealed record Advance(long Seconds);
 
-    sealed record Fault(FaultKind Kind, string? Match = null, int Count = 1, long Milliseconds = 0);
+    sealed record Fault(FaultKind Kind, string? Match = null, string? About = null, int Count = 1, long Milliseconds = 0);
 
     sealed record State(string Name);
 
@@ -36,18 +38,18 @@ static class StripeOrders
         control.MapGet("/", (string key, Worlds worlds) => In(worlds, key, Shown));
         control.MapPost("/clock", (string key, JsonObject order, Worlds worlds) => With<Advance>(worlds, key, order, AdvanceClock));
         control.MapPost("/webhooks", (string key, JsonObject order, Worlds worlds) => With<DeliveryOrder>(worlds, key, order, Deliver));
-        control.MapPost("/webhooks/release", (string key, bool? shuffled, Worlds worlds) =>
-            In(worlds, key, world => new() { ["released"] = world.Deliveries.Release(shuffled ?? false) }));
-        control.MapPost("/webhooks/lose", (string key, Worlds worlds) =>
-            In(worlds, key, world => new() { ["lost"] = world.Deliveries.Lose() }));
+        control.MapPost("/webhooks/release", (string key, bool? shuffled, string? about, Worlds worlds) =>
+            In(worlds, key, world => new() { ["released"] = world.Deliveries.Release(shuffled ?? false, about) }));
+        control.MapPost("/webhooks/lose", (string key, string? about, Worlds worlds) =>
+            In(worlds, key, world => new() { ["lost"] = world.Deliveries.Lose(about) }));
         control.MapPost("/webhooks/settle", SettleAsync);
         control.MapPost("/webhooks/{id}/roll", (string key, string id, Worlds worlds) => In(worlds, key, world => Roll(world, id)));
         control.MapPost("/events/{id}/resend", (string key, string id, Worlds worlds) => In(worlds, key, world => Resend(world, id)));
         control.MapPost("/faults", (string key, JsonObject order, Worlds worlds) => With<Fault>(worlds, key, order, AddFault));
-        control.MapDelete("/faults", (string key, Worlds worlds) => In(worlds, key, world =>
+        control.MapDelete("/faults", (string key, string? about, Worlds worlds) => In(worlds, key, world =>
         {
-            world.Faults.Clear();
-            return new() { ["faults"] = 0 };
+            world.Faults.Clear(about);
+            return new() { ["faults"] = world.Faults.Ordered.Count };
         }));
         control.MapPost("/billing", (string key, JsonObject order, Worlds worlds) => With<Billing>(worlds, key, order, SetBilling));
         control.MapPost("/accounts/{id}", (string key, string id, JsonObject order, Worlds worlds) =>
@@ -92,9 +94,9 @@ static class StripeOrders
         ["objects"] = world.Objects,
         ["waiting"] = world.Clock.Waiting,
         ["held"] = world.Deliveries.Held,
-        ["open"] = world.Deliveries.Open,
+        ["open"] = world.Deliveries.Open(),
         ["faults"] = JsonSerializer.SerializeToNode(world.Faults.Ordered, Options),
-        ["webhooks"] = JsonSerializer.SerializeToNode(world.Deliveries.Order, Options),
+        ["webhooks"] = JsonSerializer.SerializeToNode(world.Deliveries.Orders, Options),
         ["accounts"] = new JsonArray([.. world.Connected.Select(account => (JsonNode)account.Id)]),
     };
 
@@ -114,12 +116,21 @@ static class StripeOrders
         {
             throw Refusal.Invalid("repeat is 1 to 100, delay and drop are not negative.");
         }
-        world.Deliveries.Order = order;
+        CheckAbout(order.About);
+        world.Deliveries.Put(order);
         return Shown(world);
     }
 
+    static void CheckAbout(string? about)
+    {
+        if (about is { Length: 0 or > MaxAbout })
+        {
+            throw Refusal.Invalid($"about has 1 to {MaxAbout} characters.");
+        }
+    }
+
     /// <summary>Waits until nothing is being delivered. What is held or due later does not count.</summary>
-    static async Task<IResult> SettleAsync(string key, Worlds worlds, TimeProvider time, CancellationToken left)
+    static async Task<IResult> SettleAsync(string key, string? about, Worlds worlds, TimeProvider time, CancellationToken left)
     {
         World world;
         try
@@ -136,9 +147,9 @@ static class StripeOrders
             {
                 world.Clock.RunDue();
                 world.Deliveries.Wake();
-                if (world.Deliveries.Open == 0 || time.GetElapsedTime(start) > Patience)
+                if (world.Deliveries.Open(about) == 0 || time.GetElapsedTime(start) > Patience)
                 {
-                    return Results.Json(new { open = world.Deliveries.Open });
+                    return Results.Json(new { open = world.Deliveries.Open(about) });
                 }
             }
         }
@@ -170,7 +181,8 @@ static class StripeOrders
         {
             throw Refusal.Invalid("count is at least 1, milliseconds are 0 to 600000.");
         }
-        return world.Faults.TryAdd(new(order.Kind, order.Match, order.Count, order.Milliseconds))
+        CheckAbout(order.About);
+        return world.Faults.TryAdd(new(order.Kind, order.Match, order.About, order.Count, order.Milliseconds))
             ? Shown(world)
             : throw Refusal.Invalid("There are too many faults.");
     }

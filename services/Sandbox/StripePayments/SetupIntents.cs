@@ -189,6 +189,7 @@ static class SetupIntents
         {
             PaymentMethods.Attach(account, method, customer);
         }
+        SetupAttempts.Make(account, intent, method, error: null);
         intent["status"] = "succeeded";
         intent["last_setup_error"] = null;
         account.Emit("setup_intent.succeeded", intent);
@@ -201,6 +202,7 @@ static class SetupIntents
         var error = why.Body(account.Id, "req_sandbox").Object("error")!;
         error.Remove("request_log_url");
         error["payment_method"] = method.Shown();
+        SetupAttempts.Make(account, intent, method, error);
         intent["status"] = "requires_payment_method";
         intent["payment_method"] = null;
         intent.Put("last_setup_error", error);

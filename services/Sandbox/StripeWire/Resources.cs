@@ -10,6 +10,7 @@ static class Resources
         Customers.Map(routes);
         PaymentMethods.Map(routes);
         SetupIntents.Map(routes);
+        SetupAttempts.Map(routes);
         PaymentIntents.Map(routes);
         Charges.Map(routes);
         Refunds.Map(routes);

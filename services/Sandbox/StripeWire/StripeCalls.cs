@@ -150,8 +150,8 @@ sealed class StripeCalls(Worlds worlds)
         lock (world.Gate)
         {
             world.Clock.RunDue();
-            var fault = world.Faults.Take(arrived.Method, arrived.Path);
-            var isRefused = fault?.Kind is FaultKind.RateLimit or FaultKind.LockTimeout;
+            var fault = world.Faults.Take($"{arrived.Method} {arrived.Path}", $"{arrived.Account.Id} {arrived.Sent}");
+            var isRefused = fault?.Kind is FaultKind.RateLimit or FaultKind.LockTimeout or FaultKind.Refusal;
             return (fault, arrived.Key is null || isRefused
                 ? null
                 : world.Kept.Begin(
@@ -167,6 +167,14 @@ sealed class StripeCalls(Worlds worlds)
             throw new Refusal(429, "invalid_request_error", "Request rate limit exceeded (ordered from the sandbox).")
             {
                 Code = "rate_limit",
+            };
+        }
+        if (fault?.Kind == FaultKind.Refusal)
+        {
+            throw new Refusal(
+                400, "invalid_request_error", "You have insufficient funds in your Stripe account (ordered from the sandbox).")
+            {
+                Code = "balance_insufficient",
             };
         }
         if (fault?.Kind == FaultKind.LockTimeout)
@@ -189,6 +197,11 @@ sealed class StripeCalls(Worlds worlds)
             if (fault?.Kind == FaultKind.Latency)
             {
                 await Task.Delay(TimeSpan.FromMilliseconds(fault.Milliseconds), http.RequestAborted);
+            }
+            if (fault?.Kind == FaultKind.Late)
+            {
+                http.Abort();
+                await Task.Delay(TimeSpan.FromMilliseconds(fault.Milliseconds), CancellationToken.None);
             }
             if (fault?.Kind is FaultKind.CutBefore)
             {
@@ -217,7 +230,7 @@ sealed class StripeCalls(Worlds worlds)
             }
             world.Deliveries.Wake();
         }
-        if (fault?.Kind == FaultKind.CutAfter)
+        if (fault?.Kind is FaultKind.CutAfter or FaultKind.Late)
         {
             http.Abort();
             return;

@@ -159,8 +159,13 @@ public static partial class LiteLlmFile
             : rates.FirstOrDefault();
     }
 
-    static Rate? PerToken(Dictionary<string, string> costs, string field) =>
-        Parse(costs, field, PerTokenDecimals) is { } picos ? new(picos) : null;
+    static Rate? PerToken(Dictionary<string, string> costs, string field)
+    {
+        if (Parse(costs, field, PerTokenDecimals) is not { } picos)
+            return null;
+        var rate = new Rate(picos);
+        return PriceBounds.Contains(rate) ? rate : throw new RefusedException($"{field} makes {rate}: it {PriceBounds.Rule}");
+    }
 
     /// <param name="times">How many of the file's units make one of ours.</param>
     static Rate? PerUnit(Dictionary<string, string> costs, string field, int times)

@@ -6,8 +6,8 @@ namespace LlmGateway.Sessions;
 
 /// <summary>
 /// <c>DELETE /v1/customers/{id}</c> → 204, also when repeated. Sessions and keys are revoked, and what says who the customer was or quotes
-/// it is erased here and owed by Wallet; its wallet and its ledger stay readable under its id, and its external id stays taken. While
-/// Wallet is away the answer is 503: nobody can call any more, and a repetition tells Wallet.
+/// it is erased here and owed by Wallet and Billing; its wallet and its ledger stay readable under its id, and its external id stays taken.
+/// While Wallet is away the answer is 503: nobody can call any more, and a repetition tells Wallet.
 /// </summary>
 public static class DeleteCustomer
 {
@@ -34,6 +34,8 @@ public static class DeleteCustomer
                 key.RevokedAt = now;
                 db.Tell(new KeyRevoked(key.Id, customer.Id, customer.Project.OrganizationId, customer.ProjectId, customer.Test, now), now);
             }
+            if (customer.WalletId is { } paysWith)
+                db.Tell(new CustomerDeleted(customer.Id, paysWith, now), now);
             await db.Families.Where(family => family.CustomerId == customer.Id && family.RevokedAt == null)
                 .ExecuteUpdateAsync(family => family.SetProperty(f => f.RevokedAt, now), token);
             // First the customer's row, which whoever keeps a response looks at: what is kept after the deletion would be kept for ever.

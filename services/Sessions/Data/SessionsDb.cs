@@ -172,4 +172,7 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
 
     [DbContext(typeof(SessionsDb)), Migration("0020_path_keys")]
     sealed class PathKeys0020 : SqlMigration;
+
+    [DbContext(typeof(SessionsDb)), Migration("0021_top_up_limits")]
+    sealed class TopUpLimits0021 : SqlMigration;
 }

@@ -30,6 +30,8 @@ public sealed class Project
     public long? LowBalanceNanos { get; set; }
     /// <summary>Percentages of a limit that are told of. Null: the usual ones.</summary>
     public List<int>? LimitThresholds { get; set; }
+    /// <summary>How much customers may top up, a <see cref="TopUpAllowance"/> in JSON. Null: as Billing has it for all.</summary>
+    public string? TopUpLimits { get; set; }
     public required string PublishableKey { get; init; }
     public required DateTimeOffset CreatedAt { get; init; }
 }

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 using Microsoft.EntityFrameworkCore;
@@ -19,6 +20,9 @@ public static class ReadTerms
                 {
                     CustomerActive = customer is not { } id || await db.Customers.AnyAsync(
                         one => one.Id == id && one.ProjectId == project && one.Status == CustomerStatus.Active, token),
+                    TopUpLimits = found.TopUpLimits is { } limits
+                        ? JsonSerializer.Deserialize<TopUpAllowance>(limits, Defaults.Json)
+                        : null,
                 },
                 Defaults.Json)
             : Problems.NotFound("project");

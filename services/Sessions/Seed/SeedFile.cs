@@ -27,6 +27,8 @@ public sealed record SeedProject(string Name)
     public Money? LowBalance { get; init; }
     /// <summary>Percentages of a limit that are told of, rising. Absent keeps those that there are; at first 50, 80, 100.</summary>
     public IReadOnlyList<int>? LimitThresholds { get; init; }
+    /// <summary>How much customers may top up. Absent keeps what was said; at first Billing's for all.</summary>
+    public TopUpAllowance? TopUpLimits { get; init; }
     public IReadOnlyList<SeedSecretKey>? SecretKeys { get; init; }
     public IReadOnlyList<SeedProvider>? Providers { get; init; }
     public IReadOnlyList<SeedModel>? Models { get; init; }

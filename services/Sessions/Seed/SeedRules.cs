@@ -11,6 +11,9 @@ public static partial class SeedRules
     const int MaxTimeoutSeconds = 600, MaxRetries = 5, MaxProviderKeys = 100, MaxWeight = 1000, MaxModelProviders = 10, MaxTrialDays = 730,
         MaxThresholds = 8;
 
+    /// <summary>$0.1 per token. What is more is a price by the million.</summary>
+    const long MaxOverage = 100_000_000_000_000_000;
+
     static readonly string[] AuthTypes = ["bearer", "header", "query", "basic", "none"];
     static readonly string[] Kinds = ["chat", "embedding", "image", "audio", "moderation"];
 
@@ -54,6 +57,7 @@ public static partial class SeedRules
                 project.LimitThresholds is null || AreThresholds(project.LimitThresholds),
                 $"{path}.limitThresholds",
                 $"must be 1 to {MaxThresholds} percentages from 1 to 100, each above the one before"),
+            .. TopUps(project.TopUpLimits, $"{path}.topUpLimits"),
             .. Each(project.AllowedOrigins, $"{path}.allowedOrigins", (origin, at) =>
                 Must(Origin.IsMatch(origin), at, "must be an exact origin in lower case, such as https://app.example.com, without path")),
             .. Each(project.SecretKeys, $"{path}.secretKeys", (key, at) => SecretKey(key, at, project.Mode)),
@@ -69,6 +73,9 @@ public static partial class SeedRules
             .. Duplicates(project.Customers, $"{path}.customers", customer => customer.ExternalId, "externalId"),
         ];
     }
+
+    static IEnumerable<string> TopUps(TopUpAllowance? limits, string path) =>
+        limits?.Mistake() is var (member, must) ? [$"{path}.{member} {must}"] : [];
 
     static IEnumerable<string> SecretKey(SeedSecretKey key, string path, string? mode) =>
     [
@@ -168,8 +175,14 @@ public static partial class SeedRules
 
     static IEnumerable<string> Prices(Prices? prices, string path) =>
     [
+        .. Form(prices, path),
+        .. prices is null ? [] : PriceBounds.Outside(prices, path).Select(outside => $"{outside} {PriceBounds.Rule}"),
+    ];
+
+    static IEnumerable<string> Form(Prices? prices, string path) =>
+    [
         .. Must(prices?.Batch?.Batch is null, $"{path}.batch.batch", "must not be nested"),
-        .. prices?.Batch is { } batch ? Prices(batch, $"{path}.batch") : [],
+        .. prices?.Batch is { } batch ? Form(batch, $"{path}.batch") : [],
         .. Each(
             prices?.Tiers,
             $"{path}.tiers",
@@ -196,7 +209,7 @@ public static partial class SeedRules
     static IEnumerable<string> Overage(DecimalAmount? each, string path) => each is not { } written
         ? []
         : DecimalText.TryParse(written.Text, SeedPlan.OverageDecimals, out var picos, out var reason)
-            ? Must(picos >= 0, path, "must not be negative")
+            ? [.. Must(picos >= 0, path, "must not be negative"), .. Must(picos <= MaxOverage, path, "must be at most 0.1 USD per token")]
             : [$"{path} {reason}"];
 
     static IEnumerable<string> Customer(SeedCustomer customer, string path) =>

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 using Microsoft.EntityFrameworkCore;
@@ -74,6 +75,7 @@ public sealed class SeedWriter(
         project.AllowedOrigins = seed.AllowedOrigins?.ToList() ?? project.AllowedOrigins;
         project.LowBalanceNanos = seed.LowBalance?.Nanos ?? project.LowBalanceNanos;
         project.LimitThresholds = seed.LimitThresholds?.ToList() ?? project.LimitThresholds;
+        project.TopUpLimits = seed.TopUpLimits is { } limits ? JsonSerializer.Serialize(limits, Defaults.Json) : project.TopUpLimits;
         _projects.Add(project.Id);
 
         foreach (var (i, key) in (seed.SecretKeys ?? []).Index())

@@ -8,7 +8,7 @@ static class AccountRows
 {
     public const string Columns = """
         id, kind, unit, organization, project, owner, test, posted, reserved, version, spent, topped_up, frozen, denomination, ceiling,
-        ends_at, base_lot, lots, low_mark, thresholds, name, told
+        ends_at, base_lot, lots, low_mark, thresholds, name, told, frozen_by
         """;
 
     public static void AddMissing(NpgsqlBatch batch, Account[] accounts) => batch.Add("""
@@ -38,7 +38,8 @@ static class AccountRows
                 Organization = reader.GetGuid(3), Project = reader.GetGuid(4),
                 Owner = reader.IsDBNull(5) ? null : reader.GetGuid(5), Test = reader.GetBoolean(6),
                 Posted = reader.GetInt64(7), Reserved = reader.GetInt64(8), Version = reader.GetInt64(9),
-                Spent = reader.GetInt64(10), ToppedUp = reader.GetInt64(11), Frozen = reader.GetBoolean(12),
+                Spent = reader.GetInt64(10), ToppedUp = reader.GetInt64(11),
+                FrozenBy = FrozenBy(reader.GetBoolean(12), (Freezer)reader.GetInt16(22)),
                 Denomination = reader.IsDBNull(13) ? null : reader.GetGuid(13),
                 Ceiling = reader.IsDBNull(14) ? null : reader.GetInt64(14),
                 EndsAt = reader.IsDBNull(15) ? null : reader.GetFieldValue<DateTimeOffset>(15),
@@ -51,18 +52,21 @@ static class AccountRows
         }
     }
 
+    /// <summary>A version of before has frozen it without saying who, or has let it go.</summary>
+    static Freezer FrozenBy(bool frozen, Freezer by) => !frozen ? Freezer.Nobody : by == Freezer.Nobody ? Freezer.Owner : by;
+
     public static void AddTo(NpgsqlBatch batch, Account[] accounts)
     {
         if (accounts.Length > 0)
             batch.Add("""
                 update account set
                     posted = a.posted, reserved = a.reserved, version = a.version,
-                    spent = a.spent, topped_up = a.topped_up, frozen = a.frozen, ceiling = a.ceiling, ends_at = a.ends_at,
-                    base_lot = a.base_lot, lots = a.lots
+                    spent = a.spent, topped_up = a.topped_up, frozen = a.frozen_by <> 0, frozen_by = a.frozen_by,
+                    ceiling = a.ceiling, ends_at = a.ends_at, base_lot = a.base_lot, lots = a.lots
                 from unnest(
-                    $1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::boolean[], $8::bigint[],
+                    $1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::smallint[], $8::bigint[],
                     $9::timestamptz[], $10::uuid[], $11::int[])
-                    as a (id, posted, reserved, version, spent, topped_up, frozen, ceiling, ends_at, base_lot, lots)
+                    as a (id, posted, reserved, version, spent, topped_up, frozen_by, ceiling, ends_at, base_lot, lots)
                 where account.id = a.id
                 """,
                 accounts.Column(a => a.Id),
@@ -71,7 +75,7 @@ static class AccountRows
                 accounts.Column(a => a.Version),
                 accounts.Column(a => a.Spent),
                 accounts.Column(a => a.ToppedUp),
-                accounts.Column(a => a.Frozen),
+                accounts.Column(a => (short)a.FrozenBy),
                 accounts.Column(a => a.Ceiling),
                 accounts.Column(a => a.EndsAt),
                 accounts.Column(a => a.BaseLot),

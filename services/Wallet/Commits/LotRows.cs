@@ -1,3 +1,4 @@
+using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 using Npgsql;
 
@@ -25,11 +26,13 @@ public static class LotRows
     public static async Task ReadAsync(
         NpgsqlConnection connection, NpgsqlTransaction transaction, IReadOnlyList<Command> commands, Book book, CancellationToken token)
     {
+        await ReadUndoneAsync(connection, [.. commands.OfType<Post>().SelectMany(post => post.Undoes).Distinct()], book, token);
         // By corrections and by posts.
         Guid[] named =
         [
             .. book.Rated.Values.SelectMany(rated => rated.Lots).Select(part => part.Lot)
-                .Concat(commands.OfType<Post>().Select(post => post.Lot).OfType<Guid>()).Distinct(),
+                .Concat(commands.OfType<Post>().Select(post => post.Lot).OfType<Guid>())
+                .Concat(book.Undone.Select(one => one.Taken.Lot)).Distinct(),
         ];
         var asked = commands.Where(command => command is Post || (command is Rerate && named.Length > 0))
             .SelectMany(command => command.Accounts).ToHashSet();
@@ -56,6 +59,26 @@ public static class LotRows
         await ReadHeldAsync(connection, [.. balances.Values.Where(HasExpired)], book, token);
 
         bool HasExpired(Account balance) => balance.Parts.Exists(lot => lot.IsOver(book.Now));
+    }
+
+    /// <summary>
+    /// Entries are found by the time of their movement, whose block ranges hold them (see 0001), and not by their account, which may have
+    /// millions of others.
+    /// </summary>
+    static async Task ReadUndoneAsync(NpgsqlConnection connection, Guid[] movements, Book book, CancellationToken token)
+    {
+        if (movements.Length == 0)
+            return;
+        await using var query = connection.Sql("""
+            with found as materialized (
+                select e.transfer, e.account, coalesce(e.lot, e.account) lot, e.amount
+                from transfer t join entry e on e.created_at = t.created_at and e.transfer = t.id where t.id = any($1))
+            select transfer, account, lot, -sum(amount)::bigint from found join account a on a.id = found.account and a.kind = $2
+            group by 1, 2, 3
+            """, movements, (short)AccountKind.Wallet);
+        await using var reader = await query.ExecuteReaderAsync(token);
+        while (await reader.ReadAsync(token))
+            book.Undone.Add((reader.GetGuid(0), reader.GetGuid(1), new(reader.GetGuid(2), reader.GetInt64(3))));
     }
 
     /// <summary>What leases from before the end of a lot hold of its balance. Most batches meet no such lot.</summary>

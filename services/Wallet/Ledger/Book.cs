@@ -41,6 +41,9 @@ public sealed class Book(DateTimeOffset now)
     /// <summary>Requests that are to be re-rated. Their figures are those of the usage record with all its corrections.</summary>
     public Dictionary<Guid, Rated> Rated { get; } = [];
 
+    /// <summary>What movements that a post undoes have taken of each lot, as it was read; less than nothing: they have given.</summary>
+    public List<(Guid Movement, Guid Balance, LotPart Taken)> Undone { get; } = [];
+
     /// <summary>The open months of the usage log, as far as requests of the batch belong to them.</summary>
     public IReadOnlyList<UsageMonth> Months { get; set; } = [UsageMonth.Always];
 
@@ -100,7 +103,9 @@ public sealed class Account
     /// <summary>Lifetime usage and top-ups, cached for statements.</summary>
     public long Spent { get; set; }
     public long ToppedUp { get; set; }
-    public bool Frozen { get; set; }
+    public Freezer FrozenBy { get; set; }
+
+    public bool Frozen => FrozenBy != Freezer.Nobody;
 
     /// <summary>How far a counter might go by the last claim on it, for those who look at it. Claims decide by their own.</summary>
     public long? Ceiling { get; set; }
@@ -148,7 +153,7 @@ public sealed class Account
     public Dictionary<DateTimeOffset, long>? HeldFromBefore { get; set; }
 
     /// <summary>The figures that are written when they differ from <see cref="Stored"/>.</summary>
-    public AccountFigures Figures => new(Posted, Reserved, Version, Spent, ToppedUp, Frozen, Ceiling, EndsAt, BaseLot, Lots);
+    public AccountFigures Figures => new(Posted, Reserved, Version, Spent, ToppedUp, FrozenBy, Ceiling, EndsAt, BaseLot, Lots);
 
     /// <summary>The figures as they were read. Most accounts of a batch do not change, and those are not written.</summary>
     public AccountFigures Stored { get; set; }
@@ -162,8 +167,24 @@ public sealed class Account
 
 /// <summary>The figures of an account that change all the time.</summary>
 public readonly record struct AccountFigures(
-    long Posted, long Reserved, long Version, long Spent, long ToppedUp, bool Frozen, long? Ceiling, DateTimeOffset? EndsAt, Guid? BaseLot,
-    int Lots);
+    long Posted, long Reserved, long Version, long Spent, long ToppedUp, Freezer FrozenBy, long? Ceiling, DateTimeOffset? EndsAt,
+    Guid? BaseLot, int Lots);
+
+/// <summary>
+/// Who has frozen a wallet. Each lets go of what it has frozen, so that the end of a dispute does not undo what the wallet's owner has
+/// decided meanwhile; the owner lets it go whoever has frozen it.
+/// </summary>
+[Flags]
+public enum Freezer
+{
+    Nobody = 0,
+
+    /// <summary>A backend of the project.</summary>
+    Owner = 1,
+
+    /// <summary>Billing, for a dispute.</summary>
+    Billing = 2,
+}
 
 /// <summary>What a proxy holds of one claim.</summary>
 public sealed class Lease

@@ -71,7 +71,8 @@ public sealed record Open(OpenRegister Register) : Command
         };
 }
 
-public sealed record Freeze(Guid Wallet, bool Frozen) : Command
+/// <summary>Freezes a wallet, or lets it go.</summary>
+public sealed record Freeze(Guid Wallet, bool Frozen, Freezer By = Freezer.Owner) : Command
 {
     public override IEnumerable<Guid> Accounts => [Wallet];
 }

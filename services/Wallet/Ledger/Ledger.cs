@@ -48,11 +48,16 @@ public static partial class Ledger
     {
         if (book.Find(freeze.Wallet) is not { Kind: AccountKind.Wallet } wallet)
             return new Answer.Refused(freeze.Wallet, RefusalReason.Unknown, 0);
-        var repeated = wallet.Frozen == freeze.Frozen;
-        wallet.Frozen = freeze.Frozen;
-        if (!repeated)
-            Tell(book, wallet, freeze.Frozen ? EventTypes.WalletFrozen : EventTypes.WalletUnfrozen);
-        return new Answer.Done(repeated);
+        var before = wallet.Frozen;
+        wallet.FrozenBy = freeze switch
+        {
+            { Frozen: true } => wallet.FrozenBy | freeze.By,
+            { By: Freezer.Owner } => Freezer.Nobody,
+            _ => wallet.FrozenBy & ~freeze.By,
+        };
+        if (wallet.Frozen != before)
+            Tell(book, wallet, wallet.Frozen ? EventTypes.WalletFrozen : EventTypes.WalletUnfrozen);
+        return new Answer.Done(Repeated: wallet.Frozen == before);
     }
 
     static Answer.Done Apply(Book book, GiveBack giveBack)

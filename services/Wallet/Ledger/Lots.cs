@@ -183,15 +183,37 @@ public static partial class Ledger
     }
 
     /// <summary>
-    /// Gives back to a lot what was taken of its balance, but no more than the lot had at first; the rest is the balance's own.
+    /// Gives back to a lot what was taken of its balance, but no more than the lot had at first, and no more than what the post undoes has
+    /// taken of it. The rest goes to the other lots of which that has taken: a promotion does not become money that was paid. What no lot
+    /// is known to have given was owed, and has been paid since: it fills the lot, too, and what that has no room for is the balance's own.
     /// </summary>
     static void PutBackInto(Book book, Post post, Account account, long amount, Guid id)
     {
-        var room = account.Parts.Find(lot => lot.Id == id) is { Amount: { } first } ? Math.Min(amount, first - RestOf(account, id)) : 0;
-        if (room > 0)
-            Put(book, post.Id, post.EntryType, account, room, id);
-        if (amount > room)
-            Put(book, post.Id, post.EntryType, account, amount - room, account.Id);
+        var taken = TakenOf(book, post, account);
+        var others = taken.FindAll(part => part.Lot != id);
+        var ofOthers = others.Sum(part => part.Amount);
+        var most = post.Undoes.Count == 0 ? amount : Math.Min(amount, taken.Find(part => part.Lot == id)?.Amount ?? 0);
+        var room = account.Parts.Find(lot => lot.Id == id) is { Amount: { } first } ? first - RestOf(account, id) : 0;
+        var back = Math.Min(most, room);
+        back += Math.Min(Math.Max(0, amount - back - ofOthers), room - back);
+        if (back > 0)
+            Put(book, post.Id, post.EntryType, account, back, id);
+        if (amount > back)
+            PutBack(book, post.Id, post.EntryType, account, amount - back, others, paid: Math.Max(amount - back, ofOthers));
+    }
+
+    /// <summary>What the movements that a post undoes have taken of each lot of a balance, and not given back.</summary>
+    static List<LotPart> TakenOf(Book book, Post post, Account account)
+    {
+        var undone = post.Undoes.ToHashSet();
+        return
+        [
+            .. book.Undone.Where(one => one.Balance == account.Id && undone.Contains(one.Movement)).Select(one => one.Taken)
+                .Concat(book.Entries.Where(entry => entry.Account == account.Id && undone.Contains(entry.Transfer))
+                    .Select(entry => new LotPart(entry.Lot ?? entry.Account, -entry.Amount)))
+                .GroupBy(part => part.Lot, (lot, parts) => new LotPart(lot, parts.Sum(part => part.Amount)))
+                .Where(part => part.Amount > 0),
+        ];
     }
 
     /// <summary>Puts what a post brings into the lot that it makes, or into the balance's own.</summary>
@@ -226,23 +248,25 @@ public static partial class Ledger
     }
 
     /// <summary>
-    /// Gives back what was paid for a request, to the lots that have paid, the last of them first. What none of them is known to have paid
-    /// was the balance's own. What goes back to a lot that has expired expires at once.
+    /// Gives back what was paid for a request or taken by a dispute, to the lots that have given it, the last of them first. What none of
+    /// them is known to have given was the balance's own. What goes back to a lot that has expired expires at once.
     /// </summary>
-    static void PutBack(Book book, Guid movement, EntryType type, Account account, long amount, Rated rated)
+    /// <param name="paid">By all lots together.</param>
+    static void PutBack(
+        Book book, Guid movement, EntryType type, Account account, long amount, IReadOnlyList<LotPart> lots, long paid)
     {
         List<(Lot Lot, long Paid)> parts =
         [
-            .. from part in rated.Lots
+            .. from part in lots
             join lot in account.Parts on part.Lot equals lot.Id
             where lot.Id != account.Id
             select (lot, part.Amount),
         ];
-        parts.Add((new() { Id = account.Id }, rated.Charged - parts.Sum(part => part.Paid)));
+        parts.Add((new() { Id = account.Id }, paid - parts.Sum(part => part.Paid)));
         var left = amount;
-        foreach (var (lot, paid) in parts.OrderByDescending(part => part.Lot.Turn))
+        foreach (var (lot, part) in parts.OrderByDescending(part => part.Lot.Turn))
         {
-            var back = Math.Min(left, paid);
+            var back = Math.Min(left, part);
             if (back <= 0)
                 continue;
             Put(book, movement, type, account, back, lot.Id);

@@ -27,6 +27,12 @@ public sealed record Post(Guid Id, PostType Type, PostScope Of, IReadOnlyList<lo
     public Guid? Lot { get; init; }
 
     /// <summary>
+    /// Movements whose lots a post that comes back looks at: those of the same thing before it. What they have taken of other lots than its
+    /// own goes back there. Empty: all of it fills the post's lot. It follows from what it undoes, so it is no input of its own.
+    /// </summary>
+    public IReadOnlyList<Guid> Undoes { get; init; } = [];
+
+    /// <summary>
     /// Refused when the balance, or its lot, has less than what is asked: nobody shall owe the rest. The refusal is for ever: who asks
     /// again under the same id, and finds more, would move what somebody has already told the caller is not moved.
     /// </summary>

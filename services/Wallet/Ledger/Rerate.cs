@@ -49,7 +49,7 @@ public static partial class Ledger
             else
             {
                 Enter(book, id, EntryType.Adjustment, cost, charged);
-                PutBack(book, id, EntryType.Adjustment, wallet!, -charged, rated);
+                PutBack(book, id, EntryType.Adjustment, wallet!, -charged, rated.Lots, rated.Charged);
             }
             parts = LotsOf(book, first);
             wallet!.Spent += charged;

@@ -51,6 +51,8 @@ public static class Reratings
         var request = await Body.ReadAsync<Request>(http);
         if (request.From >= request.To || request.To > await BookedUntilAsync(database, http.RequestAborted))
             return Problems.Invalid("to", "'to' must be later than 'from' and not in the future.");
+        if (PriceBounds.Outside(request.Prices, "prices").FirstOrDefault() is { } outside)
+            return Problems.Invalid(outside, $"'{outside}' {PriceBounds.Rule}.");
         if (!await IsKeptAsync(request.From, database, http.RequestAborted))
             return Problems.Invalid("from", "'from' is in a month whose usage log is not kept any more.");
         return Results.Json(await RunAsync(request, database, writer, http.RequestAborted), Defaults.Json);

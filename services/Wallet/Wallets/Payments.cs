@@ -34,7 +34,7 @@ public static class Payments
             legs == 1 ? [asked.Net] : [asked.Net, asked.Margin, asked.Fee])
         {
             Reference = asked.Reference, Actor = ServiceCall.Billing, Lot = asked.Lot, WithoutDebt = asked.WithoutDebt,
-            ExpiresAt = asked.ExpiresAt, Text = asked.Text,
+            ExpiresAt = asked.ExpiresAt, Text = asked.Text, Undoes = asked.Undoes,
         });
         Failpoint.Hit("wallet.payment.booked");
         // Whoever is told of it sees it.
@@ -54,9 +54,9 @@ public static class Payments
     static async Task<IResult> StateAsync(Guid wallet, HttpContext http, NpgsqlDataSource database)
     {
         await using var query = database.Sql("""
-            select frozen, shown_balance(account) shown, reserved, organization, project, owner, test from account
-            where id = $1 and kind = $2
-            """, wallet, (short)AccountKind.Wallet);
+            select frozen, shown_balance(account) shown, reserved, organization, project, owner, test, frozen and frozen_by & $3 <> 0
+            from account where id = $1 and kind = $2
+            """, wallet, (short)AccountKind.Wallet, (short)Freezer.Billing);
         WalletState state;
         await using (var row = await query.ExecuteReaderAsync(http.RequestAborted))
         {
@@ -65,7 +65,7 @@ public static class Payments
             state = new(row.GetBoolean(0), Math.Max(0, row.GetInt64(1) - row.GetInt64(2)), new Dictionary<Guid, long>())
             {
                 Balance = row.GetInt64(1), Organization = row.GetGuid(3), Project = row.GetGuid(4), Customer = row.GetGuid(5),
-                Test = row.GetBoolean(6),
+                Test = row.GetBoolean(6), FrozenForDispute = row.GetBoolean(7),
             };
         }
         var lots = await WalletLots.ReadAsync(database, wallet, http.RequestAborted);
@@ -107,7 +107,7 @@ public static class Payments
     static async Task<IResult> SetFrozenAsync(Guid wallet, HttpContext http, Writer writer, RedisClient redis)
     {
         var frozen = (await Body.ReadAsync<SetFrozen>(http)).Frozen;
-        if (await writer.RunAsync(new Freeze(wallet, frozen)) is Answer.Refused)
+        if (await writer.RunAsync(new Freeze(wallet, frozen, Freezer.Billing)) is Answer.Refused)
             return Problems.NotFound("wallet");
         if (frozen)
             await redis.PublishAsync(Invalidation.Channel, new Invalidation(Invalidation.RegisterFrozen, wallet.ToString("N")));

@@ -5,7 +5,7 @@ namespace LlmGateway.Webhooks;
 
 /// <summary>
 /// <c>DELETE /v1/webhooks/{id}</c> → 200, which is what the official server package reads. Nothing is sent any more, and its secrets are
-/// gone. What was sent leaves later, in rounds (<see cref="TableRetention"/>).
+/// gone. What was sent leaves later, in rounds (<see cref="TableRetention"/>). Whoever lost the answer asks again and is told the same.
 /// </summary>
 public static class DeleteEndpoint
 {
@@ -18,7 +18,7 @@ public static class DeleteEndpoint
             return EndpointView.NotFound;
         await using var delete = database.Sql("""
             with gone as (
-                update endpoint set status = 2 where id = $1 and project = $2 and test = $3 and status <> 2 returning id),
+                update endpoint set status = 2 where id = $1 and project = $2 and test = $3 returning id),
             secrets as (delete from endpoint_secret where endpoint in (select id from gone))
             select count(*) from gone
             """, endpoint, caller.Project, caller.Test);

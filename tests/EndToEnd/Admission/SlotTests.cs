@@ -44,18 +44,20 @@ public sealed class SlotTests
             Barrier.StartAsync(prompt => Chat.AskAsync(key, "barrier", prompt, at: Stack.Proxy));
     }
 
+    /// <summary>A model of each wire, and the status of a whole answer and of a stream of it.</summary>
+    internal static readonly (string Model, int Whole, int Stream)[] Ways =
+    [
+        ("small", 200, 200), ("nousage", 200, 200), ("cut", 502, 200), ("error-mid", 502, 200), ("error-400", 400, 400),
+        ("error-401", 502, 502), ("error-404", 404, 404), ("error-429", 429, 429), ("error-500", 502, 502),
+    ];
+
     /// <summary>Only one request may run, so each way out must have given the slot back when the next call comes.</summary>
     [Theory, MemberData(nameof(Speaker.Pairs), MemberType = typeof(Speaker))]
     public async Task Whatever_ends_a_request_frees_its_slot(string caller, string provider)
     {
         var speaker = Speaker.Of(caller);
         var user = await LimitedAsync(Backend.Wires, 1);
-        (string Model, int Whole, int Stream)[] ways =
-        [
-            ("small", 200, 200), ("nousage", 200, 200), ("cut", 502, 200), ("error-mid", 502, 200), ("error-400", 400, 400),
-            ("error-401", 502, 502), ("error-404", 404, 404), ("error-429", 429, 429), ("error-500", 502, 502),
-        ];
-        foreach (var (model, whole, stream) in ways)
+        foreach (var (model, whole, stream) in Ways)
         {
             MustNotWait(await speaker.AskAsync(user.Token, $"{provider}-{model}", Price.Question, stream: false), model, whole);
             MustNotWait(await speaker.AskAsync(user.Token, $"{provider}-{model}", Price.Question, stream: true), model, stream);
@@ -66,7 +68,7 @@ public sealed class SlotTests
         var request = Gateway.Request("POST", speaker.Path($"{provider}-slow", true), user.Token, body);
         using (var response = await Gateway.OpenAsync(request, Token))
             await (await response.Content.ReadAsStreamAsync(Token)).ReadExactlyAsync(new byte[1], Token);
-        await Books.UsageAsync(user, (2 * ways.Length) + 1);
+        await Books.UsageAsync(user, (2 * Ways.Length) + 1);
         (await speaker.AskAsync(user.Token, $"{provider}-small", Price.Question, stream: true)).MustBe(200);
         await MustBeFreeAsync(user);
 
@@ -186,21 +188,7 @@ public sealed class SlotTests
     public async Task Calls_of_every_other_kind_and_batches_free_their_slot()
     {
         var user = await LimitedAsync(Backend.Wires, 1);
-        (string Path, string Body)[] kinds =
-        [
-            ("/v1/completions", """{"model":"chat-small","prompt":"one two three"}"""),
-            ("/v1/embeddings", """{"model":"chat-embedding","input":["one two three"]}"""),
-            ("/v1/moderations", """{"model":"moderation","input":"one"}"""),
-            ("/v1/images/generations", """{"model":"image","prompt":"a cat"}"""),
-            ("/v1/audio/speech", """{"model":"speech","input":"Hello","voice":"alloy"}"""),
-            ("/v1beta/models/gemini-embedding:embedContent", """{"content":{"parts":[{"text":"one two three"}]}}"""),
-            ("/v1/messages/count_tokens", """{"model":"messages-small","messages":[{"role":"user","content":"one"}]}"""),
-            ("/v1/messages/batches", """
-                {"requests":[{"custom_id":"a","params":
-                {"model":"messages-batch","max_tokens":20,"messages":[{"role":"user","content":"one"}]}}]}
-                """),
-        ];
-        foreach (var (path, body) in kinds)
+        foreach (var (path, body) in Kinds)
             foreach (var proxy in Stack.Proxies)
                 (await Gateway.SendAsync("POST", path, user.Token, body, proxy)).MustBe(200);
         var keyed = new KeyedCall(user.Token, Chat.Path, Chat.Body("chat-small", Price.Question));
@@ -208,6 +196,22 @@ public sealed class SlotTests
             (await keyed.SendAsync(proxy)).MustBe(200);
         await MustBeFreeAsync(user);
     }
+
+    /// <summary>Calls that are no conversation, and a batch.</summary>
+    internal static readonly (string Path, string Body)[] Kinds =
+    [
+        ("/v1/completions", """{"model":"chat-small","prompt":"one two three"}"""),
+        ("/v1/embeddings", """{"model":"chat-embedding","input":["one two three"]}"""),
+        ("/v1/moderations", """{"model":"moderation","input":"one"}"""),
+        ("/v1/images/generations", """{"model":"image","prompt":"a cat"}"""),
+        ("/v1/audio/speech", """{"model":"speech","input":"Hello","voice":"alloy"}"""),
+        ("/v1beta/models/gemini-embedding:embedContent", """{"content":{"parts":[{"text":"one two three"}]}}"""),
+        ("/v1/messages/count_tokens", """{"model":"messages-small","messages":[{"role":"user","content":"one"}]}"""),
+        ("/v1/messages/batches", """
+            {"requests":[{"custom_id":"a","params":
+            {"model":"messages-batch","max_tokens":20,"messages":[{"role":"user","content":"one"}]}}]}
+            """),
+    ];
 
     [Theory]
     [InlineData("""{"concurrent":0}""", "concurrent")]

@@ -5,7 +5,6 @@ using Npgsql;
 namespace LlmGateway.EndToEnd;
 
 /// <summary>What happens to wallets, as mail to a project's address, which the sandbox catches.</summary>
-[Collection(nameof(Payments))]
 public sealed class AlertMailTests
 {
     static CancellationToken Token => TestContext.Current.CancellationToken;

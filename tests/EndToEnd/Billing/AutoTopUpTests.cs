@@ -4,11 +4,8 @@ using Npgsql;
 namespace LlmGateway.EndToEnd;
 
 /// <summary>Wallets that are topped up by themselves, with cards that are saved at the sandbox's Stripe.</summary>
-[Collection(nameof(Payments))]
 public sealed class AutoTopUpTests
 {
-    const int Calls = 500;
-
     static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
@@ -54,10 +51,10 @@ public sealed class AutoTopUpTests
     {
         var user = await Backend.App.NewUserAsync("2");
         var wallet = Guid.ParseExact(user.WalletId["wal_".Length..], "N");
-        await Purchase.OrderAsync("/webhooks", """{"hold":true}""");
-        try
+        await using (var orders = new StripeOrders(user.WalletId))
         {
-            await Purchase.OrderAsync("/faults", $$"""{"kind":"error-after","match":"{{call}}"}""");
+            await orders.HoldAsync();
+            await orders.FailAsync("error-after", call);
             (await Gateway.SendAsync("POST", "/v1/wallet/payment-method", user.Token)).MustBe(503);
             await Purchase.NumberAsync(
                 "billing",
@@ -68,11 +65,7 @@ public sealed class AutoTopUpTests
                 wallet);
 
             Assert.Equal("visa", Card(await (await SavedCard.SaveAsync(user)).TurnOnAsync("1", "10", "100")).Text("brand"));
-        }
-        finally
-        {
-            await Purchase.OrderAsync("/webhooks/release");
-            await Purchase.OrderAsync("/webhooks");
+            await orders.ReleaseAsync();
         }
     }
 
@@ -116,53 +109,13 @@ public sealed class AutoTopUpTests
         Assert.Equal(1050, Cents((await card.IntentsAsync())[0]));
     }
 
-    /// <summary>Row 7.1 of the field's reports, its four cases.</summary>
-    [Theory]
-    [InlineData(Purchase.Visa, null)]
-    [InlineData(SavedCard.DeclinedLater, null)]
-    [InlineData(SavedCard.NeedsOwner, null)]
-    [InlineData(Purchase.Visa, "cut-before")]
-    [InlineData(Purchase.Visa, "cut-after")]
-    [InlineData(Purchase.Visa, "error-after")]
-    public async Task Five_hundred_calls_that_each_fall_below_charge_once_and_never_above_the_ceiling(string method, string? fault)
-    {
-        await using var second = await SecondBilling.StartAsync();
-        var card = await SavedCard.SaveAsync(await Backend.App.NewUserAsync("8"), method);
-        await card.TurnOnAsync("4", "10", "15");
-        if (fault is not null)
-            await Purchase.OrderAsync("/faults", $$"""{"kind":"{{fault}}","match":"POST /v1/payment_intents","count":4}""");
-        try
-        {
-            var replies = await Task.WhenAll(Enumerable.Range(0, Calls).Select(_ => card.User.ChatAsync("per-request", "hello")));
-            Assert.All(replies, reply => reply.MustBe(200));
-            await card.MustHaveIntentsAsync(1);
-            await (method switch
-            {
-                SavedCard.DeclinedLater => DeclinedAsync(card),
-                SavedCard.NeedsOwner => card.MustBecomeAsync("paused"),
-                _ => Eventually.GetAsync(card.TopUpsAsync, all => all.Length > 0, "the top-up", SavedCard.Patience),
-            });
-            await card.MustBeLookedAtAsync();
-
-            Assert.Equal(1050, Cents(Assert.Single(await card.IntentsAsync())));
-            Assert.Equal(method == Purchase.Visa ? ["8.333333333"] : [], await card.TopUpsAsync());
-        }
-        finally
-        {
-            await Purchase.OrderAsync("/faults", method: "DELETE");
-        }
-    }
-
-    static async Task DeclinedAsync(SavedCard card) => await Eventually.GetAsync(
-        card.ShownAsync, shown => shown.GetProperty("nextTry").ValueKind == JsonValueKind.String, "the pause", SavedCard.Patience);
-
     [Fact]
     public async Task A_decline_keeps_its_claim_and_is_told_and_another_card_is_charged_at_once()
     {
         var card = await SavedCard.SaveAsync(await Backend.App.NewUserAsync("2"), SavedCard.DeclinedLater);
         await card.TurnOnAsync("1", "10", "100");
         await card.SpendAsync("1.5");
-        await DeclinedAsync(card);
+        await card.MustBeDeclinedAsync();
         await Eventually.HoldsAsync(
             async () => (await card.IntentsAsync())[0].Text("status") == "canceled", "the end of the attempt", SavedCard.Patience);
         await card.MustBeLookedAtAsync();
@@ -235,7 +188,10 @@ public sealed class AutoTopUpTests
         foreach (var card in (SavedCard[])[off, frozen, deleted])
             await card.SpendAsync("1.5");
         await frozen.MustBeLookedAtAsync();
-        await deleted.MustBeLookedAtAsync();
+        await Eventually.HoldsAsync(
+            async () => await Purchase.NumberAsync(
+                "billing", "select count(*) from auto_top_up where customer = $1 and status = 'off'", deleted.User.Customer) == 1,
+            "the end of what a deleted customer is charged by itself", SavedCard.Patience);
 
         foreach (var card in (SavedCard[])[off, frozen, deleted])
             Assert.Empty(await card.IntentsAsync());
@@ -280,6 +236,25 @@ public sealed class AutoTopUpTests
         await Eventually.GetAsync(card.TopUpsAsync, all => all.Length == 1, "the top-up", SavedCard.Patience);
         Assert.Equal("open", (await left.ShownAsync()).Text("status"));
         Assert.Equal(left.Intent, (await Purchase.BeginAsync(user, "25")).Intent);
+    }
+
+    /// <summary>Each that is done lets the next one begin, and stays as a row here and as a card at Stripe.</summary>
+    [Fact]
+    public async Task So_many_setups_of_a_card_are_begun_in_an_hour_and_one_more_is_refused_by_its_limit()
+    {
+        var user = await Backend.App.NewUserAsync("2");
+        await SavedCard.SaveAsync(user);
+        Assert.Equal(19, await Purchase.NumberAsync("billing", """
+            with before as (
+                insert into card_setup (id, wallet, livemode, status)
+                select gen_random_uuid(), wallet, livemode, 'succeeded' from card_setup, generate_series(1, 19) where wallet = $1
+                returning 1)
+            select count(*) from before
+            """, Guid.ParseExact(user.WalletId["wal_".Length..], "N")));
+
+        var refused = (await Gateway.SendAsync("POST", "/v1/wallet/payment-method", user.Token)).MustBe(429);
+
+        Assert.Equal("card_setups_per_hour", refused.Json.GetProperty("error").GetProperty("limit").Text("id"));
     }
 
     [Fact]
@@ -342,7 +317,7 @@ public sealed class AutoTopUpTests
         intent.GetProperty("payment_method_options").GetProperty("card").Text("request_three_d_secure");
 
     /// <summary>Bodies of what owners were told of a user.</summary>
-    static Task<string[]> ToldAsync(User user, string type, int count) => Eventually.GetAsync(async () =>
+    internal static Task<string[]> ToldAsync(User user, string type, int count) => Eventually.GetAsync(async () =>
     {
         await using var database = NpgsqlDataSource.Create(Stack.Connection("webhooks"));
         await using var query = database.CreateCommand(

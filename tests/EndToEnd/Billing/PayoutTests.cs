@@ -7,6 +7,8 @@ namespace LlmGateway.EndToEnd;
 [Collection(nameof(Payments))]
 public sealed class PayoutTests
 {
+    const string Transfers = "POST /v1/transfers";
+
     static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
@@ -62,18 +64,14 @@ public sealed class PayoutTests
     public async Task Fifty_at_once_whose_connections_are_cut_before_and_after_the_effect_pay_once()
     {
         var (payee, account) = await Payee.ReadyAsync(times: 3);
-        foreach (var kind in (string[])["cut-after", "cut-before", "error-before", "cut-after", "cut-before"])
-            await Purchase.OrderAsync("/faults", $$"""{"kind":"{{kind}}","match":"POST /v1/transfers","count":2}""");
-        try
+        await using (var orders = new StripeOrders(account))
         {
+            foreach (var kind in (string[])["cut-after", "cut-before", "error-before", "cut-after", "cut-before"])
+                await orders.FailAsync(kind, Transfers, 2);
             var replies = await Task.WhenAll(Enumerable.Range(0, 50).Select(i => payee.PayOutAsync(i % 2 == 0 ? null : "6")));
 
             Assert.Single(replies, reply => reply.Status is 200 or 202);
             Assert.All(replies.Where(reply => reply.Status >= 300), reply => Assert.Contains(reply.Status, (int[])[400, 409]));
-        }
-        finally
-        {
-            await Purchase.OrderAsync("/faults", method: "DELETE");
         }
         await Purchase.ReconcileAsync();
 
@@ -86,10 +84,11 @@ public sealed class PayoutTests
     public async Task Fifty_parts_at_once_are_paid_as_far_as_the_margin_goes()
     {
         var (payee, account) = await Payee.ReadyAsync(times: 3);
-        await Purchase.OrderAsync("/faults", """{"kind":"cut-after","match":"POST /v1/transfers","count":2}""");
+        var orders = new StripeOrders(account);
+        await orders.FailAsync("cut-after", Transfers, 2);
 
         var replies = await Task.WhenAll(Enumerable.Range(0, 50).Select(_ => payee.PayOutAsync("1")));
-        await Purchase.OrderAsync("/faults", method: "DELETE");
+        await orders.DisposeAsync();
         await Purchase.ReconcileAsync();
 
         Assert.Equal(6, replies.Count(reply => reply.Status is 200 or 202));
@@ -105,7 +104,7 @@ public sealed class PayoutTests
     public async Task Without_a_clear_answer_it_is_pending_and_the_reconciler_pays_it_once(string fault, int count)
     {
         var (payee, account) = await Payee.ReadyAsync();
-        await LoseAsync(payee, fault, count);
+        await LoseAsync(payee, account, fault, count);
 
         await payee.MustHaveAsync("0", inPayout: "2");
         Assert.Equal(["pending 2"], await payee.ShownAsync());
@@ -120,7 +119,8 @@ public sealed class PayoutTests
     public async Task A_connection_that_is_cut_after_the_effect_gets_the_answer_of_the_same_transfer()
     {
         var (payee, account) = await Payee.ReadyAsync();
-        await Purchase.OrderAsync("/faults", """{"kind":"cut-after","match":"POST /v1/transfers"}""");
+        await using var orders = new StripeOrders(account);
+        await orders.FailAsync("cut-after", Transfers);
 
         (await payee.PayOutAsync()).MustBe(200);
 
@@ -136,7 +136,7 @@ public sealed class PayoutTests
         string fault, int count, string shown, string margin, int transfers)
     {
         var (payee, account) = await Payee.ReadyAsync();
-        await LoseAsync(payee, fault, count);
+        await LoseAsync(payee, account, fault, count);
         await AgeAsync((await payee.PayoutsAsync()).Single().Text("id"));
 
         await Purchase.ReconcileAsync();
@@ -156,7 +156,9 @@ public sealed class PayoutTests
     public async Task An_account_that_turns_restricted_on_the_way_releases_the_reservation_and_it_is_told()
     {
         var (payee, account) = await Payee.ReadyAsync();
-        await LoseAsync(payee, "cut-before", 3);
+        var to = $"payouts-{Guid.NewGuid():N}@example.com";
+        (await payee.Backend.PutAsync("/v1/alerts", $$"""{"email":"{{to}}"}""")).MustBe(200);
+        await LoseAsync(payee, account, "cut-before", 3);
         await Payee.OrderAsync(account, "restricted");
 
         await Purchase.ReconcileAsync();
@@ -169,13 +171,17 @@ public sealed class PayoutTests
         Assert.Equal(
             ["payout.created", "payout.failed"],
             await Eventually.GetAsync(() => ToldAsync(failed.Text("id")), told => told.Length == 2, "two events"));
+        var mails = await Eventually.GetAsync(
+            async () => (await Gateway.SendAsync("GET", $"/sandbox/mail?to={to}", at: Stack.Sandbox)).Json.Items("mails").ToArray(),
+            mails => mails.Length > 0, "a mail");
+        Assert.StartsWith("A payout has failed", Assert.Single(mails).Text("subject"), StringComparison.Ordinal);
     }
 
     [Fact]
     public async Task An_event_of_a_transfer_whose_answer_was_lost_pays_the_payout()
     {
-        var (payee, _) = await Payee.ReadyAsync();
-        await LoseAsync(payee, "error-after", 1, deliver: true);
+        var (payee, account) = await Payee.ReadyAsync();
+        await LoseAsync(payee, account, "error-after", 1, deliver: true);
 
         await Eventually.HoldsAsync(async () => (await payee.ShownAsync()).Single() == "paid 2", "the payout");
         await payee.MustHaveAsync("0");
@@ -346,29 +352,26 @@ public sealed class PayoutTests
     static readonly Lazy<Task<Payee>> Unpaid = new(async () => (await Payee.ReadyAsync()).Payee);
 
     /// <summary>A payout of all that is pending: Stripe's answer is lost, and so are its events, unless they are to come.</summary>
-    static async Task LoseAsync(Payee payee, string fault, int count, bool deliver = false)
+    static async Task LoseAsync(Payee payee, string account, string fault, int count, bool deliver = false)
     {
-        await Purchase.OrderAsync("/webhooks", """{"hold":true}""");
-        try
-        {
-            await Purchase.OrderAsync("/faults", $$"""{"kind":"{{fault}}","match":"POST /v1/transfers","count":{{count}}}""");
-            var reply = (await payee.PayOutAsync()).MustBe(202).Json;
-            Assert.Equal(("pending", JsonValueKind.Null), (reply.Text("status"), reply.GetProperty("transferId").ValueKind));
-            await Purchase.OrderAsync(deliver ? "/webhooks/release" : "/webhooks/lose");
-        }
-        finally
-        {
-            await Purchase.OrderAsync("/webhooks");
-            await Purchase.OrderAsync("/faults", method: "DELETE");
-        }
+        await using var orders = new StripeOrders(account);
+        await orders.HoldAsync();
+        await orders.FailAsync(fault, Transfers, count);
+        var reply = (await payee.PayOutAsync()).MustBe(202).Json;
+        Assert.Equal(("pending", JsonValueKind.Null), (reply.Text("status"), reply.GetProperty("transferId").ValueKind));
+        await (deliver ? orders.ReleaseAsync() : orders.LoseAsync());
     }
 
-    /// <summary>Takes all that the platform has available away, to an account that only this test knows.</summary>
-    static async Task DrainAsync(string account)
+    /// <summary>
+    /// Takes all that the platform has available away, to an account that only this test knows. Refunds of other tests may have taken some
+    /// of it a moment before.
+    /// </summary>
+    static Task DrainAsync(string account) => Eventually.HoldsAsync(async () =>
     {
         var available = (await Purchase.StripeAsync("GET", "/v1/balance")).MustBe(200).Json.Items("available").First().Int("amount");
-        (await Purchase.StripeAsync("POST", "/v1/transfers", $"amount={available}&currency=usd&destination={account}")).MustBe(200);
-    }
+        var all = $"amount={available}&currency=usd&destination={account}";
+        return available <= 0 || (await Purchase.StripeAsync("POST", "/v1/transfers", all)).Status == 200;
+    }, "an empty platform");
 
     static Task AgeAsync(string payout) => ChangeAsync("created_at = created_at - interval '25 hours'", payout);
 

@@ -3,6 +3,7 @@ using System.Globalization;
 namespace LlmGateway.EndToEnd;
 
 /// <summary>Codes that give credit.</summary>
+[Collection(nameof(Payments))]
 public sealed class PromotionTests
 {
     static string NewCode() => $"T{Guid.NewGuid():N}"[..20].ToUpperInvariant();
@@ -113,6 +114,66 @@ public sealed class PromotionTests
             async () => await RedeemAsync(await Backend.App.NewUserAsync(), soon) is { Status: 409, Code: "promotion_expired" },
             "the code's end");
         Assert.Equal((1_000_000_000, 0), (await user.BalanceAsync(), await RedeemedAsync(code)));
+    }
+
+    /// <summary>Rows as a service leaves them that dies before the ledger has them. The first is of a wallet that is not there.</summary>
+    [Fact]
+    public async Task What_was_claimed_is_booked_whatever_stands_before_it_and_what_has_expired_is_asked_for_no_more()
+    {
+        var code = await CreateAsync("\"maxRedemptions\":10,\"lotDays\":30");
+        var (waits, late) = (await Backend.App.NewUserAsync(credit: null), await Backend.App.NewUserAsync(credit: null));
+        var nobody = Guid.NewGuid();
+        await ClaimAsync(nobody, Guid.NewGuid(), "now() + interval '1 day'", 3);
+        await ClaimAsync(waits.Customer, WalletOf(waits), "now() + interval '1 day'", 2);
+        await ClaimAsync(late.Customer, WalletOf(late), "now() - interval '1 second'", 1);
+
+        await Purchase.ReconcileAsync();
+
+        Assert.Equal((2_500_000_000, 0), (await waits.BalanceAsync(), await late.BalanceAsync()));
+        Assert.Equal(("booked", "expired"), (await StatusAsync(waits), await StatusAsync(late)));
+        Assert.Equal("promotion_expired", (await RedeemAsync(late, code)).MustBe(409).Code);
+        await Purchase.NumberAsync(
+            "billing", "with over as (update redemption set status = 'expired' where customer = $1 returning 1) select count(*) from over",
+            nobody);
+
+        Task ClaimAsync(Guid customer, Guid wallet, string expires, int age) => Purchase.NumberAsync("billing", $"""
+            with claimed as (
+                insert into redemption (id, promotion, customer, number, wallet, expires_at, created_at, looked_at)
+                select gen_random_uuid(), id, $2, 1, $3, date_trunc('milliseconds', {expires}), now() - interval '1 hour',
+                    now() - interval '{age} hours'
+                from promotion where code = $1 returning 1)
+            select count(*) from claimed
+            """, code, customer, wallet);
+
+        static Guid WalletOf(User user) => Guid.ParseExact(user.WalletId["wal_".Length..], "N");
+
+        static async Task<string> StatusAsync(User user) => await Purchase.NumberAsync(
+            "billing", "select count(*) from redemption where customer = $1 and status = 'booked'", user.Customer) == 1 ? "booked"
+            : await Purchase.NumberAsync(
+                "billing", "select count(*) from redemption where customer = $1 and status = 'expired'", user.Customer) == 1 ? "expired"
+            : "neither";
+    }
+
+    /// <summary>Stored answers are deleted after three days; what a key has done it has done for ever.</summary>
+    [Fact]
+    public async Task A_key_that_was_used_before_the_answers_that_are_stored_is_refused_for_anything_else()
+    {
+        var (code, other, user) = (await CreateAsync(), await CreateAsync(), await Backend.App.NewUserAsync(credit: null));
+        var (key, made) = (NewCode(), NewCode());
+        (await RedeemAsync(user, code, key)).MustBe(200);
+        (await MakeAsync(made, "2.5")).MustBe(201);
+        Assert.Equal(2, await Purchase.NumberAsync(
+            "billing", "with gone as (delete from idempotent_call where key = $1 returning 1) select count(*) from gone", key));
+
+        Assert.Equal("idempotency_key_reused", (await RedeemAsync(user, other, key)).MustBe(422).Code);
+        (await RedeemAsync(user, code, key)).MustBe(200);
+        Assert.Equal("idempotency_key_reused", (await MakeAsync(NewCode(), "2.5")).MustBe(422).Code);
+        Assert.Equal("idempotency_key_reused", (await MakeAsync(made, "3")).MustBe(422).Code);
+        (await MakeAsync(made, "2.5")).MustBe(201);
+        Assert.Equal((2_500_000_000, 0), (await user.BalanceAsync(), await RedeemedAsync(other)));
+
+        Task<Reply> MakeAsync(string code, string amount) => Backend.App.PostAsync(
+            "/v1/promotions", $$"""{"code":"{{code}}","amount":"{{amount}}","maxRedemptions":1,"expiresAt":"2099-01-01T00:00:00Z"}""", key);
     }
 
     [Theory]

@@ -74,18 +74,14 @@ public sealed class RefundRefusalTests
     {
         var purchase = await Purchase.PaidAsync();
         await purchase.MustHaveAsync(Bought);
-        await Purchase.OrderAsync("/faults", """{"kind":"cut-before","match":"POST /v1/refunds","count":1000}""");
-        try
+        await using (var orders = new StripeOrders(purchase.Intent))
         {
+            await orders.FailAsync("cut-before", "POST /v1/refunds", count: 1000);
             Assert.Equal("pending", (await purchase.RefundAsync("")).MustBe(201).Json.Text("status"));
             await RunAsync("""
                 update refund set created_at = now() - interval '24 hours' where payment = (select id from payment where intent = $1)
                 """, purchase.Intent);
             await Purchase.ReconcileAsync();
-        }
-        finally
-        {
-            await Purchase.OrderAsync("/faults", method: "DELETE");
         }
         var refund = await OnlyRefundAsync(purchase);
         Assert.Equal("failed", refund.Text("status"));

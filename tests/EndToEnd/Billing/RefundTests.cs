@@ -1,7 +1,6 @@
 namespace LlmGateway.EndToEnd;
 
 /// <summary>What goes back to the card: by our route, by Stripe's dashboard, by the card's bank.</summary>
-[Collection(nameof(Payments))]
 public sealed class RefundTests
 {
     [Fact]
@@ -130,35 +129,6 @@ public sealed class RefundTests
             .Items("refunds").Single().Text("status");
     }
 
-    [Fact]
-    public async Task A_refund_whose_answer_is_lost_happens_once()
-    {
-        var purchase = await Purchase.PaidAsync();
-        await purchase.MustHaveAsync("8.333333333");
-        await Purchase.OrderAsync("/webhooks", """{"hold":true}""");
-        try
-        {
-            await Purchase.OrderAsync("/faults", """{"kind":"error-after","match":"POST /v1/refunds"}""");
-
-            Assert.Equal("pending", (await purchase.RefundAsync("\"amount\":\"10.5\"")).MustBe(201).Json.Text("status"));
-            await Purchase.OrderAsync("/webhooks/release");
-        }
-        finally
-        {
-            await Purchase.OrderAsync("/webhooks");
-        }
-
-        await Eventually.HoldsAsync(
-            async () => (await Backend.App.GetAsync($"/v1/wallets/{purchase.User.WalletId}/refunds")).MustBe(200).Json.Items("refunds")
-                .Single().Text("status") == "succeeded",
-            "the end of the refund");
-        await Purchase.ReconcileAsync();
-        Assert.Equal(0, await purchase.User.BalanceAsync());
-        var refunds = (await Purchase.StripeAsync("GET", $"/v1/refunds?payment_intent={purchase.Intent}")).MustBe(200).Json.Items("data");
-        Assert.Equal(1050, Assert.Single(refunds).Int("amount"));
-        Assert.Equal(["refund -8.333333333", "topup 8.333333333"], await purchase.EntriesAsync());
-    }
-
     [Theory]
     [InlineData("winning_evidence", "won", "active", "8.333333333")]
     [InlineData("losing_evidence", "lost", "frozen", "0")]
@@ -187,6 +157,59 @@ public sealed class RefundTests
         Task MustBeAsync(string status) => Eventually.HoldsAsync(
             async () => (await Backend.App.GetAsync($"/v1/wallets/{purchase.User.WalletId}")).MustBe(200).Json.Text("status") == status,
             $"a wallet that is {status}");
+    }
+
+    /// <summary>What Stripe says of its account is the operator's alone.</summary>
+    [Fact]
+    public async Task What_Stripe_refuses_is_answered_in_our_words_and_can_be_asked_for_again()
+    {
+        const string said = "The operator's money at Stripe is not available yet. Try again later.";
+        var purchase = await Purchase.PaidAsync();
+        await purchase.MustHaveAsync("8.333333333");
+        await using StripeOrders ofIntent = new(purchase.Intent), ofWallet = new(purchase.User.WalletId);
+        await ofIntent.FailAsync("refusal", "POST /v1/refunds");
+        var failed = (await purchase.RefundAsync("")).MustBe(201).Json;
+        Assert.Equal(("failed", said), (failed.Text("status"), failed.Text("failure")));
+        await purchase.MustHaveAsync("8.333333333");
+
+        await ofWallet.FailAsync("refusal", "POST /v1/payment_intents");
+        Refused(await Purchase.AskAsync(purchase.User, """{"amount":"10"}"""));
+        await Purchase.BeginAsync(purchase.User, "10");
+
+        await ofWallet.FailAsync("refusal", "POST /v1/setup_intents");
+        Refused(await SaveAsync());
+        (await SaveAsync()).MustBe(200);
+
+        Task<Reply> SaveAsync() => Gateway.SendAsync("POST", "/v1/wallet/payment-method", purchase.User.Token);
+
+        static void Refused(Reply reply) => Assert.Equal(
+            ("stripe_refused", said), (reply.MustBe(409).Code, reply.Json.GetProperty("error").Text("message")));
+    }
+
+    [Fact]
+    public async Task What_its_owner_freezes_during_a_dispute_stays_frozen_when_that_is_won()
+    {
+        var purchase = await Purchase.PaidAsync(method: Purchase.Disputed);
+        var wallet = $"/v1/wallets/{purchase.User.WalletId}";
+        var dispute = await Eventually.GetAsync(
+            async () => (await Purchase.StripeAsync("GET", $"/v1/disputes?payment_intent={purchase.Intent}")).MustBe(200).Json.Items("data")
+                .Select(one => one.Text("id")).SingleOrDefault(),
+            id => id is not null, "a dispute");
+        await Eventually.HoldsAsync(async () => await StatusAsync() == "frozen", "the frozen wallet");
+        (await Backend.App.PostAsync($"{wallet}/freeze", "{}")).MustBe(200);
+
+        (await Purchase.StripeAsync("POST", $"/v1/disputes/{dispute}", "evidence[uncategorized_text]=winning_evidence")).MustBe(200);
+        await purchase.MustHaveAsync("8.333333333");
+        await Eventually.HoldsAsync(
+            async () => await Purchase.NumberAsync(
+                "billing", "select count(*) from dispute where id = $1 and status = 'won' and not froze", dispute!) == 1,
+            "the end of the dispute");
+
+        Assert.Equal("frozen", await StatusAsync());
+        (await Backend.App.PostAsync($"{wallet}/unfreeze", "{}")).MustBe(200);
+        Assert.Equal("active", await StatusAsync());
+
+        async Task<string?> StatusAsync() => (await Backend.App.GetAsync(wallet)).MustBe(200).Json.Text("status");
     }
 
     [Theory]

@@ -1,37 +1,49 @@
 using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
+using Npgsql;
 
 namespace LlmGateway.EndToEnd;
 
 /// <summary>Another instance of Billing beside the app's own, with the same settings and the same database.</summary>
-sealed class SecondBilling : IAsyncDisposable
+public sealed class SecondBilling : IAsyncLifetime
 {
-    readonly Process _process;
+    static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
-    SecondBilling(Process process) => _process = process;
+    Process? _process;
 
-    public static async Task<SecondBilling> StartAsync()
+    public async ValueTask InitializeAsync()
     {
-        var (process, url) = await RunAsync([]);
-        process.OutputDataReceived += (_, _) => { };
-        process.ErrorDataReceived += (_, _) => { };
-        process.BeginOutputReadLine();
-        process.BeginErrorReadLine();
-        await Eventually.HoldsAsync(
-            async () => await Outage.HealthAsync(new(url)) is { Status: 200 }, "a second Billing", TimeSpan.FromSeconds(60));
-        return new(process);
+        (_process, var url) = await RunAsync([]);
+        _process.OutputDataReceived += (_, _) => { };
+        _process.ErrorDataReceived += (_, _) => { };
+        _process.BeginOutputReadLine();
+        _process.BeginErrorReadLine();
+        await Eventually.HoldsAsync(async () => await Outage.HealthAsync(new(url)) is { Status: 200 }, "a second Billing", Patience);
     }
 
-    /// <summary>What it says until it ends by itself, as one that must not run with these settings.</summary>
+    /// <summary>Other tests pay meanwhile: what it leaves of Stripe's events is the first one's at once, and not after a minute.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (_process is null)
+            return;
+        using var process = _process;
+        await Outage.TrySignalAsync("TERM", process.Id);
+        using var limit = new CancellationTokenSource(Patience);
+        await process.WaitForExitAsync(limit.Token);
+        await using var database = NpgsqlDataSource.Create(Stack.Connection("billing"));
+        await using var left = database.CreateCommand("update stripe_event set next_at = now() where status = 'waiting'");
+        await left.ExecuteNonQueryAsync(CancellationToken.None);
+    }
+
+    /// <summary>What one says until it ends by itself, because it must not run with these settings.</summary>
     public static async Task<string> EndAsync(Dictionary<string, string> settings)
     {
         var (process, _) = await RunAsync(settings);
         using (process)
         {
-            var said = await process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken)
-                .WaitAsync(TimeSpan.FromSeconds(60));
-            await process.WaitForExitAsync(TestContext.Current.CancellationToken).WaitAsync(TimeSpan.FromSeconds(60));
+            var said = await process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken).WaitAsync(Patience);
+            await process.WaitForExitAsync(TestContext.Current.CancellationToken).WaitAsync(Patience);
             Assert.Equal(1, process.ExitCode);
             return said;
         }
@@ -54,13 +66,6 @@ sealed class SecondBilling : IAsyncDisposable
         foreach (var (name, value) in settings)
             start.Environment[name] = value;
         return (Process.Start(start)!, url);
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        _process.Kill();
-        await _process.WaitForExitAsync(CancellationToken.None);
-        _process.Dispose();
     }
 
     static int FreePort()

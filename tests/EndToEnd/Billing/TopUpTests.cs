@@ -3,30 +3,9 @@ using Npgsql;
 
 namespace LlmGateway.EndToEnd;
 
-/// <summary>Tests that order how the sandbox's Stripe delivers its events: one after the other, because they have one world.</summary>
-[CollectionDefinition(nameof(Payments))]
-public sealed class Payments;
-
 /// <summary>From a page's question for a top-up to the balance, through the sandbox's Stripe.</summary>
-[Collection(nameof(Payments))]
 public sealed class TopUpTests
 {
-    [Fact]
-    public async Task With_a_real_key_a_database_that_has_played_payments_is_refused_at_the_start()
-    {
-        var purchase = await Purchase.BeginAsync(await Backend.App.NewUserAsync(credit: null), "10");
-        (await purchase.PayAsync()).MustBe(200);
-        await purchase.MustHaveAsync("8.333333333");
-
-        var said = await SecondBilling.EndAsync(new()
-        {
-            ["Stripe__Live__SecretKey"] = "sk_live_of_nobody", ["Stripe__Live__PublishableKey"] = "pk_live_of_nobody",
-            ["Stripe__Live__WebhookSecrets__0"] = "whsec_of_nobody",
-        });
-
-        Assert.Contains("live payments that the sandbox has played", said);
-    }
-
     static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
@@ -50,37 +29,11 @@ public sealed class TopUpTests
     }
 
     [Fact]
-    public async Task Every_event_twenty_times_and_shuffled_before_two_workers_credits_once()
-    {
-        await using var second = await SecondBilling.StartAsync();
-        var user = await Backend.App.NewUserAsync(credit: null);
-        await Purchase.OrderAsync("/webhooks", """{"hold":true,"repeat":20}""");
-        try
-        {
-            for (var i = 1; i <= 3; i++)
-            {
-                var purchase = await Purchase.BeginAsync(user, "12");
-                (await purchase.PayAsync(Purchase.Declined)).MustBe(402);
-                (await purchase.PayAsync()).MustBe(200);
-                await Purchase.OrderAsync("/webhooks/release?shuffled=true");
-                await purchase.MustBecomeAsync("succeeded");
-                await Purchase.OrderAsync("/webhooks/settle");
-                await Eventually.HoldsAsync(async () => await purchase.WaitingEventsAsync() == 0, "the end of all events");
-
-                Assert.Equal(Enumerable.Repeat("topup 10", i), await purchase.EntriesAsync());
-            }
-        }
-        finally
-        {
-            await Purchase.OrderAsync("/webhooks");
-        }
-    }
-
-    [Fact]
     public async Task An_event_that_is_there_before_our_row_knows_its_intent_is_credited()
     {
         var user = await Backend.App.NewUserAsync(credit: null);
-        await Purchase.OrderAsync("/faults", """{"kind":"error-after","match":"POST /v1/payment_intents"}""");
+        await using var orders = new StripeOrders(user.WalletId);
+        await orders.FailAsync("error-after", "POST /v1/payment_intents");
         (await Purchase.AskAsync(user, """{"amount":"10"}""")).MustBe(503);
         var intents = (await Purchase.StripeAsync("GET", "/v1/payment_intents?limit=100")).MustBe(200).Json.Items("data");
         var lost = intents.Single(intent => Purchase.IsOf(intent, user));
@@ -96,10 +49,10 @@ public sealed class TopUpTests
     public async Task An_error_that_Stripe_keeps_for_a_day_keeps_nobody_from_buying_as_much_again()
     {
         var user = await Backend.App.NewUserAsync(credit: null);
-        await Purchase.OrderAsync("/webhooks", """{"hold":true}""");
-        try
+        await using (var orders = new StripeOrders(user.WalletId))
         {
-            await Purchase.OrderAsync("/faults", """{"kind":"error-after","match":"POST /v1/payment_intents"}""");
+            await orders.HoldAsync();
+            await orders.FailAsync("error-after", "POST /v1/payment_intents");
             (await Purchase.AskAsync(user, """{"amount":"10"}""")).MustBe(503);
             // Under the same key Stripe answers the same. After a while nobody waits for another answer.
             await Purchase.NumberAsync(
@@ -114,36 +67,9 @@ public sealed class TopUpTests
             var purchase = await Purchase.BeginAsync(user, "10");
 
             (await purchase.PayAsync()).MustBe(200);
-        }
-        finally
-        {
-            await Purchase.OrderAsync("/webhooks/release");
-            await Purchase.OrderAsync("/webhooks");
+            await orders.ReleaseAsync();
         }
         await Eventually.GetAsync(user.BalanceAsync, balance => balance == 8_333_333_333, "the top-up");
-    }
-
-    [Fact]
-    public async Task What_no_webhook_has_told_the_reconciler_finds()
-    {
-        var purchase = await Purchase.BeginAsync(await Backend.App.NewUserAsync(credit: null), "10");
-        await Purchase.OrderAsync("/webhooks", """{"hold":true}""");
-        try
-        {
-            (await purchase.PayAsync()).MustBe(200);
-            await Purchase.OrderAsync("/webhooks/lose");
-        }
-        finally
-        {
-            await Purchase.OrderAsync("/webhooks");
-        }
-        Assert.Equal(0, await purchase.User.BalanceAsync());
-
-        await Purchase.ReconcileAsync();
-
-        await purchase.MustHaveAsync("8.333333333");
-        await Purchase.ReconcileAsync();
-        Assert.Equal(["topup 8.333333333"], await purchase.EntriesAsync());
     }
 
     [Fact]
@@ -257,46 +183,6 @@ public sealed class TopUpTests
                     + "and convert_from(body, 'UTF8') like '%' || $1 || '%'",
                 intent, status) == 1,
             $"an event of {intent} that is {status}");
-    }
-
-    [Fact]
-    public async Task What_another_deployment_has_at_the_same_account_is_left_alone()
-    {
-        const string card = "confirm=true&payment_method=pm_card_bypassPending&return_url=https%3A%2F%2Fexample.com";
-        var intent = await MakeAsync(
-            "payment_intents",
-            $"amount=1050&currency=usd&{card}&metadata[llmgateway_payment]=pay_{Guid.NewGuid():N}"
-                + $"&metadata[llmgateway_wallet]=wal_{Guid.NewGuid():N}");
-        var setup = await MakeAsync("setup_intents", $"{card}&usage=off_session&metadata[llmgateway_setup]={Guid.NewGuid():N}");
-        var account = await MakeAsync("accounts", "type=express&capabilities[transfers][requested]=true");
-        await Purchase.OrderAsync($"/accounts/{account}", """{"name":"ready"}""");
-        var transfer = await MakeAsync(
-            "transfers", $"amount=100&currency=usd&destination={account}&metadata[llmgateway_payout]=pyo_{Guid.NewGuid():N}");
-
-        await MustBeIgnoredAsync(intent, "payment_intent.succeeded");
-        await MustBeIgnoredAsync(setup, "setup_intent.succeeded");
-        await MustBeIgnoredAsync(transfer, "transfer.created");
-        await MustBeIgnoredAsync(account, "account.updated");
-
-        static async Task<string> MakeAsync(string what, string form) =>
-            (await Purchase.StripeAsync("POST", $"/v1/{what}", form)).MustBe(200).Json.Text("id");
-        static Task MustBeIgnoredAsync(string what, string type) => Eventually.GetAsync(
-            () => TextAsync(
-                """
-                select coalesce(string_agg(distinct status, ' '), 'none') from stripe_event
-                where type = $2 and convert_from(body, 'UTF8') like '%"' || $1 || '"%'
-                """,
-                what, type),
-            status => status == "ignored", $"{type} of {what} that is ignored");
-    }
-
-    static async Task<string> TextAsync(string sql, params object[] values)
-    {
-        await using var database = NpgsqlDataSource.Create(Stack.Connection("billing"));
-        await using var query = database.CreateCommand(sql);
-        foreach (var value in values)
-            query.Parameters.Add(new() { Value = value });
-        return (string)(await query.ExecuteScalarAsync(Token))!;
     }
 
     [Fact]

@@ -73,7 +73,7 @@ public sealed class KeyedCallTests
     [Fact]
     public async Task Of_two_equal_calls_in_the_same_moment_one_runs_however_often_it_is_tried()
     {
-        const int pairs = 200;
+        const int pairs = 1_000;
         var (user, tag) = (await Backend.App.NewUserAsync(), Sandbox.NewTag());
         for (var i = 0; i < pairs; i++)
         {

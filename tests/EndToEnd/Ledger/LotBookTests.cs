@@ -128,6 +128,32 @@ public sealed class LotBookTests
         Task<List<string>> LeftAsync() => ledger.RowsAsync("select id, remaining from lot where id <> wallet order by since");
     }
 
+    /// <summary>A lot that is used up is read for it, and so is what an earlier post of the dispute has given back.</summary>
+    [Fact]
+    public async Task What_a_dispute_took_of_a_promotion_is_in_it_again_when_it_is_won()
+    {
+        await using var ledger = await OwnLedger.StartAsync();
+        var bought = await CreditAsync(ledger, PostType.TopUp, 50);
+        var given = await CreditAsync(ledger, PostType.Promotion, 30, DateTimeOffset.UtcNow.AddYears(1));
+        await ledger.Writer.RunAsync(new Post(Ids.New(), PostType.Debit, ledger.Scope, [10]) { Text = "of the promotion" });
+        var dispute = new Post(Ids.New(), PostType.Dispute, ledger.Scope, [75, 0, 0]) { Lot = bought };
+        await ledger.Writer.RunAsync(dispute);
+        Assert.Equal([$"{bought} 0", $"{given} 0"], await SumsAsync());
+
+        var part = new Post(Ids.New(), PostType.DisputeWon, ledger.Scope, [60, 0, 0]) { Lot = bought, Undoes = [dispute.Id] };
+        var rest = new Post(Ids.New(), PostType.DisputeWon, ledger.Scope, [15, 0, 0]) { Lot = bought, Undoes = [dispute.Id, part.Id] };
+        await ledger.Writer.RunAsync(part);
+        await ledger.Writer.RunAsync(rest);
+        Assert.True(Assert.IsType<Answer.Done>(await ledger.Writer.RunAsync(rest with { Undoes = [] })).Repeated);
+
+        Assert.Equal([$"{bought} 50", $"{given} 20"], await SumsAsync());
+        Assert.Equal([$"{Dollar + 70}"], await ledger.RowsAsync("select posted from account where id = $1", ledger.Wallet));
+        await ledger.VerifyAsync();
+
+        Task<List<string>> SumsAsync() => ledger.RowsAsync(
+            "select l.id, sum(e.amount) from lot l join entry e on e.lot = l.id group by l.id, l.since order by l.since");
+    }
+
     [Theory]
     [InlineData("update lot set remaining = remaining - 1")]
     [InlineData("delete from lot")]

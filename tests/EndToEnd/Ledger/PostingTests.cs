@@ -52,6 +52,27 @@ public sealed class PostingTests
         await ledger.VerifyAsync();
     }
 
+    /// <summary>Also what a version of before has frozen, which says nobody, and what it has let go.</summary>
+    [Theory]
+    [InlineData("frozen = frozen", "True 3", "True 1")]
+    [InlineData("frozen = true, frozen_by = 0", "True 3", "True 1")]
+    [InlineData("frozen = false, frozen_by = 3", "True 2", "False 0")]
+    public async Task Who_has_frozen_a_wallet_is_kept_until_they_let_it_go(string before, string frozen, string left)
+    {
+        await using var ledger = await OwnLedger.StartAsync();
+        await ledger.Writer.RunAsync(new Freeze(ledger.Wallet, true));
+        await ledger.RunAsync($"update account set {before} where id = $1", ledger.Wallet);
+
+        await ledger.Writer.RunAsync(new Freeze(ledger.Wallet, true, Freezer.Billing));
+        Assert.Equal([frozen], await MarksAsync());
+        await ledger.Writer.RunAsync(new Freeze(ledger.Wallet, false, Freezer.Billing));
+        Assert.Equal([left], await MarksAsync());
+        await ledger.Writer.RunAsync(new Freeze(ledger.Wallet, false));
+        Assert.Equal(["False 0"], await MarksAsync());
+
+        Task<List<string>> MarksAsync() => ledger.RowsAsync("select frozen, frozen_by from account where id = $1", ledger.Wallet);
+    }
+
     [Theory]
     [InlineData("insert into entry select account, version + 1000, transfer, type, amount, balance + amount, created_at from entry")]
     [InlineData("update account set posted = 1 where kind = 108")]

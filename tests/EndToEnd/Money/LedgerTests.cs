@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 
 namespace LlmGateway.EndToEnd;
@@ -82,6 +83,34 @@ public sealed class LedgerTests
         Assert.EndsWith("""
             ,"'=HYPERLINK(""x"")"
             """, line);
+    }
+
+    /// <summary>To the nano-dollar and the millisecond, whatever the amounts are.</summary>
+    [Fact]
+    public async Task The_CSV_says_of_each_entry_what_the_JSON_says()
+    {
+        var user = await Backend.App.NewUserAsync(null);
+        foreach (var amount in (string[])["0.000000001", "0.1", "0.123456789", "9999999.999999999"])
+            await Backend.App.CreditAsync(user.WalletId, amount);
+        (await Backend.App.PostAsync($"/v1/wallets/{user.WalletId}/debit", """{"amount":"7654321.000000009","reason":"a, \"b\" c"}"""))
+            .MustBe(200);
+        (await user.ChatAsync("odd", Price.Question)).MustBe(200);
+        await user.BalanceAfterAsync(1);
+
+        var path = $"/v1/wallets/{user.WalletId}/ledger";
+        var entries = (await Backend.App.GetAsync($"{path}?limit=100")).MustBe(200).Json.Items("entries").ToList();
+        var lines = (await Backend.App.GetAsync($"{path}?format=csv")).MustBe(200).Text.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+
+        Assert.Equal((6, 7), (entries.Count, lines.Length));
+        foreach (var (entry, line) in entries.Zip(lines[1..]))
+        {
+            var fields = line.Split(',', 6);
+            Assert.Equal(
+                (entry.Text("id"), entry.Text("type"), entry.Text("amount"), entry.Text("balanceAfter")),
+                (fields[0], fields[1], fields[2], fields[3]));
+            Assert.Equal(entry.GetProperty("createdAt").GetDateTimeOffset(), DateTimeOffset.Parse(fields[4], CultureInfo.InvariantCulture));
+            Assert.Equal(entry.Text("description") ?? "", fields[5].Trim('"').Replace("\"\"", "\"", StringComparison.Ordinal));
+        }
     }
 
     [Theory]

@@ -172,6 +172,8 @@ public sealed class ReratingTests
             .MustBeProblem(400, "invalid_value", "prices");
         (await RerateAsync(await RequestAsync(user, from, "1", "1", DateTimeOffset.UtcNow.AddHours(1))))
             .MustBeProblem(400, "invalid_value", "to");
+        foreach (var wrong in (string[])["0.000001", "1000000", "-1"])
+            (await RerateAsync(await RequestAsync(user, from, "1", wrong))).MustBeProblem(400, "invalid_value", "prices.output");
 
         Assert.Equal(balance, await user.BalanceAsync());
     }

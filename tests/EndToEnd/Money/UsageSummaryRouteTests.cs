@@ -11,9 +11,20 @@ public sealed class UsageSummaryRouteTests
             (await user.ChatAsync("small", Price.Question)).MustBe(200);
         await user.BalanceAfterAsync(3);
 
-        foreach (var group in (string[])["day", "hour", "model", "provider", "customer", "key", "endpoint"])
+        var now = DateTime.UtcNow;
+        string[] times =
+        [
+            "", "range=24h", "range=7d", "range=30d", "range=90d", $"from={now.AddDays(-1):yyyy-MM-dd}", $"range=7d&to={now:yyyy-MM-dd}",
+            $"from={now.AddHours(-5):s}Z&to={now.AddMinutes(-20):s}Z",
+            $"from={now.AddDays(-300):yyyy-MM-dd}&to={now.AddDays(1):yyyy-MM-dd}",
+        ];
+        foreach (var query in
+            from time in times
+            from zone in (string[])["UTC", "Asia/Kathmandu", "America/Santiago"]
+            from @group in (string[])["day", "hour", "model", "provider", "customer", "key", "endpoint"]
+            select $"{time}&group={@group}&timeZone={zone}&limit={(zone == "UTC" ? 1 : 1000)}")
         {
-            var answer = (await SummaryAsync($"group={group}&range=7d&timeZone=Asia/Kathmandu&limit=1")).MustBe(200).Json;
+            var answer = (await SummaryAsync(query)).MustBe(200).Json;
             var parts = answer.Items("rows").Append(answer.GetProperty("others")).ToList();
             foreach (var figure in (string[])["requests", "failed", "attempts", "inputTokens", "outputTokens"])
                 Assert.Equal(answer.GetProperty("total").Int(figure), parts.Sum(part => part.Int(figure)));

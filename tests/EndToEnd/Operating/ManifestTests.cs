@@ -12,7 +12,7 @@ public sealed class ManifestTests
     [
         ("wallet", ["wallet", "redis", "rabbitmq"], [], ["internal-key"]),
         ("sessions", ["sessions", "redis", "rabbitmq"], ["wallet"], ["internal-key", "master-key", "pepper"]),
-        ("webhooks", ["webhooks", "rabbitmq"], ["wallet"], ["internal-key", "master-key"]),
+        ("webhooks", ["webhooks", "rabbitmq"], ["billing", "wallet"], ["internal-key", "master-key"]),
         ("billing", ["billing", "rabbitmq"], ["sessions", "wallet"], ["internal-key", "stripe-secret-key", "stripe-webhook-secret"]),
         ("proxy", ["redis", "rabbitmq"], ["billing", "sessions", "wallet", "webhooks"], ["internal-key", "master-key"]),
         ("proxy2", ["redis", "rabbitmq"], ["billing", "sessions", "wallet", "webhooks"], ["internal-key", "master-key"]),

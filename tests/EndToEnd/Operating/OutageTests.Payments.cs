@@ -80,6 +80,23 @@ public sealed partial class OutageTests
         Assert.Equal(RefundedOnce, await purchase.EntriesAsync());
     }
 
+    /// <summary>It takes the database's events for a moment: no other test pays meanwhile.</summary>
+    [Fact]
+    public async Task With_a_real_key_a_database_that_has_played_payments_is_refused_at_the_start()
+    {
+        var purchase = await Purchase.BeginAsync(await Backend.App.NewUserAsync(credit: null), "10");
+        (await purchase.PayAsync()).MustBe(200);
+        await purchase.MustHaveAsync("8.333333333");
+
+        var said = await SecondBilling.EndAsync(new()
+        {
+            ["Stripe__Live__SecretKey"] = "sk_live_of_nobody", ["Stripe__Live__PublishableKey"] = "pk_live_of_nobody",
+            ["Stripe__Live__WebhookSecrets__0"] = "whsec_of_nobody",
+        });
+
+        Assert.Contains("live payments that the sandbox has played", said);
+    }
+
     static async Task MustBuyOnceAsync(Purchase purchase)
     {
         (await purchase.PayAsync()).MustBe(200);

@@ -4,12 +4,8 @@ namespace LlmGateway.EndToEnd;
 
 /// <summary>A seed file that is applied when its customers have used something already.</summary>
 [Collection(nameof(Outages))]
-public sealed class SeedTests : IDisposable
+public sealed class SeedTests
 {
-    readonly string _folder = Directory.CreateTempSubdirectory("llmgateway-seed-").FullName;
-
-    public void Dispose() => Directory.Delete(_folder, recursive: true);
-
     [Fact]
     public async Task A_limit_that_a_seed_adds_or_changes_has_what_was_used_since_its_cycles_edge()
     {
@@ -32,13 +28,14 @@ public sealed class SeedTests : IDisposable
     public async Task A_plan_that_a_seed_takes_away_has_ended_and_one_that_it_gives_again_goes_on()
     {
         const string Plans = """
-            ,"plans":[{"id":"of-a-seed","name":"Of a seed","price":"1","tokens":100000}]
+            ,"plans":[{"id":"of-a-seed","name":"Of a seed","price":"1","tokens":100000,"trialDays":14}]
             """;
         var user = await Backend.App.NewUserAsync();
         await ApplyAsync(user, """
             "plan":"of-a-seed"
             """, Plans);
         Assert.Equal("tokens=23", (await user.ChatAsync("small", Price.Question)).MustBe(200)["X-LLMGateway-Used"]);
+        Assert.Equal(14, await TrialDaysAsync("of-a-seed"));
 
         await ApplyAsync(user, """
             "name":"says nothing of the plan"
@@ -80,23 +77,23 @@ public sealed class SeedTests : IDisposable
         Assert.Single((await Backend.App.GetAsync(path)).MustBe(200).Json.Items("keys"));
     }
 
-    Task SeedAsync(User user, string limits) => ApplyAsync(user, $"\"limits\":{limits}");
+    static Task SeedAsync(User user, string limits) => ApplyAsync(user, $"\"limits\":{limits}");
 
     /// <param name="members">Of the customer.</param>
     /// <param name="more">Members of the project, with a comma before them.</param>
-    async Task ApplyAsync(User user, string members, string more = "")
-    {
-        var path = Path.Combine(_folder, $"{Guid.NewGuid():N}.seed.json");
-        await File.WriteAllTextAsync(path, $$"""
-            {"organizations":[{"name":"Acme","projects":[{"name":"app","customers":[
-            {"externalId":{{JsonSerializer.Serialize(user.ExternalId)}},{{members}}}]{{more}}}]}]}
-            """, TestContext.Current.CancellationToken);
-        Stack.App.Once("sessions", "LLMGATEWAY_SEED", path);
-        await Outage.KillAsync("sessions");
-        await Outage.WaitUntilAllIsHealthyAsync();
-    }
+    static Task ApplyAsync(User user, string members, string more = "") => SeedFiles.ApplyAsync($$"""
+        "customers":[{"externalId":{{JsonSerializer.Serialize(user.ExternalId)}},{{members}}}]{{more}}
+        """);
 
     static async Task<List<string>> LimitsAsync(User user) =>
         [.. (await Backend.App.GetAsync($"/v1/customers/{user.CustomerId}/limits")).MustBe(200).Json.EnumerateArray()
             .Select(limit => $"{limit.Text("used")} {limit.Text("left")}")];
+
+    /// <summary>They are kept for who will give trials.</summary>
+    static async Task<int> TrialDaysAsync(string plan)
+    {
+        await using var query = Books.Sessions.CreateCommand("select trial_days from plan where id = $1");
+        query.Parameters.Add(new() { Value = plan });
+        return (int)(await query.ExecuteScalarAsync(TestContext.Current.CancellationToken))!;
+    }
 }

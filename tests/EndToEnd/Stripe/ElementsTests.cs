@@ -6,7 +6,6 @@ namespace LlmGateway.EndToEnd;
 /// The npm package <c>@llmgateway/elements</c> 1.4.0, unchanged, in Chromium: what a customer sees of a purchase. <c>clients/elements/</c>
 /// has the page, and says what is done there.
 /// </summary>
-[Collection(nameof(Payments))]
 public sealed class ElementsTests
 {
     [Fact]

@@ -75,6 +75,7 @@ sealed class OwnBilling : IAsyncDisposable
         builder.AddServiceClient<LedgerClient>("wallet", LedgerClient.AttemptTimeout);
         builder.AddServiceClient<SessionsClient>("sessions", SessionsClient.AttemptTimeout);
         builder.Services.AddSingleton(new StripeModes(modes));
+        builder.Services.AddSingleton(new MailSettings(Server: null));
         foreach (var part in (Type[])
         [
             typeof(OutboxSignal), typeof(StripeCalls), typeof(Postings), typeof(Intents), typeof(Purchases), typeof(Refunds),

@@ -117,10 +117,10 @@ public sealed class ReconcilerTests
             with promotion as (
                 insert into promotion (id, organization, project, test, code, amount, max_redemptions, per_customer, redeemed)
                 values (gen_random_uuid(), $1, $2, false, 'SPRING', 2500000000, 2, 1, 2) returning id)
-            insert into redemption (id, promotion, customer, number, wallet, created_at)
-            select gen_random_uuid(), id, gen_random_uuid(), 1, gen_random_uuid(), now() - interval '2 minutes' from promotion
+            insert into redemption (id, promotion, customer, number, wallet, looked_at)
+            select gen_random_uuid(), id, gen_random_uuid(), 1, gen_random_uuid(), now() - interval '3 minutes' from promotion
             union all
-            select gen_random_uuid(), id, $3, 1, $4, now() - interval '3 minutes' from promotion
+            select gen_random_uuid(), id, $3, 1, $4, now() - interval '2 minutes' from promotion
             """, payment.Organization, payment.Project, payment.Customer, payment.Wallet);
 
         Assert.Equal(1, (await own.ReconcileAsync(everything: false)).Failed);

@@ -37,6 +37,7 @@ public sealed class PaymentDeathTests
         var disputed = await PaidAsync(Purchase.Disputed);
         var card = await ToppedUpAsync();
         await RedeemedAsync();
+        await ErasedAsync();
         await ReconcileAsync();
 
         await refunded.MustHaveAsync("5.833333334", Patience);
@@ -118,6 +119,21 @@ public sealed class PaymentDeathTests
         await card.SpendAsync("1.5");
         await Eventually.HoldsAsync(async () => (await card.TopUpsAsync()).Length > 0, "the top-up", Patience);
         return card;
+    }
+
+    /// <summary>Who has saved a card is deleted.</summary>
+    static async Task ErasedAsync()
+    {
+        var user = await Backend.App.NewUserAsync("2");
+        var begun = await AnsweredAsync(() => Gateway.SendAsync("POST", "/v1/wallet/payment-method", user.Token), 200);
+        var card = await SavedCard.ConfirmAsync(user, begun, Purchase.Visa);
+        (await Backend.App.DeleteAsync($"/v1/customers/{user.CustomerId}")).MustBe(204);
+        await Eventually.HoldsAsync(
+            async () => await Purchase.NumberAsync(
+                "billing", "select count(*) from erasure where customer = $1 and done_at is not null", user.Customer) == 1,
+            "the erasure", Patience);
+        Assert.True(
+            (await Purchase.StripeAsync("GET", $"/v1/customers/{card.Customer}")).MustBe(200).Json.GetProperty("deleted").GetBoolean());
     }
 
     static async Task RedeemedAsync()

@@ -20,6 +20,15 @@ sealed class Backend(string key)
     /// <summary>A project whose providers have types of call credits.</summary>
     public static readonly Backend Queries = new("sk_live_queries000000000000000000000000000000000");
 
+    /// <summary>A project whose seed file says how much its customers may top up: twice a day, and 50 USD at first.</summary>
+    public static readonly Backend Limited = new("sk_live_limited00000000000000000000000000000000");
+
+    /// <summary>A project whose seller says other names while one class of tests runs.</summary>
+    public static readonly Backend Documents = new("sk_live_documents000000000000000000000000000000");
+
+    /// <summary>The same project, test world.</summary>
+    public static readonly Backend DocumentsTest = new("sk_test_documents000000000000000000000000000000");
+
     /// <summary>The project of <c>wires.seed.json</c>: the same models from providers of every wire.</summary>
     public static readonly Backend Wires = new("sk_live_wires00000000000000000000000000000000000");
 

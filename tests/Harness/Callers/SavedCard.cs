@@ -50,6 +50,10 @@ sealed record SavedCard(User User, string Customer)
     public Task<JsonElement> MustBecomeAsync(string status) =>
         Eventually.GetAsync(ShownAsync, shown => shown.Text("status") == status, $"the auto top-up's {status}", Patience);
 
+    /// <summary>The card was declined, and is not tried again before a pause is over.</summary>
+    public Task MustBeDeclinedAsync() => Eventually.GetAsync(
+        ShownAsync, shown => shown.GetProperty("nextTry").ValueKind == JsonValueKind.String, "the pause", Patience);
+
     public async Task TurnOffAsync() => (await Gateway.SendAsync("DELETE", Path, User.Token)).MustBe(204);
 
     /// <summary>What Stripe was asked to charge, newest first.</summary>
@@ -58,20 +62,34 @@ sealed record SavedCard(User User, string Customer)
         .. (await Purchase.StripeAsync("GET", $"/v1/payment_intents?customer={Customer}&limit=100")).MustBe(200).Json.Items("data"),
     ];
 
-    public Task MustHaveIntentsAsync(int count) => Eventually.GetAsync(
-        async () => (await IntentsAsync()).Length, found => found == count, $"{count} charges", Patience);
+    /// <summary>The wallet is looked at until then without the pauses between looks.</summary>
+    public Task MustHaveIntentsAsync(int count) => Eventually.GetAsync(async () =>
+    {
+        await MakeDueAsync();
+        return (await IntentsAsync()).Length;
+    }, found => found == count, $"{count} charges", Patience);
 
-    /// <summary>What was looked at when somebody last looked: a look that began after this call is over when it returns.</summary>
+    /// <summary>
+    /// A look that began after this call is over when it returns. A Billing ends its look before it begins another one, and no more than
+    /// two of them run: at the last look one of those before it is over. One more is for a charge that is begun meanwhile, which puts off
+    /// the next look, too.
+    /// </summary>
     public async Task MustBeLookedAtAsync()
     {
-        var before = await LooksAsync();
-        await Eventually.HoldsAsync(async () => await LooksAsync() > before, "a look at the wallet", Patience);
-        var next = await LooksAsync();
-        await Eventually.HoldsAsync(async () => await LooksAsync() > next, "another look at the wallet", Patience);
+        const int looks = 4;
+        for (var look = 1; look <= looks; look++)
+        {
+            await MakeDueAsync();
+            await Eventually.HoldsAsync(
+                async () => await Purchase.NumberAsync(
+                    "billing", "select count(*) from auto_top_up where customer = $1 and due_at > now()", User.Customer) == 1,
+                $"look {look} at the wallet", Patience);
+        }
     }
 
-    Task<long> LooksAsync() => Purchase.NumberAsync(
-        "billing", "select (extract(epoch from due_at) * 1000000)::bigint from auto_top_up where customer = $1", User.Customer);
+    /// <summary>As when something is told of the wallet.</summary>
+    Task<long> MakeDueAsync() => Purchase.NumberAsync(
+        "billing", "update auto_top_up set due_at = now() where customer = $1 returning 1::bigint", User.Customer);
 
     public async Task SpendAsync(string usd) =>
         (await User.Backend.PostAsync($"/v1/wallets/{User.WalletId}/debit", $$"""{"amount":"{{usd}}"}""")).MustBe(200);

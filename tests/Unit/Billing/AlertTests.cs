@@ -28,6 +28,44 @@ public sealed class AlertTests
     }
 
     [Fact]
+    public void What_is_for_programs_alone_is_in_no_mail()
+    {
+        var told = Low with
+        {
+            Type = EventTypes.TopUpAuthenticationRequired,
+            Data = """{"customerId":"cus_1","clientSecret":"pi_1_secret_1","paymentMethod":"pm_1","publishableKey":"pk_1"}""",
+        };
+
+        Assert.DoesNotContain("_1_secret_1", AlertText.Of(told, "ops@example.com").Body, StringComparison.Ordinal);
+        Assert.DoesNotContain("pm_1", AlertText.Of(told, "ops@example.com").Body, StringComparison.Ordinal);
+        Assert.Contains("customerId: cus_1\n", AlertText.Of(told, "ops@example.com").Body, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_customer_reads_what_was_to_be_paid_why_it_was_not_and_what_to_do_and_whose_mail_it_is()
+    {
+        var payment = new Payment(
+            Ids.New(), Ids.New(), Ids.New(), Ids.New(), Ids.New(), false, true, 10_000_000_000, 1050,
+            new(8_333_333_333, 1_666_666_667, 500_000_000), Payment.Open, "pi_1", default)
+        {
+            FailureCode = "stolen_card", FailureMessage = "Your card\r\nwas declined.", OffSession = new(1, 1, "cus_1", "pm_1"),
+        };
+
+        var confirm = CustomerText.ToConfirm(payment, new(2026, 11, 28, 12, 30, 0, TimeSpan.Zero));
+        var paused = CustomerText.Paused(payment);
+
+        Assert.Equal("Please confirm your payment of 10.5 USD", confirm.Subject);
+        Assert.Contains("10 USD of credit were to be bought with your saved card, for 10.5 USD", confirm.Body, StringComparison.Ordinal);
+        Assert.Contains("confirm the payment there, by 2026-11-28 12:30 UTC", confirm.Body, StringComparison.Ordinal);
+        Assert.Contains("declined: Your card  was declined. Nothing was paid.", paused.Body, StringComparison.Ordinal);
+        Assert.Contains("save another card there", paused.Body, StringComparison.Ordinal);
+        Assert.Contains("which was not done in time. Nothing was paid.", CustomerText.NotConfirmed(payment).Body, StringComparison.Ordinal);
+        Assert.EndsWith("\n\nAcme\n", CustomerText.WithSender(paused.Body, "Acme"), StringComparison.Ordinal);
+        Assert.NotEqual(confirm.Id, paused.Id);
+        Assert.Equal((confirm.Id, paused.Id), (CustomerText.ToConfirm(payment, default).Id, CustomerText.Paused(payment).Id));
+    }
+
+    [Fact]
     public void A_mail_keeps_its_id_however_often_it_is_sent_and_is_answered_by_no_machine()
     {
         var mail = AlertText.Of(Low, "ops@example.com");

@@ -60,6 +60,13 @@ public sealed class AutoTopUpTests
         Assert.Equal(4, row.Increments(row.Below - Net * 34 / 10, 0, 0, Net, 0));
     }
 
+    [Theory]
+    [InlineData(100, 5)]
+    [InlineData(29.99, 2)] // as many as fit, and not nothing
+    [InlineData(9.99, 0)]
+    public void One_charge_is_no_more_than_its_customer_is_trusted_with(double trusted, long increments) => Assert.Equal(
+        increments, Waiting.Increments(0, 10 * Ten, 0, Net, 0, (long)Math.Round(trusted * 100) * Quote.NanosPerCent));
+
     [Fact]
     public void No_charge_is_above_what_one_purchase_may_be() =>
         Assert.Equal(

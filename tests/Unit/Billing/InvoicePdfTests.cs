@@ -32,6 +32,17 @@ public sealed class InvoicePdfTests
     }
 
     [Fact]
+    public void One_that_is_void_says_so_and_the_one_in_its_place_which_it_replaces()
+    {
+        Assert.Contains("In its place: INV-000009", TextOf(Invoice(Acme, Ada) with
+        {
+            Voided = new("wrong address", DateTimeOffset.UnixEpoch, (Guid.NewGuid(), 9)),
+        }));
+        Assert.Contains("Replaces", TextOf(Invoice(Acme, Ada) with { Replaces = (Guid.NewGuid(), 5) }));
+        Assert.Contains("INV-000005", TextOf(Invoice(Acme, Ada) with { Replaces = (Guid.NewGuid(), 5) }));
+    }
+
+    [Fact]
     public void A_credit_note_says_what_it_corrects_and_one_of_the_test_world_that_it_is_one()
     {
         var text = TextOf(Invoice(Acme, Ada) with

@@ -167,6 +167,32 @@ public sealed class ReversalTests
     public void A_dispute_counts_while_Stripe_has_the_money(string status, bool counts) =>
         Assert.Equal(counts, new Dispute("dp", Cents, status).Counts);
 
+    /// <summary>What was read of Stripe one after the other, perhaps late, what it is in the end, and what is told.</summary>
+    [Theory]
+    [InlineData("needs_response under_review won", "won", "won")]
+    [InlineData("needs_response lost lost", "lost", "lost")]
+    [InlineData("won under_review", "won", "won")]
+    [InlineData("warning_needs_response warning_closed", "warning_closed", "warning_closed")]
+    [InlineData("warning_needs_response needs_response lost", "lost", "lost")]
+    [InlineData("lost appeal_needs_response appeal_under_review won", "won", "lost won")]
+    [InlineData("lost appeal_under_review lost", "lost", "lost lost")]
+    [InlineData("lost won appeal_under_review", "won", "lost won")]
+    [InlineData("appeal_under_review won", "won", "won")]
+    public void A_dispute_that_was_lost_may_be_won_on_appeal_and_each_decision_is_told(string read, string end, string told)
+    {
+        Dispute? now = null;
+        var news = new List<string>();
+        foreach (var status in read.Split(' '))
+        {
+            var before = now;
+            now = Dispute.After(before, new("dp", Cents, status));
+            if (now.IsNews(before))
+                news.Add(now.Status);
+        }
+
+        Assert.Equal((end, told), (now!.Status, string.Join(' ', news)));
+    }
+
     [Theory]
     [InlineData(null, "needs_response", "needs_response")]
     [InlineData("needs_response", "under_review", "under_review")]

@@ -1,5 +1,8 @@
+using System.Net;
 using System.Text;
 using LlmGateway.Billing;
+using LlmGateway.ServiceDefaults;
+using Microsoft.Extensions.Logging.Abstractions;
 using Stripe;
 using Xunit;
 using Payment = LlmGateway.Billing.Payment;
@@ -128,5 +131,23 @@ public sealed class StripeEventTests
         Assert.Equal(TimeSpan.FromHours(4), EventWorker.PauseAfter(EventWorker.MaxAttempts));
         var all = Enumerable.Range(1, EventWorker.MaxAttempts - 1).Select(EventWorker.PauseAfter).Aggregate((a, b) => a + b);
         Assert.InRange(all, TimeSpan.FromDays(2), TimeSpan.FromDays(4));
+    }
+
+    [Fact]
+    public void What_meets_an_outage_waits_longer_each_time_and_five_minutes_at_most() => Assert.Equal(
+        [5, 10, 20, 40, 300], ((int[])[1, 2, 3, 4, int.MaxValue]).Select(times => (int)EventWorker.PauseInOutage(times).TotalSeconds));
+
+    /// <summary>Of a restricted key that lacks a permission, time heals nothing.</summary>
+    [Theory]
+    [InlineData(HttpStatusCode.Forbidden, false)]
+    [InlineData(HttpStatusCode.Unauthorized, true)]
+    [InlineData(HttpStatusCode.TooManyRequests, true)]
+    [InlineData(HttpStatusCode.InternalServerError, true)]
+    public async Task What_our_key_may_not_do_counts_as_tried_and_what_may_be_answered_later_does_not(HttpStatusCode status, bool isOutage)
+    {
+        var thrown = await Assert.ThrowsAnyAsync<ProblemException>(() => StripeErrors.CallAsync<int>(
+            () => throw new StripeException(status, new StripeError { Message = "no" }, "no"), NullLogger.Instance));
+
+        Assert.Equal((503, isOutage), (thrown.Problem.Status, EventWorker.IsOutage(thrown)));
     }
 }

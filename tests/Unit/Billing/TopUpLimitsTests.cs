@@ -31,6 +31,21 @@ public sealed class TopUpLimitsTests
         Assert.Equal(rule, RuleOf(Known with { TodayWithCard = today, FirstTodayWithCard = Noon.AddHours(-1) }));
 
     [Theory]
+    [InlineData(59, null)]
+    [InlineData(60, "top_ups_begun_per_hour")]
+    public void A_customer_begins_so_many_purchases_an_hour_and_is_topped_up_by_itself_beside_them(int begun, string? rule)
+    {
+        var record = Known with { BegunThisHour = begun, FirstBegun = Noon.AddMinutes(-50) };
+        var refusal = TopUpLimits.Usual.RefusePurchase(record, Money.Usd(10), Noon);
+
+        Assert.Equal((rule, rule is null ? (int?)null : 600), (refusal?.Limit!.Id, refusal?.RetryAfterSeconds));
+        Assert.Null(RuleOf(record));
+        Assert.Null(TopUpLimits.None.RefusePurchase(record with { BegunThisHour = 1000 }, Money.Usd(10), Noon));
+        Assert.Equal(
+            "declined_cards", TopUpLimits.Usual.RefusePurchase(record with { IsFrozen = true }, Money.Usd(10), Noon)?.Limit!.Id);
+    }
+
+    [Theory]
     [InlineData(0, 500, null)]
     [InlineData(0, 500.01, "new_customer_amount")]
     [InlineData(495, 5, null)]
@@ -41,6 +56,8 @@ public sealed class TopUpLimitsTests
 
         Assert.Equal(rule, RuleOf(record, (decimal)amount));
         Assert.Null(RuleOf(record with { IsNew = false }, (decimal)amount));
+        Assert.Equal(Math.Max(0, Money.Usd(500).Nanos - record.AmountToday), TopUpLimits.Usual.Room(record));
+        Assert.Equal(long.MaxValue, TopUpLimits.Usual.Room(record with { IsNew = false }));
     }
 
     [Fact]

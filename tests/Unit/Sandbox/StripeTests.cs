@@ -82,6 +82,8 @@ public sealed class StripeTests(Provider provider) : IClassFixture<Provider>
     [InlineData("/sandbox/stripe/clock", """{"seconds": -1}""")]
     [InlineData("/sandbox/stripe/webhooks", """{"repeat": 0}""")]
     [InlineData("/sandbox/stripe/webhooks", """{"unknown": 1}""")]
+    [InlineData("/sandbox/stripe/webhooks", """{"hold": true, "about": ""}""")]
+    [InlineData("/sandbox/stripe/faults", """{"kind": "cut-before", "about": ""}""")]
     [InlineData("/sandbox/stripe/faults", """{"kind": "earthquake"}""")]
     [InlineData("/sandbox/stripe/billing", """{"afterRetries": "forget"}""")]
     public async Task An_order_that_cannot_be_is_refused(string path, string order) =>

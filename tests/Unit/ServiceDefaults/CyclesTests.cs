@@ -37,8 +37,9 @@ public sealed class CyclesTests
         Assert.True(Zones.Length > 60, $"only {Zones.Length} zones differ");
         foreach (var zone in Zones)
             foreach (var (unit, count) in Kinds)
-                foreach (var (i, day) in Days.Index())
-                    MustTile(new(unit, count, day + Times[i], zone), Around(zone, unit));
+                foreach (var day in unit == CycleUnit.Hour ? Days[..1] : Days) // hours know no day
+                    foreach (var time in Times)
+                        MustTile(new(unit, count, day + time, zone), Around(zone, unit));
     }
 
     [Fact]
@@ -46,7 +47,7 @@ public sealed class CyclesTests
     {
         foreach (var zone in TzdbDateTimeZoneSource.Default.CanonicalIdMap.Keys)
             foreach (var time in Times)
-                MustTile(new(CycleUnit.Day, 1, Cycles.DefaultAnchor + time, zone), Around(zone, CycleUnit.Day).Take(8));
+                MustTile(new(CycleUnit.Day, 1, Cycles.DefaultAnchor + time, zone), Around(zone, CycleUnit.Day));
     }
 
     /// <summary>Every cycle from the first instant of each stretch to its last, each found from several instants in it.</summary>

@@ -182,7 +182,7 @@ public sealed partial class RouteCallersTests
                 builder.UseSetting($"ConnectionStrings:{database}", "Host=127.0.0.1;Port=1;Username=nobody;Timeout=1");
             builder.UseSetting("ConnectionStrings:redis", nobody);
             builder.UseSetting("ConnectionStrings:rabbitmq", $"amqp://{nobody}");
-            foreach (var service in (string[])["wallet", "sessions"])
+            foreach (var service in (string[])["wallet", "sessions", "billing"])
                 builder.UseSetting($"services:{service}:http:0", $"http://{nobody}");
             builder.UseSetting(StripeModes.SandboxUrl, $"http://{nobody}");
             builder.UseSetting(StripeModes.AllowSandbox, "true");

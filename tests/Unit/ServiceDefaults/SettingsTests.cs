@@ -18,7 +18,9 @@ public sealed class SettingsTests
         + "services:wallet:http:0, services:webhooks:http:0")]
     [InlineData("Sessions", $"{Servers}, ConnectionStrings:sessions, {Keys}, Gateway:Pepper, services:wallet:http:0")]
     [InlineData("Wallet", $"{Servers}, ConnectionStrings:wallet, {Key}")]
-    [InlineData("Webhooks", $"ConnectionStrings:rabbitmq, ConnectionStrings:webhooks, {Keys}, services:wallet:http:0")]
+    [InlineData(
+        "Webhooks",
+        $"ConnectionStrings:rabbitmq, ConnectionStrings:webhooks, {Keys}, services:billing:http:0, services:wallet:http:0")]
     [InlineData(
         "Billing",
         $"ConnectionStrings:billing, ConnectionStrings:rabbitmq, {Key}, Stripe:Live:SecretKey, services:sessions:http:0, "

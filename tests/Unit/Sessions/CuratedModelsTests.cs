@@ -30,6 +30,7 @@ public sealed class CuratedModelsTests
     {
         Assert.Contains(entry.Kind, (string[])["chat", "embedding", "image", "audio", "moderation"]);
         Assert.False(entry.Prices.IsFree && entry.Kind != "moderation", entry.Id);
+        Assert.Empty(PriceBounds.Outside(entry.Prices, entry.Id));
         if (entry.Kind == "chat")
         {
             Assert.True(entry is { ContextTokens: > 0, MaxOutputTokens: > 0, Prices: { Input: not null, Output: not null } }, entry.Id);

@@ -59,9 +59,10 @@ public sealed class LiteLlmFileTests
     [InlineData("0.000000546875", "0.546875")]
     [InlineData("7.5e-08", "0.075")]
     [InlineData("1.9e-08", "0.019")]
-    [InlineData("1e-18", "0.000000000001")]
-    [InlineData("0.1", "100000")]
-    [InlineData("1", "1000000")]
+    [InlineData("1.000000000001e-06", "1.000000000001")]
+    [InlineData("1e-10", "0.0001")]
+    [InlineData("0.01", "10000")]
+    [InlineData("0", "0")]
     public void A_cost_is_read_from_its_digits(string cost, string rate) =>
         Assert.Equal(rate, Only(Chat($"\"input_cost_per_token\": {cost}, \"output_cost_per_token\": 1e-06")).Prices.Input.ToString());
 
@@ -101,6 +102,12 @@ public sealed class LiteLlmFileTests
         "input_cost_per_token 1.0000000000000000001e-06 must have at most 18 decimals")]
     [InlineData("\"input_cost_per_token\": 1e-06, \"output_cost_per_token\": 1e400", "output_cost_per_token 1e400 is too large")]
     [InlineData("\"input_cost_per_token\": -1e-06, \"output_cost_per_token\": 1e-06", "input_cost_per_token -1e-06 is negative")]
+    [InlineData("\"input_cost_per_token\": 1e-06, \"output_cost_per_token\": 0.15",
+        "output_cost_per_token makes 150000: it must be 0 or from 0.0001 to 10000 USD per million")]
+    [InlineData("\"input_cost_per_token\": 1e-18, \"output_cost_per_token\": 1e-06",
+        "input_cost_per_token makes 0.000000000001: it must be 0 or from 0.0001 to 10000 USD per million")]
+    [InlineData("\"input_cost_per_token\": 1e-06, \"output_cost_per_token\": 1e-06, \"input_cost_per_token_above_200k_tokens\": 1",
+        "input_cost_per_token makes 1000000: it must be 0 or from 0.0001 to 10000 USD per million")]
     [InlineData("\"input_cost_per_token\": 1e-06", "output_cost_per_token is missing")]
     [InlineData("\"output_cost_per_token\": 1e-06", "input_cost_per_token is missing")]
     [InlineData("\"input_cost_per_token\": null, \"output_cost_per_token\": 1e-06", "input_cost_per_token is missing")]
@@ -127,9 +134,9 @@ public sealed class LiteLlmFileTests
             + " \"output_cost_per_second\": 0.02}}",
         "input_cost_per_second and output_cost_per_second differ")]
     [InlineData(
-        "{\"m\": {\"litellm_provider\": \"openai\", \"mode\": \"chat\", \"input_cost_per_token\": 1, \"output_cost_per_token\": 1}}",
+        "{\"m\": {\"litellm_provider\": \"openai\", \"mode\": \"chat\", \"input_cost_per_token\": 0.01, \"output_cost_per_token\": 0.01}}",
         "max_output_tokens is missing")]
-    [InlineData("{\"m\": {\"litellm_provider\": \"openai\", \"mode\": \"embedding\", \"input_cost_per_token\": 1}}",
+    [InlineData("{\"m\": {\"litellm_provider\": \"openai\", \"mode\": \"embedding\", \"input_cost_per_token\": 0.01}}",
         "max_input_tokens is missing")]
     public void What_the_gateway_cannot_sell_is_refused_with_its_reason(string json, string reason) =>
         Assert.Equal([new("m", reason)], Read(json).Refused);

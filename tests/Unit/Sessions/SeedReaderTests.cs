@@ -1,4 +1,7 @@
+using System.Reflection;
 using System.Text;
+using System.Text.Json;
+using System.Text.Json.Serialization;
 using LlmGateway.Contracts;
 using LlmGateway.Sessions;
 using Xunit;
@@ -15,7 +18,7 @@ public sealed class SeedReaderTests
           "providers": [{"id": "openai", "wire": "openai", "baseUrl": "https://api.example.com/v1",
                          "auth": {"type": "bearer", "value": "${PROVIDER_KEY}"}}],
           "models": [{"id": "small", "provider": "openai", "contextTokens": 128000, "maxOutputTokens": 16384,
-                      "prices": {"input": "0.15", "output": 0.000000000001}}],
+                      "prices": {"input": "0.15", "output": 0.600000000001}}],
           "customers": [{"externalId": "client-1", "plan": null, "wallet": {"credit": "10"}, "rates": {"requestsPerMinute": 60},
                          "keys": [{"name": "n8n", "key": "llm_gw_an-operator-made-this-one-up-himself", "models": ["small"],
                                    "expiresAt": null}]}],
@@ -39,7 +42,7 @@ public sealed class SeedReaderTests
         Assert.Equal(new Percent(125_000), project.MarkupPercent);
         Assert.Equal("sk-secret", project.Providers![0].Auth!.Value);
         Assert.Equal(new Rate(150_000_000_000), project.Models![0].Prices!.Input);
-        Assert.Equal(new Rate(1), project.Models![0].Prices!.Output);
+        Assert.Equal(new Rate(600_000_000_001), project.Models![0].Prices!.Output);
         Assert.Equal(Money.Usd(10), project.Customers![0].Wallet!.Credit);
     }
 
@@ -48,11 +51,11 @@ public sealed class SeedReaderTests
     {
         var plan = Read(Valid.Replace("\"plans\": []", """
             "plans": [{"id": "starter", "name": "Starter", "price": "29", "tokens": 100000, "tokensPerMinute": 10000,
-                       "overagePerToken": "0.002000000000000001", "stripePrice": "price_1"}]
+                       "overagePerToken": "0.002000000000000001", "trialDays": 730, "stripePrice": "price_1"}]
             """)).Organizations[0].Projects![0].Plans![0];
 
         Assert.Equal((Money.Usd(29), 100_000, new Rate(2_000_000_000_000_001)), (plan.Price, plan.Tokens, plan.Overage));
-        Assert.Equal(("prorated", "price_1"), (plan.LastTerm, plan.StripePrice));
+        Assert.Equal(("prorated", 730, "price_1"), (plan.LastTerm, plan.TrialDays, plan.StripePrice));
     }
 
     /// <summary>They are names in the code, and in a file they would mean nothing.</summary>
@@ -96,6 +99,18 @@ public sealed class SeedReaderTests
         "organizations[0].projects[0].limitThresholds must be 1 to 8 percentages from 1 to 100, each above the one before")]
     [InlineData("\"lowBalance\": \"1.00\"", "\"limitThresholds\": [0, 101]",
         "organizations[0].projects[0].limitThresholds must be 1 to 8 percentages from 1 to 100, each above the one before")]
+    [InlineData("\"lowBalance\": \"1.00\"", "\"topUpLimits\": {\"perDay\": 0}",
+        "organizations[0].projects[0].topUpLimits.perDay must be from 1 to 1000000")]
+    [InlineData("\"lowBalance\": \"1.00\"", "\"topUpLimits\": {\"firstAmount\": \"0\"}",
+        "organizations[0].projects[0].topUpLimits.firstAmount must be above 0")]
+    [InlineData("\"lowBalance\": \"1.00\"", "\"topUpLimits\": {\"firstDays\": 3651}",
+        "organizations[0].projects[0].topUpLimits.firstDays must be from 1 to 3650")]
+    [InlineData("\"lowBalance\": \"1.00\"", "\"topUpLimits\": {\"begunPerHour\": 0}",
+        "organizations[0].projects[0].topUpLimits.begunPerHour must be from 1 to 1000000")]
+    [InlineData("\"lowBalance\": \"1.00\"", "\"topUpLimits\": {\"perWeek\": 1}",
+        "organizations[0].projects[0].topUpLimits.perWeek is not a member that seed files have")]
+    [InlineData("\"0.15\"", "\"NaN\"", "organizations[0].projects[0].models[0].prices.input must be a decimal number")]
+    [InlineData("\"0.15\"", "\"Infinity\"", "organizations[0].projects[0].models[0].prices.input must be a decimal number")]
     [InlineData("\"0.15\"", "1e400", "organizations[0].projects[0].models[0].prices.input is too large")]
     [InlineData("\"0.15\"", "\"0.0000000000001\"", "organizations[0].projects[0].models[0].prices.input must have at most 12 decimals")]
     [InlineData("\"input\"", "\"inptu\"", "organizations[0].projects[0].models[0].prices.inptu is not a member that seed files have")]
@@ -157,6 +172,14 @@ public sealed class SeedReaderTests
         "organizations[0].projects[0].plans[0].overagePerToken must not be negative")]
     [InlineData("\"plans\": []", "\"plans\": [{\"id\": \"a\", \"name\": \"x\", \"price\": 1, \"overagePerToken\": 10}]",
         "organizations[0].projects[0].plans[0].overagePerToken is too large")]
+    [InlineData("\"plans\": []", "\"plans\": [{\"id\": \"a\", \"name\": \"x\", \"price\": 1, \"tokens\": 9, \"overagePerToken\": 0.11}]",
+        "organizations[0].projects[0].plans[0].overagePerToken must be at most 0.1 USD per token")]
+    [InlineData("\"plans\": []", "\"plans\": [{\"id\": \"a\", \"name\": \"x\", \"price\": 1, \"trialDays\": -1}]",
+        "organizations[0].projects[0].plans[0].trialDays must be from 0 to 730")]
+    [InlineData("\"plans\": []", "\"plans\": [{\"id\": \"a\", \"name\": \"x\", \"price\": 1, \"trialDays\": 731}]",
+        "organizations[0].projects[0].plans[0].trialDays must be from 0 to 730")]
+    [InlineData("\"plans\": []", "\"plans\": [{\"id\": \"a\", \"name\": \"x\", \"price\": 1, \"trialDays\": 1.5}]",
+        "organizations[0].projects[0].plans[0].trialDays has the wrong type or form")]
     [InlineData("\"plans\": []", "\"plans\": [{\"id\": \"a\", \"name\": \"x\", \"price\": 1, \"overagePerToken\": \"0.1\"}]",
         "organizations[0].projects[0].plans[0].overagePerToken is not used without tokens")]
     [InlineData("\"plans\": []", "\"plans\": [{\"id\": \"a\", \"name\": \"x\", \"price\": 1, \"lastTerm\": \"half\"}]",
@@ -191,6 +214,55 @@ public sealed class SeedReaderTests
         Assert.Contains(original, Valid, StringComparison.Ordinal);
         Assert.Equal(message, ErrorOf(Valid.Replace(original, mistake)));
     }
+
+    public static TheoryData<string> PricesPerMillion() =>
+        [.. typeof(Prices).GetProperties().Where(price => price.PropertyType == typeof(Rate?) && !IsPerUnit(price)).Select(NameOf)];
+
+    public static TheoryData<string> PricesPerUnit() => [.. typeof(Prices).GetProperties().Where(IsPerUnit).Select(NameOf)];
+
+    static bool IsPerUnit(PropertyInfo price) => price.GetCustomAttribute<JsonConverterAttribute>() is not null;
+
+    static string NameOf(PropertyInfo price) => JsonNamingPolicy.CamelCase.ConvertName(price.Name);
+
+    /// <summary>Written by the token in the place of by the million, or the other way round.</summary>
+    [Theory, MemberData(nameof(PricesPerMillion))]
+    public void A_price_that_is_wrong_by_a_million_is_refused_by_its_name_wherever_it_stands(string member)
+    {
+        const string Model = "organizations[0].projects[0].models[0]";
+        foreach (var wrong in (string[])["0.00000015", "0.000099", "10000.01", "150000", "9223372"])
+            foreach (var (prices, path) in ((string, string)[])
+            [
+                (Priced(wrong), "prices"),
+                ($$"""{"batch": {{Priced(wrong)}}}""", "prices.batch"),
+                ($$"""{"tiers": [{"aboveInput": 9, "prices": {{Priced("1")}}}, {"aboveInput": 10, "prices": {{Priced(wrong)}}}]}""",
+                    "prices.tiers[1].prices"),
+            ])
+            {
+                Assert.Equal($"{Model}.{path}.{member} must be 0 or from 0.0001 to 10000 USD per million", ErrorOf(With(prices)));
+                Assert.Equal(
+                    $"{Model}.providers[0].{path}.{member} must be 0 or from 0.0001 to 10000 USD per million",
+                    ErrorOf(Valid.Replace(
+                        "\"provider\": \"openai\"", $$"""
+                        "providers": [{"id": "openai", "prices": {{prices}} }]
+                        """)));
+            }
+        foreach (var right in (string[])["0", "0.0001", "10000"])
+            Read(With(Priced(right)));
+
+        string Priced(string price) => $$"""{"{{member}}": "{{price}}"}""";
+    }
+
+    [Theory, MemberData(nameof(PricesPerUnit))]
+    public void A_price_by_the_unit_that_is_written_by_the_million_is_refused_by_its_name(string member)
+    {
+        foreach (var wrong in (string[])["6000", "40000", "9.23", "-0.01"])
+            Assert.Equal(
+                $"organizations[0].projects[0].models[0].prices.{member} must be between 0 and 9.22 USD per unit",
+                ErrorOf(With($$"""{"{{member}}": "{{wrong}}"}""")));
+        Read(With($$"""{"{{member}}": "9.22"}"""));
+    }
+
+    static string With(string prices) => Valid.Replace("""{"input": "0.15", "output": 0.600000000001}""", prices);
 
     [Fact]
     public void A_model_may_be_had_from_several_providers_each_with_its_own_name_and_prices()

@@ -31,12 +31,41 @@ public sealed class CycleEdgeTests
         string zone, string cycle)
     {
         var (limit, now) = (LimitOf(zone, cycle, Amount), Utc("2026-11-27T12:34:56Z"));
-        var resets = LimitView.Of(limit, new Dictionary<Guid, CounterState>(), now).Resets;
-        UseUp(ClaimAt(limit, now), now);
+        MustTurnAt(LimitView.Of(limit, new Dictionary<Guid, CounterState>(), now).Resets, now, at => ClaimAt(limit, at));
+    }
+
+    /// <summary>Its months begin when the plan has begun, in whatever zone that was.</summary>
+    [Theory]
+    [InlineData("2026-10-31T12:00:00Z")]
+    [InlineData("2026-10-31T23:30:00+09:00")] // Tokyo
+    [InlineData("2026-10-31T00:00:00+05:30")] // Kolkata
+    [InlineData("2026-10-31T00:15:00+13:45")] // Chatham
+    [InlineData("2026-10-30T23:59:59-10:00")] // Honolulu
+    public void A_second_before_its_reset_a_used_up_quota_refuses_and_a_second_after_it_every_proxy_is_given(string began)
+    {
+        var now = Utc("2026-11-27T12:34:56Z");
+        var had = new CustomerPlan
+        {
+            CustomerId = Customer, Id = Ids.New(), ProjectId = Project, PlanId = "starter", StartsAt = Utc(began), EndsAt = null,
+        };
+        var plan = new Plan
+        {
+            ProjectId = Project, Id = "starter", Name = "Starter", PriceNanos = 0, Tokens = Amount, TrialDays = 0, LastTermFull = false,
+        };
+        var resets = Terms.QuotaOf(had, plan, now).Single(term => term.From <= now && now < term.To).To;
+
+        Assert.Equal(Utc(began).ToUniversalTime().AddMonths(1), resets);
+        MustTurnAt(resets, now, at => ClaimAt(
+            new ClaimRule([], [new(AccountKind.Quota, Unit.Tokens, null, null, Terms.QuotaOf(had, plan, at), null)]), at));
+    }
+
+    void MustTurnAt(DateTimeOffset resets, DateTimeOffset now, Func<DateTimeOffset, Claim> claimAt)
+    {
+        UseUp(claimAt(now), now);
 
         foreach (var proxy in (string[])["one", "two"])
         {
-            var claim = ClaimAt(limit, resets.AddSeconds(-1));
+            var claim = claimAt(resets.AddSeconds(-1));
             var refused = Assert.IsType<Answer.Refused>(Extend(claim, proxy, resets.AddSeconds(-1)));
             var problem = Admission.ProblemOf(
                 new(refused.Register, refused.Reason, refused.Available) { Held = refused.Held }, claim, [1], resets.AddSeconds(-1));
@@ -44,7 +73,7 @@ public sealed class CycleEdgeTests
                 problem.Status, problem.Code, problem.RetryAfterSeconds, problem.Limit!.Resets!.Value));
         }
         foreach (var proxy in (string[])["one", "two"])
-            Assert.IsType<Answer.Granted>(Extend(ClaimAt(limit, resets.AddSeconds(1)), proxy, resets.AddSeconds(1)));
+            Assert.IsType<Answer.Granted>(Extend(claimAt(resets.AddSeconds(1)), proxy, resets.AddSeconds(1)));
     }
 
     /// <summary>When the raise ends the limit is lower, and what was used stays used.</summary>
@@ -80,13 +109,15 @@ public sealed class CycleEdgeTests
     }
 
     /// <summary>As a proxy has it whose copy of the credential is fresh.</summary>
-    static Claim ClaimAt(CustomerLimit limit, DateTimeOffset at)
+    static Claim ClaimAt(CustomerLimit limit, DateTimeOffset at) => ClaimAt(new ClaimRule([Terms.LineOf(limit, at)], []), at);
+
+    static Claim ClaimAt(ClaimRule rule, DateTimeOffset at)
     {
         var credential = new Credential(
             Ids.New(), CredentialKind.CustomerKey, false, CredentialStatus.Active, Organization, Project, Customer, null, null, null, null,
             [], null)
         {
-            Claim = new([Terms.LineOf(limit, at)], []),
+            Claim = rule,
         };
         Assert.True(Claims.TryGet(credential, new(new("m", "chat", "p", "m", 0, 0, null, new()), null!), at, out var claim));
         return claim!;
@@ -96,7 +127,7 @@ public sealed class CycleEdgeTests
         new Extend(
             new(lease ?? Ids.New(), 1, proxy, [new(claim.Lines[0].Register, 1, 1, 1, 1) { Counter = claim.Lines[0].Counter }])
             {
-                FirstSource = 1, Scope = claim.Scope,
+                FirstSource = claim.FirstSource, Scope = claim.Scope,
             },
             Final: true),
         now);

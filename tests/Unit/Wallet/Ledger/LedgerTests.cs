@@ -209,6 +209,26 @@ public sealed partial class LedgerTests : IDisposable
     }
 
     [Fact]
+    public void What_its_owner_has_frozen_Billing_does_not_let_go_and_its_owner_lets_go_whoever_has_frozen_it()
+    {
+        Open(Wallet, AccountKind.Wallet, 100);
+        foreach (var (first, then) in ((Freezer, Freezer)[])[(Freezer.Billing, Freezer.Owner), (Freezer.Owner, Freezer.Billing)])
+        {
+            Apply(new Freeze(Wallet, true, first));
+            Apply(new Freeze(Wallet, true, then));
+            Apply(new Freeze(Wallet, false, Freezer.Billing));
+            Assert.True(_book.Accounts[Wallet].Frozen);
+
+            Apply(new Freeze(Wallet, true, Freezer.Billing));
+            Apply(new Freeze(Wallet, false, Freezer.Owner));
+            Assert.False(_book.Accounts[Wallet].Frozen);
+        }
+        Apply(new Freeze(Wallet, true, Freezer.Billing));
+        Apply(new Freeze(Wallet, false, Freezer.Billing));
+        Assert.False(_book.Accounts[Wallet].Frozen);
+    }
+
+    [Fact]
     public void A_frozen_wallet_can_be_credited_and_debited()
     {
         Open(Wallet, AccountKind.Wallet, 100);

@@ -147,6 +147,46 @@ public sealed class LotTests
     }
 
     [Fact]
+    public void What_a_dispute_took_of_promotions_is_a_promotion_again_when_it_is_won_and_gone_where_that_is_over()
+    {
+        var soon = Credit(PostType.Promotion, 5, Evening);
+        var promotion = Credit(PostType.Promotion, 20, Evening.AddHours(1));
+        var lot = Credit(PostType.TopUp, 40);
+        var dispute = Of(PostType.Dispute, 60, 0, 0) with { Lot = lot };
+        Settle(null, 3); // of the one that ends first
+        Run(dispute); // 40 of the lot, 2 and 18 of the promotions
+        Assert.Equal((2, 0), (_store.Accounts[Wallet].Posted, _store.LeftOf(Wallet, lot)));
+        _now = Evening;
+
+        var first = Of(PostType.DisputeWon, 45, 0, 0) with { Lot = lot, Undoes = [dispute.Id] };
+        Run(first);
+        Assert.Equal((40, 7), (_store.LeftOf(Wallet, lot), _store.LeftOf(Wallet, promotion)));
+        Run(Of(PostType.DisputeWon, 15, 0, 0) with { Lot = lot, Undoes = [dispute.Id, first.Id] });
+
+        Assert.Equal(
+            (60, 40, 20, 0),
+            (_store.Accounts[Wallet].Posted, _store.LeftOf(Wallet, lot), _store.LeftOf(Wallet, promotion), _store.LeftOf(Wallet, soon)));
+        Assert.Equal((0, 2), (_store.LeftOf(Wallet, Wallet), Expired));
+        Assert.Equal(40, Refund(lot, 45));
+    }
+
+    [Fact]
+    public void What_a_dispute_found_spent_and_a_later_top_up_has_paid_is_in_its_lot_again_when_it_is_won()
+    {
+        var lot = Credit(PostType.TopUp, 10);
+        Settle(null, 6);
+        var dispute = Of(PostType.Dispute, 10, 0, 0) with { Lot = lot };
+        Run(dispute); // 4 of the lot; 6 are owed
+        var later = Credit(PostType.TopUp, 10); // of which 6 pay what is owed
+
+        Run(Of(PostType.DisputeWon, 10, 0, 0) with { Lot = lot, Undoes = [dispute.Id] });
+
+        Assert.Equal(
+            (14, 10, 4), (_store.Accounts[Wallet].Posted, _store.LeftOf(Wallet, lot), _store.LeftOf(Wallet, later)));
+        Assert.Equal(10, Refund(lot, 10));
+    }
+
+    [Fact]
     public void Of_what_was_paid_a_part_that_repays_a_debt_is_no_lot()
     {
         Run(Of(PostType.Dispute, 10, 0, 0));

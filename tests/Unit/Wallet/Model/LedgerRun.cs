@@ -31,6 +31,9 @@ sealed class LedgerRun
     readonly List<Guid> _leases = [Ids.New(), Ids.New()], _reratings = [Ids.New()];
     readonly List<Command> _sent = [], _waiting = [];
     readonly List<Post> _posts = [];
+
+    /// <summary>Disputes and what came back of them, whose ids nothing else has.</summary>
+    readonly List<Post> _ofDisputes = [];
     readonly Dictionary<Guid, IReadOnlyList<Moved>> _moved = [];
     readonly List<(Guid Request, Guid? Wallet)> _settled = [];
 
@@ -123,7 +126,8 @@ sealed class LedgerRun
     {
         StepKind.Open => OpenOne(dice),
         StepKind.Post => MakePost(dice),
-        StepKind.Freeze => new Freeze(dice.Pick(_wallets), dice.Next(4) == 1),
+        StepKind.Freeze => new Freeze(
+            dice.Pick(_wallets), dice.Next(4) == 1, dice.Next(2) == 0 ? Freezer.Owner : Freezer.Billing),
         StepKind.Expire => new Expire(dice.Pick(_leases), [.. _wallets, .. _caps, .. _credits, .. _limits, .. _quotas, .. _slots]),
         StepKind.OpenWindows => MakeOpening(dice),
         StepKind.FreeSlots => new FreeSlots(dice.Pick(_leases), _slots),
@@ -161,7 +165,9 @@ sealed class LedgerRun
             return dice.Pick(_posts);
         var ofCredits = dice.Next(4) == 3;
         var type = dice.Next(2) == 0 ? PostType.Grant : (PostType)(1 + dice.Next(ofCredits ? 3 : 12));
-        var id = again == 6 && _posts.Count > 0 ? dice.Pick(_posts).Id : Ids.New();
+        var other = again == 6 && _posts.Count > 0 ? dice.Pick(_posts) : null;
+        var isNew = other is null or { Type: PostType.Dispute or PostType.DisputeWon };
+        var id = isNew ? Ids.New() : other!.Id;
         var post = new Post(
             id,
             type,
@@ -174,7 +180,16 @@ sealed class LedgerRun
             Lot = IsReversal(type) && dice.Next(3) > 0 ? _posts.FindLast(earlier => earlier.Type == PostType.TopUp)?.Id : null,
             WithoutDebt = type == PostType.Refund && dice.Next(2) == 0,
         };
+        if (type == PostType.DisputeWon && dice.Next(4) > 0)
+            post = post with
+            {
+                Undoes = [.. _ofDisputes.Where(one => (one.Of, one.Lot) == (post.Of, post.Lot)).Select(one => one.Id)],
+            };
         _posts.Add(post);
+        if (isNew && type is PostType.Dispute or PostType.DisputeWon)
+            _ofDisputes.Add(post);
+        if (_ofDisputes.Count > Memory)
+            _ofDisputes.RemoveAt(0);
         return post;
     }
 

@@ -36,6 +36,7 @@ sealed class MemoryStore
     readonly Dictionary<Guid, Dictionary<Guid, Lot>> _lots = [];
     readonly HashSet<Guid> _known = [];
     readonly Dictionary<Guid, Transfer> _transfers = [];
+    readonly Dictionary<Guid, List<(Guid, Guid, LotPart)>> _ofDisputes = [];
     readonly Dictionary<Guid, Rated> _rated = [];
 
     /// <summary>One command as a batch of its own.</summary>
@@ -78,6 +79,8 @@ sealed class MemoryStore
             if (_transfers.TryGetValue(movement, out var transfer))
                 book.Moved[movement] = transfer;
         }
+        foreach (var movement in commands.OfType<Post>().SelectMany(post => post.Undoes).Distinct())
+            book.Undone.AddRange(_ofDisputes.GetValueOrDefault(movement, []));
         foreach (var account in book.Accounts.Values.ToList())
             LoadLots(book, account, commands, now);
         return book;
@@ -88,6 +91,7 @@ sealed class MemoryStore
     {
         var named = book.Rated.Values.SelectMany(rated => rated.Lots).Select(part => part.Lot).ToHashSet();
         named.UnionWith(commands.OfType<Post>().Select(post => post.Lot).OfType<Guid>());
+        named.UnionWith(book.Undone.Select(one => one.Taken.Lot));
         var asked = commands.Exists(command => command.Accounts.Contains(account.Id)
             && (command is Post ? account.BaseLot is not null || named.Count > 0 : command is Rerate && named.Count > 0));
         if (account.Lots == 0 && !asked)
@@ -162,6 +166,12 @@ sealed class MemoryStore
             var unit = (Accounts[entry.Account].Unit, Accounts[entry.Account].Denomination);
             SumsOfUnits[unit] = SumsOfUnits.GetValueOrDefault(unit) + entry.Amount;
             var lot = (entry.Account, entry.Lot ?? entry.Account);
+            if (entry.Type is EntryType.Dispute or EntryType.Reversal && Accounts[entry.Account].Kind == AccountKind.Wallet)
+            {
+                if (!_ofDisputes.TryGetValue(entry.Transfer, out var parts))
+                    _ofDisputes.Add(entry.Transfer, parts = []);
+                parts.Add((entry.Transfer, entry.Account, new(lot.Item2, -entry.Amount)));
+            }
             LastLot = entry is { Type: EntryType.Usage, Amount: < 0 } ? lot.Item2 : LastLot;
             SumsOfLots[lot] = SumsOfLots.GetValueOrDefault(lot) + entry.Amount;
         }
@@ -223,7 +233,7 @@ sealed class MemoryStore
         Version = account.Version,
         Spent = account.Spent,
         ToppedUp = account.ToppedUp,
-        Frozen = account.Frozen,
+        FrozenBy = account.FrozenBy,
         Ceiling = account.Ceiling,
         EndsAt = account.EndsAt,
         BaseLot = account.BaseLot,

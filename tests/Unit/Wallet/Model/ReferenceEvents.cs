@@ -11,7 +11,8 @@ namespace LlmGateway.UnitTests.Wallet;
 sealed class ReferenceEvents(IReadOnlyCollection<Guid> wallets)
 {
     readonly Dictionary<Guid, long> _marks = [];
-    readonly HashSet<Guid> _low = [], _exhausted = [], _frozen = [];
+    readonly HashSet<Guid> _low = [], _exhausted = [];
+    readonly HashSet<(Guid Wallet, Freezer By)> _frozen = [];
     readonly HashSet<(Guid, int)> _told = [];
 
     Dictionary<Guid, long> _before = [];
@@ -64,10 +65,15 @@ sealed class ReferenceEvents(IReadOnlyCollection<Guid> wallets)
     {
         if (command is not Freeze freeze || answer is not Answer.Done)
             yield break;
-        if (freeze.Frozen && _frozen.Add(freeze.Wallet))
-            yield return (EventTypes.WalletFrozen, freeze.Wallet, 0);
-        if (!freeze.Frozen && _frozen.Remove(freeze.Wallet))
-            yield return (EventTypes.WalletUnfrozen, freeze.Wallet, 0);
+        var before = IsFrozen();
+        if (freeze.Frozen)
+            _frozen.Add((freeze.Wallet, freeze.By));
+        else
+            _frozen.RemoveWhere(one => one.Wallet == freeze.Wallet && (freeze.By == Freezer.Owner || freeze.By == one.By));
+        if (IsFrozen() != before)
+            yield return (before ? EventTypes.WalletUnfrozen : EventTypes.WalletFrozen, freeze.Wallet, 0);
+
+        bool IsFrozen() => _frozen.Any(one => one.Wallet == freeze.Wallet);
     }
 
     IEnumerable<(string, Guid, int)> OfRefusal(Book book, Command command, Answer answer)

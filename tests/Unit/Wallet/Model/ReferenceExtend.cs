@@ -42,7 +42,7 @@ sealed partial class ReferenceLedger
             if (!Registers.TryGetValue(line.Register, out var register) || register.Kind.IsCounter() != line.Counter is not null)
                 return new Answer.Refused(line.Register, RefusalReason.Unknown, 0);
             var room = Room(line);
-            if (Frozen.Contains(line.Register))
+            if (IsFrozen(line.Register))
                 return new Answer.Refused(line.Register, RefusalReason.Frozen, room);
             var second = TimeSpan.FromSeconds(1);
             if (line.Counter is { } term && (now < term.From - second || now >= term.To + second))

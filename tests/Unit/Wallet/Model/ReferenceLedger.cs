@@ -22,7 +22,7 @@ sealed partial class ReferenceLedger
 
     public Dictionary<Guid, (AccountKind Kind, Unit Unit, long Posted)> Registers { get; } = [];
     public Dictionary<Guid, ModelLease> Leases { get; } = [];
-    public HashSet<Guid> Frozen { get; } = [];
+    public HashSet<(Guid Wallet, Freezer By)> Frozen { get; } = [];
     public required DateTimeOffset Opened { get; init; }
     public required DateTimeOffset Unopened { get; init; }
     public long Charged { get; private set; }
@@ -133,7 +133,9 @@ sealed partial class ReferenceLedger
                 return new Answer.Refused(wallet, RefusalReason.Exhausted, free);
             case PostType.Refund or PostType.Dispute:
                 var paid = Math.Min(amount, post.Type == PostType.Dispute ? free : Refundable(post, free));
-                SpendFirst(wallet, post.Lot, paid);
+                var parts = SpendFirst(wallet, post.Lot, paid);
+                if (post.Type == PostType.Dispute)
+                    _ofDisputes.Add(post.Id, parts);
                 Add(Party.Receivable, paid - amount);
                 Add(Party.Margin, -others[0]);
                 Add(Party.Fees, -others[1]);
@@ -141,7 +143,7 @@ sealed partial class ReferenceLedger
                 break;
             case PostType.RefundFailed or PostType.DisputeWon:
                 Add(Party.Receivable, Math.Min(amount, owed));
-                Return(wallet, post.Lot, amount - Math.Min(amount, owed));
+                Return(wallet, post, amount - Math.Min(amount, owed));
                 Add(Party.Margin, others[0]);
                 Add(Party.Fees, others[1]);
                 Add(Party.Clearing, -amount - others.Sum());
@@ -194,8 +196,15 @@ sealed partial class ReferenceLedger
     {
         if (!IsWallet(freeze.Wallet))
             return new Answer.Refused(freeze.Wallet, RefusalReason.Unknown, 0);
-        return new Answer.Done(Repeated: !(freeze.Frozen ? Frozen.Add(freeze.Wallet) : Frozen.Remove(freeze.Wallet)));
+        var before = IsFrozen(freeze.Wallet);
+        if (freeze.Frozen)
+            Frozen.Add((freeze.Wallet, freeze.By));
+        else
+            Frozen.RemoveWhere(one => one.Wallet == freeze.Wallet && (freeze.By == Freezer.Owner || freeze.By == one.By));
+        return new Answer.Done(Repeated: IsFrozen(freeze.Wallet) == before);
     }
+
+    bool IsFrozen(Guid wallet) => Frozen.Any(one => one.Wallet == wallet);
 
     /// <summary>Rule 6.</summary>
     Answer.Done Apply(LeaseReturn give, DateTimeOffset now)

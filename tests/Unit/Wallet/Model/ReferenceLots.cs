@@ -81,21 +81,52 @@ sealed partial class ReferenceLedger
     long Refundable(Post post, long free) =>
         post.Lot is { } id ? Math.Min(free, InTurn(post.Of.Balance!.Value).Find(lot => lot.Id == id)?.Left ?? 0) : free;
 
-    /// <summary>To the lot, but no more than it had at first; the rest is the wallet's own.</summary>
-    void Return(Guid wallet, Guid? id, long amount)
+    /// <summary>What posts of disputes have taken of each lot; less than nothing: given back.</summary>
+    readonly Dictionary<Guid, Dictionary<Guid, long>> _ofDisputes = [];
+
+    /// <summary>
+    /// To the lot, but no more than it had at first, and than what is undone has taken of it; the rest to the other lots that have given,
+    /// as what a corrected request gets back; what none has given fills the lot; and what that has no room for is the wallet's own.
+    /// </summary>
+    void Return(Guid wallet, Post post, long amount)
     {
-        if (id is { } named && _lots.GetValueOrDefault(wallet)?.Find(lot => lot.Id == named) is { } lot)
-            lot.Left += Math.Min(amount, lot.First - lot.Left);
-        Add(wallet, amount);
+        var taken = new Dictionary<Guid, long>();
+        foreach (var (id, part) in post.Undoes.SelectMany(one => _ofDisputes.GetValueOrDefault(one) ?? []))
+            taken[id] = taken.GetValueOrDefault(id) + part;
+        var given = new Dictionary<Guid, long>();
+        if (post.Lot is { } named && _lots.GetValueOrDefault(wallet)?.Find(lot => lot.Id == named) is { } own)
+        {
+            var most = post.Undoes.Count == 0 ? amount : Math.Max(0, taken.GetValueOrDefault(named));
+            var fills = Math.Min(Math.Min(amount, most), own.First - own.Left);
+            var toOthers = Math.Min(amount - fills, taken.Where(part => part.Value > 0 && part.Key != named).Sum(part => part.Value));
+            fills = Math.Min(amount - toOthers, own.First - own.Left);
+            given[named] = -fills;
+            own.Left -= given[named];
+            Add(wallet, -given[named]);
+            amount += given[named];
+        }
+        var others = taken.Where(part => part.Value > 0 && part.Key != post.Lot).ToDictionary();
+        if (post.Lot is null)
+            others.Clear();
+        var before = new Dictionary<Guid, long>(others);
+        GiveBack(wallet, amount, Math.Max(amount, others.Values.Sum()), others);
+        foreach (var id in others.Keys.Union(before.Keys))
+            given[id] = others.GetValueOrDefault(id) - before.GetValueOrDefault(id);
+        if (post.Type == PostType.DisputeWon)
+            _ofDisputes.Add(post.Id, given);
     }
 
     /// <summary>From the lot first, then as whatever is spent.</summary>
-    void SpendFirst(Guid wallet, Guid? id, long amount)
+    Dictionary<Guid, long> SpendFirst(Guid wallet, Guid? id, long amount)
     {
         var ofLot = id is { } named ? Math.Min(amount, InTurn(wallet).Find(lot => lot.Id == named)?.Left ?? 0) : 0;
         if (ofLot > 0)
             TakeFrom(wallet, id!.Value, ofLot);
-        Spend(wallet, amount - ofLot);
+        var parts = Spend(wallet, amount - ofLot).GroupBy(part => part.Lot)
+            .ToDictionary(lot => lot.Key, lot => lot.Sum(part => part.Amount));
+        if (ofLot > 0)
+            parts[id!.Value] = parts.GetValueOrDefault(id.Value) + ofLot;
+        return parts;
     }
 
     void TakeFrom(Guid wallet, Guid id, long amount)

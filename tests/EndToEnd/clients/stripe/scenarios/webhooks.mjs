@@ -160,6 +160,33 @@ scenario('webhooks are held and shuffled on order', async world => {
   assert.notDeepEqual(names, [...names].sort((a, b) => a - b));
 });
 
+scenario('what is ordered about one id changes nothing else', async world => {
+  const got = await world.listen();
+  const one = await world.stripe.customers.create();
+  const other = await world.stripe.customers.create({ metadata: { ours: 'ours_1' } });
+  await world.settle();
+  got.events.length = 0;
+  await world.order('webhooks', { hold: true, about: one.id });
+  await world.order('webhooks', { repeat: 3, about: 'ours_1' });
+  await world.order('faults', { kind: 'error-before', about: one.id, count: 2 });
+  await world.stripe.customers.update(other.id, { name: 'other' });
+  await assert.rejects(world.stripe.customers.update(one.id, { name: 'one' }));
+  await world.order(`faults?about=${other.id}`, undefined, 'DELETE');
+  await assert.rejects(world.stripe.customers.update(one.id, { name: 'one' }));
+  await world.stripe.customers.update(one.id, { name: 'one' });
+  await world.order('webhooks/settle?about=ours_1');
+  assert.deepEqual(got.events.map(event => event.data.object.id), [other.id, other.id, other.id]);
+
+  assert.equal((await world.order('webhooks/lose?about=ours_1')).lost, 0);
+  await world.order('webhooks', { about: one.id });
+  await world.stripe.customers.update(one.id, { name: 'one again' });
+  await world.settle();
+  assert.equal(got.events.at(-1).data.object.name, 'one again');
+  assert.equal((await world.order(`webhooks/release?about=${one.id}`)).released, 1);
+  await world.settle();
+  assert.equal(got.events.at(-1).data.object.name, 'one');
+});
+
 scenario('webhooks are delayed on order', async world => {
   const got = await world.listen();
   await world.order('webhooks', { delay: 600 });

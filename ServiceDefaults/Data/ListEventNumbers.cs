@@ -1,11 +1,13 @@
 using LlmGateway.Contracts;
-using LlmGateway.ServiceDefaults;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
 using Npgsql;
 
-namespace LlmGateway.Wallet;
+namespace LlmGateway.ServiceDefaults;
 
 /// <summary>
-/// <c>GET /internal/event-numbers?after=</c>: how many events each customer has, so that who keeps them can prove that none is missing.
+/// <c>GET /internal/event-numbers?after=</c> of a service that numbers its events (<c>event_sequence</c>): how many each series has, so
+/// that who keeps them can prove that none is missing.
 /// </summary>
 public static class ListEventNumbers
 {

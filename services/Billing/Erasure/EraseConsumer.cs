@@ -1,0 +1,28 @@
+using LlmGateway.Contracts;
+using LlmGateway.ServiceDefaults;
+using MassTransit;
+using Npgsql;
+
+namespace LlmGateway.Billing;
+
+/// <summary>A customer was deleted: from now on it is owed that it is forgotten here, and <see cref="Erasures"/> does that.</summary>
+public sealed class EraseConsumer(NpgsqlDataSource database, DatabaseReady ready, Erasures erasures) : IConsumer<CustomerDeleted>
+{
+    public static void Configure(IReceiveEndpointConfigurator queue, IRegistrationContext context)
+    {
+        queue.PublishFaults = false;
+        queue.ConfigureConsumer<EraseConsumer>(context);
+    }
+
+    public async Task Consume(ConsumeContext<CustomerDeleted> context)
+    {
+        var (told, token) = (context.Message, context.CancellationToken);
+        await ready.Task.WaitAsync(token);
+        await using var owe = database.Sql("""
+            insert into erasure (customer, wallet) values ($1, $2)
+            on conflict (customer) do update set attempts = 0, due_at = now(), done_at = null
+            """, told.Customer, told.Wallet);
+        await owe.ExecuteNonQueryAsync(token);
+        erasures.Wake();
+    }
+}
