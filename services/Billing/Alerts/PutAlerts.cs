@@ -16,7 +16,7 @@ public static class PutAlerts
     public static void MapAlerts(this WebApplication app)
     {
         app.MapPut("/v1/alerts", PutAsync);
-        app.MapGet("/v1/alerts", GetAsync);
+        app.MapGet("/v1/alerts", GetAsync).WithQuery();
         app.MapDelete("/v1/alerts", DeleteAsync);
     }
 

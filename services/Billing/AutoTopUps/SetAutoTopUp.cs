@@ -30,7 +30,7 @@ public static class SetAutoTopUp
         foreach (var path in (string[])["/v1/wallet/auto-top-up", "/v1/wallets/{id}/auto-top-up"])
         {
             app.MapPut(path, PutAsync);
-            app.MapGet(path, GetAsync);
+            app.MapGet(path, GetAsync).WithQuery();
             app.MapDelete(path, DeleteAsync);
         }
     }

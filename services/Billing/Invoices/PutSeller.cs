@@ -18,7 +18,7 @@ public static class PutSeller
     public static void MapSeller(this WebApplication app)
     {
         app.MapPut("/v1/invoices/seller", PutAsync);
-        app.MapGet("/v1/invoices/seller", GetAsync);
+        app.MapGet("/v1/invoices/seller", GetAsync).WithQuery();
     }
 
     static async Task<IResult> PutAsync(HttpContext http, NpgsqlDataSource database, Invoicing invoicing, CancellationToken token)

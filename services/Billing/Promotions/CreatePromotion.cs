@@ -24,7 +24,7 @@ public static class CreatePromotion
     public static void MapCreatePromotion(this WebApplication app)
     {
         app.MapPost("/v1/promotions", CreateAsync).WithIdempotency();
-        app.MapGet("/v1/promotions", ListAsync);
+        app.MapGet("/v1/promotions", ListAsync).WithQuery("cursor", "limit");
     }
 
     static async Task<IResult> CreateAsync(HttpContext http, NpgsqlDataSource database, TimeProvider time, CancellationToken token)

@@ -13,7 +13,8 @@ public static class ListRefunds
         string Id, string Payment, Money Amount, string Currency, string Status, string? Failure, bool ByUs, string? Reason,
         DateTimeOffset CreatedAt);
 
-    public static void MapListRefunds(this WebApplication app) => app.MapGet("/v1/wallets/{id}/refunds", ListAsync);
+    public static void MapListRefunds(this WebApplication app) =>
+        app.MapGet("/v1/wallets/{id}/refunds", ListAsync).WithQuery();
 
     static async Task<IResult> ListAsync(string id, HttpContext http, NpgsqlDataSource database, CancellationToken token)
     {

@@ -35,7 +35,8 @@ public sealed record KeyView(
 /// <summary><c>GET /v1/customers/{id}/keys</c>: the keys that are not revoked, newest first.</summary>
 public static class ListKeys
 {
-    public static void MapListKeys(this WebApplication app) => app.MapGet("/v1/customers/{id}/keys", HandleAsync);
+    public static void MapListKeys(this WebApplication app) =>
+        app.MapGet("/v1/customers/{id}/keys", HandleAsync).WithQuery();
 
     static async Task<IResult> HandleAsync(string id, HttpContext http, SessionsDb db, CancellationToken token)
     {

@@ -37,13 +37,13 @@ public static class UsageSummary
     /// <param name="Others">What the groups beyond the asked number come to, so that everything adds up to the total.</param>
     public sealed record Answer(DateTimeOffset From, DateTimeOffset To, string TimeZone, IReadOnlyList<Row> Rows, Row Others, Row Total);
 
-    public static void MapUsageSummary(this WebApplication app) => app.MapGet("/v1/usage/summary", HandleAsync);
+    public static void MapUsageSummary(this WebApplication app) =>
+        app.MapGet("/v1/usage/summary", HandleAsync).WithQuery("from", "to", "range", "group", "timeZone", "limit");
 
     static async Task<IResult> HandleAsync(HttpContext http, NpgsqlDataSource database, TimeProvider time)
     {
         var caller = http.Backend();
         var query = new ListQuery(http.Request.Query);
-        query.MustHaveOnly("from", "to", "range", "group", "timeZone", "limit");
         var zone = query.Text("timeZone") ?? "UTC";
         if (!Cycles.IsZone(zone))
             throw ListQuery.Invalid("timeZone", $"names '{zone}', which is no IANA time zone");
@@ -83,10 +83,7 @@ public static class UsageSummary
 
     /// <summary>A date without a time is where that day of the zone begins. A time without an offset is UTC.</summary>
     static DateTimeOffset? Instant(ListQuery query, string name, string zone) =>
-        DateOnly.TryParseExact(query.Text(name), "yyyy-MM-dd", CultureInfo.InvariantCulture, DateTimeStyles.None, out var date)
-        && date.Year > 1
-            ? Cycles.StartOf(date, zone)
-            : query.Time(name);
+        query.Date(name) is { Year: > 1 } date ? Cycles.StartOf(date, zone) : query.Time(name);
 
     /// <summary>Days and hours of the zone. Hours are counted from each midnight, so those of :30 and :45 are whole, too.</summary>
     public static List<(string Value, RollupSums Sums)> ByTime(
