@@ -152,4 +152,8 @@ public sealed record OpenCounters(CounterScope Scope, IReadOnlyList<CounterOpeni
 public sealed record CounterOpening(Guid Register, CounterTerm Term, Selector? Only);
 
 /// <summary>One line of a register's statement.</summary>
-public sealed record LedgerLine(string Id, string Type, Money Amount, Money BalanceAfter, DateTimeOffset CreatedAt, string? Description);
+public sealed record LedgerLine(string Id, string Type, Money Amount, Money BalanceAfter, DateTimeOffset CreatedAt, string? Description)
+{
+    /// <summary>What it stands for outside the ledger: a payment, refund, dispute or promotion. Null: nothing.</summary>
+    public string? Reference { get; init; }
+}

@@ -72,6 +72,7 @@ app.MapPayouts();
 
 // For backends and end users
 app.MapWallets();
+app.MapListLedger();
 app.MapOwnWallet();
 app.MapUsageSummary();
 

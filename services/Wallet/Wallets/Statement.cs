@@ -14,8 +14,9 @@ public static class Statement
     {
         await using var query = database.Sql("""
             select entry.version, entry.transfer, entry.type, entry.amount, entry.balance, entry.created_at,
-                coalesce(note.text, usage_record.model)
+                coalesce(note.text, usage_record.model), transfer.reference
             from entry
+            left join transfer on transfer.id = entry.transfer
             left join note on note.transfer = entry.transfer
             left join usage_record on usage_record.request_id = entry.transfer
             where account = $1 and version < $2 and entry.created_at >= $3 and entry.created_at < $4
@@ -43,13 +44,15 @@ public static class Statement
         await using var query = database.Sql("""
             select account.id, shown.balance, account.version,
                 case when shown.balance <> account.posted then interval '0' else shown.next_expiry - now() end,
-                recent.transfer, recent.type, recent.amount, recent.balance, recent.created_at, coalesce(note.text, usage_record.model)
+                recent.transfer, recent.type, recent.amount, recent.balance, recent.created_at, coalesce(note.text, usage_record.model),
+                transfer.reference
             from account
             cross join lateral (
                 select shown_balance(account) balance, case when account.lots > 0 then (
                     select min(expires_at) from lot where wallet = account.id and not used_up and expires_at > now()) end next_expiry
                 offset 0) shown -- once for each wallet, not for each entry
             left join lateral (select * from entry where entry.account = account.id order by version desc limit $3) recent on true
+            left join transfer on transfer.id = recent.transfer
             left join note on note.transfer = recent.transfer
             left join usage_record on usage_record.request_id = recent.transfer
             where account.id = any($1) and kind = $2
@@ -71,12 +74,27 @@ public static class Statement
     static LedgerLine Line(DbDataReader row, int first)
     {
         var type = (EntryType)row.GetInt16(first + 1);
+        var reference = row.IsDBNull(first + 6) ? null : row.GetString(first + 6);
         return new(
             Ids.Show(type is EntryType.Usage or EntryType.Limit ? Ids.Request : Ids.Transfer, row.GetGuid(first)),
             type.ToString().ToLowerInvariant(),
             new Money(row.GetInt64(first + 2)),
             new Money(row.GetInt64(first + 3)),
             row.GetFieldValue<DateTimeOffset>(first + 4),
-            row.IsDBNull(first + 5) ? null : row.GetString(first + 5));
+            row.IsDBNull(first + 5) ? Describe(type, reference) : row.GetString(first + 5))
+        {
+            Reference = reference,
+        };
     }
+
+    /// <summary>What nobody has given words, as an accountant reads it. Stripe's disputes alone have ids that begin with a d.</summary>
+    static string? Describe(EntryType type, string? reference) => type switch
+    {
+        EntryType.TopUp => "Top-up",
+        EntryType.Refund => "Refund",
+        EntryType.Dispute => "Dispute",
+        EntryType.Reversal => reference is ['d', ..] ? "Dispute that was won" : "Refund that has failed",
+        EntryType.Expiry => "Credit that has expired",
+        _ => null,
+    };
 }
