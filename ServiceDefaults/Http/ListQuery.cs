@@ -1,4 +1,5 @@
 using System.Globalization;
+using LlmGateway.Contracts;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 
@@ -23,6 +24,11 @@ public readonly struct ListQuery(IQueryCollection query)
     public int Number(string name, int fallback, int min, int max) => Text(name) is not { } text ? fallback
         : int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number >= min && number <= max ? number
         : throw Invalid(name, $"must be a whole number from {min} to {max}");
+
+    /// <summary>Null when the parameter is absent or empty.</summary>
+    public Guid? Id(string name, string prefix) => Text(name) is not { } text ? null
+        : Ids.TryParse(prefix, text, out var id) ? id
+        : throw Invalid(name, $"must be an id ({prefix}_…)");
 
     /// <summary>
     /// A moment in ISO 8601, and nothing that looks like one: who writes a date as at home would get another day. It is UTC when it names

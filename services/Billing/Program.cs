@@ -88,6 +88,7 @@ app.MapSetAutoTopUp();
 app.MapRedeemPromotion();
 
 // For backends
+app.MapListPayments();
 app.MapRefundPayment();
 app.MapListRefunds();
 app.MapCreatePromotion();

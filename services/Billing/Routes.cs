@@ -16,6 +16,7 @@ public static class Routes
         ["POST /v1/wallet/top-up"] = [Proxy],
         ["GET /v1/wallet/top-ups"] = [Proxy],
         ["GET /v1/wallets/{id}/top-ups"] = [Proxy],
+        ["GET /v1/top-ups"] = [Proxy],
         ["POST /v1/wallets/{id}/refunds"] = [Proxy],
         ["GET /v1/wallets/{id}/refunds"] = [Proxy],
         ["POST /v1/wallet/payment-method"] = [Proxy],

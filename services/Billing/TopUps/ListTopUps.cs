@@ -25,9 +25,11 @@ public static class ListTopUps
     public static void MapListTopUps(this WebApplication app)
     {
         app.MapGet("/v1/wallet/top-ups", (HttpContext http, NpgsqlDataSource database) =>
-            http.EndUser() is { Wallet: { } wallet } caller ? ListAsync(http, database, wallet, caller) : NoWallet);
+            http.EndUser() is { Wallet: { } wallet } caller ? ListAsync(http, database, wallet, caller) : NoWallet)
+            .WithQuery("cursor", "limit");
         app.MapGet("/v1/wallets/{id}/top-ups", (string id, HttpContext http, NpgsqlDataSource database) =>
-            Ids.TryParse(Ids.Wallet, id, out var wallet) ? ListAsync(http, database, wallet, http.Backend()) : NoWallet);
+            Ids.TryParse(Ids.Wallet, id, out var wallet) ? ListAsync(http, database, wallet, http.Backend()) : NoWallet)
+            .WithQuery("cursor", "limit");
     }
 
     static Task<IResult> NoWallet => Task.FromResult<IResult>(Problems.NotFound("wallet"));

@@ -24,6 +24,7 @@ public static class Management
         ("/v1/wallet/top-up", ServiceCall.Billing),
         ("/v1/wallet/top-ups", ServiceCall.Billing),
         ("/v1/wallets/{id}/top-ups", ServiceCall.Billing),
+        ("/v1/top-ups", ServiceCall.Billing),
         ("/v1/wallets/{id}/refunds", ServiceCall.Billing),
         ("/v1/promotions", ServiceCall.Billing),
         ("/v1/wallet/redeem", ServiceCall.Billing),

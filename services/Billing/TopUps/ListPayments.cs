@@ -1,0 +1,106 @@
+using System.Runtime.CompilerServices;
+using LlmGateway.Contracts;
+using LlmGateway.ServiceDefaults;
+using Npgsql;
+
+namespace LlmGateway.Billing;
+
+/// <summary>
+/// <c>GET /v1/top-ups?from=&amp;to=&amp;cursor=&amp;limit=</c>: all purchases of a backend's project, newest first, a page as JSON. With
+/// <c>Accept: text/csv</c> or <c>?format=csv</c> all of them, as a file. <c>from</c> and <c>to</c> are of when they were begun.
+/// </summary>
+public static class ListPayments
+{
+    const int DefaultPage = 20, MaxPage = 100, CsvPage = 500;
+
+    /// <param name="Margin">The developer's part.</param>
+    /// <param name="Fee">The platform's.</param>
+    /// <param name="Status">As in <see cref="ListTopUps.View"/>.</param>
+    /// <param name="Refunded">What went back to the card or is on its way there, disputes included.</param>
+    /// <param name="PaymentIntent">Stripe's; null until it is known.</param>
+    public sealed record View(
+        string Id, string CustomerId, string WalletId, Money Amount, Money TotalAmount, Money NetCredited, Money Margin, Money Fee,
+        string Currency, string Status, ListTopUps.Failure? Failure, Money Refunded, bool Automatic, DateTimeOffset CreatedAt,
+        DateTimeOffset? PaidAt, string? PaymentIntent);
+
+    static readonly string[] Columns =
+    [
+        "id", "customerId", "walletId", "amount", "totalAmount", "netCredited", "margin", "fee", "currency", "status", "failure",
+        "refunded", "automatic", "createdAt", "paidAt", "paymentIntent",
+    ];
+
+    public static void MapListPayments(this WebApplication app) =>
+        app.MapGet("/v1/top-ups", HandleAsync).WithQuery("cursor", "limit", "from", "to", "format");
+
+    static async Task<IResult> HandleAsync(HttpContext http, NpgsqlDataSource database, CancellationToken token)
+    {
+        var (caller, query) = (http.Backend(), new ListQuery(http.Request.Query));
+        var (from, to) = (query.Time("from") ?? DateTimeOffset.MinValue, query.Time("to") ?? DateTimeOffset.MaxValue);
+        var (page, after) = (query.Limit(DefaultPage, MaxPage), query.Id("cursor", Ids.Payment) ?? Guid.AllBitsSet);
+        if (http.WantsCsv())
+            return Csv.File("top-ups", Columns, RowsAsync(after, token), token);
+        var views = await PageAsync(after, page);
+        return Results.Json(new { topUps = views, nextCursor = views.Count == page ? views[^1].Id : null }, Defaults.Json);
+
+        async Task<List<View>> PageAsync(Guid before, int size)
+        {
+            var payments = await PaymentRows.PaymentsAsync(
+                database.Sql($"""
+                    select {PaymentRows.Columns} from payment
+                    where project = $1 and test = $2 and created_at >= $3 and created_at < $4 and id < $5 order by id desc limit $6
+                    """, caller.Project, caller.Test, from.ToUniversalTime(), to.ToUniversalTime(), before, size),
+                token);
+            var back = await TakenBackAsync(database, [.. payments.Select(payment => payment.Id)], token);
+            return payments.ConvertAll(payment => Show(payment, back));
+        }
+
+        // A page at a time.
+        async IAsyncEnumerable<IReadOnlyList<string?>> RowsAsync(Guid before, [EnumeratorCancellation] CancellationToken gone)
+        {
+            for (var count = CsvPage; count == CsvPage && !gone.IsCancellationRequested;)
+            {
+                var some = await PageAsync(before, CsvPage);
+                foreach (var view in some)
+                    yield return Row(view);
+                count = some.Count;
+                before = count > 0 && Ids.TryParse(Ids.Payment, some[^1].Id, out var last) ? last : before;
+            }
+        }
+    }
+
+    static View Show(Payment payment, ILookup<Guid, (long Cents, string Status, bool IsRefund)> back)
+    {
+        var of = back[payment.Id].ToList();
+        var refunds = of.Where(one => one.IsRefund).Select(one => new Refund(default, payment.Id, one.Cents, one.Status, null));
+        var disputes = of.Where(one => !one.IsRefund).Select(one => new Dispute("", one.Cents, one.Status));
+        return new(
+            Ids.Show(Ids.Payment, payment.Id), Ids.Show(Ids.Customer, payment.Customer), Ids.Show(Ids.Wallet, payment.Wallet),
+            new(payment.Amount), new(payment.Parts.Sum), new(payment.Parts.Net), new(payment.Parts.Margin), new(payment.Parts.Fee), "USD",
+            payment.ShownStatus, payment.FailureCode is { } code ? new(code, payment.FailureMessage) : null,
+            new(Reversal.CentsOf(payment.Cents, refunds, disputes) * Quote.NanosPerCent), payment.OffSession is not null,
+            payment.CreatedAt, payment.PaidAt, payment.Intent);
+    }
+
+    /// <summary>The refunds and disputes of payments.</summary>
+    static async Task<ILookup<Guid, (long Cents, string Status, bool IsRefund)>> TakenBackAsync(
+        NpgsqlDataSource database, Guid[] payments, CancellationToken token)
+    {
+        await using var query = database.Sql("""
+            select payment, cents, status, true from refund where payment = any($1)
+            union all
+            select payment, cents, status, false from dispute where payment = any($1)
+            """, payments);
+        await using var row = await query.ExecuteReaderAsync(token);
+        var found = new List<(Guid Payment, long Cents, string Status, bool IsRefund)>();
+        while (await row.ReadAsync(token))
+            found.Add((row.GetGuid(0), row.GetInt64(1), row.GetString(2), row.GetBoolean(3)));
+        return found.ToLookup(one => one.Payment, one => (one.Cents, one.Status, one.IsRefund));
+    }
+
+    static string?[] Row(View one) =>
+    [
+        one.Id, one.CustomerId, one.WalletId, one.Amount.ToString(), one.TotalAmount.ToString(), one.NetCredited.ToString(),
+        one.Margin.ToString(), one.Fee.ToString(), one.Currency, one.Status, one.Failure?.Code, one.Refunded.ToString(),
+        one.Automatic ? "true" : "false", Csv.Of(one.CreatedAt), one.PaidAt is { } paid ? Csv.Of(paid) : null, one.PaymentIntent,
+    ];
+}
