@@ -1,4 +1,6 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
+using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 using MimeKit;
 using Npgsql;
@@ -14,6 +16,17 @@ public static class PutSeller
     const int MaxName = 200, MaxAddress = 500, MaxAddressLines = 8, MaxTaxId = 50;
 
     public sealed record Request(string Name, string Address, string? TaxId = null, string? Email = null, string? TimeZone = null);
+
+    sealed record View(string Name, string Address, string? TaxId, string? Email, string TimeZone)
+    {
+        /// <summary>Absent: nothing is to be thought over.</summary>
+        [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+        public string? Warning { get; init; }
+    }
+
+    const string TwoSellers =
+        "Another project of this organization has another seller. Both take their numbers from the one series of the organization, so the "
+        + "list of each has gaps. A seller whose numbers must have none needs an organization of its own.";
 
     public static void MapSeller(this WebApplication app)
     {
@@ -34,7 +47,7 @@ public static class PutSeller
             """, caller.Project, caller.Test, caller.Organization, JsonSerializer.Serialize(seller, Defaults.Json));
         await put.ExecuteNonQueryAsync(token);
         invoicing.Wake();
-        return Results.Json(seller, Defaults.Json);
+        return await ShowAsync(seller, caller, database, token);
     }
 
     static async Task<IResult> GetAsync(HttpContext http, NpgsqlDataSource database, CancellationToken token)
@@ -43,8 +56,24 @@ public static class PutSeller
         await using var query = database.Sql(
             "select content from seller where project = $1 and test = $2", caller.Project, caller.Test);
         return await query.ExecuteScalarAsync(token) is string content
-            ? Results.Json(JsonSerializer.Deserialize<Seller>(content, Defaults.Json), Defaults.Json)
+            ? await ShowAsync(JsonSerializer.Deserialize<Seller>(content, Defaults.Json)!, caller, database, token)
             : Problems.NotFound("seller");
+    }
+
+    /// <summary>Another mail address or time zone makes no other seller.</summary>
+    static async Task<IResult> ShowAsync(Seller seller, Principal caller, NpgsqlDataSource database, CancellationToken token)
+    {
+        await using var others = database.Sql("""
+            select exists (
+                select from seller where organization = $1 and test = $2 and project <> $3
+                    and (content - '{email,timeZone}'::text[]) <> ($4::jsonb - '{email,timeZone}'::text[]))
+            """, caller.Organization, caller.Test, caller.Project, JsonSerializer.Serialize(seller, Defaults.Json));
+        return Results.Json(
+            new View(seller.Name, seller.Address, seller.TaxId, seller.Email, seller.TimeZone)
+            {
+                Warning = await others.ExecuteScalarAsync(token) is true ? TwoSellers : null,
+            },
+            Defaults.Json);
     }
 
     /// <summary>What is wrong with it; null when nothing is. What is printed has one line, an address some.</summary>

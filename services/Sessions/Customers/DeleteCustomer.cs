@@ -30,10 +30,7 @@ public static class DeleteCustomer
             CustomerFields.Erase(customer);
             foreach (var key in await db.CustomerKeys.Where(key => key.CustomerId == customer.Id && key.RevokedAt == null)
                 .ToListAsync(token))
-            {
-                key.RevokedAt = now;
-                db.Tell(new KeyRevoked(key.Id, customer.Id, customer.Project.OrganizationId, customer.ProjectId, customer.Test, now), now);
-            }
+                CustomerKeys.Revoke(db, key, customer, now);
             if (customer.WalletId is { } paysWith)
                 db.Tell(new CustomerDeleted(customer.Id, paysWith, now), now);
             await db.Families.Where(family => family.CustomerId == customer.Id && family.RevokedAt == null)

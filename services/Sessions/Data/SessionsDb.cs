@@ -1,3 +1,5 @@
+using System.Text.Json;
+using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Infrastructure;
@@ -96,6 +98,20 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
     /// <summary>Adds an event to the transaction that <c>SaveChanges</c> will commit.</summary>
     public void Tell<TEvent>(TEvent message, DateTimeOffset now)
         where TEvent : class => Add(OutboxMessage.Of(message, now));
+
+    /// <summary>
+    /// Tells the owner's systems with the transaction that <c>SaveChanges</c> will commit. What happens to one thing once has its number by
+    /// what it is, and its id, too: whoever decides it a second time tells the same event.
+    /// </summary>
+    /// <param name="subject">What it happens to.</param>
+    /// <param name="sequence">Its number among all that can happen to the subject.</param>
+    public void TellOwner(
+        string type, Guid subject, long sequence, Guid organization, Guid project, bool test, object data, DateTimeOffset now) =>
+        Tell(
+            new PublicEvent(
+                Ids.Derive(subject, type), type, now, subject, sequence, organization, project, test,
+                JsonSerializer.Serialize(data, Defaults.Json)),
+            now);
 
     /// <summary>Until the transaction ends, no other instance writes seeds or the catalogue.</summary>
     public Task LockAsync(CancellationToken token) => Database.ExecuteSqlAsync($"select pg_advisory_xact_lock({WriterLock})", token);

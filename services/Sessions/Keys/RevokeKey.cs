@@ -29,11 +29,7 @@ public static class RevokeKey
             return Problems.NotFound("key");
         }
         if (key.RevokedAt is null)
-        {
-            var now = time.GetUtcNow();
-            key.RevokedAt = now;
-            db.Tell(new KeyRevoked(key.Id, customer.Id, customer.Project.OrganizationId, customer.ProjectId, customer.Test, now), now);
-        }
+            CustomerKeys.Revoke(db, key, customer, time.GetUtcNow());
         // Also when repeated: the first call may have ended before it told anybody.
         await using (copies.KeyChanging(key.Id, db))
         {
