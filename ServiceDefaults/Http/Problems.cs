@@ -6,6 +6,7 @@ using System.Text.Json;
 using LlmGateway.Contracts;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Npgsql;
@@ -122,6 +123,10 @@ public static class Problems
         403, "permission_error", "live_only", "Test credentials may call only sandbox or free models.", "model");
 
     public static Problem NotFound(string what) => new(404, "not_found_error", "not_found", $"There is no such {what}.");
+    public static Problem NoSuchRoute(HttpContext http) => NotFound($"route: {http.Request.Method} {http.Request.Path}");
+    public static Problem MethodNotAllowed(HttpContext http) => new(
+        405, "invalid_request_error", "method_not_allowed",
+        $"{http.Request.Path} does not take {http.Request.Method}. It takes {http.Response.Headers.Allow}.");
     public static Problem Conflict(string code, string message, string? param = null) => new(409, "conflict_error", code, message, param);
     public static readonly Problem IdempotencyInUse = new(
         409, "idempotency_error", "idempotency_key_in_use", "A request with this Idempotency-Key is still running.", "Idempotency-Key", 1);
@@ -266,6 +271,9 @@ public static class Problems
         try
         {
             await next(http);
+            // Routing itself answers without a body, where there is no such path, and where it does not take the method.
+            if (http.Response is { HasStarted: false, ContentLength: null, ContentType: null } && http.GetEndpoint() is not RouteEndpoint)
+                await WriteUnroutedAsync(http);
         }
         catch (ProblemException e) when (!http.Response.HasStarted)
         {
@@ -298,6 +306,13 @@ public static class Problems
             await WriteAsync(http, outage ? Unavailable : Bug);
         }
     });
+
+    static Task WriteUnroutedAsync(HttpContext http) => http.Response.StatusCode switch
+    {
+        StatusCodes.Status404NotFound => WriteAsync(http, NoSuchRoute(http)),
+        StatusCodes.Status405MethodNotAllowed => WriteAsync(http, MethodNotAllowed(http)),
+        _ => Task.CompletedTask,
+    };
 
     /// <summary>
     /// True for exceptions of a dependency that is down or restarting: the same call may succeed later. A dependency that answers and

@@ -26,8 +26,6 @@ public static class Root
     public static void MapRoot(this WebApplication app)
     {
         app.MapGet("/", () => Results.Json(Welcome));
-        app.MapFallback(NoSuchRoute);
+        app.MapFallback(Problems.NoSuchRoute);
     }
-
-    public static Problem NoSuchRoute(HttpContext http) => Problems.NotFound($"route: {http.Request.Method} {http.Request.Path}");
 }
