@@ -79,6 +79,64 @@ public sealed partial class RouteCallersTests
     public Task Every_public_route_of_Billing_names_a_member_that_it_does_not_have() =>
         MustNameUnknownMembersAsync<BillingDb>(ServiceCall.Billing, LlmGateway.Billing.Routes.Callers, 2);
 
+    /// <summary>Asked by pages and packages of others, with whatever they add.</summary>
+    static readonly string[] WithAnyQuery = ["GET /v1/config", "GET /v1/wallet/balance"];
+
+    [Fact]
+    public Task Every_public_list_of_Sessions_names_a_parameter_that_it_does_not_have() =>
+        MustNameUnknownParametersAsync<SessionsDb>(ServiceCall.Sessions, LlmGateway.Sessions.Routes.Callers, 6);
+
+    [Fact]
+    public Task Every_public_list_of_Wallet_names_a_parameter_that_it_does_not_have() =>
+        MustNameUnknownParametersAsync<WalletDb>(ServiceCall.Wallet, LlmGateway.Wallet.Routes.Callers, 3);
+
+    [Fact]
+    public Task Every_public_list_of_Webhooks_names_a_parameter_that_it_does_not_have() =>
+        MustNameUnknownParametersAsync<WebhooksDb>(ServiceCall.Webhooks, LlmGateway.Webhooks.Routes.Callers, 3);
+
+    [Fact]
+    public Task Every_public_list_of_Billing_names_a_parameter_that_it_does_not_have() =>
+        MustNameUnknownParametersAsync<BillingDb>(ServiceCall.Billing, LlmGateway.Billing.Routes.Callers, 13);
+
+    static async Task MustNameUnknownParametersAsync<TEntryPoint>(string service, RouteCallers table, int atLeast)
+        where TEntryPoint : class
+    {
+        await using var app = new Service<TEntryPoint>();
+        using var http = app.CreateClient();
+        var routes = table.Keys.Where(route => route.StartsWith("GET /v1/", StringComparison.Ordinal)).Except(WithAnyQuery).ToList();
+        Assert.True(routes.Count >= atLeast, $"only {routes.Count} routes were found");
+        foreach (var route in routes)
+        {
+            var caller = route.Contains(" /v1/wallet/", StringComparison.Ordinal) ? EndUser : Backend;
+            var signed = Sign(new(ServiceCall.Proxy, service, caller));
+            var answer = await SendAsync(http, $"{route}?misspelt=1", ServiceCall.Header, signed);
+            Assert.Equal((route, HttpStatusCode.BadRequest, "misspelt"), (route, answer.Status, answer.Param));
+        }
+    }
+
+    [Fact]
+    public async Task Where_there_is_no_route_or_not_for_the_method_the_answer_says_so_with_the_request_s_id()
+    {
+        await using var app = new Service<WalletDb>();
+        using var http = app.CreateClient();
+        foreach (var (method, path, status, code) in ((string, string, HttpStatusCode, string)[])
+        [
+            ("GET", "/v1/wallet/ledger", HttpStatusCode.NotFound, "not_found"),
+            ("GET", "/v1/wallets/x/disputes", HttpStatusCode.NotFound, "not_found"),
+            ("DELETE", "/v1/usage/summary", HttpStatusCode.MethodNotAllowed, "method_not_allowed"),
+        ])
+        {
+            using var request = new HttpRequestMessage(new(method), path);
+            request.Headers.Add(ServiceCall.Header, Sign(new(ServiceCall.Proxy, ServiceCall.Wallet, Backend)));
+            using var response = await http.SendAsync(request, Token);
+            using var answer = System.Text.Json.JsonDocument.Parse(await response.Content.ReadAsStringAsync(Token));
+            var error = answer.RootElement.GetProperty("error");
+            Assert.Equal((path, status, code), (path, response.StatusCode, error.GetProperty("code").GetString()));
+            Assert.Contains(path, error.GetProperty("message").GetString(), StringComparison.Ordinal);
+            Assert.Equal(response.Headers.GetValues("X-Request-Id").Single(), answer.RootElement.GetProperty("requestId").GetString());
+        }
+    }
+
     static async Task MustNameUnknownMembersAsync<TEntryPoint>(string service, RouteCallers table, int atLeast)
         where TEntryPoint : class
     {

@@ -1,0 +1,65 @@
+using System.Text;
+using LlmGateway.ServiceDefaults;
+using Microsoft.AspNetCore.Http;
+using Xunit;
+
+namespace LlmGateway.UnitTests.ServiceDefaults;
+
+/// <summary>Lists as files of tables.</summary>
+public sealed class CsvTests
+{
+    static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Theory]
+    [InlineData(null, ""), InlineData("", ""), InlineData("plain", "plain"), InlineData("it's", "it's"), InlineData("ü €", "ü €")]
+    [InlineData("a,b", "\"a,b\""), InlineData("say \"b\"", "\"say \"\"b\"\"\""), InlineData("two\nlines", "\"two\nlines\"")]
+    [InlineData("=1+1", "'=1+1"), InlineData("+49 30 1234", "'+49 30 1234"), InlineData("-a", "'-a"), InlineData("@sum", "'@sum")]
+    [InlineData("\t=1", "\"'\t=1\""), InlineData("\r=1", "\"'\r=1\""), InlineData("=a,\"b\"", "\"'=a,\"\"b\"\"\"")]
+    [InlineData("-2.499999999", "-2.499999999"), InlineData("+5", "+5"), InlineData("-", "'-"), InlineData("-1e5", "'-1e5")]
+    [InlineData("-1,5", "\"'-1,5\"")]
+    public void A_cell_is_what_it_was_and_no_spreadsheet_runs_it(string? text, string cell) =>
+        Assert.Equal($"first,{cell}\n", Csv.Line(["first", text]));
+
+    [Fact]
+    public async Task A_list_is_a_file_that_is_named_with_a_line_for_each_of_many_rows()
+    {
+        const int Rows = 20_000;
+        var http = new DefaultHttpContext { RequestServices = Services() };
+        using var body = new MemoryStream();
+        http.Response.Body = body;
+
+        await Csv.File("top-ups", ["id", "note"], ManyAsync(Rows), Token).ExecuteAsync(http);
+
+        Assert.Equal("text/csv; charset=utf-8", http.Response.ContentType);
+        Assert.StartsWith("attachment; filename=top-ups.csv", http.Response.Headers.ContentDisposition.ToString());
+        var lines = Encoding.UTF8.GetString(body.ToArray()).Split('\n');
+        Assert.Equal(("id,note", "0,'=0", $"{Rows - 1},'={Rows - 1}", ""), (lines[0], lines[1], lines[^2], lines[^1]));
+        Assert.Equal(Rows + 2, lines.Length);
+    }
+
+    [Theory]
+    [InlineData("", "application/json", false), InlineData("", "*/*", false), InlineData("", "text/csv", true)]
+    [InlineData("?format=json", "text/csv", false), InlineData("?format=csv", "application/json", true)]
+    public void It_is_asked_for_by_the_address_or_the_header(string query, string accept, bool isCsv)
+    {
+        var http = new DefaultHttpContext { Request = { QueryString = new(query) } };
+        http.Request.Headers.Accept = accept;
+
+        Assert.Equal(isCsv, http.WantsCsv());
+    }
+
+    static IServiceProvider Services() =>
+        Microsoft.Extensions.DependencyInjection.ServiceCollectionContainerBuilderExtensions.BuildServiceProvider(
+            Microsoft.Extensions.DependencyInjection.LoggingServiceCollectionExtensions.AddLogging(
+                new Microsoft.Extensions.DependencyInjection.ServiceCollection()));
+
+    static async IAsyncEnumerable<IReadOnlyList<string?>> ManyAsync(int rows)
+    {
+        for (var i = 0; i < rows; i++)
+        {
+            if (i % 1000 == 0)
+                await Task.Yield();
+            yield return [$"{i}", $"={i}"];
+        }
+    }
+}
