@@ -23,6 +23,28 @@ public sealed class RefundTests
     }
 
     [Fact]
+    public async Task A_statement_says_in_words_what_each_line_is_and_names_the_payment_or_the_refund()
+    {
+        var purchase = await Purchase.PaidAsync(method: Purchase.RefundFails);
+        await purchase.MustHaveAsync("8.333333333");
+        var refund = (await purchase.RefundAsync("\"amount\":\"10.5\"")).MustBe(201).Json.Text("id");
+        var path = $"/v1/wallets/{purchase.User.WalletId}/ledger";
+
+        var lines = await Eventually.GetAsync(
+            async () => (await Backend.App.GetAsync(path)).MustBe(200).Json.Items("entries").ToArray(), found => found.Length == 3,
+            "what came back");
+
+        Assert.Equal(
+            [("reversal", "Refund that has failed"), ("refund", "Refund"), ("topup", "Top-up")],
+            lines.Select(line => (line.Text("type"), line.Text("description"))));
+        Assert.Equal((refund, purchase.Id), (lines[1].Text("reference"), lines[2].Text("reference")));
+        Assert.NotEmpty(lines[0].Text("reference"));
+        var table = (await Backend.App.GetAsync($"{path}?format=csv")).MustBe(200).Text.Split('\n');
+        Assert.EndsWith($",Refund,{refund}", table[2]);
+        Assert.EndsWith($",Top-up,{purchase.Id}", table[3]);
+    }
+
+    [Fact]
     public async Task More_than_is_left_is_refused_with_both_numbers_and_owed_when_it_is_forced()
     {
         var purchase = await Purchase.PaidAsync();

@@ -8,7 +8,9 @@ using Xunit;
 
 namespace LlmGateway.UnitTests.Contracts;
 
-/// <summary>What endpoints may ask for, and what they are told. Read from the sources, so that a new event is in the list by itself.</summary>
+/// <summary>
+/// What endpoints may ask for, and what they are told. Read from the sources, so that a new event is in the list by itself.
+/// </summary>
 public sealed partial class EventTypesTests
 {
     /// <summary>They name types of events, and tell none.</summary>

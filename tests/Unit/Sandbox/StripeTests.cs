@@ -139,7 +139,8 @@ public sealed class StripeTests(Provider provider) : IClassFixture<Provider>
     }
 
     async Task<string> CardAsync(string key, string number = "4242424242424242") => IdOf(await SendAsync(
-        HttpMethod.Post, "/v1/payment_methods", key, $"type=card&card[number]={number}&card[exp_month]=12&card[exp_year]=40&card[cvc]=123"));
+        HttpMethod.Post, "/v1/payment_methods", key,
+        $"type=card&card[number]={number}&card[exp_month]=12&card[exp_year]=40&card[cvc]=123"));
 
     async Task<string> CustomerAsync(string key) => IdOf(await SendAsync(HttpMethod.Post, "/v1/customers", key, "name=Ann"));
 

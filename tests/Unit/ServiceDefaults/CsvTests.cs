@@ -1,6 +1,7 @@
 using System.Text;
 using LlmGateway.ServiceDefaults;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
 using Xunit;
 
 namespace LlmGateway.UnitTests.ServiceDefaults;
@@ -24,7 +25,8 @@ public sealed class CsvTests
     public async Task A_list_is_a_file_that_is_named_with_a_line_for_each_of_many_rows()
     {
         const int Rows = 20_000;
-        var http = new DefaultHttpContext { RequestServices = Services() };
+        await using var services = new ServiceCollection().AddLogging().BuildServiceProvider();
+        var http = new DefaultHttpContext { RequestServices = services };
         using var body = new MemoryStream();
         http.Response.Body = body;
 
@@ -47,11 +49,6 @@ public sealed class CsvTests
 
         Assert.Equal(isCsv, http.WantsCsv());
     }
-
-    static IServiceProvider Services() =>
-        Microsoft.Extensions.DependencyInjection.ServiceCollectionContainerBuilderExtensions.BuildServiceProvider(
-            Microsoft.Extensions.DependencyInjection.LoggingServiceCollectionExtensions.AddLogging(
-                new Microsoft.Extensions.DependencyInjection.ServiceCollection()));
 
     static async IAsyncEnumerable<IReadOnlyList<string?>> ManyAsync(int rows)
     {
