@@ -13,7 +13,8 @@ public static class Csv
     const int AtOnce = 64 * 1024;
 
     /// <summary>
-    /// Asked for by <c>?format=csv</c>, or, where the query has no <c>format</c>, by <c>Accept: text/csv</c>. Throws a 400 for another form.
+    /// Asked for by <c>?format=csv</c>, or, where the query has no <c>format</c>, by <c>Accept: text/csv</c>. Throws a 400 for another
+    /// form.
     /// </summary>
     public static bool WantsCsv(this HttpContext http) => new ListQuery(http.Request.Query).Text("format") switch
     {
