@@ -70,11 +70,14 @@ static class Books
     /// <summary>What the ledger can prove only while nobody calls, and what a dead proxy breaks until its leases end.</summary>
     const string NothingIsHeld = "no lease holds anything";
 
+    /// <summary>What a proxy wanted to give back while the ledger was away is held until its lease ends, after a minute.</summary>
+    static readonly TimeSpan EndOfLeases = TimeSpan.FromSeconds(75);
+
     /// <summary>
     /// Waits until the ledger itself proves that its books are right and that nothing is held. For tests beside which none runs.
     /// </summary>
-    public static Task WaitUntilRightAsync(TimeSpan? atMost = null) => Eventually.GetAsync(
-        BreachesAsync, breaches => breaches.Count == 0, "right books at rest", atMost);
+    public static Task WaitUntilRightAsync() => Eventually.GetAsync(
+        BreachesAsync, breaches => breaches.Count == 0, "right books at rest", EndOfLeases);
 
     /// <summary>The books are right at every moment, whoever else is calling.</summary>
     public static async Task MustBeRightAsync() =>

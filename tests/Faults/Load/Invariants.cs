@@ -7,7 +7,7 @@ static class Invariants
     public static async Task HoldAtRestAsync()
     {
         await EndLeasesAsync();
-        await Books.WaitUntilRightAsync(TimeSpan.FromSeconds(60));
+        await Books.WaitUntilRightAsync();
         await Books.WaitUntilAllIsToldAsync();
     }
 
