@@ -18,7 +18,8 @@ public static class Wallets
 
     public sealed record Adjustment(Money Amount, string? Reason = null, string? Kind = null, DateTimeOffset? ExpiresAt = null);
 
-    public sealed record View(string Id, string EndCustomerId, Money Balance, string Currency, string Status);
+    /// <param name="Owed">What its customer owes, which its next top-up pays first.</param>
+    public sealed record View(string Id, string EndCustomerId, Money Balance, string Currency, string Status, Money Owed);
 
     public static void MapWallets(this WebApplication app)
     {
@@ -38,7 +39,7 @@ public static class Wallets
         Ids.TryParse(Ids.Wallet, id, out var wallet);
         var lots = await WalletLots.ReadAsync(database, wallet, http.RequestAborted);
         return Results.Json(
-            new { view.Id, view.EndCustomerId, view.Balance, view.Currency, view.Status, lots }, Defaults.Json);
+            new { view.Id, view.EndCustomerId, view.Balance, view.Currency, view.Status, view.Owed, lots }, Defaults.Json);
     }
 
     static async Task<IResult> ShowAsync(string id, HttpContext http, NpgsqlDataSource database) =>
@@ -134,9 +135,9 @@ public static class Wallets
         if (format == "csv")
             return Results.Stream(
                 stream => WriteCsvAsync(stream, database, wallet, before, from, to, http.RequestAborted), "text/csv; charset=utf-8");
-        var lines = await Statement.ReadAsync(database, wallet, page, before, from, to, http.RequestAborted);
-        var next = lines.Count == page ? lines[^1].Version.ToString(CultureInfo.InvariantCulture) : null;
-        return Results.Json(new { entries = lines.Select(line => line.Line), nextCursor = next }, Defaults.Json);
+        var (lines, next) = await Statement.ReadAsync(database, wallet, page, before, from, to, http.RequestAborted);
+        return Results.Json(
+            new { entries = lines, nextCursor = next?.ToString(CultureInfo.InvariantCulture) }, Defaults.Json);
     }
 
     /// <summary>
@@ -147,12 +148,15 @@ public static class Wallets
         var principal = http.Backend();
         if (!Ids.TryParse(Ids.Wallet, id, out var wallet))
             return null;
-        await using var query = database.Sql(
-            "select owner, shown_balance(account), frozen from account where id = $1 and kind = $2 and project = $3 and test = $4",
-            wallet, (short)AccountKind.Wallet, principal.Project, principal.Test);
+        await using var query = database.Sql($"""
+            select account.owner, shown_balance(account), account.frozen, {Debts.Owed} from account {Debts.Join}
+            where account.id = $1 and account.kind = $2 and account.project = $3 and account.test = $4
+            """, wallet, (short)AccountKind.Wallet, principal.Project, principal.Test);
         await using var row = await query.ExecuteReaderAsync(http.RequestAborted);
         return await row.ReadAsync(http.RequestAborted)
-            ? new(id, Ids.Show(Ids.Customer, row.GetGuid(0)), new Money(row.GetInt64(1)), "USD", row.GetBoolean(2) ? "frozen" : "active")
+            ? new(
+                id, Ids.Show(Ids.Customer, row.GetGuid(0)), new Money(row.GetInt64(1)), "USD", row.GetBoolean(2) ? "frozen" : "active",
+                new Money(row.GetInt64(3)))
             : null;
     }
 
@@ -161,23 +165,23 @@ public static class Wallets
         Stream to, NpgsqlDataSource database, Guid wallet, long before, DateTimeOffset? from, DateTimeOffset? until,
         CancellationToken token)
     {
-        await to.WriteAsync("id,type,amount,balanceAfter,createdAt,description\n"u8.ToArray(), token);
-        for (var count = CsvPage; count == CsvPage;)
+        await to.WriteAsync("id,type,amount,balanceAfter,createdAt,description,owed,owedPaid\n"u8.ToArray(), token);
+        long? next = before;
+        while (next is { } cursor)
         {
-            var lines = await Statement.ReadAsync(database, wallet, CsvPage, before, from, until, token);
+            (var lines, next) = await Statement.ReadAsync(database, wallet, CsvPage, cursor, from, until, token);
             await to.WriteAsync(Encoding.UTF8.GetBytes(Csv(lines)), token);
-            count = lines.Count;
-            before = count > 0 ? lines[^1].Version : before;
         }
     }
 
-    static string Csv(List<(long Version, LedgerLine Line)> lines)
+    static string Csv(List<LedgerLine> lines)
     {
         var csv = new StringBuilder();
-        foreach (var (_, line) in lines)
+        foreach (var line in lines)
             csv.Append(
                 CultureInfo.InvariantCulture,
-                $"{line.Id},{line.Type},{line.Amount},{line.BalanceAfter},{line.CreatedAt:O},{Field(line.Description)}\n");
+                $"{line.Id},{line.Type},{line.Amount},{line.BalanceAfter},{line.CreatedAt:O},{Field(line.Description)},"
+                    + $"{line.Owed},{line.OwedPaid}\n");
         return csv.ToString();
     }
 
