@@ -43,4 +43,7 @@ public sealed class BillingDb(DbContextOptions<BillingDb> options) : DbContext(o
 
     [DbContext(typeof(BillingDb)), Migration("0012_void")]
     sealed class Void0012 : SqlMigration;
+
+    [DbContext(typeof(BillingDb)), Migration("0013_shown")]
+    sealed class Shown0013 : SqlMigration;
 }

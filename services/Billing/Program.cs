@@ -84,13 +84,16 @@ app.MapGetConfig();
 app.MapStartTopUp();
 app.MapListTopUps();
 app.MapSaveCard();
+app.MapRemoveCard();
 app.MapSetAutoTopUp();
 app.MapRedeemPromotion();
 
 // For backends
 app.MapRefundPayment();
 app.MapListRefunds();
+app.MapListDisputes();
 app.MapCreatePromotion();
+app.MapEndPromotion();
 app.MapOnboard();
 app.MapGetConnectStatus();
 app.MapStartPayout();
