@@ -25,7 +25,10 @@ public sealed record AutoTopUp(
     /// <summary>Why it pauses. The first waits for the open payment, which the owner can confirm; the others for another card.</summary>
     public const string Authentication = "authentication_required", CardDeclined = "card_declined", TooManyDeclines = "too_many_declines";
 
-    /// <summary>Why it waits and does not pause: nothing is to be done. Stripe has refused a charge without asking the card's bank.</summary>
+    /// <summary>
+    /// Why it waits and does not pause. Stripe has refused the charge without asking the card's bank; the attempt was cancelled; the month
+    /// has no room for it.
+    /// </summary>
     public const string Refused = "charge_refused", Canceled = "canceled", AtCeiling = "monthly_ceiling";
 
     /// <summary>Its owner is asked to confirm the payment that is open.</summary>

@@ -5,8 +5,8 @@ using Npgsql;
 namespace LlmGateway.Billing;
 
 /// <summary>
-/// <c>GET /v1/promotions/{id}</c>: one of the project's. <c>DELETE</c> ends it: from then on nobody redeems it. What was redeemed stays, and
-/// so does the code, which is no other promotion's.
+/// <c>GET /v1/promotions/{id}</c>: one of the project's. <c>DELETE</c> ends it: from then on nobody redeems it. What was redeemed stays,
+/// and so does the code, which is no other promotion's.
 /// </summary>
 public static class EndPromotion
 {

@@ -113,7 +113,8 @@ public static class RefundPayment
     public static Problem? RefuseAll(Payment payment, long cents, IReadOnlyList<Dispute> disputes) =>
         disputes.FirstOrDefault(dispute => dispute.IsUndecided) is { } open ? Problems.Conflict(
             "payment_disputed",
-            $"Dispute {open.Id} of this payment is not decided ({open.Status}). Until it is, Stripe refunds nothing of the payment.", "payment")
+            $"Dispute {open.Id} of this payment is not decided ({open.Status}). Until it is, nothing of the payment can be refunded.",
+            "payment")
         : cents < payment.Cents ? null
         : disputes.FirstOrDefault(dispute => dispute.Counts) is { } lost ? Problems.Conflict(
             "payment_disputed", $"Dispute {lost.Id} of this payment ({lost.Status}) has taken what was not refunded of it.", "payment")

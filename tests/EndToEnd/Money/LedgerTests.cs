@@ -77,11 +77,11 @@ public sealed class LedgerTests
 
         Assert.StartsWith("text/csv", reply["Content-Type"]);
         var lines = reply.Text.Split('\n', StringSplitOptions.RemoveEmptyEntries);
-        Assert.Equal("id,type,amount,balanceAfter,createdAt,description", lines[0]);
+        Assert.Equal("id,type,amount,balanceAfter,createdAt,description,owed,owedPaid", lines[0]);
         var line = Assert.Single(lines[1..]);
         Assert.Contains(",grant,0.000000001,0.000000001,", line);
         Assert.EndsWith("""
-            ,"'=HYPERLINK(""x"")"
+            ,"'=HYPERLINK(""x"")",,
             """, line);
     }
 
@@ -109,7 +109,8 @@ public sealed class LedgerTests
                 (entry.Text("id"), entry.Text("type"), entry.Text("amount"), entry.Text("balanceAfter")),
                 (fields[0], fields[1], fields[2], fields[3]));
             Assert.Equal(entry.GetProperty("createdAt").GetDateTimeOffset(), DateTimeOffset.Parse(fields[4], CultureInfo.InvariantCulture));
-            Assert.Equal(entry.Text("description") ?? "", fields[5].Trim('"').Replace("\"\"", "\"", StringComparison.Ordinal));
+            Assert.EndsWith(",,", fields[5]); // nothing is owed
+            Assert.Equal(entry.Text("description") ?? "", fields[5][..^2].Trim('"').Replace("\"\"", "\"", StringComparison.Ordinal));
         }
     }
 
