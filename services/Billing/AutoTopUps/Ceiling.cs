@@ -1,5 +1,4 @@
 using LlmGateway.Contracts;
-using LlmGateway.ServiceDefaults;
 using Npgsql;
 
 namespace LlmGateway.Billing;

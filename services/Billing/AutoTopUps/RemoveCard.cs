@@ -1,4 +1,3 @@
-using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Billing;

@@ -8,10 +8,6 @@ namespace LlmGateway.Wallet;
 /// </summary>
 public static class Debts
 {
-    /// <summary>Entry types of movements that may have a part in a debt.</summary>
-    static readonly string Types = string.Join(
-        ',', new[] { EntryType.TopUp, EntryType.Refund, EntryType.Dispute, EntryType.Reversal }.Select(type => (int)type));
-
     /// <summary>The receivable of an <c>account</c>'s customer as <c>owes</c>; without one its columns are null.</summary>
     public static readonly string Join = $"""
         left join account owes
@@ -32,7 +28,9 @@ public static class Debts
         left join lateral (
             select sum((leg ->> 'amount')::bigint * case leg ->> 'to' when {receivable}::text then 1 else -1 end)::bigint paid
             from transfer t, jsonb_array_elements(t.result) leg
-            where t.id = {entry}.transfer and {entry}.type in ({Types}) and {receivable}::text in (leg ->> 'to', leg ->> 'from')
+            where t.id = {entry}.transfer and {receivable}::text in (leg ->> 'to', leg ->> 'from')
+                and {entry}.type in (
+                    {(int)EntryType.TopUp}, {(int)EntryType.Refund}, {(int)EntryType.Dispute}, {(int)EntryType.Reversal})
                 and not exists (
                     select from entry later
                     where later.account = {entry}.account and later.version = {entry}.version + 1 and later.transfer = {entry}.transfer)
