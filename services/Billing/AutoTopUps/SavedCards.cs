@@ -141,14 +141,7 @@ public sealed class SavedCards(NpgsqlDataSource database, StripeCalls stripe)
         await CancelAsync(mode, wallet, token);
         if (await CardAsync(wallet, mode.Livemode, token) is not { } card)
             return;
-        try
-        {
-            await stripe.DetachAsync(mode, card.Method, token);
-        }
-        catch (StripeRefusalException e) when (e.Code is StripeRefusalException.NoSuchObject or StripeRefusalException.UnexpectedMethod)
-        {
-            // It is detached, or was of a sandbox that has started anew.
-        }
+        await stripe.DetachAsync(mode, card.Method, token);
         await using var forget = database.Sql("""
             update card_holder set method = null, brand = null, last4 = null, exp_month = null, exp_year = null, fingerprint = null
             where wallet = $1 and livemode = $2 and method = $3

@@ -20,7 +20,7 @@ public sealed class StripeRefusalException(string? code, string message, Excepti
     public const string NoAnswer = "no_answer";
 
     public const string UnexpectedState = "payment_intent_unexpected_state", UnexpectedSetup = "setup_intent_unexpected_state",
-        UnexpectedMethod = "payment_method_unexpected_state", NoSuchObject = "resource_missing", NotOurAccount = "account_invalid";
+        NoSuchObject = "resource_missing", NotOurAccount = "account_invalid";
 }
 
 /// <summary>

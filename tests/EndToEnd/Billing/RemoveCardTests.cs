@@ -73,6 +73,19 @@ public sealed class RemoveCardTests
     }
 
     [Fact]
+    public async Task A_card_that_was_detached_at_Stripe_before_is_forgotten_here_too()
+    {
+        var card = await SavedCard.SaveAsync(await Backend.App.NewUserAsync("2"));
+        await card.TurnOnAsync("1", "10", "100");
+        var method = Assert.Single(await MethodsAsync(card)).Text("id");
+        (await Purchase.StripeAsync("POST", $"/v1/payment_methods/{method}/detach", "")).MustBe(200);
+
+        (await Gateway.SendAsync("DELETE", "/v1/wallet/payment-method", card.User.Token)).MustBe(204);
+
+        Assert.Equal(JsonValueKind.Null, (await card.ShownAsync()).GetProperty("card").ValueKind);
+    }
+
+    [Fact]
     public async Task A_card_of_somebody_else_is_not_there()
     {
         var card = await SavedCard.SaveAsync(await Backend.App.NewUserAsync("2"));
