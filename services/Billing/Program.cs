@@ -84,6 +84,7 @@ app.MapGetConfig();
 app.MapStartTopUp();
 app.MapListTopUps();
 app.MapSaveCard();
+app.MapRemoveCard();
 app.MapSetAutoTopUp();
 app.MapRedeemPromotion();
 
@@ -91,7 +92,9 @@ app.MapRedeemPromotion();
 app.MapListPayments();
 app.MapRefundPayment();
 app.MapListRefunds();
+app.MapListDisputes();
 app.MapCreatePromotion();
+app.MapEndPromotion();
 app.MapOnboard();
 app.MapGetConnectStatus();
 app.MapStartPayout();

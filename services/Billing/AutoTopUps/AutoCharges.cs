@@ -129,9 +129,27 @@ public sealed class AutoCharges(
         }
         catch (StripeRefusalException e)
         {
-            return (await purchases.ForgetAsync(payment, token, e.Code ?? "refused"), null);
+            return (await RefusedAsync(payment, e.Code ?? "refused", token), null);
         }
     }
+
+    /// <summary>
+    /// Ends what Stripe has refused. Where Stripe has made no intent, no event of its own will say so: its owner is told in the same
+    /// commit.
+    /// </summary>
+    Task<Payment> RefusedAsync(Payment payment, string code, CancellationToken token) =>
+        database.WithLockedAsync(payment.Id, async (connection, row) =>
+        {
+            if (row.Status is Payment.Succeeded or Payment.Canceled || row.Intent != payment.Intent)
+                return row;
+            var ended = row with { Status = Payment.Canceled, FailureCode = code };
+            await connection.ChangeAsync(
+                "update payment set status = 'canceled', failure_code = $2 where id = $1", token, ended.Id, code);
+            if (ended.Intent is null)
+                await connection.TellAsync(
+                    ended, Contracts.EventTypes.TopUpFailed, Intents.FailureOf(ended), time.GetUtcNow(), token);
+            return ended;
+        }, token);
 
     bool IsOver(Payment payment) => payment.CreatedAt < time.GetUtcNow() - LongestCall;
 

@@ -9,7 +9,13 @@ namespace LlmGateway.Billing;
 /// <param name="Holder">Stripe's customer.</param>
 /// <param name="Method">Stripe's PaymentMethod.</param>
 public sealed record SavedCard(
-    string Holder, string Method, string? Brand, string? Last4, int? ExpMonth, int? ExpYear, string? Fingerprint);
+    string Holder, string Method, string? Brand, string? Last4, int? ExpMonth, int? ExpYear, string? Fingerprint)
+{
+    public CardView Shown => new(Brand, Last4, ExpMonth, ExpYear);
+}
+
+/// <summary>A saved card as its owner and its backend see it.</summary>
+public sealed record CardView(string? Brand, string? Last4, int? ExpMonth, int? ExpYear);
 
 /// <summary>
 /// Cards that wallets are topped up with. Our row is there before Stripe's customer and its SetupIntent, each with a key of its own for
@@ -124,6 +130,23 @@ public sealed class SavedCards(NpgsqlDataSource database, StripeCalls stripe)
 
         string? Text(int column) => row.IsDBNull(column) ? null : row.GetString(column);
         int? Number(int column) => row.IsDBNull(column) ? null : row.GetInt32(column);
+    }
+
+    /// <summary>
+    /// Nobody can charge the card any more, and nothing is known of it here but which setup has saved it: what is told of that later saves
+    /// it no more. The setup that is open ends first, or a page could save the next card meanwhile. Repeatable.
+    /// </summary>
+    public async Task RemoveAsync(StripeMode mode, Guid wallet, CancellationToken token)
+    {
+        await CancelAsync(mode, wallet, token);
+        if (await CardAsync(wallet, mode.Livemode, token) is not { } card)
+            return;
+        await stripe.DetachAsync(mode, card.Method, token);
+        await using var forget = database.Sql("""
+            update card_holder set method = null, brand = null, last4 = null, exp_month = null, exp_year = null, fingerprint = null
+            where wallet = $1 and livemode = $2 and method = $3
+            """, wallet, mode.Livemode, card.Method);
+        await forget.ExecuteNonQueryAsync(token);
     }
 
     /// <summary>

@@ -14,16 +14,19 @@ public static class SetAutoTopUp
 
     public sealed record Request(Money Below, Money Amount, Money MonthlyCeiling);
 
-    sealed record Card(string? Brand, string? Last4, int? ExpMonth, int? ExpYear);
-
     /// <param name="Status"><c>active</c>, <c>off</c>, or <c>paused</c> for a reason until a person has done something.</param>
-    /// <param name="Reason">Of a pause; of one that is active, the rule of trust by which nothing is charged now.</param>
+    /// <param name="Reason">
+    /// Of a pause; of one that is active, why nothing is charged now: the attempt before, the month's ceiling, or a rule of trust.
+    /// </param>
+    /// <param name="Failure">Of the attempt before, while the next one waits or a person is waited for.</param>
     /// <param name="ChargedThisMonth">What was charged and is under way, in the unit of the amount.</param>
-    /// <param name="NextTry">After a decline, or when the rule allows it; null: with the next look.</param>
+    /// <param name="NextTry">When nothing that is known keeps it any more; null: with the next look.</param>
     /// <param name="Confirm">A payment that its owner is to confirm.</param>
     sealed record View(
-        string Status, string? Reason, Money? Below, Money? Amount, Money? MonthlyCeiling, Money ChargedThisMonth,
-        DateTimeOffset? NextTry, Card? Card, object? Confirm);
+        string Status, string? Reason, ListTopUps.Failure? Failure, Money? Below, Money? Amount, Money? MonthlyCeiling,
+        Money ChargedThisMonth, DateTimeOffset? NextTry, CardView? Card, object? Confirm);
+
+    sealed record Wait(string Reason, DateTimeOffset? Until);
 
     public static void MapSetAutoTopUp(this WebApplication app)
     {
@@ -37,7 +40,7 @@ public static class SetAutoTopUp
 
     static async Task<IResult> PutAsync(
         HttpContext http, NpgsqlDataSource database, LedgerClient ledger, SessionsClient sessions, StripeModes modes, StripeCalls stripe,
-        SavedCards cards, AutoTopUps topUps, Trust trust, CancellationToken token)
+        SavedCards cards, AutoTopUps topUps, Trust trust, TimeProvider time, CancellationToken token)
     {
         var input = await Body.ReadAsync<Request>(http);
         if (Refuse(input) is { } refused)
@@ -62,7 +65,7 @@ public static class SetAutoTopUp
             input.MonthlyCeiling.Nanos, AutoTopUp.Authentication);
         await put.ExecuteNonQueryAsync(token);
         await topUps.TellAsync(owner.Wallet, token);
-        return await ShowAsync(owner.Wallet, mode, database, stripe, cards, trust, token);
+        return await ShowAsync(owner.Wallet, mode, database, stripe, cards, trust, time, token);
     }
 
     static Problem? Refuse(Request input) =>
@@ -78,21 +81,18 @@ public static class SetAutoTopUp
 
     static async Task<IResult> GetAsync(
         HttpContext http, NpgsqlDataSource database, LedgerClient ledger, StripeModes modes, StripeCalls stripe, SavedCards cards,
-        Trust trust, CancellationToken token)
+        Trust trust, TimeProvider time, CancellationToken token)
     {
         var owner = await OwnerAsync(http, ledger, token);
-        return await ShowAsync(owner.Wallet, modes.Of(owner.Test), database, stripe, cards, trust, token);
+        return await ShowAsync(owner.Wallet, modes.Of(owner.Test), database, stripe, cards, trust, time, token);
     }
 
     /// <summary>What was charged stays; what waits for its owner is ended.</summary>
     static async Task<IResult> DeleteAsync(
-        HttpContext http, NpgsqlDataSource database, LedgerClient ledger, AutoTopUps topUps, CancellationToken token)
+        HttpContext http, LedgerClient ledger, AutoTopUps topUps, CancellationToken token)
     {
         var owner = await OwnerAsync(http, ledger, token);
-        await using var off = database.Sql(
-            "update auto_top_up set status = 'off', reason = null, due_at = now() where wallet = $1", owner.Wallet);
-        await off.ExecuteNonQueryAsync(token);
-        await topUps.TellAsync(owner.Wallet, token);
+        await topUps.TurnOffAsync(owner.Wallet, token);
         return Results.NoContent();
     }
 
@@ -100,23 +100,34 @@ public static class SetAutoTopUp
         WalletOwner.FindAsync(http, http.Request.RouteValues["id"] as string, ledger, token);
 
     static async Task<IResult> ShowAsync(
-        Guid wallet, StripeMode? mode, NpgsqlDataSource database, StripeCalls stripe, SavedCards cards, Trust trust,
+        Guid wallet, StripeMode? mode, NpgsqlDataSource database, StripeCalls stripe, SavedCards cards, Trust trust, TimeProvider time,
         CancellationToken token)
     {
         var row = await database.AutoTopUpAsync(wallet, token);
         var card = mode is null ? null : await cards.CardAsync(wallet, mode.Livemode, token);
-        var shown = card is null ? null : new Card(card.Brand, card.Last4, card.ExpMonth, card.ExpYear);
-        if (row is null || row.Status == AutoTopUp.Off)
-            return Results.Json(new View(AutoTopUp.Off, null, null, null, null, default, null, shown, null), Defaults.Json);
         await using var connection = await database.OpenConnectionAsync(token);
         var charged = await connection.ChargedThisMonthAsync(wallet, token);
-        var held = row.Status == AutoTopUp.Active && mode is not null
-            ? (await trust.OfAsync(mode, row.Project, row.Customer, token)).Refuse(new(row.Amount))?.Limit
-            : null;
+        if (row is null || row.Status == AutoTopUp.Off)
+            return Results.Json(
+                new View(AutoTopUp.Off, null, null, null, null, null, new(charged), null, card?.Shown, null), Defaults.Json);
+        var now = time.GetUtcNow();
+        var failed = row.NotBefore > now ? await database.LatestChargeAsync(wallet, token) : null;
+        var waits = new List<Wait>();
+        if (row.Status == AutoTopUp.Active)
+        {
+            if (failed is not null)
+                waits.Add(new(AutoTopUp.ReasonAfter(failed), row.NotBefore));
+            if (row.IsAtCeiling(charged))
+                waits.Add(new(AutoTopUp.AtCeiling, AutoTopUp.NextMonth(now)));
+            if (mode is not null
+                && (await trust.OfAsync(mode, row.Project, row.Customer, token)).Refuse(new(row.Amount))?.Limit is { Id: { } rule } held)
+                waits.Add(new(rule, held.Resets));
+        }
         return Results.Json(
             new View(
-                row.Status, row.Reason ?? held?.Id, new(row.Below), new(row.Amount), new(row.Ceiling), new(charged),
-                held?.Resets > row.NotBefore || row.NotBefore is null ? held?.Resets : row.NotBefore, shown,
+                row.Status, row.Reason ?? waits.FirstOrDefault()?.Reason,
+                failed?.FailureCode is { } code ? new(code, failed.FailureMessage) : null, new(row.Below), new(row.Amount),
+                new(row.Ceiling), new(charged), waits.Select(wait => wait.Until).Append(row.NotBefore).Max(), card?.Shown,
                 await ToConfirmAsync(row, mode, database, stripe, token)),
             Defaults.Json);
     }

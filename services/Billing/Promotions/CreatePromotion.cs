@@ -17,9 +17,10 @@ public static class CreatePromotion
     public sealed record Request(
         string Code, Money Amount, int MaxRedemptions, DateTimeOffset? ExpiresAt = null, int? LotDays = null, int PerCustomer = 1);
 
-    sealed record View(
+    /// <param name="EndedAt">When its developer has ended it.</param>
+    public sealed record View(
         string Id, string Code, Money Amount, string Currency, DateTimeOffset? ExpiresAt, int? LotDays, int MaxRedemptions,
-        int PerCustomer, int Redeemed, DateTimeOffset CreatedAt);
+        int PerCustomer, int Redeemed, DateTimeOffset CreatedAt, DateTimeOffset? EndedAt);
 
     public static void MapCreatePromotion(this WebApplication app)
     {
@@ -86,7 +87,7 @@ public static class CreatePromotion
         return Results.Json(new { promotions = found.Select(Show), nextCursor = next }, Defaults.Json);
     }
 
-    static View Show(Promotion one) => new(
+    public static View Show(Promotion one) => new(
         Ids.Show(Ids.Promotion, one.Id), one.Code, new(one.Amount), "USD", one.ExpiresAt, one.LotDays, one.MaxRedemptions,
-        one.PerCustomer, one.Redeemed, one.CreatedAt);
+        one.PerCustomer, one.Redeemed, one.CreatedAt, one.EndedAt);
 }

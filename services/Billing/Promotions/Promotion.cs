@@ -14,14 +14,22 @@ public sealed record Promotion(
     public const int MinCode = 3, MaxCode = 64;
 
     public const string Columns = """
-        id, organization, project, test, code, amount, expires_at, lot_days, max_redemptions, per_customer, redeemed, created_at
+        id, organization, project, test, code, amount, expires_at, lot_days, max_redemptions, per_customer, redeemed, created_at, ended_at
         """;
 
-    /// <summary>Codes are the same in small and capital letters. Null: no code can be like that.</summary>
-    public static string? CodeOf(string text) =>
-        text.Length is >= MinCode and <= MaxCode && text.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_')
-            ? text.ToUpperInvariant()
+    /// <summary>When somebody has ended it. Null: nobody has.</summary>
+    public DateTimeOffset? EndedAt { get; init; }
+
+    /// <summary>
+    /// Codes are the same in small and capital letters, and with space around them, as they are copied. Null: no code can be like that.
+    /// </summary>
+    public static string? CodeOf(string text)
+    {
+        var code = text.Trim();
+        return code.Length is >= MinCode and <= MaxCode && code.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_')
+            ? code.ToUpperInvariant()
             : null;
+    }
 
     public static async Task<List<Promotion>> ReadAsync(NpgsqlCommand query, CancellationToken token)
     {
@@ -32,7 +40,10 @@ public sealed record Promotion(
             found.Add(new(
                 row.GetGuid(0), row.GetGuid(1), row.GetGuid(2), row.GetBoolean(3), row.GetString(4), row.GetInt64(5),
                 row.IsDBNull(6) ? null : row.GetFieldValue<DateTimeOffset>(6), row.IsDBNull(7) ? null : row.GetInt32(7),
-                row.GetInt32(8), row.GetInt32(9), row.GetInt32(10), row.GetFieldValue<DateTimeOffset>(11)));
+                row.GetInt32(8), row.GetInt32(9), row.GetInt32(10), row.GetFieldValue<DateTimeOffset>(11))
+            {
+                EndedAt = row.IsDBNull(12) ? null : row.GetFieldValue<DateTimeOffset>(12),
+            });
         return found;
     }
 

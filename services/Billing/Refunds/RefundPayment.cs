@@ -89,12 +89,14 @@ public static class RefundPayment
         var (taken, next, waits) = await connection.TakenAsync(payment.Id, token);
         if (waits)
             return (false, null);
-        var cents = Reversal.CentsOf(
-            payment.Cents, await connection.RefundsAsync(payment.Id, token), await connection.DisputesAsync(payment.Id, token));
+        var disputes = await connection.DisputesAsync(payment.Id, token);
+        var cents = Reversal.CentsOf(payment.Cents, await connection.RefundsAsync(payment.Id, token), disputes);
+        if (RefuseAll(payment, cents, disputes) is { } over)
+            return (false, over);
         var most = input.Force ? payment.Cents - cents : Reversal.Refundable(payment.Parts, cents, left);
         var wanted = input.Amount is { } amount ? amount.Nanos / Quote.NanosPerCent : most;
         if (wanted > most || wanted == 0)
-            return (false, Exceeds(input.Amount, new(most * Quote.NanosPerCent)));
+            return (false, Exceeds(input, new(most * Quote.NanosPerCent), new((payment.Cents - cents) * Quote.NanosPerCent)));
         await connection.ChangeAsync("""
             insert into refund (id, payment, cents, status, by_us, actor, reason) values ($1, $2, $3, 'new', true, $4, $5)
             """, token, id, payment.Id, wanted, $"secret-key:{caller.Credential:N}", input.Reason);
@@ -106,8 +108,28 @@ public static class RefundPayment
         return (true, null);
     }
 
-    static Problem Exceeds(Money? asked, Money refundable) => Problems.Invalid("amount", asked is { } amount
-        ? $"{amount} USD was to be refunded, and {refundable} USD of this payment can be: the rest is spent, held or refunded. "
-            + "With 'force' the customer owes what its wallet cannot give."
-        : $"{refundable} USD of this payment can be refunded. With 'force' the customer owes what its wallet cannot give.");
+    /// <summary>Why nothing of a payment can be refunded, whatever the wallet has: its bank decides, or all of it is back.</summary>
+    /// <param name="cents">What is taken back already.</param>
+    public static Problem? RefuseAll(Payment payment, long cents, IReadOnlyList<Dispute> disputes) =>
+        disputes.FirstOrDefault(dispute => dispute.IsUndecided) is { } open ? Problems.Conflict(
+            "payment_disputed",
+            $"Dispute {open.Id} of this payment is not decided ({open.Status}). Until it is, nothing of the payment can be refunded.",
+            "payment")
+        : cents < payment.Cents ? null
+        : disputes.FirstOrDefault(dispute => dispute.Counts) is { } lost ? Problems.Conflict(
+            "payment_disputed", $"Dispute {lost.Id} of this payment ({lost.Status}) has taken what was not refunded of it.", "payment")
+        : Problems.Conflict(
+            "payment_refunded", $"All {new Money(cents * Quote.NanosPerCent)} USD of this payment are refunded already.", "payment");
+
+    /// <param name="refundable">As it was asked for.</param>
+    /// <param name="forced">What could be refunded by force. It is no way out where that is not enough either.</param>
+    static Problem Exceeds(Request asked, Money refundable, Money forced)
+    {
+        var message = asked.Amount is { } amount
+            ? $"{amount} USD was to be refunded, and {refundable} USD of this payment can be: the rest is spent, held or refunded."
+            : $"{refundable} USD of this payment can be refunded.";
+        return Problems.Invalid("amount", !asked.Force && (asked.Amount?.Nanos ?? 0) <= forced.Nanos
+            ? $"{message} With 'force' the customer owes what its wallet cannot give."
+            : message);
+    }
 }

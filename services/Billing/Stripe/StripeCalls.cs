@@ -92,9 +92,27 @@ public sealed class StripeCalls(ILogger<StripeCalls> log)
         }
     }
 
-    /// <summary>Nobody can charge it any more.</summary>
-    public Task DetachAsync(StripeMode mode, string method, CancellationToken token) => StripeErrors.CallAsync(
-        () => mode.Client.V1.PaymentMethods.DetachAsync(method, null, Keyed("detach", Ids.New()), token), log);
+    /// <summary>
+    /// Nobody can charge it any more. Done, too, when it is detached already, which Stripe refuses without a code of its own, or was of a
+    /// sandbox that has started anew.
+    /// </summary>
+    public async Task DetachAsync(StripeMode mode, string method, CancellationToken token)
+    {
+        try
+        {
+            await StripeErrors.CallAsync(
+                () => mode.Client.V1.PaymentMethods.DetachAsync(method, null, Keyed("detach", Ids.New()), token), log);
+        }
+        catch (StripeRefusalException e)
+        {
+            if (e.Code != StripeRefusalException.NoSuchObject && await IsAttachedAsync(mode, method, token))
+                throw;
+        }
+    }
+
+    async Task<bool> IsAttachedAsync(StripeMode mode, string method, CancellationToken token) =>
+        (await StripeErrors.CallAsync(
+            () => mode.Client.V1.PaymentMethods.GetAsync(method, cancellationToken: token), log)).CustomerId is not null;
 
     public Task<SetupIntent> CreateSetupAsync(StripeMode mode, Guid key, string holder, Guid wallet, CancellationToken token)
     {

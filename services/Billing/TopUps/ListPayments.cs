@@ -13,20 +13,23 @@ public static class ListPayments
 {
     const int DefaultPage = 20, MaxPage = 100, CsvPage = 500;
 
+    /// <param name="NetCredited">What has reached the wallet.</param>
+    /// <param name="OwedPaid">What has paid what the customer owed.</param>
     /// <param name="Margin">The developer's part.</param>
     /// <param name="Fee">The platform's.</param>
     /// <param name="Status">As in <see cref="ListTopUps.View"/>.</param>
     /// <param name="Refunded">What went back to the card or is on its way there, disputes included.</param>
+    /// <param name="Disputed">What of that is disputed.</param>
     /// <param name="PaymentIntent">Stripe's; null until it is known.</param>
     public sealed record View(
-        string Id, string CustomerId, string WalletId, Money Amount, Money TotalAmount, Money NetCredited, Money Margin, Money Fee,
-        string Currency, string Status, ListTopUps.Failure? Failure, Money Refunded, bool Automatic, DateTimeOffset CreatedAt,
-        DateTimeOffset? PaidAt, string? PaymentIntent);
+        string Id, string CustomerId, string WalletId, Money Amount, Money TotalAmount, Money NetCredited, Money OwedPaid, Money Margin,
+        Money Fee, string Currency, string Status, ListTopUps.Failure? Failure, Money Refunded, Money Disputed, bool Automatic,
+        DateTimeOffset CreatedAt, DateTimeOffset? PaidAt, string? PaymentIntent);
 
     static readonly string[] Columns =
     [
-        "id", "customerId", "walletId", "amount", "totalAmount", "netCredited", "margin", "fee", "currency", "status", "failure",
-        "refunded", "automatic", "createdAt", "paidAt", "paymentIntent",
+        "id", "customerId", "walletId", "amount", "totalAmount", "netCredited", "owedPaid", "margin", "fee", "currency", "status",
+        "failure", "refunded", "disputed", "automatic", "createdAt", "paidAt", "paymentIntent",
     ];
 
     public static void MapListPayments(this WebApplication app) =>
@@ -50,8 +53,9 @@ public static class ListPayments
                     where project = $1 and test = $2 and created_at >= $3 and created_at < $4 and id < $5 order by id desc limit $6
                     """, caller.Project, caller.Test, from.ToUniversalTime(), to.ToUniversalTime(), before, size),
                 token);
-            var back = await TakenBackAsync(database, [.. payments.Select(payment => payment.Id)], token);
-            return payments.ConvertAll(payment => Show(payment, back));
+            Guid[] ids = [.. payments.Select(payment => payment.Id)];
+            var (back, owed) = (await TakenBackAsync(database, ids, token), await OwedPaidAsync(database, ids, token));
+            return payments.ConvertAll(payment => Show(payment, back, owed.GetValueOrDefault(payment.Id)));
         }
 
         // A page at a time.
@@ -68,17 +72,31 @@ public static class ListPayments
         }
     }
 
-    static View Show(Payment payment, ILookup<Guid, (long Cents, string Status, bool IsRefund)> back)
+    static View Show(Payment payment, ILookup<Guid, (long Cents, string Status, bool IsRefund)> back, long owedPaid)
     {
         var of = back[payment.Id].ToList();
         var refunds = of.Where(one => one.IsRefund).Select(one => new Refund(default, payment.Id, one.Cents, one.Status, null));
-        var disputes = of.Where(one => !one.IsRefund).Select(one => new Dispute("", one.Cents, one.Status));
+        var disputes = of.Where(one => !one.IsRefund).Select(one => new Dispute("", one.Cents, one.Status)).ToList();
         return new(
             Ids.Show(Ids.Payment, payment.Id), Ids.Show(Ids.Customer, payment.Customer), Ids.Show(Ids.Wallet, payment.Wallet),
-            new(payment.Amount), new(payment.Parts.Sum), new(payment.Parts.Net), new(payment.Parts.Margin), new(payment.Parts.Fee), "USD",
-            payment.ShownStatus, payment.FailureCode is { } code ? new(code, payment.FailureMessage) : null,
-            new(Reversal.CentsOf(payment.Cents, refunds, disputes) * Quote.NanosPerCent), payment.OffSession is not null,
-            payment.CreatedAt, payment.PaidAt, payment.Intent);
+            new(payment.Amount), new(payment.Parts.Sum), new(payment.Parts.Net - owedPaid), new(owedPaid), new(payment.Parts.Margin),
+            new(payment.Parts.Fee), "USD", payment.ShownStatus,
+            payment.FailureCode is { } code ? new(code, payment.FailureMessage) : null,
+            new(Reversal.CentsOf(payment.Cents, refunds, disputes) * Quote.NanosPerCent),
+            new(Reversal.CentsOf(payment.Cents, [], disputes) * Quote.NanosPerCent), payment.OffSession is not null, payment.CreatedAt,
+            payment.PaidAt, payment.Intent);
+    }
+
+    /// <summary>As the ledger has booked it, of each top-up that has paid a debt.</summary>
+    static async Task<Dictionary<Guid, long>> OwedPaidAsync(NpgsqlDataSource database, Guid[] payments, CancellationToken token)
+    {
+        await using var query = database.Sql(
+            "select payment, owed_paid from posting where payment = any($1) and number = 0 and owed_paid > 0", payments);
+        await using var row = await query.ExecuteReaderAsync(token);
+        var found = new Dictionary<Guid, long>();
+        while (await row.ReadAsync(token))
+            found.Add(row.GetGuid(0), row.GetInt64(1));
+        return found;
     }
 
     /// <summary>The refunds and disputes of payments.</summary>
@@ -100,7 +118,8 @@ public static class ListPayments
     static string?[] Row(View one) =>
     [
         one.Id, one.CustomerId, one.WalletId, one.Amount.ToString(), one.TotalAmount.ToString(), one.NetCredited.ToString(),
-        one.Margin.ToString(), one.Fee.ToString(), one.Currency, one.Status, one.Failure?.Code, one.Refunded.ToString(),
-        one.Automatic ? "true" : "false", Csv.Of(one.CreatedAt), one.PaidAt is { } paid ? Csv.Of(paid) : null, one.PaymentIntent,
+        one.OwedPaid.ToString(), one.Margin.ToString(), one.Fee.ToString(), one.Currency, one.Status, one.Failure?.Code,
+        one.Refunded.ToString(), one.Disputed.ToString(), one.Automatic ? "true" : "false", Csv.Of(one.CreatedAt),
+        one.PaidAt is { } paid ? Csv.Of(paid) : null, one.PaymentIntent,
     ];
 }

@@ -14,7 +14,8 @@ public static class ListLedger
 {
     const int DefaultPage = 50, MaxPage = 200, CsvPage = 1000;
 
-    static readonly string[] Columns = ["id", "type", "amount", "balanceAfter", "createdAt", "description", "reference"];
+    static readonly string[] Columns =
+        ["id", "type", "amount", "balanceAfter", "createdAt", "description", "reference", "owed", "owedPaid"];
 
     public static void MapListLedger(this WebApplication app) =>
         app.MapGet("/v1/wallets/{id}/ledger", HandleAsync).WithQuery("cursor", "limit", "from", "to", "format");
@@ -34,9 +35,8 @@ public static class ListLedger
         var page = query.Limit(DefaultPage, MaxPage);
         if (http.WantsCsv())
             return Csv.File($"ledger-{id}", Columns, RowsAsync(database, wallet, before, from, to, token), token);
-        var lines = await Statement.ReadAsync(database, wallet, page, before, from, to, token);
-        var next = lines.Count == page ? lines[^1].Version.ToString(CultureInfo.InvariantCulture) : null;
-        return Results.Json(new { entries = lines.Select(line => line.Line), nextCursor = next }, Defaults.Json);
+        var (lines, next) = await Statement.ReadAsync(database, wallet, page, before, from, to, token);
+        return Results.Json(new { entries = lines, nextCursor = next?.ToString(CultureInfo.InvariantCulture) }, Defaults.Json);
     }
 
     /// <summary>A page at a time.</summary>
@@ -44,19 +44,16 @@ public static class ListLedger
         NpgsqlDataSource database, Guid wallet, long before, DateTimeOffset? from, DateTimeOffset? to,
         [EnumeratorCancellation] CancellationToken token)
     {
-        for (var count = CsvPage; count == CsvPage;)
+        long? next = before;
+        while (next is { } cursor)
         {
-            var lines = await Statement.ReadAsync(database, wallet, CsvPage, before, from, to, token);
-            foreach (var (version, line) in lines)
-            {
-                before = version;
+            (var lines, next) = await Statement.ReadAsync(database, wallet, CsvPage, cursor, from, to, token);
+            foreach (var line in lines)
                 yield return
                 [
                     line.Id, line.Type, line.Amount.ToString(), line.BalanceAfter.ToString(), Csv.Of(line.CreatedAt), line.Description,
-                    line.Reference,
+                    line.Reference, line.Owed?.ToString(), line.OwedPaid?.ToString(),
                 ];
-            }
-            count = lines.Count;
         }
     }
 }

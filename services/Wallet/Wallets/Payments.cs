@@ -46,9 +46,16 @@ public static class Payments
                 Answer.Refused refused => new(PaymentOutcome.NotEnough, refused.Available),
                 Answer.Differs => new(PaymentOutcome.IdUsed, 0),
                 Answer.NoLot none => new(none.Expired ? PaymentOutcome.Expired : PaymentOutcome.NoLot, 0),
+                Answer.Done done => new(PaymentOutcome.Done, 0) { OwedPaid = OwedPaid(done, asked) },
                 _ => new(PaymentOutcome.Done, 0),
             },
             Defaults.Json);
+    }
+
+    static long OwedPaid(Answer.Done done, BookPayment asked)
+    {
+        var receivable = HouseAccounts.Id(asked.Customer, AccountKind.Receivable, Unit.Usd, asked.Test);
+        return done.Moved.Where(leg => leg.To == receivable).Sum(leg => leg.Amount);
     }
 
     static async Task<IResult> StateAsync(Guid wallet, HttpContext http, NpgsqlDataSource database)

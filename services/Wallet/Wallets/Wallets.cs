@@ -16,7 +16,8 @@ public static class Wallets
 
     public sealed record Adjustment(Money Amount, string? Reason = null, string? Kind = null, DateTimeOffset? ExpiresAt = null);
 
-    public sealed record View(string Id, string EndCustomerId, Money Balance, string Currency, string Status);
+    /// <param name="Owed">What its customer owes, which its next top-up pays first.</param>
+    public sealed record View(string Id, string EndCustomerId, Money Balance, string Currency, string Status, Money Owed);
 
     public static void MapWallets(this WebApplication app)
     {
@@ -35,7 +36,7 @@ public static class Wallets
         Ids.TryParse(Ids.Wallet, id, out var wallet);
         var lots = await WalletLots.ReadAsync(database, wallet, http.RequestAborted);
         return Results.Json(
-            new { view.Id, view.EndCustomerId, view.Balance, view.Currency, view.Status, lots }, Defaults.Json);
+            new { view.Id, view.EndCustomerId, view.Balance, view.Currency, view.Status, view.Owed, lots }, Defaults.Json);
     }
 
     static async Task<IResult> ShowAsync(string id, HttpContext http, NpgsqlDataSource database) =>
@@ -120,12 +121,15 @@ public static class Wallets
         var principal = http.Backend();
         if (!Ids.TryParse(Ids.Wallet, id, out var wallet))
             return null;
-        await using var query = database.Sql(
-            "select owner, shown_balance(account), frozen from account where id = $1 and kind = $2 and project = $3 and test = $4",
-            wallet, (short)AccountKind.Wallet, principal.Project, principal.Test);
+        await using var query = database.Sql($"""
+            select account.owner, shown_balance(account), account.frozen, {Debts.Owed} from account {Debts.Join}
+            where account.id = $1 and account.kind = $2 and account.project = $3 and account.test = $4
+            """, wallet, (short)AccountKind.Wallet, principal.Project, principal.Test);
         await using var row = await query.ExecuteReaderAsync(http.RequestAborted);
         return await row.ReadAsync(http.RequestAborted)
-            ? new(id, Ids.Show(Ids.Customer, row.GetGuid(0)), new Money(row.GetInt64(1)), "USD", row.GetBoolean(2) ? "frozen" : "active")
+            ? new(
+                id, Ids.Show(Ids.Customer, row.GetGuid(0)), new Money(row.GetInt64(1)), "USD", row.GetBoolean(2) ? "frozen" : "active",
+                new Money(row.GetInt64(3)))
             : null;
     }
 }

@@ -181,6 +181,20 @@ public sealed class RefundTests
             $"a wallet that is {status}");
     }
 
+    [Fact]
+    public async Task A_list_of_a_wallet_that_is_misspelt_or_somebody_else_s_is_not_there_and_one_of_an_own_wallet_may_be_empty()
+    {
+        var user = await Backend.App.NewUserAsync(credit: null);
+        foreach (var (list, members) in ((string, string)[])[("top-ups", "topUps"), ("refunds", "refunds")])
+        {
+            Assert.Empty((await Backend.App.GetAsync($"/v1/wallets/{user.WalletId}/{list}")).MustBe(200).Json.Items(members));
+            foreach (var stranger in (Backend[])[Backend.Other, Backend.AppTest])
+                (await stranger.GetAsync($"/v1/wallets/{user.WalletId}/{list}")).MustBe(404);
+            foreach (var wrong in (string[])["wal_nothing", $"wal_{Guid.NewGuid():N}"])
+                (await Backend.App.GetAsync($"/v1/wallets/{wrong}/{list}")).MustBe(404);
+        }
+    }
+
     /// <summary>What Stripe says of its account is the operator's alone.</summary>
     [Fact]
     public async Task What_Stripe_refuses_is_answered_in_our_words_and_can_be_asked_for_again()

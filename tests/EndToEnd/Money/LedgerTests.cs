@@ -78,11 +78,11 @@ public sealed class LedgerTests
         Assert.StartsWith("text/csv", reply["Content-Type"]);
         var lines = reply.Text.Split('\n', StringSplitOptions.RemoveEmptyEntries);
         Assert.StartsWith($"attachment; filename=ledger-{user.WalletId}.csv", reply["Content-Disposition"]);
-        Assert.Equal("id,type,amount,balanceAfter,createdAt,description,reference", lines[0]);
+        Assert.Equal("id,type,amount,balanceAfter,createdAt,description,reference,owed,owedPaid", lines[0]);
         var line = Assert.Single(lines[1..]);
         Assert.Contains(",grant,0.000000001,0.000000001,", line);
         Assert.EndsWith("""
-            ,"'=HYPERLINK(""x"")",
+            ,"'=HYPERLINK(""x"")",,,
             """, line);
         var asked = await Gateway.SendAsync(
             "GET", $"/v1/wallets/{user.WalletId}/ledger", Backend.App.Key, headers: [("Accept", "text/csv")]);
@@ -114,9 +114,9 @@ public sealed class LedgerTests
                 (fields[0], fields[1], fields[2], fields[3]));
             Assert.Equal(entry.GetProperty("createdAt").GetDateTimeOffset(), DateTimeOffset.Parse(fields[4], CultureInfo.InvariantCulture));
             Assert.Null(entry.Text("reference"));
-            Assert.EndsWith(",", fields[5]);
+            Assert.EndsWith(",,,", fields[5]); // it stands for nothing outside, and nothing is owed
             Assert.Equal(
-                entry.Text("description") ?? "", fields[5][..^1].Trim('"').Replace("\"\"", "\"", StringComparison.Ordinal));
+                entry.Text("description") ?? "", fields[5][..^3].Trim('"').Replace("\"\"", "\"", StringComparison.Ordinal));
         }
     }
 
