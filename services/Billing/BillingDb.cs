@@ -44,6 +44,6 @@ public sealed class BillingDb(DbContextOptions<BillingDb> options) : DbContext(o
     [DbContext(typeof(BillingDb)), Migration("0012_void")]
     sealed class Void0012 : SqlMigration;
 
-    [DbContext(typeof(BillingDb)), Migration("0014_payments_by_project")]
-    sealed class PaymentsByProject0014 : SqlMigration;
+    [DbContext(typeof(BillingDb)), Migration("0014_payments_and_alerts")]
+    sealed class PaymentsAndAlerts0014 : SqlMigration;
 }
