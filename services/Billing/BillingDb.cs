@@ -47,6 +47,6 @@ public sealed class BillingDb(DbContextOptions<BillingDb> options) : DbContext(o
     [DbContext(typeof(BillingDb)), Migration("0013_shown")]
     sealed class Shown0013 : SqlMigration;
 
-    [DbContext(typeof(BillingDb)), Migration("0014_payments_by_project")]
-    sealed class PaymentsByProject0014 : SqlMigration;
+    [DbContext(typeof(BillingDb)), Migration("0014_payments_and_alerts")]
+    sealed class PaymentsAndAlerts0014 : SqlMigration;
 }

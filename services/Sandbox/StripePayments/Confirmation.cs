@@ -66,6 +66,11 @@ static class Confirmation
         if (isSuccess)
         {
             method["_authenticated"] = true;
+            if (PaymentMethods.Unusable(method) is { } unusable)
+            {
+                Fail(account, intent, method, unusable, isCharged: false);
+                return;
+            }
             Charge(account, intent, method, PaymentMethods.CardOf(method));
             return;
         }
