@@ -32,6 +32,16 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
     public DbSet<PriceVersion> PriceVersions => Set<PriceVersion>();
     public DbSet<CatalogueModel> CatalogueModels => Set<CatalogueModel>();
     public DbSet<CataloguePrice> CataloguePrices => Set<CataloguePrice>();
+    public DbSet<AuditEntry> AuditEntries => Set<AuditEntry>();
+
+    /// <summary>Who changes what is saved. It is said anew for each request, because contexts are used again.</summary>
+    public Author? Author { get; set; }
+
+    public override Task<int> SaveChangesAsync(bool acceptAllChangesOnSuccess, CancellationToken cancellationToken = default)
+    {
+        AuditTrail.Write(this);
+        return base.SaveChangesAsync(acceptAllChangesOnSuccess, cancellationToken);
+    }
 
     protected override void OnModelCreating(ModelBuilder modelBuilder)
     {
@@ -67,6 +77,8 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
             .HasMany(limit => limit.Raises)
             .WithOne()
             .HasForeignKey(raise => new { raise.CustomerId, raise.LimitId });
+        modelBuilder.Entity<AuditEntry>().Property(entry => entry.Before).HasColumnType("jsonb");
+        modelBuilder.Entity<AuditEntry>().Property(entry => entry.After).HasColumnType("jsonb");
         modelBuilder.Entity<Plan>().HasKey(plan => new { plan.ProjectId, plan.Id });
         modelBuilder.Entity<CustomerPlan>().HasKey(plan => plan.CustomerId);
         modelBuilder.Entity<CustomerCredits>().HasKey(credits => new { credits.CustomerId, credits.QueryType });
@@ -175,4 +187,10 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
 
     [DbContext(typeof(SessionsDb)), Migration("0021_top_up_limits")]
     sealed class TopUpLimits0021 : SqlMigration;
+
+    [DbContext(typeof(SessionsDb)), Migration("0022_scoped_keys")]
+    sealed class ScopedKeys0022 : SqlMigration;
+
+    [DbContext(typeof(SessionsDb)), Migration("0023_audit")]
+    sealed class Audit0023 : SqlMigration;
 }

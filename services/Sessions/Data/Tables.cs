@@ -47,7 +47,10 @@ public sealed class SecretKey
     public required byte[] Hash { get; init; }
     public required string SealedFingerprint { get; init; }
     public required string Last4 { get; init; }
+    /// <summary>Of <see cref="ServiceDefaults.Permissions"/>. Null allows all.</summary>
+    public List<string>? Permissions { get; set; }
     public required DateTimeOffset CreatedAt { get; init; }
+    public DateTimeOffset? ExpiresAt { get; set; }
     public DateTimeOffset? RevokedAt { get; set; }
 }
 
@@ -234,7 +237,7 @@ public sealed class Provider
     public required string OnAbort { get; set; }
     public string? QueryType { get; set; }
     /// <summary>A tenant set the address: it must be a public one.</summary>
-    public bool Tenant { get; init; }
+    public bool Tenant { get; set; }
 }
 
 /// <summary>One of a provider's secrets, sealed for <see cref="Contracts.ProviderConnection.SecretOwner"/>.</summary>
