@@ -43,7 +43,7 @@ builder.Services.AddSingleton<OwnCredits>();
 
 // What backends ask
 builder.Services.AddSingleton<ManagementCalls>();
-builder.Services.AddSingleton<ProviderTests>();
+builder.Services.AddSingleton<TestProvider>();
 
 // What a request needs before it runs
 builder.Services.AddSingleton(OutputDefault.Read(builder));

@@ -17,7 +17,7 @@ public static class Routes
         FileBatches.Map(app);
         app.MapModels();
         OwnCredits.Map(app);
-        ProviderTests.Map(app);
+        TestProvider.Map(app);
         app.MapManagement();
         Drain.Map(app);
         app.MapRoot();

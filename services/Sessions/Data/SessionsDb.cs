@@ -84,6 +84,7 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
         modelBuilder.Entity<CustomerCredits>().HasKey(credits => new { credits.CustomerId, credits.QueryType });
         // References without a navigation: EF must know them to write rows in the right order.
         modelBuilder.Entity<Project>().HasOne<Organization>().WithMany().HasForeignKey(project => project.OrganizationId);
+        modelBuilder.Entity<AuditEntry>().HasOne<Project>().WithMany().HasForeignKey(entry => entry.ProjectId);
         modelBuilder.Entity<CustomerLimit>().HasOne<Customer>().WithMany().HasForeignKey(limit => limit.CustomerId);
         modelBuilder.Entity<RetiredSecret>().HasOne<CustomerKey>().WithMany().HasForeignKey(secret => secret.KeyId);
         modelBuilder.Entity<Plan>().HasOne<Project>().WithMany().HasForeignKey(plan => plan.ProjectId);

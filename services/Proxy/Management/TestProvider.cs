@@ -7,7 +7,7 @@ namespace LlmGateway.Proxy;
 /// <c>POST /v1/providers/{id}/test</c> → 200 <c>{ok, status, error, latencyMs}</c>: asks the provider for its list of models, with a key of
 /// its connection and as calls reach it. What it answers beside the status is shown to nobody.
 /// </summary>
-public sealed class ProviderTests(Identity identity, ManagementRates rates, HttpMessageInvoker providers, TimeProvider time)
+public sealed class TestProvider(Identity identity, ManagementRates rates, HttpMessageInvoker providers, TimeProvider time)
 {
     const string Route = "/v1/providers/{id}/test";
 
@@ -21,7 +21,7 @@ public sealed class ProviderTests(Identity identity, ManagementRates rates, Http
     public sealed record Result(bool Ok, int? Status, string? Error, long LatencyMs);
 
     public static void Map(WebApplication app) =>
-        app.MapPost(Route, (string id, HttpContext http, ProviderTests tests) => tests.RunAsync(id, http));
+        app.MapPost(Route, (string id, HttpContext http, TestProvider test) => test.RunAsync(id, http));
 
     async Task<IResult> RunAsync(string id, HttpContext http)
     {
