@@ -64,7 +64,10 @@ public static class CreateSecretKey
         if (SecretKeys.Mistake(wanted) is var (i, reason))
             throw Fields.Invalid($"permissions[{i}]", reason);
         if (own is not null && wanted.FirstOrDefault(permission => !own.Contains(permission)) is { } more)
-            throw new ProblemException(Problems.InsufficientPermission(more) with { Param = "permissions" });
+            throw new ProblemException(Problems.InsufficientPermission(more) with
+            {
+                Message = $"'permissions' has '{more}', which the key that makes this one lacks itself.", Param = "permissions",
+            });
         return [.. wanted.Distinct().Order(StringComparer.Ordinal)];
     }
 

@@ -17,7 +17,7 @@ sealed class World
             [{"id":"daily","unit":"requests","amount":9,"cycle":"day"}]
             """)).MustBe(200);
         var secret = (await backend.PostAsync("/v1/secret-keys", """{"name":"other"}""")).MustBe(201).Json;
-        var hook = (await backend.PostAsync("/v1/webhooks", """{"url":"https://example.com/hook"}""")).MustBe(201).Json;
+        var hook = (await backend.PostAsync("/v1/webhooks", """{"url":"http://127.0.0.1:9/hook"}""")).MustBe(201).Json;
         world._ids["/v1/customers/"] = user.CustomerId;
         world._ids["/v1/wallets/"] = user.WalletId;
         world._ids["/v1/sessions/"] = user.SessionId;
@@ -26,6 +26,13 @@ sealed class World
         world._ids["keyId"] = key;
         world._ids["limitId"] = limits.Json[0].Text("id");
         return world;
+    }
+
+    /// <summary>What else there is, where it is made: by the pattern before the parameter, or by the parameter's name.</summary>
+    public string this[string parameter]
+    {
+        get => _ids[parameter];
+        set => _ids[parameter] = value;
     }
 
     /// <summary>What stands in a route for its parameter. What nobody has is there where the world has none of its kind.</summary>
