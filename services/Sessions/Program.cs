@@ -66,6 +66,7 @@ app.MapRevokeSession();
 // What projects are and sell
 app.MapListProjects();
 app.MapPutProject();
+app.MapPutBranding();
 app.MapListProviders();
 app.MapPutProvider();
 app.MapDeleteProvider();

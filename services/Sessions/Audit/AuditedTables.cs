@@ -28,7 +28,7 @@ public static class AuditedTables
         [typeof(Project)] = OfProject<Project>(
             "project", project => Ids.Show(Ids.Project, project.Id), project => project.Id,
             ["Name", "Test", "Active", "MarkupPpm", "PlatformFeePpm", "EndUserSessions", "KeysInQuery", "AllowedOrigins", "LowBalanceNanos",
-                "LimitThresholds", "TopUpLimits"],
+                "LimitThresholds", "TopUpLimits", "Branding"],
             ["Id", "OrganizationId", "PublishableKey", "CreatedAt"]),
         [typeof(SecretKey)] = OfProject<SecretKey>(
             "secret_key", key => Ids.Show(Ids.SecretKey, key.Id), key => key.ProjectId,

@@ -84,6 +84,7 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
         modelBuilder.Entity<CustomerCredits>().HasKey(credits => new { credits.CustomerId, credits.QueryType });
         // References without a navigation: EF must know them to write rows in the right order.
         modelBuilder.Entity<Project>().HasOne<Organization>().WithMany().HasForeignKey(project => project.OrganizationId);
+        modelBuilder.Entity<Project>().Property(project => project.Branding).HasColumnType("jsonb");
         modelBuilder.Entity<AuditEntry>().HasOne<Project>().WithMany().HasForeignKey(entry => entry.ProjectId);
         modelBuilder.Entity<CustomerLimit>().HasOne<Customer>().WithMany().HasForeignKey(limit => limit.CustomerId);
         modelBuilder.Entity<RetiredSecret>().HasOne<CustomerKey>().WithMany().HasForeignKey(secret => secret.KeyId);
@@ -112,6 +113,10 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
 
     /// <summary>Until the transaction ends, no other instance writes seeds or the catalogue.</summary>
     public Task LockAsync(CancellationToken token) => Database.ExecuteSqlAsync($"select pg_advisory_xact_lock({WriterLock})", token);
+
+    /// <summary>Until the transaction ends, nobody else changes what the project is and sells, or its secret keys.</summary>
+    public Task LockProjectAsync(Guid project, CancellationToken token) =>
+        Database.ExecuteSqlAsync($"select 1 from project where id = {project} for no key update", token);
 
     /// <summary>
     /// Until the transaction ends, nobody else changes the customer, its limits or its types of call credits. It is read again.
@@ -194,4 +199,7 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
 
     [DbContext(typeof(SessionsDb)), Migration("0023_audit")]
     sealed class Audit0023 : SqlMigration;
+
+    [DbContext(typeof(SessionsDb)), Migration("0024_branding")]
+    sealed class Branding0024 : SqlMigration;
 }

@@ -32,6 +32,8 @@ public sealed class Project
     public List<int>? LimitThresholds { get; set; }
     /// <summary>How much customers may top up, a <see cref="TopUpAllowance"/> in JSON. Null: as Billing has it for all.</summary>
     public string? TopUpLimits { get; set; }
+    /// <summary>A <see cref="Contracts.Branding"/> in JSON. Null: its name alone.</summary>
+    public string? Branding { get; set; }
     public required string PublishableKey { get; init; }
     public required DateTimeOffset CreatedAt { get; init; }
 }

@@ -15,6 +15,7 @@ create table audit_entry (
     request_id  text
 );
 create index audit_entry_newest_first on audit_entry (project_id, id desc);
+create index audit_entry_by_subject on audit_entry (project_id, subject text_pattern_ops, id desc);
 create index audit_entry_by_customer on audit_entry (customer_id) where customer_id is not null;
 create index audit_entry_by_time on audit_entry (at);
 

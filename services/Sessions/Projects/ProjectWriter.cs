@@ -19,7 +19,12 @@ public static class ProjectWriter
         project.LowBalanceNanos = seed.LowBalance?.Nanos ?? project.LowBalanceNanos;
         project.LimitThresholds = seed.LimitThresholds?.ToList() ?? project.LimitThresholds;
         project.TopUpLimits = seed.TopUpLimits is { } limits ? JsonSerializer.Serialize(limits, Defaults.Json) : project.TopUpLimits;
+        if (seed.Branding is { } branding)
+            project.Branding = JsonSerializer.Serialize(branding, SeedPart.Shown);
     }
+
+    public static Branding? BrandingOf(Project project) =>
+        project.Branding is { } json ? JsonSerializer.Deserialize<Branding>(json, Defaults.Json) : null;
 
     /// <summary>What would be written to make the project as it is.</summary>
     public static SeedProject Describe(Project project) => new(project.Name)
@@ -32,6 +37,7 @@ public static class ProjectWriter
         AllowedOrigins = project.AllowedOrigins,
         LowBalance = project.LowBalanceNanos is { } nanos ? new Money(nanos) : null,
         LimitThresholds = project.LimitThresholds,
+        Branding = BrandingOf(project),
         TopUpLimits = project.TopUpLimits is { } limits ? JsonSerializer.Deserialize<TopUpAllowance>(limits, Defaults.Json) : null,
     };
 }

@@ -3,8 +3,9 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Sessions;
 
 /// <summary>
-/// <c>PUT /v1/projects/{id}</c> with members of a project in a seed file; those that are absent stay as they are. What the platform takes,
-/// and how far it trusts the project's customers, is the operator's: a seed says it, and here it may only be repeated.
+/// <c>PUT /v1/projects/{id}</c> with members of a project in a seed file; those that are absent stay as they are. Which world it is of,
+/// what the platform takes and how far it trusts the project's customers is the operator's: a seed says it, and here it may only be
+/// repeated.
 /// </summary>
 public static class PutProject
 {
@@ -42,6 +43,8 @@ public static class PutProject
 
     static void MustBeTenants(SeedProject seed, SeedProject stored)
     {
+        if (seed.Mode is { } mode && mode != stored.Mode)
+            throw Fields.Invalid("mode", "is the operator's to change, in a seed file");
         if (seed.PlatformFeePercent is { } fee && fee != stored.PlatformFeePercent)
             throw Fields.Invalid("platformFeePercent", "is the operator's to change, in a seed file");
         if (seed.TopUpLimits is { } limits && limits != stored.TopUpLimits)

@@ -27,7 +27,7 @@ public static class CreateSecretKey
         var name = Fields.Text(request.Name, "name");
         await using var transaction = await db.Database.BeginTransactionAsync(token);
         // Two calls at once must not both be the last key, and nobody makes one with a key that is being revoked.
-        await db.Database.ExecuteSqlAsync($"select 1 from project where id = {caller.Project} for no key update", token);
+        await db.LockProjectAsync(caller.Project, token);
         if (await SecretKeys.Good(db, caller, now).AsNoTracking().SingleOrDefaultAsync(key => key.Id == caller.Credential, token)
             is not { } own)
             return Problems.RevokedCredential;

@@ -25,7 +25,7 @@ public static class RevokeSecretKey
         await using (var transaction = await db.Database.BeginTransactionAsync(token))
         {
             // Not while another call makes a key with this one.
-            await db.Database.ExecuteSqlAsync($"select 1 from project where id = {caller.Project} for no key update", token);
+            await db.LockProjectAsync(caller.Project, token);
             key.RevokedAt ??= time.GetUtcNow();
             await db.SaveChangesAsync(token);
             await transaction.CommitAsync(CancellationToken.None);

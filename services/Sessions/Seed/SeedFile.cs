@@ -29,6 +29,8 @@ public sealed record SeedProject(string Name)
     public IReadOnlyList<int>? LimitThresholds { get; init; }
     /// <summary>How much customers may top up. Absent keeps what was said; at first Billing's for all.</summary>
     public TopUpAllowance? TopUpLimits { get; init; }
+    /// <summary>How the project looks to its customers. Absent keeps what was said.</summary>
+    public Branding? Branding { get; init; }
     public IReadOnlyList<SeedSecretKey>? SecretKeys { get; init; }
     public IReadOnlyList<SeedProvider>? Providers { get; init; }
     public IReadOnlyList<SeedModel>? Models { get; init; }

@@ -86,7 +86,7 @@ public static class SeedPart
     /// </summary>
     public static async Task<Project> LockAsync(SessionsDb db, Principal caller, CancellationToken token)
     {
-        await db.LockAsync(token);
+        await db.LockProjectAsync(caller.Project, token);
         return await FindAsync(db, caller, token);
     }
 

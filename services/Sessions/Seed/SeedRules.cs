@@ -1,5 +1,6 @@
 using System.Text.RegularExpressions;
 using LlmGateway.Contracts;
+using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Sessions;
 
@@ -25,6 +26,9 @@ public static partial class SeedRules
 
     [GeneratedRegex(@"^[a-z][a-z0-9+.-]*://[a-z0-9._\-\[\]:]+$")]
     private static partial Regex Origin { get; }
+
+    [GeneratedRegex("^#[0-9a-f]{6}$")]
+    private static partial Regex Color { get; }
 
     [GeneratedRegex("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
     private static partial Regex HeaderName { get; }
@@ -79,9 +83,24 @@ public static partial class SeedRules
             $"{path}.limitThresholds",
             $"must be 1 to {MaxThresholds} percentages from 1 to 100, each above the one before"),
         .. TopUps(project.TopUpLimits, $"{path}.topUpLimits"),
+        .. project.Branding is { } branding ? Branding(branding, $"{path}.branding") : [],
         .. Each(project.AllowedOrigins, $"{path}.allowedOrigins", (origin, at) =>
             Must(Origin.IsMatch(origin), at, "must be an exact origin in lower case, such as https://app.example.com, without path")),
     ];
+
+    public static IEnumerable<string> Branding(Branding branding, string path) =>
+    [
+        .. Optional(branding.Name, $"{path}.name"),
+        .. Must(branding.Color is null || Color.IsMatch(branding.Color), $"{path}.color", "must be a color such as #1a2b3c"),
+        .. PageUrl(branding.LogoUrl, $"{path}.logoUrl"),
+        .. PageUrl(branding.SupportUrl, $"{path}.supportUrl"),
+        .. PageUrl(branding.TermsUrl, $"{path}.termsUrl"),
+    ];
+
+    /// <summary>A browser loads it. Another scheme might be a script.</summary>
+    static IEnumerable<string> PageUrl(string? url, string path) => url is null
+        ? []
+        : PublicUrl.Mistake(url, PrivateHosts.None) is { } mistake ? [$"{path} {mistake}"] : [];
 
     static IEnumerable<string> TopUps(TopUpAllowance? limits, string path) =>
         limits?.Mistake() is var (member, must) ? [$"{path}.{member} {must}"] : [];

@@ -67,7 +67,10 @@ public sealed class SeedWriter(
 
     async Task ProjectAsync(Organization organization, SeedProject seed, string path, CancellationToken token)
     {
-        var project = await db.Projects.SingleOrDefaultAsync(p => p.OrganizationId == organization.Id && p.Name == seed.Name, token);
+        var known = await db.Projects.Where(p => p.OrganizationId == organization.Id && p.Name == seed.Name).Select(p => p.Id)
+            .SingleOrDefaultAsync(token);
+        await db.LockProjectAsync(known, token); // where there is one, calls may be changing it
+        var project = await db.Projects.SingleOrDefaultAsync(p => p.Id == known, token);
         if (project is null)
             db.Add(project = NewProject(organization, seed.Name));
         ProjectWriter.Write(project, seed);

@@ -152,8 +152,34 @@ public sealed class ConfigurationTests
         Assert.Equal(put.GetRawText(), (await Backend.Narrowed.PutAsync(path, settings.GetRawText())).MustBe(200).Text);
         (await Backend.Narrowed.PutAsync(path, """{"platformFeePercent":"0"}""")).MustBeProblem(400, "invalid_value", "platformFeePercent");
         (await Backend.Narrowed.PutAsync(path, """{"topUpLimits":{"perDay":9}}""")).MustBeProblem(400, "invalid_value", "topUpLimits");
+        (await Backend.Narrowed.PutAsync(path, """{"mode":"test"}""")).MustBeProblem(400, "invalid_value", "mode");
         (await App.PutAsync(path, """{"lowBalance":"1"}""")).MustBeProblem(404, "not_found");
         (await App.GetAsync(path)).MustBeProblem(404, "not_found");
+    }
+
+    [Fact]
+    public async Task A_project_s_branding_is_what_its_customers_pages_are_told()
+    {
+        var user = await Backend.Narrowed.NewUserAsync(null);
+        const string full = """{"name":"Acme Credits","logoUrl":"https://acme.example.com/logo.svg","color":"#1a2b3c"}""";
+
+        Assert.Equal(full, (await Backend.Narrowed.PutAsync("/v1/branding", full)).MustBe(200).Text);
+        Assert.Equal(full, (await Backend.Narrowed.GetAsync("/v1/branding")).MustBe(200).Text);
+        var told = await ToldAsync();
+        Assert.Equal(
+            ("Acme Credits", "https://acme.example.com/logo.svg", "#1a2b3c"),
+            (told.Text("name"), told.Text("logoUrl"), told.Text("color")));
+        foreach (var (body, field) in ((string, string)[])[("""{"logoUrl":"javascript:alert(1)"}""", "logoUrl"),
+            ("""{"termsUrl":"http://acme.example.com"}""", "termsUrl"), ("""{"color":"red"}""", "color"), ("""{"font":"x"}""", "font")])
+            (await Backend.Narrowed.PutAsync("/v1/branding", body)).MustBeProblem(400, "invalid_value", field);
+        Assert.Equal(full, (await Backend.Narrowed.GetAsync("/v1/branding")).MustBe(200).Text);
+
+        (await Backend.Narrowed.DeleteAsync("/v1/branding")).MustBe(204);
+        Assert.Equal("narrowed", (await ToldAsync()).Text("name"));
+        Assert.Equal("{}", (await Backend.Narrowed.GetAsync("/v1/branding")).MustBe(200).Text);
+
+        async Task<JsonElement> ToldAsync() =>
+            (await Gateway.SendAsync("GET", "/v1/config", user.Token)).MustBe(200).Json.GetProperty("branding");
     }
 
     [Fact]

@@ -11,6 +11,7 @@ static partial class ManagementRoutes
         .. ((ServiceDefaults.RouteCallers[])
             [Sessions.Routes.Callers, Wallet.Routes.Callers, Billing.Routes.Callers, Webhooks.Routes.Callers])
         .SelectMany(table => table.Keys).Where(route => route.Contains(" /v1/", StringComparison.Ordinal)),
+        "POST /v1/providers/{id}/test", // the edge's own
     ];
 
     /// <summary>A call of the route.</summary>

@@ -3,7 +3,7 @@ namespace LlmGateway.EndToEnd;
 /// <summary>Every management route with ids of somebody else, read from the routes themselves.</summary>
 public sealed class OtherTenantTests
 {
-    static readonly Backend Owner = Backend.App;
+    static readonly Backend Owner = Backend.Managed;
 
     /// <summary>A body that the route takes. One that it refuses would be refused before anybody looks whose the id is.</summary>
     static readonly Dictionary<string, string> Bodies = new(StringComparer.Ordinal)
@@ -16,6 +16,7 @@ public sealed class OtherTenantTests
         ["POST /v1/customers/{id}/limits/{limitId}/raise"] = """{"amount":10,"cycles":1}""",
         ["POST /v1/customers/{id}/balances"] = """{"type":"standard","amount":1,"op":"credit"}""",
         ["PUT /v1/projects/{id}"] = """{"lowBalance":"9"}""",
+        ["POST /v1/providers/{id}/test"] = "",
         ["POST /v1/wallets/{id}/credit"] = """{"amount":"1"}""",
         ["POST /v1/wallets/{id}/debit"] = """{"amount":"1"}""",
         ["POST /v1/wallets/{id}/freeze"] = "{}",
@@ -54,7 +55,7 @@ public sealed class OtherTenantTests
         var before = await world.ReadAsync();
 
         foreach (var (stranger, routes) in ((Backend, IEnumerable<string>)[])
-            [(Backend.Other, Routes), (Backend.AppTest, Routes.Where(IsOfOneWorld))])
+            [(Backend.Other, Routes), (Backend.ManagedTest, Routes.Where(IsOfOneWorld))])
             foreach (var route in routes)
             {
                 var body = Bodies.GetValueOrDefault(route, "").Replace("$payment", world["payment"]);
@@ -72,7 +73,10 @@ public sealed class OtherTenantTests
 
     static async Task<World> FilledAsync()
     {
-        var (world, purchase) = (await World.NewAsync(Owner), await Purchase.PaidAsync());
+        await InvoiceTests.SayAsync(Owner);
+        var (world, purchase) = (await World.NewAsync(Owner), await Purchase.BeginAsync(await Owner.NewUserAsync(credit: null), "10"));
+        (await purchase.PayAsync()).MustBe(200);
+        await purchase.MustBecomeAsync("succeeded");
         world["payment"] = purchase.Id;
         world["/v1/invoices/"] = await Eventually.GetAsync(
             async () => (await Owner.GetAsync($"/v1/invoices?customer={purchase.User.CustomerId}")).MustBe(200).Json.Items("invoices")

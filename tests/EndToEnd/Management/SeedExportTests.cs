@@ -107,7 +107,8 @@ public sealed partial class SeedExportTests
         (await App.PostAsync("/v1/secret-keys", """{"name":"narrow"}""")).MustBe(201);
         var project = (await App.GetAsync("/v1/projects")).MustBe(200).Json.Items("projects").Single().Text("id");
         (await App.PutAsync($"/v1/projects/{project}", """
-            {"markupPercent":"12.5","keysInQuery":true,"allowedOrigins":["https://app.example.com"],"lowBalance":"1","limitThresholds":[10]}
+            {"markupPercent":"12.5","keysInQuery":true,"allowedOrigins":["https://app.example.com"],"lowBalance":"1","limitThresholds":[10],
+             "branding":{"name":"Shop","color":"#000000"}}
             """)).MustBe(200);
         return
         [
