@@ -18,11 +18,11 @@ public static class AuditTrail
 
     public static void Write(SessionsDb db)
     {
-        db.ChangeTracker.DetectChanges();
+        var changes = db.ChangeTracker.Entries().ToList();
         // Those of an attempt that failed are written again.
-        foreach (var stale in db.ChangeTracker.Entries<AuditEntry>().Where(entry => entry.State == EntityState.Added).ToList())
+        foreach (var stale in changes.Where(change => change is { Entity: AuditEntry, State: EntityState.Added }))
             stale.State = EntityState.Detached;
-        foreach (var change in db.ChangeTracker.Entries().ToList())
+        foreach (var change in changes)
             if (AuditedTables.All.TryGetValue(change.Metadata.ClrType, out var rule) && Entry(db, change, rule) is { } entry)
                 db.Add(entry);
     }
