@@ -58,7 +58,7 @@ public static class Management
     {
         var calls = app.Services.GetRequiredService<ManagementCalls>();
         foreach (var (path, service) in Routes)
-            app.Map(path, async (HttpContext http, Identity identity, ManagementRates rates, OwnBalance balance) =>
+            app.Map(path, async (HttpContext http, Identity identity, ManagementRates rates, KeyUse keys, OwnBalance balance) =>
             {
                 var (caller, problem) = await identity.IdentifyAsync(http);
                 problem ??= rates.Take(caller!.Credential);
@@ -67,7 +67,8 @@ public static class Management
                     await problem.ExecuteAsync(http);
                     return;
                 }
-                var principal = Principal.Of(caller!.Credential);
+                keys.Record(caller!.Credential);
+                var principal = Principal.Of(caller.Credential);
                 if (!await balance.TryAnswerAsync(http, caller.Credential, () => calls.BalanceAsync(service, principal)))
                     await calls.SendAsync(http, service, principal);
             });

@@ -32,7 +32,7 @@ public static class AuditedTables
             ["Id", "OrganizationId", "PublishableKey", "CreatedAt"]),
         [typeof(SecretKey)] = OfProject<SecretKey>(
             "secret_key", key => Ids.Show(Ids.SecretKey, key.Id), key => key.ProjectId,
-            ["Test", "Name", "Last4", "Permissions", "ExpiresAt", "RevokedAt"], ["Id", "ProjectId", "CreatedAt"],
+            ["Test", "Name", "Last4", "Permissions", "ExpiresAt", "RevokedAt"], ["Id", "ProjectId", "CreatedAt", "LastUsedAt"],
             key => key.Test, ["Hash", "SealedFingerprint"]) with
         {
             Verbs = new Dictionary<string, string> { ["RevokedAt"] = "revoked" },

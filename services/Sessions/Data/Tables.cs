@@ -53,6 +53,7 @@ public sealed class SecretKey
     public List<string>? Permissions { get; set; }
     public required DateTimeOffset CreatedAt { get; init; }
     public DateTimeOffset? ExpiresAt { get; set; }
+    public DateTimeOffset? LastUsedAt { get; init; }
     public DateTimeOffset? RevokedAt { get; set; }
 }
 

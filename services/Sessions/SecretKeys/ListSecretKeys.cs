@@ -7,13 +7,16 @@ namespace LlmGateway.Sessions;
 
 /// <summary>A project's secret key as whoever holds one sees it.</summary>
 /// <param name="Permissions">Null: it may do all.</param>
+/// <param name="LastUsedAt">At most a minute old.</param>
 /// <param name="Key">The secret, only in the answer that makes it.</param>
 public sealed record SecretKeyView(
     string Id, string Name, string Prefix, string Last4, IReadOnlyList<string>? Permissions, DateTimeOffset CreatedAt,
-    DateTimeOffset? ExpiresAt, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Key = null)
+    DateTimeOffset? ExpiresAt, DateTimeOffset? LastUsedAt,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Key = null)
 {
     public static SecretKeyView Of(SecretKey key) => new(
-        Ids.Show(Ids.SecretKey, key.Id), key.Name, SecretKeys.Prefix(key.Test), key.Last4, key.Permissions, key.CreatedAt, key.ExpiresAt);
+        Ids.Show(Ids.SecretKey, key.Id), key.Name, SecretKeys.Prefix(key.Test), key.Last4, key.Permissions, key.CreatedAt, key.ExpiresAt,
+        key.LastUsedAt);
 }
 
 /// <summary>
